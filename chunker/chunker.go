@@ -1,0 +1,73 @@
+// Package chunker seals and opens single chunks with AES-256-GCM under one data encryption key (DEK),
+// and owns what makes that safe: which nonces a key has used, and which keys may seal.
+//
+// A SealingKey only seals and an OpeningKey only opens, and neither becomes the other: a DEK that was
+// unwrapped cannot seal. A SealingKey hands out leases. Whoever seals holds a Sealer with a lease of
+// its own, so nonces never meet:
+//
+//	IV, 12 bytes:  lease 4 | counter 8     (SP 800-38D, 8.2.1; big-endian)
+//
+// The package must not know what the bytes mean: neither envelopes, nor associated data, nor where
+// keys come from or how long they live. It starts no goroutine and imports the standard library only.
+package chunker
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+)
+
+const (
+	// KeySize is the size of a DEK in bytes.
+	KeySize = 32
+	// IVSize is the size of a nonce in bytes.
+	IVSize = 12
+	// TagSize is the size of an authentication tag in bytes.
+	TagSize = 16
+	// Overhead is what Seal adds to a plaintext beside the head that its caller gave, in bytes.
+	Overhead = IVSize + TagSize
+	// CommitmentSize is the size of a key commitment in bytes.
+	CommitmentSize = 32
+)
+
+var (
+	// ErrTampered says that a tag did not verify.
+	ErrTampered = errors.New("tampered")
+	// ErrLeases says that a key has handed out all its leases.
+	ErrLeases = errors.New("no nonces left under this key")
+	// ErrCounterNonces says that this process runs in a mode that forbids nonces from a counter
+	// (GODEBUG=fips140=only).
+	ErrCounterNonces = errors.New("nonces from a counter are not allowed in this mode")
+)
+
+// Nonces says how a key's nonces are made. One key uses one kind only.
+type Nonces int
+
+const (
+	// Counter nonces are lease || counter (SP 800-38D, 8.2.1).
+	Counter Nonces = iota
+	// Random nonces are drawn by the cipher (SP 800-38D, 8.2.2). It is the mode for
+	// GODEBUG=fips140=only, and where running virtual machines are cloned.
+	Random
+)
+
+// Commitment is HKDF-Expand-SHA-256(key, "streamcrypt/1 commitment", 32). It commits to the key
+// without revealing it; AES-GCM alone does not commit.
+func Commitment(key *[KeySize]byte) [CommitmentSize]byte {
+	out, err := hkdf.Expand(sha256.New, key[:], "streamcrypt/1 commitment", CommitmentSize)
+	if err != nil { // only for an output longer than 255 hashes
+		panic("chunker: internal error: " + err.Error())
+	}
+	return [CommitmentSize]byte(out)
+}
+
+func newBlock(key *[KeySize]byte) (cipher.Block, error) {
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		return nil, fmt.Errorf("chunker: %w", err)
+	}
+	return block, nil
+}

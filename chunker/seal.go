@@ -1,0 +1,92 @@
+package chunker
+
+import (
+	"crypto/cipher"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"sync/atomic"
+)
+
+// SealingKey is a DEK that seals. It is safe for concurrent use; its Sealers are not.
+type SealingKey struct {
+	aead       cipher.AEAD
+	nonces     Nonces
+	commitment [CommitmentSize]byte
+	leases     atomic.Uint64
+}
+
+// NewSealingKey makes a sealing key of a DEK that was generated for this process and has sealed nothing yet.
+// Never give it a key that was unwrapped or stored: its nonces start anew. It keeps no reference to key.
+func NewSealingKey(key *[KeySize]byte, nonces Nonces) (*SealingKey, error) {
+	block, err := newBlock(key)
+	if err != nil {
+		return nil, err
+	}
+	k := &SealingKey{nonces: nonces, commitment: Commitment(key)}
+	switch nonces {
+	case Counter:
+		if k.aead, err = cipher.NewGCM(block); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrCounterNonces, err)
+		}
+	case Random:
+		if k.aead, err = cipher.NewGCMWithRandomNonce(block); err != nil {
+			return nil, fmt.Errorf("chunker: %w", err)
+		}
+	default:
+		return nil, fmt.Errorf("chunker: unknown kind of nonces %d", nonces)
+	}
+	return k, nil
+}
+
+// Commitment returns the key's commitment.
+func (k *SealingKey) Commitment() [CommitmentSize]byte { return k.commitment }
+
+// Lease returns a Sealer with a lease that no other Sealer of this key has had or will have. It
+// returns ErrLeases after 2^32 of them.
+func (k *SealingKey) Lease() (*Sealer, error) {
+	n := k.leases.Add(1) - 1
+	if n > math.MaxUint32 {
+		k.leases.Store(math.MaxUint32 + 1) // never wraps, however often it is asked
+		return nil, ErrLeases
+	}
+	s := &Sealer{key: k}
+	binary.BigEndian.PutUint32(s.iv[:4], uint32(n))
+	return s, nil
+}
+
+// Sealer seals chunks under one lease of a SealingKey. It is not safe for concurrent use.
+type Sealer struct {
+	key     *SealingKey
+	counter uint64
+	iv      [IVSize]byte
+}
+
+// Seal appends IV || head || ciphertext || tag to dst. The head stands between IV and ciphertext because
+// envelopes put the length there; it is not authenticated here. plaintext and dst's spare capacity must
+// not overlap. It returns ErrLeases when the lease's counter is used up, and dst unchanged then.
+func (s *Sealer) Seal(dst, head, plaintext, aad []byte) ([]byte, error) {
+	if s.key.nonces == Random {
+		return s.sealRandom(dst, head, plaintext, aad), nil
+	}
+	if s.counter == math.MaxUint64 {
+		return dst, ErrLeases
+	}
+	s.counter++ // before use: no path seals twice under one value
+	binary.BigEndian.PutUint64(s.iv[4:], s.counter)
+	dst = append(dst, s.iv[:]...)
+	dst = append(dst, head...)
+	return s.key.aead.Seal(dst, s.iv[:], plaintext, aad), nil
+}
+
+// sealRandom lets the cipher draw the nonce. It writes nonce || ciphertext, so the ciphertext is placed where
+// it belongs, the nonce moved in front of the head and the head written over where the nonce was.
+func (s *Sealer) sealRandom(dst, head, plaintext, aad []byte) []byte {
+	start := len(dst)
+	dst = append(dst, head...)
+	dst = s.key.aead.Seal(dst, nil, plaintext, aad)
+	copy(s.iv[:], dst[start+len(head):])
+	copy(dst[start:], s.iv[:])
+	copy(dst[start+IVSize:], head)
+	return dst
+}

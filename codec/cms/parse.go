@@ -1,0 +1,141 @@
+package cms
+
+import (
+	"fmt"
+
+	"github.com/fxamacker/cbor/v2"
+)
+
+// Parse reads a whole envelope strictly, but for the recipients, which ParseRecipients checks. It allocates
+// nothing for an envelope that is well formed. The error wraps one of the package's sentinels.
+func Parse(b []byte, e *Envelope) error {
+	if parseFast(b, e) {
+		return nil
+	}
+	return strict(b, e)
+}
+
+// parseFast accepts every envelope that strict accepts, and no other but for its recipients.
+func parseFast(b []byte, e *Envelope) bool {
+	n, ok := ParseHead(b, &e.Header)
+	if !ok {
+		return false
+	}
+	b = b[n:]
+	e.Ciphertext, e.Segments, e.Recipients = nil, nil, nil
+	if e.Chunked {
+		segments, rest, ok := scanSegments(b, e.ChunkSize)
+		if !ok {
+			return false
+		}
+		e.Segments, b = segments, rest
+	} else {
+		size, head, ok := bytesHead(b)
+		if !ok || size < tagSize || size > MaxSingle+tagSize || len(b)-head < size {
+			return false
+		}
+		e.Ciphertext, b = b[head:head+size], b[head+size:]
+	}
+	if e.ByReference {
+		return len(b) == 0
+	}
+	if len(b) == 0 {
+		return false
+	}
+	e.Recipients = b
+	return true
+}
+
+// ParseHead reads what stands before the ciphertext and returns its size; in the chunked form that includes the byte
+// that opens the segments. b should hold MaxHead bytes, or all there are. If ok is false, b is not the beginning of an
+// envelope, and Parse on the whole says why.
+func ParseHead(b []byte, h *Header) (n int, ok bool) {
+	s := shapeFor(b)
+	if s == nil {
+		return 0, false
+	}
+	return s.read(b, h)
+}
+
+// Segments are the encoded segments of a chunked ciphertext.
+type Segments []byte
+
+// Next returns the first segment, IV || ciphertext || tag, and those after it. It must not be called on
+// empty Segments.
+func (s Segments) Next() (segment []byte, rest Segments) {
+	n, head, _ := bytesHead(s)
+	return s[head : head+n], s[head+n:]
+}
+
+// SegmentSize is the size of a segment that seals n bytes, without its string head.
+func SegmentSize(n int) int { return ivSize + n + tagSize }
+
+// scanSegments takes the segments and the break from the front of b.
+func scanSegments(b []byte, chunkSize int) (segments, rest []byte, ok bool) {
+	full := SegmentSize(chunkSize)
+	at, count, last := 0, 0, false
+	for {
+		if at >= len(b) {
+			return nil, nil, false
+		}
+		if b[at] == cborBreak {
+			return b[:at], b[at+1:], count >= 2
+		}
+		n, head, ok := bytesHead(b[at:])
+		if !ok || last || n > full || n < SegmentSize(1) || len(b)-at-head < n {
+			return nil, nil, false
+		}
+		last = n < full
+		at += head + n
+		count++
+	}
+}
+
+// SegmentHead reads the head of the next segment of a stream: the segment's size and the head's, or
+// end for the break. b should hold 5 bytes, or all there are.
+func SegmentHead(b []byte, chunkSize int) (size, head int, end bool, err error) {
+	if len(b) == 0 {
+		return 0, 0, false, ErrTruncated
+	}
+	if b[0] == cborBreak {
+		return 0, 1, true, nil
+	}
+	n, head, ok := bytesHead(b)
+	if !ok {
+		if b[0]&0xe0 == majorBytes && len(b) < 5 {
+			return 0, 0, false, ErrTruncated
+		}
+		return 0, 0, false, fmt.Errorf("%w: segment", ErrMalformed)
+	}
+	if n > SegmentSize(chunkSize) || n < SegmentSize(1) {
+		return 0, 0, false, fmt.Errorf("%w: segment of %d bytes", ErrMalformed, n)
+	}
+	return n, head, false, nil
+}
+
+// CiphertextHead reads the head of a single ciphertext in a stream: its size, tag included, and the head's.
+// b should hold 5 bytes, or all there are.
+func CiphertextHead(b []byte) (size, head int, err error) {
+	n, head, ok := bytesHead(b)
+	switch {
+	case !ok && len(b) < 5:
+		return 0, 0, ErrTruncated
+	case !ok:
+		return 0, 0, fmt.Errorf("%w: ciphertext", ErrMalformed)
+	case n < tagSize:
+		return 0, 0, fmt.Errorf("%w: ciphertext of %d bytes", ErrMalformed, n)
+	case n > MaxSingle+tagSize:
+		return 0, 0, fmt.Errorf("%w: single ciphertext of %d bytes", ErrTooLarge, n)
+	}
+	return n, head, nil
+}
+
+// SplitRecipients takes the encoded recipients from the front of b. They are not checked yet, beyond being one CBOR item.
+func SplitRecipients(b []byte) (recipients, rest []byte, err error) {
+	var first cbor.RawMessage
+	rest, err = decoder.UnmarshalFirst(b, &first)
+	if err != nil {
+		return nil, nil, classify(err)
+	}
+	return b[:len(b)-len(rest)], rest, nil
+}

@@ -1,0 +1,136 @@
+package cms
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/fxamacker/cbor/v2"
+)
+
+// decoder reads anything within the limits of docs/envelope.md, section 10; encoder writes the core
+// deterministic encoding of RFC 8949, 4.2.1. Comparing the two is the check for it.
+var (
+	decoder = must(cbor.DecOptions{
+		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
+		IndefLength:       cbor.IndefLengthAllowed,
+		TagsMd:            cbor.TagsForbidden,
+		UTF8:              cbor.UTF8RejectInvalid,
+		MaxNestedLevels:   8,
+		MaxArrayElements:  16,
+		MaxMapPairs:       16,
+		BigIntDec:         cbor.BigIntDecodeValue,
+		ExtraReturnErrors: cbor.ExtraDecErrorNone,
+	}.DecMode())
+	encoder = must(cbor.CoreDetEncOptions().EncMode())
+)
+
+func must[M any](mode M, err error) M {
+	if err != nil {
+		panic("cms: internal error: " + err.Error())
+	}
+	return mode
+}
+
+// strict reads an envelope with a CBOR library, in the order of docs/envelope.md, section 10. It is slow, and
+// independent of the shapes.
+func strict(b []byte, e *Envelope) error {
+	body, byReference, err := untag(b)
+	if err != nil {
+		return err
+	}
+	if err := wellFormed(body); err != nil {
+		return err
+	}
+	elements, err := array(body)
+	if err != nil {
+		return err
+	}
+	if want := map[bool]int{false: 4, true: 3}[byReference]; len(elements) != want {
+		return fmt.Errorf("%w: array of %d elements", ErrMalformed, len(elements))
+	}
+	h, err := strictHeader(byReference, elements[0], elements[1])
+	if err != nil {
+		return err
+	}
+	*e = Envelope{Header: *h}
+	// What the library returned are copies; from here on e aliases b, as after the fast path.
+	at := len(b) - len(body) + 1 + len(elements[0])
+	e.Protected = b[at-len(h.Protected) : at]
+	at += len(elements[1])
+	if err := strictCiphertext(b[at:at+len(elements[2])], e); err != nil || byReference {
+		return err
+	}
+	e.Recipients = b[at+len(elements[2]):]
+	_, err = ParseRecipients(e.Recipients, nil)
+	return err
+}
+
+// untag takes the tag from the front.
+func untag(b []byte) (body []byte, byReference bool, err error) {
+	switch {
+	case len(b) >= 1 && b[0] == 0xd0:
+		return b[1:], true, nil
+	case len(b) >= 2 && b[0] == 0xd8 && b[1] == 0x60:
+		return b[2:], false, nil
+	case len(b) == 1 && b[0] == 0xd8:
+		return nil, false, ErrTruncated
+	}
+	return nil, false, ErrNotEnvelope
+}
+
+// wellFormed checks that b is one CBOR item within the limits.
+func wellFormed(b []byte) error {
+	err := decoder.Wellformed(b)
+	if err == nil {
+		var v any
+		if err = decodeAny(b, &v); err == nil {
+			return nil
+		}
+	}
+	return classify(err)
+}
+
+// decodeAny decodes for the faults that Wellformed does not look for: keys twice, text that is not UTF-8.
+func decodeAny(b []byte, v *any) error { return decoder.Unmarshal(b, v) }
+
+func classify(err error) error {
+	var (
+		nested *cbor.MaxNestedLevelError
+		array  *cbor.MaxArrayElementsError
+		pairs  *cbor.MaxMapPairsError
+	)
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return ErrTruncated
+	case errors.As(err, &nested), errors.As(err, &array), errors.As(err, &pairs):
+		return fmt.Errorf("%w: nesting or number of elements", ErrTooLarge)
+	}
+	return fmt.Errorf("%w: not well-formed CBOR", ErrMalformed)
+}
+
+// array splits a definite-length array in its shortest form.
+func array(b []byte) ([]cbor.RawMessage, error) {
+	var elements []cbor.RawMessage
+	if len(b) == 0 || b[0]&0xe0 != majorArray {
+		return nil, fmt.Errorf("%w: not an array", ErrMalformed)
+	}
+	if err := decoder.Unmarshal(b, &elements); err != nil {
+		return nil, fmt.Errorf("%w: array", ErrMalformed)
+	}
+	if b[0] != majorArray|byte(len(elements)) {
+		return nil, fmt.Errorf("%w: array is not in deterministic encoding", ErrMalformed)
+	}
+	return elements, nil
+}
+
+// deterministic says whether b, decoded and encoded again, is b.
+func deterministic(b []byte) bool {
+	var v any
+	if decodeAny(b, &v) != nil {
+		return false
+	}
+	again, err := encoder.Marshal(v)
+	return err == nil && bytes.Equal(again, b)
+}

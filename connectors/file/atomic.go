@@ -1,0 +1,106 @@
+package file
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Atomic is a file that appears under its name complete or not at all. It is written under a
+// temporary name in the same folder, readable by its owner only. A destination that is there and is
+// no regular file, such as a device or a named pipe, cannot be replaced: it is written as it is, and
+// Abort takes nothing back.
+//
+// It is used by one goroutine.
+type Atomic struct {
+	disk      disk
+	h         handle
+	path      string
+	temp      string // "" when path is written itself
+	overwrite bool
+	done      bool
+}
+
+// NewAtomic begins a file. If path exists already the error is an fs.ErrExist, unless overwrite is
+// set. The caller ends with Commit, or Abort.
+func NewAtomic(path string, overwrite bool) (*Atomic, error) {
+	return newAtomic(osDisk{}, path, overwrite)
+}
+
+func newAtomic(d disk, path string, overwrite bool) (*Atomic, error) {
+	there, regular, err := exists(d, path)
+	if err != nil {
+		return nil, err
+	}
+	if there && regular && !overwrite {
+		return nil, existsError(path)
+	}
+	a := &Atomic{disk: d, path: path, overwrite: overwrite}
+	if there && !regular {
+		a.h, err = d.open(path, os.O_WRONLY)
+		if err != nil {
+			return nil, err
+		}
+		return a, nil
+	}
+	var id [8]byte
+	rand.Read(id[:])
+	a.temp = filepath.Join(filepath.Dir(path), ".streamcrypt-"+hex.EncodeToString(id[:])+".tmp")
+	a.h, err = d.open(a.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+func existsError(path string) error { return fmt.Errorf("%s: %w", path, fs.ErrExist) }
+
+// Write writes to the temporary file.
+func (a *Atomic) Write(p []byte) (int, error) { return a.h.Write(p) }
+
+// Commit makes the file durable and gives it its name. When it fails the file is gone.
+func (a *Atomic) Commit() error {
+	if a.done {
+		return errors.New("file is closed already")
+	}
+	a.done = true
+	if a.temp == "" {
+		return a.h.Close()
+	}
+	if err := errors.Join(a.h.Sync(), a.h.Close()); err != nil {
+		return errors.Join(err, a.disk.remove(a.temp))
+	}
+	if err := a.place(); err != nil {
+		return errors.Join(err, a.disk.remove(a.temp))
+	}
+	return a.disk.syncDir(filepath.Dir(a.path))
+}
+
+// place renames the file. Whoever made one of that name meanwhile keeps it.
+func (a *Atomic) place() error {
+	there, regular, err := exists(a.disk, a.path)
+	if err != nil {
+		return err
+	}
+	if there && (!a.overwrite || !regular) {
+		return existsError(a.path)
+	}
+	return a.disk.rename(a.temp, a.path)
+}
+
+// Abort removes what was written. After Commit it does nothing, so it can be deferred.
+func (a *Atomic) Abort() error {
+	if a.done {
+		return nil
+	}
+	a.done = true
+	err := a.h.Close()
+	if a.temp == "" {
+		return err
+	}
+	return errors.Join(err, a.disk.remove(a.temp))
+}

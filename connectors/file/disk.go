@@ -1,0 +1,69 @@
+package file
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"runtime"
+)
+
+// disk keeps outputs and checkpoints. Tests put one in its place that forgets what was not synced.
+type disk interface {
+	open(path string, flag int) (handle, error) // new files can be read by their owner only
+	stat(path string) (size int64, regular bool, err error)
+	rename(from, to string) error
+	remove(path string) error
+	syncDir(dir string) error // makes new names in dir durable
+}
+
+type handle interface {
+	io.Reader
+	io.Writer
+	io.Seeker
+	io.Closer
+	Truncate(size int64) error
+	Sync() error
+}
+
+type osDisk struct{}
+
+func (osDisk) open(path string, flag int) (handle, error) {
+	f, err := os.OpenFile(path, flag, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (osDisk) stat(path string) (int64, bool, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, false, err
+	}
+	return info.Size(), info.Mode().IsRegular(), nil
+}
+
+func (osDisk) rename(from, to string) error { return os.Rename(from, to) }
+
+func (osDisk) remove(path string) error { return os.Remove(path) }
+
+func (osDisk) syncDir(dir string) error {
+	if runtime.GOOS == "windows" { // directories cannot be opened for that there
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// exists tells whether path is there, and whether it is something that can be replaced.
+func exists(d disk, path string) (there, regular bool, err error) {
+	_, regular, err = d.stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, true, nil
+	}
+	return err == nil, regular, err
+}

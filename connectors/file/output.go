@@ -1,0 +1,63 @@
+package file
+
+import (
+	"errors"
+	"io"
+)
+
+// output is where a sink's bytes go.
+type output interface {
+	io.Writer
+	// sync makes durable what was written, if anything is before close.
+	sync() error
+	// cut drops what is beyond size, or returns errNoCut.
+	cut(size int64) error
+	// close ends the output. Without keep it is one that did not become complete.
+	close(keep bool) error
+}
+
+var errNoCut = errors.New("a pipe gives nothing back")
+
+// whole is a file that appears when it is complete.
+type whole struct{ *Atomic }
+
+func (whole) sync() error            { return nil }
+func (o whole) cut(size int64) error { return truncate(o.h, size) }
+
+func (o whole) close(keep bool) error {
+	if keep {
+		return o.Commit()
+	}
+	return o.Abort()
+}
+
+// growing is a file written in place.
+type growing struct{ handle }
+
+func (o growing) sync() error          { return o.Sync() }
+func (o growing) cut(size int64) error { return truncate(o.handle, size) }
+func (o growing) close(bool) error     { return errors.Join(o.Sync(), o.Close()) }
+
+func truncate(h handle, size int64) error {
+	if err := h.Truncate(size); err != nil {
+		return err
+	}
+	_, err := h.Seek(size, io.SeekStart)
+	return err
+}
+
+// stream is a pipe, a device or standard output.
+type stream struct {
+	io.Writer
+	closer io.Closer // nil for standard output
+}
+
+func (stream) sync() error     { return nil }
+func (stream) cut(int64) error { return errNoCut }
+
+func (o stream) close(bool) error {
+	if o.closer == nil {
+		return nil
+	}
+	return o.closer.Close()
+}

@@ -1,0 +1,287 @@
+package file
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// A seq file is
+//
+//	"SCXSEQ1\n"  then records of  length 4 || CRC-32C 4 || type 1 || body
+//
+// with big-endian numbers; length and CRC are of type and body. A record of type 0 is a message. One
+// of type 1 is an end record: its body has a null key and subject, no headers and the time 0, and its
+// value is what Archive.SealEnd made of the messages before it. The last record of a complete file is
+// one; appending leaves those before it in place.
+
+const (
+	seqMagic = "SCXSEQ1\n"
+
+	frameSize = 8
+
+	typeMessage = 0
+	typeEnd     = 1
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// roll is what an end record is about: how many messages there are, and the SHA-256 over their tags.
+type roll struct {
+	count uint64
+	hash  hash.Hash
+	tag   []byte
+	of    func(dst []byte, m *pipeline.Message) ([]byte, error)
+}
+
+func newRoll(tag func([]byte, *pipeline.Message) ([]byte, error)) roll {
+	return roll{hash: sha256.New(), of: tag}
+}
+
+func (r *roll) add(m *pipeline.Message) (err error) {
+	if r.tag, err = r.of(r.tag[:0], m); err != nil {
+		return err
+	}
+	r.count++
+	r.hash.Write(r.tag)
+	return nil
+}
+
+// addUntagged counts a message whose tag could not be found. The digest is then not the one that was
+// sealed, as it would be with a wrong tag.
+func (r *roll) addUntagged() { r.count++ }
+
+func (r *roll) digest() (d [sha256.Size]byte) {
+	r.hash.Sum(d[:0])
+	return d
+}
+
+func (r *roll) appendState(dst []byte) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, r.count)
+	dst, err := r.hash.(encoding.BinaryAppender).AppendBinary(dst)
+	if err != nil {
+		panic("file: internal error: " + err.Error()) // crypto/sha256 has no such error
+	}
+	return dst
+}
+
+func (r *roll) restore(state []byte) error {
+	if len(state) < 8 {
+		return fmt.Errorf("%w: state of a seq", ErrMalformed)
+	}
+	if err := r.hash.(encoding.BinaryUnmarshaler).UnmarshalBinary(state[8:]); err != nil {
+		return fmt.Errorf("%w: state of a seq", ErrMalformed)
+	}
+	r.count = binary.BigEndian.Uint64(state)
+	return nil
+}
+
+// seqEncoder writes a seq.
+type seqEncoder struct {
+	roll
+	seal   func(ctx context.Context, dst []byte, count uint64, digest [32]byte) ([]byte, error)
+	limits limits
+	value  []byte
+}
+
+func newSeqEncoder(a Archive, l limits) *seqEncoder {
+	return &seqEncoder{roll: newRoll(a.Tag), seal: a.SealEnd, limits: l}
+}
+
+func (*seqEncoder) begin(dst []byte) []byte { return append(dst, seqMagic...) }
+
+func (e *seqEncoder) append(dst []byte, m *pipeline.Message) ([]byte, error) {
+	if len(m.Headers) > e.limits.headers {
+		return dst, fmt.Errorf("%w: more than %d headers", ErrTooLarge, e.limits.headers)
+	}
+	out, err := appendFrame(dst, typeMessage, m, e.limits.record)
+	if err != nil {
+		return dst, err
+	}
+	if err := e.add(m); err != nil {
+		return dst, err
+	}
+	return out, nil
+}
+
+func (e *seqEncoder) end(ctx context.Context, dst []byte) ([]byte, error) {
+	value, err := e.seal(ctx, e.value[:0], e.count, e.digest())
+	if err != nil {
+		return dst, fmt.Errorf("end record: %w", err)
+	}
+	e.value = value
+	return appendFrame(dst, typeEnd, endMessage(value), e.limits.record)
+}
+
+func appendFrame(dst []byte, kind byte, m *pipeline.Message, most int) ([]byte, error) {
+	start := len(dst)
+	dst = append(dst, make([]byte, frameSize)...)
+	dst = appendBody(append(dst, kind), m)
+	content := dst[start+frameSize:]
+	if len(content) > most {
+		return dst[:start], fmt.Errorf("%w: a record of more than %d bytes", ErrTooLarge, most)
+	}
+	binary.BigEndian.PutUint32(dst[start:], uint32(len(content)))
+	binary.BigEndian.PutUint32(dst[start+4:], crc32.Checksum(content, castagnoli))
+	return dst, nil
+}
+
+// seqDecoder reads a seq.
+type seqDecoder struct {
+	roll
+	open    func(ctx context.Context, record []byte) (uint64, [32]byte, error) // nil: end records are not checked
+	limits  limits
+	started bool // the magic has been read
+	ended   bool // the last record was an end record
+}
+
+func newSeqDecoder(a Archive, l limits) *seqDecoder {
+	return &seqDecoder{roll: newRoll(a.Tag), open: a.OpenEnd, limits: l}
+}
+
+func (d *seqDecoder) next(b []byte, eof bool) (int, error) {
+	if !d.started {
+		return nextMagic(b, eof)
+	}
+	if len(b) == 0 && eof {
+		return 0, nil
+	}
+	n := frameSize
+	if len(b) >= frameSize {
+		length := binary.BigEndian.Uint32(b)
+		switch {
+		case length == 0: // what a write that reached the disk in part leaves behind
+			return 0, fmt.Errorf("%w: an empty record", ErrTruncated)
+		case uint64(length) > uint64(d.limits.record):
+			return 0, fmt.Errorf("%w: a record of more than %d bytes", ErrTooLarge, d.limits.record)
+		}
+		n += int(length)
+	}
+	switch {
+	case n > frameSize && len(b) >= n:
+		return d.checked(b, n, eof)
+	case eof:
+		return 0, fmt.Errorf("%w: the last record is not whole", ErrTruncated)
+	default:
+		return 0, nil
+	}
+}
+
+func nextMagic(b []byte, eof bool) (int, error) {
+	n := min(len(b), len(seqMagic))
+	switch {
+	case string(b[:n]) != seqMagic[:n]:
+		return 0, fmt.Errorf("%w: not a seq file", ErrMalformed)
+	case n == len(seqMagic):
+		return n, nil
+	case eof:
+		return 0, fmt.Errorf("%w: shorter than its first line", ErrTruncated)
+	default:
+		return 0, nil
+	}
+}
+
+// checked returns n if the first n bytes of b are a record with the right checksum. A wrong one at
+// the very end of the file is what is left of the last write.
+func (d *seqDecoder) checked(b []byte, n int, eof bool) (int, error) {
+	want := binary.BigEndian.Uint32(b[4:])
+	switch {
+	case crc32.Checksum(b[frameSize:n], castagnoli) == want:
+		return n, nil
+	case len(b) > n:
+		return 0, fmt.Errorf("%w: wrong checksum", ErrMalformed)
+	case eof:
+		return 0, fmt.Errorf("%w: wrong checksum of the last record", ErrTruncated)
+	default:
+		return 0, nil
+	}
+}
+
+func (d *seqDecoder) decode(ctx context.Context, record []byte, b *batch) (bool, error) {
+	if !d.started {
+		d.started = true
+		return false, nil
+	}
+	m := b.message()
+	kind := record[frameSize]
+	p := bodyParser{b: record[frameSize+1:]}
+	err := p.message(m, b, d.limits.headers)
+	switch {
+	case err != nil:
+	case kind == typeMessage:
+		d.ended = false
+		if d.add(m) != nil {
+			d.addUntagged() // the Transform will say what is wrong with it
+		}
+		return true, nil
+	case kind == typeEnd:
+		err = d.end(ctx, m)
+	default:
+		err = errRecord
+	}
+	b.out.Messages = b.out.Messages[:len(b.out.Messages)-1]
+	if errors.Is(err, errRecord) {
+		err = fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return false, err
+}
+
+// end checks an end record against the messages before it.
+func (d *seqDecoder) end(ctx context.Context, m *pipeline.Message) error {
+	if m.Key != nil || m.Subject != nil || m.Headers != nil || m.Time.UnixMilli() != 0 || m.Value == nil {
+		return errRecord
+	}
+	d.ended = true
+	if d.open == nil {
+		return nil
+	}
+	count, digest, err := d.open(ctx, m.Value)
+	switch {
+	case err != nil:
+		return fmt.Errorf("end record: %w", err)
+	case count != d.count:
+		return fmt.Errorf("%w: %d messages, sealed were %d", ErrTampered, d.count, count)
+	case digest != d.digest():
+		return fmt.Errorf("%w: not the messages that were sealed", ErrTampered)
+	default:
+		return nil
+	}
+}
+
+func (d *seqDecoder) finish() error {
+	if !d.ended {
+		return fmt.Errorf("%w: no end record", ErrTruncated)
+	}
+	return nil
+}
+
+func (*seqDecoder) at(place string, index int64) string { return fmt.Sprintf("%s@%d", place, index) }
+
+func (d *seqDecoder) appendState(dst []byte) []byte {
+	var ended byte
+	if d.ended {
+		ended = 1
+	}
+	return d.roll.appendState(append(dst, ended))
+}
+
+func (d *seqDecoder) restore(state []byte) error {
+	if len(state) == 0 {
+		return fmt.Errorf("%w: state of a seq", ErrMalformed)
+	}
+	d.started, d.ended = true, state[0] == 1
+	return d.roll.restore(state[1:])
+}
+
+// endMessage is how an end record is written: nothing in it but what is sealed.
+func endMessage(value []byte) *pipeline.Message {
+	return &pipeline.Message{Time: time.UnixMilli(0), Value: value}
+}

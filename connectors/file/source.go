@@ -1,0 +1,102 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// SourceOptions say what a Source reads.
+type SourceOptions struct {
+	// Path is the file, or Stream for standard input. It is also the place of its messages.
+	Path string
+	// Format is NDJSON or Seq.
+	Format Format
+	// Archive checks a seq's end records: Tag and OpenEnd.
+	Archive Archive
+	// Checkpoint, if set, says where to begin and keeps how far the file has been read. Pipes have none.
+	Checkpoint *Checkpoint
+	// MaxRecord is the most bytes of one record, DefaultMaxRecord if 0.
+	MaxRecord int
+	// MaxHeaders is the most headers of one message, DefaultMaxHeaders if 0.
+	MaxHeaders int
+	// Stdin is read when Path is Stream, os.Stdin if nil.
+	Stdin io.Reader
+}
+
+// Source reads one file to its end, as one lane. It is a pipeline.Source.
+type Source struct {
+	opts   SourceOptions
+	limits limits
+
+	read, total atomic.Int64 // bytes, for Progress
+}
+
+// NewSource checks the options and opens nothing.
+func NewSource(o SourceOptions) (*Source, error) {
+	fail := func(err error) (*Source, error) { return nil, fmt.Errorf("source %s: %w", o.Path, err) }
+	if o.Path == "" {
+		return nil, errors.New("source file: no path")
+	}
+	if err := checkFormat(o.Format); err != nil {
+		return fail(err)
+	}
+	lim, err := newLimits(o.MaxRecord, o.MaxHeaders)
+	if err != nil {
+		return fail(err)
+	}
+	if o.Format == Seq && (o.Archive.Tag == nil || o.Archive.OpenEnd == nil) {
+		return fail(errors.New("seq is for ciphertext only: nothing is there to check its end record with"))
+	}
+	if o.Path == Stream {
+		if o.Checkpoint != nil {
+			return fail(errNoCheckpoint)
+		}
+		if o.Stdin == nil {
+			o.Stdin = os.Stdin
+		}
+	}
+	s := &Source{opts: o, limits: lim}
+	s.total.Store(-1)
+	return s, nil
+}
+
+var errNoCheckpoint = errors.New("a checkpoint needs a regular file")
+
+// Progress returns how many bytes have been read, and of how many; -1 if that is unknown.
+func (s *Source) Progress() (read, total int64) { return s.read.Load(), s.total.Load() }
+
+// Serve calls serve with the file's one lane. An error of the file's content ends the lane after
+// the messages before it; it wraps ErrMalformed, ErrTruncated, ErrTampered or ErrTooLarge, or is
+// what Archive.OpenEnd returned.
+func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) (err error) {
+	if ck := s.opts.Checkpoint; ck != nil {
+		defer func() { err = errors.Join(err, ck.flush()) }()
+	}
+	in, err := s.open()
+	if err != nil {
+		return fmt.Errorf("source %s: %w", s.opts.Path, err)
+	}
+	defer in.close()
+
+	start, err := s.start()
+	if err != nil {
+		return fmt.Errorf("source %s: %w", s.opts.Path, err)
+	}
+	for {
+		l, err := s.lane(in, start)
+		if err != nil {
+			return fmt.Errorf("source %s: %w", s.opts.Path, err)
+		}
+		err = serve(ctx, l)
+		if !errors.Is(err, pipeline.ErrLost) || in.live() || ctx.Err() != nil {
+			return err
+		}
+		start = l.committed() // a sink lost the lane, the file did not: it is still ours
+	}
+}

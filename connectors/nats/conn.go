@@ -1,0 +1,271 @@
+package nats
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/url"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	connectTimeout = 5 * time.Second
+	// pingInterval finds a dead peer within a minute; the client's default takes six.
+	pingInterval  = 20 * time.Second
+	reconnectWait = 500 * time.Millisecond
+)
+
+// ConnOptions says where the servers are and who we are. Everything but URL may be empty; with a
+// Context, URL may be empty too.
+type ConnOptions struct {
+	// URL is one or more servers separated by commas, each nats://host:port or tls://host:port.
+	// It holds no user or password.
+	URL string
+	// Name is shown by the server in its list of connections.
+	Name string
+
+	// Creds is a file with a user JWT and its seed.
+	Creds string
+	// NKey is a file with the seed of a user nkey.
+	NKey string
+	// User and PasswordFile are plain authentication. One newline at the end of the file is ignored.
+	User, PasswordFile string
+
+	// TLS demands encryption. A CA or a certificate implies it.
+	TLS bool
+	// CA is a PEM file with the roots to trust instead of the system's.
+	CA string
+	// Cert and Key are PEM files with the client's certificate and its private key.
+	Cert, Key string
+
+	// Context is the name of a context of the nats command line tool. Fields above win over it.
+	Context string
+
+	// Log is told about lost and new connections; nil means slog.Default.
+	Log *slog.Logger
+}
+
+// Conn is a connection to NATS, shared by any number of Sources and Sinks. It reconnects for ever.
+type Conn struct {
+	nc  *natsgo.Conn
+	js  jetstream.JetStream
+	log *slog.Logger
+	// denied is the last permission violation: the server reports it apart from the publish that it
+	// refused, which is then simply not acknowledged.
+	denied atomic.Pointer[denial]
+}
+
+type denial struct {
+	err error
+	at  time.Time
+}
+
+// deniedSince returns the last permission violation if it is newer than t.
+func (c *Conn) deniedSince(t time.Time) error {
+	if d := c.denied.Load(); d != nil && d.at.After(t) {
+		return d.err
+	}
+	return nil
+}
+
+// Connect opens a connection. The first attempt must succeed, within 5 s for each server; later the
+// connection is restored for as long as it takes.
+func Connect(ctx context.Context, o ConnOptions) (*Conn, error) {
+	p, err := o.complete()
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	c := &Conn{log: p.Log}
+	opts, err := p.client(c)
+	if err != nil {
+		return nil, err
+	}
+	c.nc, err = natsgo.Connect(p.URL, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("nats %s: %w", p.URL, err)
+	}
+	c.js, err = p.jetStream(c.nc)
+	if err != nil {
+		c.nc.Close()
+		return nil, fmt.Errorf("nats %s: %w", p.URL, err)
+	}
+	return c, nil
+}
+
+// Close ends the connection. Sources and Sinks that use it must have ended.
+func (c *Conn) Close() { c.nc.Close() }
+
+// profile is ConnOptions together with what only a context file can say.
+type profile struct {
+	ConnOptions
+	password    string
+	token       string
+	domain      string
+	apiPrefix   string
+	inboxPrefix string
+	tlsFirst    bool
+}
+
+// complete reads the context, if one is named, and checks the whole.
+func (o ConnOptions) complete() (profile, error) {
+	p := profile{ConnOptions: o}
+	if o.Context != "" {
+		if err := p.addContext(); err != nil {
+			return p, err
+		}
+	}
+	if p.Log == nil {
+		p.Log = slog.Default()
+	}
+	switch {
+	case p.URL == "":
+		return p, errors.New("nats: no server URL")
+	case p.Creds != "" && p.NKey != "":
+		return p, errors.New("nats: both creds and nkey are given")
+	case (p.Cert == "") != (p.Key == ""):
+		return p, errors.New("nats: a client certificate needs both cert and key")
+	case p.PasswordFile != "" && p.User == "":
+		return p, errors.New("nats: a password without a user")
+	}
+	for server := range strings.SplitSeq(p.URL, ",") {
+		if err := checkURL(strings.TrimSpace(server)); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// checkURL refuses what the client would ignore or print. Its errors do not repeat the URL, which may
+// hold a password.
+func checkURL(server string) error {
+	u, err := url.Parse(server)
+	switch {
+	case err != nil:
+		return errors.New("nats: server URL is malformed")
+	case u.User != nil:
+		return errors.New("nats: server URL holds a user; give creds, nkey, or user and password file instead")
+	case u.Scheme != "nats" && u.Scheme != "tls":
+		return fmt.Errorf("nats: server URL begins with %q, not nats:// or tls://", u.Scheme)
+	case u.Host == "":
+		return errors.New("nats: server URL has no host")
+	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+		return errors.New("nats: server URL has more than a host and a port")
+	}
+	return nil
+}
+
+// client turns the profile into options of the client library.
+func (p profile) client(c *Conn) ([]natsgo.Option, error) {
+	opts := []natsgo.Option{
+		natsgo.Name(p.Name),
+		natsgo.Timeout(connectTimeout),
+		natsgo.PingInterval(pingInterval),
+		natsgo.ReconnectWait(reconnectWait),
+		natsgo.MaxReconnects(-1),
+		// A revoked user may be let in again, so even two refusals in a row do not end the connection.
+		natsgo.IgnoreAuthErrorAbort(),
+		// Nothing is buffered while the connection is down: what is published then would overtake
+		// what was lost with the old connection.
+		natsgo.ReconnectBufSize(-1),
+		natsgo.DisconnectErrHandler(func(_ *natsgo.Conn, err error) { c.disconnected(err) }),
+		natsgo.ReconnectHandler(func(nc *natsgo.Conn) {
+			c.log.Info("nats connection restored", "server", nc.ConnectedServerName())
+		}),
+		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) { c.failed(err) }),
+	}
+	if p.inboxPrefix != "" {
+		opts = append(opts, natsgo.CustomInboxPrefix(p.inboxPrefix))
+	}
+	opts, err := p.addAuth(opts)
+	if err != nil {
+		return nil, err
+	}
+	return p.addTLS(opts), nil
+}
+
+func (p profile) addAuth(opts []natsgo.Option) ([]natsgo.Option, error) {
+	switch {
+	case p.Creds != "":
+		// The client would report a missing file only as a connection that fails.
+		if _, err := os.Stat(p.Creds); err != nil {
+			return nil, fmt.Errorf("nats creds: %w", err)
+		}
+		return append(opts, natsgo.UserCredentials(p.Creds)), nil
+	case p.NKey != "":
+		opt, err := natsgo.NkeyOptionFromSeed(p.NKey)
+		if err != nil {
+			return nil, fmt.Errorf("nats nkey %s: %w", p.NKey, err)
+		}
+		return append(opts, opt), nil
+	case p.PasswordFile != "":
+		password, err := os.ReadFile(p.PasswordFile)
+		if err != nil {
+			return nil, fmt.Errorf("nats password: %w", err)
+		}
+		return append(opts, natsgo.UserInfo(p.User, strings.TrimSuffix(strings.TrimSuffix(string(password), "\n"), "\r"))), nil
+	case p.User != "":
+		return append(opts, natsgo.UserInfo(p.User, p.password)), nil
+	case p.token != "":
+		return append(opts, natsgo.Token(p.token)), nil
+	}
+	return opts, nil
+}
+
+func (p profile) addTLS(opts []natsgo.Option) []natsgo.Option {
+	if p.TLS || p.CA != "" || p.Cert != "" || p.tlsFirst {
+		opts = append(opts, natsgo.Secure(&tls.Config{MinVersion: tls.VersionTLS12}))
+	}
+	if p.CA != "" {
+		opts = append(opts, natsgo.RootCAs(p.CA))
+	}
+	if p.Cert != "" {
+		opts = append(opts, natsgo.ClientCert(p.Cert, p.Key))
+	}
+	if p.tlsFirst {
+		opts = append(opts, natsgo.TLSHandshakeFirst())
+	}
+	return opts
+}
+
+// jetStream opens the API. Un-acknowledged publishes are forgotten after ackTimeout, which the client
+// would otherwise never do.
+func (p profile) jetStream(nc *natsgo.Conn) (jetstream.JetStream, error) {
+	opts := []jetstream.JetStreamOpt{
+		jetstream.WithPublishAsyncTimeout(ackTimeout),
+		// Sinks bound what is in flight; a second, lower bound would only fail publishes.
+		jetstream.WithPublishAsyncMaxPending(math.MaxInt),
+	}
+	switch {
+	case p.domain != "":
+		return jetstream.NewWithDomain(nc, p.domain, opts...)
+	case p.apiPrefix != "":
+		return jetstream.NewWithAPIPrefix(nc, p.apiPrefix, opts...)
+	}
+	return jetstream.New(nc, opts...)
+}
+
+func (c *Conn) disconnected(err error) {
+	if err == nil {
+		return // closed by us
+	}
+	c.log.Warn("nats connection lost", "error", err)
+}
+
+func (c *Conn) failed(err error) {
+	if errors.Is(err, natsgo.ErrPermissionViolation) {
+		c.denied.Store(&denial{err: err, at: time.Now()})
+	}
+	c.log.Warn("nats error", "error", err)
+}

@@ -1,0 +1,152 @@
+package nats
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// pullExpiry is how long the server keeps a request for messages; heartbeat is how often it says
+	// meanwhile that it has not forgotten.
+	pullExpiry = 30 * time.Second
+	heartbeat  = 5 * time.Second
+	// temporaryFor is how long a consumer without a name outlives a process that crashed. A long stop
+	// of the key service must not end it.
+	temporaryFor = 24 * time.Hour
+	// endTimeout bounds what is said to the server at the end.
+	endTimeout = 5 * time.Second
+)
+
+// openConsumer binds to the consumer or creates it.
+func (s *Source) openConsumer(ctx context.Context, stream jetstream.Stream) error {
+	consumer, err := s.bindOrCreate(ctx, stream)
+	if err != nil {
+		return fmt.Errorf("nats stream %s, consumer %q: %w", s.Stream, s.Consumer, err)
+	}
+	info := consumer.CachedInfo()
+	s.consumer, s.config = consumer, info.Config
+	s.backlog = info.NumPending + uint64(info.NumAckPending)
+	return nil
+}
+
+func (s *Source) bindOrCreate(ctx context.Context, stream jetstream.Stream) (jetstream.Consumer, error) {
+	if s.Consumer == "" {
+		return stream.CreateConsumer(ctx, s.newConsumer())
+	}
+	consumer, err := stream.Consumer(ctx, s.Consumer)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		consumer, err = stream.CreateConsumer(ctx, s.newConsumer())
+		if errors.Is(err, jetstream.ErrConsumerExists) { // another process was faster
+			consumer, err = stream.Consumer(ctx, s.Consumer)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return consumer, s.drift(consumer.CachedInfo().Config)
+}
+
+func (s *Source) newConsumer() jetstream.ConsumerConfig {
+	cfg := jetstream.ConsumerConfig{
+		Name:           s.Consumer,
+		Durable:        s.Consumer,
+		Description:    "streamcrypt",
+		FilterSubjects: s.Filters,
+		AckPolicy:      jetstream.AckExplicitPolicy,
+		AckWait:        s.AckWait,
+		MaxAckPending:  s.MaxAckPending,
+		MaxDeliver:     -1, // else the server skips a message for ever after as many failures
+	}
+	if s.Consumer == "" {
+		cfg.Name = "streamcrypt-" + rand.Text()
+		cfg.InactiveThreshold = temporaryFor
+	}
+	switch {
+	case s.Start.Sequence > 0:
+		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, s.Start.Sequence
+	case !s.Start.Time.IsZero():
+		cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &s.Start.Time
+	case s.Start.New:
+		cfg.DeliverPolicy = jetstream.DeliverNewPolicy
+	}
+	return cfg
+}
+
+// drift says what of an existing consumer would lose messages, or read others than were asked for.
+func (s *Source) drift(cfg jetstream.ConsumerConfig) error {
+	filters := cfg.FilterSubjects
+	if cfg.FilterSubject != "" {
+		filters = []string{cfg.FilterSubject}
+	}
+	var found []string
+	differs := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
+	if cfg.AckPolicy != jetstream.AckExplicitPolicy {
+		differs("its ack policy is %v, not AckExplicit", cfg.AckPolicy)
+	}
+	if !sameSubjects(filters, s.Filters) {
+		differs("it reads subjects %q, not %q", filters, s.Filters)
+	}
+	if cfg.MaxDeliver > 0 {
+		differs("its MaxDeliver is %d, not -1: after as many deliveries a message is skipped for ever", cfg.MaxDeliver)
+	}
+	if cfg.HeadersOnly {
+		differs("it delivers headers only")
+	}
+	if len(cfg.PriorityGroups) > 0 {
+		differs("it has priority groups")
+	}
+	if cfg.MaxRequestBatch > 0 || cfg.MaxRequestMaxBytes > 0 && cfg.MaxRequestMaxBytes < s.window ||
+		cfg.MaxRequestExpires > 0 && cfg.MaxRequestExpires < pullExpiry {
+		differs("it limits requests (max_batch, max_bytes or max_expires) to less than is asked for")
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s (change it, or name another)", ErrConsumerDiffers, strings.Join(found, "; "))
+}
+
+// ErrConsumerDiffers is the error of a consumer that exists and is not as it must be.
+var ErrConsumerDiffers = errors.New("the consumer exists and differs")
+
+func sameSubjects(a, b []string) bool {
+	everything := func(s []string) []string {
+		if len(s) == 1 && s[0] == ">" {
+			return nil
+		}
+		return slices.Sorted(slices.Values(s))
+	}
+	return slices.Equal(everything(a), everything(b))
+}
+
+// ackWait is how long the server waits for a word about a message. A consumer's BackOff replaces its
+// AckWait.
+func (s *Source) ackWait() time.Duration {
+	if len(s.config.BackOff) > 0 {
+		return slices.Min(s.config.BackOff)
+	}
+	return s.config.AckWait
+}
+
+// lookUp tells whether the consumer is still there, and gives a fresh handle.
+func (s *Source) lookUp(ctx context.Context) (jetstream.Consumer, error) {
+	return s.conn.js.Consumer(ctx, s.Stream, s.config.Name)
+}
+
+// closeConsumer deletes a consumer that nobody can name again.
+func (s *Source) closeConsumer() {
+	if s.Consumer != "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
+	defer cancel()
+	if err := s.conn.js.DeleteConsumer(ctx, s.Stream, s.config.Name); err != nil {
+		s.Log.Warn("temporary nats consumer not deleted", "stream", s.Stream, "consumer", s.config.Name, "error", err)
+	}
+}

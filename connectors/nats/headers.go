@@ -1,0 +1,171 @@
+package nats
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	natsgo "github.com/nats-io/nats.go"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+const (
+	// KeyHeader carries Message.Key, which NATS does not have, in base64url without padding. A null
+	// key is no header, an empty key an empty header.
+	KeyHeader = "Streamcrypt-Key"
+	// NullHeader marks the empty payload that stands for a null Message.Value, a tombstone. Its value
+	// is "value".
+	NullHeader = "Streamcrypt-Null"
+
+	nullValue = "value"
+	// statusHeader makes a client take a message without payload for a word from the server, which no
+	// consumer ever sees.
+	statusHeader = "Status"
+)
+
+const (
+	// headerLine and headerEnd open and close the header block on the wire.
+	headerLine = "NATS/1.0\r\n"
+	headerEnd  = "\r\n"
+	// headerExtra is what a header has on the wire besides name and value: colon, space, CR, LF.
+	headerExtra = 4
+	// maxHeaderBlock is the most bytes of headers that JetStream stores.
+	maxHeaderBlock = math.MaxUint16
+)
+
+var keyEncoding = base64.RawURLEncoding.Strict()
+
+// Reserved is the closed list of headers that a Source does not pass on. A publisher instructs the
+// server with them (store once, expire, purge, schedule, batch), or the server says with them where a
+// message was before; neither means anything in another stream.
+func Reserved() []string { return slices.Clone(reserved) }
+
+var reserved = []string{
+	"Nats-Batch-Commit", "Nats-Batch-Id", "Nats-Batch-Sequence",
+	"Nats-Consumer-Stalled", "Nats-Counter-Sources",
+	"Nats-Expected-Last-Msg-Id", "Nats-Expected-Last-Sequence",
+	"Nats-Expected-Last-Subject-Sequence", "Nats-Expected-Last-Subject-Sequence-Subject",
+	"Nats-Expected-Stream",
+	"Nats-Incr",
+	"Nats-Last-Consumer", "Nats-Last-Sequence", "Nats-Last-Stream",
+	"Nats-Marker-Reason", "Nats-Msg-Id", "Nats-Msg-Size",
+	"Nats-Num-Pending",
+	"Nats-Pending-Bytes", "Nats-Pending-Messages", "Nats-Pin-Id",
+	"Nats-Request-Info", "Nats-Required-Api-Level", "Nats-Response-Type", "Nats-Rollup",
+	"Nats-Schedule", "Nats-Schedule-Next", "Nats-Schedule-Rollup", "Nats-Schedule-Source",
+	"Nats-Schedule-TTL", "Nats-Schedule-Target", "Nats-Schedule-Time-Zone", "Nats-Scheduler",
+	"Nats-Sequence", "Nats-Stream", "Nats-Stream-Source", "Nats-Subject",
+	"Nats-TTL", "Nats-Time-Stamp",
+	"Nats-Trace-Dest", "Nats-Trace-Hop", "Nats-Trace-Only", "Nats-Trace-Origin-Account",
+	"Nats-UpTo-Sequence",
+}
+
+// ours tells whether a destination would take a header for an instruction, from its server or from a
+// streamcrypt that reads it. The prefix covers what servers to come may add.
+func ours(name string) bool {
+	return len(name) >= 5 && strings.EqualFold(name[:5], "Nats-") ||
+		strings.EqualFold(name, KeyHeader) || strings.EqualFold(name, NullHeader)
+}
+
+// CheckHeaders tells whether NATS gives back the headers of m as they are. Its error is a
+// *pipeline.Reject:
+//
+//	header           a null value; a value with CR or LF, or with a space or tab at either end;
+//	                 a name with other characters than NATS allows; more than 65,535 bytes in all
+//	reserved-header  a name that begins with Nats-, or that carries our key or null mark
+func CheckHeaders(m *pipeline.Message) error {
+	for _, h := range m.Headers {
+		if err := checkHeader(h); err != nil {
+			return err
+		}
+	}
+	if n := headerBytes(m); n > maxHeaderBlock {
+		return reject("header", "headers of %d bytes; JetStream stores %d", n, maxHeaderBlock)
+	}
+	return nil
+}
+
+func checkHeader(h pipeline.Header) error {
+	switch v := h.Value; {
+	case !validName(h.Name):
+		return reject("header", "a header name that NATS cannot carry")
+	case ours(h.Name):
+		return reject("reserved-header", "header %s is an instruction at the destination", h.Name)
+	case v == nil:
+		return reject("header", "header %s is null, which NATS cannot carry", h.Name)
+	case len(v) > 0 && (blank(v[0]) || blank(v[len(v)-1])):
+		return reject("header", "header %s has a space at its beginning or end, which NATS removes", h.Name)
+	case slices.ContainsFunc(v, func(c byte) bool { return c == '\r' || c == '\n' }):
+		return reject("header", "header %s has a line break, which NATS cannot carry", h.Name)
+	}
+	return nil
+}
+
+// validName is the client library's rule, which is narrower than the protocol's.
+func validName(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c <= ' ' || c > '~' || strings.IndexByte("\"()/,:;<=>?@[\\]{}", c) >= 0 {
+			return false
+		}
+	}
+	return name != ""
+}
+
+func blank(c byte) bool { return c == ' ' || c == '\t' }
+
+func reject(reason, format string, args ...any) error {
+	return &pipeline.Reject{Reason: reason, Err: fmt.Errorf(format, args...)}
+}
+
+// headerBytes is how long the header block of m is on the wire, with our own headers and a
+// Nats-Msg-Id of the longest kind.
+func headerBytes(m *pipeline.Message) int {
+	n := len(headerLine) + len(headerEnd) + len("Nats-Msg-Id") + maxID + headerExtra
+	for _, h := range m.Headers {
+		n += len(h.Name) + len(h.Value) + headerExtra
+	}
+	if m.Key != nil {
+		n += len(KeyHeader) + keyEncoding.EncodedLen(len(m.Key)) + headerExtra
+	}
+	if m.Value == nil {
+		n += len(NullHeader) + len(nullValue) + headerExtra
+	}
+	return n
+}
+
+// encodeHeaders makes the headers under which m is published, without the id.
+func encodeHeaders(m *pipeline.Message) natsgo.Header {
+	headers := make(natsgo.Header, len(m.Headers)+3)
+	for _, h := range m.Headers {
+		headers[h.Name] = append(headers[h.Name], string(h.Value))
+	}
+	if m.Key != nil {
+		headers[KeyHeader] = []string{keyEncoding.EncodeToString(m.Key)}
+	}
+	if m.Value == nil {
+		headers[NullHeader] = []string{nullValue}
+	}
+	return headers
+}
+
+var errNoKey = errors.New("no key")
+
+// decodeKey appends the key in headers to dst. What is not a key of ours stays an ordinary header: a
+// destination will refuse it, and nothing is taken for a null key.
+func decodeKey(dst []byte, headers natsgo.Header) ([]byte, error) {
+	values := headers[KeyHeader]
+	if len(values) != 1 {
+		return dst, errNoKey
+	}
+	return keyEncoding.AppendDecode(dst, []byte(values[0]))
+}
+
+// isNull tells whether a message stands for a null value.
+func isNull(headers natsgo.Header, payload []byte) bool {
+	values := headers[NullHeader]
+	return len(payload) == 0 && len(values) == 1 && values[0] == nullValue
+}

@@ -1,0 +1,54 @@
+package nats
+
+import (
+	"context"
+	"sync"
+)
+
+// inFlight bounds bytes and messages that are published and not acknowledged. Whoever waits for room
+// must hold none: holders that wait for each other would wait for ever.
+type inFlight struct {
+	maxBytes, maxCount int
+
+	mu    sync.Mutex
+	bytes int
+	count int
+	freed chan struct{} // closed and replaced when room is given back
+}
+
+func newInFlight(maxBytes, maxCount int) *inFlight {
+	return &inFlight{maxBytes: maxBytes, maxCount: maxCount, freed: make(chan struct{})}
+}
+
+// take takes room for one message of size bytes, if there is any; a message that is alone always
+// fits. Otherwise it returns a channel that is closed when there may be room.
+func (f *inFlight) take(size int) (ok bool, freed <-chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.count > 0 && (f.count >= f.maxCount || f.bytes+size > f.maxBytes) {
+		return false, f.freed
+	}
+	f.count++
+	f.bytes += size
+	return true, nil
+}
+
+// wait waits on what take returned.
+func (f *inFlight) wait(ctx context.Context, freed <-chan struct{}) error {
+	select {
+	case <-freed:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// give gives the room of one message back.
+func (f *inFlight) give(size int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.count--
+	f.bytes -= size
+	close(f.freed)
+	f.freed = make(chan struct{})
+}

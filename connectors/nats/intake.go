@@ -1,0 +1,223 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// intake asks the server for messages until it is ended.
+//
+// Too much that is ready to be read makes it wait, and the server with it: messages that have been
+// asked for then wait in the client library, where nobody can tell the server that they are being
+// worked on. So an intake that has been under pressure for a while is ended: it takes in what is still
+// on its way, the lane looks after that, and another intake begins once there is room.
+type intake struct {
+	lane     *lane
+	consume  jetstream.ConsumeContext
+	pressure *time.Timer // started by the first wait; nil before
+	ending   bool        // asks for nothing more
+	silence  int         // heartbeats missed since the last message
+}
+
+// begin starts an intake. l.mu is held, which keeps the first message from overtaking it.
+func (l *lane) begin() error {
+	in := &intake{lane: l}
+	consume, err := l.source.consumer.Consume(in.take,
+		jetstream.PullMaxBytes(l.source.window),
+		jetstream.PullExpiry(pullExpiry),
+		jetstream.PullHeartbeat(heartbeat),
+		jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) { in.failed(err) }),
+	)
+	if err != nil {
+		return err
+	}
+	in.consume = consume
+	l.intake = in
+	return nil
+}
+
+// endIntake lets the lane's intake take in what is on its way, and no more. l.mu is held.
+func (l *lane) endIntake() {
+	if l.intake != nil {
+		l.intake.end()
+	}
+}
+
+// end is endIntake for any intake. l.mu is held.
+func (in *intake) end() {
+	in.ending = true
+	if in.pressure != nil {
+		in.pressure.Stop()
+	}
+	in.consume.Drain()
+	in.lane.room.Broadcast()
+}
+
+// ended waits until nothing more arrives.
+func (in *intake) ended(ctx context.Context) {
+	select {
+	case <-in.consume.Closed():
+	case <-ctx.Done():
+	}
+}
+
+// take is called by the client library for every message, one after the other.
+func (in *intake) take(msg jetstream.Msg) {
+	l := in.lane
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.bytes >= l.source.ReadAhead && !in.ending {
+		in.press()
+		l.room.Wait()
+	}
+	in.silence = 0
+	meta, err := msg.Metadata()
+	switch {
+	case err != nil:
+		l.fail(fmt.Errorf("nats stream %s: message without metadata: %w", l.source.Stream, err))
+	case l.source.UntilEnd && meta.Sequence.Stream > l.source.last:
+		// Everything up to the last has been delivered once. To go on would empty the stream for
+		// nothing; what is delivered a second time will be asked for after a while.
+		_ = msg.Nak()
+		l.retryAt = time.Now().Add(beyondPause)
+		in.end()
+	default:
+		l.hold(msg, meta)
+	}
+}
+
+// hold notes a message for Read, unless it is known already or comes too late. l.mu is held.
+func (l *lane) hold(msg jetstream.Msg, meta *jetstream.MsgMetadata) {
+	if d := l.held[meta.Sequence.Stream]; d != nil {
+		d.msg = msg
+		if d.done {
+			l.acknowledge(d)
+		}
+		return
+	}
+	if l.closed {
+		_ = msg.Nak() // without it the server delivers after AckWait
+		return
+	}
+	d := &delivery{msg: msg, sequence: meta.Sequence.Stream, time: meta.Timestamp, size: sizeOf(msg)}
+	l.held[d.sequence] = d
+	l.changes++
+	l.ready = append(l.ready, d)
+	l.bytes += d.size
+	notify(l.arrived)
+}
+
+// press starts the time that an intake may be under pressure. l.mu is held.
+func (in *intake) press() {
+	if in.pressure == nil {
+		in.pressure = time.AfterFunc(in.lane.source.ackWait()/4, in.relieve)
+	}
+}
+
+func (in *intake) relieve() {
+	in.lane.mu.Lock()
+	defer in.lane.mu.Unlock()
+	in.end()
+}
+
+// failed is told by the client library what went wrong; it goes on by itself in most cases.
+func (in *intake) failed(err error) {
+	l := in.lane
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if errors.Is(err, jetstream.ErrNoHeartbeat) {
+		in.silence++
+	}
+	if !in.ending {
+		l.source.Log.Warn("nats consumer", "stream", l.source.Stream, "consumer", l.source.config.Name, "error", err)
+	}
+	notify(l.attend)
+}
+
+const (
+	// silenceLimit is how many heartbeats in a row may be missing before we look for ourselves.
+	silenceLimit = 2
+	beyondPause  = time.Second
+	lookAgain    = time.Second
+)
+
+// supervise sees to it that there is an intake when there should be one. Only the lane's goroutine
+// calls it.
+func (l *lane) supervise(ctx context.Context) {
+	l.mu.Lock()
+	in := l.intake
+	due := !l.closed && l.err == nil && time.Now().After(l.retryAt)
+	low := l.bytes <= l.source.ReadAhead/2
+	dead, silent := false, false
+	if in != nil {
+		select {
+		case <-in.consume.Closed():
+			dead = !in.ending
+		default:
+		}
+		silent = !in.ending && in.silence >= silenceLimit
+	}
+	l.mu.Unlock()
+
+	switch {
+	case !due:
+	case in == nil || dead:
+		l.restart(ctx, false)
+	case silent:
+		l.restart(ctx, true)
+	case in.ending && low:
+		l.resume()
+	}
+}
+
+// resume begins an intake on the consumer as it is known.
+func (l *lane) resume() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	if err := l.begin(); err != nil {
+		l.retryAt = time.Now().Add(lookAgain)
+		l.source.Log.Warn("nats consumer not started", "stream", l.source.Stream, "consumer", l.source.config.Name, "error", err)
+	}
+}
+
+// restart asks the server about the consumer before it begins another intake. onlyPending leaves an
+// intake alone that is silent because there is nothing to say.
+func (l *lane) restart(ctx context.Context, onlyPending bool) {
+	ctx, cancel := context.WithTimeout(ctx, endTimeout)
+	defer cancel()
+	consumer, err := l.source.lookUp(ctx)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.retryAt = time.Now().Add(lookAgain)
+	switch {
+	case errors.Is(err, jetstream.ErrConsumerNotFound), errors.Is(err, jetstream.ErrStreamNotFound):
+		l.fail(fmt.Errorf("nats stream %s, consumer %s: %w", l.source.Stream, l.source.config.Name, err))
+		return
+	case err != nil:
+		return // the server is away; look again
+	}
+	if onlyPending && consumer.CachedInfo().NumPending == 0 {
+		l.intake.silence = 0
+		return
+	}
+	if l.intake != nil {
+		l.source.Log.Warn("nats consumer started again", "stream", l.source.Stream, "consumer", l.source.config.Name)
+		l.endIntake()
+	}
+	l.source.consumer = consumer
+	if l.closed {
+		return
+	}
+	if err := l.begin(); err != nil {
+		l.source.Log.Warn("nats consumer not started", "stream", l.source.Stream, "consumer", l.source.config.Name, "error", err)
+		return
+	}
+	l.retryAt = time.Time{}
+}

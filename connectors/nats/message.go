@@ -1,0 +1,120 @@
+package nats
+
+import (
+	"slices"
+	"sync"
+	"unsafe"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// batch is the memory of a pipeline.Batch, used again after its release. Payloads stay in the buffers
+// that the client library allocated.
+type batch struct {
+	pipeline.Batch
+	headers []pipeline.Header
+	arena   []byte   // subjects, keys and header values; grows by append, so older slices stay good
+	names   []string // scratch
+	end     [1]pipeline.Position
+}
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+func newBatch() *batch {
+	b := batches.Get().(*batch)
+	b.Release = b.recycle
+	return b
+}
+
+func (b *batch) recycle() {
+	clear(b.Messages)
+	clear(b.headers)
+	clear(b.names)
+	b.Batch = pipeline.Batch{Messages: b.Messages[:0]}
+	b.headers, b.arena, b.names = b.headers[:0], b.arena[:0], b.names[:0]
+	b.end = [1]pipeline.Position{}
+	batches.Put(b)
+}
+
+// add appends the message of d, with an origin in place.
+func (b *batch) add(place string, d *delivery) {
+	headers := d.msg.Headers()
+	m := pipeline.Message{
+		Value:   d.msg.Data(),
+		Time:    d.time,
+		Subject: b.keep(d.msg.Subject()),
+		Origin:  pipeline.Origin{Place: place, Offset: int64(d.sequence), Previous: -1},
+	}
+	null := isNull(headers, m.Value)
+	switch {
+	case null:
+		m.Value = nil
+	case m.Value == nil:
+		m.Value = []byte{}
+	}
+	m.Key = b.key(headers)
+	m.Headers = b.take(headers, m.Key != nil, null)
+	b.Messages = append(b.Messages, m)
+	b.Size += d.size
+}
+
+// key decodes the key; nil if there is none.
+func (b *batch) key(headers natsgo.Header) []byte {
+	start := len(b.arena)
+	arena, err := decodeKey(b.arena, headers)
+	if err != nil {
+		return nil
+	}
+	b.arena = arena
+	if len(arena) == start {
+		return []byte{}
+	}
+	return arena[start:len(arena):len(arena)]
+}
+
+// take copies the headers that are passed on, sorted by name; values keep their order.
+func (b *batch) take(headers natsgo.Header, key, null bool) []pipeline.Header {
+	b.names = b.names[:0]
+	for name := range headers {
+		if slices.Contains(reserved, name) || key && name == KeyHeader || null && name == NullHeader {
+			continue
+		}
+		b.names = append(b.names, name)
+	}
+	slices.Sort(b.names)
+	start := len(b.headers)
+	for _, name := range b.names {
+		for _, value := range headers[name] {
+			b.headers = append(b.headers, pipeline.Header{Name: name, Value: b.keep(value)})
+		}
+	}
+	if len(b.headers) == start {
+		return nil
+	}
+	return b.headers[start:len(b.headers):len(b.headers)]
+}
+
+// keep copies s. The result is never nil.
+func (b *batch) keep(s string) []byte {
+	start := len(b.arena)
+	b.arena = append(b.arena, s...)
+	if len(s) == 0 {
+		return []byte{}
+	}
+	return b.arena[start:len(b.arena):len(b.arena)]
+}
+
+// sizeOf is the memory that a message pins: what the client allocated for it, our copy of subject and
+// headers, and the structs.
+func sizeOf(msg jetstream.Msg) int {
+	n := len(msg.Data()) + 2*len(msg.Subject()) + len(msg.Reply()) + int(unsafe.Sizeof(pipeline.Message{}))
+	for name, values := range msg.Headers() {
+		for _, value := range values {
+			n += len(name) + 2*len(value) + int(unsafe.Sizeof(pipeline.Header{}))
+		}
+	}
+	return n
+}

@@ -1,0 +1,673 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+const readLimit = 1 << 20
+
+// serving is a lane that a test drives by hand.
+type serving struct {
+	t      *testing.T
+	lane   pipeline.Lane
+	cancel context.CancelFunc
+	let    chan error // what serve returns
+	done   chan error // what Serve returned
+}
+
+// serve runs s.Serve and gives its lane to the test.
+func serve(t *testing.T, s *Source) *serving {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	v := &serving{t: t, cancel: cancel, let: make(chan error, 1), done: make(chan error, 1)}
+	lanes := make(chan pipeline.Lane)
+	go func() {
+		v.done <- s.Serve(ctx, func(_ context.Context, l pipeline.Lane) error {
+			lanes <- l
+			return <-v.let
+		})
+	}()
+	v.lane = <-lanes
+	return v
+}
+
+// leave ends the lane with err and waits for Serve.
+func (v *serving) leave(err error) {
+	v.t.Helper()
+	v.cancel()
+	v.let <- err
+	if got := <-v.done; !errors.Is(got, err) {
+		v.t.Fatalf("Serve returned %v, want %v", got, err)
+	}
+}
+
+// read reads at least n messages and returns a copy of their values.
+func (v *serving) read(n int) (values []string, count int) {
+	v.t.Helper()
+	ctx, cancel := context.WithTimeout(v.t.Context(), 20*time.Second)
+	defer cancel()
+	for count < n {
+		b, err := v.lane.Read(ctx, readLimit)
+		if err != nil {
+			v.t.Fatalf("after %d of %d messages: %v", count, n, err)
+		}
+		values = append(values, take(b)...)
+		count = len(values)
+	}
+	return values, count
+}
+
+// rest reads to the end.
+func (v *serving) rest() (values []string) {
+	v.t.Helper()
+	ctx, cancel := context.WithTimeout(v.t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		b, err := v.lane.Read(ctx, readLimit)
+		if errors.Is(err, io.EOF) {
+			return values
+		}
+		if err != nil {
+			v.t.Fatalf("after %d messages: %v", len(values), err)
+		}
+		values = append(values, take(b)...)
+	}
+}
+
+func take(b *pipeline.Batch) (values []string) {
+	for _, m := range b.Messages {
+		values = append(values, string(m.Value))
+	}
+	b.Release()
+	return values
+}
+
+func (v *serving) commit(n int) {
+	v.t.Helper()
+	if err := v.lane.Commit(v.t.Context(), &pipeline.Progress{Messages: n}); err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+func want(n, size int) (values []string) {
+	for i := range n {
+		values = append(values, string(numbered(i, size)))
+	}
+	return values
+}
+
+// same compares without order.
+func same(t *testing.T, got, want []string) {
+	t.Helper()
+	got, want = slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))
+	if !slices.Equal(got, want) {
+		t.Fatalf("got %d messages, want %d; the same they are not", len(got), len(want))
+	}
+}
+
+func TestReadAndCommit(t *testing.T) {
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 100, 100)
+	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc"}))
+	got, _ := v.read(100)
+	if !slices.Equal(got, want(100, 100)) {
+		t.Fatalf("read %q", got)
+	}
+	if n := b.consumer("ORDERS", "enc").NumAckPending; n != 100 {
+		t.Fatalf("%d messages pending before the commit", n)
+	}
+	v.commit(40)
+	eventually(t, "60 messages pending", func() bool { return b.consumer("ORDERS", "enc").NumAckPending == 60 })
+	if floor := b.consumer("ORDERS", "enc").AckFloor.Stream; floor != 40 {
+		t.Fatalf("floor at %d: not the first 40 were acknowledged", floor)
+	}
+	v.leave(nil)
+}
+
+func TestCommitOfMoreThanWasRead(t *testing.T) {
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 2, 0)
+	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc"}))
+	v.read(2)
+	if err := v.lane.Commit(t.Context(), &pipeline.Progress{Messages: 3}); err == nil {
+		t.Fatal("committed 3 of 2 messages")
+	}
+	v.leave(nil)
+}
+
+func TestLaneDroppedBeforeCommit(t *testing.T) {
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 50, 0)
+	// AckWait is far beyond the test: whatever comes again comes because it was given back.
+	o := SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: time.Hour}
+	c := b.connect()
+	v := serve(t, b.source(c, o))
+	_, n := v.read(20)
+	v.commit(5)
+	v.leave(nil)
+
+	v = serve(t, b.source(c, o))
+	got, _ := v.read(45)
+	same(t, got, want(50, 0)[5:])
+	if n < 20 {
+		t.Fatal(n)
+	}
+	v.leave(nil)
+}
+
+// TestCrash leaves without a word to the server, as a process does that is killed.
+func TestCrash(t *testing.T) {
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 30, 0)
+	o := SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: time.Second, UntilEnd: true}
+	first := b.connect()
+	v := serve(t, b.source(first, o))
+	v.read(30)
+	v.commit(10)
+	eventually(t, "10 acknowledged", func() bool { return b.consumer("ORDERS", "enc").NumAckPending == 20 })
+	first.Close()
+	v.leave(nil)
+
+	// The next run must not end before it has what the first had taken.
+	v = serve(t, b.source(b.connect(), o))
+	same(t, v.rest(), want(30, 0)[10:])
+	v.leave(nil)
+}
+
+func TestInProgress(t *testing.T) {
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	const messages, size = 400, 16 << 10
+	b.fill("ORDERS", messages, size)
+	// More than the read-ahead and the window are on the way, and nobody reads.
+	s := b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: time.Second, ReadAhead: 64 << 10})
+	v := serve(t, s)
+	b1, err := v.lane.Read(t.Context(), 1)
+	if err != nil || len(b1.Messages) != 1 {
+		t.Fatal(err)
+	}
+	rival := b.plain()
+	other, err := rival.Consumer(t.Context(), "ORDERS", "enc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Three AckWaits long a second process asks for messages. It gets those that nobody has, and none
+	// twice: none of ours.
+	deadline := time.Now().Add(3 * time.Second)
+	for time.Now().Before(deadline) {
+		batch, err := other.Fetch(50, jetstream.FetchMaxWait(500*time.Millisecond))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for msg := range batch.Messages() {
+			meta, _ := msg.Metadata()
+			if meta.NumDelivered > 1 {
+				t.Fatalf("message %d was delivered twice while it was being worked on", meta.Sequence.Stream)
+			}
+			if err := msg.Ack(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	v.leave(nil)
+}
+
+func TestReadAheadIsBounded(t *testing.T) {
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	const size = 64 << 10
+	b.fill("ORDERS", 200, size)
+	s := b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: time.Second, ReadAhead: 128 << 10, UntilEnd: true})
+	v := serve(t, s)
+	eventually(t, "pressure relieved", func() bool {
+		l := v.lane.(*lane)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.intake != nil && l.intake.ending
+	})
+	if held := b.consumer("ORDERS", "enc").NumAckPending * size; held > s.ReadAheadBytes() {
+		t.Fatalf("%d bytes on the way, more than %d", held, s.ReadAheadBytes())
+	}
+	// Reading again brings the rest.
+	got := v.rest()
+	same(t, got, want(200, size))
+	v.leave(nil)
+}
+
+func TestReadLimit(t *testing.T) {
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 20, 1000)
+	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc"}))
+	eventually(t, "all here", func() bool { return b.consumer("ORDERS", "enc").NumAckPending == 20 })
+	for read := 0; read < 20; {
+		batch, err := v.lane.Read(t.Context(), 4000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if batch.Size > 4000 || batch.Size < 1000*len(batch.Messages) || len(batch.Ends) != 1 {
+			t.Fatalf("batch of %d messages and %d bytes", len(batch.Messages), batch.Size)
+		}
+		read += len(batch.Messages)
+		if end := batch.Ends[0]; end.Place != "ORDERS" || end.Next != int64(read)+1 {
+			t.Fatalf("after %d messages: %+v", read, end)
+		}
+		batch.Release()
+	}
+	v.leave(nil)
+}
+
+func TestBoundedRun(t *testing.T) {
+	tests := []struct {
+		name    string
+		prepare func(b *broker)
+		options SourceOptions
+		want    []string
+	}{
+		{name: "empty stream"},
+		{
+			name:    "all",
+			prepare: func(b *broker) { b.fill("ORDERS", 10, 0) },
+			want:    want(10, 0),
+		},
+		{
+			name: "last deleted",
+			prepare: func(b *broker) {
+				b.fill("ORDERS", 10, 0)
+				b.remove("ORDERS", 3, 9, 10)
+			},
+			want: slices.Delete(want(8, 0), 2, 3),
+		},
+		{
+			name: "all deleted",
+			prepare: func(b *broker) {
+				b.fill("ORDERS", 3, 0)
+				b.remove("ORDERS", 1, 2, 3)
+			},
+		},
+		{
+			name: "filtered",
+			prepare: func(b *broker) {
+				b.publish(&natsgo.Msg{Subject: "orders.eu", Data: []byte("1")})
+				b.publish(&natsgo.Msg{Subject: "orders.us", Data: []byte("2")})
+				b.publish(&natsgo.Msg{Subject: "orders.eu", Data: []byte("3")})
+				b.publish(&natsgo.Msg{Subject: "orders.us", Data: []byte("4")})
+			},
+			options: SourceOptions{Filters: []string{"orders.eu"}},
+			want:    []string{"1", "3"},
+		},
+		{
+			name:    "filter without a match",
+			prepare: func(b *broker) { b.fill("ORDERS", 3, 0) },
+			options: SourceOptions{Filters: []string{"orders.eu"}},
+		},
+		{
+			name:    "from a sequence",
+			prepare: func(b *broker) { b.fill("ORDERS", 10, 0) },
+			options: SourceOptions{Start: Start{Sequence: 8}},
+			want:    want(10, 0)[7:],
+		},
+		{
+			name:    "from a time to come",
+			prepare: func(b *broker) { b.fill("ORDERS", 3, 0) },
+			options: SourceOptions{Start: Start{Time: time.Now().Add(time.Hour)}},
+		},
+	}
+	b := startBroker(t, nil)
+	c := b.connect()
+	for _, test := range tests {
+		for _, consumer := range []string{"enc", ""} {
+			t.Run(test.name+"/"+consumer, func(t *testing.T) {
+				b.stream("ORDERS", nil)
+				defer func() {
+					if err := b.plain().DeleteStream(t.Context(), "ORDERS"); err != nil {
+						t.Fatal(err)
+					}
+				}()
+				if test.prepare != nil {
+					test.prepare(b)
+				}
+				o := test.options
+				o.Stream, o.Consumer, o.UntilEnd = "ORDERS", consumer, true
+				s := b.source(c, o)
+				b.publish(&natsgo.Msg{Subject: "orders.eu", Data: []byte("too late")})
+				v := serve(t, s)
+				same(t, v.rest(), test.want)
+				v.commit(len(test.want))
+				v.leave(nil)
+				if consumer == "" && b.consumers("ORDERS") != 0 {
+					t.Fatal("the temporary consumer is still there")
+				}
+			})
+		}
+	}
+}
+
+func (b *broker) remove(stream string, sequences ...uint64) {
+	b.t.Helper()
+	s, err := b.plain().Stream(b.t.Context(), stream)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, seq := range sequences {
+		if err := s.DeleteMsg(b.t.Context(), seq); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
+func (b *broker) consumers(stream string) int {
+	b.t.Helper()
+	s, err := b.plain().Stream(b.t.Context(), stream)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return s.CachedInfo().State.Consumers
+}
+
+// TestBoundedRunLeavesTheRest: what came after the end was noted is for the next run, at once.
+func TestBoundedRunLeavesTheRest(t *testing.T) {
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 20, 0)
+	c := b.connect()
+	o := SourceOptions{Stream: "ORDERS", Consumer: "enc", UntilEnd: true, AckWait: time.Hour}
+	s := b.source(c, o)
+	b.fill("ORDERS", 500, 0)
+	v := serve(t, s)
+	got := v.rest()
+	same(t, got, want(20, 0))
+	v.commit(len(got))
+	v.leave(nil)
+
+	v = serve(t, b.source(c, o))
+	same(t, v.rest(), want(500, 0))
+	v.leave(nil)
+}
+
+// TestTwoBoundedRuns share a consumer: each ends when both together have done everything.
+func TestTwoBoundedRuns(t *testing.T) {
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	const messages = 3000
+	b.fill("ORDERS", messages, 100)
+	o := SourceOptions{Stream: "ORDERS", Consumer: "enc", UntilEnd: true, ReadAhead: 4 << 10}
+	sources := []*Source{b.source(b.connect(), o), b.source(b.connect(), o)}
+	b.fill("ORDERS", 50, 100)
+	var mu sync.Mutex
+	var got []string
+	var runs sync.WaitGroup
+	for _, s := range sources {
+		runs.Go(func() {
+			v := serve(t, s)
+			for {
+				batch, err := v.lane.Read(t.Context(), 2000)
+				if err != nil {
+					if !errors.Is(err, io.EOF) {
+						t.Error(err)
+					}
+					break
+				}
+				values := take(batch)
+				mu.Lock()
+				got = append(got, values...)
+				mu.Unlock()
+				v.commit(len(values))
+			}
+			v.leave(nil)
+		})
+	}
+	runs.Wait()
+	same(t, got, want(messages, 100))
+}
+
+func TestMaxAckPendingBelowBatch(t *testing.T) {
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 50, 0)
+	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", UntilEnd: true, MaxAckPending: 3}))
+	var got []string
+	for len(got) < 50 {
+		values, n := v.read(1)
+		if n > 3 {
+			t.Fatalf("read %d messages", n)
+		}
+		got = append(got, values...)
+		v.commit(n)
+	}
+	same(t, append(got, v.rest()...), want(50, 0))
+	v.leave(nil)
+}
+
+func TestLostLaneIsServedAgain(t *testing.T) {
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 10, 0)
+	s := b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", UntilEnd: true, AckWait: time.Hour})
+	var got []string
+	lanes := 0
+	err := s.Serve(t.Context(), func(ctx context.Context, l pipeline.Lane) error {
+		lanes++
+		v := &serving{t: t, lane: l}
+		if lanes == 1 {
+			v.read(4)
+			v.commit(2)
+			return pipeline.ErrLost
+		}
+		got = v.rest()
+		v.commit(len(got))
+		return nil
+	})
+	if err != nil || lanes != 2 {
+		t.Fatalf("%d lanes, %v", lanes, err)
+	}
+	same(t, got, want(10, 0)[2:])
+}
+
+// TestParkedLane keeps what was read and gives the rest back.
+func TestParkedLane(t *testing.T) {
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 10, 0)
+	c := b.connect()
+	v := serve(t, b.source(c, SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: time.Second}))
+	batch, err := v.lane.Read(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	poison := string(batch.Messages[0].Value)
+	batch.Release()
+	broken := errors.New("broken")
+	v.let <- broken
+
+	other := serve(t, b.source(c, SourceOptions{Stream: "ORDERS", Consumer: "enc"}))
+	got, _ := other.read(9)
+	if slices.Contains(got, poison) {
+		t.Fatal("the message that the lane failed on went to somebody else")
+	}
+	// Not within two AckWaits either.
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if _, err := other.lane.Read(ctx, readLimit); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("read on: %v", err)
+	}
+	v.cancel()
+	if err := <-v.done; !errors.Is(err, broken) {
+		t.Fatalf("Serve returned %v", err)
+	}
+	if got, _ := other.read(1); !slices.Equal(got, []string{poison}) {
+		t.Fatalf("then came %q", got)
+	}
+	other.leave(nil)
+}
+
+func TestConsumerDeleted(t *testing.T) {
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc"}))
+	eventually(t, "the lane waits", func() bool { return b.consumer("ORDERS", "enc").NumWaiting > 0 })
+	if err := b.plain().DeleteConsumer(t.Context(), "ORDERS", "enc"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.lane.Read(t.Context(), readLimit); !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		t.Fatalf("read: %v", err)
+	}
+	v.leave(nil)
+}
+
+// TestSilentConsumer plays the client library that reports missing heartbeats.
+func TestSilentConsumer(t *testing.T) {
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", MaxAckPending: 1}))
+	l := v.lane.(*lane)
+	current := func() *intake {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.intake
+	}
+	silent := func(in *intake) {
+		for range silenceLimit {
+			in.failed(jetstream.ErrNoHeartbeat)
+		}
+	}
+	eventually(t, "the lane reads", func() bool { return current() != nil })
+	before := current()
+	silent(before)
+	eventually(t, "found idle", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return before.silence == 0
+	})
+	if current() != before {
+		t.Fatal("an idle consumer was started again")
+	}
+	b.fill("ORDERS", 2, 0) // one more than MaxAckPending, so one stays
+	v.read(1)
+	silent(before)
+	eventually(t, "started again", func() bool { return current() != before })
+	v.commit(1)
+	if got, _ := v.read(1); got[0] != want(2, 0)[1] {
+		t.Fatal(got)
+	}
+	v.leave(nil)
+}
+
+func TestReadEndsWithContext(t *testing.T) {
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc"}))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := v.lane.Read(ctx, readLimit); !errors.Is(err, context.Canceled) {
+		t.Fatalf("read: %v", err)
+	}
+	v.leave(nil)
+}
+
+func TestSourceOptions(t *testing.T) {
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.stream("JOBS", func(cfg *jetstream.StreamConfig) { cfg.Retention = jetstream.WorkQueuePolicy })
+	c := b.connect()
+	for _, test := range []struct {
+		name    string
+		options SourceOptions
+		want    string
+	}{
+		{"no stream", SourceOptions{Consumer: "enc"}, "not a stream name"},
+		{"unknown stream", SourceOptions{Stream: "NOPE", Consumer: "enc"}, "stream not found"},
+		{"wild stream", SourceOptions{Stream: "OR*", Consumer: "enc"}, "not a stream name"},
+		{"no consumer", SourceOptions{Stream: "ORDERS"}, "no consumer name"},
+		{"bad consumer", SourceOptions{Stream: "ORDERS", Consumer: "a.b"}, "not a consumer name"},
+		{"two starts", SourceOptions{Stream: "ORDERS", Consumer: "enc", Start: Start{Sequence: 1, New: true}}, "more than one start"},
+		{"no end", SourceOptions{Stream: "ORDERS", Consumer: "enc", UntilEnd: true, Start: Start{New: true}}, "has no end"},
+		{"short AckWait", SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: 1}, "AckWait"},
+		{"negative bound", SourceOptions{Stream: "ORDERS", Consumer: "enc", ReadAhead: -1}, "negative"},
+		{"huge read-ahead", SourceOptions{Stream: "ORDERS", Consumer: "enc", ReadAhead: 1 << 30}, "read-ahead"},
+		{"work queue without a name", SourceOptions{Stream: "JOBS", UntilEnd: true}, "deletes what has been read"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := NewSource(t.Context(), c, test.options)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Fatalf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestConsumerIsCreatedAndBound(t *testing.T) {
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	c := b.connect()
+	s := b.source(c, SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: 7 * time.Second})
+	cfg := b.consumer("ORDERS", "enc").Config
+	if cfg.AckPolicy != jetstream.AckExplicitPolicy || cfg.MaxDeliver != -1 || cfg.AckWait != 7*time.Second || cfg.MaxAckPending != DefaultMaxAckPending {
+		t.Fatalf("created %+v", cfg)
+	}
+	if name, created := s.Identity(); name != "ORDERS" || created != s.StreamCreated().UnixNano() || created == 0 || s.Ordered() {
+		t.Fatal(name, created)
+	}
+	// A second process asks for another AckWait and gets what is there.
+	again := b.source(c, SourceOptions{Stream: "ORDERS", Consumer: "enc"})
+	if again.ConsumerAckWait() != 7*time.Second {
+		t.Fatal(again.ConsumerAckWait())
+	}
+}
+
+func TestConsumerDiffers(t *testing.T) {
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	c := b.connect()
+	for i, test := range []struct {
+		name   string
+		change func(*jetstream.ConsumerConfig)
+		want   string
+	}{
+		{"ack all", func(c *jetstream.ConsumerConfig) { c.AckPolicy = jetstream.AckAllPolicy }, "ack policy"},
+		{"ack none", func(c *jetstream.ConsumerConfig) { c.AckPolicy = jetstream.AckNonePolicy }, "ack policy"},
+		{"filter", func(c *jetstream.ConsumerConfig) { c.FilterSubject = "orders.eu" }, `reads subjects ["orders.eu"]`},
+		{"filters", func(c *jetstream.ConsumerConfig) { c.FilterSubjects = []string{"orders.eu", "orders.us"} }, "reads subjects"},
+		{"max deliver", func(c *jetstream.ConsumerConfig) { c.MaxDeliver = 5 }, "MaxDeliver"},
+		{"headers only", func(c *jetstream.ConsumerConfig) { c.HeadersOnly = true }, "headers only"},
+		{"small requests", func(c *jetstream.ConsumerConfig) { c.MaxRequestBatch = 10 }, "limits requests"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			name := "c" + strconv.Itoa(i)
+			cfg := jetstream.ConsumerConfig{Durable: name, AckPolicy: jetstream.AckExplicitPolicy}
+			test.change(&cfg)
+			if _, err := b.plain().CreateConsumer(t.Context(), "ORDERS", cfg); err != nil {
+				t.Fatal(err)
+			}
+			before := b.consumer("ORDERS", name).Config
+			_, err := NewSource(t.Context(), c, SourceOptions{Stream: "ORDERS", Consumer: name})
+			if !errors.Is(err, ErrConsumerDiffers) || !strings.Contains(err.Error(), test.want) {
+				t.Fatalf("got %v", err)
+			}
+			after := b.consumer("ORDERS", name).Config
+			if after.AckPolicy != before.AckPolicy || after.FilterSubject != before.FilterSubject || after.MaxDeliver != before.MaxDeliver {
+				t.Fatal("the consumer was changed")
+			}
+		})
+	}
+	if err := (&Source{SourceOptions: SourceOptions{Filters: []string{">"}}}).drift(jetstream.ConsumerConfig{}); err != nil {
+		t.Fatalf("everything is not the same as all: %v", err)
+	}
+}

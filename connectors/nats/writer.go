@@ -1,0 +1,249 @@
+package nats
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+const (
+	// ackTimeout is how long an acknowledgement may take before the message is published again.
+	ackTimeout = 15 * time.Second
+	retryFirst = 50 * time.Millisecond
+	retryMost  = 5 * time.Second
+	// maxID is the longest message id in bytes; what would be longer is hashed.
+	maxID = 160
+)
+
+// writer publishes one lane's messages.
+type writer struct {
+	sink *Sink
+	todo []int // indices of the messages to publish, in order
+
+	// Of the round under way:
+	onWay  []published // oldest first
+	failed []int       // indices of the messages to publish again, in order
+	cause  error       // why they failed, or why publishing stopped; it may pass
+}
+
+// published is a message that is not acknowledged yet.
+type published struct {
+	index  int // into the messages of Write
+	size   int
+	future jetstream.PubAckFuture
+}
+
+// Write publishes msgs in order and returns when the stream has acknowledged all of them. While the
+// stream cannot be reached, or has no room, it tries again until ctx is done. A message that Check
+// refuses is an error, and nothing of msgs is published.
+func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, _ *pipeline.Progress) error {
+	w.todo = w.todo[:0]
+	for i := range msgs {
+		if err := w.sink.Check(&msgs[i], len(msgs[i].Value)); err != nil {
+			return &pipeline.MessageError{Origin: msgs[i].Origin, Err: err}
+		}
+		w.todo = append(w.todo, i)
+	}
+	for attempt := 0; len(w.todo) > 0; attempt++ {
+		before := len(w.todo)
+		if err := w.round(ctx, msgs); err != nil {
+			return fmt.Errorf("stream %s: %w", w.sink.Stream, err)
+		}
+		if len(w.todo) == 0 {
+			break
+		}
+		if len(w.todo) < before {
+			attempt = 0
+		}
+		if attempt&(attempt-1) == 0 { // 0, 1, 2, 4, 8 ...
+			w.sink.Log.Warn("nats publish not acknowledged, trying again",
+				"stream", w.sink.Stream, "messages", len(w.todo), "error", w.cause)
+		}
+		if err := pause(ctx, attempt); err != nil {
+			return fmt.Errorf("stream %s: %w (%w)", w.sink.Stream, w.cause, err)
+		}
+	}
+	return nil
+}
+
+// Close has nothing to do: every Write is durable when it returns.
+func (w *writer) Close(context.Context) error { return nil }
+
+// round publishes what is in w.todo until something fails, waits for the acknowledgements of what it
+// published, and leaves in w.todo what has to be published again. Its error is final.
+func (w *writer) round(ctx context.Context, msgs []pipeline.Message) error {
+	started := time.Now()
+	w.failed, w.cause = w.failed[:0], nil
+	defer w.drop()
+	sent := 0
+	for _, i := range w.todo {
+		if err := w.publish(ctx, &msgs[i], i); err != nil {
+			return err
+		}
+		if w.cause != nil {
+			break // what follows must not overtake what failed
+		}
+		sent++
+	}
+	for len(w.onWay) > 0 {
+		if err := w.settle(ctx); err != nil {
+			return err
+		}
+	}
+	w.failed = append(w.failed, w.todo[sent:]...)
+	w.todo, w.failed = w.failed, w.todo
+	if errors.Is(w.cause, jetstream.ErrAsyncPublishTimeout) {
+		return w.sink.conn.deniedSince(started)
+	}
+	return nil
+}
+
+// publish sends one message as soon as there is room for it. It sends nothing once w.cause is set.
+func (w *writer) publish(ctx context.Context, m *pipeline.Message, index int) error {
+	size := len(m.Value) + headerBytes(m)
+	if err := w.room(ctx, size); err != nil || w.cause != nil {
+		return err
+	}
+	msg := w.sink.message(m)
+	// The library must not publish again by itself: by then the value may be another message's.
+	future, err := w.sink.conn.js.PublishMsgAsync(msg, jetstream.WithRetryAttempts(0))
+	msg.Data = nil // sent or copied; the future would pin it until the acknowledgement
+	if err != nil {
+		w.sink.inFlight.give(size)
+		return w.note(err)
+	}
+	w.onWay = append(w.onWay, published{index: index, size: size, future: future})
+	return nil
+}
+
+// room takes room for size bytes unless w.cause gets set before there is any.
+func (w *writer) room(ctx context.Context, size int) error {
+	for {
+		ok, freed := w.sink.inFlight.take(size)
+		if ok {
+			return nil
+		}
+		var err error
+		if len(w.onWay) > 0 {
+			err = w.settle(ctx)
+		} else {
+			err = w.sink.inFlight.wait(ctx, freed)
+		}
+		if err != nil || w.cause != nil {
+			return err
+		}
+	}
+}
+
+// settle waits for the acknowledgement of the oldest message on its way.
+func (w *writer) settle(ctx context.Context) error {
+	p := w.onWay[0]
+	var err error
+	select {
+	case ack := <-p.future.Ok():
+		if ack.Stream != w.sink.Stream {
+			err = fmt.Errorf("stream %s has taken a message that was meant for %s", ack.Stream, w.sink.Stream)
+		}
+	case err = <-p.future.Err():
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	w.onWay = w.onWay[1:]
+	w.sink.inFlight.give(p.size)
+	if err != nil {
+		w.failed = append(w.failed, p.index)
+	}
+	return w.note(err)
+}
+
+// note keeps err as the cause of another round if it may pass, and returns it if it is final.
+func (w *writer) note(err error) error {
+	if err != nil && !transient(err) {
+		return err
+	}
+	if w.cause == nil {
+		w.cause = err
+	}
+	return nil
+}
+
+// drop forgets what is still on its way after an error. Its acknowledgements find nobody.
+func (w *writer) drop() {
+	for _, p := range w.onWay {
+		w.sink.inFlight.give(p.size)
+	}
+	w.onWay = w.onWay[:0]
+}
+
+// message makes what is published for m. It borrows m.Value.
+func (s *Sink) message(m *pipeline.Message) *natsgo.Msg {
+	headers := encodeHeaders(m)
+	headers[jetstream.MsgIDHeader] = []string{messageID(s.Incarnation, m)}
+	return &natsgo.Msg{Subject: string(m.Subject), Header: headers, Data: m.Value}
+}
+
+// messageID names a message for ever: place@offset, then the subject, since one message may be
+// published under two (a dead letter). A name that is long, or that a header cannot hold, is hashed.
+func messageID(incarnation string, m *pipeline.Message) string {
+	id := make([]byte, 0, maxID)
+	id = append(append(id, m.Origin.Place...), '@')
+	id = append(strconv.AppendInt(id, m.Origin.Offset, 10), ' ')
+	id = append(id, m.Subject...)
+	if incarnation != "" {
+		id = append(append(id, ' '), incarnation...)
+	}
+	if len(id) <= maxID && printable(id) {
+		return string(id)
+	}
+	sum := sha256.Sum256(id)
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+func printable(s []byte) bool {
+	return !slices.ContainsFunc(s, func(c byte) bool { return c < ' ' || c > '~' }) && !blank(s[0]) && !blank(s[len(s)-1])
+}
+
+// transient tells whether an error of a publish may pass: the connection is down, the stream has no
+// leader, no room or no time. Others would come again with every attempt.
+func transient(err error) bool {
+	var api *jetstream.APIError
+	if errors.As(err, &api) {
+		return api.Code >= 500 || api.Code == 408 || api.Code == 429
+	}
+	for _, passing := range []error{
+		natsgo.ErrDisconnected, natsgo.ErrConnectionReconnecting, natsgo.ErrReconnectBufExceeded,
+		natsgo.ErrTimeout, natsgo.ErrNoResponders, natsgo.ErrStaleConnection,
+		jetstream.ErrNoStreamResponse, jetstream.ErrAsyncPublishTimeout, jetstream.ErrTooManyStalledMsgs,
+	} {
+		if errors.Is(err, passing) {
+			return true
+		}
+	}
+	var network net.Error
+	return errors.As(err, &network)
+}
+
+// pause waits before an attempt: twice as long each time, up to 5 s, less up to a half at random.
+func pause(ctx context.Context, attempt int) error {
+	most := min(retryMost, retryFirst<<min(attempt, 10))
+	timer := time.NewTimer(most/2 + rand.N(most/2))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

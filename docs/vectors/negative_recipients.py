@@ -1,0 +1,174 @@
+"""Recipients: rows 6 to 8 and row 10 of section 10, and section 4."""
+
+from cryptography.hazmat.primitives import keywrap
+
+from case import Case, reading
+from encode import NULL, array, bstr, integer, mapping, tstr
+from keys import (
+    A256KW,
+    AWS_KMS,
+    ECDH_ES_A256KW,
+    RSA_256,
+    STRANGER,
+    X25519_PROTECTED,
+    derived,
+    kms,
+    labelled,
+    ours,
+    recipient,
+    wrap_agreed,
+)
+from positive import local, unknown_kinds
+from sealer import CRIT, Dek, Message, seal
+
+DEK = Dek("negative recipients")
+OURS = ours()
+LOCAL, AGREED, RSA = OURS["local"], OURS["x25519"], OURS["rsa2048"]
+WRAPPED = LOCAL.wrap(DEK.key)
+CRITICAL = (CRIT, array(integer(4)))
+
+
+def cases() -> list[Case]:
+    tables = {"unsupported": unsupported(), "malformed": misshapen(), "unknown-key": strangers() | unopenable(),
+              "too-large": {"recipients-16385-bytes": too_long()}}
+    return [refused(name, word, recipients) for word, table in tables.items() for name, recipients in table.items()] + [
+        refused("no-keys-configured", "unknown-key", local(DEK), keys=()),
+        refused("another-key-configured", "unknown-key", local(DEK), keys=(STRANGER,)),
+        refused("local-recipient-for-reader-with-x25519", "unknown-key", local(DEK), keys=(AGREED,)),
+    ]
+
+
+def refused(name: str, word: str, recipients: tuple[bytes, ...], keys=None) -> Case:
+    """A case whose reader has those of our keys whose kid occurs in the recipients, or else the local one."""
+    if keys is None:
+        keys = tuple(k for k in OURS.values() if any(k.kid in r for r in recipients)) or (LOCAL,)
+    m = Message(b"hello", DEK, recipients)
+    return reading(name, word, m, seal(m), keys=keys)
+
+
+def unsupported() -> dict:
+    kid = (4, bstr(LOCAL.kid))
+    nested = array(bstr(b""), mapping((1, integer(-29))), bstr(b""), array(*local(DEK)))
+    return {
+        "recipient-nested": (nested,),
+        "recipient-nested-behind-a-good-one": (*local(DEK), nested),
+        "recipient-crit-in-unprotected": (recipient(b"", mapping((1, integer(A256KW)), CRITICAL, kid), WRAPPED),),
+        "recipient-crit-in-protected": (recipient(mapping(CRITICAL), mapping((1, integer(A256KW)), kid), WRAPPED),),
+        "recipient-crit-in-unknown-kind": (recipient(b"", mapping((1, integer(-29)), CRITICAL), b""), *local(DEK)),
+    }
+
+
+def misshapen() -> dict:
+    """Row 7: a kind of section 4 that has not the shape of its row, one good recipient beside it or not."""
+    kid = (4, bstr(LOCAL.kid))
+    kw = (1, integer(A256KW))
+    agreed_kid = (4, bstr(AGREED.kid))
+    ephemeral, secret = AGREED.agree()
+    wrapped = wrap_agreed(secret, DEK.key)
+
+    def of_key(*pairs) -> tuple[bytes]:
+        return (recipient(X25519_PROTECTED, mapping(agreed_kid, (-1, mapping(*pairs))), wrapped),)
+
+    okp, curve, public = (1, integer(1)), (-1, integer(4)), (-2, bstr(ephemeral))
+    return {
+        "local-kid-missing": (recipient(b"", mapping(kw), WRAPPED),),
+        "local-kid-7-bytes": (labelled(A256KW, LOCAL.kid[:7], WRAPPED),),
+        "local-kid-16-bytes": (labelled(A256KW, LOCAL.kid * 2, WRAPPED),),
+        "local-kid-text": (recipient(b"", mapping(kw, (4, tstr("12345678"))), WRAPPED),),
+        "local-wrapped-39-bytes": (labelled(A256KW, LOCAL.kid, WRAPPED[:-1]),),
+        "local-wrapped-48-bytes": (labelled(A256KW, LOCAL.kid, LOCAL.wrap(DEK.key + bytes(8))),),
+        "local-wrapped-empty": (labelled(A256KW, LOCAL.kid, b""),),
+        "local-alg-in-protected": (recipient(mapping(kw), mapping(kid), WRAPPED),),
+        "local-protected-is-an-empty-map": (recipient(b"\xa0", mapping(kw, kid), WRAPPED),),
+        "local-further-label": (recipient(b"", mapping(kw, kid, (-70000, NULL)), WRAPPED),),
+        "local-misshapen-behind-a-good-one": (*local(DEK), labelled(A256KW, LOCAL.kid, WRAPPED[:-1])),
+        "rsa-kid-9-bytes": (labelled(RSA_256, RSA.kid + b"\x00", RSA.wrap(DEK.key)),),
+        "rsa-wrapped-255-bytes": (labelled(RSA_256, RSA.kid, RSA.wrap(DEK.key)[:-1]),),
+        "rsa-wrapped-513-bytes": (labelled(RSA_256, RSA.kid, bytes(513)),),
+        "x25519-alg-in-unprotected": (recipient(b"", mapping((1, integer(ECDH_ES_A256KW)), agreed_kid,
+                                                             (-1, mapping(okp, curve, public))), wrapped),),
+        "x25519-ephemeral-missing": (recipient(X25519_PROTECTED, mapping(agreed_kid), wrapped),),
+        "x25519-ephemeral-31-bytes": of_key(okp, curve, (-2, bstr(ephemeral[:-1]))),
+        "x25519-ephemeral-33-bytes": of_key(okp, curve, (-2, bstr(ephemeral + b"\x00"))),
+        "x25519-ephemeral-kty-2": of_key((1, integer(2)), curve, public),
+        "x25519-ephemeral-curve-5": of_key(okp, (-1, integer(5)), public),
+        "x25519-ephemeral-with-private-part": of_key(okp, curve, public, (-4, bstr(bytes(32)))),
+        "x25519-kid-missing": (recipient(X25519_PROTECTED, mapping((-1, mapping(okp, curve, public))), wrapped),),
+        "x25519-wrapped-48-bytes": (recipient(X25519_PROTECTED, AGREED.header(ephemeral), wrapped + bytes(8)),),
+        "kms-kid-empty": (labelled(AWS_KMS, b"", b"\x00"), *local(DEK)),
+        "kms-kid-2049-bytes": (labelled(AWS_KMS, b"a" * 2049, b"\x00"), *local(DEK)),
+        "kms-wrapped-empty": (labelled(AWS_KMS, b"arn", b""), *local(DEK)),
+        "kms-wrapped-6145-bytes": (labelled(AWS_KMS, b"arn", bytes(6145)), *local(DEK)),
+    }
+
+
+def too_long() -> tuple[bytes, ...]:
+    """Recipients for AWS KMS whose array is 16,385 bytes long."""
+    two = tuple(labelled(AWS_KMS, b"arn", bytes(6144)) for _ in range(2))
+    rest = 16385 - len(array(*two)) - len(labelled(AWS_KMS, b"arn", bytes(256))) + 256
+    recipients = (*two, labelled(AWS_KMS, b"arn", bytes(rest)))
+    assert len(array(*recipients)) == 16385
+    return recipients
+
+
+def strangers() -> dict:
+    """Row 10: no recipient fits a key."""
+    return {
+        "recipient-of-a-stranger": (STRANGER.recipient(DEK.key),),
+        "recipient-kms-only": (kms(DEK.key),),
+        "recipients-of-unknown-kinds-only": unknown_kinds(),
+        "recipient-under-a-kid-of-no-key": (labelled(A256KW, derived("no kid", 8), WRAPPED),),
+        "recipient-kid-flipped-bit": (labelled(A256KW, flip(LOCAL.kid, 3), WRAPPED),),
+        "recipient-alg-a192kw": (labelled(-4, LOCAL.kid, WRAPPED),),
+        "recipient-alg-rsa-oaep-sha1": (labelled(-40, RSA.kid, RSA.wrap(DEK.key, "sha1")),),
+        "recipient-rsa-alg-with-local-kid": (labelled(RSA_256, LOCAL.kid, RSA.wrap(DEK.key)),),
+        "recipient-local-alg-with-rsa-kid": (labelled(A256KW, RSA.kid, WRAPPED),),
+    }
+
+
+def flip(data: bytes, at: int) -> bytes:
+    """data with one bit of the byte at `at` flipped."""
+    at %= len(data)
+    return data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1:]
+
+
+def unopenable() -> dict:
+    """Row 10: a recipient fits a key and does not unwrap, or not to 32 bytes."""
+    ephemeral, secret = AGREED.agree()
+    wrapped = wrap_agreed(secret, DEK.key)
+
+    def agreed(wrapped: bytes, ephemeral: bytes = ephemeral) -> tuple[bytes]:
+        return (recipient(X25519_PROTECTED, AGREED.header(ephemeral), wrapped),)
+
+    def local_of(wrapped: bytes) -> tuple[bytes]:
+        return (labelled(A256KW, LOCAL.kid, wrapped),)
+
+    def rsa(wrapped: bytes) -> tuple[bytes]:
+        return (labelled(RSA_256, RSA.kid, wrapped),)
+
+    eight = bytes.fromhex("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800")
+    zero = wrap_agreed(bytes(32), DEK.key)  # a reader that lets a zero secret pass unwraps these
+    no_context = bytes.fromhex("842483f6f6f683f6f6f68219010040")
+    return {
+        "local-wrapped-flipped-first-bit": local_of(flip(WRAPPED, 0)),
+        "local-wrapped-flipped-last-bit": local_of(flip(WRAPPED, -1)),
+        "local-wrapped-zero": local_of(bytes(40)),
+        "local-wrapped-by-another-key-under-our-kid": local_of(STRANGER.wrap(DEK.key)),
+        "rsa-wrapped-flipped-bit": rsa(flip(RSA.wrap(DEK.key), -1)),
+        "rsa-wrapped-zero": rsa(bytes(256)),
+        "rsa-wrapped-larger-than-the-modulus": rsa(b"\xff" * 256),
+        "rsa-oaep-with-label": rsa(RSA.wrap(DEK.key, oaep_label=b"streamcrypt")),
+        "rsa-oaep-sha1-called-sha256": rsa(RSA.wrap(DEK.key, "sha1")),
+        "rsa-oaep-sha512-called-sha256": rsa(RSA.wrap(DEK.key, "sha512")),
+        "rsa-unwraps-to-16-bytes": rsa(RSA.wrap(DEK.key[:16])),
+        "rsa-unwraps-to-33-bytes": rsa(RSA.wrap(DEK.key + b"\x00")),
+        "rsa-unwraps-to-nothing": rsa(RSA.wrap(b"")),
+        "x25519-wrapped-flipped-bit": agreed(flip(wrapped, 20)),
+        "x25519-ephemeral-flipped-bit": agreed(wrapped, flip(ephemeral, 5)),
+        "x25519-ephemeral-zero": agreed(zero, bytes(32)),
+        "x25519-ephemeral-one": agreed(zero, b"\x01" + bytes(31)),
+        "x25519-ephemeral-of-order-8": agreed(zero, eight),
+        "x25519-ephemeral-p": agreed(zero, (2**255 - 19).to_bytes(32, "little")),
+        "x25519-kdf-without-protected": agreed(wrap_agreed(secret, DEK.key, no_context)),
+        "x25519-raw-secret-as-key": agreed(keywrap.aes_key_wrap(secret, DEK.key)),
+    }

@@ -1,0 +1,209 @@
+package envelope
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/streamcrypt/streamcrypt/chunker"
+	"github.com/streamcrypt/streamcrypt/codec/cms"
+	"github.com/streamcrypt/streamcrypt/keys"
+)
+
+// maxSingle is more than any envelope in the single form takes, in bytes.
+const maxSingle = cms.MaxHead + cms.MaxSingle + chunker.TagSize + cms.MaxRecipientSize
+
+// open reads the head. Short forms are opened whole; for chunks it finds the key.
+func (r *Reader) open() error {
+	if err := r.measure(); err != nil {
+		return err
+	}
+	h, n, err := r.head()
+	if err != nil {
+		return err
+	}
+	switch {
+	case h.ByReference && !h.Chunked:
+		return r.openWhole(maxSingle)
+	case h.ByReference:
+		key, err := r.o.keys.Lookup(r.ctx, h.KID)
+		return r.begin(h, n, key, err)
+	case h.Chunked:
+		return r.openTailed(h, n)
+	}
+	return r.openFirst(n)
+}
+
+// measure notes where the input begins and ends, if it has such places.
+func (r *Reader) measure() (err error) {
+	seeker, ok := r.in.r.(io.Seeker)
+	if !ok {
+		return nil
+	}
+	if r.base, err = seeker.Seek(0, io.SeekCurrent); err != nil {
+		return nil // a pipe
+	}
+	if r.last, err = seeker.Seek(0, io.SeekEnd); err != nil {
+		r.last = 0
+	}
+	_, err = seeker.Seek(r.base, io.SeekStart)
+	return err
+}
+
+// head reads the head of an envelope and says how long it is.
+func (r *Reader) head() (*cms.Header, int, error) {
+	b, err := r.in.peek(cms.MaxHead)
+	if err != nil {
+		return nil, 0, err
+	}
+	var h cms.Header
+	n, ok := cms.ParseHead(b, &h)
+	if !ok {
+		return nil, 0, r.why()
+	}
+	if h.Chunked {
+		return &h, n, nil
+	}
+	if b, err = r.in.peek(n + 5); err != nil {
+		return nil, 0, err
+	}
+	if _, ok = cms.ParseHead(b, &h); !ok {
+		return nil, 0, r.why()
+	}
+	if _, _, err := cms.CiphertextHead(b[n:]); err != nil {
+		return nil, 0, refuse(err)
+	}
+	return &h, n, nil
+}
+
+// why says what is wrong with a head.
+func (r *Reader) why() error {
+	b, ok, err := r.in.all(maxSingle)
+	if err != nil {
+		return err
+	}
+	var e cms.Envelope
+	if err := cms.Parse(b, &e); err != nil && ok {
+		return refuse(err)
+	}
+	return refuse(fmt.Errorf("%w: head", cms.ErrMalformed))
+}
+
+// openWhole opens an envelope of up to limit bytes to which nothing is added.
+func (r *Reader) openWhole(limit int) error {
+	b, ok, err := r.in.all(limit)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return refuse(fmt.Errorf("%w: bytes after the envelope", cms.ErrMalformed))
+	}
+	r.ready, _, err = r.o.Open(r.ctx, nil, b, &r.b)
+	r.final = err == nil
+	return err
+}
+
+// begin makes ready for the segments behind a head of n bytes.
+func (r *Reader) begin(h *cms.Header, n int, key *chunker.OpeningKey, err error) error {
+	if err != nil {
+		return refuse(err)
+	}
+	r.o.aad.SetHeader(h.ByReference, h.Protected)
+	r.key, r.size = key, h.ChunkSize
+	r.in.skip(n)
+	return nil
+}
+
+// openFirst reads a self-contained envelope in the single form: it is either all there is, or the key record of the envelope by
+// reference that follows.
+func (r *Reader) openFirst(n int) error {
+	b, err := r.in.peek(n + 5)
+	if err != nil {
+		return err
+	}
+	size, headSize, _ := cms.CiphertextHead(b[n:])
+	at := n + headSize + size
+	if b, err = r.in.peek(at + cms.MaxRecipientSize + 1); err != nil {
+		return err
+	}
+	if len(b) < at {
+		return refuse(cms.ErrTruncated)
+	}
+	recipients, rest, err := cms.SplitRecipients(b[at:])
+	switch {
+	case err != nil && len(b) > at+cms.MaxRecipientSize:
+		return refuse(fmt.Errorf("%w: recipients", cms.ErrTooLarge))
+	case err != nil:
+		return refuse(err)
+	case len(rest) == 0:
+		return r.openWhole(maxSingle)
+	case rest[0] != 0xd0:
+		return refuse(fmt.Errorf("%w: bytes after the envelope", cms.ErrMalformed))
+	}
+	record := append([]byte(nil), b[:at+len(recipients)]...)
+	r.in.skip(len(record))
+	return r.openRecorded(record)
+}
+
+// openRecorded reads the envelope by reference behind its key record.
+func (r *Reader) openRecorded(record []byte) error {
+	h, n, err := r.head()
+	if err != nil {
+		return err
+	}
+	if !h.ByReference || !h.Chunked {
+		return refuse(fmt.Errorf("%w: a key record belongs to a chunked envelope by reference", cms.ErrMalformed))
+	}
+	key, err := r.o.keys.FromRecord(r.ctx, record, h.KID)
+	return r.begin(h, n, key, err)
+}
+
+// openTailed reads a self-contained chunked envelope, whose recipients stand at its end.
+func (r *Reader) openTailed(h *cms.Header, n int) error {
+	at, ok := r.in.r.(io.ReaderAt)
+	if !ok || r.last == 0 {
+		b, ok, err := r.in.all(MaxBuffered)
+		switch {
+		case err != nil:
+			return err
+		case !ok:
+			return refuse(fmt.Errorf("%w: the recipients stand at the end of more than %d bytes that cannot be read twice", cms.ErrTooLarge, MaxBuffered))
+		}
+		r.ready, _, err = r.o.Open(r.ctx, nil, b, &r.b)
+		r.final = err == nil
+		return err
+	}
+	tail, err := readTail(at, r.base+int64(n), r.last, h.ChunkSize)
+	if err != nil {
+		return refuse(err)
+	}
+	key, err := r.o.keys.Unwrap(r.ctx, h.Commitment, tail, func() ([]keys.Wrapped, error) {
+		recipients, err := cms.ParseRecipients(tail, nil)
+		return toWrapped(recipients), err
+	})
+	r.tail = true
+	return r.begin(h, n, key, err)
+}
+
+// readTail finds the recipients between segments, which begin at start, and end. All segments but the last are of one size, so it goes
+// to where the last ones must be.
+func readTail(r io.ReaderAt, start, end int64, chunkSize int) ([]byte, error) {
+	stride := int64(segmentRoom(chunkSize))
+	back := cms.MaxRecipientSize/stride + 3
+	first := max(0, (end-start)/stride-back)
+	b := make([]byte, end-start-first*stride)
+	if n, err := r.ReadAt(b, start+first*stride); n < len(b) {
+		return nil, err
+	}
+	for {
+		size, head, end, err := cms.SegmentHead(b, chunkSize)
+		switch {
+		case err != nil:
+			return nil, err
+		case end:
+			return b[1:], nil
+		case len(b) < head+size:
+			return nil, cms.ErrTruncated
+		}
+		b = b[head+size:]
+	}
+}

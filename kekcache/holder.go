@@ -1,0 +1,84 @@
+package kekcache
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/chunker"
+)
+
+// Holder is one worker's share of the current window: a lease and a reserved block. It is not safe for
+// concurrent use; each goroutine that seals has its own.
+type Holder struct {
+	cache  *Sealing
+	window *window
+	block  block
+	grant  Grant
+}
+
+// Grant is the leave to seal one message.
+type Grant struct {
+	Key     *Key
+	Sealer  *chunker.Sealer // the holder's own lease of Key
+	Created uint32          // the time, in unix seconds
+}
+
+// Take returns leave to seal one message of size bytes in the given number of seal operations. It waits
+// while no key can be had, and returns ErrWindow for a message that fits no window. The Grant is valid until the next Take.
+func (h *Holder) Take(ctx context.Context, size, seals uint64) (*Grant, error) {
+	w, ticking := h.window, h.cache.ticking.Load()
+	if w == nil || h.block.messages == 0 || h.block.bytes < size || h.block.seals < seals || w.ended.Load() ||
+		!ticking && w.age(time.Now()) >= w.limits.Age {
+		if err := h.refill(ctx, size, seals); err != nil {
+			return nil, err
+		}
+	}
+	h.block.messages--
+	h.block.bytes -= size
+	h.block.seals -= seals
+	if ticking {
+		h.grant.Created = h.cache.now.Load()
+	} else {
+		h.grant.Created = unix(time.Now())
+	}
+	return &h.grant, nil
+}
+
+// refill reserves a block that fits, in the current window or the next.
+func (h *Holder) refill(ctx context.Context, size, seals uint64) error {
+	if o := &h.cache.o; size > o.Window.Bytes || seals > o.maxSeals() {
+		return fmt.Errorf("%w: %d bytes", ErrWindow, size)
+	}
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		w := h.cache.current.Load()
+		if w != nil && !w.ended.Load() && w.age(time.Now()) < w.limits.Age {
+			if b, ok := w.reserve(size, seals); ok {
+				h.cache.askIfLow(w)
+				return h.use(w, b)
+			}
+		}
+		if err := h.cache.advance(ctx, w); err != nil {
+			return err
+		}
+	}
+}
+
+// use goes on under w with a new block. What was left of the old block stays unused, which keeps the
+// limits on the safe side.
+func (h *Holder) use(w *window, b block) error {
+	if h.window != w {
+		sealer, err := w.key.sealing.Lease()
+		if err != nil {
+			return err
+		}
+		h.window, h.grant = w, Grant{Key: w.key, Sealer: sealer}
+	}
+	h.block = b
+	return nil
+}
+
+func unix(t time.Time) uint32 { return uint32(max(0, min(t.Unix(), 1<<32-1))) } //nolint:gosec // in range

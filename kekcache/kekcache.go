@@ -1,0 +1,97 @@
+// Package kekcache decides how long a data encryption key (DEK) lives. It is the only caller of key
+// services and the only one that retries them.
+//
+//	sealing:  key service ─generate, wrap─► window ─reserved blocks─► Holder (one per worker)
+//	opening:  envelope ─recipients or kid─► Opening ─unwrap once─► OpeningKey
+//
+// Sealing keeps one DEK current for a window that ends at the first of age, messages and bytes. Each
+// worker reserves blocks of the window, so the limits are exact although no lock is taken per message.
+// The next DEK is fetched before the current one ends; when it cannot be had, work waits at the limit and
+// nothing is sealed past it.
+//
+// The package must not know what an envelope looks like: key records are bytes that Records writes and
+// reads. It starts no goroutine but those inside Run, which its caller owns.
+package kekcache
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/chunker"
+	"github.com/streamcrypt/streamcrypt/keys"
+)
+
+var (
+	// ErrUnknownKey says that no configured KEK unwraps the DEK, or that no key record is there.
+	ErrUnknownKey = errors.New("unknown-key")
+	// ErrWrongKey says that a key was unwrapped whose commitment is not the envelope's.
+	ErrWrongKey = errors.New("wrong-key")
+	// ErrWindow says that a single message is larger than a whole window.
+	ErrWindow = errors.New("too-large: more than a key window")
+)
+
+// KIDSize is the size of a DEK's kid: the first bytes of its commitment.
+const KIDSize = 16
+
+// Key is a DEK in use for sealing, and how it was wrapped. It is immutable.
+type Key struct {
+	Commitment  [chunker.CommitmentSize]byte
+	Recipients  []keys.Wrapped
+	ByReference bool // the recipients stand in a key record, in a store
+	sealing     *chunker.SealingKey
+}
+
+// KID is the first KIDSize bytes of the commitment.
+func (k *Key) KID() [KIDSize]byte { return [KIDSize]byte(k.Commitment[:KIDSize]) }
+
+// Window limits what is sealed under one DEK; the first limit reached ends it. Zero means the default.
+type Window struct {
+	Age      time.Duration // default 15 minutes
+	Messages uint64        // default 2^24
+	Bytes    uint64        // of payload; default 64 GiB
+}
+
+// Hard limits of a DEK (docs/envelope.md, section 11).
+const (
+	maxSeals       = 1 << 32
+	maxSealsRandom = 1 << 31
+	maxBytes       = 1 << 40
+)
+
+func (w Window) withDefaults() (Window, error) {
+	if w.Age == 0 {
+		w.Age = 15 * time.Minute
+	}
+	if w.Messages == 0 {
+		w.Messages = 1 << 24
+	}
+	if w.Bytes == 0 {
+		w.Bytes = 64 << 30
+	}
+	switch {
+	case w.Age < 0:
+		return w, errors.New("window: age is negative")
+	case w.Bytes > maxBytes:
+		return w, errors.New("window: more than 2^40 bytes under one key")
+	case w.Messages > maxSeals:
+		return w, errors.New("window: more than 2^32 messages under one key")
+	}
+	return w, nil
+}
+
+// Store keeps key records, append-only and without an end of retention.
+type Store interface {
+	// Put returns when the record is durable.
+	Put(ctx context.Context, kid [KIDSize]byte, record []byte) error
+	// Get returns all records of kid as of now, in the order in which they were put; none is no error.
+	Get(ctx context.Context, kid [KIDSize]byte) ([][]byte, error)
+}
+
+// Records writes and reads key records; package envelope has it.
+type Records interface {
+	// Encode returns the record of key, sealed by s.
+	Encode(key *Key, s *chunker.Sealer, created uint32) ([]byte, error)
+	// Decode returns what a record says. The recipients may alias record.
+	Decode(record []byte) (commitment [chunker.CommitmentSize]byte, recipients []keys.Wrapped, err error)
+}

@@ -1,0 +1,51 @@
+package kekcache
+
+import "container/list"
+
+// lru is a map of bounded size that drops what was used longest ago. It is not safe for concurrent use.
+type lru[K comparable, V any] struct {
+	size    int
+	order   *list.List // of *entry[K, V], the latest in front
+	entries map[K]*list.Element
+	evicted func(V) // may be nil
+}
+
+type entry[K comparable, V any] struct {
+	key   K
+	value V
+}
+
+func newLRU[K comparable, V any](size int, evicted func(V)) *lru[K, V] {
+	return &lru[K, V]{size: size, order: list.New(), entries: map[K]*list.Element{}, evicted: evicted}
+}
+
+func (l *lru[K, V]) get(key K) (v V, ok bool) {
+	e, ok := l.entries[key]
+	if !ok {
+		return v, false
+	}
+	l.order.MoveToFront(e)
+	return e.Value.(*entry[K, V]).value, true
+}
+
+func (l *lru[K, V]) put(key K, v V) {
+	l.drop(key)
+	l.entries[key] = l.order.PushFront(&entry[K, V]{key, v})
+	if l.order.Len() > l.size {
+		l.drop(l.order.Back().Value.(*entry[K, V]).key)
+	}
+}
+
+func (l *lru[K, V]) drop(key K) {
+	e, ok := l.entries[key]
+	if !ok {
+		return
+	}
+	delete(l.entries, key)
+	l.order.Remove(e)
+	if l.evicted != nil {
+		l.evicted(e.Value.(*entry[K, V]).value)
+	}
+}
+
+func (l *lru[K, V]) len() int { return l.order.Len() }

@@ -1,0 +1,62 @@
+// Package keys says what a key service does: it wraps a data encryption key (DEK) under a key
+// encryption key (KEK) and unwraps it again. One folder below this one holds one kind of service.
+//
+// The package knows neither messages nor envelopes: a Wrapped is what an envelope's recipient
+// carries, in neutral form, and how it is written is not decided here. It holds no policy either:
+// caching, retrying and limits belong to kekcache, the only caller of a key service.
+package keys
+
+import "context"
+
+// DEKSize is the size of a data encryption key in bytes (AES-256).
+const DEKSize = 32
+
+// Algorithms that protect a DEK: COSE algorithm numbers (RFC 9053, RFC 8230), and private ones
+// below -65536 where COSE has none. docs/envelope.md has the table.
+const (
+	AlgA256KW       int64 = -5  // AES key wrap (RFC 3394) under an AES-256 KEK
+	AlgECDHESA256KW int64 = -31 // ephemeral-static X25519, HKDF-SHA-256, AES key wrap
+	AlgRSAOAEP256   int64 = -41 // RSAES-OAEP with SHA-256
+	AlgRSAOAEP512   int64 = -42 // RSAES-OAEP with SHA-512
+	AlgAWSKMS       int64 = -1935867908
+	AlgMLKEM        int64 = -1935867909 // MLKEM768-X25519
+)
+
+// Context is the key context of a route. Services that can (AWS KMS) bind the wrapping to it.
+type Context struct {
+	Name  string            // the route's name; may be empty
+	Pairs map[string]string // the user's own pairs
+}
+
+// Wrapped is a DEK wrapped for one recipient.
+type Wrapped struct {
+	Alg        int64
+	KID        []byte // which KEK, in the form its kind prescribes
+	Ephemeral  []byte // the ephemeral public key; AlgECDHESA256KW only
+	Ciphertext []byte // the wrapped DEK
+}
+
+// Wrapper wraps a DEK. It is what an encryptor needs; a public key is enough for it.
+type Wrapper interface {
+	// Name names the KEK in logs and errors ("local:3f9a0c…"). It never shows key material.
+	Name() string
+	// Wrap wraps dek (DEKSize bytes) and keeps no reference to it.
+	Wrap(ctx context.Context, kc Context, dek []byte) (Wrapped, error)
+}
+
+// Unwrapper unwraps a DEK. It is what a decryptor needs.
+type Unwrapper interface {
+	Name() string
+	// Fits says by alg and kid alone, without using the key, whether w was wrapped for this KEK.
+	Fits(w *Wrapped) bool
+	// Unwrap appends the DEK to dst. Its errors are *Error.
+	Unwrap(ctx context.Context, kc Context, dst []byte, w *Wrapped) ([]byte, error)
+}
+
+// Generator is a Wrapper whose service generates DEKs itself (AWS KMS GenerateDataKey). Where none
+// of the configured KEKs is one, the DEK is generated in this process.
+type Generator interface {
+	Wrapper
+	// Generate returns a DEK that was never used before, appended to dst, and its wrapping.
+	Generate(ctx context.Context, kc Context, dst []byte) ([]byte, Wrapped, error)
+}

@@ -1,0 +1,321 @@
+package pipeline_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
+)
+
+// TestFailureAtMessage: what ends a lane, what came before it is written and committed, nothing after.
+func TestFailureAtMessage(t *testing.T) {
+	tests := []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"reject without dead letters", &pipeline.Reject{Reason: "tampered", Err: errors.New("tampered: chunk 4")}, "orders/0@5: tampered: chunk 4"},
+		{"anything else", errBoom, "orders/0@5: boom"},
+	}
+	for _, test := range tests {
+		for _, size := range []int{1, 2, 5, 6, 100} {
+			t.Run(fmt.Sprintf("%s/%d", test.name, size), func(t *testing.T) {
+				src, sink := source(size, 20), new(pipelinetest.MemorySink)
+				var parked error
+				o := pipeline.Options{
+					Source: src, Sink: sink, NewTransform: on("5", test.err),
+					Parked: func(err error) { parked = err },
+				}
+				err := run(t, o)
+				if err == nil || err.Error() != test.want || !errors.Is(err, test.err) || !errors.Is(parked, test.err) {
+					t.Errorf("got %v, parked %v", err, parked)
+				}
+				wantValues(t, sink.Stored(), "orders/0", count(0, 5))
+				if got := src.Committed("orders/0"); got.Next != 5 || got.Last != 4 {
+					t.Errorf("committed %+v", got)
+				}
+			})
+		}
+	}
+}
+
+// TestFailurePerPlace: a batch that ends early commits each of its places as far as it got.
+func TestFailurePerPlace(t *testing.T) {
+	src, sink := pipelinetest.NewSource([]string{"a", "b", "c"}), new(pipelinetest.MemorySink)
+	src.Put("a", numbered(0, 3)...)
+	src.Gap("a")
+	src.Put("b", numbered(3, 6)...)
+	src.Put("c", numbered(6, 9)...)
+	if err := run(t, pipeline.Options{Source: src, Sink: sink, NewTransform: on("4", errBoom)}); !errors.Is(err, errBoom) {
+		t.Fatal(err)
+	}
+	for place, want := range map[string][2]int64{"a": {4, 2}, "b": {1, 0}, "c": {0, -1}} {
+		if got := src.Committed(place); got.Next != want[0] || got.Last != want[1] {
+			t.Errorf("%s: committed %+v, want %v", place, got, want)
+		}
+	}
+}
+
+// TestFailureWaitsForItsTurn: the batch that fails first is not the first batch.
+func TestFailureWaitsForItsTurn(t *testing.T) {
+	src, sink := source(2, 20), new(pipelinetest.MemorySink)
+	var gaveUp atomic.Int32
+	o := pipeline.Options{
+		Source: src, Sink: sink,
+		NewTransform: pipelinetest.Each(func(ctx context.Context, m *pipeline.Message) error {
+			switch v := string(m.Value); {
+			case v == "5":
+				return errBoom // at once
+			case len(v) == 1 && v < "5":
+				time.Sleep(time.Minute)
+			default: // behind it: would never end by itself
+				<-ctx.Done()
+				gaveUp.Add(1)
+				return ctx.Err()
+			}
+			return nil
+		}),
+	}
+	if err := run(t, o); !errors.Is(err, errBoom) {
+		t.Fatal(err)
+	}
+	wantValues(t, sink.Stored(), "orders/0", count(0, 5))
+	if gaveUp.Load() == 0 {
+		t.Error("no transform was in flight behind the failure")
+	}
+}
+
+func TestTransformBeyondItsBound(t *testing.T) {
+	transform := func() pipeline.Transform {
+		return valuer{make: func(dst []byte, m *pipeline.Message) []byte {
+			return append(append(dst, m.Value...), make([]byte, 100<<10)...)
+		}}
+	}
+	err := run(t, pipeline.Options{Source: source(1, 1), Sink: new(pipelinetest.MemorySink), NewTransform: transform})
+	var at *pipeline.MessageError
+	if !errors.As(err, &at) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// faulty returns a source and a sink whose nth call of one kind fails with err.
+func faulty(call string, n int64, err error) (*pipelinetest.MemorySource, *pipelinetest.MemorySink) {
+	src, sink := source(2, 20), new(pipelinetest.MemorySink)
+	fail := pipelinetest.FailNth(n, err)
+	switch call {
+	case "open":
+		sink.OnOpen = func(context.Context, pipeline.Lane) error { return fail() }
+	case "read":
+		src.OnRead = func(context.Context) error { return fail() }
+	case "write":
+		sink.OnWrite = func(context.Context, []pipeline.Message, *pipeline.Progress) error { return fail() }
+	case "commit":
+		src.OnCommit = func(context.Context, *pipeline.Progress) error { return fail() }
+	case "close":
+		sink.OnClose = func(context.Context) error { return fail() }
+	}
+	return src, sink
+}
+
+// TestLostLane: the lane is served again and the run goes on; what was not committed comes again.
+func TestLostLane(t *testing.T) {
+	for _, call := range []string{"open", "read", "write", "commit", "close"} {
+		t.Run(call, func(t *testing.T) {
+			n := int64(3)
+			if call == "open" || call == "close" {
+				n = 1
+			}
+			src, sink := faulty(call, n, fmt.Errorf("%s: %w", call, pipeline.ErrLost))
+			var stats pipeline.Stats
+			err := run(t, pipeline.Options{
+				Source: src, Sink: sink, Stats: &stats,
+				Parked: func(err error) { t.Errorf("parked: %v", err) },
+			})
+			if err != nil || stats.Lost.Load() != 1 {
+				t.Errorf("lost %d times, run ended with %v", stats.Lost.Load(), err)
+			}
+			got := values(sink.Stored(), "orders/0")
+			slices.SortStableFunc(got, func(a, b string) int { return len(a) - len(b) })
+			if got = slices.Compact(got); call == "commit" {
+				got = firsts(values(sink.Stored(), "orders/0"))
+			}
+			if !slices.Equal(got, count(0, 20)) {
+				t.Errorf("got %v", values(sink.Stored(), "orders/0"))
+			}
+		})
+	}
+}
+
+// firsts drops all but the first appearance of each value.
+func firsts(values []string) []string {
+	seen := make(map[string]bool)
+	return slices.DeleteFunc(slices.Clone(values), func(v string) bool {
+		defer func() { seen[v] = true }()
+		return seen[v]
+	})
+}
+
+// TestLostByRead: batches in flight belong to the other owner and are dropped.
+func TestLostByRead(t *testing.T) {
+	src, sink := source(1, 3), new(pipelinetest.MemorySink)
+	fail := pipelinetest.FailNth(3, pipeline.ErrLost)
+	src.OnRead = func(context.Context) error { return fail() }
+	lost := false
+	o := pipeline.Options{Source: onceServed{src}, Sink: sink,
+		NewTransform: pipelinetest.Each(func(ctx context.Context, m *pipeline.Message) error {
+			<-ctx.Done() // until the lane has ended
+			lost = true
+			return nil
+		})}
+	if err := run(t, o); err != nil || !lost || sink.Len() != 0 {
+		t.Errorf("%d messages written after the lane was lost (%v)", sink.Len(), err)
+	}
+}
+
+// onceServed does not serve a lost lane again.
+type onceServed struct{ pipeline.Source }
+
+func (s onceServed) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
+	return s.Source.Serve(ctx, func(ctx context.Context, lane pipeline.Lane) error {
+		if err := serve(ctx, lane); err != nil && !errors.Is(err, pipeline.ErrLost) {
+			return err
+		}
+		return nil
+	})
+}
+
+// TestParkedLane: an error of the world ends its lane, and nothing else.
+func TestParkedLane(t *testing.T) {
+	for _, call := range []string{"open", "read", "write", "commit", "close"} {
+		t.Run(call, func(t *testing.T) {
+			n := int64(3)
+			if call == "open" || call == "close" {
+				n = 1
+			}
+			src, sink := faulty(call, n, errBoom)
+			var stats pipeline.Stats
+			err := run(t, pipeline.Options{Source: src, Sink: sink, Stats: &stats})
+			if !errors.Is(err, errBoom) || stats.Parked.Load() != 1 {
+				t.Errorf("parked %d times, run ended with %v", stats.Parked.Load(), err)
+			}
+			got := values(sink.Stored(), "orders/0")
+			if want := count(0, len(got)); !slices.Equal(got, want) {
+				t.Errorf("got %v", got)
+			}
+			if next := src.Committed("orders/0").Next; call == "read" && (len(got) != 4 || next != 4) {
+				t.Errorf("what was read before was not flushed: %d written, %d committed", len(got), next)
+			}
+		})
+	}
+}
+
+func TestParkedLaneLeavesOthersAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, sink := source(2, 10, 10), new(pipelinetest.MemorySink)
+		src.Live = true
+		var stats pipeline.Stats
+		r := start(t, pipeline.Options{
+			Source: src, Sink: sink, Stats: &stats,
+			NewTransform: pipelinetest.Each(func(_ context.Context, m *pipeline.Message) error {
+				if m.Origin.Place == "orders/0" && string(m.Value) == "7" {
+					return errBoom
+				}
+				return nil
+			}),
+		})
+		synctest.Wait()
+		src.Put("orders/0", numbered(10, 12)...)
+		src.Put("orders/1", numbered(10, 12)...)
+		synctest.Wait()
+		if stats.Lanes.Load() != 1 || stats.Parked.Load() != 1 {
+			t.Errorf("%d lanes and %d parked", stats.Lanes.Load(), stats.Parked.Load())
+		}
+		r.stop()
+		if err := r.wait(); err != nil {
+			t.Error(err)
+		}
+		wantValues(t, sink.Stored(), "orders/0", count(0, 7))
+		wantValues(t, sink.Stored(), "orders/1", count(0, 12))
+	})
+}
+
+// TestClose: the writers are closed before the lane is parked, that of the dead letters first, and
+// what Close says is not covered up by the end of the lane or by another error.
+func TestClose(t *testing.T) {
+	errClose := errors.New("close")
+	tests := []struct {
+		name            string
+		transform       func() pipeline.Transform
+		sink, dead      error
+		wants, excludes []error
+	}{
+		{"at the end", pipelinetest.Identity, errClose, nil, []error{errClose}, []error{io.EOF}},
+		{"of the dead letters", pipelinetest.Identity, nil, errClose, []error{errClose}, nil},
+		{"after a failure", on("3", errBoom), errClose, nil, []error{errBoom, errClose}, nil},
+		{"lost after a failure", on("3", errBoom), pipeline.ErrLost, nil, []error{errBoom, pipeline.ErrLost}, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var tr trace
+			var err error
+			o := pipeline.Options{
+				Sink:         &pipelinetest.MemorySink{OnClose: func(context.Context) error { tr.add("close"); return test.sink }},
+				DeadLetters:  &pipelinetest.MemorySink{OnClose: func(context.Context) error { tr.add("close dead"); return test.dead }},
+				NewTransform: test.transform,
+			}
+			src := source(2, 10)
+			o.Source = served{src, func(e error) { tr.add("served"); err = e }}
+			_ = run(t, o)
+			tr.want(t, "close dead", "close", "served")
+			for _, want := range test.wants {
+				if !errors.Is(err, want) {
+					t.Errorf("got %v, want %v in it", err, want)
+				}
+			}
+			for _, not := range test.excludes {
+				if errors.Is(err, not) {
+					t.Errorf("got %v, want no %v in it", err, not)
+				}
+			}
+		})
+	}
+}
+
+// served is told what serve returned, and ends the lane.
+type served struct {
+	pipeline.Source
+	tell func(error)
+}
+
+func (s served) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
+	return s.Source.Serve(ctx, func(ctx context.Context, lane pipeline.Lane) error {
+		s.tell(serve(ctx, lane))
+		return nil
+	})
+}
+
+// TestWrappedEOF: only io.EOF itself ends a lane well; one from a broken connection does not.
+func TestWrappedEOF(t *testing.T) {
+	src := source(2, 10)
+	fail := pipelinetest.FailNth(2, fmt.Errorf("broker: %w", io.EOF))
+	src.OnRead = func(context.Context) error { return fail() }
+	if err := run(t, pipeline.Options{Source: src, Sink: new(pipelinetest.MemorySink)}); err == nil {
+		t.Error("the run ended well in the middle of its lane")
+	}
+}
+
+func TestDeadLettersThatDoNotOpen(t *testing.T) {
+	dead := &pipelinetest.MemorySink{OnOpen: func(context.Context, pipeline.Lane) error { return errBoom }}
+	err := run(t, pipeline.Options{Source: source(2, 10), Sink: new(pipelinetest.MemorySink), DeadLetters: dead})
+	if !errors.Is(err, errBoom) {
+		t.Error(err)
+	}
+}

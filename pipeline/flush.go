@@ -1,0 +1,172 @@
+package pipeline
+
+// flush writes what is filled so far, to make room for message next of the batch. What was read stays
+// one step: the position follows with its last write. On error it returns where the step ends instead.
+func (w *worker) flush(next int) (int, error) {
+	if err := w.await(); err != nil {
+		return next, err
+	}
+	if stop, err := w.admit(); err != nil {
+		return stop, err
+	}
+	if err := w.write(nil); err != nil {
+		return next, w.end(err)
+	}
+	w.reset()
+	return next, nil
+}
+
+// finish writes and commits what is left of the batch before message stop, and ends the lane if there
+// is an err for which it stops there.
+func (w *worker) finish(stop int, err error) {
+	if w.await() != nil {
+		return
+	}
+	if at, refused := w.admit(); refused != nil {
+		stop, err = at, refused
+	}
+	if stop > 0 || err == nil {
+		done := w.progress(stop)
+		if err := w.write(done); err != nil {
+			w.end(err)
+			return
+		}
+		if err := w.lane.source.Commit(w.lane.grace, done); err != nil {
+			w.end(err)
+			return
+		}
+		w.tally.read = int64(stop)
+		w.Stats.add(&w.tally)
+	}
+	if err != nil {
+		w.end(err)
+	}
+}
+
+// await waits for the batch's turn, and returns the error that has ended the lane, if any.
+func (w *worker) await() error {
+	if !w.mine {
+		w.over = w.lane.turn.wait(w.ticket)
+		w.mine = true
+	}
+	return w.over
+}
+
+// end ends the lane: what comes after the batch in hand is read no more and dropped. It needs the turn.
+func (w *worker) end(err error) error {
+	w.over = err
+	w.lane.turn.fail(err)
+	w.lane.stop()
+	return err
+}
+
+// admit takes the messages that have not passed the gate yet through it. If the lane cannot go on it
+// drops what begins with the message at fault and returns its index in the batch.
+func (w *worker) admit() (int, error) {
+	kept := w.admitted
+	for i := w.admitted; i < len(w.msgs); i++ {
+		if err := w.lane.gates.admit(&w.msgs[i]); err != nil {
+			if err = w.refuse(w.from[i], err); err != nil {
+				stop := w.from[i]
+				w.keep(kept)
+				w.cutRejects(stop)
+				return stop, err
+			}
+			continue
+		}
+		if kept < i {
+			w.msgs[kept], w.from[kept] = w.msgs[i], w.from[i]
+		}
+		kept++
+	}
+	w.keep(kept)
+	return 0, nil
+}
+
+// keep cuts msgs to the n that the gate has let through.
+func (w *worker) keep(n int) {
+	clear(w.msgs[n:])
+	w.msgs, w.from, w.admitted = w.msgs[:n], w.from[:n], n
+}
+
+// cutRejects forgets the rejects that come after message stop of the batch.
+func (w *worker) cutRejects(stop int) {
+	kept := w.rejects[:0]
+	for _, r := range w.rejects {
+		if r.index < stop {
+			kept = append(kept, r)
+		}
+	}
+	w.rejects = kept
+}
+
+// progress is where the lane stands after message stop-1 of the batch. It uses the batch's own Ends.
+func (w *worker) progress(stop int) *Progress {
+	ends := w.batch.Ends
+	rest := w.batch.Messages[stop:]
+	for i := range ends {
+		for j := range rest {
+			if o := &rest[j].Origin; o.Place == ends[i].Place {
+				ends[i].Next, ends[i].Last = o.Offset, o.Previous
+				break
+			}
+		}
+	}
+	w.lane.gates.snapshot(ends)
+	w.lane.done = Progress{Messages: stop, Places: ends}
+	return &w.lane.done
+}
+
+// write writes dead letters and messages, in this order, so that no message is behind a position of
+// which nothing is left.
+func (w *worker) write(done *Progress) error {
+	l := w.lane
+	if len(w.rejects) > 0 {
+		w.letters = appendLetters(w.letters[:0], w.batch.Messages, w.rejects, w.DeadLetterValues)
+		if err := l.dead.Write(l.grace, w.letters, nil); err != nil {
+			return err
+		}
+		l.owed = true
+	}
+	if len(w.msgs) > 0 || done != nil {
+		if err := l.sink.Write(l.grace, w.msgs, done); err != nil {
+			return err
+		}
+	}
+	if done != nil && l.owed {
+		if err := l.dead.Write(l.grace, nil, done); err != nil {
+			return err
+		}
+		l.owed = false
+	}
+	w.count()
+	return nil
+}
+
+// count adds what was just written to the batch's tally.
+func (w *worker) count() {
+	for _, r := range w.rejects {
+		w.Stats.reject(r.err.Reason)
+	}
+	if n := len(w.rejects); n > 0 {
+		first := w.rejects[0]
+		err := &MessageError{Origin: w.batch.Messages[first.index].Origin, Err: first.err}
+		w.Log.Warn("messages rejected", "count", n, "first", err)
+	}
+	w.tally.rejected += int64(len(w.rejects))
+	w.tally.written += int64(len(w.msgs))
+	for i := range w.msgs {
+		w.tally.bytesOut += int64(len(w.msgs[i].Key) + len(w.msgs[i].Value))
+	}
+}
+
+// reset makes the worker's memory free for the next messages.
+func (w *worker) reset() {
+	w.transform.Reset()
+	clear(w.msgs)
+	clear(w.letters)
+	clear(w.rejects)
+	w.msgs, w.from, w.letters, w.rejects = w.msgs[:0], w.from[:0], w.letters[:0], w.rejects[:0]
+	w.out = w.out[:0]
+	w.admitted = 0
+}

@@ -1,0 +1,72 @@
+package pipeline
+
+import "fmt"
+
+// gates holds the Gate of each place of a lane.
+type gates struct {
+	make    func(place string, state []byte) (Gate, error) // nil: no gates
+	byPlace map[string]*placeGate
+	recent  *placeGate
+}
+
+type placeGate struct {
+	Gate
+	place string
+	state []byte // as last appended
+}
+
+// start makes the gates of the places that the lane goes on with.
+func (g *gates) start(newGate func(string, []byte) (Gate, error), positions []Position) error {
+	g.make = newGate
+	if newGate == nil {
+		return nil
+	}
+	g.byPlace = make(map[string]*placeGate, len(positions))
+	for i := range positions {
+		if _, err := g.open(positions[i].Place, positions[i].State); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *gates) open(place string, state []byte) (*placeGate, error) {
+	gate, err := g.make(place, state)
+	if err != nil {
+		return nil, fmt.Errorf("%s: gate: %w", place, err)
+	}
+	pg := &placeGate{Gate: gate, place: place}
+	g.byPlace[place] = pg
+	return pg, nil
+}
+
+// admit asks the gate of m's place.
+func (g *gates) admit(m *Message) error {
+	if g.make == nil {
+		return nil
+	}
+	gate := g.recent
+	if gate == nil || gate.place != m.Origin.Place { // neighbours are mostly of one place
+		if gate = g.byPlace[m.Origin.Place]; gate == nil {
+			var err error
+			if gate, err = g.open(m.Origin.Place, nil); err != nil {
+				return err
+			}
+		}
+		g.recent = gate
+	}
+	return gate.Admit(m)
+}
+
+// snapshot writes the state of the gates into the positions of their places. It is valid until the
+// next snapshot.
+func (g *gates) snapshot(positions []Position) {
+	for i := range positions {
+		p := &positions[i]
+		p.State = nil
+		if gate := g.byPlace[p.Place]; gate != nil {
+			gate.state = gate.AppendState(gate.state[:0])
+			p.State = gate.state
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"time"
+)
+
+// Defaults of Options.
+const (
+	DefaultBudget    = 8 << 20
+	DefaultReadAhead = 1 << 20
+	DefaultGrace     = 10 * time.Second
+)
+
+// minBudget leaves a worker room for a message of a few KiB and its envelope.
+const minBudget = 64 << 10
+
+// Options says what Run carries from where to where. Source, Sink and NewTransform are required; a
+// zero in any other field means its default.
+type Options struct {
+	Source       Source
+	Sink         Sink
+	NewTransform func() Transform // called once per worker
+	// NewGate makes the Gate of a place from the state that its last owner left; nil means that no
+	// message depends on another. An error parks the lane.
+	NewGate func(place string, state []byte) (Gate, error)
+
+	// DeadLetters receives a pointer to every rejected message. Without it a reject parks its lane.
+	DeadLetters Sink
+	// DeadLetterValues adds the value as it was read. It is for inputs that are ciphertext: a dead
+	// letter never carries plaintext.
+	DeadLetterValues bool
+
+	// Workers is how many batches are in flight over all lanes; default GOMAXPROCS.
+	Workers int
+	// Budget is the memory of a worker in bytes: half of it for the batch that the worker holds, three
+	// eighths for the values it makes, an eighth for the messages around them. A batch that makes more
+	// is written in parts; a message that may need more than the three eighths is rejected as
+	// too-large. At least 64 KiB; default 8 MiB.
+	Budget int
+	// ReadAhead is how many bytes a lane reads at a time, at most half the budget; default 1 MiB.
+	ReadAhead int
+	// Grace is how long writes, commits and Close go on after their lane was told to end; default
+	// 10 s. What is then uncommitted is dropped and read again later.
+	Grace time.Duration
+
+	// Stats counts, also while Run runs; may be nil.
+	Stats *Stats
+	// Log gets no payload, key or header value; nil means slog.Default.
+	Log *slog.Logger
+	// Parked is called when a lane ends with an error that keeps it from being served again. It is
+	// called from the lane's goroutine and may be nil.
+	Parked func(err error)
+}
+
+// complete checks o and fills in the defaults.
+func (o Options) complete() (Options, error) {
+	switch {
+	case o.Source == nil:
+		return o, errors.New("pipeline: no source")
+	case o.Sink == nil:
+		return o, errors.New("pipeline: no sink")
+	case o.NewTransform == nil:
+		return o, errors.New("pipeline: no transform")
+	case o.DeadLetterValues && o.DeadLetters == nil:
+		return o, errors.New("pipeline: dead letter values without dead letters")
+	case o.Workers < 0:
+		return o, fmt.Errorf("pipeline: %d workers", o.Workers)
+	case o.Budget < 0 || o.Budget > 0 && o.Budget < minBudget:
+		return o, fmt.Errorf("pipeline: budget of %d bytes is below %d", o.Budget, minBudget)
+	case o.ReadAhead < 0:
+		return o, fmt.Errorf("pipeline: read-ahead of %d bytes", o.ReadAhead)
+	case o.Grace < 0:
+		return o, fmt.Errorf("pipeline: grace of %v", o.Grace)
+	}
+	o = o.sized()
+	if o.Grace == 0 {
+		o.Grace = DefaultGrace
+	}
+	if o.Stats == nil {
+		o.Stats = new(Stats)
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	return o, nil
+}
+
+// sized fills in the defaults that decide about memory.
+func (o Options) sized() Options {
+	if o.Workers == 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.Budget == 0 {
+		o.Budget = DefaultBudget
+	}
+	if o.ReadAhead == 0 {
+		o.ReadAhead = DefaultReadAhead
+	}
+	o.ReadAhead = min(o.ReadAhead, o.Budget/2)
+	return o
+}

@@ -1,0 +1,111 @@
+package pipelinetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+var pairChecks = []check[PairSpec]{
+	{name: "hooks", run: pairHooks},
+	{name: "one run", run: pairOnce},
+	{name: "runs that fail", run: pairFailing},
+	{name: "runs that are stopped", run: pairStopped},
+	{name: "more to read", run: pairMore},
+}
+
+const pairMaxValue = 16 << 10
+
+func (s PairSpec) arrival() arrival {
+	return arrival{carries: s.Carries, ordered: true, repeats: !s.ExactlyOnce}
+}
+
+func (s PairSpec) run(t *testing.T, m PairMedium, transform func() pipeline.Transform) error {
+	src, sink := m.Open()
+	return run(t, s.Timeout, pipeline.Options{Source: src, Sink: sink, NewTransform: transform, ReadAhead: 4 << 10})
+}
+
+func pairHooks(t *testing.T, s PairSpec) error {
+	if m := s.New(t); m.Put == nil || m.Open == nil || m.Stored == nil {
+		return errors.New("the medium lacks a hook")
+	}
+	return nil
+}
+
+func pairOnce(t *testing.T, s PairSpec) error {
+	m, want := s.New(t), Messages(s.Carries, 0, 500, pairMaxValue)
+	m.Put(want)
+	if err := s.run(t, m, nil); err != nil {
+		return err
+	}
+	return s.arrival().compare(want, m.Stored())
+}
+
+func pairFailing(t *testing.T, s PairSpec) error {
+	m, want := s.New(t), Messages(s.Carries, 0, 500, pairMaxValue)
+	m.Put(want)
+	for _, n := range []int{0, 1, 2, 77, 250, 499} {
+		err := s.run(t, m, failAt(n, errCut))
+		// Another lane may have got past its message while one of an earlier run was cut off.
+		if n == 0 && err == nil || err != nil && !errors.Is(err, errCut) {
+			return fmt.Errorf("the run returned %v, want the lane's error", err)
+		}
+	}
+	if err := s.run(t, m, nil); err != nil {
+		return err
+	}
+	return s.arrival().compare(want, m.Stored())
+}
+
+func pairStopped(t *testing.T, s PairSpec) error {
+	m, want := s.New(t), Messages(s.Carries, 0, 500, pairMaxValue)
+	m.Put(want)
+	for _, n := range []int64{1, 30, 90, 200} {
+		if err := s.stopAfter(t, m, n); err != nil {
+			return err
+		}
+	}
+	if err := s.run(t, m, nil); err != nil {
+		return err
+	}
+	return s.arrival().compare(want, m.Stored())
+}
+
+// stopAfter ends a run when n messages have been transformed.
+func (s PairSpec) stopAfter(t *testing.T, m PairMedium, n int64) error {
+	ctx, cancel := context.WithTimeoutCause(t.Context(), s.Timeout, errTimeout)
+	defer cancel()
+	var count atomic.Int64
+	src, sink := m.Open()
+	err := pipeline.Run(ctx, complete(pipeline.Options{
+		Source: src, Sink: sink, ReadAhead: 4 << 10,
+		NewTransform: Each(func(context.Context, *pipeline.Message) error {
+			if count.Add(1) == n {
+				cancel()
+			}
+			return nil
+		}),
+	}))
+	if err != nil {
+		return fmt.Errorf("stopped run: %w", err)
+	}
+	if cause := context.Cause(ctx); errors.Is(cause, errTimeout) {
+		return cause
+	}
+	return nil
+}
+
+func pairMore(t *testing.T, s PairSpec) error {
+	m, want := s.New(t), Messages(s.Carries, 0, 300, pairMaxValue)
+	for i := 0; i < len(want); i += 100 {
+		m.Put(want[i : i+100])
+		if err := s.run(t, m, nil); err != nil {
+			return err
+		}
+	}
+	return s.arrival().compare(want, m.Stored())
+}

@@ -1,0 +1,148 @@
+package pipelinetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+const (
+	defaultTimeout  = 30 * time.Second
+	defaultMaxValue = 256 << 10
+)
+
+// Source runs the checks that every Source passes, one subtest each.
+func Source(t *testing.T, spec SourceSpec) {
+	if spec.MaxValue == 0 {
+		spec.MaxValue = defaultMaxValue
+	}
+	if spec.Timeout == 0 {
+		spec.Timeout = defaultTimeout
+	}
+	runChecks(t, spec, sourceChecks)
+}
+
+// Sink runs the checks that every Sink passes, one subtest each.
+func Sink(t *testing.T, spec SinkSpec) {
+	if spec.MaxValue == 0 {
+		spec.MaxValue = defaultMaxValue
+	}
+	if spec.Timeout == 0 {
+		spec.Timeout = defaultTimeout
+	}
+	runChecks(t, spec, sinkChecks)
+}
+
+// Pair cuts runs off at many places, begins them again and checks what arrived.
+func Pair(t *testing.T, spec PairSpec) {
+	if spec.Timeout == 0 {
+		spec.Timeout = defaultTimeout
+	}
+	runChecks(t, spec, pairChecks)
+}
+
+// check is one subtest of a suite. It returns what is wrong, so that the suites can be tested with
+// connectors that are.
+type check[Spec any] struct {
+	name    string
+	applies func(Spec) bool // nil: to all
+	run     func(*testing.T, Spec) error
+}
+
+func runChecks[Spec any](t *testing.T, spec Spec, checks []check[Spec]) {
+	for _, c := range checks {
+		if c.applies != nil && !c.applies(spec) {
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) {
+			if err := c.run(t, spec); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// errCut is what the suites end lanes with.
+var errCut = errors.New("cut off by the test")
+
+// run runs o to its end, which must come within the timeout.
+func run(t *testing.T, timeout time.Duration, o pipeline.Options) error {
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
+	defer cancel()
+	err := pipeline.Run(ctx, complete(o))
+	if ctx.Err() != nil {
+		return fmt.Errorf("did not end by itself within %v", timeout)
+	}
+	return err
+}
+
+// complete fills in what a check did not care about.
+func complete(o pipeline.Options) pipeline.Options {
+	if o.NewTransform == nil {
+		o.NewTransform = Identity
+	}
+	o.Workers = 3
+	o.Log = slog.New(slog.DiscardHandler)
+	return o
+}
+
+// live is a run that goes on until it is told to stop.
+type live struct {
+	cancel context.CancelFunc
+	ended  chan struct{}
+	err    error
+	stored chan struct{} // has an entry when the sink may have more
+	sink   *MemorySink
+}
+
+// startLive runs o, whose Sink it sets, in the background.
+func startLive(t *testing.T, timeout time.Duration, o pipeline.Options) *live {
+	l := &live{ended: make(chan struct{}), stored: make(chan struct{}, 1), sink: new(MemorySink)}
+	l.sink.AfterWrite = func(context.Context, *pipeline.Progress) error {
+		select {
+		case l.stored <- struct{}{}:
+		default:
+		}
+		return nil
+	}
+	o.Sink = l.sink
+	ctx, cancel := context.WithTimeoutCause(t.Context(), timeout, errTimeout)
+	l.cancel = cancel
+	go func() {
+		defer close(l.ended)
+		l.err = pipeline.Run(ctx, complete(o))
+		if errors.Is(context.Cause(ctx), errTimeout) {
+			l.err = errTimeout
+		}
+	}()
+	t.Cleanup(func() { _ = l.stop() })
+	return l
+}
+
+var errTimeout = errors.New("took longer than the spec's timeout")
+
+// await waits until at least n different messages have been stored.
+func (l *live) await(n int) error {
+	for {
+		if seen := distinct(l.sink.Stored()); seen >= n {
+			return nil
+		}
+		select {
+		case <-l.stored:
+		case <-l.ended:
+			return fmt.Errorf("ended with %d of %d messages: %w", distinct(l.sink.Stored()), n, l.err)
+		}
+	}
+}
+
+// stop ends the run and returns its error.
+func (l *live) stop() error {
+	l.cancel()
+	<-l.ended
+	return l.err
+}

@@ -1,0 +1,72 @@
+package pipeline
+
+import (
+	"context"
+	"sync"
+)
+
+// turn orders the batches of one lane and bounds how many of them there are. The lane numbers its
+// batches in read order, and the workers that hold them are let through one after the other.
+//
+// A worker waits only for tickets that were drawn before its own, and each of those belongs to a
+// worker already, so waiting always ends.
+type turn struct {
+	mu     sync.Mutex
+	moved  sync.Cond
+	ticket uint64 // whose turn it is
+	held   int    // batches read or being read
+	err    error  // why the lane ends; nothing is written after it
+}
+
+func (t *turn) init() { t.moved.L = &t.mu }
+
+// room waits until the lane holds fewer batches than share allows, and takes a place among them.
+// wake must be called once ctx is done.
+func (t *turn) room(ctx context.Context, share func() int) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	// A share that grows needs no wake-up: the lane holds a batch, and its end is one.
+	for t.held >= share() && ctx.Err() == nil {
+		t.moved.Wait()
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	t.held++
+	return nil
+}
+
+// wake lets room look at its context again.
+func (t *turn) wake() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.moved.Broadcast()
+}
+
+// wait returns when it is the ticket's turn, with the error that has ended the lane, if any.
+func (t *turn) wait(ticket uint64) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for t.ticket != ticket {
+		t.moved.Wait()
+	}
+	return t.err
+}
+
+// done ends the current turn and gives its place in the lane back.
+func (t *turn) done() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ticket++
+	t.held--
+	t.moved.Broadcast()
+}
+
+// fail ends the lane with err unless something else has.
+func (t *turn) fail(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.err == nil {
+		t.err = err
+	}
+}

@@ -1,0 +1,168 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+)
+
+// worker is the memory and the turn of one batch in flight.
+//
+// The batch in hand stays as it was read, for dead letters and for whoever lent it: what changes are
+// the copies in msgs, whose values lie in out one after the other.
+type worker struct {
+	*engine
+	transform Transform
+	out       []byte // the values of msgs; reused, and cleared when the run ends
+	msgs      []Message
+	from      []int // msgs[i] was message from[i] of the batch
+	rejects   []reject
+	letters   []Message
+
+	job
+	admitted int   // msgs that the gate has let through
+	mine     bool  // it is our turn
+	over     error // our turn has come and the lane has ended
+	tally    tally
+}
+
+// messageSize is what a Message takes besides its bytes.
+var messageSize = int(reflect.TypeFor[Message]().Size())
+
+// Options.Budget tells how a budget is divided.
+func (w *worker) maxOut() int      { return w.Budget / 8 * 3 }
+func (w *worker) maxMessages() int { return w.Budget / 8 / messageSize }
+
+func (w *worker) run() {
+	for j := range w.jobs {
+		w.job, w.mine, w.over, w.tally = j, false, nil, tally{}
+		w.settle()
+		w.job = job{}
+	}
+	clear(w.out[:cap(w.out)])
+}
+
+// settle takes the batch in hand from the transform to the commit.
+func (w *worker) settle() {
+	stop, err := w.fill()
+	w.finish(stop, err)
+	w.reset()
+	w.batch.release()
+	w.lane.turn.done()
+}
+
+// fill transforms the batch. It returns the index of the message that ended it and why, or the length
+// of the batch and nil.
+func (w *worker) fill() (int, error) {
+	ctx := w.lane.reading
+	for i := range w.batch.Messages {
+		select {
+		case <-ctx.Done():
+			return i, context.Cause(ctx)
+		default:
+		}
+		in := &w.batch.Messages[i]
+		need := w.transform.Bound(in)
+		w.tally.bytesIn += int64(len(in.Key) + len(in.Value))
+		if need > w.maxOut() {
+			if err := w.reject(i, tooLarge(need, w.maxOut())); err != nil {
+				return i, err
+			}
+			continue
+		}
+		if !w.reserve(need) {
+			if stop, err := w.flush(i); err != nil {
+				return stop, err
+			}
+			w.reserve(need)
+		}
+		if err := w.append(ctx, i, need); err != nil {
+			if err = w.refuse(i, err); err != nil {
+				return i, err
+			}
+		}
+	}
+	return len(w.batch.Messages), nil
+}
+
+// append transforms message i of the batch into out and msgs, or leaves both as they are.
+func (w *worker) append(ctx context.Context, i, need int) error {
+	n, at := len(w.msgs), len(w.out)
+	w.msgs = append(w.msgs, w.batch.Messages[i])
+	m := &w.msgs[n]
+	out, err := w.transform.Append(ctx, w.out, m)
+	if err == nil && len(out)-at > need {
+		err = fmt.Errorf("transform appended %d bytes after a bound of %d", len(out)-at, need)
+	}
+	if err != nil {
+		w.msgs = w.msgs[:n]
+		return err
+	}
+	w.from = append(w.from, i)
+	if m.Value != nil {
+		m.Value = out[at:len(out):len(out)]
+		w.out = out
+	}
+	return nil
+}
+
+// refuse decides about message i of the batch, for which the transform or the gate returned err. It
+// returns an error if the lane cannot go on.
+func (w *worker) refuse(i int, err error) error {
+	if errors.Is(err, Skip) {
+		return nil
+	}
+	var r *Reject
+	if errors.As(err, &r) {
+		return w.reject(i, r)
+	}
+	return &MessageError{Origin: w.batch.Messages[i].Origin, Err: err}
+}
+
+// reject sets message i of the batch aside for the dead letters.
+func (w *worker) reject(i int, r *Reject) error {
+	if w.DeadLetters == nil {
+		return &MessageError{Origin: w.batch.Messages[i].Origin, Err: r}
+	}
+	w.rejects = append(w.rejects, reject{index: i, err: r})
+	return nil
+}
+
+func tooLarge(need, limit int) *Reject {
+	return &Reject{Reason: "too-large", Err: fmt.Errorf("too-large: may need %d bytes of %d", need, limit)}
+}
+
+// reserve makes room for one message of need bytes, and reports whether there is any before a flush.
+func (w *worker) reserve(need int) bool {
+	switch {
+	case len(w.msgs)+len(w.rejects) >= w.maxMessages():
+		return false
+	case w.out != nil && need <= cap(w.out)-len(w.out):
+		return true
+	case need > w.maxOut()-len(w.out):
+		return false
+	}
+	w.grow(need)
+	return true
+}
+
+// minOut keeps small batches from growing the buffer in small steps.
+const minOut = 16 << 10
+
+// grow moves out, and the values in it, to a buffer with room for need more bytes.
+func (w *worker) grow(need int) {
+	size := min(w.maxOut(), max(minOut, 2*cap(w.out), len(w.out)+need))
+	old := w.out
+	w.out = append(make([]byte, 0, size), old...)
+	at := 0
+	for i := range w.msgs {
+		m := &w.msgs[i]
+		if m.Value != nil {
+			end := at + len(m.Value)
+			m.Value = w.out[at:end:end]
+			at = end
+		}
+	}
+	clear(old[:cap(old)])
+}

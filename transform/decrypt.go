@@ -1,0 +1,98 @@
+package transform
+
+import (
+	"context"
+	"encoding/binary"
+
+	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// DecryptOptions say how a route is opened.
+type DecryptOptions struct {
+	Common
+	Keys *kekcache.Opening
+	// PassTombstones lets a null value without an envelope through. Whoever can write to the source can then delete any key.
+	PassTombstones bool
+}
+
+// Decrypt opens messages, and checks and removes what a sealed tombstone carries.
+type Decrypt struct {
+	o      DecryptOptions
+	opener *envelope.Opener
+	memory scratch
+}
+
+// NewDecrypt returns the transform of one worker.
+func NewDecrypt(o DecryptOptions) (*Decrypt, error) {
+	var err error
+	if o.Bind, err = bindNames(o.Bind); err != nil {
+		return nil, err
+	}
+	return &Decrypt{
+		o:      o,
+		opener: envelope.NewOpener(o.Keys, envelope.OpenerOptions{Context: o.Context}),
+		memory: newScratch(o.Bind),
+	}, nil
+}
+
+// Reset implements pipeline.Transform.
+func (t *Decrypt) Reset() { t.memory.reset() }
+
+// Bound implements pipeline.Transform: a payload is shorter than its envelope.
+func (t *Decrypt) Bound(m *pipeline.Message) int { return len(m.Value) }
+
+// Append implements pipeline.Transform.
+func (t *Decrypt) Append(ctx context.Context, dst []byte, m *pipeline.Message) ([]byte, error) {
+	dst, err := t.open(ctx, dst, m)
+	if err != nil {
+		return dst, err
+	}
+	if err := t.memory.subject(&t.o.Common, m); err != nil {
+		return dst, err
+	}
+	if t.o.Check != nil {
+		return dst, t.o.Check(m)
+	}
+	return dst, nil
+}
+
+func (t *Decrypt) open(ctx context.Context, dst []byte, m *pipeline.Message) ([]byte, error) {
+	at, n := find(m.Headers)
+	switch {
+	case n > 1 || n == 1 && m.Value != nil:
+		return dst, &pipeline.Reject{Reason: ReasonReservedHeader}
+	case m.Value == nil && n == 0 && t.o.PassTombstones:
+		return dst, nil
+	case m.Value == nil && n == 0:
+		return dst, &pipeline.Reject{Reason: ReasonBareTombstone}
+	}
+	b := envelope.Binding{Subject: m.Subject, Key: m.Key, Bound: t.memory.bind(m.Headers)}
+	sealed := m.Value
+	if m.Value == nil {
+		b.Kind, sealed = envelope.Tombstone, m.Headers[at].Value
+	}
+	out, p, err := t.opener.Open(ctx, dst, sealed, &b)
+	if err != nil {
+		return dst, reject(err)
+	}
+	if m.Value == nil {
+		if len(out) > len(dst) { // sealed as a tombstone, yet with a payload: no sealer of ours
+			clear(out[len(dst):])
+			return dst, &pipeline.Reject{Reason: string(envelope.ReasonMalformed)}
+		}
+		m.Headers = t.memory.without(m.Headers, at)
+	}
+	mark(m, &p)
+	return out, nil
+}
+
+// mark notes the position for the Gate.
+func mark(m *pipeline.Message, p *envelope.Position) {
+	copy(m.Mark[:7], p.Place[:])
+	binary.BigEndian.PutUint64(m.Mark[7:], p.Offset)
+	binary.BigEndian.PutUint32(m.Mark[15:], p.Distance)
+	binary.BigEndian.PutUint32(m.Mark[19:], p.Created)
+	m.Mark[23] = 1 // there is one
+}

@@ -1,0 +1,107 @@
+package transform
+
+import (
+	"context"
+
+	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// EncryptOptions say how a route is sealed.
+type EncryptOptions struct {
+	Common
+	Keys      *kekcache.Sealing
+	ChunkSize int                      // bytes; 0 for the envelope's default
+	Place     func(place string) Place // called by many goroutines
+}
+
+// Encrypt seals messages. A null value becomes a sealed tombstone: the value stays null and a header carries the
+// envelope.
+type Encrypt struct {
+	o      EncryptOptions
+	sealer *envelope.Sealer
+	memory scratch
+	place  string // the last message's
+	as     Place
+}
+
+// NewEncrypt returns the transform of one worker.
+func NewEncrypt(o EncryptOptions) (*Encrypt, error) {
+	var err error
+	if o.Bind, err = bindNames(o.Bind); err != nil {
+		return nil, err
+	}
+	sealer, err := envelope.NewSealer(o.Keys, envelope.SealerOptions{Context: o.Context, ChunkSize: o.ChunkSize})
+	if err != nil {
+		return nil, err
+	}
+	return &Encrypt{o: o, sealer: sealer, memory: newScratch(o.Bind)}, nil
+}
+
+// Reset implements pipeline.Transform.
+func (t *Encrypt) Reset() { t.memory.reset() }
+
+// Bound implements pipeline.Transform. A tombstone's envelope goes into memory of the transform; it counts all the same.
+func (t *Encrypt) Bound(m *pipeline.Message) int { return t.sealer.Bound(len(m.Value)) }
+
+// Append implements pipeline.Transform.
+func (t *Encrypt) Append(ctx context.Context, dst []byte, m *pipeline.Message) ([]byte, error) {
+	if _, n := find(m.Headers); n > 0 {
+		return dst, &pipeline.Reject{Reason: ReasonReservedHeader}
+	}
+	if err := t.memory.subject(&t.o.Common, m); err != nil {
+		return dst, err
+	}
+	if t.o.Check != nil {
+		if err := t.o.Check(m); err != nil {
+			return dst, err
+		}
+	}
+	b := envelope.Binding{Subject: m.Subject, Key: m.Key, Bound: t.memory.bind(m.Headers)}
+	if m.Value == nil {
+		return dst, t.tombstone(ctx, m, &b)
+	}
+	dst, err := t.sealer.Seal(ctx, dst, m.Value, &b, t.position(&m.Origin))
+	return dst, reject(err)
+}
+
+func (t *Encrypt) tombstone(ctx context.Context, m *pipeline.Message, b *envelope.Binding) error {
+	b.Kind = envelope.Tombstone
+	start := len(t.memory.bytes)
+	out, err := t.sealer.Seal(ctx, t.memory.bytes, nil, b, t.position(&m.Origin))
+	if err != nil {
+		return reject(err)
+	}
+	t.memory.bytes = out
+	m.Headers = t.memory.with(m.Headers, pipeline.Header{Name: HeaderName, Value: out[start:len(out):len(out)]})
+	return nil
+}
+
+// position writes where the message was stored.
+func (t *Encrypt) position(o *pipeline.Origin) envelope.Position {
+	if t.o.Place == nil {
+		return envelope.Position{}
+	}
+	if o.Place != t.place {
+		t.place, t.as = o.Place, t.o.Place(o.Place)
+	}
+	if t.as.ID == ([7]byte{}) {
+		return envelope.Position{}
+	}
+	return envelope.Position{Place: t.as.ID, Offset: uint64(o.Offset), Distance: distance(o, t.as.Ordered)}
+}
+
+// distance is what docs/envelope.md, section 3, says of that field.
+func distance(o *pipeline.Origin, ordered bool) uint32 {
+	d := o.Offset - o.Previous
+	switch {
+	case !ordered:
+		return 0
+	case o.Previous < 0 || d <= 0 || d >= unknown:
+		return unknown
+	}
+	return uint32(d)
+}
+
+const unknown = 1<<32 - 1
