@@ -143,8 +143,11 @@ func TestWriterReader(t *testing.T) {
 		r := newRig(t, rigOptions{store: store})
 		for _, n := range sizes {
 			for name, write := range map[string]func(w *envelope.Writer) error{
-				"Write":    func(w *envelope.Writer) error { _, err := w.Write(payload(n)); return err },
-				"ReadFrom": func(w *envelope.Writer) error { _, err := io.Copy(w, onlyReader{bytes.NewReader(payload(n))}); return err },
+				"Write": func(w *envelope.Writer) error { _, err := w.Write(payload(n)); return err },
+				"ReadFrom": func(w *envelope.Writer) error {
+					_, err := io.Copy(w, onlyReader{bytes.NewReader(payload(n))})
+					return err
+				},
 				"by bytes": func(w *envelope.Writer) error {
 					for _, b := range payload(n) {
 						if _, err := w.Write([]byte{b}); err != nil {

@@ -70,7 +70,7 @@ func (r *Reader) head() (*cms.Header, int, error) {
 		return nil, 0, r.why()
 	}
 	if _, _, err := cms.CiphertextHead(b[n:]); err != nil {
-		return nil, 0, refuse(err)
+		return nil, 0, r.why()
 	}
 	return &h, n, nil
 }

@@ -45,6 +45,7 @@ func (t *Decrypt) Bound(m *pipeline.Message) int { return len(m.Value) }
 
 // Append implements pipeline.Transform.
 func (t *Decrypt) Append(ctx context.Context, dst []byte, m *pipeline.Message) ([]byte, error) {
+	m.Mark = [24]byte{}
 	dst, err := t.open(ctx, dst, m)
 	if err != nil {
 		return dst, err

@@ -129,10 +129,10 @@ func (b *bitmap) mark(offset uint64) (seen bool) {
 		clear(b.bits[:])
 		b.highest, b.any = offset, true
 	case offset > b.highest:
-		for o := b.highest + 1; o <= offset; o++ { // the slots that change hands
-			b.bits[o%bitmapWidth/64] &^= 1 << (o % 64)
+		for b.highest != offset { // the slots that change hands
+			b.highest++
+			b.bits[b.highest%bitmapWidth/64] &^= 1 << (b.highest % 64)
 		}
-		b.highest = offset
 	case b.highest-offset >= bitmapWidth:
 		return false
 	}

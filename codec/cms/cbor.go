@@ -13,6 +13,7 @@ const (
 	majorText  = 3 << 5
 	majorArray = 4 << 5
 	majorMap   = 5 << 5
+	majorTag   = 6 << 5
 
 	cborNull  = 0xf6
 	cborFalse = 0xf4

@@ -1,10 +1,6 @@
 package cms
 
-import (
-	"fmt"
-
-	"github.com/fxamacker/cbor/v2"
-)
+import "fmt"
 
 // Parse reads a whole envelope strictly, but for the recipients, which ParseRecipients checks. It allocates
 // nothing for an envelope that is well formed. The error wraps one of the package's sentinels.
@@ -132,10 +128,6 @@ func CiphertextHead(b []byte) (size, head int, err error) {
 
 // SplitRecipients takes the encoded recipients from the front of b. They are not checked yet, beyond being one CBOR item.
 func SplitRecipients(b []byte) (recipients, rest []byte, err error) {
-	var first cbor.RawMessage
-	rest, err = decoder.UnmarshalFirst(b, &first)
-	if err != nil {
-		return nil, nil, classify(err)
-	}
-	return b[:len(b)-len(rest)], rest, nil
+	rest, err = scan(b, 1)
+	return b[:len(b)-len(rest)], rest, err
 }

@@ -2,24 +2,22 @@ package cms
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io"
 
 	"github.com/fxamacker/cbor/v2"
 )
 
-// decoder reads anything within the limits of docs/envelope.md, section 10; encoder writes the core
-// deterministic encoding of RFC 8949, 4.2.1. Comparing the two is the check for it.
+// decoder reads what scan has let through; encoder writes the core deterministic encoding of RFC 8949, 4.2.1. Comparing
+// the two is the check for it.
 var (
 	decoder = must(cbor.DecOptions{
 		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
 		IndefLength:       cbor.IndefLengthAllowed,
 		TagsMd:            cbor.TagsForbidden,
 		UTF8:              cbor.UTF8RejectInvalid,
-		MaxNestedLevels:   8,
-		MaxArrayElements:  16,
-		MaxMapPairs:       16,
+		MaxNestedLevels:   maxNesting,
+		MaxArrayElements:  maxElements,
+		MaxMapPairs:       maxElements,
 		BigIntDec:         cbor.BigIntDecodeValue,
 		ExtraReturnErrors: cbor.ExtraDecErrorNone,
 	}.DecMode())
@@ -80,34 +78,20 @@ func untag(b []byte) (body []byte, byReference bool, err error) {
 	return nil, false, ErrNotEnvelope
 }
 
-// wellFormed checks that b is one CBOR item within the limits.
+// wellFormed checks that b is one CBOR item within the limits, with no map key twice.
 func wellFormed(b []byte) error {
-	err := decoder.Wellformed(b)
-	if err == nil {
-		var v any
-		if err = decodeAny(b, &v); err == nil {
-			return nil
-		}
-	}
-	return classify(err)
-}
-
-// decodeAny decodes for the faults that Wellformed does not look for: keys twice, text that is not UTF-8.
-func decodeAny(b []byte, v *any) error { return decoder.Unmarshal(b, v) }
-
-func classify(err error) error {
-	var (
-		nested *cbor.MaxNestedLevelError
-		array  *cbor.MaxArrayElementsError
-		pairs  *cbor.MaxMapPairsError
-	)
+	rest, err := scan(b, 0)
 	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return ErrTruncated
-	case errors.As(err, &nested), errors.As(err, &array), errors.As(err, &pairs):
-		return fmt.Errorf("%w: nesting or number of elements", ErrTooLarge)
+	case err != nil:
+		return err
+	case len(rest) > 0:
+		return fmt.Errorf("%w: bytes after the envelope", ErrMalformed)
 	}
-	return fmt.Errorf("%w: not well-formed CBOR", ErrMalformed)
+	var v any
+	if decoder.Unmarshal(b, &v) != nil {
+		return fmt.Errorf("%w: not a CBOR item that is allowed here", ErrMalformed)
+	}
+	return nil
 }
 
 // array splits a definite-length array in its shortest form.
@@ -128,7 +112,7 @@ func array(b []byte) ([]cbor.RawMessage, error) {
 // deterministic says whether b, decoded and encoded again, is b.
 func deterministic(b []byte) bool {
 	var v any
-	if decodeAny(b, &v) != nil {
+	if decoder.Unmarshal(b, &v) != nil {
 		return false
 	}
 	again, err := encoder.Marshal(v)

@@ -16,7 +16,7 @@ func strictMap(b []byte) (headers, error) {
 		return nil, fmt.Errorf("%w: headers are not a map", ErrMalformed)
 	}
 	var v any
-	if decoder.Wellformed(b) != nil || decodeAny(b, &v) != nil || !deterministic(b) {
+	if wellFormed(b) != nil || decoder.Unmarshal(b, &v) != nil || !deterministic(b) {
 		return nil, fmt.Errorf("%w: headers are not in deterministic encoding", ErrMalformed)
 	}
 	m, ok := v.(map[any]any)

@@ -72,7 +72,7 @@ func (s *Sink) growSeq(ctx context.Context, w *writer, h handle) error {
 	for {
 		n, err := dec.next(win.bytes(), win.eof)
 		switch {
-		case errors.Is(err, ErrTruncated):
+		case errors.Is(err, ErrTruncated), errors.Is(err, errChecksum):
 			if err := s.torn(ctx, &win); err != nil {
 				return fail(err)
 			}
@@ -112,7 +112,7 @@ func (w *writer) follow(h handle, dec *seqDecoder, size int64) error {
 func (s *Sink) torn(ctx context.Context, win *window) error {
 	for !win.eof {
 		if len(win.bytes()) > s.limits.record+frameSize {
-			return fmt.Errorf("%w: an empty record, and much behind it", ErrMalformed)
+			return fmt.Errorf("%w: damaged, and much follows", ErrMalformed)
 		}
 		if err := win.fill(ctx); err != nil {
 			return err

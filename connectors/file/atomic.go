@@ -28,7 +28,11 @@ type Atomic struct {
 // NewAtomic begins a file. If path exists already the error is an fs.ErrExist, unless overwrite is
 // set. The caller ends with Commit, or Abort.
 func NewAtomic(path string, overwrite bool) (*Atomic, error) {
-	return newAtomic(osDisk{}, path, overwrite)
+	a, err := newAtomic(osDisk{}, path, overwrite)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return a, err
 }
 
 func newAtomic(d disk, path string, overwrite bool) (*Atomic, error) {
@@ -37,7 +41,7 @@ func newAtomic(d disk, path string, overwrite bool) (*Atomic, error) {
 		return nil, err
 	}
 	if there && regular && !overwrite {
-		return nil, existsError(path)
+		return nil, fs.ErrExist
 	}
 	a := &Atomic{disk: d, path: path, overwrite: overwrite}
 	if there && !regular {
@@ -56,8 +60,6 @@ func newAtomic(d disk, path string, overwrite bool) (*Atomic, error) {
 	}
 	return a, nil
 }
-
-func existsError(path string) error { return fmt.Errorf("%s: %w", path, fs.ErrExist) }
 
 // Write writes to the temporary file.
 func (a *Atomic) Write(p []byte) (int, error) { return a.h.Write(p) }
@@ -87,7 +89,7 @@ func (a *Atomic) place() error {
 		return err
 	}
 	if there && (!a.overwrite || !regular) {
-		return existsError(a.path)
+		return fs.ErrExist
 	}
 	return a.disk.rename(a.temp, a.path)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -103,7 +104,7 @@ func (s *Sink) whole(w *writer) error {
 
 func (s *Sink) create(w *writer, there bool) error {
 	if there && !s.opts.Overwrite {
-		return existsError(s.opts.Path)
+		return fs.ErrExist
 	}
 	return s.inPlace(w, 0)
 }
@@ -158,7 +159,7 @@ func (s *Sink) resume(ctx context.Context, w *writer, there bool) error {
 // adopt makes the file, as it is, what the checkpoint begins with.
 func (s *Sink) adopt(ctx context.Context, w *writer, there bool) error {
 	if there && !s.opts.Append && !s.opts.Overwrite {
-		return existsError(s.opts.Path)
+		return fs.ErrExist
 	}
 	at := outputAt{State: w.enc.appendState(nil)}
 	if there && s.opts.Append {

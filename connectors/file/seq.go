@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"hash/crc32"
+	"slices"
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -65,7 +66,7 @@ func (r *roll) digest() (d [sha256.Size]byte) {
 }
 
 func (r *roll) appendState(dst []byte) []byte {
-	dst = binary.BigEndian.AppendUint64(dst, r.count)
+	dst = binary.BigEndian.AppendUint64(slices.Grow(dst, 128), r.count)
 	dst, err := r.hash.(encoding.BinaryAppender).AppendBinary(dst)
 	if err != nil {
 		panic("file: internal error: " + err.Error()) // crypto/sha256 has no such error
@@ -189,6 +190,8 @@ func nextMagic(b []byte, eof bool) (int, error) {
 	}
 }
 
+var errChecksum = fmt.Errorf("%w: wrong checksum", ErrMalformed)
+
 // checked returns n if the first n bytes of b are a record with the right checksum. A wrong one at
 // the very end of the file is what is left of the last write.
 func (d *seqDecoder) checked(b []byte, n int, eof bool) (int, error) {
@@ -197,7 +200,7 @@ func (d *seqDecoder) checked(b []byte, n int, eof bool) (int, error) {
 	case crc32.Checksum(b[frameSize:n], castagnoli) == want:
 		return n, nil
 	case len(b) > n:
-		return 0, fmt.Errorf("%w: wrong checksum", ErrMalformed)
+		return 0, errChecksum
 	case eof:
 		return 0, fmt.Errorf("%w: wrong checksum of the last record", ErrTruncated)
 	default:

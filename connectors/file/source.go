@@ -76,7 +76,11 @@ func (s *Source) Progress() (read, total int64) { return s.read.Load(), s.total.
 // what Archive.OpenEnd returned.
 func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) (err error) {
 	if ck := s.opts.Checkpoint; ck != nil {
-		defer func() { err = errors.Join(err, ck.flush()) }()
+		defer func() {
+			if save := ck.flush(); save != nil && !errors.Is(err, save) { // it may be what ended the lane
+				err = errors.Join(err, save)
+			}
+		}()
 	}
 	in, err := s.open()
 	if err != nil {

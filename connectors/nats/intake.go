@@ -148,29 +148,48 @@ const (
 // supervise sees to it that there is an intake when there should be one. Only the lane's goroutine
 // calls it.
 func (l *lane) supervise(ctx context.Context) {
-	l.mu.Lock()
-	in := l.intake
-	due := !l.closed && l.err == nil && time.Now().After(l.retryAt)
-	low := l.bytes <= l.source.ReadAhead/2
-	dead, silent := false, false
-	if in != nil {
-		select {
-		case <-in.consume.Closed():
-			dead = !in.ending
-		default:
-		}
-		silent = !in.ending && in.silence >= silenceLimit
-	}
-	l.mu.Unlock()
-
-	switch {
-	case !due:
-	case in == nil || dead:
-		l.restart(ctx, false)
-	case silent:
-		l.restart(ctx, true)
-	case in.ending && low:
+	switch l.need() {
+	case nothing:
+	case another:
 		l.resume()
+	case anew:
+		l.restart(ctx, false)
+	case anewIfPending:
+		l.restart(ctx, true)
+	}
+}
+
+// need is what an intake needs.
+type need int
+
+const (
+	nothing       need = iota
+	another            // it was ended, and there is room again
+	anew               // there is none, or it ended by itself
+	anewIfPending      // it is silent
+)
+
+func (l *lane) need() need {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	in := l.intake
+	switch {
+	case l.closed || l.err != nil || time.Now().Before(l.retryAt):
+		return nothing
+	case in == nil:
+		return anew
+	case in.ending && l.bytes <= l.source.ReadAhead/2:
+		return another
+	case in.ending:
+		return nothing
+	case in.silence >= silenceLimit:
+		return anewIfPending
+	}
+	select {
+	case <-in.consume.Closed():
+		return anew
+	default:
+		return nothing
 	}
 }
 

@@ -113,9 +113,10 @@ class Decoder:
             item.data = self.take(item.argument)
         else:
             while not self.at_break():
-                part = self.item(0)
+                part = self.head()
                 if part.major != item.major or part.argument is None:
                     raise Fault("malformed")
+                part.data = self.take(part.argument)
                 item.children.append(part)
             item.data = b"".join(p.data for p in item.children)
         if item.major == TSTR:

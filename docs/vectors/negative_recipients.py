@@ -153,6 +153,7 @@ def unopenable() -> dict:
         "local-wrapped-flipped-first-bit": local_of(flip(WRAPPED, 0)),
         "local-wrapped-flipped-last-bit": local_of(flip(WRAPPED, -1)),
         "local-wrapped-zero": local_of(bytes(40)),
+        "local-wrapped-second-of-our-kid-is-not-tried": (labelled(A256KW, LOCAL.kid, flip(WRAPPED, -1)), *local(DEK)),
         "local-wrapped-by-another-key-under-our-kid": local_of(STRANGER.wrap(DEK.key)),
         "rsa-wrapped-flipped-bit": rsa(flip(RSA.wrap(DEK.key), -1)),
         "rsa-wrapped-zero": rsa(bytes(256)),
@@ -169,6 +170,7 @@ def unopenable() -> dict:
         "x25519-ephemeral-one": agreed(zero, b"\x01" + bytes(31)),
         "x25519-ephemeral-of-order-8": agreed(zero, eight),
         "x25519-ephemeral-p": agreed(zero, (2**255 - 19).to_bytes(32, "little")),
+        "x25519-ephemeral-with-the-unused-bit-set": agreed(wrapped, ephemeral[:-1] + bytes([ephemeral[-1] | 0x80])),
         "x25519-kdf-without-protected": agreed(wrap_agreed(secret, DEK.key, no_context)),
         "x25519-raw-secret-as-key": agreed(keywrap.aes_key_wrap(secret, DEK.key)),
     }

@@ -129,9 +129,6 @@ def recipients() -> list[Case]:
     sixteen = (*(kms(DEK.key, f"filler-{i}") for i in range(15)), *local(DEK))
     add("recipients-16-ours-last", sixteen, "local")
     add("recipients-unknown-kinds-skipped", (*unknown_kinds(), *local(DEK)), "local")
-    damaged = keys["local"].wrap(DEK.key)[:-1] + b"\x00"
-    add("recipients-second-of-one-kid-unwraps",
-        (labelled(-5, keys["local"].kid, damaged), *local(DEK)), "local")
     return cases
 
 

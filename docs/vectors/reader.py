@@ -1,7 +1,7 @@
 """A strict reader: sections 4 to 7 and 10 of the specification, one function for each step.
 
 It checks every vector before the vector is written, from its JSON fields alone and without the sealer's
-encoder: of its own it shares only the constants.
+encoder, with which it has the numbers of CBOR's major types in common and nothing else.
 """
 
 import base64
@@ -54,7 +54,6 @@ class Envelope:
     """A parsed envelope: rows 1 to 9, in that order."""
 
     def __init__(self, data: bytes):
-        need(data != b"", "not-an-envelope")
         need(data != b"\xd8", "truncated")
         need(data[:1] == b"\xd0" or data[:2] == b"\xd8\x60", "not-an-envelope")
         item = decode(data)
@@ -124,7 +123,8 @@ class Envelope:
 
     def unwrap(self, keys: list["Key"]) -> bytes:
         """Rows 10 and 11 of a self-contained envelope: the data key."""
-        found = (k.unwrap(*w) for w in self.wrapped for k in keys)
+        fitting = (next((w for w in self.wrapped if k.fits(*w[:2])), None) for k in keys)  # one per key of ours
+        found = (k.unwrap(*w) for k, w in zip(keys, fitting) if w is not None)
         dek = next((d for d in found if d is not None), None)
         need(dek is not None, "unknown-key")
         need(commitment(dek) == self.position[23:], "wrong-key")
@@ -229,10 +229,11 @@ class Key:
         else:
             self.algs = {-31: self.unwrap_x25519}
 
+    def fits(self, alg: int, kid: bytes) -> bool:
+        return kid == self.kid and alg in self.algs
+
     def unwrap(self, alg: int, kid: bytes, wrapped: bytes, ephemeral: bytes | None) -> bytes | None:
-        """The data key, or None if this key does not fit or does not unwrap to 32 bytes."""
-        if kid != self.kid or alg not in self.algs:
-            return None
+        """The data key, or None if it does not unwrap to 32 bytes."""
         try:
             dek = self.algs[alg](wrapped, ephemeral)
         except (ValueError, keywrap.InvalidUnwrap):
@@ -247,6 +248,8 @@ class Key:
         return lambda wrapped, _: self.private.decrypt(wrapped, oaep)
 
     def unwrap_x25519(self, wrapped, ephemeral):
+        if int.from_bytes(ephemeral, "little") >= 2**255 - 19:  # not canonical
+            raise ValueError("ephemeral key")
         secret = self.private.exchange(x25519.X25519PublicKey.from_public_bytes(ephemeral))  # refuses an all-zero one
         info = cbor2.dumps([-5, [None] * 3, [None] * 3, [256, bytes.fromhex("a101381e")]])
         return keywrap.aes_key_unwrap(HKDF(hashes.SHA256(), 32, None, info).derive(secret), wrapped)

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// Figure is one line of the report.
+type Figure struct {
+	Part  string  `json:"part"`
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit"`
+	// Limit is the most that Value may be; a figure without one is there to be known.
+	Limit *float64 `json:"limit,omitempty"`
+	// Beside is what helps to read Value: absolutes, intervals, what else was measured.
+	Beside map[string]float64 `json:"beside,omitempty"`
+	Note   string             `json:"note,omitempty"`
+}
+
+func limit(v float64) *float64 { return &v }
+
+// Missed says that there is a target and Value is beyond it.
+func (f *Figure) Missed() bool { return f.Limit != nil && f.Value > *f.Limit }
+
+func (f *Figure) verdict() string {
+	switch {
+	case f.Limit == nil:
+		return ""
+	case f.Missed():
+		return "MISSED"
+	}
+	return "met"
+}
+
+func (f *Figure) target() string {
+	if f.Limit == nil {
+		return ""
+	}
+	return "<= " + number(*f.Limit, f.Unit)
+}
+
+// number prints v as precisely as its unit deserves.
+func number(v float64, unit string) string {
+	switch unit {
+	case "x":
+		return fmt.Sprintf("%.3fx", v)
+	case "B":
+		return fmt.Sprintf("%.0f B", v)
+	case "MiB":
+		return fmt.Sprintf("%.1f MiB", v)
+	case "allocs":
+		return fmt.Sprintf("%.4g", v)
+	}
+	return fmt.Sprintf("%.3f %s", v, unit)
+}
+
+// Report is all that one run measured.
+type Report struct {
+	Machine Machine  `json:"machine"`
+	Figures []Figure `json:"figures"`
+}
+
+func (r *Report) writeJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
+}
+
+// writeTable prints one part after the other, a line a figure.
+func (r *Report) writeTable(w io.Writer) error {
+	if _, err := fmt.Fprintln(w, r.Machine); err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	part, missed := "", 0
+	for i := range r.Figures {
+		f := &r.Figures[i]
+		if f.Part != part {
+			part = f.Part
+			fmt.Fprintf(table, "\n%s\n  figure\ttarget\tmeasured\tverdict\n", strings.ToUpper(part))
+		}
+		if f.Missed() {
+			missed++
+		}
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\n", f.Name, f.target(), number(f.Value, f.Unit), f.verdict(), f.Note)
+	}
+	fmt.Fprintf(table, "\n%d of %d targets missed\n", missed, r.targets())
+	return table.Flush()
+}
+
+func (r *Report) targets() (n int) {
+	for i := range r.Figures {
+		if r.Figures[i].Limit != nil {
+			n++
+		}
+	}
+	return n
+}

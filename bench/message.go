@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/codec/cms"
+	"github.com/streamcrypt/streamcrypt/envelope"
+)
+
+// payloadSizes are what is sealed and opened, in bytes.
+var payloadSizes = []int{0, 100, 1 << 10, 64 << 10, 1 << 20}
+
+// ratioLimits are the targets by profile and payload size.
+var ratioLimits = map[string]map[int]float64{
+	"ref":  {1 << 10: 1.30, 1 << 20: 1.05},
+	"self": {1 << 10: 1.40, 1 << 20: 1.05},
+}
+
+// overheadLimits are the most bytes that an envelope of 1 KiB adds.
+var overheadLimits = map[string]float64{"ref": 92, "self": 168}
+
+// measureMessages compares sealing and opening of single messages with bare AES-256-GCM.
+func measureMessages(ctx context.Context, budget time.Duration) ([]Figure, error) {
+	var ratios, allocations, overheads []Figure
+	for _, profile := range profiles {
+		r, err := newRoute(ctx, profile)
+		if err != nil {
+			return nil, err
+		}
+		defer r.close()
+		most := map[string]float64{}
+		for _, size := range payloadSizes {
+			c, err := newContest(ctx, r, size)
+			if err != nil {
+				return nil, err
+			}
+			for _, side := range c.sides() {
+				f, err := side.measure(profile, size, budget)
+				if err != nil {
+					return nil, err
+				}
+				ratios = append(ratios, f)
+				allocs, err := allocsPer(side.ours, 20+(1<<20)/(size+512))
+				if err != nil {
+					return nil, err
+				}
+				most[side.name] = max(most[side.name], allocs)
+			}
+			if size == 1<<10 {
+				overheads = append(overheads, Figure{
+					Part: "messages", Name: profile + " overhead 1 KiB",
+					Value: float64(len(c.sealed) - size), Unit: "B", Limit: limit(overheadLimits[profile]),
+				})
+			}
+		}
+		for _, name := range []string{"seal", "open"} {
+			allocations = append(allocations, Figure{
+				Part: "messages", Name: fmt.Sprintf("%s %s allocations", profile, name),
+				Value: most[name], Unit: "allocs", Limit: limit(0), Note: "a message, the worst of all sizes",
+			})
+		}
+	}
+	return append(append(ratios, allocations...), overheads...), nil
+}
+
+// contest is one payload and who seals and opens it: an envelope, and a kept AEAD with a counter nonce.
+// Both read the same payload and write to the same memory.
+type contest struct {
+	ctx     context.Context //nolint:containedctx // a contest lives as long as its measurement
+	sealer  *envelope.Sealer
+	opener  *envelope.Opener
+	binding envelope.Binding
+	bare    cipher.AEAD
+
+	payload []byte
+	dst     []byte
+	aad     []byte // as long as the envelope's
+	nonce   [12]byte
+	counter uint64
+
+	sealed     []byte // by the sealer
+	bareSealed []byte // without aad
+	aadSealed  []byte // with aad
+	bareNonce  [12]byte
+}
+
+func newContest(ctx context.Context, r *route, size int) (*contest, error) {
+	sealer, err := r.sealer()
+	if err != nil {
+		return nil, err
+	}
+	key, payload := make([]byte, 32), make([]byte, size)
+	rand.Read(key)
+	rand.Read(payload)
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	bare, err := cipher.NewGCM(block)
+	if err != nil {
+		return nil, err
+	}
+	c := &contest{
+		ctx: ctx, sealer: sealer, opener: r.opener(), bare: bare, payload: payload,
+		binding: envelope.Binding{Key: []byte(recordKey)},
+	}
+	c.dst = make([]byte, 0, sealer.Bound(size))
+	return c, c.prepare()
+}
+
+// prepare seals what will be opened, and makes associated data of the envelope's size.
+func (c *contest) prepare() error {
+	var err error
+	if c.sealed, err = c.sealer.Seal(c.ctx, nil, c.payload, &c.binding, position); err != nil {
+		return err
+	}
+	var e cms.Envelope
+	if err := cms.Parse(c.sealed, &e); err != nil {
+		return err
+	}
+	aad := cms.NewAAD([]byte(routeName))
+	aad.SetHeader(e.ByReference, e.Protected)
+	c.aad = aad.Bytes(&c.binding, 0, true)
+	c.bareSealed = c.bare.Seal(nil, c.bareNonce[:], c.payload, nil)
+	c.aadSealed = c.bare.Seal(nil, c.bareNonce[:], c.payload, c.aad)
+	return nil
+}
+
+// position is what a message from an ordered place has.
+var position = envelope.Position{Place: [7]byte{1, 2, 3, 4, 5, 6, 7}, Offset: 8812, Distance: 1}
+
+// side is one direction of a contest.
+type side struct {
+	name                string
+	bare, bareAAD, ours operation
+}
+
+func (c *contest) sides() []side {
+	return []side{
+		{"seal", func(n int) error { return c.bareSeal(n, nil) }, func(n int) error { return c.bareSeal(n, c.aad) }, c.seal},
+		{"open", func(n int) error { return c.bareOpen(n, c.bareSealed, nil) }, func(n int) error { return c.bareOpen(n, c.aadSealed, c.aad) }, c.open},
+	}
+}
+
+func (c *contest) seal(n int) error {
+	for range n {
+		if _, err := c.sealer.Seal(c.ctx, c.dst, c.payload, &c.binding, position); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *contest) open(n int) error {
+	for range n {
+		out, _, err := c.opener.Open(c.ctx, c.dst, c.sealed, &c.binding)
+		if err != nil {
+			return err
+		}
+		if len(out) != len(c.payload) {
+			return errors.New("opened another payload")
+		}
+	}
+	return nil
+}
+
+func (c *contest) bareSeal(n int, aad []byte) error {
+	for range n {
+		c.counter++
+		binary.BigEndian.PutUint64(c.nonce[4:], c.counter)
+		c.bare.Seal(c.dst, c.nonce[:], c.payload, aad)
+	}
+	return nil
+}
+
+func (c *contest) bareOpen(n int, sealed, aad []byte) error {
+	for range n {
+		if _, err := c.bare.Open(c.dst, c.bareNonce[:], sealed, aad); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// measure makes the figure of one direction.
+func (s *side) measure(profile string, size int, budget time.Duration) (Figure, error) {
+	t, err := interleave(budget, s.bare, s.ours, s.bareAAD)
+	if err != nil {
+		return Figure{}, err
+	}
+	ratio, withAAD := t.ratio(1, 0), t.ratio(1, 2)
+	f := Figure{
+		Part: "messages", Name: fmt.Sprintf("%s %s %s", profile, s.name, byteSize(size)),
+		Value: ratio.median, Unit: "x",
+		Beside: map[string]float64{
+			"low": ratio.low, "high": ratio.high, "to bare with aad": withAAD.median, "rounds": float64(len(t[0])),
+			"best ns": t.best(1), "best bare ns": t.best(0), "best bare with aad ns": t.best(2),
+		},
+		Note: fmt.Sprintf("%.3f-%.3f; %.0f ns, bare %.0f; %.3fx of bare with equal aad", ratio.low, ratio.high,
+			t.best(1), t.best(0), withAAD.median),
+	}
+	if l, ok := ratioLimits[profile][size]; ok {
+		f.Limit = limit(l)
+	}
+	if size == 1<<20 {
+		f.Beside["ms per MiB"] = t.best(1) / 1e6
+		f.Note += fmt.Sprintf("; %.3f ms per MiB", t.best(1)/1e6)
+	}
+	return f, nil
+}
+
+// allocsPer is how many allocations one execution of op makes, the best of three tries: whatever else
+// the process does counts too.
+func allocsPer(op operation, n int) (float64, error) {
+	if err := op(n); err != nil {
+		return 0, err
+	}
+	best := ^uint64(0)
+	for range 3 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err := op(n)
+		runtime.ReadMemStats(&after)
+		if err != nil {
+			return 0, err
+		}
+		best = min(best, after.Mallocs-before.Mallocs)
+	}
+	return float64(best) / float64(n), nil
+}
+
+func byteSize(n int) string {
+	switch {
+	case n >= 1<<20:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n >= 1<<10:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d B", n)
+}

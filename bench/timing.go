@@ -1,0 +1,104 @@
+package main
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+// operation runs something n times, as fast as it can.
+type operation func(n int) error
+
+// batchTime is how long one turn of an operation lasts. It is shorter than a scheduler's time slice, so
+// most turns are not disturbed, and long enough for the clock to cost nothing.
+const batchTime = 200 * time.Microsecond
+
+// minRounds is how many rounds are run however long they take.
+const minRounds = 9
+
+// precision is the relative width of the interval around a median at which more rounds are not worth it.
+const precision = 0.004
+
+// timings are the nanoseconds that one execution took, by operation and round.
+type timings [][]float64
+
+// interleave runs the operations in turns on this goroutine, A B C, C B A and so on, so that all of them
+// meet the same disturbances. Every operation does the same number of executions a turn. It ends when the
+// ratio of every other operation to the first is known to about precision, or when budget is spent.
+func interleave(budget time.Duration, ops ...operation) (timings, error) {
+	n, err := batchOf(ops[0])
+	if err != nil {
+		return nil, err
+	}
+	times := make(timings, len(ops))
+	end := time.Now().Add(budget)
+	for round := 0; ; round++ {
+		for i := range ops {
+			if round%2 == 1 {
+				i = len(ops) - 1 - i
+			}
+			begin := time.Now()
+			if err := ops[i](n); err != nil {
+				return nil, err
+			}
+			times[i] = append(times[i], float64(time.Since(begin))/float64(n))
+		}
+		if round+1 < minRounds {
+			continue
+		}
+		if time.Now().After(end) || round%64 == 63 && times.settled() {
+			return times, nil
+		}
+	}
+}
+
+// batchOf finds how many executions of op take about batchTime. It also warms up.
+func batchOf(op operation) (int, error) {
+	for n := 1; ; n *= 2 {
+		begin := time.Now()
+		if err := op(n); err != nil {
+			return 0, err
+		}
+		if took := time.Since(begin); took >= batchTime || n >= 1<<20 {
+			return max(1, int(float64(n)*float64(batchTime)/float64(took))), nil
+		}
+	}
+}
+
+// settled says that the ratios to the first operation are known well enough.
+func (t timings) settled() bool {
+	for i := range t[1:] {
+		if r := t.ratio(i+1, 0); r.high-r.low > precision*r.median {
+			return false
+		}
+	}
+	return true
+}
+
+// ratio compares operation i with operation j, round by round.
+func (t timings) ratio(i, j int) middle {
+	ratios := make([]float64, len(t[i]))
+	for round := range ratios {
+		ratios[round] = t[i][round] / t[j][round]
+	}
+	return middleOf(ratios)
+}
+
+// best is the shortest time of operation i, in nanoseconds.
+func (t timings) best(i int) float64 { return slices.Min(t[i]) }
+
+// middle is a median and an interval that holds the true one in 95 of 100 cases.
+type middle struct{ low, median, high float64 }
+
+// middleOf sorts values in place. The interval is that of order statistics and assumes no distribution.
+func middleOf(values []float64) middle {
+	slices.Sort(values)
+	n := float64(len(values))
+	last := len(values) - 1
+	half := 0.98 * math.Sqrt(n)
+	return middle{
+		low:    values[max(0, int(n/2-half))],
+		median: (values[last/2] + values[len(values)/2]) / 2,
+		high:   values[min(last, int(math.Ceil(n/2+half)))],
+	}
+}

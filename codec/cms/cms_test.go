@@ -1,0 +1,219 @@
+package cms
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func unhex(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(strings.NewReplacer(" ", "", "\n", "", "\t", "").Replace(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// sample returns an envelope of the given shape with made-up contents; nothing in it verifies.
+func sample(t testing.TB, byReference, chunked bool) []byte {
+	t.Helper()
+	template := NewTemplate(byReference, chunked, bytes.Repeat([]byte{0xc0}, CommitmentSize))
+	p := Position{Place: [7]byte{1, 2, 3, 4, 5, 6, 7}, Offset: 8, Distance: 9, Created: 10}
+	template.Set(&p, bytes.Repeat([]byte{0x1d}, MessageIDSize), MinChunkSize)
+	b := append([]byte(nil), template.Bytes()...)
+	if chunked {
+		for _, n := range []int{MinChunkSize, 1} {
+			b = AppendBytesHead(b, SegmentSize(n))
+			b = append(b, make([]byte, SegmentSize(n))...)
+		}
+		b = AppendBreak(b)
+	} else {
+		b = append(b, make([]byte, ivSize)...)
+		b = AppendBytesHead(b, tagSize+5)
+		b = append(b, make([]byte, tagSize+5)...)
+	}
+	if !byReference {
+		var err error
+		if b, err = AppendRecipients(b, []Recipient{sampleRecipient(AlgA256KW)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b
+}
+
+func sampleRecipient(alg int64) Recipient {
+	r := Recipient{Alg: alg, KID: bytes.Repeat([]byte{0x4b}, kekKIDSize), Ciphertext: make([]byte, wrappedSize)}
+	switch alg {
+	case AlgECDHESA256KW:
+		r.Ephemeral = make([]byte, ephemeralSize)
+	case AlgRSAOAEP256, AlgRSAOAEP512:
+		r.Ciphertext = make([]byte, minRSA)
+	case AlgAWSKMS:
+		r.KID, r.Ciphertext = []byte("arn:aws:kms:eu-central-1:111122223333:key/1"), make([]byte, 184)
+	}
+	return r
+}
+
+func samples(t testing.TB) [][]byte {
+	return [][]byte{sample(t, false, false), sample(t, false, true), sample(t, true, false), sample(t, true, true)}
+}
+
+// TestSpecExample is the drawing in docs/envelope.md, section 2.
+func TestSpecExample(t *testing.T) {
+	template := NewTemplate(false, false, bytes.Repeat([]byte{0xcc}, CommitmentSize))
+	template.Set(&Position{Place: [7]byte{0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa}, Offset: 1, Distance: 2, Created: 3}, nil, 0)
+	got := append([]byte(nil), template.Bytes()...)
+	got = append(got, bytes.Repeat([]byte{0x11}, ivSize)...)
+	got = AppendBytesHead(got, 21)
+	got = append(got, bytes.Repeat([]byte{0x22}, 21)...)
+	got, err := AppendRecipients(got, []Recipient{{
+		Alg: AlgA256KW, KID: bytes.Repeat([]byte{0x33}, 8), Ciphertext: bytes.Repeat([]byte{0x44}, 40),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := unhex(t, `d860 84 5841 a20103 3a73630001 5837
+		aaaaaaaaaaaaaa 0000000000000001 00000002 00000003`+strings.Repeat("cc", 32)+`
+		a1054c`+strings.Repeat("11", 12)+`
+		55`+strings.Repeat("22", 21)+`
+		81 83 40 a2 01 24 04 48`+strings.Repeat("33", 8)+`5828`+strings.Repeat("44", 40))
+	if !bytes.Equal(got, want) {
+		t.Errorf("envelope\n%x, want\n%x", got, want)
+	}
+	if !bytes.Equal(template.Protected(), want[5:5+65]) {
+		t.Errorf("protected %x", template.Protected())
+	}
+}
+
+// TestAAD has the example of docs/envelope.md, section 5, and the borders of its encodings.
+func TestAAD(t *testing.T) {
+	protected := bytes.Repeat([]byte{0xdd}, 65)
+	p := "8367456e6372797074" + "5841" + strings.Repeat("dd", 65)
+	p0 := "8368456e637279707430" + "5841" + strings.Repeat("dd", 65)
+	version := "886d" + hex.EncodeToString([]byte("streamcrypt/1"))
+	long := bytes.Repeat([]byte{0xee}, 256)
+	for name, c := range map[string]struct {
+		context     string
+		byReference bool
+		b           Binding
+		index       uint32
+		final       bool
+		want        string
+	}{
+		"the specification's": {context: "orders", b: Binding{Key: []byte("k1")}, final: true,
+			want: p + "581e" + version + "466f7264657273" + "f6" + "426b31" + "80" + "00" + "00" + "f5"},
+		"empty is not null": {b: Binding{Subject: []byte{}, Key: []byte{}}, final: true,
+			want: p + "56" + version + "40" + "40" + "40" + "80" + "00" + "00" + "f5"},
+		"by reference, a chunk": {byReference: true, b: Binding{Kind: EndOfArchive}, index: 24,
+			want: p0 + "57" + version + "40" + "f6" + "f6" + "80" + "03" + "1818" + "f4"},
+		"a large index": {b: Binding{}, index: 65536,
+			want: p + "581a" + version + "40" + "f6" + "f6" + "80" + "00" + "1a00010000" + "f4"},
+		"bound": {b: Binding{Bound: []Bound{{Name: "a"}, {Name: "b", Values: [][]byte{nil, {}, {7}}}}}, final: true,
+			want: p + "5822" + version + "40" + "f6" + "f6" + "82" + "82416180" + "82416283f6404107" + "00" + "00" + "f5"},
+		"a long key": {b: Binding{Key: long}, final: true,
+			want: p + "590118" + version + "40" + "f6" + "590100" + hex.EncodeToString(long) + "80" + "00" + "00" + "f5"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := NewAAD([]byte(c.context))
+			a.SetHeader(true, long) // what came before leaves no trace
+			a.Bytes(&Binding{Key: long}, 1, false)
+			a.SetHeader(c.byReference, protected)
+			if got := hex.EncodeToString(a.Bytes(&c.b, c.index, c.final)); got != c.want {
+				t.Errorf("\n got %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestParseSamples(t *testing.T) {
+	for _, b := range samples(t) {
+		var fast, slow Envelope
+		if err := Parse(b, &fast); err != nil {
+			t.Fatalf("%x: %v", b[:8], err)
+		}
+		if err := strict(b, &slow); err != nil {
+			t.Fatalf("%x: strict: %v", b[:8], err)
+		}
+		if !reflect.DeepEqual(fast, slow) {
+			t.Errorf("fast %+v, strict %+v", fast, slow)
+		}
+		if p := (Position{Place: [7]byte{1, 2, 3, 4, 5, 6, 7}, Offset: 8, Distance: 9, Created: 10}); fast.Position != p {
+			t.Errorf("position %+v", fast.Position)
+		}
+		if n, ok := ParseHead(b[:min(len(b), MaxHead)], &Header{}); !ok || n > MaxHead {
+			t.Errorf("head of %d bytes, %v", n, ok)
+		}
+	}
+}
+
+// TestCut: every beginning of an envelope but the empty one is a cut envelope.
+func TestCut(t *testing.T) {
+	for _, b := range samples(t) {
+		for n := range b {
+			if n > 300 && n < len(b)-300 {
+				continue // inside a segment's zeros
+			}
+			want := ErrTruncated
+			if n == 0 {
+				want = ErrNotEnvelope
+			}
+			var e Envelope
+			err := Parse(b[:n], &e)
+			if err == nil && !e.ByReference {
+				_, err = ParseRecipients(e.Recipients, nil)
+			}
+			if !errors.Is(err, want) {
+				t.Fatalf("%x… cut to %d bytes: %v, want %v", b[:8], n, err, want)
+			}
+		}
+	}
+}
+
+func TestRecipients(t *testing.T) {
+	var all []Recipient
+	for _, alg := range []int64{AlgA256KW, AlgECDHESA256KW, AlgRSAOAEP256, AlgRSAOAEP512, AlgAWSKMS} {
+		all = append(all, sampleRecipient(alg))
+	}
+	b, err := AppendRecipients([]byte("x"), all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ParseRecipients(b[1:], nil)
+	if err != nil || !reflect.DeepEqual(got, all) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	rest := append(append([]byte(nil), b[1:]...), 0xd0)
+	if first, rest, err := SplitRecipients(rest); err != nil || !bytes.Equal(first, b[1:]) || !bytes.Equal(rest, []byte{0xd0}) {
+		t.Errorf("split %x, %x, %v", first, rest, err)
+	}
+	for name, bad := range map[string][]Recipient{
+		"none":          {},
+		"17":            make([]Recipient, 17),
+		"an unknown":    {{Alg: -3, KID: make([]byte, 8), Ciphertext: make([]byte, 40)}},
+		"a short kid":   {{Alg: AlgA256KW, KID: make([]byte, 7), Ciphertext: make([]byte, 40)}},
+		"over 16 KiB":   {hugeRecipient(), hugeRecipient(), hugeRecipient()},
+		"no ephemeral":  {{Alg: AlgECDHESA256KW, KID: make([]byte, 8), Ciphertext: make([]byte, 40)}},
+		"1,024-bit RSA": {{Alg: AlgRSAOAEP256, KID: make([]byte, 8), Ciphertext: make([]byte, 128)}},
+	} {
+		if out, err := AppendRecipients([]byte("x"), bad); err == nil || string(out) != "x" {
+			t.Errorf("%s: %d bytes, %v", name, len(out), err)
+		}
+	}
+}
+
+func hugeRecipient() Recipient {
+	return Recipient{Alg: AlgAWSKMS, KID: []byte("k"), Ciphertext: make([]byte, maxKMSBlob)}
+}
+
+func TestParseAllocatesNothing(t *testing.T) {
+	for _, b := range samples(t) {
+		var e Envelope
+		if n := testing.AllocsPerRun(100, func() { _ = Parse(b, &e) }); n != 0 {
+			t.Errorf("%x…: %v allocations", b[:8], n)
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package cms
+
+import (
+	"encoding/binary"
+	"fmt"
+	"unicode/utf8"
+)
+
+const (
+	maxNesting  = 8
+	maxElements = 16 // of an array, and pairs of a map
+)
+
+// scan walks over one CBOR item in byte order and returns what follows it. It finds where the input ends too early, and
+// whatever is not well formed or over the limits (docs/envelope.md, section 10, rows 2 to 4), without building anything.
+func scan(b []byte, depth int) (rest []byte, err error) {
+	major, info, n, rest, err := scanHead(b)
+	if err != nil {
+		return nil, err
+	}
+	switch open := info == 31; {
+	case major <= majorNint && !open:
+		return rest, nil
+	case major == majorBytes || major == majorText:
+		if open {
+			return scanPieces(rest, major)
+		}
+		return scanString(rest, major, n)
+	case major == majorArray || major == majorMap:
+		return scanElements(rest, major, n, open, depth)
+	case major == majorTag:
+		return nil, fmt.Errorf("%w: a tag inside", ErrMalformed)
+	case open, info == 24 && n < 32: // no length, a stray break, a simple value in two bytes instead of one
+		return nil, fmt.Errorf("%w: not well-formed", ErrMalformed)
+	}
+	return rest, nil
+}
+
+// scanHead reads the head of an item: its major type, additional information and argument.
+func scanHead(b []byte) (major, info byte, n uint64, rest []byte, err error) {
+	if len(b) == 0 {
+		return 0, 0, 0, nil, ErrTruncated
+	}
+	major, info = b[0]&0xe0, b[0]&0x1f
+	b = b[1:]
+	size := 0
+	switch {
+	case info < 24:
+		return major, info, uint64(info), b, nil
+	case info < 28:
+		size = 1 << (info - 24)
+	case info < 31:
+		return 0, 0, 0, nil, fmt.Errorf("%w: reserved additional information", ErrMalformed)
+	default:
+		return major, info, 0, b, nil
+	}
+	if len(b) < size {
+		return 0, 0, 0, nil, ErrTruncated
+	}
+	var argument [8]byte
+	copy(argument[8-size:], b)
+	return major, info, binary.BigEndian.Uint64(argument[:]), b[size:], nil
+}
+
+func scanString(b []byte, major byte, n uint64) (rest []byte, err error) {
+	if uint64(len(b)) < n {
+		return nil, ErrTruncated
+	}
+	if major == majorText && !utf8.Valid(b[:n]) {
+		return nil, fmt.Errorf("%w: text is not UTF-8", ErrMalformed)
+	}
+	return b[n:], nil
+}
+
+// scanPieces walks over the definite pieces of an indefinite-length string.
+func scanPieces(b []byte, major byte) (rest []byte, err error) {
+	for {
+		if len(b) > 0 && b[0] == Break {
+			return b[1:], nil
+		}
+		piece, info, n, after, err := scanHead(b)
+		switch {
+		case err != nil:
+			return nil, err
+		case piece != major || info == 31:
+			return nil, fmt.Errorf("%w: a piece of another type", ErrMalformed)
+		}
+		if b, err = scanString(after, major, n); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// scanElements walks over n elements or pairs, or if open over those up to a break.
+func scanElements(b []byte, major byte, n uint64, open bool, depth int) (rest []byte, err error) {
+	if depth == maxNesting {
+		return nil, fmt.Errorf("%w: nested deeper than %d", ErrTooLarge, maxNesting)
+	}
+	for count := uint64(0); ; count++ {
+		switch {
+		case open && len(b) > 0 && b[0] == Break:
+			return b[1:], nil
+		case !open && count == n:
+			return b, nil
+		case count == maxElements || !open && n > maxElements:
+			return nil, fmt.Errorf("%w: more than %d elements", ErrTooLarge, maxElements)
+		}
+		if b, err = scan(b, depth+1); err != nil {
+			return nil, err
+		}
+		if major == majorMap {
+			if b, err = scan(b, depth+1); err != nil {
+				return nil, err
+			}
+		}
+	}
+}

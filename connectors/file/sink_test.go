@@ -1,0 +1,395 @@
+package file
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
+)
+
+func TestOptions(t *testing.T) {
+	ck := new(Checkpoint)
+	for _, c := range []struct {
+		want string
+		make func() error
+	}{
+		{"no path", func() error { _, err := NewSource(SourceOptions{}); return err }},
+		{"raw file", func() error { _, err := NewSource(SourceOptions{Path: "a", Format: Raw}); return err }},
+		{"not one of", func() error { _, err := NewSource(SourceOptions{Path: "a", Format: "csv"}); return err }},
+		{"ciphertext only", func() error { _, err := NewSource(SourceOptions{Path: "a", Format: Seq}); return err }},
+		{"regular file", func() error {
+			_, err := NewSource(SourceOptions{Path: Stream, Format: NDJSON, Checkpoint: ck})
+			return err
+		}},
+		{"limit", func() error { _, err := NewSource(SourceOptions{Path: "a", Format: NDJSON, MaxRecord: -1}); return err }},
+		{"no path", func() error { _, err := NewSink(SinkOptions{}); return err }},
+		{"raw file", func() error { _, err := NewSink(SinkOptions{Path: "a", Format: Raw}); return err }},
+		{"ciphertext only", func() error { _, err := NewSink(SinkOptions{Path: "a", Format: Seq}); return err }},
+		{"exclude", func() error {
+			_, err := NewSink(SinkOptions{Path: "a", Format: NDJSON, Append: true, Overwrite: true})
+			return err
+		}},
+		{"regular file", func() error { _, err := NewSink(SinkOptions{Path: Stream, Format: NDJSON, Checkpoint: ck}); return err }},
+	} {
+		if err := c.make(); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("got %v, want %s", err, c.want)
+		}
+	}
+	for path, want := range map[string]Format{"a.ndjson": NDJSON, "a.JSONL": NDJSON, "a.scx": Seq, "a": Raw, "-": Raw} {
+		if got := FormatOf(path); got != want {
+			t.Errorf("%s: %s", path, got)
+		}
+	}
+}
+
+// TestWhole checks that an output from a file appears when it is complete, or not at all.
+func TestWhole(t *testing.T) {
+	msgs := messages(50)
+	for _, f := range formats {
+		in, out := temp(t, "in"), temp(t, "out")
+		if err := write(t, sinkOptions(in, f), msgs...); err != nil {
+			t.Fatal(err)
+		}
+		seen := false
+		run := func(path string, o SinkOptions, fail bool) error {
+			return pipeline.Run(t.Context(), pipeline.Options{
+				Source: newSource(t, sourceOptions(path, f)), Sink: newSink(t, o), Workers: 2, ReadAhead: 2048,
+				NewTransform: pipelinetest.Each(func(_ context.Context, m *pipeline.Message) error {
+					_, err := os.Stat(out)
+					seen = seen || err == nil
+					if fail && m.Origin.Offset == 40 {
+						return errors.New("broken")
+					}
+					return nil
+				}),
+			})
+		}
+		if err := run(in, sinkOptions(out, f), true); err == nil || len(listing(t, out)) > 0 {
+			t.Fatalf("%s, failed: %v, left %v", f, err, listing(t, out))
+		}
+		cut := load(t, in)
+		if err := run(store(t, temp(t, "in"), cut[:len(cut)-1-len(cut)%2]), sinkOptions(out, f), false); err == nil || len(listing(t, out)) > 0 {
+			t.Fatalf("%s, cut: %v, left %v", f, err, listing(t, out))
+		}
+		if err := run(in, sinkOptions(out, f), false); err != nil {
+			t.Fatal(err)
+		}
+		if seen {
+			t.Fatalf("%s: the output was there before it was complete", f)
+		}
+		if !bytes.Equal(load(t, in), load(t, out)) || len(listing(t, out)) != 1 {
+			t.Fatalf("%s: another file, or not alone: %v", f, listing(t, out))
+		}
+		if info, _ := os.Stat(out); info.Mode().Perm() != 0o600 {
+			t.Fatalf("mode %v", info.Mode())
+		}
+		if err := run(in, sinkOptions(out, f), false); !errors.Is(err, fs.ErrExist) {
+			t.Fatalf("%s again: %v", f, err)
+		}
+		over := sinkOptions(out, f)
+		over.Overwrite = true
+		if err := run(in, over, true); err == nil || !bytes.Equal(load(t, in), load(t, out)) {
+			t.Fatalf("%s: a failed run replaced the file: %v", f, err)
+		}
+		if err := run(in, over, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestWholeServedAgain checks that a lost lane begins at the start of the file when its output is gone.
+func TestWholeServedAgain(t *testing.T) {
+	msgs := messages(50)
+	in, out := temp(t, "in"), temp(t, "out")
+	if err := write(t, sinkOptions(in, NDJSON), msgs...); err != nil {
+		t.Fatal(err)
+	}
+	sink := newSink(t, sinkOptions(out, NDJSON))
+	lost := false
+	err := pipeline.Run(t.Context(), pipeline.Options{
+		Source: newSource(t, sourceOptions(in, NDJSON)), Sink: sink, Workers: 2, ReadAhead: 2048,
+		NewTransform: pipelinetest.Each(func(_ context.Context, m *pipeline.Message) error {
+			if m.Origin.Offset == 40 && !lost {
+				lost = true
+				return pipeline.ErrLost
+			}
+			return nil
+		}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, msgs, readBack(t, out, NDJSON))
+}
+
+func TestSinkRefusesExisting(t *testing.T) {
+	path := store(t, temp(t, "out"), []byte("mine"))
+	if err := write(t, sinkOptions(path, NDJSON), messages(1)...); !errors.Is(err, fs.ErrExist) {
+		t.Fatal(err)
+	}
+	if string(load(t, path)) != "mine" {
+		t.Fatal("the file was changed")
+	}
+	o := sinkOptions(path, NDJSON)
+	o.Overwrite = true
+	if err := write(t, o, messages(1)...); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, messages(1), readBack(t, path, NDJSON))
+}
+
+func TestSinkOneLane(t *testing.T) {
+	s := newSink(t, sinkOptions(temp(t, "out"), NDJSON))
+	w, err := s.Open(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Open(t.Context(), nil); err == nil {
+		t.Fatal("two lanes in one file")
+	}
+	if err := w.Write(t.Context(), messages(2)[:1], &pipeline.Progress{Messages: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w, err = s.Open(t.Context(), nil) // served again: goes on behind what is there
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = errors.Join(w.Write(t.Context(), messages(2)[1:], &pipeline.Progress{Messages: 1}), w.Close(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, messages(2), readBack(t, s.opts.Path, NDJSON))
+}
+
+func TestLinesAppend(t *testing.T) {
+	one := `{"value":"1"}`
+	for _, c := range []struct{ before, after string }{
+		{"", one + "\n"},
+		{one + "\n", one + "\n" + one + "\n"},
+		{one, one + "\n" + one + "\n"},
+		{one + "\n" + one[:8], one + "\n" + one + "\n"},
+		{one[:8], one + "\n"},
+	} {
+		o := sinkOptions(store(t, temp(t, "out"), []byte(c.before)), NDJSON)
+		o.Append = true
+		if err := write(t, o, pipeline.Message{Value: []byte("1")}); err != nil {
+			t.Fatal(err)
+		}
+		if got := string(load(t, o.Path)); got != c.after {
+			t.Errorf("%q became %q", c.before, got)
+		}
+	}
+}
+
+func TestCheckpointBelongs(t *testing.T) {
+	path := temp(t, "ck")
+	ck, err := OpenCheckpoint(path, "a", "b")
+	if err != nil || ck.Resumed() || ck.FileID() == [16]byte{} {
+		t.Fatal(err)
+	}
+	again, err := OpenCheckpoint(path, "a", "b")
+	if err != nil || !again.Resumed() || again.FileID() != ck.FileID() {
+		t.Fatal("another checkpoint", err)
+	}
+	if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
+		t.Fatalf("mode %v", info.Mode())
+	}
+	for _, c := range [][2]string{{"x", "b"}, {"a", "x"}} {
+		if _, err := OpenCheckpoint(path, c[0], c[1]); err == nil || !strings.Contains(err.Error(), "made for") {
+			t.Errorf("%v: %v", c, err)
+		}
+	}
+	for _, text := range []string{"", "{}", `{"version":2}`, `{"unknown":1}`, `{"version":1,"file_id":"AAAAAAAAAAAAAAAAAAAAAA==","places":[{"next":-1}]}`} {
+		store(t, path, []byte(text))
+		if _, err := OpenCheckpoint(path, "a", "b"); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestCheckpointOfOthers(t *testing.T) {
+	in := temp(t, "in")
+	if err := write(t, sinkOptions(in, NDJSON), messages(30)...); err != nil {
+		t.Fatal(err)
+	}
+	open := opener(t)
+	out := sinkOptions(temp(t, "out"), NDJSON)
+	from := sourceOptions(in, NDJSON)
+	from.Checkpoint, out.Checkpoint = open(), open()
+	if err := copyFile(t, from, out); err == nil || !strings.Contains(err.Error(), "different checkpoints") {
+		t.Fatal(err)
+	}
+	out.Checkpoint = from.Checkpoint
+	if err := copyFile(t, from, out); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("shorter source", func(t *testing.T) {
+		from := from
+		from.Checkpoint = open()
+		store(t, in, load(t, in)[:100])
+		if err := copyFile(t, from, out); err == nil || !strings.Contains(err.Error(), "beyond") {
+			t.Fatal(err)
+		}
+	})
+	t.Run("shorter output", func(t *testing.T) {
+		o := out
+		o.Checkpoint = open()
+		store(t, o.Path, load(t, o.Path)[:10])
+		if err := write(t, o); !errors.Is(err, ErrTruncated) {
+			t.Fatal(err)
+		}
+	})
+	t.Run("foreign output", func(t *testing.T) {
+		o := sinkOptions(store(t, temp(t, "out"), []byte("mine")), NDJSON)
+		o.Checkpoint = opener(t)()
+		if err := write(t, o); !errors.Is(err, fs.ErrExist) || string(load(t, o.Path)) != "mine" {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestCommitInTime checks that a source without a file behind it saves its position within 100 ms,
+// and no more often.
+func TestCommitInTime(t *testing.T) {
+	in := temp(t, "in")
+	if err := write(t, sinkOptions(in, NDJSON), messages(30)...); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		d := newMemDisk()
+		ck, err := openCheckpoint(d, "ck", "in", "out")
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := sourceOptions(in, NDJSON)
+		o.Checkpoint = ck
+		err = newSource(t, o).Serve(t.Context(), func(ctx context.Context, l pipeline.Lane) error {
+			before := d.steps
+			for range 3 {
+				b, err := l.Read(ctx, 1000)
+				if err != nil {
+					return err
+				}
+				if err := l.Commit(ctx, &pipeline.Progress{Messages: len(b.Messages), Places: b.Ends}); err != nil {
+					return err
+				}
+				b.Release()
+			}
+			if d.steps != before {
+				t.Error("saved at once")
+			}
+			time.Sleep(commitEvery)
+			synctest.Wait()
+			saved, err := openCheckpoint(d, "ck", "in", "out")
+			if err != nil {
+				return err
+			}
+			want, _ := ck.position(in)
+			if at, ok := saved.position(in); !ok || at.Next == 0 || at.Next != want.Next {
+				t.Errorf("saved %+v", at)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestPipe checks that what a pipe has is returned without waiting for more, that a wait can be
+// given up, and that nothing stays behind.
+func TestPipe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, w := io.Pipe()
+		o := sourceOptions(Stream, NDJSON)
+		o.Stdin = r
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			_, _ = w.Write([]byte("{\"value\":\"1\"}\n{\"value\":\"2\"}\n{\"val"))
+			synctest.Wait()
+			cancel()
+		}()
+		n := 0
+		err := newSource(t, o).Serve(ctx, func(ctx context.Context, l pipeline.Lane) error {
+			for {
+				b, err := l.Read(ctx, 1<<20)
+				if err != nil {
+					return err
+				}
+				n += len(b.Messages)
+				b.Release()
+			}
+		})
+		if !errors.Is(err, context.Canceled) || n != 2 {
+			t.Fatalf("%d messages, %v", n, err)
+		}
+		_ = w.Close()
+	})
+}
+
+// TestReadAllocates checks that a steady stream of batches costs no memory.
+func TestReadAllocates(t *testing.T) {
+	for _, f := range formats {
+		in := temp(t, "in")
+		msgs := messages(20_000)
+		if err := write(t, sinkOptions(in, f), msgs...); err != nil {
+			t.Fatal(err)
+		}
+		err := newSource(t, sourceOptions(in, f)).Serve(t.Context(), func(ctx context.Context, l pipeline.Lane) error {
+			n := 0
+			next := func() {
+				b, err := l.Read(ctx, 64<<10)
+				if err != nil {
+					t.Fatal(err)
+				}
+				n = len(b.Messages)
+				_ = l.Commit(ctx, &pipeline.Progress{Messages: n, Places: b.Ends})
+				b.Release()
+			}
+			for range 5 {
+				next()
+			}
+			if got := testing.AllocsPerRun(50, next); got > 6 || n < 50 { // of a batch, not of a message
+				t.Errorf("%s: %v allocations for %d messages", f, got, n)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestWriteAllocates(t *testing.T) {
+	msgs := messages(200)
+	for _, f := range formats {
+		s := newSink(t, sinkOptions(temp(t, "out"), f))
+		s.opts.Path, s.opts.Stdout = Stream, io.Discard
+		w, err := s.Open(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := &pipeline.Progress{Messages: len(msgs)}
+		do := func() {
+			if err := w.Write(t.Context(), msgs, done); err != nil {
+				t.Fatal(err)
+			}
+		}
+		do()
+		if got := testing.AllocsPerRun(20, do); got > 3 {
+			t.Errorf("%s: %v allocations for %d messages", f, got, len(msgs))
+		}
+	}
+}
