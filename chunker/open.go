@@ -31,8 +31,9 @@ func NewOpeningKey(key *[KeySize]byte) (*OpeningKey, error) {
 }
 
 // Open verifies the tag at the end of ciphertext and appends the plaintext to dst. On ErrTampered dst is
-// returned unchanged and its spare capacity holds no plaintext. iv must be IVSize bytes. ciphertext and
-// dst's spare capacity must not overlap.
+// returned unchanged and its spare capacity holds no plaintext. It is the error for an iv of another size than
+// IVSize too, and for a ciphertext that is shorter than a tag. To open in place, dst is ciphertext[:0]; else
+// ciphertext and dst's spare capacity must not overlap.
 func (k *OpeningKey) Open(dst, iv, ciphertext, aad []byte) ([]byte, error) {
 	if len(iv) != IVSize || len(ciphertext) < TagSize {
 		return dst, ErrTampered

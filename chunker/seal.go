@@ -43,7 +43,7 @@ func NewSealingKey(key *[KeySize]byte, nonces Nonces) (*SealingKey, error) {
 func (k *SealingKey) Commitment() [CommitmentSize]byte { return k.commitment }
 
 // Lease returns a Sealer with a lease that no other Sealer of this key has had or will have. It
-// returns ErrLeases after 2^32 of them.
+// returns ErrLeases after 2^32 of them, for ever.
 func (k *SealingKey) Lease() (*Sealer, error) {
 	n := k.leases.Add(1) - 1
 	if n > math.MaxUint32 {

@@ -3,6 +3,7 @@ package envelope
 import (
 	"bytes"
 	"context"
+	"fmt"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/codec/cms"
@@ -58,8 +59,12 @@ func (o *Opener) Open(ctx context.Context, dst, e []byte, b *Binding) ([]byte, P
 		return out, o.e.Position, err
 	}
 	out, err := key.Open(dst, o.e.IV, o.e.Ciphertext, o.aad.Bytes(b, 0, true))
-	if err != nil {
+	switch {
+	case err != nil:
 		return dst, Position{}, tampered(0, false)
+	case len(out) > len(dst) && (b.Kind == Tombstone || b.Kind == KeyRecord):
+		clear(out[len(dst):])
+		return dst, Position{}, refuse(fmt.Errorf("%w: a payload where none may be", cms.ErrMalformed))
 	}
 	return out, o.e.Position, nil
 }

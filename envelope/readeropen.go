@@ -107,7 +107,7 @@ func (r *Reader) begin(h *cms.Header, n int, key *chunker.OpeningKey, err error)
 	if err != nil {
 		return refuse(err)
 	}
-	r.o.aad.SetHeader(h.ByReference, h.Protected)
+	r.o.aad.SetHeader(h.ByReference, append([]byte(nil), h.Protected...)) // the input's buffer moves on
 	r.key, r.size = key, h.ChunkSize
 	r.in.skip(n)
 	return nil

@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -55,10 +56,19 @@ func TestBudget(t *testing.T) {
 	var tr trace
 	src, want := sized(10<<10, 10<<10, 10<<10, 24<<10, 1, 0, 5<<10, 20<<10)
 	src.OnCommit = tr.commits
-	sink := &pipelinetest.MemorySink{OnWrite: tr.writes("write")}
+	sink := &pipelinetest.MemorySink{}
+	sink.OnWrite = func(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
+		for _, m := range msgs {
+			if cap(m.Value) != len(m.Value) {
+				t.Errorf("message %d: value of %d bytes reaches over %d", m.Origin.Offset, len(m.Value), cap(m.Value))
+			}
+		}
+		return tr.writes("write")(ctx, msgs, done)
+	}
 	var resets, largest atomic.Int64
+	var stats pipeline.Stats
 	o := pipeline.Options{
-		Source: src, Sink: sink, Workers: 1, Budget: smallBudget, ReadAhead: 32 << 10,
+		Source: src, Sink: sink, Workers: 1, Budget: smallBudget, ReadAhead: 32 << 10, Stats: &stats,
 		NewTransform: func() pipeline.Transform { return watched{resets: &resets, largest: &largest} },
 	}
 	src.MaxBatch = 0
@@ -75,11 +85,29 @@ func TestBudget(t *testing.T) {
 	if resets.Load() != 5 {
 		t.Errorf("%d resets after 5 writes", resets.Load())
 	}
+	if r, w := stats.Read.Load(), stats.Written.Load(); r != 8 || w != 8 {
+		t.Errorf("%d read and %d written", r, w)
+	}
 	for i, m := range sink.Stored() {
 		if !bytes.Equal(m.Value, want[i].Value) || m.Origin.Offset != int64(i) {
 			t.Errorf("message %d differs", i)
 		}
 	}
+}
+
+// TestFailureWithinAStep: after a part that was not written, the rest of its batch is not either.
+func TestFailureWithinAStep(t *testing.T) {
+	var tr trace
+	src, _ := sized(10<<10, 10<<10, 10<<10)
+	src.OnCommit = tr.commits
+	sink := &pipelinetest.MemorySink{OnWrite: func(_ context.Context, msgs []pipeline.Message, _ *pipeline.Progress) error {
+		tr.add("write %d", len(msgs))
+		return errBoom
+	}}
+	if err := run(t, pipeline.Options{Source: src, Sink: sink, Budget: smallBudget}); !errors.Is(err, errBoom) {
+		t.Error(err)
+	}
+	tr.want(t, "write 2")
 }
 
 // TestManySmallMessages: the structs of messages are part of the budget, too.
@@ -178,6 +206,7 @@ func TestBackpressure(t *testing.T) {
 		{"one lane", 3, 3, []int{100}},
 		{"one worker", 1, 1, []int{100}},
 		{"three lanes", 4, 3, []int{100, 100, 100}}, // a share of 1 each
+		{"larger shares", 7, 9, []int{100, 100, 100}}, // of 3 each, 2 of them waiting for a worker
 		{"more lanes than workers", 1, 3, []int{100, 100, 100}},
 	}
 	for _, test := range tests {

@@ -89,6 +89,31 @@ func TestDeadLetterOrder(t *testing.T) {
 	wantValues(t, dead.Stored(), "orders/0", []string{"1", "2", "4", "5", "6", "7"})
 }
 
+// TestRejectsBehindAFailure: a message behind the one that ends the lane is not dead yet.
+func TestRejectsBehindAFailure(t *testing.T) {
+	src, sink, dead := source(10, 10), new(pipelinetest.MemorySink), new(pipelinetest.MemorySink)
+	err := run(t, pipeline.Options{
+		Source: src, Sink: sink, DeadLetters: dead, DeadLetterValues: true,
+		NewTransform: pipelinetest.Each(func(_ context.Context, m *pipeline.Message) error {
+			if v := string(m.Value); v == "1" || v == "6" {
+				return &pipeline.Reject{Reason: "malformed"}
+			}
+			return nil
+		}),
+		NewGate: gates(new(trace), func(m *pipeline.Message) error {
+			if string(m.Value) == "3" {
+				return errBoom
+			}
+			return nil
+		}),
+	})
+	if !errors.Is(err, errBoom) {
+		t.Error(err)
+	}
+	wantValues(t, sink.Stored(), "orders/0", []string{"0", "2"})
+	wantValues(t, dead.Stored(), "orders/0", []string{"1"})
+}
+
 // TestDeadLettersThatAreNotWritten: no good message of the flush is written, nothing is committed.
 func TestDeadLettersThatAreNotWritten(t *testing.T) {
 	src, sink := source(10, 10), new(pipelinetest.MemorySink)

@@ -47,6 +47,17 @@ func TestFailureAtMessage(t *testing.T) {
 	}
 }
 
+// TestFailureAtFirstMessage: there is nothing to write and no position to move.
+func TestFailureAtFirstMessage(t *testing.T) {
+	var tr trace
+	src, sink := source(5, 10), &pipelinetest.MemorySink{OnWrite: tr.writes("write")}
+	src.OnCommit = tr.commits
+	if err := run(t, pipeline.Options{Source: src, Sink: sink, NewTransform: on("0", errBoom)}); !errors.Is(err, errBoom) {
+		t.Error(err)
+	}
+	tr.want(t)
+}
+
 // TestFailurePerPlace: a batch that ends early commits each of its places as far as it got.
 func TestFailurePerPlace(t *testing.T) {
 	src, sink := pipelinetest.NewSource([]string{"a", "b", "c"}), new(pipelinetest.MemorySink)
@@ -183,6 +194,25 @@ func TestLostByRead(t *testing.T) {
 	if err := run(t, o); err != nil || held.Load() != 2 || sink.Len() != 0 {
 		t.Errorf("%d messages written after the lane was lost (%v)", sink.Len(), err)
 	}
+}
+
+// TestLostDuringWrite: a lane that is lost is not parked for what happens to its writes afterwards.
+func TestLostDuringWrite(t *testing.T) {
+	src, sink := source(1, 3), new(pipelinetest.MemorySink)
+	read, write := pipelinetest.FailNth(2, pipeline.ErrLost), pipelinetest.FailNth(1, errBoom)
+	src.OnRead = func(context.Context) error {
+		synctest.Wait() // until the first batch is being written
+		return read()
+	}
+	sink.OnWrite = func(context.Context, []pipeline.Message, *pipeline.Progress) error {
+		time.Sleep(time.Second)
+		return write()
+	}
+	err := run(t, pipeline.Options{Source: src, Sink: sink, Parked: func(err error) { t.Errorf("parked: %v", err) }})
+	if err != nil {
+		t.Error(err)
+	}
+	wantValues(t, sink.Stored(), "orders/0", count(0, 3))
 }
 
 // onceServed does not serve a lost lane again.

@@ -38,7 +38,6 @@ func serveLane(ctx context.Context, e *engine, source Lane) error {
 	l.grace = grace
 	l.reading, l.stop = context.WithCancel(ctx)
 	defer l.stop()
-	defer context.AfterFunc(l.reading, l.turn.wake)()
 
 	start := source.Start()
 	l.previous.start(start)

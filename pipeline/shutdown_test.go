@@ -160,3 +160,35 @@ func TestGraceDoesNotRunBeforeTheEnd(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// candid is a source that returns its context's error when that has ended it.
+type candid struct{ pipeline.Source }
+
+func (s candid) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
+	if err := s.Source.Serve(ctx, serve); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// TestDeadline: a run that ends by a deadline ends as well as one that is cancelled.
+func TestDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := source(2, 6)
+		src.Live = true
+		sink := &pipelinetest.MemorySink{OnWrite: func(ctx context.Context, _ []pipeline.Message, _ *pipeline.Progress) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		began := time.Now()
+		err := pipeline.Run(ctx, quiet(pipeline.Options{
+			Source: candid{src}, Sink: sink, Grace: 3 * time.Second,
+			Parked: func(err error) { t.Errorf("parked: %v", err) },
+		}))
+		if took := time.Since(began); err != nil || took != 63*time.Second {
+			t.Errorf("took %v, %v", took, err)
+		}
+	})
+}

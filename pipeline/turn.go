@@ -20,12 +20,12 @@ type turn struct {
 
 func (t *turn) init() { t.moved.L = &t.mu }
 
-// room waits until the lane holds fewer batches than share allows, and takes a place among them.
-// wake must be called once ctx is done.
+// room waits until the lane holds fewer batches than share allows, and takes a place among them. It
+// needs no wake-up for a share that grows or a ctx that is done: while it waits the lane holds a batch,
+// whose end is one.
 func (t *turn) room(ctx context.Context, share func() int) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	// A share that grows needs no wake-up: the lane holds a batch, and its end is one.
 	for t.held >= share() && ctx.Err() == nil {
 		t.moved.Wait()
 	}
@@ -34,13 +34,6 @@ func (t *turn) room(ctx context.Context, share func() int) error {
 	}
 	t.held++
 	return nil
-}
-
-// wake lets room look at its context again.
-func (t *turn) wake() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.moved.Broadcast()
 }
 
 // wait returns when it is the ticket's turn, with the error that has ended the lane, if any.

@@ -79,10 +79,6 @@ func (t *Decrypt) open(ctx context.Context, dst []byte, m *pipeline.Message) ([]
 		return dst, reject(err)
 	}
 	if m.Value == nil {
-		if len(out) > len(dst) { // sealed as a tombstone, yet with a payload: no sealer of ours
-			clear(out[len(dst):])
-			return dst, &pipeline.Reject{Reason: string(envelope.ReasonMalformed)}
-		}
 		m.Headers = t.memory.without(m.Headers, at)
 	}
 	mark(m, &p)

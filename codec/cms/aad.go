@@ -19,10 +19,26 @@ type Bound struct {
 
 // AAD builds the associated data of one context's messages (docs/envelope.md, section 5). It reuses its
 // memory and is not safe for concurrent use.
+//
+// Messages of one route differ in a few bytes at the same places, so the layout of the last one is kept and only those
+// bytes are written.
 type AAD struct {
-	buf    []byte // Enc_structure
-	fixed  int    // its size up to external_aad
-	prefix []byte // external_aad up to the subject
+	buf         []byte
+	prefix      []byte // external_aad up to the subject
+	byReference bool
+	protected   []byte // of the envelope in hand; not ours
+	last        layout
+	at          struct{ protected, subject, key int } // offsets in buf, under last
+}
+
+// layout is all that the places of a message's bytes in an Enc_structure depend on.
+type layout struct {
+	byReference             bool
+	protected, subject, key int // sizes; -1 for null
+	kind                    Kind
+	index                   uint32
+	final                   bool
+	set                     bool
 }
 
 // NewAAD returns an AAD for a context, which may be empty.
@@ -32,26 +48,50 @@ func NewAAD(context []byte) *AAD {
 	return &AAD{prefix: appendBytes(prefix, context)}
 }
 
-// SetHeader says which envelope the next calls of Bytes are about.
+// SetHeader says which envelope the next calls of Bytes are about. It keeps protected until the next SetHeader.
 func (a *AAD) SetHeader(byReference bool, protected []byte) {
-	b := append(a.buf[:0], majorArray|3)
-	if byReference {
-		b = append(b, "\x68Encrypt0"...)
-	} else {
-		b = append(b, "\x67Encrypt"...)
-	}
-	a.buf = appendBytes(b, protected)
-	a.fixed = len(a.buf)
+	a.byReference, a.protected = byReference, protected
 }
 
 // Bytes returns the Enc_structure for one chunk. It is valid until the next call.
 func (a *AAD) Bytes(b *Binding, index uint32, final bool) []byte {
+	now := layout{a.byReference, len(a.protected), size(b.Subject), size(b.Key), b.Kind, index, final, len(b.Bound) == 0}
+	if now != a.last || !now.set {
+		a.build(b, index, final)
+		a.last = now
+		return a.buf
+	}
+	copy(a.buf[a.at.protected:], a.protected)
+	copy(a.buf[a.at.subject:], b.Subject)
+	copy(a.buf[a.at.key:], b.Key)
+	return a.buf
+}
+
+// size is the length of b, or -1 for null.
+func size(b []byte) int {
+	if b == nil {
+		return -1
+	}
+	return len(b)
+}
+
+func (a *AAD) build(b *Binding, index uint32, final bool) {
+	buf := append(a.buf[:0], majorArray|3)
+	if a.byReference {
+		buf = append(buf, "\x68Encrypt0"...)
+	} else {
+		buf = append(buf, "\x67Encrypt"...)
+	}
+	buf = appendBytes(buf, a.protected)
+	a.at.protected = len(buf) - len(a.protected)
 	size := len(a.prefix) + bytesOrNullSize(b.Subject) + bytesOrNullSize(b.Key) + boundSize(b.Bound) +
 		1 + headSize(uint64(index)) + 1
-	buf := appendHead(a.buf[:a.fixed], majorBytes, uint64(size))
+	buf = appendHead(buf, majorBytes, uint64(size))
 	buf = append(buf, a.prefix...)
 	buf = appendBytesOrNull(buf, b.Subject)
+	a.at.subject = len(buf) - len(b.Subject)
 	buf = appendBytesOrNull(buf, b.Key)
+	a.at.key = len(buf) - len(b.Key)
 	buf = appendBound(buf, b.Bound)
 	buf = append(buf, byte(b.Kind))
 	buf = appendHead(buf, majorUint, uint64(index))
@@ -61,7 +101,6 @@ func (a *AAD) Bytes(b *Binding, index uint32, final bool) []byte {
 		buf = append(buf, cborFalse)
 	}
 	a.buf = buf
-	return buf
 }
 
 func boundSize(bound []Bound) int {

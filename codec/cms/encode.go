@@ -5,40 +5,33 @@ import "encoding/binary"
 // Template is the head of envelopes under one DEK, written once and patched for each message. It ends
 // where the IV goes (single form) or where the first segment goes (chunked form). It is not safe for concurrent use.
 type Template struct {
-	bytes    []byte
-	shape    *shape
-	position int // offset of the position in bytes
+	bytes []byte
+	shape *shape
 }
 
 // NewTemplate lays out a self-contained template for a commitment of CommitmentSize bytes; by reference the
 // first KIDSize bytes of it are the kid.
 func NewTemplate(byReference, chunked bool, commitment []byte) *Template {
 	s := shapeOf(byReference, chunked)
-	t := &Template{shape: s, position: len(s.lead)}
-	t.bytes = append(t.bytes, s.lead...)
-	t.bytes = append(t.bytes, make([]byte, PositionSize)...)
-	if !byReference {
-		t.bytes = append(t.bytes, commitment[:CommitmentSize]...)
-	}
-	t.bytes = append(t.bytes, s.middle...)
-	if s.chunking {
-		t.bytes = append(t.bytes, make([]byte, chunkingSize)...)
-		t.bytes = append(t.bytes, s.afterChunking...)
-	}
-	if s.kid {
-		t.bytes = append(t.bytes, commitment[:KIDSize]...)
-		t.bytes = append(t.bytes, s.afterKID...)
+	t := &Template{shape: s, bytes: make([]byte, s.ivAt)}
+	copy(t.bytes, s.lead)
+	copy(t.bytes[s.middleAt:], s.middle)
+	copy(t.bytes[s.afterChunkingAt:], s.afterChunking)
+	copy(t.bytes[s.afterKIDAt:], s.afterKID)
+	if byReference {
+		copy(t.bytes[s.kidAt:s.afterKIDAt], commitment)
+	} else {
+		copy(t.bytes[len(s.lead)+PositionSize:s.middleAt], commitment)
 	}
 	return t
 }
 
 // Set patches the position, and in the chunked form the message id and the chunk size.
 func (t *Template) Set(p *Position, messageID []byte, chunkSize int) {
-	p.put(t.bytes[t.position:])
-	if t.shape.chunking {
-		at := t.position + t.shape.position + len(t.shape.middle)
-		copy(t.bytes[at:at+MessageIDSize], messageID)
-		binary.BigEndian.PutUint32(t.bytes[at+MessageIDSize:], uint32(chunkSize))
+	p.put(t.bytes[len(t.shape.lead):])
+	if t.shape.chunked {
+		copy(t.bytes[t.shape.chunkingAt:t.shape.afterChunkingAt], messageID)
+		binary.BigEndian.PutUint32(t.bytes[t.shape.chunkingAt+MessageIDSize:], uint32(chunkSize))
 	}
 }
 
@@ -47,8 +40,7 @@ func (t *Template) Bytes() []byte { return t.bytes }
 
 // Protected is the part of Bytes that the tag covers.
 func (t *Template) Protected() []byte {
-	from := t.shape.protectedFrom
-	return t.bytes[from : from+t.shape.protectedSize]
+	return t.bytes[t.shape.protected[0]:t.shape.protected[1]]
 }
 
 // AppendBytesHead appends the head of a byte string of n bytes: a ciphertext's or a segment's.

@@ -74,8 +74,8 @@ func (l *lane) atEnd(ctx context.Context) bool {
 // finished tells whether a consumer has delivered all up to last and waits for nobody else: own is how
 // many of the messages it waits for are ours.
 //
-// Messages beyond last may be with others, so the count alone would not do; the floor is exact but
-// rises only when ours are committed.
+// With others there may also be messages beyond last, so the count alone would not do; the floor is
+// exact but rises only when ours are committed.
 func finished(info *jetstream.ConsumerInfo, last uint64, own int) bool {
 	delivered := info.NumPending == 0 || info.Delivered.Stream >= last
 	return delivered && (info.AckFloor.Stream >= last || info.NumAckPending <= own)

@@ -79,12 +79,6 @@ func (in *intake) take(msg jetstream.Msg) {
 	switch {
 	case err != nil:
 		l.fail(fmt.Errorf("nats stream %s: message without metadata: %w", l.source.Stream, err))
-	case l.source.UntilEnd && meta.Sequence.Stream > l.source.last:
-		// Everything up to the last has been delivered once. To go on would empty the stream for
-		// nothing; what is delivered a second time will be asked for after a while.
-		_ = msg.Nak()
-		l.retryAt = time.Now().Add(beyondPause)
-		in.end()
 	default:
 		l.hold(msg, meta)
 	}
@@ -106,9 +100,31 @@ func (l *lane) hold(msg jetstream.Msg, meta *jetstream.MsgMetadata) {
 	d := &delivery{msg: msg, sequence: meta.Sequence.Stream, time: meta.Timestamp, size: sizeOf(msg)}
 	l.held[d.sequence] = d
 	l.changes++
+	if l.source.UntilEnd && d.sequence > l.source.last {
+		l.spare(d)
+		return
+	}
 	l.ready = append(l.ready, d)
 	l.bytes += d.size
 	notify(l.arrived)
+}
+
+// spare keeps a message that comes after the end of a bounded run. Everything up to the end has then
+// been delivered once, and to go on would read the stream empty for nothing; so the intake ends. What
+// is to be delivered a second time is asked for after a while, and the spares are given back before.
+// l.mu is held.
+func (l *lane) spare(d *delivery) {
+	l.spares = append(l.spares, d)
+	l.retryAt = time.Now().Add(sparePause)
+	l.endIntake()
+}
+
+// giveBackSpares gives them to whoever reads on. l.mu is held.
+func (l *lane) giveBackSpares() {
+	for _, d := range l.spares {
+		l.giveBack(d)
+	}
+	l.spares = nil
 }
 
 // press starts the time that an intake may be under pressure. l.mu is held.
@@ -141,7 +157,7 @@ func (in *intake) failed(err error) {
 const (
 	// silenceLimit is how many heartbeats in a row may be missing before we look for ourselves.
 	silenceLimit = 2
-	beyondPause  = time.Second
+	sparePause   = time.Second
 	lookAgain    = time.Second
 )
 
@@ -200,6 +216,7 @@ func (l *lane) resume() {
 	if l.closed {
 		return
 	}
+	l.giveBackSpares()
 	if err := l.begin(); err != nil {
 		l.retryAt = time.Now().Add(lookAgain)
 		l.source.Log.Warn("nats consumer not started", "stream", l.source.Stream, "consumer", l.source.config.Name, "error", err)

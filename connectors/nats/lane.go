@@ -38,6 +38,7 @@ type lane struct {
 	ready   []*delivery          // not read yet, in order of arrival
 	bytes   int                  // of ready
 	taken   []*delivery          // read and not committed, in read order
+	spares  []*delivery          // after the end of a bounded run
 	intake  *intake              // the one that asks for messages; nil if none does
 	retryAt time.Time            // when another intake may begin
 	err     error                // why there is nothing more to read
@@ -210,6 +211,7 @@ func (l *lane) park() {
 		l.giveBack(d)
 	}
 	l.ready, l.bytes = nil, 0
+	l.giveBackSpares()
 }
 
 // close lets the lane go: acknowledgements and what is given back have reached the server when it

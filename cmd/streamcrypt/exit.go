@@ -1,0 +1,109 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+
+	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/internal/route"
+	"github.com/streamcrypt/streamcrypt/keys/local"
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// The exit codes; the package comment says what they mean.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitNotStarted  = 2
+	exitInterrupted = 3
+)
+
+// startError is why a route did not begin: nothing was read, nothing was written.
+type startError struct{ err error }
+
+func (e *startError) Error() string { return e.err.Error() }
+
+func (e *startError) Unwrap() error { return e.err }
+
+func exitCode(err error) int {
+	var usage *usageError
+	var start *startError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, route.ErrInterrupted):
+		return exitInterrupted
+	case errors.As(err, &usage), errors.As(err, &start):
+		return exitNotStarted
+	}
+	return exitFailed
+}
+
+// report tells people about an error: what, then what to do about it.
+func report(w io.Writer, err error) {
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintf(w, "streamcrypt: %s\n", strings.TrimRight(line, "\n"))
+	}
+	if hint := hintFor(err); hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", hint)
+	}
+}
+
+// hintFor returns what to do about an error, if there is something to say. The nearest advice counts: a route's own, then
+// that for the reason of a refusal, then the general one.
+func hintFor(err error) string {
+	var advised *route.Error
+	if errors.As(err, &advised) && advised.Hint != "" {
+		return advised.Hint
+	}
+	if hint := reasonHints[reasonOf(err)]; hint != "" {
+		return hint
+	}
+	var usage *usageError
+	switch {
+	case errors.As(err, &usage):
+		return usage.command + " --help lists the flags"
+	case errors.Is(err, route.ErrInterrupted):
+		return "run it again to get the whole output; with --checkpoint or consumer= it goes on where it ended"
+	case errors.Is(err, local.ErrPublicOnly):
+		return "opening needs the private key file; a public one can only seal"
+	case errors.Is(err, fs.ErrExist):
+		return "--overwrite replaces it"
+	}
+	return ""
+}
+
+// reasonOf returns the word for why a message or an envelope was refused, or "".
+func reasonOf(err error) string {
+	var reject *pipeline.Reject
+	if errors.As(err, &reject) {
+		return reject.Reason
+	}
+	var refused *envelope.Error
+	if errors.As(err, &refused) {
+		return string(refused.Reason)
+	}
+	var reasoned interface{ Reason() string }
+	if errors.As(err, &reasoned) {
+		return reasoned.Reason()
+	}
+	return ""
+}
+
+// reasonHints say what to do about a refusal, by its word in docs/errors.md.
+var reasonHints = map[string]string{
+	"not-an-envelope": "this is not encrypted by streamcrypt; is --from the right side of the route?",
+	"malformed":       "the input was changed or is of another format; ?format= in the URL names a format",
+	"unsupported":     "sealed with something this version does not know; a newer version may",
+	"truncated":       "the end is missing: what stands before it was verified; get the input again",
+	"too-large":       "a message must fit a worker's memory and the destination; --budget makes the first larger",
+	"unknown-key":     "none of the --key files opens it; streamcrypt inspect shows for which keys it was sealed",
+	"wrong-key":       "the wrapped key is not the one this was sealed with; was the key record or the envelope changed?",
+	"tampered":        "it was changed, or moved: a wrong --context or --bind, another subject or record key also read as tampered",
+	"bare-tombstone":  "a null value that nobody sealed; --tombstones=pass lets it through, and then whoever can write can delete",
+	"reserved-header": "there is a header named streamcrypt already; is the input encrypted already?",
+	"header":          "the destination cannot carry this header; --dead-letter sets such messages aside",
+}

@@ -1,0 +1,143 @@
+// Package settings reads a configuration file: one value or list per flag, by the flag's name, in YAML or JSON.
+//
+// It is strict: what it does not understand is an error that names the line. It must not know what flags there are or
+// what their values mean; its caller does. Its errors show no values.
+package settings
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxSize is the size in bytes beyond which a file is not taken for a configuration.
+const maxSize = 1 << 20
+
+// File is a configuration file. It is not changed after Read.
+type File struct {
+	name   string
+	fields []field
+}
+
+type field struct {
+	name  string
+	line  int
+	value any // string or []any of strings, as kong takes them
+}
+
+// Read reads the file called name.
+func Read(name string) (*File, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err != nil {
+		return nil, err
+	}
+	return Parse(name, data)
+}
+
+// Parse reads a file's content. JSON is read as the YAML that it is.
+func Parse(name string, data []byte) (*File, error) {
+	if len(data) > maxSize {
+		return nil, fmt.Errorf("%s: larger than %d bytes", name, maxSize)
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var document, more yaml.Node
+	switch err := decoder.Decode(&document); {
+	case errors.Is(err, io.EOF):
+		return &File{name: name}, nil
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: more than one document", name)
+	}
+	f := &File{name: name}
+	return f, f.read(document.Content[0])
+}
+
+func (f *File) read(root *yaml.Node) error {
+	if root.Kind != yaml.MappingNode {
+		return f.at(root.Line, errors.New("not a list of fields"))
+	}
+	for i := 0; i < len(root.Content); i += 2 {
+		name, node := root.Content[i], root.Content[i+1]
+		if name.Kind != yaml.ScalarNode {
+			return f.at(name.Line, errors.New("a field's name is not text"))
+		}
+		value, err := valueOf(node)
+		if err != nil {
+			return f.at(node.Line, fmt.Errorf("%s: %w", name.Value, err))
+		}
+		if f.find(name.Value) != nil {
+			return f.at(name.Line, fmt.Errorf("%s is there twice", name.Value))
+		}
+		f.fields = append(f.fields, field{name: name.Value, line: name.Line, value: value})
+	}
+	return nil
+}
+
+func valueOf(node *yaml.Node) (any, error) {
+	switch {
+	case node.Kind == yaml.ScalarNode && node.Tag == "!!null":
+		return nil, errors.New("no value")
+	case node.Kind == yaml.ScalarNode:
+		return node.Value, nil
+	case node.Kind == yaml.SequenceNode:
+		list := []any{}
+		for _, item := range node.Content {
+			if item.Kind != yaml.ScalarNode || item.Tag == "!!null" {
+				return nil, errors.New("a list holds plain values only")
+			}
+			list = append(list, item.Value)
+		}
+		return list, nil
+	}
+	return nil, errors.New("neither a plain value nor a list")
+}
+
+func (f *File) at(line int, err error) error { return fmt.Errorf("%s:%d: %w", f.name, line, err) }
+
+func (f *File) find(name string) *field {
+	for i := range f.fields {
+		if f.fields[i].name == name {
+			return &f.fields[i]
+		}
+	}
+	return nil
+}
+
+// Value returns the value of a field: a string, a []any of strings, or nil if the file has no such field.
+func (f *File) Value(name string) any {
+	if found := f.find(name); found != nil {
+		return found.value
+	}
+	return nil
+}
+
+// Check returns an error for the first field that is not known. why may explain a name in a few words, or return "";
+// then the nearest known name is given.
+func (f *File) Check(known []string, why func(name string) string) error {
+	for _, field := range f.fields {
+		if slices.Contains(known, field.name) {
+			continue
+		}
+		text := fmt.Sprintf("unknown field %q", field.name)
+		if reason := why(field.name); reason != "" {
+			text += ": " + reason
+		} else if near := Nearest(field.name, known); near != "" {
+			text += fmt.Sprintf(", did you mean %q?", near)
+		}
+		return f.at(field.line, errors.New(text))
+	}
+	return nil
+}
+

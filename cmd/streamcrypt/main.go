@@ -1,0 +1,32 @@
+// Command streamcrypt encrypts message streams and files into COSE envelopes, and decrypts them.
+//
+// Flags, environment variables (STREAMCRYPT_*) and a file (--config) are one configuration, in this order of
+// precedence; cli.go has it as one struct. There is one file per command. The program knows how to speak with people and
+// other programs: flags, messages, hints, progress, exit codes. It must not know how a route works; that is
+// internal/route's business. What a command needs that is not about the command line is in internal/ beside it.
+//
+// Results go to standard output, everything else to standard error. Exit codes:
+//
+//	0  done: to the end of the input or, where the input has no end, until a signal
+//	1  a message or an envelope was refused, a lane is parked, or the run failed otherwise
+//	2  not started: the command line, the configuration, a key, or an end that could not be opened
+//	3  interrupted: a signal came before the end of an input that has one; the output is not complete
+//
+// A second signal ends the process at once, and its code is then what the system makes of that.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() { os.Exit(realMain()) }
+
+func realMain() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal does what it would without us
+	return run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr})
+}
