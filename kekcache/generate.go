@@ -17,36 +17,43 @@ type storeError struct{ err error }
 func (e *storeError) Error() string { return "key record: " + e.err.Error() }
 func (e *storeError) Unwrap() error { return e.err }
 
-// generateUntil makes a window, trying again while that can help. Before the first window only what is away
-// is tried again, so that a wrong configuration is an error at the start.
-func (c *Sealing) generateUntil(ctx context.Context) (*window, error) {
+// errLate says that a DEK was over its age before it was there; it is worth another try.
+var errLate = errors.New("data key: it took longer to make than it may live")
+
+// generateUntil makes a DEK, trying again while that can help.
+func (c *Sealing) generateUntil(ctx context.Context) (*Key, error) {
 	for try := 0; ; try++ {
-		w, err := c.generate(ctx)
-		if err == nil {
-			c.setState(Normal, nil)
-			return w, nil
-		}
-		var service *keys.Error
-		var store *storeError
-		switch current := c.current.Load(); {
-		case errors.As(err, &service) && service.Class == keys.Away:
-		case current != nil && (errors.As(err, &service) || errors.As(err, &store)):
-		default:
+		key, err := c.generate(ctx)
+		switch {
+		case err == nil:
+			c.made(nil)
+			return key, nil
+		case ctx.Err() != nil: // says nothing about the service
+			return nil, ctx.Err()
+		case !c.passing(err):
 			return nil, err
 		}
-		if w := c.current.Load(); w != nil && !w.ended.Load() && w.messages.Load() > 0 {
-			c.setState(Degraded, err)
-		} else {
-			c.setState(Restricted, err)
-		}
+		c.made(err)
 		if err := backoff(ctx, try); err != nil {
 			return nil, err
 		}
 	}
 }
 
+// passing says that what err tells of may pass. Before the first window that holds for what is away only, so that a
+// wrong configuration is an error at the start.
+func (c *Sealing) passing(err error) bool {
+	var service *keys.Error
+	isService := errors.As(err, &service)
+	if isService && service.Class == keys.Away || errors.Is(err, errLate) {
+		return true
+	}
+	var store *storeError
+	return c.current.Load() != nil && (isService || errors.As(err, &store))
+}
+
 // generate makes a DEK, has it wrapped for every recipient and, by reference, its record stored.
-func (c *Sealing) generate(ctx context.Context) (*window, error) {
+func (c *Sealing) generate(ctx context.Context) (*Key, error) {
 	born := time.Now()
 	var dek [chunker.KeySize]byte
 	defer clear(dek[:])
@@ -63,13 +70,17 @@ func (c *Sealing) generate(ctx context.Context) (*window, error) {
 		Recipients:  recipients,
 		ByReference: c.o.Store != nil,
 		sealing:     sealing,
+		born:        born,
 	}
-	if c.o.Store != nil {
+	if key.ByReference {
 		if err := c.store(ctx, key); err != nil {
 			return nil, err
 		}
 	}
-	return newWindow(key, born, c.o.Window, c.o.Nonces), nil
+	if time.Since(born) >= c.o.Window.Age {
+		return nil, errLate
+	}
+	return key, nil
 }
 
 // wrap fills dek and returns one wrapping per configured KEK, in their order. The first service that generates
@@ -78,20 +89,19 @@ func (c *Sealing) wrap(ctx context.Context, dek *[chunker.KeySize]byte) ([]keys.
 	recipients := make([]keys.Wrapped, len(c.o.Wrappers))
 	generated := -1
 	for i, w := range c.o.Wrappers {
-		g, ok := w.(keys.Generator)
-		if !ok {
-			continue
+		if g, ok := w.(keys.Generator); ok {
+			b, wrapped, err := g.Generate(ctx, c.o.Context, nil)
+			if err != nil {
+				return nil, err
+			}
+			n := copy(dek[:], b)
+			clear(b)
+			if n != chunker.KeySize || len(b) != n {
+				return nil, fmt.Errorf("%s: generated a key of %d bytes", g.Name(), len(b))
+			}
+			recipients[i], generated = wrapped, i
+			break
 		}
-		b, wrapped, err := g.Generate(ctx, c.o.Context, dek[:0])
-		if err != nil {
-			return nil, err
-		}
-		if len(b) != chunker.KeySize {
-			return nil, fmt.Errorf("%s: generated a key of %d bytes", g.Name(), len(b))
-		}
-		copy(dek[:], b)
-		recipients[i], generated = wrapped, i
-		break
 	}
 	if generated < 0 {
 		if _, err := rand.Read(dek[:]); err != nil {
@@ -127,15 +137,18 @@ func (c *Sealing) store(ctx context.Context, key *Key) error {
 }
 
 // Fresh returns leave to seal one stream of unknown length under a DEK of its own. The window does not
-// apply; the caller keeps to the hard limits: 2^32 seals (2^31 with random nonces) and 2^40 bytes.
+// apply; the caller keeps to the hard limits: 2^32 seals (2^31 with random nonces), one of which is the key
+// record's, and 2^40 bytes. It waits while no key can be had, until ctx ends.
 func (c *Sealing) Fresh(ctx context.Context) (*Grant, error) {
-	w, err := c.generateUntil(ctx)
+	c.waiting(1)
+	defer c.waiting(-1)
+	key, err := c.generateUntil(ctx)
 	if err != nil {
 		return nil, err
 	}
-	sealer, err := w.key.sealing.Lease()
+	sealer, err := key.sealing.Lease()
 	if err != nil {
 		return nil, err
 	}
-	return &Grant{Key: w.key, Sealer: sealer, Created: unix(time.Now())}, nil
+	return &Grant{Key: key, Sealer: sealer, Created: unix(time.Now())}, nil
 }

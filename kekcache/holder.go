@@ -25,11 +25,10 @@ type Grant struct {
 }
 
 // Take returns leave to seal one message of size bytes in the given number of seal operations. It waits
-// while no key can be had, and returns ErrWindow for a message that fits no window. The Grant is valid until the next Take.
+// while no key can be had, until ctx ends. It returns ErrWindow for a message that fits no window, and the key
+// service's error if that is not one to wait for. The Grant is valid until the next Take.
 func (h *Holder) Take(ctx context.Context, size, seals uint64) (*Grant, error) {
-	w, ticking := h.window, h.cache.ticking.Load()
-	if w == nil || h.block.messages == 0 || h.block.bytes < size || h.block.seals < seals || w.ended.Load() ||
-		!ticking && w.age(time.Now()) >= w.limits.Age {
+	if !h.block.holds(size, seals) || !h.cache.live(h.window) {
 		if err := h.refill(ctx, size, seals); err != nil {
 			return nil, err
 		}
@@ -37,11 +36,7 @@ func (h *Holder) Take(ctx context.Context, size, seals uint64) (*Grant, error) {
 	h.block.messages--
 	h.block.bytes -= size
 	h.block.seals -= seals
-	if ticking {
-		h.grant.Created = h.cache.now.Load()
-	} else {
-		h.grant.Created = unix(time.Now())
-	}
+	h.grant.Created = h.cache.created()
 	return &h.grant, nil
 }
 
@@ -55,7 +50,11 @@ func (h *Holder) refill(ctx context.Context, size, seals uint64) error {
 			return err
 		}
 		w := h.cache.current.Load()
-		if w != nil && !w.ended.Load() && w.age(time.Now()) < w.limits.Age {
+		if w != nil && w.live(time.Now()) {
+			if h.window == w {
+				w.giveBack(h.block)
+				h.block = block{}
+			}
 			if b, ok := w.reserve(size, seals); ok {
 				h.cache.askIfLow(w)
 				return h.use(w, b)
@@ -67,8 +66,7 @@ func (h *Holder) refill(ctx context.Context, size, seals uint64) error {
 	}
 }
 
-// use goes on under w with a new block. What was left of the old block stays unused, which keeps the
-// limits on the safe side.
+// use goes on under w with a new block.
 func (h *Holder) use(w *window, b block) error {
 	if h.window != w {
 		sealer, err := w.key.sealing.Lease()

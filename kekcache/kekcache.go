@@ -16,6 +16,7 @@ package kekcache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
@@ -40,6 +41,7 @@ type Key struct {
 	Recipients  []keys.Wrapped
 	ByReference bool // the recipients stand in a key record, in a store
 	sealing     *chunker.SealingKey
+	born        time.Time // before it was asked for; with the monotonic clock
 }
 
 // KID is the first KIDSize bytes of the commitment.
@@ -47,10 +49,13 @@ func (k *Key) KID() [KIDSize]byte { return [KIDSize]byte(k.Commitment[:KIDSize])
 
 // Window limits what is sealed under one DEK; the first limit reached ends it. Zero means the default.
 type Window struct {
-	Age      time.Duration // default 15 minutes
+	Age      time.Duration // from before the DEK was asked for; default 15 minutes, at least a second
 	Messages uint64        // default 2^24
 	Bytes    uint64        // of payload; default 64 GiB
 }
+
+// minAge leaves Run and a key service the time to do their part.
+const minAge = time.Second
 
 // Hard limits of a DEK (docs/envelope.md, section 11).
 const (
@@ -70,8 +75,8 @@ func (w Window) withDefaults() (Window, error) {
 		w.Bytes = 64 << 30
 	}
 	switch {
-	case w.Age < 0:
-		return w, errors.New("window: age is negative")
+	case w.Age < minAge:
+		return w, fmt.Errorf("window: an age of %s: at least %s is needed", w.Age, minAge)
 	case w.Bytes > maxBytes:
 		return w, errors.New("window: more than 2^40 bytes under one key")
 	case w.Messages > maxSeals:

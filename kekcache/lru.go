@@ -4,10 +4,10 @@ import "container/list"
 
 // lru is a map of bounded size that drops what was used longest ago. It is not safe for concurrent use.
 type lru[K comparable, V any] struct {
-	size    int
+	size    int        // at least 1
 	order   *list.List // of *entry[K, V], the latest in front
 	entries map[K]*list.Element
-	evicted func(V) // may be nil
+	dropped func(K, V) // told of each value that leaves; may be nil
 }
 
 type entry[K comparable, V any] struct {
@@ -15,8 +15,8 @@ type entry[K comparable, V any] struct {
 	value V
 }
 
-func newLRU[K comparable, V any](size int, evicted func(V)) *lru[K, V] {
-	return &lru[K, V]{size: size, order: list.New(), entries: map[K]*list.Element{}, evicted: evicted}
+func newLRU[K comparable, V any](size int, dropped func(K, V)) *lru[K, V] {
+	return &lru[K, V]{size: size, order: list.New(), entries: map[K]*list.Element{}, dropped: dropped}
 }
 
 func (l *lru[K, V]) get(key K) (v V, ok bool) {
@@ -26,6 +26,16 @@ func (l *lru[K, V]) get(key K) (v V, ok bool) {
 	}
 	l.order.MoveToFront(e)
 	return e.Value.(*entry[K, V]).value, true
+}
+
+// oldest is what was used longest ago.
+func (l *lru[K, V]) oldest() (key K, v V, ok bool) {
+	e := l.order.Back()
+	if e == nil {
+		return key, v, false
+	}
+	o := e.Value.(*entry[K, V])
+	return o.key, o.value, true
 }
 
 func (l *lru[K, V]) put(key K, v V) {
@@ -43,9 +53,7 @@ func (l *lru[K, V]) drop(key K) {
 	}
 	delete(l.entries, key)
 	l.order.Remove(e)
-	if l.evicted != nil {
-		l.evicted(e.Value.(*entry[K, V]).value)
+	if l.dropped != nil {
+		l.dropped(key, e.Value.(*entry[K, V]).value)
 	}
 }
-
-func (l *lru[K, V]) len() int { return l.order.Len() }

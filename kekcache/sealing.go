@@ -24,11 +24,12 @@ type SealingOptions struct {
 	Log     *slog.Logger // state changes; nil: none
 }
 
+// maxSeals is how often messages may be sealed under one DEK. One seal is kept for the key record.
 func (o *SealingOptions) maxSeals() uint64 {
 	if o.Nonces == chunker.Random {
-		return maxSealsRandom
+		return maxSealsRandom - 1
 	}
-	return maxSeals
+	return maxSeals - 1
 }
 
 // Sealing keeps the current DEK for sealing. It is safe for concurrent use.
@@ -38,7 +39,7 @@ type Sealing struct {
 	now     atomic.Uint32 // unix seconds, while ticking
 	ticking atomic.Bool   // Run keeps now, and ends windows by age
 	wake    chan struct{} // the current window is low
-	state   state
+	status  status
 
 	mu       sync.Mutex
 	next     *window       // fetched ahead
@@ -76,73 +77,10 @@ func (c *Sealing) Prepare(ctx context.Context) error {
 // Holder returns a new worker's holder.
 func (c *Sealing) Holder() *Holder { return &Holder{cache: c} }
 
-// Run fetches DEKs ahead and keeps the time until ctx ends. Without it everything works, but whoever takes the
-// last of a window waits for the next key, and each Take reads the clock.
-func (c *Sealing) Run(ctx context.Context) {
-	period := max(min(time.Second, c.o.Window.Age/64), time.Millisecond)
-	ticker := time.NewTicker(period)
-	defer ticker.Stop()
-	c.tick(time.Now(), period)
-	c.ticking.Store(true)
-	defer c.ticking.Store(false)
-	var ahead sync.WaitGroup
-	defer ahead.Wait()
-	ahead.Go(func() { c.fetchAhead(ctx) })
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-ticker.C:
-			c.tick(now, period)
-		}
-	}
-}
-
-// tick notes the time and ends the current window one period before its limit, so that it is never overrun.
-func (c *Sealing) tick(now time.Time, period time.Duration) {
-	c.now.Store(unix(now))
-	w := c.current.Load()
-	if w == nil {
-		return
-	}
-	if age := w.age(now); age+period >= w.limits.Age {
-		w.ended.Store(true)
-	} else if age >= w.soft.age {
-		c.ask(w)
-	}
-}
-
-func (c *Sealing) askIfLow(w *window) {
-	if w.low() {
-		c.ask(w)
-	}
-}
-
-// ask wakes fetchAhead, once per window.
-func (c *Sealing) ask(w *window) {
-	if !w.asked.Load() && w.asked.CompareAndSwap(false, true) {
-		select {
-		case c.wake <- struct{}{}:
-		default:
-		}
-	}
-}
-
-func (c *Sealing) fetchAhead(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-c.wake:
-		}
-		if err := c.fetch(ctx); err != nil && ctx.Err() == nil {
-			c.o.Log.Error("the next data key cannot be made", "error", err)
-		}
-	}
-}
-
 // advance makes the next window current, unless spent no longer is.
 func (c *Sealing) advance(ctx context.Context, spent *window) error {
+	c.waiting(1)
+	defer c.waiting(-1)
 	for c.current.Load() == spent {
 		if err := c.fetch(ctx); err != nil {
 			return err
@@ -150,7 +88,7 @@ func (c *Sealing) advance(ctx context.Context, spent *window) error {
 		c.mu.Lock()
 		if w := c.next; w != nil && c.current.Load() == spent {
 			c.next = nil
-			if w.age(time.Now()) < w.limits.Age {
+			if w.live(time.Now()) {
 				if spent != nil {
 					spent.ended.Store(true)
 				}
@@ -162,34 +100,44 @@ func (c *Sealing) advance(ctx context.Context, spent *window) error {
 	return nil
 }
 
-// fetch sees to it that the next window is there. However many ask, one fetches.
+// fetch sees to it that the next window is there. However many ask, one fetches; when its fetch ends without a
+// window, as when its context does, another one takes over.
 func (c *Sealing) fetch(ctx context.Context) error {
 	for {
 		c.mu.Lock()
-		if c.next != nil {
-			c.mu.Unlock()
-			return nil
-		}
-		wait := c.fetching
-		if wait == nil {
+		there, wait := c.next != nil && c.next.live(time.Now()), c.fetching
+		if !there && wait == nil {
 			c.fetching = make(chan struct{})
-			c.mu.Unlock()
-			break
 		}
 		c.mu.Unlock()
+		switch {
+		case there:
+			return nil
+		case wait == nil:
+			return c.lead(ctx)
+		}
 		select {
 		case <-wait:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-	w, err := c.generateUntil(ctx)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err == nil {
-		c.next = w
+}
+
+// lead is the fetch for which the others wait.
+func (c *Sealing) lead(ctx context.Context) error {
+	var next *window
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.next = next
+		close(c.fetching)
+		c.fetching = nil
+	}()
+	key, err := c.generateUntil(ctx)
+	if err != nil {
+		return err
 	}
-	close(c.fetching)
-	c.fetching = nil
-	return err
+	next = newWindow(key, &c.o)
+	return nil
 }

@@ -3,6 +3,7 @@ package kekcache
 import (
 	"context"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -19,22 +20,66 @@ const (
 	Restricted
 )
 
-func (s State) String() string { return [...]string{"normal", "degraded", "restricted"}[s] }
+func (s State) String() string {
+	switch s {
+	case Normal:
+		return "normal"
+	case Degraded:
+		return "degraded"
+	case Restricted:
+		return "restricted"
+	}
+	return "unknown"
+}
 
-type state struct{ atomic.Int32 }
+// status is the State, and what it follows from.
+type status struct {
+	state   atomic.Int32
+	mu      sync.Mutex // for changes
+	waiting int        // callers that cannot seal before there is a new key
+	cause   error      // of the last try to make one; nil if it went well
+}
 
 // State returns the present state.
-func (c *Sealing) State() State { return State(c.state.Load()) }
+func (c *Sealing) State() State { return State(c.status.state.Load()) }
 
-// setState logs each change once.
-func (c *Sealing) setState(s State, cause error) {
-	old := State(c.state.Swap(int32(s)))
-	switch {
-	case old == s:
-	case s == Normal:
-		c.o.Log.Info("data keys can be had again", "state", s.String())
+// waiting counts those who cannot go on without a new key.
+func (c *Sealing) waiting(change int) {
+	s := &c.status
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting += change
+	if change > 0 && s.cause != nil {
+		c.setState(Restricted)
+	}
+}
+
+// made notes how the last try to make a key ended. That one waits is known by the count; that the window is over is
+// known by the window even when nobody wants to seal.
+func (c *Sealing) made(cause error) {
+	s := &c.status
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cause = cause
+	switch w := c.current.Load(); {
+	case cause == nil:
+		c.setState(Normal)
+	case s.waiting == 0 && w != nil && w.live(time.Now()):
+		c.setState(Degraded)
 	default:
-		c.o.Log.Warn("no new data key can be had", "state", s.String(), "error", cause)
+		c.setState(Restricted)
+	}
+}
+
+// setState logs each change once. The caller holds status.mu.
+func (c *Sealing) setState(state State) {
+	old := State(c.status.state.Swap(int32(state)))
+	switch {
+	case old == state:
+	case state == Normal:
+		c.o.Log.Info("data keys can be had again", "state", state.String())
+	default:
+		c.o.Log.Warn("no new data key can be had", "state", state.String(), "error", c.status.cause)
 	}
 }
 

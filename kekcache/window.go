@@ -4,8 +4,6 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
-
-	"github.com/streamcrypt/streamcrypt/chunker"
 )
 
 // window is a DEK and what may still be sealed under it.
@@ -14,33 +12,32 @@ type window struct {
 	messages atomic.Uint64 // left
 	bytes    atomic.Uint64
 	seals    atomic.Uint64
-	born     time.Time // before the DEK was asked for; with the monotonic clock
+	born     time.Time // the key's, with the monotonic clock
+	bornWall time.Time // the same by the wall clock alone
 	limits   Window
 	soft     softLimits
 	ended    atomic.Bool
 	asked    atomic.Bool // the next one has been asked for
 }
 
-// softLimits is where the next window is asked for: how much is left then.
+// softLimits is where the next window is asked for: at this age, or when no more than this is left.
 type softLimits struct {
-	age             time.Duration
-	messages, bytes uint64
+	age                    time.Duration
+	messages, bytes, seals uint64
 }
 
-func newWindow(key *Key, born time.Time, limits Window, nonces chunker.Nonces) *window {
-	w := &window{key: key, born: born, limits: limits}
-	w.messages.Store(limits.Messages)
-	w.bytes.Store(limits.Bytes)
-	w.seals.Store(maxSeals)
-	if nonces == chunker.Random {
-		w.seals.Store(maxSealsRandom)
-	}
+func newWindow(key *Key, o *SealingOptions) *window {
+	w := &window{key: key, born: key.born, bornWall: key.born.Round(0), limits: o.Window}
+	w.messages.Store(o.Window.Messages)
+	w.bytes.Store(o.Window.Bytes)
+	w.seals.Store(o.maxSeals())
 	// 75 to 90 % of the way, by chance, so that a fleet does not ask its key service at one moment.
 	left := 0.10 + 0.15*rand.Float64() //nolint:gosec // jitter, not a secret
 	w.soft = softLimits{
-		age:      time.Duration(float64(limits.Age) * (1 - left)),
-		messages: uint64(float64(limits.Messages) * left),
-		bytes:    uint64(float64(limits.Bytes) * left),
+		age:      time.Duration(float64(o.Window.Age) * (1 - left)),
+		messages: uint64(float64(o.Window.Messages) * left),
+		bytes:    uint64(float64(o.Window.Bytes) * left),
+		seals:    uint64(float64(o.maxSeals()) * left),
 	}
 	return w
 }
@@ -48,7 +45,46 @@ func newWindow(key *Key, born time.Time, limits Window, nonces chunker.Nonces) *
 // age is the greater of what the monotonic and the wall clock say: one stands still while a machine
 // sleeps, the other can be set back.
 func (w *window) age(now time.Time) time.Duration {
-	return max(now.Sub(w.born), now.Round(0).Sub(w.born.Round(0)))
+	return max(now.Sub(w.born), now.Round(0).Sub(w.bornWall))
+}
+
+// live says that the window may be sealed under, as far as its age goes.
+func (w *window) live(now time.Time) bool { return !w.ended.Load() && w.age(now) < w.limits.Age }
+
+// low says that the next window should be asked for because little is left of this one.
+func (w *window) low() bool {
+	return w.messages.Load() <= w.soft.messages || w.bytes.Load() <= w.soft.bytes || w.seals.Load() <= w.soft.seals
+}
+
+// block is a reserved part of a window. It belongs to one holder.
+type block struct{ messages, bytes, seals uint64 }
+
+// holds says that one message of so many bytes and seals fits.
+func (b *block) holds(bytes, seals uint64) bool {
+	return b.messages > 0 && b.bytes >= bytes && b.seals >= seals
+}
+
+// reserve takes a block that holds at least one message of the given size. Nothing is lost when it fails.
+func (w *window) reserve(bytes, seals uint64) (b block, ok bool) {
+	if b.messages, ok = take(&w.messages, min(w.limits.Messages/256, 1024), 1); !ok {
+		return block{}, false
+	}
+	if b.bytes, ok = take(&w.bytes, min(w.limits.Bytes/256, 64<<20), bytes); !ok {
+		w.giveBack(b)
+		return block{}, false
+	}
+	if b.seals, ok = take(&w.seals, 4096, seals); !ok {
+		w.giveBack(b)
+		return block{}, false
+	}
+	return b, true
+}
+
+// giveBack returns what was not used of a block.
+func (w *window) giveBack(b block) {
+	w.messages.Add(b.messages)
+	w.bytes.Add(b.bytes)
+	w.seals.Add(b.seals)
 }
 
 // take takes want from left, or what there is if that is at least least.
@@ -63,29 +99,4 @@ func take(left *atomic.Uint64, want, least uint64) (got uint64, ok bool) {
 			return got, true
 		}
 	}
-}
-
-// block is a reserved part of a window. It belongs to one holder.
-type block struct{ messages, bytes, seals uint64 }
-
-// reserve takes a block that holds at least one message of the given size. Nothing is lost when it fails.
-func (w *window) reserve(bytes, seals uint64) (b block, ok bool) {
-	if b.messages, ok = take(&w.messages, min(w.limits.Messages/256, 1024), 1); !ok {
-		return block{}, false
-	}
-	if b.bytes, ok = take(&w.bytes, min(w.limits.Bytes/256, 64<<20), bytes); !ok {
-		w.messages.Add(b.messages)
-		return block{}, false
-	}
-	if b.seals, ok = take(&w.seals, 4096, seals); !ok {
-		w.messages.Add(b.messages)
-		w.bytes.Add(b.bytes)
-		return block{}, false
-	}
-	return b, true
-}
-
-// low says that the next window should be asked for.
-func (w *window) low() bool {
-	return w.messages.Load() <= w.soft.messages || w.bytes.Load() <= w.soft.bytes || w.seals.Load() < maxSealsRandom/8
 }

@@ -205,8 +205,8 @@ func TestBackpressure(t *testing.T) {
 	}{
 		{"one lane", 3, 3, []int{100}},
 		{"one worker", 1, 1, []int{100}},
-		{"three lanes", 4, 3, []int{100, 100, 100}}, // a share of 1 each
-		{"larger shares", 7, 9, []int{100, 100, 100}}, // of 3 each, 2 of them waiting for a worker
+		{"three lanes", 4, 3, []int{100, 100, 100}},        // a share of 1 each
+		{"larger shares", 9, 8, []int{100, 100, 100, 100}}, // of 2 each
 		{"more lanes than workers", 1, 3, []int{100, 100, 100}},
 	}
 	for _, test := range tests {

@@ -4,7 +4,7 @@ import "fmt"
 
 // gates holds the Gate of each place of a lane.
 type gates struct {
-	make    func(place string, state []byte) (Gate, error) // nil: no gates
+	newGate func(place string, state []byte) (Gate, error) // nil: no gates
 	byPlace map[string]*placeGate
 	recent  *placeGate
 }
@@ -17,7 +17,7 @@ type placeGate struct {
 
 // start makes the gates of the places that the lane goes on with.
 func (g *gates) start(newGate func(string, []byte) (Gate, error), positions []Position) error {
-	g.make = newGate
+	g.newGate = newGate
 	if newGate == nil {
 		return nil
 	}
@@ -31,7 +31,7 @@ func (g *gates) start(newGate func(string, []byte) (Gate, error), positions []Po
 }
 
 func (g *gates) open(place string, state []byte) (*placeGate, error) {
-	gate, err := g.make(place, state)
+	gate, err := g.newGate(place, state)
 	if err != nil {
 		return nil, fmt.Errorf("%s: gate: %w", place, err)
 	}
@@ -42,7 +42,7 @@ func (g *gates) open(place string, state []byte) (*placeGate, error) {
 
 // admit asks the gate of m's place.
 func (g *gates) admit(m *Message) error {
-	if g.make == nil {
+	if g.newGate == nil {
 		return nil
 	}
 	gate := g.recent

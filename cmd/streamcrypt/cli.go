@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -18,8 +17,8 @@ import (
 type cli struct {
 	Help     helpFlag      `short:"h" help:"Show help."`
 	Config   configFlag    `placeholder:"FILE" help:"Read flags from FILE (YAML or JSON). What the command line or the environment says wins."`
-	LogLevel slog.Level    `placeholder:"LEVEL" default:"info" help:"Least severe messages to log: debug, info, warn or error."`
-	Progress progress.Mode `placeholder:"WHERE" default:"auto" enum:"auto,terminal,log,none" help:"Show progress on the terminal, in the log or not at all."`
+	LogLevel string        `placeholder:"LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least severe messages to log: ${enum}."`
+	Progress progress.Mode `placeholder:"WHERE" default:"auto" enum:"auto,terminal,log,none" help:"Where to show progress: ${enum}."`
 
 	Encrypt    encryptCmd    `cmd:"" help:"Encrypt a stream or file into another."`
 	Decrypt    decryptCmd    `cmd:"" help:"Decrypt a stream or file into another."`
@@ -140,9 +139,4 @@ func flagNames(node *kong.Node) []string {
 		}
 	}
 	return names
-}
-
-// variable is the name of a flag's environment variable.
-func variable(flag string) string {
-	return envPrefix + "_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -14,10 +13,12 @@ import (
 )
 
 // newLogger logs text for people on a terminal and JSON for programs anywhere else.
-func newLogger(screen *progress.Screen, level slog.Level) *slog.Logger {
-	o := &slog.HandlerOptions{Level: level}
+func newLogger(screen *progress.Screen, level string) *slog.Logger {
+	var least slog.Level
+	_ = least.UnmarshalText([]byte(level)) // one of the flag's enum, all of which are levels
+	o := &slog.HandlerOptions{Level: least}
 	if !screen.Terminal() {
-		return slog.New(slog.NewJSONHandler(io.Writer(screen), o))
+		return slog.New(slog.NewJSONHandler(screen, o))
 	}
 	o.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
 		if len(groups) == 0 && a.Key == slog.TimeKey {
@@ -34,17 +35,20 @@ func (p *program) warnOfVariables(environ []string) {
 	var known []string
 	_ = kong.Visit(p.app.Node, func(node kong.Visitable, next kong.Next) error {
 		if flag, ok := node.(*kong.Flag); ok {
-			known = append(known, flag.Envs...)
+			for _, name := range flag.Envs {
+				known = append(known, strings.TrimPrefix(name, envPrefix+"_"))
+			}
 		}
 		return next(nil)
 	})
 	for _, pair := range environ {
 		name, _, _ := strings.Cut(pair, "=")
-		if !strings.HasPrefix(name, envPrefix+"_") || slices.Contains(known, name) {
+		suffix, ours := strings.CutPrefix(name, envPrefix+"_")
+		if !ours || slices.Contains(known, suffix) {
 			continue
 		}
-		if near := settings.Nearest(name, known); near != "" {
-			p.log.Warn("unknown environment variable is ignored", "name", name, "nearest", near)
+		if near := settings.Nearest(suffix, known); near != "" {
+			p.log.Warn("unknown environment variable is ignored", "name", name, "nearest", envPrefix+"_"+near)
 		}
 	}
 }

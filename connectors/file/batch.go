@@ -23,13 +23,13 @@ type batch struct {
 	limit   int
 }
 
-// fits tells whether another record of n bytes belongs into a batch of about limit bytes. The first
-// one always does.
+// fits tells whether another record of n bytes belongs into a batch of about limit bytes, for which
+// buf has room. The first one always does.
 func (b *batch) fits(n, limit int) bool {
 	if len(b.out.Messages) == 0 {
 		return true
 	}
-	return len(b.buf)+n <= cap(b.buf) && b.used()+n+messageSize <= limit
+	return b.used()+n+messageSize <= limit
 }
 
 func (b *batch) used() int {

@@ -2,6 +2,7 @@ package file
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"math/rand/v2"
@@ -19,7 +20,7 @@ func decodeLine(line string) (pipeline.Message, error) {
 	if err != nil {
 		return pipeline.Message{}, err
 	}
-	if _, err := d.decode(nil, b.keep([]byte(line)[:n]), b); err != nil { //nolint:staticcheck // no context is used
+	if _, err := d.decode(context.Background(), b.keep([]byte(line)[:n]), b); err != nil {
 		return pipeline.Message{}, err
 	}
 	return b.out.Messages[0], nil

@@ -90,6 +90,45 @@ func TestBodyAgainstOracle(t *testing.T) {
 	}
 }
 
+func TestBodyRefused(t *testing.T) {
+	good := appendBody(nil, &pipeline.Message{Key: make([]byte, 200), Value: make([]byte, 200)})
+	if _, err := parseBody(good); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		at   int
+		was  []byte
+		is   []byte
+	}{
+		{"an array of six", 0, []byte{0x85}, []byte{0x86}},
+		{"an array of no fixed length", 0, []byte{0x85}, []byte{0x9f}},
+		{"a key of no fixed length", 1, []byte{0x58, 200}, []byte{0x5f, 200}},
+		{"a key of a reserved length", 1, []byte{0x58, 200}, []byte{0x5c, 200}},
+		{"a key that is text", 1, []byte{0x58, 200}, []byte{0x78, 200}},
+		{"a longer form of a length", 1, []byte{0x58, 200}, []byte{0x59, 0, 200}},
+		{"a key longer than the record", 1, []byte{0x58, 200}, []byte{0x5a, 0xff, 0xff, 0xff, 0xff}},
+		{"headers that are null", 203, []byte{0x80}, []byte{0xf6}},
+		{"headers of no fixed length", 203, []byte{0x80}, []byte{0x9f}},
+		{"more headers than the record", 203, []byte{0x80}, []byte{0x98, 100}},
+	} {
+		if !bytes.HasPrefix(good[c.at:], c.was) {
+			t.Fatalf("%s: % x", c.name, good[c.at:c.at+4])
+		}
+		bad := append(append(bytes.Clone(good[:c.at]), c.is...), good[c.at+len(c.was):]...)
+		if _, err := parseBody(bad); err == nil {
+			t.Errorf("%s was taken", c.name)
+		}
+	}
+	last := appendBody(nil, &pipeline.Message{Value: make([]byte, 128)})
+	at := len(last) - 128
+	for _, head := range []byte{0x5c, 0x5d, 0x5e, 0x5f} { // reserved, and of no fixed length
+		if _, err := parseBody(append(append(bytes.Clone(last[:at-2]), head), last[at:]...)); err == nil {
+			t.Errorf("a value after %#x was taken", head)
+		}
+	}
+}
+
 // FuzzBody holds the parser equal to fxamacker/cbor: it takes exactly what that library takes and
 // would have written itself.
 func FuzzBody(f *testing.F) {

@@ -126,10 +126,27 @@ func TestSeqRearranged(t *testing.T) {
 	foreign := other[otherAt[0]:otherAt[1]]
 	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 	body := func(m pipeline.Message) []byte { return appendBody(nil, &m) }
+	a := testArchive()
+	sealed := newRoll(a.Tag)
+	for i := range msgs {
+		if err := sealed.add(&msgs[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seal := func(count uint64, digest [32]byte) []byte {
+		v, _ := a.SealEnd(t.Context(), nil, count, digest)
+		return frame(append([]byte{1}, body(*endMessage(v))...)...)
+	}
+	flipped := func(b []byte) []byte { b = bytes.Clone(b); b[len(b)-1] ^= 1; return b }
 	for name, c := range map[string]struct {
 		file []byte
 		want error
 	}{
+		"sealed again":       {join(head, rec(0), rec(1), rec(2), seal(3, sealed.digest())), nil},
+		"another count":      {join(head, rec(0), rec(1), rec(2), seal(2, sealed.digest())), ErrTampered},
+		"another digest":     {join(head, rec(0), rec(1), rec(2), seal(3, [32]byte{})), ErrTampered},
+		"flip in a message":  {join(head, rec(0), flipped(rec(1)), rec(2), end), ErrMalformed},
+		"flip in the end":    {join(head, rec(0), rec(1), rec(2), flipped(end)), ErrTruncated},
 		"as it was":          {join(head, rec(0), rec(1), rec(2), end), nil},
 		"end in the middle":  {join(head, rec(0), rec(1), rec(2), end, end), nil},
 		"dropped":            {join(head, rec(0), rec(2), end), ErrTampered},

@@ -118,6 +118,9 @@ func TestWholeServedAgain(t *testing.T) {
 	err := pipeline.Run(t.Context(), pipeline.Options{
 		Source: newSource(t, sourceOptions(in, NDJSON)), Sink: sink, Workers: 2, ReadAhead: 2048,
 		NewTransform: pipelinetest.Each(func(_ context.Context, m *pipeline.Message) error {
+			if _, err := os.Stat(out); err == nil {
+				t.Error("the output is there before it is complete")
+			}
 			if m.Origin.Offset == 40 && !lost {
 				lost = true
 				return pipeline.ErrLost
@@ -129,6 +132,31 @@ func TestWholeServedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, msgs, readBack(t, out, NDJSON))
+}
+
+// TestWholeNeedsCommits checks that it is not enough to have read everything.
+func TestWholeNeedsCommits(t *testing.T) {
+	in, out := temp(t, "in"), temp(t, "out")
+	if err := write(t, sinkOptions(in, NDJSON), messages(3)...); err != nil {
+		t.Fatal(err)
+	}
+	err := newSource(t, sourceOptions(in, NDJSON)).Serve(t.Context(), func(ctx context.Context, l pipeline.Lane) error {
+		w, err := newSink(t, sinkOptions(out, NDJSON)).Open(ctx, l)
+		if err != nil {
+			return err
+		}
+		b, err := l.Read(ctx, 1<<20)
+		if err != nil {
+			return err
+		}
+		if _, err := l.Read(ctx, 1<<20); err != io.EOF {
+			return err
+		}
+		return errors.Join(w.Write(ctx, b.Messages, nil), w.Close(ctx))
+	})
+	if err != nil || len(listing(t, out)) > 0 {
+		t.Fatal(err, listing(t, out))
+	}
 }
 
 func TestSinkRefusesExisting(t *testing.T) {
@@ -153,8 +181,8 @@ func TestSinkOneLane(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Open(t.Context(), nil); err == nil {
-		t.Fatal("two lanes in one file")
+	if _, err := s.Open(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "one lane at a time") {
+		t.Fatal(err)
 	}
 	if err := w.Write(t.Context(), messages(2)[:1], &pipeline.Progress{Messages: 1}); err != nil {
 		t.Fatal(err)
@@ -171,6 +199,25 @@ func TestSinkOneLane(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, messages(2), readBack(t, s.opts.Path, NDJSON))
+}
+
+// TestPositionAlone checks that a position is kept even when time is up: what it covers is durable.
+func TestPositionAlone(t *testing.T) {
+	o := sinkOptions(temp(t, "out"), NDJSON)
+	w, err := newSink(t, o).Open(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	if err := w.Write(over, messages(2), nil); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	err = errors.Join(w.Write(over, nil, &pipeline.Progress{Messages: 2}), w.Close(over))
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, messages(2), readBack(t, o.Path, NDJSON))
 }
 
 func TestLinesAppend(t *testing.T) {
@@ -316,12 +363,13 @@ func TestPipe(t *testing.T) {
 		o := sourceOptions(Stream, NDJSON)
 		o.Stdin = r
 		ctx, cancel := context.WithCancel(t.Context())
+		n, early := 0, 0
 		go func() {
 			_, _ = w.Write([]byte("{\"value\":\"1\"}\n{\"value\":\"2\"}\n{\"val"))
 			synctest.Wait()
+			early = n
 			cancel()
 		}()
-		n := 0
 		err := newSource(t, o).Serve(ctx, func(ctx context.Context, l pipeline.Lane) error {
 			for {
 				b, err := l.Read(ctx, 1<<20)
@@ -332,8 +380,8 @@ func TestPipe(t *testing.T) {
 				b.Release()
 			}
 		})
-		if !errors.Is(err, context.Canceled) || n != 2 {
-			t.Fatalf("%d messages, %v", n, err)
+		if !errors.Is(err, context.Canceled) || n != 2 || early != 2 {
+			t.Fatalf("%d messages, %d before the wait was given up, %v", n, early, err)
 		}
 		_ = w.Close()
 	})

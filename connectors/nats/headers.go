@@ -57,10 +57,11 @@ var reserved = []string{
 	"Nats-Pending-Bytes", "Nats-Pending-Messages", "Nats-Pin-Id",
 	"Nats-Request-Info", "Nats-Required-Api-Level", "Nats-Response-Type", "Nats-Rollup",
 	"Nats-Schedule", "Nats-Schedule-Next", "Nats-Schedule-Rollup", "Nats-Schedule-Source",
-	"Nats-Schedule-TTL", "Nats-Schedule-Target", "Nats-Schedule-Time-Zone", "Nats-Scheduler",
+	"Nats-Schedule-Target", "Nats-Schedule-Time-Zone", "Nats-Schedule-TTL", "Nats-Scheduler",
 	"Nats-Sequence", "Nats-Stream", "Nats-Stream-Source", "Nats-Subject",
-	"Nats-TTL", "Nats-Time-Stamp",
+	"Nats-Time-Stamp",
 	"Nats-Trace-Dest", "Nats-Trace-Hop", "Nats-Trace-Only", "Nats-Trace-Origin-Account",
+	"Nats-TTL",
 	"Nats-UpTo-Sequence",
 }
 

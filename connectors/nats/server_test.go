@@ -124,8 +124,12 @@ func subjectOf(stream string) string {
 func (b *broker) fill(stream string, n, size int) {
 	b.t.Helper()
 	for i := range n {
-		b.publish(&natsgo.Msg{Subject: subjectOf(stream), Data: numbered(i, size)})
+		b.publish(numberedMsg(stream, i, size))
 	}
+}
+
+func numberedMsg(stream string, i, size int) *natsgo.Msg {
+	return &natsgo.Msg{Subject: subjectOf(stream), Data: numbered(i, size)}
 }
 
 func numbered(i, size int) []byte {

@@ -119,6 +119,7 @@ func same(t *testing.T, got, want []string) {
 }
 
 func TestReadAndCommit(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
 	b.fill("ORDERS", 100, 100)
@@ -139,6 +140,7 @@ func TestReadAndCommit(t *testing.T) {
 }
 
 func TestCommitOfMoreThanWasRead(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
 	b.fill("ORDERS", 2, 0)
@@ -151,6 +153,7 @@ func TestCommitOfMoreThanWasRead(t *testing.T) {
 }
 
 func TestLaneDroppedBeforeCommit(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
 	b.fill("ORDERS", 50, 0)
@@ -173,6 +176,7 @@ func TestLaneDroppedBeforeCommit(t *testing.T) {
 
 // TestCrash leaves without a word to the server, as a process does that is killed.
 func TestCrash(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
 	b.fill("ORDERS", 30, 0)
@@ -192,6 +196,7 @@ func TestCrash(t *testing.T) {
 }
 
 func TestInProgress(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
 	const messages, size = 400, 16 << 10
@@ -230,6 +235,7 @@ func TestInProgress(t *testing.T) {
 }
 
 func TestReadAheadIsBounded(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
 	const size = 64 << 10
@@ -252,6 +258,7 @@ func TestReadAheadIsBounded(t *testing.T) {
 }
 
 func TestReadLimit(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
 	b.fill("ORDERS", 20, 1000)
@@ -275,6 +282,7 @@ func TestReadLimit(t *testing.T) {
 }
 
 func TestBoundedRun(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name    string
 		prepare func(b *broker)
@@ -384,6 +392,7 @@ func (b *broker) consumers(stream string) int {
 
 // TestBoundedRunLeavesTheRest: what came after the end was noted is for the next run, at once.
 func TestBoundedRunLeavesTheRest(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
 	b.fill("ORDERS", 20, 0)
@@ -404,6 +413,7 @@ func TestBoundedRunLeavesTheRest(t *testing.T) {
 
 // TestTwoBoundedRuns share a consumer: each ends when both together have done everything.
 func TestTwoBoundedRuns(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
 	const messages = 3000
@@ -439,6 +449,7 @@ func TestTwoBoundedRuns(t *testing.T) {
 }
 
 func TestMaxAckPendingBelowBatch(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
 	b.fill("ORDERS", 50, 0)
@@ -457,6 +468,7 @@ func TestMaxAckPendingBelowBatch(t *testing.T) {
 }
 
 func TestLostLaneIsServedAgain(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
 	b.fill("ORDERS", 10, 0)
@@ -483,6 +495,7 @@ func TestLostLaneIsServedAgain(t *testing.T) {
 
 // TestParkedLane keeps what was read and gives the rest back.
 func TestParkedLane(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
 	b.fill("ORDERS", 10, 0)
@@ -519,6 +532,7 @@ func TestParkedLane(t *testing.T) {
 }
 
 func TestConsumerDeleted(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
 	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc"}))
@@ -534,6 +548,7 @@ func TestConsumerDeleted(t *testing.T) {
 
 // TestSilentConsumer plays the client library that reports missing heartbeats.
 func TestSilentConsumer(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
 	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", MaxAckPending: 1}))
@@ -571,6 +586,7 @@ func TestSilentConsumer(t *testing.T) {
 }
 
 func TestReadEndsWithContext(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
 	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc"}))
@@ -583,6 +599,7 @@ func TestReadEndsWithContext(t *testing.T) {
 }
 
 func TestSourceOptions(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
 	b.stream("JOBS", func(cfg *jetstream.StreamConfig) { cfg.Retention = jetstream.WorkQueuePolicy })
@@ -614,6 +631,7 @@ func TestSourceOptions(t *testing.T) {
 }
 
 func TestConsumerIsCreatedAndBound(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
 	c := b.connect()
@@ -633,6 +651,7 @@ func TestConsumerIsCreatedAndBound(t *testing.T) {
 }
 
 func TestConsumerDiffers(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
 	c := b.connect()

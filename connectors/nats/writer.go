@@ -33,9 +33,10 @@ type writer struct {
 	todo []int // indices of the messages to publish, in order
 
 	// Of the round under way:
-	onWay  []published // oldest first
-	failed []int       // indices of the messages to publish again, in order
-	cause  error       // why they failed, or why publishing stopped; it may pass
+	onWay  []published // in order; those before first are acknowledged or failed
+	first  int
+	failed []int // indices of the messages to publish again, in order
+	cause  error // why they failed, or why publishing stopped; it may pass
 }
 
 // published is a message that is not acknowledged yet.
@@ -97,7 +98,7 @@ func (w *writer) round(ctx context.Context, msgs []pipeline.Message) error {
 		}
 		sent++
 	}
-	for len(w.onWay) > 0 {
+	for w.first < len(w.onWay) {
 		if err := w.settle(ctx); err != nil {
 			return err
 		}
@@ -136,7 +137,7 @@ func (w *writer) room(ctx context.Context, size int) error {
 			return nil
 		}
 		var err error
-		if len(w.onWay) > 0 {
+		if w.first < len(w.onWay) {
 			err = w.settle(ctx)
 		} else {
 			err = w.sink.inFlight.wait(ctx, freed)
@@ -149,7 +150,7 @@ func (w *writer) room(ctx context.Context, size int) error {
 
 // settle waits for the acknowledgement of the oldest message on its way.
 func (w *writer) settle(ctx context.Context) error {
-	p := w.onWay[0]
+	p := w.onWay[w.first]
 	var err error
 	select {
 	case ack := <-p.future.Ok():
@@ -160,7 +161,7 @@ func (w *writer) settle(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	w.onWay = w.onWay[1:]
+	w.first++
 	w.sink.inFlight.give(p.size)
 	if err != nil {
 		w.failed = append(w.failed, p.index)
@@ -181,10 +182,11 @@ func (w *writer) note(err error) error {
 
 // drop forgets what is still on its way after an error. Its acknowledgements find nobody.
 func (w *writer) drop() {
-	for _, p := range w.onWay {
+	for _, p := range w.onWay[w.first:] {
 		w.sink.inFlight.give(p.size)
 	}
-	w.onWay = w.onWay[:0]
+	clear(w.onWay)
+	w.onWay, w.first = w.onWay[:0], 0
 }
 
 // message makes what is published for m. It borrows m.Value.

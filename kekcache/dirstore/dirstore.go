@@ -1,14 +1,16 @@
 // Package dirstore keeps key records in a directory, one file each, named by the kid in lower-case hex. Further
-// records of a kid, as rewrapping makes them, are called kid.1, kid.2 and so on. It must not know what a
-// record says.
+// records of a kid, as rewrapping makes them, are called kid.1, kid.2 and so on. Files of other names are not
+// looked at; .put-* is what a crash left. It must not know what a record says.
 package dirstore
 
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,67 +18,85 @@ import (
 	"github.com/streamcrypt/streamcrypt/kekcache"
 )
 
-// maxRecord is the largest record that Get reads, in bytes: an envelope of an empty payload and its recipients.
-const maxRecord = 32 << 10
+// MaxRecord is the largest record that Put takes, in bytes: more than an envelope of an empty payload with all its
+// recipients is. A larger file is no record, and Get passes it over.
+const MaxRecord = 32 << 10
 
-// Store is a directory of key records. Several processes may use it at once.
+// Store is a directory of key records. Several processes may use it at once. It is safe for concurrent use.
 type Store struct{ dir string }
 
 var _ kekcache.Store = (*Store)(nil)
 
 // Open returns the store in dir, which must exist.
 func Open(dir string) (*Store, error) {
-	info, err := os.Stat(dir)
+	s := &Store{dir: dir}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// check returns an error if the directory is not there (any more).
+func (s *Store) check() error {
+	info, err := os.Stat(s.dir)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("key store: %w", err)
+		return fmt.Errorf("key store: %w", err)
 	case !info.IsDir():
-		return nil, fmt.Errorf("key store: %s: not a directory", dir)
+		return fmt.Errorf("key store: %s: not a directory", s.dir)
 	}
-	return &Store{dir: dir}, nil
+	return nil
 }
 
 // Put writes the record to a file of its own and returns when it is on the disk. A record that is there already is not
 // written again.
 func (s *Store) Put(_ context.Context, kid [kekcache.KIDSize]byte, record []byte) error {
-	temp, err := os.CreateTemp(s.dir, ".put-*")
-	if err != nil {
-		return err
+	if len(record) > MaxRecord {
+		return fmt.Errorf("key store: a record of %d bytes: at most %d are possible", len(record), MaxRecord)
 	}
-	defer os.Remove(temp.Name()) //nolint:errcheck // gone already when all went well
-	if _, err = temp.Write(record); err == nil {
-		err = temp.Sync()
+	temp := filepath.Join(s.dir, ".put-"+rand.Text())
+	defer os.Remove(temp) //nolint:errcheck // best effort: nothing reads what is left
+	if err := writeFile(temp, record); err != nil {
+		return fmt.Errorf("key store: %w", err)
 	}
-	if err = errors.Join(err, temp.Close()); err != nil {
-		return err
+	if err := s.link(temp, kid, record); err != nil {
+		return fmt.Errorf("key store: %w", err)
 	}
+	return nil
+}
+
+// link gives temp, which holds the record, the first name of kid that is free.
+func (s *Store) link(temp string, kid [kekcache.KIDSize]byte, record []byte) error {
 	for n := 0; ; n++ {
+		name := s.path(kid, n)
 		// A link never replaces a file that is there, so no record is ever lost to a second writer.
-		err := os.Link(temp.Name(), s.path(kid, n))
+		err := os.Link(temp, name)
 		if err == nil {
 			return syncDir(s.dir)
 		}
 		if !errors.Is(err, fs.ErrExist) {
 			return err
 		}
-		if old, err := readRecord(s.path(kid, n)); err == nil && bytes.Equal(old, record) {
-			return nil
+		if old, err := readFile(name); err == nil && bytes.Equal(old, record) {
+			return syncDir(s.dir) // whoever wrote it may not have come to that yet
 		}
 	}
 }
 
-// Get returns the records of kid in the order in which they were put.
+// Get returns the records of kid in the order in which they were put. A directory that is gone is an error, not an
+// empty store: messages would be refused for good.
 func (s *Store) Get(_ context.Context, kid [kekcache.KIDSize]byte) ([][]byte, error) {
 	var records [][]byte
 	for n := 0; ; n++ {
-		record, err := readRecord(s.path(kid, n))
-		if errors.Is(err, fs.ErrNotExist) {
-			return records, nil
+		record, err := readFile(s.path(kid, n))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return records, s.check()
+		case err != nil:
+			return nil, fmt.Errorf("key store: %w", err)
+		case len(record) <= MaxRecord:
+			records = append(records, record)
 		}
-		if err != nil {
-			return nil, err
-		}
-		records = append(records, record)
 	}
 }
 
@@ -88,19 +108,31 @@ func (s *Store) path(kid [kekcache.KIDSize]byte, n int) string {
 	return filepath.Join(s.dir, name)
 }
 
-func readRecord(path string) ([]byte, error) {
-	info, err := os.Stat(path)
+// writeFile returns when the bytes of a new file are on the disk. A record is as public as the messages that need it:
+// others may read it, if they may enter the directory.
+func writeFile(name string, b []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // see above
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(b); err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// readFile returns the beginning of a file, of which more than MaxRecord bytes say that it is too long.
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name) //nolint:gosec // a name of ours in the configured directory
 	if err != nil {
 		return nil, err
 	}
-	if info.Size() > maxRecord {
-		return nil, fmt.Errorf("%s: larger than a key record can be", path)
-	}
-	return os.ReadFile(path)
+	defer f.Close() //nolint:errcheck // nothing was written
+	return io.ReadAll(io.LimitReader(f, MaxRecord+1))
 }
 
 func syncDir(dir string) error {
-	d, err := os.Open(dir)
+	d, err := os.Open(dir) //nolint:gosec // the configured directory
 	if err != nil {
 		return err
 	}

@@ -2,10 +2,13 @@ package settings
 
 import "strings"
 
-// Nearest returns the known name that name was probably meant to be: the one with the fewest changed letters, if less than
-// half of them are. It returns "" if there is none.
+// maxDistance is how many letters may differ between a name and what it was meant to be.
+const maxDistance = 3
+
+// Nearest returns the known name that name was probably meant to be: the one from which the fewest letters differ, if these
+// are at most three and less than half of it. It returns "" if there is none.
 func Nearest(name string, known []string) string {
-	best, least := "", (len(name)+1)/2
+	best, least := "", min((len(name)+1)/2, maxDistance+1)
 	for _, k := range known {
 		if d := distance(plain(name), plain(k)); d < least {
 			best, least = k, d

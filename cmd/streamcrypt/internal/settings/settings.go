@@ -140,4 +140,3 @@ func (f *File) Check(known []string, why func(name string) string) error {
 	}
 	return nil
 }
-

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/describe"
+)
+
+// inspectCmd shows what needs no key.
+type inspectCmd struct {
+	File string `arg:"" optional:"" default:"-" help:"File to read: an envelope, .scx or ndjson; - is standard input."`
+	Hex  bool   `help:"The input is one envelope in hex."`
+	JSON bool   `help:"Print JSON, one line for each envelope."`
+}
+
+// Help is shown by --help.
+func (inspectCmd) Help() string {
+	return "Nothing of what is shown has been verified; that takes a key: see verify."
+}
+
+// errNotAll says that something in the input was no envelope; each has been shown with its error.
+var errNotAll = errors.New("not all of it is envelopes")
+
+// Run implements the command.
+func (c *inspectCmd) Run(p *program) error {
+	in, err := c.open(p)
+	if err != nil {
+		return &startError{err}
+	}
+	defer in.Close()
+	var bad, shown int64
+	err = describe.Input(p.ctx, in, func(r *describe.Record) error {
+		if r.Err != nil {
+			bad++
+			if r.Number == 0 {
+				return fmt.Errorf("%s: %w", c.File, r.Err)
+			}
+		}
+		shown++
+		return c.show(p.out, r, shown)
+	})
+	if err == nil && bad > 0 {
+		return fmt.Errorf("%s: %d of %d: %w", c.File, bad, shown, errNotAll)
+	}
+	return err
+}
+
+func (c *inspectCmd) show(w io.Writer, r *describe.Record, number int64) error {
+	if c.JSON {
+		return json.NewEncoder(w).Encode(r)
+	}
+	if number > 1 {
+		if _, err := io.WriteString(w, "\n"); err != nil {
+			return err
+		}
+	}
+	return r.WriteText(w)
+}
+
+func (c *inspectCmd) open(p *program) (io.ReadCloser, error) {
+	in := io.NopCloser(p.in)
+	if c.File != "-" {
+		f, err := os.Open(c.File)
+		if err != nil {
+			return nil, err
+		}
+		in = f
+	}
+	if !c.Hex {
+		return in, nil
+	}
+	defer in.Close()
+	const most = 4 << 20
+	text, err := io.ReadAll(io.LimitReader(in, most+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > most {
+		return nil, fmt.Errorf("%s: more than %d bytes of hex", c.File, most)
+	}
+	envelope, err := hex.DecodeString(string(bytes.Join(bytes.Fields(text), nil)))
+	if err != nil {
+		return nil, fmt.Errorf("%s: not hex", c.File)
+	}
+	return io.NopCloser(bytes.NewReader(envelope)), nil
+}

@@ -1,0 +1,218 @@
+package describe
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/pipeline"
+	"github.com/streamcrypt/streamcrypt/transform"
+)
+
+// Record is one envelope in an input, with what stands beside it.
+type Record struct {
+	Number   int64     `json:"number,omitempty"` // of a message in a file of them, from 1
+	Kind     string    `json:"kind,omitempty"`   // value, tombstone, key record or end of archive, by where it stands
+	Subject  string    `json:"subject,omitempty"`
+	KeySize  *int      `json:"key_size,omitempty"` // bytes; nil: null
+	Headers  []string  `json:"headers,omitempty"`  // names
+	Envelope *Envelope `json:"envelope,omitempty"`
+	Error    string    `json:"error,omitempty"` // why there is no Envelope
+	Err      error     `json:"-"`
+}
+
+// kinds of records.
+const (
+	value        = "value"
+	tombstone    = "tombstone"
+	keyRecord    = "key record"
+	endOfArchive = "end of archive"
+)
+
+// errBare says that a null value has no envelope.
+var errBare = errors.New(transform.ReasonBareTombstone)
+
+// Input reads what r holds and calls emit for each envelope in it. What r holds is seen from its first bytes: a seq
+// file, ndjson, or raw envelopes. A record that is no envelope is handed to emit with its error and does not end the
+// reading.
+func Input(ctx context.Context, r io.Reader, emit func(*Record) error) error {
+	b := bufio.NewReaderSize(r, bufferSize)
+	first, err := b.Peek(len(seqMagic))
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
+		return err
+	case string(first) == seqMagic:
+		return messages(ctx, b, file.Seq, emit)
+	case len(first) > 0 && first[0] == '{':
+		return messages(ctx, b, file.NDJSON, emit)
+	}
+	return raw(b, emit)
+}
+
+const (
+	seqMagic = "SCXSEQ1\n"
+
+	// bufferSize is as much as has to be looked at without reading it.
+	bufferSize = 32 << 10
+	readSize   = 1 << 20
+)
+
+// raw reads one envelope, or a key record and the envelope that it belongs to (docs/envelope.md, section 9).
+func raw(b *bufio.Reader, emit func(*Record) error) error {
+	e, err := Read(b)
+	if err != nil {
+		return emit(failed(&Record{}, err))
+	}
+	rest, err := b.Peek(1)
+	if errors.Is(err, io.EOF) {
+		return emit(&Record{Envelope: e})
+	}
+	if err != nil {
+		return err
+	}
+	if e.Profile != "self-contained" || rest[0] != 0xd0 {
+		return emit(failed(&Record{}, fmt.Errorf("%w: bytes after the envelope", file.ErrMalformed)))
+	}
+	if err := emit(&Record{Kind: keyRecord, Envelope: e}); err != nil {
+		return err
+	}
+	second, err := Read(b)
+	if err == nil {
+		if _, more := b.Peek(1); more == nil {
+			err = fmt.Errorf("%w: bytes after the envelope", file.ErrMalformed)
+		}
+	}
+	if err != nil {
+		return emit(failed(&Record{Kind: value}, err))
+	}
+	return emit(&Record{Kind: value, Envelope: second})
+}
+
+func failed(r *Record, err error) *Record {
+	r.Envelope, r.Err, r.Error = nil, err, err.Error()
+	return r
+}
+
+// messages reads a file of messages. Nobody has a key here, so the end records of a seq are taken at their word.
+func messages(ctx context.Context, r io.Reader, format file.Format, emit func(*Record) error) error {
+	w := &walk{emit: emit}
+	source, err := file.NewSource(file.SourceOptions{
+		Path: file.Stream, Format: format, Stdin: r, Archive: file.Archive{Tag: w.tag, OpenEnd: w.end},
+	})
+	if err != nil {
+		return err
+	}
+	return source.Serve(ctx, w.serve)
+}
+
+// walk goes through the messages of a file.
+type walk struct {
+	emit  func(*Record) error
+	read  int64 // messages decoded, which runs ahead of those emitted
+	count int64 // messages emitted
+	ends  []ending
+}
+
+// ending is an end record and how many messages stand before it.
+type ending struct {
+	after  int64
+	record *Record
+}
+
+// tag stands for a message's tag: nothing, since nothing is compared.
+func (w *walk) tag(dst []byte, _ *pipeline.Message) ([]byte, error) {
+	w.read++
+	return dst, nil
+}
+
+// end notes an end record and says of it what the reader expects.
+func (w *walk) end(_ context.Context, record []byte) (uint64, [sha256.Size]byte, error) {
+	w.ends = append(w.ends, ending{w.read, of(&Record{Kind: endOfArchive}, record)})
+	return uint64(w.read), sha256.Sum256(nil), nil
+}
+
+func (w *walk) serve(ctx context.Context, lane pipeline.Lane) error {
+	for {
+		batch, err := lane.Read(ctx, readSize)
+		if err != nil {
+			if end := w.emitEnds(); end != nil {
+				return end
+			}
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+		err = w.batch(batch)
+		if batch.Release != nil {
+			batch.Release()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (w *walk) batch(b *pipeline.Batch) error {
+	for i := range b.Messages {
+		if err := w.emitEnds(); err != nil {
+			return err
+		}
+		w.count++
+		if err := w.emit(message(w.count, &b.Messages[i])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// emitEnds emits the end records whose turn it is.
+func (w *walk) emitEnds() error {
+	for len(w.ends) > 0 && w.ends[0].after <= w.count {
+		next := w.ends[0].record
+		w.ends = w.ends[1:]
+		if err := w.emit(next); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// message describes one message.
+func message(number int64, m *pipeline.Message) *Record {
+	r := &Record{Number: number, Kind: value, Subject: string(m.Subject)}
+	if m.Key != nil {
+		size := len(m.Key)
+		r.KeySize = &size
+	}
+	envelope := m.Value
+	for _, h := range m.Headers {
+		r.Headers = append(r.Headers, h.Name)
+		if m.Value == nil && h.Name == transform.HeaderName {
+			r.Kind, envelope = tombstone, h.Value
+		}
+	}
+	if m.Value == nil && r.Kind == value {
+		return failed(r, errBare)
+	}
+	return of(r, envelope)
+}
+
+// of describes the envelope b, to which nothing is added.
+func of(r *Record, b []byte) *Record {
+	in := bufio.NewReaderSize(bytes.NewReader(b), bufferSize)
+	e, err := Read(in)
+	if err == nil && e.Size != int64(len(b)) {
+		err = fmt.Errorf("%w: bytes after the envelope", file.ErrMalformed)
+	}
+	if err != nil {
+		return failed(r, err)
+	}
+	r.Envelope = e
+	return r
+}

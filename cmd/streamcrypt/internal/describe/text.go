@@ -1,0 +1,100 @@
+package describe
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// WriteText writes a record for people.
+func (r *Record) WriteText(w io.Writer) error {
+	t := &table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	r.title(w)
+	if r.Subject != "" {
+		t.row("subject", fmt.Sprintf("%q", r.Subject))
+	}
+	if r.Number > 0 {
+		t.row("key", keySize(r.KeySize))
+	}
+	if len(r.Headers) > 0 {
+		t.row("headers", fmt.Sprintf("%q", r.Headers))
+	}
+	if r.Error != "" {
+		t.row("error", r.Error)
+	}
+	if r.Envelope != nil {
+		r.Envelope.rows(t)
+	}
+	return t.w.Flush()
+}
+
+// title names the record where there may be more than one.
+func (r *Record) title(w io.Writer) {
+	switch {
+	case r.Number > 0:
+		fmt.Fprintf(w, "message %d: %s\n", r.Number, r.Kind)
+	case r.Kind != "":
+		fmt.Fprintf(w, "%s\n", r.Kind)
+	}
+}
+
+func keySize(n *int) string {
+	if n == nil {
+		return "null"
+	}
+	return bytesOf(int64(*n))
+}
+
+type table struct{ w *tabwriter.Writer }
+
+func (t *table) row(name, text string) { fmt.Fprintf(t.w, "  %s\t%s\n", name, text) }
+
+func (e *Envelope) rows(t *table) {
+	t.row("profile", e.Profile+", "+e.Form)
+	t.row("alg", e.Alg.String())
+	t.row("position", e.Position.String())
+	t.row("created", e.Position.Created.Format(time.RFC3339))
+	if e.Commitment != "" {
+		t.row("commitment", e.Commitment)
+	}
+	if e.KID != "" {
+		t.row("kid", e.KID+" (of the key record)")
+	}
+	t.row("iv", fmt.Sprintf("%s (lease %d, counter %d, unless random)", e.IV.Hex, e.IV.Lease, e.IV.Counter))
+	if e.Form == "chunked" {
+		t.row("chunks", fmt.Sprintf("%d of %s, message id %s", e.Chunks, bytesOf(int64(e.ChunkSize)), e.MessageID))
+	}
+	t.row("payload", fmt.Sprintf("%s, in %s", bytesOf(e.Payload), bytesOf(e.Size)))
+	for _, r := range e.Recipients {
+		t.row("recipient", fmt.Sprintf("%s, kid %s, wrapped key of %s", r.Alg, r.KID, bytesOf(int64(r.Wrapped))))
+	}
+	if e.Unknown > 0 {
+		t.row("recipient", fmt.Sprintf("%d of kinds that this version does not know", e.Unknown))
+	}
+}
+
+// String names the algorithm, with its number in COSE.
+func (a Alg) String() string { return fmt.Sprintf("%s (%d)", a.Name, a.ID) }
+
+// String says where the message was.
+func (p Position) String() string {
+	if strings.Trim(p.Place, "0") == "" {
+		return "none recorded"
+	}
+	switch {
+	case p.Distance == nil:
+		return fmt.Sprintf("place %s, offset %d, ordered, the previous one is unknown", p.Place, p.Offset)
+	case *p.Distance == 0:
+		return fmt.Sprintf("place %s, offset %d, not ordered", p.Place, p.Offset)
+	}
+	return fmt.Sprintf("place %s, offset %d, %d after the previous one", p.Place, p.Offset, *p.Distance)
+}
+
+func bytesOf(n int64) string {
+	if n == 1 {
+		return "1 byte"
+	}
+	return fmt.Sprintf("%d bytes", n)
+}

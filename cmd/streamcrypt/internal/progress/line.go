@@ -1,0 +1,63 @@
+package progress
+
+import (
+	"io"
+	"strings"
+
+	"github.com/schollz/progressbar/v3"
+)
+
+// line is the progress line on a terminal: how far, how fast, and how long still. The library only paints it; it is
+// handed no terminal, since the screen is shared with the log.
+type line struct {
+	screen *Screen
+	bar    *progressbar.ProgressBar
+	total  int64
+}
+
+func (l *line) show(s State) {
+	if s.Total > 0 && s.Done > s.Total {
+		s.Total = s.Done // the input grew
+	}
+	if l.bar == nil || (l.total > 0) != (s.Total > 0) {
+		l.bar, l.total = newBar(s, l.screen.width()), s.Total
+	}
+	if s.Total != l.total {
+		l.bar.ChangeMax64(s.Total)
+		l.total = s.Total
+	}
+	if s.Total > 0 && s.Done == s.Total {
+		return // the library ends its line here; the work is not done before it says so
+	}
+	if l.bar.Set64(s.Done) == nil {
+		l.screen.draw(strings.Trim(l.bar.String(), "\r "))
+	}
+}
+
+func (l *line) finish() { l.screen.draw("") }
+
+// newBar returns a bar for lines of so many columns, a spinner where the total is not known.
+func newBar(s State, columns int) *progressbar.ProgressBar {
+	const (
+		statistics = 62 // columns beside the bar
+		shortest   = 8
+	)
+	o := []progressbar.Option{
+		progressbar.OptionSetWriter(io.Discard),
+		progressbar.OptionSetWidth(max(columns-statistics, shortest)),
+		progressbar.OptionShowCount(),
+		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionSetElapsedTime(true),
+		progressbar.OptionSpinnerType(14),
+		progressbar.OptionSetSpinnerChangeInterval(0), // with an interval it starts a goroutine
+	}
+	if s.Bytes {
+		o = append(o, progressbar.OptionShowBytes(true), progressbar.OptionUseIECUnits(true))
+	} else {
+		o = append(o, progressbar.OptionShowIts(), progressbar.OptionSetItsString("messages"))
+	}
+	if s.Total == 0 {
+		return progressbar.NewOptions64(-1, o...)
+	}
+	return progressbar.NewOptions64(s.Total, o...)
+}

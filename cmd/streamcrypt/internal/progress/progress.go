@@ -1,0 +1,82 @@
+// Package progress shows how far a long piece of work is: as a line on a terminal, or now and then in the log.
+//
+// It must not know what the work is; it asks a function. A Screen is shared with the log, so that a log line and the progress
+// line do not write over each other.
+package progress
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Mode says where progress is shown.
+type Mode string
+
+// The modes. Auto is Terminal on a terminal and Log elsewhere.
+const (
+	Auto     Mode = "auto"
+	Terminal Mode = "terminal"
+	Log      Mode = "log"
+	None     Mode = "none"
+)
+
+// How often progress is shown.
+const (
+	redraw   = 100 * time.Millisecond
+	logEvery = 5 * time.Second
+)
+
+// State is how far the work is. Its numbers only grow, but for Total.
+type State struct {
+	Done, Total int64 // Total is 0 while unknown
+	Bytes       bool  // Done and Total count bytes, not messages
+}
+
+// Reporter shows progress until it is stopped.
+type Reporter struct {
+	stop, done chan struct{}
+}
+
+// Start begins to show what read returns, in a goroutine that Stop ends. read is called from that goroutine only.
+func Start(mode Mode, screen *Screen, log *slog.Logger, read func() State) *Reporter {
+	r := &Reporter{stop: make(chan struct{}), done: make(chan struct{})}
+	if mode == Auto {
+		mode = Log
+		if screen.Terminal() {
+			mode = Terminal
+		}
+	}
+	switch mode {
+	case Terminal:
+		line := &line{screen: screen}
+		go r.loop(redraw, func() { line.show(read()) }, line.finish)
+	case Log:
+		lines := &lines{log: log, last: time.Now()}
+		lines.began = lines.last
+		go r.loop(logEvery, func() { lines.show(read()) }, func() {})
+	default:
+		close(r.done)
+	}
+	return r
+}
+
+// Stop ends the display and returns when nothing more of it will be written.
+func (r *Reporter) Stop() {
+	close(r.stop)
+	<-r.done
+}
+
+func (r *Reporter) loop(every time.Duration, show, finish func()) {
+	defer close(r.done)
+	defer finish()
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-r.stop:
+			return
+		case <-ticker.C:
+			show()
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package progress
+
+import (
+	"io"
+	"os"
+	"sync"
+
+	"golang.org/x/term"
+)
+
+// Screen is where people read: standard error. Whole lines are written to it as to any Writer; a progress line, which has no
+// end, is taken away before them and comes back with its next update. It may be used by several goroutines.
+type Screen struct {
+	mu    sync.Mutex
+	w     io.Writer
+	drawn bool // the cursor stands behind a progress line
+}
+
+// NewScreen returns the Screen on w.
+func NewScreen(w io.Writer) *Screen { return &Screen{w: w} }
+
+// Terminal says whether somebody may be looking.
+func (s *Screen) Terminal() bool {
+	f, ok := s.w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// width is how many columns a line may have.
+func (s *Screen) width() int {
+	const usual = 80
+	if f, ok := s.w.(*os.File); ok {
+		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 {
+			return columns
+		}
+	}
+	return usual
+}
+
+const clearLine = "\r\x1b[K"
+
+// Write writes whole lines.
+func (s *Screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.drawn {
+		s.drawn = false
+		if _, err := io.WriteString(s.w, clearLine); err != nil {
+			return 0, err
+		}
+	}
+	return s.w.Write(p)
+}
+
+// draw replaces the progress line; an empty one takes it away. What cannot be shown is not worth an error.
+func (s *Screen) draw(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if text == "" && !s.drawn {
+		return
+	}
+	s.drawn = text != ""
+	_, _ = io.WriteString(s.w, clearLine+text)
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/streamcrypt/streamcrypt/keys/local"
+)
+
+// keygenCmd makes keys.
+type keygenCmd struct {
+	Kind   string `arg:"" optional:"" enum:"local,x25519,rsa," help:"Kind of key: local (AES-256), x25519 or rsa."`
+	Bits   int    `placeholder:"N" help:"Size of an rsa key: 2048 to 4096; default: 3072."`
+	Public string `placeholder:"FILE" help:"Print the public half of the key in FILE instead."`
+	Out    string `placeholder:"FILE" help:"Write a new file instead of standard output."`
+}
+
+const defaultRSABits = 3072
+
+// Help is shown by --help.
+func (keygenCmd) Help() string {
+	return "The key goes to standard output, as a JWK (local) or PEM. For example: streamcrypt keygen x25519 --out key.pem"
+}
+
+// Validate is called by kong.
+func (c *keygenCmd) Validate() error {
+	switch {
+	case (c.Kind == "") == (c.Public == ""):
+		return errors.New("either a kind of key or --public is needed")
+	case c.Bits != 0 && c.Kind != "rsa":
+		return errors.New("--bits is for rsa")
+	}
+	return nil
+}
+
+// Run implements the command.
+func (c *keygenCmd) Run(p *program) error {
+	key, err := c.key()
+	if err != nil {
+		return &startError{err}
+	}
+	if c.Out != "" {
+		return writeKey(c.Out, key, c.Public != "")
+	}
+	if c.Public == "" {
+		warnOfReaders(p)
+	}
+	_, err = p.out.Write(key)
+	return err
+}
+
+func (c *keygenCmd) key() ([]byte, error) {
+	switch c.Kind {
+	case "local":
+		return local.GenerateAES()
+	case "x25519":
+		return local.GenerateX25519()
+	case "rsa":
+		if c.Bits == 0 {
+			c.Bits = defaultRSABits
+		}
+		return local.GenerateRSA(c.Bits)
+	}
+	return publicHalf(c.Public)
+}
+
+func publicHalf(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	const most = 1 << 20 // what is longer is no key; package local says so of less
+	file, err := io.ReadAll(io.LimitReader(f, most))
+	if err != nil {
+		return nil, err
+	}
+	key, err := local.Public(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return key, nil
+}
+
+// writeKey makes a new file. A private key is readable by its owner only, from the beginning.
+func writeKey(name string, key []byte, public bool) (err error) {
+	mode := fs.FileMode(0o600)
+	if public {
+		mode = 0o644
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return &startError{fmt.Errorf("%s: is there already, and a key is never overwritten", name)}
+	}
+	if err != nil {
+		return &startError{err}
+	}
+	_, err = f.Write(key)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(name))
+	}
+	return nil
+}
+
+// warnOfReaders warns if standard output is a file that others can read, as the shell's > makes them.
+func warnOfReaders(p *program) {
+	f, ok := p.out.(*os.File)
+	if !ok {
+		return
+	}
+	info, err := f.Stat()
+	if err == nil && info.Mode().IsRegular() && local.WidePermissions(info.Mode()) {
+		p.log.Warn("others can read the key's file; chmod 600 it, or use --out, or umask 077 before", "mode", info.Mode().Perm().String())
+	}
+}

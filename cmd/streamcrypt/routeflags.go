@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/progress"
+	"github.com/streamcrypt/streamcrypt/internal/route"
+)
+
+// fromFlags are the flags of every command that reads a route.
+type fromFlags struct {
+	From     string        `required:"" placeholder:"URL" group:"Route" help:"What to read: nats://HOST:PORT/STREAM?consumer=NAME or file:PATH, file:- for standard input."`
+	Key      []string      `required:"" placeholder:"URL" group:"Keys" help:"A key: local:FILE, x25519:FILE or rsa:FILE. Several, with commas or repeated, are several recipients."`
+	Context  *string       `placeholder:"NAME" group:"Binding" help:"Name that every envelope is bound to; default: the stream that holds the ciphertext, empty for files."`
+	Bind     []string      `placeholder:"header:NAME" group:"Binding" help:"Header that every envelope is bound to; may be repeated."`
+	Keystore string        `placeholder:"URL" group:"Keys" help:"Store of key records for --profile=ref: file:DIR."`
+	Workers  int           `placeholder:"N" group:"Resources" help:"Batches in flight; default: one per processor."`
+	Budget   size          `placeholder:"SIZE" group:"Resources" help:"Memory of a worker; default: 8MiB."`
+	Ahead    size          `name:"read-ahead" placeholder:"SIZE" group:"Resources" help:"How much is read at a time; default: 1MiB."`
+	Grace    time.Duration `placeholder:"TIME" group:"Resources" help:"How long writes may go on after a signal; default: 10s."`
+}
+
+func (f *fromFlags) config() route.Config {
+	c := route.Config{
+		From: f.From, Keys: f.Key, Bind: f.Bind, KeyStore: f.Keystore,
+		Workers: f.Workers, Budget: int64(f.Budget), ReadAhead: int64(f.Ahead), Grace: f.Grace,
+	}
+	if f.Context != nil {
+		c.Context, c.ContextSet = *f.Context, true
+	}
+	return c
+}
+
+// toFlags are the flags of every command that writes a route.
+type toFlags struct {
+	To         string `required:"" placeholder:"URL" group:"Route" help:"What to write: nats://HOST:PORT/STREAM?subject=NAME&create=true or file:PATH, file:- for standard output."`
+	DeadLetter string `placeholder:"URL" group:"Route" help:"Where to note rejected messages; without it the first one stops its lane."`
+	Checkpoint string `placeholder:"FILE" group:"Route" help:"Keeps how far files were read and written, so that the next run goes on there."`
+	Overwrite  bool   `group:"Route" help:"Replace an output file that exists."`
+}
+
+func (f *toFlags) apply(c *route.Config) {
+	c.To, c.DeadLetter, c.Checkpoint, c.Overwrite = f.To, f.DeadLetter, f.Checkpoint, f.Overwrite
+}
+
+// openFlags are the flags of every command that opens envelopes.
+type openFlags struct {
+	Tombstones string `placeholder:"WHAT" default:"require" enum:"require,pass" group:"Binding" help:"What null values need: require an envelope, or pass all."`
+}
+
+// opener is one of route.Encrypt, Decrypt and Verify.
+type opener func(context.Context, route.Config, route.Env) (*route.Route, error)
+
+// runRoute opens a route, runs it to its end and says what became of it.
+func (p *program) runRoute(open opener, c route.Config) (err error) {
+	r, err := open(p.ctx, c, route.Env{Log: p.log, Stdin: p.in, Stdout: p.out})
+	if err != nil {
+		if p.ctx.Err() != nil {
+			return errors.Join(route.ErrInterrupted, err)
+		}
+		return &startError{err}
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+
+	reporter := progress.Start(p.mode, p.screen, p.log, func() progress.State {
+		s := r.Snapshot()
+		return progress.State{Done: s.Done, Total: s.Total, Bytes: s.Unit == route.Bytes}
+	})
+	started := time.Now()
+	err = r.Run(p.ctx)
+	reporter.Stop()
+	p.summarize(r.Snapshot(), time.Since(started), err == nil)
+	return err
+}
+
+// summarize logs what a route did.
+func (p *program) summarize(s route.Snapshot, took time.Duration, complete bool) {
+	attrs := []slog.Attr{slog.Bool("complete", complete)}
+	if s.Messages > 0 {
+		attrs = append(attrs, slog.Int64("messages", s.Messages))
+	}
+	attrs = append(attrs, slog.Int64("bytes", s.Bytes), slog.Int64("bytes_out", s.BytesOut),
+		slog.Duration("took", took.Round(time.Millisecond)))
+	level := slog.LevelInfo
+	for _, count := range []struct {
+		name    string
+		n       int64
+		warning bool
+	}{
+		{"duplicates", s.Skipped, false},
+		{"rejected", s.Rejected, true},
+		{"parked", s.Parked, true},
+		{"gaps", s.Gaps, true},
+		{"foreign", s.Foreign, true},
+	} {
+		if count.n > 0 {
+			attrs = append(attrs, slog.Int64(count.name, count.n))
+			if count.warning {
+				level = slog.LevelWarn
+			}
+		}
+	}
+	p.log.LogAttrs(p.ctx, level, "done", attrs...)
+}

@@ -1,0 +1,381 @@
+package nats
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+func message(offset int64, subject string, value []byte) pipeline.Message {
+	return pipeline.Message{
+		Value: value, Subject: []byte(subject),
+		Origin: pipeline.Origin{Place: "src", Offset: offset, Previous: -1},
+	}
+}
+
+func numberedMessages(subject string, n, size int) (msgs []pipeline.Message) {
+	for i := range n {
+		msgs = append(msgs, message(int64(i), subject, numbered(i, size)))
+	}
+	return msgs
+}
+
+func (b *broker) writer(s *Sink) pipeline.Writer {
+	b.t.Helper()
+	w, err := s.Open(b.t.Context(), nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return w
+}
+
+func TestWriteIsDurableAndInOrder(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ENC", nil)
+	// Room for a few messages only, so that writing has to wait for acknowledgements.
+	s := b.sink(b.connect(), SinkOptions{Stream: "ENC", InFlight: 7, InFlightBytes: 4096})
+	w := b.writer(s)
+	msgs := numberedMessages("enc", 300, 300)
+	if err := w.Write(t.Context(), msgs[:100], nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(b.stored("ENC")); got != 100 {
+		t.Fatalf("%d messages durable after a write without a position", got)
+	}
+	if err := w.Write(t.Context(), msgs[100:], new(pipeline.Progress)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Write(t.Context(), nil, new(pipeline.Progress)); err != nil {
+		t.Fatal(err)
+	}
+	for i, m := range b.stored("ENC") {
+		if !bytes.Equal(m.Data, numbered(i, 300)) {
+			t.Fatalf("message %d is %q", i, m.Data)
+		}
+	}
+	if f := s.inFlight; f.bytes != 0 || f.count != 0 {
+		t.Fatalf("%d messages and %d bytes in flight at the end", f.count, f.bytes)
+	}
+}
+
+func TestDuplicatesWithinTheWindow(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ENC", nil)
+	c := b.connect()
+	write := func(o SinkOptions, msgs []pipeline.Message) {
+		t.Helper()
+		o.Stream = "ENC"
+		if err := b.writer(b.sink(c, o)).Write(t.Context(), msgs, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	msgs := numberedMessages("enc", 10, 0)
+	write(SinkOptions{}, msgs[:6])
+	write(SinkOptions{}, msgs) // as after a crash before the acknowledgements
+	if n := len(b.stored("ENC")); n != 10 {
+		t.Fatalf("%d messages stored, want 10", n)
+	}
+	// The same origin under another subject, or of another incarnation, is another message.
+	other := numberedMessages("enc.dead", 1, 0)
+	write(SinkOptions{}, other)
+	write(SinkOptions{Incarnation: "2"}, msgs[:1])
+	if n := len(b.stored("ENC")); n != 12 {
+		t.Fatalf("%d messages stored, want 12", n)
+	}
+	if id := b.stored("ENC")[3].Header.Get("Nats-Msg-Id"); id != "src@3 enc" {
+		t.Fatalf("id %q", id)
+	}
+}
+
+func TestMessageID(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", maxID)
+	ids := map[string]string{}
+	for _, m := range []pipeline.Message{
+		message(1, "a", nil), message(1, "b", nil), message(2, "a", nil), message(-1, "a", nil),
+		message(1, long, nil), message(2, long, nil), message(1, long+"y", nil),
+		{Subject: []byte("a"), Origin: pipeline.Origin{Place: "line\nbreak", Offset: 1}},
+		{Subject: []byte("a"), Origin: pipeline.Origin{Place: " src", Offset: 1}},
+		{Subject: []byte("a"), Origin: pipeline.Origin{Place: "ünlaut", Offset: 1}},
+	} {
+		for _, incarnation := range []string{"", "1"} {
+			id := messageID(incarnation, &m)
+			if len(id) > maxID || !printable([]byte(id)) {
+				t.Errorf("%v: id %q cannot travel in a header", m.Origin, id)
+			}
+			what := fmt.Sprintf("%v %s %s", m.Origin, m.Subject, incarnation)
+			if of, ok := ids[id]; ok {
+				t.Errorf("%s and %s have the same id", what, of)
+			}
+			ids[id] = what
+		}
+	}
+}
+
+func TestCheckSize(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, func(o *server.Options) { o.MaxPayload = 10_000 })
+	b.stream("ENC", nil)
+	b.stream("LOW", func(cfg *jetstream.StreamConfig) { cfg.MaxMsgSize = 5000 })
+	c := b.connect()
+	for stream, limit := range map[string]int{"ENC": 10_000, "LOW": 5000} {
+		s := b.sink(c, SinkOptions{Stream: stream})
+		if s.Limit() != limit {
+			t.Fatalf("%s: limit %d", stream, s.Limit())
+		}
+		m := message(1, subjectOf(stream), nil)
+		m.Headers = []pipeline.Header{{Name: "A", Value: []byte(strings.Repeat("v", 1000))}}
+		m.Key = []byte("key")
+		m.Value = []byte{}
+		room := limit - headerBytes(&m)
+		// The largest message that passes is taken by the server; one byte more does not pass.
+		m.Value = make([]byte, room)
+		if err := s.Check(&m, room); err != nil {
+			t.Fatal(err)
+		}
+		w := b.writer(s)
+		if err := w.Write(t.Context(), []pipeline.Message{m}, nil); err != nil {
+			t.Fatal(err)
+		}
+		m.Value = make([]byte, room+1)
+		wantReject(t, s.Check(&m, room+1), "too-large")
+		err := w.Write(t.Context(), []pipeline.Message{message(2, subjectOf(stream), nil), m}, nil)
+		wantReject(t, err, "too-large")
+		var at *pipeline.MessageError
+		if !errors.As(err, &at) || at.Origin.Offset != 1 {
+			t.Fatalf("the error names no message: %v", err)
+		}
+		if n := len(b.stored(stream)); n != 1 {
+			t.Fatalf("%d messages stored", n)
+		}
+	}
+}
+
+func wantReject(t *testing.T, err error, reason string) {
+	t.Helper()
+	var r *pipeline.Reject
+	if !errors.As(err, &r) || r.Reason != reason {
+		t.Fatalf("got %v, want the reject %s", err, reason)
+	}
+}
+
+func TestCheckSubject(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ENC", nil)
+	s := b.sink(b.connect(), SinkOptions{Stream: "ENC"})
+	for subject, ok := range map[string]bool{
+		"enc": true, "enc.a": true, "enc.a.b": true,
+		"": false, "other": false, "encx": false, "enc.": false, "enc.*": false, "enc. a": false, "enc.>": false,
+	} {
+		m := message(1, subject, nil)
+		if err := s.Check(&m, 0); (err == nil) != ok || err != nil && !errors.Is(err, ErrSubject) {
+			t.Errorf("%q: %v", subject, err)
+		}
+	}
+}
+
+// TestUnknownFailure: errors that would come again are returned, those that may pass are not.
+func TestTransient(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		err  error
+		want bool
+	}{
+		{natsgo.ErrDisconnected, true},
+		{natsgo.ErrReconnectBufExceeded, true},
+		{jetstream.ErrNoStreamResponse, true},
+		{jetstream.ErrAsyncPublishTimeout, true},
+		{fmt.Errorf("nats: %w", &jetstream.APIError{Code: 503, ErrorCode: 10077}), true},
+		{&jetstream.APIError{Code: 400, ErrorCode: 10054}, false},
+		{&jetstream.APIError{Code: 404, ErrorCode: 10059}, false},
+		{natsgo.ErrConnectionClosed, false},
+		{natsgo.ErrMaxPayload, false},
+		{errors.New("anything"), false},
+	} {
+		if got := transient(test.err); got != test.want {
+			t.Errorf("%v: transient %v", test.err, got)
+		}
+	}
+}
+
+// TestFullStream waits until there is room, without losing order or a message.
+func TestFullStream(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ENC", func(cfg *jetstream.StreamConfig) { cfg.MaxMsgs, cfg.Discard = 5, jetstream.DiscardNew })
+	w := b.writer(b.sink(b.connect(), SinkOptions{Stream: "ENC"}))
+	done := make(chan error, 1)
+	go func() { done <- w.Write(t.Context(), numberedMessages("enc", 8, 0), nil) }()
+	eventually(t, "full", func() bool { return len(b.stored("ENC")) == 5 })
+	select {
+	case err := <-done:
+		t.Fatalf("write returned %v with three messages not stored", err)
+	default:
+	}
+	stream, err := b.plain().Stream(t.Context(), "ENC")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	for i, m := range b.stored("ENC") {
+		if string(m.Data) != string(numbered(i+5, 0)) {
+			t.Fatalf("then %q", m.Data)
+		}
+	}
+}
+
+// TestWriteGivesUp: the context ends a write that cannot succeed, and nothing stays in flight.
+func TestWriteGivesUp(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ENC", nil)
+	s := b.sink(b.connect(), SinkOptions{Stream: "ENC"})
+	b.stop()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	err := b.writer(s).Write(ctx, numberedMessages("enc", 3, 0), nil)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("got %v", err)
+	}
+	if s.inFlight.count != 0 {
+		t.Fatalf("%d in flight", s.inFlight.count)
+	}
+	b.start()
+}
+
+// TestPublishDenied: the server refuses a publish apart from it, which must not end in silence.
+func TestPublishDenied(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	c := b.connect()
+	before := time.Now()
+	c.failed(fmt.Errorf("%w: Permissions Violation for Publish to \"enc\"", natsgo.ErrPermissionViolation))
+	if err := c.deniedSince(before); !errors.Is(err, natsgo.ErrPermissionViolation) {
+		t.Fatalf("got %v", err)
+	}
+	if err := c.deniedSince(time.Now()); err != nil {
+		t.Fatalf("an old refusal counts: %v", err)
+	}
+}
+
+func TestNewSink(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ENC", nil)
+	b.stream("SILENT", func(cfg *jetstream.StreamConfig) { cfg.NoAck = true })
+	b.stream("COPY", func(cfg *jetstream.StreamConfig) {
+		cfg.Subjects, cfg.Mirror = nil, &jetstream.StreamSource{Name: "ENC"}
+	})
+	subjects := func(to string) SubjectMap {
+		m, err := ParseSubjectMap(to, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	c := b.connect()
+	for _, test := range []struct {
+		name    string
+		options SinkOptions
+		want    string
+	}{
+		{"no name", SinkOptions{}, "not a stream name"},
+		{"unknown", SinkOptions{Stream: "NOPE"}, "create=true"},
+		{"other subject", SinkOptions{Stream: "ENC", Subjects: subjects("orders")}, `subject "orders" is not among its subjects ["enc" "enc.>"] (choose one with subject=`},
+		{"other prefix", SinkOptions{Stream: "ENC", Subjects: subjects("orders.>")}, "is not among"},
+		{"subjects of a stream that exists", SinkOptions{Stream: "ENC", CreateSubjects: []string{"a"}}, "only for a stream that is created"},
+		{"no acknowledgements", SinkOptions{Stream: "SILENT"}, "no_ack"},
+		{"mirror", SinkOptions{Stream: "COPY"}, "mirrors"},
+		{"negative", SinkOptions{Stream: "ENC", InFlight: -1}, "negative"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := NewSink(t.Context(), c, test.options)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Fatalf("got %v", err)
+			}
+		})
+	}
+
+	for _, to := range []string{"enc", "enc.orders", "enc.>", "enc.orders.>", "", ">"} {
+		if _, err := NewSink(t.Context(), c, SinkOptions{Stream: "ENC", Subjects: subjects(to)}); err != nil {
+			t.Errorf("%q: %v", to, err)
+		}
+	}
+}
+
+func TestCreateStream(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	c := b.connect()
+	to, err := ParseSubjectMap("made.>", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := SinkOptions{Stream: "MADE", Create: true, Subjects: to, SourceAckWait: time.Minute}
+	s := b.sink(c, o)
+	if got := s.StreamSubjects(); len(got) != 1 || got[0] != "made.>" || s.StreamCreated().IsZero() {
+		t.Fatalf("subjects %q", got)
+	}
+	if w := s.Warnings(); len(w) != 0 {
+		t.Fatalf("a stream of our own making: %q", w)
+	}
+	// It is there now, and is left as it is.
+	o.SourceAckWait = time.Hour
+	if w := b.sink(c, o).Warnings(); len(w) != 1 || !strings.Contains(w[0], "duplicates window 3m0s") {
+		t.Fatalf("warnings %q", w)
+	}
+}
+
+func TestInFlight(t *testing.T) {
+	t.Parallel()
+	f := newInFlight(100, 3)
+	take := func(size int, want bool) <-chan struct{} {
+		t.Helper()
+		ok, freed := f.take(size)
+		if ok != want {
+			t.Fatalf("took %d: %v", size, ok)
+		}
+		return freed
+	}
+	take(500, true) // alone, so it fits
+	freed := take(1, false)
+	select {
+	case <-freed:
+		t.Fatal("freed")
+	default:
+	}
+	f.give(500)
+	if err := f.wait(t.Context(), freed); err != nil {
+		t.Fatal(err)
+	}
+	take(50, true)
+	take(51, false)
+	take(50, true)
+	f.give(50)
+	take(0, true)
+	take(0, true)
+	freed = take(0, false) // the count is full
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := f.wait(ctx, freed); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,238 @@
+package envelope_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/streamcrypt/streamcrypt/codec/cms"
+	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/kekcache"
+)
+
+// refused checks that an envelope ends in a reason, through every door, and that not a byte comes out.
+func refused(t *testing.T, o *envelope.Opener, e []byte, b *envelope.Binding, reasons ...envelope.Reason) {
+	t.Helper()
+	dst := make([]byte, 0, len(e)+64)
+	out, _, err := o.Open(t.Context(), dst, e, b)
+	check := func(door string, n int, err error) {
+		t.Helper()
+		var refusal *envelope.Error
+		if !errors.As(err, &refusal) {
+			t.Fatalf("%s: %v", door, err)
+		}
+		if n != 0 {
+			t.Fatalf("%s: %d bytes came out: %v", door, n, err)
+		}
+		for _, r := range reasons {
+			if refusal.Reason == r {
+				return
+			}
+		}
+		if len(reasons) > 0 {
+			t.Fatalf("%s: %v, want one of %v", door, err, reasons)
+		}
+	}
+	check("Open", len(out), err)
+	if !bytes.Equal(dst[:cap(dst)], make([]byte, cap(dst))) {
+		t.Fatal("plaintext is left behind the slice")
+	}
+	read, err := io.ReadAll(o.NewReader(t.Context(), onlyReader{bytes.NewReader(e)}, b))
+	check("Reader", len(read), err)
+}
+
+func TestEverySingleBit(t *testing.T) {
+	profiles(t, func(t *testing.T, store kekcache.Store) {
+		r := newRig(t, rigOptions{store: store})
+		b := envelope.Binding{Key: []byte("k")}
+		e, err := r.sealer(t, 0).Seal(t.Context(), nil, []byte("hello"), &b, envelope.Position{Offset: 7})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := r.opener()
+		if _, _, err := o.Open(t.Context(), nil, e, &b); err != nil {
+			t.Fatal(err)
+		}
+		for bit := range len(e) * 8 {
+			e[bit/8] ^= 1 << (bit % 8)
+			refused(t, o, e, &b)
+			e[bit/8] ^= 1 << (bit % 8)
+		}
+	})
+}
+
+func TestEveryLength(t *testing.T) {
+	profiles(t, func(t *testing.T, store kekcache.Store) {
+		r := newRig(t, rigOptions{store: store})
+		e, err := r.sealer(t, 0).Seal(t.Context(), nil, []byte("hello"), &envelope.Binding{}, envelope.Position{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := r.opener()
+		refused(t, o, nil, &envelope.Binding{}, envelope.ReasonNotEnvelope)
+		for n := 1; n < len(e); n++ {
+			refused(t, o, e[:n], &envelope.Binding{}, envelope.ReasonTruncated)
+		}
+		for _, tail := range []byte{0x00, 0xd0, 0xff} {
+			refused(t, o, append(append([]byte(nil), e...), tail), &envelope.Binding{}, envelope.ReasonMalformed, envelope.ReasonTruncated)
+		}
+	})
+}
+
+func TestBinding(t *testing.T) {
+	profiles(t, func(t *testing.T, store kekcache.Store) {
+		r := newRig(t, rigOptions{store: store})
+		full := func() envelope.Binding {
+			return envelope.Binding{Subject: []byte("s"), Key: []byte("k"), Bound: []envelope.Bound{{Name: "h", Values: [][]byte{{1}}}}}
+		}
+		b := full()
+		e, err := r.sealer(t, 0).Seal(t.Context(), nil, []byte("hello"), &b, envelope.Position{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, change := range map[string]func(b *envelope.Binding){
+			"subject":     func(b *envelope.Binding) { b.Subject = []byte("t") },
+			"no subject":  func(b *envelope.Binding) { b.Subject = nil },
+			"key":         func(b *envelope.Binding) { b.Key = []byte("l") },
+			"empty key":   func(b *envelope.Binding) { b.Key = []byte{} },
+			"null key":    func(b *envelope.Binding) { b.Key = nil },
+			"value":       func(b *envelope.Binding) { b.Bound[0].Values[0] = []byte{2} },
+			"null value":  func(b *envelope.Binding) { b.Bound[0].Values[0] = nil },
+			"no value":    func(b *envelope.Binding) { b.Bound[0].Values = nil },
+			"header name": func(b *envelope.Binding) { b.Bound[0].Name = "i" },
+			"no header":   func(b *envelope.Binding) { b.Bound = nil },
+			"kind":        func(b *envelope.Binding) { b.Kind = envelope.EndOfArchive },
+		} {
+			b := full()
+			change(&b)
+			t.Run(name, func(t *testing.T) { refused(t, r.opener(), e, &b, envelope.ReasonTampered) })
+		}
+		t.Run("context", func(t *testing.T) {
+			o := envelope.NewOpener(r.opening, envelope.OpenerOptions{Context: []byte("elsewhere")})
+			refused(t, o, e, &b, envelope.ReasonTampered)
+		})
+	})
+}
+
+// segments takes a chunked envelope apart: what is before the segments, they themselves, and what is behind.
+func segments(t *testing.T, e []byte) (head []byte, all [][]byte, tail []byte) {
+	t.Helper()
+	var parsed cms.Envelope
+	if err := cms.Parse(e, &parsed); err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(e, parsed.Segments)
+	head, tail = e[:at], e[at+len(parsed.Segments):]
+	for s := parsed.Segments; len(s) > 0; {
+		_, rest := s.Next()
+		all = append(all, s[:len(s)-len(rest)])
+		s = rest
+	}
+	return head, all, tail
+}
+
+func TestChunksAreInTheirPlaces(t *testing.T) {
+	profiles(t, func(t *testing.T, store kekcache.Store) {
+		r := newRig(t, rigOptions{store: store})
+		s := r.sealer(t, 4096)
+		seal := func() []byte {
+			e, err := s.Seal(t.Context(), nil, payload(4*4096), &envelope.Binding{}, envelope.Position{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return e
+		}
+		head, all, tail := segments(t, seal())
+		_, others, _ := segments(t, seal())
+		for name, order := range map[string][][]byte{
+			"a chunk dropped":         {all[0], all[2], all[3]},
+			"the last dropped":        {all[0], all[1], all[2]},
+			"the first dropped":       {all[1], all[2], all[3]},
+			"two swapped":             {all[0], all[2], all[1], all[3]},
+			"one twice":               {all[0], all[1], all[1], all[2], all[3]},
+			"the last twice":          {all[0], all[1], all[2], all[3], all[3]},
+			"one of another":          {all[0], others[1], all[2], all[3]},
+			"the last of another":     {all[0], all[1], all[2], others[3]},
+			"another's after the end": {all[0], all[1], all[2], all[3], others[3]},
+			"all of another":          others,
+		} {
+			t.Run(name, func(t *testing.T) {
+				e := append(append(append([]byte(nil), head...), bytes.Join(order, nil)...), tail...)
+				var refusal *envelope.Error
+				out, _, err := r.opener().Open(t.Context(), nil, e, &envelope.Binding{})
+				if !errors.As(err, &refusal) || refusal.Reason != envelope.ReasonTampered || len(out) != 0 {
+					t.Errorf("Open: %d bytes, %v", len(out), err)
+				}
+				for door, in := range map[string]io.Reader{"pipe": onlyReader{bytes.NewReader(e)}, "file": bytes.NewReader(e)} {
+					out, err := io.ReadAll(r.opener().NewReader(t.Context(), in, &envelope.Binding{}))
+					if !errors.As(err, &refusal) || refusal.Reason != envelope.ReasonTampered {
+						t.Errorf("%s: %v", door, err)
+					}
+					if !bytes.HasPrefix(payload(4*4096), out) || len(out) == 4*4096 {
+						t.Errorf("%s: %d bytes that are no proper beginning of the payload", door, len(out))
+					}
+				}
+			})
+		}
+	})
+}
+
+// TestCutStream: a stream cut anywhere gives a verified beginning and then says that it is cut.
+func TestCutStream(t *testing.T) {
+	profiles(t, func(t *testing.T, store kekcache.Store) {
+		r := newRig(t, rigOptions{store: store})
+		var file bytes.Buffer
+		w := r.sealer(t, 4096).NewWriter(t.Context(), &file, &envelope.Binding{})
+		if _, err := w.Write(payload(3*4096 + 5)); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		e := file.Bytes()
+		for n := 1; n < len(e); n++ {
+			if n > 700 && n < len(e)-700 && n%97 != 0 {
+				continue
+			}
+			for door, in := range map[string]io.Reader{"pipe": onlyReader{bytes.NewReader(e[:n])}, "file": bytes.NewReader(e[:n])} {
+				out, err := io.ReadAll(r.opener().NewReader(t.Context(), in, &envelope.Binding{}))
+				var refusal *envelope.Error
+				if errors.As(err, &refusal) && refusal.Reason == envelope.ReasonTruncated && bytes.HasPrefix(payload(3*4096+5), out) {
+					continue
+				}
+				// Cut right behind its key record, what is left is a whole envelope, but not one of a value.
+				if errors.As(err, &refusal) && refusal.Reason == envelope.ReasonTampered && n < 200 && len(out) == 0 && store == nil {
+					continue
+				}
+				t.Fatalf("%s: cut to %d of %d bytes: %d bytes, %v", door, n, len(e), len(out), err)
+			}
+		}
+	})
+}
+
+func TestWriterAfterAnError(t *testing.T) {
+	r := newRig(t, rigOptions{})
+	broken := errors.New("disk full")
+	w := r.sealer(t, 4096).NewWriter(t.Context(), brokenWriter{broken}, &envelope.Binding{})
+	_, err := w.Write(payload(3 * 4096))
+	if !errors.Is(err, broken) || !errors.Is(w.Close(), broken) {
+		t.Errorf("Write: %v, Close: %v", err, w.Close())
+	}
+	// A source that breaks off must not look like one that ended.
+	w = r.sealer(t, 4096).NewWriter(t.Context(), io.Discard, &envelope.Binding{})
+	if _, err := w.ReadFrom(io.MultiReader(bytes.NewReader(payload(5000)), brokenReader{broken})); !errors.Is(err, broken) {
+		t.Errorf("ReadFrom: %v", err)
+	}
+	if err := w.Close(); !errors.Is(err, broken) {
+		t.Errorf("Close: %v", err)
+	}
+}
+
+type brokenWriter struct{ err error }
+
+func (w brokenWriter) Write([]byte) (int, error) { return 0, w.err }
+
+type brokenReader struct{ err error }
+
+func (r brokenReader) Read([]byte) (int, error) { return 0, r.err }

@@ -1,0 +1,114 @@
+// Package address reads the URLs in which people name ends, keys and stores. It is strict, so that a slip of the pen is an
+// error with a suggestion and never a default:
+//
+//	address    = scheme ":" [ "//" host *( "," host ) "/" ] path [ "?" name "=" value *( "&" name "=" value ) ]
+//
+// Path and values are percent-decoded; a plus sign is a plus sign. The package knows no scheme and no parameter: whoever
+// reads an address says what it may have. It must not repeat in an error what could be a secret: the whole text, hosts that
+// hold a user, and values.
+package address
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// Address is a URL taken apart.
+type Address struct {
+	Scheme string
+	Hosts  []string // HOST or HOST:PORT; nil without "//"
+	Path   string   // without the slash that ends the hosts
+
+	values map[string]string
+	names  []string // of values, in the order in which they were given
+}
+
+var (
+	// ErrNoScheme says that a text does not begin with a scheme.
+	ErrNoScheme = errors.New("no scheme in front, such as file:")
+	// ErrUser says that a user stands before a host, where a password might.
+	ErrUser = errors.New("a user before the host")
+	// ErrEscape says that a percent sign is not followed by two hex digits.
+	ErrEscape = errors.New("a percent sign without two hex digits; the sign itself is %25")
+)
+
+// Parse takes an address apart.
+func Parse(text string) (*Address, error) {
+	scheme, rest, ok := strings.Cut(text, ":")
+	if !ok || !validScheme(scheme) {
+		return nil, ErrNoScheme
+	}
+	a := &Address{Scheme: scheme, values: map[string]string{}}
+	rest, query, hasQuery := strings.Cut(rest, "?")
+	if err := a.locate(rest); err != nil {
+		return nil, fmt.Errorf("%s: %w", scheme, err)
+	}
+	if !hasQuery {
+		return a, nil
+	}
+	for pair := range strings.SplitSeq(query, "&") {
+		if err := a.add(pair); err != nil {
+			return nil, fmt.Errorf("%s: %w", scheme, err)
+		}
+	}
+	return a, nil
+}
+
+func validScheme(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-'
+	})
+}
+
+// locate reads hosts and path.
+func (a *Address) locate(rest string) (err error) {
+	if hosts, found := strings.CutPrefix(rest, "//"); found {
+		hosts, rest, _ = strings.Cut(hosts, "/")
+		if strings.Contains(hosts, "@") {
+			return ErrUser
+		}
+		a.Hosts = strings.Split(hosts, ",")
+	}
+	a.Path, err = unescape(rest)
+	return err
+}
+
+// add reads one parameter.
+func (a *Address) add(pair string) error {
+	name, value, ok := strings.Cut(pair, "=")
+	name, err := unescape(name)
+	switch {
+	case err != nil:
+		return err
+	case name == "":
+		return errors.New("a parameter without a name")
+	case !ok || value == "":
+		return fmt.Errorf("parameter %q has no value", name)
+	}
+	if _, twice := a.values[name]; twice {
+		return fmt.Errorf("parameter %q is given twice", name)
+	}
+	if a.values[name], err = unescape(value); err != nil {
+		return fmt.Errorf("parameter %q: %w", name, err)
+	}
+	a.names = append(a.names, name)
+	return nil
+}
+
+func unescape(s string) (string, error) {
+	out, err := url.PathUnescape(s)
+	if err != nil {
+		return "", ErrEscape
+	}
+	return out, nil
+}
+
+// String is the address without its parameters, for logs and errors.
+func (a *Address) String() string {
+	if a.Hosts == nil {
+		return a.Scheme + ":" + a.Path
+	}
+	return a.Scheme + "://" + strings.Join(a.Hosts, ",") + "/" + a.Path
+}

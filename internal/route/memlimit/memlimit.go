@@ -1,0 +1,60 @@
+// Package memlimit keeps what routes count as their memory: whether it fits the process's cgroup, and the limit that the
+// garbage collector is given. It must not know what the memory is for.
+package memlimit
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"runtime/debug"
+	"sync"
+)
+
+// TooSmallError says that more memory is needed than the cgroup allows.
+type TooSmallError struct{ Need, Limit int64 } // bytes
+
+func (e *TooSmallError) Error() string {
+	return fmt.Sprintf("needs up to %d MiB of memory, the cgroup allows %d MiB", (e.Need+1<<20-1)>>20, e.Limit>>20)
+}
+
+// ledger adds up what has been reserved in this process.
+var ledger struct {
+	sync.Mutex
+	reserved int64
+	before   int64 // the limit while nothing was reserved
+}
+
+// Reserve counts n bytes until release is called, and sets the garbage collector's limit to all that is counted. If the user
+// has set GOMEMLIMIT, it stays.
+func Reserve(n int64) (release func()) {
+	add(n)
+	return sync.OnceFunc(func() { add(-n) })
+}
+
+func add(n int64) {
+	if os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	ledger.Lock()
+	defer ledger.Unlock()
+	if ledger.reserved == 0 {
+		ledger.before = debug.SetMemoryLimit(-1)
+	}
+	ledger.reserved += n
+	if ledger.reserved == 0 {
+		debug.SetMemoryLimit(ledger.before)
+		return
+	}
+	debug.SetMemoryLimit(ledger.reserved)
+}
+
+// Check returns a *TooSmallError if need bytes do not fit this process's cgroup.
+func Check(need int64) error {
+	if limit := Cgroup(os.DirFS("/")); need > limit {
+		return &TooSmallError{Need: need, Limit: limit}
+	}
+	return nil
+}
+
+// unlimited is what Cgroup returns where there is no limit.
+const unlimited = math.MaxInt64

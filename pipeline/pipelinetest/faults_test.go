@@ -1,0 +1,254 @@
+package pipelinetest
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// broken wraps a medium's lanes so that they break one promise.
+type broken struct {
+	pipeline.Source
+	read func(*pipeline.Batch)
+	lane func(pipeline.Lane) pipeline.Lane
+}
+
+type brokenLane struct {
+	pipeline.Lane
+	read func(*pipeline.Batch)
+}
+
+func (l brokenLane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
+	b, err := l.Lane.Read(ctx, limit)
+	if err == nil && l.read != nil {
+		l.read(b)
+	}
+	return b, err
+}
+
+func (s broken) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
+	return s.Source.Serve(ctx, func(ctx context.Context, lane pipeline.Lane) error {
+		if s.lane != nil {
+			lane = s.lane(lane)
+		}
+		return serve(ctx, brokenLane{lane, s.read})
+	})
+}
+
+// deaf is a lane that forgets commits, stale one whose batches share their buffers.
+type (
+	deaf  struct{ pipeline.Lane }
+	stale struct {
+		pipeline.Lane
+		last *pipeline.Batch
+	}
+)
+
+func (deaf) Commit(context.Context, *pipeline.Progress) error { return nil }
+
+func (l *stale) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
+	b, err := l.Lane.Read(ctx, limit)
+	if l.last != nil {
+		for i := range l.last.Messages {
+			clear(l.last.Messages[i].Value)
+		}
+	}
+	l.last = b
+	return b, err
+}
+
+// swallow ends every lane without an error.
+type swallow struct{ pipeline.Source }
+
+func (s swallow) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
+	return s.Source.Serve(ctx, func(ctx context.Context, lane pipeline.Lane) error {
+		_ = serve(ctx, lane)
+		return nil
+	})
+}
+
+// again serves a lane that should be parked once more.
+type again struct{ pipeline.Source }
+
+func (s again) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
+	return s.Source.Serve(ctx, func(ctx context.Context, lane pipeline.Lane) error {
+		if err := serve(ctx, lane); err != nil {
+			return pipeline.ErrLost
+		}
+		return nil
+	})
+}
+
+// TestSourceSuiteFindsFaults gives each check a source that breaks what it checks.
+func TestSourceSuiteFindsFaults(t *testing.T) {
+	drop := func(b *pipeline.Batch) {
+		if n := len(b.Messages); n > 1 {
+			b.Messages = b.Messages[:n-1]
+		}
+	}
+	tests := []struct {
+		check string
+		wrap  func(pipeline.Source) pipeline.Source
+	}{
+		{"hooks", nil}, // see the end
+		{"empty medium", func(s pipeline.Source) pipeline.Source { return invented{} }},
+		{"order, no loss", func(s pipeline.Source) pipeline.Source { return broken{Source: s, read: drop} }},
+		{"order, no loss", func(s pipeline.Source) pipeline.Source {
+			return broken{Source: s, read: func(b *pipeline.Batch) {
+				rand.Shuffle(len(b.Messages), func(i, j int) { b.Messages[i], b.Messages[j] = b.Messages[j], b.Messages[i] })
+			}}
+		}},
+		{"order, no loss", func(s pipeline.Source) pipeline.Source {
+			return broken{Source: s, read: func(b *pipeline.Batch) { b.Messages[0].Headers = nil; b.Messages[0].Value = nil }}
+		}},
+		{"batches", func(s pipeline.Source) pipeline.Source {
+			return broken{Source: s, read: func(b *pipeline.Batch) { b.Ends[0].Next = 0 }}
+		}},
+		{"batches", func(s pipeline.Source) pipeline.Source {
+			return broken{Source: s, read: func(b *pipeline.Batch) { b.Size /= 2 }}
+		}},
+		{"release discipline", func(s pipeline.Source) pipeline.Source {
+			return broken{Source: s, lane: func(l pipeline.Lane) pipeline.Lane { return &stale{Lane: l} }}
+		}},
+		{"parked lane ends a bounded run", func(s pipeline.Source) pipeline.Source { return swallow{s} }},
+		{"resume after a failure", func(s pipeline.Source) pipeline.Source {
+			return broken{Source: s, lane: func(l pipeline.Lane) pipeline.Lane { return deaf{l} }}
+		}},
+		{"nothing twice after the end", func(s pipeline.Source) pipeline.Source {
+			return broken{Source: s, lane: func(l pipeline.Lane) pipeline.Lane { return deaf{l} }}
+		}},
+		{"lost lane", func(s pipeline.Source) pipeline.Source { return swallow{s} }},
+		{"gaps", func(s pipeline.Source) pipeline.Source { return broken{Source: s, read: drop} }},
+		{"waits for more", func(s pipeline.Source) pipeline.Source { s.(*MemorySource).Live = false; return s }},
+		{"drain on shutdown", func(s pipeline.Source) pipeline.Source {
+			return broken{Source: s, lane: func(l pipeline.Lane) pipeline.Lane { return deaf{l} }}
+		}},
+		{"parked lane is left alone", func(s pipeline.Source) pipeline.Source { return again{s} }},
+		{"parked lane is left alone", func(s pipeline.Source) pipeline.Source { s.(*MemorySource).Live = false; return s }},
+		{"revoked lane", func(s pipeline.Source) pipeline.Source {
+			return broken{Source: s, lane: func(l pipeline.Lane) pipeline.Lane { return deaf{l} }}
+		}},
+	}
+	for i, test := range tests {
+		t.Run(fmt.Sprintf("%d %s", i, test.check), func(t *testing.T) {
+			spec := memorySpec()
+			spec.MaxValue = defaultMaxValue
+			spec.New = func(t *testing.T) SourceMedium {
+				m := memoryMedium(t)
+				if test.wrap == nil {
+					m.Revoke = nil
+					return m
+				}
+				bounded, live := m.Bounded, m.Live
+				m.Bounded = func() pipeline.Source { return test.wrap(bounded()) }
+				m.Live = func() pipeline.Source { return test.wrap(live()) }
+				return m
+			}
+			for _, c := range sourceChecks {
+				if c.name == test.check {
+					err := c.run(t, spec)
+					if err == nil {
+						t.Error("the check passed")
+					} else if strings.Contains(err.Error(), "timeout") {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// invented is a source of a message that nobody put.
+type invented struct{}
+
+func (invented) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
+	return from([]pipeline.Message{{Value: []byte("invented")}}).Serve(ctx, serve)
+}
+
+// badSink breaks the promise that its name says.
+type badSink struct {
+	pipeline.Sink
+	breaks string
+	mu     sync.Mutex
+	kept   []pipeline.Message
+}
+
+func (s *badSink) Open(ctx context.Context, lane pipeline.Lane) (pipeline.Writer, error) {
+	w, err := s.Sink.Open(ctx, lane)
+	return &badWriter{w, s}, err
+}
+
+type badWriter struct {
+	pipeline.Writer
+	sink *badSink
+}
+
+func (w *badWriter) Write(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
+	switch w.sink.breaks {
+	case "loses":
+		msgs = msgs[:len(msgs)/2]
+	case "refuses empty writes":
+		if len(msgs) == 0 {
+			return errCut
+		}
+	case "keeps slices":
+		w.sink.mu.Lock()
+		defer w.sink.mu.Unlock()
+		w.sink.kept = append(w.sink.kept, msgs...)
+		return nil
+	case "lies":
+		if ctx.Err() != nil {
+			return nil
+		}
+	case "positions early":
+		done = &pipeline.Progress{}
+	}
+	return w.Writer.Write(ctx, msgs, done)
+}
+
+func (w *badWriter) Close(ctx context.Context) error {
+	if w.sink.breaks == "writes at close" {
+		_ = w.Writer.Write(ctx, []pipeline.Message{{Value: []byte("invented")}}, &pipeline.Progress{})
+	}
+	return w.Writer.Close(ctx)
+}
+
+// TestSinkSuiteFindsFaults gives each check a sink that breaks what it checks.
+func TestSinkSuiteFindsFaults(t *testing.T) {
+	tests := []struct{ check, breaks string }{
+		{"order, no loss", "loses"},
+		{"order, no loss", "keeps slices"},
+		{"steps", "refuses empty writes"},
+		{"steps", "keeps slices"},
+		{"nothing written", "writes at close"},
+		{"without position", "positions early"},
+		{"cancelled write", "lies"},
+		{"lanes", "loses"},
+		{"dead letters", "loses"},
+		{"drain on shutdown", "loses"},
+	}
+	for _, test := range tests {
+		t.Run(test.check+"/"+test.breaks, func(t *testing.T) {
+			spec := SinkSpec{Carries: everything, Atomic: true, MaxValue: defaultMaxValue, Timeout: 20 * time.Second}
+			spec.New = func(t *testing.T) SinkMedium {
+				m := memorySinkMedium(true)(t)
+				bad := &badSink{Sink: m.Sink(), breaks: test.breaks}
+				stored := m.Stored
+				m.Sink = func() pipeline.Sink { return bad }
+				m.Stored = func() []pipeline.Message { return append(stored(), bad.kept...) }
+				return m
+			}
+			for _, c := range sinkChecks {
+				if c.name == test.check && c.run(t, spec) == nil {
+					t.Error("the check passed")
+				}
+			}
+		})
+	}
+}
