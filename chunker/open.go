@@ -35,7 +35,7 @@ func NewOpeningKey(key *[KeySize]byte) (*OpeningKey, error) {
 // IVSize too, and for a ciphertext that is shorter than a tag. To open in place, dst is ciphertext[:0]; else
 // ciphertext and dst's spare capacity must not overlap.
 func (k *OpeningKey) Open(dst, iv, ciphertext, aad []byte) ([]byte, error) {
-	if len(iv) != IVSize || len(ciphertext) < TagSize {
+	if len(iv) != IVSize {
 		return dst, ErrTampered
 	}
 	var nonce []byte

@@ -3,6 +3,7 @@ package transform
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/kekcache"
@@ -26,6 +27,9 @@ type Decrypt struct {
 
 // NewDecrypt returns the transform of one worker.
 func NewDecrypt(o DecryptOptions) (*Decrypt, error) {
+	if o.Keys == nil {
+		return nil, errors.New("transform: no keys to open with")
+	}
 	var err error
 	if o.Bind, err = bindNames(o.Bind); err != nil {
 		return nil, err
@@ -43,20 +47,26 @@ func (t *Decrypt) Reset() { t.memory.reset() }
 // Bound implements pipeline.Transform: a payload is shorter than its envelope.
 func (t *Decrypt) Bound(m *pipeline.Message) int { return len(m.Value) }
 
-// Append implements pipeline.Transform.
+// Append implements pipeline.Transform. On an error dst comes back as it was, and its spare capacity holds no plaintext.
 func (t *Decrypt) Append(ctx context.Context, dst []byte, m *pipeline.Message) ([]byte, error) {
 	m.Mark = [24]byte{}
-	dst, err := t.open(ctx, dst, m)
+	out, err := t.open(ctx, dst, m)
 	if err != nil {
 		return dst, err
 	}
-	if err := t.memory.subject(&t.o.Common, m); err != nil {
+	if err := t.publish(m); err != nil {
+		clear(out[len(dst):])
 		return dst, err
 	}
-	if t.o.Check != nil {
-		return dst, t.o.Check(m)
+	return out, nil
+}
+
+// publish makes of an opened message what the destination gets.
+func (t *Decrypt) publish(m *pipeline.Message) error {
+	if err := t.memory.subject(&t.o.Common, m); err != nil || t.o.Check == nil {
+		return err
 	}
-	return dst, nil
+	return t.o.Check(m)
 }
 
 func (t *Decrypt) open(ctx context.Context, dst []byte, m *pipeline.Message) ([]byte, error) {
@@ -85,11 +95,10 @@ func (t *Decrypt) open(ctx context.Context, dst []byte, m *pipeline.Message) ([]
 	return out, nil
 }
 
-// mark notes the position for the Gate.
+// mark notes the position for the Gate, in the order of docs/envelope.md, section 3. The last byte is spare.
 func mark(m *pipeline.Message, p *envelope.Position) {
 	copy(m.Mark[:7], p.Place[:])
 	binary.BigEndian.PutUint64(m.Mark[7:], p.Offset)
 	binary.BigEndian.PutUint32(m.Mark[15:], p.Distance)
 	binary.BigEndian.PutUint32(m.Mark[19:], p.Created)
-	m.Mark[23] = 1 // there is one
 }

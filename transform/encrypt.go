@@ -2,6 +2,7 @@ package transform
 
 import (
 	"context"
+	"errors"
 
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/kekcache"
@@ -23,11 +24,14 @@ type Encrypt struct {
 	sealer *envelope.Sealer
 	memory scratch
 	place  string // the last message's
-	as     Place
+	as     *Place // of place; nil before the first message
 }
 
 // NewEncrypt returns the transform of one worker.
 func NewEncrypt(o EncryptOptions) (*Encrypt, error) {
+	if o.Keys == nil {
+		return nil, errors.New("transform: no keys to seal with")
+	}
 	var err error
 	if o.Bind, err = bindNames(o.Bind); err != nil {
 		return nil, err

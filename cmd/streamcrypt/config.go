@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"slices"
 
@@ -16,42 +15,37 @@ type configFlag string
 // BeforeResolve implements kong's hook of that name: it reads the file and lets kong look up flags in it.
 func (c configFlag) BeforeResolve(ctx *kong.Context, path *kong.Path) error {
 	name, _ := ctx.FlagValue(path.Flag).(configFlag)
-	if name == "" {
+	if command := ctx.Selected(); name == "" || command == nil || command.Hidden {
 		return nil
 	}
 	file, err := settings.Read(string(name))
 	if err != nil {
 		return err
 	}
-	node := ctx.Selected()
-	if node == nil {
-		return nil // no command, which is an error of its own
+	resolver := fileResolver{file}
+	if err := resolver.Validate(ctx.Model); err != nil {
+		return err // before an error about what is missing because of it
 	}
-	if err := checkFields(file, ctx.Model, node); err != nil {
-		return err
-	}
-	ctx.AddResolver(fileResolver{file})
+	ctx.AddResolver(resolver)
 	return nil
-}
-
-// checkFields refuses what is no flag of the command.
-func checkFields(file *settings.File, app *kong.Application, command *kong.Node) error {
-	known := slices.DeleteFunc(flagNames(command), func(name string) bool { return name == "config" })
-	return file.Check(known, func(name string) string {
-		for _, other := range app.Children {
-			if other != command && slices.Contains(flagNames(other), name) {
-				return fmt.Sprintf("it belongs to %s, not to %s", other.Name, command.Name)
-			}
-		}
-		return ""
-	})
 }
 
 // fileResolver gives kong the fields of a file where neither the command line nor the environment has a value.
 type fileResolver struct{ file *settings.File }
 
-// Validate implements kong.Resolver; checkFields has done it.
-func (fileResolver) Validate(*kong.Application) error { return nil }
+// Validate implements kong.Resolver: it refuses what is no flag of any command. A flag of another command is let be, as it
+// is in the environment: one file may serve encrypt and verify.
+func (r fileResolver) Validate(app *kong.Application) error {
+	var known []string
+	for _, command := range app.Children {
+		if !command.Hidden {
+			known = append(known, flagNames(command)...)
+		}
+	}
+	slices.Sort(known)
+	known = slices.DeleteFunc(slices.Compact(known), func(name string) bool { return name == "config" })
+	return r.file.Check(known)
+}
 
 // Resolve implements kong.Resolver.
 func (r fileResolver) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {

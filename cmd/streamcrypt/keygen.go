@@ -12,7 +12,7 @@ import (
 
 // keygenCmd makes keys.
 type keygenCmd struct {
-	Kind   string `arg:"" optional:"" enum:"local,x25519,rsa," help:"Kind of key: local (AES-256), x25519 or rsa."`
+	Kind   string `arg:"" optional:"" default:"" enum:"local,x25519,rsa," help:"Kind of key: local (AES-256), x25519 or rsa."`
 	Bits   int    `placeholder:"N" help:"Size of an rsa key: 2048 to 4096; default: 3072."`
 	Public string `placeholder:"FILE" help:"Print the public half of the key in FILE instead."`
 	Out    string `placeholder:"FILE" help:"Write a new file instead of standard output."`

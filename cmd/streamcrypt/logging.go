@@ -9,7 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/progress"
-	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/settings"
+	"github.com/streamcrypt/streamcrypt/internal/route/address"
 )
 
 // newLogger logs text for people on a terminal and JSON for programs anywhere else.
@@ -47,7 +47,7 @@ func (p *program) warnOfVariables(environ []string) {
 		if !ours || slices.Contains(known, suffix) {
 			continue
 		}
-		if near := settings.Nearest(suffix, known); near != "" {
+		if near := address.Nearest(suffix, known); near != "" {
 			p.log.Warn("unknown environment variable is ignored", "name", name, "nearest", envPrefix+"_"+near)
 		}
 	}

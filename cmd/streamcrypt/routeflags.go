@@ -65,15 +65,20 @@ func (p *program) runRoute(open opener, c route.Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 
-	reporter := progress.Start(p.mode, p.screen, p.log, func() progress.State {
-		s := r.Snapshot()
-		return progress.State{Done: s.Done, Total: s.Total, Bytes: s.Unit == route.Bytes}
-	})
+	reporter := p.watch(r, p.mode)
 	started := time.Now()
 	err = r.Run(p.ctx)
 	reporter.Stop()
 	p.summarize(r.Snapshot(), time.Since(started), err == nil)
 	return err
+}
+
+// watch shows how far a route is, until the Reporter is stopped.
+func (p *program) watch(r *route.Route, mode progress.Mode) *progress.Reporter {
+	return progress.Start(mode, p.screen, p.log, func() progress.State {
+		s := r.Snapshot()
+		return progress.State{Done: s.Done, Total: s.Total, Bytes: s.Unit == route.Bytes}
+	})
 }
 
 // summarize logs what a route did.
@@ -93,8 +98,6 @@ func (p *program) summarize(s route.Snapshot, took time.Duration, complete bool)
 		{"duplicates", s.Skipped, false},
 		{"rejected", s.Rejected, true},
 		{"parked", s.Parked, true},
-		{"gaps", s.Gaps, true},
-		{"foreign", s.Foreign, true},
 	} {
 		if count.n > 0 {
 			attrs = append(attrs, slog.Int64(count.name, count.n))

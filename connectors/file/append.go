@@ -108,7 +108,8 @@ func (w *writer) follow(h handle, dec *seqDecoder, size int64) error {
 }
 
 // torn tells whether what is left in the window and the file can be cut as the rest of a torn write:
-// no whole record may lie in it, or a damaged length would cost all that comes after.
+// no whole record may lie in it, or a damaged length would cost all that comes after. So a write that
+// reached the disk out of order is refused as well, and left to a person to look at.
 func (s *Sink) torn(ctx context.Context, win *window) error {
 	for !win.eof {
 		if len(win.bytes()) > s.limits.record+frameSize {

@@ -33,7 +33,7 @@ type Checkpoint struct {
 	disk disk
 
 	mu      sync.Mutex
-	now     record
+	now     content
 	resumed bool
 	dirty   bool
 	output  func() error // syncs the output that now.Output is about; nil without one
@@ -41,8 +41,8 @@ type Checkpoint struct {
 	err     error // of a flush in the background; ends all use
 }
 
-// record is the content of a checkpoint file.
-type record struct {
+// content is what a checkpoint file holds.
+type content struct {
 	Version int       `json:"version"`
 	FileID  []byte    `json:"file_id"`
 	From    string    `json:"from"`
@@ -84,7 +84,7 @@ func openCheckpoint(d disk, path, from, to string) (*Checkpoint, error) {
 	err := c.load()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		c.now = record{Version: 1, FileID: make([]byte, 16), From: from, To: to}
+		c.now = content{Version: 1, FileID: make([]byte, 16), From: from, To: to}
 		rand.Read(c.now.FileID)
 		err = c.save()
 	case err == nil && c.now.From != from:
@@ -121,7 +121,7 @@ func (c *Checkpoint) load() error {
 	return c.now.check()
 }
 
-func (r *record) check() error {
+func (r *content) check() error {
 	bad := r.Version != 1 || len(r.FileID) != 16
 	for _, p := range r.Places {
 		bad = bad || p.Next < 0 || p.Last < -1
@@ -144,7 +144,7 @@ func (c *Checkpoint) Resumed() bool { return c.resumed }
 func (c *Checkpoint) Close() error { return c.flush() }
 
 // note keeps a change of the record in memory. It is durable within commitEvery, or after flush.
-func (c *Checkpoint) note(change func(*record)) error {
+func (c *Checkpoint) note(change func(*content)) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
@@ -239,7 +239,7 @@ func (c *Checkpoint) outputAt() *outputAt {
 }
 
 // move takes over positions, which replace those of the same place.
-func (r *record) move(places []pipeline.Position) {
+func (r *content) move(places []pipeline.Position) {
 	for _, p := range places {
 		to := place{Place: p.Place, Next: p.Next, Last: p.Last, State: slices.Clone(p.State)}
 		i := slices.IndexFunc(r.Places, func(have place) bool { return have.Place == p.Place })

@@ -28,7 +28,7 @@ func crashRun(t *testing.T, d *memDisk, f Format, source func(*Checkpoint) pipel
 		return nil
 	})
 	err = pipeline.Run(t.Context(), pipeline.Options{
-		Source: source(ck), Sink: sink, NewTransform: slow, Workers: 2, ReadAhead: 1500,
+		Source: source(ck), Sink: sink, NewTransform: slow, Workers: 2, ReadAhead: 1500, Log: quiet,
 	})
 	return errors.Join(err, ck.Close())
 }
@@ -94,7 +94,7 @@ func crashAtEveryStep(t *testing.T, f Format, want []pipeline.Message, open func
 				t.Fatalf("step %d: %v", at, err)
 			}
 			equal(t, want, got)
-			steps = max(steps, min(d.steps, 150))
+			steps = max(steps, min(d.taken(), 150))
 		})
 	}
 	if steps < 20 {

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,6 +22,8 @@ import (
 var carries = pipelinetest.Carries{
 	Key: true, NullValue: true, Headers: true, NullHeader: true, HeaderOrder: true, Binary: true, Time: time.Millisecond,
 }
+
+var quiet = slog.New(slog.DiscardHandler)
 
 var errSeal = errors.New("seal broken")
 
@@ -121,7 +124,8 @@ func write(t testing.TB, o SinkOptions, msgs ...pipeline.Message) error {
 func copyFile(t testing.TB, from SourceOptions, to SinkOptions) error {
 	t.Helper()
 	return pipeline.Run(t.Context(), pipeline.Options{
-		Source: newSource(t, from), Sink: newSink(t, to), NewTransform: pipelinetest.Identity, Workers: 2, ReadAhead: 2048,
+		Source: newSource(t, from), Sink: newSink(t, to), NewTransform: pipelinetest.Identity,
+		Workers: 2, ReadAhead: 2048, Log: quiet,
 	})
 }
 
@@ -170,7 +174,7 @@ func store(t testing.TB, path string, b []byte) string {
 
 func temp(t testing.TB, name string) string { return filepath.Join(t.TempDir(), name) }
 
-// names lists the files beside path.
+// listing names the files beside path.
 func listing(t testing.TB, path string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Dir(path))

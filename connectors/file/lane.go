@@ -226,7 +226,7 @@ func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	if ck == nil {
 		return nil
 	}
-	return ck.note(func(r *record) { r.move(done.Places); r.Input = &from })
+	return ck.note(func(r *content) { r.move(done.Places); r.Input = &from })
 }
 
 // advance takes over progress and returns where reading could begin again after it.

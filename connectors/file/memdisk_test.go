@@ -39,6 +39,13 @@ func (d *memDisk) step() error {
 	return nil
 }
 
+// taken is how many steps there have been.
+func (d *memDisk) taken() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.steps
+}
+
 // crash turns the power off and on again.
 func (d *memDisk) crash(r *rand.Rand) {
 	d.mu.Lock()

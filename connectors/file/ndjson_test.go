@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -242,22 +241,4 @@ func FuzzLine(f *testing.F) {
 		}
 		equal(t, []pipeline.Message{m}, []pipeline.Message{got})
 	})
-}
-
-// TestReadPieces checks that it does not matter how an input comes in.
-func TestReadPieces(t *testing.T) {
-	want := messages(200)
-	for _, f := range []Format{NDJSON, Seq} {
-		path := temp(t, "a")
-		if err := write(t, sinkOptions(path, f), want...); err != nil {
-			t.Fatal(err)
-		}
-		o := sourceOptions(Stream, f)
-		o.Stdin = &pieces{b: load(t, path), r: rand.New(rand.NewPCG(1, 2))}
-		got, err := read(t, o)
-		if err != nil {
-			t.Fatalf("%s: %v", f, err)
-		}
-		equal(t, want, got)
-	}
 }

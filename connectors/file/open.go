@@ -19,27 +19,18 @@ func (s *Sink) open(ctx context.Context, from pipeline.Lane) (*writer, error) {
 		return nil, errors.New("source and sink have different checkpoints")
 	}
 	w := &writer{sink: s, lane: own, enc: s.encoder()}
-	if s.opts.Path == Stream {
-		w.out = stream{Writer: s.opts.Stdout}
-		return w, s.stream(w)
-	}
-	there, regular, err := exists(s.disk, s.opts.Path)
-	if err != nil {
-		return nil, err
-	}
-	if !regular {
-		if ck != nil {
-			return nil, errNoCheckpoint
-		}
-		h, err := s.disk.open(s.opts.Path, os.O_WRONLY)
-		if err != nil {
+	there, regular := true, false
+	if s.opts.Path != Stream {
+		var err error
+		if there, regular, err = exists(s.disk, s.opts.Path); err != nil {
 			return nil, err
 		}
-		w.out = stream{Writer: h, closer: h}
-		return w, s.stream(w)
 	}
 	goOn := s.opts.Append || s.begun
+	var err error
 	switch {
+	case !regular:
+		err = s.pipe(w)
 	case ck != nil:
 		err = s.resume(ctx, w, there)
 	case there && goOn:
@@ -73,8 +64,20 @@ func (s *Sink) closed(w *writer, kept bool) {
 	}
 }
 
-// stream goes on where the last lane left a pipe.
-func (s *Sink) stream(w *writer) error {
+// pipe opens what cannot be cut, and goes on where the last lane left it.
+func (s *Sink) pipe(w *writer) error {
+	switch {
+	case s.opts.Checkpoint != nil:
+		return errNoCheckpoint
+	case s.opts.Path == Stream:
+		w.out = stream{Writer: s.opts.Stdout}
+	default:
+		h, err := s.disk.open(s.opts.Path, os.O_WRONLY)
+		if err != nil {
+			return err
+		}
+		w.out = stream{Writer: h, closer: h}
+	}
 	if s.sent != nil {
 		w.enc, w.bytes = s.sent.enc, s.sent.bytes
 	}
@@ -167,12 +170,13 @@ func (s *Sink) adopt(ctx context.Context, w *writer, there bool) error {
 			return err
 		}
 		at = w.kept
-		if err := w.out.close(true); err != nil {
+		err := w.out.close(true)
+		if w.out = nil; err != nil {
 			return err
 		}
 	}
 	ck := s.opts.Checkpoint
-	if err := ck.note(func(r *record) { r.Output = &at }); err != nil {
+	if err := ck.note(func(r *content) { r.Output = &at }); err != nil {
 		return err
 	}
 	return ck.flush()

@@ -8,9 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
@@ -59,13 +58,14 @@ func TestWhole(t *testing.T) {
 		if err := write(t, sinkOptions(in, f), msgs...); err != nil {
 			t.Fatal(err)
 		}
-		seen := false
+		var seen atomic.Bool
 		run := func(path string, o SinkOptions, fail bool) error {
 			return pipeline.Run(t.Context(), pipeline.Options{
-				Source: newSource(t, sourceOptions(path, f)), Sink: newSink(t, o), Workers: 2, ReadAhead: 2048,
+				Source: newSource(t, sourceOptions(path, f)), Sink: newSink(t, o), Workers: 2, ReadAhead: 2048, Log: quiet,
 				NewTransform: pipelinetest.Each(func(_ context.Context, m *pipeline.Message) error {
-					_, err := os.Stat(out)
-					seen = seen || err == nil
+					if _, err := os.Stat(out); err == nil {
+						seen.Store(true)
+					}
 					if fail && m.Origin.Offset == 40 {
 						return errors.New("broken")
 					}
@@ -83,7 +83,7 @@ func TestWhole(t *testing.T) {
 		if err := run(in, sinkOptions(out, f), false); err != nil {
 			t.Fatal(err)
 		}
-		if seen {
+		if seen.Load() {
 			t.Fatalf("%s: the output was there before it was complete", f)
 		}
 		if !bytes.Equal(load(t, in), load(t, out)) || len(listing(t, out)) != 1 {
@@ -114,15 +114,14 @@ func TestWholeServedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	sink := newSink(t, sinkOptions(out, NDJSON))
-	lost := false
+	var lost atomic.Bool
 	err := pipeline.Run(t.Context(), pipeline.Options{
-		Source: newSource(t, sourceOptions(in, NDJSON)), Sink: sink, Workers: 2, ReadAhead: 2048,
+		Source: newSource(t, sourceOptions(in, NDJSON)), Sink: sink, Workers: 2, ReadAhead: 2048, Log: quiet,
 		NewTransform: pipelinetest.Each(func(_ context.Context, m *pipeline.Message) error {
 			if _, err := os.Stat(out); err == nil {
 				t.Error("the output is there before it is complete")
 			}
-			if m.Origin.Offset == 40 && !lost {
-				lost = true
+			if m.Origin.Offset == 40 && lost.CompareAndSwap(false, true) {
 				return pipeline.ErrLost
 			}
 			return nil
@@ -236,186 +235,6 @@ func TestLinesAppend(t *testing.T) {
 		}
 		if got := string(load(t, o.Path)); got != c.after {
 			t.Errorf("%q became %q", c.before, got)
-		}
-	}
-}
-
-func TestCheckpointBelongs(t *testing.T) {
-	path := temp(t, "ck")
-	ck, err := OpenCheckpoint(path, "a", "b")
-	if err != nil || ck.Resumed() || ck.FileID() == [16]byte{} {
-		t.Fatal(err)
-	}
-	again, err := OpenCheckpoint(path, "a", "b")
-	if err != nil || !again.Resumed() || again.FileID() != ck.FileID() {
-		t.Fatal("another checkpoint", err)
-	}
-	if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
-		t.Fatalf("mode %v", info.Mode())
-	}
-	for _, c := range [][2]string{{"x", "b"}, {"a", "x"}} {
-		if _, err := OpenCheckpoint(path, c[0], c[1]); err == nil || !strings.Contains(err.Error(), "made for") {
-			t.Errorf("%v: %v", c, err)
-		}
-	}
-	for _, text := range []string{"", "{}", `{"version":2}`, `{"unknown":1}`, `{"version":1,"file_id":"AAAAAAAAAAAAAAAAAAAAAA==","places":[{"next":-1}]}`} {
-		store(t, path, []byte(text))
-		if _, err := OpenCheckpoint(path, "a", "b"); !errors.Is(err, ErrMalformed) {
-			t.Errorf("%q: %v", text, err)
-		}
-	}
-}
-
-func TestCheckpointOfOthers(t *testing.T) {
-	in := temp(t, "in")
-	if err := write(t, sinkOptions(in, NDJSON), messages(30)...); err != nil {
-		t.Fatal(err)
-	}
-	open := opener(t)
-	out := sinkOptions(temp(t, "out"), NDJSON)
-	from := sourceOptions(in, NDJSON)
-	from.Checkpoint, out.Checkpoint = open(), open()
-	if err := copyFile(t, from, out); err == nil || !strings.Contains(err.Error(), "different checkpoints") {
-		t.Fatal(err)
-	}
-	out.Checkpoint = from.Checkpoint
-	if err := copyFile(t, from, out); err != nil {
-		t.Fatal(err)
-	}
-	t.Run("shorter source", func(t *testing.T) {
-		from := from
-		from.Checkpoint = open()
-		store(t, in, load(t, in)[:100])
-		if err := copyFile(t, from, out); err == nil || !strings.Contains(err.Error(), "beyond") {
-			t.Fatal(err)
-		}
-	})
-	t.Run("shorter output", func(t *testing.T) {
-		o := out
-		o.Checkpoint = open()
-		store(t, o.Path, load(t, o.Path)[:10])
-		if err := write(t, o); !errors.Is(err, ErrTruncated) {
-			t.Fatal(err)
-		}
-	})
-	t.Run("foreign output", func(t *testing.T) {
-		o := sinkOptions(store(t, temp(t, "out"), []byte("mine")), NDJSON)
-		o.Checkpoint = opener(t)()
-		if err := write(t, o); !errors.Is(err, fs.ErrExist) || string(load(t, o.Path)) != "mine" {
-			t.Fatal(err)
-		}
-	})
-}
-
-// TestCommitInTime checks that a source without a file behind it saves its position within 100 ms,
-// and no more often.
-func TestCommitInTime(t *testing.T) {
-	in := temp(t, "in")
-	if err := write(t, sinkOptions(in, NDJSON), messages(30)...); err != nil {
-		t.Fatal(err)
-	}
-	synctest.Test(t, func(t *testing.T) {
-		d := newMemDisk()
-		ck, err := openCheckpoint(d, "ck", "in", "out")
-		if err != nil {
-			t.Fatal(err)
-		}
-		o := sourceOptions(in, NDJSON)
-		o.Checkpoint = ck
-		err = newSource(t, o).Serve(t.Context(), func(ctx context.Context, l pipeline.Lane) error {
-			before := d.steps
-			for range 3 {
-				b, err := l.Read(ctx, 1000)
-				if err != nil {
-					return err
-				}
-				if err := l.Commit(ctx, &pipeline.Progress{Messages: len(b.Messages), Places: b.Ends}); err != nil {
-					return err
-				}
-				b.Release()
-			}
-			if d.steps != before {
-				t.Error("saved at once")
-			}
-			time.Sleep(commitEvery)
-			synctest.Wait()
-			saved, err := openCheckpoint(d, "ck", "in", "out")
-			if err != nil {
-				return err
-			}
-			want, _ := ck.position(in)
-			if at, ok := saved.position(in); !ok || at.Next == 0 || at.Next != want.Next {
-				t.Errorf("saved %+v", at)
-			}
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	})
-}
-
-// TestPipe checks that what a pipe has is returned without waiting for more, that a wait can be
-// given up, and that nothing stays behind.
-func TestPipe(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r, w := io.Pipe()
-		o := sourceOptions(Stream, NDJSON)
-		o.Stdin = r
-		ctx, cancel := context.WithCancel(t.Context())
-		n, early := 0, 0
-		go func() {
-			_, _ = w.Write([]byte("{\"value\":\"1\"}\n{\"value\":\"2\"}\n{\"val"))
-			synctest.Wait()
-			early = n
-			cancel()
-		}()
-		err := newSource(t, o).Serve(ctx, func(ctx context.Context, l pipeline.Lane) error {
-			for {
-				b, err := l.Read(ctx, 1<<20)
-				if err != nil {
-					return err
-				}
-				n += len(b.Messages)
-				b.Release()
-			}
-		})
-		if !errors.Is(err, context.Canceled) || n != 2 || early != 2 {
-			t.Fatalf("%d messages, %d before the wait was given up, %v", n, early, err)
-		}
-		_ = w.Close()
-	})
-}
-
-// TestReadAllocates checks that a steady stream of batches costs no memory.
-func TestReadAllocates(t *testing.T) {
-	for _, f := range formats {
-		in := temp(t, "in")
-		msgs := messages(20_000)
-		if err := write(t, sinkOptions(in, f), msgs...); err != nil {
-			t.Fatal(err)
-		}
-		err := newSource(t, sourceOptions(in, f)).Serve(t.Context(), func(ctx context.Context, l pipeline.Lane) error {
-			n := 0
-			next := func() {
-				b, err := l.Read(ctx, 64<<10)
-				if err != nil {
-					t.Fatal(err)
-				}
-				n = len(b.Messages)
-				_ = l.Commit(ctx, &pipeline.Progress{Messages: n, Places: b.Ends})
-				b.Release()
-			}
-			for range 5 {
-				next()
-			}
-			if got := testing.AllocsPerRun(50, next); got > 6 || n < 50 { // of a batch, not of a message
-				t.Errorf("%s: %v allocations for %d messages", f, got, n)
-			}
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
 		}
 	}
 }

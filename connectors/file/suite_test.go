@@ -48,7 +48,7 @@ func TestSourceSuite(t *testing.T) {
 	for _, f := range formats {
 		t.Run(string(f), func(t *testing.T) {
 			pipelinetest.Source(t, pipelinetest.SourceSpec{
-				Carries: carries, Ordered: true, Resumes: true, ServesAgain: true,
+				Carries: carries, Ordered: true, Resumes: true, ServesAgain: true, MaxValue: 32 << 10,
 				New: func(t *testing.T) pipelinetest.SourceMedium {
 					path, open := temp(t, "in"), opener(t)
 					put := appender(t, path, f)
@@ -69,7 +69,7 @@ func TestSinkSuite(t *testing.T) {
 		for _, name := range []string{"in place", "checkpoint", "stream"} {
 			t.Run(string(f)+" "+name, func(t *testing.T) {
 				pipelinetest.Sink(t, pipelinetest.SinkSpec{
-					Carries: carries, Atomic: name != "stream",
+					Carries: carries, Atomic: name != "stream", MaxValue: 32 << 10,
 					New: func(t *testing.T) pipelinetest.SinkMedium { return sinkMedium(t, f, name) },
 				})
 			})

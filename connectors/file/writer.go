@@ -110,7 +110,7 @@ func (w *writer) note(done *pipeline.Progress) error {
 		from = &mark
 	}
 	ck := w.sink.opts.Checkpoint
-	err := ck.note(func(r *record) {
+	err := ck.note(func(r *content) {
 		r.move(done.Places)
 		r.Output = &at
 		if from != nil {

@@ -59,6 +59,8 @@ type Conn struct {
 	nc  *natsgo.Conn
 	js  jetstream.JetStream
 	log *slog.Logger
+	// closed is closed by the client library's last callback.
+	closed chan struct{}
 	// denied is the last permission violation: the server reports it apart from the publish that it
 	// refused, which is then simply not acknowledged.
 	denied atomic.Pointer[denial]
@@ -87,7 +89,7 @@ func Connect(ctx context.Context, o ConnOptions) (*Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	c := &Conn{log: p.Log}
+	c := &Conn{log: p.Log, closed: make(chan struct{})}
 	opts, err := p.client(c)
 	if err != nil {
 		return nil, err
@@ -98,14 +100,18 @@ func Connect(ctx context.Context, o ConnOptions) (*Conn, error) {
 	}
 	c.js, err = p.jetStream(c.nc)
 	if err != nil {
-		c.nc.Close()
+		c.Close()
 		return nil, fmt.Errorf("nats %s: %w", p.URL, err)
 	}
 	return c, nil
 }
 
-// Close ends the connection. Sources and Sinks that use it must have ended.
-func (c *Conn) Close() { c.nc.Close() }
+// Close ends the connection. Sources and Sinks that use it must have ended. Nothing is logged after it
+// has returned.
+func (c *Conn) Close() {
+	c.nc.Close()
+	<-c.closed
+}
 
 // profile is ConnOptions together with what only a context file can say.
 type profile struct {
@@ -179,6 +185,7 @@ func (p profile) client(c *Conn) ([]natsgo.Option, error) {
 		// Nothing is buffered while the connection is down: what is published then would overtake
 		// what was lost with the old connection.
 		natsgo.ReconnectBufSize(-1),
+		natsgo.ClosedHandler(func(*natsgo.Conn) { close(c.closed) }),
 		natsgo.DisconnectErrHandler(func(_ *natsgo.Conn, err error) { c.disconnected(err) }),
 		natsgo.ReconnectHandler(func(nc *natsgo.Conn) {
 			c.log.Info("nats connection restored", "server", nc.ConnectedServerName())

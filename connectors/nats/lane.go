@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -233,8 +234,9 @@ func (l *lane) close() {
 	for !l.settleDebts() && pause(ctx, 0) == nil {
 	}
 	l.mu.Lock()
-	for _, d := range l.held {
-		l.giveBack(d)
+	// In the order of the stream, in which they will then come again.
+	for _, sequence := range slices.Sorted(maps.Keys(l.held)) {
+		l.giveBack(l.held[sequence])
 	}
 	l.mu.Unlock()
 	nc := l.source.conn.nc

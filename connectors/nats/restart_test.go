@@ -17,7 +17,7 @@ func TestServerRestart(t *testing.T) {
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
 	b.stream("ENC", nil)
-	const messages = 4000
+	const messages = 2000
 	b.fill("ORDERS", messages/2, 200)
 
 	c := b.connect()
@@ -36,24 +36,24 @@ func TestServerRestart(t *testing.T) {
 		})
 	}()
 	eventually(t, "some are written", func() bool { return b.count("ENC") > 100 })
-	b.restart()
+	t.Log(time.Now());b.restart();t.Log(time.Now())
 	eventually(t, "the server answers", func() bool {
 		_, err := b.plain().Stream(t.Context(), "ORDERS")
 		return err == nil
 	})
-	for i := messages / 2; i < messages; i++ {
+	t.Log(time.Now());for i := messages / 2; i < messages; i++ {
 		b.publish(numberedMsg("ORDERS", i, 200))
 	}
-	eventually(t, "all are written", func() bool { return b.count("ENC") >= messages })
-	eventually(t, "all are acknowledged", func() bool {
+	t.Log(time.Now());eventually(t, "all are written", func() bool { return b.count("ENC") >= messages })
+	t.Log(time.Now());eventually(t, "all are acknowledged", func() bool {
 		info := b.consumer("ORDERS", "enc")
 		return info.NumPending == 0 && info.NumAckPending == 0
 	})
-	cancel()
+	t.Log(time.Now());cancel()
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
-	var got []string
+	t.Log(time.Now());var got []string
 	for _, m := range b.stored("ENC") {
 		got = append(got, string(m.Data))
 	}

@@ -23,7 +23,8 @@ const (
 type SinkOptions struct {
 	Stream string
 	// Subjects says how subjects are made. What it can yield must lie within the stream's subjects;
-	// where that depends on the message, Check does.
+	// where that depends on the message, Check does. The Sink itself applies it only to a message that
+	// has no subject yet, such as a dead letter: others were given theirs by the Transform.
 	Subjects SubjectMap
 	// Create makes the stream if there is none, on file storage, with CreateSubjects, or if that is
 	// empty with the pattern of Subjects. A stream that exists is left as it is.
@@ -130,7 +131,7 @@ const (
 // checkStream refuses a stream that would refuse every message.
 func (s *Sink) checkStream() error {
 	cfg := s.stream.Config
-	pattern := s.SinkOptions.Subjects.Pattern()
+	pattern := s.Subjects.Pattern()
 	switch {
 	case cfg.Mirror != nil:
 		return errors.New("it mirrors another stream and takes no messages")
@@ -178,6 +179,14 @@ func (s *Sink) Limit() int {
 	return limit
 }
 
+// subject is where m is published.
+func (s *Sink) subject(m *pipeline.Message) string {
+	if len(m.Subject) > 0 {
+		return string(m.Subject)
+	}
+	return s.Subjects.fixed
+}
+
 // Check tells whether m can be written under m.Subject with a value of valueSize bytes, which may
 // differ from m.Value while that is still to be transformed. Besides what CheckHeaders refuses, it
 // refuses a Status header on an empty value, which readers take for a word from the server. Its error is a *pipeline.Reject with the
@@ -190,7 +199,7 @@ func (s *Sink) Check(m *pipeline.Message, valueSize int) error {
 	if valueSize == 0 && hasStatus(m) {
 		return reject("header", "header %s on a message without payload reads as a word from the server", statusHeader)
 	}
-	if subject := string(m.Subject); !ValidSubject(subject) || !s.takes(subject) {
+	if subject := s.subject(m); !ValidSubject(subject) || !s.takes(subject) {
 		return fmt.Errorf("stream %s: %w: %q is not among its subjects %q", s.Stream, ErrSubject, subject, s.stream.Config.Subjects)
 	}
 	size := headerBytes(m) + valueSize

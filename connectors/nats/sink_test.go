@@ -111,7 +111,7 @@ func TestMessageID(t *testing.T) {
 		{Subject: []byte("a"), Origin: pipeline.Origin{Place: "ünlaut", Offset: 1}},
 	} {
 		for _, incarnation := range []string{"", "1"} {
-			id := messageID(incarnation, &m)
+			id := messageID(m.Origin, string(m.Subject), incarnation)
 			if len(id) > maxID || !printable([]byte(id)) {
 				t.Errorf("%v: id %q cannot travel in a header", m.Origin, id)
 			}
@@ -187,7 +187,26 @@ func TestCheckSubject(t *testing.T) {
 	}
 }
 
-// TestUnknownFailure: errors that would come again are returned, those that may pass are not.
+// TestNoSubject: a dead letter has no subject of its own.
+func TestNoSubject(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ENC", nil)
+	to, err := ParseSubjectMap("enc.dead", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := b.writer(b.sink(b.connect(), SinkOptions{Stream: "ENC", Subjects: to}))
+	if err := w.Write(t.Context(), []pipeline.Message{message(1, "", nil), message(1, "enc.x", nil)}, nil); err != nil {
+		t.Fatal(err)
+	}
+	stored := b.stored("ENC")
+	if len(stored) != 2 || stored[0].Subject != "enc.dead" || stored[1].Subject != "enc.x" {
+		t.Fatalf("stored %v", stored)
+	}
+}
+
+// TestTransient: errors that would come again are returned, those that may pass are not.
 func TestTransient(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -191,18 +191,18 @@ func (w *writer) drop() {
 
 // message makes what is published for m. It borrows m.Value.
 func (s *Sink) message(m *pipeline.Message) *natsgo.Msg {
-	headers := encodeHeaders(m)
-	headers[jetstream.MsgIDHeader] = []string{messageID(s.Incarnation, m)}
-	return &natsgo.Msg{Subject: string(m.Subject), Header: headers, Data: m.Value}
+	headers, subject := encodeHeaders(m), s.subject(m)
+	headers[jetstream.MsgIDHeader] = []string{messageID(m.Origin, subject, s.Incarnation)}
+	return &natsgo.Msg{Subject: subject, Header: headers, Data: m.Value}
 }
 
 // messageID names a message for ever: place@offset, then the subject, since one message may be
 // published under two (a dead letter). A name that is long, or that a header cannot hold, is hashed.
-func messageID(incarnation string, m *pipeline.Message) string {
+func messageID(origin pipeline.Origin, subject, incarnation string) string {
 	id := make([]byte, 0, maxID)
-	id = append(append(id, m.Origin.Place...), '@')
-	id = append(strconv.AppendInt(id, m.Origin.Offset, 10), ' ')
-	id = append(id, m.Subject...)
+	id = append(append(id, origin.Place...), '@')
+	id = append(strconv.AppendInt(id, origin.Offset, 10), ' ')
+	id = append(id, subject...)
 	if incarnation != "" {
 		id = append(append(id, ' '), incarnation...)
 	}

@@ -1,7 +1,6 @@
 package memlimit
 
 import (
-	"os"
 	"runtime/debug"
 	"testing"
 	"testing/fstest"
@@ -46,7 +45,6 @@ func TestCgroup(t *testing.T) {
 
 func TestReserve(t *testing.T) {
 	t.Setenv("GOMEMLIMIT", "") // restores it
-	os.Unsetenv("GOMEMLIMIT")  //nolint:errcheck // cannot fail
 	before := debug.SetMemoryLimit(-1)
 	limit := func() int64 { return debug.SetMemoryLimit(-1) }
 	one := Reserve(1 << 30)

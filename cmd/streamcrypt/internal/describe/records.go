@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/streamcrypt/streamcrypt/codec/cms"
 	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
@@ -33,6 +34,9 @@ const (
 	keyRecord    = "key record"
 	endOfArchive = "end of archive"
 )
+
+// errTrailing says that an envelope does not end where it should.
+var errTrailing = fmt.Errorf("%w: bytes after the envelope", cms.ErrMalformed)
 
 // errBare says that a null value has no envelope.
 var errBare = errors.New(transform.ReasonBareTombstone)
@@ -76,7 +80,7 @@ func raw(b *bufio.Reader, emit func(*Record) error) error {
 		return err
 	}
 	if e.Profile != "self-contained" || rest[0] != 0xd0 {
-		return emit(failed(&Record{}, fmt.Errorf("%w: bytes after the envelope", file.ErrMalformed)))
+		return emit(failed(&Record{}, errTrailing))
 	}
 	if err := emit(&Record{Kind: keyRecord, Envelope: e}); err != nil {
 		return err
@@ -84,7 +88,7 @@ func raw(b *bufio.Reader, emit func(*Record) error) error {
 	second, err := Read(b)
 	if err == nil {
 		if _, more := b.Peek(1); more == nil {
-			err = fmt.Errorf("%w: bytes after the envelope", file.ErrMalformed)
+			err = errTrailing
 		}
 	}
 	if err != nil {
@@ -205,10 +209,13 @@ func message(number int64, m *pipeline.Message) *Record {
 
 // of describes the envelope b, to which nothing is added.
 func of(r *Record, b []byte) *Record {
-	in := bufio.NewReaderSize(bytes.NewReader(b), bufferSize)
-	e, err := Read(in)
+	var whole cms.Envelope
+	if err := cms.Parse(b, &whole); err != nil { // of several faults it finds the first one
+		return failed(r, err)
+	}
+	e, err := Read(bufio.NewReaderSize(bytes.NewReader(b), bufferSize))
 	if err == nil && e.Size != int64(len(b)) {
-		err = fmt.Errorf("%w: bytes after the envelope", file.ErrMalformed)
+		err = errTrailing
 	}
 	if err != nil {
 		return failed(r, err)

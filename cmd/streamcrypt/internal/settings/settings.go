@@ -13,6 +13,8 @@ import (
 	"slices"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/streamcrypt/streamcrypt/internal/route/address"
 )
 
 // maxSize is the size in bytes beyond which a file is not taken for a configuration.
@@ -123,20 +125,12 @@ func (f *File) Value(name string) any {
 	return nil
 }
 
-// Check returns an error for the first field that is not known. why may explain a name in a few words, or return "";
-// then the nearest known name is given.
-func (f *File) Check(known []string, why func(name string) string) error {
+// Check returns an error for the first field that is not known, with the nearest known name.
+func (f *File) Check(known []string) error {
 	for _, field := range f.fields {
-		if slices.Contains(known, field.name) {
-			continue
+		if !slices.Contains(known, field.name) {
+			return f.at(field.line, address.Unknown("field", field.name, known))
 		}
-		text := fmt.Sprintf("unknown field %q", field.name)
-		if reason := why(field.name); reason != "" {
-			text += ": " + reason
-		} else if near := Nearest(field.name, known); near != "" {
-			text += fmt.Sprintf(", did you mean %q?", near)
-		}
-		return f.at(field.line, errors.New(text))
 	}
 	return nil
 }

@@ -2,8 +2,6 @@ package file
 
 import (
 	"bytes"
-	"io"
-	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -11,21 +9,6 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
-
-// pieces returns its bytes in pieces of random length.
-type pieces struct {
-	b []byte
-	r *rand.Rand
-}
-
-func (p *pieces) Read(dst []byte) (int, error) {
-	if len(p.b) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(dst, p.b[:min(len(p.b), 1+p.r.IntN(300))])
-	p.b = p.b[n:]
-	return n, nil
-}
 
 // oracle is a record as fxamacker/cbor sees it.
 type oracle struct {

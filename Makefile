@@ -1,0 +1,49 @@
+# Few targets, all working. `make` alone lists them.
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI := $(shell go env GOPATH)/bin/golangci-lint
+FUZZTIME ?= 10s
+MODULES := . bench testcontainers
+
+.PHONY: help build test race fuzz lint bench test-containers
+
+help:
+	@grep -E '^## ' Makefile | sed 's/^## //'
+
+## build            the command, into bin/
+build:
+	go build -o bin/streamcrypt ./cmd/streamcrypt
+
+## test             all quick tests: no Docker, no broker
+test:
+	go test ./...
+
+## race             the same under the race detector
+race:
+	go test -race ./...
+
+## fuzz             every fuzz target for FUZZTIME (10s)
+fuzz:
+	@set -e; for file in $$(grep -rl --include='*_test.go' '^func Fuzz' . | sort); do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$file); do \
+			echo "fuzz $$(dirname $$file) $$target"; \
+			go test $$(dirname $$file) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME); \
+		done; \
+	done
+
+## lint             formatting, vet, golangci-lint with the import rules, in all modules
+lint: $(GOLANGCI)
+	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
+	@set -e; for module in $(MODULES); do \
+		echo "lint $$module"; (cd $$module && go vet ./... && $(GOLANGCI) run ./...); \
+	done
+
+$(GOLANGCI):
+	go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+## bench            the figures of docs/performance.md, as ratios to baselines of the same run
+bench:
+	cd bench && go run .
+
+## test-containers  against real servers; needs a container engine
+test-containers:
+	cd testcontainers && go test -count=1 -timeout 20m ./...

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/demo"
+	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/progress"
+	"github.com/streamcrypt/streamcrypt/internal/route"
+)
+
+// demoCmd shows streamcrypt at work.
+type demoCmd struct{}
+
+const demoMessages = 10_000
+
+// Help is shown by --help.
+func (demoCmd) Help() string {
+	return "It needs no network and leaves nothing behind."
+}
+
+// Run implements the command.
+func (demoCmd) Run(p *program) error {
+	mode := p.mode
+	if mode == progress.Auto && !p.screen.Terminal() {
+		mode = progress.None // it is short, and tells a story already
+	}
+	err := demo.Run(p.ctx, demo.Options{
+		Messages: demoMessages, Out: p.out, Log: p.log, Report: report,
+		Watch: func(r *route.Route) func() { return p.watch(r, mode).Stop },
+	})
+	if err != nil && p.ctx.Err() != nil {
+		return errors.Join(route.ErrInterrupted, err)
+	}
+	return err
+}

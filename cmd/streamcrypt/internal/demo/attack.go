@@ -1,0 +1,90 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/streamcrypt/streamcrypt/connectors/nats"
+	"github.com/streamcrypt/streamcrypt/internal/route"
+)
+
+// attack does what somebody who may write to the server, but has no key, could do with one envelope, and shows that each is
+// refused. What was written is taken away again.
+func (d *demo) attack(ctx context.Context) error {
+	first, err := d.message(ctx, sealed, 1)
+	if err != nil {
+		return err
+	}
+	for _, a := range []struct {
+		what   string
+		change func(*natsgo.Msg)
+	}{
+		{"under another subject", func(m *natsgo.Msg) { m.Subject += ".copy" }},
+		{"under another record key", func(m *natsgo.Msg) { m.Header.Set(nats.KeyHeader, "b3RoZXI") }},
+		{"for another tenant", func(m *natsgo.Msg) { m.Header.Set(boundHeader, "bank-xx") }},
+		{"with one bit flipped", func(m *natsgo.Msg) { m.Data[len(m.Data)/2] ^= 1 }},
+	} {
+		d.title("Somebody writes the first envelope to %s again, %s:", sealed, a.what)
+		m := copyOf(first)
+		a.change(m)
+		if err := d.refused(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyOf is a stored message made ready to be published again.
+func copyOf(m *jetstream.RawStreamMsg) *natsgo.Msg {
+	c := natsgo.NewMsg(m.Subject)
+	c.Header = maps.Clone(m.Header)
+	c.Header.Del(jetstream.MsgIDHeader) // or the server would take it for the same message
+	c.Data = bytes.Clone(m.Data)
+	return c
+}
+
+// refused stores a message behind the others, shows how it is refused, and takes it away.
+func (d *demo) refused(ctx context.Context, m *natsgo.Msg) error {
+	ack, err := d.js.PublishMsg(ctx, m)
+	if err != nil {
+		return err
+	}
+	from := fmt.Sprintf("%s/%s?start=%d", d.url, sealed, ack.Sequence)
+	d.say("$ streamcrypt verify --key local:key.jwk --bind header:%s --from '%s'", boundHeader, from)
+	quiet := *d
+	quiet.Log = slog.New(slog.DiscardHandler) // the error says it all
+	_, err = quiet.carry(ctx, route.Verify, route.Config{
+		From: from, Keys: []string{d.key}, Bind: []string{"header:" + boundHeader},
+	})
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err == nil:
+		return fmt.Errorf("%s@%d: a message that was changed is accepted", sealed, ack.Sequence)
+	}
+	d.Report(indented{d.Out}, err)
+	s, err := d.js.Stream(ctx, sealed)
+	if err != nil {
+		return err
+	}
+	return s.DeleteMsg(ctx, ack.Sequence)
+}
+
+// indented writes whole lines, indented.
+type indented struct{ w io.Writer }
+
+func (i indented) Write(p []byte) (int, error) {
+	for line := range bytes.Lines(p) {
+		if _, err := fmt.Fprintf(i.w, "    %s", line); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}

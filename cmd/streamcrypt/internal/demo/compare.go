@@ -1,0 +1,76 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/streamcrypt/streamcrypt/connectors/nats"
+)
+
+// ErrDiffers says that what was decrypted is not what was encrypted.
+var ErrDiffers = errors.New("messages differ")
+
+// compare holds every payment against what came back, field by field, and says so in the demonstration's last line.
+func (d *demo) compare(ctx context.Context) error {
+	d.title("Comparing subject, headers, record key and value of all messages in %s and %s.", plain, inClear)
+	encrypted, err := d.count(ctx, sealed)
+	if err != nil {
+		return err
+	}
+	decrypted, err := d.count(ctx, inClear)
+	if err != nil {
+		return err
+	}
+	before, err := d.all(ctx, plain, d.Messages)
+	if err != nil {
+		return err
+	}
+	after, err := d.all(ctx, inClear, min(decrypted, d.Messages))
+	if err != nil {
+		return err
+	}
+	n := differ(before, after)
+	fmt.Fprintf(d.Out, "\ndemo: %d encrypted, %d decrypted, %d differ\n", encrypted, decrypted, n)
+	if n > 0 || encrypted != d.Messages || decrypted != d.Messages {
+		return fmt.Errorf("%w: %d of %d", ErrDiffers, n, d.Messages)
+	}
+	return nil
+}
+
+// differ counts the messages that are not on the other side as they were. Order is not compared: these streams promise none.
+func differ(before, after []jetstream.Msg) (n int) {
+	came := make(map[string]jetstream.Msg, len(after))
+	for _, m := range after {
+		came[m.Headers().Get("Payment-Id")] = m
+	}
+	for _, m := range before {
+		other, ok := came[m.Headers().Get("Payment-Id")]
+		if !ok || !same(m, other) {
+			n++
+		}
+	}
+	return n
+}
+
+// same compares two messages. Of the subject, the first word is the stream's.
+func same(a, b jetstream.Msg) bool {
+	return "clear."+a.Subject() == b.Subject() && bytes.Equal(a.Data(), b.Data()) &&
+		maps.EqualFunc(carried(a.Headers()), carried(b.Headers()), slices.Equal)
+}
+
+// carried are the headers that a message takes along from stream to stream.
+func carried(h natsgo.Header) natsgo.Header {
+	out := maps.Clone(h)
+	for _, name := range nats.Reserved() {
+		out.Del(name)
+		delete(out, name)
+	}
+	return out
+}

@@ -1,0 +1,116 @@
+package route
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/internal/route/address"
+)
+
+// schemes are the kinds of end that this build has.
+var schemes = []string{"file", "nats"}
+
+// end is one end of a route as its URL says. Exactly one of file and nats is set.
+type end struct {
+	name string // for logs, errors and checkpoints: without parameters
+	file *fileEnd
+	nats *natsEnd
+}
+
+// fileEnd is a file, or with the path file.Stream standard input or output.
+type fileEnd struct {
+	path   string
+	format file.Format
+}
+
+// role is which end of a route a URL names.
+type role string
+
+const (
+	source     role = "from"
+	sink       role = "to"
+	deadLetter role = "dead letters"
+)
+
+// parseEnd reads the URL of an end.
+func parseEnd(text string, as role) (end, error) {
+	e, err := readEnd(text, as)
+	if err != nil {
+		return e, prefix(string(as), err)
+	}
+	return e, nil
+}
+
+func readEnd(text string, as role) (end, error) {
+	if text == "" {
+		return end{}, errors.New("no URL is given")
+	}
+	a, err := address.Parse(text)
+	if errors.Is(err, address.ErrNoScheme) {
+		return end{}, &Error{Err: err, Hint: "write file:PATH for a file, nats://HOST:PORT/STREAM for a stream"}
+	}
+	if err != nil {
+		return end{}, err
+	}
+	e := end{name: a.String()}
+	switch a.Scheme {
+	case "file":
+		e.file, err = readFileEnd(a)
+	case "nats":
+		e.nats, err = readNATSEnd(a, as)
+	case "kafka":
+		return end{}, &Error{Err: errors.New("this build has no Kafka connector"), Hint: "this build reads and writes file: and nats:"}
+	default:
+		return end{}, address.Unknown("scheme", a.Scheme, schemes)
+	}
+	if err != nil {
+		return end{}, prefix(a.String(), err)
+	}
+	return e, nil
+}
+
+func readFileEnd(a *address.Address) (*fileEnd, error) {
+	p := a.Params()
+	format := p.Choice("format", string(file.Raw), string(file.NDJSON), string(file.Seq))
+	p.Choice("until", "end") // it always is
+	if err := p.Done(); err != nil {
+		return nil, err
+	}
+	f := &fileEnd{path: a.Path, format: file.FormatOf(a.Path)}
+	if a.Hosts != nil {
+		if len(a.Hosts) > 1 || a.Hosts[0] != "" {
+			return nil, &Error{Err: errors.New("a file URL has no host"), Hint: "write file:PATH, or file:///PATH for an absolute path"}
+		}
+		f.path = "/" + a.Path
+	}
+	if a.Path == "" {
+		return nil, errors.New("no path")
+	}
+	if format != "" {
+		f.format = file.Format(format)
+	}
+	return f, nil
+}
+
+// raw tells whether the end is one payload and not a sequence of messages.
+func (e *end) raw() bool { return e.file != nil && e.file.format == file.Raw }
+
+func (e *end) seq() bool { return e.file != nil && e.file.format == file.Seq }
+
+// context is the context that envelopes stored at this end have unless another is configured.
+func (e *end) context() string {
+	if e.nats != nil {
+		return e.nats.stream
+	}
+	return ""
+}
+
+// prefix says what an error is about and keeps its hint.
+func prefix(what string, err error) error {
+	var advised *Error
+	if errors.As(err, &advised) {
+		return &Error{Err: fmt.Errorf("%s: %w", what, advised.Err), Hint: advised.Hint}
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}

@@ -1,0 +1,82 @@
+package route
+
+import (
+	"context"
+	"encoding/base64"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+	"github.com/streamcrypt/streamcrypt/transform"
+)
+
+// headerText is how a tombstone's envelope travels where header values are text, as in NATS: base64url without padding.
+var headerText = base64.RawURLEncoding.Strict()
+
+// fitted is a transform that knows what its ends can carry.
+type fitted struct {
+	pipeline.Transform
+	textIn  bool // the source's header values are text, and it holds envelopes
+	textOut bool // the sink's are, likewise
+	// check refuses what the sink cannot carry; size is that of the new value. It may be nil.
+	check func(m *pipeline.Message, size int) error
+
+	// What headers are changed in, until Reset: those of a message are lent and stay as they were read.
+	headers []pipeline.Header
+	bytes   []byte
+}
+
+// Reset implements pipeline.Transform.
+func (t *fitted) Reset() {
+	clear(t.headers)
+	t.headers, t.bytes = t.headers[:0], t.bytes[:0]
+	t.Transform.Reset()
+}
+
+// Append implements pipeline.Transform.
+func (t *fitted) Append(ctx context.Context, dst []byte, m *pipeline.Message) ([]byte, error) {
+	if t.textIn && m.Value == nil {
+		t.replace(m, func(dst, text []byte) ([]byte, error) { return headerText.AppendDecode(dst, text) })
+	}
+	out, err := t.Transform.Append(ctx, dst, m)
+	if err != nil {
+		return out, err
+	}
+	size := len(out) - len(dst)
+	if m.Value == nil {
+		size = 0
+		if t.textOut {
+			t.replace(m, func(dst, raw []byte) ([]byte, error) { return headerText.AppendEncode(dst, raw), nil })
+		}
+	}
+	if t.check == nil {
+		return out, nil
+	}
+	if err := t.check(m, size); err != nil {
+		clear(out[len(dst):])
+		return dst, err
+	}
+	return out, nil
+}
+
+// replace puts what encode makes of a tombstone's envelope in its place. What it cannot make anything of stays: it is no
+// envelope, and will be refused as what it is.
+func (t *fitted) replace(m *pipeline.Message, encode func(dst, value []byte) ([]byte, error)) {
+	sealed, ok := tombstone(m)
+	if !ok {
+		return
+	}
+	from := len(t.bytes)
+	out, err := encode(t.bytes, sealed)
+	if err != nil {
+		return
+	}
+	t.bytes = out
+	start := len(t.headers)
+	t.headers = append(t.headers, m.Headers...)
+	m.Headers = t.headers[start:len(t.headers):len(t.headers)]
+	for i := range m.Headers {
+		if m.Headers[i].Name == transform.HeaderName {
+			m.Headers[i].Value = out[from:len(out):len(out)]
+			return
+		}
+	}
+}

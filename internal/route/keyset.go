@@ -1,0 +1,78 @@
+package route
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/internal/kek"
+	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/kekcache/dirstore"
+	"github.com/streamcrypt/streamcrypt/keys"
+)
+
+// sealing loads the keys to encrypt to and makes the first data key: a wrong key file is an error before anything is read.
+func (p *plan) sealing(ctx context.Context) (*kekcache.Sealing, error) {
+	wrappers, err := kek.Wrappers(p.Keys, p.env.Log)
+	if err != nil {
+		return nil, err
+	}
+	o := kekcache.SealingOptions{
+		Wrappers: wrappers,
+		Context:  keys.Context{Name: string(p.context)},
+		Nonces:   p.nonces,
+		Window:   kekcache.Window{Age: p.Window, Messages: p.WindowMessages, Bytes: p.WindowBytes},
+		Records:  envelope.Records{Context: p.context},
+		Log:      p.env.Log,
+	}
+	if o.Store, err = p.openStore(); err != nil {
+		return nil, err
+	}
+	sealing, err := kekcache.NewSealing(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := sealing.Prepare(ctx); err != nil {
+		return nil, err
+	}
+	p.env.Log.Debug("data key ready", "keys", names[keys.Wrapper](wrappers))
+	return sealing, nil
+}
+
+// opening loads the keys to decrypt with.
+func (p *plan) opening() (*kekcache.Opening, error) {
+	unwrappers, err := kek.Unwrappers(p.Keys, p.env.Log)
+	if err != nil {
+		return nil, err
+	}
+	o := kekcache.OpeningOptions{
+		Unwrappers: unwrappers,
+		Context:    keys.Context{Name: string(p.context)},
+		Records:    envelope.Records{Context: p.context},
+		Log:        p.env.Log,
+	}
+	if o.Store, err = p.openStore(); err != nil {
+		return nil, err
+	}
+	p.env.Log.Debug("keys loaded", "keys", names[keys.Unwrapper](unwrappers))
+	return kekcache.NewOpening(o)
+}
+
+// openStore returns nil if no store is configured.
+func (p *plan) openStore() (kekcache.Store, error) {
+	if p.store == "" {
+		return nil, nil
+	}
+	return dirstore.Open(p.store)
+}
+
+// names lists keys for a log; it costs nothing if the line is not written.
+type names[K interface{ Name() string }] []K
+
+func (n names[K]) LogValue() slog.Value {
+	out := make([]string, len(n))
+	for i, k := range n {
+		out[i] = k.Name()
+	}
+	return slog.AnyValue(out)
+}

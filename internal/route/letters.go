@@ -1,0 +1,53 @@
+package route
+
+import (
+	"context"
+	"errors"
+
+	"github.com/streamcrypt/streamcrypt/connectors/nats"
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// letterSink publishes dead letters under one subject. A letter that is too large with its value goes without: it says where
+// the message is stored.
+type letterSink struct {
+	*nats.Sink
+	subject []byte
+}
+
+func (s letterSink) Open(ctx context.Context, lane pipeline.Lane) (pipeline.Writer, error) {
+	w, err := s.Sink.Open(ctx, lane)
+	if err != nil {
+		return nil, err
+	}
+	return &letterWriter{Writer: w, sink: s}, nil
+}
+
+type letterWriter struct {
+	pipeline.Writer
+	sink    letterSink
+	letters []pipeline.Message // of one Write
+}
+
+func (w *letterWriter) Write(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
+	w.letters = append(w.letters[:0], msgs...)
+	defer func() { clear(w.letters) }()
+	for i := range w.letters {
+		m := &w.letters[i]
+		m.Subject = w.sink.subject
+		var refused *pipeline.Reject
+		if err := w.sink.Check(m, len(m.Value)); errors.As(err, &refused) && refused.Reason == "too-large" {
+			m.Value = nil
+		}
+	}
+	return w.Writer.Write(ctx, w.letters, done)
+}
+
+// discard is the sink of verify.
+type discard struct{}
+
+func (discard) Open(context.Context, pipeline.Lane) (pipeline.Writer, error) { return discard{}, nil }
+
+func (discard) Write(context.Context, []pipeline.Message, *pipeline.Progress) error { return nil }
+
+func (discard) Close(context.Context) error { return nil }

@@ -1,0 +1,87 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+
+	"github.com/streamcrypt/streamcrypt/chunker"
+	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/internal/kek"
+	"github.com/streamcrypt/streamcrypt/internal/route/memlimit"
+	"github.com/streamcrypt/streamcrypt/keys/local"
+)
+
+// open reads the configuration and opens the route. What was opened before an error is closed.
+func open(ctx context.Context, do direction, c Config, env Env) (*Route, error) {
+	if env.Log == nil {
+		env.Log = slog.Default()
+	}
+	if env.Stdin == nil {
+		env.Stdin = os.Stdin
+	}
+	if env.Stdout == nil {
+		env.Stdout = os.Stdout
+	}
+	p, err := newPlan(do, c, env)
+	if err != nil {
+		return nil, explain(err)
+	}
+	r := &Route{}
+	if p.raw {
+		r.job, err = openRaw(ctx, p, &r.closers)
+	} else {
+		r.job, err = openRecords(ctx, p, &r.closers)
+	}
+	if err != nil {
+		return nil, explain(errors.Join(err, r.closers.close()))
+	}
+	return r, nil
+}
+
+// reserve checks that the route's memory fits the process, and says so in the log.
+func (p *plan) reserve(bytes int64) error {
+	p.env.Log.Info("route open",
+		"direction", p.do.String(), "from", p.from.name, "to", p.to.name, "context", string(p.context), "memory_mib", bytes>>20)
+	return memlimit.Check(bytes)
+}
+
+// advice says what can be done about an error that other packages make.
+var advice = []struct {
+	matches func(error) bool
+	hint    string
+}{
+	{is(chunker.ErrCounterNonces), "this process runs with GODEBUG=fips140=only: say --nonce=random"},
+	{is(local.ErrFIPS), "use an rsa: or local: key"},
+	{is(local.ErrPublicOnly), "name the file that holds the private key"},
+	{is(fs.ErrExist), "say --overwrite to replace it, or --checkpoint FILE to go on where an earlier run ended"},
+	{is(file.ErrTooLarge), "a record is larger than twice --budget"},
+	{is(ErrInterrupted), "run it again; with --checkpoint a record file goes on where it was"},
+	{as[*memlimit.TooSmallError], "lower --workers, --budget or --read-ahead, or raise the limit"},
+	{as[*kek.NotBuiltError], "this build has local:, x25519: and rsa:"},
+}
+
+func is(target error) func(error) bool {
+	return func(err error) bool { return errors.Is(err, target) }
+}
+
+func as[E error](err error) bool {
+	var target E
+	return errors.As(err, &target)
+}
+
+// explain makes an error that something can be done about an *Error.
+func explain(err error) error {
+	var advised *Error
+	if err == nil || errors.As(err, &advised) {
+		return err
+	}
+	for _, a := range advice {
+		if a.matches(err) {
+			return &Error{Err: err, Hint: a.hint}
+		}
+	}
+	return err
+}

@@ -1,0 +1,275 @@
+package kekcache_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/chunker"
+	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/keys"
+)
+
+// fakeKEK is a key service whose every call can fail or take its time. Its wrapped keys are the DEK with all bits flipped.
+type fakeKEK struct {
+	name string
+
+	mu    sync.Mutex
+	err   error         // of every call
+	takes time.Duration // every call
+	calls int
+	busy  int // calls under way
+	most  int // of them at one time
+	born  map[[chunker.CommitmentSize]byte]time.Time
+	lent  [][]byte // DEKs that were returned
+}
+
+func newKEK(name string) *fakeKEK {
+	return &fakeKEK{name: name, born: map[[chunker.CommitmentSize]byte]time.Time{}}
+}
+
+func (k *fakeKEK) set(err error, takes time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.err, k.takes = err, takes
+}
+
+func (k *fakeKEK) away() { k.set(k.fault(keys.Away), 0) }
+func (k *fakeKEK) gone() { k.set(k.fault(keys.Gone), 0) }
+func (k *fakeKEK) fine() { k.set(nil, 0) }
+
+func (k *fakeKEK) fault(class keys.Class) error {
+	return &keys.Error{Class: class, Key: k.name, Op: "test", Err: errors.New(class.String())}
+}
+
+// count is how often the service was called.
+func (k *fakeKEK) count() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.calls
+}
+
+// call is what every operation begins with.
+func (k *fakeKEK) call(ctx context.Context) error {
+	k.mu.Lock()
+	k.calls++
+	k.busy++
+	k.most = max(k.most, k.busy)
+	takes := k.takes
+	k.mu.Unlock()
+	if takes > 0 {
+		select {
+		case <-time.After(takes):
+		case <-ctx.Done():
+		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.busy--
+	if ctx.Err() != nil { // as a client of a service reports it
+		return &keys.Error{Class: keys.Away, Key: k.name, Op: "test", Err: ctx.Err()}
+	}
+	return k.err
+}
+
+func (k *fakeKEK) Name() string { return k.name }
+
+func (k *fakeKEK) Wrap(ctx context.Context, _ keys.Context, dek []byte) (keys.Wrapped, error) {
+	now := time.Now()
+	if err := k.call(ctx); err != nil {
+		return keys.Wrapped{}, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.born[chunker.Commitment((*[chunker.KeySize]byte)(dek))] = now
+	return keys.Wrapped{Alg: keys.AlgA256KW, KID: []byte(k.name), Ciphertext: flip(nil, dek)}, nil
+}
+
+// age is how long ago the wrapping of a key was asked for.
+func (k *fakeKEK) age(key *kekcache.Key) time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return time.Since(k.born[key.Commitment])
+}
+
+func (k *fakeKEK) Fits(w *keys.Wrapped) bool { return string(w.KID) == k.name }
+
+func (k *fakeKEK) Unwrap(ctx context.Context, _ keys.Context, dst []byte, w *keys.Wrapped) ([]byte, error) {
+	if err := k.call(ctx); err != nil {
+		return nil, err
+	}
+	b := flip(dst, w.Ciphertext)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.lent = append(k.lent, b)
+	return b, nil
+}
+
+// cleared says that all DEKs which the service returned are gone.
+func (k *fakeKEK) cleared() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return !slices.ContainsFunc(k.lent, func(b []byte) bool { return !bytes.Equal(b, make([]byte, len(b))) })
+}
+
+func flip(dst, b []byte) []byte {
+	for _, c := range b {
+		dst = append(dst, ^c)
+	}
+	return dst
+}
+
+// fakeGenerator is a service that makes its DEKs itself.
+type fakeGenerator struct {
+	*fakeKEK
+	dek []byte
+}
+
+func (g *fakeGenerator) Generate(ctx context.Context, kc keys.Context, dst []byte) ([]byte, keys.Wrapped, error) {
+	if err := g.call(ctx); err != nil {
+		return nil, keys.Wrapped{}, err
+	}
+	b := append(dst, g.dek...)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.lent = append(g.lent, b)
+	return b, keys.Wrapped{KID: []byte(g.name), Ciphertext: flip(nil, b)}, nil
+}
+
+// fakeStore keeps key records in memory.
+type fakeStore struct {
+	mu         sync.Mutex
+	err        error // of every call
+	takes      time.Duration
+	puts, gets int
+	records    map[[kekcache.KIDSize]byte][][]byte
+}
+
+func newStore() *fakeStore {
+	return &fakeStore{records: map[[kekcache.KIDSize]byte][][]byte{}}
+}
+
+func (s *fakeStore) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+func (s *fakeStore) Put(_ context.Context, kid [kekcache.KIDSize]byte, record []byte) error {
+	time.Sleep(s.takes)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.puts++
+	if s.err != nil {
+		return s.err
+	}
+	s.records[kid] = append(s.records[kid], record)
+	return nil
+}
+
+func (s *fakeStore) Get(_ context.Context, kid [kekcache.KIDSize]byte) ([][]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gets++
+	return s.records[kid], s.err
+}
+
+// fakeRecords writes key records as JSON, with an IV to see whose lease sealed it.
+type fakeRecords struct{}
+
+type fakeRecord struct {
+	Commitment []byte
+	Recipients []keys.Wrapped
+	IV         []byte
+}
+
+func (fakeRecords) Encode(key *kekcache.Key, s *chunker.Sealer, _ uint32) ([]byte, error) {
+	sealed, err := s.Seal(nil, nil, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(fakeRecord{key.Commitment[:], key.Recipients, sealed[:chunker.IVSize]})
+}
+
+func (fakeRecords) Decode(record []byte) (c [chunker.CommitmentSize]byte, _ []keys.Wrapped, _ error) {
+	var r fakeRecord
+	if err := json.Unmarshal(record, &r); err != nil {
+		return c, nil, err
+	}
+	return [chunker.CommitmentSize]byte(r.Commitment), r.Recipients, nil
+}
+
+// logged collects what is logged: level and message, one a line.
+type logged struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *logged) logger() *slog.Logger { return slog.New(l) }
+
+func (l *logged) Enabled(context.Context, slog.Level) bool { return true }
+func (l *logged) WithAttrs([]slog.Attr) slog.Handler       { return l }
+func (l *logged) WithGroup(string) slog.Handler            { return l }
+
+func (l *logged) Handle(_ context.Context, r slog.Record) error {
+	line := r.Level.String() + " " + r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		line += " " + a.Key + "=" + a.Value.String()
+		return true
+	})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, line)
+	return nil
+}
+
+func (l *logged) want(t *testing.T, lines ...string) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !slices.Equal(l.lines, lines) {
+		t.Errorf("logged:\n%s\nwant:\n%s", strings.Join(l.lines, "\n"), strings.Join(lines, "\n"))
+	}
+}
+
+func newSealing(t testing.TB, o kekcache.SealingOptions) *kekcache.Sealing {
+	t.Helper()
+	c, err := kekcache.NewSealing(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// run runs c until the test or stop ends it.
+func run(t testing.TB, c *kekcache.Sealing) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.Run(ctx)
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
+}
+
+// take takes leave for one small message.
+func take(t testing.TB, h *kekcache.Holder) *kekcache.Grant {
+	t.Helper()
+	g, err := h.Take(t.Context(), 10, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func wrappers(all ...keys.Wrapper) []keys.Wrapper { return all }

@@ -1,0 +1,65 @@
+package testcontainers
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/testcontainers/testcontainers-go"
+)
+
+// binary is the command, built once.
+var binary string
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "streamcrypt-containers-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "streamcrypt")
+	build := exec.Command("go", "build", "-o", binary, "./cmd/streamcrypt")
+	build.Dir, build.Stdout, build.Stderr = "..", os.Stderr, os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "build:", err)
+		return 1
+	}
+	return m.Run()
+}
+
+// needEngine skips the test, loudly, where there is no container engine, or fails it where one is required.
+func needEngine(t *testing.T) {
+	t.Helper()
+	provider, err := testcontainers.NewDockerProvider()
+	if err == nil {
+		err = provider.Health(t.Context())
+	}
+	switch {
+	case err == nil:
+	case os.Getenv("STREAMCRYPT_REQUIRE_CONTAINERS") == "1":
+		t.Fatalf("a container engine is required: %v", err)
+	default:
+		t.Skipf("SKIPPED, NOT RUN: no container engine: %v", err)
+	}
+}
+
+// streamcrypt runs the command to its end and fails the test unless it exits 0.
+func streamcrypt(ctx context.Context, t *testing.T, args ...string) (stdout []byte) {
+	t.Helper()
+	cmd := exec.CommandContext(ctx, binary, args...)
+	var out, logs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &logs
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("streamcrypt %v: %v\n%s", args, err, logs.Bytes())
+	}
+	return out.Bytes()
+}
