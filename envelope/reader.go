@@ -14,7 +14,7 @@ import (
 // after the final chunk has. An error in the middle means that what was read before is a verified beginning of the payload
 // and no more.
 type Reader struct {
-	ctx context.Context //nolint:containedctx // an io.Reader has no other way to hear of its end
+	ctx context.Context // an io.Reader has no other way to hear of its end
 	o   *Opener
 	in  input
 	b   Binding

@@ -39,13 +39,14 @@ func (r *Reader) measure() (err error) {
 	if !ok {
 		return nil
 	}
-	if r.base, err = seeker.Seek(0, io.SeekCurrent); err != nil {
-		return nil // a pipe
+	base, notHere := seeker.Seek(0, io.SeekCurrent)
+	if notHere != nil { // a pipe
+		return nil //nolint:nilerr // it is then read as one
 	}
 	if r.last, err = seeker.Seek(0, io.SeekEnd); err != nil {
-		r.last = 0
+		return err
 	}
-	_, err = seeker.Seek(r.base, io.SeekStart)
+	r.base, err = seeker.Seek(base, io.SeekStart)
 	return err
 }
 

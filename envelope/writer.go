@@ -20,7 +20,7 @@ const maxStreamBytes = 1 << 40
 // Writer seals a payload of any length while it is written. It holds one chunk in memory. Close must be called,
 // and what was written is complete only if it returns nil.
 type Writer struct {
-	ctx context.Context //nolint:containedctx // an io.Writer has no other way to hear of its end
+	ctx context.Context // an io.Writer has no other way to hear of its end
 	s   *Sealer
 	w   io.Writer
 	b   Binding

@@ -26,7 +26,7 @@ type fakeKEK struct {
 	takes time.Duration // every call
 	calls int
 	busy  int // calls under way
-	most  int // of them at one time
+	most  int // and at one time
 	born  map[[chunker.CommitmentSize]byte]time.Time
 	lent  [][]byte // DEKs that were returned
 }
@@ -54,6 +54,13 @@ func (k *fakeKEK) count() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.calls
+}
+
+// peak is how many calls were under way at one time, at most.
+func (k *fakeKEK) peak() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.most
 }
 
 // call is what every operation begins with.

@@ -12,11 +12,11 @@ import (
 type State int32
 
 const (
-	// Normal: keys can be had.
+	// Normal means that keys can be had.
 	Normal State = iota
-	// Degraded: no new key can be had, and the current one is within its limits.
+	// Degraded means that no new key can be had, and the current one is within its limits.
 	Degraded
-	// Restricted: no key can be had; whoever wants to seal waits.
+	// Restricted means that no key can be had; whoever wants to seal waits.
 	Restricted
 )
 

@@ -6,11 +6,11 @@ import "fmt"
 type Class int
 
 const (
-	// Away: throttled, timed out, 5xx, no connection. Try again later.
+	// Away means throttled, timed out, 5xx, no connection. Try again later.
 	Away Class = iota
-	// Gone: this KEK cannot be used (denied, disabled, pending deletion, unknown).
+	// Gone means that this KEK cannot be used (denied, disabled, pending deletion, unknown).
 	Gone
-	// BadWrap: this wrapped key is not openable with the KEK (changed, cut, wrong context). Other
+	// BadWrap means that this wrapped key is not openable with the KEK (changed, cut, wrong context). Other
 	// wrapped keys may be.
 	BadWrap
 )

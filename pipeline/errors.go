@@ -7,7 +7,7 @@ import (
 
 var (
 	// Skip is returned by a Transform or a Gate for a message that is dropped on purpose.
-	Skip = errors.New("skip") //nolint:errname // a signal, named as fs.SkipDir is
+	Skip = errors.New("skip")
 	// ErrLost says that the lane has another owner: the lane ends, the run goes on.
 	ErrLost = errors.New("lane lost to another owner")
 )

@@ -10,7 +10,8 @@ func (w *worker) flush(next int) (int, error) {
 		return stop, err
 	}
 	if err := w.write(nil); err != nil {
-		return next, w.end(err)
+		w.end(err)
+		return next, err
 	}
 	w.reset()
 	return next, nil
@@ -53,11 +54,10 @@ func (w *worker) await() error {
 }
 
 // end ends the lane: what comes after the batch in hand is read no more and dropped. It needs the turn.
-func (w *worker) end(err error) error {
+func (w *worker) end(err error) {
 	w.over = err
 	w.lane.turn.fail(err)
 	w.lane.stop()
-	return err
 }
 
 // admit takes the messages that have not passed the gate yet through it. If the lane cannot go on it

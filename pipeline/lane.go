@@ -129,7 +129,7 @@ func (l *lane) read() error {
 // verdict turns an end that nobody has to act on into nil.
 func (l *lane) verdict(ctx context.Context, err error) error {
 	switch {
-	case err == nil || err == io.EOF: //nolint:errorlint // a wrapped io.EOF is a connection that broke
+	case err == nil || err == io.EOF: // a wrapped io.EOF is a connection that broke
 		return nil
 	case errors.Is(err, ErrLost):
 		return err

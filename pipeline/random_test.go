@@ -54,7 +54,7 @@ type round struct {
 
 func newRound(t *testing.T, seed uint64) *round {
 	r := &round{
-		t: t, rand: rand.New(rand.NewPCG(seed, 7)), //nolint:gosec // a test draws again what failed
+		t: t, rand: rand.New(rand.NewPCG(seed, 7)),
 		counts: make(map[string]int), offsets: make(map[string][]int64),
 		sink: new(pipelinetest.MemorySink), dead: new(pipelinetest.MemorySink),
 	}

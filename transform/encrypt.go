@@ -24,7 +24,8 @@ type Encrypt struct {
 	sealer *envelope.Sealer
 	memory scratch
 	place  string // the last message's
-	as     *Place // of place; nil before the first message
+	as     Place
+	known  bool // as is that of place
 }
 
 // NewEncrypt returns the transform of one worker.
@@ -46,7 +47,7 @@ func NewEncrypt(o EncryptOptions) (*Encrypt, error) {
 // Reset implements pipeline.Transform.
 func (t *Encrypt) Reset() { t.memory.reset() }
 
-// Bound implements pipeline.Transform. A tombstone's envelope goes into memory of the transform; it counts all the same.
+// Bound implements pipeline.Transform. A tombstone's envelope goes into memory of the transform, but is as large.
 func (t *Encrypt) Bound(m *pipeline.Message) int { return t.sealer.Bound(len(m.Value)) }
 
 // Append implements pipeline.Transform.
@@ -67,7 +68,10 @@ func (t *Encrypt) Append(ctx context.Context, dst []byte, m *pipeline.Message) (
 		return dst, t.tombstone(ctx, m, &b)
 	}
 	dst, err := t.sealer.Seal(ctx, dst, m.Value, &b, t.position(&m.Origin))
-	return dst, reject(err)
+	if err != nil {
+		return dst, reject(err)
+	}
+	return dst, nil
 }
 
 func (t *Encrypt) tombstone(ctx context.Context, m *pipeline.Message, b *envelope.Binding) error {
@@ -87,8 +91,8 @@ func (t *Encrypt) position(o *pipeline.Origin) envelope.Position {
 	if t.o.Place == nil {
 		return envelope.Position{}
 	}
-	if o.Place != t.place {
-		t.place, t.as = o.Place, t.o.Place(o.Place)
+	if !t.known || o.Place != t.place {
+		t.place, t.as, t.known = o.Place, t.o.Place(o.Place), true
 	}
 	if t.as.ID == ([7]byte{}) {
 		return envelope.Position{}

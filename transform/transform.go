@@ -33,10 +33,11 @@ type Place struct {
 type Common struct {
 	Context []byte   // the route's name
 	Bind    []string // names of the headers that are bound
-	// Subject appends to dst the subject under which the message is published on the way out; nil leaves it as it is.
+	// Subject appends to dst the subject under which the message is published on the way out; a message for which it
+	// appends nothing has none. nil leaves subjects as they are.
 	Subject func(dst, subject []byte) ([]byte, error)
 	// Check refuses what the destination cannot carry, with a *pipeline.Reject; nil accepts all. It sees the message as
-	// it will be written, but for the value.
+	// it will be written, but for what sealing changes: the value and the header of a tombstone.
 	Check func(m *pipeline.Message) error
 }
 
@@ -113,7 +114,10 @@ func (s *scratch) subject(o *Common, m *pipeline.Message) error {
 		return err
 	}
 	s.bytes = out
-	m.Subject = out[start:len(out):len(out)]
+	m.Subject = nil // not empty: the tag tells the two apart
+	if len(out) > start {
+		m.Subject = out[start:len(out):len(out)]
+	}
 	return nil
 }
 
@@ -133,8 +137,7 @@ func find(headers []pipeline.Header) (index, count int) {
 
 // reject makes a *pipeline.Reject of an envelope's refusal and passes on every other error.
 func reject(err error) error {
-	var refused *envelope.Error
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*envelope.Error](err); ok {
 		return &pipeline.Reject{Reason: string(refused.Reason), Err: err}
 	}
 	return err

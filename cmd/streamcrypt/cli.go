@@ -80,10 +80,12 @@ func execute(ctx context.Context, args []string, std stdio) error {
 func newParser(c *cli, std stdio) (*kong.Kong, error) {
 	return kong.New(c,
 		kong.Name("streamcrypt"),
-		kong.Description("Encrypts message streams into COSE envelopes, and back."),
+		kong.Description("Encrypts message streams and files into COSE envelopes, and back.\n\n"+
+			"Every flag may also stand in the environment, --read-ahead as "+envPrefix+"_READ_AHEAD, or as read-ahead in the --config file."),
 		kong.DefaultEnvars(envPrefix),
 		kong.NoDefaultHelp(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}),
+		kong.ValueFormatter(func(v *kong.Value) string { return v.Help }), // not the variables: every flag has one
 		kong.Writers(std.out, std.err),
 		kong.Exit(func(int) {}),
 	)

@@ -148,14 +148,15 @@ func argumentsOf(node *kong.Node, start string) []string {
 	return valuesOf(node.Positional[0], start)
 }
 
-// schemes are the beginnings of the URLs that a flag takes.
-var schemes = map[string][]string{
+// beginnings are what the values of a flag or argument begin with; behind a colon at the end stands a file.
+var beginnings = map[string][]string{
 	"from":        {"file:", "nats://"},
 	"to":          {"file:", "nats://"},
 	"dead-letter": {"file:", "nats://"},
 	"keystore":    {"file:"},
 	"key":         {"local:", "x25519:", "rsa:"},
 	"bind":        {"header:"},
+	"kind":        keyKinds,
 }
 
 // valuesOf returns the values of a flag or argument that begin with start.
@@ -163,12 +164,12 @@ func valuesOf(v *kong.Value, start string) []string {
 	if v.Enum != "" {
 		return starting(start, slices.DeleteFunc(v.EnumSlice(), func(s string) bool { return s == "" }))
 	}
-	for _, scheme := range schemes[v.Name] {
-		if rest, ok := strings.CutPrefix(start, scheme); ok && scheme != "nats://" && scheme != "header:" {
+	for _, scheme := range beginnings[v.Name] {
+		if rest, ok := strings.CutPrefix(start, scheme); ok && strings.HasSuffix(scheme, ":") && v.Name != "bind" {
 			return prefixed(scheme, files(rest))
 		}
 	}
-	if known := schemes[v.Name]; known != nil {
+	if known := beginnings[v.Name]; known != nil {
 		return starting(start, known)
 	}
 	if v.Tag.PlaceHolder == "FILE" || v.Name == "file" {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/describe"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/route"
 	"github.com/streamcrypt/streamcrypt/keys/local"
@@ -90,7 +91,7 @@ func reasonOf(err error) string {
 	if errors.As(err, &reasoned) {
 		return reasoned.Reason()
 	}
-	return ""
+	return describe.Reason(err)
 }
 
 // reasonHints say what to do about a refusal, by its word in docs/errors.md.

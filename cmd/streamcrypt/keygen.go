@@ -6,19 +6,24 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 
+	"github.com/streamcrypt/streamcrypt/internal/route/address"
 	"github.com/streamcrypt/streamcrypt/keys/local"
 )
 
 // keygenCmd makes keys.
 type keygenCmd struct {
-	Kind   string `arg:"" optional:"" default:"" enum:"local,x25519,rsa," help:"Kind of key: local (AES-256), x25519 or rsa."`
+	Kind   string `arg:"" optional:"" help:"Kind of key: local (AES-256), x25519 or rsa."`
 	Bits   int    `placeholder:"N" help:"Size of an rsa key: 2048 to 4096; default: 3072."`
 	Public string `placeholder:"FILE" help:"Print the public half of the key in FILE instead."`
 	Out    string `placeholder:"FILE" help:"Write a new file instead of standard output."`
 }
 
 const defaultRSABits = 3072
+
+// keyKinds are the kinds of key that this build makes.
+var keyKinds = []string{"local", "x25519", "rsa"}
 
 // Help is shown by --help.
 func (keygenCmd) Help() string {
@@ -30,6 +35,8 @@ func (c *keygenCmd) Validate() error {
 	switch {
 	case (c.Kind == "") == (c.Public == ""):
 		return errors.New("either a kind of key or --public is needed")
+	case c.Kind != "" && !slices.Contains(keyKinds, c.Kind):
+		return address.Unknown("kind of key", c.Kind, keyKinds)
 	case c.Bits != 0 && c.Kind != "rsa":
 		return errors.New("--bits is for rsa")
 	}

@@ -88,7 +88,7 @@ func (p *program) summarize(s route.Snapshot, took time.Duration, complete bool)
 		attrs = append(attrs, slog.Int64("messages", s.Messages))
 	}
 	attrs = append(attrs, slog.Int64("bytes", s.Bytes), slog.Int64("bytes_out", s.BytesOut),
-		slog.Duration("took", took.Round(time.Millisecond)))
+		slog.String("took", took.Round(time.Millisecond).String()))
 	level := slog.LevelInfo
 	for _, count := range []struct {
 		name    string

@@ -43,17 +43,15 @@ func scanHead(b []byte) (major, info byte, n uint64, rest []byte, err error) {
 	}
 	major, info = b[0]&0xe0, b[0]&0x1f
 	b = b[1:]
-	size := 0
 	switch {
 	case info < 24:
 		return major, info, uint64(info), b, nil
-	case info < 28:
-		size = 1 << (info - 24)
-	case info < 31:
-		return 0, 0, 0, nil, fmt.Errorf("%w: reserved additional information", ErrMalformed)
-	default:
+	case info == 31:
 		return major, info, 0, b, nil
+	case info > 27:
+		return 0, 0, 0, nil, fmt.Errorf("%w: reserved additional information", ErrMalformed)
 	}
+	size := 1 << (info - 24)
 	if len(b) < size {
 		return 0, 0, 0, nil, ErrTruncated
 	}

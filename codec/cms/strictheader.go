@@ -182,7 +182,7 @@ func strictCiphertext(item []byte, e *Envelope) error {
 
 // malformedIfCut: inside well-formed CBOR a short item is not a cut one.
 func malformedIfCut(err error) error {
-	if err == ErrTruncated { //nolint:errorlint // the bare sentinel is what CiphertextHead returns
+	if err == ErrTruncated {
 		return ErrMalformed
 	}
 	return err

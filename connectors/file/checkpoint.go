@@ -105,7 +105,7 @@ func (c *Checkpoint) load() error {
 	if err != nil {
 		return err
 	}
-	defer h.Close()
+	defer h.Close() //nolint:errcheck // it was only read
 	text, err := io.ReadAll(io.LimitReader(h, maxCheckpoint+1))
 	if err != nil {
 		return err

@@ -113,6 +113,11 @@ func (c *Conn) Close() {
 	<-c.closed
 }
 
+// epoch counts connections. What was asked of a server in an earlier epoch may never be answered: the
+// client library asks again as soon as it is connected, and a server that has just started does not
+// listen yet.
+func (c *Conn) epoch() uint64 { return c.nc.Stats().Reconnects }
+
 // profile is ConnOptions together with what only a context file can say.
 type profile struct {
 	ConnOptions

@@ -68,7 +68,7 @@ func readContext(name string) (contextFile, error) {
 		dir = filepath.Join(home, ".config")
 	}
 	path := filepath.Join(dir, "nats", "context", name+".json")
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(path) //nolint:gosec // the user's own directory, and name has no separator
 	if err != nil {
 		return f, fmt.Errorf("nats context %q: %w", name, err)
 	}

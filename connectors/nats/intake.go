@@ -20,12 +20,13 @@ type intake struct {
 	consume  jetstream.ConsumeContext
 	pressure *time.Timer // started by the first wait; nil before
 	ending   bool        // asks for nothing more
+	epoch    uint64      // of the connection that it began on
 	silence  int         // heartbeats missed since the last message
 }
 
 // begin starts an intake. l.mu is held, which keeps the first message from overtaking it.
 func (l *lane) begin() error {
-	in := &intake{lane: l}
+	in := &intake{lane: l, epoch: l.source.conn.epoch()}
 	consume, err := l.source.consumer.Consume(in.take,
 		jetstream.PullMaxBytes(l.source.window),
 		jetstream.PullExpiry(pullExpiry),
@@ -181,7 +182,7 @@ type need int
 const (
 	nothing       need = iota
 	another            // it was ended, and there is room again
-	anew               // there is none, or it ended by itself
+	anew               // there is none, it ended by itself, or its request was lost with a connection
 	anewIfPending      // it is silent
 )
 
@@ -198,6 +199,8 @@ func (l *lane) need() need {
 		return another
 	case in.ending:
 		return nothing
+	case in.epoch != l.source.conn.epoch():
+		return anew
 	case in.silence >= silenceLimit:
 		return anewIfPending
 	}

@@ -36,24 +36,24 @@ func TestServerRestart(t *testing.T) {
 		})
 	}()
 	eventually(t, "some are written", func() bool { return b.count("ENC") > 100 })
-	t.Log(time.Now());b.restart();t.Log(time.Now())
+	b.restart()
 	eventually(t, "the server answers", func() bool {
 		_, err := b.plain().Stream(t.Context(), "ORDERS")
 		return err == nil
 	})
-	t.Log(time.Now());for i := messages / 2; i < messages; i++ {
+	for i := messages / 2; i < messages; i++ {
 		b.publish(numberedMsg("ORDERS", i, 200))
 	}
-	t.Log(time.Now());eventually(t, "all are written", func() bool { return b.count("ENC") >= messages })
-	t.Log(time.Now());eventually(t, "all are acknowledged", func() bool {
+	eventually(t, "all are written", func() bool { return b.count("ENC") >= messages })
+	eventually(t, "all are acknowledged", func() bool {
 		info := b.consumer("ORDERS", "enc")
 		return info.NumPending == 0 && info.NumAckPending == 0
 	})
-	t.Log(time.Now());cancel()
+	cancel()
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
-	t.Log(time.Now());var got []string
+	var got []string
 	for _, m := range b.stored("ENC") {
 		got = append(got, string(m.Data))
 	}
@@ -78,6 +78,8 @@ func TestAcknowledgedAfterReconnect(t *testing.T) {
 	c := b.connect()
 	v := serve(t, b.source(c, SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: time.Hour}))
 	v.read(5)
+	l := v.lane.(*lane)
+	before := l.current()
 	b.stop()
 	eventually(t, "disconnected", func() bool { return !c.nc.IsConnected() })
 	v.commit(5)
@@ -86,6 +88,7 @@ func TestAcknowledgedAfterReconnect(t *testing.T) {
 		consumer, err := b.plain().Consumer(t.Context(), "ORDERS", "enc")
 		return err == nil && consumer.CachedInfo().AckFloor.Stream == 5
 	})
+	eventually(t, "asked anew", func() bool { return l.current() != before })
 	b.fill("ORDERS", 1, 0)
 	if got, _ := v.read(1); got[0] != want(1, 0)[0] {
 		t.Fatalf("then came %q", got)

@@ -2,9 +2,11 @@ package nats
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -14,6 +16,15 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
+
+// TestMain lets more tests run at a time than there are processors: most of them wait for a server.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // broker is a JetStream server inside the test.
 type broker struct {

@@ -234,6 +234,32 @@ func TestInProgress(t *testing.T) {
 	v.leave(nil)
 }
 
+// TestRedeliveredWhileHeld: a copy of a message that we work on is not read a second time.
+func TestRedeliveredWhileHeld(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 2, 0)
+	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", UntilEnd: true, AckWait: time.Hour}))
+	got, _ := v.read(2)
+	l := v.lane.(*lane)
+	l.mu.Lock()
+	first := l.held[1].msg
+	l.mu.Unlock()
+	if err := first.Nak(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "delivered again", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.held[1].msg != first
+	})
+	same(t, append(got, v.rest()...), want(2, 0))
+	v.commit(2)
+	eventually(t, "acknowledged", func() bool { return b.consumer("ORDERS", "enc").NumAckPending == 0 })
+	v.leave(nil)
+}
+
 func TestReadAheadIsBounded(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
@@ -547,36 +573,37 @@ func TestSilentConsumer(t *testing.T) {
 	b.stream("ORDERS", nil)
 	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", MaxAckPending: 1}))
 	l := v.lane.(*lane)
-	current := func() *intake {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		return l.intake
-	}
 	silent := func(in *intake) {
 		for range silenceLimit {
 			in.failed(jetstream.ErrNoHeartbeat)
 		}
 	}
-	eventually(t, "the lane reads", func() bool { return current() != nil })
-	before := current()
+	eventually(t, "the lane reads", func() bool { return l.current() != nil })
+	before := l.current()
 	silent(before)
 	eventually(t, "found idle", func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		return before.silence == 0
 	})
-	if current() != before {
+	if l.current() != before {
 		t.Fatal("an idle consumer was started again")
 	}
 	b.fill("ORDERS", 2, 0) // one more than MaxAckPending, so one stays
 	v.read(1)
 	silent(before)
-	eventually(t, "started again", func() bool { return current() != before })
+	eventually(t, "started again", func() bool { return l.current() != before })
 	v.commit(1)
 	if got, _ := v.read(1); got[0] != want(2, 0)[1] {
 		t.Fatal(got)
 	}
 	v.leave(nil)
+}
+
+func (l *lane) current() *intake {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.intake
 }
 
 func TestReadEndsWithContext(t *testing.T) {

@@ -26,7 +26,7 @@ func Messages(c Carries, first, n, maxValue int) []pipeline.Message {
 }
 
 func message(c Carries, i, maxValue int) pipeline.Message {
-	r := rand.New(rand.NewPCG(uint64(i), 1)) //nolint:gosec // test data
+	r := rand.New(rand.NewPCG(uint64(i), 1))
 	number := fmt.Appendf(nil, "%0*d", indexDigits, i)
 	m := pipeline.Message{Value: fill(r, bytes.Clone(number), r.IntN(200), !c.Text)}
 	if i%100 == 99 {

@@ -52,7 +52,7 @@ func pairFailing(t *testing.T, s PairSpec) error {
 		err := s.run(t, m, failAt(n, errCut))
 		// Another lane may have got past its message while one of an earlier run was cut off.
 		if n == 0 && err == nil || err != nil && !errors.Is(err, errCut) {
-			return fmt.Errorf("the run returned %v, want the lane's error", err)
+			return fmt.Errorf("the run did not return the lane's error: %w", err)
 		}
 	}
 	if err := s.run(t, m, nil); err != nil {

@@ -253,7 +253,7 @@ func sinkDrain(t *testing.T, s SinkSpec) error {
 
 // endOfLane is nil for the io.EOF that ends a lane.
 func endOfLane(err error) error {
-	if err == io.EOF { //nolint:errorlint // a lane returns it as it is
+	if err == io.EOF {
 		return nil
 	}
 	return err

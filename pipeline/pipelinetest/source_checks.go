@@ -112,7 +112,7 @@ func sourceParked(t *testing.T, s SourceSpec) error {
 	m := s.New(t)
 	m.Put(s.messages(0, 50))
 	if err := s.bounded(t, m, new(MemorySink), failAt(20, errCut)); !errors.Is(err, errCut) {
-		return fmt.Errorf("the run returned %v, want the lane's error", err)
+		return fmt.Errorf("the run did not return the lane's error: %w", err)
 	}
 	return nil
 }
@@ -125,7 +125,7 @@ func sourceResume(t *testing.T, s SourceSpec) error {
 		err := s.bounded(t, m, sink, failAt(n, errCut))
 		// Another lane may have got past its message while one of an earlier run was cut off.
 		if n == 0 && err == nil || err != nil && !errors.Is(err, errCut) {
-			return fmt.Errorf("the run returned %v, want the lane's error", err)
+			return fmt.Errorf("the run did not return the lane's error: %w", err)
 		}
 	}
 	if err := s.bounded(t, m, sink, nil); err != nil {

@@ -67,8 +67,8 @@ func sourceParkedLive(t *testing.T, s SourceSpec) error {
 	m.Put(want[1:])
 	// A source that is right passes whatever the time; one that is wrong has it to show that.
 	select {
-	case <-parked:
-		return errors.New("the parked lane was served again")
+	case err := <-parked:
+		return fmt.Errorf("the parked lane was served again, and parked with %w", err)
 	case <-l.ended:
 		return fmt.Errorf("a live run ended when its lane was parked: %w", l.err)
 	case <-time.After(50 * time.Millisecond):

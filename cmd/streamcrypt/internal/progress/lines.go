@@ -35,7 +35,7 @@ func (l *lines) attrs(s State, now time.Time) []slog.Attr {
 	if s.Total > s.Done && s.Done > 0 {
 		// The whole run says more about the time left than its last seconds.
 		left := float64(now.Sub(l.began)) * float64(s.Total-s.Done) / float64(s.Done)
-		attrs = append(attrs, slog.Duration("left", time.Duration(left).Round(time.Second)))
+		attrs = append(attrs, slog.String("left", time.Duration(left).Round(time.Second).String()))
 	}
 	return attrs
 }

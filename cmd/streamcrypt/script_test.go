@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"streamcrypt": main}) }
+
+// TestScripts runs every script as a user would type it. Besides testscript's own commands there are
+//
+//	exits N program args...     fails unless the program ends with code N
+//	live program args...        gives it one line of input, sees one come out, and sends a signal
+//	stuck program args...       gives it more than its output takes, and sends two signals
+//	flip FILE N                 flips the lowest bit of byte N
+//	truncate FILE N             cuts FILE to N bytes
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "live": live, "stuck": stuck, "flip": flip, "truncate": truncate,
+		},
+	})
+}
+
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	code := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if code != want {
+		ts.Fatalf("exit code %d, want %d", code, want)
+	}
+}
+
+// process is a command of a script that is talked to while it runs.
+type process struct {
+	*exec.Cmd
+	in       io.WriteCloser
+	out, err *bufio.Reader
+}
+
+func start(ts *testscript.TestScript, args []string) *process {
+	path, err := exec.LookPath(args[0])
+	ts.Check(err)
+	p := &process{Cmd: exec.Command(path, args[1:]...)}
+	p.Dir, p.Env = ts.Getenv("WORK"), []string{"PATH=" + ts.Getenv("PATH")}
+	p.in, err = p.StdinPipe()
+	ts.Check(err)
+	out, err := p.StdoutPipe()
+	ts.Check(err)
+	stderr, err := p.StderrPipe()
+	ts.Check(err)
+	p.out, p.err = bufio.NewReader(out), bufio.NewReader(stderr)
+	ts.Check(p.Start())
+	return p
+}
+
+// awaitEnding reads the process's messages up to the one that a signal brings.
+func (p *process) awaitEnding(ts *testscript.TestScript) {
+	for {
+		line, err := p.err.ReadString('\n')
+		ts.Check(err)
+		if strings.Contains(line, "ending") {
+			return
+		}
+	}
+}
+
+func live(ts *testscript.TestScript, _ bool, args []string) {
+	p := start(ts, args)
+	_, err := io.WriteString(p.in, `{"value":"one"}`+"\n")
+	ts.Check(err)
+	line, err := p.out.ReadString('\n')
+	ts.Check(err)
+	ts.Check(p.Process.Signal(syscall.SIGTERM))
+	p.awaitEnding(ts)
+	rest, err := io.ReadAll(p.out)
+	ts.Check(err)
+	messages, err := io.ReadAll(p.err)
+	ts.Check(err)
+	if err := p.Wait(); err != nil {
+		ts.Fatalf("%v\n%s", err, messages)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("live.out"), append([]byte(line), rest...), 0o600))
+}
+
+func stuck(ts *testscript.TestScript, _ bool, args []string) {
+	p := start(ts, args)
+	fed := make(chan struct{})
+	go func() { // ends when the process does, with an error
+		defer close(fed)
+		for {
+			if _, err := io.WriteString(p.in, `{"value":"`+strings.Repeat("x", 4096)+`"}`+"\n"); err != nil {
+				return
+			}
+		}
+	}()
+	_, err := p.out.Peek(1)
+	ts.Check(err)
+	ts.Check(p.Process.Signal(syscall.SIGINT))
+	p.awaitEnding(ts)
+	ts.Check(p.Process.Signal(syscall.SIGINT))
+	err = p.Wait()
+	<-fed
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGINT {
+		ts.Fatalf("ended with %v, not by the signal", err)
+	}
+}
+
+func flip(ts *testscript.TestScript, _ bool, args []string) {
+	at, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	b := []byte(ts.ReadFile(args[0]))
+	b[at] ^= 1
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
+}
+
+func truncate(ts *testscript.TestScript, _ bool, args []string) {
+	size, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	ts.Check(os.Truncate(ts.MkAbs(args[0]), int64(size)))
+}

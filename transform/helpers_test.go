@@ -1,0 +1,191 @@
+package transform_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/keys"
+	"github.com/streamcrypt/streamcrypt/keys/local"
+	"github.com/streamcrypt/streamcrypt/pipeline"
+	"github.com/streamcrypt/streamcrypt/transform"
+)
+
+const route = "orders-enc"
+
+// rig has the keys of both sides of one route.
+type rig struct {
+	sealing *kekcache.Sealing
+	opening *kekcache.Opening
+}
+
+func newRig(t testing.TB, store kekcache.Store) rig {
+	t.Helper()
+	kek := newKEK(t)
+	sealing, err := kekcache.NewSealing(kekcache.SealingOptions{
+		Wrappers: []keys.Wrapper{kek}, Store: store, Records: envelope.Records{Context: []byte(route)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rig{sealing, newOpening(t, store, kek)}
+}
+
+func newKEK(t testing.TB) *local.AES {
+	t.Helper()
+	file, err := local.GenerateAES()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kek, err := local.ParseAES(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kek
+}
+
+func newOpening(t testing.TB, store kekcache.Store, kek keys.Unwrapper) *kekcache.Opening {
+	t.Helper()
+	opening, err := kekcache.NewOpening(kekcache.OpeningOptions{
+		Unwrappers: []keys.Unwrapper{kek}, Store: store, Records: envelope.Records{Context: []byte(route)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return opening
+}
+
+// profiles runs a test in both.
+func profiles(t *testing.T, test func(t *testing.T, r rig)) {
+	t.Run("self-contained", func(t *testing.T) { test(t, newRig(t, nil)) })
+	t.Run("by reference", func(t *testing.T) { test(t, newRig(t, new(memoryStore))) })
+}
+
+type memoryStore struct {
+	mu      sync.Mutex
+	records map[[kekcache.KIDSize]byte][][]byte
+}
+
+func (s *memoryStore) Put(_ context.Context, kid [kekcache.KIDSize]byte, record []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.records == nil {
+		s.records = map[[kekcache.KIDSize]byte][][]byte{}
+	}
+	s.records[kid] = append(s.records[kid], record)
+	return nil
+}
+
+func (s *memoryStore) Get(_ context.Context, kid [kekcache.KIDSize]byte) ([][]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.records[kid], nil
+}
+
+// encrypt and decrypt return a transform of the rig's route; options say how it differs.
+
+func (r rig) encrypt(t testing.TB, options ...func(*transform.EncryptOptions)) *transform.Encrypt {
+	t.Helper()
+	o := transform.EncryptOptions{Common: transform.Common{Context: []byte(route)}, Keys: r.sealing, ChunkSize: 4096}
+	for _, option := range options {
+		option(&o)
+	}
+	e, err := transform.NewEncrypt(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func (r rig) decrypt(t testing.TB, options ...func(*transform.DecryptOptions)) *transform.Decrypt {
+	t.Helper()
+	o := transform.DecryptOptions{Common: transform.Common{Context: []byte(route)}, Keys: r.opening}
+	for _, option := range options {
+		option(&o)
+	}
+	d, err := transform.NewDecrypt(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// apply does to a message what the pipeline does, and holds the transform to its Bound.
+func apply(t testing.TB, by pipeline.Transform, m pipeline.Message) (pipeline.Message, error) {
+	t.Helper()
+	bound := by.Bound(&m)
+	dst := []byte("before")
+	out, err := by.Append(t.Context(), dst, &m)
+	if !bytes.HasPrefix(out, dst) {
+		t.Fatalf("Append changed what was there: %q", out[:min(len(out), len(dst))])
+	}
+	switch added := len(out) - len(dst); {
+	case err != nil && added != 0:
+		t.Fatalf("%d bytes beside the error %v", added, err)
+	case added > bound:
+		t.Fatalf("Append added %d bytes after a Bound of %d", added, bound)
+	case err == nil && m.Value == nil && added != 0:
+		t.Fatalf("%d bytes for a null value", added)
+	}
+	if m.Value != nil {
+		m.Value = out[len(dst):]
+	}
+	return m, err
+}
+
+// must is apply of a message that passes.
+func must(t testing.TB, by pipeline.Transform, m pipeline.Message) pipeline.Message {
+	t.Helper()
+	m, err := apply(t, by, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// rejected checks that a message is rejected for a reason.
+func rejected(t testing.TB, by pipeline.Transform, m pipeline.Message, reason string) {
+	t.Helper()
+	_, err := apply(t, by, m)
+	var r *pipeline.Reject
+	if !errors.As(err, &r) || r.Reason != reason {
+		t.Fatalf("got %v, want a reject for %q", err, reason)
+	}
+}
+
+func payload(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(i*7 + i>>8)
+	}
+	return b
+}
+
+// same says whether two byte strings are equal, null not being empty.
+func same(a, b []byte) bool { return bytes.Equal(a, b) && (a == nil) == (b == nil) }
+
+func sameHeaders(a, b []pipeline.Header) bool {
+	return slices.EqualFunc(a, b, func(a, b pipeline.Header) bool { return a.Name == b.Name && same(a.Value, b.Value) })
+}
+
+func sameMessage(a, b *pipeline.Message) bool {
+	return same(a.Key, b.Key) && same(a.Value, b.Value) && same(a.Subject, b.Subject) &&
+		sameHeaders(a.Headers, b.Headers) && a.Time.Equal(b.Time) && a.Origin == b.Origin
+}
+
+const unknown = 1<<32 - 1 // a distance
+
+// marked is a message as Decrypt leaves it for the Gate.
+func marked(place [7]byte, offset uint64, distance uint32) *pipeline.Message {
+	m := new(pipeline.Message)
+	copy(m.Mark[:], place[:])
+	binary.BigEndian.PutUint64(m.Mark[7:], offset)
+	binary.BigEndian.PutUint32(m.Mark[15:], distance)
+	return m
+}
