@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 	"text/tabwriter"
 )
 
@@ -81,7 +80,7 @@ func (r *Report) writeTable(w io.Writer) error {
 		f := &r.Figures[i]
 		if f.Part != part {
 			part = f.Part
-			fmt.Fprintf(table, "\n%s\n  figure\ttarget\tmeasured\tverdict\n", strings.ToUpper(part))
+			fmt.Fprintf(table, "\n%s\n  figure\ttarget\tmeasured\tverdict\n", part)
 		}
 		if f.Missed() {
 			missed++

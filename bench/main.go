@@ -10,6 +10,9 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/pprof"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -20,19 +23,93 @@ func main() {
 	}
 }
 
-func run() error {
-	asJSON := flag.Bool("json", false, "print JSON instead of a table")
+// settings are the flags.
+type settings struct {
+	json    bool
+	quick   bool
+	parts   string
+	size    int64 // of the file, in MiB
+	dir     string
+	profile string
+}
+
+func parseFlags() settings {
+	var s settings
+	flag.BoolVar(&s.json, "json", false, "print JSON instead of a table")
+	flag.BoolVar(&s.quick, "quick", false, "less than a minute: shorter measurements and a file of 256 MiB")
+	flag.StringVar(&s.parts, "parts", "file,messages,core", "which `parts` to measure")
+	flag.Int64Var(&s.size, "size", 4<<10, "size of the file in `MiB`")
+	flag.StringVar(&s.dir, "dir", os.TempDir(), "`folder` for the file and what is made of it: five times its size")
+	flag.StringVar(&s.profile, "cpuprofile", "", "write a processor profile of this process to `file`")
 	flag.Parse()
+	if s.quick {
+		s.size = min(s.size, 256)
+	}
+	return s
+}
+
+// budget is how long one comparison takes at most.
+func (s *settings) budget(full time.Duration) time.Duration {
+	if s.quick {
+		return full / 10
+	}
+	return full
+}
+
+func run() (err error) {
+	s := parseFlags()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	report := Report{Machine: thisMachine()}
-	figures, err := measureMessages(ctx, 2*time.Second)
+	if s.profile != "" {
+		f, err := os.Create(s.profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	report, err := measure(ctx, &s)
 	if err != nil {
 		return err
 	}
-	report.Figures = append(report.Figures, figures...)
-	if *asJSON {
+	if s.json {
 		return report.writeJSON(os.Stdout)
 	}
 	return report.writeTable(os.Stdout)
+}
+
+// part is a group of figures.
+type part struct {
+	name string
+	run  func() ([]Figure, error)
+}
+
+// measure runs the parts that were asked for. The file comes first: see spend.
+func measure(ctx context.Context, s *settings) (*Report, error) {
+	parts := []part{
+		{"file", func() ([]Figure, error) { return measureFile(ctx, s.dir, s.size<<20, s.budget(40*time.Second)) }},
+		{"messages", func() ([]Figure, error) { return measureMessages(ctx, s.budget(5*time.Second)) }},
+		{"core", func() ([]Figure, error) { return measureCore(ctx, s.budget(20*time.Second)) }},
+	}
+	report := &Report{Machine: thisMachine()}
+	wanted := strings.Split(s.parts, ",")
+	for _, name := range wanted {
+		if !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
+			return nil, fmt.Errorf("no part %q", name)
+		}
+	}
+	for _, part := range parts {
+		if !slices.Contains(wanted, part.name) {
+			continue
+		}
+		figures, err := part.run()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", part.name, err)
+		}
+		report.Figures = append(report.Figures, figures...)
+	}
+	return report, nil
 }

@@ -239,6 +239,8 @@ func allocsPer(op operation, n int) (float64, error) {
 
 func byteSize(n int) string {
 	switch {
+	case n >= 1<<30 && n%(1<<30) == 0:
+		return fmt.Sprintf("%d GiB", n>>30)
 	case n >= 1<<20:
 		return fmt.Sprintf("%d MiB", n>>20)
 	case n >= 1<<10:

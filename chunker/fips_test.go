@@ -15,7 +15,7 @@ import (
 func TestFIPSOnly(t *testing.T) {
 	const inside = "STREAMCRYPT_TEST_FIPS_ONLY"
 	if os.Getenv(inside) == "" {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestFIPSOnly$", "-test.v") //nolint:gosec // this test
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestFIPSOnly$", "-test.v")
 		cmd.Env = append(os.Environ(), "GODEBUG=fips140=only", inside+"=1")
 		out, err := cmd.CombinedOutput()
 		if err != nil || !strings.Contains(string(out), "--- PASS: TestFIPSOnly/flipped") {

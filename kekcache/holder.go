@@ -79,4 +79,4 @@ func (h *Holder) use(w *window, b block) error {
 	return nil
 }
 
-func unix(t time.Time) uint32 { return uint32(max(0, min(t.Unix(), 1<<32-1))) } //nolint:gosec // in range
+func unix(t time.Time) uint32 { return uint32(max(0, min(t.Unix(), 1<<32-1))) }

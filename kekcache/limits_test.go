@@ -45,7 +45,7 @@ func takeMany(t *testing.T, c *kekcache.Sealing, holders, takes int, size func(i
 }
 
 func TestWindowIsNeverOverrun(t *testing.T) {
-	const takes = 2000
+	const takes = 1000
 	varied := func(n int) uint64 { return uint64(n * 37 % 101) }
 	for _, window := range []kekcache.Window{
 		{Messages: 1}, {Messages: 2}, {Messages: 3}, {Messages: 1000},

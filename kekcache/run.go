@@ -90,7 +90,7 @@ func (c *Sealing) fetchAhead(ctx context.Context) {
 			return
 		case <-c.wake:
 		}
-		if err := c.fetch(ctx); err != nil && ctx.Err() == nil {
+		if err := c.fetch(ctx, c.current.Load()); err != nil && ctx.Err() == nil {
 			c.o.Log.Error("the next data key cannot be made", "error", err)
 		}
 	}

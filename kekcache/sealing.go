@@ -82,7 +82,7 @@ func (c *Sealing) advance(ctx context.Context, spent *window) error {
 	c.waiting(1)
 	defer c.waiting(-1)
 	for c.current.Load() == spent {
-		if err := c.fetch(ctx); err != nil {
+		if err := c.fetch(ctx, spent); err != nil {
 			return err
 		}
 		c.mu.Lock()
@@ -100,12 +100,12 @@ func (c *Sealing) advance(ctx context.Context, spent *window) error {
 	return nil
 }
 
-// fetch sees to it that the next window is there. However many ask, one fetches; when its fetch ends without a
-// window, as when its context does, another one takes over.
-func (c *Sealing) fetch(ctx context.Context) error {
+// fetch sees to it that the window after spent is there: as the next one, or current by now. However many ask, one
+// fetches; when its fetch ends without a window, as when its context does, another one takes over.
+func (c *Sealing) fetch(ctx context.Context, spent *window) error {
 	for {
 		c.mu.Lock()
-		there, wait := c.next != nil && c.next.live(time.Now()), c.fetching
+		there, wait := c.next != nil && c.next.live(time.Now()) || c.current.Load() != spent, c.fetching
 		if !there && wait == nil {
 			c.fetching = make(chan struct{})
 		}

@@ -94,7 +94,7 @@ func backoff(ctx context.Context, try int) error {
 	if try < 6 {
 		span = min(firstWait<<try, lastWait)
 	}
-	timer := time.NewTimer(span/2 + rand.N(span/2)) //nolint:gosec // jitter, not a secret
+	timer := time.NewTimer(span/2 + rand.N(span/2))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

@@ -32,7 +32,7 @@ func newWindow(key *Key, o *SealingOptions) *window {
 	w.bytes.Store(o.Window.Bytes)
 	w.seals.Store(o.maxSeals())
 	// 75 to 90 % of the way, by chance, so that a fleet does not ask its key service at one moment.
-	left := 0.10 + 0.15*rand.Float64() //nolint:gosec // jitter, not a secret
+	left := 0.10 + 0.15*rand.Float64()
 	w.soft = softLimits{
 		age:      time.Duration(float64(o.Window.Age) * (1 - left)),
 		messages: uint64(float64(o.Window.Messages) * left),

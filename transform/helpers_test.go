@@ -157,6 +157,13 @@ func rejected(t testing.TB, by pipeline.Transform, m pipeline.Message, reason st
 	if !errors.As(err, &r) || r.Reason != reason {
 		t.Fatalf("got %v, want a reject for %q", err, reason)
 	}
+	var cause *envelope.Error
+	if errors.As(err, &cause) && string(cause.Reason) != reason || cause == nil && r.Err != nil {
+		t.Fatalf("rejected for %q because of %v", reason, r.Err)
+	}
+	if ours := []string{transform.ReasonBareTombstone, transform.ReasonReservedHeader}; cause == nil && !slices.Contains(ours, reason) {
+		t.Fatalf("rejected for %q without a cause", reason)
+	}
 }
 
 func payload(n int) []byte {

@@ -30,12 +30,11 @@ func TestBound(t *testing.T) {
 			for n := range 300 {
 				check(e, payload(n))
 			}
-			for range 100 {
-				n := rnd.IntN(8)*4096 + rnd.IntN(5) - 2
+			for range 60 {
+				n := rnd.IntN(6)*4096 + rnd.IntN(5) - 2
 				check(e, payload(max(n, 0)))
 			}
-			check(e, payload(1<<20))
-			check(e, payload(3<<20+17))
+			check(e, payload(1<<20+17))
 		}
 	})
 }
@@ -90,10 +89,14 @@ func TestReset(t *testing.T) {
 	subject := func(dst, s []byte) ([]byte, error) { return append(dst, s...), nil }
 	e := r.encrypt(t, func(o *transform.EncryptOptions) { o.Subject = subject })
 	d := r.decrypt(t, func(o *transform.DecryptOptions) { o.Subject = subject })
-	var was, is [2]pipeline.Message
 	m := pipeline.Message{Subject: []byte("s"), Headers: []pipeline.Header{{Name: "h"}}}
-	was[0] = must(t, e, m)
-	was[1] = must(t, d, was[0])
+	var was, is [2]pipeline.Message
+	for range 2 { // memory has its size after the first time
+		e.Reset()
+		d.Reset()
+		was[0] = must(t, e, m)
+		was[1] = must(t, d, was[0])
+	}
 	e.Reset()
 	d.Reset()
 	is[0] = must(t, e, m)

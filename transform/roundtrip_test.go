@@ -48,7 +48,7 @@ func TestRoundTrip(t *testing.T) {
 							Origin: pipeline.Origin{Place: "orders/3", Offset: 8812, Previous: 8811},
 						}
 						sealed := must(t, e, m)
-						if (sealed.Value == nil) != (value == nil) || len(value) > 0 && bytes.Contains(sealed.Value, value) {
+						if (sealed.Value == nil) != (value == nil) || len(value) > 8 && bytes.Contains(sealed.Value, value) {
 							t.Fatalf("%d bytes sealed as %d, null: %v", len(value), len(sealed.Value), sealed.Value == nil)
 						}
 						opened := must(t, d, sealed)

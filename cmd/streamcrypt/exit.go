@@ -99,7 +99,7 @@ var reasonHints = map[string]string{
 	"not-an-envelope": "this is not encrypted by streamcrypt; is --from the right side of the route?",
 	"malformed":       "the input was changed or is of another format; ?format= in the URL names a format",
 	"unsupported":     "sealed with something this version does not know; a newer version may",
-	"truncated":       "the end is missing: what stands before it was verified; get the input again",
+	"truncated":       "the end is missing; get the input again",
 	"too-large":       "a message must fit a worker's memory and the destination; --budget makes the first larger",
 	"unknown-key":     "none of the --key files opens it; streamcrypt inspect shows for which keys it was sealed",
 	"wrong-key":       "the wrapped key is not the one this was sealed with; was the key record or the envelope changed?",

@@ -28,11 +28,18 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("GORACE", noExitSleep)
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "live": live, "stuck": stuck, "flip": flip, "truncate": truncate,
 		},
 	})
 }
+
+// noExitSleep keeps the race detector from sleeping a second at the end of every process.
+const noExitSleep = "atexit_sleep_ms=0"
 
 func exits(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[0])
@@ -61,7 +68,7 @@ func start(ts *testscript.TestScript, args []string) *process {
 	path, err := exec.LookPath(args[0])
 	ts.Check(err)
 	p := &process{Cmd: exec.Command(path, args[1:]...)}
-	p.Dir, p.Env = ts.Getenv("WORK"), []string{"PATH=" + ts.Getenv("PATH")}
+	p.Dir, p.Env = ts.Getenv("WORK"), []string{"PATH=" + ts.Getenv("PATH"), "GORACE=" + noExitSleep}
 	p.in, err = p.StdinPipe()
 	ts.Check(err)
 	out, err := p.StdoutPipe()

@@ -153,13 +153,14 @@ func encodeHeaders(m *pipeline.Message) natsgo.Header {
 	return headers
 }
 
-var errNoKey = errors.New("no key")
+var errNoKey = errors.New("not a key of ours")
 
 // decodeKey appends the key in headers to dst. What is not a key of ours stays an ordinary header: a
 // destination will refuse it, and nothing is taken for a null key.
 func decodeKey(dst []byte, headers natsgo.Header) ([]byte, error) {
 	values := headers[KeyHeader]
-	if len(values) != 1 {
+	// The decoder would pass over line breaks, and one key would have many encodings.
+	if len(values) != 1 || strings.ContainsAny(values[0], "\r\n") {
 		return dst, errNoKey
 	}
 	return keyEncoding.AppendDecode(dst, []byte(values[0]))

@@ -235,6 +235,7 @@ func FuzzHeaders(f *testing.F) {
 func FuzzDecode(f *testing.F) {
 	f.Add("a2V5", "value", []byte{})
 	f.Add("", "", []byte("v"))
+	f.Add("YQ\r", "value", []byte{})
 	f.Add("====", "value", []byte("v"))
 	f.Fuzz(func(t *testing.T, key, null string, payload []byte) {
 		headers := natsgo.Header{KeyHeader: {key}, NullHeader: {null}}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -41,9 +42,11 @@ func TestServerRestart(t *testing.T) {
 		_, err := b.plain().Stream(t.Context(), "ORDERS")
 		return err == nil
 	})
+	var more []*natsgo.Msg
 	for i := messages / 2; i < messages; i++ {
-		b.publish(numberedMsg("ORDERS", i, 200))
+		more = append(more, numberedMsg("ORDERS", i, 200))
 	}
+	b.publishAll(more)
 	eventually(t, "all are written", func() bool { return b.count("ENC") >= messages })
 	eventually(t, "all are acknowledged", func() bool {
 		info := b.consumer("ORDERS", "enc")

@@ -134,8 +134,30 @@ func subjectOf(stream string) string {
 // fill publishes n numbered messages of at least size bytes to a stream.
 func (b *broker) fill(stream string, n, size int) {
 	b.t.Helper()
-	for i := range n {
-		b.publish(numberedMsg(stream, i, size))
+	msgs := make([]*natsgo.Msg, n)
+	for i := range msgs {
+		msgs[i] = numberedMsg(stream, i, size)
+	}
+	b.publishAll(msgs)
+}
+
+// publishAll publishes in order and waits once, at the end.
+func (b *broker) publishAll(msgs []*natsgo.Msg) {
+	b.t.Helper()
+	var acks []jetstream.PubAckFuture
+	for _, msg := range msgs {
+		ack, err := b.plain().PublishMsgAsync(msg)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		acks = append(acks, ack)
+	}
+	for _, ack := range acks {
+		select {
+		case <-ack.Ok():
+		case err := <-ack.Err():
+			b.t.Fatal(err)
+		}
 	}
 }
 

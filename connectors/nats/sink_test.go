@@ -280,6 +280,31 @@ func TestWriteGivesUp(t *testing.T) {
 	b.start()
 }
 
+// TestWriteWaitsForServer: what could not even be sent is sent when the server is back.
+func TestWriteWaitsForServer(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ENC", nil)
+	c := b.connect()
+	s := b.sink(c, SinkOptions{Stream: "ENC"})
+	b.stop()
+	eventually(t, "disconnected", func() bool { return !c.nc.IsConnected() })
+	done := make(chan error, 1)
+	go func() { done <- b.writer(s).Write(t.Context(), numberedMessages("enc", 20, 0), nil) }()
+	b.start()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	for i, m := range b.stored("ENC") {
+		if string(m.Data) != string(numbered(i, 0)) {
+			t.Fatalf("message %d is %q", i, m.Data)
+		}
+	}
+	if n := b.count("ENC"); n != 20 {
+		t.Fatalf("%d stored", n)
+	}
+}
+
 // TestPublishDenied: the server refuses a publish apart from it, which must not end in silence.
 func TestPublishDenied(t *testing.T) {
 	t.Parallel()

@@ -21,9 +21,11 @@ var carries = pipelinetest.Carries{Key: true, NullValue: true, Headers: true}
 // put publishes messages as the Sink would, but without ids: the suite's have no origin.
 func (b *broker) put(subject string, msgs []pipeline.Message) {
 	b.t.Helper()
+	published := make([]*natsgo.Msg, len(msgs))
 	for i := range msgs {
-		b.publish(&natsgo.Msg{Subject: subject, Header: encodeHeaders(&msgs[i]), Data: msgs[i].Value})
+		published[i] = &natsgo.Msg{Subject: subject, Header: encodeHeaders(&msgs[i]), Data: bytes.Clone(msgs[i].Value)}
 	}
+	b.publishAll(published)
 }
 
 // messages reads a whole stream, through a Source that leaves nothing behind.

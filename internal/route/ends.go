@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/file"
@@ -117,7 +118,7 @@ func (o *opener) fileID() (id [16]byte) {
 	if o.checkpoint != nil {
 		return o.checkpoint.FileID()
 	}
-	rand.Read(id[:]) //nolint:errcheck // never fails
+	rand.Read(id[:])
 	return id
 }
 
@@ -187,17 +188,18 @@ func replaceable(path string) bool {
 	return err != nil || info.Mode().IsRegular()
 }
 
-// checkFree refuses an output file that exists before anything has been read. With a checkpoint the sink knows better.
+// checkFree says before anything has been read what the sink would say only then: the output exists, or cannot. With a
+// checkpoint the sink knows better.
 func (o *opener) checkFree(f *fileEnd) error {
-	if o.Overwrite || o.checkpoint != nil || f.path == file.Stream {
+	if o.checkpoint != nil || f.path == file.Stream {
 		return nil
 	}
 	info, err := os.Stat(f.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err == nil && info.Mode().IsRegular():
-		return fmt.Errorf("%s: %w", f.path, fs.ErrExist)
+		_, err = os.Stat(filepath.Dir(f.path))
+	case err == nil && info.Mode().IsRegular() && !o.Overwrite:
+		err = fmt.Errorf("%s: %w", f.path, fs.ErrExist)
 	}
 	return err
 }

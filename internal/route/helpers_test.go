@@ -3,6 +3,7 @@ package route
 import (
 	"bytes"
 	"context"
+	"crypto/fips140"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -20,6 +21,9 @@ func testDir(t *testing.T) {
 		key, err := local.GenerateAES()
 		must(t, err)
 		writeFile(t, name, key)
+	}
+	if fips140.Enforced() {
+		return // there is no X25519 then
 	}
 	key, err := local.GenerateX25519()
 	must(t, err)
@@ -82,6 +86,22 @@ func mustRun(t *testing.T, open direct, c Config) Snapshot {
 func fails(t *testing.T, open direct, c Config, want string) error {
 	t.Helper()
 	_, err := run(t, open, c, Env{})
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Fatalf("got error %v, want %q in it", err, want)
+	}
+	return err
+}
+
+// refuses opens a route that must not open: the error comes before anything is read.
+func refuses(t *testing.T, open direct, c Config, want string) error {
+	t.Helper()
+	if c.Keys == nil {
+		c.Keys = []string{"local:k.jwk"}
+	}
+	r, err := open(t.Context(), c, Env{Log: quiet})
+	if err == nil {
+		must(t, r.Close())
+	}
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Fatalf("got error %v, want %q in it", err, want)
 	}

@@ -27,7 +27,7 @@ type Address struct {
 
 var (
 	// ErrNoScheme says that a text does not begin with a scheme.
-	ErrNoScheme = errors.New("no scheme in front, such as file:")
+	ErrNoScheme = errors.New("no scheme, such as file, before a colon")
 	// ErrUser says that a user stands before a host, where a password might.
 	ErrUser = errors.New("a user before the host")
 	// ErrEscape says that a percent sign is not followed by two hex digits.

@@ -67,6 +67,9 @@ func Parse(name string, data []byte) (*File, error) {
 }
 
 func (f *File) read(root *yaml.Node) error {
+	if root.Kind == yaml.ScalarNode && root.Tag == null {
+		return nil // a document of nothing but comments
+	}
 	if root.Kind != yaml.MappingNode {
 		return f.at(root.Line, errors.New("not a list of fields"))
 	}
@@ -87,16 +90,19 @@ func (f *File) read(root *yaml.Node) error {
 	return nil
 }
 
+// null is the tag of a value that is not there.
+const null = "!!null"
+
 func valueOf(node *yaml.Node) (any, error) {
 	switch {
-	case node.Kind == yaml.ScalarNode && node.Tag == "!!null":
+	case node.Kind == yaml.ScalarNode && node.Tag == null:
 		return nil, errors.New("no value")
 	case node.Kind == yaml.ScalarNode:
 		return node.Value, nil
 	case node.Kind == yaml.SequenceNode:
 		list := []any{}
 		for _, item := range node.Content {
-			if item.Kind != yaml.ScalarNode || item.Tag == "!!null" {
+			if item.Kind != yaml.ScalarNode || item.Tag == null {
 				return nil, errors.New("a list holds plain values only")
 			}
 			list = append(list, item.Value)

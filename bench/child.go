@@ -1,0 +1,41 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+// usage is what a child process took.
+type usage struct {
+	wall, cpu time.Duration
+	rss       float64 // at its peak, in MiB
+}
+
+// spend runs a command to its end. Its standard output goes nowhere unless cmd says otherwise.
+//
+// The peak that Linux reports of a child is at least what this process had when it started the child. So children
+// whose memory counts are started before anything large is allocated here.
+func spend(cmd *exec.Cmd) (usage, error) {
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	begin := time.Now()
+	err := cmd.Run()
+	wall := time.Since(begin)
+	if err != nil {
+		return usage{}, fmt.Errorf("%v: %w: %s", cmd.Args, err, bytes.TrimSpace(said.Bytes()))
+	}
+	u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	if !ok {
+		return usage{}, fmt.Errorf("%v: no resource usage on this system", cmd.Args)
+	}
+	return usage{wall: wall, cpu: usedBy(u), rss: float64(u.Maxrss) / 1024}, nil
+}
+
+// build compiles a command as part of the module in folder, which decides about versions.
+func build(folder, out, pkg string) error {
+	_, err := spend(exec.Command("go", "build", "-C", folder, "-o", out, pkg))
+	return err
+}

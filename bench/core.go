@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+	"github.com/streamcrypt/streamcrypt/transform"
+)
+
+// The shape of the pipeline's work.
+const (
+	messageBytes  = 1 << 10
+	batchMessages = 500
+)
+
+// coreLimit is the most that the pipeline may cost a message beside its transform, in microseconds.
+const coreLimit = 0.1
+
+// measureCore compares the pipeline, from memory to memory, with a loop that calls the same transform.
+func measureCore(ctx context.Context, budget time.Duration) ([]Figure, error) {
+	var figures []Figure
+	r, err := newRoute(ctx, "ref")
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	for _, workers := range []int{1, 2} {
+		c := &core{workers: workers, transform: func() (pipeline.Transform, error) {
+			return transform.NewEncrypt(transform.EncryptOptions{
+				Common: transform.Common{Context: []byte(routeName)},
+				Keys:   r.sealing,
+				Place:  func(string) transform.Place { return transform.Place{ID: position.Place, Ordered: true} },
+			})
+		}}
+		f, err := c.measure(ctx, budget)
+		if err != nil {
+			return nil, err
+		}
+		figures = append(figures, f...)
+	}
+	return figures, nil
+}
+
+// core is one way to run a pipeline.
+type core struct {
+	workers   int
+	transform func() (pipeline.Transform, error)
+}
+
+// cost is what messages took, in microseconds each.
+type cost struct{ wall, cpu float64 }
+
+func (c *core) measure(ctx context.Context, budget time.Duration) ([]Figure, error) {
+	const batches = 400
+	var extra, wall, baseline []float64
+	for end := time.Now().Add(budget); len(extra) < minRounds || time.Now().Before(end); {
+		loop, err := timeMessages(batches, func() error { return c.loop(ctx, batches) })
+		if err != nil {
+			return nil, err
+		}
+		run, err := timeMessages(batches, func() error { return c.run(ctx, batches) })
+		if err != nil {
+			return nil, err
+		}
+		extra = append(extra, run.cpu-loop.cpu)
+		wall = append(wall, run.wall-loop.wall)
+		baseline = append(baseline, loop.cpu)
+	}
+	allocs, err := c.allocs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cpu, transformed := middleOf(extra), middleOf(baseline)
+	name := fmt.Sprintf("%d worker", c.workers)
+	if c.workers > 1 {
+		name += "s"
+	}
+	return []Figure{
+		{
+			Part: "pipeline core", Name: name + ", on top of the transform",
+			Value: cpu.median, Unit: "us", Limit: limit(coreLimit),
+			Beside: map[string]float64{
+				"low": cpu.low, "high": cpu.high, "transform us": transformed.median, "wall on top us": middleOf(wall).median,
+				"rounds": float64(len(extra)),
+			},
+			Note: fmt.Sprintf("of processor time a message, %.3f to %.3f; the transform alone takes %.3f; by the clock %+.3f",
+				cpu.low, cpu.high, transformed.median, middleOf(wall).median),
+		},
+		{Part: "pipeline core", Name: name + ", allocations", Value: allocs, Unit: "allocs", Limit: limit(0), Note: "a message"},
+	}, nil
+}
+
+// loop calls the transform and nothing else, over as many batches as the pipeline has in flight.
+func (c *core) loop(ctx context.Context, batches int) error {
+	t, err := c.transform()
+	if err != nil {
+		return err
+	}
+	pool := newBatches(c.workers + 1)
+	var dst []byte
+	for i := range batches {
+		b := pool[i%len(pool)]
+		dst = dst[:0]
+		for j := range b.Messages {
+			m := &b.Messages[j]
+			if need := len(dst) + t.Bound(m); need > cap(dst) {
+				dst = append(make([]byte, 0, max(need, 2*cap(dst))), dst...)
+			}
+			if dst, err = t.Append(ctx, dst, m); err != nil {
+				return err
+			}
+		}
+		t.Reset()
+	}
+	return nil
+}
+
+// run carries the batches through a pipeline.
+func (c *core) run(ctx context.Context, batches int) error {
+	var failed error
+	sink := new(discard)
+	err := pipeline.Run(ctx, pipeline.Options{
+		Source: &repeater{batches: batches, pool: newBatches(c.workers + 1)}, Sink: sink, Workers: c.workers,
+		NewTransform: func() pipeline.Transform {
+			t, err := c.transform()
+			failed = errors.Join(failed, err)
+			return t
+		},
+	})
+	if err = errors.Join(failed, err); err != nil {
+		return err
+	}
+	if want := batches * batchMessages; sink.messages != want {
+		return fmt.Errorf("the pipeline wrote %d messages of %d", sink.messages, want)
+	}
+	return nil
+}
+
+// allocs is how many allocations a message costs: what a long run makes more of than a short one. The
+// best of three tries counts, because whatever else the process does counts too.
+func (c *core) allocs(ctx context.Context) (float64, error) {
+	const short, long = 50, 550
+	best := uint64(1 << 62)
+	for range 3 {
+		few, err := mallocs(func() error { return c.run(ctx, short) })
+		if err != nil {
+			return 0, err
+		}
+		many, err := mallocs(func() error { return c.run(ctx, long) })
+		if err != nil {
+			return 0, err
+		}
+		best = min(best, many-min(few, many))
+	}
+	// Less than one in ten batches is the runtime's own, which makes a few objects for its scheduler.
+	if best < (long-short)/10 {
+		return 0, nil
+	}
+	return float64(best) / ((long - short) * batchMessages), nil
+}
+
+func mallocs(f func() error) (uint64, error) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := f()
+	runtime.ReadMemStats(&after)
+	return after.Mallocs - before.Mallocs, err
+}
+
+// timeMessages says what a message of f costs.
+func timeMessages(batches int, f func() error) (cost, error) {
+	runtime.GC() // what the last one left is not this one's to clear
+	used, begin := processorTime(), time.Now()
+	if err := f(); err != nil {
+		return cost{}, err
+	}
+	messages := float64(batches * batchMessages)
+	return cost{
+		wall: float64(time.Since(begin).Nanoseconds()) / 1e3 / messages,
+		cpu:  float64((processorTime() - used).Nanoseconds()) / 1e3 / messages,
+	}, nil
+}
+
+// processorTime is what this process has used so far, on all cores.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return usedBy(&u)
+}
+
+func usedBy(u *syscall.Rusage) time.Duration {
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func TestVerdict(t *testing.T) {
+	for name, test := range map[string]struct {
+		value float64
+		limit *float64
+		want  string
+	}{
+		"below":     {1.29, limit(1.30), "met"},
+		"at":        {1.30, limit(1.30), "met"},
+		"above":     {1.301, limit(1.30), "MISSED"},
+		"zero":      {0, limit(0), "met"},
+		"not zero":  {0.001, limit(0), "MISSED"},
+		"no target": {99, nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := Figure{Value: test.value, Limit: test.limit}
+			if got := f.verdict(); got != test.want {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+var report = Report{
+	Machine: Machine{CPU: "a processor", Cores: 2, Go: "go1", OS: "an/os"},
+	Figures: []Figure{
+		{Part: "one", Name: "fast", Value: 1.2, Unit: "x", Limit: limit(1.3), Note: "a note"},
+		{Part: "one", Name: "known", Value: 88, Unit: "B"},
+		{Part: "two", Name: "slow", Value: 0.2, Unit: "us", Limit: limit(0.1)},
+	},
+}
+
+func TestTable(t *testing.T) {
+	var out bytes.Buffer
+	if err := report.writeTable(&out); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for line := range strings.Lines(out.String()) {
+		if words := strings.Fields(line); len(words) > 0 {
+			got = append(got, strings.Join(words, " "))
+		}
+	}
+	want := []string{
+		"a processor, 2 cores, go1, an/os",
+		"one", "figure target measured verdict",
+		"fast <= 1.300x 1.200x met a note",
+		"known 88 B",
+		"two", "figure target measured verdict",
+		"slow <= 0.100 us 0.200 us MISSED",
+		"1 of 2 targets missed",
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("table:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestJSONKeepsALimitOfZero(t *testing.T) {
+	var out bytes.Buffer
+	r := Report{Figures: []Figure{{Limit: limit(0)}, {}}}
+	if err := r.writeJSON(&out); err != nil {
+		t.Fatal(err)
+	}
+	var back Report
+	if err := json.Unmarshal(out.Bytes(), &back); err != nil {
+		t.Fatal(err)
+	}
+	if l := back.Figures[0].Limit; l == nil || *l != 0 {
+		t.Error("a limit of zero is lost")
+	}
+	if back.Figures[1].Limit != nil {
+		t.Error("a limit came from nowhere")
+	}
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
+)
+
+// TestMessages checks the figures that do not depend on the machine: allocations and overhead.
+func TestMessages(t *testing.T) {
+	figures, err := measureMessages(t.Context(), time.Nanosecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := 0
+	for i := range figures {
+		f := &figures[i]
+		switch {
+		case f.Unit == "x":
+			if f.Value <= 0 {
+				t.Errorf("%s: ratio %v", f.Name, f.Value)
+			}
+		case f.Limit == nil:
+			t.Errorf("%s has no target", f.Name)
+		default:
+			counted++
+			if f.Missed() {
+				t.Errorf("%s: %s %s", f.Name, number(f.Value, f.Unit), f.verdict())
+			}
+		}
+	}
+	if counted != 6 {
+		t.Errorf("%d figures of allocations and overhead", counted)
+	}
+}
+
+func TestAllocsPer(t *testing.T) {
+	var keep []byte
+	got, err := allocsPer(func(n int) error {
+		for range n {
+			keep = make([]byte, 100)
+		}
+		return nil
+	}, 1000)
+	if err != nil || got < 1 || got > 1.01 {
+		t.Errorf("%v allocations of %d bytes, %v", got, len(keep), err)
+	}
+}
+
+func identity() (pipeline.Transform, error) { return pipelinetest.Identity(), nil }
+
+// allocating makes one object a message.
+type allocating struct {
+	pipeline.Transform
+	keep []byte
+}
+
+func (a *allocating) Append(ctx context.Context, dst []byte, m *pipeline.Message) ([]byte, error) {
+	a.keep = make([]byte, 16)
+	return a.Transform.Append(ctx, dst, m)
+}
+
+func TestCoreAllocations(t *testing.T) {
+	for name, test := range map[string]struct {
+		transform func() (pipeline.Transform, error)
+		want      float64
+	}{
+		"none": {identity, 0},
+		"one": {func() (pipeline.Transform, error) {
+			return &allocating{Transform: pipelinetest.Identity()}, nil
+		}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := &core{workers: 2, transform: test.transform}
+			got, err := c.allocs(t.Context())
+			if err != nil || got < test.want || got > test.want+0.01 {
+				t.Errorf("%v allocations a message, %v", got, err)
+			}
+		})
+	}
+}
+
+func TestCoreCountsMessages(t *testing.T) {
+	for _, workers := range []int{1, 2} {
+		c := &core{workers: workers, transform: identity}
+		if err := c.run(t.Context(), 3); err != nil {
+			t.Error(err)
+		}
+		if err := c.loop(t.Context(), 3); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestCheck: a decrypted file that differs anywhere is found.
+func TestCheck(t *testing.T) {
+	const size = 200_000
+	for name, change := range map[string]func([]byte) []byte{
+		"":      func(b []byte) []byte { return b },
+		"first": func(b []byte) []byte { b[0] ^= 1; return b },
+		"last":  func(b []byte) []byte { b[size-1] ^= 1; return b },
+		"short": func(b []byte) []byte { return b[:size-1] },
+		"long":  func(b []byte) []byte { return append(b, 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &race{dir: t.TempDir(), size: size}
+			r.tools[0].name = "tool"
+			if err := r.fill(); err != nil {
+				t.Fatal(err)
+			}
+			b, err := os.ReadFile(r.plain())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(r.output(0), change(b), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.check(0); (err == nil) != (name == "") {
+				t.Errorf("check: %v", err)
+			}
+		})
+	}
+}
+
+func TestFileFigure(t *testing.T) {
+	r := &race{size: 1 << 30}
+	s := time.Second
+	laps := [2][]lap{
+		{{usage: usage{wall: 2 * s, cpu: s}}, {usage: usage{wall: 4 * s, cpu: s}}, {usage: usage{wall: 6 * s, cpu: s}}},
+		{{usage: usage{wall: s, cpu: 2 * s}, sync: 3 * s}, {usage: usage{wall: 2 * s, cpu: 2 * s}, sync: 6 * s}, {usage: usage{wall: 3 * s, cpu: 2 * s}, sync: 9 * s}},
+	}
+	if f := r.figure("x", laps, false); f.Value != 2 || f.Beside["processor time"] != 0.5 || f.verdict() != "MISSED" {
+		t.Errorf("%+v", f)
+	}
+	if f := r.figure("x", laps, true); f.Value != 0.5 || f.verdict() != "met" {
+		t.Errorf("with sync: %+v", f)
+	}
+	if r.part() != "1 GiB file" {
+		t.Error(r.part())
+	}
+}
+
+func TestUnknownPart(t *testing.T) {
+	_, err := measure(t.Context(), &settings{parts: "core,nothing"})
+	if err == nil || !strings.Contains(err.Error(), `"nothing"`) {
+		t.Errorf("error %v", err)
+	}
+}

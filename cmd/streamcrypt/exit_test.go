@@ -1,0 +1,62 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/internal/route"
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+func TestReport(t *testing.T) {
+	refused := &envelope.Error{Reason: envelope.ReasonTampered, Err: errors.New("tampered: chunk 4")}
+	message := &pipeline.MessageError{
+		Origin: pipeline.Origin{Place: "orders/3", Offset: 8812},
+		Err:    &pipeline.Reject{Reason: string(envelope.ReasonTampered), Err: refused},
+	}
+	for _, c := range []struct {
+		name string
+		err  error
+		code int
+		want string
+	}{
+		{
+			"a message", message, exitFailed,
+			"streamcrypt: orders/3@8812: tampered: chunk 4\nhint: " + reasonHints["tampered"] + "\n",
+		},
+		{
+			"a route's own advice counts", &route.Error{Err: message, Hint: "do this"}, exitFailed,
+			"streamcrypt: orders/3@8812: tampered: chunk 4\nhint: do this\n",
+		},
+		{
+			"a file's reason", fmt.Errorf("source x: %w: no end record", file.ErrTruncated), exitFailed,
+			"streamcrypt: source x: truncated: no end record\nhint: " + reasonHints["truncated"] + "\n",
+		},
+		{
+			"not started", &startError{&route.Error{Err: errors.New("no key"), Hint: "name one"}}, exitNotStarted,
+			"streamcrypt: no key\nhint: name one\n",
+		},
+		{
+			"usage", &usageError{errors.New("unknown flag"), "streamcrypt verify"}, exitNotStarted,
+			"streamcrypt: unknown flag\nhint: streamcrypt verify --help lists the flags\n",
+		},
+		{"two errors", errors.Join(errors.New("one"), errors.New("two")), exitFailed, "streamcrypt: one\nstreamcrypt: two\n"},
+		{"no advice", io.ErrUnexpectedEOF, exitFailed, "streamcrypt: unexpected EOF\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var b strings.Builder
+			report(&b, c.err)
+			if b.String() != c.want || exitCode(c.err) != c.code {
+				t.Errorf("exit code %d, want %d:\n%swant\n%s", exitCode(c.err), c.code, b.String(), c.want)
+			}
+		})
+	}
+	if exitCode(errors.Join(route.ErrInterrupted, io.EOF)) != exitInterrupted || exitCode(nil) != exitOK {
+		t.Error("exit codes of an interruption and of none")
+	}
+}

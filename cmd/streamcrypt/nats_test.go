@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// TestLiveRoute runs a route that has no end, and ends it: what came in is in the other stream, and the exit code says that all
+// is well.
+func TestLiveRoute(t *testing.T) {
+	url, js := startNATS(t)
+	for _, name := range []string{"ORDERS", "SEALED"} {
+		if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: name, Subjects: []string{strings.ToLower(name) + ".>"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := js.Publish(t.Context(), "orders.eu", []byte("widget")); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	key := "local:" + filepath.Join(dir, "key.jwk")
+	if code, _, stderr := runArgs(t.Context(), "keygen", "local", "--out", filepath.Join(dir, "key.jwk")); code != exitOK {
+		t.Fatal(stderr)
+	}
+
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	ended := make(chan int)
+	go func() {
+		code, _, stderr := runArgs(ctx, "encrypt", "--key", key,
+			"--from", url+"/ORDERS?consumer=enc", "--to", url+"/SEALED?subject=sealed.>")
+		t.Log(stderr)
+		ended <- code
+	}()
+	sealed := next(t, js, "SEALED")
+	if sealed.Subject() != "sealed.orders.eu" || bytes.Contains(sealed.Data(), []byte("widget")) {
+		t.Errorf("%s: %q", sealed.Subject(), sealed.Data())
+	}
+	end()
+	if code := <-ended; code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+
+	out := filepath.Join(dir, "out.ndjson")
+	code, _, stderr := runArgs(t.Context(), "decrypt", "--key", key, "--from", url+"/SEALED?until=end", "--to", "file:"+out)
+	if code != exitOK {
+		t.Fatal(stderr)
+	}
+	line, err := os.ReadFile(out)
+	if err != nil || !bytes.Contains(line, []byte(`"value":"widget"`)) {
+		t.Errorf("%s, %v", line, err)
+	}
+	code, _, stderr = runArgs(t.Context(), "verify", "--key", key, "--from", url+"/SEALED", "--context", "OTHER")
+	if code != exitFailed || !strings.Contains(stderr, "streamcrypt: SEALED@1: tampered\nhint: ") {
+		t.Errorf("exit code %d:\n%s", code, stderr)
+	}
+}
+
+// TestInterrupted ends a run before its input does: half a file is not taken for a whole one.
+func TestInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	key := filepath.Join(dir, "key.jwk")
+	if code, _, stderr := runArgs(t.Context(), "keygen", "local", "--out", key); code != exitOK {
+		t.Fatal(stderr)
+	}
+	ctx, end := context.WithCancel(t.Context())
+	end()
+	for _, name := range []string{"in.ndjson", "in"} {
+		t.Run(name, func(t *testing.T) {
+			in := write(t, dir, name, []byte(`{"value":"v"}`+"\n"))
+			out := filepath.Join(dir, "sealed-"+name)
+			code, _, stderr := runArgs(ctx, "encrypt", "--key", "local:"+key, "--from", "file:"+in, "--to", "file:"+out)
+			if code != exitInterrupted || !strings.Contains(stderr, "\nhint: ") {
+				t.Errorf("exit code %d:\n%s", code, stderr)
+			}
+			if _, err := os.Stat(out); err == nil {
+				t.Error("there is an output file")
+			}
+		})
+	}
+}
+
+func runArgs(ctx context.Context, args ...string) (code int, stdout, stderr string) {
+	var out, err bytes.Buffer
+	code = run(ctx, args, stdio{strings.NewReader(""), &out, &err})
+	return code, out.String(), err.String()
+}
+
+// startNATS runs a server for the test and returns its URL and a client.
+func startNATS(t *testing.T) (string, jetstream.JetStream) {
+	t.Helper()
+	s, err := server.NewServer(&server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	conn, err := natsgo.Connect(s.ClientURL(), natsgo.RetryOnFailedConnect(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.ClientURL(), js
+}
+
+// next waits for the first message of a stream.
+func next(t *testing.T, js jetstream.JetStream, stream string) jetstream.Msg {
+	t.Helper()
+	consumer, err := js.OrderedConsumer(t.Context(), stream, jetstream.OrderedConsumerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages, err := consumer.Messages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer messages.Stop()
+	m, err := messages.Next(jetstream.NextContext(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}

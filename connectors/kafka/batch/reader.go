@@ -1,0 +1,162 @@
+package batch
+
+import "io"
+
+// Limits bounds what a compressed batch may become. A zero field is its default.
+type Limits struct {
+	// Batch is the most bytes that one batch may inflate to, all in all. They are never in memory together.
+	// 256 MiB by default.
+	Batch int
+	// Piece is the most bytes that must be in memory together: a record, a codec's window or block.
+	// 32 MiB by default.
+	Piece int
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.Batch <= 0 {
+		l.Batch = 256 << 20
+	}
+	if l.Piece <= 0 {
+		l.Piece = 32 << 20
+	}
+	return l
+}
+
+// Reader walks the record batches that a fetch answered for one partition. Use is Reset, then Next for every
+// batch, and Read until it has no more of the batch; Next also leaves a batch that is not wanted:
+//
+//	r.Reset("orders/3", set, from)
+//	for {
+//		info, err := r.Next()
+//		if err == io.EOF {
+//			break // r.Offset is where the next fetch begins
+//		}
+//		...
+//		more, err := r.Read(&records, limit)
+//		...
+//	}
+//
+// A Reader may be used again and again; the zero value is ready. It is used by one goroutine at a time.
+// After an error it stays where it is: it answers the same error until Reset.
+type Reader struct {
+	Limits Limits
+
+	place string
+	set   []byte // what Next has not seen
+	end   int64  // last offset of the batches that Next has seen
+	next  int64
+	info  Info
+	body  []byte // records that Read has not seen, as stored
+	left  int    // records that Read has not seen
+	last  int64  // offset of the last record seen
+	in    inflater
+	err   error
+}
+
+// Reset begins a set of batches. Place is what messages carry as their origin and errors name. Records below
+// from are left out: a fetch answers whole batches. Set is used until the next Reset or Close, and messages
+// alias it.
+func (r *Reader) Reset(place string, set []byte, from int64) {
+	r.in.close()
+	r.place, r.set, r.end, r.next = place, set, -1, from
+	r.body, r.left, r.err = nil, 0, nil
+}
+
+// Close lets go of the set and of the codec of a batch that was not read to its end.
+func (r *Reader) Close() { r.Reset("", nil, 0) }
+
+// Offset is where the next read of the partition begins: behind the last record that was read or left out.
+func (r *Reader) Offset() int64 { return r.next }
+
+// Next goes to the next batch, leaving what Read has not read of the one before. It returns io.EOF when no
+// whole batch follows: the broker cuts the last one where its answer is full. Batches that end before the
+// offset given to Reset are not shown. The Info is valid until the next call. Control batches are shown, and
+// Read finds no records in them.
+func (r *Reader) Next() (*Info, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
+	r.leave()
+	for {
+		body, err := r.info.parse(r.set)
+		switch {
+		case err != nil:
+			return nil, r.fail(err)
+		case body == nil:
+			return nil, io.EOF
+		}
+		if r.info.BaseOffset <= r.end {
+			return nil, r.fail(malformed("offset behind %d", r.end))
+		}
+		r.set, r.end = r.set[r.info.Size:], r.info.LastOffset
+		if r.info.LastOffset < r.next {
+			continue
+		}
+		r.body, r.left, r.last = body, r.info.Count, r.info.BaseOffset-1
+		if r.info.Marker != Data {
+			r.left = 0
+		}
+		return &r.info, nil
+	}
+}
+
+// Read appends records of the current batch to into, as messages, until there are none left or the next one
+// would take into beyond limit bytes, by Records.Size. More says that records are left: they are for another
+// Records. An empty into takes one record whatever its size.
+func (r *Reader) Read(into *Records, limit int) (more bool, err error) {
+	if r.err != nil {
+		return false, r.err
+	}
+	if r.body != nil && r.info.Marker == Data {
+		if r.info.Compression == None {
+			err = r.readPlain(into, limit)
+		} else {
+			err = r.readInflated(into, limit)
+		}
+		if err != nil {
+			return false, r.fail(err)
+		}
+	}
+	if r.left == 0 {
+		r.leave()
+		return false, nil
+	}
+	return true, nil
+}
+
+// leave ends the current batch, read or not.
+func (r *Reader) leave() {
+	if r.body == nil {
+		return
+	}
+	r.in.close()
+	r.next = max(r.next, r.info.LastOffset+1)
+	r.body, r.left = nil, 0
+}
+
+func (r *Reader) fail(err error) error {
+	r.in.close()
+	r.err = &Error{Place: r.place, Offset: r.info.BaseOffset, Err: err}
+	return r.err
+}
+
+func (r *Reader) readPlain(into *Records, limit int) error {
+	for r.left > 0 {
+		record, rest, err := cut(r.body)
+		if err != nil {
+			return err
+		}
+		if rest == nil {
+			return malformed("%d records are missing", r.left)
+		}
+		done, err := r.add(into, record, limit)
+		if err != nil || !done {
+			return err
+		}
+		r.body = rest
+	}
+	if len(r.body) > 0 {
+		return malformed("%d bytes behind the last record", len(r.body))
+	}
+	return nil
+}

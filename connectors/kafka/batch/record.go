@@ -1,0 +1,195 @@
+package batch
+
+import (
+	"encoding/binary"
+	"math"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// minRecord is the shortest record behind its length: attributes, time, offset, key, value and headers of one
+// byte each.
+const minRecord = 6
+
+// cut splits the first record from b, without its length. A nil rest says that b ends before the record does.
+func cut(b []byte) (record, rest []byte, err error) {
+	length, n, err := recordLength(b)
+	if err != nil || n == 0 || len(b)-n < length {
+		return nil, nil, err
+	}
+	end := n + length
+	return b[n:end:end], b[end:], nil
+}
+
+// recordLength reads the length in front of a record and says how long it was itself: 0 if b ends before it.
+func recordLength(b []byte) (length, n int, err error) {
+	v, n := varint(b)
+	switch {
+	case n == 0 && len(b) < maxVarint32:
+		return 0, 0, nil
+	case n <= 0 || n > maxVarint32 || v < minRecord || v > math.MaxInt32:
+		return 0, 0, malformed("record length")
+	}
+	return int(v), n, nil
+}
+
+// add appends one record to into, or leaves it out if it lies before the offset that is asked for. It says no
+// if the record would take into beyond limit.
+func (r *Reader) add(into *Records, record []byte, limit int) (done bool, err error) {
+	f := fields{b: record}
+	f.skip(1) // attributes: none are defined
+	at := r.info.BaseTime + f.varint()
+	offset := r.info.BaseOffset + f.varint32()
+	key, value := f.bytes(), f.bytes()
+	headers := f.count()
+	switch {
+	case f.bad:
+		return false, malformed("record behind offset %d", r.last)
+	case offset <= r.last || offset > r.info.LastOffset:
+		return false, malformed("record offset %d behind %d of %d", offset, r.last, r.info.LastOffset)
+	}
+	if offset < r.next {
+		r.last, r.left = offset, r.left-1
+		return true, nil
+	}
+	size := len(record) + messageSize + headers*headerSize
+	if len(into.Messages) > 0 && into.size+size > limit {
+		return false, nil
+	}
+	list := f.headers(into, headers)
+	if f.bad || len(f.b) > 0 {
+		return false, malformed("headers of the record at offset %d", offset)
+	}
+	if r.info.AppendTime {
+		at = r.info.MaxTime
+	}
+	into.Messages = append(into.Messages, pipeline.Message{
+		Key: key, Value: value, Headers: list, Time: timeOf(at),
+		Origin: pipeline.Origin{Place: r.place, Offset: offset, Previous: -1},
+	})
+	into.size += size
+	r.last, r.next, r.left = offset, offset+1, r.left-1
+	return true, nil
+}
+
+func timeOf(millis int64) time.Time {
+	if millis == noTime {
+		return time.Time{}
+	}
+	return time.UnixMilli(millis).UTC()
+}
+
+// fields reads the fields of a record one after the other. Once something was bad, everything is zero.
+type fields struct {
+	b   []byte
+	bad bool
+}
+
+func (f *fields) fail() {
+	f.b, f.bad = nil, true
+}
+
+func (f *fields) skip(n int) {
+	if len(f.b) < n {
+		f.fail()
+		return
+	}
+	f.b = f.b[n:]
+}
+
+func (f *fields) varint() int64 {
+	v, n := varint(f.b)
+	if n <= 0 {
+		f.fail()
+		return 0
+	}
+	f.b = f.b[n:]
+	return v
+}
+
+func (f *fields) varint32() int64 {
+	before := len(f.b)
+	v := f.varint()
+	if v < math.MinInt32 || v > math.MaxInt32 || before-len(f.b) > maxVarint32 {
+		f.fail()
+		return 0
+	}
+	return v
+}
+
+// bytes reads a length and as many bytes. They are nil for the length -1.
+func (f *fields) bytes() []byte {
+	n := f.varint32()
+	if n == -1 {
+		return nil
+	}
+	if n < 0 || n > int64(len(f.b)) {
+		f.fail()
+		return nil
+	}
+	v := f.b[:n:n]
+	f.b = f.b[n:]
+	return v
+}
+
+// count reads the number of headers, each of which takes two bytes at least.
+func (f *fields) count() int {
+	n := f.varint32()
+	if n < 0 || n > int64(len(f.b)/2) {
+		f.fail()
+		return 0
+	}
+	return int(n)
+}
+
+// headers reads n of them into the array that they share.
+func (f *fields) headers(into *Records, n int) []pipeline.Header {
+	if n == 0 {
+		return nil
+	}
+	from := len(into.headers)
+	for range n {
+		name := f.bytes()
+		if name == nil {
+			f.fail()
+		}
+		value := f.bytes()
+		if f.bad {
+			into.headers = into.headers[:from]
+			return nil
+		}
+		into.headers = append(into.headers, pipeline.Header{Name: into.name(name), Value: value})
+	}
+	return into.headers[from:len(into.headers):len(into.headers)]
+}
+
+// marker reads which transaction marker the only record of a control batch is.
+func (h *Info) marker(records []byte) error {
+	h.Marker = Other
+	if h.Compression != None {
+		return malformed("compressed control batch")
+	}
+	if h.Count == 0 {
+		return nil
+	}
+	record, _, err := cut(records)
+	if err != nil {
+		return err
+	}
+	f := fields{b: record}
+	f.skip(1)
+	f.varint()
+	f.varint32()
+	key := f.bytes() // version 2, type 2
+	if f.bad || len(key) < 4 {
+		return malformed("control record")
+	}
+	switch binary.BigEndian.Uint16(key[2:]) {
+	case 0:
+		h.Marker = Abort
+	case 1:
+		h.Marker = Commit
+	}
+	return nil
+}

@@ -1,0 +1,38 @@
+package batch
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// Records count in zigzag varints: of at most 32 bits for lengths and offsets, 64 bits for times.
+const (
+	maxVarint32 = 5
+	maxVarint64 = 10
+)
+
+// varint reads one from the start of b and says how long it was: 0 if b ends before it does, negative if it
+// does not fit.
+func varint(b []byte) (int64, int) {
+	if len(b) > 0 && b[0] < 0x80 {
+		return int64(b[0]>>1) ^ -int64(b[0]&1), 1
+	}
+	return binary.Varint(b)
+}
+
+func appendVarint(b []byte, v int64) []byte { return binary.AppendVarint(b, v) }
+
+func varintSize(v int64) int {
+	zigzag := uint64(v)<<1 ^ uint64(v>>63)
+	return (bits.Len64(zigzag|1) + 6) / 7
+}
+
+// appendBytes writes a length and b; the length of nil is -1.
+func appendBytes(dst, b []byte) []byte {
+	if b == nil {
+		return append(dst, 1) // zigzag of -1
+	}
+	return append(appendVarint(dst, int64(len(b))), b...)
+}
+
+func bytesSize(b []byte) int { return varintSize(int64(len(b))) + len(b) }

@@ -1,0 +1,118 @@
+package kafka
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+const (
+	// commitDelay is how long a noted offset waits for others; 100 ms is what a Lane promises, and the
+	// request needs some of that.
+	commitDelay = 80 * time.Millisecond
+	// lastCommit is how long the commit of a lane that is let go may take.
+	lastCommit = 5 * time.Second
+)
+
+// committer commits the offsets of a lane whose messages are written without transactions.
+type committer struct {
+	cluster *Cluster
+	owner   owner
+	topic   string
+	broken  func(error) // told once that commits fail for good
+
+	noted chan struct{} // has an entry when there is something new
+	stop  context.CancelFunc
+	ended chan struct{}
+
+	mu      sync.Mutex
+	pending pending
+	err     error
+
+	// Of the one that commits: the goroutine, and after it close.
+	sending pending
+	offsets []offset
+}
+
+// startCommitter starts the goroutine that commits; close ends it.
+func startCommitter(c *Cluster, o owner, topic string, broken func(error)) *committer {
+	ctx, stop := context.WithCancel(context.Background())
+	k := &committer{
+		cluster: c, owner: o, topic: topic, broken: broken,
+		noted: make(chan struct{}, 1), stop: stop, ended: make(chan struct{}),
+	}
+	go k.run(ctx)
+	return k
+}
+
+// note notes that done is to be committed.
+func (k *committer) note(done *pipeline.Progress) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.err != nil {
+		return k.err
+	}
+	k.pending.move(done)
+	select {
+	case k.noted <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+func (k *committer) run(ctx context.Context) {
+	defer close(k.ended)
+	timer := time.NewTimer(commitDelay)
+	defer timer.Stop()
+	for {
+		select {
+		case <-k.noted:
+		case <-ctx.Done():
+			return
+		}
+		timer.Reset(commitDelay)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return
+		}
+		if err := k.commit(ctx); err != nil && ctx.Err() == nil {
+			k.broken(err)
+			return
+		}
+	}
+}
+
+// commit commits what has been noted.
+func (k *committer) commit(ctx context.Context) error {
+	k.mu.Lock()
+	err := k.err
+	k.pending, k.sending = k.sending, k.pending // the one that comes is empty
+	k.mu.Unlock()
+	if err != nil || k.sending.empty() {
+		return err
+	}
+	if k.offsets, err = k.sending.encode(k.offsets[:0]); err == nil {
+		err = k.cluster.commitOffsets(ctx, k.owner, k.topic, k.offsets)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case err != nil && ctx.Err() != nil: // close tries once more
+		k.pending.restore(&k.sending)
+	case err != nil:
+		k.err = lose(ctx, err)
+		err = k.err
+	}
+	k.sending.settle()
+	return err
+}
+
+// close commits what is left and ends the goroutine.
+func (k *committer) close() error {
+	k.stop()
+	<-k.ended
+	return within(context.Background(), lastCommit, k.commit)
+}

@@ -1,0 +1,94 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	kafkago "github.com/segmentio/kafka-go"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+var (
+	// ErrNoTopic says that a topic does not exist.
+	ErrNoTopic = errors.New("no such topic")
+	// ErrReplaced says that a topic was deleted and made again while it was in use.
+	ErrReplaced = errors.New("the topic was deleted and made again")
+	// ErrGroupActive says that a bounded run cannot use the offsets of a group that has members.
+	ErrGroupActive = errors.New("the group has members")
+	// ErrTakenOver says that another run uses the transactional ids of this one.
+	ErrTakenOver = errors.New("another run of the same group and topic has taken over")
+	// ErrTooOld says that the brokers lack a request that is needed.
+	ErrTooOld = errors.New("the broker is too old")
+)
+
+// outcome says what follows from an error of a broker.
+type outcome int
+
+const (
+	again outcome = iota // the broker is busy or away, or leads no more: the same request may be sent again
+	lost                 // what we were in the middle of does not count: begin again from what is committed
+	final                // it will be refused again
+)
+
+// judge tells what follows from err, which came from a request. An error that no broker sent is of the network.
+func judge(err error) outcome {
+	var code kafkago.Error
+	if !errors.As(err, &code) {
+		return again
+	}
+	switch code {
+	case kafkago.UnknownTopicOrPartition, kafkago.UnknownTopicID, kafkago.InconsistentTopicID, // not on this broker yet
+		kafkago.LeaderNotAvailable, kafkago.NotLeaderForPartition, kafkago.FencedLeaderEpoch, kafkago.UnknownLeaderEpoch,
+		kafkago.BrokerNotAvailable, kafkago.ReplicaNotAvailable, kafkago.ListenerNotFound, kafkago.OffsetNotAvailable,
+		kafkago.RequestTimedOut, kafkago.NetworkException, kafkago.NotEnoughReplicas, kafkago.NotEnoughReplicasAfterAppend,
+		kafkago.GroupLoadInProgress, kafkago.GroupCoordinatorNotAvailable, kafkago.NotCoordinatorForGroup,
+		kafkago.ConcurrentTransactions, kafkago.UnstableOffsetCommit, kafkago.NotController, kafkago.KafkaStorageError,
+		kafkago.ThrottlingQuotaExceeded, errNotAttempted, kafkago.InvalidMessage: // the last is a broken checksum
+		return again
+	case kafkago.TopicAuthorizationFailed, kafkago.GroupAuthorizationFailed, kafkago.ClusterAuthorizationFailed,
+		kafkago.TransactionalIDAuthorizationFailed, kafkago.SecurityDisabled,
+		kafkago.SASLAuthenticationFailed, kafkago.UnsupportedSASLMechanism, kafkago.IllegalSASLState,
+		kafkago.MessageSizeTooLarge, kafkago.RecordListTooLarge, kafkago.OffsetMetadataTooLarge, kafkago.InvalidCommitOffsetSize,
+		kafkago.InvalidTopic, kafkago.InvalidRequest, kafkago.InvalidRecord, kafkago.InvalidTimestamp, kafkago.InvalidRequiredAcks,
+		kafkago.InvalidTransactionTimeout, kafkago.InvalidConfiguration, kafkago.InvalidGroupId, kafkago.PolicyViolation,
+		kafkago.UnsupportedVersion, kafkago.UnsupportedForMessageFormat, kafkago.UnsupportedCompressionType:
+		return final
+	}
+	// Members, generations and producers that the broker no longer knows, sequence numbers that it did not
+	// expect, and whatever a later version of Kafka says.
+	return lost
+}
+
+// lose turns an error that ends a lane's work into what the pipeline must know: pipeline.ErrLost if the lane
+// may begin again. An error of ctx itself stays what it is.
+func lose(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil || errors.Is(err, pipeline.ErrLost) || judge(err) != lost {
+		return err
+	}
+	return fmt.Errorf("%w: %w", pipeline.ErrLost, err)
+}
+
+// errNotAttempted is the code of a partition that was left out because of another one's error. (kafka-go has
+// another name for it.)
+const errNotAttempted = kafkago.Error(55)
+
+// worse returns that of two errors which decides about a request.
+func worse(a, b error) error {
+	switch {
+	case b == nil:
+		return a
+	case a == nil || judge(b) > judge(a):
+		return b
+	}
+	return a
+}
+
+// coded returns the error that a broker's code stands for.
+func coded(code int16) error {
+	if code == 0 {
+		return nil
+	}
+	return kafkago.Error(code)
+}

@@ -1,0 +1,184 @@
+package dirstore_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/kekcache/dirstore"
+)
+
+var (
+	kid   = [kekcache.KIDSize]byte{0xAB, 1, 2, 15: 0xff}
+	other = [kekcache.KIDSize]byte{0xAC}
+)
+
+const kidHex = "ab0102000000000000000000000000ff"
+
+func open(t *testing.T) (*dirstore.Store, string) {
+	t.Helper()
+	dir := t.TempDir()
+	s, err := dirstore.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, dir
+}
+
+func put(t *testing.T, s *dirstore.Store, kid [kekcache.KIDSize]byte, records ...string) {
+	t.Helper()
+	for _, record := range records {
+		if err := s.Put(t.Context(), kid, []byte(record)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func want(t *testing.T, s *dirstore.Store, kid [kekcache.KIDSize]byte, records ...string) {
+	t.Helper()
+	got, err := s.Get(t.Context(), kid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := bytes.Join(got, []byte(", ")); len(got) != len(records) || string(text) != strings.Join(records, ", ") {
+		t.Errorf("got %d records %q, want %q", len(got), text, records)
+	}
+}
+
+func files(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func write(t *testing.T, dir, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPutAndGet(t *testing.T) {
+	s, dir := open(t)
+	want(t, s, kid)
+	put(t, s, kid, "first")
+	want(t, s, kid, "first")
+	want(t, s, other)
+	put(t, s, other, "of another")
+	put(t, s, kid, "second", "third", "first", "third") // twice is once
+	want(t, s, kid, "first", "second", "third")
+	want(t, s, other, "of another")
+	if got := fmt.Sprint(files(t, dir)); got != fmt.Sprintf("[%[1]s %[1]s.1 %[1]s.2 ac%030d]", kidHex, 0) {
+		t.Errorf("files %s", got)
+	}
+
+	again, err := dirstore.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, again, kid, "first", "second", "third")
+}
+
+// TestPutsAtOnce: of several processes that store records for one kid none replaces another's.
+func TestPutsAtOnce(t *testing.T) {
+	s, dir := open(t)
+	const writers = 8
+	var wg sync.WaitGroup
+	for n := range writers {
+		wg.Go(func() {
+			for i := range 4 {
+				if err := s.Put(t.Context(), kid, fmt.Appendf(nil, "record %d", (n+i)%writers)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	records, err := s.Get(t.Context(), kid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, record := range records {
+		if len(record) != len("record 0") || seen[string(record)] {
+			t.Errorf("%q twice or torn", record)
+		}
+		seen[string(record)] = true
+	}
+	if len(records) != writers || len(files(t, dir)) != writers {
+		t.Errorf("%d records in %d files", len(records), len(files(t, dir)))
+	}
+}
+
+// TestLeftovers: what a crash left, and what is not ours, is neither read nor in the way.
+func TestLeftovers(t *testing.T) {
+	s, dir := open(t)
+	write(t, dir, ".put-"+kidHex, "half a rec")
+	write(t, dir, kidHex+"~", "of an editor")
+	write(t, dir, kidHex+".2", "behind a gap")
+	want(t, s, kid)
+	put(t, s, kid, "first")
+	want(t, s, kid, "first")
+}
+
+// TestOversizedFile is no record, and hides none behind it. No such record is written.
+func TestOversizedFile(t *testing.T) {
+	s, dir := open(t)
+	large, largest := strings.Repeat("x", dirstore.MaxRecord+1), strings.Repeat("x", dirstore.MaxRecord)
+	if err := s.Put(t.Context(), kid, []byte(large)); err == nil || len(files(t, dir)) != 0 {
+		t.Errorf("error %v, files %q", err, files(t, dir))
+	}
+	write(t, dir, kidHex, large)
+	want(t, s, kid)
+	put(t, s, kid, largest, "another")
+	want(t, s, kid, largest, "another")
+}
+
+// TestDirectoryIsGone: an error, from which the caller knows that the records are away and not that there are none.
+func TestDirectoryIsGone(t *testing.T) {
+	s, dir := open(t)
+	put(t, s, kid, "first")
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if records, err := s.Get(t.Context(), kid); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Get: %d records, %v", len(records), err)
+	}
+	if err := s.Put(t.Context(), kid, []byte("second")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Put: %v", err)
+	}
+}
+
+func TestUnreadableRecord(t *testing.T) {
+	s, dir := open(t)
+	if err := os.Mkdir(filepath.Join(dir, kidHex), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if records, err := s.Get(t.Context(), kid); err == nil {
+		t.Errorf("%d records and no error", len(records))
+	}
+}
+
+func TestOpen(t *testing.T) {
+	_, dir := open(t)
+	if _, err := dirstore.Open(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no directory: %v", err)
+	}
+	write(t, dir, "file", "")
+	if _, err := dirstore.Open(filepath.Join(dir, "file")); err == nil {
+		t.Error("a file was opened as a directory")
+	}
+}

@@ -1,0 +1,163 @@
+package kekcache
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/chunker"
+	"github.com/streamcrypt/streamcrypt/keys"
+)
+
+// plainKEK wraps nothing: it is for tests that look inside.
+type plainKEK struct{}
+
+func (plainKEK) Name() string            { return "plain" }
+func (plainKEK) Fits(*keys.Wrapped) bool { return true }
+func (plainKEK) Wrap(_ context.Context, _ keys.Context, dek []byte) (keys.Wrapped, error) {
+	return keys.Wrapped{Ciphertext: append([]byte(nil), dek...)}, nil
+}
+func (plainKEK) Unwrap(_ context.Context, _ keys.Context, dst []byte, w *keys.Wrapped) ([]byte, error) {
+	return append(dst, w.Ciphertext...), nil
+}
+
+// TestClocks: of the two clocks, the one by which more time has passed counts. One stands still while a machine sleeps, the
+// other is set back.
+func TestClocks(t *testing.T) {
+	now := time.Now()
+	for name, test := range map[string]struct{ monotonic, wall, want time.Duration }{
+		"both go":             {time.Minute, time.Minute, time.Minute},
+		"the machine slept":   {time.Minute, time.Hour, time.Hour},
+		"the clock went back": {time.Minute, -time.Hour, time.Minute},
+	} {
+		w := &window{born: now.Add(-test.monotonic), bornWall: now.Add(-test.wall).Round(0), limits: Window{Age: 10 * time.Minute}}
+		if age := w.age(now); age != test.want {
+			t.Errorf("%s: age %s, want %s", name, age, test.want)
+		}
+		if live := w.live(now); live != (test.want < 10*time.Minute) {
+			t.Errorf("%s: live %v", name, live)
+		}
+	}
+}
+
+// TestMachineSlept: a jump of the wall clock ends a window, with Run at its next tick.
+func TestMachineSlept(t *testing.T) {
+	for name, running := range map[string]bool{"without Run": false, "with Run": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, err := NewSealing(SealingOptions{Wrappers: []keys.Wrapper{plainKEK{}}, Window: Window{Age: time.Hour}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				h := c.Holder()
+				g, err := h.Take(t.Context(), 1, 1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				old := g.Key
+				w := c.current.Load()
+				w.bornWall = w.bornWall.Add(-time.Hour)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				if running {
+					go c.Run(ctx)
+					synctest.Wait()
+				}
+				if g, err = h.Take(t.Context(), 1, 1); err != nil || g.Key == old {
+					t.Errorf("the old key, %v", err)
+				}
+			})
+		})
+	}
+}
+
+// TestKeyLeavesNothingBehind: when a DEK leaves the cache, by number or by age, its bytes are cleared, and its cipher goes.
+func TestKeyLeavesNothingBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, err := NewOpening(OpeningOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}, MaxKeys: 3, MaxAge: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var kept []*dek
+		ask := func(number byte) {
+			t.Helper()
+			key := [chunker.KeySize]byte{number, 1}
+			commitment := chunker.Commitment(&key)
+			_, err := c.Unwrap(t.Context(), commitment[:], key[:], func() ([]keys.Wrapped, error) {
+				return []keys.Wrapped{{Ciphertext: key[:]}}, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, ok := c.deks.get(source{name: sha256.Sum256(key[:])})
+			if !ok || d.key != key {
+				t.Fatalf("key %d is not kept", number)
+			}
+			kept = append(kept, d)
+		}
+		left := func(want int) {
+			t.Helper()
+			there := map[*dek]bool{}
+			for _, d := range kept {
+				if d.key != [chunker.KeySize]byte{} {
+					there[d] = true
+				}
+			}
+			if len(there) != want || len(c.deks.entries) != want || c.deks.order.Len() != want || len(c.ciphers.entries) != want {
+				t.Errorf("%d keys, %d entries, %d ciphers are left, want %d", len(there), len(c.deks.entries), len(c.ciphers.entries), want)
+			}
+		}
+		for number := range byte(10) {
+			ask(number)
+			left(min(int(number)+1, 3))
+		}
+		ask(7)
+		ask(10) // pushes out 8, not 7
+		left(3)
+		before := len(kept)
+		ask(7)
+		if kept[before] != kept[before-2] {
+			t.Error("what was used last was pushed out")
+		}
+		time.Sleep(time.Minute)
+		ask(11) // nobody asks for the old ones
+		left(1)
+	})
+}
+
+// TestMemoryPerKey: the default number of keys takes no more than what is said about it.
+func TestMemoryPerKey(t *testing.T) {
+	c, err := NewOpening(OpeningOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := heap()
+	for n := range uint32(100_000) {
+		from := source{}
+		binary.BigEndian.PutUint32(from.name[:], n)
+		c.deks.put(from, &dek{})
+	}
+	if used := heap() - before; used > 40<<20 {
+		t.Errorf("100,000 keys take %d MiB", used>>20)
+	}
+	runtime.KeepAlive(c)
+}
+
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+func TestStateString(t *testing.T) {
+	for s, want := range map[State]string{Normal: "normal", Degraded: "degraded", Restricted: "restricted", 7: "unknown", -1: "unknown"} {
+		if s.String() != want {
+			t.Errorf("%d is %q", s, s)
+		}
+	}
+}

@@ -1,0 +1,371 @@
+package kekcache_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/chunker"
+	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/keys"
+)
+
+// message is what an envelope says about its key.
+type message struct {
+	dek        [chunker.KeySize]byte
+	commitment [chunker.CommitmentSize]byte
+	recipients []keys.Wrapped
+}
+
+// newMessage has the DEK wrapped for the named KEKs. Messages of one number have one DEK.
+func newMessage(number byte, names ...string) *message {
+	m := &message{dek: [chunker.KeySize]byte{number, 1}}
+	m.commitment = chunker.Commitment(&m.dek)
+	for _, name := range names {
+		m.recipients = append(m.recipients, keys.Wrapped{Alg: keys.AlgA256KW, KID: []byte(name), Ciphertext: flip(nil, m.dek[:])})
+	}
+	return m
+}
+
+// unwrap asks c for the key of m, which is a self-contained envelope.
+func (m *message) unwrap(ctx context.Context, c *kekcache.Opening) (*chunker.OpeningKey, error) {
+	encoded := fmt.Sprint(m.recipients)
+	return c.Unwrap(ctx, m.commitment[:], []byte(encoded), func() ([]keys.Wrapped, error) { return m.recipients, nil })
+}
+
+// check fails t unless k opens what is sealed under the DEK.
+func (m *message) check(t *testing.T, k *chunker.OpeningKey, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealing, err := chunker.NewSealingKey(&m.dek, chunker.Counter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := sealing.Lease()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := s.Seal(nil, nil, []byte("text"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := k.Open(nil, sealed[:chunker.IVSize], sealed[chunker.IVSize:], nil); err != nil || string(out) != "text" {
+		t.Errorf("not the key: %q, %v", out, err)
+	}
+}
+
+// opens fails t unless c has the key of m.
+func (m *message) opens(t *testing.T, c *kekcache.Opening) {
+	t.Helper()
+	k, err := m.unwrap(t.Context(), c)
+	m.check(t, k, err)
+}
+
+func (m *message) refused(t *testing.T, c *kekcache.Opening, want error) {
+	t.Helper()
+	if k, err := m.unwrap(t.Context(), c); !errors.Is(err, want) || k != nil {
+		t.Errorf("got %v, want %v", err, want)
+	}
+}
+
+func newOpening(t testing.TB, o kekcache.OpeningOptions, keks ...*fakeKEK) *kekcache.Opening {
+	t.Helper()
+	for _, k := range keks {
+		o.Unwrappers = append(o.Unwrappers, k)
+	}
+	c, err := kekcache.NewOpening(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestOneUnwrapForAll: however many ask, at once and later, a DEK is unwrapped once, and its bytes stay in the cache only.
+func TestOneUnwrapForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kek := newKEK("kek")
+		kek.set(nil, time.Second)
+		c := newOpening(t, kekcache.OpeningOptions{}, kek)
+		m := newMessage(1, "kek")
+		for range 100 {
+			go m.opens(t, c)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		m.opens(t, c)
+		if kek.count() != 1 {
+			t.Errorf("unwrapped %d times", kek.count())
+		}
+		if !kek.cleared() {
+			t.Error("a DEK was left in memory")
+		}
+		newMessage(2, "kek").opens(t, c)
+		if kek.count() != 2 {
+			t.Error("another message's DEK was not unwrapped")
+		}
+	})
+}
+
+// TestOthersTakeOver: the one who unwraps for all gives up.
+func TestOthersTakeOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kek := newKEK("kek")
+		kek.set(nil, time.Hour)
+		c := newOpening(t, kekcache.OpeningOptions{}, kek)
+		m := newMessage(1, "kek")
+		ended := make(chan error)
+		ask := func() (cancel func()) {
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() {
+				_, err := m.unwrap(ctx, c)
+				ended <- err
+			}()
+			synctest.Wait()
+			return cancel
+		}
+		first, second, third := ask(), ask(), ask()
+		defer third()
+		second()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		kek.fine()
+		first()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestKeysAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kek := newKEK("kek")
+		kek.set(nil, 10*time.Second)
+		c := newOpening(t, kekcache.OpeningOptions{MaxAge: time.Minute}, kek)
+		m := newMessage(1, "kek")
+		for range 3 {
+			before := kek.count()
+			m.opens(t, c)
+			time.Sleep(time.Minute - 1)
+			m.opens(t, c)
+			if n := kek.count() - before; n != 1 {
+				t.Errorf("unwrapped %d times within its age", n)
+			}
+			time.Sleep(time.Nanosecond)
+		}
+		kek.gone()
+		if _, err := m.unwrap(t.Context(), c); err == nil {
+			t.Error("an old key was used")
+		}
+	})
+}
+
+// TestBadKeysAreRemembered, but not for long: only recipients that say nothing to us, not a service's fault.
+func TestBadKeysAreRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kek := newKEK("kek")
+		kek.set(kek.fault(keys.BadWrap), 0)
+		c := newOpening(t, kekcache.OpeningOptions{}, kek)
+		m := newMessage(1, "kek")
+		for range 10 {
+			m.refused(t, c, kekcache.ErrUnknownKey)
+		}
+		if kek.count() != 1 {
+			t.Errorf("asked %d times", kek.count())
+		}
+		kek.fine()
+		time.Sleep(time.Minute)
+		m.opens(t, c)
+	})
+}
+
+// TestCommitmentIsCompared, with the key just unwrapped and with the one in the cache.
+func TestCommitmentIsCompared(t *testing.T) {
+	kek := newKEK("kek")
+	c := newOpening(t, kekcache.OpeningOptions{}, kek)
+	good, forged := newMessage(1, "kek"), newMessage(1, "kek")
+	for i := range forged.commitment {
+		forged.commitment[i] ^= 1
+		forged.refused(t, c, kekcache.ErrWrongKey)
+		good.opens(t, c)
+		forged.refused(t, c, kekcache.ErrWrongKey)
+		forged.commitment[i] ^= 1
+	}
+	if kek.count() != 1 {
+		t.Errorf("unwrapped %d times", kek.count())
+	}
+	for _, size := range []int{0, 31, 33} {
+		if _, err := c.Unwrap(t.Context(), make([]byte, size), nil, nil); !errors.Is(err, kekcache.ErrWrongKey) {
+			t.Errorf("a commitment of %d bytes: %v", size, err)
+		}
+	}
+}
+
+// TestWhichKEKs says which of two KEKs, "a" and then "b", are asked, and what becomes of it.
+func TestWhichKEKs(t *testing.T) {
+	broken := errors.New("broken")
+	for name, test := range map[string]struct {
+		recipients string
+		a, b       keys.Class // -1: it works
+		askA, askB int
+		want       any // nil, ErrUnknownKey, broken, or a keys.Class
+	}{
+		"only one fits":             {"x b y", -1, -1, 0, 1, nil},
+		"order of configuration":    {"b a", -1, -1, 1, 0, nil},
+		"none fits":                 {"x y", -1, -1, 0, 0, kekcache.ErrUnknownKey},
+		"no recipients":             {"", -1, -1, 0, 0, kekcache.ErrUnknownKey},
+		"first does not unwrap":     {"a b", keys.BadWrap, -1, 1, 1, nil},
+		"none unwraps":              {"a b", keys.BadWrap, keys.BadWrap, 1, 1, kekcache.ErrUnknownKey},
+		"once each":                 {"a a b b", keys.BadWrap, keys.BadWrap, 1, 1, kekcache.ErrUnknownKey},
+		"first is gone":             {"a b", keys.Gone, -1, 1, 1, nil},
+		"first is gone, last bad":   {"a b", keys.Gone, keys.BadWrap, 1, 1, keys.Gone},
+		"first is bad, last gone":   {"a b", keys.BadWrap, keys.Gone, 1, 1, keys.Gone},
+		"first is away":             {"a b", keys.Away, -1, 1, 1, nil},
+		"first breaks its contract": {"a b", 99, keys.BadWrap, 1, 1, broken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := newKEK("a"), newKEK("b")
+			for k, class := range map[*fakeKEK]keys.Class{a: test.a, b: test.b} {
+				switch class {
+				case -1:
+				case 99:
+					k.set(broken, 0)
+				default:
+					k.set(k.fault(class), 0)
+				}
+			}
+			c := newOpening(t, kekcache.OpeningOptions{}, a, b)
+			m := newMessage(1, strings.Fields(test.recipients)...)
+			k, err := m.unwrap(t.Context(), c)
+			var service *keys.Error
+			switch want := test.want.(type) {
+			case nil:
+				m.check(t, k, err)
+			case error:
+				if !errors.Is(err, want) {
+					t.Errorf("got %v, want %v", err, want)
+				}
+			case keys.Class:
+				if !errors.As(err, &service) || service.Class != want || errors.Is(err, kekcache.ErrUnknownKey) {
+					t.Errorf("got %v, want %v", err, want)
+				}
+			}
+			if a.count() != test.askA || b.count() != test.askB {
+				t.Errorf("a was asked %d times, b %d times", a.count(), b.count())
+			}
+		})
+	}
+}
+
+// TestGoneIsNotRemembered: a KEK that can be used again is used.
+func TestGoneIsNotRemembered(t *testing.T) {
+	kek := newKEK("kek")
+	kek.gone()
+	c := newOpening(t, kekcache.OpeningOptions{}, kek)
+	m := newMessage(1, "kek")
+	if _, err := m.unwrap(t.Context(), c); err == nil {
+		t.Fatal("no error")
+	}
+	kek.fine()
+	m.opens(t, c)
+}
+
+func TestWaitForServiceThatIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kek, bad, log := newKEK("kek"), newKEK("bad"), &logged{}
+		kek.away()
+		bad.set(bad.fault(keys.BadWrap), 0)
+		c := newOpening(t, kekcache.OpeningOptions{Log: log.logger()}, bad, kek)
+		m := newMessage(1, "bad", "kek")
+		time.AfterFunc(time.Hour, kek.fine)
+		before := time.Now()
+		m.opens(t, c)
+		if waited := time.Since(before); waited < time.Hour || waited > time.Hour+6*time.Second {
+			t.Errorf("waited %s", waited)
+		}
+		if n := kek.count(); n < 3600/5 || n > 3600/2+20 {
+			t.Errorf("asked %d times in an hour", n)
+		}
+		if bad.count() != 1 {
+			t.Errorf("asked a KEK %d times that does not unwrap", bad.count())
+		}
+		log.want(t, "WARN a key service is away error=kek: test: away", "INFO a key service is back key=kek")
+
+		kek.away()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := newMessage(2, "kek").unwrap(ctx, c); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+	})
+}
+
+// TestAgeCountsFromUnwrap: a key that was long waited for is kept as long as any other.
+func TestAgeCountsFromUnwrap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kek := newKEK("kek")
+		kek.away()
+		c := newOpening(t, kekcache.OpeningOptions{MaxAge: time.Minute}, kek)
+		m := newMessage(1, "kek")
+		time.AfterFunc(time.Hour, kek.fine)
+		m.opens(t, c)
+		before := kek.count()
+		time.Sleep(30 * time.Second)
+		m.opens(t, c)
+		if kek.count() != before {
+			t.Error("unwrapped again")
+		}
+	})
+}
+
+func TestUnwrappedKeyOfWrongSize(t *testing.T) {
+	for _, size := range []int{0, 16, 31, 33} {
+		kek := newKEK("kek")
+		c := newOpening(t, kekcache.OpeningOptions{}, kek)
+		m := newMessage(1, "kek")
+		m.recipients[0].Ciphertext = make([]byte, size)
+		m.refused(t, c, kekcache.ErrUnknownKey)
+		if !kek.cleared() {
+			t.Errorf("%d bytes were left in memory", size)
+		}
+	}
+}
+
+// TestUnreadableRecipients: the error is the parser's, and asked for again each time.
+func TestUnreadableRecipients(t *testing.T) {
+	c := newOpening(t, kekcache.OpeningOptions{}, newKEK("kek"))
+	bad := errors.New("malformed")
+	for want := 1; want <= 2; want++ {
+		calls := want - 1
+		_, err := c.Unwrap(t.Context(), make([]byte, chunker.CommitmentSize), nil, func() ([]keys.Wrapped, error) {
+			calls++
+			return nil, bad
+		})
+		if !errors.Is(err, bad) || calls != want {
+			t.Errorf("%v after %d calls", err, calls)
+		}
+	}
+}
+
+func TestOpeningOptions(t *testing.T) {
+	u := []keys.Unwrapper{newKEK("kek")}
+	for name, o := range map[string]kekcache.OpeningOptions{
+		"no key":                {},
+		"store without records": {Unwrappers: u, Store: newStore()},
+		"negative number":       {Unwrappers: u, MaxKeys: -1},
+		"negative age":          {Unwrappers: u, MaxAge: -1},
+	} {
+		if _, err := kekcache.NewOpening(o); err == nil {
+			t.Errorf("%s was taken", name)
+		}
+	}
+}
