@@ -83,9 +83,9 @@ func (c *core) measure(ctx context.Context, budget time.Duration) ([]Figure, err
 	return []Figure{
 		{
 			Part: "pipeline core", Name: name + ", on top of the transform",
-			Value: cpu.median, Unit: "us", Limit: limit(coreLimit),
+			Value: cpu.median, Unit: "us", Limit: limit(coreLimit), Spread: cpu.spread(),
 			Beside: map[string]float64{
-				"low": cpu.low, "high": cpu.high, "transform us": transformed.median, "wall on top us": middleOf(wall).median,
+				"transform us": transformed.median, "wall on top us": middleOf(wall).median,
 				"rounds": float64(len(extra)),
 			},
 			Note: fmt.Sprintf("of processor time a message, %.3f to %.3f; the transform alone takes %.3f; by the clock %+.3f",

@@ -15,7 +15,9 @@ type Figure struct {
 	Unit  string  `json:"unit"`
 	// Limit is the most that Value may be; a figure without one is there to be known.
 	Limit *float64 `json:"limit,omitempty"`
-	// Beside is what helps to read Value: absolutes, intervals, what else was measured.
+	// Spread is where the true value lies in 95 of 100 cases, low and high; nil for what is counted.
+	Spread *[2]float64 `json:"spread,omitempty"`
+	// Beside is what helps to read Value: absolutes, and what else was measured.
 	Beside map[string]float64 `json:"beside,omitempty"`
 	Note   string             `json:"note,omitempty"`
 }
@@ -25,14 +27,23 @@ func limit(v float64) *float64 { return &v }
 // Missed says that there is a target and Value is beyond it.
 func (f *Figure) Missed() bool { return f.Limit != nil && f.Value > *f.Limit }
 
+// Unsure says that the target lies within the spread: another run may decide otherwise.
+func (f *Figure) Unsure() bool {
+	return f.Limit != nil && f.Spread != nil && f.Spread[0] <= *f.Limit && *f.Limit < f.Spread[1]
+}
+
 func (f *Figure) verdict() string {
+	word := "met"
 	switch {
 	case f.Limit == nil:
 		return ""
 	case f.Missed():
-		return "MISSED"
+		word = "MISSED"
 	}
-	return "met"
+	if f.Unsure() {
+		word += " ?"
+	}
+	return word
 }
 
 func (f *Figure) target() string {
@@ -75,7 +86,7 @@ func (r *Report) writeTable(w io.Writer) error {
 		return err
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	part, missed := "", 0
+	part, missed, unsure := "", 0, 0
 	for i := range r.Figures {
 		f := &r.Figures[i]
 		if f.Part != part {
@@ -85,9 +96,12 @@ func (r *Report) writeTable(w io.Writer) error {
 		if f.Missed() {
 			missed++
 		}
+		if f.Unsure() {
+			unsure++
+		}
 		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\n", f.Name, f.target(), number(f.Value, f.Unit), f.verdict(), f.Note)
 	}
-	fmt.Fprintf(table, "\n%d of %d targets missed\n", missed, r.targets())
+	fmt.Fprintf(table, "\n%d of %d targets missed; %d verdicts are unsure (?): the target lies within the spread\n", missed, r.targets(), unsure)
 	return table.Flush()
 }
 

@@ -9,19 +9,24 @@ import (
 
 func TestVerdict(t *testing.T) {
 	for name, test := range map[string]struct {
-		value float64
-		limit *float64
-		want  string
+		value  float64
+		limit  *float64
+		spread *[2]float64
+		want   string
 	}{
-		"below":     {1.29, limit(1.30), "met"},
-		"at":        {1.30, limit(1.30), "met"},
-		"above":     {1.301, limit(1.30), "MISSED"},
-		"zero":      {0, limit(0), "met"},
-		"not zero":  {0.001, limit(0), "MISSED"},
-		"no target": {99, nil, ""},
+		"below":         {1.29, limit(1.30), nil, "met"},
+		"at":            {1.30, limit(1.30), nil, "met"},
+		"above":         {1.301, limit(1.30), nil, "MISSED"},
+		"zero":          {0, limit(0), nil, "met"},
+		"not zero":      {0.001, limit(0), nil, "MISSED"},
+		"no target":     {99, nil, &[2]float64{1, 100}, ""},
+		"surely below":  {1.2, limit(1.30), &[2]float64{1.1, 1.30}, "met"},
+		"surely above":  {1.4, limit(1.30), &[2]float64{1.31, 1.5}, "MISSED"},
+		"perhaps above": {1.29, limit(1.30), &[2]float64{1.28, 1.31}, "met ?"},
+		"perhaps below": {1.31, limit(1.30), &[2]float64{1.29, 1.33}, "MISSED ?"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := Figure{Value: test.value, Limit: test.limit}
+			f := Figure{Value: test.value, Limit: test.limit, Spread: test.spread}
 			if got := f.verdict(); got != test.want {
 				t.Errorf("%q, want %q", got, test.want)
 			}
@@ -34,7 +39,7 @@ var report = Report{
 	Figures: []Figure{
 		{Part: "one", Name: "fast", Value: 1.2, Unit: "x", Limit: limit(1.3), Note: "a note"},
 		{Part: "one", Name: "known", Value: 88, Unit: "B"},
-		{Part: "two", Name: "slow", Value: 0.2, Unit: "us", Limit: limit(0.1)},
+		{Part: "two", Name: "slow", Value: 0.2, Unit: "us", Limit: limit(0.1), Spread: &[2]float64{0.05, 0.3}},
 	},
 }
 
@@ -55,8 +60,8 @@ func TestTable(t *testing.T) {
 		"fast <= 1.300x 1.200x met a note",
 		"known 88 B",
 		"two", "figure target measured verdict",
-		"slow <= 0.100 us 0.200 us MISSED",
-		"1 of 2 targets missed",
+		"slow <= 0.100 us 0.200 us MISSED ?",
+		"1 of 2 targets missed; 1 verdicts are unsure (?): the target lies within the spread",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("table:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -189,9 +189,9 @@ func (r *race) figure(name string, laps [2][]lap, synced bool) Figure {
 	ratio, cpu := middleOf(ratios), middleOf(cpus)
 	ours, theirs := middleOf(walls[0]), middleOf(walls[1])
 	return Figure{
-		Part: r.part(), Name: name, Value: ratio.median, Unit: "x", Limit: limit(1),
+		Part: r.part(), Name: name, Value: ratio.median, Unit: "x", Limit: limit(1), Spread: ratio.spread(),
 		Beside: map[string]float64{
-			"low": ratio.low, "high": ratio.high, "seconds": ours.median, "age seconds": theirs.median, "processor time": cpu.median,
+			"seconds": ours.median, "age seconds": theirs.median, "processor time": cpu.median,
 			"rounds": float64(len(ratios)),
 		},
 		Note: fmt.Sprintf("of age, %.3f-%.3f; %.2f s, age %.2f s; processor time %.3fx", ratio.low, ratio.high, ours.median, theirs.median, cpu.median),

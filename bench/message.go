@@ -199,9 +199,9 @@ func (s *side) measure(profile string, size int, budget time.Duration) (Figure, 
 	ratio, withAAD := t.ratio(1, 0), t.ratio(1, 2)
 	f := Figure{
 		Part: "messages", Name: fmt.Sprintf("%s %s %s", profile, s.name, byteSize(size)),
-		Value: ratio.median, Unit: "x",
+		Value: ratio.median, Unit: "x", Spread: ratio.spread(),
 		Beside: map[string]float64{
-			"low": ratio.low, "high": ratio.high, "to bare with aad": withAAD.median, "rounds": float64(len(t[0])),
+			"to bare with aad": withAAD.median, "rounds": float64(len(t[0])),
 			"best ns": t.best(1), "best bare ns": t.best(0), "best bare with aad ns": t.best(2),
 		},
 		Note: fmt.Sprintf("%.3f-%.3f; %.0f ns, bare %.0f; %.3fx of bare with equal aad", ratio.low, ratio.high,

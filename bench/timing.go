@@ -113,6 +113,8 @@ func (t timings) best(i int) float64 { return slices.Min(t[i]) }
 // middle is a median and an interval that holds the true one in 95 of 100 cases.
 type middle struct{ low, median, high float64 }
 
+func (m middle) spread() *[2]float64 { return &[2]float64{m.low, m.high} }
+
 // middleOf sorts values in place. The interval is that of order statistics and assumes no distribution.
 func middleOf(values []float64) middle {
 	slices.Sort(values)

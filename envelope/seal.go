@@ -53,8 +53,16 @@ func NewSealer(keys *kekcache.Sealing, o SealerOptions) (*Sealer, error) {
 
 // Bound is the most bytes that Seal adds for a payload of n bytes.
 func (s *Sealer) Bound(n int) int {
-	perChunk := chunker.Overhead + cms.BytesHeadSize(s.chunkSize+chunker.Overhead)
-	return n + (n/s.chunkSize+1)*perChunk + cms.MaxHead + cms.MaxRecipientSize
+	return n + (n/s.chunkSize+1)*(segmentRoom(s.chunkSize)-s.chunkSize) + cms.MaxHead + s.recipientRoom()
+}
+
+// recipientRoom is the most bytes that the recipients take. Those of the next key are the same KEKs' and so about as long as
+// those of this one.
+func (s *Sealer) recipientRoom() int {
+	if s.key == nil {
+		return cms.MaxRecipientSize
+	}
+	return min(2*len(s.tail)+256, cms.MaxRecipientSize)
 }
 
 // Seal appends the envelope of plaintext to dst. p.Created is ignored and written from the clock. It waits while no

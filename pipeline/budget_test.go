@@ -95,6 +95,42 @@ func TestBudget(t *testing.T) {
 	}
 }
 
+// keeper keeps what it makes of null values in memory of its own, until it is told that all is written.
+type keeper struct {
+	pipelinetest.Filter
+	kept, most int
+}
+
+func (k *keeper) Reset() { k.kept = 0 }
+
+func (k *keeper) Bound(*pipeline.Message) int { return 5 << 10 }
+
+func (k *keeper) Append(_ context.Context, dst []byte, m *pipeline.Message) ([]byte, error) {
+	if m.Value == nil {
+		k.kept += 5 << 10
+		k.most = max(k.most, k.kept)
+		return dst, nil
+	}
+	return append(dst, m.Value...), nil
+}
+
+// TestBudgetOfNullValues: what a transform keeps for null values is within the budget too.
+func TestBudgetOfNullValues(t *testing.T) {
+	src := pipelinetest.NewSource([]string{"a"})
+	src.Put("a", make([]pipeline.Message, 50)...)
+	sink, k := &pipelinetest.MemorySink{}, &keeper{}
+	o := pipeline.Options{
+		Source: src, Sink: sink, Workers: 1, Budget: smallBudget,
+		NewTransform: func() pipeline.Transform { return k },
+	}
+	if err := run(t, o); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(sink.Stored()); n != 50 || k.most > smallBudget*3/8 || k.most == 0 {
+		t.Errorf("%d messages, %d bytes kept at once", n, k.most)
+	}
+}
+
 // TestFailureWithinAStep: after a part that was not written, the rest of its batch is not either.
 func TestFailureWithinAStep(t *testing.T) {
 	var tr trace

@@ -168,5 +168,5 @@ func (w *worker) reset() {
 	clear(w.rejects)
 	w.msgs, w.from, w.letters, w.rejects = w.msgs[:0], w.from[:0], w.letters[:0], w.rejects[:0]
 	w.out = w.out[:0]
-	w.admitted = 0
+	w.admitted, w.aside = 0, 0
 }

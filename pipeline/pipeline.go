@@ -118,7 +118,7 @@ type Writer interface {
 type Transform interface {
 	// Reset says that all that was returned so far has been written: memory may be reused.
 	Reset()
-	// Bound is the most bytes that Append adds to dst for m.
+	// Bound is the most bytes that Append adds to dst for m, or for a null value keeps in memory of its own until Reset.
 	Bound(m *Message) int
 	// Append appends the new value to dst and changes the rest of m in place. The pipeline makes the
 	// appended bytes m.Value; only if m.Value is nil when Append returns, the message stays null. It

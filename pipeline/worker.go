@@ -17,6 +17,7 @@ type worker struct {
 	out       []byte // the values of msgs; reused, and cleared when the run ends
 	msgs      []Message
 	from      []int // msgs[i] was message from[i] of the batch
+	aside     int   // bytes that null values may have made the transform keep elsewhere
 	rejects   []reject
 	letters   []Message
 
@@ -100,10 +101,12 @@ func (w *worker) append(ctx context.Context, i, need int) error {
 		return err
 	}
 	w.from = append(w.from, i)
-	if m.Value != nil {
-		m.Value = out[at:len(out):len(out)]
-		w.out = out
+	if m.Value == nil {
+		w.aside += need // what a transform makes of a null value it keeps in memory of its own
+		return nil
 	}
+	m.Value = out[at:len(out):len(out)]
+	w.out = out
 	return nil
 }
 
@@ -138,12 +141,14 @@ func (w *worker) reserve(need int) bool {
 	switch {
 	case len(w.msgs)+len(w.rejects) >= w.maxMessages():
 		return false
-	case w.out != nil && need <= cap(w.out)-len(w.out):
+	case w.aside == 0 && w.out != nil && need <= cap(w.out)-len(w.out):
 		return true
-	case need > w.maxOut()-len(w.out):
+	case need > w.maxOut()-len(w.out)-w.aside:
 		return false
 	}
-	w.grow(need)
+	if w.out == nil || need > cap(w.out)-len(w.out) {
+		w.grow(need)
+	}
 	return true
 }
 

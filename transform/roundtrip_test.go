@@ -116,7 +116,7 @@ func TestErrorsPass(t *testing.T) {
 			"decrypt, check":   r.decrypt(t, func(o *transform.DecryptOptions) { o.Check = check }),
 		} {
 			t.Run(fmt.Sprint(name, " ", want), func(t *testing.T) {
-				if _, err := apply(t, by, sealed); err != want { //nolint:errorlint // it must be the very error
+				if _, err := apply(t, by, sealed); err != want {
 					t.Errorf("got %v", err)
 				}
 				dst := make([]byte, 0, 1024)

@@ -7,6 +7,7 @@ import (
 
 	kafkago "github.com/segmentio/kafka-go"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -19,8 +20,6 @@ var (
 	ErrGroupActive = errors.New("the group has members")
 	// ErrTakenOver says that another run uses the transactional ids of this one.
 	ErrTakenOver = errors.New("another run of the same group and topic has taken over")
-	// ErrTooOld says that the brokers lack a request that is needed.
-	ErrTooOld = errors.New("the broker is too old")
 )
 
 // outcome says what follows from an error of a broker.
@@ -32,11 +31,14 @@ const (
 	final                // it will be refused again
 )
 
-// judge tells what follows from err, which came from a request. An error that no broker sent is of the network.
+// judge tells what follows from err, which came from a request.
 func judge(err error) outcome {
-	var code kafkago.Error
-	if !errors.As(err, &code) {
+	code, ok := errors.AsType[kafkago.Error](err)
+	switch {
+	case !ok && wire.Retriable(err):
 		return again
+	case !ok:
+		return final
 	}
 	switch code {
 	case kafkago.UnknownTopicOrPartition, kafkago.UnknownTopicID, kafkago.InconsistentTopicID, // not on this broker yet

@@ -67,7 +67,7 @@ func (p *producer) begin(ctx context.Context, claim bool) error {
 func (p *producer) send(ctx context.Context, what string, do func(context.Context) error) error {
 	return p.cluster.retry(ctx, what, func(ctx context.Context) error {
 		err := do(ctx)
-		if code := kafkago.Error(0); err != nil && !errors.As(err, &code) {
+		if _, answered := errors.AsType[kafkago.Error](err); err != nil && !answered {
 			p.uncertain = true
 		}
 		return err

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// exchangeTimeout is how long one request may take before it is sent again, long polls included.
+	// exchangeTimeout is how long a request to create a topic may take until the topic is seen.
 	exchangeTimeout = 10 * time.Second
 	minBackoff      = 4 * time.Millisecond
 	maxBackoff      = time.Second
@@ -56,20 +56,7 @@ func (r *retrier) after(ctx context.Context, err error) error {
 	return nil
 }
 
-// retry calls do, each time with a deadline of its own, until it succeeds, fails for good or ctx is done.
-func retry(ctx context.Context, log *slog.Logger, what string, do func(context.Context) error) error {
-	r := retrier{what: what, log: log}
-	for {
-		err := within(ctx, exchangeTimeout, do)
-		if err == nil {
-			return nil
-		}
-		if err := r.after(ctx, err); err != nil {
-			return err
-		}
-	}
-}
-
+// within calls do with a deadline.
 func within(ctx context.Context, d time.Duration, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()

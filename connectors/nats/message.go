@@ -25,18 +25,22 @@ var batches = sync.Pool{New: func() any { return new(batch) }}
 
 func newBatch() *batch {
 	b := batches.Get().(*batch)
-	b.Release = b.recycle
+	if b.Release == nil {
+		b.Release = func() {
+			b.reset()
+			batches.Put(b)
+		}
+	}
 	return b
 }
 
-func (b *batch) recycle() {
+func (b *batch) reset() {
 	clear(b.Messages)
 	clear(b.headers)
 	clear(b.names)
-	b.Batch = pipeline.Batch{Messages: b.Messages[:0]}
+	b.Batch = pipeline.Batch{Messages: b.Messages[:0], Release: b.Release}
 	b.headers, b.arena, b.names = b.headers[:0], b.arena[:0], b.names[:0]
 	b.end = [1]pipeline.Position{}
-	batches.Put(b)
 }
 
 // add appends the message of d, with an origin in place.

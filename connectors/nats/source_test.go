@@ -327,13 +327,13 @@ func TestReadLimit(t *testing.T) {
 // TestBatchIsUsedAgain: nothing of an earlier use is left.
 func TestBatchIsUsedAgain(t *testing.T) {
 	t.Parallel()
-	b := newBatch()
+	b := new(batch)
 	b.Messages = append(b.Messages, message(1, "a", []byte("v")))
 	b.headers = append(b.headers, pipeline.Header{Name: "h"})
 	b.keep("x")
 	b.end[0] = pipeline.Position{Place: "ORDERS", Next: 9, Last: 8}
 	b.Ends, b.Size = b.end[:], 1
-	b.Release()
+	b.reset()
 	if len(b.Messages)+len(b.Ends)+len(b.headers)+len(b.arena)+b.Size != 0 || b.end[0].Next != 0 ||
 		b.Messages[:1][0].Value != nil || b.headers[:1][0].Name != "" {
 		t.Fatalf("left: %+v", b)

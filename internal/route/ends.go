@@ -232,7 +232,7 @@ func (o *opener) letters(ctx context.Context, in *input) (pipeline.Sink, error) 
 		if err != nil {
 			return nil, prefix(string(deadLetter), err)
 		}
-		return letterSink{Sink: s, subject: []byte(o.dead.nats.fixed)}, nil
+		return letterSink{s}, nil
 	}
 	s, err := file.NewSink(file.SinkOptions{
 		Path: o.dead.file.path, Format: o.dead.file.format, Append: o.dead.file.path != file.Stream, Stdout: o.env.Stdout,

@@ -8,12 +8,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// letterSink publishes dead letters under one subject. A letter that is too large with its value goes without: it says where
-// the message is stored.
-type letterSink struct {
-	*nats.Sink
-	subject []byte
-}
+// letterSink publishes dead letters. One that is too large with its value goes without: it says where the message is stored.
+type letterSink struct{ *nats.Sink }
 
 func (s letterSink) Open(ctx context.Context, lane pipeline.Lane) (pipeline.Writer, error) {
 	w, err := s.Sink.Open(ctx, lane)
@@ -34,7 +30,6 @@ func (w *letterWriter) Write(ctx context.Context, msgs []pipeline.Message, done 
 	defer func() { clear(w.letters) }()
 	for i := range w.letters {
 		m := &w.letters[i]
-		m.Subject = w.sink.subject
 		var refused *pipeline.Reject
 		if err := w.sink.Check(m, len(m.Value)); errors.As(err, &refused) && refused.Reason == "too-large" {
 			m.Value = nil

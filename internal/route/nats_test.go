@@ -17,8 +17,9 @@ import (
 
 // broker is a server in this process, with a client to look into its streams.
 type broker struct {
-	url string
-	js  jetstream.JetStream
+	url    string
+	js     jetstream.JetStream
+	server *server.Server
 }
 
 func startBroker(t *testing.T) *broker {
@@ -35,7 +36,7 @@ func startBroker(t *testing.T) *broker {
 	t.Cleanup(nc.Close)
 	js, err := jetstream.New(nc)
 	must(t, err)
-	return &broker{url: s.ClientURL(), js: js}
+	return &broker{url: s.ClientURL(), js: js, server: s}
 }
 
 func (b *broker) stream(t *testing.T, name string, subjects ...string) {
@@ -270,9 +271,16 @@ func TestNATSRefusals(t *testing.T) {
 	refuses(t, Encrypt, Config{From: b.url + "/NONE?until=end", To: "file:o.scx"}, "nats stream NONE")
 	refuses(t, Encrypt, Config{From: b.url + "/PLAIN", To: "file:o.scx"}, "until=end")
 	refuses(t, Encrypt, Config{From: "file:in.ndjson", To: b.url + "/NONE?subject=x"}, "create=true")
+	refuses(t, Encrypt, Config{From: b.url + "/PLAIN?until=end", To: "file:no/such/o.scx"}, "no such file")
 	refuses(t, Encrypt, Config{From: "file:in.ndjson", To: b.url + "/PLAIN?subject=x"}, "not among its subjects")
 	refuses(t, Encrypt, Config{From: "nats://127.0.0.1:1/S?until=end", To: "file:o.scx"}, "127.0.0.1:1")
 	noFile(t, "o.scx")
+	for b.server.NumClients() > 1 { // ours; the others close
+		if t.Context().Err() != nil {
+			t.Fatal("connections are left open")
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // A run without an end is ended by its context, which is no error; one with an end is not done before it.

@@ -25,7 +25,6 @@ type natsEnd struct {
 
 	// Of a sink:
 	subjects nats.SubjectMap
-	fixed    string // the subject of every message; "" if they differ
 	create   bool
 	takes    []string // subjects of a stream that is created
 }
@@ -115,10 +114,7 @@ func (n *natsEnd) readSink(p *address.Params, as role) (err error) {
 	if n.subjects, err = nats.ParseSubjectMap(to, strip); err != nil {
 		return fmt.Errorf("parameter subject: %w", err)
 	}
-	if nats.ValidSubject(to) {
-		n.fixed = to
-	}
-	if as == deadLetter && n.fixed == "" {
+	if as == deadLetter && !nats.ValidSubject(to) {
 		return &Error{Err: errors.New("dead letters have no subject of their own"), Hint: "name one: subject=dead.orders"}
 	}
 	return nil

@@ -36,7 +36,7 @@ func open(ctx context.Context, do direction, c Config, env Env) (*Route, error) 
 		r.job, err = openRecords(ctx, p, &r.closers)
 	}
 	if err != nil {
-		return nil, explain(errors.Join(err, r.closers.close()))
+		return nil, explain(err)
 	}
 	return r, nil
 }

@@ -62,16 +62,16 @@ func TestNATSSources(t *testing.T) {
 
 func TestNATSSinks(t *testing.T) {
 	for in, want := range map[string]struct {
-		pattern, fixed string
-		create         bool
+		pattern string
+		create  bool
 	}{
-		"nats://h/ENC":                                   {">", "", false},
-		"nats://h/ENC?subject=enc.orders":                {"enc.orders", "enc.orders", false},
-		"nats://h/ENC?subject=enc.>&strip=plain":         {"enc.>", "", false},
-		"nats://h/ENC?create=true&stream-subjects=a,b.>": {">", "", true},
+		"nats://h/ENC":                                   {">", false},
+		"nats://h/ENC?subject=enc.orders":                {"enc.orders", false},
+		"nats://h/ENC?subject=enc.>&strip=plain":         {"enc.>", false},
+		"nats://h/ENC?create=true&stream-subjects=a,b.>": {">", true},
 	} {
 		e, err := parseEnd(in, sink)
-		if err != nil || e.nats.subjects.Pattern() != want.pattern || e.nats.fixed != want.fixed || e.nats.create != want.create {
+		if err != nil || e.nats.subjects.Pattern() != want.pattern || e.nats.create != want.create {
 			t.Errorf("%s: got %+v, %v", in, e.nats, err)
 		}
 	}

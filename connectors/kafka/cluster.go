@@ -1,0 +1,159 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
+)
+
+// connectPatience is how long Connect tries brokers that cannot be reached.
+const connectPatience = 15 * time.Second
+
+// Cluster is a way to a cluster. Sources and Sinks may share it.
+type Cluster struct {
+	options   ClusterOptions
+	transport *kafkago.Transport
+	wire      *wire.Client
+	id        string
+	log       *slog.Logger
+}
+
+// Connect reaches a cluster and sees that its brokers are recent enough. An error of the brokers, such as a
+// wrong password, comes at once; one of the network after 15 s.
+func Connect(ctx context.Context, o ClusterOptions) (*Cluster, error) {
+	o, err := o.complete()
+	if err != nil {
+		return nil, err
+	}
+	// The layout of topics is ours to watch (see topic): the transport only has to know the brokers.
+	transport := newTransport(o, []string{})
+	c := &Cluster{options: o, transport: transport, wire: wire.New(transport, kafkago.TCP(o.Brokers...)), log: o.Log}
+	if err := c.meet(ctx); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("kafka %s: %w", strings.Join(o.Brokers, ","), err)
+	}
+	return c, nil
+}
+
+func newTransport(o ClusterOptions, topics []string) *kafkago.Transport {
+	return &kafkago.Transport{
+		Dial: o.Dial, TLS: o.TLS, SASL: o.SASL, ClientID: o.ClientID,
+		MetadataTopics: topics, MetadataTTL: 5 * time.Second,
+	}
+}
+
+func (c *Cluster) meet(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, connectPatience, errors.New("not reached within "+connectPatience.String()))
+	defer cancel()
+	return c.retry(ctx, "connect", func(ctx context.Context) error {
+		if err := c.wire.Supported(ctx); err != nil {
+			return err
+		}
+		m, err := c.wire.Metadata(ctx)
+		if err != nil {
+			return err
+		}
+		c.id = m.ClusterID
+		return nil
+	})
+}
+
+// ID is the cluster's id, whatever its brokers are called; empty if the brokers have none.
+func (c *Cluster) ID() string { return c.id }
+
+// Close closes the connections. Sources and Sinks of the cluster must have ended.
+func (c *Cluster) Close() { c.transport.CloseIdleConnections() }
+
+// same tells whether two ways lead to one cluster.
+func (c *Cluster) same(other *Cluster) bool {
+	return c == other || c.id != "" && c.id == other.id
+}
+
+// roundTrip sends a request of kafka-go's own.
+func (c *Cluster) roundTrip(ctx context.Context, req protocol.Message) (protocol.Message, error) {
+	return c.wire.RoundTrip(ctx, req)
+}
+
+// retry calls do until it succeeds, fails for good or ctx is done.
+func (c *Cluster) retry(ctx context.Context, what string, do func(context.Context) error) error {
+	r := retrier{what: what, log: c.log}
+	for {
+		err := do(ctx)
+		if err == nil {
+			return nil
+		}
+		if err := r.after(ctx, err); err != nil {
+			return err
+		}
+	}
+}
+
+// maxMessageBytes asks for the largest record batch that a topic takes, in bytes. It is 0 if the brokers do
+// not let us know.
+func (c *Cluster) maxMessageBytes(ctx context.Context, topic string) (int, error) {
+	const name = "max.message.bytes"
+	client := kafkago.Client{Addr: kafkago.TCP(c.options.Brokers...), Transport: c.transport}
+	var found int
+	err := c.retry(ctx, "configuration of topic "+topic, func(ctx context.Context) error {
+		res, err := client.DescribeConfigs(ctx, &kafkago.DescribeConfigsRequest{
+			Resources: []kafkago.DescribeConfigRequestResource{
+				{ResourceType: kafkago.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{name}},
+			},
+		})
+		if err != nil {
+			return err
+		}
+		for _, r := range res.Resources {
+			if r.Error != nil {
+				return r.Error
+			}
+			for _, entry := range r.ConfigEntries {
+				if entry.ConfigName == name {
+					found, _ = strconv.Atoi(entry.ConfigValue)
+				}
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, kafkago.TopicAuthorizationFailed) || errors.Is(err, kafkago.ClusterAuthorizationFailed) {
+		return 0, nil
+	}
+	return found, err
+}
+
+// createTopic makes a topic; zero partitions or bytes leave the number to the brokers. It is no error if the
+// topic is there already.
+func (c *Cluster) createTopic(ctx context.Context, name string, partitions, maxMessageBytes int) error {
+	// kafka-go waits until it sees the topic, which needs a transport that looks for it.
+	transport := newTransport(c.options, []string{name})
+	defer transport.CloseIdleConnections()
+	client := kafkago.Client{Addr: kafkago.TCP(c.options.Brokers...), Transport: transport}
+	config := kafkago.TopicConfig{Topic: name, NumPartitions: partitions, ReplicationFactor: -1}
+	if partitions == 0 {
+		config.NumPartitions = -1
+	}
+	if maxMessageBytes > 0 {
+		config.ConfigEntries = []kafkago.ConfigEntry{{ConfigName: "max.message.bytes", ConfigValue: strconv.Itoa(maxMessageBytes)}}
+	}
+	return c.retry(ctx, "create topic "+name, func(ctx context.Context) error {
+		return within(ctx, exchangeTimeout, func(ctx context.Context) error {
+			res, err := client.CreateTopics(ctx, &kafkago.CreateTopicsRequest{Topics: []kafkago.TopicConfig{config}})
+			if err != nil {
+				return err
+			}
+			if err := res.Errors[name]; !errors.Is(err, kafkago.TopicAlreadyExists) {
+				return err
+			}
+			return nil
+		})
+	})
+}

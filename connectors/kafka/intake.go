@@ -1,0 +1,372 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+const (
+	// fetchWait is how long a broker holds a fetch that finds nothing. A lane that has more than one broker to
+	// ask, because a leader has moved, asks them in turns and waits less.
+	fetchWait       = 500 * time.Millisecond
+	fetchWaitShared = 50 * time.Millisecond
+	// replicaTime is how long a replica that the leader has named is read before the leader is asked again.
+	replicaTime = 5 * time.Minute
+	// missingTime is how long a topic may be unknown to the brokers before it counts as deleted.
+	missingTime = 30 * time.Second
+)
+
+// partition is one partition that a lane reads. It belongs to the lane's reader.
+type partition struct {
+	number int32
+	place  string
+	next   int64 // where the next fetch begins
+	end    int64 // where a bounded run ends; -1 if never
+	status *status
+
+	reader    batch.Reader
+	committed batch.Committed
+	within    bool // the reader is in a batch that is to be read
+
+	replica      int32 // to be read instead of the leader until replicaUntil; -1 if none
+	replicaUntil time.Time
+}
+
+func (p *partition) finished() bool { return p.end >= 0 && p.next >= p.end }
+
+// broker is whom to ask; -1 if nobody leads.
+func (p *partition) broker(t *topic) int32 {
+	if p.replica >= 0 && time.Now().Before(p.replicaUntil) {
+		return p.replica
+	}
+	return t.leader(p.number).id
+}
+
+// take appends what has been fetched to records, until there is none left (full is false) or records is full.
+func (p *partition) take(records *batch.Records, limit int) (full bool, err error) {
+	for !p.finished() {
+		if !p.within {
+			info, err := p.reader.Next()
+			p.moved()
+			if err == io.EOF {
+				return false, nil
+			}
+			if err != nil {
+				return false, err
+			}
+			p.within = p.committed.Admits(info)
+			continue
+		}
+		from := len(records.Messages)
+		more, err := p.reader.Read(records, limit)
+		p.cut(records, from)
+		p.moved()
+		if err != nil {
+			return false, err
+		}
+		if more && !p.finished() {
+			return true, nil
+		}
+		p.within = false
+	}
+	return false, nil
+}
+
+// moved notes how far the reader is.
+func (p *partition) moved() {
+	p.next = max(p.next, p.reader.Offset())
+	if p.end >= 0 {
+		p.next = min(p.next, p.end)
+	}
+}
+
+// cut drops messages behind the end of a bounded run.
+func (p *partition) cut(records *batch.Records, from int) {
+	if p.end < 0 {
+		return
+	}
+	n := len(records.Messages)
+	for n > from && records.Messages[n-1].Origin.Offset >= p.end {
+		n--
+	}
+	clear(records.Messages[n:])
+	records.Messages = records.Messages[:n]
+}
+
+// fetched is an answer that several batches lean on.
+type fetched struct {
+	answer *wire.FetchResponse
+	users  atomic.Int32
+}
+
+func (f *fetched) release() {
+	if f.users.Add(-1) == 0 {
+		f.answer.Release()
+	}
+}
+
+// lent is a recycled batch.
+type lent struct {
+	batch   pipeline.Batch
+	records batch.Records
+	from    *fetched
+}
+
+// intake reads the partitions of a lane, one fetch after the other. One goroutine uses it; batches are released
+// by any.
+type intake struct {
+	topic    *topic
+	options  *SourceOptions
+	maxBatch int // the largest batch that the topic takes, in bytes
+	parts    []*partition
+
+	first   int // of parts, in the next request
+	request wire.FetchRequest
+	asked   []*partition // of the request
+	current *fetched
+	queue   []*partition // what current still has
+	retry   retrier
+	missing time.Time // since when the topic is unknown
+
+	buffered atomic.Bool // queue is not empty
+	mu       sync.Mutex
+	free     []*lent
+}
+
+// take returns what has been fetched, up to about limit bytes, or nil if there is nothing.
+func (in *intake) take(limit int) (*pipeline.Batch, error) {
+	if in.current == nil {
+		return nil, nil
+	}
+	b := in.get()
+	full, err := false, error(nil)
+	for len(in.queue) > 0 && !full && err == nil {
+		p := in.queue[0]
+		before := p.next
+		full, err = p.take(&b.records, limit)
+		if p.next > before {
+			b.batch.Ends = append(b.batch.Ends, pipeline.Position{Place: p.place, Next: p.next})
+		}
+		if !full && err == nil {
+			p.reader.Close()
+			in.queue = in.queue[1:]
+		}
+	}
+	if len(b.batch.Ends) == 0 {
+		in.put(b)
+		if err == nil {
+			in.drop()
+		}
+		return nil, err // at once if nothing was read before it, and else with the next take
+	}
+	b.batch.Messages, b.batch.Size = b.records.Messages, b.records.Size()
+	b.from = in.current
+	b.from.users.Add(1)
+	if len(in.queue) == 0 {
+		in.drop()
+	}
+	in.buffered.Store(in.current != nil)
+	return &b.batch, nil
+}
+
+// drop lets go of the answer, with what has not been read of it.
+func (in *intake) drop() {
+	if in.current == nil {
+		return
+	}
+	for _, p := range in.queue {
+		p.reader.Close()
+	}
+	in.current.release()
+	in.current, in.queue = nil, nil
+	in.buffered.Store(false)
+}
+
+// finished tells whether a bounded run has read everything.
+func (in *intake) finished() bool {
+	for _, p := range in.parts {
+		if !p.finished() {
+			return false
+		}
+	}
+	return true
+}
+
+// fetch asks one broker for more. It returns nil also when there was nothing, or something to be tried again.
+func (in *intake) fetch(ctx context.Context, limit int) error {
+	if !in.ask(limit) {
+		return in.later(ctx, kafkago.LeaderNotAvailable)
+	}
+	answer, err := in.topic.cluster.wire.Fetch(ctx, &in.request)
+	if err != nil {
+		return in.later(ctx, err)
+	}
+	in.current = &fetched{answer: answer}
+	in.current.users.Store(1)
+	var troubled error
+	for i, p := range in.asked {
+		a := &answer.Partitions[i]
+		if a.Err != nil {
+			p.replica = -1
+			err := in.trouble(ctx, p, a.Err)
+			if err != nil {
+				in.drop()
+				return err
+			}
+			troubled = a.Err
+			continue
+		}
+		p.status.end.Store(a.HighWatermark)
+		if a.Preferred >= 0 {
+			p.replica, p.replicaUntil = a.Preferred, time.Now().Add(replicaTime)
+		}
+		if len(a.Records) > 0 {
+			p.reader.Reset(p.place, a.Records, p.next)
+			p.committed.Reset(a.Aborted)
+			p.within = false
+			in.queue = append(in.queue, p)
+			in.first = in.index(p) + 1
+		}
+	}
+	in.buffered.Store(len(in.queue) > 0)
+	switch {
+	case troubled != nil && len(in.queue) == 0:
+		return in.later(ctx, troubled)
+	case troubled != nil:
+		_ = in.topic.refresh(ctx) // what was read comes first, and the next fetch will see
+	default:
+		in.retry.attempt, in.missing = 0, time.Time{}
+	}
+	return nil
+}
+
+func (in *intake) index(p *partition) int {
+	for i := range in.parts {
+		if in.parts[i] == p {
+			return i
+		}
+	}
+	return -1
+}
+
+// ask makes the request: everything that is to be read from one broker, beginning behind the last partition
+// that had something, so that none starves. It is false if nobody leads any partition.
+func (in *intake) ask(limit int) bool {
+	r := &in.request
+	r.Broker, r.Partitions, in.asked = -1, r.Partitions[:0], in.asked[:0]
+	r.MaxWait, r.MinBytes, r.MaxBytes = fetchWait, 1, limit
+	r.Committed, r.Rack = true, in.options.Rack
+	for i := range in.parts {
+		p := in.parts[(in.first+i)%len(in.parts)]
+		broker := p.broker(in.topic)
+		switch {
+		case broker < 0 || p.finished():
+			continue
+		case r.Broker < 0:
+			r.Broker = broker
+			in.first = (in.first + i) % len(in.parts)
+		case broker != r.Broker:
+			if r.MaxWait != fetchWaitShared {
+				r.MaxWait = fetchWaitShared
+			}
+			continue
+		}
+		in.asked = append(in.asked, p)
+		r.Partitions = append(r.Partitions, wire.FetchPartition{
+			Topic: in.topic.name, Partition: p.number, Offset: p.next,
+			LeaderEpoch: in.topic.leader(p.number).epoch, MaxBytes: max(in.maxBatch, limit),
+		})
+	}
+	if r.MaxWait == fetchWaitShared {
+		in.first++ // another broker's turn
+	}
+	return r.Broker >= 0
+}
+
+// later waits and looks who leads, after a fetch that may be tried again; other errors it returns.
+func (in *intake) later(ctx context.Context, err error) error {
+	if err := in.retry.after(ctx, err); err != nil {
+		return err
+	}
+	err = in.topic.refresh(ctx)
+	switch {
+	case errors.Is(err, kafkago.UnknownTopicOrPartition):
+		if in.missing.IsZero() {
+			in.missing = time.Now()
+		}
+		if time.Since(in.missing) > missingTime {
+			return fmt.Errorf("kafka topic %s: %w", in.topic.name, ErrNoTopic)
+		}
+		return nil
+	case err != nil && judge(err) != again && ctx.Err() == nil:
+		return err
+	}
+	return nil
+}
+
+// trouble looks after the error of one partition; it returns what cannot be mended.
+func (in *intake) trouble(ctx context.Context, p *partition, err error) error {
+	switch {
+	case errors.Is(err, kafkago.OffsetOutOfRange):
+		return in.outOfRange(ctx, p)
+	case errors.Is(err, wire.ErrUnanswered), judge(err) == again:
+		return nil
+	}
+	return fmt.Errorf("%s@%d: %w", p.place, p.next, err)
+}
+
+// outOfRange moves a partition whose next record has been deleted to the first that is left.
+func (in *intake) outOfRange(ctx context.Context, p *partition) error {
+	bounds, err := in.topic.offsets(ctx, []int32{p.number}, wire.Earliest, wire.Latest)
+	if err != nil {
+		return err
+	}
+	first, end := bounds[0][0], bounds[1][0]
+	switch {
+	case p.next < first:
+		in.options.Log.Warn("kafka: records were deleted before they were read",
+			"partition", p.place, "from", p.next, "to", first, "records", first-p.next)
+		p.next = first
+	case p.next > end:
+		return fmt.Errorf("%s@%d: the partition ends at %d: it was cut or made anew", p.place, p.next, end)
+	}
+	return nil
+}
+
+func (in *intake) get() *lent {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if n := len(in.free); n > 0 {
+		b := in.free[n-1]
+		in.free = in.free[:n-1]
+		return b
+	}
+	b := new(lent)
+	b.batch.Release = func() {
+		from := b.from
+		in.put(b)
+		from.release()
+	}
+	return b
+}
+
+// put takes a batch back.
+func (in *intake) put(b *lent) {
+	b.records.Reset()
+	b.from = nil
+	b.batch.Messages, b.batch.Ends = nil, b.batch.Ends[:0]
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.free = append(in.free, b)
+}

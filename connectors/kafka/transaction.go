@@ -1,0 +1,244 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+const (
+	// transactionLength is after how long a transaction is closed.
+	transactionLength = 100 * time.Millisecond
+	// abortTimeout is how long aborting may take before it is left to the next owner, or the brokers.
+	abortTimeout = 2 * time.Second
+)
+
+// transaction is what a lane writes exactly once: its messages, its dead letters and its offsets, in one
+// transaction after the other. There is never more than one open for a lane, and none for a partition in two
+// lanes, so that one which is aborted takes back nothing that a later one builds on.
+//
+// It opens with a write. It closes transactionLength later, or with a position behind which nothing waits, if
+// the one before was opened that long ago; never between a write and its position. What fails is aborted and
+// ends the transaction for good: the lane is served again with a new one.
+type transaction struct {
+	producer *producer
+	owner    owner
+	topic    string      // whose offsets
+	waiting  func() bool // something was read and has no position yet
+	broken   func(error) // told when closing fails while nobody writes
+
+	turn  chan struct{}  // has one entry while nobody has the turn
+	due   chan time.Time // when the transaction that is open must be closed
+	stop  context.CancelFunc
+	ended chan struct{}
+
+	// Of whoever has the turn:
+	open    bool
+	opened  time.Time
+	before  time.Time // when the one before was opened
+	step    bool      // something was written that has no position yet
+	joined  map[string][]bool // partitions by topic
+	fresh   []int32
+	pending pending
+	offsets []offset
+	err     error
+}
+
+// startTransaction starts the goroutine that closes transactions in time; release ends it.
+func startTransaction(p *producer, o owner, topic string, waiting func() bool, broken func(error)) *transaction {
+	ctx, stop := context.WithCancel(context.Background())
+	t := &transaction{
+		producer: p, owner: o, topic: topic, waiting: waiting, broken: broken,
+		turn: make(chan struct{}, 1), due: make(chan time.Time, 1), stop: stop, ended: make(chan struct{}),
+		joined: make(map[string][]bool),
+	}
+	t.turn <- struct{}{}
+	go t.run(ctx)
+	return t
+}
+
+// enter takes the turn, unless the transaction has failed.
+func (t *transaction) enter(ctx context.Context) error {
+	select {
+	case <-t.turn:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if t.err != nil {
+		t.leave()
+		return t.err
+	}
+	return nil
+}
+
+func (t *transaction) leave() { t.turn <- struct{}{} }
+
+// join makes partitions of a topic part of the transaction, and opens it if none is. It needs the turn.
+func (t *transaction) join(ctx context.Context, topic string, partitions []int32) error {
+	if err := t.begin(ctx); err != nil {
+		return err
+	}
+	joined := t.joined[topic]
+	t.fresh = t.fresh[:0]
+	for _, p := range partitions {
+		if n := int(p) + 1 - len(joined); n > 0 {
+			joined = append(joined, make([]bool, n)...)
+		}
+		if !joined[p] {
+			t.fresh = append(t.fresh, p)
+		}
+	}
+	t.joined[topic] = joined
+	if len(t.fresh) == 0 {
+		return nil
+	}
+	if err := t.producer.addPartitions(ctx, topic, t.fresh); err != nil {
+		return t.fail(ctx, err)
+	}
+	for _, p := range t.fresh {
+		joined[p] = true
+	}
+	return nil
+}
+
+// begin opens a transaction if none is, as far as that concerns the producer. It needs the turn.
+func (t *transaction) begin(ctx context.Context) error {
+	if t.open {
+		return nil
+	}
+	if t.producer.uncertain {
+		if err := t.producer.begin(ctx, t.owner.generation >= 0); err != nil {
+			return t.fail(ctx, err)
+		}
+	}
+	t.open, t.opened = true, time.Now()
+	select {
+	case <-t.due:
+	default:
+	}
+	t.due <- t.opened.Add(transactionLength)
+	return nil
+}
+
+// wrote notes that something was written, and closes the transaction if it is time to. A nil done says that
+// the position follows. It needs the turn.
+func (t *transaction) wrote(ctx context.Context, done *pipeline.Progress) error {
+	if done == nil {
+		t.step = true
+		return nil
+	}
+	if err := t.begin(ctx); err != nil {
+		return err
+	}
+	t.step = false
+	t.pending.move(done)
+	now := time.Now()
+	if now.Sub(t.opened) >= transactionLength || !t.waiting() && now.Sub(t.before) >= transactionLength {
+		return t.commit(ctx)
+	}
+	return nil
+}
+
+// commit closes the transaction. It needs the turn.
+func (t *transaction) commit(ctx context.Context) error {
+	offsets, err := t.pending.encode(t.offsets[:0])
+	if err != nil {
+		return t.fail(ctx, err)
+	}
+	t.offsets = offsets
+	if err := t.producer.addOffsets(ctx, t.owner.group); err != nil {
+		return t.fail(ctx, err)
+	}
+	if err := t.producer.commitOffsets(ctx, t.owner, t.topic, offsets); err != nil {
+		return t.fail(ctx, err)
+	}
+	if err := t.producer.end(ctx, true); err != nil {
+		return t.fail(ctx, err)
+	}
+	t.open, t.before = false, t.opened
+	for _, partitions := range t.joined {
+		clear(partitions)
+	}
+	t.pending.settle()
+	return nil
+}
+
+// fail aborts the transaction because of err and returns what the pipeline must know. It needs the turn.
+func (t *transaction) fail(ctx context.Context, err error) error {
+	t.err = lose(ctx, err)
+	if ctx.Err() == nil {
+		t.abort()
+	}
+	return t.err
+}
+
+// abort takes back what was written. If that fails the next owner of the transactional id does it, or the
+// brokers do after transactionTimeout. It needs the turn.
+func (t *transaction) abort() {
+	if !t.open {
+		return
+	}
+	t.open = false
+	_ = within(context.Background(), abortTimeout, func(ctx context.Context) error { return t.producer.end(ctx, false) })
+}
+
+// run closes what is open for too long while nobody writes.
+func (t *transaction) run(ctx context.Context) {
+	defer close(t.ended)
+	timer := time.NewTimer(transactionLength)
+	defer timer.Stop()
+	for {
+		select {
+		case at := <-t.due:
+			timer.Reset(time.Until(at))
+		case <-timer.C:
+			if err := t.expire(ctx); err != nil && ctx.Err() == nil {
+				t.broken(err)
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (t *transaction) expire(ctx context.Context) error {
+	if err := t.enter(ctx); err != nil {
+		return err
+	}
+	defer t.leave()
+	if !t.open || t.step || time.Since(t.opened) < transactionLength {
+		return nil // there is none, or its next position closes it, or due has the time of this one
+	}
+	return t.commit(ctx)
+}
+
+// close commits what came with its position. What did not takes the whole transaction with it.
+func (t *transaction) close(ctx context.Context) error {
+	if err := t.enter(ctx); err != nil {
+		return err
+	}
+	defer t.leave()
+	switch {
+	case !t.open:
+		return nil
+	case t.step:
+		return t.fail(ctx, fmt.Errorf("%w: closed before the position of what was written", pipeline.ErrLost))
+	}
+	return t.commit(ctx)
+}
+
+// release ends the goroutine and aborts what is still open: the lane is let go.
+func (t *transaction) release() {
+	t.stop()
+	<-t.ended
+	<-t.turn
+	t.abort()
+	if t.err == nil {
+		t.err = errors.New("kafka: transaction used after its lane")
+	}
+	t.leave()
+}

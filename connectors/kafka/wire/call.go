@@ -1,0 +1,103 @@
+package wire
+
+import (
+	"context"
+	"io"
+	"sync/atomic"
+
+	"github.com/segmentio/kafka-go/protocol"
+)
+
+// call is one run of an exchange. The Transport executes it on the connection's goroutine, through
+// protocol.RawExchanger, while the caller waits or has gone. A call is used once, so that one that comes late
+// cannot touch what the exchange's memory is used for next.
+//
+//	waiting ─► running ─► finished          RawExchange ran while the caller waited
+//	   │          └─────► left              the caller went away: RawExchange calls release at its end
+//	   └─► abandoned                        the caller went away: RawExchange must not touch anything
+type call struct {
+	*exchange
+	client *Client
+	state  atomic.Int32
+	done   chan struct{} // closed when RawExchange is over
+	spoken int16         // the version that kafka-go negotiated
+	err    error
+}
+
+const (
+	waiting int32 = iota
+	running
+	finished
+	left
+	abandoned
+)
+
+// abandon keeps RawExchange from beginning. It is too late if it has begun.
+func (c *call) abandon() bool { return c.state.CompareAndSwap(waiting, abandoned) }
+
+// wait waits for the end of RawExchange, which its connection's deadline ensures, or leaves when ctx ends.
+func (c *call) wait(ctx context.Context) (hasLeft bool, err error) {
+	select {
+	case <-c.done:
+		return false, c.err
+	default:
+	}
+	select {
+	case <-c.done:
+		return false, c.err
+	case <-ctx.Done():
+		if c.state.CompareAndSwap(running, left) {
+			return true, ctx.Err()
+		}
+		return false, c.err
+	}
+}
+
+// ApiKey implements protocol.Message.
+func (c *call) ApiKey() protocol.ApiKey { return c.api } //nolint:revive // the interface's name
+
+// Required implements protocol.RawExchanger: always. The Transport tells here what it negotiated.
+func (c *call) Required(negotiated map[protocol.ApiKey]int16) bool {
+	if v, ok := negotiated[c.ApiKey()]; ok {
+		c.spoken = v
+	}
+	return true
+}
+
+// RawExchange implements protocol.RawExchanger. An error closes the connection, so what leaves the connection
+// between two messages is in c.err only.
+func (c *call) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
+	if !c.state.CompareAndSwap(waiting, running) {
+		return c, nil
+	}
+	broken, err := c.run(rw)
+	c.err = err
+	release := c.release // after the next line the exchange may be another's
+	if !c.state.CompareAndSwap(running, finished) && release != nil {
+		release()
+	}
+	close(c.done)
+	if broken {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *call) run(rw io.ReadWriter) (broken bool, err error) {
+	if c.prepare != nil {
+		spoken, err := askVersions(c.client, rw)
+		if err != nil {
+			return true, err
+		}
+		if err := c.prepare(spoken); err != nil {
+			return false, err
+		}
+	} else if c.spoken < c.version {
+		return false, &VersionError{API: c.api, Need: c.version, Has: c.spoken}
+	}
+	if c.request.bad {
+		return false, errLongName
+	}
+	err = c.exchange.run(c.client, rw)
+	return err != nil, err
+}

@@ -1,0 +1,71 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+)
+
+// Client sends requests through a Transport to one cluster. It may be used by any number of goroutines.
+type Client struct {
+	// Timeout is how long an exchange may take, beyond what the request itself lets the broker wait; 10 s
+	// by default. Not to be changed after the first request, as is MaxAnswer.
+	Timeout time.Duration
+	// MaxAnswer is the largest answer that is read, in bytes; 256 MiB by default. A broker answers a fetch
+	// with one whole batch at least, whatever was asked for.
+	MaxAnswer int
+
+	transport *kafka.Transport
+	addr      net.Addr
+	lastID    atomic.Int32 // correlation
+	idle      pool
+	writers   sync.Pool // *bufio.Writer
+}
+
+// New returns a Client of the cluster whose brokers addr names.
+func New(transport *kafka.Transport, addr net.Addr) *Client {
+	return &Client{
+		Timeout: 10 * time.Second, MaxAnswer: 256 << 20,
+		transport: transport, addr: addr,
+	}
+}
+
+// RoundTrip sends one of kafka-go's own requests, under Timeout.
+func (c *Client) RoundTrip(ctx context.Context, request protocol.Message) (protocol.Message, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	answer, err := c.transport.RoundTrip(ctx, c.addr, request)
+	if err != nil {
+		return nil, &Error{API: request.ApiKey(), Broker: -1, Err: err}
+	}
+	return answer, nil
+}
+
+// do runs an exchange. When it returns nil, the answer is in x.body. Then, and after an error, x is the
+// caller's again, unless left is true: then it is the connection's, which calls x.release when it is done.
+func (c *Client) do(ctx context.Context, x *exchange, to route, wait time.Duration) (left bool, err error) {
+	call := &call{exchange: x, client: c, done: make(chan struct{}), spoken: -1}
+	api := x.api // x may be another's when we return
+	limited, cancel := context.WithTimeout(ctx, wait+c.Timeout)
+	defer cancel()
+	_, err = c.transport.RoundTrip(limited, c.addr, to.message(call))
+	switch {
+	case !call.abandon(): // it has begun, and may still be running
+		left, err = call.wait(ctx)
+	case err == nil:
+		err = errNotRun
+	}
+	if err != nil {
+		return left, &Error{API: api, Broker: to.broker, Err: err}
+	}
+	return false, nil
+}
+
+// errNotRun says that the Transport did not use its hook.
+var errNotRun = errors.New("the transport did not run the exchange")

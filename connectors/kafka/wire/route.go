@@ -1,0 +1,50 @@
+package wire
+
+import (
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+)
+
+// route dresses a call so that the Transport brings it to the right broker.
+type route struct {
+	broker  int32 // for errors; -1 if it is not a certain one
+	message func(*call) protocol.Message
+}
+
+func anywhere() route {
+	return route{broker: -1, message: func(c *call) protocol.Message { return c }}
+}
+
+func toBroker(id int32) route {
+	return route{broker: id, message: func(c *call) protocol.Message { return &brokerCall{call: c, id: id} }}
+}
+
+func toCoordinator(group string) route {
+	return route{broker: -1, message: func(c *call) protocol.Message { return &groupCall{call: c, group: group} }}
+}
+
+type brokerCall struct {
+	*call
+	id int32
+}
+
+// Broker implements protocol.BrokerMessage. A broker that the Transport has not heard of yet, and a partition
+// without a leader, are retriable.
+func (c *brokerCall) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
+	if c.id < 0 {
+		return protocol.Broker{}, kafka.LeaderNotAvailable
+	}
+	broker, ok := cluster.Brokers[c.id]
+	if !ok {
+		return protocol.Broker{}, kafka.BrokerNotAvailable
+	}
+	return broker, nil
+}
+
+type groupCall struct {
+	*call
+	group string
+}
+
+// Group implements protocol.GroupMessage.
+func (c *groupCall) Group() string { return c.group }
