@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os/exec"
 	"syscall"
@@ -35,7 +36,7 @@ func spend(cmd *exec.Cmd) (usage, error) {
 }
 
 // build compiles a command as part of the module in folder, which decides about versions.
-func build(folder, out, pkg string) error {
-	_, err := spend(exec.Command("go", "build", "-C", folder, "-o", out, pkg))
+func build(ctx context.Context, folder, out, pkg string) error {
+	_, err := spend(exec.CommandContext(ctx, "go", "build", "-C", folder, "-o", out, pkg)) //nolint:gosec // the callers are in this package
 	return err
 }

@@ -50,6 +50,36 @@ func measureCore(ctx context.Context, budget time.Duration) ([]Figure, error) {
 type core struct {
 	workers   int
 	transform func() (pipeline.Transform, error)
+	depth     int // at which transforms are called; see depths
+}
+
+// callDepths is how many depths the transform is called at, one a round. Both sides pay for the calls on the way.
+const callDepths = 8
+
+// deep calls a transform at a stack depth.
+type deep struct {
+	pipeline.Transform
+	depth int
+}
+
+func (d *deep) Append(ctx context.Context, dst []byte, m *pipeline.Message) ([]byte, error) {
+	return appendAt(ctx, d.depth, d.Transform, dst, m)
+}
+
+//go:noinline
+func appendAt(ctx context.Context, depth int, t pipeline.Transform, dst []byte, m *pipeline.Message) ([]byte, error) {
+	var frame [72]byte // as in timed
+	if depth > 0 {
+		out, err := appendAt(ctx, depth-1, t, dst, m)
+		runtime.KeepAlive(&frame)
+		return out, err
+	}
+	return t.Append(ctx, dst, m)
+}
+
+func (c *core) newTransform() (pipeline.Transform, error) {
+	t, err := c.transform()
+	return &deep{Transform: t, depth: c.depth}, err
 }
 
 // cost is what messages took, in microseconds each.
@@ -58,7 +88,8 @@ type cost struct{ wall, cpu float64 }
 func (c *core) measure(ctx context.Context, budget time.Duration) ([]Figure, error) {
 	const batches = 400
 	var extra, wall, baseline []float64
-	for end := time.Now().Add(budget); len(extra) < minRounds || time.Now().Before(end); {
+	for end := time.Now().Add(budget); len(extra) < 2*callDepths || time.Now().Before(end); {
+		c.depth = len(extra) % callDepths
 		loop, err := timeMessages(batches, func() error { return c.loop(ctx, batches) })
 		if err != nil {
 			return nil, err
@@ -97,7 +128,7 @@ func (c *core) measure(ctx context.Context, budget time.Duration) ([]Figure, err
 
 // loop calls the transform and nothing else, over as many batches as the pipeline has in flight.
 func (c *core) loop(ctx context.Context, batches int) error {
-	t, err := c.transform()
+	t, err := c.newTransform()
 	if err != nil {
 		return err
 	}
@@ -127,7 +158,7 @@ func (c *core) run(ctx context.Context, batches int) error {
 	err := pipeline.Run(ctx, pipeline.Options{
 		Source: &repeater{batches: batches, pool: newBatches(c.workers + 1)}, Sink: sink, Workers: c.workers,
 		NewTransform: func() pipeline.Transform {
-			t, err := c.transform()
+			t, err := c.newTransform()
 			failed = errors.Join(failed, err)
 			return t
 		},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -85,13 +86,13 @@ func (r *Report) writeTable(w io.Writer) error {
 	if _, err := fmt.Fprintln(w, r.Machine); err != nil {
 		return err
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var lines strings.Builder
 	part, missed, unsure := "", 0, 0
 	for i := range r.Figures {
 		f := &r.Figures[i]
 		if f.Part != part {
 			part = f.Part
-			fmt.Fprintf(table, "\n%s\n  figure\ttarget\tmeasured\tverdict\n", part)
+			fmt.Fprintf(&lines, "\n%s\n  figure\ttarget\tmeasured\tverdict\n", part)
 		}
 		if f.Missed() {
 			missed++
@@ -99,9 +100,13 @@ func (r *Report) writeTable(w io.Writer) error {
 		if f.Unsure() {
 			unsure++
 		}
-		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\n", f.Name, f.target(), number(f.Value, f.Unit), f.verdict(), f.Note)
+		fmt.Fprintf(&lines, "  %s\t%s\t%s\t%s\t%s\n", f.Name, f.target(), number(f.Value, f.Unit), f.verdict(), f.Note)
 	}
-	fmt.Fprintf(table, "\n%d of %d targets missed; %d verdicts are unsure (?): the target lies within the spread\n", missed, r.targets(), unsure)
+	fmt.Fprintf(&lines, "\n%d of %d targets missed; unsure (?), because the target lies within the spread: %d\n", missed, r.targets(), unsure)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if _, err := io.WriteString(table, lines.String()); err != nil {
+		return err
+	}
 	return table.Flush()
 }
 

@@ -61,7 +61,7 @@ func TestTable(t *testing.T) {
 		"known 88 B",
 		"two", "figure target measured verdict",
 		"slow <= 0.100 us 0.200 us MISSED ?",
-		"1 of 2 targets missed; 1 verdicts are unsure (?): the target lies within the spread",
+		"1 of 2 targets missed; unsure (?), because the target lies within the spread: 1",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("table:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -32,7 +32,7 @@ func measureFile(ctx context.Context, dir string, size int64, budget time.Durati
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	r := &race{dir: dir, size: size, budget: budget}
-	if r.tools[0], r.tools[1], err = buildTools(dir); err != nil {
+	if r.tools[0], r.tools[1], err = buildTools(ctx, dir); err != nil {
 		return nil, err
 	}
 	if err := r.fill(); err != nil {
@@ -147,7 +147,7 @@ func (r *race) check(i int) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // opened for reading
 	random, n := r.random(), int64(0)
 	got, want := make([]byte, 1<<16), make([]byte, 1<<16)
 	for n < r.size {

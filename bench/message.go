@@ -38,30 +38,30 @@ func measureMessages(ctx context.Context, budget time.Duration) ([]Figure, error
 		defer r.close()
 		most := map[string]float64{}
 		for _, size := range payloadSizes {
-			c, err := newContest(ctx, r, size)
+			c, err := newContests(ctx, r, size)
 			if err != nil {
 				return nil, err
 			}
-			for _, side := range c.sides() {
-				f, err := side.measure(profile, size, budget)
+			for i, name := range directions {
+				t, err := c.compete(i, budget)
 				if err != nil {
 					return nil, err
 				}
-				ratios = append(ratios, f)
-				allocs, err := allocsPer(side.ours, 20+(1<<20)/(size+512))
+				ratios = append(ratios, ratioFigure(t, profile, name, size))
+				allocs, err := allocsPer(c[0].sides()[i].ours, 20+(1<<20)/(size+512))
 				if err != nil {
 					return nil, err
 				}
-				most[side.name] = max(most[side.name], allocs)
+				most[name] = max(most[name], allocs)
 			}
 			if size == 1<<10 {
 				overheads = append(overheads, Figure{
 					Part: "messages", Name: profile + " overhead 1 KiB",
-					Value: float64(len(c.sealed) - size), Unit: "B", Limit: limit(overheadLimits[profile]),
+					Value: float64(len(c[0].sealed) - size), Unit: "B", Limit: limit(overheadLimits[profile]),
 				})
 			}
 		}
-		for _, name := range []string{"seal", "open"} {
+		for _, name := range directions {
 			allocations = append(allocations, Figure{
 				Part: "messages", Name: fmt.Sprintf("%s %s allocations", profile, name),
 				Value: most[name], Unit: "allocs", Limit: limit(0), Note: "a message, the worst of all sizes",
@@ -69,6 +69,41 @@ func measureMessages(ctx context.Context, budget time.Duration) ([]Figure, error
 		}
 	}
 	return append(append(ratios, allocations...), overheads...), nil
+}
+
+// directions name the sides of a contest.
+var directions = [2]string{"seal", "open"}
+
+// placements is how many contests a comparison consists of, each with memory and keys of its own. Which pages a
+// buffer got can make one side several per cent slower in one process, round after round, and not in the next.
+const placements = 8
+
+// contests are the same contest in several places.
+type contests [placements]*contest
+
+func newContests(ctx context.Context, r *route, size int) (c contests, err error) {
+	for i := range c {
+		if c[i], err = newContest(ctx, r, size); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// compete measures one direction in all places.
+func (c *contests) compete(direction int, budget time.Duration) (timings, error) {
+	all := make(timings, 3)
+	for _, contest := range c {
+		s := contest.sides()[direction]
+		t, err := interleave(budget/placements, s.bare, s.ours, s.bareAAD)
+		if err != nil {
+			return nil, err
+		}
+		for i := range all {
+			all[i] = append(all[i], t[i]...)
+		}
+	}
+	return all, nil
 }
 
 // contest is one payload and who seals and opens it: an envelope, and a kept AEAD with a counter nonce.
@@ -139,14 +174,13 @@ var position = envelope.Position{Place: [7]byte{1, 2, 3, 4, 5, 6, 7}, Offset: 88
 
 // side is one direction of a contest.
 type side struct {
-	name                string
 	bare, bareAAD, ours operation
 }
 
-func (c *contest) sides() []side {
-	return []side{
-		{"seal", func(n int) error { return c.bareSeal(n, nil) }, func(n int) error { return c.bareSeal(n, c.aad) }, c.seal},
-		{"open", func(n int) error { return c.bareOpen(n, c.bareSealed, nil) }, func(n int) error { return c.bareOpen(n, c.aadSealed, c.aad) }, c.open},
+func (c *contest) sides() [2]side {
+	return [2]side{
+		{func(n int) error { return c.bareSeal(n, nil) }, func(n int) error { return c.bareSeal(n, c.aad) }, c.seal},
+		{func(n int) error { return c.bareOpen(n, c.bareSealed, nil) }, func(n int) error { return c.bareOpen(n, c.aadSealed, c.aad) }, c.open},
 	}
 }
 
@@ -190,15 +224,11 @@ func (c *contest) bareOpen(n int, sealed, aad []byte) error {
 	return nil
 }
 
-// measure makes the figure of one direction.
-func (s *side) measure(profile string, size int, budget time.Duration) (Figure, error) {
-	t, err := interleave(budget, s.bare, s.ours, s.bareAAD)
-	if err != nil {
-		return Figure{}, err
-	}
+// ratioFigure makes the figure of one direction.
+func ratioFigure(t timings, profile, direction string, size int) Figure {
 	ratio, withAAD := t.ratio(1, 0), t.ratio(1, 2)
 	f := Figure{
-		Part: "messages", Name: fmt.Sprintf("%s %s %s", profile, s.name, byteSize(size)),
+		Part: "messages", Name: fmt.Sprintf("%s %s %s", profile, direction, byteSize(size)),
 		Value: ratio.median, Unit: "x", Spread: ratio.spread(),
 		Beside: map[string]float64{
 			"to bare with aad": withAAD.median, "rounds": float64(len(t[0])),
@@ -214,7 +244,7 @@ func (s *side) measure(profile string, size int, budget time.Duration) (Figure, 
 		f.Beside["ms per MiB"] = t.best(1) / 1e6
 		f.Note += fmt.Sprintf("; %.3f ms per MiB", t.best(1)/1e6)
 	}
-	return f, nil
+	return f
 }
 
 // allocsPer is how many allocations one execution of op makes, the best of three tries: whatever else

@@ -15,7 +15,7 @@ type operation func(n int) error
 const batchTime = 200 * time.Microsecond
 
 // minRounds is how many rounds are run however long they take.
-const minRounds = 9
+const minRounds = 5
 
 // precision is the relative width of the interval around a median at which more rounds are not worth it.
 const precision = 0.004
@@ -64,7 +64,7 @@ const depths = 64
 //
 //go:noinline
 func timed(depth int, op operation, n int) (time.Duration, error) {
-	var frame [72]byte // an odd multiple of 8, so that alignments take turns too
+	var frame [72]byte // a frame becomes an odd multiple of 8, so that alignments take turns too
 	if depth > 0 {
 		took, err := timed(depth-1, op, n)
 		runtime.KeepAlive(&frame)

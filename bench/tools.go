@@ -19,17 +19,17 @@ type tool struct {
 }
 
 // buildTools makes streamcrypt and age in dir, an absolute path, each with a new key. It is run in the folder of this module.
-func buildTools(dir string) (streamcrypt, other tool, err error) {
-	if streamcrypt, err = buildStreamcrypt(dir); err != nil {
+func buildTools(ctx context.Context, dir string) (streamcrypt, other tool, err error) {
+	if streamcrypt, err = buildStreamcrypt(ctx, dir); err != nil {
 		return tool{}, tool{}, err
 	}
-	other, err = buildAge(dir)
+	other, err = buildAge(ctx, dir)
 	return streamcrypt, other, err
 }
 
-func buildStreamcrypt(dir string) (tool, error) {
+func buildStreamcrypt(ctx context.Context, dir string) (tool, error) {
 	program, keyFile := filepath.Join(dir, "streamcrypt"), filepath.Join(dir, "key.pem")
-	if err := build("..", program, "./cmd/streamcrypt"); err != nil {
+	if err := build(ctx, "..", program, "./cmd/streamcrypt"); err != nil {
 		return tool{}, err
 	}
 	key, err := local.GenerateX25519()
@@ -44,15 +44,17 @@ func buildStreamcrypt(dir string) (tool, error) {
 			if out == "" {
 				out = "-"
 			}
-			return exec.CommandContext(ctx, program, verb, "--key", "x25519:"+keyFile, "--from", "file:"+in+"?format=raw", "--to", "file:"+out+"?format=raw")
+			//nolint:gosec // a program that was just built, and files of this run
+			return exec.CommandContext(ctx, program, verb, "--key", "x25519:"+keyFile,
+				"--from", "file:"+in+"?format=raw", "--to", "file:"+out+"?format=raw")
 		}
 	}
 	return tool{name: "streamcrypt", encrypt: command("encrypt"), decrypt: command("decrypt")}, nil
 }
 
-func buildAge(dir string) (tool, error) {
+func buildAge(ctx context.Context, dir string) (tool, error) {
 	program, keyFile := filepath.Join(dir, "age"), filepath.Join(dir, "key.age")
-	if err := build(".", program, "filippo.io/age/cmd/age"); err != nil {
+	if err := build(ctx, ".", program, "filippo.io/age/cmd/age"); err != nil {
 		return tool{}, err
 	}
 	key, err := age.GenerateX25519Identity()
@@ -68,7 +70,7 @@ func buildAge(dir string) (tool, error) {
 			if out != "" {
 				args = append(args, "-o", out)
 			}
-			return exec.CommandContext(ctx, program, append(args, in)...)
+			return exec.CommandContext(ctx, program, append(args, in)...) //nolint:gosec // as above
 		}
 	}
 	return tool{name: "age", encrypt: command("-r", key.Recipient().String()), decrypt: command("-d", "-i", keyFile)}, nil

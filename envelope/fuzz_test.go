@@ -11,7 +11,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// FuzzOpen: whatever comes in, there is a payload or a reason, the same through both doors, and never a panic.
+// FuzzOpen: whatever comes in, there is a payload or a reason, the same through all doors, and never a panic.
 func FuzzOpen(f *testing.F) {
 	all, err := vectors.All()
 	if err != nil {
@@ -44,8 +44,15 @@ func FuzzOpen(f *testing.F) {
 		if readErr != nil && !errors.As(readErr, &refusal) {
 			t.Fatalf("Reader: %v", readErr)
 		}
+		file, fileErr := io.ReadAll(o.NewReader(t.Context(), bytes.NewReader(e), &b))
+		if fileErr != nil && !errors.As(fileErr, &refusal) {
+			t.Fatalf("Reader of a file: %v", fileErr)
+		}
 		if err == nil && (readErr != nil || !bytes.Equal(read, out)) {
 			t.Fatalf("Open gives %d bytes, Reader %d, %v", len(out), len(read), readErr)
+		}
+		if (readErr == nil) != (fileErr == nil) || fileErr == nil && !bytes.Equal(read, file) {
+			t.Fatalf("a pipe gives %d bytes, %v, a file %d, %v", len(read), readErr, len(file), fileErr)
 		}
 	})
 }

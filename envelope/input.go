@@ -1,7 +1,6 @@
 package envelope
 
 import (
-	"errors"
 	"io"
 )
 
@@ -22,7 +21,7 @@ func (in *input) peek(n int) ([]byte, error) {
 	if in.end-in.start < n && in.err == nil {
 		in.fill(n)
 	}
-	if in.err != nil && !errors.Is(in.err, io.EOF) && in.end-in.start < n {
+	if in.err != nil && in.err != io.EOF && in.end-in.start < n {
 		return nil, in.err
 	}
 	return in.buf[in.start:in.end], nil

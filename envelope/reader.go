@@ -2,7 +2,6 @@ package envelope
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -22,6 +21,8 @@ type Reader struct {
 	key    *chunker.OpeningKey // nil until the head was read
 	size   int                 // of a chunk
 	index  uint32
+	at     int64  // how much of the input has been taken; with a tail only
+	tailAt int64  // where the segments' break must stand, if tail
 	tail   bool   // recipients follow the segments; they have been read already
 	final  bool   // the final chunk has verified
 	ready  []byte // verified payload not handed out yet; aliases in
@@ -60,7 +61,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 func (r *Reader) WriteTo(w io.Writer) (n int64, err error) {
 	for {
 		if len(r.ready) == 0 {
-			if err := r.more(); errors.Is(err, io.EOF) {
+			if err := r.more(); err == io.EOF {
 				return n, nil
 			} else if err != nil {
 				return n, err
@@ -127,7 +128,7 @@ func (r *Reader) nextSegment() error {
 		return refuse(fmt.Errorf("%w: segment %d is not full", cms.ErrMalformed, r.index))
 	case final && r.index == 0:
 		return refuse(fmt.Errorf("%w: one segment", cms.ErrMalformed))
-	case final && len(next) > 1 && !r.tail:
+	case final && (len(next) > 1) != r.tail, final && r.tail && r.at+int64(headSize+size) != r.tailAt:
 		return refuse(fmt.Errorf("%w: bytes after the envelope", cms.ErrMalformed))
 	}
 	iv, ciphertext := segment[:chunker.IVSize], segment[chunker.IVSize:]
@@ -136,6 +137,7 @@ func (r *Reader) nextSegment() error {
 		return tampered(r.index, true)
 	}
 	r.in.skip(headSize + size)
+	r.at += int64(headSize + size)
 	r.index++
 	r.final = final
 	r.ready = plain

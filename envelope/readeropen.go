@@ -155,7 +155,21 @@ func (r *Reader) openRecorded(record []byte) error {
 		return refuse(fmt.Errorf("%w: a key record belongs to a chunked envelope by reference", cms.ErrMalformed))
 	}
 	key, err := r.o.keys.FromRecord(r.ctx, record, h.KID)
+	if err == nil {
+		err = r.checkRecord(record, key)
+	}
 	return r.begin(h, n, key, err)
+}
+
+// checkRecord opens the key record itself. The commitment has shown that the key is right; this shows that not a bit of the record was changed.
+func (r *Reader) checkRecord(record []byte, key *chunker.OpeningKey) error {
+	var e cms.Envelope
+	if err := cms.Parse(record, &e); err != nil {
+		return err
+	}
+	r.o.aad.SetHeader(e.ByReference, e.Protected)
+	_, err := key.Open(nil, e.IV, e.Ciphertext, r.o.aad.Bytes(&Binding{Kind: KeyRecord}, 0, true))
+	return err
 }
 
 // openTailed reads a self-contained chunked envelope, whose recipients stand at its end.
@@ -181,7 +195,7 @@ func (r *Reader) openTailed(h *cms.Header, n int) error {
 		recipients, err := cms.ParseRecipients(tail, nil)
 		return toWrapped(recipients), err
 	})
-	r.tail = true
+	r.tail, r.at, r.tailAt = true, r.base+int64(n), r.last-int64(len(tail))-1
 	return r.begin(h, n, key, err)
 }
 
@@ -192,7 +206,11 @@ func readTail(r io.ReaderAt, start, end int64, chunkSize int) ([]byte, error) {
 	back := cms.MaxRecipientSize/stride + 3
 	first := max(0, (end-start)/stride-back)
 	b := make([]byte, end-start-first*stride)
-	if n, err := r.ReadAt(b, start+first*stride); n < len(b) {
+	switch n, err := r.ReadAt(b, start+first*stride); {
+	case n == len(b):
+	case err == io.EOF: // it became shorter meanwhile
+		return nil, cms.ErrTruncated
+	default:
 		return nil, err
 	}
 	for {

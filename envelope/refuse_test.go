@@ -211,6 +211,29 @@ func TestCutStream(t *testing.T) {
 	})
 }
 
+// TestEverySingleBitOfAKeyRecord: in a raw file nothing can be changed, not even where the payload would still open.
+func TestEverySingleBitOfAKeyRecord(t *testing.T) {
+	r := newRig(t, rigOptions{})
+	var file bytes.Buffer
+	w := r.sealer(t, 4096).NewWriter(t.Context(), &file, &envelope.Binding{})
+	if _, err := w.Write(payload(4097)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	e := file.Bytes()
+	for bit := range 300 * 8 { // the record, and the head of the envelope behind it
+		e[bit/8] ^= 1 << (bit % 8)
+		out, err := io.ReadAll(r.opener().NewReader(t.Context(), onlyReader{bytes.NewReader(e)}, &envelope.Binding{}))
+		var refusal *envelope.Error
+		if !errors.As(err, &refusal) || len(out) != 0 {
+			t.Fatalf("bit %d: %d bytes, %v", bit, len(out), err)
+		}
+		e[bit/8] ^= 1 << (bit % 8)
+	}
+}
+
 func TestWriterAfterAnError(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	broken := errors.New("disk full")

@@ -64,7 +64,7 @@ func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 	var ahead [1]byte
 	for {
 		if len(w.chunk) == cap(w.chunk) {
-			got, err := io.ReadFull(r, ahead[:])
+			got, err := fill(r, ahead[:])
 			if got == 0 {
 				return n, w.readError(err)
 			}
@@ -74,7 +74,7 @@ func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 			w.chunk = append(w.chunk, ahead[0])
 			n++
 		}
-		got, err := io.ReadFull(r, w.chunk[len(w.chunk):cap(w.chunk)])
+		got, err := fill(r, w.chunk[len(w.chunk):cap(w.chunk)])
 		w.chunk = w.chunk[:len(w.chunk)+got]
 		n += int64(got)
 		if err != nil {
@@ -83,9 +83,23 @@ func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 	}
 }
 
+// fill reads until p is full. Unlike io.ReadFull it tells the source's end, a bare io.EOF, from a source that broke off, which may call that
+// io.ErrUnexpectedEOF or wrap io.EOF.
+func fill(r io.Reader, p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var got int
+		got, err = r.Read(p[n:])
+		n += got
+	}
+	if n == len(p) {
+		err = nil
+	}
+	return n, err
+}
+
 // readError: a source that ended is no error; after any other the payload is incomplete and must never be closed as whole.
 func (w *Writer) readError(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if err == io.EOF {
 		return nil
 	}
 	w.err = err

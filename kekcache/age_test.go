@@ -48,6 +48,27 @@ func TestNoKeyIsUsedPastItsAge(t *testing.T) {
 	}
 }
 
+// TestSupersededWindow: a holder that did not use up its block does not use it under a key past its age, though another
+// holder has ended the window long before.
+func TestSupersededWindow(t *testing.T) {
+	bothWays(t, func(t *testing.T, start func(*kekcache.Sealing) func()) {
+		kek := newKEK("kek")
+		c := newSealing(t, kekcache.SealingOptions{
+			Wrappers: wrappers(kek), Window: kekcache.Window{Age: time.Minute, Messages: 10_000},
+		})
+		defer start(c)()
+		idle, busy := c.Holder(), c.Holder()
+		first := take(t, idle).Key
+		for take(t, busy).Key == first {
+			continue
+		}
+		time.Sleep(time.Minute)
+		if age := kek.age(take(t, idle).Key); age >= time.Minute {
+			t.Errorf("a key of %s", age)
+		}
+	})
+}
+
 // TestKeyAfterLongSilence: what was fetched ahead has an age too.
 func TestKeyAfterLongSilence(t *testing.T) {
 	bothWays(t, func(t *testing.T, start func(*kekcache.Sealing) func()) {

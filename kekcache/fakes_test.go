@@ -28,7 +28,7 @@ type fakeKEK struct {
 	busy  int // calls under way
 	most  int // and at one time
 	born  map[[chunker.CommitmentSize]byte]time.Time
-	lent  [][]byte // DEKs that were returned
+	lent  [][]byte // DEKs that were given and returned
 }
 
 func newKEK(name string) *fakeKEK {
@@ -96,6 +96,7 @@ func (k *fakeKEK) Wrap(ctx context.Context, _ keys.Context, dek []byte) (keys.Wr
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.born[chunker.Commitment((*[chunker.KeySize]byte)(dek))] = now
+	k.lent = append(k.lent, dek) // against the rules, to see what becomes of it
 	return keys.Wrapped{Alg: keys.AlgA256KW, KID: []byte(k.name), Ciphertext: flip(nil, dek)}, nil
 }
 
@@ -119,7 +120,7 @@ func (k *fakeKEK) Unwrap(ctx context.Context, _ keys.Context, dst []byte, w *key
 	return b, nil
 }
 
-// cleared says that all DEKs which the service returned are gone.
+// cleared says that all DEKs which the service was given or returned are gone.
 func (k *fakeKEK) cleared() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -277,6 +278,16 @@ func take(t testing.TB, h *kekcache.Holder) *kekcache.Grant {
 		t.Fatal(err)
 	}
 	return g
+}
+
+// key is take for other goroutines than the test's: it returns the key, or nil after an error.
+func key(t testing.TB, h *kekcache.Holder) *kekcache.Key {
+	g, err := h.Take(t.Context(), 10, 1)
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	return g.Key
 }
 
 func wrappers(all ...keys.Wrapper) []keys.Wrapper { return all }

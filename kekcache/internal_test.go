@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,6 +43,36 @@ func TestClocks(t *testing.T) {
 		if live := w.live(now); live != (test.want < 10*time.Minute) {
 			t.Errorf("%s: live %v", name, live)
 		}
+	}
+}
+
+// TestReserveAtOnce: what is reserved by many at the same time is what there was, to the last.
+func TestReserveAtOnce(t *testing.T) {
+	const holders, limit = 4, 100_000
+	o := SealingOptions{Window: Window{Age: time.Hour, Messages: limit, Bytes: 2 * limit}}
+	w := newWindow(&Key{born: time.Now()}, &o)
+	seals := w.seals.Load()
+	var messages atomic.Uint64
+	start := make(chan struct{})
+	var wg sync.WaitGroup
+	for range holders {
+		wg.Go(func() {
+			<-start
+			for {
+				b, ok := w.reserve(1, 1)
+				if !ok {
+					return
+				}
+				b.messages--
+				w.giveBack(b)
+				messages.Add(1)
+			}
+		})
+	}
+	close(start)
+	wg.Wait()
+	if messages.Load() != limit || w.bytes.Load() != 2*limit || w.seals.Load() != seals {
+		t.Errorf("%d messages; %d bytes and %d seals left", messages.Load(), w.bytes.Load(), w.seals.Load())
 	}
 }
 

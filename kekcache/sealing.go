@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/keys"
@@ -77,7 +76,8 @@ func (c *Sealing) Prepare(ctx context.Context) error {
 // Holder returns a new worker's holder.
 func (c *Sealing) Holder() *Holder { return &Holder{cache: c} }
 
-// advance makes the next window current, unless spent no longer is.
+// advance makes the next window current, unless spent no longer is. It may be over its age by then; who takes from it
+// looks.
 func (c *Sealing) advance(ctx context.Context, spent *window) error {
 	c.waiting(1)
 	defer c.waiting(-1)
@@ -88,12 +88,10 @@ func (c *Sealing) advance(ctx context.Context, spent *window) error {
 		c.mu.Lock()
 		if w := c.next; w != nil && c.current.Load() == spent {
 			c.next = nil
-			if w.live(time.Now()) {
-				if spent != nil {
-					spent.ended.Store(true)
-				}
-				c.current.Store(w)
+			if spent != nil {
+				spent.ended.Store(true) // also for those who hold blocks of it: Run minds the age of the current one only
 			}
+			c.current.Store(w)
 		}
 		c.mu.Unlock()
 	}
@@ -105,7 +103,7 @@ func (c *Sealing) advance(ctx context.Context, spent *window) error {
 func (c *Sealing) fetch(ctx context.Context, spent *window) error {
 	for {
 		c.mu.Lock()
-		there, wait := c.next != nil && c.next.live(time.Now()) || c.current.Load() != spent, c.fetching
+		there, wait := c.next != nil || c.current.Load() != spent, c.fetching
 		if !there && wait == nil {
 			c.fetching = make(chan struct{})
 		}

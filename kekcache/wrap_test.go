@@ -50,8 +50,11 @@ func TestEveryKEKWraps(t *testing.T) {
 			t.Errorf("by reference: %v, kid %x", key.ByReference, key.KID())
 		}
 	}
-	if !g.cleared() {
-		t.Error("a generated DEK was left in memory")
+	if g.count() != 2 || second.count() != 1 {
+		t.Errorf("g was called %d times for two keys, second %d times for one", g.count(), second.count())
+	}
+	if !a.cleared() || !b.cleared() || !g.cleared() || !second.cleared() {
+		t.Error("a DEK was left in memory")
 	}
 }
 
@@ -119,11 +122,11 @@ func TestManyHoldersOneKey(t *testing.T) {
 		c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(kek)})
 		got := make(chan *kekcache.Key)
 		for range 100 {
-			go func() { got <- take(t, c.Holder()).Key }()
+			go func() { got <- key(t, c.Holder()) }()
 		}
-		key := <-got
+		first := <-got
 		for range 99 {
-			if <-got != key {
+			if <-got != first {
 				t.Error("more than one key")
 			}
 		}

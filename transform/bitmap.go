@@ -3,14 +3,14 @@ package transform
 // bitmapWidth is how many offsets a bitmap spans.
 const bitmapWidth = 1 << 16
 
-// bitmap remembers which of the last bitmapWidth offsets, up to the highest one, were seen.
+// bitmap remembers which of the last bitmapWidth offsets, up to the highest one, were seen, where there are no subjects.
 type bitmap struct {
 	highest uint64
 	bits    [bitmapWidth / 64]uint64
 }
 
 // mark notes an offset and says whether it was noted before. Of offsets too old to know it says no.
-func (b *bitmap) mark(offset uint64) (seen bool) {
+func (b *bitmap) mark(offset uint64, _ uint32) (seen bool) {
 	switch {
 	case offset > b.highest && offset-b.highest >= bitmapWidth:
 		clear(b.bits[:])

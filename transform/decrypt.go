@@ -54,19 +54,11 @@ func (t *Decrypt) Append(ctx context.Context, dst []byte, m *pipeline.Message) (
 	if err != nil {
 		return dst, err
 	}
-	if err := t.publish(m); err != nil {
+	if err := t.memory.subject(&t.o.Common, m); err != nil {
 		clear(out[len(dst):])
 		return dst, err
 	}
 	return out, nil
-}
-
-// publish makes of an opened message what the destination gets.
-func (t *Decrypt) publish(m *pipeline.Message) error {
-	if err := t.memory.subject(&t.o.Common, m); err != nil || t.o.Check == nil {
-		return err
-	}
-	return t.o.Check(m)
 }
 
 func (t *Decrypt) open(ctx context.Context, dst []byte, m *pipeline.Message) ([]byte, error) {

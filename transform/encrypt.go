@@ -58,11 +58,6 @@ func (t *Encrypt) Append(ctx context.Context, dst []byte, m *pipeline.Message) (
 	if err := t.memory.subject(&t.o.Common, m); err != nil {
 		return dst, err
 	}
-	if t.o.Check != nil {
-		if err := t.o.Check(m); err != nil {
-			return dst, err
-		}
-	}
 	b := envelope.Binding{Subject: m.Subject, Key: m.Key, Bound: t.memory.bind(m.Headers)}
 	if m.Value == nil {
 		return dst, t.tombstone(ctx, m, &b)

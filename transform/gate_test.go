@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -12,32 +13,34 @@ import (
 )
 
 const (
-	entrySize   = 12
-	maxOrdered  = 240
-	maxBitmaps  = 32
-	bitmapWidth = 1 << 16
+	entrySize    = 12
+	maxOrdered   = 240
+	maxUnordered = 32
+	bitmapWidth  = 1 << 16
 )
 
 // gate is a Gate under test with its counters.
 type gate struct {
 	*transform.Gate
-	stats *transform.GateStats
+	stats   *transform.GateStats
+	subject []byte // of the messages
 }
 
 func newGate(t testing.TB, state []byte) gate {
 	t.Helper()
 	stats := new(transform.GateStats)
-	g, err := transform.NewGate(state, stats)
+	g, err := transform.NewGate(state, true, stats)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return gate{g, stats}
+	return gate{Gate: g, stats: stats}
 }
 
 // passes admits a message, and fails the test for any other answer than nil and Skip.
 func (g gate) passes(t testing.TB, place [7]byte, offset uint64, distance uint32) bool {
 	t.Helper()
 	m := marked(place, offset, distance)
+	m.Subject = g.subject
 	before := *m
 	err := g.Admit(m)
 	if err != nil && !errors.Is(err, pipeline.Skip) {
@@ -127,12 +130,14 @@ func TestGateUnordered(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			g := newGate(t, nil)
 			var dropped int64
-			for i, s := range test.steps {
-				if got := g.passes(t, [7]byte{1}, s.offset, s.distance); got != s.passes {
-					t.Errorf("step %d, %d: passes %v", i, s.offset, got)
-				}
-				if !s.passes {
-					dropped++
+			for _, g.subject = range [][]byte{nil, []byte("a")} { // one does not know of the other
+				for i, s := range test.steps {
+					if got := g.passes(t, [7]byte{1}, s.offset, s.distance); got != s.passes {
+						t.Errorf("subject %q: step %d, %d: passes %v", g.subject, i, s.offset, got)
+					}
+					if !s.passes {
+						dropped++
+					}
 				}
 			}
 			g.counts(t, dropped, 0, 0, 0)
@@ -145,9 +150,12 @@ func TestGateUnordered(t *testing.T) {
 
 // TestGateJumps: after a jump ahead, of a bitmap that is full, exactly the offsets before the jump are known.
 func TestGateJumps(t *testing.T) {
-	for _, start := range []uint64{0, 1<<20 + 37} {
+	for i, start := range []uint64{0, 1<<20 + 37, 0, 1<<20 + 37} {
 		for _, jump := range []uint64{1, 63, 64, 65, 128, 5000, bitmapWidth - 1, bitmapWidth, bitmapWidth + 1} {
 			g, m := newGate(t, nil), marked([7]byte{1}, 0, 0)
+			if i > 1 {
+				m.Subject = []byte("a")
+			}
 			passes := func(offset uint64) bool {
 				binary.BigEndian.PutUint64(m.Mark[7:], offset)
 				return g.Admit(m) == nil
@@ -219,7 +227,7 @@ func TestGateBounds(t *testing.T) {
 	for name, c := range map[string]struct {
 		distance uint32
 		most     int
-	}{"ordered": {1, maxOrdered}, "unordered": {0, maxBitmaps}} {
+	}{"ordered": {1, maxOrdered}, "unordered": {0, maxUnordered}} {
 		t.Run(name, func(t *testing.T) {
 			g := newGate(t, nil)
 			for n := range c.most + 3 {
@@ -364,7 +372,7 @@ func TestGateTwins(t *testing.T) {
 
 func TestGateBadState(t *testing.T) {
 	for _, n := range []int{1, entrySize - 1, entrySize + 1, 2*entrySize - 1, (maxOrdered + 1) * entrySize, maxOrdered*entrySize + 1} {
-		if _, err := transform.NewGate(make([]byte, n), new(transform.GateStats)); err == nil {
+		if _, err := transform.NewGate(make([]byte, n), true, new(transform.GateStats)); err == nil {
 			t.Errorf("a state of %d bytes was taken", n)
 		}
 	}
@@ -390,5 +398,48 @@ func TestGateNoAllocations(t *testing.T) {
 		state = g.AppendState(state[:0])
 	}); allocs != 0 {
 		t.Errorf("%v allocations", allocs)
+	}
+}
+
+// TestGateBehindAnUnorderedSource: what comes again after later messages is written, once.
+func TestGateBehindAnUnorderedSource(t *testing.T) {
+	stats := new(transform.GateStats)
+	g, err := transform.NewGate(nil, false, stats)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []int
+	for _, offset := range []int{1, 3, 2, 3, 4, 2, 1, 5} { // sealed in order, 2 delivered late
+		m := pipeline.Message{}
+		m.Mark[0], m.Mark[14], m.Mark[18] = 7, byte(offset), 1
+		if err := g.Admit(&m); err == nil {
+			got = append(got, offset)
+		} else if !errors.Is(err, pipeline.Skip) {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(got, []int{1, 3, 2, 4, 5}) || stats.Duplicates.Load() != 3 {
+		t.Errorf("admitted %v, %d duplicates", got, stats.Duplicates.Load())
+	}
+}
+
+// TestGateKnowsSubjects: one stored message sealed under two subjects is two messages.
+func TestGateKnowsSubjects(t *testing.T) {
+	g, err := transform.NewGate(nil, false, new(transform.GateStats))
+	if err != nil {
+		t.Fatal(err)
+	}
+	admitted := func(subject string) bool {
+		m := pipeline.Message{Subject: []byte(subject)}
+		m.Mark[0], m.Mark[14] = 7, 5
+		return g.Admit(&m) == nil
+	}
+	for i, c := range []struct {
+		subject string
+		want    bool
+	}{{"eu.a", true}, {"us.a", true}, {"us.a", false}, {"", true}, {"", false}} { // the empty one is a subject too
+		if got := admitted(c.subject); got != c.want {
+			t.Errorf("%d: %q: %v", i, c.subject, got)
+		}
 	}
 }

@@ -100,7 +100,7 @@ func FuzzGate(f *testing.F) {
 	f.Add([]byte("abcdefghijklabcdefghijk0"), two)
 	f.Fuzz(func(t *testing.T, state, marks []byte) {
 		stats := new(transform.GateStats)
-		g, err := transform.NewGate(state, stats)
+		g, err := transform.NewGate(state, true, stats)
 		if bad := len(state)%entrySize != 0 || len(state) > maxOrdered*entrySize; bad != (err != nil) {
 			t.Fatalf("a state of %d bytes: %v", len(state), err)
 		}
@@ -123,7 +123,7 @@ func FuzzGate(f *testing.F) {
 		if len(out) > maxOrdered*entrySize || len(out) > len(state)+int(n)*entrySize {
 			t.Fatalf("a state of %d bytes and %d messages made one of %d", len(state), n, len(out))
 		}
-		if _, err := transform.NewGate(out, stats); err != nil {
+		if _, err := transform.NewGate(out, true, stats); err != nil {
 			t.Fatal(err)
 		}
 		if total := stats.Duplicates.Load() + stats.Gaps.Load() + stats.Untracked.Load(); total > n || stats.Foreign.Load() >= max(n, 1) {

@@ -101,19 +101,16 @@ func TestNoSubject(t *testing.T) {
 	}
 }
 
-// TestErrorsPass: what Subject and Check return is the transform's error, on both sides, and nothing is left of the message.
+// TestErrorsPass: what Subject returns is the transform's error, on both sides, and nothing is left of the message.
 func TestErrorsPass(t *testing.T) {
 	boom := errors.New("boom")
 	for _, want := range []error{boom, pipeline.Skip, &pipeline.Reject{Reason: "header"}} {
 		subject := func(dst, _ []byte) ([]byte, error) { return append(dst, "half"...), want }
-		check := func(*pipeline.Message) error { return want }
 		r := newRig(t, nil)
 		sealed := must(t, r.encrypt(t), pipeline.Message{Value: []byte("secret payload")})
 		for name, by := range map[string]pipeline.Transform{
 			"encrypt, subject": r.encrypt(t, func(o *transform.EncryptOptions) { o.Subject = subject }),
-			"encrypt, check":   r.encrypt(t, func(o *transform.EncryptOptions) { o.Check = check }),
 			"decrypt, subject": r.decrypt(t, func(o *transform.DecryptOptions) { o.Subject = subject }),
-			"decrypt, check":   r.decrypt(t, func(o *transform.DecryptOptions) { o.Check = check }),
 		} {
 			t.Run(fmt.Sprint(name, " ", want), func(t *testing.T) {
 				if _, err := apply(t, by, sealed); err != want {
@@ -127,24 +124,6 @@ func TestErrorsPass(t *testing.T) {
 				}
 			})
 		}
-	}
-}
-
-// TestCheckSees: Check sees the message as it will be written.
-func TestCheckSees(t *testing.T) {
-	var got pipeline.Message
-	check := func(m *pipeline.Message) error { got = *m; return nil }
-	subject := func(dst, s []byte) ([]byte, error) { return append(append(dst, "to."...), s...), nil }
-	r := newRig(t, nil)
-	e := r.encrypt(t, func(o *transform.EncryptOptions) { o.Subject, o.Check = subject, check })
-	sealed := must(t, e, pipeline.Message{Subject: []byte("a"), Key: []byte("k"), Headers: []pipeline.Header{{Name: "h"}}})
-	if string(got.Subject) != "to.a" || len(got.Headers) != 1 {
-		t.Errorf("encrypt: %+v", got)
-	}
-	d := r.decrypt(t, func(o *transform.DecryptOptions) { o.Subject, o.Check = subject, check })
-	must(t, d, sealed)
-	if string(got.Subject) != "to.to.a" || len(got.Headers) != 1 || got.Headers[0].Name != "h" {
-		t.Errorf("decrypt: %+v", got)
 	}
 }
 

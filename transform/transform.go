@@ -36,9 +36,6 @@ type Common struct {
 	// Subject appends to dst the subject under which the message is published on the way out; a message for which it
 	// appends nothing has none. nil leaves subjects as they are.
 	Subject func(dst, subject []byte) ([]byte, error)
-	// Check refuses what the destination cannot carry, with a *pipeline.Reject; nil accepts all. It sees the message as
-	// it will be written, but for what sealing changes: the value and the header of a tombstone.
-	Check func(m *pipeline.Message) error
 }
 
 // bindNames sorts the names to bind and refuses what cannot be bound.

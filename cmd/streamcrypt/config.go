@@ -22,11 +22,7 @@ func (c configFlag) BeforeResolve(ctx *kong.Context, path *kong.Path) error {
 	if err != nil {
 		return err
 	}
-	resolver := fileResolver{file}
-	if err := resolver.Validate(ctx.Model); err != nil {
-		return err // before an error about what is missing because of it
-	}
-	ctx.AddResolver(resolver)
+	ctx.AddResolver(fileResolver{file})
 	return nil
 }
 

@@ -2,15 +2,12 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"strings"
 
 	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/describe"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/route"
-	"github.com/streamcrypt/streamcrypt/keys/local"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -45,12 +42,14 @@ func exitCode(err error) int {
 
 // report tells people about an error: what, then what to do about it.
 func report(w io.Writer, err error) {
+	var text strings.Builder
 	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintf(w, "streamcrypt: %s\n", strings.TrimRight(line, "\n"))
+		text.WriteString("streamcrypt: " + strings.TrimRight(line, "\n") + "\n")
 	}
 	if hint := hintFor(err); hint != "" {
-		fmt.Fprintf(w, "hint: %s\n", hint)
+		text.WriteString("hint: " + hint + "\n")
 	}
+	_, _ = io.WriteString(w, text.String()) // there is nobody else to tell
 }
 
 // hintFor returns what to do about an error, if there is something to say. The nearest advice counts: a route's own, then
@@ -69,10 +68,6 @@ func hintFor(err error) string {
 		return usage.command + " --help lists the flags"
 	case errors.Is(err, route.ErrInterrupted):
 		return "run it again to get the whole output; with --checkpoint or consumer= it goes on where it ended"
-	case errors.Is(err, local.ErrPublicOnly):
-		return "opening needs the private key file; a public one can only seal"
-	case errors.Is(err, fs.ErrExist):
-		return "--overwrite replaces it"
 	}
 	return ""
 }
@@ -97,7 +92,7 @@ func reasonOf(err error) string {
 // reasonHints say what to do about a refusal, by its word in docs/errors.md.
 var reasonHints = map[string]string{
 	"not-an-envelope": "this is not encrypted by streamcrypt; is --from the right side of the route?",
-	"malformed":       "the input was changed or is of another format; ?format= in the URL names a format",
+	"malformed":       "the input was changed, or is of another format than was taken for granted",
 	"unsupported":     "sealed with something this version does not know; a newer version may",
 	"truncated":       "the end is missing; get the input again",
 	"too-large":       "a message must fit a worker's memory and the destination; --budget makes the first larger",

@@ -33,22 +33,25 @@ func (c *inspectCmd) Run(p *program) error {
 	if err != nil {
 		return &startError{err}
 	}
-	defer in.Close()
+	defer in.Close() //nolint:errcheck // opened for reading
 	var bad, shown int64
 	err = describe.Input(p.ctx, in, func(r *describe.Record) error {
 		if r.Err != nil {
 			bad++
 			if r.Number == 0 {
-				return fmt.Errorf("%s: %w", c.File, r.Err)
+				return r.Err
 			}
 		}
 		shown++
 		return c.show(p.out, r, shown)
 	})
-	if err == nil && bad > 0 {
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", c.File, err)
+	case bad > 0:
 		return fmt.Errorf("%s: %d of %d: %w", c.File, bad, shown, errNotAll)
 	}
-	return err
+	return nil
 }
 
 func (c *inspectCmd) show(w io.Writer, r *describe.Record, number int64) error {
@@ -75,7 +78,7 @@ func (c *inspectCmd) open(p *program) (io.ReadCloser, error) {
 	if !c.Hex {
 		return in, nil
 	}
-	defer in.Close()
+	defer in.Close() //nolint:errcheck // opened for reading
 	const most = 4 << 20
 	text, err := io.ReadAll(io.LimitReader(in, most+1))
 	if err != nil {

@@ -79,7 +79,7 @@ func publicHalf(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer f.Close()      //nolint:errcheck // opened for reading
 	const most = 1 << 20 // what is longer is no key; package local says so of less
 	file, err := io.ReadAll(io.LimitReader(f, most))
 	if err != nil {

@@ -12,7 +12,8 @@
 //	2  not started: the command line, the configuration, a key, or an end that could not be opened
 //	3  interrupted: a signal came before the end of an input that has one; the output is not complete
 //
-// A second signal ends the process at once, and its code is then what the system makes of that.
+// A second signal ends the process at once, and its code is then what the system makes of that. It may leave a temporary
+// file (.streamcrypt-….tmp) beside an output, with what had been written.
 package main
 
 import (
@@ -26,7 +27,13 @@ import (
 func main() { os.Exit(realMain()) }
 
 func realMain() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A closed pipe is an error of whoever writes to it. The default, to die of it, would leave a temporary file behind.
+	signal.Ignore(syscall.SIGPIPE)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup means to outlive the terminal
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	defer stop()
 	said := make(chan struct{})
 	unsaid := context.AfterFunc(ctx, func() {

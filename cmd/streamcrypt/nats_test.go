@@ -58,9 +58,11 @@ func TestLiveRoute(t *testing.T) {
 	if err != nil || !bytes.Contains(line, []byte(`"value":"widget"`)) {
 		t.Errorf("%s, %v", line, err)
 	}
-	code, _, stderr = runArgs(t.Context(), "verify", "--key", key, "--from", url+"/SEALED", "--context", "OTHER")
-	if code != exitFailed || !strings.Contains(stderr, "streamcrypt: SEALED@1: tampered\nhint: ") {
-		t.Errorf("exit code %d:\n%s", code, stderr)
+	for _, context := range []string{"OTHER", ""} { // an empty one is not the default one
+		code, _, stderr = runArgs(t.Context(), "verify", "--key", key, "--from", url+"/SEALED", "--context", context)
+		if code != exitFailed || !strings.Contains(stderr, "streamcrypt: SEALED@1: tampered\nhint: ") {
+			t.Errorf("context %q: exit code %d:\n%s", context, code, stderr)
+		}
 	}
 }
 

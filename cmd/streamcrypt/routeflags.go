@@ -12,9 +12,9 @@ import (
 
 // fromFlags are the flags of every command that reads a route.
 type fromFlags struct {
-	From     string        `required:"" placeholder:"URL" group:"Route" help:"What to read: nats://HOST:PORT/STREAM?consumer=NAME or file:PATH, file:- for standard input."`
+	From     string        `required:"" placeholder:"URL" group:"Route" help:"What to read: kafka://HOST:PORT/TOPIC?group=NAME, nats://HOST:PORT/STREAM?consumer=NAME or file:PATH, file:- for standard input."`
 	Key      []string      `required:"" placeholder:"URL" group:"Keys" help:"A key: local:FILE, x25519:FILE or rsa:FILE. Several, with commas or repeated, are several recipients."`
-	Context  *string       `placeholder:"NAME" group:"Binding" help:"Name that every envelope is bound to; default: the stream that holds the ciphertext, empty for files."`
+	Context  *string       `placeholder:"NAME" group:"Binding" help:"Name that every envelope is bound to; default: the topic or stream that holds the ciphertext, empty for files."`
 	Bind     []string      `placeholder:"header:NAME" group:"Binding" help:"Header that every envelope is bound to; may be repeated."`
 	Keystore string        `placeholder:"URL" group:"Keys" help:"Store of key records for --profile=ref: file:DIR."`
 	Workers  int           `placeholder:"N" group:"Resources" help:"Batches in flight; default: one per processor."`
@@ -36,14 +36,15 @@ func (f *fromFlags) config() route.Config {
 
 // toFlags are the flags of every command that writes a route.
 type toFlags struct {
-	To         string `required:"" placeholder:"URL" group:"Route" help:"What to write: nats://HOST:PORT/STREAM?subject=NAME&create=true or file:PATH, file:- for standard output."`
+	To         string `required:"" placeholder:"URL" group:"Route" help:"What to write: kafka://HOST:PORT/TOPIC?create=true, nats://HOST:PORT/STREAM?subject=NAME&create=true or file:PATH, file:- for standard output."`
 	DeadLetter string `placeholder:"URL" group:"Route" help:"Where to note rejected messages; without it the first one stops its lane."`
 	Checkpoint string `placeholder:"FILE" group:"Route" help:"Keeps how far files were read and written, so that the next run goes on there."`
 	Overwrite  bool   `group:"Route" help:"Replace an output file that exists."`
+	Instance   string `placeholder:"NAME" group:"Route" help:"This process among the members of a Kafka group, the same after a restart; what it left half done is then taken back at once."`
 }
 
 func (f *toFlags) apply(c *route.Config) {
-	c.To, c.DeadLetter, c.Checkpoint, c.Overwrite = f.To, f.DeadLetter, f.Checkpoint, f.Overwrite
+	c.To, c.DeadLetter, c.Checkpoint, c.Overwrite, c.Instance = f.To, f.DeadLetter, f.Checkpoint, f.Overwrite, f.Instance
 }
 
 // openFlags are the flags of every command that opens envelopes.

@@ -26,7 +26,7 @@ const (
 	MaxSingle        = 1 << 20 // payload in the single form
 	MaxRecipients    = 16      // number of recipients
 	MaxRecipientSize = 16 << 10
-	maxProtected     = 1 << 10
+	maxHeaders       = 1 << 10 // of either map
 
 	PlaceSize      = 7
 	PositionSize   = PlaceSize + 8 + 4 + 4

@@ -1,8 +1,10 @@
 package cms
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -94,6 +96,7 @@ func scanElements(b []byte, major byte, n uint64, open bool, depth int) (rest []
 	if depth == maxNesting {
 		return nil, fmt.Errorf("%w: nested deeper than %d", ErrTooLarge, maxNesting)
 	}
+	var keys [maxElements][]byte
 	for count := uint64(0); ; count++ {
 		switch {
 		case open && len(b) > 0 && b[0] == Break:
@@ -103,10 +106,16 @@ func scanElements(b []byte, major byte, n uint64, open bool, depth int) (rest []
 		case count == maxElements || !open && n > maxElements:
 			return nil, fmt.Errorf("%w: more than %d elements", ErrTooLarge, maxElements)
 		}
+		item := b
 		if b, err = scan(b, depth+1); err != nil {
 			return nil, err
 		}
 		if major == majorMap {
+			key := item[:len(item)-len(b)]
+			if slices.ContainsFunc(keys[:count], func(k []byte) bool { return bytes.Equal(k, key) }) {
+				return nil, fmt.Errorf("%w: a map key twice", ErrMalformed)
+			}
+			keys[count] = key
 			if b, err = scan(b, depth+1); err != nil {
 				return nil, err
 			}

@@ -87,10 +87,6 @@ func wellFormed(b []byte) error {
 	case len(rest) > 0:
 		return fmt.Errorf("%w: bytes after the envelope", ErrMalformed)
 	}
-	var v any
-	if decoder.Unmarshal(b, &v) != nil {
-		return fmt.Errorf("%w: not a CBOR item that is allowed here", ErrMalformed)
-	}
 	return nil
 }
 

@@ -48,7 +48,7 @@ func strictHeader(byReference bool, protectedItem, unprotectedItem cbor.RawMessa
 	if err != nil {
 		return nil, err
 	}
-	if len(protected) > maxProtected {
+	if len(protected) > maxHeaders {
 		return nil, fmt.Errorf("%w: %d protected bytes", ErrTooLarge, len(protected))
 	}
 	in, err := strictMap(protected)
@@ -61,6 +61,9 @@ func strictHeader(byReference bool, protectedItem, unprotectedItem cbor.RawMessa
 	h := &Header{ByReference: byReference, Protected: protected}
 	if err := in.protected(h); err != nil {
 		return nil, err
+	}
+	if len(unprotectedItem) > maxHeaders {
+		return nil, fmt.Errorf("%w: %d bytes of unprotected headers", ErrTooLarge, len(unprotectedItem))
 	}
 	out, err := strictMap(unprotectedItem)
 	if err != nil {
@@ -96,14 +99,15 @@ func (m headers) bytes(label any, sizes ...int) ([]byte, error) {
 }
 
 func (m headers) protected(h *Header) error {
-	switch alg := m[labelAlg]; alg {
-	case uint64(AlgA256GCM):
-	case int64(AlgChunked):
+	alg, ok := m[labelAlg]
+	switch {
+	case alg == uint64(AlgA256GCM):
+	case alg == int64(AlgChunked):
 		h.Chunked = true
-	case nil:
+	case !ok:
 		return fmt.Errorf("%w: no content alg", ErrMalformed)
-	default:
-		return fmt.Errorf("%w: content alg %v", ErrUnsupported, alg)
+	default: // and the input decides what it is, so it is not shown
+		return fmt.Errorf("%w: content alg", ErrUnsupported)
 	}
 	labels, size := 2, PositionSize
 	if h.Chunked {

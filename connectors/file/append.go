@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -31,7 +32,8 @@ func (s *Sink) grow(ctx context.Context, w *writer) error {
 	return w.start()
 }
 
-// growLines cuts a last line that is not whole, and ends one that merely lacks its line feed.
+// growLines cuts a last line that is the rest of a torn write, and ends one that merely lacks its line
+// feed. A last line that cannot have come from here is somebody's: the file is refused as it is.
 func (s *Sink) growLines(w *writer, h handle) error {
 	size, err := h.Seek(0, io.SeekEnd)
 	if err != nil || size == 0 {
@@ -57,8 +59,17 @@ func (s *Sink) growLines(w *writer, h handle) error {
 		w.buf = append(w.buf, '\n')
 		return w.flush()
 	}
+	if !torn(last) {
+		return fmt.Errorf("%w: the last line is no message, and not cut off either", ErrMalformed)
+	}
 	w.bytes -= int64(len(last))
 	return truncate(h, w.bytes)
+}
+
+// torn tells whether a line may be what is left of one that was being written: it begins as one, or
+// with zeros that never were replaced, and is not whole.
+func torn(line []byte) bool {
+	return (line[0] == '{' || line[0] == 0) && !json.Valid(line)
 }
 
 // growSeq checks the records of a seq, counts them for the next end record and cuts the last one if
@@ -72,8 +83,8 @@ func (s *Sink) growSeq(ctx context.Context, w *writer, h handle) error {
 	for {
 		n, err := dec.next(win.bytes(), win.eof)
 		switch {
-		case errors.Is(err, ErrTruncated), errors.Is(err, errChecksum):
-			if err := s.torn(ctx, &win); err != nil {
+		case errors.Is(err, ErrTruncated), errors.Is(err, errEmpty), errors.Is(err, errChecksum):
+			if err := s.onlyRest(ctx, &win); err != nil {
 				return fail(err)
 			}
 			return w.follow(h, dec, win.at)
@@ -107,10 +118,10 @@ func (w *writer) follow(h handle, dec *seqDecoder, size int64) error {
 	return truncate(h, size)
 }
 
-// torn tells whether what is left in the window and the file can be cut as the rest of a torn write:
+// onlyRest checks that what is left in the window and the file can be cut as the rest of a torn write:
 // no whole record may lie in it, or a damaged length would cost all that comes after. So a write that
 // reached the disk out of order is refused as well, and left to a person to look at.
-func (s *Sink) torn(ctx context.Context, win *window) error {
+func (s *Sink) onlyRest(ctx context.Context, win *window) error {
 	for !win.eof {
 		if len(win.bytes()) > s.limits.record+frameSize {
 			return fmt.Errorf("%w: damaged, and much follows", ErrMalformed)

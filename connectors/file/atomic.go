@@ -23,6 +23,8 @@ type Atomic struct {
 	temp      string // "" when path is written itself
 	overwrite bool
 	done      bool
+	written   int64
+	started   int64 // how much of it the kernel was asked to write
 }
 
 // NewAtomic begins a file. If path exists already the error is an fs.ErrExist, unless overwrite is
@@ -61,8 +63,19 @@ func newAtomic(d disk, path string, overwrite bool) (*Atomic, error) {
 	return a, nil
 }
 
+// writebackStep is after how many bytes the kernel is asked to begin with them.
+const writebackStep = 8 << 20
+
 // Write writes to the temporary file.
-func (a *Atomic) Write(p []byte) (int, error) { return a.h.Write(p) }
+func (a *Atomic) Write(p []byte) (int, error) {
+	n, err := a.h.Write(p)
+	a.written += int64(n)
+	if fresh := a.written - a.started; fresh >= writebackStep && a.temp != "" {
+		startWriteback(a.h, a.started, fresh)
+		a.started = a.written
+	}
+	return n, err
+}
 
 // Commit makes the file durable and gives it its name. When it fails the file is gone.
 func (a *Atomic) Commit() error {
@@ -82,7 +95,7 @@ func (a *Atomic) Commit() error {
 	return a.disk.syncDir(filepath.Dir(a.path))
 }
 
-// place renames the file. Whoever made one of that name meanwhile keeps it.
+// place gives the file its name. Whoever made one of that name meanwhile keeps it.
 func (a *Atomic) place() error {
 	there, regular, err := exists(a.disk, a.path)
 	if err != nil {
@@ -91,7 +104,26 @@ func (a *Atomic) place() error {
 	if there && (!a.overwrite || !regular) {
 		return fs.ErrExist
 	}
+	if !a.overwrite {
+		switch err := a.disk.link(a.temp, a.path); {
+		case err == nil:
+			if err := a.disk.remove(a.temp); err != nil {
+				return errors.Join(err, a.disk.remove(a.path))
+			}
+			return nil
+		case errors.Is(err, fs.ErrExist):
+			return fs.ErrExist
+		case !noLinks(err):
+			return err
+		}
+		// A file that appears between the check above and here is then replaced.
+	}
 	return a.disk.rename(a.temp, a.path)
+}
+
+// noLinks tells whether an error says that the file system has no links, or gives none to us.
+func noLinks(err error) bool {
+	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission)
 }
 
 // Abort removes what was written. After Commit it does nothing, so it can be deferred.

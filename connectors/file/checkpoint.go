@@ -3,6 +3,7 @@ package file
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -63,6 +64,7 @@ type place struct {
 type inputAt struct {
 	Record int64  `json:"record"`
 	Byte   int64  `json:"byte"`
+	Tail   []byte `json:"tail,omitempty"`  // of the bytes before Byte, if there are any
 	State  []byte `json:"state,omitempty"` // the decoder's
 }
 
@@ -126,7 +128,9 @@ func (r *content) check() error {
 	for _, p := range r.Places {
 		bad = bad || p.Next < 0 || p.Last < -1
 	}
-	bad = bad || r.Input != nil && (r.Input.Record < 0 || r.Input.Byte < 0)
+	if in := r.Input; in != nil {
+		bad = bad || in.Record < 0 || in.Byte < 0 || in.Byte > 0 && len(in.Tail) != sha256.Size
+	}
 	bad = bad || r.Output != nil && r.Output.Bytes < 0
 	if bad {
 		return fmt.Errorf("%w: not a checkpoint of version 1", ErrMalformed)

@@ -13,6 +13,7 @@ type disk interface {
 	open(path string, flag int) (handle, error) // new files can be read by their owner only
 	stat(path string) (size int64, regular bool, err error)
 	rename(from, to string) error
+	link(from, to string) error // fs.ErrExist if to is there
 	remove(path string) error
 	syncDir(dir string) error // makes new names in dir durable
 }
@@ -45,6 +46,8 @@ func (osDisk) stat(path string) (int64, bool, error) {
 }
 
 func (osDisk) rename(from, to string) error { return os.Rename(from, to) }
+
+func (osDisk) link(from, to string) error { return os.Link(from, to) }
 
 func (osDisk) remove(path string) error { return os.Remove(path) }
 

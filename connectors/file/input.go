@@ -110,6 +110,7 @@ type window struct {
 	buf  []byte
 	r, w int
 	at   int64 // where buf[r] lies in the input
+	keep int   // how many bytes that were taken stay in buf, at least; fewer if there are no more
 	eof  bool
 	read func(n int) // told of every byte that came in
 }
@@ -120,6 +121,12 @@ const (
 )
 
 func (w *window) bytes() []byte { return w.buf[w.r:w.w] }
+
+// taken returns the last bytes that were taken, as many as keep says; they are valid until fill.
+func (w *window) taken() []byte { return w.buf[max(0, w.r-w.keep):w.r] }
+
+// begin says what lies before an input that is read from its middle.
+func (w *window) begin(before []byte) { w.buf, w.r, w.w = before, len(before), len(before) }
 
 // take hands out the next n bytes; they are valid until fill.
 func (w *window) take(n int) []byte {
@@ -144,20 +151,21 @@ func (w *window) fill(ctx context.Context) error {
 }
 
 func (w *window) makeRoom() {
-	have := w.w - w.r
+	from := max(0, w.r-w.keep)
+	have := w.w - from
 	switch {
 	case have == len(w.buf):
 		grown := make([]byte, max(2*have, minWindow))
-		copy(grown, w.bytes())
+		copy(grown, w.buf[from:w.w])
 		w.buf = grown
 	case have < minWindow && len(w.buf) > maxIdle:
 		small := make([]byte, minWindow)
-		copy(small, w.bytes())
+		copy(small, w.buf[from:w.w])
 		w.buf = small
-	case w.w == len(w.buf) || have == 0:
-		copy(w.buf, w.bytes())
+	case w.w == len(w.buf) || w.r == w.w:
+		copy(w.buf, w.buf[from:w.w])
 	default:
 		return
 	}
-	w.r, w.w = 0, have
+	w.r, w.w = w.r-from, have
 }

@@ -89,7 +89,7 @@ func (s *Source) start() (resume, error) {
 		r.from = *from
 	}
 	if r.from.Record > r.at.Next || r.from.Byte > s.total.Load() {
-		return r, errors.New("the checkpoint is beyond the file's end: this is not the file it was made for")
+		return r, fmt.Errorf("the checkpoint is beyond its end: %w", errOtherFile)
 	}
 	return r, nil
 }
@@ -100,10 +100,18 @@ func (s *Source) lane(in input, r resume) (*lane, error) {
 		index: r.from.Record, marks: []inputAt{r.from},
 		win: window{in: in, at: r.from.Byte, read: func(n int) { s.read.Add(int64(n)) }},
 	}
+	if s.opts.Checkpoint != nil {
+		l.win.keep = tailSize
+	}
 	if f, ok := in.(regular); ok {
+		before, err := s.recognise(f, r.from)
+		if err != nil {
+			return nil, err
+		}
 		if _, err := f.Seek(r.from.Byte, io.SeekStart); err != nil {
 			return nil, err
 		}
+		l.win.begin(before)
 		s.read.Store(r.from.Byte)
 	}
 	if r.from.Byte == 0 {
@@ -208,6 +216,9 @@ func (l *lane) mark() {
 		return
 	}
 	m := inputAt{Record: l.index, Byte: l.win.at, State: l.dec.appendState(nil)}
+	if ck := l.source.opts.Checkpoint; ck != nil {
+		m.Tail = ck.tail(l.win.taken())
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.marks = append(l.marks, m)

@@ -108,6 +108,19 @@ func (d *memDisk) rename(from, to string) error {
 	return nil
 }
 
+func (d *memDisk) link(from, to string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.names[to] != nil {
+		return fs.ErrExist
+	}
+	if err := d.step(); err != nil {
+		return err
+	}
+	d.names[to] = d.names[from]
+	return nil
+}
+
 func (d *memDisk) remove(path string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

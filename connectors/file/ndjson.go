@@ -26,24 +26,17 @@ type lineEncoder struct{ limits limits }
 func (*lineEncoder) begin(dst []byte) []byte { return dst }
 
 func (e *lineEncoder) append(dst []byte, m *pipeline.Message) ([]byte, error) {
-	if len(m.Headers) > e.limits.headers {
-		return dst, fmt.Errorf("%w: more than %d headers", ErrTooLarge, e.limits.headers)
-	}
-	line, err := appendLine(dst, m)
-	if err != nil {
+	if err := e.limits.checkLine(m, len(m.Value)); err != nil {
 		return dst, err
 	}
-	if len(line)-len(dst) > e.limits.record {
-		return dst, fmt.Errorf("%w: a line of more than %d bytes", ErrTooLarge, e.limits.record)
-	}
-	return line, nil
+	return appendLine(dst, m), nil
 }
 
 func (*lineEncoder) end(_ context.Context, dst []byte) ([]byte, error) { return dst, nil }
 func (*lineEncoder) appendState(dst []byte) []byte                     { return dst }
 func (*lineEncoder) restore([]byte) error                              { return nil }
 
-func appendLine(dst []byte, m *pipeline.Message) ([]byte, error) {
+func appendLine(dst []byte, m *pipeline.Message) []byte {
 	dst = append(dst, '{')
 	if m.Key != nil {
 		dst = append(appendField(dst, "key", m.Key), ',')
@@ -57,17 +50,13 @@ func appendLine(dst []byte, m *pipeline.Message) ([]byte, error) {
 		dst = appendHeaders(dst, m.Headers)
 	}
 	if !m.Time.IsZero() {
-		t := m.Time.UTC()
-		if t.Year() < 0 || t.Year() > 9999 {
-			return nil, errors.New("time is outside the years of RFC 3339")
-		}
 		dst = append(dst, `,"time":"`...)
-		dst = append(t.AppendFormat(dst, time.RFC3339Nano), '"')
+		dst = append(m.Time.UTC().AppendFormat(dst, time.RFC3339Nano), '"')
 	}
 	if m.Subject != nil {
 		dst = appendField(append(dst, ','), "subject", m.Subject)
 	}
-	return append(dst, '}', '\n'), nil
+	return append(dst, '}', '\n')
 }
 
 func appendField(dst []byte, name string, b []byte) []byte {

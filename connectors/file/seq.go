@@ -100,8 +100,8 @@ func newSeqEncoder(a Archive, l limits) *seqEncoder {
 func (*seqEncoder) begin(dst []byte) []byte { return append(dst, seqMagic...) }
 
 func (e *seqEncoder) append(dst []byte, m *pipeline.Message) ([]byte, error) {
-	if len(m.Headers) > e.limits.headers {
-		return dst, fmt.Errorf("%w: more than %d headers", ErrTooLarge, e.limits.headers)
+	if err := e.limits.checkRecord(m, len(m.Value)); err != nil {
+		return dst, err
 	}
 	out, err := appendFrame(dst, typeMessage, m, e.limits.record)
 	if err != nil {
@@ -158,13 +158,19 @@ func (d *seqDecoder) next(b []byte, eof bool) (int, error) {
 	n := frameSize
 	if len(b) >= frameSize {
 		length := binary.BigEndian.Uint32(b)
+		more := len(b) > frameSize // a length that cannot be, with nothing behind it, is a record that is not whole
 		switch {
-		case length == 0: // what a write that reached the disk in part leaves behind
-			return 0, fmt.Errorf("%w: an empty record", ErrTruncated)
+		case length == 0:
+			if more {
+				return 0, errEmpty
+			}
 		case uint64(length) > uint64(d.limits.record):
-			return 0, fmt.Errorf("%w: a record of more than %d bytes", ErrTooLarge, d.limits.record)
+			if more {
+				return 0, fmt.Errorf("%w: a record of more than %d bytes", ErrTooLarge, d.limits.record)
+			}
+		default:
+			n += int(length)
 		}
-		n += int(length)
 	}
 	switch {
 	case n > frameSize && len(b) >= n:
@@ -190,7 +196,11 @@ func nextMagic(b []byte, eof bool) (int, error) {
 	}
 }
 
-var errChecksum = fmt.Errorf("%w: wrong checksum", ErrMalformed)
+// What a write that reached the disk in part can leave, with more behind it.
+var (
+	errEmpty    = fmt.Errorf("%w: an empty record", ErrMalformed)
+	errChecksum = fmt.Errorf("%w: wrong checksum", ErrMalformed)
+)
 
 // checked returns n if the first n bytes of b are a record with the right checksum. A wrong one at
 // the very end of the file is what is left of the last write.

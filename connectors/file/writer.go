@@ -150,9 +150,10 @@ func (w *writer) finish(ctx context.Context, complete bool) error {
 			return err
 		}
 		w.bytes = w.kept.Bytes
-		if err := w.enc.restore(w.kept.State); err != nil {
-			return err
-		}
+	}
+	// Also when no byte is too many: what the encoder has counted may never have been written.
+	if err := w.enc.restore(w.kept.State); err != nil {
+		return err
 	}
 	if ck := w.sink.opts.Checkpoint; ck != nil {
 		if err := ck.flush(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -17,6 +18,12 @@ import (
 
 // connectPatience is how long Connect tries brokers that cannot be reached.
 const connectPatience = 15 * time.Second
+
+// maxHangUps is how many times brokers may hang up on Connect, which is how some of them answer a wrong password,
+// and all of them a client that does not speak TLS.
+const maxHangUps = 5
+
+var errHungUp = errors.New("the broker hangs up; is the password wrong, or does it want TLS, or SASL?")
 
 // Cluster is a way to a cluster. Sources and Sinks may share it.
 type Cluster struct {
@@ -54,17 +61,26 @@ func newTransport(o ClusterOptions, topics []string) *kafkago.Transport {
 func (c *Cluster) meet(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, connectPatience, errors.New("not reached within "+connectPatience.String()))
 	defer cancel()
-	return c.retry(ctx, "connect", func(ctx context.Context) error {
-		if err := c.wire.Supported(ctx); err != nil {
-			return err
+	hangUps := 0
+	err := c.retry(ctx, "connect", func(ctx context.Context) error {
+		err := c.wire.Supported(ctx)
+		if err == nil {
+			var m *wire.Metadata
+			if m, err = c.wire.Metadata(ctx); err == nil {
+				c.id = m.ClusterID
+			}
 		}
-		m, err := c.wire.Metadata(ctx)
-		if err != nil {
-			return err
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			if hangUps++; hangUps == maxHangUps {
+				return errHungUp
+			}
 		}
-		c.id = m.ClusterID
-		return nil
+		return err
 	})
+	if errors.Is(err, kafkago.SASLAuthenticationFailed) {
+		return fmt.Errorf("%w; is the user, the password or the mechanism wrong?", err)
+	}
+	return err
 }
 
 // ID is the cluster's id, whatever its brokers are called; empty if the brokers have none.

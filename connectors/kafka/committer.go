@@ -34,6 +34,7 @@ type committer struct {
 	// Of the one that commits: the goroutine, and after it close.
 	sending pending
 	offsets []offset
+	moved   bool // something was committed
 }
 
 // startCommitter starts the goroutine that commits; close ends it.
@@ -105,6 +106,8 @@ func (k *committer) commit(ctx context.Context) error {
 	case err != nil:
 		k.err = lose(ctx, err)
 		err = k.err
+	default:
+		k.moved = true
 	}
 	k.sending.settle()
 	return err

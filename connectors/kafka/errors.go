@@ -57,10 +57,11 @@ func judge(err error) outcome {
 		kafkago.InvalidTransactionTimeout, kafkago.InvalidConfiguration, kafkago.InvalidGroupId, kafkago.PolicyViolation,
 		kafkago.UnsupportedVersion, kafkago.UnsupportedForMessageFormat, kafkago.UnsupportedCompressionType:
 		return final
+	default:
+		// Members, generations and producers that the broker no longer knows, sequence numbers that it did not
+		// expect, and whatever a later version of Kafka says.
+		return lost
 	}
-	// Members, generations and producers that the broker no longer knows, sequence numbers that it did not
-	// expect, and whatever a later version of Kafka says.
-	return lost
 }
 
 // lose turns an error that ends a lane's work into what the pipeline must know: pipeline.ErrLost if the lane

@@ -30,6 +30,7 @@ const (
 // partition is one partition that a lane reads. It belongs to the lane's reader.
 type partition struct {
 	number int32
+	index  int // in intake.parts
 	place  string
 	next   int64 // where the next fetch begins
 	end    int64 // where a bounded run ends; -1 if never
@@ -131,7 +132,8 @@ type intake struct {
 	maxBatch int // the largest batch that the topic takes, in bytes
 	parts    []*partition
 
-	first   int // of parts, in the next request
+	first   int  // of parts, in the next request
+	shared  bool // the last request was to one of several brokers
 	request wire.FetchRequest
 	asked   []*partition // of the request
 	current *fetched
@@ -219,15 +221,18 @@ func (in *intake) fetch(ctx context.Context, limit int) error {
 		a := &answer.Partitions[i]
 		if a.Err != nil {
 			p.replica = -1
-			err := in.trouble(ctx, p, a.Err)
-			if err != nil {
+			if err := in.trouble(ctx, p, a.Err); err != nil {
 				in.drop()
 				return err
 			}
-			troubled = a.Err
+			if !errors.Is(a.Err, kafkago.OffsetOutOfRange) { // which has been mended
+				troubled = a.Err
+			}
 			continue
 		}
-		p.status.end.Store(a.HighWatermark)
+		if p.end < 0 {
+			p.status.end.Store(a.HighWatermark)
+		}
 		if a.Preferred >= 0 {
 			p.replica, p.replicaUntil = a.Preferred, time.Now().Add(replicaTime)
 		}
@@ -236,7 +241,9 @@ func (in *intake) fetch(ctx context.Context, limit int) error {
 			p.committed.Reset(a.Aborted)
 			p.within = false
 			in.queue = append(in.queue, p)
-			in.first = in.index(p) + 1
+			if !in.shared {
+				in.first = p.index + 1
+			}
 		}
 	}
 	in.buffered.Store(len(in.queue) > 0)
@@ -251,15 +258,6 @@ func (in *intake) fetch(ctx context.Context, limit int) error {
 	return nil
 }
 
-func (in *intake) index(p *partition) int {
-	for i := range in.parts {
-		if in.parts[i] == p {
-			return i
-		}
-	}
-	return -1
-}
-
 // ask makes the request: everything that is to be read from one broker, beginning behind the last partition
 // that had something, so that none starves. It is false if nobody leads any partition.
 func (in *intake) ask(limit int) bool {
@@ -267,18 +265,20 @@ func (in *intake) ask(limit int) bool {
 	r.Broker, r.Partitions, in.asked = -1, r.Partitions[:0], in.asked[:0]
 	r.MaxWait, r.MinBytes, r.MaxBytes = fetchWait, 1, limit
 	r.Committed, r.Rack = true, in.options.Rack
+	start := in.first
+	in.shared = false
 	for i := range in.parts {
-		p := in.parts[(in.first+i)%len(in.parts)]
+		at := (start + i) % len(in.parts)
+		p := in.parts[at]
 		broker := p.broker(in.topic)
 		switch {
 		case broker < 0 || p.finished():
 			continue
 		case r.Broker < 0:
 			r.Broker = broker
-			in.first = (in.first + i) % len(in.parts)
 		case broker != r.Broker:
-			if r.MaxWait != fetchWaitShared {
-				r.MaxWait = fetchWaitShared
+			if !in.shared {
+				in.shared, in.first, r.MaxWait = true, at, fetchWaitShared // the next request is for that one
 			}
 			continue
 		}
@@ -287,9 +287,6 @@ func (in *intake) ask(limit int) bool {
 			Topic: in.topic.name, Partition: p.number, Offset: p.next,
 			LeaderEpoch: in.topic.leader(p.number).epoch, MaxBytes: max(in.maxBatch, limit),
 		})
-	}
-	if r.MaxWait == fetchWaitShared {
-		in.first++ // another broker's turn
 	}
 	return r.Broker >= 0
 }

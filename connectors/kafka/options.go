@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"runtime"
 	"strings"
 	"time"
@@ -45,7 +46,8 @@ func (o ClusterOptions) complete() (ClusterOptions, error) {
 		if _, _, err := net.SplitHostPort(b); err != nil {
 			b = net.JoinHostPort(strings.Trim(b, "[]"), defaultPort)
 		}
-		if host, port, err := net.SplitHostPort(b); err != nil || host == "" || port == "" {
+		host, port, err := net.SplitHostPort(b)
+		if _, ip := netip.ParseAddr(host); err != nil || host == "" || port == "" || strings.Contains(host, ":") && ip != nil {
 			return o, fmt.Errorf("kafka: %q is not HOST or HOST:PORT", o.Brokers[i])
 		}
 		brokers[i] = b

@@ -15,14 +15,12 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 )
 
-// transactionTimeout is after how long the brokers abort a transaction by themselves.
-const transactionTimeout = 10 * time.Second
-
 // producer is one producer id and the sequence numbers that it has reached. Whoever has the turn of its lane
 // uses it. Its requests are sent again until they are answered, and each of them may be.
 type producer struct {
 	cluster *Cluster
 	name    string // transactional id; "" if it is idempotent only
+	timeout time.Duration
 	id      int64
 	epoch   int16
 	next    map[string][]int32 // by topic and partition
@@ -31,15 +29,17 @@ type producer struct {
 	uncertain bool
 }
 
-func newProducer(c *Cluster, name string) *producer {
-	return &producer{cluster: c, name: name, id: -1, epoch: -1}
+// newProducer returns a producer that has yet to begin. Timeout is after how long the brokers abort a transaction
+// by themselves.
+func newProducer(c *Cluster, name string, timeout time.Duration) *producer {
+	return &producer{cluster: c, name: name, timeout: timeout, id: -1, epoch: -1}
 }
 
 // begin asks for a producer id, which ends whatever its last owner left open: with claim, whoever that was;
 // without, only if it was this producer itself, and ErrTakenOver otherwise. All sequence numbers start again.
 func (p *producer) begin(ctx context.Context, claim bool) error {
 	req := &initproducerid.Request{
-		TransactionalID: p.name, TransactionTimeoutMs: int32(transactionTimeout.Milliseconds()),
+		TransactionalID: p.name, TransactionTimeoutMs: int32(p.timeout.Milliseconds()),
 		ProducerID: -1, ProducerEpoch: -1,
 	}
 	if !claim {

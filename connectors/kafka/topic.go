@@ -31,10 +31,15 @@ type topic struct {
 // leader is who leads a partition; the id is -1 while nobody does.
 type leader struct{ id, epoch int32 }
 
-// openTopic finds a topic. The error matches ErrNoTopic if there is none.
-func openTopic(ctx context.Context, c *Cluster, name string) (*topic, error) {
+// lookAgain is how many times more a topic is looked for before it counts as missing: it may have been made a
+// moment ago, through another broker.
+const lookAgain = 5
+
+// openTopic finds a topic. The error matches ErrNoTopic if there is none, nor turns up when it is looked for so
+// many times again.
+func openTopic(ctx context.Context, c *Cluster, name string, again int) (*topic, error) {
 	t := &topic{cluster: c, name: name}
-	found, err := t.ask(ctx)
+	found, err := t.ask(ctx, again)
 	if err != nil {
 		return nil, err
 	}
@@ -43,16 +48,14 @@ func openTopic(ctx context.Context, c *Cluster, name string) (*topic, error) {
 	return t, nil
 }
 
-// ask asks the cluster. A topic that does not exist may have been made a moment ago by another broker, so it is
-// asked for a few times.
-func (t *topic) ask(ctx context.Context) (*wire.Topic, error) {
+func (t *topic) ask(ctx context.Context, again int) (*wire.Topic, error) {
 	r := retrier{what: "topic " + t.name, log: t.cluster.log}
 	for {
 		found, err := t.askOnce(ctx)
 		if err == nil {
 			return found, nil
 		}
-		if r.attempt > 4 && errors.Is(err, kafkago.UnknownTopicOrPartition) {
+		if r.attempt >= again && errors.Is(err, kafkago.UnknownTopicOrPartition) {
 			return nil, fmt.Errorf("kafka topic %s: %w", t.name, ErrNoTopic)
 		}
 		if err := r.after(ctx, err); err != nil {
@@ -116,6 +119,15 @@ func (t *topic) partitions() int32 {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return int32(len(t.leads))
+}
+
+// all are the numbers of the partitions.
+func (t *topic) all() []int32 {
+	all := make([]int32, t.partitions())
+	for i := range all {
+		all[i] = int32(i)
+	}
+	return all
 }
 
 // leader is who leads a partition.

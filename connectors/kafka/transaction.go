@@ -9,24 +9,21 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-const (
-	// transactionLength is after how long a transaction is closed.
-	transactionLength = 100 * time.Millisecond
-	// abortTimeout is how long aborting may take before it is left to the next owner, or the brokers.
-	abortTimeout = 2 * time.Second
-)
+// abortTimeout is how long aborting may take before it is left to the next owner, or the brokers.
+const abortTimeout = 2 * time.Second
 
 // transaction is what a lane writes exactly once: its messages, its dead letters and its offsets, in one
 // transaction after the other. There is never more than one open for a lane, and none for a partition in two
 // lanes, so that one which is aborted takes back nothing that a later one builds on.
 //
-// It opens with a write. It closes transactionLength later, or with a position behind which nothing waits, if
+// It opens with a write. It closes length later (100 ms), or with a position behind which nothing waits, if
 // the one before was opened that long ago; never between a write and its position. What fails is aborted and
 // ends the transaction for good: the lane is served again with a new one.
 type transaction struct {
 	producer *producer
 	owner    owner
-	topic    string      // whose offsets
+	topic    string // whose offsets
+	length   time.Duration
 	waiting  func() bool // something was read and has no position yet
 	broken   func(error) // told when closing fails while nobody writes
 
@@ -38,20 +35,21 @@ type transaction struct {
 	// Of whoever has the turn:
 	open    bool
 	opened  time.Time
-	before  time.Time // when the one before was opened
-	step    bool      // something was written that has no position yet
+	before  time.Time         // when the one before was opened
+	step    bool              // something was written that has no position yet
 	joined  map[string][]bool // partitions by topic
 	fresh   []int32
 	pending pending
 	offsets []offset
+	moved   bool // one was committed
 	err     error
 }
 
 // startTransaction starts the goroutine that closes transactions in time; release ends it.
-func startTransaction(p *producer, o owner, topic string, waiting func() bool, broken func(error)) *transaction {
+func startTransaction(p *producer, o owner, topic string, length time.Duration, waiting func() bool, broken func(error)) *transaction {
 	ctx, stop := context.WithCancel(context.Background())
 	t := &transaction{
-		producer: p, owner: o, topic: topic, waiting: waiting, broken: broken,
+		producer: p, owner: o, topic: topic, length: length, waiting: waiting, broken: broken,
 		turn: make(chan struct{}, 1), due: make(chan time.Time, 1), stop: stop, ended: make(chan struct{}),
 		joined: make(map[string][]bool),
 	}
@@ -67,20 +65,17 @@ func (t *transaction) enter(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if t.err != nil {
+	err := t.err
+	if err != nil {
 		t.leave()
-		return t.err
 	}
-	return nil
+	return err
 }
 
 func (t *transaction) leave() { t.turn <- struct{}{} }
 
-// join makes partitions of a topic part of the transaction, and opens it if none is. It needs the turn.
+// join makes partitions of a topic part of the transaction that is open. It needs the turn.
 func (t *transaction) join(ctx context.Context, topic string, partitions []int32) error {
-	if err := t.begin(ctx); err != nil {
-		return err
-	}
 	joined := t.joined[topic]
 	t.fresh = t.fresh[:0]
 	for _, p := range partitions {
@@ -119,7 +114,7 @@ func (t *transaction) begin(ctx context.Context) error {
 	case <-t.due:
 	default:
 	}
-	t.due <- t.opened.Add(transactionLength)
+	t.due <- t.opened.Add(t.length)
 	return nil
 }
 
@@ -136,7 +131,7 @@ func (t *transaction) wrote(ctx context.Context, done *pipeline.Progress) error 
 	t.step = false
 	t.pending.move(done)
 	now := time.Now()
-	if now.Sub(t.opened) >= transactionLength || !t.waiting() && now.Sub(t.before) >= transactionLength {
+	if now.Sub(t.opened) >= t.length || !t.waiting() && now.Sub(t.before) >= t.length {
 		return t.commit(ctx)
 	}
 	return nil
@@ -158,7 +153,7 @@ func (t *transaction) commit(ctx context.Context) error {
 	if err := t.producer.end(ctx, true); err != nil {
 		return t.fail(ctx, err)
 	}
-	t.open, t.before = false, t.opened
+	t.open, t.before, t.moved = false, t.opened, true
 	for _, partitions := range t.joined {
 		clear(partitions)
 	}
@@ -176,7 +171,7 @@ func (t *transaction) fail(ctx context.Context, err error) error {
 }
 
 // abort takes back what was written. If that fails the next owner of the transactional id does it, or the
-// brokers do after transactionTimeout. It needs the turn.
+// brokers do after a while. It needs the turn.
 func (t *transaction) abort() {
 	if !t.open {
 		return
@@ -188,7 +183,7 @@ func (t *transaction) abort() {
 // run closes what is open for too long while nobody writes.
 func (t *transaction) run(ctx context.Context) {
 	defer close(t.ended)
-	timer := time.NewTimer(transactionLength)
+	timer := time.NewTimer(t.length)
 	defer timer.Stop()
 	for {
 		select {
@@ -210,7 +205,7 @@ func (t *transaction) expire(ctx context.Context) error {
 		return err
 	}
 	defer t.leave()
-	if !t.open || t.step || time.Since(t.opened) < transactionLength {
+	if !t.open || t.step || time.Since(t.opened) < t.length {
 		return nil // there is none, or its next position closes it, or due has the time of this one
 	}
 	return t.commit(ctx)

@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -65,10 +66,56 @@ func (l *lane) atEnd(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
+	if at := consumer.CachedInfo().Delivered.Stream; at < l.source.last && !l.nothingBehind(ctx, at) {
+		return false
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	// What moved while the server was being asked makes its answer and our count incomparable.
 	return l.changes == changes && len(l.ready) == 0 && finished(consumer.CachedInfo(), l.source.last, own)
+}
+
+// unconfirmed is how often the stream may fail to say what it holds before the consumer's own word is enough.
+const unconfirmed = 3
+
+// nothingBehind asks the stream whether it holds anything for this lane behind sequence at and up to the end. A consumer does not
+// count what was published a moment ago, so that nothing is pending is not enough.
+func (l *lane) nothingBehind(ctx context.Context, at uint64) bool {
+	nothing, err := l.source.nothing(ctx, at+1)
+	if err == nil {
+		l.unanswered = 0
+		return nothing
+	}
+	// A user may be allowed to consume and not to read the stream. By now the consumer has been asked again and
+	// again, and will have counted.
+	l.unanswered++
+	if l.unanswered == unconfirmed {
+		l.source.Log.Warn("the stream does not say what it holds; the consumer's word is taken for its end", "stream", l.source.Stream, "error", err)
+	}
+	return l.unanswered >= unconfirmed
+}
+
+// nothing tells whether the stream holds no message from sequence from up to the end of the run.
+func (s *Source) nothing(ctx context.Context, from uint64) (bool, error) {
+	stream, err := s.conn.js.Stream(ctx, s.Stream)
+	if err != nil {
+		return false, err
+	}
+	filters := s.Filters
+	if len(filters) == 0 {
+		filters = []string{">"}
+	}
+	for _, filter := range filters {
+		m, err := stream.GetMsg(ctx, from, jetstream.WithGetMsgSubject(filter))
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+		case err != nil:
+			return false, err
+		case m.Sequence <= s.last:
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // finished tells whether a consumer has delivered all up to last and waits for nobody else: own is how

@@ -45,6 +45,8 @@ type lane struct {
 	err     error                // why there is nothing more to read
 	closed  bool                 // what arrives is given back
 
+	unanswered int // the reader's: how often in a row the stream did not say what it holds
+
 	arrived chan struct{} // has an element when ready or err may have changed
 	attend  chan struct{} // has an element when the lane's goroutine has something to look at
 	stop    context.CancelFunc

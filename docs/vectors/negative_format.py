@@ -104,6 +104,7 @@ def giants() -> dict:
         "nesting-20-in-recipient": alone(recipients=array(array(bstr(b""), mapping((-70000, deep)), bstr(b"")))),
         "nesting-1000-arrays-and-the-end": b"\xd0" + head(ARRAY, 1) * 1000,
         "too-large-before-malformed": alone(recipients=array(*[NULL] * 17)).bytes() + b"\x00",
+        "unprotected-1025-bytes": alone(unprotected=mapping((IV, NONCE), (6, bstr(bytes(1025 - 19))))),
         "protected-1025-bytes": seal(ALONE, protected=headers + integer(-1935867999) + filler),
     }
 

@@ -59,6 +59,7 @@ def unsupported() -> dict:
     return {
         "alg-1-a128gcm": alone((ALG, integer(1)), WHERE),
         "alg-24-chacha20": alone((ALG, integer(24)), WHERE),
+        "alg-null": alone((ALG, NULL), WHERE),
         "alg-private-unknown": alone((ALG, integer(-1935867999)), WHERE),
         "alg-1-by-reference": referring((ALG, integer(1)), WHERE_REF),
         "crit-in-protected": alone(GCM, (CRIT, critical), WHERE),

@@ -21,7 +21,7 @@ from encode import ARRAY, BSTR, MAP, NINT, UINT
 POSITION, CHUNKING = -1935867906, -1935867910
 CHUNKED, KMS = -1935867907, -1935867908
 KINDS = {-5, -41, -42, -31, KMS}
-MAX_PROTECTED, MAX_RECIPIENTS, MAX_SINGLE = 1 << 10, 16 << 10, (1 << 20) + 16
+MAX_HEADERS, MAX_RECIPIENTS, MAX_SINGLE = 1 << 10, 16 << 10, (1 << 20) + 16
 TAG_SIZE, IV_SIZE = 16, 12
 
 
@@ -75,7 +75,8 @@ class Envelope:
         need(body.argument is not None and body.shortest)
         need(all(c.deterministic() for c in body.children if c is not self.ciphertext))
         need(self.ciphertext.argument is None or self.ciphertext.shortest)
-        need(len(protected.data) <= MAX_PROTECTED, "too-large")
+        need(len(protected.data) <= MAX_HEADERS, "too-large")
+        need(len(self.unprotected.raw) <= MAX_HEADERS, "too-large")
         self.protected_raw = protected.data
         self.protected = header_map(protected.data)
         self.recipient_protected = [header_map(r.children[0].data) if r.children[0].data else None

@@ -9,13 +9,14 @@ import (
 )
 
 // schemes are the kinds of end that this build has.
-var schemes = []string{"file", "nats"}
+var schemes = []string{"file", "kafka", "nats"}
 
-// end is one end of a route as its URL says. Exactly one of file and nats is set.
+// end is one end of a route as its URL says. Exactly one of file, kafka and nats is set.
 type end struct {
-	name string // for logs, errors and checkpoints: without parameters
-	file *fileEnd
-	nats *natsEnd
+	name  string // for logs, errors and checkpoints: without parameters
+	file  *fileEnd
+	kafka *kafkaEnd
+	nats  *natsEnd
 }
 
 // fileEnd is a file, or with the path file.Stream standard input or output.
@@ -48,7 +49,7 @@ func readEnd(text string, as role) (end, error) {
 	}
 	a, err := address.Parse(text)
 	if errors.Is(err, address.ErrNoScheme) {
-		return end{}, &Error{Err: err, Hint: "write file:PATH for a file, nats://HOST:PORT/STREAM for a stream"}
+		return end{}, &Error{Err: err, Hint: "write file:PATH, kafka://HOST:PORT/TOPIC or nats://HOST:PORT/STREAM"}
 	}
 	if err != nil {
 		return end{}, err
@@ -57,10 +58,10 @@ func readEnd(text string, as role) (end, error) {
 	switch a.Scheme {
 	case "file":
 		e.file, err = readFileEnd(a)
+	case "kafka":
+		e.kafka, err = readKafkaEnd(a, as)
 	case "nats":
 		e.nats, err = readNATSEnd(a, as)
-	case "kafka":
-		return end{}, &Error{Err: errors.New("this build has no Kafka connector"), Hint: "this build reads and writes file: and nats:"}
 	default:
 		return end{}, address.Unknown("scheme", a.Scheme, schemes)
 	}
@@ -100,7 +101,10 @@ func (e *end) seq() bool { return e.file != nil && e.file.format == file.Seq }
 
 // context is the context that envelopes stored at this end have unless another is configured.
 func (e *end) context() string {
-	if e.nats != nil {
+	switch {
+	case e.kafka != nil:
+		return e.kafka.topic
+	case e.nats != nil:
 		return e.nats.stream
 	}
 	return ""

@@ -11,18 +11,24 @@ import (
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka"
 	"github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/pipeline"
+	"github.com/streamcrypt/streamcrypt/transform"
 )
 
 // input is an open source and what a route must know of it.
 type input struct {
 	pipeline.Source
-	id      identity
-	ordered bool // messages come in the order of their offsets
-	bounded bool // it has an end of its own, and is known to
-	text    bool // header values are text
-	largest int  // bytes that one read may hold
+	kafka   *kafka.Source                // the same; nil if it is another kind
+	id      identity                     // of the source as a whole
+	place   func(string) transform.Place // how positions name a place of the pipeline; nil: all of them by id
+	name    string                       // for a checkpoint; "" if the URL says it
+	ordered bool                         // messages come in the order of their offsets
+	bounded bool                         // it has an end of its own, and is known to
+	text    bool                         // header values are text
+	largest int                          // bytes that one read may hold
+	lanes   int                          // most that are served at the same time
 	// progress fills in Done, Total and Unit.
 	progress func(*Snapshot)
 	ackWait  time.Duration // after which a message may come again; 0 if none does
@@ -42,6 +48,8 @@ type opener struct {
 	*plan
 	closers    *closers
 	conns      map[nats.ConnOptions]*nats.Conn
+	clusters   map[kafkaConn]*kafka.Cluster
+	topics     map[string]role // of Kafka, by cluster and name: what each is for
 	checkpoint *file.Checkpoint
 }
 
@@ -64,16 +72,21 @@ func (o *opener) connect(ctx context.Context, c nats.ConnOptions) (*nats.Conn, e
 	return conn, nil
 }
 
-// openCheckpoint opens the configured checkpoint, if any.
-func (o *opener) openCheckpoint() (err error) {
-	if o.Checkpoint == "" {
+// openCheckpoint opens the configured checkpoint, if any. A file is opened with it; what other sources are called, and that it
+// is the same as before, is known only when they are open.
+func (o *opener) openCheckpoint(in *input) (err error) {
+	if o.Checkpoint == "" || (in == nil) != (o.from.file != nil) {
 		return nil
+	}
+	from := o.from.id(source)
+	if in != nil && in.name != "" {
+		from = in.name
 	}
 	to := ""
 	if o.do != verify {
 		to = o.to.id(sink)
 	}
-	if o.checkpoint, err = file.OpenCheckpoint(o.Checkpoint, o.from.id(source), to); err != nil {
+	if o.checkpoint, err = file.OpenCheckpoint(o.Checkpoint, from, to); err != nil {
 		return err
 	}
 	o.closers.add(o.checkpoint.Close)
@@ -82,7 +95,10 @@ func (o *opener) openCheckpoint() (err error) {
 
 // source opens the end that is read. archive is for a seq.
 func (o *opener) source(ctx context.Context, archive file.Archive) (*input, error) {
-	if o.from.nats != nil {
+	switch {
+	case o.from.kafka != nil:
+		return o.kafkaSource(ctx, o.from.kafka)
+	case o.from.nats != nil:
 		return o.natsSource(ctx, o.from.nats)
 	}
 	return o.fileSource(o.from.file, archive)
@@ -97,7 +113,7 @@ func (o *opener) fileSource(f *fileEnd, archive file.Archive) (*input, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &input{Source: s, ordered: true, largest: 2 * most} // it is read into one buffer and kept in another
+	in := &input{Source: s, ordered: true, lanes: 1, largest: 2 * most} // it is read into one buffer and kept in another
 	if f.path != file.Stream {
 		info, err := os.Stat(f.path)
 		if err != nil {
@@ -124,11 +140,15 @@ func (o *opener) fileID() (id [16]byte) {
 
 // maxRecord is the longest line or record of a file that is read, in bytes: twice what a worker has for a whole batch.
 func (o *opener) maxRecord() int {
-	budget := int(o.Budget)
-	if budget <= 0 {
-		budget = pipeline.DefaultBudget
+	return min(2*o.budget(), file.DefaultMaxRecord)
+}
+
+// budget is the memory of a worker, in bytes.
+func (o *opener) budget() int {
+	if o.Budget <= 0 {
+		return pipeline.DefaultBudget
 	}
-	return min(2*budget, file.DefaultMaxRecord)
+	return int(o.Budget)
 }
 
 func (o *opener) natsSource(ctx context.Context, n *natsEnd) (*input, error) {
@@ -143,7 +163,7 @@ func (o *opener) natsSource(ctx context.Context, n *natsEnd) (*input, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &input{Source: s, ordered: s.Ordered(), bounded: n.untilEnd, text: true, largest: s.ReadAheadBytes()}
+	in := &input{Source: s, ordered: s.Ordered(), bounded: n.untilEnd, text: true, lanes: 1, largest: s.ReadAheadBytes()}
 	in.ackWait = s.ConsumerAckWait()
 	in.progress = func(snap *Snapshot) {
 		snap.Done, snap.Unit = snap.Messages, Messages
@@ -160,6 +180,8 @@ func (o *opener) sink(ctx context.Context, in *input, archive file.Archive) (*ou
 	switch {
 	case o.do == verify:
 		return &output{Sink: discard{}}, nil
+	case o.to.kafka != nil:
+		return o.kafkaSink(ctx, o.to.kafka, in)
 	case o.to.nats != nil:
 		s, err := o.natsSink(ctx, o.to.nats, in)
 		if err != nil {
@@ -223,24 +245,33 @@ func (o *opener) natsSink(ctx context.Context, n *natsEnd, in *input) (*nats.Sin
 }
 
 // letters opens what receives dead letters; nil if nothing does.
-func (o *opener) letters(ctx context.Context, in *input) (pipeline.Sink, error) {
+func (o *opener) letters(ctx context.Context, in *input) (s pipeline.Sink, err error) {
 	switch {
 	case o.dead == nil:
 		return nil, nil
+	case o.dead.kafka != nil:
+		s, err = o.kafkaLetters(ctx, o.dead.kafka, in)
 	case o.dead.nats != nil:
-		s, err := o.natsSink(ctx, o.dead.nats, in)
-		if err != nil {
-			return nil, prefix(string(deadLetter), err)
-		}
-		return letterSink{s}, nil
+		s, err = o.natsLetters(ctx, o.dead.nats, in)
+	default:
+		s, err = o.fileLetters(o.dead.file)
 	}
-	s, err := file.NewSink(file.SinkOptions{
-		Path: o.dead.file.path, Format: o.dead.file.format, Append: o.dead.file.path != file.Stream, Stdout: o.env.Stdout,
-	})
 	if err != nil {
 		return nil, prefix(string(deadLetter), err)
 	}
 	return s, nil
+}
+
+func (o *opener) natsLetters(ctx context.Context, n *natsEnd, in *input) (pipeline.Sink, error) {
+	s, err := o.natsSink(ctx, n, in)
+	return letterSink{s}, err
+}
+
+func (o *opener) fileLetters(f *fileEnd) (pipeline.Sink, error) {
+	s, err := file.NewSink(file.SinkOptions{
+		Path: f.path, Format: f.format, Append: f.path != file.Stream, Stdout: o.env.Stdout,
+	})
+	return &sharedSink{Sink: s}, err
 }
 
 // closers are what has to be let go, in reverse order.

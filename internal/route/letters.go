@@ -4,15 +4,20 @@ import (
 	"context"
 	"errors"
 
-	"github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // letterSink publishes dead letters. One that is too large with its value goes without: it says where the message is stored.
-type letterSink struct{ *nats.Sink }
+type letterSink struct{ checkedSink }
+
+// checkedSink is a sink that knows what it cannot carry.
+type checkedSink interface {
+	pipeline.Sink
+	Check(m *pipeline.Message, valueSize int) error
+}
 
 func (s letterSink) Open(ctx context.Context, lane pipeline.Lane) (pipeline.Writer, error) {
-	w, err := s.Sink.Open(ctx, lane)
+	w, err := s.checkedSink.Open(ctx, lane)
 	if err != nil {
 		return nil, err
 	}

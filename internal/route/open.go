@@ -9,6 +9,8 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 	"github.com/streamcrypt/streamcrypt/internal/kek"
 	"github.com/streamcrypt/streamcrypt/internal/route/memlimit"
 	"github.com/streamcrypt/streamcrypt/keys/local"
@@ -36,7 +38,7 @@ func open(ctx context.Context, do direction, c Config, env Env) (*Route, error) 
 		r.job, err = openRecords(ctx, p, &r.closers)
 	}
 	if err != nil {
-		return nil, explain(err)
+		return nil, explain(errors.Join(err, r.closers.close()))
 	}
 	return r, nil
 }
@@ -56,9 +58,14 @@ var advice = []struct {
 	{is(chunker.ErrCounterNonces), "this process runs with GODEBUG=fips140=only: say --nonce=random"},
 	{is(local.ErrFIPS), "use an rsa: or local: key"},
 	{is(local.ErrPublicOnly), "name the file that holds the private key"},
-	{is(fs.ErrExist), "say --overwrite to replace it, or --checkpoint FILE to go on where an earlier run ended"},
-	{is(file.ErrTooLarge), "a record is larger than twice --budget"},
-	{is(ErrInterrupted), "run it again; with --checkpoint a record file goes on where it was"},
+	{is(fs.ErrExist), "say --overwrite to replace it"},
+	{is(file.ErrTooLarge), "raise --budget: a record may have twice as many bytes, and 4,096 headers"},
+	{is(ErrInterrupted), "run it again; with --checkpoint a record file goes on where it was, with group= a topic"},
+	{is(kafka.ErrNoTopic), "is the name right? a topic that is written is made with create=true"},
+	{is(kafka.ErrGroupActive), "end the group's members first, or name another group: a run with an end keeps offsets by itself"},
+	{is(kafka.ErrTakenOver), "one run with an end at a time for a group and a topic; leave it to the other one"},
+	{is(kafka.ErrReplaced), "run it again if the new topic is to be read or written; its records are others"},
+	{as[*wire.VersionError], "Kafka 2.5 is the oldest that will do; for one that is too new there may be a newer streamcrypt"},
 	{as[*memlimit.TooSmallError], "lower --workers, --budget or --read-ahead, or raise the limit"},
 	{as[*kek.NotBuiltError], "this build has local:, x25519: and rsa:"},
 }

@@ -18,6 +18,15 @@ func streamIdentity(name string, createdUnixNano int64) (identity, error) {
 	return encodeIdentity("nats", name, createdUnixNano)
 }
 
+func partitionIdentity(cluster string, topic [16]byte, partition int32) (identity, error) {
+	return encodeIdentity("kafka", cluster, topic[:], partition)
+}
+
+// topicIdentity stands for a topic as a whole. No position names one.
+func topicIdentity(cluster string, topic [16]byte) (identity, error) {
+	return encodeIdentity("kafka", cluster, topic[:])
+}
+
 func fileIdentity(id [16]byte) (identity, error) { return encodeIdentity("file", id[:]) }
 
 func encodeIdentity(parts ...any) (identity, error) {
@@ -42,24 +51,5 @@ func (id identity) String() string {
 
 // newGates returns what makes the Gates of a route whose source gives messages in the order of its offsets, or does not.
 func newGates(ordered bool, stats *transform.GateStats) func(string, []byte) (pipeline.Gate, error) {
-	return func(_ string, state []byte) (pipeline.Gate, error) {
-		gate, err := transform.NewGate(state, stats)
-		if err != nil {
-			return nil, err
-		}
-		if ordered {
-			return gate, nil
-		}
-		return unordered{gate}, nil
-	}
-}
-
-// unordered is a Gate behind a source that gives a message again after later ones, as a stream does when a consumer has
-// failed. Envelopes may say that their messages were sealed in order; "not beyond the highest" would then drop what comes
-// again and was never written. So the distance is hidden from the Gate, which remembers each offset instead.
-type unordered struct{ pipeline.Gate }
-
-func (g unordered) Admit(m *pipeline.Message) error {
-	clear(m.Mark[15:19])
-	return g.Gate.Admit(m)
+	return func(_ string, state []byte) (pipeline.Gate, error) { return transform.NewGate(state, ordered, stats) }
 }

@@ -57,6 +57,18 @@ func (p *plan) readEnds() (err error) {
 		}
 	case p.from.nats != nil:
 		p.from.nats.untilEnd = true
+	case p.from.kafka != nil && p.from.kafka.group != "":
+		return &Error{
+			Err:  errors.New("from: a group would remember what was verified, and its members not be given it again"),
+			Hint: "leave out group=",
+		}
+	case p.from.kafka != nil && !p.from.kafka.until.Bounded():
+		p.from.kafka.until.End = true
+	}
+	if k := p.from.kafka; k != nil {
+		if err := k.checkRun(); err != nil {
+			return prefix(string(source), prefix(p.from.name, err))
+		}
 	}
 	if p.DeadLetter == "" {
 		return nil
@@ -193,7 +205,7 @@ func (p *plan) checkFormats() error {
 // checkDistinct refuses a route that reads what it writes, or writes one thing twice.
 func (p *plan) checkDistinct() error {
 	if p.Checkpoint != "" && p.from.file == nil && p.to.file == nil {
-		return &Error{Err: errors.New("checkpoint: neither end is a file"), Hint: "a stream's consumer remembers what was read; leave out --checkpoint"}
+		return &Error{Err: errors.New("checkpoint: neither end is a file"), Hint: "a consumer or a group remembers what was read; leave out --checkpoint"}
 	}
 	names := map[string]string{}
 	use := func(id, what string) error {
@@ -219,6 +231,8 @@ func (p *plan) checkDistinct() error {
 // id is the same for two ends that are the same thing.
 func (e *end) id(as role) string {
 	switch {
+	case e.kafka != nil:
+		return "kafka " + e.name
 	case e.nats != nil:
 		return "nats " + e.name
 	case e.file.path != file.Stream:

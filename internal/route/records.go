@@ -52,13 +52,17 @@ func (r *records) openSealing(ctx context.Context, o *opener) (err error) {
 	if err := r.openEnds(ctx, o, sealedArchive(ends)); err != nil {
 		return err
 	}
-	place := r.in.id.place(r.in.ordered)
+	place := r.in.place
+	if place == nil {
+		whole := r.in.id.place(r.in.ordered)
+		place = func(string) transform.Place { return whole }
+	}
 	return r.complete(func() (pipeline.Transform, error) {
 		t, err := transform.NewEncrypt(transform.EncryptOptions{
 			Common:    transform.Common{Context: o.context, Bind: o.bind, Subject: r.out.subject},
 			Keys:      r.sealing,
 			ChunkSize: int(o.ChunkSize),
-			Place:     func(string) transform.Place { return place },
+			Place:     place,
 		})
 		return &fitted{Transform: t, textOut: r.out.text, check: r.out.check}, err
 	})
@@ -87,10 +91,13 @@ func (r *records) openOpening(ctx context.Context, o *opener) error {
 }
 
 func (r *records) openEnds(ctx context.Context, o *opener, archive file.Archive) (err error) {
-	if err := o.openCheckpoint(); err != nil {
+	if err := o.openCheckpoint(nil); err != nil {
 		return err
 	}
 	if r.in, err = o.source(ctx, archive); err != nil {
+		return err
+	}
+	if err := o.openCheckpoint(r.in); err != nil {
 		return err
 	}
 	if r.out, err = o.sink(ctx, r.in, archive); err != nil {
@@ -102,7 +109,7 @@ func (r *records) openEnds(ctx context.Context, o *opener, archive file.Archive)
 		Stats: &r.stats, Log: o.env.Log,
 	}
 	r.options.DeadLetters, err = o.letters(ctx, r.in)
-	r.memory = pipeline.Memory(r.options, 1, r.in.largest)
+	r.memory = pipeline.Memory(r.options, r.in.lanes, r.in.largest)
 	return err
 }
 

@@ -1,5 +1,5 @@
 // Package route puts a route together from a plain configuration: connectors, keys, key stores and transforms. It is the one
-// place that knows all of them, and the only one that knows the forms in which people name them (docs/operate.md):
+// place that knows all of them, and the only one that knows the forms in which people name them (README.md):
 //
 //	Config ─► Encrypt, Decrypt, Verify ─► Route.Run
 //	            │ reads the URLs, loads keys, opens both ends, checks what can be checked before the first message
@@ -21,13 +21,14 @@ import (
 // Config is one route, as flags, environment and a file give it. The zero value of a field means its default. Fields that a
 // direction has no use for are not looked at: Decrypt and Verify read no Profile, Nonce, ChunkSize or Window.
 type Config struct {
-	// From and To are URLs: nats://HOST:PORT/STREAM?consumer=NAME, file:PATH?format=raw|ndjson|seq.
+	// From and To are URLs: kafka://HOST:PORT/TOPIC?group=NAME, nats://HOST:PORT/STREAM?consumer=NAME,
+	// file:PATH?format=raw|ndjson|seq.
 	From, To string
 	// Keys are the URLs of key encryption keys: local:FILE, x25519:FILE, rsa:FILE. Encrypt seals for all of them.
 	Keys []string
 
-	// Context is the name that every envelope is bound to. Unless ContextSet is true it is the name of the stream that
-	// holds the ciphertext, and empty for files.
+	// Context is the name that every envelope is bound to. Unless ContextSet is true it is the name of the topic or stream
+	// that holds the ciphertext, and empty for files.
 	Context    string
 	ContextSet bool
 	// Bind names headers that are bound too: "header:NAME".
@@ -49,13 +50,16 @@ type Config struct {
 	Window                      time.Duration
 	WindowMessages, WindowBytes uint64
 
-	// DeadLetter is the URL of what receives rejected messages: an ndjson file or a stream. Without it the first rejected
+	// DeadLetter is the URL of what receives rejected messages: an ndjson file, a topic or a stream. Without it the first rejected
 	// message stops its lane.
 	DeadLetter string
 	// Checkpoint is a file that keeps how far a file has been read or written, so that the next run goes on there.
 	Checkpoint string
 	// Tombstones is "require" (the default) or "pass", which lets null values without an envelope through.
 	Tombstones string
+	// Instance names this process among the members of a Kafka group, and is the same when it is started again: what it
+	// left half done is then taken back at once. Nothing else has a use for it.
+	Instance string
 	// Overwrite allows to replace an existing output file.
 	Overwrite bool
 	// Grace is how long writes and commits go on after the route was told to end; 10 s.
@@ -81,8 +85,8 @@ func Decrypt(ctx context.Context, c Config, env Env) (*Route, error) {
 	return open(ctx, decrypt, c, env)
 }
 
-// Verify opens a route that opens everything it reads and writes nothing. c.To must be empty. A stream is read to its end as
-// of now, without a durable consumer, so that verifying it changes nothing.
+// Verify opens a route that opens everything it reads and writes nothing. c.To must be empty. A topic or stream is read to its
+// end as of now, without a group or a durable consumer, so that verifying it changes nothing.
 func Verify(ctx context.Context, c Config, env Env) (*Route, error) {
 	return open(ctx, verify, c, env)
 }

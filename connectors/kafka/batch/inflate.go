@@ -76,6 +76,9 @@ func (in *inflater) close() {
 	_ = in.codec.Close() // of a reader: there is nothing to lose
 	in.codec = nil
 	in.source.Reset(nil)
+	if cap(in.carry) > chunkKept {
+		in.carry = nil
+	}
 }
 
 func (r *Reader) readInflated(into *Records, limit int) error {

@@ -11,6 +11,8 @@ const (
 	headerSize  = int(unsafe.Sizeof(pipeline.Header{}))
 
 	chunkSize = 256 << 10 // inflated bytes share arrays of this size; a larger record has its own
+	chunkStep = 64 << 10  // sizes of larger ones are multiples of this, so that the next record fits too
+	chunkKept = 2 << 20   // larger ones are not kept
 	maxNames  = 1024      // distinct header names that are kept
 	maxName   = 256       // bytes of the longest that is
 )
@@ -27,7 +29,7 @@ type Records struct {
 	headers []pipeline.Header
 	names   map[string]string
 	size    int
-	chunks  [][]byte // inflated bytes; chunks[:used] lean on by messages, the last of them up to filled
+	chunks  [][]byte // inflated bytes; messages alias chunks[:used], of the last of them up to filled
 	used    int
 	filled  int
 }
@@ -39,6 +41,11 @@ func (r *Records) Size() int { return r.size }
 func (r *Records) Reset() {
 	clear(r.Messages) // they point into buffers of others
 	clear(r.headers)
+	for i := range r.chunks[:r.used] {
+		if len(r.chunks[i]) > chunkKept {
+			r.chunks[i] = nil
+		}
+	}
 	r.Messages, r.headers = r.Messages[:0], r.headers[:0]
 	r.size, r.used, r.filled = 0, 0, 0
 }
@@ -72,8 +79,8 @@ func (r *Records) room(n int) []byte {
 		r.chunks = append(r.chunks, nil)
 	}
 	chunk := &r.chunks[r.used-1]
-	if len(*chunk) < n || len(*chunk) > max(n, chunkSize) {
-		*chunk = make([]byte, max(n, chunkSize))
+	if len(*chunk) < n {
+		*chunk = make([]byte, max(chunkSize, (n+chunkStep-1)/chunkStep*chunkStep))
 	}
 	return *chunk
 }

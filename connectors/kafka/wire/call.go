@@ -54,7 +54,7 @@ func (c *call) wait(ctx context.Context) (hasLeft bool, err error) {
 }
 
 // ApiKey implements protocol.Message.
-func (c *call) ApiKey() protocol.ApiKey { return c.api } //nolint:revive // the interface's name
+func (c *call) ApiKey() protocol.ApiKey { return c.api }
 
 // Required implements protocol.RawExchanger: always. The Transport tells here what it negotiated.
 func (c *call) Required(negotiated map[protocol.ApiKey]int16) bool {

@@ -44,9 +44,20 @@ type Partition struct {
 
 // Metadata asks any broker about topics, past the Transport's cache. Topics are not created by asking.
 func (c *Client) Metadata(ctx context.Context, topics ...string) (*Metadata, error) {
-	topics = slices.Clone(topics) // prepare may run after the caller has left
 	x := &exchange{api: protocol.Metadata}
-	x.prepare = func(spoken versions) error {
+	x.prepare = prepareMetadata(x, slices.Clone(topics)) // it may run after the caller has left
+	if _, err := c.do(ctx, x, anywhere(), 0); err != nil {
+		return nil, err
+	}
+	m := &Metadata{}
+	if err := m.decode(x.version, x.body); err != nil {
+		return nil, &Error{API: protocol.Metadata, Broker: -1, Err: err}
+	}
+	return m, nil
+}
+
+func prepareMetadata(x *exchange, topics []string) func(versions) error {
+	return func(spoken versions) error {
 		x.version = topicIDVersion
 		if spoken.need(protocol.Metadata, topicIDVersion) != nil {
 			x.version = metadataVersion
@@ -58,14 +69,6 @@ func (c *Client) Metadata(ctx context.Context, topics ...string) (*Metadata, err
 		encodeMetadata(&x.request, x.version, topics)
 		return nil
 	}
-	if _, err := c.do(ctx, x, anywhere(), 0); err != nil {
-		return nil, err
-	}
-	m := &Metadata{}
-	if err := m.decode(x.version, x.body); err != nil {
-		return nil, &Error{API: protocol.Metadata, Broker: -1, Err: err}
-	}
-	return m, nil
 }
 
 // encodeMetadata writes Metadata version 9 or 10.

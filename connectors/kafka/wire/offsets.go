@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 )
 
@@ -153,6 +154,10 @@ func decodeOffsetFetch(topic string, partitions []int32, b []byte) ([]CommittedO
 	d.tags()
 	if err := d.end(); err != nil {
 		return nil, err
+	}
+	if kafka.Error(code) == kafka.GroupIdNotFound {
+		// A group that does not exist has committed nothing. Not every broker takes it for an error.
+		return refill(committed, len(partitions), CommittedOffset{Offset: -1, LeaderEpoch: -1}), nil
 	}
 	return committed, codeError(code)
 }

@@ -37,7 +37,9 @@ func (d *demo) compare(ctx context.Context) error {
 		return err
 	}
 	n := differ(before, after)
-	fmt.Fprintf(d.Out, "\ndemo: %d encrypted, %d decrypted, %d differ\n", encrypted, decrypted, n)
+	if _, err := fmt.Fprintf(d.Out, "\ndemo: %d encrypted, %d decrypted, %d differ\n", encrypted, decrypted, n); err != nil {
+		return err
+	}
 	if n > 0 || encrypted != d.Messages || decrypted != d.Messages {
 		return fmt.Errorf("%w: %d of %d", ErrDiffers, n, d.Messages)
 	}

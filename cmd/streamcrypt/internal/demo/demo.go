@@ -75,10 +75,15 @@ func Run(ctx context.Context, o Options) (err error) {
 	return nil
 }
 
-// say tells what happens, indented below a title.
-func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.Out, "    "+format+"\n", args...) }
+// title begins a chapter of the story. That it cannot be written is found out with the last line.
+func (d *demo) title(format string, args ...any) {
+	_, _ = fmt.Fprintf(d.Out, "\n"+format+"\n", args...)
+}
 
-func (d *demo) title(format string, args ...any) { fmt.Fprintf(d.Out, "\n"+format+"\n", args...) }
+// say tells what happens, indented below a title.
+func (d *demo) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(d.Out, "    "+format+"\n", args...)
+}
 
 func (d *demo) makeKey(context.Context) error {
 	d.title("A NATS server with JetStream runs inside this process, at %s.", d.url)

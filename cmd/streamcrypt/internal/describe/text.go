@@ -10,8 +10,9 @@ import (
 
 // WriteText writes a record for people.
 func (r *Record) WriteText(w io.Writer) error {
-	t := &table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
-	r.title(w)
+	var out strings.Builder
+	r.title(&out)
+	t := &table{tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)}
 	if r.Subject != "" {
 		t.row("subject", fmt.Sprintf("%q", r.Subject))
 	}
@@ -27,11 +28,13 @@ func (r *Record) WriteText(w io.Writer) error {
 	if r.Envelope != nil {
 		r.Envelope.rows(t)
 	}
-	return t.w.Flush()
+	_ = t.w.Flush() // a strings.Builder takes all
+	_, err := io.WriteString(w, out.String())
+	return err
 }
 
 // title names the record where there may be more than one.
-func (r *Record) title(w io.Writer) {
+func (r *Record) title(w *strings.Builder) {
 	switch {
 	case r.Number > 0:
 		fmt.Fprintf(w, "message %d: %s\n", r.Number, r.Kind)
@@ -49,7 +52,7 @@ func keySize(n *int) string {
 
 type table struct{ w *tabwriter.Writer }
 
-func (t *table) row(name, text string) { fmt.Fprintf(t.w, "  %s\t%s\n", name, text) }
+func (t *table) row(name, text string) { _, _ = fmt.Fprintf(t.w, "  %s\t%s\n", name, text) }
 
 func (e *Envelope) rows(t *table) {
 	t.row("profile", e.Profile+", "+e.Form)

@@ -15,14 +15,27 @@ type line struct {
 	total  int64
 }
 
+// newLine returns a line for work that begins now, at s.
+func newLine(screen *Screen, s State) *line {
+	l := &line{screen: screen}
+	l.begin(s)
+	return l
+}
+
+// begin makes a new bar, whose clock runs from now.
+func (l *line) begin(s State) {
+	l.bar, l.total = newBar(s, l.screen.width()), s.Total
+	_ = l.bar.Set64(0)
+}
+
 func (l *line) show(s State) {
 	if s.Total > 0 && s.Done > s.Total {
 		s.Total = s.Done // the input grew
 	}
-	if l.bar == nil || (l.total > 0) != (s.Total > 0) {
-		l.bar, l.total = newBar(s, l.screen.width()), s.Total
-	}
-	if s.Total != l.total {
+	switch {
+	case (l.total > 0) != (s.Total > 0):
+		l.begin(s)
+	case s.Total != l.total:
 		l.bar.ChangeMax64(s.Total)
 		l.total = s.Total
 	}

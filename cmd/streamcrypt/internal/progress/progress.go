@@ -37,7 +37,7 @@ type Reporter struct {
 	stop, done chan struct{}
 }
 
-// Start begins to show what read returns, in a goroutine that Stop ends. read is called from that goroutine only.
+// Start begins to show what read returns, in a goroutine that Stop ends. read is not called by two goroutines at once.
 func Start(mode Mode, screen *Screen, log *slog.Logger, read func() State) *Reporter {
 	r := &Reporter{stop: make(chan struct{}), done: make(chan struct{})}
 	if mode == Auto {
@@ -48,7 +48,7 @@ func Start(mode Mode, screen *Screen, log *slog.Logger, read func() State) *Repo
 	}
 	switch mode {
 	case Terminal:
-		line := &line{screen: screen}
+		line := newLine(screen, read())
 		go r.loop(redraw, func() { line.show(read()) }, line.finish)
 	case Log:
 		lines := &lines{log: log, last: time.Now()}

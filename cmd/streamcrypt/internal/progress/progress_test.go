@@ -36,11 +36,13 @@ func TestTerminal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b buffer
 		screen := NewScreen(&b)
-		var done atomic.Int64
-		r := Start(Terminal, screen, nil, func() State { return State{Done: done.Add(1 << 20), Total: 100 << 20, Bytes: true} })
+		var calls atomic.Int64
+		r := Start(Terminal, screen, nil, func() State {
+			return State{Done: (calls.Add(1) - 1) << 20, Total: 100 << 20, Bytes: true}
+		})
 		time.Sleep(10*redraw + redraw/2)
 		synctest.Wait()
-		if text := b.take(); strings.Count(text, clearLine) != 10 || !strings.Contains(text, "(10/100 MiB, ") || !strings.Contains(text, "MiB/s) [") {
+		if text := b.take(); strings.Count(text, clearLine) != 10 || !strings.Contains(text, "(10/100 MiB, 10 MiB/s)") {
 			t.Errorf("after a second: %q", text)
 		}
 
@@ -85,7 +87,7 @@ func TestTotals(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var b bytes.Buffer
-				l := line{screen: NewScreen(&b)}
+				l := newLine(NewScreen(&b), State{})
 				for _, s := range c.states {
 					l.show(s)
 					time.Sleep(redraw)
@@ -106,17 +108,26 @@ func TestLog(t *testing.T) {
 		r := Start(Auto, NewScreen(&b), slog.New(slog.NewJSONHandler(&b, nil)), func() State {
 			return State{Done: done.Add(500), Total: 2000}
 		})
-		time.Sleep(logEvery + time.Second)
+		time.Sleep(2*logEvery + time.Second)
 		synctest.Wait()
 		r.Stop()
-		var got map[string]any
-		if err := json.Unmarshal(b.Bytes(), &got); err != nil {
-			t.Fatalf("%v: %s", err, b.Bytes())
-		}
-		for name, want := range map[string]any{"messages": 500.0, "of": 2000.0, "per_second": 100.0, "left": "15s"} {
-			if got[name] != want {
-				t.Errorf("%s: %v, want %v", name, got[name], want)
+		decoder := json.NewDecoder(&b)
+		for _, want := range []map[string]any{
+			{"messages": 500.0, "of": 2000.0, "per_second": 100.0, "left": "15s"},
+			{"messages": 1000.0, "of": 2000.0, "per_second": 100.0, "left": "10s"},
+		} {
+			var got map[string]any
+			if err := decoder.Decode(&got); err != nil {
+				t.Fatal(err)
 			}
+			for name := range want {
+				if got[name] != want[name] {
+					t.Errorf("%s: %v, want %v", name, got[name], want[name])
+				}
+			}
+		}
+		if decoder.More() {
+			t.Error("there are more lines")
 		}
 	})
 }

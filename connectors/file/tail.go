@@ -1,0 +1,44 @@
+package file
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"io"
+)
+
+// tailSize is how many bytes before a mark an input is recognised by.
+const tailSize = 4096
+
+var errOtherFile = errors.New("this is not the file that the checkpoint was made for")
+
+// tail is what a checkpoint keeps of the bytes before a mark, so that another file under the same
+// name, as after a log has been rotated, is not read from the middle. The hash has the checkpoint's
+// random FileID for a key: by itself it tells nothing of the text. Whoever holds the checkpoint can
+// try guesses, which is why that can be read by its owner only, as the outputs.
+//
+// It looks no further back than tailSize bytes: a file that is changed before them, or has the same
+// bytes in the same place, passes.
+func (c *Checkpoint) tail(before []byte) []byte {
+	mac := hmac.New(sha256.New, c.now.FileID)
+	mac.Write(before)
+	return mac.Sum(nil)
+}
+
+// recognise returns the bytes before a mark of the checkpoint, if they are what they were when the
+// mark was made.
+func (s *Source) recognise(f io.ReaderAt, at inputAt) ([]byte, error) {
+	ck := s.opts.Checkpoint
+	if ck == nil || at.Byte == 0 {
+		return nil, nil
+	}
+	before := make([]byte, min(at.Byte, tailSize))
+	n, err := f.ReadAt(before, at.Byte-int64(len(before)))
+	switch {
+	case err != nil && err != io.EOF:
+		return nil, err
+	case !hmac.Equal(ck.tail(before[:n]), at.Tail):
+		return nil, errOtherFile
+	}
+	return before, nil
+}

@@ -1,0 +1,57 @@
+package kafka
+
+import (
+	"context"
+	"slices"
+)
+
+// serveBounded reads what there was when the Source was opened, without joining a group. With a group it first
+// makes sure that nobody else uses its offsets: it commits where it starts, which brokers refuse while the group
+// has members, and with transactions it takes over the ids of all lanes that a run may have, which fences a run
+// that is still under way.
+func (s *Source) serveBounded(ctx context.Context, serve serveFunc) error {
+	partitions := s.chosen()
+	o := nobody(s.Group)
+	shares := deal(partitions, func(p int32) int32 { return s.topic.leader(p).id }, s.Workers)
+	var producers []*producer
+	if s.sink != nil {
+		for n := range int(s.topic.partitions()) {
+			p := newProducer(s.sink.cluster, s.transactionalID(n), s.timing.timeout)
+			if err := p.begin(ctx, true); err != nil {
+				return err
+			}
+			producers = append(producers, p)
+		}
+	}
+	if s.Group != "" {
+		if err := s.claim(ctx, o, partitions); err != nil {
+			return err
+		}
+	}
+	return s.serveShares(ctx, o, shares, producers, serve)
+}
+
+// claim commits where the run starts, which says so too where it had no offset before.
+func (s *Source) claim(ctx context.Context, o owner, partitions []int32) error {
+	positions, err := s.positions(ctx, o, partitions)
+	if err != nil {
+		return err
+	}
+	offsets := make([]offset, len(positions))
+	for i := range positions {
+		metadata, err := appendMetadata(nil, &positions[i])
+		if err != nil {
+			return err
+		}
+		offsets[i] = offset{partition: partitions[i], next: positions[i].Next, metadata: string(metadata)}
+	}
+	return s.cluster.commitOffsets(ctx, o, s.Topic, offsets)
+}
+
+// chosen are the partitions of a bounded run.
+func (s *Source) chosen() []int32 {
+	if s.Partitions != nil {
+		return slices.Compact(slices.Sorted(slices.Values(s.Partitions)))
+	}
+	return s.topic.all()
+}

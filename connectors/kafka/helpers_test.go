@@ -1,0 +1,382 @@
+package kafka
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
+)
+
+// broker is a Kafka cluster in this process, and a client of it that is not ours.
+type broker struct {
+	*kfake.Cluster
+	t   testing.TB
+	tls *tls.Config
+}
+
+func startBroker(t testing.TB, opts ...kfake.Opt) *broker {
+	t.Helper()
+	opts = append([]kfake.Opt{kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(time.Second)}, opts...)
+	c, err := kfake.NewCluster(opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return &broker{Cluster: c, t: t}
+}
+
+func (b *broker) topic(name string, partitions int) {
+	b.t.Helper()
+	if err := b.CreateTopic(name, int32(partitions), nil); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// destination makes a topic that takes envelopes of what a topic takes.
+func (b *broker) destination(name string, partitions int) {
+	b.t.Helper()
+	config := map[string]string{"max.message.bytes": strconv.Itoa(defaultMaxBatch + envelopeRoom)}
+	if err := b.CreateTopic(name, int32(partitions), config); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// connect returns a way to the cluster; dial may be nil.
+func (b *broker) connect(dial func(context.Context, string, string) (net.Conn, error)) *Cluster {
+	b.t.Helper()
+	c, err := Connect(b.t.Context(), ClusterOptions{Brokers: b.ListenAddrs(), Dial: dial, TLS: b.tls, Log: b.log()})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(c.Close)
+	return c
+}
+
+// log writes to the test's log as long as that is allowed.
+func (b *broker) log() *slog.Logger {
+	if !testing.Verbose() {
+		return quiet
+	}
+	w := &testWriter{t: b.t}
+	b.t.Cleanup(func() { w.over.Store(true) })
+	return slog.New(slog.NewTextHandler(w, nil))
+}
+
+type testWriter struct {
+	t    testing.TB
+	over atomic.Bool
+}
+
+func (w *testWriter) Write(p []byte) (int, error) {
+	if !w.over.Load() {
+		w.t.Log(strings.TrimSpace(string(p)))
+	}
+	return len(p), nil
+}
+
+// source opens a Source that notices rebalances quickly.
+func (b *broker) source(c *Cluster, o SourceOptions) *Source {
+	b.t.Helper()
+	if o.Log == nil {
+		o.Log = b.log()
+	}
+	s, err := NewSource(b.t.Context(), c, o)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	s.timing = timing{
+		transaction: 10 * time.Millisecond, timeout: 10 * time.Second,
+		heartbeat: 50 * time.Millisecond, session: 5 * time.Second, rebalance: 5 * time.Second,
+		joinAgain: 20 * time.Millisecond, partitions: 100 * time.Millisecond,
+	}
+	return s
+}
+
+func (b *broker) sink(c *Cluster, o SinkOptions) *Sink {
+	b.t.Helper()
+	if o.Log == nil {
+		o.Log = b.log()
+	}
+	s, err := NewSink(b.t.Context(), c, o)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return s
+}
+
+// client returns franz-go's client.
+func (b *broker) client(opts ...kgo.Opt) *kgo.Client {
+	b.t.Helper()
+	opts = append(opts, kgo.SeedBrokers(b.ListenAddrs()...))
+	if b.tls != nil {
+		opts = append(opts, kgo.DialTLSConfig(b.tls))
+	}
+	c, err := kgo.NewClient(opts...)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(c.Close)
+	return c
+}
+
+// record is m as franz-go writes it.
+func record(topic string, partition int32, m *pipeline.Message) *kgo.Record {
+	r := &kgo.Record{Topic: topic, Partition: partition, Key: m.Key, Value: m.Value, Timestamp: m.Time}
+	for _, h := range m.Headers {
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Name, Value: h.Value})
+	}
+	return r
+}
+
+// put writes messages with franz-go, dealt out to partitions one by one.
+func (b *broker) put(topic string, partitions int, msgs []pipeline.Message, opts ...kgo.Opt) {
+	b.t.Helper()
+	c := b.client(append([]kgo.Opt{kgo.RecordPartitioner(kgo.ManualPartitioner())}, opts...)...)
+	rs := make([]*kgo.Record, len(msgs))
+	for i := range msgs {
+		rs[i] = record(topic, int32(i%partitions), &msgs[i])
+	}
+	if err := c.ProduceSync(b.t.Context(), rs...).FirstErr(); err != nil {
+		b.t.Fatal(err)
+	}
+	c.Close()
+}
+
+// numbered are n messages that carry their number and are otherwise small.
+func numbered(first, n int) []pipeline.Message {
+	msgs := make([]pipeline.Message, n)
+	for i := range msgs {
+		msgs[i] = pipeline.Message{Key: []byte("k"), Value: fmt.Appendf(nil, "%08d", first+i)}
+	}
+	return msgs
+}
+
+// number is what numbered wrote.
+func number(m *pipeline.Message) int { return pipelinetest.Index(m) }
+
+// abort writes messages in a transaction that is aborted.
+func (b *broker) abort(topic string, partition int32, msgs []pipeline.Message) {
+	b.t.Helper()
+	c := b.client(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.TransactionalID(fmt.Sprintf("abort-%p", &msgs)))
+	if err := c.BeginTransaction(); err != nil {
+		b.t.Fatal(err)
+	}
+	for i := range msgs {
+		if err := c.ProduceSync(b.t.Context(), record(topic, partition, &msgs[i])).FirstErr(); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	if err := c.EndTransaction(b.t.Context(), kgo.TryAbort); err != nil {
+		b.t.Fatal(err)
+	}
+	c.Close()
+}
+
+// committed reads what a consumer of committed records sees of a topic, with franz-go. It waits for open
+// transactions to end.
+func (b *broker) committed(topic string) []pipeline.Message {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), 20*time.Second)
+	defer cancel()
+	left := make(map[int32]int64) // by partition, the last offset
+	starts := make(map[int32]kgo.Offset)
+	for _, p := range b.PartitionInfos(topic) {
+		if p.HighWatermark > p.LogStartOffset {
+			left[p.Partition] = p.HighWatermark - 1
+		}
+		starts[p.Partition] = kgo.NewOffset().AtStart()
+	}
+	c := b.client(kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: starts}),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(50*time.Millisecond))
+	defer c.Close()
+	var msgs []pipeline.Message
+	for len(left) > 0 {
+		fetches := c.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			b.t.Fatalf("reading %s back, %v left: %v", topic, left, err)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			if last, ok := left[r.Partition]; ok && r.Offset >= last {
+				delete(left, r.Partition)
+			}
+			if !r.Attrs.IsControl() {
+				msgs = append(msgs, message(r))
+			}
+		})
+	}
+	return msgs
+}
+
+func message(r *kgo.Record) pipeline.Message {
+	m := pipeline.Message{
+		Key: r.Key, Value: r.Value, Time: r.Timestamp.UTC(),
+		Origin: pipeline.Origin{Place: placeOf(r.Topic, r.Partition), Offset: r.Offset, Previous: -1},
+	}
+	for _, h := range r.Headers {
+		m.Headers = append(m.Headers, pipeline.Header{Name: h.Key, Value: h.Value})
+	}
+	return m
+}
+
+// onceInOrder checks that msgs are 0..n-1, each once, and within each place in order.
+func onceInOrder(msgs []pipeline.Message, n int) error {
+	seen := make([]bool, n)
+	last := make(map[string]int)
+	for i := range msgs {
+		k := number(&msgs[i])
+		place := msgs[i].Origin.Place
+		switch before, ok := last[place]; {
+		case k < 0 || k >= n:
+			return fmt.Errorf("message %d was never sent", k)
+		case seen[k]:
+			return fmt.Errorf("message %d is there twice", k)
+		case ok && k < before:
+			return fmt.Errorf("%s: message %d comes after %d", place, k, before)
+		}
+		seen[k], last[place] = true, k
+	}
+	if i := slices.Index(seen, false); i >= 0 {
+		return fmt.Errorf("message %d is missing, of %d there are %d", i, n, len(msgs))
+	}
+	return nil
+}
+
+// run is a pipeline that runs until it is stopped.
+type run struct {
+	t      testing.TB
+	cancel context.CancelFunc
+	ended  chan struct{}
+	err    error
+	stats  pipeline.Stats
+}
+
+func identity(o pipeline.Options) pipeline.Options {
+	if o.NewTransform == nil {
+		o.NewTransform = pipelinetest.Identity
+	}
+	if o.Log == nil {
+		o.Log = quiet
+	}
+	return o
+}
+
+func start(t testing.TB, o pipeline.Options) *run {
+	ctx, cancel := context.WithCancel(t.Context())
+	r := &run{t: t, cancel: cancel, ended: make(chan struct{})}
+	o = identity(o)
+	o.Stats = &r.stats
+	go func() {
+		defer close(r.ended)
+		r.err = pipeline.Run(ctx, o)
+	}()
+	t.Cleanup(func() { _ = r.stop() })
+	return r
+}
+
+func (r *run) stop() error {
+	r.cancel()
+	<-r.ended
+	return r.err
+}
+
+// eventually waits for something that a program outside of our control does.
+func eventually(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !done(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("timed out waiting for %s", what)
+		}
+		time.Sleep(5 * time.Millisecond) // polling, not synchronising: done decides
+	}
+}
+
+// finish runs a bounded pipeline to its end.
+func finish(t testing.TB, o pipeline.Options) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 30*time.Second, errors.New("did not end by itself"))
+	defer cancel()
+	err := pipeline.Run(ctx, identity(o))
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// offsetOf is what a group has committed.
+func (b *broker) offsetOf(group, topic string, partition int32) int64 {
+	req := kmsg.NewPtrOffsetFetchRequest()
+	req.Group = group
+	rt := kmsg.NewOffsetFetchRequestTopic()
+	rt.Topic, rt.Partitions = topic, []int32{partition}
+	req.Topics = append(req.Topics, rt)
+	rg := kmsg.NewOffsetFetchRequestGroup()
+	rg.Group = group
+	rgt := kmsg.NewOffsetFetchRequestGroupTopic()
+	rgt.Topic, rgt.Partitions = topic, []int32{partition}
+	rg.Topics = append(rg.Topics, rgt)
+	req.Groups = append(req.Groups, rg)
+	res, err := req.RequestWith(b.t.Context(), b.client())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, g := range res.Groups {
+		for _, t := range g.Topics {
+			for _, p := range t.Partitions {
+				return p.Offset
+			}
+		}
+	}
+	return -1
+}
+
+// rebalance makes the members of a group join again, by one that comes and goes, and returns when it has gone. It
+// is a client of kafka-go, which cannot lead a group that has members of other kinds.
+func (b *broker) rebalance(group string) {
+	b.t.Helper()
+	info := b.GroupInfo(group)
+	if info == nil {
+		return
+	}
+	members := len(info.Members)
+	member, err := kafkago.NewConsumerGroup(kafkago.ConsumerGroupConfig{
+		ID: group, Brokers: b.ListenAddrs(), Topics: []string{"in"},
+		HeartbeatInterval: 20 * time.Millisecond, JoinGroupBackoff: 20 * time.Millisecond,
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer member.Close()
+	ctx, cancel := context.WithTimeout(b.t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		generation, err := member.Next(ctx)
+		switch {
+		case ctx.Err() != nil:
+			b.t.Fatal(ctx.Err())
+		case err != nil:
+			continue
+		}
+		generation.Start(func(ctx context.Context) { <-ctx.Done() })
+		if info := b.GroupInfo(group); len(info.Members) > members || members == 0 {
+			return
+		}
+	}
+}

@@ -1,0 +1,130 @@
+package kafka
+
+import (
+	"context"
+	"io"
+	"sync/atomic"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// lane is one serving of a share of the partitions. It implements pipeline.Lane.
+type lane struct {
+	source *Source
+	owner  owner
+	share  share
+	start  []pipeline.Position
+	intake intake
+
+	// How positions are committed: in the transactions of a Sink of the same cluster, or by themselves, or in
+	// a bounded run without a group not at all.
+	transaction *transaction
+	committer   *committer
+
+	broken context.Context // done when the lane cannot go on
+	fail   context.CancelCauseFunc
+	// reading counts batches that were read and have no position yet.
+	reading atomic.Int64
+	places  map[string]*status
+}
+
+func newLane(s *Source, o owner, sh share) *lane {
+	l := &lane{source: s, owner: o, share: sh, places: make(map[string]*status)}
+	l.broken, l.fail = context.WithCancelCause(context.Background())
+	return l
+}
+
+// begin sets the lane to where it begins.
+func (l *lane) begin(positions []pipeline.Position) {
+	s, in := l.source, &l.intake
+	in.topic, in.options, in.maxBatch = s.topic, &s.SourceOptions, s.maxBatch
+	in.retry = retrier{what: "read topic " + s.Topic, log: s.Log}
+	for i, number := range l.share.partitions {
+		p := &partition{number: number, index: i, place: positions[i].Place, next: positions[i].Next, end: -1, replica: -1}
+		if s.ends != nil {
+			p.end = s.ends[number]
+		}
+		in.parts = append(in.parts, p)
+	}
+	s.statuses.own(in.parts)
+	for _, p := range in.parts {
+		l.places[p.place] = p.status
+	}
+	l.start = positions
+}
+
+// failure is why the lane cannot go on; nil if it can.
+func (l *lane) failure() error {
+	if l.broken.Err() == nil {
+		return nil
+	}
+	return context.Cause(l.broken)
+}
+
+// waiting tells whether anything follows the batch whose position is about to be written.
+func (l *lane) waiting() bool { return l.reading.Load() > 1 || l.intake.buffered.Load() }
+
+// Start implements pipeline.Lane.
+func (l *lane) Start() []pipeline.Position { return l.start }
+
+// Read implements pipeline.Lane. Errors name the place and offset that cannot be read.
+func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(l.broken, cancel)()
+	for {
+		if err := l.failure(); err != nil {
+			return nil, err
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		b, err := l.intake.take(limit)
+		switch {
+		case err != nil:
+			return nil, err
+		case b != nil:
+			l.reading.Add(1)
+			return b, nil
+		case l.intake.finished():
+			return nil, io.EOF
+		}
+		if err := l.intake.fetch(ctx, limit); err != nil {
+			if failure := l.failure(); failure != nil {
+				return nil, failure
+			}
+			return nil, err
+		}
+	}
+}
+
+// Commit implements pipeline.Lane. What goes with a transaction has been noted there by the Sink's Write.
+func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
+	l.reading.Add(-1)
+	for i := range done.Places {
+		if s := l.places[done.Places[i].Place]; s != nil {
+			s.position.Store(done.Places[i].Next)
+		}
+	}
+	if l.committer == nil {
+		return nil
+	}
+	return l.committer.note(done)
+}
+
+// close commits what is noted and lets the lane go. Serving it has ended. It tells whether anything that the lane
+// did was committed.
+func (l *lane) close() (moved bool, err error) {
+	if l.committer != nil {
+		err = l.committer.close()
+		moved = l.committer.moved
+	}
+	if l.transaction != nil {
+		l.transaction.release()
+		moved = l.transaction.moved
+	}
+	l.intake.drop()
+	l.source.statuses.disown(l.intake.parts)
+	l.fail(nil)
+	return moved, err
+}

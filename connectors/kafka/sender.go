@@ -1,0 +1,118 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
+)
+
+// produceTimeout is how long a leader waits for its replicas before it says that they are late.
+const produceTimeout = 5 * time.Second
+
+// sender sends batches to the leaders of their partitions, one request to each leader at a time, until every
+// batch is stored. What is sent again are the same bytes, so that it is stored once.
+type sender struct {
+	requests []*request // recycled
+	open     []int      // indexes of batches that are not stored yet
+	left     []int
+}
+
+// request is what goes to one leader.
+type request struct {
+	wire.ProduceRequest
+	parcels []int // their indexes
+	answer  *wire.ProduceResponse
+	err     error
+}
+
+// send returns when all batches are stored, or one never will be, or ctx is done.
+func (s *sender) send(ctx context.Context, t *topic, transactionalID string, parcels []parcel) error {
+	s.open = s.open[:0]
+	for i := range parcels {
+		s.open = append(s.open, i)
+	}
+	r := retrier{what: "write topic " + t.name, log: t.cluster.log}
+	for {
+		requests := s.address(t, transactionalID, parcels)
+		exchange(ctx, t.cluster.wire, requests)
+		worst := s.settle(t, parcels, requests)
+		if len(s.open) == 0 {
+			return nil
+		}
+		if err := r.after(ctx, worst); err != nil {
+			return err
+		}
+		if err := t.refresh(ctx); err != nil && judge(err) != again && ctx.Err() == nil {
+			return err
+		}
+	}
+}
+
+// address makes one request per leader of what is open. Batches whose partition has no leader go to broker -1,
+// which answers so.
+func (s *sender) address(t *topic, transactionalID string, parcels []parcel) []*request {
+	n := 0
+	for _, i := range s.open {
+		leader := t.leader(parcels[i].partition).id
+		var to *request
+		for _, r := range s.requests[:n] {
+			if r.Broker == leader {
+				to = r
+			}
+		}
+		if to == nil {
+			if n == len(s.requests) {
+				s.requests = append(s.requests, new(request))
+			}
+			to = s.requests[n]
+			n++
+			to.parcels, to.Partitions = to.parcels[:0], to.Partitions[:0]
+			to.Broker, to.TransactionalID, to.Acks, to.Timeout = leader, transactionalID, wire.AllReplicas, produceTimeout
+		}
+		to.parcels = append(to.parcels, i)
+		to.Partitions = append(to.Partitions, wire.ProducePartition{Topic: t.name, Partition: parcels[i].partition, Batch: parcels[i].batch})
+	}
+	return s.requests[:n]
+}
+
+// exchange sends the requests at the same time and returns when all have been answered, or left.
+func exchange(ctx context.Context, c *wire.Client, requests []*request) {
+	one := func(r *request) { r.answer, r.err = c.Produce(ctx, &r.ProduceRequest) }
+	if len(requests) == 1 {
+		one(requests[0])
+		return
+	}
+	var all sync.WaitGroup
+	for _, r := range requests {
+		all.Go(func() { one(r) })
+	}
+	all.Wait()
+}
+
+// settle keeps open what is not stored, and returns the error that decides about it.
+func (s *sender) settle(t *topic, parcels []parcel, requests []*request) (worst error) {
+	s.left = s.left[:0]
+	for _, r := range requests {
+		for n, i := range r.parcels {
+			err := r.err
+			if err == nil {
+				err = r.answer.Partitions[n].Err
+			}
+			if err == nil || errors.Is(err, kafkago.DuplicateSequenceNumber) {
+				continue
+			}
+			if worst == nil || judge(err) > judge(worst) {
+				worst = fmt.Errorf("%s: %w", placeOf(t.name, parcels[i].partition), err)
+			}
+			s.left = append(s.left, i)
+		}
+	}
+	s.open, s.left = s.left, s.open
+	return worst
+}

@@ -1,0 +1,172 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+const (
+	// envelopeRoom is how much larger than the source's records those of the destination may be, in bytes.
+	envelopeRoom = 512
+	// defaultMaxBatch is max.message.bytes as brokers have it, for those that do not say.
+	defaultMaxBatch = 1048588
+)
+
+// Sink writes a topic.
+type Sink struct {
+	SinkOptions
+	cluster  *Cluster
+	topic    *topic
+	maxBatch int // the topic's max.message.bytes
+	exactly  bool
+}
+
+// NewSink opens a topic, or makes it, and sees that it can take what Source gives. It decides what Delivery will
+// be: see ExactlyOnce.
+func NewSink(ctx context.Context, c *Cluster, o SinkOptions) (*Sink, error) {
+	o, err := o.complete()
+	if err != nil {
+		return nil, err
+	}
+	s := &Sink{SinkOptions: o, cluster: c}
+	if o.Source != nil && o.Source.Topic == o.Topic && o.Source.cluster.same(c) {
+		return nil, fmt.Errorf("kafka topic %s: it is the source as well", o.Topic)
+	}
+	if err := s.open(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.decide(); err != nil {
+		return nil, err
+	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	if s.exactly {
+		o.Source.sink = s
+	}
+	return s, nil
+}
+
+func (s *Sink) open(ctx context.Context) error {
+	again := lookAgain
+	if s.Create {
+		again = 0
+	}
+	var err error
+	s.topic, err = openTopic(ctx, s.cluster, s.Topic, again)
+	switch {
+	case errors.Is(err, ErrNoTopic) && s.Create:
+		if err := s.cluster.createTopic(ctx, s.Topic, s.wantPartitions(), s.wantMaxBatch()); err != nil {
+			return err
+		}
+		if s.topic, err = openTopic(ctx, s.cluster, s.Topic, lookAgain); err != nil {
+			return err
+		}
+	case errors.Is(err, ErrNoTopic):
+		return fmt.Errorf("%w; make it, or say create=true", err)
+	case err != nil:
+		return err
+	}
+	if s.maxBatch, err = s.cluster.maxMessageBytes(ctx, s.Topic); err != nil {
+		return err
+	}
+	if s.maxBatch == 0 {
+		s.maxBatch = defaultMaxBatch
+	}
+	return nil
+}
+
+// wantPartitions is the least number of partitions that will do; 0 if any will.
+func (s *Sink) wantPartitions() int {
+	if s.Source == nil || s.DeadLetters {
+		return 0
+	}
+	return s.Source.PartitionCount()
+}
+
+// wantMaxBatch is the least max.message.bytes that will do; 0 if any will.
+func (s *Sink) wantMaxBatch() int {
+	if s.Source == nil || s.DeadLetters || s.Source.maxBatch == 0 {
+		return 0
+	}
+	return s.Source.maxBatch + envelopeRoom
+}
+
+// check refuses a topic that would not take everything.
+func (s *Sink) check() error {
+	switch {
+	case s.Partition == SamePartition && int(s.topic.partitions()) < s.wantPartitions():
+		return fmt.Errorf("kafka topic %s: it has %d partitions and the source has %d; add some (kafka-topics.sh --alter --topic %s --partitions %d), or say partition=key",
+			s.Topic, s.topic.partitions(), s.wantPartitions(), s.Topic, s.wantPartitions())
+	case s.maxBatch < s.wantMaxBatch():
+		return fmt.Errorf("kafka topic %s: its max.message.bytes of %d are below the source's %d and %d for the envelope; raise it: kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config max.message.bytes=%d",
+			s.Topic, s.maxBatch, s.Source.maxBatch, envelopeRoom, s.Topic, s.wantMaxBatch())
+	}
+	return nil
+}
+
+// decide decides whether messages are written exactly once.
+func (s *Sink) decide() error {
+	why := ""
+	switch {
+	case s.DeadLetters || s.Delivery == AtLeastOnce:
+		return nil
+	case s.Source == nil:
+		why = "the source is not a Kafka topic"
+	case !s.Source.cluster.same(s.cluster):
+		why = "the source is in another cluster"
+	case s.Source.Group == "":
+		why = "the source has no group"
+	case s.Source.sink != nil:
+		return fmt.Errorf("kafka topic %s: its source feeds another topic already", s.Topic)
+	}
+	s.exactly = why == ""
+	if s.Delivery == ExactlyOnce && !s.exactly {
+		return fmt.Errorf("kafka topic %s: exactly-once is not possible: %s", s.Topic, why)
+	}
+	return nil
+}
+
+// ExactlyOnce tells whether messages and the Source's positions are committed together.
+func (s *Sink) ExactlyOnce() bool { return s.exactly }
+
+// Check tells whether m can be written with a value of valueSize bytes, which may differ from m.Value while that
+// is still to be transformed. Its error is a *pipeline.Reject with the reason too-large.
+func (s *Sink) Check(m *pipeline.Message, valueSize int) error {
+	if n := batch.HeaderSize + batch.Bound(m) - len(m.Value) + valueSize; n > s.maxBatch {
+		return &pipeline.Reject{
+			Reason: "too-large",
+			Err:    fmt.Errorf("too-large: a record of up to %d bytes, and topic %s takes %d", n, s.Topic, s.maxBatch),
+		}
+	}
+	return nil
+}
+
+// Open implements pipeline.Sink. A lane of the Source brings its transactional producer; every other lane gets
+// one that is idempotent only.
+func (s *Sink) Open(ctx context.Context, from pipeline.Lane) (pipeline.Writer, error) {
+	l, ours := from.(*lane)
+	if ours {
+		if err := l.failure(); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.cluster.retry(ctx, "topic "+s.Topic, s.topic.refresh); err != nil {
+		return nil, err
+	}
+	w := &writer{sink: s, compressor: batch.NewCompressor(s.Compression)}
+	w.partitioner = partitioner{
+		by: s.Partition, partitions: s.topic.partitions(), fold: s.DeadLetters, kafka: ours,
+	}
+	if ours && l.transaction != nil && (l.source.sink == s || s.DeadLetters && l.source.sink.cluster.same(s.cluster)) {
+		w.transaction, w.positions = l.transaction, l.source.sink == s
+		w.producer = l.transaction.producer
+		return w, nil
+	}
+	w.producer = newProducer(s.cluster, "", 0)
+	return w, w.producer.begin(ctx, true)
+}

@@ -1,0 +1,119 @@
+package kafka
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// Source reads a topic. Serve is called once.
+type Source struct {
+	SourceOptions
+	cluster  *Cluster
+	topic    *topic
+	maxBatch int     // the topic's max.message.bytes; 0 if it is unknown
+	ends     []int64 // of a bounded run, by partition
+	sink     *Sink   // whose transactions carry the positions; nil at least once
+	timing   timing
+	statuses statuses
+}
+
+// NewSource opens a topic. A bounded run ends at what is there now.
+func NewSource(ctx context.Context, c *Cluster, o SourceOptions) (*Source, error) {
+	o, err := o.complete()
+	if err != nil {
+		return nil, err
+	}
+	if o.Instance == "" {
+		o.Instance = rand.Text()[:12]
+	}
+	s := &Source{SourceOptions: o, cluster: c, timing: defaultTiming}
+	if s.topic, err = openTopic(ctx, c, o.Topic, lookAgain); err != nil {
+		return nil, err
+	}
+	if s.maxBatch, err = c.maxMessageBytes(ctx, o.Topic); err != nil {
+		return nil, err
+	}
+	for _, p := range o.Partitions {
+		if p < 0 || p >= s.topic.partitions() {
+			return nil, fmt.Errorf("kafka topic %s: it has no partition %d among its %d", o.Topic, p, s.topic.partitions())
+		}
+	}
+	if o.Until.Bounded() {
+		err = s.findEnds(ctx)
+	}
+	return s, err
+}
+
+// Ordered tells whether offsets grow in read order: they do.
+func (s *Source) Ordered() bool { return true }
+
+// Identity says which topic is read, whatever becomes of its name. The id of the topic is zero if the brokers
+// have none.
+func (s *Source) Identity() (cluster string, topic [16]byte) { return s.cluster.id, s.topic.id }
+
+// Partition is the number of the partition that a place of this Source is.
+func (s *Source) Partition(place string) (int32, bool) {
+	p, ok := partitionOf(place)
+	return p, ok && placeOf(s.Topic, p) == place
+}
+
+// PartitionCount is how many partitions the topic had when it was last looked at.
+func (s *Source) PartitionCount() int { return int(s.topic.partitions()) }
+
+// MaxBatch is the largest record batch that the topic takes, in bytes, and so the most that one read may hold
+// beyond what was asked for; 0 if the brokers do not say.
+func (s *Source) MaxBatch() int { return s.maxBatch }
+
+// MaxLanes is how many lanes there may be at the same time.
+func (s *Source) MaxLanes() int {
+	return len(deal(s.topic.all(), func(p int32) int32 { return s.topic.leader(p).id }, s.Workers))
+}
+
+type serveFunc = func(context.Context, pipeline.Lane) error
+
+// Serve serves the lanes until ctx is done, or the bounded run has ended.
+func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
+	if s.Until.Bounded() {
+		return s.serveBounded(ctx, serve)
+	}
+	return s.serveGroup(ctx, serve)
+}
+
+// serveShares serves one lane per share and returns when all have ended, with their errors. Producers, if there
+// are any, are those of the shares.
+func (s *Source) serveShares(ctx context.Context, o owner, shares []share, producers []*producer, serve serveFunc) error {
+	var lanes sync.WaitGroup
+	errs := make([]error, len(shares))
+	for i := range shares {
+		h := &holder{source: s, owner: o, share: shares[i], serve: serve}
+		if producers != nil {
+			h.producer = producers[shares[i].number]
+		}
+		lanes.Go(func() { errs[i] = h.hold(ctx) })
+	}
+	lanes.Wait()
+	return errors.Join(errs...)
+}
+
+// transactionalID names a lane's producer. Names of a bounded run are the same for every run of the group and
+// topic, so that a second one fences the first.
+func (s *Source) transactionalID(lane int) string {
+	prefix := s.TransactionalID
+	switch {
+	case prefix != "":
+	case s.Until.Bounded():
+		sum := sha256.Sum256([]byte(strconv.Itoa(len(s.Group)) + ":" + s.Group + s.Topic))
+		prefix = "streamcrypt-" + hex.EncodeToString(sum[:12])
+	default:
+		prefix = s.Group + "-" + s.Instance
+	}
+	return prefix + "-" + strconv.Itoa(lane)
+}

@@ -1,0 +1,325 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
+)
+
+// step is a transaction and two writers of it: one of messages, one of dead letters.
+type step struct {
+	*transaction
+	b             *broker
+	good, letters *writer
+	broken        chan error
+	more          bool // something is waiting
+}
+
+func newStep(b *broker, length time.Duration, o owner) *step {
+	b.t.Helper()
+	b.topic("in", 1)
+	b.topic("out", 1)
+	b.topic("dead", 1)
+	c := b.connect(nil)
+	p := newProducer(c, "tx", 10*time.Second)
+	if err := p.begin(b.t.Context(), true); err != nil {
+		b.t.Fatal(err)
+	}
+	s := &step{b: b, broken: make(chan error, 1)}
+	s.transaction = startTransaction(p, o, "in", length, func() bool { return s.more }, func(err error) { s.broken <- err })
+	write := func(topic string, positions bool) *writer {
+		return &writer{
+			sink: b.sink(c, SinkOptions{Topic: topic}), producer: p, transaction: s.transaction, positions: positions,
+			partitioner: partitioner{partitions: 1, kafka: true},
+		}
+	}
+	s.good, s.letters = write("out", true), write("dead", false)
+	return s
+}
+
+// visible is how many committed messages a topic holds, without waiting for those of an open transaction.
+func (s *step) visible(topic string) (n int) {
+	info := s.b.PartitionInfo(topic, 0)
+	if info.LastStableOffset < info.HighWatermark {
+		return -1
+	}
+	return len(s.b.committed(topic))
+}
+
+func upTo(next int64) *pipeline.Progress {
+	return &pipeline.Progress{Messages: 1, Places: []pipeline.Position{{Place: "in/0", Next: next, Last: next - 1}}}
+}
+
+func from(msgs []pipeline.Message) []pipeline.Message {
+	for i := range msgs {
+		msgs[i].Origin = pipeline.Origin{Place: "in/0", Offset: int64(number(&msgs[i]))}
+	}
+	return msgs
+}
+
+// TestStepIsWhole: a transaction never closes between a write and its position, whatever its age, and dead letters
+// become visible with the messages they stand between.
+func TestStepIsWhole(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	s := newStep(b, time.Millisecond, nobody("g"))
+	defer s.release()
+	ctx := t.Context()
+	if err := errors.Join(s.letters.Write(ctx, from(numbered(0, 1)), nil), s.good.Write(ctx, from(numbered(1, 1)), nil)); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(30 * time.Millisecond) // nothing to wait for: the point is that nothing happens
+	if g, l := s.visible("out"), s.visible("dead"); g != -1 || l != -1 {
+		t.Errorf("in the middle of a step %d messages and %d letters are visible", g, l)
+	}
+	if err := errors.Join(s.good.Write(ctx, from(numbered(2, 1)), upTo(3)), s.letters.Write(ctx, nil, upTo(3))); err != nil {
+		t.Fatal(err)
+	}
+	if g, l := s.visible("out"), s.visible("dead"); g != 2 || l != 1 {
+		t.Errorf("after the step %d messages and %d letters are visible", g, l)
+	}
+	if at := b.offsetOf("g", "in", 0); at != 3 {
+		t.Errorf("the group is at %d", at)
+	}
+	if e := b.GroupInfo("g").Commits["in"][0].LeaderEpoch; e != -1 {
+		t.Errorf("leader epoch %d was made up", e)
+	}
+}
+
+// TestTransactionCloses: by itself after its time, and at once if nothing waits and the one before was opened
+// that long ago.
+func TestTransactionCloses(t *testing.T) {
+	t.Parallel()
+	const length = 200 * time.Millisecond
+	b := startBroker(t)
+	s := newStep(b, length, nobody("g"))
+	defer s.release()
+	ctx := t.Context()
+	write := func(n int) {
+		if err := s.good.Write(ctx, from(numbered(n, 1)), upTo(int64(n+1))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opened := time.Now()
+	write(0) // nothing waits, and there was none before
+	if n := s.visible("out"); n != 1 {
+		t.Errorf("the first transaction was not closed at once: %d", n)
+	}
+	write(1) // the one before was opened just now
+	if n := s.visible("out"); n != -1 && time.Since(opened) < length {
+		t.Errorf("the second transaction was closed at once: %d", n)
+	}
+	b.eventually("the second to close by itself", func() bool { return s.visible("out") == 2 })
+	if time.Since(opened) < length {
+		t.Error("it did so before its time")
+	}
+	s.more = true
+	time.Sleep(length) // so that only what waits keeps the third one open
+	third := time.Now()
+	write(2)
+	if n := s.visible("out"); n != -1 && time.Since(third) < length {
+		t.Errorf("the third transaction was closed before what waits: %d", n)
+	}
+	if err := s.good.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	if n := s.visible("out"); n != 3 {
+		t.Errorf("closing left it at %d", n)
+	}
+}
+
+// TestCloseWithinAStep takes everything of the transaction back, and says so.
+func TestCloseWithinAStep(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	s := newStep(b, time.Hour, nobody("g"))
+	s.more = true
+	ctx := t.Context()
+	if err := errors.Join(s.good.Write(ctx, from(numbered(0, 1)), upTo(1)), s.good.Write(ctx, from(numbered(1, 1)), nil)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.good.Close(ctx); !errors.Is(err, pipeline.ErrLost) {
+		t.Errorf("got %v", err)
+	}
+	s.release()
+	if n := s.visible("out"); n != 0 {
+		t.Errorf("%d messages are visible", n)
+	}
+}
+
+// TestEndRefused: a transaction counts only when the brokers have said so.
+func TestEndRefused(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	s := newStep(b, time.Hour, nobody("g"))
+	defer s.release()
+	s.more = true
+	if err := s.good.Write(t.Context(), from(numbered(0, 1)), upTo(1)); err != nil {
+		t.Fatal(err)
+	}
+	refuse(kerr.UnknownServerError, nil)(b, kmsg.EndTxn, func(n int64) bool { return n == 1 })
+	if err := s.good.Close(t.Context()); !errors.Is(err, pipeline.ErrLost) {
+		t.Errorf("got %v", err)
+	}
+	if n := s.visible("out"); n != 0 {
+		t.Errorf("%d messages are visible", n)
+	}
+}
+
+// TestUncertain: after a request that may still be on its way, the next transaction has an epoch of its own.
+func TestUncertain(t *testing.T) {
+	t.Parallel()
+	for _, key := range []kmsg.Key{kmsg.EndTxn, kmsg.TxnOffsetCommit} {
+		t.Run(key.Name(), func(t *testing.T) {
+			t.Parallel()
+			b := startBroker(t)
+			s := newStep(b, 0, nobody("g"))
+			defer s.release()
+			hits := hangUp(b, key, func(n int64) bool { return n == 1 })
+			before := s.producer.epoch
+			for i := range 3 {
+				if err := s.good.Write(t.Context(), from(numbered(i, 1)), upTo(int64(i+1))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if hits() != 1 || s.producer.epoch != before+1 {
+				t.Errorf("%d connections were closed, and the epoch went from %d to %d", hits(), before, s.producer.epoch)
+			}
+			if n := s.visible("out"); n != 3 {
+				t.Errorf("%d messages are visible", n)
+			}
+		})
+	}
+}
+
+// TestReleaseAborts: what is open when the lane is let go does not hold up readers until the brokers notice.
+func TestReleaseAborts(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	s := newStep(b, time.Hour, nobody("g"))
+	s.more = true
+	if err := s.good.Write(t.Context(), from(numbered(0, 1)), upTo(1)); err != nil {
+		t.Fatal(err)
+	}
+	s.release()
+	if n := s.visible("out"); n != 0 {
+		t.Errorf("%d messages are visible", n)
+	}
+	if err := s.good.Write(t.Context(), from(numbered(0, 1)), upTo(1)); err == nil {
+		t.Error("a released transaction was written to")
+	}
+}
+
+// TestStaleOwner: an owner that has lost its partitions can neither move their offsets nor keep what it wrote.
+func TestStaleOwner(t *testing.T) {
+	t.Parallel()
+	for _, stale := range []string{"", "generation", "member"} {
+		t.Run(stale, func(t *testing.T) {
+			b := startBroker(t)
+			b.topic("others", 1)
+			member, err := kafkago.NewConsumerGroup(kafkago.ConsumerGroupConfig{ID: "g", Brokers: b.ListenAddrs(), Topics: []string{"others"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer member.Close()
+			generation, err := member.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := owner{group: "g", generation: generation.ID, member: generation.MemberID}
+			switch stale {
+			case "generation":
+				o.generation--
+			case "member":
+				o.member = "somebody"
+			}
+			s := newStep(b, time.Hour, o)
+			defer s.release()
+			err = s.good.Write(t.Context(), from(numbered(0, 1)), upTo(1))
+			if want := stale != ""; errors.Is(err, pipeline.ErrLost) != want || err != nil != want {
+				t.Errorf("got %v", err)
+			}
+			if n := s.visible("out"); n == 0 != (stale != "") {
+				t.Errorf("%d messages are visible", n)
+			}
+			err = s.producer.cluster.commitOffsets(t.Context(), o, "in", []offset{{next: 9}})
+			if want := stale != ""; err != nil != want || want && judge(err) != lost {
+				t.Errorf("outside a transaction: %v", err)
+			}
+		})
+	}
+}
+
+// TestBrokenWhileIdle: a transaction that cannot be closed while nobody writes ends the lane.
+func TestBrokenWhileIdle(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	s := newStep(b, 20*time.Millisecond, owner{"g", 7, "nobody"})
+	defer s.release()
+	s.more = true
+	if err := s.good.Write(t.Context(), from(numbered(0, 1)), upTo(1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-s.broken; !errors.Is(err, pipeline.ErrLost) {
+		t.Errorf("got %v", err)
+	}
+	if err := s.good.Write(t.Context(), from(numbered(1, 1)), upTo(2)); !errors.Is(err, pipeline.ErrLost) {
+		t.Errorf("got %v", err)
+	}
+	if n := s.visible("out"); n != 0 {
+		t.Errorf("%d messages are visible", n)
+	}
+}
+
+// TestDeadLetters: they go in the transaction of the messages they stand between, and are there once although
+// lanes are lost on the way.
+func TestDeadLetters(t *testing.T) {
+	t.Parallel()
+	const n = 200
+	b := startBroker(t)
+	b.topic("in", 3)
+	b.topic("dead", 2)
+	b.put("in", 3, numbered(0, n))
+	c := b.connect(nil)
+	src := b.source(c, SourceOptions{Topic: "in", Group: "g", Until: Until{End: true}})
+	sink := b.sink(c, SinkOptions{Topic: "out", Source: src, Create: true})
+	dead := b.sink(c, SinkOptions{Topic: "dead", Source: src, DeadLetters: true})
+	hits := refuse(kerr.UnknownServerError, nil)(b, kmsg.EndTxn, func(n int64) bool { return n%3 == 1 })
+	err := finish(t, pipeline.Options{
+		Source: src, Sink: sink, DeadLetters: dead, ReadAhead: 4 << 10,
+		NewTransform: pipelinetest.Each(func(_ context.Context, m *pipeline.Message) error {
+			if number(m)%10 == 7 {
+				return &pipeline.Reject{Reason: "malformed"}
+			}
+			return nil
+		}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if hits() == 0 {
+		t.Error("no lane was lost")
+	}
+	good, letters := b.committed("out"), b.committed("dead")
+	if len(good) != n-n/10 || len(letters) != n/10 {
+		t.Errorf("%d messages and %d letters", len(good), len(letters))
+	}
+	seen := make(map[string]bool)
+	for _, m := range letters {
+		seen[string(m.Headers[0].Value)] = true
+	}
+	for i := 7; i < n; i += 10 {
+		if origin := fmt.Sprintf("in/%d@%d", i%3, i/3); !seen[origin] {
+			t.Errorf("there is no letter for %s", origin)
+		}
+	}
+}

@@ -1,0 +1,219 @@
+package kafka
+
+import (
+	"context"
+
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// maxRequest is how many bytes of record batches go into one round of requests, and so what a writer holds. A
+// single message may be larger.
+const maxRequest = 4 << 20
+
+// writer writes the messages of one lane. It implements pipeline.Writer.
+type writer struct {
+	sink        *Sink
+	producer    *producer
+	transaction *transaction // nil outside transactions
+	positions   bool         // the lane's positions go with what is written here
+	partitioner partitioner
+	compressor  *batch.Compressor
+	appender    batch.Appender
+	sender      sender
+
+	// Of one Write. The messages of a partition are a list: chains has its ends, follows the links.
+	chains  map[int32]*chain
+	order   []*chain // in order of first appearance
+	follows []int32
+	out     []byte // the batches of one round
+	joining []int32
+	parcels []parcel
+}
+
+// chain is the messages of one partition, as indexes.
+type chain struct {
+	partition   int32
+	first, last int32 // first is the next to be written; -1 if there is none
+}
+
+// parcel is one batch on its way.
+type parcel struct {
+	partition int32
+	count     int
+	start     int // in writer.out
+	batch     []byte
+}
+
+// Write implements pipeline.Writer.
+func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
+	if w.transaction == nil {
+		return w.write(ctx, msgs)
+	}
+	if err := w.transaction.enter(ctx); err != nil {
+		return err
+	}
+	defer w.transaction.leave()
+	if len(msgs) > 0 {
+		if err := w.transaction.begin(ctx); err != nil { // first, since batches carry the producer's epoch
+			return err
+		}
+		if err := w.write(ctx, msgs); err != nil {
+			return w.transaction.fail(ctx, err)
+		}
+	}
+	switch {
+	case w.positions:
+		return w.transaction.wrote(ctx, done)
+	case len(msgs) > 0:
+		return w.transaction.wrote(ctx, nil) // the position comes with the messages
+	}
+	return nil
+}
+
+// Close implements pipeline.Writer.
+func (w *writer) Close(ctx context.Context) error {
+	if !w.positions {
+		return nil
+	}
+	return w.transaction.close(ctx)
+}
+
+// write writes messages: one batch per partition, or several if the topic does not take that large a one.
+func (w *writer) write(ctx context.Context, msgs []pipeline.Message) error {
+	if len(msgs) == 0 {
+		return nil
+	}
+	if err := w.sort(msgs); err != nil {
+		return err
+	}
+	for len(w.order) > 0 {
+		if err := w.pack(msgs); err != nil {
+			return err
+		}
+		if err := w.send(ctx); err != nil {
+			w.out = nil // an exchange that was left may still read it
+			return err
+		}
+	}
+	return nil
+}
+
+// sort deals the messages out to partitions.
+func (w *writer) sort(msgs []pipeline.Message) error {
+	if w.chains == nil {
+		w.chains = make(map[int32]*chain)
+	}
+	w.reset()
+	w.partitioner.next()
+	var recent *chain
+	for i := range msgs {
+		if err := w.sink.Check(&msgs[i], len(msgs[i].Value)); err != nil {
+			return &pipeline.MessageError{Origin: msgs[i].Origin, Err: err}
+		}
+		p, err := w.partitioner.of(&msgs[i])
+		if err != nil {
+			return err
+		}
+		w.follows = append(w.follows, -1)
+		if recent == nil || recent.partition != p { // neighbours are mostly of one partition
+			recent = w.chain(p)
+		}
+		if recent.first < 0 {
+			recent.first = int32(i)
+			w.order = append(w.order, recent)
+		} else {
+			w.follows[recent.last] = int32(i)
+		}
+		recent.last = int32(i)
+	}
+	return nil
+}
+
+func (w *writer) reset() {
+	for _, c := range w.order {
+		c.first = -1
+	}
+	w.order, w.follows = w.order[:0], w.follows[:0]
+}
+
+func (w *writer) chain(p int32) *chain {
+	c := w.chains[p]
+	if c == nil {
+		c = &chain{partition: p, first: -1}
+		w.chains[p] = c
+	}
+	return c
+}
+
+// pack makes the batches of one round: at most one per partition, none beyond what the topic takes, and all of
+// them about maxRequest. Chains that are empty leave the order.
+func (w *writer) pack(msgs []pipeline.Message) error {
+	w.out, w.parcels = w.out[:0], w.parcels[:0]
+	left := w.order[:0]
+	for _, c := range w.order {
+		if len(w.out) < maxRequest {
+			if err := w.packChain(msgs, c); err != nil {
+				return err
+			}
+		}
+		if c.first >= 0 {
+			left = append(left, c)
+		}
+	}
+	w.order = left
+	for i := range w.parcels { // only now does out stay where it is
+		end := len(w.out)
+		if i+1 < len(w.parcels) {
+			end = w.parcels[i+1].start
+		}
+		w.parcels[i].batch = w.out[w.parcels[i].start:end:end]
+	}
+	return nil
+}
+
+// packChain makes one batch of the messages that come next in a partition.
+func (w *writer) packChain(msgs []pipeline.Message, c *chain) error {
+	start := len(w.out)
+	w.appender.Begin(w.out)
+	for c.first >= 0 {
+		m := &msgs[c.first]
+		size := w.appender.Len() + w.appender.Size(m)
+		if w.appender.Count() > 0 && (size > w.sink.maxBatch || start+size > maxRequest) {
+			break
+		}
+		w.appender.Append(m)
+		c.first = w.follows[c.first]
+	}
+	count := w.appender.Count()
+	sequence := w.producer.sequences(w.sink.Topic, w.partitioner.partitions)[c.partition]
+	out, err := w.appender.Finish(w.producer.stamp(sequence), w.compressor)
+	if err != nil {
+		return err
+	}
+	w.out = out
+	w.parcels = append(w.parcels, parcel{partition: c.partition, count: count, start: start})
+	return nil
+}
+
+// send sends one round and moves the sequence numbers on.
+func (w *writer) send(ctx context.Context) error {
+	if w.transaction != nil {
+		w.joining = w.joining[:0]
+		for i := range w.parcels {
+			w.joining = append(w.joining, w.parcels[i].partition)
+		}
+		if err := w.transaction.join(ctx, w.sink.Topic, w.joining); err != nil {
+			return err
+		}
+	}
+	if err := w.sender.send(ctx, w.sink.topic, w.producer.name, w.parcels); err != nil {
+		return lose(ctx, err)
+	}
+	sequences := w.producer.sequences(w.sink.Topic, w.partitioner.partitions)
+	for i := range w.parcels {
+		p := &w.parcels[i]
+		sequences[p.partition] = batch.NextSequence(sequences[p.partition], p.count)
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package route
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/streamcrypt/streamcrypt/connectors/kafka"
+	"github.com/streamcrypt/streamcrypt/internal/route/address"
+	"github.com/streamcrypt/streamcrypt/keys/local"
+)
+
+// kafkaConn says how a cluster is reached and who we are there. Ends that say the same share one way to it.
+type kafkaConn struct {
+	brokers string // with commas between them
+	tls     bool
+	ca      string // a PEM file with the roots to trust instead of the system's
+	// PEM files with the client's certificate and its private key:
+	cert, key string
+
+	sasl, user, passwordFile string
+}
+
+func (c *kafkaConn) read(hosts []string, p *address.Params) error {
+	*c = kafkaConn{
+		brokers: strings.Join(hosts, ","),
+		tls:     p.Bool("tls"), ca: p.Text("ca"), cert: p.Text("cert"), key: p.Text("key"),
+		sasl: p.Choice("sasl", "plain", "scram-sha-256", "scram-sha-512"), user: p.Text("user"), passwordFile: p.Text("password-file"),
+	}
+	c.tls = c.tls || c.ca != "" || c.cert != ""
+	switch {
+	case (c.cert == "") != (c.key == ""):
+		return &Error{Err: errors.New("a certificate without its key, or a key without its certificate"), Hint: "name both: cert=FILE&key=FILE"}
+	case c.sasl != "" && (c.user == "" || c.passwordFile == ""):
+		return &Error{Err: errors.New("sasl without a user and a password"), Hint: "name both: user=NAME&password-file=FILE"}
+	case c.sasl == "" && (c.user != "" || c.passwordFile != ""):
+		return &Error{Err: errors.New("a user and no mechanism"), Hint: "say how it is proved: sasl=plain, scram-sha-256 or scram-sha-512"}
+	}
+	return nil
+}
+
+// options reads the files that the connection names.
+func (c *kafkaConn) options(log *slog.Logger) (o kafka.ClusterOptions, err error) {
+	o = kafka.ClusterOptions{Brokers: strings.Split(c.brokers, ","), Log: log}
+	if c.tls {
+		if o.TLS, err = c.tlsConfig(); err != nil {
+			return o, err
+		}
+	}
+	if c.sasl == "" {
+		return o, nil
+	}
+	password, err := readPassword(c.passwordFile, log)
+	if err != nil {
+		return o, err
+	}
+	if c.sasl == "plain" && !c.tls {
+		log.Warn("kafka: sasl=plain without tls=true shows the password to whoever sees the connection", "brokers", c.brokers)
+	}
+	o.SASL, err = kafka.Mechanism(c.sasl, c.user, password)
+	return o, err
+}
+
+func (c *kafkaConn) tlsConfig() (*tls.Config, error) {
+	o := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.ca != "" {
+		roots, err := os.ReadFile(c.ca)
+		if err != nil {
+			return nil, fmt.Errorf("ca: %w", err)
+		}
+		o.RootCAs = x509.NewCertPool()
+		if !o.RootCAs.AppendCertsFromPEM(roots) {
+			return nil, fmt.Errorf("ca: %s: no certificate in it", c.ca)
+		}
+	}
+	if c.cert != "" {
+		pair, err := tls.LoadX509KeyPair(c.cert, c.key)
+		if err != nil {
+			return nil, fmt.Errorf("cert: %w", err)
+		}
+		o.Certificates = []tls.Certificate{pair}
+	}
+	return o, nil
+}
+
+// readPassword reads a password. One newline at the end of the file is ignored.
+func readPassword(name string, log *slog.Logger) (string, error) {
+	password, err := os.ReadFile(name)
+	if err != nil {
+		return "", fmt.Errorf("password: %w", err)
+	}
+	if info, err := os.Stat(name); err == nil && local.WidePermissions(info.Mode()) {
+		log.Warn("password can be read by others than its owner", "file", name, "mode", info.Mode().Perm().String())
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(string(password), "\n"), "\r"), nil
+}

@@ -1,0 +1,160 @@
+package kekcache_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/chunker"
+	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/keys"
+)
+
+// TestWhichKEKs says which of two KEKs, "a" and then "b", are asked, and what becomes of it.
+func TestWhichKEKs(t *testing.T) {
+	broken := errors.New("broken")
+	for name, test := range map[string]struct {
+		recipients string
+		a, b       keys.Class // -1: it works
+		askA, askB int
+		want       any // nil, ErrUnknownKey, broken, or a keys.Class
+	}{
+		"only one fits":             {"x b y", -1, -1, 0, 1, nil},
+		"order of configuration":    {"b a", -1, -1, 1, 0, nil},
+		"none fits":                 {"x y", -1, -1, 0, 0, kekcache.ErrUnknownKey},
+		"no recipients":             {"", -1, -1, 0, 0, kekcache.ErrUnknownKey},
+		"first does not unwrap":     {"a b", keys.BadWrap, -1, 1, 1, nil},
+		"none unwraps":              {"a b", keys.BadWrap, keys.BadWrap, 1, 1, kekcache.ErrUnknownKey},
+		"once each":                 {"a a b b", keys.BadWrap, keys.BadWrap, 1, 1, kekcache.ErrUnknownKey},
+		"first is gone":             {"a b", keys.Gone, -1, 1, 1, nil},
+		"first is gone, last bad":   {"a b", keys.Gone, keys.BadWrap, 1, 1, keys.Gone},
+		"first is bad, last gone":   {"a b", keys.BadWrap, keys.Gone, 1, 1, keys.Gone},
+		"first is away":             {"a b", keys.Away, -1, 1, 1, nil},
+		"first breaks its contract": {"a b", 99, keys.BadWrap, 1, 1, broken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := newKEK("a"), newKEK("b")
+			for k, class := range map[*fakeKEK]keys.Class{a: test.a, b: test.b} {
+				switch class {
+				case -1:
+				case 99:
+					k.set(broken, 0)
+				default:
+					k.set(k.fault(class), 0)
+				}
+			}
+			c := newOpening(t, kekcache.OpeningOptions{}, a, b)
+			m := newMessage(1, strings.Fields(test.recipients)...)
+			k, err := m.unwrap(t.Context(), c)
+			var service *keys.Error
+			switch want := test.want.(type) {
+			case nil:
+				m.check(t, k, err)
+			case error:
+				if !errors.Is(err, want) {
+					t.Errorf("got %v, want %v", err, want)
+				}
+			case keys.Class:
+				if !errors.As(err, &service) || service.Class != want || errors.Is(err, kekcache.ErrUnknownKey) {
+					t.Errorf("got %v, want %v", err, want)
+				}
+			}
+			if a.count() != test.askA || b.count() != test.askB {
+				t.Errorf("a was asked %d times, b %d times", a.count(), b.count())
+			}
+		})
+	}
+}
+
+// TestGoneIsNotRemembered: a KEK that can be used again is used.
+func TestGoneIsNotRemembered(t *testing.T) {
+	kek := newKEK("kek")
+	kek.gone()
+	c := newOpening(t, kekcache.OpeningOptions{}, kek)
+	m := newMessage(1, "kek")
+	if _, err := m.unwrap(t.Context(), c); err == nil {
+		t.Fatal("no error")
+	}
+	kek.fine()
+	m.opens(t, c)
+}
+
+func TestWaitForServiceThatIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kek, bad, log := newKEK("kek"), newKEK("bad"), &logged{}
+		kek.away()
+		bad.set(bad.fault(keys.BadWrap), 0)
+		c := newOpening(t, kekcache.OpeningOptions{Log: log.logger()}, bad, kek)
+		m := newMessage(1, "bad", "kek")
+		time.AfterFunc(time.Hour, kek.fine)
+		before := time.Now()
+		m.opens(t, c)
+		if waited := time.Since(before); waited < time.Hour || waited > time.Hour+6*time.Second {
+			t.Errorf("waited %s", waited)
+		}
+		if n := kek.count(); n < 3600/5 || n > 3600/2+20 {
+			t.Errorf("asked %d times in an hour", n)
+		}
+		if bad.count() != 1 {
+			t.Errorf("asked a KEK %d times that does not unwrap", bad.count())
+		}
+		log.want(t, "WARN a key service is away error=kek: test: away", "INFO a key service is back key=kek")
+
+		kek.away()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := newMessage(2, "kek").unwrap(ctx, c); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+	})
+}
+
+// TestAgeCountsFromUnwrap: a key that was long waited for is kept as long as any other.
+func TestAgeCountsFromUnwrap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kek := newKEK("kek")
+		kek.away()
+		c := newOpening(t, kekcache.OpeningOptions{MaxAge: time.Minute}, kek)
+		m := newMessage(1, "kek")
+		time.AfterFunc(time.Hour, kek.fine)
+		m.opens(t, c)
+		before := kek.count()
+		time.Sleep(30 * time.Second)
+		m.opens(t, c)
+		if kek.count() != before {
+			t.Error("unwrapped again")
+		}
+	})
+}
+
+func TestUnwrappedKeyOfWrongSize(t *testing.T) {
+	for _, size := range []int{0, 16, 31, 33} {
+		kek := newKEK("kek")
+		c := newOpening(t, kekcache.OpeningOptions{}, kek)
+		m := newMessage(1, "kek")
+		m.recipients[0].Ciphertext = make([]byte, size)
+		m.refused(t, c, kekcache.ErrUnknownKey)
+		if !kek.cleared() {
+			t.Errorf("%d bytes were left in memory", size)
+		}
+	}
+}
+
+// TestUnreadableRecipients: the error is the parser's, and asked for again each time.
+func TestUnreadableRecipients(t *testing.T) {
+	c := newOpening(t, kekcache.OpeningOptions{}, newKEK("kek"))
+	bad := errors.New("malformed")
+	for want := 1; want <= 2; want++ {
+		calls := want - 1
+		_, err := c.Unwrap(t.Context(), make([]byte, chunker.CommitmentSize), nil, func() ([]keys.Wrapped, error) {
+			calls++
+			return nil, bad
+		})
+		if !errors.Is(err, bad) || calls != want {
+			t.Errorf("%v after %d calls", err, calls)
+		}
+	}
+}

@@ -1,0 +1,191 @@
+package testcontainers
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
+	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/wait"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const kafkaPort = "9092/tcp"
+
+// kafkaServer is one broker that is its own controller, with a client that is not ours.
+type kafkaServer struct {
+	container *testcontainers.DockerContainer
+	address   string
+	client    *kgo.Client
+}
+
+// startKafka starts a broker. It keeps its address when it is started again: the host's port is chosen beforehand, since a
+// broker must tell clients where it is.
+func startKafka(t *testing.T) *kafkaServer {
+	t.Helper()
+	needEngine(t)
+	port := freePort(t)
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	c, err := testcontainers.Run(t.Context(), "apache/kafka:4.3.1",
+		testcontainers.WithExposedPorts(kafkaPort),
+		testcontainers.WithHostConfigModifier(func(h *container.HostConfig) {
+			h.PortBindings = network.PortMap{network.MustParsePort(kafkaPort): {
+				{HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: strconv.Itoa(port)},
+			}}
+		}),
+		testcontainers.WithEnv(map[string]string{
+			"KAFKA_NODE_ID":                                  "1",
+			"KAFKA_PROCESS_ROLES":                            "broker,controller",
+			"KAFKA_CONTROLLER_QUORUM_VOTERS":                 "1@localhost:9093",
+			"KAFKA_CONTROLLER_LISTENER_NAMES":                "CONTROLLER",
+			"KAFKA_LISTENERS":                                "PLAINTEXT://:9092,CONTROLLER://:9093",
+			"KAFKA_ADVERTISED_LISTENERS":                     "PLAINTEXT://" + address,
+			"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP":           "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+			"KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR":         "1",
+			"KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+			"KAFKA_TRANSACTION_STATE_LOG_MIN_ISR":            "1",
+			"KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS":         "0",
+			"KAFKA_HEAP_OPTS":                                "-Xms256m -Xmx512m",
+		}),
+		testcontainers.WithWaitStrategyAndDeadline(2*time.Minute, wait.ForListeningPort(kafkaPort)),
+	)
+	testcontainers.CleanupContainer(t, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &kafkaServer{container: c, address: address}
+	k.client = k.connect(t)
+	k.ready(t)
+	return k
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// ready waits until the broker answers.
+func (k *kafkaServer) ready(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for k.client.Ping(ctx) != nil {
+		if ctx.Err() != nil {
+			t.Fatal("the broker does not answer")
+		}
+	}
+}
+
+// restart ends the broker as an operator would, and starts it again.
+func (k *kafkaServer) restart(t *testing.T) {
+	t.Helper()
+	grace := 20 * time.Second
+	if err := k.container.Stop(t.Context(), &grace); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.container.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	k.ready(t)
+}
+
+func (k *kafkaServer) connect(t *testing.T, opts ...kgo.Opt) *kgo.Client {
+	t.Helper()
+	c, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(k.address)}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// url names a topic as the command does.
+func (k *kafkaServer) url(topic string) string { return "kafka://" + k.address + "/" + topic }
+
+func (k *kafkaServer) topic(t *testing.T, name string, partitions int32) {
+	t.Helper()
+	req := kmsg.NewPtrCreateTopicsRequest()
+	topic := kmsg.NewCreateTopicsRequestTopic()
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, partitions, 1
+	req.Topics = append(req.Topics, topic)
+	res, err := req.RequestWith(t.Context(), k.client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code := res.Topics[0].ErrorCode; code != 0 {
+		t.Fatalf("topic %s: error %d", name, code)
+	}
+}
+
+// ends are the offsets behind the last record of each partition, of open transactions too.
+func (k *kafkaServer) ends(t *testing.T, topic string, partitions int32) []int64 {
+	t.Helper()
+	req := kmsg.NewPtrListOffsetsRequest()
+	rt := kmsg.NewListOffsetsRequestTopic()
+	rt.Topic = topic
+	for p := range partitions {
+		rp := kmsg.NewListOffsetsRequestTopicPartition()
+		rp.Partition, rp.Timestamp = p, -1
+		rt.Partitions = append(rt.Partitions, rp)
+	}
+	req.Topics = append(req.Topics, rt)
+	res, err := req.RequestWith(t.Context(), k.client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ends := make([]int64, partitions)
+	for _, p := range res.Topics[0].Partitions {
+		if p.ErrorCode != 0 {
+			t.Fatalf("%s/%d: error %d", topic, p.Partition, p.ErrorCode)
+		}
+		ends[p.Partition] = p.Offset
+	}
+	return ends
+}
+
+// read gives see all that a consumer of committed records sees of a topic up to now, in order per partition.
+func (k *kafkaServer) read(t *testing.T, topic string, partitions int32, see func(*kgo.Record)) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	left := map[int32]int64{}
+	starts := map[int32]kgo.Offset{}
+	for p, end := range k.ends(t, topic, partitions) {
+		if end > 0 {
+			left[int32(p)] = end - 1
+		}
+		starts[int32(p)] = kgo.NewOffset().AtStart()
+	}
+	c := k.connect(t, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: starts}),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
+	defer c.Close()
+	for len(left) > 0 {
+		fetches := c.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			t.Fatalf("reading %s, left are %v: %v", topic, left, err)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			if last, ok := left[r.Partition]; ok && r.Offset >= last {
+				delete(left, r.Partition)
+			}
+			if !r.Attrs.IsControl() {
+				see(r)
+			}
+		})
+	}
+}
+
+// place names a record in messages of tests.
+func place(r *kgo.Record) string { return fmt.Sprintf("%s/%d@%d", r.Topic, r.Partition, r.Offset) }

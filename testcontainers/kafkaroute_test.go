@@ -1,0 +1,225 @@
+package testcontainers
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+const parts = 4
+
+// kafkaTest is what the tests with a broker share: the broker, and a key.
+type kafkaTest struct {
+	*kafkaServer
+	key string // URL
+}
+
+// TestKafka carries records between topics of a real broker, through the built command. The tests take turns: one of them
+// restarts the broker.
+func TestKafka(t *testing.T) {
+	k := kafkaTest{kafkaServer: startKafka(t)}
+	path := filepath.Join(t.TempDir(), "key.jwk")
+	streamcrypt(t.Context(), t, "keygen", "local", "--out", path)
+	k.key = "local:" + path
+	t.Run("fidelity", k.testFidelity)
+	t.Run("aborted transactions", k.testAborted)
+	t.Run("broker restart", k.testBrokerRestart)
+	t.Run("killed run", k.testKilledRun)
+	t.Run("killed member", k.testKilledMember)
+}
+
+// run runs a command on a route to its end.
+func (k *kafkaTest) run(t *testing.T, command, from, to string) {
+	t.Helper()
+	args := []string{command, "--key", k.key, "--from", from}
+	if to != "" {
+		args = append(args, "--to", to)
+	}
+	start := time.Now()
+	streamcrypt(t.Context(), t, args...)
+	t.Logf("%s took %v", command, time.Since(start).Round(time.Millisecond))
+}
+
+// testFidelity: what comes out is what went in, in both deliveries, and nothing of it can be read on the way.
+func (k *kafkaTest) testFidelity(t *testing.T) {
+	s := series{partitions: parts, n: 200_000, large: 1000}
+	k.topic(t, "fidelity", parts)
+	k.put(t, "fidelity", 0, s.n, s.record, kgo.ProducerBatchCompression(kgo.ZstdCompression()))
+	for _, delivery := range []string{"exactly-once", "at-least-once"} {
+		t.Run(delivery, func(t *testing.T) {
+			sealed, opened := "fidelity-sealed-"+delivery, "fidelity-opened-"+delivery
+			to := "?create=true&delivery=" + delivery
+			k.run(t, "encrypt", k.url("fidelity?until=end&group=enc-"+delivery), k.url(sealed+to))
+			k.run(t, "verify", k.url(sealed), "")
+			k.run(t, "decrypt", k.url(sealed+"?until=end&group=dec-"+delivery), k.url(opened+to))
+			k.compare(t, opened, s, s.record)
+			k.checkSealed(t, sealed, s)
+		})
+	}
+}
+
+// checkSealed looks at what can be seen of sealed records.
+func (k *kafkaTest) checkSealed(t *testing.T, topic string, s series) {
+	t.Helper()
+	seen, bad := make([]int, s.partitions), 0
+	k.read(t, topic, s.partitions, func(r *kgo.Record) {
+		was := s.record(topic, seen[r.Partition]*int(s.partitions)+int(r.Partition))
+		seen[r.Partition]++
+		switch {
+		case was.Value == nil && r.Value == nil && len(r.Headers) == len(was.Headers)+1:
+		case was.Value != nil && len(r.Value) > len(was.Value) && (len(was.Value) < 8 || !bytes.Contains(r.Value, was.Value)):
+		default:
+			if bad++; bad <= 5 {
+				t.Errorf("%s: %d bytes of value became %d", place(r), len(was.Value), len(r.Value))
+			}
+		}
+	})
+}
+
+// testAborted: what a producer has taken back is not sealed, at the end of the topic neither.
+func (k *kafkaTest) testAborted(t *testing.T) {
+	k.topic(t, "restless", parts)
+	const rounds, size = 40, 200
+	s := series{partitions: parts, n: rounds * size}
+	c := k.connect(t, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.TransactionalID("restless"))
+	write := func(from int, end kgo.TransactionEndTry) {
+		if err := c.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		records := make([]*kgo.Record, size)
+		for i := range records {
+			records[i] = s.numbered("restless", from+i)
+			if end == kgo.TryAbort {
+				records[i].Key = []byte("taken back")
+			}
+		}
+		if err := c.ProduceSync(t.Context(), records...).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.EndTransaction(t.Context(), end); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range rounds {
+		write(i*size, kgo.TryCommit)
+		write(0, kgo.TryAbort)
+	}
+	k.run(t, "encrypt", k.url("restless?until=end&group=restless"), k.url("restless-sealed?create=true"))
+	k.run(t, "decrypt", k.url("restless-sealed?until=end"), k.url("restless-opened?create=true"))
+	k.compare(t, "restless-opened", s, s.numbered)
+}
+
+// testBrokerRestart: two members of groups go on when the broker has come back, and nothing is missing or there twice.
+func (k *kafkaTest) testBrokerRestart(t *testing.T) {
+	s := series{partitions: parts, n: 120_000}
+	k.topic(t, "restart", parts)
+	k.put(t, "restart", 0, s.n/2, s.numbered)
+	var members []*process
+	for _, delivery := range []string{"exactly-once", "at-least-once"} {
+		members = append(members, start(t, "encrypt", "--key", k.key, "--from", k.url("restart?group=restart-"+delivery),
+			"--to", k.url("restart-sealed-"+delivery+"?create=true&delivery="+delivery)))
+	}
+	k.await(t, "restart-sealed-exactly-once", s.n/10)
+	k.restart(t)
+	k.put(t, "restart", s.n/2, s.n, s.numbered)
+	for _, delivery := range []string{"exactly-once", "at-least-once"} {
+		k.await(t, "restart-sealed-"+delivery, s.n)
+	}
+	for _, m := range members {
+		m.end(t)
+	}
+	k.once(t, "restart-sealed-exactly-once", s)
+	for _, delivery := range []string{"exactly-once", "at-least-once"} {
+		opened := "restart-opened-" + delivery
+		k.run(t, "decrypt", k.url("restart-sealed-"+delivery+"?until=end&group=dec"), k.url(opened+"?create=true"))
+		k.compare(t, opened, s, s.numbered)
+	}
+}
+
+// testKilledRun kills a run with an end at random points; the next one goes on.
+func (k *kafkaTest) testKilledRun(t *testing.T) {
+	s := series{partitions: parts, n: 400_000}
+	k.topic(t, "killed", parts)
+	k.put(t, "killed", 0, s.n, s.numbered)
+	args := []string{"encrypt", "--key", k.key, "--from", k.url("killed?until=end&group=killed"), "--to", k.url("killed-sealed?create=true")}
+	rnd := rand.New(rand.NewPCG(5, uint64(time.Now().UnixNano())))
+	for i := range 5 {
+		p := start(t, args...)
+		k.await(t, "killed-sealed", i*s.n/8+rnd.IntN(s.n/10))
+		p.kill(t)
+	}
+	streamcrypt(t.Context(), t, args...)
+	k.once(t, "killed-sealed", s)
+	k.run(t, "decrypt", k.url("killed-sealed?until=end&group=dec"), k.url("killed-opened?create=true"))
+	k.compare(t, "killed-opened", s, s.numbered)
+}
+
+// testKilledMember kills a member of a group, which comes back under its name.
+func (k *kafkaTest) testKilledMember(t *testing.T) {
+	s := series{partitions: parts, n: 200_000}
+	k.topic(t, "member", parts)
+	rnd := rand.New(rand.NewPCG(6, uint64(time.Now().UnixNano())))
+	args := []string{
+		"encrypt", "--key", k.key, "--instance", "one",
+		"--from", k.url("member?group=member"), "--to", k.url("member-sealed?create=true"),
+	}
+	const kills = 3
+	for i := range kills {
+		p := start(t, args...)
+		k.put(t, "member", i*s.n/4, (i+1)*s.n/4, s.numbered)
+		k.await(t, "member-sealed", i*s.n/4+rnd.IntN(s.n/4))
+		p.kill(t)
+	}
+	p := start(t, args...)
+	k.put(t, "member", kills*s.n/4, s.n, s.numbered)
+	k.await(t, "member-sealed", s.n)
+	p.end(t)
+	k.once(t, "member-sealed", s)
+	k.run(t, "decrypt", k.url("member-sealed?until=end&group=dec"), k.url("member-opened?create=true"))
+	k.compare(t, "member-opened", s, s.numbered)
+}
+
+// await waits until a consumer of committed records has seen n of a topic, which may not be there yet.
+func (k *kafkaTest) await(t *testing.T, topic string, n int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	c := k.connect(t, kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.MetadataMinAge(100*time.Millisecond), kgo.UnknownTopicRetries(-1))
+	defer c.Close()
+	for seen := 0; seen < n; {
+		fetches := c.PollFetches(ctx)
+		seen += fetches.NumRecords()
+		if ctx.Err() != nil {
+			t.Fatalf("%s: %d records of %d: %v", topic, seen, n, ctx.Err())
+		}
+	}
+}
+
+// once checks that a consumer of committed records sees each numbered record once, in order per partition.
+func (k *kafkaTest) once(t *testing.T, topic string, s series) {
+	t.Helper()
+	next, wrong, total := make([]int, s.partitions), 0, 0
+	for p := range next {
+		next[p] = p
+	}
+	k.read(t, topic, s.partitions, func(r *kgo.Record) {
+		total++
+		if want := fmt.Sprintf("%09d", next[r.Partition]); string(r.Key) != want {
+			if wrong++; wrong <= 5 {
+				t.Errorf("%s: got %s, want %s", place(r), r.Key, want)
+			}
+		}
+		next[r.Partition] += int(s.partitions)
+	})
+	if least := slices.Min(next); total != s.n || least < s.n {
+		t.Errorf("%s: %d records, want %d", topic, total, s.n)
+	}
+}
