@@ -40,6 +40,8 @@ func startKafka(t *testing.T) *kafkaServer {
 				{HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: strconv.Itoa(port)},
 			}}
 		}),
+		// The start script writes configuration files, which not every build of the image lets its own user do.
+		testcontainers.WithConfigModifier(func(c *container.Config) { c.User = "root" }),
 		testcontainers.WithEnv(map[string]string{
 			"KAFKA_NODE_ID":                                  "1",
 			"KAFKA_PROCESS_ROLES":                            "broker,controller",
@@ -54,7 +56,7 @@ func startKafka(t *testing.T) *kafkaServer {
 			"KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS":         "0",
 			"KAFKA_HEAP_OPTS":                                "-Xms256m -Xmx512m",
 		}),
-		testcontainers.WithWaitStrategyAndDeadline(2*time.Minute, wait.ForListeningPort(kafkaPort)),
+		testcontainers.WithWaitStrategyAndDeadline(2*time.Minute, wait.ForLog("Kafka Server started")),
 	)
 	testcontainers.CleanupContainer(t, c)
 	if err != nil {
@@ -82,8 +84,10 @@ func (k *kafkaServer) ready(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for k.client.Ping(ctx) != nil {
-		if ctx.Err() != nil {
+		select {
+		case <-ctx.Done():
 			t.Fatal("the broker does not answer")
+		case <-time.After(50 * time.Millisecond): // asked again; the answer decides
 		}
 	}
 }

@@ -62,6 +62,9 @@ func TestBodyAgainstOracle(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if n := bodySize(&m, len(m.Value)); n != len(want) {
+			t.Fatalf("message %d: sized %d, is %d", i, n, len(want))
+		}
 		if got := appendBody(nil, &m); !bytes.Equal(got, want) {
 			t.Fatalf("message %d: % x, want % x", i, got[:20], want[:20])
 		}

@@ -130,22 +130,10 @@ func TestLineNamed(t *testing.T) {
 	}
 }
 
-func TestLineTimeRange(t *testing.T) {
-	for _, year := range []int{-1, 10_000} {
-		m := pipeline.Message{Value: []byte("v"), Time: time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)}
-		if _, err := appendLine(nil, &m); err == nil {
-			t.Errorf("year %d was written", year)
-		}
-	}
-}
-
 // TestLineIsJSON checks the writer against encoding/json.
 func TestLineIsJSON(t *testing.T) {
 	for i, m := range messages(300) {
-		line, err := appendLine(nil, &m)
-		if err != nil {
-			t.Fatal(err)
-		}
+		line := appendLine(nil, &m)
 		var got struct {
 			Key, Value *string
 			Value64    []byte
@@ -164,10 +152,7 @@ func TestThroughSeq(t *testing.T) {
 	dir := t.TempDir()
 	var lines []byte
 	for _, m := range messages(500) {
-		var err error
-		if lines, err = appendLine(lines, &m); err != nil {
-			t.Fatal(err)
-		}
+		lines = appendLine(lines, &m)
 	}
 	a := store(t, dir+"/a.ndjson", lines)
 	if err := copyFile(t, sourceOptions(a, NDJSON), sinkOptions(dir+"/b.scx", Seq)); err != nil {
@@ -194,9 +179,9 @@ func FuzzLineRoundTrip(f *testing.F) {
 				*b = []byte{}
 			}
 		}
-		line, err := appendLine(nil, &m)
-		if err != nil {
-			t.Fatal(err)
+		line := appendLine(nil, &m)
+		if len(line) != lineSize(&m, len(m.Value)) || len(line) > lineBound(&m, len(m.Value)) {
+			t.Fatalf("%d bytes, sized %d, bound %d", len(line), lineSize(&m, len(m.Value)), lineBound(&m, len(m.Value)))
 		}
 		got, err := decodeLine(string(line))
 		if err != nil {
@@ -213,8 +198,7 @@ func FuzzLineRoundTrip(f *testing.F) {
 // parser takes encoding/json takes too.
 func FuzzLine(f *testing.F) {
 	for _, m := range messages(20) {
-		line, _ := appendLine(nil, &m)
-		f.Add(line)
+		f.Add(appendLine(nil, &m))
 	}
 	f.Add([]byte(`{"value":"\ud83d\ude00\n","headers":[["a",{"b64":"AA=="}]]}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
@@ -231,11 +215,7 @@ func FuzzLine(f *testing.F) {
 		if !json.Valid(line) {
 			t.Fatalf("not JSON: %q", line)
 		}
-		again, err := appendLine(nil, &m)
-		if err != nil {
-			t.Skip(err)
-		}
-		got, err := decodeLine(string(again))
+		got, err := decodeLine(string(appendLine(nil, &m)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -158,7 +158,9 @@ func TestSeqRearranged(t *testing.T) {
 		"no end":             {join(head, rec(0), rec(1), rec(2)), ErrTruncated},
 		"behind the end":     {join(head, rec(0), rec(1), rec(2), end, rec(2)), ErrTruncated},
 		"trailing bytes":     {join(b, []byte("x")), ErrTruncated},
-		"trailing zeros":     {join(b, make([]byte, 64)), ErrTruncated},
+		"8 zeros at the end": {join(b, make([]byte, 8)), ErrTruncated},
+		"trailing zeros":     {join(b, make([]byte, 64)), ErrMalformed},
+		"zeros, then more":   {join(head, rec(0), make([]byte, 8), rec(1), rec(2), end), ErrMalformed},
 		"empty":              {nil, ErrTruncated},
 		"another format":     {[]byte(`{"value":"v"}`), ErrMalformed},
 		"unknown type":       {join(head, frame(append([]byte{2}, body(msgs[0])...)...), end), ErrMalformed},
@@ -168,6 +170,7 @@ func TestSeqRearranged(t *testing.T) {
 		"end with a key":     {join(head, frame(append([]byte{1}, body(pipeline.Message{Key: []byte("k"), Time: endMessage(nil).Time, Value: []byte("x")})...)...)), ErrMalformed},
 		"end with a time":    {join(head, frame(append([]byte{1}, body(pipeline.Message{Value: []byte("x")})...)...)), ErrMalformed},
 		"end without a seal": {join(head, frame(append([]byte{1}, body(*endMessage(nil))...)...)), ErrMalformed},
+		"claims 4 GiB, ends": {join(head, []byte("\xff\xff\xff\xff\x00\x00\x00\x00")), ErrTruncated},
 		"claims 4 GiB":       {join(head, []byte("\xff\xff\xff\xff\x00\x00\x00\x00\x00")), ErrTooLarge},
 		"claims 64 MiB":      {join(head, []byte("\x04\x00\x00\x00\x00\x00\x00\x00\x00")), ErrTruncated},
 	} {
@@ -284,14 +287,14 @@ func TestSeqAppendChecksSeals(t *testing.T) {
 
 func TestSeqLimits(t *testing.T) {
 	m := pipeline.Message{Value: make([]byte, 100), Headers: make([]pipeline.Header, 3)}
-	for _, change := range []func(*SinkOptions){
-		func(o *SinkOptions) { o.MaxRecord = 80 },
-		func(o *SinkOptions) { o.MaxHeaders = 2 },
+	for reason, change := range map[string]func(*SinkOptions){
+		"too-large": func(o *SinkOptions) { o.MaxRecord = 80 },
+		"header":    func(o *SinkOptions) { o.MaxHeaders = 2 },
 	} {
 		for _, f := range []Format{NDJSON, Seq} {
 			o := sinkOptions(temp(t, "a"), f)
 			change(&o)
-			if err := write(t, o, m); !errors.Is(err, ErrTooLarge) {
+			if err := write(t, o, m); reasonOf(err) != reason {
 				t.Errorf("%s written: %v", f, err)
 			}
 			path := temp(t, "b")

@@ -227,6 +227,8 @@ func TestLinesAppend(t *testing.T) {
 		{one, one + "\n" + one + "\n"},
 		{one + "\n" + one[:8], one + "\n" + one + "\n"},
 		{one[:8], one + "\n"},
+		{one + "\n" + one[:8] + "\x00\x00", one + "\n" + one + "\n"},
+		{one + "\n\x00\x00", one + "\n" + one + "\n"},
 	} {
 		o := sinkOptions(store(t, temp(t, "out"), []byte(c.before)), NDJSON)
 		o.Append = true
@@ -235,6 +237,22 @@ func TestLinesAppend(t *testing.T) {
 		}
 		if got := string(load(t, o.Path)); got != c.after {
 			t.Errorf("%q became %q", c.before, got)
+		}
+	}
+}
+
+// TestLinesAppendToOthers checks that a last line which this package cannot have begun is not cut off.
+func TestLinesAppendToOthers(t *testing.T) {
+	for _, before := range []string{
+		`{"a":1}` + "\n" + `{"precious":"data"}`, `{"value":"1","value":"2"}`, `["value"]`, `17`, "a note", " ",
+	} {
+		o := sinkOptions(store(t, temp(t, "out"), []byte(before)), NDJSON)
+		o.Append = true
+		if err := write(t, o, messages(1)...); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%q: %v", before, err)
+		}
+		if got := string(load(t, o.Path)); got != before {
+			t.Errorf("%q became %q", before, got)
 		}
 	}
 }

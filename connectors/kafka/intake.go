@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
 
-	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -26,103 +24,6 @@ const (
 	// missingTime is how long a topic may be unknown to the brokers before it counts as deleted.
 	missingTime = 30 * time.Second
 )
-
-// partition is one partition that a lane reads. It belongs to the lane's reader.
-type partition struct {
-	number int32
-	index  int // in intake.parts
-	place  string
-	next   int64 // where the next fetch begins
-	end    int64 // where a bounded run ends; -1 if never
-	status *status
-
-	reader    batch.Reader
-	committed batch.Committed
-	within    bool // the reader is in a batch that is to be read
-
-	replica      int32 // to be read instead of the leader until replicaUntil; -1 if none
-	replicaUntil time.Time
-}
-
-func (p *partition) finished() bool { return p.end >= 0 && p.next >= p.end }
-
-// broker is whom to ask; -1 if nobody leads.
-func (p *partition) broker(t *topic) int32 {
-	if p.replica >= 0 && time.Now().Before(p.replicaUntil) {
-		return p.replica
-	}
-	return t.leader(p.number).id
-}
-
-// take appends what has been fetched to records, until there is none left (full is false) or records is full.
-func (p *partition) take(records *batch.Records, limit int) (full bool, err error) {
-	for !p.finished() {
-		if !p.within {
-			info, err := p.reader.Next()
-			p.moved()
-			if err == io.EOF {
-				return false, nil
-			}
-			if err != nil {
-				return false, err
-			}
-			p.within = p.committed.Admits(info)
-			continue
-		}
-		from := len(records.Messages)
-		more, err := p.reader.Read(records, limit)
-		p.cut(records, from)
-		p.moved()
-		if err != nil {
-			return false, err
-		}
-		if more && !p.finished() {
-			return true, nil
-		}
-		p.within = false
-	}
-	return false, nil
-}
-
-// moved notes how far the reader is.
-func (p *partition) moved() {
-	p.next = max(p.next, p.reader.Offset())
-	if p.end >= 0 {
-		p.next = min(p.next, p.end)
-	}
-}
-
-// cut drops messages behind the end of a bounded run.
-func (p *partition) cut(records *batch.Records, from int) {
-	if p.end < 0 {
-		return
-	}
-	n := len(records.Messages)
-	for n > from && records.Messages[n-1].Origin.Offset >= p.end {
-		n--
-	}
-	clear(records.Messages[n:])
-	records.Messages = records.Messages[:n]
-}
-
-// fetched is an answer that several batches lean on.
-type fetched struct {
-	answer *wire.FetchResponse
-	users  atomic.Int32
-}
-
-func (f *fetched) release() {
-	if f.users.Add(-1) == 0 {
-		f.answer.Release()
-	}
-}
-
-// lent is a recycled batch.
-type lent struct {
-	batch   pipeline.Batch
-	records batch.Records
-	from    *fetched
-}
 
 // intake reads the partitions of a lane, one fetch after the other. One goroutine uses it; batches are released
 // by any.
@@ -339,31 +240,4 @@ func (in *intake) outOfRange(ctx context.Context, p *partition) error {
 		return fmt.Errorf("%s@%d: the partition ends at %d: it was cut or made anew", p.place, p.next, end)
 	}
 	return nil
-}
-
-func (in *intake) get() *lent {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if n := len(in.free); n > 0 {
-		b := in.free[n-1]
-		in.free = in.free[:n-1]
-		return b
-	}
-	b := new(lent)
-	b.batch.Release = func() {
-		from := b.from
-		in.put(b)
-		from.release()
-	}
-	return b
-}
-
-// put takes a batch back.
-func (in *intake) put(b *lent) {
-	b.records.Reset()
-	b.from = nil
-	b.batch.Messages, b.batch.Ends = nil, b.batch.Ends[:0]
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.free = append(in.free, b)
 }

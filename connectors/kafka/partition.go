@@ -1,95 +1,86 @@
 package kafka
 
 import (
-	"fmt"
-	"math"
+	"io"
+	"time"
 
-	"github.com/streamcrypt/streamcrypt/pipeline"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 )
 
-// Partitioning says which partition of the destination a message goes to.
-type Partitioning int
+// partition is one partition that a lane reads. It belongs to the lane's reader.
+type partition struct {
+	number int32
+	index  int // in intake.parts
+	place  string
+	next   int64 // where the next fetch begins
+	end    int64 // where a bounded run ends; -1 if never
+	status *status
 
-const (
-	// SamePartition keeps a message's partition number, and so the order of its partition. Messages that do
-	// not come from Kafka are partitioned by key.
-	SamePartition Partitioning = iota
-	// ByKey hashes the key as the Java client does (murmur2). A message without a key keeps its partition
-	// number, modulo the number of partitions.
-	ByKey
-)
+	reader    batch.Reader
+	committed batch.Committed
+	within    bool // the reader is in a batch that is to be read
 
-// ParsePartitioning reads "same" or "key".
-func ParsePartitioning(name string) (Partitioning, error) {
-	switch name {
-	case "same":
-		return SamePartition, nil
-	case "key":
-		return ByKey, nil
-	}
-	return 0, fmt.Errorf("kafka: partitioning %q is neither same nor key", name)
+	replica      int32 // to be read instead of the leader until replicaUntil; -1 if none
+	replicaUntil time.Time
 }
 
-// partitioner finds the partitions of messages. One goroutine uses it at a time.
-type partitioner struct {
-	by         Partitioning
-	partitions int32 // of the destination
-	fold       bool  // numbers beyond the last wrap around; without it they are an error
-	kafka      bool  // messages come from Kafka: their places are partitions
+func (p *partition) finished() bool { return p.end >= 0 && p.next >= p.end }
 
-	place string // neighbours are mostly of one place
-	from  int32
-	known bool
-	turn  int32 // where messages without key and partition go
+// broker is whom to ask; -1 if nobody leads.
+func (p *partition) broker(t *topic) int32 {
+	if p.replica >= 0 && time.Now().Before(p.replicaUntil) {
+		return p.replica
+	}
+	return t.leader(p.number).id
 }
 
-// next begins a write: messages with neither key nor partition go to one partition per write.
-func (p *partitioner) next() { p.turn = (p.turn + 1) % p.partitions }
-
-// of returns the partition of m.
-func (p *partitioner) of(m *pipeline.Message) (int32, error) {
-	if p.kafka && m.Origin.Place != p.place {
-		p.place = m.Origin.Place
-		p.from, p.known = partitionOf(m.Origin.Place)
+// take appends what has been fetched to records, until there is none left (full is false) or records is full.
+func (p *partition) take(records *batch.Records, limit int) (full bool, err error) {
+	for !p.finished() {
+		if !p.within {
+			info, err := p.reader.Next()
+			p.moved()
+			if err == io.EOF {
+				return false, nil
+			}
+			if err != nil {
+				return false, err
+			}
+			p.within = p.committed.Admits(info)
+			continue
+		}
+		from := len(records.Messages)
+		more, err := p.reader.Read(records, limit)
+		p.cut(records, from)
+		p.moved()
+		if err != nil {
+			return false, err
+		}
+		if more && !p.finished() {
+			return true, nil
+		}
+		p.within = false
 	}
-	switch {
-	case m.Key != nil && (p.by == ByKey || !p.known):
-		return int32(murmur2(m.Key)&math.MaxInt32) % p.partitions, nil
-	case !p.known:
-		return p.turn, nil
-	case p.by == ByKey || p.fold:
-		return p.from % p.partitions, nil
-	case p.from >= p.partitions:
-		return 0, fmt.Errorf("kafka: %s has no partition of that number among the %d of the destination", m.Origin.Place, p.partitions)
-	}
-	return p.from, nil
+	return false, nil
 }
 
-// murmur2 is the 32-bit MurmurHash2 with the seed that Kafka's Java client uses.
-func murmur2(data []byte) uint32 {
-	const m, seed = 0x5bd1e995, 0x9747b28c
-	h := seed ^ uint32(len(data))
-	for len(data) >= 4 {
-		k := uint32(data[0]) | uint32(data[1])<<8 | uint32(data[2])<<16 | uint32(data[3])<<24
-		k *= m
-		k ^= k >> 24
-		k *= m
-		h *= m
-		h ^= k
-		data = data[4:]
+// moved notes how far the reader is.
+func (p *partition) moved() {
+	p.next = max(p.next, p.reader.Offset())
+	if p.end >= 0 {
+		p.next = min(p.next, p.end)
 	}
-	switch len(data) {
-	case 3:
-		h ^= uint32(data[2]) << 16
-		fallthrough
-	case 2:
-		h ^= uint32(data[1]) << 8
-		fallthrough
-	case 1:
-		h ^= uint32(data[0])
-		h *= m
+}
+
+// cut drops messages behind the end of a bounded run.
+func (p *partition) cut(records *batch.Records, from int) {
+	if p.end < 0 {
+		return
 	}
-	h ^= h >> 13
-	h *= m
-	return h ^ h>>15
+	n := len(records.Messages)
+	for n > from && records.Messages[n-1].Origin.Offset >= p.end {
+		n--
+	}
+	clear(records.Messages[n:])
+	records.Messages = records.Messages[:n]
 }

@@ -46,6 +46,16 @@ func newStep(b *broker, length time.Duration, o owner) *step {
 	return s
 }
 
+// age makes what is open, and what was, old.
+func (s *step) age(t *testing.T) {
+	t.Helper()
+	if err := s.enter(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer s.leave()
+	s.opened, s.before = s.opened.Add(-2*time.Hour), s.before.Add(-2*time.Hour)
+}
+
 // visible is how many committed messages a topic holds, without waiting for those of an open transaction.
 func (s *step) visible(topic string) (n int) {
 	info := s.b.PartitionInfo(topic, 0)
@@ -71,13 +81,17 @@ func from(msgs []pipeline.Message) []pipeline.Message {
 func TestStepIsWhole(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
-	s := newStep(b, time.Millisecond, nobody("g"))
+	s := newStep(b, time.Hour, nobody("g"))
 	defer s.release()
+	s.more = true
 	ctx := t.Context()
 	if err := errors.Join(s.letters.Write(ctx, from(numbered(0, 1)), nil), s.good.Write(ctx, from(numbered(1, 1)), nil)); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(30 * time.Millisecond) // nothing to wait for: the point is that nothing happens
+	s.age(t)
+	if err := s.expire(ctx); err != nil {
+		t.Fatal(err)
+	}
 	if g, l := s.visible("out"), s.visible("dead"); g != -1 || l != -1 {
 		t.Errorf("in the middle of a step %d messages and %d letters are visible", g, l)
 	}
@@ -123,7 +137,7 @@ func TestTransactionCloses(t *testing.T) {
 		t.Error("it did so before its time")
 	}
 	s.more = true
-	time.Sleep(length) // so that only what waits keeps the third one open
+	s.age(t) // only what waits keeps the third one open
 	third := time.Now()
 	write(2)
 	if n := s.visible("out"); n != -1 && time.Since(third) < length {

@@ -1,0 +1,96 @@
+package file
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// endsProperly checks that a seq holds want and nothing else, also by its end record, and that it can
+// be appended to.
+func endsProperly(t *testing.T, path string, want []pipeline.Message, next pipeline.Message) {
+	t.Helper()
+	equal(t, want, readBack(t, path, Seq))
+	o := sinkOptions(path, Seq)
+	o.Append = true
+	if err := write(t, o, next); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, append(copyOf(want), next), readBack(t, path, Seq))
+}
+
+// TestEndBehindRefused checks the end record when the last Write was given a message that the file
+// cannot hold, behind one that it can: neither was written.
+func TestEndBehindRefused(t *testing.T) {
+	msgs := messages(4)
+	o := sinkOptions(temp(t, "out"), Seq)
+	o.MaxRecord = 4096
+	refused := pipeline.Message{Value: make([]byte, 5000)}
+	w, err := newSink(t, o).Open(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Write(t.Context(), msgs[:2], &pipeline.Progress{Messages: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Write(t.Context(), []pipeline.Message{msgs[2], refused}, &pipeline.Progress{Messages: 2}); reasonOf(err) != "too-large" {
+		t.Fatal(err)
+	}
+	if err := w.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	endsProperly(t, o.Path, msgs[:2], msgs[3])
+}
+
+var errNoSpace = errors.New("no space left")
+
+// smallDisk has room for writes of up to room bytes, if that is set.
+type smallDisk struct {
+	*memDisk
+	room int
+}
+
+func (d *smallDisk) open(path string, flag int) (handle, error) {
+	h, err := d.memDisk.open(path, flag)
+	return smallHandle{h, d}, err
+}
+
+type smallHandle struct {
+	handle
+	disk *smallDisk
+}
+
+func (h smallHandle) Write(p []byte) (int, error) {
+	if h.disk.room > 0 && len(p) > h.disk.room {
+		return 0, errNoSpace
+	}
+	return h.handle.Write(p)
+}
+
+// TestEndOnFullDisk checks the end record when the disk took no byte of the last messages, and has
+// room for the end record.
+func TestEndOnFullDisk(t *testing.T) {
+	msgs := messages(4)
+	for i := range msgs {
+		msgs[i].Value = append(make([]byte, 500), byte(i))
+	}
+	d := &smallDisk{memDisk: newMemDisk()}
+	s := newSink(t, sinkOptions("out", Seq))
+	s.disk = d
+	w, err := s.Open(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Write(t.Context(), msgs[:1], &pipeline.Progress{Messages: 1}); err != nil {
+		t.Fatal(err)
+	}
+	d.room = 400
+	if err := w.Write(t.Context(), msgs[1:3], &pipeline.Progress{Messages: 2}); !errors.Is(err, errNoSpace) {
+		t.Fatal(err)
+	}
+	if err := w.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	endsProperly(t, store(t, temp(t, "out"), d.names["out"].now), msgs[:1], msgs[3])
+}
