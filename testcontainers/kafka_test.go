@@ -47,9 +47,10 @@ func startKafka(t *testing.T) *kafkaServer {
 			"KAFKA_PROCESS_ROLES":                            "broker,controller",
 			"KAFKA_CONTROLLER_QUORUM_VOTERS":                 "1@localhost:9093",
 			"KAFKA_CONTROLLER_LISTENER_NAMES":                "CONTROLLER",
-			"KAFKA_LISTENERS":                                "PLAINTEXT://:9092,CONTROLLER://:9093",
-			"KAFKA_ADVERTISED_LISTENERS":                     "PLAINTEXT://" + address,
-			"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP":           "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+			"KAFKA_LISTENERS":                                "CLIENTS://:9092,CONTROLLER://:9093,BROKERS://localhost:9094",
+			"KAFKA_ADVERTISED_LISTENERS":                     "CLIENTS://" + address + ",BROKERS://localhost:9094",
+			"KAFKA_INTER_BROKER_LISTENER_NAME":               "BROKERS", // a broker talks to itself about transactions
+			"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP":           "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT,BROKERS:PLAINTEXT",
 			"KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR":         "1",
 			"KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
 			"KAFKA_TRANSACTION_STATE_LOG_MIN_ISR":            "1",

@@ -51,7 +51,7 @@ func (k *kafkaTest) run(t *testing.T, command, from, to string) {
 func (k *kafkaTest) testFidelity(t *testing.T) {
 	s := series{partitions: parts, n: 200_000, large: 1000}
 	k.topic(t, "fidelity", parts)
-	k.put(t, "fidelity", 0, s.n, s.record, kgo.ProducerBatchCompression(kgo.ZstdCompression()))
+	k.put(t, "fidelity", 0, s.n, s.record, kgo.ProducerBatchCompression(kgo.Lz4Compression()))
 	for _, delivery := range []string{"exactly-once", "at-least-once"} {
 		t.Run(delivery, func(t *testing.T) {
 			sealed, opened := "fidelity-sealed-"+delivery, "fidelity-opened-"+delivery

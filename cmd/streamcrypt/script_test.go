@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,6 +25,8 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"streamcrypt"
 //	flip FILE N                 flips the lowest bit of byte N
 //	truncate FILE N             cuts FILE to N bytes
 func TestScripts(t *testing.T) {
+	// Under nohup a hang-up is ignored, also by the programs that are started here; one that is caught they get as usual.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,

@@ -31,7 +31,11 @@ func TestCheckpointBelongs(t *testing.T) {
 			t.Errorf("%v: %v", c, err)
 		}
 	}
-	for _, text := range []string{"", "{}", `{"version":2}`, `{"unknown":1}`, `{"version":1,"file_id":"AAAAAAAAAAAAAAAAAAAAAA==","places":[{"next":-1}]}`} {
+	for _, text := range []string{
+		"", "{}", `{"version":2}`, `{"unknown":1}`,
+		`{"version":1,"file_id":"AAAAAAAAAAAAAAAAAAAAAA==","places":[{"next":-1}]}`,
+		`{"version":1,"file_id":"AAAAAAAAAAAAAAAAAAAAAA==","from":"a","to":"b","input":{"record":1,"byte":10}}`,
+	} {
 		store(t, path, []byte(text))
 		if _, err := OpenCheckpoint(path, "a", "b"); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%q: %v", text, err)

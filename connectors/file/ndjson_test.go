@@ -167,7 +167,7 @@ func TestThroughSeq(t *testing.T) {
 }
 
 func FuzzLineRoundTrip(f *testing.F) {
-	f.Add([]byte("k"), []byte("v\"\\\x00\n\x7f\u2028"), []byte("\xff"), "n\xfe", int64(1e18), uint8(0))
+	f.Add([]byte("k"), []byte("v\"\\\x00\n\r\t\x7f\u2028"), []byte("\xff"), "n\xfe", int64(1e18), uint8(0))
 	f.Add([]byte{}, []byte{}, []byte{}, "", int64(0), uint8(0xff))
 	f.Fuzz(func(t *testing.T, key, value, header []byte, name string, nanos int64, null uint8) {
 		m := pipeline.Message{Key: key, Value: value, Subject: header, Time: time.Unix(0, nanos).UTC()}

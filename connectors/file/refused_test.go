@@ -43,7 +43,7 @@ func TestEndBehindRefused(t *testing.T) {
 	endsProperly(t, o.Path, msgs[:2], msgs[3])
 }
 
-var errNoSpace = errors.New("no space left")
+var errFull = errors.New("no space left")
 
 // smallDisk has room for writes of up to room bytes, if that is set.
 type smallDisk struct {
@@ -63,7 +63,7 @@ type smallHandle struct {
 
 func (h smallHandle) Write(p []byte) (int, error) {
 	if h.disk.room > 0 && len(p) > h.disk.room {
-		return 0, errNoSpace
+		return 0, errFull
 	}
 	return h.handle.Write(p)
 }
@@ -86,7 +86,7 @@ func TestEndOnFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.room = 400
-	if err := w.Write(t.Context(), msgs[1:3], &pipeline.Progress{Messages: 2}); !errors.Is(err, errNoSpace) {
+	if err := w.Write(t.Context(), msgs[1:3], &pipeline.Progress{Messages: 2}); !errors.Is(err, errFull) {
 		t.Fatal(err)
 	}
 	if err := w.Close(t.Context()); err != nil {

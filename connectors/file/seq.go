@@ -157,18 +157,14 @@ func (d *seqDecoder) next(b []byte, eof bool) (int, error) {
 	}
 	n := frameSize
 	if len(b) >= frameSize {
-		length := binary.BigEndian.Uint32(b)
-		more := len(b) > frameSize // a length that cannot be, with nothing behind it, is a record that is not whole
+		length, most := int64(binary.BigEndian.Uint32(b)), int64(d.limits.record)
+		more := len(b) > frameSize // else a length that cannot be is that of a record which is not whole
 		switch {
-		case length == 0:
-			if more {
-				return 0, errEmpty
-			}
-		case uint64(length) > uint64(d.limits.record):
-			if more {
-				return 0, fmt.Errorf("%w: a record of more than %d bytes", ErrTooLarge, d.limits.record)
-			}
-		default:
+		case length == 0 && more:
+			return 0, errEmpty
+		case length > most && more:
+			return 0, fmt.Errorf("%w: a record of more than %d bytes", ErrTooLarge, most)
+		case length <= most:
 			n += int(length)
 		}
 	}

@@ -25,8 +25,8 @@ type SinkOptions struct {
 	Archive Archive
 	// Overwrite allows to replace an existing file. Without it and Append that is an error.
 	Overwrite bool
-	// Append goes on behind the messages of an existing file. A torn last record is cut first. A seq
-	// gets a new end record over all that is in it.
+	// Append goes on behind the messages of an existing file. A torn last record is cut first; what
+	// cannot be one is left, and refused. A seq gets a new end record over all that is in it.
 	Append bool
 	// Checkpoint, if set, keeps the output's length with the positions of its source, and cuts the
 	// output there when it is opened again. A Source of this package must share it.

@@ -14,11 +14,11 @@ var errOtherFile = errors.New("this is not the file that the checkpoint was made
 
 // tail is what a checkpoint keeps of the bytes before a mark, so that another file under the same
 // name, as after a log has been rotated, is not read from the middle. The hash has the checkpoint's
-// random FileID for a key: by itself it tells nothing of the text. Whoever holds the checkpoint can
-// try guesses, which is why that can be read by its owner only, as the outputs.
+// random FileID for a key, so alone it tells nothing of the text. Whoever has the checkpoint as well
+// can try guesses; its owner alone can read that.
 //
-// It looks no further back than tailSize bytes: a file that is changed before them, or has the same
-// bytes in the same place, passes.
+// It is about tailSize bytes and no more: a file that differs only before them, or has the same bytes in
+// the same place by chance, is not noticed.
 func (c *Checkpoint) tail(before []byte) []byte {
 	mac := hmac.New(sha256.New, c.now.FileID)
 	mac.Write(before)

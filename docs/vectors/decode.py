@@ -86,6 +86,8 @@ class Decoder:
             case 4 | 5:
                 self.container(item, depth)
             case 6:
+                if depth > 1:  # a tag inside
+                    raise Fault("malformed")
                 item.children = [self.item(depth + 1)]
         item.raw = self.input[start:self.at]
         return item

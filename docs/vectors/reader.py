@@ -167,8 +167,9 @@ def exact_bytes(headers: Item, label: int, size: int) -> bytes:
 def recipient(item: Item, protected: Item | None) -> tuple | None:
     """(alg, kid, wrapped key, ephemeral key) of a recipient of our kinds, None of any other (section 4)."""
     unprotected, wrapped = item.children[1], item.children[2].data
-    algs = [h.get(1) for h in (protected, unprotected) if h is not None]
-    alg = next((a.value for a in algs if a is not None), None)
+    algs = [a for a in (h.get(1) for h in (protected, unprotected) if h is not None) if a is not None]
+    need(len(algs) == 1)
+    alg = algs[0].value
     if not isinstance(alg, int) or alg not in KINDS:
         return None
     kid = unprotected.get(4)
@@ -195,7 +196,7 @@ def look_up(kid: bytes, records: list[bytes], keys: list["Key"], context: bytes)
         try:
             dek = record.unwrap(keys)
         except Fault as fault:
-            word = fault.word
+            word = "wrong-key" if word == "wrong-key" else fault.word
             continue
         record.open(dek, [context, None, None, [], 2])
         return dek

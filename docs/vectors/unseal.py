@@ -49,7 +49,8 @@ class Opener:
         raise Fault(word)
 
     def records(self, kid: bytes):
-        """The key records under a kid. The specification does not say how a directory holds several; .1, .2 were found by trying."""
+        """The key records under a kid: in the file named by it, and in KID.1, KID.2 and so on, which were found by
+        trying, as the specification does not say how a directory holds several."""
         for n in itertools.count() if self.store else ():
             path = self.store / (kid.hex() + f".{n}" * (n > 0))
             if not path.exists():

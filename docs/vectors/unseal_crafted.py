@@ -69,22 +69,25 @@ def store(lab: Lab) -> None:
     liar = seal(key_record(DEK, (READER.recipient(OTHER.key),), b"")).bytes()  # wraps another key
     another = seal(key_record(OTHER, OURS, b"")).bytes()  # another key's commitment
     theirs = stored(THEIRS)
-    message = reference(b"hello")
+    referring = reference(b"hello")
     for name, files in {
-        "ours": [FRONT], "theirs": [theirs], "theirs, ours": [theirs, FRONT], "liar": [liar], "liar, ours": [liar, FRONT],
-        "liar, theirs": [liar, theirs], "theirs, liar": [theirs, liar], "theirs, theirs, ours": [theirs, theirs, FRONT],
-        "another's": [another], "nothing": [], "an empty file": [b""], "rubbish": [b"x"], "rubbish, ours": [b"x", FRONT],
-        "half": [FRONT[:-1]], "ours and more": [FRONT + b"x"], "a message": [message],
-        "a flipped tag": [flipped(FRONT, 95)], "another context": [stored(context=b"c")], "kind 0": [envelope()],
-        "a payload": [stored(payload=b"x")], "chunks": [stored(payload=LONG, chunk=4096)], "an offset": [stored(offset=7)],
+        "ours": [FRONT], "theirs": [theirs], "theirs, ours": [theirs, FRONT],
+        "liar": [liar], "liar, ours": [liar, FRONT], "liar, theirs": [liar, theirs], "theirs, liar": [theirs, liar],
+        "theirs, theirs, ours": [theirs, theirs, FRONT],
+        "another's": [another], "nothing": [], "an empty file": [b""], "rubbish": [b"x"],
+        "rubbish, ours": [b"x", FRONT], "half": [FRONT[:-1]], "ours and more": [FRONT + b"x"],
+        "a message": [referring], "a flipped tag": [flipped(FRONT, 95)],
+        "another context": [stored(context=b"c")], "kind 0": [envelope()],
+        "a payload": [stored(payload=b"x")], "chunks": [stored(payload=LONG, chunk=4096)],
+        "an offset": [stored(offset=7)],
     }.items():
         for n in range(3):
             (lab.dir / (place + f".{n}" * (n > 0))).unlink(missing_ok=True)
         for n, data in enumerate(files):
             lab.write(place + f".{n}" * (n > 0), data)
-        lab.damaged("crafted store, " + name, "", message, keys=KEYS, store="crafted")
+        lab.damaged("crafted store, " + name, "", referring, keys=KEYS, store="crafted")
     lab.write(place, FRONT)
-    for name, data in {"more": message + b"x", "a key record": message + FRONT,
+    for name, data in {"more": referring + b"x", "a key record": referring + FRONT,
                        "more, in chunks": reference(LONG, chunk=4096) + b"\x00"}.items():
         lab.damaged("crafted raw, form 2, then " + name, "", data, keys=KEYS, store="crafted")
 
@@ -134,7 +137,8 @@ def bodies(lab: Lab) -> None:
         "tombstone rubbish": body(headers=[[b"streamcrypt", b"x"]]),
         "header in capitals": body(headers=[[b"Streamcrypt", dead]]), "plain": body(value=b"plain"),
         "empty": body(value=b""), "another key": body(b"l", value=sealed), "value of kind 1": body(value=dead),
-        "null key for an empty one": body(None, value=envelope(b"v", key=b"")), "subject": body(subject=b"", value=sealed),
+        "null key for an empty one": body(None, value=envelope(b"v", key=b"")),
+        "subject": body(subject=b"", value=sealed),
         "long head": b"\x98\x05" + good[1:], "indefinite": b"\x9f" + good[1:] + b"\xff", "tagged": b"\xc1" + good,
         "time text": body(time="x", value=sealed), "time float": body(time=1.5, value=sealed),
         "time null": body(time=None, value=sealed), "time true": body(time=True, value=sealed),
@@ -162,19 +166,24 @@ def ndjson(lab: Lab) -> None:
         "good": good, "tombstone": {"key": "k", "value": None, "headers": [mark]},
         "tombstone in base64url": {"key": "k", "value": None, "headers": [["streamcrypt", url]]},
         "empty value": {"key": "k", "value": "", "headers": [mark]}, "bare": {"key": "k", "value": None},
-        "key64": {"key64": "aw==", "value64": text}, "key null": {"key": None, "value64": text}, "no key": {"value64": text},
+        "key64": {"key64": "aw==", "value64": text}, "key null": {"key": None, "value64": text},
+        "no key": {"value64": text},
         "text": {"key": "k", "value": text}, "plain": {"key": "k", "value": "plain"}, "no value": {"key": "k"},
-        "number": good | {"value64": 1}, "unpadded": good | {"value64": text.rstrip("=")}, "no base64": good | {"value64": "*"},
+        "number": good | {"value64": 1}, "unpadded": good | {"value64": text.rstrip("=")},
+        "no base64": good | {"value64": "*"},
         "null time": good | {"time": None}, "time": good | {"time": "2024-01-02T03:04:05.123456789Z"},
-        "subject": good | {"subject": ""}, "null subject": good | {"subject": None}, "subject number": good | {"subject": 1},
-        "null headers": good | {"headers": None}, "no headers": good | {"headers": []}, "flat": good | {"headers": ["a", "b"]},
+        "subject": good | {"subject": ""}, "null subject": good | {"subject": None},
+        "subject number": good | {"subject": 1},
+        "null headers": good | {"headers": None}, "no headers": good | {"headers": []},
+        "flat": good | {"headers": ["a", "b"]},
         "one": good | {"headers": [["a"]]}, "three": good | {"headers": [["a", "b", "c"]]},
         "binary": good | {"headers": [[{"b64": "/w=="}, {"b64": "/w=="}], ["a", {"b64": "YQ=="}]]},
     }.items():
         lab.damaged("crafted ndjson, " + name, ".ndjson", json.dumps(fields).encode() + b"\n", keys=KEYS)
     line = json.dumps(good).encode()
     for name, data in {"no newline": line, "CR": line + b"\r\n" + line + b"\r\n", "two in a line": line * 2 + b"\n",
-                       "array": b"[]\n", "bad second": line + b"\n{}\n", "not UTF-8": b'{"key":"\xff","value":""}\n'}.items():
+                       "array": b"[]\n", "bad second": line + b"\n{}\n",
+                       "not UTF-8": b'{"key":"\xff","value":""}\n'}.items():
         lab.damaged("crafted ndjson, " + name, ".ndjson", data, keys=KEYS)
 
 

@@ -3,6 +3,7 @@
 import os
 
 import lines
+from unseal import item_end
 from unseal_lab import Lab, flipped, records, sequence
 
 CHUNK = 1 << 16
@@ -46,8 +47,8 @@ def damaged_single(lab: Lab) -> None:
 def damaged_form3(lab: Lab) -> None:
     lab.write("plain", os.urandom(10000))
     data, other = (lab.encrypt("plain", "form3", "--key=local:a", "--chunk-size=4096") for _ in range(2))
-    front = data.index(b"\xd0\x83")
-    first = data.index(b"\x5f\x59", front) + 1
+    front = item_end(data)
+    first = data.index(b"\x5f\x59\x10\x1c", front) + 1  # the segments are of 4,124 bytes
     second, third = first + 3 + 4124, first + 2 * (3 + 4124)
     for at in range(0, front + 160, 3):
         lab.damaged(f"form 3, byte {at} flipped", "", flipped(data, at, 4))

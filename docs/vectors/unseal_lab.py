@@ -35,7 +35,8 @@ class Lab:
 
     def start(self, *args: str) -> subprocess.Popen:
         env = {"STREAMCRYPT_LOG_LEVEL": "error", "STREAMCRYPT_PROGRESS": "none", "GOMAXPROCS": "1"}
-        return subprocess.Popen([self.command, *args], cwd=self.dir, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return subprocess.Popen([self.command, *args], cwd=self.dir, env=env,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def must(self, *args: str) -> bytes:
         process = self.start(*args)

@@ -23,6 +23,7 @@ type end struct {
 type fileEnd struct {
 	path   string
 	format file.Format
+	append bool // of a sink: behind what the file holds
 }
 
 // role is which end of a route a URL names.
@@ -57,7 +58,7 @@ func readEnd(text string, as role) (end, error) {
 	e := end{name: a.String()}
 	switch a.Scheme {
 	case "file":
-		e.file, err = readFileEnd(a)
+		e.file, err = readFileEnd(a, as)
 	case "kafka":
 		e.kafka, err = readKafkaEnd(a, as)
 	case "nats":
@@ -71,14 +72,15 @@ func readEnd(text string, as role) (end, error) {
 	return e, nil
 }
 
-func readFileEnd(a *address.Address) (*fileEnd, error) {
+func readFileEnd(a *address.Address, as role) (*fileEnd, error) {
 	p := a.Params()
 	format := p.Choice("format", string(file.Raw), string(file.NDJSON), string(file.Seq))
 	p.Choice("until", "end") // it always is
+	appends := as == sink && p.Bool("append")
 	if err := p.Done(); err != nil {
 		return nil, err
 	}
-	f := &fileEnd{path: a.Path, format: file.FormatOf(a.Path)}
+	f := &fileEnd{path: a.Path, format: file.FormatOf(a.Path), append: appends}
 	if a.Hosts != nil {
 		if len(a.Hosts) > 1 || a.Hosts[0] != "" {
 			return nil, &Error{Err: errors.New("a file URL has no host"), Hint: "write file:PATH, or file:///PATH for an absolute path"}
@@ -90,6 +92,9 @@ func readFileEnd(a *address.Address) (*fileEnd, error) {
 	}
 	if format != "" {
 		f.format = file.Format(format)
+	}
+	if f.append && f.format == file.Raw {
+		return nil, &Error{Err: errors.New("parameter append: a raw file is one payload"), Hint: formatHint}
 	}
 	return f, nil
 }

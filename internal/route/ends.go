@@ -187,21 +187,21 @@ func (o *opener) sink(ctx context.Context, in *input, archive file.Archive) (*ou
 		if err != nil {
 			return nil, err
 		}
-		return &output{Sink: s, subject: o.to.nats.subjects.Map, check: s.Check, text: true}, nil
+		return &output{Sink: s, subject: o.to.nats.subject, check: s.Check, text: true}, nil
 	}
 	f := o.to.file
 	s, err := file.NewSink(file.SinkOptions{
 		Path: f.path, Format: f.format, Archive: archive,
-		Overwrite: o.Overwrite, Checkpoint: o.checkpoint, Ordered: in.ordered, Stdout: o.env.Stdout,
+		Overwrite: o.Overwrite, Append: f.append, Checkpoint: o.checkpoint, Ordered: in.ordered, Stdout: o.env.Stdout,
 	})
 	if err != nil {
 		return nil, err
 	}
-	atOnce := o.from.file != nil && o.checkpoint == nil && f.path != file.Stream && replaceable(f.path)
+	atOnce := o.from.file != nil && o.checkpoint == nil && f.path != file.Stream && !f.append && replaceable(f.path)
 	if err := o.checkFree(f); err != nil {
 		return nil, err
 	}
-	return &output{Sink: s, atOnce: atOnce}, nil
+	return &output{Sink: s, check: s.Check, atOnce: atOnce}, nil
 }
 
 // replaceable tells whether a path is free or a regular file.
@@ -220,7 +220,7 @@ func (o *opener) checkFree(f *fileEnd) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		_, err = os.Stat(filepath.Dir(f.path))
-	case err == nil && info.Mode().IsRegular() && !o.Overwrite:
+	case err == nil && info.Mode().IsRegular() && !o.Overwrite && !f.append:
 		err = fmt.Errorf("%s: %w", f.path, fs.ErrExist)
 	}
 	return err
@@ -271,7 +271,7 @@ func (o *opener) fileLetters(f *fileEnd) (pipeline.Sink, error) {
 	s, err := file.NewSink(file.SinkOptions{
 		Path: f.path, Format: f.format, Append: f.path != file.Stream, Stdout: o.env.Stdout,
 	})
-	return &sharedSink{Sink: s}, err
+	return &sharedSink{Sink: letterSink{s}}, err
 }
 
 // closers are what has to be let go, in reverse order.

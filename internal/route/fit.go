@@ -16,7 +16,7 @@ type fitted struct {
 	pipeline.Transform
 	textIn  bool // the source's header values are text, and it holds envelopes
 	textOut bool // the sink's are, likewise
-	// check refuses what the sink cannot carry; size is that of the new value. It may be nil.
+	// check refuses what the sink cannot carry. It is given the new value, and its size. It may be nil.
 	check func(m *pipeline.Message, size int) error
 
 	// What headers are changed in, until Reset: those of a message are lent and stay as they were read.
@@ -40,21 +40,29 @@ func (t *fitted) Append(ctx context.Context, dst []byte, m *pipeline.Message) ([
 	if err != nil {
 		return out, err
 	}
-	size := len(out) - len(dst)
-	if m.Value == nil {
-		size = 0
-		if t.textOut {
-			t.replace(m, func(dst, raw []byte) ([]byte, error) { return headerText.AppendEncode(dst, raw), nil })
-		}
+	if m.Value == nil && t.textOut {
+		t.replace(m, func(dst, raw []byte) ([]byte, error) { return headerText.AppendEncode(dst, raw), nil })
 	}
 	if t.check == nil {
 		return out, nil
 	}
-	if err := t.check(m, size); err != nil {
+	if err := t.refused(m, out[len(dst):]); err != nil {
 		clear(out[len(dst):])
 		return dst, err
 	}
 	return out, nil
+}
+
+// refused asks the sink about m as it will be written: how long a text becomes depends on what is in it.
+func (t *fitted) refused(m *pipeline.Message, value []byte) error {
+	if m.Value == nil {
+		return t.check(m, 0)
+	}
+	was := m.Value
+	m.Value = value
+	err := t.check(m, len(value))
+	m.Value = was
+	return err
 }
 
 // replace puts what encode makes of a tombstone's envelope in its place. What it cannot make anything of stays: it is no

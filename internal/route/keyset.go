@@ -12,7 +12,7 @@ import (
 )
 
 // sealing loads the keys to encrypt to and makes the first data key: a wrong key file is an error before anything is read.
-func (p *plan) sealing(ctx context.Context) (*kekcache.Sealing, error) {
+func (p *plan) sealing(ctx context.Context, records bool) (*kekcache.Sealing, error) {
 	wrappers, err := kek.Wrappers(p.Keys, p.env.Log)
 	if err != nil {
 		return nil, err
@@ -32,8 +32,11 @@ func (p *plan) sealing(ctx context.Context) (*kekcache.Sealing, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := sealing.Prepare(ctx); err != nil {
-		return nil, err
+	// A long raw file has a key of its own, so one that is made here would leave a key record that nothing refers to.
+	if records || o.Store == nil {
+		if err := sealing.Prepare(ctx); err != nil {
+			return nil, err
+		}
 	}
 	p.env.Log.Debug("data key ready", "keys", names[keys.Wrapper](wrappers))
 	return sealing, nil

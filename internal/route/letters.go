@@ -3,11 +3,13 @@ package route
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// letterSink publishes dead letters. One that is too large with its value goes without: it says where the message is stored.
+// letterSink writes dead letters. What of one cannot be written, its value or its time, stays away: it says where the message
+// is stored.
 type letterSink struct{ checkedSink }
 
 // checkedSink is a sink that knows what it cannot carry.
@@ -35,12 +37,23 @@ func (w *letterWriter) Write(ctx context.Context, msgs []pipeline.Message, done 
 	defer func() { clear(w.letters) }()
 	for i := range w.letters {
 		m := &w.letters[i]
-		var refused *pipeline.Reject
-		if err := w.sink.Check(m, len(m.Value)); errors.As(err, &refused) && refused.Reason == "too-large" {
+		if w.refusal(m) == "malformed" {
+			m.Time = time.Time{}
+		}
+		if w.refusal(m) == "too-large" {
 			m.Value = nil
 		}
 	}
 	return w.Writer.Write(ctx, w.letters, done)
+}
+
+// refusal is the reason for which m cannot be written; "" if it can.
+func (w *letterWriter) refusal(m *pipeline.Message) string {
+	var refused *pipeline.Reject
+	if err := w.sink.Check(m, len(m.Value)); errors.As(err, &refused) {
+		return refused.Reason
+	}
+	return ""
 }
 
 // discard is the sink of verify.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/internal/route/address"
+	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // natsEnd is a stream as its URL says: nats://HOST:PORT[,HOST:PORT]/STREAM?...
@@ -118,4 +119,14 @@ func (n *natsEnd) readSink(p *address.Params, as role) (err error) {
 		return &Error{Err: errors.New("dead letters have no subject of their own"), Hint: "name one: subject=dead.orders"}
 	}
 	return nil
+}
+
+// subject appends the subject under which a message is published. One that cannot be mapped is the message's fault; that it
+// has none, and none is configured, is not.
+func (n *natsEnd) subject(dst, own []byte) ([]byte, error) {
+	out, err := n.subjects.Map(dst, own)
+	if err != nil && len(own) > 0 {
+		return dst, &pipeline.Reject{Reason: "header", Err: fmt.Errorf("header: %w", err)}
+	}
+	return out, err
 }

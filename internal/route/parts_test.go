@@ -120,13 +120,21 @@ func TestFittedHeaders(t *testing.T) {
 func TestFittedCheck(t *testing.T) {
 	refused := &pipeline.Reject{Reason: "too-large"}
 	var size int
-	f := fitted{Transform: &stub{value: []byte("opened")}, check: func(_ *pipeline.Message, n int) error { size = n; return refused }}
+	var value string
+	f := fitted{Transform: &stub{value: []byte("plain")}, check: func(m *pipeline.Message, n int) error {
+		size, value = n, string(m.Value)
+		return refused
+	}}
 	dst := append(make([]byte, 0, 64), "before"...)
-	out, err := f.Append(t.Context(), dst, &pipeline.Message{Value: []byte("sealed")})
-	if !errors.Is(err, refused) || string(out) != "before" || size != len("opened") {
-		t.Errorf("got %q, %v, checked with %d bytes", out, err, size)
+	m := pipeline.Message{Value: []byte("sealed")}
+	out, err := f.Append(t.Context(), dst, &m)
+	if !errors.Is(err, refused) || string(out) != "before" || size != len("plain") || value != "plain" {
+		t.Errorf("got %q, %v, checked with %q of %d bytes", out, err, value, size)
 	}
-	if bytes.Contains(dst[:cap(dst)], []byte("opened")) {
+	if string(m.Value) != "sealed" {
+		t.Errorf("the message has become %q", m.Value)
+	}
+	if bytes.Contains(dst[:cap(dst)], []byte("plain")) {
 		t.Error("what the sink cannot carry is still in memory")
 	}
 	f.check = func(_ *pipeline.Message, n int) error { size = n; return nil }
@@ -167,7 +175,7 @@ func TestTag(t *testing.T) {
 func TestEndRecord(t *testing.T) {
 	testDir(t)
 	p := &plan{Config: Config{Keys: []string{"local:k.jwk"}}, env: Env{Log: quiet}}
-	sealing, err := p.sealing(t.Context())
+	sealing, err := p.sealing(t.Context(), true)
 	must(t, err)
 	opening, err := p.opening()
 	must(t, err)

@@ -156,7 +156,7 @@ func readStore(text string) (string, error) {
 	if err := a.Params().Done(); err != nil {
 		return "", err
 	}
-	f, err := readFileEnd(a)
+	f, err := readFileEnd(a, source)
 	if err != nil {
 		return "", err
 	}

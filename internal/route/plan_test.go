@@ -12,19 +12,34 @@ import (
 
 func TestFileEnds(t *testing.T) {
 	for in, want := range map[string]fileEnd{
-		"file:orders.ndjson":          {"orders.ndjson", file.NDJSON},
-		"file:a/b.jsonl":              {"a/b.jsonl", file.NDJSON},
-		"file:../a.scx":               {"../a.scx", file.Seq},
-		"file:/abs/report.pdf":        {"/abs/report.pdf", file.Raw},
-		"file:///abs/report.pdf":      {"/abs/report.pdf", file.Raw},
-		"file:-":                      {"-", file.Raw},
-		"file:-?format=ndjson":        {"-", file.NDJSON},
-		"file:x.ndjson?format=raw":    {"x.ndjson", file.Raw},
-		"file:x?format=seq&until=end": {"x", file.Seq},
-		"file:a%20b%3F.scx":           {"a b?.scx", file.Seq},
+		"file:orders.ndjson":          {path: "orders.ndjson", format: file.NDJSON},
+		"file:a/b.jsonl":              {path: "a/b.jsonl", format: file.NDJSON},
+		"file:../a.scx":               {path: "../a.scx", format: file.Seq},
+		"file:/abs/report.pdf":        {path: "/abs/report.pdf", format: file.Raw},
+		"file:///abs/report.pdf":      {path: "/abs/report.pdf", format: file.Raw},
+		"file:-":                      {path: "-", format: file.Raw},
+		"file:-?format=ndjson":        {path: "-", format: file.NDJSON},
+		"file:x.ndjson?format=raw":    {path: "x.ndjson", format: file.Raw},
+		"file:x?format=seq&until=end": {path: "x", format: file.Seq},
+		"file:a%20b%3F.scx":           {path: "a b?.scx", format: file.Seq},
 	} {
 		e, err := parseEnd(in, source)
 		if err != nil || e.file == nil || *e.file != want {
+			t.Errorf("%s: got %+v, %v", in, e.file, err)
+		}
+	}
+}
+
+func TestFileSinks(t *testing.T) {
+	for in, want := range map[string]fileEnd{
+		"file:a.scx":                        {path: "a.scx", format: file.Seq},
+		"file:a.scx?append=true":            {path: "a.scx", format: file.Seq, append: true},
+		"file:a?append=true&format=ndjson":  {path: "a", format: file.NDJSON, append: true},
+		"file:a.ndjson?append=false":        {path: "a.ndjson", format: file.NDJSON},
+		"file:-?append=false&format=ndjson": {path: "-", format: file.NDJSON},
+	} {
+		e, err := parseEnd(in, sink)
+		if err != nil || *e.file != want {
 			t.Errorf("%s: got %+v, %v", in, e.file, err)
 		}
 	}
@@ -93,6 +108,9 @@ func TestEndsAreRefused(t *testing.T) {
 		{"file:x?fromat=raw", source, `unknown parameter "fromat", the nearest known one is "format"`, ""},
 		{"file:x?format=ndjsn", sink, `the nearest known one is "ndjson"`, ""},
 		{"file:x?until=never", source, `unknown value "never"`, ""},
+		{"file:x.ndjson?append=true", source, `unknown parameter "append"`, ""},
+		{"file:x.ndjson?append=true", deadLetter, `unknown parameter "append"`, ""}, // they always are
+		{"file:x?append=true", sink, "a raw file is one payload", "format=ndjson"},
 		{"nats://h/S?consumr=enc", source, `unknown parameter "consumr", the nearest known one is "consumer"`, ""},
 		{"nats://h/S?create=true", source, `unknown parameter "create"`, ""},
 		{"nats://h/S?consumer=enc", sink, `unknown parameter "consumer"`, ""},

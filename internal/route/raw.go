@@ -53,7 +53,7 @@ func openRaw(ctx context.Context, p *plan, closers *closers) (*raw, error) {
 // openCopy loads the keys and says how bytes get from in to out.
 func (r *raw) openCopy(ctx context.Context, p *plan) error {
 	if p.do == encrypt {
-		keys, err := p.sealing(ctx)
+		keys, err := p.sealing(ctx, false)
 		if err != nil {
 			return err
 		}

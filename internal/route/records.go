@@ -41,7 +41,7 @@ func openRecords(ctx context.Context, p *plan, closers *closers) (*records, erro
 
 // openSealing opens a route that seals.
 func (r *records) openSealing(ctx context.Context, o *opener) (err error) {
-	if r.sealing, err = o.sealing(ctx); err != nil {
+	if r.sealing, err = o.sealing(ctx, true); err != nil {
 		return err
 	}
 	// A seq's end records are sealed by a lease of their own.
@@ -78,7 +78,9 @@ func (r *records) openOpening(ctx context.Context, o *opener) error {
 	if err := r.openEnds(ctx, o, openedArchive(ends)); err != nil {
 		return err
 	}
-	r.options.NewGate = newGates(r.in.ordered, &r.gates)
+	// Only a broker's log is sure to be as its sealer wrote it. Somebody may have sorted the lines of a file, and dropping what comes
+	// late would then be loss.
+	r.options.NewGate = newGates(r.in.ordered && r.in.kafka != nil, &r.gates)
 	r.options.DeadLetterValues = r.options.DeadLetters != nil
 	return r.complete(func() (pipeline.Transform, error) {
 		t, err := transform.NewDecrypt(transform.DecryptOptions{

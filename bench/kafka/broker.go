@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+const image = "apache/kafka:4.3.1"
+
+// broker is one broker that is its own controller, and what the bench itself asks it with.
+type broker struct {
+	container string
+	address   string
+	client    *kgo.Client
+}
+
+// startBroker starts a broker with nothing in it. It is on the host's network, since the way through a published port
+// costs processor time of its own, and it listens on loopback only. Its data is in memory: what the disk does
+// with it would be the noise of every other turn.
+func startBroker(ctx context.Context) (_ *broker, err error) {
+	ports, err := freePorts(2)
+	if err != nil {
+		return nil, err
+	}
+	address, controller := "127.0.0.1:"+ports[0], "127.0.0.1:"+ports[1]
+	b := &broker{container: "streamcrypt-bench-kafka-" + strconv.Itoa(os.Getpid()), address: address}
+	args := []string{
+		"run", "--rm", "--detach", "--name", b.container, "--network", "host", "--user", "root",
+		"--tmpfs", "/bench-data:size=6g",
+	}
+	for _, env := range []string{
+		"KAFKA_NODE_ID=1",
+		"KAFKA_PROCESS_ROLES=broker,controller",
+		"KAFKA_CONTROLLER_QUORUM_VOTERS=1@" + controller,
+		"KAFKA_CONTROLLER_LISTENER_NAMES=CONTROLLER",
+		"KAFKA_LISTENERS=PLAINTEXT://" + address + ",CONTROLLER://" + controller,
+		"KAFKA_ADVERTISED_LISTENERS=PLAINTEXT://" + address,
+		"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+		"KAFKA_LOG_DIRS=/bench-data/logs",
+		"KAFKA_LOG_SEGMENT_DELETE_DELAY_MS=1000",
+		"KAFKA_AUTO_CREATE_TOPICS_ENABLE=false",
+		"KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR=1",
+		"KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS=4",
+		"KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR=1",
+		"KAFKA_TRANSACTION_STATE_LOG_MIN_ISR=1",
+		"KAFKA_TRANSACTION_STATE_LOG_NUM_PARTITIONS=4",
+		"KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS=0",
+		"KAFKA_HEAP_OPTS=-Xms1g -Xmx1g",
+	} {
+		args = append(args, "--env", env)
+	}
+	if err := docker(ctx, append(args, image)...); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%w; removing the broker: %w", err, b.stop())
+		}
+	}()
+	b.client, err = kgo.NewClient(kgo.SeedBrokers(address), kgo.ClientID("bench"))
+	if err != nil {
+		return nil, err
+	}
+	return b, b.ready(ctx)
+}
+
+// ready waits until the broker answers.
+func (b *broker) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		err := b.client.Ping(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the broker does not answer: %w", err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// stop removes the container and all that is in it, whatever else was interrupted.
+func (b *broker) stop() error {
+	if b.client != nil {
+		b.client.Close()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return docker(ctx, "rm", "--force", "--volumes", b.container)
+}
+
+func docker(ctx context.Context, args ...string) error {
+	cmd := exec.CommandContext(ctx, "docker", args...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("docker %s: %w: %s", args[0], err, bytes.TrimSpace(out))
+	}
+	return nil
+}
+
+func freePorts(n int) ([]string, error) {
+	var ports []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close()
+		_, port, err := net.SplitHostPort(l.Addr().String())
+		if err != nil {
+			return nil, err
+		}
+		ports = append(ports, port)
+	}
+	return ports, nil
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Contenders, as reports name them.
+const (
+	encryptOnce  = "streamcrypt encrypt, at least once"
+	encryptExact = "streamcrypt encrypt, exactly once"
+	decryptOnce  = "streamcrypt decrypt, at least once"
+	decryptExact = "streamcrypt decrypt, exactly once"
+	franzPlain   = "franz-go plain copy"
+	franzSeal    = "franz-go with AES-GCM"
+	kafkaGoPlain = "kafka-go Reader/Writer copy"
+)
+
+// contender is one way to carry the records of a topic to another.
+type contender struct {
+	name string
+	does string // a child's job, or a command of streamcrypt
+	// delivery is set for streamcrypt.
+	delivery string
+}
+
+var contenders = []contender{
+	{name: encryptOnce, does: "encrypt", delivery: "at-least-once"},
+	{name: encryptExact, does: "encrypt", delivery: "exactly-once"},
+	{name: franzPlain, does: "franz-copy"},
+	{name: decryptOnce, does: "decrypt", delivery: "at-least-once"},
+	{name: decryptExact, does: "decrypt", delivery: "exactly-once"},
+	{name: franzSeal, does: "franz-seal"},
+	{name: kafkaGoPlain, does: "kafka-go-copy"},
+}
+
+func contenderNamed(name string) contender {
+	for _, c := range contenders {
+		if c.name == name {
+			return c
+		}
+	}
+	return contender{name: name}
+}
+
+// opens tells whether it reads the sealed topic.
+func (c *contender) opens() bool { return c.does == "decrypt" }
+
+// ours tells whether it is streamcrypt.
+func (c *contender) ours() bool { return c.delivery != "" }
+
+// tools are the programs that are measured, and their key.
+type tools struct {
+	program  string
+	key      string // URL
+	keystore string
+	profile  string
+	profiles string // folder of processor profiles; empty for none
+	written  int
+}
+
+// buildTools builds the command as it is shipped or, if it is to be profiled, around the same route.
+func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
+	root, err := moduleRoot()
+	if err != nil {
+		return nil, err
+	}
+	t := &tools{
+		program: filepath.Join(dir, "streamcrypt"), key: "local:" + filepath.Join(dir, "key.jwk"),
+		keystore: "file:" + filepath.Join(dir, "keys"), profile: s.profile, profiles: s.cpuprofiles,
+	}
+	build := func(out, in, pkg string) error {
+		//nolint:gosec // packages of this repository
+		_, err := spend(exec.CommandContext(ctx, "go", "build", "-C", in, "-o", out, pkg))
+		return err
+	}
+	if err := build(t.program, filepath.Join(root, ".."), "./cmd/streamcrypt"); err != nil {
+		return nil, err
+	}
+	//nolint:gosec // just built
+	if _, err := spend(exec.CommandContext(ctx, t.program, "keygen", "local", "--out", filepath.Join(dir, "key.jwk"))); err != nil {
+		return nil, err
+	}
+	if t.profiles != "" {
+		if t.profiles, err = filepath.Abs(t.profiles); err != nil {
+			return nil, err
+		}
+		t.program = filepath.Join(dir, "profiled")
+		err = build(t.program, root, "./kafka/profiled")
+	}
+	return t, err
+}
+
+// command is streamcrypt as it does a job. A run that is not bounded has no end.
+func (t *tools) command(ctx context.Context, c *contender, j *job, bounded bool) *exec.Cmd {
+	from := fmt.Sprintf("kafka://%s/%s?group=%s", j.broker, j.from, j.group)
+	if bounded {
+		from += "&until=end"
+	}
+	args := []string{
+		c.does, "--key", t.key, "--context", "bench", "--from", from,
+		"--to", fmt.Sprintf("kafka://%s/%s?delivery=%s", j.broker, j.to, c.delivery),
+	}
+	if t.profile == "ref" {
+		args = append(args, "--keystore", t.keystore)
+		if c.does == "encrypt" {
+			args = append(args, "--profile", "ref")
+		}
+	}
+	if t.profiles != "" {
+		t.written++
+		name := strings.NewReplacer(" ", "-", ",", "").Replace(c.name)
+		args = append([]string{filepath.Join(t.profiles, fmt.Sprintf("%s-%d-%d.pprof", name, j.size, t.written))}, args...)
+	}
+	return exec.CommandContext(ctx, t.program, args...) //nolint:gosec // just built
+}

@@ -1,0 +1,140 @@
+package main
+
+import "fmt"
+
+// Figure is a target and what was measured.
+type Figure struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit"` // "x" for a ratio
+	// Limit is the most that Value may be or, if AtLeast, the least.
+	Limit   float64 `json:"limit"`
+	AtLeast bool    `json:"at_least"`
+	Low     float64 `json:"low"`
+	High    float64 `json:"high"`
+}
+
+// Missed says that Value is beyond the target.
+func (f *Figure) Missed() bool {
+	if f.AtLeast {
+		return f.Value < f.Limit
+	}
+	return f.Value > f.Limit
+}
+
+// Unsure says that the target lies within the spread: another run may decide otherwise.
+func (f *Figure) Unsure() bool { return f.Low < f.Limit && f.Limit < f.High }
+
+func (f *Figure) verdict() string {
+	word := "met"
+	if f.Missed() {
+		word = "MISSED"
+	}
+	if f.Unsure() {
+		word += " ?"
+	}
+	return word
+}
+
+func (f *Figure) target() string {
+	if f.AtLeast {
+		return ">= " + number(f.Limit, f.Unit)
+	}
+	return "<= " + number(f.Limit, f.Unit)
+}
+
+func (f *Figure) spread() string {
+	if f.Low == f.High {
+		return ""
+	}
+	return fmt.Sprintf("(%s to %s)", number(f.Low, f.Unit), number(f.High, f.Unit))
+}
+
+func number(v float64, unit string) string {
+	switch unit {
+	case "x":
+		return fmt.Sprintf("%.2fx", v)
+	case "%":
+		return fmt.Sprintf("%.2f %%", v)
+	}
+	return fmt.Sprintf("%.1f %s", v, unit)
+}
+
+func ratioFigure(name string, m middle, limit float64, atLeast bool) Figure {
+	return Figure{Name: name, Value: m.Median, Unit: "x", Limit: limit, AtLeast: atLeast, Low: m.Low, High: m.High}
+}
+
+// find returns the row of a contender, or nil.
+func find(rows []Row, name string, size, partitions int) *Row {
+	for i := range rows {
+		if r := &rows[i]; r.Contender == name && r.Size == size && r.Partitions == partitions {
+			return r
+		}
+	}
+	return nil
+}
+
+// figures are those targets that what was measured says something about.
+func (r *Report) figures() []Figure {
+	var all []Figure
+	compare := func(name, a, b string, size int, of func(Turn) float64, limit float64, atLeast bool) {
+		x, y := find(r.Rows, a, size, usualPartitions), find(r.Rows, b, size, usualPartitions)
+		if x != nil && y != nil {
+			all = append(all, ratioFigure(name, ratio(x, y, of), limit, atLeast))
+		}
+	}
+	const small, large = 1 << 10, 1 << 20
+	compare("1 KiB: rate of encrypt / franz-go copy", encryptOnce, franzPlain, small, rateOf, 1.3, true)
+	compare("1 KiB: rate of decrypt / franz-go copy", decryptOnce, franzPlain, small, rateOf, 1.3, true)
+	compare("1 KiB: CPU of encrypt / franz-go copy", encryptOnce, franzPlain, small, cpuOf, 0.65, false)
+	compare("1 KiB: CPU of decrypt / franz-go copy", decryptOnce, franzPlain, small, cpuOf, 0.65, false)
+	compare("1 KiB: rate of encrypt, exactly / at least once", encryptExact, encryptOnce, small, rateOf, 0.85, true)
+	compare("1 KiB: rate of decrypt, exactly / at least once", decryptExact, decryptOnce, small, rateOf, 0.85, true)
+	compare("1 MiB: CPU of encrypt / franz-go copy", encryptOnce, franzPlain, large, cpuOf, 0.8, false)
+	compare("1 MiB: CPU of decrypt / franz-go copy", decryptOnce, franzPlain, large, cpuOf, 0.8, false)
+	return append(append(append(all, r.peaks()...), r.manyFigures()...), r.idleFigures()...)
+}
+
+// peaks are the largest peaks of streamcrypt at each size, whatever it did.
+func (r *Report) peaks() []Figure {
+	var all []Figure
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		if c := contenderNamed(row.Contender); !c.ours() {
+			continue
+		}
+		name := sizeName(row.Size) + ": peak memory"
+		if n := len(all); n == 0 || all[n-1].Name != name {
+			all = append(all, Figure{Name: name, Unit: "MiB", Limit: 96})
+		}
+		f := &all[len(all)-1]
+		f.Value = max(f.Value, row.RSS.High)
+		f.Low, f.High = f.Value, f.Value
+	}
+	return all
+}
+
+func (r *Report) manyFigures() []Figure {
+	if len(r.Many) == 0 {
+		return nil
+	}
+	most := r.Many[len(r.Many)-1].Partitions
+	const size = 1 << 10
+	few, many := find(r.Many, encryptOnce, size, usualPartitions), find(r.Many, encryptOnce, size, most)
+	franz := find(r.Many, franzPlain, size, most)
+	if few == nil || many == nil || franz == nil {
+		return nil
+	}
+	return []Figure{
+		ratioFigure(fmt.Sprintf("%d partitions: CPU of encrypt / 4 partitions", most), ratio(many, few, cpuOf), 1.5, false),
+		ratioFigure(fmt.Sprintf("%d partitions: CPU of encrypt / franz-go copy", most), ratio(many, franz, cpuOf), 1, false),
+	}
+}
+
+func (r *Report) idleFigures() []Figure {
+	if r.Idle == nil {
+		return nil
+	}
+	v := 100 * r.Idle.Ours
+	return []Figure{{Name: fmt.Sprintf("%d idle partitions: of a core", r.Idle.Partitions), Value: v, Unit: "%", Limit: 2, Low: v, High: v}}
+}

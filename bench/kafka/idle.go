@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Idle is what it costs to wait for records.
+type Idle struct {
+	Partitions int     `json:"partitions"`
+	Seconds    float64 `json:"seconds"`
+	Ours       float64 `json:"streamcrypt"` // part of a core
+	Franz      float64 `json:"franz"`       // the same of franz-go's copy
+}
+
+// settle is how long a process may take until it only waits.
+const settle = 10 * time.Second
+
+// measureIdle starts members of groups on a topic without records and sees what they take.
+func (r *runner) measureIdle(ctx context.Context) (*Idle, error) {
+	const from, to = "idle", "idle-to"
+	if err := r.createTopic(ctx, from, r.idle, 0); err != nil {
+		return nil, err
+	}
+	if err := r.createTopic(ctx, to, r.idle, 1); err != nil {
+		return nil, err
+	}
+	idle := &Idle{Partitions: r.idle, Seconds: float64(r.idleFor)}
+	j := &job{broker: r.address, from: from, to: to, partitions: r.idle, records: 1, size: 1 << 10}
+	ours, franz := contenderNamed(encryptOnce), *j
+	j.group, franz.group, franz.does = "idle-ours", "idle-franz", "franz-copy"
+	var err error
+	if idle.Ours, err = r.wait(ctx, r.command(ctx, &ours, j, false)); err != nil {
+		return nil, err
+	}
+	if idle.Franz, err = r.wait(ctx, franz.again(ctx)); err != nil {
+		return nil, err
+	}
+	return idle, errors.Join(r.deleteTopic(ctx, from), r.deleteTopic(ctx, to))
+}
+
+// wait starts a command that does not end, lets it settle, and returns which part of a core it takes then.
+func (r *runner) wait(ctx context.Context, cmd *exec.Cmd) (_ float64, err error) {
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	pause := func(d time.Duration) error {
+		select {
+		case err := <-ended:
+			ended <- err
+			return fmt.Errorf("%v ended: %w: %s", cmd.Args, err, bytes.TrimSpace(said.Bytes()))
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(d):
+			return nil
+		}
+	}
+	defer func() {
+		// It may take the signal for a failure, or not at all; what matters has been measured.
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-ended:
+		case <-time.After(15 * time.Second):
+			err = errors.Join(err, cmd.Process.Kill(), errors.New("it did not end"))
+			<-ended
+		}
+	}()
+	if err := pause(settle); err != nil {
+		return 0, err
+	}
+	before, err := taken(cmd.Process.Pid)
+	if err != nil {
+		return 0, err
+	}
+	begin := time.Now()
+	if err := pause(time.Duration(r.idleFor) * time.Second); err != nil {
+		return 0, err
+	}
+	after, err := taken(cmd.Process.Pid)
+	took := time.Since(begin)
+	fmt.Fprintf(r.log, "%v: %v in %v\n", cmd.Args[:2], after-before, took.Round(time.Millisecond))
+	return (after - before).Seconds() / took.Seconds(), err
+}
+
+// taken is the processor time of a process so far. Linux counts it in ticks of 10 ms here.
+func taken(pid int) (time.Duration, error) {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, err
+	}
+	_, rest, ok := strings.Cut(string(stat), ") ") // behind the name
+	fields := strings.Fields(rest)
+	const user, system = 11, 12
+	if !ok || len(fields) <= system {
+		return 0, errors.New("unknown form of /proc/PID/stat")
+	}
+	var ticks int64
+	for _, f := range []string{fields[user], fields[system]} {
+		n, err := strconv.ParseInt(f, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond, nil
+}

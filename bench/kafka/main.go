@@ -1,0 +1,200 @@
+// Command kafka measures what it costs to carry records from one topic of a real broker to another: encrypting and
+// decrypting with the streamcrypt command, beside copies made with the usual clients. README.md tells how.
+//
+// It starts the broker in a container of its own and every contender in a process of its own. It is the programs
+// that others would write too (franz.go, kafkago.go): it runs itself again as one of them.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var err error
+	if len(os.Args) > 1 && os.Args[1] == childWord {
+		err = runChild(ctx, os.Args[2:])
+	} else {
+		err = run(ctx)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench/kafka:", err)
+		os.Exit(1)
+	}
+}
+
+// settings are the flags.
+type settings struct {
+	json, quick bool
+	sizes       []int
+	rounds      int
+	data        int64 // bytes of payload in a topic, at most
+	batch       int   // bytes of a record batch in the source
+	profile     string
+	partitions  int
+	idle        int
+	idleFor     int // seconds
+	only        string
+	cpuprofiles string
+	plots       string
+	redraw      string
+}
+
+func parseFlags(args []string) (*settings, error) {
+	s := &settings{sizes: []int{100, 1 << 10, 10 << 10, 100 << 10, 1 << 20}}
+	f := flag.NewFlagSet("kafka", flag.ContinueOnError)
+	f.BoolVar(&s.json, "json", false, "print JSON instead of tables")
+	f.BoolVar(&s.quick, "quick", false, "less than two minutes: 1 KiB and 1 MiB only, and less data")
+	sizes := f.String("sizes", "", "payload `sizes` in bytes, with commas between them")
+	f.IntVar(&s.rounds, "rounds", 3, "how often each contender has its turn")
+	f.Int64Var(&s.data, "data", 400, "payload in a topic in `MB`, at most 600; small records get less")
+	f.IntVar(&s.batch, "source-batch", 128<<10, "largest record batch of the source in `bytes`; a larger record has one of its own")
+	f.StringVar(&s.profile, "profile", "self", "profile of the envelopes, self or ref")
+	f.StringVar(&s.only, "only", "", "only contenders whose name contains this `text`, and franz-go's copy")
+	f.IntVar(&s.partitions, "partitions", 0, "compare 4 partitions with `N` too, at 1 KiB")
+	f.IntVar(&s.idle, "idle", 0, "measure what `N` partitions without traffic cost too")
+	f.IntVar(&s.idleFor, "idle-seconds", 60, "for how many `seconds`")
+	f.StringVar(&s.cpuprofiles, "cpuprofile", "", "write a processor profile of each streamcrypt process into this `folder`; costs time")
+	f.StringVar(&s.plots, "plot", "", "write kafka.svg and kafka.png into this `folder`")
+	f.StringVar(&s.redraw, "redraw", "", "measure nothing: draw and print what -json wrote into `file`")
+	if err := f.Parse(args); err != nil {
+		return nil, err
+	}
+	if s.quick {
+		s.sizes, s.data, s.rounds = []int{1 << 10, 1 << 20}, min(s.data, 150), min(s.rounds, 3)
+	}
+	if *sizes != "" {
+		s.sizes = nil
+		for _, text := range strings.Split(*sizes, ",") {
+			n, err := strconv.Atoi(text)
+			if err != nil || n < 1 || n > maxSize {
+				return nil, fmt.Errorf("%q is not a size from 1 to %d", text, maxSize)
+			}
+			s.sizes = append(s.sizes, n)
+		}
+		slices.Sort(s.sizes)
+	}
+	if s.data < 1 || s.data > 600 || s.rounds < 1 {
+		return nil, errors.New("-data is from 1 to 600, -rounds from 1")
+	}
+	s.data *= 1e6
+	return s, nil
+}
+
+func run(ctx context.Context) error {
+	s, err := parseFlags(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var report *Report
+	if s.redraw != "" {
+		report, err = readReport(s.redraw)
+	} else {
+		report, err = measure(ctx, s)
+	}
+	if err != nil {
+		return err
+	}
+	if s.plots != "" {
+		if err := report.plot(s.plots); err != nil {
+			return err
+		}
+	}
+	if s.json {
+		return report.writeJSON(os.Stdout)
+	}
+	return report.writeTables(os.Stdout)
+}
+
+// measure runs everything that the settings ask for, with a broker and programs of its own.
+func measure(ctx context.Context, s *settings) (_ *Report, err error) {
+	dir, err := os.MkdirTemp("", "streamcrypt-bench-kafka-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	tools, err := buildTools(ctx, dir, s)
+	if err != nil {
+		return nil, err
+	}
+	b, err := startBroker(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.stop()) }()
+
+	r := &runner{settings: s, tools: tools, broker: b, log: os.Stderr}
+	report := &Report{Machine: thisMachine(), Broker: image, Rounds: s.rounds, Profile: s.profile}
+	if err := r.warm(ctx); err != nil {
+		return nil, err
+	}
+	if len(s.sizes) > 0 {
+		if report.Rows, err = r.measureSizes(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if s.partitions > 0 {
+		if report.Many, err = r.measureMany(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if s.idle > 0 {
+		if report.Idle, err = r.measureIdle(ctx); err != nil {
+			return nil, err
+		}
+	}
+	report.Floor = ownPeak()
+	return report, nil
+}
+
+// Machine is what the figures were measured on.
+type Machine struct {
+	CPU   string `json:"cpu"`
+	Cores int    `json:"cores"`
+	Go    string `json:"go"`
+	OS    string `json:"os"`
+}
+
+func thisMachine() Machine {
+	m := Machine{CPU: "unknown processor", Cores: runtime.NumCPU(), Go: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH}
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return m
+	}
+	for line := range strings.Lines(string(info)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			m.CPU = strings.TrimSpace(value)
+			break
+		}
+	}
+	return m
+}
+
+func (m Machine) String() string {
+	return fmt.Sprintf("%s, %d cores, %s, %s", m.CPU, m.Cores, m.Go, m.OS)
+}
+
+// moduleRoot is the folder of this module, seen from where the program is run: there or in its own folder.
+func moduleRoot() (string, error) {
+	for _, dir := range []string{".", ".."} {
+		if _, err := os.Stat(filepath.Join(dir, "kafka", "broker.go")); err == nil {
+			return filepath.Abs(dir)
+		}
+	}
+	return "", errors.New("run it in bench/ or bench/kafka/: it builds the command it measures")
+}

@@ -1,0 +1,3 @@
+package main
+
+func (r *Report) plot(string) error { return nil }

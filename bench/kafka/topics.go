@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// maxSize is the largest payload, in bytes. Topics take records of that size, and a little more the further a record
+// has come, since streamcrypt asks for that.
+const maxSize = 1 << 20
+
+// limits of a topic's record batches, by how many steps its records have behind them: written, sealed, opened.
+func batchLimit(step int) int { return 2*maxSize + 1024*step }
+
+func (b *broker) createTopic(ctx context.Context, name string, partitions, step int) error {
+	req := kmsg.NewPtrCreateTopicsRequest()
+	req.TimeoutMillis = 30_000
+	topic := kmsg.NewCreateTopicsRequestTopic()
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, int32(partitions), 1
+	limit := strconv.Itoa(batchLimit(step))
+	config := kmsg.NewCreateTopicsRequestTopicConfig()
+	config.Name, config.Value = "max.message.bytes", &limit
+	topic.Configs = append(topic.Configs, config)
+	req.Topics = append(req.Topics, topic)
+	res, err := req.RequestWith(ctx, b.client)
+	if err != nil {
+		return fmt.Errorf("topic %s: %w", name, err)
+	}
+	if err := kerr.ErrorForCode(res.Topics[0].ErrorCode); err != nil {
+		return fmt.Errorf("topic %s: %w", name, err)
+	}
+	return b.led(ctx, name, partitions)
+}
+
+// led waits until each partition of a new topic has a leader that answers.
+func (b *broker) led(ctx context.Context, name string, partitions int) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		_, err := b.records(ctx, name, partitions, false)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func (b *broker) deleteTopic(ctx context.Context, name string) error {
+	req := kmsg.NewPtrDeleteTopicsRequest()
+	req.TimeoutMillis = 30_000
+	topic := kmsg.NewDeleteTopicsRequestTopic()
+	topic.Topic = kmsg.StringPtr(name)
+	req.Topics, req.TopicNames = append(req.Topics, topic), []string{name}
+	res, err := req.RequestWith(ctx, b.client)
+	if err != nil {
+		return fmt.Errorf("topic %s: %w", name, err)
+	}
+	for _, t := range res.Topics {
+		if err := kerr.ErrorForCode(t.ErrorCode); err != nil && !errors.Is(err, kerr.UnknownTopicOrPartition) {
+			return fmt.Errorf("topic %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// records is how many offsets a topic has that nobody has taken away, of committed records or of all. The
+// markers of transactions count.
+func (b *broker) records(ctx context.Context, name string, partitions int, committed bool) (int64, error) {
+	req := kmsg.NewPtrListOffsetsRequest()
+	if committed {
+		req.IsolationLevel = 1
+	}
+	topic := kmsg.NewListOffsetsRequestTopic()
+	topic.Topic = name
+	for p := range partitions {
+		partition := kmsg.NewListOffsetsRequestTopicPartition()
+		partition.Partition, partition.Timestamp = int32(p), -1
+		topic.Partitions = append(topic.Partitions, partition)
+	}
+	req.Topics = append(req.Topics, topic)
+	res, err := req.RequestWith(ctx, b.client)
+	if err != nil {
+		return 0, fmt.Errorf("ends of topic %s: %w", name, err)
+	}
+	var sum int64
+	for _, t := range res.Topics {
+		for _, p := range t.Partitions {
+			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+				return 0, fmt.Errorf("end of %s/%d: %w", name, p.Partition, err)
+			}
+			sum += p.Offset
+		}
+	}
+	return sum, nil
+}
+
+// pace is how fast a topic was filled, as the broker tells it.
+type pace struct {
+	records float64 // between the first and the last look that count
+	took    time.Duration
+}
+
+// lookEvery is the clock that all contenders are measured with.
+const lookEvery = 20 * time.Millisecond
+
+// watch looks at a topic until it holds want committed records. It counts from the first record that is there, so that
+// no contender is measured by how fast it starts.
+func (b *broker) watch(ctx context.Context, name string, partitions int, want int64) (pace, error) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	var begin time.Time
+	var first int64
+	for {
+		n, err := b.records(ctx, name, partitions, !begin.IsZero())
+		if err != nil {
+			return pace{}, err
+		}
+		now := time.Now()
+		switch {
+		case n >= want && begin.IsZero():
+			return pace{}, fmt.Errorf("topic %s was full within %v", name, lookEvery)
+		case n >= want:
+			return pace{float64(want - first), now.Sub(begin)}, nil
+		case n > 0 && begin.IsZero():
+			begin, first = now, n
+		}
+		select {
+		case <-ctx.Done():
+			return pace{}, fmt.Errorf("topic %s: %d records of %d: %w", name, n, want, context.Cause(ctx))
+		case <-tick.C:
+		}
+	}
+}

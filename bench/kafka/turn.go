@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+)
+
+// runner runs contenders in turns.
+type runner struct {
+	*settings
+	*tools
+	*broker
+	log   io.Writer
+	turns int
+}
+
+// load is what has to be carried.
+type load struct {
+	size, partitions, records int
+	batch                     int
+	plain, sealed             string // topics
+}
+
+func (l *load) bytes() float64 { return float64(l.size) * float64(l.records) }
+
+// payload is how many records of a size fit. Small ones have their cost per record, so that fewer bytes take as long.
+func (r *runner) payload(size int) int {
+	data := r.data
+	switch {
+	case size <= 128:
+		data /= 4
+	}
+	return max(8, int(data)/size)
+}
+
+// prepare writes the records to be carried, and seals them for those who decrypt.
+func (r *runner) prepare(ctx context.Context, l *load) error {
+	l.plain, l.sealed = fmt.Sprintf("plain-%d-%d", l.size, l.partitions), fmt.Sprintf("sealed-%d-%d", l.size, l.partitions)
+	if err := r.createTopic(ctx, l.plain, l.partitions, 0); err != nil {
+		return err
+	}
+	j := l.job(r, "fill")
+	j.to = l.plain
+	if _, err := spend(j.again(ctx)); err != nil {
+		return err
+	}
+	if err := r.createTopic(ctx, l.sealed, l.partitions, 1); err != nil {
+		return err
+	}
+	j.from, j.to, j.group = l.plain, l.sealed, "prepare-"+l.plain
+	c := contenderNamed(encryptOnce)
+	_, err := spend(r.command(ctx, &c, j, true))
+	return err
+}
+
+func (r *runner) discard(ctx context.Context, l *load) error {
+	return errors.Join(r.deleteTopic(ctx, l.plain), r.deleteTopic(ctx, l.sealed))
+}
+
+func (l *load) job(r *runner, does string) *job {
+	return &job{does: does, broker: r.address, partitions: l.partitions, records: l.records, size: l.size, batch: l.batch}
+}
+
+// Turn is what one run of a contender took.
+type Turn struct {
+	Rate float64 `json:"rate"` // records per second
+	CPU  float64 `json:"cpu"`  // seconds per 10^9 bytes of payload, the whole process
+	RSS  float64 `json:"rss"`  // MiB, peak
+}
+
+// turn lets a contender carry all records to a topic of its own.
+func (r *runner) turn(ctx context.Context, c *contender, l *load) (t Turn, err error) {
+	r.turns++
+	j := l.job(r, c.does)
+	j.from, j.to, j.group = l.plain, fmt.Sprintf("turn-%d", r.turns), fmt.Sprintf("group-%d", r.turns)
+	step := 1
+	if c.opens() {
+		j.from, step = l.sealed, 2
+	}
+	if err := r.createTopic(ctx, j.to, l.partitions, step); err != nil {
+		return Turn{}, err
+	}
+	defer func() { err = errors.Join(err, r.deleteTopic(context.WithoutCancel(ctx), j.to)) }()
+
+	var cmd *exec.Cmd
+	if c.ours() {
+		cmd = r.command(ctx, c, j, true)
+	} else {
+		cmd = j.again(ctx)
+	}
+	used, pace, err := r.observe(ctx, cmd, j.to, l)
+	if err != nil {
+		return Turn{}, fmt.Errorf("%s: %w", c.name, err)
+	}
+	t = Turn{
+		Rate: pace.records / pace.took.Seconds(),
+		CPU:  used.cpu.Seconds() / l.bytes() * 1e9,
+		RSS:  used.rss,
+	}
+	fmt.Fprintf(r.log, "%7d B  %-36s %9.0f msg/s %7.1f MB/s %6.2f core-s/GB %6.1f MiB\n",
+		l.size, c.name, t.Rate, t.Rate*float64(l.size)/1e6, t.CPU, t.RSS)
+	return t, nil
+}
+
+// observe runs a command and watches the topic that it fills.
+func (r *runner) observe(ctx context.Context, cmd *exec.Cmd, topic string, l *load) (usage, pace, error) {
+	watching, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	type result struct {
+		pace pace
+		err  error
+	}
+	watched := make(chan result, 1)
+	go func() {
+		p, err := r.watch(watching, topic, l.partitions, int64(l.records))
+		watched <- result{p, err}
+	}()
+	used, err := spend(cmd)
+	if err != nil {
+		cancel(err)
+		<-watched
+		return usage{}, pace{}, err
+	}
+	late := time.AfterFunc(5*time.Second, func() { cancel(errors.New("the process has ended")) })
+	defer late.Stop()
+	w := <-watched
+	return used, w.pace, w.err
+}
+
+// warm lets the broker's virtual machine compile what it will do, and create its own topics.
+func (r *runner) warm(ctx context.Context) error {
+	l := &load{size: 1 << 10, partitions: usualPartitions, records: 100_000, batch: r.batch}
+	fmt.Fprintln(r.log, "warming up, not counted:")
+	if err := r.prepare(ctx, l); err != nil {
+		return err
+	}
+	for _, c := range contenders {
+		if c.name == kafkaGoPlain || c.name == franzSeal {
+			continue
+		}
+		if _, err := r.turn(ctx, &c, l); err != nil {
+			return err
+		}
+	}
+	return r.discard(ctx, l)
+}
+
+const usualPartitions = 4
+
+// entry is a contender with what it is to carry.
+type entry struct {
+	contender
+	load *load
+}
+
+// laps lets everyone have as many turns as there are rounds, in turns: A B C, C B A.
+func (r *runner) laps(ctx context.Context, entries []entry) ([][]Turn, error) {
+	turns := make([][]Turn, len(entries))
+	for round := range r.rounds {
+		for i := range entries {
+			if round%2 == 1 {
+				i = len(entries) - 1 - i
+			}
+			t, err := r.turn(ctx, &entries[i].contender, entries[i].load)
+			if err != nil {
+				return nil, err
+			}
+			turns[i] = append(turns[i], t)
+		}
+	}
+	return turns, nil
+}
+
+// measureSizes compares all contenders at all sizes.
+func (r *runner) measureSizes(ctx context.Context) ([]Row, error) {
+	var rows []Row
+	for _, size := range r.sizes {
+		l := &load{size: size, partitions: usualPartitions, records: r.payload(size), batch: r.batch}
+		if err := r.prepare(ctx, l); err != nil {
+			return nil, err
+		}
+		var entries []entry
+		for _, c := range contenders {
+			if strings.Contains(c.name, r.only) || c.name == franzPlain {
+				entries = append(entries, entry{c, l})
+			}
+		}
+		turns, err := r.laps(ctx, entries)
+		if err != nil {
+			return nil, err
+		}
+		for i := range entries {
+			rows = append(rows, newRow(&entries[i], turns[i]))
+		}
+		if err := r.discard(ctx, l); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b Row) int { return a.Size - b.Size })
+	return rows, nil
+}
+
+// manyBatch is the largest source batch where partitions are many: each gets a small share of what is written.
+const manyBatch = 20 << 10
+
+// measureMany compares few partitions with many, at 1 KiB.
+func (r *runner) measureMany(ctx context.Context) ([]Row, error) {
+	few := &load{size: 1 << 10, partitions: usualPartitions, records: r.payload(1 << 10), batch: manyBatch}
+	many := *few
+	many.partitions = r.partitions
+	loads := []*load{few, &many}
+	var entries []entry
+	for _, l := range loads {
+		if err := r.prepare(ctx, l); err != nil {
+			return nil, err
+		}
+		entries = append(entries, entry{contenderNamed(encryptOnce), l}, entry{contenderNamed(franzPlain), l})
+	}
+	turns, err := r.laps(ctx, entries)
+	if err != nil {
+		return nil, err
+	}
+	var rows []Row
+	for i := range entries {
+		rows = append(rows, newRow(&entries[i], turns[i]))
+	}
+	return rows, errors.Join(r.discard(ctx, few), r.discard(ctx, &many))
+}

@@ -1,0 +1,68 @@
+package kafka
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"testing"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
+)
+
+// appended makes a batch whose time is the broker's, as a topic with LogAppendTime stores it.
+func appended(t *testing.T, at time.Time) []byte {
+	t.Helper()
+	var a batch.Appender
+	a.Begin(nil)
+	for _, m := range numbered(0, 5) {
+		m.Time = time.UnixMilli(1_700_000_000_000)
+		a.Append(&m)
+	}
+	raw, err := a.Finish(batch.Anonymous(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary.BigEndian.PutUint64(raw[35:], uint64(at.UnixMilli()))
+	raw[22] |= 8
+	binary.BigEndian.PutUint32(raw[17:], crc32.Checksum(raw[21:], crc32.MakeTable(crc32.Castagnoli)))
+	return raw
+}
+
+// TestAppendTime: the broker's time becomes that of the messages, and is written as their own. (kfake spoils the
+// checksum of such batches, so there is no broker in this test.)
+func TestAppendTime(t *testing.T) {
+	t.Parallel()
+	at := time.UnixMilli(1_750_000_000_123)
+	read := func(set []byte) *batch.Records {
+		var records batch.Records
+		p := &partition{place: "in/0", end: -1}
+		p.reader.Reset(p.place, set, 0)
+		if _, err := p.take(&records, 1<<20); err != nil {
+			t.Fatal(err)
+		}
+		return &records
+	}
+	in := read(appended(t, at))
+	var a batch.Appender
+	a.Begin(nil)
+	for i := range in.Messages {
+		a.Append(&in.Messages[i])
+	}
+	out, err := a.Finish(batch.Anonymous(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out[22]&8 != 0 {
+		t.Error("what we write says that the broker gave it its time")
+	}
+	for _, r := range []*batch.Records{in, read(out)} {
+		if len(r.Messages) != 5 {
+			t.Fatalf("%d messages", len(r.Messages))
+		}
+		for i := range r.Messages {
+			if !r.Messages[i].Time.Equal(at) {
+				t.Errorf("message %d has the time %v", i, r.Messages[i].Time)
+			}
+		}
+	}
+}
