@@ -114,7 +114,9 @@ def raw(opener: Opener, data: bytes):
         end = item_end(data)
         if data[end:end + 1] == b"\xd0":
             front, data = Envelope(data[:end]), data[end:]
-    yield opener.open(Envelope(data), VALUE, front=front)
+    envelope = Envelope(data)
+    need(front is None or envelope.chunked, "malformed")
+    yield opener.open(envelope, VALUE, front=front)
 
 
 def seq(opener: Opener, data: bytes):
