@@ -68,6 +68,12 @@ func (o *opener) kafkaSource(ctx context.Context, k *kafkaEnd) (*input, error) {
 		Source: s, kafka: s, ordered: s.Ordered(), bounded: k.until.Bounded(),
 		largest: s.MaxBatch(), lanes: s.MaxLanes(), progress: kafkaProgress(s, k.until.Bounded()),
 	}
+	if o.do != verify && o.to.file != nil && in.lanes > 1 && k.partitions == nil {
+		return nil, &Error{
+			Err:  fmt.Errorf("kafka topic %s: %d brokers lead its partitions, and a file is written by one lane at a time", k.topic, in.lanes),
+			Hint: "say until=end and partitions= of one broker after the other, or write to a topic or a stream",
+		}
+	}
 	if half := o.budget() / 2; s.MaxBatch() > half {
 		o.env.Log.Warn("kafka: a record batch of the topic may be larger than half a worker's budget, and then holds more memory than is counted",
 			"topic", k.topic, "max_message_bytes", s.MaxBatch(), "budget", 2*half)

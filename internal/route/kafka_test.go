@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kversion"
 
+	"github.com/streamcrypt/streamcrypt/codec/cms"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -42,6 +44,7 @@ func TestTopics(t *testing.T) {
 			plain, sealed := b.read(t, "plain"), b.read(t, "sealed")
 			sameRecords(t, b.read(t, "out"), plain)
 			checkSealed(t, sealed, plain)
+			b.checkPositions(t, sealed, plain)
 			controls := b.PartitionInfos("sealed")[0].HighWatermark - int64(len(sealed[0]))
 			if (controls > 0) != (delivery == "exactly-once") {
 				t.Errorf("%s: %d control records", delivery, controls)
@@ -67,6 +70,26 @@ func checkSealed(t *testing.T, sealed, plain [][]*kgo.Record) {
 			s.Value = r.Value
 			if d := difference(&s, r); d != "" {
 				t.Fatalf("partition %d, record %d: %s", p, i, d)
+			}
+		}
+	}
+}
+
+// checkPositions checks that envelopes say where their messages were stored.
+func (b *kafkaBroker) checkPositions(t *testing.T, sealed, plain [][]*kgo.Record) {
+	t.Helper()
+	for p := range sealed {
+		id, err := partitionIdentity(b.clusterID(t), b.TopicInfo("plain").TopicID, int32(p))
+		must(t, err)
+		for i, r := range sealed[p] {
+			value := r.Value
+			if value == nil {
+				value = []byte(header(r, "streamcrypt"))
+			}
+			var e cms.Envelope
+			must(t, cms.Parse(value, &e))
+			if at := e.Position; at.Place != id.place(true).ID || at.Offset != uint64(plain[p][i].Offset) || at.Distance != 1 && i > 0 {
+				t.Fatalf("partition %d, record %d: position %+v", p, i, at)
 			}
 		}
 	}
@@ -357,6 +380,8 @@ func TestTopicRefusals(t *testing.T) {
 	b.topic(t, "few", 2, map[string]string{"max.message.bytes": "2000000"})
 	b.topic(t, "small", 3, nil)
 	other := startKafka(t, kfake.ClusterID("another"))
+	wide := startKafka(t, kfake.NumBrokers(3))
+	wide.topic(t, "plain", 9, nil)
 	aka := strings.Replace(b.url, "127.0.0.1", "localhost", 1)
 	group := b.url + "/plain?group=g"
 	for _, tc := range []struct {
@@ -375,6 +400,7 @@ func TestTopicRefusals(t *testing.T) {
 		{"exactly once elsewhere", Config{From: group, To: other.url + "/o?create=true&delivery=exactly-once"}, "exactly-once is not possible", ""},
 		{"exactly once without a group", Config{From: b.url + "/plain?until=end", To: b.url + "/o?create=true&delivery=exactly-once"}, "exactly-once is not possible", ""},
 		{"a partition", Config{From: b.url + "/plain?until=end&partitions=3", To: b.url + "/o?create=true"}, "no partition 3", ""},
+		{"many leaders into a file", Config{From: wide.url + "/plain?until=end", To: "file:o.scx"}, "3 brokers lead", "partitions="},
 		{"no password", Config{From: group + "&sasl=plain&user=u&password-file=none", To: b.url + "/o"}, "password: open none", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -435,4 +461,93 @@ func TestTopicMemoryAndPromise(t *testing.T) {
 		}
 		must(t, r.Close())
 	}
+}
+
+// Kafka splits nothing: what a topic does not take is the record's fault, and known before it is sent.
+func TestRecordTooLargeForItsTopic(t *testing.T) {
+	testDir(t)
+	b := startKafka(t)
+	b.topic(t, "sealed", 1, map[string]string{"max.message.bytes": "2000"})
+	writeFile(t, "in.ndjson", fmt.Appendf(nil, "{\"value\":\"%01500d\"}\n{\"key\":\"k\",\"value\":\"%01950d\"}\n{\"value\":\"x\"}\n", 1, 2))
+	c := Config{From: "file:in.ndjson", To: b.url + "/sealed"}
+	fails(t, Encrypt, c, "in.ndjson@1: too-large")
+	c.DeadLetter = b.url + "/dead?create=true"
+	s := mustRun(t, Encrypt, c)
+	if s.Messages != 3 || s.Rejected != 1 || s.Reasons["too-large"] != 1 {
+		t.Errorf("%+v", s)
+	}
+	if dead := flat(b.read(t, "dead")); len(dead) != 1 || header(dead[0], pipeline.HeaderOrigin) != "in.ndjson@1" || dead[0].Value != nil {
+		t.Errorf("letters: %+v", dead)
+	}
+}
+
+// What a URL says of a topic that is written.
+func TestTopicParameters(t *testing.T) {
+	testDir(t)
+	b := startKafka(t)
+	b.topic(t, "plain", 5, nil)
+	records := mixed("plain", 200, 5)
+	for i, r := range records {
+		r.Key = fmt.Appendf(nil, "key %d", i%20)
+		r.Partition = int32(i % 5) // the same key in one partition, as a producer would
+	}
+	b.put(t, records...)
+	large := map[string]string{"max.message.bytes": "2000000"}
+	b.topic(t, "keyed", 3, large)
+	mustRun(t, Encrypt, Config{From: b.url + "/plain?until=end", To: b.url + "/keyed?partition=key&compression=lz4"})
+	of := map[string]int32{}
+	for _, r := range flat(b.read(t, "keyed")) {
+		if p, ok := of[string(r.Key)]; ok && p != r.Partition {
+			t.Fatalf("%s is in partitions %d and %d", r.Key, p, r.Partition)
+		}
+		of[string(r.Key)] = r.Partition
+		if c := r.Attrs.CompressionType(); c != 3 {
+			t.Fatalf("compression %d", c)
+		}
+	}
+	if len(of) != 20 {
+		t.Errorf("%d keys", len(of))
+	}
+	s := mustRun(t, Decrypt, Config{From: b.url + "/keyed?until=end&start=5&partitions=0,2", To: b.url + "/some?create=true"})
+	want := 0
+	for p, n := range b.ends("keyed") {
+		if p != 1 {
+			want += int(n) - 5
+		}
+	}
+	if s.Messages != int64(want) || len(flat(b.read(t, "some"))) != want {
+		t.Errorf("%+v, want %d messages", s, want)
+	}
+	for _, r := range flat(b.read(t, "some")) {
+		if c := r.Attrs.CompressionType(); c != 0 {
+			t.Fatalf("compression %d", c)
+		}
+	}
+}
+
+// A run with an end knows how far that is before it gets there.
+func TestTopicProgress(t *testing.T) {
+	testDir(t)
+	b := startKafka(t)
+	b.topic(t, "plain", 4, nil)
+	b.put(t, mixed("plain", 100, 4)...)
+	stdout, held := io.Pipe()
+	c := Config{From: b.url + "/plain?until=end", To: "file:-?format=ndjson", Keys: []string{"local:k.jwk"}}
+	r, err := Encrypt(t.Context(), c, Env{Log: quiet, Stdout: held})
+	must(t, err)
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(t.Context()) }()
+	one := make([]byte, 1)
+	_, err = stdout.Read(one) // and no more, so that nothing is written
+	must(t, err)
+	if s := r.Snapshot(); s.Done != 0 || s.Total != 100 || s.Unit != Messages {
+		t.Errorf("%+v", s)
+	}
+	go func() { _, _ = io.Copy(io.Discard, stdout) }()
+	must(t, <-ended)
+	if s := r.Snapshot(); s.Done != 100 || s.Total != 100 {
+		t.Errorf("%+v", s)
+	}
+	must(t, r.Close())
+	must(t, held.Close())
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // kafkaBroker is a cluster in this process, with a client that is not ours.
@@ -31,6 +32,14 @@ func startKafka(t *testing.T, opts ...kfake.Opt) *kafkaBroker {
 func (b *kafkaBroker) topic(t *testing.T, name string, partitions int32, config map[string]string) {
 	t.Helper()
 	must(t, b.CreateTopic(name, partitions, config))
+}
+
+// clusterID asks for the cluster's id.
+func (b *kafkaBroker) clusterID(t *testing.T) string {
+	t.Helper()
+	res, err := kmsg.NewPtrMetadataRequest().RequestWith(t.Context(), b.client(t))
+	must(t, err)
+	return *res.ClusterID
 }
 
 func (b *kafkaBroker) client(t *testing.T, opts ...kgo.Opt) *kgo.Client {
@@ -82,6 +91,16 @@ func (b *kafkaBroker) read(t *testing.T, topic string) [][]*kgo.Record {
 		})
 	}
 	return out
+}
+
+// ends are the offsets behind the last record of each partition.
+func (b *kafkaBroker) ends(topic string) []int64 {
+	infos := b.PartitionInfos(topic)
+	ends := make([]int64, len(infos))
+	for _, p := range infos {
+		ends[p.Partition] = p.HighWatermark
+	}
+	return ends
 }
 
 // flat are the records of all partitions.
