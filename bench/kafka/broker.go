@@ -26,7 +26,7 @@ type broker struct {
 // costs processor time of its own, and it listens on loopback only. Its data is in memory: what the disk does
 // with it would be the noise of every other turn.
 func startBroker(ctx context.Context) (_ *broker, err error) {
-	ports, err := freePorts(2)
+	ports, err := freePorts(ctx, 2)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func (b *broker) stop() error {
 }
 
 func docker(ctx context.Context, args ...string) error {
-	cmd := exec.CommandContext(ctx, "docker", args...)
+	cmd := exec.CommandContext(ctx, "docker", args...) //nolint:gosec // our own words
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("docker %s: %w: %s", args[0], err, bytes.TrimSpace(out))
@@ -108,14 +108,14 @@ func docker(ctx context.Context, args ...string) error {
 	return nil
 }
 
-func freePorts(n int) ([]string, error) {
+func freePorts(ctx context.Context, n int) ([]string, error) {
 	var ports []string
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
 		}
-		defer l.Close()
+		defer l.Close() //nolint:errcheck // nothing was sent
 		_, port, err := net.SplitHostPort(l.Addr().String())
 		if err != nil {
 			return nil, err

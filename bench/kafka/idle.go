@@ -71,10 +71,10 @@ func (r *runner) wait(ctx context.Context, cmd *exec.Cmd) (_ float64, err error)
 		// It may take the signal for a failure, or not at all; what matters has been measured.
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		select {
-		case <-ended:
+		case <-ended: //nolint:errcheck // see above
 		case <-time.After(15 * time.Second):
 			err = errors.Join(err, cmd.Process.Kill(), errors.New("it did not end"))
-			<-ended
+			<-ended //nolint:errcheck // see above
 		}
 	}()
 	if err := pause(settle); err != nil {

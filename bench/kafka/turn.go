@@ -74,6 +74,9 @@ type Turn struct {
 	RSS  float64 `json:"rss"`  // MiB, peak
 }
 
+// patience is how long a turn may last. The longest is a few seconds on an idle machine.
+const patience = 2 * time.Minute
+
 // turn lets a contender carry all records to a topic of its own.
 func (r *runner) turn(ctx context.Context, c *contender, l *load) (t Turn, err error) {
 	r.turns++
@@ -87,6 +90,8 @@ func (r *runner) turn(ctx context.Context, c *contender, l *load) (t Turn, err e
 		return Turn{}, err
 	}
 	defer func() { err = errors.Join(err, r.deleteTopic(context.WithoutCancel(ctx), j.to)) }()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 
 	var cmd *exec.Cmd
 	if c.ours() {

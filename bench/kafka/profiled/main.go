@@ -29,7 +29,7 @@ func main() {
 
 func run(ctx context.Context) (err error) {
 	if len(os.Args) < 3 {
-		return errors.New("FILE encrypt|decrypt ...")
+		return errors.New("usage: profiled FILE encrypt|decrypt …")
 	}
 	open, ok := map[string]func(context.Context, route.Config, route.Env) (*route.Route, error){
 		"encrypt": route.Encrypt, "decrypt": route.Decrypt,
@@ -51,7 +51,7 @@ func run(ctx context.Context) (err error) {
 	}
 	c.Keys, c.ContextSet = []string{key}, c.Context != ""
 
-	out, err := os.Create(os.Args[1])
+	out, err := os.Create(os.Args[1]) //nolint:gosec // named by whoever runs it
 	if err != nil {
 		return err
 	}
