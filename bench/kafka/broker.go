@@ -19,6 +19,7 @@ const image = "apache/kafka:4.3.1"
 type broker struct {
 	container string
 	address   string
+	pid       int
 	client    *kgo.Client
 }
 
@@ -57,7 +58,7 @@ func startBroker(ctx context.Context) (_ *broker, err error) {
 	} {
 		args = append(args, "--env", env)
 	}
-	if err := docker(ctx, append(args, image)...); err != nil {
+	if _, err := docker(ctx, append(args, image)...); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -65,6 +66,13 @@ func startBroker(ctx context.Context) (_ *broker, err error) {
 			err = fmt.Errorf("%w; removing the broker: %w", err, b.stop())
 		}
 	}()
+	pid, err := docker(ctx, "inspect", "--format", "{{.State.Pid}}", b.container)
+	if err != nil {
+		return nil, err
+	}
+	if b.pid, err = strconv.Atoi(pid); err != nil {
+		return nil, err
+	}
 	b.client, err = kgo.NewClient(kgo.SeedBrokers(address), kgo.ClientID("bench"))
 	if err != nil {
 		return nil, err

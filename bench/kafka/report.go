@@ -34,6 +34,7 @@ type Row struct {
 	Rate       middle `json:"rate"`
 	CPU        middle `json:"cpu"`
 	RSS        middle `json:"rss"`
+	Broker     middle `json:"broker"`
 }
 
 func newRow(e *entry, turns []Turn) Row {
@@ -47,6 +48,7 @@ func newRow(e *entry, turns []Turn) Row {
 	return Row{
 		Size: e.load.size, Partitions: e.load.partitions, Records: e.load.records, Contender: e.name, Turns: turns,
 		Rate: column(rateOf), CPU: column(cpuOf), RSS: column(rssOf),
+		Broker: column(func(t Turn) float64 { return t.Broker }),
 	}
 }
 
@@ -112,14 +114,14 @@ func writeRows(w io.Writer, rows []Row) {
 	if len(rows) == 0 {
 		return
 	}
-	fmt.Fprint(w, "\n| payload | partitions | contender | msg/s | MB/s | core-s/GB | peak MiB |\n|---:|---:|---|---:|---:|---:|---:|\n")
+	fmt.Fprint(w, "\n| payload | partitions | contender | msg/s | MB/s | core-s/GB | peak MiB | broker core-s/GB |\n|---:|---:|---|---:|---:|---:|---:|---:|\n")
 	for i := range rows {
 		row := &rows[i]
 		size := float64(row.Size) / 1e6
-		fmt.Fprintf(w, "| %s | %d | %s | %s | %.1f (%.1f-%.1f) | %.2f (%.2f-%.2f) | %.0f (%.0f-%.0f) |\n",
+		fmt.Fprintf(w, "| %s | %d | %s | %s | %.1f (%.1f-%.1f) | %.2f (%.2f-%.2f) | %.0f (%.0f-%.0f) | %.2f |\n",
 			sizeName(row.Size), row.Partitions, row.Contender, thousands(row.Rate.Median),
 			row.Rate.Median*size, row.Rate.Low*size, row.Rate.High*size,
-			row.CPU.Median, row.CPU.Low, row.CPU.High, row.RSS.Median, row.RSS.Low, row.RSS.High)
+			row.CPU.Median, row.CPU.Low, row.CPU.High, row.RSS.Median, row.RSS.Low, row.RSS.High, row.Broker.Median)
 	}
 }
 

@@ -72,6 +72,8 @@ type Turn struct {
 	Rate float64 `json:"rate"` // records per second
 	CPU  float64 `json:"cpu"`  // seconds per 10^9 bytes of payload, the whole process
 	RSS  float64 `json:"rss"`  // MiB, peak
+	// Broker is the processor time of the broker meanwhile, in the unit of CPU.
+	Broker float64 `json:"broker"`
 }
 
 // patience is how long a turn may last. The longest is a few seconds on an idle machine.
@@ -99,17 +101,26 @@ func (r *runner) turn(ctx context.Context, c *contender, l *load) (t Turn, err e
 	} else {
 		cmd = j.again(ctx)
 	}
+	before, err := taken(r.pid)
+	if err != nil {
+		return Turn{}, err
+	}
 	used, pace, err := r.observe(ctx, cmd, j.to, l)
 	if err != nil {
 		return Turn{}, fmt.Errorf("%s: %w", c.name, err)
 	}
-	t = Turn{
-		Rate: pace.records / pace.took.Seconds(),
-		CPU:  used.cpu.Seconds() / l.bytes() * 1e9,
-		RSS:  used.rss,
+	after, err := taken(r.pid)
+	if err != nil {
+		return Turn{}, err
 	}
-	fmt.Fprintf(r.log, "%7d B  %-36s %9.0f msg/s %7.1f MB/s %6.2f core-s/GB %6.1f MiB\n",
-		l.size, c.name, t.Rate, t.Rate*float64(l.size)/1e6, t.CPU, t.RSS)
+	t = Turn{
+		Rate:   pace.records / pace.took.Seconds(),
+		CPU:    used.cpu.Seconds() / l.bytes() * 1e9,
+		RSS:    used.rss,
+		Broker: (after - before).Seconds() / l.bytes() * 1e9,
+	}
+	fmt.Fprintf(r.log, "%7d B  %-36s %9.0f msg/s %7.1f MB/s %6.2f core-s/GB %6.1f MiB; broker %.2f core-s/GB\n",
+		l.size, c.name, t.Rate, t.Rate*float64(l.size)/1e6, t.CPU, t.RSS, t.Broker)
 	return t, nil
 }
 
