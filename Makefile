@@ -21,7 +21,7 @@ test:
 race:
 	go test -race ./...
 
-## fuzz             every fuzz target for FUZZTIME (10s)
+## fuzz             every fuzz target for FUZZTIME (10s; or a count, 10000x)
 fuzz:
 	@set -e; for file in $$(grep -rl --include='*_test.go' '^func Fuzz' . | sort); do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$file); do \

@@ -143,22 +143,32 @@ func (k *kafkaTest) testBrokerRestart(t *testing.T) {
 	}
 }
 
-// testKilledRun kills a run with an end at random points; the next one goes on.
+// testKilledRun kills a run with an end at random points; the next one goes on. What is sealed at least once is opened once.
 func (k *kafkaTest) testKilledRun(t *testing.T) {
 	s := series{partitions: parts, n: 400_000}
 	k.topic(t, "killed", parts)
 	k.put(t, "killed", 0, s.n, s.numbered)
-	args := []string{"encrypt", "--key", k.key, "--from", k.url("killed?until=end&group=killed"), "--to", k.url("killed-sealed?create=true")}
 	rnd := rand.New(rand.NewPCG(5, uint64(time.Now().UnixNano())))
-	for i := range 5 {
-		p := start(t, args...)
-		k.await(t, "killed-sealed", i*s.n/8+rnd.IntN(s.n/10))
-		p.kill(t)
+	for _, delivery := range []string{"exactly-once", "at-least-once"} {
+		t.Run(delivery, func(t *testing.T) {
+			sealed, opened := "killed-sealed-"+delivery, "killed-opened-"+delivery
+			args := []string{
+				"encrypt", "--key", k.key, "--from", k.url("killed?until=end&group=killed-" + delivery),
+				"--to", k.url(sealed + "?create=true&delivery=" + delivery),
+			}
+			for i := range 4 {
+				p := start(t, args...)
+				k.await(t, sealed, i*s.n/8+rnd.IntN(s.n/10))
+				p.kill(t)
+			}
+			streamcrypt(t.Context(), t, args...)
+			if delivery == "exactly-once" {
+				k.once(t, sealed, s)
+			}
+			k.run(t, "decrypt", k.url(sealed+"?until=end&group=dec-"+delivery), k.url(opened+"?create=true"))
+			k.compare(t, opened, s, s.numbered)
+		})
 	}
-	streamcrypt(t.Context(), t, args...)
-	k.once(t, "killed-sealed", s)
-	k.run(t, "decrypt", k.url("killed-sealed?until=end&group=dec"), k.url("killed-opened?create=true"))
-	k.compare(t, "killed-opened", s, s.numbered)
 }
 
 // testKilledMember kills a member of a group, which comes back under its name.

@@ -104,16 +104,18 @@ func (b *broker) stop() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	return docker(ctx, "rm", "--force", "--volumes", b.container)
+	_, err := docker(ctx, "rm", "--force", "--volumes", b.container)
+	return err
 }
 
-func docker(ctx context.Context, args ...string) error {
+// docker runs a command of the container engine and returns what it prints.
+func docker(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "docker", args...) //nolint:gosec // our own words
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("docker %s: %w: %s", args[0], err, bytes.TrimSpace(out))
+		return "", fmt.Errorf("docker %s: %w: %s", args[0], err, bytes.TrimSpace(out))
 	}
-	return nil
+	return string(bytes.TrimSpace(out)), nil
 }
 
 func freePorts(ctx context.Context, n int) ([]string, error) {
