@@ -63,7 +63,7 @@ func (s *Sink) open(ctx context.Context) error {
 		if err := s.cluster.createTopic(ctx, s.Topic, s.wantPartitions(), s.wantMaxBatch()); err != nil {
 			return err
 		}
-		if s.topic, err = openTopic(ctx, s.cluster, s.Topic, lookAgain); err != nil {
+		if s.topic, err = openTopic(ctx, s.cluster, s.Topic, lookForMade); err != nil {
 			return err
 		}
 	case errors.Is(err, ErrNoTopic):

@@ -35,6 +35,10 @@ type leader struct{ id, epoch int32 }
 // moment ago, through another broker.
 const lookAgain = 5
 
+// lookForMade is the same for a topic that we have made: a broker that has just started may take seconds to hear of it, and
+// this many tries are about ten.
+const lookForMade = 16
+
 // openTopic finds a topic. The error matches ErrNoTopic if there is none, nor turns up when it is looked for so
 // many times again.
 func openTopic(ctx context.Context, c *Cluster, name string, again int) (*topic, error) {
