@@ -60,3 +60,14 @@ type Generator interface {
 	// Generate returns a DEK that was never used before, appended to dst, and its wrapping.
 	Generate(ctx context.Context, kc Context, dst []byte) ([]byte, Wrapped, error)
 }
+
+// Rewrapper is a Wrapper whose service moves a wrapped DEK under its own KEK without showing the DEK to
+// this process (AWS KMS ReEncrypt).
+type Rewrapper interface {
+	Wrapper
+	// CanRewrap says, without calling the service, whether Rewrap takes what from unwraps.
+	CanRewrap(from Unwrapper) bool
+	// Rewrap returns the wrapping of w's DEK under this KEK. from is the configured KEK that fits w: which key
+	// opens w is never taken from w alone. Its errors are *Error.
+	Rewrap(ctx context.Context, kc Context, from Unwrapper, w *Wrapped) (Wrapped, error)
+}

@@ -13,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-const image = "apache/kafka:4.3.1"
+const brokerImage = "apache/kafka:4.3.1"
 
 // broker is one broker that is its own controller, and what the bench itself asks it with.
 type broker struct {
@@ -58,7 +58,7 @@ func startBroker(ctx context.Context) (_ *broker, err error) {
 	} {
 		args = append(args, "--env", env)
 	}
-	if _, err := docker(ctx, append(args, image)...); err != nil {
+	if _, err := docker(ctx, append(args, brokerImage)...); err != nil {
 		return nil, err
 	}
 	defer func() {

@@ -58,7 +58,8 @@ type tools struct {
 	key      string // URL
 	keystore string
 	profile  string
-	profiles string // folder of processor profiles; empty for none
+	with     []string // more flags
+	profiles string   // folder of processor profiles; empty for none
 	written  int
 }
 
@@ -70,7 +71,7 @@ func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
 	}
 	t := &tools{
 		program: filepath.Join(dir, "streamcrypt"), key: "local:" + filepath.Join(dir, "key.jwk"),
-		keystore: "file:" + filepath.Join(dir, "keys"), profile: s.profile, profiles: s.cpuprofiles,
+		keystore: "file:" + filepath.Join(dir, "keys"), profile: s.profile, with: strings.Fields(s.with), profiles: s.cpuprofiles,
 	}
 	build := func(out, in, pkg string) error {
 		//nolint:gosec // packages of this repository
@@ -110,6 +111,7 @@ func (t *tools) command(ctx context.Context, c *contender, j *job, bounded bool)
 			args = append(args, "--profile", "ref")
 		}
 	}
+	args = append(args, t.with...)
 	if t.profiles != "" {
 		t.written++
 		name := strings.NewReplacer(" ", "-", ",", "").Replace(c.name)

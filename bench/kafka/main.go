@@ -43,6 +43,7 @@ type settings struct {
 	data        int64 // bytes of payload in a topic, at most
 	batch       int   // bytes of a record batch in the source
 	profile     string
+	with        string
 	partitions  int
 	idle        int
 	idleFor     int // seconds
@@ -57,11 +58,12 @@ func parseFlags(args []string) (*settings, error) {
 	f := flag.NewFlagSet("kafka", flag.ContinueOnError)
 	f.BoolVar(&s.json, "json", false, "print JSON instead of tables")
 	f.BoolVar(&s.quick, "quick", false, "less than two minutes: 1 KiB and 1 MiB only, and less data")
-	sizes := f.String("sizes", "", "payload `sizes` in bytes, with commas between them")
-	f.IntVar(&s.rounds, "rounds", 3, "how often each contender has its turn")
+	sizes := f.String("sizes", "", "payload `sizes` in bytes, with commas between them, or none")
+	f.IntVar(&s.rounds, "rounds", 5, "how often each contender has its turn")
 	f.Int64Var(&s.data, "data", 400, "payload in a topic in `MB`, at most 600; small records get less")
 	f.IntVar(&s.batch, "source-batch", 128<<10, "largest record batch of the source in `bytes`; a larger record has one of its own")
 	f.StringVar(&s.profile, "profile", "self", "profile of the envelopes, self or ref")
+	f.StringVar(&s.with, "with", "", "more `flags` for streamcrypt, such as --read-ahead=4MiB")
 	f.StringVar(&s.only, "only", "", "only contenders whose name contains this `text`, and franz-go's copy")
 	f.IntVar(&s.partitions, "partitions", 0, "compare 4 partitions with `N` too, at 1 KiB")
 	f.IntVar(&s.idle, "idle", 0, "measure what `N` partitions without traffic cost too")
@@ -75,7 +77,9 @@ func parseFlags(args []string) (*settings, error) {
 	if s.quick {
 		s.sizes, s.data, s.rounds = []int{1 << 10, 1 << 20}, min(s.data, 150), min(s.rounds, 3)
 	}
-	if *sizes != "" {
+	if *sizes == "none" {
+		s.sizes = nil
+	} else if *sizes != "" {
 		s.sizes = nil
 		for _, text := range strings.Split(*sizes, ",") {
 			n, err := strconv.Atoi(text)
@@ -88,6 +92,9 @@ func parseFlags(args []string) (*settings, error) {
 	}
 	if s.data < 1 || s.data > 600 || s.rounds < 1 {
 		return nil, errors.New("-data is from 1 to 600, -rounds from 1")
+	}
+	if s.with != "" && s.cpuprofiles != "" {
+		return nil, errors.New("-with is for the command, which -cpuprofile replaces")
 	}
 	s.data *= 1e6
 	return s, nil
@@ -139,7 +146,7 @@ func measure(ctx context.Context, s *settings) (_ *Report, err error) {
 	defer func() { err = errors.Join(err, b.stop()) }()
 
 	r := &runner{settings: s, tools: tools, broker: b, log: os.Stderr}
-	report := &Report{Machine: thisMachine(), Broker: image, Rounds: s.rounds, Profile: s.profile}
+	report := &Report{Machine: thisMachine(), Broker: brokerImage, Rounds: s.rounds, Profile: s.profile, With: s.with}
 	if err := r.warm(ctx); err != nil {
 		return nil, err
 	}

@@ -14,7 +14,8 @@ import (
 type Report struct {
 	Machine Machine `json:"machine"`
 	Broker  string  `json:"broker"`
-	Profile string  `json:"profile"` // of the envelopes
+	Profile string  `json:"profile"`        // of the envelopes
+	With    string  `json:"with,omitempty"` // flags of streamcrypt beside the usual ones
 	Rounds  int     `json:"rounds"`
 	Rows    []Row   `json:"sizes,omitempty"`
 	Many    []Row   `json:"partitions,omitempty"`
@@ -100,6 +101,9 @@ func (r *Report) writeJSON(w io.Writer) error {
 // writeTables prints the rows as a table of Markdown, and the targets below.
 func (r *Report) writeTables(w io.Writer) error {
 	fmt.Fprintf(w, "%s; %s in memory on the same machine; profile %s; medians of %d\n", r.Machine, r.Broker, r.Profile, r.Rounds)
+	if r.With != "" {
+		fmt.Fprintf(w, "streamcrypt with %s\n", r.With)
+	}
 	fmt.Fprintf(w, "no process can show a peak below %.0f MiB\n", r.Floor)
 	writeRows(w, r.Rows)
 	writeRows(w, r.Many)
