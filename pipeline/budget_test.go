@@ -239,11 +239,11 @@ func TestBackpressure(t *testing.T) {
 		workers, most int
 		lanes         []int
 	}{
-		{"one lane", 3, 3, []int{100}},
-		{"one worker", 1, 1, []int{100}},
-		{"three lanes", 4, 3, []int{100, 100, 100}},        // a share of 1 each
-		{"larger shares", 9, 8, []int{100, 100, 100, 100}}, // of 2 each
-		{"more lanes than workers", 1, 3, []int{100, 100, 100}},
+		{"one lane", 3, 3 + 1, []int{100}},
+		{"one worker", 1, 1 + 1, []int{100}},
+		{"three lanes", 4, 3 + 3, []int{100, 100, 100}},        // a share of 1 each
+		{"larger shares", 9, 8 + 4, []int{100, 100, 100, 100}}, // of 2 each
+		{"more lanes than workers", 1, 1 + 3, []int{100, 100, 100}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -99,21 +99,16 @@ func (l *lane) read() error {
 	var ticket uint64
 	var end error
 	for end == nil {
-		if end = l.turn.room(l.reading, l.share); end != nil {
-			break
-		}
 		var batch *Batch
 		if batch, end = l.source.Read(l.reading, l.ReadAhead); end != nil {
 			break
 		}
 		l.previous.note(batch)
-		select {
-		case l.jobs <- job{lane: l, batch: batch, ticket: ticket}:
-			ticket++
-		case <-l.reading.Done():
+		if end = l.hand(batch, ticket); end != nil {
 			batch.release()
-			end = context.Cause(l.reading)
+			break
 		}
+		ticket++
 	}
 	if errors.Is(end, ErrLost) {
 		l.turn.fail(end) // what is in flight is the other owner's to write
@@ -124,6 +119,21 @@ func (l *lane) read() error {
 		return err
 	}
 	return end
+}
+
+// hand gives a batch to a worker, once the lane may hold another one and a worker is idle. The batch waits here, so that
+// a lane whose workers write has read what comes next.
+func (l *lane) hand(batch *Batch, ticket uint64) error {
+	if err := l.turn.room(l.reading, l.share); err != nil {
+		return err
+	}
+	select {
+	case l.jobs <- job{lane: l, batch: batch, ticket: ticket}:
+		return nil
+	case <-l.reading.Done():
+		l.turn.leave()
+		return context.Cause(l.reading)
+	}
 }
 
 // verdict turns an end that nobody has to act on into nil.

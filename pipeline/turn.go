@@ -14,7 +14,7 @@ type turn struct {
 	mu     sync.Mutex
 	moved  sync.Cond
 	ticket uint64 // whose turn it is
-	held   int    // batches read or being read
+	held   int    // batches that workers hold
 	err    error  // why the lane ends; nothing is written after it
 }
 
@@ -44,6 +44,13 @@ func (t *turn) wait(ticket uint64) error {
 		t.moved.Wait()
 	}
 	return t.err
+}
+
+// leave gives back a place that was taken for a batch which no worker got.
+func (t *turn) leave() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.held--
 }
 
 // done ends the current turn and gives its place in the lane back.

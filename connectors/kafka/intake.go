@@ -138,9 +138,7 @@ func (in *intake) fetch(ctx context.Context, limit int) error {
 			p.replica, p.replicaUntil = a.Preferred, time.Now().Add(replicaTime)
 		}
 		if len(a.Records) > 0 {
-			p.reader.Reset(p.place, a.Records, p.next)
-			p.committed.Reset(a.Aborted)
-			p.within = false
+			p.begin(a)
 			in.queue = append(in.queue, p)
 			if !in.shared {
 				in.first = p.index + 1
@@ -164,7 +162,7 @@ func (in *intake) fetch(ctx context.Context, limit int) error {
 func (in *intake) ask(limit int) bool {
 	r := &in.request
 	r.Broker, r.Partitions, in.asked = -1, r.Partitions[:0], in.asked[:0]
-	r.MaxWait, r.MinBytes, r.MaxBytes = fetchWait, 1, limit
+	r.MaxWait, r.MinBytes, r.MaxBytes = fetchWait, 1, 0
 	r.Committed, r.Rack = true, in.options.Rack
 	start := in.first
 	in.shared = false
@@ -184,9 +182,13 @@ func (in *intake) ask(limit int) bool {
 			continue
 		}
 		in.asked = append(in.asked, p)
+		want := p.want(limit, in.maxBatch)
+		if r.MaxBytes == 0 || r.MaxBytes+want <= limit {
+			r.MaxBytes += want
+		}
 		r.Partitions = append(r.Partitions, wire.FetchPartition{
 			Topic: in.topic.name, Partition: p.number, Offset: p.next,
-			LeaderEpoch: in.topic.leader(p.number).epoch, MaxBytes: max(in.maxBatch, limit),
+			LeaderEpoch: in.topic.leader(p.number).epoch, MaxBytes: want,
 		})
 	}
 	return r.Broker >= 0

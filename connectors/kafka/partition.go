@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 )
 
 // partition is one partition that a lane reads. It belongs to the lane's reader.
@@ -19,6 +20,7 @@ type partition struct {
 	reader    batch.Reader
 	committed batch.Committed
 	within    bool // the reader is in a batch that is to be read
+	largest   int  // batch of the last answer, in bytes, the one included that its end cut short
 
 	replica      int32 // to be read instead of the leader until replicaUntil; -1 if none
 	replicaUntil time.Time
@@ -41,11 +43,13 @@ func (p *partition) take(records *batch.Records, limit int) (full bool, err erro
 			info, err := p.reader.Next()
 			p.moved()
 			if err == io.EOF {
+				p.largest = max(p.largest, p.reader.Cut())
 				return false, nil
 			}
 			if err != nil {
 				return false, err
 			}
+			p.largest = max(p.largest, info.Size)
 			p.within = p.committed.Admits(info)
 			continue
 		}
@@ -83,4 +87,31 @@ func (p *partition) cut(records *batch.Records, from int) {
 	}
 	clear(records.Messages[n:])
 	records.Messages = records.Messages[:n]
+}
+
+// targetBytes is how much of one partition a fetch asks for at most: with the envelopes it makes one batch that is
+// below the usual max.message.bytes of 1 MiB, unless records are small.
+const targetBytes = 768 << 10
+
+// want is how many bytes to ask for when limit are for all partitions: as many whole batches like those of the last
+// answer as fit, since what a broker cuts short is fetched again, and one of any size. maxBatch is the largest there can
+// be; 0 if it is unknown.
+//
+// A partition whose batches have outgrown the last answer may get none of them, and then has the next one made for it.
+func (p *partition) want(limit, maxBatch int) int {
+	target := min(targetBytes, limit)
+	switch {
+	case p.largest == 0:
+		return max(maxBatch, target)
+	case p.largest >= target:
+		return p.largest
+	}
+	return target / p.largest * p.largest
+}
+
+// begin goes on with an answer.
+func (p *partition) begin(a *wire.FetchedPartition) {
+	p.reader.Reset(p.place, a.Records, p.next)
+	p.committed.Reset(a.Aborted)
+	p.within, p.largest = false, 0
 }

@@ -49,6 +49,7 @@ type Reader struct {
 	body  []byte // records that Read has not seen, as stored
 	left  int    // records that Read has not seen
 	last  int64  // offset of the last record seen
+	cut   int    // size of the batch that the end of the set cut short
 	in    inflater
 	err   error
 }
@@ -59,7 +60,7 @@ type Reader struct {
 func (r *Reader) Reset(place string, set []byte, from int64) {
 	r.in.close()
 	r.place, r.set, r.end, r.next = place, set, -1, from
-	r.body, r.left, r.err = nil, 0, nil
+	r.body, r.left, r.cut, r.err = nil, 0, 0, nil
 }
 
 // Close lets go of the set and of the codec of a batch that was not read to its end.
@@ -67,6 +68,10 @@ func (r *Reader) Close() { r.Reset("", nil, 0) }
 
 // Offset is where the next read of the partition begins: behind the last record that was read or left out.
 func (r *Reader) Offset() int64 { return r.next }
+
+// Cut is the size in bytes of the batch that the end of the set cut short, for a larger fetch. It is known once Next
+// has returned io.EOF, and 0 if none was cut or too little of it is there.
+func (r *Reader) Cut() int { return r.cut }
 
 // Next goes to the next batch, leaving what Read has not read of the one before. It returns io.EOF when no
 // whole batch follows: the broker cuts the last one where its answer is full. Batches that end before the
@@ -83,6 +88,9 @@ func (r *Reader) Next() (*Info, error) {
 		case err != nil:
 			return nil, r.fail(err)
 		case body == nil:
+			if len(r.set) > atMagic {
+				r.cut = r.info.Size
+			}
 			return nil, io.EOF
 		}
 		if r.info.BaseOffset <= r.end {
