@@ -11,7 +11,6 @@ import (
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 )
@@ -32,6 +31,8 @@ type Cluster struct {
 	wire      *wire.Client
 	id        string
 	log       *slog.Logger
+
+	coordinators coordinators
 }
 
 // Connect reaches a cluster and sees that its brokers are recent enough. An error of the brokers, such as a
@@ -92,11 +93,6 @@ func (c *Cluster) Close() { c.transport.CloseIdleConnections() }
 // same tells whether two ways lead to one cluster.
 func (c *Cluster) same(other *Cluster) bool {
 	return c == other || c.id != "" && c.id == other.id
-}
-
-// roundTrip sends a request of kafka-go's own.
-func (c *Cluster) roundTrip(ctx context.Context, req protocol.Message) (protocol.Message, error) {
-	return c.wire.RoundTrip(ctx, req)
 }
 
 // retry calls do until it succeeds, fails for good or ctx is done.

@@ -120,6 +120,7 @@ func (c *Cluster) commitOffsets(ctx context.Context, o owner, topic string, offs
 				worst = worse(worst, coded(r.ErrorCode))
 			}
 		}
+		c.mayHaveMoved(req, worst)
 		return worst
 	})
 	if o.generation < 0 && (errors.Is(err, kafkago.UnknownMemberId) || errors.Is(err, kafkago.RebalanceInProgress)) {

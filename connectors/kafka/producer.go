@@ -6,6 +6,7 @@ import (
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/addoffsetstotxn"
 	"github.com/segmentio/kafka-go/protocol/addpartitionstotxn"
 	"github.com/segmentio/kafka-go/protocol/endtxn"
@@ -54,7 +55,9 @@ func (p *producer) begin(ctx context.Context, claim bool) error {
 		if res.ErrorCode == 0 {
 			p.id, p.epoch = res.ProducerID, res.ProducerEpoch
 		}
-		return coded(res.ErrorCode)
+		err = coded(res.ErrorCode)
+		p.cluster.mayHaveMoved(req, err)
+		return err
 	})
 	if !claim && (errors.Is(err, kafkago.ProducerFenced) || errors.Is(err, kafkago.InvalidProducerEpoch)) {
 		return ErrTakenOver
@@ -64,9 +67,10 @@ func (p *producer) begin(ctx context.Context, claim bool) error {
 }
 
 // send sends a request of the transaction until it is answered.
-func (p *producer) send(ctx context.Context, what string, do func(context.Context) error) error {
+func (p *producer) send(ctx context.Context, what string, req protocol.Message, do func(context.Context) error) error {
 	return p.cluster.retry(ctx, what, func(ctx context.Context) error {
 		err := do(ctx)
+		p.cluster.mayHaveMoved(req, err)
 		if _, answered := errors.AsType[kafkago.Error](err); err != nil && !answered {
 			p.uncertain = true
 		}
@@ -95,7 +99,7 @@ func (p *producer) addPartitions(ctx context.Context, topic string, partitions [
 		TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch,
 		Topics: []addpartitionstotxn.RequestTopic{{Name: topic, Partitions: partitions}},
 	}
-	return p.send(ctx, "partitions of a transaction", func(ctx context.Context) error {
+	return p.send(ctx, "partitions of a transaction", req, func(ctx context.Context) error {
 		m, err := p.cluster.roundTrip(ctx, req)
 		if err != nil {
 			return err
@@ -115,7 +119,7 @@ func (p *producer) addOffsets(ctx context.Context, group string) error {
 	req := &addoffsetstotxn.Request{
 		TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch, GroupID: group,
 	}
-	return p.send(ctx, "offsets of a transaction", func(ctx context.Context) error {
+	return p.send(ctx, "offsets of a transaction", req, func(ctx context.Context) error {
 		m, err := p.cluster.roundTrip(ctx, req)
 		if err != nil {
 			return err
@@ -136,7 +140,7 @@ func (p *producer) commitOffsets(ctx context.Context, o owner, topic string, off
 			Partition: at.partition, CommittedOffset: at.next, CommittedLeaderEpoch: -1, CommittedMetadata: at.metadata,
 		})
 	}
-	return p.send(ctx, "offsets of a transaction", func(ctx context.Context) error {
+	return p.send(ctx, "offsets of a transaction", req, func(ctx context.Context) error {
 		m, err := p.cluster.roundTrip(ctx, req)
 		if err != nil {
 			return err
@@ -155,7 +159,7 @@ func (p *producer) commitOffsets(ctx context.Context, o owner, topic string, off
 // not moved on since, the coordinator gives it again.
 func (p *producer) end(ctx context.Context, commit bool) error {
 	req := &endtxn.Request{TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch, Committed: commit}
-	return p.send(ctx, "end of a transaction", func(ctx context.Context) error {
+	return p.send(ctx, "end of a transaction", req, func(ctx context.Context) error {
 		m, err := p.cluster.roundTrip(ctx, req)
 		if err != nil {
 			return err

@@ -2,10 +2,13 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
 )
 
 const (
@@ -49,7 +52,11 @@ func (r *retrier) after(ctx context.Context, err error) error {
 	if r.attempt > 0 && r.attempt%patience == 0 {
 		r.log.Warn("kafka: trying again", "what", r.what, "attempt", r.attempt, "error", err)
 	}
-	if pause(ctx, r.attempt) != nil {
+	level := r.attempt
+	if errors.Is(err, kafkago.ConcurrentTransactions) {
+		level /= 4 // the last transaction ends in a few milliseconds
+	}
+	if pause(ctx, level) != nil {
 		return fmt.Errorf("%s: %w (%w)", r.what, context.Cause(ctx), err)
 	}
 	r.attempt++

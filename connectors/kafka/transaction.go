@@ -37,7 +37,7 @@ type transaction struct {
 	opened  time.Time
 	before  time.Time         // when the one before was opened
 	step    bool              // something was written that has no position yet
-	joined  map[string][]bool // partitions by topic
+	parts   map[string][]part // by topic and partition
 	fresh   []int32
 	pending pending
 	offsets []offset
@@ -51,7 +51,7 @@ func startTransaction(p *producer, o owner, topic string, length time.Duration, 
 	t := &transaction{
 		producer: p, owner: o, topic: topic, length: length, waiting: waiting, broken: broken,
 		turn: make(chan struct{}, 1), due: make(chan time.Time, 1), stop: stop, ended: make(chan struct{}),
-		joined: make(map[string][]bool),
+		parts: make(map[string][]part),
 	}
 	t.turn <- struct{}{}
 	go t.run(ctx)
@@ -74,27 +74,35 @@ func (t *transaction) enter(ctx context.Context) error {
 
 func (t *transaction) leave() { t.turn <- struct{}{} }
 
-// join makes partitions of a topic part of the transaction that is open. It needs the turn.
+// part is what a partition has to do with the transaction.
+type part struct{ joined, written, before bool } // before: the last transaction wrote it
+
+// join makes partitions of a topic part of the transaction that is open, and with them those that the last one wrote:
+// they will mostly be next, and each round of joining costs as much as any other. It needs the turn.
 func (t *transaction) join(ctx context.Context, topic string, partitions []int32) error {
-	joined := t.joined[topic]
-	t.fresh = t.fresh[:0]
+	parts, missing := t.parts[topic], false
 	for _, p := range partitions {
-		if n := int(p) + 1 - len(joined); n > 0 {
-			joined = append(joined, make([]bool, n)...)
+		if n := int(p) + 1 - len(parts); n > 0 {
+			parts = append(parts, make([]part, n)...)
 		}
-		if !joined[p] {
-			t.fresh = append(t.fresh, p)
-		}
+		missing = missing || !parts[p].joined
+		parts[p].written = true
 	}
-	t.joined[topic] = joined
-	if len(t.fresh) == 0 {
+	t.parts[topic] = parts
+	if !missing {
 		return nil
+	}
+	t.fresh = t.fresh[:0]
+	for i := range parts {
+		if p := &parts[i]; !p.joined && (p.written || p.before) {
+			t.fresh = append(t.fresh, int32(i))
+		}
 	}
 	if err := t.producer.addPartitions(ctx, topic, t.fresh); err != nil {
 		return t.fail(ctx, err)
 	}
 	for _, p := range t.fresh {
-		joined[p] = true
+		parts[p].joined = true
 	}
 	return nil
 }
@@ -154,8 +162,10 @@ func (t *transaction) commit(ctx context.Context) error {
 		return t.fail(ctx, err)
 	}
 	t.open, t.before, t.moved = false, t.opened, true
-	for _, partitions := range t.joined {
-		clear(partitions)
+	for _, parts := range t.parts {
+		for i := range parts {
+			parts[i] = part{before: parts[i].written}
+		}
 	}
 	t.pending.settle()
 	return nil

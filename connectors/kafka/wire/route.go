@@ -28,13 +28,18 @@ type brokerCall struct {
 	id int32
 }
 
-// Broker implements protocol.BrokerMessage. A broker that the Transport has not heard of yet, and a partition
-// without a leader, are retriable.
+// Broker implements protocol.BrokerMessage.
 func (c *brokerCall) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
-	if c.id < 0 {
+	return brokerOf(cluster, c.id)
+}
+
+// brokerOf finds a broker. One that the Transport has not heard of yet, and a partition without a leader, are
+// retriable.
+func brokerOf(cluster protocol.Cluster, id int32) (protocol.Broker, error) {
+	if id < 0 {
 		return protocol.Broker{}, kafka.LeaderNotAvailable
 	}
-	broker, ok := cluster.Brokers[c.id]
+	broker, ok := cluster.Brokers[id]
 	if !ok {
 		return protocol.Broker{}, kafka.BrokerNotAvailable
 	}
