@@ -25,9 +25,10 @@ type transaction struct {
 	topic    string // whose offsets
 	length   time.Duration
 	waiting  func() bool // something was read and has no position yet
-	broken   func(error) // told when closing fails while nobody writes
+	broken   func(error) // told when closing fails
 
 	turn  chan struct{}  // has one entry while nobody has the turn
+	full  chan struct{}  // hands the turn to run, for it to close the transaction
 	due   chan time.Time // when the transaction that is open must be closed
 	stop  context.CancelFunc
 	ended chan struct{}
@@ -45,12 +46,12 @@ type transaction struct {
 	err     error
 }
 
-// startTransaction starts the goroutine that closes transactions in time; release ends it.
+// startTransaction starts the goroutine that closes transactions; release ends it.
 func startTransaction(p *producer, o owner, topic string, length time.Duration, waiting func() bool, broken func(error)) *transaction {
 	ctx, stop := context.WithCancel(context.Background())
 	t := &transaction{
 		producer: p, owner: o, topic: topic, length: length, waiting: waiting, broken: broken,
-		turn: make(chan struct{}, 1), due: make(chan time.Time, 1), stop: stop, ended: make(chan struct{}),
+		turn: make(chan struct{}, 1), full: make(chan struct{}, 1), due: make(chan time.Time, 1), stop: stop, ended: make(chan struct{}),
 		parts: make(map[string][]part),
 	}
 	t.turn <- struct{}{}
@@ -126,8 +127,7 @@ func (t *transaction) begin(ctx context.Context) error {
 	return nil
 }
 
-// wrote notes that something was written, and closes the transaction if it is time to. A nil done says that
-// the position follows. It needs the turn.
+// wrote notes that something was written. A nil done says that the position follows. It needs the turn.
 func (t *transaction) wrote(ctx context.Context, done *pipeline.Progress) error {
 	if done == nil {
 		t.step = true
@@ -138,11 +138,24 @@ func (t *transaction) wrote(ctx context.Context, done *pipeline.Progress) error 
 	}
 	t.step = false
 	t.pending.move(done)
-	now := time.Now()
-	if now.Sub(t.opened) >= t.length || !t.waiting() && now.Sub(t.before) >= t.length {
-		return t.commit(ctx)
-	}
 	return nil
+}
+
+// over tells whether it is time to close the transaction. It needs the turn.
+func (t *transaction) over() bool {
+	now := time.Now()
+	return t.open && !t.step && t.err == nil &&
+		(now.Sub(t.opened) >= t.length || !t.waiting() && now.Sub(t.before) >= t.length)
+}
+
+// yield gives the turn up after a write. If it is time to close the transaction run gets it, so that the worker which
+// wrote can go on to its next batch meanwhile.
+func (t *transaction) yield() {
+	if t.over() {
+		t.full <- struct{}{}
+		return
+	}
+	t.leave()
 }
 
 // commit closes the transaction. It needs the turn.
@@ -190,7 +203,7 @@ func (t *transaction) abort() {
 	_ = within(context.Background(), abortTimeout, func(ctx context.Context) error { return t.producer.end(ctx, false) })
 }
 
-// run closes what is open for too long while nobody writes.
+// run closes what it is handed, and what is open for too long while nobody writes.
 func (t *transaction) run(ctx context.Context) {
 	defer close(t.ended)
 	timer := time.NewTimer(t.length)
@@ -199,6 +212,13 @@ func (t *transaction) run(ctx context.Context) {
 		select {
 		case at := <-t.due:
 			timer.Reset(time.Until(at))
+		case <-t.full:
+			err := t.commit(ctx)
+			t.leave()
+			if err != nil && ctx.Err() == nil {
+				t.broken(err)
+				return
+			}
 		case <-timer.C:
 			if err := t.expire(ctx); err != nil && ctx.Err() == nil {
 				t.broken(err)
@@ -210,13 +230,17 @@ func (t *transaction) run(ctx context.Context) {
 	}
 }
 
+// expire takes the turn, from whoever has it or hands it over, and closes a transaction that has been open for its time.
 func (t *transaction) expire(ctx context.Context) error {
-	if err := t.enter(ctx); err != nil {
-		return err
+	select {
+	case <-t.turn:
+	case <-t.full:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	defer t.leave()
-	if !t.open || t.step || time.Since(t.opened) < t.length {
-		return nil // there is none, or its next position closes it, or due has the time of this one
+	if !t.over() {
+		return t.err // there is none, or its next position closes it, or due has the time of this one
 	}
 	return t.commit(ctx)
 }
@@ -240,7 +264,10 @@ func (t *transaction) close(ctx context.Context) error {
 func (t *transaction) release() {
 	t.stop()
 	<-t.ended
-	<-t.turn
+	select {
+	case <-t.turn:
+	case <-t.full:
+	}
 	t.abort()
 	if t.err == nil {
 		t.err = errors.New("kafka: transaction used after its lane")

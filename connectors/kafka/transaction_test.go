@@ -56,6 +56,15 @@ func (s *step) age(t *testing.T) {
 	s.opened, s.before = s.opened.Add(-2*time.Hour), s.before.Add(-2*time.Hour)
 }
 
+// settled waits for a transaction that is being closed, and tells how that went.
+func (s *step) settled(ctx context.Context) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	s.leave()
+	return nil
+}
+
 // visible is how many committed messages a topic holds, without waiting for those of an open transaction.
 func (s *step) visible(topic string) (n int) {
 	info := s.b.PartitionInfo(topic, 0)
@@ -95,7 +104,7 @@ func TestStepIsWhole(t *testing.T) {
 	if g, l := s.visible("out"), s.visible("dead"); g != -1 || l != -1 {
 		t.Errorf("in the middle of a step %d messages and %d letters are visible", g, l)
 	}
-	if err := errors.Join(s.good.Write(ctx, from(numbered(2, 1)), upTo(3)), s.letters.Write(ctx, nil, upTo(3))); err != nil {
+	if err := errors.Join(s.good.Write(ctx, from(numbered(2, 1)), upTo(3)), s.letters.Write(ctx, nil, upTo(3)), s.settled(ctx)); err != nil {
 		t.Fatal(err)
 	}
 	if g, l := s.visible("out"), s.visible("dead"); g != 2 || l != 1 {
@@ -119,7 +128,7 @@ func TestTransactionCloses(t *testing.T) {
 	defer s.release()
 	ctx := t.Context()
 	write := func(n int) {
-		if err := s.good.Write(ctx, from(numbered(n, 1)), upTo(int64(n+1))); err != nil {
+		if err := errors.Join(s.good.Write(ctx, from(numbered(n, 1)), upTo(int64(n+1))), s.settled(ctx)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -201,7 +210,7 @@ func TestUncertain(t *testing.T) {
 			hits := hangUp(b, key, func(n int64) bool { return n == 1 })
 			before := s.producer.epoch
 			for i := range 3 {
-				if err := s.good.Write(t.Context(), from(numbered(i, 1)), upTo(int64(i+1))); err != nil {
+				if err := errors.Join(s.good.Write(t.Context(), from(numbered(i, 1)), upTo(int64(i+1))), s.settled(t.Context())); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -258,7 +267,7 @@ func TestStaleOwner(t *testing.T) {
 			}
 			s := newStep(b, time.Hour, o)
 			defer s.release()
-			err = s.good.Write(t.Context(), from(numbered(0, 1)), upTo(1))
+			err = errors.Join(s.good.Write(t.Context(), from(numbered(0, 1)), upTo(1)), s.settled(t.Context()))
 			if want := stale != ""; errors.Is(err, pipeline.ErrLost) != want || err != nil != want {
 				t.Errorf("got %v", err)
 			}

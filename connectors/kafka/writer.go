@@ -53,7 +53,7 @@ func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, done *pipel
 	if err := w.transaction.enter(ctx); err != nil {
 		return err
 	}
-	defer w.transaction.leave()
+	defer w.transaction.yield()
 	if len(msgs) > 0 {
 		if err := w.transaction.begin(ctx); err != nil { // first, since batches carry the producer's epoch
 			return err
