@@ -12,7 +12,7 @@ import (
 func (s *Source) serveBounded(ctx context.Context, serve serveFunc) error {
 	partitions := s.chosen()
 	o := nobody(s.Group)
-	shares := deal(partitions, func(p int32) int32 { return s.topic.leader(p).id }, s.Workers)
+	shares := s.shares(partitions)
 	var producers []*producer
 	if s.sink != nil {
 		for n := range int(s.topic.partitions()) {

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,9 @@ func TestSinkChecks(t *testing.T) {
 	b.topic("in", 3)
 	b.destination("few", 2)
 	b.topic("small", 3)
+	if err := b.CreateTopic("smaller", 3, map[string]string{"max.message.bytes": strconv.Itoa(defaultMaxBatch - 512)}); err != nil {
+		t.Fatal(err)
+	}
 	b.destination("fits", 3)
 	c := b.connect(nil)
 	other := startBroker(t, kfake.ClusterID("another"))
@@ -39,14 +43,18 @@ func TestSinkChecks(t *testing.T) {
 		{"at least once", c, SinkOptions{Topic: "fits", Delivery: AtLeastOnce}, "", false},
 		{"missing", c, SinkOptions{Topic: "none"}, "no such topic; make it, or say create=true", false},
 		{"itself", c, SinkOptions{Topic: "in"}, "it is the source as well", false},
-		{"few partitions", c, SinkOptions{Topic: "few"}, "2 partitions and the source has 3", false},
+		{"few partitions", c, SinkOptions{Topic: "few"}, "too few partitions: it has 2 and the source has 3", false},
 		{"few partitions by key", c, SinkOptions{Topic: "few", Partition: ByKey}, "", true},
 		{"few partitions for letters", c, SinkOptions{Topic: "few", DeadLetters: true}, "", false},
-		{"small records", c, SinkOptions{Topic: "small"}, "--add-config max.message.bytes=1049100", false},
+		{"small records", c, SinkOptions{Topic: "small", Growth: 512}, "--add-config max.message.bytes=1049100", false},
+		{"no growth", c, SinkOptions{Topic: "small"}, "", true},
+		{"records that shrink", c, SinkOptions{Topic: "smaller", Growth: -512}, "", true},
+		{"records that do not shrink enough", c, SinkOptions{Topic: "smaller", Growth: -511}, "max.message.bytes is too small", false},
 		{"small records for letters", c, SinkOptions{Topic: "small", DeadLetters: true}, "", false},
 		{"created", c, SinkOptions{Topic: "new", Create: true}, "", true},
 		{"other cluster", far, SinkOptions{Topic: "new", Create: true}, "", false},
 		{"exactly once elsewhere", far, SinkOptions{Topic: "new", Delivery: ExactlyOnce}, "exactly-once is not possible: the source is in another cluster", false},
+		{"exactly once made for nothing", far, SinkOptions{Topic: "nothing", Create: true, Delivery: ExactlyOnce}, "exactly-once is not possible", false},
 		{"no name", c, SinkOptions{Topic: "a/b"}, "not a topic name", false},
 	}
 	for _, test := range tests {
@@ -66,6 +74,9 @@ func TestSinkChecks(t *testing.T) {
 	}
 	if n := len(b.PartitionInfos("new")); n != 3 {
 		t.Errorf("the topic was created with %d partitions", n)
+	}
+	if n := len(other.PartitionInfos("nothing")); n != 0 {
+		t.Error("a topic was made that is not used")
 	}
 	if n := len(other.PartitionInfos("new")); n != 3 {
 		t.Errorf("the far topic was created with %d partitions", n)
@@ -198,7 +209,7 @@ func TestConnectErrors(t *testing.T) {
 		if err := r.stop(); err != nil {
 			t.Error(err)
 		}
-		if _, err := Connect(t.Context(), ClusterOptions{Brokers: b.ListenAddrs(), Log: quiet}); !errors.Is(err, errHungUp) {
+		if _, err := Connect(t.Context(), ClusterOptions{Brokers: b.ListenAddrs(), Log: quiet}); !errors.Is(err, ErrHungUp) {
 			t.Errorf("without TLS: %v", err)
 		}
 		strangers := &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12}

@@ -18,11 +18,8 @@ import (
 // connectPatience is how long Connect tries brokers that cannot be reached.
 const connectPatience = 15 * time.Second
 
-// maxHangUps is how many times brokers may hang up on Connect, which is how some of them answer a wrong password,
-// and all of them a client that does not speak TLS.
+// maxHangUps is how many times brokers may hang up on Connect before that counts as an answer.
 const maxHangUps = 5
-
-var errHungUp = errors.New("the broker hangs up; is the password wrong, or does it want TLS, or SASL?")
 
 // Cluster is a way to a cluster. Sources and Sinks may share it.
 type Cluster struct {
@@ -73,13 +70,13 @@ func (c *Cluster) meet(ctx context.Context) error {
 		}
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			if hangUps++; hangUps == maxHangUps {
-				return errHungUp
+				return ErrHungUp
 			}
 		}
 		return err
 	})
 	if errors.Is(err, kafkago.SASLAuthenticationFailed) {
-		return fmt.Errorf("%w; is the user, the password or the mechanism wrong?", err)
+		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	return err
 }

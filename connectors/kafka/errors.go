@@ -18,6 +18,17 @@ var (
 	ErrReplaced = errors.New("the topic was deleted and made again")
 	// ErrGroupActive says that a bounded run cannot use the offsets of a group that has members.
 	ErrGroupActive = errors.New("the group has members")
+	// ErrFewPartitions says that a destination has fewer partitions than the source.
+	ErrFewPartitions = errors.New("too few partitions")
+	// ErrSmallRecords says that a destination does not take the largest record that the source may give.
+	ErrSmallRecords = errors.New("max.message.bytes is too small")
+	// ErrNotExactlyOnce says that messages cannot be delivered exactly once where that was asked for.
+	ErrNotExactlyOnce = errors.New("exactly-once is not possible")
+	// ErrRefused says that the brokers do not accept the credentials.
+	ErrRefused = errors.New("credentials refused")
+	// ErrHungUp says that brokers close new connections, which is how some of them answer a wrong password, and all of
+	// them a client that does not speak TLS.
+	ErrHungUp = errors.New("the broker hangs up")
 	// ErrTakenOver says that another run uses the transactional ids of this one.
 	ErrTakenOver = errors.New("another run of the same group and topic has taken over")
 )

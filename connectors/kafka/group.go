@@ -110,7 +110,7 @@ func (s *Source) serveGeneration(ctx, ends context.Context, g *kafkago.Generatio
 		return
 	}
 	s.lookAt(ctx, partitions)
-	shares := deal(partitions, func(p int32) int32 { return s.topic.leader(p).id }, s.Workers)
+	shares := s.shares(partitions)
 	s.Log.Info("kafka: partitions assigned", "group", s.Group, "generation", g.ID, "topic", s.Topic,
 		"partitions", len(partitions), "lanes", len(shares))
 	o := owner{group: s.Group, generation: g.ID, member: g.MemberID}

@@ -51,7 +51,7 @@ func (b *broker) topic(name string, partitions int) {
 // destination makes a topic that takes envelopes of what a topic takes.
 func (b *broker) destination(name string, partitions int) {
 	b.t.Helper()
-	config := map[string]string{"max.message.bytes": strconv.Itoa(defaultMaxBatch + envelopeRoom)}
+	config := map[string]string{"max.message.bytes": strconv.Itoa(defaultMaxBatch + 512)}
 	if err := b.CreateTopic(name, int32(partitions), config); err != nil {
 		b.t.Fatal(err)
 	}

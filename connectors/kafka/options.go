@@ -116,6 +116,9 @@ type SourceOptions struct {
 	TransactionalID string
 	// Workers is how many lanes a Source has at least, if it has as many partitions; default GOMAXPROCS.
 	Workers int
+	// OneLane makes one lane of all partitions, for a destination that is written in one order. It asks their leaders
+	// in turns.
+	OneLane bool
 	// Log is told about rebalances, lost offsets and what is tried again; nil means slog.Default.
 	Log *slog.Logger
 }
@@ -199,9 +202,12 @@ func ParseDelivery(name string) (Delivery, error) {
 type SinkOptions struct {
 	Topic string
 	// Source is where the messages come from, if that is a Kafka topic. The destination must then have at
-	// least as many partitions (unless they are chosen by key) and take records that are 512 bytes larger. A
+	// least as many partitions (unless they are chosen by key) and take records that are larger by Growth. A
 	// Source feeds one Sink, dead letters not counted, and the Sink is made before the Source serves.
 	Source *Source
+	// Growth is how many bytes larger than the Source's records those of the topic may be; below zero if they are
+	// smaller.
+	Growth int
 	// DeadLetters says that the Sink gets the dead letters of the Source and not its messages: any number of
 	// partitions will do, and the letters join the transaction of the messages, if there is one.
 	DeadLetters bool

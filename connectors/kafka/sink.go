@@ -9,12 +9,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-const (
-	// envelopeRoom is how much larger than the source's records those of the destination may be, in bytes.
-	envelopeRoom = 512
-	// defaultMaxBatch is max.message.bytes as brokers have it, for those that do not say.
-	defaultMaxBatch = 1048588
-)
+// defaultMaxBatch is max.message.bytes as brokers have it, for those that do not say.
+const defaultMaxBatch = 1048588
 
 // Sink writes a topic.
 type Sink struct {
@@ -36,10 +32,10 @@ func NewSink(ctx context.Context, c *Cluster, o SinkOptions) (*Sink, error) {
 	if o.Source != nil && o.Source.Topic == o.Topic && o.Source.cluster.same(c) {
 		return nil, fmt.Errorf("kafka topic %s: it is the source as well", o.Topic)
 	}
-	if err := s.open(ctx); err != nil {
+	if err := s.decide(); err != nil { // before a topic is made for nothing
 		return nil, err
 	}
-	if err := s.decide(); err != nil {
+	if err := s.open(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.check(); err != nil {
@@ -93,18 +89,18 @@ func (s *Sink) wantMaxBatch() int {
 	if s.Source == nil || s.DeadLetters || s.Source.maxBatch == 0 {
 		return 0
 	}
-	return s.Source.maxBatch + envelopeRoom
+	return s.Source.maxBatch + s.Growth
 }
 
 // check refuses a topic that would not take everything.
 func (s *Sink) check() error {
-	switch {
-	case s.Partition == SamePartition && int(s.topic.partitions()) < s.wantPartitions():
-		return fmt.Errorf("kafka topic %s: it has %d partitions and the source has %d; add some (kafka-topics.sh --alter --topic %s --partitions %d), or say partition=key",
-			s.Topic, s.topic.partitions(), s.wantPartitions(), s.Topic, s.wantPartitions())
+	switch want := s.wantPartitions(); {
+	case s.Partition == SamePartition && int(s.topic.partitions()) < want:
+		return fmt.Errorf("kafka topic %s: %w: it has %d and the source has %d; add some (kafka-topics.sh --alter --topic %s --partitions %d), or say partition=key",
+			s.Topic, ErrFewPartitions, s.topic.partitions(), want, s.Topic, want)
 	case s.maxBatch < s.wantMaxBatch():
-		return fmt.Errorf("kafka topic %s: its max.message.bytes of %d are below the source's %d and %d for the envelope; raise it: kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config max.message.bytes=%d",
-			s.Topic, s.maxBatch, s.Source.maxBatch, envelopeRoom, s.Topic, s.wantMaxBatch())
+		return fmt.Errorf("kafka topic %s: %w: it is %d, and records of the source may need %d; raise it: kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config max.message.bytes=%d",
+			s.Topic, ErrSmallRecords, s.maxBatch, s.wantMaxBatch(), s.Topic, s.wantMaxBatch())
 	}
 	return nil
 }
@@ -126,7 +122,7 @@ func (s *Sink) decide() error {
 	}
 	s.exactly = why == ""
 	if s.Delivery == ExactlyOnce && !s.exactly {
-		return fmt.Errorf("kafka topic %s: exactly-once is not possible: %s", s.Topic, why)
+		return fmt.Errorf("kafka topic %s: %w: %s", s.Topic, ErrNotExactlyOnce, why)
 	}
 	return nil
 }

@@ -74,7 +74,15 @@ func (s *Source) MaxBatch() int { return s.maxBatch }
 
 // MaxLanes is how many lanes there may be at the same time.
 func (s *Source) MaxLanes() int {
-	return len(deal(s.topic.all(), func(p int32) int32 { return s.topic.leader(p).id }, s.Workers))
+	return len(s.shares(s.topic.all()))
+}
+
+// shares are what the lanes for some partitions read.
+func (s *Source) shares(partitions []int32) []share {
+	if s.OneLane {
+		return deal(partitions, func(int32) int32 { return 0 }, 1)
+	}
+	return deal(partitions, func(p int32) int32 { return s.topic.leader(p).id }, s.Workers)
 }
 
 type serveFunc = func(context.Context, pipeline.Lane) error

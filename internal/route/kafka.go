@@ -57,9 +57,7 @@ func (o *opener) kafkaSource(ctx context.Context, k *kafkaEnd) (*input, error) {
 		Topic: k.topic, Group: k.group, Start: k.start, Until: k.until, Partitions: k.partitions,
 		Rack: k.rack, Instance: o.Instance, Workers: o.Workers, Log: o.env.Log,
 	}
-	if o.do != verify && o.to.file != nil {
-		options.Workers = 1 // a file takes one lane at a time
-	}
+	options.OneLane = o.do != verify && o.to.file != nil // a file takes one lane at a time
 	s, err := kafka.NewSource(ctx, cluster, options)
 	if err != nil {
 		return nil, err
@@ -67,12 +65,6 @@ func (o *opener) kafkaSource(ctx context.Context, k *kafkaEnd) (*input, error) {
 	in := &input{
 		Source: s, kafka: s, ordered: s.Ordered(), bounded: k.until.Bounded(),
 		largest: s.MaxBatch(), lanes: s.MaxLanes(), progress: kafkaProgress(s, k.until.Bounded()),
-	}
-	if o.do != verify && o.to.file != nil && in.lanes > 1 && k.partitions == nil {
-		return nil, &Error{
-			Err:  fmt.Errorf("kafka topic %s: %d brokers lead its partitions, and a file is written by one lane at a time", k.topic, in.lanes),
-			Hint: "say until=end and partitions= of one broker after the other, or write to a topic or a stream",
-		}
 	}
 	if half := o.budget() / 2; s.MaxBatch() > half {
 		o.env.Log.Warn("kafka: a record batch of the topic may be larger than half a worker's budget, and then holds more memory than is counted",
@@ -133,13 +125,19 @@ func (p *partitionPlaces) of(name string) transform.Place {
 	return at
 }
 
+// envelopeRoom is what an envelope adds to a record at most, in bytes, unless its recipients are many.
+const envelopeRoom = 512
+
+// growth is how much larger records become.
+var growth = map[direction]int{encrypt: envelopeRoom, decrypt: -envelopeRoom}
+
 func (o *opener) kafkaSink(ctx context.Context, k *kafkaEnd, in *input) (*output, error) {
 	cluster, err := o.useTopic(ctx, k, sink)
 	if err != nil {
 		return nil, err
 	}
 	s, err := kafka.NewSink(ctx, cluster, kafka.SinkOptions{
-		Topic: k.topic, Source: in.kafka, Partition: k.partition, Delivery: k.delivery,
+		Topic: k.topic, Source: in.kafka, Growth: growth[o.do], Partition: k.partition, Delivery: k.delivery,
 		Create: k.create, Compression: k.compression, Log: o.env.Log,
 	})
 	if err != nil {
