@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -344,5 +345,47 @@ func TestDeadLetters(t *testing.T) {
 		if origin := fmt.Sprintf("in/%d@%d", i%3, i/3); !seen[origin] {
 			t.Errorf("there is no letter for %s", origin)
 		}
+	}
+}
+
+// TestCoordinators: a coordinator is looked up once, and again when it says that it is none any more or hangs up.
+func TestCoordinators(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		fault func(*broker)
+		again int64
+	}{
+		{"stays", func(*broker) {}, 0},
+		{"moves", func(b *broker) { refuse(kerr.NotCoordinator, nil)(b, kmsg.EndTxn, func(n int64) bool { return n == 1 }) }, 1},
+		{"hangs up", func(b *broker) { hangUp(b, kmsg.AddOffsetsToTxn, func(n int64) bool { return n == 1 }) }, 1},
+		{"group moves", func(b *broker) { refuse(kerr.NotCoordinator, nil)(b, kmsg.TxnOffsetCommit, func(n int64) bool { return n == 1 }) }, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b := startBroker(t)
+			s := newStep(b, 0, nobody("g"))
+			defer s.release()
+			write := func(n int) {
+				if err := errors.Join(s.good.Write(t.Context(), from(numbered(n, 1)), upTo(int64(n+1))), s.settled(t.Context())); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write(0)
+			var lookups atomic.Int64
+			b.ControlKey(int16(kmsg.FindCoordinator), func(kmsg.Request) (kmsg.Response, error, bool) {
+				b.KeepControl()
+				lookups.Add(1)
+				return nil, nil, false
+			})
+			test.fault(b)
+			write(1)
+			write(2)
+			if n := lookups.Load(); n < test.again || n > 2*test.again {
+				t.Errorf("%d lookups", n)
+			}
+			if n := s.visible("out"); n != 3 {
+				t.Errorf("%d messages are visible", n)
+			}
+		})
 	}
 }
