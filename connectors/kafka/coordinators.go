@@ -55,8 +55,7 @@ func (c *coordinators) forget(of coordinator) {
 	delete(c.known, of)
 }
 
-// mayHaveMoved has the coordinator of what req is about looked up again, if err, which a broker answered, can mean that
-// there is another one.
+// mayHaveMoved has the coordinator of what req is about looked up again, if err can mean that there is another one.
 func (c *Cluster) mayHaveMoved(req protocol.Message, err error) {
 	if err == nil || judge(err) != again || errors.Is(err, kafkago.ConcurrentTransactions) {
 		return
@@ -66,8 +65,8 @@ func (c *Cluster) mayHaveMoved(req protocol.Message, err error) {
 	}
 }
 
-// roundTrip sends a request of kafka-go's own, to the coordinator of what it is about if there is one. Who gets an error
-// in the answer calls mayHaveMoved.
+// roundTrip sends a request of kafka-go's own, to the coordinator of what it is about if there is one. Who gets an error,
+// also in the answer, calls mayHaveMoved.
 func (c *Cluster) roundTrip(ctx context.Context, req protocol.Message) (protocol.Message, error) {
 	of, ok := coordinated(req)
 	if !ok {
@@ -77,11 +76,7 @@ func (c *Cluster) roundTrip(ctx context.Context, req protocol.Message) (protocol
 	if err != nil {
 		return nil, err
 	}
-	m, err := c.wire.RoundTripTo(ctx, broker, req)
-	if err != nil {
-		c.coordinators.forget(of)
-	}
-	return m, err
+	return c.wire.RoundTripTo(ctx, broker, req)
 }
 
 func (c *Cluster) coordinatorOf(ctx context.Context, of coordinator) (int32, error) {

@@ -357,9 +357,13 @@ func TestCoordinators(t *testing.T) {
 		again int64
 	}{
 		{"stays", func(*broker) {}, 0},
-		{"moves", func(b *broker) { refuse(kerr.NotCoordinator, nil)(b, kmsg.EndTxn, func(n int64) bool { return n == 1 }) }, 1},
+		{"moves", func(b *broker) {
+			refuse(kerr.NotCoordinator, nil)(b, kmsg.EndTxn, func(n int64) bool { return n == 1 })
+		}, 1},
 		{"hangs up", func(b *broker) { hangUp(b, kmsg.AddOffsetsToTxn, func(n int64) bool { return n == 1 }) }, 1},
-		{"group moves", func(b *broker) { refuse(kerr.NotCoordinator, nil)(b, kmsg.TxnOffsetCommit, func(n int64) bool { return n == 1 }) }, 1},
+		{"group moves", func(b *broker) {
+			refuse(kerr.NotCoordinator, nil)(b, kmsg.TxnOffsetCommit, func(n int64) bool { return n == 1 })
+		}, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := startBroker(t)
