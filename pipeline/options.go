@@ -11,7 +11,7 @@ import (
 // Defaults of Options.
 const (
 	DefaultBudget    = 8 << 20
-	DefaultReadAhead = 2 << 20
+	DefaultReadAhead = 3 << 20
 	DefaultGrace     = 10 * time.Second
 )
 
@@ -41,7 +41,7 @@ type Options struct {
 	// is written in parts; a message that may need more than the three eighths is rejected as
 	// too-large. At least 64 KiB; default 8 MiB.
 	Budget int
-	// ReadAhead is how many bytes a lane reads at a time, at most half the budget; default 2 MiB.
+	// ReadAhead is how many bytes a lane reads at a time, at most half the budget; default 3 MiB.
 	ReadAhead int
 	// Grace is how long writes, commits and Close go on after their lane was told to end; default
 	// 10 s. What is then uncommitted is dropped and read again later.

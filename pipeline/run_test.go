@@ -53,7 +53,7 @@ func TestMemory(t *testing.T) {
 		lanes, largest int
 		want           int64
 	}{
-		{"defaults", pipeline.Options{Workers: 4}, 3, 0, 4*8<<20 + 3*2<<20 + 32<<20},
+		{"defaults", pipeline.Options{Workers: 4}, 3, 0, 4*8<<20 + 3*3<<20 + 32<<20},
 		{"large batches", pipeline.Options{Workers: 2, Budget: 16 << 20}, 2, 5 << 20, 2*16<<20 + 2*5<<20 + 32<<20},
 		{"read-ahead within budget", pipeline.Options{Workers: 1, Budget: 1 << 20, ReadAhead: 4 << 20}, 1, 0, 1<<20 + 512<<10 + 32<<20},
 	}

@@ -19,7 +19,7 @@ type fromFlags struct {
 	Keystore string        `placeholder:"URL" group:"Keys" help:"Store of key records for --profile=ref: file:DIR."`
 	Workers  int           `placeholder:"N" group:"Resources" help:"Batches in flight; default: one per processor."`
 	Budget   size          `placeholder:"SIZE" group:"Resources" help:"Memory of a worker; default: 8MiB."`
-	Ahead    size          `name:"read-ahead" placeholder:"SIZE" group:"Resources" help:"How much is read at a time; default: 1MiB."`
+	Ahead    size          `name:"read-ahead" placeholder:"SIZE" group:"Resources" help:"How much is read at a time; default: 3MiB, from NATS 1MiB."`
 	Grace    time.Duration `placeholder:"TIME" group:"Resources" help:"How long writes may go on after a signal; default: 10s."`
 }
 

@@ -183,7 +183,7 @@ func (in *intake) ask(limit int) bool {
 		}
 		in.asked = append(in.asked, p)
 		want := p.want(limit, in.maxBatch)
-		if r.MaxBytes == 0 || r.MaxBytes+want <= limit {
+		if r.MaxBytes == 0 || r.MaxBytes+want <= limit/4*3 { // the rest is for the structs around records
 			r.MaxBytes += want
 		}
 		r.Partitions = append(r.Partitions, wire.FetchPartition{

@@ -44,7 +44,7 @@ type Config struct {
 
 	// Workers is how many batches are in flight; GOMAXPROCS.
 	Workers int
-	// Budget is the memory of a worker, ReadAhead what is read at a time, in bytes; 8 MiB and 1 MiB.
+	// Budget is the memory of a worker, ReadAhead what is read at a time, in bytes; 8 MiB and 3 MiB (1 MiB from NATS).
 	Budget, ReadAhead int64
 	// Window, WindowMessages and WindowBytes end a data key, whichever comes first; 15 minutes, 2^24, 64 GiB.
 	Window                      time.Duration
