@@ -132,6 +132,7 @@ func (g *Guard) admit(ctx context.Context) (release func(), err error) {
 	case gobreaker.StateOpen:
 		release()
 		return nil, ErrOpen
+	case gobreaker.StateHalfOpen:
 	case gobreaker.StateClosed: // the call that was waited for found the service
 		release()
 		release = func() {}
