@@ -12,6 +12,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/internal/route/address"
 	"github.com/streamcrypt/streamcrypt/keys"
+	"github.com/streamcrypt/streamcrypt/keys/awskms"
 	"github.com/streamcrypt/streamcrypt/keys/local"
 )
 
@@ -44,7 +45,8 @@ var kinds = map[string]kind{
 	},
 	"awskms": {
 		wrap: func(ctx context.Context, at *address.Address, _ *slog.Logger) (keys.Wrapper, error) {
-			return fromAWS(ctx, at)
+			key, err := fromAWS(ctx, at)
+			return awskms.Encrypting{Key: key}, err
 		},
 		unwrap: func(ctx context.Context, at *address.Address, _ *slog.Logger) (keys.Unwrapper, error) {
 			return fromAWS(ctx, at)

@@ -25,6 +25,7 @@ type Key struct {
 
 	mu     sync.Mutex
 	behind map[ref]bool // the keys that an alias led to, of any region
+	now    ref          // the one of them that it led to last
 	late   time.Time    // when an unknown key was last taken for one that is late
 }
 
@@ -134,9 +135,24 @@ func (k *Key) used(asked string, answer *string) (ref, error) {
 	if !want.isKey() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		k.behind[r.in("")] = true
+		k.behind[r.in("")], k.now = true, r
 	}
 	return r, nil
+}
+
+// Encrypting is a Key as one that is wrapped for. It differs in what fits.
+type Encrypting struct{ *Key }
+
+// Fits says whether w is wrapped for what the Key wraps for now. A key that is configured by alias fits what its alias led to
+// last, and nothing before it was asked for, so what is under an older key of the alias counts as not yet rewrapped.
+func (e Encrypting) Fits(w *keys.Wrapped) bool {
+	if e.ref.isKey() {
+		return e.Key.Fits(w)
+	}
+	kid, ok := parseKeyARN(string(w.KID))
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return ok && w.Alg == keys.AlgAWSKMS && e.now.isFull() && e.now.same(kid)
 }
 
 const (

@@ -192,6 +192,33 @@ func TestAliasMoves(t *testing.T) {
 	}
 }
 
+func TestEncryptingFitsOnlyWhatIsWrappedForNow(t *testing.T) {
+	f := newFake(t)
+	fits := func(k *Key, arn string) bool {
+		return Encrypting{k}.Fits(&keys.Wrapped{Alg: keys.AlgAWSKMS, KID: []byte(arn)})
+	}
+	k := f.key(Options{Key: orders}, guard.Options{})
+	if fits(k, first) || fits(k, second) {
+		t.Error("something fits an alias that was not asked for")
+	}
+	for _, target := range []string{first, second} {
+		f.set(func() { f.aliases[orders] = target })
+		if _, err := k.Wrap(t.Context(), kc, make([]byte, keys.DEKSize)); err != nil {
+			t.Fatal(err)
+		}
+		if fits(k, first) != (target == first) || fits(k, second) != (target == second) {
+			t.Errorf("with %s behind the alias: %v, %v", target, fits(k, first), fits(k, second))
+		}
+	}
+	if (Encrypting{k}).Fits(&keys.Wrapped{Alg: keys.AlgA256KW, KID: []byte(second)}) {
+		t.Error("another kind fits")
+	}
+	exact := f.key(Options{Key: first}, guard.Options{})
+	if !fits(exact, first) || fits(exact, second) {
+		t.Error("a key by ARN fits itself only")
+	}
+}
+
 // What KMS does not see behind an alias may be there a moment later. It is waited for, but not as often as a forger likes.
 func TestLateAlias(t *testing.T) {
 	f := newFake(t)
