@@ -15,6 +15,12 @@
 //
 // A multi-Region key is one key: Fits takes every replica's ARN, and Decrypt asks the replica in the client's own region.
 //
+// # Encryption context
+//
+// Every call carries these pairs, which KMS binds to the wrapped key and shows in its logs: "streamcrypt:format" is "1",
+// "streamcrypt:context" is the key context's name and is left out if that is empty, and the user's own pairs, whose names begin
+// with neither "streamcrypt:" nor "aws:".
+//
 // # Duties
 //
 // The package calls KMS once for each call it gets, inside package guard; the SDK's retries are off, since kekcache tries

@@ -76,7 +76,7 @@ func confidential(u *url.URL) bool {
 	return u.Scheme == "https" || host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Names of the encryption context (docs/envelope.md, KMS encryption context).
+// Names in the encryption context that are not the user's; see the package's documentation.
 const (
 	formatName  = "streamcrypt:format"
 	contextName = "streamcrypt:context"
