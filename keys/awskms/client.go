@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 )
 
 // connections is the pool that the clients of all keys share.
@@ -72,6 +73,7 @@ func loadOptions(o *Options, r ref) []func(*config.LoadOptions) error {
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(connections()),
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
+		config.WithLogger(logging.Nop{}), // the SDK's own would write to standard error
 	}
 	switch {
 	case o.Region != "":
