@@ -63,3 +63,22 @@ func streamcrypt(ctx context.Context, t *testing.T, args ...string) (stdout []by
 	}
 	return out.Bytes()
 }
+
+// exit is how the command ended.
+type exit struct {
+	code   int
+	stderr string
+}
+
+// exitOf runs the command to its end, however it ends.
+func exitOf(ctx context.Context, t *testing.T, args ...string) exit {
+	t.Helper()
+	cmd := exec.CommandContext(ctx, binary, args...)
+	var logs bytes.Buffer
+	cmd.Stderr = &logs
+	err := cmd.Run()
+	if cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return exit{cmd.ProcessState.ExitCode(), logs.String()}
+}

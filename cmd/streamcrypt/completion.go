@@ -154,7 +154,7 @@ var beginnings = map[string][]string{
 	"to":          {"file:", "nats://"},
 	"dead-letter": {"file:", "nats://"},
 	"keystore":    {"file:"},
-	"key":         {"local:", "x25519:", "rsa:"},
+	"key":         {"local:", "x25519:", "rsa:", "awskms:alias/"},
 	"bind":        {"header:"},
 	"kind":        keyKinds,
 }

@@ -13,7 +13,7 @@ import (
 // fromFlags are the flags of every command that reads a route.
 type fromFlags struct {
 	From     string        `required:"" placeholder:"URL" group:"Route" help:"What to read: kafka://HOST:PORT/TOPIC?group=NAME, nats://HOST:PORT/STREAM?consumer=NAME or file:PATH, file:- for standard input."`
-	Key      []string      `required:"" placeholder:"URL" group:"Keys" help:"A key: local:FILE, x25519:FILE or rsa:FILE. Several, with commas or repeated, are several recipients."`
+	Key      []string      `required:"" placeholder:"URL" group:"Keys" help:"A key: local:FILE, x25519:FILE, rsa:FILE or awskms:ARN. Several, with commas or repeated, are several recipients."`
 	Context  *string       `placeholder:"NAME" group:"Binding" help:"Name that every envelope is bound to; default: the topic or stream that holds the ciphertext, empty for files."`
 	Bind     []string      `placeholder:"header:NAME" group:"Binding" help:"Header that every envelope is bound to; may be repeated."`
 	Keystore string        `placeholder:"URL" group:"Keys" help:"Store of key records for --profile=ref: file:DIR."`

@@ -1,19 +1,18 @@
-// Package kek turns URLs into key encryption keys: local:FILE, x25519:FILE, rsa:FILE. It reads the key files, which package
-// keys/local does not do, and says which kinds of key this build has.
+// Package kek turns URLs into key encryption keys: local:FILE, x25519:FILE, rsa:FILE, awskms:KEY. It reads the key files, which
+// package keys/local does not do, and says which kinds of key this build has.
 //
 // The package must not know what the keys are used for, nor show a byte of a key file in an error.
 package kek
 
 import (
-	"bytes"
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
 
 	"github.com/streamcrypt/streamcrypt/internal/route/address"
 	"github.com/streamcrypt/streamcrypt/keys"
+	"github.com/streamcrypt/streamcrypt/keys/awskms"
 	"github.com/streamcrypt/streamcrypt/keys/local"
 )
 
@@ -22,52 +21,61 @@ type NotBuiltError struct{ Scheme string }
 
 func (e *NotBuiltError) Error() string { return "this build has no " + e.Scheme + " keys" }
 
-// maxFile is more than any key file has, in bytes.
-const maxFile = 64 << 10
-
-// kind is what can be made of one kind of key file.
+// kind is what can be made of one kind of URL.
 type kind struct {
-	wrap   func(file []byte) (keys.Wrapper, error)
-	unwrap func(file []byte) (keys.Unwrapper, error)
+	wrap   maker[keys.Wrapper]
+	unwrap maker[keys.Unwrapper]
 }
+
+// maker makes a key of a URL. It may call other services, until ctx ends.
+type maker[K named] func(ctx context.Context, at *address.Address, log *slog.Logger) (K, error)
 
 var kinds = map[string]kind{
 	"local": {
-		wrap:   func(file []byte) (keys.Wrapper, error) { return local.ParseAES(file) },
-		unwrap: func(file []byte) (keys.Unwrapper, error) { return local.ParseAES(file) },
+		wrap:   fromFile(func(file []byte) (keys.Wrapper, error) { return local.ParseAES(file) }),
+		unwrap: fromFile(func(file []byte) (keys.Unwrapper, error) { return local.ParseAES(file) }),
 	},
 	"x25519": {
-		wrap:   func(file []byte) (keys.Wrapper, error) { return local.ParseX25519Public(file) },
-		unwrap: func(file []byte) (keys.Unwrapper, error) { return local.ParseX25519(file) },
+		wrap:   fromFile(func(file []byte) (keys.Wrapper, error) { return local.ParseX25519Public(file) }),
+		unwrap: fromFile(func(file []byte) (keys.Unwrapper, error) { return local.ParseX25519(file) }),
 	},
 	"rsa": {
-		wrap:   func(file []byte) (keys.Wrapper, error) { return local.ParseRSAPublic(file) },
-		unwrap: func(file []byte) (keys.Unwrapper, error) { return local.ParseRSA(file) },
+		wrap:   fromFile(func(file []byte) (keys.Wrapper, error) { return local.ParseRSAPublic(file) }),
+		unwrap: fromFile(func(file []byte) (keys.Unwrapper, error) { return local.ParseRSA(file) }),
+	},
+	"awskms": {
+		wrap: func(ctx context.Context, at *address.Address, _ *slog.Logger) (keys.Wrapper, error) {
+			key, err := fromAWS(ctx, at)
+			return awskms.Encrypting{Key: key}, err
+		},
+		unwrap: func(ctx context.Context, at *address.Address, _ *slog.Logger) (keys.Unwrapper, error) {
+			return fromAWS(ctx, at)
+		},
 	},
 }
 
 // Schemes are the kinds of key that this build has.
-func Schemes() []string { return []string{"local", "rsa", "x25519"} }
+func Schemes() []string { return []string{"awskms", "local", "rsa", "x25519"} }
 
 // elsewhere are kinds of key that this build has not got.
-var elsewhere = map[string]bool{"awskms": true, "nkey": true, "pq": true, "vault": true}
+var elsewhere = map[string]bool{"nkey": true, "pq": true, "vault": true}
 
-// Wrappers reads the keys to encrypt to. Of a key pair the public half is enough. log is told about private keys that others
+// Wrappers makes the keys to encrypt to. Of a key pair the public half is enough. log is told about private keys that others
 // can read.
-func Wrappers(urls []string, log *slog.Logger) ([]keys.Wrapper, error) {
-	return load(urls, log, func(k kind, file []byte) (keys.Wrapper, error) { return k.wrap(file) })
+func Wrappers(ctx context.Context, urls []string, log *slog.Logger) ([]keys.Wrapper, error) {
+	return load(ctx, urls, log, func(k kind) maker[keys.Wrapper] { return k.wrap })
 }
 
-// Unwrappers reads the keys to decrypt with, in the order in which they are to be tried. log is told about those that others
+// Unwrappers makes the keys to decrypt with, in the order in which they are to be tried. log is told about those that others
 // can read.
-func Unwrappers(urls []string, log *slog.Logger) ([]keys.Unwrapper, error) {
-	return load(urls, log, func(k kind, file []byte) (keys.Unwrapper, error) { return k.unwrap(file) })
+func Unwrappers(ctx context.Context, urls []string, log *slog.Logger) ([]keys.Unwrapper, error) {
+	return load(ctx, urls, log, func(k kind) maker[keys.Unwrapper] { return k.unwrap })
 }
 
 // named is what both directions have in common.
 type named interface{ Name() string }
 
-func load[K named](urls []string, log *slog.Logger, parse func(kind, []byte) (K, error)) ([]K, error) {
+func load[K named](ctx context.Context, urls []string, log *slog.Logger, direction func(kind) maker[K]) ([]K, error) {
 	if len(urls) == 0 {
 		return nil, errors.New("no key is given")
 	}
@@ -78,7 +86,7 @@ func load[K named](urls []string, log *slog.Logger, parse func(kind, []byte) (K,
 		if err != nil {
 			return nil, fmt.Errorf("key: %w", err)
 		}
-		key, err := read(at, log, func(file []byte) (K, error) { return parse(k, file) })
+		key, err := direction(k)(ctx, at, log)
 		if err != nil {
 			return nil, fmt.Errorf("key %s: %w", at, err)
 		}
@@ -103,38 +111,6 @@ func locate(text string) (*address.Address, kind, error) {
 		return nil, k, &NotBuiltError{Scheme: at.Scheme}
 	case !ok:
 		return nil, k, address.Unknown("kind of key", at.Scheme, Schemes())
-	case at.Hosts != nil || at.Path == "":
-		return nil, k, fmt.Errorf("%s: not of the form %s:FILE", at.Scheme, at.Scheme)
 	}
-	return at, k, at.Params().Done()
+	return at, k, nil
 }
-
-// read reads a key file. Its bytes are cleared once they are parsed.
-func read[K any](at *address.Address, log *slog.Logger, parse func([]byte) (K, error)) (key K, err error) {
-	f, err := os.Open(at.Path)
-	if err != nil {
-		return key, err
-	}
-	defer f.Close() //nolint:errcheck // opened for reading
-	info, err := f.Stat()
-	if err != nil {
-		return key, err
-	}
-	buf := make([]byte, maxFile)
-	defer clear(buf)
-	n, err := io.ReadFull(f, buf)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return key, err
-	}
-	file := buf[:n]
-	if key, err = parse(file); err != nil {
-		return key, err
-	}
-	if local.WidePermissions(info.Mode()) && private(file) {
-		log.Warn("private key can be read by others than its owner", "file", at.Path, "mode", info.Mode().Perm().String())
-	}
-	return key, nil
-}
-
-// private tells whether a key file that has been parsed holds a secret. All but public halves do.
-func private(file []byte) bool { return !bytes.Contains(file, []byte("PUBLIC KEY-----")) }

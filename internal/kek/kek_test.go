@@ -66,7 +66,6 @@ func TestLoad(t *testing.T) {
 		{urls: "local:k.jwk?x=1", wrap: "there is none here", unwrap: "there is none here"},
 		{urls: "local://h/k.jwk", wrap: "not of the form local:FILE", unwrap: "not of the form"},
 		{urls: "local:", wrap: "not of the form local:FILE", unwrap: "not of the form"},
-		{urls: "awskms:alias/orders", wrap: "no awskms keys", unwrap: "no awskms keys"},
 		{urls: "vault:transit/x", wrap: "no vault keys", unwrap: "no vault keys"},
 		{urls: "pq:f", wrap: "no pq keys", unwrap: "no pq keys"},
 		{urls: "nkey:f", wrap: "no nkey keys", unwrap: "no nkey keys"},
@@ -86,9 +85,9 @@ func TestLoad(t *testing.T) {
 	for _, tc := range tests {
 		t.Run(tc.urls, func(t *testing.T) {
 			urls := strings.Fields(tc.urls)
-			w, err := Wrappers(urls, log)
+			w, err := Wrappers(t.Context(), urls, log)
 			check(t, len(w), err, tc.wrap, tc.wrapIs, urls)
-			u, err := Unwrappers(urls, log)
+			u, err := Unwrappers(t.Context(), urls, log)
 			check(t, len(u), err, tc.unwrap, tc.openIs, urls)
 		})
 	}
@@ -104,7 +103,7 @@ func TestWidePermissionsAreWarnedOf(t *testing.T) {
 				t.Fatal(err)
 			}
 			var out bytes.Buffer
-			if _, err := Wrappers([]string{name}, slog.New(slog.NewTextHandler(&out, nil))); err != nil {
+			if _, err := Wrappers(t.Context(), []string{name}, slog.New(slog.NewTextHandler(&out, nil))); err != nil {
 				t.Fatal(err)
 			}
 			if warned := strings.Contains(out.String(), "level=WARN"); warned != (want && mode != 0o600) {

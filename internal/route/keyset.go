@@ -13,7 +13,7 @@ import (
 
 // sealing loads the keys to encrypt to and makes the first data key: a wrong key file is an error before anything is read.
 func (p *plan) sealing(ctx context.Context, records bool) (*kekcache.Sealing, error) {
-	wrappers, err := kek.Wrappers(p.Keys, p.env.Log)
+	wrappers, err := kek.Wrappers(ctx, p.Keys, p.env.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -43,8 +43,8 @@ func (p *plan) sealing(ctx context.Context, records bool) (*kekcache.Sealing, er
 }
 
 // opening loads the keys to decrypt with.
-func (p *plan) opening() (*kekcache.Opening, error) {
-	unwrappers, err := kek.Unwrappers(p.Keys, p.env.Log)
+func (p *plan) opening(ctx context.Context) (*kekcache.Opening, error) {
+	unwrappers, err := kek.Unwrappers(ctx, p.Keys, p.env.Log)
 	if err != nil {
 		return nil, err
 	}

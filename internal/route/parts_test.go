@@ -177,7 +177,7 @@ func TestEndRecord(t *testing.T) {
 	p := &plan{Config: Config{Keys: []string{"local:k.jwk"}}, env: Env{Log: quiet}}
 	sealing, err := p.sealing(t.Context(), true)
 	must(t, err)
-	opening, err := p.opening()
+	opening, err := p.opening(t.Context())
 	must(t, err)
 	sealer, err := envelope.NewSealer(sealing, envelope.SealerOptions{})
 	must(t, err)
@@ -244,8 +244,8 @@ func TestExplain(t *testing.T) {
 	}
 	testDir(t)
 	for c, hint := range map[*Config]string{
-		{From: "file:s", To: "file:o", Keys: []string{"x25519:x.pub"}}:        "private key",
-		{From: "file:s", To: "file:o", Keys: []string{"awskms:alias/orders"}}: "local:, x25519: and rsa:",
+		{From: "file:s", To: "file:o", Keys: []string{"x25519:x.pub"}}:         "private key",
+		{From: "file:s", To: "file:o", Keys: []string{"vault:transit/orders"}}: "local:, x25519:, rsa:",
 	} {
 		if _, err := run(t, Decrypt, *c, Env{}); !errors.As(err, &advised) || !strings.Contains(advised.Hint, hint) {
 			t.Errorf("%v: got %v", c.Keys, err)

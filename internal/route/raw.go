@@ -61,7 +61,7 @@ func (r *raw) openCopy(ctx context.Context, p *plan) error {
 		r.copy = func(ctx context.Context) error { return r.seal(ctx, sealer) }
 		return err
 	}
-	keys, err := p.opening()
+	keys, err := p.opening(ctx)
 	if err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func (r *records) openSealing(ctx context.Context, o *opener) (err error) {
 
 // openOpening opens a route that decrypts or verifies.
 func (r *records) openOpening(ctx context.Context, o *opener) error {
-	opening, err := o.opening()
+	opening, err := o.opening(ctx)
 	if err != nil {
 		return err
 	}

@@ -21,8 +21,8 @@ type Address struct {
 	Hosts  []string // HOST or HOST:PORT; nil without "//"
 	Path   string   // without the slash that ends the hosts
 
-	values map[string]string
-	names  []string // of values, in the order in which they were given
+	values map[string][]string
+	names  []string // of values, in the order in which they were given first
 }
 
 var (
@@ -40,7 +40,7 @@ func Parse(text string) (*Address, error) {
 	if !ok || !validScheme(scheme) {
 		return nil, ErrNoScheme
 	}
-	a := &Address{Scheme: scheme, values: map[string]string{}}
+	a := &Address{Scheme: scheme, values: map[string][]string{}}
 	rest, query, hasQuery := strings.Cut(rest, "?")
 	if err := a.locate(rest); err != nil {
 		return nil, fmt.Errorf("%s: %w", scheme, err)
@@ -87,13 +87,13 @@ func (a *Address) add(pair string) error {
 	case !ok || value == "":
 		return fmt.Errorf("parameter %q has no value", name)
 	}
-	if _, twice := a.values[name]; twice {
-		return fmt.Errorf("parameter %q is given twice", name)
-	}
-	if a.values[name], err = unescape(value); err != nil {
+	if value, err = unescape(value); err != nil {
 		return fmt.Errorf("parameter %q: %w", name, err)
 	}
-	a.names = append(a.names, name)
+	if a.values[name] == nil {
+		a.names = append(a.names, name)
+	}
+	a.values[name] = append(a.values[name], value)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package address
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,6 +21,19 @@ func (a *Address) Params() *Params { return &Params{a: a} }
 
 // Text returns a parameter as it is.
 func (p *Params) Text(name string) string {
+	all := p.All(name)
+	switch len(all) {
+	case 0:
+		return ""
+	case 1:
+		return all[0]
+	}
+	p.fail(name, errors.New("given twice"))
+	return ""
+}
+
+// All returns a parameter that may be given several times, in that order.
+func (p *Params) All(name string) []string {
 	p.known = append(p.known, name)
 	return p.a.values[name]
 }
