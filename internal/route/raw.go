@@ -20,6 +20,7 @@ type raw struct {
 	copy    func(ctx context.Context) error
 	memory  int64
 	written atomic.Int64
+	rewraps rewraps // of a route that rewraps
 }
 
 // rawOutput is where the bytes go. Only Commit makes a file of them.
@@ -52,7 +53,10 @@ func openRaw(ctx context.Context, p *plan, closers *closers) (*raw, error) {
 
 // openCopy loads the keys and says how bytes get from in to out.
 func (r *raw) openCopy(ctx context.Context, p *plan) error {
-	if p.do == encrypt {
+	switch p.do {
+	case rewrap:
+		return r.openRewrap(p)
+	case encrypt:
 		keys, err := p.sealing(ctx, false)
 		if err != nil {
 			return err
@@ -118,7 +122,9 @@ func (r *raw) run(ctx context.Context) error {
 
 func (r *raw) snapshot() Snapshot {
 	read := r.in.read.Load()
-	return Snapshot{Bytes: read, BytesOut: r.written.Load(), Done: read, Total: r.in.total, Unit: Bytes}
+	s := Snapshot{Bytes: read, BytesOut: r.written.Load(), Done: read, Total: r.in.total, Unit: Bytes}
+	r.rewraps.report(&s)
+	return s
 }
 
 // unfinished is an output that needs no Commit and cannot be taken back.
