@@ -1,7 +1,6 @@
 package envelope
 
 import (
-	"bytes"
 	"context"
 
 	"github.com/streamcrypt/streamcrypt/codec/cms"
@@ -17,8 +16,9 @@ import (
 type Rewrapper struct {
 	keys    *kekcache.Rewrapping
 	e       cms.Envelope
-	last    lastRewrap
-	longest int // recipients of those that were written, in bytes; 0: none were
+	last    cms.Alike           // the envelope before, to which most are alike
+	to      *kekcache.Rewrapped // what became of it
+	longest int                 // recipients of those that were written, in bytes; 0: none were
 	counts  RewrapCounts
 }
 
@@ -26,13 +26,6 @@ type Rewrapper struct {
 type RewrapCounts struct {
 	Rewrapped int64 // have new recipients; by reference, their key record has
 	Already   int64 // had them before, and are copied as they were
-}
-
-// lastRewrap is what became of the envelope before, which is most often what becomes of the next one.
-type lastRewrap struct {
-	to          *kekcache.Rewrapped // nil: none yet
-	byReference bool
-	name        []byte // the encoded recipients as they were, or the kid
 }
 
 // NewRewrapper returns a Rewrapper.
@@ -54,18 +47,17 @@ func (r *Rewrapper) Bound(n int) int {
 // message's fault. It waits while a key service is away. On an error dst comes back as it was. e and dst's spare capacity must not
 // overlap.
 func (r *Rewrapper) Rewrap(ctx context.Context, dst, e []byte) ([]byte, error) {
-	if err := cms.Parse(e, &r.e); err != nil {
-		return dst, refuse(err)
+	out := append(dst, e...)
+	if !r.last.Match(out[len(dst):]) { // the copy is in the processor's cache, and e may not be
+		if err := r.find(ctx, e); err != nil {
+			return dst, refuse(err)
+		}
 	}
-	to, err := r.find(ctx, &r.e)
-	if err != nil {
-		return dst, refuse(err)
+	r.count(r.to)
+	if old := r.last.Recipients(); !r.to.Already && len(old) > 0 {
+		return append(out[:len(out)-len(old)], r.to.Recipients...), nil
 	}
-	r.count(to)
-	if to.Already || r.e.ByReference {
-		return append(dst, e...), nil
-	}
-	return cms.AppendSpliced(dst, e, &r.e, to.Recipients), nil
+	return out, nil
 }
 
 func (r *Rewrapper) count(to *kekcache.Rewrapped) {
@@ -76,29 +68,21 @@ func (r *Rewrapper) count(to *kekcache.Rewrapped) {
 	}
 }
 
-// find returns what becomes of the envelope's recipients: the same as of the last one's, or what kekcache says.
-func (r *Rewrapper) find(ctx context.Context, e *cms.Envelope) (*kekcache.Rewrapped, error) {
-	name := e.Recipients
-	if e.ByReference {
-		name = e.KID
-	}
-	if l := &r.last; l.to != nil && l.byReference == e.ByReference && bytes.Equal(l.name, name) {
-		if e.ByReference {
-			return l.to, nil
-		}
-		return l.to, l.to.Check(e.Commitment)
+// find sets what becomes of an envelope that is not alike to the last one.
+func (r *Rewrapper) find(ctx context.Context, e []byte) (err error) {
+	if err := cms.Parse(e, &r.e); err != nil {
+		return err
 	}
 	var to *kekcache.Rewrapped
-	var err error
-	if e.ByReference {
-		to, err = r.keys.Record(ctx, name)
+	if r.e.ByReference {
+		to, err = r.keys.Record(ctx, r.e.KID)
 	} else {
-		to, err = r.keys.Recipients(ctx, e.Commitment, name)
+		to, err = r.keys.Recipients(ctx, r.e.Commitment, r.e.Recipients)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r.longest = max(r.longest, len(to.Recipients))
-	r.last = lastRewrap{to: to, byReference: e.ByReference, name: append(r.last.name[:0], name...)}
-	return to, nil
+	r.to, r.longest = to, max(r.longest, len(to.Recipients))
+	r.last.Set(e, &r.e)
+	return nil
 }

@@ -40,5 +40,5 @@ func (Recipients) Join(record, encoded []byte) ([]byte, error) {
 	if err := parseRecord(record, &e); err != nil {
 		return nil, err
 	}
-	return cms.AppendSpliced(make([]byte, 0, len(record)+len(encoded)), record, &e, encoded), nil
+	return cms.AppendSpliced(make([]byte, 0, len(record)+len(encoded)), record, e.Recipients, encoded), nil
 }

@@ -117,6 +117,9 @@ func (t *Rewrap) tombstone(ctx context.Context, m *pipeline.Message, at int) err
 
 // sameSubject refuses a message that the destination would publish under another subject.
 func (t *Rewrap) sameSubject(m *pipeline.Message) error {
+	if t.o.Subject == nil {
+		return nil
+	}
 	was := m.Subject
 	if err := t.memory.subject(&Common{Subject: t.o.Subject}, m); err != nil {
 		return err
