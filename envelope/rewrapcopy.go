@@ -136,8 +136,6 @@ func (c *rewrapCopy) segments(h *cms.Header, n int) error {
 			return err
 		case p.final && p.tail && byReference:
 			return refuse(fmt.Errorf("%w: bytes after the envelope", cms.ErrMalformed))
-		case p.final && !p.tail && !byReference:
-			return refuse(cms.ErrTruncated)
 		case p.final:
 			return c.pass(p.b[:len(p.b)+1]) // with the break
 		}

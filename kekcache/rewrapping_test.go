@@ -423,6 +423,7 @@ func TestRewrapOnceForAll(t *testing.T) {
 				}
 			}()
 		}
+		synctest.Wait() // one of them leads
 		given, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		if _, err := m.rewrap(given, c); !errors.Is(err, context.DeadlineExceeded) {
@@ -439,15 +440,41 @@ func TestRewrapOnceForAll(t *testing.T) {
 	})
 }
 
+// refusing is a target that refuses its first call.
+type refusing struct {
+	*fakeKEK
+	refused bool
+}
+
+func (k *refusing) Wrap(ctx context.Context, kc keys.Context, dek []byte) (keys.Wrapped, error) {
+	if !k.refused {
+		k.refused = true
+		return keys.Wrapped{}, k.fault(keys.Gone)
+	}
+	return k.fakeKEK.Wrap(ctx, kc, dek)
+}
+
+// TestRewrapTriesAnew: what an attempt that failed has seen says nothing about the next one.
+func TestRewrapTriesAnew(t *testing.T) {
+	old, second, to := newKEK("old"), newKEK("second"), &refusing{fakeKEK: newKEK("to")}
+	c := newRewrapping(t, kekcache.RewrappingOptions{From: []keys.Unwrapper{old, second}, To: []kekcache.Target{to}})
+	m, other := newMessage(1, "second"), newMessage(2, "old")
+	m.recipients = append(m.recipients, other.recipients...)
+	r, err := m.rewrap(t.Context(), c)
+	m.isFor(t, r, err, "to")
+}
+
 // TestRewrapCacheIsBounded: what was asked for longest ago is forgotten and done again.
 func TestRewrapCacheIsBounded(t *testing.T) {
 	old := newKEK("old")
 	c := newRewrapping(t, kekcache.RewrappingOptions{From: []keys.Unwrapper{old}, To: []kekcache.Target{newKEK("to")}, MaxBytes: 2000})
+	longest := 0
 	ask := func(number byte) {
 		t.Helper()
 		m := newMessage(number, "old")
 		r, err := m.rewrap(t.Context(), c)
 		m.isFor(t, r, err, "to")
+		longest = max(longest, len(r.Recipients))
 	}
 	for n := range byte(20) {
 		ask(n)
@@ -456,9 +483,10 @@ func TestRewrapCacheIsBounded(t *testing.T) {
 	if old.count() != 20 {
 		t.Errorf("%d unwraps: the one in use was forgotten", old.count())
 	}
-	ask(1)
+	kept := 2000 / (320 + longest)
+	ask(byte(19 - kept)) // with the first one in between there is no room for it
 	if old.count() != 21 {
-		t.Errorf("%d unwraps: one of 20 was kept in 2000 bytes", old.count())
+		t.Errorf("%d unwraps: more than %d were kept in 2000 bytes", old.count(), kept)
 	}
 }
 

@@ -106,6 +106,25 @@ func TestRewrapArchives(t *testing.T) {
 	fails(t, Decrypt, open, "tampered")
 }
 
+// TestCarriedEnd: an end record is written behind the messages that it is for, and behind no others.
+func TestCarriedEnd(t *testing.T) {
+	e := &carriedEnd{}
+	if _, err := e.of(0, [32]byte{}); err == nil {
+		t.Error("there was none")
+	}
+	e.keep([]byte("other"), 1, [32]byte{1})
+	e.keep([]byte("end"), 2, [32]byte{2})
+	if end, err := e.of(2, [32]byte{2}); err != nil || string(end) != "end" {
+		t.Errorf("%q, %v", end, err)
+	}
+	if _, err := e.of(3, [32]byte{2}); err == nil {
+		t.Error("another number of messages")
+	}
+	if _, err := e.of(2, [32]byte{1}); err == nil {
+		t.Error("other messages")
+	}
+}
+
 // seqFrames splits an archive into its first line and its records.
 func seqFrames(t *testing.T, b []byte) [][]byte {
 	t.Helper()
@@ -234,7 +253,8 @@ func TestRewrapDeadLetters(t *testing.T) {
 		s.Reasons["unknown-key"] != 1 || s.Reasons["not-an-envelope"] != 1 || s.Reasons["bare-tombstone"] != 1 {
 		t.Errorf("%+v", s)
 	}
-	if dead := readFile(t, "dead.ndjson"); bytes.Count(dead, []byte(`"streamcrypt-reason"`)) != 3 {
+	value := func(line []byte) []byte { return line[bytes.Index(line, []byte(`"value64":`)):][:40] }
+	if dead := readFile(t, "dead.ndjson"); bytes.Count(dead, []byte(`"streamcrypt-reason"`)) != 3 || !bytes.Contains(dead, value(readFile(t, "o.ndjson"))) {
 		t.Errorf("%s", dead)
 	}
 	c.OldKeys, c.To, c.Tombstones = append(c.OldKeys, "local:other.jwk"), "file:u.ndjson", "pass"

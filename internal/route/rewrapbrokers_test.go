@@ -96,7 +96,9 @@ func TestRewrapStreams(t *testing.T) {
 	if len(sealed) != n || len(moved) != n {
 		t.Fatalf("%d and %d messages", len(sealed), len(moved))
 	}
-	order := func(a, b stored) int { return bytes.Compare([]byte(a.header.Get("Trace-Id")), []byte(b.header.Get("Trace-Id"))) }
+	order := func(a, b stored) int {
+		return bytes.Compare([]byte(a.header.Get("Trace-Id")), []byte(b.header.Get("Trace-Id")))
+	}
 	slices.SortStableFunc(sealed, order)
 	slices.SortStableFunc(moved, order)
 	for i := range n {
