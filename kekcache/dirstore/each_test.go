@@ -18,7 +18,7 @@ func TestEach(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const n = 3000 // more than are listed at a time
+	const n = 1100 // more than are listed at a time
 	for i := range n {
 		name := filepath.Join(dir, strings.Repeat("ab", 14)+hexOf(i))
 		if err := os.WriteFile(name, []byte("record"), 0o600); err != nil {
