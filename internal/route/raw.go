@@ -42,7 +42,7 @@ func openRaw(ctx context.Context, p *plan, closers *closers) (*raw, error) {
 		return nil, err
 	}
 	closers.add(r.in.close)
-	if p.do != encrypt && !r.in.seekable() {
+	if (p.do == decrypt || p.do == verify) && !r.in.seekable() {
 		r.memory += 2 * envelope.MaxBuffered // an envelope whose recipients stand behind what cannot be read twice
 	}
 	if err := r.openOutput(p, closers); err != nil {
@@ -53,10 +53,10 @@ func openRaw(ctx context.Context, p *plan, closers *closers) (*raw, error) {
 
 // openCopy loads the keys and says how bytes get from in to out.
 func (r *raw) openCopy(ctx context.Context, p *plan) error {
-	switch p.do {
-	case rewrap:
+	if p.do == rewrap {
 		return r.openRewrap(p)
-	case encrypt:
+	}
+	if p.do == encrypt {
 		keys, err := p.sealing(ctx, false)
 		if err != nil {
 			return err

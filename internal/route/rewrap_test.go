@@ -2,6 +2,7 @@ package route
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -226,6 +227,13 @@ func TestRewrapStore(t *testing.T) {
 		same(t, readFile(t, c.To[len("file:"):]), payload(9000))
 	}
 	store.OldKeys = append(store.OldKeys, "local:other.jwk")
+	r, err := Rewrap(t.Context(), store, Env{Log: quiet})
+	must(t, err)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := r.Run(ended); !errors.Is(err, ErrInterrupted) {
+		t.Errorf("got %v", err)
+	}
 	if s := mustRun(t, Rewrap, store); s.Rewrapped != 1 || s.Already != 3 {
 		t.Errorf("%+v", s)
 	}

@@ -43,6 +43,9 @@ func (r *records) openRewrapping(ctx context.Context, o *opener) (err error) {
 
 // rewrapArchive is for both ends of a route that rewraps. ends is used for end records only, by one goroutine at a time.
 func (p *plan) rewrapArchive(ctx context.Context, ends *envelope.Rewrapper) (file.Archive, error) {
+	if p.from.seq() && !p.to.seq() {
+		p.env.Log.Warn("the end record of the archive is left behind, unchecked: streamcrypt verify checks it", "from", p.from.name)
+	}
 	carried := &carriedEnd{}
 	a := file.Archive{Tag: tag, KeepEnd: carried.keep}
 	switch {
