@@ -43,14 +43,15 @@ func (c *Rewrapping) recipients(ctx context.Context, claimed, encoded []byte, r 
 	if r.Recipients, err = c.o.Codec.Append(nil, now); err != nil {
 		return err
 	}
-	if err := c.audit(event, r); err != nil {
+	if err := c.audit(ctx, event, r); err != nil {
 		return err
 	}
 	c.moved.Add(1)
 	return nil
 }
 
-func (c *Rewrapping) audit(e Event, r *Rewrapped) error {
+// audit records what was done, before anything comes of it. While that cannot be it waits, as for a key service.
+func (c *Rewrapping) audit(ctx context.Context, e Event, r *Rewrapped) error {
 	if c.o.Audit == nil {
 		return nil
 	}
@@ -60,7 +61,7 @@ func (c *Rewrapping) audit(e Event, r *Rewrapped) error {
 	for _, t := range c.o.To {
 		e.KEKs = append(e.KEKs, t.Name())
 	}
-	return c.o.Audit.Record(e)
+	return c.until(ctx, "the audit log", func() error { return c.o.Audit.Record(e) })
 }
 
 // already tells whether recipients are for exactly the new KEKs, in any order.

@@ -43,8 +43,8 @@ type RewrappingOptions struct {
 	// Verify unwraps what a key service has moved without showing it, and checks the commitment: once a DEK and target
 	// that can unwrap, or once with the old KEK if none can.
 	Verify   bool
-	MaxBytes int // of rewrapped recipients kept; default 32 MiB, which is about 50,000 DEKs for one AWS KMS key
-	Audit    Auditor
+	MaxBytes int          // of rewrapped recipients kept; default 32 MiB, which is about 50,000 DEKs for one AWS KMS key
+	Audit    Auditor      // nil: none
 	Log      *slog.Logger // what is waited for; nil: none
 }
 
@@ -109,8 +109,8 @@ func (c *Rewrapping) Moved() int64 { return c.moved.Load() }
 func (r *Rewrapped) size() int { return len(r.Recipients) + rewrappedOverhead }
 
 // Recipients returns what is to stand instead of encoded, the recipients of a self-contained envelope with this
-// commitment, of CommitmentSize bytes. The errors are ErrUnknownKey, ErrWrongKey, the Codec's, the Auditor's, ctx's, or that of
-// a KEK that cannot be used, a *keys.Error. While a key service is away it waits, until ctx ends.
+// commitment, of CommitmentSize bytes. The errors are ErrUnknownKey, ErrWrongKey, the Codec's, ctx's, or that of a KEK that
+// cannot be used, a *keys.Error. While a key service is away, or the audit log, it waits until ctx ends.
 //
 // Unless the DEK was seen or Verify is set, nobody has compared the commitment: that is left to whoever opens the envelope.
 func (c *Rewrapping) Recipients(ctx context.Context, commitment, encoded []byte) (*Rewrapped, error) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -96,11 +97,20 @@ func (c jsonCodec) Join(record, encoded []byte) ([]byte, error) {
 
 // diary keeps audit events, until it is full.
 type diary struct {
+	mu     sync.Mutex
 	events []kekcache.Event
 	full   error
 }
 
+func (d *diary) set(full error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.full = full
+}
+
 func (d *diary) Record(e kekcache.Event) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.full == nil {
 		d.events = append(d.events, e)
 	}
@@ -392,21 +402,28 @@ func TestRewrapForged(t *testing.T) {
 	}
 }
 
-// TestRewrapUnrecorded: what cannot be recorded is not done.
+// TestRewrapUnrecorded: what cannot be recorded is not done. A log that is full is waited for, like a key service.
 func TestRewrapUnrecorded(t *testing.T) {
-	full := errors.New("disk full")
-	log := &diary{full: full}
-	c := newRewrapping(t, kekcache.RewrappingOptions{From: []keys.Unwrapper{newKEK("old")}, To: []kekcache.Target{newKEK("to")}, Audit: log})
-	m := newMessage(1, "old")
-	if r, err := m.rewrap(t.Context(), c); !errors.Is(err, full) || r != nil || c.Moved() != 0 {
-		t.Fatalf("%v, %d moved", err, c.Moved())
-	}
-	log.full = nil
-	r, err := m.rewrap(t.Context(), c)
-	m.isFor(t, r, err, "to")
-	if len(log.events) != 1 {
-		t.Errorf("%d events", len(log.events))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		book, log := &diary{full: errors.New("disk full")}, &logged{}
+		old := newKEK("old")
+		c := newRewrapping(t, kekcache.RewrappingOptions{
+			From: []keys.Unwrapper{old}, To: []kekcache.Target{newKEK("to")}, Audit: book, Log: log.logger(),
+		})
+		m := newMessage(1, "old")
+		given, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if r, err := m.rewrap(given, c); !errors.Is(err, context.DeadlineExceeded) || r != nil || c.Moved() != 0 {
+			t.Fatalf("%v, %d moved", err, c.Moved())
+		}
+		time.AfterFunc(time.Hour, func() { book.set(nil) })
+		r, err := m.rewrap(t.Context(), c)
+		m.isFor(t, r, err, "to")
+		if len(book.events) != 1 || old.count() != 2 {
+			t.Errorf("%d events, %d unwraps", len(book.events), old.count())
+		}
+		log.want(t, "WARN the audit log is away error=disk full", "WARN the audit log is away error=disk full", "INFO the audit log is back")
+	})
 }
 
 // TestRewrapOnceForAll: however many ask at once, a DEK is rewrapped once; they wait for a service that is away.

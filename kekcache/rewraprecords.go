@@ -98,7 +98,7 @@ func (c *Rewrapping) rewrapRecord(ctx context.Context, kid [KIDSize]byte, record
 
 // stored reads the records of kid, again and again while the store is away.
 func (c *Rewrapping) stored(ctx context.Context, kid [KIDSize]byte) (records [][]byte, err error) {
-	err = c.withStore(ctx, func() (err error) {
+	err = c.until(ctx, "the key store", func() (err error) {
 		records, err = c.o.Store.Get(ctx, kid)
 		return err
 	})
@@ -106,21 +106,21 @@ func (c *Rewrapping) stored(ctx context.Context, kid [KIDSize]byte) (records [][
 }
 
 func (c *Rewrapping) put(ctx context.Context, kid [KIDSize]byte, record []byte) error {
-	return c.withStore(ctx, func() error { return c.o.Store.Put(ctx, kid, record) })
+	return c.until(ctx, "the key store", func() error { return c.o.Store.Put(ctx, kid, record) })
 }
 
-// withStore does something with the store, again and again while that is away.
-func (c *Rewrapping) withStore(ctx context.Context, do func() error) error {
+// until does something again and again until it goes well.
+func (c *Rewrapping) until(ctx context.Context, what string, do func() error) error {
 	for try := 0; ; try++ {
 		err := do()
 		switch {
 		case err == nil && try > 0:
-			c.o.Log.Info("the key store is back")
+			c.o.Log.Info(what + " is back")
 			return nil
 		case err == nil:
 			return nil
 		case try == 0 && ctx.Err() == nil:
-			c.o.Log.Warn("the key store is away", "error", err)
+			c.o.Log.Warn(what+" is away", "error", err)
 		}
 		if err := backoff(ctx, try); err != nil {
 			return err
