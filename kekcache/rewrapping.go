@@ -59,8 +59,8 @@ type Rewrapped struct {
 	bad        error
 }
 
-// refusedFor is how long it is remembered that no old KEK unwraps a DEK.
-const refusedFor = time.Minute
+// rewrapRefusedFor is how long it is remembered that no old KEK unwraps a DEK.
+const rewrapRefusedFor = time.Minute
 
 // rewrappedOverhead is about what the cache needs beside the recipients, in bytes.
 const rewrappedOverhead = 320
@@ -187,7 +187,7 @@ func (c *Rewrapping) lead(from source, do func(*Rewrapped) error) (*Rewrapped, e
 	r := &Rewrapped{}
 	err := do(r)
 	if errors.Is(err, ErrUnknownKey) && !from.record { // a record may yet come, recipients stay as they are
-		*r = Rewrapped{bad: err, expires: time.Now().Add(refusedFor)}
+		*r = Rewrapped{bad: err, expires: time.Now().Add(rewrapRefusedFor)}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
