@@ -165,3 +165,16 @@ func TestUnknownPart(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestRewrapRace: both transforms carry every message, through either pair of ends.
+func TestRewrapRace(t *testing.T) {
+	figures, err := measureRewrap(t.Context(), time.Nanosecond)
+	if err != nil || len(figures) != 4 {
+		t.Fatalf("%d figures, %v", len(figures), err)
+	}
+	for i := range figures {
+		if f := &figures[i]; f.Value <= 0 || (f.Limit != nil) != strings.Contains(f.Name, "archive") {
+			t.Errorf("%+v", f)
+		}
+	}
+}

@@ -22,6 +22,7 @@ var profiles = []string{"ref", "self"}
 // route is both sides of one route under a local AES KEK, with its keys renewed in the background as in
 // production.
 type route struct {
+	kek     *local.AES
 	sealing *kekcache.Sealing
 	opening *kekcache.Opening
 	running sync.WaitGroup
@@ -42,7 +43,7 @@ func newRoute(ctx context.Context, profile string) (*route, error) {
 		store = &memoryStore{records: map[[kekcache.KIDSize]byte][][]byte{}}
 	}
 	records := envelope.Records{Context: []byte(routeName)}
-	r := &route{}
+	r := &route{kek: kek}
 	r.sealing, err = kekcache.NewSealing(kekcache.SealingOptions{
 		Wrappers: []keys.Wrapper{kek}, Store: store, Records: records,
 	})

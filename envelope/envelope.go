@@ -1,10 +1,11 @@
-// Package envelope seals, opens and describes single messages in the format of docs/envelope.md.
+// Package envelope seals, opens and rewraps single messages in the format of docs/envelope.md.
 //
 // It is what a program without a broker imports:
 //
 //	sealer.Seal(ctx, dst, plaintext, &binding, position)   append style, on []byte
 //	opener.Open(ctx, dst, envelope, &binding)
 //	sealer.NewWriter / opener.NewReader                    for payloads larger than memory
+//	rewrapper.Rewrap(ctx, dst, envelope)                   for other keys, without opening it; Copy for raw files
 //
 // It puts three packages together and adds no bytes of its own: codec/cms has the layout, chunker the cipher
 // and the nonces, kekcache the keys. It must not know where messages come from: partitions, offsets and

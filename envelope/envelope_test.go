@@ -18,6 +18,7 @@ const route = "orders-enc"
 
 // rig is both sides of one route.
 type rig struct {
+	kek     *local.AES
 	sealing *kekcache.Sealing
 	opening *kekcache.Opening
 }
@@ -30,7 +31,12 @@ type rigOptions struct {
 
 func newRig(t testing.TB, o rigOptions) rig {
 	t.Helper()
-	kek := newKEK(t)
+	return newRigOf(t, newKEK(t), o)
+}
+
+// newRigOf is a route with data keys of its own under a KEK.
+func newRigOf(t testing.TB, kek *local.AES, o rigOptions) rig {
+	t.Helper()
 	sealing, err := kekcache.NewSealing(kekcache.SealingOptions{
 		Wrappers: []keys.Wrapper{kek}, Nonces: o.nonces, Window: o.window,
 		Store: o.store, Records: envelope.Records{Context: []byte(route)},
@@ -44,7 +50,7 @@ func newRig(t testing.TB, o rigOptions) rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rig{sealing, opening}
+	return rig{kek, sealing, opening}
 }
 
 func newKEK(t testing.TB) *local.AES {

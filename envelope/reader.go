@@ -98,48 +98,25 @@ func (r *Reader) more() error {
 	return r.err
 }
 
-// nextSegment reads, verifies and makes ready one segment, and looks one byte ahead: is it the final one?
+// nextSegment reads, verifies and makes ready one segment.
 func (r *Reader) nextSegment() error {
-	head, err := r.in.peek(5)
-	if err != nil {
-		return err
-	}
-	size, headSize, end, err := cms.SegmentHead(head, r.size)
+	p, err := r.in.segment(r.size, r.index)
 	switch {
 	case err != nil:
-		return refuse(err)
-	case end: // after a segment that was not sealed as the final one, or after none: fewer than two
-		return refuse(fmt.Errorf("%w: segments", cms.ErrMalformed))
-	}
-	b, err := r.in.peek(headSize + size + 2) // the byte after, and what may not follow the break
-	if err != nil {
 		return err
-	}
-	if len(b) < headSize+size {
-		return refuse(cms.ErrTruncated)
-	}
-	segment, next := b[headSize:headSize+size], b[headSize+size:]
-	if len(next) == 0 {
-		return refuse(cms.ErrTruncated)
-	}
-	final := next[0] == cms.Break
-	switch full := size == cms.SegmentSize(r.size); {
-	case !final && !full:
-		return refuse(fmt.Errorf("%w: segment %d is not full", cms.ErrMalformed, r.index))
-	case final && r.index == 0:
-		return refuse(fmt.Errorf("%w: one segment", cms.ErrMalformed))
-	case final && (len(next) > 1) != r.tail, final && r.tail && r.at+int64(headSize+size) != r.tailAt:
+	case p.final && p.tail != r.tail, p.final && r.tail && r.at+int64(len(p.b)) != r.tailAt:
 		return refuse(fmt.Errorf("%w: bytes after the envelope", cms.ErrMalformed))
 	}
+	segment := p.b[p.head:]
 	iv, ciphertext := segment[:chunker.IVSize], segment[chunker.IVSize:]
-	plain, err := r.key.Open(ciphertext[:0], iv, ciphertext, r.o.aad.Bytes(&r.b, r.index, final))
+	plain, err := r.key.Open(ciphertext[:0], iv, ciphertext, r.o.aad.Bytes(&r.b, r.index, p.final))
 	if err != nil {
 		return tampered(r.index, true)
 	}
-	r.in.skip(headSize + size)
-	r.at += int64(headSize + size)
+	r.in.skip(len(p.b))
+	r.at += int64(len(p.b))
 	r.index++
-	r.final = final
+	r.final = p.final
 	r.ready = plain
 	return nil
 }

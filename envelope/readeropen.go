@@ -17,7 +17,7 @@ func (r *Reader) open() error {
 	if err := r.measure(); err != nil {
 		return err
 	}
-	h, n, err := r.head()
+	h, n, err := r.in.head()
 	if err != nil {
 		return err
 	}
@@ -50,45 +50,6 @@ func (r *Reader) measure() (err error) {
 	return err
 }
 
-// head reads the head of an envelope and says how long it is.
-func (r *Reader) head() (*cms.Header, int, error) {
-	b, err := r.in.peek(cms.MaxHead)
-	if err != nil {
-		return nil, 0, err
-	}
-	var h cms.Header
-	n, ok := cms.ParseHead(b, &h)
-	if !ok {
-		return nil, 0, r.why()
-	}
-	if h.Chunked {
-		return &h, n, nil
-	}
-	if b, err = r.in.peek(n + 5); err != nil {
-		return nil, 0, err
-	}
-	if _, ok = cms.ParseHead(b, &h); !ok {
-		return nil, 0, r.why()
-	}
-	if _, _, err := cms.CiphertextHead(b[n:]); err != nil {
-		return nil, 0, r.why()
-	}
-	return &h, n, nil
-}
-
-// why says what is wrong with a head.
-func (r *Reader) why() error {
-	b, ok, err := r.in.all(maxSingle)
-	if err != nil {
-		return err
-	}
-	var e cms.Envelope
-	if err := cms.Parse(b, &e); err != nil && ok {
-		return refuse(err)
-	}
-	return refuse(fmt.Errorf("%w: head", cms.ErrMalformed))
-}
-
 // openWhole opens an envelope of up to limit bytes to which nothing is added.
 func (r *Reader) openWhole(limit int) error {
 	b, ok, err := r.in.all(limit)
@@ -117,42 +78,24 @@ func (r *Reader) begin(h *cms.Header, n int, key *chunker.OpeningKey, err error)
 // openFirst reads a self-contained envelope in the single form: it is either all there is, or the key record of the envelope by
 // reference that follows.
 func (r *Reader) openFirst(n int) error {
-	b, err := r.in.peek(n + 5)
-	if err != nil {
-		return err
-	}
-	size, headSize, _ := cms.CiphertextHead(b[n:])
-	at := n + headSize + size
-	if b, err = r.in.peek(at + cms.MaxRecipientSize + 1); err != nil {
-		return err
-	}
-	if len(b) < at {
-		return refuse(cms.ErrTruncated)
-	}
-	recipients, rest, err := cms.SplitRecipients(b[at:])
+	record, err := r.in.recordInFront(n)
 	switch {
-	case err != nil && len(b) > at+cms.MaxRecipientSize:
-		return refuse(fmt.Errorf("%w: recipients", cms.ErrTooLarge))
 	case err != nil:
-		return refuse(err)
-	case len(rest) == 0:
+		return err
+	case record == nil:
 		return r.openWhole(maxSingle)
-	case rest[0] != 0xd0:
-		return refuse(fmt.Errorf("%w: bytes after the envelope", cms.ErrMalformed))
 	}
-	record := append([]byte(nil), b[:at+len(recipients)]...)
-	r.in.skip(len(record))
 	return r.openRecorded(record)
 }
 
 // openRecorded reads the envelope by reference behind its key record.
 func (r *Reader) openRecorded(record []byte) error {
-	h, n, err := r.head()
+	h, n, err := r.in.head()
 	if err != nil {
 		return err
 	}
 	if !h.ByReference || !h.Chunked {
-		return refuse(fmt.Errorf("%w: a key record belongs to a chunked envelope by reference", cms.ErrMalformed))
+		return refuse(errRecordAlone)
 	}
 	key, err := r.o.keys.FromRecord(r.ctx, record, h.KID)
 	if err == nil {

@@ -35,12 +35,20 @@ func (r Records) Encode(key *kekcache.Key, s *chunker.Sealer, created uint32) ([
 // only be checked with the key.
 func (r Records) Decode(record []byte) (commitment [chunker.CommitmentSize]byte, wrapped []keys.Wrapped, err error) {
 	var e cms.Envelope
-	if err := cms.Parse(record, &e); err != nil {
+	if err := parseRecord(record, &e); err != nil {
 		return commitment, nil, err
-	}
-	if e.ByReference || e.Chunked || len(e.Ciphertext) != chunker.TagSize {
-		return commitment, nil, fmt.Errorf("%w: not a key record", cms.ErrMalformed)
 	}
 	recipients, err := cms.ParseRecipients(e.Recipients, nil)
 	return [chunker.CommitmentSize]byte(e.Commitment), toWrapped(recipients), err
+}
+
+// parseRecord reads a key record but for its recipients.
+func parseRecord(record []byte, e *cms.Envelope) error {
+	if err := cms.Parse(record, e); err != nil {
+		return err
+	}
+	if e.ByReference || e.Chunked || len(e.Ciphertext) != chunker.TagSize {
+		return fmt.Errorf("%w: not a key record", cms.ErrMalformed)
+	}
+	return nil
 }

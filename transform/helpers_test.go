@@ -21,6 +21,8 @@ const route = "orders-enc"
 
 // rig has the keys of both sides of one route.
 type rig struct {
+	kek     *local.AES
+	store   kekcache.Store
 	sealing *kekcache.Sealing
 	opening *kekcache.Opening
 }
@@ -34,7 +36,7 @@ func newRig(t testing.TB, store kekcache.Store) rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rig{sealing, newOpening(t, store, kek)}
+	return rig{kek, store, sealing, newOpening(t, store, kek)}
 }
 
 func newKEK(t testing.TB) *local.AES {

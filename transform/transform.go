@@ -93,6 +93,13 @@ func (s *scratch) with(headers []pipeline.Header, h pipeline.Header) []pipeline.
 	return s.headers[start:len(s.headers):len(s.headers)]
 }
 
+// copy returns headers that may be changed.
+func (s *scratch) copy(headers []pipeline.Header) []pipeline.Header {
+	start := len(s.headers)
+	s.headers = append(s.headers, headers...)
+	return s.headers[start:len(s.headers):len(s.headers)]
+}
+
 // without returns headers but for the one at index i.
 func (s *scratch) without(headers []pipeline.Header, i int) []pipeline.Header {
 	start := len(s.headers)

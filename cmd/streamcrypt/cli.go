@@ -23,6 +23,7 @@ type cli struct {
 	Encrypt    encryptCmd    `cmd:"" help:"Encrypt a stream or file into another."`
 	Decrypt    decryptCmd    `cmd:"" help:"Decrypt a stream or file into another."`
 	Verify     verifyCmd     `cmd:"" help:"Decrypt everything and write nothing."`
+	Rewrap     rewrapCmd     `cmd:"" help:"Copy envelopes with their data keys wrapped for other keys."`
 	Inspect    inspectCmd    `cmd:"" help:"Show what can be seen of envelopes without a key."`
 	Keygen     keygenCmd     `cmd:"" help:"Make a key, or print the public half of one."`
 	Demo       demoCmd       `cmd:"" help:"Encrypt and decrypt 10,000 messages with a NATS server inside this process."`

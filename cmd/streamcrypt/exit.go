@@ -96,7 +96,7 @@ var reasonHints = map[string]string{
 	"unsupported":     "sealed with something this version does not know; a newer version may",
 	"truncated":       "the end is missing; get the input again",
 	"too-large":       "a message must fit a worker's memory and the destination; --budget makes the first larger",
-	"unknown-key":     "none of the --key files opens it; streamcrypt inspect shows for which keys it was sealed",
+	"unknown-key":     "none of the keys given opens it; streamcrypt inspect shows for which keys it was sealed",
 	"wrong-key":       "the wrapped key is not the one this was sealed with; was the key record or the envelope changed?",
 	"tampered":        "it was changed, or moved: a wrong --context or --bind, another subject or record key also read as tampered",
 	"bare-tombstone":  "a null value that nobody sealed; --tombstones=pass lets it through, and then whoever can write can delete",

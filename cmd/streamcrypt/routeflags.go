@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/progress"
 	"github.com/streamcrypt/streamcrypt/internal/route"
@@ -12,31 +14,45 @@ import (
 
 // fromFlags are the flags of every command that reads a route.
 type fromFlags struct {
-	From     string        `required:"" placeholder:"URL" group:"Route" help:"What to read: kafka://HOST:PORT/TOPIC?group=NAME, nats://HOST:PORT/STREAM?consumer=NAME or file:PATH, file:- for standard input."`
-	Key      []string      `required:"" placeholder:"URL" group:"Keys" help:"A key: local:FILE, x25519:FILE, rsa:FILE or awskms:ARN. Several, with commas or repeated, are several recipients."`
-	Context  *string       `placeholder:"NAME" group:"Binding" help:"Name that every envelope is bound to; default: the topic or stream that holds the ciphertext, empty for files."`
-	Bind     []string      `placeholder:"header:NAME" group:"Binding" help:"Header that every envelope is bound to; may be repeated."`
-	Keystore string        `placeholder:"URL" group:"Keys" help:"Store of key records for --profile=ref: file:DIR."`
-	Workers  int           `placeholder:"N" group:"Resources" help:"Batches in flight; default: one per processor."`
-	Budget   size          `placeholder:"SIZE" group:"Resources" help:"Memory of a worker; default: 8MiB."`
-	Ahead    size          `name:"read-ahead" placeholder:"SIZE" group:"Resources" help:"How much is read at a time; default: 3MiB, from NATS 1MiB."`
-	Grace    time.Duration `placeholder:"TIME" group:"Resources" help:"How long writes may go on after a signal; default: 10s."`
+	From     string   `required:"" placeholder:"URL" group:"Route" help:"What to read: kafka://HOST:PORT/TOPIC?group=NAME, nats://HOST:PORT/STREAM?consumer=NAME or file:PATH, file:- for standard input."`
+	Key      []string `required:"" placeholder:"URL" group:"Keys" help:"A key: local:FILE, x25519:FILE, rsa:FILE or awskms:ARN. Several, with commas or repeated, are several recipients."`
+	Context  *string  `placeholder:"NAME" group:"Binding" help:"Name that every envelope is bound to; default: the topic or stream that holds the ciphertext, empty for files."`
+	Bind     []string `placeholder:"header:NAME" group:"Binding" help:"Header that every envelope is bound to; may be repeated."`
+	Keystore string   `placeholder:"URL" group:"Keys" help:"Store of key records for --profile=ref: file:DIR."`
+	resourceFlags
+}
+
+// resourceFlags say what a route may take.
+type resourceFlags struct {
+	Workers int           `placeholder:"N" group:"Resources" help:"Batches in flight; default: one per processor."`
+	Budget  size          `placeholder:"SIZE" group:"Resources" help:"Memory of a worker; default: 8MiB."`
+	Ahead   size          `name:"read-ahead" placeholder:"SIZE" group:"Resources" help:"How much is read at a time; default: 3MiB, from NATS 1MiB."`
+	Grace   time.Duration `placeholder:"TIME" group:"Resources" help:"How long writes may go on after a signal; default: 10s."`
 }
 
 func (f *fromFlags) config() route.Config {
 	c := route.Config{
 		From: f.From, Keys: f.Key, Bind: f.Bind, KeyStore: f.Keystore,
-		Workers: f.Workers, Budget: int64(f.Budget), ReadAhead: int64(f.Ahead), Grace: f.Grace,
 	}
+	f.resourceFlags.apply(&c)
 	if f.Context != nil {
 		c.Context, c.ContextSet = *f.Context, true
 	}
 	return c
 }
 
+func (f *resourceFlags) apply(c *route.Config) {
+	c.Workers, c.Budget, c.ReadAhead, c.Grace = f.Workers, int64(f.Budget), int64(f.Ahead), f.Grace
+}
+
 // toFlags are the flags of every command that writes a route.
 type toFlags struct {
-	To         string `required:"" placeholder:"URL" group:"Route" help:"What to write: kafka://HOST:PORT/TOPIC?create=true, nats://HOST:PORT/STREAM?subject=NAME&create=true or file:PATH, file:- for standard output."`
+	To string `required:"" placeholder:"URL" group:"Route" help:"What to write: kafka://HOST:PORT/TOPIC?create=true, nats://HOST:PORT/STREAM?subject=NAME&create=true or file:PATH, file:- for standard output."`
+	sinkFlags
+}
+
+// sinkFlags say how a route writes.
+type sinkFlags struct {
 	DeadLetter string `placeholder:"URL" group:"Route" help:"Where to note rejected messages; without it the first one stops its lane."`
 	Checkpoint string `placeholder:"FILE" group:"Route" help:"Keeps how far files were read and written, so that the next run goes on there."`
 	Overwrite  bool   `group:"Route" help:"Replace an output file that exists."`
@@ -44,7 +60,12 @@ type toFlags struct {
 }
 
 func (f *toFlags) apply(c *route.Config) {
-	c.To, c.DeadLetter, c.Checkpoint, c.Overwrite, c.Instance = f.To, f.DeadLetter, f.Checkpoint, f.Overwrite, f.Instance
+	c.To = f.To
+	f.sinkFlags.apply(c)
+}
+
+func (f *sinkFlags) apply(c *route.Config) {
+	c.DeadLetter, c.Checkpoint, c.Overwrite, c.Instance = f.DeadLetter, f.Checkpoint, f.Overwrite, f.Instance
 }
 
 // openFlags are the flags of every command that opens envelopes.
@@ -71,7 +92,20 @@ func (p *program) runRoute(open opener, c route.Config) (err error) {
 	err = r.Run(p.ctx)
 	reporter.Stop()
 	p.summarize(r.Snapshot(), time.Since(started), err == nil)
+	if name, needed := r.ReadersContext(); needed {
+		p.log.Warn("readers must use --context "+quoted(name), "context", name)
+	}
 	return err
+}
+
+// quoted is a word as it can be typed.
+func quoted(word string) string {
+	if word == "" || strings.ContainsFunc(word, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("._-/:@", r)
+	}) {
+		return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	}
+	return word
 }
 
 // watch shows how far a route is, until the Reporter is stopped.
@@ -96,6 +130,9 @@ func (p *program) summarize(s route.Snapshot, took time.Duration, complete bool)
 		n       int64
 		warning bool
 	}{
+		{"rewrapped", s.Rewrapped, false},
+		{"already", s.Already, false},
+		{"data_keys", s.DataKeys, false},
 		{"duplicates", s.Skipped, false},
 		{"rejected", s.Rejected, true},
 		{"parked", s.Parked, true},

@@ -58,7 +58,7 @@ func FormatOf(path string) Format {
 }
 
 // Archive is what a seq file needs to know of the envelopes in it. A sink needs Tag and SealEnd, a
-// source Tag and OpenEnd. Without them a seq is refused: it never holds plaintext.
+// source Tag and OpenEnd or KeepEnd. Without them a seq is refused: it never holds plaintext.
 type Archive struct {
 	// Tag appends the GCM tag of m's envelope to dst: the last segment's tag of a chunked envelope,
 	// and for a tombstone the tag of the envelope in its header. It keeps nothing of m.
@@ -70,6 +70,10 @@ type Archive struct {
 	// A sink that appends to a file checks the end records in it if OpenEnd is set; an encryptor
 	// that holds public keys only cannot open them.
 	OpenEnd func(ctx context.Context, record []byte) (count uint64, digest [32]byte, err error)
+	// KeepEnd, if OpenEnd is not set, is told of each end record that a source has read, unchecked, and of how many messages
+	// stand before it with which digest; after a restart again of the last one, if nothing follows it. It keeps nothing of
+	// record. It is for whoever copies an archive without a key to check it with.
+	KeepEnd func(record []byte, count uint64, digest [32]byte)
 }
 
 // limits bound what one record may hold.

@@ -139,13 +139,19 @@ func appendFrame(dst []byte, kind byte, m *pipeline.Message, most int) ([]byte, 
 type seqDecoder struct {
 	roll
 	open    func(ctx context.Context, record []byte) (uint64, [32]byte, error) // nil: end records are not checked
+	keep    func(record []byte, count uint64, digest [32]byte)                 // instead of open
 	limits  limits
-	started bool // the magic has been read
-	ended   bool // the last record was an end record
+	started bool   // the magic has been read
+	ended   bool   // the last record was an end record
+	kept    []byte // and this its value, if it is to be kept
 }
 
 func newSeqDecoder(a Archive, l limits) *seqDecoder {
-	return &seqDecoder{roll: newRoll(a.Tag), open: a.OpenEnd, limits: l}
+	d := &seqDecoder{roll: newRoll(a.Tag), open: a.OpenEnd, limits: l}
+	if d.open == nil {
+		d.keep = a.KeepEnd
+	}
+	return d
 }
 
 func (d *seqDecoder) next(b []byte, eof bool) (int, error) {
@@ -250,6 +256,7 @@ func (d *seqDecoder) end(ctx context.Context, m *pipeline.Message) error {
 	}
 	d.ended = true
 	if d.open == nil {
+		d.keepEnd(m.Value)
 		return nil
 	}
 	count, digest, err := d.open(ctx, m.Value)
@@ -273,22 +280,6 @@ func (d *seqDecoder) finish() error {
 }
 
 func (*seqDecoder) at(place string, index int64) string { return fmt.Sprintf("%s@%d", place, index) }
-
-func (d *seqDecoder) appendState(dst []byte) []byte {
-	var ended byte
-	if d.ended {
-		ended = 1
-	}
-	return d.roll.appendState(append(dst, ended))
-}
-
-func (d *seqDecoder) restore(state []byte) error {
-	if len(state) == 0 {
-		return fmt.Errorf("%w: state of a seq", ErrMalformed)
-	}
-	d.started, d.ended = true, state[0] == 1
-	return d.roll.restore(state[1:])
-}
 
 // endMessage is how an end record is written: nothing in it but what is sealed.
 func endMessage(value []byte) *pipeline.Message {

@@ -81,6 +81,7 @@ func NewSink(o SinkOptions) (*Sink, error) {
 			o.Stdout = os.Stdout
 		}
 	}
+	o.Archive.KeepEnd = nil // it is for a source's end records
 	return &Sink{opts: o, limits: lim, disk: osDisk{}}, nil
 }
 

@@ -17,7 +17,7 @@ type SourceOptions struct {
 	Path string
 	// Format is NDJSON or Seq.
 	Format Format
-	// Archive checks a seq's end records: Tag and OpenEnd.
+	// Archive checks a seq's end records: Tag and OpenEnd, or KeepEnd to have them without a check.
 	Archive Archive
 	// Checkpoint, if set, says where to begin and keeps how far the file has been read. Pipes have none.
 	Checkpoint *Checkpoint
@@ -50,7 +50,7 @@ func NewSource(o SourceOptions) (*Source, error) {
 	if err != nil {
 		return fail(err)
 	}
-	if o.Format == Seq && (o.Archive.Tag == nil || o.Archive.OpenEnd == nil) {
+	if o.Format == Seq && (o.Archive.Tag == nil || o.Archive.OpenEnd == nil && o.Archive.KeepEnd == nil) {
 		return fail(errors.New("seq is for ciphertext only: nothing is there to check its end record with"))
 	}
 	if o.Path == Stream {

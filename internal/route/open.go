@@ -19,20 +19,11 @@ import (
 
 // open reads the configuration and opens the route. What was opened before an error is closed.
 func open(ctx context.Context, do direction, c Config, env Env) (*Route, error) {
-	if env.Log == nil {
-		env.Log = slog.Default()
-	}
-	if env.Stdin == nil {
-		env.Stdin = os.Stdin
-	}
-	if env.Stdout == nil {
-		env.Stdout = os.Stdout
-	}
-	p, err := newPlan(do, c, env)
+	p, err := newPlan(do, c, env.complete())
 	if err != nil {
 		return nil, explain(err)
 	}
-	r := &Route{}
+	r := &Route{keep: p.keep()}
 	if p.raw {
 		r.job, err = openRaw(ctx, p, &r.closers)
 	} else {
@@ -42,6 +33,20 @@ func open(ctx context.Context, do direction, c Config, env Env) (*Route, error) 
 		return nil, explain(errors.Join(err, r.closers.close()))
 	}
 	return r, nil
+}
+
+// complete fills in the process's own.
+func (e Env) complete() Env {
+	if e.Log == nil {
+		e.Log = slog.Default()
+	}
+	if e.Stdin == nil {
+		e.Stdin = os.Stdin
+	}
+	if e.Stdout == nil {
+		e.Stdout = os.Stdout
+	}
+	return e
 }
 
 // reserve checks that the route's memory fits the process, and says so in the log.

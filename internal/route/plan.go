@@ -36,6 +36,9 @@ func newPlan(do direction, c Config, env Env) (*plan, error) {
 		}
 	}
 	p.readContext()
+	if do == rewrap {
+		return p, p.checkRewrap()
+	}
 	return p, nil
 }
 

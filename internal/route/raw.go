@@ -20,6 +20,7 @@ type raw struct {
 	copy    func(ctx context.Context) error
 	memory  int64
 	written atomic.Int64
+	rewraps rewraps // of a route that rewraps
 }
 
 // rawOutput is where the bytes go. Only Commit makes a file of them.
@@ -41,7 +42,7 @@ func openRaw(ctx context.Context, p *plan, closers *closers) (*raw, error) {
 		return nil, err
 	}
 	closers.add(r.in.close)
-	if p.do != encrypt && !r.in.seekable() {
+	if (p.do == decrypt || p.do == verify) && !r.in.seekable() {
 		r.memory += 2 * envelope.MaxBuffered // an envelope whose recipients stand behind what cannot be read twice
 	}
 	if err := r.openOutput(p, closers); err != nil {
@@ -52,6 +53,9 @@ func openRaw(ctx context.Context, p *plan, closers *closers) (*raw, error) {
 
 // openCopy loads the keys and says how bytes get from in to out.
 func (r *raw) openCopy(ctx context.Context, p *plan) error {
+	if p.do == rewrap {
+		return r.openRewrap(ctx, p)
+	}
 	if p.do == encrypt {
 		keys, err := p.sealing(ctx, false)
 		if err != nil {
@@ -118,7 +122,9 @@ func (r *raw) run(ctx context.Context) error {
 
 func (r *raw) snapshot() Snapshot {
 	read := r.in.read.Load()
-	return Snapshot{Bytes: read, BytesOut: r.written.Load(), Done: read, Total: r.in.total, Unit: Bytes}
+	s := Snapshot{Bytes: read, BytesOut: r.written.Load(), Done: read, Total: r.in.total, Unit: Bytes}
+	r.rewraps.report(&s)
+	return s
 }
 
 // unfinished is an output that needs no Commit and cannot be taken back.

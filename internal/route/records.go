@@ -22,15 +22,19 @@ type records struct {
 	sealing *kekcache.Sealing // nil unless sealing
 	stats   pipeline.Stats
 	gates   transform.GateStats
+	rewraps rewraps // of a route that rewraps
 }
 
 func openRecords(ctx context.Context, p *plan, closers *closers) (*records, error) {
 	r := &records{do: p.do}
 	o := &opener{plan: p, closers: closers}
 	var err error
-	if p.do == encrypt {
+	switch p.do {
+	case encrypt:
 		err = r.openSealing(ctx, o)
-	} else {
+	case rewrap:
+		err = r.openRewrapping(ctx, o)
+	default:
 		err = r.openOpening(ctx, o)
 	}
 	if err != nil {
@@ -170,6 +174,7 @@ func (r *records) snapshot() Snapshot {
 	if r.do == verify {
 		s.BytesOut = 0
 	}
+	r.rewraps.report(&s)
 	r.in.progress(&s)
 	return s
 }

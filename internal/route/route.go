@@ -24,8 +24,11 @@ type Config struct {
 	// From and To are URLs: kafka://HOST:PORT/TOPIC?group=NAME, nats://HOST:PORT/STREAM?consumer=NAME,
 	// file:PATH?format=raw|ndjson|seq.
 	From, To string
-	// Keys are the URLs of key encryption keys: local:FILE, x25519:FILE, rsa:FILE. Encrypt seals for all of them.
-	Keys []string
+	// Keys are the URLs of key encryption keys: local:FILE, x25519:FILE, rsa:FILE. Encrypt seals for all of them, and Rewrap wraps
+	// data keys for all of them that were wrapped for one of OldKeys.
+	Keys, OldKeys []string
+	// VerifyKeys has Rewrap unwrap what a key service has rewrapped without showing it, and compare commitments.
+	VerifyKeys bool
 
 	// Context is the name that every envelope is bound to. Unless ContextSet is true it is the name of the topic or stream
 	// that holds the ciphertext, and empty for files.
@@ -98,14 +101,16 @@ const (
 	encrypt direction = iota
 	decrypt
 	verify
+	rewrap
 )
 
-func (d direction) String() string { return [...]string{"encrypt", "decrypt", "verify"}[d] }
+func (d direction) String() string { return [...]string{"encrypt", "decrypt", "verify", "rewrap"}[d] }
 
 // Route is an open route. Run is called once; Snapshot at any time and from any goroutine.
 type Route struct {
 	job     job
 	closers closers
+	keep    *string // the context that readers of the output must name
 }
 
 // job is the work of a route: records or raw.

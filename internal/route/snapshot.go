@@ -23,6 +23,11 @@ type Snapshot struct {
 	Gaps    int64 // messages whose predecessor did not come
 	Foreign int64 // messages that were sealed from another place than the first
 
+	// What rewrapping did. An envelope that could not be rewrapped is rejected.
+	Rewrapped int64 // envelopes that have new recipients
+	Already   int64 // envelopes that had them before
+	DataKeys  int64 // distinct data keys that were rewrapped
+
 	Done  int64 // of Total, in Unit
 	Total int64 // 0 if it is not known
 	Unit  Unit

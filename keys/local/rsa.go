@@ -119,8 +119,8 @@ func (k *RSAPublic) Wrap(_ context.Context, _ keys.Context, dek []byte) (keys.Wr
 	return w, nil
 }
 
-// Fits implements keys.Unwrapper.
-func (k *RSA) Fits(w *keys.Wrapped) bool { return oaepHash(w.Alg) != nil && k.named(w) }
+// Fits says by alg and kid alone whether w was wrapped for this key; keys.Unwrapper has it.
+func (k *RSAPublic) Fits(w *keys.Wrapped) bool { return oaepHash(w.Alg) != nil && k.named(w) }
 
 // Unwrap implements keys.Unwrapper.
 func (k *RSA) Unwrap(_ context.Context, _ keys.Context, dst []byte, w *keys.Wrapped) ([]byte, error) {

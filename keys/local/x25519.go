@@ -138,8 +138,8 @@ func (k *X25519Public) wrapUnder(ephemeral *ecdh.PrivateKey, dek []byte) (keys.W
 	return w, nil
 }
 
-// Fits implements keys.Unwrapper.
-func (k *X25519) Fits(w *keys.Wrapped) bool { return w.Alg == keys.AlgECDHESA256KW && k.named(w) }
+// Fits says by alg and kid alone whether w was wrapped for this key; keys.Unwrapper has it.
+func (k *X25519Public) Fits(w *keys.Wrapped) bool { return w.Alg == keys.AlgECDHESA256KW && k.named(w) }
 
 // Unwrap implements keys.Unwrapper. An ephemeral key that is not in canonical form is refused: X25519
 // ignores the top bit of a public key (RFC 7748 section 5), so a changed envelope would still open.

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+
+	"github.com/streamcrypt/streamcrypt/chunker"
+	"github.com/streamcrypt/streamcrypt/codec/cms"
+	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// archive is what a seq file needs to know of envelopes. Its end record is not sealed: one is written in a run.
+var archive = file.Archive{
+	Tag: func(dst []byte, m *pipeline.Message) ([]byte, error) {
+		var e cms.Envelope
+		if err := cms.Parse(m.Value, &e); err != nil {
+			return dst, err
+		}
+		return append(dst, e.Ciphertext[len(e.Ciphertext)-chunker.TagSize:]...), nil
+	},
+	SealEnd: func(_ context.Context, dst []byte, _ uint64, _ [32]byte) ([]byte, error) { return append(dst, 0), nil },
+	KeepEnd: func([]byte, uint64, [32]byte) {},
+}
+
+// archiveEnds returns what makes a source that reads an archive of the batches of pool, which divide those of a run, from memory as from a
+// pipe, and a sink that writes one to nowhere.
+func archiveEnds(pool []*pipeline.Batch) func(batches int) (pipeline.Source, pipeline.Sink, error) {
+	var head, body, end bytes.Buffer
+	return func(batches int) (pipeline.Source, pipeline.Sink, error) {
+		if body.Len() == 0 {
+			if err := fillArchive(&head, &body, &end, pool); err != nil {
+				return nil, nil, err
+			}
+		}
+		parts := []io.Reader{bytes.NewReader(head.Bytes())}
+		for range batches / len(pool) {
+			parts = append(parts, bytes.NewReader(body.Bytes()))
+		}
+		from, err := file.NewSource(file.SourceOptions{
+			Path: file.Stream, Format: file.Seq, Archive: archive, Stdin: io.MultiReader(append(parts, bytes.NewReader(end.Bytes()))...),
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		to, err := file.NewSink(file.SinkOptions{Path: file.Stream, Format: file.Seq, Archive: archive, Stdout: io.Discard})
+		return from, to, err
+	}
+}
+
+// fillArchive writes an archive and takes it apart: its first line, its messages, its end record.
+func fillArchive(head, body, end *bytes.Buffer, pool []*pipeline.Batch) error {
+	to, err := file.NewSink(file.SinkOptions{Path: file.Stream, Format: file.Seq, Archive: archive, Stdout: body})
+	if err != nil {
+		return err
+	}
+	w, err := to.Open(context.Background(), nil)
+	if err != nil {
+		return err
+	}
+	head.Write(body.Next(body.Len()))
+	for _, b := range pool {
+		if err := w.Write(context.Background(), b.Messages, &pipeline.Progress{Messages: len(b.Messages)}); err != nil {
+			return err
+		}
+	}
+	messages := body.Len()
+	if err := w.Close(context.Background()); err != nil {
+		return err
+	}
+	end.Write(body.Bytes()[messages:])
+	body.Truncate(messages)
+	return nil
+}

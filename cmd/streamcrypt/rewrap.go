@@ -1,0 +1,42 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/streamcrypt/streamcrypt/internal/route"
+)
+
+// rewrapCmd wraps data keys for other keys. Payloads stay sealed.
+type rewrapCmd struct {
+	From     string   `placeholder:"URL" group:"Route" help:"Envelopes to read; as for decrypt."`
+	To       string   `placeholder:"URL" group:"Route" help:"Where to write them; as for encrypt."`
+	OldKey   []string `required:"" placeholder:"URL" group:"Keys" help:"A key that opens the envelopes now; may be repeated."`
+	Key      []string `required:"" placeholder:"URL" group:"Keys" help:"A key to wrap for: local:FILE, x25519:FILE or rsa:FILE. Several are several recipients; they replace all that were there."`
+	Keystore string   `placeholder:"URL" group:"Keys" help:"Store of key records, in which those of envelopes by reference are rewrapped: file:DIR. Without --from and --to all its records are."`
+	Verify   bool     `group:"Keys" help:"Unwrap what a key service has rewrapped by itself, and check that it is the key of the envelope."`
+	Context  *string  `placeholder:"NAME" group:"Binding" help:"Name that the envelopes are bound to, and stay so; default: the topic or stream that is read, empty for files."`
+	openFlags
+	sinkFlags
+	resourceFlags
+}
+
+// Help is shown by --help.
+func (rewrapCmd) Help() string {
+	return "For example: streamcrypt rewrap --from file:orders.scx --to file:new.scx --old-key local:old.jwk --key local:new.jwk"
+}
+
+// Run implements the command.
+func (c *rewrapCmd) Run(p *program) error {
+	if (c.From == "") != (c.To == "") {
+		return &usageError{errors.New("--from and --to go together"), "streamcrypt rewrap"}
+	}
+	config := route.Config{
+		From: c.From, To: c.To, OldKeys: c.OldKey, Keys: c.Key, KeyStore: c.Keystore, VerifyKeys: c.Verify, Tombstones: c.Tombstones,
+	}
+	if c.Context != nil {
+		config.Context, config.ContextSet = *c.Context, true
+	}
+	c.sinkFlags.apply(&config)
+	c.resourceFlags.apply(&config)
+	return p.runRoute(route.Rewrap, config)
+}

@@ -1,0 +1,121 @@
+package envelope
+
+import (
+	"fmt"
+
+	"github.com/streamcrypt/streamcrypt/codec/cms"
+)
+
+// What follows takes raw files apart (docs/envelope.md, section 9), for all that read them. It sees no key.
+
+// errRecordAlone says that a key record stands in front of something else than its envelope.
+var errRecordAlone = fmt.Errorf("%w: a key record belongs to a chunked envelope by reference", cms.ErrMalformed)
+
+// head reads the head of an envelope and says how long it is.
+func (in *input) head() (*cms.Header, int, error) {
+	b, err := in.peek(cms.MaxHead)
+	if err != nil {
+		return nil, 0, err
+	}
+	var h cms.Header
+	n, ok := cms.ParseHead(b, &h)
+	if !ok {
+		return nil, 0, in.why()
+	}
+	if h.Chunked {
+		return &h, n, nil
+	}
+	if b, err = in.peek(n + 5); err != nil {
+		return nil, 0, err
+	}
+	if _, ok = cms.ParseHead(b, &h); !ok {
+		return nil, 0, in.why()
+	}
+	if _, _, err := cms.CiphertextHead(b[n:]); err != nil {
+		return nil, 0, in.why()
+	}
+	return &h, n, nil
+}
+
+// why says what is wrong with a head.
+func (in *input) why() error {
+	b, ok, err := in.all(maxSingle)
+	if err != nil {
+		return err
+	}
+	var e cms.Envelope
+	if err := cms.Parse(b, &e); err != nil && ok {
+		return refuse(err)
+	}
+	return refuse(fmt.Errorf("%w: head", cms.ErrMalformed))
+}
+
+// recordInFront looks at a self-contained envelope in the single form, whose head has n bytes. If an envelope by reference follows, it
+// returns a copy of it and skips it: it is a key record. If nothing follows, it returns nil and skips nothing.
+func (in *input) recordInFront(n int) ([]byte, error) {
+	b, err := in.peek(n + 5)
+	if err != nil {
+		return nil, err
+	}
+	size, headSize, _ := cms.CiphertextHead(b[n:])
+	at := n + headSize + size
+	if b, err = in.peek(at + cms.MaxRecipientSize + 1); err != nil {
+		return nil, err
+	}
+	if len(b) < at {
+		return nil, refuse(cms.ErrTruncated)
+	}
+	recipients, rest, err := cms.SplitRecipients(b[at:])
+	switch {
+	case err != nil && len(b) > at+cms.MaxRecipientSize:
+		return nil, refuse(fmt.Errorf("%w: recipients", cms.ErrTooLarge))
+	case err != nil:
+		return nil, refuse(err)
+	case len(rest) == 0:
+		return nil, nil
+	case rest[0] != 0xd0:
+		return nil, refuse(fmt.Errorf("%w: bytes after the envelope", cms.ErrMalformed))
+	}
+	record := append([]byte(nil), b[:at+len(recipients)]...)
+	in.skip(len(record))
+	return record, nil
+}
+
+// piece is a segment at the front of an input, not skipped yet.
+type piece struct {
+	b     []byte // with its head; valid until the next peek
+	head  int    // size of the head
+	final bool   // the break follows
+	tail  bool   // and something behind that
+}
+
+// segment looks at a segment, and one byte ahead: is it the final one? chunkSize is that of the envelope, index the segment's.
+func (in *input) segment(chunkSize int, index uint32) (p piece, err error) {
+	head, err := in.peek(5)
+	if err != nil {
+		return p, err
+	}
+	size, headSize, end, err := cms.SegmentHead(head, chunkSize)
+	switch {
+	case err != nil:
+		return p, refuse(err)
+	case end: // after a segment that was not sealed as the final one, or after none: fewer than two
+		return p, refuse(fmt.Errorf("%w: segments", cms.ErrMalformed))
+	}
+	b, err := in.peek(headSize + size + 2) // the byte after, and what may not follow the break
+	if err != nil {
+		return p, err
+	}
+	if len(b) <= headSize+size {
+		return p, refuse(cms.ErrTruncated)
+	}
+	next := b[headSize+size:]
+	p = piece{b: b[:headSize+size], head: headSize, final: next[0] == cms.Break, tail: len(next) > 1}
+	switch full := size == cms.SegmentSize(chunkSize); {
+	case !p.final && !full:
+		return p, refuse(fmt.Errorf("%w: segment %d is not full", cms.ErrMalformed, index))
+	case p.final && index == 0:
+		return p, refuse(fmt.Errorf("%w: one segment", cms.ErrMalformed))
+	}
+	return p, nil
+}

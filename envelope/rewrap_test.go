@@ -1,0 +1,299 @@
+package envelope_test
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/streamcrypt/streamcrypt/codec/cms"
+	"github.com/streamcrypt/streamcrypt/docs/vectors"
+	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/keys"
+	"github.com/streamcrypt/streamcrypt/keys/local"
+)
+
+// target is a new KEK, and its public half as an encryptor has it.
+type target interface {
+	kekcache.Target
+	keys.Unwrapper
+}
+
+func newX25519(t testing.TB) *local.X25519 {
+	t.Helper()
+	file, err := local.GenerateX25519()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kek, err := local.ParseX25519(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kek
+}
+
+func newRewrapping(t testing.TB, store kekcache.Store, from []keys.Unwrapper, to ...target) *kekcache.Rewrapping {
+	t.Helper()
+	o := kekcache.RewrappingOptions{From: from, Codec: envelope.Recipients{}, Store: store}
+	for _, k := range to {
+		o.To = append(o.To, k)
+	}
+	c, err := kekcache.NewRewrapping(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// openerWith opens with one KEK.
+func openerWith(t testing.TB, store kekcache.Store, context []byte, kek keys.Unwrapper) *envelope.Opener {
+	t.Helper()
+	opening, err := kekcache.NewOpening(kekcache.OpeningOptions{Unwrappers: []keys.Unwrapper{kek}, Store: store, Records: envelope.Records{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return envelope.NewOpener(opening, envelope.OpenerOptions{Context: context})
+}
+
+// vectorBinding is what a vector is tied to.
+func vectorBinding(v *vectors.Vector) *envelope.Binding {
+	b := &envelope.Binding{Subject: v.Subject, Key: v.Key, Kind: envelope.Kind(v.Kind)}
+	for _, bound := range v.Bound {
+		values := make([][]byte, len(bound.Values))
+		for i := range values {
+			values[i] = bound.Values[i]
+		}
+		b.Bound = append(b.Bound, envelope.Bound{Name: string(bound.Name), Values: values})
+	}
+	return b
+}
+
+// vectorRig is a vector's keys and records, rewrapped for other keys.
+type vectorRig struct {
+	old       []keys.Unwrapper
+	store     *memoryStore
+	rewrapper *envelope.Rewrapper
+}
+
+func newVectorRig(t *testing.T, v *vectors.Vector, unwrappers map[string]keys.Unwrapper, to ...target) *vectorRig {
+	t.Helper()
+	r := &vectorRig{store: newMemoryStore()}
+	for i := range v.Keys {
+		file := string(v.Keys[i].File())
+		if unwrappers[file] == nil {
+			u, err := v.Keys[i].Unwrapper()
+			if err != nil {
+				t.Fatal(err)
+			}
+			unwrappers[file] = u
+		}
+		r.old = append(r.old, unwrappers[file])
+	}
+	if len(r.old) == 0 {
+		r.old = append(r.old, newKEK(t))
+	}
+	for _, record := range v.Records {
+		if commitment, _, err := (envelope.Records{}).Decode(record); err == nil {
+			kid := [kekcache.KIDSize]byte(commitment[:])
+			r.store.records[kid] = append(r.store.records[kid], record)
+		}
+	}
+	r.rewrapper = envelope.NewRewrapper(newRewrapping(t, r.store, r.old, to...))
+	return r
+}
+
+// TestRewrapVectors: of every good vector nothing changes but the recipients, and those of its key record; then each new key opens it
+// and no old one does. Every bad one is refused, or is as bad as before.
+func TestRewrapVectors(t *testing.T) {
+	all, err := vectors.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	unwrappers := map[string]keys.Unwrapper{}
+	to := []target{newKEK(t), newX25519(t)}
+	for i := range all {
+		v := &all[i]
+		t.Run(v.Name, func(t *testing.T) {
+			r := newVectorRig(t, v, unwrappers, to...)
+			dst := append(make([]byte, 0, 6+r.rewrapper.Bound(len(v.Envelope))), "prefix"...)
+			out, err := r.rewrapper.Rewrap(t.Context(), dst, v.Envelope)
+			if !bytes.HasPrefix(out, dst) || err != nil && len(out) != len(dst) {
+				t.Fatalf("%d bytes, %v", len(out), err)
+			}
+			if len(out) > cap(dst) {
+				t.Errorf("%d bytes after a Bound of %d", len(out)-len(dst), cap(dst)-len(dst))
+			}
+			out = out[len(dst):]
+			if v.Expect == "ok" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				checkSpliced(t, v.Envelope, out)
+				for _, old := range r.old {
+					_, _, err := openerWith(t, r.onlyNew(v), v.Context, old).Open(t.Context(), nil, out, vectorBinding(v))
+					wantReason(t, err, "unknown-key")
+				}
+			}
+			if err != nil {
+				wantReason(t, err, v.Expect)
+				return
+			}
+			for _, kek := range to {
+				plain, _, err := openerWith(t, r.store, v.Context, kek).Open(t.Context(), nil, out, vectorBinding(v))
+				checkVector(t, kek.Name(), v, plain, err)
+			}
+		})
+	}
+}
+
+// onlyNew is the store without the records that were there before.
+func (r *vectorRig) onlyNew(v *vectors.Vector) *memoryStore {
+	s := newMemoryStore()
+	for kid, records := range r.store.records {
+		for _, record := range records {
+			if !slices.ContainsFunc(v.Records, func(old vectors.Hex) bool { return bytes.Equal(old, record) }) {
+				s.records[kid] = append(s.records[kid], record)
+			}
+		}
+	}
+	return s
+}
+
+// checkSpliced checks that two envelopes differ in their recipients and nowhere else.
+func checkSpliced(t *testing.T, before, after []byte) {
+	t.Helper()
+	var b, a cms.Envelope
+	if err := errors.Join(cms.Parse(before, &b), cms.Parse(after, &a)); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(before[:len(before)-len(b.Recipients)], after[:len(after)-len(a.Recipients)]) {
+		t.Error("more than the recipients changed")
+	}
+	if b.ByReference {
+		if !bytes.Equal(before, after) {
+			t.Error("an envelope by reference changed")
+		}
+		return
+	}
+	if recipients, err := cms.ParseRecipients(a.Recipients, nil); err != nil || len(recipients) != 2 || cms.CountRecipients(a.Recipients) != 2 {
+		t.Errorf("%d recipients, %v", len(recipients), err)
+	}
+}
+
+func wantReason(t *testing.T, err error, reason string) {
+	t.Helper()
+	var refused *envelope.Error
+	if !errors.As(err, &refused) || string(refused.Reason) != reason {
+		t.Errorf("got %v, want %s", err, reason)
+	}
+}
+
+// TestRewrapRecord: the new record in a store differs from the old one in its recipients only, and is good as a record of its own.
+func TestRewrapRecord(t *testing.T) {
+	store, to := newMemoryStore(), newKEK(t)
+	r := newRig(t, rigOptions{store: store})
+	e, err := r.sealer(t, 0).Seal(t.Context(), nil, payload(100), &envelope.Binding{}, envelope.Position{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rewrapper := envelope.NewRewrapper(newRewrapping(t, store, []keys.Unwrapper{r.kek}, to))
+	for range 3 { // once
+		if out, err := rewrapper.Rewrap(t.Context(), nil, e); err != nil || !bytes.Equal(out, e) {
+			t.Fatalf("%d bytes, %v", len(out), err)
+		}
+	}
+	if counts := rewrapper.Counts(); counts != (envelope.RewrapCounts{Rewrapped: 3}) {
+		t.Errorf("%+v", counts)
+	}
+	for _, records := range store.records {
+		if len(records) != 2 {
+			t.Fatalf("%d records", len(records))
+		}
+		var a, b cms.Envelope
+		if err := errors.Join(cms.Parse(records[0], &a), cms.Parse(records[1], &b)); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(records[0][:len(records[0])-len(a.Recipients)], records[1][:len(records[1])-len(b.Recipients)]) {
+			t.Error("more than the recipients changed")
+		}
+		o := openerWith(t, nil, []byte(route), to)
+		if _, _, err := o.Open(t.Context(), nil, records[1], &envelope.Binding{Kind: envelope.KeyRecord}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestRewrapAlready: what has the new recipients stays as it is.
+func TestRewrapAlready(t *testing.T) {
+	profiles(t, func(t *testing.T, store kekcache.Store) {
+		r, to := newRig(t, rigOptions{store: store}), []target{newKEK(t), newX25519(t)}
+		once := envelope.NewRewrapper(newRewrapping(t, store, []keys.Unwrapper{r.kek}, to...))
+		again := envelope.NewRewrapper(newRewrapping(t, store, []keys.Unwrapper{r.kek}, to[1], to[0]))
+		more := envelope.NewRewrapper(newRewrapping(t, store, []keys.Unwrapper{to[0]}, to[1]))
+		e, err := r.sealer(t, 0).Seal(t.Context(), nil, payload(100), &envelope.Binding{}, envelope.Position{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, err := once.Rewrap(t.Context(), nil, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := again.Rewrap(t.Context(), nil, first)
+		if err != nil || !bytes.Equal(first, second) || again.Counts() != (envelope.RewrapCounts{Already: 1}) {
+			t.Errorf("changed: %+v, %v", again.Counts(), err)
+		}
+		if _, err := more.Rewrap(t.Context(), nil, first); err != nil || more.Counts() != (envelope.RewrapCounts{Rewrapped: 1}) {
+			t.Errorf("one recipient fewer: %+v, %v", more.Counts(), err)
+		}
+	})
+}
+
+// TestRewrapBound: after data keys with few recipients, and by reference, come some with many.
+func TestRewrapBound(t *testing.T) {
+	store, old := newMemoryStore(), newRig(t, rigOptions{})
+	ref := newRig(t, rigOptions{store: store})
+	var to []target
+	for range 16 {
+		to = append(to, newX25519(t))
+	}
+	r := envelope.NewRewrapper(newRewrapping(t, store, []keys.Unwrapper{old.kek, ref.kek}, to...))
+	for i, from := range []rig{ref, ref, old, ref, old, old} {
+		e, err := from.sealer(t, 0).Seal(t.Context(), nil, nil, &envelope.Binding{}, envelope.Position{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		bound := r.Bound(len(e))
+		if out, err := r.Rewrap(t.Context(), nil, e); err != nil || len(out) > bound {
+			t.Errorf("envelope %d: %d bytes after a Bound of %d, %v", i, len(out), bound, err)
+		}
+	}
+}
+
+func TestRewrapNoAllocations(t *testing.T) {
+	profiles(t, func(t *testing.T, store kekcache.Store) {
+		r := newRig(t, rigOptions{store: store})
+		rewrapper := envelope.NewRewrapper(newRewrapping(t, store, []keys.Unwrapper{r.kek}, newKEK(t)))
+		var all [2][]byte // of two data keys, in turns
+		for i := range all {
+			from := newRigOf(t, r.kek, rigOptions{store: store})
+			var err error
+			if all[i], err = from.sealer(t, 0).Seal(t.Context(), nil, payload(1024), &envelope.Binding{}, envelope.Position{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		buf := make([]byte, 0, 1<<15)
+		for name, turns := range map[string]int{"last key": 1, "cached key": 2} {
+			i := 0
+			allocs := testing.AllocsPerRun(100, func() {
+				if _, err := rewrapper.Rewrap(t.Context(), buf, all[i%turns]); err != nil {
+					t.Fatal(err)
+				}
+				i++
+			})
+			if allocs != 0 {
+				t.Errorf("%s: %v allocations", name, allocs)
+			}
+		}
+	})
+}

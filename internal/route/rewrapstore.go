@@ -1,0 +1,139 @@
+package route
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+
+	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/kekcache/dirstore"
+)
+
+// storeWorkers is how many key records are rewrapped at a time: a key service answers slowly, and takes many calls.
+const storeWorkers = 8
+
+// storeRewrap rewraps all records of a key store.
+type storeRewrap struct {
+	name    string
+	store   *dirstore.Store
+	rewraps rewraps
+	env     Env
+
+	mu      sync.Mutex
+	done    int64 // kids
+	reasons map[string]int64
+}
+
+func openStoreRewrap(ctx context.Context, c Config, env Env) (*Route, error) {
+	p := &plan{Config: c, env: env.complete(), do: rewrap, context: []byte(c.Context)}
+	if c.KeyStore == "" {
+		return nil, &Error{
+			Err:  errors.New("nothing to rewrap is named"),
+			Hint: "say --from and --to, or --keystore alone to rewrap all of its key records",
+		}
+	}
+	if err := p.readKeys(); err != nil {
+		return nil, explain(err)
+	}
+	s := &storeRewrap{name: c.KeyStore, env: p.env, reasons: map[string]int64{}}
+	var err error
+	if s.store, err = dirstore.Open(p.store); err != nil {
+		return nil, explain(err)
+	}
+	if s.rewraps.keys, err = p.rewrapping(ctx); err != nil {
+		return nil, explain(err)
+	}
+	return &Route{job: s}, nil
+}
+
+// run hands every kid of the store to one of the workers.
+func (s *storeRewrap) run(ctx context.Context) error {
+	working, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	kids := make(chan [kekcache.KIDSize]byte)
+	var workers sync.WaitGroup
+	for range storeWorkers {
+		workers.Go(func() {
+			for kid := range kids {
+				if err := s.rewrap(working, kid); err != nil {
+					cancel(fmt.Errorf("key record %s: %w", hex.EncodeToString(kid[:]), err))
+				}
+			}
+		})
+	}
+	err := s.store.Each(func(kid [kekcache.KIDSize]byte) error {
+		select {
+		case kids <- kid:
+			return nil
+		case <-working.Done():
+			return context.Cause(working)
+		}
+	})
+	close(kids)
+	workers.Wait()
+	switch {
+	case ctx.Err() != nil:
+		return ErrInterrupted
+	case context.Cause(working) != nil:
+		err = context.Cause(working)
+	case err == nil:
+		err = s.refused()
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.name, err)
+	}
+	return nil
+}
+
+// rewrap rewraps the records of one kid. What none of the old keys unwraps is noted, and the others go on.
+func (s *storeRewrap) rewrap(ctx context.Context, kid [kekcache.KIDSize]byte) error {
+	to, err := s.rewraps.keys.Record(ctx, kid[:])
+	reason := ""
+	switch {
+	case errors.Is(err, kekcache.ErrUnknownKey):
+		reason = string(envelope.ReasonUnknownKey)
+	case errors.Is(err, kekcache.ErrWrongKey):
+		reason = string(envelope.ReasonWrongKey)
+	case err != nil:
+		return err
+	case to.Already:
+		s.rewraps.stats.Already.Add(1)
+	default:
+		s.rewraps.stats.Rewrapped.Add(1)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.done++
+	if reason != "" {
+		s.reasons[reason]++
+		s.env.Log.Warn("key record cannot be rewrapped", "kid", hex.EncodeToString(kid[:]), "reason", reason)
+	}
+	return nil
+}
+
+// refused says that not all went well.
+func (s *storeRewrap) refused() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, reason := range []envelope.Reason{envelope.ReasonWrongKey, envelope.ReasonUnknownKey} {
+		if n := s.reasons[string(reason)]; n > 0 {
+			return &envelope.Error{Reason: reason, Err: fmt.Errorf("%s: %d of %d key records could not be rewrapped", reason, n, s.done)}
+		}
+	}
+	return nil
+}
+
+func (s *storeRewrap) snapshot() Snapshot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	snap := Snapshot{Messages: s.done, Done: s.done, Unit: Messages, Reasons: maps.Clone(s.reasons)}
+	for _, n := range s.reasons {
+		snap.Rejected += n
+	}
+	s.rewraps.report(&snap)
+	return snap
+}

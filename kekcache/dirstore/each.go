@@ -1,0 +1,46 @@
+package dirstore
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/streamcrypt/streamcrypt/kekcache"
+)
+
+// Each calls do with the kid of every record, each once, in no order, until do returns an error, which it returns. Records that are
+// put meanwhile may be among them or not.
+func (s *Store) Each(do func(kid [kekcache.KIDSize]byte) error) error {
+	dir, err := os.Open(s.dir)
+	if err != nil {
+		return fmt.Errorf("key store: %w", err)
+	}
+	defer dir.Close() //nolint:errcheck // nothing was written
+	for {
+		names, err := dir.Readdirnames(1024)
+		for _, name := range names {
+			if kid, ok := kidOf(name); ok {
+				if err := do(kid); err != nil {
+					return err
+				}
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("key store: %w", err)
+		}
+	}
+}
+
+// kidOf reads the name of the first record of a kid.
+func kidOf(name string) (kid [kekcache.KIDSize]byte, ok bool) {
+	b, err := hex.DecodeString(name)
+	if err != nil || len(b) != len(kid) || hex.EncodeToString(b) != name {
+		return kid, false
+	}
+	return [kekcache.KIDSize]byte(b), true
+}

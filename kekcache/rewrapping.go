@@ -1,0 +1,213 @@
+package kekcache
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/chunker"
+	"github.com/streamcrypt/streamcrypt/keys"
+)
+
+// Target is a KEK that DEKs are rewrapped for.
+type Target interface {
+	keys.Wrapper
+	// Fits says by alg and kid alone whether w was wrapped for this KEK.
+	Fits(w *keys.Wrapped) bool
+}
+
+// RecipientCodec reads and writes what Rewrapping replaces; package envelope has it.
+type RecipientCodec interface {
+	// Parse returns the encoded recipients of known kinds, and how many there are of all kinds. They may alias encoded.
+	Parse(encoded []byte) (known []keys.Wrapped, all int, err error)
+	// Append appends the encoding of recipients to dst.
+	Append(dst []byte, recipients []keys.Wrapped) ([]byte, error)
+	// Split returns the commitment, of CommitmentSize bytes, and the encoded recipients of a key record. They alias it.
+	Split(record []byte) (commitment, encoded []byte, err error)
+	// Join returns the record with other recipients in their place.
+	Join(record, encoded []byte) ([]byte, error)
+}
+
+// RewrappingOptions say from which KEKs to which DEKs are rewrapped.
+type RewrappingOptions struct {
+	From    []keys.Unwrapper // the old KEKs, asked in this order
+	To      []Target         // every one becomes a recipient; 1 to 16
+	Context keys.Context     // that under which the DEKs were wrapped, and will be
+	Codec   RecipientCodec
+	// Store holds the key records of envelopes by reference; nil without any.
+	Store Store
+	// Verify unwraps what a key service has moved without showing it, and checks the commitment: once a DEK and target
+	// that can unwrap, or once with the old KEK if none can.
+	Verify   bool
+	MaxBytes int          // of rewrapped recipients kept; default 32 MiB, which is about 50,000 DEKs for one AWS KMS key
+	Audit    Auditor      // nil: none
+	Log      *slog.Logger // what is waited for; nil: none
+}
+
+// Rewrapped is what becomes of a DEK's recipients. It is immutable.
+type Rewrapped struct {
+	Recipients []byte // encoded; nil by reference
+	Already    bool   // they were for exactly the new KEKs before, and are as they were
+
+	seen       bool // the DEK was seen here, and commitment is its own
+	commitment [chunker.CommitmentSize]byte
+	expires    time.Time // of bad
+	bad        error
+}
+
+// rewrapRefusedFor is how long it is remembered that no old KEK unwraps a DEK.
+const rewrapRefusedFor = time.Minute
+
+// rewrappedOverhead is about what the cache needs beside the recipients, in bytes.
+const rewrappedOverhead = 320
+
+// DefaultRewrapBytes is what RewrappingOptions.MaxBytes is unless it is set.
+const DefaultRewrapBytes = 32 << 20
+
+// Rewrapping replaces the recipients of DEKs, each distinct one once. It keeps what became of them, and no DEK. It is safe for
+// concurrent use.
+type Rewrapping struct {
+	o     RewrappingOptions
+	moved atomic.Int64
+
+	mu      sync.Mutex
+	done    *lru[source, *Rewrapped]
+	bytes   int                      // that done takes
+	flights map[source]chan struct{} // under way
+}
+
+// NewRewrapping validates o. No key service is called before the first DEK.
+func NewRewrapping(o RewrappingOptions) (*Rewrapping, error) {
+	switch {
+	case len(o.From) == 0:
+		return nil, errors.New("no key to rewrap from")
+	case len(o.To) == 0:
+		return nil, errors.New("no key to rewrap for")
+	case len(o.To) > 16:
+		return nil, errors.New("more than 16 keys to rewrap for")
+	case o.Codec == nil:
+		return nil, errors.New("kekcache: rewrapping needs a Codec")
+	case o.MaxBytes < 0:
+		return nil, errors.New("rewrapped recipients kept: fewer bytes than none")
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = DefaultRewrapBytes
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	c := &Rewrapping{o: o, flights: map[source]chan struct{}{}}
+	// The bytes are what bounds it; as many entries as this never fit.
+	c.done = newLRU(o.MaxBytes/rewrappedOverhead+1, func(_ source, r *Rewrapped) { c.bytes -= r.size() })
+	return c, nil
+}
+
+// Moved is how many distinct DEKs have been rewrapped. One that the cache had forgotten meanwhile counts again.
+func (c *Rewrapping) Moved() int64 { return c.moved.Load() }
+
+func (r *Rewrapped) size() int { return len(r.Recipients) + rewrappedOverhead }
+
+// Recipients returns what is to stand instead of encoded, the recipients of a self-contained envelope with this
+// commitment, of CommitmentSize bytes. The errors are ErrUnknownKey, ErrWrongKey, the Codec's, ctx's, or that of a KEK that
+// cannot be used, a *keys.Error. While a key service is away, or the audit log, it waits until ctx ends.
+//
+// Unless the DEK was seen or Verify is set, nobody has compared the commitment: that is left to whoever opens the envelope.
+func (c *Rewrapping) Recipients(ctx context.Context, commitment, encoded []byte) (*Rewrapped, error) {
+	if len(commitment) != chunker.CommitmentSize {
+		return nil, ErrWrongKey
+	}
+	r, err := c.get(ctx, source{name: sha256.Sum256(encoded)}, func(r *Rewrapped) error {
+		return c.recipients(ctx, commitment, encoded, r)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, r.Check(commitment)
+}
+
+// Check returns ErrWrongKey if r is known to be of another DEK than that with this commitment.
+func (r *Rewrapped) Check(commitment []byte) error {
+	if r.seen && string(r.commitment[:]) != string(commitment) { // neither is secret
+		return ErrWrongKey
+	}
+	return nil
+}
+
+// Record sees to it that the store has a key record for the new KEKs of the DEK with this kid, of KIDSize bytes. Its
+// errors are those of Recipients. It waits while the store is away too.
+func (c *Rewrapping) Record(ctx context.Context, kid []byte) (*Rewrapped, error) {
+	if c.o.Store == nil || len(kid) != KIDSize {
+		return nil, ErrUnknownKey
+	}
+	from := source{record: true}
+	copy(from.name[:], kid)
+	return c.get(ctx, from, func(r *Rewrapped) error { return c.record(ctx, [KIDSize]byte(kid), r) })
+}
+
+// get finds what became of a DEK, or has it done, by one caller however many ask.
+func (c *Rewrapping) get(ctx context.Context, from source, do func(*Rewrapped) error) (*Rewrapped, error) {
+	for {
+		c.mu.Lock()
+		r, ok := c.find(from, time.Now())
+		wait := c.flights[from]
+		if !ok && wait == nil {
+			c.flights[from] = make(chan struct{})
+		}
+		c.mu.Unlock()
+		switch {
+		case ok:
+			return r, r.bad
+		case wait == nil:
+			return c.lead(from, do)
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// find looks into the cache. The caller holds the lock.
+func (c *Rewrapping) find(from source, now time.Time) (*Rewrapped, bool) {
+	r, ok := c.done.get(from)
+	if ok && r.bad != nil && !now.Before(r.expires) {
+		c.done.drop(from)
+		return nil, false
+	}
+	return r, ok
+}
+
+// lead is the work for which the others wait.
+func (c *Rewrapping) lead(from source, do func(*Rewrapped) error) (*Rewrapped, error) {
+	r := &Rewrapped{}
+	err := do(r)
+	if errors.Is(err, ErrUnknownKey) && !from.record { // a record may yet come, recipients stay as they are
+		*r = Rewrapped{bad: err, expires: time.Now().Add(rewrapRefusedFor)}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	close(c.flights[from])
+	delete(c.flights, from)
+	if err == nil || r.bad != nil {
+		c.keep(from, r)
+	}
+	return r, err
+}
+
+// keep notes what became of a DEK and forgets what was asked for longest ago, as far as it must. The caller holds the lock.
+func (c *Rewrapping) keep(from source, r *Rewrapped) {
+	c.done.put(from, r)
+	c.bytes += r.size()
+	for c.bytes > c.o.MaxBytes {
+		oldest, _, ok := c.done.oldest()
+		if !ok {
+			return
+		}
+		c.done.drop(oldest)
+	}
+}
