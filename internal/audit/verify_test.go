@@ -46,6 +46,8 @@ func TestFindsLine(t *testing.T) {
 		{"a number is changed", edit(replace(6, `"seq":7`, `"seq":70`)), 7, ErrMissing},
 		{"another encoding", edit(replace(6, `"seq":7`, `"seq":7 `)), 7, ErrLine},
 		{"a field twice", edit(replace(6, `"op"`, `"op":"state","op"`)), 7, ErrLine},
+		{"the first has another hash", edit(replace(0, genesis.String()[:8], "00000000")), 1, ErrLine},
+		{"the first has another number", edit(replace(0, `"seq":1`, `"seq":2`)), 1, ErrLine},
 		{"not JSON", edit(replace(2, "{", "")), 3, ErrLine},
 		{"the last is not whole", b[:len(b)-1], 10, ErrTorn},
 		{"the end is cut", edit(func(l []string) []string { return l[:8] }), 0, nil}, // only a head shows it
