@@ -70,4 +70,6 @@ func whole(t testing.TB, path string, lines int64) Summary {
 	return s
 }
 
-func splitLines(b []byte) []string { return strings.SplitAfter(strings.TrimSuffix(string(b), "\n"), "\n") }
+func splitLines(b []byte) []string {
+	return strings.SplitAfter(strings.TrimSuffix(string(b), "\n"), "\n")
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
+	"github.com/streamcrypt/streamcrypt/internal/audit"
 	"github.com/streamcrypt/streamcrypt/internal/kek"
 	"github.com/streamcrypt/streamcrypt/internal/route/memlimit"
 	"github.com/streamcrypt/streamcrypt/keys/local"
@@ -18,29 +19,36 @@ import (
 
 // open reads the configuration and opens the route. What was opened before an error is closed.
 func open(ctx context.Context, do direction, c Config, env Env) (*Route, error) {
-	if env.Log == nil {
-		env.Log = slog.Default()
-	}
-	if env.Stdin == nil {
-		env.Stdin = os.Stdin
-	}
-	if env.Stdout == nil {
-		env.Stdout = os.Stdout
-	}
-	p, err := newPlan(do, c, env)
+	p, err := newPlan(do, c, env.complete())
 	if err != nil {
 		return nil, explain(err)
 	}
 	r := &Route{}
-	if p.raw {
+	switch err = p.openAudit(&r.closers); {
+	case err != nil:
+	case p.raw:
 		r.job, err = openRaw(ctx, p, &r.closers)
-	} else {
+	default:
 		r.job, err = openRecords(ctx, p, &r.closers)
 	}
 	if err != nil {
 		return nil, explain(errors.Join(err, r.closers.close()))
 	}
 	return r, nil
+}
+
+// complete fills in what is the process's own.
+func (e Env) complete() Env {
+	if e.Log == nil {
+		e.Log = slog.Default()
+	}
+	if e.Stdin == nil {
+		e.Stdin = os.Stdin
+	}
+	if e.Stdout == nil {
+		e.Stdout = os.Stdout
+	}
+	return e
 }
 
 // reserve checks that the route's memory fits the process, and says so in the log.
@@ -58,6 +66,8 @@ var advice = []struct {
 	{is(chunker.ErrCounterNonces), "this process runs with GODEBUG=fips140=only: say --nonce=random"},
 	{is(local.ErrFIPS), "use an rsa: or local: key"},
 	{is(local.ErrPublicOnly), "name the file that holds the private key"},
+	{is(audit.ErrChanged), "streamcrypt keys audit verify says which line; move the file away to begin another one"},
+	{is(audit.ErrLocked), "another process writes to it, and does not come to an end"},
 	{is(fs.ErrExist), "say --overwrite to replace it"},
 	{is(file.ErrTooLarge), "raise --budget: a record may have twice as many bytes, and 4,096 headers"},
 	{is(ErrInterrupted), "run it again; with --checkpoint a record file goes on where it was, with group= a topic"},
