@@ -20,6 +20,7 @@ type fromFlags struct {
 	Workers  int           `placeholder:"N" group:"Resources" help:"Batches in flight; default: one per processor."`
 	Budget   size          `placeholder:"SIZE" group:"Resources" help:"Memory of a worker; default: 8MiB."`
 	Ahead    size          `name:"read-ahead" placeholder:"SIZE" group:"Resources" help:"How much is read at a time; default: 1MiB."`
+	Audit    string        `placeholder:"FILE" group:"Keys" help:"Record every key operation in FILE, in a chain that streamcrypt keys audit verify checks."`
 	Grace    time.Duration `placeholder:"TIME" group:"Resources" help:"How long writes may go on after a signal; default: 10s."`
 }
 
@@ -27,6 +28,7 @@ func (f *fromFlags) config() route.Config {
 	c := route.Config{
 		From: f.From, Keys: f.Key, Bind: f.Bind, KeyStore: f.Keystore,
 		Workers: f.Workers, Budget: int64(f.Budget), ReadAhead: int64(f.Ahead), Grace: f.Grace,
+		Audit: f.Audit,
 	}
 	if f.Context != nil {
 		c.Context, c.ContextSet = *f.Context, true

@@ -103,6 +103,11 @@ func TestHead(t *testing.T) {
 	if err != nil || s.First != 3 || s.Before != old.hash {
 		t.Errorf("%+v, %v", s, err)
 	}
+	for _, b := range [][]byte{nil, b} { // before the first line there is a head too
+		if _, err := verify(&genesis, b); err != nil {
+			t.Error(err)
+		}
+	}
 	if _, err := verify(&Hash{1}, b); !errors.Is(err, ErrCut) {
 		t.Errorf("got %v", err)
 	}

@@ -116,18 +116,22 @@ func skipSingle(in *bufio.Reader) error {
 }
 
 func skipSegments(in *bufio.Reader, chunkSize int) error {
-	for {
+	for count, last := 0, false; ; count++ {
 		b, err := peek(in, 5)
 		if err != nil {
 			return err
 		}
 		size, head, end, err := cms.SegmentHead(b, chunkSize)
-		if err == nil {
-			err = discard(in, head+size)
+		switch {
+		case err != nil:
+			return err
+		case end && count < 2, !end && last:
+			return fmt.Errorf("%w: segments", cms.ErrMalformed)
 		}
-		if err != nil || end {
+		if err := discard(in, head+size); err != nil || end {
 			return err
 		}
+		last = size < cms.SegmentSize(chunkSize)
 	}
 }
 

@@ -2,9 +2,9 @@ package keycheck
 
 // Report is what a check has found. Numbers count messages, unless said otherwise.
 type Report struct {
-	Tried     bool  `json:"tried"`   // there were keys to unwrap with; else Readable is 0 and says nothing
-	Sampled   bool  `json:"sampled"` // only some messages were looked at
-	Envelopes int64 `json:"envelopes"`
+	Tried     bool  `json:"tried"`     // there were keys to unwrap with; else Readable is 0 and says nothing
+	Sampled   bool  `json:"sampled"`   // only some messages were looked at
+	Envelopes int64 `json:"envelopes"` // the end records of an archive included, which are in none of Places
 	Readable  int64 `json:"readable"`
 
 	// Refused counts messages that are no envelopes, by reason (docs/errors.md).

@@ -111,15 +111,34 @@ func (s *sampling) at(ctx context.Context, offset int64) (at int64, ok bool, err
 	return at, true, nil
 }
 
-// last looks for messages near the end, of which the very last offsets may hold none.
+// last looks for the last message: there may be none at the very last offsets.
 func (s *sampling) last(ctx context.Context) error {
-	for back := int64(1); ; back *= 2 {
+	lo, top := int64(-1), s.end // there is no message from top on
+	for back := int64(1); lo < 0 && top > s.first; back *= 2 {
 		offset := max(s.first, s.end-back)
-		_, ok, err := s.at(ctx, offset)
-		if err != nil || ok || offset == s.first {
+		at, ok, err := s.at(ctx, offset)
+		switch {
+		case err != nil:
 			return err
+		case ok:
+			lo = at
+		default:
+			top = offset
 		}
 	}
+	for top-lo > 1 && lo >= 0 {
+		middle := lo + (top-lo)/2
+		at, ok, err := s.at(ctx, middle)
+		switch {
+		case err != nil:
+			return err
+		case ok:
+			lo = at
+		default:
+			top = middle
+		}
+	}
+	return nil
 }
 
 func (s *sampling) readable(offset int64) bool { return s.found[offset] == readable }
