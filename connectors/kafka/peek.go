@@ -60,8 +60,8 @@ func (p *Peeker) Place() string { return p.place }
 // opened. There need not be a record at either side.
 func (p *Peeker) Bounds() (first, end int64) { return p.first, p.end }
 
-// Peek returns the first record at or behind an offset, or io.EOF if there is none before the end. The message is
-// valid until the next call.
+// Peek returns the first record at or behind an offset, or io.EOF if there is none before the end. The message is the
+// caller's.
 func (p *Peeker) Peek(ctx context.Context, offset int64) (pipeline.Message, error) {
 	r := retrier{what: "read " + p.place, log: p.topic.cluster.log}
 	empty := 0

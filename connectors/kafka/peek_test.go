@@ -8,6 +8,8 @@ import (
 	kafkago "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // peeker opens one Peeker per partition of a topic.
@@ -41,7 +43,8 @@ func peeks(t *testing.T, p *Peeker, want map[int64]int64) {
 func TestPeek(t *testing.T) {
 	b := startBroker(t)
 	b.topic("in", 2)
-	b.put("in", 2, numbered(0, 40)) // even ones to partition 0
+	b.put("in", 2, numbered(0, 20)) // even ones to partition 0
+	b.put("in", 2, numbered(20, 20))
 	all := b.peekers(SourceOptions{})
 	b.put("in", 2, numbered(40, 10)) // behind the end
 	if len(all) != 2 || all[1].Place() != "in/1" {
@@ -53,6 +56,7 @@ func TestPeek(t *testing.T) {
 	}
 	peeks(t, p, map[int64]int64{-1: 0, 0: 0, 7: 7, 19: 19, 20: -1, 30: -1})
 	m, err := p.Peek(t.Context(), 7)
+	peeks(t, p, map[int64]int64{10: 10, 15: 15, 19: 19}) // which overwrites what m must not alias
 	if err != nil || number(&m) != 15 || string(m.Key) != "k" {
 		t.Errorf("%+v, %v", m, err)
 	}
@@ -73,23 +77,29 @@ func TestPeekTransactions(t *testing.T) {
 	b.put("in", 1, numbered(8, 2))   // 9, 10
 	b.abort("in", 0, numbered(9, 1)) // 11, 12
 	p := b.peekers(SourceOptions{})[0]
+	b.put("in", 1, numbered(10, 1)) // behind the end
 	if _, end := p.Bounds(); end != 13 {
 		t.Fatalf("the end is %d", end)
 	}
 	peeks(t, p, map[int64]int64{4: 4, 5: 9, 6: 9, 8: 9, 9: 9, 10: 10, 11: -1, 12: -1})
 }
 
-// TestPeekManyAborted has more aborted records in a row than one answer holds.
+// TestPeekManyAborted has more aborted records in a row than one answer holds, and a record behind them for which no
+// answer has room that begins before it.
 func TestPeekManyAborted(t *testing.T) {
 	b := startBroker(t)
 	b.topic("in", 1)
-	large := numbered(0, 30)
-	for i := range large {
-		large[i].Value = append(large[i].Value, make([]byte, 8<<10)...)
+	large := func(n, size int) []pipeline.Message {
+		msgs := numbered(0, n)
+		for i := range msgs {
+			msgs[i].Value = append(msgs[i].Value, make([]byte, size)...)
+		}
+		return msgs
 	}
-	b.abort("in", 0, large)
-	b.put("in", 1, numbered(30, 1))
-	peeks(t, b.peekers(SourceOptions{})[0], map[int64]int64{0: 31, 1: 31, 30: 31})
+	b.abort("in", 0, large(20, 8<<10))
+	b.put("in", 1, large(1, peekBytes))
+	b.put("in", 1, numbered(0, 1))
+	peeks(t, b.peekers(SourceOptions{})[0], map[int64]int64{0: 21, 1: 21, 20: 21, 21: 21, 22: 22})
 }
 
 func TestPeekAfterDeletion(t *testing.T) {

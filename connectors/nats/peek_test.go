@@ -75,6 +75,15 @@ func TestPeekMessage(t *testing.T) {
 	if m, err = filtered.Peek(t.Context(), 1); err != nil || string(m.Subject) != "s.us" {
 		t.Errorf("%+v, %v", m, err)
 	}
+	for _, filters := range [][]string{{"s.us", "s.eu"}, {"s.eu", "s.us"}} {
+		p, err := NewPeeker(t.Context(), conn, SourceOptions{Stream: "S", Filters: filters})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m, err := p.Peek(t.Context(), 1); err != nil || m.Origin.Offset != 1 {
+			t.Errorf("%q: %+v, %v", filters, m.Origin, err)
+		}
+	}
 	from, err := NewPeeker(t.Context(), conn, SourceOptions{Stream: "S", Start: Start{Sequence: 2}})
 	if err != nil {
 		t.Fatal(err)

@@ -1,8 +1,10 @@
 package keycheck
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"io"
 	"testing"
 	"testing/iotest"
 
@@ -22,6 +24,17 @@ func file(t testing.TB, store kekcache.Store, size int, keks ...*kek) []byte {
 	return out.Bytes()
 }
 
+// split divides a file behind its first envelope.
+func split(t *testing.T, b []byte) (first, rest []byte) {
+	t.Helper()
+	in := bufio.NewReaderSize(bytes.NewReader(b), maxWhole)
+	_, _, err := readEnvelope(in)
+	must(t, err)
+	rest, err = io.ReadAll(in)
+	must(t, err)
+	return b[:len(b)-len(rest)], rest
+}
+
 func TestRaw(t *testing.T) {
 	k, lost := newKEK(t), newKEK(t)
 	records := store{}
@@ -29,7 +42,18 @@ func TestRaw(t *testing.T) {
 	chunked := seal(t, window(t, nil, k, lost), 10_000) // recipients behind the ciphertext
 	flipped := bytes.Clone(long)
 	flipped[20] ^= 1 // in the position of the key record, which nothing here depends on
-	foreign := append(bytes.Clone(file(t, nil, 10_000, lost)[:bytes.IndexByte(long[5:], 0xd0)+5]), long[bytes.IndexByte(long[5:], 0xd0)+5:]...)
+	record, _ := split(t, file(t, nil, 10_000, lost))
+	_, payload := split(t, long)
+	foreign := append(bytes.Clone(record), payload...)
+	var e cms.Envelope
+	must(t, cms.Parse(chunked, &e))
+	head := bytes.Clone(chunked[:bytes.Index(chunked, e.Segments)])
+	with := func(segments ...[]byte) []byte {
+		return append(cms.AppendBreak(append(bytes.Clone(head), bytes.Join(segments, nil)...)), e.Recipients...)
+	}
+	_, behind := e.Segments.Next()
+	first := e.Segments[:len(e.Segments)-len(behind)]
+	_, short2 := behind.Next()
 	for _, c := range []struct {
 		name    string
 		b       []byte
@@ -48,6 +72,10 @@ func TestRaw(t *testing.T) {
 		{"cut in the recipients", chunked[:len(chunked)-1], "truncated"},
 		{"more behind", append(bytes.Clone(short), 0), "malformed"},
 		{"more behind long", append(bytes.Clone(long), 0), "malformed"},
+		{"as it was", with(e.Segments), ""},
+		{"one segment", with(first), "malformed"},
+		{"no segment", with(), "malformed"},
+		{"a short one in front", with(short2, first, behind[:len(behind)-len(short2)]), "malformed"},
 		{"a foreign record", foreign, "malformed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -15,7 +15,7 @@ type Peeker interface {
 	// Bounds are where the place begins and ends, as of when the Peeker was made: offsets from first to below end.
 	Bounds() (first, end int64)
 	// Peek returns the first message at or behind offset. It returns io.EOF if there is none before the end. The message
-	// is valid until the next call.
+	// is the caller's.
 	Peek(ctx context.Context, offset int64) (pipeline.Message, error)
 }
 
@@ -163,7 +163,7 @@ func (s *sampling) search(ctx context.Context, lo, hi int64) (before, behind int
 		switch {
 		case err != nil:
 			return 0, 0, err
-		case !ok || at >= hi:
+		case !ok: // deleted meanwhile
 			top = middle
 		case s.readable(at) == s.readable(hi):
 			hi, top = at, middle
