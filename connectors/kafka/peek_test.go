@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"crypto/rand"
 	"errors"
 	"io"
 	"testing"
@@ -92,7 +93,9 @@ func TestPeekManyAborted(t *testing.T) {
 	large := func(n, size int) []pipeline.Message {
 		msgs := numbered(0, n)
 		for i := range msgs {
-			msgs[i].Value = append(msgs[i].Value, make([]byte, size)...)
+			noise := make([]byte, size) // which the client cannot compress
+			rand.Read(noise)
+			msgs[i].Value = append(msgs[i].Value, noise...)
 		}
 		return msgs
 	}
