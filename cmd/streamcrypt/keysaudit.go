@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 
@@ -32,11 +31,8 @@ func (c *keysAuditVerifyCmd) Run(p *program) error {
 		}
 		v.Want = &want
 	}
-	for i, name := range c.File {
+	for _, name := range c.File {
 		if err := verifyFile(v, name); err != nil {
-			if errors.Is(err, os.ErrNotExist) && i == 0 {
-				return &startError{err}
-			}
 			return err
 		}
 	}
@@ -49,7 +45,7 @@ func (c *keysAuditVerifyCmd) Run(p *program) error {
 func verifyFile(v *audit.Verifier, name string) error {
 	f, err := os.Open(name)
 	if err != nil {
-		return err
+		return &startError{err}
 	}
 	defer f.Close() //nolint:errcheck // opened for reading
 	return v.File(name, f)

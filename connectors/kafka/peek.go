@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
 
@@ -100,7 +99,7 @@ func (p *Peeker) Peek(ctx context.Context, offset int64) (pipeline.Message, erro
 func (p *Peeker) fetch(ctx context.Context, offset int64) (m *pipeline.Message, behind int64, err error) {
 	leads := p.topic.leader(p.number)
 	answer, err := p.topic.cluster.wire.Fetch(ctx, &wire.FetchRequest{
-		Broker: leads.id, MaxWait: 500 * time.Millisecond, MinBytes: 1, MaxBytes: 2 * peekBytes, Committed: true, // the bound of the partition is what counts
+		Broker: leads.id, MaxWait: fetchWait, MinBytes: 1, MaxBytes: 2 * peekBytes, Committed: true, // the bound of the partition is what counts
 		Partitions: []wire.FetchPartition{
 			{Topic: p.topic.name, Partition: p.number, Offset: offset, LeaderEpoch: leads.epoch, MaxBytes: peekBytes},
 		},

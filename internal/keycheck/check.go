@@ -178,7 +178,7 @@ func (c *Checker) judge(ctx context.Context, sealed []byte) (verdict, error) {
 	case err != nil:
 		return refused, err
 	case n.malformed != nil:
-		return c.refuse(n.malformed), nil
+		return c.refuse(n.malformed), nil //nolint:nilerr // the envelope is at fault, and that is counted
 	}
 	return c.count(n), nil
 }

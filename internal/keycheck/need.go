@@ -83,7 +83,7 @@ func (c *Checker) find(ctx context.Context, h *cms.Header, encoded []byte) (*nee
 		w, err := parseWrapping([chunker.CommitmentSize]byte(h.Commitment), encoded)
 		if err != nil {
 			n.malformed = err
-			return n, nil
+			return n, nil //nolint:nilerr // the envelope is at fault, and that is what is found
 		}
 		wrappings = []wrapping{w}
 	case c.o.Store == nil:
