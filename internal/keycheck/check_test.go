@@ -92,20 +92,20 @@ func TestAgain(t *testing.T) {
 
 // TestRefusals is what KEKs that do not unwrap are reported as.
 func TestRefusals(t *testing.T) {
-	failing := func(class keys.Class, text string) func(*kek, *[]byte) {
-		return func(k *kek, _ *[]byte) {
+	failing := func(class keys.Class, text string) func(*testing.T, *kek, *[]byte) {
+		return func(_ *testing.T, k *kek, _ *[]byte) {
 			k.err = &keys.Error{Class: class, Key: k.Name(), Op: "unwrap", Err: errors.New(text)}
 		}
 	}
 	for _, c := range []struct {
 		name      string
-		set       func(k *kek, sealed *[]byte)
+		set       func(t *testing.T, k *kek, sealed *[]byte)
 		word, why string
 	}{
 		{"gone", failing(keys.Gone, "disabled"), "gone", "gone: disabled"},
 		{"away", failing(keys.Away, "throttled"), "away", "away: no answer within 15s"},
 		{"bad", failing(keys.BadWrap, "x"), "unknown-key", "does not unwrap: changed, or of another key context"},
-		{"swapped", func(k *kek, sealed *[]byte) {
+		{"swapped", func(t *testing.T, k *kek, sealed *[]byte) {
 			var here, there cms.Envelope
 			other := seal(t, window(t, nil, k), 5)
 			if cms.Parse(*sealed, &here) != nil || cms.Parse(other, &there) != nil {
@@ -118,7 +118,7 @@ func TestRefusals(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				k := newKEK(t)
 				sealed := seal(t, window(t, nil, k), 5)
-				c.set(k, &sealed)
+				c.set(t, k, &sealed)
 				r := scan(t, newChecker(t, Options{}, k), place("p", sealed, sealed))
 				row := r.KEKs[0]
 				if row.Why != c.why || row.Unwrapped != 0 || row.DataKeys != 1 || r.Unreadable[c.word] != 2 || r.Readable != 0 {
@@ -148,6 +148,29 @@ func TestAway(t *testing.T) {
 		}
 	})
 }
+
+// TestAuditFails has a log that cannot be written: that is no word about a KEK, whether kekcache returns it or waits.
+func TestAuditFails(t *testing.T) {
+	full := errors.New("no space left on device")
+	k := &ringKey{audit: &noted{Auditor: failingAudit{full}}}
+	if err := k.audit.Record(kekcache.Event{}); !errors.Is(err, full) {
+		t.Fatalf("%v", err)
+	}
+	if no, err := k.judge(context.DeadlineExceeded); no != nil || !errors.Is(err, full) {
+		t.Errorf("%v, %v", no, err)
+	}
+	if no, err := k.judge(full); no != nil || !errors.Is(err, full) {
+		t.Errorf("%v, %v", no, err)
+	}
+	k.audit = &noted{}
+	if no, err := k.judge(context.DeadlineExceeded); no == nil || no.word != "away" || err != nil {
+		t.Errorf("%v, %v", no, err)
+	}
+}
+
+type failingAudit struct{ err error }
+
+func (f failingAudit) Record(kekcache.Event) error { return f.err }
 
 func TestContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

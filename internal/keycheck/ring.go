@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/codec/cms"
@@ -17,16 +18,49 @@ import (
 type ringKey struct {
 	kek     keys.Unwrapper
 	opening *kekcache.Opening
+	audit   *noted
 	timeout time.Duration
 	row     *KEK
-	away    bool // it did not answer, and is not asked again
+	away    *refusal // it did not answer, and is not asked again
 }
 
 func newRingKey(k keys.Unwrapper, o *Options) (*ringKey, error) {
-	opening, err := kekcache.NewOpening(kekcache.OpeningOptions{
-		Unwrappers: []keys.Unwrapper{k}, Context: o.Context, MaxKeys: 1, Log: o.Log, Audit: o.Audit, // what came of a key is remembered here
-	})
-	return &ringKey{kek: k, opening: opening, timeout: o.Timeout}, err
+	out := &ringKey{kek: k, timeout: o.Timeout}
+	options := kekcache.OpeningOptions{
+		Unwrappers: []keys.Unwrapper{k}, Context: o.Context, MaxKeys: 1, Log: o.Log, // what came of a key is remembered here
+	}
+	if o.Audit != nil {
+		out.audit = &noted{Auditor: o.Audit}
+		options.Audit = out.audit
+	}
+	var err error
+	out.opening, err = kekcache.NewOpening(options)
+	return out, err
+}
+
+// noted is an Auditor whose last error is remembered: what waits for it must not be taken for a key service that is away.
+type noted struct {
+	kekcache.Auditor
+	mu  sync.Mutex
+	err error
+}
+
+// Record implements kekcache.Auditor.
+func (n *noted) Record(e kekcache.Event) error {
+	err := n.Auditor.Record(e)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.err = err
+	return err
+}
+
+func (n *noted) failed() error {
+	if n == nil {
+		return nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.err
 }
 
 // refusal is why a KEK does not unwrap.
@@ -49,22 +83,29 @@ func (k *ringKey) try(ctx context.Context, wrappings []wrapping) (no *refusal, e
 }
 
 func (k *ringKey) unwrap(ctx context.Context, w *wrapping, one *keys.Wrapped) (*refusal, error) {
-	away := &refusal{"away", fmt.Sprintf("away: no answer within %s", k.timeout)}
-	if k.away {
-		return away, nil
+	if k.away != nil {
+		return k.away, nil
 	}
 	limited, cancel := context.WithTimeout(ctx, k.timeout)
 	defer cancel()
 	_, err := k.opening.Unwrap(limited, w.commitment[:], w.encoded, func() ([]keys.Wrapped, error) { return []keys.Wrapped{*one}, nil })
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return k.judge(err)
+}
+
+// judge tells what an error of the cache says about the KEK. What says nothing about it is returned.
+func (k *ringKey) judge(err error) (*refusal, error) {
 	var service *keys.Error
 	switch {
 	case err == nil:
 		return nil, nil
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
+	case k.audit.failed() != nil:
+		return nil, k.audit.failed()
 	case errors.Is(err, context.DeadlineExceeded):
-		k.away = true
-		return away, nil
+		k.away = &refusal{"away", fmt.Sprintf("away: no answer within %s", k.timeout)}
+		return k.away, nil
 	case errors.Is(err, kekcache.ErrWrongKey):
 		return &refusal{"wrong-key", "wrong-key: the wrapped key is not the one that seals"}, nil
 	case errors.Is(err, kekcache.ErrUnknownKey):
