@@ -65,13 +65,20 @@ func placeRows(r *keycheck.Report) [][]string {
 		rows[0] = append(rows[0], "READABLE", "FIRST READABLE")
 	}
 	for _, p := range r.Places {
-		row := []string{p.Name, fmt.Sprintf("%d-%d", p.First, p.Last), count(p.Envelopes)}
+		row := []string{p.Name, span(&p), count(p.Envelopes)}
 		if r.Tried {
 			row = append(row, count(p.Readable), strings.TrimSpace(offset(p.FirstReadable)+"  "+extent(&p)))
 		}
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+func span(p *keycheck.Place) string {
+	if p.First < 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%d-%d", p.First, p.Last)
 }
 
 // extent says what follows the first readable message, where that is not all.

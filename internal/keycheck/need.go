@@ -142,13 +142,15 @@ func (c *Checker) fill(ctx context.Context, n *need, wrappings []wrapping) error
 			c.note(n, c.row("a kind that this version does not know"))
 		}
 	}
+	if len(wrappings) > 0 {
+		if err := c.try(ctx, n, wrappings); err != nil {
+			return err
+		}
+	}
 	for _, r := range n.rows {
 		r.DataKeys++
 	}
-	if len(wrappings) == 0 {
-		return nil
-	}
-	return c.try(ctx, n, wrappings)
+	return nil
 }
 
 // try asks every configured KEK that n is wrapped for.

@@ -34,7 +34,7 @@ type KEK struct {
 // Place is a partition, a stream or a file.
 type Place struct {
 	Name      string `json:"name"`
-	First     int64  `json:"first"` // offset of the first message that was looked at
+	First     int64  `json:"first"` // offset of the first message that was looked at; -1 if there was none
 	Last      int64  `json:"last"`  // of the last one
 	Envelopes int64  `json:"envelopes"`
 	Readable  int64  `json:"readable"`
