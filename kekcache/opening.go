@@ -23,6 +23,7 @@ type OpeningOptions struct {
 	MaxKeys int           // unwrapped DEKs kept; default 100,000 (about 40 MiB)
 	MaxAge  time.Duration // how long one is used from when it was unwrapped; default 1 hour
 	Log     *slog.Logger  // what is waited for; nil: none
+	Audit   Auditor       // unwraps; nil: none
 }
 
 // keptCiphers is how many ready ciphers are kept; one takes up to 1,280 bytes, a key 32.

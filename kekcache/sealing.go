@@ -21,6 +21,7 @@ type SealingOptions struct {
 	Store   Store
 	Records Records
 	Log     *slog.Logger // state changes; nil: none
+	Audit   Auditor      // windows and state changes; nil: none
 }
 
 // maxSeals is how often messages may be sealed under one DEK. One seal is kept for the key record.

@@ -33,10 +33,8 @@ type fileResolver struct{ file *settings.File }
 // is in the environment: one file may serve encrypt and verify.
 func (r fileResolver) Validate(app *kong.Application) error {
 	var known []string
-	for _, command := range app.Children {
-		if !command.Hidden {
-			known = append(known, flagNames(command)...)
-		}
+	for _, command := range app.Leaves(true) {
+		known = append(known, flagNames(command)...)
 	}
 	slices.Sort(known)
 	known = slices.DeleteFunc(slices.Compact(known), func(name string) bool { return name == "config" })

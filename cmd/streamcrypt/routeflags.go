@@ -26,6 +26,7 @@ type fromFlags struct {
 type resourceFlags struct {
 	Workers int           `placeholder:"N" group:"Resources" help:"Batches in flight; default: one per processor."`
 	Budget  size          `placeholder:"SIZE" group:"Resources" help:"Memory of a worker; default: 8MiB."`
+	Audit   string        `placeholder:"FILE" group:"Keys" help:"Record every key operation in FILE, in a chain that streamcrypt keys audit verify checks."`
 	Ahead   size          `name:"read-ahead" placeholder:"SIZE" group:"Resources" help:"How much is read at a time; default: 3MiB, from NATS 1MiB."`
 	Grace   time.Duration `placeholder:"TIME" group:"Resources" help:"How long writes may go on after a signal; default: 10s."`
 }
@@ -43,6 +44,7 @@ func (f *fromFlags) config() route.Config {
 
 func (f *resourceFlags) apply(c *route.Config) {
 	c.Workers, c.Budget, c.ReadAhead, c.Grace = f.Workers, int64(f.Budget), int64(f.Ahead), f.Grace
+	c.Audit = f.Audit
 }
 
 // toFlags are the flags of every command that writes a route.

@@ -3,6 +3,7 @@ package nats
 import (
 	"slices"
 	"sync"
+	"time"
 	"unsafe"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -43,15 +44,22 @@ func (b *batch) reset() {
 	b.end = [1]pipeline.Position{}
 }
 
+// content is what a message is made of, delivered or asked for.
+type content interface {
+	Subject() string
+	Headers() natsgo.Header
+	Data() []byte
+}
+
 // add appends the message of d, with an origin in place.
 func (b *batch) add(place string, d *delivery) {
-	headers := d.msg.Headers()
-	m := pipeline.Message{
-		Value:   d.msg.Data(),
-		Time:    d.time,
-		Subject: b.keep(d.msg.Subject()),
-		Origin:  pipeline.Origin{Place: place, Offset: int64(d.sequence), Previous: -1},
-	}
+	b.put(pipeline.Origin{Place: place, Offset: int64(d.sequence), Previous: -1}, d.time, d.msg)
+	b.Size += d.size
+}
+
+func (b *batch) put(origin pipeline.Origin, stored time.Time, c content) {
+	headers := c.Headers()
+	m := pipeline.Message{Value: c.Data(), Time: stored, Subject: b.keep(c.Subject()), Origin: origin}
 	null := isNull(headers, m.Value)
 	switch {
 	case null:
@@ -62,7 +70,6 @@ func (b *batch) add(place string, d *delivery) {
 	m.Key = b.key(headers)
 	m.Headers = b.take(headers, m.Key != nil, null)
 	b.Messages = append(b.Messages, m)
-	b.Size += d.size
 }
 
 // key decodes the key; nil if there is none.

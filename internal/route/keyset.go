@@ -24,6 +24,7 @@ func (p *plan) sealing(ctx context.Context, records bool) (*kekcache.Sealing, er
 		Window:   kekcache.Window{Age: p.Window, Messages: p.WindowMessages, Bytes: p.WindowBytes},
 		Records:  envelope.Records{Context: p.context},
 		Log:      p.env.Log,
+		Audit:    p.audit,
 	}
 	if o.Store, err = p.openStore(); err != nil {
 		return nil, err
@@ -53,6 +54,7 @@ func (p *plan) opening(ctx context.Context) (*kekcache.Opening, error) {
 		Context:    keys.Context{Name: string(p.context)},
 		Records:    envelope.Records{Context: p.context},
 		Log:        p.env.Log,
+		Audit:      p.audit,
 	}
 	if o.Store, err = p.openStore(); err != nil {
 		return nil, err

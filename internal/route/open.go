@@ -11,6 +11,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
+	"github.com/streamcrypt/streamcrypt/internal/audit"
 	"github.com/streamcrypt/streamcrypt/internal/kek"
 	"github.com/streamcrypt/streamcrypt/internal/route/memlimit"
 	"github.com/streamcrypt/streamcrypt/keys/awskms"
@@ -24,9 +25,11 @@ func open(ctx context.Context, do direction, c Config, env Env) (*Route, error) 
 		return nil, explain(err)
 	}
 	r := &Route{keep: p.keep()}
-	if p.raw {
+	switch err = p.openAudit(&r.closers); {
+	case err != nil:
+	case p.raw:
 		r.job, err = openRaw(ctx, p, &r.closers)
-	} else {
+	default:
 		r.job, err = openRecords(ctx, p, &r.closers)
 	}
 	if err != nil {
@@ -64,6 +67,8 @@ var advice = []struct {
 	{is(chunker.ErrCounterNonces), "this process runs with GODEBUG=fips140=only: say --nonce=random"},
 	{is(local.ErrFIPS), "use an rsa: or local: key"},
 	{is(local.ErrPublicOnly), "name the file that holds the private key"},
+	{is(audit.ErrChanged), "streamcrypt keys audit verify says which line; move the file away to begin another one"},
+	{is(audit.ErrLocked), "another process writes to it, and does not come to an end"},
 	{is(fs.ErrExist), "say --overwrite to replace it"},
 	{is(file.ErrTooLarge), "raise --budget: a record may have twice as many bytes, and 4,096 headers"},
 	{is(ErrInterrupted), "run it again; with --checkpoint a record file goes on where it was, with group= a topic"},

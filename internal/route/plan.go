@@ -10,6 +10,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/internal/route/address"
+	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
 
@@ -26,6 +27,7 @@ type plan struct {
 	store    string // a directory; "" for none
 	nonces   chunker.Nonces
 	raw      bool
+	audit    kekcache.Auditor // nil without an audit log
 }
 
 func newPlan(do direction, c Config, env Env) (*plan, error) {
@@ -227,6 +229,9 @@ func (p *plan) checkDistinct() error {
 	}
 	if p.Checkpoint != "" {
 		err = errors.Join(err, use("file "+resolved(p.Checkpoint), "the checkpoint"))
+	}
+	if p.Audit != "" {
+		err = errors.Join(err, use("file "+resolved(p.Audit), "the audit log"))
 	}
 	return err
 }

@@ -76,7 +76,7 @@ func (p *plan) rewrapping(ctx context.Context) (*kekcache.Rewrapping, error) {
 	}
 	o := kekcache.RewrappingOptions{
 		From: from, To: to, Context: keys.Context{Name: string(p.context)},
-		Codec: envelope.Recipients{}, Verify: p.VerifyKeys, Log: p.env.Log,
+		Codec: envelope.Recipients{}, Verify: p.VerifyKeys, Audit: p.audit, Log: p.env.Log,
 	}
 	if o.Store, err = p.openStore(); err != nil {
 		return nil, err

@@ -39,15 +39,25 @@ func openStoreRewrap(ctx context.Context, c Config, env Env) (*Route, error) {
 	if err := p.readKeys(); err != nil {
 		return nil, explain(err)
 	}
-	s := &storeRewrap{name: c.KeyStore, env: p.env, reasons: map[string]int64{}}
+	r := &Route{}
+	if err := r.openStore(ctx, p); err != nil {
+		return nil, explain(errors.Join(err, r.closers.close()))
+	}
+	return r, nil
+}
+
+func (r *Route) openStore(ctx context.Context, p *plan) error {
+	if err := p.openAudit(&r.closers); err != nil {
+		return err
+	}
+	s := &storeRewrap{name: p.KeyStore, env: p.env, reasons: map[string]int64{}}
+	r.job = s
 	var err error
 	if s.store, err = dirstore.Open(p.store); err != nil {
-		return nil, explain(err)
+		return err
 	}
-	if s.rewraps.keys, err = p.rewrapping(ctx); err != nil {
-		return nil, explain(err)
-	}
-	return &Route{job: s}, nil
+	s.rewraps.keys, err = p.rewrapping(ctx)
+	return err
 }
 
 // run hands every kid of the store to one of the workers.

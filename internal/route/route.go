@@ -63,6 +63,8 @@ type Config struct {
 	// Instance names this process among the members of a Kafka group, and is the same when it is started again: what it
 	// left half done is then taken back at once. Nothing else has a use for it.
 	Instance string
+	// Audit is a file that every key operation is recorded in (docs/audit.md); none by default.
+	Audit string
 	// Overwrite allows to replace an existing output file.
 	Overwrite bool
 	// Grace is how long writes and commits go on after the route was told to end; 10 s.

@@ -1,0 +1,165 @@
+package kafka
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	kafkago "github.com/segmentio/kafka-go"
+
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+const (
+	// peekBytes is asked for at once. One record batch would do, but control batches and those of aborted transactions may
+	// stand before the record, each in an answer of its own.
+	peekBytes = 64 << 10
+	// peekPatience is how many answers in a row may show nothing where something must be.
+	peekPatience = 20
+)
+
+// Peeker looks at single records of one partition, in any order. It joins no group and commits nothing. It shows
+// what a Source would: no control records, nothing of aborted transactions. One goroutine uses it.
+type Peeker struct {
+	topic      *topic
+	number     int32
+	place      string
+	first, end int64
+	reader     batch.Reader
+	committed  batch.Committed
+	records    batch.Records
+}
+
+// Peekers returns a Peeker for each partition that a bounded Source reads, from its Start to its Until.
+func (s *Source) Peekers(ctx context.Context) ([]*Peeker, error) {
+	if !s.Until.Bounded() {
+		return nil, fmt.Errorf("kafka topic %s: a run without an end cannot be looked through", s.Topic)
+	}
+	partitions := s.chosen()
+	starts, err := s.starts(ctx, partitions)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]*Peeker, len(partitions))
+	for i, number := range partitions {
+		all[i] = &Peeker{topic: s.topic, number: number, place: placeOf(s.Topic, number), first: starts[i], end: s.ends[number]}
+	}
+	return all, nil
+}
+
+// Place is how the origins of the partition's messages name it.
+func (p *Peeker) Place() string { return p.place }
+
+// Bounds are the offset of the first record, and that behind the last one that is committed, as of when the Source was
+// opened. There need not be a record at either side.
+func (p *Peeker) Bounds() (first, end int64) { return p.first, p.end }
+
+// Peek returns the first record at or behind an offset, or io.EOF if there is none before the end. The message is the
+// caller's.
+func (p *Peeker) Peek(ctx context.Context, offset int64) (pipeline.Message, error) {
+	r := retrier{what: "read " + p.place, log: p.topic.cluster.log}
+	empty := 0
+	for next := max(offset, p.first); next < p.end; {
+		m, behind, err := p.fetch(ctx, next)
+		switch {
+		case err == nil && m != nil && m.Origin.Offset >= p.end:
+			return pipeline.Message{}, io.EOF
+		case err == nil && m != nil:
+			return *m, nil
+		case err == nil && behind > next:
+			next, empty = behind, 0
+			continue
+		case err == nil:
+			if empty++; empty == peekPatience {
+				return pipeline.Message{}, fmt.Errorf("%s@%d: the broker shows nothing, and the end is %d", p.place, next, p.end)
+			}
+			continue // it has waited before it answered
+		case errors.Is(err, kafkago.OffsetOutOfRange):
+			if next, err = p.left(ctx, next); err != nil {
+				return pipeline.Message{}, err
+			}
+			continue
+		}
+		if err := r.after(ctx, err); err != nil {
+			return pipeline.Message{}, err
+		}
+		if err := p.topic.refresh(ctx); err != nil && judge(err) != again {
+			return pipeline.Message{}, err
+		}
+	}
+	return pipeline.Message{}, io.EOF
+}
+
+// fetch asks the leader once. It returns the first record of the answer, or where the answer ends if it has none.
+func (p *Peeker) fetch(ctx context.Context, offset int64) (m *pipeline.Message, behind int64, err error) {
+	leads := p.topic.leader(p.number)
+	answer, err := p.topic.cluster.wire.Fetch(ctx, &wire.FetchRequest{
+		Broker: leads.id, MaxWait: fetchWait, MinBytes: 1, MaxBytes: 2 * peekBytes, Committed: true, // the bound of the partition is what counts
+		Partitions: []wire.FetchPartition{
+			{Topic: p.topic.name, Partition: p.number, Offset: offset, LeaderEpoch: leads.epoch, MaxBytes: peekBytes},
+		},
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	defer answer.Release()
+	a := &answer.Partitions[0]
+	if a.Err != nil {
+		return nil, 0, a.Err
+	}
+	p.reader.Reset(p.place, a.Records, offset)
+	defer p.reader.Close()
+	p.committed.Reset(a.Aborted)
+	return p.one(offset)
+}
+
+// one finds the first record that is to be read.
+func (p *Peeker) one(offset int64) (m *pipeline.Message, behind int64, err error) {
+	for {
+		info, err := p.reader.Next()
+		switch {
+		case err == io.EOF:
+			return nil, max(offset, p.reader.Offset()), nil
+		case err != nil:
+			return nil, 0, err
+		case !p.committed.Admits(info):
+			continue
+		}
+		p.records.Reset()
+		if _, err := p.reader.Read(&p.records, 1); err != nil {
+			return nil, 0, err
+		}
+		if len(p.records.Messages) > 0 {
+			return keep(&p.records.Messages[0]), 0, nil
+		}
+	}
+}
+
+// keep copies a message out of an answer.
+func keep(m *pipeline.Message) *pipeline.Message {
+	c := *m
+	c.Key, c.Value = bytes.Clone(m.Key), bytes.Clone(m.Value)
+	c.Headers = slices.Clone(m.Headers)
+	for i := range c.Headers {
+		c.Headers[i].Value = bytes.Clone(c.Headers[i].Value)
+	}
+	return &c
+}
+
+// left is the first offset that is still there, after retention has removed the one that was asked for.
+func (p *Peeker) left(ctx context.Context, offset int64) (int64, error) {
+	rows, err := p.topic.offsets(ctx, []int32{p.number}, wire.Earliest)
+	switch {
+	case err != nil:
+		return 0, err
+	case rows[0][0] <= offset:
+		return 0, fmt.Errorf("%s@%d: %w: it was cut or made anew", p.place, offset, kafkago.OffsetOutOfRange)
+	}
+	p.first = rows[0][0]
+	return p.first, nil
+}

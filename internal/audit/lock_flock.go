@@ -1,0 +1,32 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
+package audit
+
+import (
+	"errors"
+	"syscall"
+	"time"
+)
+
+// lockWait is how long a line waits for another process to write its own.
+const lockWait = 10 * time.Second
+
+// lock takes the exclusive lock of an open file. It is let go with unlock, or when the file is closed or the process ends.
+func lock(f handle) error {
+	for waited, wait := time.Duration(0), time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, syscall.EINTR):
+		case !errors.Is(err, syscall.EWOULDBLOCK):
+			return err
+		case waited >= lockWait:
+			return ErrLocked
+		}
+		time.Sleep(wait)
+		waited += wait
+	}
+}
+
+func unlock(f handle) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }

@@ -1,0 +1,211 @@
+package keycheck
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/codec/cms"
+	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/keys"
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// Options say what is checked with.
+type Options struct {
+	Keys    []keys.Unwrapper // none: what is needed is listed, and nothing tried
+	Context keys.Context
+	Store   kekcache.Store // for envelopes by reference; may be nil
+	Records kekcache.Records
+	// Sealed returns the envelope that a message carries, or why it carries none, as a *pipeline.Reject.
+	Sealed func(m *pipeline.Message) ([]byte, error)
+	// Recipients is how many an envelope should have at least; default: as many as there are Keys.
+	Recipients int
+	Timeout    time.Duration // how long a key service is waited for; default 15 s
+	Log        *slog.Logger
+	Audit      kekcache.Auditor // may be nil
+}
+
+// Checker looks at messages and keeps count. Its methods may be called by several goroutines.
+type Checker struct {
+	o      Options
+	looked atomic.Int64
+
+	mu       sync.Mutex
+	ring     []*ringKey
+	rows     map[string]*KEK
+	order    []*KEK // of rows
+	needs    map[needName]*need
+	places   map[string]*Place
+	report   Report
+	envelope cms.Envelope // scratch
+}
+
+// New validates o.
+func New(o Options) (*Checker, error) {
+	if o.Recipients < 0 {
+		return nil, errors.New("recipients: fewer than none")
+	}
+	o.Recipients = cmp.Or(o.Recipients, len(o.Keys))
+	o.Timeout = cmp.Or(o.Timeout, 15*time.Second)
+	c := &Checker{
+		o: o, rows: map[string]*KEK{}, needs: map[needName]*need{}, places: map[string]*Place{},
+		report: Report{
+			Tried: len(o.Keys) > 0, Recipients: o.Recipients, Refused: map[string]int64{}, Unreadable: map[string]int64{},
+		},
+	}
+	for _, k := range o.Keys {
+		r, err := newRingKey(k, &c.o)
+		if err != nil {
+			return nil, err
+		}
+		r.row = c.row(k.Name())
+		r.row.Configured, r.row.Why = true, ""
+		c.ring = append(c.ring, r)
+	}
+	return c, nil
+}
+
+// Looked is how many messages have been looked at.
+func (c *Checker) Looked() int64 { return c.looked.Load() }
+
+// Report returns what was found so far.
+func (c *Checker) Report() *Report {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := c.report
+	out.Refused, out.Unreadable = maps.Clone(out.Refused), maps.Clone(out.Unreadable)
+	out.KEKs = []KEK{}
+	for _, r := range c.order {
+		out.KEKs = append(out.KEKs, *r)
+	}
+	for _, p := range c.places {
+		out.Places = append(out.Places, *p)
+	}
+	slices.SortFunc(out.Places, func(a, b Place) int { return cmp.Compare(a.Name, b.Name) })
+	return &out
+}
+
+// Scan looks at everything that the source serves, limit bytes at a time, and tells the source that it is done with it.
+func (c *Checker) Scan(ctx context.Context, source pipeline.Source, limit int) error {
+	return source.Serve(ctx, func(ctx context.Context, lane pipeline.Lane) error {
+		for {
+			b, err := lane.Read(ctx, limit)
+			switch {
+			case err == nil:
+				err = c.batch(ctx, lane, b)
+			case err == io.EOF: // bare: wrapped it is a connection that broke
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+	})
+}
+
+func (c *Checker) batch(ctx context.Context, lane pipeline.Lane, b *pipeline.Batch) error {
+	if b.Release != nil {
+		defer b.Release()
+	}
+	for i := range b.Messages {
+		if err := c.next(ctx, &b.Messages[i]); err != nil {
+			return err
+		}
+	}
+	return lane.Commit(ctx, &pipeline.Progress{Messages: len(b.Messages), Places: b.Ends})
+}
+
+// next looks at the next message of its place. One that comes again is passed over.
+func (c *Checker) next(ctx context.Context, m *pipeline.Message) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.place(m.Origin.Place)
+	if m.Origin.Offset <= p.Last {
+		return nil
+	}
+	is, err := c.look(ctx, m)
+	if err != nil {
+		return err
+	}
+	p.add(m.Origin.Offset, is)
+	return nil
+}
+
+// place returns the count of a place. The caller holds the lock.
+func (c *Checker) place(name string) *Place {
+	p := c.places[name]
+	if p == nil {
+		p = &Place{Name: name, First: -1, Last: -1}
+		c.places[name] = p
+	}
+	return p
+}
+
+// look judges one message and counts it, but for its place. The error is ctx's, or the key store's. The caller holds the
+// lock.
+func (c *Checker) look(ctx context.Context, m *pipeline.Message) (verdict, error) {
+	c.looked.Add(1)
+	sealed, err := c.o.Sealed(m)
+	if err != nil {
+		return c.refuse(err), nil
+	}
+	return c.judge(ctx, sealed)
+}
+
+// Envelope looks at an envelope that is no message of a place.
+func (c *Checker) Envelope(ctx context.Context, sealed []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, err := c.judge(ctx, sealed)
+	return err
+}
+
+// judge judges one envelope and counts it. The caller holds the lock.
+func (c *Checker) judge(ctx context.Context, sealed []byte) (verdict, error) {
+	if err := cms.Parse(sealed, &c.envelope); err != nil {
+		return c.refuse(err), nil
+	}
+	n, err := c.need(ctx, &c.envelope.Header, c.envelope.Recipients)
+	switch {
+	case err != nil:
+		return refused, err
+	case n.malformed != nil:
+		return c.refuse(n.malformed), nil //nolint:nilerr // the envelope is at fault, and that is counted
+	}
+	return c.count(n), nil
+}
+
+// refuse counts a message that is no envelope.
+func (c *Checker) refuse(err error) verdict {
+	c.report.Refused[reason(err)]++
+	return refused
+}
+
+// count counts an envelope that needs n.
+func (c *Checker) count(n *need) verdict {
+	c.report.Envelopes++
+	if n.recipients < c.report.Recipients {
+		c.report.Few++
+	}
+	for _, r := range n.rows {
+		r.Envelopes++
+	}
+	c.report.More += n.more
+	switch {
+	case !c.report.Tried:
+		return unreadable
+	case n.why != "":
+		c.report.Unreadable[n.why]++
+		return unreadable
+	}
+	c.report.Readable++
+	return readable
+}

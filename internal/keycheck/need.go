@@ -1,0 +1,233 @@
+package keycheck
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+
+	"github.com/streamcrypt/streamcrypt/chunker"
+	"github.com/streamcrypt/streamcrypt/codec/cms"
+	"github.com/streamcrypt/streamcrypt/keys"
+)
+
+const (
+	// maxNeeds is how many data keys are remembered.
+	maxNeeds = 100_000
+	// maxRows is how many KEKs are told apart.
+	maxRows = 1000
+)
+
+// Why envelopes cannot be opened, beyond what a key service says.
+const (
+	whyUnconfigured = "not configured"
+	whyNoKey        = "none of its keys is configured"
+	whyNoStore      = "by reference, and no key store is given"
+	whyNoRecord     = "no key record"
+)
+
+// need is what envelopes with one data key need.
+type need struct {
+	rows       []*KEK
+	more       int64 // recipients without a row
+	recipients int
+	why        string // it cannot be unwrapped; "" if it can
+	malformed  error  // the recipients are none
+}
+
+// needName is a data key and how it is wrapped, by their hash.
+type needName [sha256.Size]byte
+
+func nameOf(h *cms.Header, encoded []byte) (name needName) {
+	sum := sha256.New()
+	sum.Write(h.Commitment) // of another size than a kid
+	sum.Write(h.KID)
+	sum.Write(encoded)
+	sum.Sum(name[:0])
+	return name
+}
+
+// wrapping is a data key, wrapped for its recipients.
+type wrapping struct {
+	commitment [chunker.CommitmentSize]byte
+	encoded    []byte // what it was read from
+	recipients []keys.Wrapped
+	count      int // those of unknown kinds included
+}
+
+// need finds out what an envelope needs, once for all with the same data key and recipients.
+func (c *Checker) need(ctx context.Context, h *cms.Header, encoded []byte) (*need, error) {
+	name := nameOf(h, encoded)
+	if n := c.needs[name]; n != nil {
+		return n, nil
+	}
+	n, err := c.find(ctx, h, encoded)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.needs) >= maxNeeds {
+		for old := range c.needs { // any one
+			delete(c.needs, old)
+			break
+		}
+	}
+	c.needs[name] = n
+	return n, nil
+}
+
+func (c *Checker) find(ctx context.Context, h *cms.Header, encoded []byte) (*need, error) {
+	n := &need{}
+	var wrappings []wrapping
+	switch {
+	case !h.ByReference:
+		w, err := parseWrapping([chunker.CommitmentSize]byte(h.Commitment), encoded)
+		if err != nil {
+			n.malformed = err
+			return n, nil //nolint:nilerr // the envelope is at fault, and that is what is found
+		}
+		wrappings = []wrapping{w}
+	case c.o.Store == nil:
+		n.why = whyNoStore
+	default:
+		var err error
+		if wrappings, err = c.stored(ctx, [cms.KIDSize]byte(h.KID)); err != nil {
+			return nil, err
+		}
+		if len(wrappings) == 0 {
+			n.why = whyNoRecord
+		}
+	}
+	return n, c.fill(ctx, n, wrappings)
+}
+
+// parseWrapping reads an envelope's recipients.
+func parseWrapping(commitment [chunker.CommitmentSize]byte, encoded []byte) (wrapping, error) {
+	recipients, err := cms.ParseRecipients(encoded, nil)
+	if err != nil {
+		return wrapping{}, err
+	}
+	w := wrapping{commitment: commitment, encoded: encoded, count: int(encoded[0] & 0x1f)} // at most 16 stand in one byte
+	for _, r := range recipients {
+		w.recipients = append(w.recipients, keys.Wrapped(r))
+	}
+	return w, nil
+}
+
+// stored reads the key records of kid.
+func (c *Checker) stored(ctx context.Context, kid [cms.KIDSize]byte) ([]wrapping, error) {
+	records, err := c.o.Store.Get(ctx, kid)
+	if err != nil {
+		return nil, err
+	}
+	var out []wrapping
+	for _, record := range records {
+		commitment, recipients, err := c.o.Records.Decode(record)
+		if err == nil && [cms.KIDSize]byte(commitment[:]) == kid {
+			out = append(out, wrapping{commitment: commitment, encoded: record, recipients: recipients, count: len(recipients)})
+		}
+	}
+	return out, nil
+}
+
+// fill finds the KEKs of n and tries those that are configured. With several wrappings, as rewrapping leaves key records
+// behind, any one will do.
+func (c *Checker) fill(ctx context.Context, n *need, wrappings []wrapping) error {
+	for i := range wrappings {
+		w := &wrappings[i]
+		n.recipients = max(n.recipients, w.count)
+		for j := range w.recipients {
+			c.note(n, c.rowOf(&w.recipients[j]))
+		}
+		if w.count > len(w.recipients) {
+			c.note(n, c.row("a kind that this version does not know"))
+		}
+	}
+	if len(wrappings) > 0 {
+		if err := c.try(ctx, n, wrappings); err != nil {
+			return err
+		}
+	}
+	for _, r := range n.rows {
+		r.DataKeys++
+	}
+	return nil
+}
+
+// try asks every configured KEK that n is wrapped for.
+func (c *Checker) try(ctx context.Context, n *need, wrappings []wrapping) error {
+	n.why = whyNoKey
+	opened := false
+	for _, k := range c.ring {
+		if !slices.Contains(n.rows, k.row) {
+			continue
+		}
+		no, err := k.try(ctx, wrappings)
+		switch {
+		case err != nil:
+			return err
+		case no == nil:
+			k.row.Unwrapped++
+			opened = true
+			continue
+		}
+		k.row.Why = no.detail
+		if n.why == whyNoKey {
+			n.why = no.word
+		}
+	}
+	if opened {
+		n.why = ""
+	}
+	return nil
+}
+
+// note adds a KEK to those of n.
+func (c *Checker) note(n *need, r *KEK) {
+	switch {
+	case r == nil:
+		n.more++
+	case !slices.Contains(n.rows, r):
+		n.rows = append(n.rows, r)
+	}
+}
+
+// rowOf is the row of the configured KEK that w is for, or of the one that it names; nil if there is no room for another.
+func (c *Checker) rowOf(w *keys.Wrapped) *KEK {
+	for _, k := range c.ring {
+		if k.kek.Fits(w) {
+			return k.row
+		}
+	}
+	return c.row(kekName(w))
+}
+
+func (c *Checker) row(name string) *KEK {
+	r := c.rows[name]
+	if r == nil && len(c.rows) < maxRows {
+		r = &KEK{Name: name, Why: whyUnconfigured}
+		c.rows[name], c.order = r, append(c.order, r)
+	}
+	return r
+}
+
+var schemes = map[int64]string{
+	keys.AlgA256KW: "local", keys.AlgECDHESA256KW: "x25519", keys.AlgRSAOAEP256: "rsa", keys.AlgRSAOAEP512: "rsa", keys.AlgMLKEM: "pq",
+}
+
+// kekName names a KEK as it would be named if it were configured. What the bytes of an envelope say is shown as text only if
+// it is plain.
+func kekName(w *keys.Wrapped) string {
+	if w.Alg == keys.AlgAWSKMS {
+		for _, b := range w.KID {
+			if b <= ' ' || b > '~' {
+				return fmt.Sprintf("awskms:%q", w.KID)
+			}
+		}
+		return "awskms:" + string(w.KID)
+	}
+	scheme, ok := schemes[w.Alg]
+	if !ok {
+		scheme = fmt.Sprintf("alg %d", w.Alg)
+	}
+	return fmt.Sprintf("%s:%x", scheme, w.KID)
+}

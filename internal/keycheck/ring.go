@@ -1,0 +1,131 @@
+package keycheck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/codec/cms"
+	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/keys"
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// ringKey is a configured KEK. Each has a cache of its own, so that each is asked, whether another one opens too or not.
+type ringKey struct {
+	kek     keys.Unwrapper
+	opening *kekcache.Opening
+	audit   *noted
+	timeout time.Duration
+	row     *KEK
+	away    *refusal // it did not answer, and is not asked again
+}
+
+func newRingKey(k keys.Unwrapper, o *Options) (*ringKey, error) {
+	out := &ringKey{kek: k, timeout: o.Timeout}
+	options := kekcache.OpeningOptions{
+		Unwrappers: []keys.Unwrapper{k}, Context: o.Context, MaxKeys: 1, Log: o.Log, // what came of a key is remembered here
+	}
+	if o.Audit != nil {
+		out.audit = &noted{Auditor: o.Audit}
+		options.Audit = out.audit
+	}
+	var err error
+	out.opening, err = kekcache.NewOpening(options)
+	return out, err
+}
+
+// noted is an Auditor whose last error is remembered: what waits for it must not be taken for a key service that is away.
+type noted struct {
+	kekcache.Auditor
+	mu  sync.Mutex
+	err error
+}
+
+// Record implements kekcache.Auditor.
+func (n *noted) Record(e kekcache.Event) error {
+	err := n.Auditor.Record(e)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.err = err
+	return err
+}
+
+func (n *noted) failed() error {
+	if n == nil {
+		return nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.err
+}
+
+// refusal is why a KEK does not unwrap.
+type refusal struct{ word, detail string }
+
+// try unwraps the first of wrappings that it can, or says why it cannot unwrap the last. The error is ctx's, or the audit
+// log's.
+func (k *ringKey) try(ctx context.Context, wrappings []wrapping) (no *refusal, err error) {
+	for i := range wrappings {
+		w := &wrappings[i]
+		at := slices.IndexFunc(w.recipients, func(r keys.Wrapped) bool { return k.kek.Fits(&r) }) // one per KEK, as readers do
+		if at < 0 {
+			continue
+		}
+		if no, err = k.unwrap(ctx, w, &w.recipients[at]); no == nil || err != nil {
+			return no, err
+		}
+	}
+	return no, nil
+}
+
+func (k *ringKey) unwrap(ctx context.Context, w *wrapping, one *keys.Wrapped) (*refusal, error) {
+	if k.away != nil {
+		return k.away, nil
+	}
+	limited, cancel := context.WithTimeout(ctx, k.timeout)
+	defer cancel()
+	_, err := k.opening.Unwrap(limited, w.commitment[:], w.encoded, func() ([]keys.Wrapped, error) { return []keys.Wrapped{*one}, nil })
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return k.judge(err)
+}
+
+// judge tells what an error of the cache says about the KEK. What says nothing about it is returned.
+func (k *ringKey) judge(err error) (*refusal, error) {
+	var service *keys.Error
+	switch {
+	case err == nil:
+		return nil, nil
+	case k.audit.failed() != nil:
+		return nil, k.audit.failed()
+	case errors.Is(err, context.DeadlineExceeded):
+		k.away = &refusal{"away", fmt.Sprintf("away: no answer within %s", k.timeout)}
+		return k.away, nil
+	case errors.Is(err, kekcache.ErrWrongKey):
+		return &refusal{"wrong-key", "wrong-key: the wrapped key is not the one that seals"}, nil
+	case errors.Is(err, kekcache.ErrUnknownKey):
+		return &refusal{"unknown-key", "does not unwrap: changed, or of another key context"}, nil
+	case errors.As(err, &service):
+		return &refusal{service.Class.String(), fmt.Sprintf("%s: %v", service.Class, service.Err)}, nil
+	}
+	return nil, err
+}
+
+// reason is the word for why a message is no envelope (docs/errors.md), or "" if err is about something else.
+func reason(err error) string {
+	var reject *pipeline.Reject
+	if errors.As(err, &reject) {
+		return reject.Reason
+	}
+	for _, word := range []error{cms.ErrNotEnvelope, cms.ErrTruncated, cms.ErrTooLarge, cms.ErrMalformed, cms.ErrUnsupported} {
+		if errors.Is(err, word) {
+			return word.Error()
+		}
+	}
+	return ""
+}
