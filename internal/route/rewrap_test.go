@@ -307,14 +307,6 @@ func TestRewrapRefusals(t *testing.T) {
 	noFile(t, "t.scx")
 }
 
-func hintOf(err error) string {
-	var advised *Error
-	if errors.As(err, &advised) {
-		return advised.Hint
-	}
-	return ""
-}
-
 // TestReadersContext: a copy keeps the name that its envelopes are bound to, and says so where readers would not guess it.
 func TestReadersContext(t *testing.T) {
 	rewrapDir(t)
