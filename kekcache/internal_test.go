@@ -59,8 +59,8 @@ func TestReserveAtOnce(t *testing.T) {
 		wg.Go(func() {
 			<-start
 			for {
-				b, ok := w.reserve(1, 1)
-				if !ok {
+				b, short := w.reserve(1, 1)
+				if short != "" {
 					return
 				}
 				b.messages--

@@ -30,6 +30,8 @@ var (
 	ErrWrongKey = errors.New("wrong-key")
 	// ErrWindow says that a single message is larger than a whole window.
 	ErrWindow = errors.New("too-large: more than a key window")
+	// ErrClosed says that a Sealing was asked for a key after Close.
+	ErrClosed = errors.New("kekcache: closed")
 )
 
 // KIDSize is the size of a DEK's kid: the first bytes of its commitment.
@@ -41,11 +43,17 @@ type Key struct {
 	Recipients  []keys.Wrapped
 	ByReference bool // the recipients stand in a key record, in a store
 	sealing     *chunker.SealingKey
+	keks        []string  // the names of those that wrapped it
 	born        time.Time // before it was asked for; with the monotonic clock
 }
 
 // KID is the first KIDSize bytes of the commitment.
 func (k *Key) KID() [KIDSize]byte { return [KIDSize]byte(k.Commitment[:KIDSize]) }
+
+// event tells of the key.
+func (k *Key) event(op Op, why string) Event {
+	return Event{Op: op, KEKs: k.keks, KID: k.Commitment[:KIDSize:KIDSize], Why: why}
+}
 
 // Window limits what is sealed under one DEK; the first limit reached ends it. Zero means the default.
 type Window struct {

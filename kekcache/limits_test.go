@@ -164,8 +164,8 @@ func TestMessageLargerThanWindow(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if kek.count() != 2 {
-		t.Errorf("%d keys for two messages", kek.count())
+	if n := kek.count(); n < 2 || n > 3 { // one may be there for the next message
+		t.Errorf("%d keys for two messages", n)
 	}
 }
 

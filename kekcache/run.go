@@ -2,6 +2,7 @@ package kekcache
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -47,7 +48,22 @@ func (c *Sealing) tick(period time.Duration) {
 	if age := w.age(now); age+2*period >= w.limits.Age {
 		w.ended.Store(true)
 	} else if age >= w.soft.age {
-		c.ask(w)
+		c.renew(w)
+	}
+}
+
+// renew asks for the next window because of w's age. One that was fetched long ago, because w seemed to be used up soon, would
+// be over its own age when w is; it is given up for a new one.
+func (c *Sealing) renew(w *window) {
+	c.mu.Lock()
+	if n := c.next; n != nil && n.born.Sub(w.born) < w.limits.Age/8 {
+		c.next = nil
+		c.retire(n, whyAge)
+		w.asked.Store(false)
+	}
+	c.mu.Unlock()
+	if w.asked.CompareAndSwap(false, true) {
+		c.wakeRun()
 	}
 }
 
@@ -67,30 +83,26 @@ func (c *Sealing) created() uint32 {
 	return unix(time.Now())
 }
 
-func (c *Sealing) askIfLow(w *window) {
-	if w.low() {
-		c.ask(w)
+func (c *Sealing) askIfLow(ctx context.Context, w *window, now time.Time) {
+	if !w.asked.Load() && w.low(now, &c.o) {
+		c.ask(ctx, w)
 	}
 }
 
-// ask wakes fetchAhead, once per window.
-func (c *Sealing) ask(w *window) {
-	if !w.asked.Load() && w.asked.CompareAndSwap(false, true) {
-		select {
-		case c.wake <- struct{}{}:
-		default:
-		}
-	}
-}
-
+// fetchAhead fetches the windows that are asked for, and records what nobody waits for.
 func (c *Sealing) fetchAhead(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			_ = c.trail.flush() // else it stays owed
 			return
+		case <-c.trail.wake:
+			_ = c.trail.flush() // an error comes again with the next key
+			continue
 		case <-c.wake:
 		}
-		if err := c.fetch(ctx, c.current.Load()); err != nil && ctx.Err() == nil {
+		err := c.fetch(ctx, c.current.Load())
+		if err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed) {
 			c.o.Log.Error("the next data key cannot be made", "error", err)
 		}
 	}
