@@ -2,6 +2,7 @@ package kekcache
 
 import (
 	"context"
+	"runtime"
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/keys"
@@ -11,14 +12,46 @@ import (
 type flight struct {
 	done    chan struct{} // closed when it has ended, or been dropped
 	cancel  context.CancelFunc
+	began   time.Time
 	dropped string // why its window will not be used; guarded by Sealing.mu
 }
 
-// fetch sees to it that the window after spent is there: as the next one, or current by now. However many ask, one
+// pace is how long things took of late. It is guarded by Sealing.mu.
+type pace struct {
+	made  time.Duration // making a DEK
+	lasts time.Duration // using up a window; 0: long
+}
+
+// maxAhead is how many windows are fetched ahead at most.
+const maxAhead = 8
+
+// schedule is how long Run may have to wait for a processor where all are busy, before a call and after it: a few
+// time slices of the Go scheduler.
+const schedule = 50 * time.Millisecond
+
+// ahead is how many windows should be there beside the current one: one, and as many as will be used up while one is made.
+func (p *pace) ahead() int {
+	if p.lasts <= 0 {
+		return 1
+	}
+	return min(maxAhead, 1+int((p.made+schedule)/p.lasts))
+}
+
+// fetch sees to it that one window after spent is there: as the next one, or current by now. However many ask, one
 // fetches; when its fetch ends without a window, as when its context does, another one takes over.
 func (c *Sealing) fetch(ctx context.Context, spent *window) error {
+	return c.fetchUntil(ctx, func() bool { return len(c.next) > 0 || c.current.Load() != spent })
+}
+
+// fetchAhead sees to it that as many windows are there as the pace calls for.
+func (c *Sealing) fetchAhead(ctx context.Context) error {
+	return c.fetchUntil(ctx, func() bool { return len(c.next) >= c.pace.ahead() })
+}
+
+// fetchUntil fetches window after window until enough says so, which is called under c.mu.
+func (c *Sealing) fetchUntil(ctx context.Context, enough func() bool) error {
 	for {
-		f, mine, err := c.board(spent)
+		f, mine, err := c.board(enough)
 		if f == nil {
 			return err
 		}
@@ -36,20 +69,19 @@ func (c *Sealing) fetch(ctx context.Context, spent *window) error {
 	}
 }
 
-// board returns the fetch that is under way for the window after spent, or a new one that is the caller's to lead. It
-// returns nil if there is nothing to wait for.
-func (c *Sealing) board(spent *window) (f *flight, mine bool, err error) {
+// board returns the fetch that is under way, or a new one that is the caller's to lead. It returns nil if there is enough.
+func (c *Sealing) board(enough func() bool) (f *flight, mine bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.closed:
 		return nil, false, ErrClosed
-	case c.next != nil || c.current.Load() != spent:
+	case enough():
 		return nil, false, nil
 	case c.flight != nil:
 		return c.flight, false, nil
 	}
-	c.flight = &flight{done: make(chan struct{}), cancel: func() {}}
+	c.flight = &flight{done: make(chan struct{}), cancel: func() {}, began: time.Now()}
 	return c.flight, true, nil
 }
 
@@ -83,7 +115,10 @@ func (c *Sealing) land(f *flight, next *window) {
 	if why != "" {
 		c.retire(next, why)
 	} else {
-		c.next = next
+		if next != nil {
+			c.next = append(c.next, next)
+			c.pace.made = time.Since(f.began)
+		}
 		close(f.done)
 		c.flight = nil
 	}
@@ -102,12 +137,13 @@ func (c *Sealing) ask(ctx context.Context, w *window) {
 	if w.asked.Load() || !w.asked.CompareAndSwap(false, true) {
 		return
 	}
-	if !c.quick.Load() || !c.ahead(ctx, w) {
+	if !c.quick.Load() || !c.makeNext(ctx, w) {
 		c.wakeRun()
+		runtime.Gosched() // the others have work for a time slice, and the window may not last for one
 	}
 }
 
-// wakeRun has Run fetch the window after the current one.
+// wakeRun has Run fetch ahead.
 func (c *Sealing) wakeRun() {
 	select {
 	case c.wake <- struct{}{}:
@@ -115,9 +151,9 @@ func (c *Sealing) wakeRun() {
 	}
 }
 
-// ahead makes the window after w in one try, if nobody else does. It says whether it is there, or will be.
-func (c *Sealing) ahead(ctx context.Context, w *window) bool {
-	f, mine, _ := c.board(w)
+// makeNext makes the window after w in one try, if nobody else does. It says whether it is there, or will be.
+func (c *Sealing) makeNext(ctx context.Context, w *window) bool {
+	f, mine, _ := c.board(func() bool { return len(c.next) > 0 || c.current.Load() != w })
 	if !mine {
 		return true
 	}
@@ -126,9 +162,8 @@ func (c *Sealing) ahead(ctx context.Context, w *window) bool {
 	err := c.lead(ctx, f, func(ctx context.Context) (*Key, error) { return c.generate(ctx, c.keks()) })
 	if err != nil {
 		c.quick.Store(false)
-		return false
 	}
-	return true
+	return err == nil
 }
 
 // keks returns the KEKs that wrap now.

@@ -3,6 +3,7 @@ package kekcache
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -13,14 +14,17 @@ import (
 // scheduled, and then no Holder more than its block of at most 1,024 messages.
 func (c *Sealing) Run(ctx context.Context) {
 	var ahead sync.WaitGroup
-	ahead.Go(func() { c.fetchAhead(ctx) })
+	ahead.Go(func() { c.serve(ctx) })
 	c.keepTime(ctx)
 	ahead.Wait()
 }
 
+// tick is how often Run looks at the clock.
+func (w *Window) tick() time.Duration { return min(time.Second, w.Age/64) }
+
 // keepTime spares every Take a look at the clock.
 func (c *Sealing) keepTime(ctx context.Context) {
-	period := min(time.Second, c.o.Window.Age/64)
+	period := c.o.Window.tick()
 	ticker := time.NewTicker(period)
 	defer ticker.Stop()
 	c.tick(period)
@@ -56,11 +60,15 @@ func (c *Sealing) tick(period time.Duration) {
 // be over its own age when w is; it is given up for a new one.
 func (c *Sealing) renew(w *window) {
 	c.mu.Lock()
-	if n := c.next; n != nil && n.born.Sub(w.born) < w.limits.Age/8 {
-		c.next = nil
-		c.retire(n, whyAge)
-		w.asked.Store(false)
-	}
+	c.next = slices.DeleteFunc(c.next, func(n *window) bool {
+		old := n.born.Sub(w.born) < w.limits.Age/8
+		if old {
+			c.retire(n, whyAge)
+			w.asked.Store(false)
+		}
+		return old
+	})
+	c.pace.lasts = 0
 	c.mu.Unlock()
 	if w.asked.CompareAndSwap(false, true) {
 		c.wakeRun()
@@ -83,14 +91,23 @@ func (c *Sealing) created() uint32 {
 	return unix(time.Now())
 }
 
+// askIfLow asks for the next window if little is left of w.
 func (c *Sealing) askIfLow(ctx context.Context, w *window, now time.Time) {
-	if !w.asked.Load() && w.low(now, &c.o) {
-		c.ask(ctx, w)
+	if w.asked.Load() {
+		return
 	}
+	low, lasts := w.low(now, &c.o)
+	if !low {
+		return
+	}
+	c.mu.Lock()
+	c.pace.lasts = lasts
+	c.mu.Unlock()
+	c.ask(ctx, w)
 }
 
-// fetchAhead fetches the windows that are asked for, and records what nobody waits for.
-func (c *Sealing) fetchAhead(ctx context.Context) {
+// serve fetches the windows that are asked for, and records what nobody waits for.
+func (c *Sealing) serve(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -101,7 +118,7 @@ func (c *Sealing) fetchAhead(ctx context.Context) {
 			continue
 		case <-c.wake:
 		}
-		err := c.fetch(ctx, c.current.Load())
+		err := c.fetchAhead(ctx)
 		if err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed) {
 			c.o.Log.Error("the next data key cannot be made", "error", err)
 		}

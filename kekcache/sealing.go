@@ -62,8 +62,9 @@ type Sealing struct {
 
 	mu       sync.Mutex
 	wrappers []keys.Wrapper
-	next     *window // fetched ahead
-	flight   *flight // the fetch under way; nil if none is
+	next     []*window // fetched ahead, the first to be current in front
+	flight   *flight   // the fetch under way; nil if none is
+	pace     pace
 	closed   bool
 }
 
@@ -101,7 +102,7 @@ func (c *Sealing) Prepare(ctx context.Context) error {
 // Holder returns a new worker's holder.
 func (c *Sealing) Holder() *Holder { return &Holder{cache: c} }
 
-// Close ends the current window and the one that was fetched ahead. Nothing can be sealed afterwards: Take and the others
+// Close ends the current window and those that were fetched ahead. Nothing can be sealed afterwards: Take and the others
 // return ErrClosed. Its error says that the end could not be audited.
 func (c *Sealing) Close() error {
 	c.mu.Lock()
@@ -115,7 +116,9 @@ func (c *Sealing) Close() error {
 // drop ends all windows there are and the fetch under way. The caller holds c.mu.
 func (c *Sealing) drop(why string) {
 	c.retire(c.current.Load(), why)
-	c.retire(c.next, why)
+	for _, w := range c.next {
+		c.retire(w, why)
+	}
 	c.next = nil
 	if f := c.flight; f != nil {
 		f.dropped = why
@@ -170,11 +173,11 @@ func (c *Sealing) turn(spent *window, why string) bool {
 	if c.current.Load() != spent {
 		return true
 	}
-	if c.next == nil {
+	if len(c.next) == 0 {
 		return false
 	}
-	c.enter(c.next)
-	c.next = nil
+	c.enter(c.next[0])
+	c.next = slices.Delete(c.next, 0, 1)
 	c.retire(spent, why)
 	return true
 }

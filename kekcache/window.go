@@ -29,8 +29,8 @@ type softLimits struct {
 	lasts                  time.Duration
 }
 
-// lead is how long before a window is used up the next one is asked for at the latest, at the pace so far: long enough for a
-// key service that is called twice because the first call timed out.
+// lead is how long before a window is used up the next one is asked for at the latest, by age or at the pace so far: long
+// enough for a key service that is called twice because the first call timed out.
 const lead = 5 * time.Second
 
 func newWindow(key *Key, o *SealingOptions) *window {
@@ -38,14 +38,16 @@ func newWindow(key *Key, o *SealingOptions) *window {
 	w.messages.Store(o.Window.Messages)
 	w.bytes.Store(o.Window.Bytes)
 	w.seals.Store(o.maxSeals())
-	// 75 to 90 % of the way, by chance, so that a fleet does not ask its key service at one moment.
+	// 75 to 90 % of the way, by chance, so that a fleet does not ask its key service at one moment; of a short age earlier, so
+	// that there is time for it before Run ends the window.
 	left := 0.10 + 0.15*rand.Float64()
+	lasts := min(lead, o.Window.Age/4)
 	w.soft = softLimits{
-		age:      time.Duration(float64(o.Window.Age) * (1 - left)),
+		age:      min(time.Duration(float64(o.Window.Age)*(1-left)), o.Window.Age-lasts-3*o.Window.tick()),
 		messages: uint64(float64(o.Window.Messages) * left),
 		bytes:    uint64(float64(o.Window.Bytes) * left),
 		seals:    uint64(float64(o.maxSeals()) * left),
-		lasts:    min(lead, o.Window.Age/4),
+		lasts:    lasts,
 	}
 	return w
 }
@@ -59,8 +61,9 @@ func (w *window) age(now time.Time) time.Duration {
 // live says that the window may be sealed under, as far as its age goes.
 func (w *window) live(now time.Time) bool { return !w.ended.Load() && w.age(now) < w.limits.Age }
 
-// low says that the next window should be asked for because little is left of this one, or because it will not last.
-func (w *window) low(now time.Time, o *SealingOptions) bool {
+// low says that the next window should be asked for because little is left of this one, or because it will not last. lasts is how
+// long all of it will last at the pace so far; 0 if that is not known or long enough not to matter.
+func (w *window) low(now time.Time, o *SealingOptions) (low bool, lasts time.Duration) {
 	age := now.Sub(w.entered)
 	for _, l := range [...]struct{ left, all, soft uint64 }{
 		{w.messages.Load(), o.Window.Messages, w.soft.messages},
@@ -68,12 +71,15 @@ func (w *window) low(now time.Time, o *SealingOptions) bool {
 		{w.seals.Load(), o.maxSeals(), w.soft.seals},
 	} {
 		used := l.all - l.left
-		// The pace of the first sixteenth says little.
-		if l.left <= l.soft || used > l.all/16 && float64(age)*float64(l.left)/float64(used) < float64(w.soft.lasts) {
-			return true
+		if used > l.all/16 { // the pace before that says little
+			whole := float64(age) * float64(l.all) / float64(used)
+			if whole-float64(age) < float64(w.soft.lasts) {
+				low, lasts = true, time.Duration(whole)
+			}
 		}
+		low = low || l.left <= l.soft
 	}
-	return false
+	return low, lasts
 }
 
 // block is a reserved part of a window. It belongs to one holder.
