@@ -83,6 +83,7 @@ type outage struct {
 	age   time.Duration
 	kek   *fakeKEK
 	store *fakeStore
+	audit *fakeAudit
 	log   *logged
 	c     *kekcache.Sealing
 	h     *kekcache.Holder
@@ -90,10 +91,10 @@ type outage struct {
 
 func newOutage(t *testing.T) *outage {
 	t.Helper()
-	o := &outage{t: t, age: time.Minute, kek: newKEK("kek"), store: newStore(), log: &logged{}}
+	o := &outage{t: t, age: time.Minute, kek: newKEK("kek"), store: newStore(), audit: &fakeAudit{}, log: &logged{}}
 	o.c = newSealing(t, kekcache.SealingOptions{
 		Wrappers: wrappers(o.kek), Window: kekcache.Window{Age: o.age, Bytes: 1000}, Log: o.log.logger(),
-		Store: o.store, Records: fakeRecords{},
+		Store: o.store, Records: fakeRecords{}, Audit: o.audit,
 	})
 	o.h = o.c.Holder()
 	return o
