@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -107,7 +108,7 @@ func TestMachineSlept(t *testing.T) {
 	}
 }
 
-// TestKeyLeavesNothingBehind: when a DEK leaves the cache, by number or by age, its bytes are cleared, and its cipher goes.
+// TestKeyLeavesNothingBehind: when a DEK leaves the cache, by number, by age or by Reload, its bytes are cleared, and its cipher goes.
 func TestKeyLeavesNothingBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, err := NewOpening(OpeningOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}, MaxKeys: 3, MaxAge: time.Minute})
@@ -158,7 +159,29 @@ func TestKeyLeavesNothingBehind(t *testing.T) {
 		time.Sleep(time.Minute)
 		ask(11) // nobody asks for the old ones
 		left(1)
+		if err := c.Reload([]keys.Unwrapper{plainKEK{}}); err != nil {
+			t.Fatal(err)
+		}
+		left(0)
 	})
+}
+
+// TestRefusalsAreBounded: a flood of forged envelopes takes no more memory than is set aside for it.
+func TestRefusalsAreBounded(t *testing.T) {
+	c, err := NewOpening(OpeningOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range uint32(3 * keptRefusals) {
+		name := binary.BigEndian.AppendUint32(nil, n)
+		none := func() ([]keys.Wrapped, error) { return nil, nil }
+		if _, err := c.Unwrap(t.Context(), make([]byte, chunker.CommitmentSize), name, none); !errors.Is(err, ErrUnknownKey) {
+			t.Fatal(err)
+		}
+	}
+	if n := len(c.refusals.entries); n != keptRefusals || len(c.deks.entries) != 0 || len(c.loads) != 0 {
+		t.Errorf("%d refusals, %d keys, %d loads", n, len(c.deks.entries), len(c.loads))
+	}
 }
 
 // TestMemoryPerKey: the default number of keys takes no more than what is said about it.
