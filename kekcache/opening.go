@@ -22,7 +22,7 @@ type OpeningOptions struct {
 	// that come with the data (FromRecord).
 	Store   Store
 	Records Records
-	MaxKeys int           // unwrapped DEKs kept; default 100,000 (about 40 MiB)
+	MaxKeys int           // unwrapped DEKs kept; default 100,000 (about 30 MiB)
 	MaxAge  time.Duration // how long one is used from when it was unwrapped; default 1 hour
 	Log     *slog.Logger  // what is waited for; nil: none
 	Audit   Auditor       // unwraps; nil: none
