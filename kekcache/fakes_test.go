@@ -63,6 +63,13 @@ func (k *fakeKEK) peak() int {
 	return k.most
 }
 
+// underWay is how many calls are.
+func (k *fakeKEK) underWay() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.busy
+}
+
 // call is what every operation begins with.
 func (k *fakeKEK) call(ctx context.Context) error {
 	k.mu.Lock()

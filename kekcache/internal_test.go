@@ -47,6 +47,22 @@ func TestClocks(t *testing.T) {
 	}
 }
 
+// TestPace: as many windows are fetched ahead as are used up while one is made and Run waits for a processor.
+func TestPace(t *testing.T) {
+	const ms = time.Millisecond
+	for _, test := range []struct {
+		made, lasts time.Duration
+		want        int
+	}{
+		{0, 0, 1}, {time.Second, 0, 1}, {5 * ms, time.Hour, 1}, {5 * ms, 56 * ms, 1}, {5 * ms, 55 * ms, 2}, {5 * ms, 15 * ms, 4},
+		{time.Second, 500 * ms, 3}, {0, time.Nanosecond, 8}, {time.Hour, ms, 8},
+	} {
+		if got := (&pace{made: test.made, lasts: test.lasts}).ahead(); got != test.want {
+			t.Errorf("made in %s, used in %s: %d ahead, want %d", test.made, test.lasts, got, test.want)
+		}
+	}
+}
+
 // TestReserveAtOnce: what is reserved by many at the same time is what there was, to the last.
 func TestReserveAtOnce(t *testing.T) {
 	const holders, limit = 4, 100_000

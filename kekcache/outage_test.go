@@ -114,7 +114,7 @@ func TestRestrictedAsSoonAsOneWaits(t *testing.T) {
 		defer run(t, o.c)()
 		take(t, o.h)
 		o.kek.away()
-		time.Sleep(o.age * 92 / 100)
+		time.Sleep(o.age * 90 / 100)
 		o.state(kekcache.Degraded)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
@@ -129,6 +129,13 @@ func TestRestrictedAsSoonAsOneWaits(t *testing.T) {
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
+		time.Sleep(lastWait) // Run has tried once more
+		take(t, o.h)
+		o.state(kekcache.Restricted)
+		o.kek.fine()
+		time.Sleep(lastWait)
+		o.state(kekcache.Normal)
+		o.logged(3)
 	})
 }
 

@@ -106,6 +106,10 @@ func TestReloadEndsAnOutage(t *testing.T) {
 					t.Errorf("waited %s", waited)
 				}
 				o.state(kekcache.Normal)
+				synctest.Wait()
+				if n := o.kek.underWay(); n != 0 {
+					t.Errorf("%d calls of the old one go on", n)
+				}
 			})
 		})
 	}

@@ -139,6 +139,31 @@ func TestNobodyWaitsAtAnyPace(t *testing.T) {
 	}
 }
 
+// TestBurstAtTheEnd: the pace so far says nothing about a burst, so the next key is there before the last tenth is begun.
+func TestBurstAtTheEnd(t *testing.T) {
+	for name, window := range map[string]kekcache.Window{"messages": {Messages: 1000}, "bytes": {Bytes: 10_000}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				kek := newKEK("kek")
+				kek.set(nil, time.Second)
+				c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(kek), Window: window})
+				defer run(t, c)()
+				h := c.Holder()
+				for range 905 {
+					take(t, h)
+					time.Sleep(time.Second / 2)
+				}
+				for range 500 {
+					take(t, h)
+				}
+				if waits := c.Status().Waits; waits != 1 {
+					t.Errorf("%d calls waited for a key", waits-1)
+				}
+			})
+		})
+	}
+}
+
 // TestBurstThenSilence: what was fetched because of a burst is not kept until it is over its age together with the key before it.
 func TestBurstThenSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -260,6 +260,7 @@ func TestOpeningStatus(t *testing.T) {
 		for n := range byte(8) { // two for each key
 			go func() { _, err := newMessage(100+n/2, "a").unwrap(ctx, c); ended <- err }()
 		}
+		a.set(a.fault(keys.Away), 300*time.Millisecond)
 		for range 100 { // at any time, also while the service is being asked
 			time.Sleep(777 * time.Millisecond)
 			status(kekcache.Restricted, 4)

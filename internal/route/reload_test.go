@@ -33,7 +33,10 @@ func newLive(t *testing.T, open direct, key string) *live {
 		Env{Log: quiet, Stdin: stdin, Stdout: stdout})
 	must(t, err)
 	l := &live{t: t, r: r, in: in, out: bufio.NewReader(out), ended: make(chan error, 1)}
-	go func() { l.ended <- r.Run(t.Context()) }()
+	go func() {
+		l.ended <- r.Run(t.Context())
+		_, _ = stdin.Close(), stdout.Close() // whoever waits for a line hears of it
+	}()
 	return l
 }
 
