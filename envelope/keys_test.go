@@ -52,6 +52,7 @@ func (o *opened) Record(e kekcache.Event) error {
 		o.n++
 	case kekcache.OpWindowClosed:
 		o.n--
+	default:
 	}
 	return nil
 }
@@ -75,7 +76,7 @@ func TestWriterEndsItsKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var out io.Writer = io.Discard
+		out := io.Discard
 		if name == "sink is broken" {
 			out = &brokenAfter{left: 100_000, err: broken}
 		}

@@ -86,6 +86,7 @@ func (a *fakeAudit) balanced(t *testing.T, open int) map[string]int {
 			}
 			there[kid] = false
 			why[e.Why]++
+		default:
 		}
 	}
 	for _, is := range there {

@@ -9,6 +9,9 @@
 // The next DEK is fetched before the current one ends; when it cannot be had, work waits at the limit and
 // nothing is sealed past it.
 //
+// State and Status say how keys can be had, Reload changes the KEKs of a route that runs, and an Auditor is told of each window and
+// unwrap: what it cannot keep is not done.
+//
 // The package must not know what an envelope looks like: key records are bytes that Records writes and
 // reads. It starts no goroutine but those inside Run, which its caller owns.
 package kekcache

@@ -29,9 +29,9 @@ type softLimits struct {
 	lasts                  time.Duration
 }
 
-// lead is how long before a window is used up the next one is asked for at the latest, by age or at the pace so far: long
+// headStart is how long before a window is used up the next one is asked for at the latest, by age or at the pace so far: long
 // enough for a key service that is called twice because the first call timed out.
-const lead = 5 * time.Second
+const headStart = 5 * time.Second
 
 func newWindow(key *Key, o *SealingOptions) *window {
 	w := &window{key: key, born: key.born, bornWall: key.born.Round(0), limits: o.Window}
@@ -41,7 +41,7 @@ func newWindow(key *Key, o *SealingOptions) *window {
 	// 75 to 90 % of the way, by chance, so that a fleet does not ask its key service at one moment; of a short age earlier, so
 	// that there is time for it before Run ends the window.
 	left := 0.10 + 0.15*rand.Float64()
-	lasts := min(lead, o.Window.Age/4)
+	lasts := min(headStart, o.Window.Age/4)
 	w.soft = softLimits{
 		age:      min(time.Duration(float64(o.Window.Age)*(1-left)), o.Window.Age-lasts-3*o.Window.tick()),
 		messages: uint64(float64(o.Window.Messages) * left),
