@@ -21,7 +21,7 @@ func TestReload(t *testing.T) {
 	bothWays(t, func(t *testing.T, start func(*kekcache.Sealing) func()) {
 		audit, a, b := &fakeAudit{}, newKEK("a"), newKEK("b")
 		c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(a), Window: kekcache.Window{Messages: 1000}, Audit: audit})
-		defer start(c)()
+		stop := start(c)
 		idle, busy := c.Holder(), c.Holder()
 		take(t, idle)
 		for range 900 { // the next one has been fetched
@@ -48,11 +48,17 @@ func TestReload(t *testing.T) {
 				t.Fatalf("later sealed for %q", got)
 			}
 		}
-		if closed := audit.balanced(t, 2); closed["reload"] != 2 {
-			t.Error(closed)
+		g, err := c.Fresh(t.Context())
+		if err != nil || !slices.Equal(names(g.Key.Recipients), []string{"b"}) {
+			t.Fatalf("a fresh one for others, or %v", err)
 		}
-		if g, err := c.Fresh(t.Context()); err != nil || !slices.Equal(names(g.Key.Recipients), []string{"b"}) {
-			t.Errorf("a fresh one for others, or %v", err)
+		g.Done()
+		stop()
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		if closed := audit.balanced(t, 0); closed["reload"] != 2 {
+			t.Error(closed)
 		}
 	})
 }
