@@ -38,7 +38,7 @@ func parseFlags() settings {
 	var s settings
 	flag.BoolVar(&s.json, "json", false, "print JSON instead of a table")
 	flag.BoolVar(&s.quick, "quick", false, "less than a minute: shorter measurements and a file of 256 MiB")
-	flag.StringVar(&s.parts, "parts", "file,messages,core,rewrap", "which `parts` to measure")
+	flag.StringVar(&s.parts, "parts", "file,messages,core,rewrap,keys", "which `parts` to measure")
 	flag.Int64Var(&s.size, "size", 4<<10, "size of the file in `MiB`")
 	flag.StringVar(&s.dir, "dir", os.TempDir(), "`folder` for the file and what is made of it: five times its size")
 	flag.StringVar(&s.profile, "cpuprofile", "", "write a processor profile of this process to `file`")
@@ -95,6 +95,7 @@ func measure(ctx context.Context, s *settings) (*Report, error) {
 		{"messages", func() ([]Figure, error) { return measureMessages(ctx, s.budget(5*time.Second)) }},
 		{"core", func() ([]Figure, error) { return measureCore(ctx, s.budget(20*time.Second)) }},
 		{"rewrap", func() ([]Figure, error) { return measureRewrap(ctx, s.budget(20*time.Second)) }},
+		{"keys", func() ([]Figure, error) { return measureKeys(ctx, s.budget(10*time.Second)) }},
 	}
 	report := &Report{Machine: thisMachine()}
 	wanted := strings.Split(s.parts, ",")

@@ -30,11 +30,7 @@ type route struct {
 }
 
 func newRoute(ctx context.Context, profile string) (*route, error) {
-	file, err := local.GenerateAES()
-	if err != nil {
-		return nil, err
-	}
-	kek, err := local.ParseAES(file)
+	kek, err := newKEK()
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +55,14 @@ func newRoute(ctx context.Context, profile string) (*route, error) {
 	ctx, r.stop = context.WithCancel(ctx)
 	r.running.Go(func() { r.sealing.Run(ctx) })
 	return r, nil
+}
+
+func newKEK() (*local.AES, error) {
+	file, err := local.GenerateAES()
+	if err != nil {
+		return nil, err
+	}
+	return local.ParseAES(file)
 }
 
 // close ends the renewal and waits for it.

@@ -8,7 +8,7 @@
 //	IV, 12 bytes:  lease 4 | counter 8     (SP 800-38D, 8.2.1; big-endian)
 //
 // The package must not know what the bytes mean: neither envelopes, nor associated data, nor where
-// keys come from or how long they live. It starts no goroutine and imports the standard library only.
+// keys come from or how long they live. It starts no goroutine and imports the standard library and internal/secret only.
 package chunker
 
 import (
@@ -18,6 +18,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+
+	"github.com/streamcrypt/streamcrypt/internal/secret"
 )
 
 const (
@@ -57,11 +59,15 @@ const (
 // Commitment is HKDF-Expand-SHA-256(key, "streamcrypt/1 commitment", 32). It commits to the key
 // without revealing it; AES-GCM alone does not commit.
 func Commitment(key *[KeySize]byte) [CommitmentSize]byte {
-	out, err := hkdf.Expand(sha256.New, key[:], "streamcrypt/1 commitment", CommitmentSize)
-	if err != nil { // only for an output longer than 255 hashes
-		panic("chunker: internal error: " + err.Error())
-	}
-	return [CommitmentSize]byte(out)
+	var commitment [CommitmentSize]byte
+	secret.Do(func() {
+		out, err := hkdf.Expand(sha256.New, key[:], "streamcrypt/1 commitment", CommitmentSize)
+		if err != nil { // only for an output longer than 255 hashes
+			panic("chunker: internal error: " + err.Error())
+		}
+		commitment = [CommitmentSize]byte(out)
+	})
+	return commitment
 }
 
 func newBlock(key *[KeySize]byte) (cipher.Block, error) {

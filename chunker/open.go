@@ -3,6 +3,8 @@ package chunker
 import (
 	"crypto/cipher"
 	"fmt"
+
+	"github.com/streamcrypt/streamcrypt/internal/secret"
 )
 
 // OpeningKey is a DEK that opens. It is safe for concurrent use.
@@ -16,18 +18,28 @@ type OpeningKey struct {
 // NewOpeningKey makes an opening key of a DEK that was unwrapped and whose Commitment its caller has compared.
 // It keeps no reference to key.
 func NewOpeningKey(key *[KeySize]byte) (*OpeningKey, error) {
-	block, err := newBlock(key)
+	k := &OpeningKey{}
+	var err error
+	secret.Do(func() { err = k.schedule(key) })
 	if err != nil {
 		return nil, err
 	}
-	k := &OpeningKey{}
+	return k, nil
+}
+
+// schedule makes the cipher.
+func (k *OpeningKey) schedule(key *[KeySize]byte) error {
+	block, err := newBlock(key)
+	if err != nil {
+		return err
+	}
 	if k.aead, err = cipher.NewGCM(block); err != nil {
 		k.joined = true
 		if k.aead, err = cipher.NewGCMWithRandomNonce(block); err != nil {
-			return nil, fmt.Errorf("chunker: %w", err)
+			return fmt.Errorf("chunker: %w", err)
 		}
 	}
-	return k, nil
+	return nil
 }
 
 // Open verifies the tag at the end of ciphertext and appends the plaintext to dst. On ErrTampered dst is

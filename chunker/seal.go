@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"sync/atomic"
+
+	"github.com/streamcrypt/streamcrypt/internal/secret"
 )
 
 // SealingKey is a DEK that seals. It is safe for concurrent use; its Sealers are not.
@@ -19,24 +21,34 @@ type SealingKey struct {
 // NewSealingKey makes a sealing key of a DEK that was generated for this process and has sealed nothing yet.
 // Never give it a key that was unwrapped or stored: its nonces start anew. It keeps no reference to key.
 func NewSealingKey(key *[KeySize]byte, nonces Nonces) (*SealingKey, error) {
-	block, err := newBlock(key)
+	k := &SealingKey{nonces: nonces, commitment: Commitment(key)}
+	var err error
+	secret.Do(func() { err = k.schedule(key) })
 	if err != nil {
 		return nil, err
 	}
-	k := &SealingKey{nonces: nonces, commitment: Commitment(key)}
-	switch nonces {
+	return k, nil
+}
+
+// schedule makes the cipher.
+func (k *SealingKey) schedule(key *[KeySize]byte) error {
+	block, err := newBlock(key)
+	if err != nil {
+		return err
+	}
+	switch k.nonces {
 	case Counter:
 		if k.aead, err = cipher.NewGCM(block); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrCounterNonces, err)
+			return fmt.Errorf("%w: %w", ErrCounterNonces, err)
 		}
 	case Random:
 		if k.aead, err = cipher.NewGCMWithRandomNonce(block); err != nil {
-			return nil, fmt.Errorf("chunker: %w", err)
+			return fmt.Errorf("chunker: %w", err)
 		}
 	default:
-		return nil, fmt.Errorf("chunker: unknown kind of nonces %d", nonces)
+		return fmt.Errorf("chunker: unknown kind of nonces %d", k.nonces)
 	}
-	return k, nil
+	return nil
 }
 
 // Commitment returns the key's commitment.

@@ -32,9 +32,11 @@ type lastKey struct {
 	name        []byte // commitment or kid
 	recipients  []byte // encoded
 	uses        int
+	era         uint64 // kekcache's
 }
 
-// maxUses is how often the last key is used before kekcache is asked again, so that keys age there.
+// maxUses is how often the last key is used before kekcache is asked again, so that keys age there. A Reload takes it away
+// at once.
 const maxUses = 4096
 
 // NewOpener returns an Opener.
@@ -90,7 +92,8 @@ func (o *Opener) keyOf(ctx context.Context, e *cms.Envelope) (*chunker.OpeningKe
 	if e.ByReference {
 		name = e.KID
 	}
-	if l := &o.last; l.uses > 0 && l.byReference == e.ByReference && bytes.Equal(l.name, name) && bytes.Equal(l.recipients, e.Recipients) {
+	era := o.keys.Era() // before the key is fetched: a Reload in between makes it one of the past
+	if l := &o.last; l.uses > 0 && l.era == era && l.byReference == e.ByReference && bytes.Equal(l.name, name) && bytes.Equal(l.recipients, e.Recipients) {
 		l.uses--
 		return l.key, nil
 	}
@@ -104,6 +107,7 @@ func (o *Opener) keyOf(ctx context.Context, e *cms.Envelope) (*chunker.OpeningKe
 		name:        append(o.last.name[:0], name...),
 		recipients:  append(o.last.recipients[:0], e.Recipients...),
 		uses:        maxUses,
+		era:         era,
 	}
 	return key, nil
 }

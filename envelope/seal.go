@@ -56,13 +56,13 @@ func (s *Sealer) Bound(n int) int {
 	return n + (n/s.chunkSize+1)*(segmentRoom(s.chunkSize)-s.chunkSize) + cms.MaxHead + s.recipientRoom()
 }
 
-// recipientRoom is the most bytes that the recipients take. Those of the next key are the same KEKs' and so about as long as
-// those of this one.
+// recipientRoom is the most bytes that the recipients take. The next message may be sealed under a key for other KEKs than this
+// one (kekcache's Reload), of which nothing is known but that they keep to the format.
 func (s *Sealer) recipientRoom() int {
-	if s.key == nil {
-		return cms.MaxRecipientSize
+	if s.key != nil && s.key.ByReference {
+		return 0
 	}
-	return min(2*len(s.tail)+256, cms.MaxRecipientSize)
+	return cms.MaxRecipientSize
 }
 
 // Seal appends the envelope of plaintext to dst. p.Created is ignored and written from the clock. It waits while no

@@ -102,8 +102,7 @@ func (w *Writer) readError(err error) error {
 	if err == io.EOF {
 		return nil
 	}
-	w.err = err
-	return err
+	return w.fail(err)
 }
 
 // makeRoom seals the chunk if it is full: more is coming, so it is not the last.
@@ -121,6 +120,7 @@ func (w *Writer) Close() error {
 	}
 	err := w.fail(w.finish())
 	w.err = errClosed
+	w.release()
 	clear(w.chunk[:cap(w.chunk)])
 	return err
 }
@@ -140,8 +140,16 @@ func (w *Writer) finish() error {
 func (w *Writer) fail(err error) error {
 	if err != nil {
 		w.err = err
+		w.release()
 	}
 	return err
+}
+
+// release ends the use of the DEK.
+func (w *Writer) release() {
+	if w.grant != nil {
+		w.grant.Done()
+	}
 }
 
 // flush seals the chunk.

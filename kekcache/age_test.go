@@ -195,7 +195,7 @@ func TestServiceSlowerThanAge(t *testing.T) {
 		})
 		go func() {
 			time.Sleep(time.Minute)
-			if n := kek.count(); n < 5 || n > 12 {
+			if n := kek.count(); n < 10 || n > 16 {
 				t.Errorf("asked %d times in a minute", n)
 			}
 			if c.State() != kekcache.Restricted {

@@ -1,5 +1,13 @@
 package kekcache
 
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/streamcrypt/streamcrypt/keys"
+)
+
 // Op is what an Event tells of.
 type Op string
 
@@ -27,4 +35,53 @@ type Auditor interface {
 	// Record returns when the event is kept. After an error no further window is opened and no DEK unwrapped: what
 	// cannot be recorded is not done.
 	Record(Event) error
+}
+
+// unwrapped audits that d was unwrapped. While that cannot be done it waits, and d is not used.
+func (c *Opening) unwrapped(ctx context.Context, d *dek) error {
+	err := c.record(ctx, Event{Op: OpUnwrapped, KEKs: []string{d.kek}, KID: d.commitment[:KIDSize]})
+	if err != nil {
+		clear(d.key[:])
+	}
+	return err
+}
+
+// refused audits err if it is a refusal, of the DEK whose kid claimed begins with, and returns it.
+func (c *Opening) refused(ctx context.Context, keks []keys.Unwrapper, claimed []byte, d *dek, err error) error {
+	e := Event{Op: OpUnwrapRefused, KID: claimed[:min(KIDSize, len(claimed))]}
+	switch {
+	case errors.Is(err, ErrWrongKey):
+		e.KEKs, e.Why = []string{d.kek}, ErrWrongKey.Error()
+	case errors.Is(err, ErrUnknownKey):
+		e.KEKs, e.Why = names(keks), ErrUnknownKey.Error()
+	default:
+		return err
+	}
+	if cannot := c.record(ctx, e); cannot != nil {
+		return cannot
+	}
+	return err
+}
+
+// record audits e, trying again until it is kept or ctx ends.
+func (c *Opening) record(ctx context.Context, e Event) error {
+	if c.o.Audit == nil {
+		return nil
+	}
+	e.KID = slices.Clone(e.KID)
+	waiter := waiter{h: &c.health}
+	defer waiter.done()
+	for try := 0; ; try++ {
+		err := c.o.Audit.Record(e)
+		if err != nil {
+			err = &auditError{err}
+		}
+		c.health.answered(ctx, theAudit, err)
+		if err == nil {
+			return nil
+		}
+		if err := waiter.pause(ctx, try); err != nil {
+			return err
+		}
+	}
 }

@@ -63,6 +63,19 @@ func (k *fakeKEK) peak() int {
 	return k.most
 }
 
+func (k *fakeKEK) forgetPeak() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.most = 0
+}
+
+// underWay is how many calls are.
+func (k *fakeKEK) underWay() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.busy
+}
+
 // call is what every operation begins with.
 func (k *fakeKEK) call(ctx context.Context) error {
 	k.mu.Lock()

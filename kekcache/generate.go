@@ -5,9 +5,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
+	"github.com/streamcrypt/streamcrypt/internal/secret"
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
@@ -23,17 +25,19 @@ var errLate = errors.New("data key: it took longer to make than it may live")
 // generateUntil makes a DEK, trying again while that can help.
 func (c *Sealing) generateUntil(ctx context.Context) (*Key, error) {
 	for try := 0; ; try++ {
-		key, err := c.generate(ctx)
+		key, err := c.generate(ctx, c.keks())
 		switch {
 		case err == nil:
-			c.made(nil)
-			return key, nil
 		case ctx.Err() != nil: // says nothing about the service
 			return nil, ctx.Err()
 		case !c.passing(err):
 			return nil, err
 		}
-		c.made(err)
+		c.made(ctx, err)
+		_ = c.trail.flush() // an error comes again with the next try
+		if err == nil {
+			return key, nil
+		}
 		if err := backoff(ctx, try); err != nil {
 			return nil, err
 		}
@@ -49,29 +53,22 @@ func (c *Sealing) passing(err error) bool {
 		return true
 	}
 	var store *storeError
-	return c.current.Load() != nil && (isService || errors.As(err, &store))
+	var audit *auditError
+	return c.current.Load() != nil && (isService || errors.As(err, &store) || errors.As(err, &audit))
 }
 
-// generate makes a DEK, has it wrapped for every recipient and, by reference, its record stored.
-func (c *Sealing) generate(ctx context.Context) (*Key, error) {
+// generate makes a DEK, has it wrapped for every recipient and, by reference, its record stored. That it may be used is audited
+// last, and whether anything can be audited is found out first.
+func (c *Sealing) generate(ctx context.Context, keks []keys.Wrapper) (*Key, error) {
+	if err := c.trail.flush(); err != nil {
+		return nil, err
+	}
 	born := time.Now()
-	var dek [chunker.KeySize]byte
-	defer clear(dek[:])
-	recipients, err := c.wrap(ctx, &dek)
+	key, err := c.wrapped(ctx, keks)
 	if err != nil {
 		return nil, err
 	}
-	sealing, err := chunker.NewSealingKey(&dek, c.o.Nonces)
-	if err != nil {
-		return nil, err
-	}
-	key := &Key{
-		Commitment:  sealing.Commitment(),
-		Recipients:  recipients,
-		ByReference: c.o.Store != nil,
-		sealing:     sealing,
-		born:        born,
-	}
+	key.born = born
 	if key.ByReference {
 		if err := c.store(ctx, key); err != nil {
 			return nil, err
@@ -80,15 +77,52 @@ func (c *Sealing) generate(ctx context.Context) (*Key, error) {
 	if time.Since(born) >= c.o.Window.Age {
 		return nil, errLate
 	}
+	if err := c.trail.record(key.event(OpWindowOpened, "")); err != nil {
+		return nil, err
+	}
+	c.quick.Store(time.Since(born) <= quickly)
 	return key, nil
+}
+
+// wrapped makes a DEK and has it wrapped.
+func (c *Sealing) wrapped(ctx context.Context, keks []keys.Wrapper) (key *Key, err error) {
+	secret.Do(func() {
+		var dek [chunker.KeySize]byte
+		defer clear(dek[:])
+		var recipients []keys.Wrapped
+		if recipients, err = c.wrap(ctx, keks, &dek); err != nil {
+			return
+		}
+		var sealing *chunker.SealingKey
+		if sealing, err = chunker.NewSealingKey(&dek, c.o.Nonces); err != nil {
+			return
+		}
+		key = &Key{
+			Commitment:  sealing.Commitment(),
+			Recipients:  recipients,
+			ByReference: c.o.Store != nil,
+			sealing:     sealing,
+			keks:        names(keks),
+		}
+	})
+	return key, err
+}
+
+// names are those of KEKs.
+func names[K interface{ Name() string }](keks []K) []string {
+	all := make([]string, len(keks))
+	for i, k := range keks {
+		all[i] = k.Name()
+	}
+	return all
 }
 
 // wrap fills dek and returns one wrapping per configured KEK, in their order. The first service that generates
 // DEKs does; without one the DEK comes from this process.
-func (c *Sealing) wrap(ctx context.Context, dek *[chunker.KeySize]byte) ([]keys.Wrapped, error) {
-	recipients := make([]keys.Wrapped, len(c.o.Wrappers))
+func (c *Sealing) wrap(ctx context.Context, keks []keys.Wrapper, dek *[chunker.KeySize]byte) ([]keys.Wrapped, error) {
+	recipients := make([]keys.Wrapped, len(keks))
 	generated := -1
-	for i, w := range c.o.Wrappers {
+	for i, w := range keks {
 		if g, ok := w.(keys.Generator); ok {
 			b, wrapped, err := g.Generate(ctx, c.o.Context, nil)
 			if err != nil {
@@ -108,7 +142,7 @@ func (c *Sealing) wrap(ctx context.Context, dek *[chunker.KeySize]byte) ([]keys.
 			return nil, err
 		}
 	}
-	for i, w := range c.o.Wrappers {
+	for i, w := range keks {
 		if i == generated {
 			continue
 		}
@@ -138,17 +172,30 @@ func (c *Sealing) store(ctx context.Context, key *Key) error {
 
 // Fresh returns leave to seal one stream of unknown length under a DEK of its own. The window does not
 // apply; the caller keeps to the hard limits: 2^32 seals (2^31 with random nonces), one of which is the key
-// record's, and 2^40 bytes. It waits while no key can be had, until ctx ends.
+// record's, and 2^40 bytes, and calls Done at the end. It waits while no key can be had, until ctx ends.
 func (c *Sealing) Fresh(ctx context.Context) (*Grant, error) {
-	c.waiting(1)
-	defer c.waiting(-1)
+	if c.isClosed() {
+		return nil, ErrClosed
+	}
+	defer c.waiting()()
 	key, err := c.generateUntil(ctx)
 	if err != nil {
+		c.probe()
 		return nil, err
 	}
 	sealer, err := key.sealing.Lease()
 	if err != nil {
 		return nil, err
 	}
-	return &Grant{Key: key, Sealer: sealer, Created: unix(time.Now())}, nil
+	done := sync.OnceFunc(func() {
+		c.trail.owe(key.event(OpWindowClosed, whyEnd))
+		_ = c.trail.flush() // else it stays owed
+	})
+	return &Grant{Key: key, Sealer: sealer, Created: unix(time.Now()), done: done}, nil
+}
+
+func (c *Sealing) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
 }

@@ -22,6 +22,14 @@ type Grant struct {
 	Key     *Key
 	Sealer  *chunker.Sealer // the holder's own lease of Key
 	Created uint32          // the time, in unix seconds
+	done    func()          // of Fresh; else nil
+}
+
+// Done ends the use of a Grant that Fresh returned; further calls do nothing, as they do for any other.
+func (g *Grant) Done() {
+	if g.done != nil {
+		g.done()
+	}
 }
 
 // Take returns leave to seal one message of size bytes in the given number of seal operations. It waits
@@ -49,18 +57,19 @@ func (h *Holder) refill(ctx context.Context, size, seals uint64) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		w := h.cache.current.Load()
-		if w != nil && w.live(time.Now()) {
+		w, why := h.cache.current.Load(), whyAge
+		if now := time.Now(); w != nil && w.live(now) {
 			if h.window == w {
 				w.giveBack(h.block)
 				h.block = block{}
 			}
-			if b, ok := w.reserve(size, seals); ok {
-				h.cache.askIfLow(w)
+			var b block
+			if b, why = w.reserve(size, seals); why == "" {
+				h.cache.askIfLow(ctx, w, now)
 				return h.use(w, b)
 			}
 		}
-		if err := h.cache.advance(ctx, w); err != nil {
+		if err := h.cache.advance(ctx, w, why); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -46,6 +47,22 @@ func TestClocks(t *testing.T) {
 	}
 }
 
+// TestPace: as many windows are fetched ahead as are used up while one is made and Run waits for a processor.
+func TestPace(t *testing.T) {
+	const ms = time.Millisecond
+	for _, test := range []struct {
+		made, lasts time.Duration
+		want        int
+	}{
+		{0, 0, 1}, {time.Second, 0, 1}, {5 * ms, time.Hour, 1}, {5 * ms, 56 * ms, 1}, {5 * ms, 55 * ms, 2}, {5 * ms, 15 * ms, 4},
+		{time.Second, 500 * ms, 3}, {0, time.Nanosecond, 8}, {time.Hour, ms, 8},
+	} {
+		if got := (&pace{made: test.made, lasts: test.lasts}).ahead(); got != test.want {
+			t.Errorf("made in %s, used in %s: %d ahead, want %d", test.made, test.lasts, got, test.want)
+		}
+	}
+}
+
 // TestReserveAtOnce: what is reserved by many at the same time is what there was, to the last.
 func TestReserveAtOnce(t *testing.T) {
 	const holders, limit = 4, 100_000
@@ -59,8 +76,8 @@ func TestReserveAtOnce(t *testing.T) {
 		wg.Go(func() {
 			<-start
 			for {
-				b, ok := w.reserve(1, 1)
-				if !ok {
+				b, short := w.reserve(1, 1)
+				if short != "" {
 					return
 				}
 				b.messages--
@@ -107,7 +124,7 @@ func TestMachineSlept(t *testing.T) {
 	}
 }
 
-// TestKeyLeavesNothingBehind: when a DEK leaves the cache, by number or by age, its bytes are cleared, and its cipher goes.
+// TestKeyLeavesNothingBehind: when a DEK leaves the cache, by number, by age or by Reload, its bytes are cleared, and its cipher goes.
 func TestKeyLeavesNothingBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, err := NewOpening(OpeningOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}, MaxKeys: 3, MaxAge: time.Minute})
@@ -158,7 +175,29 @@ func TestKeyLeavesNothingBehind(t *testing.T) {
 		time.Sleep(time.Minute)
 		ask(11) // nobody asks for the old ones
 		left(1)
+		if err := c.Reload([]keys.Unwrapper{plainKEK{}}); err != nil {
+			t.Fatal(err)
+		}
+		left(0)
 	})
+}
+
+// TestRefusalsAreBounded: a flood of forged envelopes takes no more memory than is set aside for it.
+func TestRefusalsAreBounded(t *testing.T) {
+	c, err := NewOpening(OpeningOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range uint32(3 * keptRefusals) {
+		name := binary.BigEndian.AppendUint32(nil, n)
+		none := func() ([]keys.Wrapped, error) { return nil, nil }
+		if _, err := c.Unwrap(t.Context(), make([]byte, chunker.CommitmentSize), name, none); !errors.Is(err, ErrUnknownKey) {
+			t.Fatal(err)
+		}
+	}
+	if n := len(c.refusals.entries); n != keptRefusals || len(c.deks.entries) != 0 || len(c.loads) != 0 {
+		t.Errorf("%d refusals, %d keys, %d loads", n, len(c.deks.entries), len(c.loads))
+	}
 }
 
 // TestMemoryPerKey: the default number of keys takes no more than what is said about it.

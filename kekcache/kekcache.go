@@ -9,6 +9,9 @@
 // The next DEK is fetched before the current one ends; when it cannot be had, work waits at the limit and
 // nothing is sealed past it.
 //
+// State and Status say how keys can be had, Reload changes the KEKs of a route that runs, and an Auditor is told of each window and
+// unwrap: what it cannot keep is not done.
+//
 // The package must not know what an envelope looks like: key records are bytes that Records writes and
 // reads. It starts no goroutine but those inside Run, which its caller owns.
 package kekcache
@@ -30,6 +33,8 @@ var (
 	ErrWrongKey = errors.New("wrong-key")
 	// ErrWindow says that a single message is larger than a whole window.
 	ErrWindow = errors.New("too-large: more than a key window")
+	// ErrClosed says that a Sealing was asked for a key after Close.
+	ErrClosed = errors.New("kekcache: closed")
 )
 
 // KIDSize is the size of a DEK's kid: the first bytes of its commitment.
@@ -41,11 +46,17 @@ type Key struct {
 	Recipients  []keys.Wrapped
 	ByReference bool // the recipients stand in a key record, in a store
 	sealing     *chunker.SealingKey
+	keks        []string  // the names of those that wrapped it
 	born        time.Time // before it was asked for; with the monotonic clock
 }
 
 // KID is the first KIDSize bytes of the commitment.
 func (k *Key) KID() [KIDSize]byte { return [KIDSize]byte(k.Commitment[:KIDSize]) }
+
+// event tells of the key.
+func (k *Key) event(op Op, why string) Event {
+	return Event{Op: op, KEKs: k.keks, KID: k.Commitment[:KIDSize:KIDSize], Why: why}
+}
 
 // Window limits what is sealed under one DEK; the first limit reached ends it. Zero means the default.
 type Window struct {

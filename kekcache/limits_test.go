@@ -35,13 +35,7 @@ func takeMany(t *testing.T, c *kekcache.Sealing, holders, takes int, size func(i
 		})
 	}
 	wg.Wait()
-	sum := map[*kekcache.Key]used{}
-	for _, share := range shares {
-		for key, u := range share {
-			sum[key] = used{sum[key].messages + u.messages, sum[key].bytes + u.bytes}
-		}
-	}
-	return sum
+	return sum(shares)
 }
 
 func TestWindowIsNeverOverrun(t *testing.T) {
@@ -63,7 +57,11 @@ func TestWindowIsNeverOverrun(t *testing.T) {
 					}
 					all := takeMany(t, c, holders, takes/holders, varied)
 					checkLimits(t, all, window)
-					if spare := kek.count() - len(all); kek.peak() > 1 || spare < 0 || spare > 1 {
+					most := 1 // more than were used
+					if running {
+						most = 9
+					}
+					if spare := kek.count() - len(all); kek.peak() > 1 || spare < 0 || spare > most {
 						t.Errorf("%d keys were made, up to %d at once; %d were used", kek.count(), kek.peak(), len(all))
 					}
 				})
@@ -164,8 +162,8 @@ func TestMessageLargerThanWindow(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if kek.count() != 2 {
-		t.Errorf("%d keys for two messages", kek.count())
+	if n := kek.count(); n < 2 || n > 3 { // one may be there for the next message
+		t.Errorf("%d keys for two messages", n)
 	}
 }
 

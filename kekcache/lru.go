@@ -57,3 +57,9 @@ func (l *lru[K, V]) drop(key K) {
 		l.dropped(key, e.Value.(*entry[K, V]).value)
 	}
 }
+
+func (l *lru[K, V]) clear() {
+	for e := l.order.Back(); e != nil; e = l.order.Back() {
+		l.drop(e.Value.(*entry[K, V]).key)
+	}
+}

@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
@@ -20,27 +22,37 @@ type OpeningOptions struct {
 	// that come with the data (FromRecord).
 	Store   Store
 	Records Records
-	MaxKeys int           // unwrapped DEKs kept; default 100,000 (about 40 MiB)
+	MaxKeys int           // unwrapped DEKs kept; default 100,000 (about 30 MiB)
 	MaxAge  time.Duration // how long one is used from when it was unwrapped; default 1 hour
 	Log     *slog.Logger  // what is waited for; nil: none
 	Audit   Auditor       // unwraps; nil: none
 }
 
-// keptCiphers is how many ready ciphers are kept; one takes up to 1,280 bytes, a key 32.
-const keptCiphers = 256
+const (
+	// keptCiphers is how many ready ciphers are kept; one takes up to 1,280 bytes, a key 32.
+	keptCiphers = 256
+	// keptRefusals is how many refusals are remembered. They have a cache of their own, so that a flood of forged
+	// envelopes pushes out no key.
+	keptRefusals = 4096
+)
 
-// badFor is how long it is remembered that a wrapped key does not unwrap.
-const badFor = time.Minute
-
-// Opening keeps unwrapped DEKs. A DEK's bytes are cleared when it leaves: pushed out by others, or found to be
-// over its age. It is safe for concurrent use.
+// Opening keeps unwrapped DEKs. A DEK's bytes are cleared when it leaves: pushed out by others, found to be over its age, or
+// dropped by Reload. It is safe for concurrent use.
+//
+// It does not limit how often KEKs are asked by a clock. Each wrapped DEK is unwrapped once, one that does not unwrap is
+// remembered, and a caller has one unwrap under way at a time, so a flood of forged envelopes makes as many unwraps at once
+// as there are workers. What a remote service may be asked in a second is limited where it is called.
 type Opening struct {
-	o OpeningOptions
+	o      OpeningOptions // but for Unwrappers, which Reload changes
+	era    atomic.Uint64  // how many Reloads there were
+	health health
 
-	mu      sync.Mutex
-	deks    *lru[source, *dek]
-	ciphers *lru[source, *chunker.OpeningKey] // of some that are in deks
-	flights map[source]chan struct{}          // loads under way
+	mu         sync.Mutex
+	unwrappers []keys.Unwrapper
+	deks       *lru[source, *dek]
+	ciphers    *lru[source, *chunker.OpeningKey] // of some that are in deks
+	refusals   *lru[source, refusal]
+	loads      map[source]*load // under way
 }
 
 // source is what a DEK was unwrapped from: a kid, or recipients, known by their SHA-256.
@@ -49,19 +61,19 @@ type source struct {
 	name   [sha256.Size]byte // of a kid only the first KIDSize bytes are used
 }
 
-// dek is an unwrapped DEK, or that there is none.
+// dek is an unwrapped DEK.
 type dek struct {
 	key        [chunker.KeySize]byte
 	commitment [chunker.CommitmentSize]byte
 	expires    time.Time
-	bad        error
+	kek        string // the name of the KEK that unwrapped it
 }
 
 // NewOpening validates o.
 func NewOpening(o OpeningOptions) (*Opening, error) {
 	switch {
 	case len(o.Unwrappers) == 0:
-		return nil, errors.New("no key to decrypt with")
+		return nil, errNoUnwrapper
 	case o.Store != nil && o.Records == nil:
 		return nil, errors.New("kekcache: a store needs Records")
 	case o.MaxKeys < 0:
@@ -79,9 +91,12 @@ func NewOpening(o OpeningOptions) (*Opening, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	c := &Opening{
-		o:       o,
-		ciphers: newLRU[source, *chunker.OpeningKey](keptCiphers, nil),
-		flights: map[source]chan struct{}{},
+		o:          o,
+		health:     health{log: o.Log, away: map[dependency]error{}},
+		unwrappers: slices.Clone(o.Unwrappers),
+		ciphers:    newLRU[source, *chunker.OpeningKey](keptCiphers, nil),
+		refusals:   newLRU[source, refusal](keptRefusals, nil),
+		loads:      map[source]*load{},
 	}
 	c.deks = newLRU(o.MaxKeys, func(from source, d *dek) {
 		clear(d.key[:])
@@ -89,6 +104,8 @@ func NewOpening(o OpeningOptions) (*Opening, error) {
 	})
 	return c, nil
 }
+
+var errNoUnwrapper = errors.New("no key to decrypt with")
 
 // Unwrap returns the DEK of a self-contained envelope with this commitment, of CommitmentSize bytes. encoded are the
 // recipients as they stand in the envelope; the same bytes were unwrapped before or parse returns what they say. The errors
@@ -98,12 +115,13 @@ func (c *Opening) Unwrap(ctx context.Context, commitment, encoded []byte, parse 
 	if len(commitment) != chunker.CommitmentSize {
 		return nil, ErrWrongKey
 	}
-	return c.get(ctx, source{name: sha256.Sum256(encoded)}, commitment, func(d *dek) error {
+	from := source{name: sha256.Sum256(encoded)}
+	return c.get(ctx, from, commitment, func(ctx context.Context, keks []keys.Unwrapper, d *dek) error {
 		recipients, err := parse()
 		if err != nil {
 			return err
 		}
-		return c.unwrapAny(ctx, recipients, d)
+		return c.unwrapAny(ctx, keks, recipients, d)
 	})
 }
 
@@ -115,91 +133,58 @@ func (c *Opening) Lookup(ctx context.Context, kid []byte) (*chunker.OpeningKey, 
 	}
 	from := source{record: true}
 	copy(from.name[:], kid)
-	return c.get(ctx, from, kid, func(d *dek) error { return c.fromStore(ctx, [KIDSize]byte(kid), d) })
+	return c.get(ctx, from, kid, func(ctx context.Context, keks []keys.Unwrapper, d *dek) error {
+		return c.fromStore(ctx, keks, [KIDSize]byte(kid), d)
+	})
 }
 
-// get finds the DEK in the cache or has it loaded, by one caller however many ask, and compares its commitment
-// with want, of which the envelope may show only a prefix.
-func (c *Opening) get(ctx context.Context, from source, want []byte, load func(*dek) error) (*chunker.OpeningKey, error) {
-	for {
-		c.mu.Lock()
-		if d, ok := c.find(from, time.Now()); ok {
-			defer c.mu.Unlock()
-			return c.cipher(from, d, want)
-		}
-		wait := c.flights[from]
-		if wait == nil {
-			c.flights[from] = make(chan struct{})
-		}
-		c.mu.Unlock()
-		if wait == nil {
-			return c.lead(from, want, load)
-		}
-		select {
-		case <-wait:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+// FromRecord returns the DEK of a key record that came with the data, in front of an envelope by reference with
+// this kid, instead of from a store. The DEK is not kept. Its errors are those of Unwrap, and Decode's.
+func (c *Opening) FromRecord(ctx context.Context, record, kid []byte) (*chunker.OpeningKey, error) {
+	if c.o.Records == nil {
+		return nil, ErrUnknownKey
 	}
-}
-
-// find looks into the cache, and drops what is over its age: the one asked for, and those used longest ago. So none
-// stays for longer than twice its age while the cache is in use. The caller holds the lock.
-func (c *Opening) find(from source, now time.Time) (*dek, bool) {
-	d, ok := c.deks.get(from)
-	if ok && !now.Before(d.expires) {
-		c.deks.drop(from)
-		ok = false
-	}
-	for {
-		key, old, some := c.deks.oldest()
-		if !some || now.Before(old.expires) {
-			return d, ok
-		}
-		c.deks.drop(key)
-	}
-}
-
-// lead is the load for which the others wait.
-func (c *Opening) lead(from source, want []byte, load func(*dek) error) (*chunker.OpeningKey, error) {
-	defer c.land(from)
-	d := &dek{}
-	age := c.o.MaxAge
-	switch err := load(d); {
-	case errors.Is(err, ErrUnknownKey) && !from.record: // a record may yet come, recipients stay as they are
-		d.bad, age = err, min(badFor, age)
-	case err != nil:
-		return nil, err
-	}
-	d.expires = time.Now().Add(age)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.deks.put(from, d)
-	return c.cipher(from, d, want)
-}
-
-func (c *Opening) land(from source) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	close(c.flights[from])
-	delete(c.flights, from)
-}
-
-// cipher returns d ready for use. The caller holds the lock.
-func (c *Opening) cipher(from source, d *dek, want []byte) (*chunker.OpeningKey, error) {
-	if d.bad != nil {
-		return nil, d.bad
-	}
-	if string(d.commitment[:len(want)]) != string(want) { // neither is secret
-		return nil, ErrWrongKey
-	}
-	if k, ok := c.ciphers.get(from); ok {
-		return k, nil
-	}
-	k, err := chunker.NewOpeningKey(&d.key)
+	commitment, recipients, err := c.o.Records.Decode(record)
 	if err != nil {
 		return nil, err
 	}
-	c.ciphers.put(from, k)
-	return k, nil
+	keks := c.keks()
+	var d dek
+	defer clear(d.key[:])
+	if err := c.verified(ctx, keks, commitment, recipients, kid, &d); err != nil {
+		return nil, c.refused(ctx, keks, kid, &d, err)
+	}
+	return chunker.NewOpeningKey(&d.key)
+}
+
+// Reload has DEKs unwrapped by other KEKs from now on, or by the same ones read anew. All DEKs that are kept are dropped, since
+// a KEK that was removed may have unwrapped them, and so is what was refused; loads under way begin again.
+func (c *Opening) Reload(unwrappers []keys.Unwrapper) error {
+	if len(unwrappers) == 0 {
+		return errNoUnwrapper
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unwrappers = slices.Clone(unwrappers)
+	c.era.Add(1)
+	c.deks.clear()
+	c.refusals.clear()
+	for _, l := range c.loads {
+		l.cancel()
+	}
+	c.health.forget()
+	return nil
+}
+
+// Era changes when a key that was returned earlier must be asked for again: with each Reload. It costs less than to ask.
+func (c *Opening) Era() uint64 { return c.era.Load() }
+
+// Status says whether somebody waits for a key or store service, and for how many keys.
+func (c *Opening) Status() Status { return c.health.status() }
+
+// keks returns the KEKs that unwrap now.
+func (c *Opening) keks() []keys.Unwrapper {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.unwrappers
 }

@@ -71,12 +71,19 @@ func TestOutage(t *testing.T) {
 	}
 }
 
+// lastWait is the longest wait between two tries.
+const lastWait = 2500 * time.Millisecond
+
+// mostWaits is how often a service that is away is asked in a span, at most.
+func mostWaits(span time.Duration) int { return int(2*span/lastWait) + 10 }
+
 // outage is a cache whose services can be made to fail.
 type outage struct {
 	t     *testing.T
 	age   time.Duration
 	kek   *fakeKEK
 	store *fakeStore
+	audit *fakeAudit
 	log   *logged
 	c     *kekcache.Sealing
 	h     *kekcache.Holder
@@ -84,10 +91,10 @@ type outage struct {
 
 func newOutage(t *testing.T) *outage {
 	t.Helper()
-	o := &outage{t: t, age: time.Minute, kek: newKEK("kek"), store: newStore(), log: &logged{}}
+	o := &outage{t: t, age: time.Minute, kek: newKEK("kek"), store: newStore(), audit: &fakeAudit{}, log: &logged{}}
 	o.c = newSealing(t, kekcache.SealingOptions{
 		Wrappers: wrappers(o.kek), Window: kekcache.Window{Age: o.age, Bytes: 1000}, Log: o.log.logger(),
-		Store: o.store, Records: fakeRecords{},
+		Store: o.store, Records: fakeRecords{}, Audit: o.audit,
 	})
 	o.h = o.c.Holder()
 	return o
@@ -107,7 +114,7 @@ func TestRestrictedAsSoonAsOneWaits(t *testing.T) {
 		defer run(t, o.c)()
 		take(t, o.h)
 		o.kek.away()
-		time.Sleep(o.age * 92 / 100)
+		time.Sleep(o.age * 90 / 100)
 		o.state(kekcache.Degraded)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
@@ -122,6 +129,13 @@ func TestRestrictedAsSoonAsOneWaits(t *testing.T) {
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
+		time.Sleep(lastWait) // Run has tried once more
+		take(t, o.h)
+		o.state(kekcache.Restricted)
+		o.kek.fine()
+		time.Sleep(lastWait)
+		o.state(kekcache.Normal)
+		o.logged(3)
 	})
 }
 
@@ -176,10 +190,10 @@ func TestOutageWithoutRun(t *testing.T) {
 		if take(t, o.h).Key == first {
 			t.Error("the old key past its age")
 		}
-		if waited := time.Since(before); waited < time.Hour || waited > time.Hour+6*time.Second {
+		if waited := time.Since(before); waited < time.Hour || waited > time.Hour+lastWait {
 			t.Errorf("waited %s", waited)
 		}
-		if n := o.kek.count(); n < 3600/5 || n > 3600/2+20 {
+		if n := o.kek.count(); n < mostWaits(time.Hour)/2 || n > mostWaits(time.Hour) {
 			t.Errorf("asked %d times in an hour", n)
 		}
 	})

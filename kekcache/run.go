@@ -2,6 +2,8 @@ package kekcache
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -12,14 +14,17 @@ import (
 // scheduled, and then no Holder more than its block of at most 1,024 messages.
 func (c *Sealing) Run(ctx context.Context) {
 	var ahead sync.WaitGroup
-	ahead.Go(func() { c.fetchAhead(ctx) })
+	ahead.Go(func() { c.serve(ctx) })
 	c.keepTime(ctx)
 	ahead.Wait()
 }
 
+// tick is how often Run looks at the clock.
+func (w *Window) tick() time.Duration { return min(time.Second, w.Age/64) }
+
 // keepTime spares every Take a look at the clock.
 func (c *Sealing) keepTime(ctx context.Context) {
-	period := min(time.Second, c.o.Window.Age/64)
+	period := c.o.Window.tick()
 	ticker := time.NewTicker(period)
 	defer ticker.Stop()
 	c.tick(period)
@@ -47,7 +52,26 @@ func (c *Sealing) tick(period time.Duration) {
 	if age := w.age(now); age+2*period >= w.limits.Age {
 		w.ended.Store(true)
 	} else if age >= w.soft.age {
-		c.ask(w)
+		c.renew(w)
+	}
+}
+
+// renew asks for the next window because of w's age. One that was fetched long ago, because w seemed to be used up soon, would
+// be over its own age when w is; it is given up for a new one.
+func (c *Sealing) renew(w *window) {
+	c.mu.Lock()
+	c.next = slices.DeleteFunc(c.next, func(n *window) bool {
+		old := n.born.Sub(w.born) < w.limits.Age/8
+		if old {
+			c.retire(n, whyAge)
+			w.asked.Store(false)
+		}
+		return old
+	})
+	c.pace.lasts = 0
+	c.mu.Unlock()
+	if w.asked.CompareAndSwap(false, true) {
+		c.wakeRun()
 	}
 }
 
@@ -67,30 +91,35 @@ func (c *Sealing) created() uint32 {
 	return unix(time.Now())
 }
 
-func (c *Sealing) askIfLow(w *window) {
-	if w.low() {
-		c.ask(w)
+// askIfLow asks for the next window if little is left of w.
+func (c *Sealing) askIfLow(ctx context.Context, w *window, now time.Time) {
+	if w.asked.Load() {
+		return
 	}
+	low, lasts := w.low(now, &c.o)
+	if !low {
+		return
+	}
+	c.mu.Lock()
+	c.pace.lasts = lasts
+	c.mu.Unlock()
+	c.ask(ctx, w)
 }
 
-// ask wakes fetchAhead, once per window.
-func (c *Sealing) ask(w *window) {
-	if !w.asked.Load() && w.asked.CompareAndSwap(false, true) {
-		select {
-		case c.wake <- struct{}{}:
-		default:
-		}
-	}
-}
-
-func (c *Sealing) fetchAhead(ctx context.Context) {
+// serve fetches the windows that are asked for, and records what nobody waits for.
+func (c *Sealing) serve(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			_ = c.trail.flush() // else it stays owed
 			return
+		case <-c.trail.wake:
+			_ = c.trail.flush() // an error comes again with the next key
+			continue
 		case <-c.wake:
 		}
-		if err := c.fetch(ctx, c.current.Load()); err != nil && ctx.Err() == nil {
+		err := c.fetchAhead(ctx)
+		if err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed) {
 			c.o.Log.Error("the next data key cannot be made", "error", err)
 		}
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/keys"
@@ -24,6 +26,19 @@ type SealingOptions struct {
 	Audit   Auditor      // windows and state changes; nil: none
 }
 
+// maxWrappers is how many recipients an envelope has at most.
+const maxWrappers = 16
+
+func checkWrappers(wrappers []keys.Wrapper) error {
+	switch {
+	case len(wrappers) == 0:
+		return errors.New("no key to encrypt to")
+	case len(wrappers) > maxWrappers:
+		return errors.New("more than 16 keys to encrypt to")
+	}
+	return nil
+}
+
 // maxSeals is how often messages may be sealed under one DEK. One seal is kept for the key record.
 func (o *SealingOptions) maxSeals() uint64 {
 	if o.Nonces == chunker.Random {
@@ -34,36 +49,46 @@ func (o *SealingOptions) maxSeals() uint64 {
 
 // Sealing keeps the current DEK for sealing. It is safe for concurrent use.
 type Sealing struct {
-	o       SealingOptions
+	o       SealingOptions // but for Wrappers, which Reload changes
 	current atomic.Pointer[window]
 	now     atomic.Uint32 // unix seconds, while ticking
 	ticking atomic.Bool   // Run keeps now, and ends windows by age
+	quick   atomic.Bool   // the last DEK was made in no more than quickly
 	wake    chan struct{} // the current window is low
 	status  status
+	trail   *trail
+
+	reloading sync.Mutex // one Reload at a time
 
 	mu       sync.Mutex
-	next     *window       // fetched ahead
-	fetching chan struct{} // closed when the fetch under way has ended; nil if none is
+	wrappers []keys.Wrapper
+	next     []*window // fetched ahead, the first to be current in front
+	flight   *flight   // the fetch under way; nil if none is
+	pace     pace
+	closed   bool
 }
 
 // NewSealing validates o. No key service is called before Prepare or the first Take.
 func NewSealing(o SealingOptions) (*Sealing, error) {
-	var err error
-	switch {
-	case len(o.Wrappers) == 0:
-		return nil, errors.New("no key to encrypt to")
-	case len(o.Wrappers) > 16:
-		return nil, errors.New("more than 16 keys to encrypt to")
-	case o.Store != nil && o.Records == nil:
+	if err := checkWrappers(o.Wrappers); err != nil {
+		return nil, err
+	}
+	if o.Store != nil && o.Records == nil {
 		return nil, errors.New("kekcache: a store needs Records")
 	}
+	var err error
 	if o.Window, err = o.Window.withDefaults(); err != nil {
 		return nil, err
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Sealing{o: o, wake: make(chan struct{}, 1)}, nil
+	return &Sealing{
+		o:        o,
+		wrappers: slices.Clone(o.Wrappers),
+		wake:     make(chan struct{}, 1),
+		trail:    newTrail(o.Audit),
+	}, nil
 }
 
 // Prepare fetches the first DEK. Unlike later on, a key that is gone is an error at once.
@@ -71,72 +96,94 @@ func (c *Sealing) Prepare(ctx context.Context) error {
 	if c.current.Load() != nil {
 		return nil
 	}
-	return c.advance(ctx, nil)
+	return c.advance(ctx, nil, "")
 }
 
 // Holder returns a new worker's holder.
 func (c *Sealing) Holder() *Holder { return &Holder{cache: c} }
 
-// advance makes the next window current, unless spent no longer is. It may be over its age by then; who takes from it
-// looks.
-func (c *Sealing) advance(ctx context.Context, spent *window) error {
-	c.waiting(1)
-	defer c.waiting(-1)
-	for c.current.Load() == spent {
+// Close ends the current window and those that were fetched ahead. Nothing can be sealed afterwards: Take and the others
+// return ErrClosed. Its error says that the end could not be audited.
+func (c *Sealing) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	c.drop(whyEnd)
+	c.current.Store(nil)
+	c.mu.Unlock()
+	return c.trail.flush()
+}
+
+// drop ends all windows there are and the fetch under way. The caller holds c.mu.
+func (c *Sealing) drop(why string) {
+	c.retire(c.current.Load(), why)
+	for _, w := range c.next {
+		c.retire(w, why)
+	}
+	c.next = nil
+	if f := c.flight; f != nil {
+		f.dropped = why
+		f.cancel()
+		close(f.done)
+		c.flight = nil
+	}
+}
+
+// Why a window was closed, in an Event.
+const (
+	whyAge      = "age"
+	whyMessages = "messages"
+	whyBytes    = "bytes"
+	whySeals    = "seals"
+	whyReload   = "reload"
+	whyEnd      = "end"
+)
+
+// retire ends a window, also for those who hold blocks of it. It is called once for each that was opened, when it is taken
+// out of current or next. The caller holds c.mu.
+func (c *Sealing) retire(w *window, why string) {
+	if w == nil {
+		return
+	}
+	w.ended.Store(true)
+	c.trail.owe(w.key.event(OpWindowClosed, why))
+}
+
+// advance makes the next window current, unless spent no longer is. why says which limit ended spent. The new one may
+// be over its age by then; who takes from it looks.
+func (c *Sealing) advance(ctx context.Context, spent *window, why string) error {
+	if c.turn(spent, why) {
+		return nil
+	}
+	defer c.waiting()()
+	for {
 		if err := c.fetch(ctx, spent); err != nil {
+			c.probe()
 			return err
 		}
-		c.mu.Lock()
-		if w := c.next; w != nil && c.current.Load() == spent {
-			c.next = nil
-			if spent != nil {
-				spent.ended.Store(true) // also for those who hold blocks of it: Run minds the age of the current one only
-			}
-			c.current.Store(w)
-		}
-		c.mu.Unlock()
-	}
-	return nil
-}
-
-// fetch sees to it that the window after spent is there: as the next one, or current by now. However many ask, one
-// fetches; when its fetch ends without a window, as when its context does, another one takes over.
-func (c *Sealing) fetch(ctx context.Context, spent *window) error {
-	for {
-		c.mu.Lock()
-		there, wait := c.next != nil || c.current.Load() != spent, c.fetching
-		if !there && wait == nil {
-			c.fetching = make(chan struct{})
-		}
-		c.mu.Unlock()
-		switch {
-		case there:
+		if c.turn(spent, why) {
 			return nil
-		case wait == nil:
-			return c.lead(ctx)
-		}
-		select {
-		case <-wait:
-		case <-ctx.Done():
-			return ctx.Err()
 		}
 	}
 }
 
-// lead is the fetch for which the others wait.
-func (c *Sealing) lead(ctx context.Context) error {
-	var next *window
-	defer func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.next = next
-		close(c.fetching)
-		c.fetching = nil
-	}()
-	key, err := c.generateUntil(ctx)
-	if err != nil {
-		return err
+// turn makes the next window current if it is there, and says whether spent is current no more.
+func (c *Sealing) turn(spent *window, why string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current.Load() != spent {
+		return true
 	}
-	next = newWindow(key, &c.o)
-	return nil
+	if len(c.next) == 0 {
+		return false
+	}
+	c.enter(c.next[0])
+	c.next = slices.Delete(c.next, 0, 1)
+	c.retire(spent, why)
+	return true
+}
+
+// enter makes w current. The caller holds c.mu.
+func (c *Sealing) enter(w *window) {
+	w.entered = time.Now()
+	c.current.Store(w)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -49,6 +50,9 @@ type program struct {
 	screen *progress.Screen
 	mode   progress.Mode
 	app    *kong.Application
+
+	args    []string
+	hangups *hangups
 }
 
 // run is the whole program but for the process: it returns the exit code.
@@ -71,9 +75,17 @@ func execute(ctx context.Context, args []string, std stdio) error {
 	if err != nil {
 		return usage(err)
 	}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	hangups := watchHangups(func() {
+		fmt.Fprintf(std.err, ending, "hangup signal received")
+		end()
+	})
+	defer hangups.stop()
 	screen := progress.NewScreen(std.err)
 	p := &program{
 		stdio: std, ctx: ctx, screen: screen, log: newLogger(screen, c.LogLevel), mode: c.Progress, app: parser.Model,
+		args: args, hangups: hangups,
 	}
 	p.warnOfVariables(os.Environ())
 	return selected.Run(p)

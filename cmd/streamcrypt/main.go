@@ -14,6 +14,9 @@
 //
 // A second signal ends the process at once, and its code is then what the system makes of that. It may leave a temporary
 // file (.streamcrypt-….tmp) beside an output, with what had been written.
+//
+// SIGHUP has a route of records load its keys anew, unless standard error is a terminal: there, and for everything else, it
+// is a signal to end.
 package main
 
 import (
@@ -24,22 +27,21 @@ import (
 	"syscall"
 )
 
+// ending is what is said of a signal.
+const ending = "streamcrypt: %v: ending; another one ends at once\n"
+
 func main() { os.Exit(realMain()) }
 
 func realMain() int {
 	// A closed pipe is an error of whoever writes to it. The default, to die of it, would leave a temporary file behind.
 	signal.Ignore(syscall.SIGPIPE)
-	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // nohup means to outlive the terminal
-		ends = append(ends, syscall.SIGHUP)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), ends...)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	said := make(chan struct{})
 	unsaid := context.AfterFunc(ctx, func() {
 		defer close(said)
 		stop() // a second signal does what it would without us
-		fmt.Fprintf(os.Stderr, "streamcrypt: %v: ending; another one ends at once\n", context.Cause(ctx))
+		fmt.Fprintf(os.Stderr, ending, context.Cause(ctx))
 	})
 	code := run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr})
 	if !unsaid() {

@@ -31,6 +31,8 @@ type resourceFlags struct {
 	Grace   time.Duration `placeholder:"TIME" group:"Resources" help:"How long writes may go on after a signal; default: 10s."`
 }
 
+func (f *fromFlags) keyURLs() []string { return f.Key }
+
 func (f *fromFlags) config() route.Config {
 	c := route.Config{
 		From: f.From, Keys: f.Key, Bind: f.Bind, KeyStore: f.Keystore,
@@ -89,6 +91,7 @@ func (p *program) runRoute(open opener, c route.Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 
+	defer p.reloadKeys(r)()
 	reporter := p.watch(r, p.mode)
 	started := time.Now()
 	err = r.Run(p.ctx)

@@ -21,6 +21,7 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"streamcrypt"
 //
 //	exits N program args...     fails unless the program ends with code N
 //	live program args...        gives it one line of input, sees one come out, and sends a signal
+//	reload OLD NEW program args...  gives it a line, replaces file OLD by NEW, sends SIGHUP, and gives it another line
 //	stuck program args...       gives it one message that is more than its output takes, and sends two signals
 //	flip FILE N                 flips the lowest bit of byte N
 //	truncate FILE N             cuts FILE to N bytes
@@ -36,7 +37,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "live": live, "stuck": stuck, "flip": flip, "truncate": truncate,
+			"exits": exits, "live": live, "reload": reload, "stuck": stuck, "flip": flip, "truncate": truncate,
 		},
 	})
 }
@@ -110,6 +111,35 @@ func live(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%v\n%s", err, messages)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs("live.out"), append([]byte(line), rest...), 0o600))
+}
+
+func reload(ts *testscript.TestScript, _ bool, args []string) {
+	p := start(ts, args[2:])
+	var lines []string
+	carry := func(value string) {
+		_, err := io.WriteString(p.in, `{"value":"`+value+`"}`+"\n")
+		ts.Check(err)
+		line, err := p.out.ReadString('\n')
+		ts.Check(err)
+		lines = append(lines, line)
+	}
+	carry("one")
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(ts.ReadFile(args[1])), 0o600))
+	ts.Check(p.Process.Signal(syscall.SIGHUP))
+	said, err := p.err.ReadString('\n')
+	for err == nil && !strings.Contains(said, "loaded anew") {
+		said, err = p.err.ReadString('\n')
+	}
+	ts.Check(err)
+	carry("two")
+	ts.Check(p.in.Close())
+	_, err = io.Copy(io.Discard, p.err)
+	ts.Check(err)
+	ts.Check(p.Wait())
+	for i, line := range lines {
+		ts.Check(os.WriteFile(ts.MkAbs("reload"+strconv.Itoa(i+1)), []byte(line), 0o600))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("reload.said"), []byte(said), 0o600))
 }
 
 func stuck(ts *testscript.TestScript, _ bool, args []string) {

@@ -33,6 +33,14 @@ func testDir(t *testing.T) {
 	writeFile(t, "x.pub", pub)
 }
 
+// newRSA is an RSA key of the smallest size.
+func newRSA(t *testing.T) []byte {
+	t.Helper()
+	key, err := local.GenerateRSA(local.MinRSABits)
+	must(t, err)
+	return key
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

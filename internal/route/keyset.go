@@ -12,6 +12,7 @@ import (
 )
 
 // sealing loads the keys to encrypt to and makes the first data key: a wrong key file is an error before anything is read.
+// The caller closes it.
 func (p *plan) sealing(ctx context.Context, records bool) (*kekcache.Sealing, error) {
 	wrappers, err := kek.Wrappers(ctx, p.Keys, p.env.Log)
 	if err != nil {

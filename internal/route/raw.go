@@ -34,7 +34,7 @@ const rawMemory = 48 << 20
 
 func openRaw(ctx context.Context, p *plan, closers *closers) (*raw, error) {
 	r := &raw{name: p.from.name, memory: rawMemory}
-	if err := r.openCopy(ctx, p); err != nil {
+	if err := r.openCopy(ctx, p, closers); err != nil {
 		return nil, err
 	}
 	var err error
@@ -52,7 +52,7 @@ func openRaw(ctx context.Context, p *plan, closers *closers) (*raw, error) {
 }
 
 // openCopy loads the keys and says how bytes get from in to out.
-func (r *raw) openCopy(ctx context.Context, p *plan) error {
+func (r *raw) openCopy(ctx context.Context, p *plan, closers *closers) error {
 	if p.do == rewrap {
 		return r.openRewrap(ctx, p)
 	}
@@ -61,6 +61,7 @@ func (r *raw) openCopy(ctx context.Context, p *plan) error {
 		if err != nil {
 			return err
 		}
+		closers.add(keys.Close)
 		sealer, err := envelope.NewSealer(keys, envelope.SealerOptions{Context: p.context, ChunkSize: int(p.ChunkSize)})
 		r.copy = func(ctx context.Context) error { return r.seal(ctx, sealer) }
 		return err

@@ -20,6 +20,7 @@ type records struct {
 	options pipeline.Options
 	memory  int64
 	sealing *kekcache.Sealing // nil unless sealing
+	load    loadKeys
 	stats   pipeline.Stats
 	gates   transform.GateStats
 	rewraps rewraps // of a route that rewraps
@@ -48,6 +49,8 @@ func (r *records) openSealing(ctx context.Context, o *opener) (err error) {
 	if r.sealing, err = o.sealing(ctx, true); err != nil {
 		return err
 	}
+	o.closers.add(r.sealing.Close)
+	r.load = o.reloadSealing(r.sealing)
 	// A seq's end records are sealed by a lease of their own.
 	ends, err := envelope.NewSealer(r.sealing, envelope.SealerOptions{Context: o.context, ChunkSize: int(o.ChunkSize)})
 	if err != nil {
@@ -78,6 +81,7 @@ func (r *records) openOpening(ctx context.Context, o *opener) error {
 	if err != nil {
 		return err
 	}
+	r.load = o.reloadOpening(opening)
 	ends := envelope.NewOpener(opening, envelope.OpenerOptions{Context: o.context})
 	if err := r.openEnds(ctx, o, openedArchive(ends)); err != nil {
 		return err

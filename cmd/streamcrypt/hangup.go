@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/streamcrypt/streamcrypt/internal/route"
+)
+
+// hangups gives SIGHUP to who has a use for it. Else it ends the program, as the closing of its terminal is meant to.
+type hangups struct {
+	signals chan os.Signal
+	end     func()
+	done    sync.WaitGroup
+
+	mu  sync.Mutex // held while use runs
+	use func()     // nil: end
+}
+
+// watchHangups calls end at a SIGHUP, until stop is called; a second one then does what it would without us. Under nohup, which
+// means to outlive the terminal, there are none.
+func watchHangups(end func()) *hangups {
+	h := &hangups{signals: make(chan os.Signal, 1), end: end}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(h.signals, syscall.SIGHUP)
+	}
+	h.done.Go(func() {
+		for range h.signals {
+			h.act()
+		}
+	})
+	return h
+}
+
+func (h *hangups) act() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.use == nil {
+		signal.Stop(h.signals)
+		h.end()
+		return
+	}
+	h.use()
+}
+
+// stop waits until nothing of h runs any longer.
+func (h *hangups) stop() {
+	signal.Stop(h.signals)
+	close(h.signals)
+	h.done.Wait()
+}
+
+// divert has SIGHUP call use instead, until release is called, which waits for the last call.
+func (h *hangups) divert(use func()) (release func()) {
+	set := func(use func()) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.use = use
+	}
+	set(use)
+	return func() { set(nil) }
+}
+
+// reloadKeys has a SIGHUP load the keys of r anew, until stop is called: other processes are told so to read their configuration again.
+// Where somebody looks on, a hang-up means that the terminal is closed, and ends the run.
+func (p *program) reloadKeys(r *route.Route) (stop func()) {
+	if !r.Reloads() || p.screen.Terminal() {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(p.ctx)
+	release := p.hangups.divert(func() {
+		urls, err := p.keyURLs()
+		if err == nil {
+			err = r.Reload(ctx, urls)
+		}
+		if err != nil {
+			p.log.Error("keys not loaded anew; those in use stay", "error", err)
+		}
+	})
+	return func() {
+		cancel()
+		release()
+	}
+}
+
+// keyURLs reads command line and configuration again, for the keys alone.
+func (p *program) keyURLs() ([]string, error) {
+	parser, err := newParser(&cli{}, stdio{out: io.Discard, err: io.Discard})
+	if err != nil {
+		return nil, err
+	}
+	selected, err := parser.Parse(p.args)
+	if err != nil {
+		return nil, err
+	}
+	command, ok := selected.Selected().Target.Addr().Interface().(interface{ keyURLs() []string })
+	if !ok {
+		return nil, fmt.Errorf("%s has no keys", selected.Command())
+	}
+	return command.keyURLs(), nil
+}

@@ -1,0 +1,110 @@
+package envelope_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"sync"
+	"testing"
+
+	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/keys"
+)
+
+// TestOpenerForgetsItsLastKey when the KEKs are reloaded, though it would have used it for long.
+func TestOpenerForgetsItsLastKey(t *testing.T) {
+	r := newRig(t, rigOptions{})
+	sealed, err := r.sealer(t, 0).Seal(t.Context(), nil, []byte("text"), &envelope.Binding{}, envelope.Position{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := r.opener()
+	open := func() error {
+		_, _, err := o.Open(t.Context(), nil, sealed, &envelope.Binding{})
+		return err
+	}
+	for range 2 {
+		if err := open(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.opening.Reload([]keys.Unwrapper{newKEK(t)}); err != nil {
+		t.Fatal(err)
+	}
+	var refused *envelope.Error
+	if err := open(); !errors.As(err, &refused) || refused.Reason != envelope.ReasonUnknownKey {
+		t.Errorf("after its KEK was removed: %v", err)
+	}
+}
+
+// opened counts the windows that are open.
+type opened struct {
+	mu sync.Mutex
+	n  int
+}
+
+func (o *opened) Record(e kekcache.Event) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch e.Op {
+	case kekcache.OpWindowOpened:
+		o.n++
+	case kekcache.OpWindowClosed:
+		o.n--
+	default:
+	}
+	return nil
+}
+
+// TestWriterEndsItsKey, however it ends.
+func TestWriterEndsItsKey(t *testing.T) {
+	long := bytes.Repeat([]byte("x"), 100_000)
+	broken := errors.New("broken")
+	for name, use := range map[string]func(w *envelope.Writer) error{
+		"closed":         func(w *envelope.Writer) error { _, err := w.Write(long); return errors.Join(err, w.Close()) },
+		"source breaks":  func(w *envelope.Writer) error { _, err := w.ReadFrom(breaking(long, broken)); return err },
+		"closed anyway":  func(w *envelope.Writer) error { _, _ = w.ReadFrom(breaking(long, broken)); return w.Close() },
+		"sink is broken": func(w *envelope.Writer) error { _, err := w.Write(bytes.Repeat(long, 100)); return err },
+	} {
+		audit := &opened{}
+		sealing, err := kekcache.NewSealing(kekcache.SealingOptions{Wrappers: []keys.Wrapper{newKEK(t)}, Audit: audit})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := envelope.NewSealer(sealing, envelope.SealerOptions{ChunkSize: 4096})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := io.Discard
+		if name == "sink is broken" {
+			out = &brokenAfter{left: 100_000, err: broken}
+		}
+		if err := use(s.NewWriter(t.Context(), out, &envelope.Binding{})); errors.Is(err, broken) != (name != "closed") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if audit.n != 0 {
+			t.Errorf("%s: %d keys are still in use", name, audit.n)
+		}
+	}
+}
+
+func breaking(b []byte, err error) io.Reader {
+	return io.MultiReader(bytes.NewReader(b), failingReader{err})
+}
+
+type failingReader struct{ err error }
+
+func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
+
+type brokenAfter struct {
+	left int
+	err  error
+}
+
+func (w *brokenAfter) Write(p []byte) (int, error) {
+	if w.left -= len(p); w.left < 0 {
+		return 0, w.err
+	}
+	return len(p), nil
+}
