@@ -9,7 +9,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// ErrNoReload says that a route reads its keys once: a raw file is done with one data key.
+// ErrNoReload says that a route reads its keys once: a raw file is done with one data key, and rewrapping has two sets.
 var ErrNoReload = errors.New("the keys of this route are read once")
 
 // loadKeys has a route use the keys of these URLs from now on, or leaves everything as it is and returns an error.
@@ -20,20 +20,25 @@ type keyLoader interface{ loadKeys() loadKeys }
 
 func (r *records) loadKeys() loadKeys { return r.load }
 
-// Reloads says whether Reload can do anything.
-func (r *Route) Reloads() bool {
-	_, ok := r.job.(keyLoader)
-	return ok
+// loader is how the route's keys are loaded anew; nil if they are not.
+func (r *Route) loader() loadKeys {
+	if job, ok := r.job.(keyLoader); ok {
+		return job.loadKeys()
+	}
+	return nil
 }
+
+// Reloads says whether Reload can do anything.
+func (r *Route) Reloads() bool { return r.loader() != nil }
 
 // Reload reads the keys of urls, in the form of Config.Keys, and uses them from now on: the files may have changed, or the URLs. A
 // route that seals makes a data key for them at once. On an error the keys stay as they are. It may be called while Run runs.
 func (r *Route) Reload(ctx context.Context, urls []string) error {
-	job, ok := r.job.(keyLoader)
-	if !ok {
+	load := r.loader()
+	if load == nil {
 		return ErrNoReload
 	}
-	return explain(job.loadKeys()(ctx, urls))
+	return explain(load(ctx, urls))
 }
 
 func (p *plan) reloadSealing(sealing *kekcache.Sealing) loadKeys {

@@ -191,3 +191,16 @@ func kidOf(t *testing.T, line []byte) string {
 	}
 	return string(e.Commitment)
 }
+
+// TestReloadOfOthers: a route that reads its keys once says so.
+func TestReloadOfOthers(t *testing.T) {
+	rewrapDir(t)
+	sealKinds(t, "self", "file:s.scx")
+	c := rewrapped(Config{From: "file:s.scx", To: "file:t.scx"})
+	r, err := Rewrap(t.Context(), c, Env{Log: quiet})
+	must(t, err)
+	if err := r.Reload(t.Context(), c.Keys); r.Reloads() || !errors.Is(err, ErrNoReload) {
+		t.Errorf("reloads: %t, %v", r.Reloads(), err)
+	}
+	must(t, r.Close())
+}
