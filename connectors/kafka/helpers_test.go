@@ -26,8 +26,9 @@ import (
 // broker is a Kafka cluster in this process, and a client of it that is not ours.
 type broker struct {
 	*kfake.Cluster
-	t   testing.TB
-	tls *tls.Config
+	t            testing.TB
+	tls          *tls.Config
+	transactions int // that tests have begun
 }
 
 func startBroker(t testing.TB, opts ...kfake.Opt) *broker {
@@ -103,7 +104,7 @@ func (b *broker) source(c *Cluster, o SourceOptions) *Source {
 		b.t.Fatal(err)
 	}
 	s.timing = timing{
-		transaction: 10 * time.Millisecond, timeout: 10 * time.Second,
+		transaction: 10 * time.Millisecond, timeout: 10 * time.Second, pause: time.Second,
 		heartbeat: 50 * time.Millisecond, session: 5 * time.Second, rebalance: 5 * time.Second,
 		joinAgain: 20 * time.Millisecond, partitions: 100 * time.Millisecond,
 	}
@@ -171,24 +172,6 @@ func numbered(first, n int) []pipeline.Message {
 
 // number is what numbered wrote.
 func number(m *pipeline.Message) int { return pipelinetest.Index(m) }
-
-// abort writes messages in a transaction that is aborted.
-func (b *broker) abort(topic string, partition int32, msgs []pipeline.Message) {
-	b.t.Helper()
-	c := b.client(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.TransactionalID(fmt.Sprintf("abort-%p", &msgs)))
-	if err := c.BeginTransaction(); err != nil {
-		b.t.Fatal(err)
-	}
-	for i := range msgs {
-		if err := c.ProduceSync(b.t.Context(), record(topic, partition, &msgs[i])).FirstErr(); err != nil {
-			b.t.Fatal(err)
-		}
-	}
-	if err := c.EndTransaction(b.t.Context(), kgo.TryAbort); err != nil {
-		b.t.Fatal(err)
-	}
-	c.Close()
-}
 
 // committed reads what a consumer of committed records sees of a topic, with franz-go. It waits for open
 // transactions to end.

@@ -70,7 +70,9 @@ func TestRevokeWaitsForNoFetch(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	first := d.idler(ctx, b.source(b.connect(nil), SourceOptions{Topic: "in", Group: "g", Workers: 1}), "first")
+	c := b.connect(nil)
+	c.wire.Timeout = time.Minute // or the fetch would end by itself
+	first := d.idler(ctx, b.source(c, SourceOptions{Topic: "in", Group: "g", Workers: 1}), "first")
 	b.eventually("the fetch", func() bool { return d.has("fetch") })
 	member := b.GroupInfo("g").Members[0].MemberID
 	b.ControlKey(int16(kmsg.Heartbeat), func(req kmsg.Request) (kmsg.Response, error, bool) {
