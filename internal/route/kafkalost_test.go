@@ -123,6 +123,22 @@ func TestProducerLostForGood(t *testing.T) {
 		must(t, r.Close())
 		cancel()
 	}
-	live := Config{From: from.url + "/PLAIN?consumer=d", To: b.url + "/sealed"}
-	b.until(t, Encrypt, live, func(s Snapshot) bool { return s.Parked == 1 && s.Messages == 0 })
+
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	r, err := Encrypt(ctx, Config{From: from.url + "/PLAIN?consumer=d", To: b.url + "/sealed", Keys: []string{"local:k.jwk"}}, Env{Log: quiet})
+	must(t, err)
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(ctx) }()
+	for r.Snapshot().Parked == 0 && ctx.Err() == nil {
+		time.Sleep(5 * time.Millisecond) // asked again; the snapshot decides
+	}
+	if s := r.Snapshot(); s.Parked != 1 || s.Messages != 0 {
+		t.Errorf("%+v", s)
+	}
+	cancel()
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "in a row") {
+		t.Errorf("got %v", err)
+	}
+	must(t, r.Close())
 }
