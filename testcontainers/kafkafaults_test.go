@@ -174,34 +174,8 @@ func (k *kafkaTest) testHandover(t *testing.T) {
 	s := series{partitions: parts, n: 300_000}
 	k.topic(t, "handover", parts)
 	k.put(t, "handover", 0, s.n/2, s.numbered)
-	var mu sync.Mutex
-	var wish, joined time.Time
-	old := ""
-	k.proxy.use(t, proxyRules{asked: func(r kafkaRequest) bool {
-		if r.key() != kmsg.JoinGroup && r.key() != kmsg.SyncGroup {
-			return true
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		join, sync := kmsg.NewPtrJoinGroupRequest(), kmsg.NewPtrSyncGroupRequest()
-		switch r.key() {
-		case kmsg.SyncGroup:
-			if err := r.read(sync); err != nil {
-				t.Error(err)
-			} else if old == "" {
-				old = sync.MemberID
-			}
-		case kmsg.JoinGroup:
-			if err := r.read(join); err != nil {
-				t.Error(err)
-			} else if old != "" && join.MemberID == "" && wish.IsZero() {
-				wish = time.Now()
-			} else if old != "" && join.MemberID == old && !wish.IsZero() && joined.IsZero() {
-				joined = time.Now()
-			}
-		}
-		return true
-	}})
+	var h handover
+	k.proxy.use(t, proxyRules{asked: func(r kafkaRequest) bool { return h.note(t, r) }})
 	args := []string{"encrypt", "--key", k.key, "--from", k.proxy.url("handover?group=handover"), "--to", k.proxy.url("handover-sealed?create=true"), "--instance"}
 	first := start(t, append(args, "a")...)
 	k.await(t, "handover-sealed", s.n/10)
@@ -211,15 +185,52 @@ func (k *kafkaTest) testHandover(t *testing.T) {
 	first.end(t)
 	second.end(t)
 	k.once(t, "handover-sealed", s)
-	mu.Lock()
-	defer mu.Unlock()
-	if wish.IsZero() || joined.IsZero() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.wish.IsZero() || h.again.IsZero() {
 		t.Fatal("the second member did not join, or the first not again")
 	}
-	t.Logf("the first member let go after %v", joined.Sub(wish).Round(time.Millisecond))
-	if joined.Sub(wish) > 5*time.Second {
+	took := h.again.Sub(h.wish)
+	t.Logf("the first member let go after %v", took.Round(time.Millisecond))
+	if took > 5*time.Second {
 		t.Error("that is too long")
 	}
+}
+
+// handover is when a second member asked to join a group, and the first one to join it again.
+type handover struct {
+	mu          sync.Mutex
+	first       string // id of the first member
+	wish, again time.Time
+}
+
+// note notes a request. It is false if that cannot be read.
+func (h *handover) note(t *testing.T, r kafkaRequest) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r.key() == kmsg.SyncGroup && h.first == "" {
+		sync := kmsg.NewPtrSyncGroupRequest()
+		if err := r.read(sync); err != nil {
+			t.Error(err)
+			return false
+		}
+		h.first = sync.MemberID
+	}
+	if r.key() != kmsg.JoinGroup || h.first == "" {
+		return true
+	}
+	join := kmsg.NewPtrJoinGroupRequest()
+	if err := r.read(join); err != nil {
+		t.Error(err)
+		return false
+	}
+	switch {
+	case join.MemberID == "" && h.wish.IsZero():
+		h.wish = time.Now()
+	case join.MemberID == h.first && h.again.IsZero() && !h.wish.IsZero():
+		h.again = time.Now()
+	}
+	return true
 }
 
 // testAppendTime: the broker's times become those of the records, which then say that they are their own.

@@ -23,6 +23,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
 
+// patient is how long tests wait for what takes milliseconds, but much more on a machine that has other things to do.
+const patient = time.Minute
+
 // broker is a Kafka cluster in this process, and a client of it that is not ours.
 type broker struct {
 	*kfake.Cluster
@@ -177,7 +180,7 @@ func number(m *pipeline.Message) int { return pipelinetest.Index(m) }
 // transactions to end.
 func (b *broker) committed(topic string) []pipeline.Message {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(b.t.Context(), patient)
 	defer cancel()
 	left := make(map[int32]int64) // by partition, the last offset
 	starts := make(map[int32]kgo.Offset)
@@ -283,7 +286,7 @@ func (r *run) stop() error {
 // eventually waits for something that a program outside of our control does.
 func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !done(); {
+	for deadline := time.Now().Add(patient); !done(); {
 		if time.Now().After(deadline) {
 			t.Fatalf("timed out waiting for %s", what)
 		}
@@ -294,7 +297,7 @@ func eventually(t testing.TB, what string, done func() bool) {
 // finish runs a bounded pipeline to its end.
 func finish(t testing.TB, o pipeline.Options) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 30*time.Second, errors.New("did not end by itself"))
+	ctx, cancel := context.WithTimeoutCause(t.Context(), patient, errors.New("did not end by itself"))
 	defer cancel()
 	err := pipeline.Run(ctx, identity(o))
 	if ctx.Err() != nil {
@@ -347,7 +350,7 @@ func (b *broker) rebalance(group string) {
 		b.t.Fatal(err)
 	}
 	defer member.Close()
-	ctx, cancel := context.WithTimeout(b.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(b.t.Context(), patient)
 	defer cancel()
 	for {
 		generation, err := member.Next(ctx)

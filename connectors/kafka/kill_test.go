@@ -71,7 +71,7 @@ type child struct {
 
 func (b *broker) child(run string) *child {
 	b.t.Helper()
-	c := &child{cmd: exec.Command(os.Args[0], "-test.run=^TestKilledProcess$", "-test.timeout=20s"), ended: make(chan struct{})}
+	c := &child{cmd: exec.Command(os.Args[0], "-test.run=^TestKilledProcess$", "-test.timeout="+patient.String()), ended: make(chan struct{})}
 	c.cmd.Env = append(os.Environ(), childBrokers+"="+strings.Join(b.ListenAddrs(), ","), childRun+"="+run)
 	c.cmd.Stdout, c.cmd.Stderr = &c.out, &c.out
 	if err := c.cmd.Start(); err != nil {

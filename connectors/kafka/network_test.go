@@ -119,7 +119,7 @@ func TestLostAnswers(t *testing.T) {
 			src := b.source(c, SourceOptions{Topic: "in", Group: "g", Until: Until{End: true}})
 			sink := b.sink(c, SinkOptions{Topic: "out", Source: src, Create: true, Delivery: test.delivery})
 			sent := b.produced()
-			err := finish(t, pipeline.Options{Source: src, Sink: sink, Workers: 4, ReadAhead: 64 << 10})
+			err := finish(t, pipeline.Options{Source: src, Sink: sink, Workers: 4, ReadAhead: 128 << 10})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -113,7 +113,7 @@ func TestProducerLostForGood(t *testing.T) {
 	b.topic(t, "sealed", 1, map[string]string{"max.message.bytes": "2000000"})
 	b.losses("sealed", kerr.UnknownProducerID, func(int64) bool { return true })
 	for _, source := range []string{"file:in.ndjson", from.url + "/PLAIN?until=end&consumer=c"} {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		r, err := Encrypt(ctx, Config{From: source, To: b.url + "/sealed", Keys: []string{"local:k.jwk"}}, Env{Log: quiet})
 		must(t, err)
 		err = r.Run(ctx)
@@ -124,7 +124,7 @@ func TestProducerLostForGood(t *testing.T) {
 		cancel()
 	}
 
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	r, err := Encrypt(ctx, Config{From: from.url + "/PLAIN?consumer=d", To: b.url + "/sealed", Keys: []string{"local:k.jwk"}}, Env{Log: quiet})
 	must(t, err)
