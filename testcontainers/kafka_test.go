@@ -17,12 +17,17 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-const kafkaPort = "9092/tcp"
+// The broker listens for clients on two ports. What the second one says of where it is leads through a proxy.
+const (
+	kafkaPort   = "9092/tcp"
+	proxiedPort = "9095/tcp"
+)
 
 // kafkaServer is one broker that is its own controller, with a client that is not ours.
 type kafkaServer struct {
 	container *testcontainers.DockerContainer
 	address   string
+	proxy     *kafkaProxy
 	client    *kgo.Client
 }
 
@@ -31,14 +36,18 @@ type kafkaServer struct {
 func startKafka(t *testing.T) *kafkaServer {
 	t.Helper()
 	needEngine(t)
-	port := freePort(t)
+	port, behind := freePort(t), freePort(t)
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	proxy := startKafkaProxy(t)
+	proxy.upstream = net.JoinHostPort("127.0.0.1", strconv.Itoa(behind))
 	c, err := testcontainers.Run(t.Context(), "apache/kafka:4.3.1",
-		testcontainers.WithExposedPorts(kafkaPort),
+		testcontainers.WithExposedPorts(kafkaPort, proxiedPort),
 		testcontainers.WithHostConfigModifier(func(h *container.HostConfig) {
-			h.PortBindings = network.PortMap{network.MustParsePort(kafkaPort): {
-				{HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: strconv.Itoa(port)},
-			}}
+			loopback := netip.MustParseAddr("127.0.0.1")
+			h.PortBindings = network.PortMap{
+				network.MustParsePort(kafkaPort):   {{HostIP: loopback, HostPort: strconv.Itoa(port)}},
+				network.MustParsePort(proxiedPort): {{HostIP: loopback, HostPort: strconv.Itoa(behind)}},
+			}
 		}),
 		// The start script writes configuration files, which not every build of the image lets its own user do.
 		testcontainers.WithConfigModifier(func(c *container.Config) { c.User = "root" }),
@@ -47,10 +56,10 @@ func startKafka(t *testing.T) *kafkaServer {
 			"KAFKA_PROCESS_ROLES":                            "broker,controller",
 			"KAFKA_CONTROLLER_QUORUM_VOTERS":                 "1@localhost:9093",
 			"KAFKA_CONTROLLER_LISTENER_NAMES":                "CONTROLLER",
-			"KAFKA_LISTENERS":                                "CLIENTS://:9092,CONTROLLER://:9093,BROKERS://localhost:9094",
-			"KAFKA_ADVERTISED_LISTENERS":                     "CLIENTS://" + address + ",BROKERS://localhost:9094",
+			"KAFKA_LISTENERS":                                "CLIENTS://:9092,PROXIED://:9095,CONTROLLER://:9093,BROKERS://localhost:9094",
+			"KAFKA_ADVERTISED_LISTENERS":                     "CLIENTS://" + address + ",PROXIED://" + proxy.address() + ",BROKERS://localhost:9094",
 			"KAFKA_INTER_BROKER_LISTENER_NAME":               "BROKERS", // a broker talks to itself about transactions
-			"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP":           "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT,BROKERS:PLAINTEXT",
+			"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP":           "CLIENTS:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT,BROKERS:PLAINTEXT",
 			"KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR":         "1",
 			"KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
 			"KAFKA_TRANSACTION_STATE_LOG_MIN_ISR":            "1",
@@ -64,7 +73,7 @@ func startKafka(t *testing.T) *kafkaServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &kafkaServer{container: c, address: address}
+	k := &kafkaServer{container: c, address: address, proxy: proxy}
 	k.client = k.connect(t)
 	k.ready(t)
 	return k
@@ -120,11 +129,17 @@ func (k *kafkaServer) connect(t *testing.T, opts ...kgo.Opt) *kgo.Client {
 // url names a topic as the command does.
 func (k *kafkaServer) url(topic string) string { return "kafka://" + k.address + "/" + topic }
 
-func (k *kafkaServer) topic(t *testing.T, name string, partitions int32) {
+// topic makes a topic; config is pairs.
+func (k *kafkaServer) topic(t *testing.T, name string, partitions int32, config ...string) {
 	t.Helper()
 	req := kmsg.NewPtrCreateTopicsRequest()
 	topic := kmsg.NewCreateTopicsRequestTopic()
 	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, partitions, 1
+	for i := 0; i+1 < len(config); i += 2 {
+		c := kmsg.NewCreateTopicsRequestTopicConfig()
+		c.Name, c.Value = config[i], &config[i+1]
+		topic.Configs = append(topic.Configs, c)
+	}
 	req.Topics = append(req.Topics, topic)
 	res, err := req.RequestWith(t.Context(), k.client)
 	if err != nil {
@@ -138,7 +153,19 @@ func (k *kafkaServer) topic(t *testing.T, name string, partitions int32) {
 // ends are the offsets behind the last record of each partition, of open transactions too.
 func (k *kafkaServer) ends(t *testing.T, topic string, partitions int32) []int64 {
 	t.Helper()
+	return k.offsets(t, topic, partitions, 0)
+}
+
+// stable are the offsets that a consumer of committed records gets to.
+func (k *kafkaServer) stable(t *testing.T, topic string, partitions int32) []int64 {
+	t.Helper()
+	return k.offsets(t, topic, partitions, 1)
+}
+
+func (k *kafkaServer) offsets(t *testing.T, topic string, partitions int32, isolation int8) []int64 {
+	t.Helper()
 	req := kmsg.NewPtrListOffsetsRequest()
+	req.IsolationLevel = isolation
 	rt := kmsg.NewListOffsetsRequestTopic()
 	rt.Topic = topic
 	for p := range partitions {

@@ -33,6 +33,13 @@ func TestKafka(t *testing.T) {
 	t.Run("broker restart", k.testBrokerRestart)
 	t.Run("killed run", k.testKilledRun)
 	t.Run("killed member", k.testKilledMember)
+	t.Run("lost answers", k.testLostAnswers)
+	t.Run("killed in a transaction", k.testKilledInTransaction)
+	t.Run("killed member in a transaction", k.testKilledMemberInTransaction)
+	t.Run("handover", k.testHandover)
+	t.Run("append time", k.testAppendTime)
+	t.Run("grown", k.testGrown)
+	t.Run("made anew", k.testMadeAnew)
 }
 
 // run runs a command on a route to its end.
@@ -88,6 +95,7 @@ func (k *kafkaTest) testAborted(t *testing.T) {
 	k.topic(t, "restless", parts)
 	const rounds, size = 40, 200
 	s := series{partitions: parts, n: rounds * size}
+	live := start(t, "encrypt", "--key", k.key, "--from", k.url("restless?group=live"), "--to", k.url("restless-live?create=true"))
 	c := k.connect(t, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.TransactionalID("restless"))
 	write := func(from int, end kgo.TransactionEndTry) {
 		if err := c.BeginTransaction(); err != nil {
@@ -114,6 +122,9 @@ func (k *kafkaTest) testAborted(t *testing.T) {
 	k.run(t, "encrypt", k.url("restless?until=end&group=restless"), k.url("restless-sealed?create=true"))
 	k.run(t, "decrypt", k.url("restless-sealed?until=end"), k.url("restless-opened?create=true"))
 	k.compare(t, "restless-opened", s, s.numbered)
+	k.await(t, "restless-live", s.n) // by a member that read while it was written
+	live.end(t)
+	k.once(t, "restless-live", s)
 }
 
 // testBrokerRestart: two members of groups go on when the broker has come back, and nothing is missing or there twice.

@@ -43,6 +43,12 @@ func (p *process) kill(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-p.ended
+	p.killed(t)
+}
+
+// killed checks that a process that has ended was killed.
+func (p *process) killed(t *testing.T) {
+	t.Helper()
 	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || !status.Signaled() {
 		t.Errorf("it ended by itself: %v", p.err)
 	}

@@ -14,6 +14,7 @@ import (
 type timing struct {
 	transaction time.Duration // until a transaction is closed
 	timeout     time.Duration // until the brokers abort one that was left open
+	pause       time.Duration // between two fetches, before the topic is looked at again
 	// How a member talks to its group:
 	heartbeat  time.Duration // also how long it takes to notice a rebalance
 	session    time.Duration // without a heartbeat, before the group gives a member up
@@ -25,7 +26,7 @@ type timing struct {
 // A drain runs without heartbeats (kafka-go stops them when the generation ends), so session and rebalance are
 // longer than the pipeline's grace.
 var defaultTiming = timing{
-	transaction: 100 * time.Millisecond, timeout: 10 * time.Second,
+	transaction: 100 * time.Millisecond, timeout: 10 * time.Second, pause: time.Second,
 	heartbeat: 500 * time.Millisecond, session: 30 * time.Second, rebalance: 30 * time.Second,
 	joinAgain: time.Second, partitions: 5 * time.Second,
 }

@@ -23,11 +23,15 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
 
+// patient is how long tests wait for what takes milliseconds, but much more on a machine that has other things to do.
+const patient = time.Minute
+
 // broker is a Kafka cluster in this process, and a client of it that is not ours.
 type broker struct {
 	*kfake.Cluster
-	t   testing.TB
-	tls *tls.Config
+	t            testing.TB
+	tls          *tls.Config
+	transactions int // that tests have begun
 }
 
 func startBroker(t testing.TB, opts ...kfake.Opt) *broker {
@@ -103,7 +107,7 @@ func (b *broker) source(c *Cluster, o SourceOptions) *Source {
 		b.t.Fatal(err)
 	}
 	s.timing = timing{
-		transaction: 10 * time.Millisecond, timeout: 10 * time.Second,
+		transaction: 10 * time.Millisecond, timeout: 10 * time.Second, pause: time.Second,
 		heartbeat: 50 * time.Millisecond, session: 5 * time.Second, rebalance: 5 * time.Second,
 		joinAgain: 20 * time.Millisecond, partitions: 100 * time.Millisecond,
 	}
@@ -172,29 +176,11 @@ func numbered(first, n int) []pipeline.Message {
 // number is what numbered wrote.
 func number(m *pipeline.Message) int { return pipelinetest.Index(m) }
 
-// abort writes messages in a transaction that is aborted.
-func (b *broker) abort(topic string, partition int32, msgs []pipeline.Message) {
-	b.t.Helper()
-	c := b.client(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.TransactionalID(fmt.Sprintf("abort-%p", &msgs)))
-	if err := c.BeginTransaction(); err != nil {
-		b.t.Fatal(err)
-	}
-	for i := range msgs {
-		if err := c.ProduceSync(b.t.Context(), record(topic, partition, &msgs[i])).FirstErr(); err != nil {
-			b.t.Fatal(err)
-		}
-	}
-	if err := c.EndTransaction(b.t.Context(), kgo.TryAbort); err != nil {
-		b.t.Fatal(err)
-	}
-	c.Close()
-}
-
 // committed reads what a consumer of committed records sees of a topic, with franz-go. It waits for open
 // transactions to end.
 func (b *broker) committed(topic string) []pipeline.Message {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(b.t.Context(), patient)
 	defer cancel()
 	left := make(map[int32]int64) // by partition, the last offset
 	starts := make(map[int32]kgo.Offset)
@@ -300,7 +286,7 @@ func (r *run) stop() error {
 // eventually waits for something that a program outside of our control does.
 func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !done(); {
+	for deadline := time.Now().Add(patient); !done(); {
 		if time.Now().After(deadline) {
 			t.Fatalf("timed out waiting for %s", what)
 		}
@@ -311,7 +297,7 @@ func eventually(t testing.TB, what string, done func() bool) {
 // finish runs a bounded pipeline to its end.
 func finish(t testing.TB, o pipeline.Options) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 30*time.Second, errors.New("did not end by itself"))
+	ctx, cancel := context.WithTimeoutCause(t.Context(), patient, errors.New("did not end by itself"))
 	defer cancel()
 	err := pipeline.Run(ctx, identity(o))
 	if ctx.Err() != nil {
@@ -364,7 +350,7 @@ func (b *broker) rebalance(group string) {
 		b.t.Fatal(err)
 	}
 	defer member.Close()
-	ctx, cancel := context.WithTimeout(b.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(b.t.Context(), patient)
 	defer cancel()
 	for {
 		generation, err := member.Next(ctx)

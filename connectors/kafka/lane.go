@@ -2,8 +2,10 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync/atomic"
+	"time"
 
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -15,6 +17,7 @@ type lane struct {
 	share  share
 	start  []pipeline.Position
 	intake intake
+	asked  time.Time // when the last fetch was over; of the reader
 
 	// How positions are committed: in the transactions of a Sink of the same cluster, or by themselves, or in
 	// a bounded run without a group not at all.
@@ -89,13 +92,26 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 		case l.intake.finished():
 			return nil, io.EOF
 		}
-		if err := l.intake.fetch(ctx, limit); err != nil {
+		if err := l.fetch(ctx, limit); err != nil {
 			if failure := l.failure(); failure != nil {
 				return nil, failure
 			}
 			return nil, err
 		}
 	}
+}
+
+// fetch asks for more. A fetch names its topic, and if that was deleted and made again it would be answered with the
+// records of another one: so after a pause, during which nobody would have noticed, the topic is looked at first.
+func (l *lane) fetch(ctx context.Context, limit int) error {
+	if time.Since(l.asked) >= l.source.timing.pause {
+		if err := l.source.topic.refresh(ctx); errors.Is(err, ErrReplaced) {
+			return err
+		}
+	}
+	err := l.intake.fetch(ctx, limit)
+	l.asked = time.Now()
+	return err
 }
 
 // Commit implements pipeline.Lane. What goes with a transaction has been noted there by the Sink's Write.

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -85,7 +86,7 @@ func (c *lossy) Read(p []byte) (int, error) {
 }
 
 // TestLostAnswers loses the answer to every seventh produce, and in transactions of other requests too. What is
-// sent again must be stored once.
+// sent again is what was sent, so that it is stored once.
 func TestLostAnswers(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -100,29 +101,33 @@ func TestLostAnswers(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			const n = 20_000
+			const n = 100_000
 			b := startBroker(t)
 			b.topic("in", 1)
 			b.put("in", 1, numbered(0, n))
-			var produced, lost atomic.Int64
+			var asked, lost atomic.Int64
 			lossy := &network{lose: func(key kmsg.Key) bool {
-				for _, k := range test.keys {
-					if k == key && produced.Add(1)%7 == 0 {
-						lost.Add(1)
-						return true
-					}
+				if !slices.Contains(test.keys, key) || asked.Add(1)%7 != 0 {
+					return false
 				}
-				return false
+				if key == kmsg.Produce {
+					lost.Add(1)
+				}
+				return true
 			}}
 			c := b.connect(lossy.dial)
 			src := b.source(c, SourceOptions{Topic: "in", Group: "g", Until: Until{End: true}})
 			sink := b.sink(c, SinkOptions{Topic: "out", Source: src, Create: true, Delivery: test.delivery})
-			err := finish(t, pipeline.Options{Source: src, Sink: sink, Workers: 4, ReadAhead: 32 << 10})
+			sent := b.produced()
+			err := finish(t, pipeline.Options{Source: src, Sink: sink, Workers: 4, ReadAhead: 128 << 10})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if lost.Load() < 3 {
-				t.Fatalf("%d answers were lost of %d", lost.Load(), produced.Load())
+			if lost.Load() < 5 {
+				t.Fatalf("%d answers to a produce were lost, of %d", lost.Load(), asked.Load())
+			}
+			if again := sent.again(t); again != int(lost.Load()) {
+				t.Errorf("%d answers to a produce were lost, and %d batches were sent again as they were", lost.Load(), again)
 			}
 			msgs := b.committed("out")
 			if err := onceInOrder(msgs, n); err != nil {
@@ -135,4 +140,53 @@ func TestLostAnswers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// stamps are the batches that a broker was sent for one partition, by one producer after the other.
+type stamps struct {
+	mu  sync.Mutex
+	all []stamp
+}
+
+// stamp is what makes a batch known to the broker, and a checksum of all that it holds.
+type stamp struct {
+	producer       int64
+	epoch          int16
+	sequence       int32
+	count, content int32
+}
+
+// produced notes the batches that arrive from now on.
+func (b *broker) produced() *stamps {
+	s := new(stamps)
+	b.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		var raw kmsg.RecordBatch
+		if err := raw.ReadFrom(req.(*kmsg.ProduceRequest).Topics[0].Partitions[0].Records); err != nil {
+			return nil, err, false
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.all = append(s.all, stamp{raw.ProducerID, raw.ProducerEpoch, raw.FirstSequence, raw.NumRecords, raw.CRC})
+		return nil, nil, false
+	})
+	return s
+}
+
+// again is how many batches were the one before once more. All others must follow on the one before, or begin.
+func (s *stamps) again(t *testing.T) (n int) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := 1; i < len(s.all); i++ {
+		was, is := s.all[i-1], s.all[i]
+		switch follows := was.sequence + was.count; {
+		case is == was:
+			n++
+		case is.producer == was.producer && is.epoch == was.epoch && is.sequence == follows:
+		case is.producer == was.producer && is.epoch > was.epoch && is.sequence == 0:
+		default:
+			t.Errorf("batch %d is %+v, and the one before was %+v", i, is, was)
+		}
+	}
+	return n
 }

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
@@ -40,7 +42,7 @@ func sourceMedium(t *testing.T, partitions int) pipelinetest.SourceMedium {
 		},
 		Revoke: func() { b.rebalance("g") },
 		Gap: func() {
-			b.abort("in", int32(turn%partitions), numbered(1<<20, 3))
+			b.transact("in", int32(turn%partitions), numbered(1<<20, 3), kgo.TryAbort)
 			turn++
 		},
 	}

@@ -43,6 +43,7 @@ type lane struct {
 	intake  *intake              // the one that asks for messages; nil if none does
 	retryAt time.Time            // when another intake may begin
 	err     error                // why there is nothing more to read
+	moved   bool                 // something was committed
 	closed  bool                 // what arrives is given back
 
 	unanswered int // the reader's: how often in a row the stream did not say what it holds
@@ -129,6 +130,7 @@ func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	if done.Messages > len(l.taken) {
 		return fmt.Errorf("nats stream %s: commit of %d messages, only %d were read", l.source.Stream, done.Messages, len(l.taken))
 	}
+	l.moved = l.moved || done.Messages > 0
 	for _, d := range l.taken[:done.Messages] {
 		d.done = true
 		l.acknowledge(d)
@@ -202,6 +204,14 @@ func (l *lane) settleDebts() bool {
 		}
 	}
 	return settled
+}
+
+// refuse has Read fail with err, whatever has arrived.
+func (l *lane) refuse(err error) {
+	l.park()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fail(err)
 }
 
 // park stops reading and gives back what nobody has read. What has been read stays ours.

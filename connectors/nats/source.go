@@ -165,11 +165,16 @@ func (s *Source) ReadAheadBytes() int { return s.ReadAhead + 2*s.window }
 
 // Serve serves the one lane until ctx is done, or the bounded run has ended. A lane that failed in an
 // unbounded run keeps what its reader had taken until ctx is done, so that no other process has to
-// fail on the same message.
+// fail on the same message. One that the sink has lost is served again; again and again without an
+// acknowledgement is a failure.
 func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
 	defer s.closeConsumer()
-	for attempt := 0; ; attempt++ {
+	var last error // why the lane was lost
+	for losses := 0; ; {
 		l := newLane(s)
+		if losses == maxLosses {
+			l.refuse(fmt.Errorf("nats stream %s: lost %d times in a row, at last because: %s", s.Stream, losses, last.Error()))
+		}
 		err := serve(ctx, l)
 		if ctx.Err() == nil && err != nil && !errors.Is(err, pipeline.ErrLost) && !s.UntilEnd {
 			l.park()
@@ -179,8 +184,15 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 		if ctx.Err() != nil || !errors.Is(err, pipeline.ErrLost) {
 			return err
 		}
-		if pause(ctx, attempt) != nil {
+		last = err
+		if losses++; l.moved {
+			losses = 0
+		}
+		if pause(ctx, losses) != nil {
 			return err
 		}
 	}
 }
+
+// maxLosses is how many times in a row a sink may lose the lane without an acknowledgement.
+const maxLosses = 5

@@ -1,0 +1,83 @@
+package kafka
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"strings"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// answers has the broker answer every fetch with the given records of in/0, whatever it holds.
+func (b *broker) answers(records []byte) {
+	b.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		b.KeepControl()
+		res := req.ResponseKind().(*kmsg.FetchResponse)
+		topic := kmsg.NewFetchResponseTopic()
+		topic.Topic = "in"
+		p := kmsg.NewFetchResponseTopicPartition()
+		p.HighWatermark, p.LastStableOffset, p.LogStartOffset, p.PreferredReadReplica = 5, 5, 0, -1
+		p.RecordBatches = records
+		topic.Partitions = append(topic.Partitions, p)
+		res.Topics = append(res.Topics, topic)
+		return res, nil, true
+	})
+}
+
+// TestBadBatches: what cannot be read ends a run with an end by its name, and nothing of it is written.
+func TestBadBatches(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		spoil func(b []byte) []byte
+		want  error
+	}{
+		"unknown compression": {func(b []byte) []byte { b[22] |= 7; return b }, batch.ErrCompression},
+		"garbage as zstd":     {func(b []byte) []byte { b[22] |= 4; return b }, batch.ErrCompression},
+		"format of 0.10":      {func(b []byte) []byte { b[16] = 1; return b }, batch.ErrFormat},
+		"a later format":      {func(b []byte) []byte { b[16] = 3; return b }, batch.ErrMalformed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := startBroker(t)
+			b.topic("in", 1)
+			b.put("in", 1, numbered(0, 5))
+			c := b.connect(nil)
+			src := b.source(c, SourceOptions{Topic: "in", Group: "g", Until: Until{End: true}})
+			sink := b.sink(c, SinkOptions{Topic: "out", Source: src, Create: true})
+			b.answers(sealed(test.spoil(five(t))))
+			err := finish(t, pipeline.Options{Source: src, Sink: sink})
+			if !errors.Is(err, test.want) || !strings.Contains(err.Error(), "in/0@0") {
+				t.Errorf("got %v", err)
+			}
+			if n := b.written("out"); n != 0 {
+				t.Errorf("%d offsets were written", n)
+			}
+		})
+	}
+}
+
+// five is a batch of five messages.
+func five(t *testing.T) []byte {
+	t.Helper()
+	var a batch.Appender
+	a.Begin(nil)
+	for _, m := range numbered(0, 5) {
+		a.Append(&m)
+	}
+	raw, err := a.Finish(batch.Anonymous(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// sealed puts the checksum of a batch right.
+func sealed(b []byte) []byte {
+	binary.BigEndian.PutUint32(b[17:], crc32.Checksum(b[21:], crc32.MakeTable(crc32.Castagnoli)))
+	return b
+}
