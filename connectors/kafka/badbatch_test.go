@@ -81,3 +81,21 @@ func sealed(b []byte) []byte {
 	binary.BigEndian.PutUint32(b[17:], crc32.Checksum(b[21:], crc32.MakeTable(crc32.Castagnoli)))
 	return b
 }
+
+// TestTruncatedBatch: a batch that the broker answers cut short again and again, although the answer had room for it, ends
+// the run by its name.
+func TestTruncatedBatch(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	b.topic("in", 1)
+	b.put("in", 1, numbered(0, 5))
+	c := b.connect(nil)
+	src := b.source(c, SourceOptions{Topic: "in", Group: "g", Until: Until{End: true}})
+	sink := b.sink(c, SinkOptions{Topic: "out", Source: src, Create: true})
+	whole := five(t)
+	b.answers(whole[:len(whole)-1])
+	err := finish(t, pipeline.Options{Source: src, Sink: sink})
+	if err == nil || !strings.Contains(err.Error(), "in/0@0") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -62,6 +62,9 @@ func (in *intake) take(limit int) (*pipeline.Batch, error) {
 			b.batch.Ends = append(b.batch.Ends, pipeline.Position{Place: p.place, Next: p.next})
 		}
 		if !full && err == nil {
+			if !p.got && !in.shared {
+				in.first = p.index // it needs the room that the first one has
+			}
 			p.reader.Close()
 			in.queue = in.queue[1:]
 		}
@@ -138,7 +141,7 @@ func (in *intake) fetch(ctx context.Context, limit int) error {
 			p.replica, p.replicaUntil = a.Preferred, time.Now().Add(replicaTime)
 		}
 		if len(a.Records) > 0 {
-			p.begin(a)
+			p.begin(a, len(in.queue) == 0)
 			in.queue = append(in.queue, p)
 			if !in.shared {
 				in.first = p.index + 1

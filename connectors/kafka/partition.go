@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"fmt"
 	"io"
 	"time"
 
@@ -20,6 +21,8 @@ type partition struct {
 	reader    batch.Reader
 	committed batch.Committed
 	within    bool // the reader is in a batch that is to be read
+	first     bool // of the partitions of the answer that have records: a whole batch is due
+	got       bool // a whole batch
 	largest   int  // batch of the last answer, in bytes, the one included that its end cut short
 
 	replica      int32 // to be read instead of the leader until replicaUntil; -1 if none
@@ -43,12 +46,12 @@ func (p *partition) take(records *batch.Records, limit int) (full bool, err erro
 			info, err := p.reader.Next()
 			p.moved()
 			if err == io.EOF {
-				p.largest = max(p.largest, p.reader.Cut())
-				return false, nil
+				return false, p.ended()
 			}
 			if err != nil {
 				return false, err
 			}
+			p.got = true
 			p.largest = max(p.largest, info.Size)
 			p.within = p.committed.Admits(info)
 			continue
@@ -93,6 +96,10 @@ func (p *partition) cut(records *batch.Records, from int) {
 // below the usual max.message.bytes of 1 MiB, unless records are small.
 const targetBytes = 768 << 10
 
+// maxCut is more than the size of any batch that is worth asking for, in bytes: no checksum covers the size in the
+// header of one that was cut short.
+const maxCut = 128 << 20
+
 // want is how many bytes to ask for when limit are for all partitions: as many whole batches like those of the last
 // answer as fit, since what a broker cuts short is fetched again, and one of any size. maxBatch is the largest there can
 // be; 0 if it is unknown.
@@ -103,15 +110,27 @@ func (p *partition) want(limit, maxBatch int) int {
 	switch {
 	case p.largest == 0:
 		return max(maxBatch, target)
+	case p.largest >= target && maxBatch > 0:
+		return min(p.largest, max(maxBatch, target))
 	case p.largest >= target:
 		return p.largest
 	}
 	return target / p.largest * p.largest
 }
 
-// begin goes on with an answer.
-func (p *partition) begin(a *wire.FetchedPartition) {
+// begin goes on with an answer, in which first is the first partition that has records.
+func (p *partition) begin(a *wire.FetchedPartition, first bool) {
 	p.reader.Reset(p.place, a.Records, p.next)
 	p.committed.Reset(a.Aborted)
-	p.within, p.largest = false, 0
+	p.within, p.first, p.got, p.largest = false, first, false, 0
+}
+
+// ended notes how large the batch is that the answer's end cut short. Only the first partition with records has a right
+// to a whole one.
+func (p *partition) ended() error {
+	p.largest = max(p.largest, min(p.reader.Cut(), maxCut))
+	if p.first && !p.got {
+		return &batch.Error{Place: p.place, Offset: p.next, Err: fmt.Errorf("%w: it is cut short", batch.ErrMalformed)}
+	}
+	return nil
 }

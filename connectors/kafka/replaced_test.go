@@ -131,3 +131,28 @@ func TestGrownBeyondTheDestination(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestDestinationMadeAnew: what would be written after the destination was deleted and made again follows on nothing. The
+// brokers accept it from a transactional producer without a word.
+func TestDestinationMadeAnew(t *testing.T) {
+	t.Parallel()
+	for _, pause := range []time.Duration{0, time.Hour} {
+		t.Run(pause.String(), func(t *testing.T) {
+			b := startBroker(t)
+			s := newStep(b, 0, nobody("g"))
+			defer s.release()
+			s.good.sink.pause = pause
+			write := func(n int) error {
+				return errors.Join(s.good.Write(t.Context(), from(numbered(n, 1)), upTo(int64(n+1))), s.settled(t.Context()))
+			}
+			if err := write(0); err != nil {
+				t.Fatal(err)
+			}
+			b.anew("out", 1)
+			s.good.sink.topic.asked = time.Time{} // as if it were long ago
+			if err := write(1); errors.Is(err, ErrReplaced) != (pause == 0) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}

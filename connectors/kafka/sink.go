@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -19,6 +20,7 @@ type Sink struct {
 	topic    *topic
 	maxBatch int // the topic's max.message.bytes
 	exactly  bool
+	pause    time.Duration // between two writes, before the topic is looked at again
 }
 
 // NewSink opens a topic, or makes it, and sees that it can take what Source gives. It decides what Delivery will
@@ -28,7 +30,7 @@ func NewSink(ctx context.Context, c *Cluster, o SinkOptions) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sink{SinkOptions: o, cluster: c}
+	s := &Sink{SinkOptions: o, cluster: c, pause: defaultTiming.pause}
 	if o.Source != nil && o.Source.Topic == o.Topic && o.Source.cluster.same(c) {
 		return nil, fmt.Errorf("kafka topic %s: it is the source as well", o.Topic)
 	}

@@ -2,6 +2,8 @@ package kafka
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -29,6 +31,8 @@ type writer struct {
 	out     []byte // the batches of one round
 	joining []int32
 	parcels []parcel
+
+	wrote time.Time // at last
 }
 
 // chain is the messages of one partition, as indexes.
@@ -84,6 +88,9 @@ func (w *writer) write(ctx context.Context, msgs []pipeline.Message) error {
 	if len(msgs) == 0 {
 		return nil
 	}
+	if err := w.look(ctx); err != nil {
+		return err
+	}
 	if err := w.sort(msgs); err != nil {
 		return err
 	}
@@ -96,6 +103,18 @@ func (w *writer) write(ctx context.Context, msgs []pipeline.Message) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// look looks at the topic after a pause: a produce names it, and one that was deleted and made again meanwhile would take
+// what follows on nothing.
+func (w *writer) look(ctx context.Context) error {
+	if time.Since(w.wrote) >= w.sink.pause {
+		if err := w.sink.topic.refresh(ctx); errors.Is(err, ErrReplaced) {
+			return err
+		}
+	}
+	w.wrote = time.Now()
 	return nil
 }
 
