@@ -14,7 +14,7 @@ import (
 func TestEndings(t *testing.T) {
 	t.Parallel()
 	commit := func(b *broker, msgs []pipeline.Message) { b.transact("in", 0, msgs, kgo.TryCommit) }
-	abort := func(b *broker, n int) { b.transact("in", 0, numbered(1<<20, n), kgo.TryAbort) }
+	abort := func(b *broker, n int) { b.abort("in", 0, numbered(1<<20, n)) }
 	tests := map[string]struct {
 		fill func(b *broker)
 		n    int   // messages that count
@@ -61,6 +61,12 @@ func TestEndings(t *testing.T) {
 			})
 		}
 	}
+}
+
+// abort writes messages in a transaction that is aborted.
+func (b *broker) abort(topic string, partition int32, msgs []pipeline.Message) {
+	b.t.Helper()
+	b.transact(topic, partition, msgs, kgo.TryAbort)
 }
 
 // transact writes messages in a transaction of their own.
