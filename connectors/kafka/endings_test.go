@@ -79,7 +79,9 @@ func (b *broker) transact(topic string, partition int32, msgs []pipeline.Message
 	c.Close()
 }
 
-// begun writes messages in a transaction that stays open.
+// begun writes messages in a transaction that stays open, as one batch: of the partition at which an answer is full, kfake
+// leaves out what was aborted, so that the next batch of one that was would look like any other. (Real brokers do not; the
+// container tests have such transactions.)
 func (b *broker) begun(topic string, partition int32, msgs []pipeline.Message) *kgo.Client {
 	b.t.Helper()
 	b.transactions++
