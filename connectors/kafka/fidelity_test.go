@@ -114,7 +114,7 @@ func TestRestlessProducer(t *testing.T) {
 	const rounds = 20
 	for i := range rounds {
 		b.put("in", 2, numbered(i*4, 4))
-		b.transact("in", int32(i%2), numbered(1_000_000, 3), kgo.TryAbort)
+		b.abort("in", int32(i%2), numbered(1_000_000, 3))
 	}
 	b.eventually("everything", b.caughtUp)
 	if err := r.stop(); err != nil {

@@ -4,8 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
@@ -42,7 +40,7 @@ func sourceMedium(t *testing.T, partitions int) pipelinetest.SourceMedium {
 		},
 		Revoke: func() { b.rebalance("g") },
 		Gap: func() {
-			b.transact("in", int32(turn%partitions), numbered(1<<20, 3), kgo.TryAbort)
+			b.abort("in", int32(turn%partitions), numbered(1<<20, 3))
 			turn++
 		},
 	}

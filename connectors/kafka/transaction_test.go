@@ -287,12 +287,14 @@ func TestStaleOwner(t *testing.T) {
 func TestBrokenWhileIdle(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
-	s := newStep(b, 20*time.Millisecond, owner{"g", 7, "nobody"})
+	s := newStep(b, time.Hour, owner{"g", 7, "nobody"}) // or a slow write would close it itself
 	defer s.release()
 	s.more = true
 	if err := s.good.Write(t.Context(), from(numbered(0, 1)), upTo(1)); err != nil {
 		t.Fatal(err)
 	}
+	s.age(t)
+	s.due <- time.Now()
 	if err := <-s.broken; !errors.Is(err, pipeline.ErrLost) {
 		t.Errorf("got %v", err)
 	}
