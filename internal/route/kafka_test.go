@@ -227,7 +227,7 @@ func (b *kafkaBroker) until(t *testing.T, open direct, c Config, done func(Snaps
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute)
 	for !done(r.Snapshot()) {
 		select {
 		case err := <-ended:
