@@ -11,7 +11,7 @@ type rewrapCmd struct {
 	From     string   `placeholder:"URL" group:"Route" help:"Envelopes to read; as for decrypt."`
 	To       string   `placeholder:"URL" group:"Route" help:"Where to write them; as for encrypt."`
 	OldKey   []string `required:"" placeholder:"URL" group:"Keys" help:"A key that opens the envelopes now; may be repeated."`
-	Key      []string `required:"" placeholder:"URL" group:"Keys" help:"A key to wrap for: local:FILE, x25519:FILE or rsa:FILE. Several are several recipients; they replace all that were there."`
+	Key      []string `required:"" placeholder:"URL" group:"Keys" help:"A key to wrap for: local:FILE, x25519:FILE, rsa:FILE or awskms:ARN. Several are several recipients; they replace all that were there."`
 	Keystore string   `placeholder:"URL" group:"Keys" help:"Store of key records, in which those of envelopes by reference are rewrapped: file:DIR. Without --from and --to all its records are."`
 	Verify   bool     `group:"Keys" help:"Unwrap what a key service has rewrapped by itself, and check that it is the key of the envelope."`
 	Context  *string  `placeholder:"NAME" group:"Binding" help:"Name that the envelopes are bound to, and stay so; default: the topic or stream that is read, empty for files."`
