@@ -64,11 +64,22 @@ func (c *Rewrapping) audit(ctx context.Context, e Event, r *Rewrapped) error {
 	return c.until(ctx, "the audit log", func() error { return c.o.Audit.Record(e) })
 }
 
-// already tells whether recipients are for exactly the new KEKs, in any order.
+// already tells whether recipients are for exactly the new KEKs, in any order: each is for one of them, and each of them has one.
 func (c *Rewrapping) already(known []keys.Wrapped, all int) bool {
-	return all == len(c.o.To) && len(known) == all && !slices.ContainsFunc(c.o.To, func(t Target) bool {
-		return !slices.ContainsFunc(known, func(w keys.Wrapped) bool { return t.Fits(&w) })
-	})
+	if all != len(c.o.To) || len(known) != all {
+		return false
+	}
+	for i := range known {
+		if !slices.ContainsFunc(c.o.To, func(t Target) bool { return t.Fits(&known[i]) }) {
+			return false
+		}
+	}
+	for _, t := range c.o.To {
+		if !slices.ContainsFunc(known, func(w keys.Wrapped) bool { return t.Fits(&w) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // attempts has each old KEK asked for one wrapped key at most, in the order in which the KEKs are configured.
