@@ -381,6 +381,70 @@ func TestRewrapRefusalIsForgotten(t *testing.T) {
 	})
 }
 
+// TestRewrapRefusalIsKept: what was refused is not asked for with each of its envelopes.
+func TestRewrapRefusalIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old, to, store := newKEK("old"), newKEK("to"), newStore()
+		c := newRewrapping(t, kekcache.RewrappingOptions{From: []keys.Unwrapper{old}, To: []kekcache.Target{to, newKEK("too")}, Store: store, Verify: true})
+		bad := newMessage(1, "old")
+		bad.recipients[0].Ciphertext[0]++ // unwraps to another DEK
+		store.records[[kekcache.KIDSize]byte(bad.kid())] = [][]byte{bad.record(t)}
+		two := newMessage(2, "to", "too")
+		two.recipients[1].Ciphertext[0]++ // two recipients, two DEKs
+		for range 3 {
+			if _, err := c.Record(t.Context(), bad.kid()); !errors.Is(err, kekcache.ErrWrongKey) {
+				t.Errorf("a record of another DEK: %v", err)
+			}
+			if _, err := c.Record(t.Context(), newMessage(3).kid()); !errors.Is(err, kekcache.ErrUnknownKey) {
+				t.Errorf("no record: %v", err)
+			}
+			if _, err := two.rewrap(t.Context(), c); !errors.Is(err, kekcache.ErrWrongKey) {
+				t.Errorf("two DEKs: %v", err)
+			}
+		}
+		if old.count() != 1 || to.count() != 2 || store.gets != 2 {
+			t.Errorf("%d calls of the old KEK, %d of the new one, %d reads of the store", old.count(), to.count(), store.gets)
+		}
+		good := newMessage(1, "old")
+		store.records[[kekcache.KIDSize]byte(bad.kid())] = [][]byte{bad.record(t), good.record(t)}
+		time.Sleep(5 * time.Second)
+		if _, err := c.Record(t.Context(), good.kid()); err != nil {
+			t.Errorf("a record that came later: %v", err)
+		}
+	})
+}
+
+// TestRewrapAlreadyIsExact: two names of one KEK do not make an old recipient one of the new ones.
+func TestRewrapAlreadyIsExact(t *testing.T) {
+	old, to := newKEK("old"), newKEK("to")
+	alias := publicKEK{to}
+	c := newRewrapping(t, kekcache.RewrappingOptions{From: []keys.Unwrapper{old}, To: []kekcache.Target{to, alias}})
+	m := newMessage(1, "to", "old")
+	r, err := m.rewrap(t.Context(), c)
+	m.isFor(t, r, err, "to", "to")
+}
+
+// TestRewrapPanicOfAService leaves nobody waiting for ever.
+func TestRewrapPanicOfAService(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		to := &panicky{fakeKEK: newKEK("to"), left: 1}
+		c := newRewrapping(t, kekcache.RewrappingOptions{From: []keys.Unwrapper{newKEK("old")}, To: []kekcache.Target{to}})
+		m := newMessage(1, "old")
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			_, _ = m.rewrap(t.Context(), c)
+		}()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		r, err := m.rewrap(ctx, c)
+		m.isFor(t, r, err, "to")
+	})
+}
+
 // TestRewrapForged: envelopes with another one's recipients cost one unwrap, and do not harm the genuine ones.
 func TestRewrapForged(t *testing.T) {
 	old := newKEK("old")
