@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
+	"github.com/streamcrypt/streamcrypt/internal/secret"
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
@@ -156,27 +157,31 @@ func (c *Rewrapping) move(ctx context.Context, a attempt, movers []keys.Rewrappe
 }
 
 // wrapSeen unwraps the DEK and wraps it for the new KEKs.
-func (c *Rewrapping) wrapSeen(ctx context.Context, a attempt, r *Rewrapped) ([]keys.Wrapped, error) {
-	dek, err := c.see(ctx, a, r)
-	defer clear(dek)
-	if err != nil {
-		return nil, err
-	}
-	now := make([]keys.Wrapped, len(c.o.To))
-	for i, t := range c.o.To {
-		if now[i], err = t.Wrap(ctx, c.o.Context, dek); err != nil {
-			return nil, err
+func (c *Rewrapping) wrapSeen(ctx context.Context, a attempt, r *Rewrapped) (now []keys.Wrapped, err error) {
+	secret.Do(func() {
+		var dek []byte
+		dek, err = c.see(ctx, a, r)
+		defer clear(dek)
+		now = make([]keys.Wrapped, len(c.o.To))
+		for i, t := range c.o.To {
+			if err != nil {
+				return
+			}
+			now[i], err = t.Wrap(ctx, c.o.Context, dek)
 		}
-	}
-	return now, nil
+	})
+	return now, err
 }
 
 // verify unwraps with each of the openers, and waits for those that are away. All must find the same DEK.
 func (c *Rewrapping) verify(ctx context.Context, openers []attempt, r *Rewrapped) error {
 	for _, a := range openers {
-		err := anyOf(ctx, c.o.Log, []attempt{a}, func(a attempt) error {
-			dek, err := c.see(ctx, a, r)
-			clear(dek)
+		err := anyOf(ctx, c.o.Log, []attempt{a}, func(a attempt) (err error) {
+			secret.Do(func() {
+				var dek []byte
+				dek, err = c.see(ctx, a, r)
+				clear(dek)
+			})
 			return err
 		})
 		if err != nil {
