@@ -32,7 +32,7 @@ func (c *Rewrapping) recipients(ctx context.Context, claimed, encoded []byte, r 
 	}
 	var now []keys.Wrapped
 	event := Event{Op: OpRewrapped, KID: slices.Clone(claimed[:KIDSize])}
-	err = anyOf(ctx, c.o.Log, c.attempts(known), func(a attempt) (err error) {
+	err = anyOf(ctx, c.o.Log, attempts(c.o.From, known), func(a attempt) (err error) {
 		*r = Rewrapped{}
 		now, event.Why, err = c.rewrap(ctx, a, r)
 		event.KEKs = []string{a.kek.Name()}
@@ -83,31 +83,15 @@ func (c *Rewrapping) already(known []keys.Wrapped, all int) bool {
 	return true
 }
 
-// attempts has each old KEK asked for one wrapped key at most, in the order in which the KEKs are configured.
-func (c *Rewrapping) attempts(recipients []keys.Wrapped) []attempt {
-	var all []attempt
-	for _, kek := range c.o.From {
-		all = appendFit(all, kek, recipients)
-	}
-	return all
-}
-
 // openers are those of the new KEKs that can unwrap, with what is wrapped for them.
 func (c *Rewrapping) openers(recipients []keys.Wrapped) []attempt {
-	var all []attempt
+	var keks []keys.Unwrapper
 	for _, t := range c.o.To {
 		if kek, can := t.(keys.Unwrapper); can {
-			all = appendFit(all, kek, recipients)
+			keks = append(keks, kek)
 		}
 	}
-	return all
-}
-
-func appendFit(all []attempt, kek keys.Unwrapper, recipients []keys.Wrapped) []attempt {
-	if i := slices.IndexFunc(recipients, func(w keys.Wrapped) bool { return kek.Fits(&w) }); i >= 0 {
-		all = append(all, attempt{kek, &recipients[i]})
-	}
-	return all
+	return attempts(keks, recipients)
 }
 
 // rewrap has the DEK of one old KEK wrapped for the new ones, and says how.
