@@ -44,7 +44,11 @@ func (c *Rewrapping) recipients(ctx context.Context, claimed, encoded []byte, r 
 	if r.Recipients, err = c.o.Codec.Append(nil, now); err != nil {
 		return err
 	}
-	if err := c.audit(ctx, event, r); err != nil {
+	if r.seen {
+		event.KID = slices.Clone(r.commitment[:KIDSize])
+	}
+	event.KEKs = append(event.KEKs, names(c.o.To)...)
+	if err := c.audit(ctx, event); err != nil {
 		return err
 	}
 	c.moved.Add(1)
@@ -52,15 +56,9 @@ func (c *Rewrapping) recipients(ctx context.Context, claimed, encoded []byte, r 
 }
 
 // audit records what was done, before anything comes of it. While that cannot be it waits, as for a key service.
-func (c *Rewrapping) audit(ctx context.Context, e Event, r *Rewrapped) error {
+func (c *Rewrapping) audit(ctx context.Context, e Event) error {
 	if c.o.Audit == nil {
 		return nil
-	}
-	if r.seen {
-		e.KID = slices.Clone(r.commitment[:KIDSize])
-	}
-	for _, t := range c.o.To {
-		e.KEKs = append(e.KEKs, t.Name())
 	}
 	return c.until(ctx, "the audit log", func() error { return c.o.Audit.Record(e) })
 }
@@ -169,6 +167,9 @@ func (c *Rewrapping) verify(ctx context.Context, openers []attempt, r *Rewrapped
 			return err
 		})
 		if err != nil {
+			return err
+		}
+		if err := c.audit(ctx, Event{Op: OpUnwrapped, KEKs: []string{a.kek.Name()}, KID: slices.Clone(r.commitment[:KIDSize])}); err != nil {
 			return err
 		}
 	}

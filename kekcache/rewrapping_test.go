@@ -295,9 +295,11 @@ func TestRewrapAlready(t *testing.T) {
 	verified := options
 	verified.Verify = true
 	m := newMessage(2, "a", "b")
+	log.events = nil
 	if r, err := m.rewrap(t.Context(), newRewrapping(t, verified)); err != nil || !r.Already || a.count()+b.count()+old.count() != calls+2 {
 		t.Errorf("verified: %v after %d calls", err, a.count()+b.count()+old.count()-calls)
 	}
+	log.want(t, fmt.Sprintf("unwrapped a %x ", m.commitment[:2]), fmt.Sprintf("unwrapped b %x ", m.commitment[:2]))
 	m.commitment[0]++
 	if _, err := m.rewrap(t.Context(), newRewrapping(t, verified)); !errors.Is(err, kekcache.ErrWrongKey) {
 		t.Errorf("forged: %v", err)
