@@ -84,7 +84,7 @@ func NewRewrapping(o RewrappingOptions) (*Rewrapping, error) {
 		return nil, errors.New("no key to rewrap from")
 	case len(o.To) == 0:
 		return nil, errors.New("no key to rewrap for")
-	case len(o.To) > 16:
+	case len(o.To) > maxWrappers:
 		return nil, errors.New("more than 16 keys to rewrap for")
 	case o.Codec == nil:
 		return nil, errors.New("kekcache: rewrapping needs a Codec")
