@@ -2,6 +2,7 @@ package envelope_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"sync"
@@ -86,6 +87,35 @@ func TestWriterEndsItsKey(t *testing.T) {
 		if audit.n != 0 {
 			t.Errorf("%s: %d keys are still in use", name, audit.n)
 		}
+	}
+}
+
+// bulky is a KEK of which three do not fit an envelope.
+type bulky struct{}
+
+func (bulky) Name() string { return "bulky" }
+
+func (bulky) Wrap(context.Context, keys.Context, []byte) (keys.Wrapped, error) {
+	return keys.Wrapped{Alg: keys.AlgAWSKMS, KID: []byte("bulky"), Ciphertext: make([]byte, 6000)}, nil
+}
+
+// TestWriterThatCannotBegin ends its key too.
+func TestWriterThatCannotBegin(t *testing.T) {
+	audit := &opened{}
+	sealing, err := kekcache.NewSealing(kekcache.SealingOptions{Wrappers: []keys.Wrapper{bulky{}, bulky{}, bulky{}}, Audit: audit})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := envelope.NewSealer(sealing, envelope.SealerOptions{ChunkSize: 4096})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := s.NewWriter(t.Context(), io.Discard, &envelope.Binding{})
+	if _, err := w.Write(make([]byte, 100_000)); err == nil {
+		t.Error("it began")
+	}
+	if err := w.Close(); err == nil || audit.n != 0 {
+		t.Errorf("%d keys are still in use, %v", audit.n, err)
 	}
 }
 

@@ -185,6 +185,7 @@ func (w *Writer) begin() error {
 	if err != nil {
 		return refuse(err)
 	}
+	w.grant = grant // from here on release ends it
 	if !grant.Key.ByReference {
 		record, err := Records{Context: w.s.context}.Encode(grant.Key, grant.Sealer, grant.Created)
 		if err != nil {
@@ -194,7 +195,6 @@ func (w *Writer) begin() error {
 	}
 	t := cms.NewTemplate(true, true, grant.Key.Commitment[:])
 	w.out, err = w.s.beginChunked(w.out, t, &Position{Created: grant.Created})
-	w.grant = grant
 	return err
 }
 

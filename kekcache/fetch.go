@@ -34,7 +34,11 @@ func (p *pace) ahead() int {
 	if p.lasts <= 0 {
 		return 1
 	}
-	return min(maxAhead, 1+int((p.made+schedule)/p.lasts))
+	takes := p.made
+	if takes > quickly { // else whoever takes makes it, and not Run
+		takes += schedule
+	}
+	return min(maxAhead, 1+int(takes/p.lasts))
 }
 
 // fetch sees to it that one window after spent is there: as the next one, or current by now. However many ask, one

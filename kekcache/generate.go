@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
@@ -25,6 +24,9 @@ var errLate = errors.New("data key: it took longer to make than it may live")
 // generateUntil makes a DEK, trying again while that can help.
 func (c *Sealing) generateUntil(ctx context.Context) (*Key, error) {
 	for try := 0; ; try++ {
+		if _, err := c.reloads(); err != nil {
+			return nil, err
+		}
 		key, err := c.generate(ctx, c.keks())
 		switch {
 		case err == nil:
@@ -168,34 +170,4 @@ func (c *Sealing) store(ctx context.Context, key *Key) error {
 		return &storeError{err}
 	}
 	return nil
-}
-
-// Fresh returns leave to seal one stream of unknown length under a DEK of its own. The window does not
-// apply; the caller keeps to the hard limits: 2^32 seals (2^31 with random nonces), one of which is the key
-// record's, and 2^40 bytes, and calls Done at the end. It waits while no key can be had, until ctx ends.
-func (c *Sealing) Fresh(ctx context.Context) (*Grant, error) {
-	if c.isClosed() {
-		return nil, ErrClosed
-	}
-	defer c.waiting()()
-	key, err := c.generateUntil(ctx)
-	if err != nil {
-		c.probe()
-		return nil, err
-	}
-	sealer, err := key.sealing.Lease()
-	if err != nil {
-		return nil, err
-	}
-	done := sync.OnceFunc(func() {
-		c.trail.owe(key.event(OpWindowClosed, whyEnd))
-		_ = c.trail.flush() // else it stays owed
-	})
-	return &Grant{Key: key, Sealer: sealer, Created: unix(time.Now()), done: done}, nil
-}
-
-func (c *Sealing) isClosed() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.closed
 }

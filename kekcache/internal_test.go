@@ -55,7 +55,9 @@ func TestPace(t *testing.T) {
 		want        int
 	}{
 		{0, 0, 1}, {time.Second, 0, 1}, {5 * ms, time.Hour, 1}, {5 * ms, 56 * ms, 1}, {5 * ms, 55 * ms, 2}, {5 * ms, 15 * ms, 4},
-		{time.Second, 500 * ms, 3}, {0, time.Nanosecond, 8}, {time.Hour, ms, 8},
+		{time.Second, 500 * ms, 3}, {time.Hour, ms, 8},
+		// Made by who takes, without Run.
+		{quickly, ms, 1}, {ms / 4, ms / 10, 3}, {quickly, time.Nanosecond, 8}, {0, time.Nanosecond, 1},
 	} {
 		if got := (&pace{made: test.made, lasts: test.lasts}).ahead(); got != test.want {
 			t.Errorf("made in %s, used in %s: %d ahead, want %d", test.made, test.lasts, got, test.want)

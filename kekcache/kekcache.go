@@ -3,14 +3,15 @@
 //
 //	sealing:  key service ─generate, wrap─► window ─reserved blocks─► Holder (one per worker)
 //	opening:  envelope ─recipients or kid─► Opening ─unwrap once─► OpeningKey
+//	rewrap:   envelope ─recipients or kid─► Rewrapping ─rewrap once─► other recipients
 //
 // Sealing keeps one DEK current for a window that ends at the first of age, messages and bytes. Each
 // worker reserves blocks of the window, so the limits are exact although no lock is taken per message.
 // The next DEK is fetched before the current one ends; when it cannot be had, work waits at the limit and
 // nothing is sealed past it.
 //
-// State and Status say how keys can be had, Reload changes the KEKs of a route that runs, and an Auditor is told of each window and
-// unwrap: what it cannot keep is not done.
+// State and Status say how keys can be had, Reload changes the KEKs of a route that runs, and an Auditor is told of each window,
+// unwrap and rewrap: what it cannot keep is not done.
 //
 // The package must not know what an envelope looks like: key records are bytes that Records writes and
 // reads. It starts no goroutine but those inside Run, which its caller owns.

@@ -35,6 +35,13 @@ const (
 	missingFor = 5 * time.Second
 )
 
+func refusedAge(from source) time.Duration {
+	if from.record {
+		return missingFor
+	}
+	return refusedFor
+}
+
 // get finds the DEK in the cache or has it loaded, by one caller however many ask, and compares its commitment
 // with want, of which the envelope may show only a prefix.
 func (c *Opening) get(ctx context.Context, from source, want []byte, ask loader) (*chunker.OpeningKey, error) {
@@ -120,11 +127,7 @@ func (c *Opening) lead(l *load, from source, want []byte, ask loader) (key *chun
 			key, err = c.cipher(from, d, want)
 		}
 	case isRefusal(err):
-		age := refusedFor
-		if from.record {
-			age = missingFor
-		}
-		c.refusals.put(from, refusal{err: err, expires: now.Add(min(age, c.o.MaxAge))})
+		c.refusals.put(from, refusal{err: err, expires: now.Add(min(refusedAge(from), c.o.MaxAge))})
 	}
 	return key, false, err
 }

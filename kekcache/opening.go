@@ -144,14 +144,14 @@ func (c *Opening) FromRecord(ctx context.Context, record, kid []byte) (*chunker.
 	if c.o.Records == nil {
 		return nil, ErrUnknownKey
 	}
-	commitment, recipients, err := c.o.Records.Decode(record)
+	keks := c.keks()
+	r, err := c.candidate(keks, record)
 	if err != nil {
 		return nil, err
 	}
-	keks := c.keks()
 	var d dek
 	defer clear(d.key[:])
-	if err := c.verified(ctx, keks, commitment, recipients, kid, &d); err != nil {
+	if err := c.fromAny(ctx, []candidate{r}, kid, &d); err != nil {
 		return nil, c.refused(ctx, keks, kid, &d, err)
 	}
 	return chunker.NewOpeningKey(&d.key)

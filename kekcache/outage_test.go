@@ -72,7 +72,7 @@ func TestOutage(t *testing.T) {
 }
 
 // lastWait is the longest wait between two tries.
-const lastWait = 2500 * time.Millisecond
+const lastWait = 1800 * time.Millisecond
 
 // mostWaits is how often a service that is away is asked in a span, at most.
 func mostWaits(span time.Duration) int { return int(2*span/lastWait) + 10 }

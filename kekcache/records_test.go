@@ -60,6 +60,7 @@ func TestRecordsOfOneKid(t *testing.T) {
 		"behind one for others":    {[][]byte{strange, good}, nil, nil, 0, 1},
 		"behind a forged one":      {[][]byte{forged, longer, other, good}, nil, nil, 0, 4},
 		"rewrapped for b":          {[][]byte{good, ours}, (*fakeKEK).gone, nil, 0, 1},
+		"rewrapped, a is away":     {[][]byte{good, ours}, (*fakeKEK).away, nil, 0, 1},
 		"no record":                {[][]byte{junk}, nil, kekcache.ErrUnknownKey, 0, 0},
 		"for others":               {[][]byte{strange}, nil, kekcache.ErrUnknownKey, 0, 0},
 		"another commitment":       {[][]byte{longer}, nil, kekcache.ErrWrongKey, 0, 1},

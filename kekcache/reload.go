@@ -37,6 +37,7 @@ func (c *Sealing) replace(w *window, wrappers []keys.Wrapper) error {
 		return ErrClosed
 	}
 	c.wrappers = wrappers
+	c.reloaded++
 	c.drop(whyReload)
 	c.enter(w)
 	return nil

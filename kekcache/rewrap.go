@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
+	"github.com/streamcrypt/streamcrypt/internal/secret"
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
@@ -31,7 +32,7 @@ func (c *Rewrapping) recipients(ctx context.Context, claimed, encoded []byte, r 
 	}
 	var now []keys.Wrapped
 	event := Event{Op: OpRewrapped, KID: slices.Clone(claimed[:KIDSize])}
-	err = anyOf(ctx, c.o.Log, c.attempts(known), func(a attempt) (err error) {
+	err = anyOf(ctx, c.o.Log, attempts(c.o.From, known), func(a attempt) (err error) {
 		*r = Rewrapped{}
 		now, event.Why, err = c.rewrap(ctx, a, r)
 		event.KEKs = []string{a.kek.Name()}
@@ -43,7 +44,11 @@ func (c *Rewrapping) recipients(ctx context.Context, claimed, encoded []byte, r 
 	if r.Recipients, err = c.o.Codec.Append(nil, now); err != nil {
 		return err
 	}
-	if err := c.audit(ctx, event, r); err != nil {
+	if r.seen {
+		event.KID = slices.Clone(r.commitment[:KIDSize])
+	}
+	event.KEKs = append(event.KEKs, names(c.o.To)...)
+	if err := c.audit(ctx, event); err != nil {
 		return err
 	}
 	c.moved.Add(1)
@@ -51,51 +56,40 @@ func (c *Rewrapping) recipients(ctx context.Context, claimed, encoded []byte, r 
 }
 
 // audit records what was done, before anything comes of it. While that cannot be it waits, as for a key service.
-func (c *Rewrapping) audit(ctx context.Context, e Event, r *Rewrapped) error {
+func (c *Rewrapping) audit(ctx context.Context, e Event) error {
 	if c.o.Audit == nil {
 		return nil
-	}
-	if r.seen {
-		e.KID = slices.Clone(r.commitment[:KIDSize])
-	}
-	for _, t := range c.o.To {
-		e.KEKs = append(e.KEKs, t.Name())
 	}
 	return c.until(ctx, "the audit log", func() error { return c.o.Audit.Record(e) })
 }
 
-// already tells whether recipients are for exactly the new KEKs, in any order.
+// already tells whether recipients are for exactly the new KEKs, in any order: each is for one of them, and each of them has one.
 func (c *Rewrapping) already(known []keys.Wrapped, all int) bool {
-	return all == len(c.o.To) && len(known) == all && !slices.ContainsFunc(c.o.To, func(t Target) bool {
-		return !slices.ContainsFunc(known, func(w keys.Wrapped) bool { return t.Fits(&w) })
-	})
-}
-
-// attempts has each old KEK asked for one wrapped key at most, in the order in which the KEKs are configured.
-func (c *Rewrapping) attempts(recipients []keys.Wrapped) []attempt {
-	var all []attempt
-	for _, kek := range c.o.From {
-		all = appendFit(all, kek, recipients)
+	if all != len(c.o.To) || len(known) != all {
+		return false
 	}
-	return all
+	for i := range known {
+		if !slices.ContainsFunc(c.o.To, func(t Target) bool { return t.Fits(&known[i]) }) {
+			return false
+		}
+	}
+	for _, t := range c.o.To {
+		if !slices.ContainsFunc(known, func(w keys.Wrapped) bool { return t.Fits(&w) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // openers are those of the new KEKs that can unwrap, with what is wrapped for them.
 func (c *Rewrapping) openers(recipients []keys.Wrapped) []attempt {
-	var all []attempt
+	var keks []keys.Unwrapper
 	for _, t := range c.o.To {
 		if kek, can := t.(keys.Unwrapper); can {
-			all = appendFit(all, kek, recipients)
+			keks = append(keks, kek)
 		}
 	}
-	return all
-}
-
-func appendFit(all []attempt, kek keys.Unwrapper, recipients []keys.Wrapped) []attempt {
-	if i := slices.IndexFunc(recipients, func(w keys.Wrapped) bool { return kek.Fits(&w) }); i >= 0 {
-		all = append(all, attempt{kek, &recipients[i]})
-	}
-	return all
+	return attempts(keks, recipients)
 }
 
 // rewrap has the DEK of one old KEK wrapped for the new ones, and says how.
@@ -145,30 +139,37 @@ func (c *Rewrapping) move(ctx context.Context, a attempt, movers []keys.Rewrappe
 }
 
 // wrapSeen unwraps the DEK and wraps it for the new KEKs.
-func (c *Rewrapping) wrapSeen(ctx context.Context, a attempt, r *Rewrapped) ([]keys.Wrapped, error) {
-	dek, err := c.see(ctx, a, r)
-	defer clear(dek)
-	if err != nil {
-		return nil, err
-	}
-	now := make([]keys.Wrapped, len(c.o.To))
-	for i, t := range c.o.To {
-		if now[i], err = t.Wrap(ctx, c.o.Context, dek); err != nil {
-			return nil, err
+func (c *Rewrapping) wrapSeen(ctx context.Context, a attempt, r *Rewrapped) (now []keys.Wrapped, err error) {
+	secret.Do(func() {
+		var dek []byte
+		dek, err = c.see(ctx, a, r)
+		defer clear(dek)
+		now = make([]keys.Wrapped, len(c.o.To))
+		for i, t := range c.o.To {
+			if err != nil {
+				return
+			}
+			now[i], err = t.Wrap(ctx, c.o.Context, dek)
 		}
-	}
-	return now, nil
+	})
+	return now, err
 }
 
 // verify unwraps with each of the openers, and waits for those that are away. All must find the same DEK.
 func (c *Rewrapping) verify(ctx context.Context, openers []attempt, r *Rewrapped) error {
 	for _, a := range openers {
-		err := anyOf(ctx, c.o.Log, []attempt{a}, func(a attempt) error {
-			dek, err := c.see(ctx, a, r)
-			clear(dek)
+		err := anyOf(ctx, c.o.Log, []attempt{a}, func(a attempt) (err error) {
+			secret.Do(func() {
+				var dek []byte
+				dek, err = c.see(ctx, a, r)
+				clear(dek)
+			})
 			return err
 		})
 		if err != nil {
+			return err
+		}
+		if err := c.audit(ctx, Event{Op: OpUnwrapped, KEKs: []string{a.kek.Name()}, KID: slices.Clone(r.commitment[:KIDSize])}); err != nil {
 			return err
 		}
 	}

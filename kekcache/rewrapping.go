@@ -59,9 +59,6 @@ type Rewrapped struct {
 	bad        error
 }
 
-// rewrapRefusedFor is how long it is remembered that no old KEK unwraps a DEK.
-const rewrapRefusedFor = time.Minute
-
 // rewrappedOverhead is about what the cache needs beside the recipients, in bytes.
 const rewrappedOverhead = 320
 
@@ -87,7 +84,7 @@ func NewRewrapping(o RewrappingOptions) (*Rewrapping, error) {
 		return nil, errors.New("no key to rewrap from")
 	case len(o.To) == 0:
 		return nil, errors.New("no key to rewrap for")
-	case len(o.To) > 16:
+	case len(o.To) > maxWrappers:
 		return nil, errors.New("more than 16 keys to rewrap for")
 	case o.Codec == nil:
 		return nil, errors.New("kekcache: rewrapping needs a Codec")
@@ -182,21 +179,27 @@ func (c *Rewrapping) find(from source, now time.Time) (*Rewrapped, bool) {
 	return r, ok
 }
 
-// lead is the work for which the others wait.
+// lead is the work for which the others wait. That it was refused is remembered for as long as Opening does.
 func (c *Rewrapping) lead(from source, do func(*Rewrapped) error) (*Rewrapped, error) {
+	defer c.land(from) // also after a panic of a key service
 	r := &Rewrapped{}
 	err := do(r)
-	if errors.Is(err, ErrUnknownKey) && !from.record { // a record may yet come, recipients stay as they are
-		*r = Rewrapped{bad: err, expires: time.Now().Add(rewrapRefusedFor)}
+	if isRefusal(err) {
+		*r = Rewrapped{bad: err, expires: time.Now().Add(refusedAge(from))}
 	}
+	if err == nil || r.bad != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.keep(from, r)
+	}
+	return r, err
+}
+
+func (c *Rewrapping) land(from source) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	close(c.flights[from])
 	delete(c.flights, from)
-	if err == nil || r.bad != nil {
-		c.keep(from, r)
-	}
-	return r, err
 }
 
 // keep notes what became of a DEK and forgets what was asked for longest ago, as far as it must. The caller holds the lock.

@@ -121,11 +121,11 @@ func (c *Sealing) setState(state State) {
 	c.trail.owe(Event{Op: OpState, State: state, Why: why})
 }
 
-// The longest wait is short enough for work to go on within 5 seconds of a service's return, also behind a circuit breaker
-// that tries again every 2 seconds.
+// The longest wait is short enough for work to go on within 5 seconds of a service's return, also if the last try hangs for 2
+// seconds, its circuit breaker then refuses tries for another, and one comes right before it does no longer.
 const (
 	firstWait = 100 * time.Millisecond
-	lastWait  = 2500 * time.Millisecond
+	lastWait  = 1800 * time.Millisecond
 )
 
 // backoff waits before the next try, between half and all of a span that doubles up to lastWait.

@@ -107,6 +107,18 @@ func TestRewrapArchives(t *testing.T) {
 	fails(t, Decrypt, open, "tampered")
 }
 
+// TestRewrapAuditsItsEnd: the data key of an archive's new end record is recorded as any other.
+func TestRewrapAuditsItsEnd(t *testing.T) {
+	rewrapDir(t)
+	sealKinds(t, "self", "file:s.ndjson")
+	mustRun(t, Rewrap, rewrapped(Config{From: "file:s.ndjson", To: "file:u.scx", Audit: "audit"}))
+	for _, op := range []string{"rewrapped", "window-opened", "window-closed"} {
+		if n := bytes.Count(readFile(t, "audit"), []byte(`"op":"`+op+`"`)); n != 1 {
+			t.Errorf("%d times %s", n, op)
+		}
+	}
+}
+
 // TestCarriedEnd: an end record is written behind the messages that it is for, and behind no others.
 func TestCarriedEnd(t *testing.T) {
 	e := &carriedEnd{}

@@ -42,15 +42,15 @@ func (r *records) openRewrapping(ctx context.Context, o *opener) (err error) {
 }
 
 // rewrapArchive is for both ends of a route that rewraps. ends is used for end records only, by one goroutine at a time.
-func (p *plan) rewrapArchive(ctx context.Context, ends *envelope.Rewrapper) (file.Archive, error) {
-	if p.from.seq() && !p.to.seq() {
-		p.env.Log.Warn("the end record of the archive is left behind, unchecked: streamcrypt verify checks it", "from", p.from.name)
+func (o *opener) rewrapArchive(ctx context.Context, ends *envelope.Rewrapper) (file.Archive, error) {
+	if o.from.seq() && !o.to.seq() {
+		o.env.Log.Warn("the end record of the archive is left behind, unchecked: streamcrypt verify checks it", "from", o.from.name)
 	}
 	carried := &carriedEnd{}
 	a := file.Archive{Tag: tag, KeepEnd: carried.keep}
 	switch {
-	case !p.to.seq():
-	case p.from.seq():
+	case !o.to.seq():
+	case o.from.seq():
 		a.SealEnd = func(ctx context.Context, dst []byte, count uint64, digest [32]byte) ([]byte, error) {
 			end, err := carried.of(count, digest)
 			if err != nil {
@@ -59,7 +59,7 @@ func (p *plan) rewrapArchive(ctx context.Context, ends *envelope.Rewrapper) (fil
 			return ends.Rewrap(ctx, dst, end)
 		}
 	default: // what is read has no end record, so the archive gets one of its own
-		s, err := p.endSealer(ctx)
+		s, err := o.endSealer(ctx)
 		if err != nil {
 			return a, err
 		}
@@ -100,19 +100,21 @@ func (e *carriedEnd) of(count uint64, digest [32]byte) ([]byte, error) {
 
 // endSealer seals one end record under a data key of its own, for the new keys. With one seal a random nonce is as good as any, and
 // always permitted.
-func (p *plan) endSealer(ctx context.Context) (*envelope.Sealer, error) {
-	wrappers, err := kek.Wrappers(ctx, p.Keys, p.env.Log)
+func (o *opener) endSealer(ctx context.Context) (*envelope.Sealer, error) {
+	wrappers, err := kek.Wrappers(ctx, o.Keys, o.env.Log)
 	if err != nil {
 		return nil, err
 	}
 	sealing, err := kekcache.NewSealing(kekcache.SealingOptions{
-		Wrappers: wrappers, Context: keys.Context{Name: string(p.context)}, Nonces: chunker.Random, Log: p.env.Log,
+		Wrappers: wrappers, Context: keys.Context{Name: string(o.context)}, Nonces: chunker.Random, Log: o.env.Log,
+		Audit: o.audit,
 	})
 	if err != nil {
 		return nil, err
 	}
+	o.closers.add(sealing.Close)
 	if err := sealing.Prepare(ctx); err != nil {
 		return nil, err
 	}
-	return envelope.NewSealer(sealing, envelope.SealerOptions{Context: p.context})
+	return envelope.NewSealer(sealing, envelope.SealerOptions{Context: o.context})
 }

@@ -76,6 +76,9 @@ func (s *storeRewrap) run(ctx context.Context) error {
 		})
 	}
 	err := s.store.Each(func(kid [kekcache.KIDSize]byte) error {
+		if working.Err() != nil { // select might take a worker that waits nonetheless
+			return context.Cause(working)
+		}
 		select {
 		case kids <- kid:
 			return nil

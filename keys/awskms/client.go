@@ -48,7 +48,8 @@ func connect(ctx context.Context, o *Options, r ref) (*client, error) {
 		return nil, ErrNoRegion
 	}
 	if o.Role != "" {
-		role := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), o.Role, func(a *stscreds.AssumeRoleOptions) {
+		tokens := sts.NewFromConfig(cfg, func(s *sts.Options) { s.HTTPClient = confidentially{cfg.HTTPClient} })
+		role := stscreds.NewAssumeRoleProvider(tokens, o.Role, func(a *stscreds.AssumeRoleOptions) {
 			a.RoleSessionName = "streamcrypt"
 		})
 		cfg.Credentials = aws.NewCredentialsCache(role)

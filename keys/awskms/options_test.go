@@ -1,12 +1,14 @@
 package awskms
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/keys/guard"
@@ -152,5 +154,15 @@ func TestEncryptionContext(t *testing.T) {
 	}
 	if len(k.pairs) != 1 {
 		t.Errorf("the configured pairs have become %v", k.pairs)
+	}
+}
+
+// TestRoleInClear: the answer to who assumes a role holds credentials.
+func TestRoleInClear(t *testing.T) {
+	t.Setenv("AWS_ENDPOINT_URL_STS", "http://192.0.2.1:1")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := New(ctx, Options{Key: first, Role: "arn:aws:iam::111122223333:role/r"}); !errors.Is(err, ErrClear) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -1,9 +1,9 @@
 // Package guard is what stands around every call to a remote key service: a limit on its time, a limit on their rate, and
 // a circuit breaker. It never tries a call again; that is kekcache's part.
 //
-// The breaker opens after five calls in a row that found the service away, and refuses calls for two seconds; then one call
-// tries, and those that come while it does wait for how it ends. kekcache waits for at most 2.5 s between tries, so a service
-// that is back is in use again within 5 s.
+// The breaker opens after five calls in a row that found the service away, and refuses calls for a second; then one call tries,
+// and those that come while it does wait for how it ends. kekcache waits for at most 1.8 s between tries, so a service that is
+// back is in use again within 5 s: one that hung may hold up a try for 2 s before.
 //
 // The package must not know what is called: a service says by the class of its errors whether it answered, and by Unknown
 // what may yet become known to it.
@@ -33,8 +33,8 @@ type Options struct {
 }
 
 const (
-	tripAfter = 5               // calls away in a row
-	openFor   = 2 * time.Second // before one call tries
+	tripAfter = 5           // calls away in a row
+	openFor   = time.Second // before one call tries
 )
 
 func (o Options) withDefaults() (Options, error) {

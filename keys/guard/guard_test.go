@@ -161,16 +161,16 @@ func open(t *testing.T, g *guard.Guard, s *service) {
 	}
 }
 
-// After two seconds one call tries. Those that come while it does go on if it finds the service, and are refused if not.
+// After a second one call tries. Those that come while it does go on if it finds the service, and are refused if not.
 func TestHalfOpen(t *testing.T) {
 	for name, back := range map[string]bool{"back": true, "still away": false} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g, s := newGuard(t, guard.Options{}), &service{}
 				open(t, g, s)
-				time.Sleep(2*time.Second + 1)
+				time.Sleep(time.Second + 1)
 				if g.State() != guard.HalfOpen {
-					t.Fatalf("%s after two seconds", g.State())
+					t.Fatalf("%s after a second", g.State())
 				}
 				want := map[bool]error{true: nil, false: fault(keys.Away)}[back]
 				s.set(want, time.Second)
@@ -225,7 +225,7 @@ func TestAbandonedCallsAreNotCounted(t *testing.T) {
 			t.Fatalf("%s", g.State())
 		}
 		open(t, g, s)
-		time.Sleep(2*time.Second + 1)
+		time.Sleep(time.Second + 1)
 		s.set(nil, time.Second)
 		abandon()
 		if err := g.Do(t.Context(), "unwrap", "k", s.call); err != nil || g.State() != guard.Closed {
@@ -289,7 +289,7 @@ func TestUnknownKey(t *testing.T) {
 	})
 }
 
-// The states of kekcache's waits and the breaker's together: a caller that tries again after at most 2.5 s is served within 5 s
+// The states of kekcache's waits and the breaker's together: a caller that tries again after at most 1.8 s is served within 5 s
 // of the service's return, whenever that is, although the last try before it failed after the timeout.
 func TestBackWithinOneProbeInterval(t *testing.T) {
 	for _, phase := range []time.Duration{0, 700 * time.Millisecond, 1900 * time.Millisecond, 3300 * time.Millisecond} {
@@ -309,7 +309,7 @@ func TestBackWithinOneProbeInterval(t *testing.T) {
 							last.Store(max(last.Load(), int64(time.Since(returned))))
 							return
 						}
-						time.Sleep(2500 * time.Millisecond)
+						time.Sleep(1800 * time.Millisecond)
 					}
 				})
 			}
