@@ -50,16 +50,21 @@ func (c *Rewrapping) recipients(ctx context.Context, claimed, encoded []byte, r 
 	return nil
 }
 
-// audit records what was done, before anything comes of it. While that cannot be it waits, as for a key service.
+// audit records that a DEK was rewrapped, before anything comes of it.
 func (c *Rewrapping) audit(ctx context.Context, e Event, r *Rewrapped) error {
-	if c.o.Audit == nil {
-		return nil
-	}
 	if r.seen {
 		e.KID = slices.Clone(r.commitment[:KIDSize])
 	}
 	for _, t := range c.o.To {
 		e.KEKs = append(e.KEKs, t.Name())
+	}
+	return c.recordEvent(ctx, e)
+}
+
+// recordEvent waits while nothing can be recorded, as for a key service.
+func (c *Rewrapping) recordEvent(ctx context.Context, e Event) error {
+	if c.o.Audit == nil {
+		return nil
 	}
 	return c.until(ctx, "the audit log", func() error { return c.o.Audit.Record(e) })
 }
@@ -160,7 +165,8 @@ func (c *Rewrapping) wrapSeen(ctx context.Context, a attempt, r *Rewrapped) ([]k
 	return now, nil
 }
 
-// verify unwraps with each of the openers, and waits for those that are away. All must find the same DEK.
+// verify unwraps with each of the openers, and waits for those that are away. All must find the same DEK. That it was in this
+// process is audited.
 func (c *Rewrapping) verify(ctx context.Context, openers []attempt, r *Rewrapped) error {
 	for _, a := range openers {
 		err := anyOf(ctx, c.o.Log, []attempt{a}, func(a attempt) error {
@@ -169,6 +175,10 @@ func (c *Rewrapping) verify(ctx context.Context, openers []attempt, r *Rewrapped
 			return err
 		})
 		if err != nil {
+			return err
+		}
+		e := Event{Op: OpUnwrapped, KEKs: []string{a.kek.Name()}, KID: slices.Clone(r.commitment[:KIDSize])}
+		if err := c.recordEvent(ctx, e); err != nil {
 			return err
 		}
 	}
