@@ -122,7 +122,7 @@ func (c *Sealing) setState(state State) {
 }
 
 // The longest wait is short enough for work to go on within 5 seconds of a service's return, also behind a circuit breaker
-// that tries again every 2 seconds.
+// that refuses calls for less than half of it, and has waited 2 seconds for the last call before.
 const (
 	firstWait = 100 * time.Millisecond
 	lastWait  = 2500 * time.Millisecond

@@ -177,10 +177,11 @@ func kmsRewrapFile(a *account) {
 			a.Errorf("audited %v", ops)
 		}
 
-		want := bytes.ReplaceAll(readFile(a.T, f.path("old.scx")), []byte(old), []byte(key))
+		want := readFile(a.T, f.path("old.scx"))
 		for _, c := range p.of("ReEncrypt") {
 			want = bytes.ReplaceAll(want, unbase64(a.T, c.blob), unbase64(a.T, c.out))
 		}
+		want = bytes.ReplaceAll(want, []byte(old), []byte(key)) // a wrapped key may hold it too
 		if !slices.EqualFunc(payloads(readFile(a.T, f.path(tc.name+".scx"))), payloads(want), bytes.Equal) {
 			a.Errorf("%s: other bytes than the recipients have changed", tc.name)
 		}

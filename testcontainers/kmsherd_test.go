@@ -21,7 +21,7 @@ func TestKMSHerd(t *testing.T) {
 			kmsHerd(newAccount(t, e), 6, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 		})
 		t.Run("hung", func(t *testing.T) {
-			kmsHerd(newAccount(t, e), 3, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+			kmsHerd(newAccount(t, e), 6, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 		})
 	})
 }
@@ -70,8 +70,8 @@ func kmsHerd(a *account, inVain int, fault http.HandlerFunc) {
 	a.Logf("away for %s: %d calls in vain, at most %d of a cache; then %d calls, at most %d of a cache, in each half second %v; a key after %s (median), %s (last)",
 		outage.Round(time.Millisecond), sum(failed), most(failed), sum(after), most(after), halfSeconds(p, back),
 		waited[caches/2].Round(time.Millisecond), waited[caches-1].Round(time.Millisecond))
-	// Five calls open the breaker, which lets one through every two seconds.
-	if limit := 5 + int(outage/(2*time.Second)) + 1; most(failed) > limit {
+	// Five calls open the breaker, which then lets one through every 1.2 seconds at most.
+	if limit := 5 + int(outage/(1200*time.Millisecond)) + 1; most(failed) > limit {
 		a.Errorf("%d calls of one cache in vain, more than %d", most(failed), limit)
 	}
 	// One for the window that is waited for, and one that Run may have begun ahead of the next.

@@ -1,9 +1,10 @@
 // Package guard is what stands around every call to a remote key service: a limit on its time, a limit on their rate, and
 // a circuit breaker. It never tries a call again; that is kekcache's part.
 //
-// The breaker opens after five calls in a row that found the service away, and refuses calls for two seconds; then one call
-// tries, and those that come while it does wait for how it ends. kekcache waits for at most 2.5 s between tries, so a service
-// that is back is in use again within 5 s.
+// The breaker opens after five calls in a row that found the service away, and refuses calls for 1.2 s; then one call tries, and
+// those that come while it does wait for how it ends. kekcache waits for 1.25 to 2.5 s between tries. So who met a service that
+// hangs is not refused at the next try, and a service that is back is in use again within 5 s: 2 s for the last call that hangs,
+// and a wait.
 //
 // The package must not know what is called: a service says by the class of its errors whether it answered, and by Unknown
 // what may yet become known to it.
@@ -33,8 +34,8 @@ type Options struct {
 }
 
 const (
-	tripAfter = 5               // calls away in a row
-	openFor   = 2 * time.Second // before one call tries
+	tripAfter = 5                       // calls away in a row
+	openFor   = 1200 * time.Millisecond // before one call tries; less than kekcache waits at least
 )
 
 func (o Options) withDefaults() (Options, error) {
