@@ -18,7 +18,7 @@ import (
 // emulator on this machine may take for a call, and at a rate that leaves it the time.
 func kmsWindows(a *account) {
 	a.Run("at full speed", func(t *testing.T) { kmsWindowsAt(newAccount(t, a.emulator), 0) })
-	a.Run("paced", func(t *testing.T) { kmsWindowsAt(newAccount(t, a.emulator), 300_000) })
+	a.Run("paced", func(t *testing.T) { kmsWindowsAt(newAccount(t, a.emulator), 200_000) })
 }
 
 // kmsWindowsAt seals so many messages a second, if rate is not 0.

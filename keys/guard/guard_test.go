@@ -173,7 +173,7 @@ func TestHalfOpen(t *testing.T) {
 				if g.State() != guard.Open {
 					t.Fatalf("%s too early", g.State())
 				}
-				time.Sleep(2)
+				time.Sleep(2 * time.Nanosecond)
 				if g.State() != guard.HalfOpen {
 					t.Fatalf("%s after 1.2 seconds", g.State())
 				}
