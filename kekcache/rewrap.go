@@ -155,7 +155,8 @@ func (c *Rewrapping) wrapSeen(ctx context.Context, a attempt, r *Rewrapped) (now
 	return now, err
 }
 
-// verify unwraps with each of the openers, and waits for those that are away. All must find the same DEK.
+// verify unwraps with each of the openers, and waits for those that are away. All must find the same DEK. That it was in this
+// process is audited.
 func (c *Rewrapping) verify(ctx context.Context, openers []attempt, r *Rewrapped) error {
 	for _, a := range openers {
 		err := anyOf(ctx, c.o.Log, []attempt{a}, func(a attempt) (err error) {

@@ -247,7 +247,8 @@ func TestRewrapVerify(t *testing.T) {
 			if test.public {
 				target = publicMover{publicKEK{to.fakeKEK}, to}
 			}
-			c := newRewrapping(t, kekcache.RewrappingOptions{From: []keys.Unwrapper{old}, To: []kekcache.Target{target}, Verify: true})
+			log := &diary{}
+			c := newRewrapping(t, kekcache.RewrappingOptions{From: []keys.Unwrapper{old}, To: []kekcache.Target{target}, Verify: true, Audit: log})
 			m := newMessage(1, "old")
 			if test.forged {
 				m.commitment[0]++
@@ -259,6 +260,11 @@ func TestRewrapVerify(t *testing.T) {
 			}
 			if old.unwraps != test.oldUnwraps || to.unwraps != test.newUnwraps {
 				t.Errorf("%d unwraps by the old KEK, %d by the new", old.unwraps, to.unwraps)
+			}
+			if test.want == nil {
+				opener := map[bool]string{true: "old", false: "new"}[test.public]
+				log.want(t, fmt.Sprintf("unwrapped %s %x ", opener, m.commitment[:2]),
+					fmt.Sprintf("rewrapped old>new %x inside the key service", m.commitment[:2]))
 			}
 		})
 	}

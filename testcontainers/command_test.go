@@ -67,6 +67,7 @@ func streamcrypt(ctx context.Context, t *testing.T, args ...string) (stdout []by
 // exit is how the command ended.
 type exit struct {
 	code   int
+	stdout []byte
 	stderr string
 }
 
@@ -74,11 +75,11 @@ type exit struct {
 func exitOf(ctx context.Context, t *testing.T, args ...string) exit {
 	t.Helper()
 	cmd := exec.CommandContext(ctx, binary, args...)
-	var logs bytes.Buffer
-	cmd.Stderr = &logs
+	var out, logs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &logs
 	err := cmd.Run()
 	if cmd.ProcessState == nil {
 		t.Fatal(err)
 	}
-	return exit{cmd.ProcessState.ExitCode(), logs.String()}
+	return exit{cmd.ProcessState.ExitCode(), out.Bytes(), logs.String()}
 }

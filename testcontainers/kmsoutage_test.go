@@ -4,47 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"testing"
 
 	"github.com/streamcrypt/streamcrypt/keys/awskms"
 )
-
-// faulty stands before an emulator and answers in its place while it is told to.
-type faulty struct {
-	*httptest.Server
-	fault  atomic.Pointer[http.HandlerFunc]
-	calls  atomic.Int32
-	waited chan struct{} // closed when the fault has been met as often as a service must be to be thought away
-}
-
-func newFaulty(t *testing.T, endpoint string) *faulty {
-	t.Helper()
-	target, err := url.Parse(endpoint)
-	if err != nil {
-		t.Fatal(err)
-	}
-	through := httputil.NewSingleHostReverseProxy(target)
-	f := &faulty{waited: make(chan struct{})}
-	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fault := f.fault.Load()
-		if fault == nil {
-			through.ServeHTTP(w, r)
-			return
-		}
-		if f.calls.Add(1) == 3 {
-			close(f.waited)
-		}
-		(*fault)(w, r)
-	}))
-	t.Cleanup(f.Close)
-	return f
-}
 
 // TestKMSOutage has the command wait for a KMS that is away at its start, and go on by itself when it is back.
 func TestKMSOutage(t *testing.T) {
@@ -77,17 +42,11 @@ func kmsOutage(a *account, fault http.HandlerFunc) {
 		{"encrypt", "--from", "file:" + file("in"), "--to", "file:" + file("sealed")},
 		{"decrypt", "--from", "file:" + file("sealed"), "--to", "file:" + file("out")},
 	} {
-		proxy := newFaulty(a.T, a.endpoint)
-		proxy.fault.Store(&fault)
-		running := start(a.T, append(command, "--key", fmt.Sprintf("awskms:%s?endpoint=%s", arn, proxy.URL))...)
-		select {
-		case <-proxy.waited:
-		case <-running.ended:
-			a.Fatalf("%s ended: %v", command[0], running.err)
-		case <-a.ctx.Done():
-			a.Fatal(a.ctx.Err())
-		}
-		proxy.fault.Store(nil)
+		p := newProxy(a.T, a.endpoint)
+		p.setFault(fault)
+		running := start(a.T, append(command, "--key", fmt.Sprintf("awskms:%s?endpoint=%s", arn, p.URL))...)
+		await(a.T, command[0], running.ended, func() bool { return len(p.failed()) >= 3 })
+		p.setFault(nil)
 		<-running.ended
 		if running.err != nil {
 			a.Fatalf("%s: %v", command[0], running.err)

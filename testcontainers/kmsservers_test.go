@@ -46,10 +46,10 @@ func localKMS(t *testing.T) *emulator {
 		testcontainers.WithEnv(map[string]string{"KMS_REGION": "eu-central-1", "KMS_ACCOUNT_ID": "111122223333"}),
 		testcontainers.WithWaitStrategyAndDeadline(time.Minute, wait.ForListeningPort("8080/tcp").SkipInternalCheck()),
 	)
+	testcontainers.CleanupContainer(t, server) // also of one that did not get ready
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = server.Terminate(context.Background()) })
 	endpoint, err := server.PortEndpoint(ctx, "8080/tcp", "http")
 	if err != nil {
 		t.Fatal(err)
