@@ -40,6 +40,7 @@ func TestKafka(t *testing.T) {
 	t.Run("append time", k.testAppendTime)
 	t.Run("grown", k.testGrown)
 	t.Run("made anew", k.testMadeAnew)
+	t.Run("rewrap", k.testRewrap)
 }
 
 // run runs a command on a route to its end.
