@@ -66,14 +66,34 @@ func (h *hangups) divert(use func()) (release func()) {
 	return func() { set(nil) }
 }
 
+// holdHangups keeps a SIGHUP until there is a route that it can be for: opening one may take as long as a key service is away.
+// release says whether one came.
+func (p *program) holdHangups() (release func() (came bool)) {
+	if p.screen.Terminal() {
+		return func() bool { return false }
+	}
+	came := false // release waits for the last call
+	end := p.hangups.divert(func() {
+		came = true
+		p.log.Info("the keys are loaded anew when the route is open")
+	})
+	return func() bool {
+		end()
+		return came
+	}
+}
+
 // reloadKeys has a SIGHUP load the keys of r anew, until stop is called: other processes are told so to read their configuration again.
-// Where somebody looks on, a hang-up means that the terminal is closed, and ends the run.
-func (p *program) reloadKeys(r *route.Route) (stop func()) {
+// Where somebody looks on, a hang-up means that the terminal is closed, and ends the run. One that came before is made up for.
+func (p *program) reloadKeys(r *route.Route, came bool) (stop func()) {
 	if !r.Reloads() || p.screen.Terminal() {
+		if came {
+			p.hangups.act()
+		}
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(p.ctx)
-	release := p.hangups.divert(func() {
+	reload := func() {
 		urls, err := p.keyURLs()
 		if err == nil {
 			err = r.Reload(ctx, urls)
@@ -81,7 +101,11 @@ func (p *program) reloadKeys(r *route.Route) (stop func()) {
 		if err != nil {
 			p.log.Error("keys not loaded anew; those in use stay", "error", err)
 		}
-	})
+	}
+	if came {
+		reload()
+	}
+	release := p.hangups.divert(reload)
 	return func() {
 		cancel()
 		release()

@@ -82,7 +82,9 @@ type opener func(context.Context, route.Config, route.Env) (*route.Route, error)
 
 // runRoute opens a route, runs it to its end and says what became of it.
 func (p *program) runRoute(open opener, c route.Config) (err error) {
+	release := p.holdHangups()
 	r, err := open(p.ctx, c, route.Env{Log: p.log, Stdin: p.in, Stdout: p.out})
+	came := release()
 	if err != nil {
 		if p.ctx.Err() != nil {
 			return errors.Join(route.ErrInterrupted, err)
@@ -91,7 +93,7 @@ func (p *program) runRoute(open opener, c route.Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 
-	defer p.reloadKeys(r)()
+	defer p.reloadKeys(r, came)()
 	reporter := p.watch(r, p.mode)
 	started := time.Now()
 	err = r.Run(p.ctx)

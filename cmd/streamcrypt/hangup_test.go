@@ -1,0 +1,72 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/progress"
+	"github.com/streamcrypt/streamcrypt/internal/route"
+)
+
+// said is a log that can be waited for.
+type said struct {
+	bytes.Buffer
+	lines chan string
+}
+
+func (s *said) Write(b []byte) (int, error) {
+	s.lines <- string(b)
+	return s.Buffer.Write(b)
+}
+
+// TestHangupAtTheStart: a SIGHUP that comes before the route is open is for the route, or ends a run that has no use for it.
+func TestHangupAtTheStart(t *testing.T) {
+	for name, reloads := range map[string]bool{"in.ndjson": true, "in.txt": false} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			key, in := filepath.Join(dir, "key.jwk"), filepath.Join(dir, name)
+			if code := run(t.Context(), []string{"keygen", "local", "--out", key}, stdio{os.Stdin, new(bytes.Buffer), new(bytes.Buffer)}); code != 0 {
+				t.Fatal(code)
+			}
+			if err := os.WriteFile(in, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			log := &said{lines: make(chan string, 100)}
+			ended := false
+			hangups := watchHangups(func() { ended = true })
+			screen := progress.NewScreen(log)
+			p := &program{
+				ctx: ctx, screen: screen, log: newLogger(screen, "info"), hangups: hangups,
+				args: []string{"encrypt", "--key", "local:" + key, "--from", "file:" + in, "--to", "file:" + filepath.Join(dir, "out-"+name)},
+			}
+			late := func(ctx context.Context, c route.Config, e route.Env) (*route.Route, error) {
+				if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+					return nil, err
+				}
+				for line := range log.lines {
+					if strings.Contains(line, "when the route is open") {
+						break
+					}
+				}
+				return route.Encrypt(ctx, c, e)
+			}
+			err := p.runRoute(late, route.Config{From: "file:" + in, To: "file:" + filepath.Join(dir, "out-"+name), Keys: []string{"local:" + key}})
+			hangups.stop()
+			if err != nil {
+				t.Error(err)
+			}
+			if got := strings.Contains(log.String(), "keys loaded anew"); got != reloads || ended == reloads {
+				t.Errorf("ended: %t; %s", ended, log.String())
+			}
+		})
+	}
+}
