@@ -86,16 +86,18 @@ func sealed(b []byte) []byte {
 // the run by its name.
 func TestTruncatedBatch(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t)
-	b.topic("in", 1)
-	b.put("in", 1, numbered(0, 5))
-	c := b.connect(nil)
-	src := b.source(c, SourceOptions{Topic: "in", Group: "g", Until: Until{End: true}})
-	sink := b.sink(c, SinkOptions{Topic: "out", Source: src, Create: true})
-	whole := five(t)
-	b.answers(whole[:len(whole)-1])
-	err := finish(t, pipeline.Options{Source: src, Sink: sink})
-	if err == nil || !strings.Contains(err.Error(), "in/0@0") {
-		t.Errorf("got %v", err)
+	for parts := 1; parts <= 3; parts++ {
+		b := startBroker(t)
+		b.topic("in", parts)
+		b.put("in", 1, numbered(0, 5))
+		c := b.connect(nil)
+		src := b.source(c, SourceOptions{Topic: "in", Group: "g", Workers: 1, Until: Until{End: true}})
+		sink := b.sink(c, SinkOptions{Topic: "out", Source: src, Create: true})
+		whole := five(t)
+		b.answers(whole[:len(whole)-1])
+		err := finish(t, pipeline.Options{Source: src, Sink: sink})
+		if err == nil || !strings.Contains(err.Error(), "in/0@0: malformed record batch: it is cut short") {
+			t.Errorf("%d partitions: got %v", parts, err)
+		}
 	}
 }

@@ -33,8 +33,9 @@ type intake struct {
 	maxBatch int // the largest batch that the topic takes, in bytes
 	parts    []*partition
 
-	first   int  // of parts, in the next request
-	shared  bool // the last request was to one of several brokers
+	first   int        // of parts, in the next request
+	alone   *partition // the next request is for this one only; nil if it is not
+	shared  bool       // the last request was to one of several brokers
 	request wire.FetchRequest
 	asked   []*partition // of the request
 	current *fetched
@@ -62,8 +63,8 @@ func (in *intake) take(limit int) (*pipeline.Batch, error) {
 			b.batch.Ends = append(b.batch.Ends, pipeline.Position{Place: p.place, Next: p.next})
 		}
 		if !full && err == nil {
-			if !p.got && !in.shared {
-				in.first = p.index // it needs the room that the first one has
+			if !p.got {
+				in.promote(p)
 			}
 			p.reader.Close()
 			in.queue = in.queue[1:]
@@ -84,6 +85,16 @@ func (in *intake) take(limit int) (*pipeline.Batch, error) {
 	}
 	in.buffered.Store(in.current != nil)
 	return &b.batch, nil
+}
+
+// promote sees to it that a partition of which there was no whole batch is the first of the next request, whose batch comes
+// whole whatever its size; and if it was that, the only one.
+func (in *intake) promote(p *partition) {
+	if in.asked[0] == p {
+		in.alone = p
+	} else if !in.shared {
+		in.first = p.index
+	}
 }
 
 // drop lets go of the answer, with what has not been read of it.
@@ -141,7 +152,7 @@ func (in *intake) fetch(ctx context.Context, limit int) error {
 			p.replica, p.replicaUntil = a.Preferred, time.Now().Add(replicaTime)
 		}
 		if len(a.Records) > 0 {
-			p.begin(a, len(in.queue) == 0)
+			p.begin(a, len(in.asked) == 1)
 			in.queue = append(in.queue, p)
 			if !in.shared {
 				in.first = p.index + 1
@@ -174,7 +185,7 @@ func (in *intake) ask(limit int) bool {
 		p := in.parts[at]
 		broker := p.broker(in.topic)
 		switch {
-		case broker < 0 || p.finished():
+		case broker < 0 || p.finished() || in.alone != nil && in.alone != p:
 			continue
 		case r.Broker < 0:
 			r.Broker = broker
@@ -194,6 +205,7 @@ func (in *intake) ask(limit int) bool {
 			LeaderEpoch: in.topic.leader(p.number).epoch, MaxBytes: want,
 		})
 	}
+	in.alone = nil
 	return r.Broker >= 0
 }
 

@@ -21,7 +21,7 @@ type partition struct {
 	reader    batch.Reader
 	committed batch.Committed
 	within    bool // the reader is in a batch that is to be read
-	first     bool // of the partitions of the answer that have records: a whole batch is due
+	alone     bool // in the request: a whole batch is due
 	got       bool // a whole batch
 	largest   int  // batch of the last answer, in bytes, the one included that its end cut short
 
@@ -118,18 +118,18 @@ func (p *partition) want(limit, maxBatch int) int {
 	return target / p.largest * p.largest
 }
 
-// begin goes on with an answer, in which first is the first partition that has records.
-func (p *partition) begin(a *wire.FetchedPartition, first bool) {
+// begin goes on with an answer to a request for this partition, alone or with others.
+func (p *partition) begin(a *wire.FetchedPartition, alone bool) {
 	p.reader.Reset(p.place, a.Records, p.next)
 	p.committed.Reset(a.Aborted)
-	p.within, p.first, p.got, p.largest = false, first, false, 0
+	p.within, p.alone, p.got, p.largest = false, alone, false, 0
 }
 
-// ended notes how large the batch is that the answer's end cut short. Only the first partition with records has a right
-// to a whole one.
+// ended notes how large the batch is that the answer's end cut short. Who asks for one partition has a right to a whole
+// one.
 func (p *partition) ended() error {
 	p.largest = max(p.largest, min(p.reader.Cut(), maxCut))
-	if p.first && !p.got {
+	if p.alone && !p.got {
 		return &batch.Error{Place: p.place, Offset: p.next, Err: fmt.Errorf("%w: it is cut short", batch.ErrMalformed)}
 	}
 	return nil
