@@ -89,7 +89,7 @@ func TestTruncatedBatch(t *testing.T) {
 	for parts := 1; parts <= 3; parts++ {
 		b := startBroker(t)
 		b.topic("in", parts)
-		b.put("in", 1, numbered(0, 5))
+		b.put("in", parts, numbered(0, 5*parts))
 		c := b.connect(nil)
 		src := b.source(c, SourceOptions{Topic: "in", Group: "g", Workers: 1, Until: Until{End: true}})
 		sink := b.sink(c, SinkOptions{Topic: "out", Source: src, Create: true})
