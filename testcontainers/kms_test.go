@@ -67,25 +67,47 @@ func (a *account) key(o awskms.Options) *awskms.Key {
 	return k
 }
 
-func (a *account) generate(k *awskms.Key) ([]byte, keys.Wrapped) {
+// patient calls do again while the service is away, as kekcache does: an emulator may hang up on a connection that is kept.
+func patient(do func() error) (err error) {
+	for range 5 {
+		var e *keys.Error
+		if err = do(); !errors.As(err, &e) || e.Class != keys.Away {
+			break
+		}
+	}
+	return err
+}
+
+func (a *account) generate(k *awskms.Key) (dek []byte, w keys.Wrapped) {
 	a.Helper()
-	dek, w, err := k.Generate(a.ctx, kc, nil)
+	err := patient(func() (err error) {
+		dek, w, err = k.Generate(a.ctx, kc, nil)
+		return err
+	})
 	if err != nil {
 		a.Fatal(err)
 	}
 	return dek, w
 }
 
+func (a *account) unwrap(k *awskms.Key, kc keys.Context, w keys.Wrapped) (dek []byte, err error) {
+	err = patient(func() (err error) {
+		dek, err = k.Unwrap(a.ctx, kc, nil, &w)
+		return err
+	})
+	return dek, err
+}
+
 func (a *account) opens(k *awskms.Key, w keys.Wrapped, dek []byte) {
 	a.Helper()
-	if got, err := k.Unwrap(a.ctx, kc, nil, &w); err != nil || !bytes.Equal(got, dek) {
+	if got, err := a.unwrap(k, kc, w); err != nil || !bytes.Equal(got, dek) {
 		a.Errorf("%d bytes, not the key; %v", len(got), err)
 	}
 }
 
 func (a *account) refuses(what string, k *awskms.Key, kc keys.Context, w keys.Wrapped, want ...keys.Class) {
 	a.Helper()
-	_, err := k.Unwrap(a.ctx, kc, nil, &w)
+	_, err := a.unwrap(k, kc, w)
 	var e *keys.Error
 	if errors.As(err, &e) {
 		for _, class := range want {
@@ -117,7 +139,11 @@ func kmsRoundTrip(a *account) {
 		if string(w.KID) != arn || len(dek) != keys.DEKSize {
 			a.Errorf("%s: kid %s, %d bytes", given, w.KID, len(dek))
 		}
-		again, err := k.Wrap(a.ctx, kc, dek)
+		var again keys.Wrapped
+		err := patient(func() (err error) {
+			again, err = k.Wrap(a.ctx, kc, dek)
+			return err
+		})
 		if err != nil {
 			a.Fatal(err)
 		}
@@ -175,7 +201,11 @@ func kmsAliasMoves(a *account) {
 func kmsRewrap(a *account) {
 	old, key := a.key(awskms.Options{Key: a.symmetric(), Pairs: map[string]string{"old": "1"}}), a.key(awskms.Options{Key: a.symmetric()})
 	dek, w := a.generate(old)
-	moved, err := key.Rewrap(a.ctx, kc, old, &w)
+	var moved keys.Wrapped
+	err := patient(func() (err error) {
+		moved, err = key.Rewrap(a.ctx, kc, old, &w)
+		return err
+	})
 	if err != nil {
 		a.Fatal(err)
 	}
@@ -207,8 +237,11 @@ func kmsRotation(a *account) {
 
 func kmsUnusable(a *account) {
 	generate := func(key string) error {
-		_, _, err := a.key(awskms.Options{Key: key}).Generate(a.ctx, kc, nil)
-		return err
+		k := a.key(awskms.Options{Key: key})
+		return patient(func() error {
+			_, _, err := k.Generate(a.ctx, kc, nil)
+			return err
+		})
 	}
 	isGone := func(what string, err error) {
 		a.Helper()

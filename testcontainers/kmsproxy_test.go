@@ -40,6 +40,7 @@ func newProxy(t *testing.T, endpoint string) *proxy {
 		t.Fatal(err)
 	}
 	through := httputil.NewSingleHostReverseProxy(target)
+	through.Transport = &http.Transport{DisableKeepAlives: true} // else the emulator may hang up on one, and a call would be made twice
 	p := &proxy{}
 	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, fault := p.note(r)
