@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"context"
-	"errors"
 	"io"
 	"sync/atomic"
 	"time"
@@ -101,13 +100,11 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	}
 }
 
-// fetch asks for more. A fetch names its topic, and if that was deleted and made again it would be answered with the
-// records of another one: so after a pause, during which nobody would have noticed, the topic is looked at first.
+// fetch asks for more. It looks at the topic after a pause: a fetch names it, and one that was deleted and made again
+// meanwhile would be answered with records of another one.
 func (l *lane) fetch(ctx context.Context, limit int) error {
-	if time.Since(l.asked) >= l.source.timing.pause {
-		if err := l.source.topic.refresh(ctx); errors.Is(err, ErrReplaced) {
-			return err
-		}
+	if err := l.source.topic.still(ctx, l.asked, l.source.timing.pause); err != nil {
+		return err
 	}
 	err := l.intake.fetch(ctx, limit)
 	l.asked = time.Now()

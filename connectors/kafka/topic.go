@@ -118,6 +118,18 @@ func (t *topic) refresh(ctx context.Context) error {
 	return nil
 }
 
+// still returns ErrReplaced if the topic is another one of its name. It looks only if the last request, which names the
+// topic, is a pause ago: a request that fails in between would have told.
+func (t *topic) still(ctx context.Context, last time.Time, pause time.Duration) error {
+	if time.Since(last) < pause {
+		return nil
+	}
+	if err := t.refresh(ctx); errors.Is(err, ErrReplaced) {
+		return err
+	}
+	return nil
+}
+
 // partitions is how many there are.
 func (t *topic) partitions() int32 {
 	t.mu.RLock()

@@ -209,22 +209,20 @@ func (t *transaction) run(ctx context.Context) {
 	timer := time.NewTimer(t.length)
 	defer timer.Stop()
 	for {
+		var err error
 		select {
 		case at := <-t.due:
 			timer.Reset(time.Until(at))
 		case <-t.full:
-			err := t.commit(ctx)
+			err = t.commit(ctx)
 			t.leave()
-			if err != nil && ctx.Err() == nil {
-				t.broken(err)
-				return
-			}
 		case <-timer.C:
-			if err := t.expire(ctx); err != nil && ctx.Err() == nil {
-				t.broken(err)
-				return
-			}
+			err = t.expire(ctx)
 		case <-ctx.Done():
+			return
+		}
+		if err != nil && ctx.Err() == nil {
+			t.broken(err)
 			return
 		}
 	}

@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
@@ -32,7 +31,7 @@ type writer struct {
 	joining []int32
 	parcels []parcel
 
-	wrote time.Time // at last
+	wrote time.Time // when the last write began
 }
 
 // chain is the messages of one partition, as indexes.
@@ -88,9 +87,11 @@ func (w *writer) write(ctx context.Context, msgs []pipeline.Message) error {
 	if len(msgs) == 0 {
 		return nil
 	}
-	if err := w.look(ctx); err != nil {
+	// A produce names the topic, and one that was deleted and made again would take what follows on nothing.
+	if err := w.sink.topic.still(ctx, w.wrote, w.sink.pause); err != nil {
 		return err
 	}
+	w.wrote = time.Now()
 	if err := w.sort(msgs); err != nil {
 		return err
 	}
@@ -103,18 +104,6 @@ func (w *writer) write(ctx context.Context, msgs []pipeline.Message) error {
 			return err
 		}
 	}
-	return nil
-}
-
-// look looks at the topic after a pause: a produce names it, and one that was deleted and made again meanwhile would take
-// what follows on nothing.
-func (w *writer) look(ctx context.Context) error {
-	if time.Since(w.wrote) >= w.sink.pause {
-		if err := w.sink.topic.refresh(ctx); errors.Is(err, ErrReplaced) {
-			return err
-		}
-	}
-	w.wrote = time.Now()
 	return nil
 }
 

@@ -113,29 +113,24 @@ func (s *sampling) at(ctx context.Context, offset int64) (at int64, ok bool, err
 
 // last looks for the last message: there may be none at the very last offsets.
 func (s *sampling) last(ctx context.Context) error {
-	lo, top := int64(-1), s.end // there is no message from top on
-	for back := int64(1); lo < 0 && top > s.first; back *= 2 {
-		offset := max(s.first, s.end-back)
+	lo, top := int64(-1), s.end // there is a message at lo, and none from top on
+	probe := func(offset int64) error {
 		at, ok, err := s.at(ctx, offset)
-		switch {
-		case err != nil:
-			return err
-		case ok:
+		if ok {
 			lo = at
-		default:
+		} else {
 			top = offset
+		}
+		return err
+	}
+	for back := int64(1); lo < 0 && top > s.first; back *= 2 {
+		if err := probe(max(s.first, s.end-back)); err != nil {
+			return err
 		}
 	}
 	for top-lo > 1 && lo >= 0 {
-		middle := lo + (top-lo)/2
-		at, ok, err := s.at(ctx, middle)
-		switch {
-		case err != nil:
+		if err := probe(lo + (top-lo)/2); err != nil {
 			return err
-		case ok:
-			lo = at
-		default:
-			top = middle
 		}
 	}
 	return nil
