@@ -43,9 +43,8 @@ func (in *input) why() error {
 	if err != nil {
 		return err
 	}
-	var e cms.Envelope
-	if err := cms.Parse(b, &e); err != nil && ok {
-		return refuse(err)
+	if ok {
+		return refuse(cms.HeadError(b))
 	}
 	return refuse(fmt.Errorf("%w: head", cms.ErrMalformed))
 }

@@ -42,9 +42,18 @@ func parseFast(b []byte, e *Envelope) bool {
 	return true
 }
 
+// HeadError says what is wrong with a whole envelope that ParseHead, or CiphertextHead behind it, has refused.
+func HeadError(b []byte) error {
+	var e Envelope
+	if err := Parse(b, &e); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: head", ErrMalformed)
+}
+
 // ParseHead reads what stands before the ciphertext and returns its size; in the chunked form that includes the byte
 // that opens the segments. b should hold MaxHead bytes, or all there are. If ok is false, b is not the beginning of an
-// envelope, and Parse on the whole says why.
+// envelope, and HeadError on the whole says why.
 func ParseHead(b []byte, h *Header) (n int, ok bool) {
 	s := shapeFor(b)
 	if s == nil {

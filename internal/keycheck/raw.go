@@ -158,9 +158,5 @@ func why(in *bufio.Reader) error {
 	if err != nil {
 		return err
 	}
-	var e cms.Envelope
-	if err := cms.Parse(b, &e); err != nil {
-		return err
-	}
-	return fmt.Errorf("%w: head", cms.ErrMalformed)
+	return cms.HeadError(b)
 }

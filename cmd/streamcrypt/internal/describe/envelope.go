@@ -245,11 +245,7 @@ func (in *input) why() error {
 	if err != nil {
 		return err
 	}
-	var e cms.Envelope
-	if err := cms.Parse(b, &e); err != nil {
-		return err
-	}
-	return fmt.Errorf("%w: head", cms.ErrMalformed)
+	return cms.HeadError(b)
 }
 
 // Reason returns the word for what is wrong (docs/errors.md), or "" if err is of another kind.
