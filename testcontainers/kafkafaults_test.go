@@ -172,12 +172,13 @@ func (k *kafkaTest) testHandover(t *testing.T) {
 	s := series{partitions: parts, n: 300_000}
 	k.topic(t, "handover", parts)
 	k.put(t, "handover", 0, s.n/2, s.numbered)
-	var h handover
+	h := handover{done: make(chan struct{})}
 	k.proxy.use(t, proxyRules{asked: func(r kafkaRequest) bool { return h.note(t, r) }})
 	args := []string{"encrypt", "--key", k.key, "--from", k.proxy.url("handover?group=handover"), "--to", k.proxy.url("handover-sealed?create=true"), "--instance"}
 	first := start(t, append(args, "a")...)
-	k.await(t, "handover-sealed", s.n/10)
+	k.await(t, "handover-sealed", s.n/2) // so that nothing but a fetch that waits for more is under way
 	second := start(t, append(slices.Clone(args), "b")...)
+	h.over(t)
 	k.put(t, "handover", s.n/2, s.n, s.numbered)
 	k.await(t, "handover-sealed", s.n)
 	first.end(t)
@@ -185,9 +186,6 @@ func (k *kafkaTest) testHandover(t *testing.T) {
 	k.once(t, "handover-sealed", s)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.wish.IsZero() || h.again.IsZero() {
-		t.Fatal("the second member did not join, or the first not again")
-	}
 	took := h.again.Sub(h.wish)
 	t.Logf("the first member let go after %v", took.Round(time.Millisecond))
 	if took > 5*time.Second {
@@ -200,6 +198,17 @@ type handover struct {
 	mu          sync.Mutex
 	first       string // id of the first member
 	wish, again time.Time
+	done        chan struct{} // closed when both are known
+}
+
+// over waits until the first member has joined again.
+func (h *handover) over(t *testing.T) {
+	t.Helper()
+	select {
+	case <-h.done:
+	case <-time.After(time.Minute):
+		t.Fatal("the second member did not join, or the first not again")
+	}
 }
 
 // note notes a request. It is false if that cannot be read.
@@ -227,6 +236,7 @@ func (h *handover) note(t *testing.T, r kafkaRequest) bool {
 		h.wish = time.Now()
 	case join.MemberID == h.first && h.again.IsZero() && !h.wish.IsZero():
 		h.again = time.Now()
+		close(h.done)
 	}
 	return true
 }

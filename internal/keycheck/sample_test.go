@@ -62,6 +62,26 @@ func TestSearch(t *testing.T) {
 	}
 }
 
+// TestLastMessage: the last message is found however many offsets behind it are empty, and be it the only one that can be read.
+func TestLastMessage(t *testing.T) {
+	k, lost := newKEK(t), newKEK(t)
+	good, bad := seal(t, window(t, nil, k), 1), seal(t, window(t, nil, lost), 1)
+	for n := 1; n <= 20; n++ {
+		for empty := range 40 {
+			s := spread(t, rand.New(rand.NewPCG(1, 2)), n, good, bad, func(i int) bool { return i == n-1 })
+			for i := range s.msgs {
+				s.msgs[i].Origin.Offset = int64(i)
+			}
+			s.first, s.end = 0, int64(n+empty)
+			c := newChecker(t, Options{}, k)
+			must(t, c.Sample(t.Context(), s, 2))
+			if p := c.Report().Places[0]; p.FirstReadable == nil || *p.FirstReadable != int64(n-1) {
+				t.Fatalf("%d messages, %d empty offsets: %+v", n, empty, p)
+			}
+		}
+	}
+}
+
 // TestNotContiguous has keys in use side by side: two encryptors while one of them was replaced, and a window in the middle.
 func TestNotContiguous(t *testing.T) {
 	k, lost := newKEK(t), newKEK(t)
