@@ -69,7 +69,7 @@ func (a *account) key(o awskms.Options) *awskms.Key {
 
 // patient calls do again while the service is away, as kekcache does: an emulator may hang up on a connection that is kept.
 func patient(do func() error) (err error) {
-	for range 5 {
+	for range 100 {
 		var e *keys.Error
 		if err = do(); !errors.As(err, &e) || e.Class != keys.Away {
 			break
@@ -237,9 +237,8 @@ func kmsRotation(a *account) {
 
 func kmsUnusable(a *account) {
 	generate := func(key string) error {
-		k := a.key(awskms.Options{Key: key})
-		return patient(func() error {
-			_, _, err := k.Generate(a.ctx, kc, nil)
+		return patient(func() error { // each with a circuit breaker of its own
+			_, _, err := a.key(awskms.Options{Key: key}).Generate(a.ctx, kc, nil)
 			return err
 		})
 	}
