@@ -8,7 +8,7 @@ import (
 	"os"
 	"slices"
 
-	"github.com/streamcrypt/streamcrypt/internal/route/address"
+	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/keys/local"
 )
 

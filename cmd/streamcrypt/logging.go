@@ -9,7 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/progress"
-	"github.com/streamcrypt/streamcrypt/internal/route/address"
+	"github.com/streamcrypt/streamcrypt/internal/address"
 )
 
 // newLogger logs text for people on a terminal and JSON for programs anywhere else.

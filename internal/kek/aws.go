@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/streamcrypt/streamcrypt/internal/route/address"
+	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/keys/awskms"
 )
 

@@ -9,7 +9,7 @@ import (
 	"log/slog"
 	"os"
 
-	"github.com/streamcrypt/streamcrypt/internal/route/address"
+	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/keys/local"
 )
 

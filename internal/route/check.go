@@ -12,7 +12,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/kek"
 	"github.com/streamcrypt/streamcrypt/internal/keycheck"
-	"github.com/streamcrypt/streamcrypt/internal/route/memlimit"
+	"github.com/streamcrypt/streamcrypt/internal/memlimit"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/streamcrypt/streamcrypt/connectors/file"
-	"github.com/streamcrypt/streamcrypt/internal/route/address"
+	"github.com/streamcrypt/streamcrypt/internal/address"
 )
 
 // schemes are the kinds of end that this build has.

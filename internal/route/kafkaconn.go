@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka"
-	"github.com/streamcrypt/streamcrypt/internal/route/address"
+	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/keys/local"
 )
 

@@ -9,7 +9,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
-	"github.com/streamcrypt/streamcrypt/internal/route/address"
+	"github.com/streamcrypt/streamcrypt/internal/address"
 )
 
 // kafkaEnd is a topic as its URL says: kafka://HOST:PORT[,HOST:PORT]/TOPIC?...

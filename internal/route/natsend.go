@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/nats"
-	"github.com/streamcrypt/streamcrypt/internal/route/address"
+	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 

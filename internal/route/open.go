@@ -13,7 +13,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 	"github.com/streamcrypt/streamcrypt/internal/audit"
 	"github.com/streamcrypt/streamcrypt/internal/kek"
-	"github.com/streamcrypt/streamcrypt/internal/route/memlimit"
+	"github.com/streamcrypt/streamcrypt/internal/memlimit"
 	"github.com/streamcrypt/streamcrypt/keys/awskms"
 	"github.com/streamcrypt/streamcrypt/keys/local"
 )

@@ -9,7 +9,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/connectors/file"
-	"github.com/streamcrypt/streamcrypt/internal/route/address"
+	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/transform"
 )

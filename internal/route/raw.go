@@ -9,7 +9,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/envelope"
-	"github.com/streamcrypt/streamcrypt/internal/route/memlimit"
+	"github.com/streamcrypt/streamcrypt/internal/memlimit"
 )
 
 // raw is a route for one payload, which is streamed in constant memory and never becomes a message.

@@ -14,7 +14,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/streamcrypt/streamcrypt/internal/route/address"
+	"github.com/streamcrypt/streamcrypt/internal/address"
 )
 
 // maxSize is the size in bytes beyond which a file is not taken for a configuration.
