@@ -15,7 +15,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/docs/vectors"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/kekcache"
-	"github.com/streamcrypt/streamcrypt/kekcache/dirstore"
+	"github.com/streamcrypt/streamcrypt/keystore/dir"
 )
 
 // unsayable are the vectors that cannot be said on a command line.
@@ -153,8 +153,8 @@ func checkLine(t *testing.T, v *vectors.Vector, b []byte) {
 // vectorStore makes a store of the vector's key records, each under the kid that its commitment gives.
 func vectorStore(t *testing.T, v *vectors.Vector) string {
 	t.Helper()
-	dir := t.TempDir()
-	store, err := dirstore.Open(dir)
+	folder := t.TempDir()
+	store, err := dir.Open(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func vectorStore(t *testing.T, v *vectors.Vector) string {
 			t.Fatal(err)
 		}
 	}
-	return dir
+	return folder
 }
 
 func write(t *testing.T, dir, name string, content []byte) string {

@@ -10,8 +10,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka"
 	"github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/envelope"
-	"github.com/streamcrypt/streamcrypt/internal/kek"
 	"github.com/streamcrypt/streamcrypt/internal/keycheck"
+	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -88,7 +88,7 @@ func (p *plan) checker(ctx context.Context, o CheckOptions) (*keycheck.Checker, 
 	}
 	var err error
 	if len(p.Keys) > 0 {
-		if options.Keys, err = kek.Unwrappers(ctx, p.Keys, p.env.Log); err != nil {
+		if options.Keys, err = keyring.Unwrappers(ctx, p.Keys, p.env.Log); err != nil {
 			return nil, err
 		}
 	}

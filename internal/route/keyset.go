@@ -5,16 +5,16 @@ import (
 	"log/slog"
 
 	"github.com/streamcrypt/streamcrypt/envelope"
-	"github.com/streamcrypt/streamcrypt/internal/kek"
+	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/kekcache"
-	"github.com/streamcrypt/streamcrypt/kekcache/dirstore"
 	"github.com/streamcrypt/streamcrypt/keys"
+	"github.com/streamcrypt/streamcrypt/keystore/dir"
 )
 
 // sealing loads the keys to encrypt to and makes the first data key: a wrong key file is an error before anything is read.
 // The caller closes it.
 func (p *plan) sealing(ctx context.Context, records bool) (*kekcache.Sealing, error) {
-	wrappers, err := kek.Wrappers(ctx, p.Keys, p.env.Log)
+	wrappers, err := keyring.Wrappers(ctx, p.Keys, p.env.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (p *plan) sealing(ctx context.Context, records bool) (*kekcache.Sealing, er
 
 // opening loads the keys to decrypt with.
 func (p *plan) opening(ctx context.Context) (*kekcache.Opening, error) {
-	unwrappers, err := kek.Unwrappers(ctx, p.Keys, p.env.Log)
+	unwrappers, err := keyring.Unwrappers(ctx, p.Keys, p.env.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (p *plan) openStore() (kekcache.Store, error) {
 	if p.store == "" {
 		return nil, nil
 	}
-	return dirstore.Open(p.store)
+	return dir.Open(p.store)
 }
 
 // names lists keys for a log; it costs nothing if the line is not written.

@@ -12,7 +12,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 	"github.com/streamcrypt/streamcrypt/internal/audit"
-	"github.com/streamcrypt/streamcrypt/internal/kek"
+	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
 	"github.com/streamcrypt/streamcrypt/keys/awskms"
 	"github.com/streamcrypt/streamcrypt/keys/local"
@@ -83,7 +83,7 @@ var advice = []struct {
 	{is(kafka.ErrReplaced), "run it again if the new topic is to be read or written; its records are others"},
 	{as[*wire.VersionError], "Kafka 2.5 is the oldest that will do; for one that is too new there may be a newer streamcrypt"},
 	{as[*memlimit.TooSmallError], "lower --workers, --budget or --read-ahead, or raise the limit"},
-	{as[*kek.NotBuiltError], "this build has local:, x25519:, rsa: and awskms:"},
+	{as[*keyring.NotBuiltError], "this build has local:, x25519:, rsa: and awskms:"},
 	{is(awskms.ErrNoRegion), "say region= in the key's URL, or AWS_REGION; a key's ARN has its own"},
 	{is(awskms.ErrCredentials), "is `aws sts get-caller-identity` good? say profile= or role= in the key's URL to ask as another"},
 	{is(awskms.ErrClear), "say https://; http:// is for a KMS emulator on this machine"},

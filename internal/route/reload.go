@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/streamcrypt/streamcrypt/internal/kek"
+	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 )
@@ -43,7 +43,7 @@ func (r *Route) Reload(ctx context.Context, urls []string) error {
 
 func (p *plan) reloadSealing(sealing *kekcache.Sealing) loadKeys {
 	return func(ctx context.Context, urls []string) error {
-		wrappers, err := kek.Wrappers(ctx, urls, p.env.Log)
+		wrappers, err := keyring.Wrappers(ctx, urls, p.env.Log)
 		if err != nil {
 			return err
 		}
@@ -57,7 +57,7 @@ func (p *plan) reloadSealing(sealing *kekcache.Sealing) loadKeys {
 
 func (p *plan) reloadOpening(opening *kekcache.Opening) loadKeys {
 	return func(ctx context.Context, urls []string) error {
-		unwrappers, err := kek.Unwrappers(ctx, urls, p.env.Log)
+		unwrappers, err := keyring.Unwrappers(ctx, urls, p.env.Log)
 		if err != nil {
 			return err
 		}

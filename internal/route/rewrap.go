@@ -7,7 +7,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/envelope"
-	"github.com/streamcrypt/streamcrypt/internal/kek"
+	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/transform"
@@ -66,7 +66,7 @@ func (p *plan) checkRewrap() error {
 
 // rewrapping loads the keys to rewrap from and for.
 func (p *plan) rewrapping(ctx context.Context) (*kekcache.Rewrapping, error) {
-	from, err := kek.Unwrappers(ctx, p.OldKeys, p.env.Log)
+	from, err := keyring.Unwrappers(ctx, p.OldKeys, p.env.Log)
 	if err != nil {
 		return nil, prefix("old", err)
 	}
@@ -87,7 +87,7 @@ func (p *plan) rewrapping(ctx context.Context) (*kekcache.Rewrapping, error) {
 
 // targets loads the keys to rewrap for.
 func (p *plan) targets(ctx context.Context) ([]kekcache.Target, error) {
-	wrappers, err := kek.Wrappers(ctx, p.Keys, p.env.Log)
+	wrappers, err := keyring.Wrappers(ctx, p.Keys, p.env.Log)
 	if err != nil {
 		return nil, err
 	}

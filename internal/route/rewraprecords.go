@@ -9,7 +9,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/envelope"
-	"github.com/streamcrypt/streamcrypt/internal/kek"
+	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -101,7 +101,7 @@ func (e *carriedEnd) of(count uint64, digest [32]byte) ([]byte, error) {
 // endSealer seals one end record under a data key of its own, for the new keys. With one seal a random nonce is as good as any, and
 // always permitted.
 func (o *opener) endSealer(ctx context.Context) (*envelope.Sealer, error) {
-	wrappers, err := kek.Wrappers(ctx, o.Keys, o.env.Log)
+	wrappers, err := keyring.Wrappers(ctx, o.Keys, o.env.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/kekcache"
-	"github.com/streamcrypt/streamcrypt/kekcache/dirstore"
+	"github.com/streamcrypt/streamcrypt/keystore/dir"
 )
 
 // storeWorkers is how many key records are rewrapped at a time: a key service answers slowly, and takes many calls.
@@ -19,7 +19,7 @@ const storeWorkers = 8
 // storeRewrap rewraps all records of a key store.
 type storeRewrap struct {
 	name    string
-	store   *dirstore.Store
+	store   *dir.Store
 	rewraps rewraps
 	env     Env
 
@@ -53,7 +53,7 @@ func (r *Route) openStore(ctx context.Context, p *plan) error {
 	s := &storeRewrap{name: p.KeyStore, env: p.env, reasons: map[string]int64{}}
 	r.job = s
 	var err error
-	if s.store, err = dirstore.Open(p.store); err != nil {
+	if s.store, err = dir.Open(p.store); err != nil {
 		return err
 	}
 	s.rewraps.keys, err = p.rewrapping(ctx)

@@ -1,8 +1,8 @@
-// Package kek turns URLs into key encryption keys: local:FILE, x25519:FILE, rsa:FILE, awskms:KEY. It reads the key files, which
+// Package keyring turns URLs into key encryption keys: local:FILE, x25519:FILE, rsa:FILE, awskms:KEY. It reads the key files, which
 // package keys/local does not do, and says which kinds of key this build has.
 //
 // The package must not know what the keys are used for, nor show a byte of a key file in an error.
-package kek
+package keyring
 
 import (
 	"context"

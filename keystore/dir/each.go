@@ -1,4 +1,4 @@
-package dirstore
+package dir
 
 import (
 	"encoding/hex"

@@ -1,4 +1,4 @@
-package dirstore_test
+package dir_test
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/streamcrypt/streamcrypt/kekcache"
-	"github.com/streamcrypt/streamcrypt/kekcache/dirstore"
+	"github.com/streamcrypt/streamcrypt/keystore/dir"
 )
 
 var (
@@ -22,17 +22,17 @@ var (
 
 const kidHex = "ab0102000000000000000000000000ff"
 
-func open(t *testing.T) (*dirstore.Store, string) {
+func open(t *testing.T) (*dir.Store, string) {
 	t.Helper()
-	dir := t.TempDir()
-	s, err := dirstore.Open(dir)
+	folder := t.TempDir()
+	s, err := dir.Open(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, dir
+	return s, folder
 }
 
-func put(t *testing.T, s *dirstore.Store, kid [kekcache.KIDSize]byte, records ...string) {
+func put(t *testing.T, s *dir.Store, kid [kekcache.KIDSize]byte, records ...string) {
 	t.Helper()
 	for _, record := range records {
 		if err := s.Put(t.Context(), kid, []byte(record)); err != nil {
@@ -41,7 +41,7 @@ func put(t *testing.T, s *dirstore.Store, kid [kekcache.KIDSize]byte, records ..
 	}
 }
 
-func want(t *testing.T, s *dirstore.Store, kid [kekcache.KIDSize]byte, records ...string) {
+func want(t *testing.T, s *dir.Store, kid [kekcache.KIDSize]byte, records ...string) {
 	t.Helper()
 	got, err := s.Get(t.Context(), kid)
 	if err != nil {
@@ -52,9 +52,9 @@ func want(t *testing.T, s *dirstore.Store, kid [kekcache.KIDSize]byte, records .
 	}
 }
 
-func files(t *testing.T, dir string) (names []string) {
+func files(t *testing.T, folder string) (names []string) {
 	t.Helper()
-	entries, err := os.ReadDir(dir)
+	entries, err := os.ReadDir(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,15 +64,15 @@ func files(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-func write(t *testing.T, dir, name, text string) {
+func write(t *testing.T, folder, name, text string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func TestPutAndGet(t *testing.T) {
-	s, dir := open(t)
+	s, folder := open(t)
 	want(t, s, kid)
 	put(t, s, kid, "first")
 	want(t, s, kid, "first")
@@ -81,11 +81,11 @@ func TestPutAndGet(t *testing.T) {
 	put(t, s, kid, "second", "third", "first", "third") // twice is once
 	want(t, s, kid, "first", "second", "third")
 	want(t, s, other, "of another")
-	if got := fmt.Sprint(files(t, dir)); got != fmt.Sprintf("[%[1]s %[1]s.1 %[1]s.2 ac%030d]", kidHex, 0) {
+	if got := fmt.Sprint(files(t, folder)); got != fmt.Sprintf("[%[1]s %[1]s.1 %[1]s.2 ac%030d]", kidHex, 0) {
 		t.Errorf("files %s", got)
 	}
 
-	again, err := dirstore.Open(dir)
+	again, err := dir.Open(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestPutAndGet(t *testing.T) {
 
 // TestPutsAtOnce: of several processes that store records for one kid none replaces another's.
 func TestPutsAtOnce(t *testing.T) {
-	s, dir := open(t)
+	s, folder := open(t)
 	const writers = 8
 	var wg sync.WaitGroup
 	for n := range writers {
@@ -118,17 +118,17 @@ func TestPutsAtOnce(t *testing.T) {
 		}
 		seen[string(record)] = true
 	}
-	if len(records) != writers || len(files(t, dir)) != writers {
-		t.Errorf("%d records in %d files", len(records), len(files(t, dir)))
+	if len(records) != writers || len(files(t, folder)) != writers {
+		t.Errorf("%d records in %d files", len(records), len(files(t, folder)))
 	}
 }
 
 // TestLeftovers: what a crash left, and what is not ours, is neither read nor in the way.
 func TestLeftovers(t *testing.T) {
-	s, dir := open(t)
-	write(t, dir, ".put-"+kidHex, "half a rec")
-	write(t, dir, kidHex+"~", "of an editor")
-	write(t, dir, kidHex+".2", "behind a gap")
+	s, folder := open(t)
+	write(t, folder, ".put-"+kidHex, "half a rec")
+	write(t, folder, kidHex+"~", "of an editor")
+	write(t, folder, kidHex+".2", "behind a gap")
 	want(t, s, kid)
 	put(t, s, kid, "first")
 	want(t, s, kid, "first")
@@ -136,12 +136,12 @@ func TestLeftovers(t *testing.T) {
 
 // TestOversizedFile is no record, and hides none behind it. No such record is written.
 func TestOversizedFile(t *testing.T) {
-	s, dir := open(t)
-	large, largest := strings.Repeat("x", dirstore.MaxRecord+1), strings.Repeat("x", dirstore.MaxRecord)
-	if err := s.Put(t.Context(), kid, []byte(large)); err == nil || len(files(t, dir)) != 0 {
-		t.Errorf("error %v, files %q", err, files(t, dir))
+	s, folder := open(t)
+	large, largest := strings.Repeat("x", dir.MaxRecord+1), strings.Repeat("x", dir.MaxRecord)
+	if err := s.Put(t.Context(), kid, []byte(large)); err == nil || len(files(t, folder)) != 0 {
+		t.Errorf("error %v, files %q", err, files(t, folder))
 	}
-	write(t, dir, kidHex, large)
+	write(t, folder, kidHex, large)
 	want(t, s, kid)
 	put(t, s, kid, largest, "another")
 	want(t, s, kid, largest, "another")
@@ -149,9 +149,9 @@ func TestOversizedFile(t *testing.T) {
 
 // TestDirectoryIsGone: an error, from which the caller knows that the records are away and not that there are none.
 func TestDirectoryIsGone(t *testing.T) {
-	s, dir := open(t)
+	s, folder := open(t)
 	put(t, s, kid, "first")
-	if err := os.RemoveAll(dir); err != nil {
+	if err := os.RemoveAll(folder); err != nil {
 		t.Fatal(err)
 	}
 	if records, err := s.Get(t.Context(), kid); !errors.Is(err, fs.ErrNotExist) {
@@ -163,8 +163,8 @@ func TestDirectoryIsGone(t *testing.T) {
 }
 
 func TestUnreadableRecord(t *testing.T) {
-	s, dir := open(t)
-	if err := os.Mkdir(filepath.Join(dir, kidHex), 0o700); err != nil {
+	s, folder := open(t)
+	if err := os.Mkdir(filepath.Join(folder, kidHex), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if records, err := s.Get(t.Context(), kid); err == nil {
@@ -173,12 +173,12 @@ func TestUnreadableRecord(t *testing.T) {
 }
 
 func TestOpen(t *testing.T) {
-	_, dir := open(t)
-	if _, err := dirstore.Open(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
+	_, folder := open(t)
+	if _, err := dir.Open(filepath.Join(folder, "none")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no directory: %v", err)
 	}
-	write(t, dir, "file", "")
-	if _, err := dirstore.Open(filepath.Join(dir, "file")); err == nil {
+	write(t, folder, "file", "")
+	if _, err := dir.Open(filepath.Join(folder, "file")); err == nil {
 		t.Error("a file was opened as a directory")
 	}
 }

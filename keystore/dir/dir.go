@@ -1,7 +1,7 @@
-// Package dirstore keeps key records in a directory, one file each, named by the kid in lower-case hex. Further
+// Package dir keeps key records in a directory, one file each, named by the kid in lower-case hex. Further
 // records of a kid, as rewrapping makes them, are called kid.1, kid.2 and so on. Files of other names are not
 // looked at; .put-* is what a crash left. It must not know what a record says.
-package dirstore
+package dir
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package kek
+package keyring
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package dirstore_test
+package dir_test
 
 import (
 	"errors"
@@ -8,25 +8,25 @@ import (
 	"testing"
 
 	"github.com/streamcrypt/streamcrypt/kekcache"
-	"github.com/streamcrypt/streamcrypt/kekcache/dirstore"
+	"github.com/streamcrypt/streamcrypt/keystore/dir"
 )
 
 // TestEach: every kid comes once, however many records it has, also when records are put meanwhile. Other files are not looked at.
 func TestEach(t *testing.T) {
-	dir := t.TempDir()
-	s, err := dirstore.Open(dir)
+	folder := t.TempDir()
+	s, err := dir.Open(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
 	const n = 1100 // more than are listed at a time
 	for i := range n {
-		name := filepath.Join(dir, strings.Repeat("ab", 14)+hexOf(i))
+		name := filepath.Join(folder, strings.Repeat("ab", 14)+hexOf(i))
 		if err := os.WriteFile(name, []byte("record"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, name := range []string{"README", ".put-x", strings.Repeat("AB", 16), strings.Repeat("ab", 15), strings.Repeat("ab", 17), strings.Repeat("xy", 16)} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("no record"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte("no record"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -50,7 +50,7 @@ func TestEach(t *testing.T) {
 	if err := s.Each(func([kekcache.KIDSize]byte) error { return enough }); !errors.Is(err, enough) {
 		t.Errorf("got %v", err)
 	}
-	if err := os.RemoveAll(dir); err != nil {
+	if err := os.RemoveAll(folder); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Each(func([kekcache.KIDSize]byte) error { return nil }); err == nil {
