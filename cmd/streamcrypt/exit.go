@@ -7,6 +7,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/describe"
 	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/route"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -55,7 +56,7 @@ func report(w io.Writer, err error) {
 // hintFor returns what to do about an error, if there is something to say. The nearest advice counts: a route's own, then
 // that for the reason of a refusal, then the general one.
 func hintFor(err error) string {
-	var advised *route.Error
+	var advised *hint.Error
 	if errors.As(err, &advised) && advised.Hint != "" {
 		return advised.Hint
 	}

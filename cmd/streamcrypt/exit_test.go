@@ -9,6 +9,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/route"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -30,7 +31,7 @@ func TestReport(t *testing.T) {
 			"streamcrypt: orders/3@8812: tampered: chunk 4\nhint: " + reasonHints["tampered"] + "\n",
 		},
 		{
-			"a route's own advice counts", &route.Error{Err: message, Hint: "do this"}, exitFailed,
+			"a route's own advice counts", &hint.Error{Err: message, Hint: "do this"}, exitFailed,
 			"streamcrypt: orders/3@8812: tampered: chunk 4\nhint: do this\n",
 		},
 		{
@@ -38,7 +39,7 @@ func TestReport(t *testing.T) {
 			"streamcrypt: source x: truncated: no end record\nhint: " + reasonHints["truncated"] + "\n",
 		},
 		{
-			"not started", &startError{&route.Error{Err: errors.New("no key"), Hint: "name one"}}, exitNotStarted,
+			"not started", &startError{&hint.Error{Err: errors.New("no key"), Hint: "name one"}}, exitNotStarted,
 			"streamcrypt: no key\nhint: name one\n",
 		},
 		{

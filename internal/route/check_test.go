@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/streamcrypt/streamcrypt/internal/audit"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keycheck"
 )
 
@@ -215,7 +216,7 @@ func TestCheckRefused(t *testing.T) {
 	} {
 		writeFile(t, "in.raw", []byte("no audit log\n"))
 		_, err := check(t, c.c, c.o, Env{})
-		var advised *Error
+		var advised *hint.Error
 		if err == nil || !strings.Contains(err.Error()+hintOf(err), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
@@ -226,7 +227,7 @@ func TestCheckRefused(t *testing.T) {
 }
 
 func hintOf(err error) string {
-	var advised *Error
+	var advised *hint.Error
 	if errors.As(err, &advised) {
 		return advised.Hint
 	}

@@ -2,10 +2,10 @@ package route
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/internal/address"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 )
 
 // schemes are the kinds of end that this build has.
@@ -39,7 +39,7 @@ const (
 func parseEnd(text string, as role) (end, error) {
 	e, err := readEnd(text, as)
 	if err != nil {
-		return e, prefix(string(as), err)
+		return e, hint.Prefix(string(as), err)
 	}
 	return e, nil
 }
@@ -50,7 +50,7 @@ func readEnd(text string, as role) (end, error) {
 	}
 	a, err := address.Parse(text)
 	if errors.Is(err, address.ErrNoScheme) {
-		return end{}, &Error{Err: err, Hint: "write file:PATH, kafka://HOST:PORT/TOPIC or nats://HOST:PORT/STREAM"}
+		return end{}, &hint.Error{Err: err, Hint: "write file:PATH, kafka://HOST:PORT/TOPIC or nats://HOST:PORT/STREAM"}
 	}
 	if err != nil {
 		return end{}, err
@@ -67,7 +67,7 @@ func readEnd(text string, as role) (end, error) {
 		return end{}, address.Unknown("scheme", a.Scheme, schemes)
 	}
 	if err != nil {
-		return end{}, prefix(a.String(), err)
+		return end{}, hint.Prefix(a.String(), err)
 	}
 	return e, nil
 }
@@ -83,7 +83,7 @@ func readFileEnd(a *address.Address, as role) (*fileEnd, error) {
 	f := &fileEnd{path: a.Path, format: file.FormatOf(a.Path), append: appends}
 	if a.Hosts != nil {
 		if len(a.Hosts) > 1 || a.Hosts[0] != "" {
-			return nil, &Error{Err: errors.New("a file URL has no host"), Hint: "write file:PATH, or file:///PATH for an absolute path"}
+			return nil, &hint.Error{Err: errors.New("a file URL has no host"), Hint: "write file:PATH, or file:///PATH for an absolute path"}
 		}
 		f.path = "/" + a.Path
 	}
@@ -94,7 +94,7 @@ func readFileEnd(a *address.Address, as role) (*fileEnd, error) {
 		f.format = file.Format(format)
 	}
 	if f.append && f.format == file.Raw {
-		return nil, &Error{Err: errors.New("parameter append: a raw file is one payload"), Hint: formatHint}
+		return nil, &hint.Error{Err: errors.New("parameter append: a raw file is one payload"), Hint: formatHint}
 	}
 	return f, nil
 }
@@ -113,13 +113,4 @@ func (e *end) context() string {
 		return e.nats.stream
 	}
 	return ""
-}
-
-// prefix says what an error is about and keeps its hint.
-func prefix(what string, err error) error {
-	var advised *Error
-	if errors.As(err, &advised) {
-		return &Error{Err: fmt.Errorf("%s: %w", what, advised.Err), Hint: advised.Hint}
-	}
-	return fmt.Errorf("%s: %w", what, err)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka"
 	"github.com/streamcrypt/streamcrypt/connectors/nats"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
@@ -257,7 +258,7 @@ func (o *opener) letters(ctx context.Context, in *input) (s pipeline.Sink, err e
 		s, err = o.fileLetters(o.dead.file)
 	}
 	if err != nil {
-		return nil, prefix(string(deadLetter), err)
+		return nil, hint.Prefix(string(deadLetter), err)
 	}
 	return s, nil
 }

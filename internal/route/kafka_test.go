@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/streamcrypt/streamcrypt/codec/cms"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -402,7 +403,7 @@ func TestTopicRefusals(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			err := refuses(t, Encrypt, tc.c, tc.want)
-			var advised *Error
+			var advised *hint.Error
 			if tc.hint != "" && (!errors.As(err, &advised) || !strings.Contains(advised.Hint, tc.hint)) {
 				t.Errorf("the hint of %v lacks %q", err, tc.hint)
 			}
@@ -433,7 +434,7 @@ func TestClusterRefusals(t *testing.T) {
 	b := startKafka(t, kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-256", "joe", "right"))
 	from := b.url + "/plain?group=g&sasl=scram-sha-256&user=joe&password-file="
 	err := refuses(t, Encrypt, Config{From: from + "wrong", To: "file:o.scx"}, "hangs up")
-	var refused *Error
+	var refused *hint.Error
 	if !errors.As(err, &refused) || !strings.Contains(refused.Hint, "password wrong") {
 		t.Errorf("no hint in %v", err)
 	}
@@ -444,7 +445,7 @@ func TestClusterRefusals(t *testing.T) {
 	noFile(t, "o.scx")
 
 	old := startKafka(t, kfake.MaxVersions(kversion.V2_3_0()))
-	var advised *Error
+	var advised *hint.Error
 	if err := refuses(t, Encrypt, Config{From: old.url + "/plain?group=g", To: "file:o.scx"}, "too old"); !errors.As(err, &advised) || !strings.Contains(advised.Hint, "2.5") {
 		t.Errorf("got %v", err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka"
 	"github.com/streamcrypt/streamcrypt/internal/address"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/keys/local"
 )
 
@@ -34,11 +35,11 @@ func (c *kafkaConn) read(hosts []string, p *address.Params) error {
 	c.tls = c.tls || c.ca != "" || c.cert != ""
 	switch {
 	case (c.cert == "") != (c.key == ""):
-		return &Error{Err: errors.New("a certificate without its key, or a key without its certificate"), Hint: "name both: cert=FILE&key=FILE"}
+		return &hint.Error{Err: errors.New("a certificate without its key, or a key without its certificate"), Hint: "name both: cert=FILE&key=FILE"}
 	case c.sasl != "" && (c.user == "" || c.passwordFile == ""):
-		return &Error{Err: errors.New("sasl without a user and a password"), Hint: "name both: user=NAME&password-file=FILE"}
+		return &hint.Error{Err: errors.New("sasl without a user and a password"), Hint: "name both: user=NAME&password-file=FILE"}
 	case c.sasl == "" && (c.user != "" || c.passwordFile != ""):
-		return &Error{Err: errors.New("a user and no mechanism"), Hint: "say how it is proved: sasl=plain, scram-sha-256 or scram-sha-512"}
+		return &hint.Error{Err: errors.New("a user and no mechanism"), Hint: "say how it is proved: sasl=plain, scram-sha-256 or scram-sha-512"}
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/internal/address"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 )
 
 // kafkaEnd is a topic as its URL says: kafka://HOST:PORT[,HOST:PORT]/TOPIC?...
@@ -34,9 +35,9 @@ type kafkaEnd struct {
 func readKafkaEnd(a *address.Address, as role) (*kafkaEnd, error) {
 	switch {
 	case len(a.Hosts) == 0 || a.Path == "":
-		return nil, &Error{Err: errors.New("no topic"), Hint: "write kafka://HOST:PORT/TOPIC"}
+		return nil, &hint.Error{Err: errors.New("no topic"), Hint: "write kafka://HOST:PORT/TOPIC"}
 	case slices.Contains(a.Hosts, ""):
-		return nil, &Error{Err: errors.New("no host"), Hint: "write kafka://HOST:PORT/TOPIC; several brokers stand between commas"}
+		return nil, &hint.Error{Err: errors.New("no host"), Hint: "write kafka://HOST:PORT/TOPIC; several brokers stand between commas"}
 	}
 	k := &kafkaEnd{topic: a.Path}
 	p := a.Params()
@@ -75,7 +76,7 @@ func readKafkaStart(text string) (kafka.Start, error) {
 	}
 	offset, at, ok := offsetOrTime(text)
 	if !ok {
-		return kafka.Start{}, &Error{
+		return kafka.Start{}, &hint.Error{
 			Err:  fmt.Errorf("parameter start: %q is not a place in a topic", text),
 			Hint: "start= is beginning, new, an offset, or a time such as 2006-01-02T15:04:05Z",
 		}
@@ -93,7 +94,7 @@ func readKafkaUntil(text string) (kafka.Until, error) {
 	}
 	offset, at, ok := offsetOrTime(text)
 	if !ok || offset == 0 && at.IsZero() {
-		return kafka.Until{}, &Error{
+		return kafka.Until{}, &hint.Error{
 			Err:  fmt.Errorf("parameter until: %q is not an end", text),
 			Hint: "until= is end, an offset from 1, or a time such as 2006-01-02T15:04:05Z",
 		}
@@ -114,7 +115,7 @@ func readPartitions(list []string) ([]int32, error) {
 	for _, text := range list {
 		n, err := strconv.ParseUint(text, 10, 31)
 		if err != nil {
-			return nil, &Error{Err: fmt.Errorf("parameter partitions: %q is not a number", text), Hint: "write partitions=0,3"}
+			return nil, &hint.Error{Err: fmt.Errorf("parameter partitions: %q is not a number", text), Hint: "write partitions=0,3"}
 		}
 		partitions = append(partitions, int32(n))
 	}
@@ -150,12 +151,12 @@ func (k *kafkaEnd) checkRun() error {
 	case bounded:
 		return nil
 	case k.group == "":
-		return &Error{
+		return &hint.Error{
 			Err:  errors.New("neither a group nor an end"),
 			Hint: "say group=NAME to be a member of a consumer group, or until=end to stop at what is there now",
 		}
 	case k.partitions != nil:
-		return &Error{
+		return &hint.Error{
 			Err:  errors.New("partitions: a group deals them out itself"),
 			Hint: "say until=end to read some partitions to their end, or leave out partitions=",
 		}

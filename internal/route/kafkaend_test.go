@@ -18,6 +18,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 )
 
 func TestKafkaEnds(t *testing.T) {
@@ -118,7 +119,7 @@ func TestKafkaEndsAreRefused(t *testing.T) {
 			url = "kafka://h/t?" + url
 		}
 		_, err := parseEnd(url, tc.as)
-		var advised *Error
+		var advised *hint.Error
 		switch {
 		case err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "hunter2"):
 			t.Errorf("%s: got %v, want %q in it", tc.query, err, tc.want)
@@ -149,7 +150,7 @@ func TestKafkaRunsAreRefused(t *testing.T) {
 	}
 	for _, tc := range tests {
 		_, err := newPlan(tc.do, tc.c, Env{})
-		var advised *Error
+		var advised *hint.Error
 		switch {
 		case err == nil || !strings.Contains(err.Error(), tc.want):
 			t.Errorf("%s: got %v, want %q in it", tc.name, err, tc.want)

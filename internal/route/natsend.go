@@ -9,6 +9,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/internal/address"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -32,7 +33,7 @@ type natsEnd struct {
 
 func readNATSEnd(a *address.Address, as role) (*natsEnd, error) {
 	if len(a.Hosts) == 0 || a.Path == "" {
-		return nil, &Error{Err: errors.New("no stream"), Hint: "write nats://HOST:PORT/STREAM"}
+		return nil, &hint.Error{Err: errors.New("no stream"), Hint: "write nats://HOST:PORT/STREAM"}
 	}
 	n := &natsEnd{stream: a.Path}
 	p := a.Params()
@@ -61,7 +62,7 @@ func serverURL(hosts []string, context bool) (string, error) {
 	servers := make([]string, len(hosts))
 	for i, host := range hosts {
 		if host == "" {
-			return "", &Error{Err: errors.New("no host"), Hint: "write nats://HOST:PORT/STREAM, or nats:///STREAM?context=NAME"}
+			return "", &hint.Error{Err: errors.New("no host"), Hint: "write nats://HOST:PORT/STREAM, or nats:///STREAM?context=NAME"}
 		}
 		servers[i] = "nats://" + host
 	}
@@ -100,7 +101,7 @@ func readStart(text string) (nats.Start, error) {
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return nats.Start{}, &Error{
+		return nats.Start{}, &hint.Error{
 			Err:  fmt.Errorf("parameter start: %q is not a place in a stream", text),
 			Hint: "start= is beginning, new, a sequence number from 1, or a time such as 2006-01-02T15:04:05Z",
 		}
@@ -116,7 +117,7 @@ func (n *natsEnd) readSink(p *address.Params, as role) (err error) {
 		return fmt.Errorf("parameter subject: %w", err)
 	}
 	if as == deadLetter && !nats.ValidSubject(to) {
-		return &Error{Err: errors.New("dead letters have no subject of their own"), Hint: "name one: subject=dead.orders"}
+		return &hint.Error{Err: errors.New("dead letters have no subject of their own"), Hint: "name one: subject=dead.orders"}
 	}
 	return nil
 }

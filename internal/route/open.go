@@ -12,6 +12,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 	"github.com/streamcrypt/streamcrypt/internal/audit"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
 	"github.com/streamcrypt/streamcrypt/keys/awskms"
@@ -98,15 +99,15 @@ func as[E error](err error) bool {
 	return errors.As(err, &target)
 }
 
-// explain makes an error that something can be done about an *Error.
+// explain makes an error that something can be done about a *hint.Error.
 func explain(err error) error {
-	var advised *Error
+	var advised *hint.Error
 	if err == nil || errors.As(err, &advised) {
 		return err
 	}
 	for _, a := range advice {
 		if a.matches(err) {
-			return &Error{Err: err, Hint: a.hint}
+			return &hint.Error{Err: err, Hint: a.hint}
 		}
 	}
 	return err

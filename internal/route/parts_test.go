@@ -13,6 +13,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
@@ -219,7 +220,7 @@ func TestFIPSOnly(t *testing.T) {
 	testDir(t)
 	writeFile(t, "plain", payload(10_000))
 	err := refuses(t, Encrypt, Config{From: "file:plain", To: "file:sealed"}, "nonces from a counter")
-	var advised *Error
+	var advised *hint.Error
 	if !errors.As(err, &advised) || !strings.Contains(advised.Hint, "--nonce=random") {
 		t.Errorf("hint of %v", err)
 	}
@@ -237,8 +238,8 @@ func TestExplain(t *testing.T) {
 	if err := explain(plain); err != plain {
 		t.Errorf("got %v", err)
 	}
-	own := prefix("from", &Error{Err: plain, Hint: "h"})
-	var advised *Error
+	own := hint.Prefix("from", &hint.Error{Err: plain, Hint: "h"})
+	var advised *hint.Error
 	if err := explain(own); !errors.As(err, &advised) || advised.Hint != "h" || err.Error() != "from: x" || !errors.Is(err, plain) {
 		t.Errorf("got %v", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/internal/address"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
@@ -54,16 +55,16 @@ func (p *plan) readEnds() (err error) {
 			return err
 		}
 	case p.To != "":
-		return &Error{Err: errors.New("to: verify writes nothing"), Hint: "leave out --to, or decrypt"}
+		return &hint.Error{Err: errors.New("to: verify writes nothing"), Hint: "leave out --to, or decrypt"}
 	case p.from.nats != nil && p.from.nats.consumer != "":
-		return &Error{
+		return &hint.Error{
 			Err:  errors.New("from: a durable consumer would remember that it was verified, and not be given it again"),
 			Hint: "leave out consumer=",
 		}
 	case p.from.nats != nil:
 		p.from.nats.untilEnd = true
 	case p.from.kafka != nil && p.from.kafka.group != "":
-		return &Error{
+		return &hint.Error{
 			Err:  errors.New("from: a group would remember what was verified, and its members not be given it again"),
 			Hint: "leave out group=",
 		}
@@ -72,7 +73,7 @@ func (p *plan) readEnds() (err error) {
 	}
 	if k := p.from.kafka; k != nil {
 		if err := k.checkRun(); err != nil {
-			return prefix(string(source), prefix(p.from.name, err))
+			return hint.Prefix(string(source), hint.Prefix(p.from.name, err))
 		}
 	}
 	if p.DeadLetter == "" {
@@ -80,7 +81,7 @@ func (p *plan) readEnds() (err error) {
 	}
 	dead, err := parseEnd(p.DeadLetter, deadLetter)
 	if err == nil && dead.file != nil && dead.file.format != file.NDJSON {
-		err = &Error{
+		err = &hint.Error{
 			Err:  fmt.Errorf("%s: %s cannot hold dead letters", deadLetter, dead.file.format),
 			Hint: "name a file that ends in .ndjson, or say format=ndjson",
 		}
@@ -106,9 +107,9 @@ func (p *plan) readBind() error {
 		kind, name, ok := strings.Cut(text, ":")
 		switch {
 		case !ok || name == "":
-			return &Error{Err: fmt.Errorf("bind %q: not of the form header:NAME", text), Hint: "write --bind header:NAME"}
+			return &hint.Error{Err: fmt.Errorf("bind %q: not of the form header:NAME", text), Hint: "write --bind header:NAME"}
 		case kind != "header":
-			return prefix("bind", address.Unknown("kind of name", kind, []string{"header"}))
+			return hint.Prefix("bind", address.Unknown("kind of name", kind, []string{"header"}))
 		case name == transform.HeaderName:
 			return fmt.Errorf("bind: header %q carries envelopes and cannot be bound", name)
 		}
@@ -120,7 +121,7 @@ func (p *plan) readBind() error {
 func (p *plan) readKeys() (err error) {
 	if p.KeyStore != "" {
 		if p.store, err = readStore(p.KeyStore); err != nil {
-			return prefix("key store", err)
+			return hint.Prefix("key store", err)
 		}
 	}
 	if _, err := choose("tombstones", p.Tombstones, "require", "pass"); err != nil {
@@ -134,12 +135,12 @@ func (p *plan) readKeys() (err error) {
 	case err != nil:
 		return err
 	case profile == "ref" && p.store == "":
-		return &Error{
+		return &hint.Error{
 			Err:  errors.New("profile ref: no key store for the key records that envelopes refer to"),
 			Hint: "name a directory: --keystore file:DIR",
 		}
 	case profile == "self" && p.store != "":
-		return &Error{Err: errors.New("key store: envelopes of profile self need none"), Hint: "leave out --keystore, or say --profile ref"}
+		return &hint.Error{Err: errors.New("key store: envelopes of profile self need none"), Hint: "leave out --keystore, or say --profile ref"}
 	}
 	nonce, err := choose("nonce", p.Nonce, "counter", "random")
 	if nonce == "random" {
@@ -152,7 +153,7 @@ func readStore(text string) (string, error) {
 	a, err := address.Parse(text)
 	switch {
 	case errors.Is(err, address.ErrNoScheme):
-		return "", &Error{Err: err, Hint: "write file:DIR"}
+		return "", &hint.Error{Err: err, Hint: "write file:DIR"}
 	case err != nil:
 		return "", err
 	case a.Scheme != "file":
@@ -176,7 +177,7 @@ func choose(what, word string, words ...string) (string, error) {
 			return word, nil
 		}
 	}
-	return "", prefix(what, address.Unknown("value", word, words))
+	return "", hint.Prefix(what, address.Unknown("value", word, words))
 }
 
 const formatHint = "a raw file is one payload, not records; say format=ndjson or format=seq, or end the name in .ndjson or .scx"
@@ -186,23 +187,23 @@ func (p *plan) checkFormats() error {
 	p.raw = p.from.raw()
 	switch {
 	case p.do == encrypt && p.from.seq():
-		return &Error{Err: fmt.Errorf("%s: a seq file holds envelopes already", p.from.name), Hint: "decrypt it, or read it with format=ndjson if it is none"}
+		return &hint.Error{Err: fmt.Errorf("%s: a seq file holds envelopes already", p.from.name), Hint: "decrypt it, or read it with format=ndjson if it is none"}
 	case p.do == decrypt && p.to.seq():
-		return &Error{Err: fmt.Errorf("%s: a seq file holds envelopes only", p.to.name), Hint: "decrypt into .ndjson or a stream"}
+		return &hint.Error{Err: fmt.Errorf("%s: a seq file holds envelopes only", p.to.name), Hint: "decrypt into .ndjson or a stream"}
 	case p.do != verify && p.raw != p.to.raw():
 		whole, records := &p.from, &p.to
 		if !p.raw {
 			whole, records = records, whole
 		}
-		return &Error{Err: fmt.Errorf("%s is raw and %s holds records", whole.name, records.name), Hint: formatHint}
+		return &hint.Error{Err: fmt.Errorf("%s is raw and %s holds records", whole.name, records.name), Hint: formatHint}
 	case !p.raw:
 		return nil
 	case len(p.bind) > 0:
-		return &Error{Err: errors.New("bind: a raw file has no headers"), Hint: formatHint}
+		return &hint.Error{Err: errors.New("bind: a raw file has no headers"), Hint: formatHint}
 	case p.dead != nil:
-		return &Error{Err: errors.New("dead letters: a raw file is one message"), Hint: formatHint}
+		return &hint.Error{Err: errors.New("dead letters: a raw file is one message"), Hint: formatHint}
 	case p.Checkpoint != "":
-		return &Error{Err: errors.New("checkpoint: a raw file is read as a whole"), Hint: formatHint}
+		return &hint.Error{Err: errors.New("checkpoint: a raw file is read as a whole"), Hint: formatHint}
 	}
 	return nil
 }
@@ -210,7 +211,7 @@ func (p *plan) checkFormats() error {
 // checkDistinct refuses a route that reads what it writes, or writes one thing twice.
 func (p *plan) checkDistinct() error {
 	if p.Checkpoint != "" && p.from.file == nil && p.to.file == nil {
-		return &Error{Err: errors.New("checkpoint: neither end is a file"), Hint: "a consumer or a group remembers what was read; leave out --checkpoint"}
+		return &hint.Error{Err: errors.New("checkpoint: neither end is a file"), Hint: "a consumer or a group remembers what was read; leave out --checkpoint"}
 	}
 	names := map[string]string{}
 	use := func(id, what string) error {

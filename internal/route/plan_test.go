@@ -8,6 +8,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/connectors/nats"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 )
 
 func TestFileEnds(t *testing.T) {
@@ -140,7 +141,7 @@ func TestEndsAreRefused(t *testing.T) {
 		if strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: the error repeats a password: %v", tc.in, err)
 		}
-		var advised *Error
+		var advised *hint.Error
 		if tc.hint != "" && (!errors.As(err, &advised) || !strings.Contains(advised.Hint, tc.hint)) {
 			t.Errorf("%s: hint of %v, want %q in it", tc.in, err, tc.hint)
 		}
@@ -207,7 +208,7 @@ func TestPlansAreRefused(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Fatalf("got %v, want %q in it", err, tc.want)
 			}
-			var advised *Error
+			var advised *hint.Error
 			if tc.hint != "" && (!errors.As(err, &advised) || !strings.Contains(advised.Hint, tc.hint)) {
 				t.Errorf("hint of %v: want %q in it", advised, tc.hint)
 			}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 )
 
 // payload is n bytes of noise.
@@ -220,7 +221,7 @@ func TestRawRefusals(t *testing.T) {
 	same(t, readFile(t, "out"), []byte("payload"))
 
 	err = refuses(t, Decrypt, Config{From: "file:sealed", To: "file:out", Context: "orders"}, "out: file already exists")
-	var advised *Error
+	var advised *hint.Error
 	if !errors.Is(err, fs.ErrExist) || !errors.As(err, &advised) || !strings.Contains(advised.Hint, "--overwrite") {
 		t.Errorf("got %v", err)
 	}
@@ -266,7 +267,7 @@ func TestRawIsInterrupted(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			go func() { <-in.reading; cancel() }()
 			err = r.Run(ctx)
-			var advised *Error
+			var advised *hint.Error
 			if !errors.Is(err, ErrInterrupted) || !errors.As(err, &advised) {
 				t.Errorf("got %v", err)
 			}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -249,7 +250,7 @@ func TestRecordTooLargeForItsBudget(t *testing.T) {
 	testDir(t)
 	writeFile(t, "in.ndjson", fmt.Appendf(nil, "{\"value\":\"%0300000d\"}\n", 1))
 	err := fails(t, Encrypt, Config{From: "file:in.ndjson", To: "file:s.scx", Budget: 64 << 10}, "too-large")
-	var advised *Error
+	var advised *hint.Error
 	if !errors.As(err, &advised) || !errors.Is(err, file.ErrTooLarge) || !strings.Contains(advised.Hint, "--budget") {
 		t.Errorf("got %v", err)
 	}
@@ -309,7 +310,7 @@ func TestMemoryIsCounted(t *testing.T) {
 	must(t, r.Close())
 	must(t, r.Close()) // a second time does nothing
 	_, err = Encrypt(t.Context(), Config{From: "file:in.ndjson", To: "file:s.scx", Keys: []string{"local:k.jwk"}, Workers: 1 << 40}, Env{Log: quiet})
-	var advised *Error
+	var advised *hint.Error
 	if err != nil && (!errors.As(err, &advised) || !strings.Contains(advised.Hint, "--workers")) {
 		t.Errorf("got %v", err) // where there is a cgroup limit
 	}

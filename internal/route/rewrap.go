@@ -7,6 +7,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
@@ -45,18 +46,18 @@ func (p *plan) checkRewrap() error {
 	const bound = "an envelope is bound to the subject under which it is published"
 	switch {
 	case p.to.nats != nil && p.to.nats.subjects != (nats.SubjectMap{}):
-		return &Error{
+		return &hint.Error{
 			Err:  errors.New("to: " + bound + ", and subject= or strip= would change it"),
 			Hint: "leave them out, and write to a stream of another account or server that takes the same subjects; or to a .scx file, and from there",
 		}
 	case p.from.nats != nil && p.to.kafka != nil, p.from.kafka != nil && p.to.nats != nil:
-		return &Error{Err: fmt.Errorf("%s and %s: %s, and a topic has none", p.from.name, p.to.name, bound), Hint: "decrypt and encrypt"}
+		return &hint.Error{Err: fmt.Errorf("%s and %s: %s, and a topic has none", p.from.name, p.to.name, bound), Hint: "decrypt and encrypt"}
 	case !p.from.seq() || !p.to.seq():
 		return nil
 	case p.to.file.append:
-		return &Error{Err: errors.New("to: the end record of an archive is copied, and is for the messages before it only"), Hint: "leave out append="}
+		return &hint.Error{Err: errors.New("to: the end record of an archive is copied, and is for the messages before it only"), Hint: "leave out append="}
 	case p.dead != nil:
-		return &Error{
+		return &hint.Error{
 			Err:  errors.New("dead letters: an archive's end record is copied, and is for all of its messages"),
 			Hint: "leave out --dead-letter, or write to a file that ends in .ndjson",
 		}
@@ -68,7 +69,7 @@ func (p *plan) checkRewrap() error {
 func (p *plan) rewrapping(ctx context.Context) (*kekcache.Rewrapping, error) {
 	from, err := keyring.Unwrappers(ctx, p.OldKeys, p.env.Log)
 	if err != nil {
-		return nil, prefix("old", err)
+		return nil, hint.Prefix("old", err)
 	}
 	to, err := p.targets(ctx)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keystore/dir"
 )
@@ -31,7 +32,7 @@ type storeRewrap struct {
 func openStoreRewrap(ctx context.Context, c Config, env Env) (*Route, error) {
 	p := &plan{Config: c, env: env.complete(), do: rewrap, context: []byte(c.Context)}
 	if c.KeyStore == "" {
-		return nil, &Error{
+		return nil, &hint.Error{
 			Err:  errors.New("nothing to rewrap is named"),
 			Hint: "say --from and --to, or --keystore alone to rewrap all of its key records",
 		}

@@ -79,7 +79,7 @@ type Env struct {
 }
 
 // Encrypt opens a route that seals what it reads. Everything that can be checked before the first message is checked: the
-// configuration, both ends, and that every key wraps. The error is an *Error where there is something to be done about it.
+// configuration, both ends, and that every key wraps. The error is a *hint.Error where there is something to be done about it.
 // The caller closes the route.
 func Encrypt(ctx context.Context, c Config, env Env) (*Route, error) {
 	return open(ctx, encrypt, c, env)
