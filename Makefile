@@ -4,7 +4,7 @@ GOLANGCI := $(shell go env GOPATH)/bin/golangci-lint
 FUZZTIME ?= 10s
 MODULES := . bench testcontainers
 
-.PHONY: help build test race fuzz lint bench test-containers
+.PHONY: help build test race fuzz lint words bench test-containers
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -36,6 +36,10 @@ lint: $(GOLANGCI)
 	@set -e; for module in $(MODULES); do \
 		echo "lint $$module"; (cd $$module && go vet ./... && $(GOLANGCI) run ./...); \
 	done
+
+## words            is every file written as plainly as before? (CONTRIBUTING.md)
+words:
+	go run ./internal/meters
 
 $(GOLANGCI):
 	go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
