@@ -1,11 +1,19 @@
-// Package address reads the URLs in which people name ends, keys and stores. It is strict, so that a slip of the pen is an
-// error with a suggestion and never a default:
+// Package address reads the URLs in which people name ends, keys and stores.
+// It is strict, so that a typing mistake is an error with a suggestion and
+// never a default:
 //
-//	address    = scheme ":" [ "//" host *( "," host ) "/" ] path [ "?" name "=" value *( "&" name "=" value ) ]
+//	address = scheme ":" [ "//" host *( "," host ) "/" ] path [ "?" param *( "&" param ) ]
+//	param   = name "=" value
 //
-// Path and values are percent-decoded; a plus sign is a plus sign. The package knows no scheme and no parameter: whoever
-// reads an address says what it may have. It must not repeat in an error what could be a secret: the whole text, hosts that
-// hold a user, and values.
+// Path and values are percent-decoded; a plus sign is a plus sign.
+//
+// The package knows no scheme and no parameter. The room that reads an address
+// declares each parameter as it reads it (Param, Params), and the same
+// declaration serves help, completion and the reference in docs/urls.md.
+//
+// The package must not repeat in an error anything that could be a secret: the
+// whole text, hosts that hold a user, and values other than those of a
+// parameter with a closed list.
 package address
 
 import (
@@ -22,12 +30,12 @@ type Address struct {
 	Path   string   // without the slash that ends the hosts
 
 	values map[string][]string
-	names  []string // of values, in the order in which they were given first
+	names  []string // of values, in the order in which they were first given
 }
 
 var (
 	// ErrNoScheme says that a text does not begin with a scheme.
-	ErrNoScheme = errors.New("no scheme, such as file, before a colon")
+	ErrNoScheme = errors.New("no scheme and colon in front")
 	// ErrUser says that a user stands before a host, where a password might.
 	ErrUser = errors.New("a user before the host")
 	// ErrEscape says that a percent sign is not followed by two hex digits.
@@ -42,14 +50,14 @@ func Parse(text string) (*Address, error) {
 	}
 	a := &Address{Scheme: scheme, values: map[string][]string{}}
 	rest, query, hasQuery := strings.Cut(rest, "?")
-	if err := a.locate(rest); err != nil {
+	if err := a.readPlace(rest); err != nil {
 		return nil, fmt.Errorf("%s: %w", scheme, err)
 	}
 	if !hasQuery {
 		return a, nil
 	}
 	for pair := range strings.SplitSeq(query, "&") {
-		if err := a.add(pair); err != nil {
+		if err := a.addParam(pair); err != nil {
 			return nil, fmt.Errorf("%s: %w", scheme, err)
 		}
 	}
@@ -62,8 +70,8 @@ func validScheme(s string) bool {
 	})
 }
 
-// locate reads hosts and path.
-func (a *Address) locate(rest string) (err error) {
+// readPlace reads hosts and path.
+func (a *Address) readPlace(rest string) (err error) {
 	if hosts, found := strings.CutPrefix(rest, "//"); found {
 		hosts, rest, _ = strings.Cut(hosts, "/")
 		if strings.Contains(hosts, "@") {
@@ -75,8 +83,8 @@ func (a *Address) locate(rest string) (err error) {
 	return err
 }
 
-// add reads one parameter.
-func (a *Address) add(pair string) error {
+// addParam reads one parameter.
+func (a *Address) addParam(pair string) error {
 	name, value, ok := strings.Cut(pair, "=")
 	name, err := unescape(name)
 	switch {
@@ -105,7 +113,7 @@ func unescape(s string) (string, error) {
 	return out, nil
 }
 
-// String is the address without its parameters, for logs and errors.
+// String returns the address without its parameters, for logs and errors.
 func (a *Address) String() string {
 	if a.Hosts == nil {
 		return a.Scheme + ":" + a.Path

@@ -18,13 +18,13 @@ func fromAWS(ctx context.Context, at *address.Address) (*awskms.Key, error) {
 	p := at.Params()
 	o := awskms.Options{
 		Key:      at.Path,
-		Region:   p.Text("region"),
-		Role:     p.Text("role"),
-		Profile:  p.Text("profile"),
-		Endpoint: p.Text("endpoint"),
+		Region:   p.ReadText(address.Param{Name: "region"}),
+		Role:     p.ReadText(address.Param{Name: "role"}),
+		Profile:  p.ReadText(address.Param{Name: "profile"}),
+		Endpoint: p.ReadText(address.Param{Name: "endpoint"}),
 	}
-	pairs := p.All("pair")
-	if err := p.Done(); err != nil {
+	pairs := p.ReadTexts(address.Param{Name: "pair"})
+	if err := p.Check(); err != nil {
 		return nil, err
 	}
 	var err error

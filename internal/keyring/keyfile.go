@@ -22,7 +22,7 @@ func fromFile[K named](parse func(file []byte) (K, error)) maker[K] {
 		if at.Hosts != nil || at.Path == "" {
 			return key, fmt.Errorf("not of the form %s:FILE", at.Scheme)
 		}
-		if err := at.Params().Done(); err != nil {
+		if err := at.Params().Check(); err != nil {
 			return key, err
 		}
 		return read(at, log, parse)

@@ -74,10 +74,10 @@ func readEnd(text string, as role) (end, error) {
 
 func readFileEnd(a *address.Address, as role) (*fileEnd, error) {
 	p := a.Params()
-	format := p.Choice("format", string(file.Raw), string(file.NDJSON), string(file.Seq))
-	p.Choice("until", "end") // it always is
-	appends := as == sink && p.Bool("append")
-	if err := p.Done(); err != nil {
+	format := p.ReadWord(address.Param{Name: "format", Words: []string{string(file.Raw), string(file.NDJSON), string(file.Seq)}})
+	p.ReadWord(address.Param{Name: "until", Words: []string{"end"}}) // it always is
+	appends := as == sink && p.ReadBool(address.Param{Name: "append"})
+	if err := p.Check(); err != nil {
 		return nil, err
 	}
 	f := &fileEnd{path: a.Path, format: file.FormatOf(a.Path), append: appends}

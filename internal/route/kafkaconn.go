@@ -29,8 +29,8 @@ type kafkaConn struct {
 func (c *kafkaConn) read(hosts []string, p *address.Params) error {
 	*c = kafkaConn{
 		brokers: strings.Join(hosts, ","),
-		tls:     p.Bool("tls"), ca: p.Text("ca"), cert: p.Text("cert"), key: p.Text("key"),
-		sasl: p.Choice("sasl", "plain", "scram-sha-256", "scram-sha-512"), user: p.Text("user"), passwordFile: p.Text("password-file"),
+		tls:     p.ReadBool(address.Param{Name: "tls"}), ca: p.ReadText(address.Param{Name: "ca"}), cert: p.ReadText(address.Param{Name: "cert"}), key: p.ReadText(address.Param{Name: "key"}),
+		sasl: p.ReadWord(address.Param{Name: "sasl", Words: []string{"plain", "scram-sha-256", "scram-sha-512"}}), user: p.ReadText(address.Param{Name: "user"}), passwordFile: p.ReadText(address.Param{Name: "password-file"}),
 	}
 	c.tls = c.tls || c.ca != "" || c.cert != ""
 	switch {

@@ -47,15 +47,15 @@ func readKafkaEnd(a *address.Address, as role) (*kafkaEnd, error) {
 	} else {
 		k.readSink(p, as)
 	}
-	if unknown := p.Done(); unknown != nil {
+	if unknown := p.Check(); unknown != nil {
 		return nil, unknown // before an error about a value that is misread for want of another
 	}
 	return k, err
 }
 
 func (k *kafkaEnd) readSource(p *address.Params) (err error) {
-	k.group, k.rack = p.Text("group"), p.Text("rack")
-	start, until, partitions := p.Text("start"), p.Text("until"), p.List("partitions")
+	k.group, k.rack = p.ReadText(address.Param{Name: "group"}), p.ReadText(address.Param{Name: "rack"})
+	start, until, partitions := p.ReadText(address.Param{Name: "start"}), p.ReadText(address.Param{Name: "until"}), p.ReadList(address.Param{Name: "partitions"})
 	if k.start, err = readKafkaStart(start); err != nil {
 		return err
 	}
@@ -127,15 +127,15 @@ var compressions = map[string]batch.Compression{
 }
 
 func (k *kafkaEnd) readSink(p *address.Params, as role) {
-	k.create = p.Bool("create")
-	k.compression = compressions[p.Choice("compression", "none", "gzip", "snappy", "lz4", "zstd")]
+	k.create = p.ReadBool(address.Param{Name: "create"})
+	k.compression = compressions[p.ReadWord(address.Param{Name: "compression", Words: []string{"none", "gzip", "snappy", "lz4", "zstd"}})]
 	if as == deadLetter {
 		return // they go where their messages come from, and as those go
 	}
-	if p.Choice("partition", "same", "key") == "key" {
+	if p.ReadWord(address.Param{Name: "partition", Words: []string{"same", "key"}}) == "key" {
 		k.partition = kafka.ByKey
 	}
-	switch p.Choice("delivery", "exactly-once", "at-least-once") {
+	switch p.ReadWord(address.Param{Name: "delivery", Words: []string{"exactly-once", "at-least-once"}}) {
 	case "exactly-once":
 		k.delivery = kafka.ExactlyOnce
 	case "at-least-once":

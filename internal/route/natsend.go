@@ -44,7 +44,7 @@ func readNATSEnd(a *address.Address, as role) (*natsEnd, error) {
 	} else {
 		err = n.readSink(p, as)
 	}
-	if unknown := p.Done(); unknown != nil {
+	if unknown := p.Check(); unknown != nil {
 		return nil, unknown // before an error about a value that is misread for want of another
 	}
 	if err != nil {
@@ -72,19 +72,19 @@ func serverURL(hosts []string, context bool) (string, error) {
 func (n *natsEnd) readConn(p *address.Params) {
 	n.conn = nats.ConnOptions{
 		Name:  "streamcrypt",
-		Creds: p.Text("creds"), NKey: p.Text("nkey"),
-		User: p.Text("user"), PasswordFile: p.Text("password-file"),
-		TLS: p.Bool("tls"), CA: p.Text("ca"), Cert: p.Text("cert"), Key: p.Text("key"),
-		Context: p.Text("context"),
+		Creds: p.ReadText(address.Param{Name: "creds"}), NKey: p.ReadText(address.Param{Name: "nkey"}),
+		User: p.ReadText(address.Param{Name: "user"}), PasswordFile: p.ReadText(address.Param{Name: "password-file"}),
+		TLS: p.ReadBool(address.Param{Name: "tls"}), CA: p.ReadText(address.Param{Name: "ca"}), Cert: p.ReadText(address.Param{Name: "cert"}), Key: p.ReadText(address.Param{Name: "key"}),
+		Context: p.ReadText(address.Param{Name: "context"}),
 	}
 }
 
 func (n *natsEnd) readSource(p *address.Params) (err error) {
-	n.consumer = p.Text("consumer")
-	n.filters = p.List("subject")
-	n.untilEnd = p.Choice("until", "end") != ""
-	n.ackWait = p.Duration("ack-wait")
-	n.start, err = readStart(p.Text("start"))
+	n.consumer = p.ReadText(address.Param{Name: "consumer"})
+	n.filters = p.ReadList(address.Param{Name: "subject"})
+	n.untilEnd = p.ReadWord(address.Param{Name: "until", Words: []string{"end"}}) != ""
+	n.ackWait = p.ReadDuration(address.Param{Name: "ack-wait"})
+	n.start, err = readStart(p.ReadText(address.Param{Name: "start"}))
 	return err
 }
 
@@ -110,9 +110,9 @@ func readStart(text string) (nats.Start, error) {
 }
 
 func (n *natsEnd) readSink(p *address.Params, as role) (err error) {
-	to, strip := p.Text("subject"), p.Text("strip")
-	n.create = p.Bool("create")
-	n.takes = p.List("stream-subjects")
+	to, strip := p.ReadText(address.Param{Name: "subject"}), p.ReadText(address.Param{Name: "strip"})
+	n.create = p.ReadBool(address.Param{Name: "create"})
+	n.takes = p.ReadList(address.Param{Name: "stream-subjects"})
 	if n.subjects, err = nats.ParseSubjectMap(to, strip); err != nil {
 		return fmt.Errorf("parameter subject: %w", err)
 	}

@@ -159,7 +159,7 @@ func readStore(text string) (string, error) {
 	case a.Scheme != "file":
 		return "", address.Unknown("scheme", a.Scheme, []string{"file"})
 	}
-	if err := a.Params().Done(); err != nil {
+	if err := a.Params().Check(); err != nil {
 		return "", err
 	}
 	f, err := readFileEnd(a, source)
