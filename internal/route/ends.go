@@ -13,6 +13,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka"
 	"github.com/streamcrypt/streamcrypt/connectors/nats"
+	"github.com/streamcrypt/streamcrypt/internal/deadletter"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
@@ -265,14 +266,20 @@ func (o *opener) letters(ctx context.Context, in *input) (s pipeline.Sink, err e
 
 func (o *opener) natsLetters(ctx context.Context, n *natsEnd, in *input) (pipeline.Sink, error) {
 	s, err := o.natsSink(ctx, n, in)
-	return letterSink{s}, err
+	if err != nil {
+		return nil, err
+	}
+	return deadletter.NewSink(s, s.Check), nil
 }
 
 func (o *opener) fileLetters(f *fileEnd) (pipeline.Sink, error) {
 	s, err := file.NewSink(file.SinkOptions{
 		Path: f.path, Format: f.format, Append: f.path != file.Stream, Stdout: o.env.Stdout,
 	})
-	return &sharedSink{Sink: letterSink{s}}, err
+	if err != nil {
+		return nil, err
+	}
+	return deadletter.ShareSink(deadletter.NewSink(s, s.Check)), nil
 }
 
 // closers are what has to be let go, in reverse order.

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka"
+	"github.com/streamcrypt/streamcrypt/internal/deadletter"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
@@ -165,5 +166,5 @@ func (o *opener) kafkaLetters(ctx context.Context, k *kafkaEnd, in *input) (pipe
 	if err != nil {
 		return nil, err
 	}
-	return letterSink{s}, nil
+	return deadletter.NewSink(s, s.Check), nil
 }
