@@ -50,7 +50,7 @@ func TestLiveRoute(t *testing.T) {
 	}
 
 	out := filepath.Join(dir, "out.ndjson")
-	code, _, stderr := runArgs(t.Context(), "decrypt", "--key", key, "--from", url+"/SEALED?until=end", "--to", "file:"+out)
+	code, _, stderr := runArgs(t.Context(), "decrypt", "--key", key, "--from", url+"/SEALED?until=latest", "--to", "file:"+out)
 	if code != exitOK {
 		t.Fatal(stderr)
 	}

@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/progress"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/route"
 )
 
@@ -119,7 +120,7 @@ func quoted(word string) string {
 func (p *program) watch(r *route.Route, mode progress.Mode) *progress.Reporter {
 	return progress.Start(mode, p.screen, p.log, func() progress.State {
 		s := r.Snapshot()
-		return progress.State{Done: s.Done, Total: s.Total, Bytes: s.Unit == route.Bytes}
+		return progress.State{Done: s.Done, Total: s.Total, Bytes: s.Unit == endpoint.Bytes}
 	})
 }
 

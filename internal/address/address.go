@@ -40,6 +40,10 @@ var (
 	ErrUser = errors.New("a user before the host")
 	// ErrEscape says that a percent sign is not followed by two hex digits.
 	ErrEscape = errors.New("a percent sign without two hex digits; the sign itself is %25")
+	// ErrHost says that a host stands in the URL of a local file.
+	ErrHost = errors.New("a local file has no host")
+	// ErrNoPath says that the URL of a local file has no path.
+	ErrNoPath = errors.New("no path")
 )
 
 // Parse takes an address apart.
@@ -119,4 +123,18 @@ func (a *Address) String() string {
 		return a.Scheme + ":" + a.Path
 	}
 	return a.Scheme + "://" + strings.Join(a.Hosts, ",") + "/" + a.Path
+}
+
+// LocalPath returns the path of a URL that names a local file: SCHEME:PATH, or
+// SCHEME:///PATH for an absolute one.
+func (a *Address) LocalPath() (string, error) {
+	switch {
+	case len(a.Hosts) > 1 || len(a.Hosts) == 1 && a.Hosts[0] != "":
+		return "", ErrHost
+	case a.Path == "":
+		return "", ErrNoPath
+	case a.Hosts != nil:
+		return "/" + a.Path, nil
+	}
+	return a.Path, nil
 }

@@ -48,7 +48,7 @@ func TestProducerLost(t *testing.T) {
 				if lost.Hits() != 3 {
 					t.Errorf("%s: %d requests were refused", name, lost.Hits())
 				}
-				s := mustRun(t, Decrypt, Config{From: b.url + "/" + name + "?until=end", To: "file:" + name + ".ndjson"})
+				s := mustRun(t, Decrypt, Config{From: b.url + "/" + name + "?until=latest", To: "file:" + name + ".ndjson"})
 				if s.Messages-s.Skipped != n || s.Gaps > 0 {
 					t.Errorf("%s: %+v", name, s)
 				}
@@ -64,7 +64,7 @@ func TestProducerLost(t *testing.T) {
 			}
 			from.published(t)
 			lost := b.losses("sealed", code, now)
-			mustRun(t, Encrypt, Config{From: from.url + "/PLAIN?until=end&consumer=c", To: b.url + "/sealed?create=true", ReadAhead: 8 << 10, Workers: 2})
+			mustRun(t, Encrypt, Config{From: from.url + "/PLAIN?until=latest&consumer=c", To: b.url + "/sealed?create=true", ReadAhead: 8 << 10, Workers: 2})
 			if lost.Hits() != 3 {
 				t.Errorf("%d requests were refused", lost.Hits())
 			}
@@ -85,7 +85,7 @@ func numberedLines(n int) (lines []byte) {
 func (b *kafkaBroker) wantNumbers(t *testing.T, topic string, n int) {
 	t.Helper()
 	opened := topic + "-opened"
-	mustRun(t, Decrypt, Config{From: b.url + "/" + topic + "?until=end", To: b.url + "/" + opened + "?create=true"})
+	mustRun(t, Decrypt, Config{From: b.url + "/" + topic + "?until=latest", To: b.url + "/" + opened + "?create=true"})
 	var got []string
 	for _, r := range flat(b.read(t, opened)) {
 		got = append(got, string(r.Value))
@@ -112,7 +112,7 @@ func TestProducerLostForGood(t *testing.T) {
 	from.published(t)
 	b.topic(t, "sealed", 1, map[string]string{"max.message.bytes": "2000000"})
 	b.losses("sealed", kerr.UnknownProducerID, func(int64) bool { return true })
-	for _, source := range []string{"file:in.ndjson", from.url + "/PLAIN?until=end&consumer=c"} {
+	for _, source := range []string{"file:in.ndjson", from.url + "/PLAIN?until=latest&consumer=c"} {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		r, err := Encrypt(ctx, Config{From: source, To: b.url + "/sealed", Keys: []string{"local:k.jwk"}}, Env{Log: quiet})
 		must(t, err)

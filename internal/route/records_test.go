@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -38,7 +39,7 @@ func TestRecordsRoundTrip(t *testing.T) {
 					return config(profile, Config{From: "file:" + from, To: to, Bind: bind, ChunkSize: 4096, Overwrite: true, Workers: 3})
 				}
 				s := mustRun(t, Encrypt, c("in.ndjson", "file:"+sealed))
-				if s.Messages != 7 || s.Done != int64(len(lines)) || s.Total != s.Done || s.Unit != Bytes {
+				if s.Messages != 7 || s.Done != int64(len(lines)) || s.Total != s.Done || s.Unit != endpoint.Bytes {
 					t.Errorf("sealing: %+v", s)
 				}
 				if bytes.Contains(readFile(t, sealed), []byte("hello")) {
@@ -309,7 +310,7 @@ func TestMemoryIsCounted(t *testing.T) {
 	}
 	must(t, r.Close())
 	must(t, r.Close()) // a second time does nothing
-	_, err = Encrypt(t.Context(), Config{From: "file:in.ndjson", To: "file:s.scx", Keys: []string{"local:k.jwk"}, Workers: 1 << 40}, Env{Log: quiet})
+	_, err = Encrypt(t.Context(), Config{From: "file:in.ndjson", To: "file:s.scx", Keys: []string{"local:k.jwk"}, Workers: 1 << 16, Budget: 1 << 34}, Env{Log: quiet})
 	var advised *hint.Error
 	if err != nil && (!errors.As(err, &advised) || !strings.Contains(advised.Hint, "--workers")) {
 		t.Errorf("got %v", err) // where there is a cgroup limit

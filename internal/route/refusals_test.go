@@ -26,7 +26,7 @@ func TestMessageTooLargeForAFile(t *testing.T) {
 	}
 	b.published(t)
 	for _, to := range []string{"file:s.scx", "file:s.ndjson"} {
-		c := Config{From: b.url + "/PLAIN?until=end", To: to}
+		c := Config{From: b.url + "/PLAIN?until=latest", To: to}
 		fails(t, Encrypt, c, "PLAIN@3: header")
 		c.DeadLetter, c.Overwrite = "file:dead.ndjson", true
 		s := mustRun(t, Encrypt, c)
@@ -79,7 +79,7 @@ func TestSubjectThatCannotBeMapped(t *testing.T) {
 		b.publish(t, &natsgo.Msg{Subject: subject, Data: []byte("x")})
 	}
 	b.published(t)
-	c := Config{From: b.url + "/PLAIN?until=end", To: b.url + "/ENC?subject=enc.>&strip=orders"}
+	c := Config{From: b.url + "/PLAIN?until=latest", To: b.url + "/ENC?subject=enc.>&strip=orders"}
 	fails(t, Encrypt, c, `PLAIN@2: header: subject cannot be published to: "other"`)
 	c.DeadLetter = "file:dead.ndjson"
 	s := mustRun(t, Encrypt, c)
@@ -127,7 +127,7 @@ func TestAppendedIsNotAtOnce(t *testing.T) {
 	for to, want := range map[string]bool{"file:s.scx": true, "file:s.scx?append=true": false, "file:-?format=seq": false} {
 		r, err := Encrypt(t.Context(), Config{From: "file:in.ndjson", To: to, Keys: []string{"local:k.jwk"}}, Env{Log: quiet})
 		must(t, err)
-		if got := r.job.(*records).out.atOnce; got != want {
+		if got := r.job.(*records).out.AtOnce; got != want {
 			t.Errorf("%s: at once: %v", to, got)
 		}
 		must(t, r.Close())

@@ -122,18 +122,18 @@ func TestRewrapAuditsItsEnd(t *testing.T) {
 // TestCarriedEnd: an end record is written behind the messages that it is for, and behind no others.
 func TestCarriedEnd(t *testing.T) {
 	e := &carriedEnd{}
-	if _, err := e.of(0, [32]byte{}); err == nil {
+	if _, err := e.findRecord(0, [32]byte{}); err == nil {
 		t.Error("there was none")
 	}
-	e.keep([]byte("other"), 1, [32]byte{1})
-	e.keep([]byte("end"), 2, [32]byte{2})
-	if end, err := e.of(2, [32]byte{2}); err != nil || string(end) != "end" {
+	e.keepRecord([]byte("other"), 1, [32]byte{1})
+	e.keepRecord([]byte("end"), 2, [32]byte{2})
+	if end, err := e.findRecord(2, [32]byte{2}); err != nil || string(end) != "end" {
 		t.Errorf("%q, %v", end, err)
 	}
-	if _, err := e.of(3, [32]byte{2}); err == nil {
+	if _, err := e.findRecord(3, [32]byte{2}); err == nil {
 		t.Error("another number of messages")
 	}
-	if _, err := e.of(2, [32]byte{1}); err == nil {
+	if _, err := e.findRecord(2, [32]byte{1}); err == nil {
 		t.Error("other messages")
 	}
 }
@@ -289,17 +289,17 @@ func TestRewrapRefusals(t *testing.T) {
 	mustRun(t, Encrypt, Config{From: "file:in.ndjson", To: "file:s.scx"})
 	const from, to = "file:s.scx", "file:t.scx"
 	for want, c := range map[string]Config{
-		"neither":              {From: "kafka://h/a", To: "kafka://h/b"},
-		"no URL":               {From: from},
-		"nothing to rewrap":    {},
-		"change it":            {From: from, To: "nats://h/S?subject=x.>"},
-		"and a topic has none": {From: "kafka://h/a?group=g", To: "nats://h/S"},
-		"envelope is bound":    {From: "nats://h/S?consumer=c", To: "kafka://h/a"},
-		"leave out":            {From: from, To: to, DeadLetter: "file:d.ndjson"},
-		"copied, and is for":   {From: from, To: to + "?append=true"},
-		"is raw and":           {From: from, To: "file:t"},
-		"are the same":         {From: from, To: from},
-		"key store":            {From: from, To: to, KeyStore: "file:none"},
+		"neither":                  {From: "kafka://h/a", To: "kafka://h/b"},
+		"no URL":                   {From: from},
+		"nothing to rewrap":        {},
+		"change it":                {From: from, To: "nats://h/S?subject=x.>"},
+		"and kafka://h/a has none": {From: "kafka://h/a?group=g", To: "nats://h/S"},
+		"envelope is bound":        {From: "nats://h/S?consumer=c", To: "kafka://h/a"},
+		"leave out":                {From: from, To: to, DeadLetter: "file:d.ndjson"},
+		"copied, and is for":       {From: from, To: to + "?append=true"},
+		"is raw and":               {From: from, To: "file:t"},
+		"are the same":             {From: from, To: from},
+		"key store":                {From: from, To: to, KeyStore: "file:none"},
 	} {
 		c = rewrapped(c)
 		r, err := Rewrap(t.Context(), c, Env{Log: quiet})

@@ -18,6 +18,7 @@
 package bounds
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -48,6 +49,9 @@ var words = map[Form]string{
 	Earliest: "earliest", Latest: "latest", Sealed: "sealed",
 	Offset: "OFFSET", Places: "PLACE@OFFSET,...", Time: "TIME|-DURATION",
 }
+
+// nouns are the forms that are no words, as errors name them.
+var nouns = map[Form]string{Offset: "an offset", Places: "an offset for each place", Time: "a time"}
 
 // Bound is a start or an end.
 type Bound struct {
@@ -102,7 +106,7 @@ func (s Spec) read(p *address.Params, name string, replaced map[string]string) B
 	case !ok:
 		p.Fail(name, &hint.Error{Err: fmt.Errorf("%q is no position", text), Hint: advice})
 	case !slices.Contains(s.Serves, b.Form):
-		p.Fail(name, &hint.Error{Err: fmt.Errorf("%s is not served here", words[b.Form]), Hint: advice})
+		p.Fail(name, &hint.Error{Err: fmt.Errorf("%s is not served here", cmp.Or(nouns[b.Form], words[b.Form])), Hint: advice})
 	case b.Form == Offset && b.Offset < s.Least:
 		p.Fail(name, &hint.Error{Err: fmt.Errorf("offset %d is below %d", b.Offset, s.Least), Hint: advice})
 	default:

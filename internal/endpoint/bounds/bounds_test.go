@@ -76,7 +76,7 @@ func TestRefused(t *testing.T) {
 		{"until=new", `"new" is no position`, ""},
 		{"start=latest", "latest is not served here", "start= is earliest, an offset"},
 		{"start=sealed", "sealed is not served here", ""},
-		{"start=a/0@1", "PLACE@OFFSET,... is not served here", ""},
+		{"start=a/0@1", "an offset for each place is not served here", ""},
 		{"start=0", "offset 0 is below 1", "an offset from 1"},
 		{"start=yesterday", `"yesterday" is no position`, "or -36h for that long ago"},
 		{"start=-1", `"-1" is no position`, ""},

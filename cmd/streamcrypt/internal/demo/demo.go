@@ -121,7 +121,7 @@ func (d *demo) publish(ctx context.Context) error {
 
 func (d *demo) encrypt(ctx context.Context) error {
 	c := route.Config{
-		From: d.url + "/" + plain + "?consumer=encrypt&until=end",
+		From: d.url + "/" + plain + "?consumer=encrypt&until=latest",
 		To:   d.url + "/" + sealed + "?subject=sealed.>&create=true",
 		Keys: []string{d.key}, Bind: []string{"header:" + boundHeader},
 	}
@@ -130,7 +130,7 @@ func (d *demo) encrypt(ctx context.Context) error {
 
 func (d *demo) decrypt(ctx context.Context) error {
 	c := route.Config{
-		From: d.url + "/" + sealed + "?consumer=decrypt&until=end",
+		From: d.url + "/" + sealed + "?consumer=decrypt&until=latest",
 		To:   d.url + "/" + inClear + "?subject=clear.>&strip=sealed&create=true",
 		Keys: []string{d.key}, Bind: []string{"header:" + boundHeader},
 	}
