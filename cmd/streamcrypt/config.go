@@ -34,7 +34,7 @@ type fileResolver struct{ file *settings.File }
 func (r fileResolver) Validate(app *kong.Application) error {
 	var known []string
 	for _, command := range app.Leaves(true) {
-		known = append(known, flagNames(command)...)
+		known = append(known, listFlags(command)...)
 	}
 	slices.Sort(known)
 	known = slices.DeleteFunc(slices.Compact(known), func(name string) bool { return name == "config" })

@@ -114,7 +114,7 @@ func (p *program) reloadKeys(r *route.Route, came bool) (stop func()) {
 
 // keyURLs reads command line and configuration again, for the keys alone.
 func (p *program) keyURLs() ([]string, error) {
-	parser, err := newParser(&cli{}, stdio{out: io.Discard, err: io.Discard})
+	parser, err := newParser(&cli{}, stdio{out: io.Discard, err: io.Discard}, p.ends)
 	if err != nil {
 		return nil, err
 	}

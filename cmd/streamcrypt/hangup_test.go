@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/progress"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint/all"
 	"github.com/streamcrypt/streamcrypt/internal/route"
 )
 
@@ -42,7 +43,7 @@ func TestHangupAtTheStart(t *testing.T) {
 			ended := false
 			hangups := watchHangups(func() { ended = true })
 			screen := progress.NewScreen(log)
-			p := &program{
+			p := &program{ends: all.Table(),
 				ctx: ctx, screen: screen, log: newLogger(screen, "info"), hangups: hangups,
 				args: []string{"encrypt", "--key", "local:" + key, "--from", "file:" + in, "--to", "file:" + filepath.Join(dir, "out-"+name)},
 			}

@@ -14,7 +14,7 @@ import (
 
 // inspectCmd shows what needs no key.
 type inspectCmd struct {
-	File string `arg:"" optional:"" default:"-" help:"File to read: an envelope, .scx or ndjson; - is standard input."`
+	File string `arg:"" optional:"" default:"-" complete:"path" help:"File to read: an envelope, .scx or ndjson; - is standard input."`
 	Hex  bool   `help:"The input is one envelope in hex."`
 	JSON bool   `help:"Print JSON, one line for each envelope."`
 }

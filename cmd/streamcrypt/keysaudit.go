@@ -10,7 +10,7 @@ import (
 
 // keysAuditVerifyCmd checks an audit log.
 type keysAuditVerifyCmd struct {
-	File []string `arg:"" help:"The log, or the files of it after rotation, oldest first."`
+	File []string `arg:"" complete:"path" help:"The log, or the files of it after rotation, oldest first."`
 	Head string   `placeholder:"HASH" help:"Hash that was the head once: a line with it must be there. Without it, lines that were cut off the end do not show."`
 	JSON bool     `help:"Print JSON."`
 }

@@ -33,7 +33,7 @@ func newLogger(screen *progress.Screen, level string) *slog.Logger {
 // variables after us too: Kubernetes does it for every Service called streamcrypt.
 func (p *program) warnOfVariables(environ []string) {
 	var known []string
-	_ = kong.Visit(p.app.Node, func(node kong.Visitable, next kong.Next) error {
+	_ = kong.Visit(p.parser.Model.Node, func(node kong.Visitable, next kong.Next) error {
 		if flag, ok := node.(*kong.Flag); ok {
 			for _, name := range flag.Envs {
 				known = append(known, strings.TrimPrefix(name, envPrefix+"_"))

@@ -34,6 +34,15 @@ func (d Param) Form() string {
 	return d.Values
 }
 
+// ListWords returns the values that are words: Words, or those of Values that
+// have no capital letter, such as latest in latest|OFFSET.
+func (d Param) ListWords() []string {
+	if d.Words != nil {
+		return slices.Clone(d.Words)
+	}
+	return slices.DeleteFunc(strings.Split(d.Values, "|"), func(form string) bool { return form != strings.ToLower(form) })
+}
+
 // DefaultText returns the default as people read it, without parentheses.
 func (d Param) DefaultText() string {
 	return strings.TrimSuffix(strings.TrimPrefix(d.Default, "("), ")")

@@ -19,8 +19,9 @@ type Scheme struct {
 	IsFile bool
 	// Notes are further sentences for help and reference.
 	Notes string
-	// Plain and Sealed are URLs for examples, of plaintext and of envelopes.
-	Plain, Sealed string
+	// Plain, Sealed and Copy are URLs for examples: of plaintext, of envelopes
+	// and of a copy of the envelopes.
+	Plain, Sealed, Copy string
 	// Params returns the parameters that a URL in this role may have.
 	Params func(as Role) []address.Param
 	// Parse reads a URL of the scheme. It opens nothing. Its errors do not name
@@ -105,11 +106,12 @@ func (t Table) readURL(text string, as Role) (Endpoint, error) {
 	}
 	s := t.Find(a.Scheme)
 	if s == nil {
-		return nil, address.Unknown("scheme", a.Scheme, t.Names())
+		return nil, &hint.Error{Err: address.Unknown("scheme", a.Scheme, t.Names()), Hint: "write " + t.DescribeForms()}
 	}
 	e, err := s.Parse(a, as)
 	if err != nil {
-		return nil, hint.Prefix(a.String(), err)
+		advice := []hint.Advice{hint.AboutType[*address.UnknownError]("streamcrypt help " + s.Name + " lists all parameters")}
+		return nil, hint.Prefix(a.String(), hint.Explain(err, advice))
 	}
 	return e, nil
 }

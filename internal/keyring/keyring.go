@@ -22,6 +22,7 @@ import (
 	"log/slog"
 
 	"github.com/streamcrypt/streamcrypt/internal/address"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
@@ -88,18 +89,23 @@ func loadKeys[K named](urls []string, load func(loader) (K, error)) ([]K, error)
 func readURL(text string) (*address.Address, loader, error) {
 	at, err := address.Parse(text)
 	if err != nil {
-		return nil, loader{}, fmt.Errorf("key: %w", err)
+		return nil, loader{}, adviseOnURL(fmt.Errorf("key: %w", err))
 	}
-	k := findKind(at.Scheme)
+	k := FindKind(at.Scheme)
 	switch {
 	case plannedSchemes[at.Scheme]:
 		return nil, loader{}, fmt.Errorf("key: %w", &NotBuiltError{Scheme: at.Scheme})
 	case k == nil:
-		return nil, loader{}, fmt.Errorf("key: %w", address.Unknown("kind of key", at.Scheme, Schemes()))
+		return nil, loader{}, adviseOnURL(fmt.Errorf("key: %w", address.Unknown("kind of key", at.Scheme, Schemes())))
 	}
 	l, err := k.read(at, at.Params())
 	if err != nil {
-		return nil, loader{}, fmt.Errorf("key %s: %w", at, err)
+		return nil, loader{}, adviseOnURL(fmt.Errorf("key %s: %w", at, err))
 	}
 	return at, l, nil
+}
+
+// adviseOnURL adds advice to an error of a URL that is not that of a key.
+func adviseOnURL(err error) error {
+	return &hint.Error{Err: err, Hint: "write " + DescribeForms() + "; streamcrypt help keys lists all parameters"}
 }

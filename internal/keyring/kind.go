@@ -3,6 +3,7 @@ package keyring
 import (
 	"context"
 	"log/slog"
+	"strconv"
 	"strings"
 
 	"github.com/streamcrypt/streamcrypt/internal/address"
@@ -18,9 +19,10 @@ type Kind struct {
 	Notes  string // further sentences for help and reference; may be empty
 	IsFile bool   // the URL names a local file, which a shell can complete
 	// Generate makes a new key as the content of its file. bits is for a kind
-	// whose keys have several sizes; 0 is its default. A nil Generate says that
-	// keys of this kind are not made here.
+	// with Sizes; 0 is its default. A nil Generate says that keys of this kind
+	// are not made here.
 	Generate func(bits int) ([]byte, error)
+	Sizes    string // of new keys in bits, for help; "" if all have one size
 
 	// read reads a URL of this kind. It declares all parameters before it
 	// returns an error, and opens nothing.
@@ -63,7 +65,8 @@ func Kinds() []Kind {
 		},
 		{
 			Scheme: "rsa", Form: "rsa:FILE", IsFile: true,
-			Text: "an RSA key of 2048 to 4096 bits in a PEM file: the public half encrypts, the private half decrypts",
+			Sizes: "2048 to 4096; default: " + strconv.Itoa(defaultRSABits),
+			Text:  "an RSA key of 2048 to 4096 bits in a PEM file: the public half encrypts, the private half decrypts",
 			Generate: func(bits int) ([]byte, error) {
 				if bits == 0 {
 					bits = defaultRSABits
@@ -84,7 +87,8 @@ func Kinds() []Kind {
 	}
 }
 
-func findKind(scheme string) *Kind {
+// FindKind returns nil if there is no such kind.
+func FindKind(scheme string) *Kind {
 	for _, k := range Kinds() {
 		if k.Scheme == scheme {
 			return &k

@@ -20,8 +20,14 @@ type Store interface {
 // storeScheme is the one kind of store that this build has.
 const storeScheme = "file"
 
-// StoreForm is the form of a store's URL.
-const StoreForm = storeScheme + ":DIR"
+// StoreBeginning is the beginning of a store's URL, and StoreForm its form.
+const (
+	StoreBeginning = storeScheme + ":"
+	StoreForm      = StoreBeginning + "DIR"
+)
+
+// StoreText is the kind of store in one sentence, without the full stop.
+const StoreText = "a directory of key records, for --keystore: one file for each record"
 
 // CheckStore refuses a URL that is not that of a store. It opens nothing.
 func CheckStore(url string) error {
@@ -55,10 +61,14 @@ func readDirURL(url string) (string, error) {
 	case err != nil:
 		return "", err
 	case a.Scheme != storeScheme:
-		return "", address.Unknown("scheme", a.Scheme, []string{storeScheme})
+		return "", &hint.Error{Err: address.Unknown("scheme", a.Scheme, []string{storeScheme}), Hint: "write " + StoreForm}
 	}
 	if err := a.Params().Check(); err != nil {
 		return "", err
 	}
-	return a.LocalPath()
+	path, err := a.LocalPath()
+	if err != nil {
+		return "", &hint.Error{Err: err, Hint: "write " + StoreForm}
+	}
+	return path, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keycheck"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
@@ -178,7 +179,7 @@ const peekMemory = 64 << 20
 func (j *checkJob) openSample(ctx context.Context, from endpoint.Sampler, n int) error {
 	peekers, err := from.OpenPeekers(ctx, j.newSession(endpoint.Archive{}, j.closers))
 	if err != nil {
-		return err
+		return hint.Prefix(endpoint.Look.String(), err)
 	}
 	j.look = func(ctx context.Context) error {
 		for _, p := range peekers {

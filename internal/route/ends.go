@@ -36,7 +36,11 @@ func (p *plan) openSource(ctx context.Context, s *endpoint.Session) (*endpoint.S
 	if !ok {
 		return nil, fmt.Errorf("%s holds no records", p.source.Name)
 	}
-	return from.OpenSource(ctx, s)
+	in, err := from.OpenSource(ctx, s)
+	if err != nil {
+		return nil, hint.Prefix(endpoint.From.String(), err)
+	}
+	return in, nil
 }
 
 // openSink opens the end that is written.
@@ -48,7 +52,11 @@ func (p *plan) openSink(ctx context.Context, s *endpoint.Session, in *endpoint.S
 	if !ok {
 		return nil, fmt.Errorf("%s holds no records", p.sink.Name)
 	}
-	return to.OpenSink(ctx, s, in)
+	out, err := to.OpenSink(ctx, s, in)
+	if err != nil {
+		return nil, hint.Prefix(endpoint.To.String(), err)
+	}
+	return out, nil
 }
 
 // openLetters opens the sink for dead letters; nil if there is none.

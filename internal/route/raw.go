@@ -9,6 +9,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
 )
 
@@ -56,7 +57,11 @@ func (p *plan) openRawSource(ctx context.Context, s *endpoint.Session) (endpoint
 	if !ok {
 		return nil, fmt.Errorf("%s is not one payload", p.source.Name)
 	}
-	return from.OpenRawSource(ctx, s)
+	in, err := from.OpenRawSource(ctx, s)
+	if err != nil {
+		return nil, hint.Prefix(endpoint.From.String(), err)
+	}
+	return in, nil
 }
 
 func (p *plan) openRawSink(ctx context.Context, s *endpoint.Session) (endpoint.RawSink, error) {
@@ -67,7 +72,11 @@ func (p *plan) openRawSink(ctx context.Context, s *endpoint.Session) (endpoint.R
 	if !ok {
 		return nil, fmt.Errorf("%s is not one payload", p.sink.Name)
 	}
-	return to.OpenRawSink(ctx, s)
+	out, err := to.OpenRawSink(ctx, s)
+	if err != nil {
+		return nil, hint.Prefix(endpoint.To.String(), err)
+	}
+	return out, nil
 }
 
 // openCopy loads the keys and says how bytes get from in to out.

@@ -29,6 +29,7 @@ func Scheme() endpoint.Scheme {
 			"file:///PATH is the same as file:/PATH. A question mark in a path is written as %3F, and a percent sign as %25.",
 		Plain:  "file:orders.ndjson",
 		Sealed: "file:orders.scx",
+		Copy:   "file:moved.scx",
 		Params: func(as endpoint.Role) []address.Param {
 			return address.Describe(func(p *address.Params) { readParams(p, as) })
 		},
@@ -104,7 +105,7 @@ func parse(a *address.Address, as endpoint.Role) (endpoint.Endpoint, error) {
 	case errors.Is(err, address.ErrHost):
 		return nil, &hint.Error{Err: err, Hint: "write file:PATH, or file:///PATH for an absolute path"}
 	case err != nil:
-		return nil, err
+		return nil, &hint.Error{Err: err, Hint: "write file:PATH"}
 	}
 	if q.format == "" {
 		q.format = connector.FormatOf(path)

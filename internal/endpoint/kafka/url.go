@@ -34,6 +34,7 @@ func Scheme() endpoint.Scheme {
 			"A source needs one of the two.",
 		Plain:  "kafka://localhost:9092/orders",
 		Sealed: "kafka://localhost:9092/sealed",
+		Copy:   "kafka://localhost:9092/moved",
 		Params: func(as endpoint.Role) []address.Param {
 			return address.Describe(func(p *address.Params) { _ = (&topic{as: as}).readParams(p) })
 		},

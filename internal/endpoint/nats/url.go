@@ -6,6 +6,7 @@ package nats
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,9 +26,11 @@ func Scheme() endpoint.Scheme {
 		Notes: "A source reads through a durable consumer, consumer=, which is made if there is none. " +
 			"More processes with one consumer are more speed. " +
 			"With until=latest a source ends by itself and can do without. " +
+			"It reads " + strconv.Itoa(connector.DefaultReadAhead>>20) + "MiB ahead unless --read-ahead says otherwise. " +
 			"nats:///STREAM?context=NAME takes servers and credentials from a context of the nats command.",
 		Plain:  "nats://localhost:4222/ORDERS",
 		Sealed: "nats://localhost:4222/SEALED",
+		Copy:   "nats://localhost:4222/MOVED",
 		Params: func(as endpoint.Role) []address.Param {
 			return address.Describe(func(p *address.Params) { _ = (&stream{as: as}).readParams(p) })
 		},
