@@ -118,7 +118,8 @@ func (k *urlKind) completeRest(start string) []string {
 	}
 	var names []string
 	for _, d := range k.params {
-		if !slices.ContainsFunc(given[:len(given)-1], func(pair string) bool { return strings.HasPrefix(pair, d.Name+"=") }) {
+		if !slices.ContainsFunc(given[:len(given)-1],
+			func(pair string) bool { return strings.HasPrefix(pair, d.Name+"=") }) {
 			names = append(names, d.Name+"=")
 		}
 	}

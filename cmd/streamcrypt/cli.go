@@ -109,7 +109,8 @@ func newParser(c *cli, std stdio, ends endpoint.Table) (*kong.Kong, error) {
 	return kong.New(c,
 		kong.Name("streamcrypt"),
 		kong.Description("Encrypts message streams and files into COSE envelopes, and back.\n\n"+
-			"Every flag may also stand in the environment, --read-ahead as "+envPrefix+"_READ_AHEAD, or as read-ahead in the --config file. "+
+			"Every flag may also stand in the environment, --read-ahead as "+envPrefix+"_READ_AHEAD, "+
+			"or as read-ahead in the --config file. "+
 			"streamcrypt help TOPIC lists the parameters of URLs; topics are "+listTopics(ends)+"."),
 		kong.DefaultEnvars(envPrefix),
 		kong.Vars(newTexts(ends)),

@@ -26,7 +26,8 @@ var fishCompletion string
 
 // Help is shown by --help.
 func (completionCmd) Help() string {
-	return "bash: source <(streamcrypt completion bash). zsh: the same, or a file named _streamcrypt in a folder of fpath. " +
+	return "bash: source <(streamcrypt completion bash). zsh: the same, or a file named _streamcrypt in a " +
+		"folder of fpath. " +
 		"fish: streamcrypt completion fish | source."
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// The exit codes; the package comment says what they mean.
+// The exit codes. The package comment explains them.
 const (
 	exitOK          = 0
 	exitFailed      = 1
@@ -51,7 +51,7 @@ func reportError(w io.Writer, err error) {
 	if hint := findHint(err); hint != "" {
 		text.WriteString("hint: " + hint + "\n")
 	}
-	_, _ = io.WriteString(w, text.String()) // there is nobody else to tell
+	_, _ = io.WriteString(w, text.String()) // there is no other place for it
 }
 
 // findHint returns the advice about an error, if there is any. The nearest
@@ -70,7 +70,7 @@ func findHint(err error) string {
 	case errors.As(err, &usage):
 		return usage.command + " --help lists " + usage.lists()
 	case errors.Is(err, route.ErrInterrupted):
-		return "run it again to get the whole output; with --checkpoint or consumer= it goes on where it ended"
+		return "run it again to get the whole output; with --checkpoint, group= or consumer= it goes on where it ended"
 	}
 	return ""
 }
@@ -101,9 +101,12 @@ var reasonHints = map[string]string{
 	"truncated":       "the end is missing; get the input again",
 	"too-large":       "a message must fit a worker's memory and the destination; --budget makes the first larger",
 	"unknown-key":     "none of the keys given opens it; streamcrypt inspect shows for which keys it was sealed",
-	"wrong-key":       "the wrapped key is not the one this was sealed with; was the key record or the envelope changed?",
-	"tampered":        "it was changed, or moved: a wrong --context or --bind, another subject or record key also read as tampered",
-	"bare-tombstone":  "a null value that nobody sealed; --tombstones=pass lets it through, and then whoever can write can delete",
+	"wrong-key": "the wrapped key is not the one this was sealed with; was the key record or the envelope " +
+		"changed?",
+	"tampered": "it was changed, or moved: a wrong --context or --bind, another subject or record key " +
+		"also read as tampered",
+	"bare-tombstone": "a null value that nobody sealed; --tombstones=pass lets it through, and then everybody " +
+		"who can write can delete",
 	"reserved-header": "there is a header named streamcrypt already; is the input encrypted already?",
 	"header":          "the destination cannot carry this header; --dead-letter sets such messages aside",
 }

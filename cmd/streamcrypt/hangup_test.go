@@ -25,7 +25,8 @@ func (s *said) Write(b []byte) (int, error) {
 	return s.Buffer.Write(b)
 }
 
-// TestHangupAtTheStart: a SIGHUP that comes before the route is open is for the route, or ends a run that has no use for it.
+// TestHangupAtTheStart: a SIGHUP that comes before the route is open is for the
+// route, or ends a run that has no use for it.
 func TestHangupAtTheStart(t *testing.T) {
 	for name, reloads := range map[string]bool{"in.ndjson": true, "in.txt": false} {
 		t.Run(name, func(t *testing.T) {

@@ -67,7 +67,7 @@ func (c *helpCmd) refuse(p *program) error {
 		known = append(known, t.Name)
 	}
 	slices.Sort(known)
-	err := address.Unknown("command or topic", strings.Join(c.Words, " "), slices.Compact(known))
+	err := address.NewUnknownError("command or topic", strings.Join(c.Words, " "), slices.Compact(known))
 	return &usageError{err: err, command: "streamcrypt"}
 }
 

@@ -50,9 +50,10 @@ func (c *keygenCmd) Validate() error {
 	case (c.Kind == "") == (c.Public == ""):
 		return errors.New("either a kind of key or --public is needed")
 	case c.Kind != "" && !slices.Contains(known, c.Kind):
-		return address.Unknown("kind of key", c.Kind, known)
+		return address.NewUnknownError("kind of key", c.Kind, known)
 	case c.Bits != 0 && (c.Kind == "" || keyring.FindKind(c.Kind).Sizes == ""):
-		return errors.New("--bits is for " + strings.Join(listKinds(func(k *keyring.Kind) bool { return k.Sizes != "" }), ", "))
+		sized := listKinds(func(k *keyring.Kind) bool { return k.Sizes != "" })
+		return errors.New("--bits is for " + strings.Join(sized, ", "))
 	}
 	return nil
 }
@@ -129,6 +130,7 @@ func warnOfReaders(p *program) {
 	}
 	info, err := f.Stat()
 	if err == nil && info.Mode().IsRegular() && local.WidePermissions(info.Mode()) {
-		p.log.Warn("others can read the key's file; chmod 600 it, or use --out, or umask 077 before", "mode", info.Mode().Perm().String())
+		p.log.Warn("others can read the key's file; chmod 600 it, or use --out, or umask 077 before", "mode",
+			info.Mode().Perm().String())
 	}
 }

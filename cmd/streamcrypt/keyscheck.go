@@ -28,7 +28,8 @@ func (keysCheckCmd) Help() string {
 		"After a key was lost: streamcrypt keys check --sample 100 --from ${sampled} --key ${key}"
 }
 
-// errNotReadable says that not everything can be opened; the report has it in detail.
+// errNotReadable says that not everything can be opened; the report has it in
+// detail.
 var errNotReadable = errors.New("cannot be opened with these keys")
 
 // Run implements the command.
@@ -50,23 +51,23 @@ func (c *keysCheckCmd) Run(p *program) (err error) {
 	err = check.Run(p.ctx)
 	reporter.Stop()
 	report := check.Report()
-	if show := c.show(p, report); show != nil {
-		return errors.Join(err, show)
+	if failed := c.writeReport(p, report); failed != nil {
+		return errors.Join(err, failed)
 	}
 	if err == nil && !report.AllReadable() {
-		return notReadable(report)
+		return newNotReadable(report)
 	}
 	return err
 }
 
-func (c *keysCheckCmd) show(p *program, r *keycheck.Report) error {
+func (c *keysCheckCmd) writeReport(p *program, r *keycheck.Report) error {
 	if c.JSON {
 		return json.NewEncoder(p.out).Encode(r)
 	}
 	return writeCheck(p.out, r)
 }
 
-func notReadable(r *keycheck.Report) error {
+func newNotReadable(r *keycheck.Report) error {
 	others := int64(0)
 	for _, n := range r.Refused {
 		others += n

@@ -19,7 +19,7 @@ func checkGolden(t *testing.T, name string, got []byte) {
 		if err := os.WriteFile(name, got, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Chmod(name, 0o644); err != nil { //nolint:gosec // a document
+		if err := os.Chmod(name, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return

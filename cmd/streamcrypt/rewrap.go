@@ -31,7 +31,8 @@ func (c *rewrapCmd) Run(p *program) error {
 		return &usageError{errors.New("--from and --to go together"), "streamcrypt rewrap"}
 	}
 	config := route.Config{
-		From: c.From, To: c.To, OldKeys: c.OldKey, Keys: c.Key, KeyStore: c.Keystore, VerifyKeys: c.Verify, Tombstones: c.Tombstones,
+		From: c.From, To: c.To, OldKeys: c.OldKey, Keys: c.Key, KeyStore: c.Keystore,
+		VerifyKeys: c.Verify, Tombstones: c.Tombstones,
 	}
 	if c.Context != nil {
 		config.Context, config.ContextSet = *c.Context, true

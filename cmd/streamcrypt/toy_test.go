@@ -34,7 +34,7 @@ func (s shelf) scheme() endpoint.Scheme {
 		Name: "toy", Form: "toy://SHELF/BOX", Text: "a box of messages that nobody keeps",
 		Plain: "toy://attic/plain", Sealed: "toy://attic/sealed", Copy: "toy://attic/moved",
 		Params: func(as endpoint.Role) []address.Param {
-			return address.Describe(func(p *address.Params) { (&box{}).readParams(p, as) })
+			return address.ListParams(func(p *address.Params) { (&box{}).readParams(p, as) })
 		},
 		Parse: func(a *address.Address, as endpoint.Role) (endpoint.Endpoint, error) {
 			b := &box{shelf: s, name: a.String(), path: a.Path}
@@ -42,7 +42,7 @@ func (s shelf) scheme() endpoint.Scheme {
 			b.readParams(p, as)
 			return b, p.Check()
 		},
-		Advice: []hint.Advice{hint.About(fs.ErrPermission, "look for the key of the box under the rug")},
+		Advice: []hint.Advice{hint.AboutError(fs.ErrPermission, "look for the key of the box under the rug")},
 	}
 }
 

@@ -1,8 +1,9 @@
-// Package address reads the URLs in which people name ends, keys and stores.
-// It is strict, so that a typing mistake is an error with a suggestion and
-// never a default:
+// Package address reads the URLs in which people name ends, keys and stores. It
+// is strict, so that a typing mistake is an error with a suggestion and never a
+// default:
 //
-//	address = scheme ":" [ "//" host *( "," host ) "/" ] path [ "?" param *( "&" param ) ]
+//	address = scheme ":" [ hosts ] path [ "?" param *( "&" param ) ]
+//	hosts   = "//" host *( "," host ) "/"
 //	param   = name "=" value
 //
 // Path and values are percent-decoded; a plus sign is a plus sign.

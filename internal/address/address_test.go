@@ -147,7 +147,7 @@ func TestDefaults(t *testing.T) {
 }
 
 func TestDescribe(t *testing.T) {
-	got := Describe(func(p *Params) {
+	got := ListParams(func(p *Params) {
 		p.ReadBool(Param{Name: "create", Text: "make it"})
 		p.ReadDuration(Param{Name: "wait", Text: "wait", Default: "1s"})
 		p.ReadWord(Param{Name: "word", Text: "say it", Words: []string{"a", "b"}, Default: "(none)"})
@@ -206,11 +206,11 @@ func TestNearest(t *testing.T) {
 		"consumr": "consumer", "consumer2": "consumer", "cosnumer": "consumer", "cons": "consumer", "CREDS": "creds",
 		"cred": "creds", "subejct": "subject", "tsl": "tls", "cb": "ca", "x": "", "bucket": "", "": "",
 	} {
-		if got := Nearest(in, known); got != want {
+		if got := FindNearest(in, known); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}
-	if err := Unknown("parameter", "x", nil); !strings.Contains(err.Error(), "there is none here") {
+	if err := NewUnknownError("parameter", "x", nil); !strings.Contains(err.Error(), "there is none here") {
 		t.Error(err)
 	}
 }

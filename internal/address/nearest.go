@@ -14,9 +14,10 @@ type UnknownError struct {
 	Known   []string // all of them, sorted
 }
 
-// Unknown returns an *UnknownError about name.
-func Unknown(kind, name string, known []string) error {
-	return &UnknownError{Kind: kind, Name: name, Nearest: Nearest(name, known), Known: slices.Sorted(slices.Values(known))}
+// NewUnknownError returns an *UnknownError about name.
+func NewUnknownError(kind, name string, known []string) error {
+	return &UnknownError{Kind: kind, Name: name, Nearest: FindNearest(name, known),
+		Known: slices.Sorted(slices.Values(known))}
 }
 
 func (e *UnknownError) Error() string {
@@ -29,10 +30,10 @@ func (e *UnknownError) Error() string {
 	return fmt.Sprintf("unknown %s %q, known are %s", e.Kind, e.Name, strings.Join(e.Known, ", "))
 }
 
-// Nearest returns the known name that was probably meant by name: name begins
-// it, or is at most two typing mistakes away and shares more than it differs.
-// It returns "" if there is none.
-func Nearest(name string, known []string) string {
+// FindNearest returns the known name that was probably meant by name: name
+// begins it, or is at most two typing mistakes away and shares more than it
+// differs. It returns "" if there is none.
+func FindNearest(name string, known []string) string {
 	best, least := "", 3
 	for _, k := range known {
 		d := countEdits(strings.ToLower(name), strings.ToLower(k))

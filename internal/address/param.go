@@ -10,16 +10,16 @@ import (
 // docs/urls.md say of it.
 type Param struct {
 	Name string
-	// Text says in one sentence, without the full stop, what the parameter
-	// is for.
+	// Text is the purpose of the parameter in one sentence, without the full
+	// stop.
 	Text string
 	// Values is the form of a value, such as NAME. FILE has a shell complete
 	// the names of files. It is not needed beside Words.
 	Values string
 	// Words are the values where these are all there is.
 	Words []string
-	// Default is the value that holds without the parameter. In parentheses
-	// it says what happens then, and there is no default value.
+	// Default is the value that holds without the parameter. A text in
+	// parentheses describes the behaviour instead, and there is no value.
 	Default string
 }
 
@@ -40,7 +40,8 @@ func (d Param) ListWords() []string {
 	if d.Words != nil {
 		return slices.Clone(d.Words)
 	}
-	return slices.DeleteFunc(strings.Split(d.Values, "|"), func(form string) bool { return form != strings.ToLower(form) })
+	return slices.DeleteFunc(strings.Split(d.Values, "|"),
+		func(form string) bool { return form != strings.ToLower(form) })
 }
 
 // DefaultText returns the default as people read it, without parentheses.

@@ -22,8 +22,8 @@ type Params struct {
 // Params returns a reader of all parameters.
 func (a *Address) Params() *Params { return &Params{values: a.values, names: a.names} }
 
-// Describe returns the parameters that a function reads, in that order.
-func Describe(read func(*Params)) []Param {
+// ListParams returns the parameters that a function reads, in that order.
+func ListParams(read func(*Params)) []Param {
 	p := &Params{}
 	read(p)
 	return p.declared
@@ -62,7 +62,7 @@ func (p *Params) ReadList(d Param) []string {
 func (p *Params) ReadWord(d Param) string {
 	text := p.ReadText(d)
 	if text != "" && !slices.Contains(d.Words, text) {
-		p.Fail(d.Name, Unknown("value", text, d.Words))
+		p.Fail(d.Name, NewUnknownError("value", text, d.Words))
 		return d.defaultValue()
 	}
 	return text
@@ -112,7 +112,7 @@ func (p *Params) Check() error {
 	}
 	for _, name := range p.names {
 		if !slices.Contains(known, name) {
-			return Unknown("parameter", name, known)
+			return NewUnknownError("parameter", name, known)
 		}
 	}
 	return p.err

@@ -1,11 +1,11 @@
 // Package deadletter writes dead letters to any Sink: a message that says where
 // a rejected message is stored, and why it was rejected.
 //
-//	NewSink    drops from a letter what the destination cannot hold
+//	NewSink    leaves out the parts that the destination cannot hold
 //	ShareSink  lets several lanes write to a destination that takes one lane
 //
-// The package must not know any kind of destination, nor what a letter says;
-// package pipeline makes the letters.
+// The package must not know any kind of destination, nor the content of
+// a letter; package pipeline makes the letters.
 package deadletter
 
 import (
@@ -20,9 +20,9 @@ import (
 // Its error is a *pipeline.Reject.
 type CheckFunc func(m *pipeline.Message, size int) error
 
-// NewSink returns a Sink that writes letters to another one. A letter whose
-// value or time the destination cannot hold, as check says, is written without
-// it, since the letter still says where the message is stored.
+// NewSink returns a Sink that writes letters to another one. If check says that
+// the destination cannot hold the value or the time of a letter, the letter is
+// written without it: it still says where the message is stored.
 func NewSink(to pipeline.Sink, check CheckFunc) pipeline.Sink {
 	return &letterSink{Sink: to, check: check}
 }

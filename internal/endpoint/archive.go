@@ -6,9 +6,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// Archive is what a file of envelopes asks of the package that can open them
-// (docs/envelope.md, section 9). A sink needs Tag and SealEnd, a source Tag and
-// OpenEnd or KeepEnd.
+// Archive has the functions that a file of envelopes needs of the package that
+// can open them (docs/envelope.md, section 9). A sink needs Tag and SealEnd, a
+// source Tag and OpenEnd or KeepEnd.
 type Archive struct {
 	// Tag appends the tag of m's envelope to dst. It keeps nothing of m.
 	Tag func(dst []byte, m *pipeline.Message) ([]byte, error)

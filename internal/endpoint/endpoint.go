@@ -1,21 +1,21 @@
-// Package endpoint says what a route must know of its ends: of the topic, the
-// stream or the file that it reads, writes, or sends dead letters to.
+// Package endpoint describes the ends of a route: the topic, the stream or the
+// file that it reads, writes, or sends dead letters to.
 //
-//	endpoint.go   Endpoint and its abilities; Traits, which answer every question
-//	              that a route asks about the kind of an end
-//	scheme.go     Scheme, one row for each kind of URL; Table, the rows of a program
-//	session.go    Session, which the ends of one route are opened with and share
+//	endpoint.go   Endpoint and its abilities; Traits, which answer every
+//	              question that a route asks about the kind of an end
+//	scheme.go     Scheme, a row for each kind of URL, and the Table of rows
+//	session.go    Session, with which the ends of one route are opened
 //	open.go       Source, Sink, RawSource and RawSink: ends that are open
 //	identity.go   names that stay when URLs change
-//	archive.go    what a file of envelopes asks of the package that can open them
+//	archive.go    functions that a file of envelopes needs
 //
 // There is one room (a package below this one) per scheme. It owns everything
 // about its URLs: parameters with their texts, rules, advice about its
-// connector's errors, and opening. A new kind of end is a new room and a row
-// in endpoint/all; no other code names a scheme, as a test sees.
+// connector's errors, and opening. A new kind of end is a new room and a row in
+// endpoint/all; no other code names a scheme, as a test sees.
 //
-// An ability that not every kind of end has is an interface of its own, such
-// as Raw and Sampler.
+// An ability that not every kind of end has is an interface of its own, such as
+// Raw and Sampler.
 //
 // The package must not know any scheme, connector or key.
 package endpoint
@@ -53,9 +53,9 @@ type Endpoint interface {
 // Records is an end that holds messages.
 type Records interface {
 	Endpoint
-	// OpenSource opens an end whose role is From or Look.
+	// OpenSource opens an end with the role From or Look.
 	OpenSource(ctx context.Context, s *Session) (*Source, error)
-	// OpenSink opens an end whose role is To or DeadLetters, for the messages
+	// OpenSink opens an end with the role To or DeadLetters, for the messages
 	// or the dead letters of in.
 	OpenSink(ctx context.Context, s *Session, in *Source) (*Sink, error)
 }
@@ -139,10 +139,10 @@ type NamedFile struct {
 type Subjects int
 
 const (
-	// KeptSubjects are a field of a message, which may be empty.
+	// KeptSubjects says that a message keeps its subject, if it has one.
 	KeptSubjects Subjects = iota
-	// NoSubjects: no message has one.
+	// NoSubjects says that no message has one.
 	NoSubjects
-	// OwnSubjects: every message has one.
+	// OwnSubjects says that every message has one.
 	OwnSubjects
 )

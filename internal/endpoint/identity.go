@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"path/filepath"
@@ -13,7 +14,7 @@ import (
 type Identity []byte
 
 // EncodeIdentity returns the identity that these parts make up: the scheme,
-// and what its room knows of the source.
+// and the values by which its room tells sources apart.
 func EncodeIdentity(parts ...any) (Identity, error) {
 	mode, err := cbor.CoreDetEncOptions().EncMode()
 	if err != nil {
@@ -42,15 +43,17 @@ func (id Identity) String() string {
 // far as it exists.
 func FileIdentity(path string) string { return "file " + resolvePath(path) }
 
+// resolvePath follows links before it takes ".." away: a folder that is a link
+// has another parent than its name says.
 func resolvePath(path string) string {
+	folder, name := filepath.Split(path)
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	} else if real, err := filepath.EvalSymlinks(cmp.Or(folder, ".")); err == nil {
+		path = filepath.Join(real, name)
+	}
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs
-	}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real
-	}
-	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
-		return filepath.Join(dir, filepath.Base(path))
 	}
 	return path
 }

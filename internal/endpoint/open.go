@@ -8,7 +8,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// Source is an open source and what a route must know of it.
+// Source is an open source and its properties.
 type Source struct {
 	pipeline.Source
 	// Identity is that of the source as a whole.
@@ -34,7 +34,7 @@ type Source struct {
 	MeasureProgress func(settled int64) Progress
 }
 
-// Sink is an open sink and what a route must know of it.
+// Sink is an open sink and its properties.
 type Sink struct {
 	pipeline.Sink
 	// Check tells whether a message can be written with a value of size bytes,

@@ -14,8 +14,8 @@ type Scheme struct {
 	Name string // as it stands before the colon
 	Form string // of a URL without parameters, such as kafka://HOST:PORT/TOPIC
 	Text string // the kind of end in one sentence, without the full stop
-	// IsFile says that the URL is that of a local file, whose path a shell can
-	// complete.
+	// IsFile says that the URL is that of a local file: a shell can complete
+	// the path.
 	IsFile bool
 	// Notes are further sentences for help and reference.
 	Notes string
@@ -88,7 +88,7 @@ func (t Table) Advice() []hint.Advice {
 func (t Table) Parse(text string, as Role) (Endpoint, error) {
 	e, err := t.readURL(text, as)
 	if err != nil {
-		return nil, hint.Prefix(as.String(), err)
+		return nil, hint.PrefixError(as.String(), err)
 	}
 	return e, nil
 }
@@ -106,12 +106,13 @@ func (t Table) readURL(text string, as Role) (Endpoint, error) {
 	}
 	s := t.Find(a.Scheme)
 	if s == nil {
-		return nil, &hint.Error{Err: address.Unknown("scheme", a.Scheme, t.Names()), Hint: "write " + t.DescribeForms()}
+		return nil, &hint.Error{Err: address.NewUnknownError("scheme", a.Scheme, t.Names()),
+			Hint: "write " + t.DescribeForms()}
 	}
 	e, err := s.Parse(a, as)
 	if err != nil {
-		advice := []hint.Advice{hint.AboutType[*address.UnknownError]("streamcrypt help " + s.Name + " lists all parameters")}
-		return nil, hint.Prefix(a.String(), hint.Explain(err, advice))
+		advice := hint.AboutType[*address.UnknownError]("streamcrypt help " + s.Name + " lists all parameters")
+		return nil, hint.PrefixError(a.String(), hint.ExplainError(err, []hint.Advice{advice}))
 	}
 	return e, nil
 }

@@ -5,8 +5,8 @@ import (
 	"log/slog"
 )
 
-// Session is everything that the ends of one route are opened with, and what
-// they share. One goroutine uses it, while the route is opened.
+// Session has everything that the ends of one route need to be opened, and
+// everything that they share. One goroutine uses it, while the route is opened.
 type Session struct {
 	Log    *slog.Logger
 	Stdin  io.Reader
@@ -31,8 +31,8 @@ type Session struct {
 	Growth int
 	// Archive is for files of envelopes.
 	Archive Archive
-	// OnClose is given what has to be called when the route is closed, in
-	// reverse order.
+	// OnClose takes a function that is called when the route is closed. The
+	// functions are called in reverse order.
 	OnClose func(close func() error)
 
 	shared map[any]any

@@ -1,5 +1,5 @@
-// Package hint carries advice beside an error: one line that says what a
-// person can do about it.
+// Package hint carries advice beside an error: one line on how a person can
+// solve the problem.
 //
 // The package must not know any cause. Each room declares advice about the
 // errors that it makes itself as a list of Advice, and the command prints the
@@ -14,7 +14,7 @@ import (
 // Error is an error that comes with advice.
 type Error struct {
 	Err  error
-	Hint string // one line: what to do
+	Hint string // one line
 }
 
 func (e *Error) Error() string { return e.Err.Error() }
@@ -26,9 +26,9 @@ func New(text, advice string) error {
 	return &Error{Err: errors.New(text), Hint: advice}
 }
 
-// Prefix names the subject of an error before its text, and keeps the advice
-// that comes with it.
-func Prefix(subject string, err error) error {
+// PrefixError names the subject of an error before its text, and keeps the
+// advice that comes with it.
+func PrefixError(subject string, err error) error {
 	prefixed := fmt.Errorf("%s: %w", subject, err)
 	var advised *Error
 	if errors.As(err, &advised) {
@@ -43,8 +43,8 @@ type Advice struct {
 	hint    string
 }
 
-// About advises on errors that match target by errors.Is.
-func About(target error, hint string) Advice {
+// AboutError advises on errors that match target by errors.Is.
+func AboutError(target error, hint string) Advice {
 	return Advice{matches: func(err error) bool { return errors.Is(err, target) }, hint: hint}
 }
 
@@ -56,9 +56,9 @@ func AboutType[E error](hint string) Advice {
 	}}
 }
 
-// Explain adds the first advice that fits to an error. An error that has
+// ExplainError adds the first advice that fits to an error. An error that has
 // advice already, or that no advice fits, is returned as it is.
-func Explain(err error, advice []Advice) error {
+func ExplainError(err error, advice []Advice) error {
 	var advised *Error
 	if err == nil || errors.As(err, &advised) {
 		return err

@@ -12,7 +12,7 @@ func (typedError) Error() string { return "typed" }
 
 func TestExplain(t *testing.T) {
 	known := errors.New("known")
-	advice := []Advice{About(known, "about known"), AboutType[typedError]("about the type"), About(known, "too late")}
+	advice := []Advice{AboutError(known, "about known"), AboutType[typedError]("about the type"), AboutError(known, "too late")}
 	for _, tc := range []struct {
 		err  error
 		want string // the hint; "" for none
@@ -25,7 +25,7 @@ func TestExplain(t *testing.T) {
 		{errors.Join(errors.New("other"), known), "about known"},
 		{fmt.Errorf("here: %w", &Error{Err: known, Hint: "its own"}), "its own"},
 	} {
-		got := Explain(tc.err, advice)
+		got := ExplainError(tc.err, advice)
 		var advised *Error
 		hint := ""
 		if errors.As(got, &advised) {
@@ -40,7 +40,7 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// Prefix keeps every word of the error, wherever in it the advice stands.
+// PrefixError keeps every word of the error, wherever in it the advice stands.
 func TestPrefix(t *testing.T) {
 	known := errors.New("known")
 	for _, tc := range []struct {
@@ -50,9 +50,9 @@ func TestPrefix(t *testing.T) {
 		{known, "from: known", ""},
 		{New("no topic", "write one"), "from: no topic", "write one"},
 		{fmt.Errorf("url: %w", &Error{Err: known, Hint: "h"}), "from: url: known", "h"},
-		{Prefix("url", &Error{Err: known, Hint: "h"}), "from: url: known", "h"},
+		{PrefixError("url", &Error{Err: known, Hint: "h"}), "from: url: known", "h"},
 	} {
-		got := Prefix("from", tc.err)
+		got := PrefixError("from", tc.err)
 		var advised *Error
 		hint := ""
 		if errors.As(got, &advised) {

@@ -38,20 +38,28 @@ func readAWS(at *address.Address, p *address.Params) (loader, error) {
 func readAWSParams(p *address.Params) (o awskms.Options, pairs []string) {
 	o.Region = p.ReadText(address.Param{
 		Name: "region", Values: "REGION",
-		Text:    "the region whose KMS is asked; another one than that of a key's ARN is an error, unless the key is a multi-Region key",
+		Text: "the region whose KMS is asked; another one than that of a key's ARN is an error, unless the " +
+			"key is a multi-Region key",
 		Default: "(that of the ARN; of a multi-Region key that of the environment or the profile, if there is one)",
 	})
 	o.Role = p.ReadText(address.Param{
 		Name: "role", Text: "a role to take on for the calls", Values: "ARN", Default: "(none)",
 	})
 	o.Profile = p.ReadText(address.Param{
-		Name: "profile", Text: "a profile of the shared AWS files", Values: "NAME", Default: "(that of the environment)",
+		Name:    "profile",
+		Text:    "a profile of the shared AWS files",
+		Values:  "NAME",
+		Default: "(that of the environment)",
 	})
 	o.Endpoint = p.ReadText(address.Param{
-		Name: "endpoint", Text: "another address of KMS, such as that of a VPC endpoint or an emulator", Values: "URL", Default: "(AWS's)",
+		Name:    "endpoint",
+		Text:    "another address of KMS, such as that of a VPC endpoint or an emulator",
+		Values:  "URL",
+		Default: "(AWS's)",
 	})
 	pairs = p.ReadTexts(address.Param{
-		Name: "pair", Text: "a further pair of the encryption context; may be given several times, and readers need the same pairs",
+		Name:   "pair",
+		Text:   "a further pair of the encryption context; may be given several times, and readers need the same pairs",
 		Values: "NAME:VALUE", Default: "(none)",
 	})
 	return o, pairs

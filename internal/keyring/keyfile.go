@@ -17,8 +17,8 @@ import (
 // maxFile is more than any key file has, in bytes.
 const maxFile = 64 << 10
 
-// fileReader reads URLs of the form SCHEME:FILE, whose file these functions
-// parse.
+// fileReader reads URLs of the form SCHEME:FILE. The two functions parse the
+// file.
 func fileReader(
 	wrapper func(file []byte) (keys.Wrapper, error), unwrapper func(file []byte) (keys.Unwrapper, error),
 ) func(*address.Address, *address.Params) (loader, error) {

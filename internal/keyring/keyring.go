@@ -11,8 +11,8 @@
 // A new kind of key is a file here and a row in Kinds: flags, help, completion
 // and docs/urls.md read the table.
 //
-// The package must not know what the keys are used for, nor show a byte of a
-// key file in an error.
+// The package must not know the use of the keys, nor show a byte of a key file
+// in an error.
 package keyring
 
 import (
@@ -96,7 +96,8 @@ func readURL(text string) (*address.Address, loader, error) {
 	case plannedSchemes[at.Scheme]:
 		return nil, loader{}, fmt.Errorf("key: %w", &NotBuiltError{Scheme: at.Scheme})
 	case k == nil:
-		return nil, loader{}, adviseOnURL(fmt.Errorf("key: %w", address.Unknown("kind of key", at.Scheme, Schemes())))
+		return nil, loader{}, adviseOnURL(fmt.Errorf("key: %w",
+			address.NewUnknownError("kind of key", at.Scheme, Schemes())))
 	}
 	l, err := k.read(at, at.Params())
 	if err != nil {

@@ -37,7 +37,7 @@ type loader struct {
 
 // Params returns the parameters that a URL of this kind may have.
 func (k *Kind) Params() []address.Param {
-	return address.Describe(func(p *address.Params) { _, _ = k.read(&address.Address{Scheme: k.Scheme}, p) })
+	return address.ListParams(func(p *address.Params) { _, _ = k.read(&address.Address{Scheme: k.Scheme}, p) })
 }
 
 // defaultRSABits is the size of a new RSA key.
@@ -80,7 +80,8 @@ func Kinds() []Kind {
 		{
 			Scheme: "awskms", Form: "awskms:KEY",
 			Text: "a symmetric key in AWS KMS, by its ARN, its id, or alias/NAME",
-			Notes: "Credentials, and everything else that a URL does not say, come from the usual places of the AWS SDK: " +
+			Notes: "Credentials, and everything else that a URL does not say, come from the usual places of the " +
+				"AWS SDK: " +
 				"the environment, shared files, the role of the container or the machine.",
 			read: readAWS,
 		},

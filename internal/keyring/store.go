@@ -48,7 +48,7 @@ func OpenStore(url string) (Store, error) {
 func readStoreURL(url string) (string, error) {
 	path, err := readDirURL(url)
 	if err != nil {
-		return "", hint.Prefix("key store", err)
+		return "", hint.PrefixError("key store", err)
 	}
 	return path, nil
 }
@@ -61,7 +61,8 @@ func readDirURL(url string) (string, error) {
 	case err != nil:
 		return "", err
 	case a.Scheme != storeScheme:
-		return "", &hint.Error{Err: address.Unknown("scheme", a.Scheme, []string{storeScheme}), Hint: "write " + StoreForm}
+		return "", &hint.Error{Err: address.NewUnknownError("scheme", a.Scheme, []string{storeScheme}),
+			Hint: "write " + StoreForm}
 	}
 	if err := a.Params().Check(); err != nil {
 		return "", err

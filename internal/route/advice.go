@@ -13,10 +13,13 @@ import (
 // ownAdvice is about errors of the route itself, and of packages that can give
 // no advice about flags.
 var ownAdvice = []hint.Advice{
-	hint.About(chunker.ErrCounterNonces, "this process runs with GODEBUG=fips140=only: say --nonce=random"),
-	hint.About(audit.ErrChanged, "streamcrypt keys audit verify says which line; move the file away to begin another one"),
-	hint.About(audit.ErrLocked, "another process writes to it, and does not come to an end"),
-	hint.About(ErrInterrupted, "run it again; with --checkpoint a record file goes on where it was, with group= a topic, with consumer= a stream"),
+	hint.AboutError(chunker.ErrCounterNonces, "this process runs with GODEBUG=fips140=only: say --nonce=random"),
+	hint.AboutError(audit.ErrChanged,
+		"streamcrypt keys audit verify says which line; move the file away to begin another one"),
+	hint.AboutError(audit.ErrLocked, "another process writes to it, and does not come to an end"),
+	hint.AboutError(ErrInterrupted,
+		"run it again; with --checkpoint a record file goes on where it was, with group= a topic, with "+
+			"consumer= a stream"),
 	hint.AboutType[*memlimit.TooSmallError]("lower --workers, --budget or --read-ahead, or raise the limit"),
 }
 
@@ -25,5 +28,5 @@ func (e Env) explain(err error) error {
 	if err == nil {
 		return nil
 	}
-	return hint.Explain(err, slices.Concat(ownAdvice, keyring.Advice(), e.Endpoints.Advice()))
+	return hint.ExplainError(err, slices.Concat(ownAdvice, keyring.Advice(), e.Endpoints.Advice()))
 }

@@ -54,9 +54,12 @@ func newOpenedArchive(o *envelope.Opener) endpoint.Archive {
 
 // newRewrappedArchive is for both ends of a route that rewraps. ends is used
 // for end records only, by one goroutine at a time.
-func (p *plan) newRewrappedArchive(ctx context.Context, ends *envelope.Rewrapper, closers *closers) (endpoint.Archive, error) {
+func (p *plan) newRewrappedArchive(
+	ctx context.Context, ends *envelope.Rewrapper, closers *closers,
+) (endpoint.Archive, error) {
 	if p.source.Archive && !p.sink.Archive {
-		p.env.Log.Warn("the end record of the archive is left behind, unchecked: streamcrypt verify checks it", "from", p.source.Name)
+		p.env.Log.Warn("the end record of the archive is left behind, unchecked: streamcrypt verify checks it",
+			"from", p.source.Name)
 	}
 	carried := &carriedEnd{}
 	a := endpoint.Archive{Tag: appendTag, KeepEnd: carried.keepRecord}

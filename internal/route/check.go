@@ -179,7 +179,7 @@ const peekMemory = 64 << 20
 func (j *checkJob) openSample(ctx context.Context, from endpoint.Sampler, n int) error {
 	peekers, err := from.OpenPeekers(ctx, j.newSession(endpoint.Archive{}, j.closers))
 	if err != nil {
-		return hint.Prefix(endpoint.Look.String(), err)
+		return hint.PrefixError(endpoint.Look.String(), err)
 	}
 	j.look = func(ctx context.Context) error {
 		for _, p := range peekers {

@@ -40,7 +40,8 @@ func mustCheck(t *testing.T, c Config, o CheckOptions) *keycheck.Report {
 	return r
 }
 
-// lostAndFound is a configuration that seals under the key that is lost, and one that goes on under another.
+// lostAndFound is a configuration that seals under the key that is lost, and
+// one that goes on under another.
 func lostAndFound(from, to string) (lost, found Config) {
 	lost = Config{From: from, To: to, Keys: []string{"local:other.jwk"}, Workers: 1}
 	found = lost
@@ -48,7 +49,8 @@ func lostAndFound(from, to string) (lost, found Config) {
 	return lost, found
 }
 
-// TestCheckKafka loses a key: all of the topic and a sample of it say the same, and from where it can be read.
+// TestCheckKafka loses a key: all of the topic and a sample of it say the same,
+// and from where it can be read.
 func TestCheckKafka(t *testing.T) {
 	testDir(t)
 	b := startKafka(t)
@@ -102,7 +104,8 @@ func TestCheckKafka(t *testing.T) {
 	}
 }
 
-// TestCheckNATS has tombstones, whose envelopes stand in a header as text, and leaves no consumer behind.
+// TestCheckNATS has tombstones, whose envelopes stand in a header as text, and
+// leaves no consumer behind.
 func TestCheckNATS(t *testing.T) {
 	testDir(t)
 	b := startBroker(t)
@@ -143,8 +146,8 @@ func TestCheckNATS(t *testing.T) {
 	}
 }
 
-// TestCheckFiles reads every format, profile and form. An archive is read to its end even if the key of its end records is
-// lost.
+// TestCheckFiles reads every format, profile and form. An archive is read to
+// its end even if the key of its end records is lost.
 func TestCheckFiles(t *testing.T) {
 	testDir(t)
 	must(t, os.Mkdir("store", 0o700))
@@ -248,7 +251,8 @@ func TestCheckInterrupted(t *testing.T) {
 	}
 }
 
-// TestAuditLog opens and closes one with a route, and refuses one that is the route's input or output.
+// TestAuditLog opens and closes one with a route, and refuses one that is the
+// route's input or output.
 func TestAuditLog(t *testing.T) {
 	testDir(t)
 	writeFile(t, "in.ndjson", []byte(kinds))

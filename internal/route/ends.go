@@ -38,7 +38,7 @@ func (p *plan) openSource(ctx context.Context, s *endpoint.Session) (*endpoint.S
 	}
 	in, err := from.OpenSource(ctx, s)
 	if err != nil {
-		return nil, hint.Prefix(endpoint.From.String(), err)
+		return nil, hint.PrefixError(endpoint.From.String(), err)
 	}
 	return in, nil
 }
@@ -54,7 +54,7 @@ func (p *plan) openSink(ctx context.Context, s *endpoint.Session, in *endpoint.S
 	}
 	out, err := to.OpenSink(ctx, s, in)
 	if err != nil {
-		return nil, hint.Prefix(endpoint.To.String(), err)
+		return nil, hint.PrefixError(endpoint.To.String(), err)
 	}
 	return out, nil
 }
@@ -71,7 +71,7 @@ func (p *plan) openLetters(ctx context.Context, s *endpoint.Session, in *endpoin
 	}
 	out, err := dead.OpenSink(ctx, s, in)
 	if err != nil {
-		return nil, hint.Prefix(endpoint.DeadLetters.String(), err)
+		return nil, hint.PrefixError(endpoint.DeadLetters.String(), err)
 	}
 	letters := deadletter.NewSink(out.Sink, out.Check)
 	if t.OneLane {

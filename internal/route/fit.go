@@ -12,7 +12,7 @@ import (
 // text: base64url without padding.
 var headerText = base64.RawURLEncoding.Strict()
 
-// fitted is a transform that knows what its ends can carry.
+// fitted is a transform that knows the limits of its ends.
 type fitted struct {
 	pipeline.Transform
 	textIn  bool // the source's header values are text, and it holds envelopes

@@ -55,7 +55,8 @@ func TestTopics(t *testing.T) {
 	}
 }
 
-// checkSealed checks what of a record may be seen when it is sealed, and what not.
+// checkSealed checks what of a record may be seen when it is sealed, and what
+// not.
 func checkSealed(t *testing.T, sealed, plain [][]*kgo.Record) {
 	t.Helper()
 	for p := range plain {
@@ -98,7 +99,8 @@ func (b *kafkaBroker) checkPositions(t *testing.T, sealed, plain [][]*kgo.Record
 	}
 }
 
-// What is refused is noted in the transaction of the messages around it: the letters join it, and nothing else is lost.
+// What is refused is noted in the transaction of the messages around it: the
+// letters join it, and nothing else is lost.
 func TestTopicLetters(t *testing.T) {
 	testDir(t)
 	b := startKafka(t)
@@ -160,7 +162,8 @@ func header(r *kgo.Record, name string) string {
 	return ""
 }
 
-// Plaintext never reaches the letters, and several lanes may share a file of them.
+// Plaintext never reaches the letters, and several lanes may share a file of
+// them.
 func TestTopicLettersInAFile(t *testing.T) {
 	testDir(t)
 	b := startKafka(t)
@@ -192,7 +195,8 @@ func TestTopicLettersInAFile(t *testing.T) {
 	}
 }
 
-// A group goes on where it was, also when it is joined after a run with an end; nothing is sealed twice.
+// A group goes on where it was, also when it is joined after a run with an end;
+// nothing is sealed twice.
 func TestGroupResumes(t *testing.T) {
 	for _, delivery := range []string{"exactly-once", "at-least-once"} {
 		t.Run(delivery, func(t *testing.T) {
@@ -248,7 +252,8 @@ func (b *kafkaBroker) until(t *testing.T, open direct, c Config, done func(Snaps
 	must(t, r.Close())
 }
 
-// The Gate's state is kept with the offsets: what was opened before a restart and comes again is dropped.
+// The Gate's state is kept with the offsets: what was opened before a restart
+// and comes again is dropped.
 func TestGateBehindATopic(t *testing.T) {
 	for _, delivery := range []string{"exactly-once", "at-least-once"} {
 		testDir(t)
@@ -270,7 +275,8 @@ func TestGateBehindATopic(t *testing.T) {
 	}
 }
 
-// Records keep everything in an archive but their partition, which their key decides on the way back.
+// Records keep everything in an archive but their partition, which their key
+// decides on the way back.
 func TestTopicThroughFiles(t *testing.T) {
 	const n = 1000
 	for _, archive := range []string{"s.scx", "s.ndjson"} {
@@ -297,7 +303,8 @@ func TestTopicThroughFiles(t *testing.T) {
 			}
 			sameRecords(t, [][]*kgo.Record{byKey(flat(b.read(t, "out")))}, [][]*kgo.Record{byKey(flat(b.read(t, "plain")))})
 
-			// A file of plaintext, sealed into a topic, and a topic opened into a file.
+			// A file of plaintext, sealed into a topic, and a topic opened into
+			// a file.
 			mustRun(t, Decrypt, Config{From: "file:" + archive, To: "file:p.ndjson"})
 			mustRun(t, Encrypt, Config{From: "file:p.ndjson", To: b.url + "/sealed?create=true"})
 			mustRun(t, Decrypt, Config{From: b.url + "/sealed?until=latest", To: "file:q.ndjson"})
@@ -308,7 +315,8 @@ func TestTopicThroughFiles(t *testing.T) {
 	}
 }
 
-// With a checkpoint a file holds every record once, with a group and without one. It is the topic's, not its name's.
+// With a checkpoint a file holds every record once, with a group and without
+// one. It is the topic's, not its name's.
 func TestTopicIntoAFileWithACheckpoint(t *testing.T) {
 	testDir(t)
 	b := startKafka(t)
@@ -483,7 +491,8 @@ func TestTopicMemoryAndPromise(t *testing.T) {
 	}
 }
 
-// Kafka splits nothing: what a topic does not take is the record's fault, and known before it is sent.
+// Kafka splits nothing: what a topic does not take is the record's fault, and
+// known before it is sent.
 func TestRecordTooLargeForItsTopic(t *testing.T) {
 	testDir(t)
 	b := startKafka(t)

@@ -15,7 +15,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// producerLosses are what a broker says to a producer that it no longer knows, or no longer wants.
+// producerLosses are what a broker says to a producer that it no longer knows,
+// or no longer wants.
 var producerLosses = []*kerr.Error{kerr.UnknownProducerID, kerr.InvalidProducerEpoch, kerr.ProducerFenced, kerr.OutOfOrderSequenceNumber}
 
 // losses refuses produces to a topic, as when says of their number.
@@ -27,8 +28,9 @@ func (b *kafkaBroker) losses(topic string, code *kerr.Error, when func(nth int64
 	})
 }
 
-// A destination that loses the producer in the middle of a run: what comes from elsewhere is read again from where it was
-// committed, under a new producer. Nothing is missing, and what is there twice is dropped when it is opened.
+// A destination that loses the producer in the middle of a run: what comes from
+// elsewhere is read again from where it was committed, under a new producer.
+// Nothing is missing, and what is there twice is dropped when it is opened.
 func TestProducerLost(t *testing.T) {
 	const n = 2000
 	now := func(nth int64) bool { return nth == 3 || nth == 4 || nth == 9 }
@@ -101,8 +103,8 @@ func (b *kafkaBroker) wantNumbers(t *testing.T, topic string, n int) {
 	}
 }
 
-// A destination that goes on refusing ends a run that has an end, and parks the lane of another; it does not go around
-// for ever.
+// A destination that goes on refusing ends a run that has an end, and parks the
+// lane of another; it does not go around for ever.
 func TestProducerLostForGood(t *testing.T) {
 	testDir(t)
 	b, from := startKafka(t), startBroker(t)

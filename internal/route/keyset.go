@@ -76,7 +76,7 @@ func (p *plan) loadOpening(ctx context.Context) (*kekcache.Opening, error) {
 func (p *plan) loadRewrapping(ctx context.Context) (*kekcache.Rewrapping, error) {
 	from, err := keyring.LoadUnwrappers(ctx, p.OldKeys, p.env.Log)
 	if err != nil {
-		return nil, hint.Prefix("old", err)
+		return nil, hint.PrefixError("old", err)
 	}
 	to, err := p.loadTargets(ctx)
 	if err != nil {

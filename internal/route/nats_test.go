@@ -146,7 +146,8 @@ func TestThreeStreams(t *testing.T) {
 	}
 }
 
-// A route that is run again finds nothing to do, and what a stream is given twice it stores once.
+// A route that is run again finds nothing to do, and what a stream is given
+// twice it stores once.
 func TestStreamIsGoneOnWith(t *testing.T) {
 	testDir(t)
 	b := startBroker(t)
@@ -187,7 +188,8 @@ func TestFilesThroughAStream(t *testing.T) {
 {"key":"","value":"","subject":"enc.x"}
 {"value":null,"subject":"enc.z"}
 `)
-	// Null values with envelopes of every kind of byte: a header of NATS is text.
+	// Null values with envelopes of every kind of byte: a header of NATS is
+	// text.
 	for i := range 60 {
 		lines = fmt.Appendf(lines, "{\"key\":\"k%d\",\"value\":null,\"subject\":\"enc.x\"}\n", i)
 	}
@@ -204,13 +206,15 @@ func TestFilesThroughAStream(t *testing.T) {
 	}
 	same(t, withoutTime(readFile(t, "out.ndjson")), lines)
 
-	// Without a checkpoint nothing says that it is the same file: none of its messages may be taken for a duplicate.
+	// Without a checkpoint nothing says that it is the same file: none of its
+	// messages may be taken for a duplicate.
 	mustRun(t, Encrypt, Config{From: "file:in.ndjson", To: b.url + "/ENC"})
 	if got := len(b.read(t, "ENC")); got != 130 {
 		t.Errorf("%d messages after a second run", got)
 	}
 
-	// A message without a subject, where none is configured, is no message's fault.
+	// A message without a subject, where none is configured, is no message's
+	// fault.
 	writeFile(t, "bare.ndjson", []byte("{\"value\":\"x\"}\n"))
 	fails(t, Encrypt, Config{From: "file:bare.ndjson", To: b.url + "/ENC"}, "no subject of its own")
 	// What the destination cannot carry is.
@@ -285,7 +289,8 @@ func TestNATSRefusals(t *testing.T) {
 	}
 }
 
-// A run without an end is ended by its context, which is no error; one with an end is not done before it.
+// A run without an end is ended by its context, which is no error; one with an
+// end is not done before it.
 func TestStreamIsEndedByItsContext(t *testing.T) {
 	testDir(t)
 	b := startBroker(t)

@@ -52,7 +52,8 @@ func (e Env) complete() Env {
 // tellOpen logs that the route is open, and how much memory it may take.
 func (p *plan) tellOpen(memory int64) {
 	p.env.Log.Info("route open",
-		"direction", p.do.String(), "from", p.source.Name, "to", p.sink.Name, "context", string(p.context), "memory_mib", memory>>20)
+		"direction", p.do.String(), "from", p.source.Name, "to", p.sink.Name,
+		"context", string(p.context), "memory_mib", memory>>20)
 }
 
 // openAudit opens the configured audit log, if any. Its head goes to the log at

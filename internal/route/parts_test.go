@@ -27,14 +27,16 @@ func TestNewPlace(t *testing.T) {
 	}
 }
 
-// marked is a message whose envelope says that it was sealed in order, right behind the one before it.
+// marked is a message whose envelope says that it was sealed in order, right
+// behind the one before it.
 func marked(offset byte) *pipeline.Message {
 	m := &pipeline.Message{}
 	m.Mark[0], m.Mark[14], m.Mark[18], m.Mark[23] = 1, offset, 1, 1
 	return m
 }
 
-// A stream gives again, after later ones, what another consumer had taken and not written. It must not pass for a duplicate.
+// A stream gives again, after later ones, what another consumer had taken and
+// not written. It must not pass for a duplicate.
 func TestGateBehindAnUnorderedSource(t *testing.T) {
 	for _, ordered := range []bool{false, true} {
 		var stats transform.GateStats
@@ -164,7 +166,8 @@ func TestTag(t *testing.T) {
 	}
 }
 
-// The end record is what docs/envelope.md, section 9, says: kind 3, over count and digest.
+// The end record is what docs/envelope.md, section 9, says: kind 3, over count
+// and digest.
 func TestEndRecord(t *testing.T) {
 	testDir(t)
 	p := &plan{Config: Config{Keys: []string{"local:k.jwk"}}, env: Env{Log: quiet}}
@@ -199,8 +202,9 @@ func TestEndRecord(t *testing.T) {
 	}
 }
 
-// With GODEBUG=fips140=only counter nonces are an error at the start, with advice, and random ones work. The mode is the
-// process's, so the test runs itself again.
+// With GODEBUG=fips140=only counter nonces are an error at the start, with
+// advice, and random ones work. The mode is the process's, so the test runs
+// itself again.
 func TestFIPSOnly(t *testing.T) {
 	if !fips140.Enforced() {
 		again := exec.Command(os.Args[0], "-test.run=^TestFIPSOnly$")
@@ -232,7 +236,7 @@ func TestExplain(t *testing.T) {
 	if err := env.explain(plain); err != plain {
 		t.Errorf("got %v", err)
 	}
-	own := hint.Prefix("from", &hint.Error{Err: plain, Hint: "h"})
+	own := hint.PrefixError("from", &hint.Error{Err: plain, Hint: "h"})
 	var advised *hint.Error
 	if err := env.explain(own); !errors.As(err, &advised) || advised.Hint != "h" || err.Error() != "from: x" || !errors.Is(err, plain) {
 		t.Errorf("got %v", err)

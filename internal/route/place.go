@@ -48,8 +48,8 @@ func (p *placeNames) find(name string) transform.Place {
 	return at
 }
 
-// newGates returns a function that makes the Gates of a route whose source
-// gives messages in the order of its offsets, or does not.
+// newGates returns a function that makes the Gates of a route. ordered says
+// that its source gives messages in the order of their offsets.
 func newGates(ordered bool, stats *transform.GateStats) func(string, []byte) (pipeline.Gate, error) {
 	return func(_ string, state []byte) (pipeline.Gate, error) { return transform.NewGate(state, ordered, stats) }
 }

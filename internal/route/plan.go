@@ -86,9 +86,10 @@ func (p *plan) readBind() error {
 		kind, name, ok := strings.Cut(text, ":")
 		switch {
 		case !ok || name == "":
-			return &hint.Error{Err: fmt.Errorf("bind %q: not of the form header:NAME", text), Hint: "write --bind header:NAME"}
+			return &hint.Error{Err: fmt.Errorf("bind %q: not of the form header:NAME", text),
+				Hint: "write --bind header:NAME"}
 		case kind != "header":
-			return hint.Prefix("bind", address.Unknown("kind of name", kind, []string{"header"}))
+			return hint.PrefixError("bind", address.NewUnknownError("kind of name", kind, []string{"header"}))
 		case name == transform.HeaderName:
 			return fmt.Errorf("bind: header %q carries envelopes and cannot be bound", name)
 		}
@@ -102,7 +103,7 @@ func (p *plan) readKeys() error {
 		return err
 	}
 	if err := keyring.Check(p.OldKeys); err != nil {
-		return hint.Prefix("old", err)
+		return hint.PrefixError("old", err)
 	}
 	if p.KeyStore != "" {
 		if err := keyring.CheckStore(p.KeyStore); err != nil {
@@ -141,5 +142,5 @@ func chooseWord(subject, word string, words ...string) (string, error) {
 			return word, nil
 		}
 	}
-	return "", hint.Prefix(subject, address.Unknown("value", word, words))
+	return "", hint.PrefixError(subject, address.NewUnknownError("value", word, words))
 }

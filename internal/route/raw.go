@@ -40,7 +40,9 @@ func openRaw(ctx context.Context, p *plan, closers *closers) (*raw, error) {
 		return nil, err
 	}
 	if (p.do == decrypt || p.do == verify) && !r.in.IsSeekable() {
-		r.memory += 2 * envelope.MaxBuffered // an envelope whose recipients stand behind what cannot be read twice
+		// The recipients of an envelope may stand behind bytes that cannot be
+		// read twice.
+		r.memory += 2 * envelope.MaxBuffered
 	}
 	if err := memlimit.Check(r.memory); err != nil {
 		return nil, err
@@ -59,7 +61,7 @@ func (p *plan) openRawSource(ctx context.Context, s *endpoint.Session) (endpoint
 	}
 	in, err := from.OpenRawSource(ctx, s)
 	if err != nil {
-		return nil, hint.Prefix(endpoint.From.String(), err)
+		return nil, hint.PrefixError(endpoint.From.String(), err)
 	}
 	return in, nil
 }
@@ -74,7 +76,7 @@ func (p *plan) openRawSink(ctx context.Context, s *endpoint.Session) (endpoint.R
 	}
 	out, err := to.OpenRawSink(ctx, s)
 	if err != nil {
-		return nil, hint.Prefix(endpoint.To.String(), err)
+		return nil, hint.PrefixError(endpoint.To.String(), err)
 	}
 	return out, nil
 }
@@ -82,24 +84,31 @@ func (p *plan) openRawSink(ctx context.Context, s *endpoint.Session) (endpoint.R
 // openCopy loads the keys and says how bytes get from in to out.
 func (r *raw) openCopy(ctx context.Context, p *plan, closers *closers) error {
 	switch p.do {
-	case rewrap:
-		return r.openRewrap(ctx, p)
 	case encrypt:
-		return r.openSeal(ctx, p, closers)
+		return r.openSealing(ctx, p, closers)
+	case rewrap:
+		return r.openRewrapping(ctx, p)
+	default:
+		return r.openOpening(ctx, p)
 	}
+}
+
+// openOpening is for a route that decrypts or verifies.
+func (r *raw) openOpening(ctx context.Context, p *plan) error {
 	keys, err := p.loadOpening(ctx)
 	if err != nil {
 		return err
 	}
 	o := envelope.NewOpener(keys, envelope.OpenerOptions{Context: p.context})
 	r.copy = func(ctx context.Context) error {
-		_, err := o.NewReader(ctx, r.in.OpenReader(ctx), &envelope.Binding{}).WriteTo(&counted{Writer: r.out, n: &r.written})
+		_, err := o.NewReader(ctx, r.in.OpenReader(ctx),
+			&envelope.Binding{}).WriteTo(&counted{Writer: r.out, n: &r.written})
 		return err
 	}
 	return nil
 }
 
-func (r *raw) openSeal(ctx context.Context, p *plan, closers *closers) error {
+func (r *raw) openSealing(ctx context.Context, p *plan, closers *closers) error {
 	keys, err := p.loadSealing(ctx, false)
 	if err != nil {
 		return err
@@ -116,7 +125,7 @@ func (r *raw) openSeal(ctx context.Context, p *plan, closers *closers) error {
 	return err
 }
 
-func (r *raw) openRewrap(ctx context.Context, p *plan) (err error) {
+func (r *raw) openRewrapping(ctx context.Context, p *plan) (err error) {
 	if r.rewraps.keys, err = p.loadRewrapping(ctx); err != nil {
 		return err
 	}

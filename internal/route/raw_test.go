@@ -125,10 +125,12 @@ func TestRawCorruption(t *testing.T) {
 	}
 }
 
-// keyRecord is how long the record of one local AES key is, in bytes: what stands before a long payload.
+// keyRecord is how long the record of one local AES key is, in bytes: what
+// stands before a long payload.
 const keyRecord = 160
 
-// flips yields bits of an envelope to flip: all of a small one, some of each part of a long one.
+// flips yields bits of an envelope to flip: all of a small one, some of each
+// part of a long one.
 func flips(sealed []byte, name string) func(func(int) bool) {
 	step := 1
 	if name == "long" {

@@ -16,7 +16,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// kinds holds one line of every kind of message, as the connector writes them. A seq keeps milliseconds.
+// kinds holds one line of every kind of message, as the connector writes them.
+// A seq keeps milliseconds.
 const kinds = `{"key":"k1","value":"hello","headers":[["trace-id","t1"],["x","1"],["trace-id",""]],"time":"2026-01-02T03:04:05.123Z","subject":"orders.eu"}
 {"key":"k1","value":null,"headers":[["trace-id","t2"]]}
 {"value":null}
@@ -255,7 +256,8 @@ func TestRecordTooLargeForItsBudget(t *testing.T) {
 	if !errors.As(err, &advised) || !errors.Is(err, file.ErrTooLarge) || !strings.Contains(advised.Hint, "--budget") {
 		t.Errorf("got %v", err)
 	}
-	// A line that may be read, and still cannot be sealed, is the message's fault.
+	// A line that may be read, and still cannot be sealed, is the message's
+	// fault.
 	writeFile(t, "in.ndjson", fmt.Appendf(nil, "{\"value\":\"%080000d\"}\n{\"value\":\"x\"}\n", 1))
 	s := mustRun(t, Encrypt, Config{From: "file:in.ndjson", To: "file:s.scx", Budget: 64 << 10, DeadLetter: "file:d.ndjson"})
 	if s.Rejected != 1 || s.Reasons["too-large"] != 1 {

@@ -11,7 +11,8 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 )
 
-// A message with more headers than a file takes is a dead letter, and the archive is whole without it.
+// A message with more headers than a file takes is a dead letter, and the
+// archive is whole without it.
 func TestMessageTooLargeForAFile(t *testing.T) {
 	testDir(t)
 	b := startBroker(t)
@@ -42,7 +43,8 @@ func TestMessageTooLargeForAFile(t *testing.T) {
 	}
 }
 
-// Nobody vouches for a time in a seq. One that ndjson cannot hold is a dead letter, which then goes without a time.
+// Nobody vouches for a time in a seq. One that ndjson cannot hold is a dead
+// letter, which then goes without a time.
 func TestTimeThatCannotBeWritten(t *testing.T) {
 	testDir(t)
 	writeFile(t, "in.ndjson", []byte("{\"value\":\"0\"}\n{\"value\":\"1\"}\n"))
@@ -120,7 +122,8 @@ func TestAppendToAFile(t *testing.T) {
 	}
 }
 
-// What is appended stays when a run is interrupted; a file that is new appears at once, or not.
+// What is appended stays when a run is interrupted; a file that is new appears
+// at once, or not.
 func TestAppendedIsNotAtOnce(t *testing.T) {
 	testDir(t)
 	writeFile(t, "in.ndjson", nil)

@@ -17,7 +17,7 @@ var ErrNoReload = errors.New("the keys of this route are read once")
 // everything as it is and returns an error.
 type loadKeys func(ctx context.Context, urls []string) error
 
-// keyLoader is a job whose keys can be loaded again.
+// keyLoader is a job that can load its keys again.
 type keyLoader interface{ keyLoader() loadKeys }
 
 func (r *records) keyLoader() loadKeys { return r.load }

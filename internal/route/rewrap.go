@@ -48,7 +48,7 @@ func (p *plan) checkRewrap() error {
 		return nil
 	}
 	if p.sink.NoRewrap != nil {
-		return hint.Prefix("to", p.sink.NoRewrap)
+		return hint.PrefixError("to", p.sink.NoRewrap)
 	}
 	without := ""
 	switch [2]endpoint.Subjects{p.source.Subjects, p.sink.Subjects} {
@@ -60,7 +60,8 @@ func (p *plan) checkRewrap() error {
 	switch {
 	case without != "":
 		return &hint.Error{
-			Err: fmt.Errorf("%s and %s: an envelope is bound to the subject under which it is published, and %s has none",
+			Err: fmt.Errorf("%s and %s: an envelope is bound to the subject under which it is published, and %s "+
+				"has none",
 				p.source.Name, p.sink.Name, without),
 			Hint: "decrypt and encrypt",
 		}

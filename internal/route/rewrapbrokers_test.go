@@ -10,7 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// TestRewrapTopics: a topic is copied record by record, with its partitions, keys, headers and times; its readers keep the context.
+// TestRewrapTopics: a topic is copied record by record, with its partitions,
+// keys, headers and times; its readers keep the context.
 func TestRewrapTopics(t *testing.T) {
 	const n, parts = 3000, 4
 	for _, profile := range []string{"self", "ref"} {
@@ -48,7 +49,8 @@ func TestRewrapTopics(t *testing.T) {
 	}
 }
 
-// sameButForRecipients checks how an envelope changed, and makes got have want's, for a comparison of all else.
+// sameButForRecipients checks how an envelope changed, and makes got have
+// want's, for a comparison of all else.
 func sameButForRecipients(t *testing.T, profile string, got, want *kgo.Record) {
 	t.Helper()
 	g, w := &got.Value, &want.Value
@@ -64,7 +66,8 @@ func sameButForRecipients(t *testing.T, profile string, got, want *kgo.Record) {
 	*g = *w
 }
 
-// TestRewrapStreams: a stream is copied into one of the same subjects on another server, tombstones and record keys too.
+// TestRewrapStreams: a stream is copied into one of the same subjects on
+// another server, tombstones and record keys too.
 func TestRewrapStreams(t *testing.T) {
 	rewrapDir(t)
 	from, to := startBroker(t), startBroker(t)

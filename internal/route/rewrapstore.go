@@ -41,7 +41,8 @@ func openStoreRewrap(ctx context.Context, c Config, env Env) (*Route, error) {
 
 func (r *Route) openStore(ctx context.Context, c Config) error {
 	if c.KeyStore == "" {
-		return hint.New("nothing to rewrap is named", "say --from and --to, or --keystore alone to rewrap all of its key records")
+		return hint.New("nothing to rewrap is named",
+			"say --from and --to, or --keystore alone to rewrap all of its key records")
 	}
 	p := &plan{Config: c, env: r.env, do: rewrap, context: []byte(c.Context)}
 	if err := p.readKeys(); err != nil {
@@ -135,7 +136,8 @@ func (s *storeRewrap) findRefusal() error {
 	defer s.mu.Unlock()
 	for _, reason := range []envelope.Reason{envelope.ReasonWrongKey, envelope.ReasonUnknownKey} {
 		if n := s.reasons[string(reason)]; n > 0 {
-			return &envelope.Error{Reason: reason, Err: fmt.Errorf("%s: %d of %d key records could not be rewrapped", reason, n, s.done)}
+			return &envelope.Error{Reason: reason,
+				Err: fmt.Errorf("%s: %d of %d key records could not be rewrapped", reason, n, s.done)}
 		}
 	}
 	return nil

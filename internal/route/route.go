@@ -2,25 +2,26 @@
 // keys and a transform.
 //
 //	Config ─► Encrypt, Decrypt, Verify, Rewrap ─► Route.Run
-//	            │ reads the URLs, loads keys, opens both ends, checks everything
-//	            │ that can be checked before the first message
-//	            ├─ records:  pipeline.Run over a source, a transform and a sink
-//	            └─ raw:      one payload, streamed past the pipeline
+//	    │ reads the URLs, loads keys, opens both ends, and checks everything
+//	    │ that can be checked before the first message
+//	    ├─ records:  pipeline.Run over a source, a transform and a sink
+//	    └─ raw:      one payload, streamed past the pipeline
 //
 // Files:
 //
 //	route.go            Config, Env, and the Route that runs
-//	plan.go, rules.go   a configuration that is read and consistent; nothing is open
+//	plan.go, rules.go   a configuration that is consistent; nothing is open
 //	open.go, ends.go    opening, and everything that ends are opened with
-//	records.go, raw.go  the two kinds of route; fit.go and place.go stand between ends and transform
-//	archive.go, tag.go  end records of archives; tag.go alone looks into an envelope
+//	records.go, raw.go  the two kinds of route
+//	fit.go, place.go    between ends and transform: headers, names of places
+//	archive.go, tag.go  end records; tag.go alone looks into an envelope
 //	keyset.go           keys of a route; reload.go loads them again
 //	rewrap*.go          routes that rewrap: rules, records, key stores
 //	check.go            checks of keys
 //	advice.go           advice about errors
 //
 // The package decides the defaults that hold for a route as a whole: its
-// context, how places are named, what a header can carry at the other end, how
+// context, how places are named, how headers are encoded for the other end, how
 // much memory the route takes.
 //
 // The package must not know any kind of end or key: a question about an end is

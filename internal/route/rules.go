@@ -14,14 +14,15 @@ import (
 )
 
 // checkLimits has the owners of all numbers judge them, and refuses a route
-// that needs more memory than there is, whatever its ends are.
+// that needs more memory than there is, of any ends.
 func (p *plan) checkLimits() error {
 	o := p.pipelineOptions()
 	if err := o.Check(); err != nil {
 		return err
 	}
 	if most := p.source.MaxReadAhead; most > 0 && p.ReadAhead > most {
-		return fmt.Errorf("read-ahead: %d bytes are above %d, the most that %s can do", p.ReadAhead, most, p.source.Name)
+		return fmt.Errorf("read-ahead: %d bytes are above %d, the most that %s can do", p.ReadAhead, most,
+			p.source.Name)
 	}
 	if p.do == encrypt {
 		if err := envelope.CheckChunkSize(p.ChunkSize); err != nil {
@@ -60,7 +61,8 @@ func (p *plan) checkFormats() error {
 		if !p.raw {
 			whole, records = records, whole
 		}
-		return &hint.Error{Err: fmt.Errorf("%s is raw and %s holds records", whole.Name, records.Name), Hint: whole.RecordsHint}
+		return &hint.Error{Err: fmt.Errorf("%s is raw and %s holds records", whole.Name, records.Name),
+			Hint: whole.RecordsHint}
 	case p.sink.Append && p.Overwrite:
 		return errors.New("to: append and overwrite exclude each other")
 	case !p.raw:
@@ -111,8 +113,8 @@ func (p *plan) checkDistinct() error {
 	return nil
 }
 
-// checkFiles refuses an end whose URL names a file that is not there, and warns
-// of secrets that others can read.
+// checkFiles refuses a URL with a parameter that names a missing file, and
+// warns of secrets that others can read.
 func (p *plan) checkFiles() error {
 	for _, end := range []struct {
 		endpoint.Endpoint

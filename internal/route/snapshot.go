@@ -22,7 +22,7 @@ type Snapshot struct {
 
 	// Observations of a route that opens envelopes, in the order of messages;
 	// they are counted, not refused.
-	Gaps    int64 // messages whose predecessor did not come
+	Gaps    int64 // messages without their predecessor
 	Foreign int64 // messages that were sealed from another place than the first
 
 	// Results of rewrapping. An envelope that could not be rewrapped is

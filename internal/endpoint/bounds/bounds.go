@@ -5,7 +5,7 @@
 //	latest                behind the newest message that is there now
 //	sealed                behind the last message that the destination holds
 //	OFFSET                this offset, or the first one after it
-//	PLACE@OFFSET,...      the same, place by place, as places stand in logs and errors
+//	PLACE@OFFSET,...      the same, place by place, as logs name them
 //	RFC 3339              the first message with this time or a later one
 //	-DURATION             the same, for a time that long before now
 //
@@ -67,7 +67,7 @@ type PlaceBound struct {
 	Offset int64
 }
 
-// Spec says what an endpoint does with a bound.
+// Spec says how an endpoint uses a bound.
 type Spec struct {
 	// Text and Default are those of address.Param.
 	Text, Default string
@@ -106,7 +106,8 @@ func (s Spec) read(p *address.Params, name string, replaced map[string]string) B
 	case !ok:
 		p.Fail(name, &hint.Error{Err: fmt.Errorf("%q is no position", text), Hint: advice})
 	case !slices.Contains(s.Serves, b.Form):
-		p.Fail(name, &hint.Error{Err: fmt.Errorf("%s is not served here", cmp.Or(nouns[b.Form], words[b.Form])), Hint: advice})
+		p.Fail(name, &hint.Error{Err: fmt.Errorf("%s is not served here", cmp.Or(nouns[b.Form], words[b.Form])),
+			Hint: advice})
 	case b.Form == Offset && b.Offset < s.Least:
 		p.Fail(name, &hint.Error{Err: fmt.Errorf("offset %d is below %d", b.Offset, s.Least), Hint: advice})
 	default:
@@ -141,7 +142,7 @@ func parseOffset(text string) (int64, error) {
 	return int64(n), err
 }
 
-var errPlaces = errors.New("not of the form PLACE@OFFSET,...")
+var errPlaces = errors.New("not a list of PLACE@OFFSET")
 
 // parsePlaces reads PLACE@OFFSET,... where no place stands twice.
 func parsePlaces(text string) ([]PlaceBound, error) {

@@ -112,7 +112,7 @@ func TestDeclaration(t *testing.T) {
 		"earliest|latest|sealed|OFFSET|PLACE@OFFSET,...|TIME|-DURATION": all,
 		"latest": {Text: "t", Default: "(none)", Serves: []Form{Latest}},
 	} {
-		declared := address.Describe(func(p *address.Params) { ReadUntil(p, s) })
+		declared := address.ListParams(func(p *address.Params) { ReadUntil(p, s) })
 		if len(declared) != 1 || declared[0].Name != "until" || declared[0].Form() != want || declared[0].Check() != nil {
 			t.Errorf("got %+v, want %s", declared, want)
 		}

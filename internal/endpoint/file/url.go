@@ -1,8 +1,11 @@
 // Package file is the room of local files: file:PATH, where the path - is
 // standard input or output.
 //
-// It must not know what a message or a payload means, nor any other kind of
-// end.
+//	url.go                    the URL's parameters and rules
+//	open.go                   files of records
+//	rawsource.go, rawsink.go  one payload; pipe.go reads it from a pipe
+//
+// It must not know the meaning of a message, nor any other kind of end.
 package file
 
 import (
@@ -26,17 +29,19 @@ func Scheme() endpoint.Scheme {
 		IsFile: true,
 		Notes: "A raw file is one payload of any size. An ndjson file has one record a line. " +
 			"A seq file holds envelopes, and a sealed end record that tells whether anything is missing. " +
-			"file:///PATH is the same as file:/PATH. A question mark in a path is written as %3F, and a percent sign as %25.",
+			"file:///PATH is the same as file:/PATH. A question mark in a path is written as %3F, and a percent " +
+			"sign as %25.",
 		Plain:  "file:orders.ndjson",
 		Sealed: "file:orders.scx",
 		Copy:   "file:moved.scx",
 		Params: func(as endpoint.Role) []address.Param {
-			return address.Describe(func(p *address.Params) { readParams(p, as) })
+			return address.ListParams(func(p *address.Params) { readParams(p, as) })
 		},
 		Parse: parse,
 		Advice: []hint.Advice{
-			hint.About(fs.ErrExist, "say --overwrite to replace it"),
-			hint.About(connector.ErrTooLarge, "raise --budget: a record may have twice as many bytes, and 4,096 headers"),
+			hint.AboutError(fs.ErrExist, "say --overwrite to replace it"),
+			hint.AboutError(connector.ErrTooLarge,
+				"raise --budget: a record may have twice as many bytes, and 4,096 headers"),
 		},
 	}
 }
@@ -122,7 +127,8 @@ func parse(a *address.Address, as endpoint.Role) (endpoint.Endpoint, error) {
 	case q.format == connector.Raw:
 		return &rawFile{at}, nil
 	}
-	return &recordFile{location: at, format: q.format, append: q.append || as == endpoint.DeadLetters && path != connector.Stream}, nil
+	return &recordFile{location: at, format: q.format,
+		append: q.append || as == endpoint.DeadLetters && path != connector.Stream}, nil
 }
 
 // identity is Traits.Identity.

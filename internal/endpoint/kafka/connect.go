@@ -32,7 +32,10 @@ func (c *connection) setBrokers(hosts []string) { c.brokers = strings.Join(hosts
 func (c *connection) readParams(p *address.Params) error {
 	c.tls = p.ReadBool(address.Param{Name: "tls", Text: "encrypt the connections; ca= and cert= imply it"})
 	c.ca = p.ReadText(address.Param{
-		Name: "ca", Text: "the roots that the brokers' certificates are checked against, in PEM", Values: address.File, Default: "(the system's)",
+		Name:    "ca",
+		Text:    "the roots that the brokers' certificates are checked against, in PEM",
+		Values:  address.File,
+		Default: "(the system's)",
 	})
 	c.cert = p.ReadText(address.Param{
 		Name: "cert", Text: "the client's certificate, in PEM", Values: address.File, Default: "(none)",
@@ -41,11 +44,22 @@ func (c *connection) readParams(p *address.Params) error {
 		Name: "key", Text: "the private key of cert=, in PEM", Values: address.File, Default: "(none)",
 	})
 	c.sasl = p.ReadWord(address.Param{
-		Name: "sasl", Text: "the mechanism that proves who the user is", Words: []string{"plain", "scram-sha-256", "scram-sha-512"}, Default: "(none)",
+		Name:    "sasl",
+		Text:    "the mechanism that proves who the user is",
+		Words:   []string{"plain", "scram-sha-256", "scram-sha-512"},
+		Default: "(none)",
 	})
-	c.user = p.ReadText(address.Param{Name: "user", Text: "the name of the user, for sasl=", Values: "NAME", Default: "(none)"})
+	c.user = p.ReadText(address.Param{
+		Name:    "user",
+		Text:    "the name of the user, for sasl=",
+		Values:  "NAME",
+		Default: "(none)",
+	})
 	c.passwordFile = p.ReadText(address.Param{
-		Name: "password-file", Text: "the file that holds the user's password; a newline at its end is ignored", Values: address.File, Default: "(none)",
+		Name:    "password-file",
+		Text:    "the file that holds the user's password; a newline at its end is ignored",
+		Values:  address.File,
+		Default: "(none)",
 	})
 	c.tls = c.tls || c.ca != "" || c.cert != ""
 	return c.check()
@@ -55,7 +69,8 @@ func (c *connection) readParams(p *address.Params) error {
 func (c *connection) check() error {
 	switch {
 	case (c.cert == "") != (c.key == ""):
-		return hint.New("a certificate without its key, or a key without its certificate", "name both: cert=FILE&key=FILE")
+		return hint.New("a certificate without its key, or a key without its certificate",
+			"name both: cert=FILE&key=FILE")
 	case c.sasl != "" && (c.user == "" || c.passwordFile == ""):
 		return hint.New("sasl without a user and a password", "name both: user=NAME&password-file=FILE")
 	case c.sasl == "" && (c.user != "" || c.passwordFile != ""):
@@ -112,7 +127,8 @@ func (c *connection) options(log *slog.Logger) (o connector.ClusterOptions, err 
 		return o, err
 	}
 	if c.sasl == "plain" && !c.tls {
-		log.Warn("kafka: sasl=plain without tls=true shows the password to everybody who sees the connection", "brokers", c.brokers)
+		log.Warn("kafka: sasl=plain without tls=true shows the password to everybody who sees the connection",
+			"brokers", c.brokers)
 	}
 	o.SASL, err = connector.Mechanism(c.sasl, c.user, password)
 	return o, err

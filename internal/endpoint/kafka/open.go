@@ -31,7 +31,8 @@ func (t *topic) connect(ctx context.Context, s *endpoint.Session) (*connector.Cl
 // sourceOptions returns the options that the URL gives.
 func (t *topic) sourceOptions(log *slog.Logger) connector.SourceOptions {
 	return connector.SourceOptions{
-		Topic: t.topic, Group: t.group, Start: t.start, Until: t.until, Partitions: t.partitions, Rack: t.rack, Log: log,
+		Topic: t.topic, Group: t.group, Start: t.start, Until: t.until,
+		Partitions: t.partitions, Rack: t.rack, Log: log,
 	}
 }
 
@@ -51,7 +52,8 @@ func (t *topic) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint.
 		return nil, err
 	}
 	if half := s.Budget / 2; source.MaxBatch() > half {
-		s.Log.Warn("kafka: a record batch of the topic may be larger than half a worker's budget, and then holds more memory than is counted",
+		s.Log.Warn("kafka: a record batch of the topic may be larger than half a worker's budget, and then "+
+			"holds more memory than is counted",
 			"topic", t.topic, "max_message_bytes", source.MaxBatch(), "budget", s.Budget)
 	}
 	id, err := identifyTopic(source.Identity())

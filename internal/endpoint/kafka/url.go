@@ -4,7 +4,7 @@
 //	connect.go  how a cluster is reached
 //	open.go     sources, sinks and samples
 //
-// It must not know what a message means, nor any other kind of end.
+// It must not know the meaning of a message, nor any other kind of end.
 package kafka
 
 import (
@@ -30,13 +30,14 @@ func Scheme() endpoint.Scheme {
 		Form: "kafka://HOST:PORT/TOPIC",
 		Text: "a topic of a Kafka cluster; several brokers stand between commas",
 		Notes: "With group= a source is a member of a consumer group; more members are more speed. " +
-			"With until= it is a run that ends by itself: it joins no group, and with group= it keeps its offsets in the group's name. " +
+			"With until= it is a run that ends by itself: it joins no group, and with group= it keeps its " +
+			"offsets in the group's name. " +
 			"A source needs one of the two.",
 		Plain:  "kafka://localhost:9092/orders",
 		Sealed: "kafka://localhost:9092/sealed",
 		Copy:   "kafka://localhost:9092/moved",
 		Params: func(as endpoint.Role) []address.Param {
-			return address.Describe(func(p *address.Params) { _ = (&topic{as: as}).readParams(p) })
+			return address.ListParams(func(p *address.Params) { _ = (&topic{as: as}).readParams(p) })
 		},
 		Parse:  parse,
 		Advice: advice,
@@ -45,16 +46,22 @@ func Scheme() endpoint.Scheme {
 
 // advice is about the connector's errors.
 var advice = []hint.Advice{
-	hint.About(connector.ErrNoTopic, "is the name right? a topic that is written is made with create=true"),
-	hint.About(connector.ErrGroupActive, "end the group's members first, or name another group: a run with an end keeps offsets by itself"),
-	hint.About(connector.ErrTakenOver, "one run with an end at a time for a group and a topic; leave it to the other one"),
-	hint.About(connector.ErrFewPartitions, "add partitions to the destination, or say partition=key on --to"),
-	hint.About(connector.ErrSmallRecords, "raise max.message.bytes of the destination; create=true makes a topic that has it right"),
-	hint.About(connector.ErrNotExactlyOnce, "say delivery=at-least-once, or leave delivery= out for the best there is"),
-	hint.About(connector.ErrRefused, "is the user, the password or the sasl= mechanism wrong?"),
-	hint.About(connector.ErrHungUp, "is the password wrong, or do the brokers want tls=true or sasl=?"),
-	hint.About(connector.ErrReplaced, "run it again if the new topic is to be read or written; its records are others"),
-	hint.AboutType[*wire.VersionError]("Kafka 2.5 is the oldest that will do; for one that is too new there may be a newer streamcrypt"),
+	hint.AboutError(connector.ErrNoTopic, "is the name right? a topic that is written is made with create=true"),
+	hint.AboutError(connector.ErrGroupActive,
+		"end the group's members first, or name another group: a run with an end keeps offsets by itself"),
+	hint.AboutError(connector.ErrTakenOver,
+		"one run with an end at a time for a group and a topic; leave it to the other one"),
+	hint.AboutError(connector.ErrFewPartitions, "add partitions to the destination, or say partition=key on --to"),
+	hint.AboutError(connector.ErrSmallRecords,
+		"raise max.message.bytes of the destination; create=true makes a topic that has it right"),
+	hint.AboutError(connector.ErrNotExactlyOnce,
+		"say delivery=at-least-once, or leave delivery= out for the best there is"),
+	hint.AboutError(connector.ErrRefused, "is the user, the password or the sasl= mechanism wrong?"),
+	hint.AboutError(connector.ErrHungUp, "is the password wrong, or do the brokers want tls=true or sasl=?"),
+	hint.AboutError(connector.ErrReplaced,
+		"run it again if the new topic is to be read or written; its records are others"),
+	hint.AboutType[*wire.VersionError]("Kafka 2.5 is the oldest that will do; for one that is too new there may " +
+		"be a newer streamcrypt"),
 }
 
 // topic is an end.
@@ -126,7 +133,9 @@ func (t *topic) readSource(p *address.Params) {
 	}))
 	t.partitions = readPartitions(p)
 	t.rack = p.ReadText(address.Param{
-		Name: "rack", Text: "the rack that this process stands in: brokers let it read from a replica there", Values: "NAME",
+		Name:    "rack",
+		Text:    "the rack that this process stands in: brokers let it read from a replica there",
+		Values:  "NAME",
 		Default: "(none: it reads from leaders)",
 	})
 }
@@ -174,23 +183,29 @@ var codecs = map[string]batch.Compression{
 
 func (t *topic) readSink(p *address.Params) {
 	t.create = p.ReadBool(address.Param{
-		Name: "create", Text: "make the topic if there is none, with the partitions of the source and room for its records",
+		Name: "create",
+		Text: "make the topic if there is none, with the partitions of the source and room for its records",
 	})
 	t.compression = codecs[p.ReadWord(address.Param{
-		Name: "compression", Text: "how record batches are compressed; ciphertext does not shrink", Words: compressions, Default: "none",
+		Name:    "compression",
+		Text:    "how record batches are compressed; ciphertext does not shrink",
+		Words:   compressions,
+		Default: "none",
 	})]
 	if t.as == endpoint.DeadLetters {
 		return // they go to the partitions that their messages come from, and are delivered as those are
 	}
 	if p.ReadWord(address.Param{
-		Name: "partition", Text: "the partition that a record goes to: the one with its number, or the one that its key hashes to",
+		Name:  "partition",
+		Text:  "the partition that a record goes to: the one with its number, or the one that its key hashes to",
 		Words: []string{"same", "key"}, Default: "same",
 	}) == "key" {
 		t.partition = connector.ByKey
 	}
 	switch p.ReadWord(address.Param{
 		Name: "delivery", Text: "how often a record arrives",
-		Words: []string{"exactly-once", "at-least-once"}, Default: "(exactly-once within a cluster, at-least-once elsewhere)",
+		Words:   []string{"exactly-once", "at-least-once"},
+		Default: "(exactly-once within a cluster, at-least-once elsewhere)",
 	}) {
 	case "exactly-once":
 		t.delivery = connector.ExactlyOnce
@@ -217,14 +232,16 @@ func (t *topic) checkRules() error {
 func (t *topic) checkRun() error {
 	switch bounded := t.until.Bounded(); {
 	case t.as == endpoint.Look && t.group != "":
-		return hint.New("a group would remember that this was read, and its members not be given it again", "leave out group=")
+		return hint.New("a group would remember that this was read, and its members not be given it again",
+			"leave out group=")
 	case t.as == endpoint.Look && t.start.New, bounded && t.start.New:
 		return errors.New("start=latest: a run with an end reads the records that are there already")
 	case bounded, t.as == endpoint.Look:
 		return nil
 	case t.group == "":
 		return hint.New("neither a group nor an end",
-			"say group=NAME to be a member of a consumer group, or until=latest to stop behind the last record that is there now")
+			"say group=NAME to be a member of a consumer group, or until=latest to stop behind the last record "+
+				"that is there now")
 	case t.partitions != nil:
 		return hint.New("partitions: a group assigns them by itself",
 			"say until=latest to read some partitions to their end, or leave out partitions=")

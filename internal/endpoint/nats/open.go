@@ -9,27 +9,11 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// connKey is a connection in a session.
-type connKey struct{ connector.ConnOptions }
-
-// connect returns the connection, which ends of a session share.
-func (n *stream) connect(ctx context.Context, s *endpoint.Session) (*connector.Conn, error) {
-	return endpoint.Share(s, connKey{n.conn}, func() (*connector.Conn, error) {
-		options := n.conn
-		options.Log = s.Log
-		conn, err := connector.Connect(ctx, options)
-		if err != nil {
-			return nil, err
-		}
-		s.OnClose(func() error { conn.Close(); return nil })
-		return conn, nil
-	})
-}
-
 // sourceOptions returns the options that the URL gives.
 func (n *stream) sourceOptions() connector.SourceOptions {
 	return connector.SourceOptions{
-		Stream: n.stream, Consumer: n.consumer, Filters: n.filters, Start: n.start, UntilEnd: n.untilEnd, AckWait: n.ackWait,
+		Stream: n.stream, Consumer: n.consumer, Filters: n.filters,
+		Start: n.start, UntilEnd: n.untilEnd, AckWait: n.ackWait,
 	}
 }
 
@@ -65,7 +49,8 @@ func (n *stream) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint
 	}, err
 }
 
-// identifyStream returns the identity of a stream (docs/envelope.md, section 3).
+// identifyStream returns the identity of a stream (docs/envelope.md, section
+// 3).
 func identifyStream(name string, createdUnixNano int64) (endpoint.Identity, error) {
 	return endpoint.EncodeIdentity("nats", name, createdUnixNano)
 }

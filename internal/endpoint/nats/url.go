@@ -1,6 +1,10 @@
 // Package nats is the room of streams: nats://HOST:PORT/STREAM.
 //
-// It must not know what a message means, nor any other kind of end.
+//	url.go      the URL's parameters and rules
+//	connect.go  how servers are reached
+//	open.go     sources, sinks and samples
+//
+// It must not know the meaning of a message, nor any other kind of end.
 package nats
 
 import (
@@ -26,13 +30,13 @@ func Scheme() endpoint.Scheme {
 		Notes: "A source reads through a durable consumer, consumer=, which is made if there is none. " +
 			"More processes with one consumer are more speed. " +
 			"With until=latest a source ends by itself and can do without. " +
-			"It reads " + strconv.Itoa(connector.DefaultReadAhead>>20) + "MiB ahead unless --read-ahead says otherwise. " +
+			"It reads " + strconv.Itoa(connector.DefaultReadAhead>>20) + "MiB ahead, or as --read-ahead says. " +
 			"nats:///STREAM?context=NAME takes servers and credentials from a context of the nats command.",
 		Plain:  "nats://localhost:4222/ORDERS",
 		Sealed: "nats://localhost:4222/SEALED",
 		Copy:   "nats://localhost:4222/MOVED",
 		Params: func(as endpoint.Role) []address.Param {
-			return address.Describe(func(p *address.Params) { _ = (&stream{as: as}).readParams(p) })
+			return address.ListParams(func(p *address.Params) { _ = (&stream{as: as}).readParams(p) })
 		},
 		Parse: parse,
 	}
@@ -104,34 +108,10 @@ func (n *stream) readParams(p *address.Params) error {
 	return err
 }
 
-func (n *stream) readConnection(p *address.Params) {
-	n.conn = connector.ConnOptions{
-		Name: "streamcrypt",
-		Creds: p.ReadText(address.Param{
-			Name: "creds", Text: "a user's credentials: JWT and seed", Values: address.File, Default: "(none)",
-		}),
-		NKey: p.ReadText(address.Param{
-			Name: "nkey", Text: "the seed of a user's nkey", Values: address.File, Default: "(none)",
-		}),
-		User: p.ReadText(address.Param{Name: "user", Text: "the name of the user, for password-file=", Values: "NAME", Default: "(none)"}),
-		PasswordFile: p.ReadText(address.Param{
-			Name: "password-file", Text: "the file that holds the user's password; a newline at its end is ignored", Values: address.File, Default: "(none)",
-		}),
-		TLS: p.ReadBool(address.Param{Name: "tls", Text: "insist on encrypted connections; ca= and cert= imply it"}),
-		CA: p.ReadText(address.Param{
-			Name: "ca", Text: "the roots that the servers' certificates are checked against, in PEM", Values: address.File, Default: "(the system's)",
-		}),
-		Cert: p.ReadText(address.Param{Name: "cert", Text: "the client's certificate, in PEM", Values: address.File, Default: "(none)"}),
-		Key:  p.ReadText(address.Param{Name: "key", Text: "the private key of cert=, in PEM", Values: address.File, Default: "(none)"}),
-		Context: p.ReadText(address.Param{
-			Name: "context", Text: "a context of the nats command, for everything that the URL does not say", Values: "NAME", Default: "(none)",
-		}),
-	}
-}
-
 func (n *stream) readSource(p *address.Params) {
 	n.consumer = p.ReadText(address.Param{
-		Name: "consumer", Text: "the durable consumer that remembers how far the stream was read; not for verify and keys check",
+		Name:   "consumer",
+		Text:   "the durable consumer that remembers how far the stream was read; not for verify and keys check",
 		Values: "NAME", Default: "(none; then until=latest is needed)",
 	})
 	n.filters = p.ReadList(address.Param{
@@ -149,7 +129,9 @@ func (n *stream) readSource(p *address.Params) {
 		Default: "(it goes on until it is told to end; verify and keys check: latest)",
 	}).Form == bounds.Latest
 	n.ackWait = p.ReadDuration(address.Param{
-		Name: "ack-wait", Text: "how long after a crash the server waits before it gives messages to another process; of a consumer that is made",
+		Name: "ack-wait",
+		Text: "how long after a crash the server waits before it gives messages to another process; of a " +
+			"consumer that is made",
 		Default: connector.DefaultAckWait.String(),
 	})
 }
@@ -160,15 +142,22 @@ func toStart(b bounds.Bound) connector.Start {
 
 func (n *stream) readSink(p *address.Params) error {
 	to := p.ReadText(address.Param{
-		Name: "subject", Text: "the subject of all messages, or with .> at its end a prefix for the subjects that they have",
+		Name:   "subject",
+		Text:   "the subject of all messages, or with .> at its end a prefix for the subjects that they have",
 		Values: "SUBJECT", Default: "(each message keeps its own; dead letters need one)",
 	})
 	strip := p.ReadText(address.Param{
-		Name: "strip", Text: "a prefix to take off the subjects before subject= is applied", Values: "SUBJECT", Default: "(none)",
+		Name:    "strip",
+		Text:    "a prefix to take off the subjects before subject= is applied",
+		Values:  "SUBJECT",
+		Default: "(none)",
 	})
 	n.create = p.ReadBool(address.Param{Name: "create", Text: "make the stream if there is none, on file storage"})
 	n.takes = p.ReadList(address.Param{
-		Name: "stream-subjects", Text: "the subjects of a stream that is made", Values: "SUBJECT,...", Default: "(those of subject=)",
+		Name:    "stream-subjects",
+		Text:    "the subjects of a stream that is made",
+		Values:  "SUBJECT,...",
+		Default: "(those of subject=)",
 	})
 	var err error
 	if n.subjects, err = connector.ParseSubjectMap(to, strip); err != nil {
@@ -182,7 +171,7 @@ func (n *stream) readSink(p *address.Params) error {
 
 // checkRules refuses everything that can be refused without a connection.
 func (n *stream) checkRules() error {
-	if n.conn.Context == "" { // a context may add what is missing
+	if n.conn.Context == "" { // a context may add to it
 		if err := n.conn.Check(); err != nil {
 			return err
 		}
@@ -192,14 +181,16 @@ func (n *stream) checkRules() error {
 	}
 	switch {
 	case n.as == endpoint.Look && n.consumer != "":
-		return hint.New("a durable consumer would remember that this was read, and not be given it again", "leave out consumer=")
+		return hint.New("a durable consumer would remember that this was read, and not be given it again",
+			"leave out consumer=")
 	case n.start.New && (n.untilEnd || n.as == endpoint.Look):
 		return errors.New("start=latest: a run with an end reads the messages that are there already")
 	case n.as == endpoint.Look:
 		n.untilEnd = true
 	case n.consumer == "" && !n.untilEnd:
 		return hint.New("neither a consumer nor an end",
-			"say consumer=NAME to go on where the last run ended, or until=latest to stop behind the last message that is there now")
+			"say consumer=NAME to go on where the last run ended, or until=latest to stop behind the last "+
+				"message that is there now")
 	}
 	return n.sourceOptions().Check()
 }
@@ -207,7 +198,8 @@ func (n *stream) checkRules() error {
 // rewrapsNot is why envelopes cannot be copied to a sink that maps subjects.
 var rewrapsNot = hint.New(
 	"an envelope is bound to the subject under which it is published, and subject= or strip= would change it",
-	"leave them out, and write to a stream of another account or server that takes the same subjects; or to a .scx file, and from there")
+	"leave them out, and write to a stream of another account or server that takes the same subjects; or to a "+
+		".scx file, and from there")
 
 // Traits implements endpoint.Endpoint.
 func (n *stream) Traits() endpoint.Traits {
@@ -219,19 +211,4 @@ func (n *stream) Traits() endpoint.Traits {
 		t.NoRewrap = rewrapsNot
 	}
 	return t
-}
-
-// files lists the files that are read to connect.
-func (n *stream) files() []endpoint.NamedFile {
-	var files []endpoint.NamedFile
-	for _, f := range []endpoint.NamedFile{
-		{Param: "creds", Path: n.conn.Creds, Secret: true}, {Param: "nkey", Path: n.conn.NKey, Secret: true},
-		{Param: "password-file", Path: n.conn.PasswordFile, Secret: true}, {Param: "ca", Path: n.conn.CA},
-		{Param: "cert", Path: n.conn.Cert}, {Param: "key", Path: n.conn.Key, Secret: true},
-	} {
-		if f.Path != "" {
-			files = append(files, f)
-		}
-	}
-	return files
 }

@@ -15,8 +15,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/route"
 )
 
-// attack does what somebody who may write to the server, but has no key, could do with one envelope, and shows that each is
-// refused. What was written is taken away again.
+// attack does the things that somebody who may write to the server, but has no
+// key, could do with one envelope, and shows that each is refused. It deletes
+// the messages that it has written.
 func (d *demo) attack(ctx context.Context) error {
 	first, err := d.message(ctx, sealed, 1)
 	if err != nil {
@@ -32,17 +33,17 @@ func (d *demo) attack(ctx context.Context) error {
 		{"with one bit flipped", func(m *natsgo.Msg) { m.Data[len(m.Data)/2] ^= 1 }},
 	} {
 		d.title("Somebody writes the first envelope to %s again, %s:", sealed, a.what)
-		m := copyOf(first)
+		m := copyMessage(first)
 		a.change(m)
-		if err := d.refused(ctx, m); err != nil {
+		if err := d.refuse(ctx, m); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// copyOf is a stored message made ready to be published again.
-func copyOf(m *jetstream.RawStreamMsg) *natsgo.Msg {
+// copyMessage makes a stored message ready to be published again.
+func copyMessage(m *jetstream.RawStreamMsg) *natsgo.Msg {
 	c := natsgo.NewMsg(m.Subject)
 	c.Header = maps.Clone(m.Header)
 	c.Header.Del(jetstream.MsgIDHeader) // or the server would take it for the same message
@@ -50,8 +51,9 @@ func copyOf(m *jetstream.RawStreamMsg) *natsgo.Msg {
 	return c
 }
 
-// refused stores a message behind the others, shows how it is refused, and takes it away.
-func (d *demo) refused(ctx context.Context, m *natsgo.Msg) error {
+// refuse stores a message behind the others, shows how it is refused, and
+// deletes it.
+func (d *demo) refuse(ctx context.Context, m *natsgo.Msg) error {
 	ack, err := d.js.PublishMsg(ctx, m)
 	if err != nil {
 		return err

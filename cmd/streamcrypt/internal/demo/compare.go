@@ -14,10 +14,12 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/nats"
 )
 
-// ErrDiffers says that what was decrypted is not what was encrypted.
+// ErrDiffers says that the decrypted messages are not those that were
+// encrypted.
 var ErrDiffers = errors.New("messages differ")
 
-// compare holds every payment against what came back, field by field, and says so in the demonstration's last line.
+// compare compares every payment with the one that came back, field by field,
+// and writes the result as the demonstration's last line.
 func (d *demo) compare(ctx context.Context) error {
 	d.title("Comparing subject, headers, record key and value of all messages in %s and %s.", plain, inClear)
 	encrypted, err := d.count(ctx, sealed)
@@ -36,8 +38,9 @@ func (d *demo) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n := differ(before, after)
-	if _, err := fmt.Fprintf(d.Out, "\ndemo: %d encrypted, %d decrypted, %d differ\n", encrypted, decrypted, n); err != nil {
+	n := countDifferent(before, after)
+	if _, err := fmt.Fprintf(d.Out, "\ndemo: %d encrypted, %d decrypted, %d differ\n", encrypted, decrypted,
+		n); err != nil {
 		return err
 	}
 	if n > 0 || encrypted != d.Messages || decrypted != d.Messages {
@@ -46,8 +49,9 @@ func (d *demo) compare(ctx context.Context) error {
 	return nil
 }
 
-// differ counts the messages that are not on the other side as they were. Order is not compared: these streams promise none.
-func differ(before, after []jetstream.Msg) (n int) {
+// countDifferent counts the messages that did not come back as they were. Order
+// is not compared: these streams promise none.
+func countDifferent(before, after []jetstream.Msg) (n int) {
 	came := make(map[string]jetstream.Msg, len(after))
 	for _, m := range after {
 		came[m.Headers().Get("Payment-Id")] = m

@@ -20,7 +20,8 @@ func (s stored) Subject() string        { return s.m.Subject }
 func (s stored) Headers() natsgo.Header { return s.m.Header }
 func (s stored) Data() []byte           { return s.m.Data }
 
-// TestDiffer changes one thing at a time: the demonstration must not call that equal.
+// TestDiffer changes one thing at a time: the demonstration must not call that
+// equal.
 func TestDiffer(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -54,7 +55,7 @@ func TestDiffer(t *testing.T) {
 				}
 				after = append(after, stored{m: came})
 			}
-			if got := differ(before, after); got != c.want {
+			if got := countDifferent(before, after); got != c.want {
 				t.Errorf("%d differ, want %d", got, c.want)
 			}
 		})

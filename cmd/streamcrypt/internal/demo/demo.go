@@ -1,8 +1,10 @@
-// Package demo shows streamcrypt at work: a NATS server inside the process, made-up payments, one route that encrypts them and
-// one that decrypts them, and what happens to an envelope that somebody moved or changed.
+// Package demo shows streamcrypt at work: a NATS server inside the process,
+// made-up payments, one route that encrypts them and one that decrypts them,
+// and how an envelope is refused that somebody moved or changed.
 //
-// It uses the routes that the commands use, and is the only package of the program that contains a server. Everything
-// it makes is in a temporary folder and on the loopback interface, and gone when it returns.
+// It uses the routes that the commands use, and is the only package of the
+// program that contains a server. Everything that it makes is in a temporary
+// folder and on the loopback interface, and gone when it returns.
 package demo
 
 import (
@@ -22,11 +24,12 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys/local"
 )
 
-// Options say what a demonstration needs of the program. All fields are required.
+// Options are everything that a demonstration needs of the program. All fields
+// are required.
 type Options struct {
 	Messages int                                // how many payments
 	Out      io.Writer                          // gets the story
-	Log      *slog.Logger                       // gets what the routes log
+	Log      *slog.Logger                       // gets the log of the routes
 	Watch    func(r *route.Route) (stop func()) // shows progress while a route runs
 	Report   func(w io.Writer, err error)       // writes an error as a command does
 }
@@ -49,7 +52,8 @@ type demo struct {
 	key string // URL
 }
 
-// Run demonstrates. It returns an error if something did not go as it must; that messages differ is one.
+// Run demonstrates. It returns an error if a step did not go well, or if
+// messages differ.
 func Run(ctx context.Context, o Options) (err error) {
 	dir, err := os.MkdirTemp("", "streamcrypt-demo-")
 	if err != nil {
@@ -67,7 +71,8 @@ func Run(ctx context.Context, o Options) (err error) {
 	defer b.stop()
 
 	d := &demo{Options: o, broker: b, dir: dir}
-	for _, step := range []func(context.Context) error{d.makeKey, d.publish, d.encrypt, d.inspect, d.attack, d.decrypt, d.compare} {
+	for _, step := range []func(context.Context) error{d.makeKey, d.publish, d.encrypt, d.inspect, d.attack,
+		d.decrypt, d.compare} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -75,12 +80,13 @@ func Run(ctx context.Context, o Options) (err error) {
 	return nil
 }
 
-// title begins a chapter of the story. That it cannot be written is found out with the last line.
+// title begins a chapter of the story. An error of writing shows with the last
+// line.
 func (d *demo) title(format string, args ...any) {
 	_, _ = fmt.Fprintf(d.Out, "\n"+format+"\n", args...)
 }
 
-// say tells what happens, indented below a title.
+// say writes a line of the story, indented below a title.
 func (d *demo) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(d.Out, "    "+format+"\n", args...)
 }
@@ -172,13 +178,13 @@ func (d *demo) carry(ctx context.Context, open opener, c route.Config) (s route.
 	return r.Snapshot(), err
 }
 
-// inspect shows what an envelope gives away.
+// inspect shows the visible part of an envelope.
 func (d *demo) inspect(ctx context.Context) error {
 	m, err := d.message(ctx, sealed, 1)
 	if err != nil {
 		return err
 	}
-	d.title("Whoever has no key sees this of the first message in %s (subject %s):", sealed, m.Subject)
+	d.title("Without a key, this can be seen of the first message in %s (subject %s):", sealed, m.Subject)
 	d.title("$ streamcrypt inspect")
 	return describe.Input(ctx, bytes.NewReader(m.Data), func(r *describe.Record) error {
 		if r.Err != nil {

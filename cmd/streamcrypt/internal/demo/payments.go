@@ -14,7 +14,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/nats"
 )
 
-// payment is what a payment looks like. None is anyone's: account numbers have check digits that no bank gives out.
+// payment is a payment of nobody: account numbers have check digits that no
+// bank gives out.
 type payment struct {
 	ID       string    `json:"id"`
 	Booked   time.Time `json:"booked"`
@@ -30,7 +31,8 @@ type party struct {
 	Account string `json:"account"`
 }
 
-// Every so many payments there is a long one, which takes the chunked form, and a withdrawn one: a tombstone.
+// Every so many payments there is a long one, which takes the chunked form, and
+// a withdrawn one: a tombstone.
 const (
 	longEvery      = 2500
 	withdrawnEvery = 500

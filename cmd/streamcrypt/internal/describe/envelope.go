@@ -1,7 +1,8 @@
-// Package describe says what can be seen of envelopes without a key.
+// Package describe reads the parts of envelopes that need no key.
 //
-// It reads an envelope of any length in a chunk of memory, and the files in which many of them stand. Nothing it says has
-// been verified: that takes a key. It shows no payload, no record key and no header value.
+// It reads an envelope of any length in a chunk of memory, and files that hold
+// many of them. Nothing that it returns has been verified: that takes a key. It
+// shows no payload, no record key and no header value.
 package describe
 
 import (
@@ -16,7 +17,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/codec/cms"
 )
 
-// Envelope is what an envelope says of itself (docs/envelope.md). Byte strings are in lower-case hex, sizes in bytes.
+// Envelope is the visible part of an envelope (docs/envelope.md). Byte strings
+// are in lower-case hex, sizes in bytes.
 type Envelope struct {
 	Profile    string      `json:"profile"` // self-contained or by-reference
 	Form       string      `json:"form"`    // single or chunked
@@ -31,7 +33,8 @@ type Envelope struct {
 	Payload    int64       `json:"payload_size"`
 	Size       int64       `json:"size"`
 	Recipients []Recipient `json:"recipients,omitempty"`
-	// Unknown is the number of recipients of kinds that this version does not know.
+	// Unknown is the number of recipients of kinds that this version does
+	// not know.
 	Unknown int `json:"unknown_recipients,omitempty"`
 }
 
@@ -49,7 +52,7 @@ type Position struct {
 	Created  time.Time `json:"created"`
 }
 
-// IV is a nonce. Lease and counter are what they are called with counter nonces only.
+// IV is a nonce. Only a counter nonce is made of a lease and a counter.
 type IV struct {
 	Hex     string `json:"hex"`
 	Lease   uint32 `json:"lease"`
@@ -69,7 +72,8 @@ const (
 	maxWhole = cms.MaxHead + cms.MaxSingle + tagSize + cms.MaxRecipientSize + 1
 )
 
-// Read reads one envelope from the front of r. The error begins with a reason's word; see Reason.
+// Read reads one envelope from the front of r. The error begins with a reason's
+// word; see Reason.
 func Read(r *bufio.Reader) (*Envelope, error) {
 	in := &input{r: r}
 	head, err := in.peek(cms.MaxHead)
@@ -113,7 +117,8 @@ func newEnvelope(h *cms.Header) *Envelope {
 }
 
 func position(p cms.Position) Position {
-	out := Position{Place: hex.EncodeToString(p.Place[:]), Offset: p.Offset, Created: time.Unix(int64(p.Created), 0).UTC()}
+	out := Position{Place: hex.EncodeToString(p.Place[:]), Offset: p.Offset,
+		Created: time.Unix(int64(p.Created), 0).UTC()}
 	if p.Distance != cms.Unknown {
 		out.Distance = &p.Distance
 	}
@@ -211,7 +216,7 @@ var names = map[int64]string{
 
 func algorithm(id int64) Alg { return Alg{ID: id, Name: names[id]} }
 
-// input counts what is read.
+// input counts the bytes that are read.
 type input struct {
 	r *bufio.Reader
 	n int64
@@ -238,7 +243,7 @@ func (in *input) discard(n int) error {
 	return err
 }
 
-// why says what is wrong with a head: the strict parser wants the whole.
+// why returns the fault of a head: the strict parser wants the whole.
 func (in *input) why() error {
 	b, err := io.ReadAll(io.LimitReader(in.r, maxWhole))
 	in.n += int64(len(b))
@@ -248,7 +253,8 @@ func (in *input) why() error {
 	return cms.HeadError(b)
 }
 
-// Reason returns the word for what is wrong (docs/errors.md), or "" if err is of another kind.
+// Reason returns the word for a fault (docs/errors.md), or "" if err is of
+// another kind.
 func Reason(err error) string {
 	for _, reason := range []error{
 		cms.ErrNotEnvelope, cms.ErrTruncated, cms.ErrTooLarge, cms.ErrMalformed, cms.ErrUnsupported,

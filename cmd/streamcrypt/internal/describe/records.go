@@ -15,7 +15,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/transform"
 )
 
-// Record is one envelope in an input, with what stands beside it.
+// Record is one envelope in an input, with the fields beside it.
 type Record struct {
 	Number   int64     `json:"number,omitempty"` // of a message in a file of them, from 1
 	Kind     string    `json:"kind,omitempty"`   // value, tombstone, key record or end of archive, by where it stands
@@ -41,9 +41,9 @@ var errTrailing = fmt.Errorf("%w: bytes after the envelope", cms.ErrMalformed)
 // errBare says that a null value has no envelope.
 var errBare = errors.New(transform.ReasonBareTombstone)
 
-// Input reads what r holds and calls emit for each envelope in it. What r holds is seen from its first bytes: a seq
-// file, ndjson, or raw envelopes. A record that is no envelope is handed to emit with its error and does not end the
-// reading.
+// Input reads all of r and calls emit for each envelope in it. The first bytes
+// tell whether r is a seq file, ndjson, or raw envelopes. A record that is no
+// envelope is handed to emit with its error and does not end the reading.
 func Input(ctx context.Context, r io.Reader, emit func(*Record) error) error {
 	b := bufio.NewReaderSize(r, bufferSize)
 	first, err := b.Peek(len(seqMagic))
@@ -66,7 +66,8 @@ const (
 	readSize   = 1 << 20
 )
 
-// raw reads one envelope, or a key record and the envelope that it belongs to (docs/envelope.md, section 9).
+// raw reads one envelope, or a key record and the envelope that it belongs to
+// (docs/envelope.md, section 9).
 func raw(b *bufio.Reader, emit func(*Record) error) error {
 	e, err := Read(b)
 	if err != nil {
@@ -102,7 +103,8 @@ func failed(r *Record, err error) *Record {
 	return r
 }
 
-// messages reads a file of messages. Nobody has a key here, so the end records of a seq are taken at their word.
+// messages reads a file of messages. There is no key here, so the end records
+// of a seq are believed.
 func messages(ctx context.Context, r io.Reader, format file.Format, emit func(*Record) error) error {
 	w := &walk{emit: emit}
 	source, err := file.NewSource(file.SourceOptions{
@@ -134,7 +136,7 @@ func (w *walk) tag(dst []byte, _ *pipeline.Message) ([]byte, error) {
 	return dst, nil
 }
 
-// end notes an end record and says of it what the reader expects.
+// end notes an end record and returns the values that the reader expects.
 func (w *walk) end(_ context.Context, record []byte) (uint64, [sha256.Size]byte, error) {
 	w.ends = append(w.ends, ending{w.read, of(&Record{Kind: endOfArchive}, record)})
 	return uint64(w.read), sha256.Sum256(nil), nil
@@ -175,7 +177,7 @@ func (w *walk) batch(b *pipeline.Batch) error {
 	return nil
 }
 
-// emitEnds emits the end records whose turn it is.
+// emitEnds emits the end records that come next.
 func (w *walk) emitEnds() error {
 	for len(w.ends) > 0 && w.ends[0].after <= w.count {
 		next := w.ends[0].record

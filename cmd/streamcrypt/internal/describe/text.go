@@ -81,7 +81,7 @@ func (e *Envelope) rows(t *table) {
 // String names the algorithm, with its number in COSE.
 func (a Alg) String() string { return fmt.Sprintf("%s (%d)", a.Name, a.ID) }
 
-// String says where the message was.
+// String tells where the message was stored.
 func (p Position) String() string {
 	if strings.Trim(p.Place, "0") == "" {
 		return "none recorded"

@@ -7,8 +7,9 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// line is the progress line on a terminal: how far, how fast, and how long still. The library only paints it; it is
-// handed no terminal, since the screen is shared with the log.
+// line is the progress line on a terminal: how far, how fast, and how long
+// still. The library only paints it; it is handed no terminal, since the screen
+// is shared with the log.
 type line struct {
 	screen *Screen
 	bar    *progressbar.ProgressBar
@@ -22,7 +23,7 @@ func newLine(screen *Screen, s State) *line {
 	return l
 }
 
-// begin makes a new bar, whose clock runs from now.
+// begin makes a new bar with a clock that runs from now.
 func (l *line) begin(s State) {
 	l.bar, l.total = newBar(s, l.screen.width()), s.Total
 	_ = l.bar.Set64(0)
@@ -49,7 +50,8 @@ func (l *line) show(s State) {
 
 func (l *line) finish() { l.screen.draw("") }
 
-// newBar returns a bar for lines of so many columns, a spinner where the total is not known.
+// newBar returns a bar for lines of so many columns, a spinner where the total
+// is not known.
 func newBar(s State, columns int) *progressbar.ProgressBar {
 	const (
 		statistics = 62 // columns beside the bar

@@ -10,7 +10,8 @@ import (
 func WriteMarkdown(w io.Writer, topics []Topic) error {
 	var b strings.Builder
 	b.WriteString("# URLs\n\n")
-	b.WriteString("All URLs and their parameters, made from the tables that read them: do not edit, run `go generate ./cmd/streamcrypt`.\n")
+	b.WriteString("All URLs and their parameters, made from the tables that read them: do not edit, run `go " +
+		"generate ./cmd/streamcrypt`.\n")
 	b.WriteString("The same is in `streamcrypt help TOPIC`, where a topic is one of the headings below.\n\n")
 	for _, rule := range rules {
 		fmt.Fprintf(&b, "- %s\n", rule)
@@ -34,7 +35,8 @@ func (e *Entry) appendMarkdown(b *strings.Builder) {
 	for _, s := range e.Sections {
 		fmt.Fprintf(b, "\n%s:\n\n| parameter | values | default | |\n|---|---|---|---|\n", s.Title)
 		for _, d := range s.Params {
-			fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", d.Name, escapeCell("`"+d.Form()+"`"), escapeCell(d.DefaultText()), escapeCell(d.Text))
+			fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", d.Name, escapeCell("`"+d.Form()+"`"),
+				escapeCell(d.DefaultText()), escapeCell(d.Text))
 		}
 	}
 }

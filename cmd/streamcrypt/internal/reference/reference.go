@@ -1,6 +1,6 @@
 // Package reference describes the URLs that a program takes: for help, as text,
-// and for docs/urls.md, as Markdown. Everything that it says of a URL comes from
-// the table of the room that reads the URL.
+// and for docs/urls.md, as Markdown. Everything that it says of a URL comes
+// from the table of the room that reads the URL.
 //
 // The package must not know any kind of URL.
 package reference
@@ -87,7 +87,8 @@ func newEntry(s *endpoint.Scheme) Entry {
 			e.Sections[at].Params = append(e.Sections[at].Params, d)
 		}
 	}
-	slices.SortStableFunc(e.Sections, func(a, b Section) int { return cmp.Compare(orderTitle(a.Title), orderTitle(b.Title)) })
+	slices.SortStableFunc(e.Sections,
+		func(a, b Section) int { return cmp.Compare(orderTitle(a.Title), orderTitle(b.Title)) })
 	return e
 }
 
@@ -96,7 +97,8 @@ func findRoles(s *endpoint.Scheme, d address.Param) []int {
 	var in []int
 	for i, r := range roles {
 		if slices.ContainsFunc(s.Params(r.role), func(other address.Param) bool {
-			return other.Name == d.Name && other.Text == d.Text && other.Form() == d.Form() && other.Default == d.Default
+			return other.Name == d.Name && other.Text == d.Text &&
+				other.Form() == d.Form() && other.Default == d.Default
 		}) {
 			in = append(in, i)
 		}

@@ -12,8 +12,10 @@ var rules = []string{
 	"A sign that has a meaning of its own, and any other byte, can be written as %XX.",
 	"A parameter is given once, unless its text says otherwise; an unknown one is an error.",
 	"FILE is the path of a local file.",
-	"earliest is the oldest message that is there, and latest is behind the newest one; OFFSET is this offset, or the first one after it.",
-	"TIME is a time as in RFC 3339, such as 2006-01-02T15:04:05Z; -DURATION is a time that long before now, such as -36h.",
+	"earliest is the oldest message that is there, and latest is behind the newest one; OFFSET is this offset, " +
+		"or the first one after it.",
+	"TIME is a time as in RFC 3339, such as 2006-01-02T15:04:05Z; -DURATION is a time that long before now, " +
+		"such as -36h.",
 	"A DURATION is such as 90s, 15m or 1h30m.",
 }
 

@@ -1,7 +1,9 @@
-// Package settings reads a configuration file: one value or list per flag, by the flag's name, in YAML or JSON.
+// Package settings reads a configuration file: one value or list per flag, by
+// the flag's name, in YAML or JSON.
 //
-// It is strict: what it does not understand is an error that names the line. It must not know what flags there are or
-// what their values mean; its caller does. Its errors show no values.
+// It is strict: a line that it does not understand is an error that names the
+// line. It must not know any flag, nor the meaning of a value; its caller does.
+// Its errors show no values.
 package settings
 
 import (
@@ -17,7 +19,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/address"
 )
 
-// maxSize is the size in bytes beyond which a file is not taken for a configuration.
+// maxSize is the size in bytes beyond which a file is not taken for a
+// configuration.
 const maxSize = 1 << 20
 
 // File is a configuration file. It is not changed after Read.
@@ -46,7 +49,7 @@ func Read(name string) (*File, error) {
 	return Parse(name, data)
 }
 
-// Parse reads a file's content. JSON is read as the YAML that it is.
+// Parse reads a file's content. JSON is YAML too.
 func Parse(name string, data []byte) (*File, error) {
 	if len(data) > maxSize {
 		return nil, fmt.Errorf("%s: larger than %d bytes", name, maxSize)
@@ -123,7 +126,8 @@ func (f *File) find(name string) *field {
 	return nil
 }
 
-// Value returns the value of a field: a string, a []any of strings, or nil if the file has no such field.
+// Value returns the value of a field: a string, a []any of strings, or nil if
+// the file has no such field.
 func (f *File) Value(name string) any {
 	if found := f.find(name); found != nil {
 		return found.value
@@ -131,11 +135,12 @@ func (f *File) Value(name string) any {
 	return nil
 }
 
-// Check returns an error for the first field that is not known, with the nearest known name.
+// Check returns an error for the first field that is not known, with the
+// nearest known name.
 func (f *File) Check(known []string) error {
 	for _, field := range f.fields {
 		if !slices.Contains(known, field.name) {
-			return f.at(field.line, address.Unknown("field", field.name, known))
+			return f.at(field.line, address.NewUnknownError("field", field.name, known))
 		}
 	}
 	return nil
