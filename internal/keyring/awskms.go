@@ -39,21 +39,22 @@ func readAWSParams(p *address.Params) (o awskms.Options, pairs []string) {
 	o.Region = p.ReadText(address.Param{
 		Name: "region", Values: "REGION",
 		Text: "the region whose KMS is asked; another one than that of a key's ARN is an error, unless the " +
-			"key is a multi-Region key",
+			"key is a multi-Region key (mrk-)",
 		Default: "(that of the ARN; of a multi-Region key that of the environment or the profile, if there is one)",
 	})
 	o.Role = p.ReadText(address.Param{
-		Name: "role", Text: "a role to take on for the calls", Values: "ARN", Default: "(none)",
+		Name: "role", Text: "a role to assume, by its ARN; its session is called streamcrypt", Values: "ARN", Default: "(none)",
 	})
 	o.Profile = p.ReadText(address.Param{
 		Name:    "profile",
-		Text:    "a profile of the shared AWS files",
+		Text:    "a profile of the shared AWS files; it goes before credentials in the environment",
 		Values:  "NAME",
 		Default: "(that of the environment)",
 	})
 	o.Endpoint = p.ReadText(address.Param{
-		Name:    "endpoint",
-		Text:    "another address of KMS, such as that of a VPC endpoint or an emulator",
+		Name: "endpoint",
+		Text: "another address than AWS's for the region, such as a VPC endpoint; plain http:// is refused " +
+			"except on this machine, since the answers hold data keys, also where AWS_ENDPOINT_URL_KMS says it",
 		Values:  "URL",
 		Default: "(AWS's)",
 	})

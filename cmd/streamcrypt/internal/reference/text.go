@@ -9,7 +9,9 @@ import (
 // rules are the rules of all URLs.
 var rules = []string{
 	"Parameters stand behind a question mark, with & between them, so a shell wants the URL in quotes.",
-	"A sign that has a meaning of its own, and any other byte, can be written as %XX.",
+	"A sign that has a meaning of its own, and any other byte, can be written as %XX: & within a value is %26.",
+	"Where a flag takes several URLs, commas separate them on the command line and in the environment; " +
+		"a comma within such a URL is %2C.",
 	"A parameter is given once, unless its text says otherwise; an unknown one is an error.",
 	"FILE is the path of a local file.",
 	"earliest is the oldest message that is there, and latest is behind the newest one; OFFSET is this offset, " +
