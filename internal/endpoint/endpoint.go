@@ -1,13 +1,14 @@
 // Package endpoint describes the ends of a route: the topic, the stream or the
 // file that it reads, writes, or sends dead letters to.
 //
-//	endpoint.go   Endpoint and its abilities; Traits, which answer every
-//	              question that a route asks about the kind of an end
-//	scheme.go     Scheme, a row for each kind of URL, and the Table of rows
-//	session.go    Session, with which the ends of one route are opened
-//	open.go       Source, Sink, RawSource and RawSink: ends that are open
-//	identity.go   names that stay when URLs change
-//	archive.go    functions that a file of envelopes needs
+//	endpoint.go     Endpoint and its abilities; Traits, which answer every
+//	                question that a route asks about the kind of an end
+//	scheme.go       Scheme, a row for each kind of URL, and the Table of rows
+//	session.go      Session, with which the ends of one route are opened
+//	open.go         Source, Sink, RawSource, RawSink: ends that are open
+//	credentials.go  parameters by which clients prove who they are
+//	identity.go     names that stay when URLs change
+//	archive.go      functions that a file of envelopes needs
 //
 // There is one room (a package below this one) per scheme. It owns everything
 // about its URLs: parameters with their texts, rules, advice about its

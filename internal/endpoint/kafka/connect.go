@@ -18,81 +18,38 @@ import (
 // connection says how a cluster is reached and who this process is there. Ends
 // with equal connections share a Cluster.
 type connection struct {
+	endpoint.Credentials
 	brokers string // with commas between them
-	tls     bool
-	ca      string // a PEM file
-	// PEM files with the client's certificate and its private key:
-	cert, key string
-
-	sasl, user, passwordFile string
+	sasl    string
 }
 
 func (c *connection) setBrokers(hosts []string) { c.brokers = strings.Join(hosts, ",") }
 
 func (c *connection) readParams(p *address.Params) error {
-	c.tls = p.ReadBool(address.Param{Name: "tls", Text: "encrypt the connections; ca= and cert= imply it"})
-	c.ca = p.ReadText(address.Param{
-		Name:    "ca",
-		Text:    "the roots that the brokers' certificates are checked against, in PEM",
-		Values:  address.File,
-		Default: "(the system's)",
-	})
-	c.cert = p.ReadText(address.Param{
-		Name: "cert", Text: "the client's certificate, in PEM", Values: address.File, Default: "(none)",
-	})
-	c.key = p.ReadText(address.Param{
-		Name: "key", Text: "the private key of cert=, in PEM", Values: address.File, Default: "(none)",
-	})
+	c.Credentials = endpoint.ReadCredentials(p)
 	c.sasl = p.ReadWord(address.Param{
 		Name:    "sasl",
 		Text:    "the mechanism that proves who the user is",
 		Words:   []string{"plain", "scram-sha-256", "scram-sha-512"},
 		Default: "(none)",
 	})
-	c.user = p.ReadText(address.Param{
-		Name:    "user",
-		Text:    "the name of the user, for sasl=",
-		Values:  "NAME",
-		Default: "(none)",
-	})
-	c.passwordFile = p.ReadText(address.Param{
-		Name:    "password-file",
-		Text:    "the file that holds the user's password; a newline at its end is ignored",
-		Values:  address.File,
-		Default: "(none)",
-	})
-	c.tls = c.tls || c.ca != "" || c.cert != ""
 	return c.check()
 }
 
 // check refuses parameters that do not go together.
 func (c *connection) check() error {
 	switch {
-	case (c.cert == "") != (c.key == ""):
+	case (c.Cert == "") != (c.Key == ""):
 		return hint.New("a certificate without its key, or a key without its certificate",
 			"name both: cert=FILE&key=FILE")
-	case c.sasl != "" && (c.user == "" || c.passwordFile == ""):
+	case c.sasl != "" && (c.User == "" || c.PasswordFile == ""):
 		return hint.New("sasl without a user and a password", "name both: user=NAME&password-file=FILE")
-	case c.sasl == "" && (c.user != "" || c.passwordFile != ""):
+	case c.sasl == "" && (c.User != "" || c.PasswordFile != ""):
 		return hint.New("a user and no mechanism", "say how it is proved: sasl=plain, scram-sha-256 or scram-sha-512")
 	case c.brokers == "":
 		return nil
 	}
 	return connector.ClusterOptions{Brokers: strings.Split(c.brokers, ",")}.Check()
-}
-
-// files lists the files that are read to connect.
-func (c *connection) files() []endpoint.NamedFile {
-	var files []endpoint.NamedFile
-	for _, f := range []endpoint.NamedFile{
-		{Param: "ca", Path: c.ca}, {Param: "cert", Path: c.cert},
-		{Param: "key", Path: c.key, Secret: true}, {Param: "password-file", Path: c.passwordFile, Secret: true},
-	} {
-		if f.Path != "" {
-			files = append(files, f)
-		}
-	}
-	return files
 }
 
 // connect returns the Cluster, which ends of a session share.
@@ -114,7 +71,7 @@ func (c connection) connect(ctx context.Context, s *endpoint.Session) (*connecto
 // options reads the files that the connection names.
 func (c *connection) options(log *slog.Logger) (o connector.ClusterOptions, err error) {
 	o = connector.ClusterOptions{Brokers: strings.Split(c.brokers, ","), Log: log}
-	if c.tls {
+	if c.TLS {
 		if o.TLS, err = c.tlsConfig(); err != nil {
 			return o, err
 		}
@@ -122,32 +79,32 @@ func (c *connection) options(log *slog.Logger) (o connector.ClusterOptions, err 
 	if c.sasl == "" {
 		return o, nil
 	}
-	password, err := readPassword(c.passwordFile)
+	password, err := readPassword(c.PasswordFile)
 	if err != nil {
 		return o, err
 	}
-	if c.sasl == "plain" && !c.tls {
+	if c.sasl == "plain" && !c.TLS {
 		log.Warn("kafka: sasl=plain without tls=true shows the password to everybody who sees the connection",
 			"brokers", c.brokers)
 	}
-	o.SASL, err = connector.Mechanism(c.sasl, c.user, password)
+	o.SASL, err = connector.Mechanism(c.sasl, c.User, password)
 	return o, err
 }
 
 func (c *connection) tlsConfig() (*tls.Config, error) {
 	o := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.ca != "" {
-		roots, err := os.ReadFile(c.ca)
+	if c.CA != "" {
+		roots, err := os.ReadFile(c.CA)
 		if err != nil {
 			return nil, fmt.Errorf("ca: %w", err)
 		}
 		o.RootCAs = x509.NewCertPool()
 		if !o.RootCAs.AppendCertsFromPEM(roots) {
-			return nil, fmt.Errorf("ca: %s: no certificate in it", c.ca)
+			return nil, fmt.Errorf("ca: %s: no certificate in it", c.CA)
 		}
 	}
-	if c.cert != "" {
-		pair, err := tls.LoadX509KeyPair(c.cert, c.key)
+	if c.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
 		if err != nil {
 			return nil, fmt.Errorf("cert: %w", err)
 		}

@@ -252,7 +252,7 @@ func (t *topic) checkRun() error {
 // Traits implements endpoint.Endpoint.
 func (t *topic) Traits() endpoint.Traits {
 	return endpoint.Traits{
-		Name: t.name, Identity: "kafka " + t.name, Context: t.topic, Files: t.conn.files(),
+		Name: t.name, Identity: "kafka " + t.name, Context: t.topic, Files: t.conn.ListFiles(),
 		Log: true, KeepsPartitions: t.partition == connector.SamePartition, Subjects: endpoint.NoSubjects,
 	}
 }

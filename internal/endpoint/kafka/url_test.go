@@ -67,12 +67,12 @@ func TestTopics(t *testing.T) {
 		{"kafka://h:9092/orders?compression=lz4&create=true", endpoint.DeadLetters, topic{create: true, compression: batch.LZ4, conn: h}},
 		{
 			"kafka://h:9092/orders?tls=true&ca=a&cert=b&key=c", endpoint.To,
-			topic{conn: connection{brokers: "h:9092", tls: true, ca: "a", cert: "b", key: "c"}},
+			topic{conn: connection{brokers: "h:9092", Credentials: endpoint.Credentials{TLS: true, CA: "a", Cert: "b", Key: "c"}}},
 		},
-		{"kafka://h:9092/orders?ca=a", endpoint.To, topic{conn: connection{brokers: "h:9092", tls: true, ca: "a"}}},
+		{"kafka://h:9092/orders?ca=a", endpoint.To, topic{conn: connection{brokers: "h:9092", Credentials: endpoint.Credentials{TLS: true, CA: "a"}}}},
 		{
 			"kafka://h:9092/orders?tls=true&sasl=scram-sha-512&user=u&password-file=f", endpoint.DeadLetters,
-			topic{conn: connection{brokers: "h:9092", tls: true, sasl: "scram-sha-512", user: "u", passwordFile: "f"}},
+			topic{conn: connection{brokers: "h:9092", sasl: "scram-sha-512", Credentials: endpoint.Credentials{TLS: true, User: "u", PasswordFile: "f"}}},
 		},
 	}
 	for _, tc := range tests {
@@ -206,7 +206,7 @@ func TestConnectionOptions(t *testing.T) {
 
 	var logged strings.Builder
 	log := slog.New(slog.NewTextHandler(&logged, nil))
-	c := connection{brokers: "a:1,b", tls: true, ca: "cert", cert: "cert", key: "key", sasl: "plain", user: "u", passwordFile: "p"}
+	c := connection{brokers: "a:1,b", sasl: "plain", Credentials: endpoint.Credentials{TLS: true, CA: "cert", Cert: "cert", Key: "key", User: "u", PasswordFile: "p"}}
 	o, err := c.options(log)
 	must(t, err)
 	if len(o.Brokers) != 2 || o.TLS.RootCAs == nil || len(o.TLS.Certificates) != 1 || o.TLS.MinVersion == 0 || o.SASL.Name() != "PLAIN" || logged.Len() > 0 {
@@ -216,12 +216,12 @@ func TestConnectionOptions(t *testing.T) {
 		t.Errorf("the password is read as %q, %v", token, err)
 	}
 	for want, c := range map[string]connection{
-		"shows the password":         {sasl: "plain", user: "u", passwordFile: "p"},
-		"":                           {sasl: "scram-sha-512", user: "u", passwordFile: "p"},
-		"password: open no":          {sasl: "plain", user: "u", passwordFile: "no"},
-		"ca: open no":                {tls: true, ca: "no"},
-		"ca: none: no certificate":   {tls: true, ca: "none"},
-		"cert: tls: failed to find ": {tls: true, cert: "none", key: "none"},
+		"shows the password":         {sasl: "plain", Credentials: endpoint.Credentials{User: "u", PasswordFile: "p"}},
+		"":                           {sasl: "scram-sha-512", Credentials: endpoint.Credentials{User: "u", PasswordFile: "p"}},
+		"password: open no":          {sasl: "plain", Credentials: endpoint.Credentials{User: "u", PasswordFile: "no"}},
+		"ca: open no":                {Credentials: endpoint.Credentials{TLS: true, CA: "no"}},
+		"ca: none: no certificate":   {Credentials: endpoint.Credentials{TLS: true, CA: "none"}},
+		"cert: tls: failed to find ": {Credentials: endpoint.Credentials{TLS: true, Cert: "none", Key: "none"}},
 	} {
 		logged.Reset()
 		_, err := c.options(log)

@@ -9,45 +9,16 @@ import (
 )
 
 func (n *stream) readConnection(p *address.Params) {
+	creds := p.ReadText(address.Param{
+		Name: "creds", Text: "a user's credentials: JWT and seed", Values: address.File, Default: "(none)",
+	})
+	nkey := p.ReadText(address.Param{
+		Name: "nkey", Text: "the seed of a user's nkey", Values: address.File, Default: "(none)",
+	})
+	n.credentials = endpoint.ReadCredentials(p)
 	n.conn = connector.ConnOptions{
-		Name: "streamcrypt",
-		Creds: p.ReadText(address.Param{
-			Name: "creds", Text: "a user's credentials: JWT and seed", Values: address.File, Default: "(none)",
-		}),
-		NKey: p.ReadText(address.Param{
-			Name: "nkey", Text: "the seed of a user's nkey", Values: address.File, Default: "(none)",
-		}),
-		User: p.ReadText(address.Param{
-			Name:    "user",
-			Text:    "the name of the user, for password-file=",
-			Values:  "NAME",
-			Default: "(none)",
-		}),
-		PasswordFile: p.ReadText(address.Param{
-			Name:    "password-file",
-			Text:    "the file that holds the user's password; a newline at its end is ignored",
-			Values:  address.File,
-			Default: "(none)",
-		}),
-		TLS: p.ReadBool(address.Param{Name: "tls", Text: "insist on encrypted connections; ca= and cert= imply it"}),
-		CA: p.ReadText(address.Param{
-			Name:    "ca",
-			Text:    "the roots that the servers' certificates are checked against, in PEM",
-			Values:  address.File,
-			Default: "(the system's)",
-		}),
-		Cert: p.ReadText(address.Param{
-			Name:    "cert",
-			Text:    "the client's certificate, in PEM",
-			Values:  address.File,
-			Default: "(none)",
-		}),
-		Key: p.ReadText(address.Param{
-			Name:    "key",
-			Text:    "the private key of cert=, in PEM",
-			Values:  address.File,
-			Default: "(none)",
-		}),
+		Name: "streamcrypt", Creds: creds, NKey: nkey, User: n.credentials.User, PasswordFile: n.credentials.PasswordFile,
+		TLS: n.credentials.TLS, CA: n.credentials.CA, Cert: n.credentials.Cert, Key: n.credentials.Key,
 		Context: p.ReadText(address.Param{
 			Name:    "context",
 			Text:    "a context of the nats command, for everything that the URL does not say",
@@ -57,19 +28,11 @@ func (n *stream) readConnection(p *address.Params) {
 	}
 }
 
-// files lists the files that are read to connect.
-func (n *stream) files() []endpoint.NamedFile {
-	var files []endpoint.NamedFile
-	for _, f := range []endpoint.NamedFile{
+// listFiles lists the files that are read to connect.
+func (n *stream) listFiles() []endpoint.NamedFile {
+	return append(n.credentials.ListFiles(), endpoint.ListNamed([]endpoint.NamedFile{
 		{Param: "creds", Path: n.conn.Creds, Secret: true}, {Param: "nkey", Path: n.conn.NKey, Secret: true},
-		{Param: "password-file", Path: n.conn.PasswordFile, Secret: true}, {Param: "ca", Path: n.conn.CA},
-		{Param: "cert", Path: n.conn.Cert}, {Param: "key", Path: n.conn.Key, Secret: true},
-	} {
-		if f.Path != "" {
-			files = append(files, f)
-		}
-	}
-	return files
+	})...)
 }
 
 // connKey is a connection in a session.

@@ -46,8 +46,10 @@ func Scheme() endpoint.Scheme {
 type stream struct {
 	as     endpoint.Role
 	name   string // of the URL
-	conn   connector.ConnOptions
 	stream string
+
+	credentials endpoint.Credentials
+	conn        connector.ConnOptions // credentials included
 
 	// Of a source:
 	consumer string
@@ -204,7 +206,7 @@ var rewrapsNot = hint.New(
 // Traits implements endpoint.Endpoint.
 func (n *stream) Traits() endpoint.Traits {
 	t := endpoint.Traits{
-		Name: n.name, Identity: "nats " + n.name, Context: n.stream, Files: n.files(),
+		Name: n.name, Identity: "nats " + n.name, Context: n.stream, Files: n.listFiles(),
 		Log: true, TextHeaders: true, Subjects: endpoint.OwnSubjects, MaxReadAhead: connector.MaxReadAhead,
 	}
 	if n.subjects != (connector.SubjectMap{}) {

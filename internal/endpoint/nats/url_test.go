@@ -101,8 +101,8 @@ func TestFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []endpoint.NamedFile{
-		{Param: "password-file", Path: "p", Secret: true}, {Param: "ca", Path: "c"},
-		{Param: "cert", Path: "d"}, {Param: "key", Path: "e", Secret: true},
+		{Param: "ca", Path: "c"}, {Param: "cert", Path: "d"},
+		{Param: "key", Path: "e", Secret: true}, {Param: "password-file", Path: "p", Secret: true},
 	}
 	if got := e.Traits().Files; !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
