@@ -44,7 +44,7 @@ func TestDiffer(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var before, after []jetstream.Msg
-			for m := range payments(3) {
+			for m := range makePayments(3) {
 				before = append(before, stored{m: m})
 				came := &natsgo.Msg{Subject: "clear." + m.Subject, Header: natsgo.Header{}, Data: bytes.Clone(m.Data)}
 				for name, values := range m.Header {
@@ -64,10 +64,10 @@ func TestDiffer(t *testing.T) {
 
 func TestPayments(t *testing.T) {
 	const n = withdrawnEvery * 2
-	again := slices.Collect(payments(n))
+	again := slices.Collect(makePayments(n))
 	tombstones, long := 0, 0
 	i := 0
-	for m := range payments(n) {
+	for m := range makePayments(n) {
 		if other := again[i]; m.Subject != other.Subject || !bytes.Equal(m.Data, other.Data) ||
 			!maps.EqualFunc(m.Header, other.Header, slices.Equal) {
 			t.Fatalf("payment %d is another one the second time", i)
@@ -77,7 +77,7 @@ func TestPayments(t *testing.T) {
 		}
 		i++
 	}
-	for m := range payments(longEvery) {
+	for m := range makePayments(longEvery) {
 		if len(m.Data) > 100<<10 {
 			long++
 		}

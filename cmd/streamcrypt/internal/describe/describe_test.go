@@ -22,7 +22,7 @@ func TestVectors(t *testing.T) {
 	needsKey := map[string]bool{"ok": true, "unknown-key": true, "wrong-key": true, "tampered": true}
 	for _, v := range byName {
 		t.Run(v.Name, func(t *testing.T) {
-			r := of(&Record{}, v.Envelope)
+			r := addEnvelope(&Record{}, v.Envelope)
 			switch {
 			case needsKey[v.Expect] && r.Err != nil:
 				t.Fatalf("%v, but its form is right", r.Err)

@@ -51,11 +51,11 @@ func Start(mode Mode, screen *Screen, log *slog.Logger, read func() State) *Repo
 	switch mode {
 	case Terminal:
 		line := newLine(screen, read())
-		go r.loop(redraw, func() { line.show(read()) }, line.finish)
+		go r.showEvery(redraw, func() { line.showState(read()) }, line.removeLine)
 	case Log:
 		lines := &lines{log: log, last: time.Now()}
 		lines.began = lines.last
-		go r.loop(logEvery, func() { lines.show(read()) }, func() {})
+		go r.showEvery(logEvery, func() { lines.showState(read()) }, func() {})
 	default:
 		close(r.done)
 	}
@@ -68,7 +68,7 @@ func (r *Reporter) Stop() {
 	<-r.done
 }
 
-func (r *Reporter) loop(every time.Duration, show, finish func()) {
+func (r *Reporter) showEvery(every time.Duration, show, finish func()) {
 	defer close(r.done)
 	defer finish()
 	ticker := time.NewTicker(every)

@@ -27,8 +27,8 @@ func (s *Screen) Terminal() bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// width is how many columns a line may have.
-func (s *Screen) width() int {
+// readWidth is how many columns a line may have.
+func (s *Screen) readWidth() int {
 	const usual = 80
 	if f, ok := s.w.(*os.File); ok {
 		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 {
@@ -53,9 +53,9 @@ func (s *Screen) Write(p []byte) (int, error) {
 	return s.w.Write(p)
 }
 
-// draw replaces the progress line; an empty one takes it away. It is not worth
-// an error if a line cannot be shown.
-func (s *Screen) draw(text string) {
+// drawLine replaces the progress line; an empty one takes it away. It is not
+// worth an error if a line cannot be shown.
+func (s *Screen) drawLine(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if text == "" && !s.drawn {
