@@ -111,8 +111,12 @@ func (t Table) readURL(text string, as Role) (Endpoint, error) {
 	}
 	e, err := s.Parse(a, as)
 	if err != nil {
+		name := a.String()
+		if a.Hosts == nil && !s.IsFile {
+			name = s.Name // without hosts the path may be anything, a password too
+		}
 		advice := hint.AboutType[*address.UnknownError]("streamcrypt help " + s.Name + " lists all parameters")
-		return nil, hint.PrefixError(a.String(), hint.ExplainError(err, []hint.Advice{advice}))
+		return nil, hint.PrefixError(name, hint.ExplainError(err, []hint.Advice{advice}))
 	}
 	return e, nil
 }

@@ -154,3 +154,35 @@ func (w *watchman) checkNames(all ...ast.Expr) {
 		}
 	}
 }
+
+// FuzzParse reads any text as a URL of any role. A password before a host is
+// never repeated.
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{
+		"file:a.scx?append=true", "file:///-", "kafka://h:1,h/t?group=g&start=-1h&partitions=0,1", "nats:///S?context=c&until=latest",
+		"nats://joe:hunter2@h/S?subject=a.>", "nats:joe:hunter2@h/S", "kafka://[::1]:9/t?until=5&sasl=plain&user=u&password-file=p",
+	} {
+		f.Add(s)
+	}
+	table := Table()
+	password := regexp.MustCompile(`^(kafka|nats):(//)?[^/?]*hunter2@`)
+	f.Fuzz(func(t *testing.T, url string) {
+		for _, as := range []endpoint.Role{endpoint.From, endpoint.Look, endpoint.To, endpoint.DeadLetters} {
+			if strings.Contains(url, "context=") {
+				return // contexts are files of the user
+			}
+			e, err := table.Parse(url, as)
+			switch {
+			case err == nil:
+				if traits := e.Traits(); traits.Name == "" || traits.Identity == "" {
+					t.Errorf("%q: %+v", url, traits)
+				}
+				if _, records := e.(endpoint.Records); records == endpoint.IsRaw(e) {
+					t.Errorf("%q holds records: %v, is raw: %v", url, records, endpoint.IsRaw(e))
+				}
+			case password.MatchString(url) && strings.Contains(err.Error(), "hunter2"):
+				t.Errorf("%q: the error repeats a password: %v", url, err)
+			}
+		}
+	})
+}
