@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/codec/cms"
@@ -36,11 +35,11 @@ type Sealer struct {
 
 // NewSealer validates o.
 func NewSealer(keys *kekcache.Sealing, o SealerOptions) (*Sealer, error) {
+	if err := CheckChunkSize(int64(o.ChunkSize)); err != nil {
+		return nil, err
+	}
 	if o.ChunkSize == 0 {
 		o.ChunkSize = DefaultChunkSize
-	}
-	if o.ChunkSize < cms.MinChunkSize || o.ChunkSize > cms.MaxChunkSize {
-		return nil, fmt.Errorf("chunk size of %d bytes: %d to %d are possible", o.ChunkSize, cms.MinChunkSize, cms.MaxChunkSize)
 	}
 	return &Sealer{
 		keys:      keys,

@@ -15,9 +15,6 @@ const (
 	DefaultGrace     = 10 * time.Second
 )
 
-// minBudget leaves a worker room for a message of a few KiB and its envelope.
-const minBudget = 64 << 10
-
 // Options says what Run carries from where to where. Source, Sink and NewTransform are required; a
 // zero in any other field means its default.
 type Options struct {
@@ -67,14 +64,9 @@ func (o Options) complete() (Options, error) {
 		return o, errors.New("pipeline: no transform")
 	case o.DeadLetterValues && o.DeadLetters == nil:
 		return o, errors.New("pipeline: dead letter values without dead letters")
-	case o.Workers < 0:
-		return o, fmt.Errorf("pipeline: %d workers", o.Workers)
-	case o.Budget < 0 || o.Budget > 0 && o.Budget < minBudget:
-		return o, fmt.Errorf("pipeline: budget of %d bytes is below %d", o.Budget, minBudget)
-	case o.ReadAhead < 0:
-		return o, fmt.Errorf("pipeline: read-ahead of %d bytes", o.ReadAhead)
-	case o.Grace < 0:
-		return o, fmt.Errorf("pipeline: grace of %v", o.Grace)
+	}
+	if err := o.Check(); err != nil {
+		return o, fmt.Errorf("pipeline: %w", err)
 	}
 	o = o.sized()
 	if o.Grace == 0 {

@@ -28,7 +28,7 @@ func (k *kafkaTest) testLostAnswers(t *testing.T) {
 				},
 				answered: func(r kafkaRequest) bool { return r.key() != kmsg.Produce || answers.Add(1)%7 != 0 },
 			})
-			streamcrypt(t.Context(), t, "encrypt", "--key", k.key, "--read-ahead", "128KiB", "--from", k.proxy.url("unsure?until=end&group="+delivery),
+			streamcrypt(t.Context(), t, "encrypt", "--key", k.key, "--read-ahead", "128KiB", "--from", k.proxy.url("unsure?until=latest&group="+delivery),
 				"--to", k.proxy.url(sealed+"?create=true&delivery="+delivery))
 			lost, again := int(answers.Load()/7), sent.again(t)
 			if lost < 10 || again != lost {
@@ -42,7 +42,7 @@ func (k *kafkaTest) testLostAnswers(t *testing.T) {
 				next++
 			})
 			k.once(t, sealed, s)
-			k.run(t, "decrypt", k.url(sealed+"?until=end"), k.url(opened+"?create=true"))
+			k.run(t, "decrypt", k.url(sealed+"?until=latest"), k.url(opened+"?create=true"))
 			k.compare(t, opened, s, s.numbered)
 		})
 	}
@@ -139,14 +139,14 @@ func (k *kafkaTest) testKilledInTransaction(t *testing.T) {
 	k.put(t, "cut", 0, s.n, s.numbered)
 	args := []string{
 		"encrypt", "--key", k.key, "--instance", "one", "--workers", "2", "--read-ahead", "64KiB",
-		"--from", k.proxy.url("cut?until=end&group=cut"), "--to", k.proxy.url("cut-sealed?create=true&delivery=exactly-once"),
+		"--from", k.proxy.url("cut?until=latest&group=cut"), "--to", k.proxy.url("cut-sealed?create=true&delivery=exactly-once"),
 	}
 	for i, n := range []int{1, 2, 3, 5, 7} {
 		k.killedAt(t, n, i%2 == 0, "cut-sealed", args...)
 	}
 	streamcrypt(t.Context(), t, args...)
 	k.once(t, "cut-sealed", s)
-	k.run(t, "decrypt", k.url("cut-sealed?until=end&group=dec"), k.url("cut-opened?create=true"))
+	k.run(t, "decrypt", k.url("cut-sealed?until=latest&group=dec"), k.url("cut-opened?create=true"))
 	k.compare(t, "cut-opened", s, s.numbered)
 }
 

@@ -64,9 +64,9 @@ func (k *kafkaTest) testFidelity(t *testing.T) {
 		t.Run(delivery, func(t *testing.T) {
 			sealed, opened := "fidelity-sealed-"+delivery, "fidelity-opened-"+delivery
 			to := "?create=true&delivery=" + delivery
-			k.run(t, "encrypt", k.url("fidelity?until=end&group=enc-"+delivery), k.url(sealed+to))
+			k.run(t, "encrypt", k.url("fidelity?until=latest&group=enc-"+delivery), k.url(sealed+to))
 			k.run(t, "verify", k.url(sealed), "")
-			k.run(t, "decrypt", k.url(sealed+"?until=end&group=dec-"+delivery), k.url(opened+to))
+			k.run(t, "decrypt", k.url(sealed+"?until=latest&group=dec-"+delivery), k.url(opened+to))
 			k.compare(t, opened, s, s.record)
 			k.checkSealed(t, sealed, s)
 		})
@@ -123,8 +123,8 @@ func (k *kafkaTest) testAborted(t *testing.T) {
 		write(0, kgo.TryAbort)
 	}
 	streamcrypt(t.Context(), t, "encrypt", "--key", k.key, "--read-ahead", "4KiB",
-		"--from", k.url("restless?until=end&group=restless"), "--to", k.url("restless-sealed?create=true"))
-	k.run(t, "decrypt", k.url("restless-sealed?until=end"), k.url("restless-opened?create=true"))
+		"--from", k.url("restless?until=latest&group=restless"), "--to", k.url("restless-sealed?create=true"))
+	k.run(t, "decrypt", k.url("restless-sealed?until=latest"), k.url("restless-opened?create=true"))
 	k.compare(t, "restless-opened", s, s.numbered)
 	k.await(t, "restless-live", s.n) // by a member that read while it was written
 	live.end(t)
@@ -153,7 +153,7 @@ func (k *kafkaTest) testBrokerRestart(t *testing.T) {
 	k.once(t, "restart-sealed-exactly-once", s)
 	for _, delivery := range []string{"exactly-once", "at-least-once"} {
 		opened := "restart-opened-" + delivery
-		k.run(t, "decrypt", k.url("restart-sealed-"+delivery+"?until=end&group=dec"), k.url(opened+"?create=true"))
+		k.run(t, "decrypt", k.url("restart-sealed-"+delivery+"?until=latest&group=dec"), k.url(opened+"?create=true"))
 		k.compare(t, opened, s, s.numbered)
 	}
 }
@@ -168,7 +168,7 @@ func (k *kafkaTest) testKilledRun(t *testing.T) {
 		t.Run(delivery, func(t *testing.T) {
 			sealed, opened := "killed-sealed-"+delivery, "killed-opened-"+delivery
 			args := []string{
-				"encrypt", "--key", k.key, "--from", k.url("killed?until=end&group=killed-" + delivery),
+				"encrypt", "--key", k.key, "--from", k.url("killed?until=latest&group=killed-" + delivery),
 				"--to", k.url(sealed + "?create=true&delivery=" + delivery),
 			}
 			for i := range 4 {
@@ -180,7 +180,7 @@ func (k *kafkaTest) testKilledRun(t *testing.T) {
 			if delivery == "exactly-once" {
 				k.once(t, sealed, s)
 			}
-			k.run(t, "decrypt", k.url(sealed+"?until=end&group=dec-"+delivery), k.url(opened+"?create=true"))
+			k.run(t, "decrypt", k.url(sealed+"?until=latest&group=dec-"+delivery), k.url(opened+"?create=true"))
 			k.compare(t, opened, s, s.numbered)
 		})
 	}
@@ -207,7 +207,7 @@ func (k *kafkaTest) testKilledMember(t *testing.T) {
 	k.await(t, "member-sealed", s.n)
 	p.end(t)
 	k.once(t, "member-sealed", s)
-	k.run(t, "decrypt", k.url("member-sealed?until=end&group=dec"), k.url("member-opened?create=true"))
+	k.run(t, "decrypt", k.url("member-sealed?until=latest&group=dec"), k.url("member-opened?create=true"))
 	k.compare(t, "member-opened", s, s.numbered)
 }
 

@@ -23,8 +23,8 @@ func (k *kafkaTest) testAppendTime(t *testing.T) {
 		}
 		times[r.Partition] = append(times[r.Partition], r.Timestamp)
 	})
-	k.run(t, "encrypt", k.url("appended?until=end&group=enc"), k.url("appended-sealed?create=true"))
-	k.run(t, "decrypt", k.url("appended-sealed?until=end&group=dec"), k.url("appended-opened?create=true"))
+	k.run(t, "encrypt", k.url("appended?until=latest&group=enc"), k.url("appended-sealed?create=true"))
+	k.run(t, "decrypt", k.url("appended-sealed?until=latest&group=dec"), k.url("appended-opened?create=true"))
 	for _, topic := range []string{"appended-sealed", "appended-opened"} {
 		seen := make([]int, parts)
 		k.read(t, topic, parts, func(r *kgo.Record) {
@@ -87,7 +87,7 @@ func (k *kafkaTest) testMadeAnew(t *testing.T) {
 		return true
 	}})
 	p := start(t, "encrypt", "--key", k.key, "--read-ahead", "64KiB",
-		"--from", k.proxy.url("anew?until=end&group=anew"), "--to", k.proxy.url("anew-sealed?create=true"))
+		"--from", k.proxy.url("anew?until=latest&group=anew"), "--to", k.proxy.url("anew-sealed?create=true"))
 	select {
 	case <-due:
 		k.delete(t, "anew")

@@ -37,7 +37,7 @@ func TestKeysCheck(t *testing.T) {
 	s := series{partitions: parts, n: 40_000}
 	k.put(t, "plain", 0, s.n/2, s.numbered)
 	k.key = keys[0]
-	k.run(t, "encrypt", k.url("plain?until=end&group=enc"), k.url("sealed?create=true"))
+	k.run(t, "encrypt", k.url("plain?until=latest&group=enc"), k.url("sealed?create=true"))
 
 	c := k.connect(t, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.TransactionalID("noise"))
 	if err := c.BeginTransaction(); err != nil {
@@ -56,7 +56,7 @@ func TestKeysCheck(t *testing.T) {
 
 	k.put(t, "plain", s.n/2, s.n, s.numbered)
 	k.key = keys[1]
-	k.run(t, "encrypt", k.url("plain?until=end&group=enc"), k.url("sealed"))
+	k.run(t, "encrypt", k.url("plain?until=latest&group=enc"), k.url("sealed"))
 
 	all := k.check(t, keys[1])
 	sample := k.check(t, keys[1], "--sample", "6")

@@ -52,10 +52,10 @@ func TestNATS(t *testing.T) {
 		t.Fatal(err)
 	}
 	streamcrypt(ctx, t, "encrypt", "--key", "local:"+key, "--bind", "header:Tenant",
-		"--from", url+"/ORDERS?consumer=enc&until=end", "--to", url+"/ENC?subject=enc.>")
-	streamcrypt(ctx, t, "verify", "--key", "local:"+key, "--bind", "header:Tenant", "--from", url+"/ENC?until=end")
+		"--from", url+"/ORDERS?consumer=enc&until=latest", "--to", url+"/ENC?subject=enc.>")
+	streamcrypt(ctx, t, "verify", "--key", "local:"+key, "--bind", "header:Tenant", "--from", url+"/ENC?until=latest")
 	streamcrypt(ctx, t, "decrypt", "--key", "local:"+key, "--bind", "header:Tenant",
-		"--from", url+"/ENC?consumer=dec&until=end", "--to", url+"/PLAIN?subject=plain.>&strip=enc")
+		"--from", url+"/ENC?consumer=dec&until=latest", "--to", url+"/PLAIN?subject=plain.>&strip=enc")
 	compare(ctx, t, js)
 }
 

@@ -99,7 +99,7 @@ func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
 func (t *tools) command(ctx context.Context, c *contender, j *job, bounded bool) *exec.Cmd {
 	from := fmt.Sprintf("kafka://%s/%s?group=%s", j.broker, j.from, j.group)
 	if bounded {
-		from += "&until=end"
+		from += "&until=latest"
 	}
 	args := []string{
 		c.does, "--key", t.key, "--context", "bench", "--from", from,

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"cmp"
 	_ "embed"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -29,7 +26,8 @@ var fishCompletion string
 
 // Help is shown by --help.
 func (completionCmd) Help() string {
-	return "bash: source <(streamcrypt completion bash). zsh: the same, or a file named _streamcrypt in $fpath. " +
+	return "bash: source <(streamcrypt completion bash). zsh: the same, or a file named _streamcrypt in a " +
+		"folder of fpath. " +
 		"fish: streamcrypt completion fish | source."
 }
 
@@ -40,7 +38,8 @@ func (c *completionCmd) Run(p *program) error {
 	return err
 }
 
-// completeCmd answers a shell: it prints what the last word may become, one candidate a line.
+// completeCmd answers a shell: it prints every word that the last one may
+// become, one candidate a line.
 type completeCmd struct {
 	Words []string `arg:"" optional:"" passthrough:"all"`
 }
@@ -51,7 +50,8 @@ func (c *completeCmd) Run(p *program) error {
 	if len(words) > 0 && words[0] == "--" {
 		words = words[1:]
 	}
-	for _, candidate := range complete(p.app.Node, words) {
+	all := &completer{ends: p.ends, root: p.parser.Model.Node}
+	for _, candidate := range all.completeWords(words) {
 		if _, err := fmt.Fprintln(p.out, candidate); err != nil {
 			return err
 		}
@@ -59,50 +59,57 @@ func (c *completeCmd) Run(p *program) error {
 	return nil
 }
 
-// complete returns what the last of words may become. It follows the commands in words and asks the flags and arguments
-// that kong has of them.
-func complete(node *kong.Node, words []string) []string {
+// completeWords returns the words that the last of words may become. It follows
+// the commands in words and asks the flags and arguments that kong has of them.
+func (c *completer) completeWords(words []string) []string {
 	if len(words) == 0 {
 		return nil
 	}
-	before, last := words[:len(words)-1], words[len(words)-1]
+	// A shell may leave the quotation mark with which a word begins.
+	before, last := words[:len(words)-1], strings.TrimLeft(words[len(words)-1], `'"`)
+	node := c.root
 	var waiting *kong.Flag // for its value
 	for _, word := range before {
 		switch {
 		case waiting != nil:
 			waiting = nil
 		case strings.HasPrefix(word, "--"):
-			waiting = takesNext(node, word)
+			waiting = findWaiting(node, word)
 		default:
-			node = child(node, word)
+			node = findChild(node, word)
 		}
 	}
 	if waiting != nil {
-		return valuesOf(waiting.Value, last)
+		return c.completeValue(waiting.Value, last)
 	}
 	if name, value, ok := strings.Cut(last, "="); ok && strings.HasPrefix(name, "--") {
-		flag := flagOf(node, name)
+		flag := findFlag(node, name)
 		if flag == nil {
 			return nil
 		}
-		return prefixed(name+"=", valuesOf(flag.Value, value))
+		return addPrefix(name+"=", c.completeValue(flag.Value, value))
 	}
 	if strings.HasPrefix(last, "-") {
-		return starting(last, flagsOf(node))
+		return filterPrefix(last, listLongFlags(node))
 	}
-	return append(commandsOf(node, last), argumentsOf(node, last)...)
+	candidates := filterPrefix(last, listCommands(node))
+	if len(node.Positional) > 0 {
+		candidates = append(candidates, c.completeValue(node.Positional[0], last)...)
+	}
+	return candidates
 }
 
-func child(node *kong.Node, name string) *kong.Node {
-	for _, c := range node.Children {
-		if c.Name == name {
-			return c
+// findChild returns the node itself if it has no such child.
+func findChild(node *kong.Node, name string) *kong.Node {
+	for _, child := range node.Children {
+		if child.Name == name {
+			return child
 		}
 	}
 	return node
 }
 
-func flagOf(node *kong.Node, name string) *kong.Flag {
+func findFlag(node *kong.Node, name string) *kong.Flag {
 	for _, group := range node.AllFlags(true) {
 		for _, flag := range group {
 			if "--"+flag.Name == name {
@@ -113,105 +120,20 @@ func flagOf(node *kong.Node, name string) *kong.Flag {
 	return nil
 }
 
-// takesNext returns the flag whose value the next word is.
-func takesNext(node *kong.Node, word string) *kong.Flag {
-	flag := flagOf(node, word)
+// findWaiting returns the flag that takes the next word for its value.
+func findWaiting(node *kong.Node, word string) *kong.Flag {
+	flag := findFlag(node, word)
 	if flag == nil || flag.IsBool() {
 		return nil
 	}
 	return flag
 }
 
-func flagsOf(node *kong.Node) []string {
-	names := []string{"--help"}
-	for _, name := range flagNames(node) {
+func listLongFlags(node *kong.Node) []string {
+	names := []string{"--help", "--version"}
+	for _, name := range listFlags(node) {
 		names = append(names, "--"+name)
 	}
 	slices.Sort(names)
 	return names
-}
-
-func commandsOf(node *kong.Node, start string) []string {
-	var names []string
-	for _, c := range node.Children {
-		if !c.Hidden {
-			names = append(names, c.Name)
-		}
-	}
-	return starting(start, names)
-}
-
-func argumentsOf(node *kong.Node, start string) []string {
-	if len(node.Positional) == 0 {
-		return nil
-	}
-	return valuesOf(node.Positional[0], start)
-}
-
-// beginnings are what the values of a flag or argument begin with; behind a colon at the end stands a file.
-var beginnings = map[string][]string{
-	"from":        {"file:", "nats://"},
-	"to":          {"file:", "nats://"},
-	"dead-letter": {"file:", "nats://"},
-	"keystore":    {"file:"},
-	"key":         {"local:", "x25519:", "rsa:", "awskms:alias/"},
-	"bind":        {"header:"},
-	"kind":        keyKinds,
-}
-
-// valuesOf returns the values of a flag or argument that begin with start.
-func valuesOf(v *kong.Value, start string) []string {
-	if v.Enum != "" {
-		return starting(start, slices.DeleteFunc(v.EnumSlice(), func(s string) bool { return s == "" }))
-	}
-	for _, scheme := range beginnings[v.Name] {
-		if rest, ok := strings.CutPrefix(start, scheme); ok && strings.HasSuffix(scheme, ":") && v.Name != "bind" {
-			return prefixed(scheme, files(rest))
-		}
-	}
-	if known := beginnings[v.Name]; known != nil {
-		return starting(start, known)
-	}
-	if v.Tag.PlaceHolder == "FILE" || v.Name == "file" {
-		return files(start)
-	}
-	return nil
-}
-
-// files returns the files that begin with start, folders with a slash behind.
-func files(start string) []string {
-	folder, base := filepath.Split(start)
-	entries, err := os.ReadDir(cmp.Or(folder, "."))
-	if err != nil {
-		return nil
-	}
-	var out []string
-	for _, e := range entries {
-		name := e.Name()
-		if !strings.HasPrefix(name, base) || (base == "" && strings.HasPrefix(name, ".")) {
-			continue
-		}
-		if e.IsDir() {
-			name += "/"
-		}
-		out = append(out, folder+name)
-	}
-	return out
-}
-
-func starting(start string, all []string) []string {
-	var out []string
-	for _, s := range all {
-		if strings.HasPrefix(s, start) {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-func prefixed(prefix string, all []string) []string {
-	for i := range all {
-		all[i] = prefix + all[i]
-	}
-	return all
 }

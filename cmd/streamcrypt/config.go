@@ -12,7 +12,8 @@ import (
 // configFlag is --config.
 type configFlag string
 
-// BeforeResolve implements kong's hook of that name: it reads the file and lets kong look up flags in it.
+// BeforeResolve implements kong's hook of that name: it reads the file and lets
+// kong look up flags in it.
 func (c configFlag) BeforeResolve(ctx *kong.Context, path *kong.Path) error {
 	name, _ := ctx.FlagValue(path.Flag).(configFlag)
 	if command := ctx.Selected(); name == "" || command == nil || command.Hidden {
@@ -26,15 +27,17 @@ func (c configFlag) BeforeResolve(ctx *kong.Context, path *kong.Path) error {
 	return nil
 }
 
-// fileResolver gives kong the fields of a file where neither the command line nor the environment has a value.
+// fileResolver gives kong the fields of a file where neither the command line
+// nor the environment has a value.
 type fileResolver struct{ file *settings.File }
 
-// Validate implements kong.Resolver: it refuses what is no flag of any command. A flag of another command is let be, as it
-// is in the environment: one file may serve encrypt and verify.
+// Validate implements kong.Resolver: it refuses a field that is not a flag of
+// any command. A flag of another command is ignored, as it is in the
+// environment: one file may serve encrypt and verify.
 func (r fileResolver) Validate(app *kong.Application) error {
 	var known []string
 	for _, command := range app.Leaves(true) {
-		known = append(known, flagNames(command)...)
+		known = append(known, listFlags(command)...)
 	}
 	slices.Sort(known)
 	known = slices.DeleteFunc(slices.Compact(known), func(name string) bool { return name == "config" })

@@ -4,20 +4,21 @@ import "github.com/streamcrypt/streamcrypt/internal/route"
 
 // decryptCmd turns envelopes into plaintext.
 type decryptCmd struct {
-	fromFlags
+	sourceFlag
+	keyFlags
 	toFlags
 	openFlags
 }
 
 // Help is shown by --help.
 func (decryptCmd) Help() string {
-	return "For example: streamcrypt decrypt --from file:orders.scx --to file:orders.ndjson --key local:key.jwk"
+	return "For example: streamcrypt decrypt --from ${sealed} --to ${plain} --key ${key}"
 }
 
 // Run implements the command.
 func (c *decryptCmd) Run(p *program) error {
-	config := c.config()
-	c.apply(&config)
+	config := c.newConfig(c.From)
+	c.toFlags.fillIn(&config)
 	config.Tombstones = c.Tombstones
 	return p.runRoute(route.Decrypt, config)
 }

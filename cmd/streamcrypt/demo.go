@@ -25,8 +25,8 @@ func (demoCmd) Run(p *program) error {
 		mode = progress.None // it is short, and tells a story already
 	}
 	err := demo.Run(p.ctx, demo.Options{
-		Messages: demoMessages, Out: p.out, Log: newLogger(p.screen, "warn"), Report: report,
-		Watch: func(r *route.Route) func() { return p.watch(r, mode).Stop },
+		Messages: demoMessages, Out: p.out, Log: newLogger(p.screen, "warn"), Report: reportError,
+		Watch: func(r *route.Route) func() { return p.watchRoute(r, mode).Stop },
 	})
 	if err != nil && p.ctx.Err() != nil {
 		return errors.Join(route.ErrInterrupted, err)

@@ -8,12 +8,13 @@ import (
 
 // encryptCmd turns plaintext into envelopes.
 type encryptCmd struct {
-	fromFlags
+	sourceFlag
+	keyFlags
 	toFlags
 
 	Profile        string        `placeholder:"PROFILE" default:"self" enum:"self,ref" group:"Keys" help:"Where the wrapped data key is: self, in every envelope; ref, in the --keystore."`
 	Nonce          string        `placeholder:"KIND" default:"counter" enum:"counter,random" group:"Keys" help:"How nonces are made: counter, or random, as FIPS mode and cloned virtual machines need."`
-	ChunkSize      size          `placeholder:"SIZE" group:"Resources" help:"Largest payload in one piece; default: 64KiB."`
+	ChunkSize      size          `placeholder:"SIZE" group:"Resources" help:"Largest payload in one piece; default: ${chunk_size}."`
 	Window         time.Duration `placeholder:"TIME" group:"Keys" help:"How long a data key is used; default: 15m."`
 	WindowMessages uint64        `placeholder:"N" group:"Keys" help:"How many messages a data key seals; default: 16777216."`
 	WindowBytes    size          `placeholder:"SIZE" group:"Keys" help:"How much a data key seals; default: 64GiB."`
@@ -21,13 +22,13 @@ type encryptCmd struct {
 
 // Help is shown by --help.
 func (encryptCmd) Help() string {
-	return "For example: streamcrypt encrypt --from file:orders.ndjson --to file:orders.scx --key local:key.jwk"
+	return "For example: streamcrypt encrypt --from ${plain} --to ${sealed} --key ${key}"
 }
 
 // Run implements the command.
 func (c *encryptCmd) Run(p *program) error {
-	config := c.config()
-	c.apply(&config)
+	config := c.newConfig(c.From)
+	c.toFlags.fillIn(&config)
 	config.Profile, config.Nonce, config.ChunkSize = c.Profile, c.Nonce, int64(c.ChunkSize)
 	config.Window, config.WindowMessages, config.WindowBytes = c.Window, c.WindowMessages, uint64(c.WindowBytes)
 	return p.runRoute(route.Encrypt, config)

@@ -12,7 +12,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// The exit codes; the package comment says what they mean.
+// The exit codes. The package comment explains them.
 const (
 	exitOK          = 0
 	exitFailed      = 1
@@ -20,7 +20,8 @@ const (
 	exitInterrupted = 3
 )
 
-// startError is why a route did not begin: nothing was read, nothing was written.
+// startError is why a route did not begin: nothing was read, nothing was
+// written.
 type startError struct{ err error }
 
 func (e *startError) Error() string { return e.err.Error() }
@@ -41,40 +42,42 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// report tells people about an error: what, then what to do about it.
-func report(w io.Writer, err error) {
+// reportError tells people about an error, and of the advice about it.
+func reportError(w io.Writer, err error) {
 	var text strings.Builder
 	for line := range strings.Lines(err.Error()) {
 		text.WriteString("streamcrypt: " + strings.TrimRight(line, "\n") + "\n")
 	}
-	if hint := hintFor(err); hint != "" {
+	if hint := findHint(err); hint != "" {
 		text.WriteString("hint: " + hint + "\n")
 	}
-	_, _ = io.WriteString(w, text.String()) // there is nobody else to tell
+	_, _ = io.WriteString(w, text.String()) // there is no other place for it
 }
 
-// hintFor returns what to do about an error, if there is something to say. The nearest advice counts: a route's own, then
-// that for the reason of a refusal, then the general one.
-func hintFor(err error) string {
+// findHint returns the advice about an error, if there is any. The nearest
+// advice counts: a route's own, then that for the reason of a refusal, then the
+// general one.
+func findHint(err error) string {
 	var advised *hint.Error
 	if errors.As(err, &advised) && advised.Hint != "" {
 		return advised.Hint
 	}
-	if hint := reasonHints[reasonOf(err)]; hint != "" {
+	if hint := reasonHints[findReason(err)]; hint != "" {
 		return hint
 	}
 	var usage *usageError
 	switch {
 	case errors.As(err, &usage):
-		return usage.command + " --help lists the flags"
+		return usage.command + " --help lists " + usage.lists()
 	case errors.Is(err, route.ErrInterrupted):
-		return "run it again to get the whole output; with --checkpoint or consumer= it goes on where it ended"
+		return "run it again to get the whole output; with --checkpoint, group= or consumer= it goes on where it ended"
 	}
 	return ""
 }
 
-// reasonOf returns the word for why a message or an envelope was refused, or "".
-func reasonOf(err error) string {
+// findReason returns the word for why a message or an envelope was refused, or
+// "".
+func findReason(err error) string {
 	var reject *pipeline.Reject
 	if errors.As(err, &reject) {
 		return reject.Reason
@@ -90,7 +93,7 @@ func reasonOf(err error) string {
 	return describe.Reason(err)
 }
 
-// reasonHints say what to do about a refusal, by its word in docs/errors.md.
+// reasonHints are the advice about refusals, by their words in docs/errors.md.
 var reasonHints = map[string]string{
 	"not-an-envelope": "this is not encrypted by streamcrypt; is --from the right side of the route?",
 	"malformed":       "the input was changed, or is of another format than was taken for granted",
@@ -98,9 +101,12 @@ var reasonHints = map[string]string{
 	"truncated":       "the end is missing; get the input again",
 	"too-large":       "a message must fit a worker's memory and the destination; --budget makes the first larger",
 	"unknown-key":     "none of the keys given opens it; streamcrypt inspect shows for which keys it was sealed",
-	"wrong-key":       "the wrapped key is not the one this was sealed with; was the key record or the envelope changed?",
-	"tampered":        "it was changed, or moved: a wrong --context or --bind, another subject or record key also read as tampered",
-	"bare-tombstone":  "a null value that nobody sealed; --tombstones=pass lets it through, and then whoever can write can delete",
+	"wrong-key": "the wrapped key is not the one this was sealed with; was the key record or the envelope " +
+		"changed?",
+	"tampered": "it was changed, or moved: a wrong --context or --bind, another subject or record key " +
+		"also read as tampered",
+	"bare-tombstone": "a null value that nobody sealed; --tombstones=pass lets it through, and then everybody " +
+		"who can write can delete",
 	"reserved-header": "there is a header named streamcrypt already; is the input encrypted already?",
 	"header":          "the destination cannot carry this header; --dead-letter sets such messages aside",
 }

@@ -51,7 +51,7 @@ func TestReport(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var b strings.Builder
-			report(&b, c.err)
+			reportError(&b, c.err)
 			if b.String() != c.want || exitCode(c.err) != c.code {
 				t.Errorf("exit code %d, want %d:\n%swant\n%s", exitCode(c.err), c.code, b.String(), c.want)
 			}

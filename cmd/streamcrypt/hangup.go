@@ -12,18 +12,20 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/route"
 )
 
-// hangups gives SIGHUP to who has a use for it. Else it ends the program, as the closing of its terminal is meant to.
+// hangups passes SIGHUP to the current handler. Without one it ends the
+// program, as the closing of its terminal is meant to.
 type hangups struct {
 	signals chan os.Signal
 	end     func()
 	done    sync.WaitGroup
 
-	mu  sync.Mutex // held while use runs
-	use func()     // nil: end
+	mu     sync.Mutex // held while handle runs
+	handle func()     // nil: end
 }
 
-// watchHangups calls end at a SIGHUP, until stop is called; a second one then does what it would without us. Under nohup, which
-// means to outlive the terminal, there are none.
+// watchHangups calls end at a SIGHUP, until stop is called; a second SIGHUP
+// then has its default effect. Under nohup, which means to outlive the
+// terminal, there are none.
 func watchHangups(end func()) *hangups {
 	h := &hangups{signals: make(chan os.Signal, 1), end: end}
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -31,49 +33,51 @@ func watchHangups(end func()) *hangups {
 	}
 	h.done.Go(func() {
 		for range h.signals {
-			h.act()
+			h.handleSignal()
 		}
 	})
 	return h
 }
 
-func (h *hangups) act() {
+func (h *hangups) handleSignal() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.use == nil {
+	if h.handle == nil {
 		signal.Stop(h.signals)
 		h.end()
 		return
 	}
-	h.use()
+	h.handle()
 }
 
-// stop waits until nothing of h runs any longer.
+// stop returns when no handler runs any longer.
 func (h *hangups) stop() {
 	signal.Stop(h.signals)
 	close(h.signals)
 	h.done.Wait()
 }
 
-// divert has SIGHUP call use instead, until release is called, which waits for the last call.
-func (h *hangups) divert(use func()) (release func()) {
-	set := func(use func()) {
+// setHandler has SIGHUP call a handler instead, until release is called, which
+// waits for the last call.
+func (h *hangups) setHandler(handle func()) (release func()) {
+	set := func(handle func()) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.use = use
+		h.handle = handle
 	}
-	set(use)
+	set(handle)
 	return func() { set(nil) }
 }
 
-// holdHangups keeps a SIGHUP until there is a route that it can be for: opening one may take as long as a key service is away.
-// release says whether one came.
+// holdHangups keeps a SIGHUP until there is a route that it can be for: opening
+// a route may take as long as a key service is away. release tells whether one
+// came.
 func (p *program) holdHangups() (release func() (came bool)) {
 	if p.screen.Terminal() {
 		return func() bool { return false }
 	}
 	came := false // release waits for the last call
-	end := p.hangups.divert(func() {
+	end := p.hangups.setHandler(func() {
 		came = true
 		p.log.Info("the keys are loaded anew when the route is open")
 	})
@@ -83,12 +87,14 @@ func (p *program) holdHangups() (release func() (came bool)) {
 	}
 }
 
-// reloadKeys has a SIGHUP load the keys of r anew, until stop is called: other processes are told so to read their configuration again.
-// Where somebody looks on, a hang-up means that the terminal is closed, and ends the run. One that came before is made up for.
+// reloadKeys has a SIGHUP load the keys of r again, until stop is called: by
+// custom it tells a process to read its configuration again. On a terminal a
+// hang-up means that the terminal is closed, and ends the run. came says that a
+// SIGHUP came before r was open; it is handled now.
 func (p *program) reloadKeys(r *route.Route, came bool) (stop func()) {
 	if !r.Reloads() || p.screen.Terminal() {
 		if came {
-			p.hangups.act()
+			p.hangups.handleSignal()
 		}
 		return func() {}
 	}
@@ -105,7 +111,7 @@ func (p *program) reloadKeys(r *route.Route, came bool) (stop func()) {
 	if came {
 		reload()
 	}
-	release := p.hangups.divert(reload)
+	release := p.hangups.setHandler(reload)
 	return func() {
 		cancel()
 		release()
@@ -114,7 +120,7 @@ func (p *program) reloadKeys(r *route.Route, came bool) (stop func()) {
 
 // keyURLs reads command line and configuration again, for the keys alone.
 func (p *program) keyURLs() ([]string, error) {
-	parser, err := newParser(&cli{}, stdio{out: io.Discard, err: io.Discard})
+	parser, err := newParser(&cli{}, stdio{out: io.Discard, err: io.Discard}, p.ends)
 	if err != nil {
 		return nil, err
 	}

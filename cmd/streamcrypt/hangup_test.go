@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/progress"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint/all"
 	"github.com/streamcrypt/streamcrypt/internal/route"
 )
 
@@ -24,7 +25,8 @@ func (s *said) Write(b []byte) (int, error) {
 	return s.Buffer.Write(b)
 }
 
-// TestHangupAtTheStart: a SIGHUP that comes before the route is open is for the route, or ends a run that has no use for it.
+// TestHangupAtTheStart: a SIGHUP that comes before the route is open is for the
+// route, or ends a run that has no use for it.
 func TestHangupAtTheStart(t *testing.T) {
 	for name, reloads := range map[string]bool{"in.ndjson": true, "in.txt": false} {
 		t.Run(name, func(t *testing.T) {
@@ -42,7 +44,7 @@ func TestHangupAtTheStart(t *testing.T) {
 			ended := false
 			hangups := watchHangups(func() { ended = true })
 			screen := progress.NewScreen(log)
-			p := &program{
+			p := &program{ends: all.Table(),
 				ctx: ctx, screen: screen, log: newLogger(screen, "info"), hangups: hangups,
 				args: []string{"encrypt", "--key", "local:" + key, "--from", "file:" + in, "--to", "file:" + filepath.Join(dir, "out-"+name)},
 			}

@@ -12,24 +12,25 @@ import (
 	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/describe"
 )
 
-// inspectCmd shows what needs no key.
+// inspectCmd shows the parts of envelopes that need no key.
 type inspectCmd struct {
-	File string `arg:"" optional:"" default:"-" help:"File to read: an envelope, .scx or ndjson; - is standard input."`
+	File string `arg:"" optional:"" default:"-" complete:"path" help:"File to read: an envelope, .scx or ndjson; - is standard input."`
 	Hex  bool   `help:"The input is one envelope in hex."`
 	JSON bool   `help:"Print JSON, one line for each envelope."`
 }
 
 // Help is shown by --help.
 func (inspectCmd) Help() string {
-	return "Nothing of what is shown has been verified; that takes a key: see verify."
+	return "Nothing of it has been verified; that takes a key: see verify."
 }
 
-// errNotAll says that something in the input was no envelope; each has been shown with its error.
+// errNotAll says that something in the input was no envelope; each has been
+// shown with its error.
 var errNotAll = errors.New("not all of it is envelopes")
 
 // Run implements the command.
 func (c *inspectCmd) Run(p *program) error {
-	in, err := c.open(p)
+	in, err := c.openInput(p)
 	if err != nil {
 		return &startError{err}
 	}
@@ -43,7 +44,7 @@ func (c *inspectCmd) Run(p *program) error {
 			}
 		}
 		shown++
-		return c.show(p.out, r, shown)
+		return c.writeRecord(p.out, r, shown)
 	})
 	switch {
 	case err != nil:
@@ -54,7 +55,7 @@ func (c *inspectCmd) Run(p *program) error {
 	return nil
 }
 
-func (c *inspectCmd) show(w io.Writer, r *describe.Record, number int64) error {
+func (c *inspectCmd) writeRecord(w io.Writer, r *describe.Record, number int64) error {
 	if c.JSON {
 		return json.NewEncoder(w).Encode(r)
 	}
@@ -66,7 +67,7 @@ func (c *inspectCmd) show(w io.Writer, r *describe.Record, number int64) error {
 	return r.WriteText(w)
 }
 
-func (c *inspectCmd) open(p *program) (io.ReadCloser, error) {
+func (c *inspectCmd) openInput(p *program) (io.ReadCloser, error) {
 	in := io.NopCloser(p.in)
 	if c.File != "-" {
 		f, err := os.Open(c.File)

@@ -7,45 +7,60 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/streamcrypt/streamcrypt/internal/address"
+	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/keys/local"
 )
 
 // keygenCmd makes keys.
 type keygenCmd struct {
-	Kind   string `arg:"" optional:"" help:"Kind of key: local (AES-256), x25519 or rsa."`
-	Bits   int    `placeholder:"N" help:"Size of an rsa key: 2048 to 4096; default: 3072."`
-	Public string `placeholder:"FILE" help:"Print the public half of the key in FILE instead."`
-	Out    string `placeholder:"FILE" help:"Write a new file instead of standard output."`
+	Kind   string `arg:"" optional:"" complete:"kind" help:"Kind of key: ${kinds}."`
+	Bits   int    `placeholder:"N" help:"Size of the key, of kinds with several: ${sizes}."`
+	Public string `placeholder:"FILE" complete:"path" help:"Print the public half of the key in FILE instead."`
+	Out    string `placeholder:"FILE" complete:"path" help:"Write a new file instead of standard output."`
 }
 
-const defaultRSABits = 3072
+// listGenerated returns the kinds of key that this build makes.
+func listGenerated() []string {
+	return listKinds(func(k *keyring.Kind) bool { return k.Generate != nil })
+}
 
-// keyKinds are the kinds of key that this build makes.
-var keyKinds = []string{"local", "x25519", "rsa"}
+// listKinds returns the names of the kinds of key that have a property.
+func listKinds(has func(*keyring.Kind) bool) []string {
+	var names []string
+	for _, k := range keyring.Kinds() {
+		if has(&k) {
+			names = append(names, k.Scheme)
+		}
+	}
+	return names
+}
 
 // Help is shown by --help.
 func (keygenCmd) Help() string {
-	return "The key goes to standard output, as a JWK (local) or PEM. For example: streamcrypt keygen x25519 --out key.pem"
+	return "The key goes to standard output, as a JWK or PEM. For example: streamcrypt keygen ${key_kind} --out key"
 }
 
 // Validate is called by kong.
 func (c *keygenCmd) Validate() error {
+	known := listGenerated()
 	switch {
 	case (c.Kind == "") == (c.Public == ""):
 		return errors.New("either a kind of key or --public is needed")
-	case c.Kind != "" && !slices.Contains(keyKinds, c.Kind):
-		return address.Unknown("kind of key", c.Kind, keyKinds)
-	case c.Bits != 0 && c.Kind != "rsa":
-		return errors.New("--bits is for rsa")
+	case c.Kind != "" && !slices.Contains(known, c.Kind):
+		return address.NewUnknownError("kind of key", c.Kind, known)
+	case c.Bits != 0 && (c.Kind == "" || keyring.FindKind(c.Kind).Sizes == ""):
+		sized := listKinds(func(k *keyring.Kind) bool { return k.Sizes != "" })
+		return errors.New("--bits is for " + strings.Join(sized, ", "))
 	}
 	return nil
 }
 
 // Run implements the command.
 func (c *keygenCmd) Run(p *program) error {
-	key, err := c.key()
+	key, err := c.makeKey()
 	if err != nil {
 		return &startError{err}
 	}
@@ -59,28 +74,21 @@ func (c *keygenCmd) Run(p *program) error {
 	return err
 }
 
-func (c *keygenCmd) key() ([]byte, error) {
-	switch c.Kind {
-	case "local":
-		return local.GenerateAES()
-	case "x25519":
-		return local.GenerateX25519()
-	case "rsa":
-		if c.Bits == 0 {
-			c.Bits = defaultRSABits
-		}
-		return local.GenerateRSA(c.Bits)
+// makeKey returns the content of the file.
+func (c *keygenCmd) makeKey() ([]byte, error) {
+	if c.Kind == "" {
+		return readPublicHalf(c.Public)
 	}
-	return publicHalf(c.Public)
+	return keyring.FindKind(c.Kind).Generate(c.Bits)
 }
 
-func publicHalf(name string) ([]byte, error) {
+func readPublicHalf(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()      //nolint:errcheck // opened for reading
-	const most = 1 << 20 // what is longer is no key; package local says so of less
+	const most = 1 << 20 // a longer file is no key; package local says so of less
 	file, err := io.ReadAll(io.LimitReader(f, most))
 	if err != nil {
 		return nil, err
@@ -92,7 +100,8 @@ func publicHalf(name string) ([]byte, error) {
 	return key, nil
 }
 
-// writeKey makes a new file. A private key is readable by its owner only, from the beginning.
+// writeKey makes a new file. A private key is readable by its owner only, from
+// the beginning.
 func writeKey(name string, key []byte, public bool) (err error) {
 	mode := fs.FileMode(0o600)
 	if public {
@@ -112,7 +121,8 @@ func writeKey(name string, key []byte, public bool) (err error) {
 	return nil
 }
 
-// warnOfReaders warns if standard output is a file that others can read, as the shell's > makes them.
+// warnOfReaders warns if standard output is a file that others can read, as the
+// shell's > makes them.
 func warnOfReaders(p *program) {
 	f, ok := p.out.(*os.File)
 	if !ok {
@@ -120,6 +130,7 @@ func warnOfReaders(p *program) {
 	}
 	info, err := f.Stat()
 	if err == nil && info.Mode().IsRegular() && local.WidePermissions(info.Mode()) {
-		p.log.Warn("others can read the key's file; chmod 600 it, or use --out, or umask 077 before", "mode", info.Mode().Perm().String())
+		p.log.Warn("others can read the key's file; chmod 600 it, or use --out, or umask 077 before", "mode",
+			info.Mode().Perm().String())
 	}
 }

@@ -10,15 +10,17 @@ import (
 
 // keysAuditVerifyCmd checks an audit log.
 type keysAuditVerifyCmd struct {
-	File []string `arg:"" help:"The log, or the files of it after rotation, oldest first."`
+	File []string `arg:"" complete:"path" help:"The log, or the files of it after rotation, oldest first."`
 	Head string   `placeholder:"HASH" help:"Hash that was the head once: a line with it must be there. Without it, lines that were cut off the end do not show."`
 	JSON bool     `help:"Print JSON."`
 }
 
 // Help is shown by --help.
 func (keysAuditVerifyCmd) Help() string {
-	return "Every line has the hash of the one before. The chain is not keyed: whoever can write the file can write all of it anew. " +
-		"So keep the head elsewhere, as it is printed here and logged when the log is opened and closed. See docs/audit.md."
+	return "Every line has the hash of the one before. The chain is not keyed: everybody who can write the file " +
+		"can replace all of it. " +
+		"So keep the head elsewhere, as it is printed here and logged when the log is opened and closed. See " +
+		"docs/audit.md."
 }
 
 // Run implements the command.
@@ -39,7 +41,7 @@ func (c *keysAuditVerifyCmd) Run(p *program) error {
 	if err := v.End(); err != nil {
 		return err
 	}
-	return c.show(p, v.Summary())
+	return c.writeSummary(p, v.Summary())
 }
 
 func verifyFile(v *audit.Verifier, name string) error {
@@ -51,7 +53,7 @@ func verifyFile(v *audit.Verifier, name string) error {
 	return v.File(name, f)
 }
 
-func (c *keysAuditVerifyCmd) show(p *program, s audit.Summary) error {
+func (c *keysAuditVerifyCmd) writeSummary(p *program, s audit.Summary) error {
 	if c.JSON {
 		return json.NewEncoder(p.out).Encode(struct {
 			Lines  int64  `json:"lines"`
@@ -60,14 +62,14 @@ func (c *keysAuditVerifyCmd) show(p *program, s audit.Summary) error {
 			Before string `json:"before,omitempty"`
 			Head   string `json:"head"`
 			Cuts   int64  `json:"cuts"`
-		}{s.Lines, s.First, s.Last, before(s), s.Head.String(), s.Cuts})
+		}{s.Lines, s.First, s.Last, hashBefore(s), s.Head.String(), s.Cuts})
 	}
 	if s.Lines == 0 {
 		_, err := fmt.Fprintln(p.out, "0 lines")
 		return err
 	}
 	text := fmt.Sprintf("%d lines, number %d to %d\n", s.Lines, s.First, s.Last)
-	if b := before(s); b != "" {
+	if b := hashBefore(s); b != "" {
 		text += fmt.Sprintf("goes on from another file, whose head is %s\n", b)
 	}
 	if s.Cuts > 0 {
@@ -77,8 +79,9 @@ func (c *keysAuditVerifyCmd) show(p *program, s audit.Summary) error {
 	return err
 }
 
-// before is the hash of the line before the first, if that is in another file.
-func before(s audit.Summary) string {
+// hashBefore returns the hash of the line before the first, if that is in
+// another file.
+func hashBefore(s audit.Summary) string {
 	if s.First <= 1 {
 		return ""
 	}

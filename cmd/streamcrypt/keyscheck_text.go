@@ -15,18 +15,18 @@ import (
 // writeCheck writes a report for people.
 func writeCheck(w io.Writer, r *keycheck.Report) error {
 	var text strings.Builder
-	table(&text, kekRows(r))
+	writeTable(&text, listKEKs(r))
 	text.WriteByte('\n')
-	table(&text, placeRows(r))
+	writeTable(&text, listPlaces(r))
 	text.WriteByte('\n')
-	for _, line := range checkSummary(r) {
+	for _, line := range summarizeCheck(r) {
 		text.WriteString(line + "\n")
 	}
 	_, err := io.WriteString(w, text.String())
 	return err
 }
 
-func table(w io.Writer, rows [][]string) {
+func writeTable(w io.Writer, rows [][]string) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
 		fmt.Fprintln(t, strings.Join(row, "\t"))
@@ -34,18 +34,18 @@ func table(w io.Writer, rows [][]string) {
 	_ = t.Flush() // into memory
 }
 
-func kekRows(r *keycheck.Report) [][]string {
+func listKEKs(r *keycheck.Report) [][]string {
 	rows := [][]string{{"KEY", "ENVELOPES", "DATA KEYS", "UNWRAPS NOW"}}
 	for _, k := range r.KEKs {
-		rows = append(rows, []string{k.Name, count(k.Envelopes), count(k.DataKeys), unwraps(r, &k)})
+		rows = append(rows, []string{k.Name, writeCount(k.Envelopes), writeCount(k.DataKeys), describeUnwraps(r, &k)})
 	}
 	if r.More > 0 {
-		rows = append(rows, []string{"others", count(r.More), "", ""})
+		rows = append(rows, []string{"others", writeCount(r.More), "", ""})
 	}
 	return rows
 }
 
-func unwraps(r *keycheck.Report, k *keycheck.KEK) string {
+func describeUnwraps(r *keycheck.Report, k *keycheck.KEK) string {
 	switch {
 	case !r.Tried:
 		return "not tried"
@@ -59,30 +59,32 @@ func unwraps(r *keycheck.Report, k *keycheck.KEK) string {
 	return fmt.Sprintf("%d of %d: %s", k.Unwrapped, k.DataKeys, k.Why)
 }
 
-func placeRows(r *keycheck.Report) [][]string {
+func listPlaces(r *keycheck.Report) [][]string {
 	rows := [][]string{{"PLACE", "OFFSETS", "ENVELOPES"}}
 	if r.Tried {
 		rows[0] = append(rows[0], "READABLE", "FIRST READABLE")
 	}
 	for _, p := range r.Places {
-		row := []string{p.Name, span(&p), count(p.Envelopes)}
+		row := []string{p.Name, writeSpan(&p), writeCount(p.Envelopes)}
 		if r.Tried {
-			row = append(row, count(p.Readable), strings.TrimSpace(offset(p.FirstReadable)+"  "+extent(&p)))
+			row = append(row, writeCount(p.Readable),
+				strings.TrimSpace(writeOffset(p.FirstReadable)+"  "+describeExtent(&p)))
 		}
 		rows = append(rows, row)
 	}
 	return rows
 }
 
-func span(p *keycheck.Place) string {
+func writeSpan(p *keycheck.Place) string {
 	if p.First < 0 {
 		return "none"
 	}
 	return fmt.Sprintf("%d-%d", p.First, p.Last)
 }
 
-// extent says what follows the first readable message, where that is not all.
-func extent(p *keycheck.Place) string {
+// describeExtent describes the messages behind the first readable one, unless
+// all of them are readable.
+func describeExtent(p *keycheck.Place) string {
 	switch {
 	case p.FirstReadable == nil:
 		return ""
@@ -96,26 +98,26 @@ func extent(p *keycheck.Place) string {
 	return ""
 }
 
-func checkSummary(r *keycheck.Report) []string {
-	what := "envelopes"
+func summarizeCheck(r *keycheck.Report) []string {
+	noun := "envelopes"
 	if r.Sampled {
-		what = "envelopes of a sample"
+		noun = "envelopes of a sample"
 	}
-	lines := []string{fmt.Sprintf("%d %s, not tried: no key is given", r.Envelopes, what)}
+	lines := []string{fmt.Sprintf("%d %s, not tried: no key is given", r.Envelopes, noun)}
 	if r.Tried {
-		lines[0] = fmt.Sprintf("%d of %d %s can be opened%s", r.Readable, r.Envelopes, what, reasons(r.Unreadable))
+		lines[0] = fmt.Sprintf("%d of %d %s can be opened%s", r.Readable, r.Envelopes, noun, listReasons(r.Unreadable))
 	}
 	if r.Few > 0 {
 		lines = append(lines, fmt.Sprintf("%d have fewer than %d recipients", r.Few, r.Recipients))
 	}
 	if len(r.Refused) > 0 {
-		lines = append(lines, "messages that are no envelopes"+reasons(r.Refused))
+		lines = append(lines, "messages that are no envelopes"+listReasons(r.Refused))
 	}
 	return lines
 }
 
-// reasons lists counts by reason.
-func reasons(counts map[string]int64) string {
+// listReasons lists counts by reason.
+func listReasons(counts map[string]int64) string {
 	var parts []string
 	for _, reason := range slices.Sorted(maps.Keys(counts)) {
 		parts = append(parts, fmt.Sprintf("%s: %d", reason, counts[reason]))
@@ -126,11 +128,11 @@ func reasons(counts map[string]int64) string {
 	return " (" + strings.Join(parts, "; ") + ")"
 }
 
-func count(n int64) string { return strconv.FormatInt(n, 10) }
+func writeCount(n int64) string { return strconv.FormatInt(n, 10) }
 
-func offset(at *int64) string {
+func writeOffset(at *int64) string {
 	if at == nil {
 		return "none"
 	}
-	return count(*at)
+	return writeCount(*at)
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/address"
 )
 
-// newLogger logs text for people on a terminal and JSON for programs anywhere else.
+// newLogger logs text for people on a terminal and JSON for programs anywhere
+// else.
 func newLogger(screen *progress.Screen, level string) *slog.Logger {
 	var least slog.Level
 	_ = least.UnmarshalText([]byte(level)) // one of the flag's enum, all of which are levels
@@ -29,11 +30,12 @@ func newLogger(screen *progress.Screen, level string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(screen, o))
 }
 
-// warnOfVariables warns of environment variables that look like settings and are none. It is no error, since others name
-// variables after us too: Kubernetes does it for every Service called streamcrypt.
+// warnOfVariables warns of environment variables that look like settings and
+// are none. It is no error, since others name variables after this program too:
+// Kubernetes does it for every Service called streamcrypt.
 func (p *program) warnOfVariables(environ []string) {
 	var known []string
-	_ = kong.Visit(p.app.Node, func(node kong.Visitable, next kong.Next) error {
+	_ = kong.Visit(p.parser.Model.Node, func(node kong.Visitable, next kong.Next) error {
 		if flag, ok := node.(*kong.Flag); ok {
 			for _, name := range flag.Envs {
 				known = append(known, strings.TrimPrefix(name, envPrefix+"_"))
@@ -47,7 +49,7 @@ func (p *program) warnOfVariables(environ []string) {
 		if !ours || slices.Contains(known, suffix) {
 			continue
 		}
-		if near := address.Nearest(suffix, known); near != "" {
+		if near := address.FindNearest(suffix, known); near != "" {
 			p.log.Warn("unknown environment variable is ignored", "name", name, "nearest", envPrefix+"_"+near)
 		}
 	}

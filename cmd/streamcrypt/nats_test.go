@@ -13,8 +13,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// TestLiveRoute runs a route that has no end, and ends it: what came in is in the other stream, and the exit code says that all
-// is well.
+// TestLiveRoute runs a route that has no end, and ends it: what came in is in
+// the other stream, and the exit code says that all is well.
 func TestLiveRoute(t *testing.T) {
 	url, js := startNATS(t)
 	for _, name := range []string{"ORDERS", "SEALED"} {
@@ -50,7 +50,7 @@ func TestLiveRoute(t *testing.T) {
 	}
 
 	out := filepath.Join(dir, "out.ndjson")
-	code, _, stderr := runArgs(t.Context(), "decrypt", "--key", key, "--from", url+"/SEALED?until=end", "--to", "file:"+out)
+	code, _, stderr := runArgs(t.Context(), "decrypt", "--key", key, "--from", url+"/SEALED?until=latest", "--to", "file:"+out)
 	if code != exitOK {
 		t.Fatal(stderr)
 	}
@@ -66,7 +66,8 @@ func TestLiveRoute(t *testing.T) {
 	}
 }
 
-// TestInterrupted ends a run before its input does: half a file is not taken for a whole one.
+// TestInterrupted ends a run before its input does: half a file is not taken
+// for a whole one.
 func TestInterrupted(t *testing.T) {
 	dir := t.TempDir()
 	key := filepath.Join(dir, "key.jwk")

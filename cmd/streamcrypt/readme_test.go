@@ -11,8 +11,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestReadme runs the sessions of README.md and of documents for users that need no server, each in a folder with a letter, some
-// photos and some orders.
+// TestReadme runs the sessions of README.md and of documents for users that
+// need no server, each in a folder with a letter, some photos and some orders.
 func TestReadme(t *testing.T) {
 	const folder = "-- letter.txt --\nDear reader\n-- photos/sea.jpg --\nblue\n-- orders.ndjson --\n" +
 		`{"key":"o1","value":"widget"}` + "\n" + `{"key":"o2","value":"gadget"}` + "\n" + `{"key":"o1","value":null}` + "\n"

@@ -8,12 +8,12 @@ import (
 
 // rewrapCmd wraps data keys for other keys. Payloads stay sealed.
 type rewrapCmd struct {
-	From     string   `placeholder:"URL" group:"Route" help:"Envelopes to read; as for decrypt."`
-	To       string   `placeholder:"URL" group:"Route" help:"Where to write them; as for encrypt."`
-	OldKey   []string `required:"" placeholder:"URL" group:"Keys" help:"A key that opens the envelopes now; may be repeated."`
-	Key      []string `required:"" placeholder:"URL" group:"Keys" help:"A key to wrap for: local:FILE, x25519:FILE, rsa:FILE or awskms:ARN. Several are several recipients; they replace all that were there."`
-	Keystore string   `placeholder:"URL" group:"Keys" help:"Store of key records, in which those of envelopes by reference are rewrapped: file:DIR. Without --from and --to all its records are."`
-	Verify   bool     `group:"Keys" help:"Unwrap what a key service has rewrapped by itself, and check that it is the key of the envelope."`
+	From     string   `placeholder:"URL" group:"Route" complete:"from" help:"Envelopes to read; as for decrypt."`
+	To       string   `placeholder:"URL" group:"Route" complete:"to" help:"Where to write them; as for encrypt."`
+	OldKey   []string `required:"" placeholder:"URL" group:"Keys" complete:"key" help:"A key that opens the envelopes now; may be repeated."`
+	Key      []string `required:"" placeholder:"URL" group:"Keys" complete:"key" help:"A key to wrap for: ${keys}. Several are several recipients; they replace all that were there."`
+	Keystore string   `placeholder:"URL" group:"Keys" complete:"store" help:"Store of key records, in which those of envelopes by reference are rewrapped: ${store}. Without --from and --to all its records are."`
+	Verify   bool     `group:"Keys" help:"Unwrap every data key that a key service has rewrapped by itself, and check that it is the key of the envelope."`
 	Context  *string  `placeholder:"NAME" group:"Binding" help:"Name that the envelopes are bound to, and stay so; default: the topic or stream that is read, empty for files."`
 	openFlags
 	sinkFlags
@@ -22,7 +22,7 @@ type rewrapCmd struct {
 
 // Help is shown by --help.
 func (rewrapCmd) Help() string {
-	return "For example: streamcrypt rewrap --from file:orders.scx --to file:new.scx --old-key local:old.jwk --key local:new.jwk"
+	return "For example: streamcrypt rewrap --from ${sealed} --to ${copy} --old-key ${old_key} --key ${key}"
 }
 
 // Run implements the command.
@@ -31,12 +31,13 @@ func (c *rewrapCmd) Run(p *program) error {
 		return &usageError{errors.New("--from and --to go together"), "streamcrypt rewrap"}
 	}
 	config := route.Config{
-		From: c.From, To: c.To, OldKeys: c.OldKey, Keys: c.Key, KeyStore: c.Keystore, VerifyKeys: c.Verify, Tombstones: c.Tombstones,
+		From: c.From, To: c.To, OldKeys: c.OldKey, Keys: c.Key, KeyStore: c.Keystore,
+		VerifyKeys: c.Verify, Tombstones: c.Tombstones,
 	}
 	if c.Context != nil {
 		config.Context, config.ContextSet = *c.Context, true
 	}
-	c.sinkFlags.apply(&config)
-	c.resourceFlags.apply(&config)
+	c.sinkFlags.fillIn(&config)
+	c.resourceFlags.fillIn(&config)
 	return p.runRoute(route.Rewrap, config)
 }

@@ -17,16 +17,22 @@ import (
 
 func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"streamcrypt": main}) }
 
-// TestScripts runs every script as a user would type it. Besides testscript's own commands there are
+// TestScripts runs every script as a user would type it. Besides testscript's
+// own commands there are
 //
 //	exits N program args...     fails unless the program ends with code N
-//	live program args...        gives it one line of input, sees one come out, and sends a signal
-//	reload OLD NEW program args...  gives it a line, replaces file OLD by NEW, sends SIGHUP, and gives it another line
-//	stuck program args...       gives it one message that is more than its output takes, and sends two signals
+//	live program args...        gives it one line of input, sees one come out,
+//	                            and sends a signal
+//	reload OLD NEW program args...
+//	                            gives it a line, replaces file OLD by NEW, sends
+//	                            SIGHUP, and gives it another line
+//	stuck program args...       gives it one message that is more than its
+//	                            output takes, and sends two signals
 //	flip FILE N                 flips the lowest bit of byte N
 //	truncate FILE N             cuts FILE to N bytes
 func TestScripts(t *testing.T) {
-	// Under nohup a hang-up is ignored, also by the programs that are started here; one that is caught they get as usual.
+	// Under nohup a hang-up is ignored, also by the programs that are started
+	// here; one that is caught they get as usual.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -42,7 +48,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// noExitSleep keeps the race detector from sleeping a second at the end of every process.
+// noExitSleep keeps the race detector from sleeping a second at the end of
+// every process.
 const noExitSleep = "atexit_sleep_ms=0"
 
 func exits(ts *testscript.TestScript, _ bool, args []string) {

@@ -27,7 +27,8 @@ var unsayable = map[string]string{
 	"no-keys-configured":                  "--key is required",
 }
 
-// TestVectors runs every vector that can be a record through the decrypt command, as a line of ndjson.
+// TestVectors runs every vector that can be a record through the decrypt
+// command, as a line of ndjson.
 func TestVectors(t *testing.T) {
 	all, err := vectors.All()
 	if err != nil {
@@ -124,7 +125,8 @@ func inBase64(b vectors.Hex) any {
 	return map[string][]byte{"b64": b}
 }
 
-// checkLine holds the decrypted line against the vector: its value, and that the envelope's header is gone.
+// checkLine holds the decrypted line against the vector: its value, and that
+// the envelope's header is gone.
 func checkLine(t *testing.T, v *vectors.Vector, b []byte) {
 	t.Helper()
 	var got struct {
@@ -150,7 +152,8 @@ func checkLine(t *testing.T, v *vectors.Vector, b []byte) {
 	}
 }
 
-// vectorStore makes a store of the vector's key records, each under the kid that its commitment gives.
+// vectorStore makes a store of the vector's key records, each under the kid
+// that its commitment gives.
 func vectorStore(t *testing.T, v *vectors.Vector) string {
 	t.Helper()
 	folder := t.TempDir()

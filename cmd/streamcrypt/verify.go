@@ -4,13 +4,14 @@ import "github.com/streamcrypt/streamcrypt/internal/route"
 
 // verifyCmd opens everything and writes nothing.
 type verifyCmd struct {
-	fromFlags
+	lookFlag
+	keyFlags
 	openFlags
 }
 
 // Run implements the command.
 func (c *verifyCmd) Run(p *program) error {
-	config := c.config()
+	config := c.newConfig(c.From)
 	config.Tombstones = c.Tombstones
 	return p.runRoute(route.Verify, config)
 }

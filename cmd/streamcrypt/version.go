@@ -4,16 +4,34 @@ import (
 	"crypto/fips140"
 	"encoding/json"
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/alecthomas/kong"
 )
 
-// versionCmd shows what this build is.
+// versionFlag is --version.
+type versionFlag bool
+
+// IgnoreDefault keeps the flag from being taken from anywhere but the command
+// line: others set STREAMCRYPT_VERSION to a version.
+func (versionFlag) IgnoreDefault() {}
+
+// BeforeReset implements kong's hook of that name.
+func (versionFlag) BeforeReset(ctx *kong.Context) error {
+	if err := readBuild().writeText(ctx.Stdout); err != nil {
+		return err
+	}
+	return errShown
+}
+
+// versionCmd shows which build this is.
 type versionCmd struct {
 	JSON bool `help:"Print JSON."`
 }
 
-// build is what a build is made of.
+// build says which source a program was built from, and how.
 type build struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision,omitempty"`
@@ -26,23 +44,27 @@ type build struct {
 
 // Run implements the command.
 func (c *versionCmd) Run(p *program) error {
-	b := thisBuild()
+	b := readBuild()
 	if c.JSON {
 		return json.NewEncoder(p.out).Encode(b)
 	}
+	return b.writeText(p.out)
+}
+
+func (b *build) writeText(w io.Writer) error {
 	revision := ""
 	if b.Revision != "" {
-		revision = fmt.Sprintf("\nrevision %s (%s)", b.Revision, b.Time)
+		revision = fmt.Sprintf("\ncommit   %s (%s)", b.Revision, b.Time)
 		if b.Modified {
 			revision += ", modified"
 		}
 	}
-	_, err := fmt.Fprintf(p.out, "streamcrypt %s%s\n%s %s\nfips140  %s\n", b.Version, revision, b.Go, b.Platform, b.FIPS)
+	_, err := fmt.Fprintf(w, "streamcrypt %s%s\n%s %s\nfips140  %s\n", b.Version, revision, b.Go, b.Platform, b.FIPS)
 	return err
 }
 
-func thisBuild() build {
-	b := build{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, FIPS: "off"}
+func readBuild() *build {
+	b := &build{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, FIPS: "off"}
 	switch {
 	case fips140.Enforced():
 		b.FIPS = "only"

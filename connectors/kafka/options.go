@@ -132,7 +132,7 @@ func (o SourceOptions) complete() (SourceOptions, error) {
 	}
 	switch {
 	case o.Group == "" && !o.Until.Bounded():
-		return fail("no group; only a run that ends (until=end) can do without")
+		return fail("no group; only a run that ends (until=latest) can do without")
 	case given(o.Start.New, !o.Start.Time.IsZero(), o.Start.Offset != 0) > 1:
 		return fail("more than one start is given")
 	case given(o.Until.End, !o.Until.Time.IsZero(), o.Until.Offset != 0) > 1:
@@ -142,7 +142,7 @@ func (o SourceOptions) complete() (SourceOptions, error) {
 	case o.Start.New && o.Until.Bounded():
 		return fail("a run that begins with new records has no end")
 	case o.Partitions != nil && !o.Until.Bounded():
-		return fail("a member of a group cannot choose its partitions; a run that ends (until=end) can")
+		return fail("a member of a group cannot choose its partitions; a run that ends (until=latest) can")
 	case o.Workers < 0:
 		return fail("%d workers", o.Workers)
 	}

@@ -113,7 +113,7 @@ func (o SourceOptions) complete() (SourceOptions, error) {
 	case !validToken(o.Stream):
 		return o, fmt.Errorf("nats: %q is not a stream name", o.Stream)
 	case o.Consumer == "" && !o.UntilEnd:
-		return o, fmt.Errorf("nats stream %s: no consumer name; only a run that ends (until=end) can do without", o.Stream)
+		return o, fmt.Errorf("nats stream %s: no consumer name; only a run that ends (until=latest) can do without", o.Stream)
 	case o.Consumer != "" && !validToken(o.Consumer):
 		return o, fmt.Errorf("nats stream %s: %q is not a consumer name", o.Stream, o.Consumer)
 	case starts > 1:

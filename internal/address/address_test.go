@@ -38,11 +38,11 @@ func TestParse(t *testing.T) {
 		}
 		p := a.Params()
 		for name, want := range tc.params {
-			if got := p.Text(name); got != want {
+			if got := p.ReadText(Param{Name: name}); got != want {
 				t.Errorf("%s: %s is %q, want %q", tc.in, name, got, want)
 			}
 		}
-		if err := p.Done(); err != nil {
+		if err := p.Check(); err != nil {
 			t.Errorf("%s: %v", tc.in, err)
 		}
 	}
@@ -84,9 +84,9 @@ func TestParams(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := a.Params()
-		d, b, list = p.Duration("ack-wait"), p.Bool("create"), p.List("subject")
-		p.Choice("until", "end")
-		return d, b, list, p.Done()
+		d, b, list = p.ReadDuration(Param{Name: "ack-wait"}), p.ReadBool(Param{Name: "create"}), p.ReadList(Param{Name: "subject"})
+		p.ReadWord(Param{Name: "until", Words: []string{"end"}})
+		return d, b, list, p.Check()
 	}
 	d, b, list, err := read("ack-wait=30s&create=true&subject=a.*,b&until=end")
 	if err != nil || d != 30*time.Second || !b || !slices.Equal(list, []string{"a.*", "b"}) {
@@ -117,15 +117,86 @@ func TestParams(t *testing.T) {
 	}
 }
 
+// A default is the value that holds, unless it stands in parentheses.
+func TestDefaults(t *testing.T) {
+	a, err := Parse("x:y?word=b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := a.Params()
+	words := []string{"a", "b"}
+	for _, tc := range []struct{ got, want any }{
+		{p.ReadWord(Param{Name: "word", Words: words, Default: "a"}), "b"},
+		{p.ReadWord(Param{Name: "w1", Words: words, Default: "a"}), "a"},
+		{p.ReadWord(Param{Name: "w2", Words: words, Default: "(a where it can be)"}), ""},
+		{p.ReadText(Param{Name: "t1", Default: "x"}), "x"},
+		{p.ReadText(Param{Name: "t2", Default: "(none)"}), ""},
+		{p.ReadBool(Param{Name: "b1"}), false},
+		{p.ReadBool(Param{Name: "b2", Default: "true"}), true},
+		{p.ReadDuration(Param{Name: "d1", Default: "30s"}), 30 * time.Second},
+		{p.ReadDuration(Param{Name: "d2", Default: "(the consumer's)"}), time.Duration(0)},
+		{len(p.ReadList(Param{Name: "l1", Default: "(all)"})), 0},
+	} {
+		if tc.got != tc.want {
+			t.Errorf("got %v, want %v", tc.got, tc.want)
+		}
+	}
+	if err := p.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	got := ListParams(func(p *Params) {
+		p.ReadBool(Param{Name: "create", Text: "make it"})
+		p.ReadDuration(Param{Name: "wait", Text: "wait", Default: "1s"})
+		p.ReadWord(Param{Name: "word", Text: "say it", Words: []string{"a", "b"}, Default: "(none)"})
+		p.ReadTexts(Param{Name: "pair", Text: "add it", Values: "NAME:VALUE", Default: "(none)"})
+		if err := p.Check(); err != nil {
+			t.Error(err)
+		}
+	})
+	var lines []string
+	for _, d := range got {
+		if err := d.Check(); err != nil {
+			t.Error(err)
+		}
+		lines = append(lines, d.Name+"="+d.Form()+" "+d.DefaultText())
+	}
+	want := []string{"create=true|false false", "wait=DURATION 1s", "word=a|b none", "pair=NAME:VALUE none"}
+	if !slices.Equal(lines, want) {
+		t.Errorf("got %q, want %q", lines, want)
+	}
+}
+
+func TestIncompleteParams(t *testing.T) {
+	whole := Param{Name: "n", Text: "t", Values: "V", Default: "(none)"}
+	for want, d := range map[string]Param{
+		"without a name": {Text: "t", Values: "V", Default: "(none)"},
+		"no text":        {Name: "n", Values: "V", Default: "(none)"},
+		"full stop":      {Name: "n", Text: "t.", Values: "V", Default: "(none)"},
+		"no values":      {Name: "n", Text: "t", Default: "(none)"},
+		"no default":     {Name: "n", Text: "t", Values: "V"},
+		"is none of a|b": {Name: "n", Text: "t", Words: []string{"a", "b"}, Default: "c"},
+	} {
+		if err := d.Check(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: got %v, want %q in it", d, err, want)
+		}
+	}
+	if err := whole.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestParamsGivenSeveralTimes(t *testing.T) {
 	a, err := Parse("awskms:alias/orders?pair=team:pay&region=r&pair=a:b%26c")
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := a.Params()
-	all, region, none := p.All("pair"), p.Text("region"), p.All("role")
-	if !slices.Equal(all, []string{"team:pay", "a:b&c"}) || region != "r" || none != nil || p.Done() != nil {
-		t.Errorf("got %q, %q, %q, %v", all, region, none, p.Done())
+	all, region, none := p.ReadTexts(Param{Name: "pair"}), p.ReadText(Param{Name: "region"}), p.ReadTexts(Param{Name: "role"})
+	if !slices.Equal(all, []string{"team:pay", "a:b&c"}) || region != "r" || none != nil || p.Check() != nil {
+		t.Errorf("got %q, %q, %q, %v", all, region, none, p.Check())
 	}
 }
 
@@ -135,11 +206,11 @@ func TestNearest(t *testing.T) {
 		"consumr": "consumer", "consumer2": "consumer", "cosnumer": "consumer", "cons": "consumer", "CREDS": "creds",
 		"cred": "creds", "subejct": "subject", "tsl": "tls", "cb": "ca", "x": "", "bucket": "", "": "",
 	} {
-		if got := Nearest(in, known); got != want {
+		if got := FindNearest(in, known); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}
-	if err := Unknown("parameter", "x", nil); !strings.Contains(err.Error(), "there is none here") {
+	if err := NewUnknownError("parameter", "x", nil); !strings.Contains(err.Error(), "there is none here") {
 		t.Error(err)
 	}
 }

@@ -6,35 +6,37 @@ import (
 	"strings"
 )
 
-// UnknownError says that a name is none of those that are known.
+// UnknownError says that a name is not among those that are known.
 type UnknownError struct {
-	What    string   // "parameter"
+	Kind    string   // "parameter"
 	Name    string   // as given
-	Nearest string   // the known one that was likely meant; "" if none is near
-	Known   []string // all of them
+	Nearest string   // the known name that was probably meant; "" if none is near
+	Known   []string // all of them, sorted
 }
 
-// Unknown returns an *UnknownError about name.
-func Unknown(what, name string, known []string) error {
-	return &UnknownError{What: what, Name: name, Nearest: Nearest(name, known), Known: slices.Sorted(slices.Values(known))}
+// NewUnknownError returns an *UnknownError about name.
+func NewUnknownError(kind, name string, known []string) error {
+	return &UnknownError{Kind: kind, Name: name, Nearest: FindNearest(name, known),
+		Known: slices.Sorted(slices.Values(known))}
 }
 
 func (e *UnknownError) Error() string {
 	switch {
 	case e.Nearest != "":
-		return fmt.Sprintf("unknown %s %q, the nearest known one is %q", e.What, e.Name, e.Nearest)
+		return fmt.Sprintf("unknown %s %q, the nearest known one is %q", e.Kind, e.Name, e.Nearest)
 	case len(e.Known) == 0:
-		return fmt.Sprintf("unknown %s %q, there is none here", e.What, e.Name)
+		return fmt.Sprintf("unknown %s %q, there is none here", e.Kind, e.Name)
 	}
-	return fmt.Sprintf("unknown %s %q, known are %s", e.What, e.Name, strings.Join(e.Known, ", "))
+	return fmt.Sprintf("unknown %s %q, known are %s", e.Kind, e.Name, strings.Join(e.Known, ", "))
 }
 
-// Nearest returns which of the known names name was likely meant to be: one that it begins, or that is at most two slips
-// away and shares more than it differs. It returns "" if there is none.
-func Nearest(name string, known []string) string {
+// FindNearest returns the known name that was probably meant by name: name
+// begins it, or is at most two typing mistakes away and shares more than it
+// differs. It returns "" if there is none.
+func FindNearest(name string, known []string) string {
 	best, least := "", 3
 	for _, k := range known {
-		d := distance(strings.ToLower(name), strings.ToLower(k))
+		d := countEdits(strings.ToLower(name), strings.ToLower(k))
 		if strings.HasPrefix(k, name) && len(name) > 1 {
 			d = min(d, 1)
 		}
@@ -45,9 +47,9 @@ func Nearest(name string, known []string) string {
 	return best
 }
 
-// distance counts the letters to put in, take out, replace or swap with the next to make a of b (the optimal string
-// alignment distance).
-func distance(a, b string) int {
+// countEdits counts the letters to insert, delete, replace or swap with their
+// neighbour to make a of b (the optimal string alignment distance).
+func countEdits(a, b string) int {
 	before, last, now := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {
 		last[j] = j

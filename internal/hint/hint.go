@@ -1,7 +1,9 @@
-// Package hint carries advice beside an error: one line that says what a person can do about it.
+// Package hint carries advice beside an error: one line on how a person can
+// solve the problem.
 //
-// The package must not know any cause. Each room gives advice about the errors that it makes itself, and the command prints
-// the advice behind the error.
+// The package must not know any cause. Each room declares advice about the
+// errors that it makes itself as a list of Advice, and the command prints the
+// advice behind the error.
 package hint
 
 import (
@@ -12,18 +14,59 @@ import (
 // Error is an error that comes with advice.
 type Error struct {
 	Err  error
-	Hint string // one line: what to do
+	Hint string // one line
 }
 
 func (e *Error) Error() string { return e.Err.Error() }
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Prefix says what an error is about, before its text, and keeps its advice.
-func Prefix(what string, err error) error {
+// New returns an *Error with these two texts.
+func New(text, advice string) error {
+	return &Error{Err: errors.New(text), Hint: advice}
+}
+
+// PrefixError names the subject of an error before its text, and keeps the
+// advice that comes with it.
+func PrefixError(subject string, err error) error {
+	prefixed := fmt.Errorf("%s: %w", subject, err)
 	var advised *Error
 	if errors.As(err, &advised) {
-		return &Error{Err: fmt.Errorf("%s: %w", what, advised.Err), Hint: advised.Hint}
+		return &Error{Err: prefixed, Hint: advised.Hint}
 	}
-	return fmt.Errorf("%s: %w", what, err)
+	return prefixed
+}
+
+// Advice is one line about one kind of error.
+type Advice struct {
+	matches func(error) bool
+	hint    string
+}
+
+// AboutError advises on errors that match target by errors.Is.
+func AboutError(target error, hint string) Advice {
+	return Advice{matches: func(err error) bool { return errors.Is(err, target) }, hint: hint}
+}
+
+// AboutType advises on errors of type E by errors.As.
+func AboutType[E error](hint string) Advice {
+	return Advice{hint: hint, matches: func(err error) bool {
+		var target E
+		return errors.As(err, &target)
+	}}
+}
+
+// ExplainError adds the first advice that fits to an error. An error that has
+// advice already, or that no advice fits, is returned as it is.
+func ExplainError(err error, advice []Advice) error {
+	var advised *Error
+	if err == nil || errors.As(err, &advised) {
+		return err
+	}
+	for _, a := range advice {
+		if a.matches(err) {
+			return &Error{Err: err, Hint: a.hint}
+		}
+	}
+	return err
 }

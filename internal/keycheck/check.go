@@ -51,7 +51,7 @@ type Checker struct {
 // New validates o.
 func New(o Options) (*Checker, error) {
 	if o.Recipients < 0 {
-		return nil, errors.New("recipients: fewer than none")
+		return nil, errors.New("recipients must not be negative")
 	}
 	o.Recipients = cmp.Or(o.Recipients, len(o.Keys))
 	o.Timeout = cmp.Or(o.Timeout, 15*time.Second)

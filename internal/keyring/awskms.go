@@ -4,37 +4,70 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/streamcrypt/streamcrypt/internal/address"
+	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/keys/awskms"
 )
 
-// fromAWS makes a key of awskms:KEY, where KEY is an ARN, an id or alias/NAME.
-func fromAWS(ctx context.Context, at *address.Address) (*awskms.Key, error) {
+// readAWS reads a URL of the form awskms:KEY.
+func readAWS(at *address.Address, p *address.Params) (loader, error) {
+	o, pairs := readAWSParams(p)
 	if at.Hosts != nil || at.Path == "" {
-		return nil, errors.New("not of the form awskms:ARN, awskms:ID or awskms:alias/NAME")
+		return loader{}, errors.New("not of the form awskms:ARN, awskms:ID or awskms:alias/NAME")
 	}
-	p := at.Params()
-	o := awskms.Options{
-		Key:      at.Path,
-		Region:   p.Text("region"),
-		Role:     p.Text("role"),
-		Profile:  p.Text("profile"),
-		Endpoint: p.Text("endpoint"),
+	if err := p.Check(); err != nil {
+		return loader{}, err
 	}
-	pairs := p.All("pair")
-	if err := p.Done(); err != nil {
-		return nil, err
-	}
+	o.Key = at.Path
 	var err error
 	if o.Pairs, err = readPairs(pairs); err != nil {
-		return nil, err
+		return loader{}, err
 	}
-	return awskms.New(ctx, o)
+	return loader{
+		wrapper: func(ctx context.Context, _ *slog.Logger) (keys.Wrapper, error) {
+			key, err := awskms.New(ctx, o)
+			return awskms.Encrypting{Key: key}, err
+		},
+		unwrapper: func(ctx context.Context, _ *slog.Logger) (keys.Unwrapper, error) { return awskms.New(ctx, o) },
+	}, nil
 }
 
-// readPairs reads NAME:VALUE. A name has no colon: those that have are reserved.
+func readAWSParams(p *address.Params) (o awskms.Options, pairs []string) {
+	o.Region = p.ReadText(address.Param{
+		Name: "region", Values: "REGION",
+		Text: "the region whose KMS is asked; another one than that of a key's ARN is an error, unless the " +
+			"key is a multi-Region key (mrk-)",
+		Default: "(that of the ARN; of a multi-Region key that of the environment or the profile, if there is one)",
+	})
+	o.Role = p.ReadText(address.Param{
+		Name: "role", Text: "a role to assume, by its ARN; its session is called streamcrypt", Values: "ARN", Default: "(none)",
+	})
+	o.Profile = p.ReadText(address.Param{
+		Name:    "profile",
+		Text:    "a profile of the shared AWS files; it goes before credentials in the environment",
+		Values:  "NAME",
+		Default: "(that of the environment)",
+	})
+	o.Endpoint = p.ReadText(address.Param{
+		Name: "endpoint",
+		Text: "another address than AWS's for the region, such as a VPC endpoint; plain http:// is refused " +
+			"except on this machine, since the answers hold data keys, also where AWS_ENDPOINT_URL_KMS says it",
+		Values:  "URL",
+		Default: "(AWS's)",
+	})
+	pairs = p.ReadTexts(address.Param{
+		Name:   "pair",
+		Text:   "a further pair of the encryption context; may be given several times, and readers need the same pairs",
+		Values: "NAME:VALUE", Default: "(none)",
+	})
+	return o, pairs
+}
+
+// readPairs reads NAME:VALUE. A name has no colon, since names with a colon are
+// reserved.
 func readPairs(texts []string) (map[string]string, error) {
 	pairs := map[string]string{}
 	for _, text := range texts {

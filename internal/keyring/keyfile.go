@@ -10,28 +10,36 @@ import (
 	"os"
 
 	"github.com/streamcrypt/streamcrypt/internal/address"
+	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/keys/local"
 )
 
 // maxFile is more than any key file has, in bytes.
 const maxFile = 64 << 10
 
-// fromFile makes keys of the form SCHEME:FILE.
-func fromFile[K named](parse func(file []byte) (K, error)) maker[K] {
-	return func(_ context.Context, at *address.Address, log *slog.Logger) (key K, err error) {
+// fileReader reads URLs of the form SCHEME:FILE. The two functions parse the
+// file.
+func fileReader(
+	wrapper func(file []byte) (keys.Wrapper, error), unwrapper func(file []byte) (keys.Unwrapper, error),
+) func(*address.Address, *address.Params) (loader, error) {
+	return func(at *address.Address, p *address.Params) (loader, error) {
 		if at.Hosts != nil || at.Path == "" {
-			return key, fmt.Errorf("not of the form %s:FILE", at.Scheme)
+			return loader{}, fmt.Errorf("not of the form %s:FILE", at.Scheme)
 		}
-		if err := at.Params().Done(); err != nil {
-			return key, err
-		}
-		return read(at, log, parse)
+		return loader{
+			wrapper: func(_ context.Context, log *slog.Logger) (keys.Wrapper, error) {
+				return readKeyFile(at.Path, log, wrapper)
+			},
+			unwrapper: func(_ context.Context, log *slog.Logger) (keys.Unwrapper, error) {
+				return readKeyFile(at.Path, log, unwrapper)
+			},
+		}, p.Check()
 	}
 }
 
-// read reads a key file. Its bytes are cleared once they are parsed.
-func read[K any](at *address.Address, log *slog.Logger, parse func([]byte) (K, error)) (key K, err error) {
-	f, err := os.Open(at.Path)
+// readKeyFile reads a key file. Its bytes are cleared once they are parsed.
+func readKeyFile[K any](path string, log *slog.Logger, parse func([]byte) (K, error)) (key K, err error) {
+	f, err := os.Open(path)
 	if err != nil {
 		return key, err
 	}
@@ -50,11 +58,12 @@ func read[K any](at *address.Address, log *slog.Logger, parse func([]byte) (K, e
 	if key, err = parse(file); err != nil {
 		return key, err
 	}
-	if local.WidePermissions(info.Mode()) && private(file) {
-		log.Warn("private key can be read by others than its owner", "file", at.Path, "mode", info.Mode().Perm().String())
+	if local.WidePermissions(info.Mode()) && holdsSecret(file) {
+		log.Warn("private key can be read by others than its owner", "file", path, "mode", info.Mode().Perm().String())
 	}
 	return key, nil
 }
 
-// private tells whether a key file that has been parsed holds a secret. All but public halves do.
-func private(file []byte) bool { return !bytes.Contains(file, []byte("PUBLIC KEY-----")) }
+// holdsSecret tells whether a key file that has been parsed holds a secret. All
+// but public halves do.
+func holdsSecret(file []byte) bool { return !bytes.Contains(file, []byte("PUBLIC KEY-----")) }

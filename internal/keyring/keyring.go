@@ -1,7 +1,18 @@
-// Package keyring turns URLs into key encryption keys: local:FILE, x25519:FILE, rsa:FILE, awskms:KEY. It reads the key files, which
-// package keys/local does not do, and says which kinds of key this build has.
+// Package keyring turns URLs into key encryption keys and into stores of key
+// records. It reads the key files, which package keys/local does not do.
 //
-// The package must not know what the keys are used for, nor show a byte of a key file in an error.
+//	kind.go     Kind, a row for each kind of key, and the table of this build
+//	keyring.go  URLs into keys
+//	keyfile.go  keys in local files
+//	awskms.go   keys in AWS KMS
+//	store.go    stores of key records
+//	advice.go   advice about errors of keys
+//
+// A new kind of key is a file here and a row in Kinds: flags, help, completion
+// and docs/urls.md read the table.
+//
+// The package must not know the use of the keys, nor show a byte of a key file
+// in an error.
 package keyring
 
 import (
@@ -11,82 +22,56 @@ import (
 	"log/slog"
 
 	"github.com/streamcrypt/streamcrypt/internal/address"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/keys"
-	"github.com/streamcrypt/streamcrypt/keys/awskms"
-	"github.com/streamcrypt/streamcrypt/keys/local"
 )
 
-// NotBuiltError says that a kind of key exists, and this build has not got it.
+// NotBuiltError says that a kind of key exists, and that this build lacks it.
 type NotBuiltError struct{ Scheme string }
 
 func (e *NotBuiltError) Error() string { return "this build has no " + e.Scheme + " keys" }
 
-// kind is what can be made of one kind of URL.
-type kind struct {
-	wrap   maker[keys.Wrapper]
-	unwrap maker[keys.Unwrapper]
+// plannedSchemes are kinds of key that this build lacks.
+var plannedSchemes = map[string]bool{"nkey": true, "pq": true, "vault": true}
+
+// LoadWrappers loads the keys to encrypt to. Of a key pair the public half is
+// enough. It calls other services at most to look for credentials. log is told
+// about private keys that others can read.
+func LoadWrappers(ctx context.Context, urls []string, log *slog.Logger) ([]keys.Wrapper, error) {
+	return loadKeys(urls, func(l loader) (keys.Wrapper, error) { return l.wrapper(ctx, log) })
 }
 
-// maker makes a key of a URL. It may call other services, until ctx ends.
-type maker[K named] func(ctx context.Context, at *address.Address, log *slog.Logger) (K, error)
-
-var kinds = map[string]kind{
-	"local": {
-		wrap:   fromFile(func(file []byte) (keys.Wrapper, error) { return local.ParseAES(file) }),
-		unwrap: fromFile(func(file []byte) (keys.Unwrapper, error) { return local.ParseAES(file) }),
-	},
-	"x25519": {
-		wrap:   fromFile(func(file []byte) (keys.Wrapper, error) { return local.ParseX25519Public(file) }),
-		unwrap: fromFile(func(file []byte) (keys.Unwrapper, error) { return local.ParseX25519(file) }),
-	},
-	"rsa": {
-		wrap:   fromFile(func(file []byte) (keys.Wrapper, error) { return local.ParseRSAPublic(file) }),
-		unwrap: fromFile(func(file []byte) (keys.Unwrapper, error) { return local.ParseRSA(file) }),
-	},
-	"awskms": {
-		wrap: func(ctx context.Context, at *address.Address, _ *slog.Logger) (keys.Wrapper, error) {
-			key, err := fromAWS(ctx, at)
-			return awskms.Encrypting{Key: key}, err
-		},
-		unwrap: func(ctx context.Context, at *address.Address, _ *slog.Logger) (keys.Unwrapper, error) {
-			return fromAWS(ctx, at)
-		},
-	},
+// LoadUnwrappers loads the keys to decrypt with, in the order in which they are
+// to be tried. See LoadWrappers.
+func LoadUnwrappers(ctx context.Context, urls []string, log *slog.Logger) ([]keys.Unwrapper, error) {
+	return loadKeys(urls, func(l loader) (keys.Unwrapper, error) { return l.unwrapper(ctx, log) })
 }
 
-// Schemes are the kinds of key that this build has.
-func Schemes() []string { return []string{"awskms", "local", "rsa", "x25519"} }
-
-// elsewhere are kinds of key that this build has not got.
-var elsewhere = map[string]bool{"nkey": true, "pq": true, "vault": true}
-
-// Wrappers makes the keys to encrypt to. Of a key pair the public half is enough. log is told about private keys that others
-// can read.
-func Wrappers(ctx context.Context, urls []string, log *slog.Logger) ([]keys.Wrapper, error) {
-	return load(ctx, urls, log, func(k kind) maker[keys.Wrapper] { return k.wrap })
+// Check refuses URLs that are not those of keys. It loads none.
+func Check(urls []string) error {
+	for _, text := range urls {
+		if _, _, err := readURL(text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// Unwrappers makes the keys to decrypt with, in the order in which they are to be tried. log is told about those that others
-// can read.
-func Unwrappers(ctx context.Context, urls []string, log *slog.Logger) ([]keys.Unwrapper, error) {
-	return load(ctx, urls, log, func(k kind) maker[keys.Unwrapper] { return k.unwrap })
-}
-
-// named is what both directions have in common.
+// named is the part that both directions have in common.
 type named interface{ Name() string }
 
-func load[K named](ctx context.Context, urls []string, log *slog.Logger, direction func(kind) maker[K]) ([]K, error) {
+func loadKeys[K named](urls []string, load func(loader) (K, error)) ([]K, error) {
 	if len(urls) == 0 {
 		return nil, errors.New("no key is given")
 	}
 	loaded := make([]K, 0, len(urls))
 	seen := map[string]bool{}
 	for _, text := range urls {
-		at, k, err := locate(text)
+		at, l, err := readURL(text)
 		if err != nil {
-			return nil, fmt.Errorf("key: %w", err)
+			return nil, err
 		}
-		key, err := direction(k)(ctx, at, log)
+		key, err := load(l)
 		if err != nil {
 			return nil, fmt.Errorf("key %s: %w", at, err)
 		}
@@ -99,18 +84,29 @@ func load[K named](ctx context.Context, urls []string, log *slog.Logger, directi
 	return loaded, nil
 }
 
-// locate reads the URL of a key.
-func locate(text string) (*address.Address, kind, error) {
+// readURL reads the URL of a key. Its errors name the URL as far as it may be
+// shown.
+func readURL(text string) (*address.Address, loader, error) {
 	at, err := address.Parse(text)
 	if err != nil {
-		return nil, kind{}, err
+		return nil, loader{}, adviseOnURL(fmt.Errorf("key: %w", err))
 	}
-	k, ok := kinds[at.Scheme]
+	k := FindKind(at.Scheme)
 	switch {
-	case elsewhere[at.Scheme]:
-		return nil, k, &NotBuiltError{Scheme: at.Scheme}
-	case !ok:
-		return nil, k, address.Unknown("kind of key", at.Scheme, Schemes())
+	case plannedSchemes[at.Scheme]:
+		return nil, loader{}, fmt.Errorf("key: %w", &NotBuiltError{Scheme: at.Scheme})
+	case k == nil:
+		return nil, loader{}, adviseOnURL(fmt.Errorf("key: %w",
+			address.NewUnknownError("kind of key", at.Scheme, Schemes())))
 	}
-	return at, k, nil
+	l, err := k.read(at, at.Params())
+	if err != nil {
+		return nil, loader{}, adviseOnURL(fmt.Errorf("key %s: %w", at, err))
+	}
+	return at, l, nil
+}
+
+// adviseOnURL adds advice to an error of a URL that is not that of a key.
+func adviseOnURL(err error) error {
+	return &hint.Error{Err: err, Hint: "write " + DescribeForms() + "; streamcrypt help keys lists all parameters"}
 }

@@ -1,5 +1,6 @@
-// Package memlimit keeps what routes count as their memory: whether it fits the process's cgroup, and the limit that the
-// garbage collector is given. It must not know what the memory is for.
+// Package memlimit adds up the memory that routes count as theirs: whether it
+// fits the process's cgroup, and the limit that the garbage collector is given.
+// It must not know the use of the memory.
 package memlimit
 
 import (
@@ -17,21 +18,21 @@ func (e *TooSmallError) Error() string {
 	return fmt.Sprintf("needs up to %d MiB of memory, the cgroup allows %d MiB", (e.Need+1<<20-1)>>20, e.Limit>>20)
 }
 
-// ledger adds up what has been reserved in this process.
+// ledger adds up the memory that has been reserved in this process.
 var ledger struct {
 	sync.Mutex
 	reserved int64
 	before   int64 // the limit while nothing was reserved
 }
 
-// Reserve counts n bytes until release is called, and sets the garbage collector's limit to all that is counted. If the user
-// has set GOMEMLIMIT, it stays.
+// Reserve counts n bytes until release is called, and sets the garbage
+// collector's limit to the sum. If the user has set GOMEMLIMIT, it stays.
 func Reserve(n int64) (release func()) {
-	add(n)
-	return sync.OnceFunc(func() { add(-n) })
+	addReserved(n)
+	return sync.OnceFunc(func() { addReserved(-n) })
 }
 
-func add(n int64) {
+func addReserved(n int64) {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
@@ -48,13 +49,14 @@ func add(n int64) {
 	debug.SetMemoryLimit(ledger.reserved)
 }
 
-// Check returns a *TooSmallError if need bytes do not fit this process's cgroup.
+// Check returns a *TooSmallError if need bytes do not fit this process's
+// cgroup.
 func Check(need int64) error {
-	if limit := Cgroup(os.DirFS("/")); need > limit {
+	if limit := ReadCgroup(os.DirFS("/")); need > limit {
 		return &TooSmallError{Need: need, Limit: limit}
 	}
 	return nil
 }
 
-// unlimited is what Cgroup returns where there is no limit.
+// unlimited is the result of ReadCgroup where there is no limit.
 const unlimited = math.MaxInt64

@@ -37,7 +37,7 @@ func TestCgroup(t *testing.T) {
 		{"nonsense", fstest.MapFS{"proc/self/cgroup": file("x\n0::/\n"), "sys/fs/cgroup/memory.max": file("-3\n")}, unlimited},
 	}
 	for _, tc := range tests {
-		if got := Cgroup(tc.fs); got != tc.want {
+		if got := ReadCgroup(tc.fs); got != tc.want {
 			t.Errorf("%s: got %d, want %d", tc.name, got, tc.want)
 		}
 	}

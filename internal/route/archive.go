@@ -5,24 +5,27 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
-	"github.com/streamcrypt/streamcrypt/codec/cms"
-	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/envelope"
-	"github.com/streamcrypt/streamcrypt/pipeline"
-	"github.com/streamcrypt/streamcrypt/transform"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/keyring"
+	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// A seq file ends with an envelope over how many messages it has and the digest of their tags (docs/envelope.md, section 9).
-// What is made here is all that connectors/file knows of envelopes.
+// An archive ends with an envelope over how many messages it has and the digest
+// of their tags (docs/envelope.md, section 9). The functions that are made here
+// are all that an archive's endpoint knows of envelopes.
 
 const endSize = 8 + 32
 
-// sealedArchive is for a seq that is written. s is used for its end records only, by one goroutine at a time.
-func sealedArchive(s *envelope.Sealer) file.Archive {
-	return file.Archive{
-		Tag: tag,
+// newSealedArchive is for an archive that is written. s is used for end records
+// only, by one goroutine at a time.
+func newSealedArchive(s *envelope.Sealer) endpoint.Archive {
+	return endpoint.Archive{
+		Tag: appendTag,
 		SealEnd: func(ctx context.Context, dst []byte, count uint64, digest [32]byte) ([]byte, error) {
 			end := append(binary.BigEndian.AppendUint64(make([]byte, 0, endSize), count), digest[:]...)
 			return s.Seal(ctx, dst, end, &envelope.Binding{Kind: envelope.EndOfArchive}, envelope.Position{})
@@ -30,51 +33,106 @@ func sealedArchive(s *envelope.Sealer) file.Archive {
 	}
 }
 
-// openedArchive is for a seq that is read. o is used for its end records only, by one goroutine at a time.
-func openedArchive(o *envelope.Opener) file.Archive {
-	return file.Archive{
-		Tag: tag,
+// newOpenedArchive is for an archive that is read. o is used for end records
+// only, by one goroutine at a time.
+func newOpenedArchive(o *envelope.Opener) endpoint.Archive {
+	return endpoint.Archive{
+		Tag: appendTag,
 		OpenEnd: func(ctx context.Context, record []byte) (uint64, [32]byte, error) {
 			end, _, err := o.Open(ctx, nil, record, &envelope.Binding{Kind: envelope.EndOfArchive})
 			switch {
 			case err != nil:
 				return 0, [32]byte{}, err
 			case len(end) != endSize:
-				return 0, [32]byte{}, fmt.Errorf("%w: an end record over %d bytes", file.ErrMalformed, len(end))
+				err := fmt.Errorf("%s: an end record over %d bytes", envelope.ReasonMalformed, len(end))
+				return 0, [32]byte{}, &envelope.Error{Reason: envelope.ReasonMalformed, Err: err}
 			}
 			return binary.BigEndian.Uint64(end), [32]byte(end[8:]), nil
 		},
 	}
 }
 
-var errNoEnvelope = errors.New("a null value without an envelope")
-
-// tag appends the GCM tag of a message's envelope: of a chunked one the last segment's.
-func tag(dst []byte, m *pipeline.Message) ([]byte, error) {
-	sealed := m.Value
-	if sealed == nil {
-		var ok bool
-		if sealed, ok = tombstone(m); !ok {
-			return dst, errNoEnvelope
+// newRewrappedArchive is for both ends of a route that rewraps. ends is used
+// for end records only, by one goroutine at a time.
+func (p *plan) newRewrappedArchive(
+	ctx context.Context, ends *envelope.Rewrapper, closers *closers,
+) (endpoint.Archive, error) {
+	if p.source.Archive && !p.sink.Archive {
+		p.env.Log.Warn("the end record of the archive is left behind, unchecked: streamcrypt verify checks it",
+			"from", p.source.Name)
+	}
+	carried := &carriedEnd{}
+	a := endpoint.Archive{Tag: appendTag, KeepEnd: carried.keepRecord}
+	switch {
+	case !p.sink.Archive:
+	case p.source.Archive:
+		a.SealEnd = func(ctx context.Context, dst []byte, count uint64, digest [32]byte) ([]byte, error) {
+			end, err := carried.findRecord(count, digest)
+			if err != nil {
+				return dst, err
+			}
+			return ends.Rewrap(ctx, dst, end)
 		}
+	default: // the source has no end record, so the archive gets one of its own
+		s, err := p.newEndSealer(ctx, closers)
+		if err != nil {
+			return a, err
+		}
+		a.SealEnd = newSealedArchive(s).SealEnd
 	}
-	var e cms.Envelope
-	if err := cms.Parse(sealed, &e); err != nil {
-		return dst, err
-	}
-	last := e.Ciphertext
-	for rest := e.Segments; len(rest) > 0; {
-		last, rest = rest.Next()
-	}
-	return append(dst, last[len(last)-chunker.TagSize:]...), nil // Parse refuses what is shorter than a tag
+	return a, nil
 }
 
-// tombstone returns the envelope that a null value carries in its header.
-func tombstone(m *pipeline.Message) ([]byte, bool) {
-	for i := range m.Headers {
-		if m.Headers[i].Name == transform.HeaderName {
-			return m.Headers[i].Value, true
-		}
+// carriedEnd is the last end record of an archive that is copied. Nobody here
+// has opened it; it stands for as many messages, and with such a digest, as
+// stood before it.
+type carriedEnd struct {
+	mu     sync.Mutex
+	record []byte
+	count  uint64
+	digest [32]byte
+}
+
+func (e *carriedEnd) keepRecord(record []byte, count uint64, digest [32]byte) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.record, e.count, e.digest = append([]byte(nil), record...), count, digest
+}
+
+// findRecord returns the end record if it stands for the messages that were
+// written.
+func (e *carriedEnd) findRecord(count uint64, digest [32]byte) ([]byte, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.record == nil:
+		return nil, errors.New("the archive that was read has none")
+	case e.count != count:
+		return nil, fmt.Errorf("%d messages were written, the archive that was read has %d", count, e.count)
+	case e.digest != digest:
+		return nil, errors.New("the messages written are not those of the archive that was read")
 	}
-	return nil, false
+	return e.record, nil
+}
+
+// newEndSealer returns a Sealer for one end record under a data key of its own,
+// for the new keys. With one seal a random nonce is as good as any, and always
+// permitted.
+func (p *plan) newEndSealer(ctx context.Context, closers *closers) (*envelope.Sealer, error) {
+	wrappers, err := keyring.LoadWrappers(ctx, p.Keys, p.env.Log)
+	if err != nil {
+		return nil, err
+	}
+	sealing, err := kekcache.NewSealing(kekcache.SealingOptions{
+		Wrappers: wrappers, Context: keys.Context{Name: string(p.context)}, Nonces: chunker.Random, Log: p.env.Log,
+		Audit: p.audit,
+	})
+	if err != nil {
+		return nil, err
+	}
+	closers.add(sealing.Close)
+	if err := sealing.Prepare(ctx); err != nil {
+		return nil, err
+	}
+	return envelope.NewSealer(sealing, envelope.SealerOptions{Context: p.context})
 }

@@ -1,15 +1,15 @@
 package route
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 
-	"github.com/streamcrypt/streamcrypt/connectors/file"
-	"github.com/streamcrypt/streamcrypt/connectors/kafka"
-	"github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keycheck"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
@@ -20,15 +20,27 @@ import (
 
 // CheckOptions say how keys are checked.
 type CheckOptions struct {
-	// Sample is how many messages of each partition, or of a stream, are looked at to begin with; 0: all of them, in order.
-	// A file has no index and is read whole.
+	// Sample is how many messages of each place are looked at to begin with;
+	// 0: all of them, in order. An end without an index, such as a file, is
+	// read whole.
 	Sample int
-	// Recipients is how many an envelope should have at least; default: as many as there are keys.
+	// Recipients is how many an envelope should have at least; default: as many
+	// as there are keys.
 	Recipients int
 }
 
-// maxSample bounds what is remembered of a sample.
+// maxSample bounds the memory of a sample.
 const maxSample = 1_000_000
+
+func (o CheckOptions) check() error {
+	switch {
+	case o.Sample < 0 || o.Sample == 1 || o.Sample > maxSample:
+		return fmt.Errorf("sample: %d messages: 2 to %d are possible", o.Sample, maxSample)
+	case o.Recipients < 0:
+		return errors.New("recipients must not be negative")
+	}
+	return nil
+}
 
 // Check is an open check of keys. It is a Route that writes nothing.
 type Check struct {
@@ -36,43 +48,46 @@ type Check struct {
 	checker *keycheck.Checker
 }
 
-// CheckKeys opens a check of which keys the envelopes at c.From need and whether c.Keys, which may be empty, unwrap them now.
-// Of c it uses what Verify uses. See Encrypt.
+// CheckKeys opens a check of which keys the envelopes at c.From need and
+// whether c.Keys, which may be empty, unwrap them now. Of c it uses the same
+// fields as Verify. See Encrypt.
 func CheckKeys(ctx context.Context, c Config, o CheckOptions, env Env) (*Check, error) {
-	c.Workers = 1 // a Kafka topic is then read by one lane per broker
-	p, err := newPlan(verify, c, env.complete())
-	if err != nil {
-		return nil, explain(err)
-	}
-	check := &Check{}
-	if err := check.open(ctx, p, o); err != nil {
-		return nil, explain(errors.Join(err, check.closers.close()))
+	c.Workers = 1 // a topic is then read by one lane per broker
+	env = env.complete()
+	check := &Check{Route: Route{env: env}}
+	if err := check.open(ctx, c, o); err != nil {
+		return nil, env.explain(errors.Join(err, check.closers.close()))
 	}
 	return check, nil
 }
 
-// Report says what was found so far.
+// Report tells of everything that was found so far.
 func (c *Check) Report() *keycheck.Report { return c.checker.Report() }
 
-func (c *Check) open(ctx context.Context, p *plan, o CheckOptions) (err error) {
-	if o.Sample < 0 || o.Sample == 1 || o.Sample > maxSample {
-		return fmt.Errorf("sample: %d messages: 2 to %d are possible", o.Sample, maxSample)
+func (c *Check) open(ctx context.Context, config Config, o CheckOptions) error {
+	p, err := newPlan(verify, config, c.env)
+	if err != nil {
+		return err
+	}
+	if err := o.check(); err != nil {
+		return err
 	}
 	if err := p.openAudit(&c.closers); err != nil {
 		return err
 	}
-	if c.checker, err = p.checker(ctx, o); err != nil {
+	if c.checker, err = p.newChecker(ctx, o); err != nil {
 		return err
 	}
-	job := &checkJob{checker: c.checker, opener: &opener{plan: p, closers: &c.closers}}
+	job := &checkJob{plan: p, checker: c.checker, closers: &c.closers}
+	sampler, samples := p.from.(endpoint.Sampler)
 	switch {
 	case p.raw:
-		err = job.openRaw()
-	case o.Sample > 0 && p.from.file == nil:
-		err = job.openSample(ctx, o.Sample)
+		err = job.openRaw(ctx)
+	case o.Sample > 0 && samples:
+		err = job.openSample(ctx, sampler, o.Sample)
 	default:
 		if o.Sample > 0 {
-			p.env.Log.Info("a file has no index: all of it is read", "file", p.from.name)
+			p.env.Log.Info("there is no index: all of it is read", "from", p.source.Name)
 		}
 		err = job.openScan(ctx)
 	}
@@ -80,15 +95,15 @@ func (c *Check) open(ctx context.Context, p *plan, o CheckOptions) (err error) {
 	return err
 }
 
-// checker loads the keys, if there are any.
-func (p *plan) checker(ctx context.Context, o CheckOptions) (*keycheck.Checker, error) {
+// newChecker loads the keys, if there are any.
+func (p *plan) newChecker(ctx context.Context, o CheckOptions) (*keycheck.Checker, error) {
 	options := keycheck.Options{
 		Context: keys.Context{Name: string(p.context)}, Records: envelope.Records{Context: p.context},
-		Sealed: sealed(p.from.nats != nil), Recipients: o.Recipients, Log: p.env.Log, Audit: p.audit,
+		Sealed: findSealed(p.source.TextHeaders), Recipients: o.Recipients, Log: p.env.Log, Audit: p.audit,
 	}
 	var err error
 	if len(p.Keys) > 0 {
-		if options.Keys, err = keyring.Unwrappers(ctx, p.Keys, p.env.Log); err != nil {
+		if options.Keys, err = keyring.LoadUnwrappers(ctx, p.Keys, p.env.Log); err != nil {
 			return nil, err
 		}
 	}
@@ -98,13 +113,14 @@ func (p *plan) checker(ctx context.Context, o CheckOptions) (*keycheck.Checker, 
 	return keycheck.New(options)
 }
 
-// sealed finds the envelope that a message carries. textIn says that header values are text.
-func sealed(textIn bool) func(m *pipeline.Message) ([]byte, error) {
+// findSealed returns a function that finds the envelope of a message. textIn
+// says that header values are text.
+func findSealed(textIn bool) func(m *pipeline.Message) ([]byte, error) {
 	return func(m *pipeline.Message) ([]byte, error) {
 		if m.Value != nil {
 			return m.Value, nil
 		}
-		e, ok := tombstone(m)
+		e, ok := findTombstone(m)
 		if !ok {
 			return nil, &pipeline.Reject{Reason: transform.ReasonBareTombstone}
 		}
@@ -114,39 +130,38 @@ func sealed(textIn bool) func(m *pipeline.Message) ([]byte, error) {
 		if decoded, err := headerText.AppendDecode(nil, e); err == nil {
 			return decoded, nil
 		}
-		return e, nil // it is refused as what it is
+		return e, nil // it will be refused as malformed
 	}
 }
 
-// checkJob is the job of a Check. do is how it looks at messages.
+// checkJob is the job of a Check.
 type checkJob struct {
-	*opener
+	*plan
 	checker  *keycheck.Checker
-	do       func(ctx context.Context) error
+	closers  *closers
+	look     func(ctx context.Context) error // at the messages
 	memory   int64
-	progress func(*Snapshot)
+	progress func(settled int64) endpoint.Progress
 }
 
 func (j *checkJob) openScan(ctx context.Context) error {
-	in, err := j.source(ctx, j.archive())
+	in, err := j.openSource(ctx, j.newSession(j.newArchive(), j.closers))
 	if err != nil {
 		return err
 	}
-	o := pipeline.Options{Workers: 1, Budget: int(j.Budget), ReadAhead: int(j.ReadAhead)}
-	limit := pipeline.DefaultReadAhead
-	if j.ReadAhead > 0 {
-		limit = int(j.ReadAhead)
-	}
-	j.do = func(ctx context.Context) error { return j.checker.Scan(ctx, in.Source, limit) }
-	j.memory, j.progress = pipeline.Memory(o, in.lanes, in.largest), in.progress
-	return j.reserve()
+	o := j.pipelineOptions()
+	limit := cmp.Or(o.ReadAhead, pipeline.DefaultReadAhead)
+	j.look = func(ctx context.Context) error { return j.checker.Scan(ctx, in.Source, limit) }
+	j.memory, j.progress = pipeline.Memory(o, in.Lanes, in.Largest), in.MeasureProgress
+	return j.tellOpen()
 }
 
-// archive is for a seq. Its end records are looked at like any other envelope and otherwise believed: to check one, its key
-// is needed, and that may be the one that is lost.
-func (j *checkJob) archive() file.Archive {
+// newArchive is for an archive. Its end records are looked at like any other
+// envelope and otherwise believed: to check one takes its key, and that may be
+// the key that is lost.
+func (j *checkJob) newArchive() endpoint.Archive {
 	var count uint64
-	return file.Archive{
+	return endpoint.Archive{
 		Tag: func(dst []byte, _ *pipeline.Message) ([]byte, error) {
 			count++
 			return dst, nil
@@ -157,15 +172,16 @@ func (j *checkJob) archive() file.Archive {
 	}
 }
 
-// peekMemory is what a sample needs beside the process, in bytes: one answer of a broker.
+// peekMemory is the memory of a sample beside the process, in bytes: one answer
+// of a broker.
 const peekMemory = 64 << 20
 
-func (j *checkJob) openSample(ctx context.Context, n int) error {
-	peekers, err := j.peekers(ctx)
+func (j *checkJob) openSample(ctx context.Context, from endpoint.Sampler, n int) error {
+	peekers, err := from.OpenPeekers(ctx, j.newSession(endpoint.Archive{}, j.closers))
 	if err != nil {
-		return err
+		return hint.PrefixError(endpoint.Look.String(), err)
 	}
-	j.do = func(ctx context.Context) error {
+	j.look = func(ctx context.Context) error {
 		for _, p := range peekers {
 			if err := j.checker.Sample(ctx, p, n); err != nil {
 				return err
@@ -173,59 +189,39 @@ func (j *checkJob) openSample(ctx context.Context, n int) error {
 		}
 		return nil
 	}
-	j.memory, j.progress = peekMemory, func(s *Snapshot) { s.Done, s.Unit = s.Messages, Messages }
-	return j.reserve()
+	j.memory, j.progress = peekMemory, func(settled int64) endpoint.Progress {
+		return endpoint.Progress{Done: settled, Unit: endpoint.Messages}
+	}
+	return j.tellOpen()
 }
 
-func (j *checkJob) peekers(ctx context.Context) ([]keycheck.Peeker, error) {
-	if n := j.from.nats; n != nil {
-		conn, err := j.connect(ctx, n.conn)
-		if err != nil {
-			return nil, err
-		}
-		p, err := nats.NewPeeker(ctx, conn, nats.SourceOptions{Stream: n.stream, Filters: n.filters, Start: n.start})
-		return []keycheck.Peeker{p}, err
-	}
-	in, err := j.kafkaSource(ctx, j.from.kafka)
-	if err != nil {
-		return nil, err
-	}
-	all, err := in.kafka.Peekers(ctx)
-	return asPeekers(all), err
-}
-
-func asPeekers(all []*kafka.Peeker) []keycheck.Peeker {
-	out := make([]keycheck.Peeker, len(all))
-	for i, p := range all {
-		out[i] = p
-	}
-	return out
-}
-
-func (j *checkJob) openRaw() error {
-	in, err := openRawInput(j.from.file.path, j.env.Stdin)
+func (j *checkJob) openRaw(ctx context.Context) error {
+	in, err := j.openRawSource(ctx, j.newSession(endpoint.Archive{}, j.closers))
 	if err != nil {
 		return err
 	}
-	j.closers.add(in.close)
-	j.do = func(ctx context.Context) error {
+	j.look = func(ctx context.Context) error {
 		ctx, stop := context.WithCancel(ctx) // a pipe's reader ends with it
 		defer stop()
-		return j.checker.Raw(ctx, j.from.name, in.reader(ctx))
+		return j.checker.Raw(ctx, j.source.Name, in.OpenReader(ctx))
 	}
-	j.memory, j.progress = rawMemory, func(s *Snapshot) { s.Done, s.Total, s.Unit = in.read.Load(), in.total, Bytes }
-	return j.reserve()
+	j.memory, j.progress = rawMemory, func(int64) endpoint.Progress { return in.Progress() }
+	return j.tellOpen()
 }
 
-// reserve checks that the memory fits the process, and says so in the log.
-func (j *checkJob) reserve() error {
-	j.env.Log.Info("checking keys", "from", j.from.name, "context", string(j.context), "memory_mib", j.memory>>20)
-	return memlimit.Check(j.memory)
+// tellOpen checks that the memory fits the process, and logs that the check is
+// open.
+func (j *checkJob) tellOpen() error {
+	if err := memlimit.Check(j.memory); err != nil {
+		return err
+	}
+	j.env.Log.Info("checking keys", "from", j.source.Name, "context", string(j.context), "memory_mib", j.memory>>20)
+	return nil
 }
 
 func (j *checkJob) run(ctx context.Context) error {
 	defer memlimit.Reserve(j.memory)()
-	err := j.do(ctx)
+	err := j.look(ctx)
 	if ctx.Err() != nil && (err == nil || errors.Is(err, ctx.Err())) {
 		return ErrInterrupted
 	}
@@ -234,6 +230,6 @@ func (j *checkJob) run(ctx context.Context) error {
 
 func (j *checkJob) snapshot() Snapshot {
 	s := Snapshot{Messages: j.checker.Looked()}
-	j.progress(&s)
+	s.Progress = j.progress(s.Messages)
 	return s
 }

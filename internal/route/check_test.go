@@ -40,7 +40,8 @@ func mustCheck(t *testing.T, c Config, o CheckOptions) *keycheck.Report {
 	return r
 }
 
-// lostAndFound is a configuration that seals under the key that is lost, and one that goes on under another.
+// lostAndFound is a configuration that seals under the key that is lost, and
+// one that goes on under another.
 func lostAndFound(from, to string) (lost, found Config) {
 	lost = Config{From: from, To: to, Keys: []string{"local:other.jwk"}, Workers: 1}
 	found = lost
@@ -48,7 +49,8 @@ func lostAndFound(from, to string) (lost, found Config) {
 	return lost, found
 }
 
-// TestCheckKafka loses a key: all of the topic and a sample of it say the same, and from where it can be read.
+// TestCheckKafka loses a key: all of the topic and a sample of it say the same,
+// and from where it can be read.
 func TestCheckKafka(t *testing.T) {
 	testDir(t)
 	b := startKafka(t)
@@ -64,7 +66,7 @@ func TestCheckKafka(t *testing.T) {
 		}
 		b.put(t, records...)
 	}
-	lost, found := lostAndFound(b.url+"/plain?group=g&until=end", b.url+"/sealed?create=true")
+	lost, found := lostAndFound(b.url+"/plain?group=g&until=latest", b.url+"/sealed?create=true")
 	put(300)
 	mustRun(t, Encrypt, lost)
 	begin := b.ends("sealed")
@@ -102,7 +104,8 @@ func TestCheckKafka(t *testing.T) {
 	}
 }
 
-// TestCheckNATS has tombstones, whose envelopes stand in a header as text, and leaves no consumer behind.
+// TestCheckNATS has tombstones, whose envelopes stand in a header as text, and
+// leaves no consumer behind.
 func TestCheckNATS(t *testing.T) {
 	testDir(t)
 	b := startBroker(t)
@@ -119,7 +122,7 @@ func TestCheckNATS(t *testing.T) {
 		}
 		b.published(t)
 	}
-	lost, found := lostAndFound(b.url+"/PLAIN?consumer=enc&until=end", b.url+"/ENC?subject=enc.>&create=true")
+	lost, found := lostAndFound(b.url+"/PLAIN?consumer=enc&until=latest", b.url+"/ENC?subject=enc.>&create=true")
 	publish(40)
 	mustRun(t, Encrypt, lost)
 	publish(60)
@@ -143,8 +146,8 @@ func TestCheckNATS(t *testing.T) {
 	}
 }
 
-// TestCheckFiles reads every format, profile and form. An archive is read to its end even if the key of its end records is
-// lost.
+// TestCheckFiles reads every format, profile and form. An archive is read to
+// its end even if the key of its end records is lost.
 func TestCheckFiles(t *testing.T) {
 	testDir(t)
 	must(t, os.Mkdir("store", 0o700))
@@ -203,16 +206,16 @@ func TestCheckRefused(t *testing.T) {
 		c Config
 		o CheckOptions
 	}{
-		"sample: 1 messages":     {Config{From: "file:in.ndjson"}, CheckOptions{Sample: 1}},
-		"sample: -2 messages":    {Config{From: "file:in.ndjson"}, CheckOptions{Sample: -2}},
-		"recipients: fewer":      {Config{From: "file:in.ndjson"}, CheckOptions{Recipients: -2}},
-		"none.jwk":               {Config{From: "file:in.ndjson", Keys: []string{"local:none.jwk"}}, CheckOptions{}},
-		"none.ndjson":            {Config{From: "file:none.ndjson"}, CheckOptions{}},
-		"none.raw":               {Config{From: "file:none.raw"}, CheckOptions{}},
-		"leave out group=":       {Config{From: "kafka://localhost:1/t?group=g"}, CheckOptions{}},
-		"and the audit log are":  {Config{From: "file:in.ndjson", Audit: "in.ndjson"}, CheckOptions{}},
-		"audit log none/audit":   {Config{From: "file:in.ndjson", Audit: "none/audit"}, CheckOptions{}},
-		"audit log in.raw: chan": {Config{From: "file:in.ndjson", Audit: "in.raw"}, CheckOptions{}},
+		"sample: 1 messages":         {Config{From: "file:in.ndjson"}, CheckOptions{Sample: 1}},
+		"sample: -2 messages":        {Config{From: "file:in.ndjson"}, CheckOptions{Sample: -2}},
+		"recipients must not be neg": {Config{From: "file:in.ndjson"}, CheckOptions{Recipients: -2}},
+		"none.jwk":                   {Config{From: "file:in.ndjson", Keys: []string{"local:none.jwk"}}, CheckOptions{}},
+		"none.ndjson":                {Config{From: "file:none.ndjson"}, CheckOptions{}},
+		"none.raw":                   {Config{From: "file:none.raw"}, CheckOptions{}},
+		"leave out group=":           {Config{From: "kafka://localhost:1/t?group=g"}, CheckOptions{}},
+		"and the audit log are":      {Config{From: "file:in.ndjson", Audit: "in.ndjson"}, CheckOptions{}},
+		"audit log none/audit":       {Config{From: "file:in.ndjson", Audit: "none/audit"}, CheckOptions{}},
+		"audit log in.raw: chan":     {Config{From: "file:in.ndjson", Audit: "in.raw"}, CheckOptions{}},
 	} {
 		writeFile(t, "in.raw", []byte("no audit log\n"))
 		_, err := check(t, c.c, c.o, Env{})
@@ -248,7 +251,8 @@ func TestCheckInterrupted(t *testing.T) {
 	}
 }
 
-// TestAuditLog opens and closes one with a route, and refuses one that is the route's input or output.
+// TestAuditLog opens and closes one with a route, and refuses one that is the
+// route's input or output.
 func TestAuditLog(t *testing.T) {
 	testDir(t)
 	writeFile(t, "in.ndjson", []byte(kinds))

@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// fifo makes a named pipe and returns a function that opens its other end for writing.
+// fifo makes a named pipe and returns a function that opens its other end for
+// writing.
 func fifo(t *testing.T, name string) func() *os.File {
 	t.Helper()
 	must(t, syscall.Mkfifo(name, 0o600))

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// Lines of a file may have been sorted. None is lost for that, and one that is there twice is still written once.
+// Lines of a file may have been sorted. None is lost for that, and one that is
+// there twice is still written once.
 func TestLinesInAnotherOrder(t *testing.T) {
 	testDir(t)
 	writeFile(t, "in.ndjson", []byte(`{"value":"a"}`+"\n"+`{"value":"b"}`+"\n"+`{"value":"c"}`+"\n"))

@@ -8,18 +8,21 @@ import (
 	"github.com/streamcrypt/streamcrypt/transform"
 )
 
-// headerText is how a tombstone's envelope travels where header values are text, as in NATS: base64url without padding.
+// headerText is how a tombstone's envelope travels where header values are
+// text: base64url without padding.
 var headerText = base64.RawURLEncoding.Strict()
 
-// fitted is a transform that knows what its ends can carry.
+// fitted is a transform that knows the limits of its ends.
 type fitted struct {
 	pipeline.Transform
 	textIn  bool // the source's header values are text, and it holds envelopes
 	textOut bool // the sink's are, likewise
-	// check refuses what the sink cannot carry. It is given the new value, and its size. It may be nil.
+	// check refuses a message that the sink cannot carry. It is given the new
+	// value, and its size. It may be nil.
 	check func(m *pipeline.Message, size int) error
 
-	// What headers are changed in, until Reset: those of a message are lent and stay as they were read.
+	// Memory of changed headers, until Reset: the headers of a message are lent
+	// and stay as they were read.
 	headers []pipeline.Header
 	bytes   []byte
 }
@@ -34,27 +37,28 @@ func (t *fitted) Reset() {
 // Append implements pipeline.Transform.
 func (t *fitted) Append(ctx context.Context, dst []byte, m *pipeline.Message) ([]byte, error) {
 	if t.textIn && m.Value == nil {
-		t.replace(m, func(dst, text []byte) ([]byte, error) { return headerText.AppendDecode(dst, text) })
+		t.recodeTombstone(m, func(dst, text []byte) ([]byte, error) { return headerText.AppendDecode(dst, text) })
 	}
 	out, err := t.Transform.Append(ctx, dst, m)
 	if err != nil {
 		return out, err
 	}
 	if m.Value == nil && t.textOut {
-		t.replace(m, func(dst, raw []byte) ([]byte, error) { return headerText.AppendEncode(dst, raw), nil })
+		t.recodeTombstone(m, func(dst, raw []byte) ([]byte, error) { return headerText.AppendEncode(dst, raw), nil })
 	}
 	if t.check == nil {
 		return out, nil
 	}
-	if err := t.refused(m, out[len(dst):]); err != nil {
+	if err := t.checkValue(m, out[len(dst):]); err != nil {
 		clear(out[len(dst):])
 		return dst, err
 	}
 	return out, nil
 }
 
-// refused asks the sink about m as it will be written: how long a text becomes depends on what is in it.
-func (t *fitted) refused(m *pipeline.Message, value []byte) error {
+// checkValue asks the sink about m as it will be written: how long a text
+// becomes depends on its content.
+func (t *fitted) checkValue(m *pipeline.Message, value []byte) error {
 	if m.Value == nil {
 		return t.check(m, 0)
 	}
@@ -65,10 +69,11 @@ func (t *fitted) refused(m *pipeline.Message, value []byte) error {
 	return err
 }
 
-// replace puts what encode makes of a tombstone's envelope in its place. What it cannot make anything of stays: it is no
-// envelope, and will be refused as what it is.
-func (t *fitted) replace(m *pipeline.Message, encode func(dst, value []byte) ([]byte, error)) {
-	sealed, ok := tombstone(m)
+// recodeTombstone puts the result of encode in the place of a tombstone's
+// envelope. An envelope that encode refuses stays: it will be rejected as
+// malformed.
+func (t *fitted) recodeTombstone(m *pipeline.Message, encode func(dst, value []byte) ([]byte, error)) {
+	sealed, ok := findTombstone(m)
 	if !ok {
 		return
 	}

@@ -13,7 +13,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys/local"
 )
 
-// testDir makes a folder with key files the current one: k.jwk, other.jwk, x.pem, x.pub. Tests that use it are not parallel.
+// testDir makes a folder with key files the current one: k.jwk, other.jwk,
+// x.pem, x.pub. Tests that use it are not parallel.
 func testDir(t *testing.T) {
 	t.Helper()
 	t.Chdir(t.TempDir())
@@ -100,7 +101,8 @@ func fails(t *testing.T, open direct, c Config, want string) error {
 	return err
 }
 
-// refuses opens a route that must not open: the error comes before anything is read.
+// refuses opens a route that must not open: the error comes before anything is
+// read.
 func refuses(t *testing.T, open direct, c Config, want string) error {
 	t.Helper()
 	if c.Keys == nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/streamcrypt/streamcrypt/codec/cms"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -31,14 +32,14 @@ func TestTopics(t *testing.T) {
 			b.put(t, mixed("plain", n, parts)...)
 			bind := []string{"header:trace"}
 			to := "?create=true&delivery=" + delivery
-			s := mustRun(t, Encrypt, Config{From: b.url + "/plain?group=enc&until=end", To: b.url + "/sealed" + to, Bind: bind, Workers: 3})
-			if s.Messages != n || s.Done != n || s.Total != n || s.Unit != Messages || s.Skipped+s.Rejected+s.Parked > 0 {
+			s := mustRun(t, Encrypt, Config{From: b.url + "/plain?group=enc&until=latest", To: b.url + "/sealed" + to, Bind: bind, Workers: 3})
+			if s.Messages != n || s.Done != n || s.Total != n || s.Unit != endpoint.Messages || s.Skipped+s.Rejected+s.Parked > 0 {
 				t.Errorf("sealing: %+v", s)
 			}
 			if s = mustRun(t, Verify, Config{From: b.url + "/sealed", Bind: bind}); s.Messages != n || s.Gaps+s.Foreign+s.BytesOut != 0 {
 				t.Errorf("verifying: %+v", s)
 			}
-			s = mustRun(t, Decrypt, Config{From: b.url + "/sealed?group=dec&until=end", To: b.url + "/out" + to, Bind: bind, Workers: 3})
+			s = mustRun(t, Decrypt, Config{From: b.url + "/sealed?group=dec&until=latest", To: b.url + "/out" + to, Bind: bind, Workers: 3})
 			if s.Messages != n || s.Skipped+s.Rejected+s.Gaps+s.Foreign > 0 {
 				t.Errorf("opening: %+v", s)
 			}
@@ -54,7 +55,8 @@ func TestTopics(t *testing.T) {
 	}
 }
 
-// checkSealed checks what of a record may be seen when it is sealed, and what not.
+// checkSealed checks what of a record may be seen when it is sealed, and what
+// not.
 func checkSealed(t *testing.T, sealed, plain [][]*kgo.Record) {
 	t.Helper()
 	for p := range plain {
@@ -80,7 +82,8 @@ func checkSealed(t *testing.T, sealed, plain [][]*kgo.Record) {
 func (b *kafkaBroker) checkPositions(t *testing.T, sealed, plain [][]*kgo.Record) {
 	t.Helper()
 	for p := range sealed {
-		id, err := partitionIdentity(b.clusterID(t), b.TopicInfo("plain").TopicID, int32(p))
+		topic := b.TopicInfo("plain").TopicID
+		id, err := endpoint.EncodeIdentity("kafka", b.clusterID(t), topic[:], int32(p))
 		must(t, err)
 		for i, r := range sealed[p] {
 			value := r.Value
@@ -89,19 +92,20 @@ func (b *kafkaBroker) checkPositions(t *testing.T, sealed, plain [][]*kgo.Record
 			}
 			var e cms.Envelope
 			must(t, cms.Parse(value, &e))
-			if at := e.Position; at.Place != id.place(true).ID || at.Offset != uint64(plain[p][i].Offset) || at.Distance != 1 && i > 0 {
+			if at := e.Position; at.Place != id.Short() || at.Offset != uint64(plain[p][i].Offset) || at.Distance != 1 && i > 0 {
 				t.Fatalf("partition %d, record %d: position %+v", p, i, at)
 			}
 		}
 	}
 }
 
-// What is refused is noted in the transaction of the messages around it: the letters join it, and nothing else is lost.
+// What is refused is noted in the transaction of the messages around it: the
+// letters join it, and nothing else is lost.
 func TestTopicLetters(t *testing.T) {
 	testDir(t)
 	b := startKafka(t)
 	b.topic(t, "plain", 2, nil)
-	encrypt := Config{From: b.url + "/plain?group=enc&until=end", To: b.url + "/sealed?create=true"}
+	encrypt := Config{From: b.url + "/plain?group=enc&until=latest", To: b.url + "/sealed?create=true"}
 	b.put(t, mixed("plain", 30, 2)...)
 	mustRun(t, Encrypt, encrypt)
 	good := b.read(t, "sealed")[0]
@@ -118,14 +122,14 @@ func TestTopicLetters(t *testing.T) {
 	b.put(t, mixed("plain", 20, 2)...)
 	mustRun(t, Encrypt, encrypt)
 
-	for _, from := range []string{"/sealed?until=end&partitions=0", "/sealed?until=end&group=fails"} {
+	for _, from := range []string{"/sealed?until=latest&partitions=0", "/sealed?until=latest&group=fails"} {
 		fails(t, Decrypt, Config{From: b.url + from, To: b.url + "/parted?create=true"}, fmt.Sprintf("sealed/0@%d: bare-tombstone", first))
 	}
 	fails(t, Verify, Config{From: b.url + "/sealed"}, "bare-tombstone")
 	fails(t, Verify, Config{From: b.url + "/sealed", Context: "plain"}, "sealed/0@0: tampered")
 
 	s := mustRun(t, Decrypt, Config{
-		From: b.url + "/sealed?group=dec&until=end", To: b.url + "/opened?create=true", DeadLetter: b.url + "/dead?create=true",
+		From: b.url + "/sealed?group=dec&until=latest", To: b.url + "/opened?create=true", DeadLetter: b.url + "/dead?create=true",
 	})
 	if s.Messages != 54 || s.Rejected != 4 || fmt.Sprint(s.Reasons) != "map[bare-tombstone:1 not-an-envelope:2 tampered:1]" || s.Parked > 0 {
 		t.Errorf("%+v", s)
@@ -158,7 +162,8 @@ func header(r *kgo.Record, name string) string {
 	return ""
 }
 
-// Plaintext never reaches the letters, and several lanes may share a file of them.
+// Plaintext never reaches the letters, and several lanes may share a file of
+// them.
 func TestTopicLettersInAFile(t *testing.T) {
 	testDir(t)
 	b := startKafka(t)
@@ -174,7 +179,7 @@ func TestTopicLettersInAFile(t *testing.T) {
 	b.put(t, records...)
 	for _, delivery := range []string{"exactly-once", "at-least-once"} {
 		s := mustRun(t, Encrypt, Config{
-			From: b.url + "/plain?until=end&group=" + delivery, To: b.url + "/sealed?create=true&delivery=" + delivery, Workers: 4,
+			From: b.url + "/plain?until=latest&group=" + delivery, To: b.url + "/sealed?create=true&delivery=" + delivery, Workers: 4,
 			DeadLetter: "file:" + delivery + ".ndjson",
 		})
 		if s.Messages != 400 || s.Rejected != 100 {
@@ -190,14 +195,15 @@ func TestTopicLettersInAFile(t *testing.T) {
 	}
 }
 
-// A group goes on where it was, also when it is joined after a run with an end; nothing is sealed twice.
+// A group goes on where it was, also when it is joined after a run with an end;
+// nothing is sealed twice.
 func TestGroupResumes(t *testing.T) {
 	for _, delivery := range []string{"exactly-once", "at-least-once"} {
 		t.Run(delivery, func(t *testing.T) {
 			testDir(t)
 			b := startKafka(t)
 			b.topic(t, "plain", 3, nil)
-			c := Config{From: b.url + "/plain?group=g&until=end", To: b.url + "/sealed?create=true&delivery=" + delivery, Instance: "i"}
+			c := Config{From: b.url + "/plain?group=g&until=latest", To: b.url + "/sealed?create=true&delivery=" + delivery, Instance: "i"}
 			for _, n := range []int{30, 0, 20} {
 				b.put(t, mixed("plain", n, 3)...)
 				if s := mustRun(t, Encrypt, c); s.Messages != int64(n) || s.Total != int64(n) {
@@ -212,7 +218,7 @@ func TestGroupResumes(t *testing.T) {
 			if s := mustRun(t, Verify, Config{From: b.url + "/sealed"}); s.Messages != 70 || s.Gaps+s.Skipped+s.Foreign > 0 {
 				t.Errorf("a restart has left a seam: %+v", s)
 			}
-			mustRun(t, Decrypt, Config{From: b.url + "/sealed?until=end", To: b.url + "/out?create=true"})
+			mustRun(t, Decrypt, Config{From: b.url + "/sealed?until=latest", To: b.url + "/out?create=true"})
 			sameRecords(t, b.read(t, "out"), b.read(t, "plain"))
 		})
 	}
@@ -240,26 +246,27 @@ func (b *kafkaBroker) until(t *testing.T, open direct, c Config, done func(Snaps
 	}
 	cancel()
 	must(t, <-ended)
-	if s := r.Snapshot(); s.Total != 0 || s.Unit != Messages || !done(s) {
+	if s := r.Snapshot(); s.Total != 0 || s.Unit != endpoint.Messages || !done(s) {
 		t.Errorf("%+v", s)
 	}
 	must(t, r.Close())
 }
 
-// The Gate's state is kept with the offsets: what was opened before a restart and comes again is dropped.
+// The Gate's state is kept with the offsets: what was opened before a restart
+// and comes again is dropped.
 func TestGateBehindATopic(t *testing.T) {
 	for _, delivery := range []string{"exactly-once", "at-least-once"} {
 		testDir(t)
 		b := startKafka(t)
 		b.topic(t, "plain", 1, nil)
 		b.put(t, mixed("plain", 10, 1)...)
-		mustRun(t, Encrypt, Config{From: b.url + "/plain?until=end", To: b.url + "/sealed?create=true"})
-		decrypt := Config{From: b.url + "/sealed?group=dec&until=end", To: b.url + "/out?create=true&delivery=" + delivery}
+		mustRun(t, Encrypt, Config{From: b.url + "/plain?until=latest", To: b.url + "/sealed?create=true"})
+		decrypt := Config{From: b.url + "/sealed?group=dec&until=latest", To: b.url + "/out?create=true&delivery=" + delivery}
 		mustRun(t, Decrypt, decrypt)
 		// Without a group nobody remembers that the topic was sealed already.
-		mustRun(t, Encrypt, Config{From: b.url + "/plain?until=end", To: b.url + "/sealed"})
+		mustRun(t, Encrypt, Config{From: b.url + "/plain?until=latest", To: b.url + "/sealed"})
 		b.put(t, mixed("plain", 5, 1)...)
-		mustRun(t, Encrypt, Config{From: b.url + "/plain?until=end&start=10", To: b.url + "/sealed"})
+		mustRun(t, Encrypt, Config{From: b.url + "/plain?until=latest&start=10", To: b.url + "/sealed"})
 		s := mustRun(t, Decrypt, decrypt)
 		if s.Messages != 15 || s.Skipped != 10 || s.Foreign > 0 {
 			t.Errorf("%s: %+v", delivery, s)
@@ -268,7 +275,8 @@ func TestGateBehindATopic(t *testing.T) {
 	}
 }
 
-// Records keep everything in an archive but their partition, which their key decides on the way back.
+// Records keep everything in an archive but their partition, which their key
+// decides on the way back.
 func TestTopicThroughFiles(t *testing.T) {
 	const n = 1000
 	for _, archive := range []string{"s.scx", "s.ndjson"} {
@@ -281,7 +289,7 @@ func TestTopicThroughFiles(t *testing.T) {
 				r.Key = fmt.Appendf(nil, "key %d", r.Partition) // then their order is kept, whatever partition that becomes
 			}
 			b.put(t, records...)
-			s := mustRun(t, Encrypt, Config{From: b.url + "/plain?until=end", To: "file:" + archive})
+			s := mustRun(t, Encrypt, Config{From: b.url + "/plain?until=latest", To: "file:" + archive})
 			if s.Messages != n {
 				t.Errorf("sealing: %+v", s)
 			}
@@ -295,10 +303,11 @@ func TestTopicThroughFiles(t *testing.T) {
 			}
 			sameRecords(t, [][]*kgo.Record{byKey(flat(b.read(t, "out")))}, [][]*kgo.Record{byKey(flat(b.read(t, "plain")))})
 
-			// A file of plaintext, sealed into a topic, and a topic opened into a file.
+			// A file of plaintext, sealed into a topic, and a topic opened into
+			// a file.
 			mustRun(t, Decrypt, Config{From: "file:" + archive, To: "file:p.ndjson"})
 			mustRun(t, Encrypt, Config{From: "file:p.ndjson", To: b.url + "/sealed?create=true"})
-			mustRun(t, Decrypt, Config{From: b.url + "/sealed?until=end", To: "file:q.ndjson"})
+			mustRun(t, Decrypt, Config{From: b.url + "/sealed?until=latest", To: "file:q.ndjson"})
 			if p, q := readFile(t, "p.ndjson"), readFile(t, "q.ndjson"); len(p) != len(q) || bytes.Count(p, []byte("\n")) != n {
 				t.Errorf("%d bytes became %d", len(p), len(q))
 			}
@@ -306,13 +315,14 @@ func TestTopicThroughFiles(t *testing.T) {
 	}
 }
 
-// With a checkpoint a file holds every record once, with a group and without one. It is the topic's, not its name's.
+// With a checkpoint a file holds every record once, with a group and without
+// one. It is the topic's, not its name's.
 func TestTopicIntoAFileWithACheckpoint(t *testing.T) {
 	testDir(t)
 	b := startKafka(t)
 	b.topic(t, "plain", 4, nil)
 	for _, group := range []string{"", "&group=g"} {
-		c := Config{From: b.url + "/plain?until=end" + group, To: "file:s" + group + ".scx", Checkpoint: "ck" + group}
+		c := Config{From: b.url + "/plain?until=latest" + group, To: "file:s" + group + ".scx", Checkpoint: "ck" + group}
 		for range 2 {
 			b.put(t, mixed("plain", 25, 4)...)
 			mustRun(t, Encrypt, c)
@@ -325,7 +335,7 @@ func TestTopicIntoAFileWithACheckpoint(t *testing.T) {
 	}
 	must(t, b.DeleteTopic("plain"))
 	b.topic(t, "plain", 4, nil)
-	refuses(t, Encrypt, Config{From: b.url + "/plain?until=end", To: "file:s.scx", Checkpoint: "ck"}, "made for source")
+	refuses(t, Encrypt, Config{From: b.url + "/plain?until=latest", To: "file:s.scx", Checkpoint: "ck"}, "made for source")
 }
 
 // A subject is bound where there is one, and a record of Kafka has none.
@@ -343,8 +353,8 @@ func TestTopicAndStream(t *testing.T) {
 	}
 	k.put(t, records...)
 	bind := []string{"header:trace"}
-	mustRun(t, Encrypt, Config{From: k.url + "/plain?until=end&group=g", To: n.url + "/ENC?subject=enc", Bind: bind, Workers: 3})
-	s := mustRun(t, Decrypt, Config{From: n.url + "/ENC?until=end", To: k.url + "/out?create=true", Bind: bind})
+	mustRun(t, Encrypt, Config{From: k.url + "/plain?until=latest&group=g", To: n.url + "/ENC?subject=enc", Bind: bind, Workers: 3})
+	s := mustRun(t, Decrypt, Config{From: n.url + "/ENC?until=latest", To: k.url + "/out?create=true", Bind: bind})
 	if s.Messages != 300 || s.Skipped+s.Rejected > 0 {
 		t.Errorf("%+v", s)
 	}
@@ -359,8 +369,8 @@ func TestTopicAndStream(t *testing.T) {
 		n.publish(t, &natsgo.Msg{Subject: fmt.Sprintf("plain.%d", i%3), Data: fmt.Append(nil, i)})
 	}
 	n.published(t)
-	mustRun(t, Encrypt, Config{From: n.url + "/PLAIN?until=end&consumer=c", To: k.url + "/enc?create=true"})
-	s = mustRun(t, Decrypt, Config{From: k.url + "/enc?until=end&group=g", To: n.url + "/OUT?subject=out"})
+	mustRun(t, Encrypt, Config{From: n.url + "/PLAIN?until=latest&consumer=c", To: k.url + "/enc?create=true"})
+	s = mustRun(t, Decrypt, Config{From: k.url + "/enc?until=latest&group=g", To: n.url + "/OUT?subject=out"})
 	if s.Messages != 100 || s.Skipped+s.Rejected > 0 {
 		t.Errorf("%+v", s)
 	}
@@ -397,9 +407,9 @@ func TestTopicRefusals(t *testing.T) {
 		{"letters into the source", Config{From: group, To: b.url + "/o?create=true", DeadLetter: aka + "/plain"}, "from and dead letters are the same topic", ""},
 		{"no letters", Config{From: group, To: b.url + "/o?create=true", DeadLetter: b.url + "/none"}, "dead letters: kafka topic none", "create=true"},
 		{"exactly once elsewhere", Config{From: group, To: other.url + "/o?create=true&delivery=exactly-once"}, "exactly-once is not possible", "at-least-once"},
-		{"exactly once without a group", Config{From: b.url + "/plain?until=end", To: b.url + "/o?create=true&delivery=exactly-once"}, "exactly-once is not possible", "at-least-once"},
-		{"a partition", Config{From: b.url + "/plain?until=end&partitions=3", To: b.url + "/o?create=true"}, "no partition 3", ""},
-		{"no password", Config{From: group + "&sasl=plain&user=u&password-file=none", To: b.url + "/o"}, "password: open none", ""},
+		{"exactly once without a group", Config{From: b.url + "/plain?until=latest", To: b.url + "/o?create=true&delivery=exactly-once"}, "exactly-once is not possible", "at-least-once"},
+		{"a partition", Config{From: b.url + "/plain?until=latest&partitions=3", To: b.url + "/o?create=true"}, "no partition 3", ""},
+		{"no password", Config{From: group + "&sasl=plain&user=u&password-file=none", To: b.url + "/o"}, "parameter password-file: stat none", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			err := refuses(t, Encrypt, tc.c, tc.want)
@@ -417,7 +427,7 @@ func TestManyLeadersIntoAFile(t *testing.T) {
 	b := startKafka(t, kfake.NumBrokers(3))
 	b.topic(t, "plain", 9, nil)
 	b.put(t, mixed("plain", 900, 9)...)
-	s := mustRun(t, Encrypt, Config{From: b.url + "/plain?until=end", To: "file:o.scx"})
+	s := mustRun(t, Encrypt, Config{From: b.url + "/plain?until=latest", To: "file:o.scx"})
 	if s.Messages != 900 {
 		t.Errorf("%+v", s)
 	}
@@ -481,7 +491,8 @@ func TestTopicMemoryAndPromise(t *testing.T) {
 	}
 }
 
-// Kafka splits nothing: what a topic does not take is the record's fault, and known before it is sent.
+// Kafka splits nothing: what a topic does not take is the record's fault, and
+// known before it is sent.
 func TestRecordTooLargeForItsTopic(t *testing.T) {
 	testDir(t)
 	b := startKafka(t)
@@ -512,7 +523,7 @@ func TestTopicParameters(t *testing.T) {
 	b.put(t, records...)
 	large := map[string]string{"max.message.bytes": "2000000"}
 	b.topic(t, "keyed", 3, large)
-	mustRun(t, Encrypt, Config{From: b.url + "/plain?until=end", To: b.url + "/keyed?partition=key&compression=lz4"})
+	mustRun(t, Encrypt, Config{From: b.url + "/plain?until=latest", To: b.url + "/keyed?partition=key&compression=lz4"})
 	of := map[string]int32{}
 	for _, r := range flat(b.read(t, "keyed")) {
 		if p, ok := of[string(r.Key)]; ok && p != r.Partition {
@@ -526,7 +537,7 @@ func TestTopicParameters(t *testing.T) {
 	if len(of) != 20 {
 		t.Errorf("%d keys", len(of))
 	}
-	s := mustRun(t, Decrypt, Config{From: b.url + "/keyed?until=end&start=5&partitions=0,2", To: b.url + "/some?create=true"})
+	s := mustRun(t, Decrypt, Config{From: b.url + "/keyed?until=latest&start=5&partitions=0,2", To: b.url + "/some?create=true"})
 	want := 0
 	for p, n := range b.ends("keyed") {
 		if p != 1 {
@@ -550,7 +561,7 @@ func TestTopicProgress(t *testing.T) {
 	b.topic(t, "plain", 4, nil)
 	b.put(t, mixed("plain", 100, 4)...)
 	stdout, held := io.Pipe()
-	c := Config{From: b.url + "/plain?until=end", To: "file:-?format=ndjson", Keys: []string{"local:k.jwk"}}
+	c := Config{From: b.url + "/plain?until=latest", To: "file:-?format=ndjson", Keys: []string{"local:k.jwk"}}
 	r, err := Encrypt(t.Context(), c, Env{Log: quiet, Stdout: held})
 	must(t, err)
 	ended := make(chan error, 1)
@@ -558,7 +569,7 @@ func TestTopicProgress(t *testing.T) {
 	one := make([]byte, 1)
 	_, err = stdout.Read(one) // and no more, so that nothing is written
 	must(t, err)
-	if s := r.Snapshot(); s.Done != 0 || s.Total != 100 || s.Unit != Messages {
+	if s := r.Snapshot(); s.Done != 0 || s.Total != 100 || s.Unit != endpoint.Messages {
 		t.Errorf("%+v", s)
 	}
 	go func() { _, _ = io.Copy(io.Discard, stdout) }()

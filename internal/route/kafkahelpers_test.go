@@ -58,7 +58,8 @@ func (b *kafkaBroker) put(t *testing.T, records ...*kgo.Record) {
 	c.Close()
 }
 
-// read returns what a consumer of committed records sees of a topic, by partition and in order.
+// read returns what a consumer of committed records sees of a topic, by
+// partition and in order.
 func (b *kafkaBroker) read(t *testing.T, topic string) [][]*kgo.Record {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -106,7 +107,8 @@ func (b *kafkaBroker) ends(topic string) []int64 {
 // flat are the records of all partitions.
 func flat(partitions [][]*kgo.Record) []*kgo.Record { return slices.Concat(partitions...) }
 
-// difference says in which field two records differ; "" if in none. Null and empty are different.
+// difference says in which field two records differ; "" if in none. Null and
+// empty are different.
 func difference(a, b *kgo.Record) string {
 	same := func(x, y []byte) bool { return bytes.Equal(x, y) && (x == nil) == (y == nil) }
 	switch {
@@ -145,7 +147,8 @@ func sameRecords(t *testing.T, got, want [][]*kgo.Record) {
 	}
 }
 
-// mixed are n records of every kind that a topic can hold, dealt out to partitions at random.
+// mixed are n records of every kind that a topic can hold, dealt out to
+// partitions at random.
 func mixed(topic string, n, partitions int) []*kgo.Record {
 	kind := func(i int, some string) []byte {
 		switch i % 7 {

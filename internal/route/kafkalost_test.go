@@ -15,7 +15,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// producerLosses are what a broker says to a producer that it no longer knows, or no longer wants.
+// producerLosses are what a broker says to a producer that it no longer knows,
+// or no longer wants.
 var producerLosses = []*kerr.Error{kerr.UnknownProducerID, kerr.InvalidProducerEpoch, kerr.ProducerFenced, kerr.OutOfOrderSequenceNumber}
 
 // losses refuses produces to a topic, as when says of their number.
@@ -27,8 +28,9 @@ func (b *kafkaBroker) losses(topic string, code *kerr.Error, when func(nth int64
 	})
 }
 
-// A destination that loses the producer in the middle of a run: what comes from elsewhere is read again from where it was
-// committed, under a new producer. Nothing is missing, and what is there twice is dropped when it is opened.
+// A destination that loses the producer in the middle of a run: what comes from
+// elsewhere is read again from where it was committed, under a new producer.
+// Nothing is missing, and what is there twice is dropped when it is opened.
 func TestProducerLost(t *testing.T) {
 	const n = 2000
 	now := func(nth int64) bool { return nth == 3 || nth == 4 || nth == 9 }
@@ -48,7 +50,7 @@ func TestProducerLost(t *testing.T) {
 				if lost.Hits() != 3 {
 					t.Errorf("%s: %d requests were refused", name, lost.Hits())
 				}
-				s := mustRun(t, Decrypt, Config{From: b.url + "/" + name + "?until=end", To: "file:" + name + ".ndjson"})
+				s := mustRun(t, Decrypt, Config{From: b.url + "/" + name + "?until=latest", To: "file:" + name + ".ndjson"})
 				if s.Messages-s.Skipped != n || s.Gaps > 0 {
 					t.Errorf("%s: %+v", name, s)
 				}
@@ -64,7 +66,7 @@ func TestProducerLost(t *testing.T) {
 			}
 			from.published(t)
 			lost := b.losses("sealed", code, now)
-			mustRun(t, Encrypt, Config{From: from.url + "/PLAIN?until=end&consumer=c", To: b.url + "/sealed?create=true", ReadAhead: 8 << 10, Workers: 2})
+			mustRun(t, Encrypt, Config{From: from.url + "/PLAIN?until=latest&consumer=c", To: b.url + "/sealed?create=true", ReadAhead: 8 << 10, Workers: 2})
 			if lost.Hits() != 3 {
 				t.Errorf("%d requests were refused", lost.Hits())
 			}
@@ -85,7 +87,7 @@ func numberedLines(n int) (lines []byte) {
 func (b *kafkaBroker) wantNumbers(t *testing.T, topic string, n int) {
 	t.Helper()
 	opened := topic + "-opened"
-	mustRun(t, Decrypt, Config{From: b.url + "/" + topic + "?until=end", To: b.url + "/" + opened + "?create=true"})
+	mustRun(t, Decrypt, Config{From: b.url + "/" + topic + "?until=latest", To: b.url + "/" + opened + "?create=true"})
 	var got []string
 	for _, r := range flat(b.read(t, opened)) {
 		got = append(got, string(r.Value))
@@ -101,8 +103,8 @@ func (b *kafkaBroker) wantNumbers(t *testing.T, topic string, n int) {
 	}
 }
 
-// A destination that goes on refusing ends a run that has an end, and parks the lane of another; it does not go around
-// for ever.
+// A destination that goes on refusing ends a run that has an end, and parks the
+// lane of another; it does not go around for ever.
 func TestProducerLostForGood(t *testing.T) {
 	testDir(t)
 	b, from := startKafka(t), startBroker(t)
@@ -112,7 +114,7 @@ func TestProducerLostForGood(t *testing.T) {
 	from.published(t)
 	b.topic(t, "sealed", 1, map[string]string{"max.message.bytes": "2000000"})
 	b.losses("sealed", kerr.UnknownProducerID, func(int64) bool { return true })
-	for _, source := range []string{"file:in.ndjson", from.url + "/PLAIN?until=end&consumer=c"} {
+	for _, source := range []string{"file:in.ndjson", from.url + "/PLAIN?until=latest&consumer=c"} {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		r, err := Encrypt(ctx, Config{From: source, To: b.url + "/sealed", Keys: []string{"local:k.jwk"}}, Env{Log: quiet})
 		must(t, err)

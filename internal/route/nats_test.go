@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+
 	"github.com/nats-io/nats-server/v2/server"
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -113,15 +115,15 @@ func TestThreeStreams(t *testing.T) {
 	b.published(t)
 
 	bind := []string{"header:Trace-Id"}
-	s := mustRun(t, Encrypt, Config{From: b.url + "/PLAIN?consumer=enc&until=end", To: b.url + "/ENC?subject=enc.>&create=true", Bind: bind, Workers: 3})
-	if s.Messages != n || s.Total != n || s.Done != n || s.Unit != Messages || s.Rejected+s.Skipped > 0 {
+	s := mustRun(t, Encrypt, Config{From: b.url + "/PLAIN?consumer=enc&until=latest", To: b.url + "/ENC?subject=enc.>&create=true", Bind: bind, Workers: 3})
+	if s.Messages != n || s.Total != n || s.Done != n || s.Unit != endpoint.Messages || s.Rejected+s.Skipped > 0 {
 		t.Errorf("sealing: %+v", s)
 	}
 	s = mustRun(t, Verify, Config{From: b.url + "/ENC", Bind: bind})
 	if s.Messages != n || s.Total != n {
 		t.Errorf("verifying: %+v", s)
 	}
-	s = mustRun(t, Decrypt, Config{From: b.url + "/ENC?consumer=dec&until=end", To: b.url + "/OUT?subject=out.>&strip=enc&create=true", Bind: bind, Workers: 3})
+	s = mustRun(t, Decrypt, Config{From: b.url + "/ENC?consumer=dec&until=latest", To: b.url + "/OUT?subject=out.>&strip=enc&create=true", Bind: bind, Workers: 3})
 	if s.Messages != n || s.Skipped+s.Rejected > 0 {
 		t.Errorf("opening: %+v", s)
 	}
@@ -144,7 +146,8 @@ func TestThreeStreams(t *testing.T) {
 	}
 }
 
-// A route that is run again finds nothing to do, and what a stream is given twice it stores once.
+// A route that is run again finds nothing to do, and what a stream is given
+// twice it stores once.
 func TestStreamIsGoneOnWith(t *testing.T) {
 	testDir(t)
 	b := startBroker(t)
@@ -157,7 +160,7 @@ func TestStreamIsGoneOnWith(t *testing.T) {
 		b.published(t)
 	}
 	publish(3)
-	c := Config{From: b.url + "/PLAIN?consumer=c&until=end", To: b.url + "/ENC?subject=e"}
+	c := Config{From: b.url + "/PLAIN?consumer=c&until=latest", To: b.url + "/ENC?subject=e"}
 	for _, want := range []int64{3, 0, 2} {
 		if want == 2 {
 			publish(2)
@@ -166,7 +169,7 @@ func TestStreamIsGoneOnWith(t *testing.T) {
 			t.Errorf("%d messages, want %d", s.Messages, want)
 		}
 	}
-	c.From = b.url + "/PLAIN?consumer=another&until=end"
+	c.From = b.url + "/PLAIN?consumer=another&until=latest"
 	if s := mustRun(t, Encrypt, c); s.Messages != 5 {
 		t.Errorf("%d messages", s.Messages)
 	}
@@ -185,7 +188,8 @@ func TestFilesThroughAStream(t *testing.T) {
 {"key":"","value":"","subject":"enc.x"}
 {"value":null,"subject":"enc.z"}
 `)
-	// Null values with envelopes of every kind of byte: a header of NATS is text.
+	// Null values with envelopes of every kind of byte: a header of NATS is
+	// text.
 	for i := range 60 {
 		lines = fmt.Appendf(lines, "{\"key\":\"k%d\",\"value\":null,\"subject\":\"enc.x\"}\n", i)
 	}
@@ -196,19 +200,21 @@ func TestFilesThroughAStream(t *testing.T) {
 			t.Fatalf("a tombstone's header is %q", text)
 		}
 	}
-	s := mustRun(t, Decrypt, Config{From: b.url + "/ENC?until=end", To: "file:out.ndjson"})
+	s := mustRun(t, Decrypt, Config{From: b.url + "/ENC?until=latest", To: "file:out.ndjson"})
 	if s.Messages != 65 || s.Skipped > 0 {
 		t.Errorf("%+v", s)
 	}
 	same(t, withoutTime(readFile(t, "out.ndjson")), lines)
 
-	// Without a checkpoint nothing says that it is the same file: none of its messages may be taken for a duplicate.
+	// Without a checkpoint nothing says that it is the same file: none of its
+	// messages may be taken for a duplicate.
 	mustRun(t, Encrypt, Config{From: "file:in.ndjson", To: b.url + "/ENC"})
 	if got := len(b.read(t, "ENC")); got != 130 {
 		t.Errorf("%d messages after a second run", got)
 	}
 
-	// A message without a subject, where none is configured, is no message's fault.
+	// A message without a subject, where none is configured, is no message's
+	// fault.
 	writeFile(t, "bare.ndjson", []byte("{\"value\":\"x\"}\n"))
 	fails(t, Encrypt, Config{From: "file:bare.ndjson", To: b.url + "/ENC"}, "no subject of its own")
 	// What the destination cannot carry is.
@@ -246,7 +252,7 @@ func TestMovedEnvelopeBecomesADeadLetter(t *testing.T) {
 	b.publish(t, large)
 	b.published(t)
 
-	c := Config{From: b.url + "/ENC?until=end", To: b.url + "/OUT?subject=out.>"}
+	c := Config{From: b.url + "/ENC?until=latest", To: b.url + "/OUT?subject=out.>"}
 	fails(t, Decrypt, c, "ENC@2: tampered")
 	c.DeadLetter = b.url + "/DEAD?subject=dead"
 	s := mustRun(t, Decrypt, c)
@@ -268,12 +274,12 @@ func TestNATSRefusals(t *testing.T) {
 	b := startBroker(t)
 	b.stream(t, "PLAIN", "p")
 	writeFile(t, "in.ndjson", nil)
-	refuses(t, Encrypt, Config{From: b.url + "/NONE?until=end", To: "file:o.scx"}, "nats stream NONE")
-	refuses(t, Encrypt, Config{From: b.url + "/PLAIN", To: "file:o.scx"}, "until=end")
+	refuses(t, Encrypt, Config{From: b.url + "/NONE?until=latest", To: "file:o.scx"}, "nats stream NONE")
+	refuses(t, Encrypt, Config{From: b.url + "/PLAIN", To: "file:o.scx"}, "neither a consumer nor an end")
 	refuses(t, Encrypt, Config{From: "file:in.ndjson", To: b.url + "/NONE?subject=x"}, "create=true")
-	refuses(t, Encrypt, Config{From: b.url + "/PLAIN?until=end", To: "file:no/such/o.scx"}, "no such file")
+	refuses(t, Encrypt, Config{From: b.url + "/PLAIN?until=latest", To: "file:no/such/o.scx"}, "no such file")
 	refuses(t, Encrypt, Config{From: "file:in.ndjson", To: b.url + "/PLAIN?subject=x"}, "not among its subjects")
-	refuses(t, Encrypt, Config{From: "nats://127.0.0.1:1/S?until=end", To: "file:o.scx"}, "127.0.0.1:1")
+	refuses(t, Encrypt, Config{From: "nats://127.0.0.1:1/S?until=latest", To: "file:o.scx"}, "127.0.0.1:1")
 	noFile(t, "o.scx")
 	for b.server.NumClients() > 1 { // ours; the others close
 		if t.Context().Err() != nil {
@@ -283,7 +289,8 @@ func TestNATSRefusals(t *testing.T) {
 	}
 }
 
-// A run without an end is ended by its context, which is no error; one with an end is not done before it.
+// A run without an end is ended by its context, which is no error; one with an
+// end is not done before it.
 func TestStreamIsEndedByItsContext(t *testing.T) {
 	testDir(t)
 	b := startBroker(t)
@@ -305,13 +312,13 @@ func TestStreamIsEndedByItsContext(t *testing.T) {
 	}
 	cancel()
 	must(t, <-ended)
-	if s := r.Snapshot(); s.Total != 0 || s.Unit != Messages {
+	if s := r.Snapshot(); s.Total != 0 || s.Unit != endpoint.Messages {
 		t.Errorf("%+v", s)
 	}
 	must(t, r.Close())
 
 	gone, cancelled := context.WithCancel(t.Context())
-	r, err = Encrypt(t.Context(), Config{From: b.url + "/PLAIN?until=end", To: b.url + "/ENC?subject=e", Keys: []string{"local:k.jwk"}}, Env{Log: quiet})
+	r, err = Encrypt(t.Context(), Config{From: b.url + "/PLAIN?until=latest", To: b.url + "/ENC?subject=e", Keys: []string{"local:k.jwk"}}, Env{Log: quiet})
 	must(t, err)
 	cancelled()
 	if err := r.Run(gone); !errors.Is(err, ErrInterrupted) {

@@ -11,38 +11,32 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
 
-// The arrays are written out by hand from docs/envelope.md, section 3.
-func TestIdentities(t *testing.T) {
-	stream, err := streamIdentity("ORDERS", 1_700_000_000_000_000_000)
+func TestNewPlace(t *testing.T) {
+	id, err := endpoint.EncodeIdentity("x", "y")
 	must(t, err)
-	if got, want := hex.EncodeToString(stream), "83646e617473"+"664f5244455253"+"1b17979cfe362a0000"; got != want {
-		t.Errorf("stream: got %s, want %s", got, want)
-	}
-	f, err := fileIdentity([16]byte{1, 2})
-	must(t, err)
-	if got, want := hex.EncodeToString(f), "826466696c65"+"50"+"0102"+strings.Repeat("00", 14); got != want {
-		t.Errorf("file: got %s, want %s", got, want)
-	}
-	if p := f.place(true); !p.Ordered || p.ID == ([7]byte{}) || p.ID == stream.place(true).ID || f.String() != hex.EncodeToString(p.ID[:]) {
-		t.Errorf("place: %+v", p)
+	p := newPlace(id, true)
+	if !p.Ordered || p.ID == ([7]byte{}) || id.String() != hex.EncodeToString(p.ID[:]) || newPlace(id, false).Ordered {
+		t.Errorf("got %+v", p)
 	}
 }
 
-// marked is a message whose envelope says that it was sealed in order, right behind the one before it.
+// marked is a message whose envelope says that it was sealed in order, right
+// behind the one before it.
 func marked(offset byte) *pipeline.Message {
 	m := &pipeline.Message{}
 	m.Mark[0], m.Mark[14], m.Mark[18], m.Mark[23] = 1, offset, 1, 1
 	return m
 }
 
-// A stream gives again, after later ones, what another consumer had taken and not written. It must not pass for a duplicate.
+// A stream gives again, after later ones, what another consumer had taken and
+// not written. It must not pass for a duplicate.
 func TestGateBehindAnUnorderedSource(t *testing.T) {
 	for _, ordered := range []bool{false, true} {
 		var stats transform.GateStats
@@ -153,44 +147,45 @@ func TestTag(t *testing.T) {
 	mustRun(t, Encrypt, config("ref", Config{From: "file:long", To: "file:b", ChunkSize: 4096}))
 	one, many := readFile(t, "a"), readFile(t, "b")
 	head := bytes.Index(one, []byte{0x81, 0x83, 0x40}) // recipients follow the tag
-	got, err := tag([]byte("t"), &pipeline.Message{Value: one})
+	got, err := appendTag([]byte("t"), &pipeline.Message{Value: one})
 	if err != nil || string(got) != "t"+string(one[head-16:head]) {
 		t.Errorf("single: %x, %v", got, err)
 	}
-	got, err = tag(nil, &pipeline.Message{Value: many})
+	got, err = appendTag(nil, &pipeline.Message{Value: many})
 	if err != nil || string(got) != string(many[len(many)-17:len(many)-1]) { // before the break
 		t.Errorf("chunked: %x, %v", got, err)
 	}
-	got, err = tag(nil, &pipeline.Message{Headers: []pipeline.Header{{Name: "streamcrypt", Value: one}}})
+	got, err = appendTag(nil, &pipeline.Message{Headers: []pipeline.Header{{Name: "streamcrypt", Value: one}}})
 	if err != nil || string(got) != string(one[head-16:head]) {
 		t.Errorf("tombstone: %x, %v", got, err)
 	}
 	for _, m := range []pipeline.Message{{}, {Value: []byte("plain")}, {Value: []byte{}}} {
-		if _, err := tag(nil, &m); err == nil {
+		if _, err := appendTag(nil, &m); err == nil {
 			t.Errorf("%q has a tag", m.Value)
 		}
 	}
 }
 
-// The end record is what docs/envelope.md, section 9, says: kind 3, over count and digest.
+// The end record is what docs/envelope.md, section 9, says: kind 3, over count
+// and digest.
 func TestEndRecord(t *testing.T) {
 	testDir(t)
 	p := &plan{Config: Config{Keys: []string{"local:k.jwk"}}, env: Env{Log: quiet}}
-	sealing, err := p.sealing(t.Context(), true)
+	sealing, err := p.loadSealing(t.Context(), true)
 	must(t, err)
-	opening, err := p.opening(t.Context())
+	opening, err := p.loadOpening(t.Context())
 	must(t, err)
 	sealer, err := envelope.NewSealer(sealing, envelope.SealerOptions{})
 	must(t, err)
 	digest := [32]byte{7, 8, 9}
-	record, err := sealedArchive(sealer).SealEnd(t.Context(), []byte("r"), 0x0102, digest)
+	record, err := newSealedArchive(sealer).SealEnd(t.Context(), []byte("r"), 0x0102, digest)
 	must(t, err)
 	opener := envelope.NewOpener(opening, envelope.OpenerOptions{})
 	got, at, err := opener.Open(t.Context(), nil, record[1:], &envelope.Binding{Kind: 3})
 	if want := "0000000000000102" + hex.EncodeToString(digest[:]); err != nil || hex.EncodeToString(got) != want || at.Place != ([7]byte{}) {
 		t.Errorf("got %x at %v, %v", got, at, err)
 	}
-	open := openedArchive(opener).OpenEnd
+	open := newOpenedArchive(opener).OpenEnd
 	if n, d, err := open(t.Context(), record[1:]); err != nil || n != 0x0102 || d != digest {
 		t.Errorf("got %d, %x, %v", n, d, err)
 	}
@@ -201,13 +196,15 @@ func TestEndRecord(t *testing.T) {
 	}
 	short, err := sealer.Seal(t.Context(), nil, got[:39], &envelope.Binding{Kind: envelope.EndOfArchive}, envelope.Position{})
 	must(t, err)
-	if _, _, err := open(t.Context(), short); !errors.Is(err, file.ErrMalformed) {
+	var refused *envelope.Error
+	if _, _, err := open(t.Context(), short); !errors.As(err, &refused) || refused.Reason != envelope.ReasonMalformed {
 		t.Errorf("got %v", err)
 	}
 }
 
-// With GODEBUG=fips140=only counter nonces are an error at the start, with advice, and random ones work. The mode is the
-// process's, so the test runs itself again.
+// With GODEBUG=fips140=only counter nonces are an error at the start, with
+// advice, and random ones work. The mode is the process's, so the test runs
+// itself again.
 func TestFIPSOnly(t *testing.T) {
 	if !fips140.Enforced() {
 		again := exec.Command(os.Args[0], "-test.run=^TestFIPSOnly$")
@@ -231,22 +228,23 @@ func TestFIPSOnly(t *testing.T) {
 }
 
 func TestExplain(t *testing.T) {
-	if explain(nil) != nil {
+	env := Env{}.complete()
+	if env.explain(nil) != nil {
 		t.Error("nil is explained")
 	}
 	plain := errors.New("x")
-	if err := explain(plain); err != plain {
+	if err := env.explain(plain); err != plain {
 		t.Errorf("got %v", err)
 	}
-	own := hint.Prefix("from", &hint.Error{Err: plain, Hint: "h"})
+	own := hint.PrefixError("from", &hint.Error{Err: plain, Hint: "h"})
 	var advised *hint.Error
-	if err := explain(own); !errors.As(err, &advised) || advised.Hint != "h" || err.Error() != "from: x" || !errors.Is(err, plain) {
+	if err := env.explain(own); !errors.As(err, &advised) || advised.Hint != "h" || err.Error() != "from: x" || !errors.Is(err, plain) {
 		t.Errorf("got %v", err)
 	}
 	testDir(t)
 	for c, hint := range map[*Config]string{
 		{From: "file:s", To: "file:o", Keys: []string{"x25519:x.pub"}}:         "private key",
-		{From: "file:s", To: "file:o", Keys: []string{"vault:transit/orders"}}: "local:, x25519:, rsa:",
+		{From: "file:s", To: "file:o", Keys: []string{"vault:transit/orders"}}: "local:, x25519:, rsa:, awskms:",
 	} {
 		if _, err := run(t, Decrypt, *c, Env{}); !errors.As(err, &advised) || !strings.Contains(advised.Hint, hint) {
 			t.Errorf("%v: got %v", c.Keys, err)

@@ -1,55 +1,55 @@
 package route
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"sync"
 
-	"github.com/fxamacker/cbor/v2"
-
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
 
-// identity says what a source is, whatever becomes of its name: the array of docs/envelope.md, section 3, in deterministic
-// CBOR.
-type identity []byte
-
-func streamIdentity(name string, createdUnixNano int64) (identity, error) {
-	return encodeIdentity("nats", name, createdUnixNano)
+// newPlace returns how positions name the source with this identity.
+func newPlace(id endpoint.Identity, ordered bool) transform.Place {
+	return transform.Place{ID: id.Short(), Ordered: ordered}
 }
 
-func partitionIdentity(cluster string, topic [16]byte, partition int32) (identity, error) {
-	return encodeIdentity("kafka", cluster, topic[:], partition)
-}
-
-// topicIdentity stands for a topic as a whole. No position names one.
-func topicIdentity(cluster string, topic [16]byte) (identity, error) {
-	return encodeIdentity("kafka", cluster, topic[:])
-}
-
-func fileIdentity(id [16]byte) (identity, error) { return encodeIdentity("file", id[:]) }
-
-func encodeIdentity(parts ...any) (identity, error) {
-	mode, err := cbor.CoreDetEncOptions().EncMode()
-	if err != nil {
-		return nil, err
+// newPlaces returns a function that says how positions name a place of the
+// pipeline. Workers share it.
+func newPlaces(in *endpoint.Source) func(string) transform.Place {
+	if in.IdentifyPlace == nil {
+		whole := newPlace(in.Identity, in.Ordered)
+		return func(string) transform.Place { return whole }
 	}
-	return mode.Marshal(parts)
+	return (&placeNames{source: in, known: map[string]transform.Place{}}).find
 }
 
-// place is how positions name the source.
-func (id identity) place(ordered bool) transform.Place {
-	sum := sha256.Sum256(id)
-	return transform.Place{ID: [7]byte(sum[:]), Ordered: ordered}
+// placeNames remembers how positions name places.
+type placeNames struct {
+	source *endpoint.Source
+	mu     sync.RWMutex
+	known  map[string]transform.Place
 }
 
-// String is short, printable, and different for different sources.
-func (id identity) String() string {
-	place := id.place(false).ID
-	return hex.EncodeToString(place[:])
+// find returns the zero Place for a name that is not a place of the source:
+// then a position says nothing.
+func (p *placeNames) find(name string) transform.Place {
+	p.mu.RLock()
+	at, ok := p.known[name]
+	p.mu.RUnlock()
+	if ok {
+		return at
+	}
+	if id := p.source.IdentifyPlace(name); id != nil {
+		at = newPlace(id, p.source.Ordered)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.known[name] = at
+	return at
 }
 
-// newGates returns what makes the Gates of a route whose source gives messages in the order of its offsets, or does not.
+// newGates returns a function that makes the Gates of a route. ordered says
+// that its source gives messages in the order of their offsets.
 func newGates(ordered bool, stats *transform.GateStats) func(string, []byte) (pipeline.Gate, error) {
 	return func(_ string, state []byte) (pipeline.Gate, error) { return transform.NewGate(state, ordered, stats) }
 }

@@ -2,148 +2,37 @@ package route
 
 import (
 	"errors"
+	"log/slog"
+	"math"
+	"os"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/streamcrypt/streamcrypt/connectors/file"
-	"github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 )
 
-func TestFileEnds(t *testing.T) {
-	for in, want := range map[string]fileEnd{
-		"file:orders.ndjson":          {path: "orders.ndjson", format: file.NDJSON},
-		"file:a/b.jsonl":              {path: "a/b.jsonl", format: file.NDJSON},
-		"file:../a.scx":               {path: "../a.scx", format: file.Seq},
-		"file:/abs/report.pdf":        {path: "/abs/report.pdf", format: file.Raw},
-		"file:///abs/report.pdf":      {path: "/abs/report.pdf", format: file.Raw},
-		"file:-":                      {path: "-", format: file.Raw},
-		"file:-?format=ndjson":        {path: "-", format: file.NDJSON},
-		"file:x.ndjson?format=raw":    {path: "x.ndjson", format: file.Raw},
-		"file:x?format=seq&until=end": {path: "x", format: file.Seq},
-		"file:a%20b%3F.scx":           {path: "a b?.scx", format: file.Seq},
-	} {
-		e, err := parseEnd(in, source)
-		if err != nil || e.file == nil || *e.file != want {
-			t.Errorf("%s: got %+v, %v", in, e.file, err)
-		}
-	}
-}
-
-func TestFileSinks(t *testing.T) {
-	for in, want := range map[string]fileEnd{
-		"file:a.scx":                        {path: "a.scx", format: file.Seq},
-		"file:a.scx?append=true":            {path: "a.scx", format: file.Seq, append: true},
-		"file:a?append=true&format=ndjson":  {path: "a", format: file.NDJSON, append: true},
-		"file:a.ndjson?append=false":        {path: "a.ndjson", format: file.NDJSON},
-		"file:-?append=false&format=ndjson": {path: "-", format: file.NDJSON},
-	} {
-		e, err := parseEnd(in, sink)
-		if err != nil || *e.file != want {
-			t.Errorf("%s: got %+v, %v", in, e.file, err)
-		}
-	}
-}
-
-func TestNATSSources(t *testing.T) {
-	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for in, want := range map[string]natsEnd{
-		"nats://h:4222/ORDERS?consumer=enc": {stream: "ORDERS", consumer: "enc", conn: nats.ConnOptions{URL: "nats://h:4222"}},
-		"nats://a:1,b:2/S?until=end&subject=x.*,y": {
-			stream: "S", untilEnd: true, filters: []string{"x.*", "y"}, conn: nats.ConnOptions{URL: "nats://a:1,nats://b:2"},
-		},
-		"nats:///S?context=prod&consumer=c":        {stream: "S", consumer: "c", conn: nats.ConnOptions{Context: "prod"}},
-		"nats://h/S?start=17":                      {stream: "S", start: nats.Start{Sequence: 17}, conn: nats.ConnOptions{URL: "nats://h"}},
-		"nats://h/S?start=new":                     {stream: "S", start: nats.Start{New: true}, conn: nats.ConnOptions{URL: "nats://h"}},
-		"nats://h/S?start=beginning":               {stream: "S", conn: nats.ConnOptions{URL: "nats://h"}},
-		"nats://h/S?start=2026-01-02T03:04:05Z":    {stream: "S", start: nats.Start{Time: at}, conn: nats.ConnOptions{URL: "nats://h"}},
-		"nats://h/S?creds=a+b.creds&ack-wait=45s":  {stream: "S", ackWait: 45 * time.Second, conn: nats.ConnOptions{URL: "nats://h", Creds: "a+b.creds"}},
-		"nats://h/S?tls=true&ca=c&cert=d&key=e":    {stream: "S", conn: nats.ConnOptions{URL: "nats://h", TLS: true, CA: "c", Cert: "d", Key: "e"}},
-		"nats://h/S?user=u&password-file=p&nkey=k": {stream: "S", conn: nats.ConnOptions{URL: "nats://h", User: "u", PasswordFile: "p", NKey: "k"}},
-	} {
-		e, err := parseEnd(in, source)
-		if err != nil {
-			t.Errorf("%s: %v", in, err)
-			continue
-		}
-		want.conn.Name = "streamcrypt"
-		got := *e.nats
-		if got.stream != want.stream || got.consumer != want.consumer || got.conn != want.conn || got.start != want.start ||
-			got.untilEnd != want.untilEnd || got.ackWait != want.ackWait || strings.Join(got.filters, ",") != strings.Join(want.filters, ",") {
-			t.Errorf("%s: got %+v", in, got)
-		}
-	}
-}
-
-func TestNATSSinks(t *testing.T) {
-	for in, want := range map[string]struct {
-		pattern string
-		create  bool
+// An error of a URL names the end that it is for, and what could be written.
+func TestURLsAreRefused(t *testing.T) {
+	for _, tc := range []struct {
+		c          Config
+		want, hint string
 	}{
-		"nats://h/ENC":                                   {">", false},
-		"nats://h/ENC?subject=enc.orders":                {"enc.orders", false},
-		"nats://h/ENC?subject=enc.>&strip=plain":         {"enc.>", false},
-		"nats://h/ENC?create=true&stream-subjects=a,b.>": {">", true},
+		{Config{To: "file:b.ndjson"}, "from: no URL", ""},
+		{Config{From: "orders.ndjson"}, "from: no scheme", "write file:PATH, kafka://HOST:PORT/TOPIC or nats://HOST:PORT/STREAM"},
+		{Config{From: "file:a.ndjson", To: "fille:x"}, `to: unknown scheme "fille", the nearest known one is "file"`, ""},
+		{Config{From: "s3://b/k"}, `from: unknown scheme "s3", known are file, kafka, nats`, ""},
+		{Config{From: "kafak://h/t"}, `the nearest known one is "kafka"`, ""},
+		{Config{From: "nats://joe:hunter2@h/S"}, "from: nats: a user before the host", ""},
+		{Config{From: "file:a.ndjson", To: "file:b.ndjson", DeadLetter: "file:c"}, "dead letters: file:c: raw cannot", "ndjson"},
+		{Config{From: "kafka://h/t?grup=g"}, `from: kafka://h/t: unknown parameter "grup"`, ""},
 	} {
-		e, err := parseEnd(in, sink)
-		if err != nil || e.nats.subjects.Pattern() != want.pattern || e.nats.create != want.create {
-			t.Errorf("%s: got %+v, %v", in, e.nats, err)
-		}
-	}
-}
-
-func TestEndsAreRefused(t *testing.T) {
-	tests := []struct {
-		in   string
-		as   role
-		want string
-		hint string
-	}{
-		{"", source, "from: no URL", ""},
-		{"orders.ndjson", source, "no scheme", "file:PATH"},
-		{"fille:x", sink, `to: unknown scheme "fille", the nearest known one is "file"`, ""},
-		{"s3://b/k", source, `unknown scheme "s3", known are file, kafka, nats`, ""},
-		{"file:", source, "no path", ""},
-		{"file://host/x", source, "no host", "file:///PATH"},
-		{"file:x?fromat=raw", source, `unknown parameter "fromat", the nearest known one is "format"`, ""},
-		{"file:x?format=ndjsn", sink, `the nearest known one is "ndjson"`, ""},
-		{"file:x?until=never", source, `unknown value "never"`, ""},
-		{"file:x.ndjson?append=true", source, `unknown parameter "append"`, ""},
-		{"file:x.ndjson?append=true", deadLetter, `unknown parameter "append"`, ""}, // they always are
-		{"file:x?append=true", sink, "a raw file is one payload", "format=ndjson"},
-		{"nats://h/S?consumr=enc", source, `unknown parameter "consumr", the nearest known one is "consumer"`, ""},
-		{"nats://h/S?create=true", source, `unknown parameter "create"`, ""},
-		{"nats://h/S?consumer=enc", sink, `unknown parameter "consumer"`, ""},
-		{"nats://h/S?start=yesterday", source, "not a place in a stream", "beginning, new"},
-		{"nats://h/S?start=0", source, "not a place in a stream", ""},
-		{"nats://h/S?start=-1&consumr=x", source, `"consumr"`, ""},
-		{"nats://h/S?subject=a..b", sink, "parameter subject", ""},
-		{"nats://h/S?subject=a&strip=b", sink, "parameter subject", ""},
-		{"nats://h/S?create=yes", sink, `unknown value "yes"`, ""},
-		{"nats://h", source, "no stream", "nats://HOST:PORT/STREAM"},
-		{"nats:S", source, "no stream", ""},
-		{"nats:///S", source, "no host", "context=NAME"},
-		{"nats://a,,b/S", source, "no host", ""},
-		{"nats://joe:hunter2@h/S", source, "a user before the host", ""},
-		{"nats://h/S?password=hunter2", source, `unknown parameter "password", the nearest known one`, ""},
-		{"nats://h/S?subject=a.>", deadLetter, "no subject of their own", "subject=dead.orders"},
-	}
-	for _, tc := range tests {
-		_, err := parseEnd(tc.in, tc.as)
-		if err == nil || !strings.Contains(err.Error(), tc.want) {
-			if tc.in == "nats://h/S?password=hunter2" && err != nil && strings.Contains(err.Error(), `"password"`) {
-				continue
-			}
-			t.Errorf("%s: got %v, want %q in it", tc.in, err, tc.want)
-			continue
-		}
-		if strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%s: the error repeats a password: %v", tc.in, err)
-		}
+		_, err := newPlan(encrypt, tc.c, Env{}.complete())
 		var advised *hint.Error
-		if tc.hint != "" && (!errors.As(err, &advised) || !strings.Contains(advised.Hint, tc.hint)) {
-			t.Errorf("%s: hint of %v, want %q in it", tc.in, err, tc.hint)
+		switch {
+		case err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "hunter2"):
+			t.Errorf("%+v: got %v, want %q in it", tc.c, err, tc.want)
+		case tc.hint != "" && (!errors.As(err, &advised) || !strings.Contains(advised.Hint, tc.hint)):
+			t.Errorf("%+v: the hint of %v lacks %q", tc.c, err, tc.hint)
 		}
 	}
 }
@@ -175,7 +64,7 @@ func TestPlansAreRefused(t *testing.T) {
 		{"raw to records", encrypt, Config{From: "file:a.pdf"}, "file:a.pdf is raw and file:b.ndjson holds records", "format=ndjson"},
 		{"records to raw", encrypt, Config{To: "file:b.pdf"}, "file:b.pdf is raw and file:a.ndjson holds records", "format=ndjson"},
 		{"raw to nats", encrypt, Config{From: "file:-", To: "nats://h/S"}, "file:- is raw and nats://h/S holds records", "format=ndjson"},
-		{"nats to raw", decrypt, Config{From: "nats://h/S", To: "file:-"}, "file:- is raw", "format=ndjson"},
+		{"nats to raw", decrypt, Config{From: "nats://h/S?consumer=c", To: "file:-"}, "file:- is raw", "format=ndjson"},
 		{"seq is sealed already", encrypt, Config{From: "file:a.scx"}, "envelopes already", "decrypt"},
 		{"seq holds no plaintext", decrypt, Config{To: "file:b.scx"}, "envelopes only", ".ndjson"},
 		{"same file", encrypt, Config{From: "file:there.ndjson", To: "file:./there.ndjson"}, "from and to are the same", ""},
@@ -190,6 +79,29 @@ func TestPlansAreRefused(t *testing.T) {
 		{"raw with bind", encrypt, Config{From: "file:a", To: "file:b", Bind: []string{"header:x"}}, "no headers", ""},
 		{"raw with dead letters", decrypt, Config{From: "file:a", To: "file:b", DeadLetter: "file:d.ndjson"}, "one message", ""},
 		{"raw with checkpoint", decrypt, Config{From: "file:a", To: "file:b", Checkpoint: "c"}, "as a whole", ""},
+		{"one topic", encrypt, Config{From: "kafka://h/t?group=g", To: "kafka://h/t"}, "from and to are the same", ""},
+		{"its own letters", encrypt, Config{From: "kafka://h/t?group=g", To: "kafka://h/u", DeadLetter: "kafka://h/u"}, "to and the dead letters are the same", ""},
+		{"checkpoint of a topic", encrypt, Config{From: "kafka://h/t?group=g", To: "kafka://h/u", Checkpoint: "c"}, "neither end is a file", "group"},
+		{"a topic into a raw file", encrypt, Config{From: "kafka://h/t?group=g", To: "file:a"}, "holds records", "format="},
+		{"checkpoint of standard input", encrypt, Config{From: "file:-?format=ndjson", Checkpoint: "c"}, "a pipe cannot be begun again", "leave out"},
+		{"checkpoint of standard output", encrypt, Config{To: "file:-?format=ndjson", Checkpoint: "c"}, "a pipe cannot be begun again", "leave out"},
+		{"append and overwrite", encrypt, Config{To: "file:b.ndjson?append=true", Overwrite: true}, "append and overwrite", ""},
+		{"budget", encrypt, Config{Budget: 1}, "budget: 1 bytes are below 65536", ""},
+		{"budget of everything", encrypt, Config{Budget: math.MaxInt64}, "budget: 9223372036854775807 bytes are above", ""},
+		{"workers", encrypt, Config{Workers: -1}, "workers must not be negative", ""},
+		{"read-ahead", verify, Config{To: "none", ReadAhead: -1}, "read-ahead must not be negative", ""},
+		{"read-ahead of a stream", encrypt, Config{From: "nats://h/S?consumer=c", ReadAhead: 1 << 30}, "read-ahead: 1073741824 bytes are above 62914560", ""},
+		{"grace", encrypt, Config{Grace: -1}, "grace must not be negative", ""},
+		{"chunk size", encrypt, Config{ChunkSize: 1}, "chunk size of 1 bytes", ""},
+		{"chunk size of everything", encrypt, Config{ChunkSize: 1 << 40}, "chunk size of 1099511627776 bytes", ""},
+		{"window", encrypt, Config{Window: 1}, "window: an age of 1ns", ""},
+		{"window's messages", encrypt, Config{WindowMessages: 1 << 40}, "more than 2^32 messages", ""},
+		{"window's bytes", encrypt, Config{WindowBytes: 1 << 50}, "more than 2^40 bytes", ""},
+		{"key scheme", encrypt, Config{Keys: []string{"lcoal:k"}}, `the nearest known one is "local"`, ""},
+		{"old key's scheme", rewrap, Config{OldKeys: []string{"lcoal:k"}}, `old: key: unknown kind of key "lcoal"`, ""},
+		{"key parameter", encrypt, Config{Keys: []string{"awskms:alias/x?rgion=y"}}, `the nearest known one is "region"`, ""},
+		{"no credentials", encrypt, Config{From: "kafka://h/t?group=g&ca=none.pem"}, "from: kafka://h/t: parameter ca: stat none.pem", ""},
+		{"no seed", encrypt, Config{To: "nats://h/S?nkey=none.nk"}, "to: nats://h/S: parameter nkey: stat none.nk", ""},
 		{"verify writes", verify, Config{}, "verify writes nothing", "--to"},
 		{"verify remembers", verify, Config{From: "nats://h/S?consumer=c", To: "none"}, "durable consumer", "consumer="},
 	}
@@ -204,7 +116,7 @@ func TestPlansAreRefused(t *testing.T) {
 			if tc.c.To == "none" {
 				tc.c.To = ""
 			}
-			_, err := newPlan(tc.do, tc.c, Env{})
+			_, err := newPlan(tc.do, tc.c, Env{}.complete())
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Fatalf("got %v, want %q in it", err, tc.want)
 			}
@@ -223,20 +135,45 @@ func TestContext(t *testing.T) {
 		c    Config
 		want string
 	}{
-		{"sealing into a stream", encrypt, Config{From: "nats://h/PLAIN", To: "nats://h/ENC"}, "ENC"},
-		{"opening a stream", decrypt, Config{From: "nats://h/ENC", To: "nats://h/PLAIN"}, "ENC"},
+		{"sealing into a stream", encrypt, Config{From: "nats://h/PLAIN?consumer=c", To: "nats://h/ENC"}, "ENC"},
+		{"opening a stream", decrypt, Config{From: "nats://h/ENC?consumer=c", To: "nats://h/PLAIN"}, "ENC"},
 		{"verifying a stream", verify, Config{From: "nats://h/ENC"}, "ENC"},
-		{"sealing into a file", encrypt, Config{From: "nats://h/PLAIN", To: "file:a.scx"}, ""},
+		{"sealing into a file", encrypt, Config{From: "nats://h/PLAIN?consumer=c", To: "file:a.scx"}, ""},
 		{"opening a file", decrypt, Config{From: "file:a.scx", To: "nats://h/PLAIN"}, ""},
 		{"sealing into a topic", encrypt, Config{From: "kafka://h/orders?group=g", To: "kafka://h/orders.enc"}, "orders.enc"},
 		{"opening a topic", decrypt, Config{From: "kafka://h/orders.enc?group=g", To: "nats://h/PLAIN"}, "orders.enc"},
-		{"configured", encrypt, Config{From: "nats://h/A", To: "nats://h/B", Context: "orders", ContextSet: true}, "orders"},
-		{"configured without saying so", encrypt, Config{From: "nats://h/A", To: "nats://h/B", Context: "orders"}, "orders"},
-		{"configured as empty", encrypt, Config{From: "nats://h/A", To: "nats://h/B", ContextSet: true}, ""},
+		{"configured", encrypt, Config{From: "nats://h/A?consumer=c", To: "nats://h/B", Context: "orders", ContextSet: true}, "orders"},
+		{"configured without saying so", encrypt, Config{From: "nats://h/A?consumer=c", To: "nats://h/B", Context: "orders"}, "orders"},
+		{"configured as empty", encrypt, Config{From: "nats://h/A?consumer=c", To: "nats://h/B", ContextSet: true}, ""},
 	} {
-		p, err := newPlan(tc.do, tc.c, Env{})
+		p, err := newPlan(tc.do, tc.c, Env{}.complete())
 		if err != nil || string(p.context) != tc.want {
 			t.Errorf("%s: got %v, %v", tc.name, p, err)
+		}
+	}
+}
+
+// Secrets that others can read are used, with a warning.
+func TestWideSecretsAreWarnedOf(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeFile(t, "wide", []byte("hunter2"))
+	writeFile(t, "narrow", []byte("hunter2"))
+	must(t, os.Chmod("wide", 0o644))
+	for to, want := range map[string]bool{
+		"kafka://h/t?sasl=plain&user=u&password-file=wide":   true,
+		"kafka://h/t?sasl=plain&user=u&password-file=narrow": false,
+		"kafka://h/t?ca=wide":                                false,
+		"nats://h/S?creds=wide":                              true,
+		"nats://h/S?user=u&password-file=wide":               true,
+		"nats://h/S?nkey=narrow":                             false,
+	} {
+		var logged strings.Builder
+		env := Env{Log: slog.New(slog.NewTextHandler(&logged, nil))}.complete()
+		if _, err := newPlan(encrypt, Config{From: "file:a.ndjson", To: to}, env); err != nil {
+			t.Errorf("%s: %v", to, err)
+		}
+		if warned := strings.Contains(logged.String(), "read by others"); warned != want || strings.Contains(logged.String(), "hunter2") {
+			t.Errorf("%s: logged %q", to, &logged)
 		}
 	}
 }

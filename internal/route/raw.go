@@ -7,103 +7,141 @@ import (
 	"io"
 	"sync/atomic"
 
-	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
 )
 
-// raw is a route for one payload, which is streamed in constant memory and never becomes a message.
+// raw is a route for one payload, which is streamed in constant memory and
+// never becomes a message.
 type raw struct {
-	name    string // of what is read
-	in      *rawInput
-	out     rawOutput
+	name    string // of the source
+	in      endpoint.RawSource
+	out     endpoint.RawSink
 	copy    func(ctx context.Context) error
 	memory  int64
 	written atomic.Int64
 	rewraps rewraps // of a route that rewraps
 }
 
-// rawOutput is where the bytes go. Only Commit makes a file of them.
-type rawOutput interface {
-	io.Writer
-	Commit() error
-}
-
-// rawMemory is what a raw route needs beside the process: chunks and buffers of the largest size, in bytes.
+// rawMemory is the memory of a raw route beside the process, in bytes: chunks
+// and buffers of the largest size.
 const rawMemory = 48 << 20
 
 func openRaw(ctx context.Context, p *plan, closers *closers) (*raw, error) {
-	r := &raw{name: p.from.name, memory: rawMemory}
+	r := &raw{name: p.source.Name, memory: rawMemory}
 	if err := r.openCopy(ctx, p, closers); err != nil {
 		return nil, err
 	}
+	session := p.newSession(endpoint.Archive{}, closers)
 	var err error
-	if r.in, err = openRawInput(p.from.file.path, p.env.Stdin); err != nil {
+	if r.in, err = p.openRawSource(ctx, session); err != nil {
 		return nil, err
 	}
-	closers.add(r.in.close)
-	if (p.do == decrypt || p.do == verify) && !r.in.seekable() {
-		r.memory += 2 * envelope.MaxBuffered // an envelope whose recipients stand behind what cannot be read twice
+	if (p.do == decrypt || p.do == verify) && !r.in.IsSeekable() {
+		// The recipients of an envelope may stand behind bytes that cannot be
+		// read twice.
+		r.memory += 2 * envelope.MaxBuffered
 	}
-	if err := r.openOutput(p, closers); err != nil {
+	if err := memlimit.Check(r.memory); err != nil {
 		return nil, err
 	}
-	return r, p.reserve(r.memory)
+	if r.out, err = p.openRawSink(ctx, session); err != nil {
+		return nil, err
+	}
+	p.tellOpen(r.memory)
+	return r, nil
+}
+
+func (p *plan) openRawSource(ctx context.Context, s *endpoint.Session) (endpoint.RawSource, error) {
+	from, ok := p.from.(endpoint.Raw)
+	if !ok {
+		return nil, fmt.Errorf("%s is not one payload", p.source.Name)
+	}
+	in, err := from.OpenRawSource(ctx, s)
+	if err != nil {
+		return nil, hint.PrefixError(endpoint.From.String(), err)
+	}
+	return in, nil
+}
+
+func (p *plan) openRawSink(ctx context.Context, s *endpoint.Session) (endpoint.RawSink, error) {
+	if p.to == nil {
+		return newDiscardRaw(), nil
+	}
+	to, ok := p.to.(endpoint.Raw)
+	if !ok {
+		return nil, fmt.Errorf("%s is not one payload", p.sink.Name)
+	}
+	out, err := to.OpenRawSink(ctx, s)
+	if err != nil {
+		return nil, hint.PrefixError(endpoint.To.String(), err)
+	}
+	return out, nil
 }
 
 // openCopy loads the keys and says how bytes get from in to out.
 func (r *raw) openCopy(ctx context.Context, p *plan, closers *closers) error {
-	if p.do == rewrap {
-		return r.openRewrap(ctx, p)
+	switch p.do {
+	case encrypt:
+		return r.openSealing(ctx, p, closers)
+	case rewrap:
+		return r.openRewrapping(ctx, p)
+	default:
+		return r.openOpening(ctx, p)
 	}
-	if p.do == encrypt {
-		keys, err := p.sealing(ctx, false)
-		if err != nil {
-			return err
-		}
-		closers.add(keys.Close)
-		sealer, err := envelope.NewSealer(keys, envelope.SealerOptions{Context: p.context, ChunkSize: int(p.ChunkSize)})
-		r.copy = func(ctx context.Context) error { return r.seal(ctx, sealer) }
-		return err
-	}
-	keys, err := p.opening(ctx)
+}
+
+// openOpening is for a route that decrypts or verifies.
+func (r *raw) openOpening(ctx context.Context, p *plan) error {
+	keys, err := p.loadOpening(ctx)
 	if err != nil {
 		return err
 	}
 	o := envelope.NewOpener(keys, envelope.OpenerOptions{Context: p.context})
 	r.copy = func(ctx context.Context) error {
-		_, err := o.NewReader(ctx, r.in.reader(ctx), &envelope.Binding{}).WriteTo(&counted{Writer: r.out, n: &r.written})
+		_, err := o.NewReader(ctx, r.in.OpenReader(ctx),
+			&envelope.Binding{}).WriteTo(&counted{Writer: r.out, n: &r.written})
 		return err
 	}
 	return nil
 }
 
-func (r *raw) seal(ctx context.Context, s *envelope.Sealer) error {
-	w := s.NewWriter(ctx, &counted{Writer: r.out, n: &r.written}, &envelope.Binding{})
-	if _, err := w.ReadFrom(r.in.reader(ctx)); err != nil {
+func (r *raw) openSealing(ctx context.Context, p *plan, closers *closers) error {
+	keys, err := p.loadSealing(ctx, false)
+	if err != nil {
 		return err
 	}
-	return w.Close()
-}
-
-func (r *raw) openOutput(p *plan, closers *closers) error {
-	switch {
-	case p.do == verify:
-		r.out = unfinished{io.Discard}
-	case p.to.file.path == file.Stream:
-		r.out = unfinished{p.env.Stdout}
-	default:
-		a, err := file.NewAtomic(p.to.file.path, p.Overwrite)
-		if err != nil {
+	closers.add(keys.Close)
+	sealer, err := envelope.NewSealer(keys, envelope.SealerOptions{Context: p.context, ChunkSize: int(p.ChunkSize)})
+	r.copy = func(ctx context.Context) error {
+		w := sealer.NewWriter(ctx, &counted{Writer: r.out, n: &r.written}, &envelope.Binding{})
+		if _, err := w.ReadFrom(r.in.OpenReader(ctx)); err != nil {
 			return err
 		}
-		closers.add(a.Abort)
-		r.out = a
+		return w.Close()
+	}
+	return err
+}
+
+func (r *raw) openRewrapping(ctx context.Context, p *plan) (err error) {
+	if r.rewraps.keys, err = p.loadRewrapping(ctx); err != nil {
+		return err
+	}
+	rewrapper := envelope.NewRewrapper(r.rewraps.keys)
+	r.copy = func(ctx context.Context) error {
+		err := rewrapper.Copy(ctx, &counted{Writer: r.out, n: &r.written}, r.in.OpenReader(ctx))
+		counts := rewrapper.Counts()
+		r.rewraps.stats.Rewrapped.Add(counts.Rewrapped)
+		r.rewraps.stats.Already.Add(counts.Already)
+		return err
 	}
 	return nil
 }
 
-// run copies everything. Unless all of it has been sealed, or has verified, no output file appears.
+// run copies everything. Unless all of it has been sealed, or has verified, no
+// output file appears.
 func (r *raw) run(ctx context.Context) error {
 	defer memlimit.Reserve(r.memory)()
 	reading, stop := context.WithCancel(ctx)
@@ -122,23 +160,19 @@ func (r *raw) run(ctx context.Context) error {
 }
 
 func (r *raw) snapshot() Snapshot {
-	read := r.in.read.Load()
-	s := Snapshot{Bytes: read, BytesOut: r.written.Load(), Done: read, Total: r.in.total, Unit: Bytes}
+	s := Snapshot{BytesOut: r.written.Load(), Progress: r.in.Progress()}
+	s.Bytes = s.Done
 	r.rewraps.report(&s)
 	return s
 }
 
-// unfinished is an output that needs no Commit and cannot be taken back.
-type unfinished struct{ io.Writer }
-
-func (unfinished) Commit() error { return nil }
-
-// counted counts what is written.
+// counted counts the bytes that are written.
 type counted struct {
 	io.Writer
 	n *atomic.Int64
 }
 
+// Write implements io.Writer.
 func (c *counted) Write(p []byte) (int, error) {
 	n, err := c.Writer.Write(p)
 	c.n.Add(int64(n))

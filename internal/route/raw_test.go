@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 )
 
@@ -45,7 +46,7 @@ func TestRawRoundTrip(t *testing.T) {
 				writeFile(t, "plain", plain)
 				s := mustRun(t, Encrypt, config(profile, Config{From: "file:plain", To: "file:sealed", ChunkSize: 4096, Overwrite: true}))
 				sealed := readFile(t, "sealed")
-				if s.Bytes != int64(size) || s.BytesOut != int64(len(sealed)) || s.Total != int64(size) || s.Done != s.Total || s.Unit != Bytes {
+				if s.Bytes != int64(size) || s.BytesOut != int64(len(sealed)) || s.Total != int64(size) || s.Done != s.Total || s.Unit != endpoint.Bytes {
 					t.Errorf("sealing: %+v", s)
 				}
 				if size > 16 && bytes.Contains(sealed, plain[:16]) {
@@ -124,10 +125,12 @@ func TestRawCorruption(t *testing.T) {
 	}
 }
 
-// keyRecord is how long the record of one local AES key is, in bytes: what stands before a long payload.
+// keyRecord is how long the record of one local AES key is, in bytes: what
+// stands before a long payload.
 const keyRecord = 160
 
-// flips yields bits of an envelope to flip: all of a small one, some of each part of a long one.
+// flips yields bits of an envelope to flip: all of a small one, some of each
+// part of a long one.
 func flips(sealed []byte, name string) func(func(int) bool) {
 	step := 1
 	if name == "long" {
@@ -298,26 +301,6 @@ func TestRawOutputFails(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	noFile(t, "out")
-}
-
-func TestRawInputIsClosed(t *testing.T) {
-	testDir(t)
-	writeFile(t, "plain", nil)
-	in, err := openRawInput("plain", nil)
-	must(t, err)
-	must(t, in.close())
-	if _, err := in.regular.Stat(); !errors.Is(err, fs.ErrClosed) {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestRawPipeCannotBeOpened(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	in := &rawInput{pipe: func() (io.ReadCloser, error) { return nil, fs.ErrPermission }}
-	if n, err := in.reader(ctx).Read(make([]byte, 1)); n != 0 || !errors.Is(err, fs.ErrPermission) {
-		t.Errorf("got %d, %v", n, err)
-	}
 }
 
 type brokenReader struct{}

@@ -4,8 +4,8 @@ import (
 	"context"
 	"sync"
 
-	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -14,9 +14,10 @@ import (
 
 // records is a route whose messages go through the pipeline.
 type records struct {
-	do      direction
-	in      *input
-	out     *output
+	*plan
+	closers *closers
+	in      *endpoint.Source
+	out     *endpoint.Sink
 	options pipeline.Options
 	memory  int64
 	sealing *kekcache.Sealing // nil unless sealing
@@ -27,104 +28,101 @@ type records struct {
 }
 
 func openRecords(ctx context.Context, p *plan, closers *closers) (*records, error) {
-	r := &records{do: p.do}
-	o := &opener{plan: p, closers: closers}
+	r := &records{plan: p, closers: closers}
 	var err error
 	switch p.do {
 	case encrypt:
-		err = r.openSealing(ctx, o)
+		err = r.openSealing(ctx)
 	case rewrap:
-		err = r.openRewrapping(ctx, o)
+		err = r.openRewrapping(ctx)
 	default:
-		err = r.openOpening(ctx, o)
+		err = r.openOpening(ctx)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return r, p.reserve(r.memory)
+	p.tellOpen(r.memory)
+	return r, nil
 }
 
 // openSealing opens a route that seals.
-func (r *records) openSealing(ctx context.Context, o *opener) (err error) {
-	if r.sealing, err = o.sealing(ctx, true); err != nil {
+func (r *records) openSealing(ctx context.Context) (err error) {
+	if r.sealing, err = r.loadSealing(ctx, true); err != nil {
 		return err
 	}
-	o.closers.add(r.sealing.Close)
-	r.load = o.reloadSealing(r.sealing)
-	// A seq's end records are sealed by a lease of their own.
-	ends, err := envelope.NewSealer(r.sealing, envelope.SealerOptions{Context: o.context, ChunkSize: int(o.ChunkSize)})
+	r.closers.add(r.sealing.Close)
+	r.load = r.reloadSealing(r.sealing)
+	// End records of an archive are sealed by a lease of their own.
+	ends, err := envelope.NewSealer(r.sealing, envelope.SealerOptions{Context: r.context, ChunkSize: int(r.ChunkSize)})
 	if err != nil {
 		return err
 	}
-	if err := r.openEnds(ctx, o, sealedArchive(ends)); err != nil {
+	if err := r.openEnds(ctx, newSealedArchive(ends), 0); err != nil {
 		return err
 	}
-	place := r.in.place
-	if place == nil {
-		whole := r.in.id.place(r.in.ordered)
-		place = func(string) transform.Place { return whole }
-	}
-	return r.complete(func() (pipeline.Transform, error) {
+	place := newPlaces(r.in)
+	return r.setTransform(func() (pipeline.Transform, error) {
 		t, err := transform.NewEncrypt(transform.EncryptOptions{
-			Common:    transform.Common{Context: o.context, Bind: o.bind, Subject: r.out.subject},
+			Common:    transform.Common{Context: r.context, Bind: r.bind, Subject: r.out.MapSubject},
 			Keys:      r.sealing,
-			ChunkSize: int(o.ChunkSize),
+			ChunkSize: int(r.ChunkSize),
 			Place:     place,
 		})
-		return &fitted{Transform: t, textOut: r.out.text, check: r.out.check}, err
+		return &fitted{Transform: t, textOut: r.sink.TextHeaders, check: r.out.Check}, err
 	})
 }
 
 // openOpening opens a route that decrypts or verifies.
-func (r *records) openOpening(ctx context.Context, o *opener) error {
-	opening, err := o.opening(ctx)
+func (r *records) openOpening(ctx context.Context) error {
+	opening, err := r.loadOpening(ctx)
 	if err != nil {
 		return err
 	}
-	r.load = o.reloadOpening(opening)
-	ends := envelope.NewOpener(opening, envelope.OpenerOptions{Context: o.context})
-	if err := r.openEnds(ctx, o, openedArchive(ends)); err != nil {
+	r.load = r.reloadOpening(opening)
+	ends := envelope.NewOpener(opening, envelope.OpenerOptions{Context: r.context})
+	if err := r.openEnds(ctx, newOpenedArchive(ends), 0); err != nil {
 		return err
 	}
-	// Only a broker's log is sure to be as its sealer wrote it. Somebody may have sorted the lines of a file, and dropping what comes
-	// late would then be loss.
-	r.options.NewGate = newGates(r.in.ordered && r.in.kafka != nil, &r.gates)
+	// Only a broker's log is sure to be as its sealer wrote it. Somebody may
+	// have sorted the lines of a file, and a message that comes late would then
+	// be lost.
+	r.options.NewGate = newGates(r.in.Ordered && r.source.Log, &r.gates)
 	r.options.DeadLetterValues = r.options.DeadLetters != nil
-	return r.complete(func() (pipeline.Transform, error) {
+	return r.setTransform(func() (pipeline.Transform, error) {
 		t, err := transform.NewDecrypt(transform.DecryptOptions{
-			Common:         transform.Common{Context: o.context, Bind: o.bind, Subject: r.out.subject},
+			Common:         transform.Common{Context: r.context, Bind: r.bind, Subject: r.out.MapSubject},
 			Keys:           opening,
-			PassTombstones: o.Tombstones == "pass",
+			PassTombstones: r.Tombstones == "pass",
 		})
-		return &fitted{Transform: t, textIn: r.in.text, check: r.out.check}, err
+		return &fitted{Transform: t, textIn: r.source.TextHeaders, check: r.out.Check}, err
 	})
 }
 
-func (r *records) openEnds(ctx context.Context, o *opener, archive file.Archive) (err error) {
-	if err := o.openCheckpoint(nil); err != nil {
+// openEnds opens source, sink and dead letters. more is the memory that the
+// route needs beside the pipeline, in bytes. Whether there is enough is known
+// when the source is open, and found out before a sink is made.
+func (r *records) openEnds(ctx context.Context, archive endpoint.Archive, more int64) (err error) {
+	session := r.newSession(archive, r.closers)
+	if r.in, err = r.openSource(ctx, session); err != nil {
 		return err
 	}
-	if r.in, err = o.source(ctx, archive); err != nil {
+	r.options = r.pipelineOptions()
+	r.options.Source, r.options.Stats, r.options.Log = r.in.Source, &r.stats, r.env.Log
+	r.memory = pipeline.Memory(r.options, r.in.Lanes, r.in.Largest) + more
+	if err := memlimit.Check(r.memory); err != nil {
 		return err
 	}
-	if err := o.openCheckpoint(r.in); err != nil {
+	if r.out, err = r.openSink(ctx, session, r.in); err != nil {
 		return err
 	}
-	if r.out, err = o.sink(ctx, r.in, archive); err != nil {
-		return err
-	}
-	r.options = pipeline.Options{
-		Source: r.in.Source, Sink: r.out.Sink,
-		Workers: o.Workers, Budget: int(o.Budget), ReadAhead: int(o.ReadAhead), Grace: o.Grace,
-		Stats: &r.stats, Log: o.env.Log,
-	}
-	r.options.DeadLetters, err = o.letters(ctx, r.in)
-	r.memory = pipeline.Memory(r.options, r.in.lanes, r.in.largest)
+	r.options.Sink = r.out.Sink
+	r.options.DeadLetters, err = r.openLetters(ctx, session, r.in)
 	return err
 }
 
-// complete makes one transform to see that it can be made; those of the workers are made the same way.
-func (r *records) complete(newTransform func() (pipeline.Transform, error)) error {
+// setTransform makes one transform to find out whether it can be made. Those of
+// the workers are made the same way.
+func (r *records) setTransform(newTransform func() (pipeline.Transform, error)) error {
 	if _, err := newTransform(); err != nil {
 		return err
 	}
@@ -142,14 +140,15 @@ func (r *records) run(ctx context.Context) error {
 	defer memlimit.Reserve(r.memory)()
 	defer r.renewKeys(ctx)()
 	err := pipeline.Run(ctx, r.options)
-	if err == nil && ctx.Err() != nil && (r.in.bounded || r.out.atOnce) {
+	if err == nil && ctx.Err() != nil && (r.in.Bounded || r.out.AtOnce) {
 		return ErrInterrupted
 	}
 	return err
 }
 
-// renewKeys fetches data keys ahead until the function that it returns is called, which waits for the end of it. Keys are
-// needed until the last batch in flight is written, so they outlive ctx.
+// renewKeys fetches data keys ahead until the function that it returns is
+// called, which waits for the end of it. Keys are needed until the last batch
+// in flight is written, so they outlive ctx.
 func (r *records) renewKeys(ctx context.Context) (stop func()) {
 	if r.sealing == nil {
 		return func() {}
@@ -179,6 +178,6 @@ func (r *records) snapshot() Snapshot {
 		s.BytesOut = 0
 	}
 	r.rewraps.report(&s)
-	r.in.progress(&s)
+	s.Progress = r.in.MeasureProgress(s.Messages)
 	return s
 }

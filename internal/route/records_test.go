@@ -11,11 +11,13 @@ import (
 	"testing"
 
 	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// kinds holds one line of every kind of message, as the connector writes them. A seq keeps milliseconds.
+// kinds holds one line of every kind of message, as the connector writes them.
+// A seq keeps milliseconds.
 const kinds = `{"key":"k1","value":"hello","headers":[["trace-id","t1"],["x","1"],["trace-id",""]],"time":"2026-01-02T03:04:05.123Z","subject":"orders.eu"}
 {"key":"k1","value":null,"headers":[["trace-id","t2"]]}
 {"value":null}
@@ -38,7 +40,7 @@ func TestRecordsRoundTrip(t *testing.T) {
 					return config(profile, Config{From: "file:" + from, To: to, Bind: bind, ChunkSize: 4096, Overwrite: true, Workers: 3})
 				}
 				s := mustRun(t, Encrypt, c("in.ndjson", "file:"+sealed))
-				if s.Messages != 7 || s.Done != int64(len(lines)) || s.Total != s.Done || s.Unit != Bytes {
+				if s.Messages != 7 || s.Done != int64(len(lines)) || s.Total != s.Done || s.Unit != endpoint.Bytes {
 					t.Errorf("sealing: %+v", s)
 				}
 				if bytes.Contains(readFile(t, sealed), []byte("hello")) {
@@ -254,7 +256,8 @@ func TestRecordTooLargeForItsBudget(t *testing.T) {
 	if !errors.As(err, &advised) || !errors.Is(err, file.ErrTooLarge) || !strings.Contains(advised.Hint, "--budget") {
 		t.Errorf("got %v", err)
 	}
-	// A line that may be read, and still cannot be sealed, is the message's fault.
+	// A line that may be read, and still cannot be sealed, is the message's
+	// fault.
 	writeFile(t, "in.ndjson", fmt.Appendf(nil, "{\"value\":\"%080000d\"}\n{\"value\":\"x\"}\n", 1))
 	s := mustRun(t, Encrypt, Config{From: "file:in.ndjson", To: "file:s.scx", Budget: 64 << 10, DeadLetter: "file:d.ndjson"})
 	if s.Rejected != 1 || s.Reasons["too-large"] != 1 {
@@ -309,7 +312,7 @@ func TestMemoryIsCounted(t *testing.T) {
 	}
 	must(t, r.Close())
 	must(t, r.Close()) // a second time does nothing
-	_, err = Encrypt(t.Context(), Config{From: "file:in.ndjson", To: "file:s.scx", Keys: []string{"local:k.jwk"}, Workers: 1 << 40}, Env{Log: quiet})
+	_, err = Encrypt(t.Context(), Config{From: "file:in.ndjson", To: "file:s.scx", Keys: []string{"local:k.jwk"}, Workers: 1 << 16, Budget: 1 << 34}, Env{Log: quiet})
 	var advised *hint.Error
 	if err != nil && (!errors.As(err, &advised) || !strings.Contains(advised.Hint, "--workers")) {
 		t.Errorf("got %v", err) // where there is a cgroup limit

@@ -11,7 +11,8 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 )
 
-// A message with more headers than a file takes is a dead letter, and the archive is whole without it.
+// A message with more headers than a file takes is a dead letter, and the
+// archive is whole without it.
 func TestMessageTooLargeForAFile(t *testing.T) {
 	testDir(t)
 	b := startBroker(t)
@@ -26,7 +27,7 @@ func TestMessageTooLargeForAFile(t *testing.T) {
 	}
 	b.published(t)
 	for _, to := range []string{"file:s.scx", "file:s.ndjson"} {
-		c := Config{From: b.url + "/PLAIN?until=end", To: to}
+		c := Config{From: b.url + "/PLAIN?until=latest", To: to}
 		fails(t, Encrypt, c, "PLAIN@3: header")
 		c.DeadLetter, c.Overwrite = "file:dead.ndjson", true
 		s := mustRun(t, Encrypt, c)
@@ -42,7 +43,8 @@ func TestMessageTooLargeForAFile(t *testing.T) {
 	}
 }
 
-// Nobody vouches for a time in a seq. One that ndjson cannot hold is a dead letter, which then goes without a time.
+// Nobody vouches for a time in a seq. One that ndjson cannot hold is a dead
+// letter, which then goes without a time.
 func TestTimeThatCannotBeWritten(t *testing.T) {
 	testDir(t)
 	writeFile(t, "in.ndjson", []byte("{\"value\":\"0\"}\n{\"value\":\"1\"}\n"))
@@ -79,7 +81,7 @@ func TestSubjectThatCannotBeMapped(t *testing.T) {
 		b.publish(t, &natsgo.Msg{Subject: subject, Data: []byte("x")})
 	}
 	b.published(t)
-	c := Config{From: b.url + "/PLAIN?until=end", To: b.url + "/ENC?subject=enc.>&strip=orders"}
+	c := Config{From: b.url + "/PLAIN?until=latest", To: b.url + "/ENC?subject=enc.>&strip=orders"}
 	fails(t, Encrypt, c, `PLAIN@2: header: subject cannot be published to: "other"`)
 	c.DeadLetter = "file:dead.ndjson"
 	s := mustRun(t, Encrypt, c)
@@ -120,14 +122,15 @@ func TestAppendToAFile(t *testing.T) {
 	}
 }
 
-// What is appended stays when a run is interrupted; a file that is new appears at once, or not.
+// What is appended stays when a run is interrupted; a file that is new appears
+// at once, or not.
 func TestAppendedIsNotAtOnce(t *testing.T) {
 	testDir(t)
 	writeFile(t, "in.ndjson", nil)
 	for to, want := range map[string]bool{"file:s.scx": true, "file:s.scx?append=true": false, "file:-?format=seq": false} {
 		r, err := Encrypt(t.Context(), Config{From: "file:in.ndjson", To: to, Keys: []string{"local:k.jwk"}}, Env{Log: quiet})
 		must(t, err)
-		if got := r.job.(*records).out.atOnce; got != want {
+		if got := r.job.(*records).out.AtOnce; got != want {
 			t.Errorf("%s: at once: %v", to, got)
 		}
 		must(t, r.Close())

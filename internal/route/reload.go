@@ -9,41 +9,45 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// ErrNoReload says that a route reads its keys once: a raw file is done with one data key, and rewrapping has two sets.
+// ErrNoReload says that a route reads its keys once: a raw file is done with
+// one data key, and rewrapping has two sets.
 var ErrNoReload = errors.New("the keys of this route are read once")
 
-// loadKeys has a route use the keys of these URLs from now on, or leaves everything as it is and returns an error.
+// loadKeys has a route use the keys of these URLs from now on, or leaves
+// everything as it is and returns an error.
 type loadKeys func(ctx context.Context, urls []string) error
 
-// keyLoader is a job whose keys can be loaded anew.
-type keyLoader interface{ loadKeys() loadKeys }
+// keyLoader is a job that can load its keys again.
+type keyLoader interface{ keyLoader() loadKeys }
 
-func (r *records) loadKeys() loadKeys { return r.load }
+func (r *records) keyLoader() loadKeys { return r.load }
 
-// loader is how the route's keys are loaded anew; nil if they are not.
-func (r *Route) loader() loadKeys {
+// keyLoader returns nil if the route's keys are read once.
+func (r *Route) keyLoader() loadKeys {
 	if job, ok := r.job.(keyLoader); ok {
-		return job.loadKeys()
+		return job.keyLoader()
 	}
 	return nil
 }
 
-// Reloads says whether Reload can do anything.
-func (r *Route) Reloads() bool { return r.loader() != nil }
+// Reloads tells whether Reload can do anything.
+func (r *Route) Reloads() bool { return r.keyLoader() != nil }
 
-// Reload reads the keys of urls, in the form of Config.Keys, and uses them from now on: the files may have changed, or the URLs. A
-// route that seals makes a data key for them at once. On an error the keys stay as they are. It may be called while Run runs.
+// Reload reads the keys of urls, in the form of Config.Keys, and uses them from
+// now on: the files may have changed, or the URLs. A route that seals makes a
+// data key for them at once. On an error the keys stay as they are. It may be
+// called while Run runs.
 func (r *Route) Reload(ctx context.Context, urls []string) error {
-	load := r.loader()
+	load := r.keyLoader()
 	if load == nil {
 		return ErrNoReload
 	}
-	return explain(load(ctx, urls))
+	return r.env.explain(load(ctx, urls))
 }
 
 func (p *plan) reloadSealing(sealing *kekcache.Sealing) loadKeys {
 	return func(ctx context.Context, urls []string) error {
-		wrappers, err := keyring.Wrappers(ctx, urls, p.env.Log)
+		wrappers, err := keyring.LoadWrappers(ctx, urls, p.env.Log)
 		if err != nil {
 			return err
 		}
@@ -57,7 +61,7 @@ func (p *plan) reloadSealing(sealing *kekcache.Sealing) loadKeys {
 
 func (p *plan) reloadOpening(opening *kekcache.Opening) loadKeys {
 	return func(ctx context.Context, urls []string) error {
-		unwrappers, err := keyring.Unwrappers(ctx, urls, p.env.Log)
+		unwrappers, err := keyring.LoadUnwrappers(ctx, urls, p.env.Log)
 		if err != nil {
 			return err
 		}

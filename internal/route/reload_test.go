@@ -68,8 +68,8 @@ func opens(t *testing.T, line, key string) bool {
 	return err == nil && out.Len() > 0
 }
 
-// TestReload: a running route takes up other key files, and other URLs, for the next message; recipients that are much larger
-// than those before included.
+// TestReload: a running route takes up other key files, and other URLs, for the
+// next message; recipients that are much larger than those before included.
 func TestReload(t *testing.T) {
 	testDir(t)
 	l := newLive(t, Encrypt, "local:k.jwk")
@@ -118,7 +118,8 @@ func TestReload(t *testing.T) {
 	l.end()
 }
 
-// TestReloadOfDecrypt: a key that was removed opens nothing any longer, though what it opened before is in the cache.
+// TestReloadOfDecrypt: a key that was removed opens nothing any longer, though
+// what it opened before is in the cache.
 func TestReloadOfDecrypt(t *testing.T) {
 	testDir(t)
 	sealed := func(key string) string {
@@ -152,7 +153,8 @@ func TestRawRoutesReadKeysOnce(t *testing.T) {
 	must(t, r.Close())
 }
 
-// TestKeyPerMessage: with a window of one message each has a key of its own, in both profiles.
+// TestKeyPerMessage: with a window of one message each has a key of its own, in
+// both profiles.
 func TestKeyPerMessage(t *testing.T) {
 	testDir(t)
 	must(t, os.Mkdir("store", 0o700))

@@ -5,17 +5,15 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/streamcrypt/streamcrypt/connectors/nats"
-	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
-	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/kekcache"
-	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
 
-// Rewrap opens a route that copies envelopes with their data keys wrapped for other key encryption keys. Without From and To it
-// rewraps all records of the key store. See Encrypt.
+// Rewrap opens a route that copies envelopes with their data keys wrapped for
+// other key encryption keys. Without From and To it rewraps all records of the
+// key store. See Encrypt.
 func Rewrap(ctx context.Context, c Config, env Env) (*Route, error) {
 	if c.From == "" && c.To == "" {
 		return openStoreRewrap(ctx, c, env)
@@ -23,8 +21,10 @@ func Rewrap(ctx context.Context, c Config, env Env) (*Route, error) {
 	return open(ctx, rewrap, c, env)
 }
 
-// ReadersContext is the context that readers of a route's output must name because they would not take it by themselves. Rewrapped
-// envelopes keep the one that they were sealed with. It is known when the route is open.
+// ReadersContext is the context that readers of a route's output must name,
+// since it is not the one that they would use by themselves. Rewrapped
+// envelopes keep the context that they were sealed with. It is known when the
+// route is open.
 func (r *Route) ReadersContext() (name string, needed bool) {
 	if r.keep == nil {
 		return "", false
@@ -32,30 +32,46 @@ func (r *Route) ReadersContext() (name string, needed bool) {
 	return *r.keep, true
 }
 
-// keep returns the context for ReadersContext, nil if there is none to name.
-func (p *plan) keep() *string {
-	if p.do != rewrap || string(p.context) == p.to.context() {
+// contextToKeep returns the context for ReadersContext, nil if readers need to
+// name none.
+func (p *plan) contextToKeep() *string {
+	name := string(p.context)
+	if p.do != rewrap || name == p.sink.Context {
 		return nil
 	}
-	name := string(p.context)
 	return &name
 }
 
-// checkRewrap refuses what would make envelopes of which somebody finds out later that nobody can open them.
+// checkRewrap refuses copies that nobody could open.
 func (p *plan) checkRewrap() error {
-	const bound = "an envelope is bound to the subject under which it is published"
-	switch {
-	case p.to.nats != nil && p.to.nats.subjects != (nats.SubjectMap{}):
-		return &hint.Error{
-			Err:  errors.New("to: " + bound + ", and subject= or strip= would change it"),
-			Hint: "leave them out, and write to a stream of another account or server that takes the same subjects; or to a .scx file, and from there",
-		}
-	case p.from.nats != nil && p.to.kafka != nil, p.from.kafka != nil && p.to.nats != nil:
-		return &hint.Error{Err: fmt.Errorf("%s and %s: %s, and a topic has none", p.from.name, p.to.name, bound), Hint: "decrypt and encrypt"}
-	case !p.from.seq() || !p.to.seq():
+	if p.do != rewrap {
 		return nil
-	case p.to.file.append:
-		return &hint.Error{Err: errors.New("to: the end record of an archive is copied, and is for the messages before it only"), Hint: "leave out append="}
+	}
+	if p.sink.NoRewrap != nil {
+		return hint.PrefixError("to", p.sink.NoRewrap)
+	}
+	without := ""
+	switch [2]endpoint.Subjects{p.source.Subjects, p.sink.Subjects} {
+	case [2]endpoint.Subjects{endpoint.OwnSubjects, endpoint.NoSubjects}:
+		without = p.sink.Name
+	case [2]endpoint.Subjects{endpoint.NoSubjects, endpoint.OwnSubjects}:
+		without = p.source.Name
+	}
+	switch {
+	case without != "":
+		return &hint.Error{
+			Err: fmt.Errorf("%s and %s: an envelope is bound to the subject under which it is published, and %s "+
+				"has none",
+				p.source.Name, p.sink.Name, without),
+			Hint: "decrypt and encrypt",
+		}
+	case !p.source.Archive || !p.sink.Archive:
+		return nil
+	case p.sink.Append:
+		return &hint.Error{
+			Err:  errors.New("to: the end record of an archive is copied, and is for the messages before it only"),
+			Hint: "leave out append=",
+		}
 	case p.dead != nil:
 		return &hint.Error{
 			Err:  errors.New("dead letters: an archive's end record is copied, and is for all of its messages"),
@@ -65,45 +81,8 @@ func (p *plan) checkRewrap() error {
 	return nil
 }
 
-// rewrapping loads the keys to rewrap from and for.
-func (p *plan) rewrapping(ctx context.Context) (*kekcache.Rewrapping, error) {
-	from, err := keyring.Unwrappers(ctx, p.OldKeys, p.env.Log)
-	if err != nil {
-		return nil, hint.Prefix("old", err)
-	}
-	to, err := p.targets(ctx)
-	if err != nil {
-		return nil, err
-	}
-	o := kekcache.RewrappingOptions{
-		From: from, To: to, Context: keys.Context{Name: string(p.context)},
-		Codec: envelope.Recipients{}, Verify: p.VerifyKeys, Audit: p.audit, Log: p.env.Log,
-	}
-	if o.Store, err = p.openStore(); err != nil {
-		return nil, err
-	}
-	p.env.Log.Info("keys loaded", "old", names[keys.Unwrapper](from), "new", names[kekcache.Target](to))
-	return kekcache.NewRewrapping(o)
-}
-
-// targets loads the keys to rewrap for.
-func (p *plan) targets(ctx context.Context) ([]kekcache.Target, error) {
-	wrappers, err := keyring.Wrappers(ctx, p.Keys, p.env.Log)
-	if err != nil {
-		return nil, err
-	}
-	targets := make([]kekcache.Target, len(wrappers))
-	for i, w := range wrappers {
-		t, ok := w.(kekcache.Target)
-		if !ok {
-			return nil, fmt.Errorf("key %s: cannot tell what is wrapped for it already", w.Name())
-		}
-		targets[i] = t
-	}
-	return targets, nil
-}
-
-// rewraps is what a job that rewraps counts. The zero value is that of one that does not.
+// rewraps counts the work of a route that rewraps. The zero value is that of
+// another route.
 type rewraps struct {
 	stats transform.RewrapStats
 	keys  *kekcache.Rewrapping

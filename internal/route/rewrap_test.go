@@ -77,8 +77,8 @@ func TestRewrapFiles(t *testing.T) {
 	}
 }
 
-// TestRewrapArchives: an archive's end record comes along and still says what belongs before it; where there was none, there is
-// a new one.
+// TestRewrapArchives: an archive's end record comes along and still says what
+// belongs before it; where there was none, there is a new one.
 func TestRewrapArchives(t *testing.T) {
 	rewrapDir(t)
 	lines := sealKinds(t, "self", "file:s.scx")
@@ -107,7 +107,8 @@ func TestRewrapArchives(t *testing.T) {
 	fails(t, Decrypt, open, "tampered")
 }
 
-// TestRewrapAuditsItsEnd: the data key of an archive's new end record is recorded as any other.
+// TestRewrapAuditsItsEnd: the data key of an archive's new end record is
+// recorded as any other.
 func TestRewrapAuditsItsEnd(t *testing.T) {
 	rewrapDir(t)
 	sealKinds(t, "self", "file:s.ndjson")
@@ -119,21 +120,22 @@ func TestRewrapAuditsItsEnd(t *testing.T) {
 	}
 }
 
-// TestCarriedEnd: an end record is written behind the messages that it is for, and behind no others.
+// TestCarriedEnd: an end record is written behind the messages that it is for,
+// and behind no others.
 func TestCarriedEnd(t *testing.T) {
 	e := &carriedEnd{}
-	if _, err := e.of(0, [32]byte{}); err == nil {
+	if _, err := e.findRecord(0, [32]byte{}); err == nil {
 		t.Error("there was none")
 	}
-	e.keep([]byte("other"), 1, [32]byte{1})
-	e.keep([]byte("end"), 2, [32]byte{2})
-	if end, err := e.of(2, [32]byte{2}); err != nil || string(end) != "end" {
+	e.keepRecord([]byte("other"), 1, [32]byte{1})
+	e.keepRecord([]byte("end"), 2, [32]byte{2})
+	if end, err := e.findRecord(2, [32]byte{2}); err != nil || string(end) != "end" {
 		t.Errorf("%q, %v", end, err)
 	}
-	if _, err := e.of(3, [32]byte{2}); err == nil {
+	if _, err := e.findRecord(3, [32]byte{2}); err == nil {
 		t.Error("another number of messages")
 	}
-	if _, err := e.of(2, [32]byte{1}); err == nil {
+	if _, err := e.findRecord(2, [32]byte{1}); err == nil {
 		t.Error("other messages")
 	}
 }
@@ -150,8 +152,9 @@ func seqFrames(t *testing.T, b []byte) [][]byte {
 	return frames
 }
 
-// TestRewrapGoesOn: a run with a checkpoint that failed half way goes on, also right before the end of an archive; and one that
-// is complete can be run again.
+// TestRewrapGoesOn: a run with a checkpoint that failed half way goes on, also
+// right before the end of an archive; and one that is complete can be run
+// again.
 func TestRewrapGoesOn(t *testing.T) {
 	rewrapDir(t)
 	var lines []byte
@@ -210,7 +213,8 @@ func TestRewrapRaw(t *testing.T) {
 	}
 }
 
-// TestRewrapStore: without data to move, all records of a store are rewrapped. What cannot be is said, and the others are.
+// TestRewrapStore: without data to move, all records of a store are rewrapped.
+// What cannot be is said, and the others are.
 func TestRewrapStore(t *testing.T) {
 	rewrapDir(t)
 	writeFile(t, "plain", payload(9000))
@@ -289,17 +293,17 @@ func TestRewrapRefusals(t *testing.T) {
 	mustRun(t, Encrypt, Config{From: "file:in.ndjson", To: "file:s.scx"})
 	const from, to = "file:s.scx", "file:t.scx"
 	for want, c := range map[string]Config{
-		"neither":              {From: "kafka://h/a", To: "kafka://h/b"},
-		"no URL":               {From: from},
-		"nothing to rewrap":    {},
-		"change it":            {From: from, To: "nats://h/S?subject=x.>"},
-		"and a topic has none": {From: "kafka://h/a?group=g", To: "nats://h/S"},
-		"envelope is bound":    {From: "nats://h/S?consumer=c", To: "kafka://h/a"},
-		"leave out":            {From: from, To: to, DeadLetter: "file:d.ndjson"},
-		"copied, and is for":   {From: from, To: to + "?append=true"},
-		"is raw and":           {From: from, To: "file:t"},
-		"are the same":         {From: from, To: from},
-		"key store":            {From: from, To: to, KeyStore: "file:none"},
+		"neither":                  {From: "kafka://h/a", To: "kafka://h/b"},
+		"no URL":                   {From: from},
+		"nothing to rewrap":        {},
+		"change it":                {From: from, To: "nats://h/S?subject=x.>"},
+		"and kafka://h/a has none": {From: "kafka://h/a?group=g", To: "nats://h/S"},
+		"envelope is bound":        {From: "nats://h/S?consumer=c", To: "kafka://h/a"},
+		"leave out":                {From: from, To: to, DeadLetter: "file:d.ndjson"},
+		"copied, and is for":       {From: from, To: to + "?append=true"},
+		"is raw and":               {From: from, To: "file:t"},
+		"are the same":             {From: from, To: from},
+		"key store":                {From: from, To: to, KeyStore: "file:none"},
 	} {
 		c = rewrapped(c)
 		r, err := Rewrap(t.Context(), c, Env{Log: quiet})
@@ -319,7 +323,8 @@ func TestRewrapRefusals(t *testing.T) {
 	noFile(t, "t.scx")
 }
 
-// TestReadersContext: a copy keeps the name that its envelopes are bound to, and says so where readers would not guess it.
+// TestReadersContext: a copy keeps the name that its envelopes are bound to,
+// and says so where readers would not guess it.
 func TestReadersContext(t *testing.T) {
 	rewrapDir(t)
 	writeFile(t, "in.ndjson", []byte(kinds))

@@ -10,7 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// TestRewrapTopics: a topic is copied record by record, with its partitions, keys, headers and times; its readers keep the context.
+// TestRewrapTopics: a topic is copied record by record, with its partitions,
+// keys, headers and times; its readers keep the context.
 func TestRewrapTopics(t *testing.T) {
 	const n, parts = 3000, 4
 	for _, profile := range []string{"self", "ref"} {
@@ -19,8 +20,8 @@ func TestRewrapTopics(t *testing.T) {
 			b := startKafka(t)
 			b.topic(t, "plain", parts, nil)
 			b.put(t, mixed("plain", n, parts)...)
-			mustRun(t, Encrypt, config(profile, Config{From: b.url + "/plain?until=end", To: b.url + "/sealed?create=true", Workers: 3}))
-			c := rewrapped(config(profile, Config{From: b.url + "/sealed?group=g&until=end", To: b.url + "/new?create=true", Workers: 3}))
+			mustRun(t, Encrypt, config(profile, Config{From: b.url + "/plain?until=latest", To: b.url + "/sealed?create=true", Workers: 3}))
+			c := rewrapped(config(profile, Config{From: b.url + "/sealed?group=g&until=latest", To: b.url + "/new?create=true", Workers: 3}))
 			s := mustRun(t, Rewrap, c)
 			if s.Rewrapped != n || s.DataKeys != 1 || s.Skipped+s.Rejected+s.Already > 0 || s.Total != n {
 				t.Errorf("%+v", s)
@@ -32,7 +33,7 @@ func TestRewrapTopics(t *testing.T) {
 				}
 			}
 			sameRecords(t, moved, sealed)
-			out := with("new.jwk", config(profile, Config{From: b.url + "/new?until=end", To: b.url + "/out?create=true"}))
+			out := with("new.jwk", config(profile, Config{From: b.url + "/new?until=latest", To: b.url + "/out?create=true"}))
 			if profile == "self" {
 				fails(t, Verify, with("new.jwk", Config{From: b.url + "/new"}), "tampered") // the context is still the other topic's name
 			}
@@ -48,7 +49,8 @@ func TestRewrapTopics(t *testing.T) {
 	}
 }
 
-// sameButForRecipients checks how an envelope changed, and makes got have want's, for a comparison of all else.
+// sameButForRecipients checks how an envelope changed, and makes got have
+// want's, for a comparison of all else.
 func sameButForRecipients(t *testing.T, profile string, got, want *kgo.Record) {
 	t.Helper()
 	g, w := &got.Value, &want.Value
@@ -64,7 +66,8 @@ func sameButForRecipients(t *testing.T, profile string, got, want *kgo.Record) {
 	*g = *w
 }
 
-// TestRewrapStreams: a stream is copied into one of the same subjects on another server, tombstones and record keys too.
+// TestRewrapStreams: a stream is copied into one of the same subjects on
+// another server, tombstones and record keys too.
 func TestRewrapStreams(t *testing.T) {
 	rewrapDir(t)
 	from, to := startBroker(t), startBroker(t)
@@ -84,8 +87,8 @@ func TestRewrapStreams(t *testing.T) {
 		from.publish(t, m)
 	}
 	from.published(t)
-	mustRun(t, Encrypt, Config{From: from.url + "/PLAIN?consumer=enc&until=end", To: from.url + "/ENC?subject=enc.>"})
-	c := rewrapped(Config{From: from.url + "/ENC?consumer=re&until=end", To: to.url + "/ENC2", Workers: 3})
+	mustRun(t, Encrypt, Config{From: from.url + "/PLAIN?consumer=enc&until=latest", To: from.url + "/ENC?subject=enc.>"})
+	c := rewrapped(Config{From: from.url + "/ENC?consumer=re&until=latest", To: to.url + "/ENC2", Workers: 3})
 	if s := mustRun(t, Rewrap, c); s.Rewrapped != n || s.DataKeys != 1 || s.Rejected+s.Skipped > 0 {
 		t.Errorf("%+v", s)
 	}

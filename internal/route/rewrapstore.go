@@ -9,18 +9,20 @@ import (
 	"sync"
 
 	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
+	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/kekcache"
-	"github.com/streamcrypt/streamcrypt/keystore/dir"
 )
 
-// storeWorkers is how many key records are rewrapped at a time: a key service answers slowly, and takes many calls.
+// storeWorkers is how many key records are rewrapped at a time: a key service
+// answers slowly, and takes many calls.
 const storeWorkers = 8
 
 // storeRewrap rewraps all records of a key store.
 type storeRewrap struct {
 	name    string
-	store   *dir.Store
+	store   keyring.Store
 	rewraps rewraps
 	env     Env
 
@@ -30,34 +32,32 @@ type storeRewrap struct {
 }
 
 func openStoreRewrap(ctx context.Context, c Config, env Env) (*Route, error) {
-	p := &plan{Config: c, env: env.complete(), do: rewrap, context: []byte(c.Context)}
-	if c.KeyStore == "" {
-		return nil, &hint.Error{
-			Err:  errors.New("nothing to rewrap is named"),
-			Hint: "say --from and --to, or --keystore alone to rewrap all of its key records",
-		}
-	}
-	if err := p.readKeys(); err != nil {
-		return nil, explain(err)
-	}
-	r := &Route{}
-	if err := r.openStore(ctx, p); err != nil {
-		return nil, explain(errors.Join(err, r.closers.close()))
+	r := &Route{env: env.complete()}
+	if err := r.openStore(ctx, c); err != nil {
+		return nil, r.env.explain(errors.Join(err, r.closers.close()))
 	}
 	return r, nil
 }
 
-func (r *Route) openStore(ctx context.Context, p *plan) error {
+func (r *Route) openStore(ctx context.Context, c Config) error {
+	if c.KeyStore == "" {
+		return hint.New("nothing to rewrap is named",
+			"say --from and --to, or --keystore alone to rewrap all of its key records")
+	}
+	p := &plan{Config: c, env: r.env, do: rewrap, context: []byte(c.Context)}
+	if err := p.readKeys(); err != nil {
+		return err
+	}
 	if err := p.openAudit(&r.closers); err != nil {
 		return err
 	}
 	s := &storeRewrap{name: p.KeyStore, env: p.env, reasons: map[string]int64{}}
 	r.job = s
 	var err error
-	if s.store, err = dir.Open(p.store); err != nil {
+	if s.store, err = keyring.OpenStore(p.KeyStore); err != nil {
 		return err
 	}
-	s.rewraps.keys, err = p.rewrapping(ctx)
+	s.rewraps.keys, err = p.loadRewrapping(ctx)
 	return err
 }
 
@@ -70,7 +70,7 @@ func (s *storeRewrap) run(ctx context.Context) error {
 	for range storeWorkers {
 		workers.Go(func() {
 			for kid := range kids {
-				if err := s.rewrap(working, kid); err != nil {
+				if err := s.rewrapRecord(working, kid); err != nil {
 					cancel(fmt.Errorf("key record %s: %w", hex.EncodeToString(kid[:]), err))
 				}
 			}
@@ -95,7 +95,7 @@ func (s *storeRewrap) run(ctx context.Context) error {
 	case context.Cause(working) != nil:
 		err = context.Cause(working)
 	case err == nil:
-		err = s.refused()
+		err = s.findRefusal()
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
@@ -103,8 +103,9 @@ func (s *storeRewrap) run(ctx context.Context) error {
 	return nil
 }
 
-// rewrap rewraps the records of one kid. What none of the old keys unwraps is noted, and the others go on.
-func (s *storeRewrap) rewrap(ctx context.Context, kid [kekcache.KIDSize]byte) error {
+// rewrapRecord rewraps the records of one kid. A record that none of the old
+// keys unwraps is noted, and the others go on.
+func (s *storeRewrap) rewrapRecord(ctx context.Context, kid [kekcache.KIDSize]byte) error {
 	to, err := s.rewraps.keys.Record(ctx, kid[:])
 	reason := ""
 	switch {
@@ -129,13 +130,14 @@ func (s *storeRewrap) rewrap(ctx context.Context, kid [kekcache.KIDSize]byte) er
 	return nil
 }
 
-// refused says that not all went well.
-func (s *storeRewrap) refused() error {
+// findRefusal returns an error unless all went well.
+func (s *storeRewrap) findRefusal() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, reason := range []envelope.Reason{envelope.ReasonWrongKey, envelope.ReasonUnknownKey} {
 		if n := s.reasons[string(reason)]; n > 0 {
-			return &envelope.Error{Reason: reason, Err: fmt.Errorf("%s: %d of %d key records could not be rewrapped", reason, n, s.done)}
+			return &envelope.Error{Reason: reason,
+				Err: fmt.Errorf("%s: %d of %d key records could not be rewrapped", reason, n, s.done)}
 		}
 	}
 	return nil
@@ -144,7 +146,10 @@ func (s *storeRewrap) refused() error {
 func (s *storeRewrap) snapshot() Snapshot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	snap := Snapshot{Messages: s.done, Done: s.done, Unit: Messages, Reasons: maps.Clone(s.reasons)}
+	snap := Snapshot{
+		Messages: s.done, Reasons: maps.Clone(s.reasons),
+		Progress: endpoint.Progress{Done: s.done, Unit: endpoint.Messages},
+	}
 	for _, n := range s.reasons {
 		snap.Rejected += n
 	}

@@ -1,13 +1,14 @@
 package route
 
-// Unit is what Snapshot.Done and Snapshot.Total count.
-type Unit string
+import (
+	"errors"
 
-// The units.
-const (
-	Bytes    Unit = "bytes"
-	Messages Unit = "messages"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 )
+
+// ErrInterrupted says that a route with an end of its own was ended before it
+// got there.
+var ErrInterrupted = errors.New("interrupted before the end")
 
 // Snapshot is how far a route is. All numbers but Total only grow.
 type Snapshot struct {
@@ -19,16 +20,16 @@ type Snapshot struct {
 	Reasons  map[string]int64
 	Parked   int64 // lanes that cannot go on
 
-	// What opening a route has seen in the order of messages; they are counted, not refused.
-	Gaps    int64 // messages whose predecessor did not come
+	// Observations of a route that opens envelopes, in the order of messages;
+	// they are counted, not refused.
+	Gaps    int64 // messages without their predecessor
 	Foreign int64 // messages that were sealed from another place than the first
 
-	// What rewrapping did. An envelope that could not be rewrapped is rejected.
+	// Results of rewrapping. An envelope that could not be rewrapped is
+	// rejected.
 	Rewrapped int64 // envelopes that have new recipients
 	Already   int64 // envelopes that had them before
 	DataKeys  int64 // distinct data keys that were rewrapped
 
-	Done  int64 // of Total, in Unit
-	Total int64 // 0 if it is not known
-	Unit  Unit
+	endpoint.Progress
 }

@@ -15,10 +15,11 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/route"
 )
 
-// attack does what somebody who may write to the server, but has no key, could do with one envelope, and shows that each is
-// refused. What was written is taken away again.
-func (d *demo) attack(ctx context.Context) error {
-	first, err := d.message(ctx, sealed, 1)
+// tryAttacks does the things that somebody who may write to the server, but has
+// no key, could do with one envelope, and shows that each is refused. It
+// deletes the messages that it has written.
+func (d *demo) tryAttacks(ctx context.Context) error {
+	first, err := d.getMessage(ctx, sealed, 1)
 	if err != nil {
 		return err
 	}
@@ -31,18 +32,18 @@ func (d *demo) attack(ctx context.Context) error {
 		{"for another tenant", func(m *natsgo.Msg) { m.Header.Set(boundHeader, "bank-xx") }},
 		{"with one bit flipped", func(m *natsgo.Msg) { m.Data[len(m.Data)/2] ^= 1 }},
 	} {
-		d.title("Somebody writes the first envelope to %s again, %s:", sealed, a.what)
-		m := copyOf(first)
+		d.beginChapter("Somebody writes the first envelope to %s again, %s:", sealed, a.what)
+		m := copyMessage(first)
 		a.change(m)
-		if err := d.refused(ctx, m); err != nil {
+		if err := d.showRefusal(ctx, m); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// copyOf is a stored message made ready to be published again.
-func copyOf(m *jetstream.RawStreamMsg) *natsgo.Msg {
+// copyMessage makes a stored message ready to be published again.
+func copyMessage(m *jetstream.RawStreamMsg) *natsgo.Msg {
 	c := natsgo.NewMsg(m.Subject)
 	c.Header = maps.Clone(m.Header)
 	c.Header.Del(jetstream.MsgIDHeader) // or the server would take it for the same message
@@ -50,17 +51,18 @@ func copyOf(m *jetstream.RawStreamMsg) *natsgo.Msg {
 	return c
 }
 
-// refused stores a message behind the others, shows how it is refused, and takes it away.
-func (d *demo) refused(ctx context.Context, m *natsgo.Msg) error {
+// showRefusal stores a message behind the others, shows how it is refused, and
+// deletes it.
+func (d *demo) showRefusal(ctx context.Context, m *natsgo.Msg) error {
 	ack, err := d.js.PublishMsg(ctx, m)
 	if err != nil {
 		return err
 	}
 	from := fmt.Sprintf("%s/%s?start=%d", d.url, sealed, ack.Sequence)
-	d.say("$ streamcrypt verify --key local:key.jwk --bind header:%s --from '%s'", boundHeader, from)
+	d.writeLine("$ streamcrypt verify --key local:key.jwk --bind header:%s --from '%s'", boundHeader, from)
 	quiet := *d
 	quiet.Log = slog.New(slog.DiscardHandler) // the error says it all
-	_, err = quiet.carry(ctx, route.Verify, route.Config{
+	_, err = quiet.runRoute(ctx, route.Verify, route.Config{
 		From: from, Keys: []string{d.key}, Bind: []string{"header:" + boundHeader},
 	})
 	switch {

@@ -35,14 +35,14 @@ func startBroker(dir string) (*broker, error) {
 	}
 	b := &broker{server: s}
 	s.Start()
-	if err := b.connect(); err != nil {
-		b.stop()
+	if err := b.connectClient(); err != nil {
+		b.stopServer()
 		return nil, fmt.Errorf("nats server: %w", err)
 	}
 	return b, nil
 }
 
-func (b *broker) connect() (err error) {
+func (b *broker) connectClient() (err error) {
 	if !b.server.ReadyForConnections(startWait) {
 		return errors.New("does not accept connections")
 	}
@@ -54,8 +54,8 @@ func (b *broker) connect() (err error) {
 	return err
 }
 
-// stop returns when the server and its files are let go.
-func (b *broker) stop() {
+// stopServer returns when the server and its files are let go.
+func (b *broker) stopServer() {
 	if b.conn != nil {
 		b.conn.Close()
 	}
@@ -63,13 +63,13 @@ func (b *broker) stop() {
 	b.server.WaitForShutdown()
 }
 
-func (b *broker) stream(ctx context.Context, name, subjects string) error {
+func (b *broker) makeStream(ctx context.Context, name, subjects string) error {
 	_, err := b.js.CreateStream(ctx, jetstream.StreamConfig{Name: name, Subjects: []string{subjects}})
 	return err
 }
 
-// send publishes messages and returns when all are stored.
-func (b *broker) send(ctx context.Context, messages func(yield func(*natsgo.Msg) bool)) error {
+// sendMessages publishes messages and returns when all are stored.
+func (b *broker) sendMessages(ctx context.Context, messages func(yield func(*natsgo.Msg) bool)) error {
 	var acks []jetstream.PubAckFuture
 	for m := range messages {
 		ack, err := b.js.PublishMsgAsync(m)
@@ -93,8 +93,8 @@ func (b *broker) send(ctx context.Context, messages func(yield func(*natsgo.Msg)
 	return nil
 }
 
-// all returns the first n messages of a stream.
-func (b *broker) all(ctx context.Context, stream string, n int) ([]jetstream.Msg, error) {
+// readMessages returns the first n messages of a stream.
+func (b *broker) readMessages(ctx context.Context, stream string, n int) ([]jetstream.Msg, error) {
 	consumer, err := b.js.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{})
 	if err != nil {
 		return nil, err
@@ -115,8 +115,8 @@ func (b *broker) all(ctx context.Context, stream string, n int) ([]jetstream.Msg
 	return out, nil
 }
 
-// count is how many messages a stream holds.
-func (b *broker) count(ctx context.Context, stream string) (int, error) {
+// countMessages is how many messages a stream holds.
+func (b *broker) countMessages(ctx context.Context, stream string) (int, error) {
 	s, err := b.js.Stream(ctx, stream)
 	if err != nil {
 		return 0, err

@@ -14,30 +14,33 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/nats"
 )
 
-// ErrDiffers says that what was decrypted is not what was encrypted.
+// ErrDiffers says that the decrypted messages are not those that were
+// encrypted.
 var ErrDiffers = errors.New("messages differ")
 
-// compare holds every payment against what came back, field by field, and says so in the demonstration's last line.
-func (d *demo) compare(ctx context.Context) error {
-	d.title("Comparing subject, headers, record key and value of all messages in %s and %s.", plain, inClear)
-	encrypted, err := d.count(ctx, sealed)
+// compareMessages compares every payment with the one that came back, field by
+// field, and writes the result as the demonstration's last line.
+func (d *demo) compareMessages(ctx context.Context) error {
+	d.beginChapter("Comparing subject, headers, record key and value of all messages in %s and %s.", plain, inClear)
+	encrypted, err := d.countMessages(ctx, sealed)
 	if err != nil {
 		return err
 	}
-	decrypted, err := d.count(ctx, inClear)
+	decrypted, err := d.countMessages(ctx, inClear)
 	if err != nil {
 		return err
 	}
-	before, err := d.all(ctx, plain, d.Messages)
+	before, err := d.readMessages(ctx, plain, d.Messages)
 	if err != nil {
 		return err
 	}
-	after, err := d.all(ctx, inClear, min(decrypted, d.Messages))
+	after, err := d.readMessages(ctx, inClear, min(decrypted, d.Messages))
 	if err != nil {
 		return err
 	}
-	n := differ(before, after)
-	if _, err := fmt.Fprintf(d.Out, "\ndemo: %d encrypted, %d decrypted, %d differ\n", encrypted, decrypted, n); err != nil {
+	n := countDifferent(before, after)
+	if _, err := fmt.Fprintf(d.Out, "\ndemo: %d encrypted, %d decrypted, %d differ\n", encrypted, decrypted,
+		n); err != nil {
 		return err
 	}
 	if n > 0 || encrypted != d.Messages || decrypted != d.Messages {
@@ -46,29 +49,32 @@ func (d *demo) compare(ctx context.Context) error {
 	return nil
 }
 
-// differ counts the messages that are not on the other side as they were. Order is not compared: these streams promise none.
-func differ(before, after []jetstream.Msg) (n int) {
+// countDifferent counts the messages that did not come back as they were. Order
+// is not compared: these streams promise none.
+func countDifferent(before, after []jetstream.Msg) (n int) {
 	came := make(map[string]jetstream.Msg, len(after))
 	for _, m := range after {
 		came[m.Headers().Get("Payment-Id")] = m
 	}
 	for _, m := range before {
 		other, ok := came[m.Headers().Get("Payment-Id")]
-		if !ok || !same(m, other) {
+		if !ok || !sameMessage(m, other) {
 			n++
 		}
 	}
 	return n
 }
 
-// same compares two messages. Of the subject, the first word is the stream's.
-func same(a, b jetstream.Msg) bool {
+// sameMessage compares two messages. Of the subject, the first word is the
+// stream's.
+func sameMessage(a, b jetstream.Msg) bool {
 	return "clear."+a.Subject() == b.Subject() && bytes.Equal(a.Data(), b.Data()) &&
-		maps.EqualFunc(carried(a.Headers()), carried(b.Headers()), slices.Equal)
+		maps.EqualFunc(carriedHeaders(a.Headers()), carriedHeaders(b.Headers()), slices.Equal)
 }
 
-// carried are the headers that a message takes along from stream to stream.
-func carried(h natsgo.Header) natsgo.Header {
+// carriedHeaders are the headers that a message takes along from stream to
+// stream.
+func carriedHeaders(h natsgo.Header) natsgo.Header {
 	out := maps.Clone(h)
 	for _, name := range nats.Reserved() {
 		out.Del(name)

@@ -20,7 +20,8 @@ func (s stored) Subject() string        { return s.m.Subject }
 func (s stored) Headers() natsgo.Header { return s.m.Header }
 func (s stored) Data() []byte           { return s.m.Data }
 
-// TestDiffer changes one thing at a time: the demonstration must not call that equal.
+// TestDiffer changes one thing at a time: the demonstration must not call that
+// equal.
 func TestDiffer(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -43,7 +44,7 @@ func TestDiffer(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var before, after []jetstream.Msg
-			for m := range payments(3) {
+			for m := range makePayments(3) {
 				before = append(before, stored{m: m})
 				came := &natsgo.Msg{Subject: "clear." + m.Subject, Header: natsgo.Header{}, Data: bytes.Clone(m.Data)}
 				for name, values := range m.Header {
@@ -54,7 +55,7 @@ func TestDiffer(t *testing.T) {
 				}
 				after = append(after, stored{m: came})
 			}
-			if got := differ(before, after); got != c.want {
+			if got := countDifferent(before, after); got != c.want {
 				t.Errorf("%d differ, want %d", got, c.want)
 			}
 		})
@@ -63,10 +64,10 @@ func TestDiffer(t *testing.T) {
 
 func TestPayments(t *testing.T) {
 	const n = withdrawnEvery * 2
-	again := slices.Collect(payments(n))
+	again := slices.Collect(makePayments(n))
 	tombstones, long := 0, 0
 	i := 0
-	for m := range payments(n) {
+	for m := range makePayments(n) {
 		if other := again[i]; m.Subject != other.Subject || !bytes.Equal(m.Data, other.Data) ||
 			!maps.EqualFunc(m.Header, other.Header, slices.Equal) {
 			t.Fatalf("payment %d is another one the second time", i)
@@ -76,7 +77,7 @@ func TestPayments(t *testing.T) {
 		}
 		i++
 	}
-	for m := range payments(longEvery) {
+	for m := range makePayments(longEvery) {
 		if len(m.Data) > 100<<10 {
 			long++
 		}

@@ -1,8 +1,10 @@
-// Package demo shows streamcrypt at work: a NATS server inside the process, made-up payments, one route that encrypts them and
-// one that decrypts them, and what happens to an envelope that somebody moved or changed.
+// Package demo shows streamcrypt at work: a NATS server inside the process,
+// made-up payments, one route that encrypts them and one that decrypts them,
+// and how an envelope is refused that somebody moved or changed.
 //
-// It uses the routes that the commands use, and is the only package of the program that contains a server. Everything
-// it makes is in a temporary folder and on the loopback interface, and gone when it returns.
+// It uses the routes that the commands use, and is the only package of the
+// program that contains a server. Everything that it makes is in a temporary
+// folder and on the loopback interface, and gone when it returns.
 package demo
 
 import (
@@ -22,11 +24,12 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys/local"
 )
 
-// Options say what a demonstration needs of the program. All fields are required.
+// Options are everything that a demonstration needs of the program. All fields
+// are required.
 type Options struct {
 	Messages int                                // how many payments
 	Out      io.Writer                          // gets the story
-	Log      *slog.Logger                       // gets what the routes log
+	Log      *slog.Logger                       // gets the log of the routes
 	Watch    func(r *route.Route) (stop func()) // shows progress while a route runs
 	Report   func(w io.Writer, err error)       // writes an error as a command does
 }
@@ -49,7 +52,8 @@ type demo struct {
 	key string // URL
 }
 
-// Run demonstrates. It returns an error if something did not go as it must; that messages differ is one.
+// Run demonstrates. It returns an error if a step did not go well, or if
+// messages differ.
 func Run(ctx context.Context, o Options) (err error) {
 	dir, err := os.MkdirTemp("", "streamcrypt-demo-")
 	if err != nil {
@@ -64,10 +68,11 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	defer b.stop()
+	defer b.stopServer()
 
 	d := &demo{Options: o, broker: b, dir: dir}
-	for _, step := range []func(context.Context) error{d.makeKey, d.publish, d.encrypt, d.inspect, d.attack, d.decrypt, d.compare} {
+	for _, step := range []func(context.Context) error{d.makeKey, d.publishPayments, d.encryptStream, d.inspectFirst, d.tryAttacks,
+		d.decryptStream, d.compareMessages} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -75,19 +80,20 @@ func Run(ctx context.Context, o Options) (err error) {
 	return nil
 }
 
-// title begins a chapter of the story. That it cannot be written is found out with the last line.
-func (d *demo) title(format string, args ...any) {
+// beginChapter begins a chapter of the story. An error of writing shows with
+// the last line.
+func (d *demo) beginChapter(format string, args ...any) {
 	_, _ = fmt.Fprintf(d.Out, "\n"+format+"\n", args...)
 }
 
-// say tells what happens, indented below a title.
-func (d *demo) say(format string, args ...any) {
+// writeLine writes a line of the story, indented below a title.
+func (d *demo) writeLine(format string, args ...any) {
 	_, _ = fmt.Fprintf(d.Out, "    "+format+"\n", args...)
 }
 
 func (d *demo) makeKey(context.Context) error {
-	d.title("A NATS server with JetStream runs inside this process, at %s.", d.url)
-	d.title("$ streamcrypt keygen local --out key.jwk")
+	d.beginChapter("A NATS server with JetStream runs inside this process, at %s.", d.url)
+	d.beginChapter("$ streamcrypt keygen local --out key.jwk")
 	key, err := local.GenerateAES()
 	if err != nil {
 		return err
@@ -97,66 +103,66 @@ func (d *demo) makeKey(context.Context) error {
 	return os.WriteFile(file, key, 0o600)
 }
 
-func (d *demo) publish(ctx context.Context) error {
-	d.title("A producer publishes %d made-up payments to the stream %s. The first one:", d.Messages, plain)
+func (d *demo) publishPayments(ctx context.Context) error {
+	d.beginChapter("A producer publishes %d made-up payments to the stream %s. The first one:", d.Messages, plain)
 	start := time.Now()
-	if err := d.stream(ctx, plain, "payments.>"); err != nil {
+	if err := d.makeStream(ctx, plain, "payments.>"); err != nil {
 		return err
 	}
-	if err := d.send(ctx, payments(d.Messages)); err != nil {
+	if err := d.sendMessages(ctx, makePayments(d.Messages)); err != nil {
 		return err
 	}
-	first, err := d.message(ctx, plain, 1)
+	first, err := d.getMessage(ctx, plain, 1)
 	if err != nil {
 		return err
 	}
-	d.say("subject  %s", first.Subject)
+	d.writeLine("subject  %s", first.Subject)
 	for _, name := range []string{"Payment-Id", boundHeader, "Streamcrypt-Key"} {
-		d.say("header   %s: %s", name, first.Header.Get(name))
+		d.writeLine("header   %s: %s", name, first.Header.Get(name))
 	}
-	d.say("value    %s", first.Data)
-	d.say("(%v)", time.Since(start).Round(time.Millisecond))
+	d.writeLine("value    %s", first.Data)
+	d.writeLine("(%v)", time.Since(start).Round(time.Millisecond))
 	return nil
 }
 
-func (d *demo) encrypt(ctx context.Context) error {
+func (d *demo) encryptStream(ctx context.Context) error {
 	c := route.Config{
-		From: d.url + "/" + plain + "?consumer=encrypt&until=end",
+		From: d.url + "/" + plain + "?consumer=encrypt&until=latest",
 		To:   d.url + "/" + sealed + "?subject=sealed.>&create=true",
 		Keys: []string{d.key}, Bind: []string{"header:" + boundHeader},
 	}
-	return d.run(ctx, "encrypt", route.Encrypt, c)
+	return d.runCommand(ctx, "encrypt", route.Encrypt, c)
 }
 
-func (d *demo) decrypt(ctx context.Context) error {
+func (d *demo) decryptStream(ctx context.Context) error {
 	c := route.Config{
-		From: d.url + "/" + sealed + "?consumer=decrypt&until=end",
+		From: d.url + "/" + sealed + "?consumer=decrypt&until=latest",
 		To:   d.url + "/" + inClear + "?subject=clear.>&strip=sealed&create=true",
 		Keys: []string{d.key}, Bind: []string{"header:" + boundHeader},
 	}
-	return d.run(ctx, "decrypt", route.Decrypt, c)
+	return d.runCommand(ctx, "decrypt", route.Decrypt, c)
 }
 
 type opener func(context.Context, route.Config, route.Env) (*route.Route, error)
 
-// run runs a route as the command of that name does.
-func (d *demo) run(ctx context.Context, command string, open opener, c route.Config) error {
-	d.title("$ streamcrypt %s --key local:key.jwk --bind header:%s \\", command, boundHeader)
-	d.say("--from '%s' \\", c.From)
-	d.say("--to '%s'", c.To)
+// runCommand runs a route as the command of that name does.
+func (d *demo) runCommand(ctx context.Context, command string, open opener, c route.Config) error {
+	d.beginChapter("$ streamcrypt %s --key local:key.jwk --bind header:%s \\", command, boundHeader)
+	d.writeLine("--from '%s' \\", c.From)
+	d.writeLine("--to '%s'", c.To)
 	start := time.Now()
-	s, err := d.carry(ctx, open, c)
+	s, err := d.runRoute(ctx, open, c)
 	if err != nil {
 		return err
 	}
 	took := time.Since(start)
-	d.say("%d messages, %d bytes in, %d bytes out, %v: %.0f messages a second",
+	d.writeLine("%d messages, %d bytes in, %d bytes out, %v: %.0f messages a second",
 		s.Messages, s.Bytes, s.BytesOut, took.Round(time.Millisecond), float64(s.Messages)/took.Seconds())
 	return nil
 }
 
-// carry opens a route and runs it to its end.
-func (d *demo) carry(ctx context.Context, open opener, c route.Config) (s route.Snapshot, err error) {
+// runRoute opens a route and runs it to its end.
+func (d *demo) runRoute(ctx context.Context, open opener, c route.Config) (s route.Snapshot, err error) {
 	r, err := open(ctx, c, route.Env{Log: d.Log, Stdin: bytes.NewReader(nil), Stdout: io.Discard})
 	if err != nil {
 		return s, err
@@ -172,14 +178,14 @@ func (d *demo) carry(ctx context.Context, open opener, c route.Config) (s route.
 	return r.Snapshot(), err
 }
 
-// inspect shows what an envelope gives away.
-func (d *demo) inspect(ctx context.Context) error {
-	m, err := d.message(ctx, sealed, 1)
+// inspectFirst shows the visible part of an envelope.
+func (d *demo) inspectFirst(ctx context.Context) error {
+	m, err := d.getMessage(ctx, sealed, 1)
 	if err != nil {
 		return err
 	}
-	d.title("Whoever has no key sees this of the first message in %s (subject %s):", sealed, m.Subject)
-	d.title("$ streamcrypt inspect")
+	d.beginChapter("Without a key, this can be seen of the first message in %s (subject %s):", sealed, m.Subject)
+	d.beginChapter("$ streamcrypt inspect")
 	return describe.Input(ctx, bytes.NewReader(m.Data), func(r *describe.Record) error {
 		if r.Err != nil {
 			return r.Err
@@ -188,8 +194,8 @@ func (d *demo) inspect(ctx context.Context) error {
 	})
 }
 
-// message returns a message of a stream as it is stored.
-func (d *demo) message(ctx context.Context, stream string, sequence uint64) (*jetstream.RawStreamMsg, error) {
+// getMessage returns a message of a stream as it is stored.
+func (d *demo) getMessage(ctx context.Context, stream string, sequence uint64) (*jetstream.RawStreamMsg, error) {
 	s, err := d.js.Stream(ctx, stream)
 	if err != nil {
 		return nil, err

@@ -14,7 +14,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/nats"
 )
 
-// payment is what a payment looks like. None is anyone's: account numbers have check digits that no bank gives out.
+// payment is a payment of nobody: account numbers have check digits that no
+// bank gives out.
 type payment struct {
 	ID       string    `json:"id"`
 	Booked   time.Time `json:"booked"`
@@ -30,7 +31,8 @@ type party struct {
 	Account string `json:"account"`
 }
 
-// Every so many payments there is a long one, which takes the chunked form, and a withdrawn one: a tombstone.
+// Every so many payments there is a long one, which takes the chunked form, and
+// a withdrawn one: a tombstone.
 const (
 	longEvery      = 2500
 	withdrawnEvery = 500
@@ -38,8 +40,8 @@ const (
 	longPurpose = 150 << 10 // bytes
 )
 
-// payments makes up n payments, the same ones every time.
-func payments(n int) iter.Seq[*natsgo.Msg] {
+// makePayments makes up n payments, the same ones every time.
+func makePayments(n int) iter.Seq[*natsgo.Msg] {
 	return func(yield func(*natsgo.Msg) bool) {
 		random := rand.New(rand.NewPCG(1, 2))
 		for i := range n {
@@ -54,10 +56,10 @@ func newPayment(random *rand.Rand, i int) *natsgo.Msg {
 	var (
 		regions = []string{"eu", "us", "apac"}
 		kinds   = []string{"card", "transfer", "debit"}
-		debtor  = person(random)
-		region  = pick(random, regions)
+		debtor  = newParty(random)
+		region  = pickOne(random, regions)
 	)
-	m := natsgo.NewMsg("payments." + region + "." + pick(random, kinds))
+	m := natsgo.NewMsg("payments." + region + "." + pickOne(random, kinds))
 	m.Header.Set("Payment-Id", fmt.Sprintf("pay-%06d", i+1))
 	m.Header.Set(boundHeader, "bank-"+region)
 	m.Header.Add("Seen-By", "gateway")
@@ -70,8 +72,8 @@ func newPayment(random *rand.Rand, i int) *natsgo.Msg {
 	p := payment{
 		ID: fmt.Sprintf("pay-%06d", i+1), Booked: time.Unix(1767225600+int64(i), 0).UTC(),
 		Amount:   fmt.Sprintf("%d.%02d", random.IntN(5000), random.IntN(100)),
-		Currency: pick(random, []string{"EUR", "USD", "JPY"}),
-		Debtor:   debtor, Creditor: person(random),
+		Currency: pickOne(random, []string{"EUR", "USD", "JPY"}),
+		Debtor:   debtor, Creditor: newParty(random),
 		Purpose: "invoice " + strings.Repeat(fmt.Sprintf("%08d ", random.IntN(1e8)), 1+random.IntN(40)),
 	}
 	if i%longEvery == longEvery/2 {
@@ -81,9 +83,9 @@ func newPayment(random *rand.Rand, i int) *natsgo.Msg {
 	return m
 }
 
-func pick(random *rand.Rand, from []string) string { return from[random.IntN(len(from))] }
+func pickOne(random *rand.Rand, from []string) string { return from[random.IntN(len(from))] }
 
-func person(random *rand.Rand) party {
+func newParty(random *rand.Rand) party {
 	n := random.IntN(4000)
 	return party{Name: fmt.Sprintf("Customer %04d", n), Account: fmt.Sprintf("DE00%018d", n*7919)}
 }

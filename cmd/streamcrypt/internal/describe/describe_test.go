@@ -22,7 +22,7 @@ func TestVectors(t *testing.T) {
 	needsKey := map[string]bool{"ok": true, "unknown-key": true, "wrong-key": true, "tampered": true}
 	for _, v := range byName {
 		t.Run(v.Name, func(t *testing.T) {
-			r := of(&Record{}, v.Envelope)
+			r := addEnvelope(&Record{}, v.Envelope)
 			switch {
 			case needsKey[v.Expect] && r.Err != nil:
 				t.Fatalf("%v, but its form is right", r.Err)
@@ -31,7 +31,8 @@ func TestVectors(t *testing.T) {
 			case v.Expect == "ok" && r.Envelope.Payload != int64(len(v.Plaintext)):
 				t.Errorf("payload of %d bytes, want %d", r.Envelope.Payload, len(v.Plaintext))
 			}
-			// As a stream it is refused too, if perhaps for a later fault. What begins like a line of JSON is taken for one.
+			// As a stream it is refused too, if perhaps for a later fault. What
+			// begins like a line of JSON is taken for one.
 			if bytes.HasPrefix(v.Envelope, []byte("{")) {
 				return
 			}
@@ -67,7 +68,8 @@ func vector(t *testing.T, name string) []byte {
 	return bytes.Clone(v.Envelope)
 }
 
-// records reads an input and returns what was said of each envelope, in JSON without what differs from run to run.
+// records reads an input and returns what was said of each envelope, in JSON
+// without what differs from run to run.
 func records(t *testing.T, in []byte) (out []*Record, err error) {
 	t.Helper()
 	err = Input(t.Context(), bytes.NewReader(in), func(r *Record) error {
@@ -109,7 +111,8 @@ func TestText(t *testing.T) {
 	}
 }
 
-// TestStreamed reads envelopes that are longer than what is looked at at once: cut anywhere, they are truncated.
+// TestStreamed reads envelopes that are longer than what is looked at at once:
+// cut anywhere, they are truncated.
 func TestStreamed(t *testing.T) {
 	whole := vector(t, "self-contained-chunked-12288")
 	for n := 2; n < len(whole); n++ { // a lone first byte says nothing yet

@@ -1,7 +1,8 @@
-// Package describe says what can be seen of envelopes without a key.
+// Package describe reads the parts of envelopes that need no key.
 //
-// It reads an envelope of any length in a chunk of memory, and the files in which many of them stand. Nothing it says has
-// been verified: that takes a key. It shows no payload, no record key and no header value.
+// It reads an envelope of any length in a chunk of memory, and files that hold
+// many of them. Nothing that it returns has been verified: that takes a key. It
+// shows no payload, no record key and no header value.
 package describe
 
 import (
@@ -16,7 +17,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/codec/cms"
 )
 
-// Envelope is what an envelope says of itself (docs/envelope.md). Byte strings are in lower-case hex, sizes in bytes.
+// Envelope is the visible part of an envelope (docs/envelope.md). Byte strings
+// are in lower-case hex, sizes in bytes.
 type Envelope struct {
 	Profile    string      `json:"profile"` // self-contained or by-reference
 	Form       string      `json:"form"`    // single or chunked
@@ -31,7 +33,8 @@ type Envelope struct {
 	Payload    int64       `json:"payload_size"`
 	Size       int64       `json:"size"`
 	Recipients []Recipient `json:"recipients,omitempty"`
-	// Unknown is the number of recipients of kinds that this version does not know.
+	// Unknown is the number of recipients of kinds that this version does
+	// not know.
 	Unknown int `json:"unknown_recipients,omitempty"`
 }
 
@@ -49,7 +52,7 @@ type Position struct {
 	Created  time.Time `json:"created"`
 }
 
-// IV is a nonce. Lease and counter are what they are called with counter nonces only.
+// IV is a nonce. Only a counter nonce is made of a lease and a counter.
 type IV struct {
 	Hex     string `json:"hex"`
 	Lease   uint32 `json:"lease"`
@@ -69,7 +72,8 @@ const (
 	maxWhole = cms.MaxHead + cms.MaxSingle + tagSize + cms.MaxRecipientSize + 1
 )
 
-// Read reads one envelope from the front of r. The error begins with a reason's word; see Reason.
+// Read reads one envelope from the front of r. The error begins with a reason's
+// word; see Reason.
 func Read(r *bufio.Reader) (*Envelope, error) {
 	in := &input{r: r}
 	head, err := in.peek(cms.MaxHead)
@@ -79,10 +83,10 @@ func Read(r *bufio.Reader) (*Envelope, error) {
 	var h cms.Header
 	n, ok := cms.ParseHead(head, &h)
 	if !ok {
-		return nil, in.why()
+		return nil, in.findFault()
 	}
 	e := newEnvelope(&h)
-	in.skip(n)
+	in.skipPeeked(n)
 	if h.Chunked {
 		err = e.readSegments(in)
 	} else {
@@ -97,7 +101,7 @@ func Read(r *bufio.Reader) (*Envelope, error) {
 
 func newEnvelope(h *cms.Header) *Envelope {
 	e := &Envelope{
-		Profile: "self-contained", Form: "single", Alg: algorithm(cms.AlgA256GCM), Position: position(h.Position),
+		Profile: "self-contained", Form: "single", Alg: newAlg(cms.AlgA256GCM), Position: newPosition(h.Position),
 		Commitment: hex.EncodeToString(h.Commitment), KID: hex.EncodeToString(h.KID),
 		MessageID: hex.EncodeToString(h.MessageID), ChunkSize: h.ChunkSize,
 	}
@@ -105,22 +109,23 @@ func newEnvelope(h *cms.Header) *Envelope {
 		e.Profile = "by-reference"
 	}
 	if h.Chunked {
-		e.Form, e.Alg = "chunked", algorithm(cms.AlgChunked)
+		e.Form, e.Alg = "chunked", newAlg(cms.AlgChunked)
 	} else {
-		e.IV = nonce(h.IV)
+		e.IV = newIV(h.IV)
 	}
 	return e
 }
 
-func position(p cms.Position) Position {
-	out := Position{Place: hex.EncodeToString(p.Place[:]), Offset: p.Offset, Created: time.Unix(int64(p.Created), 0).UTC()}
+func newPosition(p cms.Position) Position {
+	out := Position{Place: hex.EncodeToString(p.Place[:]), Offset: p.Offset,
+		Created: time.Unix(int64(p.Created), 0).UTC()}
 	if p.Distance != cms.Unknown {
 		out.Distance = &p.Distance
 	}
 	return out
 }
 
-func nonce(b []byte) IV {
+func newIV(b []byte) IV {
 	return IV{Hex: hex.EncodeToString(b), Lease: binary.BigEndian.Uint32(b), Counter: binary.BigEndian.Uint64(b[4:])}
 }
 
@@ -134,7 +139,7 @@ func (e *Envelope) readSingle(in *input) error {
 		return err
 	}
 	e.Chunks, e.Payload = 1, int64(size-tagSize)
-	return in.discard(head + size)
+	return in.discardBytes(head + size)
 }
 
 // headSize is more than the head of any string or array in an envelope has.
@@ -154,16 +159,16 @@ func (e *Envelope) readSegments(in *input) error {
 		case end && e.Chunks < 2:
 			return fmt.Errorf("%w: fewer than two segments", cms.ErrMalformed)
 		case end:
-			return in.discard(head)
+			return in.discardBytes(head)
 		case last:
 			return fmt.Errorf("%w: a segment that is not the last one is not full", cms.ErrMalformed)
 		case e.Chunks == 0 && len(b) >= head+ivSize:
-			e.IV = nonce(b[head : head+ivSize])
+			e.IV = newIV(b[head : head+ivSize])
 		}
 		e.Chunks++
 		e.Payload += int64(size - cms.SegmentSize(0))
 		last = size < full
-		if err := in.discard(head + size); err != nil {
+		if err := in.discardBytes(head + size); err != nil {
 			return err
 		}
 	}
@@ -193,10 +198,10 @@ func (e *Envelope) readRecipients(in *input) error {
 		if r.Alg == cms.AlgAWSKMS {
 			kid = string(r.KID)
 		}
-		e.Recipients = append(e.Recipients, Recipient{Alg: algorithm(r.Alg), KID: kid, Wrapped: len(r.Ciphertext)})
+		e.Recipients = append(e.Recipients, Recipient{Alg: newAlg(r.Alg), KID: kid, Wrapped: len(r.Ciphertext)})
 	}
 	e.Unknown = int(encoded[0]&0x1f) - len(known) // at most 16 stand in one byte (RFC 8949, section 3)
-	return in.discard(len(encoded))
+	return in.discardBytes(len(encoded))
 }
 
 var names = map[int64]string{
@@ -209,9 +214,9 @@ var names = map[int64]string{
 	cms.AlgAWSKMS:       "AWS KMS",
 }
 
-func algorithm(id int64) Alg { return Alg{ID: id, Name: names[id]} }
+func newAlg(id int64) Alg { return Alg{ID: id, Name: names[id]} }
 
-// input counts what is read.
+// input counts the bytes that are read.
 type input struct {
 	r *bufio.Reader
 	n int64
@@ -226,10 +231,10 @@ func (in *input) peek(n int) ([]byte, error) {
 	return b, nil
 }
 
-// skip steps over bytes that were peeked at.
-func (in *input) skip(n int) { n, _ = in.r.Discard(n); in.n += int64(n) }
+// skipPeeked steps over bytes that were peeked at.
+func (in *input) skipPeeked(n int) { n, _ = in.r.Discard(n); in.n += int64(n) }
 
-func (in *input) discard(n int) error {
+func (in *input) discardBytes(n int) error {
 	n, err := in.r.Discard(n)
 	in.n += int64(n)
 	if errors.Is(err, io.EOF) {
@@ -238,8 +243,8 @@ func (in *input) discard(n int) error {
 	return err
 }
 
-// why says what is wrong with a head: the strict parser wants the whole.
-func (in *input) why() error {
+// findFault returns the fault of a head: the strict parser wants the whole.
+func (in *input) findFault() error {
 	b, err := io.ReadAll(io.LimitReader(in.r, maxWhole))
 	in.n += int64(len(b))
 	if err != nil {
@@ -248,7 +253,8 @@ func (in *input) why() error {
 	return cms.HeadError(b)
 }
 
-// Reason returns the word for what is wrong (docs/errors.md), or "" if err is of another kind.
+// Reason returns the word for a fault (docs/errors.md), or "" if err is of
+// another kind.
 func Reason(err error) string {
 	for _, reason := range []error{
 		cms.ErrNotEnvelope, cms.ErrTruncated, cms.ErrTooLarge, cms.ErrMalformed, cms.ErrUnsupported,

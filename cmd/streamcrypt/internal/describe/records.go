@@ -15,7 +15,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/transform"
 )
 
-// Record is one envelope in an input, with what stands beside it.
+// Record is one envelope in an input, with the fields beside it.
 type Record struct {
 	Number   int64     `json:"number,omitempty"` // of a message in a file of them, from 1
 	Kind     string    `json:"kind,omitempty"`   // value, tombstone, key record or end of archive, by where it stands
@@ -41,9 +41,9 @@ var errTrailing = fmt.Errorf("%w: bytes after the envelope", cms.ErrMalformed)
 // errBare says that a null value has no envelope.
 var errBare = errors.New(transform.ReasonBareTombstone)
 
-// Input reads what r holds and calls emit for each envelope in it. What r holds is seen from its first bytes: a seq
-// file, ndjson, or raw envelopes. A record that is no envelope is handed to emit with its error and does not end the
-// reading.
+// Input reads all of r and calls emit for each envelope in it. The first bytes
+// tell whether r is a seq file, ndjson, or raw envelopes. A record that is no
+// envelope is handed to emit with its error and does not end the reading.
 func Input(ctx context.Context, r io.Reader, emit func(*Record) error) error {
 	b := bufio.NewReaderSize(r, bufferSize)
 	first, err := b.Peek(len(seqMagic))
@@ -51,11 +51,11 @@ func Input(ctx context.Context, r io.Reader, emit func(*Record) error) error {
 	case err != nil && !errors.Is(err, io.EOF):
 		return err
 	case string(first) == seqMagic:
-		return messages(ctx, b, file.Seq, emit)
+		return readMessages(ctx, b, file.Seq, emit)
 	case len(first) > 0 && first[0] == '{':
-		return messages(ctx, b, file.NDJSON, emit)
+		return readMessages(ctx, b, file.NDJSON, emit)
 	}
-	return raw(b, emit)
+	return readRaw(b, emit)
 }
 
 const (
@@ -66,11 +66,12 @@ const (
 	readSize   = 1 << 20
 )
 
-// raw reads one envelope, or a key record and the envelope that it belongs to (docs/envelope.md, section 9).
-func raw(b *bufio.Reader, emit func(*Record) error) error {
+// readRaw reads one envelope, or a key record and the envelope that it belongs
+// to (docs/envelope.md, section 9).
+func readRaw(b *bufio.Reader, emit func(*Record) error) error {
 	e, err := Read(b)
 	if err != nil {
-		return emit(failed(&Record{}, err))
+		return emit(addError(&Record{}, err))
 	}
 	rest, err := b.Peek(1)
 	if errors.Is(err, io.EOF) {
@@ -80,7 +81,7 @@ func raw(b *bufio.Reader, emit func(*Record) error) error {
 		return err
 	}
 	if e.Profile != "self-contained" || rest[0] != 0xd0 {
-		return emit(failed(&Record{}, errTrailing))
+		return emit(addError(&Record{}, errTrailing))
 	}
 	if err := emit(&Record{Kind: keyRecord, Envelope: e}); err != nil {
 		return err
@@ -92,26 +93,27 @@ func raw(b *bufio.Reader, emit func(*Record) error) error {
 		}
 	}
 	if err != nil {
-		return emit(failed(&Record{Kind: value}, err))
+		return emit(addError(&Record{Kind: value}, err))
 	}
 	return emit(&Record{Kind: value, Envelope: second})
 }
 
-func failed(r *Record, err error) *Record {
+func addError(r *Record, err error) *Record {
 	r.Envelope, r.Err, r.Error = nil, err, err.Error()
 	return r
 }
 
-// messages reads a file of messages. Nobody has a key here, so the end records of a seq are taken at their word.
-func messages(ctx context.Context, r io.Reader, format file.Format, emit func(*Record) error) error {
+// readMessages reads a file of messages. There is no key here, so the end
+// records of a seq are believed.
+func readMessages(ctx context.Context, r io.Reader, format file.Format, emit func(*Record) error) error {
 	w := &walk{emit: emit}
 	source, err := file.NewSource(file.SourceOptions{
-		Path: file.Stream, Format: format, Stdin: r, Archive: file.Archive{Tag: w.tag, OpenEnd: w.end},
+		Path: file.Stream, Format: format, Stdin: r, Archive: file.Archive{Tag: w.appendNoTag, OpenEnd: w.noteEnd},
 	})
 	if err != nil {
 		return err
 	}
-	return source.Serve(ctx, w.serve)
+	return source.Serve(ctx, w.serveLane)
 }
 
 // walk goes through the messages of a file.
@@ -128,19 +130,19 @@ type ending struct {
 	record *Record
 }
 
-// tag stands for a message's tag: nothing, since nothing is compared.
-func (w *walk) tag(dst []byte, _ *pipeline.Message) ([]byte, error) {
+// appendNoTag stands for a message's tag: nothing, since nothing is compared.
+func (w *walk) appendNoTag(dst []byte, _ *pipeline.Message) ([]byte, error) {
 	w.read++
 	return dst, nil
 }
 
-// end notes an end record and says of it what the reader expects.
-func (w *walk) end(_ context.Context, record []byte) (uint64, [sha256.Size]byte, error) {
-	w.ends = append(w.ends, ending{w.read, of(&Record{Kind: endOfArchive}, record)})
+// noteEnd notes an end record and returns the values that the reader expects.
+func (w *walk) noteEnd(_ context.Context, record []byte) (uint64, [sha256.Size]byte, error) {
+	w.ends = append(w.ends, ending{w.read, addEnvelope(&Record{Kind: endOfArchive}, record)})
 	return uint64(w.read), sha256.Sum256(nil), nil
 }
 
-func (w *walk) serve(ctx context.Context, lane pipeline.Lane) error {
+func (w *walk) serveLane(ctx context.Context, lane pipeline.Lane) error {
 	for {
 		batch, err := lane.Read(ctx, readSize)
 		if err != nil {
@@ -152,7 +154,7 @@ func (w *walk) serve(ctx context.Context, lane pipeline.Lane) error {
 			}
 			return err
 		}
-		err = w.batch(batch)
+		err = w.emitBatch(batch)
 		if batch.Release != nil {
 			batch.Release()
 		}
@@ -162,20 +164,20 @@ func (w *walk) serve(ctx context.Context, lane pipeline.Lane) error {
 	}
 }
 
-func (w *walk) batch(b *pipeline.Batch) error {
+func (w *walk) emitBatch(b *pipeline.Batch) error {
 	for i := range b.Messages {
 		if err := w.emitEnds(); err != nil {
 			return err
 		}
 		w.count++
-		if err := w.emit(message(w.count, &b.Messages[i])); err != nil {
+		if err := w.emit(newRecord(w.count, &b.Messages[i])); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// emitEnds emits the end records whose turn it is.
+// emitEnds emits the end records that come next.
 func (w *walk) emitEnds() error {
 	for len(w.ends) > 0 && w.ends[0].after <= w.count {
 		next := w.ends[0].record
@@ -187,8 +189,8 @@ func (w *walk) emitEnds() error {
 	return nil
 }
 
-// message describes one message.
-func message(number int64, m *pipeline.Message) *Record {
+// newRecord describes one message.
+func newRecord(number int64, m *pipeline.Message) *Record {
 	r := &Record{Number: number, Kind: value, Subject: string(m.Subject)}
 	if m.Key != nil {
 		size := len(m.Key)
@@ -202,23 +204,23 @@ func message(number int64, m *pipeline.Message) *Record {
 		}
 	}
 	if m.Value == nil && r.Kind == value {
-		return failed(r, errBare)
+		return addError(r, errBare)
 	}
-	return of(r, envelope)
+	return addEnvelope(r, envelope)
 }
 
-// of describes the envelope b, to which nothing is added.
-func of(r *Record, b []byte) *Record {
+// addEnvelope adds a description of the envelope b, behind which nothing stands.
+func addEnvelope(r *Record, b []byte) *Record {
 	var whole cms.Envelope
 	if err := cms.Parse(b, &whole); err != nil { // of several faults it finds the first one
-		return failed(r, err)
+		return addError(r, err)
 	}
 	e, err := Read(bufio.NewReaderSize(bytes.NewReader(b), bufferSize))
 	if err == nil && e.Size != int64(len(b)) {
 		err = errTrailing
 	}
 	if err != nil {
-		return failed(r, err)
+		return addError(r, err)
 	}
 	r.Envelope = e
 	return r

@@ -11,30 +11,30 @@ import (
 // WriteText writes a record for people.
 func (r *Record) WriteText(w io.Writer) error {
 	var out strings.Builder
-	r.title(&out)
+	r.writeTitle(&out)
 	t := &table{tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)}
 	if r.Subject != "" {
-		t.row("subject", fmt.Sprintf("%q", r.Subject))
+		t.writeRow("subject", fmt.Sprintf("%q", r.Subject))
 	}
 	if r.Number > 0 {
-		t.row("key", keySize(r.KeySize))
+		t.writeRow("key", writeKeySize(r.KeySize))
 	}
 	if len(r.Headers) > 0 {
-		t.row("headers", fmt.Sprintf("%q", r.Headers))
+		t.writeRow("headers", fmt.Sprintf("%q", r.Headers))
 	}
 	if r.Error != "" {
-		t.row("error", r.Error)
+		t.writeRow("error", r.Error)
 	}
 	if r.Envelope != nil {
-		r.Envelope.rows(t)
+		r.Envelope.writeRows(t)
 	}
 	_ = t.w.Flush() // a strings.Builder takes all
 	_, err := io.WriteString(w, out.String())
 	return err
 }
 
-// title names the record where there may be more than one.
-func (r *Record) title(w *strings.Builder) {
+// writeTitle names the record where there may be more than one.
+func (r *Record) writeTitle(w *strings.Builder) {
 	switch {
 	case r.Number > 0:
 		fmt.Fprintf(w, "message %d: %s\n", r.Number, r.Kind)
@@ -43,45 +43,45 @@ func (r *Record) title(w *strings.Builder) {
 	}
 }
 
-func keySize(n *int) string {
+func writeKeySize(n *int) string {
 	if n == nil {
 		return "null"
 	}
-	return bytesOf(int64(*n))
+	return writeBytes(int64(*n))
 }
 
 type table struct{ w *tabwriter.Writer }
 
-func (t *table) row(name, text string) { _, _ = fmt.Fprintf(t.w, "  %s\t%s\n", name, text) }
+func (t *table) writeRow(name, text string) { _, _ = fmt.Fprintf(t.w, "  %s\t%s\n", name, text) }
 
-func (e *Envelope) rows(t *table) {
-	t.row("profile", e.Profile+", "+e.Form)
-	t.row("alg", e.Alg.String())
-	t.row("position", e.Position.String())
-	t.row("created", e.Position.Created.Format(time.RFC3339))
+func (e *Envelope) writeRows(t *table) {
+	t.writeRow("profile", e.Profile+", "+e.Form)
+	t.writeRow("alg", e.Alg.String())
+	t.writeRow("position", e.Position.String())
+	t.writeRow("created", e.Position.Created.Format(time.RFC3339))
 	if e.Commitment != "" {
-		t.row("commitment", e.Commitment)
+		t.writeRow("commitment", e.Commitment)
 	}
 	if e.KID != "" {
-		t.row("kid", e.KID+" (of the key record)")
+		t.writeRow("kid", e.KID+" (of the key record)")
 	}
-	t.row("iv", fmt.Sprintf("%s (lease %d, counter %d, unless random)", e.IV.Hex, e.IV.Lease, e.IV.Counter))
+	t.writeRow("iv", fmt.Sprintf("%s (lease %d, counter %d, unless random)", e.IV.Hex, e.IV.Lease, e.IV.Counter))
 	if e.Form == "chunked" {
-		t.row("chunks", fmt.Sprintf("%d of %s, message id %s", e.Chunks, bytesOf(int64(e.ChunkSize)), e.MessageID))
+		t.writeRow("chunks", fmt.Sprintf("%d of %s, message id %s", e.Chunks, writeBytes(int64(e.ChunkSize)), e.MessageID))
 	}
-	t.row("payload", fmt.Sprintf("%s, in %s", bytesOf(e.Payload), bytesOf(e.Size)))
+	t.writeRow("payload", fmt.Sprintf("%s, in %s", writeBytes(e.Payload), writeBytes(e.Size)))
 	for _, r := range e.Recipients {
-		t.row("recipient", fmt.Sprintf("%s, kid %s, wrapped key of %s", r.Alg, r.KID, bytesOf(int64(r.Wrapped))))
+		t.writeRow("recipient", fmt.Sprintf("%s, kid %s, wrapped key of %s", r.Alg, r.KID, writeBytes(int64(r.Wrapped))))
 	}
 	if e.Unknown > 0 {
-		t.row("recipient", fmt.Sprintf("%d of kinds that this version does not know", e.Unknown))
+		t.writeRow("recipient", fmt.Sprintf("%d of kinds that this version does not know", e.Unknown))
 	}
 }
 
 // String names the algorithm, with its number in COSE.
 func (a Alg) String() string { return fmt.Sprintf("%s (%d)", a.Name, a.ID) }
 
-// String says where the message was.
+// String tells where the message was stored.
 func (p Position) String() string {
 	if strings.Trim(p.Place, "0") == "" {
 		return "none recorded"
@@ -95,7 +95,7 @@ func (p Position) String() string {
 	return fmt.Sprintf("place %s, offset %d, %d after the previous one", p.Place, p.Offset, *p.Distance)
 }
 
-func bytesOf(n int64) string {
+func writeBytes(n int64) string {
 	if n == 1 {
 		return "1 byte"
 	}

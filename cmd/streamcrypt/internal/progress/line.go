@@ -7,8 +7,9 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// line is the progress line on a terminal: how far, how fast, and how long still. The library only paints it; it is
-// handed no terminal, since the screen is shared with the log.
+// line is the progress line on a terminal: how far, how fast, and how long
+// still. The library only paints it; it is handed no terminal, since the screen
+// is shared with the log.
 type line struct {
 	screen *Screen
 	bar    *progressbar.ProgressBar
@@ -18,23 +19,23 @@ type line struct {
 // newLine returns a line for work that begins now, at s.
 func newLine(screen *Screen, s State) *line {
 	l := &line{screen: screen}
-	l.begin(s)
+	l.startBar(s)
 	return l
 }
 
-// begin makes a new bar, whose clock runs from now.
-func (l *line) begin(s State) {
-	l.bar, l.total = newBar(s, l.screen.width()), s.Total
+// startBar makes a new bar with a clock that runs from now.
+func (l *line) startBar(s State) {
+	l.bar, l.total = newBar(s, l.screen.readWidth()), s.Total
 	_ = l.bar.Set64(0)
 }
 
-func (l *line) show(s State) {
+func (l *line) showState(s State) {
 	if s.Total > 0 && s.Done > s.Total {
 		s.Total = s.Done // the input grew
 	}
 	switch {
 	case (l.total > 0) != (s.Total > 0):
-		l.begin(s)
+		l.startBar(s)
 	case s.Total != l.total:
 		l.bar.ChangeMax64(s.Total)
 		l.total = s.Total
@@ -43,13 +44,14 @@ func (l *line) show(s State) {
 		return // the library ends its line here; the work is not done before it says so
 	}
 	if l.bar.Set64(s.Done) == nil {
-		l.screen.draw(strings.Trim(l.bar.String(), "\r "))
+		l.screen.drawLine(strings.Trim(l.bar.String(), "\r "))
 	}
 }
 
-func (l *line) finish() { l.screen.draw("") }
+func (l *line) removeLine() { l.screen.drawLine("") }
 
-// newBar returns a bar for lines of so many columns, a spinner where the total is not known.
+// newBar returns a bar for lines of so many columns, a spinner where the total
+// is not known.
 func newBar(s State, columns int) *progressbar.ProgressBar {
 	const (
 		statistics = 62 // columns beside the bar

@@ -14,14 +14,14 @@ type lines struct {
 	done  int64 // at last
 }
 
-func (l *lines) show(s State) {
+func (l *lines) showState(s State) {
 	now := time.Now()
-	attrs := l.attrs(s, now)
+	attrs := l.describeState(s, now)
 	l.last, l.done = now, s.Done
 	l.log.LogAttrs(context.Background(), slog.LevelInfo, "progress", attrs...)
 }
 
-func (l *lines) attrs(s State, now time.Time) []slog.Attr {
+func (l *lines) describeState(s State, now time.Time) []slog.Attr {
 	unit := "messages"
 	if s.Bytes {
 		unit = "bytes"

@@ -1,7 +1,8 @@
-// Package progress shows how far a long piece of work is: as a line on a terminal, or now and then in the log.
+// Package progress shows how far a long piece of work is: as a line on a
+// terminal, or now and then in the log.
 //
-// It must not know what the work is; it asks a function. A Screen is shared with the log, so that a log line and the progress
-// line do not write over each other.
+// It must not know the work; it asks a function. A Screen is shared with the
+// log, so that a log line and the progress line do not write over each other.
 package progress
 
 import (
@@ -37,7 +38,8 @@ type Reporter struct {
 	stop, done chan struct{}
 }
 
-// Start begins to show what read returns, in a goroutine that Stop ends. read is not called by two goroutines at once.
+// Start begins to show the states that read returns, in a goroutine that Stop
+// ends. read is not called by two goroutines at once.
 func Start(mode Mode, screen *Screen, log *slog.Logger, read func() State) *Reporter {
 	r := &Reporter{stop: make(chan struct{}), done: make(chan struct{})}
 	if mode == Auto {
@@ -49,11 +51,11 @@ func Start(mode Mode, screen *Screen, log *slog.Logger, read func() State) *Repo
 	switch mode {
 	case Terminal:
 		line := newLine(screen, read())
-		go r.loop(redraw, func() { line.show(read()) }, line.finish)
+		go r.showEvery(redraw, func() { line.showState(read()) }, line.removeLine)
 	case Log:
 		lines := &lines{log: log, last: time.Now()}
 		lines.began = lines.last
-		go r.loop(logEvery, func() { lines.show(read()) }, func() {})
+		go r.showEvery(logEvery, func() { lines.showState(read()) }, func() {})
 	default:
 		close(r.done)
 	}
@@ -66,7 +68,7 @@ func (r *Reporter) Stop() {
 	<-r.done
 }
 
-func (r *Reporter) loop(every time.Duration, show, finish func()) {
+func (r *Reporter) showEvery(every time.Duration, show, finish func()) {
 	defer close(r.done)
 	defer finish()
 	ticker := time.NewTicker(every)

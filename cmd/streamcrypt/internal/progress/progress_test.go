@@ -89,7 +89,7 @@ func TestTotals(t *testing.T) {
 				var b bytes.Buffer
 				l := newLine(NewScreen(&b), State{})
 				for _, s := range c.states {
-					l.show(s)
+					l.showState(s)
 					time.Sleep(redraw)
 				}
 				lines := strings.Split(b.String(), clearLine)

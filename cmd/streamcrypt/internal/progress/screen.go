@@ -8,8 +8,10 @@ import (
 	"golang.org/x/term"
 )
 
-// Screen is where people read: standard error. Whole lines are written to it as to any Writer; a progress line, which has no
-// end, is taken away before them and comes back with its next update. It may be used by several goroutines.
+// Screen is the place where people read: standard error. Whole lines are
+// written to it as to any Writer; a progress line, which has no end, is taken
+// away before them and comes back with its next update. It may be used by
+// several goroutines.
 type Screen struct {
 	mu    sync.Mutex
 	w     io.Writer
@@ -19,14 +21,14 @@ type Screen struct {
 // NewScreen returns the Screen on w.
 func NewScreen(w io.Writer) *Screen { return &Screen{w: w} }
 
-// Terminal says whether somebody may be looking.
+// Terminal tells whether the screen is a terminal.
 func (s *Screen) Terminal() bool {
 	f, ok := s.w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// width is how many columns a line may have.
-func (s *Screen) width() int {
+// readWidth is how many columns a line may have.
+func (s *Screen) readWidth() int {
 	const usual = 80
 	if f, ok := s.w.(*os.File); ok {
 		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 {
@@ -51,8 +53,9 @@ func (s *Screen) Write(p []byte) (int, error) {
 	return s.w.Write(p)
 }
 
-// draw replaces the progress line; an empty one takes it away. What cannot be shown is not worth an error.
-func (s *Screen) draw(text string) {
+// drawLine replaces the progress line; an empty one takes it away. It is not
+// worth an error if a line cannot be shown.
+func (s *Screen) drawLine(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if text == "" && !s.drawn {

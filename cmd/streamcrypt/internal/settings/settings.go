@@ -1,7 +1,9 @@
-// Package settings reads a configuration file: one value or list per flag, by the flag's name, in YAML or JSON.
+// Package settings reads a configuration file: one value or list per flag, by
+// the flag's name, in YAML or JSON.
 //
-// It is strict: what it does not understand is an error that names the line. It must not know what flags there are or
-// what their values mean; its caller does. Its errors show no values.
+// It is strict: a line that it does not understand is an error that names the
+// line. It must not know any flag, nor the meaning of a value; its caller does.
+// Its errors show no values.
 package settings
 
 import (
@@ -17,7 +19,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/address"
 )
 
-// maxSize is the size in bytes beyond which a file is not taken for a configuration.
+// maxSize is the size in bytes beyond which a file is not taken for a
+// configuration.
 const maxSize = 1 << 20
 
 // File is a configuration file. It is not changed after Read.
@@ -46,7 +49,7 @@ func Read(name string) (*File, error) {
 	return Parse(name, data)
 }
 
-// Parse reads a file's content. JSON is read as the YAML that it is.
+// Parse reads a file's content. JSON is YAML too.
 func Parse(name string, data []byte) (*File, error) {
 	if len(data) > maxSize {
 		return nil, fmt.Errorf("%s: larger than %d bytes", name, maxSize)
@@ -63,27 +66,27 @@ func Parse(name string, data []byte) (*File, error) {
 		return nil, fmt.Errorf("%s: more than one document", name)
 	}
 	f := &File{name: name}
-	return f, f.read(document.Content[0])
+	return f, f.readFields(document.Content[0])
 }
 
-func (f *File) read(root *yaml.Node) error {
+func (f *File) readFields(root *yaml.Node) error {
 	if root.Kind == yaml.ScalarNode && root.Tag == null {
 		return nil // a document of nothing but comments
 	}
 	if root.Kind != yaml.MappingNode {
-		return f.at(root.Line, errors.New("not a list of fields"))
+		return f.locateError(root.Line, errors.New("not a list of fields"))
 	}
 	for i := 0; i < len(root.Content); i += 2 {
 		name, node := root.Content[i], root.Content[i+1]
 		if name.Kind != yaml.ScalarNode {
-			return f.at(name.Line, errors.New("a field's name is not text"))
+			return f.locateError(name.Line, errors.New("a field's name is not text"))
 		}
 		value, err := valueOf(node)
 		if err != nil {
-			return f.at(node.Line, fmt.Errorf("%s: %w", name.Value, err))
+			return f.locateError(node.Line, fmt.Errorf("%s: %w", name.Value, err))
 		}
-		if f.find(name.Value) != nil {
-			return f.at(name.Line, fmt.Errorf("%s is there twice", name.Value))
+		if f.findField(name.Value) != nil {
+			return f.locateError(name.Line, fmt.Errorf("%s is there twice", name.Value))
 		}
 		f.fields = append(f.fields, field{name: name.Value, line: name.Line, value: value})
 	}
@@ -112,9 +115,11 @@ func valueOf(node *yaml.Node) (any, error) {
 	return nil, errors.New("neither a plain value nor a list")
 }
 
-func (f *File) at(line int, err error) error { return fmt.Errorf("%s:%d: %w", f.name, line, err) }
+func (f *File) locateError(line int, err error) error {
+	return fmt.Errorf("%s:%d: %w", f.name, line, err)
+}
 
-func (f *File) find(name string) *field {
+func (f *File) findField(name string) *field {
 	for i := range f.fields {
 		if f.fields[i].name == name {
 			return &f.fields[i]
@@ -123,19 +128,21 @@ func (f *File) find(name string) *field {
 	return nil
 }
 
-// Value returns the value of a field: a string, a []any of strings, or nil if the file has no such field.
+// Value returns the value of a field: a string, a []any of strings, or nil if
+// the file has no such field.
 func (f *File) Value(name string) any {
-	if found := f.find(name); found != nil {
+	if found := f.findField(name); found != nil {
 		return found.value
 	}
 	return nil
 }
 
-// Check returns an error for the first field that is not known, with the nearest known name.
+// Check returns an error for the first field that is not known, with the
+// nearest known name.
 func (f *File) Check(known []string) error {
 	for _, field := range f.fields {
 		if !slices.Contains(known, field.name) {
-			return f.at(field.line, address.Unknown("field", field.name, known))
+			return f.locateError(field.line, address.NewUnknownError("field", field.name, known))
 		}
 	}
 	return nil

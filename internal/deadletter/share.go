@@ -1,4 +1,4 @@
-package route
+package deadletter
 
 import (
 	"context"
@@ -7,8 +7,11 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// sharedSink lets several lanes write dead letters to a Sink that takes one lane at a time: they take turns. It is open as
-// long as one of them is. A letter may then stay that a failed lane will write again; none is dropped.
+// ShareSink lets several lanes write to a Sink that takes one lane at a time:
+// they take turns. The Sink is open as long as one of them is. A letter may
+// then stay although a failed lane will write it again; none is dropped.
+func ShareSink(to pipeline.Sink) pipeline.Sink { return &sharedSink{Sink: to} }
+
 type sharedSink struct {
 	pipeline.Sink
 
@@ -34,7 +37,8 @@ func (s *sharedSink) Open(ctx context.Context, lane pipeline.Lane) (pipeline.Wri
 
 type sharedWriter struct{ sink *sharedSink }
 
-// Write implements pipeline.Writer. Once begun it is not interrupted: what one lane leaves half done ends the others.
+// Write implements pipeline.Writer. A write that has begun is not interrupted:
+// a letter that one lane left half written would end the other lanes.
 func (w *sharedWriter) Write(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
 	w.sink.mu.Lock()
 	defer w.sink.mu.Unlock()

@@ -1,0 +1,144 @@
+package file
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	connector "github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+)
+
+// OpenSource implements endpoint.Records.
+func (f *recordFile) OpenSource(_ context.Context, s *endpoint.Session) (*endpoint.Source, error) {
+	checkpoint, err := openCheckpoint(s, f.identity(), s.To)
+	if err != nil {
+		return nil, err
+	}
+	most := largestRecord(s.Budget)
+	source, err := connector.NewSource(connector.SourceOptions{
+		Path: f.path, Format: f.format, Archive: connector.Archive(s.Archive),
+		Checkpoint: checkpoint, MaxRecord: most, Stdin: s.Stdin,
+	})
+	if err != nil {
+		return nil, err
+	}
+	in := &endpoint.Source{
+		Source: source, Name: f.identity(), Ordered: true, Lanes: 1,
+		Largest: 2 * most, // a record is read into one buffer and kept in another
+		MeasureProgress: func(int64) endpoint.Progress {
+			read, total := source.Progress()
+			return endpoint.Progress{Done: read, Total: max(0, total), Unit: endpoint.Bytes}
+		},
+	}
+	if f.path != connector.Stream {
+		info, err := os.Stat(f.path)
+		if err != nil {
+			return nil, err
+		}
+		in.Bounded = info.Mode().IsRegular()
+	}
+	in.Identity, err = identifyFile(newFileID(checkpoint))
+	return in, err
+}
+
+// largestRecord is the longest line or record of a file that is read, in
+// bytes: twice the memory that a worker has for a whole batch.
+func largestRecord(budget int) int {
+	return min(2*budget, connector.DefaultMaxRecord)
+}
+
+// newFileID names the file that is read: for ever with a checkpoint, else for
+// this run.
+func newFileID(checkpoint *connector.Checkpoint) (id [16]byte) {
+	if checkpoint != nil {
+		return checkpoint.FileID()
+	}
+	rand.Read(id[:])
+	return id
+}
+
+// identifyFile returns the identity of a file (docs/envelope.md, section 3).
+func identifyFile(id [16]byte) (endpoint.Identity, error) {
+	return endpoint.EncodeIdentity("file", id[:])
+}
+
+// OpenSink implements endpoint.Records.
+func (f *recordFile) OpenSink(_ context.Context, s *endpoint.Session, in *endpoint.Source) (*endpoint.Sink, error) {
+	o := connector.SinkOptions{Path: f.path, Format: f.format, Append: f.append, Stdout: s.Stdout}
+	if f.as == endpoint.DeadLetters {
+		sink, err := connector.NewSink(o)
+		if err != nil {
+			return nil, err
+		}
+		return &endpoint.Sink{Sink: sink, Check: sink.Check}, nil
+	}
+	var err error
+	if o.Checkpoint, err = openCheckpoint(s, in.Name, f.identity()); err != nil {
+		return nil, err
+	}
+	o.Archive, o.Overwrite, o.Ordered = connector.Archive(s.Archive), s.Overwrite, in.Ordered
+	sink, err := connector.NewSink(o)
+	if err != nil {
+		return nil, err
+	}
+	if o.Checkpoint == nil { // with one the sink knows better
+		if err := f.checkFree(s.Overwrite || f.append); err != nil {
+			return nil, err
+		}
+	}
+	_, fromFile := in.Source.(*connector.Source)
+	return &endpoint.Sink{
+		Sink: sink, Check: sink.Check,
+		AtOnce: fromFile && o.Checkpoint == nil && !f.append && f.isReplaceable(),
+	}, nil
+}
+
+// isReplaceable tells whether the path is free or that of a regular file.
+func (l location) isReplaceable() bool {
+	if l.path == connector.Stream {
+		return false
+	}
+	info, err := os.Stat(l.path)
+	return err != nil || info.Mode().IsRegular()
+}
+
+// checkFree finds out before anything has been read whether the sink will be
+// able to make its output: the file exists, or its folder does not.
+func (l location) checkFree(mayExist bool) error {
+	if l.path == connector.Stream {
+		return nil
+	}
+	info, err := os.Stat(l.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		_, err = os.Stat(filepath.Dir(l.path))
+	case err == nil && info.Mode().IsRegular() && !mayExist:
+		err = fmt.Errorf("%s: %w", l.path, fs.ErrExist)
+	}
+	return err
+}
+
+// checkpointKey is the checkpoint in a session.
+type checkpointKey struct{}
+
+// openCheckpoint opens the checkpoint of a route from and to the ends with
+// these names, which source and sink share. It returns nil if none is
+// configured.
+func openCheckpoint(s *endpoint.Session, from, to string) (*connector.Checkpoint, error) {
+	if s.Checkpoint == "" {
+		return nil, nil
+	}
+	return endpoint.Share(s, checkpointKey{}, func() (*connector.Checkpoint, error) {
+		checkpoint, err := connector.OpenCheckpoint(s.Checkpoint, from, to)
+		if err != nil {
+			return nil, err
+		}
+		s.OnClose(checkpoint.Close)
+		return checkpoint, nil
+	})
+}

@@ -1,0 +1,18 @@
+package file
+
+import (
+	"encoding/hex"
+	"strings"
+	"testing"
+)
+
+// The array is written out by hand from docs/envelope.md, section 3.
+func TestFileIdentity(t *testing.T) {
+	id, err := identifyFile([16]byte{1, 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := hex.EncodeToString(id), "826466696c65"+"50"+"0102"+strings.Repeat("00", 14); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}

@@ -1,0 +1,160 @@
+// Package file is the room of local files: file:PATH, where the path - is
+// standard input or output.
+//
+//	url.go                    the URL's parameters and rules
+//	open.go                   files of records
+//	rawsource.go, rawsink.go  one payload; pipe.go reads it from a pipe
+//
+// It must not know the meaning of a message, nor any other kind of end.
+package file
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	connector "github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/internal/address"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint/bounds"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
+)
+
+// Scheme is the row of this room.
+func Scheme() endpoint.Scheme {
+	return endpoint.Scheme{
+		Name:   "file",
+		Form:   "file:PATH",
+		Text:   "a local file; file:- is standard input or output",
+		IsFile: true,
+		Notes: "A raw file is one payload of any size. An ndjson file has one record a line. " +
+			"A seq file holds envelopes, and a sealed end record that tells whether anything is missing. " +
+			"file:///PATH is the same as file:/PATH. A question mark in a path is written as %3F, and a percent " +
+			"sign as %25.",
+		Plain:  "file:orders.ndjson",
+		Sealed: "file:orders.scx",
+		Copy:   "file:moved.scx",
+		Params: func(as endpoint.Role) []address.Param {
+			return address.ListParams(func(p *address.Params) { readParams(p, as) })
+		},
+		Parse: parse,
+		Advice: []hint.Advice{
+			hint.AboutError(fs.ErrExist, "say --overwrite to replace it"),
+			hint.AboutError(connector.ErrTooLarge,
+				"raise --budget: a record may have twice as many bytes, and 4,096 headers"),
+		},
+	}
+}
+
+// recordsHint says how a URL names records.
+const recordsHint = "a raw file is one payload, not records; " +
+	"say format=ndjson or format=seq, or end the name in .ndjson or .scx"
+
+// params are the parameters of a URL.
+type params struct {
+	format connector.Format // "" if none was given
+	append bool
+}
+
+func readParams(p *address.Params, as endpoint.Role) params {
+	q := params{format: connector.Format(p.ReadWord(address.Param{
+		Name:    "format",
+		Text:    "how records, if any, lie in the file",
+		Words:   []string{string(connector.Raw), string(connector.NDJSON), string(connector.Seq)},
+		Default: "(by the name: .ndjson and .jsonl are ndjson, .scx is seq, all others are raw)",
+	}))}
+	switch as {
+	case endpoint.From, endpoint.Look:
+		bounds.ReadStart(p, bounds.Spec{
+			Text:   "where to begin; with --checkpoint a run goes on where the last one ended",
+			Serves: []bounds.Form{bounds.Earliest}, Default: "earliest",
+		})
+		bounds.ReadUntil(p, bounds.Spec{
+			Text:   "where to end; a pipe ends when its writer closes it",
+			Serves: []bounds.Form{bounds.Latest}, Default: "latest",
+		})
+	case endpoint.To:
+		q.append = p.ReadBool(address.Param{
+			Name: "append", Text: "go on behind the records that the file holds; a seq file gets a new end record",
+		})
+	case endpoint.DeadLetters: // they are always appended
+	}
+	return q
+}
+
+// location is the part that all files have in common.
+type location struct {
+	path string // connector.Stream for standard input or output
+	name string
+	as   endpoint.Role
+}
+
+// recordFile is a file of records.
+type recordFile struct {
+	location
+	format connector.Format // NDJSON or Seq
+	append bool
+}
+
+// rawFile is a file that is one payload.
+type rawFile struct{ location }
+
+func parse(a *address.Address, as endpoint.Role) (endpoint.Endpoint, error) {
+	p := a.Params()
+	q := readParams(p, as)
+	if err := p.Check(); err != nil {
+		return nil, err
+	}
+	path, err := a.LocalPath()
+	switch {
+	case errors.Is(err, address.ErrHost):
+		return nil, &hint.Error{Err: err, Hint: "write file:PATH, or file:///PATH for an absolute path"}
+	case err != nil:
+		return nil, &hint.Error{Err: err, Hint: "write file:PATH"}
+	}
+	if q.format == "" {
+		q.format = connector.FormatOf(path)
+	}
+	at := location{path: path, name: a.String(), as: as}
+	switch {
+	case as == endpoint.DeadLetters && q.format != connector.NDJSON:
+		return nil, &hint.Error{
+			Err:  fmt.Errorf("%s cannot hold dead letters", q.format),
+			Hint: "name a file that ends in .ndjson, or say format=ndjson",
+		}
+	case q.append && q.format == connector.Raw:
+		return nil, hint.New("parameter append: a raw file is one payload", recordsHint)
+	case q.format == connector.Raw:
+		return &rawFile{at}, nil
+	}
+	return &recordFile{location: at, format: q.format,
+		append: q.append || as == endpoint.DeadLetters && path != connector.Stream}, nil
+}
+
+// identity is Traits.Identity.
+func (l location) identity() string {
+	switch {
+	case l.path != connector.Stream:
+		return endpoint.FileIdentity(l.path)
+	case l.as.Reads():
+		return "standard input"
+	}
+	return "standard output"
+}
+
+func (l location) traits() endpoint.Traits {
+	return endpoint.Traits{
+		Name: l.name, Identity: l.identity(), Pipe: l.path == connector.Stream, OneLane: true, Checkpoint: true,
+		RecordsHint: recordsHint,
+	}
+}
+
+// Traits implements endpoint.Endpoint.
+func (f *recordFile) Traits() endpoint.Traits {
+	t := f.traits()
+	t.Archive, t.Append = f.format == connector.Seq, f.append
+	return t
+}
+
+// Traits implements endpoint.Endpoint.
+func (f *rawFile) Traits() endpoint.Traits { return f.traits() }

@@ -1,0 +1,172 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	connector "github.com/streamcrypt/streamcrypt/connectors/kafka"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+)
+
+// topicKey is a topic in a session, however the hosts in its URL are called.
+// The value is the role that it has.
+type topicKey struct{ cluster, topic string }
+
+// connect connects to the cluster and notes the role of the topic. A topic has
+// one role in a route.
+func (t *topic) connect(ctx context.Context, s *endpoint.Session) (*connector.Cluster, error) {
+	cluster, err := t.conn.connect(ctx, s)
+	if err != nil || cluster.ID() == "" {
+		return cluster, err
+	}
+	first, err := endpoint.Share(s, topicKey{cluster.ID(), t.topic}, func() (*topic, error) { return t, nil })
+	if err == nil && first != t {
+		err = fmt.Errorf("%s and %s are the same topic", first.as, t.as)
+	}
+	return cluster, err
+}
+
+// sourceOptions returns the options that the URL gives.
+func (t *topic) sourceOptions(log *slog.Logger) connector.SourceOptions {
+	return connector.SourceOptions{
+		Topic: t.topic, Group: t.group, Start: t.start, Until: t.until,
+		Partitions: t.partitions, Rack: t.rack, Log: log,
+	}
+}
+
+// sinkOptions returns the options that the URL gives, for the messages or dead
+// letters of in.
+func (t *topic) sinkOptions(in *connector.Source, log *slog.Logger) connector.SinkOptions {
+	return connector.SinkOptions{
+		Topic: t.topic, Source: in, DeadLetters: t.as == endpoint.DeadLetters,
+		Partition: t.partition, Delivery: t.delivery, Create: t.create, Compression: t.compression, Log: log,
+	}
+}
+
+// OpenSource implements endpoint.Records.
+func (t *topic) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint.Source, error) {
+	source, err := t.openSource(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if half := s.Budget / 2; source.MaxBatch() > half {
+		s.Log.Warn("kafka: a record batch of the topic may be larger than half a worker's budget, and then "+
+			"holds more memory than is counted",
+			"topic", t.topic, "max_message_bytes", source.MaxBatch(), "budget", s.Budget)
+	}
+	id, err := identifyTopic(source.Identity())
+	if err != nil {
+		return nil, err
+	}
+	bounded := t.until.Bounded()
+	return &endpoint.Source{
+		Source: source, Identity: id, Name: fmt.Sprintf("kafka topic %s, %s", t.topic, id),
+		IdentifyPlace: func(place string) endpoint.Identity { return identifyPlace(source, place) },
+		Ordered:       source.Ordered(), Bounded: bounded, Lanes: source.MaxLanes(), Largest: source.MaxBatch(),
+		MeasureProgress: func(settled int64) endpoint.Progress { return measureProgress(source, bounded, settled) },
+	}, nil
+}
+
+func (t *topic) openSource(ctx context.Context, s *endpoint.Session) (*connector.Source, error) {
+	cluster, err := t.connect(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	o := t.sourceOptions(s.Log)
+	o.Instance, o.Workers, o.OneLane = s.Instance, s.Workers, s.OneLane
+	return connector.NewSource(ctx, cluster, o)
+}
+
+// measureProgress tells of a run with an end how far that is away as far as
+// the brokers say: offsets of records that are no messages are counted until
+// they are reached.
+func measureProgress(source *connector.Source, bounded bool, settled int64) endpoint.Progress {
+	p := endpoint.Progress{Done: settled, Unit: endpoint.Messages}
+	if !bounded {
+		return p
+	}
+	p.Total = settled
+	for _, partition := range source.Status() {
+		p.Total += partition.Lag()
+	}
+	return p
+}
+
+// identifyTopic returns the identity of a topic as a whole, which no position
+// names.
+func identifyTopic(cluster string, topic [16]byte) (endpoint.Identity, error) {
+	return endpoint.EncodeIdentity("kafka", cluster, topic[:])
+}
+
+// identifyPartition returns the identity of a partition (docs/envelope.md,
+// section 3).
+func identifyPartition(cluster string, topic [16]byte, partition int32) (endpoint.Identity, error) {
+	return endpoint.EncodeIdentity("kafka", cluster, topic[:], partition)
+}
+
+// identifyPlace returns nil for a place that is not a partition of the topic.
+func identifyPlace(source *connector.Source, place string) endpoint.Identity {
+	number, ok := source.Partition(place)
+	if !ok {
+		return nil
+	}
+	cluster, topic := source.Identity()
+	id, err := identifyPartition(cluster, topic, number)
+	if err != nil {
+		return nil
+	}
+	return id
+}
+
+// OpenSink implements endpoint.Records.
+func (t *topic) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint.Source) (*endpoint.Sink, error) {
+	cluster, err := t.connect(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	source, _ := in.Source.(*connector.Source)
+	o := t.sinkOptions(source, s.Log)
+	if t.as == endpoint.To {
+		o.Growth = s.Growth
+	}
+	sink, err := connector.NewSink(ctx, cluster, o)
+	if err != nil {
+		return nil, err
+	}
+	if t.as == endpoint.To {
+		delivery := "at-least-once"
+		if sink.ExactlyOnce() {
+			delivery = "exactly-once"
+		}
+		s.Log.Info("kafka destination", "topic", t.topic, "delivery", delivery)
+	}
+	return &endpoint.Sink{Sink: sink, Check: sink.Check, MapSubject: mapToNone}, nil
+}
+
+// mapToNone leaves a record without a subject, also if it had one where it
+// came from.
+func mapToNone(dst, _ []byte) ([]byte, error) { return dst, nil }
+
+var errNotBounded = errors.New("a sample needs an end")
+
+// OpenPeekers implements endpoint.Sampler.
+func (t *topic) OpenPeekers(ctx context.Context, s *endpoint.Session) ([]endpoint.Peeker, error) {
+	if !t.until.Bounded() {
+		return nil, errNotBounded
+	}
+	source, err := t.openSource(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	peekers, err := source.Peekers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]endpoint.Peeker, len(peekers))
+	for i, p := range peekers {
+		out[i] = p
+	}
+	return out, nil
+}

@@ -1,0 +1,258 @@
+// Package kafka is the room of topics: kafka://HOST:PORT/TOPIC.
+//
+//	url.go      the URL's parameters and rules
+//	connect.go  how a cluster is reached
+//	open.go     sources, sinks and samples
+//
+// It must not know the meaning of a message, nor any other kind of end.
+package kafka
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	connector "github.com/streamcrypt/streamcrypt/connectors/kafka"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
+	"github.com/streamcrypt/streamcrypt/internal/address"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint/bounds"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
+)
+
+// Scheme is the row of this room.
+func Scheme() endpoint.Scheme {
+	return endpoint.Scheme{
+		Name: "kafka",
+		Form: "kafka://HOST:PORT/TOPIC",
+		Text: "a topic of a Kafka cluster; several brokers stand between commas",
+		Notes: "With group= a source is a member of a consumer group; more members are more speed. " +
+			"With until= it is a run that ends by itself: it joins no group, and with group= it keeps its " +
+			"offsets in the group's name. " +
+			"A source needs one of the two.",
+		Plain:  "kafka://localhost:9092/orders",
+		Sealed: "kafka://localhost:9092/sealed",
+		Copy:   "kafka://localhost:9092/moved",
+		Params: func(as endpoint.Role) []address.Param {
+			return address.ListParams(func(p *address.Params) { _ = (&topic{as: as}).readParams(p) })
+		},
+		Parse:  parse,
+		Advice: advice,
+	}
+}
+
+// advice is about the connector's errors.
+var advice = []hint.Advice{
+	hint.AboutError(connector.ErrNoTopic, "is the name right? a topic that is written is made with create=true"),
+	hint.AboutError(connector.ErrGroupActive,
+		"end the group's members first, or name another group: a run with an end keeps offsets by itself"),
+	hint.AboutError(connector.ErrTakenOver,
+		"one run with an end at a time for a group and a topic; leave it to the other one"),
+	hint.AboutError(connector.ErrFewPartitions, "add partitions to the destination, or say partition=key on --to"),
+	hint.AboutError(connector.ErrSmallRecords,
+		"raise max.message.bytes of the destination; create=true makes a topic that has it right"),
+	hint.AboutError(connector.ErrNotExactlyOnce,
+		"say delivery=at-least-once, or leave delivery= out for the best there is"),
+	hint.AboutError(connector.ErrRefused, "is the user, the password or the sasl= mechanism wrong?"),
+	hint.AboutError(connector.ErrHungUp, "is the password wrong, or do the brokers want tls=true or sasl=?"),
+	hint.AboutError(connector.ErrReplaced,
+		"run it again if the new topic is to be read or written; its records are others"),
+	hint.AboutType[*wire.VersionError]("Kafka 2.5 is the oldest that will do; for one that is too new there may " +
+		"be a newer streamcrypt"),
+}
+
+// topic is an end.
+type topic struct {
+	as   endpoint.Role
+	name string // of the URL
+	conn connection
+
+	topic string
+
+	// Of a source:
+	group      string
+	start      connector.Start
+	until      connector.Until
+	partitions []int32
+	rack       string
+
+	// Of a sink:
+	create      bool
+	partition   connector.Partitioning
+	delivery    connector.Delivery
+	compression batch.Compression
+}
+
+func parse(a *address.Address, as endpoint.Role) (endpoint.Endpoint, error) {
+	switch {
+	case len(a.Hosts) == 0 || a.Path == "":
+		return nil, hint.New("no topic", "write kafka://HOST:PORT/TOPIC")
+	case slices.Contains(a.Hosts, ""):
+		return nil, hint.New("no host", "write kafka://HOST:PORT/TOPIC; several brokers stand between commas")
+	}
+	t := &topic{as: as, name: a.String(), topic: a.Path}
+	t.conn.setBrokers(a.Hosts)
+	p := a.Params()
+	err := t.readParams(p)
+	if wrong := p.Check(); wrong != nil {
+		return nil, wrong // before an error about a value that is misread for want of another
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t, t.checkRules()
+}
+
+func (t *topic) readParams(p *address.Params) error {
+	if t.as.Reads() {
+		t.readSource(p)
+	} else {
+		t.readSink(p)
+	}
+	return t.conn.readParams(p)
+}
+
+func (t *topic) readSource(p *address.Params) {
+	t.group = p.ReadText(address.Param{
+		Name: "group", Text: "the consumer group to be a member of; not for verify and keys check", Values: "NAME",
+		Default: "(none; then until= is needed)",
+	})
+	t.start = toStart(bounds.ReadStart(p, bounds.Spec{
+		Text:    "where to begin with partitions for which the group has no offset, and without a group with all",
+		Serves:  []bounds.Form{bounds.Earliest, bounds.Latest, bounds.Offset, bounds.Time},
+		Default: "earliest",
+	}))
+	t.until = toUntil(bounds.ReadUntil(p, bounds.Spec{
+		Text:    "where the run ends",
+		Serves:  []bounds.Form{bounds.Latest, bounds.Offset, bounds.Time},
+		Default: "(it goes on until it is told to end; verify and keys check: latest)",
+		Least:   1,
+	}))
+	t.partitions = readPartitions(p)
+	t.rack = p.ReadText(address.Param{
+		Name:    "rack",
+		Text:    "the rack that this process stands in: brokers let it read from a replica there",
+		Values:  "NAME",
+		Default: "(none: it reads from leaders)",
+	})
+}
+
+// toStart takes a time before 1970 for the earliest record: brokers give
+// negative timestamps another meaning.
+func toStart(b bounds.Bound) connector.Start {
+	return connector.Start{New: b.Form == bounds.Latest, Offset: b.Offset, Time: since1970(b)}
+}
+
+func toUntil(b bounds.Bound) connector.Until {
+	return connector.Until{End: b.Form == bounds.Latest, Offset: b.Offset, Time: since1970(b)}
+}
+
+// since1970 returns the time of a bound, or the zero Time if it has none. An
+// earlier time than 1970 becomes 1970, where all records come after.
+func since1970(b bounds.Bound) time.Time {
+	if first := time.Unix(0, 0); b.Form == bounds.Time && b.Time.Before(first) {
+		return first
+	}
+	return b.Time
+}
+
+func readPartitions(p *address.Params) []int32 {
+	const name = "partitions"
+	var partitions []int32
+	for _, text := range p.ReadList(address.Param{
+		Name: name, Text: "the partitions that a run with an end reads", Values: "N,...", Default: "(all)",
+	}) {
+		n, err := strconv.ParseUint(text, 10, 31)
+		if err != nil {
+			p.Fail(name, &hint.Error{Err: fmt.Errorf("%q is not a number", text), Hint: "write partitions=0,3"})
+		}
+		partitions = append(partitions, int32(n))
+	}
+	return partitions
+}
+
+// compressions are in the order in which help lists them.
+var compressions = []string{"none", "gzip", "snappy", "lz4", "zstd"}
+
+var codecs = map[string]batch.Compression{
+	"none": batch.None, "gzip": batch.Gzip, "snappy": batch.Snappy, "lz4": batch.LZ4, "zstd": batch.Zstd,
+}
+
+func (t *topic) readSink(p *address.Params) {
+	t.create = p.ReadBool(address.Param{
+		Name: "create",
+		Text: "make the topic if there is none, with the partitions of the source and room for its records",
+	})
+	t.compression = codecs[p.ReadWord(address.Param{
+		Name:    "compression",
+		Text:    "how record batches are compressed; ciphertext does not shrink",
+		Words:   compressions,
+		Default: "none",
+	})]
+	if t.as == endpoint.DeadLetters {
+		return // they go to the partitions that their messages come from, and are delivered as those are
+	}
+	if p.ReadWord(address.Param{
+		Name:  "partition",
+		Text:  "the partition that a record goes to: the one with its number, or the one that its key hashes to",
+		Words: []string{"same", "key"}, Default: "same",
+	}) == "key" {
+		t.partition = connector.ByKey
+	}
+	switch p.ReadWord(address.Param{
+		Name: "delivery", Text: "how often a record arrives",
+		Words:   []string{"exactly-once", "at-least-once"},
+		Default: "(exactly-once within a cluster, at-least-once elsewhere)",
+	}) {
+	case "exactly-once":
+		t.delivery = connector.ExactlyOnce
+	case "at-least-once":
+		t.delivery = connector.AtLeastOnce
+	}
+}
+
+// checkRules refuses everything that can be refused without a connection.
+func (t *topic) checkRules() error {
+	if !t.as.Reads() {
+		return t.sinkOptions(nil, nil).Check()
+	}
+	if err := t.checkRun(); err != nil {
+		return err
+	}
+	if t.as == endpoint.Look && !t.until.Bounded() {
+		t.until.End = true
+	}
+	return t.sourceOptions(nil).Check()
+}
+
+// checkRun refuses wishes that a group, an end or a look cannot fulfil.
+func (t *topic) checkRun() error {
+	switch bounded := t.until.Bounded(); {
+	case t.as == endpoint.Look && t.group != "":
+		return hint.New("a group would remember that this was read, and its members not be given it again",
+			"leave out group=")
+	case t.as == endpoint.Look && t.start.New, bounded && t.start.New:
+		return errors.New("start=latest: a run with an end reads the records that are there already")
+	case bounded, t.as == endpoint.Look:
+		return nil
+	case t.group == "":
+		return hint.New("neither a group nor an end",
+			"say group=NAME to be a member of a consumer group, or until=latest to stop behind the last record "+
+				"that is there now")
+	case t.partitions != nil:
+		return hint.New("partitions: a group assigns them by itself",
+			"say until=latest to read some partitions to their end, or leave out partitions=")
+	}
+	return nil
+}
+
+// Traits implements endpoint.Endpoint.
+func (t *topic) Traits() endpoint.Traits {
+	return endpoint.Traits{
+		Name: t.name, Identity: "kafka " + t.name, Context: t.topic, Files: t.conn.ListFiles(),
+		Log: true, KeepsPartitions: t.partition == connector.SamePartition, Subjects: endpoint.NoSubjects,
+	}
+}

@@ -1,0 +1,53 @@
+package nats
+
+import (
+	"context"
+
+	connector "github.com/streamcrypt/streamcrypt/connectors/nats"
+	"github.com/streamcrypt/streamcrypt/internal/address"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+)
+
+func (n *stream) readConnection(p *address.Params) {
+	creds := p.ReadText(address.Param{
+		Name: "creds", Text: "a user's credentials: JWT and seed", Values: address.File, Default: "(none)",
+	})
+	nkey := p.ReadText(address.Param{
+		Name: "nkey", Text: "the seed of a user's nkey", Values: address.File, Default: "(none)",
+	})
+	n.credentials = endpoint.ReadCredentials(p)
+	n.conn = connector.ConnOptions{
+		Name: "streamcrypt", Creds: creds, NKey: nkey, User: n.credentials.User, PasswordFile: n.credentials.PasswordFile,
+		TLS: n.credentials.TLS, CA: n.credentials.CA, Cert: n.credentials.Cert, Key: n.credentials.Key,
+		Context: p.ReadText(address.Param{
+			Name:    "context",
+			Text:    "a context of the nats command, for everything that the URL does not say",
+			Values:  "NAME",
+			Default: "(none)",
+		}),
+	}
+}
+
+// listFiles lists the files that are read to connect.
+func (n *stream) listFiles() []endpoint.NamedFile {
+	return append(n.credentials.ListFiles(), endpoint.ListNamed([]endpoint.NamedFile{
+		{Param: "creds", Path: n.conn.Creds, Secret: true}, {Param: "nkey", Path: n.conn.NKey, Secret: true},
+	})...)
+}
+
+// connKey is a connection in a session.
+type connKey struct{ connector.ConnOptions }
+
+// connect returns the connection, which ends of a session share.
+func (n *stream) connect(ctx context.Context, s *endpoint.Session) (*connector.Conn, error) {
+	return endpoint.Share(s, connKey{n.conn}, func() (*connector.Conn, error) {
+		options := n.conn
+		options.Log = s.Log
+		conn, err := connector.Connect(ctx, options)
+		if err != nil {
+			return nil, err
+		}
+		s.OnClose(func() error { conn.Close(); return nil })
+		return conn, nil
+	})
+}

@@ -1,0 +1,98 @@
+package nats
+
+import (
+	"context"
+	"fmt"
+
+	connector "github.com/streamcrypt/streamcrypt/connectors/nats"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// sourceOptions returns the options that the URL gives.
+func (n *stream) sourceOptions() connector.SourceOptions {
+	return connector.SourceOptions{
+		Stream: n.stream, Consumer: n.consumer, Filters: n.filters,
+		Start: n.start, UntilEnd: n.untilEnd, AckWait: n.ackWait,
+	}
+}
+
+// sinkOptions returns the options that the URL gives.
+func (n *stream) sinkOptions() connector.SinkOptions {
+	return connector.SinkOptions{Stream: n.stream, Subjects: n.subjects, Create: n.create, CreateSubjects: n.takes}
+}
+
+// OpenSource implements endpoint.Records.
+func (n *stream) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint.Source, error) {
+	conn, err := n.connect(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	o := n.sourceOptions()
+	o.ReadAhead, o.Log = s.ReadAhead, s.Log
+	source, err := connector.NewSource(ctx, conn, o)
+	if err != nil {
+		return nil, err
+	}
+	id, err := identifyStream(source.Identity())
+	return &endpoint.Source{
+		Source: source, Identity: id, Name: n.Traits().Identity,
+		Ordered: source.Ordered(), Bounded: n.untilEnd, Lanes: 1, Largest: source.ReadAheadBytes(),
+		AckWait: source.ConsumerAckWait(),
+		MeasureProgress: func(settled int64) endpoint.Progress {
+			p := endpoint.Progress{Done: settled, Unit: endpoint.Messages}
+			if n.untilEnd {
+				p.Total = int64(source.Backlog())
+			}
+			return p
+		},
+	}, err
+}
+
+// identifyStream returns the identity of a stream (docs/envelope.md, section
+// 3).
+func identifyStream(name string, createdUnixNano int64) (endpoint.Identity, error) {
+	return endpoint.EncodeIdentity("nats", name, createdUnixNano)
+}
+
+// OpenSink implements endpoint.Records.
+func (n *stream) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint.Source) (*endpoint.Sink, error) {
+	conn, err := n.connect(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	o := n.sinkOptions()
+	o.Incarnation, o.SourceAckWait, o.Log = in.Identity.String(), in.AckWait, s.Log
+	sink, err := connector.NewSink(ctx, conn, o)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range sink.Warnings() {
+		s.Log.Warn(w)
+	}
+	return &endpoint.Sink{Sink: sink, Check: sink.Check, MapSubject: n.mapSubject}, nil
+}
+
+// mapSubject appends the subject under which a message is published. A subject
+// that cannot be mapped is the message's fault. It is not the message's fault
+// that it has none where none is configured.
+func (n *stream) mapSubject(dst, own []byte) ([]byte, error) {
+	out, err := n.subjects.Map(dst, own)
+	if err != nil && len(own) > 0 {
+		return dst, &pipeline.Reject{Reason: "header", Err: fmt.Errorf("header: %w", err)}
+	}
+	return out, err
+}
+
+// OpenPeekers implements endpoint.Sampler.
+func (n *stream) OpenPeekers(ctx context.Context, s *endpoint.Session) ([]endpoint.Peeker, error) {
+	conn, err := n.connect(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	p, err := connector.NewPeeker(ctx, conn, n.sourceOptions())
+	if err != nil {
+		return nil, err
+	}
+	return []endpoint.Peeker{p}, nil
+}

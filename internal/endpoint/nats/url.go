@@ -1,0 +1,216 @@
+// Package nats is the room of streams: nats://HOST:PORT/STREAM.
+//
+//	url.go      the URL's parameters and rules
+//	connect.go  how servers are reached
+//	open.go     sources, sinks and samples
+//
+// It must not know the meaning of a message, nor any other kind of end.
+package nats
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	connector "github.com/streamcrypt/streamcrypt/connectors/nats"
+	"github.com/streamcrypt/streamcrypt/internal/address"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint/bounds"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
+)
+
+// Scheme is the row of this room.
+func Scheme() endpoint.Scheme {
+	return endpoint.Scheme{
+		Name: "nats",
+		Form: "nats://HOST:PORT/STREAM",
+		Text: "a stream of NATS JetStream; several servers stand between commas",
+		Notes: "A source reads through a durable consumer, consumer=, which is made if there is none. " +
+			"More processes with one consumer are more speed. " +
+			"With until=latest a source ends by itself and can do without. " +
+			"It reads " + strconv.Itoa(connector.DefaultReadAhead>>20) + "MiB ahead, or as --read-ahead says. " +
+			"nats:///STREAM?context=NAME takes servers and credentials from a context of the nats command.",
+		Plain:  "nats://localhost:4222/ORDERS",
+		Sealed: "nats://localhost:4222/SEALED",
+		Copy:   "nats://localhost:4222/MOVED",
+		Params: func(as endpoint.Role) []address.Param {
+			return address.ListParams(func(p *address.Params) { _ = (&stream{as: as}).readParams(p) })
+		},
+		Parse: parse,
+	}
+}
+
+// stream is an end.
+type stream struct {
+	as     endpoint.Role
+	name   string // of the URL
+	stream string
+
+	credentials endpoint.Credentials
+	conn        connector.ConnOptions // credentials included
+
+	// Of a source:
+	consumer string
+	filters  []string
+	start    connector.Start
+	untilEnd bool
+	ackWait  time.Duration
+
+	// Of a sink:
+	subjects connector.SubjectMap
+	create   bool
+	takes    []string // subjects of a stream that is created
+}
+
+func parse(a *address.Address, as endpoint.Role) (endpoint.Endpoint, error) {
+	if len(a.Hosts) == 0 || a.Path == "" {
+		return nil, hint.New("no stream", "write nats://HOST:PORT/STREAM")
+	}
+	n := &stream{as: as, name: a.String(), stream: a.Path}
+	p := a.Params()
+	err := n.readParams(p)
+	if wrong := p.Check(); wrong != nil {
+		return nil, wrong // before an error about a value that is misread for want of another
+	}
+	if err != nil {
+		return nil, err
+	}
+	if n.conn.URL, err = writeServers(a.Hosts, n.conn.Context != ""); err != nil {
+		return nil, err
+	}
+	return n, n.checkRules()
+}
+
+// writeServers writes the hosts as the client wants them. It returns "" if
+// there is none and a context may name the servers.
+func writeServers(hosts []string, context bool) (string, error) {
+	if context && len(hosts) == 1 && hosts[0] == "" {
+		return "", nil
+	}
+	servers := make([]string, len(hosts))
+	for i, host := range hosts {
+		if host == "" {
+			return "", hint.New("no host", "write nats://HOST:PORT/STREAM, or nats:///STREAM?context=NAME")
+		}
+		servers[i] = "nats://" + host
+	}
+	return strings.Join(servers, ","), nil
+}
+
+func (n *stream) readParams(p *address.Params) error {
+	var err error
+	if n.as.Reads() {
+		n.readSource(p)
+	} else {
+		err = n.readSink(p)
+	}
+	n.readConnection(p)
+	return err
+}
+
+func (n *stream) readSource(p *address.Params) {
+	n.consumer = p.ReadText(address.Param{
+		Name:   "consumer",
+		Text:   "the durable consumer that remembers how far the stream was read; not for verify and keys check",
+		Values: "NAME", Default: "(none; then until=latest is needed)",
+	})
+	n.filters = p.ReadList(address.Param{
+		Name: "subject", Text: "the subjects to read, with wildcards", Values: "SUBJECT,...", Default: "(all)",
+	})
+	n.start = toStart(bounds.ReadStart(p, bounds.Spec{
+		Text:    "where a consumer begins that is made",
+		Serves:  []bounds.Form{bounds.Earliest, bounds.Latest, bounds.Offset, bounds.Time},
+		Default: "earliest",
+		Least:   1,
+	}))
+	n.untilEnd = bounds.ReadUntil(p, bounds.Spec{
+		Text:    "where the run ends",
+		Serves:  []bounds.Form{bounds.Latest},
+		Default: "(it goes on until it is told to end; verify and keys check: latest)",
+	}).Form == bounds.Latest
+	n.ackWait = p.ReadDuration(address.Param{
+		Name: "ack-wait",
+		Text: "how long after a crash the server waits before it gives messages to another process; of a " +
+			"consumer that is made",
+		Default: connector.DefaultAckWait.String(),
+	})
+}
+
+func toStart(b bounds.Bound) connector.Start {
+	return connector.Start{New: b.Form == bounds.Latest, Sequence: uint64(b.Offset), Time: b.Time}
+}
+
+func (n *stream) readSink(p *address.Params) error {
+	to := p.ReadText(address.Param{
+		Name:   "subject",
+		Text:   "the subject of all messages, or with .> at its end a prefix for the subjects that they have",
+		Values: "SUBJECT", Default: "(each message keeps its own; dead letters need one)",
+	})
+	strip := p.ReadText(address.Param{
+		Name:    "strip",
+		Text:    "a prefix to take off the subjects before subject= is applied",
+		Values:  "SUBJECT",
+		Default: "(none)",
+	})
+	n.create = p.ReadBool(address.Param{Name: "create", Text: "make the stream if there is none, on file storage"})
+	n.takes = p.ReadList(address.Param{
+		Name:    "stream-subjects",
+		Text:    "the subjects of a stream that is made",
+		Values:  "SUBJECT,...",
+		Default: "(those of subject=)",
+	})
+	var err error
+	if n.subjects, err = connector.ParseSubjectMap(to, strip); err != nil {
+		return fmt.Errorf("parameter subject: %w", err)
+	}
+	if n.as == endpoint.DeadLetters && !connector.ValidSubject(to) {
+		return hint.New("dead letters have no subject of their own", "name one: subject=dead.orders")
+	}
+	return nil
+}
+
+// checkRules refuses everything that can be refused without a connection.
+func (n *stream) checkRules() error {
+	if n.conn.Context == "" { // a context may add to it
+		if err := n.conn.Check(); err != nil {
+			return err
+		}
+	}
+	if !n.as.Reads() {
+		return n.sinkOptions().Check()
+	}
+	switch {
+	case n.as == endpoint.Look && n.consumer != "":
+		return hint.New("a durable consumer would remember that this was read, and not be given it again",
+			"leave out consumer=")
+	case n.start.New && (n.untilEnd || n.as == endpoint.Look):
+		return errors.New("start=latest: a run with an end reads the messages that are there already")
+	case n.as == endpoint.Look:
+		n.untilEnd = true
+	case n.consumer == "" && !n.untilEnd:
+		return hint.New("neither a consumer nor an end",
+			"say consumer=NAME to go on where the last run ended, or until=latest to stop behind the last "+
+				"message that is there now")
+	}
+	return n.sourceOptions().Check()
+}
+
+// rewrapsNot is why envelopes cannot be copied to a sink that maps subjects.
+var rewrapsNot = hint.New(
+	"an envelope is bound to the subject under which it is published, and subject= or strip= would change it",
+	"leave them out, and write to a stream of another account or server that takes the same subjects; or to a "+
+		".scx file, and from there")
+
+// Traits implements endpoint.Endpoint.
+func (n *stream) Traits() endpoint.Traits {
+	t := endpoint.Traits{
+		Name: n.name, Identity: "nats " + n.name, Context: n.stream, Files: n.listFiles(),
+		Log: true, TextHeaders: true, Subjects: endpoint.OwnSubjects, MaxReadAhead: connector.MaxReadAhead,
+	}
+	if n.subjects != (connector.SubjectMap{}) {
+		t.NoRewrap = rewrapsNot
+	}
+	return t
+}

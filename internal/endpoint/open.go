@@ -1,0 +1,98 @@
+package endpoint
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// Source is an open source and its properties.
+type Source struct {
+	pipeline.Source
+	// Identity is that of the source as a whole.
+	Identity Identity
+	// IdentifyPlace returns the identity of a place of the pipeline, or nil if
+	// the place is not one of the source. A nil IdentifyPlace says that all
+	// places are the source as a whole. Several goroutines may call it.
+	IdentifyPlace func(place string) Identity
+	// Name is how a checkpoint names the source.
+	Name string
+	// Ordered says that messages come in the order of their offsets.
+	Ordered bool
+	// Bounded says that the source has an end of its own, and is known to.
+	Bounded bool
+	// Lanes is how many lanes are served at the same time, at most.
+	Lanes int
+	// Largest is how many bytes one read may hold, at most.
+	Largest int
+	// AckWait is after how long a message may come again; 0: it does not.
+	AckWait time.Duration
+	// MeasureProgress tells how far the source has been read, of which this
+	// many messages have been settled.
+	MeasureProgress func(settled int64) Progress
+}
+
+// Sink is an open sink and its properties.
+type Sink struct {
+	pipeline.Sink
+	// Check tells whether a message can be written with a value of size bytes,
+	// which may differ from m.Value while that is still to be transformed. Its
+	// error is a *pipeline.Reject if the message is at fault. Several
+	// goroutines may call it. A nil Check refuses nothing.
+	Check func(m *pipeline.Message, size int) error
+	// MapSubject appends the subject under which a message is published that
+	// has the given one. A nil MapSubject leaves subjects as they are.
+	MapSubject func(dst, subject []byte) ([]byte, error)
+	// AtOnce says that the output appears when the source has been read to its
+	// end, and not before.
+	AtOnce bool
+}
+
+// RawSource is an open payload.
+type RawSource interface {
+	// OpenReader returns a reader of the payload. It is called once. The
+	// reader gives up when ctx ends, which it must. If IsSeekable, it is an
+	// io.ReaderAt and an io.Seeker too.
+	OpenReader(ctx context.Context) io.Reader
+	IsSeekable() bool
+	// Progress counts the bytes that were read in sequence.
+	Progress() Progress
+}
+
+// RawSink takes a payload.
+type RawSink interface {
+	io.Writer
+	// Commit makes the output appear. Without it nothing of the output stays,
+	// unless it is a pipe.
+	Commit() error
+}
+
+// Peeker looks at single messages of one place.
+type Peeker interface {
+	// Place is how the origins of the messages name the place.
+	Place() string
+	// Bounds are the offsets between which the messages are: from first to
+	// below end, as of when the Peeker was made.
+	Bounds() (first, end int64)
+	// Peek returns the first message at or behind an offset, or io.EOF if
+	// there is none before the end. The message is the caller's.
+	Peek(ctx context.Context, offset int64) (pipeline.Message, error)
+}
+
+// Unit is the unit of Progress.
+type Unit string
+
+// The units.
+const (
+	Bytes    Unit = "bytes"
+	Messages Unit = "messages"
+)
+
+// Progress is how far a source has been read.
+type Progress struct {
+	Done  int64 // of Total, in Unit
+	Total int64 // 0 if it is not known
+	Unit  Unit
+}

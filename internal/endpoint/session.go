@@ -1,0 +1,57 @@
+package endpoint
+
+import (
+	"io"
+	"log/slog"
+)
+
+// Session has everything that the ends of one route need to be opened, and
+// everything that they share. One goroutine uses it, while the route is opened.
+type Session struct {
+	Log    *slog.Logger
+	Stdin  io.Reader
+	Stdout io.Writer
+
+	// Workers, Budget and ReadAhead are those of pipeline.Options. Budget is
+	// never 0.
+	Workers, Budget, ReadAhead int
+	// Instance names this process among those that share a source, and is the
+	// same when it is started again; "" stands for a random name.
+	Instance string
+	// Overwrite allows to replace an output that exists.
+	Overwrite bool
+	// Checkpoint is the path of the file that keeps positions; "" for none.
+	Checkpoint string
+	// To is Traits.Identity of the sink; "" where nothing is written.
+	To string
+	// OneLane says that the sink takes one lane at a time.
+	OneLane bool
+	// Growth is how many bytes larger messages become at most; below zero:
+	// smaller.
+	Growth int
+	// Archive is for files of envelopes.
+	Archive Archive
+	// OnClose takes a function that is called when the route is closed. The
+	// functions are called in reverse order.
+	OnClose func(close func() error)
+
+	shared map[any]any
+}
+
+// Share returns the value that the ends of a route have in common under key:
+// the first caller opens it. As with contexts, a key is of a type that the room
+// has for itself. An error is not kept.
+func Share[V any](s *Session, key any, open func() (V, error)) (V, error) {
+	if v, ok := s.shared[key].(V); ok {
+		return v, nil
+	}
+	v, err := open()
+	if err != nil {
+		return v, err
+	}
+	if s.shared == nil {
+		s.shared = map[any]any{}
+	}
+	s.shared[key] = v
+	return v, nil
+}

@@ -1,0 +1,118 @@
+package keyring
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"strings"
+
+	"github.com/streamcrypt/streamcrypt/internal/address"
+	"github.com/streamcrypt/streamcrypt/keys"
+	"github.com/streamcrypt/streamcrypt/keys/local"
+)
+
+// Kind is one kind of key.
+type Kind struct {
+	Scheme string
+	Form   string // of a URL without parameters, such as local:FILE
+	Text   string // the kind of key in one sentence, without the full stop
+	Notes  string // further sentences for help and reference; may be empty
+	IsFile bool   // the URL names a local file, which a shell can complete
+	// Generate makes a new key as the content of its file. bits is for a kind
+	// with Sizes; 0 is its default. A nil Generate says that keys of this kind
+	// are not made here.
+	Generate func(bits int) ([]byte, error)
+	Sizes    string // of new keys in bits, for help; "" if all have one size
+
+	// read reads a URL of this kind. It declares all parameters before it
+	// returns an error, and opens nothing.
+	read func(at *address.Address, p *address.Params) (loader, error)
+}
+
+// loader loads the key that a URL names.
+type loader struct {
+	wrapper   func(ctx context.Context, log *slog.Logger) (keys.Wrapper, error)
+	unwrapper func(ctx context.Context, log *slog.Logger) (keys.Unwrapper, error)
+}
+
+// Params returns the parameters that a URL of this kind may have.
+func (k *Kind) Params() []address.Param {
+	return address.ListParams(func(p *address.Params) { _, _ = k.read(&address.Address{Scheme: k.Scheme}, p) })
+}
+
+// defaultRSABits is the size of a new RSA key.
+const defaultRSABits = 3072
+
+// Kinds returns the kinds of key that this build has, in the order in which
+// help lists them.
+func Kinds() []Kind {
+	return []Kind{
+		{
+			Scheme: "local", Form: "local:FILE", IsFile: true,
+			Text:     "an AES-256 key in a JWK file, which encrypts and decrypts",
+			Generate: func(int) ([]byte, error) { return local.GenerateAES() },
+			read: fileReader(
+				func(file []byte) (keys.Wrapper, error) { return local.ParseAES(file) },
+				func(file []byte) (keys.Unwrapper, error) { return local.ParseAES(file) }),
+		},
+		{
+			Scheme: "x25519", Form: "x25519:FILE", IsFile: true,
+			Text:     "an X25519 key in a PEM file: the public half encrypts, the private half decrypts",
+			Generate: func(int) ([]byte, error) { return local.GenerateX25519() },
+			read: fileReader(
+				func(file []byte) (keys.Wrapper, error) { return local.ParseX25519Public(file) },
+				func(file []byte) (keys.Unwrapper, error) { return local.ParseX25519(file) }),
+		},
+		{
+			Scheme: "rsa", Form: "rsa:FILE", IsFile: true,
+			Sizes: "2048 to 4096; default: " + strconv.Itoa(defaultRSABits),
+			Text:  "an RSA key of 2048 to 4096 bits in a PEM file: the public half encrypts, the private half decrypts",
+			Generate: func(bits int) ([]byte, error) {
+				if bits == 0 {
+					bits = defaultRSABits
+				}
+				return local.GenerateRSA(bits)
+			},
+			read: fileReader(
+				func(file []byte) (keys.Wrapper, error) { return local.ParseRSAPublic(file) },
+				func(file []byte) (keys.Unwrapper, error) { return local.ParseRSA(file) }),
+		},
+		{
+			Scheme: "awskms", Form: "awskms:KEY",
+			Text: "a symmetric key in AWS KMS, by its ARN, its id, or alias/NAME",
+			Notes: "Credentials, and everything else that a URL does not say, come from the usual places of the " +
+				"AWS SDK: " +
+				"the environment, shared files, the role of the container or the machine.",
+			read: readAWS,
+		},
+	}
+}
+
+// FindKind returns nil if there is no such kind.
+func FindKind(scheme string) *Kind {
+	for _, k := range Kinds() {
+		if k.Scheme == scheme {
+			return &k
+		}
+	}
+	return nil
+}
+
+// Schemes returns the schemes of all kinds.
+func Schemes() []string {
+	var names []string
+	for _, k := range Kinds() {
+		names = append(names, k.Scheme)
+	}
+	return names
+}
+
+// DescribeForms lists the forms of all URLs of keys: a, b or c.
+func DescribeForms() string {
+	var forms []string
+	for _, k := range Kinds() {
+		forms = append(forms, k.Form)
+	}
+	last := len(forms) - 1
+	return strings.Join(forms[:last], ", ") + " or " + forms[last]
+}

@@ -1,0 +1,32 @@
+package route
+
+import (
+	"slices"
+
+	"github.com/streamcrypt/streamcrypt/chunker"
+	"github.com/streamcrypt/streamcrypt/internal/audit"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
+	"github.com/streamcrypt/streamcrypt/internal/keyring"
+	"github.com/streamcrypt/streamcrypt/internal/memlimit"
+)
+
+// ownAdvice is about errors of the route itself, and of packages that can give
+// no advice about flags.
+var ownAdvice = []hint.Advice{
+	hint.AboutError(chunker.ErrCounterNonces, "this process runs with GODEBUG=fips140=only: say --nonce=random"),
+	hint.AboutError(audit.ErrChanged,
+		"streamcrypt keys audit verify says which line; move the file away to begin another one"),
+	hint.AboutError(audit.ErrLocked, "another process writes to it, and does not come to an end"),
+	hint.AboutError(ErrInterrupted,
+		"run it again; with --checkpoint a record file goes on where it was, with group= a topic, with "+
+			"consumer= a stream"),
+	hint.AboutType[*memlimit.TooSmallError]("lower --workers, --budget or --read-ahead, or raise the limit"),
+}
+
+// explain makes an error that something can be done about a *hint.Error.
+func (e Env) explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	return hint.ExplainError(err, slices.Concat(ownAdvice, keyring.Advice(), e.Endpoints.Advice()))
+}

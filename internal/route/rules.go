@@ -1,0 +1,139 @@
+package route
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
+	"github.com/streamcrypt/streamcrypt/internal/memlimit"
+	"github.com/streamcrypt/streamcrypt/keys/local"
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// checkLimits has the owners of all numbers judge them, and refuses a route
+// that needs more memory than there is, of any ends.
+func (p *plan) checkLimits() error {
+	o := p.pipelineOptions()
+	if err := o.Check(); err != nil {
+		return err
+	}
+	if most := p.source.MaxReadAhead; most > 0 && p.ReadAhead > most {
+		return fmt.Errorf("read-ahead: %d bytes are above %d, the most that %s can do", p.ReadAhead, most,
+			p.source.Name)
+	}
+	if p.do == encrypt {
+		if err := envelope.CheckChunkSize(p.ChunkSize); err != nil {
+			return err
+		}
+		if err := p.window().Check(); err != nil {
+			return err
+		}
+	}
+	if p.raw {
+		return memlimit.Check(rawMemory)
+	}
+	return memlimit.Check(pipeline.Memory(o, 1, 0))
+}
+
+// pipelineOptions returns the configured numbers.
+func (p *plan) pipelineOptions() pipeline.Options {
+	return pipeline.Options{Workers: p.Workers, Budget: int(p.Budget), ReadAhead: int(p.ReadAhead), Grace: p.Grace}
+}
+
+// checkFormats refuses ends that do not go together.
+func (p *plan) checkFormats() error {
+	switch {
+	case p.do == encrypt && p.source.Archive:
+		return &hint.Error{
+			Err:  fmt.Errorf("%s: an archive holds envelopes already", p.source.Name),
+			Hint: "decrypt it, or read it with format=ndjson if it is none",
+		}
+	case p.do == decrypt && p.sink.Archive:
+		return &hint.Error{
+			Err:  fmt.Errorf("%s: an archive holds envelopes only", p.sink.Name),
+			Hint: "decrypt into .ndjson or a stream",
+		}
+	case p.do != verify && p.raw != endpoint.IsRaw(p.to):
+		whole, records := &p.source, &p.sink
+		if !p.raw {
+			whole, records = records, whole
+		}
+		return &hint.Error{Err: fmt.Errorf("%s is raw and %s holds records", whole.Name, records.Name),
+			Hint: whole.RecordsHint}
+	case p.sink.Append && p.Overwrite:
+		return errors.New("to: append and overwrite exclude each other")
+	case !p.raw:
+		return nil
+	case len(p.bind) > 0:
+		return hint.New("bind: a raw file has no headers", p.source.RecordsHint)
+	case p.dead != nil:
+		return hint.New("dead letters: a raw file is one message", p.source.RecordsHint)
+	case p.Checkpoint != "":
+		return hint.New("checkpoint: a raw file is read as a whole", p.source.RecordsHint)
+	}
+	return nil
+}
+
+// checkDistinct refuses a route that reads its own output, or writes one thing
+// twice.
+func (p *plan) checkDistinct() error {
+	if p.Checkpoint != "" {
+		switch {
+		case !p.source.Checkpoint && !p.sink.Checkpoint:
+			return hint.New("checkpoint: neither end is a file",
+				"a consumer or a group remembers how far it was read; leave out --checkpoint")
+		case p.source.Pipe || p.sink.Pipe:
+			return hint.New("checkpoint: a pipe cannot be begun again", "name a file, or leave out --checkpoint")
+		}
+	}
+	type thing struct{ identity, name string }
+	things := []thing{{p.source.Identity, "from"}}
+	if p.to != nil {
+		things = append(things, thing{p.sink.Identity, "to"})
+	}
+	if p.dead != nil {
+		things = append(things, thing{p.dead.Traits().Identity, "the dead letters"})
+	}
+	if p.Checkpoint != "" {
+		things = append(things, thing{endpoint.FileIdentity(p.Checkpoint), "the checkpoint"})
+	}
+	if p.Audit != "" {
+		things = append(things, thing{endpoint.FileIdentity(p.Audit), "the audit log"})
+	}
+	names := map[string]string{}
+	for _, t := range things {
+		if other, twice := names[t.identity]; twice {
+			return fmt.Errorf("%s and %s are the same", other, t.name)
+		}
+		names[t.identity] = t.name
+	}
+	return nil
+}
+
+// checkFiles refuses a URL with a parameter that names a missing file, and
+// warns of secrets that others can read.
+func (p *plan) checkFiles() error {
+	for _, end := range []struct {
+		endpoint.Endpoint
+		as endpoint.Role
+	}{{p.from, endpoint.From}, {p.to, endpoint.To}, {p.dead, endpoint.DeadLetters}} {
+		if end.Endpoint == nil {
+			continue
+		}
+		t := end.Traits()
+		for _, f := range t.Files {
+			info, err := os.Stat(f.Path)
+			if err != nil {
+				return fmt.Errorf("%s: %s: parameter %s: %w", end.as, t.Name, f.Param, err)
+			}
+			if f.Secret && local.WidePermissions(info.Mode()) {
+				p.env.Log.Warn("secret can be read by others than its owner",
+					"parameter", f.Param, "file", f.Path, "mode", info.Mode().Perm().String())
+			}
+		}
+	}
+	return nil
+}
