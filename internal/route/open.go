@@ -8,7 +8,7 @@ import (
 	"os"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
-	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 	"github.com/streamcrypt/streamcrypt/internal/audit"
@@ -71,7 +71,7 @@ var advice = []struct {
 	{is(audit.ErrChanged), "streamcrypt keys audit verify says which line; move the file away to begin another one"},
 	{is(audit.ErrLocked), "another process writes to it, and does not come to an end"},
 	{is(fs.ErrExist), "say --overwrite to replace it"},
-	{is(file.ErrTooLarge), "raise --budget: a record may have twice as many bytes, and 4,096 headers"},
+	{is(format.ErrTooLarge), "raise --budget: a record may have twice as many bytes, and 4,096 headers"},
 	{is(ErrInterrupted), "run it again; with --checkpoint a record file goes on where it was, with group= a topic"},
 	{is(kafka.ErrNoTopic), "is the name right? a topic that is written is made with create=true"},
 	{is(kafka.ErrGroupActive), "end the group's members first, or name another group: a run with an end keeps offsets by itself"},
