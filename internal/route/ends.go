@@ -13,6 +13,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -50,7 +51,7 @@ type opener struct {
 	*plan
 	closers    *closers
 	conns      map[nats.ConnOptions]*nats.Conn
-	clusters   map[kafkaConn]*kafka.Cluster
+	clusters   map[kafkaConn]*cluster.Cluster
 	topics     map[string]role // of Kafka, by cluster and name: what each is for
 	checkpoint *file.Checkpoint
 }
