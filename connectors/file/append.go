@@ -66,33 +66,33 @@ func (s *Sink) growLines(w *writer, h handle) error {
 // a write did not come to its end there. Damage further up is an error: what follows it is not lost.
 func (s *Sink) growSeq(ctx context.Context, w *writer, h handle) error {
 	dec := s.layout.NewDecoder()
-	win := window{in: seekable{h}, read: func(int) {}}
+	win := format.Window{Read: readHandle(h)}
 	b := new(format.Batch)
 	var index int64
 	fail := func(err error) error { return fmt.Errorf("%s: %w", dec.Locate(s.opts.Path, index), err) }
 	for {
-		n, err := dec.Next(win.bytes(), win.eof)
+		n, err := dec.Next(win.Bytes(), win.EOF)
 		switch {
 		case format.IsTorn(err):
 			if err := s.onlyRest(ctx, &win); err != nil {
 				return fail(err)
 			}
-			return w.follow(h, dec, win.at)
+			return w.follow(h, dec, win.Offset)
 		case err != nil:
 			return fail(err)
 		case n > 0:
 			b.Reset()
-			m, err := b.Decode(ctx, dec, win.take(n))
+			m, err := b.Decode(ctx, dec, win.Take(n))
 			if err != nil {
 				return fail(err)
 			}
 			if m != nil {
 				index++
 			}
-		case win.eof:
-			return w.follow(h, dec, win.at)
+		case win.EOF:
+			return w.follow(h, dec, win.Offset)
 		default:
-			if err := win.fill(ctx); err != nil {
+			if err := win.Fill(ctx); err != nil {
 				return err
 			}
 		}
@@ -111,30 +111,27 @@ func (w *writer) follow(h handle, dec format.Decoder, size int64) error {
 // onlyRest checks that what is left in the window and the file can be cut as the rest of a torn write:
 // no whole record may lie in it, or a damaged length would cost all that comes after. So a write that
 // reached the disk out of order is refused as well, and left to a person to look at.
-func (s *Sink) onlyRest(ctx context.Context, win *window) error {
-	for !win.eof {
-		if len(win.bytes()) > s.layout.MaxTorn() {
+func (s *Sink) onlyRest(ctx context.Context, win *format.Window) error {
+	for !win.EOF {
+		if len(win.Bytes()) > s.layout.MaxTorn() {
 			return fmt.Errorf("%w: damaged, and much follows", format.ErrMalformed)
 		}
-		if err := win.fill(ctx); err != nil {
+		if err := win.Fill(ctx); err != nil {
 			return err
 		}
 	}
-	if format.ContainsRecord(win.bytes()) {
+	if format.ContainsRecord(win.Bytes()) {
 		return fmt.Errorf("%w: damaged, and whole records follow", format.ErrMalformed)
 	}
 	return nil
 }
 
-// seekable is a file that was opened to be written.
-type seekable struct{ handle }
-
-func (f seekable) read(ctx context.Context, p []byte) (int, error) {
-	if err := ctx.Err(); err != nil {
-		return 0, err
+// readHandle returns a format.Window's Read of a file that was opened to be written.
+func readHandle(h handle) func(context.Context, []byte) (int, error) {
+	return func(ctx context.Context, p []byte) (int, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		return h.Read(p)
 	}
-	return f.Read(p)
 }
-
-func (seekable) live() bool { return false }
-func (seekable) close()     {}

@@ -2,10 +2,8 @@ package file
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 
 	"github.com/streamcrypt/streamcrypt/connectors/format"
@@ -17,8 +15,9 @@ type lane struct {
 	source *Source
 	place  string
 	first  resume // where this lane began
+	in     input
 	dec    format.Decoder
-	win    window
+	win    format.Window
 	index  int64 // of the next record
 	err    error // what ended reading, after the messages before it
 	shelf  format.Shelf
@@ -31,27 +30,16 @@ type lane struct {
 }
 
 func (s *Source) open() (input, error) {
-	if s.opts.Path == Stream {
-		return newPump(s.opts.Stdin), nil
-	}
-	f, err := os.Open(s.opts.Path)
+	in, size, err := openInput(s.opts.Path, s.opts.Stdin)
 	if err != nil {
 		return nil, err
 	}
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-	case info.IsDir():
-		err = errors.New("is a folder")
-	case info.Mode().IsRegular():
-		s.total.Store(info.Size())
-		return regular{f}, nil
-	case s.opts.Checkpoint != nil:
-		err = errNoCheckpoint
-	default:
-		return newPump(f), nil
+	if in.isLive() && s.opts.Checkpoint != nil {
+		in.close()
+		return nil, errNoCheckpoint
 	}
-	return nil, errors.Join(err, f.Close())
+	s.total.Store(size)
+	return in, nil
 }
 
 // resume is where a lane takes up reading.
@@ -82,10 +70,11 @@ func (s *Source) lane(in input, r resume) (*lane, error) {
 	l := &lane{
 		source: s, place: s.opts.Path, first: r, done: r.at, dec: s.layout.NewDecoder(),
 		index: r.from.Record, marks: []inputAt{r.from},
-		win: window{in: in, at: r.from.Byte, read: func(n int) { s.read.Add(int64(n)) }},
+		in: in,
 	}
+	l.win.Read, l.win.Offset = l.readInput, r.from.Byte
 	if s.opts.Checkpoint != nil {
-		l.win.keep = tailSize
+		l.win.Keep = tailSize
 	}
 	if f, ok := in.(regular); ok {
 		before, err := s.recognise(f, r.from)
@@ -95,13 +84,20 @@ func (s *Source) lane(in input, r resume) (*lane, error) {
 		if _, err := f.Seek(r.from.Byte, io.SeekStart); err != nil {
 			return nil, err
 		}
-		l.win.begin(before)
+		l.win.SetTaken(before)
 		s.read.Store(r.from.Byte)
 	}
 	if r.from.Byte == 0 {
 		return l, nil
 	}
 	return l, l.dec.Restore(r.from.State)
+}
+
+// readInput reads the file and counts its bytes.
+func (l *lane) readInput(ctx context.Context, p []byte) (int, error) {
+	n, err := l.in.read(ctx, p)
+	l.source.read.Add(int64(n))
+	return n, err
 }
 
 // Start returns the file's position in the checkpoint, or its beginning.
@@ -128,7 +124,7 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 // read fills b. Its error counts only if b stays empty; one of the file's own comes again.
 func (l *lane) read(ctx context.Context, b *format.Batch, limit int) error {
 	for l.err == nil {
-		n, err := l.dec.Next(l.win.bytes(), l.win.eof)
+		n, err := l.dec.Next(l.win.Bytes(), l.win.EOF)
 		switch {
 		case err != nil:
 			l.fault(err)
@@ -136,19 +132,19 @@ func (l *lane) read(ctx context.Context, b *format.Batch, limit int) error {
 			if !b.Fits(n, limit) {
 				return nil
 			}
-			if err := l.decode(ctx, l.win.take(n), b); err != nil {
+			if err := l.decode(ctx, l.win.Take(n), b); err != nil {
 				return err
 			}
-		case l.win.eof:
+		case l.win.EOF:
 			if err := l.dec.Finish(); err != nil {
 				l.fault(err)
 			} else {
 				l.err = io.EOF
 			}
-		case b.Len() > 0 && l.win.in.live():
+		case b.Len() > 0 && l.in.isLive():
 			return nil // what is there now; more is not waited for
 		default:
-			if err := l.win.fill(ctx); err != nil {
+			if err := l.win.Fill(ctx); err != nil {
 				if ctx.Err() == nil {
 					l.err = fmt.Errorf("source %s: %w", l.place, err)
 				}
@@ -183,12 +179,12 @@ func (l *lane) fault(err error) {
 // mark remembers the place behind the batch that was just read. There are as many marks as batches
 // in flight.
 func (l *lane) mark() {
-	if l.win.in.live() {
+	if l.in.isLive() {
 		return
 	}
-	m := inputAt{Record: l.index, Byte: l.win.at, State: l.dec.AppendState(nil)}
+	m := inputAt{Record: l.index, Byte: l.win.Offset, State: l.dec.AppendState(nil)}
 	if ck := l.source.opts.Checkpoint; ck != nil {
-		m.Tail = ck.tail(l.win.taken())
+		m.Tail = ck.tail(l.win.Taken())
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

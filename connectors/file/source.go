@@ -96,7 +96,7 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 			return fmt.Errorf("source %s: %w", s.opts.Path, err)
 		}
 		err = serve(ctx, l)
-		if !errors.Is(err, pipeline.ErrLost) || in.live() || ctx.Err() != nil {
+		if !errors.Is(err, pipeline.ErrLost) || in.isLive() || ctx.Err() != nil {
 			return err
 		}
 		before := start.at.Next

@@ -18,6 +18,7 @@
 //	format.go   Format, Options, Layout, Archive: what a caller chooses
 //	codec.go    Decoder and Encoder
 //	batch.go    Batch and Shelf: the memory of decoded messages
+//	window.go   Window: the bytes that were read and are no record yet
 //	check.go    which messages fit, and the size of their records
 //	ndjson.go   writing and reading lines; json.go and text.go parse one
 //	seq.go      writing and reading a seq; seqstate.go carries it over a restart
