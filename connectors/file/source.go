@@ -7,9 +7,9 @@ import (
 	"io"
 	"os"
 	"sync/atomic"
-	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/connectors/losses"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -90,7 +90,8 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 	if err != nil {
 		return fmt.Errorf("source %s: %w", s.opts.Path, err)
 	}
-	for losses := 0; ; {
+	var lost losses.Limit
+	for {
 		l, err := s.lane(in, start)
 		if err != nil {
 			return fmt.Errorf("source %s: %w", s.opts.Path, err)
@@ -100,29 +101,10 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 			return err
 		}
 		before := start.at.Next
-		start = l.committed() // a sink lost the lane, the file did not: it is still ours
-		if losses++; start.at.Next > before {
-			losses = 0
+		start = l.committed() // the sink lost the lane; the file is still ours
+		_ = lost.Wait(ctx, err, start.at.Next > before)
+		if err := lost.Exceeded(); err != nil {
+			return fmt.Errorf("source %s: %w", s.opts.Path, err)
 		}
-		if losses == maxLosses {
-			return fmt.Errorf("source %s: lost %d times in a row, at last because: %s", s.opts.Path, losses, err.Error())
-		}
-		pause(ctx, firstPause<<losses)
-	}
-}
-
-const (
-	// maxLosses is how many times in a row a sink may lose the lane without having committed anything.
-	maxLosses  = 8
-	firstPause = 5 * time.Millisecond
-)
-
-// pause waits for d, or until ctx is done.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
 	}
 }

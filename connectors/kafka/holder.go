@@ -3,15 +3,11 @@ package kafka
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
+	"github.com/streamcrypt/streamcrypt/connectors/losses"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
-
-// maxLosses is how many times in a row a lane may be lost without having committed anything before it counts
-// as broken.
-const maxLosses = 20
 
 // holder holds a share of the partitions for as long as it is ours, and serves it as one lane after the other.
 type holder struct {
@@ -20,27 +16,20 @@ type holder struct {
 	share    share
 	serve    serveFunc
 	producer *producer // of the share's transactions; begun already in a bounded run
-	losses   int       // in a row
-	last     error     // why the lane was lost
+	lost     losses.Limit
 }
 
 // hold serves the share's lane, and serves it again whenever it is lost. A lane that cannot go on is parked until
 // ctx is done; that of a bounded run ends.
 func (h *holder) hold(ctx context.Context) error {
 	bounded := h.source.Until.Bounded()
-	waits := cluster.Pauses.Begin()
 	for ctx.Err() == nil {
-		err := h.once(ctx)
+		moved, err := h.once(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return h.atEnd(err)
 		case errors.Is(err, pipeline.ErrLost):
-			h.losses++
-			h.last = err
-			if h.losses == 1 {
-				waits.Reset()
-			}
-			_ = waits.Wait(ctx)
+			_ = h.lost.Wait(ctx, err, moved)
 		case bounded:
 			return err
 		default:
@@ -59,38 +48,34 @@ func (h *holder) atEnd(err error) error {
 }
 
 // once serves the lane once. A lane that cannot be opened is served as one that cannot be read, so that the
-// pipeline knows of it.
-func (h *holder) once(ctx context.Context) error {
+// pipeline knows of it. Moved tells whether anything that the lane did was committed.
+func (h *holder) once(ctx context.Context) (moved bool, err error) {
 	l := newLane(h.source, h.owner, h.share)
-	err := h.open(ctx, l)
+	err = h.open(ctx, l)
 	if err != nil && ctx.Err() != nil {
-		_, err := l.close()
-		return err
+		return l.close()
 	}
 	if err != nil {
 		l.fail(err)
 	}
 	err = h.serve(ctx, l)
 	moved, closing := l.close()
-	if moved {
-		h.losses = 0
-	}
 	if closing == nil {
-		return err
+		return moved, err
 	}
 	h.source.Log.Warn("kafka: offsets were not committed", "topic", h.source.Topic, "error", closing)
 	if err == nil || errors.Is(closing, pipeline.ErrLost) {
-		return errors.Join(closing, err)
+		return moved, errors.Join(closing, err)
 	}
-	return err
+	return moved, err
 }
 
 // open finds out where a lane begins. With transactions it first ends what the lane's last owner left open,
 // since that may still move the committed offsets.
 func (h *holder) open(ctx context.Context, l *lane) error {
 	s := h.source
-	if h.losses >= maxLosses {
-		return fmt.Errorf("lost %d times in a row, at last because: %s", h.losses, h.last.Error())
+	if err := h.lost.Exceeded(); err != nil {
+		return err
 	}
 	if s.sink != nil {
 		if err := h.begin(ctx); err != nil {
@@ -117,7 +102,7 @@ func (h *holder) begin(ctx context.Context) error {
 		h.producer = newProducer(h.source.sink.cluster, h.source.transactionalID(h.share.number), h.source.timing.timeout)
 		return h.producer.begin(ctx, true)
 	}
-	if h.losses == 0 && h.producer.id >= 0 {
+	if h.lost.Row() == 0 && h.producer.id >= 0 {
 		return nil
 	}
 	return h.producer.begin(ctx, h.owner.Generation >= 0 || h.producer.id < 0)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/streamcrypt/streamcrypt/internal/retry"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -178,6 +179,9 @@ func (l *lane) run(ctx context.Context) {
 	}
 }
 
+// settleEvery is how long a lane that is let go waits before it sends what it could not send again.
+const settleEvery = 50 * time.Millisecond
+
 // lookEvery is how soon a lost acknowledgement is sent again and a dead intake is noticed.
 const lookEvery = 100 * time.Millisecond
 
@@ -243,7 +247,7 @@ func (l *lane) close() {
 	l.stop()
 	<-l.stopped
 
-	for !l.settleDebts() && pause(ctx, 0) == nil {
+	for !l.settleDebts() && retry.Sleep(ctx, settleEvery) == nil {
 	}
 	l.mu.Lock()
 	// In the order of the stream, in which they will then come again.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/streamcrypt/streamcrypt/connectors/losses"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -169,11 +170,11 @@ func (s *Source) ReadAheadBytes() int { return s.ReadAhead + 2*s.window }
 // acknowledgement is a failure.
 func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
 	defer s.closeConsumer()
-	var last error // why the lane was lost
-	for losses := 0; ; {
+	var lost losses.Limit
+	for {
 		l := newLane(s)
-		if losses == maxLosses {
-			l.refuse(fmt.Errorf("nats stream %s: lost %d times in a row, at last because: %s", s.Stream, losses, last.Error()))
+		if err := lost.Exceeded(); err != nil {
+			l.refuse(fmt.Errorf("nats stream %s: %w", s.Stream, err))
 		}
 		err := serve(ctx, l)
 		if ctx.Err() == nil && err != nil && !errors.Is(err, pipeline.ErrLost) && !s.UntilEnd {
@@ -184,15 +185,8 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 		if ctx.Err() != nil || !errors.Is(err, pipeline.ErrLost) {
 			return err
 		}
-		last = err
-		if losses++; l.moved {
-			losses = 0
-		}
-		if pause(ctx, losses) != nil {
+		if lost.Wait(ctx, err, l.moved) != nil {
 			return err
 		}
 	}
 }
-
-// maxLosses is how many times in a row a sink may lose the lane without an acknowledgement.
-const maxLosses = 5

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"slices"
 	"strconv"
@@ -15,14 +14,16 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/streamcrypt/streamcrypt/internal/retry"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
+
+// pauses are the waits before what was not acknowledged is published again.
+var pauses = retry.Policy{First: 50 * time.Millisecond, Longest: 5 * time.Second}
 
 const (
 	// ackTimeout is how long an acknowledgement may take before the message is published again.
 	ackTimeout = 15 * time.Second
-	retryFirst = 50 * time.Millisecond
-	retryMost  = 5 * time.Second
 	// maxID is the longest message id in bytes; what would be longer is hashed.
 	maxID = 160
 )
@@ -57,7 +58,8 @@ func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, _ *pipeline
 		}
 		w.todo = append(w.todo, i)
 	}
-	for attempt := 0; len(w.todo) > 0; attempt++ {
+	waits := pauses.Begin()
+	for len(w.todo) > 0 {
 		before := len(w.todo)
 		if err := w.round(ctx, msgs); err != nil {
 			return fmt.Errorf("stream %s: %w", w.sink.Stream, err)
@@ -66,13 +68,13 @@ func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, _ *pipeline
 			break
 		}
 		if len(w.todo) < before {
-			attempt = 0
+			waits.Reset()
 		}
-		if attempt&(attempt-1) == 0 { // 0, 1, 2, 4, 8 ...
+		if tries := waits.Tries(); tries&(tries-1) == 0 { // 0, 1, 2, 4, 8 ...
 			w.sink.Log.Warn("nats publish not acknowledged, trying again",
 				"stream", w.sink.Stream, "messages", len(w.todo), "error", w.cause)
 		}
-		if err := pause(ctx, attempt); err != nil {
+		if err := waits.Wait(ctx); err != nil {
 			return fmt.Errorf("stream %s: %w (%w)", w.sink.Stream, w.cause, err)
 		}
 	}
@@ -235,17 +237,4 @@ func transient(err error) bool {
 	}
 	var network net.Error
 	return errors.As(err, &network)
-}
-
-// pause waits before an attempt: twice as long each time, up to 5 s, less up to a half at random.
-func pause(ctx context.Context, attempt int) error {
-	most := min(retryMost, retryFirst<<min(attempt, 10))
-	timer := time.NewTimer(most/2 + rand.N(most/2))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
