@@ -8,13 +8,13 @@ import (
 	"log/slog"
 	"math"
 	"net/url"
-	"os"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/streamcrypt/streamcrypt/internal/credfile"
 )
 
 const (
@@ -132,13 +132,13 @@ type profile struct {
 // complete reads the context, if one is named, and checks the whole.
 func (o ConnOptions) complete() (profile, error) {
 	p := profile{ConnOptions: o}
+	if p.Log == nil {
+		p.Log = slog.Default()
+	}
 	if o.Context != "" {
 		if err := p.addContext(); err != nil {
 			return p, err
 		}
-	}
-	if p.Log == nil {
-		p.Log = slog.Default()
 	}
 	switch {
 	case p.URL == "":
@@ -204,29 +204,32 @@ func (p profile) client(c *Conn) ([]natsgo.Option, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.addTLS(opts), nil
+	return p.addTLS(opts)
 }
 
 func (p profile) addAuth(opts []natsgo.Option) ([]natsgo.Option, error) {
 	switch {
 	case p.Creds != "":
-		// The client would report a missing file only as a connection that fails.
-		if _, err := os.Stat(p.Creds); err != nil {
-			return nil, fmt.Errorf("nats creds: %w", err)
+		// The client reads the file at each connect, and would report a missing one only as a connection that fails.
+		if err := credfile.CheckSecret("nats creds", p.Creds, p.Log); err != nil {
+			return nil, err
 		}
 		return append(opts, natsgo.UserCredentials(p.Creds)), nil
 	case p.NKey != "":
+		if err := credfile.CheckSecret("nats nkey", p.NKey, p.Log); err != nil {
+			return nil, err
+		}
 		opt, err := natsgo.NkeyOptionFromSeed(p.NKey)
 		if err != nil {
 			return nil, fmt.Errorf("nats nkey %s: %w", p.NKey, err)
 		}
 		return append(opts, opt), nil
 	case p.PasswordFile != "":
-		password, err := os.ReadFile(p.PasswordFile)
+		password, err := credfile.ReadPassword("nats password", p.PasswordFile, p.Log)
 		if err != nil {
-			return nil, fmt.Errorf("nats password: %w", err)
+			return nil, err
 		}
-		return append(opts, natsgo.UserInfo(p.User, strings.TrimSuffix(strings.TrimSuffix(string(password), "\n"), "\r"))), nil
+		return append(opts, natsgo.UserInfo(p.User, password)), nil
 	case p.User != "":
 		return append(opts, natsgo.UserInfo(p.User, p.password)), nil
 	case p.token != "":
@@ -235,7 +238,7 @@ func (p profile) addAuth(opts []natsgo.Option) ([]natsgo.Option, error) {
 	return opts, nil
 }
 
-func (p profile) addTLS(opts []natsgo.Option) []natsgo.Option {
+func (p profile) addTLS(opts []natsgo.Option) ([]natsgo.Option, error) {
 	if p.TLS || p.CA != "" || p.Cert != "" || p.tlsFirst {
 		opts = append(opts, natsgo.Secure(&tls.Config{MinVersion: tls.VersionTLS12}))
 	}
@@ -243,12 +246,15 @@ func (p profile) addTLS(opts []natsgo.Option) []natsgo.Option {
 		opts = append(opts, natsgo.RootCAs(p.CA))
 	}
 	if p.Cert != "" {
+		if err := credfile.CheckSecret("nats key", p.Key, p.Log); err != nil {
+			return nil, err
+		}
 		opts = append(opts, natsgo.ClientCert(p.Cert, p.Key))
 	}
 	if p.tlsFirst {
 		opts = append(opts, natsgo.TLSHandshakeFirst())
 	}
-	return opts
+	return opts, nil
 }
 
 // jetStream opens the API. Un-acknowledged publishes are forgotten after ackTimeout, which the client

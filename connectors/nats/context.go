@@ -4,9 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/streamcrypt/streamcrypt/internal/credfile"
 )
 
 // contextFile is a context of the nats command line tool, as far as it concerns us.
@@ -34,7 +37,7 @@ type contextFile struct {
 
 // addContext fills in from the context what p does not say itself.
 func (p *profile) addContext() error {
-	f, err := readContext(p.Context)
+	f, err := readContext(p.Context, p.Log)
 	if err != nil {
 		return err
 	}
@@ -54,7 +57,7 @@ func (p *profile) addContext() error {
 }
 
 // readContext reads a context by its name. Its errors name the file and hold nothing from inside it.
-func readContext(name string) (contextFile, error) {
+func readContext(name string, log *slog.Logger) (contextFile, error) {
 	var f contextFile
 	if name == "." || name == ".." || strings.ContainsAny(name, `/\`) {
 		return f, fmt.Errorf("nats context %q: not a name", name)
@@ -68,10 +71,11 @@ func readContext(name string) (contextFile, error) {
 		dir = filepath.Join(home, ".config")
 	}
 	path := filepath.Join(dir, "nats", "context", name+".json")
-	text, err := os.ReadFile(path) //nolint:gosec // the user's own directory, and name has no separator
+	text, mode, err := credfile.Read(fmt.Sprintf("nats context %q", name), path)
 	if err != nil {
-		return f, fmt.Errorf("nats context %q: %w", name, err)
+		return f, err
 	}
+	defer clear(text)
 	if err := json.Unmarshal(text, &f); err != nil {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
@@ -85,6 +89,9 @@ func readContext(name string) (contextFile, error) {
 		if value != "" {
 			return f, fmt.Errorf("nats context %q: field %s is not supported", name, field)
 		}
+	}
+	if f.Password != "" || f.Token != "" {
+		credfile.WarnOfMode("nats context", path, mode, log)
 	}
 	return f, nil
 }
