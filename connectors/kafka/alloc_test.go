@@ -58,7 +58,7 @@ func TestTakeAllocations(t *testing.T) {
 	for _, m := range spread(count, 1) {
 		a.Append(&m)
 	}
-	set, err := a.Finish(batch.Anonymous(), nil)
+	set, err := a.Finish(anonymous, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

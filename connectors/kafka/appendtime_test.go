@@ -17,7 +17,7 @@ func appended(t *testing.T, at time.Time) []byte {
 		m.Time = time.UnixMilli(1_700_000_000_000)
 		a.Append(&m)
 	}
-	raw, err := a.Finish(batch.Anonymous(), nil)
+	raw, err := a.Finish(anonymous, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestAppendTime(t *testing.T) {
 	for i := range in.Messages {
 		a.Append(&in.Messages[i])
 	}
-	out, err := a.Finish(batch.Anonymous(), nil)
+	out, err := a.Finish(anonymous, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

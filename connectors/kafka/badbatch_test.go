@@ -69,7 +69,7 @@ func five(t *testing.T) []byte {
 	for _, m := range numbered(0, 5) {
 		a.Append(&m)
 	}
-	raw, err := a.Finish(batch.Anonymous(), nil)
+	raw, err := a.Finish(anonymous, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
@@ -368,3 +369,6 @@ func (b *broker) rebalance(group string) {
 		}
 	}
 }
+
+// anonymous is the producer of a batch that is neither idempotent nor in a transaction.
+var anonymous = batch.Producer{ID: -1, Epoch: -1, Sequence: -1}

@@ -110,17 +110,6 @@ const (
 	AtLeastOnce
 )
 
-// ParseDelivery reads "exactly-once" or "at-least-once".
-func ParseDelivery(name string) (Delivery, error) {
-	switch name {
-	case "exactly-once":
-		return ExactlyOnce, nil
-	case "at-least-once":
-		return AtLeastOnce, nil
-	}
-	return 0, fmt.Errorf("kafka: delivery %q is neither exactly-once nor at-least-once", name)
-}
-
 // SinkOptions says what is written. Topic is required.
 type SinkOptions struct {
 	Topic string

@@ -20,17 +20,6 @@ const (
 	ByKey
 )
 
-// ParsePartitioning reads "same" or "key".
-func ParsePartitioning(name string) (Partitioning, error) {
-	switch name {
-	case "same":
-		return SamePartition, nil
-	case "key":
-		return ByKey, nil
-	}
-	return 0, fmt.Errorf("kafka: partitioning %q is neither same nor key", name)
-}
-
 // partitioner finds the partitions of messages. One goroutine uses it at a time.
 type partitioner struct {
 	by         Partitioning

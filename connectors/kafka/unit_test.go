@@ -140,22 +140,3 @@ func TestPending(t *testing.T) {
 		t.Error("settled positions are still pending")
 	}
 }
-
-func TestParse(t *testing.T) {
-	t.Parallel()
-	if p, err := ParsePartitioning("key"); p != ByKey || err != nil {
-		t.Error(p, err)
-	}
-	if d, err := ParseDelivery("at-least-once"); d != AtLeastOnce || err != nil {
-		t.Error(d, err)
-	}
-	for _, word := range []string{"", "Key", "exactly"} {
-		_, p := ParsePartitioning(word)
-		_, d := ParseDelivery(word)
-		for _, err := range []error{p, d} {
-			if err == nil {
-				t.Errorf("%q: %v", word, err)
-			}
-		}
-	}
-}

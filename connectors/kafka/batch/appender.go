@@ -11,16 +11,14 @@ import (
 )
 
 // Producer is who writes a batch. A batch that is sent again carries the same Producer, Sequence included, so
-// that the broker takes it once.
+// that the broker takes it once. ID, Epoch and Sequence are -1 for a batch that is neither idempotent nor in a
+// transaction.
 type Producer struct {
 	ID            int64
 	Epoch         int16
 	Sequence      int32 // of the batch's first record
 	Transactional bool
 }
-
-// Anonymous is the Producer of a batch that is neither idempotent nor in a transaction.
-func Anonymous() Producer { return Producer{ID: -1, Epoch: -1, Sequence: -1} }
 
 // NextSequence is the sequence that follows a batch of count records. Sequences wrap from 2^31-1 to 0.
 func NextSequence(sequence int32, count int) int32 {

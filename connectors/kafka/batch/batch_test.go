@@ -157,3 +157,6 @@ var awkward = []raw{
 	{offset: 900, time: 1 << 40, key: bytes.Repeat([]byte("K"), 200), value: bytes.Repeat([]byte("long "), 60_000)},
 	{offset: 901, time: -1 << 40, value: []byte("x"), headers: []kmsg.Header{{Key: "last"}}},
 }
+
+// anonymous is the producer of a batch that is neither idempotent nor in a transaction.
+var anonymous = Producer{ID: -1, Epoch: -1, Sequence: -1}

@@ -20,7 +20,7 @@ const (
 
 var compressionNames = [...]string{None: "none", Gzip: "gzip", Snappy: "snappy", LZ4: "lz4", Zstd: "zstd"}
 
-// String gives the name that ParseCompression reads.
+// String returns the codec's name as Kafka writes it.
 func (c Compression) String() string {
 	if c.valid() {
 		return compressionNames[c]
@@ -31,16 +31,6 @@ func (c Compression) String() string {
 func (c Compression) valid() bool { return c >= None && int(c) < len(compressionNames) }
 
 func (c Compression) codec() compress.Codec { return compress.Compression(c).Codec() }
-
-// ParseCompression reads none, gzip, snappy, lz4 or zstd.
-func ParseCompression(name string) (Compression, error) {
-	for c, known := range compressionNames {
-		if name == known {
-			return Compression(c), nil
-		}
-	}
-	return None, fmt.Errorf("%w: %q is none of none, gzip, snappy, lz4, zstd", ErrCompression, name)
-}
 
 // Compressor compresses batches for Appender.Finish. It keeps its memory from batch to batch; one goroutine
 // uses it at a time. A nil Compressor leaves batches as they are.

@@ -34,7 +34,7 @@ func FuzzReader(f *testing.F) {
 			wantEqual(t, parts, whole)
 		}
 		if err == nil && len(whole) > 0 {
-			b := finish(t, whole, Anonymous(), nil)
+			b := finish(t, whole, anonymous, nil)
 			got, err := read(b, 0)
 			if err != nil {
 				t.Fatal(err)
@@ -101,7 +101,7 @@ func FuzzAppend(f *testing.F) {
 		for i := range want {
 			want[i].Origin = pipeline.Origin{Place: "orders/3", Offset: int64(i), Previous: -1}
 		}
-		got, err := read(finish(t, want, Anonymous(), NewCompressor(Compression(bits>>3%5))), 0)
+		got, err := read(finish(t, want, anonymous, NewCompressor(Compression(bits>>3%5))), 0)
 		if err != nil {
 			t.Fatal(err)
 		}

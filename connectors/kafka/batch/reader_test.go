@@ -158,7 +158,7 @@ func TestTimes(t *testing.T) {
 			var a Appender
 			a.Begin(nil)
 			a.Append(&got[0])
-			b, err := a.Finish(Anonymous(), nil)
+			b, err := a.Finish(anonymous, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

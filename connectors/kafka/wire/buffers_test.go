@@ -147,7 +147,7 @@ func fill(t *testing.T, c *Client, k *kfake.Cluster) (content [4][]byte) {
 			for range 3 {
 				a.Append(&pipeline.Message{Value: content[partition]})
 			}
-			b, err := a.Finish(batch.Anonymous(), nil)
+			b, err := a.Finish(anonymous, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -209,7 +209,7 @@ func TestProduceReleasesOnce(t *testing.T) {
 	released := make(chan struct{}, 2)
 	request := &ProduceRequest{
 		Acks: AllReplicas, Timeout: 5 * time.Second, Release: func() { released <- struct{}{} },
-		Partitions: []ProducePartition{{"orders", 0, batchOf(t, batch.Anonymous(), "v")}},
+		Partitions: []ProducePartition{{"orders", 0, batchOf(t, anonymous, "v")}},
 	}
 	left := func(want int, when string) {
 		t.Helper()
@@ -306,3 +306,6 @@ func TestPoolIsBounded(t *testing.T) {
 		t.Errorf("%d bytes", p.size)
 	}
 }
+
+// anonymous is the producer of a batch that is neither idempotent nor in a transaction.
+var anonymous = batch.Producer{ID: -1, Epoch: -1, Sequence: -1}

@@ -21,6 +21,8 @@
 //	          exchange ─► pool, if the caller has left or the exchange failed
 //	Produce   caller ─► exchange ─► caller, by ProduceRequest.Release
 //
-// The package starts no goroutine and retries nothing. It knows nothing of what is in a batch, of groups or of
-// the state of transactions.
+// The package starts no goroutine and retries nothing. It must not know the
+// content of a batch, groups, or the state of transactions. Of package batch it
+// uses one type, the entry of the list of aborted transactions that an answer to
+// Fetch carries beside its batches.
 package wire
