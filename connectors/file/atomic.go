@@ -38,7 +38,7 @@ func NewAtomic(path string, overwrite bool) (*Atomic, error) {
 }
 
 func newAtomic(d disk, path string, overwrite bool) (*Atomic, error) {
-	there, regular, err := exists(d, path)
+	there, regular, err := findFile(d, path)
 	if err != nil {
 		return nil, err
 	}
@@ -89,15 +89,15 @@ func (a *Atomic) Commit() error {
 	if err := errors.Join(a.h.Sync(), a.h.Close()); err != nil {
 		return errors.Join(err, a.disk.remove(a.temp))
 	}
-	if err := a.place(); err != nil {
+	if err := a.giveName(); err != nil {
 		return errors.Join(err, a.disk.remove(a.temp))
 	}
 	return a.disk.syncDir(filepath.Dir(a.path))
 }
 
-// place gives the file its name. Whoever made one of that name meanwhile keeps it.
-func (a *Atomic) place() error {
-	there, regular, err := exists(a.disk, a.path)
+// giveName gives the file its name. Whoever made one of that name meanwhile keeps it.
+func (a *Atomic) giveName() error {
+	there, regular, err := findFile(a.disk, a.path)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (a *Atomic) place() error {
 			return nil
 		case errors.Is(err, fs.ErrExist):
 			return fs.ErrExist
-		case !noLinks(err):
+		case !lacksLinks(err):
 			return err
 		}
 		// A file that appears between the check above and here is then replaced.
@@ -121,8 +121,8 @@ func (a *Atomic) place() error {
 	return a.disk.rename(a.temp, a.path)
 }
 
-// noLinks tells whether an error says that the file system has no links, or gives none to us.
-func noLinks(err error) bool {
+// lacksLinks tells whether an error says that the file system has no links, or gives none to us.
+func lacksLinks(err error) bool {
 	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission)
 }
 

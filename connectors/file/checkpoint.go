@@ -45,32 +45,32 @@ type Checkpoint struct {
 
 // content is what a checkpoint file holds.
 type content struct {
-	Version int       `json:"version"`
-	FileID  []byte    `json:"file_id"`
-	From    string    `json:"from"`
-	To      string    `json:"to"`
-	Places  []place   `json:"places"`
-	Input   *inputAt  `json:"input,omitempty"`
-	Output  *outputAt `json:"output,omitempty"`
+	Version int          `json:"version"`
+	FileID  []byte       `json:"file_id"`
+	From    string       `json:"from"`
+	To      string       `json:"to"`
+	Places  []placeEntry `json:"places"`
+	Input   *inputMark   `json:"input,omitempty"`
+	Output  *outputMark  `json:"output,omitempty"`
 }
 
-type place struct {
+type placeEntry struct {
 	Place string `json:"place"`
 	Next  int64  `json:"next"`
 	Last  int64  `json:"last"`
 	State []byte `json:"state,omitempty"`
 }
 
-// inputAt is where a file source can take up reading: at or before the record it is to return next.
-type inputAt struct {
+// inputMark is where a file source can take up reading: at or before the record it is to return next.
+type inputMark struct {
 	Record int64  `json:"record"`
 	Byte   int64  `json:"byte"`
 	Tail   []byte `json:"tail,omitempty"`  // of the bytes before Byte, if there are any
 	State  []byte `json:"state,omitempty"` // the decoder's
 }
 
-// outputAt is what a file sink goes on from.
-type outputAt struct {
+// outputMark is what a file sink goes on from.
+type outputMark struct {
 	Bytes int64  `json:"bytes"`
 	State []byte `json:"state,omitempty"` // the encoder's
 }
@@ -84,12 +84,12 @@ func OpenCheckpoint(path, from, to string) (*Checkpoint, error) {
 
 func openCheckpoint(d disk, path, from, to string) (*Checkpoint, error) {
 	c := &Checkpoint{path: path, disk: d}
-	err := c.load()
+	err := c.readFile()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		c.now = content{Version: 1, FileID: make([]byte, 16), From: from, To: to}
 		rand.Read(c.now.FileID)
-		err = c.save()
+		err = c.replaceFile()
 	case err == nil && c.now.From != from:
 		err = fmt.Errorf("made for source %s, not %s", c.now.From, from)
 	case err == nil && c.now.To != to:
@@ -103,7 +103,7 @@ func openCheckpoint(d disk, path, from, to string) (*Checkpoint, error) {
 	return c, nil
 }
 
-func (c *Checkpoint) load() error {
+func (c *Checkpoint) readFile() error {
 	h, err := c.disk.open(c.path, os.O_RDONLY)
 	if err != nil {
 		return err
@@ -121,10 +121,10 @@ func (c *Checkpoint) load() error {
 	if err := dec.Decode(&c.now); err != nil {
 		return fmt.Errorf("%w: %w", format.ErrMalformed, err)
 	}
-	return c.now.check()
+	return c.now.validate()
 }
 
-func (r *content) check() error {
+func (r *content) validate() error {
 	bad := r.Version != 1 || len(r.FileID) != 16
 	for _, p := range r.Places {
 		bad = bad || p.Next < 0 || p.Last < -1
@@ -146,10 +146,10 @@ func (c *Checkpoint) FileID() [16]byte { return [16]byte(c.now.FileID) }
 func (c *Checkpoint) Resumed() bool { return c.resumed }
 
 // Close makes the last progress durable.
-func (c *Checkpoint) Close() error { return c.flush() }
+func (c *Checkpoint) Close() error { return c.flushChanges() }
 
-// note keeps a change of the record in memory. It is durable within commitEvery, or after flush.
-func (c *Checkpoint) note(change func(*content)) error {
+// noteChange keeps a change of the record in memory. It is durable within commitEvery, or after flush.
+func (c *Checkpoint) noteChange(change func(*content)) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
@@ -158,13 +158,13 @@ func (c *Checkpoint) note(change func(*content)) error {
 	change(&c.now)
 	if !c.dirty {
 		c.dirty = true
-		c.timer = time.AfterFunc(commitEvery, func() { _ = c.flush() }) // kept in c.err
+		c.timer = time.AfterFunc(commitEvery, func() { _ = c.flushChanges() }) // kept in c.err
 	}
 	return nil
 }
 
-// flush makes what was noted durable, the output before the record that speaks of it.
-func (c *Checkpoint) flush() error {
+// flushChanges makes what was noted durable, the output before the record that speaks of it.
+func (c *Checkpoint) flushChanges() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil || !c.dirty {
@@ -176,7 +176,7 @@ func (c *Checkpoint) flush() error {
 		c.err = c.output()
 	}
 	if c.err == nil {
-		c.err = c.save()
+		c.err = c.replaceFile()
 	}
 	if c.err != nil {
 		c.err = fmt.Errorf("checkpoint %s: %w", c.path, c.err)
@@ -184,7 +184,7 @@ func (c *Checkpoint) flush() error {
 	return c.err
 }
 
-func (c *Checkpoint) save() error {
+func (c *Checkpoint) replaceFile() error {
 	a, err := newAtomic(c.disk, c.path, true)
 	if err != nil {
 		return err
@@ -199,15 +199,15 @@ func (c *Checkpoint) save() error {
 	return a.Commit()
 }
 
-// attach makes sync part of every flush; nil takes it away again.
-func (c *Checkpoint) attach(sync func() error) {
+// setOutput makes sync part of every flush; nil takes it away again.
+func (c *Checkpoint) setOutput(sync func() error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.output = sync
 }
 
-// position returns where a place goes on.
-func (c *Checkpoint) position(name string) (pipeline.Position, bool) {
+// positionOf returns where a place goes on.
+func (c *Checkpoint) positionOf(name string) (pipeline.Position, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, p := range c.now.Places {
@@ -218,8 +218,8 @@ func (c *Checkpoint) position(name string) (pipeline.Position, bool) {
 	return pipeline.Position{}, false
 }
 
-// nexts returns where each place goes on.
-func (c *Checkpoint) nexts() map[string]int64 {
+// nextOffsets returns where each place goes on.
+func (c *Checkpoint) nextOffsets() map[string]int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m := make(map[string]int64, len(c.now.Places))
@@ -229,25 +229,25 @@ func (c *Checkpoint) nexts() map[string]int64 {
 	return m
 }
 
-// input and outputAt return nil when nothing of the kind was noted. What they return is not changed
+// lastInput and outputAt return nil when nothing of the kind was noted. What they return is not changed
 // any more.
-func (c *Checkpoint) input() *inputAt {
+func (c *Checkpoint) lastInput() *inputMark {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now.Input
 }
 
-func (c *Checkpoint) outputAt() *outputAt {
+func (c *Checkpoint) lastOutput() *outputMark {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now.Output
 }
 
-// move takes over positions, which replace those of the same place.
-func (r *content) move(places []pipeline.Position) {
+// setPlaces takes over positions, which replace those of the same place.
+func (r *content) setPlaces(places []pipeline.Position) {
 	for _, p := range places {
-		to := place{Place: p.Place, Next: p.Next, Last: p.Last, State: slices.Clone(p.State)}
-		i := slices.IndexFunc(r.Places, func(have place) bool { return have.Place == p.Place })
+		to := placeEntry{Place: p.Place, Next: p.Next, Last: p.Last, State: slices.Clone(p.State)}
+		i := slices.IndexFunc(r.Places, func(have placeEntry) bool { return have.Place == p.Place })
 		if i < 0 {
 			r.Places = append(r.Places, to)
 		} else {

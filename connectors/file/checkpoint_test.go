@@ -122,8 +122,8 @@ func TestCommitInTime(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			want, _ := ck.position(in)
-			if at, ok := saved.position(in); !ok || at.Next == 0 || at.Next != want.Next {
+			want, _ := ck.positionOf(in)
+			if at, ok := saved.positionOf(in); !ok || at.Next == 0 || at.Next != want.Next {
 				t.Errorf("saved %+v", at)
 			}
 			return nil

@@ -62,8 +62,8 @@ func (osDisk) syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// exists tells whether path is there, and whether it is something that can be replaced.
-func exists(d disk, path string) (there, regular bool, err error) {
+// findFile tells whether path is there, and whether it is something that can be replaced.
+func findFile(d disk, path string) (there, regular bool, err error) {
 	_, regular, err = d.stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, true, nil

@@ -14,7 +14,7 @@ import (
 type lane struct {
 	source *Source
 	place  string
-	first  resume // where this lane began
+	first  startPoint // where this lane began
 	in     input
 	dec    format.Decoder
 	win    format.Window
@@ -24,12 +24,12 @@ type lane struct {
 
 	mu    sync.Mutex
 	done  pipeline.Position
-	marks []inputAt // where reading could begin again, oldest first; the first is at or before done
-	ended bool      // Read has returned io.EOF
-	end   int64     // how many records the file has, once ended
+	marks []inputMark // where reading could begin again, oldest first; the first is at or before done
+	ended bool        // Read has returned io.EOF
+	total int64       // how many records the file has, once ended
 }
 
-func (s *Source) open() (input, error) {
+func (s *Source) openInput() (input, error) {
 	in, size, err := openInput(s.opts.Path, s.opts.Stdin)
 	if err != nil {
 		return nil, err
@@ -42,22 +42,22 @@ func (s *Source) open() (input, error) {
 	return in, nil
 }
 
-// resume is where a lane takes up reading.
-type resume struct {
+// startPoint is where a lane takes up reading.
+type startPoint struct {
 	at   pipeline.Position
-	from inputAt
+	from inputMark
 }
 
-func (s *Source) start() (resume, error) {
-	r := resume{at: pipeline.Position{Place: s.opts.Path, Last: -1}}
+func (s *Source) findStart() (startPoint, error) {
+	r := startPoint{at: pipeline.Position{Place: s.opts.Path, Last: -1}}
 	ck := s.opts.Checkpoint
 	if ck == nil {
 		return r, nil
 	}
-	if at, ok := ck.position(s.opts.Path); ok {
+	if at, ok := ck.positionOf(s.opts.Path); ok {
 		r.at = at
 	}
-	if from := ck.input(); from != nil {
+	if from := ck.lastInput(); from != nil {
 		r.from = *from
 	}
 	if r.from.Record > r.at.Next || r.from.Byte > s.total.Load() {
@@ -66,10 +66,10 @@ func (s *Source) start() (resume, error) {
 	return r, nil
 }
 
-func (s *Source) lane(in input, r resume) (*lane, error) {
+func (s *Source) newLane(in input, r startPoint) (*lane, error) {
 	l := &lane{
 		source: s, place: s.opts.Path, first: r, done: r.at, dec: s.layout.NewDecoder(),
-		index: r.from.Record, marks: []inputAt{r.from},
+		index: r.from.Record, marks: []inputMark{r.from},
 		in: in,
 	}
 	l.win.Read, l.win.Offset = l.readInput, r.from.Byte
@@ -77,7 +77,7 @@ func (s *Source) lane(in input, r resume) (*lane, error) {
 		l.win.Keep = tailSize
 	}
 	if f, ok := in.(regular); ok {
-		before, err := s.recognise(f, r.from)
+		before, err := s.checkTail(f, r.from)
 		if err != nil {
 			return nil, err
 		}
@@ -108,36 +108,36 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	b := l.shelf.Take(limit)
-	err := l.read(ctx, b, limit)
+	b := l.shelf.TakeBatch(limit)
+	err := l.fillBatch(ctx, b, limit)
 	if b.Len() == 0 {
-		l.shelf.Put(b)
+		l.shelf.PutBatch(b)
 		if err == io.EOF {
-			l.atEnd()
+			l.noteEnd()
 		}
 		return nil, err
 	}
-	l.mark()
+	l.addMark()
 	return b.Finish(pipeline.Position{Place: l.place, Next: l.index, Last: l.index - 1}), nil
 }
 
-// read fills b. Its error counts only if b stays empty; one of the file's own comes again.
-func (l *lane) read(ctx context.Context, b *format.Batch, limit int) error {
+// fillBatch fills b. Its error counts only if b stays empty; one of the file's own comes again.
+func (l *lane) fillBatch(ctx context.Context, b *format.Batch, limit int) error {
 	for l.err == nil {
 		n, err := l.dec.Next(l.win.Bytes(), l.win.EOF)
 		switch {
 		case err != nil:
-			l.fault(err)
+			l.setFault(err)
 		case n > 0:
 			if !b.Fits(n, limit) {
 				return nil
 			}
-			if err := l.decode(ctx, l.win.Take(n), b); err != nil {
+			if err := l.decodeRecord(ctx, l.win.Take(n), b); err != nil {
 				return err
 			}
 		case l.win.EOF:
 			if err := l.dec.Finish(); err != nil {
-				l.fault(err)
+				l.setFault(err)
 			} else {
 				l.err = io.EOF
 			}
@@ -155,11 +155,11 @@ func (l *lane) read(ctx context.Context, b *format.Batch, limit int) error {
 	return l.err
 }
 
-func (l *lane) decode(ctx context.Context, record []byte, b *format.Batch) error {
+func (l *lane) decodeRecord(ctx context.Context, record []byte, b *format.Batch) error {
 	m, err := b.Decode(ctx, l.dec, record)
 	switch {
 	case err != nil:
-		l.fault(err)
+		l.setFault(err)
 		return nil
 	case m == nil:
 		return nil
@@ -172,43 +172,43 @@ func (l *lane) decode(ctx context.Context, record []byte, b *format.Batch) error
 	return nil
 }
 
-func (l *lane) fault(err error) {
+func (l *lane) setFault(err error) {
 	l.err = fmt.Errorf("%s: %w", l.dec.Locate(l.place, l.index), err)
 }
 
-// mark remembers the place behind the batch that was just read. There are as many marks as batches
+// addMark remembers the place behind the batch that was just read. There are as many marks as batches
 // in flight.
-func (l *lane) mark() {
+func (l *lane) addMark() {
 	if l.in.isLive() {
 		return
 	}
-	m := inputAt{Record: l.index, Byte: l.win.Offset, State: l.dec.AppendState(nil)}
+	m := inputMark{Record: l.index, Byte: l.win.Offset, State: l.dec.AppendState(nil)}
 	if ck := l.source.opts.Checkpoint; ck != nil {
-		m.Tail = ck.tail(l.win.Taken())
+		m.Tail = ck.hashTail(l.win.Taken())
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.marks = append(l.marks, m)
 }
 
-func (l *lane) atEnd() {
+func (l *lane) noteEnd() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ended, l.end = true, l.index
+	l.ended, l.total = true, l.index
 }
 
 // Commit notes how far the file has been dealt with, in the checkpoint if there is one.
 func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
-	from := l.advance(done)
+	from := l.advanceTo(done)
 	ck := l.source.opts.Checkpoint
 	if ck == nil {
 		return nil
 	}
-	return ck.note(func(r *content) { r.move(done.Places); r.Input = &from })
+	return ck.noteChange(func(r *content) { r.setPlaces(done.Places); r.Input = &from })
 }
 
-// advance takes over progress and returns where reading could begin again after it.
-func (l *lane) advance(done *pipeline.Progress) inputAt {
+// advanceTo takes over progress and returns where reading could begin again after it.
+func (l *lane) advanceTo(done *pipeline.Progress) inputMark {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, p := range done.Places {
@@ -220,28 +220,28 @@ func (l *lane) advance(done *pipeline.Progress) inputAt {
 		l.marks = append(l.marks[:0], l.marks[1:]...)
 	}
 	if len(l.marks) == 0 {
-		return inputAt{}
+		return inputMark{}
 	}
 	return l.marks[0]
 }
 
-// committed is where the lane would begin if it were served again.
-func (l *lane) committed() resume {
+// committedStart is where the lane would begin if it were served again.
+func (l *lane) committedStart() startPoint {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return resume{at: l.done, from: l.marks[0]}
+	return startPoint{at: l.done, from: l.marks[0]}
 }
 
-// rewind forgets what was committed: the output it went to is gone.
-func (l *lane) rewind() {
+// forgetCommits forgets what was committed: the output it went to is gone.
+func (l *lane) forgetCommits() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.done, l.marks = l.first.at, []inputAt{l.first.from}
+	l.done, l.marks = l.first.at, []inputMark{l.first.from}
 }
 
-// complete tells whether the whole file has been read and dealt with.
-func (l *lane) complete() bool {
+// isComplete tells whether the whole file has been read and dealt with.
+func (l *lane) isComplete() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.ended && l.done.Next == l.end
+	return l.ended && l.done.Next == l.total
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// open decides how the output is written, and opens it.
-func (s *Sink) open(ctx context.Context, from pipeline.Lane) (*writer, error) {
+// openOutput decides how the output is written, and opens it.
+func (s *Sink) openOutput(ctx context.Context, from pipeline.Lane) (*writer, error) {
 	own, _ := from.(*lane)
 	ck := s.opts.Checkpoint
 	if own != nil && ck != nil && own.source.opts.Checkpoint != ck {
@@ -23,7 +23,7 @@ func (s *Sink) open(ctx context.Context, from pipeline.Lane) (*writer, error) {
 	there, regular := true, false
 	if s.opts.Path != Stream {
 		var err error
-		if there, regular, err = exists(s.disk, s.opts.Path); err != nil {
+		if there, regular, err = findFile(s.disk, s.opts.Path); err != nil {
 			return nil, err
 		}
 	}
@@ -31,15 +31,15 @@ func (s *Sink) open(ctx context.Context, from pipeline.Lane) (*writer, error) {
 	var err error
 	switch {
 	case !regular:
-		err = s.pipe(w)
+		err = s.openStream(w)
 	case ck != nil:
-		err = s.resume(ctx, w, there)
+		err = s.resumeFile(ctx, w, there)
 	case there && goOn:
-		err = s.grow(ctx, w)
+		err = s.openToAppend(ctx, w)
 	case own != nil && own.source.opts.Checkpoint == nil && !goOn:
-		err = s.whole(w)
+		err = s.openWhole(w)
 	default:
-		err = s.create(w, there)
+		err = s.createFile(w, there)
 	}
 	if err != nil && w.out != nil {
 		err = errors.Join(err, w.out.close(false))
@@ -47,8 +47,8 @@ func (s *Sink) open(ctx context.Context, from pipeline.Lane) (*writer, error) {
 	return w, err
 }
 
-// closed frees the sink for the next lane, which goes on behind what was kept.
-func (s *Sink) closed(w *writer, kept bool) {
+// noteClosed frees the sink for the next lane, which goes on behind what was kept.
+func (s *Sink) noteClosed(w *writer, kept bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.busy = false
@@ -58,8 +58,8 @@ func (s *Sink) closed(w *writer, kept bool) {
 	}
 }
 
-// pipe opens what cannot be cut, and goes on where the last lane left it.
-func (s *Sink) pipe(w *writer) error {
+// openStream opens what cannot be cut, and goes on where the last lane left it.
+func (s *Sink) openStream(w *writer) error {
 	switch {
 	case s.opts.Checkpoint != nil:
 		return errNoCheckpoint
@@ -75,39 +75,39 @@ func (s *Sink) pipe(w *writer) error {
 	if s.sent != nil {
 		w.enc, w.bytes = s.sent.enc, s.sent.bytes
 	}
-	return w.start()
+	return w.beginOutput()
 }
 
-// start takes over what the output holds, and begins it if that is nothing.
-func (w *writer) start() error {
+// beginOutput takes over what the output holds, and begins it if that is nothing.
+func (w *writer) beginOutput() error {
 	if w.bytes == 0 {
 		w.buf = w.enc.Begin(w.buf[:0])
-		if err := w.flush(); err != nil {
+		if err := w.flushBuffer(); err != nil {
 			return err
 		}
 	}
-	w.kept = outputAt{Bytes: w.bytes, State: w.enc.AppendState(nil)}
+	w.kept = outputMark{Bytes: w.bytes, State: w.enc.AppendState(nil)}
 	return nil
 }
 
-func (s *Sink) whole(w *writer) error {
+func (s *Sink) openWhole(w *writer) error {
 	a, err := newAtomic(s.disk, s.opts.Path, s.opts.Overwrite)
 	if err != nil {
 		return err
 	}
 	w.out = whole{a}
-	return w.start()
+	return w.beginOutput()
 }
 
-func (s *Sink) create(w *writer, there bool) error {
+func (s *Sink) createFile(w *writer, there bool) error {
 	if there && !s.opts.Overwrite {
 		return fs.ErrExist
 	}
-	return s.inPlace(w, 0)
+	return s.openInPlace(w, 0)
 }
 
-// inPlace opens the file and cuts it to size.
-func (s *Sink) inPlace(w *writer, size int64) error {
+// openInPlace opens the file and cuts it to size.
+func (s *Sink) openInPlace(w *writer, size int64) error {
 	flag := os.O_RDWR
 	if size == 0 {
 		flag |= os.O_CREATE
@@ -117,28 +117,28 @@ func (s *Sink) inPlace(w *writer, size int64) error {
 		return err
 	}
 	w.out = growing{h}
-	if err := truncate(h, size); err != nil {
+	if err := truncateTo(h, size); err != nil {
 		return err
 	}
 	w.bytes = size
 	if err := s.disk.syncDir(filepath.Dir(s.opts.Path)); err != nil {
 		return err
 	}
-	return w.start()
+	return w.beginOutput()
 }
 
-// resume cuts the output to what the checkpoint knows of it. At first that is noted before the
+// resumeFile cuts the output to what the checkpoint knows of it. At first that is noted before the
 // output is touched, so a run that is killed here can be begun again.
-func (s *Sink) resume(ctx context.Context, w *writer, there bool) error {
+func (s *Sink) resumeFile(ctx context.Context, w *writer, there bool) error {
 	ck := s.opts.Checkpoint
-	at := ck.outputAt()
+	at := ck.lastOutput()
 	if at == nil {
-		if err := s.adopt(ctx, w, there); err != nil {
+		if err := s.adoptFile(ctx, w, there); err != nil {
 			return err
 		}
-		at = ck.outputAt()
+		at = ck.lastOutput()
 	} else if s.opts.Ordered && w.lane == nil {
-		w.written = ck.nexts()
+		w.written = ck.nextOffsets()
 	}
 	if size, _, err := s.disk.stat(s.opts.Path); at.Bytes > 0 && (err != nil || size < at.Bytes) {
 		return fmt.Errorf("the file is shorter than its checkpoint says: %w", errors.Join(format.ErrTruncated, err))
@@ -146,21 +146,21 @@ func (s *Sink) resume(ctx context.Context, w *writer, there bool) error {
 	if err := w.enc.Restore(at.State); err != nil {
 		return err
 	}
-	if err := s.inPlace(w, at.Bytes); err != nil {
+	if err := s.openInPlace(w, at.Bytes); err != nil {
 		return err
 	}
-	ck.attach(w.out.sync)
+	ck.setOutput(w.out.sync)
 	return nil
 }
 
-// adopt makes the file, as it is, what the checkpoint begins with.
-func (s *Sink) adopt(ctx context.Context, w *writer, there bool) error {
+// adoptFile makes the file, as it is, what the checkpoint begins with.
+func (s *Sink) adoptFile(ctx context.Context, w *writer, there bool) error {
 	if there && !s.opts.Append && !s.opts.Overwrite {
 		return fs.ErrExist
 	}
-	at := outputAt{State: w.enc.AppendState(nil)}
+	at := outputMark{State: w.enc.AppendState(nil)}
 	if there && s.opts.Append {
-		if err := s.grow(ctx, w); err != nil {
+		if err := s.openToAppend(ctx, w); err != nil {
 			return err
 		}
 		at = w.kept
@@ -170,8 +170,8 @@ func (s *Sink) adopt(ctx context.Context, w *writer, there bool) error {
 		}
 	}
 	ck := s.opts.Checkpoint
-	if err := ck.note(func(r *content) { r.Output = &at }); err != nil {
+	if err := ck.noteChange(func(r *content) { r.Output = &at }); err != nil {
 		return err
 	}
-	return ck.flush()
+	return ck.flushChanges()
 }

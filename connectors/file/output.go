@@ -11,7 +11,7 @@ type output interface {
 	// sync makes durable what was written, if anything is before close.
 	sync() error
 	// cut drops what is beyond size, or returns errNoCut.
-	cut(size int64) error
+	cutTo(size int64) error
 	// close ends the output. Without keep it is one that did not become complete.
 	close(keep bool) error
 }
@@ -21,8 +21,8 @@ var errNoCut = errors.New("a pipe gives nothing back")
 // whole is a file that appears when it is complete.
 type whole struct{ *Atomic }
 
-func (whole) sync() error            { return nil }
-func (o whole) cut(size int64) error { return truncate(o.h, size) }
+func (whole) sync() error              { return nil }
+func (o whole) cutTo(size int64) error { return truncateTo(o.h, size) }
 
 func (o whole) close(keep bool) error {
 	if keep {
@@ -34,11 +34,11 @@ func (o whole) close(keep bool) error {
 // growing is a file written in place.
 type growing struct{ handle }
 
-func (o growing) sync() error          { return o.Sync() }
-func (o growing) cut(size int64) error { return truncate(o.handle, size) }
-func (o growing) close(bool) error     { return errors.Join(o.Sync(), o.Close()) }
+func (o growing) sync() error            { return o.Sync() }
+func (o growing) cutTo(size int64) error { return truncateTo(o.handle, size) }
+func (o growing) close(bool) error       { return errors.Join(o.Sync(), o.Close()) }
 
-func truncate(h handle, size int64) error {
+func truncateTo(h handle, size int64) error {
 	if err := h.Truncate(size); err != nil {
 		return err
 	}
@@ -52,8 +52,8 @@ type stream struct {
 	closer io.Closer // nil for standard output
 }
 
-func (stream) sync() error     { return nil }
-func (stream) cut(int64) error { return errNoCut }
+func (stream) sync() error       { return nil }
+func (stream) cutTo(int64) error { return errNoCut }
 
 func (o stream) close(bool) error {
 	if o.closer == nil {

@@ -48,7 +48,7 @@ func openPipe(path string) (*pipe, error) {
 // where the system allows it, since its own descriptor cannot be interrupted.
 func newPipe(r io.Reader) *pipe {
 	if f, ok := r.(*os.File); ok {
-		if again, err := reopen(f); err == nil {
+		if again, err := reopenFile(f); err == nil {
 			return startPipe(again, again)
 		}
 	}
@@ -64,12 +64,12 @@ func startPipe(in io.Reader, ours io.Closer) *pipe {
 	for range cap(p.empty) {
 		p.empty <- make([]byte, pieceSize)
 	}
-	go p.run()
+	go p.pumpPieces()
 	return p
 }
 
-// run is the goroutine.
-func (p *pipe) run() {
+// pumpPieces is the goroutine.
+func (p *pipe) pumpPieces() {
 	defer close(p.ended)
 	if p.ours != nil {
 		defer p.ours.Close() //nolint:errcheck // opened for reading: nothing to lose

@@ -72,10 +72,10 @@ func (a *awaited) waitForWriter() error {
 	return errors.Join(err, failed)
 }
 
-// reopen opens what an open file reads once more, as a file that can have
+// reopenFile opens what an open file reads once more, as a file that can have
 // deadlines. Setting its own descriptor to O_NONBLOCK would set it for every
 // process that shares it, such as a shell on the same terminal.
-func reopen(f *os.File) (*os.File, error) {
+func reopenFile(f *os.File) (*os.File, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err

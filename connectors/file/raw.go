@@ -27,7 +27,7 @@ func OpenRaw(path string, stdin io.Reader) (*RawInput, error) {
 	in := &RawInput{path: path, stdin: stdin}
 	if path == Stream {
 		if f, ok := stdin.(*os.File); ok {
-			return in, in.measure(f)
+			return in, in.useRegular(f)
 		}
 		return in, nil
 	}
@@ -45,11 +45,11 @@ func OpenRaw(path string, stdin io.Reader) (*RawInput, error) {
 		return nil, err
 	}
 	in.owned = true
-	return in, in.measure(f)
+	return in, in.useRegular(f)
 }
 
-// measure makes f the input if it is a regular file.
-func (in *RawInput) measure(f *os.File) error {
+// useRegular makes f the input if it is a regular file.
+func (in *RawInput) useRegular(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
 		return err

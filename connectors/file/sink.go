@@ -88,7 +88,7 @@ func (s *Sink) Open(ctx context.Context, lane pipeline.Lane) (pipeline.Writer, e
 	if s.busy {
 		return nil, fmt.Errorf("sink %s: a file takes one lane at a time", s.opts.Path)
 	}
-	w, err := s.open(ctx, lane)
+	w, err := s.openOutput(ctx, lane)
 	if err != nil {
 		return nil, fmt.Errorf("sink %s: %w", s.opts.Path, err)
 	}

@@ -75,24 +75,24 @@ func (s *Source) Progress() (read, total int64) { return s.read.Load(), s.total.
 func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) (err error) {
 	if ck := s.opts.Checkpoint; ck != nil {
 		defer func() {
-			if save := ck.flush(); save != nil && !errors.Is(err, save) { // it may be what ended the lane
+			if save := ck.flushChanges(); save != nil && !errors.Is(err, save) { // it may be what ended the lane
 				err = errors.Join(err, save)
 			}
 		}()
 	}
-	in, err := s.open()
+	in, err := s.openInput()
 	if err != nil {
 		return fmt.Errorf("source %s: %w", s.opts.Path, err)
 	}
 	defer in.close()
 
-	start, err := s.start()
+	start, err := s.findStart()
 	if err != nil {
 		return fmt.Errorf("source %s: %w", s.opts.Path, err)
 	}
 	var lost losses.Limit
 	for {
-		l, err := s.lane(in, start)
+		l, err := s.newLane(in, start)
 		if err != nil {
 			return fmt.Errorf("source %s: %w", s.opts.Path, err)
 		}
@@ -101,7 +101,7 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 			return err
 		}
 		before := start.at.Next
-		start = l.committed() // the sink lost the lane; the file is still ours
+		start = l.committedStart() // the sink lost the lane; the file is still ours
 		_ = lost.Wait(ctx, err, start.at.Next > before)
 		if err := lost.Exceeded(); err != nil {
 			return fmt.Errorf("source %s: %w", s.opts.Path, err)

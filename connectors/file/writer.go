@@ -17,7 +17,7 @@ type writer struct {
 	enc     format.Encoder
 	buf     []byte
 	bytes   int64            // the output's length
-	kept    outputAt         // the output as of the last position
+	kept    outputMark       // the output as of the last position
 	written map[string]int64 // places whose messages below an offset are in the output already
 	err     error            // of Write; what the output holds beyond kept is then unknown
 }
@@ -28,12 +28,12 @@ const flushSize = 256 << 10
 // whose checkpoint the source shares, they are part of an open transaction.
 func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
 	if w.err == nil {
-		w.err = w.write(ctx, msgs, done)
+		w.err = w.appendMessages(ctx, msgs, done)
 	}
 	return w.err
 }
 
-func (w *writer) write(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
+func (w *writer) appendMessages(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
 	if err := ctx.Err(); err != nil && len(msgs) > 0 { // a position alone costs no time
 		return err
 	}
@@ -47,16 +47,16 @@ func (w *writer) write(ctx context.Context, msgs []pipeline.Message, done *pipel
 			return &pipeline.MessageError{Origin: m.Origin, Err: err}
 		}
 		if len(w.buf) >= flushSize {
-			if err := w.flush(); err != nil {
+			if err := w.flushBuffer(); err != nil {
 				return err
 			}
 		}
 	}
-	if err := w.flush(); err != nil {
+	if err := w.flushBuffer(); err != nil {
 		return err
 	}
 	if w.sink.opts.Checkpoint != nil {
-		return w.note(done)
+		return w.noteProgress(done)
 	}
 	if len(msgs) > 0 { // before a position as well: dead letters are waited for
 		if err := w.out.sync(); err != nil {
@@ -64,12 +64,12 @@ func (w *writer) write(ctx context.Context, msgs []pipeline.Message, done *pipel
 		}
 	}
 	if done != nil {
-		w.keep()
+		w.markKept()
 	}
 	return nil
 }
 
-func (w *writer) flush() error {
+func (w *writer) flushBuffer() error {
 	if len(w.buf) == 0 {
 		return nil
 	}
@@ -79,27 +79,27 @@ func (w *writer) flush() error {
 	return err
 }
 
-// keep takes what has been written for what Close leaves in place.
-func (w *writer) keep() {
+// markKept takes what has been written for what Close leaves in place.
+func (w *writer) markKept() {
 	w.kept.Bytes = w.bytes
 	w.kept.State = w.enc.AppendState(w.kept.State[:0])
 }
 
-// note keeps what has been written together with the position it came with, in the checkpoint.
-func (w *writer) note(done *pipeline.Progress) error {
+// noteProgress keeps what has been written together with the position it came with, in the checkpoint.
+func (w *writer) noteProgress(done *pipeline.Progress) error {
 	if done == nil {
 		return nil
 	}
-	w.keep()
-	at := outputAt{Bytes: w.kept.Bytes, State: slices.Clone(w.kept.State)}
-	var from *inputAt
+	w.markKept()
+	at := outputMark{Bytes: w.kept.Bytes, State: slices.Clone(w.kept.State)}
+	var from *inputMark
 	if w.lane != nil {
-		mark := w.lane.advance(done)
+		mark := w.lane.advanceTo(done)
 		from = &mark
 	}
 	ck := w.sink.opts.Checkpoint
-	err := ck.note(func(r *content) {
-		r.move(done.Places)
+	err := ck.noteChange(func(r *content) {
+		r.setPlaces(done.Places)
 		r.Output = &at
 		if from != nil {
 			r.Input = from
@@ -108,30 +108,30 @@ func (w *writer) note(done *pipeline.Progress) error {
 	if err != nil || w.lane != nil {
 		return err // a source that shares the checkpoint forgets what the output forgets
 	}
-	return ck.flush()
+	return ck.flushChanges()
 }
 
 // Close drops what came without a position and ends the file. One that was to appear as a whole
 // appears if its source has been read to the end, and is removed if not.
 func (w *writer) Close(ctx context.Context) error {
-	complete := w.lane == nil || w.lane.complete()
+	complete := w.lane == nil || w.lane.isComplete()
 	_, atOnce := w.out.(whole)
 	var err error
 	if complete || !atOnce {
-		err = w.finish(ctx, complete)
+		err = w.endOutput(ctx, complete)
 	}
 	keep := complete && err == nil
 	err = errors.Join(err, w.out.close(keep))
 	if atOnce && !keep {
-		w.lane.rewind()
+		w.lane.forgetCommits()
 	}
-	w.sink.closed(w, keep || !atOnce)
+	w.sink.noteClosed(w, keep || !atOnce)
 	return err
 }
 
-func (w *writer) finish(ctx context.Context, complete bool) error {
+func (w *writer) endOutput(ctx context.Context, complete bool) error {
 	if w.bytes != w.kept.Bytes {
-		switch err := w.out.cut(w.kept.Bytes); {
+		switch err := w.out.cutTo(w.kept.Bytes); {
 		case errors.Is(err, errNoCut):
 			return nil // no end record says that this is all
 		case err != nil:
@@ -144,10 +144,10 @@ func (w *writer) finish(ctx context.Context, complete bool) error {
 		return err
 	}
 	if ck := w.sink.opts.Checkpoint; ck != nil {
-		if err := ck.flush(); err != nil {
+		if err := ck.flushChanges(); err != nil {
 			return err
 		}
-		ck.attach(nil)
+		ck.setOutput(nil)
 	}
 	if !complete {
 		return nil
@@ -157,5 +157,5 @@ func (w *writer) finish(ctx context.Context, complete bool) error {
 		return err
 	}
 	w.buf = end
-	return w.flush()
+	return w.flushBuffer()
 }

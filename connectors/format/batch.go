@@ -16,12 +16,12 @@ const (
 // Batch is the memory of one read: decoded messages and the records that they
 // point into. The zero Batch is empty. It is used by one goroutine.
 type Batch struct {
-	out     pipeline.Batch
-	ends    [1]pipeline.Position
-	buf     []byte // records; never moved while there are messages
-	headers []pipeline.Header
-	names   names
-	limit   int
+	out      pipeline.Batch
+	ends     [1]pipeline.Position
+	buf      []byte // records; never moved while there are messages
+	headers  []pipeline.Header
+	names    names
+	readSize int
 	// The lengths of buf and headers before the last message.
 	lastBuf, lastHeaders int
 }
@@ -32,10 +32,10 @@ func (b *Batch) Fits(size, limit int) bool {
 	if len(b.out.Messages) == 0 {
 		return true
 	}
-	return b.used()+size+messageSize <= limit
+	return b.usedBytes()+size+messageSize <= limit
 }
 
-func (b *Batch) used() int {
+func (b *Batch) usedBytes() int {
 	return len(b.buf) + len(b.out.Messages)*messageSize + len(b.headers)*headerSize
 }
 
@@ -45,7 +45,7 @@ func (b *Batch) used() int {
 // batch is reset or put back.
 func (b *Batch) Decode(ctx context.Context, d Decoder, record []byte) (*pipeline.Message, error) {
 	b.lastBuf, b.lastHeaders = len(b.buf), len(b.headers)
-	is, err := d.decode(ctx, b.keep(record), b)
+	is, err := d.decode(ctx, b.appendRecord(record), b)
 	switch {
 	case err != nil:
 		return nil, err
@@ -70,7 +70,7 @@ func (b *Batch) Len() int { return len(b.out.Messages) }
 func (b *Batch) Finish(end pipeline.Position) *pipeline.Batch {
 	b.ends[0] = end
 	b.out.Ends = b.ends[:]
-	b.out.Size = b.pinned()
+	b.out.Size = b.pinnedBytes()
 	return &b.out
 }
 
@@ -79,8 +79,8 @@ func (b *Batch) Reset() {
 	b.buf, b.out.Messages, b.headers = b.buf[:0], b.out.Messages[:0], b.headers[:0]
 }
 
-// keep copies a record into the batch.
-func (b *Batch) keep(record []byte) []byte {
+// appendRecord copies a record into the batch.
+func (b *Batch) appendRecord(record []byte) []byte {
 	if len(b.out.Messages) == 0 && len(record) > cap(b.buf) {
 		b.buf = make([]byte, 0, len(record))
 	}
@@ -97,8 +97,8 @@ func (b *Batch) addMessage() *pipeline.Message {
 
 func (b *Batch) dropMessage() { b.out.Messages = b.out.Messages[:len(b.out.Messages)-1] }
 
-// pinned returns how many bytes the batch keeps from being collected.
-func (b *Batch) pinned() int {
+// pinnedBytes returns how many bytes the batch keeps from being collected.
+func (b *Batch) pinnedBytes() int {
 	return cap(b.buf) + cap(b.out.Messages)*messageSize + cap(b.headers)*headerSize
 }
 
@@ -109,9 +109,9 @@ type Shelf struct {
 	free []*Batch
 }
 
-// Take returns an empty batch for a read of about limit bytes. The Release of
+// TakeBatch returns an empty batch for a read of about limit bytes. The Release of
 // its pipeline.Batch puts it back.
-func (s *Shelf) Take(limit int) *Batch {
+func (s *Shelf) TakeBatch(limit int) *Batch {
 	s.mu.Lock()
 	var b *Batch
 	if n := len(s.free); n > 0 {
@@ -120,9 +120,9 @@ func (s *Shelf) Take(limit int) *Batch {
 	s.mu.Unlock()
 	if b == nil {
 		b = new(Batch)
-		b.out.Release = func() { s.Put(b) }
+		b.out.Release = func() { s.PutBatch(b) }
 	}
-	b.limit = limit
+	b.readSize = limit
 	if cap(b.buf) < limit {
 		b.buf = make([]byte, 0, limit)
 	}
@@ -133,9 +133,9 @@ func (s *Shelf) Take(limit int) *Batch {
 // maxIdle is how many bytes beyond its limit an idle batch may hold.
 const maxIdle = 1 << 20
 
-// Put takes back a batch that was not handed out.
-func (s *Shelf) Put(b *Batch) {
-	if b.pinned() > 2*b.limit+maxIdle { // one large record is not paid for ever after
+// PutBatch takes back a batch that was not handed out.
+func (s *Shelf) PutBatch(b *Batch) {
+	if b.pinnedBytes() > 2*b.readSize+maxIdle { // one large record is not paid for ever after
 		b.buf, b.out.Messages, b.headers = nil, nil, nil
 	}
 	s.mu.Lock()

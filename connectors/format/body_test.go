@@ -51,7 +51,7 @@ func oracleOf(m *pipeline.Message) oracle {
 func parseBody(b []byte) (pipeline.Message, error) {
 	var m pipeline.Message
 	p := bodyParser{b: bytes.Clone(b)}
-	return m, p.message(&m, new(Batch), 100)
+	return m, p.parseMessage(&m, new(Batch), 100)
 }
 
 func TestBodyAgainstOracle(t *testing.T) {

@@ -35,7 +35,7 @@ func (l limits) checkLine(m *pipeline.Message, valueSize int) error {
 		return &pipeline.Reject{Reason: "malformed", Err: fmt.Errorf("%w: a time outside the years of RFC 3339", ErrMalformed)}
 	}
 	if lineBound(m, valueSize) > l.record && lineSize(m, valueSize) > l.record {
-		return tooLarge("a line", l.record)
+		return rejectTooLarge("a line", l.record)
 	}
 	return nil
 }
@@ -45,7 +45,7 @@ func (l limits) checkRecord(m *pipeline.Message, valueSize int) error {
 		return err
 	}
 	if 1+bodySize(m, valueSize) > l.record {
-		return tooLarge("a record", l.record)
+		return rejectTooLarge("a record", l.record)
 	}
 	return nil
 }
@@ -57,7 +57,7 @@ func (l limits) checkHeaders(m *pipeline.Message) error {
 	return nil
 }
 
-func tooLarge(what string, most int) error {
+func rejectTooLarge(what string, most int) error {
 	return &pipeline.Reject{Reason: "too-large", Err: fmt.Errorf("%w: %s of more than %d bytes", ErrTooLarge, what, most)}
 }
 

@@ -149,7 +149,7 @@ func (d *lineDecoder) Next(b []byte, eof bool) (int, error) {
 func (d *lineDecoder) decode(_ context.Context, record []byte, b *Batch) (bool, error) {
 	m := b.addMessage()
 	p := lineParser{b: record, batch: b, max: d.limits.headers}
-	err := p.message(m)
+	err := p.parseMessage(m)
 	if err == nil {
 		return true, nil
 	}

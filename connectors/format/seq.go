@@ -37,18 +37,18 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // roll is what an end record is about: how many messages there are, and the SHA-256 over their tags.
 type roll struct {
-	count uint64
-	hash  hash.Hash
-	tag   []byte
-	of    func(dst []byte, m *pipeline.Message) ([]byte, error)
+	count     uint64
+	hash      hash.Hash
+	tag       []byte
+	appendTag func(dst []byte, m *pipeline.Message) ([]byte, error)
 }
 
 func newRoll(tag func([]byte, *pipeline.Message) ([]byte, error)) roll {
-	return roll{hash: sha256.New(), of: tag}
+	return roll{hash: sha256.New(), appendTag: tag}
 }
 
-func (r *roll) add(m *pipeline.Message) (err error) {
-	if r.tag, err = r.of(r.tag[:0], m); err != nil {
+func (r *roll) addMessage(m *pipeline.Message) (err error) {
+	if r.tag, err = r.appendTag(r.tag[:0], m); err != nil {
 		return err
 	}
 	r.count++
@@ -107,7 +107,7 @@ func (e *seqEncoder) Append(dst []byte, m *pipeline.Message) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	if err := e.add(m); err != nil {
+	if err := e.addMessage(m); err != nil {
 		return dst, err
 	}
 	return out, nil
@@ -176,7 +176,7 @@ func (d *seqDecoder) Next(b []byte, eof bool) (int, error) {
 	}
 	switch {
 	case n > frameSize && len(b) >= n:
-		return d.checked(b, n, eof)
+		return d.checkFrame(b, n, eof)
 	case eof:
 		return 0, fmt.Errorf("%w: the last record is not whole", ErrTruncated)
 	default:
@@ -204,9 +204,9 @@ var (
 	errChecksum = fmt.Errorf("%w: wrong checksum", ErrMalformed)
 )
 
-// checked returns n if the first n bytes of b are a record with the right checksum. A wrong one at
+// checkFrame returns n if the first n bytes of b are a record with the right checksum. A wrong one at
 // the very end of the file is what is left of the last write.
-func (d *seqDecoder) checked(b []byte, n int, eof bool) (int, error) {
+func (d *seqDecoder) checkFrame(b []byte, n int, eof bool) (int, error) {
 	want := binary.BigEndian.Uint32(b[4:])
 	switch {
 	case crc32.Checksum(b[frameSize:n], castagnoli) == want:
@@ -228,17 +228,17 @@ func (d *seqDecoder) decode(ctx context.Context, record []byte, b *Batch) (bool,
 	m := b.addMessage()
 	kind := record[frameSize]
 	p := bodyParser{b: record[frameSize+1:]}
-	err := p.message(m, b, d.limits.headers)
+	err := p.parseMessage(m, b, d.limits.headers)
 	switch {
 	case err != nil:
 	case kind == typeMessage:
 		d.ended = false
-		if d.add(m) != nil {
+		if d.addMessage(m) != nil {
 			d.addUntagged() // the Transform will say what is wrong with it
 		}
 		return true, nil
 	case kind == typeEnd:
-		err = d.end(ctx, m)
+		err = d.checkEnd(ctx, m)
 	default:
 		err = errRecord
 	}
@@ -249,8 +249,8 @@ func (d *seqDecoder) decode(ctx context.Context, record []byte, b *Batch) (bool,
 	return false, err
 }
 
-// end checks an end record against the messages before it.
-func (d *seqDecoder) end(ctx context.Context, m *pipeline.Message) error {
+// checkEnd checks an end record against the messages before it.
+func (d *seqDecoder) checkEnd(ctx context.Context, m *pipeline.Message) error {
 	if m.Key != nil || m.Subject != nil || m.Headers != nil || m.Time.UnixMilli() != 0 || m.Value == nil {
 		return errRecord
 	}

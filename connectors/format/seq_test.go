@@ -114,7 +114,7 @@ func TestSeqRearranged(t *testing.T) {
 	a := testArchive()
 	sealed := newRoll(a.Tag)
 	for i := range msgs {
-		if err := sealed.add(&msgs[i]); err != nil {
+		if err := sealed.addMessage(&msgs[i]); err != nil {
 			t.Fatal(err)
 		}
 	}

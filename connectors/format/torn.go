@@ -18,17 +18,17 @@ import (
 func (l *Layout) CheckLastLine(line []byte) (whole bool, err error) {
 	p := lineParser{b: bytes.Clone(line), batch: new(Batch), max: l.limits.headers}
 	switch {
-	case p.message(new(pipeline.Message)) == nil:
+	case p.parseMessage(new(pipeline.Message)) == nil:
 		return true, nil
-	case !torn(line):
+	case !isLineRest(line):
 		return false, fmt.Errorf("%w: the last line is no message, and not cut off either", ErrMalformed)
 	}
 	return false, nil
 }
 
-// torn tells whether a line may be what is left of one that was being written: it begins as one, or
+// isLineRest tells whether a line may be what is left of one that was being written: it begins as one, or
 // with zeros that never were replaced, and is not whole.
-func torn(line []byte) bool {
+func isLineRest(line []byte) bool {
 	return (line[0] == '{' || line[0] == 0) && !json.Valid(line)
 }
 

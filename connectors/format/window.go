@@ -66,17 +66,17 @@ func (w *Window) makeRoom() {
 	have := w.stop - from
 	switch {
 	case have == len(w.buf):
-		w.move(from, max(2*have, minWindow))
+		w.moveTo(from, max(2*have, minWindow))
 	case have < minWindow && len(w.buf) > maxIdleWindow: // one large record has grown it
-		w.move(from, minWindow)
+		w.moveTo(from, minWindow)
 	case w.stop == len(w.buf) || w.begin == w.stop:
 		copy(w.buf, w.buf[from:w.stop])
 		w.begin, w.stop = w.begin-from, have
 	}
 }
 
-// move moves the bytes behind from into a buffer of another size.
-func (w *Window) move(from, size int) {
+// moveTo moves the bytes behind from into a buffer of another size.
+func (w *Window) moveTo(from, size int) {
 	b := make([]byte, size)
 	n := copy(b, w.buf[from:w.stop])
 	w.buf, w.begin, w.stop = b, w.begin-from, n

@@ -32,11 +32,11 @@ func TestPackAllocations(t *testing.T) {
 	w.producer.next = make(map[string][]int32)
 	msgs := spread(4000, parts)
 	pack := func() {
-		if err := w.sort(msgs); err != nil {
+		if err := w.sortByPartition(msgs); err != nil {
 			t.Fatal(err)
 		}
 		for len(w.order) > 0 {
-			if err := w.pack(msgs); err != nil {
+			if err := w.packRound(msgs); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -62,18 +62,18 @@ func TestTakeAllocations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := &intake{}
-	p := &partition{place: "in/0", end: -1, replica: -1}
+	in := &fetcher{}
+	p := &partition{place: "in/0", until: -1, replica: -1}
 	in.parts = []*partition{p}
 	taken := 0
 	take := func() {
 		p.next = 0
 		p.reader.Reset(p.place, set, 0)
 		in.queue = append(in.queue[:0], p)
-		in.current = &fetched{answer: new(wire.FetchResponse)}
+		in.current = &sharedAnswer{answer: new(wire.FetchResponse)}
 		in.current.users.Store(2) // ours is never given back
 		for taken = 0; in.current != nil; {
-			b, err := in.take(64 << 10)
+			b, err := in.nextBatch(64 << 10)
 			if err != nil {
 				t.Fatal(err)
 			}

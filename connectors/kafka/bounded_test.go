@@ -55,7 +55,7 @@ func TestTakenOver(t *testing.T) {
 		if seen.Add(1) == 3 {
 			b.SleepControl(func() {
 				again := b.source(c, SourceOptions{Topic: "in", Group: "g", Until: Until{End: true}})
-				if err := newProducer(c, again.transactionalID(0), time.Second).begin(t.Context(), true); err != nil {
+				if err := newProducer(c, again.transactionalID(0), time.Second).initID(t.Context(), true); err != nil {
 					t.Error(err)
 				}
 			})
@@ -164,7 +164,7 @@ func TestDeletedRecords(t *testing.T) {
 	b.topic("in", 1)
 	b.put("in", 1, numbered(0, 20))
 	c := b.connect(nil)
-	if err := c.CommitOffsets(t.Context(), cluster.Nobody("g"), "in", []cluster.Offset{{Next: 5}}); err != nil {
+	if err := c.CommitOffsets(t.Context(), cluster.NoMember("g"), "in", []cluster.Offset{{Next: 5}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.DeleteRecords("in", 0, 12); err != nil {
@@ -180,11 +180,11 @@ func TestDeletedRecords(t *testing.T) {
 	}
 
 	// An offset beyond the end is another topic's, or a truncated one's.
-	if err := c.CommitOffsets(t.Context(), cluster.Nobody("h"), "in", []cluster.Offset{{Next: 500}}); err != nil {
+	if err := c.CommitOffsets(t.Context(), cluster.NoMember("h"), "in", []cluster.Offset{{Next: 500}}); err != nil {
 		t.Fatal(err)
 	}
 	src = b.source(c, SourceOptions{Topic: "in", Group: "h", Until: Until{End: true}})
-	src.ends = []int64{600}
+	src.untilOffsets = []int64{600}
 	if err := finish(t, pipeline.Options{Source: src, Sink: b.sink(c, SinkOptions{Topic: "out", Source: src})}); err == nil || !strings.Contains(err.Error(), "in/0@500") {
 		t.Errorf("got %v", err)
 	}

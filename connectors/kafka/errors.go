@@ -22,10 +22,10 @@ var (
 	ErrTakenOver = errors.New("another run of the same group and topic has taken over")
 )
 
-// lose turns an error that ends a lane's work into what the pipeline must know: pipeline.ErrLost if the lane
+// asLost turns an error that ends a lane's work into what the pipeline must know: pipeline.ErrLost if the lane
 // may begin again. An error of ctx itself stays what it is.
-func lose(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() != nil || errors.Is(err, pipeline.ErrLost) || cluster.Judge(err) != cluster.Lost {
+func asLost(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil || errors.Is(err, pipeline.ErrLost) || cluster.JudgeError(err) != cluster.Lost {
 		return err
 	}
 	return fmt.Errorf("%w: %w", pipeline.ErrLost, err)

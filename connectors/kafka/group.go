@@ -82,7 +82,7 @@ func joinAgain(err error, failures int) bool {
 	switch {
 	case errors.Is(err, kafkago.ErrGroupClosed):
 		return false
-	case cluster.Judge(err) != cluster.Final:
+	case cluster.JudgeError(err) != cluster.Final:
 		return true
 	}
 	return !coded && failures < maxJoins
@@ -115,8 +115,8 @@ func (s *Source) serveGeneration(ctx, ends context.Context, g *kafkago.Generatio
 		s.Log.Info("kafka: nothing assigned", "group", s.Group, "generation", g.ID)
 		return
 	}
-	s.lookAt(ctx, partitions)
-	shares := s.shares(partitions)
+	s.awaitLeaders(ctx, partitions)
+	shares := s.dealShares(partitions)
 	s.Log.Info("kafka: partitions assigned", "group", s.Group, "generation", g.ID, "topic", s.Topic,
 		"partitions", len(partitions), "lanes", len(shares))
 	o := cluster.Owner{Group: s.Group, Generation: g.ID, Member: g.MemberID}
@@ -126,8 +126,8 @@ func (s *Source) serveGeneration(ctx, ends context.Context, g *kafkago.Generatio
 // lookTries is how many looks at the topic a new generation waits for: about two seconds.
 const lookTries = 10
 
-// lookAt refreshes what is known of the topic until all partitions are known. Who leads them may change later.
-func (s *Source) lookAt(ctx context.Context, partitions []int32) {
+// awaitLeaders refreshes what is known of the topic until all partitions are known. Who leads them may change later.
+func (s *Source) awaitLeaders(ctx context.Context, partitions []int32) {
 	waits := cluster.Pauses.Begin()
 	for {
 		err := s.topic.Refresh(ctx)

@@ -12,12 +12,12 @@ import (
 
 // lane is one serving of a share of the partitions. It implements pipeline.Lane.
 type lane struct {
-	source *Source
-	owner  cluster.Owner
-	share  share
-	start  []pipeline.Position
-	intake intake
-	asked  time.Time // when the last fetch was over; of the reader
+	source  *Source
+	owner   cluster.Owner
+	share   share
+	start   []pipeline.Position
+	fetcher fetcher
+	asked   time.Time // when the last fetch was over; of the reader
 
 	// How positions are committed: in the transactions of a Sink of the same cluster, or by themselves, or in
 	// a bounded run without a group not at all.
@@ -37,35 +37,35 @@ func newLane(s *Source, o cluster.Owner, sh share) *lane {
 	return l
 }
 
-// begin sets the lane to where it begins.
-func (l *lane) begin(positions []pipeline.Position) {
-	s, in := l.source, &l.intake
+// beginAt sets the lane to where it begins.
+func (l *lane) beginAt(positions []pipeline.Position) {
+	s, in := l.source, &l.fetcher
 	in.topic, in.options, in.maxBatch = s.topic, &s.SourceOptions, s.maxBatch
 	in.retry = s.cluster.NewRetry("read topic " + s.Topic)
 	for i, number := range l.share.partitions {
-		p := &partition{number: number, index: i, place: positions[i].Place, next: positions[i].Next, end: -1, replica: -1}
-		if s.ends != nil {
-			p.end = s.ends[number]
+		p := &partition{number: number, index: i, place: positions[i].Place, next: positions[i].Next, until: -1, replica: -1}
+		if s.untilOffsets != nil {
+			p.until = s.untilOffsets[number]
 		}
 		in.parts = append(in.parts, p)
 	}
-	s.statuses.own(in.parts)
+	s.tracked.trackParts(in.parts)
 	for _, p := range in.parts {
 		l.places[p.place] = p.status
 	}
 	l.start = positions
 }
 
-// failure is why the lane cannot go on; nil if it can.
-func (l *lane) failure() error {
+// failedWith is why the lane cannot go on; nil if it can.
+func (l *lane) failedWith() error {
 	if l.broken.Err() == nil {
 		return nil
 	}
 	return context.Cause(l.broken)
 }
 
-// waiting tells whether anything follows the batch whose position is about to be written.
-func (l *lane) waiting() bool { return l.reading.Load() > 1 || l.intake.buffered.Load() }
+// hasMore tells whether anything follows the batch whose position is about to be written.
+func (l *lane) hasMore() bool { return l.reading.Load() > 1 || l.fetcher.buffered.Load() }
 
 // Start implements pipeline.Lane.
 func (l *lane) Start() []pipeline.Position { return l.start }
@@ -76,24 +76,24 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	defer cancel()
 	defer context.AfterFunc(l.broken, cancel)()
 	for {
-		if err := l.failure(); err != nil {
+		if err := l.failedWith(); err != nil {
 			return nil, err
 		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		b, err := l.intake.take(limit)
+		b, err := l.fetcher.nextBatch(limit)
 		switch {
 		case err != nil:
 			return nil, err
 		case b != nil:
 			l.reading.Add(1)
 			return b, nil
-		case l.intake.finished():
+		case l.fetcher.isFinished():
 			return nil, io.EOF
 		}
-		if err := l.fetch(ctx, limit); err != nil {
-			if failure := l.failure(); failure != nil {
+		if err := l.fetchMore(ctx, limit); err != nil {
+			if failure := l.failedWith(); failure != nil {
 				return nil, failure
 			}
 			return nil, err
@@ -101,13 +101,13 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	}
 }
 
-// fetch asks for more. It looks at the topic after a pause: a fetch names it, and one that was deleted and made again
+// fetchMore asks for more. It looks at the topic after a pause: a fetch names it, and one that was deleted and made again
 // meanwhile would be answered with records of another one.
-func (l *lane) fetch(ctx context.Context, limit int) error {
+func (l *lane) fetchMore(ctx context.Context, limit int) error {
 	if err := l.source.topic.CheckIdentity(ctx, l.asked, l.source.timing.pause); err != nil {
 		return err
 	}
-	err := l.intake.fetch(ctx, limit)
+	err := l.fetcher.fetchOnce(ctx, limit)
 	l.asked = time.Now()
 	return err
 }
@@ -123,7 +123,7 @@ func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	if l.committer == nil {
 		return nil
 	}
-	return l.committer.note(done)
+	return l.committer.noteProgress(done)
 }
 
 // close commits what is noted and lets the lane go. Serving it has ended. It tells whether anything that the lane
@@ -134,11 +134,11 @@ func (l *lane) close() (moved bool, err error) {
 		moved = l.committer.moved
 	}
 	if l.transaction != nil {
-		l.transaction.release()
+		l.transaction.stopLoop()
 		moved = l.transaction.moved
 	}
-	l.intake.drop()
-	l.source.statuses.disown(l.intake.parts)
+	l.fetcher.dropAnswer()
+	l.source.tracked.untrackParts(l.fetcher.parts)
 	l.fail(nil)
 	return moved, err
 }

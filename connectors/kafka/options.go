@@ -57,7 +57,7 @@ type SourceOptions struct {
 	Log *slog.Logger
 }
 
-func (o SourceOptions) complete() (SourceOptions, error) {
+func (o SourceOptions) withDefaults() (SourceOptions, error) {
 	if err := cluster.CheckTopicName(o.Topic); err != nil {
 		return o, err
 	}
@@ -67,9 +67,9 @@ func (o SourceOptions) complete() (SourceOptions, error) {
 	switch {
 	case o.Group == "" && !o.Until.Bounded():
 		return fail("no group; only a run that ends (until=end) can do without")
-	case given(o.Start.New, !o.Start.Time.IsZero(), o.Start.Offset != 0) > 1:
+	case countGiven(o.Start.New, !o.Start.Time.IsZero(), o.Start.Offset != 0) > 1:
 		return fail("more than one start is given")
-	case given(o.Until.End, !o.Until.Time.IsZero(), o.Until.Offset != 0) > 1:
+	case countGiven(o.Until.End, !o.Until.Time.IsZero(), o.Until.Offset != 0) > 1:
 		return fail("more than one end is given")
 	case o.Start.Offset < 0 || o.Until.Offset < 0:
 		return fail("a negative offset")
@@ -89,7 +89,7 @@ func (o SourceOptions) complete() (SourceOptions, error) {
 	return o, nil
 }
 
-func given(options ...bool) (n int) {
+func countGiven(options ...bool) (n int) {
 	for _, is := range options {
 		if is {
 			n++
@@ -134,7 +134,7 @@ type SinkOptions struct {
 	Log *slog.Logger
 }
 
-func (o SinkOptions) complete() (SinkOptions, error) {
+func (o SinkOptions) withDefaults() (SinkOptions, error) {
 	if err := cluster.CheckTopicName(o.Topic); err != nil {
 		return o, err
 	}

@@ -16,7 +16,7 @@ type partition struct {
 	index  int // in intake.parts
 	place  string
 	next   int64 // where the next fetch begins
-	end    int64 // where a bounded run ends; -1 if never
+	until  int64 // where a bounded run ends; -1 if never
 	status *status
 
 	reader    batch.Reader
@@ -30,24 +30,24 @@ type partition struct {
 	replicaUntil time.Time
 }
 
-func (p *partition) finished() bool { return p.end >= 0 && p.next >= p.end }
+func (p *partition) isFinished() bool { return p.until >= 0 && p.next >= p.until }
 
-// broker is whom to ask; -1 if nobody leads.
-func (p *partition) broker(t *cluster.Topic) int32 {
+// brokerToAsk is whom to ask; -1 if nobody leads.
+func (p *partition) brokerToAsk(t *cluster.Topic) int32 {
 	if p.replica >= 0 && time.Now().Before(p.replicaUntil) {
 		return p.replica
 	}
 	return t.Leader(p.number).Broker
 }
 
-// take appends what has been fetched to records, until there is none left (full is false) or records is full.
-func (p *partition) take(records *batch.Records, limit int) (full bool, err error) {
-	for !p.finished() {
+// appendRecords appends what has been fetched to records, until there is none left (full is false) or records is full.
+func (p *partition) appendRecords(records *batch.Records, limit int) (full bool, err error) {
+	for !p.isFinished() {
 		if !p.within {
 			info, err := p.reader.Next()
-			p.moved()
+			p.noteOffset()
 			if err == io.EOF {
-				return false, p.ended()
+				return false, p.noteCutBatch()
 			}
 			if err != nil {
 				return false, err
@@ -59,12 +59,12 @@ func (p *partition) take(records *batch.Records, limit int) (full bool, err erro
 		}
 		from := len(records.Messages)
 		more, err := p.reader.Read(records, limit)
-		p.cut(records, from)
-		p.moved()
+		p.cutBehindEnd(records, from)
+		p.noteOffset()
 		if err != nil {
 			return false, err
 		}
-		if more && !p.finished() {
+		if more && !p.isFinished() {
 			return true, nil
 		}
 		p.within = false
@@ -72,21 +72,21 @@ func (p *partition) take(records *batch.Records, limit int) (full bool, err erro
 	return false, nil
 }
 
-// moved notes how far the reader is.
-func (p *partition) moved() {
+// noteOffset notes how far the reader is.
+func (p *partition) noteOffset() {
 	p.next = max(p.next, p.reader.Offset())
-	if p.end >= 0 {
-		p.next = min(p.next, p.end)
+	if p.until >= 0 {
+		p.next = min(p.next, p.until)
 	}
 }
 
-// cut drops messages behind the end of a bounded run.
-func (p *partition) cut(records *batch.Records, from int) {
-	if p.end < 0 {
+// cutBehindEnd drops messages behind the end of a bounded run.
+func (p *partition) cutBehindEnd(records *batch.Records, from int) {
+	if p.until < 0 {
 		return
 	}
 	n := len(records.Messages)
-	for n > from && records.Messages[n-1].Origin.Offset >= p.end {
+	for n > from && records.Messages[n-1].Origin.Offset >= p.until {
 		n--
 	}
 	clear(records.Messages[n:])
@@ -101,12 +101,12 @@ const targetBytes = 768 << 10
 // header of one that was cut short.
 const maxCut = 128 << 20
 
-// want is how many bytes to ask for when limit are for all partitions: as many whole batches like those of the last
+// wantBytes is how many bytes to ask for when limit are for all partitions: as many whole batches like those of the last
 // answer as fit, since what a broker cuts short is fetched again, and one of any size. maxBatch is the largest there can
 // be; 0 if it is unknown.
 //
 // A partition whose batches have outgrown the last answer may get none of them, and then has the next one made for it.
-func (p *partition) want(limit, maxBatch int) int {
+func (p *partition) wantBytes(limit, maxBatch int) int {
 	target := min(targetBytes, limit)
 	switch {
 	case p.largest == 0:
@@ -119,16 +119,16 @@ func (p *partition) want(limit, maxBatch int) int {
 	return target / p.largest * p.largest
 }
 
-// begin goes on with an answer to a request for this partition, alone or with others.
-func (p *partition) begin(a *wire.FetchedPartition, alone bool) {
+// beginAnswer goes on with an answer to a request for this partition, alone or with others.
+func (p *partition) beginAnswer(a *wire.FetchedPartition, alone bool) {
 	p.reader.Reset(p.place, a.Records, p.next)
 	p.committed.Reset(a.Aborted)
 	p.within, p.alone, p.got, p.largest = false, alone, false, 0
 }
 
-// ended notes how large the batch is that the answer's end cut short. Who asks for one partition has a right to a whole
+// noteCutBatch notes how large the batch is that the answer's end cut short. Who asks for one partition has a right to a whole
 // one.
-func (p *partition) ended() error {
+func (p *partition) noteCutBatch() error {
 	p.largest = max(p.largest, min(p.reader.Cut(), maxCut))
 	if p.alone && !p.got {
 		return &batch.Error{Place: p.place, Offset: p.next, Err: fmt.Errorf("%w: it is cut short", batch.ErrMalformed)}

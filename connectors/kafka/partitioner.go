@@ -27,17 +27,17 @@ type partitioner struct {
 	fold       bool  // numbers beyond the last wrap around; without it they are an error
 	kafka      bool  // messages come from Kafka: their places are partitions
 
-	place string // neighbours are mostly of one place
-	from  int32
-	known bool
-	turn  int32 // where messages without key and partition go
+	place   string // neighbours are mostly of one place
+	from    int32
+	known   bool
+	keyless int32 // where messages without key and partition go
 }
 
-// next begins a write: messages with neither key nor partition go to one partition per write.
-func (p *partitioner) next() { p.turn = (p.turn + 1) % p.partitions }
+// beginWrite begins a write: messages with neither key nor partition go to one partition per write.
+func (p *partitioner) beginWrite() { p.keyless = (p.keyless + 1) % p.partitions }
 
-// of returns the partition of m.
-func (p *partitioner) of(m *pipeline.Message) (int32, error) {
+// choosePartition returns the partition of m.
+func (p *partitioner) choosePartition(m *pipeline.Message) (int32, error) {
 	if p.kafka && m.Origin.Place != p.place {
 		p.place = m.Origin.Place
 		p.from, p.known = cluster.PartitionOf(m.Origin.Place)
@@ -46,7 +46,7 @@ func (p *partitioner) of(m *pipeline.Message) (int32, error) {
 	case m.Key != nil && (p.by == ByKey || !p.known):
 		return int32(murmur2(m.Key)&math.MaxInt32) % p.partitions, nil
 	case !p.known:
-		return p.turn, nil
+		return p.keyless, nil
 	case p.by == ByKey || p.fold:
 		return p.from % p.partitions, nil
 	case p.from >= p.partitions:

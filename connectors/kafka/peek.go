@@ -41,14 +41,14 @@ func (s *Source) Peekers(ctx context.Context) ([]*Peeker, error) {
 	if !s.Until.Bounded() {
 		return nil, fmt.Errorf("kafka topic %s: a run without an end cannot be looked through", s.Topic)
 	}
-	partitions := s.chosen()
-	starts, err := s.starts(ctx, partitions)
+	partitions := s.chosenPartitions()
+	starts, err := s.findStarts(ctx, partitions)
 	if err != nil {
 		return nil, err
 	}
 	all := make([]*Peeker, len(partitions))
 	for i, number := range partitions {
-		all[i] = &Peeker{topic: s.topic, number: number, place: cluster.PlaceOf(s.Topic, number), first: starts[i], end: s.ends[number]}
+		all[i] = &Peeker{topic: s.topic, number: number, place: cluster.PlaceOf(s.Topic, number), first: starts[i], end: s.untilOffsets[number]}
 	}
 	return all, nil
 }
@@ -66,7 +66,7 @@ func (p *Peeker) Peek(ctx context.Context, offset int64) (pipeline.Message, erro
 	r := p.topic.Cluster().NewRetry("read " + p.place)
 	empty := 0
 	for next := max(offset, p.first); next < p.end; {
-		m, behind, err := p.fetch(ctx, next)
+		m, behind, err := p.fetchFirst(ctx, next)
 		switch {
 		case err == nil && m != nil && m.Origin.Offset >= p.end:
 			return pipeline.Message{}, io.EOF
@@ -81,7 +81,7 @@ func (p *Peeker) Peek(ctx context.Context, offset int64) (pipeline.Message, erro
 			}
 			continue // it has waited before it answered
 		case errors.Is(err, kafkago.OffsetOutOfRange):
-			if next, err = p.left(ctx, next); err != nil {
+			if next, err = p.firstLeft(ctx, next); err != nil {
 				return pipeline.Message{}, err
 			}
 			continue
@@ -89,15 +89,15 @@ func (p *Peeker) Peek(ctx context.Context, offset int64) (pipeline.Message, erro
 		if err := r.Wait(ctx, err); err != nil {
 			return pipeline.Message{}, err
 		}
-		if err := p.topic.Refresh(ctx); err != nil && cluster.Judge(err) != cluster.Again {
+		if err := p.topic.Refresh(ctx); err != nil && cluster.JudgeError(err) != cluster.Again {
 			return pipeline.Message{}, err
 		}
 	}
 	return pipeline.Message{}, io.EOF
 }
 
-// fetch asks the leader once. It returns the first record of the answer, or where the answer ends if it has none.
-func (p *Peeker) fetch(ctx context.Context, offset int64) (m *pipeline.Message, behind int64, err error) {
+// fetchFirst asks the leader once. It returns the first record of the answer, or where the answer ends if it has none.
+func (p *Peeker) fetchFirst(ctx context.Context, offset int64) (m *pipeline.Message, behind int64, err error) {
 	leads := p.topic.Leader(p.number)
 	answer, err := p.topic.Cluster().Wire().Fetch(ctx, &wire.FetchRequest{
 		Broker: leads.Broker, MaxWait: fetchWait, MinBytes: 1, MaxBytes: 2 * peekBytes, Committed: true, // the bound of the partition is what counts
@@ -116,11 +116,11 @@ func (p *Peeker) fetch(ctx context.Context, offset int64) (m *pipeline.Message, 
 	p.reader.Reset(p.place, a.Records, offset)
 	defer p.reader.Close()
 	p.committed.Reset(a.Aborted)
-	return p.one(offset)
+	return p.firstRecord(offset)
 }
 
-// one finds the first record that is to be read.
-func (p *Peeker) one(offset int64) (m *pipeline.Message, behind int64, err error) {
+// firstRecord finds the first record that is to be read.
+func (p *Peeker) firstRecord(offset int64) (m *pipeline.Message, behind int64, err error) {
 	for {
 		info, err := p.reader.Next()
 		switch {
@@ -136,13 +136,13 @@ func (p *Peeker) one(offset int64) (m *pipeline.Message, behind int64, err error
 			return nil, 0, err
 		}
 		if len(p.records.Messages) > 0 {
-			return keep(&p.records.Messages[0]), 0, nil
+			return cloneMessage(&p.records.Messages[0]), 0, nil
 		}
 	}
 }
 
-// keep copies a message out of an answer.
-func keep(m *pipeline.Message) *pipeline.Message {
+// cloneMessage copies a message out of an answer.
+func cloneMessage(m *pipeline.Message) *pipeline.Message {
 	c := *m
 	c.Key, c.Value = bytes.Clone(m.Key), bytes.Clone(m.Value)
 	c.Headers = slices.Clone(m.Headers)
@@ -152,8 +152,8 @@ func keep(m *pipeline.Message) *pipeline.Message {
 	return &c
 }
 
-// left is the first offset that is still there, after retention has removed the one that was asked for.
-func (p *Peeker) left(ctx context.Context, offset int64) (int64, error) {
+// firstLeft is the first offset that is still there, after retention has removed the one that was asked for.
+func (p *Peeker) firstLeft(ctx context.Context, offset int64) (int64, error) {
 	rows, err := p.topic.ListOffsets(ctx, []int32{p.number}, wire.Earliest)
 	switch {
 	case err != nil:

@@ -37,9 +37,9 @@ func newProducer(c *cluster.Cluster, name string, timeout time.Duration) *produc
 	return &producer{cluster: c, name: name, timeout: timeout, id: -1, epoch: -1}
 }
 
-// begin asks for a producer id, which ends whatever its last owner left open: with claim, whoever that was;
+// initID asks for a producer id, which ends whatever its last owner left open: with claim, whoever that was;
 // without, only if it was this producer itself, and ErrTakenOver otherwise. All sequence numbers start again.
-func (p *producer) begin(ctx context.Context, claim bool) error {
+func (p *producer) initID(ctx context.Context, claim bool) error {
 	req := &initproducerid.Request{
 		TransactionalID: p.name, TransactionTimeoutMs: int32(p.timeout.Milliseconds()),
 		ProducerID: -1, ProducerEpoch: -1,
@@ -47,7 +47,7 @@ func (p *producer) begin(ctx context.Context, claim bool) error {
 	if !claim {
 		req.ProducerID, req.ProducerEpoch = p.id, p.epoch
 	}
-	err := p.cluster.Retry(ctx, "producer id", func(ctx context.Context) error {
+	err := p.cluster.RetryCall(ctx, "producer id", func(ctx context.Context) error {
 		m, err := p.cluster.RoundTrip(ctx, req)
 		if err != nil {
 			return err
@@ -56,7 +56,7 @@ func (p *producer) begin(ctx context.Context, claim bool) error {
 		if res.ErrorCode == 0 {
 			p.id, p.epoch = res.ProducerID, res.ProducerEpoch
 		}
-		err = cluster.FromCode(res.ErrorCode)
+		err = cluster.ErrorFromCode(res.ErrorCode)
 		p.cluster.NoteMoved(req, err)
 		return err
 	})
@@ -67,9 +67,9 @@ func (p *producer) begin(ctx context.Context, claim bool) error {
 	return err
 }
 
-// send sends a request of the transaction until it is answered.
-func (p *producer) send(ctx context.Context, what string, req protocol.Message, do func(context.Context) error) error {
-	return p.cluster.Retry(ctx, what, func(ctx context.Context) error {
+// sendAgain sends a request of the transaction until it is answered.
+func (p *producer) sendAgain(ctx context.Context, what string, req protocol.Message, do func(context.Context) error) error {
+	return p.cluster.RetryCall(ctx, what, func(ctx context.Context) error {
 		err := do(ctx)
 		p.cluster.NoteMoved(req, err)
 		if _, answered := errors.AsType[kafkago.Error](err); err != nil && !answered {
@@ -79,8 +79,8 @@ func (p *producer) send(ctx context.Context, what string, req protocol.Message, 
 	})
 }
 
-// sequences are the next sequence numbers of a topic's partitions, to be read and moved.
-func (p *producer) sequences(topic string, partitions int32) []int32 {
+// nextSequences are the next sequence numbers of a topic's partitions, to be read and moved.
+func (p *producer) nextSequences(topic string, partitions int32) []int32 {
 	s := p.next[topic]
 	if len(s) < int(partitions) {
 		s = append(s, make([]int32, int(partitions)-len(s))...)
@@ -89,8 +89,8 @@ func (p *producer) sequences(topic string, partitions int32) []int32 {
 	return s
 }
 
-// stamp is what a batch carries so that it is stored once.
-func (p *producer) stamp(sequence int32) batch.Producer {
+// stampBatch is what a batch carries so that it is stored once.
+func (p *producer) stampBatch(sequence int32) batch.Producer {
 	return batch.Producer{ID: p.id, Epoch: p.epoch, Sequence: sequence, Transactional: p.name != ""}
 }
 
@@ -100,7 +100,7 @@ func (p *producer) addPartitions(ctx context.Context, topic string, partitions [
 		TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch,
 		Topics: []addpartitionstotxn.RequestTopic{{Name: topic, Partitions: partitions}},
 	}
-	return p.send(ctx, "partitions of a transaction", req, func(ctx context.Context) error {
+	return p.sendAgain(ctx, "partitions of a transaction", req, func(ctx context.Context) error {
 		m, err := p.cluster.RoundTrip(ctx, req)
 		if err != nil {
 			return err
@@ -108,7 +108,7 @@ func (p *producer) addPartitions(ctx context.Context, topic string, partitions [
 		var worst error
 		for _, t := range m.(*addpartitionstotxn.Response).Results {
 			for _, r := range t.Results {
-				worst = cluster.Worse(worst, cluster.FromCode(r.ErrorCode))
+				worst = cluster.WorseOf(worst, cluster.ErrorFromCode(r.ErrorCode))
 			}
 		}
 		return worst
@@ -120,12 +120,12 @@ func (p *producer) addOffsets(ctx context.Context, group string) error {
 	req := &addoffsetstotxn.Request{
 		TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch, GroupID: group,
 	}
-	return p.send(ctx, "offsets of a transaction", req, func(ctx context.Context) error {
+	return p.sendAgain(ctx, "offsets of a transaction", req, func(ctx context.Context) error {
 		m, err := p.cluster.RoundTrip(ctx, req)
 		if err != nil {
 			return err
 		}
-		return cluster.FromCode(m.(*addoffsetstotxn.Response).ErrorCode)
+		return cluster.ErrorFromCode(m.(*addoffsetstotxn.Response).ErrorCode)
 	})
 }
 
@@ -141,7 +141,7 @@ func (p *producer) commitOffsets(ctx context.Context, o cluster.Owner, topic str
 			Partition: at.Partition, CommittedOffset: at.Next, CommittedLeaderEpoch: -1, CommittedMetadata: at.Metadata,
 		})
 	}
-	return p.send(ctx, "offsets of a transaction", req, func(ctx context.Context) error {
+	return p.sendAgain(ctx, "offsets of a transaction", req, func(ctx context.Context) error {
 		m, err := p.cluster.RoundTrip(ctx, req)
 		if err != nil {
 			return err
@@ -149,22 +149,22 @@ func (p *producer) commitOffsets(ctx context.Context, o cluster.Owner, topic str
 		var worst error
 		for _, t := range m.(*txnoffsetcommit.Response).Topics {
 			for _, r := range t.Partitions {
-				worst = cluster.Worse(worst, cluster.FromCode(r.ErrorCode))
+				worst = cluster.WorseOf(worst, cluster.ErrorFromCode(r.ErrorCode))
 			}
 		}
 		return worst
 	})
 }
 
-// end commits or aborts the transaction. An answer that was lost is asked for again: to a producer that has
+// endTransaction commits or aborts the transaction. An answer that was lost is asked for again: to a producer that has
 // not moved on since, the coordinator gives it again.
-func (p *producer) end(ctx context.Context, commit bool) error {
+func (p *producer) endTransaction(ctx context.Context, commit bool) error {
 	req := &endtxn.Request{TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch, Committed: commit}
-	return p.send(ctx, "end of a transaction", req, func(ctx context.Context) error {
+	return p.sendAgain(ctx, "end of a transaction", req, func(ctx context.Context) error {
 		m, err := p.cluster.RoundTrip(ctx, req)
 		if err != nil {
 			return err
 		}
-		return cluster.FromCode(m.(*endtxn.Response).ErrorCode)
+		return cluster.ErrorFromCode(m.(*endtxn.Response).ErrorCode)
 	})
 }

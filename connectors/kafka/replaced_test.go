@@ -141,8 +141,8 @@ func TestDestinationMadeAnew(t *testing.T) {
 		t.Run(pause.String(), func(t *testing.T) {
 			b := startBroker(t)
 			b.refresh = time.Nanosecond
-			s := newStep(b, 0, cluster.Nobody("g"))
-			defer s.release()
+			s := newStep(b, 0, cluster.NoMember("g"))
+			defer s.stopLoop()
 			s.good.sink.pause = pause
 			write := func(n int) error {
 				return errors.Join(s.good.Write(t.Context(), from(numbered(n, 1)), upTo(int64(n+1))), s.settled(t.Context()))

@@ -32,32 +32,32 @@ type request struct {
 	err     error
 }
 
-// send returns when all batches are stored, or one never will be, or ctx is done.
-func (s *sender) send(ctx context.Context, t *cluster.Topic, transactionalID string, parcels []parcel) error {
+// sendAll returns when all batches are stored, or one never will be, or ctx is done.
+func (s *sender) sendAll(ctx context.Context, t *cluster.Topic, transactionalID string, parcels []parcel) error {
 	s.open = s.open[:0]
 	for i := range parcels {
 		s.open = append(s.open, i)
 	}
 	r := t.Cluster().NewRetry("write topic " + t.Name())
 	for {
-		requests := s.address(t, transactionalID, parcels)
-		exchange(ctx, t.Cluster().Wire(), requests)
-		worst := s.settle(t, parcels, requests)
+		requests := s.groupByLeader(t, transactionalID, parcels)
+		exchangeAll(ctx, t.Cluster().Wire(), requests)
+		worst := s.keepUnstored(t, parcels, requests)
 		if len(s.open) == 0 {
 			return nil
 		}
 		if err := r.Wait(ctx, worst); err != nil {
 			return err
 		}
-		if err := t.Refresh(ctx); err != nil && cluster.Judge(err) != cluster.Again && ctx.Err() == nil {
+		if err := t.Refresh(ctx); err != nil && cluster.JudgeError(err) != cluster.Again && ctx.Err() == nil {
 			return err
 		}
 	}
 }
 
-// address makes one request per leader of what is open. Batches whose partition has no leader go to broker -1,
+// groupByLeader makes one request per leader of what is open. Batches whose partition has no leader go to broker -1,
 // which answers so.
-func (s *sender) address(t *cluster.Topic, transactionalID string, parcels []parcel) []*request {
+func (s *sender) groupByLeader(t *cluster.Topic, transactionalID string, parcels []parcel) []*request {
 	n := 0
 	for _, i := range s.open {
 		leader := t.Leader(parcels[i].partition).Broker
@@ -82,8 +82,8 @@ func (s *sender) address(t *cluster.Topic, transactionalID string, parcels []par
 	return s.requests[:n]
 }
 
-// exchange sends the requests at the same time and returns when all have been answered, or left.
-func exchange(ctx context.Context, c *wire.Client, requests []*request) {
+// exchangeAll sends the requests at the same time and returns when all have been answered, or left.
+func exchangeAll(ctx context.Context, c *wire.Client, requests []*request) {
 	one := func(r *request) { r.answer, r.err = c.Produce(ctx, &r.ProduceRequest) }
 	if len(requests) == 1 {
 		one(requests[0])
@@ -96,8 +96,8 @@ func exchange(ctx context.Context, c *wire.Client, requests []*request) {
 	all.Wait()
 }
 
-// settle keeps open what is not stored, and returns the error that decides about it.
-func (s *sender) settle(t *cluster.Topic, parcels []parcel, requests []*request) (worst error) {
+// keepUnstored keeps open what is not stored, and returns the error that decides about it.
+func (s *sender) keepUnstored(t *cluster.Topic, parcels []parcel, requests []*request) (worst error) {
 	s.left = s.left[:0]
 	for _, r := range requests {
 		for n, i := range r.parcels {
@@ -108,7 +108,7 @@ func (s *sender) settle(t *cluster.Topic, parcels []parcel, requests []*request)
 			if err == nil || errors.Is(err, kafkago.DuplicateSequenceNumber) {
 				continue
 			}
-			if worst == nil || cluster.Judge(err) > cluster.Judge(worst) {
+			if worst == nil || cluster.JudgeError(err) > cluster.JudgeError(worst) {
 				worst = fmt.Errorf("%s: %w", cluster.PlaceOf(t.Name(), parcels[i].partition), err)
 			}
 			s.left = append(s.left, i)

@@ -27,7 +27,7 @@ type Sink struct {
 // NewSink opens a topic, or makes it, and sees that it can take what Source gives. It decides what Delivery will
 // be: see ExactlyOnce.
 func NewSink(ctx context.Context, c *cluster.Cluster, o SinkOptions) (*Sink, error) {
-	o, err := o.complete()
+	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
@@ -35,13 +35,13 @@ func NewSink(ctx context.Context, c *cluster.Cluster, o SinkOptions) (*Sink, err
 	if o.Source != nil && o.Source.Topic == o.Topic && o.Source.cluster.IsSame(c) {
 		return nil, fmt.Errorf("kafka topic %s: it is the source as well", o.Topic)
 	}
-	if err := s.decide(); err != nil { // before a topic is made for nothing
+	if err := s.chooseDelivery(); err != nil { // before a topic is made for nothing
 		return nil, err
 	}
-	if err := s.open(ctx); err != nil {
+	if err := s.openTopic(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.check(); err != nil {
+	if err := s.checkTopic(); err != nil {
 		return nil, err
 	}
 	if s.exactly {
@@ -50,7 +50,7 @@ func NewSink(ctx context.Context, c *cluster.Cluster, o SinkOptions) (*Sink, err
 	return s, nil
 }
 
-func (s *Sink) open(ctx context.Context) error {
+func (s *Sink) openTopic(ctx context.Context) error {
 	again := cluster.Retries
 	if s.Create {
 		again = 0
@@ -95,8 +95,8 @@ func (s *Sink) wantMaxBatch() int {
 	return s.Source.maxBatch + s.Growth
 }
 
-// check refuses a topic that would not take everything.
-func (s *Sink) check() error {
+// checkTopic refuses a topic that would not take everything.
+func (s *Sink) checkTopic() error {
 	switch want := s.wantPartitions(); {
 	case s.Partition == SamePartition && int(s.topic.PartitionCount()) < want:
 		return fmt.Errorf("kafka topic %s: %w: it has %d and the source has %d; add some (kafka-topics.sh --alter --topic %s --partitions %d), or say partition=key",
@@ -108,8 +108,8 @@ func (s *Sink) check() error {
 	return nil
 }
 
-// decide decides whether messages are written exactly once.
-func (s *Sink) decide() error {
+// chooseDelivery decides whether messages are written exactly once.
+func (s *Sink) chooseDelivery() error {
 	why := ""
 	switch {
 	case s.DeadLetters || s.Delivery == AtLeastOnce:
@@ -150,11 +150,11 @@ func (s *Sink) Check(m *pipeline.Message, valueSize int) error {
 func (s *Sink) Open(ctx context.Context, from pipeline.Lane) (pipeline.Writer, error) {
 	l, ours := from.(*lane)
 	if ours {
-		if err := l.failure(); err != nil {
+		if err := l.failedWith(); err != nil {
 			return nil, err
 		}
 	}
-	if err := s.cluster.Retry(ctx, "topic "+s.Topic, s.topic.Refresh); err != nil {
+	if err := s.cluster.RetryCall(ctx, "topic "+s.Topic, s.topic.Refresh); err != nil {
 		return nil, err
 	}
 	w := &writer{sink: s, compressor: batch.NewCompressor(s.Compression)}
@@ -167,5 +167,5 @@ func (s *Sink) Open(ctx context.Context, from pipeline.Lane) (pipeline.Writer, e
 		return w, nil
 	}
 	w.producer = newProducer(s.cluster, "", 0)
-	return w, w.producer.begin(ctx, true)
+	return w, w.producer.initID(ctx, true)
 }

@@ -17,18 +17,18 @@ import (
 // Source reads a topic. Serve is called once.
 type Source struct {
 	SourceOptions
-	cluster  *cluster.Cluster
-	topic    *cluster.Topic
-	maxBatch int     // the topic's max.message.bytes; 0 if it is unknown
-	ends     []int64 // of a bounded run, by partition
-	sink     *Sink   // whose transactions carry the positions; nil at least once
-	timing   timing
-	statuses statuses
+	cluster      *cluster.Cluster
+	topic        *cluster.Topic
+	maxBatch     int     // the topic's max.message.bytes; 0 if it is unknown
+	untilOffsets []int64 // of a bounded run, by partition
+	sink         *Sink   // whose transactions carry the positions; nil at least once
+	timing       timing
+	tracked      statusTable
 }
 
 // NewSource opens a topic. A bounded run ends at what is there now.
 func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Source, error) {
-	o, err := o.complete()
+	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
@@ -75,15 +75,15 @@ func (s *Source) MaxBatch() int { return s.maxBatch }
 
 // MaxLanes is how many lanes there may be at the same time.
 func (s *Source) MaxLanes() int {
-	return len(s.shares(s.topic.Partitions()))
+	return len(s.dealShares(s.topic.Partitions()))
 }
 
-// shares are what the lanes for some partitions read.
-func (s *Source) shares(partitions []int32) []share {
+// dealShares are what the lanes for some partitions read.
+func (s *Source) dealShares(partitions []int32) []share {
 	if s.OneLane {
-		return deal(partitions, func(int32) int32 { return 0 }, 1)
+		return dealPartitions(partitions, func(int32) int32 { return 0 }, 1)
 	}
-	return deal(partitions, func(p int32) int32 { return s.topic.Leader(p).Broker }, s.Workers)
+	return dealPartitions(partitions, func(p int32) int32 { return s.topic.Leader(p).Broker }, s.Workers)
 }
 
 type serveFunc = func(context.Context, pipeline.Lane) error
@@ -102,11 +102,11 @@ func (s *Source) serveShares(ctx context.Context, o cluster.Owner, shares []shar
 	var lanes sync.WaitGroup
 	errs := make([]error, len(shares))
 	for i := range shares {
-		h := &holder{source: s, owner: o, share: shares[i], serve: serve}
+		h := &laneServer{source: s, owner: o, share: shares[i], serve: serve}
 		if producers != nil {
 			h.producer = producers[shares[i].number]
 		}
-		lanes.Go(func() { errs[i] = h.hold(ctx) })
+		lanes.Go(func() { errs[i] = h.serveLanes(ctx) })
 	}
 	lanes.Wait()
 	return errors.Join(errs...)

@@ -26,27 +26,27 @@ type status struct {
 	end       atomic.Int64
 }
 
-// statuses are those of the partitions that a Source has now.
-type statuses struct {
+// statusTable are those of the partitions that a Source has now.
+type statusTable struct {
 	mu  sync.Mutex
 	all []*status
 }
 
-// own replaces what is tracked of the given partitions.
-func (s *statuses) own(parts []*partition) {
+// trackParts replaces what is tracked of the given partitions.
+func (s *statusTable) trackParts(parts []*partition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range parts {
 		p.status = &status{partition: p.number}
 		p.status.position.Store(p.next)
-		p.status.end.Store(p.end)
+		p.status.end.Store(p.until)
 		s.all = slices.DeleteFunc(s.all, func(old *status) bool { return old.partition == p.number })
 		s.all = append(s.all, p.status)
 	}
 }
 
-// disown forgets the partitions of a lane that has been let go.
-func (s *statuses) disown(parts []*partition) {
+// untrackParts forgets the partitions of a lane that has been let go.
+func (s *statusTable) untrackParts(parts []*partition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range parts {
@@ -56,10 +56,10 @@ func (s *statuses) disown(parts []*partition) {
 
 // Status tells how far the partitions that the Source has now have been carried.
 func (s *Source) Status() []PartitionStatus {
-	s.statuses.mu.Lock()
-	defer s.statuses.mu.Unlock()
-	out := make([]PartitionStatus, len(s.statuses.all))
-	for i, p := range s.statuses.all {
+	s.tracked.mu.Lock()
+	defer s.tracked.mu.Unlock()
+	out := make([]PartitionStatus, len(s.tracked.all))
+	for i, p := range s.tracked.all {
 		out[i] = PartitionStatus{Partition: p.partition, Position: p.position.Load(), End: p.end.Load()}
 	}
 	slices.SortFunc(out, func(a, b PartitionStatus) int { return int(a.Partition) - int(b.Partition) })

@@ -28,7 +28,7 @@ type transaction struct {
 	waiting  func() bool // something was read and has no position yet
 	broken   func(error) // told when closing fails
 
-	turn  chan struct{}  // has one entry while nobody has the turn
+	token chan struct{}  // has one entry while nobody has the turn
 	full  chan struct{}  // hands the turn to run, for it to close the transaction
 	due   chan time.Time // when the transaction that is open must be closed
 	stop  context.CancelFunc
@@ -52,36 +52,36 @@ func startTransaction(p *producer, o cluster.Owner, topic string, length time.Du
 	ctx, stop := context.WithCancel(context.Background())
 	t := &transaction{
 		producer: p, owner: o, topic: topic, length: length, waiting: waiting, broken: broken,
-		turn: make(chan struct{}, 1), full: make(chan struct{}, 1), due: make(chan time.Time, 1), stop: stop, ended: make(chan struct{}),
+		token: make(chan struct{}, 1), full: make(chan struct{}, 1), due: make(chan time.Time, 1), stop: stop, ended: make(chan struct{}),
 		parts: make(map[string][]part),
 	}
-	t.turn <- struct{}{}
-	go t.run(ctx)
+	t.token <- struct{}{}
+	go t.closeLoop(ctx)
 	return t
 }
 
-// enter takes the turn, unless the transaction has failed.
-func (t *transaction) enter(ctx context.Context) error {
+// takeToken takes the turn, unless the transaction has failed.
+func (t *transaction) takeToken(ctx context.Context) error {
 	select {
-	case <-t.turn:
+	case <-t.token:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 	err := t.err
 	if err != nil {
-		t.leave()
+		t.putToken()
 	}
 	return err
 }
 
-func (t *transaction) leave() { t.turn <- struct{}{} }
+func (t *transaction) putToken() { t.token <- struct{}{} }
 
 // part is what a partition has to do with the transaction.
 type part struct{ joined, written, before bool } // before: the last transaction wrote it
 
-// join makes partitions of a topic part of the transaction that is open, and with them those that the last one wrote:
+// joinPartitions makes partitions of a topic part of the transaction that is open, and with them those that the last one wrote:
 // they will mostly be next, and each round of joining costs as much as any other. It needs the turn.
-func (t *transaction) join(ctx context.Context, topic string, partitions []int32) error {
+func (t *transaction) joinPartitions(ctx context.Context, topic string, partitions []int32) error {
 	parts, missing := t.parts[topic], false
 	for _, p := range partitions {
 		if n := int(p) + 1 - len(parts); n > 0 {
@@ -101,7 +101,7 @@ func (t *transaction) join(ctx context.Context, topic string, partitions []int32
 		}
 	}
 	if err := t.producer.addPartitions(ctx, topic, t.fresh); err != nil {
-		return t.fail(ctx, err)
+		return t.abortFor(ctx, err)
 	}
 	for _, p := range t.fresh {
 		parts[p].joined = true
@@ -109,14 +109,14 @@ func (t *transaction) join(ctx context.Context, topic string, partitions []int32
 	return nil
 }
 
-// begin opens a transaction if none is, as far as that concerns the producer. It needs the turn.
-func (t *transaction) begin(ctx context.Context) error {
+// openIfNeeded opens a transaction if none is, as far as that concerns the producer. It needs the turn.
+func (t *transaction) openIfNeeded(ctx context.Context) error {
 	if t.open {
 		return nil
 	}
 	if t.producer.uncertain {
-		if err := t.producer.begin(ctx, t.owner.Generation >= 0); err != nil {
-			return t.fail(ctx, err)
+		if err := t.producer.initID(ctx, t.owner.Generation >= 0); err != nil {
+			return t.abortFor(ctx, err)
 		}
 	}
 	t.open, t.opened = true, time.Now()
@@ -128,52 +128,52 @@ func (t *transaction) begin(ctx context.Context) error {
 	return nil
 }
 
-// wrote notes that something was written. A nil done says that the position follows. It needs the turn.
-func (t *transaction) wrote(ctx context.Context, done *pipeline.Progress) error {
+// noteWrite notes that something was written. A nil done says that the position follows. It needs the turn.
+func (t *transaction) noteWrite(ctx context.Context, done *pipeline.Progress) error {
 	if done == nil {
 		t.step = true
 		return nil
 	}
-	if err := t.begin(ctx); err != nil {
+	if err := t.openIfNeeded(ctx); err != nil {
 		return err
 	}
 	t.step = false
-	t.pending.move(done)
+	t.pending.addProgress(done)
 	return nil
 }
 
-// over tells whether it is time to close the transaction. It needs the turn.
-func (t *transaction) over() bool {
+// isDue tells whether it is time to close the transaction. It needs the turn.
+func (t *transaction) isDue() bool {
 	now := time.Now()
 	return t.open && !t.step && t.err == nil &&
 		(now.Sub(t.opened) >= t.length || !t.waiting() && now.Sub(t.before) >= t.length)
 }
 
-// yield gives the turn up after a write. If it is time to close the transaction run gets it, so that the worker which
+// passToken gives the turn up after a write. If it is time to close the transaction run gets it, so that the worker which
 // wrote can go on to its next batch meanwhile.
-func (t *transaction) yield() {
-	if t.over() {
+func (t *transaction) passToken() {
+	if t.isDue() {
 		t.full <- struct{}{}
 		return
 	}
-	t.leave()
+	t.putToken()
 }
 
-// commit closes the transaction. It needs the turn.
-func (t *transaction) commit(ctx context.Context) error {
-	offsets, err := t.pending.encode(t.offsets[:0])
+// commitOpen closes the transaction. It needs the turn.
+func (t *transaction) commitOpen(ctx context.Context) error {
+	offsets, err := t.pending.appendOffsets(t.offsets[:0])
 	if err != nil {
-		return t.fail(ctx, err)
+		return t.abortFor(ctx, err)
 	}
 	t.offsets = offsets
 	if err := t.producer.addOffsets(ctx, t.owner.Group); err != nil {
-		return t.fail(ctx, err)
+		return t.abortFor(ctx, err)
 	}
 	if err := t.producer.commitOffsets(ctx, t.owner, t.topic, offsets); err != nil {
-		return t.fail(ctx, err)
+		return t.abortFor(ctx, err)
 	}
-	if err := t.producer.end(ctx, true); err != nil {
-		return t.fail(ctx, err)
+	if err := t.producer.endTransaction(ctx, true); err != nil {
+		return t.abortFor(ctx, err)
 	}
 	t.open, t.before, t.moved = false, t.opened, true
 	for _, parts := range t.parts {
@@ -181,33 +181,33 @@ func (t *transaction) commit(ctx context.Context) error {
 			parts[i] = part{before: parts[i].written}
 		}
 	}
-	t.pending.settle()
+	t.pending.clearMoved()
 	return nil
 }
 
-// fail aborts the transaction because of err and returns what the pipeline must know. It needs the turn.
-func (t *transaction) fail(ctx context.Context, err error) error {
-	t.err = lose(ctx, err)
+// abortFor aborts the transaction because of err and returns what the pipeline must know. It needs the turn.
+func (t *transaction) abortFor(ctx context.Context, err error) error {
+	t.err = asLost(ctx, err)
 	if ctx.Err() == nil {
-		t.abort()
+		t.abortOpen()
 	}
 	return t.err
 }
 
-// abort takes back what was written. If that fails the next owner of the transactional id does it, or the
+// abortOpen takes back what was written. If that fails the next owner of the transactional id does it, or the
 // brokers do after a while. It needs the turn.
-func (t *transaction) abort() {
+func (t *transaction) abortOpen() {
 	if !t.open {
 		return
 	}
 	t.open = false
 	ctx, cancel := context.WithTimeout(context.Background(), abortTimeout)
 	defer cancel()
-	_ = t.producer.end(ctx, false)
+	_ = t.producer.endTransaction(ctx, false)
 }
 
-// run closes what it is handed, and what is open for too long while nobody writes.
-func (t *transaction) run(ctx context.Context) {
+// closeLoop closes what it is handed, and what is open for too long while nobody writes.
+func (t *transaction) closeLoop(ctx context.Context) {
 	defer close(t.ended)
 	timer := time.NewTimer(t.length)
 	defer timer.Stop()
@@ -217,10 +217,10 @@ func (t *transaction) run(ctx context.Context) {
 		case at := <-t.due:
 			timer.Reset(time.Until(at))
 		case <-t.full:
-			err = t.commit(ctx)
-			t.leave()
+			err = t.commitOpen(ctx)
+			t.putToken()
 		case <-timer.C:
-			err = t.expire(ctx)
+			err = t.closeExpired(ctx)
 		case <-ctx.Done():
 			return
 		}
@@ -231,47 +231,47 @@ func (t *transaction) run(ctx context.Context) {
 	}
 }
 
-// expire takes the turn, from whoever has it or hands it over, and closes a transaction that has been open for its time.
-func (t *transaction) expire(ctx context.Context) error {
+// closeExpired takes the turn, from whoever has it or hands it over, and closes a transaction that has been open for its time.
+func (t *transaction) closeExpired(ctx context.Context) error {
 	select {
-	case <-t.turn:
+	case <-t.token:
 	case <-t.full:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer t.leave()
-	if !t.over() {
+	defer t.putToken()
+	if !t.isDue() {
 		return t.err // there is none, or its next position closes it, or due has the time of this one
 	}
-	return t.commit(ctx)
+	return t.commitOpen(ctx)
 }
 
 // close commits what came with its position. What did not takes the whole transaction with it.
 func (t *transaction) close(ctx context.Context) error {
-	if err := t.enter(ctx); err != nil {
+	if err := t.takeToken(ctx); err != nil {
 		return err
 	}
-	defer t.leave()
+	defer t.putToken()
 	switch {
 	case !t.open:
 		return nil
 	case t.step:
-		return t.fail(ctx, fmt.Errorf("%w: closed before the position of what was written", pipeline.ErrLost))
+		return t.abortFor(ctx, fmt.Errorf("%w: closed before the position of what was written", pipeline.ErrLost))
 	}
-	return t.commit(ctx)
+	return t.commitOpen(ctx)
 }
 
-// release ends the goroutine and aborts what is still open: the lane is let go.
-func (t *transaction) release() {
+// stopLoop ends the goroutine and aborts what is still open: the lane is let go.
+func (t *transaction) stopLoop() {
 	t.stop()
 	<-t.ended
 	select {
-	case <-t.turn:
+	case <-t.token:
 	case <-t.full:
 	}
-	t.abort()
+	t.abortOpen()
 	if t.err == nil {
 		t.err = errors.New("kafka: transaction used after its lane")
 	}
-	t.leave()
+	t.putToken()
 }

@@ -33,7 +33,7 @@ func newStep(b *broker, length time.Duration, o cluster.Owner) *step {
 	b.topic("dead", 1)
 	c := b.connect(nil)
 	p := newProducer(c, "tx", 10*time.Second)
-	if err := p.begin(b.t.Context(), true); err != nil {
+	if err := p.initID(b.t.Context(), true); err != nil {
 		b.t.Fatal(err)
 	}
 	s := &step{b: b, broken: make(chan error, 1)}
@@ -51,19 +51,19 @@ func newStep(b *broker, length time.Duration, o cluster.Owner) *step {
 // age makes what is open, and what was, old.
 func (s *step) age(t *testing.T) {
 	t.Helper()
-	if err := s.enter(t.Context()); err != nil {
+	if err := s.takeToken(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	defer s.leave()
+	defer s.putToken()
 	s.opened, s.before = s.opened.Add(-2*time.Hour), s.before.Add(-2*time.Hour)
 }
 
 // settled waits for a transaction that is being closed, and tells how that went.
 func (s *step) settled(ctx context.Context) error {
-	if err := s.enter(ctx); err != nil {
+	if err := s.takeToken(ctx); err != nil {
 		return err
 	}
-	s.leave()
+	s.putToken()
 	return nil
 }
 
@@ -92,15 +92,15 @@ func from(msgs []pipeline.Message) []pipeline.Message {
 func TestStepIsWhole(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
-	s := newStep(b, time.Hour, cluster.Nobody("g"))
-	defer s.release()
+	s := newStep(b, time.Hour, cluster.NoMember("g"))
+	defer s.stopLoop()
 	s.more = true
 	ctx := t.Context()
 	if err := errors.Join(s.letters.Write(ctx, from(numbered(0, 1)), nil), s.good.Write(ctx, from(numbered(1, 1)), nil)); err != nil {
 		t.Fatal(err)
 	}
 	s.age(t)
-	if err := s.expire(ctx); err != nil {
+	if err := s.closeExpired(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if g, l := s.visible("out"), s.visible("dead"); g != -1 || l != -1 {
@@ -126,8 +126,8 @@ func TestTransactionCloses(t *testing.T) {
 	t.Parallel()
 	const length = 200 * time.Millisecond
 	b := startBroker(t)
-	s := newStep(b, length, cluster.Nobody("g"))
-	defer s.release()
+	s := newStep(b, length, cluster.NoMember("g"))
+	defer s.stopLoop()
 	ctx := t.Context()
 	write := func(n int) {
 		if err := errors.Join(s.good.Write(ctx, from(numbered(n, 1)), upTo(int64(n+1))), s.settled(ctx)); err != nil {
@@ -166,7 +166,7 @@ func TestTransactionCloses(t *testing.T) {
 func TestCloseWithinAStep(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
-	s := newStep(b, time.Hour, cluster.Nobody("g"))
+	s := newStep(b, time.Hour, cluster.NoMember("g"))
 	s.more = true
 	ctx := t.Context()
 	if err := errors.Join(s.good.Write(ctx, from(numbered(0, 1)), upTo(1)), s.good.Write(ctx, from(numbered(1, 1)), nil)); err != nil {
@@ -175,7 +175,7 @@ func TestCloseWithinAStep(t *testing.T) {
 	if err := s.good.Close(ctx); !errors.Is(err, pipeline.ErrLost) {
 		t.Errorf("got %v", err)
 	}
-	s.release()
+	s.stopLoop()
 	if n := s.visible("out"); n != 0 {
 		t.Errorf("%d messages are visible", n)
 	}
@@ -185,8 +185,8 @@ func TestCloseWithinAStep(t *testing.T) {
 func TestEndRefused(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
-	s := newStep(b, time.Hour, cluster.Nobody("g"))
-	defer s.release()
+	s := newStep(b, time.Hour, cluster.NoMember("g"))
+	defer s.stopLoop()
 	s.more = true
 	if err := s.good.Write(t.Context(), from(numbered(0, 1)), upTo(1)); err != nil {
 		t.Fatal(err)
@@ -207,8 +207,8 @@ func TestUncertain(t *testing.T) {
 		t.Run(key.Name(), func(t *testing.T) {
 			t.Parallel()
 			b := startBroker(t)
-			s := newStep(b, 0, cluster.Nobody("g"))
-			defer s.release()
+			s := newStep(b, 0, cluster.NoMember("g"))
+			defer s.stopLoop()
 			hits := hangUp(b, key, func(n int64) bool { return n == 1 })
 			before := s.producer.epoch
 			for i := range 3 {
@@ -230,12 +230,12 @@ func TestUncertain(t *testing.T) {
 func TestReleaseAborts(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
-	s := newStep(b, time.Hour, cluster.Nobody("g"))
+	s := newStep(b, time.Hour, cluster.NoMember("g"))
 	s.more = true
 	if err := s.good.Write(t.Context(), from(numbered(0, 1)), upTo(1)); err != nil {
 		t.Fatal(err)
 	}
-	s.release()
+	s.stopLoop()
 	if n := s.visible("out"); n != 0 {
 		t.Errorf("%d messages are visible", n)
 	}
@@ -268,7 +268,7 @@ func TestStaleOwner(t *testing.T) {
 				o.Member = "somebody"
 			}
 			s := newStep(b, time.Hour, o)
-			defer s.release()
+			defer s.stopLoop()
 			err = errors.Join(s.good.Write(t.Context(), from(numbered(0, 1)), upTo(1)), s.settled(t.Context()))
 			if want := stale != ""; errors.Is(err, pipeline.ErrLost) != want || err != nil != want {
 				t.Errorf("got %v", err)
@@ -277,7 +277,7 @@ func TestStaleOwner(t *testing.T) {
 				t.Errorf("%d messages are visible", n)
 			}
 			err = s.producer.cluster.CommitOffsets(t.Context(), o, "in", []cluster.Offset{{Next: 9}})
-			if want := stale != ""; err != nil != want || want && cluster.Judge(err) != cluster.Lost {
+			if want := stale != ""; err != nil != want || want && cluster.JudgeError(err) != cluster.Lost {
 				t.Errorf("outside a transaction: %v", err)
 			}
 		})
@@ -289,7 +289,7 @@ func TestBrokenWhileIdle(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
 	s := newStep(b, time.Hour, cluster.Owner{Group: "g", Generation: 7, Member: "nobody"}) // or a slow write would close it itself
-	defer s.release()
+	defer s.stopLoop()
 	s.more = true
 	if err := s.good.Write(t.Context(), from(numbered(0, 1)), upTo(1)); err != nil {
 		t.Fatal(err)
@@ -370,8 +370,8 @@ func TestCoordinators(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := startBroker(t)
-			s := newStep(b, 0, cluster.Nobody("g"))
-			defer s.release()
+			s := newStep(b, 0, cluster.NoMember("g"))
+			defer s.stopLoop()
 			write := func(n int) {
 				if err := errors.Join(s.good.Write(t.Context(), from(numbered(n, 1)), upTo(int64(n+1))), s.settled(t.Context())); err != nil {
 					t.Fatal(err)

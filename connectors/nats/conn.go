@@ -82,7 +82,7 @@ func (c *Conn) deniedSince(t time.Time) error {
 // Connect opens a connection. The first attempt must succeed, within 5 s for each server; later the
 // connection is restored for as long as it takes.
 func Connect(ctx context.Context, o ConnOptions) (*Conn, error) {
-	p, err := o.complete()
+	p, err := o.readProfile()
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func Connect(ctx context.Context, o ConnOptions) (*Conn, error) {
 		return nil, err
 	}
 	c := &Conn{log: p.Log, closed: make(chan struct{})}
-	opts, err := p.client(c)
+	opts, err := p.clientOptions(c)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func Connect(ctx context.Context, o ConnOptions) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nats %s: %w", p.URL, err)
 	}
-	c.js, err = p.jetStream(c.nc)
+	c.js, err = p.newJetStream(c.nc)
 	if err != nil {
 		c.Close()
 		return nil, fmt.Errorf("nats %s: %w", p.URL, err)
@@ -113,10 +113,10 @@ func (c *Conn) Close() {
 	<-c.closed
 }
 
-// epoch counts connections. What was asked of a server in an earlier epoch may never be answered: the
+// connects counts connections. What was asked of a server in an earlier epoch may never be answered: the
 // client library asks again as soon as it is connected, and a server that has just started does not
 // listen yet.
-func (c *Conn) epoch() uint64 { return c.nc.Stats().Reconnects }
+func (c *Conn) connects() uint64 { return c.nc.Stats().Reconnects }
 
 // profile is ConnOptions together with what only a context file can say.
 type profile struct {
@@ -129,8 +129,8 @@ type profile struct {
 	tlsFirst    bool
 }
 
-// complete reads the context, if one is named, and checks the whole.
-func (o ConnOptions) complete() (profile, error) {
+// readProfile reads the context, if one is named, and checks the whole.
+func (o ConnOptions) readProfile() (profile, error) {
 	p := profile{ConnOptions: o}
 	if p.Log == nil {
 		p.Log = slog.Default()
@@ -177,8 +177,8 @@ func checkURL(server string) error {
 	return nil
 }
 
-// client turns the profile into options of the client library.
-func (p profile) client(c *Conn) ([]natsgo.Option, error) {
+// clientOptions turns the profile into options of the client library.
+func (p profile) clientOptions(c *Conn) ([]natsgo.Option, error) {
 	opts := []natsgo.Option{
 		natsgo.Name(p.Name),
 		natsgo.Timeout(connectTimeout),
@@ -191,11 +191,11 @@ func (p profile) client(c *Conn) ([]natsgo.Option, error) {
 		// what was lost with the old connection.
 		natsgo.ReconnectBufSize(-1),
 		natsgo.ClosedHandler(func(*natsgo.Conn) { close(c.closed) }),
-		natsgo.DisconnectErrHandler(func(_ *natsgo.Conn, err error) { c.disconnected(err) }),
+		natsgo.DisconnectErrHandler(func(_ *natsgo.Conn, err error) { c.noteDisconnect(err) }),
 		natsgo.ReconnectHandler(func(nc *natsgo.Conn) {
 			c.log.Info("nats connection restored", "server", nc.ConnectedServerName())
 		}),
-		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) { c.failed(err) }),
+		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) { c.noteError(err) }),
 	}
 	if p.inboxPrefix != "" {
 		opts = append(opts, natsgo.CustomInboxPrefix(p.inboxPrefix))
@@ -257,9 +257,9 @@ func (p profile) addTLS(opts []natsgo.Option) ([]natsgo.Option, error) {
 	return opts, nil
 }
 
-// jetStream opens the API. Un-acknowledged publishes are forgotten after ackTimeout, which the client
+// newJetStream opens the API. Un-acknowledged publishes are forgotten after ackTimeout, which the client
 // would otherwise never do.
-func (p profile) jetStream(nc *natsgo.Conn) (jetstream.JetStream, error) {
+func (p profile) newJetStream(nc *natsgo.Conn) (jetstream.JetStream, error) {
 	opts := []jetstream.JetStreamOpt{
 		jetstream.WithPublishAsyncTimeout(ackTimeout),
 		// Sinks bound what is in flight; a second, lower bound would only fail publishes.
@@ -274,14 +274,14 @@ func (p profile) jetStream(nc *natsgo.Conn) (jetstream.JetStream, error) {
 	return jetstream.New(nc, opts...)
 }
 
-func (c *Conn) disconnected(err error) {
+func (c *Conn) noteDisconnect(err error) {
 	if err == nil {
 		return // closed by us
 	}
 	c.log.Warn("nats connection lost", "error", err)
 }
 
-func (c *Conn) failed(err error) {
+func (c *Conn) noteError(err error) {
 	if errors.Is(err, natsgo.ErrPermissionViolation) {
 		c.denied.Store(&denial{err: err, at: time.Now()})
 	}

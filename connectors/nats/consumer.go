@@ -50,7 +50,7 @@ func (s *Source) bindOrCreate(ctx context.Context, stream jetstream.Stream) (jet
 	if err != nil {
 		return nil, err
 	}
-	return consumer, s.drift(consumer.CachedInfo().Config)
+	return consumer, s.describeDrift(consumer.CachedInfo().Config)
 }
 
 func (s *Source) newConsumer() jetstream.ConsumerConfig {
@@ -79,8 +79,8 @@ func (s *Source) newConsumer() jetstream.ConsumerConfig {
 	return cfg
 }
 
-// drift says what of an existing consumer would lose messages, or read others than were asked for.
-func (s *Source) drift(cfg jetstream.ConsumerConfig) error {
+// describeDrift says what of an existing consumer would lose messages, or read others than were asked for.
+func (s *Source) describeDrift(cfg jetstream.ConsumerConfig) error {
 	filters := cfg.FilterSubjects
 	if cfg.FilterSubject != "" {
 		filters = []string{cfg.FilterSubject}

@@ -41,13 +41,13 @@ func (p *profile) addContext() error {
 	if err != nil {
 		return err
 	}
-	p.URL = first(p.URL, f.URL)
+	p.URL = firstGiven(p.URL, f.URL)
 	// Authentication is one thing: a context's user and the caller's creds must not be mixed.
 	if p.Creds == "" && p.NKey == "" && p.User == "" && p.PasswordFile == "" {
 		p.Creds, p.NKey = expandHome(f.Creds), expandHome(f.NKey)
 		p.User, p.password, p.token = f.User, f.Password, f.Token
 	}
-	p.CA = first(p.CA, expandHome(f.CA))
+	p.CA = firstGiven(p.CA, expandHome(f.CA))
 	if p.Cert == "" && p.Key == "" {
 		p.Cert, p.Key = expandHome(f.Cert), expandHome(f.Key)
 	}
@@ -96,7 +96,7 @@ func readContext(name string, log *slog.Logger) (contextFile, error) {
 	return f, nil
 }
 
-func first(a, b string) string {
+func firstGiven(a, b string) string {
 	if a != "" {
 		return a
 	}

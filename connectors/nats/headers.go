@@ -65,9 +65,9 @@ var reserved = []string{
 	"Nats-UpTo-Sequence",
 }
 
-// ours tells whether a destination would take a header for an instruction, from its server or from a
+// isOurs tells whether a destination would take a header for an instruction, from its server or from a
 // streamcrypt that reads it. The prefix covers what servers to come may add.
-func ours(name string) bool {
+func isOurs(name string) bool {
 	return len(name) >= 5 && strings.EqualFold(name[:5], "Nats-") ||
 		strings.EqualFold(name, KeyHeader) || strings.EqualFold(name, NullHeader)
 }
@@ -85,7 +85,7 @@ func CheckHeaders(m *pipeline.Message) error {
 		}
 	}
 	if n := headerBytes(m); n > maxHeaderBlock {
-		return reject("header", "headers of %d bytes; JetStream stores %d", n, maxHeaderBlock)
+		return rejectHeader("header", "headers of %d bytes; JetStream stores %d", n, maxHeaderBlock)
 	}
 	return nil
 }
@@ -93,15 +93,15 @@ func CheckHeaders(m *pipeline.Message) error {
 func checkHeader(h pipeline.Header) error {
 	switch v := h.Value; {
 	case !validName(h.Name):
-		return reject("header", "a header name that NATS cannot carry")
-	case ours(h.Name):
-		return reject("reserved-header", "header %s is an instruction at the destination", h.Name)
+		return rejectHeader("header", "a header name that NATS cannot carry")
+	case isOurs(h.Name):
+		return rejectHeader("reserved-header", "header %s is an instruction at the destination", h.Name)
 	case v == nil:
-		return reject("header", "header %s is null, which NATS cannot carry", h.Name)
-	case len(v) > 0 && (blank(v[0]) || blank(v[len(v)-1])):
-		return reject("header", "header %s has a space at its beginning or end, which NATS removes", h.Name)
+		return rejectHeader("header", "header %s is null, which NATS cannot carry", h.Name)
+	case len(v) > 0 && (isBlank(v[0]) || isBlank(v[len(v)-1])):
+		return rejectHeader("header", "header %s has a space at its beginning or end, which NATS removes", h.Name)
 	case slices.ContainsFunc(v, func(c byte) bool { return c == '\r' || c == '\n' }):
-		return reject("header", "header %s has a line break, which NATS cannot carry", h.Name)
+		return rejectHeader("header", "header %s has a line break, which NATS cannot carry", h.Name)
 	}
 	return nil
 }
@@ -116,9 +116,9 @@ func validName(name string) bool {
 	return name != ""
 }
 
-func blank(c byte) bool { return c == ' ' || c == '\t' }
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
-func reject(reason, format string, args ...any) error {
+func rejectHeader(reason, format string, args ...any) error {
 	return &pipeline.Reject{Reason: reason, Err: fmt.Errorf(format, args...)}
 }
 

@@ -198,7 +198,7 @@ func TestStatusOnEmpty(t *testing.T) {
 func TestReservedIsSorted(t *testing.T) {
 	t.Parallel()
 	for _, name := range Reserved() {
-		if !ours(name) {
+		if !isOurs(name) {
 			t.Errorf("%s is dropped by a Source and taken by a Sink", name)
 		}
 	}

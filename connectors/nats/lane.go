@@ -41,7 +41,7 @@ type lane struct {
 	bytes   int                  // of ready
 	taken   []*delivery          // read and not committed, in read order
 	spares  []*delivery          // after the end of a bounded run
-	intake  *intake              // the one that asks for messages; nil if none does
+	session *pullSession         // the one that asks for messages; nil if none does
 	retryAt time.Time            // when another intake may begin
 	err     error                // why there is nothing more to read
 	moved   bool                 // something was committed
@@ -66,8 +66,8 @@ func newLane(s *Source) *lane {
 		stopped: make(chan struct{}),
 	}
 	l.room.L = &l.mu
-	notify(l.attend)
-	go l.run(ctx)
+	signalOnce(l.attend)
+	go l.runLoop(ctx)
 	return l
 }
 
@@ -82,11 +82,11 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		b, err := l.next(limit)
+		b, err := l.takeReady(limit)
 		if b != nil || err != nil {
 			return b, err
 		}
-		ended, err := wait.arrival(ctx)
+		ended, err := wait.awaitArrival(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -96,8 +96,8 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	}
 }
 
-// next hands out what is ready; nil if nothing is.
-func (l *lane) next(limit int) (*pipeline.Batch, error) {
+// takeReady hands out what is ready; nil if nothing is.
+func (l *lane) takeReady(limit int) (*pipeline.Batch, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.ready) == 0 {
@@ -109,7 +109,7 @@ func (l *lane) next(limit int) (*pipeline.Batch, error) {
 		if n > 0 && b.Size+d.size > limit {
 			break
 		}
-		b.add(l.source.Stream, d)
+		b.addDelivery(l.source.Stream, d)
 		b.end[0].Next = max(b.end[0].Next, int64(d.sequence)+1)
 		n++
 	}
@@ -119,7 +119,7 @@ func (l *lane) next(limit int) (*pipeline.Batch, error) {
 	l.taken = append(l.taken, l.ready[:n]...)
 	l.ready = slices.Delete(l.ready, 0, n)
 	l.room.Broadcast()
-	notify(l.attend)
+	signalOnce(l.attend)
 	return &b.Batch, nil
 }
 
@@ -134,14 +134,14 @@ func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	l.moved = l.moved || done.Messages > 0
 	for _, d := range l.taken[:done.Messages] {
 		d.done = true
-		l.acknowledge(d)
+		l.ackDelivery(d)
 	}
 	l.taken = slices.Delete(l.taken, 0, done.Messages)
 	return nil
 }
 
-// acknowledge tells the server that d is done, or leaves that to a later try. l.mu is held.
-func (l *lane) acknowledge(d *delivery) {
+// ackDelivery tells the server that d is done, or leaves that to a later try. l.mu is held.
+func (l *lane) ackDelivery(d *delivery) {
 	if err := d.msg.Ack(); err != nil && !errors.Is(err, jetstream.ErrMsgAlreadyAckd) {
 		return
 	}
@@ -149,16 +149,16 @@ func (l *lane) acknowledge(d *delivery) {
 	l.changes++
 }
 
-// fail ends reading with err. l.mu is held.
-func (l *lane) fail(err error) {
+// failReads ends reading with err. l.mu is held.
+func (l *lane) failReads(err error) {
 	if l.err == nil {
 		l.err = err
 	}
-	notify(l.arrived)
+	signalOnce(l.arrived)
 }
 
-// run is the lane's goroutine.
-func (l *lane) run(ctx context.Context) {
+// runLoop is the lane's goroutine.
+func (l *lane) runLoop(ctx context.Context) {
 	defer close(l.stopped)
 	working := time.NewTicker(l.source.ackWait() / 3)
 	defer working.Stop()
@@ -170,9 +170,9 @@ func (l *lane) run(ctx context.Context) {
 			l.inProgress()
 		case <-look.C:
 			l.settleDebts()
-			l.supervise(ctx)
+			l.superviseSession(ctx)
 		case <-l.attend:
-			l.supervise(ctx)
+			l.superviseSession(ctx)
 		case <-ctx.Done():
 			return
 		}
@@ -203,27 +203,27 @@ func (l *lane) settleDebts() bool {
 	settled := true
 	for _, d := range l.held {
 		if d.done {
-			l.acknowledge(d)
+			l.ackDelivery(d)
 			settled = settled && l.held[d.sequence] == nil
 		}
 	}
 	return settled
 }
 
-// refuse has Read fail with err, whatever has arrived.
-func (l *lane) refuse(err error) {
-	l.park()
+// refuseReads has Read fail with err, whatever has arrived.
+func (l *lane) refuseReads(err error) {
+	l.stopReads()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.fail(err)
+	l.failReads(err)
 }
 
-// park stops reading and gives back what nobody has read. What has been read stays ours.
-func (l *lane) park() {
+// stopReads stops reading and gives back what nobody has read. What has been read stays ours.
+func (l *lane) stopReads() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
-	l.endIntake()
+	l.endSession()
 	for _, d := range l.ready {
 		l.giveBack(d)
 	}
@@ -238,11 +238,11 @@ func (l *lane) close() {
 	defer cancel()
 	l.mu.Lock()
 	l.closed = true
-	intake := l.intake
-	l.endIntake()
+	intake := l.session
+	l.endSession()
 	l.mu.Unlock()
 	if intake != nil {
-		intake.ended(ctx)
+		intake.awaitEnd(ctx)
 	}
 	l.stop()
 	<-l.stopped
@@ -273,8 +273,8 @@ func (l *lane) giveBack(d *delivery) {
 	l.changes++
 }
 
-// notify puts an element into a channel of one unless there is one.
-func notify(c chan<- struct{}) {
+// signalOnce puts an element into a channel of one unless there is one.
+func signalOnce(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:

@@ -51,15 +51,15 @@ type content interface {
 	Data() []byte
 }
 
-// add appends the message of d, with an origin in place.
-func (b *batch) add(place string, d *delivery) {
-	b.put(pipeline.Origin{Place: place, Offset: int64(d.sequence), Previous: -1}, d.time, d.msg)
+// addDelivery appends the message of d, with an origin in place.
+func (b *batch) addDelivery(place string, d *delivery) {
+	b.addMessage(pipeline.Origin{Place: place, Offset: int64(d.sequence), Previous: -1}, d.time, d.msg)
 	b.Size += d.size
 }
 
-func (b *batch) put(origin pipeline.Origin, stored time.Time, c content) {
+func (b *batch) addMessage(origin pipeline.Origin, stored time.Time, c content) {
 	headers := c.Headers()
-	m := pipeline.Message{Value: c.Data(), Time: stored, Subject: b.keep(c.Subject()), Origin: origin}
+	m := pipeline.Message{Value: c.Data(), Time: stored, Subject: b.keepString(c.Subject()), Origin: origin}
 	null := isNull(headers, m.Value)
 	switch {
 	case null:
@@ -67,13 +67,13 @@ func (b *batch) put(origin pipeline.Origin, stored time.Time, c content) {
 	case m.Value == nil:
 		m.Value = []byte{}
 	}
-	m.Key = b.key(headers)
-	m.Headers = b.take(headers, m.Key != nil, null)
+	m.Key = b.readKey(headers)
+	m.Headers = b.readHeaders(headers, m.Key != nil, null)
 	b.Messages = append(b.Messages, m)
 }
 
-// key decodes the key; nil if there is none.
-func (b *batch) key(headers natsgo.Header) []byte {
+// readKey decodes the key; nil if there is none.
+func (b *batch) readKey(headers natsgo.Header) []byte {
 	start := len(b.arena)
 	arena, err := decodeKey(b.arena, headers)
 	if err != nil {
@@ -86,8 +86,8 @@ func (b *batch) key(headers natsgo.Header) []byte {
 	return arena[start:len(arena):len(arena)]
 }
 
-// take copies the headers that are passed on, sorted by name; values keep their order.
-func (b *batch) take(headers natsgo.Header, key, null bool) []pipeline.Header {
+// readHeaders copies the headers that are passed on, sorted by name; values keep their order.
+func (b *batch) readHeaders(headers natsgo.Header, key, null bool) []pipeline.Header {
 	b.names = b.names[:0]
 	for name := range headers {
 		if slices.Contains(reserved, name) || key && name == KeyHeader || null && name == NullHeader {
@@ -99,7 +99,7 @@ func (b *batch) take(headers natsgo.Header, key, null bool) []pipeline.Header {
 	start := len(b.headers)
 	for _, name := range b.names {
 		for _, value := range headers[name] {
-			b.headers = append(b.headers, pipeline.Header{Name: name, Value: b.keep(value)})
+			b.headers = append(b.headers, pipeline.Header{Name: name, Value: b.keepString(value)})
 		}
 	}
 	if len(b.headers) == start {
@@ -108,8 +108,8 @@ func (b *batch) take(headers natsgo.Header, key, null bool) []pipeline.Header {
 	return b.headers[start:len(b.headers):len(b.headers)]
 }
 
-// keep copies s. The result is never nil.
-func (b *batch) keep(s string) []byte {
+// keepString copies s. The result is never nil.
+func (b *batch) keepString(s string) []byte {
 	start := len(b.arena)
 	b.arena = append(b.arena, s...)
 	if len(s) == 0 {

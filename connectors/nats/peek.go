@@ -64,7 +64,7 @@ func (p *Peeker) Peek(ctx context.Context, sequence int64) (pipeline.Message, er
 		return pipeline.Message{}, io.EOF
 	}
 	b := &batch{} // not a recycled one: the message is the caller's
-	b.put(pipeline.Origin{Place: p.name, Offset: int64(found.Sequence), Previous: -1}, found.Time, raw{found})
+	b.addMessage(pipeline.Origin{Place: p.name, Offset: int64(found.Sequence), Previous: -1}, found.Time, raw{found})
 	return b.Messages[0], nil
 }
 

@@ -58,7 +58,7 @@ type Sink struct {
 
 // NewSink opens a stream for writing and checks that it takes what will be written.
 func NewSink(ctx context.Context, conn *Conn, o SinkOptions) (*Sink, error) {
-	o, err := o.complete()
+	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
@@ -70,11 +70,11 @@ func NewSink(ctx context.Context, conn *Conn, o SinkOptions) (*Sink, error) {
 	if err := s.checkStream(); err != nil {
 		return nil, fmt.Errorf("nats stream %s: %w", o.Stream, err)
 	}
-	s.warnings = s.warn()
+	s.warnings = s.addWarning()
 	return s, nil
 }
 
-func (o SinkOptions) complete() (SinkOptions, error) {
+func (o SinkOptions) withDefaults() (SinkOptions, error) {
 	switch {
 	case !validToken(o.Stream):
 		return o, fmt.Errorf("nats: %q is not a stream name", o.Stream)
@@ -139,13 +139,13 @@ func (s *Sink) checkStream() error {
 		return errors.New("it is sealed and takes no messages")
 	case cfg.NoAck:
 		return errors.New("it acknowledges nothing (no_ack), so nobody knows what is durable")
-	case pattern != ">" && !s.takes(pattern) && !slices.ContainsFunc(cfg.Subjects, func(by string) bool { return covers(pattern, by) }):
+	case pattern != ">" && !s.takesSubject(pattern) && !slices.ContainsFunc(cfg.Subjects, func(by string) bool { return coversSubject(pattern, by) }):
 		return fmt.Errorf("subject %q is not among its subjects %q (choose one with subject=, or add it to the stream)", pattern, cfg.Subjects)
 	}
 	return nil
 }
 
-func (s *Sink) warn() []string {
+func (s *Sink) addWarning() []string {
 	cfg := s.stream.Config
 	var warnings []string
 	if need := duplicatesPerAckWait * s.SourceAckWait; cfg.Duplicates < need {
@@ -164,9 +164,9 @@ func (s *Sink) StreamSubjects() []string { return slices.Clone(s.stream.Config.S
 // StreamCreated is when the stream was made. Together with its name it identifies the stream.
 func (s *Sink) StreamCreated() time.Time { return s.stream.Created }
 
-// takes tells whether the stream takes all of a subject pattern.
-func (s *Sink) takes(pattern string) bool {
-	return slices.ContainsFunc(s.stream.Config.Subjects, func(by string) bool { return covers(by, pattern) })
+// takesSubject tells whether the stream takes all of a subject pattern.
+func (s *Sink) takesSubject(pattern string) bool {
+	return slices.ContainsFunc(s.stream.Config.Subjects, func(by string) bool { return coversSubject(by, pattern) })
 }
 
 // Limit is how long a message may be, in bytes, headers included: the lower of the server's
@@ -179,8 +179,8 @@ func (s *Sink) Limit() int {
 	return limit
 }
 
-// subject is where m is published.
-func (s *Sink) subject(m *pipeline.Message) string {
+// subjectOf is where m is published.
+func (s *Sink) subjectOf(m *pipeline.Message) string {
 	if len(m.Subject) > 0 {
 		return string(m.Subject)
 	}
@@ -197,14 +197,14 @@ func (s *Sink) Check(m *pipeline.Message, valueSize int) error {
 		return err
 	}
 	if valueSize == 0 && hasStatus(m) {
-		return reject("header", "header %s on a message without payload reads as a word from the server", statusHeader)
+		return rejectHeader("header", "header %s on a message without payload reads as a word from the server", statusHeader)
 	}
-	if subject := s.subject(m); !ValidSubject(subject) || !s.takes(subject) {
+	if subject := s.subjectOf(m); !ValidSubject(subject) || !s.takesSubject(subject) {
 		return fmt.Errorf("stream %s: %w: %q is not among its subjects %q", s.Stream, ErrSubject, subject, s.stream.Config.Subjects)
 	}
 	size := headerBytes(m) + valueSize
 	if limit := s.Limit(); size > limit {
-		return reject("too-large", "%d bytes with headers; stream %s takes %d", size, s.Stream, limit)
+		return rejectHeader("too-large", "%d bytes with headers; stream %s takes %d", size, s.Stream, limit)
 	}
 	return nil
 }

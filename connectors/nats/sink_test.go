@@ -112,7 +112,7 @@ func TestMessageID(t *testing.T) {
 	} {
 		for _, incarnation := range []string{"", "1"} {
 			id := messageID(m.Origin, string(m.Subject), incarnation)
-			if len(id) > maxID || !printable([]byte(id)) {
+			if len(id) > maxID || !isPrintable([]byte(id)) {
 				t.Errorf("%v: id %q cannot travel in a header", m.Origin, id)
 			}
 			what := fmt.Sprintf("%v %s %s", m.Origin, m.Subject, incarnation)
@@ -224,7 +224,7 @@ func TestTransient(t *testing.T) {
 		{natsgo.ErrMaxPayload, false},
 		{errors.New("anything"), false},
 	} {
-		if got := transient(test.err); got != test.want {
+		if got := isTransient(test.err); got != test.want {
 			t.Errorf("%v: transient %v", test.err, got)
 		}
 	}
@@ -311,7 +311,7 @@ func TestPublishDenied(t *testing.T) {
 	b := startBroker(t, nil)
 	c := b.connect()
 	before := time.Now()
-	c.failed(fmt.Errorf("%w: Permissions Violation for Publish to \"enc\"", natsgo.ErrPermissionViolation))
+	c.noteError(fmt.Errorf("%w: Permissions Violation for Publish to \"enc\"", natsgo.ErrPermissionViolation))
 	if err := c.deniedSince(before); !errors.Is(err, natsgo.ErrPermissionViolation) {
 		t.Fatalf("got %v", err)
 	}
@@ -393,7 +393,7 @@ func TestInFlight(t *testing.T) {
 	f := newInFlight(100, 3)
 	take := func(size int, want bool) <-chan struct{} {
 		t.Helper()
-		ok, freed := f.take(size)
+		ok, freed := f.takeRoom(size)
 		if ok != want {
 			t.Fatalf("took %d: %v", size, ok)
 		}
@@ -406,20 +406,20 @@ func TestInFlight(t *testing.T) {
 		t.Fatal("freed")
 	default:
 	}
-	f.give(500)
-	if err := f.wait(t.Context(), freed); err != nil {
+	f.giveRoom(500)
+	if err := f.awaitRoom(t.Context(), freed); err != nil {
 		t.Fatal(err)
 	}
 	take(50, true)
 	take(51, false)
 	take(50, true)
-	f.give(50)
+	f.giveRoom(50)
 	take(0, true)
 	take(0, true)
 	freed = take(0, false) // the count is full
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := f.wait(ctx, freed); !errors.Is(err, context.Canceled) {
+	if err := f.awaitRoom(ctx, freed); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
 }

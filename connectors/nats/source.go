@@ -79,7 +79,7 @@ type Source struct {
 // NewSource opens a stream and its consumer. It never changes a consumer that exists: if that does not
 // do what o needs, the error says what differs.
 func NewSource(ctx context.Context, conn *Conn, o SourceOptions) (*Source, error) {
-	o, err := o.complete()
+	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func NewSource(ctx context.Context, conn *Conn, o SourceOptions) (*Source, error
 	return s, nil
 }
 
-func (o SourceOptions) complete() (SourceOptions, error) {
+func (o SourceOptions) withDefaults() (SourceOptions, error) {
 	starts := 0
 	for _, given := range []bool{o.Start.Sequence > 0, !o.Start.Time.IsZero(), o.Start.New} {
 		if given {
@@ -174,11 +174,11 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 	for {
 		l := newLane(s)
 		if err := lost.Exceeded(); err != nil {
-			l.refuse(fmt.Errorf("nats stream %s: %w", s.Stream, err))
+			l.refuseReads(fmt.Errorf("nats stream %s: %w", s.Stream, err))
 		}
 		err := serve(ctx, l)
 		if ctx.Err() == nil && err != nil && !errors.Is(err, pipeline.ErrLost) && !s.UntilEnd {
-			l.park()
+			l.stopReads()
 			<-ctx.Done()
 		}
 		l.close()

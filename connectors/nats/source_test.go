@@ -289,7 +289,7 @@ func TestReadAheadIsBounded(t *testing.T) {
 		l := v.lane.(*lane)
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		return l.intake != nil && l.intake.ending
+		return l.session != nil && l.session.ending
 	})
 	if held := b.consumer("ORDERS", "enc").NumAckPending * size; held > s.ReadAheadBytes() {
 		t.Fatalf("%d bytes on the way, more than %d", held, s.ReadAheadBytes())
@@ -330,7 +330,7 @@ func TestBatchIsUsedAgain(t *testing.T) {
 	b := new(batch)
 	b.Messages = append(b.Messages, message(1, "a", []byte("v")))
 	b.headers = append(b.headers, pipeline.Header{Name: "h"})
-	b.keep("x")
+	b.keepString("x")
 	b.end[0] = pipeline.Position{Place: "ORDERS", Next: 9, Last: 8}
 	b.Ends, b.Size = b.end[:], 1
 	b.reset()
@@ -603,9 +603,9 @@ func TestSilentConsumer(t *testing.T) {
 	b.stream("ORDERS", nil)
 	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", MaxAckPending: 1}))
 	l := v.lane.(*lane)
-	silent := func(in *intake) {
+	silent := func(in *pullSession) {
 		for range silenceLimit {
-			in.failed(jetstream.ErrNoHeartbeat)
+			in.noteError(jetstream.ErrNoHeartbeat)
 		}
 	}
 	eventually(t, "the lane reads", func() bool { return l.current() != nil })
@@ -630,10 +630,10 @@ func TestSilentConsumer(t *testing.T) {
 	v.leave(nil)
 }
 
-func (l *lane) current() *intake {
+func (l *lane) current() *pullSession {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.intake
+	return l.session
 }
 
 func TestReadEndsWithContext(t *testing.T) {
@@ -737,7 +737,7 @@ func TestConsumerDiffers(t *testing.T) {
 			}
 		})
 	}
-	if err := (&Source{SourceOptions: SourceOptions{Filters: []string{">"}}}).drift(jetstream.ConsumerConfig{}); err != nil {
+	if err := (&Source{SourceOptions: SourceOptions{Filters: []string{">"}}}).describeDrift(jetstream.ConsumerConfig{}); err != nil {
 		t.Fatalf("everything is not the same as all: %v", err)
 	}
 }

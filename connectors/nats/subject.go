@@ -85,8 +85,8 @@ func ValidSubject(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f })
 }
 
-// covers tells whether every subject that matches pattern also matches by, a stream's subject.
-func covers(by, pattern string) bool {
+// coversSubject tells whether every subject that matches pattern also matches by, a stream's subject.
+func coversSubject(by, pattern string) bool {
 	for {
 		b, restB, moreB := strings.Cut(by, ".")
 		p, restP, moreP := strings.Cut(pattern, ".")

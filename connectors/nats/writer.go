@@ -61,7 +61,7 @@ func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, _ *pipeline
 	waits := pauses.Begin()
 	for len(w.todo) > 0 {
 		before := len(w.todo)
-		if err := w.round(ctx, msgs); err != nil {
+		if err := w.publishRound(ctx, msgs); err != nil {
 			return fmt.Errorf("stream %s: %w", w.sink.Stream, err)
 		}
 		if len(w.todo) == 0 {
@@ -84,15 +84,15 @@ func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, _ *pipeline
 // Close has nothing to do: every Write is durable when it returns.
 func (w *writer) Close(context.Context) error { return nil }
 
-// round publishes what is in w.todo until something fails, waits for the acknowledgements of what it
+// publishRound publishes what is in w.todo until something fails, waits for the acknowledgements of what it
 // published, and leaves in w.todo what has to be published again. Its error is final.
-func (w *writer) round(ctx context.Context, msgs []pipeline.Message) error {
+func (w *writer) publishRound(ctx context.Context, msgs []pipeline.Message) error {
 	started := time.Now()
 	w.failed, w.cause = w.failed[:0], nil
-	defer w.drop()
+	defer w.dropOnWay()
 	sent := 0
 	for _, i := range w.todo {
-		if err := w.publish(ctx, &msgs[i], i); err != nil {
+		if err := w.publishOne(ctx, &msgs[i], i); err != nil {
 			return err
 		}
 		if w.cause != nil {
@@ -101,7 +101,7 @@ func (w *writer) round(ctx context.Context, msgs []pipeline.Message) error {
 		sent++
 	}
 	for w.first < len(w.onWay) {
-		if err := w.settle(ctx); err != nil {
+		if err := w.settleOldest(ctx); err != nil {
 			return err
 		}
 	}
@@ -113,36 +113,36 @@ func (w *writer) round(ctx context.Context, msgs []pipeline.Message) error {
 	return nil
 }
 
-// publish sends one message as soon as there is room for it. It sends nothing once w.cause is set.
-func (w *writer) publish(ctx context.Context, m *pipeline.Message, index int) error {
+// publishOne sends one message as soon as there is room for it. It sends nothing once w.cause is set.
+func (w *writer) publishOne(ctx context.Context, m *pipeline.Message, index int) error {
 	size := len(m.Value) + headerBytes(m)
-	if err := w.room(ctx, size); err != nil || w.cause != nil {
+	if err := w.takeRoom(ctx, size); err != nil || w.cause != nil {
 		return err
 	}
-	msg := w.sink.message(m)
+	msg := w.sink.newMessage(m)
 	// The library must not publish again by itself: by then the value may be another message's.
 	future, err := w.sink.conn.js.PublishMsgAsync(msg, jetstream.WithRetryAttempts(0))
 	msg.Data = nil // sent or copied; the future would pin it until the acknowledgement
 	if err != nil {
-		w.sink.inFlight.give(size)
-		return w.note(err)
+		w.sink.inFlight.giveRoom(size)
+		return w.noteCause(err)
 	}
 	w.onWay = append(w.onWay, published{index: index, size: size, future: future})
 	return nil
 }
 
-// room takes room for size bytes unless w.cause gets set before there is any.
-func (w *writer) room(ctx context.Context, size int) error {
+// takeRoom takes room for size bytes unless w.cause gets set before there is any.
+func (w *writer) takeRoom(ctx context.Context, size int) error {
 	for {
-		ok, freed := w.sink.inFlight.take(size)
+		ok, freed := w.sink.inFlight.takeRoom(size)
 		if ok {
 			return nil
 		}
 		var err error
 		if w.first < len(w.onWay) {
-			err = w.settle(ctx)
+			err = w.settleOldest(ctx)
 		} else {
-			err = w.sink.inFlight.wait(ctx, freed)
+			err = w.sink.inFlight.awaitRoom(ctx, freed)
 		}
 		if err != nil || w.cause != nil {
 			return err
@@ -150,8 +150,8 @@ func (w *writer) room(ctx context.Context, size int) error {
 	}
 }
 
-// settle waits for the acknowledgement of the oldest message on its way.
-func (w *writer) settle(ctx context.Context) error {
+// settleOldest waits for the acknowledgement of the oldest message on its way.
+func (w *writer) settleOldest(ctx context.Context) error {
 	p := w.onWay[w.first]
 	var err error
 	select {
@@ -164,16 +164,16 @@ func (w *writer) settle(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	w.first++
-	w.sink.inFlight.give(p.size)
+	w.sink.inFlight.giveRoom(p.size)
 	if err != nil {
 		w.failed = append(w.failed, p.index)
 	}
-	return w.note(err)
+	return w.noteCause(err)
 }
 
-// note keeps err as the cause of another round if it may pass, and returns it if it is final.
-func (w *writer) note(err error) error {
-	if err != nil && !transient(err) {
+// noteCause keeps err as the cause of another round if it may pass, and returns it if it is final.
+func (w *writer) noteCause(err error) error {
+	if err != nil && !isTransient(err) {
 		return err
 	}
 	if w.cause == nil {
@@ -182,18 +182,18 @@ func (w *writer) note(err error) error {
 	return nil
 }
 
-// drop forgets what is still on its way after an error. Its acknowledgements find nobody.
-func (w *writer) drop() {
+// dropOnWay forgets what is still on its way after an error. Its acknowledgements find nobody.
+func (w *writer) dropOnWay() {
 	for _, p := range w.onWay[w.first:] {
-		w.sink.inFlight.give(p.size)
+		w.sink.inFlight.giveRoom(p.size)
 	}
 	clear(w.onWay)
 	w.onWay, w.first = w.onWay[:0], 0
 }
 
-// message makes what is published for m. It borrows m.Value.
-func (s *Sink) message(m *pipeline.Message) *natsgo.Msg {
-	headers, subject := encodeHeaders(m), s.subject(m)
+// newMessage makes what is published for m. It borrows m.Value.
+func (s *Sink) newMessage(m *pipeline.Message) *natsgo.Msg {
+	headers, subject := encodeHeaders(m), s.subjectOf(m)
 	headers[jetstream.MsgIDHeader] = []string{messageID(m.Origin, subject, s.Incarnation)}
 	return &natsgo.Msg{Subject: subject, Header: headers, Data: m.Value}
 }
@@ -208,20 +208,20 @@ func messageID(origin pipeline.Origin, subject, incarnation string) string {
 	if incarnation != "" {
 		id = append(append(id, ' '), incarnation...)
 	}
-	if len(id) <= maxID && printable(id) {
+	if len(id) <= maxID && isPrintable(id) {
 		return string(id)
 	}
 	sum := sha256.Sum256(id)
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-func printable(s []byte) bool {
-	return !slices.ContainsFunc(s, func(c byte) bool { return c < ' ' || c > '~' }) && !blank(s[0]) && !blank(s[len(s)-1])
+func isPrintable(s []byte) bool {
+	return !slices.ContainsFunc(s, func(c byte) bool { return c < ' ' || c > '~' }) && !isBlank(s[0]) && !isBlank(s[len(s)-1])
 }
 
-// transient tells whether an error of a publish may pass: the connection is down, the stream has no
+// isTransient tells whether an error of a publish may pass: the connection is down, the stream has no
 // leader, no room or no time. Others would come again with every attempt.
-func transient(err error) bool {
+func isTransient(err error) bool {
 	var api *jetstream.APIError
 	if errors.As(err, &api) {
 		return api.Code >= 500 || api.Code == 408 || api.Code == 429

@@ -38,14 +38,14 @@ type Cluster struct {
 // Connect reaches a cluster and sees that its brokers are recent enough. An error of the brokers, such as a
 // wrong password, comes at once; one of the network after 15 s.
 func Connect(ctx context.Context, o Options) (*Cluster, error) {
-	o, err := o.complete()
+	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
 	// The layout of topics is ours to watch (see Topic): the transport only has to know the brokers.
 	transport := newTransport(o, []string{})
 	c := &Cluster{options: o, transport: transport, wire: wire.New(transport, kafkago.TCP(o.Brokers...)), log: o.Log}
-	if err := c.meet(ctx); err != nil {
+	if err := c.meetBrokers(ctx); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("kafka %s: %w", strings.Join(o.Brokers, ","), err)
 	}
@@ -59,11 +59,11 @@ func newTransport(o Options, topics []string) *kafkago.Transport {
 	}
 }
 
-func (c *Cluster) meet(ctx context.Context) error {
+func (c *Cluster) meetBrokers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, connectPatience, errors.New("not reached within "+connectPatience.String()))
 	defer cancel()
 	hangUps := 0
-	err := c.Retry(ctx, "connect", func(ctx context.Context) error {
+	err := c.RetryCall(ctx, "connect", func(ctx context.Context) error {
 		err := c.wire.Supported(ctx)
 		if err == nil {
 			var m *wire.Metadata
@@ -101,8 +101,8 @@ func (c *Cluster) IsSame(other *Cluster) bool {
 	return c == other || c.id != "" && c.id == other.id
 }
 
-// Retry calls do until it succeeds, fails for good or ctx is done.
-func (c *Cluster) Retry(ctx context.Context, what string, do func(context.Context) error) error {
+// RetryCall calls do until it succeeds, fails for good or ctx is done.
+func (c *Cluster) RetryCall(ctx context.Context, what string, do func(context.Context) error) error {
 	r := c.NewRetry(what)
 	for {
 		err := do(ctx)
@@ -121,7 +121,7 @@ func (c *Cluster) MaxMessageBytes(ctx context.Context, topic string) (int, error
 	const name = "max.message.bytes"
 	client := kafkago.Client{Addr: kafkago.TCP(c.options.Brokers...), Transport: c.transport}
 	var found int
-	err := c.Retry(ctx, "configuration of topic "+topic, func(ctx context.Context) error {
+	err := c.RetryCall(ctx, "configuration of topic "+topic, func(ctx context.Context) error {
 		res, err := client.DescribeConfigs(ctx, &kafkago.DescribeConfigsRequest{
 			Resources: []kafkago.DescribeConfigRequestResource{
 				{ResourceType: kafkago.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{name}},
@@ -162,7 +162,7 @@ func (c *Cluster) CreateTopic(ctx context.Context, name string, partitions, maxM
 	if maxMessageBytes > 0 {
 		config.ConfigEntries = []kafkago.ConfigEntry{{ConfigName: "max.message.bytes", ConfigValue: strconv.Itoa(maxMessageBytes)}}
 	}
-	return c.Retry(ctx, "create topic "+name, func(ctx context.Context) error {
+	return c.RetryCall(ctx, "create topic "+name, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, createTimeout)
 		defer cancel()
 		res, err := client.CreateTopics(ctx, &kafkago.CreateTopicsRequest{Topics: []kafkago.TopicConfig{config}})

@@ -22,8 +22,8 @@ type coordinators struct {
 	known map[coordinator]int32
 }
 
-// coordinated tells what req is about, if that has a coordinator.
-func coordinated(req protocol.Message) (of coordinator, ok bool) {
+// coordinatorFor tells what req is about, if that has a coordinator.
+func coordinatorFor(req protocol.Message) (of coordinator, ok bool) {
 	switch m := req.(type) {
 	case protocol.GroupMessage:
 		of = coordinator{name: m.Group()}
@@ -33,14 +33,14 @@ func coordinated(req protocol.Message) (of coordinator, ok bool) {
 	return of, of.name != ""
 }
 
-func (c *coordinators) get(of coordinator) (broker int32, ok bool) {
+func (c *coordinators) lookUp(of coordinator) (broker int32, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	broker, ok = c.known[of]
 	return broker, ok
 }
 
-func (c *coordinators) put(of coordinator, broker int32) {
+func (c *coordinators) setBroker(of coordinator, broker int32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.known == nil {
@@ -49,7 +49,7 @@ func (c *coordinators) put(of coordinator, broker int32) {
 	c.known[of] = broker
 }
 
-func (c *coordinators) forget(of coordinator) {
+func (c *coordinators) forgetBroker(of coordinator) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.known, of)
@@ -57,30 +57,30 @@ func (c *coordinators) forget(of coordinator) {
 
 // NoteMoved has the coordinator of what req is about looked up again, if err can mean that there is another one.
 func (c *Cluster) NoteMoved(req protocol.Message, err error) {
-	if err == nil || Judge(err) != Again || errors.Is(err, kafkago.ConcurrentTransactions) {
+	if err == nil || JudgeError(err) != Again || errors.Is(err, kafkago.ConcurrentTransactions) {
 		return
 	}
-	if of, ok := coordinated(req); ok {
-		c.coordinators.forget(of)
+	if of, ok := coordinatorFor(req); ok {
+		c.coordinators.forgetBroker(of)
 	}
 }
 
 // RoundTrip sends a request of kafka-go's own, to the coordinator of what it is about if there is one. Who gets an error,
 // also in the answer, calls NoteMoved.
 func (c *Cluster) RoundTrip(ctx context.Context, req protocol.Message) (protocol.Message, error) {
-	of, ok := coordinated(req)
+	of, ok := coordinatorFor(req)
 	if !ok {
 		return c.wire.RoundTrip(ctx, req)
 	}
-	broker, err := c.coordinatorOf(ctx, of)
+	broker, err := c.findCoordinator(ctx, of)
 	if err != nil {
 		return nil, err
 	}
 	return c.wire.RoundTripTo(ctx, broker, req)
 }
 
-func (c *Cluster) coordinatorOf(ctx context.Context, of coordinator) (int32, error) {
-	if broker, ok := c.coordinators.get(of); ok {
+func (c *Cluster) findCoordinator(ctx context.Context, of coordinator) (int32, error) {
+	if broker, ok := c.coordinators.lookUp(of); ok {
 		return broker, nil
 	}
 	req := &findcoordinator.Request{Key: of.name}
@@ -92,9 +92,9 @@ func (c *Cluster) coordinatorOf(ctx context.Context, of coordinator) (int32, err
 		return 0, err
 	}
 	res := m.(*findcoordinator.Response)
-	if err := FromCode(res.ErrorCode); err != nil {
+	if err := ErrorFromCode(res.ErrorCode); err != nil {
 		return 0, err
 	}
-	c.coordinators.put(of, res.NodeID)
+	c.coordinators.setBroker(of, res.NodeID)
 	return res.NodeID, nil
 }

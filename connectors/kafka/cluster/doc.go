@@ -12,7 +12,7 @@
 //	listing.go       offsets that belong to times, from the leaders
 //	coordinators.go  who coordinates what, and requests to them
 //	offsets.go       committing offsets outside transactions
-//	position.go      a pipeline.Position as the metadata of an offset
+//	metadata.go      a pipeline.Position as the metadata of an offset
 //	place.go         names of partitions
 //	retry.go         Retry: when the same request is sent again
 //	errors.go        errors, and the outcomes that follow from them

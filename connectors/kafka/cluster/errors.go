@@ -34,8 +34,8 @@ const (
 	Final
 )
 
-// Judge tells what follows from err, which came from a request.
-func Judge(err error) Outcome {
+// JudgeError tells what follows from err, which came from a request.
+func JudgeError(err error) Outcome {
 	code, ok := errors.AsType[kafkago.Error](err)
 	switch {
 	case !ok && wire.Retriable(err):
@@ -71,19 +71,19 @@ func Judge(err error) Outcome {
 // another name for it.)
 const errNotAttempted = kafkago.Error(55)
 
-// Worse returns that of two errors which decides about a request.
-func Worse(a, b error) error {
+// WorseOf returns that of two errors which decides about a request.
+func WorseOf(a, b error) error {
 	switch {
 	case b == nil:
 		return a
-	case a == nil || Judge(b) > Judge(a):
+	case a == nil || JudgeError(b) > JudgeError(a):
 		return b
 	}
 	return a
 }
 
-// FromCode returns the error that a broker's code stands for.
-func FromCode(code int16) error {
+// ErrorFromCode returns the error that a broker's code stands for.
+func ErrorFromCode(code int16) error {
 	if code == 0 {
 		return nil
 	}

@@ -31,8 +31,8 @@ func (t *Topic) offsetsAt(ctx context.Context, partitions []int32, at int64) ([]
 	r := t.cluster.NewRetry("offsets of topic " + t.name)
 	for {
 		var worst error
-		for _, leader := range t.leaders(partitions, open) {
-			worst = Worse(worst, t.listAt(ctx, leader, partitions, &open, at, found))
+		for _, leader := range t.leadersOf(partitions, open) {
+			worst = WorseOf(worst, t.listAt(ctx, leader, partitions, &open, at, found))
 		}
 		if len(open) == 0 {
 			return found, nil
@@ -40,14 +40,14 @@ func (t *Topic) offsetsAt(ctx context.Context, partitions []int32, at int64) ([]
 		if err := r.Wait(ctx, worst); err != nil {
 			return nil, err
 		}
-		if err := t.Refresh(ctx); err != nil && Judge(err) != Again {
+		if err := t.Refresh(ctx); err != nil && JudgeError(err) != Again {
 			return nil, err
 		}
 	}
 }
 
-// leaders are those of the partitions at the given indexes.
-func (t *Topic) leaders(partitions []int32, at []int) []int32 {
+// leadersOf are those of the partitions at the given indexes.
+func (t *Topic) leadersOf(partitions []int32, at []int) []int32 {
 	var ids []int32
 	for _, i := range at {
 		if id := t.Leader(partitions[i]).Broker; !slices.Contains(ids, id) {
@@ -75,7 +75,7 @@ func (t *Topic) listAt(ctx context.Context, leader int32, partitions []int32, op
 	}
 	for n, i := range asked {
 		if listed[n].Err != nil {
-			err = Worse(err, fmt.Errorf("%s: %w", PlaceOf(t.name, partitions[i]), listed[n].Err))
+			err = WorseOf(err, fmt.Errorf("%s: %w", PlaceOf(t.name, partitions[i]), listed[n].Err))
 			left = append(left, i)
 			continue
 		}

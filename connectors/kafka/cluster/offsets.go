@@ -16,8 +16,8 @@ type Owner struct {
 	Member     string
 }
 
-// Nobody is the owner of a bounded run. Brokers accept its offsets while the group has no members.
-func Nobody(group string) Owner { return Owner{Group: group, Generation: -1} }
+// NoMember is the owner of a bounded run. Brokers accept its offsets while the group has no members.
+func NoMember(group string) Owner { return Owner{Group: group, Generation: -1} }
 
 // Offset is a position as brokers keep it.
 type Offset struct {
@@ -37,7 +37,7 @@ func (c *Cluster) CommitOffsets(ctx context.Context, o Owner, topic string, offs
 			PartitionIndex: at.Partition, CommittedOffset: at.Next, CommittedLeaderEpoch: -1, CommittedMetadata: at.Metadata,
 		})
 	}
-	err := c.Retry(ctx, "offsets of group "+o.Group, func(ctx context.Context) error {
+	err := c.RetryCall(ctx, "offsets of group "+o.Group, func(ctx context.Context) error {
 		m, err := c.RoundTrip(ctx, req)
 		if err != nil {
 			return err
@@ -45,7 +45,7 @@ func (c *Cluster) CommitOffsets(ctx context.Context, o Owner, topic string, offs
 		var worst error
 		for _, t := range m.(*offsetcommit.Response).Topics {
 			for _, r := range t.Partitions {
-				worst = Worse(worst, FromCode(r.ErrorCode))
+				worst = WorseOf(worst, ErrorFromCode(r.ErrorCode))
 			}
 		}
 		c.NoteMoved(req, worst)

@@ -39,7 +39,7 @@ const (
 	defaultRefresh = 50 * time.Millisecond
 )
 
-func (o Options) complete() (Options, error) {
+func (o Options) withDefaults() (Options, error) {
 	if len(o.Brokers) == 0 {
 		return o, errors.New("kafka: no broker")
 	}

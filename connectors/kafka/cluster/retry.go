@@ -60,7 +60,7 @@ func (r *Retry) Wait(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w (%w)", r.what, context.Cause(ctx), err)
 	}
-	if Judge(err) != Again {
+	if JudgeError(err) != Again {
 		return fmt.Errorf("%s: %w", r.what, err)
 	}
 	switch now := time.Now(); {

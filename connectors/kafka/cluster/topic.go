@@ -39,16 +39,16 @@ const RetriesForMade = 20
 // OpenTopic finds a topic. The error matches ErrNoTopic if the topic is still missing after retries more tries.
 func (c *Cluster) OpenTopic(ctx context.Context, name string, retries int) (*Topic, error) {
 	t := &Topic{cluster: c, name: name}
-	found, err := t.ask(ctx, retries)
+	found, err := t.askRepeatedly(ctx, retries)
 	if err != nil {
 		return nil, err
 	}
 	t.id = found.ID
-	t.set(found)
+	t.setLeaders(found)
 	return t, nil
 }
 
-func (t *Topic) ask(ctx context.Context, retries int) (*wire.Topic, error) {
+func (t *Topic) askRepeatedly(ctx context.Context, retries int) (*wire.Topic, error) {
 	r := t.cluster.NewRetry("topic " + t.name)
 	for {
 		found, err := t.askOnce(ctx)
@@ -77,7 +77,7 @@ func (t *Topic) askOnce(ctx context.Context) (*wire.Topic, error) {
 	return nil, kafkago.UnknownTopicOrPartition
 }
 
-func (t *Topic) set(found *wire.Topic) {
+func (t *Topic) setLeaders(found *wire.Topic) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	leads := make([]Leader, len(found.Partitions))
@@ -110,7 +110,7 @@ func (t *Topic) Refresh(ctx context.Context) error {
 	case found.ID != t.id && t.id != [16]byte{}:
 		return fmt.Errorf("kafka topic %s: %w", t.name, ErrReplaced)
 	}
-	t.set(found)
+	t.setLeaders(found)
 	return nil
 }
 

@@ -11,10 +11,10 @@ type share struct {
 	partitions []int32
 }
 
-// deal deals partitions out to lanes: as many as there are leaders, or workers if that is more, but none
+// dealPartitions deals partitions out to lanes: as many as there are leaders, or workers if that is more, but none
 // without a partition. What one leader has goes to as many lanes as its part of all partitions deserves. The
 // result depends on nothing but the arguments.
-func deal(partitions []int32, leader func(int32) int32, workers int) []share {
+func dealPartitions(partitions []int32, leader func(int32) int32, workers int) []share {
 	byLeader := make(map[int32][]int32)
 	for _, p := range partitions {
 		byLeader[leader(p)] = append(byLeader[leader(p)], p)
@@ -28,7 +28,7 @@ func deal(partitions []int32, leader func(int32) int32, workers int) []share {
 	for lanes := len(piles); lanes < min(workers, len(partitions)); lanes++ {
 		most := &piles[0]
 		for i := range piles {
-			if piles[i].load() > most.load() {
+			if piles[i].fullestLane() > most.fullestLane() {
 				most = &piles[i]
 			}
 		}
@@ -54,8 +54,8 @@ type pile struct {
 	lanes      int
 }
 
-// load is how many partitions the fullest lane has. A pile with one partition per lane takes no more lanes.
-func (p *pile) load() int {
+// fullestLane is how many partitions the fullest lane has. A pile with one partition per lane takes no more lanes.
+func (p *pile) fullestLane() int {
 	if p.lanes >= len(p.partitions) {
 		return 0
 	}

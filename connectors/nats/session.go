@@ -9,13 +9,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// intake asks the server for messages until it is ended.
+// pullSession asks the server for messages until it is ended.
 //
 // Too much that is ready to be read makes it wait, and the server with it: messages that have been
 // asked for then wait in the client library, where nobody can tell the server that they are being
 // worked on. So an intake that has been under pressure for a while is ended: it takes in what is still
 // on its way, the lane looks after that, and another intake begins once there is room.
-type intake struct {
+type pullSession struct {
 	lane     *lane
 	consume  jetstream.ConsumeContext
 	pressure *time.Timer // started by the first wait; nil before
@@ -24,32 +24,32 @@ type intake struct {
 	silence  int         // heartbeats missed since the last message
 }
 
-// begin starts an intake. l.mu is held, which keeps the first message from overtaking it.
-func (l *lane) begin() error {
-	in := &intake{lane: l, epoch: l.source.conn.epoch()}
-	consume, err := l.source.consumer.Consume(in.take,
+// beginSession starts an intake. l.mu is held, which keeps the first message from overtaking it.
+func (l *lane) beginSession() error {
+	in := &pullSession{lane: l, epoch: l.source.conn.connects()}
+	consume, err := l.source.consumer.Consume(in.receive,
 		jetstream.PullMaxBytes(l.source.window),
 		jetstream.PullExpiry(pullExpiry),
 		jetstream.PullHeartbeat(heartbeat),
-		jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) { in.failed(err) }),
+		jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) { in.noteError(err) }),
 	)
 	if err != nil {
 		return err
 	}
 	in.consume = consume
-	l.intake = in
+	l.session = in
 	return nil
 }
 
-// endIntake lets the lane's intake take in what is on its way, and no more. l.mu is held.
-func (l *lane) endIntake() {
-	if l.intake != nil {
-		l.intake.end()
+// endSession lets the lane's intake take in what is on its way, and no more. l.mu is held.
+func (l *lane) endSession() {
+	if l.session != nil {
+		l.session.drain()
 	}
 }
 
-// end is endIntake for any intake. l.mu is held.
-func (in *intake) end() {
+// drain is endIntake for any intake. l.mu is held.
+func (in *pullSession) drain() {
 	in.ending = true
 	if in.pressure != nil {
 		in.pressure.Stop()
@@ -58,39 +58,39 @@ func (in *intake) end() {
 	in.lane.room.Broadcast()
 }
 
-// ended waits until nothing more arrives.
-func (in *intake) ended(ctx context.Context) {
+// awaitEnd waits until nothing more arrives.
+func (in *pullSession) awaitEnd(ctx context.Context) {
 	select {
 	case <-in.consume.Closed():
 	case <-ctx.Done():
 	}
 }
 
-// take is called by the client library for every message, one after the other.
-func (in *intake) take(msg jetstream.Msg) {
+// receive is called by the client library for every message, one after the other.
+func (in *pullSession) receive(msg jetstream.Msg) {
 	l := in.lane
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for l.bytes >= l.source.ReadAhead && !in.ending {
-		in.press()
+		in.startPressure()
 		l.room.Wait()
 	}
 	in.silence = 0
 	meta, err := msg.Metadata()
 	switch {
 	case err != nil:
-		l.fail(fmt.Errorf("nats stream %s: message without metadata: %w", l.source.Stream, err))
+		l.failReads(fmt.Errorf("nats stream %s: message without metadata: %w", l.source.Stream, err))
 	default:
-		l.hold(msg, meta)
+		l.holdDelivery(msg, meta)
 	}
 }
 
-// hold notes a message for Read, unless it is known already or comes too late. l.mu is held.
-func (l *lane) hold(msg jetstream.Msg, meta *jetstream.MsgMetadata) {
+// holdDelivery notes a message for Read, unless it is known already or comes too late. l.mu is held.
+func (l *lane) holdDelivery(msg jetstream.Msg, meta *jetstream.MsgMetadata) {
 	if d := l.held[meta.Sequence.Stream]; d != nil {
 		d.msg = msg
 		if d.done {
-			l.acknowledge(d)
+			l.ackDelivery(d)
 		}
 		return
 	}
@@ -102,22 +102,22 @@ func (l *lane) hold(msg jetstream.Msg, meta *jetstream.MsgMetadata) {
 	l.held[d.sequence] = d
 	l.changes++
 	if l.source.UntilEnd && d.sequence > l.source.last {
-		l.spare(d)
+		l.keepSpare(d)
 		return
 	}
 	l.ready = append(l.ready, d)
 	l.bytes += d.size
-	notify(l.arrived)
+	signalOnce(l.arrived)
 }
 
-// spare keeps a message that comes after the end of a bounded run. Everything up to the end has then
+// keepSpare keeps a message that comes after the end of a bounded run. Everything up to the end has then
 // been delivered once, and to go on would read the stream empty for nothing; so the intake ends. What
 // is to be delivered a second time is asked for after a while, and the spares are given back before.
 // l.mu is held.
-func (l *lane) spare(d *delivery) {
+func (l *lane) keepSpare(d *delivery) {
 	l.spares = append(l.spares, d)
 	l.retryAt = time.Now().Add(sparePause)
-	l.endIntake()
+	l.endSession()
 }
 
 // giveBackSpares gives them to whoever reads on. l.mu is held.
@@ -128,21 +128,21 @@ func (l *lane) giveBackSpares() {
 	l.spares = nil
 }
 
-// press starts the time that an intake may be under pressure. l.mu is held.
-func (in *intake) press() {
+// startPressure starts the time that an intake may be under pressure. l.mu is held.
+func (in *pullSession) startPressure() {
 	if in.pressure == nil {
-		in.pressure = time.AfterFunc(in.lane.source.ackWait()/4, in.relieve)
+		in.pressure = time.AfterFunc(in.lane.source.ackWait()/4, in.relievePressure)
 	}
 }
 
-func (in *intake) relieve() {
+func (in *pullSession) relievePressure() {
 	in.lane.mu.Lock()
 	defer in.lane.mu.Unlock()
-	in.end()
+	in.drain()
 }
 
-// failed is told by the client library what went wrong; it goes on by itself in most cases.
-func (in *intake) failed(err error) {
+// noteError is told by the client library what went wrong; it goes on by itself in most cases.
+func (in *pullSession) noteError(err error) {
 	l := in.lane
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -152,7 +152,7 @@ func (in *intake) failed(err error) {
 	if !in.ending {
 		l.source.Log.Warn("nats consumer", "stream", l.source.Stream, "consumer", l.source.config.Name, "error", err)
 	}
-	notify(l.attend)
+	signalOnce(l.attend)
 }
 
 const (
@@ -162,17 +162,17 @@ const (
 	lookAgain    = time.Second
 )
 
-// supervise sees to it that there is an intake when there should be one. Only the lane's goroutine
+// superviseSession sees to it that there is an intake when there should be one. Only the lane's goroutine
 // calls it.
-func (l *lane) supervise(ctx context.Context) {
-	switch l.need() {
+func (l *lane) superviseSession(ctx context.Context) {
+	switch l.sessionNeed() {
 	case nothing:
 	case another:
-		l.resume()
+		l.resumeSession()
 	case anew:
-		l.restart(ctx, false)
+		l.restartSession(ctx, false)
 	case anewIfPending:
-		l.restart(ctx, true)
+		l.restartSession(ctx, true)
 	}
 }
 
@@ -186,10 +186,10 @@ const (
 	anewIfPending      // it is silent
 )
 
-func (l *lane) need() need {
+func (l *lane) sessionNeed() need {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	in := l.intake
+	in := l.session
 	switch {
 	case l.closed || l.err != nil || time.Now().Before(l.retryAt):
 		return nothing
@@ -199,7 +199,7 @@ func (l *lane) need() need {
 		return another
 	case in.ending:
 		return nothing
-	case in.epoch != l.source.conn.epoch():
+	case in.epoch != l.source.conn.connects():
 		return anew
 	case in.silence >= silenceLimit:
 		return anewIfPending
@@ -212,23 +212,23 @@ func (l *lane) need() need {
 	}
 }
 
-// resume begins an intake on the consumer as it is known.
-func (l *lane) resume() {
+// resumeSession begins an intake on the consumer as it is known.
+func (l *lane) resumeSession() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return
 	}
 	l.giveBackSpares()
-	if err := l.begin(); err != nil {
+	if err := l.beginSession(); err != nil {
 		l.retryAt = time.Now().Add(lookAgain)
 		l.source.Log.Warn("nats consumer not started", "stream", l.source.Stream, "consumer", l.source.config.Name, "error", err)
 	}
 }
 
-// restart asks the server about the consumer before it begins another intake. onlyPending leaves an
+// restartSession asks the server about the consumer before it begins another intake. onlyPending leaves an
 // intake alone that is silent because there is nothing to say.
-func (l *lane) restart(ctx context.Context, onlyPending bool) {
+func (l *lane) restartSession(ctx context.Context, onlyPending bool) {
 	ctx, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
 	consumer, err := l.source.lookUp(ctx)
@@ -237,24 +237,24 @@ func (l *lane) restart(ctx context.Context, onlyPending bool) {
 	l.retryAt = time.Now().Add(lookAgain)
 	switch {
 	case errors.Is(err, jetstream.ErrConsumerNotFound), errors.Is(err, jetstream.ErrStreamNotFound):
-		l.fail(fmt.Errorf("nats stream %s, consumer %s: %w", l.source.Stream, l.source.config.Name, err))
+		l.failReads(fmt.Errorf("nats stream %s, consumer %s: %w", l.source.Stream, l.source.config.Name, err))
 		return
 	case err != nil:
 		return // the server is away; look again
 	}
 	if onlyPending && consumer.CachedInfo().NumPending == 0 {
-		l.intake.silence = 0
+		l.session.silence = 0
 		return
 	}
-	if l.intake != nil {
+	if l.session != nil {
 		l.source.Log.Warn("nats consumer started again", "stream", l.source.Stream, "consumer", l.source.config.Name)
-		l.endIntake()
+		l.endSession()
 	}
 	l.source.consumer = consumer
 	if l.closed {
 		return
 	}
-	if err := l.begin(); err != nil {
+	if err := l.beginSession(); err != nil {
 		l.source.Log.Warn("nats consumer not started", "stream", l.source.Stream, "consumer", l.source.config.Name, "error", err)
 		return
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// holder holds a share of the partitions for as long as it is ours, and serves it as one lane after the other.
-type holder struct {
+// laneServer holds a share of the partitions for as long as it is ours, and serves it as one lane after the other.
+type laneServer struct {
 	source   *Source
 	owner    cluster.Owner
 	share    share
@@ -19,15 +19,15 @@ type holder struct {
 	lost     losses.Limit
 }
 
-// hold serves the share's lane, and serves it again whenever it is lost. A lane that cannot go on is parked until
+// serveLanes serves the share's lane, and serves it again whenever it is lost. A lane that cannot go on is parked until
 // ctx is done; that of a bounded run ends.
-func (h *holder) hold(ctx context.Context) error {
+func (h *laneServer) serveLanes(ctx context.Context) error {
 	bounded := h.source.Until.Bounded()
 	for ctx.Err() == nil {
-		moved, err := h.once(ctx)
+		moved, err := h.serveOnce(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return h.atEnd(err)
+			return h.endError(err)
 		case errors.Is(err, pipeline.ErrLost):
 			_ = h.lost.Wait(ctx, err, moved)
 		case bounded:
@@ -39,19 +39,19 @@ func (h *holder) hold(ctx context.Context) error {
 	return nil
 }
 
-// atEnd is what an error means that came after the lane was told to end.
-func (h *holder) atEnd(err error) error {
+// endError is what an error means that came after the lane was told to end.
+func (h *laneServer) endError(err error) error {
 	if !h.source.Until.Bounded() || errors.Is(err, pipeline.ErrLost) || errors.Is(err, context.Canceled) {
 		return nil // what is not committed is read again
 	}
 	return err
 }
 
-// once serves the lane once. A lane that cannot be opened is served as one that cannot be read, so that the
+// serveOnce serves the lane once. A lane that cannot be opened is served as one that cannot be read, so that the
 // pipeline knows of it. Moved tells whether anything that the lane did was committed.
-func (h *holder) once(ctx context.Context) (moved bool, err error) {
+func (h *laneServer) serveOnce(ctx context.Context) (moved bool, err error) {
 	l := newLane(h.source, h.owner, h.share)
-	err = h.open(ctx, l)
+	err = h.openLane(ctx, l)
 	if err != nil && ctx.Err() != nil {
 		return l.close()
 	}
@@ -70,40 +70,40 @@ func (h *holder) once(ctx context.Context) (moved bool, err error) {
 	return moved, err
 }
 
-// open finds out where a lane begins. With transactions it first ends what the lane's last owner left open,
+// openLane finds out where a lane begins. With transactions it first ends what the lane's last owner left open,
 // since that may still move the committed offsets.
-func (h *holder) open(ctx context.Context, l *lane) error {
+func (h *laneServer) openLane(ctx context.Context, l *lane) error {
 	s := h.source
 	if err := h.lost.Exceeded(); err != nil {
 		return err
 	}
 	if s.sink != nil {
-		if err := h.begin(ctx); err != nil {
-			return lose(ctx, err)
+		if err := h.beginProducer(ctx); err != nil {
+			return asLost(ctx, err)
 		}
 	}
-	positions, err := s.positions(ctx, h.owner, h.share.partitions)
+	positions, err := s.findPositions(ctx, h.owner, h.share.partitions)
 	if err != nil {
-		return lose(ctx, err)
+		return asLost(ctx, err)
 	}
-	l.begin(positions)
+	l.beginAt(positions)
 	switch {
 	case s.sink != nil:
-		l.transaction = startTransaction(h.producer, h.owner, s.Topic, s.timing.transaction, l.waiting, l.fail)
+		l.transaction = startTransaction(h.producer, h.owner, s.Topic, s.timing.transaction, l.hasMore, l.fail)
 	case h.owner.Group != "":
 		l.committer = startCommitter(s.cluster, h.owner, s.Topic, l.fail)
 	}
 	return nil
 }
 
-// begin makes the producer ready for a new lane.
-func (h *holder) begin(ctx context.Context) error {
+// beginProducer makes the producer ready for a new lane.
+func (h *laneServer) beginProducer(ctx context.Context) error {
 	if h.producer == nil {
 		h.producer = newProducer(h.source.sink.cluster, h.source.transactionalID(h.share.number), h.source.timing.timeout)
-		return h.producer.begin(ctx, true)
+		return h.producer.initID(ctx, true)
 	}
 	if h.lost.Row() == 0 && h.producer.id >= 0 {
 		return nil
 	}
-	return h.producer.begin(ctx, h.owner.Generation >= 0 || h.producer.id < 0)
+	return h.producer.initID(ctx, h.owner.Generation >= 0 || h.producer.id < 0)
 }
