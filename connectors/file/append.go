@@ -82,11 +82,11 @@ func (s *Sink) cutTornRecord(ctx context.Context, w *writer, h handle) error {
 			return fail(err)
 		case n > 0:
 			b.Reset()
-			m, err := b.Decode(ctx, dec, win.Take(n))
+			is, err := b.Decode(ctx, dec, win.Take(n))
 			if err != nil {
 				return fail(err)
 			}
-			if m != nil {
+			if is {
 				index++
 			}
 		case win.EOF:

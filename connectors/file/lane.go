@@ -156,14 +156,15 @@ func (l *lane) fillBatch(ctx context.Context, b *format.Batch, limit int) error 
 }
 
 func (l *lane) decodeRecord(ctx context.Context, record []byte, b *format.Batch) error {
-	m, err := b.Decode(ctx, l.dec, record)
+	is, err := b.Decode(ctx, l.dec, record)
 	switch {
 	case err != nil:
 		l.setFault(err)
 		return nil
-	case m == nil:
+	case !is:
 		return nil
 	}
+	m := b.Last()
 	m.Origin = pipeline.Origin{Place: l.place, Offset: l.index, Previous: -1}
 	l.index++
 	if m.Origin.Offset < l.first.at.Next {

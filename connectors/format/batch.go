@@ -39,22 +39,21 @@ func (b *Batch) usedBytes() int {
 	return len(b.buf) + len(b.out.Messages)*messageSize + len(b.headers)*headerSize
 }
 
-// Decode copies a record into the batch and decodes it with d. It returns the
-// message, which has no origin yet, or nil if the record is none. The message is
-// valid until the next call of Decode, the memory that it points to until the
-// batch is reset or put back.
-func (b *Batch) Decode(ctx context.Context, d Decoder, record []byte) (*pipeline.Message, error) {
+// Decode copies a record into the batch and decodes it with d. It returns true
+// for a message, which is then the Last, and false for another record.
+func (b *Batch) Decode(ctx context.Context, d Decoder, record []byte) (bool, error) {
 	b.lastBuf, b.lastHeaders = len(b.buf), len(b.headers)
 	is, err := d.decode(ctx, b.appendRecord(record), b)
-	switch {
-	case err != nil:
-		return nil, err
-	case !is:
+	if err == nil && !is {
 		b.buf = b.buf[:b.lastBuf]
-		return nil, nil
 	}
-	return &b.out.Messages[len(b.out.Messages)-1], nil
+	return is, err
 }
+
+// Last returns the last message, which has no origin yet. It is valid until the
+// next call of Decode, the memory that it points to until the batch is reset or
+// put back.
+func (b *Batch) Last() *pipeline.Message { return &b.out.Messages[len(b.out.Messages)-1] }
 
 // DropLast takes the message of the last Decode away again, with its record.
 func (b *Batch) DropLast() {

@@ -73,11 +73,11 @@ func TestTakeAllocations(t *testing.T) {
 		in.current = &sharedAnswer{answer: new(wire.FetchResponse)}
 		in.current.users.Store(2) // ours is never given back
 		for taken = 0; in.current != nil; {
-			b, err := in.nextBatch(64 << 10)
+			b, ok, err := in.nextBatch(64 << 10)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if b != nil {
+			if ok {
 				taken += len(b.Messages)
 				b.Release()
 			}

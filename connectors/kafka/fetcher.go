@@ -49,10 +49,10 @@ type fetcher struct {
 	free     []*lent
 }
 
-// nextBatch returns what has been fetched, up to about limit bytes, or nil if there is nothing.
-func (in *fetcher) nextBatch(limit int) (*pipeline.Batch, error) {
+// nextBatch returns messages that have been fetched, up to about limit bytes. It is false if there are none.
+func (in *fetcher) nextBatch(limit int) (*pipeline.Batch, bool, error) {
 	if in.current == nil {
-		return nil, nil
+		return nil, false, nil
 	}
 	b := in.takeBatch()
 	full, err := false, error(nil)
@@ -76,7 +76,7 @@ func (in *fetcher) nextBatch(limit int) (*pipeline.Batch, error) {
 		if err == nil {
 			in.dropAnswer()
 		}
-		return nil, err // at once if nothing was read before it, and else with the next take
+		return nil, false, err // at once if nothing was read before it, and else with the next take
 	}
 	b.batch.Messages, b.batch.Size = b.records.Messages, b.records.Size()
 	b.from = in.current
@@ -85,7 +85,7 @@ func (in *fetcher) nextBatch(limit int) (*pipeline.Batch, error) {
 		in.dropAnswer()
 	}
 	in.buffered.Store(in.current != nil)
-	return &b.batch, nil
+	return &b.batch, true, nil
 }
 
 // askFirst sees to it that a partition of which there was no whole batch is the first of the next request, whose batch comes

@@ -24,17 +24,14 @@ type lane struct {
 	transaction *transaction
 	committer   *committer
 
-	broken context.Context // done when the lane cannot go on
-	fail   context.CancelCauseFunc
+	failure failure
 	// reading counts batches that were read and have no position yet.
 	reading atomic.Int64
 	places  map[string]*status
 }
 
 func newLane(s *Source, o cluster.Owner, sh share) *lane {
-	l := &lane{source: s, owner: o, share: sh, places: make(map[string]*status)}
-	l.broken, l.fail = context.WithCancelCause(context.Background())
-	return l
+	return &lane{source: s, owner: o, share: sh, places: make(map[string]*status)}
 }
 
 // beginAt sets the lane to where it begins.
@@ -56,14 +53,6 @@ func (l *lane) beginAt(positions []pipeline.Position) {
 	l.start = positions
 }
 
-// failedWith is why the lane cannot go on; nil if it can.
-func (l *lane) failedWith() error {
-	if l.broken.Err() == nil {
-		return nil
-	}
-	return context.Cause(l.broken)
-}
-
 // hasMore tells whether anything follows the batch whose position is about to be written.
 func (l *lane) hasMore() bool { return l.reading.Load() > 1 || l.fetcher.buffered.Load() }
 
@@ -72,29 +61,28 @@ func (l *lane) Start() []pipeline.Position { return l.start }
 
 // Read implements pipeline.Lane. Errors name the place and offset that cannot be read.
 func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(l.broken, cancel)()
+	ctx, stop := l.failure.watch(ctx)
+	defer stop()
 	for {
-		if err := l.failedWith(); err != nil {
+		if err := l.failure.reason(); err != nil {
 			return nil, err
 		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		b, err := l.fetcher.nextBatch(limit)
+		b, ok, err := l.fetcher.nextBatch(limit)
 		switch {
 		case err != nil:
 			return nil, err
-		case b != nil:
+		case ok:
 			l.reading.Add(1)
 			return b, nil
 		case l.fetcher.isFinished():
 			return nil, io.EOF
 		}
 		if err := l.fetchMore(ctx, limit); err != nil {
-			if failure := l.failedWith(); failure != nil {
-				return nil, failure
+			if reason := l.failure.reason(); reason != nil {
+				return nil, reason
 			}
 			return nil, err
 		}
@@ -139,6 +127,6 @@ func (l *lane) close() (moved bool, err error) {
 	}
 	l.fetcher.dropAnswer()
 	l.source.tracked.untrackParts(l.fetcher.parts)
-	l.fail(nil)
+	l.failure.set(errLaneClosed)
 	return moved, err
 }

@@ -56,7 +56,7 @@ func (h *laneServer) serveOnce(ctx context.Context) (moved bool, err error) {
 		return l.close()
 	}
 	if err != nil {
-		l.fail(err)
+		l.failure.set(err)
 	}
 	err = h.serve(ctx, l)
 	moved, closing := l.close()
@@ -89,9 +89,9 @@ func (h *laneServer) openLane(ctx context.Context, l *lane) error {
 	l.beginAt(positions)
 	switch {
 	case s.sink != nil:
-		l.transaction = startTransaction(h.producer, h.owner, s.Topic, s.timing.transaction, l.hasMore, l.fail)
+		l.transaction = startTransaction(h.producer, h.owner, s.Topic, s.timing.transaction, l.hasMore, l.failure.set)
 	case h.owner.Group != "":
-		l.committer = startCommitter(s.cluster, h.owner, s.Topic, l.fail)
+		l.committer = startCommitter(s.cluster, h.owner, s.Topic, l.failure.set)
 	}
 	return nil
 }

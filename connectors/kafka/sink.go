@@ -150,7 +150,7 @@ func (s *Sink) Check(m *pipeline.Message, valueSize int) error {
 func (s *Sink) Open(ctx context.Context, from pipeline.Lane) (pipeline.Writer, error) {
 	l, ours := from.(*lane)
 	if ours {
-		if err := l.failedWith(); err != nil {
+		if err := l.failure.reason(); err != nil {
 			return nil, err
 		}
 	}
