@@ -27,6 +27,8 @@ type SourceOptions struct {
 	MaxRecord int
 	// MaxHeaders is the most headers of one message, format.DefaultMaxHeaders if 0.
 	MaxHeaders int
+	// Observer is told about the lane; nil means nobody.
+	Observer SourceObserver
 	// Stdin is read when Path is Stream, os.Stdin if nil.
 	Stdin io.Reader
 }
@@ -96,7 +98,7 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 		if err != nil {
 			return fmt.Errorf("source %s: %w", s.opts.Path, err)
 		}
-		err = serve(ctx, l)
+		err = s.serveLane(ctx, l, serve)
 		if !errors.Is(err, pipeline.ErrLost) || in.isLive() || ctx.Err() != nil {
 			return err
 		}
@@ -107,4 +109,13 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 			return fmt.Errorf("source %s: %w", s.opts.Path, err)
 		}
 	}
+}
+
+// serveLane calls serve, and tells the observer.
+func (s *Source) serveLane(ctx context.Context, l *lane, serve func(context.Context, pipeline.Lane) error) (err error) {
+	if s.opts.Observer != nil {
+		ended := s.opts.Observer.ServeLane(l.reportPlaces)
+		defer func() { ended(err) }()
+	}
+	return serve(ctx, l)
 }

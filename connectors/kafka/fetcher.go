@@ -133,6 +133,7 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 	in.current = &sharedAnswer{answer: answer}
 	in.current.users.Store(1)
 	var troubled error
+	size := 0
 	for i, p := range in.asked {
 		a := &answer.Partitions[i]
 		if a.Err != nil {
@@ -152,6 +153,7 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 		if a.Preferred >= 0 {
 			p.replica, p.replicaUntil = a.Preferred, time.Now().Add(replicaTime)
 		}
+		size += len(a.Records)
 		if len(a.Records) > 0 {
 			p.beginAnswer(a, len(in.asked) == 1)
 			in.queue = append(in.queue, p)
@@ -161,6 +163,9 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 		}
 	}
 	in.buffered.Store(len(in.queue) > 0)
+	if in.options.Observer != nil && size > 0 {
+		in.options.Observer.FetchBytes(size)
+	}
 	switch {
 	case troubled != nil && len(in.queue) == 0:
 		return in.retryLater(ctx, troubled)

@@ -58,6 +58,10 @@ func (h *laneServer) serveOnce(ctx context.Context) (moved bool, err error) {
 	if err != nil {
 		l.failure.set(err)
 	}
+	if o := h.source.Observer; o != nil {
+		ended := o.ServeLane(l.reportPlaces)
+		defer func() { ended(err) }()
+	}
 	err = h.serve(ctx, l)
 	moved, closing := l.close()
 	if closing == nil {
@@ -89,7 +93,11 @@ func (h *laneServer) openLane(ctx context.Context, l *lane) error {
 	l.beginAt(positions)
 	switch {
 	case s.sink != nil:
-		l.transaction = startTransaction(h.producer, h.owner, s.Topic, s.timing.transaction, l.hasMore, l.failure.set)
+		l.transaction = &transaction{
+			producer: h.producer, owner: h.owner, topic: s.Topic, length: s.timing.transaction,
+			waiting: l.hasMore, broken: l.failure.set, observer: s.sink.Observer,
+		}
+		l.transaction.start()
 	case h.owner.Group != "":
 		l.committer = startCommitter(s.cluster, h.owner, s.Topic, l.failure.set)
 	}

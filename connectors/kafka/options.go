@@ -53,6 +53,8 @@ type SourceOptions struct {
 	// OneLane makes one lane of all partitions, for a destination that is written in one order. It asks their leaders
 	// in turns.
 	OneLane bool
+	// Observer is told about lanes and fetches; nil means nobody.
+	Observer SourceObserver
 	// Log is told about rebalances, lost offsets and what is tried again; nil means slog.Default.
 	Log *slog.Logger
 }
@@ -130,6 +132,8 @@ type SinkOptions struct {
 	Create bool
 	// Compression of record batches. None by default: ciphertext does not shrink.
 	Compression batch.Compression
+	// Observer is told about writes and transactions; nil means nobody.
+	Observer SinkObserver
 	// Log is told what is tried again; nil means slog.Default.
 	Log *slog.Logger
 }

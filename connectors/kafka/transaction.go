@@ -25,8 +25,9 @@ type transaction struct {
 	owner    cluster.Owner
 	topic    string // whose offsets
 	length   time.Duration
-	waiting  func() bool // something was read and has no position yet
-	broken   func(error) // told when closing fails
+	waiting  func() bool  // something was read and has no position yet
+	broken   func(error)  // told when closing fails
+	observer SinkObserver // nil if nobody wants to know
 
 	token chan struct{}  // has one entry while nobody has the turn
 	full  chan struct{}  // hands the turn to run, for it to close the transaction
@@ -47,17 +48,15 @@ type transaction struct {
 	err     error
 }
 
-// startTransaction starts the goroutine that closes transactions; release ends it.
-func startTransaction(p *producer, o cluster.Owner, topic string, length time.Duration, waiting func() bool, broken func(error)) *transaction {
-	ctx, stop := context.WithCancel(context.Background())
-	t := &transaction{
-		producer: p, owner: o, topic: topic, length: length, waiting: waiting, broken: broken,
-		token: make(chan struct{}, 1), full: make(chan struct{}, 1), due: make(chan time.Time, 1), stop: stop, ended: make(chan struct{}),
-		parts: make(map[string][]part),
-	}
+// start starts the goroutine that closes transactions; stopLoop ends it.
+func (t *transaction) start() {
+	t.token, t.full, t.due = make(chan struct{}, 1), make(chan struct{}, 1), make(chan time.Time, 1)
+	t.ended = make(chan struct{})
+	t.parts = make(map[string][]part)
 	t.token <- struct{}{}
+	var ctx context.Context
+	ctx, t.stop = context.WithCancel(context.Background())
 	go t.closeLoop(ctx)
-	return t
 }
 
 // takeToken takes the turn, unless the transaction has failed.
@@ -175,6 +174,7 @@ func (t *transaction) commitOpen(ctx context.Context) error {
 	if err := t.producer.endTransaction(ctx, true); err != nil {
 		return t.abortFor(ctx, err)
 	}
+	t.noteEnd(true)
 	t.open, t.before, t.moved = false, t.opened, true
 	for _, parts := range t.parts {
 		for i := range parts {
@@ -200,10 +200,18 @@ func (t *transaction) abortOpen() {
 	if !t.open {
 		return
 	}
+	t.noteEnd(false)
 	t.open = false
 	ctx, cancel := context.WithTimeout(context.Background(), abortTimeout)
 	defer cancel()
 	_ = t.producer.endTransaction(ctx, false)
+}
+
+// noteEnd tells the observer how the open transaction ends.
+func (t *transaction) noteEnd(committed bool) {
+	if t.observer != nil {
+		t.observer.EndTransaction(committed, time.Since(t.opened))
+	}
 }
 
 // closeLoop closes what it is handed, and what is open for too long while nobody writes.

@@ -37,7 +37,11 @@ func newStep(b *broker, length time.Duration, o cluster.Owner) *step {
 		b.t.Fatal(err)
 	}
 	s := &step{b: b, broken: make(chan error, 1)}
-	s.transaction = startTransaction(p, o, "in", length, func() bool { return s.more }, func(err error) { s.broken <- err })
+	s.transaction = &transaction{
+		producer: p, owner: o, topic: "in", length: length,
+		waiting: func() bool { return s.more }, broken: func(err error) { s.broken <- err },
+	}
+	s.start()
 	write := func(topic string, positions bool) *writer {
 		return &writer{
 			sink: b.sink(c, SinkOptions{Topic: topic}), producer: p, transaction: s.transaction, positions: positions,

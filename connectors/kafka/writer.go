@@ -218,6 +218,9 @@ func (w *writer) sendRound(ctx context.Context) error {
 	if err := w.sender.sendAll(ctx, w.sink.topic, w.producer.name, w.parcels); err != nil {
 		return asLost(ctx, err)
 	}
+	if w.sink.Observer != nil {
+		w.sink.Observer.ProduceBytes(len(w.out))
+	}
 	sequences := w.producer.nextSequences(w.sink.Topic, w.partitioner.partitions)
 	for i := range w.parcels {
 		p := &w.parcels[i]

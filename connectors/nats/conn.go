@@ -50,15 +50,18 @@ type ConnOptions struct {
 	// Context is the name of a context of the nats command line tool. Fields above win over it.
 	Context string
 
+	// Observer is told about lost and new connections; nil means nobody.
+	Observer ConnObserver
 	// Log is told about lost and new connections; nil means slog.Default.
 	Log *slog.Logger
 }
 
 // Conn is a connection to NATS, shared by any number of Sources and Sinks. It reconnects for ever.
 type Conn struct {
-	nc  *natsgo.Conn
-	js  jetstream.JetStream
-	log *slog.Logger
+	nc       *natsgo.Conn
+	js       jetstream.JetStream
+	log      *slog.Logger
+	observer ConnObserver
 	// closed is closed by the client library's last callback.
 	closed chan struct{}
 	// denied is the last permission violation: the server reports it apart from the publish that it
@@ -89,7 +92,7 @@ func Connect(ctx context.Context, o ConnOptions) (*Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	c := &Conn{log: p.Log, closed: make(chan struct{})}
+	c := &Conn{log: p.Log, observer: p.Observer, closed: make(chan struct{})}
 	opts, err := p.clientOptions(c)
 	if err != nil {
 		return nil, err
@@ -194,6 +197,9 @@ func (p profile) clientOptions(c *Conn) ([]natsgo.Option, error) {
 		natsgo.DisconnectErrHandler(func(_ *natsgo.Conn, err error) { c.noteDisconnect(err) }),
 		natsgo.ReconnectHandler(func(nc *natsgo.Conn) {
 			c.log.Info("nats connection restored", "server", nc.ConnectedServerName())
+			if c.observer != nil {
+				c.observer.ChangeConnection(true, nil)
+			}
 		}),
 		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) { c.noteError(err) }),
 	}
@@ -279,6 +285,9 @@ func (c *Conn) noteDisconnect(err error) {
 		return // closed by us
 	}
 	c.log.Warn("nats connection lost", "error", err)
+	if c.observer != nil {
+		c.observer.ChangeConnection(false, err)
+	}
 }
 
 func (c *Conn) noteError(err error) {

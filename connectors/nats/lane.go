@@ -33,19 +33,21 @@ type delivery struct {
 type lane struct {
 	source *Source
 
-	mu      sync.Mutex
-	room    sync.Cond            // intake waits here while too much is ready
-	held    map[uint64]*delivery // by sequence: all that is not acknowledged
-	changes uint64               // counts changes of held
-	ready   []*delivery          // not read yet, in order of arrival
-	bytes   int                  // of ready
-	taken   []*delivery          // read and not committed, in read order
-	spares  []*delivery          // after the end of a bounded run
-	session *pullSession         // the one that asks for messages; nil if none does
-	retryAt time.Time            // when another intake may begin
-	err     error                // why there is nothing more to read
-	moved   bool                 // something was committed
-	closed  bool                 // what arrives is given back
+	mu        sync.Mutex
+	room      sync.Cond            // intake waits here while too much is ready
+	held      map[uint64]*delivery // by sequence: all that is not acknowledged
+	changes   uint64               // counts changes of held
+	delivered uint64               // the highest sequence that has arrived
+	pending   uint64               // how many messages waited in the stream behind it
+	ready     []*delivery          // not read yet, in order of arrival
+	bytes     int                  // of ready
+	taken     []*delivery          // read and not committed, in read order
+	spares    []*delivery          // after the end of a bounded run
+	session   *pullSession         // the one that asks for messages; nil if none does
+	retryAt   time.Time            // when another intake may begin
+	err       error                // why there is nothing more to read
+	moved     bool                 // something was committed
+	closed    bool                 // what arrives is given back
 
 	unanswered int // the reader's: how often in a row the stream did not say what it holds
 

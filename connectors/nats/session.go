@@ -87,6 +87,9 @@ func (in *pullSession) receive(msg jetstream.Msg) {
 
 // holdDelivery notes a message for Read, unless it is known already or comes too late. l.mu is held.
 func (l *lane) holdDelivery(msg jetstream.Msg, meta *jetstream.MsgMetadata) {
+	if meta.Sequence.Stream >= l.delivered {
+		l.delivered, l.pending = meta.Sequence.Stream, meta.NumPending
+	}
 	if d := l.held[meta.Sequence.Stream]; d != nil {
 		d.msg = msg
 		if d.done {

@@ -43,6 +43,8 @@ type SinkOptions struct {
 	// defaults 16 MiB and 4096. One message may be larger.
 	InFlightBytes, InFlight int
 
+	// Observer is told about writes; nil means nobody.
+	Observer SinkObserver
 	// Log is told about publishes that are tried again; nil means slog.Default.
 	Log *slog.Logger
 }

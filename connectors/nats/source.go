@@ -60,6 +60,8 @@ type SourceOptions struct {
 	// Source.ReadAheadBytes.
 	ReadAhead int
 
+	// Observer is told about lanes; nil means nobody.
+	Observer SourceObserver
 	// Log is told about a consumer that has to be started again; nil means slog.Default.
 	Log *slog.Logger
 }
@@ -176,12 +178,7 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 		if err := lost.Exceeded(); err != nil {
 			l.refuseReads(fmt.Errorf("nats stream %s: %w", s.Stream, err))
 		}
-		err := serve(ctx, l)
-		if ctx.Err() == nil && err != nil && !errors.Is(err, pipeline.ErrLost) && !s.UntilEnd {
-			l.stopReads()
-			<-ctx.Done()
-		}
-		l.close()
+		err := s.serveLane(ctx, l, serve)
 		if ctx.Err() != nil || !errors.Is(err, pipeline.ErrLost) {
 			return err
 		}
@@ -189,4 +186,20 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 			return err
 		}
 	}
+}
+
+// serveLane serves the lane and lets it go. One that failed in an unbounded run
+// is kept until ctx is done.
+func (s *Source) serveLane(ctx context.Context, l *lane, serve func(context.Context, pipeline.Lane) error) (err error) {
+	if s.Observer != nil {
+		ended := s.Observer.ServeLane(l.reportPlaces)
+		defer func() { ended(err) }()
+	}
+	err = serve(ctx, l)
+	if ctx.Err() == nil && err != nil && !errors.Is(err, pipeline.ErrLost) && !s.UntilEnd {
+		l.stopReads()
+		<-ctx.Done()
+	}
+	l.close()
+	return err
 }

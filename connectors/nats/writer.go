@@ -74,6 +74,9 @@ func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, _ *pipeline
 			w.sink.Log.Warn("nats publish not acknowledged, trying again",
 				"stream", w.sink.Stream, "messages", len(w.todo), "error", w.cause)
 		}
+		if w.sink.Observer != nil {
+			w.sink.Observer.RetryPublish(len(w.todo), w.cause)
+		}
 		if err := waits.Wait(ctx); err != nil {
 			return fmt.Errorf("stream %s: %w (%w)", w.sink.Stream, w.cause, err)
 		}

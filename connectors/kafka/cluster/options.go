@@ -30,6 +30,8 @@ type Options struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Refresh is the least time between two questions about one topic; default 50 ms.
 	Refresh time.Duration
+	// Observer is told what is tried again; nil means nobody.
+	Observer Observer
 	// Log is told what is tried again; nil means slog.Default.
 	Log *slog.Logger
 }

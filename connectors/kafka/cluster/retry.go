@@ -26,19 +26,27 @@ const (
 	reminder = 10 * time.Second
 )
 
+// Observer is told about requests that are tried again.
+type Observer interface {
+	// RetryRequest is called before the wait for another try of what, because of
+	// err. It is called by several goroutines and must not block.
+	RetryRequest(what string, err error)
+}
+
 // Retry tries one thing again for as long as the errors say that this helps.
 type Retry struct {
-	what   string // for errors and the log
-	log    *slog.Logger
-	waits  *retry.Waits
-	short  *retry.Waits
-	tries  int
-	report time.Time // when the next try is logged
+	what     string // for errors and the log
+	log      *slog.Logger
+	observer Observer
+	waits    *retry.Waits
+	short    *retry.Waits
+	tries    int
+	report   time.Time // when the next try is logged
 }
 
 // NewRetry returns a Retry for the first try of what, a word for errors and the log.
 func (c *Cluster) NewRetry(what string) *Retry {
-	return &Retry{what: what, log: c.log, waits: Pauses.Begin(), short: shortPauses.Begin()}
+	return &Retry{what: what, log: c.log, observer: c.options.Observer, waits: Pauses.Begin(), short: shortPauses.Begin()}
 }
 
 // Tries is how many tries came before this one.
@@ -69,6 +77,9 @@ func (r *Retry) Wait(ctx context.Context, err error) error {
 	case now.After(r.report):
 		r.report = now.Add(reminder)
 		r.log.Warn("kafka: trying again", "what", r.what, "attempt", r.tries, "error", err)
+	}
+	if r.observer != nil {
+		r.observer.RetryRequest(r.what, err)
 	}
 	waits := r.waits
 	if errors.Is(err, kafkago.ConcurrentTransactions) {
