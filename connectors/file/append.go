@@ -28,8 +28,9 @@ func (s *Sink) openToAppend(ctx context.Context, w *writer) error {
 	return w.beginOutput()
 }
 
-// cutTornLine cuts a last line that is the rest of a torn write, and ends one that merely lacks its line
-// feed. A last line that cannot have come from here is somebody's: the file is refused as it is.
+// cutTornLine cuts a last line that is the rest of a torn write, and ends one
+// that merely lacks its line feed. A last line that cannot have come from here
+// is somebody's: the file is refused as it is.
 func (s *Sink) cutTornLine(w *writer, h handle) error {
 	size, err := h.Seek(0, io.SeekEnd)
 	if err != nil || size == 0 {
@@ -62,8 +63,9 @@ func (s *Sink) cutTornLine(w *writer, h handle) error {
 	return truncateTo(h, w.bytes)
 }
 
-// cutTornRecord checks the records of a seq, counts them for the next end record and cuts the last one if
-// a write did not come to its end there. Damage further up is an error: what follows it is not lost.
+// cutTornRecord checks the records of a seq, counts them for the next end
+// record and cuts the last one if a write did not come to its end there. Damage
+// further up is an error: what follows it is not lost.
 func (s *Sink) cutTornRecord(ctx context.Context, w *writer, h handle) error {
 	dec := s.layout.NewDecoder()
 	win := format.Window{Read: readHandle(h)}
@@ -99,7 +101,8 @@ func (s *Sink) cutTornRecord(ctx context.Context, w *writer, h handle) error {
 	}
 }
 
-// continueAfter lets the encoder go on where the decoder has ended, and cuts the file there.
+// continueAfter lets the encoder go on where the decoder has ended, and cuts
+// the file there.
 func (w *writer) continueAfter(h handle, dec format.Decoder, size int64) error {
 	if err := format.ContinueAfter(dec, w.enc); err != nil {
 		return err
@@ -108,9 +111,10 @@ func (w *writer) continueAfter(h handle, dec format.Decoder, size int64) error {
 	return truncateTo(h, size)
 }
 
-// checkRest checks that what is left in the window and the file can be cut as the rest of a torn write:
-// no whole record may lie in it, or a damaged length would cost all that comes after. So a write that
-// reached the disk out of order is refused as well, and left to a person to look at.
+// checkRest checks that what is left in the window and the file can be cut as
+// the rest of a torn write: no whole record may lie in it, or a damaged length
+// would cost all that comes after. So a write that reached the disk out of
+// order is refused as well, and left to a person to look at.
 func (s *Sink) checkRest(ctx context.Context, win *format.Window) error {
 	for !win.EOF {
 		if len(win.Bytes()) > s.layout.MaxTorn() {
@@ -126,7 +130,8 @@ func (s *Sink) checkRest(ctx context.Context, win *format.Window) error {
 	return nil
 }
 
-// readHandle returns a format.Window's Read of a file that was opened to be written.
+// readHandle returns a format.Window's Read of a file that was opened to be
+// written.
 func readHandle(h handle) func(context.Context, []byte) (int, error) {
 	return func(ctx context.Context, p []byte) (int, error) {
 		if err := ctx.Err(); err != nil {

@@ -10,10 +10,11 @@ import (
 	"path/filepath"
 )
 
-// Atomic is a file that appears under its name complete or not at all. It is written under a
-// temporary name in the same folder, readable by its owner only. A destination that is there and is
-// no regular file, such as a device or a named pipe, cannot be replaced: it is written as it is, and
-// Abort takes nothing back.
+// Atomic is a file that appears under its name complete or not at all. It is
+// written under a temporary name in the same folder, readable by its owner
+// only. A destination that is there and is no regular file, such as a device or
+// a named pipe, cannot be replaced: it is written as it is, and Abort takes
+// nothing back.
 //
 // It is used by one goroutine.
 type Atomic struct {
@@ -27,8 +28,8 @@ type Atomic struct {
 	started   int64 // how much of it the kernel was asked to write
 }
 
-// NewAtomic begins a file. If path exists already the error is an fs.ErrExist, unless overwrite is
-// set. The caller ends with Commit, or Abort.
+// NewAtomic begins a file. If path exists already the error is an fs.ErrExist,
+// unless overwrite is set. The caller ends with Commit, or Abort.
 func NewAtomic(path string, overwrite bool) (*Atomic, error) {
 	a, err := newAtomic(osDisk{}, path, overwrite)
 	if errors.Is(err, fs.ErrExist) {
@@ -77,7 +78,8 @@ func (a *Atomic) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Commit makes the file durable and gives it its name. When it fails the file is gone.
+// Commit makes the file durable and gives it its name. When it fails the file
+// is gone.
 func (a *Atomic) Commit() error {
 	if a.done {
 		return errors.New("file is closed already")
@@ -95,7 +97,8 @@ func (a *Atomic) Commit() error {
 	return a.disk.syncDir(filepath.Dir(a.path))
 }
 
-// giveName gives the file its name. Whoever made one of that name meanwhile keeps it.
+// giveName gives the file its name. Whoever made one of that name meanwhile
+// keeps it.
 func (a *Atomic) giveName() error {
 	there, regular, err := findFile(a.disk, a.path)
 	if err != nil {
@@ -116,17 +119,20 @@ func (a *Atomic) giveName() error {
 		case !lacksLinks(err):
 			return err
 		}
-		// A file that appears between the check above and here is then replaced.
+		// A file that appears between the check above and here is then
+		// replaced.
 	}
 	return a.disk.rename(a.temp, a.path)
 }
 
-// lacksLinks tells whether an error says that the file system has no links, or gives none to us.
+// lacksLinks tells whether an error says that the file system has no links, or
+// gives none to us.
 func lacksLinks(err error) bool {
 	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission)
 }
 
-// Abort removes what was written. After Commit it does nothing, so it can be deferred.
+// Abort removes what was written. After Commit it does nothing, so it can be
+// deferred.
 func (a *Atomic) Abort() error {
 	if a.done {
 		return nil

@@ -24,12 +24,13 @@ const commitEvery = 100 * time.Millisecond
 // maxCheckpoint is more than the positions of 100,000 places need, in bytes.
 const maxCheckpoint = 64 << 20
 
-// Checkpoint is a file that holds how far a source has been read and, if the destination is a file,
-// how long that was then. It is replaced as a whole, is readable by its owner only and belongs to
-// one pair of source and destination. A Source and a Sink that work on the same run share it.
+// Checkpoint is a file that holds how far a source has been read and, if the
+// destination is a file, how long that was then. It is replaced as a whole, is
+// readable by its owner only and belongs to one pair of source and destination.
+// A Source and a Sink that work on the same run share it.
 //
-// Every state it holds was true of files on disk: the output is synced first. It may be used by
-// several goroutines, but by one process at a time.
+// Every state it holds was true of files on disk: the output is synced first.
+// It may be used by several goroutines, but by one process at a time.
 type Checkpoint struct {
 	path string
 	disk disk
@@ -61,7 +62,8 @@ type placeEntry struct {
 	State []byte `json:"state,omitempty"`
 }
 
-// inputMark is where a file source can take up reading: at or before the record it is to return next.
+// inputMark is where a file source can take up reading: at or before the record
+// it is to return next.
 type inputMark struct {
 	Record int64  `json:"record"`
 	Byte   int64  `json:"byte"`
@@ -75,9 +77,10 @@ type outputMark struct {
 	State []byte `json:"state,omitempty"` // the encoder's
 }
 
-// OpenCheckpoint opens the checkpoint at path, or begins one. from and to name the source and the
-// destination in words of the caller's, without secrets; a checkpoint that was made for others is
-// refused. The caller closes it after the run.
+// OpenCheckpoint opens the checkpoint at path, or begins one. from and to name
+// the source and the destination in words of the caller's, without secrets; a
+// checkpoint that was made for others is refused. The caller closes it after
+// the run.
 func OpenCheckpoint(path, from, to string) (*Checkpoint, error) {
 	return openCheckpoint(osDisk{}, path, from, to)
 }
@@ -139,7 +142,8 @@ func (r *content) validate() error {
 	return nil
 }
 
-// FileID is a random name for the source, made with the checkpoint and the same ever after.
+// FileID is a random name for the source, made with the checkpoint and the same
+// ever after.
 func (c *Checkpoint) FileID() [16]byte { return [16]byte(c.now.FileID) }
 
 // Resumed tells whether the checkpoint was there already.
@@ -148,7 +152,8 @@ func (c *Checkpoint) Resumed() bool { return c.resumed }
 // Close makes the last progress durable.
 func (c *Checkpoint) Close() error { return c.flushChanges() }
 
-// noteChange keeps a change of the record in memory. It is durable within commitEvery, or after flush.
+// noteChange keeps a change of the record in memory. It is durable within
+// commitEvery, or after flush.
 func (c *Checkpoint) noteChange(change func(*content)) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -163,7 +168,8 @@ func (c *Checkpoint) noteChange(change func(*content)) error {
 	return nil
 }
 
-// flushChanges makes what was noted durable, the output before the record that speaks of it.
+// flushChanges makes what was noted durable, the output before the record that
+// speaks of it.
 func (c *Checkpoint) flushChanges() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -229,8 +235,8 @@ func (c *Checkpoint) nextOffsets() map[string]int64 {
 	return m
 }
 
-// lastInput and outputAt return nil when nothing of the kind was noted. What they return is not changed
-// any more.
+// lastInput and outputAt return nil when nothing of the kind was noted. What
+// they return is not changed any more.
 func (c *Checkpoint) lastInput() *inputMark {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -86,8 +86,8 @@ func TestCheckpointOfOthers(t *testing.T) {
 	})
 }
 
-// TestCommitInTime checks that a source without a file behind it saves its position within 100 ms,
-// and no more often.
+// TestCommitInTime checks that a source without a file behind it saves its
+// position within 100 ms, and no more often.
 func TestCommitInTime(t *testing.T) {
 	in := temp(t, "in")
 	if err := write(t, sinkOptions(in, format.NDJSON), formattest.Messages(30)...); err != nil {

@@ -8,7 +8,8 @@ import (
 	"runtime"
 )
 
-// disk keeps outputs and checkpoints. Tests put one in its place that forgets what was not synced.
+// disk keeps outputs and checkpoints. Tests put one in its place that forgets
+// what was not synced.
 type disk interface {
 	open(path string, flag int) (handle, error) // new files can be read by their owner only
 	stat(path string) (size int64, regular bool, err error)
@@ -62,7 +63,8 @@ func (osDisk) syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// findFile tells whether path is there, and whether it is something that can be replaced.
+// findFile tells whether path is there, and whether it is something that can be
+// replaced.
 func findFile(d disk, path string) (there, regular bool, err error) {
 	_, regular, err = d.stat(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -103,7 +103,8 @@ func (l *lane) readInput(ctx context.Context, p []byte) (int, error) {
 // Start returns the file's position in the checkpoint, or its beginning.
 func (l *lane) Start() []pipeline.Position { return []pipeline.Position{l.first.at} }
 
-// Read returns the next messages: as many as fit limit, from a pipe as many as are there.
+// Read returns the next messages: as many as fit limit, from a pipe as many as
+// are there.
 func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -121,7 +122,8 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	return b.Finish(pipeline.Position{Place: l.place, Next: l.index, Last: l.index - 1}), nil
 }
 
-// fillBatch fills b. Its error counts only if b stays empty; one of the file's own comes again.
+// fillBatch fills b. Its error counts only if b stays empty; one of the file's
+// own comes again.
 func (l *lane) fillBatch(ctx context.Context, b *format.Batch, limit int) error {
 	for l.err == nil {
 		n, err := l.dec.Next(l.win.Bytes(), l.win.EOF)
@@ -177,8 +179,8 @@ func (l *lane) setFault(err error) {
 	l.err = fmt.Errorf("%s: %w", l.dec.Locate(l.place, l.index), err)
 }
 
-// addMark remembers the place behind the batch that was just read. There are as many marks as batches
-// in flight.
+// addMark remembers the place behind the batch that was just read. There are as
+// many marks as batches in flight.
 func (l *lane) addMark() {
 	if l.in.isLive() {
 		return
@@ -198,7 +200,8 @@ func (l *lane) noteEnd() {
 	l.ended, l.total = true, l.index
 }
 
-// Commit notes how far the file has been dealt with, in the checkpoint if there is one.
+// Commit notes how far the file has been dealt with, in the checkpoint if there
+// is one.
 func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	from := l.advanceTo(done)
 	ck := l.source.opts.Checkpoint
@@ -208,7 +211,8 @@ func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	return ck.noteChange(func(r *content) { r.setPlaces(done.Places); r.Input = &from })
 }
 
-// advanceTo takes over progress and returns where reading could begin again after it.
+// advanceTo takes over progress and returns where reading could begin again
+// after it.
 func (l *lane) advanceTo(done *pipeline.Progress) inputMark {
 	l.mu.Lock()
 	defer l.mu.Unlock()

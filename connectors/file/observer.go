@@ -8,7 +8,8 @@ type SourceObserver interface {
 	// and -1 before. It may be called at any time, by any goroutine.
 	//
 	// The returned function is called once, when the lane has ended, with its
-	// error. One that wraps pipeline.ErrLost says that the lane is served again.
+	// error. One that wraps pipeline.ErrLost says that the lane is served
+	// again.
 	ServeLane(places func(yield func(place string, position, end int64))) (ended func(err error))
 }
 

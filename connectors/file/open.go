@@ -47,7 +47,8 @@ func (s *Sink) openOutput(ctx context.Context, from pipeline.Lane) (*writer, err
 	return w, err
 }
 
-// noteClosed frees the sink for the next lane, which goes on behind what was kept.
+// noteClosed frees the sink for the next lane, which goes on behind what was
+// kept.
 func (s *Sink) noteClosed(w *writer, kept bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,7 +79,8 @@ func (s *Sink) openStream(w *writer) error {
 	return w.beginOutput()
 }
 
-// beginOutput takes over what the output holds, and begins it if that is nothing.
+// beginOutput takes over what the output holds, and begins it if that is
+// nothing.
 func (w *writer) beginOutput() error {
 	if w.bytes == 0 {
 		w.buf = w.enc.Begin(w.buf[:0])
@@ -127,8 +129,9 @@ func (s *Sink) openInPlace(w *writer, size int64) error {
 	return w.beginOutput()
 }
 
-// resumeFile cuts the output to what the checkpoint knows of it. At first that is noted before the
-// output is touched, so a run that is killed here can be begun again.
+// resumeFile cuts the output to what the checkpoint knows of it. At first that
+// is noted before the output is touched, so a run that is killed here can be
+// begun again.
 func (s *Sink) resumeFile(ctx context.Context, w *writer, there bool) error {
 	ck := s.opts.Checkpoint
 	at := ck.lastOutput()

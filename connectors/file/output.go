@@ -12,7 +12,8 @@ type output interface {
 	sync() error
 	// cut drops what is beyond size, or returns errNoCut.
 	cutTo(size int64) error
-	// close ends the output. Without keep it is one that did not become complete.
+	// close ends the output. Without keep it is one that did not become
+	// complete.
 	close(keep bool) error
 }
 

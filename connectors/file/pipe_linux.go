@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openDevice opens a pipe or a device so that a deadline ends its reads, if it is
-// one that can have deadlines.
+// openDevice opens a pipe or a device so that a deadline ends its reads, if it
+// is one that can have deadlines.
 func openDevice(path string) (io.ReadCloser, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -72,8 +72,8 @@ func TestNamedPipe(t *testing.T) {
 	}
 }
 
-// TestPipeCloseEndsWaits: close ends the goroutine of a pipe without a writer, of
-// one whose writer is silent, and of standard input, which stays as it was.
+// TestPipeCloseEndsWaits: close ends the goroutine of a pipe without a writer,
+// of one whose writer is silent, and of standard input, which stays as it was.
 func TestPipeCloseEndsWaits(t *testing.T) {
 	stdin, w, err := os.Pipe()
 	if err != nil {
@@ -118,8 +118,8 @@ func TestPipeCloseEndsWaits(t *testing.T) {
 	}
 }
 
-// TestSourceWaitsForWriter: a source of a named pipe can be given up before there
-// is a writer.
+// TestSourceWaitsForWriter: a source of a named pipe can be given up before
+// there is a writer.
 func TestSourceWaitsForWriter(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

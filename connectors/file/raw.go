@@ -21,8 +21,8 @@ type RawInput struct {
 	pipe    *pipe        // nil until it is read
 }
 
-// OpenRaw opens a regular file, or takes stdin for Stream. A pipe is opened when
-// it is read. The caller ends with Close.
+// OpenRaw opens a regular file, or takes stdin for Stream. A pipe is opened
+// when it is read. The caller ends with Close.
 func OpenRaw(path string, stdin io.Reader) (*RawInput, error) {
 	in := &RawInput{path: path, stdin: stdin}
 	if path == Stream {
@@ -69,9 +69,9 @@ func (in *RawInput) IsSeekable() bool { return in.regular != nil }
 // unknown.
 func (in *RawInput) Progress() (read, total int64) { return in.read.Load(), in.total }
 
-// Reader returns a reader of the input. It is called once. That of a regular file
-// is an io.ReaderAt and an io.Seeker; bytes that are read by offset are not
-// counted. That of a pipe returns the error of ctx when that ends.
+// Reader returns a reader of the input. It is called once. That of a regular
+// file is an io.ReaderAt and an io.Seeker; bytes that are read by offset are
+// not counted. That of a pipe returns the error of ctx when that ends.
 func (in *RawInput) Reader(ctx context.Context) io.Reader {
 	if in.regular != nil {
 		return &regularReader{file: in.regular, count: &in.read}

@@ -9,8 +9,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// endsProperly checks that a seq holds want and nothing else, also by its end record, and that it can
-// be appended to.
+// endsProperly checks that a seq holds want and nothing else, also by its end
+// record, and that it can be appended to.
 func endsProperly(t *testing.T, path string, want []pipeline.Message, next pipeline.Message) {
 	t.Helper()
 	formattest.RequireEqual(t, want, readBack(t, path, format.Seq))
@@ -22,8 +22,9 @@ func endsProperly(t *testing.T, path string, want []pipeline.Message, next pipel
 	formattest.RequireEqual(t, append(copyOf(want), next), readBack(t, path, format.Seq))
 }
 
-// TestEndBehindRefused checks the end record when the last Write was given a message that the file
-// cannot hold, behind one that it can: neither was written.
+// TestEndBehindRefused checks the end record when the last Write was given a
+// message that the file cannot hold, behind one that it can: neither was
+// written.
 func TestEndBehindRefused(t *testing.T) {
 	msgs := formattest.Messages(4)
 	o := sinkOptions(temp(t, "out"), format.Seq)
@@ -70,8 +71,8 @@ func (h smallHandle) Write(p []byte) (int, error) {
 	return h.handle.Write(p)
 }
 
-// TestEndOnFullDisk checks the end record when the disk took no byte of the last messages, and has
-// room for the end record.
+// TestEndOnFullDisk checks the end record when the disk took no byte of the
+// last messages, and has room for the end record.
 func TestEndOnFullDisk(t *testing.T) {
 	msgs := formattest.Messages(4)
 	for i := range msgs {

@@ -14,30 +14,37 @@ import (
 
 // SinkOptions say what a Sink writes.
 //
-// A file that does not exist yet, filled from a Source of this package without a checkpoint, is
-// written under a temporary name and appears when the source has been read to its end. Every other
-// output grows in place and is synced to disk before Write returns.
+// A file that does not exist yet, filled from a Source of this package without
+// a checkpoint, is written under a temporary name and appears when the source
+// has been read to its end. Every other output grows in place and is synced to
+// disk before Write returns.
 type SinkOptions struct {
 	// Path is the file, or Stream for standard output.
 	Path string
 	// Format is NDJSON or Seq.
 	Format format.Format
-	// Archive seals a seq's end records: Tag and SealEnd, and OpenEnd where it can.
+	// Archive seals a seq's end records: Tag and SealEnd, and OpenEnd where it
+	// can.
 	Archive format.Archive
-	// Overwrite allows to replace an existing file. Without it and Append that is an error.
+	// Overwrite allows to replace an existing file. Without it and Append that
+	// is an error.
 	Overwrite bool
-	// Append goes on behind the messages of an existing file. A torn last record is cut first; what
-	// cannot be one is left, and refused. A seq gets a new end record over all that is in it.
+	// Append goes on behind the messages of an existing file. A torn last
+	// record is cut first; what cannot be one is left, and refused. A seq gets
+	// a new end record over all that is in it.
 	Append bool
-	// Checkpoint, if set, keeps the output's length with the positions of its source, and cuts the
-	// output there when it is opened again. A Source of this package must share it.
+	// Checkpoint, if set, keeps the output's length with the positions of its
+	// source, and cuts the output there when it is opened again. A Source of
+	// this package must share it.
 	Checkpoint *Checkpoint
-	// Ordered says that the source returns the messages of each place in order, also after a
-	// restart. What lies below a position in the Checkpoint is then dropped as written already.
+	// Ordered says that the source returns the messages of each place in order,
+	// also after a restart. What lies below a position in the Checkpoint is
+	// then dropped as written already.
 	Ordered bool
 	// MaxRecord is the most bytes of one record, format.DefaultMaxRecord if 0.
 	MaxRecord int
-	// MaxHeaders is the most headers of one message, format.DefaultMaxHeaders if 0.
+	// MaxHeaders is the most headers of one message, format.DefaultMaxHeaders
+	// if 0.
 	MaxHeaders int
 	// Stdout is written when Path is Stream, os.Stdout if nil.
 	Stdout io.Writer
@@ -81,7 +88,8 @@ func NewSink(o SinkOptions) (*Sink, error) {
 	return &Sink{opts: o, layout: layout, disk: osDisk{}}, nil
 }
 
-// Open opens the output for lane. A second lane is refused until the first one's Writer is closed.
+// Open opens the output for lane. A second lane is refused until the first
+// one's Writer is closed.
 func (s *Sink) Open(ctx context.Context, lane pipeline.Lane) (pipeline.Writer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,17 +15,21 @@ import (
 
 // SourceOptions say what a Source reads.
 type SourceOptions struct {
-	// Path is the file, or Stream for standard input. It is also the place of its messages.
+	// Path is the file, or Stream for standard input. It is also the place of
+	// its messages.
 	Path string
 	// Format is NDJSON or Seq.
 	Format format.Format
-	// Archive checks a seq's end records: Tag and OpenEnd, or KeepEnd to have them without a check.
+	// Archive checks a seq's end records: Tag and OpenEnd, or KeepEnd to have
+	// them without a check.
 	Archive format.Archive
-	// Checkpoint, if set, says where to begin and keeps how far the file has been read. Pipes have none.
+	// Checkpoint, if set, says where to begin and keeps how far the file has
+	// been read. Pipes have none.
 	Checkpoint *Checkpoint
 	// MaxRecord is the most bytes of one record, format.DefaultMaxRecord if 0.
 	MaxRecord int
-	// MaxHeaders is the most headers of one message, format.DefaultMaxHeaders if 0.
+	// MaxHeaders is the most headers of one message, format.DefaultMaxHeaders
+	// if 0.
 	MaxHeaders int
 	// Observer is told about the lane; nil means nobody.
 	Observer SourceObserver
@@ -68,12 +72,13 @@ func NewSource(o SourceOptions) (*Source, error) {
 
 var errNoCheckpoint = errors.New("a checkpoint needs a regular file")
 
-// Progress returns how many bytes have been read, and of how many; -1 if that is unknown.
+// Progress returns how many bytes have been read, and of how many; -1 if that
+// is unknown.
 func (s *Source) Progress() (read, total int64) { return s.read.Load(), s.total.Load() }
 
-// Serve calls serve with the file's one lane. An error of the file's content ends the lane after
-// the messages before it; it wraps an error of package format, or is
-// what Archive.OpenEnd returned.
+// Serve calls serve with the file's one lane. An error of the file's content
+// ends the lane after the messages before it; it wraps an error of package
+// format, or is what Archive.OpenEnd returned.
 func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) (err error) {
 	if ck := s.opts.Checkpoint; ck != nil {
 		defer func() {

@@ -9,7 +9,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// writer is a lane's way into a file. Records gather in buf up to flushSize before they are written.
+// writer is a lane's way into a file. Records gather in buf up to flushSize
+// before they are written.
 type writer struct {
 	sink    *Sink
 	lane    *lane // the source's, if it is of this package
@@ -24,8 +25,9 @@ type writer struct {
 
 const flushSize = 256 << 10
 
-// Write returns when the messages are durable; in a file that appears when it is complete, and in one
-// whose checkpoint the source shares, they are part of an open transaction.
+// Write returns when the messages are durable; in a file that appears when it
+// is complete, and in one whose checkpoint the source shares, they are part of
+// an open transaction.
 func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
 	if w.err == nil {
 		w.err = w.appendMessages(ctx, msgs, done)
@@ -85,7 +87,8 @@ func (w *writer) markKept() {
 	w.kept.State = w.enc.AppendState(w.kept.State[:0])
 }
 
-// noteProgress keeps what has been written together with the position it came with, in the checkpoint.
+// noteProgress keeps what has been written together with the position it came
+// with, in the checkpoint.
 func (w *writer) noteProgress(done *pipeline.Progress) error {
 	if done == nil {
 		return nil
@@ -111,8 +114,9 @@ func (w *writer) noteProgress(done *pipeline.Progress) error {
 	return ck.flushChanges()
 }
 
-// Close drops what came without a position and ends the file. One that was to appear as a whole
-// appears if its source has been read to the end, and is removed if not.
+// Close drops what came without a position and ends the file. One that was to
+// appear as a whole appears if its source has been read to the end, and is
+// removed if not.
 func (w *writer) Close(ctx context.Context) error {
 	complete := w.lane == nil || w.lane.isComplete()
 	_, atOnce := w.out.(whole)
@@ -139,7 +143,8 @@ func (w *writer) endOutput(ctx context.Context, complete bool) error {
 		}
 		w.bytes = w.kept.Bytes
 	}
-	// Also when no byte is too many: what the encoder has counted may never have been written.
+	// Also when no byte is too many: what the encoder has counted may never
+	// have been written.
 	if err := w.enc.Restore(w.kept.State); err != nil {
 		return err
 	}

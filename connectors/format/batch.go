@@ -108,8 +108,8 @@ type Shelf struct {
 	free []*Batch
 }
 
-// TakeBatch returns an empty batch for a read of about limit bytes. The Release of
-// its pipeline.Batch puts it back.
+// TakeBatch returns an empty batch for a read of about limit bytes. The Release
+// of its pipeline.Batch puts it back.
 func (s *Shelf) TakeBatch(limit int) *Batch {
 	s.mu.Lock()
 	var b *Batch
@@ -142,7 +142,8 @@ func (s *Shelf) PutBatch(b *Batch) {
 	s.free = append(s.free, b)
 }
 
-// names keeps the strings of header names, which repeat from message to message.
+// names keeps the strings of header names, which repeat from message to
+// message.
 type names map[string]string
 
 // maxNames is the most names that are kept, and the most bytes of one.

@@ -15,8 +15,9 @@ import (
 //	record  = [key: bytes / null, [*header], time: int, subject: bytes / null, value: bytes / null]
 //	header  = [name: bytes, value: bytes / null]
 //
-// time is in unix milliseconds. The shape is fixed, so it is written and read here byte by byte: the
-// values stay where they lie and no allocation is made. Tests hold it equal to fxamacker/cbor.
+// time is in unix milliseconds. The shape is fixed, so it is written and read
+// here byte by byte: the values stay where they lie and no allocation is made.
+// Tests hold it equal to fxamacker/cbor.
 
 // The major types that a record is made of, and null.
 const (
@@ -174,8 +175,8 @@ func (p *bodyParser) skipByte(c byte) bool {
 	return false
 }
 
-// parseHead reads the argument of the given major type. Any form but the shortest is refused, and so are
-// indefinite lengths.
+// parseHead reads the argument of the given major type. Any form but the
+// shortest is refused, and so are indefinite lengths.
 func (p *bodyParser) parseHead(major byte) (uint64, error) {
 	if p.i == len(p.b) || p.b[p.i]&0xe0 != major {
 		return 0, errRecord

@@ -116,8 +116,8 @@ func TestBodyRefused(t *testing.T) {
 	}
 }
 
-// FuzzBody holds the parser equal to fxamacker/cbor: it takes exactly what that library takes and
-// would have written itself.
+// FuzzBody holds the parser equal to fxamacker/cbor: it takes exactly what that
+// library takes and would have written itself.
 func FuzzBody(f *testing.F) {
 	enc, dec := oracleModes(f)
 	for _, m := range formattest.Messages(20) {

@@ -10,16 +10,18 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// Check tells whether m can be written with a value of valueSize bytes, which may differ from m.Value
-// while that is still to be transformed. Its error is a *pipeline.Reject with one of these reasons:
+// Check tells whether m can be written with a value of valueSize bytes, which
+// may differ from m.Value while that is still to be transformed. Its error is a
+// *pipeline.Reject with one of these reasons:
 //
 //	too-large  the record would be longer than MaxRecord
 //	header     there are more headers than MaxHeaders
 //	malformed  a time that ndjson cannot hold: outside the years 0 to 9999 (RFC 3339 section 1)
 //
-// How long a line becomes depends on what is in the value: it is known if m.Value is of that size
-// already. Otherwise the shortest is assumed, and Write may still refuse the message. Check may be
-// called at any time, from any goroutine.
+// How long a line becomes depends on what is in the value: it is known if
+// m.Value is of that size already. Otherwise the shortest is assumed, and Write
+// may still refuse the message. Check may be called at any time, from any
+// goroutine.
 func (l *Layout) Check(m *pipeline.Message, valueSize int) error {
 	if l.format == Seq {
 		return l.limits.checkRecord(m, valueSize)

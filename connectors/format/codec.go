@@ -6,7 +6,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// Resumable carries a Decoder or an Encoder over a restart, between two records.
+// Resumable carries a Decoder or an Encoder over a restart, between two
+// records.
 type Resumable interface {
 	// AppendState appends the state to dst.
 	AppendState(dst []byte) []byte

@@ -7,8 +7,8 @@
 // never becomes a message.
 //
 // A connector that stores messages as bytes checks its options once, with
-// [ForReading] or [ForWriting], and gets a [Layout]. A Layout makes Decoders and
-// Encoders; a [Batch] collects decoded messages in memory of its own, and a
+// [ForReading] or [ForWriting], and gets a [Layout]. A Layout makes Decoders
+// and Encoders; a [Batch] collects decoded messages in memory of its own, and a
 // [Shelf] recycles batches.
 //
 // The package opens nothing and starts no goroutine: its caller reads and
@@ -77,18 +77,19 @@ type Archive struct {
 	// a chunked envelope, and for a tombstone the tag of the envelope in its
 	// header. It keeps nothing of m.
 	Tag func(dst []byte, m *pipeline.Message) ([]byte, error)
-	// SealEnd appends to dst the sealed record of how many messages the seq has,
-	// and of the SHA-256 over their tags in order.
+	// SealEnd appends to dst the sealed record of how many messages the seq
+	// has, and of the SHA-256 over their tags in order.
 	SealEnd func(ctx context.Context, dst []byte, count uint64, digest [32]byte) ([]byte, error)
 	// OpenEnd opens what SealEnd made. Its error is reported as it is, with the
-	// place before it. An appender checks the end records in its file if OpenEnd
-	// is set; an encryptor that holds public keys only cannot open them.
+	// place before it. An appender checks the end records in its file if
+	// OpenEnd is set; an encryptor that holds public keys only cannot open
+	// them.
 	OpenEnd func(ctx context.Context, record []byte) (count uint64, digest [32]byte, err error)
 	// KeepEnd, if OpenEnd is not set, is told of each end record that is read,
 	// unchecked, and of how many messages stand before it with which digest;
 	// after a restart it is told again of the last one, if nothing follows it.
-	// It keeps nothing of record. A copier of an archive sets it where it has no
-	// key to check the archive with.
+	// It keeps nothing of record. A copier of an archive sets it where it has
+	// no key to check the archive with.
 	KeepEnd func(record []byte, count uint64, digest [32]byte)
 }
 
@@ -120,8 +121,8 @@ func ForReading(o Options) (*Layout, error) {
 	return newLayout(o)
 }
 
-// ForWriting checks the options of an output. KeepEnd is not used: it is for the
-// end records of an input.
+// ForWriting checks the options of an output. KeepEnd is not used: it is for
+// the end records of an input.
 func ForWriting(o Options) (*Layout, error) {
 	if o.Format == Seq && (o.Archive.Tag == nil || o.Archive.SealEnd == nil) {
 		return nil, errors.New("seq is for ciphertext only: nothing is there to seal its end record with")

@@ -10,9 +10,10 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// lineParser takes one ndjson line apart, in place: a JSON string is never shorter than what it
-// stands for. It is stricter than encoding/json, which passes over repeated fields and turns what is
-// not Unicode into U+FFFD. Its errors carry nothing of the line but the names of fields.
+// lineParser takes one ndjson line apart, in place: a JSON string is never
+// shorter than what it stands for. It is stricter than encoding/json, which
+// passes over repeated fields and turns what is not Unicode into U+FFFD. Its
+// errors carry nothing of the line but the names of fields.
 type lineParser struct {
 	b     []byte
 	i     int
@@ -76,7 +77,8 @@ func (p *lineParser) parseMessage(m *pipeline.Message) error {
 	return nil
 }
 
-// unknownField names the field if it looks like one: what stands there may be data gone astray.
+// unknownField names the field if it looks like one: what stands there may be
+// data gone astray.
 func unknownField(name []byte) error {
 	ok := len(name) > 0 && len(name) <= 32
 	for i, c := range name {
@@ -126,7 +128,8 @@ func (p *lineParser) parseBytes(encoded bool) ([]byte, error) {
 	return decodeBase64(s)
 }
 
-// decodeBase64 decodes in place. encoding/base64 passes over line ends, even in strict mode.
+// decodeBase64 decodes in place. encoding/base64 passes over line ends, even in
+// strict mode.
 func decodeBase64(s []byte) ([]byte, error) {
 	if bytes.ContainsAny(s, "\r\n") {
 		return nil, errors.New("not base64")

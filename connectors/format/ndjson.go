@@ -16,9 +16,10 @@ import (
 //
 //	{"key":"..","value":"..","headers":[["name","value"]],"time":"RFC 3339","subject":".."}
 //
-// key, value and subject that are not UTF-8 are written base64-encoded as key64, value64, subject64,
-// a header's name or value as {"b64":".."}. A key that is null or absent is null; a null value is a
-// tombstone and an absent one an error. Whatever else a line holds is an error too.
+// key, value and subject that are not UTF-8 are written base64-encoded as
+// key64, value64, subject64, a header's name or value as {"b64":".."}. A key
+// that is null or absent is null; a null value is a tombstone and an absent one
+// an error. Whatever else a line holds is an error too.
 
 // lineEncoder writes messages as ndjson.
 type lineEncoder struct{ limits limits }
@@ -95,7 +96,8 @@ func appendText[T string | []byte](dst []byte, s T, valid bool) []byte {
 
 const hexDigits = "0123456789abcdef"
 
-// appendString writes a JSON string with no more escapes than RFC 8259 section 7 asks for.
+// appendString writes a JSON string with no more escapes than RFC 8259 section
+// 7 asks for.
 func appendString[T string | []byte](dst []byte, s T) []byte {
 	dst = append(dst, '"')
 	from := 0

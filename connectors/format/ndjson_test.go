@@ -163,8 +163,8 @@ func FuzzLineRoundTrip(f *testing.F) {
 	})
 }
 
-// FuzzLine checks that whatever is read is written and read again the same, and that what this
-// parser takes encoding/json takes too.
+// FuzzLine checks that whatever is read is written and read again the same, and
+// that what this parser takes encoding/json takes too.
 func FuzzLine(f *testing.F) {
 	for _, m := range formattest.Messages(20) {
 		f.Add(appendLine(nil, &m))

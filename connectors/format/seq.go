@@ -19,10 +19,11 @@ import (
 //
 //	"SCXSEQ1\n"  then records of  length 4 || CRC-32C 4 || type 1 || body
 //
-// with big-endian numbers; length and CRC are of type and body. A record of type 0 is a message. One
-// of type 1 is an end record: its body has a null key and subject, no headers and the time 0, and its
-// value is what Archive.SealEnd made of the messages before it. The last record of a complete file is
-// one; appending leaves those before it in place.
+// with big-endian numbers; length and CRC are of type and body. A record of
+// type 0 is a message. One of type 1 is an end record: its body has a null key
+// and subject, no headers and the time 0, and its value is what Archive.SealEnd
+// made of the messages before it. The last record of a complete file is one;
+// appending leaves those before it in place.
 
 const (
 	seqMagic = "SCXSEQ1\n"
@@ -35,7 +36,8 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// roll is what an end record is about: how many messages there are, and the SHA-256 over their tags.
+// roll is what an end record is about: how many messages there are, and the
+// SHA-256 over their tags.
 type roll struct {
 	count     uint64
 	hash      hash.Hash
@@ -56,8 +58,8 @@ func (r *roll) addMessage(m *pipeline.Message) (err error) {
 	return nil
 }
 
-// addUntagged counts a message whose tag could not be found. The digest is then not the one that was
-// sealed, as it would be with a wrong tag.
+// addUntagged counts a message whose tag could not be found. The digest is then
+// not the one that was sealed, as it would be with a wrong tag.
 func (r *roll) addUntagged() { r.count++ }
 
 func (r *roll) digest() (d [sha256.Size]byte) {
@@ -204,8 +206,9 @@ var (
 	errChecksum = fmt.Errorf("%w: wrong checksum", ErrMalformed)
 )
 
-// checkFrame returns n if the first n bytes of b are a record with the right checksum. A wrong one at
-// the very end of the file is what is left of the last write.
+// checkFrame returns n if the first n bytes of b are a record with the right
+// checksum. A wrong one at the very end of the file is what is left of the last
+// write.
 func (d *seqDecoder) checkFrame(b []byte, n int, eof bool) (int, error) {
 	want := binary.BigEndian.Uint32(b[4:])
 	switch {

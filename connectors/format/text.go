@@ -58,7 +58,8 @@ func (p *lineParser) parseEscape() (rune, error) {
 	return escapes[rest[0]], nil
 }
 
-// parseUnicode reads \uXXXX, or two of them that form a surrogate pair. Half a pair is no character.
+// parseUnicode reads \uXXXX, or two of them that form a surrogate pair. Half a
+// pair is no character.
 func (p *lineParser) parseUnicode() (rune, error) {
 	r, ok := p.parseHex4()
 	if ok && utf16.IsSurrogate(r) {

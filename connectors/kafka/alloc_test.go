@@ -20,7 +20,8 @@ func spread(n, parts int) []pipeline.Message {
 	return msgs
 }
 
-// TestPackAllocations: making record batches of messages allocates nothing, whatever their number.
+// TestPackAllocations: making record batches of messages allocates nothing,
+// whatever their number.
 func TestPackAllocations(t *testing.T) {
 	const parts = 20
 	c := &cluster.Cluster{}
@@ -50,7 +51,8 @@ func TestPackAllocations(t *testing.T) {
 	}
 }
 
-// TestTakeAllocations: handing out what was fetched allocates nothing per message.
+// TestTakeAllocations: handing out what was fetched allocates nothing per
+// message.
 func TestTakeAllocations(t *testing.T) {
 	const count = 4000
 	var a batch.Appender

@@ -8,7 +8,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 )
 
-// appended makes a batch whose time is the broker's, as a topic with LogAppendTime stores it.
+// appended makes a batch whose time is the broker's, as a topic with
+// LogAppendTime stores it.
 func appended(t *testing.T, at time.Time) []byte {
 	t.Helper()
 	var a batch.Appender
@@ -26,8 +27,9 @@ func appended(t *testing.T, at time.Time) []byte {
 	return sealed(raw)
 }
 
-// TestAppendTime: the broker's time becomes that of the messages, and is written as their own. (kfake spoils the
-// checksum of such batches, so there is no broker in this test.)
+// TestAppendTime: the broker's time becomes that of the messages, and is
+// written as their own. (kfake spoils the checksum of such batches, so there is
+// no broker in this test.)
 func TestAppendTime(t *testing.T) {
 	t.Parallel()
 	at := time.UnixMilli(1_750_000_000_123)

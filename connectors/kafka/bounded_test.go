@@ -40,7 +40,8 @@ func TestActiveGroup(t *testing.T) {
 	}
 }
 
-// TestTakenOver: a run whose transactional ids another one has taken does not take them back.
+// TestTakenOver: a run whose transactional ids another one has taken does not
+// take them back.
 func TestTakenOver(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -132,7 +133,8 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestStartNew: what is written while the first lane has committed nothing is not lost with the lane.
+// TestStartNew: what is written while the first lane has committed nothing is
+// not lost with the lane.
 func TestStartNew(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -157,7 +159,8 @@ func TestStartNew(t *testing.T) {
 	}
 }
 
-// TestDeletedRecords: records that retention took before they were read are skipped and said.
+// TestDeletedRecords: records that retention took before they were read are
+// skipped and said.
 func TestDeletedRecords(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -190,7 +193,8 @@ func TestDeletedRecords(t *testing.T) {
 	}
 }
 
-// TestStatus: position, end and lag of every partition are known, and of a bounded run what is left.
+// TestStatus: position, end and lag of every partition are known, and of a
+// bounded run what is left.
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)

@@ -10,14 +10,15 @@ import (
 )
 
 const (
-	// commitDelay is how long a noted offset waits for others; 100 ms is what a Lane promises, and the
-	// request needs some of that.
+	// commitDelay is how long a noted offset waits for others; 100 ms is what a
+	// Lane promises, and the request needs some of that.
 	commitDelay = 80 * time.Millisecond
 	// lastCommit is how long the commit of a lane that is let go may take.
 	lastCommit = 5 * time.Second
 )
 
-// committer commits the offsets of a lane whose messages are written without transactions.
+// committer commits the offsets of a lane whose messages are written without
+// transactions.
 type committer struct {
 	cluster *cluster.Cluster
 	owner   cluster.Owner

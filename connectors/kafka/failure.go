@@ -36,8 +36,8 @@ func (f *failure) reason() error {
 	return f.err
 }
 
-// watch returns a context for one read, which ends with the failure as well. The
-// caller ends it with stop. There is one read at a time.
+// watch returns a context for one read, which ends with the failure as well.
+// The caller ends it with stop. There is one read at a time.
 func (f *failure) watch(ctx context.Context) (reading context.Context, stop func()) {
 	reading, cancel := context.WithCancel(ctx)
 	f.mu.Lock()

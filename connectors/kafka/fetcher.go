@@ -16,18 +16,21 @@ import (
 )
 
 const (
-	// fetchWait is how long a broker holds a fetch that finds nothing. A lane that has more than one broker to
-	// ask, because a leader has moved, asks them in turns and waits less.
+	// fetchWait is how long a broker holds a fetch that finds nothing. A lane
+	// that has more than one broker to ask, because a leader has moved, asks
+	// them in turns and waits less.
 	fetchWait       = 500 * time.Millisecond
 	fetchWaitShared = 50 * time.Millisecond
-	// replicaTime is how long a replica that the leader has named is read before the leader is asked again.
+	// replicaTime is how long a replica that the leader has named is read
+	// before the leader is asked again.
 	replicaTime = 5 * time.Minute
-	// missingTime is how long a topic may be unknown to the brokers before it counts as deleted.
+	// missingTime is how long a topic may be unknown to the brokers before it
+	// counts as deleted.
 	missingTime = 30 * time.Second
 )
 
-// fetcher reads the partitions of a lane, one fetch after the other. One goroutine uses it; batches are released
-// by any.
+// fetcher reads the partitions of a lane, one fetch after the other. One
+// goroutine uses it; batches are released by any.
 type fetcher struct {
 	topic    *cluster.Topic
 	options  *SourceOptions
@@ -49,7 +52,8 @@ type fetcher struct {
 	free     []*lent
 }
 
-// nextBatch returns messages that have been fetched, up to about limit bytes. It is false if there are none.
+// nextBatch returns messages that have been fetched, up to about limit bytes.
+// It is false if there are none.
 func (in *fetcher) nextBatch(limit int) (*pipeline.Batch, bool, error) {
 	if in.current == nil {
 		return nil, false, nil
@@ -88,8 +92,9 @@ func (in *fetcher) nextBatch(limit int) (*pipeline.Batch, bool, error) {
 	return &b.batch, true, nil
 }
 
-// askFirst sees to it that a partition of which there was no whole batch is the first of the next request, whose batch comes
-// whole whatever its size; and if it was that, the only one.
+// askFirst sees to it that a partition of which there was no whole batch is the
+// first of the next request, whose batch comes whole whatever its size; and if
+// it was that, the only one.
 func (in *fetcher) askFirst(p *partition) {
 	if in.asked[0] == p {
 		in.alone = p
@@ -121,7 +126,8 @@ func (in *fetcher) isFinished() bool {
 	return true
 }
 
-// fetchOnce asks one broker for more. It returns nil also when there was nothing, or something to be tried again.
+// fetchOnce asks one broker for more. It returns nil also when there was
+// nothing, or something to be tried again.
 func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 	if !in.buildRequest(limit) {
 		return in.retryLater(ctx, kafkago.LeaderNotAvailable)
@@ -178,8 +184,9 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 	return nil
 }
 
-// buildRequest makes the request: everything that is to be read from one broker, beginning behind the last partition
-// that had something, so that none starves. It is false if nobody leads any partition.
+// buildRequest makes the request: everything that is to be read from one
+// broker, beginning behind the last partition that had something, so that none
+// starves. It is false if nobody leads any partition.
 func (in *fetcher) buildRequest(limit int) bool {
 	r := &in.request
 	r.Broker, r.Partitions, in.asked = -1, r.Partitions[:0], in.asked[:0]
@@ -216,7 +223,8 @@ func (in *fetcher) buildRequest(limit int) bool {
 	return r.Broker >= 0
 }
 
-// retryLater waits and looks who leads, after a fetch that may be tried again; other errors it returns.
+// retryLater waits and looks who leads, after a fetch that may be tried again;
+// other errors it returns.
 func (in *fetcher) retryLater(ctx context.Context, err error) error {
 	if err := in.retry.Wait(ctx, err); err != nil {
 		return err
@@ -237,7 +245,8 @@ func (in *fetcher) retryLater(ctx context.Context, err error) error {
 	return nil
 }
 
-// handleError looks after the error of one partition; it returns what cannot be mended.
+// handleError looks after the error of one partition; it returns what cannot be
+// mended.
 func (in *fetcher) handleError(ctx context.Context, p *partition, err error) error {
 	switch {
 	case errors.Is(err, kafkago.OffsetOutOfRange):
@@ -248,7 +257,8 @@ func (in *fetcher) handleError(ctx context.Context, p *partition, err error) err
 	return fmt.Errorf("%s@%d: %w", p.place, p.next, err)
 }
 
-// moveIntoRange moves a partition whose next record has been deleted to the first that is left.
+// moveIntoRange moves a partition whose next record has been deleted to the
+// first that is left.
 func (in *fetcher) moveIntoRange(ctx context.Context, p *partition) error {
 	bounds, err := in.topic.ListOffsets(ctx, []int32{p.number}, wire.Earliest, wire.Latest)
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// lane is one serving of a share of the partitions. It implements pipeline.Lane.
+// lane is one serving of a share of the partitions. It implements
+// pipeline.Lane.
 type lane struct {
 	source  *Source
 	owner   cluster.Owner
@@ -19,8 +20,9 @@ type lane struct {
 	fetcher fetcher
 	asked   time.Time // when the last fetch was over; of the reader
 
-	// How positions are committed: in the transactions of a Sink of the same cluster, or by themselves, or in
-	// a bounded run without a group not at all.
+	// How positions are committed: in the transactions of a Sink of the same
+	// cluster, or by themselves, or in a bounded run without a group not at
+	// all.
 	transaction *transaction
 	committer   *committer
 
@@ -53,13 +55,15 @@ func (l *lane) beginAt(positions []pipeline.Position) {
 	l.start = positions
 }
 
-// hasMore tells whether anything follows the batch whose position is about to be written.
+// hasMore tells whether anything follows the batch whose position is about to
+// be written.
 func (l *lane) hasMore() bool { return l.reading.Load() > 1 || l.fetcher.buffered.Load() }
 
 // Start implements pipeline.Lane.
 func (l *lane) Start() []pipeline.Position { return l.start }
 
-// Read implements pipeline.Lane. Errors name the place and offset that cannot be read.
+// Read implements pipeline.Lane. Errors name the place and offset that cannot
+// be read.
 func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	ctx, stop := l.failure.watch(ctx)
 	defer stop()
@@ -89,8 +93,9 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	}
 }
 
-// fetchMore asks for more. It looks at the topic after a pause: a fetch names it, and one that was deleted and made again
-// meanwhile would be answered with records of another one.
+// fetchMore asks for more. It looks at the topic after a pause: a fetch names
+// it, and one that was deleted and made again meanwhile would be answered with
+// records of another one.
 func (l *lane) fetchMore(ctx context.Context, limit int) error {
 	if err := l.source.topic.CheckIdentity(ctx, l.asked, l.source.timing.pause); err != nil {
 		return err
@@ -100,7 +105,8 @@ func (l *lane) fetchMore(ctx context.Context, limit int) error {
 	return err
 }
 
-// Commit implements pipeline.Lane. What goes with a transaction has been noted there by the Sink's Write.
+// Commit implements pipeline.Lane. What goes with a transaction has been noted
+// there by the Sink's Write.
 func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	l.reading.Add(-1)
 	for i := range done.Places {
@@ -114,8 +120,8 @@ func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	return l.committer.noteProgress(done)
 }
 
-// close commits what is noted and lets the lane go. Serving it has ended. It tells whether anything that the lane
-// did was committed.
+// close commits what is noted and lets the lane go. Serving it has ended. It
+// tells whether anything that the lane did was committed.
 func (l *lane) close() (moved bool, err error) {
 	if l.committer != nil {
 		err = l.committer.close()

@@ -9,7 +9,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// laneServer holds a share of the partitions for as long as it is ours, and serves it as one lane after the other.
+// laneServer holds a share of the partitions for as long as it is ours, and
+// serves it as one lane after the other.
 type laneServer struct {
 	source   *Source
 	owner    cluster.Owner
@@ -19,8 +20,9 @@ type laneServer struct {
 	lost     losses.Limit
 }
 
-// serveLanes serves the share's lane, and serves it again whenever it is lost. A lane that cannot go on is parked until
-// ctx is done; that of a bounded run ends.
+// serveLanes serves the share's lane, and serves it again whenever it is lost.
+// A lane that cannot go on is parked until ctx is done; that of a bounded run
+// ends.
 func (h *laneServer) serveLanes(ctx context.Context) error {
 	bounded := h.source.Until.Bounded()
 	for ctx.Err() == nil {
@@ -47,8 +49,9 @@ func (h *laneServer) endError(err error) error {
 	return err
 }
 
-// serveOnce serves the lane once. A lane that cannot be opened is served as one that cannot be read, so that the
-// pipeline knows of it. Moved tells whether anything that the lane did was committed.
+// serveOnce serves the lane once. A lane that cannot be opened is served as one
+// that cannot be read, so that the pipeline knows of it. Moved tells whether
+// anything that the lane did was committed.
 func (h *laneServer) serveOnce(ctx context.Context) (moved bool, err error) {
 	l := newLane(h.source, h.owner, h.share)
 	err = h.openLane(ctx, l)
@@ -74,8 +77,9 @@ func (h *laneServer) serveOnce(ctx context.Context) (moved bool, err error) {
 	return moved, err
 }
 
-// openLane finds out where a lane begins. With transactions it first ends what the lane's last owner left open,
-// since that may still move the committed offsets.
+// openLane finds out where a lane begins. With transactions it first ends what
+// the lane's last owner left open, since that may still move the committed
+// offsets.
 func (h *laneServer) openLane(ctx context.Context, l *lane) error {
 	s := h.source
 	if err := h.lost.Exceeded(); err != nil {

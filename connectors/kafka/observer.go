@@ -6,17 +6,17 @@ import "time"
 // several goroutines and must not block. None is called for every message.
 type SourceObserver interface {
 	// ServeLane is called when a lane begins to be served. The function places
-	// calls yield for each place of the lane, with the offset of the first record
-	// that has no committed position yet and the offset behind the last record, -1
-	// while that is unknown; their difference is the lag. It may be called at any
-	// time, by any goroutine.
+	// calls yield for each place of the lane, with the offset of the first
+	// record that has no committed position yet and the offset behind the last
+	// record, -1 while that is unknown; their difference is the lag. It may be
+	// called at any time, by any goroutine.
 	//
 	// The returned function is called once, when the lane has ended, with its
-	// error. One that wraps pipeline.ErrLost says that the lane is served again if
-	// it is still ours.
+	// error. One that wraps pipeline.ErrLost says that the lane is served again
+	// if it is still ours.
 	ServeLane(places func(yield func(place string, position, end int64))) (ended func(err error))
-	// FetchBytes tells the size of the record batches of one answer, as the broker
-	// stores them.
+	// FetchBytes tells the size of the record batches of one answer, as the
+	// broker stores them.
 	FetchBytes(n int)
 }
 

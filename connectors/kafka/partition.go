@@ -10,7 +10,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 )
 
-// partition is one partition that a lane reads. It belongs to the lane's reader.
+// partition is one partition that a lane reads. It belongs to the lane's
+// reader.
 type partition struct {
 	number int32
 	index  int // in intake.parts
@@ -40,7 +41,8 @@ func (p *partition) brokerToAsk(t *cluster.Topic) int32 {
 	return t.Leader(p.number).Broker
 }
 
-// appendRecords appends what has been fetched to records, until there is none left (full is false) or records is full.
+// appendRecords appends what has been fetched to records, until there is none
+// left (full is false) or records is full.
 func (p *partition) appendRecords(records *batch.Records, limit int) (full bool, err error) {
 	for !p.isFinished() {
 		if !p.within {
@@ -93,19 +95,22 @@ func (p *partition) cutBehindEnd(records *batch.Records, from int) {
 	records.Messages = records.Messages[:n]
 }
 
-// targetBytes is how much of one partition a fetch asks for at most: with the envelopes it makes one batch that is
-// below the usual max.message.bytes of 1 MiB, unless records are small.
+// targetBytes is how much of one partition a fetch asks for at most: with the
+// envelopes it makes one batch that is below the usual max.message.bytes of 1
+// MiB, unless records are small.
 const targetBytes = 768 << 10
 
-// maxCut is more than the size of any batch that is worth asking for, in bytes: no checksum covers the size in the
-// header of one that was cut short.
+// maxCut is more than the size of any batch that is worth asking for, in bytes:
+// no checksum covers the size in the header of one that was cut short.
 const maxCut = 128 << 20
 
-// wantBytes is how many bytes to ask for when limit are for all partitions: as many whole batches like those of the last
-// answer as fit, since what a broker cuts short is fetched again, and one of any size. maxBatch is the largest there can
-// be; 0 if it is unknown.
+// wantBytes is how many bytes to ask for when limit are for all partitions: as
+// many whole batches like those of the last answer as fit, since what a broker
+// cuts short is fetched again, and one of any size. maxBatch is the largest
+// there can be; 0 if it is unknown.
 //
-// A partition whose batches have outgrown the last answer may get none of them, and then has the next one made for it.
+// A partition whose batches have outgrown the last answer may get none of them,
+// and then has the next one made for it.
 func (p *partition) wantBytes(limit, maxBatch int) int {
 	target := min(targetBytes, limit)
 	switch {
@@ -119,15 +124,16 @@ func (p *partition) wantBytes(limit, maxBatch int) int {
 	return target / p.largest * p.largest
 }
 
-// beginAnswer goes on with an answer to a request for this partition, alone or with others.
+// beginAnswer goes on with an answer to a request for this partition, alone or
+// with others.
 func (p *partition) beginAnswer(a *wire.FetchedPartition, alone bool) {
 	p.reader.Reset(p.place, a.Records, p.next)
 	p.committed.Reset(a.Aborted)
 	p.within, p.alone, p.got, p.largest = false, alone, false, 0
 }
 
-// noteCutBatch notes how large the batch is that the answer's end cut short. Who asks for one partition has a right to a whole
-// one.
+// noteCutBatch notes how large the batch is that the answer's end cut short.
+// Who asks for one partition has a right to a whole one.
 func (p *partition) noteCutBatch() error {
 	p.largest = max(p.largest, min(p.reader.Cut(), maxCut))
 	if p.alone && !p.got {

@@ -12,15 +12,16 @@ import (
 type Partitioning int
 
 const (
-	// SamePartition keeps a message's partition number, and so the order of its partition. Messages that do
-	// not come from Kafka are partitioned by key.
+	// SamePartition keeps a message's partition number, and so the order of its
+	// partition. Messages that do not come from Kafka are partitioned by key.
 	SamePartition Partitioning = iota
-	// ByKey hashes the key as the Java client does (murmur2). A message without a key keeps its partition
-	// number, modulo the number of partitions.
+	// ByKey hashes the key as the Java client does (murmur2). A message without
+	// a key keeps its partition number, modulo the number of partitions.
 	ByKey
 )
 
-// partitioner finds the partitions of messages. One goroutine uses it at a time.
+// partitioner finds the partitions of messages. One goroutine uses it at a
+// time.
 type partitioner struct {
 	by         Partitioning
 	partitions int32 // of the destination
@@ -33,7 +34,8 @@ type partitioner struct {
 	keyless int32 // where messages without key and partition go
 }
 
-// beginWrite begins a write: messages with neither key nor partition go to one partition per write.
+// beginWrite begins a write: messages with neither key nor partition go to one
+// partition per write.
 func (p *partitioner) beginWrite() { p.keyless = (p.keyless + 1) % p.partitions }
 
 // choosePartition returns the partition of m.
@@ -55,7 +57,8 @@ func (p *partitioner) choosePartition(m *pipeline.Message) (int32, error) {
 	return p.from, nil
 }
 
-// murmur2 is the 32-bit MurmurHash2 with the seed that Kafka's Java client uses.
+// murmur2 is the 32-bit MurmurHash2 with the seed that Kafka's Java client
+// uses.
 func murmur2(data []byte) uint32 {
 	const m, seed = 0x5bd1e995, 0x9747b28c
 	h := seed ^ uint32(len(data))

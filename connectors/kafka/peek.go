@@ -17,15 +17,18 @@ import (
 )
 
 const (
-	// peekBytes is asked for at once. One record batch would do, but control batches and those of aborted transactions may
-	// stand before the record, each in an answer of its own.
+	// peekBytes is asked for at once. One record batch would do, but control
+	// batches and those of aborted transactions may stand before the record,
+	// each in an answer of its own.
 	peekBytes = 64 << 10
-	// peekPatience is how many answers in a row may show nothing where something must be.
+	// peekPatience is how many answers in a row may show nothing where
+	// something must be.
 	peekPatience = 20
 )
 
-// Peeker looks at single records of one partition, in any order. It joins no group and commits nothing. It shows
-// what a Source would: no control records, nothing of aborted transactions. One goroutine uses it.
+// Peeker looks at single records of one partition, in any order. It joins no
+// group and commits nothing. It shows what a Source would: no control records,
+// nothing of aborted transactions. One goroutine uses it.
 type Peeker struct {
 	topic      *cluster.Topic
 	number     int32
@@ -36,7 +39,8 @@ type Peeker struct {
 	records    batch.Records
 }
 
-// Peekers returns a Peeker for each partition that a bounded Source reads, from its Start to its Until.
+// Peekers returns a Peeker for each partition that a bounded Source reads, from
+// its Start to its Until.
 func (s *Source) Peekers(ctx context.Context) ([]*Peeker, error) {
 	if !s.Until.Bounded() {
 		return nil, fmt.Errorf("kafka topic %s: a run without an end cannot be looked through", s.Topic)
@@ -56,12 +60,13 @@ func (s *Source) Peekers(ctx context.Context) ([]*Peeker, error) {
 // Place is how the origins of the partition's messages name it.
 func (p *Peeker) Place() string { return p.place }
 
-// Bounds are the offset of the first record, and that behind the last one that is committed, as of when the Source was
-// opened. There need not be a record at either side.
+// Bounds are the offset of the first record, and that behind the last one that
+// is committed, as of when the Source was opened. There need not be a record at
+// either side.
 func (p *Peeker) Bounds() (first, end int64) { return p.first, p.end }
 
-// Peek returns the first record at or behind an offset, or io.EOF if there is none before the end. The message is the
-// caller's.
+// Peek returns the first record at or behind an offset, or io.EOF if there is
+// none before the end. The message is the caller's.
 func (p *Peeker) Peek(ctx context.Context, offset int64) (pipeline.Message, error) {
 	r := p.topic.Cluster().NewRetry("read " + p.place)
 	empty := 0
@@ -96,7 +101,8 @@ func (p *Peeker) Peek(ctx context.Context, offset int64) (pipeline.Message, erro
 	return pipeline.Message{}, io.EOF
 }
 
-// fetchFirst asks the leader once. It returns the first record of the answer, or where the answer ends if it has none.
+// fetchFirst asks the leader once. It returns the first record of the answer,
+// or where the answer ends if it has none.
 func (p *Peeker) fetchFirst(ctx context.Context, offset int64) (m *pipeline.Message, behind int64, err error) {
 	leads := p.topic.Leader(p.number)
 	answer, err := p.topic.Cluster().Wire().Fetch(ctx, &wire.FetchRequest{
@@ -152,7 +158,8 @@ func cloneMessage(m *pipeline.Message) *pipeline.Message {
 	return &c
 }
 
-// firstLeft is the first offset that is still there, after retention has removed the one that was asked for.
+// firstLeft is the first offset that is still there, after retention has
+// removed the one that was asked for.
 func (p *Peeker) firstLeft(ctx context.Context, offset int64) (int64, error) {
 	rows, err := p.topic.ListOffsets(ctx, []int32{p.number}, wire.Earliest)
 	switch {

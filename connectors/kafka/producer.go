@@ -17,8 +17,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 )
 
-// producer is one producer id and the sequence numbers that it has reached. Whoever has the turn of its lane
-// uses it. Its requests are sent again until they are answered, and each of them may be.
+// producer is one producer id and the sequence numbers that it has reached.
+// Whoever has the turn of its lane uses it. Its requests are sent again until
+// they are answered, and each of them may be.
 type producer struct {
 	cluster *cluster.Cluster
 	name    string // transactional id; "" if it is idempotent only
@@ -26,19 +27,21 @@ type producer struct {
 	id      int64
 	epoch   int16
 	next    map[string][]int32 // by topic and partition
-	// uncertain says that a request may still be on its way which was sent again because no answer came. It
-	// could end, or move the offsets of, a transaction that is opened later, if the epoch stayed the same.
+	// uncertain says that a request may still be on its way which was sent
+	// again because no answer came. It could end, or move the offsets of, a
+	// transaction that is opened later, if the epoch stayed the same.
 	uncertain bool
 }
 
-// newProducer returns a producer that has yet to begin. Timeout is after how long the brokers abort a transaction
-// by themselves.
+// newProducer returns a producer that has yet to begin. Timeout is after how
+// long the brokers abort a transaction by themselves.
 func newProducer(c *cluster.Cluster, name string, timeout time.Duration) *producer {
 	return &producer{cluster: c, name: name, timeout: timeout, id: -1, epoch: -1}
 }
 
-// initID asks for a producer id, which ends whatever its last owner left open: with claim, whoever that was;
-// without, only if it was this producer itself, and ErrTakenOver otherwise. All sequence numbers start again.
+// initID asks for a producer id, which ends whatever its last owner left open:
+// with claim, whoever that was; without, only if it was this producer itself,
+// and ErrTakenOver otherwise. All sequence numbers start again.
 func (p *producer) initID(ctx context.Context, claim bool) error {
 	req := &initproducerid.Request{
 		TransactionalID: p.name, TransactionTimeoutMs: int32(p.timeout.Milliseconds()),
@@ -79,7 +82,8 @@ func (p *producer) sendAgain(ctx context.Context, what string, req protocol.Mess
 	})
 }
 
-// nextSequences are the next sequence numbers of a topic's partitions, to be read and moved.
+// nextSequences are the next sequence numbers of a topic's partitions, to be
+// read and moved.
 func (p *producer) nextSequences(topic string, partitions int32) []int32 {
 	s := p.next[topic]
 	if len(s) < int(partitions) {
@@ -94,7 +98,8 @@ func (p *producer) stampBatch(sequence int32) batch.Producer {
 	return batch.Producer{ID: p.id, Epoch: p.epoch, Sequence: sequence, Transactional: p.name != ""}
 }
 
-// addPartitions makes partitions of a topic part of the transaction, and opens it if none is.
+// addPartitions makes partitions of a topic part of the transaction, and opens
+// it if none is.
 func (p *producer) addPartitions(ctx context.Context, topic string, partitions []int32) error {
 	req := &addpartitionstotxn.Request{
 		TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch,
@@ -115,7 +120,8 @@ func (p *producer) addPartitions(ctx context.Context, topic string, partitions [
 	})
 }
 
-// addOffsets makes a group's offsets part of the transaction, and opens it if none is.
+// addOffsets makes a group's offsets part of the transaction, and opens it if
+// none is.
 func (p *producer) addOffsets(ctx context.Context, group string) error {
 	req := &addoffsetstotxn.Request{
 		TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch, GroupID: group,
@@ -129,7 +135,8 @@ func (p *producer) addOffsets(ctx context.Context, group string) error {
 	})
 }
 
-// commitOffsets writes offsets that become valid when the transaction is committed.
+// commitOffsets writes offsets that become valid when the transaction is
+// committed.
 func (p *producer) commitOffsets(ctx context.Context, o cluster.Owner, topic string, offsets []cluster.Offset) error {
 	req := &txnoffsetcommit.Request{
 		TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch,
@@ -156,8 +163,9 @@ func (p *producer) commitOffsets(ctx context.Context, o cluster.Owner, topic str
 	})
 }
 
-// endTransaction commits or aborts the transaction. An answer that was lost is asked for again: to a producer that has
-// not moved on since, the coordinator gives it again.
+// endTransaction commits or aborts the transaction. An answer that was lost is
+// asked for again: to a producer that has not moved on since, the coordinator
+// gives it again.
 func (p *producer) endTransaction(ctx context.Context, commit bool) error {
 	req := &endtxn.Request{TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch, Committed: commit}
 	return p.sendAgain(ctx, "end of a transaction", req, func(ctx context.Context) error {

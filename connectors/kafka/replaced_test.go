@@ -31,8 +31,9 @@ func (b *broker) anew(topic string, partitions int) {
 	b.destination(topic, partitions)
 }
 
-// TestSourceMadeAnew: when the topic is deleted during a run and made again, the lane parks. Nothing of the new topic is
-// carried in the old one's name, even if its offsets would fit.
+// TestSourceMadeAnew: when the topic is deleted during a run and made again,
+// the lane parks. Nothing of the new topic is carried in the old one's name,
+// even if its offsets would fit.
 func TestSourceMadeAnew(t *testing.T) {
 	t.Parallel()
 	for name, fill := range map[string]int{"empty": 0, "shorter": 5, "longer": 100} {
@@ -60,7 +61,8 @@ func TestSourceMadeAnew(t *testing.T) {
 	}
 }
 
-// TestSourceMadeAnewUnseen is the same when no fetch is under way meanwhile, since nothing more is wanted yet.
+// TestSourceMadeAnewUnseen is the same when no fetch is under way meanwhile,
+// since nothing more is wanted yet.
 func TestSourceMadeAnewUnseen(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -99,8 +101,9 @@ func TestSourceMadeAnewUnseen(t *testing.T) {
 	}
 }
 
-// TestGrownBeyondTheDestination: a partition that the source got later and the destination does not have parks its
-// lane with both numbers, and the others go on.
+// TestGrownBeyondTheDestination: a partition that the source got later and the
+// destination does not have parks its lane with both numbers, and the others go
+// on.
 func TestGrownBeyondTheDestination(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -133,8 +136,9 @@ func TestGrownBeyondTheDestination(t *testing.T) {
 	}
 }
 
-// TestDestinationMadeAnew: what would be written after the destination was deleted and made again follows on nothing. The
-// brokers accept it from a transactional producer without a word.
+// TestDestinationMadeAnew: what would be written after the destination was
+// deleted and made again follows on nothing. The brokers accept it from a
+// transactional producer without a word.
 func TestDestinationMadeAnew(t *testing.T) {
 	t.Parallel()
 	for _, pause := range []time.Duration{0, time.Hour} {

@@ -13,11 +13,13 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 )
 
-// produceTimeout is how long a leader waits for its replicas before it says that they are late.
+// produceTimeout is how long a leader waits for its replicas before it says
+// that they are late.
 const produceTimeout = 5 * time.Second
 
-// sender sends batches to the leaders of their partitions, one request to each leader at a time, until every
-// batch is stored. What is sent again are the same bytes, so that it is stored once.
+// sender sends batches to the leaders of their partitions, one request to each
+// leader at a time, until every batch is stored. What is sent again are the
+// same bytes, so that it is stored once.
 type sender struct {
 	requests []*request // recycled
 	open     []int      // indexes of batches that are not stored yet
@@ -32,7 +34,8 @@ type request struct {
 	err     error
 }
 
-// sendAll returns when all batches are stored, or one never will be, or ctx is done.
+// sendAll returns when all batches are stored, or one never will be, or ctx is
+// done.
 func (s *sender) sendAll(ctx context.Context, t *cluster.Topic, transactionalID string, parcels []parcel) error {
 	s.open = s.open[:0]
 	for i := range parcels {
@@ -55,8 +58,8 @@ func (s *sender) sendAll(ctx context.Context, t *cluster.Topic, transactionalID 
 	}
 }
 
-// groupByLeader makes one request per leader of what is open. Batches whose partition has no leader go to broker -1,
-// which answers so.
+// groupByLeader makes one request per leader of what is open. Batches whose
+// partition has no leader go to broker -1, which answers so.
 func (s *sender) groupByLeader(t *cluster.Topic, transactionalID string, parcels []parcel) []*request {
 	n := 0
 	for _, i := range s.open {
@@ -82,7 +85,8 @@ func (s *sender) groupByLeader(t *cluster.Topic, transactionalID string, parcels
 	return s.requests[:n]
 }
 
-// exchangeAll sends the requests at the same time and returns when all have been answered, or left.
+// exchangeAll sends the requests at the same time and returns when all have
+// been answered, or left.
 func exchangeAll(ctx context.Context, c *wire.Client, requests []*request) {
 	one := func(r *request) { r.answer, r.err = c.Produce(ctx, &r.ProduceRequest) }
 	if len(requests) == 1 {
@@ -96,7 +100,8 @@ func exchangeAll(ctx context.Context, c *wire.Client, requests []*request) {
 	all.Wait()
 }
 
-// keepUnstored keeps open what is not stored, and returns the error that decides about it.
+// keepUnstored keeps open what is not stored, and returns the error that
+// decides about it.
 func (s *sender) keepUnstored(t *cluster.Topic, parcels []parcel, requests []*request) (worst error) {
 	s.left = s.left[:0]
 	for _, r := range requests {

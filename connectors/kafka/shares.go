@@ -5,15 +5,17 @@ import (
 	"slices"
 )
 
-// share is what one lane reads: partitions with one leader. Number is the lane's among those of its Source.
+// share is what one lane reads: partitions with one leader. Number is the
+// lane's among those of its Source.
 type share struct {
 	number     int
 	partitions []int32
 }
 
-// dealPartitions deals partitions out to lanes: as many as there are leaders, or workers if that is more, but none
-// without a partition. What one leader has goes to as many lanes as its part of all partitions deserves. The
-// result depends on nothing but the arguments.
+// dealPartitions deals partitions out to lanes: as many as there are leaders,
+// or workers if that is more, but none without a partition. What one leader has
+// goes to as many lanes as its part of all partitions deserves. The result
+// depends on nothing but the arguments.
 func dealPartitions(partitions []int32, leader func(int32) int32, workers int) []share {
 	byLeader := make(map[int32][]int32)
 	for _, p := range partitions {
@@ -54,7 +56,8 @@ type pile struct {
 	lanes      int
 }
 
-// fullestLane is how many partitions the fullest lane has. A pile with one partition per lane takes no more lanes.
+// fullestLane is how many partitions the fullest lane has. A pile with one
+// partition per lane takes no more lanes.
 func (p *pile) fullestLane() int {
 	if p.lanes >= len(p.partitions) {
 		return 0

@@ -11,7 +11,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// defaultMaxBatch is max.message.bytes as brokers have it, for those that do not say.
+// defaultMaxBatch is max.message.bytes as brokers have it, for those that do
+// not say.
 const defaultMaxBatch = 1048588
 
 // Sink writes a topic.
@@ -24,8 +25,8 @@ type Sink struct {
 	pause    time.Duration // between two writes, before the topic is looked at again
 }
 
-// NewSink opens a topic, or makes it, and sees that it can take what Source gives. It decides what Delivery will
-// be: see ExactlyOnce.
+// NewSink opens a topic, or makes it, and sees that it can take what Source
+// gives. It decides what Delivery will be: see ExactlyOnce.
 func NewSink(ctx context.Context, c *cluster.Cluster, o SinkOptions) (*Sink, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -130,11 +131,13 @@ func (s *Sink) chooseDelivery() error {
 	return nil
 }
 
-// ExactlyOnce tells whether messages and the Source's positions are committed together.
+// ExactlyOnce tells whether messages and the Source's positions are committed
+// together.
 func (s *Sink) ExactlyOnce() bool { return s.exactly }
 
-// Check tells whether m can be written with a value of valueSize bytes, which may differ from m.Value while that
-// is still to be transformed. Its error is a *pipeline.Reject with the reason too-large.
+// Check tells whether m can be written with a value of valueSize bytes, which
+// may differ from m.Value while that is still to be transformed. Its error is a
+// *pipeline.Reject with the reason too-large.
 func (s *Sink) Check(m *pipeline.Message, valueSize int) error {
 	if n := batch.HeaderSize + batch.Bound(m) - len(m.Value) + valueSize; n > s.maxBatch {
 		return &pipeline.Reject{
@@ -145,8 +148,8 @@ func (s *Sink) Check(m *pipeline.Message, valueSize int) error {
 	return nil
 }
 
-// Open implements pipeline.Sink. A lane of the Source brings its transactional producer; every other lane gets
-// one that is idempotent only.
+// Open implements pipeline.Sink. A lane of the Source brings its transactional
+// producer; every other lane gets one that is idempotent only.
 func (s *Sink) Open(ctx context.Context, from pipeline.Lane) (pipeline.Writer, error) {
 	l, ours := from.(*lane)
 	if ours {

@@ -56,8 +56,8 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 // Ordered tells whether offsets grow in read order: they do.
 func (s *Source) Ordered() bool { return true }
 
-// Identity says which topic is read, whatever becomes of its name. The id of the topic is zero if the brokers
-// have none.
+// Identity says which topic is read, whatever becomes of its name. The id of
+// the topic is zero if the brokers have none.
 func (s *Source) Identity() (cluster string, topic [16]byte) { return s.cluster.ID(), s.topic.ID() }
 
 // Partition is the number of the partition that a place of this Source is.
@@ -66,11 +66,13 @@ func (s *Source) Partition(place string) (int32, bool) {
 	return p, ok && cluster.PlaceOf(s.Topic, p) == place
 }
 
-// PartitionCount is how many partitions the topic had when it was last looked at.
+// PartitionCount is how many partitions the topic had when it was last looked
+// at.
 func (s *Source) PartitionCount() int { return int(s.topic.PartitionCount()) }
 
-// MaxBatch is the largest record batch that the topic takes, in bytes, and so the most that one read may hold
-// beyond what was asked for; 0 if the brokers do not say.
+// MaxBatch is the largest record batch that the topic takes, in bytes, and so
+// the most that one read may hold beyond what was asked for; 0 if the brokers
+// do not say.
 func (s *Source) MaxBatch() int { return s.maxBatch }
 
 // MaxLanes is how many lanes there may be at the same time.
@@ -96,8 +98,8 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 	return s.serveGroup(ctx, serve)
 }
 
-// serveShares serves one lane per share and returns when all have ended, with their errors. Producers, if there
-// are any, are those of the shares.
+// serveShares serves one lane per share and returns when all have ended, with
+// their errors. Producers, if there are any, are those of the shares.
 func (s *Source) serveShares(ctx context.Context, o cluster.Owner, shares []share, producers []*producer, serve serveFunc) error {
 	var lanes sync.WaitGroup
 	errs := make([]error, len(shares))
@@ -112,8 +114,8 @@ func (s *Source) serveShares(ctx context.Context, o cluster.Owner, shares []shar
 	return errors.Join(errs...)
 }
 
-// transactionalID names a lane's producer. Names of a bounded run are the same for every run of the group and
-// topic, so that a second one fences the first.
+// transactionalID names a lane's producer. Names of a bounded run are the same
+// for every run of the group and topic, so that a second one fences the first.
 func (s *Source) transactionalID(lane int) string {
 	prefix := s.TransactionalID
 	switch {

@@ -11,7 +11,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// findPositions are where the given partitions begin: as committed, or else as Start says.
+// findPositions are where the given partitions begin: as committed, or else as
+// Start says.
 func (s *Source) findPositions(ctx context.Context, o cluster.Owner, partitions []int32) ([]pipeline.Position, error) {
 	out := make([]pipeline.Position, len(partitions))
 	var unknown []int // indexes
@@ -42,13 +43,15 @@ func (s *Source) findPositions(ctx context.Context, o cluster.Owner, partitions 
 		offsets = append(offsets, cluster.Offset{Partition: asked[n], Next: starts[n]})
 	}
 	if s.Start.New {
-		// Where the end is now must not be forgotten if the lane is lost before its first commit.
+		// Where the end is now must not be forgotten if the lane is lost before
+		// its first commit.
 		return out, s.cluster.CommitOffsets(ctx, o, s.Topic, offsets)
 	}
 	return out, nil
 }
 
-// readCommitted fills in what the group has committed. It waits for transactions that are about to move that.
+// readCommitted fills in what the group has committed. It waits for
+// transactions that are about to move that.
 func (s *Source) readCommitted(ctx context.Context, o cluster.Owner, partitions []int32, out []pipeline.Position) error {
 	return s.cluster.RetryCall(ctx, "offsets of group "+o.Group, func(ctx context.Context) error {
 		found, err := s.cluster.Wire().OffsetFetch(ctx, o.Group, s.Topic, partitions)

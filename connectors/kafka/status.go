@@ -9,10 +9,11 @@ import (
 // PartitionStatus is how far a partition has been carried.
 type PartitionStatus struct {
 	Partition int32
-	// Position is the offset of the first record that has no committed position yet.
+	// Position is the offset of the first record that has no committed position
+	// yet.
 	Position int64
-	// End is where a bounded run ends, or else the offset behind the partition's last record, as of the last
-	// fetch; -1 if there was none yet.
+	// End is where a bounded run ends, or else the offset behind the
+	// partition's last record, as of the last fetch; -1 if there was none yet.
 	End int64
 }
 
@@ -54,7 +55,8 @@ func (s *statusTable) untrackParts(parts []*partition) {
 	}
 }
 
-// Status tells how far the partitions that the Source has now have been carried.
+// Status tells how far the partitions that the Source has now have been
+// carried.
 func (s *Source) Status() []PartitionStatus {
 	s.tracked.mu.Lock()
 	defer s.tracked.mu.Unlock()

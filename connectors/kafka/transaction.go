@@ -10,16 +10,19 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// abortTimeout is how long aborting may take before it is left to the next owner, or the brokers.
+// abortTimeout is how long aborting may take before it is left to the next
+// owner, or the brokers.
 const abortTimeout = 2 * time.Second
 
-// transaction is what a lane writes exactly once: its messages, its dead letters and its offsets, in one
-// transaction after the other. There is never more than one open for a lane, and none for a partition in two
-// lanes, so that one which is aborted takes back nothing that a later one builds on.
+// transaction is what a lane writes exactly once: its messages, its dead
+// letters and its offsets, in one transaction after the other. There is never
+// more than one open for a lane, and none for a partition in two lanes, so that
+// one which is aborted takes back nothing that a later one builds on.
 //
-// It opens with a write. It closes length later (100 ms), or with a position behind which nothing waits, if
-// the one before was opened that long ago; never between a write and its position. What fails is aborted and
-// ends the transaction for good: the lane is served again with a new one.
+// It opens with a write. It closes length later (100 ms), or with a position
+// behind which nothing waits, if the one before was opened that long ago; never
+// between a write and its position. What fails is aborted and ends the
+// transaction for good: the lane is served again with a new one.
 type transaction struct {
 	producer *producer
 	owner    cluster.Owner
@@ -78,8 +81,9 @@ func (t *transaction) putToken() { t.token <- struct{}{} }
 // part is what a partition has to do with the transaction.
 type part struct{ joined, written, before bool } // before: the last transaction wrote it
 
-// joinPartitions makes partitions of a topic part of the transaction that is open, and with them those that the last one wrote:
-// they will mostly be next, and each round of joining costs as much as any other. It needs the turn.
+// joinPartitions makes partitions of a topic part of the transaction that is
+// open, and with them those that the last one wrote: they will mostly be next,
+// and each round of joining costs as much as any other. It needs the turn.
 func (t *transaction) joinPartitions(ctx context.Context, topic string, partitions []int32) error {
 	parts, missing := t.parts[topic], false
 	for _, p := range partitions {
@@ -108,7 +112,8 @@ func (t *transaction) joinPartitions(ctx context.Context, topic string, partitio
 	return nil
 }
 
-// openIfNeeded opens a transaction if none is, as far as that concerns the producer. It needs the turn.
+// openIfNeeded opens a transaction if none is, as far as that concerns the
+// producer. It needs the turn.
 func (t *transaction) openIfNeeded(ctx context.Context) error {
 	if t.open {
 		return nil
@@ -127,7 +132,8 @@ func (t *transaction) openIfNeeded(ctx context.Context) error {
 	return nil
 }
 
-// noteWrite notes that something was written. A nil done says that the position follows. It needs the turn.
+// noteWrite notes that something was written. A nil done says that the position
+// follows. It needs the turn.
 func (t *transaction) noteWrite(ctx context.Context, done *pipeline.Progress) error {
 	if done == nil {
 		t.step = true
@@ -148,8 +154,9 @@ func (t *transaction) isDue() bool {
 		(now.Sub(t.opened) >= t.length || !t.waiting() && now.Sub(t.before) >= t.length)
 }
 
-// passToken gives the turn up after a write. If it is time to close the transaction run gets it, so that the worker which
-// wrote can go on to its next batch meanwhile.
+// passToken gives the turn up after a write. If it is time to close the
+// transaction run gets it, so that the worker which wrote can go on to its next
+// batch meanwhile.
 func (t *transaction) passToken() {
 	if t.isDue() {
 		t.full <- struct{}{}
@@ -185,7 +192,8 @@ func (t *transaction) commitOpen(ctx context.Context) error {
 	return nil
 }
 
-// abortFor aborts the transaction because of err and returns what the pipeline must know. It needs the turn.
+// abortFor aborts the transaction because of err and returns what the pipeline
+// must know. It needs the turn.
 func (t *transaction) abortFor(ctx context.Context, err error) error {
 	t.err = asLost(ctx, err)
 	if ctx.Err() == nil {
@@ -194,8 +202,8 @@ func (t *transaction) abortFor(ctx context.Context, err error) error {
 	return t.err
 }
 
-// abortOpen takes back what was written. If that fails the next owner of the transactional id does it, or the
-// brokers do after a while. It needs the turn.
+// abortOpen takes back what was written. If that fails the next owner of the
+// transactional id does it, or the brokers do after a while. It needs the turn.
 func (t *transaction) abortOpen() {
 	if !t.open {
 		return
@@ -214,7 +222,8 @@ func (t *transaction) noteEnd(committed bool) {
 	}
 }
 
-// closeLoop closes what it is handed, and what is open for too long while nobody writes.
+// closeLoop closes what it is handed, and what is open for too long while
+// nobody writes.
 func (t *transaction) closeLoop(ctx context.Context) {
 	defer close(t.ended)
 	timer := time.NewTimer(t.length)
@@ -239,7 +248,8 @@ func (t *transaction) closeLoop(ctx context.Context) {
 	}
 }
 
-// closeExpired takes the turn, from whoever has it or hands it over, and closes a transaction that has been open for its time.
+// closeExpired takes the turn, from whoever has it or hands it over, and closes
+// a transaction that has been open for its time.
 func (t *transaction) closeExpired(ctx context.Context) error {
 	select {
 	case <-t.token:
@@ -254,7 +264,8 @@ func (t *transaction) closeExpired(ctx context.Context) error {
 	return t.commitOpen(ctx)
 }
 
-// close commits what came with its position. What did not takes the whole transaction with it.
+// close commits what came with its position. What did not takes the whole
+// transaction with it.
 func (t *transaction) close(ctx context.Context) error {
 	if err := t.takeToken(ctx); err != nil {
 		return err
@@ -269,7 +280,8 @@ func (t *transaction) close(ctx context.Context) error {
 	return t.commitOpen(ctx)
 }
 
-// stopLoop ends the goroutine and aborts what is still open: the lane is let go.
+// stopLoop ends the goroutine and aborts what is still open: the lane is let
+// go.
 func (t *transaction) stopLoop() {
 	t.stop()
 	<-t.ended

@@ -17,7 +17,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
 
-// step is a transaction and two writers of it: one of messages, one of dead letters.
+// step is a transaction and two writers of it: one of messages, one of dead
+// letters.
 type step struct {
 	*transaction
 	b             *broker
@@ -62,7 +63,8 @@ func (s *step) age(t *testing.T) {
 	s.opened, s.before = s.opened.Add(-2*time.Hour), s.before.Add(-2*time.Hour)
 }
 
-// settled waits for a transaction that is being closed, and tells how that went.
+// settled waits for a transaction that is being closed, and tells how that
+// went.
 func (s *step) settled(ctx context.Context) error {
 	if err := s.takeToken(ctx); err != nil {
 		return err
@@ -71,7 +73,8 @@ func (s *step) settled(ctx context.Context) error {
 	return nil
 }
 
-// visible is how many committed messages a topic holds, without waiting for those of an open transaction.
+// visible is how many committed messages a topic holds, without waiting for
+// those of an open transaction.
 func (s *step) visible(topic string) (n int) {
 	info := s.b.PartitionInfo(topic, 0)
 	if info.LastStableOffset < info.HighWatermark {
@@ -91,8 +94,9 @@ func from(msgs []pipeline.Message) []pipeline.Message {
 	return msgs
 }
 
-// TestStepIsWhole: a transaction never closes between a write and its position, whatever its age, and dead letters
-// become visible with the messages they stand between.
+// TestStepIsWhole: a transaction never closes between a write and its position,
+// whatever its age, and dead letters become visible with the messages they
+// stand between.
 func TestStepIsWhole(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -124,8 +128,8 @@ func TestStepIsWhole(t *testing.T) {
 	}
 }
 
-// TestTransactionCloses: by itself after its time, and at once if nothing waits and the one before was opened
-// that long ago.
+// TestTransactionCloses: by itself after its time, and at once if nothing waits
+// and the one before was opened that long ago.
 func TestTransactionCloses(t *testing.T) {
 	t.Parallel()
 	const length = 200 * time.Millisecond
@@ -204,7 +208,8 @@ func TestEndRefused(t *testing.T) {
 	}
 }
 
-// TestUncertain: after a request that may still be on its way, the next transaction has an epoch of its own.
+// TestUncertain: after a request that may still be on its way, the next
+// transaction has an epoch of its own.
 func TestUncertain(t *testing.T) {
 	t.Parallel()
 	for _, key := range []kmsg.Key{kmsg.EndTxn, kmsg.TxnOffsetCommit} {
@@ -230,7 +235,8 @@ func TestUncertain(t *testing.T) {
 	}
 }
 
-// TestReleaseAborts: what is open when the lane is let go does not hold up readers until the brokers notice.
+// TestReleaseAborts: what is open when the lane is let go does not hold up
+// readers until the brokers notice.
 func TestReleaseAborts(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -248,7 +254,8 @@ func TestReleaseAborts(t *testing.T) {
 	}
 }
 
-// TestStaleOwner: an owner that has lost its partitions can neither move their offsets nor keep what it wrote.
+// TestStaleOwner: an owner that has lost its partitions can neither move their
+// offsets nor keep what it wrote.
 func TestStaleOwner(t *testing.T) {
 	t.Parallel()
 	for _, stale := range []string{"", "generation", "member"} {
@@ -288,7 +295,8 @@ func TestStaleOwner(t *testing.T) {
 	}
 }
 
-// TestBrokenWhileIdle: a transaction that cannot be closed while nobody writes ends the lane.
+// TestBrokenWhileIdle: a transaction that cannot be closed while nobody writes
+// ends the lane.
 func TestBrokenWhileIdle(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -311,8 +319,8 @@ func TestBrokenWhileIdle(t *testing.T) {
 	}
 }
 
-// TestDeadLetters: they go in the transaction of the messages they stand between, and are there once although
-// lanes are lost on the way.
+// TestDeadLetters: they go in the transaction of the messages they stand
+// between, and are there once although lanes are lost on the way.
 func TestDeadLetters(t *testing.T) {
 	t.Parallel()
 	const n = 200
@@ -355,7 +363,8 @@ func TestDeadLetters(t *testing.T) {
 	}
 }
 
-// TestCoordinators: a coordinator is looked up once, and again when it says that it is none any more or hangs up.
+// TestCoordinators: a coordinator is looked up once, and again when it says
+// that it is none any more or hangs up.
 func TestCoordinators(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -27,7 +27,8 @@ func TestMurmur2(t *testing.T) {
 	}
 }
 
-// TestMurmur2AsKafkaGo compares with kafka-go's partitioner, which compares itself with the Java client's.
+// TestMurmur2AsKafkaGo compares with kafka-go's partitioner, which compares
+// itself with the Java client's.
 func TestMurmur2AsKafkaGo(t *testing.T) {
 	t.Parallel()
 	partitions := make([]int, 17)
@@ -111,7 +112,8 @@ func TestDeal(t *testing.T) {
 	}
 }
 
-// TestPending: the latest position of a place counts, and what could not be sent does not override it.
+// TestPending: the latest position of a place counts, and what could not be
+// sent does not override it.
 func TestPending(t *testing.T) {
 	t.Parallel()
 	state := []byte("a")

@@ -8,8 +8,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// maxRequest is how many bytes of record batches go into one round of requests, and so what a writer holds. A
-// single message may be larger.
+// maxRequest is how many bytes of record batches go into one round of requests,
+// and so what a writer holds. A single message may be larger.
 const maxRequest = 4 << 20
 
 // writer writes the messages of one lane. It implements pipeline.Writer.
@@ -23,7 +23,8 @@ type writer struct {
 	appender    batch.Appender
 	sender      sender
 
-	// Of one Write. The messages of a partition are a list: chains has its ends, follows the links.
+	// Of one Write. The messages of a partition are a list: chains has its
+	// ends, follows the links.
 	chains  map[int32]*chain
 	order   []*chain // in order of first appearance
 	follows []int32
@@ -82,12 +83,14 @@ func (w *writer) Close(ctx context.Context) error {
 	return w.transaction.close(ctx)
 }
 
-// writeBatches writes messages: one batch per partition, or several if the topic does not take that large a one.
+// writeBatches writes messages: one batch per partition, or several if the
+// topic does not take that large a one.
 func (w *writer) writeBatches(ctx context.Context, msgs []pipeline.Message) error {
 	if len(msgs) == 0 {
 		return nil
 	}
-	// A produce names the topic, and one that was deleted and made again would take what follows on nothing.
+	// A produce names the topic, and one that was deleted and made again would
+	// take what follows on nothing.
 	if err := w.sink.topic.CheckIdentity(ctx, w.wrote, w.sink.pause); err != nil {
 		return err
 	}
@@ -154,8 +157,9 @@ func (w *writer) chainFor(p int32) *chain {
 	return c
 }
 
-// packRound makes the batches of one round: at most one per partition, none beyond what the topic takes, and all of
-// them about maxRequest. Chains that are empty leave the order.
+// packRound makes the batches of one round: at most one per partition, none
+// beyond what the topic takes, and all of them about maxRequest. Chains that
+// are empty leave the order.
 func (w *writer) packRound(msgs []pipeline.Message) error {
 	w.out, w.parcels = w.out[:0], w.parcels[:0]
 	left := w.order[:0]

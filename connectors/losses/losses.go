@@ -1,9 +1,10 @@
 // Package losses limits how often a lane is served again after it was lost.
 //
 // A lane that ended with pipeline.ErrLost is still its Source's, and is served
-// again from its last commit. One that is lost again and again before it commits
-// anything would go on for ever and tell nobody; after some time that counts as
-// a failure. The rule is the same for every connector, so it stands here.
+// again from its last commit. One that is lost again and again before it
+// commits anything would go on for ever and tell nobody; after some time that
+// counts as a failure. The rule is the same for every connector, so it stands
+// here.
 //
 // The package knows no broker and decides nothing else about errors.
 package losses
@@ -22,8 +23,8 @@ const most = 20
 
 var pauses = retry.Policy{First: 5 * time.Millisecond, Longest: time.Second}
 
-// Limit counts the losses of one lane. The zero Limit has none. It is used by one
-// goroutine.
+// Limit counts the losses of one lane. The zero Limit has none. It is used by
+// one goroutine.
 type Limit struct {
 	waits *retry.Waits
 	row   int // losses without a commit in between
@@ -44,9 +45,9 @@ func (l *Limit) Exceeded() error {
 	return fmt.Errorf("lost %d times in a row, at last because: %s", l.row, l.last.Error())
 }
 
-// Wait notes that the lane was lost because of err, and waits before it is served
-// again. With moved the lane had committed something, and a new row begins. The
-// wait ends early with ctx, whose cause is then returned.
+// Wait notes that the lane was lost because of err, and waits before it is
+// served again. With moved the lane had committed something, and a new row
+// begins. The wait ends early with ctx, whose cause is then returned.
 func (l *Limit) Wait(ctx context.Context, err error, moved bool) error {
 	if l.waits == nil || moved {
 		l.waits, l.row = pauses.Begin(), 0

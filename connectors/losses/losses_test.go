@@ -12,8 +12,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// TestLimit: a lane that commits between its losses may be lost for ever, and one
-// that does not is given up after a quarter of a minute.
+// TestLimit: a lane that commits between its losses may be lost for ever, and
+// one that does not is given up after a quarter of a minute.
 func TestLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l Limit

@@ -19,16 +19,17 @@ import (
 
 const (
 	connectTimeout = 5 * time.Second
-	// pingInterval finds a dead peer within a minute; the client's default takes six.
+	// pingInterval finds a dead peer within a minute; the client's default
+	// takes six.
 	pingInterval  = 20 * time.Second
 	reconnectWait = 500 * time.Millisecond
 )
 
-// ConnOptions says where the servers are and who we are. Everything but URL may be empty; with a
-// Context, URL may be empty too.
+// ConnOptions says where the servers are and who we are. Everything but URL may
+// be empty; with a Context, URL may be empty too.
 type ConnOptions struct {
-	// URL is one or more servers separated by commas, each nats://host:port or tls://host:port.
-	// It holds no user or password.
+	// URL is one or more servers separated by commas, each nats://host:port or
+	// tls://host:port. It holds no user or password.
 	URL string
 	// Name is shown by the server in its list of connections.
 	Name string
@@ -37,17 +38,20 @@ type ConnOptions struct {
 	Creds string
 	// NKey is a file with the seed of a user nkey.
 	NKey string
-	// User and PasswordFile are plain authentication. One newline at the end of the file is ignored.
+	// User and PasswordFile are plain authentication. One newline at the end of
+	// the file is ignored.
 	User, PasswordFile string
 
 	// TLS demands encryption. A CA or a certificate implies it.
 	TLS bool
 	// CA is a PEM file with the roots to trust instead of the system's.
 	CA string
-	// Cert and Key are PEM files with the client's certificate and its private key.
+	// Cert and Key are PEM files with the client's certificate and its private
+	// key.
 	Cert, Key string
 
-	// Context is the name of a context of the nats command line tool. Fields above win over it.
+	// Context is the name of a context of the nats command line tool. Fields
+	// above win over it.
 	Context string
 
 	// Observer is told about lost and new connections; nil means nobody.
@@ -56,7 +60,8 @@ type ConnOptions struct {
 	Log *slog.Logger
 }
 
-// Conn is a connection to NATS, shared by any number of Sources and Sinks. It reconnects for ever.
+// Conn is a connection to NATS, shared by any number of Sources and Sinks. It
+// reconnects for ever.
 type Conn struct {
 	nc       *natsgo.Conn
 	js       jetstream.JetStream
@@ -64,8 +69,8 @@ type Conn struct {
 	observer ConnObserver
 	// closed is closed by the client library's last callback.
 	closed chan struct{}
-	// denied is the last permission violation: the server reports it apart from the publish that it
-	// refused, which is then simply not acknowledged.
+	// denied is the last permission violation: the server reports it apart from
+	// the publish that it refused, which is then simply not acknowledged.
 	denied atomic.Pointer[denial]
 }
 
@@ -82,8 +87,8 @@ func (c *Conn) deniedSince(t time.Time) error {
 	return nil
 }
 
-// Connect opens a connection. The first attempt must succeed, within 5 s for each server; later the
-// connection is restored for as long as it takes.
+// Connect opens a connection. The first attempt must succeed, within 5 s for
+// each server; later the connection is restored for as long as it takes.
 func Connect(ctx context.Context, o ConnOptions) (*Conn, error) {
 	p, err := o.readProfile()
 	if err != nil {
@@ -109,16 +114,16 @@ func Connect(ctx context.Context, o ConnOptions) (*Conn, error) {
 	return c, nil
 }
 
-// Close ends the connection. Sources and Sinks that use it must have ended. Nothing is logged after it
-// has returned.
+// Close ends the connection. Sources and Sinks that use it must have ended.
+// Nothing is logged after it has returned.
 func (c *Conn) Close() {
 	c.nc.Close()
 	<-c.closed
 }
 
-// connects counts connections. What was asked of a server in an earlier epoch may never be answered: the
-// client library asks again as soon as it is connected, and a server that has just started does not
-// listen yet.
+// connects counts connections. What was asked of a server in an earlier epoch
+// may never be answered: the client library asks again as soon as it is
+// connected, and a server that has just started does not listen yet.
 func (c *Conn) connects() uint64 { return c.nc.Stats().Reconnects }
 
 // profile is ConnOptions together with what only a context file can say.
@@ -161,8 +166,8 @@ func (o ConnOptions) readProfile() (profile, error) {
 	return p, nil
 }
 
-// checkURL refuses what the client would ignore or print. Its errors do not repeat the URL, which may
-// hold a password.
+// checkURL refuses what the client would ignore or print. Its errors do not
+// repeat the URL, which may hold a password.
 func checkURL(server string) error {
 	u, err := url.Parse(server)
 	switch {
@@ -188,10 +193,11 @@ func (p profile) clientOptions(c *Conn) ([]natsgo.Option, error) {
 		natsgo.PingInterval(pingInterval),
 		natsgo.ReconnectWait(reconnectWait),
 		natsgo.MaxReconnects(-1),
-		// A revoked user may be let in again, so even two refusals in a row do not end the connection.
+		// A revoked user may be let in again, so even two refusals in a row do
+		// not end the connection.
 		natsgo.IgnoreAuthErrorAbort(),
-		// Nothing is buffered while the connection is down: what is published then would overtake
-		// what was lost with the old connection.
+		// Nothing is buffered while the connection is down: what is published
+		// then would overtake what was lost with the old connection.
 		natsgo.ReconnectBufSize(-1),
 		natsgo.ClosedHandler(func(*natsgo.Conn) { close(c.closed) }),
 		natsgo.DisconnectErrHandler(func(_ *natsgo.Conn, err error) { c.noteDisconnect(err) }),
@@ -216,7 +222,8 @@ func (p profile) clientOptions(c *Conn) ([]natsgo.Option, error) {
 func (p profile) addAuth(opts []natsgo.Option) ([]natsgo.Option, error) {
 	switch {
 	case p.Creds != "":
-		// The client reads the file at each connect, and would report a missing one only as a connection that fails.
+		// The client reads the file at each connect, and would report a missing
+		// one only as a connection that fails.
 		if err := credfile.CheckSecret("nats creds", p.Creds, p.Log); err != nil {
 			return nil, err
 		}
@@ -263,12 +270,13 @@ func (p profile) addTLS(opts []natsgo.Option) ([]natsgo.Option, error) {
 	return opts, nil
 }
 
-// newJetStream opens the API. Un-acknowledged publishes are forgotten after ackTimeout, which the client
-// would otherwise never do.
+// newJetStream opens the API. Un-acknowledged publishes are forgotten after
+// ackTimeout, which the client would otherwise never do.
 func (p profile) newJetStream(nc *natsgo.Conn) (jetstream.JetStream, error) {
 	opts := []jetstream.JetStreamOpt{
 		jetstream.WithPublishAsyncTimeout(ackTimeout),
-		// Sinks bound what is in flight; a second, lower bound would only fail publishes.
+		// Sinks bound what is in flight; a second, lower bound would only fail
+		// publishes.
 		jetstream.WithPublishAsyncMaxPending(math.MaxInt),
 	}
 	switch {

@@ -308,7 +308,8 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// TestWideSecrets: a secret that others can read is warned of, whichever kind it is.
+// TestWideSecrets: a secret that others can read is warned of, whichever kind
+// it is.
 func TestWideSecrets(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("XDG_CONFIG_HOME", dir)

@@ -12,7 +12,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/credfile"
 )
 
-// contextFile is a context of the nats command line tool, as far as it concerns us.
+// contextFile is a context of the nats command line tool, as far as it concerns
+// us.
 type contextFile struct {
 	URL         string `json:"url"`
 	Creds       string `json:"creds"`
@@ -28,7 +29,8 @@ type contextFile struct {
 	APIPrefix   string `json:"jetstream_api_prefix"`
 	InboxPrefix string `json:"inbox_prefix"`
 
-	// What we cannot do must not be passed over: without it we might be somebody else.
+	// What we cannot do must not be passed over: without it we might be
+	// somebody else.
 	NSC        string `json:"nsc"`
 	UserJWT    string `json:"user_jwt"`
 	SocksProxy string `json:"socks_proxy"`
@@ -42,7 +44,8 @@ func (p *profile) addContext() error {
 		return err
 	}
 	p.URL = firstGiven(p.URL, f.URL)
-	// Authentication is one thing: a context's user and the caller's creds must not be mixed.
+	// Authentication is one thing: a context's user and the caller's creds must
+	// not be mixed.
 	if p.Creds == "" && p.NKey == "" && p.User == "" && p.PasswordFile == "" {
 		p.Creds, p.NKey = expandHome(f.Creds), expandHome(f.NKey)
 		p.User, p.password, p.token = f.User, f.Password, f.Token
@@ -56,7 +59,8 @@ func (p *profile) addContext() error {
 	return nil
 }
 
-// readContext reads a context by its name. Its errors name the file and hold nothing from inside it.
+// readContext reads a context by its name. Its errors name the file and hold
+// nothing from inside it.
 func readContext(name string, log *slog.Logger) (contextFile, error) {
 	var f contextFile
 	if name == "." || name == ".." || strings.ContainsAny(name, `/\`) {

@@ -181,7 +181,8 @@ func TestCheckHeaders(t *testing.T) {
 	}
 }
 
-// TestStatusOnEmpty: readers never see a message that has a Status header and no payload.
+// TestStatusOnEmpty: readers never see a message that has a Status header and
+// no payload.
 func TestStatusOnEmpty(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
@@ -208,8 +209,8 @@ func TestReservedIsSorted(t *testing.T) {
 	}
 }
 
-// FuzzHeaders holds CheckHeaders to what the client library does: a header that passes comes back as
-// it was.
+// FuzzHeaders holds CheckHeaders to what the client library does: a header that
+// passes comes back as it was.
 func FuzzHeaders(f *testing.F) {
 	f.Add("name", []byte("value"))
 	f.Add("a:b", []byte(" v"))

@@ -5,8 +5,9 @@ import (
 	"sync"
 )
 
-// inFlight bounds bytes and messages that are published and not acknowledged. Whoever waits for room
-// must hold none: holders that wait for each other would wait for ever.
+// inFlight bounds bytes and messages that are published and not acknowledged.
+// Whoever waits for room must hold none: holders that wait for each other would
+// wait for ever.
 type inFlight struct {
 	maxBytes, maxCount int
 
@@ -20,8 +21,9 @@ func newInFlight(maxBytes, maxCount int) *inFlight {
 	return &inFlight{maxBytes: maxBytes, maxCount: maxCount, freed: make(chan struct{})}
 }
 
-// takeRoom takes room for one message of size bytes, if there is any; a message that is alone always
-// fits. Otherwise it returns a channel that is closed when there may be room.
+// takeRoom takes room for one message of size bytes, if there is any; a message
+// that is alone always fits. Otherwise it returns a channel that is closed when
+// there may be room.
 func (f *inFlight) takeRoom(size int) (ok bool, freed <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -27,9 +27,10 @@ type delivery struct {
 
 // lane is the consumer while it is being served.
 //
-// Messages arrive on a goroutine of the client library (intake.go), wait in ready, are handed out by
-// Read, and wait in taken for Commit, which is in read order. All the while they are in held, and a
-// goroutine of the lane tells the server that they are being worked on.
+// Messages arrive on a goroutine of the client library (intake.go), wait in
+// ready, are handed out by Read, and wait in taken for Commit, which is in read
+// order. All the while they are in held, and a goroutine of the lane tells the
+// server that they are being worked on.
 type lane struct {
 	source *Source
 
@@ -73,11 +74,12 @@ func newLane(s *Source) *lane {
 	return l
 }
 
-// Start is empty: the server remembers what was acknowledged, message by message.
+// Start is empty: the server remembers what was acknowledged, message by
+// message.
 func (l *lane) Start() []pipeline.Position { return nil }
 
-// Read returns the messages that have arrived, up to about limit bytes. In a bounded run it returns
-// io.EOF after the last one.
+// Read returns the messages that have arrived, up to about limit bytes. In a
+// bounded run it returns io.EOF after the last one.
 func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	wait := newEndWait(l)
 	for {
@@ -125,8 +127,9 @@ func (l *lane) takeReady(limit int) (*pipeline.Batch, error) {
 	return &b.Batch, nil
 }
 
-// Commit acknowledges as many messages as done says, in read order. The acknowledgements leave at
-// once; those that cannot, because the connection is down, leave when it is back.
+// Commit acknowledges as many messages as done says, in read order. The
+// acknowledgements leave at once; those that cannot, because the connection is
+// down, leave when it is back.
 func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -142,7 +145,8 @@ func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	return nil
 }
 
-// ackDelivery tells the server that d is done, or leaves that to a later try. l.mu is held.
+// ackDelivery tells the server that d is done, or leaves that to a later try.
+// l.mu is held.
 func (l *lane) ackDelivery(d *delivery) {
 	if err := d.msg.Ack(); err != nil && !errors.Is(err, jetstream.ErrMsgAlreadyAckd) {
 		return
@@ -181,10 +185,12 @@ func (l *lane) runLoop(ctx context.Context) {
 	}
 }
 
-// settleEvery is how long a lane that is let go waits before it sends what it could not send again.
+// settleEvery is how long a lane that is let go waits before it sends what it
+// could not send again.
 const settleEvery = 50 * time.Millisecond
 
-// lookEvery is how soon a lost acknowledgement is sent again and a dead intake is noticed.
+// lookEvery is how soon a lost acknowledgement is sent again and a dead intake
+// is noticed.
 const lookEvery = 100 * time.Millisecond
 
 // inProgress restarts the server's clock for everything that is held.
@@ -198,7 +204,8 @@ func (l *lane) inProgress() {
 	}
 }
 
-// settleDebts sends the acknowledgements that could not be sent. It tells whether none is left.
+// settleDebts sends the acknowledgements that could not be sent. It tells
+// whether none is left.
 func (l *lane) settleDebts() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -220,7 +227,8 @@ func (l *lane) refuseReads(err error) {
 	l.failReads(err)
 }
 
-// stopReads stops reading and gives back what nobody has read. What has been read stays ours.
+// stopReads stops reading and gives back what nobody has read. What has been
+// read stays ours.
 func (l *lane) stopReads() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -233,8 +241,8 @@ func (l *lane) stopReads() {
 	l.giveBackSpares()
 }
 
-// close lets the lane go: acknowledgements and what is given back have reached the server when it
-// returns, unless that cannot be reached within 5 s.
+// close lets the lane go: acknowledgements and what is given back have reached
+// the server when it returns, unless that cannot be reached within 5 s.
 func (l *lane) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()

@@ -12,8 +12,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// batch is the memory of a pipeline.Batch, used again after its release. Payloads stay in the buffers
-// that the client library allocated.
+// batch is the memory of a pipeline.Batch, used again after its release.
+// Payloads stay in the buffers that the client library allocated.
 type batch struct {
 	pipeline.Batch
 	headers []pipeline.Header
@@ -86,7 +86,8 @@ func (b *batch) readKey(headers natsgo.Header) []byte {
 	return arena[start:len(arena):len(arena)]
 }
 
-// readHeaders copies the headers that are passed on, sorted by name; values keep their order.
+// readHeaders copies the headers that are passed on, sorted by name; values
+// keep their order.
 func (b *batch) readHeaders(headers natsgo.Header, key, null bool) []pipeline.Header {
 	b.names = b.names[:0]
 	for name := range headers {
@@ -118,8 +119,8 @@ func (b *batch) keepString(s string) []byte {
 	return b.arena[start:len(b.arena):len(b.arena)]
 }
 
-// sizeOf is the memory that a message pins: what the client allocated for it, our copy of subject and
-// headers, and the structs.
+// sizeOf is the memory that a message pins: what the client allocated for it,
+// our copy of subject and headers, and the structs.
 func sizeOf(msg jetstream.Msg) int {
 	n := len(msg.Data()) + 2*len(msg.Subject()) + len(msg.Reply()) + int(unsafe.Sizeof(pipeline.Message{}))
 	for name, values := range msg.Headers() {

@@ -6,18 +6,19 @@ type SourceObserver interface {
 	// ServeLane is called when a lane begins to be served. The function places
 	// calls yield once, with the stream, the lowest sequence that is not
 	// acknowledged, and an end such that their difference is the lag: messages
-	// that wait in the stream or with this process. It may be called at any time,
-	// by any goroutine.
+	// that wait in the stream or with this process. It may be called at any
+	// time, by any goroutine.
 	//
 	// The returned function is called once, when the lane has ended, with its
-	// error. One that wraps pipeline.ErrLost says that the lane is served again.
+	// error. One that wraps pipeline.ErrLost says that the lane is served
+	// again.
 	ServeLane(places func(yield func(place string, position, end int64))) (ended func(err error))
 }
 
 // ConnObserver is told about a Conn, under the same rules.
 type ConnObserver interface {
-	// ChangeConnection tells that the connection was lost because of err, or that
-	// it is back.
+	// ChangeConnection tells that the connection was lost because of err, or
+	// that it is back.
 	ChangeConnection(connected bool, err error)
 }
 

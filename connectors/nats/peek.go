@@ -12,7 +12,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// Peeker looks at single messages of a stream, in any order, without a consumer. One goroutine uses it.
+// Peeker looks at single messages of a stream, in any order, without a
+// consumer. One goroutine uses it.
 type Peeker struct {
 	name       string
 	stream     jetstream.Stream
@@ -20,7 +21,8 @@ type Peeker struct {
 	first, end int64
 }
 
-// NewPeeker opens a stream as it is now. Of o it uses Stream, Filters, and Start if that is a sequence.
+// NewPeeker opens a stream as it is now. Of o it uses Stream, Filters, and
+// Start if that is a sequence.
 func NewPeeker(ctx context.Context, conn *Conn, o SourceOptions) (*Peeker, error) {
 	switch {
 	case !validToken(o.Stream):
@@ -43,11 +45,12 @@ func NewPeeker(ctx context.Context, conn *Conn, o SourceOptions) (*Peeker, error
 // Place is how the origins of the stream's messages name it.
 func (p *Peeker) Place() string { return p.name }
 
-// Bounds are the first sequence and that behind the last, as of when the Peeker was made. There need not be a message
-// at either side.
+// Bounds are the first sequence and that behind the last, as of when the Peeker
+// was made. There need not be a message at either side.
 func (p *Peeker) Bounds() (first, end int64) { return p.first, p.end }
 
-// Peek returns the first message at or behind a sequence, or io.EOF if there is none before the end.
+// Peek returns the first message at or behind a sequence, or io.EOF if there is
+// none before the end.
 func (p *Peeker) Peek(ctx context.Context, sequence int64) (pipeline.Message, error) {
 	var found *jetstream.RawStreamMsg
 	for _, filter := range p.filters {

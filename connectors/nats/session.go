@@ -11,10 +11,12 @@ import (
 
 // pullSession asks the server for messages until it is ended.
 //
-// Too much that is ready to be read makes it wait, and the server with it: messages that have been
-// asked for then wait in the client library, where nobody can tell the server that they are being
-// worked on. So an intake that has been under pressure for a while is ended: it takes in what is still
-// on its way, the lane looks after that, and another intake begins once there is room.
+// Too much that is ready to be read makes it wait, and the server with it:
+// messages that have been asked for then wait in the client library, where
+// nobody can tell the server that they are being worked on. So an intake that
+// has been under pressure for a while is ended: it takes in what is still on
+// its way, the lane looks after that, and another intake begins once there is
+// room.
 type pullSession struct {
 	lane     *lane
 	consume  jetstream.ConsumeContext
@@ -24,7 +26,8 @@ type pullSession struct {
 	silence  int         // heartbeats missed since the last message
 }
 
-// beginSession starts an intake. l.mu is held, which keeps the first message from overtaking it.
+// beginSession starts an intake. l.mu is held, which keeps the first message
+// from overtaking it.
 func (l *lane) beginSession() error {
 	in := &pullSession{lane: l, epoch: l.source.conn.connects()}
 	consume, err := l.source.consumer.Consume(in.receive,
@@ -41,7 +44,8 @@ func (l *lane) beginSession() error {
 	return nil
 }
 
-// endSession lets the lane's intake take in what is on its way, and no more. l.mu is held.
+// endSession lets the lane's intake take in what is on its way, and no more.
+// l.mu is held.
 func (l *lane) endSession() {
 	if l.session != nil {
 		l.session.drain()
@@ -66,7 +70,8 @@ func (in *pullSession) awaitEnd(ctx context.Context) {
 	}
 }
 
-// receive is called by the client library for every message, one after the other.
+// receive is called by the client library for every message, one after the
+// other.
 func (in *pullSession) receive(msg jetstream.Msg) {
 	l := in.lane
 	l.mu.Lock()
@@ -85,7 +90,8 @@ func (in *pullSession) receive(msg jetstream.Msg) {
 	}
 }
 
-// holdDelivery notes a message for Read, unless it is known already or comes too late. l.mu is held.
+// holdDelivery notes a message for Read, unless it is known already or comes
+// too late. l.mu is held.
 func (l *lane) holdDelivery(msg jetstream.Msg, meta *jetstream.MsgMetadata) {
 	if meta.Sequence.Stream >= l.delivered {
 		l.delivered, l.pending = meta.Sequence.Stream, meta.NumPending
@@ -113,10 +119,11 @@ func (l *lane) holdDelivery(msg jetstream.Msg, meta *jetstream.MsgMetadata) {
 	signalOnce(l.arrived)
 }
 
-// keepSpare keeps a message that comes after the end of a bounded run. Everything up to the end has then
-// been delivered once, and to go on would read the stream empty for nothing; so the intake ends. What
-// is to be delivered a second time is asked for after a while, and the spares are given back before.
-// l.mu is held.
+// keepSpare keeps a message that comes after the end of a bounded run.
+// Everything up to the end has then been delivered once, and to go on would
+// read the stream empty for nothing; so the intake ends. What is to be
+// delivered a second time is asked for after a while, and the spares are given
+// back before. l.mu is held.
 func (l *lane) keepSpare(d *delivery) {
 	l.spares = append(l.spares, d)
 	l.retryAt = time.Now().Add(sparePause)
@@ -131,7 +138,8 @@ func (l *lane) giveBackSpares() {
 	l.spares = nil
 }
 
-// startPressure starts the time that an intake may be under pressure. l.mu is held.
+// startPressure starts the time that an intake may be under pressure. l.mu is
+// held.
 func (in *pullSession) startPressure() {
 	if in.pressure == nil {
 		in.pressure = time.AfterFunc(in.lane.source.ackWait()/4, in.relievePressure)
@@ -144,7 +152,8 @@ func (in *pullSession) relievePressure() {
 	in.drain()
 }
 
-// noteError is told by the client library what went wrong; it goes on by itself in most cases.
+// noteError is told by the client library what went wrong; it goes on by itself
+// in most cases.
 func (in *pullSession) noteError(err error) {
 	l := in.lane
 	l.mu.Lock()
@@ -159,14 +168,15 @@ func (in *pullSession) noteError(err error) {
 }
 
 const (
-	// silenceLimit is how many heartbeats in a row may be missing before we look for ourselves.
+	// silenceLimit is how many heartbeats in a row may be missing before we
+	// look for ourselves.
 	silenceLimit = 2
 	sparePause   = time.Second
 	lookAgain    = time.Second
 )
 
-// superviseSession sees to it that there is an intake when there should be one. Only the lane's goroutine
-// calls it.
+// superviseSession sees to it that there is an intake when there should be one.
+// Only the lane's goroutine calls it.
 func (l *lane) superviseSession(ctx context.Context) {
 	switch l.sessionNeed() {
 	case nothing:
@@ -229,8 +239,9 @@ func (l *lane) resumeSession() {
 	}
 }
 
-// restartSession asks the server about the consumer before it begins another intake. onlyPending leaves an
-// intake alone that is silent because there is nothing to say.
+// restartSession asks the server about the consumer before it begins another
+// intake. onlyPending leaves an intake alone that is silent because there is
+// nothing to say.
 func (l *lane) restartSession(ctx context.Context, onlyPending bool) {
 	ctx, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()

@@ -22,25 +22,27 @@ const (
 // SinkOptions says which stream is written. Stream is required.
 type SinkOptions struct {
 	Stream string
-	// Subjects says how subjects are made. What it can yield must lie within the stream's subjects;
-	// where that depends on the message, Check does. The Sink itself applies it only to a message that
-	// has no subject yet, such as a dead letter: others were given theirs by the Transform.
+	// Subjects says how subjects are made. What it can yield must lie within
+	// the stream's subjects; where that depends on the message, Check does. The
+	// Sink itself applies it only to a message that has no subject yet, such as
+	// a dead letter: others were given theirs by the Transform.
 	Subjects SubjectMap
-	// Create makes the stream if there is none, on file storage, with CreateSubjects, or if that is
-	// empty with the pattern of Subjects. A stream that exists is left as it is.
+	// Create makes the stream if there is none, on file storage, with
+	// CreateSubjects, or if that is empty with the pattern of Subjects. A
+	// stream that exists is left as it is.
 	Create         bool
 	CreateSubjects []string
 
-	// Incarnation tells apart sources that give the same origins to different messages, as a stream
-	// does that was deleted and made anew. It is part of every message id; the source's identity is
-	// right. It may be empty.
+	// Incarnation tells apart sources that give the same origins to different
+	// messages, as a stream does that was deleted and made anew. It is part of
+	// every message id; the source's identity is right. It may be empty.
 	Incarnation string
-	// SourceAckWait is the AckWait of the source, if it has one: the stream's duplicates window
-	// should be three times as long.
+	// SourceAckWait is the AckWait of the source, if it has one: the stream's
+	// duplicates window should be three times as long.
 	SourceAckWait time.Duration
 
-	// InFlightBytes and InFlight bound what is published and not acknowledged, over all writers;
-	// defaults 16 MiB and 4096. One message may be larger.
+	// InFlightBytes and InFlight bound what is published and not acknowledged,
+	// over all writers; defaults 16 MiB and 4096. One message may be larger.
 	InFlightBytes, InFlight int
 
 	// Observer is told about writes; nil means nobody.
@@ -49,7 +51,8 @@ type SinkOptions struct {
 	Log *slog.Logger
 }
 
-// Sink writes to a stream. It may be used by any number of lanes, and by several runs.
+// Sink writes to a stream. It may be used by any number of lanes, and by
+// several runs.
 type Sink struct {
 	SinkOptions
 	conn     *Conn
@@ -58,7 +61,8 @@ type Sink struct {
 	warnings []string
 }
 
-// NewSink opens a stream for writing and checks that it takes what will be written.
+// NewSink opens a stream for writing and checks that it takes what will be
+// written.
 func NewSink(ctx context.Context, conn *Conn, o SinkOptions) (*Sink, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -116,7 +120,8 @@ func (o SinkOptions) newStream() jetstream.StreamConfig {
 	if len(subjects) == 0 && o.Subjects.Pattern() != ">" {
 		subjects = []string{o.Subjects.Pattern()}
 	}
-	// With no subjects at all the server takes the stream's name for the subject.
+	// With no subjects at all the server takes the stream's name for the
+	// subject.
 	return jetstream.StreamConfig{
 		Name:       o.Stream,
 		Subjects:   subjects,
@@ -163,7 +168,8 @@ func (s *Sink) Warnings() []string { return slices.Clone(s.warnings) }
 // StreamSubjects are the subjects that the stream takes.
 func (s *Sink) StreamSubjects() []string { return slices.Clone(s.stream.Config.Subjects) }
 
-// StreamCreated is when the stream was made. Together with its name it identifies the stream.
+// StreamCreated is when the stream was made. Together with its name it
+// identifies the stream.
 func (s *Sink) StreamCreated() time.Time { return s.stream.Created }
 
 // takesSubject tells whether the stream takes all of a subject pattern.
@@ -171,8 +177,8 @@ func (s *Sink) takesSubject(pattern string) bool {
 	return slices.ContainsFunc(s.stream.Config.Subjects, func(by string) bool { return coversSubject(by, pattern) })
 }
 
-// Limit is how long a message may be, in bytes, headers included: the lower of the server's
-// max_payload and the stream's own limit.
+// Limit is how long a message may be, in bytes, headers included: the lower of
+// the server's max_payload and the stream's own limit.
 func (s *Sink) Limit() int {
 	limit := int(s.conn.nc.MaxPayload())
 	if own := int(s.stream.Config.MaxMsgSize); own > 0 {
@@ -189,11 +195,13 @@ func (s *Sink) subjectOf(m *pipeline.Message) string {
 	return s.Subjects.fixed
 }
 
-// Check tells whether m can be written under m.Subject with a value of valueSize bytes, which may
-// differ from m.Value while that is still to be transformed. Besides what CheckHeaders refuses, it
-// refuses a Status header on an empty value, which readers take for a word from the server. Its error is a *pipeline.Reject with the
-// reason too-large or one of CheckHeaders, or matches ErrSubject, which is no fault of one message
-// alone. It may be called at any time, from any goroutine.
+// Check tells whether m can be written under m.Subject with a value of
+// valueSize bytes, which may differ from m.Value while that is still to be
+// transformed. Besides what CheckHeaders refuses, it refuses a Status header on
+// an empty value, which readers take for a word from the server. Its error is a
+// *pipeline.Reject with the reason too-large or one of CheckHeaders, or matches
+// ErrSubject, which is no fault of one message alone. It may be called at any
+// time, from any goroutine.
 func (s *Sink) Check(m *pipeline.Message, valueSize int) error {
 	if err := CheckHeaders(m); err != nil {
 		return err

@@ -43,7 +43,8 @@ func TestWriteIsDurableAndInOrder(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ENC", nil)
-	// Room for a few messages only, so that writing has to wait for acknowledgements.
+	// Room for a few messages only, so that writing has to wait for
+	// acknowledgements.
 	s := b.sink(b.connect(), SinkOptions{Stream: "ENC", InFlight: 7, InFlightBytes: 4096})
 	w := b.writer(s)
 	msgs := numberedMessages("enc", 300, 300)
@@ -87,7 +88,8 @@ func TestDuplicatesWithinTheWindow(t *testing.T) {
 	if n := len(b.stored("ENC")); n != 10 {
 		t.Fatalf("%d messages stored, want 10", n)
 	}
-	// The same origin under another subject, or of another incarnation, is another message.
+	// The same origin under another subject, or of another incarnation, is
+	// another message.
 	other := numberedMessages("enc.dead", 1, 0)
 	write(SinkOptions{}, other)
 	write(SinkOptions{Incarnation: "2"}, msgs[:1])
@@ -140,7 +142,8 @@ func TestCheckSize(t *testing.T) {
 		m.Key = []byte("key")
 		m.Value = []byte{}
 		room := limit - headerBytes(&m)
-		// The largest message that passes is taken by the server; one byte more does not pass.
+		// The largest message that passes is taken by the server; one byte more
+		// does not pass.
 		m.Value = make([]byte, room)
 		if err := s.Check(&m, room); err != nil {
 			t.Fatal(err)
@@ -206,7 +209,8 @@ func TestNoSubject(t *testing.T) {
 	}
 }
 
-// TestTransient: errors that would come again are returned, those that may pass are not.
+// TestTransient: errors that would come again are returned, those that may pass
+// are not.
 func TestTransient(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -261,7 +265,8 @@ func TestFullStream(t *testing.T) {
 	}
 }
 
-// TestWriteGivesUp: the context ends a write that cannot succeed, and nothing stays in flight.
+// TestWriteGivesUp: the context ends a write that cannot succeed, and nothing
+// stays in flight.
 func TestWriteGivesUp(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
@@ -280,7 +285,8 @@ func TestWriteGivesUp(t *testing.T) {
 	b.start()
 }
 
-// TestWriteWaitsForServer: what could not even be sent is sent when the server is back.
+// TestWriteWaitsForServer: what could not even be sent is sent when the server
+// is back.
 func TestWriteWaitsForServer(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
@@ -305,7 +311,8 @@ func TestWriteWaitsForServer(t *testing.T) {
 	}
 }
 
-// TestPublishDenied: the server refuses a publish apart from it, which must not end in silence.
+// TestPublishDenied: the server refuses a publish apart from it, which must not
+// end in silence.
 func TestPublishDenied(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)

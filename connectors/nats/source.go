@@ -22,15 +22,16 @@ const (
 
 const (
 	minAckWait = time.Second
-	// maxWindow stays below the 64 MiB that the client holds for a subscription before it drops.
+	// maxWindow stays below the 64 MiB that the client holds for a subscription
+	// before it drops.
 	maxWindow = 60 << 20
-	// envelopeBytes is more than what a pull counts per message besides headers and payload: the
-	// subject and the reply subject.
+	// envelopeBytes is more than what a pull counts per message besides headers
+	// and payload: the subject and the reply subject.
 	envelopeBytes = 8 << 10
 )
 
-// Start says where a consumer begins that does not exist yet. The zero Start is the beginning of the
-// stream. At most one field is set.
+// Start says where a consumer begins that does not exist yet. The zero Start is
+// the beginning of the stream. At most one field is set.
 type Start struct {
 	Sequence uint64    // the first message with this sequence or a higher one
 	Time     time.Time // the first message stored at this time or later
@@ -40,29 +41,33 @@ type Start struct {
 // SourceOptions says what is read. Stream is required.
 type SourceOptions struct {
 	Stream string
-	// Consumer is the durable consumer that remembers what was read. It is created if it does not
-	// exist. It may be empty in a bounded run, which then starts at Start and remembers nothing.
+	// Consumer is the durable consumer that remembers what was read. It is
+	// created if it does not exist. It may be empty in a bounded run, which
+	// then starts at Start and remembers nothing.
 	Consumer string
 	// Filters are the subjects to read, wildcards included; empty means all.
 	Filters []string
 	Start   Start
-	// UntilEnd makes the run bounded: it ends after the message that is the stream's last when
-	// NewSource is called, and after whatever an earlier run, or another process with the same
-	// consumer, had taken and not finished.
+	// UntilEnd makes the run bounded: it ends after the message that is the
+	// stream's last when NewSource is called, and after whatever an earlier
+	// run, or another process with the same consumer, had taken and not
+	// finished.
 	UntilEnd bool
 
-	// AckWait and MaxAckPending are for a consumer that is created; defaults 30 s and 65,536. AckWait
-	// is how long after a crash the server waits before it gives messages to somebody else.
+	// AckWait and MaxAckPending are for a consumer that is created; defaults 30
+	// s and 65,536. AckWait is how long after a crash the server waits before
+	// it gives messages to somebody else.
 	AckWait       time.Duration
 	MaxAckPending int
 
-	// ReadAhead is how many bytes wait to be read before no more are taken; default 1 MiB. See
-	// Source.ReadAheadBytes.
+	// ReadAhead is how many bytes wait to be read before no more are taken;
+	// default 1 MiB. See Source.ReadAheadBytes.
 	ReadAhead int
 
 	// Observer is told about lanes; nil means nobody.
 	Observer SourceObserver
-	// Log is told about a consumer that has to be started again; nil means slog.Default.
+	// Log is told about a consumer that has to be started again; nil means
+	// slog.Default.
 	Log *slog.Logger
 }
 
@@ -78,8 +83,8 @@ type Source struct {
 	window   int                      // bytes asked for at a time
 }
 
-// NewSource opens a stream and its consumer. It never changes a consumer that exists: if that does not
-// do what o needs, the error says what differs.
+// NewSource opens a stream and its consumer. It never changes a consumer that
+// exists: if that does not do what o needs, the error says what differs.
 func NewSource(ctx context.Context, conn *Conn, o SourceOptions) (*Source, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -143,11 +148,12 @@ func (o SourceOptions) withDefaults() (SourceOptions, error) {
 	return o, nil
 }
 
-// Ordered tells whether offsets grow in read order. They do not: see the package comment.
+// Ordered tells whether offsets grow in read order. They do not: see the
+// package comment.
 func (s *Source) Ordered() bool { return false }
 
-// Identity says which stream is read, whatever becomes of its name: the name, and when the stream was
-// made in unix nanoseconds.
+// Identity says which stream is read, whatever becomes of its name: the name,
+// and when the stream was made in unix nanoseconds.
 func (s *Source) Identity() (stream string, createdUnixNano int64) {
 	return s.Stream, s.created.UnixNano()
 }
@@ -155,20 +161,24 @@ func (s *Source) Identity() (stream string, createdUnixNano int64) {
 // StreamCreated is when the stream was made.
 func (s *Source) StreamCreated() time.Time { return s.created }
 
-// Backlog is how many messages waited for the consumer when it was opened, for progress reports.
+// Backlog is how many messages waited for the consumer when it was opened, for
+// progress reports.
 func (s *Source) Backlog() uint64 { return s.backlog }
 
-// ConsumerAckWait is the consumer's AckWait, which its operator may have chosen.
+// ConsumerAckWait is the consumer's AckWait, which its operator may have
+// chosen.
 func (s *Source) ConsumerAckWait() time.Duration { return s.config.AckWait }
 
-// ReadAheadBytes is the most that a lane holds besides the batches that it has handed out: what waits
-// to be read, and what has been asked for. The latter is never below the server's max_payload, since
-// the server delivers no message to a smaller request.
+// ReadAheadBytes is the most that a lane holds besides the batches that it has
+// handed out: what waits to be read, and what has been asked for. The latter is
+// never below the server's max_payload, since the server delivers no message to
+// a smaller request.
 func (s *Source) ReadAheadBytes() int { return s.ReadAhead + 2*s.window }
 
-// Serve serves the one lane until ctx is done, or the bounded run has ended. A lane that failed in an
-// unbounded run keeps what its reader had taken until ctx is done, so that no other process has to
-// fail on the same message. One that the sink has lost is served again; again and again without an
+// Serve serves the one lane until ctx is done, or the bounded run has ended. A
+// lane that failed in an unbounded run keeps what its reader had taken until
+// ctx is done, so that no other process has to fail on the same message. One
+// that the sink has lost is served again; again and again without an
 // acknowledgement is a failure.
 func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
 	defer s.closeConsumer()

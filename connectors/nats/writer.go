@@ -22,7 +22,8 @@ import (
 var pauses = retry.Policy{First: 50 * time.Millisecond, Longest: 5 * time.Second}
 
 const (
-	// ackTimeout is how long an acknowledgement may take before the message is published again.
+	// ackTimeout is how long an acknowledgement may take before the message is
+	// published again.
 	ackTimeout = 15 * time.Second
 	// maxID is the longest message id in bytes; what would be longer is hashed.
 	maxID = 160
@@ -47,9 +48,10 @@ type published struct {
 	future jetstream.PubAckFuture
 }
 
-// Write publishes msgs in order and returns when the stream has acknowledged all of them. While the
-// stream cannot be reached, or has no room, it tries again until ctx is done. A message that Check
-// refuses is an error, and nothing of msgs is published.
+// Write publishes msgs in order and returns when the stream has acknowledged
+// all of them. While the stream cannot be reached, or has no room, it tries
+// again until ctx is done. A message that Check refuses is an error, and
+// nothing of msgs is published.
 func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, _ *pipeline.Progress) error {
 	w.todo = w.todo[:0]
 	for i := range msgs {
@@ -87,8 +89,9 @@ func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, _ *pipeline
 // Close has nothing to do: every Write is durable when it returns.
 func (w *writer) Close(context.Context) error { return nil }
 
-// publishRound publishes what is in w.todo until something fails, waits for the acknowledgements of what it
-// published, and leaves in w.todo what has to be published again. Its error is final.
+// publishRound publishes what is in w.todo until something fails, waits for the
+// acknowledgements of what it published, and leaves in w.todo what has to be
+// published again. Its error is final.
 func (w *writer) publishRound(ctx context.Context, msgs []pipeline.Message) error {
 	started := time.Now()
 	w.failed, w.cause = w.failed[:0], nil
@@ -116,14 +119,16 @@ func (w *writer) publishRound(ctx context.Context, msgs []pipeline.Message) erro
 	return nil
 }
 
-// publishOne sends one message as soon as there is room for it. It sends nothing once w.cause is set.
+// publishOne sends one message as soon as there is room for it. It sends
+// nothing once w.cause is set.
 func (w *writer) publishOne(ctx context.Context, m *pipeline.Message, index int) error {
 	size := len(m.Value) + headerBytes(m)
 	if err := w.takeRoom(ctx, size); err != nil || w.cause != nil {
 		return err
 	}
 	msg := w.sink.newMessage(m)
-	// The library must not publish again by itself: by then the value may be another message's.
+	// The library must not publish again by itself: by then the value may be
+	// another message's.
 	future, err := w.sink.conn.js.PublishMsgAsync(msg, jetstream.WithRetryAttempts(0))
 	msg.Data = nil // sent or copied; the future would pin it until the acknowledgement
 	if err != nil {
@@ -134,7 +139,8 @@ func (w *writer) publishOne(ctx context.Context, m *pipeline.Message, index int)
 	return nil
 }
 
-// takeRoom takes room for size bytes unless w.cause gets set before there is any.
+// takeRoom takes room for size bytes unless w.cause gets set before there is
+// any.
 func (w *writer) takeRoom(ctx context.Context, size int) error {
 	for {
 		ok, freed := w.sink.inFlight.takeRoom(size)
@@ -174,7 +180,8 @@ func (w *writer) settleOldest(ctx context.Context) error {
 	return w.noteCause(err)
 }
 
-// noteCause keeps err as the cause of another round if it may pass, and returns it if it is final.
+// noteCause keeps err as the cause of another round if it may pass, and returns
+// it if it is final.
 func (w *writer) noteCause(err error) error {
 	if err != nil && !isTransient(err) {
 		return err
@@ -185,7 +192,8 @@ func (w *writer) noteCause(err error) error {
 	return nil
 }
 
-// dropOnWay forgets what is still on its way after an error. Its acknowledgements find nobody.
+// dropOnWay forgets what is still on its way after an error. Its
+// acknowledgements find nobody.
 func (w *writer) dropOnWay() {
 	for _, p := range w.onWay[w.first:] {
 		w.sink.inFlight.giveRoom(p.size)
@@ -201,8 +209,9 @@ func (s *Sink) newMessage(m *pipeline.Message) *natsgo.Msg {
 	return &natsgo.Msg{Subject: subject, Header: headers, Data: m.Value}
 }
 
-// messageID names a message for ever: place@offset, then the subject, since one message may be
-// published under two (a dead letter). A name that is long, or that a header cannot hold, is hashed.
+// messageID names a message for ever: place@offset, then the subject, since one
+// message may be published under two (a dead letter). A name that is long, or
+// that a header cannot hold, is hashed.
 func messageID(origin pipeline.Origin, subject, incarnation string) string {
 	id := make([]byte, 0, maxID)
 	id = append(append(id, origin.Place...), '@')
@@ -222,8 +231,9 @@ func isPrintable(s []byte) bool {
 	return !slices.ContainsFunc(s, func(c byte) bool { return c < ' ' || c > '~' }) && !isBlank(s[0]) && !isBlank(s[len(s)-1])
 }
 
-// isTransient tells whether an error of a publish may pass: the connection is down, the stream has no
-// leader, no room or no time. Others would come again with every attempt.
+// isTransient tells whether an error of a publish may pass: the connection is
+// down, the stream has no leader, no room or no time. Others would come again
+// with every attempt.
 func isTransient(err error) bool {
 	var api *jetstream.APIError
 	if errors.As(err, &api) {

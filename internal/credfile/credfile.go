@@ -1,10 +1,11 @@
 // Package credfile reads files that hold credentials: passwords, seeds, private
 // keys, and the certificates that go with them.
 //
-// One policy holds for all of them, whichever broker or key service they are for.
-// A file has a bounded size. A secret that others than its owner can read is
-// used, and warned of, since in a container the mode is often not the user's to
-// choose. Errors and log lines name the file and hold nothing of its content.
+// One policy holds for all of them, whichever broker or key service they are
+// for. A file has a bounded size. A secret that others than its owner can read
+// is used, and warned of, since in a container the mode is often not the user's
+// to choose. Errors and log lines name the file and hold nothing of its
+// content.
 //
 // The package must not know what a credential is for.
 package credfile
@@ -25,8 +26,8 @@ import (
 // in bytes.
 const MaxSize = 1 << 20
 
-// Read reads a file, and tells its mode. The bytes are the caller's, to be cleared
-// once they are used. what names the credential in errors: "password".
+// Read reads a file, and tells its mode. The bytes are the caller's, to be
+// cleared once they are used. what names the credential in errors: "password".
 func Read(what, path string) ([]byte, fs.FileMode, error) {
 	b, mode, err := read(path)
 	if err != nil {
@@ -70,8 +71,8 @@ func ReadSecret(what, path string, log *slog.Logger) ([]byte, error) {
 	return b, nil
 }
 
-// ReadPassword reads a secret that is a line of text. One line end at the end of
-// the file is ignored.
+// ReadPassword reads a secret that is a line of text. One line end at the end
+// of the file is ignored.
 func ReadPassword(what, path string, log *slog.Logger) (string, error) {
 	b, err := ReadSecret(what, path, log)
 	if err != nil {
@@ -81,8 +82,8 @@ func ReadPassword(what, path string, log *slog.Logger) (string, error) {
 	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"), nil
 }
 
-// CheckSecret finds a secret that a client library reads by itself, and warns of
-// its mode.
+// CheckSecret finds a secret that a client library reads by itself, and warns
+// of its mode.
 func CheckSecret(what, path string, log *slog.Logger) error {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -6,7 +6,8 @@ import (
 	"github.com/segmentio/kafka-go/compress"
 )
 
-// Compression is how the records of a batch are compressed, as its attributes number it.
+// Compression is how the records of a batch are compressed, as its attributes
+// number it.
 type Compression int8
 
 // The codecs that message format v2 knows.
@@ -32,8 +33,9 @@ func (c Compression) valid() bool { return c >= None && int(c) < len(compression
 
 func (c Compression) codec() compress.Codec { return compress.Compression(c).Codec() }
 
-// Compressor compresses batches for Appender.Finish. It keeps its memory from batch to batch; one goroutine
-// uses it at a time. A nil Compressor leaves batches as they are.
+// Compressor compresses batches for Appender.Finish. It keeps its memory from
+// batch to batch; one goroutine uses it at a time. A nil Compressor leaves
+// batches as they are.
 type Compressor struct {
 	compression Compression
 	out         []byte
@@ -47,8 +49,9 @@ func NewCompressor(c Compression) *Compressor {
 	return &Compressor{compression: c}
 }
 
-// shrink replaces the records by their compressed form if that is shorter, and says what they are now. It
-// writes over records. Ciphertext does not shrink, and then the reader is spared the codec.
+// shrink replaces the records by their compressed form if that is shorter, and
+// says what they are now. It writes over records. Ciphertext does not shrink,
+// and then the reader is spared the codec.
 func (c *Compressor) shrink(records []byte) ([]byte, Compression, error) {
 	if c == nil {
 		return records, None, nil

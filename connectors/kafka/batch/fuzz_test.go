@@ -9,7 +9,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// FuzzReader gives it sets of batches, as they come and with their checksum put right.
+// FuzzReader gives it sets of batches, as they come and with their checksum put
+// right.
 func FuzzReader(f *testing.F) {
 	f.Add(encode(50, awkward[:4], nil), false)
 	for i := range codecs {
@@ -57,7 +58,8 @@ func check(t *testing.T, msgs []pipeline.Message) {
 	}
 }
 
-// FuzzInflate gives the codecs what the broker sent, behind the checks that bound them.
+// FuzzInflate gives the codecs what the broker sent, behind the checks that
+// bound them.
 func FuzzInflate(f *testing.F) {
 	for i := range codecs {
 		var body []byte

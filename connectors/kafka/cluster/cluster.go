@@ -18,10 +18,12 @@ import (
 // connectPatience is how long Connect tries brokers that cannot be reached.
 const connectPatience = 15 * time.Second
 
-// createTimeout is how long a request to create a topic may take until the topic is seen.
+// createTimeout is how long a request to create a topic may take until the
+// topic is seen.
 const createTimeout = 10 * time.Second
 
-// maxHangUps is how many times brokers may hang up on Connect before that counts as an answer.
+// maxHangUps is how many times brokers may hang up on Connect before that
+// counts as an answer.
 const maxHangUps = 5
 
 // Cluster is a way to a cluster. Sources and Sinks may share it.
@@ -35,14 +37,16 @@ type Cluster struct {
 	coordinators coordinators
 }
 
-// Connect reaches a cluster and sees that its brokers are recent enough. An error of the brokers, such as a
-// wrong password, comes at once; one of the network after 15 s.
+// Connect reaches a cluster and sees that its brokers are recent enough. An
+// error of the brokers, such as a wrong password, comes at once; one of the
+// network after 15 s.
 func Connect(ctx context.Context, o Options) (*Cluster, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	// The layout of topics is ours to watch (see Topic): the transport only has to know the brokers.
+	// The layout of topics is ours to watch (see Topic): the transport only has
+	// to know the brokers.
 	transport := newTransport(o, []string{})
 	c := &Cluster{options: o, transport: transport, wire: wire.New(transport, kafkago.TCP(o.Brokers...)), log: o.Log}
 	if err := c.meetBrokers(ctx); err != nil {
@@ -84,16 +88,19 @@ func (c *Cluster) meetBrokers(ctx context.Context) error {
 	return err
 }
 
-// ID is the cluster's id, whatever its brokers are called; empty if the brokers have none.
+// ID is the cluster's id, whatever its brokers are called; empty if the brokers
+// have none.
 func (c *Cluster) ID() string { return c.id }
 
-// Options returns the options that the Cluster was connected with, defaults filled in.
+// Options returns the options that the Cluster was connected with, defaults
+// filled in.
 func (c *Cluster) Options() Options { return c.options }
 
 // Wire returns the client for the requests of the record path.
 func (c *Cluster) Wire() *wire.Client { return c.wire }
 
-// Close closes the connections. Sources and Sinks of the cluster must have ended.
+// Close closes the connections. Sources and Sinks of the cluster must have
+// ended.
 func (c *Cluster) Close() { c.transport.CloseIdleConnections() }
 
 // IsSame tells whether two ways lead to one cluster.
@@ -115,8 +122,8 @@ func (c *Cluster) RetryCall(ctx context.Context, what string, do func(context.Co
 	}
 }
 
-// MaxMessageBytes asks for the largest record batch that a topic takes, in bytes. It is 0 if the brokers do
-// not let us know.
+// MaxMessageBytes asks for the largest record batch that a topic takes, in
+// bytes. It is 0 if the brokers do not let us know.
 func (c *Cluster) MaxMessageBytes(ctx context.Context, topic string) (int, error) {
 	const name = "max.message.bytes"
 	client := kafkago.Client{Addr: kafkago.TCP(c.options.Brokers...), Transport: c.transport}
@@ -148,10 +155,11 @@ func (c *Cluster) MaxMessageBytes(ctx context.Context, topic string) (int, error
 	return found, err
 }
 
-// CreateTopic makes a topic; zero partitions or bytes leave the number to the brokers. It is no error if the
-// topic is there already.
+// CreateTopic makes a topic; zero partitions or bytes leave the number to the
+// brokers. It is no error if the topic is there already.
 func (c *Cluster) CreateTopic(ctx context.Context, name string, partitions, maxMessageBytes int) error {
-	// kafka-go waits until it sees the topic, which needs a transport that looks for it.
+	// kafka-go waits until it sees the topic, which needs a transport that
+	// looks for it.
 	transport := newTransport(c.options, []string{name})
 	defer transport.CloseIdleConnections()
 	client := kafkago.Client{Addr: kafkago.TCP(c.options.Brokers...), Transport: transport}

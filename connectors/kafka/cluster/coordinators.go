@@ -10,13 +10,15 @@ import (
 	"github.com/segmentio/kafka-go/protocol/findcoordinator"
 )
 
-// coordinator is what a broker coordinates: a group or a transactional id. They are as many as a process uses.
+// coordinator is what a broker coordinates: a group or a transactional id. They
+// are as many as a process uses.
 type coordinator struct {
 	transaction bool
 	name        string
 }
 
-// coordinators remembers which broker coordinates what, until one fails to answer for it.
+// coordinators remembers which broker coordinates what, until one fails to
+// answer for it.
 type coordinators struct {
 	mu    sync.Mutex
 	known map[coordinator]int32
@@ -55,7 +57,8 @@ func (c *coordinators) forgetBroker(of coordinator) {
 	delete(c.known, of)
 }
 
-// NoteMoved has the coordinator of what req is about looked up again, if err can mean that there is another one.
+// NoteMoved has the coordinator of what req is about looked up again, if err
+// can mean that there is another one.
 func (c *Cluster) NoteMoved(req protocol.Message, err error) {
 	if err == nil || JudgeError(err) != Again || errors.Is(err, kafkago.ConcurrentTransactions) {
 		return
@@ -65,8 +68,9 @@ func (c *Cluster) NoteMoved(req protocol.Message, err error) {
 	}
 }
 
-// RoundTrip sends a request of kafka-go's own, to the coordinator of what it is about if there is one. Who gets an error,
-// also in the answer, calls NoteMoved.
+// RoundTrip sends a request of kafka-go's own, to the coordinator of what it is
+// about if there is one. Who gets an error, also in the answer, calls
+// NoteMoved.
 func (c *Cluster) RoundTrip(ctx context.Context, req protocol.Message) (protocol.Message, error) {
 	of, ok := coordinatorFor(req)
 	if !ok {

@@ -2,9 +2,9 @@
 // partition and who coordinates a group or a transaction, and sends requests
 // again for as long as their errors say that this helps.
 //
-// It must not know what records hold, nor lanes and transactions: a request goes
-// in and an answer comes out. It starts no goroutine; those of the connections
-// are kafka-go's.
+// It must not know what records hold, nor lanes and transactions: a request
+// goes in and an answer comes out. It starts no goroutine; those of the
+// connections are kafka-go's.
 //
 //	options.go       how to reach a cluster and who we are
 //	cluster.go       Cluster: connecting, configuration and creation of topics

@@ -11,14 +11,17 @@ import (
 var (
 	// ErrNoTopic says that a topic does not exist.
 	ErrNoTopic = errors.New("no such topic")
-	// ErrReplaced says that a topic was deleted and made again while it was in use.
+	// ErrReplaced says that a topic was deleted and made again while it was in
+	// use.
 	ErrReplaced = errors.New("the topic was deleted and made again")
-	// ErrGroupActive says that a bounded run cannot use the offsets of a group that has members.
+	// ErrGroupActive says that a bounded run cannot use the offsets of a group
+	// that has members.
 	ErrGroupActive = errors.New("the group has members")
 	// ErrRefused says that the brokers do not accept the credentials.
 	ErrRefused = errors.New("credentials refused")
-	// ErrHungUp says that brokers close new connections, which is how some of them answer a wrong password, and all of
-	// them a client that does not speak TLS.
+	// ErrHungUp says that brokers close new connections, which is how some of
+	// them answer a wrong password, and all of them a client that does not
+	// speak TLS.
 	ErrHungUp = errors.New("the broker hangs up")
 )
 
@@ -26,9 +29,11 @@ var (
 type Outcome int
 
 const (
-	// Again says that the broker is busy or away, or leads no more: the same request may be sent again.
+	// Again says that the broker is busy or away, or leads no more: the same
+	// request may be sent again.
 	Again Outcome = iota
-	// Lost says that what we were in the middle of does not count: begin again from what is committed.
+	// Lost says that what we were in the middle of does not count: begin again
+	// from what is committed.
 	Lost
 	// Final says that it will be refused again.
 	Final
@@ -61,14 +66,15 @@ func JudgeError(err error) Outcome {
 		kafkago.UnsupportedVersion, kafkago.UnsupportedForMessageFormat, kafkago.UnsupportedCompressionType:
 		return Final
 	default:
-		// Members, generations and producers that the broker no longer knows, sequence numbers that it did not
-		// expect, and whatever a later version of Kafka says.
+		// Members, generations and producers that the broker no longer knows,
+		// sequence numbers that it did not expect, and whatever a later version
+		// of Kafka says.
 		return Lost
 	}
 }
 
-// errNotAttempted is the code of a partition that was left out because of another one's error. (kafka-go has
-// another name for it.)
+// errNotAttempted is the code of a partition that was left out because of
+// another one's error. (kafka-go has another name for it.)
 const errNotAttempted = kafkago.Error(55)
 
 // WorseOf returns that of two errors which decides about a request.

@@ -8,8 +8,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 )
 
-// ListOffsets asks for the offsets that belong to times (wire.Earliest and wire.Latest are two), for each of
-// partitions. The answer has one row per time. Latest is behind the last record that is committed.
+// ListOffsets asks for the offsets that belong to times (wire.Earliest and
+// wire.Latest are two), for each of partitions. The answer has one row per
+// time. Latest is behind the last record that is committed.
 func (t *Topic) ListOffsets(ctx context.Context, partitions []int32, times ...int64) ([][]int64, error) {
 	rows := make([][]int64, len(times))
 	for i, at := range times {

@@ -28,8 +28,8 @@ const (
 
 // Observer is told about requests that are tried again.
 type Observer interface {
-	// RetryRequest is called before the wait for another try of what, because of
-	// err. It is called by several goroutines and must not block.
+	// RetryRequest is called before the wait for another try of what, because
+	// of err. It is called by several goroutines and must not block.
 	RetryRequest(what string, err error)
 }
 
@@ -44,7 +44,8 @@ type Retry struct {
 	report   time.Time // when the next try is logged
 }
 
-// NewRetry returns a Retry for the first try of what, a word for errors and the log.
+// NewRetry returns a Retry for the first try of what, a word for errors and the
+// log.
 func (c *Cluster) NewRetry(what string) *Retry {
 	return &Retry{what: what, log: c.log, observer: c.options.Observer, waits: Pauses.Begin(), short: shortPauses.Begin()}
 }

@@ -12,8 +12,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 )
 
-// Topic is what is known of a topic: what it is and who leads its partitions. Each user that meets a leader which is none
-// any more refreshes it for all. It is safe for concurrent use.
+// Topic is what is known of a topic: what it is and who leads its partitions.
+// Each user that meets a leader which is none any more refreshes it for all. It
+// is safe for concurrent use.
 type Topic struct {
 	cluster *Cluster
 	name    string
@@ -28,15 +29,17 @@ type Topic struct {
 // Leader is who leads a partition; Broker is -1 while nobody does.
 type Leader struct{ Broker, Epoch int32 }
 
-// Retries is how many times more a topic is looked for before it counts as missing: it may have been made a
-// moment ago, through another broker.
+// Retries is how many times more a topic is looked for before it counts as
+// missing: it may have been made a moment ago, through another broker.
 const Retries = 6
 
-// RetriesForMade is the same for a topic that we have made: a broker that has just started may take seconds to hear of it,
-// and this many tries are about ten.
+// RetriesForMade is the same for a topic that we have made: a broker that has
+// just started may take seconds to hear of it, and this many tries are about
+// ten.
 const RetriesForMade = 20
 
-// OpenTopic finds a topic. The error matches ErrNoTopic if the topic is still missing after retries more tries.
+// OpenTopic finds a topic. The error matches ErrNoTopic if the topic is still
+// missing after retries more tries.
 func (c *Cluster) OpenTopic(ctx context.Context, name string, retries int) (*Topic, error) {
 	t := &Topic{cluster: c, name: name}
 	found, err := t.askRepeatedly(ctx, retries)
@@ -92,8 +95,8 @@ func (t *Topic) setLeaders(found *wire.Topic) {
 	t.leads, t.asked = leads, time.Now()
 }
 
-// Refresh asks again who leads, unless somebody did a moment ago. It does not wait for partitions that have no
-// leader.
+// Refresh asks again who leads, unless somebody did a moment ago. It does not
+// wait for partitions that have no leader.
 func (t *Topic) Refresh(ctx context.Context) error {
 	t.asking.Lock()
 	defer t.asking.Unlock()
@@ -114,8 +117,9 @@ func (t *Topic) Refresh(ctx context.Context) error {
 	return nil
 }
 
-// CheckIdentity returns ErrReplaced if the topic is another one of its name. It looks only if the last request, which names the
-// topic, is a pause ago: a request that fails in between would have told.
+// CheckIdentity returns ErrReplaced if the topic is another one of its name. It
+// looks only if the last request, which names the topic, is a pause ago: a
+// request that fails in between would have told.
 func (t *Topic) CheckIdentity(ctx context.Context, last time.Time, pause time.Duration) error {
 	if time.Since(last) < pause {
 		return nil
@@ -135,7 +139,8 @@ func (t *Topic) Name() string { return t.name }
 // ID is the topic's id; zero if the brokers are too old to say.
 func (t *Topic) ID() [16]byte { return t.id }
 
-// PartitionCount is how many partitions there were when the brokers were last asked.
+// PartitionCount is how many partitions there were when the brokers were last
+// asked.
 func (t *Topic) PartitionCount() int32 {
 	t.mu.RLock()
 	defer t.mu.RUnlock()

@@ -253,7 +253,8 @@ func TestReadCommitted(t *testing.T) {
 	}
 }
 
-// The producer's identity reaches the broker: a batch that is sent twice is stored once, a gap is refused.
+// The producer's identity reaches the broker: a batch that is sent twice is
+// stored once, a gap is refused.
 func TestIdempotence(t *testing.T) {
 	k := cluster(t)
 	c := connect(t, k, nil)
@@ -337,7 +338,8 @@ func TestListOffsets(t *testing.T) {
 	}
 }
 
-// An offset that an open transaction is about to commit is not told: its records would be read twice.
+// An offset that an open transaction is about to commit is not told: its
+// records would be read twice.
 func TestOffsetFetch(t *testing.T) {
 	k := cluster(t)
 	c := connect(t, k, nil)

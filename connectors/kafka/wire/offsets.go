@@ -8,7 +8,8 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// ListOffsets asks for the offset of a time, in milliseconds since 1970, or of one of these.
+// ListOffsets asks for the offset of a time, in milliseconds since 1970, or of
+// one of these.
 const (
 	Latest   int64 = -1 // behind the last record, or the last stable one with Committed
 	Earliest int64 = -2
@@ -33,7 +34,8 @@ type ListPartition struct {
 type ListedOffset struct {
 	// Err is nil, a kafka.Error or ErrUnanswered.
 	Err error
-	// Offset is that of the first record with the time or a later one; -1 if there is none.
+	// Offset is that of the first record with the time or a later one; -1 if
+	// there is none.
 	Offset int64
 	// Time is that record's; -1 for Latest and Earliest.
 	Time int64
@@ -93,10 +95,11 @@ type CommittedOffset struct {
 	Metadata    string
 }
 
-// OffsetFetch asks a group's coordinator what has been committed for partitions of a topic, and answers them
-// one by one. A partition whose offset is part of a transaction that is still open has the error
-// UnstableOffsetCommit (KIP-447): otherwise who takes the partition over would read again what the open
-// transaction is about to commit.
+// OffsetFetch asks a group's coordinator what has been committed for partitions
+// of a topic, and answers them one by one. A partition whose offset is part of
+// a transaction that is still open has the error UnstableOffsetCommit
+// (KIP-447): otherwise who takes the partition over would read again what the
+// open transaction is about to commit.
 func (c *Client) OffsetFetch(ctx context.Context, group, topic string, partitions []int32) ([]CommittedOffset, error) {
 	partitions = slices.Clone(partitions) // prepare may run after the caller has left
 	x := &exchange{api: protocol.OffsetFetch, version: offsetFetchVersion}
@@ -156,7 +159,8 @@ func decodeOffsetFetch(topic string, partitions []int32, b []byte) ([]CommittedO
 		return nil, err
 	}
 	if kafka.Error(code) == kafka.GroupIdNotFound {
-		// A group that does not exist has committed nothing. Not every broker takes it for an error.
+		// A group that does not exist has committed nothing. Not every broker
+		// takes it for an error.
 		return refill(committed, len(partitions), CommittedOffset{Offset: -1, LeaderEpoch: -1}), nil
 	}
 	return committed, codeError(code)
