@@ -10,7 +10,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/format"
 )
 
-// openToAppend opens a file that is there to write behind the messages in it.
+// openToAppend opens an existing file to write behind the messages in it.
 func (s *Sink) openToAppend(ctx context.Context, w *writer) error {
 	h, err := s.disk.open(s.opts.Path, os.O_RDWR)
 	if err != nil {
@@ -28,9 +28,9 @@ func (s *Sink) openToAppend(ctx context.Context, w *writer) error {
 	return w.beginOutput()
 }
 
-// cutTornLine cuts a last line that is the rest of a torn write, and ends one
-// that merely lacks its line feed. A last line that cannot have come from here
-// is somebody's: the file is refused as it is.
+// cutTornLine cuts a last line that a torn write has left, and ends one that
+// merely lacks its line feed. A last line that this package cannot have written
+// belongs to somebody else: the file is refused and not changed.
 func (s *Sink) cutTornLine(w *writer, h handle) error {
 	size, err := h.Seek(0, io.SeekEnd)
 	if err != nil || size == 0 {
@@ -64,8 +64,8 @@ func (s *Sink) cutTornLine(w *writer, h handle) error {
 }
 
 // cutTornRecord checks the records of a seq, counts them for the next end
-// record and cuts the last one if a write did not come to its end there. Damage
-// further up is an error: what follows it is not lost.
+// record, and cuts the last one if its write was torn. Damage further up is an
+// error, so that the records behind it are not lost.
 func (s *Sink) cutTornRecord(ctx context.Context, w *writer, h handle) error {
 	dec := s.layout.NewDecoder()
 	win := format.Window{Read: readHandle(h)}
@@ -101,8 +101,8 @@ func (s *Sink) cutTornRecord(ctx context.Context, w *writer, h handle) error {
 	}
 }
 
-// continueAfter lets the encoder go on where the decoder has ended, and cuts
-// the file there.
+// continueAfter makes the encoder continue behind the last record of dec, and
+// cuts the file there.
 func (w *writer) continueAfter(h handle, dec format.Decoder, size int64) error {
 	if err := format.ContinueAfter(dec, w.enc); err != nil {
 		return err
@@ -111,10 +111,10 @@ func (w *writer) continueAfter(h handle, dec format.Decoder, size int64) error {
 	return truncateTo(h, size)
 }
 
-// checkRest checks that what is left in the window and the file can be cut as
-// the rest of a torn write: no whole record may lie in it, or a damaged length
-// would cost all that comes after. So a write that reached the disk out of
-// order is refused as well, and left to a person to look at.
+// checkRest checks that everything behind the last good record can be cut as
+// the rest of a torn write. No whole record may follow: a damaged length would
+// otherwise cost all records behind it. A write that reached the disk out of
+// order is refused for the same reason, and a person has to look at the file.
 func (s *Sink) checkRest(ctx context.Context, win *format.Window) error {
 	for !win.EOF {
 		if len(win.Bytes()) > s.layout.MaxTorn() {

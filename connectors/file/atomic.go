@@ -12,8 +12,8 @@ import (
 
 // Atomic is a file that appears under its name complete or not at all. It is
 // written under a temporary name in the same folder, readable by its owner
-// only. A destination that is there and is no regular file, such as a device or
-// a named pipe, cannot be replaced: it is written as it is, and Abort takes
+// only. A destination that exists and is no regular file, such as a device or a
+// named pipe, cannot be replaced: it is written directly, and Abort takes
 // nothing back.
 //
 // It is used by one goroutine.
@@ -29,7 +29,7 @@ type Atomic struct {
 }
 
 // NewAtomic begins a file. If path exists already the error is an fs.ErrExist,
-// unless overwrite is set. The caller ends with Commit, or Abort.
+// unless overwrite is set. The caller ends with Commit or Abort.
 func NewAtomic(path string, overwrite bool) (*Atomic, error) {
 	a, err := newAtomic(osDisk{}, path, overwrite)
 	if errors.Is(err, fs.ErrExist) {
@@ -64,7 +64,8 @@ func newAtomic(d disk, path string, overwrite bool) (*Atomic, error) {
 	return a, nil
 }
 
-// writebackStep is after how many bytes the kernel is asked to begin with them.
+// writebackStep is the number of bytes after which the kernel is asked to begin
+// writing them to the disk.
 const writebackStep = 8 << 20
 
 // Write writes to the temporary file.
@@ -97,8 +98,8 @@ func (a *Atomic) Commit() error {
 	return a.disk.syncDir(filepath.Dir(a.path))
 }
 
-// giveName gives the file its name. Whoever made one of that name meanwhile
-// keeps it.
+// giveName renames the temporary file. A file of that name that somebody made
+// meanwhile is kept.
 func (a *Atomic) giveName() error {
 	there, regular, err := findFile(a.disk, a.path)
 	if err != nil {
@@ -119,19 +120,18 @@ func (a *Atomic) giveName() error {
 		case !lacksLinks(err):
 			return err
 		}
-		// A file that appears between the check above and here is then
-		// replaced.
+		// Without links, a file that appears after the check above is replaced.
 	}
 	return a.disk.rename(a.temp, a.path)
 }
 
-// lacksLinks tells whether an error says that the file system has no links, or
-// gives none to us.
+// lacksLinks tells whether an error says that the file system has no hard
+// links, or denies them to us.
 func lacksLinks(err error) bool {
 	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission)
 }
 
-// Abort removes what was written. After Commit it does nothing, so it can be
+// Abort removes the temporary file. After Commit it does nothing, so it can be
 // deferred.
 func (a *Atomic) Abort() error {
 	if a.done {

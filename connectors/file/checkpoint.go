@@ -25,12 +25,13 @@ const commitEvery = 100 * time.Millisecond
 const maxCheckpoint = 64 << 20
 
 // Checkpoint is a file that holds how far a source has been read and, if the
-// destination is a file, how long that was then. It is replaced as a whole, is
-// readable by its owner only and belongs to one pair of source and destination.
-// A Source and a Sink that work on the same run share it.
+// destination is a file, how long that was at this point. It is replaced as a
+// whole, is readable by its owner only, and belongs to one pair of source and
+// destination. A Source and a Sink of the same run share it.
 //
-// Every state it holds was true of files on disk: the output is synced first.
-// It may be used by several goroutines, but by one process at a time.
+// The output is synced before the checkpoint that describes it is written, so
+// every state in it was true on disk. A Checkpoint is safe for concurrent use
+// by one process.
 type Checkpoint struct {
 	path string
 	disk disk
@@ -39,12 +40,12 @@ type Checkpoint struct {
 	now     content
 	resumed bool
 	dirty   bool
-	output  func() error // syncs the output that now.Output is about; nil without one
+	output  func() error // syncs the output of now.Output; nil if there is none
 	timer   *time.Timer
-	err     error // of a flush in the background; ends all use
+	err     error // of a flush in the background; returned from then on
 }
 
-// content is what a checkpoint file holds.
+// content is the JSON of a checkpoint file.
 type content struct {
 	Version int          `json:"version"`
 	FileID  []byte       `json:"file_id"`
@@ -62,8 +63,8 @@ type placeEntry struct {
 	State []byte `json:"state,omitempty"`
 }
 
-// inputMark is where a file source can take up reading: at or before the record
-// it is to return next.
+// inputMark is a point where a file source can resume reading: at the next
+// record or before it.
 type inputMark struct {
 	Record int64  `json:"record"`
 	Byte   int64  `json:"byte"`
@@ -71,16 +72,15 @@ type inputMark struct {
 	State  []byte `json:"state,omitempty"` // the decoder's
 }
 
-// outputMark is what a file sink goes on from.
+// outputMark is the point where a file sink resumes writing.
 type outputMark struct {
 	Bytes int64  `json:"bytes"`
 	State []byte `json:"state,omitempty"` // the encoder's
 }
 
-// OpenCheckpoint opens the checkpoint at path, or begins one. from and to name
-// the source and the destination in words of the caller's, without secrets; a
-// checkpoint that was made for others is refused. The caller closes it after
-// the run.
+// OpenCheckpoint opens the checkpoint at path, or makes one. The names from and
+// to identify the source and the destination and hold no secrets; a checkpoint
+// that was made for others is refused. The caller closes it after the run.
 func OpenCheckpoint(path, from, to string) (*Checkpoint, error) {
 	return openCheckpoint(osDisk{}, path, from, to)
 }
@@ -142,18 +142,18 @@ func (r *content) validate() error {
 	return nil
 }
 
-// FileID is a random name for the source, made with the checkpoint and the same
-// ever after.
+// FileID returns a random name for the source, made with the checkpoint and
+// never changed.
 func (c *Checkpoint) FileID() [16]byte { return [16]byte(c.now.FileID) }
 
-// Resumed tells whether the checkpoint was there already.
+// Resumed tells whether the checkpoint existed already.
 func (c *Checkpoint) Resumed() bool { return c.resumed }
 
 // Close makes the last progress durable.
 func (c *Checkpoint) Close() error { return c.flushChanges() }
 
-// noteChange keeps a change of the record in memory. It is durable within
-// commitEvery, or after flush.
+// noteChange changes the content in memory. The change is durable after
+// commitEvery, or after flushChanges.
 func (c *Checkpoint) noteChange(change func(*content)) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -168,8 +168,8 @@ func (c *Checkpoint) noteChange(change func(*content)) error {
 	return nil
 }
 
-// flushChanges makes what was noted durable, the output before the record that
-// speaks of it.
+// flushChanges makes all noted changes durable: first the output, then the
+// checkpoint that describes it.
 func (c *Checkpoint) flushChanges() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -205,14 +205,14 @@ func (c *Checkpoint) replaceFile() error {
 	return a.Commit()
 }
 
-// setOutput makes sync part of every flush; nil takes it away again.
+// setOutput makes sync part of every flush. A nil sync removes it.
 func (c *Checkpoint) setOutput(sync func() error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.output = sync
 }
 
-// positionOf returns where a place goes on.
+// positionOf returns the position of a place, if there is one.
 func (c *Checkpoint) positionOf(name string) (pipeline.Position, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -224,7 +224,7 @@ func (c *Checkpoint) positionOf(name string) (pipeline.Position, bool) {
 	return pipeline.Position{}, false
 }
 
-// nextOffsets returns where each place goes on.
+// nextOffsets returns the next offset of every place.
 func (c *Checkpoint) nextOffsets() map[string]int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -235,21 +235,23 @@ func (c *Checkpoint) nextOffsets() map[string]int64 {
 	return m
 }
 
-// lastInput and outputAt return nil when nothing of the kind was noted. What
-// they return is not changed any more.
+// lastInput returns the input's mark, or nil if none was noted. It does not
+// change any more.
 func (c *Checkpoint) lastInput() *inputMark {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now.Input
 }
 
+// lastOutput returns the output's mark, or nil if none was noted. It does not
+// change any more.
 func (c *Checkpoint) lastOutput() *outputMark {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now.Output
 }
 
-// setPlaces takes over positions, which replace those of the same place.
+// setPlaces replaces the positions of the given places.
 func (r *content) setPlaces(places []pipeline.Position) {
 	for _, p := range places {
 		to := placeEntry{Place: p.Place, Next: p.Next, Last: p.Last, State: slices.Clone(p.State)}

@@ -10,7 +10,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// lane is a file being read. Read is called by one goroutine, Commit by others.
+// lane is one reading of a file. Read is called by one goroutine, Commit by
+// others.
 type lane struct {
 	source *Source
 	place  string
@@ -19,14 +20,14 @@ type lane struct {
 	dec    format.Decoder
 	win    format.Window
 	index  int64 // of the next record
-	err    error // what ended reading, after the messages before it
+	err    error // the end of reading; returned after the messages before it
 	shelf  format.Shelf
 
 	mu    sync.Mutex
 	done  pipeline.Position
-	marks []inputMark // where reading could begin again, oldest first; the first is at or before done
+	marks []inputMark // points to resume at, oldest first; the first is at or before done
 	ended bool        // Read has returned io.EOF
-	total int64       // how many records the file has, once ended
+	total int64       // the number of records; valid once ended
 }
 
 func (s *Source) openInput() (input, error) {
@@ -42,7 +43,7 @@ func (s *Source) openInput() (input, error) {
 	return in, nil
 }
 
-// startPoint is where a lane takes up reading.
+// startPoint is the point where a lane begins to read.
 type startPoint struct {
 	at   pipeline.Position
 	from inputMark
@@ -103,8 +104,8 @@ func (l *lane) readInput(ctx context.Context, p []byte) (int, error) {
 // Start returns the file's position in the checkpoint, or its beginning.
 func (l *lane) Start() []pipeline.Position { return []pipeline.Position{l.first.at} }
 
-// Read returns the next messages: as many as fit limit, from a pipe as many as
-// are there.
+// Read returns the next messages: as many as fit into limit, and from a pipe
+// only those that have arrived.
 func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -122,8 +123,8 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	return b.Finish(pipeline.Position{Place: l.place, Next: l.index, Last: l.index - 1}), nil
 }
 
-// fillBatch fills b. Its error counts only if b stays empty; one of the file's
-// own comes again.
+// fillBatch fills b. The caller returns the error only if b is empty. An error
+// of the file's content is kept in l.err and returned again.
 func (l *lane) fillBatch(ctx context.Context, b *format.Batch, limit int) error {
 	for l.err == nil {
 		n, err := l.dec.Next(l.win.Bytes(), l.win.EOF)
@@ -144,7 +145,7 @@ func (l *lane) fillBatch(ctx context.Context, b *format.Batch, limit int) error 
 				l.err = io.EOF
 			}
 		case b.Len() > 0 && l.in.isLive():
-			return nil // what is there now; more is not waited for
+			return nil // the messages that have arrived are enough
 		default:
 			if err := l.win.Fill(ctx); err != nil {
 				if ctx.Err() == nil {
@@ -170,7 +171,7 @@ func (l *lane) decodeRecord(ctx context.Context, record []byte, b *format.Batch)
 	m.Origin = pipeline.Origin{Place: l.place, Offset: l.index, Previous: -1}
 	l.index++
 	if m.Origin.Offset < l.first.at.Next {
-		b.DropLast() // read before the restart
+		b.DropLast() // it was committed before the restart
 	}
 	return nil
 }
@@ -179,7 +180,7 @@ func (l *lane) setFault(err error) {
 	l.err = fmt.Errorf("%s: %w", l.dec.Locate(l.place, l.index), err)
 }
 
-// addMark remembers the place behind the batch that was just read. There are as
+// addMark remembers the point behind the batch that was just read. There are as
 // many marks as batches in flight.
 func (l *lane) addMark() {
 	if l.in.isLive() {
@@ -200,8 +201,7 @@ func (l *lane) noteEnd() {
 	l.ended, l.total = true, l.index
 }
 
-// Commit notes how far the file has been dealt with, in the checkpoint if there
-// is one.
+// Commit notes the position in the checkpoint, if there is one.
 func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	from := l.advanceTo(done)
 	ck := l.source.opts.Checkpoint
@@ -211,8 +211,7 @@ func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	return ck.noteChange(func(r *content) { r.setPlaces(done.Places); r.Input = &from })
 }
 
-// advanceTo takes over progress and returns where reading could begin again
-// after it.
+// advanceTo takes over progress and returns the point to resume at after it.
 func (l *lane) advanceTo(done *pipeline.Progress) inputMark {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -230,21 +229,22 @@ func (l *lane) advanceTo(done *pipeline.Progress) inputMark {
 	return l.marks[0]
 }
 
-// committedStart is where the lane would begin if it were served again.
+// committedStart returns the point where the lane begins if it is served again.
 func (l *lane) committedStart() startPoint {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return startPoint{at: l.done, from: l.marks[0]}
 }
 
-// forgetCommits forgets what was committed: the output it went to is gone.
+// forgetCommits undoes all commits, since the output that they belong to is
+// gone.
 func (l *lane) forgetCommits() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.done, l.marks = l.first.at, []inputMark{l.first.from}
 }
 
-// isComplete tells whether the whole file has been read and dealt with.
+// isComplete tells whether the whole file has been read and committed.
 func (l *lane) isComplete() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

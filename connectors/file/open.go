@@ -12,7 +12,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// openOutput decides how the output is written, and opens it.
+// openOutput chooses how the output is written, and opens it.
 func (s *Sink) openOutput(ctx context.Context, from pipeline.Lane) (*writer, error) {
 	own, _ := from.(*lane)
 	ck := s.opts.Checkpoint
@@ -47,8 +47,8 @@ func (s *Sink) openOutput(ctx context.Context, from pipeline.Lane) (*writer, err
 	return w, err
 }
 
-// noteClosed frees the sink for the next lane, which goes on behind what was
-// kept.
+// noteClosed frees the sink for the next lane, which continues behind the bytes
+// that were kept.
 func (s *Sink) noteClosed(w *writer, kept bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,7 +59,8 @@ func (s *Sink) noteClosed(w *writer, kept bool) {
 	}
 }
 
-// openStream opens what cannot be cut, and goes on where the last lane left it.
+// openStream opens an output that cannot be cut, and continues where the last
+// lane ended.
 func (s *Sink) openStream(w *writer) error {
 	switch {
 	case s.opts.Checkpoint != nil:
@@ -79,8 +80,8 @@ func (s *Sink) openStream(w *writer) error {
 	return w.beginOutput()
 }
 
-// beginOutput takes over what the output holds, and begins it if that is
-// nothing.
+// beginOutput takes over the bytes that the output already has, or writes its
+// first ones.
 func (w *writer) beginOutput() error {
 	if w.bytes == 0 {
 		w.buf = w.enc.Begin(w.buf[:0])
@@ -129,9 +130,9 @@ func (s *Sink) openInPlace(w *writer, size int64) error {
 	return w.beginOutput()
 }
 
-// resumeFile cuts the output to what the checkpoint knows of it. At first that
-// is noted before the output is touched, so a run that is killed here can be
-// begun again.
+// resumeFile cuts the output to the length in the checkpoint. The first run
+// notes that length before it touches the output, so that a run which is killed
+// here can start again.
 func (s *Sink) resumeFile(ctx context.Context, w *writer, there bool) error {
 	ck := s.opts.Checkpoint
 	at := ck.lastOutput()
@@ -156,7 +157,7 @@ func (s *Sink) resumeFile(ctx context.Context, w *writer, there bool) error {
 	return nil
 }
 
-// adoptFile makes the file, as it is, what the checkpoint begins with.
+// adoptFile notes the file's present state as the checkpoint's first.
 func (s *Sink) adoptFile(ctx context.Context, w *writer, there bool) error {
 	if there && !s.opts.Append && !s.opts.Overwrite {
 		return fs.ErrExist

@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// output is where a sink's bytes go.
+// output is the destination of a sink's bytes.
 type output interface {
 	io.Writer
 	// sync makes durable what was written, if anything is before close.
@@ -22,9 +22,13 @@ var errNoCut = errors.New("a pipe gives nothing back")
 // whole is a file that appears when it is complete.
 type whole struct{ *Atomic }
 
-func (whole) sync() error              { return nil }
+// sync makes written bytes durable, unless they become durable at close only.
+func (whole) sync() error { return nil }
+
+// cutTo drops the bytes behind size, or returns errNoCut.
 func (o whole) cutTo(size int64) error { return truncateTo(o.h, size) }
 
+// close ends the output. Without keep the output did not become complete.
 func (o whole) close(keep bool) error {
 	if keep {
 		return o.Commit()

@@ -13,18 +13,18 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// SourceOptions say what a Source reads.
+// SourceOptions say how a Source reads.
 type SourceOptions struct {
 	// Path is the file, or Stream for standard input. It is also the place of
 	// its messages.
 	Path string
 	// Format is NDJSON or Seq.
 	Format format.Format
-	// Archive checks a seq's end records: Tag and OpenEnd, or KeepEnd to have
-	// them without a check.
+	// Archive checks a seq's end records with Tag and OpenEnd, or passes them
+	// to KeepEnd unchecked.
 	Archive format.Archive
-	// Checkpoint, if set, says where to begin and keeps how far the file has
-	// been read. Pipes have none.
+	// Checkpoint, if set, holds the position to begin at and the progress of
+	// the run. Pipes have none.
 	Checkpoint *Checkpoint
 	// MaxRecord is the most bytes of one record, format.DefaultMaxRecord if 0.
 	MaxRecord int
@@ -72,17 +72,17 @@ func NewSource(o SourceOptions) (*Source, error) {
 
 var errNoCheckpoint = errors.New("a checkpoint needs a regular file")
 
-// Progress returns how many bytes have been read, and of how many; -1 if that
-// is unknown.
+// Progress returns the number of bytes that have been read, and of how many; -1
+// if that is unknown.
 func (s *Source) Progress() (read, total int64) { return s.read.Load(), s.total.Load() }
 
-// Serve calls serve with the file's one lane. An error of the file's content
+// Serve calls serve with the file's one lane. An error in the file's content
 // ends the lane after the messages before it; it wraps an error of package
-// format, or is what Archive.OpenEnd returned.
+// format, or comes from Archive.OpenEnd.
 func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) (err error) {
 	if ck := s.opts.Checkpoint; ck != nil {
 		defer func() {
-			if save := ck.flushChanges(); save != nil && !errors.Is(err, save) { // it may be what ended the lane
+			if save := ck.flushChanges(); save != nil && !errors.Is(err, save) { // it may have ended the lane
 				err = errors.Join(err, save)
 			}
 		}()
@@ -116,7 +116,7 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 	}
 }
 
-// serveLane calls serve, and tells the observer.
+// serveLane calls serve and tells the observer.
 func (s *Source) serveLane(ctx context.Context, l *lane, serve func(context.Context, pipeline.Lane) error) (err error) {
 	if s.opts.Observer != nil {
 		ended := s.opts.Observer.ServeLane(l.reportPlaces)

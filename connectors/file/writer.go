@@ -9,23 +9,23 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// writer is a lane's way into a file. Records gather in buf up to flushSize
+// writer writes the messages of one lane. Records gather in buf up to flushSize
 // before they are written.
 type writer struct {
 	sink    *Sink
-	lane    *lane // the source's, if it is of this package
+	lane    *lane // of the source, if that is of this package
 	out     output
 	enc     format.Encoder
 	buf     []byte
 	bytes   int64            // the output's length
-	kept    outputMark       // the output as of the last position
-	written map[string]int64 // places whose messages below an offset are in the output already
-	err     error            // of Write; what the output holds beyond kept is then unknown
+	kept    outputMark       // the output at the last position
+	written map[string]int64 // by place: messages below this offset are in the output already
+	err     error            // of Write; the output behind kept is then unknown
 }
 
 const flushSize = 256 << 10
 
-// Write returns when the messages are durable; in a file that appears when it
+// Write returns when the messages are durable. In a file that appears when it
 // is complete, and in one whose checkpoint the source shares, they are part of
 // an open transaction.
 func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
@@ -36,7 +36,7 @@ func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, done *pipel
 }
 
 func (w *writer) appendMessages(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
-	if err := ctx.Err(); err != nil && len(msgs) > 0 { // a position alone costs no time
+	if err := ctx.Err(); err != nil && len(msgs) > 0 { // a position alone takes no time
 		return err
 	}
 	for i := range msgs {
@@ -60,7 +60,7 @@ func (w *writer) appendMessages(ctx context.Context, msgs []pipeline.Message, do
 	if w.sink.opts.Checkpoint != nil {
 		return w.noteProgress(done)
 	}
-	if len(msgs) > 0 { // before a position as well: dead letters are waited for
+	if len(msgs) > 0 { // without a position too: dead letters must be durable
 		if err := w.out.sync(); err != nil {
 			return err
 		}
@@ -81,14 +81,15 @@ func (w *writer) flushBuffer() error {
 	return err
 }
 
-// markKept takes what has been written for what Close leaves in place.
+// markKept takes the written bytes into the part of the output that Close
+// keeps.
 func (w *writer) markKept() {
 	w.kept.Bytes = w.bytes
 	w.kept.State = w.enc.AppendState(w.kept.State[:0])
 }
 
-// noteProgress keeps what has been written together with the position it came
-// with, in the checkpoint.
+// noteProgress notes the length of the output and its position together in the
+// checkpoint.
 func (w *writer) noteProgress(done *pipeline.Progress) error {
 	if done == nil {
 		return nil
@@ -109,14 +110,14 @@ func (w *writer) noteProgress(done *pipeline.Progress) error {
 		}
 	})
 	if err != nil || w.lane != nil {
-		return err // a source that shares the checkpoint forgets what the output forgets
+		return err // the source shares the checkpoint, so both forget the same
 	}
 	return ck.flushChanges()
 }
 
-// Close drops what came without a position and ends the file. One that was to
-// appear as a whole appears if its source has been read to the end, and is
-// removed if not.
+// Close drops messages that came without a position and ends the file. A file
+// that appears as a whole does so if its source has been read to the end, and
+// is removed otherwise.
 func (w *writer) Close(ctx context.Context) error {
 	complete := w.lane == nil || w.lane.isComplete()
 	_, atOnce := w.out.(whole)
@@ -137,14 +138,14 @@ func (w *writer) endOutput(ctx context.Context, complete bool) error {
 	if w.bytes != w.kept.Bytes {
 		switch err := w.out.cutTo(w.kept.Bytes); {
 		case errors.Is(err, errNoCut):
-			return nil // no end record says that this is all
+			return nil // without an end record the output does not claim to be complete
 		case err != nil:
 			return err
 		}
 		w.bytes = w.kept.Bytes
 	}
-	// Also when no byte is too many: what the encoder has counted may never
-	// have been written.
+	// Needed even if no byte was cut: the encoder may have counted messages
+	// that were never written.
 	if err := w.enc.Restore(w.kept.State); err != nil {
 		return err
 	}
