@@ -8,12 +8,12 @@ import (
 // output is the destination of a sink's bytes.
 type output interface {
 	io.Writer
-	// sync makes durable what was written, if anything is before close.
+	// sync makes written bytes durable, unless they become durable at close
+	// only.
 	sync() error
-	// cut drops what is beyond size, or returns errNoCut.
+	// cutTo drops the bytes behind size, or returns errNoCut.
 	cutTo(size int64) error
-	// close ends the output. Without keep it is one that did not become
-	// complete.
+	// close ends the output. Without keep the output did not become complete.
 	close(keep bool) error
 }
 
@@ -22,13 +22,10 @@ var errNoCut = errors.New("a pipe gives nothing back")
 // whole is a file that appears when it is complete.
 type whole struct{ *Atomic }
 
-// sync makes written bytes durable, unless they become durable at close only.
 func (whole) sync() error { return nil }
 
-// cutTo drops the bytes behind size, or returns errNoCut.
 func (o whole) cutTo(size int64) error { return truncateTo(o.h, size) }
 
-// close ends the output. Without keep the output did not become complete.
 func (o whole) close(keep bool) error {
 	if keep {
 		return o.Commit()

@@ -98,7 +98,7 @@ func (in *RawInput) openPipe() (err error) {
 	return err
 }
 
-// Close closes what was opened here. Reading has ended.
+// Close closes the file or pipe that was opened here. Reading has ended.
 func (in *RawInput) Close() error {
 	if in.pipe != nil {
 		in.pipe.close()
