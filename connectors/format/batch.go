@@ -51,11 +51,11 @@ func (b *Batch) Decode(ctx context.Context, d Decoder, record []byte) (bool, err
 }
 
 // Last returns the last message, which has no origin yet. It is valid until the
-// next call of Decode, the memory that it points to until the batch is reset or
-// put back.
+// next call of Decode. The memory that it points to is valid until the batch is
+// reset or put back.
 func (b *Batch) Last() *pipeline.Message { return &b.out.Messages[len(b.out.Messages)-1] }
 
-// DropLast takes the message of the last Decode away again, with its record.
+// DropLast removes the message of the last Decode and its record.
 func (b *Batch) DropLast() {
 	b.dropMessage()
 	b.buf, b.headers = b.buf[:b.lastBuf], b.headers[:b.lastHeaders]
@@ -96,7 +96,7 @@ func (b *Batch) addMessage() *pipeline.Message {
 
 func (b *Batch) dropMessage() { b.out.Messages = b.out.Messages[:len(b.out.Messages)-1] }
 
-// pinnedBytes returns how many bytes the batch keeps from being collected.
+// pinnedBytes returns how many bytes of memory the batch keeps alive.
 func (b *Batch) pinnedBytes() int {
 	return cap(b.buf) + cap(b.out.Messages)*messageSize + cap(b.headers)*headerSize
 }
@@ -134,7 +134,7 @@ const maxIdle = 1 << 20
 
 // PutBatch takes back a batch that was not handed out.
 func (s *Shelf) PutBatch(b *Batch) {
-	if b.pinnedBytes() > 2*b.readSize+maxIdle { // one large record is not paid for ever after
+	if b.pinnedBytes() > 2*b.readSize+maxIdle { // give back the memory of one large record
 		b.buf, b.out.Messages, b.headers = nil, nil, nil
 	}
 	s.mu.Lock()
@@ -142,11 +142,11 @@ func (s *Shelf) PutBatch(b *Batch) {
 	s.free = append(s.free, b)
 }
 
-// names keeps the strings of header names, which repeat from message to
+// names keeps the strings of header names, since they repeat from message to
 // message.
 type names map[string]string
 
-// maxNames is the most names that are kept, and the most bytes of one.
+// maxNames bounds the number of kept names, and the bytes of one.
 const maxNames = 256
 
 func (n *names) intern(b []byte) string {

@@ -69,13 +69,13 @@ func appendHead(dst []byte, major byte, n uint64) []byte {
 	}
 }
 
-// bodyParser takes a record's body apart. What it returns points into b.
+// bodyParser parses a record's body. Its results point into b.
 type bodyParser struct {
 	b []byte
 	i int
 }
 
-// parseMessage fills m from the whole body; headers go into the batch.
+// parseMessage fills m from the whole body. Headers go into the batch.
 func (p *bodyParser) parseMessage(m *pipeline.Message, b *Batch, maxHeaders int) (err error) {
 	if !p.skipByte(cborArray | 5) {
 		return errRecord
@@ -112,7 +112,7 @@ func (p *bodyParser) parseHeaders(b *Batch, most int) ([]pipeline.Header, error)
 		return nil, nil
 	}
 	start := len(b.headers)
-	for range n { // each is backed by bytes of the record, or the loop ends
+	for range n { // ends early unless the record has bytes for all n
 		if !p.skipByte(cborArray | 2) {
 			return nil, errRecord
 		}
@@ -166,7 +166,7 @@ func (p *bodyParser) parseBytes() ([]byte, error) {
 	return p.b[start:p.i:p.i], nil
 }
 
-// skipByte steps over the byte c if it comes next.
+// skipByte skips the byte c if it comes next.
 func (p *bodyParser) skipByte(c byte) bool {
 	if p.i < len(p.b) && p.b[p.i] == c {
 		p.i++

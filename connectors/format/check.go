@@ -11,17 +11,17 @@ import (
 )
 
 // Check tells whether m can be written with a value of valueSize bytes, which
-// may differ from m.Value while that is still to be transformed. Its error is a
-// *pipeline.Reject with one of these reasons:
+// may differ from m.Value while that still has to be transformed. Its error is
+// a *pipeline.Reject with one of these reasons:
 //
 //	too-large  the record would be longer than MaxRecord
 //	header     there are more headers than MaxHeaders
 //	malformed  a time that ndjson cannot hold: outside the years 0 to 9999 (RFC 3339 section 1)
 //
-// How long a line becomes depends on what is in the value: it is known if
-// m.Value is of that size already. Otherwise the shortest is assumed, and Write
-// may still refuse the message. Check may be called at any time, from any
-// goroutine.
+// The length of a line depends on the bytes of the value, so it is exact if
+// m.Value has valueSize bytes. Otherwise Check assumes the shortest form, and
+// Encoder.Append may still refuse the message. Check is safe for concurrent
+// use.
 func (l *Layout) Check(m *pipeline.Message, valueSize int) error {
 	if l.format == Seq {
 		return l.limits.checkRecord(m, valueSize)
@@ -63,7 +63,7 @@ func rejectTooLarge(what string, most int) error {
 	return &pipeline.Reject{Reason: "too-large", Err: fmt.Errorf("%w: %s of more than %d bytes", ErrTooLarge, what, most)}
 }
 
-// lineBound is at least the size of m's line, and costs little.
+// lineBound is an upper bound of the size of m's line, and cheap to compute.
 func lineBound(m *pipeline.Message, valueSize int) int {
 	const escaped, around = len(`\u0000`), 32
 	n := len(m.Key) + len(m.Subject) + valueSize
@@ -73,7 +73,8 @@ func lineBound(m *pipeline.Message, valueSize int) int {
 	return escaped*n + around*(len(m.Headers)+5)
 }
 
-// lineSize is how many bytes appendLine makes of m, its line feed included.
+// lineSize returns the size of the line that appendLine makes of m, its line
+// feed included.
 func lineSize(m *pipeline.Message, valueSize int) int {
 	n := len(`{"value":}`) + len("\n")
 	switch {
@@ -135,7 +136,7 @@ func stringSize[T string | []byte](s T) int {
 	return n
 }
 
-// bodySize is how many bytes appendBody makes of m.
+// bodySize returns the size of the body that appendBody makes of m.
 func bodySize(m *pipeline.Message, valueSize int) int {
 	ms := m.Time.UnixMilli()
 	n := 1 + bytesSize(m.Key) + headSize(uint64(len(m.Headers))) + headSize(uint64(max(ms, -(ms+1)))) + bytesSize(m.Subject)

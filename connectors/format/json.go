@@ -10,10 +10,10 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// lineParser takes one ndjson line apart, in place: a JSON string is never
-// shorter than what it stands for. It is stricter than encoding/json, which
-// passes over repeated fields and turns what is not Unicode into U+FFFD. Its
-// errors carry nothing of the line but the names of fields.
+// lineParser parses one ndjson line in place: a JSON string is never shorter
+// than the text that it encodes. It is stricter than encoding/json, which
+// accepts repeated fields and replaces invalid Unicode by U+FFFD. Its errors
+// hold nothing of the line but the names of fields.
 type lineParser struct {
 	b     []byte
 	i     int
@@ -21,7 +21,7 @@ type lineParser struct {
 	max   int // headers
 }
 
-// field is one that a line may have.
+// field is a bit for each field of a line.
 type field uint8
 
 const (
@@ -77,8 +77,8 @@ func (p *lineParser) parseMessage(m *pipeline.Message) error {
 	return nil
 }
 
-// unknownField names the field if it looks like one: what stands there may be
-// data gone astray.
+// unknownField names the field if it looks like a name. Otherwise its text may
+// be data gone astray, and is left out.
 func unknownField(name []byte) error {
 	ok := len(name) > 0 && len(name) <= 32
 	for i, c := range name {
@@ -128,15 +128,15 @@ func (p *lineParser) parseBytes(encoded bool) ([]byte, error) {
 	return decodeBase64(s)
 }
 
-// decodeBase64 decodes in place. encoding/base64 passes over line ends, even in
-// strict mode.
+// decodeBase64 decodes in place. It refuses line ends, which encoding/base64
+// skips even in strict mode.
 func decodeBase64(s []byte) ([]byte, error) {
 	if bytes.ContainsAny(s, "\r\n") {
 		return nil, errors.New("not base64")
 	}
 	n, err := base64.StdEncoding.Strict().Decode(s, s)
 	if err != nil {
-		return nil, errors.New("not base64") // the library's error would be no more telling
+		return nil, errors.New("not base64") // the library's error tells nothing more
 	}
 	return s[:n:n], nil
 }
@@ -240,7 +240,7 @@ func (p *lineParser) skipSpace() {
 	}
 }
 
-// skipByte takes c if it comes next.
+// skipByte skips c if it comes next, with the space before it.
 func (p *lineParser) skipByte(c byte) bool {
 	if p.skipSpace(); p.i < len(p.b) && p.b[p.i] == c {
 		p.i++

@@ -18,8 +18,8 @@ import (
 //
 // key, value and subject that are not UTF-8 are written base64-encoded as
 // key64, value64, subject64, a header's name or value as {"b64":".."}. A key
-// that is null or absent is null; a null value is a tombstone and an absent one
-// an error. Whatever else a line holds is an error too.
+// that is null or absent is null. A null value is a tombstone; an absent value
+// is an error, and so is any other field.
 
 // lineEncoder writes messages as ndjson.
 type lineEncoder struct{ limits limits }
@@ -127,7 +127,7 @@ func appendString[T string | []byte](dst []byte, s T) []byte {
 // lineDecoder reads ndjson.
 type lineDecoder struct {
 	limits limits
-	seen   int // bytes of the first line that are known to hold no line feed
+	seen   int // bytes of the first line that were searched for a line feed
 }
 
 func (d *lineDecoder) Next(b []byte, eof bool) (int, error) {

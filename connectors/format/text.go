@@ -45,7 +45,7 @@ var escapes = [256]rune{
 	'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t',
 }
 
-// parseEscape reads a backslash and what belongs to it.
+// parseEscape reads a backslash and the characters that belong to it.
 func (p *lineParser) parseEscape() (rune, error) {
 	rest := p.b[p.i+1:]
 	if len(rest) > 0 && rest[0] == 'u' {
@@ -58,8 +58,8 @@ func (p *lineParser) parseEscape() (rune, error) {
 	return escapes[rest[0]], nil
 }
 
-// parseUnicode reads \uXXXX, or two of them that form a surrogate pair. Half a
-// pair is no character.
+// parseUnicode reads \uXXXX, or two of them that form a surrogate pair. One
+// half of a pair is an error.
 func (p *lineParser) parseUnicode() (rune, error) {
 	r, ok := p.parseHex4()
 	if ok && utf16.IsSurrogate(r) {

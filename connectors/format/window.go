@@ -12,8 +12,8 @@ type Window struct {
 	Read func(ctx context.Context, p []byte) (int, error)
 	// Offset is where Bytes begins in the input.
 	Offset int64
-	// Keep is how many of the bytes that were taken stay in memory, at least;
-	// fewer if no more were taken.
+	// Keep is how many of the last bytes that were taken stay in memory, at
+	// least; fewer if no more were taken.
 	Keep int
 	// EOF says that the input has no more bytes than those in Bytes.
 	EOF bool
@@ -35,8 +35,8 @@ func (w *Window) Bytes() []byte { return w.buf[w.begin:w.stop] }
 // valid until Fill.
 func (w *Window) Taken() []byte { return w.buf[max(0, w.begin-w.Keep):w.begin] }
 
-// SetTaken says which bytes lie before an input that is read from its middle.
-// The window takes over b.
+// SetTaken sets the bytes before an input that is read from its middle. The
+// window takes over b.
 func (w *Window) SetTaken(b []byte) { w.buf, w.begin, w.stop = b, len(b), len(b) }
 
 // Take hands out the next n bytes. They are valid until Fill.
