@@ -7,11 +7,11 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 )
 
-// serveBounded reads what there was when the Source was opened, without joining
-// a group. With a group it first makes sure that nobody else uses its offsets:
-// it commits where it starts, which brokers refuse while the group has members,
-// and with transactions it takes over the ids of all lanes that a run may have,
-// which fences a run that is still under way.
+// serveBounded reads the records that existed when the Source was opened,
+// without joining a group. With a group it first makes sure that nobody else
+// uses its offsets: it commits where it starts, which brokers refuse while the
+// group has members, and with transactions it takes over the ids of all lanes
+// that a run may have, which fences a run that is still under way.
 func (s *Source) serveBounded(ctx context.Context, serve serveFunc) error {
 	partitions := s.chosenPartitions()
 	o := cluster.NoMember(s.Group)
@@ -34,8 +34,8 @@ func (s *Source) serveBounded(ctx context.Context, serve serveFunc) error {
 	return s.serveShares(ctx, o, shares, producers, serve)
 }
 
-// claimOffsets commits where the run starts, which says so too where it had no
-// offset before.
+// claimOffsets commits the positions where the run starts. Partitions that had
+// no offset get one.
 func (s *Source) claimOffsets(ctx context.Context, o cluster.Owner, partitions []int32) error {
 	positions, err := s.findPositions(ctx, o, partitions)
 	if err != nil {
@@ -52,7 +52,7 @@ func (s *Source) claimOffsets(ctx context.Context, o cluster.Owner, partitions [
 	return s.cluster.CommitOffsets(ctx, o, s.Topic, offsets)
 }
 
-// chosenPartitions are the partitions of a bounded run.
+// chosenPartitions returns the partitions of a bounded run.
 func (s *Source) chosenPartitions() []int32 {
 	if s.Partitions != nil {
 		return slices.Compact(slices.Sorted(slices.Values(s.Partitions)))

@@ -10,15 +10,14 @@ import (
 )
 
 const (
-	// commitDelay is how long a noted offset waits for others; 100 ms is what a
-	// Lane promises, and the request needs some of that.
+	// commitDelay is how long a noted offset waits for others. A Lane promises
+	// 100 ms, and the request needs some of them.
 	commitDelay = 80 * time.Millisecond
 	// lastCommit is how long the commit of a lane that is let go may take.
 	lastCommit = 5 * time.Second
 )
 
-// committer commits the offsets of a lane whose messages are written without
-// transactions.
+// committer commits the offsets of a lane that writes without transactions.
 type committer struct {
 	cluster *cluster.Cluster
 	owner   cluster.Owner
@@ -50,7 +49,7 @@ func startCommitter(c *cluster.Cluster, o cluster.Owner, topic string, broken fu
 	return k
 }
 
-// noteProgress notes that done is to be committed.
+// noteProgress notes the positions of done for the next commit.
 func (k *committer) noteProgress(done *pipeline.Progress) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -88,7 +87,7 @@ func (k *committer) commitLoop(ctx context.Context) {
 	}
 }
 
-// commitNoted commits what has been noted.
+// commitNoted commits the noted positions.
 func (k *committer) commitNoted(ctx context.Context) error {
 	k.mu.Lock()
 	err := k.err
@@ -115,7 +114,7 @@ func (k *committer) commitNoted(ctx context.Context) error {
 	return err
 }
 
-// close commits what is left and ends the goroutine.
+// close commits the positions that are left and ends the goroutine.
 func (k *committer) close() error {
 	k.stop()
 	<-k.ended

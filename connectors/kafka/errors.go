@@ -26,9 +26,8 @@ var (
 	ErrTakenOver = errors.New("another run of the same group and topic has taken over")
 )
 
-// asLost turns an error that ends a lane's work into what the pipeline must
-// know: pipeline.ErrLost if the lane may begin again. An error of ctx itself
-// stays what it is.
+// asLost returns err as pipeline.ErrLost if the lane may begin again after it.
+// An error of ctx itself is returned unchanged.
 func asLost(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil || errors.Is(err, pipeline.ErrLost) || cluster.JudgeError(err) != cluster.Lost {
 		return err

@@ -29,8 +29,8 @@ const (
 	missingTime = 30 * time.Second
 )
 
-// fetcher reads the partitions of a lane, one fetch after the other. One
-// goroutine uses it; batches are released by any.
+// fetcher reads the partitions of a lane, one fetch after the other. It is used
+// by one goroutine; batches are released by any.
 type fetcher struct {
 	topic    *cluster.Topic
 	options  *SourceOptions
@@ -43,7 +43,7 @@ type fetcher struct {
 	request wire.FetchRequest
 	asked   []*partition // of the request
 	current *sharedAnswer
-	queue   []*partition // what current still has
+	queue   []*partition // partitions with data left in current
 	retry   *cluster.Retry
 	missing time.Time // since when the topic is unknown
 
@@ -92,9 +92,9 @@ func (in *fetcher) nextBatch(limit int) (*pipeline.Batch, bool, error) {
 	return &b.batch, true, nil
 }
 
-// askFirst sees to it that a partition of which there was no whole batch is the
-// first of the next request, whose batch comes whole whatever its size; and if
-// it was that, the only one.
+// askFirst makes a partition that got no whole batch the first of the next
+// request, whose batch comes whole however large it is. If it was the first
+// already, it becomes the only one.
 func (in *fetcher) askFirst(p *partition) {
 	if in.asked[0] == p {
 		in.alone = p
@@ -103,7 +103,7 @@ func (in *fetcher) askFirst(p *partition) {
 	}
 }
 
-// dropAnswer lets go of the answer, with what has not been read of it.
+// dropAnswer releases the answer and the data that was not read from it.
 func (in *fetcher) dropAnswer() {
 	if in.current == nil {
 		return
@@ -126,8 +126,8 @@ func (in *fetcher) isFinished() bool {
 	return true
 }
 
-// fetchOnce asks one broker for more. It returns nil also when there was
-// nothing, or something to be tried again.
+// fetchOnce asks one broker for more. It also returns nil if the broker had
+// nothing, or if another try is due.
 func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 	if !in.buildRequest(limit) {
 		return in.retryLater(ctx, kafkago.LeaderNotAvailable)
@@ -176,7 +176,7 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 	case troubled != nil && len(in.queue) == 0:
 		return in.retryLater(ctx, troubled)
 	case troubled != nil:
-		_ = in.topic.Refresh(ctx) // what was read comes first, and the next fetch will see
+		_ = in.topic.Refresh(ctx) // the data comes first, and the next fetch will see the leader
 	default:
 		in.retry.Reset()
 		in.missing = time.Time{}
@@ -184,8 +184,8 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 	return nil
 }
 
-// buildRequest makes the request: everything that is to be read from one
-// broker, beginning behind the last partition that had something, so that none
+// buildRequest makes a request for all partitions that are to be read from one
+// broker. It begins behind the last partition that had data, so that none
 // starves. It is false if nobody leads any partition.
 func (in *fetcher) buildRequest(limit int) bool {
 	r := &in.request
@@ -223,8 +223,8 @@ func (in *fetcher) buildRequest(limit int) bool {
 	return r.Broker >= 0
 }
 
-// retryLater waits and looks who leads, after a fetch that may be tried again;
-// other errors it returns.
+// retryLater waits and looks who leads, after a fetch that may be tried again.
+// It returns every other error.
 func (in *fetcher) retryLater(ctx context.Context, err error) error {
 	if err := in.retry.Wait(ctx, err); err != nil {
 		return err
@@ -245,8 +245,7 @@ func (in *fetcher) retryLater(ctx context.Context, err error) error {
 	return nil
 }
 
-// handleError looks after the error of one partition; it returns what cannot be
-// mended.
+// handleError mends the error of one partition, or returns it.
 func (in *fetcher) handleError(ctx context.Context, p *partition, err error) error {
 	switch {
 	case errors.Is(err, kafkago.OffsetOutOfRange):
@@ -257,8 +256,8 @@ func (in *fetcher) handleError(ctx context.Context, p *partition, err error) err
 	return fmt.Errorf("%s@%d: %w", p.place, p.next, err)
 }
 
-// moveIntoRange moves a partition whose next record has been deleted to the
-// first that is left.
+// moveIntoRange moves a partition whose next record has been deleted to its
+// first record.
 func (in *fetcher) moveIntoRange(ctx context.Context, p *partition) error {
 	bounds, err := in.topic.ListOffsets(ctx, []int32{p.number}, wire.Earliest, wire.Latest)
 	if err != nil {

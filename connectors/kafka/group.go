@@ -12,7 +12,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 )
 
-// timing is how long things take; tests are in a hurry.
+// timing is how long things take. Tests shorten it.
 type timing struct {
 	transaction time.Duration // until a transaction is closed
 	timeout     time.Duration // until the brokers abort one that was left open
@@ -105,8 +105,8 @@ func (s *Source) groupConfig() kafkago.ConsumerGroupConfig {
 	}
 }
 
-// serveGeneration serves what the generation gives us until it ends or ctx is
-// done.
+// serveGeneration serves the partitions of one generation until that ends or
+// ctx is done.
 func (s *Source) serveGeneration(ctx, ends context.Context, g *kafkago.Generation, serve serveFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -131,8 +131,8 @@ func (s *Source) serveGeneration(ctx, ends context.Context, g *kafkago.Generatio
 // two seconds.
 const lookTries = 10
 
-// awaitLeaders refreshes what is known of the topic until all partitions are
-// known. Who leads them may change later.
+// awaitLeaders asks about the topic until every partition has a leader. The
+// leaders may change later.
 func (s *Source) awaitLeaders(ctx context.Context, partitions []int32) {
 	waits := cluster.Pauses.Begin()
 	for {

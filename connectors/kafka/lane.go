@@ -36,7 +36,7 @@ func newLane(s *Source, o cluster.Owner, sh share) *lane {
 	return &lane{source: s, owner: o, share: sh, places: make(map[string]*status)}
 }
 
-// beginAt sets the lane to where it begins.
+// beginAt sets the positions where the lane begins.
 func (l *lane) beginAt(positions []pipeline.Position) {
 	s, in := l.source, &l.fetcher
 	in.topic, in.options, in.maxBatch = s.topic, &s.SourceOptions, s.maxBatch
@@ -55,8 +55,8 @@ func (l *lane) beginAt(positions []pipeline.Position) {
 	l.start = positions
 }
 
-// hasMore tells whether anything follows the batch whose position is about to
-// be written.
+// hasMore tells whether another batch follows the one whose position is about
+// to be written.
 func (l *lane) hasMore() bool { return l.reading.Load() > 1 || l.fetcher.buffered.Load() }
 
 // Start implements pipeline.Lane.
@@ -93,9 +93,9 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	}
 }
 
-// fetchMore asks for more. It looks at the topic after a pause: a fetch names
-// it, and one that was deleted and made again meanwhile would be answered with
-// records of another one.
+// fetchMore fetches once. After a pause it first checks the topic's identity: a
+// fetch names the topic, and the answer could be records of another one that
+// was made meanwhile.
 func (l *lane) fetchMore(ctx context.Context, limit int) error {
 	if err := l.source.topic.CheckIdentity(ctx, l.asked, l.source.timing.pause); err != nil {
 		return err
@@ -105,8 +105,8 @@ func (l *lane) fetchMore(ctx context.Context, limit int) error {
 	return err
 }
 
-// Commit implements pipeline.Lane. What goes with a transaction has been noted
-// there by the Sink's Write.
+// Commit implements pipeline.Lane. Positions that go with a transaction were
+// noted there by the Sink's Write.
 func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	l.reading.Add(-1)
 	for i := range done.Places {
@@ -120,8 +120,8 @@ func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	return l.committer.noteProgress(done)
 }
 
-// close commits what is noted and lets the lane go. Serving it has ended. It
-// tells whether anything that the lane did was committed.
+// close commits the noted positions and lets the lane go, after it has been
+// served. It tells whether anything that the lane did was committed.
 func (l *lane) close() (moved bool, err error) {
 	if l.committer != nil {
 		err = l.committer.close()

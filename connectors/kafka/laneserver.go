@@ -9,8 +9,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// laneServer holds a share of the partitions for as long as it is ours, and
-// serves it as one lane after the other.
+// laneServer serves a share of the partitions as one lane after the other, for
+// as long as the share is ours.
 type laneServer struct {
 	source   *Source
 	owner    cluster.Owner
@@ -41,16 +41,16 @@ func (h *laneServer) serveLanes(ctx context.Context) error {
 	return nil
 }
 
-// endError is what an error means that came after the lane was told to end.
+// endError returns the error to report after a lane was told to end.
 func (h *laneServer) endError(err error) error {
 	if !h.source.Until.Bounded() || errors.Is(err, pipeline.ErrLost) || errors.Is(err, context.Canceled) {
-		return nil // what is not committed is read again
+		return nil // messages that are not committed are read again
 	}
 	return err
 }
 
-// serveOnce serves the lane once. A lane that cannot be opened is served as one
-// that cannot be read, so that the pipeline knows of it. Moved tells whether
+// serveOnce serves one lane. A lane that cannot be opened is served as one that
+// cannot be read, so that the pipeline hears of it. Moved tells whether
 // anything that the lane did was committed.
 func (h *laneServer) serveOnce(ctx context.Context) (moved bool, err error) {
 	l := newLane(h.source, h.owner, h.share)
@@ -77,9 +77,9 @@ func (h *laneServer) serveOnce(ctx context.Context) (moved bool, err error) {
 	return moved, err
 }
 
-// openLane finds out where a lane begins. With transactions it first ends what
-// the lane's last owner left open, since that may still move the committed
-// offsets.
+// openLane finds the positions where a lane begins. With transactions it first
+// ends the transaction that the lane's last owner left open, since that may
+// still move the committed offsets.
 func (h *laneServer) openLane(ctx context.Context, l *lane) error {
 	s := h.source
 	if err := h.lost.Exceeded(); err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// sharedAnswer is an answer that several batches lean on.
+// sharedAnswer is an answer whose memory several batches use.
 type sharedAnswer struct {
 	answer *wire.FetchResponse
 	users  atomic.Int32

@@ -10,10 +10,10 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 )
 
-// Start says where partitions begin of which the group has no offset. The zero
+// Start says where partitions begin that have no committed offset. The zero
 // Start is the earliest record. At most one field is set.
 type Start struct {
-	New    bool      // records that are written after the Source has asked
+	New    bool      // records that are written after the Source was opened
 	Time   time.Time // the first record with this timestamp or a later one
 	Offset int64     // this offset in every partition, or the earliest after it
 }
@@ -21,7 +21,7 @@ type Start struct {
 // Until says where a bounded run ends. The zero Until is never. At most one
 // field is set.
 type Until struct {
-	End    bool      // behind what is committed when NewSource is called
+	End    bool      // behind the last committed record when NewSource is called
 	Time   time.Time // before the first record with this timestamp or a later one, and at the latest as End
 	Offset int64     // before this offset in every partition, and at the latest as End
 }
@@ -29,8 +29,8 @@ type Until struct {
 // Bounded tells whether the run ends by itself.
 func (u Until) Bounded() bool { return u != Until{} }
 
-// SourceOptions says what is read. Topic is required, and Group if there is no
-// Until.
+// SourceOptions say how a topic is read. Topic is required, and Group if there
+// is no Until.
 type SourceOptions struct {
 	Topic string
 	// Group is the consumer group that the Source is a member of. A bounded run
@@ -45,13 +45,13 @@ type SourceOptions struct {
 	// Rack is where the client stands: brokers let it read from a replica in
 	// the same rack.
 	Rack string
-	// Instance is a name for this process, unique in the group and the same
-	// when it is started again: what it left half done is then aborted at once,
-	// and otherwise after the transaction timeout of 10 s. Empty means a random
-	// one.
+	// Instance is a name for this process, unique in the group and the same at
+	// each start. Transactions that the process left open are then aborted at
+	// once when it starts again, and otherwise after the transaction timeout of
+	// 10 s. Empty means a random name.
 	Instance string
-	// TransactionalID is what the transactional ids of the lanes begin with,
-	// for brokers that restrict them; empty means a name made of Group and
+	// TransactionalID is the prefix of the transactional ids of the lanes, for
+	// brokers that restrict them. Empty means a name made of Group and
 	// Instance, or for a bounded run a hash of Group and Topic.
 	TransactionalID string
 	// Workers is how many lanes a Source has at least, if it has as many
@@ -62,8 +62,8 @@ type SourceOptions struct {
 	OneLane bool
 	// Observer is told about lanes and fetches; nil means nobody.
 	Observer SourceObserver
-	// Log is told about rebalances, lost offsets and what is tried again; nil
-	// means slog.Default.
+	// Log is told about rebalances, lost offsets and retries; nil means
+	// slog.Default.
 	Log *slog.Logger
 }
 
@@ -108,7 +108,7 @@ func countGiven(options ...bool) (n int) {
 	return n
 }
 
-// Delivery is what is promised of a message: see the package comment.
+// Delivery is the promise about each message: see the package comment.
 type Delivery int
 
 const (
@@ -121,7 +121,7 @@ const (
 	AtLeastOnce
 )
 
-// SinkOptions says what is written. Topic is required.
+// SinkOptions say how a topic is written. Topic is required.
 type SinkOptions struct {
 	Topic string
 	// Source is where the messages come from, if that is a Kafka topic. The
@@ -147,7 +147,7 @@ type SinkOptions struct {
 	Compression batch.Compression
 	// Observer is told about writes and transactions; nil means nobody.
 	Observer SinkObserver
-	// Log is told what is tried again; nil means slog.Default.
+	// Log is told about retries; nil means slog.Default.
 	Log *slog.Logger
 }
 

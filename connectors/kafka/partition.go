@@ -33,7 +33,7 @@ type partition struct {
 
 func (p *partition) isFinished() bool { return p.until >= 0 && p.next >= p.until }
 
-// brokerToAsk is whom to ask; -1 if nobody leads.
+// brokerToAsk returns the broker to read from; -1 if nobody leads.
 func (p *partition) brokerToAsk(t *cluster.Topic) int32 {
 	if p.replica >= 0 && time.Now().Before(p.replicaUntil) {
 		return p.replica
@@ -41,8 +41,8 @@ func (p *partition) brokerToAsk(t *cluster.Topic) int32 {
 	return t.Leader(p.number).Broker
 }
 
-// appendRecords appends what has been fetched to records, until there is none
-// left (full is false) or records is full.
+// appendRecords appends fetched records until there are none left (full is
+// false) or records is full.
 func (p *partition) appendRecords(records *batch.Records, limit int) (full bool, err error) {
 	for !p.isFinished() {
 		if !p.within {
@@ -74,7 +74,7 @@ func (p *partition) appendRecords(records *batch.Records, limit int) (full bool,
 	return false, nil
 }
 
-// noteOffset notes how far the reader is.
+// noteOffset moves the partition to the reader's offset.
 func (p *partition) noteOffset() {
 	p.next = max(p.next, p.reader.Offset())
 	if p.until >= 0 {
@@ -95,8 +95,8 @@ func (p *partition) cutBehindEnd(records *batch.Records, from int) {
 	records.Messages = records.Messages[:n]
 }
 
-// targetBytes is how much of one partition a fetch asks for at most: with the
-// envelopes it makes one batch that is below the usual max.message.bytes of 1
+// targetBytes is the most that a fetch asks for of one partition. With their
+// envelopes these records make one batch below the usual max.message.bytes of 1
 // MiB, unless records are small.
 const targetBytes = 768 << 10
 
@@ -104,13 +104,13 @@ const targetBytes = 768 << 10
 // no checksum covers the size in the header of one that was cut short.
 const maxCut = 128 << 20
 
-// wantBytes is how many bytes to ask for when limit are for all partitions: as
-// many whole batches like those of the last answer as fit, since what a broker
-// cuts short is fetched again, and one of any size. maxBatch is the largest
-// there can be; 0 if it is unknown.
+// wantBytes returns how many bytes to ask for when limit bytes are for all
+// partitions: as many whole batches of the size in the last answer as fit,
+// since a batch that is cut short is fetched again, and at least one of any
+// size. maxBatch is the largest that there can be; 0 if it is unknown.
 //
-// A partition whose batches have outgrown the last answer may get none of them,
-// and then has the next one made for it.
+// A partition whose batches have grown since the last answer may get none of
+// them; the next request is then made for it.
 func (p *partition) wantBytes(limit, maxBatch int) int {
 	target := min(targetBytes, limit)
 	switch {
@@ -124,16 +124,16 @@ func (p *partition) wantBytes(limit, maxBatch int) int {
 	return target / p.largest * p.largest
 }
 
-// beginAnswer goes on with an answer to a request for this partition, alone or
-// with others.
+// beginAnswer takes over the partition's part of an answer, to a request for it
+// alone or with others.
 func (p *partition) beginAnswer(a *wire.FetchedPartition, alone bool) {
 	p.reader.Reset(p.place, a.Records, p.next)
 	p.committed.Reset(a.Aborted)
 	p.within, p.alone, p.got, p.largest = false, alone, false, 0
 }
 
-// noteCutBatch notes how large the batch is that the answer's end cut short.
-// Who asks for one partition has a right to a whole one.
+// noteCutBatch notes the size of the batch that the answer's end cut short. A
+// request for one partition must be answered with a whole batch.
 func (p *partition) noteCutBatch() error {
 	p.largest = max(p.largest, min(p.reader.Cut(), maxCut))
 	if p.alone && !p.got {

@@ -27,8 +27,9 @@ const (
 )
 
 // Peeker looks at single records of one partition, in any order. It joins no
-// group and commits nothing. It shows what a Source would: no control records,
-// nothing of aborted transactions. One goroutine uses it.
+// group and commits nothing. It shows the records that a Source would read: no
+// control records, nothing of aborted transactions. It is used by one
+// goroutine.
 type Peeker struct {
 	topic      *cluster.Topic
 	number     int32
@@ -106,7 +107,7 @@ func (p *Peeker) Peek(ctx context.Context, offset int64) (pipeline.Message, erro
 func (p *Peeker) fetchFirst(ctx context.Context, offset int64) (m *pipeline.Message, behind int64, err error) {
 	leads := p.topic.Leader(p.number)
 	answer, err := p.topic.Cluster().Wire().Fetch(ctx, &wire.FetchRequest{
-		Broker: leads.Broker, MaxWait: fetchWait, MinBytes: 1, MaxBytes: 2 * peekBytes, Committed: true, // the bound of the partition is what counts
+		Broker: leads.Broker, MaxWait: fetchWait, MinBytes: 1, MaxBytes: 2 * peekBytes, Committed: true, // the partition's bound is the lower one
 		Partitions: []wire.FetchPartition{
 			{Topic: p.topic.Name(), Partition: p.number, Offset: offset, LeaderEpoch: leads.Epoch, MaxBytes: peekBytes},
 		},
@@ -125,7 +126,7 @@ func (p *Peeker) fetchFirst(ctx context.Context, offset int64) (m *pipeline.Mess
 	return p.firstRecord(offset)
 }
 
-// firstRecord finds the first record that is to be read.
+// firstRecord finds the first record that a Source would read.
 func (p *Peeker) firstRecord(offset int64) (m *pipeline.Message, behind int64, err error) {
 	for {
 		info, err := p.reader.Next()
@@ -158,8 +159,8 @@ func cloneMessage(m *pipeline.Message) *pipeline.Message {
 	return &c
 }
 
-// firstLeft is the first offset that is still there, after retention has
-// removed the one that was asked for.
+// firstLeft returns the first offset that still exists, after retention has
+// removed the requested one.
 func (p *Peeker) firstLeft(ctx context.Context, offset int64) (int64, error) {
 	rows, err := p.topic.ListOffsets(ctx, []int32{p.number}, wire.Earliest)
 	switch {

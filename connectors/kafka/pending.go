@@ -7,7 +7,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// pending are the positions that are to be committed next, by partition.
+// pending holds the positions of the next commit, by partition.
 type pending struct {
 	at    map[string]*pipeline.Position // by place; kept from commit to commit
 	moved []*pipeline.Position          // in order of their first move
@@ -21,7 +21,7 @@ func (p *pending) addProgress(done *pipeline.Progress) {
 	}
 }
 
-// addOlder notes the positions of older, where there is none yet.
+// addOlder notes the positions of older for places that have none yet.
 func (p *pending) addOlder(older *pending) {
 	for _, from := range older.moved {
 		if to := p.entryOf(from.Place); to.Next < 0 {
@@ -53,7 +53,7 @@ func (p *pending) setEntry(to, from *pipeline.Position) {
 
 func (p *pending) isEmpty() bool { return len(p.moved) == 0 }
 
-// appendOffsets appends the positions as brokers keep them.
+// appendOffsets appends the positions in the brokers' form.
 func (p *pending) appendOffsets(dst []cluster.Offset) ([]cluster.Offset, error) {
 	for _, at := range p.moved {
 		partition, ok := cluster.PartitionOf(at.Place)
@@ -69,7 +69,7 @@ func (p *pending) appendOffsets(dst []cluster.Offset) ([]cluster.Offset, error) 
 	return dst, nil
 }
 
-// clearMoved forgets the positions: they are committed.
+// clearMoved forgets the positions, since they are committed.
 func (p *pending) clearMoved() {
 	for _, at := range p.moved {
 		at.Next = -1

@@ -17,9 +17,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 )
 
-// producer is one producer id and the sequence numbers that it has reached.
-// Whoever has the turn of its lane uses it. Its requests are sent again until
-// they are answered, and each of them may be.
+// producer is one producer id and the sequence numbers that it has reached. It
+// is used by the goroutine that holds the token of its lane's transaction. Its
+// requests are sent again until they are answered.
 type producer struct {
 	cluster *cluster.Cluster
 	name    string // transactional id; "" if it is idempotent only
@@ -39,9 +39,10 @@ func newProducer(c *cluster.Cluster, name string, timeout time.Duration) *produc
 	return &producer{cluster: c, name: name, timeout: timeout, id: -1, epoch: -1}
 }
 
-// initID asks for a producer id, which ends whatever its last owner left open:
-// with claim, whoever that was; without, only if it was this producer itself,
-// and ErrTakenOver otherwise. All sequence numbers start again.
+// initID asks for a producer id, which aborts the transaction that the id's
+// last owner left open. With claim the last owner may be anybody; without, it
+// must be this producer itself, and the error is ErrTakenOver otherwise. All
+// sequence numbers start again.
 func (p *producer) initID(ctx context.Context, claim bool) error {
 	req := &initproducerid.Request{
 		TransactionalID: p.name, TransactionTimeoutMs: int32(p.timeout.Milliseconds()),
@@ -82,8 +83,8 @@ func (p *producer) sendAgain(ctx context.Context, what string, req protocol.Mess
 	})
 }
 
-// nextSequences are the next sequence numbers of a topic's partitions, to be
-// read and moved.
+// nextSequences returns the next sequence numbers of a topic's partitions. The
+// caller reads and advances them.
 func (p *producer) nextSequences(topic string, partitions int32) []int32 {
 	s := p.next[topic]
 	if len(s) < int(partitions) {
@@ -93,13 +94,13 @@ func (p *producer) nextSequences(topic string, partitions int32) []int32 {
 	return s
 }
 
-// stampBatch is what a batch carries so that it is stored once.
+// stampBatch returns the marks of a batch that let the broker store it once.
 func (p *producer) stampBatch(sequence int32) batch.Producer {
 	return batch.Producer{ID: p.id, Epoch: p.epoch, Sequence: sequence, Transactional: p.name != ""}
 }
 
-// addPartitions makes partitions of a topic part of the transaction, and opens
-// it if none is.
+// addPartitions adds partitions of a topic to the transaction, and opens one if
+// none is.
 func (p *producer) addPartitions(ctx context.Context, topic string, partitions []int32) error {
 	req := &addpartitionstotxn.Request{
 		TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch,
@@ -120,8 +121,8 @@ func (p *producer) addPartitions(ctx context.Context, topic string, partitions [
 	})
 }
 
-// addOffsets makes a group's offsets part of the transaction, and opens it if
-// none is.
+// addOffsets adds a group's offsets to the transaction, and opens one if none
+// is.
 func (p *producer) addOffsets(ctx context.Context, group string) error {
 	req := &addoffsetstotxn.Request{
 		TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch, GroupID: group,
@@ -163,9 +164,8 @@ func (p *producer) commitOffsets(ctx context.Context, o cluster.Owner, topic str
 	})
 }
 
-// endTransaction commits or aborts the transaction. An answer that was lost is
-// asked for again: to a producer that has not moved on since, the coordinator
-// gives it again.
+// endTransaction commits or aborts the transaction. A lost answer is asked for
+// again: the coordinator repeats it to a producer that has not moved on since.
 func (p *producer) endTransaction(ctx context.Context, commit bool) error {
 	req := &endtxn.Request{TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch, Committed: commit}
 	return p.sendAgain(ctx, "end of a transaction", req, func(ctx context.Context) error {

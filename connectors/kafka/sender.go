@@ -18,15 +18,15 @@ import (
 const produceTimeout = 5 * time.Second
 
 // sender sends batches to the leaders of their partitions, one request to each
-// leader at a time, until every batch is stored. What is sent again are the
-// same bytes, so that it is stored once.
+// leader at a time, until every batch is stored. A retry sends the same bytes,
+// so that they are stored once.
 type sender struct {
 	requests []*request // recycled
 	open     []int      // indexes of batches that are not stored yet
 	left     []int
 }
 
-// request is what goes to one leader.
+// request is the part of a round for one leader.
 type request struct {
 	wire.ProduceRequest
 	parcels []int // their indexes
@@ -58,7 +58,7 @@ func (s *sender) sendAll(ctx context.Context, t *cluster.Topic, transactionalID 
 	}
 }
 
-// groupByLeader makes one request per leader of what is open. Batches whose
+// groupByLeader makes one request per leader of the open batches. Batches whose
 // partition has no leader go to broker -1, which answers so.
 func (s *sender) groupByLeader(t *cluster.Topic, transactionalID string, parcels []parcel) []*request {
 	n := 0
@@ -100,8 +100,8 @@ func exchangeAll(ctx context.Context, c *wire.Client, requests []*request) {
 	all.Wait()
 }
 
-// keepUnstored keeps open what is not stored, and returns the error that
-// decides about it.
+// keepUnstored keeps the batches open that are not stored, and returns the
+// error that decides about them.
 func (s *sender) keepUnstored(t *cluster.Topic, parcels []parcel, requests []*request) (worst error) {
 	s.left = s.left[:0]
 	for _, r := range requests {

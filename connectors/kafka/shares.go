@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// share is what one lane reads: partitions with one leader. Number is the
+// share is the part of one lane: partitions with one leader. Number is the
 // lane's among those of its Source.
 type share struct {
 	number     int
@@ -13,9 +13,9 @@ type share struct {
 }
 
 // dealPartitions deals partitions out to lanes: as many as there are leaders,
-// or workers if that is more, but none without a partition. What one leader has
-// goes to as many lanes as its part of all partitions deserves. The result
-// depends on nothing but the arguments.
+// or workers if that is more, but none without a partition. The partitions of
+// one leader go to a number of lanes in proportion to their share of all
+// partitions. The result depends on nothing but the arguments.
 func dealPartitions(partitions []int32, leader func(int32) int32, workers int) []share {
 	byLeader := make(map[int32][]int32)
 	for _, p := range partitions {
@@ -49,15 +49,15 @@ func dealPartitions(partitions []int32, leader func(int32) int32, workers int) [
 	return shares
 }
 
-// pile is what one leader has.
+// pile is the partitions of one leader.
 type pile struct {
 	leader     int32
 	partitions []int32
 	lanes      int
 }
 
-// fullestLane is how many partitions the fullest lane has. A pile with one
-// partition per lane takes no more lanes.
+// fullestLane returns the number of partitions in the fullest lane. A pile with
+// one partition per lane takes no more lanes.
 func (p *pile) fullestLane() int {
 	if p.lanes >= len(p.partitions) {
 		return 0

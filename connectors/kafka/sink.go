@@ -25,8 +25,8 @@ type Sink struct {
 	pause    time.Duration // between two writes, before the topic is looked at again
 }
 
-// NewSink opens a topic, or makes it, and sees that it can take what Source
-// gives. It decides what Delivery will be: see ExactlyOnce.
+// NewSink opens a topic, or makes it, and checks that it can take the messages
+// of Source. It chooses the delivery: see ExactlyOnce.
 func NewSink(ctx context.Context, c *cluster.Cluster, o SinkOptions) (*Sink, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -96,7 +96,7 @@ func (s *Sink) wantMaxBatch() int {
 	return s.Source.maxBatch + s.Growth
 }
 
-// checkTopic refuses a topic that would not take everything.
+// checkTopic refuses a topic that would not take every message.
 func (s *Sink) checkTopic() error {
 	switch want := s.wantPartitions(); {
 	case s.Partition == SamePartition && int(s.topic.PartitionCount()) < want:

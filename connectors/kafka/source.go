@@ -21,12 +21,12 @@ type Source struct {
 	topic        *cluster.Topic
 	maxBatch     int     // the topic's max.message.bytes; 0 if it is unknown
 	untilOffsets []int64 // of a bounded run, by partition
-	sink         *Sink   // whose transactions carry the positions; nil at least once
+	sink         *Sink   // its transactions carry the positions; nil at least once
 	timing       timing
 	tracked      statusTable
 }
 
-// NewSource opens a topic. A bounded run ends at what is there now.
+// NewSource opens a topic. A bounded run ends at its present end.
 func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Source, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -56,8 +56,8 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 // Ordered tells whether offsets grow in read order: they do.
 func (s *Source) Ordered() bool { return true }
 
-// Identity says which topic is read, whatever becomes of its name. The id of
-// the topic is zero if the brokers have none.
+// Identity returns the ids of the cluster and the topic, which do not depend on
+// their names. The topic's id is zero if the brokers have none.
 func (s *Source) Identity() (cluster string, topic [16]byte) { return s.cluster.ID(), s.topic.ID() }
 
 // Partition is the number of the partition that a place of this Source is.
@@ -70,9 +70,9 @@ func (s *Source) Partition(place string) (int32, bool) {
 // at.
 func (s *Source) PartitionCount() int { return int(s.topic.PartitionCount()) }
 
-// MaxBatch is the largest record batch that the topic takes, in bytes, and so
-// the most that one read may hold beyond what was asked for; 0 if the brokers
-// do not say.
+// MaxBatch returns the largest record batch that the topic takes, in bytes, and
+// so the most that one read may exceed its limit by; 0 if the brokers do not
+// say.
 func (s *Source) MaxBatch() int { return s.maxBatch }
 
 // MaxLanes is how many lanes there may be at the same time.
@@ -80,7 +80,7 @@ func (s *Source) MaxLanes() int {
 	return len(s.dealShares(s.topic.Partitions()))
 }
 
-// dealShares are what the lanes for some partitions read.
+// dealShares returns the shares of the lanes for some partitions.
 func (s *Source) dealShares(partitions []int32) []share {
 	if s.OneLane {
 		return dealPartitions(partitions, func(int32) int32 { return 0 }, 1)

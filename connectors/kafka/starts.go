@@ -11,8 +11,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// findPositions are where the given partitions begin: as committed, or else as
-// Start says.
+// findPositions returns where the given partitions begin: at the committed
+// offset, or else as Start says.
 func (s *Source) findPositions(ctx context.Context, o cluster.Owner, partitions []int32) ([]pipeline.Position, error) {
 	out := make([]pipeline.Position, len(partitions))
 	var unknown []int // indexes
@@ -50,8 +50,8 @@ func (s *Source) findPositions(ctx context.Context, o cluster.Owner, partitions 
 	return out, nil
 }
 
-// readCommitted fills in what the group has committed. It waits for
-// transactions that are about to move that.
+// readCommitted fills in the offsets that the group has committed. It waits for
+// transactions that are about to move them.
 func (s *Source) readCommitted(ctx context.Context, o cluster.Owner, partitions []int32, out []pipeline.Position) error {
 	return s.cluster.RetryCall(ctx, "offsets of group "+o.Group, func(ctx context.Context) error {
 		found, err := s.cluster.Wire().OffsetFetch(ctx, o.Group, s.Topic, partitions)
@@ -79,7 +79,7 @@ func (s *Source) readCommitted(ctx context.Context, o cluster.Owner, partitions 
 	})
 }
 
-// findStarts are where partitions begin that have no offset.
+// findStarts returns where partitions without an offset begin.
 func (s *Source) findStarts(ctx context.Context, partitions []int32) ([]int64, error) {
 	times := []int64{wire.Earliest, wire.Latest}
 	if !s.Start.Time.IsZero() {
@@ -108,7 +108,7 @@ func (s *Source) findStarts(ctx context.Context, partitions []int32) ([]int64, e
 	return starts, nil
 }
 
-// findEnds finds where a bounded run ends.
+// findEnds sets the offsets where a bounded run ends.
 func (s *Source) findEnds(ctx context.Context) error {
 	all := s.topic.Partitions()
 	times := []int64{wire.Latest}

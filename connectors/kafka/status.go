@@ -27,13 +27,13 @@ type status struct {
 	end       atomic.Int64
 }
 
-// statusTable are those of the partitions that a Source has now.
+// statusTable holds the partitions that a Source has now.
 type statusTable struct {
 	mu  sync.Mutex
 	all []*status
 }
 
-// trackParts replaces what is tracked of the given partitions.
+// trackParts replaces the entries of the given partitions.
 func (s *statusTable) trackParts(parts []*partition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,31 +14,32 @@ import (
 // owner, or the brokers.
 const abortTimeout = 2 * time.Second
 
-// transaction is what a lane writes exactly once: its messages, its dead
-// letters and its offsets, in one transaction after the other. There is never
-// more than one open for a lane, and none for a partition in two lanes, so that
-// one which is aborted takes back nothing that a later one builds on.
+// transaction carries everything that a lane writes exactly once: its messages,
+// its dead letters and its offsets, in one transaction after the other. There
+// is never more than one open for a lane, and none for a partition in two
+// lanes, so that an abort takes back nothing that a later transaction builds
+// on.
 //
 // It opens with a write. It closes length later (100 ms), or with a position
 // behind which nothing waits, if the one before was opened that long ago; never
-// between a write and its position. What fails is aborted and ends the
+// between a write and its position. A failure aborts it and ends the
 // transaction for good: the lane is served again with a new one.
 type transaction struct {
 	producer *producer
 	owner    cluster.Owner
-	topic    string // whose offsets
+	topic    string // of the offsets
 	length   time.Duration
 	waiting  func() bool  // something was read and has no position yet
 	broken   func(error)  // told when closing fails
 	observer SinkObserver // nil if nobody wants to know
 
-	token chan struct{}  // has one entry while nobody has the turn
-	full  chan struct{}  // hands the turn to run, for it to close the transaction
+	token chan struct{}  // has one entry while no goroutine holds the token
+	full  chan struct{}  // hands the token to closeLoop, to close the transaction
 	due   chan time.Time // when the transaction that is open must be closed
 	stop  context.CancelFunc
 	ended chan struct{}
 
-	// Of whoever has the turn:
+	// For the goroutine that holds the token:
 	open    bool
 	opened  time.Time
 	before  time.Time         // when the one before was opened
@@ -62,7 +63,7 @@ func (t *transaction) start() {
 	go t.closeLoop(ctx)
 }
 
-// takeToken takes the turn, unless the transaction has failed.
+// takeToken waits for the token, unless the transaction has failed.
 func (t *transaction) takeToken(ctx context.Context) error {
 	select {
 	case <-t.token:
@@ -78,12 +79,12 @@ func (t *transaction) takeToken(ctx context.Context) error {
 
 func (t *transaction) putToken() { t.token <- struct{}{} }
 
-// part is what a partition has to do with the transaction.
+// part tells how a partition takes part in the transaction.
 type part struct{ joined, written, before bool } // before: the last transaction wrote it
 
-// joinPartitions makes partitions of a topic part of the transaction that is
-// open, and with them those that the last one wrote: they will mostly be next,
-// and each round of joining costs as much as any other. It needs the turn.
+// joinPartitions adds partitions of a topic to the open transaction, and with
+// them those that the last one wrote: they will mostly be next, and a request
+// costs the same for any number. The caller holds the token.
 func (t *transaction) joinPartitions(ctx context.Context, topic string, partitions []int32) error {
 	parts, missing := t.parts[topic], false
 	for _, p := range partitions {
@@ -113,7 +114,7 @@ func (t *transaction) joinPartitions(ctx context.Context, topic string, partitio
 }
 
 // openIfNeeded opens a transaction if none is, as far as that concerns the
-// producer. It needs the turn.
+// producer. The caller holds the token.
 func (t *transaction) openIfNeeded(ctx context.Context) error {
 	if t.open {
 		return nil
@@ -132,8 +133,8 @@ func (t *transaction) openIfNeeded(ctx context.Context) error {
 	return nil
 }
 
-// noteWrite notes that something was written. A nil done says that the position
-// follows. It needs the turn.
+// noteWrite notes a write. A nil done says that the position follows. The
+// caller holds the token.
 func (t *transaction) noteWrite(ctx context.Context, done *pipeline.Progress) error {
 	if done == nil {
 		t.step = true
@@ -147,16 +148,16 @@ func (t *transaction) noteWrite(ctx context.Context, done *pipeline.Progress) er
 	return nil
 }
 
-// isDue tells whether it is time to close the transaction. It needs the turn.
+// isDue tells whether it is time to close the transaction. The caller holds the
+// token.
 func (t *transaction) isDue() bool {
 	now := time.Now()
 	return t.open && !t.step && t.err == nil &&
 		(now.Sub(t.opened) >= t.length || !t.waiting() && now.Sub(t.before) >= t.length)
 }
 
-// passToken gives the turn up after a write. If it is time to close the
-// transaction run gets it, so that the worker which wrote can go on to its next
-// batch meanwhile.
+// passToken gives up the token after a write. If the transaction is due
+// closeLoop gets it, so that the worker can go on to its next batch meanwhile.
 func (t *transaction) passToken() {
 	if t.isDue() {
 		t.full <- struct{}{}
@@ -165,7 +166,7 @@ func (t *transaction) passToken() {
 	t.putToken()
 }
 
-// commitOpen closes the transaction. It needs the turn.
+// commitOpen commits the transaction. The caller holds the token.
 func (t *transaction) commitOpen(ctx context.Context) error {
 	offsets, err := t.pending.appendOffsets(t.offsets[:0])
 	if err != nil {
@@ -192,8 +193,8 @@ func (t *transaction) commitOpen(ctx context.Context) error {
 	return nil
 }
 
-// abortFor aborts the transaction because of err and returns what the pipeline
-// must know. It needs the turn.
+// abortFor aborts the transaction because of err and returns the error for the
+// pipeline. The caller holds the token.
 func (t *transaction) abortFor(ctx context.Context, err error) error {
 	t.err = asLost(ctx, err)
 	if ctx.Err() == nil {
@@ -202,8 +203,9 @@ func (t *transaction) abortFor(ctx context.Context, err error) error {
 	return t.err
 }
 
-// abortOpen takes back what was written. If that fails the next owner of the
-// transactional id does it, or the brokers do after a while. It needs the turn.
+// abortOpen aborts the open transaction. If that fails, the next owner of the
+// transactional id does it, or the brokers do after a while. The caller holds
+// the token.
 func (t *transaction) abortOpen() {
 	if !t.open {
 		return
@@ -222,8 +224,8 @@ func (t *transaction) noteEnd(committed bool) {
 	}
 }
 
-// closeLoop closes what it is handed, and what is open for too long while
-// nobody writes.
+// closeLoop closes the transaction when it is handed the token, and one that is
+// open for too long while nobody writes.
 func (t *transaction) closeLoop(ctx context.Context) {
 	defer close(t.ended)
 	timer := time.NewTimer(t.length)
@@ -248,8 +250,8 @@ func (t *transaction) closeLoop(ctx context.Context) {
 	}
 }
 
-// closeExpired takes the turn, from whoever has it or hands it over, and closes
-// a transaction that has been open for its time.
+// closeExpired takes the token, also from a writer that hands it over, and
+// closes a transaction that has been open for its time.
 func (t *transaction) closeExpired(ctx context.Context) error {
 	select {
 	case <-t.token:
@@ -264,8 +266,8 @@ func (t *transaction) closeExpired(ctx context.Context) error {
 	return t.commitOpen(ctx)
 }
 
-// close commits what came with its position. What did not takes the whole
-// transaction with it.
+// close commits messages that came with their position. A write without one
+// aborts the whole transaction.
 func (t *transaction) close(ctx context.Context) error {
 	if err := t.takeToken(ctx); err != nil {
 		return err
@@ -280,8 +282,8 @@ func (t *transaction) close(ctx context.Context) error {
 	return t.commitOpen(ctx)
 }
 
-// stopLoop ends the goroutine and aborts what is still open: the lane is let
-// go.
+// stopLoop ends the goroutine and aborts the open transaction, since the lane
+// is let go.
 func (t *transaction) stopLoop() {
 	t.stop()
 	<-t.ended

@@ -8,8 +8,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// maxRequest is how many bytes of record batches go into one round of requests,
-// and so what a writer holds. A single message may be larger.
+// maxRequest is the number of bytes of record batches in one round of requests,
+// and so the memory of a writer. A single message may be larger.
 const maxRequest = 4 << 20
 
 // writer writes the messages of one lane. It implements pipeline.Writer.
@@ -17,7 +17,7 @@ type writer struct {
 	sink        *Sink
 	producer    *producer
 	transaction *transaction // nil outside transactions
-	positions   bool         // the lane's positions go with what is written here
+	positions   bool         // the lane's positions go with these messages
 	partitioner partitioner
 	compressor  *batch.Compressor
 	appender    batch.Appender
@@ -41,7 +41,7 @@ type chain struct {
 	first, last int32 // first is the next to be written; -1 if there is none
 }
 
-// parcel is one batch on its way.
+// parcel is one batch of a round.
 type parcel struct {
 	partition int32
 	count     int
@@ -84,13 +84,13 @@ func (w *writer) Close(ctx context.Context) error {
 }
 
 // writeBatches writes messages: one batch per partition, or several if the
-// topic does not take that large a one.
+// topic does not take that large a batch.
 func (w *writer) writeBatches(ctx context.Context, msgs []pipeline.Message) error {
 	if len(msgs) == 0 {
 		return nil
 	}
-	// A produce names the topic, and one that was deleted and made again would
-	// take what follows on nothing.
+	// A produce names the topic. One that was deleted and made again would take
+	// messages whose predecessors it does not have.
 	if err := w.sink.topic.CheckIdentity(ctx, w.wrote, w.sink.pause); err != nil {
 		return err
 	}
@@ -158,8 +158,8 @@ func (w *writer) chainFor(p int32) *chain {
 }
 
 // packRound makes the batches of one round: at most one per partition, none
-// beyond what the topic takes, and all of them about maxRequest. Chains that
-// are empty leave the order.
+// larger than the topic takes, and together about maxRequest. Empty chains
+// leave the order.
 func (w *writer) packRound(msgs []pipeline.Message) error {
 	w.out, w.parcels = w.out[:0], w.parcels[:0]
 	left := w.order[:0]

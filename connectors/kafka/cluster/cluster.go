@@ -37,9 +37,9 @@ type Cluster struct {
 	coordinators coordinators
 }
 
-// Connect reaches a cluster and sees that its brokers are recent enough. An
-// error of the brokers, such as a wrong password, comes at once; one of the
-// network after 15 s.
+// Connect reaches a cluster and checks that its brokers are recent enough. An
+// error of the brokers, such as a wrong password, is returned at once, one of
+// the network after 15 s.
 func Connect(ctx context.Context, o Options) (*Cluster, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -88,8 +88,8 @@ func (c *Cluster) meetBrokers(ctx context.Context) error {
 	return err
 }
 
-// ID is the cluster's id, whatever its brokers are called; empty if the brokers
-// have none.
+// ID returns the cluster's id, which does not depend on the names of its
+// brokers; empty if the brokers have none.
 func (c *Cluster) ID() string { return c.id }
 
 // Options returns the options that the Cluster was connected with, defaults
@@ -123,7 +123,7 @@ func (c *Cluster) RetryCall(ctx context.Context, what string, do func(context.Co
 }
 
 // MaxMessageBytes asks for the largest record batch that a topic takes, in
-// bytes. It is 0 if the brokers do not let us know.
+// bytes. It is 0 if the brokers do not allow the question.
 func (c *Cluster) MaxMessageBytes(ctx context.Context, topic string) (int, error) {
 	const name = "max.message.bytes"
 	client := kafkago.Client{Addr: kafkago.TCP(c.options.Brokers...), Transport: c.transport}

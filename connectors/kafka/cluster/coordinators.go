@@ -10,21 +10,20 @@ import (
 	"github.com/segmentio/kafka-go/protocol/findcoordinator"
 )
 
-// coordinator is what a broker coordinates: a group or a transactional id. They
-// are as many as a process uses.
+// coordinator names a group or a transactional id that a broker coordinates. A
+// process uses only a few.
 type coordinator struct {
 	transaction bool
 	name        string
 }
 
-// coordinators remembers which broker coordinates what, until one fails to
-// answer for it.
+// coordinators remembers the coordinating brokers until one fails to answer.
 type coordinators struct {
 	mu    sync.Mutex
 	known map[coordinator]int32
 }
 
-// coordinatorFor tells what req is about, if that has a coordinator.
+// coordinatorFor returns the group or transactional id of req, if it has one.
 func coordinatorFor(req protocol.Message) (of coordinator, ok bool) {
 	switch m := req.(type) {
 	case protocol.GroupMessage:
@@ -57,8 +56,8 @@ func (c *coordinators) forgetBroker(of coordinator) {
 	delete(c.known, of)
 }
 
-// NoteMoved has the coordinator of what req is about looked up again, if err
-// can mean that there is another one.
+// NoteMoved forgets the coordinator for req if err can mean that another broker
+// has taken over.
 func (c *Cluster) NoteMoved(req protocol.Message, err error) {
 	if err == nil || JudgeError(err) != Again || errors.Is(err, kafkago.ConcurrentTransactions) {
 		return
@@ -68,9 +67,8 @@ func (c *Cluster) NoteMoved(req protocol.Message, err error) {
 	}
 }
 
-// RoundTrip sends a request of kafka-go's own, to the coordinator of what it is
-// about if there is one. Who gets an error, also in the answer, calls
-// NoteMoved.
+// RoundTrip sends a request of kafka-go's own, to its coordinator if it has
+// one. The caller passes every error to NoteMoved, also one in the answer.
 func (c *Cluster) RoundTrip(ctx context.Context, req protocol.Message) (protocol.Message, error) {
 	of, ok := coordinatorFor(req)
 	if !ok {

@@ -25,21 +25,21 @@ var (
 	ErrHungUp = errors.New("the broker hangs up")
 )
 
-// Outcome says what follows from an error of a broker.
+// Outcome is the consequence of a broker's error.
 type Outcome int
 
 const (
 	// Again says that the broker is busy or away, or leads no more: the same
 	// request may be sent again.
 	Again Outcome = iota
-	// Lost says that what we were in the middle of does not count: begin again
-	// from what is committed.
+	// Lost says that the work in progress does not count: begin again from the
+	// committed state.
 	Lost
 	// Final says that it will be refused again.
 	Final
 )
 
-// JudgeError tells what follows from err, which came from a request.
+// JudgeError returns the consequence of err, which came from a request.
 func JudgeError(err error) Outcome {
 	code, ok := errors.AsType[kafkago.Error](err)
 	switch {
@@ -67,8 +67,8 @@ func JudgeError(err error) Outcome {
 		return Final
 	default:
 		// Members, generations and producers that the broker no longer knows,
-		// sequence numbers that it did not expect, and whatever a later version
-		// of Kafka says.
+		// sequence numbers that it did not expect, and every code of a later
+		// version of Kafka.
 		return Lost
 	}
 }
@@ -77,7 +77,8 @@ func JudgeError(err error) Outcome {
 // another one's error. (kafka-go has another name for it.)
 const errNotAttempted = kafkago.Error(55)
 
-// WorseOf returns that of two errors which decides about a request.
+// WorseOf returns the error that decides about a request which failed with
+// both.
 func WorseOf(a, b error) error {
 	switch {
 	case b == nil:
@@ -88,7 +89,7 @@ func WorseOf(a, b error) error {
 	return a
 }
 
-// ErrorFromCode returns the error that a broker's code stands for.
+// ErrorFromCode returns the error for a broker's code; nil for 0.
 func ErrorFromCode(code int16) error {
 	if code == 0 {
 		return nil

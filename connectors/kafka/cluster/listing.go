@@ -47,7 +47,7 @@ func (t *Topic) offsetsAt(ctx context.Context, partitions []int32, at int64) ([]
 	}
 }
 
-// leadersOf are those of the partitions at the given indexes.
+// leadersOf returns the leaders of the partitions at the given indexes.
 func (t *Topic) leadersOf(partitions []int32, at []int) []int32 {
 	var ids []int32
 	for _, i := range at {
@@ -58,7 +58,7 @@ func (t *Topic) leadersOf(partitions []int32, at []int) []int32 {
 	return ids
 }
 
-// listAt asks one leader. It removes from open what it has found.
+// listAt asks one leader, and removes the answered indexes from open.
 func (t *Topic) listAt(ctx context.Context, leader int32, partitions []int32, open *[]int, at int64, found []int64) error {
 	req := &wire.ListOffsetsRequest{Broker: leader, Committed: true, Topic: t.name}
 	var asked, left []int

@@ -9,19 +9,19 @@ import (
 	"github.com/segmentio/kafka-go/protocol/offsetcommit"
 )
 
-// Owner is in whose name offsets are committed: a member of a generation of the
-// group, or nobody.
+// Owner is the committer of offsets: a member of a generation of the group, or
+// nobody.
 type Owner struct {
 	Group      string
 	Generation int32
 	Member     string
 }
 
-// NoMember is the owner of a bounded run. Brokers accept its offsets while the
-// group has no members.
+// NoMember returns the owner of a bounded run. Brokers accept its offsets while
+// the group has no members.
 func NoMember(group string) Owner { return Owner{Group: group, Generation: -1} }
 
-// Offset is a position as brokers keep it.
+// Offset is a position in the brokers' form.
 type Offset struct {
 	Partition int32
 	Next      int64

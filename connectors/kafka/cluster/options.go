@@ -35,9 +35,9 @@ type Options struct {
 	// Refresh is the least time between two questions about one topic; default
 	// 50 ms.
 	Refresh time.Duration
-	// Observer is told what is tried again; nil means nobody.
+	// Observer is told about retries; nil means nobody.
 	Observer Observer
-	// Log is told what is tried again; nil means slog.Default.
+	// Log is told about retries; nil means slog.Default.
 	Log *slog.Logger
 }
 

@@ -28,12 +28,14 @@ const (
 
 // Observer is told about requests that are tried again.
 type Observer interface {
-	// RetryRequest is called before the wait for another try of what, because
-	// of err. It is called by several goroutines and must not block.
-	RetryRequest(what string, err error)
+	// RetryRequest is called before each wait for another try, with the name of
+	// the request and the error of the last try. It is called by several
+	// goroutines and must not block.
+	RetryRequest(name string, err error)
 }
 
-// Retry tries one thing again for as long as the errors say that this helps.
+// Retry tries one request again for as long as the errors say that this helps.
+// It is used by one goroutine.
 type Retry struct {
 	what     string // for errors and the log
 	log      *slog.Logger
@@ -44,16 +46,16 @@ type Retry struct {
 	report   time.Time // when the next try is logged
 }
 
-// NewRetry returns a Retry for the first try of what, a word for errors and the
-// log.
-func (c *Cluster) NewRetry(what string) *Retry {
-	return &Retry{what: what, log: c.log, observer: c.options.Observer, waits: Pauses.Begin(), short: shortPauses.Begin()}
+// NewRetry returns a Retry before its first try. The name stands in errors and
+// the log.
+func (c *Cluster) NewRetry(name string) *Retry {
+	return &Retry{what: name, log: c.log, observer: c.options.Observer, waits: Pauses.Begin(), short: shortPauses.Begin()}
 }
 
-// Tries is how many tries came before this one.
+// Tries returns the number of tries before this one.
 func (r *Retry) Tries() int { return r.tries }
 
-// Reset forgets the tries so far: one went well.
+// Reset forgets the tries so far, since one went well.
 func (r *Retry) Reset() {
 	if r.tries == 0 {
 		return

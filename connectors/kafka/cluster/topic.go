@@ -12,9 +12,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 )
 
-// Topic is what is known of a topic: what it is and who leads its partitions.
-// Each user that meets a leader which is none any more refreshes it for all. It
-// is safe for concurrent use.
+// Topic knows a topic's id and who leads its partitions. It is shared: a user
+// that meets a leader which leads no more refreshes it for all. It is safe for
+// concurrent use.
 type Topic struct {
 	cluster *Cluster
 	name    string
@@ -26,15 +26,15 @@ type Topic struct {
 	asked  time.Time
 }
 
-// Leader is who leads a partition; Broker is -1 while nobody does.
+// Leader returns the leader of a partition.
 type Leader struct{ Broker, Epoch int32 }
 
-// Retries is how many times more a topic is looked for before it counts as
-// missing: it may have been made a moment ago, through another broker.
+// Retries is how often a missing topic is looked for again: it may have been
+// made a moment ago, through another broker.
 const Retries = 6
 
-// RetriesForMade is the same for a topic that we have made: a broker that has
-// just started may take seconds to hear of it, and this many tries are about
+// RetriesForMade is the same for a topic that we have made. A broker that has
+// just started may take seconds to hear of it, and so many tries take about
 // ten.
 const RetriesForMade = 20
 
@@ -95,8 +95,8 @@ func (t *Topic) setLeaders(found *wire.Topic) {
 	t.leads, t.asked = leads, time.Now()
 }
 
-// Refresh asks again who leads, unless somebody did a moment ago. It does not
-// wait for partitions that have no leader.
+// Refresh asks again who leads, unless that was asked less than Options.Refresh
+// ago. It does not wait for partitions that have no leader.
 func (t *Topic) Refresh(ctx context.Context) error {
 	t.asking.Lock()
 	defer t.asking.Unlock()
@@ -117,9 +117,9 @@ func (t *Topic) Refresh(ctx context.Context) error {
 	return nil
 }
 
-// CheckIdentity returns ErrReplaced if the topic is another one of its name. It
-// looks only if the last request, which names the topic, is a pause ago: a
-// request that fails in between would have told.
+// CheckIdentity returns ErrReplaced if the topic was deleted and made again. It
+// asks only if the last request that named the topic is longer ago than pause:
+// the requests in between would have failed.
 func (t *Topic) CheckIdentity(ctx context.Context, last time.Time, pause time.Duration) error {
 	if time.Since(last) < pause {
 		return nil
@@ -130,24 +130,24 @@ func (t *Topic) CheckIdentity(ctx context.Context, last time.Time, pause time.Du
 	return nil
 }
 
-// Cluster is the way to the topic's cluster.
+// Cluster returns the way to the topic's cluster.
 func (t *Topic) Cluster() *Cluster { return t.cluster }
 
-// Name is the topic's name.
+// Name returns the topic's name.
 func (t *Topic) Name() string { return t.name }
 
-// ID is the topic's id; zero if the brokers are too old to say.
+// ID returns the topic's id; zero if the brokers are too old to have one.
 func (t *Topic) ID() [16]byte { return t.id }
 
-// PartitionCount is how many partitions there were when the brokers were last
-// asked.
+// PartitionCount returns how many partitions there were when the brokers were
+// last asked.
 func (t *Topic) PartitionCount() int32 {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return int32(len(t.leads))
 }
 
-// Partitions are the numbers of the partitions.
+// Partitions returns the numbers of the partitions.
 func (t *Topic) Partitions() []int32 {
 	all := make([]int32, t.PartitionCount())
 	for i := range all {
