@@ -121,12 +121,12 @@ func (c *Conn) Close() {
 	<-c.closed
 }
 
-// connects counts connections. What was asked of a server in an earlier epoch
-// may never be answered: the client library asks again as soon as it is
-// connected, and a server that has just started does not listen yet.
+// connects counts connections. A request to a server over an earlier one may
+// never be answered: the client library asks again as soon as it is connected,
+// and a server that has just started does not listen yet.
 func (c *Conn) connects() uint64 { return c.nc.Stats().Reconnects }
 
-// profile is ConnOptions together with what only a context file can say.
+// profile is ConnOptions together with the fields that only a context file has.
 type profile struct {
 	ConnOptions
 	password    string
@@ -166,8 +166,8 @@ func (o ConnOptions) readProfile() (profile, error) {
 	return p, nil
 }
 
-// checkURL refuses what the client would ignore or print. Its errors do not
-// repeat the URL, which may hold a password.
+// checkURL refuses parts of a URL that the client would ignore or print. Its
+// errors do not repeat the URL, which may hold a password.
 func checkURL(server string) error {
 	u, err := url.Parse(server)
 	switch {
@@ -196,8 +196,8 @@ func (p profile) clientOptions(c *Conn) ([]natsgo.Option, error) {
 		// A revoked user may be let in again, so even two refusals in a row do
 		// not end the connection.
 		natsgo.IgnoreAuthErrorAbort(),
-		// Nothing is buffered while the connection is down: what is published
-		// then would overtake what was lost with the old connection.
+		// Nothing is buffered while the connection is down: a message that is
+		// published then would overtake those lost with the old connection.
 		natsgo.ReconnectBufSize(-1),
 		natsgo.ClosedHandler(func(*natsgo.Conn) { close(c.closed) }),
 		natsgo.DisconnectErrHandler(func(_ *natsgo.Conn, err error) { c.noteDisconnect(err) }),
@@ -275,7 +275,7 @@ func (p profile) addTLS(opts []natsgo.Option) ([]natsgo.Option, error) {
 func (p profile) newJetStream(nc *natsgo.Conn) (jetstream.JetStream, error) {
 	opts := []jetstream.JetStreamOpt{
 		jetstream.WithPublishAsyncTimeout(ackTimeout),
-		// Sinks bound what is in flight; a second, lower bound would only fail
+		// Sinks bound the messages in flight; a lower bound here would only fail
 		// publishes.
 		jetstream.WithPublishAsyncMaxPending(math.MaxInt),
 	}

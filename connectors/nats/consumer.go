@@ -20,7 +20,7 @@ const (
 	// temporaryFor is how long a consumer without a name outlives a process
 	// that crashed. A long stop of the key service must not end it.
 	temporaryFor = 24 * time.Hour
-	// endTimeout bounds what is said to the server at the end.
+	// endTimeout bounds the last requests to the server.
 	endTimeout = 5 * time.Second
 )
 
@@ -79,8 +79,8 @@ func (s *Source) newConsumer() jetstream.ConsumerConfig {
 	return cfg
 }
 
-// describeDrift says what of an existing consumer would lose messages, or read
-// others than were asked for.
+// describeDrift returns an error that lists the settings of an existing
+// consumer which would lose messages, or read others than were asked for.
 func (s *Source) describeDrift(cfg jetstream.ConsumerConfig) error {
 	filters := cfg.FilterSubjects
 	if cfg.FilterSubject != "" {

@@ -29,7 +29,7 @@ type contextFile struct {
 	APIPrefix   string `json:"jetstream_api_prefix"`
 	InboxPrefix string `json:"inbox_prefix"`
 
-	// What we cannot do must not be passed over: without it we might be
+	// A field that we cannot honour must be refused: without it we might be
 	// somebody else.
 	NSC        string `json:"nsc"`
 	UserJWT    string `json:"user_jwt"`
@@ -37,7 +37,7 @@ type contextFile struct {
 	CertStore  string `json:"windows_cert_store"`
 }
 
-// addContext fills in from the context what p does not say itself.
+// addContext fills in from the context the fields that p does not set itself.
 func (p *profile) addContext() error {
 	f, err := readContext(p.Context, p.Log)
 	if err != nil {

@@ -1,6 +1,7 @@
 // Package nats reads messages from JetStream streams and writes them to
 // JetStream streams, as a Source and a Sink of package pipeline. It must know
-// nothing of crypto: what a value means is the Transform's business.
+// nothing of crypto: a value is bytes to it, and the Transform gives them a
+// meaning.
 //
 // # Reading
 //
@@ -26,7 +27,7 @@
 // again in order; when the connection breaks in the middle of a write, a
 // message may still be stored after one that follows it.
 //
-// # What a message becomes
+// # The form of a message
 //
 // NATS messages have no key and no null, so these travel in two headers of our
 // own, KeyHeader and NullHeader. Headers are kept, except those by which a

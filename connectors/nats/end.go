@@ -75,12 +75,12 @@ func (l *lane) isAtEnd(ctx context.Context) bool {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	// What moved while the server was being asked makes its answer and our
+	// A message that moved while the server was asked makes its answer and our
 	// count incomparable.
 	return l.changes == changes && len(l.ready) == 0 && isFinished(consumer.CachedInfo(), l.source.last, own)
 }
 
-// unconfirmed is how often the stream may fail to say what it holds before the
+// unconfirmed is how often the stream may fail to tell its content before the
 // consumer's own word is enough.
 const unconfirmed = 3
 

@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// inFlight bounds bytes and messages that are published and not acknowledged.
-// Whoever waits for room must hold none: holders that wait for each other would
-// wait for ever.
+// inFlight bounds bytes and messages that are published and not acknowledged. A
+// caller that waits for room must hold none: holders that wait for each other
+// would wait for ever.
 type inFlight struct {
 	maxBytes, maxCount int
 
@@ -35,7 +35,7 @@ func (f *inFlight) takeRoom(size int) (ok bool, freed <-chan struct{}) {
 	return true, nil
 }
 
-// awaitRoom waits on what take returned.
+// awaitRoom waits on the channel that takeRoom returned.
 func (f *inFlight) awaitRoom(ctx context.Context, freed <-chan struct{}) error {
 	select {
 	case <-freed:

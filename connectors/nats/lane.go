@@ -27,7 +27,7 @@ type delivery struct {
 
 // lane is the consumer while it is being served.
 //
-// Messages arrive on a goroutine of the client library (intake.go), wait in
+// Messages arrive on a goroutine of the client library (session.go), wait in
 // ready, are handed out by Read, and wait in taken for Commit, which is in read
 // order. All the while they are in held, and a goroutine of the lane tells the
 // server that they are being worked on.
@@ -35,7 +35,7 @@ type lane struct {
 	source *Source
 
 	mu        sync.Mutex
-	room      sync.Cond            // intake waits here while too much is ready
+	room      sync.Cond            // the session waits here while too much is ready
 	held      map[uint64]*delivery // by sequence: all that is not acknowledged
 	changes   uint64               // counts changes of held
 	delivered uint64               // the highest sequence that has arrived
@@ -45,12 +45,12 @@ type lane struct {
 	taken     []*delivery          // read and not committed, in read order
 	spares    []*delivery          // after the end of a bounded run
 	session   *pullSession         // the one that asks for messages; nil if none does
-	retryAt   time.Time            // when another intake may begin
+	retryAt   time.Time            // when another session may begin
 	err       error                // why there is nothing more to read
 	moved     bool                 // something was committed
-	closed    bool                 // what arrives is given back
+	closed    bool                 // messages that arrive are given back
 
-	unanswered int // the reader's: how often in a row the stream did not say what it holds
+	unanswered int // for the reader: how often in a row the stream did not tell its content
 
 	arrived chan struct{} // has an element when ready or err may have changed
 	attend  chan struct{} // has an element when the lane's goroutine has something to look at
@@ -74,8 +74,7 @@ func newLane(s *Source) *lane {
 	return l
 }
 
-// Start is empty: the server remembers what was acknowledged, message by
-// message.
+// Start is empty: the server remembers each acknowledged message.
 func (l *lane) Start() []pipeline.Position { return nil }
 
 // Read returns the messages that have arrived, up to about limit bytes. In a
@@ -100,7 +99,7 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	}
 }
 
-// takeReady hands out what is ready; nil if nothing is.
+// takeReady hands out the messages that are ready; nil if none are.
 func (l *lane) takeReady(limit int) (*pipeline.Batch, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -185,11 +184,11 @@ func (l *lane) runLoop(ctx context.Context) {
 	}
 }
 
-// settleEvery is how long a lane that is let go waits before it sends what it
-// could not send again.
+// settleEvery is the wait before a lane that is let go sends acknowledgements
+// again that it could not send.
 const settleEvery = 50 * time.Millisecond
 
-// lookEvery is how soon a lost acknowledgement is sent again and a dead intake
+// lookEvery is how soon a lost acknowledgement is sent again and a dead session
 // is noticed.
 const lookEvery = 100 * time.Millisecond
 
@@ -199,7 +198,7 @@ func (l *lane) inProgress() {
 	defer l.mu.Unlock()
 	for _, d := range l.held {
 		if !d.done && d.msg.InProgress() != nil {
-			return // disconnected: the server will deliver again what it must
+			return // disconnected: the server redelivers by itself
 		}
 	}
 }
@@ -219,7 +218,7 @@ func (l *lane) settleDebts() bool {
 	return settled
 }
 
-// refuseReads has Read fail with err, whatever has arrived.
+// refuseReads makes Read fail with err, even if messages have arrived.
 func (l *lane) refuseReads(err error) {
 	l.stopReads()
 	l.mu.Lock()
@@ -227,8 +226,8 @@ func (l *lane) refuseReads(err error) {
 	l.failReads(err)
 }
 
-// stopReads stops reading and gives back what nobody has read. What has been
-// read stays ours.
+// stopReads stops reading and gives back messages that nobody has read. Those
+// that have been read stay ours.
 func (l *lane) stopReads() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -241,18 +240,18 @@ func (l *lane) stopReads() {
 	l.giveBackSpares()
 }
 
-// close lets the lane go: acknowledgements and what is given back have reached
-// the server when it returns, unless that cannot be reached within 5 s.
+// close lets the lane go. When it returns, acknowledgements and given-back
+// messages have reached the server, unless that cannot be reached within 5 s.
 func (l *lane) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
 	l.mu.Lock()
 	l.closed = true
-	intake := l.session
+	session := l.session
 	l.endSession()
 	l.mu.Unlock()
-	if intake != nil {
-		intake.awaitEnd(ctx)
+	if session != nil {
+		session.awaitEnd(ctx)
 	}
 	l.stop()
 	<-l.stopped

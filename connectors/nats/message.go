@@ -44,7 +44,7 @@ func (b *batch) reset() {
 	b.end = [1]pipeline.Position{}
 }
 
-// content is what a message is made of, delivered or asked for.
+// content is a message that was delivered or asked for.
 type content interface {
 	Subject() string
 	Headers() natsgo.Header
@@ -119,8 +119,8 @@ func (b *batch) keepString(s string) []byte {
 	return b.arena[start:len(b.arena):len(b.arena)]
 }
 
-// sizeOf is the memory that a message pins: what the client allocated for it,
-// our copy of subject and headers, and the structs.
+// sizeOf returns the memory that a message pins: the client's buffers, our copy
+// of subject and headers, and the structs.
 func sizeOf(msg jetstream.Msg) int {
 	n := len(msg.Data()) + 2*len(msg.Subject()) + len(msg.Reply()) + int(unsafe.Sizeof(pipeline.Message{}))
 	for name, values := range msg.Headers() {

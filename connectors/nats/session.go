@@ -11,12 +11,11 @@ import (
 
 // pullSession asks the server for messages until it is ended.
 //
-// Too much that is ready to be read makes it wait, and the server with it:
-// messages that have been asked for then wait in the client library, where
-// nobody can tell the server that they are being worked on. So an intake that
-// has been under pressure for a while is ended: it takes in what is still on
-// its way, the lane looks after that, and another intake begins once there is
-// room.
+// While too many messages wait to be read, the session waits, and the client
+// library holds those that were asked for. There nobody can tell the server
+// that they are being worked on. So a session that has been under pressure for
+// a while is ended: it receives the messages that are still on their way, the
+// lane looks after them, and another session begins once there is room.
 type pullSession struct {
 	lane     *lane
 	consume  jetstream.ConsumeContext
@@ -26,7 +25,7 @@ type pullSession struct {
 	silence  int         // heartbeats missed since the last message
 }
 
-// beginSession starts an intake. l.mu is held, which keeps the first message
+// beginSession starts a session. l.mu is held, which keeps the first message
 // from overtaking it.
 func (l *lane) beginSession() error {
 	in := &pullSession{lane: l, epoch: l.source.conn.connects()}
@@ -44,15 +43,15 @@ func (l *lane) beginSession() error {
 	return nil
 }
 
-// endSession lets the lane's intake take in what is on its way, and no more.
-// l.mu is held.
+// endSession lets the lane's session receive the messages on their way, and no
+// more. l.mu is held.
 func (l *lane) endSession() {
 	if l.session != nil {
 		l.session.drain()
 	}
 }
 
-// drain is endIntake for any intake. l.mu is held.
+// drain is endSession for one session. l.mu is held.
 func (in *pullSession) drain() {
 	in.ending = true
 	if in.pressure != nil {
@@ -120,17 +119,16 @@ func (l *lane) holdDelivery(msg jetstream.Msg, meta *jetstream.MsgMetadata) {
 }
 
 // keepSpare keeps a message that comes after the end of a bounded run.
-// Everything up to the end has then been delivered once, and to go on would
-// read the stream empty for nothing; so the intake ends. What is to be
-// delivered a second time is asked for after a while, and the spares are given
-// back before. l.mu is held.
+// Everything up to the end has been delivered once by then, and further reading
+// would empty the stream for nothing, so the session ends. Redeliveries are
+// asked for after a while, and the spares are given back before. l.mu is held.
 func (l *lane) keepSpare(d *delivery) {
 	l.spares = append(l.spares, d)
 	l.retryAt = time.Now().Add(sparePause)
 	l.endSession()
 }
 
-// giveBackSpares gives them to whoever reads on. l.mu is held.
+// giveBackSpares gives the spares back to the other readers. l.mu is held.
 func (l *lane) giveBackSpares() {
 	for _, d := range l.spares {
 		l.giveBack(d)
@@ -138,7 +136,7 @@ func (l *lane) giveBackSpares() {
 	l.spares = nil
 }
 
-// startPressure starts the time that an intake may be under pressure. l.mu is
+// startPressure starts the time that a session may be under pressure. l.mu is
 // held.
 func (in *pullSession) startPressure() {
 	if in.pressure == nil {
@@ -152,8 +150,8 @@ func (in *pullSession) relievePressure() {
 	in.drain()
 }
 
-// noteError is told by the client library what went wrong; it goes on by itself
-// in most cases.
+// noteError receives the client library's errors, most of which it survives by
+// itself.
 func (in *pullSession) noteError(err error) {
 	l := in.lane
 	l.mu.Lock()
@@ -175,8 +173,8 @@ const (
 	lookAgain    = time.Second
 )
 
-// superviseSession sees to it that there is an intake when there should be one.
-// Only the lane's goroutine calls it.
+// superviseSession starts a session where one is due. Only the lane's goroutine
+// calls it.
 func (l *lane) superviseSession(ctx context.Context) {
 	switch l.sessionNeed() {
 	case nothing:
@@ -189,7 +187,7 @@ func (l *lane) superviseSession(ctx context.Context) {
 	}
 }
 
-// need is what an intake needs.
+// need is the next step for a session.
 type need int
 
 const (
@@ -225,7 +223,8 @@ func (l *lane) sessionNeed() need {
 	}
 }
 
-// resumeSession begins an intake on the consumer as it is known.
+// resumeSession begins a session on the consumer without asking the server
+// about it.
 func (l *lane) resumeSession() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -240,8 +239,8 @@ func (l *lane) resumeSession() {
 }
 
 // restartSession asks the server about the consumer before it begins another
-// intake. onlyPending leaves an intake alone that is silent because there is
-// nothing to say.
+// session. With onlyPending, a session that is silent because no messages wait
+// is left alone.
 func (l *lane) restartSession(ctx context.Context, onlyPending bool) {
 	ctx, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()

@@ -41,7 +41,7 @@ type SinkOptions struct {
 	// duplicates window should be three times as long.
 	SourceAckWait time.Duration
 
-	// InFlightBytes and InFlight bound what is published and not acknowledged,
+	// InFlightBytes and InFlight bound messages published and not acknowledged,
 	// over all writers; defaults 16 MiB and 4096. One message may be larger.
 	InFlightBytes, InFlight int
 
@@ -61,8 +61,8 @@ type Sink struct {
 	warnings []string
 }
 
-// NewSink opens a stream for writing and checks that it takes what will be
-// written.
+// NewSink opens a stream for writing and checks that it takes the messages that
+// will be written.
 func NewSink(ctx context.Context, conn *Conn, o SinkOptions) (*Sink, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -162,7 +162,7 @@ func (s *Sink) addWarning() []string {
 	return warnings
 }
 
-// Warnings says what is allowed and likely unwanted.
+// Warnings returns settings of the stream that are allowed and likely unwanted.
 func (s *Sink) Warnings() []string { return slices.Clone(s.warnings) }
 
 // StreamSubjects are the subjects that the stream takes.

@@ -38,7 +38,7 @@ type Start struct {
 	New      bool      // messages stored after the consumer was made
 }
 
-// SourceOptions says what is read. Stream is required.
+// SourceOptions say how a stream is read. Stream is required.
 type SourceOptions struct {
 	Stream string
 	// Consumer is the durable consumer that remembers what was read. It is
@@ -84,7 +84,7 @@ type Source struct {
 }
 
 // NewSource opens a stream and its consumer. It never changes a consumer that
-// exists: if that does not do what o needs, the error says what differs.
+// exists: if that does not fit o, the error lists the differences.
 func NewSource(ctx context.Context, conn *Conn, o SourceOptions) (*Source, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -152,8 +152,8 @@ func (o SourceOptions) withDefaults() (SourceOptions, error) {
 // package comment.
 func (s *Source) Ordered() bool { return false }
 
-// Identity says which stream is read, whatever becomes of its name: the name,
-// and when the stream was made in unix nanoseconds.
+// Identity identifies the stream beyond its name: the name, and when the stream
+// was made in unix nanoseconds.
 func (s *Source) Identity() (stream string, createdUnixNano int64) {
 	return s.Stream, s.created.UnixNano()
 }
@@ -176,10 +176,10 @@ func (s *Source) ConsumerAckWait() time.Duration { return s.config.AckWait }
 func (s *Source) ReadAheadBytes() int { return s.ReadAhead + 2*s.window }
 
 // Serve serves the one lane until ctx is done, or the bounded run has ended. A
-// lane that failed in an unbounded run keeps what its reader had taken until
-// ctx is done, so that no other process has to fail on the same message. One
-// that the sink has lost is served again; again and again without an
-// acknowledgement is a failure.
+// lane that failed in an unbounded run keeps the messages that its reader had
+// taken until ctx is done, so that no other process has to fail on the same
+// message. A lane that the sink has lost is served again; losses in a row
+// without an acknowledgement become a failure (package losses).
 func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
 	defer s.closeConsumer()
 	var lost losses.Limit

@@ -18,14 +18,15 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// pauses are the waits before what was not acknowledged is published again.
+// pauses are the waits before messages that were not acknowledged are published
+// again.
 var pauses = retry.Policy{First: 50 * time.Millisecond, Longest: 5 * time.Second}
 
 const (
 	// ackTimeout is how long an acknowledgement may take before the message is
 	// published again.
 	ackTimeout = 15 * time.Second
-	// maxID is the longest message id in bytes; what would be longer is hashed.
+	// maxID is the longest message id in bytes; a longer one is hashed.
 	maxID = 160
 )
 
@@ -89,8 +90,8 @@ func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, _ *pipeline
 // Close has nothing to do: every Write is durable when it returns.
 func (w *writer) Close(context.Context) error { return nil }
 
-// publishRound publishes what is in w.todo until something fails, waits for the
-// acknowledgements of what it published, and leaves in w.todo what has to be
+// publishRound publishes the messages of w.todo until one fails, waits for the
+// acknowledgements of those that it published, and leaves in w.todo those to be
 // published again. Its error is final.
 func (w *writer) publishRound(ctx context.Context, msgs []pipeline.Message) error {
 	started := time.Now()
@@ -102,7 +103,7 @@ func (w *writer) publishRound(ctx context.Context, msgs []pipeline.Message) erro
 			return err
 		}
 		if w.cause != nil {
-			break // what follows must not overtake what failed
+			break // later messages must not overtake the failed one
 		}
 		sent++
 	}
@@ -192,7 +193,7 @@ func (w *writer) noteCause(err error) error {
 	return nil
 }
 
-// dropOnWay forgets what is still on its way after an error. Its
+// dropOnWay forgets the messages on their way after an error. Their
 // acknowledgements find nobody.
 func (w *writer) dropOnWay() {
 	for _, p := range w.onWay[w.first:] {
@@ -202,7 +203,7 @@ func (w *writer) dropOnWay() {
 	w.onWay, w.first = w.onWay[:0], 0
 }
 
-// newMessage makes what is published for m. It borrows m.Value.
+// newMessage returns the message to publish for m. It borrows m.Value.
 func (s *Sink) newMessage(m *pipeline.Message) *natsgo.Msg {
 	headers, subject := encodeHeaders(m), s.subjectOf(m)
 	headers[jetstream.MsgIDHeader] = []string{messageID(m.Origin, subject, s.Incarnation)}
