@@ -34,7 +34,8 @@ func (l limits) checkLine(m *pipeline.Message, valueSize int) error {
 		return err
 	}
 	if y := m.Time.UTC().Year(); !m.Time.IsZero() && (y < 0 || y > 9999) {
-		return &pipeline.Reject{Reason: "malformed", Err: fmt.Errorf("%w: a time outside the years of RFC 3339", ErrMalformed)}
+		err := fmt.Errorf("%w: a time outside the years of RFC 3339", ErrMalformed)
+		return &pipeline.Reject{Reason: "malformed", Err: err}
 	}
 	if lineBound(m, valueSize) > l.record && lineSize(m, valueSize) > l.record {
 		return rejectTooLarge("a line", l.record)
@@ -59,8 +60,9 @@ func (l limits) checkHeaders(m *pipeline.Message) error {
 	return nil
 }
 
-func rejectTooLarge(what string, most int) error {
-	return &pipeline.Reject{Reason: "too-large", Err: fmt.Errorf("%w: %s of more than %d bytes", ErrTooLarge, what, most)}
+func rejectTooLarge(part string, most int) error {
+	err := fmt.Errorf("%w: %s of more than %d bytes", ErrTooLarge, part, most)
+	return &pipeline.Reject{Reason: "too-large", Err: err}
 }
 
 // lineBound is an upper bound of the size of m's line, and cheap to compute.
@@ -139,7 +141,8 @@ func stringSize[T string | []byte](s T) int {
 // bodySize returns the size of the body that appendBody makes of m.
 func bodySize(m *pipeline.Message, valueSize int) int {
 	ms := m.Time.UnixMilli()
-	n := 1 + bytesSize(m.Key) + headSize(uint64(len(m.Headers))) + headSize(uint64(max(ms, -(ms+1)))) + bytesSize(m.Subject)
+	n := 1 + bytesSize(m.Key) + headSize(uint64(len(m.Headers))) + bytesSize(m.Subject)
+	n += headSize(uint64(max(ms, -(ms + 1))))
 	for _, h := range m.Headers {
 		n += 1 + headSize(uint64(len(h.Name))) + len(h.Name) + bytesSize(h.Value)
 	}

@@ -42,7 +42,10 @@ func (l *lane) beginAt(positions []pipeline.Position) {
 	in.topic, in.options, in.maxBatch = s.topic, &s.SourceOptions, s.maxBatch
 	in.retry = s.cluster.NewRetry("read topic " + s.Topic)
 	for i, number := range l.share.partitions {
-		p := &partition{number: number, index: i, place: positions[i].Place, next: positions[i].Next, until: -1, replica: -1}
+		p := &partition{
+			number: number, index: i, place: positions[i].Place, next: positions[i].Next,
+			until: -1, replica: -1,
+		}
 		if s.untilOffsets != nil {
 			p.until = s.untilOffsets[number]
 		}

@@ -110,8 +110,8 @@ func (h *laneServer) openLane(ctx context.Context, l *lane) error {
 
 // beginProducer makes the producer ready for a new lane.
 func (h *laneServer) beginProducer(ctx context.Context) error {
-	if h.producer == nil {
-		h.producer = newProducer(h.source.sink.cluster, h.source.transactionalID(h.share.number), h.source.timing.timeout)
+	if s := h.source; h.producer == nil {
+		h.producer = newProducer(s.sink.cluster, s.transactionalID(h.share.number), s.timing.timeout)
 		return h.producer.initID(ctx, true)
 	}
 	if h.lost.Row() == 0 && h.producer.id >= 0 {

@@ -52,7 +52,8 @@ func (p *partitioner) choosePartition(m *pipeline.Message) (int32, error) {
 	case p.by == ByKey || p.fold:
 		return p.from % p.partitions, nil
 	case p.from >= p.partitions:
-		return 0, fmt.Errorf("kafka: %s has no partition of that number among the %d of the destination", m.Origin.Place, p.partitions)
+		return 0, fmt.Errorf("kafka: %s has no partition of that number among the %d of the destination",
+			m.Origin.Place, p.partitions)
 	}
 	return p.from, nil
 }

@@ -53,7 +53,10 @@ func (s *Source) Peekers(ctx context.Context) ([]*Peeker, error) {
 	}
 	all := make([]*Peeker, len(partitions))
 	for i, number := range partitions {
-		all[i] = &Peeker{topic: s.topic, number: number, place: cluster.PlaceOf(s.Topic, number), first: starts[i], end: s.untilOffsets[number]}
+		all[i] = &Peeker{
+			topic: s.topic, number: number, place: cluster.PlaceOf(s.Topic, number),
+			first: starts[i], end: s.untilOffsets[number],
+		}
 	}
 	return all, nil
 }
@@ -83,7 +86,8 @@ func (p *Peeker) Peek(ctx context.Context, offset int64) (pipeline.Message, erro
 			continue
 		case err == nil:
 			if empty++; empty == peekPatience {
-				return pipeline.Message{}, fmt.Errorf("%s@%d: the broker shows nothing, and the end is %d", p.place, next, p.end)
+				return pipeline.Message{}, fmt.Errorf("%s@%d: the broker shows nothing, and the end is %d",
+					p.place, next, p.end)
 			}
 			continue // it has waited before it answered
 		case errors.Is(err, kafkago.OffsetOutOfRange):
@@ -107,7 +111,8 @@ func (p *Peeker) Peek(ctx context.Context, offset int64) (pipeline.Message, erro
 func (p *Peeker) fetchFirst(ctx context.Context, offset int64) (m *pipeline.Message, behind int64, err error) {
 	leads := p.topic.Leader(p.number)
 	answer, err := p.topic.Cluster().Wire().Fetch(ctx, &wire.FetchRequest{
-		Broker: leads.Broker, MaxWait: fetchWait, MinBytes: 1, MaxBytes: 2 * peekBytes, Committed: true, // the partition's bound is the lower one
+		Broker: leads.Broker, MaxWait: fetchWait, MinBytes: 1, Committed: true,
+		MaxBytes: 2 * peekBytes, // the partition's bound is the lower one
 		Partitions: []wire.FetchPartition{
 			{Topic: p.topic.Name(), Partition: p.number, Offset: offset, LeaderEpoch: leads.Epoch, MaxBytes: peekBytes},
 		},

@@ -72,8 +72,10 @@ func (p *producer) initID(ctx context.Context, claim bool) error {
 }
 
 // sendAgain sends a request of the transaction until it is answered.
-func (p *producer) sendAgain(ctx context.Context, what string, req protocol.Message, do func(context.Context) error) error {
-	return p.cluster.RetryCall(ctx, what, func(ctx context.Context) error {
+func (p *producer) sendAgain(
+	ctx context.Context, name string, req protocol.Message, do func(context.Context) error,
+) error {
+	return p.cluster.RetryCall(ctx, name, func(ctx context.Context) error {
 		err := do(ctx)
 		p.cluster.NoteMoved(req, err)
 		if _, answered := errors.AsType[kafkago.Error](err); err != nil && !answered {

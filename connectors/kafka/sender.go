@@ -77,10 +77,13 @@ func (s *sender) groupByLeader(t *cluster.Topic, transactionalID string, parcels
 			to = s.requests[n]
 			n++
 			to.parcels, to.Partitions = to.parcels[:0], to.Partitions[:0]
-			to.Broker, to.TransactionalID, to.Acks, to.Timeout = leader, transactionalID, wire.AllReplicas, produceTimeout
+			to.Broker, to.TransactionalID = leader, transactionalID
+			to.Acks, to.Timeout = wire.AllReplicas, produceTimeout
 		}
 		to.parcels = append(to.parcels, i)
-		to.Partitions = append(to.Partitions, wire.ProducePartition{Topic: t.Name(), Partition: parcels[i].partition, Batch: parcels[i].batch})
+		to.Partitions = append(to.Partitions, wire.ProducePartition{
+			Topic: t.Name(), Partition: parcels[i].partition, Batch: parcels[i].batch,
+		})
 	}
 	return s.requests[:n]
 }

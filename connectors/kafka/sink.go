@@ -100,10 +100,12 @@ func (s *Sink) wantMaxBatch() int {
 func (s *Sink) checkTopic() error {
 	switch want := s.wantPartitions(); {
 	case s.Partition == SamePartition && int(s.topic.PartitionCount()) < want:
-		return fmt.Errorf("kafka topic %s: %w: it has %d and the source has %d; add some (kafka-topics.sh --alter --topic %s --partitions %d), or say partition=key",
+		return fmt.Errorf("kafka topic %s: %w: it has %d and the source has %d; "+
+			"add some (kafka-topics.sh --alter --topic %s --partitions %d), or say partition=key",
 			s.Topic, ErrFewPartitions, s.topic.PartitionCount(), want, s.Topic, want)
 	case s.maxBatch < s.wantMaxBatch():
-		return fmt.Errorf("kafka topic %s: %w: it is %d, and records of the source may need %d; raise it: kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config max.message.bytes=%d",
+		return fmt.Errorf("kafka topic %s: %w: it is %d, and records of the source may need %d; raise it: "+
+			"kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config max.message.bytes=%d",
 			s.Topic, ErrSmallRecords, s.maxBatch, s.wantMaxBatch(), s.Topic, s.wantMaxBatch())
 	}
 	return nil
@@ -164,11 +166,16 @@ func (s *Sink) Open(ctx context.Context, from pipeline.Lane) (pipeline.Writer, e
 	w.partitioner = partitioner{
 		by: s.Partition, partitions: s.topic.PartitionCount(), fold: s.DeadLetters, kafka: ours,
 	}
-	if ours && l.transaction != nil && (l.source.sink == s || s.DeadLetters && l.source.sink.cluster.IsSame(s.cluster)) {
+	if ours && l.transaction != nil && s.joins(l) {
 		w.transaction, w.positions = l.transaction, l.source.sink == s
 		w.producer = l.transaction.producer
 		return w, nil
 	}
 	w.producer = newProducer(s.cluster, "", 0)
 	return w, w.producer.initID(ctx, true)
+}
+
+// joins tells whether messages from a lane are written in its transaction.
+func (s *Sink) joins(l *lane) bool {
+	return l.source.sink == s || s.DeadLetters && l.source.sink.cluster.IsSame(s.cluster)
 }

@@ -44,7 +44,8 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 	}
 	for _, p := range o.Partitions {
 		if p < 0 || p >= s.topic.PartitionCount() {
-			return nil, fmt.Errorf("kafka topic %s: it has no partition %d among its %d", o.Topic, p, s.topic.PartitionCount())
+			return nil, fmt.Errorf("kafka topic %s: it has no partition %d among its %d",
+				o.Topic, p, s.topic.PartitionCount())
 		}
 	}
 	if o.Until.Bounded() {
@@ -100,7 +101,9 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 
 // serveShares serves one lane per share and returns when all have ended, with
 // their errors. Producers, if there are any, are those of the shares.
-func (s *Source) serveShares(ctx context.Context, o cluster.Owner, shares []share, producers []*producer, serve serveFunc) error {
+func (s *Source) serveShares(
+	ctx context.Context, o cluster.Owner, shares []share, producers []*producer, serve serveFunc,
+) error {
 	var lanes sync.WaitGroup
 	errs := make([]error, len(shares))
 	for i := range shares {

@@ -52,7 +52,9 @@ func (s *Source) findPositions(ctx context.Context, o cluster.Owner, partitions 
 
 // readCommitted fills in the offsets that the group has committed. It waits for
 // transactions that are about to move them.
-func (s *Source) readCommitted(ctx context.Context, o cluster.Owner, partitions []int32, out []pipeline.Position) error {
+func (s *Source) readCommitted(
+	ctx context.Context, o cluster.Owner, partitions []int32, out []pipeline.Position,
+) error {
 	return s.cluster.RetryCall(ctx, "offsets of group "+o.Group, func(ctx context.Context) error {
 		found, err := s.cluster.Wire().OffsetFetch(ctx, o.Group, s.Topic, partitions)
 		switch {

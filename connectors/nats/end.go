@@ -97,7 +97,8 @@ func (l *lane) nothingBehind(ctx context.Context, at uint64) bool {
 	// consumer has been asked again and again, and will have counted.
 	l.unanswered++
 	if l.unanswered == unconfirmed {
-		l.source.Log.Warn("the stream does not say what it holds; the consumer's word is taken for its end", "stream", l.source.Stream, "error", err)
+		l.source.Log.Warn("the stream does not say what it holds; the consumer's word is taken for its end",
+			"stream", l.source.Stream, "error", err)
 	}
 	return l.unanswered >= unconfirmed
 }

@@ -133,7 +133,8 @@ func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if done.Messages > len(l.taken) {
-		return fmt.Errorf("nats stream %s: commit of %d messages, only %d were read", l.source.Stream, done.Messages, len(l.taken))
+		return fmt.Errorf("nats stream %s: commit of %d messages, only %d were read",
+			l.source.Stream, done.Messages, len(l.taken))
 	}
 	l.moved = l.moved || done.Messages > 0
 	for _, d := range l.taken[:done.Messages] {

@@ -35,7 +35,10 @@ func NewPeeker(ctx context.Context, conn *Conn, o SourceOptions) (*Peeker, error
 		return nil, fmt.Errorf("nats stream %s: %w", o.Stream, err)
 	}
 	state := stream.CachedInfo().State
-	p := &Peeker{name: o.Stream, stream: stream, filters: o.Filters, first: int64(max(1, state.FirstSeq, o.Start.Sequence)), end: int64(state.LastSeq) + 1}
+	p := &Peeker{
+		name: o.Stream, stream: stream, filters: o.Filters,
+		first: int64(max(1, state.FirstSeq, o.Start.Sequence)), end: int64(state.LastSeq) + 1,
+	}
 	if len(p.filters) == 0 {
 		p.filters = []string{">"}
 	}

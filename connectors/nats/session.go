@@ -234,7 +234,8 @@ func (l *lane) resumeSession() {
 	l.giveBackSpares()
 	if err := l.beginSession(); err != nil {
 		l.retryAt = time.Now().Add(lookAgain)
-		l.source.Log.Warn("nats consumer not started", "stream", l.source.Stream, "consumer", l.source.config.Name, "error", err)
+		l.source.Log.Warn("nats consumer not started",
+			"stream", l.source.Stream, "consumer", l.source.config.Name, "error", err)
 	}
 }
 
@@ -268,7 +269,8 @@ func (l *lane) restartSession(ctx context.Context, onlyPending bool) {
 		return
 	}
 	if err := l.beginSession(); err != nil {
-		l.source.Log.Warn("nats consumer not started", "stream", l.source.Stream, "consumer", l.source.config.Name, "error", err)
+		l.source.Log.Warn("nats consumer not started",
+			"stream", l.source.Stream, "consumer", l.source.config.Name, "error", err)
 		return
 	}
 	l.retryAt = time.Time{}

@@ -146,8 +146,9 @@ func (s *Sink) checkStream() error {
 		return errors.New("it is sealed and takes no messages")
 	case cfg.NoAck:
 		return errors.New("it acknowledges nothing (no_ack), so nobody knows what is durable")
-	case pattern != ">" && !s.takesSubject(pattern) && !slices.ContainsFunc(cfg.Subjects, func(by string) bool { return coversSubject(pattern, by) }):
-		return fmt.Errorf("subject %q is not among its subjects %q (choose one with subject=, or add it to the stream)", pattern, cfg.Subjects)
+	case pattern != ">" && !s.takesSubject(pattern) && !coversAny(pattern, cfg.Subjects):
+		return fmt.Errorf("subject %q is not among its subjects %q (choose one with subject=, or add it to the stream)",
+			pattern, cfg.Subjects)
 	}
 	return nil
 }
@@ -156,8 +157,9 @@ func (s *Sink) addWarning() []string {
 	cfg := s.stream.Config
 	var warnings []string
 	if need := duplicatesPerAckWait * s.SourceAckWait; cfg.Duplicates < need {
-		warnings = append(warnings, fmt.Sprintf("stream %s: duplicates window %v is below three times the source's AckWait (%v): "+
-			"a message that is written again later than that is stored twice", cfg.Name, cfg.Duplicates, need))
+		warnings = append(warnings, fmt.Sprintf(
+			"stream %s: duplicates window %v is below three times the source's AckWait (%v): "+
+				"a message that is written again later than that is stored twice", cfg.Name, cfg.Duplicates, need))
 	}
 	return warnings
 }
@@ -207,10 +209,12 @@ func (s *Sink) Check(m *pipeline.Message, valueSize int) error {
 		return err
 	}
 	if valueSize == 0 && hasStatus(m) {
-		return rejectHeader("header", "header %s on a message without payload reads as a word from the server", statusHeader)
+		return rejectHeader("header",
+			"header %s on a message without payload reads as a word from the server", statusHeader)
 	}
 	if subject := s.subjectOf(m); !ValidSubject(subject) || !s.takesSubject(subject) {
-		return fmt.Errorf("stream %s: %w: %q is not among its subjects %q", s.Stream, ErrSubject, subject, s.stream.Config.Subjects)
+		return fmt.Errorf("stream %s: %w: %q is not among its subjects %q",
+			s.Stream, ErrSubject, subject, s.stream.Config.Subjects)
 	}
 	size := headerBytes(m) + valueSize
 	if limit := s.Limit(); size > limit {

@@ -93,7 +93,8 @@ func NewSource(ctx context.Context, conn *Conn, o SourceOptions) (*Source, error
 	s := &Source{SourceOptions: o, conn: conn}
 	s.window = max(o.ReadAhead, int(conn.nc.MaxPayload())+envelopeBytes)
 	if s.window > maxWindow {
-		return nil, fmt.Errorf("nats stream %s: read-ahead, or the server's max_payload, of %d bytes is above %d", o.Stream, s.window, maxWindow)
+		return nil, fmt.Errorf("nats stream %s: read-ahead, or the server's max_payload, of %d bytes is above %d",
+			o.Stream, s.window, maxWindow)
 	}
 	stream, err := conn.js.Stream(ctx, o.Stream)
 	if err != nil {
@@ -102,7 +103,8 @@ func NewSource(ctx context.Context, conn *Conn, o SourceOptions) (*Source, error
 	info := stream.CachedInfo()
 	s.created, s.last = info.Created, info.State.LastSeq
 	if o.Consumer == "" && info.Config.Retention != jetstream.LimitsPolicy {
-		return nil, fmt.Errorf("nats stream %s: it deletes what has been read (%v retention), so a run without a consumer name could lose messages", o.Stream, info.Config.Retention)
+		return nil, fmt.Errorf("nats stream %s: it deletes what has been read (%v retention), "+
+			"so a run without a consumer name could lose messages", o.Stream, info.Config.Retention)
 	}
 	if err := s.openConsumer(ctx, stream); err != nil {
 		return nil, err
@@ -121,7 +123,8 @@ func (o SourceOptions) withDefaults() (SourceOptions, error) {
 	case !validToken(o.Stream):
 		return o, fmt.Errorf("nats: %q is not a stream name", o.Stream)
 	case o.Consumer == "" && !o.UntilEnd:
-		return o, fmt.Errorf("nats stream %s: no consumer name; only a run that ends (until=end) can do without", o.Stream)
+		return o, fmt.Errorf("nats stream %s: no consumer name; only a run that ends (until=end) can do without",
+			o.Stream)
 	case o.Consumer != "" && !validToken(o.Consumer):
 		return o, fmt.Errorf("nats stream %s: %q is not a consumer name", o.Stream, o.Consumer)
 	case starts > 1:

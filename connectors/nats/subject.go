@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -106,4 +107,9 @@ func coversSubject(by, pattern string) bool {
 		}
 		by, pattern = restB, restP
 	}
+}
+
+// coversAny tells whether a pattern covers one of some subjects.
+func coversAny(pattern string, subjects []string) bool {
+	return slices.ContainsFunc(subjects, func(s string) bool { return coversSubject(pattern, s) })
 }

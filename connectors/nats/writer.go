@@ -229,7 +229,8 @@ func messageID(origin pipeline.Origin, subject, incarnation string) string {
 }
 
 func isPrintable(s []byte) bool {
-	return !slices.ContainsFunc(s, func(c byte) bool { return c < ' ' || c > '~' }) && !isBlank(s[0]) && !isBlank(s[len(s)-1])
+	unprintable := slices.ContainsFunc(s, func(c byte) bool { return c < ' ' || c > '~' })
+	return !unprintable && !isBlank(s[0]) && !isBlank(s[len(s)-1])
 }
 
 // isTransient tells whether an error of a publish may pass: the connection is

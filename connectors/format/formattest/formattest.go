@@ -19,7 +19,8 @@ import (
 
 // Carries lists the parts of a message that both formats hold.
 var Carries = pipelinetest.Carries{
-	Key: true, NullValue: true, Headers: true, NullHeader: true, HeaderOrder: true, Binary: true, Time: time.Millisecond,
+	Key: true, NullValue: true, Headers: true, NullHeader: true, HeaderOrder: true, Binary: true,
+	Time: time.Millisecond,
 }
 
 // ErrSeal is OpenEnd's error.

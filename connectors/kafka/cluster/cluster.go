@@ -64,7 +64,8 @@ func newTransport(o Options, topics []string) *kafkago.Transport {
 }
 
 func (c *Cluster) meetBrokers(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, connectPatience, errors.New("not reached within "+connectPatience.String()))
+	tooLate := errors.New("not reached within " + connectPatience.String())
+	ctx, cancel := context.WithTimeoutCause(ctx, connectPatience, tooLate)
 	defer cancel()
 	hangUps := 0
 	err := c.RetryCall(ctx, "connect", func(ctx context.Context) error {
@@ -168,7 +169,9 @@ func (c *Cluster) CreateTopic(ctx context.Context, name string, partitions, maxM
 		config.NumPartitions = -1
 	}
 	if maxMessageBytes > 0 {
-		config.ConfigEntries = []kafkago.ConfigEntry{{ConfigName: "max.message.bytes", ConfigValue: strconv.Itoa(maxMessageBytes)}}
+		config.ConfigEntries = []kafkago.ConfigEntry{
+			{ConfigName: "max.message.bytes", ConfigValue: strconv.Itoa(maxMessageBytes)},
+		}
 	}
 	return c.RetryCall(ctx, "create topic "+name, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, createTimeout)

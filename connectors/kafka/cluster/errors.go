@@ -50,9 +50,11 @@ func JudgeError(err error) Outcome {
 	}
 	switch code {
 	case kafkago.UnknownTopicOrPartition, kafkago.UnknownTopicID, kafkago.InconsistentTopicID, // not on this broker yet
-		kafkago.LeaderNotAvailable, kafkago.NotLeaderForPartition, kafkago.FencedLeaderEpoch, kafkago.UnknownLeaderEpoch,
+		kafkago.LeaderNotAvailable, kafkago.NotLeaderForPartition, kafkago.FencedLeaderEpoch,
+		kafkago.UnknownLeaderEpoch,
 		kafkago.BrokerNotAvailable, kafkago.ReplicaNotAvailable, kafkago.ListenerNotFound, kafkago.OffsetNotAvailable,
-		kafkago.RequestTimedOut, kafkago.NetworkException, kafkago.NotEnoughReplicas, kafkago.NotEnoughReplicasAfterAppend,
+		kafkago.RequestTimedOut, kafkago.NetworkException, kafkago.NotEnoughReplicas,
+		kafkago.NotEnoughReplicasAfterAppend,
 		kafkago.GroupLoadInProgress, kafkago.GroupCoordinatorNotAvailable, kafkago.NotCoordinatorForGroup,
 		kafkago.ConcurrentTransactions, kafkago.UnstableOffsetCommit, kafkago.NotController, kafkago.KafkaStorageError,
 		kafkago.ThrottlingQuotaExceeded, errNotAttempted, kafkago.InvalidMessage: // the last is a broken checksum
@@ -60,9 +62,12 @@ func JudgeError(err error) Outcome {
 	case kafkago.TopicAuthorizationFailed, kafkago.GroupAuthorizationFailed, kafkago.ClusterAuthorizationFailed,
 		kafkago.TransactionalIDAuthorizationFailed, kafkago.SecurityDisabled,
 		kafkago.SASLAuthenticationFailed, kafkago.UnsupportedSASLMechanism, kafkago.IllegalSASLState,
-		kafkago.MessageSizeTooLarge, kafkago.RecordListTooLarge, kafkago.OffsetMetadataTooLarge, kafkago.InvalidCommitOffsetSize,
-		kafkago.InvalidTopic, kafkago.InvalidRequest, kafkago.InvalidRecord, kafkago.InvalidTimestamp, kafkago.InvalidRequiredAcks,
-		kafkago.InvalidTransactionTimeout, kafkago.InvalidConfiguration, kafkago.InvalidGroupId, kafkago.PolicyViolation,
+		kafkago.MessageSizeTooLarge, kafkago.RecordListTooLarge, kafkago.OffsetMetadataTooLarge,
+		kafkago.InvalidCommitOffsetSize,
+		kafkago.InvalidTopic, kafkago.InvalidRequest, kafkago.InvalidRecord, kafkago.InvalidTimestamp,
+		kafkago.InvalidRequiredAcks,
+		kafkago.InvalidTransactionTimeout, kafkago.InvalidConfiguration, kafkago.InvalidGroupId,
+		kafkago.PolicyViolation,
 		kafkago.UnsupportedVersion, kafkago.UnsupportedForMessageFormat, kafkago.UnsupportedCompressionType:
 		return Final
 	default:

@@ -59,13 +59,17 @@ func (t *Topic) leadersOf(partitions []int32, at []int) []int32 {
 }
 
 // listAt asks one leader, and removes the answered indexes from open.
-func (t *Topic) listAt(ctx context.Context, leader int32, partitions []int32, open *[]int, at int64, found []int64) error {
+func (t *Topic) listAt(
+	ctx context.Context, leader int32, partitions []int32, open *[]int, at int64, found []int64,
+) error {
 	req := &wire.ListOffsetsRequest{Broker: leader, Committed: true, Topic: t.name}
 	var asked, left []int
 	for _, i := range *open {
 		if l := t.Leader(partitions[i]); l.Broker == leader {
 			asked = append(asked, i)
-			req.Partitions = append(req.Partitions, wire.ListPartition{Partition: partitions[i], LeaderEpoch: l.Epoch, Time: at})
+			req.Partitions = append(req.Partitions, wire.ListPartition{
+				Partition: partitions[i], LeaderEpoch: l.Epoch, Time: at,
+			})
 		} else {
 			left = append(left, i)
 		}

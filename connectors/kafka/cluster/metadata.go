@@ -38,7 +38,8 @@ func AppendMetadata(dst []byte, p *pipeline.Position) ([]byte, error) {
 	raw = binary.AppendUvarint(raw, distance)
 	raw = append(raw, p.State...)
 	if n := metadataText.EncodedLen(len(raw)); n > maxMetadata {
-		return nil, fmt.Errorf("%s: the state kept with the offset takes %d bytes, and brokers accept %d", p.Place, n, maxMetadata)
+		return nil, fmt.Errorf("%s: the state kept with the offset takes %d bytes, and brokers accept %d",
+			p.Place, n, maxMetadata)
 	}
 	return metadataText.AppendEncode(dst, raw), nil
 }

@@ -36,7 +36,8 @@ func (c *Cluster) CommitOffsets(ctx context.Context, o Owner, topic string, offs
 	}
 	for _, at := range offsets {
 		req.Topics[0].Partitions = append(req.Topics[0].Partitions, offsetcommit.RequestPartition{
-			PartitionIndex: at.Partition, CommittedOffset: at.Next, CommittedLeaderEpoch: -1, CommittedMetadata: at.Metadata,
+			PartitionIndex: at.Partition, CommittedOffset: at.Next, CommittedLeaderEpoch: -1,
+			CommittedMetadata: at.Metadata,
 		})
 	}
 	err := c.RetryCall(ctx, "offsets of group "+o.Group, func(ctx context.Context) error {

@@ -56,7 +56,8 @@ func (o Options) withDefaults() (Options, error) {
 			b = net.JoinHostPort(strings.Trim(b, "[]"), defaultPort)
 		}
 		host, port, err := net.SplitHostPort(b)
-		if _, ip := netip.ParseAddr(host); err != nil || host == "" || port == "" || strings.Contains(host, ":") && ip != nil {
+		_, ip := netip.ParseAddr(host)
+		if err != nil || host == "" || port == "" || strings.Contains(host, ":") && ip != nil {
 			return o, fmt.Errorf("kafka: %q is not HOST or HOST:PORT", o.Brokers[i])
 		}
 		brokers[i] = b

@@ -49,7 +49,10 @@ type Retry struct {
 // NewRetry returns a Retry before its first try. The name stands in errors and
 // the log.
 func (c *Cluster) NewRetry(name string) *Retry {
-	return &Retry{what: name, log: c.log, observer: c.options.Observer, waits: Pauses.Begin(), short: shortPauses.Begin()}
+	return &Retry{
+		what: name, log: c.log, observer: c.options.Observer,
+		waits: Pauses.Begin(), short: shortPauses.Begin(),
+	}
 }
 
 // Tries returns the number of tries before this one.

@@ -69,7 +69,8 @@ func (l *ListOffsetsRequest) encode(e *encoder) {
 // decode reads ListOffsets version 5.
 func (l *ListOffsetsRequest) decode(b []byte) ([]ListedOffset, error) {
 	listed := refill[ListedOffset](nil, len(l.Partitions), ListedOffset{Err: ErrUnanswered, Offset: -1, Time: -1})
-	find := finder{n: len(l.Partitions), name: func(i int) (string, int32) { return l.Topic, l.Partitions[i].Partition }}
+	name := func(i int) (string, int32) { return l.Topic, l.Partitions[i].Partition }
+	find := finder{n: len(l.Partitions), name: name}
 	d := decoder{b: b}
 	d.int32() // throttle
 	for topics := d.array(6); topics > 0; topics-- {
@@ -137,7 +138,8 @@ func encodeOffsetFetch(e *encoder, group, topic string, partitions []int32) {
 
 // decodeOffsetFetch reads OffsetFetch version 7.
 func decodeOffsetFetch(topic string, partitions []int32, b []byte) ([]CommittedOffset, error) {
-	committed := refill[CommittedOffset](nil, len(partitions), CommittedOffset{Err: ErrUnanswered, Offset: -1, LeaderEpoch: -1})
+	unanswered := CommittedOffset{Err: ErrUnanswered, Offset: -1, LeaderEpoch: -1}
+	committed := refill[CommittedOffset](nil, len(partitions), unanswered)
 	find := finder{n: len(partitions), name: func(i int) (string, int32) { return topic, partitions[i] }}
 	d := decoder{b: b, flexible: true}
 	d.int32() // throttle
@@ -148,7 +150,9 @@ func decodeOffsetFetch(topic string, partitions []int32, b []byte) ([]CommittedO
 			if d.bad {
 				break
 			}
-			committed[i] = CommittedOffset{Offset: d.int64(), LeaderEpoch: d.int32(), Metadata: d.string(), Err: codeError(d.int16())}
+			committed[i] = CommittedOffset{
+				Offset: d.int64(), LeaderEpoch: d.int32(), Metadata: d.string(), Err: codeError(d.int16()),
+			}
 			d.tags()
 		}
 		d.tags()
