@@ -31,14 +31,14 @@ type Atomic struct {
 // NewAtomic begins a file. If path exists already the error is an fs.ErrExist,
 // unless overwrite is set. The caller ends with Commit or Abort.
 func NewAtomic(path string, overwrite bool) (*Atomic, error) {
-	a, err := newAtomic(osDisk{}, path, overwrite)
+	a, err := beginAtomic(osDisk{}, path, overwrite)
 	if errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return a, err
 }
 
-func newAtomic(d disk, path string, overwrite bool) (*Atomic, error) {
+func beginAtomic(d disk, path string, overwrite bool) (*Atomic, error) {
 	there, regular, err := findFile(d, path)
 	if err != nil {
 		return nil, err

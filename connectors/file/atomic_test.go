@@ -58,7 +58,7 @@ func TestAtomicPlaces(t *testing.T) {
 				d.names["out"] = &memFile{now: []byte("theirs")}
 			}
 			err := func() error {
-				a, err := newAtomic(d, "out", c.overwrite)
+				a, err := beginAtomic(d, "out", c.overwrite)
 				if err != nil {
 					return err
 				}

@@ -82,10 +82,10 @@ type outputMark struct {
 // to identify the source and the destination and hold no secrets; a checkpoint
 // that was made for others is refused. The caller closes it after the run.
 func OpenCheckpoint(path, from, to string) (*Checkpoint, error) {
-	return openCheckpoint(osDisk{}, path, from, to)
+	return loadCheckpoint(osDisk{}, path, from, to)
 }
 
-func openCheckpoint(d disk, path, from, to string) (*Checkpoint, error) {
+func loadCheckpoint(d disk, path, from, to string) (*Checkpoint, error) {
 	c := &Checkpoint{path: path, disk: d}
 	err := c.readFile()
 	switch {
@@ -191,7 +191,7 @@ func (c *Checkpoint) flushChanges() error {
 }
 
 func (c *Checkpoint) replaceFile() error {
-	a, err := newAtomic(c.disk, c.path, true)
+	a, err := beginAtomic(c.disk, c.path, true)
 	if err != nil {
 		return err
 	}

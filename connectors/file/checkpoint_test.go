@@ -95,7 +95,7 @@ func TestCommitInTime(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		d := newMemDisk()
-		ck, err := openCheckpoint(d, "ck", "in", "out")
+		ck, err := loadCheckpoint(d, "ck", "in", "out")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +118,7 @@ func TestCommitInTime(t *testing.T) {
 			}
 			time.Sleep(commitEvery)
 			synctest.Wait()
-			saved, err := openCheckpoint(d, "ck", "in", "out")
+			saved, err := loadCheckpoint(d, "ck", "in", "out")
 			if err != nil {
 				return err
 			}

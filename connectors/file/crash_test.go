@@ -20,7 +20,7 @@ import (
 // checkpoint on the same disk. Each message takes its time, so progress is also
 // saved in the background.
 func crashRun(t *testing.T, d *memDisk, f format.Format, source func(*Checkpoint) pipeline.Source) error {
-	ck, err := openCheckpoint(d, "ck", "in", "out")
+	ck, err := loadCheckpoint(d, "ck", "in", "out")
 	if err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func TestCrashAtomic(t *testing.T) {
 		d := newMemDisk()
 		d.left = at
 		make := func() error {
-			a, err := newAtomic(d, "out", false)
+			a, err := beginAtomic(d, "out", false)
 			if err != nil {
 				return err
 			}

@@ -54,7 +54,7 @@ func (s *Sink) noteClosed(w *writer, kept bool) {
 	defer s.mu.Unlock()
 	s.busy = false
 	s.begun = s.begun || kept
-	if _, ok := w.out.(stream); ok {
+	if _, ok := w.out.(streamOutput); ok {
 		s.sent = w
 	}
 }
@@ -66,13 +66,13 @@ func (s *Sink) openStream(w *writer) error {
 	case s.opts.Checkpoint != nil:
 		return errNoCheckpoint
 	case s.opts.Path == Stream:
-		w.out = stream{Writer: s.opts.Stdout}
+		w.out = streamOutput{Writer: s.opts.Stdout}
 	default:
 		h, err := s.disk.open(s.opts.Path, os.O_WRONLY)
 		if err != nil {
 			return err
 		}
-		w.out = stream{Writer: h, closer: h}
+		w.out = streamOutput{Writer: h, closer: h}
 	}
 	if s.sent != nil {
 		w.enc, w.bytes = s.sent.enc, s.sent.bytes
@@ -94,7 +94,7 @@ func (w *writer) beginOutput() error {
 }
 
 func (s *Sink) openWhole(w *writer) error {
-	a, err := newAtomic(s.disk, s.opts.Path, s.opts.Overwrite)
+	a, err := beginAtomic(s.disk, s.opts.Path, s.opts.Overwrite)
 	if err != nil {
 		return err
 	}

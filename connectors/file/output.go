@@ -48,16 +48,16 @@ func truncateTo(h handle, size int64) error {
 	return err
 }
 
-// stream is a pipe, a device or standard output.
-type stream struct {
+// streamOutput is a pipe, a device or standard output.
+type streamOutput struct {
 	io.Writer
 	closer io.Closer // nil for standard output
 }
 
-func (stream) sync() error       { return nil }
-func (stream) cutTo(int64) error { return errNoCut }
+func (streamOutput) sync() error       { return nil }
+func (streamOutput) cutTo(int64) error { return errNoCut }
 
-func (o stream) close(bool) error {
+func (o streamOutput) close(bool) error {
 	if o.closer == nil {
 		return nil
 	}

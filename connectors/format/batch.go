@@ -43,7 +43,7 @@ func (b *Batch) usedBytes() int {
 // for a message, which is then the Last, and false for another record.
 func (b *Batch) Decode(ctx context.Context, d Decoder, record []byte) (bool, error) {
 	b.lastBuf, b.lastHeaders = len(b.buf), len(b.headers)
-	is, err := d.decode(ctx, b.appendRecord(record), b)
+	is, err := d.decodeInto(ctx, b.appendRecord(record), b)
 	if err == nil && !is {
 		b.buf = b.buf[:b.lastBuf]
 	}

@@ -29,10 +29,10 @@ type Decoder interface {
 	// Locate names the record with this index, counted from 0, for errors.
 	Locate(place string, index int64) string
 
-	// decode makes the record a message of b. It returns false for another kind
-	// of record, which it checks. It may change the record, and the message
-	// points into it.
-	decode(ctx context.Context, record []byte, b *Batch) (bool, error)
+	// decodeInto makes the record a message of b. It returns false for another
+	// kind of record, which it checks. It may change the record, and the
+	// message points into it.
+	decodeInto(ctx context.Context, record []byte, b *Batch) (bool, error)
 }
 
 // Encoder assembles the bytes of one output. It is used by one goroutine.

@@ -32,7 +32,7 @@ const (
 	fieldSubject
 )
 
-var fields = map[string]field{
+var fieldsByName = map[string]field{
 	"key": fieldKey, "key64": fieldKey, "value": fieldValue, "value64": fieldValue,
 	"headers": fieldHeaders, "time": fieldTime, "subject": fieldSubject, "subject64": fieldSubject,
 }
@@ -55,7 +55,7 @@ func (p *lineParser) parseMessage(m *pipeline.Message) error {
 		if err != nil {
 			return err
 		}
-		f, ok := fields[string(name)]
+		f, ok := fieldsByName[string(name)]
 		switch {
 		case !ok:
 			return unknownField(name)
@@ -174,7 +174,7 @@ func (p *lineParser) parseHeaders() ([]pipeline.Header, error) {
 				return nil, err
 			}
 		}
-		h, err := p.parseHeader()
+		h, err := p.parseHeaderPair()
 		if err != nil {
 			return nil, err
 		}
@@ -187,7 +187,7 @@ func (p *lineParser) parseHeaders() ([]pipeline.Header, error) {
 	return p.batch.headers[start:end:end], nil
 }
 
-func (p *lineParser) parseHeader() (h pipeline.Header, err error) {
+func (p *lineParser) parseHeaderPair() (h pipeline.Header, err error) {
 	if err := p.expectByte('['); err != nil {
 		return h, err
 	}

@@ -148,7 +148,7 @@ func (d *lineDecoder) Next(b []byte, eof bool) (int, error) {
 	return n, nil
 }
 
-func (d *lineDecoder) decode(_ context.Context, record []byte, b *Batch) (bool, error) {
+func (d *lineDecoder) decodeInto(_ context.Context, record []byte, b *Batch) (bool, error) {
 	m := b.addMessage()
 	p := lineParser{b: record, batch: b, max: d.limits.headers}
 	err := p.parseMessage(m)

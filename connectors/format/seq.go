@@ -22,8 +22,8 @@ import (
 // with big-endian numbers; length and CRC cover type and body. A record of type
 // 0 is a message, one of type 1 an end record. The body of an end record has a
 // null key and subject, no headers and the time 0; its value comes from
-// Archive.SealEnd and covers all messages before it. A complete seq ends with an
-// end record. Appending leaves earlier end records in place.
+// Archive.SealEnd and covers all messages before it. A complete seq ends with
+// an end record. Appending leaves earlier end records in place.
 
 const (
 	seqMagic = "SCXSEQ1\n"
@@ -222,7 +222,7 @@ func (d *seqDecoder) checkFrame(b []byte, n int, eof bool) (int, error) {
 	}
 }
 
-func (d *seqDecoder) decode(ctx context.Context, record []byte, b *Batch) (bool, error) {
+func (d *seqDecoder) decodeInto(ctx context.Context, record []byte, b *Batch) (bool, error) {
 	if !d.started {
 		d.started = true
 		return false, nil

@@ -35,7 +35,7 @@ func TestAppendTime(t *testing.T) {
 	at := time.UnixMilli(1_750_000_000_123)
 	read := func(set []byte) *batch.Records {
 		var records batch.Records
-		p := &partition{place: "in/0", until: -1}
+		p := &partition{place: "in/0", stopAt: -1}
 		p.reader.Reset(p.place, set, 0)
 		if _, err := p.appendRecords(&records, 1<<20); err != nil {
 			t.Fatal(err)

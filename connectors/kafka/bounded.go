@@ -19,7 +19,7 @@ func (s *Source) serveBounded(ctx context.Context, serve serveFunc) error {
 	var producers []*producer
 	if s.sink != nil {
 		for n := range int(s.topic.PartitionCount()) {
-			p := newProducer(s.sink.cluster, s.transactionalID(n), s.timing.timeout)
+			p := newProducer(s.sink.cluster, s.laneTransactionalID(n), s.timing.timeout)
 			if err := p.initID(ctx, true); err != nil {
 				return err
 			}

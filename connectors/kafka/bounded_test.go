@@ -56,7 +56,7 @@ func TestTakenOver(t *testing.T) {
 		if seen.Add(1) == 3 {
 			b.SleepControl(func() {
 				again := b.source(c, SourceOptions{Topic: "in", Group: "g", Until: Until{End: true}})
-				if err := newProducer(c, again.transactionalID(0), time.Second).initID(t.Context(), true); err != nil {
+				if err := newProducer(c, again.laneTransactionalID(0), time.Second).initID(t.Context(), true); err != nil {
 					t.Error(err)
 				}
 			})

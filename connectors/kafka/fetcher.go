@@ -153,7 +153,7 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 			}
 			continue
 		}
-		if p.until < 0 {
+		if p.stopAt < 0 {
 			p.status.end.Store(a.HighWatermark)
 		}
 		if a.Preferred >= 0 {

@@ -29,11 +29,11 @@ type lane struct {
 	failure failure
 	// reading counts batches that were read and have no position yet.
 	reading atomic.Int64
-	places  map[string]*status
+	places  map[string]*partitionProgress
 }
 
 func newLane(s *Source, o cluster.Owner, sh share) *lane {
-	return &lane{source: s, owner: o, share: sh, places: make(map[string]*status)}
+	return &lane{source: s, owner: o, share: sh, places: make(map[string]*partitionProgress)}
 }
 
 // beginAt sets the positions where the lane begins.
@@ -44,10 +44,10 @@ func (l *lane) beginAt(positions []pipeline.Position) {
 	for i, number := range l.share.partitions {
 		p := &partition{
 			number: number, index: i, place: positions[i].Place, next: positions[i].Next,
-			until: -1, replica: -1,
+			stopAt: -1, replica: -1,
 		}
 		if s.untilOffsets != nil {
-			p.until = s.untilOffsets[number]
+			p.stopAt = s.untilOffsets[number]
 		}
 		in.parts = append(in.parts, p)
 	}

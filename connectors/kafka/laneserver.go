@@ -101,7 +101,7 @@ func (h *laneServer) openLane(ctx context.Context, l *lane) error {
 			producer: h.producer, owner: h.owner, topic: s.Topic, length: s.timing.transaction,
 			waiting: l.hasMore, broken: l.failure.set, observer: s.sink.Observer,
 		}
-		l.transaction.start()
+		l.transaction.startLoop()
 	case h.owner.Group != "":
 		l.committer = startCommitter(s.cluster, h.owner, s.Topic, l.failure.set)
 	}
@@ -111,7 +111,7 @@ func (h *laneServer) openLane(ctx context.Context, l *lane) error {
 // beginProducer makes the producer ready for a new lane.
 func (h *laneServer) beginProducer(ctx context.Context) error {
 	if s := h.source; h.producer == nil {
-		h.producer = newProducer(s.sink.cluster, s.transactionalID(h.share.number), s.timing.timeout)
+		h.producer = newProducer(s.sink.cluster, s.laneTransactionalID(h.share.number), s.timing.timeout)
 		return h.producer.initID(ctx, true)
 	}
 	if h.lost.Row() == 0 && h.producer.id >= 0 {

@@ -17,8 +17,8 @@ type partition struct {
 	index  int // in intake.parts
 	place  string
 	next   int64 // where the next fetch begins
-	until  int64 // where a bounded run ends; -1 if never
-	status *status
+	stopAt int64 // where a bounded run ends; -1 if never
+	status *partitionProgress
 
 	reader    batch.Reader
 	committed batch.Committed
@@ -31,7 +31,7 @@ type partition struct {
 	replicaUntil time.Time
 }
 
-func (p *partition) isFinished() bool { return p.until >= 0 && p.next >= p.until }
+func (p *partition) isFinished() bool { return p.stopAt >= 0 && p.next >= p.stopAt }
 
 // brokerToAsk returns the broker to read from; -1 if nobody leads.
 func (p *partition) brokerToAsk(t *cluster.Topic) int32 {
@@ -77,18 +77,18 @@ func (p *partition) appendRecords(records *batch.Records, limit int) (full bool,
 // noteOffset moves the partition to the reader's offset.
 func (p *partition) noteOffset() {
 	p.next = max(p.next, p.reader.Offset())
-	if p.until >= 0 {
-		p.next = min(p.next, p.until)
+	if p.stopAt >= 0 {
+		p.next = min(p.next, p.stopAt)
 	}
 }
 
 // cutBehindEnd drops messages behind the end of a bounded run.
 func (p *partition) cutBehindEnd(records *batch.Records, from int) {
-	if p.until < 0 {
+	if p.stopAt < 0 {
 		return
 	}
 	n := len(records.Messages)
-	for n > from && records.Messages[n-1].Origin.Offset >= p.until {
+	for n > from && records.Messages[n-1].Origin.Offset >= p.stopAt {
 		n--
 	}
 	clear(records.Messages[n:])

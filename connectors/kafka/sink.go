@@ -52,7 +52,7 @@ func NewSink(ctx context.Context, c *cluster.Cluster, o SinkOptions) (*Sink, err
 }
 
 func (s *Sink) openTopic(ctx context.Context) error {
-	again := cluster.Retries
+	again := cluster.LookTries
 	if s.Create {
 		again = 0
 	}
@@ -63,7 +63,7 @@ func (s *Sink) openTopic(ctx context.Context) error {
 		if err := s.cluster.CreateTopic(ctx, s.Topic, s.wantPartitions(), s.wantMaxBatch()); err != nil {
 			return err
 		}
-		if s.topic, err = s.cluster.OpenTopic(ctx, s.Topic, cluster.RetriesForMade); err != nil {
+		if s.topic, err = s.cluster.OpenTopic(ctx, s.Topic, cluster.LookTriesForMade); err != nil {
 			return err
 		}
 	case errors.Is(err, cluster.ErrNoTopic):

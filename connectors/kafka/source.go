@@ -36,7 +36,7 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 		o.Instance = rand.Text()[:12]
 	}
 	s := &Source{SourceOptions: o, cluster: c, timing: defaultTiming}
-	if s.topic, err = c.OpenTopic(ctx, o.Topic, cluster.Retries); err != nil {
+	if s.topic, err = c.OpenTopic(ctx, o.Topic, cluster.LookTries); err != nil {
 		return nil, err
 	}
 	if s.maxBatch, err = c.MaxMessageBytes(ctx, o.Topic); err != nil {
@@ -117,9 +117,10 @@ func (s *Source) serveShares(
 	return errors.Join(errs...)
 }
 
-// transactionalID names a lane's producer. Names of a bounded run are the same
-// for every run of the group and topic, so that a second one fences the first.
-func (s *Source) transactionalID(lane int) string {
+// laneTransactionalID names a lane's producer. Names of a bounded run are the
+// same for every run of the group and topic, so that a second one fences the
+// first.
+func (s *Source) laneTransactionalID(lane int) string {
 	prefix := s.TransactionalID
 	switch {
 	case prefix != "":

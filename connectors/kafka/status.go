@@ -20,8 +20,8 @@ type PartitionStatus struct {
 // Lag is how many offsets lie between position and end.
 func (p PartitionStatus) Lag() int64 { return max(0, p.End-p.Position) }
 
-// status is a PartitionStatus that moves.
-type status struct {
+// partitionProgress is a PartitionStatus that moves.
+type partitionProgress struct {
 	partition int32
 	position  atomic.Int64
 	end       atomic.Int64
@@ -30,7 +30,7 @@ type status struct {
 // statusTable holds the partitions that a Source has now.
 type statusTable struct {
 	mu  sync.Mutex
-	all []*status
+	all []*partitionProgress
 }
 
 // trackParts replaces the entries of the given partitions.
@@ -38,10 +38,10 @@ func (s *statusTable) trackParts(parts []*partition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range parts {
-		p.status = &status{partition: p.number}
+		p.status = &partitionProgress{partition: p.number}
 		p.status.position.Store(p.next)
-		p.status.end.Store(p.until)
-		s.all = slices.DeleteFunc(s.all, func(old *status) bool { return old.partition == p.number })
+		p.status.end.Store(p.stopAt)
+		s.all = slices.DeleteFunc(s.all, func(old *partitionProgress) bool { return old.partition == p.number })
 		s.all = append(s.all, p.status)
 	}
 }
@@ -51,7 +51,7 @@ func (s *statusTable) untrackParts(parts []*partition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range parts {
-		s.all = slices.DeleteFunc(s.all, func(old *status) bool { return old == p.status })
+		s.all = slices.DeleteFunc(s.all, func(old *partitionProgress) bool { return old == p.status })
 	}
 }
 

@@ -42,9 +42,9 @@ type transaction struct {
 	// For the goroutine that holds the token:
 	open    bool
 	opened  time.Time
-	before  time.Time         // when the one before was opened
-	step    bool              // something was written that has no position yet
-	parts   map[string][]part // by topic and partition
+	before  time.Time               // when the one before was opened
+	step    bool                    // something was written that has no position yet
+	parts   map[string][]membership // by topic and partition
 	fresh   []int32
 	pending pending
 	offsets []cluster.Offset
@@ -52,11 +52,11 @@ type transaction struct {
 	err     error
 }
 
-// start starts the goroutine that closes transactions; stopLoop ends it.
-func (t *transaction) start() {
+// startLoop starts the goroutine that closes transactions; stopLoop ends it.
+func (t *transaction) startLoop() {
 	t.token, t.full, t.due = make(chan struct{}, 1), make(chan struct{}, 1), make(chan time.Time, 1)
 	t.ended = make(chan struct{})
-	t.parts = make(map[string][]part)
+	t.parts = make(map[string][]membership)
 	t.token <- struct{}{}
 	var ctx context.Context
 	ctx, t.stop = context.WithCancel(context.Background())
@@ -79,8 +79,8 @@ func (t *transaction) takeToken(ctx context.Context) error {
 
 func (t *transaction) putToken() { t.token <- struct{}{} }
 
-// part tells how a partition takes part in the transaction.
-type part struct{ joined, written, before bool } // before: the last transaction wrote it
+// membership tells how a partition takes part in the transaction.
+type membership struct{ joined, written, before bool } // before: the last transaction wrote it
 
 // joinPartitions adds partitions of a topic to the open transaction, and with
 // them those that the last one wrote: they will mostly be next, and a request
@@ -89,7 +89,7 @@ func (t *transaction) joinPartitions(ctx context.Context, topic string, partitio
 	parts, missing := t.parts[topic], false
 	for _, p := range partitions {
 		if n := int(p) + 1 - len(parts); n > 0 {
-			parts = append(parts, make([]part, n)...)
+			parts = append(parts, make([]membership, n)...)
 		}
 		missing = missing || !parts[p].joined
 		parts[p].written = true
@@ -186,7 +186,7 @@ func (t *transaction) commitOpen(ctx context.Context) error {
 	t.open, t.before, t.moved = false, t.opened, true
 	for _, parts := range t.parts {
 		for i := range parts {
-			parts[i] = part{before: parts[i].written}
+			parts[i] = membership{before: parts[i].written}
 		}
 	}
 	t.pending.clearMoved()

@@ -42,7 +42,7 @@ func newStep(b *broker, length time.Duration, o cluster.Owner) *step {
 		producer: p, owner: o, topic: "in", length: length,
 		waiting: func() bool { return s.more }, broken: func(err error) { s.broken <- err },
 	}
-	s.start()
+	s.startLoop()
 	write := func(topic string, positions bool) *writer {
 		return &writer{
 			sink: b.sink(c, SinkOptions{Topic: topic}), producer: p, transaction: s.transaction, positions: positions,

@@ -121,10 +121,10 @@ func (c *Conn) Close() {
 	<-c.closed
 }
 
-// connects counts connections. A request to a server over an earlier one may
-// never be answered: the client library asks again as soon as it is connected,
-// and a server that has just started does not listen yet.
-func (c *Conn) connects() uint64 { return c.nc.Stats().Reconnects }
+// connectionCount counts connections. A request to a server over an earlier one
+// may never be answered: the client library asks again as soon as it is
+// connected, and a server that has just started does not listen yet.
+func (c *Conn) connectionCount() uint64 { return c.nc.Stats().Reconnects }
 
 // profile is ConnOptions together with the fields that only a context file has.
 type profile struct {
@@ -275,8 +275,8 @@ func (p profile) addTLS(opts []natsgo.Option) ([]natsgo.Option, error) {
 func (p profile) newJetStream(nc *natsgo.Conn) (jetstream.JetStream, error) {
 	opts := []jetstream.JetStreamOpt{
 		jetstream.WithPublishAsyncTimeout(ackTimeout),
-		// Sinks bound the messages in flight; a lower bound here would only fail
-		// publishes.
+		// Sinks bound the messages in flight; a lower bound here would only
+		// fail publishes.
 		jetstream.WithPublishAsyncMaxPending(math.MaxInt),
 	}
 	switch {

@@ -127,9 +127,9 @@ func sameSubjects(a, b []string) bool {
 	return slices.Equal(everything(a), everything(b))
 }
 
-// ackWait is how long the server waits for a word about a message. A consumer's
-// BackOff replaces its AckWait.
-func (s *Source) ackWait() time.Duration {
+// effectiveAckWait is how long the server waits for a word about a message. A
+// consumer's BackOff replaces its AckWait.
+func (s *Source) effectiveAckWait() time.Duration {
 	if len(s.config.BackOff) > 0 {
 		return slices.Min(s.config.BackOff)
 	}

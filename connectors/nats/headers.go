@@ -44,9 +44,9 @@ var keyEncoding = base64.RawURLEncoding.Strict()
 // publisher instructs the server with them (store once, expire, purge,
 // schedule, batch), or the server says with them where a message was before;
 // neither means anything in another stream.
-func Reserved() []string { return slices.Clone(reserved) }
+func Reserved() []string { return slices.Clone(reservedNames) }
 
-var reserved = []string{
+var reservedNames = []string{
 	"Nats-Batch-Commit", "Nats-Batch-Id", "Nats-Batch-Sequence",
 	"Nats-Consumer-Stalled", "Nats-Counter-Sources",
 	"Nats-Expected-Last-Msg-Id", "Nats-Expected-Last-Sequence",
@@ -83,7 +83,7 @@ func isOurs(name string) bool {
 //	reserved-header  a name that begins with Nats-, or that carries our key or null mark
 func CheckHeaders(m *pipeline.Message) error {
 	for _, h := range m.Headers {
-		if err := checkHeader(h); err != nil {
+		if err := checkOneHeader(h); err != nil {
 			return err
 		}
 	}
@@ -93,7 +93,7 @@ func CheckHeaders(m *pipeline.Message) error {
 	return nil
 }
 
-func checkHeader(h pipeline.Header) error {
+func checkOneHeader(h pipeline.Header) error {
 	switch v := h.Value; {
 	case !validName(h.Name):
 		return rejectHeader("header", "a header name that NATS cannot carry")

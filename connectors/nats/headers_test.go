@@ -204,7 +204,7 @@ func TestReservedIsSorted(t *testing.T) {
 		}
 	}
 	sorted := func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) }
-	if !slices.IsSortedFunc(reserved, sorted) {
+	if !slices.IsSortedFunc(reservedNames, sorted) {
 		t.Error("not sorted")
 	}
 }

@@ -166,7 +166,7 @@ func (l *lane) failReads(err error) {
 // runLoop is the lane's goroutine.
 func (l *lane) runLoop(ctx context.Context) {
 	defer close(l.stopped)
-	working := time.NewTicker(l.source.ackWait() / 3)
+	working := time.NewTicker(l.source.effectiveAckWait() / 3)
 	defer working.Stop()
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()

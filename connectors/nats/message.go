@@ -91,7 +91,7 @@ func (b *batch) readKey(headers natsgo.Header) []byte {
 func (b *batch) readHeaders(headers natsgo.Header, key, null bool) []pipeline.Header {
 	b.names = b.names[:0]
 	for name := range headers {
-		if slices.Contains(reserved, name) || key && name == KeyHeader || null && name == NullHeader {
+		if slices.Contains(reservedNames, name) || key && name == KeyHeader || null && name == NullHeader {
 			continue
 		}
 		b.names = append(b.names, name)

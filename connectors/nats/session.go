@@ -28,7 +28,7 @@ type pullSession struct {
 // beginSession starts a session. l.mu is held, which keeps the first message
 // from overtaking it.
 func (l *lane) beginSession() error {
-	in := &pullSession{lane: l, epoch: l.source.conn.connects()}
+	in := &pullSession{lane: l, epoch: l.source.conn.connectionCount()}
 	consume, err := l.source.consumer.Consume(in.receive,
 		jetstream.PullMaxBytes(l.source.window),
 		jetstream.PullExpiry(pullExpiry),
@@ -140,7 +140,7 @@ func (l *lane) giveBackSpares() {
 // held.
 func (in *pullSession) startPressure() {
 	if in.pressure == nil {
-		in.pressure = time.AfterFunc(in.lane.source.ackWait()/4, in.relievePressure)
+		in.pressure = time.AfterFunc(in.lane.source.effectiveAckWait()/4, in.relievePressure)
 	}
 }
 
@@ -210,7 +210,7 @@ func (l *lane) sessionNeed() need {
 		return another
 	case in.ending:
 		return nothing
-	case in.epoch != l.source.conn.connects():
+	case in.epoch != l.source.conn.connectionCount():
 		return anew
 	case in.silence >= silenceLimit:
 		return anewIfPending

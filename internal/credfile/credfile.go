@@ -7,7 +7,7 @@
 // to choose. Errors and log lines name the file and hold nothing of its
 // content.
 //
-// The package must not know what a credential is for.
+// The package must not know the use of a credential.
 package credfile
 
 import (
@@ -27,16 +27,16 @@ import (
 const MaxSize = 1 << 20
 
 // Read reads a file, and tells its mode. The bytes are the caller's, to be
-// cleared once they are used. what names the credential in errors: "password".
-func Read(what, path string) ([]byte, fs.FileMode, error) {
-	b, mode, err := read(path)
+// cleared once they are used. The name stands in errors: "password".
+func Read(name, path string) ([]byte, fs.FileMode, error) {
+	b, mode, err := readBounded(path)
 	if err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", what, err)
+		return nil, 0, fmt.Errorf("%s: %w", name, err)
 	}
 	return b, mode, nil
 }
 
-func read(path string) ([]byte, fs.FileMode, error) {
+func readBounded(path string) ([]byte, fs.FileMode, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, 0, err
@@ -62,19 +62,19 @@ func read(path string) ([]byte, fs.FileMode, error) {
 }
 
 // ReadSecret reads a file like Read, and warns of its mode.
-func ReadSecret(what, path string, log *slog.Logger) ([]byte, error) {
-	b, mode, err := Read(what, path)
+func ReadSecret(name, path string, log *slog.Logger) ([]byte, error) {
+	b, mode, err := Read(name, path)
 	if err != nil {
 		return nil, err
 	}
-	WarnOfMode(what, path, mode, log)
+	WarnOfMode(name, path, mode, log)
 	return b, nil
 }
 
 // ReadPassword reads a secret that is a line of text. One line end at the end
 // of the file is ignored.
-func ReadPassword(what, path string, log *slog.Logger) (string, error) {
-	b, err := ReadSecret(what, path, log)
+func ReadPassword(name, path string, log *slog.Logger) (string, error) {
+	b, err := ReadSecret(name, path, log)
 	if err != nil {
 		return "", err
 	}
@@ -84,49 +84,49 @@ func ReadPassword(what, path string, log *slog.Logger) (string, error) {
 
 // CheckSecret finds a secret that a client library reads by itself, and warns
 // of its mode.
-func CheckSecret(what, path string, log *slog.Logger) error {
+func CheckSecret(name, path string, log *slog.Logger) error {
 	info, err := os.Stat(path)
 	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+		return fmt.Errorf("%s: %w", name, err)
 	}
-	WarnOfMode(what, path, info.Mode(), log)
+	WarnOfMode(name, path, info.Mode(), log)
 	return nil
 }
 
 // WarnOfMode warns of a secret that others than its owner can read.
-func WarnOfMode(what, path string, mode fs.FileMode, log *slog.Logger) {
+func WarnOfMode(name, path string, mode fs.FileMode, log *slog.Logger) {
 	if mode.Perm()&0o077 != 0 {
-		log.Warn(what+" can be read by others than its owner", "file", path, "mode", mode.Perm().String())
+		log.Warn(name+" can be read by others than its owner", "file", path, "mode", mode.Perm().String())
 	}
 }
 
 // ReadRoots reads the certificates of a PEM file that are to be trusted.
-func ReadRoots(what, path string) (*x509.CertPool, error) {
-	b, _, err := Read(what, path)
+func ReadRoots(name, path string) (*x509.CertPool, error) {
+	b, _, err := Read(name, path)
 	if err != nil {
 		return nil, err
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(b) {
-		return nil, fmt.Errorf("%s: %s: no certificate in it", what, path)
+		return nil, fmt.Errorf("%s: %s: no certificate in it", name, path)
 	}
 	return roots, nil
 }
 
 // ReadPair reads a client's certificate and its private key from PEM files.
-func ReadPair(what, cert, key string, log *slog.Logger) (tls.Certificate, error) {
-	certificate, _, err := Read(what, cert)
+func ReadPair(name, cert, key string, log *slog.Logger) (tls.Certificate, error) {
+	certificate, _, err := Read(name, cert)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	private, err := ReadSecret(what+"'s key", key, log)
+	private, err := ReadSecret(name+"'s key", key, log)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
 	defer clear(private)
 	pair, err := tls.X509KeyPair(certificate, private)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("%s: %w", what, err)
+		return tls.Certificate{}, fmt.Errorf("%s: %w", name, err)
 	}
 	return pair, nil
 }

@@ -34,7 +34,7 @@ type Cluster struct {
 	id        string
 	log       *slog.Logger
 
-	coordinators coordinators
+	coordinators coordinatorCache
 }
 
 // Connect reaches a cluster and checks that its brokers are recent enough. An

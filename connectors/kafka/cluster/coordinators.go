@@ -17,8 +17,9 @@ type coordinator struct {
 	name        string
 }
 
-// coordinators remembers the coordinating brokers until one fails to answer.
-type coordinators struct {
+// coordinatorCache remembers the coordinating brokers until one fails to
+// answer.
+type coordinatorCache struct {
 	mu    sync.Mutex
 	known map[coordinator]int32
 }
@@ -34,14 +35,14 @@ func coordinatorFor(req protocol.Message) (of coordinator, ok bool) {
 	return of, of.name != ""
 }
 
-func (c *coordinators) lookUp(of coordinator) (broker int32, ok bool) {
+func (c *coordinatorCache) lookUp(of coordinator) (broker int32, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	broker, ok = c.known[of]
 	return broker, ok
 }
 
-func (c *coordinators) setBroker(of coordinator, broker int32) {
+func (c *coordinatorCache) setBroker(of coordinator, broker int32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.known == nil {
@@ -50,7 +51,7 @@ func (c *coordinators) setBroker(of coordinator, broker int32) {
 	c.known[of] = broker
 }
 
-func (c *coordinators) forgetBroker(of coordinator) {
+func (c *coordinatorCache) forgetBroker(of coordinator) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.known, of)

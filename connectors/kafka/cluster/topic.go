@@ -29,14 +29,14 @@ type Topic struct {
 // Leader returns the leader of a partition.
 type Leader struct{ Broker, Epoch int32 }
 
-// Retries is how often a missing topic is looked for again: it may have been
+// LookTries is how often a missing topic is looked for again: it may have been
 // made a moment ago, through another broker.
-const Retries = 6
+const LookTries = 6
 
-// RetriesForMade is the same for a topic that we have made. A broker that has
+// LookTriesForMade is the same for a topic that we have made. A broker that has
 // just started may take seconds to hear of it, and so many tries take about
 // ten.
-const RetriesForMade = 20
+const LookTriesForMade = 20
 
 // OpenTopic finds a topic. The error matches ErrNoTopic if the topic is still
 // missing after retries more tries.

@@ -71,7 +71,7 @@ func Retriable(err error) bool {
 		return false
 	}
 	if code, ok := errors.AsType[kafka.Error](err); ok {
-		return retriable(code)
+		return isRetriableCode(code)
 	}
 	if _, ok := errors.AsType[tls.AlertError](err); ok {
 		return false
@@ -84,9 +84,9 @@ func Retriable(err error) bool {
 	return ok
 }
 
-// retriable adds what kafka-go leaves out: the two are reported by every broker
-// from time to time.
-func retriable(code kafka.Error) bool {
+// isRetriableCode adds what kafka-go leaves out: the two are reported by every
+// broker from time to time.
+func isRetriableCode(code kafka.Error) bool {
 	switch code {
 	case kafka.BrokerNotAvailable, kafka.ReplicaNotAvailable, kafka.ConcurrentTransactions:
 		return true
