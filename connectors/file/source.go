@@ -7,25 +7,32 @@ import (
 	"io"
 	"os"
 	"sync/atomic"
-	"time"
 
+	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/connectors/losses"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// SourceOptions say what a Source reads.
+// SourceOptions say how a Source reads.
 type SourceOptions struct {
-	// Path is the file, or Stream for standard input. It is also the place of its messages.
+	// Path is the file, or Stream for standard input. It is also the place of
+	// its messages.
 	Path string
 	// Format is NDJSON or Seq.
-	Format Format
-	// Archive checks a seq's end records: Tag and OpenEnd, or KeepEnd to have them without a check.
-	Archive Archive
-	// Checkpoint, if set, says where to begin and keeps how far the file has been read. Pipes have none.
+	Format format.Format
+	// Archive checks a seq's end records with Tag and OpenEnd, or passes them
+	// to KeepEnd unchecked.
+	Archive format.Archive
+	// Checkpoint, if set, holds the position to begin at and the progress of
+	// the run. Pipes have none.
 	Checkpoint *Checkpoint
-	// MaxRecord is the most bytes of one record, DefaultMaxRecord if 0.
+	// MaxRecord is the most bytes of one record, format.DefaultMaxRecord if 0.
 	MaxRecord int
-	// MaxHeaders is the most headers of one message, DefaultMaxHeaders if 0.
+	// MaxHeaders is the most headers of one message, format.DefaultMaxHeaders
+	// if 0.
 	MaxHeaders int
+	// Observer is told about the lane; nil means nobody.
+	Observer SourceObserver
 	// Stdin is read when Path is Stream, os.Stdin if nil.
 	Stdin io.Reader
 }
@@ -33,7 +40,7 @@ type SourceOptions struct {
 // Source reads one file to its end, as one lane. It is a pipeline.Source.
 type Source struct {
 	opts   SourceOptions
-	limits limits
+	layout *format.Layout
 
 	read, total atomic.Int64 // bytes, for Progress
 }
@@ -44,15 +51,11 @@ func NewSource(o SourceOptions) (*Source, error) {
 	if o.Path == "" {
 		return nil, errors.New("source file: no path")
 	}
-	if err := checkFormat(o.Format); err != nil {
-		return fail(err)
-	}
-	lim, err := newLimits(o.MaxRecord, o.MaxHeaders)
+	layout, err := format.ForReading(format.Options{
+		Format: o.Format, Archive: o.Archive, MaxRecord: o.MaxRecord, MaxHeaders: o.MaxHeaders,
+	})
 	if err != nil {
 		return fail(err)
-	}
-	if o.Format == Seq && (o.Archive.Tag == nil || o.Archive.OpenEnd == nil && o.Archive.KeepEnd == nil) {
-		return fail(errors.New("seq is for ciphertext only: nothing is there to check its end record with"))
 	}
 	if o.Path == Stream {
 		if o.Checkpoint != nil {
@@ -62,70 +65,62 @@ func NewSource(o SourceOptions) (*Source, error) {
 			o.Stdin = os.Stdin
 		}
 	}
-	s := &Source{opts: o, limits: lim}
+	s := &Source{opts: o, layout: layout}
 	s.total.Store(-1)
 	return s, nil
 }
 
 var errNoCheckpoint = errors.New("a checkpoint needs a regular file")
 
-// Progress returns how many bytes have been read, and of how many; -1 if that is unknown.
+// Progress returns the number of bytes that have been read, and of how many; -1
+// if that is unknown.
 func (s *Source) Progress() (read, total int64) { return s.read.Load(), s.total.Load() }
 
-// Serve calls serve with the file's one lane. An error of the file's content ends the lane after
-// the messages before it; it wraps ErrMalformed, ErrTruncated, ErrTampered or ErrTooLarge, or is
-// what Archive.OpenEnd returned.
+// Serve calls serve with the file's one lane. An error in the file's content
+// ends the lane after the messages before it; it wraps an error of package
+// format, or comes from Archive.OpenEnd.
 func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) (err error) {
 	if ck := s.opts.Checkpoint; ck != nil {
 		defer func() {
-			if save := ck.flush(); save != nil && !errors.Is(err, save) { // it may be what ended the lane
+			if save := ck.flushChanges(); save != nil && !errors.Is(err, save) { // it may have ended the lane
 				err = errors.Join(err, save)
 			}
 		}()
 	}
-	in, err := s.open()
+	in, err := s.openInput()
 	if err != nil {
 		return fmt.Errorf("source %s: %w", s.opts.Path, err)
 	}
 	defer in.close()
 
-	start, err := s.start()
+	start, err := s.findStart()
 	if err != nil {
 		return fmt.Errorf("source %s: %w", s.opts.Path, err)
 	}
-	for losses := 0; ; {
-		l, err := s.lane(in, start)
+	var lost losses.Limit
+	for {
+		l, err := s.newLane(in, start)
 		if err != nil {
 			return fmt.Errorf("source %s: %w", s.opts.Path, err)
 		}
-		err = serve(ctx, l)
-		if !errors.Is(err, pipeline.ErrLost) || in.live() || ctx.Err() != nil {
+		err = s.serveLane(ctx, l, serve)
+		if !errors.Is(err, pipeline.ErrLost) || in.isLive() || ctx.Err() != nil {
 			return err
 		}
 		before := start.at.Next
-		start = l.committed() // a sink lost the lane, the file did not: it is still ours
-		if losses++; start.at.Next > before {
-			losses = 0
+		start = l.committedStart() // the sink lost the lane; the file is still ours
+		_ = lost.Wait(ctx, err, start.at.Next > before)
+		if err := lost.Exceeded(); err != nil {
+			return fmt.Errorf("source %s: %w", s.opts.Path, err)
 		}
-		if losses == maxLosses {
-			return fmt.Errorf("source %s: lost %d times in a row, at last because: %s", s.opts.Path, losses, err.Error())
-		}
-		pause(ctx, firstPause<<losses)
 	}
 }
 
-const (
-	// maxLosses is how many times in a row a sink may lose the lane without having committed anything.
-	maxLosses  = 8
-	firstPause = 5 * time.Millisecond
-)
-
-// pause waits for d, or until ctx is done.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+// serveLane calls serve and tells the observer.
+func (s *Source) serveLane(ctx context.Context, l *lane, serve func(context.Context, pipeline.Lane) error) (err error) {
+	if s.opts.Observer != nil {
+		ended := s.opts.Observer.ServeLane(l.reportPlaces)
+		defer func() { ended(err) }()
 	}
+	return serve(ctx, l)
 }

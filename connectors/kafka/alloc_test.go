@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -14,15 +15,16 @@ func spread(n, parts int) []pipeline.Message {
 	for i := range msgs {
 		msgs[i].Value = make([]byte, 200)
 		msgs[i].Headers = []pipeline.Header{{Name: "trace-id", Value: []byte("x")}}
-		msgs[i].Origin = pipeline.Origin{Place: placeOf("in", int32(i*parts/n)), Offset: int64(i)}
+		msgs[i].Origin = pipeline.Origin{Place: cluster.PlaceOf("in", int32(i*parts/n)), Offset: int64(i)}
 	}
 	return msgs
 }
 
-// TestPackAllocations: making record batches of messages allocates nothing, whatever their number.
+// TestPackAllocations: making record batches of messages allocates nothing,
+// whatever their number.
 func TestPackAllocations(t *testing.T) {
 	const parts = 20
-	c := &Cluster{}
+	c := &cluster.Cluster{}
 	w := &writer{
 		sink:        &Sink{SinkOptions: SinkOptions{Topic: "out"}, cluster: c, maxBatch: defaultMaxBatch},
 		producer:    newProducer(c, "", 0),
@@ -31,11 +33,11 @@ func TestPackAllocations(t *testing.T) {
 	w.producer.next = make(map[string][]int32)
 	msgs := spread(4000, parts)
 	pack := func() {
-		if err := w.sort(msgs); err != nil {
+		if err := w.sortByPartition(msgs); err != nil {
 			t.Fatal(err)
 		}
 		for len(w.order) > 0 {
-			if err := w.pack(msgs); err != nil {
+			if err := w.packRound(msgs); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -49,7 +51,8 @@ func TestPackAllocations(t *testing.T) {
 	}
 }
 
-// TestTakeAllocations: handing out what was fetched allocates nothing per message.
+// TestTakeAllocations: handing out what was fetched allocates nothing per
+// message.
 func TestTakeAllocations(t *testing.T) {
 	const count = 4000
 	var a batch.Appender
@@ -57,26 +60,26 @@ func TestTakeAllocations(t *testing.T) {
 	for _, m := range spread(count, 1) {
 		a.Append(&m)
 	}
-	set, err := a.Finish(batch.Anonymous(), nil)
+	set, err := a.Finish(anonymous, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := &intake{}
-	p := &partition{place: "in/0", end: -1, replica: -1}
+	in := &fetcher{}
+	p := &partition{place: "in/0", stopAt: -1, replica: -1}
 	in.parts = []*partition{p}
 	taken := 0
 	take := func() {
 		p.next = 0
 		p.reader.Reset(p.place, set, 0)
 		in.queue = append(in.queue[:0], p)
-		in.current = &fetched{answer: new(wire.FetchResponse)}
+		in.current = &sharedAnswer{answer: new(wire.FetchResponse)}
 		in.current.users.Store(2) // ours is never given back
 		for taken = 0; in.current != nil; {
-			b, err := in.take(64 << 10)
+			b, ok, err := in.nextBatch(64 << 10)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if b != nil {
+			if ok {
 				taken += len(b.Messages)
 				b.Release()
 			}

@@ -13,7 +13,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// answers has the broker answer every fetch with the given records of in/0, whatever it holds.
+// answers has the broker answer every fetch with the given records of in/0,
+// whatever it holds.
 func (b *broker) answers(records []byte) {
 	b.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		b.KeepControl()
@@ -29,7 +30,8 @@ func (b *broker) answers(records []byte) {
 	})
 }
 
-// TestBadBatches: what cannot be read ends a run with an end by its name, and nothing of it is written.
+// TestBadBatches: what cannot be read ends a run with an end by its name, and
+// nothing of it is written.
 func TestBadBatches(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -69,7 +71,7 @@ func five(t *testing.T) []byte {
 	for _, m := range numbered(0, 5) {
 		a.Append(&m)
 	}
-	raw, err := a.Finish(batch.Anonymous(), nil)
+	raw, err := a.Finish(anonymous, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,8 +84,8 @@ func sealed(b []byte) []byte {
 	return b
 }
 
-// TestTruncatedBatch: a batch that the broker answers cut short again and again, although the answer had room for it, ends
-// the run by its name.
+// TestTruncatedBatch: a batch that the broker answers cut short again and
+// again, although the answer had room for it, ends the run by its name.
 func TestTruncatedBatch(t *testing.T) {
 	t.Parallel()
 	for parts := 1; parts <= 3; parts++ {

@@ -3,55 +3,59 @@ package kafka
 import (
 	"context"
 	"slices"
+
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 )
 
-// serveBounded reads what there was when the Source was opened, without joining a group. With a group it first
-// makes sure that nobody else uses its offsets: it commits where it starts, which brokers refuse while the group
-// has members, and with transactions it takes over the ids of all lanes that a run may have, which fences a run
-// that is still under way.
+// serveBounded reads the records that existed when the Source was opened,
+// without joining a group. With a group it first makes sure that nobody else
+// uses its offsets: it commits where it starts, which brokers refuse while the
+// group has members, and with transactions it takes over the ids of all lanes
+// that a run may have, which fences a run that is still under way.
 func (s *Source) serveBounded(ctx context.Context, serve serveFunc) error {
-	partitions := s.chosen()
-	o := nobody(s.Group)
-	shares := s.shares(partitions)
+	partitions := s.chosenPartitions()
+	o := cluster.NoMember(s.Group)
+	shares := s.dealShares(partitions)
 	var producers []*producer
 	if s.sink != nil {
-		for n := range int(s.topic.partitions()) {
-			p := newProducer(s.sink.cluster, s.transactionalID(n), s.timing.timeout)
-			if err := p.begin(ctx, true); err != nil {
+		for n := range int(s.topic.PartitionCount()) {
+			p := newProducer(s.sink.cluster, s.laneTransactionalID(n), s.timing.timeout)
+			if err := p.initID(ctx, true); err != nil {
 				return err
 			}
 			producers = append(producers, p)
 		}
 	}
 	if s.Group != "" {
-		if err := s.claim(ctx, o, partitions); err != nil {
+		if err := s.claimOffsets(ctx, o, partitions); err != nil {
 			return err
 		}
 	}
 	return s.serveShares(ctx, o, shares, producers, serve)
 }
 
-// claim commits where the run starts, which says so too where it had no offset before.
-func (s *Source) claim(ctx context.Context, o owner, partitions []int32) error {
-	positions, err := s.positions(ctx, o, partitions)
+// claimOffsets commits the positions where the run starts. Partitions that had
+// no offset get one.
+func (s *Source) claimOffsets(ctx context.Context, o cluster.Owner, partitions []int32) error {
+	positions, err := s.findPositions(ctx, o, partitions)
 	if err != nil {
 		return err
 	}
-	offsets := make([]offset, len(positions))
+	offsets := make([]cluster.Offset, len(positions))
 	for i := range positions {
-		metadata, err := appendMetadata(nil, &positions[i])
+		metadata, err := cluster.AppendMetadata(nil, &positions[i])
 		if err != nil {
 			return err
 		}
-		offsets[i] = offset{partition: partitions[i], next: positions[i].Next, metadata: string(metadata)}
+		offsets[i] = cluster.Offset{Partition: partitions[i], Next: positions[i].Next, Metadata: string(metadata)}
 	}
-	return s.cluster.commitOffsets(ctx, o, s.Topic, offsets)
+	return s.cluster.CommitOffsets(ctx, o, s.Topic, offsets)
 }
 
-// chosen are the partitions of a bounded run.
-func (s *Source) chosen() []int32 {
+// chosenPartitions returns the partitions of a bounded run.
+func (s *Source) chosenPartitions() []int32 {
 	if s.Partitions != nil {
 		return slices.Compact(slices.Sorted(slices.Values(s.Partitions)))
 	}
-	return s.topic.all()
+	return s.topic.Partitions()
 }

@@ -19,19 +19,24 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
 
-// patient is how long tests wait for what takes milliseconds, but much more on a machine that has other things to do.
+// patient is how long tests wait for what takes milliseconds, but much more on
+// a machine that has other things to do.
 const patient = time.Minute
 
-// broker is a Kafka cluster in this process, and a client of it that is not ours.
+// broker is a Kafka cluster in this process, and a client of it that is not
+// ours.
 type broker struct {
 	*kfake.Cluster
 	t            testing.TB
 	tls          *tls.Config
-	transactions int // that tests have begun
+	refresh      time.Duration // see cluster.Options
+	transactions int           // that tests have begun
 }
 
 func startBroker(t testing.TB, opts ...kfake.Opt) *broker {
@@ -64,9 +69,9 @@ func (b *broker) destination(name string, partitions int) {
 var quiet = slog.New(slog.DiscardHandler)
 
 // connect returns a way to the cluster; dial may be nil.
-func (b *broker) connect(dial func(context.Context, string, string) (net.Conn, error)) *Cluster {
+func (b *broker) connect(dial func(context.Context, string, string) (net.Conn, error)) *cluster.Cluster {
 	b.t.Helper()
-	c, err := Connect(b.t.Context(), ClusterOptions{Brokers: b.ListenAddrs(), Dial: dial, TLS: b.tls, Log: b.log()})
+	c, err := cluster.Connect(b.t.Context(), cluster.Options{Brokers: b.ListenAddrs(), Dial: dial, TLS: b.tls, Refresh: b.refresh, Log: b.log()})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -97,7 +102,7 @@ func (w *testWriter) Write(p []byte) (int, error) {
 }
 
 // source opens a Source that notices rebalances quickly.
-func (b *broker) source(c *Cluster, o SourceOptions) *Source {
+func (b *broker) source(c *cluster.Cluster, o SourceOptions) *Source {
 	b.t.Helper()
 	if o.Log == nil {
 		o.Log = b.log()
@@ -114,7 +119,7 @@ func (b *broker) source(c *Cluster, o SourceOptions) *Source {
 	return s
 }
 
-func (b *broker) sink(c *Cluster, o SinkOptions) *Sink {
+func (b *broker) sink(c *cluster.Cluster, o SinkOptions) *Sink {
 	b.t.Helper()
 	if o.Log == nil {
 		o.Log = b.log()
@@ -176,8 +181,8 @@ func numbered(first, n int) []pipeline.Message {
 // number is what numbered wrote.
 func number(m *pipeline.Message) int { return pipelinetest.Index(m) }
 
-// committed reads what a consumer of committed records sees of a topic, with franz-go. It waits for open
-// transactions to end.
+// committed reads what a consumer of committed records sees of a topic, with
+// franz-go. It waits for open transactions to end.
 func (b *broker) committed(topic string) []pipeline.Message {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), patient)
@@ -214,7 +219,7 @@ func (b *broker) committed(topic string) []pipeline.Message {
 func message(r *kgo.Record) pipeline.Message {
 	m := pipeline.Message{
 		Key: r.Key, Value: r.Value, Time: r.Timestamp.UTC(),
-		Origin: pipeline.Origin{Place: placeOf(r.Topic, r.Partition), Offset: r.Offset, Previous: -1},
+		Origin: pipeline.Origin{Place: cluster.PlaceOf(r.Topic, r.Partition), Offset: r.Offset, Previous: -1},
 	}
 	for _, h := range r.Headers {
 		m.Headers = append(m.Headers, pipeline.Header{Name: h.Key, Value: h.Value})
@@ -222,7 +227,8 @@ func message(r *kgo.Record) pipeline.Message {
 	return m
 }
 
-// onceInOrder checks that msgs are 0..n-1, each once, and within each place in order.
+// onceInOrder checks that msgs are 0..n-1, each once, and within each place in
+// order.
 func onceInOrder(msgs []pipeline.Message, n int) error {
 	seen := make([]bool, n)
 	last := make(map[string]int)
@@ -333,8 +339,9 @@ func (b *broker) offsetOf(group, topic string, partition int32) int64 {
 	return -1
 }
 
-// rebalance makes the members of a group join again, by one that comes and goes, and returns when it has gone. It
-// is a client of kafka-go, which cannot lead a group that has members of other kinds.
+// rebalance makes the members of a group join again, by one that comes and
+// goes, and returns when it has gone. It is a client of kafka-go, which cannot
+// lead a group that has members of other kinds.
 func (b *broker) rebalance(group string) {
 	b.t.Helper()
 	info := b.GroupInfo(group)
@@ -366,3 +373,7 @@ func (b *broker) rebalance(group string) {
 		}
 	}
 }
+
+// anonymous is the producer of a batch that is neither idempotent nor in a
+// transaction.
+var anonymous = batch.Producer{ID: -1, Epoch: -1, Sequence: -1}

@@ -6,17 +6,19 @@ import (
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 )
 
-// partition is one partition that a lane reads. It belongs to the lane's reader.
+// partition is one partition that a lane reads. It belongs to the lane's
+// reader.
 type partition struct {
 	number int32
 	index  int // in intake.parts
 	place  string
 	next   int64 // where the next fetch begins
-	end    int64 // where a bounded run ends; -1 if never
-	status *status
+	stopAt int64 // where a bounded run ends; -1 if never
+	status *partitionProgress
 
 	reader    batch.Reader
 	committed batch.Committed
@@ -29,24 +31,25 @@ type partition struct {
 	replicaUntil time.Time
 }
 
-func (p *partition) finished() bool { return p.end >= 0 && p.next >= p.end }
+func (p *partition) isFinished() bool { return p.stopAt >= 0 && p.next >= p.stopAt }
 
-// broker is whom to ask; -1 if nobody leads.
-func (p *partition) broker(t *topic) int32 {
+// brokerToAsk returns the broker to read from; -1 if nobody leads.
+func (p *partition) brokerToAsk(t *cluster.Topic) int32 {
 	if p.replica >= 0 && time.Now().Before(p.replicaUntil) {
 		return p.replica
 	}
-	return t.leader(p.number).id
+	return t.Leader(p.number).Broker
 }
 
-// take appends what has been fetched to records, until there is none left (full is false) or records is full.
-func (p *partition) take(records *batch.Records, limit int) (full bool, err error) {
-	for !p.finished() {
+// appendRecords appends fetched records until there are none left (full is
+// false) or records is full.
+func (p *partition) appendRecords(records *batch.Records, limit int) (full bool, err error) {
+	for !p.isFinished() {
 		if !p.within {
 			info, err := p.reader.Next()
-			p.moved()
+			p.noteOffset()
 			if err == io.EOF {
-				return false, p.ended()
+				return false, p.noteCutBatch()
 			}
 			if err != nil {
 				return false, err
@@ -58,12 +61,12 @@ func (p *partition) take(records *batch.Records, limit int) (full bool, err erro
 		}
 		from := len(records.Messages)
 		more, err := p.reader.Read(records, limit)
-		p.cut(records, from)
-		p.moved()
+		p.cutBehindEnd(records, from)
+		p.noteOffset()
 		if err != nil {
 			return false, err
 		}
-		if more && !p.finished() {
+		if more && !p.isFinished() {
 			return true, nil
 		}
 		p.within = false
@@ -71,41 +74,44 @@ func (p *partition) take(records *batch.Records, limit int) (full bool, err erro
 	return false, nil
 }
 
-// moved notes how far the reader is.
-func (p *partition) moved() {
+// noteOffset moves the partition to the reader's offset.
+func (p *partition) noteOffset() {
 	p.next = max(p.next, p.reader.Offset())
-	if p.end >= 0 {
-		p.next = min(p.next, p.end)
+	if p.stopAt >= 0 {
+		p.next = min(p.next, p.stopAt)
 	}
 }
 
-// cut drops messages behind the end of a bounded run.
-func (p *partition) cut(records *batch.Records, from int) {
-	if p.end < 0 {
+// cutBehindEnd drops messages behind the end of a bounded run.
+func (p *partition) cutBehindEnd(records *batch.Records, from int) {
+	if p.stopAt < 0 {
 		return
 	}
 	n := len(records.Messages)
-	for n > from && records.Messages[n-1].Origin.Offset >= p.end {
+	for n > from && records.Messages[n-1].Origin.Offset >= p.stopAt {
 		n--
 	}
 	clear(records.Messages[n:])
 	records.Messages = records.Messages[:n]
 }
 
-// targetBytes is how much of one partition a fetch asks for at most: with the envelopes it makes one batch that is
-// below the usual max.message.bytes of 1 MiB, unless records are small.
+// targetBytes is the most that a fetch asks for of one partition. With their
+// envelopes these records make one batch below the usual max.message.bytes of 1
+// MiB, unless records are small.
 const targetBytes = 768 << 10
 
-// maxCut is more than the size of any batch that is worth asking for, in bytes: no checksum covers the size in the
-// header of one that was cut short.
+// maxCut is more than the size of any batch that is worth asking for, in bytes:
+// no checksum covers the size in the header of one that was cut short.
 const maxCut = 128 << 20
 
-// want is how many bytes to ask for when limit are for all partitions: as many whole batches like those of the last
-// answer as fit, since what a broker cuts short is fetched again, and one of any size. maxBatch is the largest there can
-// be; 0 if it is unknown.
+// wantBytes returns how many bytes to ask for when limit bytes are for all
+// partitions: as many whole batches of the size in the last answer as fit,
+// since a batch that is cut short is fetched again, and at least one of any
+// size. maxBatch is the largest that there can be; 0 if it is unknown.
 //
-// A partition whose batches have outgrown the last answer may get none of them, and then has the next one made for it.
-func (p *partition) want(limit, maxBatch int) int {
+// A partition whose batches have grown since the last answer may get none of
+// them; the next request is then made for it.
+func (p *partition) wantBytes(limit, maxBatch int) int {
 	target := min(targetBytes, limit)
 	switch {
 	case p.largest == 0:
@@ -118,16 +124,17 @@ func (p *partition) want(limit, maxBatch int) int {
 	return target / p.largest * p.largest
 }
 
-// begin goes on with an answer to a request for this partition, alone or with others.
-func (p *partition) begin(a *wire.FetchedPartition, alone bool) {
+// beginAnswer takes over the partition's part of an answer, to a request for it
+// alone or with others.
+func (p *partition) beginAnswer(a *wire.FetchedPartition, alone bool) {
 	p.reader.Reset(p.place, a.Records, p.next)
 	p.committed.Reset(a.Aborted)
 	p.within, p.alone, p.got, p.largest = false, alone, false, 0
 }
 
-// ended notes how large the batch is that the answer's end cut short. Who asks for one partition has a right to a whole
-// one.
-func (p *partition) ended() error {
+// noteCutBatch notes the size of the batch that the answer's end cut short. A
+// request for one partition must be answered with a whole batch.
+func (p *partition) noteCutBatch() error {
 	p.largest = max(p.largest, min(p.reader.Cut(), maxCut))
 	if p.alone && !p.got {
 		return &batch.Error{Place: p.place, Offset: p.next, Err: fmt.Errorf("%w: it is cut short", batch.ErrMalformed)}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -30,8 +31,9 @@ func (b *broker) anew(topic string, partitions int) {
 	b.destination(topic, partitions)
 }
 
-// TestSourceMadeAnew: when the topic is deleted during a run and made again, the lane parks. Nothing of the new topic is
-// carried in the old one's name, even if its offsets would fit.
+// TestSourceMadeAnew: when the topic is deleted during a run and made again,
+// the lane parks. Nothing of the new topic is carried in the old one's name,
+// even if its offsets would fit.
 func TestSourceMadeAnew(t *testing.T) {
 	t.Parallel()
 	for name, fill := range map[string]int{"empty": 0, "shorter": 5, "longer": 100} {
@@ -45,7 +47,7 @@ func TestSourceMadeAnew(t *testing.T) {
 				b.eventually("the first messages", b.caughtUp)
 				b.anew("in", 1)
 				b.put("in", 1, numbered(1<<20, fill))
-				if err := <-parked; !errors.Is(err, ErrReplaced) && !strings.Contains(err.Error(), "made anew") {
+				if err := <-parked; !errors.Is(err, cluster.ErrReplaced) && !strings.Contains(err.Error(), "made anew") {
 					t.Errorf("parked with %v", err)
 				}
 				if err := r.stop(); err != nil {
@@ -59,12 +61,14 @@ func TestSourceMadeAnew(t *testing.T) {
 	}
 }
 
-// TestSourceMadeAnewUnseen is the same when no fetch is under way meanwhile, since nothing more is wanted yet.
+// TestSourceMadeAnewUnseen is the same when no fetch is under way meanwhile,
+// since nothing more is wanted yet.
 func TestSourceMadeAnewUnseen(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
 	b.topic("in", 1)
 	b.put("in", 1, numbered(0, 20))
+	b.refresh = time.Nanosecond
 	c := b.connect(nil)
 	src := b.source(c, SourceOptions{Topic: "in", Group: "g"})
 	src.timing.pause = 0
@@ -83,12 +87,11 @@ func TestSourceMadeAnewUnseen(t *testing.T) {
 		}
 		b.anew("in", 1)
 		b.put("in", 1, numbered(1<<20, 40))
-		src.topic.asked = time.Time{} // as if it were long ago
 		batch, err := l.Read(ctx, 1<<20)
 		if err == nil {
 			t.Errorf("read %d messages from offset %d", len(batch.Messages), batch.Messages[0].Origin.Offset)
 			batch.Release()
-		} else if !errors.Is(err, ErrReplaced) {
+		} else if !errors.Is(err, cluster.ErrReplaced) {
 			t.Errorf("got %v", err)
 		}
 		return nil
@@ -98,8 +101,9 @@ func TestSourceMadeAnewUnseen(t *testing.T) {
 	}
 }
 
-// TestGrownBeyondTheDestination: a partition that the source got later and the destination does not have parks its
-// lane with both numbers, and the others go on.
+// TestGrownBeyondTheDestination: a partition that the source got later and the
+// destination does not have parks its lane with both numbers, and the others go
+// on.
 func TestGrownBeyondTheDestination(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -132,15 +136,17 @@ func TestGrownBeyondTheDestination(t *testing.T) {
 	}
 }
 
-// TestDestinationMadeAnew: what would be written after the destination was deleted and made again follows on nothing. The
-// brokers accept it from a transactional producer without a word.
+// TestDestinationMadeAnew: what would be written after the destination was
+// deleted and made again follows on nothing. The brokers accept it from a
+// transactional producer without a word.
 func TestDestinationMadeAnew(t *testing.T) {
 	t.Parallel()
 	for _, pause := range []time.Duration{0, time.Hour} {
 		t.Run(pause.String(), func(t *testing.T) {
 			b := startBroker(t)
-			s := newStep(b, 0, nobody("g"))
-			defer s.release()
+			b.refresh = time.Nanosecond
+			s := newStep(b, 0, cluster.NoMember("g"))
+			defer s.stopLoop()
 			s.good.sink.pause = pause
 			write := func(n int) error {
 				return errors.Join(s.good.Write(t.Context(), from(numbered(n, 1)), upTo(int64(n+1))), s.settled(t.Context()))
@@ -149,8 +155,7 @@ func TestDestinationMadeAnew(t *testing.T) {
 				t.Fatal(err)
 			}
 			b.anew("out", 1)
-			s.good.sink.topic.asked = time.Time{} // as if it were long ago
-			if err := write(1); errors.Is(err, ErrReplaced) != (pause == 0) {
+			if err := write(1); errors.Is(err, cluster.ErrReplaced) != (pause == 0) {
 				t.Errorf("got %v", err)
 			}
 		})

@@ -51,8 +51,9 @@ func (d *diary) idler(ctx context.Context, src *Source, name string) (ended chan
 	return ended
 }
 
-// TestRevokeWaitsForNoFetch: a lane ends with the answer to a heartbeat, although its fetch is never answered. From
-// the moment that another member joins no more than two heartbeats go by, so it takes at most twice the time
+// TestRevokeWaitsForNoFetch: a lane ends with the answer to a heartbeat,
+// although its fetch is never answered. From the moment that another member
+// joins no more than two heartbeats go by, so it takes at most twice the time
 // between them, and that is at most a second.
 func TestRevokeWaitsForNoFetch(t *testing.T) {
 	t.Parallel()
@@ -71,7 +72,7 @@ func TestRevokeWaitsForNoFetch(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	c := b.connect(nil)
-	c.wire.Timeout = 2 * patient // or the fetch would end by itself
+	c.Wire().Timeout = 2 * patient // or the fetch would end by itself
 	first := d.idler(ctx, b.source(c, SourceOptions{Topic: "in", Group: "g", Workers: 1}), "first")
 	b.eventually("the fetch", func() bool { return d.has("fetch") })
 	member := b.GroupInfo("g").Members[0].MemberID

@@ -1,15 +1,14 @@
 package kafka
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
 	kafkago "github.com/segmentio/kafka-go"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -28,7 +27,8 @@ func TestMurmur2(t *testing.T) {
 	}
 }
 
-// TestMurmur2AsKafkaGo compares with kafka-go's partitioner, which compares itself with the Java client's.
+// TestMurmur2AsKafkaGo compares with kafka-go's partitioner, which compares
+// itself with the Java client's.
 func TestMurmur2AsKafkaGo(t *testing.T) {
 	t.Parallel()
 	partitions := make([]int, 17)
@@ -38,7 +38,7 @@ func TestMurmur2AsKafkaGo(t *testing.T) {
 	p := partitioner{by: ByKey, partitions: int32(len(partitions))}
 	for i := range 1000 {
 		key := []byte(strings.Repeat("k", i%13) + fmt.Sprint(i*i))
-		got, err := p.of(&pipeline.Message{Key: key})
+		got, err := p.choosePartition(&pipeline.Message{Key: key})
 		want := kafkago.Murmur2Balancer{}.Balance(kafkago.Message{Key: key}, partitions...)
 		if err != nil || int(got) != want {
 			t.Fatalf("%q: got %d, want %d", key, got, want)
@@ -67,10 +67,10 @@ func TestPartitioner(t *testing.T) {
 		{"by empty key", partitioner{partitions: 4, kafka: true, by: ByKey}, empty, int32(murmur2(nil)&0x7fffffff) % 4},
 		{"by key, null", partitioner{partitions: 4, kafka: true, by: ByKey}, at("in/6"), 2},
 		{"not from Kafka", partitioner{partitions: 4}, keyed, hashed},
-		{"not from Kafka, null", partitioner{partitions: 4, turn: 3}, at("in/1"), 3},
+		{"not from Kafka, null", partitioner{partitions: 4, keyless: 3}, at("in/1"), 3},
 	}
 	for _, test := range tests {
-		got, err := test.p.of(&test.m)
+		got, err := test.p.choosePartition(&test.m)
 		if err != nil {
 			got = -1
 		}
@@ -100,7 +100,7 @@ func TestDeal(t *testing.T) {
 	}
 	for _, test := range tests {
 		var got [][]int32
-		for i, s := range deal(test.partitions, leaderOf(test.leaders...), test.workers) {
+		for i, s := range dealPartitions(test.partitions, leaderOf(test.leaders...), test.workers) {
 			if s.number != i {
 				t.Errorf("%s: lane %d has number %d", test.name, i, s.number)
 			}
@@ -112,109 +112,33 @@ func TestDeal(t *testing.T) {
 	}
 }
 
-func TestMetadata(t *testing.T) {
-	t.Parallel()
-	positions := []pipeline.Position{
-		{Next: 0, Last: -1},
-		{Next: 10, Last: -1},
-		{Next: 10, Last: 9},
-		{Next: 1 << 60, Last: 0},
-		{Next: 10, Last: 3, State: []byte("state")},
-		{Next: 10, Last: -1, State: make([]byte, 3000)},
-	}
-	for _, want := range positions {
-		want.Place = "in/1"
-		text, err := appendMetadata(nil, &want)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := pipeline.Position{Place: want.Place, Next: want.Next}
-		if err := parseMetadata(&got, string(text)); err != nil || !reflect.DeepEqual(got, want) {
-			t.Errorf("%+v: got %+v, %v", want, got, err)
-		}
-	}
-	if _, err := appendMetadata(nil, &pipeline.Position{State: make([]byte, 3100)}); err == nil {
-		t.Error("a state was accepted that brokers would refuse")
-	}
-	for _, text := range []string{"x", "another tool's", "AQ", "AgA", "AQU", "AQD/", "Af////////////8B"} {
-		p := pipeline.Position{Place: "in/1", Next: 4, Last: 7, State: []byte("old")}
-		if err := parseMetadata(&p, text); !errors.Is(err, errMetadata) || p.Last != -1 || p.State != nil {
-			t.Errorf("%q: got %+v, %v", text, p, err)
-		}
-	}
-}
-
-func FuzzMetadata(f *testing.F) {
-	f.Add("AQEK", int64(10))
-	f.Add("", int64(0))
-	f.Fuzz(func(t *testing.T, text string, next int64) {
-		p := pipeline.Position{Place: "in/1", Next: max(0, next)}
-		if parseMetadata(&p, text) != nil || text == "" {
-			return
-		}
-		if p.Last < -1 || p.Last >= p.Next && p.Last != -1 {
-			t.Fatalf("last is %d before %d", p.Last, p.Next)
-		}
-		if again, err := appendMetadata(nil, &p); err != nil || len(again) > len(text) {
-			t.Fatalf("%q became %q, %v", text, again, err)
-		}
-	})
-}
-
-// TestPending: the latest position of a place counts, and what could not be sent does not override it.
+// TestPending: the latest position of a place counts, and what could not be
+// sent does not override it.
 func TestPending(t *testing.T) {
 	t.Parallel()
 	state := []byte("a")
 	var p, older pending
-	older.move(&pipeline.Progress{Places: []pipeline.Position{{Place: "in/0", Next: 1}, {Place: "in/2", Next: 5, Last: 4, State: state}}})
-	p.move(&pipeline.Progress{Places: []pipeline.Position{{Place: "in/1", Next: 7}, {Place: "in/0", Next: 3}}})
-	p.restore(&older)
-	older.settle()
+	older.addProgress(&pipeline.Progress{Places: []pipeline.Position{{Place: "in/0", Next: 1}, {Place: "in/2", Next: 5, Last: 4, State: state}}})
+	p.addProgress(&pipeline.Progress{Places: []pipeline.Position{{Place: "in/1", Next: 7}, {Place: "in/0", Next: 3}}})
+	p.addOlder(&older)
+	older.clearMoved()
 	state[0] = 'b' // it was lent
-	got, err := p.encode(nil)
+	got, err := p.appendOffsets(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []struct{ partition, next int64 }{{1, 7}, {0, 3}, {2, 5}}
 	for i, w := range want {
-		if i >= len(got) || int64(got[i].partition) != w.partition || got[i].next != w.next {
+		if i >= len(got) || int64(got[i].Partition) != w.partition || got[i].Next != w.next {
 			t.Fatalf("got %+v, want %v", got, want)
 		}
 	}
 	back := pipeline.Position{Place: "in/2", Next: 5}
-	if err := parseMetadata(&back, got[2].metadata); err != nil || string(back.State) != "a" || back.Last != 4 {
+	if err := cluster.ParseMetadata(&back, got[2].Metadata); err != nil || string(back.State) != "a" || back.Last != 4 {
 		t.Errorf("got %+v, %v", back, err)
 	}
-	p.settle()
-	if !p.empty() || !older.empty() {
+	p.clearMoved()
+	if !p.isEmpty() || !older.isEmpty() {
 		t.Error("settled positions are still pending")
-	}
-}
-
-func TestParse(t *testing.T) {
-	t.Parallel()
-	if p, err := ParsePartitioning("key"); p != ByKey || err != nil {
-		t.Error(p, err)
-	}
-	if d, err := ParseDelivery("at-least-once"); d != AtLeastOnce || err != nil {
-		t.Error(d, err)
-	}
-	for _, word := range []string{"", "Key", "exactly"} {
-		_, p := ParsePartitioning(word)
-		_, d := ParseDelivery(word)
-		_, m := Mechanism(word, "u", "secret")
-		for _, err := range []error{p, d, m} {
-			if err == nil || strings.Contains(err.Error(), "secret") {
-				t.Errorf("%q: %v", word, err)
-			}
-		}
-	}
-}
-
-func TestBrokers(t *testing.T) {
-	t.Parallel()
-	o, err := ClusterOptions{Brokers: []string{"a", "b:1", "::1", "[::1]:2"}}.complete()
-	if want := []string{"a:9092", "b:1", "[::1]:9092", "[::1]:2"}; err != nil || !slices.Equal(o.Brokers, want) {
-		t.Errorf("got %v, %v", o.Brokers, err)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// maxRequest is how many bytes of record batches go into one round of requests, and so what a writer holds. A
-// single message may be larger.
+// maxRequest is the number of bytes of record batches in one round of requests,
+// and so the memory of a writer. A single message may be larger.
 const maxRequest = 4 << 20
 
 // writer writes the messages of one lane. It implements pipeline.Writer.
@@ -17,13 +17,14 @@ type writer struct {
 	sink        *Sink
 	producer    *producer
 	transaction *transaction // nil outside transactions
-	positions   bool         // the lane's positions go with what is written here
+	positions   bool         // the lane's positions go with these messages
 	partitioner partitioner
 	compressor  *batch.Compressor
 	appender    batch.Appender
 	sender      sender
 
-	// Of one Write. The messages of a partition are a list: chains has its ends, follows the links.
+	// Of one Write. The messages of a partition are a list: chains has its
+	// ends, follows the links.
 	chains  map[int32]*chain
 	order   []*chain // in order of first appearance
 	follows []int32
@@ -40,7 +41,7 @@ type chain struct {
 	first, last int32 // first is the next to be written; -1 if there is none
 }
 
-// parcel is one batch on its way.
+// parcel is one batch of a round.
 type parcel struct {
 	partition int32
 	count     int
@@ -51,25 +52,25 @@ type parcel struct {
 // Write implements pipeline.Writer.
 func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
 	if w.transaction == nil {
-		return w.write(ctx, msgs)
+		return w.writeBatches(ctx, msgs)
 	}
-	if err := w.transaction.enter(ctx); err != nil {
+	if err := w.transaction.takeToken(ctx); err != nil {
 		return err
 	}
-	defer w.transaction.yield()
+	defer w.transaction.passToken()
 	if len(msgs) > 0 {
-		if err := w.transaction.begin(ctx); err != nil { // first, since batches carry the producer's epoch
+		if err := w.transaction.openIfNeeded(ctx); err != nil { // first, since batches carry the producer's epoch
 			return err
 		}
-		if err := w.write(ctx, msgs); err != nil {
-			return w.transaction.fail(ctx, err)
+		if err := w.writeBatches(ctx, msgs); err != nil {
+			return w.transaction.abortFor(ctx, err)
 		}
 	}
 	switch {
 	case w.positions:
-		return w.transaction.wrote(ctx, done)
+		return w.transaction.noteWrite(ctx, done)
 	case len(msgs) > 0:
-		return w.transaction.wrote(ctx, nil) // the position comes with the messages
+		return w.transaction.noteWrite(ctx, nil) // the position comes with the messages
 	}
 	return nil
 }
@@ -82,24 +83,26 @@ func (w *writer) Close(ctx context.Context) error {
 	return w.transaction.close(ctx)
 }
 
-// write writes messages: one batch per partition, or several if the topic does not take that large a one.
-func (w *writer) write(ctx context.Context, msgs []pipeline.Message) error {
+// writeBatches writes messages: one batch per partition, or several if the
+// topic does not take that large a batch.
+func (w *writer) writeBatches(ctx context.Context, msgs []pipeline.Message) error {
 	if len(msgs) == 0 {
 		return nil
 	}
-	// A produce names the topic, and one that was deleted and made again would take what follows on nothing.
-	if err := w.sink.topic.still(ctx, w.wrote, w.sink.pause); err != nil {
+	// A produce names the topic. One that was deleted and made again would take
+	// messages whose predecessors it does not have.
+	if err := w.sink.topic.CheckIdentity(ctx, w.wrote, w.sink.pause); err != nil {
 		return err
 	}
 	w.wrote = time.Now()
-	if err := w.sort(msgs); err != nil {
+	if err := w.sortByPartition(msgs); err != nil {
 		return err
 	}
 	for len(w.order) > 0 {
-		if err := w.pack(msgs); err != nil {
+		if err := w.packRound(msgs); err != nil {
 			return err
 		}
-		if err := w.send(ctx); err != nil {
+		if err := w.sendRound(ctx); err != nil {
 			w.out = nil // an exchange that was left may still read it
 			return err
 		}
@@ -107,25 +110,25 @@ func (w *writer) write(ctx context.Context, msgs []pipeline.Message) error {
 	return nil
 }
 
-// sort deals the messages out to partitions.
-func (w *writer) sort(msgs []pipeline.Message) error {
+// sortByPartition deals the messages out to partitions.
+func (w *writer) sortByPartition(msgs []pipeline.Message) error {
 	if w.chains == nil {
 		w.chains = make(map[int32]*chain)
 	}
-	w.reset()
-	w.partitioner.next()
+	w.resetChains()
+	w.partitioner.beginWrite()
 	var recent *chain
 	for i := range msgs {
 		if err := w.sink.Check(&msgs[i], len(msgs[i].Value)); err != nil {
 			return &pipeline.MessageError{Origin: msgs[i].Origin, Err: err}
 		}
-		p, err := w.partitioner.of(&msgs[i])
+		p, err := w.partitioner.choosePartition(&msgs[i])
 		if err != nil {
 			return err
 		}
 		w.follows = append(w.follows, -1)
 		if recent == nil || recent.partition != p { // neighbours are mostly of one partition
-			recent = w.chain(p)
+			recent = w.chainFor(p)
 		}
 		if recent.first < 0 {
 			recent.first = int32(i)
@@ -138,14 +141,14 @@ func (w *writer) sort(msgs []pipeline.Message) error {
 	return nil
 }
 
-func (w *writer) reset() {
+func (w *writer) resetChains() {
 	for _, c := range w.order {
 		c.first = -1
 	}
 	w.order, w.follows = w.order[:0], w.follows[:0]
 }
 
-func (w *writer) chain(p int32) *chain {
+func (w *writer) chainFor(p int32) *chain {
 	c := w.chains[p]
 	if c == nil {
 		c = &chain{partition: p, first: -1}
@@ -154,9 +157,10 @@ func (w *writer) chain(p int32) *chain {
 	return c
 }
 
-// pack makes the batches of one round: at most one per partition, none beyond what the topic takes, and all of
-// them about maxRequest. Chains that are empty leave the order.
-func (w *writer) pack(msgs []pipeline.Message) error {
+// packRound makes the batches of one round: at most one per partition, none
+// larger than the topic takes, and together about maxRequest. Empty chains
+// leave the order.
+func (w *writer) packRound(msgs []pipeline.Message) error {
 	w.out, w.parcels = w.out[:0], w.parcels[:0]
 	left := w.order[:0]
 	for _, c := range w.order {
@@ -194,8 +198,8 @@ func (w *writer) packChain(msgs []pipeline.Message, c *chain) error {
 		c.first = w.follows[c.first]
 	}
 	count := w.appender.Count()
-	sequence := w.producer.sequences(w.sink.Topic, w.partitioner.partitions)[c.partition]
-	out, err := w.appender.Finish(w.producer.stamp(sequence), w.compressor)
+	sequence := w.producer.nextSequences(w.sink.Topic, w.partitioner.partitions)[c.partition]
+	out, err := w.appender.Finish(w.producer.stampBatch(sequence), w.compressor)
 	if err != nil {
 		return err
 	}
@@ -204,21 +208,24 @@ func (w *writer) packChain(msgs []pipeline.Message, c *chain) error {
 	return nil
 }
 
-// send sends one round and moves the sequence numbers on.
-func (w *writer) send(ctx context.Context) error {
+// sendRound sends one round and moves the sequence numbers on.
+func (w *writer) sendRound(ctx context.Context) error {
 	if w.transaction != nil {
 		w.joining = w.joining[:0]
 		for i := range w.parcels {
 			w.joining = append(w.joining, w.parcels[i].partition)
 		}
-		if err := w.transaction.join(ctx, w.sink.Topic, w.joining); err != nil {
+		if err := w.transaction.joinPartitions(ctx, w.sink.Topic, w.joining); err != nil {
 			return err
 		}
 	}
-	if err := w.sender.send(ctx, w.sink.topic, w.producer.name, w.parcels); err != nil {
-		return lose(ctx, err)
+	if err := w.sender.sendAll(ctx, w.sink.topic, w.producer.name, w.parcels); err != nil {
+		return asLost(ctx, err)
 	}
-	sequences := w.producer.sequences(w.sink.Topic, w.partitioner.partitions)
+	if w.sink.Observer != nil {
+		w.sink.Observer.ProduceBytes(len(w.out))
+	}
+	sequences := w.producer.nextSequences(w.sink.Topic, w.partitioner.partitions)
 	for i := range w.parcels {
 		p := &w.parcels[i]
 		sequences[p.partition] = batch.NextSequence(sequences[p.partition], p.count)

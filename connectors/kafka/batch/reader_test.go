@@ -15,8 +15,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// vector is one batch, written down field by field from the description of the format in Kafka's
-// documentation (https://kafka.apache.org/documentation/#recordbatch).
+// vector is one batch, written down field by field from the description of the
+// format in Kafka's documentation
+// (https://kafka.apache.org/documentation/#recordbatch).
 var vector = strings.Join([]string{
 	"00000000000003e8", // base offset 1000
 	"0000004b",         // length 75
@@ -158,7 +159,7 @@ func TestTimes(t *testing.T) {
 			var a Appender
 			a.Begin(nil)
 			a.Append(&got[0])
-			b, err := a.Finish(Anonymous(), nil)
+			b, err := a.Finish(anonymous, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -194,7 +195,8 @@ func TestFrom(t *testing.T) {
 	}
 }
 
-// Offset moves over what a batch spans, whether its records are there, read, or left.
+// Offset moves over what a batch spans, whether its records are there, read, or
+// left.
 func TestOffset(t *testing.T) {
 	set := append(encode(10, awkward[:3], nil), encode(20, nil, func(b *kmsg.RecordBatch) { b.LastOffsetDelta = 9 })...)
 	set = append(set, encode(40, awkward[:2], func(b *kmsg.RecordBatch) { b.LastOffsetDelta = 5 })...)

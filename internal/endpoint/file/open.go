@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	connector "github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 )
 
@@ -21,7 +22,7 @@ func (f *recordFile) OpenSource(_ context.Context, s *endpoint.Session) (*endpoi
 	}
 	most := largestRecord(s.Budget)
 	source, err := connector.NewSource(connector.SourceOptions{
-		Path: f.path, Format: f.format, Archive: connector.Archive(s.Archive),
+		Path: f.path, Format: f.format, Archive: format.Archive(s.Archive),
 		Checkpoint: checkpoint, MaxRecord: most, Stdin: s.Stdin,
 	})
 	if err != nil {
@@ -49,7 +50,7 @@ func (f *recordFile) OpenSource(_ context.Context, s *endpoint.Session) (*endpoi
 // largestRecord is the longest line or record of a file that is read, in
 // bytes: twice the memory that a worker has for a whole batch.
 func largestRecord(budget int) int {
-	return min(2*budget, connector.DefaultMaxRecord)
+	return min(2*budget, format.DefaultMaxRecord)
 }
 
 // newFileID names the file that is read: for ever with a checkpoint, else for
@@ -81,7 +82,7 @@ func (f *recordFile) OpenSink(_ context.Context, s *endpoint.Session, in *endpoi
 	if o.Checkpoint, err = openCheckpoint(s, in.Name, f.identity()); err != nil {
 		return nil, err
 	}
-	o.Archive, o.Overwrite, o.Ordered = connector.Archive(s.Archive), s.Overwrite, in.Ordered
+	o.Archive, o.Overwrite, o.Ordered = format.Archive(s.Archive), s.Overwrite, in.Ordered
 	sink, err := connector.NewSink(o)
 	if err != nil {
 		return nil, err

@@ -3,7 +3,7 @@
 //
 //	url.go                    the URL's parameters and rules
 //	open.go                   files of records
-//	rawsource.go, rawsink.go  one payload; pipe.go reads it from a pipe
+//	rawsource.go, rawsink.go  one payload
 //
 // It must not know the meaning of a message, nor any other kind of end.
 package file
@@ -14,6 +14,7 @@ import (
 	"io/fs"
 
 	connector "github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint/bounds"
@@ -40,7 +41,7 @@ func Scheme() endpoint.Scheme {
 		Parse: parse,
 		Advice: []hint.Advice{
 			hint.AboutError(fs.ErrExist, "say --overwrite to replace it"),
-			hint.AboutError(connector.ErrTooLarge,
+			hint.AboutError(format.ErrTooLarge,
 				"raise --budget: a record may have twice as many bytes, and 4,096 headers"),
 		},
 	}
@@ -52,15 +53,15 @@ const recordsHint = "a raw file is one payload, not records; " +
 
 // params are the parameters of a URL.
 type params struct {
-	format connector.Format // "" if none was given
+	format format.Format // "" if none was given
 	append bool
 }
 
 func readParams(p *address.Params, as endpoint.Role) params {
-	q := params{format: connector.Format(p.ReadWord(address.Param{
+	q := params{format: format.Format(p.ReadWord(address.Param{
 		Name:    "format",
 		Text:    "how records, if any, lie in the file",
-		Words:   []string{string(connector.Raw), string(connector.NDJSON), string(connector.Seq)},
+		Words:   []string{string(format.Raw), string(format.NDJSON), string(format.Seq)},
 		Default: "(by the name: .ndjson and .jsonl are ndjson, .scx is seq, all others are raw)",
 	}))}
 	switch as {
@@ -92,7 +93,7 @@ type location struct {
 // recordFile is a file of records.
 type recordFile struct {
 	location
-	format connector.Format // NDJSON or Seq
+	format format.Format // NDJSON or Seq
 	append bool
 }
 
@@ -113,18 +114,18 @@ func parse(a *address.Address, as endpoint.Role) (endpoint.Endpoint, error) {
 		return nil, &hint.Error{Err: err, Hint: "write file:PATH"}
 	}
 	if q.format == "" {
-		q.format = connector.FormatOf(path)
+		q.format = format.OfPath(path)
 	}
 	at := location{path: path, name: a.String(), as: as}
 	switch {
-	case as == endpoint.DeadLetters && q.format != connector.NDJSON:
+	case as == endpoint.DeadLetters && q.format != format.NDJSON:
 		return nil, &hint.Error{
 			Err:  fmt.Errorf("%s cannot hold dead letters", q.format),
 			Hint: "name a file that ends in .ndjson, or say format=ndjson",
 		}
-	case q.append && q.format == connector.Raw:
+	case q.append && q.format == format.Raw:
 		return nil, hint.New("parameter append: a raw file is one payload", recordsHint)
-	case q.format == connector.Raw:
+	case q.format == format.Raw:
 		return &rawFile{at}, nil
 	}
 	return &recordFile{location: at, format: q.format,
@@ -152,7 +153,7 @@ func (l location) traits() endpoint.Traits {
 // Traits implements endpoint.Endpoint.
 func (f *recordFile) Traits() endpoint.Traits {
 	t := f.traits()
-	t.Archive, t.Append = f.format == connector.Seq, f.append
+	t.Archive, t.Append = f.format == format.Seq, f.append
 	return t
 }
 

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	connector "github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 )
@@ -15,19 +15,19 @@ var table = endpoint.Table{Scheme()}
 func TestSources(t *testing.T) {
 	for in, want := range map[string]struct {
 		path   string
-		format connector.Format
+		format format.Format
 	}{
-		"file:orders.ndjson":               {"orders.ndjson", connector.NDJSON},
-		"file:a/b.jsonl":                   {"a/b.jsonl", connector.NDJSON},
-		"file:../a.scx":                    {"../a.scx", connector.Seq},
-		"file:/abs/report.pdf":             {"/abs/report.pdf", connector.Raw},
-		"file:///abs/report.pdf":           {"/abs/report.pdf", connector.Raw},
-		"file:-":                           {"-", connector.Raw},
-		"file:-?format=ndjson":             {"-", connector.NDJSON},
-		"file:x.ndjson?format=raw":         {"x.ndjson", connector.Raw},
-		"file:x?format=seq&until=latest":   {"x", connector.Seq},
-		"file:x?format=seq&start=earliest": {"x", connector.Seq},
-		"file:a%20b%3F.scx":                {"a b?.scx", connector.Seq},
+		"file:orders.ndjson":               {"orders.ndjson", format.NDJSON},
+		"file:a/b.jsonl":                   {"a/b.jsonl", format.NDJSON},
+		"file:../a.scx":                    {"../a.scx", format.Seq},
+		"file:/abs/report.pdf":             {"/abs/report.pdf", format.Raw},
+		"file:///abs/report.pdf":           {"/abs/report.pdf", format.Raw},
+		"file:-":                           {"-", format.Raw},
+		"file:-?format=ndjson":             {"-", format.NDJSON},
+		"file:x.ndjson?format=raw":         {"x.ndjson", format.Raw},
+		"file:x?format=seq&until=latest":   {"x", format.Seq},
+		"file:x?format=seq&start=earliest": {"x", format.Seq},
+		"file:a%20b%3F.scx":                {"a b?.scx", format.Seq},
 	} {
 		for _, as := range []endpoint.Role{endpoint.From, endpoint.Look} {
 			e, err := table.Parse(in, as)
@@ -36,15 +36,15 @@ func TestSources(t *testing.T) {
 				continue
 			}
 			traits := e.Traits()
-			path, format := "", connector.Raw
+			path, found := "", format.Raw
 			switch f := e.(type) {
 			case *recordFile:
-				path, format = f.path, f.format
+				path, found = f.path, f.format
 			case *rawFile:
 				path = f.path
 			}
-			if path != want.path || format != want.format || endpoint.IsRaw(e) != (want.format == connector.Raw) ||
-				traits.Archive != (want.format == connector.Seq) || traits.Pipe != (want.path == "-") || traits.Append ||
+			if path != want.path || found != want.format || endpoint.IsRaw(e) != (want.format == format.Raw) ||
+				traits.Archive != (want.format == format.Seq) || traits.Pipe != (want.path == "-") || traits.Append ||
 				traits.Context != "" || !traits.OneLane || !traits.Checkpoint || traits.Log || traits.TextHeaders {
 				t.Errorf("%s: got %+v with %+v", in, e, traits)
 			}
@@ -56,16 +56,16 @@ func TestSinks(t *testing.T) {
 	for _, tc := range []struct {
 		in     string
 		as     endpoint.Role
-		want   connector.Format
+		want   format.Format
 		append bool
 	}{
-		{"file:a.scx", endpoint.To, connector.Seq, false},
-		{"file:a.scx?append=true", endpoint.To, connector.Seq, true},
-		{"file:a?append=true&format=ndjson", endpoint.To, connector.NDJSON, true},
-		{"file:a.ndjson?append=false", endpoint.To, connector.NDJSON, false},
-		{"file:-?append=false&format=ndjson", endpoint.To, connector.NDJSON, false},
-		{"file:dead.ndjson", endpoint.DeadLetters, connector.NDJSON, true},
-		{"file:-?format=ndjson", endpoint.DeadLetters, connector.NDJSON, false},
+		{"file:a.scx", endpoint.To, format.Seq, false},
+		{"file:a.scx?append=true", endpoint.To, format.Seq, true},
+		{"file:a?append=true&format=ndjson", endpoint.To, format.NDJSON, true},
+		{"file:a.ndjson?append=false", endpoint.To, format.NDJSON, false},
+		{"file:-?append=false&format=ndjson", endpoint.To, format.NDJSON, false},
+		{"file:dead.ndjson", endpoint.DeadLetters, format.NDJSON, true},
+		{"file:-?format=ndjson", endpoint.DeadLetters, format.NDJSON, false},
 	} {
 		e, err := table.Parse(tc.in, tc.as)
 		if err != nil {

@@ -3,14 +3,12 @@ package kafka
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 
-	connector "github.com/streamcrypt/streamcrypt/connectors/kafka"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/internal/address"
+	"github.com/streamcrypt/streamcrypt/internal/credfile"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 )
@@ -49,37 +47,37 @@ func (c *connection) check() error {
 	case c.brokers == "":
 		return nil
 	}
-	return connector.ClusterOptions{Brokers: strings.Split(c.brokers, ",")}.Check()
+	return cluster.Options{Brokers: strings.Split(c.brokers, ",")}.Check()
 }
 
 // connect returns the Cluster, which ends of a session share.
-func (c connection) connect(ctx context.Context, s *endpoint.Session) (*connector.Cluster, error) {
-	return endpoint.Share(s, c, func() (*connector.Cluster, error) {
+func (c connection) connect(ctx context.Context, s *endpoint.Session) (*cluster.Cluster, error) {
+	return endpoint.Share(s, c, func() (*cluster.Cluster, error) {
 		options, err := c.options(s.Log)
 		if err != nil {
 			return nil, err
 		}
-		cluster, err := connector.Connect(ctx, options)
+		c, err := cluster.Connect(ctx, options)
 		if err != nil {
 			return nil, err
 		}
-		s.OnClose(func() error { cluster.Close(); return nil })
-		return cluster, nil
+		s.OnClose(func() error { c.Close(); return nil })
+		return c, nil
 	})
 }
 
 // options reads the files that the connection names.
-func (c *connection) options(log *slog.Logger) (o connector.ClusterOptions, err error) {
-	o = connector.ClusterOptions{Brokers: strings.Split(c.brokers, ","), Log: log}
+func (c *connection) options(log *slog.Logger) (o cluster.Options, err error) {
+	o = cluster.Options{Brokers: strings.Split(c.brokers, ","), Log: log}
 	if c.TLS {
-		if o.TLS, err = c.tlsConfig(); err != nil {
+		if o.TLS, err = c.readTLS(log); err != nil {
 			return o, err
 		}
 	}
 	if c.sasl == "" {
 		return o, nil
 	}
-	password, err := readPassword(c.PasswordFile)
+	password, err := credfile.ReadPassword("password", c.PasswordFile, log)
 	if err != nil {
 		return o, err
 	}
@@ -87,37 +85,23 @@ func (c *connection) options(log *slog.Logger) (o connector.ClusterOptions, err 
 		log.Warn("kafka: sasl=plain without tls=true shows the password to everybody who sees the connection",
 			"brokers", c.brokers)
 	}
-	o.SASL, err = connector.Mechanism(c.sasl, c.User, password)
+	o.SASL, err = cluster.NewMechanism(c.sasl, c.User, password)
 	return o, err
 }
 
-func (c *connection) tlsConfig() (*tls.Config, error) {
-	o := &tls.Config{MinVersion: tls.VersionTLS12}
+func (c *connection) readTLS(log *slog.Logger) (o *tls.Config, err error) {
+	o = &tls.Config{MinVersion: tls.VersionTLS12}
 	if c.CA != "" {
-		roots, err := os.ReadFile(c.CA)
-		if err != nil {
-			return nil, fmt.Errorf("ca: %w", err)
-		}
-		o.RootCAs = x509.NewCertPool()
-		if !o.RootCAs.AppendCertsFromPEM(roots) {
-			return nil, fmt.Errorf("ca: %s: no certificate in it", c.CA)
+		if o.RootCAs, err = credfile.ReadRoots("ca", c.CA); err != nil {
+			return nil, err
 		}
 	}
 	if c.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+		pair, err := credfile.ReadPair("cert", c.Cert, c.Key, log)
 		if err != nil {
-			return nil, fmt.Errorf("cert: %w", err)
+			return nil, err
 		}
 		o.Certificates = []tls.Certificate{pair}
 	}
 	return o, nil
-}
-
-// readPassword reads a password. One newline at the end of the file is ignored.
-func readPassword(name string) (string, error) {
-	password, err := os.ReadFile(name)
-	if err != nil {
-		return "", fmt.Errorf("password: %w", err)
-	}
-	return strings.TrimSuffix(strings.TrimSuffix(string(password), "\n"), "\r"), nil
 }

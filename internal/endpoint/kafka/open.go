@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	connector "github.com/streamcrypt/streamcrypt/connectors/kafka"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 )
 
@@ -16,7 +17,7 @@ type topicKey struct{ cluster, topic string }
 
 // connect connects to the cluster and notes the role of the topic. A topic has
 // one role in a route.
-func (t *topic) connect(ctx context.Context, s *endpoint.Session) (*connector.Cluster, error) {
+func (t *topic) connect(ctx context.Context, s *endpoint.Session) (*cluster.Cluster, error) {
 	cluster, err := t.conn.connect(ctx, s)
 	if err != nil || cluster.ID() == "" {
 		return cluster, err

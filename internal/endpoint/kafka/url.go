@@ -16,6 +16,7 @@ import (
 
 	connector "github.com/streamcrypt/streamcrypt/connectors/kafka"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
@@ -46,8 +47,8 @@ func Scheme() endpoint.Scheme {
 
 // advice is about the connector's errors.
 var advice = []hint.Advice{
-	hint.AboutError(connector.ErrNoTopic, "is the name right? a topic that is written is made with create=true"),
-	hint.AboutError(connector.ErrGroupActive,
+	hint.AboutError(cluster.ErrNoTopic, "is the name right? a topic that is written is made with create=true"),
+	hint.AboutError(cluster.ErrGroupActive,
 		"end the group's members first, or name another group: a run with an end keeps offsets by itself"),
 	hint.AboutError(connector.ErrTakenOver,
 		"one run with an end at a time for a group and a topic; leave it to the other one"),
@@ -56,9 +57,9 @@ var advice = []hint.Advice{
 		"raise max.message.bytes of the destination; create=true makes a topic that has it right"),
 	hint.AboutError(connector.ErrNotExactlyOnce,
 		"say delivery=at-least-once, or leave delivery= out for the best there is"),
-	hint.AboutError(connector.ErrRefused, "is the user, the password or the sasl= mechanism wrong?"),
-	hint.AboutError(connector.ErrHungUp, "is the password wrong, or do the brokers want tls=true or sasl=?"),
-	hint.AboutError(connector.ErrReplaced,
+	hint.AboutError(cluster.ErrRefused, "is the user, the password or the sasl= mechanism wrong?"),
+	hint.AboutError(cluster.ErrHungUp, "is the password wrong, or do the brokers want tls=true or sasl=?"),
+	hint.AboutError(cluster.ErrReplaced,
 		"run it again if the new topic is to be read or written; its records are others"),
 	hint.AboutType[*wire.VersionError]("Kafka 2.5 is the oldest that will do; for one that is too new there may " +
 		"be a newer streamcrypt"),

@@ -11,6 +11,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/codec/cms"
 	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
@@ -51,9 +52,9 @@ func Input(ctx context.Context, r io.Reader, emit func(*Record) error) error {
 	case err != nil && !errors.Is(err, io.EOF):
 		return err
 	case string(first) == seqMagic:
-		return readMessages(ctx, b, file.Seq, emit)
+		return readMessages(ctx, b, format.Seq, emit)
 	case len(first) > 0 && first[0] == '{':
-		return readMessages(ctx, b, file.NDJSON, emit)
+		return readMessages(ctx, b, format.NDJSON, emit)
 	}
 	return readRaw(b, emit)
 }
@@ -105,10 +106,10 @@ func addError(r *Record, err error) *Record {
 
 // readMessages reads a file of messages. There is no key here, so the end
 // records of a seq are believed.
-func readMessages(ctx context.Context, r io.Reader, format file.Format, emit func(*Record) error) error {
+func readMessages(ctx context.Context, r io.Reader, f format.Format, emit func(*Record) error) error {
 	w := &walk{emit: emit}
 	source, err := file.NewSource(file.SourceOptions{
-		Path: file.Stream, Format: format, Stdin: r, Archive: file.Archive{Tag: w.appendNoTag, OpenEnd: w.noteEnd},
+		Path: file.Stream, Format: f, Stdin: r, Archive: format.Archive{Tag: w.appendNoTag, OpenEnd: w.noteEnd},
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,176 @@
+package format
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// An ndjson line is one message:
+//
+//	{"key":"..","value":"..","headers":[["name","value"]],"time":"RFC 3339","subject":".."}
+//
+// key, value and subject that are not UTF-8 are written base64-encoded as
+// key64, value64, subject64, a header's name or value as {"b64":".."}. A key
+// that is null or absent is null. A null value is a tombstone; an absent value
+// is an error, and so is any other field.
+
+// lineEncoder writes messages as ndjson.
+type lineEncoder struct{ limits limits }
+
+func (*lineEncoder) Begin(dst []byte) []byte { return dst }
+
+func (e *lineEncoder) Append(dst []byte, m *pipeline.Message) ([]byte, error) {
+	if err := e.limits.checkLine(m, len(m.Value)); err != nil {
+		return dst, err
+	}
+	return appendLine(dst, m), nil
+}
+
+func (*lineEncoder) End(_ context.Context, dst []byte) ([]byte, error) { return dst, nil }
+func (*lineEncoder) AppendState(dst []byte) []byte                     { return dst }
+func (*lineEncoder) Restore([]byte) error                              { return nil }
+
+func appendLine(dst []byte, m *pipeline.Message) []byte {
+	dst = append(dst, '{')
+	if m.Key != nil {
+		dst = append(appendField(dst, "key", m.Key), ',')
+	}
+	if m.Value == nil {
+		dst = append(dst, `"value":null`...)
+	} else {
+		dst = appendField(dst, "value", m.Value)
+	}
+	if len(m.Headers) > 0 {
+		dst = appendHeaders(dst, m.Headers)
+	}
+	if !m.Time.IsZero() {
+		dst = append(dst, `,"time":"`...)
+		dst = append(m.Time.UTC().AppendFormat(dst, time.RFC3339Nano), '"')
+	}
+	if m.Subject != nil {
+		dst = appendField(append(dst, ','), "subject", m.Subject)
+	}
+	return append(dst, '}', '\n')
+}
+
+func appendField(dst []byte, name string, b []byte) []byte {
+	dst = append(append(dst, '"'), name...)
+	if utf8.Valid(b) {
+		return appendString(append(dst, `":`...), b)
+	}
+	dst = append(dst, `64":"`...)
+	return append(base64.StdEncoding.AppendEncode(dst, b), '"')
+}
+
+func appendHeaders(dst []byte, headers []pipeline.Header) []byte {
+	dst = append(dst, `,"headers":[`...)
+	for i, h := range headers {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendText(append(dst, '['), h.Name, utf8.ValidString(h.Name))
+		if h.Value == nil {
+			dst = append(dst, `,null]`...)
+		} else {
+			dst = append(appendText(append(dst, ','), h.Value, utf8.Valid(h.Value)), ']')
+		}
+	}
+	return append(dst, ']')
+}
+
+// appendText writes a header's name or value.
+func appendText[T string | []byte](dst []byte, s T, valid bool) []byte {
+	if valid {
+		return appendString(dst, s)
+	}
+	dst = append(dst, `{"b64":"`...)
+	return append(base64.StdEncoding.AppendEncode(dst, []byte(s)), `"}`...)
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendString writes a JSON string with no more escapes than RFC 8259 section
+// 7 asks for.
+func appendString[T string | []byte](dst []byte, s T) []byte {
+	dst = append(dst, '"')
+	from := 0
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		dst = append(dst, s[from:i]...)
+		from = i + 1
+		switch c {
+		case '"', '\\':
+			dst = append(dst, '\\', c)
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\r':
+			dst = append(dst, '\\', 'r')
+		case '\t':
+			dst = append(dst, '\\', 't')
+		default:
+			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		}
+	}
+	return append(append(dst, s[from:]...), '"')
+}
+
+// lineDecoder reads ndjson.
+type lineDecoder struct {
+	limits limits
+	seen   int // bytes of the first line that were searched for a line feed
+}
+
+func (d *lineDecoder) Next(b []byte, eof bool) (int, error) {
+	i := bytes.IndexByte(b[d.seen:], '\n')
+	n := d.seen + i + 1
+	if i < 0 {
+		n, d.seen = 0, len(b)
+		if eof {
+			n = len(b) // the last line may lack its line feed
+		}
+	}
+	if max(n, d.seen) > d.limits.record {
+		return 0, fmt.Errorf("%w: a line of more than %d bytes", ErrTooLarge, d.limits.record)
+	}
+	if n > 0 {
+		d.seen = 0
+	}
+	return n, nil
+}
+
+func (d *lineDecoder) decodeInto(_ context.Context, record []byte, b *Batch) (bool, error) {
+	m := b.addMessage()
+	p := lineParser{b: record, batch: b, max: d.limits.headers}
+	err := p.parseMessage(m)
+	if err == nil {
+		return true, nil
+	}
+	b.dropMessage()
+	switch last := record[len(record)-1]; {
+	case errors.Is(err, ErrTooLarge):
+		return false, err
+	case last != '\n' && (last != '}' || p.i == len(record)):
+		return false, fmt.Errorf("%w: the last line is not whole", ErrTruncated)
+	default:
+		return false, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+}
+
+func (*lineDecoder) Finish() error { return nil }
+
+func (*lineDecoder) Locate(place string, index int64) string {
+	return fmt.Sprintf("%s:%d", place, index+1) // every record is a line
+}
+
+func (*lineDecoder) AppendState(dst []byte) []byte { return dst }
+func (*lineDecoder) Restore([]byte) error          { return nil }

@@ -1,0 +1,276 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+const (
+	// fetchWait is how long a broker holds a fetch that finds nothing. A lane
+	// that has more than one broker to ask, because a leader has moved, asks
+	// them in turns and waits less.
+	fetchWait       = 500 * time.Millisecond
+	fetchWaitShared = 50 * time.Millisecond
+	// replicaTime is how long a replica that the leader has named is read
+	// before the leader is asked again.
+	replicaTime = 5 * time.Minute
+	// missingTime is how long a topic may be unknown to the brokers before it
+	// counts as deleted.
+	missingTime = 30 * time.Second
+)
+
+// fetcher reads the partitions of a lane, one fetch after the other. It is used
+// by one goroutine; batches are released by any.
+type fetcher struct {
+	topic    *cluster.Topic
+	options  *SourceOptions
+	maxBatch int // the largest batch that the topic takes, in bytes
+	parts    []*partition
+
+	first   int        // of parts, in the next request
+	alone   *partition // the next request is for this one only; nil if it is not
+	shared  bool       // the last request was to one of several brokers
+	request wire.FetchRequest
+	asked   []*partition // of the request
+	current *sharedAnswer
+	queue   []*partition // partitions with data left in current
+	retry   *cluster.Retry
+	missing time.Time // since when the topic is unknown
+
+	buffered atomic.Bool // queue is not empty
+	mu       sync.Mutex
+	free     []*lent
+}
+
+// nextBatch returns messages that have been fetched, up to about limit bytes.
+// It is false if there are none.
+func (in *fetcher) nextBatch(limit int) (*pipeline.Batch, bool, error) {
+	if in.current == nil {
+		return nil, false, nil
+	}
+	b := in.takeBatch()
+	full, err := false, error(nil)
+	for len(in.queue) > 0 && !full && err == nil {
+		p := in.queue[0]
+		before := p.next
+		full, err = p.appendRecords(&b.records, limit)
+		if p.next > before {
+			b.batch.Ends = append(b.batch.Ends, pipeline.Position{Place: p.place, Next: p.next})
+		}
+		if !full && err == nil {
+			if !p.got {
+				in.askFirst(p)
+			}
+			p.reader.Close()
+			in.queue = in.queue[1:]
+		}
+	}
+	if len(b.batch.Ends) == 0 {
+		in.putBatch(b)
+		if err == nil {
+			in.dropAnswer()
+		}
+		return nil, false, err // at once if nothing was read before it, and else with the next take
+	}
+	b.batch.Messages, b.batch.Size = b.records.Messages, b.records.Size()
+	b.from = in.current
+	b.from.users.Add(1)
+	if len(in.queue) == 0 {
+		in.dropAnswer()
+	}
+	in.buffered.Store(in.current != nil)
+	return &b.batch, true, nil
+}
+
+// askFirst makes a partition that got no whole batch the first of the next
+// request, whose batch comes whole however large it is. If it was the first
+// already, it becomes the only one.
+func (in *fetcher) askFirst(p *partition) {
+	if in.asked[0] == p {
+		in.alone = p
+	} else if !in.shared {
+		in.first = p.index
+	}
+}
+
+// dropAnswer releases the answer and the data that was not read from it.
+func (in *fetcher) dropAnswer() {
+	if in.current == nil {
+		return
+	}
+	for _, p := range in.queue {
+		p.reader.Close()
+	}
+	in.current.dropUser()
+	in.current, in.queue = nil, nil
+	in.buffered.Store(false)
+}
+
+// isFinished tells whether a bounded run has read everything.
+func (in *fetcher) isFinished() bool {
+	for _, p := range in.parts {
+		if !p.isFinished() {
+			return false
+		}
+	}
+	return true
+}
+
+// fetchOnce asks one broker for more. It also returns nil if the broker had
+// nothing, or if another try is due.
+func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
+	if !in.buildRequest(limit) {
+		return in.retryLater(ctx, kafkago.LeaderNotAvailable)
+	}
+	answer, err := in.topic.Cluster().Wire().Fetch(ctx, &in.request)
+	if err != nil {
+		return in.retryLater(ctx, err)
+	}
+	in.current = &sharedAnswer{answer: answer}
+	in.current.users.Store(1)
+	var troubled error
+	size := 0
+	for i, p := range in.asked {
+		a := &answer.Partitions[i]
+		if a.Err != nil {
+			p.replica = -1
+			if err := in.handleError(ctx, p, a.Err); err != nil {
+				in.dropAnswer()
+				return err
+			}
+			if !errors.Is(a.Err, kafkago.OffsetOutOfRange) { // which has been mended
+				troubled = a.Err
+			}
+			continue
+		}
+		if p.stopAt < 0 {
+			p.status.end.Store(a.HighWatermark)
+		}
+		if a.Preferred >= 0 {
+			p.replica, p.replicaUntil = a.Preferred, time.Now().Add(replicaTime)
+		}
+		size += len(a.Records)
+		if len(a.Records) > 0 {
+			p.beginAnswer(a, len(in.asked) == 1)
+			in.queue = append(in.queue, p)
+			if !in.shared {
+				in.first = p.index + 1
+			}
+		}
+	}
+	in.buffered.Store(len(in.queue) > 0)
+	if in.options.Observer != nil && size > 0 {
+		in.options.Observer.FetchBytes(size)
+	}
+	switch {
+	case troubled != nil && len(in.queue) == 0:
+		return in.retryLater(ctx, troubled)
+	case troubled != nil:
+		_ = in.topic.Refresh(ctx) // the data comes first, and the next fetch will see the leader
+	default:
+		in.retry.Reset()
+		in.missing = time.Time{}
+	}
+	return nil
+}
+
+// buildRequest makes a request for all partitions that are to be read from one
+// broker. It begins behind the last partition that had data, so that none
+// starves. It is false if nobody leads any partition.
+func (in *fetcher) buildRequest(limit int) bool {
+	r := &in.request
+	r.Broker, r.Partitions, in.asked = -1, r.Partitions[:0], in.asked[:0]
+	r.MaxWait, r.MinBytes, r.MaxBytes = fetchWait, 1, 0
+	r.Committed, r.Rack = true, in.options.Rack
+	start := in.first
+	in.shared = false
+	for i := range in.parts {
+		at := (start + i) % len(in.parts)
+		p := in.parts[at]
+		broker := p.brokerToAsk(in.topic)
+		switch {
+		case broker < 0 || p.isFinished() || in.alone != nil && in.alone != p:
+			continue
+		case r.Broker < 0:
+			r.Broker = broker
+		case broker != r.Broker:
+			if !in.shared {
+				in.shared, in.first, r.MaxWait = true, at, fetchWaitShared // the next request is for that one
+			}
+			continue
+		}
+		in.asked = append(in.asked, p)
+		want := p.wantBytes(limit, in.maxBatch)
+		if r.MaxBytes == 0 || r.MaxBytes+want <= limit/4*3 { // the rest is for the structs around records
+			r.MaxBytes += want
+		}
+		r.Partitions = append(r.Partitions, wire.FetchPartition{
+			Topic: in.topic.Name(), Partition: p.number, Offset: p.next,
+			LeaderEpoch: in.topic.Leader(p.number).Epoch, MaxBytes: want,
+		})
+	}
+	in.alone = nil
+	return r.Broker >= 0
+}
+
+// retryLater waits and looks who leads, after a fetch that may be tried again.
+// It returns every other error.
+func (in *fetcher) retryLater(ctx context.Context, err error) error {
+	if err := in.retry.Wait(ctx, err); err != nil {
+		return err
+	}
+	err = in.topic.Refresh(ctx)
+	switch {
+	case errors.Is(err, kafkago.UnknownTopicOrPartition):
+		if in.missing.IsZero() {
+			in.missing = time.Now()
+		}
+		if time.Since(in.missing) > missingTime {
+			return fmt.Errorf("kafka topic %s: %w", in.topic.Name(), cluster.ErrNoTopic)
+		}
+		return nil
+	case err != nil && cluster.JudgeError(err) != cluster.Again && ctx.Err() == nil:
+		return err
+	}
+	return nil
+}
+
+// handleError mends the error of one partition, or returns it.
+func (in *fetcher) handleError(ctx context.Context, p *partition, err error) error {
+	switch {
+	case errors.Is(err, kafkago.OffsetOutOfRange):
+		return in.moveIntoRange(ctx, p)
+	case errors.Is(err, wire.ErrUnanswered), cluster.JudgeError(err) == cluster.Again:
+		return nil
+	}
+	return fmt.Errorf("%s@%d: %w", p.place, p.next, err)
+}
+
+// moveIntoRange moves a partition whose next record has been deleted to its
+// first record.
+func (in *fetcher) moveIntoRange(ctx context.Context, p *partition) error {
+	bounds, err := in.topic.ListOffsets(ctx, []int32{p.number}, wire.Earliest, wire.Latest)
+	if err != nil {
+		return err
+	}
+	first, end := bounds[0][0], bounds[1][0]
+	switch {
+	case p.next < first:
+		in.options.Log.Warn("kafka: records were deleted before they were read",
+			"partition", p.place, "from", p.next, "to", first, "records", first-p.next)
+		p.next = first
+	case p.next > end:
+		return fmt.Errorf("%s@%d: the partition ends at %d: it was cut or made anew", p.place, p.next, end)
+	}
+	return nil
+}
