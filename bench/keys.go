@@ -138,7 +138,7 @@ func (h *handOver) lap(ctx context.Context, messages int, window uint64) (*keyLa
 	if err != nil {
 		return nil, err
 	}
-	sealing, err := kekcache.NewSealing(kekcache.SealingOptions{Wrappers: []keys.Wrapper{kek}, Window: kekcache.Window{Messages: window}})
+	sealing, err := kekcache.NewSealKeys(kekcache.SealKeysOptions{Wrappers: []keys.Wrapper{kek}, Limits: kekcache.Limits{Messages: window}})
 	if err != nil {
 		return nil, err
 	}
@@ -165,8 +165,8 @@ func (h *handOver) lap(ctx context.Context, messages int, window uint64) (*keyLa
 }
 
 // seal is one worker.
-func (l *keyLap) seal(ctx context.Context, sealing *kekcache.Sealing, n int) error {
-	holder := sealing.Holder()
+func (l *keyLap) seal(ctx context.Context, sealing *kekcache.SealKeys, n int) error {
+	holder := sealing.Quota()
 	payload, dst := make([]byte, messageBytes), make([]byte, 0, messageBytes+chunker.Overhead)
 	l.all = make(latencies, 0, n)
 	var key *kekcache.Key
@@ -199,7 +199,7 @@ func measureKept(ctx context.Context) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	opening, err := kekcache.NewOpening(kekcache.OpeningOptions{Unwrappers: []keys.Unwrapper{kek}, MaxKeys: keptKeys})
+	opening, err := kekcache.NewOpenKeys(kekcache.OpenKeysOptions{Unwrappers: []keys.Unwrapper{kek}, MaxKeys: keptKeys})
 	if err != nil {
 		return nil, err
 	}
@@ -235,7 +235,7 @@ func measureKept(ctx context.Context) ([]Figure, error) {
 
 // wrappedKeys are envelopes of nothing, each under a key of its own.
 func wrappedKeys(ctx context.Context, kek keys.Wrapper) ([][]byte, error) {
-	sealing, err := kekcache.NewSealing(kekcache.SealingOptions{Wrappers: []keys.Wrapper{kek}, Window: kekcache.Window{Messages: 1}})
+	sealing, err := kekcache.NewSealKeys(kekcache.SealKeysOptions{Wrappers: []keys.Wrapper{kek}, Limits: kekcache.Limits{Messages: 1}})
 	if err != nil {
 		return nil, err
 	}

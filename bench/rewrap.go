@@ -66,7 +66,7 @@ func newRewrap(from *route) (func() (pipeline.Transform, error), error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := kekcache.NewRewrapping(kekcache.RewrappingOptions{
+	c, err := kekcache.NewRewrapKeys(kekcache.RewrapKeysOptions{
 		From: []keys.Unwrapper{from.kek}, To: []kekcache.Target{to}, Codec: envelope.Recipients{},
 	})
 	return func() (pipeline.Transform, error) { return transform.NewRewrap(transform.RewrapOptions{Keys: c}) }, err

@@ -23,8 +23,8 @@ var profiles = []string{"ref", "self"}
 // production.
 type route struct {
 	kek     *local.AES
-	sealing *kekcache.Sealing
-	opening *kekcache.Opening
+	sealing *kekcache.SealKeys
+	opening *kekcache.OpenKeys
 	running sync.WaitGroup
 	stop    context.CancelFunc
 }
@@ -40,13 +40,13 @@ func newRoute(ctx context.Context, profile string) (*route, error) {
 	}
 	records := envelope.Records{Context: []byte(routeName)}
 	r := &route{kek: kek}
-	r.sealing, err = kekcache.NewSealing(kekcache.SealingOptions{
+	r.sealing, err = kekcache.NewSealKeys(kekcache.SealKeysOptions{
 		Wrappers: []keys.Wrapper{kek}, Store: store, Records: records,
 	})
 	if err != nil {
 		return nil, err
 	}
-	r.opening, err = kekcache.NewOpening(kekcache.OpeningOptions{
+	r.opening, err = kekcache.NewOpenKeys(kekcache.OpenKeysOptions{
 		Unwrappers: []keys.Unwrapper{kek}, Store: store, Records: records,
 	})
 	if err != nil {

@@ -19,14 +19,14 @@ const route = "orders-enc"
 // rig is both sides of one route.
 type rig struct {
 	kek     *local.AES
-	sealing *kekcache.Sealing
-	opening *kekcache.Opening
+	sealing *kekcache.SealKeys
+	opening *kekcache.OpenKeys
 }
 
 type rigOptions struct {
 	store  kekcache.Store
 	nonces chunker.Nonces
-	window kekcache.Window
+	window kekcache.Limits
 }
 
 func newRig(t testing.TB, o rigOptions) rig {
@@ -37,14 +37,14 @@ func newRig(t testing.TB, o rigOptions) rig {
 // newRigOf is a route with data keys of its own under a KEK.
 func newRigOf(t testing.TB, kek *local.AES, o rigOptions) rig {
 	t.Helper()
-	sealing, err := kekcache.NewSealing(kekcache.SealingOptions{
-		Wrappers: []keys.Wrapper{kek}, Nonces: o.nonces, Window: o.window,
+	sealing, err := kekcache.NewSealKeys(kekcache.SealKeysOptions{
+		Wrappers: []keys.Wrapper{kek}, Nonces: o.nonces, Limits: o.window,
 		Store: o.store, Records: envelope.Records{Context: []byte(route)},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	opening, err := kekcache.NewOpening(kekcache.OpeningOptions{
+	opening, err := kekcache.NewOpenKeys(kekcache.OpenKeysOptions{
 		Unwrappers: []keys.Unwrapper{kek}, Store: o.store, Records: envelope.Records{Context: []byte(route)},
 	})
 	if err != nil {

@@ -17,9 +17,9 @@ type OpenerOptions struct {
 }
 
 // Opener opens messages. It reuses its memory and is not safe for concurrent use: each goroutine has its
-// own, and all of one process share a kekcache.Opening.
+// own, and all of one process share a kekcache.OpenKeys.
 type Opener struct {
-	keys *kekcache.Opening
+	keys *kekcache.OpenKeys
 	aad  *cms.AAD
 	last lastKey
 	e    cms.Envelope
@@ -32,7 +32,7 @@ type lastKey struct {
 	name        []byte // commitment or kid
 	recipients  []byte // encoded
 	uses        int
-	era         uint64 // kekcache's
+	generation  uint64 // kekcache's
 }
 
 // maxUses is how often the last key is used before kekcache is asked again, so that keys age there. A Reload takes it away
@@ -40,7 +40,7 @@ type lastKey struct {
 const maxUses = 4096
 
 // NewOpener returns an Opener.
-func NewOpener(keys *kekcache.Opening, o OpenerOptions) *Opener {
+func NewOpener(keys *kekcache.OpenKeys, o OpenerOptions) *Opener {
 	return &Opener{keys: keys, aad: cms.NewAAD(o.Context)}
 }
 
@@ -92,8 +92,8 @@ func (o *Opener) keyOf(ctx context.Context, e *cms.Envelope) (*chunker.OpeningKe
 	if e.ByReference {
 		name = e.KID
 	}
-	era := o.keys.Era() // before the key is fetched: a Reload in between makes it one of the past
-	if l := &o.last; l.uses > 0 && l.era == era && l.byReference == e.ByReference && bytes.Equal(l.name, name) && bytes.Equal(l.recipients, e.Recipients) {
+	generation := o.keys.Generation() // before the key is fetched: a Reload in between makes it one of the past
+	if l := &o.last; l.uses > 0 && l.generation == generation && l.byReference == e.ByReference && bytes.Equal(l.name, name) && bytes.Equal(l.recipients, e.Recipients) {
 		l.uses--
 		return l.key, nil
 	}
@@ -107,7 +107,7 @@ func (o *Opener) keyOf(ctx context.Context, e *cms.Envelope) (*chunker.OpeningKe
 		name:        append(o.last.name[:0], name...),
 		recipients:  append(o.last.recipients[:0], e.Recipients...),
 		uses:        maxUses,
-		era:         era,
+		generation:  generation,
 	}
 	return key, nil
 }

@@ -12,9 +12,9 @@ import (
 // its key record in the store that is rewrapped.
 //
 // It reuses its memory and is not safe for concurrent use: each goroutine has its own, and all of one process share a
-// kekcache.Rewrapping.
+// kekcache.RewrapKeys.
 type Rewrapper struct {
-	keys    *kekcache.Rewrapping
+	keys    *kekcache.RewrapKeys
 	e       cms.Envelope
 	last    cms.Alike           // the envelope before, to which most are alike
 	to      *kekcache.Rewrapped // what became of it
@@ -29,7 +29,7 @@ type RewrapCounts struct {
 }
 
 // NewRewrapper returns a Rewrapper.
-func NewRewrapper(keys *kekcache.Rewrapping) *Rewrapper { return &Rewrapper{keys: keys} }
+func NewRewrapper(keys *kekcache.RewrapKeys) *Rewrapper { return &Rewrapper{keys: keys} }
 
 // Counts returns what was done so far.
 func (r *Rewrapper) Counts() RewrapCounts { return r.counts }

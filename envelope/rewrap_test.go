@@ -33,13 +33,13 @@ func newX25519(t testing.TB) *local.X25519 {
 	return kek
 }
 
-func newRewrapping(t testing.TB, store kekcache.Store, from []keys.Unwrapper, to ...target) *kekcache.Rewrapping {
+func newRewrapping(t testing.TB, store kekcache.Store, from []keys.Unwrapper, to ...target) *kekcache.RewrapKeys {
 	t.Helper()
-	o := kekcache.RewrappingOptions{From: from, Codec: envelope.Recipients{}, Store: store}
+	o := kekcache.RewrapKeysOptions{From: from, Codec: envelope.Recipients{}, Store: store}
 	for _, k := range to {
 		o.To = append(o.To, k)
 	}
-	c, err := kekcache.NewRewrapping(o)
+	c, err := kekcache.NewRewrapKeys(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func newRewrapping(t testing.TB, store kekcache.Store, from []keys.Unwrapper, to
 // openerWith opens with one KEK.
 func openerWith(t testing.TB, store kekcache.Store, context []byte, kek keys.Unwrapper) *envelope.Opener {
 	t.Helper()
-	opening, err := kekcache.NewOpening(kekcache.OpeningOptions{Unwrappers: []keys.Unwrapper{kek}, Store: store, Records: envelope.Records{}})
+	opening, err := kekcache.NewOpenKeys(kekcache.OpenKeysOptions{Unwrappers: []keys.Unwrapper{kek}, Store: store, Records: envelope.Records{}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,10 +18,10 @@ type SealerOptions struct {
 }
 
 // Sealer seals messages. It reuses its memory and is not safe for concurrent use: each goroutine has its
-// own, and all of one process share a kekcache.Sealing.
+// own, and all of one process share a kekcache.SealKeys.
 type Sealer struct {
-	keys      *kekcache.Sealing
-	holder    *kekcache.Holder
+	keys      *kekcache.SealKeys
+	holder    *kekcache.Quota
 	context   []byte
 	chunkSize int
 
@@ -35,7 +35,7 @@ type Sealer struct {
 }
 
 // NewSealer validates o.
-func NewSealer(keys *kekcache.Sealing, o SealerOptions) (*Sealer, error) {
+func NewSealer(keys *kekcache.SealKeys, o SealerOptions) (*Sealer, error) {
 	if o.ChunkSize == 0 {
 		o.ChunkSize = DefaultChunkSize
 	}
@@ -44,7 +44,7 @@ func NewSealer(keys *kekcache.Sealing, o SealerOptions) (*Sealer, error) {
 	}
 	return &Sealer{
 		keys:      keys,
-		holder:    keys.Holder(),
+		holder:    keys.Quota(),
 		context:   append([]byte(nil), o.Context...),
 		chunkSize: o.ChunkSize,
 		aad:       cms.NewAAD(o.Context),

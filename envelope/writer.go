@@ -181,7 +181,7 @@ func (w *Writer) flush(final bool) (err error) {
 
 // begin takes a key, and appends the key record, unless that is in a store, and the head.
 func (w *Writer) begin() error {
-	grant, err := w.s.keys.Fresh(w.ctx)
+	grant, err := w.s.keys.StreamKey(w.ctx)
 	if err != nil {
 		return refuse(err)
 	}

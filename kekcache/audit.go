@@ -38,7 +38,7 @@ type Auditor interface {
 }
 
 // unwrapped audits that d was unwrapped. While that cannot be done it waits, and d is not used.
-func (c *Opening) unwrapped(ctx context.Context, d *dek) error {
+func (c *OpenKeys) unwrapped(ctx context.Context, d *dek) error {
 	err := c.record(ctx, Event{Op: OpUnwrapped, KEKs: []string{d.kek}, KID: d.commitment[:KIDSize]})
 	if err != nil {
 		clear(d.key[:])
@@ -47,7 +47,7 @@ func (c *Opening) unwrapped(ctx context.Context, d *dek) error {
 }
 
 // refused audits err if it is a refusal, of the DEK whose kid claimed begins with, and returns it.
-func (c *Opening) refused(ctx context.Context, keks []keys.Unwrapper, claimed []byte, d *dek, err error) error {
+func (c *OpenKeys) refused(ctx context.Context, keks []keys.Unwrapper, claimed []byte, d *dek, err error) error {
 	e := Event{Op: OpUnwrapRefused, KID: claimed[:min(KIDSize, len(claimed))]}
 	switch {
 	case errors.Is(err, ErrWrongKey):
@@ -64,7 +64,7 @@ func (c *Opening) refused(ctx context.Context, keks []keys.Unwrapper, claimed []
 }
 
 // record audits e, trying again until it is kept or ctx ends.
-func (c *Opening) record(ctx context.Context, e Event) error {
+func (c *OpenKeys) record(ctx context.Context, e Event) error {
 	if c.o.Audit == nil {
 		return nil
 	}

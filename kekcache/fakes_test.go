@@ -260,9 +260,9 @@ func (l *logged) want(t *testing.T, lines ...string) {
 	}
 }
 
-func newSealing(t testing.TB, o kekcache.SealingOptions) *kekcache.Sealing {
+func newSealing(t testing.TB, o kekcache.SealKeysOptions) *kekcache.SealKeys {
 	t.Helper()
-	c, err := kekcache.NewSealing(o)
+	c, err := kekcache.NewSealKeys(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,7 +270,7 @@ func newSealing(t testing.TB, o kekcache.SealingOptions) *kekcache.Sealing {
 }
 
 // run runs c until the test or stop ends it.
-func run(t testing.TB, c *kekcache.Sealing) (stop func()) {
+func run(t testing.TB, c *kekcache.SealKeys) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -284,7 +284,7 @@ func run(t testing.TB, c *kekcache.Sealing) (stop func()) {
 }
 
 // take takes leave for one small message.
-func take(t testing.TB, h *kekcache.Holder) *kekcache.Grant {
+func take(t testing.TB, h *kekcache.Quota) *kekcache.Grant {
 	t.Helper()
 	g, err := h.Take(t.Context(), 10, 1)
 	if err != nil {
@@ -294,7 +294,7 @@ func take(t testing.TB, h *kekcache.Holder) *kekcache.Grant {
 }
 
 // key is take for other goroutines than the test's: it returns the key, or nil after an error.
-func key(t testing.TB, h *kekcache.Holder) *kekcache.Key {
+func key(t testing.TB, h *kekcache.Quota) *kekcache.Key {
 	g, err := h.Take(t.Context(), 10, 1)
 	if err != nil {
 		t.Error(err)

@@ -37,7 +37,7 @@ func TestClocks(t *testing.T) {
 		"the machine slept":   {time.Minute, time.Hour, time.Hour},
 		"the clock went back": {time.Minute, -time.Hour, time.Minute},
 	} {
-		w := &window{born: now.Add(-test.monotonic), bornWall: now.Add(-test.wall).Round(0), limits: Window{Age: 10 * time.Minute}}
+		w := &window{born: now.Add(-test.monotonic), bornWall: now.Add(-test.wall).Round(0), limits: Limits{Age: 10 * time.Minute}}
 		if age := w.age(now); age != test.want {
 			t.Errorf("%s: age %s, want %s", name, age, test.want)
 		}
@@ -68,7 +68,7 @@ func TestPace(t *testing.T) {
 // TestReserveAtOnce: what is reserved by many at the same time is what there was, to the last.
 func TestReserveAtOnce(t *testing.T) {
 	const holders, limit = 4, 100_000
-	o := SealingOptions{Window: Window{Age: time.Hour, Messages: limit, Bytes: 2 * limit}}
+	o := SealKeysOptions{Limits: Limits{Age: time.Hour, Messages: limit, Bytes: 2 * limit}}
 	w := newWindow(&Key{born: time.Now()}, &o)
 	seals := w.seals.Load()
 	var messages atomic.Uint64
@@ -100,11 +100,11 @@ func TestMachineSlept(t *testing.T) {
 	for name, running := range map[string]bool{"without Run": false, "with Run": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, err := NewSealing(SealingOptions{Wrappers: []keys.Wrapper{plainKEK{}}, Window: Window{Age: time.Hour}})
+				c, err := NewSealKeys(SealKeysOptions{Wrappers: []keys.Wrapper{plainKEK{}}, Limits: Limits{Age: time.Hour}})
 				if err != nil {
 					t.Fatal(err)
 				}
-				h := c.Holder()
+				h := c.Quota()
 				g, err := h.Take(t.Context(), 1, 1)
 				if err != nil {
 					t.Fatal(err)
@@ -129,7 +129,7 @@ func TestMachineSlept(t *testing.T) {
 // TestKeyLeavesNothingBehind: when a DEK leaves the cache, by number, by age or by Reload, its bytes are cleared, and its cipher goes.
 func TestKeyLeavesNothingBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, err := NewOpening(OpeningOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}, MaxKeys: 3, MaxAge: time.Minute})
+		c, err := NewOpenKeys(OpenKeysOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}, MaxKeys: 3, MaxAge: time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,7 +186,7 @@ func TestKeyLeavesNothingBehind(t *testing.T) {
 
 // TestRefusalsAreBounded: a flood of forged envelopes takes no more memory than is set aside for it.
 func TestRefusalsAreBounded(t *testing.T) {
-	c, err := NewOpening(OpeningOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}})
+	c, err := NewOpenKeys(OpenKeysOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +204,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 
 // TestMemoryPerKey: the default number of keys takes no more than what is said about it.
 func TestMemoryPerKey(t *testing.T) {
-	c, err := NewOpening(OpeningOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}})
+	c, err := NewOpenKeys(OpenKeysOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,11 @@
 // Package kekcache decides how long a data encryption key (DEK) lives. It is the only caller of key
 // services and the only one that retries them.
 //
-//	sealing:  key service ─generate, wrap─► window ─reserved blocks─► Holder (one per worker)
-//	opening:  envelope ─recipients or kid─► Opening ─unwrap once─► OpeningKey
-//	rewrap:   envelope ─recipients or kid─► Rewrapping ─rewrap once─► other recipients
+//	sealing:  key service ─generate, wrap─► window ─reserved blocks─► Quota (one per worker)
+//	opening:  envelope ─recipients or kid─► OpenKeys ─unwrap once─► OpeningKey
+//	rewrap:   envelope ─recipients or kid─► RewrapKeys ─rewrap once─► other recipients
 //
-// Sealing keeps one DEK current for a window that ends at the first of age, messages and bytes. Each
+// SealKeys keeps one DEK current for a window that ends at the first of age, messages and bytes. Each
 // worker reserves blocks of the window, so the limits are exact although no lock is taken per message.
 // The next DEK is fetched before the current one ends; when it cannot be had, work waits at the limit and
 // nothing is sealed past it.
@@ -34,7 +34,7 @@ var (
 	ErrWrongKey = errors.New("wrong-key")
 	// ErrWindow says that a single message is larger than a whole window.
 	ErrWindow = errors.New("too-large: more than a key window")
-	// ErrClosed says that a Sealing was asked for a key after Close.
+	// ErrClosed says that a SealKeys was asked for a key after Close.
 	ErrClosed = errors.New("kekcache: closed")
 )
 
@@ -59,8 +59,8 @@ func (k *Key) event(op Op, why string) Event {
 	return Event{Op: op, KEKs: k.keks, KID: k.Commitment[:KIDSize:KIDSize], Why: why}
 }
 
-// Window limits what is sealed under one DEK; the first limit reached ends it. Zero means the default.
-type Window struct {
+// Limits limits what is sealed under one DEK; the first limit reached ends it. Zero means the default.
+type Limits struct {
 	Age      time.Duration // from before the DEK was asked for; default 15 minutes, at least a second
 	Messages uint64        // default 2^24
 	Bytes    uint64        // of payload; default 64 GiB
@@ -76,7 +76,7 @@ const (
 	maxBytes       = 1 << 40
 )
 
-func (w Window) withDefaults() (Window, error) {
+func (w Limits) withDefaults() (Limits, error) {
 	if w.Age == 0 {
 		w.Age = 15 * time.Minute
 	}

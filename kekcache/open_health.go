@@ -19,7 +19,7 @@ var (
 	theAudit = dependency{what: "the audit log"}
 )
 
-// health is what an Opening knows of its dependencies, from their last answers.
+// health is what an OpenKeys knows of its dependencies, from their last answers.
 type health struct {
 	log *slog.Logger
 

@@ -14,8 +14,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// OpeningOptions say which KEKs unwrap, and how many DEKs are kept.
-type OpeningOptions struct {
+// OpenKeysOptions say which KEKs unwrap, and how many DEKs are kept.
+type OpenKeysOptions struct {
 	Unwrappers []keys.Unwrapper // asked in this order
 	Context    keys.Context
 	// Store holds key records for envelopes by reference; nil without any. Records reads them, and those
@@ -36,16 +36,16 @@ const (
 	keptRefusals = 4096
 )
 
-// Opening keeps unwrapped DEKs. A DEK's bytes are cleared when it leaves: pushed out by others, found to be over its age, or
+// OpenKeys keeps unwrapped DEKs. A DEK's bytes are cleared when it leaves: pushed out by others, found to be over its age, or
 // dropped by Reload. It is safe for concurrent use.
 //
 // It does not limit how often KEKs are asked by a clock. Each wrapped DEK is unwrapped once, one that does not unwrap is
 // remembered, and a caller has one unwrap under way at a time, so a flood of forged envelopes makes as many unwraps at once
 // as there are workers. What a remote service may be asked in a second is limited where it is called.
-type Opening struct {
-	o      OpeningOptions // but for Unwrappers, which Reload changes
-	era    atomic.Uint64  // how many Reloads there were
-	health health
+type OpenKeys struct {
+	o          OpenKeysOptions // but for Unwrappers, which Reload changes
+	generation atomic.Uint64   // how many Reloads there were
+	health     health
 
 	mu         sync.Mutex
 	unwrappers []keys.Unwrapper
@@ -69,8 +69,8 @@ type dek struct {
 	kek        string // the name of the KEK that unwrapped it
 }
 
-// NewOpening validates o.
-func NewOpening(o OpeningOptions) (*Opening, error) {
+// NewOpenKeys validates o.
+func NewOpenKeys(o OpenKeysOptions) (*OpenKeys, error) {
 	switch {
 	case len(o.Unwrappers) == 0:
 		return nil, errNoUnwrapper
@@ -90,7 +90,7 @@ func NewOpening(o OpeningOptions) (*Opening, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Opening{
+	c := &OpenKeys{
 		o:          o,
 		health:     health{log: o.Log, away: map[dependency]error{}},
 		unwrappers: slices.Clone(o.Unwrappers),
@@ -111,7 +111,7 @@ var errNoUnwrapper = errors.New("no key to decrypt with")
 // recipients as they stand in the envelope; the same bytes were unwrapped before or parse returns what they say. The errors
 // are ErrUnknownKey, ErrWrongKey, parse's, ctx's, or that of a KEK that cannot be used, a *keys.Error. While a key service
 // is away it waits, until ctx ends.
-func (c *Opening) Unwrap(ctx context.Context, commitment, encoded []byte, parse func() ([]keys.Wrapped, error)) (*chunker.OpeningKey, error) {
+func (c *OpenKeys) Unwrap(ctx context.Context, commitment, encoded []byte, parse func() ([]keys.Wrapped, error)) (*chunker.OpeningKey, error) {
 	if len(commitment) != chunker.CommitmentSize {
 		return nil, ErrWrongKey
 	}
@@ -127,7 +127,7 @@ func (c *Opening) Unwrap(ctx context.Context, commitment, encoded []byte, parse 
 
 // Lookup returns the DEK of an envelope by reference with this kid, of KIDSize bytes. Its errors are those of Unwrap.
 // It waits while the store is away too.
-func (c *Opening) Lookup(ctx context.Context, kid []byte) (*chunker.OpeningKey, error) {
+func (c *OpenKeys) Lookup(ctx context.Context, kid []byte) (*chunker.OpeningKey, error) {
 	if c.o.Store == nil || len(kid) != KIDSize {
 		return nil, ErrUnknownKey
 	}
@@ -140,7 +140,7 @@ func (c *Opening) Lookup(ctx context.Context, kid []byte) (*chunker.OpeningKey, 
 
 // FromRecord returns the DEK of a key record that came with the data, in front of an envelope by reference with
 // this kid, instead of from a store. The DEK is not kept. Its errors are those of Unwrap, and Decode's.
-func (c *Opening) FromRecord(ctx context.Context, record, kid []byte) (*chunker.OpeningKey, error) {
+func (c *OpenKeys) FromRecord(ctx context.Context, record, kid []byte) (*chunker.OpeningKey, error) {
 	if c.o.Records == nil {
 		return nil, ErrUnknownKey
 	}
@@ -159,14 +159,14 @@ func (c *Opening) FromRecord(ctx context.Context, record, kid []byte) (*chunker.
 
 // Reload has DEKs unwrapped by other KEKs from now on, or by the same ones read anew. All DEKs that are kept are dropped, since
 // a KEK that was removed may have unwrapped them, and so is what was refused; loads under way begin again.
-func (c *Opening) Reload(unwrappers []keys.Unwrapper) error {
+func (c *OpenKeys) Reload(unwrappers []keys.Unwrapper) error {
 	if len(unwrappers) == 0 {
 		return errNoUnwrapper
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.unwrappers = slices.Clone(unwrappers)
-	c.era.Add(1)
+	c.generation.Add(1)
 	c.deks.clear()
 	c.refusals.clear()
 	for _, l := range c.loads {
@@ -176,14 +176,14 @@ func (c *Opening) Reload(unwrappers []keys.Unwrapper) error {
 	return nil
 }
 
-// Era changes when a key that was returned earlier must be asked for again: with each Reload. It costs less than to ask.
-func (c *Opening) Era() uint64 { return c.era.Load() }
+// Generation changes when a key that was returned earlier must be asked for again: with each Reload. It costs less than to ask.
+func (c *OpenKeys) Generation() uint64 { return c.generation.Load() }
 
 // Status says whether somebody waits for a key or store service, and for how many keys.
-func (c *Opening) Status() Status { return c.health.status() }
+func (c *OpenKeys) Status() Status { return c.health.status() }
 
 // keks returns the KEKs that unwrap now.
-func (c *Opening) keks() []keys.Unwrapper {
+func (c *OpenKeys) keks() []keys.Unwrapper {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.unwrappers

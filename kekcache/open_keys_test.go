@@ -31,7 +31,7 @@ func newMessage(number byte, names ...string) *message {
 }
 
 // unwrap asks c for the key of m, which is a self-contained envelope.
-func (m *message) unwrap(ctx context.Context, c *kekcache.Opening) (*chunker.OpeningKey, error) {
+func (m *message) unwrap(ctx context.Context, c *kekcache.OpenKeys) (*chunker.OpeningKey, error) {
 	encoded := fmt.Sprint(m.recipients)
 	return c.Unwrap(ctx, m.commitment[:], []byte(encoded), func() ([]keys.Wrapped, error) { return m.recipients, nil })
 }
@@ -60,25 +60,25 @@ func (m *message) check(t *testing.T, k *chunker.OpeningKey, err error) {
 }
 
 // opens fails t unless c has the key of m.
-func (m *message) opens(t *testing.T, c *kekcache.Opening) {
+func (m *message) opens(t *testing.T, c *kekcache.OpenKeys) {
 	t.Helper()
 	k, err := m.unwrap(t.Context(), c)
 	m.check(t, k, err)
 }
 
-func (m *message) refused(t *testing.T, c *kekcache.Opening, want error) {
+func (m *message) refused(t *testing.T, c *kekcache.OpenKeys, want error) {
 	t.Helper()
 	if k, err := m.unwrap(t.Context(), c); !errors.Is(err, want) || k != nil {
 		t.Errorf("got %v, want %v", err, want)
 	}
 }
 
-func newOpening(t testing.TB, o kekcache.OpeningOptions, keks ...*fakeKEK) *kekcache.Opening {
+func newOpening(t testing.TB, o kekcache.OpenKeysOptions, keks ...*fakeKEK) *kekcache.OpenKeys {
 	t.Helper()
 	for _, k := range keks {
 		o.Unwrappers = append(o.Unwrappers, k)
 	}
-	c, err := kekcache.NewOpening(o)
+	c, err := kekcache.NewOpenKeys(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestOneUnwrapForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek := newKEK("kek")
 		kek.set(nil, time.Second)
-		c := newOpening(t, kekcache.OpeningOptions{}, kek)
+		c := newOpening(t, kekcache.OpenKeysOptions{}, kek)
 		m := newMessage(1, "kek")
 		for range 100 {
 			go func() {
@@ -121,7 +121,7 @@ func TestOthersTakeOver(t *testing.T) {
 		kek := newKEK("kek")
 		log := &logged{}
 		kek.set(nil, time.Hour)
-		c := newOpening(t, kekcache.OpeningOptions{Log: log.logger()}, kek)
+		c := newOpening(t, kekcache.OpenKeysOptions{Log: log.logger()}, kek)
 		m := newMessage(1, "kek")
 		ended := make(chan error)
 		ask := func() (cancel func()) {
@@ -155,7 +155,7 @@ func TestKeysAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek := newKEK("kek")
 		kek.set(nil, 10*time.Second)
-		c := newOpening(t, kekcache.OpeningOptions{MaxAge: time.Minute}, kek)
+		c := newOpening(t, kekcache.OpenKeysOptions{MaxAge: time.Minute}, kek)
 		m := newMessage(1, "kek")
 		for range 3 {
 			before := kek.count()
@@ -179,7 +179,7 @@ func TestBadKeysAreRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek := newKEK("kek")
 		kek.set(kek.fault(keys.BadWrap), 0)
-		c := newOpening(t, kekcache.OpeningOptions{}, kek)
+		c := newOpening(t, kekcache.OpenKeysOptions{}, kek)
 		m := newMessage(1, "kek")
 		for range 10 {
 			m.refused(t, c, kekcache.ErrUnknownKey)
@@ -196,7 +196,7 @@ func TestBadKeysAreRemembered(t *testing.T) {
 // TestCommitmentIsCompared, with the key just unwrapped and with the one in the cache.
 func TestCommitmentIsCompared(t *testing.T) {
 	kek := newKEK("kek")
-	c := newOpening(t, kekcache.OpeningOptions{}, kek)
+	c := newOpening(t, kekcache.OpenKeysOptions{}, kek)
 	good, forged := newMessage(1, "kek"), newMessage(1, "kek")
 	for i := range forged.commitment {
 		forged.commitment[i] ^= 1
@@ -217,13 +217,13 @@ func TestCommitmentIsCompared(t *testing.T) {
 
 func TestOpeningOptions(t *testing.T) {
 	u := []keys.Unwrapper{newKEK("kek")}
-	for name, o := range map[string]kekcache.OpeningOptions{
+	for name, o := range map[string]kekcache.OpenKeysOptions{
 		"no key":                {},
 		"store without records": {Unwrappers: u, Store: newStore()},
 		"negative number":       {Unwrappers: u, MaxKeys: -1},
 		"negative age":          {Unwrappers: u, MaxAge: -1},
 	} {
-		if _, err := kekcache.NewOpening(o); err == nil {
+		if _, err := kekcache.NewOpenKeys(o); err == nil {
 			t.Errorf("%s was taken", name)
 		}
 	}

@@ -12,11 +12,11 @@ import (
 
 // load is one way to get a DEK that is under way.
 type load struct {
-	done   chan struct{}
-	ctx    context.Context //nolint:containedctx // of the caller who leads, ended by Reload
-	cancel context.CancelFunc
-	era    uint64
-	keks   []keys.Unwrapper
+	done       chan struct{}
+	ctx        context.Context //nolint:containedctx // of the caller who leads, ended by Reload
+	cancel     context.CancelFunc
+	generation uint64
+	keks       []keys.Unwrapper
 }
 
 // loader fills d by asking keks.
@@ -44,7 +44,7 @@ func refusedAge(from source) time.Duration {
 
 // get finds the DEK in the cache or has it loaded, by one caller however many ask, and compares its commitment
 // with want, of which the envelope may show only a prefix.
-func (c *Opening) get(ctx context.Context, from source, want []byte, ask loader) (*chunker.OpeningKey, error) {
+func (c *OpenKeys) get(ctx context.Context, from source, want []byte, ask loader) (*chunker.OpeningKey, error) {
 	for {
 		key, l, mine, err := c.lookUp(ctx, from, want)
 		switch {
@@ -66,7 +66,7 @@ func (c *Opening) get(ctx context.Context, from source, want []byte, ask loader)
 }
 
 // lookUp returns what is known, or else the load that is under way, or a new one that is the caller's to lead.
-func (c *Opening) lookUp(ctx context.Context, from source, want []byte) (key *chunker.OpeningKey, l *load, mine bool, err error) {
+func (c *OpenKeys) lookUp(ctx context.Context, from source, want []byte) (key *chunker.OpeningKey, l *load, mine bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
@@ -80,7 +80,7 @@ func (c *Opening) lookUp(ctx context.Context, from source, want []byte) (key *ch
 	if l = c.loads[from]; l != nil {
 		return nil, l, false, nil
 	}
-	l = &load{done: make(chan struct{}), era: c.era.Load(), keks: c.unwrappers}
+	l = &load{done: make(chan struct{}), generation: c.generation.Load(), keks: c.unwrappers}
 	l.ctx, l.cancel = context.WithCancel(ctx)
 	c.loads[from] = l
 	return nil, l, true, nil
@@ -88,7 +88,7 @@ func (c *Opening) lookUp(ctx context.Context, from source, want []byte) (key *ch
 
 // find looks into the cache, and drops what is over its age: the one asked for, and those used longest ago. So none
 // stays for longer than twice its age while the cache is in use. The caller holds the lock.
-func (c *Opening) find(from source, now time.Time) (*dek, bool) {
+func (c *OpenKeys) find(from source, now time.Time) (*dek, bool) {
 	d, ok := c.deks.get(from)
 	if ok && !now.Before(d.expires) {
 		c.deks.drop(from)
@@ -104,7 +104,7 @@ func (c *Opening) find(from source, now time.Time) (*dek, bool) {
 }
 
 // lead is the load for which the others wait. again says that a Reload made it void.
-func (c *Opening) lead(l *load, from source, want []byte, ask loader) (key *chunker.OpeningKey, again bool, err error) {
+func (c *OpenKeys) lead(l *load, from source, want []byte, ask loader) (key *chunker.OpeningKey, again bool, err error) {
 	defer c.land(from, l)
 	d := &dek{}
 	err = ask(l.ctx, l.keks, d)
@@ -117,7 +117,7 @@ func (c *Opening) lead(l *load, from source, want []byte, ask loader) (key *chun
 	defer c.mu.Unlock()
 	now := time.Now()
 	switch {
-	case c.era.Load() != l.era:
+	case c.generation.Load() != l.generation:
 		clear(d.key[:])
 		return nil, true, l.ctx.Err()
 	case unwrapped: // also if it is another's than this envelope's, whose recipients someone may have copied
@@ -132,7 +132,7 @@ func (c *Opening) lead(l *load, from source, want []byte, ask loader) (key *chun
 	return key, false, err
 }
 
-func (c *Opening) land(from source, l *load) {
+func (c *OpenKeys) land(from source, l *load) {
 	l.cancel()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -149,7 +149,7 @@ func (d *dek) verify(want []byte) error {
 }
 
 // cipher returns d ready for use. The caller holds the lock.
-func (c *Opening) cipher(from source, d *dek, want []byte) (*chunker.OpeningKey, error) {
+func (c *OpenKeys) cipher(from source, d *dek, want []byte) (*chunker.OpeningKey, error) {
 	if err := d.verify(want); err != nil {
 		return nil, err
 	}

@@ -17,13 +17,13 @@ type candidate struct {
 }
 
 // candidate reads a record.
-func (c *Opening) candidate(keks []keys.Unwrapper, record []byte) (candidate, error) {
+func (c *OpenKeys) candidate(keks []keys.Unwrapper, record []byte) (candidate, error) {
 	commitment, recipients, err := c.o.Records.Decode(record)
 	return candidate{commitment: commitment, tries: newTries(attempts(keks, recipients))}, err
 }
 
 // fromStore fills d from the first key record of kid whose commitment verifies.
-func (c *Opening) fromStore(ctx context.Context, keks []keys.Unwrapper, kid [KIDSize]byte, d *dek) error {
+func (c *OpenKeys) fromStore(ctx context.Context, keks []keys.Unwrapper, kid [KIDSize]byte, d *dek) error {
 	records, err := c.records(ctx, kid)
 	if err != nil {
 		return err
@@ -40,7 +40,7 @@ func (c *Opening) fromStore(ctx context.Context, keks []keys.Unwrapper, kid [KID
 // fromAny fills d from the first of all that is of kid and whose commitment verifies; else it leaves no key there. Those that
 // cannot be opened are passed over, since a later one may be wrapped for other KEKs. It waits for services that are away, but
 // only when none of the others does it.
-func (c *Opening) fromAny(ctx context.Context, all []candidate, kid []byte, d *dek) error {
+func (c *OpenKeys) fromAny(ctx context.Context, all []candidate, kid []byte, d *dek) error {
 	return c.patiently(ctx, func() error {
 		result := ErrUnknownKey
 		for i := range all {
@@ -72,7 +72,7 @@ func weight(err error) int {
 }
 
 // from asks for one candidate's DEK, unless it was refused before.
-func (c *Opening) from(ctx context.Context, r *candidate, kid []byte, d *dek) error {
+func (c *OpenKeys) from(ctx context.Context, r *candidate, kid []byte, d *dek) error {
 	if r.refused != nil {
 		return r.refused
 	}
@@ -92,7 +92,7 @@ func (c *Opening) from(ctx context.Context, r *candidate, kid []byte, d *dek) er
 }
 
 // records reads the store, again and again while it is away.
-func (c *Opening) records(ctx context.Context, kid [KIDSize]byte) ([][]byte, error) {
+func (c *OpenKeys) records(ctx context.Context, kid [KIDSize]byte) ([][]byte, error) {
 	waiter := waiter{h: &c.health}
 	defer waiter.done()
 	for try := 0; ; try++ {

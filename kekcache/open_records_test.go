@@ -75,7 +75,7 @@ func TestRecordsOfOneKid(t *testing.T) {
 				test.a(a)
 			}
 			store.records[[kekcache.KIDSize]byte(m.kid())] = test.records
-			c := newOpening(t, kekcache.OpeningOptions{Store: store, Records: fakeRecords{}}, a, b)
+			c := newOpening(t, kekcache.OpenKeysOptions{Store: store, Records: fakeRecords{}}, a, b)
 			k, err := c.Lookup(t.Context(), m.kid())
 			var service *keys.Error
 			switch {
@@ -116,7 +116,7 @@ func TestRecordMayComeLater(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				kek, store := newKEK("a"), newStore()
-				c := newOpening(t, kekcache.OpeningOptions{Store: store, Records: fakeRecords{}}, kek)
+				c := newOpening(t, kekcache.OpenKeysOptions{Store: store, Records: fakeRecords{}}, kek)
 				store.records[[kekcache.KIDSize]byte(m.kid())] = test.before
 				for range 2 {
 					for range 10 {
@@ -147,7 +147,7 @@ func TestRecordMayComeLater(t *testing.T) {
 func TestWaitForStoreThatIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, log := newStore(), &logged{}
-		c := newOpening(t, kekcache.OpeningOptions{Store: store, Records: fakeRecords{}, Log: log.logger()}, newKEK("a"))
+		c := newOpening(t, kekcache.OpenKeysOptions{Store: store, Records: fakeRecords{}, Log: log.logger()}, newKEK("a"))
 		m := newMessage(1, "a")
 		store.records[[kekcache.KIDSize]byte(m.kid())] = [][]byte{m.record(t)}
 		store.fail(errors.New("no disk"))
@@ -171,13 +171,13 @@ func TestWaitForStoreThatIsAway(t *testing.T) {
 
 func TestLookupOfWhatIsNoKid(t *testing.T) {
 	store := newStore()
-	with := newOpening(t, kekcache.OpeningOptions{Store: store, Records: fakeRecords{}}, newKEK("a"))
+	with := newOpening(t, kekcache.OpenKeysOptions{Store: store, Records: fakeRecords{}}, newKEK("a"))
 	for _, size := range []int{0, 15, 17, 32} {
 		if _, err := with.Lookup(t.Context(), make([]byte, size)); !errors.Is(err, kekcache.ErrUnknownKey) {
 			t.Errorf("%d bytes: %v", size, err)
 		}
 	}
-	without := newOpening(t, kekcache.OpeningOptions{}, newKEK("a"))
+	without := newOpening(t, kekcache.OpenKeysOptions{}, newKEK("a"))
 	if _, err := without.Lookup(t.Context(), make([]byte, kekcache.KIDSize)); !errors.Is(err, kekcache.ErrUnknownKey) {
 		t.Errorf("without a store: %v", err)
 	}
@@ -186,7 +186,7 @@ func TestLookupOfWhatIsNoKid(t *testing.T) {
 func TestFromRecord(t *testing.T) {
 	m := newMessage(1, "a")
 	kek := newKEK("a")
-	c := newOpening(t, kekcache.OpeningOptions{Records: fakeRecords{}}, kek)
+	c := newOpening(t, kekcache.OpenKeysOptions{Records: fakeRecords{}}, kek)
 	k, err := c.FromRecord(t.Context(), m.record(t), m.kid())
 	m.check(t, k, err)
 	for name, test := range map[string]struct {
@@ -211,7 +211,7 @@ func TestFromRecord(t *testing.T) {
 	if !kek.cleared() {
 		t.Error("a DEK was left in memory")
 	}
-	without := newOpening(t, kekcache.OpeningOptions{}, kek)
+	without := newOpening(t, kekcache.OpenKeysOptions{}, kek)
 	if _, err := without.FromRecord(t.Context(), m.record(t), m.kid()); !errors.Is(err, kekcache.ErrUnknownKey) {
 		t.Errorf("without Records: %v", err)
 	}

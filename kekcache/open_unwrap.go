@@ -11,13 +11,13 @@ import (
 
 // unwrapAny fills d from the first recipient that one of keks unwraps. It waits for services that are away, but
 // only when no other KEK does it. ErrUnknownKey means that none can; a KEK that cannot be used might have.
-func (c *Opening) unwrapAny(ctx context.Context, keks []keys.Unwrapper, recipients []keys.Wrapped, d *dek) error {
+func (c *OpenKeys) unwrapAny(ctx context.Context, keks []keys.Unwrapper, recipients []keys.Wrapped, d *dek) error {
 	all := newTries(attempts(keks, recipients))
 	return c.patiently(ctx, func() error { return c.unwrapOnce(ctx, &all, d) })
 }
 
 // patiently calls do again and again while a key service is away that it needs.
-func (c *Opening) patiently(ctx context.Context, do func() error) error {
+func (c *OpenKeys) patiently(ctx context.Context, do func() error) error {
 	waiter := waiter{h: &c.health}
 	defer waiter.done()
 	for try := 0; ; try++ {
@@ -31,7 +31,7 @@ func (c *Opening) patiently(ctx context.Context, do func() error) error {
 	}
 }
 
-func (c *Opening) unwrapOnce(ctx context.Context, all *tries, d *dek) error {
+func (c *OpenKeys) unwrapOnce(ctx context.Context, all *tries, d *dek) error {
 	if err := all.once(ctx, func(a attempt) error { return c.unwrap(ctx, a, d) }); err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func (c *Opening) unwrapOnce(ctx context.Context, all *tries, d *dek) error {
 }
 
 // unwrap asks one KEK once. d is filled if the error is nil, and else left as it was.
-func (c *Opening) unwrap(ctx context.Context, a attempt, d *dek) (err error) {
+func (c *OpenKeys) unwrap(ctx context.Context, a attempt, d *dek) (err error) {
 	secret.Do(func() {
 		var b []byte
 		b, err = a.kek.Unwrap(ctx, c.o.Context, nil, a.wrapped)

@@ -46,7 +46,7 @@ func TestWhichKEKs(t *testing.T) {
 					k.set(k.fault(class), 0)
 				}
 			}
-			c := newOpening(t, kekcache.OpeningOptions{}, a, b)
+			c := newOpening(t, kekcache.OpenKeysOptions{}, a, b)
 			m := newMessage(1, strings.Fields(test.recipients)...)
 			k, err := m.unwrap(t.Context(), c)
 			var service *keys.Error
@@ -73,7 +73,7 @@ func TestWhichKEKs(t *testing.T) {
 func TestGoneIsNotRemembered(t *testing.T) {
 	kek := newKEK("kek")
 	kek.gone()
-	c := newOpening(t, kekcache.OpeningOptions{}, kek)
+	c := newOpening(t, kekcache.OpenKeysOptions{}, kek)
 	m := newMessage(1, "kek")
 	if _, err := m.unwrap(t.Context(), c); err == nil {
 		t.Fatal("no error")
@@ -87,7 +87,7 @@ func TestWaitForServiceThatIsAway(t *testing.T) {
 		kek, bad, log := newKEK("kek"), newKEK("bad"), &logged{}
 		kek.away()
 		bad.set(bad.fault(keys.BadWrap), 0)
-		c := newOpening(t, kekcache.OpeningOptions{Log: log.logger()}, bad, kek)
+		c := newOpening(t, kekcache.OpenKeysOptions{Log: log.logger()}, bad, kek)
 		m := newMessage(1, "bad", "kek")
 		time.AfterFunc(time.Hour, kek.fine)
 		before := time.Now()
@@ -117,7 +117,7 @@ func TestAgeCountsFromUnwrap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek := newKEK("kek")
 		kek.away()
-		c := newOpening(t, kekcache.OpeningOptions{MaxAge: time.Minute}, kek)
+		c := newOpening(t, kekcache.OpenKeysOptions{MaxAge: time.Minute}, kek)
 		m := newMessage(1, "kek")
 		time.AfterFunc(time.Hour, kek.fine)
 		m.opens(t, c)
@@ -133,7 +133,7 @@ func TestAgeCountsFromUnwrap(t *testing.T) {
 func TestUnwrappedKeyOfWrongSize(t *testing.T) {
 	for _, size := range []int{0, 16, 31, 33} {
 		kek := newKEK("kek")
-		c := newOpening(t, kekcache.OpeningOptions{}, kek)
+		c := newOpening(t, kekcache.OpenKeysOptions{}, kek)
 		m := newMessage(1, "kek")
 		m.recipients[0].Ciphertext = make([]byte, size)
 		m.refused(t, c, kekcache.ErrUnknownKey)
@@ -145,7 +145,7 @@ func TestUnwrappedKeyOfWrongSize(t *testing.T) {
 
 // TestUnreadableRecipients: the error is the parser's, and asked for again each time.
 func TestUnreadableRecipients(t *testing.T) {
-	c := newOpening(t, kekcache.OpeningOptions{}, newKEK("kek"))
+	c := newOpening(t, kekcache.OpenKeysOptions{}, newKEK("kek"))
 	bad := errors.New("malformed")
 	for want := 1; want <= 2; want++ {
 		calls := want - 1
@@ -180,7 +180,7 @@ func TestRecipientsThatDisagree(t *testing.T) {
 			for _, k := range test.order {
 				keks = append(keks, newKEK(k))
 			}
-			c := newOpening(t, kekcache.OpeningOptions{}, keks...)
+			c := newOpening(t, kekcache.OpenKeysOptions{}, keks...)
 			m := *good
 			m.recipients = []keys.Wrapped{test.a.recipients[0], test.b.recipients[1]}
 			for range 3 {
@@ -206,7 +206,7 @@ func TestRecipientsThatDisagree(t *testing.T) {
 func TestErrorNamesTheKey(t *testing.T) {
 	kek := newKEK("local:17")
 	kek.set(kek.fault(keys.BadWrap), 0)
-	c := newOpening(t, kekcache.OpeningOptions{}, kek)
+	c := newOpening(t, kekcache.OpenKeysOptions{}, kek)
 	_, err := newMessage(1, "local:17").unwrap(t.Context(), c)
 	if want := "unknown-key: local:17: test: bad wrapped key"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
@@ -216,7 +216,7 @@ func TestErrorNamesTheKey(t *testing.T) {
 // TestFloodPushesOutNoKey: however many wrapped keys do not unwrap, those that did stay, and what is remembered is bounded.
 func TestFloodPushesOutNoKey(t *testing.T) {
 	kek := newKEK("kek")
-	c := newOpening(t, kekcache.OpeningOptions{MaxKeys: 2}, kek)
+	c := newOpening(t, kekcache.OpenKeysOptions{MaxKeys: 2}, kek)
 	good := []*message{newMessage(1, "kek"), newMessage(2, "kek")}
 	for _, m := range good {
 		m.opens(t, c)
@@ -242,7 +242,7 @@ func TestFloodPushesOutNoKey(t *testing.T) {
 func TestOpeningStatus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b, log := newKEK("a"), newKEK("b"), &logged{}
-		c := newOpening(t, kekcache.OpeningOptions{Log: log.logger()}, a, b)
+		c := newOpening(t, kekcache.OpenKeysOptions{Log: log.logger()}, a, b)
 		status := func(state kekcache.State, waiting int) {
 			t.Helper()
 			if s := c.Status(); s.State != state || s.Waiting != waiting || (s.Cause == nil) != (state == kekcache.Normal) {

@@ -20,7 +20,7 @@ type Target interface {
 	Fits(w *keys.Wrapped) bool
 }
 
-// RecipientCodec reads and writes what Rewrapping replaces; package envelope has it.
+// RecipientCodec reads and writes what RewrapKeys replaces; package envelope has it.
 type RecipientCodec interface {
 	// Parse returns the encoded recipients of known kinds, and how many there are of all kinds. They may alias encoded.
 	Parse(encoded []byte) (known []keys.Wrapped, all int, err error)
@@ -32,8 +32,8 @@ type RecipientCodec interface {
 	Join(record, encoded []byte) ([]byte, error)
 }
 
-// RewrappingOptions say from which KEKs to which DEKs are rewrapped.
-type RewrappingOptions struct {
+// RewrapKeysOptions say from which KEKs to which DEKs are rewrapped.
+type RewrapKeysOptions struct {
 	From    []keys.Unwrapper // the old KEKs, asked in this order
 	To      []Target         // every one becomes a recipient; 1 to 16
 	Context keys.Context     // that under which the DEKs were wrapped, and will be
@@ -62,13 +62,13 @@ type Rewrapped struct {
 // rewrappedOverhead is about what the cache needs beside the recipients, in bytes.
 const rewrappedOverhead = 320
 
-// DefaultRewrapBytes is what RewrappingOptions.MaxBytes is unless it is set.
+// DefaultRewrapBytes is what RewrapKeysOptions.MaxBytes is unless it is set.
 const DefaultRewrapBytes = 32 << 20
 
-// Rewrapping replaces the recipients of DEKs, each distinct one once. It keeps what became of them, and no DEK. It is safe for
+// RewrapKeys replaces the recipients of DEKs, each distinct one once. It keeps what became of them, and no DEK. It is safe for
 // concurrent use.
-type Rewrapping struct {
-	o     RewrappingOptions
+type RewrapKeys struct {
+	o     RewrapKeysOptions
 	moved atomic.Int64
 
 	mu      sync.Mutex
@@ -77,8 +77,8 @@ type Rewrapping struct {
 	flights map[source]chan struct{} // under way
 }
 
-// NewRewrapping validates o. No key service is called before the first DEK.
-func NewRewrapping(o RewrappingOptions) (*Rewrapping, error) {
+// NewRewrapKeys validates o. No key service is called before the first DEK.
+func NewRewrapKeys(o RewrapKeysOptions) (*RewrapKeys, error) {
 	switch {
 	case len(o.From) == 0:
 		return nil, errors.New("no key to rewrap from")
@@ -97,14 +97,14 @@ func NewRewrapping(o RewrappingOptions) (*Rewrapping, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Rewrapping{o: o, flights: map[source]chan struct{}{}}
+	c := &RewrapKeys{o: o, flights: map[source]chan struct{}{}}
 	// The bytes are what bounds it; as many entries as this never fit.
 	c.done = newLRU(o.MaxBytes/rewrappedOverhead+1, func(_ source, r *Rewrapped) { c.bytes -= r.size() })
 	return c, nil
 }
 
 // Moved is how many distinct DEKs have been rewrapped. One that the cache had forgotten meanwhile counts again.
-func (c *Rewrapping) Moved() int64 { return c.moved.Load() }
+func (c *RewrapKeys) Moved() int64 { return c.moved.Load() }
 
 func (r *Rewrapped) size() int { return len(r.Recipients) + rewrappedOverhead }
 
@@ -113,7 +113,7 @@ func (r *Rewrapped) size() int { return len(r.Recipients) + rewrappedOverhead }
 // cannot be used, a *keys.Error. While a key service is away, or the audit log, it waits until ctx ends.
 //
 // Unless the DEK was seen or Verify is set, nobody has compared the commitment: that is left to whoever opens the envelope.
-func (c *Rewrapping) Recipients(ctx context.Context, commitment, encoded []byte) (*Rewrapped, error) {
+func (c *RewrapKeys) Recipients(ctx context.Context, commitment, encoded []byte) (*Rewrapped, error) {
 	if len(commitment) != chunker.CommitmentSize {
 		return nil, ErrWrongKey
 	}
@@ -136,7 +136,7 @@ func (r *Rewrapped) Check(commitment []byte) error {
 
 // Record sees to it that the store has a key record for the new KEKs of the DEK with this kid, of KIDSize bytes. Its
 // errors are those of Recipients. It waits while the store is away too.
-func (c *Rewrapping) Record(ctx context.Context, kid []byte) (*Rewrapped, error) {
+func (c *RewrapKeys) Record(ctx context.Context, kid []byte) (*Rewrapped, error) {
 	if c.o.Store == nil || len(kid) != KIDSize {
 		return nil, ErrUnknownKey
 	}
@@ -146,7 +146,7 @@ func (c *Rewrapping) Record(ctx context.Context, kid []byte) (*Rewrapped, error)
 }
 
 // get finds what became of a DEK, or has it done, by one caller however many ask.
-func (c *Rewrapping) get(ctx context.Context, from source, do func(*Rewrapped) error) (*Rewrapped, error) {
+func (c *RewrapKeys) get(ctx context.Context, from source, do func(*Rewrapped) error) (*Rewrapped, error) {
 	for {
 		c.mu.Lock()
 		r, ok := c.find(from, time.Now())
@@ -170,7 +170,7 @@ func (c *Rewrapping) get(ctx context.Context, from source, do func(*Rewrapped) e
 }
 
 // find looks into the cache. The caller holds the lock.
-func (c *Rewrapping) find(from source, now time.Time) (*Rewrapped, bool) {
+func (c *RewrapKeys) find(from source, now time.Time) (*Rewrapped, bool) {
 	r, ok := c.done.get(from)
 	if ok && r.bad != nil && !now.Before(r.expires) {
 		c.done.drop(from)
@@ -179,8 +179,8 @@ func (c *Rewrapping) find(from source, now time.Time) (*Rewrapped, bool) {
 	return r, ok
 }
 
-// lead is the work for which the others wait. That it was refused is remembered for as long as Opening does.
-func (c *Rewrapping) lead(from source, do func(*Rewrapped) error) (*Rewrapped, error) {
+// lead is the work for which the others wait. That it was refused is remembered for as long as OpenKeys does.
+func (c *RewrapKeys) lead(from source, do func(*Rewrapped) error) (*Rewrapped, error) {
 	defer c.land(from) // also after a panic of a key service
 	r := &Rewrapped{}
 	err := do(r)
@@ -195,7 +195,7 @@ func (c *Rewrapping) lead(from source, do func(*Rewrapped) error) (*Rewrapped, e
 	return r, err
 }
 
-func (c *Rewrapping) land(from source) {
+func (c *RewrapKeys) land(from source) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	close(c.flights[from])
@@ -203,7 +203,7 @@ func (c *Rewrapping) land(from source) {
 }
 
 // keep notes what became of a DEK and forgets what was asked for longest ago, as far as it must. The caller holds the lock.
-func (c *Rewrapping) keep(from source, r *Rewrapped) {
+func (c *RewrapKeys) keep(from source, r *Rewrapped) {
 	c.done.put(from, r)
 	c.bytes += r.size()
 	for c.bytes > c.o.MaxBytes {

@@ -18,7 +18,7 @@ const (
 
 // recipients fills r with what is to stand instead of encoded, and records that. Whether the DEK is the one that was asked for is
 // not compared here, so that forged envelopes with recipients of another one cost no more than the first of them.
-func (c *Rewrapping) recipients(ctx context.Context, claimed, encoded []byte, r *Rewrapped) error {
+func (c *RewrapKeys) recipients(ctx context.Context, claimed, encoded []byte, r *Rewrapped) error {
 	known, all, err := c.o.Codec.Parse(encoded)
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func (c *Rewrapping) recipients(ctx context.Context, claimed, encoded []byte, r 
 }
 
 // audit records what was done, before anything comes of it. While that cannot be it waits, as for a key service.
-func (c *Rewrapping) audit(ctx context.Context, e Event) error {
+func (c *RewrapKeys) audit(ctx context.Context, e Event) error {
 	if c.o.Audit == nil {
 		return nil
 	}
@@ -64,7 +64,7 @@ func (c *Rewrapping) audit(ctx context.Context, e Event) error {
 }
 
 // already tells whether recipients are for exactly the new KEKs, in any order: each is for one of them, and each of them has one.
-func (c *Rewrapping) already(known []keys.Wrapped, all int) bool {
+func (c *RewrapKeys) already(known []keys.Wrapped, all int) bool {
 	if all != len(c.o.To) || len(known) != all {
 		return false
 	}
@@ -82,7 +82,7 @@ func (c *Rewrapping) already(known []keys.Wrapped, all int) bool {
 }
 
 // openers are those of the new KEKs that can unwrap, with what is wrapped for them.
-func (c *Rewrapping) openers(recipients []keys.Wrapped) []attempt {
+func (c *RewrapKeys) openers(recipients []keys.Wrapped) []attempt {
 	var keks []keys.Unwrapper
 	for _, t := range c.o.To {
 		if kek, can := t.(keys.Unwrapper); can {
@@ -96,7 +96,7 @@ func (c *Rewrapping) openers(recipients []keys.Wrapped) []attempt {
 //
 // A DEK that one of the targets must be shown has entered this process, and then nothing is gained by moving it to the
 // others unseen, where its commitment could not be compared: so it is all of them or none.
-func (c *Rewrapping) rewrap(ctx context.Context, a attempt, r *Rewrapped) ([]keys.Wrapped, string, error) {
+func (c *RewrapKeys) rewrap(ctx context.Context, a attempt, r *Rewrapped) ([]keys.Wrapped, string, error) {
 	movers := c.movers(a.kek)
 	if movers == nil {
 		now, err := c.wrapSeen(ctx, a, r)
@@ -114,7 +114,7 @@ func (c *Rewrapping) rewrap(ctx context.Context, a attempt, r *Rewrapped) ([]key
 }
 
 // movers returns all targets if every one takes what from unwraps without showing it, else nil.
-func (c *Rewrapping) movers(from keys.Unwrapper) []keys.Rewrapper {
+func (c *RewrapKeys) movers(from keys.Unwrapper) []keys.Rewrapper {
 	movers := make([]keys.Rewrapper, len(c.o.To))
 	for i, t := range c.o.To {
 		m, ok := t.(keys.Rewrapper)
@@ -127,7 +127,7 @@ func (c *Rewrapping) movers(from keys.Unwrapper) []keys.Rewrapper {
 }
 
 // move has the DEK wrapped for the new KEKs by their services. It is never in this process.
-func (c *Rewrapping) move(ctx context.Context, a attempt, movers []keys.Rewrapper) ([]keys.Wrapped, error) {
+func (c *RewrapKeys) move(ctx context.Context, a attempt, movers []keys.Rewrapper) ([]keys.Wrapped, error) {
 	now := make([]keys.Wrapped, len(movers))
 	for i, m := range movers {
 		var err error
@@ -139,7 +139,7 @@ func (c *Rewrapping) move(ctx context.Context, a attempt, movers []keys.Rewrappe
 }
 
 // wrapSeen unwraps the DEK and wraps it for the new KEKs.
-func (c *Rewrapping) wrapSeen(ctx context.Context, a attempt, r *Rewrapped) (now []keys.Wrapped, err error) {
+func (c *RewrapKeys) wrapSeen(ctx context.Context, a attempt, r *Rewrapped) (now []keys.Wrapped, err error) {
 	secret.Do(func() {
 		var dek []byte
 		dek, err = c.see(ctx, a, r)
@@ -157,7 +157,7 @@ func (c *Rewrapping) wrapSeen(ctx context.Context, a attempt, r *Rewrapped) (now
 
 // verify unwraps with each of the openers, and waits for those that are away. All must find the same DEK. That it was in this
 // process is audited.
-func (c *Rewrapping) verify(ctx context.Context, openers []attempt, r *Rewrapped) error {
+func (c *RewrapKeys) verify(ctx context.Context, openers []attempt, r *Rewrapped) error {
 	for _, a := range openers {
 		err := anyOf(ctx, c.o.Log, []attempt{a}, func(a attempt) (err error) {
 			secret.Do(func() {
@@ -178,7 +178,7 @@ func (c *Rewrapping) verify(ctx context.Context, openers []attempt, r *Rewrapped
 }
 
 // see unwraps a DEK, which the caller clears, error or not. r then says which one it is; if it said so before, it must be the same.
-func (c *Rewrapping) see(ctx context.Context, a attempt, r *Rewrapped) ([]byte, error) {
+func (c *RewrapKeys) see(ctx context.Context, a attempt, r *Rewrapped) ([]byte, error) {
 	dek, err := a.kek.Unwrap(ctx, c.o.Context, nil, a.wrapped)
 	switch {
 	case err != nil:

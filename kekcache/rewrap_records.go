@@ -7,7 +7,7 @@ import (
 
 // record sees to it that one of the records of kid is for the new KEKs. Stores are append-only: the new record stands behind
 // those before it, and differs in its recipients.
-func (c *Rewrapping) record(ctx context.Context, kid [KIDSize]byte, r *Rewrapped) error {
+func (c *RewrapKeys) record(ctx context.Context, kid [KIDSize]byte, r *Rewrapped) error {
 	records, err := c.stored(ctx, kid)
 	if err != nil {
 		return err
@@ -36,7 +36,7 @@ func (c *Rewrapping) record(ctx context.Context, kid [KIDSize]byte, r *Rewrapped
 }
 
 // recordAlready looks for a record that is for the new KEKs. One that does not verify, if it is to, is as good as none.
-func (c *Rewrapping) recordAlready(ctx context.Context, kid [KIDSize]byte, records [][]byte, r *Rewrapped) (bool, error) {
+func (c *RewrapKeys) recordAlready(ctx context.Context, kid [KIDSize]byte, records [][]byte, r *Rewrapped) (bool, error) {
 	for _, record := range records {
 		commitment, encoded, ok := c.split(kid, record)
 		if !ok {
@@ -64,7 +64,7 @@ func (c *Rewrapping) recordAlready(ctx context.Context, kid [KIDSize]byte, recor
 }
 
 // split takes a record apart if it is one of kid.
-func (c *Rewrapping) split(kid [KIDSize]byte, record []byte) (commitment, encoded []byte, ok bool) {
+func (c *RewrapKeys) split(kid [KIDSize]byte, record []byte) (commitment, encoded []byte, ok bool) {
 	commitment, encoded, err := c.o.Codec.Split(record)
 	if err != nil || len(commitment) < KIDSize || string(commitment[:KIDSize]) != string(kid[:]) {
 		return nil, nil, false
@@ -73,7 +73,7 @@ func (c *Rewrapping) split(kid [KIDSize]byte, record []byte) (commitment, encode
 }
 
 // rewrapRecord puts the record into the store again, for the new KEKs.
-func (c *Rewrapping) rewrapRecord(ctx context.Context, kid [KIDSize]byte, record []byte, r *Rewrapped) error {
+func (c *RewrapKeys) rewrapRecord(ctx context.Context, kid [KIDSize]byte, record []byte, r *Rewrapped) error {
 	commitment, encoded, ok := c.split(kid, record)
 	if !ok {
 		return ErrUnknownKey
@@ -97,7 +97,7 @@ func (c *Rewrapping) rewrapRecord(ctx context.Context, kid [KIDSize]byte, record
 }
 
 // stored reads the records of kid, again and again while the store is away.
-func (c *Rewrapping) stored(ctx context.Context, kid [KIDSize]byte) (records [][]byte, err error) {
+func (c *RewrapKeys) stored(ctx context.Context, kid [KIDSize]byte) (records [][]byte, err error) {
 	err = c.until(ctx, "the key store", func() (err error) {
 		records, err = c.o.Store.Get(ctx, kid)
 		return err
@@ -105,12 +105,12 @@ func (c *Rewrapping) stored(ctx context.Context, kid [KIDSize]byte) (records [][
 	return records, err
 }
 
-func (c *Rewrapping) put(ctx context.Context, kid [KIDSize]byte, record []byte) error {
+func (c *RewrapKeys) put(ctx context.Context, kid [KIDSize]byte, record []byte) error {
 	return c.until(ctx, "the key store", func() error { return c.o.Store.Put(ctx, kid, record) })
 }
 
 // until does something again and again until it goes well.
-func (c *Rewrapping) until(ctx context.Context, what string, do func() error) error {
+func (c *RewrapKeys) until(ctx context.Context, what string, do func() error) error {
 	for try := 0; ; try++ {
 		err := do()
 		switch {

@@ -41,7 +41,7 @@ func TestRewrapRecords(t *testing.T) {
 			for _, m := range test.records {
 				store.records[kid] = append(store.records[kid], m.record(t))
 			}
-			c := newRewrapping(t, kekcache.RewrappingOptions{
+			c := newRewrapping(t, kekcache.RewrapKeysOptions{
 				From: []keys.Unwrapper{old}, To: []kekcache.Target{to}, Store: store, Verify: test.verify,
 			})
 			r, err := c.Record(t.Context(), kid[:])
@@ -78,7 +78,7 @@ func TestRewrapRecordsWait(t *testing.T) {
 		m := newMessage(1, "old")
 		kid := [kekcache.KIDSize]byte(m.kid())
 		store.records[kid] = [][]byte{m.record(t)}
-		c := newRewrapping(t, kekcache.RewrappingOptions{
+		c := newRewrapping(t, kekcache.RewrapKeysOptions{
 			From: []keys.Unwrapper{old}, To: []kekcache.Target{newKEK("to")}, Store: store, Log: log.logger(),
 		})
 		store.fail(errors.New("gone fishing"))
@@ -95,7 +95,7 @@ func TestRewrapRecordsWait(t *testing.T) {
 }
 
 func TestRewrapWithoutStore(t *testing.T) {
-	c := newRewrapping(t, kekcache.RewrappingOptions{From: []keys.Unwrapper{newKEK("old")}, To: []kekcache.Target{newKEK("to")}})
+	c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{newKEK("old")}, To: []kekcache.Target{newKEK("to")}})
 	kid := newMessage(1).kid()
 	for _, name := range [][]byte{kid, kid[:3]} {
 		if _, err := c.Record(t.Context(), name); !errors.Is(err, kekcache.ErrUnknownKey) {

@@ -11,15 +11,15 @@ import (
 )
 
 // bothWays runs a test in a bubble of its own, without Run and with it.
-func bothWays(t *testing.T, test func(t *testing.T, start func(*kekcache.Sealing) (stop func()))) {
+func bothWays(t *testing.T, test func(t *testing.T, start func(*kekcache.SealKeys) (stop func()))) {
 	t.Run("without Run", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			test(t, func(*kekcache.Sealing) func() { return func() {} })
+			test(t, func(*kekcache.SealKeys) func() { return func() {} })
 		})
 	})
 	t.Run("with Run", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			test(t, func(c *kekcache.Sealing) func() { return run(t, c) })
+			test(t, func(c *kekcache.SealKeys) func() { return run(t, c) })
 		})
 	})
 }
@@ -27,12 +27,12 @@ func bothWays(t *testing.T, test func(t *testing.T, start func(*kekcache.Sealing
 // TestNoKeyIsUsedPastItsAge: the age counts from before the key service was asked, however long that took.
 func TestNoKeyIsUsedPastItsAge(t *testing.T) {
 	for _, takes := range []time.Duration{0, 10 * time.Second, 50 * time.Second} {
-		bothWays(t, func(t *testing.T, start func(*kekcache.Sealing) func()) {
+		bothWays(t, func(t *testing.T, start func(*kekcache.SealKeys) func()) {
 			kek := newKEK("kek")
 			kek.set(nil, takes)
-			c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(kek), Window: kekcache.Window{Age: time.Minute}})
+			c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: time.Minute}})
 			defer start(c)()
-			h := c.Holder()
+			h := c.Quota()
 			all := map[*kekcache.Key]bool{}
 			for begin := time.Now(); time.Since(begin) < 10*time.Minute; time.Sleep(70 * time.Millisecond) {
 				key := take(t, h).Key
@@ -51,13 +51,13 @@ func TestNoKeyIsUsedPastItsAge(t *testing.T) {
 // TestSupersededWindow: a holder that did not use up its block does not use it under a key past its age, though another
 // holder has ended the window long before.
 func TestSupersededWindow(t *testing.T) {
-	bothWays(t, func(t *testing.T, start func(*kekcache.Sealing) func()) {
+	bothWays(t, func(t *testing.T, start func(*kekcache.SealKeys) func()) {
 		kek := newKEK("kek")
-		c := newSealing(t, kekcache.SealingOptions{
-			Wrappers: wrappers(kek), Window: kekcache.Window{Age: time.Minute, Messages: 10_000},
+		c := newSealing(t, kekcache.SealKeysOptions{
+			Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: time.Minute, Messages: 10_000},
 		})
 		defer start(c)()
-		idle, busy := c.Holder(), c.Holder()
+		idle, busy := c.Quota(), c.Quota()
 		first := take(t, idle).Key
 		for take(t, busy).Key == first {
 			continue
@@ -71,11 +71,11 @@ func TestSupersededWindow(t *testing.T) {
 
 // TestKeyAfterLongSilence: what was fetched ahead has an age too.
 func TestKeyAfterLongSilence(t *testing.T) {
-	bothWays(t, func(t *testing.T, start func(*kekcache.Sealing) func()) {
+	bothWays(t, func(t *testing.T, start func(*kekcache.SealKeys) func()) {
 		kek := newKEK("kek")
-		c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(kek), Window: kekcache.Window{Age: time.Minute}})
+		c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: time.Minute}})
 		defer start(c)()
-		h := c.Holder()
+		h := c.Quota()
 		for _, silence := range []time.Duration{0, 54 * time.Second, time.Minute, 70 * time.Second, 24 * time.Hour} {
 			time.Sleep(silence)
 			if age := kek.age(take(t, h).Key); age >= time.Minute {
@@ -90,7 +90,7 @@ func TestKeyAfterLongSilence(t *testing.T) {
 
 // TestHandOverDoesNotWait: with Run the next key is there before the last one ends, by age or by count.
 func TestHandOverDoesNotWait(t *testing.T) {
-	for name, window := range map[string]kekcache.Window{
+	for name, window := range map[string]kekcache.Limits{
 		"age":      {Age: 10 * time.Minute},
 		"messages": {Messages: 5000},
 		"bytes":    {Bytes: 50_000},
@@ -99,12 +99,12 @@ func TestHandOverDoesNotWait(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				kek := newKEK("kek")
 				kek.set(nil, 5*time.Second)
-				c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(kek), Window: window})
+				c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Limits: window})
 				if err := c.Prepare(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				defer run(t, c)()
-				h := c.Holder()
+				h := c.Quota()
 				all := map[*kekcache.Key]bool{}
 				for range 36_000 {
 					before := time.Now()
@@ -133,7 +133,7 @@ func TestRenewalIsSpread(t *testing.T) {
 		keks := make([]*fakeKEK, processes)
 		for i := range keks {
 			keks[i] = newKEK("kek")
-			c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(keks[i]), Window: kekcache.Window{Age: age}})
+			c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(keks[i]), Limits: kekcache.Limits{Age: age}})
 			if err := c.Prepare(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -160,11 +160,11 @@ func TestRenewalIsSpread(t *testing.T) {
 
 // TestCreated: a grant's time is right to a second, also after a wait.
 func TestCreated(t *testing.T) {
-	bothWays(t, func(t *testing.T, start func(*kekcache.Sealing) func()) {
+	bothWays(t, func(t *testing.T, start func(*kekcache.SealKeys) func()) {
 		kek := newKEK("kek")
-		c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(kek), Window: kekcache.Window{Age: time.Minute}})
+		c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: time.Minute}})
 		stop := start(c)
-		h := c.Holder()
+		h := c.Quota()
 		check := func(when string) {
 			t.Helper()
 			created := take(t, h).Created
@@ -190,8 +190,8 @@ func TestServiceSlowerThanAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek, log := newKEK("kek"), &logged{}
 		kek.set(nil, 3*time.Second)
-		c := newSealing(t, kekcache.SealingOptions{
-			Wrappers: wrappers(kek), Window: kekcache.Window{Age: 2 * time.Second}, Log: log.logger(),
+		c := newSealing(t, kekcache.SealKeysOptions{
+			Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: 2 * time.Second}, Log: log.logger(),
 		})
 		go func() {
 			time.Sleep(time.Minute)
@@ -203,7 +203,7 @@ func TestServiceSlowerThanAge(t *testing.T) {
 			}
 			kek.set(nil, time.Second)
 		}()
-		key := take(t, c.Holder()).Key
+		key := take(t, c.Quota()).Key
 		if age := kek.age(key); age >= 2*time.Second {
 			t.Errorf("a key of %s", age)
 		}
@@ -217,9 +217,9 @@ func TestServiceSlowerThanAge(t *testing.T) {
 func TestRunEndsSlowly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek := &deafKEK{newKEK("kek")}
-		c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(kek), Window: kekcache.Window{Age: time.Minute}})
+		c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: time.Minute}})
 		stop := run(t, c)
-		h := c.Holder()
+		h := c.Quota()
 		take(t, h)
 		kek.set(nil, 10*time.Minute)
 		time.Sleep(55 * time.Second) // the next key has been asked for

@@ -13,10 +13,10 @@ type flight struct {
 	done    chan struct{} // closed when it has ended, or been dropped
 	cancel  context.CancelFunc
 	began   time.Time
-	dropped string // why its window will not be used; guarded by Sealing.mu
+	dropped string // why its window will not be used; guarded by SealKeys.mu
 }
 
-// pace is how long things took of late. It is guarded by Sealing.mu.
+// pace is how long things took of late. It is guarded by SealKeys.mu.
 type pace struct {
 	made  time.Duration // making a DEK
 	lasts time.Duration // using up a window; 0: long
@@ -43,17 +43,17 @@ func (p *pace) ahead() int {
 
 // fetch sees to it that one window after spent is there: as the next one, or current by now. However many ask, one
 // fetches; when its fetch ends without a window, as when its context does, another one takes over.
-func (c *Sealing) fetch(ctx context.Context, spent *window) error {
+func (c *SealKeys) fetch(ctx context.Context, spent *window) error {
 	return c.fetchUntil(ctx, func() bool { return len(c.next) > 0 || c.current.Load() != spent })
 }
 
 // fetchAhead sees to it that as many windows are there as the pace calls for.
-func (c *Sealing) fetchAhead(ctx context.Context) error {
+func (c *SealKeys) fetchAhead(ctx context.Context) error {
 	return c.fetchUntil(ctx, func() bool { return len(c.next) >= c.pace.ahead() })
 }
 
 // fetchUntil fetches window after window until enough says so, which is called under c.mu.
-func (c *Sealing) fetchUntil(ctx context.Context, enough func() bool) error {
+func (c *SealKeys) fetchUntil(ctx context.Context, enough func() bool) error {
 	for {
 		f, mine, err := c.board(enough)
 		if f == nil {
@@ -74,7 +74,7 @@ func (c *Sealing) fetchUntil(ctx context.Context, enough func() bool) error {
 }
 
 // board returns the fetch that is under way, or a new one that is the caller's to lead. It returns nil if there is enough.
-func (c *Sealing) board(enough func() bool) (f *flight, mine bool, err error) {
+func (c *SealKeys) board(enough func() bool) (f *flight, mine bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -90,7 +90,7 @@ func (c *Sealing) board(enough func() bool) (f *flight, mine bool, err error) {
 }
 
 // lead is the fetch for which the others wait. It is no error that it was dropped.
-func (c *Sealing) lead(ctx context.Context, f *flight, generate func(context.Context) (*Key, error)) error {
+func (c *SealKeys) lead(ctx context.Context, f *flight, generate func(context.Context) (*Key, error)) error {
 	trying, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c.mu.Lock()
@@ -113,7 +113,7 @@ func (c *Sealing) lead(ctx context.Context, f *flight, generate func(context.Con
 	return nil
 }
 
-func (c *Sealing) land(f *flight, next *window) {
+func (c *SealKeys) land(f *flight, next *window) {
 	c.mu.Lock()
 	why := f.dropped
 	if why != "" {
@@ -137,7 +137,7 @@ func (c *Sealing) land(f *flight, next *window) {
 const quickly = 500 * time.Microsecond
 
 // ask sees to it that the next window is fetched, once per window.
-func (c *Sealing) ask(ctx context.Context, w *window) {
+func (c *SealKeys) ask(ctx context.Context, w *window) {
 	if w.asked.Load() || !w.asked.CompareAndSwap(false, true) {
 		return
 	}
@@ -148,7 +148,7 @@ func (c *Sealing) ask(ctx context.Context, w *window) {
 }
 
 // wakeRun has Run fetch ahead.
-func (c *Sealing) wakeRun() {
+func (c *SealKeys) wakeRun() {
 	select {
 	case c.wake <- struct{}{}:
 	default:
@@ -156,7 +156,7 @@ func (c *Sealing) wakeRun() {
 }
 
 // makeNext makes the window after w in one try, if nobody else does. It says whether it is there, or will be.
-func (c *Sealing) makeNext(ctx context.Context, w *window) bool {
+func (c *SealKeys) makeNext(ctx context.Context, w *window) bool {
 	f, mine, _ := c.board(func() bool { return len(c.next) > 0 || c.current.Load() != w })
 	if !mine {
 		return true
@@ -171,7 +171,7 @@ func (c *Sealing) makeNext(ctx context.Context, w *window) bool {
 }
 
 // keks returns the KEKs that wrap now.
-func (c *Sealing) keks() []keys.Wrapper {
+func (c *SealKeys) keks() []keys.Wrapper {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.wrappers

@@ -13,12 +13,12 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// SealingOptions say which KEKs wrap the DEKs of a route and how long a DEK lives.
-type SealingOptions struct {
+// SealKeysOptions say which KEKs wrap the DEKs of a route and how long a DEK lives.
+type SealKeysOptions struct {
 	Wrappers []keys.Wrapper // every one becomes a recipient; 1 to 16
 	Context  keys.Context
 	Nonces   chunker.Nonces
-	Window   Window
+	Limits   Limits
 	// Store, if not nil, makes envelopes refer to their key by kid; Records then writes the key records.
 	Store   Store
 	Records Records
@@ -40,16 +40,16 @@ func checkWrappers(wrappers []keys.Wrapper) error {
 }
 
 // maxSeals is how often messages may be sealed under one DEK. One seal is kept for the key record.
-func (o *SealingOptions) maxSeals() uint64 {
+func (o *SealKeysOptions) maxSeals() uint64 {
 	if o.Nonces == chunker.Random {
 		return maxSealsRandom - 1
 	}
 	return maxSeals - 1
 }
 
-// Sealing keeps the current DEK for sealing. It is safe for concurrent use.
-type Sealing struct {
-	o       SealingOptions // but for Wrappers, which Reload changes
+// SealKeys keeps the current DEK for sealing. It is safe for concurrent use.
+type SealKeys struct {
+	o       SealKeysOptions // but for Wrappers, which Reload changes
 	current atomic.Pointer[window]
 	now     atomic.Uint32 // unix seconds, while ticking
 	ticking atomic.Bool   // Run keeps now, and ends windows by age
@@ -69,8 +69,8 @@ type Sealing struct {
 	closed   bool
 }
 
-// NewSealing validates o. No key service is called before Prepare or the first Take.
-func NewSealing(o SealingOptions) (*Sealing, error) {
+// NewSealKeys validates o. No key service is called before Prepare or the first Take.
+func NewSealKeys(o SealKeysOptions) (*SealKeys, error) {
 	if err := checkWrappers(o.Wrappers); err != nil {
 		return nil, err
 	}
@@ -78,13 +78,13 @@ func NewSealing(o SealingOptions) (*Sealing, error) {
 		return nil, errors.New("kekcache: a store needs Records")
 	}
 	var err error
-	if o.Window, err = o.Window.withDefaults(); err != nil {
+	if o.Limits, err = o.Limits.withDefaults(); err != nil {
 		return nil, err
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Sealing{
+	return &SealKeys{
 		o:        o,
 		wrappers: slices.Clone(o.Wrappers),
 		wake:     make(chan struct{}, 1),
@@ -93,19 +93,19 @@ func NewSealing(o SealingOptions) (*Sealing, error) {
 }
 
 // Prepare fetches the first DEK. Unlike later on, a key that is gone is an error at once.
-func (c *Sealing) Prepare(ctx context.Context) error {
+func (c *SealKeys) Prepare(ctx context.Context) error {
 	if c.current.Load() != nil {
 		return nil
 	}
 	return c.advance(ctx, nil, "")
 }
 
-// Holder returns a new worker's holder.
-func (c *Sealing) Holder() *Holder { return &Holder{cache: c} }
+// Quota returns a new worker's holder.
+func (c *SealKeys) Quota() *Quota { return &Quota{cache: c} }
 
 // Close ends the current window and those that were fetched ahead. Nothing can be sealed afterwards: Take and the others
 // return ErrClosed. Its error says that the end could not be audited.
-func (c *Sealing) Close() error {
+func (c *SealKeys) Close() error {
 	c.mu.Lock()
 	c.closed = true
 	c.drop(whyEnd)
@@ -115,7 +115,7 @@ func (c *Sealing) Close() error {
 }
 
 // drop ends all windows there are and the fetch under way. The caller holds c.mu.
-func (c *Sealing) drop(why string) {
+func (c *SealKeys) drop(why string) {
 	c.retire(c.current.Load(), why)
 	for _, w := range c.next {
 		c.retire(w, why)
@@ -141,7 +141,7 @@ const (
 
 // retire ends a window, also for those who hold blocks of it. It is called once for each that was opened, when it is taken
 // out of current or next. The caller holds c.mu.
-func (c *Sealing) retire(w *window, why string) {
+func (c *SealKeys) retire(w *window, why string) {
 	if w == nil {
 		return
 	}
@@ -151,7 +151,7 @@ func (c *Sealing) retire(w *window, why string) {
 
 // advance makes the next window current, unless spent no longer is. why says which limit ended spent. The new one may
 // be over its age by then; who takes from it looks.
-func (c *Sealing) advance(ctx context.Context, spent *window, why string) error {
+func (c *SealKeys) advance(ctx context.Context, spent *window, why string) error {
 	if c.turn(spent, why) {
 		return nil
 	}
@@ -168,7 +168,7 @@ func (c *Sealing) advance(ctx context.Context, spent *window, why string) error 
 }
 
 // turn makes the next window current if it is there, and says whether spent is current no more.
-func (c *Sealing) turn(spent *window, why string) bool {
+func (c *SealKeys) turn(spent *window, why string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.current.Load() != spent {
@@ -184,7 +184,7 @@ func (c *Sealing) turn(spent *window, why string) bool {
 }
 
 // enter makes w current. The caller holds c.mu.
-func (c *Sealing) enter(w *window) {
+func (c *SealKeys) enter(w *window) {
 	w.entered = time.Now()
 	c.current.Store(w)
 }

@@ -15,13 +15,13 @@ import (
 type used struct{ messages, bytes uint64 }
 
 // takeMany has several holders take as fast as they can and returns what they took under each key.
-func takeMany(t *testing.T, c *kekcache.Sealing, holders, takes int, size func(i int) uint64) map[*kekcache.Key]used {
+func takeMany(t *testing.T, c *kekcache.SealKeys, holders, takes int, size func(i int) uint64) map[*kekcache.Key]used {
 	t.Helper()
 	shares := make([]map[*kekcache.Key]used, holders)
 	var wg sync.WaitGroup
 	for i := range shares {
 		shares[i] = map[*kekcache.Key]used{}
-		h := c.Holder()
+		h := c.Quota()
 		wg.Go(func() {
 			for n := range takes {
 				g, err := h.Take(t.Context(), size(n), 1)
@@ -41,7 +41,7 @@ func takeMany(t *testing.T, c *kekcache.Sealing, holders, takes int, size func(i
 func TestWindowIsNeverOverrun(t *testing.T) {
 	const takes = 1000
 	varied := func(n int) uint64 { return uint64(n * 37 % 101) }
-	for _, window := range []kekcache.Window{
+	for _, window := range []kekcache.Limits{
 		{Messages: 1}, {Messages: 2}, {Messages: 3}, {Messages: 1000},
 		{Bytes: 100}, {Bytes: 1000}, {Bytes: 30_000},
 		{Messages: 7, Bytes: 150}, {Messages: 300, Bytes: 15_000},
@@ -51,7 +51,7 @@ func TestWindowIsNeverOverrun(t *testing.T) {
 				name := fmt.Sprintf("%d messages, %d bytes, %d holders, running %v", window.Messages, window.Bytes, holders, running)
 				t.Run(name, func(t *testing.T) {
 					kek := newKEK("kek")
-					c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(kek), Window: window})
+					c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Limits: window})
 					if running {
 						defer run(t, c)()
 					}
@@ -70,7 +70,7 @@ func TestWindowIsNeverOverrun(t *testing.T) {
 	}
 }
 
-func checkLimits(t *testing.T, all map[*kekcache.Key]used, limit kekcache.Window) {
+func checkLimits(t *testing.T, all map[*kekcache.Key]used, limit kekcache.Limits) {
 	t.Helper()
 	for _, u := range all {
 		if limit.Messages > 0 && u.messages > limit.Messages {
@@ -86,17 +86,17 @@ func checkLimits(t *testing.T, all map[*kekcache.Key]used, limit kekcache.Window
 // sizes; a message that does not fit in what is left of a block costs nothing.
 func TestWindowIsUsedUp(t *testing.T) {
 	for _, test := range []struct {
-		window kekcache.Window
+		window kekcache.Limits
 		size   func(n int) uint64
 	}{
-		{kekcache.Window{Messages: 1}, func(int) uint64 { return 1 }},
-		{kekcache.Window{Messages: 1000}, func(int) uint64 { return 5 }},
-		{kekcache.Window{Messages: 1000}, func(n int) uint64 { return uint64(n%2) << 26 }},
-		{kekcache.Window{Bytes: 1000}, func(int) uint64 { return 10 }},
-		{kekcache.Window{Bytes: 256 << 10}, func(int) uint64 { return 2048 }},
-		{kekcache.Window{Bytes: 256 << 10}, func(n int) uint64 { return uint64(n%2) << 11 }},
+		{kekcache.Limits{Messages: 1}, func(int) uint64 { return 1 }},
+		{kekcache.Limits{Messages: 1000}, func(int) uint64 { return 5 }},
+		{kekcache.Limits{Messages: 1000}, func(n int) uint64 { return uint64(n%2) << 26 }},
+		{kekcache.Limits{Bytes: 1000}, func(int) uint64 { return 10 }},
+		{kekcache.Limits{Bytes: 256 << 10}, func(int) uint64 { return 2048 }},
+		{kekcache.Limits{Bytes: 256 << 10}, func(n int) uint64 { return uint64(n%2) << 11 }},
 	} {
-		c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(newKEK("kek")), Window: test.window})
+		c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(newKEK("kek")), Limits: test.window})
 		all := takeMany(t, c, 1, 4000, test.size)
 		full := 0
 		for _, u := range all {
@@ -124,8 +124,8 @@ func TestSealLimits(t *testing.T) {
 		{chunker.Random, 1<<31 - 1, 1},
 		{chunker.Random, 1 << 31, 0},
 	} {
-		c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(newKEK("kek")), Nonces: test.nonces})
-		h := c.Holder()
+		c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(newKEK("kek")), Nonces: test.nonces})
+		h := c.Quota()
 		under := map[*kekcache.Key]uint64{}
 		for range 12 {
 			g, err := h.Take(t.Context(), 0, test.seals)
@@ -150,8 +150,8 @@ func TestSealLimits(t *testing.T) {
 
 func TestMessageLargerThanWindow(t *testing.T) {
 	kek := newKEK("kek")
-	c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(kek), Window: kekcache.Window{Bytes: 1000}})
-	h := c.Holder()
+	c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Limits: kekcache.Limits{Bytes: 1000}})
+	h := c.Quota()
 	for range 2 {
 		for _, size := range []uint64{1001, 1 << 63, 1<<64 - 1} {
 			if _, err := h.Take(t.Context(), size, 1); !errors.Is(err, kekcache.ErrWindow) {
@@ -169,10 +169,10 @@ func TestMessageLargerThanWindow(t *testing.T) {
 
 // TestLeasesOfHolders: holders never share a sealer, and a holder keeps its own for as long as the key stays.
 func TestLeasesOfHolders(t *testing.T) {
-	c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(newKEK("kek")), Window: kekcache.Window{Messages: 5000}})
+	c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(newKEK("kek")), Limits: kekcache.Limits{Messages: 5000}})
 	seen := map[*chunker.Sealer]bool{}
 	for range 4 {
-		h := c.Holder()
+		h := c.Quota()
 		first := take(t, h).Sealer
 		if seen[first] {
 			t.Error("two holders have one sealer")
@@ -187,8 +187,8 @@ func TestLeasesOfHolders(t *testing.T) {
 }
 
 func TestTakeDoesNotAllocate(t *testing.T) {
-	c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(newKEK("kek"))})
-	h := c.Holder()
+	c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(newKEK("kek"))})
+	h := c.Quota()
 	ctx := context.Background()
 	if n := testing.AllocsPerRun(5000, func() { _, _ = h.Take(ctx, 1000, 1) }); n != 0 {
 		t.Errorf("%v allocations", n)

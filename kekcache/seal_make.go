@@ -22,7 +22,7 @@ func (e *storeError) Unwrap() error { return e.err }
 var errLate = errors.New("data key: it took longer to make than it may live")
 
 // generateUntil makes a DEK, trying again while that can help.
-func (c *Sealing) generateUntil(ctx context.Context) (*Key, error) {
+func (c *SealKeys) generateUntil(ctx context.Context) (*Key, error) {
 	for try := 0; ; try++ {
 		if _, err := c.reloads(); err != nil {
 			return nil, err
@@ -48,7 +48,7 @@ func (c *Sealing) generateUntil(ctx context.Context) (*Key, error) {
 
 // passing says that what err tells of may pass. Before the first window that holds for what is away only, so that a
 // wrong configuration is an error at the start.
-func (c *Sealing) passing(err error) bool {
+func (c *SealKeys) passing(err error) bool {
 	var service *keys.Error
 	isService := errors.As(err, &service)
 	if isService && service.Class == keys.Away || errors.Is(err, errLate) {
@@ -61,7 +61,7 @@ func (c *Sealing) passing(err error) bool {
 
 // generate makes a DEK, has it wrapped for every recipient and, by reference, its record stored. That it may be used is audited
 // last, and whether anything can be audited is found out first.
-func (c *Sealing) generate(ctx context.Context, keks []keys.Wrapper) (*Key, error) {
+func (c *SealKeys) generate(ctx context.Context, keks []keys.Wrapper) (*Key, error) {
 	if err := c.trail.flush(); err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (c *Sealing) generate(ctx context.Context, keks []keys.Wrapper) (*Key, erro
 			return nil, err
 		}
 	}
-	if time.Since(born) >= c.o.Window.Age {
+	if time.Since(born) >= c.o.Limits.Age {
 		return nil, errLate
 	}
 	if err := c.trail.record(key.event(OpWindowOpened, "")); err != nil {
@@ -87,7 +87,7 @@ func (c *Sealing) generate(ctx context.Context, keks []keys.Wrapper) (*Key, erro
 }
 
 // wrapped makes a DEK and has it wrapped.
-func (c *Sealing) wrapped(ctx context.Context, keks []keys.Wrapper) (key *Key, err error) {
+func (c *SealKeys) wrapped(ctx context.Context, keks []keys.Wrapper) (key *Key, err error) {
 	secret.Do(func() {
 		var dek [chunker.KeySize]byte
 		defer clear(dek[:])
@@ -121,7 +121,7 @@ func names[K interface{ Name() string }](keks []K) []string {
 
 // wrap fills dek and returns one wrapping per configured KEK, in their order. The first service that generates
 // DEKs does; without one the DEK comes from this process.
-func (c *Sealing) wrap(ctx context.Context, keks []keys.Wrapper, dek *[chunker.KeySize]byte) ([]keys.Wrapped, error) {
+func (c *SealKeys) wrap(ctx context.Context, keks []keys.Wrapper, dek *[chunker.KeySize]byte) ([]keys.Wrapped, error) {
 	recipients := make([]keys.Wrapped, len(keks))
 	generated := -1
 	for i, w := range keks {
@@ -157,7 +157,7 @@ func (c *Sealing) wrap(ctx context.Context, keks []keys.Wrapper, dek *[chunker.K
 }
 
 // store makes the key record durable, before anything is sealed that needs it.
-func (c *Sealing) store(ctx context.Context, key *Key) error {
+func (c *SealKeys) store(ctx context.Context, key *Key) error {
 	sealer, err := key.sealing.Lease()
 	if err != nil {
 		return err

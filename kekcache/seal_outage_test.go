@@ -40,7 +40,7 @@ func TestOutage(t *testing.T) {
 				for range 3 {
 					go func() {
 						time.Sleep(o.age / 10)
-						waited <- key(t, o.c.Holder())
+						waited <- key(t, o.c.Quota())
 					}()
 				}
 				time.Sleep(10 * o.age)
@@ -85,18 +85,18 @@ type outage struct {
 	store *fakeStore
 	audit *fakeAudit
 	log   *logged
-	c     *kekcache.Sealing
-	h     *kekcache.Holder
+	c     *kekcache.SealKeys
+	h     *kekcache.Quota
 }
 
 func newOutage(t *testing.T) *outage {
 	t.Helper()
 	o := &outage{t: t, age: time.Minute, kek: newKEK("kek"), store: newStore(), audit: &fakeAudit{}, log: &logged{}}
-	o.c = newSealing(t, kekcache.SealingOptions{
-		Wrappers: wrappers(o.kek), Window: kekcache.Window{Age: o.age, Bytes: 1000}, Log: o.log.logger(),
+	o.c = newSealing(t, kekcache.SealKeysOptions{
+		Wrappers: wrappers(o.kek), Limits: kekcache.Limits{Age: o.age, Bytes: 1000}, Log: o.log.logger(),
 		Store: o.store, Records: fakeRecords{}, Audit: o.audit,
 	})
-	o.h = o.c.Holder()
+	o.h = o.c.Quota()
 	return o
 }
 
@@ -119,7 +119,7 @@ func TestRestrictedAsSoonAsOneWaits(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() {
-			_, err := o.c.Holder().Take(ctx, 1000, 1)
+			_, err := o.c.Quota().Take(ctx, 1000, 1)
 			ended <- err
 		}()
 		synctest.Wait()
@@ -144,10 +144,10 @@ func TestRestrictedAsSoonAsOneWaits(t *testing.T) {
 func TestGivenBackOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek := newKEK("kek")
-		c := newSealing(t, kekcache.SealingOptions{
-			Wrappers: wrappers(kek), Window: kekcache.Window{Messages: 1000, Bytes: 1_000_000},
+		c := newSealing(t, kekcache.SealKeysOptions{
+			Wrappers: wrappers(kek), Limits: kekcache.Limits{Messages: 1000, Bytes: 1_000_000},
 		})
-		h := c.Holder()
+		h := c.Quota()
 		first := take(t, h).Key
 		kek.away()
 		messages := uint64(1)
@@ -213,11 +213,11 @@ func TestContextEndsWaiting(t *testing.T) {
 		synctest.Wait()
 		second, cancelSecond := context.WithCancel(t.Context())
 		go func() {
-			_, err := o.c.Holder().Take(second, 1, 1)
+			_, err := o.c.Quota().Take(second, 1, 1)
 			ended <- err
 		}()
 		third := make(chan *kekcache.Key)
-		go func() { third <- key(t, o.c.Holder()) }()
+		go func() { third <- key(t, o.c.Quota()) }()
 		time.Sleep(time.Second)
 
 		cancelSecond() // it only waits
@@ -247,7 +247,7 @@ func TestRunEndsWhileOthersWait(t *testing.T) {
 		time.Sleep(o.age * 99 / 100) // Run is at it
 		var wg sync.WaitGroup
 		for range 5 {
-			h := o.c.Holder()
+			h := o.c.Quota()
 			wg.Go(func() { key(t, h) })
 		}
 		time.Sleep(time.Minute)
@@ -263,16 +263,16 @@ func TestRunEndsWhileOthersWait(t *testing.T) {
 // TestPanicOfAService leaves nobody waiting for ever.
 func TestPanicOfAService(t *testing.T) {
 	kek := &panicky{fakeKEK: newKEK("kek"), left: 1}
-	c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(kek)})
+	c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek)})
 	func() {
 		defer func() {
 			if recover() == nil {
 				t.Error("no panic")
 			}
 		}()
-		_, _ = c.Holder().Take(t.Context(), 1, 1)
+		_, _ = c.Quota().Take(t.Context(), 1, 1)
 	}()
-	take(t, c.Holder())
+	take(t, c.Quota())
 }
 
 type panicky struct {

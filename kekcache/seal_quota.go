@@ -8,10 +8,10 @@ import (
 	"github.com/streamcrypt/streamcrypt/chunker"
 )
 
-// Holder is one worker's share of the current window: a lease and a reserved block. It is not safe for
+// Quota is one worker's share of the current window: a lease and a reserved block. It is not safe for
 // concurrent use; each goroutine that seals has its own.
-type Holder struct {
-	cache  *Sealing
+type Quota struct {
+	cache  *SealKeys
 	window *window
 	block  block
 	grant  Grant
@@ -22,10 +22,10 @@ type Grant struct {
 	Key     *Key
 	Sealer  *chunker.Sealer // the holder's own lease of Key
 	Created uint32          // the time, in unix seconds
-	done    func()          // of Fresh; else nil
+	done    func()          // of StreamKey; else nil
 }
 
-// Done ends the use of a Grant that Fresh returned; further calls do nothing, as they do for any other.
+// Done ends the use of a Grant that StreamKey returned; further calls do nothing, as they do for any other.
 func (g *Grant) Done() {
 	if g.done != nil {
 		g.done()
@@ -35,7 +35,7 @@ func (g *Grant) Done() {
 // Take returns leave to seal one message of size bytes in the given number of seal operations. It waits
 // while no key can be had, until ctx ends. It returns ErrWindow for a message that fits no window, and the key
 // service's error if that is not one to wait for. The Grant is valid until the next Take.
-func (h *Holder) Take(ctx context.Context, size, seals uint64) (*Grant, error) {
+func (h *Quota) Take(ctx context.Context, size, seals uint64) (*Grant, error) {
 	if !h.block.holds(size, seals) || !h.cache.live(h.window) {
 		if err := h.refill(ctx, size, seals); err != nil {
 			return nil, err
@@ -49,8 +49,8 @@ func (h *Holder) Take(ctx context.Context, size, seals uint64) (*Grant, error) {
 }
 
 // refill reserves a block that fits, in the current window or the next.
-func (h *Holder) refill(ctx context.Context, size, seals uint64) error {
-	if o := &h.cache.o; size > o.Window.Bytes || seals > o.maxSeals() {
+func (h *Quota) refill(ctx context.Context, size, seals uint64) error {
+	if o := &h.cache.o; size > o.Limits.Bytes || seals > o.maxSeals() {
 		return fmt.Errorf("%w: %d bytes", ErrWindow, size)
 	}
 	for {
@@ -76,7 +76,7 @@ func (h *Holder) refill(ctx context.Context, size, seals uint64) error {
 }
 
 // use goes on under w with a new block.
-func (h *Holder) use(w *window, b block) error {
+func (h *Quota) use(w *window, b block) error {
 	if h.window != w {
 		sealer, err := w.key.sealing.Lease()
 		if err != nil {

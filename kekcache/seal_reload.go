@@ -11,7 +11,7 @@ import (
 // on an error everything stays as it was. Else that DEK is current when it returns, so that nobody waits for it, and the windows
 // before it are closed: nothing more is sealed for a KEK that was removed. A Take that is under way may be the last to use the
 // old one.
-func (c *Sealing) Reload(ctx context.Context, wrappers []keys.Wrapper) error {
+func (c *SealKeys) Reload(ctx context.Context, wrappers []keys.Wrapper) error {
 	if err := checkWrappers(wrappers); err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (c *Sealing) Reload(ctx context.Context, wrappers []keys.Wrapper) error {
 	return err
 }
 
-func (c *Sealing) replace(w *window, wrappers []keys.Wrapper) error {
+func (c *SealKeys) replace(w *window, wrappers []keys.Wrapper) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {

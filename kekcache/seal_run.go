@@ -11,8 +11,8 @@ import (
 // Run fetches DEKs ahead and keeps the time until ctx ends. Without it everything works, but whoever takes the
 // last of a window waits for the next key, and each Take reads the clock. With it a window ends a little before
 // its age; only a process that was stopped (a machine that slept) may seal on for the instant until Run is
-// scheduled, and then no Holder more than its block of at most 1,024 messages.
-func (c *Sealing) Run(ctx context.Context) {
+// scheduled, and then no Quota more than its block of at most 1,024 messages.
+func (c *SealKeys) Run(ctx context.Context) {
 	var ahead sync.WaitGroup
 	ahead.Go(func() { c.serve(ctx) })
 	c.keepTime(ctx)
@@ -20,11 +20,11 @@ func (c *Sealing) Run(ctx context.Context) {
 }
 
 // tick is how often Run looks at the clock.
-func (w *Window) tick() time.Duration { return min(time.Second, w.Age/64) }
+func (w *Limits) tick() time.Duration { return min(time.Second, w.Age/64) }
 
 // keepTime spares every Take a look at the clock.
-func (c *Sealing) keepTime(ctx context.Context) {
-	period := c.o.Window.tick()
+func (c *SealKeys) keepTime(ctx context.Context) {
+	period := c.o.Limits.tick()
 	ticker := time.NewTicker(period)
 	defer ticker.Stop()
 	c.tick(period)
@@ -42,7 +42,7 @@ func (c *Sealing) keepTime(ctx context.Context) {
 
 // tick notes the time. It ends the current window one to two periods before its age is reached, so that a tick which
 // comes late by up to a period does no harm.
-func (c *Sealing) tick(period time.Duration) {
+func (c *SealKeys) tick(period time.Duration) {
 	now := time.Now()
 	c.now.Store(unix(now))
 	w := c.current.Load()
@@ -58,7 +58,7 @@ func (c *Sealing) tick(period time.Duration) {
 
 // renew asks for the next window because of w's age. One that was fetched long ago, because w seemed to be used up soon, would
 // be over its own age when w is; it is given up for a new one.
-func (c *Sealing) renew(w *window) {
+func (c *SealKeys) renew(w *window) {
 	c.mu.Lock()
 	c.next = slices.DeleteFunc(c.next, func(n *window) bool {
 		old := n.born.Sub(w.born) < w.limits.Age/8
@@ -76,7 +76,7 @@ func (c *Sealing) renew(w *window) {
 }
 
 // live says that w may be sealed under. While Run ticks it costs no look at the clock.
-func (c *Sealing) live(w *window) bool {
+func (c *SealKeys) live(w *window) bool {
 	if c.ticking.Load() {
 		return !w.ended.Load()
 	}
@@ -84,7 +84,7 @@ func (c *Sealing) live(w *window) bool {
 }
 
 // created is the time in unix seconds, to a second.
-func (c *Sealing) created() uint32 {
+func (c *SealKeys) created() uint32 {
 	if c.ticking.Load() {
 		return c.now.Load()
 	}
@@ -92,7 +92,7 @@ func (c *Sealing) created() uint32 {
 }
 
 // askIfLow asks for the next window if little is left of w.
-func (c *Sealing) askIfLow(ctx context.Context, w *window, now time.Time) {
+func (c *SealKeys) askIfLow(ctx context.Context, w *window, now time.Time) {
 	if w.asked.Load() {
 		return
 	}
@@ -107,7 +107,7 @@ func (c *Sealing) askIfLow(ctx context.Context, w *window, now time.Time) {
 }
 
 // serve fetches the windows that are asked for, and records what nobody waits for.
-func (c *Sealing) serve(ctx context.Context) {
+func (c *SealKeys) serve(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():

@@ -32,7 +32,7 @@ func TestNobodyWaits(t *testing.T) {
 	const holders, window, windows = 8, 1000, 200
 	for name, running := range map[string]bool{"without Run": false, "with Run": true} {
 		t.Run(name, func(t *testing.T) {
-			c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(localKEK(t)), Window: kekcache.Window{Messages: window}})
+			c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(localKEK(t)), Limits: kekcache.Limits{Messages: window}})
 			if running {
 				defer run(t, c)()
 			}
@@ -40,7 +40,7 @@ func TestNobodyWaits(t *testing.T) {
 			var wg sync.WaitGroup
 			for i := range holders {
 				used[i] = map[[chunker.CommitmentSize]byte]uint64{}
-				h := c.Holder()
+				h := c.Quota()
 				wg.Go(func() {
 					plaintext, dst := make([]byte, 1024), []byte(nil)
 					for range window * windows / holders {
@@ -82,21 +82,21 @@ func TestNobodyWaits(t *testing.T) {
 // window is used up, only the first one is waited for, and no limit is overrun.
 func TestNobodyWaitsAtAnyPace(t *testing.T) {
 	for name, test := range map[string]struct {
-		window  kekcache.Window
+		window  kekcache.Limits
 		takes   time.Duration // making a key
 		between time.Duration // messages of one holder
 	}{
-		"fast, messages":  {kekcache.Window{Messages: 1000}, 90 * time.Millisecond, time.Millisecond},
-		"fast, bytes":     {kekcache.Window{Bytes: 50_000}, 90 * time.Millisecond, time.Millisecond},
-		"slow, messages":  {kekcache.Window{Messages: 1000}, 5 * time.Second, time.Second / 4},
-		"age":             {kekcache.Window{Age: time.Minute}, 5 * time.Second, time.Second / 4},
-		"age or messages": {kekcache.Window{Age: time.Minute, Messages: 2000}, 5 * time.Second, time.Second / 4},
+		"fast, messages":  {kekcache.Limits{Messages: 1000}, 90 * time.Millisecond, time.Millisecond},
+		"fast, bytes":     {kekcache.Limits{Bytes: 50_000}, 90 * time.Millisecond, time.Millisecond},
+		"slow, messages":  {kekcache.Limits{Messages: 1000}, 5 * time.Second, time.Second / 4},
+		"age":             {kekcache.Limits{Age: time.Minute}, 5 * time.Second, time.Second / 4},
+		"age or messages": {kekcache.Limits{Age: time.Minute, Messages: 2000}, 5 * time.Second, time.Second / 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const holders, takes = 8, 2000
 				kek := newKEK("kek")
-				c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(kek), Window: test.window})
+				c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Limits: test.window})
 				kek.set(nil, test.takes)
 				if err := c.Prepare(t.Context()); err != nil {
 					t.Fatal(err)
@@ -106,7 +106,7 @@ func TestNobodyWaitsAtAnyPace(t *testing.T) {
 				var wg sync.WaitGroup
 				for i := range holders {
 					shares[i] = map[*kekcache.Key]used{}
-					h := c.Holder()
+					h := c.Quota()
 					wg.Go(func() {
 						time.Sleep(test.between * time.Duration(i) / holders)
 						for n := range takes {
@@ -141,14 +141,14 @@ func TestNobodyWaitsAtAnyPace(t *testing.T) {
 
 // TestBurstAtTheEnd: the pace so far says nothing about a burst, so the next key is there before the last tenth is begun.
 func TestBurstAtTheEnd(t *testing.T) {
-	for name, window := range map[string]kekcache.Window{"messages": {Messages: 1000}, "bytes": {Bytes: 10_000}} {
+	for name, window := range map[string]kekcache.Limits{"messages": {Messages: 1000}, "bytes": {Bytes: 10_000}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				kek := newKEK("kek")
 				kek.set(nil, time.Second)
-				c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(kek), Window: window})
+				c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Limits: window})
 				defer run(t, c)()
-				h := c.Holder()
+				h := c.Quota()
 				for range 905 {
 					take(t, h)
 					time.Sleep(time.Second / 2)
@@ -168,8 +168,8 @@ func TestBurstAtTheEnd(t *testing.T) {
 func TestBurstThenSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek := newKEK("kek")
-		c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(kek), Window: kekcache.Window{Age: time.Minute, Messages: 1000}})
-		h := c.Holder()
+		c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: time.Minute, Messages: 1000}})
+		h := c.Quota()
 		first := take(t, h).Key
 		kek.set(nil, time.Second)
 		defer run(t, c)()
@@ -199,9 +199,9 @@ func TestBurstThenSilence(t *testing.T) {
 func TestQuickServiceThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek := newKEK("kek")
-		c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(kek), Window: kekcache.Window{Messages: 1000}})
+		c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Limits: kekcache.Limits{Messages: 1000}})
 		defer run(t, c)()
-		h := c.Holder()
+		h := c.Quota()
 		take(t, h)
 		kek.set(nil, time.Minute)
 		before := time.Now()

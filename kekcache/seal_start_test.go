@@ -24,9 +24,9 @@ func TestStart(t *testing.T) {
 		"store":   {func(_ *fakeKEK, s *fakeStore) { s.fail(errors.New("disk full")) }, "key record: disk full"},
 	} {
 		for way, call := range map[string]func(*outage) error{
-			"Prepare": func(o *outage) error { return o.c.Prepare(o.t.Context()) },
-			"Take":    func(o *outage) error { _, err := o.h.Take(o.t.Context(), 1, 1); return err },
-			"Fresh":   func(o *outage) error { _, err := o.c.Fresh(o.t.Context()); return err },
+			"Prepare":   func(o *outage) error { return o.c.Prepare(o.t.Context()) },
+			"Take":      func(o *outage) error { _, err := o.h.Take(o.t.Context(), 1, 1); return err },
+			"StreamKey": func(o *outage) error { _, err := o.c.StreamKey(o.t.Context()); return err },
 		} {
 			t.Run(name+", "+way, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestFreshIsNoPartOfTheWindow(t *testing.T) {
 		current := take(t, o.h).Key
 		seen := map[*kekcache.Key]bool{current: true}
 		for range 3 {
-			g, err := o.c.Fresh(t.Context())
+			g, err := o.c.StreamKey(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -108,7 +108,7 @@ func TestFreshIsNoPartOfTheWindow(t *testing.T) {
 		o.kek.away()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := o.c.Fresh(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := o.c.StreamKey(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
 		o.state(kekcache.Restricted)
@@ -118,20 +118,20 @@ func TestFreshIsNoPartOfTheWindow(t *testing.T) {
 func TestSealingOptions(t *testing.T) {
 	kek := newKEK("kek")
 	many := make([]keys.Wrapper, 17)
-	for name, o := range map[string]kekcache.SealingOptions{
+	for name, o := range map[string]kekcache.SealKeysOptions{
 		"no key":                {},
 		"17 keys":               {Wrappers: many},
 		"store without records": {Wrappers: wrappers(kek), Store: newStore()},
-		"negative age":          {Wrappers: wrappers(kek), Window: kekcache.Window{Age: -time.Second}},
-		"tiny age":              {Wrappers: wrappers(kek), Window: kekcache.Window{Age: time.Second - 1}},
-		"2^40 bytes and one":    {Wrappers: wrappers(kek), Window: kekcache.Window{Bytes: 1<<40 + 1}},
-		"2^32 messages and one": {Wrappers: wrappers(kek), Window: kekcache.Window{Messages: 1<<32 + 1}},
+		"negative age":          {Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: -time.Second}},
+		"tiny age":              {Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: time.Second - 1}},
+		"2^40 bytes and one":    {Wrappers: wrappers(kek), Limits: kekcache.Limits{Bytes: 1<<40 + 1}},
+		"2^32 messages and one": {Wrappers: wrappers(kek), Limits: kekcache.Limits{Messages: 1<<32 + 1}},
 	} {
-		if _, err := kekcache.NewSealing(o); err == nil {
+		if _, err := kekcache.NewSealKeys(o); err == nil {
 			t.Errorf("%s was taken", name)
 		}
 	}
-	c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(kek), Nonces: chunker.Nonces(7)})
+	c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Nonces: chunker.Nonces(7)})
 	if err := c.Prepare(t.Context()); err == nil {
 		t.Error("unknown nonces were taken")
 	}

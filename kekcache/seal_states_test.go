@@ -79,7 +79,7 @@ func TestEveryFaultAtEveryTime(t *testing.T) {
 				o.waits(0)
 				waited := make(chan *kekcache.Key)
 				for range 3 {
-					go func() { waited <- key(t, o.c.Holder()) }()
+					go func() { waited <- key(t, o.c.Quota()) }()
 				}
 				time.Sleep(10 * o.age)
 				synctest.Wait()
@@ -140,13 +140,13 @@ func TestBackWithinFiveSeconds(t *testing.T) {
 				case test.gaveUp:
 					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 					defer cancel()
-					if _, err := o.c.Fresh(ctx); !errors.Is(err, context.DeadlineExceeded) {
+					if _, err := o.c.StreamKey(ctx); !errors.Is(err, context.DeadlineExceeded) {
 						t.Error(err)
 					}
 					close(ended)
 				case test.waits:
 					time.Sleep(o.age)
-					go func() { key(t, o.c.Holder()); close(ended) }()
+					go func() { key(t, o.c.Quota()); close(ended) }()
 				default:
 					close(ended)
 				}
@@ -175,16 +175,16 @@ func TestHerd(t *testing.T) {
 		const caches = 100
 		kek := newKEK("kek")
 		got := make(chan *kekcache.Key, caches)
-		var all []*kekcache.Sealing
+		var all []*kekcache.SealKeys
 		for range caches {
-			c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(kek), Window: kekcache.Window{Age: time.Minute}})
-			take(t, c.Holder())
+			c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: time.Minute}})
+			take(t, c.Quota())
 			all = append(all, c)
 		}
 		kek.set(kek.fault(keys.Away), 50*time.Millisecond)
 		time.Sleep(time.Minute)
 		for _, c := range all {
-			go func() { got <- key(t, c.Holder()) }()
+			go func() { got <- key(t, c.Quota()) }()
 		}
 		time.Sleep(time.Minute) // all have reached their longest wait
 		kek.forgetPeak()

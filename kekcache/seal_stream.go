@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Fresh returns leave to seal one stream of unknown length under a DEK of its own. The window does not
+// StreamKey returns leave to seal one stream of unknown length under a DEK of its own. The window does not
 // apply; the caller keeps to the hard limits: 2^32 seals (2^31 with random nonces), one of which is the key
 // record's, and 2^40 bytes, and calls Done at the end. It waits while no key can be had, until ctx ends.
-func (c *Sealing) Fresh(ctx context.Context) (*Grant, error) {
+func (c *SealKeys) StreamKey(ctx context.Context) (*Grant, error) {
 	defer c.waiting()()
 	for {
 		before, err := c.reloads()
@@ -33,7 +33,7 @@ func (c *Sealing) Fresh(ctx context.Context) (*Grant, error) {
 	}
 }
 
-func (c *Sealing) fresh(key *Key) (*Grant, error) {
+func (c *SealKeys) fresh(key *Key) (*Grant, error) {
 	done := sync.OnceFunc(func() { c.unused(key, whyEnd) })
 	sealer, err := key.sealing.Lease()
 	if err != nil {
@@ -44,13 +44,13 @@ func (c *Sealing) fresh(key *Key) (*Grant, error) {
 }
 
 // unused audits that nothing more is sealed under a key that is in no window.
-func (c *Sealing) unused(key *Key, why string) {
+func (c *SealKeys) unused(key *Key, why string) {
 	c.trail.owe(key.event(OpWindowClosed, why))
 	_ = c.trail.flush() // else it stays owed
 }
 
 // reloads is how many Reloads there were, or ErrClosed.
-func (c *Sealing) reloads() (uint64, error) {
+func (c *SealKeys) reloads() (uint64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {

@@ -14,11 +14,11 @@ import (
 func TestReloadDuringFresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		audit, a, b := &fakeAudit{}, &deafKEK{newKEK("a")}, newKEK("b")
-		c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(a), Audit: audit})
+		c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(a), Audit: audit})
 		a.set(nil, time.Minute)
 		got := make(chan *kekcache.Grant)
 		go func() {
-			g, err := c.Fresh(t.Context())
+			g, err := c.StreamKey(t.Context())
 			if err != nil {
 				t.Error(err)
 			}
@@ -49,10 +49,10 @@ func TestCloseDuringFresh(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				audit, kek := &fakeAudit{}, &deafKEK{newKEK("kek")}
-				c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(kek), Audit: audit})
+				c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Audit: audit})
 				set(kek.fakeKEK)
 				ended := make(chan error, 1)
-				go func() { _, err := c.Fresh(t.Context()); ended <- err }()
+				go func() { _, err := c.StreamKey(t.Context()); ended <- err }()
 				time.Sleep(time.Second)
 				if err := c.Close(); err != nil {
 					t.Error(err)

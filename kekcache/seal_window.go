@@ -15,7 +15,7 @@ type window struct {
 	born     time.Time // the key's, with the monotonic clock
 	bornWall time.Time // the same by the wall clock alone
 	entered  time.Time // when it became current; set before that
-	limits   Window
+	limits   Limits
 	soft     softLimits
 	ended    atomic.Bool
 	asked    atomic.Bool // the next one has been asked for
@@ -33,19 +33,19 @@ type softLimits struct {
 // enough for a key service that is called twice because the first call timed out.
 const headStart = 5 * time.Second
 
-func newWindow(key *Key, o *SealingOptions) *window {
-	w := &window{key: key, born: key.born, bornWall: key.born.Round(0), limits: o.Window}
-	w.messages.Store(o.Window.Messages)
-	w.bytes.Store(o.Window.Bytes)
+func newWindow(key *Key, o *SealKeysOptions) *window {
+	w := &window{key: key, born: key.born, bornWall: key.born.Round(0), limits: o.Limits}
+	w.messages.Store(o.Limits.Messages)
+	w.bytes.Store(o.Limits.Bytes)
 	w.seals.Store(o.maxSeals())
 	// 75 to 90 % of the way, by chance, so that a fleet does not ask its key service at one moment; of a short age earlier, so
 	// that there is time for it before Run ends the window.
 	left := 0.10 + 0.15*rand.Float64()
-	lasts := min(headStart, o.Window.Age/4)
+	lasts := min(headStart, o.Limits.Age/4)
 	w.soft = softLimits{
-		age:      min(time.Duration(float64(o.Window.Age)*(1-left)), o.Window.Age-lasts-3*o.Window.tick()),
-		messages: uint64(float64(o.Window.Messages) * left),
-		bytes:    uint64(float64(o.Window.Bytes) * left),
+		age:      min(time.Duration(float64(o.Limits.Age)*(1-left)), o.Limits.Age-lasts-3*o.Limits.tick()),
+		messages: uint64(float64(o.Limits.Messages) * left),
+		bytes:    uint64(float64(o.Limits.Bytes) * left),
 		seals:    uint64(float64(o.maxSeals()) * left),
 		lasts:    lasts,
 	}
@@ -63,11 +63,11 @@ func (w *window) live(now time.Time) bool { return !w.ended.Load() && w.age(now)
 
 // low says that the next window should be asked for because little is left of this one, or because it will not last. lasts is how
 // long all of it will last at the pace so far; 0 if that is not known or long enough not to matter.
-func (w *window) low(now time.Time, o *SealingOptions) (low bool, lasts time.Duration) {
+func (w *window) low(now time.Time, o *SealKeysOptions) (low bool, lasts time.Duration) {
 	age := now.Sub(w.entered)
 	for _, l := range [...]struct{ left, all, soft uint64 }{
-		{w.messages.Load(), o.Window.Messages, w.soft.messages},
-		{w.bytes.Load(), o.Window.Bytes, w.soft.bytes},
+		{w.messages.Load(), o.Limits.Messages, w.soft.messages},
+		{w.bytes.Load(), o.Limits.Bytes, w.soft.bytes},
 		{w.seals.Load(), o.maxSeals(), w.soft.seals},
 	} {
 		used := l.all - l.left

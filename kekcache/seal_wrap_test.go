@@ -35,8 +35,8 @@ func TestEveryKEKWraps(t *testing.T) {
 		{wrappers(g), []string{"g"}, dek},
 		{wrappers(a, g, b, second), []string{"a", "g", "b", "second"}, dek},
 	} {
-		c := newSealing(t, kekcache.SealingOptions{Wrappers: test.wrappers})
-		key := take(t, c.Holder()).Key
+		c := newSealing(t, kekcache.SealKeysOptions{Wrappers: test.wrappers})
+		key := take(t, c.Quota()).Key
 		if !slices.Equal(names(key.Recipients), test.want) {
 			t.Errorf("recipients %q, want %q", names(key.Recipients), test.want)
 		}
@@ -61,7 +61,7 @@ func TestEveryKEKWraps(t *testing.T) {
 func TestGeneratedKeyOfWrongSize(t *testing.T) {
 	for _, size := range []int{0, 31, 33} {
 		g := &fakeGenerator{newKEK("g"), bytes.Repeat([]byte{7}, size)}
-		c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(g)})
+		c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(g)})
 		if err := c.Prepare(t.Context()); err == nil {
 			t.Errorf("%d bytes were taken", size)
 		}
@@ -73,19 +73,19 @@ func TestGeneratedKeyOfWrongSize(t *testing.T) {
 
 // TestRecordBeforeKey: a key is granted only when its record is durable, and the record has a lease of its own.
 func TestRecordBeforeKey(t *testing.T) {
-	bothWays(t, func(t *testing.T, start func(*kekcache.Sealing) func()) {
+	bothWays(t, func(t *testing.T, start func(*kekcache.SealKeys) func()) {
 		kek, store := newKEK("kek"), newStore()
 		store.takes = 2 * time.Second
-		c := newSealing(t, kekcache.SealingOptions{
-			Wrappers: wrappers(kek), Window: kekcache.Window{Messages: 10}, Store: store, Records: fakeRecords{},
+		c := newSealing(t, kekcache.SealKeysOptions{
+			Wrappers: wrappers(kek), Limits: kekcache.Limits{Messages: 10}, Store: store, Records: fakeRecords{},
 		})
 		defer start(c)()
-		h := c.Holder()
+		h := c.Quota()
 		for range 100 {
 			g := take(t, h)
 			checkRecord(t, store, g)
 		}
-		g, err := c.Fresh(t.Context())
+		g, err := c.StreamKey(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,10 +119,10 @@ func TestManyHoldersOneKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek := newKEK("kek")
 		kek.set(nil, time.Second)
-		c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(kek)})
+		c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek)})
 		got := make(chan *kekcache.Key)
 		for range 100 {
-			go func() { got <- key(t, c.Holder()) }()
+			go func() { got <- key(t, c.Quota()) }()
 		}
 		first := <-got
 		for range 99 {

@@ -40,7 +40,7 @@ type Status struct {
 	Waits   uint64 // sealing: how many calls have had to wait for a key so far, the first one included
 }
 
-// status is what a Sealing's State follows from. In an outage it goes one way: a caller that gives up waiting does not take it
+// status is what a SealKeys's State follows from. In an outage it goes one way: a caller that gives up waiting does not take it
 // from restricted back to degraded, only a new key ends it.
 type status struct {
 	state   atomic.Int32
@@ -51,10 +51,10 @@ type status struct {
 }
 
 // State returns the present state.
-func (c *Sealing) State() State { return State(c.status.state.Load()) }
+func (c *SealKeys) State() State { return State(c.status.state.Load()) }
 
 // Status returns the present state and what belongs to it.
-func (c *Sealing) Status() Status {
+func (c *SealKeys) Status() Status {
 	s := &c.status
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,7 +62,7 @@ func (c *Sealing) Status() Status {
 }
 
 // waiting counts a caller who cannot go on without a new key, until done is called.
-func (c *Sealing) waiting() (done func()) {
+func (c *SealKeys) waiting() (done func()) {
 	s := &c.status
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,7 +80,7 @@ func (c *Sealing) waiting() (done func()) {
 
 // made notes how a try to make a key ended, unless ctx, which was the try's, has ended since: then it is not the last one.
 // That one waits is known by the count; that the window is over is known by the window even when nobody wants to seal.
-func (c *Sealing) made(ctx context.Context, cause error) {
+func (c *SealKeys) made(ctx context.Context, cause error) {
 	s := &c.status
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,14 +99,14 @@ func (c *Sealing) made(ctx context.Context, cause error) {
 }
 
 // probe leaves it to Run to find out when keys can be had again, for a caller that gives up waiting for one.
-func (c *Sealing) probe() {
+func (c *SealKeys) probe() {
 	if c.State() != Normal {
 		c.wakeRun()
 	}
 }
 
 // setState logs and audits each change once. The caller holds status.mu.
-func (c *Sealing) setState(state State) {
+func (c *SealKeys) setState(state State) {
 	old := State(c.status.state.Swap(int32(state)))
 	if old == state {
 		return

@@ -29,7 +29,7 @@ func TestKMSHerd(t *testing.T) {
 // member is one of the herd.
 type member struct {
 	name  string
-	cache *kekcache.Sealing
+	cache *kekcache.SealKeys
 	first *kekcache.Key
 	again time.Time // when it had a key after the outage
 }
@@ -91,8 +91,8 @@ func newHerd(a *account, caches int, window time.Duration) []*member {
 	for i := range herd {
 		name := fmt.Sprint("cache ", i)
 		key := a.key(awskms.Options{Key: arn, Pairs: map[string]string{"cache": name}})
-		cache, err := kekcache.NewSealing(kekcache.SealingOptions{
-			Wrappers: []keys.Wrapper{key}, Context: kc, Window: kekcache.Window{Age: window},
+		cache, err := kekcache.NewSealKeys(kekcache.SealKeysOptions{
+			Wrappers: []keys.Wrapper{key}, Context: kc, Limits: kekcache.Limits{Age: window},
 		})
 		if err != nil {
 			a.Fatal(err)
@@ -101,7 +101,7 @@ func newHerd(a *account, caches int, window time.Duration) []*member {
 	}
 	for _, m := range herd {
 		wg.Go(func() {
-			g, err := m.cache.Holder().Take(a.ctx, 1, 1)
+			g, err := m.cache.Quota().Take(a.ctx, 1, 1)
 			if err != nil {
 				a.Error(err)
 				return
@@ -121,7 +121,7 @@ func (m *member) seal(a *account) {
 	defer runCache(a.ctx, m.cache)()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for h := m.cache.Holder(); ; {
+	for h := m.cache.Quota(); ; {
 		g, err := h.Take(a.ctx, 1, 1)
 		switch {
 		case err != nil:

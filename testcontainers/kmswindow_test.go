@@ -25,9 +25,9 @@ func kmsWindows(a *account) {
 func kmsWindowsAt(a *account, rate int) {
 	const window, total, workers = 100_000, 600_000, 3
 	p := newProxy(a.T, a.endpoint)
-	cache, err := kekcache.NewSealing(kekcache.SealingOptions{
+	cache, err := kekcache.NewSealKeys(kekcache.SealKeysOptions{
 		Wrappers: []keys.Wrapper{a.through(p).key(awskms.Options{Key: a.symmetric()})}, Context: kc,
-		Window: kekcache.Window{Messages: window},
+		Limits: kekcache.Limits{Messages: window},
 	})
 	if err != nil {
 		a.Fatal(err)
@@ -72,7 +72,7 @@ func kmsWindowsAt(a *account, rate int) {
 }
 
 // seal seals n messages, so many a second if rate is not 0, and counts them by data key.
-func seal(a *account, cache *kekcache.Sealing, n, rate int, count map[[chunker.CommitmentSize]byte]int) {
+func seal(a *account, cache *kekcache.SealKeys, n, rate int, count map[[chunker.CommitmentSize]byte]int) {
 	s, err := envelope.NewSealer(cache, envelope.SealerOptions{})
 	if err != nil {
 		a.Error(err)
@@ -98,7 +98,7 @@ func seal(a *account, cache *kekcache.Sealing, n, rate int, count map[[chunker.C
 }
 
 // runCache runs a cache until stop is called.
-func runCache(ctx context.Context, cache *kekcache.Sealing) (stop func()) {
+func runCache(ctx context.Context, cache *kekcache.SealKeys) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() { defer close(ended); cache.Run(ctx) }()

@@ -13,7 +13,7 @@ import (
 // DecryptOptions say how a route is opened.
 type DecryptOptions struct {
 	Common
-	Keys *kekcache.Opening
+	Keys *kekcache.OpenKeys
 	// PassTombstones lets a null value without an envelope through. Whoever can write to the source can then delete any key.
 	PassTombstones bool
 }

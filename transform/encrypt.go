@@ -12,7 +12,7 @@ import (
 // EncryptOptions say how a route is sealed.
 type EncryptOptions struct {
 	Common
-	Keys      *kekcache.Sealing
+	Keys      *kekcache.SealKeys
 	ChunkSize int                      // bytes; 0 for the envelope's default
 	Place     func(place string) Place // called by many goroutines
 }

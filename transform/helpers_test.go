@@ -23,14 +23,14 @@ const route = "orders-enc"
 type rig struct {
 	kek     *local.AES
 	store   kekcache.Store
-	sealing *kekcache.Sealing
-	opening *kekcache.Opening
+	sealing *kekcache.SealKeys
+	opening *kekcache.OpenKeys
 }
 
 func newRig(t testing.TB, store kekcache.Store) rig {
 	t.Helper()
 	kek := newKEK(t)
-	sealing, err := kekcache.NewSealing(kekcache.SealingOptions{
+	sealing, err := kekcache.NewSealKeys(kekcache.SealKeysOptions{
 		Wrappers: []keys.Wrapper{kek}, Store: store, Records: envelope.Records{Context: []byte(route)},
 	})
 	if err != nil {
@@ -52,9 +52,9 @@ func newKEK(t testing.TB) *local.AES {
 	return kek
 }
 
-func newOpening(t testing.TB, store kekcache.Store, kek keys.Unwrapper) *kekcache.Opening {
+func newOpening(t testing.TB, store kekcache.Store, kek keys.Unwrapper) *kekcache.OpenKeys {
 	t.Helper()
-	opening, err := kekcache.NewOpening(kekcache.OpeningOptions{
+	opening, err := kekcache.NewOpenKeys(kekcache.OpenKeysOptions{
 		Unwrappers: []keys.Unwrapper{kek}, Store: store, Records: envelope.Records{Context: []byte(route)},
 	})
 	if err != nil {

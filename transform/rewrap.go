@@ -18,7 +18,7 @@ var errSubject = errors.New("header: the destination would change the subject th
 
 // RewrapOptions say how a route is rewrapped.
 type RewrapOptions struct {
-	Keys *kekcache.Rewrapping
+	Keys *kekcache.RewrapKeys
 	// Subject is that of Common. A message whose subject it changes is rejected: nobody could open it any more.
 	Subject func(dst, subject []byte) ([]byte, error)
 	// PassTombstones lets a null value without an envelope through.

@@ -15,7 +15,7 @@ import (
 // rewrap returns a transform from the rig's KEK to another.
 func (r rig) rewrap(t testing.TB, to kekcache.Target, options ...func(*transform.RewrapOptions)) *transform.Rewrap {
 	t.Helper()
-	c, err := kekcache.NewRewrapping(kekcache.RewrappingOptions{
+	c, err := kekcache.NewRewrapKeys(kekcache.RewrapKeysOptions{
 		From: []keys.Unwrapper{r.kek}, To: []kekcache.Target{to}, Store: r.store, Codec: envelope.Recipients{},
 	})
 	if err != nil {

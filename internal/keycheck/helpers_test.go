@@ -51,11 +51,11 @@ var quiet = slog.New(slog.DiscardHandler)
 // window is a sealer with a data key of its own.
 func window(t testing.TB, store kekcache.Store, keks ...*kek) *envelope.Sealer {
 	t.Helper()
-	o := kekcache.SealingOptions{Store: store, Records: envelope.Records{}}
+	o := kekcache.SealKeysOptions{Store: store, Records: envelope.Records{}}
 	for _, k := range keks {
 		o.Wrappers = append(o.Wrappers, k)
 	}
-	sealing, err := kekcache.NewSealing(o)
+	sealing, err := kekcache.NewSealKeys(o)
 	must(t, err)
 	s, err := envelope.NewSealer(sealing, envelope.SealerOptions{ChunkSize: 4096})
 	must(t, err)

@@ -17,7 +17,7 @@ import (
 // ringKey is a configured KEK. Each has a cache of its own, so that each is asked, whether another one opens too or not.
 type ringKey struct {
 	kek     keys.Unwrapper
-	opening *kekcache.Opening
+	opening *kekcache.OpenKeys
 	audit   *noted
 	timeout time.Duration
 	row     *KEK
@@ -26,7 +26,7 @@ type ringKey struct {
 
 func newRingKey(k keys.Unwrapper, o *Options) (*ringKey, error) {
 	out := &ringKey{kek: k, timeout: o.Timeout}
-	options := kekcache.OpeningOptions{
+	options := kekcache.OpenKeysOptions{
 		Unwrappers: []keys.Unwrapper{k}, Context: o.Context, MaxKeys: 1, Log: o.Log, // what came of a key is remembered here
 	}
 	if o.Audit != nil {
@@ -34,7 +34,7 @@ func newRingKey(k keys.Unwrapper, o *Options) (*ringKey, error) {
 		options.Audit = out.audit
 	}
 	var err error
-	out.opening, err = kekcache.NewOpening(options)
+	out.opening, err = kekcache.NewOpenKeys(options)
 	return out, err
 }
 

@@ -13,16 +13,16 @@ import (
 
 // sealing loads the keys to encrypt to and makes the first data key: a wrong key file is an error before anything is read.
 // The caller closes it.
-func (p *plan) sealing(ctx context.Context, records bool) (*kekcache.Sealing, error) {
+func (p *plan) sealing(ctx context.Context, records bool) (*kekcache.SealKeys, error) {
 	wrappers, err := keyring.Wrappers(ctx, p.Keys, p.env.Log)
 	if err != nil {
 		return nil, err
 	}
-	o := kekcache.SealingOptions{
+	o := kekcache.SealKeysOptions{
 		Wrappers: wrappers,
 		Context:  keys.Context{Name: string(p.context)},
 		Nonces:   p.nonces,
-		Window:   kekcache.Window{Age: p.Window, Messages: p.WindowMessages, Bytes: p.WindowBytes},
+		Limits:   kekcache.Limits{Age: p.Window, Messages: p.WindowMessages, Bytes: p.WindowBytes},
 		Records:  envelope.Records{Context: p.context},
 		Log:      p.env.Log,
 		Audit:    p.audit,
@@ -30,7 +30,7 @@ func (p *plan) sealing(ctx context.Context, records bool) (*kekcache.Sealing, er
 	if o.Store, err = p.openStore(); err != nil {
 		return nil, err
 	}
-	sealing, err := kekcache.NewSealing(o)
+	sealing, err := kekcache.NewSealKeys(o)
 	if err != nil {
 		return nil, err
 	}
@@ -45,12 +45,12 @@ func (p *plan) sealing(ctx context.Context, records bool) (*kekcache.Sealing, er
 }
 
 // opening loads the keys to decrypt with.
-func (p *plan) opening(ctx context.Context) (*kekcache.Opening, error) {
+func (p *plan) opening(ctx context.Context) (*kekcache.OpenKeys, error) {
 	unwrappers, err := keyring.Unwrappers(ctx, p.Keys, p.env.Log)
 	if err != nil {
 		return nil, err
 	}
-	o := kekcache.OpeningOptions{
+	o := kekcache.OpenKeysOptions{
 		Unwrappers: unwrappers,
 		Context:    keys.Context{Name: string(p.context)},
 		Records:    envelope.Records{Context: p.context},
@@ -61,7 +61,7 @@ func (p *plan) opening(ctx context.Context) (*kekcache.Opening, error) {
 		return nil, err
 	}
 	p.env.Log.Debug("keys loaded", "keys", names[keys.Unwrapper](unwrappers))
-	return kekcache.NewOpening(o)
+	return kekcache.NewOpenKeys(o)
 }
 
 // openStore returns nil if no store is configured.

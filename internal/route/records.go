@@ -19,7 +19,7 @@ type records struct {
 	out     *output
 	options pipeline.Options
 	memory  int64
-	sealing *kekcache.Sealing // nil unless sealing
+	sealing *kekcache.SealKeys // nil unless sealing
 	load    loadKeys
 	stats   pipeline.Stats
 	gates   transform.GateStats

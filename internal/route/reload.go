@@ -41,7 +41,7 @@ func (r *Route) Reload(ctx context.Context, urls []string) error {
 	return explain(load(ctx, urls))
 }
 
-func (p *plan) reloadSealing(sealing *kekcache.Sealing) loadKeys {
+func (p *plan) reloadSealing(sealing *kekcache.SealKeys) loadKeys {
 	return func(ctx context.Context, urls []string) error {
 		wrappers, err := keyring.Wrappers(ctx, urls, p.env.Log)
 		if err != nil {
@@ -55,7 +55,7 @@ func (p *plan) reloadSealing(sealing *kekcache.Sealing) loadKeys {
 	}
 }
 
-func (p *plan) reloadOpening(opening *kekcache.Opening) loadKeys {
+func (p *plan) reloadOpening(opening *kekcache.OpenKeys) loadKeys {
 	return func(ctx context.Context, urls []string) error {
 		unwrappers, err := keyring.Unwrappers(ctx, urls, p.env.Log)
 		if err != nil {

@@ -66,7 +66,7 @@ func (p *plan) checkRewrap() error {
 }
 
 // rewrapping loads the keys to rewrap from and for.
-func (p *plan) rewrapping(ctx context.Context) (*kekcache.Rewrapping, error) {
+func (p *plan) rewrapping(ctx context.Context) (*kekcache.RewrapKeys, error) {
 	from, err := keyring.Unwrappers(ctx, p.OldKeys, p.env.Log)
 	if err != nil {
 		return nil, hint.Prefix("old", err)
@@ -75,7 +75,7 @@ func (p *plan) rewrapping(ctx context.Context) (*kekcache.Rewrapping, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := kekcache.RewrappingOptions{
+	o := kekcache.RewrapKeysOptions{
 		From: from, To: to, Context: keys.Context{Name: string(p.context)},
 		Codec: envelope.Recipients{}, Verify: p.VerifyKeys, Audit: p.audit, Log: p.env.Log,
 	}
@@ -83,7 +83,7 @@ func (p *plan) rewrapping(ctx context.Context) (*kekcache.Rewrapping, error) {
 		return nil, err
 	}
 	p.env.Log.Info("keys loaded", "old", names[keys.Unwrapper](from), "new", names[kekcache.Target](to))
-	return kekcache.NewRewrapping(o)
+	return kekcache.NewRewrapKeys(o)
 }
 
 // targets loads the keys to rewrap for.
@@ -106,7 +106,7 @@ func (p *plan) targets(ctx context.Context) ([]kekcache.Target, error) {
 // rewraps is what a job that rewraps counts. The zero value is that of one that does not.
 type rewraps struct {
 	stats transform.RewrapStats
-	keys  *kekcache.Rewrapping
+	keys  *kekcache.RewrapKeys
 }
 
 func (r *rewraps) report(s *Snapshot) {
