@@ -67,7 +67,7 @@ func newRewrap(from *route) (func() (pipeline.Transform, error), error) {
 		return nil, err
 	}
 	c, err := kekcache.NewRewrapKeys(kekcache.RewrapKeysOptions{
-		From: []keys.Unwrapper{from.kek}, To: []kekcache.Target{to}, Codec: envelope.Recipients{},
+		From: []keys.Unwrapper{from.kek}, To: []keys.Wrapper{to}, Codec: envelope.Recipients{},
 	})
 	return func() (pipeline.Transform, error) { return transform.NewRewrap(transform.RewrapOptions{Keys: c}) }, err
 }

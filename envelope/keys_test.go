@@ -95,6 +95,8 @@ type bulky struct{}
 
 func (bulky) Name() string { return "bulky" }
 
+func (bulky) Fits(w *keys.Wrapped) bool { return string(w.KID) == "bulky" }
+
 func (bulky) Wrap(context.Context, keys.Context, []byte) (keys.Wrapped, error) {
 	return keys.Wrapped{Alg: keys.AlgAWSKMS, KID: []byte("bulky"), Ciphertext: make([]byte, 6000)}, nil
 }

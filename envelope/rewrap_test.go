@@ -16,7 +16,7 @@ import (
 
 // target is a new KEK, and its public half as an encryptor has it.
 type target interface {
-	kekcache.Target
+	keys.Wrapper
 	keys.Unwrapper
 }
 

@@ -13,13 +13,6 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// Target is a KEK that DEKs are rewrapped for.
-type Target interface {
-	keys.Wrapper
-	// Fits says by alg and kid alone whether w was wrapped for this KEK.
-	Fits(w *keys.Wrapped) bool
-}
-
 // RecipientCodec reads and writes what RewrapKeys replaces; package envelope has it.
 type RecipientCodec interface {
 	// Parse returns the encoded recipients of known kinds, and how many there are of all kinds. They may alias encoded.
@@ -35,7 +28,7 @@ type RecipientCodec interface {
 // RewrapKeysOptions say from which KEKs to which DEKs are rewrapped.
 type RewrapKeysOptions struct {
 	From    []keys.Unwrapper // the old KEKs, asked in this order
-	To      []Target         // every one becomes a recipient; 1 to 16
+	To      []keys.Wrapper   // every one becomes a recipient; 1 to 16
 	Context keys.Context     // that under which the DEKs were wrapped, and will be
 	Codec   RecipientCodec
 	// Store holds the key records of envelopes by reference; nil without any.

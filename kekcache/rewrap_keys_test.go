@@ -176,7 +176,7 @@ func (m *message) isFor(t *testing.T, r *kekcache.Rewrapped, err error, names ..
 func TestRewrapByUnwrapping(t *testing.T) {
 	old, a, b, log := newKEK("old"), newKEK("a"), newKEK("b"), &diary{}
 	c := newRewrapping(t, kekcache.RewrapKeysOptions{
-		From: []keys.Unwrapper{old}, To: []kekcache.Target{a, publicKEK{b}}, Audit: log,
+		From: []keys.Unwrapper{old}, To: []keys.Wrapper{a, publicKEK{b}}, Audit: log,
 	})
 	m := newMessage(1, "other", "old")
 	for range 3 {
@@ -199,7 +199,7 @@ func TestRewrapByUnwrapping(t *testing.T) {
 func TestRewrapUnseen(t *testing.T) {
 	old, a, b, log := newMover("old"), newMover("a"), newMover("b"), &diary{}
 	c := newRewrapping(t, kekcache.RewrapKeysOptions{
-		From: []keys.Unwrapper{newKEK("first"), old}, To: []kekcache.Target{a, b}, Audit: log,
+		From: []keys.Unwrapper{newKEK("first"), old}, To: []keys.Wrapper{a, b}, Audit: log,
 	})
 	m := newMessage(1, "old")
 	r, err := m.rewrap(t.Context(), c)
@@ -213,7 +213,7 @@ func TestRewrapUnseen(t *testing.T) {
 // TestRewrapMixed: one target that has to be shown the DEK means that all are, and that its commitment is compared.
 func TestRewrapMixed(t *testing.T) {
 	old, a, b := newMover("old"), newMover("a"), newKEK("b")
-	c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old}, To: []kekcache.Target{a, b}})
+	c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old}, To: []keys.Wrapper{a, b}})
 	m := newMessage(1, "old")
 	r, err := m.rewrap(t.Context(), c)
 	m.isFor(t, r, err, "a", "b")
@@ -243,12 +243,12 @@ func TestRewrapVerify(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			old, to := newMover("old"), newMover("new")
 			to.wrong = test.wrong
-			target := kekcache.Target(to)
+			target := keys.Wrapper(to)
 			if test.public {
 				target = publicMover{publicKEK{to.fakeKEK}, to}
 			}
 			log := &diary{}
-			c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old}, To: []kekcache.Target{target}, Verify: true, Audit: log})
+			c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old}, To: []keys.Wrapper{target}, Verify: true, Audit: log})
 			m := newMessage(1, "old")
 			if test.forged {
 				m.commitment[0]++
@@ -283,7 +283,7 @@ func (p publicMover) Rewrap(ctx context.Context, kc keys.Context, from keys.Unwr
 
 func TestRewrapAlready(t *testing.T) {
 	old, a, b, log := newKEK("old"), newKEK("a"), newKEK("b"), &diary{}
-	options := kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old, a, b}, To: []kekcache.Target{a, b}, Audit: log}
+	options := kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old, a, b}, To: []keys.Wrapper{a, b}, Audit: log}
 	for recipients, already := range map[string]bool{
 		"a b": true, "b a": true, "a": false, "a b old": false, "a b x": false, "a a": false,
 	} {
@@ -323,7 +323,7 @@ func TestRewrapUnrecorded(t *testing.T) {
 		book, log := &diary{full: errors.New("disk full")}, &logged{}
 		old := newKEK("old")
 		c := newRewrapping(t, kekcache.RewrapKeysOptions{
-			From: []keys.Unwrapper{old}, To: []kekcache.Target{newKEK("to")}, Audit: book, Log: log.logger(),
+			From: []keys.Unwrapper{old}, To: []keys.Wrapper{newKEK("to")}, Audit: book, Log: log.logger(),
 		})
 		m := newMessage(1, "old")
 		given, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -346,7 +346,7 @@ func TestRewrapOnceForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		old, to, log := newKEK("old"), newKEK("to"), &logged{}
 		old.away()
-		c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old}, To: []kekcache.Target{to}, Log: log.logger()})
+		c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old}, To: []keys.Wrapper{to}, Log: log.logger()})
 		m := newMessage(1, "old")
 		for range 100 {
 			go func() {
@@ -389,7 +389,7 @@ func (k *refusing) Wrap(ctx context.Context, kc keys.Context, dek []byte) (keys.
 // TestRewrapTriesAnew: what an attempt that failed has seen says nothing about the next one.
 func TestRewrapTriesAnew(t *testing.T) {
 	old, second, to := newKEK("old"), newKEK("second"), &refusing{fakeKEK: newKEK("to")}
-	c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old, second}, To: []kekcache.Target{to}})
+	c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old, second}, To: []keys.Wrapper{to}})
 	m, other := newMessage(1, "second"), newMessage(2, "old")
 	m.recipients = append(m.recipients, other.recipients...)
 	r, err := m.rewrap(t.Context(), c)
@@ -399,7 +399,7 @@ func TestRewrapTriesAnew(t *testing.T) {
 // TestRewrapCacheIsBounded: what was asked for longest ago is forgotten and done again.
 func TestRewrapCacheIsBounded(t *testing.T) {
 	old := newKEK("old")
-	c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old}, To: []kekcache.Target{newKEK("to")}, MaxBytes: 2000})
+	c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old}, To: []keys.Wrapper{newKEK("to")}, MaxBytes: 2000})
 	longest := 0
 	ask := func(number byte) {
 		t.Helper()
@@ -423,7 +423,7 @@ func TestRewrapCacheIsBounded(t *testing.T) {
 }
 
 func TestNewRewrapping(t *testing.T) {
-	from, to := []keys.Unwrapper{newKEK("a")}, []kekcache.Target{newKEK("b")}
+	from, to := []keys.Unwrapper{newKEK("a")}, []keys.Wrapper{newKEK("b")}
 	for want, o := range map[string]kekcache.RewrapKeysOptions{
 		"from":         {To: to, Codec: jsonCodec{}},
 		"rewrap for":   {From: from, Codec: jsonCodec{}},

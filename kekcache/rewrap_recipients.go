@@ -69,7 +69,7 @@ func (c *RewrapKeys) already(known []keys.Wrapped, all int) bool {
 		return false
 	}
 	for i := range known {
-		if !slices.ContainsFunc(c.o.To, func(t Target) bool { return t.Fits(&known[i]) }) {
+		if !slices.ContainsFunc(c.o.To, func(t keys.Wrapper) bool { return t.Fits(&known[i]) }) {
 			return false
 		}
 	}

@@ -42,7 +42,7 @@ func TestRewrapRecords(t *testing.T) {
 				store.records[kid] = append(store.records[kid], m.record(t))
 			}
 			c := newRewrapping(t, kekcache.RewrapKeysOptions{
-				From: []keys.Unwrapper{old}, To: []kekcache.Target{to}, Store: store, Verify: test.verify,
+				From: []keys.Unwrapper{old}, To: []keys.Wrapper{to}, Store: store, Verify: test.verify,
 			})
 			r, err := c.Record(t.Context(), kid[:])
 			if !errors.Is(err, test.want) || err == nil && r.Already != test.already || store.puts != test.puts {
@@ -79,7 +79,7 @@ func TestRewrapRecordsWait(t *testing.T) {
 		kid := [kekcache.KIDSize]byte(m.kid())
 		store.records[kid] = [][]byte{m.record(t)}
 		c := newRewrapping(t, kekcache.RewrapKeysOptions{
-			From: []keys.Unwrapper{old}, To: []kekcache.Target{newKEK("to")}, Store: store, Log: log.logger(),
+			From: []keys.Unwrapper{old}, To: []keys.Wrapper{newKEK("to")}, Store: store, Log: log.logger(),
 		})
 		store.fail(errors.New("gone fishing"))
 		time.AfterFunc(time.Hour, func() { store.fail(nil) })
@@ -95,7 +95,7 @@ func TestRewrapRecordsWait(t *testing.T) {
 }
 
 func TestRewrapWithoutStore(t *testing.T) {
-	c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{newKEK("old")}, To: []kekcache.Target{newKEK("to")}})
+	c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{newKEK("old")}, To: []keys.Wrapper{newKEK("to")}})
 	kid := newMessage(1).kid()
 	for _, name := range [][]byte{kid, kid[:3]} {
 		if _, err := c.Record(t.Context(), name); !errors.Is(err, kekcache.ErrUnknownKey) {

@@ -35,7 +35,7 @@ func TestRewrapRefusals(t *testing.T) {
 					k.set(k.fault(class), 0)
 				}
 			}
-			c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old, second}, To: []kekcache.Target{to}, Audit: log})
+			c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old, second}, To: []keys.Wrapper{to}, Audit: log})
 			m := newMessage(1, strings.Fields(test.recipients)...)
 			_, err := m.rewrap(t.Context(), c)
 			var service *keys.Error
@@ -72,7 +72,7 @@ func TestRewrapRefusalIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		old := newKEK("old")
 		old.set(old.fault(keys.BadWrap), 0)
-		c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old}, To: []kekcache.Target{newKEK("to")}})
+		c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old}, To: []keys.Wrapper{newKEK("to")}})
 		m := newMessage(1, "old")
 		if _, err := m.rewrap(t.Context(), c); !errors.Is(err, kekcache.ErrUnknownKey) {
 			t.Fatal(err)
@@ -88,7 +88,7 @@ func TestRewrapRefusalIsForgotten(t *testing.T) {
 func TestRewrapRefusalIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		old, to, store := newKEK("old"), newKEK("to"), newStore()
-		c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old}, To: []kekcache.Target{to, newKEK("too")}, Store: store, Verify: true})
+		c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old}, To: []keys.Wrapper{to, newKEK("too")}, Store: store, Verify: true})
 		bad := newMessage(1, "old")
 		bad.recipients[0].Ciphertext[0]++ // unwraps to another DEK
 		store.records[[kekcache.KIDSize]byte(bad.kid())] = [][]byte{bad.record(t)}
@@ -121,7 +121,7 @@ func TestRewrapRefusalIsKept(t *testing.T) {
 func TestRewrapAlreadyIsExact(t *testing.T) {
 	old, to := newKEK("old"), newKEK("to")
 	alias := publicKEK{to}
-	c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old}, To: []kekcache.Target{to, alias}})
+	c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old}, To: []keys.Wrapper{to, alias}})
 	m := newMessage(1, "to", "old")
 	r, err := m.rewrap(t.Context(), c)
 	m.isFor(t, r, err, "to", "to")
@@ -131,7 +131,7 @@ func TestRewrapAlreadyIsExact(t *testing.T) {
 func TestRewrapPanicOfAService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		to := &panicky{fakeKEK: newKEK("to"), left: 1}
-		c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{newKEK("old")}, To: []kekcache.Target{to}})
+		c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{newKEK("old")}, To: []keys.Wrapper{to}})
 		m := newMessage(1, "old")
 		func() {
 			defer func() {
@@ -151,7 +151,7 @@ func TestRewrapPanicOfAService(t *testing.T) {
 // TestRewrapForged: envelopes with another one's recipients cost one unwrap, and do not harm the genuine ones.
 func TestRewrapForged(t *testing.T) {
 	old := newKEK("old")
-	c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old}, To: []kekcache.Target{newKEK("to")}})
+	c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old}, To: []keys.Wrapper{newKEK("to")}})
 	m, forged := newMessage(1, "old"), newMessage(2)
 	forged.recipients = m.recipients
 	for range 3 {

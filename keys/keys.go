@@ -38,8 +38,12 @@ type Wrapped struct {
 
 // Wrapper wraps a DEK. It is what an encryptor needs; a public key is enough for it.
 type Wrapper interface {
-	// Name names the KEK in logs and errors ("local:3f9a0c…"). It never shows key material.
+	// Name names the KEK in logs and errors ("local:3f9a0c…"). It never shows
+	// key material. Two KEKs with one name are one KEK.
 	Name() string
+	// Fits tells, by alg and kid alone and without using the key, whether w was
+	// wrapped for the key that Wrap wraps for now.
+	Fits(w *Wrapped) bool
 	// Wrap wraps dek (DEKSize bytes) and keeps no reference to it.
 	Wrap(ctx context.Context, kc Context, dek []byte) (Wrapped, error)
 }

@@ -13,10 +13,10 @@ import (
 )
 
 // rewrap returns a transform from the rig's KEK to another.
-func (r rig) rewrap(t testing.TB, to kekcache.Target, options ...func(*transform.RewrapOptions)) *transform.Rewrap {
+func (r rig) rewrap(t testing.TB, to keys.Wrapper, options ...func(*transform.RewrapOptions)) *transform.Rewrap {
 	t.Helper()
 	c, err := kekcache.NewRewrapKeys(kekcache.RewrapKeysOptions{
-		From: []keys.Unwrapper{r.kek}, To: []kekcache.Target{to}, Store: r.store, Codec: envelope.Recipients{},
+		From: []keys.Unwrapper{r.kek}, To: []keys.Wrapper{to}, Store: r.store, Codec: envelope.Recipients{},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -71,7 +71,7 @@ func (p *plan) rewrapping(ctx context.Context) (*kekcache.RewrapKeys, error) {
 	if err != nil {
 		return nil, hint.Prefix("old", err)
 	}
-	to, err := p.targets(ctx)
+	to, err := keyring.Wrappers(ctx, p.Keys, p.env.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -82,25 +82,8 @@ func (p *plan) rewrapping(ctx context.Context) (*kekcache.RewrapKeys, error) {
 	if o.Store, err = p.openStore(); err != nil {
 		return nil, err
 	}
-	p.env.Log.Info("keys loaded", "old", names[keys.Unwrapper](from), "new", names[kekcache.Target](to))
+	p.env.Log.Info("keys loaded", "old", names[keys.Unwrapper](from), "new", names[keys.Wrapper](to))
 	return kekcache.NewRewrapKeys(o)
-}
-
-// targets loads the keys to rewrap for.
-func (p *plan) targets(ctx context.Context) ([]kekcache.Target, error) {
-	wrappers, err := keyring.Wrappers(ctx, p.Keys, p.env.Log)
-	if err != nil {
-		return nil, err
-	}
-	targets := make([]kekcache.Target, len(wrappers))
-	for i, w := range wrappers {
-		t, ok := w.(kekcache.Target)
-		if !ok {
-			return nil, fmt.Errorf("key %s: cannot tell what is wrapped for it already", w.Name())
-		}
-		targets[i] = t
-	}
-	return targets, nil
 }
 
 // rewraps is what a job that rewraps counts. The zero value is that of one that does not.
