@@ -8,6 +8,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/keys/local"
+	"github.com/streamcrypt/streamcrypt/keystore/keystoretest"
 )
 
 // The binding that the targets are for: a context of 10 bytes and a record key of 9.
@@ -36,7 +37,7 @@ func newRoute(ctx context.Context, profile string) (*route, error) {
 	}
 	var store kekcache.Store
 	if profile == "ref" {
-		store = &memoryStore{records: map[[kekcache.KIDSize]byte][][]byte{}}
+		store = new(keystoretest.Memory)
 	}
 	records := envelope.Records{Context: []byte(routeName)}
 	r := &route{kek: kek}
@@ -77,23 +78,4 @@ func (r *route) sealer() (*envelope.Sealer, error) {
 
 func (r *route) opener() *envelope.Opener {
 	return envelope.NewOpener(r.opening, envelope.OpenerOptions{Context: []byte(routeName)})
-}
-
-// memoryStore keeps key records in memory.
-type memoryStore struct {
-	mu      sync.Mutex
-	records map[[kekcache.KIDSize]byte][][]byte
-}
-
-func (s *memoryStore) Put(_ context.Context, kid [kekcache.KIDSize]byte, record []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.records[kid] = append(s.records[kid], record)
-	return nil
-}
-
-func (s *memoryStore) Get(_ context.Context, kid [kekcache.KIDSize]byte) ([][]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.records[kid], nil
 }

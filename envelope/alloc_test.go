@@ -5,6 +5,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/keystore/keystoretest"
 )
 
 func TestNoAllocations(t *testing.T) {
@@ -34,7 +35,7 @@ func TestSizes(t *testing.T) {
 	for name, c := range map[string]struct {
 		store kekcache.Store
 		want  int
-	}{"self-contained": {nil, 162}, "by reference": {newMemoryStore(), 88}} {
+	}{"self-contained": {nil, 162}, "by reference": {new(keystoretest.Memory), 88}} {
 		e, err := newRig(t, rigOptions{store: c.store}).sealer(t, 0).Seal(t.Context(), nil, payload(1024), &envelope.Binding{}, envelope.Position{})
 		if err != nil || len(e)-1024 != c.want {
 			t.Errorf("%s: %d bytes over the payload, %v; want %d", name, len(e)-1024, err, c.want)

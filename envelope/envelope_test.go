@@ -12,6 +12,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/keys/local"
+	"github.com/streamcrypt/streamcrypt/keystore/keystoretest"
 )
 
 const route = "orders-enc"
@@ -82,7 +83,7 @@ func (r rig) opener() *envelope.Opener {
 // profiles runs a test in both.
 func profiles(t *testing.T, test func(t *testing.T, store kekcache.Store)) {
 	t.Run("self-contained", func(t *testing.T) { test(t, nil) })
-	t.Run("by reference", func(t *testing.T) { test(t, newMemoryStore()) })
+	t.Run("by reference", func(t *testing.T) { test(t, new(keystoretest.Memory)) })
 }
 
 func payload(n int) []byte {

@@ -12,6 +12,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/keystore/keystoretest"
 )
 
 // TestFIPSOnly runs itself again under GODEBUG=fips140=only, which allows no nonces but the cipher's own.
@@ -44,7 +45,7 @@ func TestRandomNonces(t *testing.T) {
 
 func roundTripRandom(t *testing.T, n int) {
 	t.Helper()
-	for _, store := range []kekcache.Store{nil, newMemoryStore()} {
+	for _, store := range []kekcache.Store{nil, new(keystoretest.Memory)} {
 		r := newRig(t, rigOptions{nonces: chunker.Random, store: store})
 		s := r.sealer(t, 4096)
 		b := envelope.Binding{Key: []byte("k")}

@@ -12,6 +12,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/keys/local"
+	"github.com/streamcrypt/streamcrypt/keystore/keystoretest"
 )
 
 // target is a new KEK, and its public half as an encryptor has it.
@@ -72,13 +73,13 @@ func vectorBinding(v *vectors.Vector) *envelope.Binding {
 // vectorRig is a vector's keys and records, rewrapped for other keys.
 type vectorRig struct {
 	old       []keys.Unwrapper
-	store     *memoryStore
+	store     *keystoretest.Memory
 	rewrapper *envelope.Rewrapper
 }
 
 func newVectorRig(t *testing.T, v *vectors.Vector, unwrappers map[string]keys.Unwrapper, to ...target) *vectorRig {
 	t.Helper()
-	r := &vectorRig{store: newMemoryStore()}
+	r := &vectorRig{store: new(keystoretest.Memory)}
 	for i := range v.Keys {
 		file := string(v.Keys[i].File())
 		if unwrappers[file] == nil {
@@ -96,7 +97,7 @@ func newVectorRig(t *testing.T, v *vectors.Vector, unwrappers map[string]keys.Un
 	for _, record := range v.Records {
 		if commitment, _, err := (envelope.Records{}).Decode(record); err == nil {
 			kid := [kekcache.KIDSize]byte(commitment[:])
-			r.store.records[kid] = append(r.store.records[kid], record)
+			putRecord(t, r.store, kid, record)
 		}
 	}
 	r.rewrapper = envelope.NewRewrapper(newRewrapping(t, r.store, r.old, to...))
@@ -131,7 +132,7 @@ func TestRewrapVectors(t *testing.T) {
 				}
 				checkSpliced(t, v.Envelope, out)
 				for _, old := range r.old {
-					_, _, err := openerWith(t, r.onlyNew(v), v.Context, old).Open(t.Context(), nil, out, vectorBinding(v))
+					_, _, err := openerWith(t, r.onlyNew(t, v), v.Context, old).Open(t.Context(), nil, out, vectorBinding(v))
 					wantReason(t, err, "unknown-key")
 				}
 			}
@@ -148,12 +149,12 @@ func TestRewrapVectors(t *testing.T) {
 }
 
 // onlyNew is the store without the records that were there before.
-func (r *vectorRig) onlyNew(v *vectors.Vector) *memoryStore {
-	s := newMemoryStore()
-	for kid, records := range r.store.records {
-		for _, record := range records {
+func (r *vectorRig) onlyNew(t *testing.T, v *vectors.Vector) *keystoretest.Memory {
+	s := new(keystoretest.Memory)
+	for _, kid := range r.store.KIDs() {
+		for _, record := range getRecords(t, r.store, kid) {
 			if !slices.ContainsFunc(v.Records, func(old vectors.Hex) bool { return bytes.Equal(old, record) }) {
-				s.records[kid] = append(s.records[kid], record)
+				putRecord(t, s, kid, record)
 			}
 		}
 	}
@@ -191,7 +192,7 @@ func wantReason(t *testing.T, err error, reason string) {
 
 // TestRewrapRecord: the new record in a store differs from the old one in its recipients only, and is good as a record of its own.
 func TestRewrapRecord(t *testing.T) {
-	store, to := newMemoryStore(), newKEK(t)
+	store, to := new(keystoretest.Memory), newKEK(t)
 	r := newRig(t, rigOptions{store: store})
 	e, err := r.sealer(t, 0).Seal(t.Context(), nil, payload(100), &envelope.Binding{}, envelope.Position{})
 	if err != nil {
@@ -206,7 +207,8 @@ func TestRewrapRecord(t *testing.T) {
 	if counts := rewrapper.Counts(); counts != (envelope.RewrapCounts{Rewrapped: 3}) {
 		t.Errorf("%+v", counts)
 	}
-	for _, records := range store.records {
+	for _, kid := range store.KIDs() {
+		records := getRecords(t, store, kid)
 		if len(records) != 2 {
 			t.Fatalf("%d records", len(records))
 		}
@@ -251,7 +253,7 @@ func TestRewrapAlready(t *testing.T) {
 
 // TestRewrapBound: after data keys with few recipients, and by reference, come some with many.
 func TestRewrapBound(t *testing.T) {
-	store, old := newMemoryStore(), newRig(t, rigOptions{})
+	store, old := new(keystoretest.Memory), newRig(t, rigOptions{})
 	ref := newRig(t, rigOptions{store: store})
 	var to []target
 	for range 16 {

@@ -12,6 +12,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/keys/local"
+	"github.com/streamcrypt/streamcrypt/keystore/keystoretest"
 )
 
 // rawForms are files of every raw form, sealed for one KEK.
@@ -41,7 +42,7 @@ func rawForms(t *testing.T, kek *local.AES, store kekcache.Store) map[string][]b
 
 // TestRewrapCopy: every raw form stays what it was, but for who opens it.
 func TestRewrapCopy(t *testing.T) {
-	kek, to, store := newKEK(t), newKEK(t), newMemoryStore()
+	kek, to, store := newKEK(t), newKEK(t), new(keystoretest.Memory)
 	for name, file := range rawForms(t, kek, store) {
 		t.Run(name, func(t *testing.T) {
 			want, err := io.ReadAll(openerWith(t, store, []byte(route), kek).NewReader(t.Context(), bytes.NewReader(file), &envelope.Binding{}))
@@ -76,7 +77,7 @@ func TestRewrapCopy(t *testing.T) {
 
 // TestRewrapCopyRefuses: a file that is cut anywhere, or longer than it should be, is refused.
 func TestRewrapCopyRefuses(t *testing.T) {
-	kek, to, store := newKEK(t), newKEK(t), newMemoryStore()
+	kek, to, store := newKEK(t), newKEK(t), new(keystoretest.Memory)
 	for name, file := range rawForms(t, kek, store) {
 		if len(file) > 50_000 {
 			continue
@@ -111,7 +112,7 @@ func TestRewrapCopyOtherRecord(t *testing.T) {
 	kek := newKEK(t)
 	files := [2][]byte{}
 	for i := range files {
-		files[i] = rawForms(t, kek, newMemoryStore())["self written 40000"]
+		files[i] = rawForms(t, kek, new(keystoretest.Memory))["self written 40000"]
 	}
 	head := bytes.Index(files[0], []byte("\xd0\x83"))
 	mixed := slices.Concat(files[0][:head], files[1][head:])

@@ -202,6 +202,10 @@ func (s *fakeStore) Get(_ context.Context, kid [kekcache.KIDSize]byte) ([][]byte
 	return s.records[kid], s.err
 }
 
+func (s *fakeStore) Each(context.Context, func([kekcache.KIDSize]byte) error) error {
+	panic("not used here")
+}
+
 // fakeRecords writes key records as JSON, with an IV to see whose lease sealed it.
 type fakeRecords struct{}
 

@@ -103,6 +103,10 @@ type Store interface {
 	Put(ctx context.Context, kid [KIDSize]byte, record []byte) error
 	// Get returns all records of kid as of now, in the order in which they were put; none is no error.
 	Get(ctx context.Context, kid [KIDSize]byte) ([][]byte, error)
+	// Each calls do with every kid that has a record, each once and in no
+	// order, until do returns an error, which it returns. A kid that is put
+	// meanwhile may be among them or not.
+	Each(ctx context.Context, do func(kid [KIDSize]byte) error) error
 }
 
 // Records writes and reads key records; package envelope has it.

@@ -2,17 +2,16 @@ package transform_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"errors"
 	"slices"
-	"sync"
 	"testing"
 
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/keys/local"
+	"github.com/streamcrypt/streamcrypt/keystore/keystoretest"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
@@ -66,28 +65,7 @@ func newOpening(t testing.TB, store kekcache.Store, kek keys.Unwrapper) *kekcach
 // profiles runs a test in both.
 func profiles(t *testing.T, test func(t *testing.T, r rig)) {
 	t.Run("self-contained", func(t *testing.T) { test(t, newRig(t, nil)) })
-	t.Run("by reference", func(t *testing.T) { test(t, newRig(t, new(memoryStore))) })
-}
-
-type memoryStore struct {
-	mu      sync.Mutex
-	records map[[kekcache.KIDSize]byte][][]byte
-}
-
-func (s *memoryStore) Put(_ context.Context, kid [kekcache.KIDSize]byte, record []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.records == nil {
-		s.records = map[[kekcache.KIDSize]byte][][]byte{}
-	}
-	s.records[kid] = append(s.records[kid], record)
-	return nil
-}
-
-func (s *memoryStore) Get(_ context.Context, kid [kekcache.KIDSize]byte) ([][]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.records[kid], nil
+	t.Run("by reference", func(t *testing.T) { test(t, newRig(t, new(keystoretest.Memory))) })
 }
 
 // encrypt and decrypt return a transform of the rig's route; options say how it differs.

@@ -14,6 +14,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/codec/cms"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
+	"github.com/streamcrypt/streamcrypt/keystore/keystoretest"
 )
 
 // scan looks through places and returns the report.
@@ -186,7 +187,7 @@ func TestContextEnds(t *testing.T) {
 
 func TestByReference(t *testing.T) {
 	a, lost, k2 := newKEK(t), newKEK(t), newKEK(t)
-	records, elsewhere := store{}, store{}
+	records, elsewhere := new(keystoretest.Memory), new(keystoretest.Memory)
 	w, gone, no := window(t, records, a, lost), window(t, records, lost), window(t, elsewhere, a)
 	msgs := place("p", seal(t, w, 1), seal(t, gone, 1), seal(t, no, 1), seal(t, w, 9000))
 	r := scan(t, newChecker(t, Options{Store: records}, a), msgs)
@@ -202,21 +203,25 @@ func TestByReference(t *testing.T) {
 	}
 
 	// A record that does not belong there is passed over, and a later one may be wrapped for another KEK.
-	var kid [kekcache.KIDSize]byte
-	for id, all := range elsewhere {
-		kid = id
-		other := store{}
-		seal(t, window(t, other, k2), 1)
-		for _, foreign := range other {
-			records[id] = append(foreign, []byte("no record"))
-		}
-		records[id] = append(records[id], all...)
+	kid := elsewhere.KIDs()[0]
+	other := new(keystoretest.Memory)
+	seal(t, window(t, other, k2), 1)
+	for _, record := range [][]byte{recordIn(t, other), []byte("no record"), recordIn(t, elsewhere)} {
+		must(t, records.Put(t.Context(), kid, record))
 	}
 	msgs.at, msgs.committed, msgs.released = 0, 0, 0
 	r = scan(t, newChecker(t, Options{Store: records}, a, k2), msgs)
 	if r.Readable != 3 || kekOf(t, r, k2.Name()).Envelopes != 0 {
 		t.Errorf("records of %x: %+v", kid, r)
 	}
+}
+
+// recordIn returns the only record of a store.
+func recordIn(t testing.TB, s *keystoretest.Memory) []byte {
+	t.Helper()
+	records, err := s.Get(t.Context(), s.KIDs()[0])
+	must(t, err)
+	return records[0]
 }
 
 // forged is an envelope with recipients that nobody wrapped.
@@ -267,7 +272,7 @@ func FuzzEnvelope(f *testing.F) {
 	k := newKEK(f)
 	f.Add(seal(f, window(f, nil, k), 5))
 	f.Add(seal(f, window(f, nil, k), 9000))
-	f.Add(seal(f, window(f, store{}, k), 5))
+	f.Add(seal(f, window(f, new(keystoretest.Memory), k), 5))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c := newChecker(t, Options{}, k)
 		must(t, c.Envelope(t.Context(), b))

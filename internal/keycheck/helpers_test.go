@@ -151,15 +151,3 @@ func (s *source) Peek(_ context.Context, offset int64) (pipeline.Message, error)
 	}
 	return pipeline.Message{}, io.EOF
 }
-
-// store is a key store in memory.
-type store map[[kekcache.KIDSize]byte][][]byte
-
-func (s store) Put(_ context.Context, kid [kekcache.KIDSize]byte, record []byte) error {
-	s[kid] = append(s[kid], record)
-	return nil
-}
-
-func (s store) Get(_ context.Context, kid [kekcache.KIDSize]byte) ([][]byte, error) {
-	return s[kid], nil
-}

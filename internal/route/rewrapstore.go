@@ -11,7 +11,6 @@ import (
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/kekcache"
-	"github.com/streamcrypt/streamcrypt/keystore/dir"
 )
 
 // storeWorkers is how many key records are rewrapped at a time: a key service answers slowly, and takes many calls.
@@ -20,7 +19,7 @@ const storeWorkers = 8
 // storeRewrap rewraps all records of a key store.
 type storeRewrap struct {
 	name    string
-	store   *dir.Store
+	store   kekcache.Store
 	rewraps rewraps
 	env     Env
 
@@ -54,7 +53,7 @@ func (r *Route) openStore(ctx context.Context, p *plan) error {
 	s := &storeRewrap{name: p.KeyStore, env: p.env, reasons: map[string]int64{}}
 	r.job = s
 	var err error
-	if s.store, err = dir.Open(p.store); err != nil {
+	if s.store, err = p.openStore(); err != nil {
 		return err
 	}
 	s.rewraps.keys, err = p.rewrapping(ctx)
@@ -76,7 +75,7 @@ func (s *storeRewrap) run(ctx context.Context) error {
 			}
 		})
 	}
-	err := s.store.Each(func(kid [kekcache.KIDSize]byte) error {
+	err := s.store.Each(working, func(kid [kekcache.KIDSize]byte) error {
 		if working.Err() != nil { // select might take a worker that waits nonetheless
 			return context.Cause(working)
 		}
