@@ -79,22 +79,19 @@ func isAway(err error) bool {
 func anyOf(ctx context.Context, log *slog.Logger, open []attempt, do func(attempt) error) error {
 	all := newTries(open)
 	var last attempt
-	for try := 0; ; try++ {
-		err := all.once(ctx, func(a attempt) error {
+	tries := repetition{
+		mayPass: isAway,
+		waiting: func(err error) { log.Warn("a key service is away", "error", err) },
+		waited: func(err error) {
+			if err == nil {
+				log.Info("a key service is back", "key", last.kek.Name())
+			}
+		},
+	}
+	return tries.run(ctx, func() error {
+		return all.once(ctx, func(a attempt) error {
 			last = a
 			return do(a)
 		})
-		switch {
-		case !isAway(err):
-			if err == nil && try > 0 {
-				log.Info("a key service is back", "key", last.kek.Name())
-			}
-			return err
-		case try == 0:
-			log.Warn("a key service is away", "error", err)
-		}
-		if err := backoff(ctx, try); err != nil {
-			return err
-		}
-	}
+	})
 }

@@ -69,19 +69,12 @@ func (c *OpenKeys) record(ctx context.Context, e Event) error {
 		return nil
 	}
 	e.KID = slices.Clone(e.KID)
-	waiter := waiter{h: &c.health}
-	defer waiter.done()
-	for try := 0; ; try++ {
+	return c.health.repeat(nil).run(ctx, func() error {
 		err := c.o.Audit.Record(e)
 		if err != nil {
 			err = &auditError{err}
 		}
 		c.health.answered(ctx, theAudit, err)
-		if err == nil {
-			return nil
-		}
-		if err := waiter.pause(ctx, try); err != nil {
-			return err
-		}
-	}
+		return err
+	})
 }

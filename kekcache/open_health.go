@@ -68,24 +68,13 @@ func (h *health) forget() {
 	}
 }
 
-// waiter is a caller who may have to wait for what is away.
-type waiter struct {
-	h       *health
-	waiting bool
-}
-
-// pause is backoff. From the first one to done the caller counts as waiting.
-func (w *waiter) pause(ctx context.Context, try int) error {
-	if !w.waiting {
-		w.waiting = true
-		w.h.count(1)
-	}
-	return backoff(ctx, try)
-}
-
-func (w *waiter) done() {
-	if w.waiting {
-		w.h.count(-1)
+// repeat returns a repetition whose caller counts as waiting from its first
+// wait to its end.
+func (h *health) repeat(mayPass func(error) bool) *repetition {
+	return &repetition{
+		mayPass: mayPass,
+		waiting: func(error) { h.count(1) },
+		waited:  func(error) { h.count(-1) },
 	}
 }
 

@@ -41,7 +41,7 @@ func (c *OpenKeys) fromStore(ctx context.Context, keks []keys.Unwrapper, kid [KI
 // cannot be opened are passed over, since a later one may be wrapped for other KEKs. It waits for services that are away, but
 // only when none of the others does it.
 func (c *OpenKeys) fromAny(ctx context.Context, all []candidate, kid []byte, d *dek) error {
-	return c.patiently(ctx, func() error {
+	return c.health.repeat(isAway).run(ctx, func() error {
 		result := ErrUnknownKey
 		for i := range all {
 			err := c.from(ctx, &all[i], kid, d)
@@ -92,17 +92,11 @@ func (c *OpenKeys) from(ctx context.Context, r *candidate, kid []byte, d *dek) e
 }
 
 // records reads the store, again and again while it is away.
-func (c *OpenKeys) records(ctx context.Context, kid [KIDSize]byte) ([][]byte, error) {
-	waiter := waiter{h: &c.health}
-	defer waiter.done()
-	for try := 0; ; try++ {
-		records, err := c.o.Store.Get(ctx, kid)
+func (c *OpenKeys) records(ctx context.Context, kid [KIDSize]byte) (records [][]byte, err error) {
+	err = c.health.repeat(nil).run(ctx, func() (err error) {
+		records, err = c.o.Store.Get(ctx, kid)
 		c.health.answered(ctx, theStore, err)
-		if err == nil {
-			return records, nil
-		}
-		if err := waiter.pause(ctx, try); err != nil {
-			return nil, err
-		}
-	}
+		return err
+	})
+	return records, err
 }

@@ -13,22 +13,7 @@ import (
 // only when no other KEK does it. ErrUnknownKey means that none can; a KEK that cannot be used might have.
 func (c *OpenKeys) unwrapAny(ctx context.Context, keks []keys.Unwrapper, recipients []keys.Wrapped, d *dek) error {
 	all := newTries(attempts(keks, recipients))
-	return c.patiently(ctx, func() error { return c.unwrapOnce(ctx, &all, d) })
-}
-
-// patiently calls do again and again while a key service is away that it needs.
-func (c *OpenKeys) patiently(ctx context.Context, do func() error) error {
-	waiter := waiter{h: &c.health}
-	defer waiter.done()
-	for try := 0; ; try++ {
-		err := do()
-		if !isAway(err) {
-			return err
-		}
-		if err := waiter.pause(ctx, try); err != nil {
-			return err
-		}
-	}
+	return c.health.repeat(isAway).run(ctx, func() error { return c.unwrapOnce(ctx, &all, d) })
 }
 
 func (c *OpenKeys) unwrapOnce(ctx context.Context, all *tries, d *dek) error {

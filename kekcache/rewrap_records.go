@@ -111,19 +111,13 @@ func (c *RewrapKeys) put(ctx context.Context, kid [KIDSize]byte, record []byte) 
 
 // until does something again and again until it goes well.
 func (c *RewrapKeys) until(ctx context.Context, what string, do func() error) error {
-	for try := 0; ; try++ {
-		err := do()
-		switch {
-		case err == nil && try > 0:
-			c.o.Log.Info(what + " is back")
-			return nil
-		case err == nil:
-			return nil
-		case try == 0 && ctx.Err() == nil:
-			c.o.Log.Warn(what+" is away", "error", err)
-		}
-		if err := backoff(ctx, try); err != nil {
-			return err
-		}
+	tries := repetition{
+		waiting: func(err error) { c.o.Log.Warn(what+" is away", "error", err) },
+		waited: func(err error) {
+			if err == nil {
+				c.o.Log.Info(what + " is back")
+			}
+		},
 	}
+	return tries.run(ctx, do)
 }

@@ -22,28 +22,25 @@ func (e *storeError) Unwrap() error { return e.err }
 var errLate = errors.New("data key: it took longer to make than it may live")
 
 // generateUntil makes a DEK, trying again while that can help.
-func (c *SealKeys) generateUntil(ctx context.Context) (*Key, error) {
-	for try := 0; ; try++ {
+func (c *SealKeys) generateUntil(ctx context.Context) (key *Key, err error) {
+	tries := repetition{mayPass: c.passing}
+	err = tries.run(ctx, func() (err error) {
 		if _, err := c.reloads(); err != nil {
-			return nil, err
+			return err
 		}
-		key, err := c.generate(ctx, c.keks())
+		key, err = c.generate(ctx, c.keks())
 		switch {
 		case err == nil:
-		case ctx.Err() != nil: // says nothing about the service
-			return nil, ctx.Err()
+		case ctx.Err() != nil: // the error says nothing about the service
+			return ctx.Err()
 		case !c.passing(err):
-			return nil, err
+			return err
 		}
 		c.made(ctx, err)
 		_ = c.trail.flush() // an error comes again with the next try
-		if err == nil {
-			return key, nil
-		}
-		if err := backoff(ctx, try); err != nil {
-			return nil, err
-		}
-	}
+		return err
+	})
+	return key, err
 }
 
 // passing says that what err tells of may pass. Before the first window that holds for what is away only, so that a

@@ -2,7 +2,6 @@ package kekcache
 
 import (
 	"context"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -119,27 +118,4 @@ func (c *SealKeys) setState(state State) {
 		c.o.Log.Warn("no new data key can be had", "state", state.String(), "error", c.status.cause)
 	}
 	c.trail.owe(Event{Op: OpState, State: state, Why: why})
-}
-
-// The longest wait is short enough for work to go on within 5 seconds of a service's return, also if the last try hangs for 2
-// seconds, its circuit breaker then refuses tries for another, and one comes right before it does no longer.
-const (
-	firstWait = 100 * time.Millisecond
-	lastWait  = 1800 * time.Millisecond
-)
-
-// backoff waits before the next try, between half and all of a span that doubles up to lastWait.
-func backoff(ctx context.Context, try int) error {
-	span := lastWait
-	if try < 6 {
-		span = min(firstWait<<try, lastWait)
-	}
-	timer := time.NewTimer(span/2 + rand.N(span/2))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
