@@ -197,8 +197,8 @@ func TestRefusalsAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := len(c.refusals.entries); n != keptRefusals || len(c.deks.entries) != 0 || len(c.loads) != 0 {
-		t.Errorf("%d refusals, %d keys, %d loads", n, len(c.deks.entries), len(c.loads))
+	if n := len(c.refusals.entries); n != keptRefusals || len(c.deks.entries) != 0 || c.loads.count() != 0 {
+		t.Errorf("%d refusals, %d keys, %d loads", n, len(c.deks.entries), c.loads.count())
 	}
 }
 

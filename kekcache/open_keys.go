@@ -47,12 +47,13 @@ type OpenKeys struct {
 	generation atomic.Uint64   // how many Reloads there were
 	health     health
 
+	loads flights[source]
+
 	mu         sync.Mutex
 	unwrappers []keys.Unwrapper
 	deks       *lru[source, *dek]
 	ciphers    *lru[source, *chunker.OpeningKey] // of some that are in deks
 	refusals   *lru[source, refusal]
-	loads      map[source]*load // under way
 }
 
 // source is what a DEK was unwrapped from: a kid, or recipients, known by their SHA-256.
@@ -96,7 +97,6 @@ func NewOpenKeys(o OpenKeysOptions) (*OpenKeys, error) {
 		unwrappers: slices.Clone(o.Unwrappers),
 		ciphers:    newLRU[source, *chunker.OpeningKey](keptCiphers, nil),
 		refusals:   newLRU[source, refusal](keptRefusals, nil),
-		loads:      map[source]*load{},
 	}
 	c.deks = newLRU(o.MaxKeys, func(from source, d *dek) {
 		clear(d.key[:])
@@ -144,7 +144,7 @@ func (c *OpenKeys) FromRecord(ctx context.Context, record, kid []byte) (*chunker
 	if c.o.Records == nil {
 		return nil, ErrUnknownKey
 	}
-	keks := c.keks()
+	keks, _ := c.current()
 	r, err := c.candidate(keks, record)
 	if err != nil {
 		return nil, err
@@ -163,17 +163,18 @@ func (c *OpenKeys) Reload(unwrappers []keys.Unwrapper) error {
 	if len(unwrappers) == 0 {
 		return errNoUnwrapper
 	}
+	c.loads.voidAll(func() { c.replace(slices.Clone(unwrappers)) })
+	c.health.forget()
+	return nil
+}
+
+func (c *OpenKeys) replace(unwrappers []keys.Unwrapper) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.unwrappers = slices.Clone(unwrappers)
+	c.unwrappers = unwrappers
 	c.generation.Add(1)
 	c.deks.clear()
 	c.refusals.clear()
-	for _, l := range c.loads {
-		l.cancel()
-	}
-	c.health.forget()
-	return nil
 }
 
 // Generation changes when a key that was returned earlier must be asked for again: with each Reload. It costs less than to ask.
@@ -182,9 +183,9 @@ func (c *OpenKeys) Generation() uint64 { return c.generation.Load() }
 // Status says whether somebody waits for a key or store service, and for how many keys.
 func (c *OpenKeys) Status() Status { return c.health.status() }
 
-// keks returns the KEKs that unwrap now.
-func (c *OpenKeys) keks() []keys.Unwrapper {
+// current returns the KEKs that unwrap now, and their generation.
+func (c *OpenKeys) current() ([]keys.Unwrapper, uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.unwrappers
+	return c.unwrappers, c.generation.Load()
 }

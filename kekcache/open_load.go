@@ -10,15 +10,6 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// load is one way to get a DEK that is under way.
-type load struct {
-	done       chan struct{}
-	ctx        context.Context //nolint:containedctx // of the caller who leads, ended by Reload
-	cancel     context.CancelFunc
-	generation uint64
-	keks       []keys.Unwrapper
-}
-
 // loader fills d by asking keks.
 type loader func(ctx context.Context, keks []keys.Unwrapper, d *dek) error
 
@@ -42,48 +33,48 @@ func refusedAge(from source) time.Duration {
 	return refusedFor
 }
 
-// get finds the DEK in the cache or has it loaded, by one caller however many ask, and compares its commitment
+// get finds the DEK in the cache or has it loaded, and compares its commitment
 // with want, of which the envelope may show only a prefix.
 func (c *OpenKeys) get(ctx context.Context, from source, want []byte, ask loader) (*chunker.OpeningKey, error) {
-	for {
-		key, l, mine, err := c.lookUp(ctx, from, want)
-		switch {
-		case l == nil:
-			return key, err
-		case mine:
-			key, again, err := c.lead(l, from, want, ask)
-			if !again || ctx.Err() != nil {
-				return key, err
-			}
-			continue
-		}
-		select {
-		case <-l.done:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+	if key, known, err := c.lookUp(from, want); known {
+		return key, err
 	}
+	return c.await(ctx, from, want, ask)
 }
 
-// lookUp returns what is known, or else the load that is under way, or a new one that is the caller's to lead.
-func (c *OpenKeys) lookUp(ctx context.Context, from source, want []byte) (key *chunker.OpeningKey, l *load, mine bool, err error) {
+// await has the DEK loaded, by one caller however many ask.
+func (c *OpenKeys) await(ctx context.Context, from source, want []byte, ask loader) (*chunker.OpeningKey, error) {
+	var key *chunker.OpeningKey
+	var refused error
+	err := c.loads.do(ctx, from, func() (known bool) {
+		key, known, refused = c.lookUp(from, want)
+		return known
+	}, func(ctx context.Context) (err error) {
+		key, err = c.load(ctx, from, want, ask)
+		return err
+	})
+	if err == nil {
+		err = refused
+	}
+	if err != nil {
+		return nil, err
+	}
+	return key, nil
+}
+
+// lookUp returns the key that is kept, or the refusal that is remembered.
+func (c *OpenKeys) lookUp(from source, want []byte) (key *chunker.OpeningKey, found bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
 	if d, ok := c.find(from, now); ok {
 		key, err = c.cipher(from, d, want)
-		return key, nil, false, err
+		return key, true, err
 	}
 	if r, ok := c.refusals.get(from); ok && now.Before(r.expires) {
-		return nil, nil, false, r.err
+		return nil, true, r.err
 	}
-	if l = c.loads[from]; l != nil {
-		return nil, l, false, nil
-	}
-	l = &load{done: make(chan struct{}), generation: c.generation.Load(), keks: c.unwrappers}
-	l.ctx, l.cancel = context.WithCancel(ctx)
-	c.loads[from] = l
-	return nil, l, true, nil
+	return nil, false, nil
 }
 
 // find looks into the cache, and drops what is over its age: the one asked for, and those used longest ago. So none
@@ -103,23 +94,24 @@ func (c *OpenKeys) find(from source, now time.Time) (*dek, bool) {
 	}
 }
 
-// lead is the load for which the others wait. again says that a Reload made it void.
-func (c *OpenKeys) lead(l *load, from source, want []byte, ask loader) (key *chunker.OpeningKey, again bool, err error) {
-	defer c.land(from, l)
+// load asks the KEKs for a DEK and keeps it, or remembers why it was refused. A
+// Reload meanwhile voids both.
+func (c *OpenKeys) load(ctx context.Context, from source, want []byte, ask loader) (key *chunker.OpeningKey, err error) {
+	keks, generation := c.current()
 	d := &dek{}
-	err = ask(l.ctx, l.keks, d)
+	err = ask(ctx, keks, d)
 	unwrapped := err == nil
 	if unwrapped {
 		err = d.verify(want)
 	}
-	err = c.refused(l.ctx, l.keks, want, d, err)
+	err = c.refused(ctx, keks, want, d, err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
 	switch {
-	case c.generation.Load() != l.generation:
+	case c.generation.Load() != generation: // this flight is void
 		clear(d.key[:])
-		return nil, true, l.ctx.Err()
+		return nil, ctx.Err()
 	case unwrapped: // also if it is another's than this envelope's, whose recipients someone may have copied
 		d.expires = now.Add(c.o.MaxAge)
 		c.deks.put(from, d)
@@ -129,15 +121,7 @@ func (c *OpenKeys) lead(l *load, from source, want []byte, ask loader) (key *chu
 	case isRefusal(err):
 		c.refusals.put(from, refusal{err: err, expires: now.Add(min(refusedAge(from), c.o.MaxAge))})
 	}
-	return key, false, err
-}
-
-func (c *OpenKeys) land(from source, l *load) {
-	l.cancel()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	close(l.done)
-	delete(c.loads, from)
+	return key, err
 }
 
 // verify compares the commitment with what an envelope shows of its own; neither is secret.

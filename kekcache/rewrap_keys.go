@@ -61,13 +61,13 @@ const DefaultRewrapBytes = 32 << 20
 // RewrapKeys replaces the recipients of DEKs, each distinct one once. It keeps what became of them, and no DEK. It is safe for
 // concurrent use.
 type RewrapKeys struct {
-	o     RewrapKeysOptions
-	moved atomic.Int64
+	o       RewrapKeysOptions
+	moved   atomic.Int64
+	flights flights[source]
 
-	mu      sync.Mutex
-	done    *lru[source, *Rewrapped]
-	bytes   int                      // that done takes
-	flights map[source]chan struct{} // under way
+	mu    sync.Mutex
+	done  *lru[source, *Rewrapped]
+	bytes int // that done takes
 }
 
 // NewRewrapKeys validates o. No key service is called before the first DEK.
@@ -90,7 +90,7 @@ func NewRewrapKeys(o RewrapKeysOptions) (*RewrapKeys, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &RewrapKeys{o: o, flights: map[source]chan struct{}{}}
+	c := &RewrapKeys{o: o}
 	// The bytes are what bounds it; as many entries as this never fit.
 	c.done = newLRU(o.MaxBytes/rewrappedOverhead+1, func(_ source, r *Rewrapped) { c.bytes -= r.size() })
 	return c, nil
@@ -138,43 +138,45 @@ func (c *RewrapKeys) Record(ctx context.Context, kid []byte) (*Rewrapped, error)
 	return c.get(ctx, from, func(r *Rewrapped) error { return c.record(ctx, [KIDSize]byte(kid), r) })
 }
 
-// get finds what became of a DEK, or has it done, by one caller however many ask.
+// get finds what became of a DEK, or has it done.
 func (c *RewrapKeys) get(ctx context.Context, from source, do func(*Rewrapped) error) (*Rewrapped, error) {
-	for {
-		c.mu.Lock()
-		r, ok := c.find(from, time.Now())
-		wait := c.flights[from]
-		if !ok && wait == nil {
-			c.flights[from] = make(chan struct{})
-		}
-		c.mu.Unlock()
-		switch {
-		case ok:
-			return r, r.bad
-		case wait == nil:
-			return c.lead(from, do)
-		}
-		select {
-		case <-wait:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+	if r, known := c.lookUp(from); known {
+		return r, r.bad
 	}
+	return c.await(ctx, from, do)
 }
 
-// find looks into the cache. The caller holds the lock.
-func (c *RewrapKeys) find(from source, now time.Time) (*Rewrapped, bool) {
+// await has the work done by one caller, however many ask.
+func (c *RewrapKeys) await(ctx context.Context, from source, do func(*Rewrapped) error) (*Rewrapped, error) {
+	var r *Rewrapped
+	err := c.flights.do(ctx, from, func() (known bool) {
+		r, known = c.lookUp(from)
+		return known
+	}, func(context.Context) (err error) {
+		r, err = c.perform(from, do)
+		return err
+	})
+	if err == nil {
+		err = r.bad
+	}
+	return r, err
+}
+
+// lookUp looks into the cache.
+func (c *RewrapKeys) lookUp(from source) (*Rewrapped, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	r, ok := c.done.get(from)
-	if ok && r.bad != nil && !now.Before(r.expires) {
+	if ok && r.bad != nil && !time.Now().Before(r.expires) {
 		c.done.drop(from)
 		return nil, false
 	}
 	return r, ok
 }
 
-// lead is the work for which the others wait. That it was refused is remembered for as long as OpenKeys does.
-func (c *RewrapKeys) lead(from source, do func(*Rewrapped) error) (*Rewrapped, error) {
-	defer c.land(from) // also after a panic of a key service
+// perform does the work and keeps what came of it. That it was refused is
+// remembered for as long as OpenKeys does.
+func (c *RewrapKeys) perform(from source, do func(*Rewrapped) error) (*Rewrapped, error) {
 	r := &Rewrapped{}
 	err := do(r)
 	if isRefusal(err) {
@@ -186,13 +188,6 @@ func (c *RewrapKeys) lead(from source, do func(*Rewrapped) error) (*Rewrapped, e
 		c.keep(from, r)
 	}
 	return r, err
-}
-
-func (c *RewrapKeys) land(from source) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	close(c.flights[from])
-	delete(c.flights, from)
 }
 
 // keep notes what became of a DEK and forgets what was asked for longest ago, as far as it must. The caller holds the lock.

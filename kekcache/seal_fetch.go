@@ -8,8 +8,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// flight is a fetch of the next window.
-type flight struct {
+// windowFlight is a fetch of the next window.
+type windowFlight struct {
 	done    chan struct{} // closed when it has ended, or been dropped
 	cancel  context.CancelFunc
 	began   time.Time
@@ -74,7 +74,7 @@ func (c *SealKeys) fetchUntil(ctx context.Context, enough func() bool) error {
 }
 
 // board returns the fetch that is under way, or a new one that is the caller's to lead. It returns nil if there is enough.
-func (c *SealKeys) board(enough func() bool) (f *flight, mine bool, err error) {
+func (c *SealKeys) board(enough func() bool) (f *windowFlight, mine bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -85,12 +85,12 @@ func (c *SealKeys) board(enough func() bool) (f *flight, mine bool, err error) {
 	case c.flight != nil:
 		return c.flight, false, nil
 	}
-	c.flight = &flight{done: make(chan struct{}), cancel: func() {}, began: time.Now()}
+	c.flight = &windowFlight{done: make(chan struct{}), cancel: func() {}, began: time.Now()}
 	return c.flight, true, nil
 }
 
 // lead is the fetch for which the others wait. It is no error that it was dropped.
-func (c *SealKeys) lead(ctx context.Context, f *flight, generate func(context.Context) (*Key, error)) error {
+func (c *SealKeys) lead(ctx context.Context, f *windowFlight, generate func(context.Context) (*Key, error)) error {
 	trying, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c.mu.Lock()
@@ -113,7 +113,7 @@ func (c *SealKeys) lead(ctx context.Context, f *flight, generate func(context.Co
 	return nil
 }
 
-func (c *SealKeys) land(f *flight, next *window) {
+func (c *SealKeys) land(f *windowFlight, next *window) {
 	c.mu.Lock()
 	why := f.dropped
 	if why != "" {

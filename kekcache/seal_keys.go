@@ -62,9 +62,9 @@ type SealKeys struct {
 
 	mu       sync.Mutex
 	wrappers []keys.Wrapper
-	reloaded uint64    // how often wrappers was replaced
-	next     []*window // fetched ahead, the first to be current in front
-	flight   *flight   // the fetch under way; nil if none is
+	reloaded uint64        // how often wrappers was replaced
+	next     []*window     // fetched ahead, the first to be current in front
+	flight   *windowFlight // the fetch under way; nil if none is
 	pace     pace
 	closed   bool
 }
