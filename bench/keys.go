@@ -138,7 +138,7 @@ func (h *handOver) lap(ctx context.Context, messages int, window uint64) (*keyLa
 	if err != nil {
 		return nil, err
 	}
-	sealing, err := kekcache.NewSealKeys(kekcache.SealKeysOptions{Wrappers: []keys.Wrapper{kek}, Limits: kekcache.Limits{Messages: window}})
+	sealing, err := envelope.NewSealKeys(kekcache.SealKeysOptions{Wrappers: []keys.Wrapper{kek}, Limits: kekcache.Limits{Messages: window}})
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +199,7 @@ func measureKept(ctx context.Context) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	opening, err := kekcache.NewOpenKeys(kekcache.OpenKeysOptions{Unwrappers: []keys.Unwrapper{kek}, MaxKeys: keptKeys})
+	opening, err := envelope.NewOpenKeys(kekcache.OpenKeysOptions{Unwrappers: []keys.Unwrapper{kek}, MaxKeys: keptKeys})
 	if err != nil {
 		return nil, err
 	}
@@ -235,7 +235,7 @@ func measureKept(ctx context.Context) ([]Figure, error) {
 
 // wrappedKeys are envelopes of nothing, each under a key of its own.
 func wrappedKeys(ctx context.Context, kek keys.Wrapper) ([][]byte, error) {
-	sealing, err := kekcache.NewSealKeys(kekcache.SealKeysOptions{Wrappers: []keys.Wrapper{kek}, Limits: kekcache.Limits{Messages: 1}})
+	sealing, err := envelope.NewSealKeys(kekcache.SealKeysOptions{Wrappers: []keys.Wrapper{kek}, Limits: kekcache.Limits{Messages: 1}})
 	if err != nil {
 		return nil, err
 	}

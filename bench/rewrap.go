@@ -66,8 +66,8 @@ func newRewrap(from *route) (func() (pipeline.Transform, error), error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := kekcache.NewRewrapKeys(kekcache.RewrapKeysOptions{
-		From: []keys.Unwrapper{from.kek}, To: []keys.Wrapper{to}, Codec: envelope.Recipients{},
+	c, err := envelope.NewRewrapKeys(kekcache.RewrapKeysOptions{
+		From: []keys.Unwrapper{from.kek}, To: []keys.Wrapper{to},
 	})
 	return func() (pipeline.Transform, error) { return transform.NewRewrap(transform.RewrapOptions{Keys: c}) }, err
 }

@@ -39,16 +39,15 @@ func newRoute(ctx context.Context, profile string) (*route, error) {
 	if profile == "ref" {
 		store = new(keystoretest.Memory)
 	}
-	records := envelope.Records{Context: []byte(routeName)}
 	r := &route{kek: kek}
-	r.sealing, err = kekcache.NewSealKeys(kekcache.SealKeysOptions{
-		Wrappers: []keys.Wrapper{kek}, Store: store, Records: records,
+	r.sealing, err = envelope.NewSealKeys(kekcache.SealKeysOptions{
+		Wrappers: []keys.Wrapper{kek}, Store: store, Context: keys.Context{Name: routeName},
 	})
 	if err != nil {
 		return nil, err
 	}
-	r.opening, err = kekcache.NewOpenKeys(kekcache.OpenKeysOptions{
-		Unwrappers: []keys.Unwrapper{kek}, Store: store, Records: records,
+	r.opening, err = envelope.NewOpenKeys(kekcache.OpenKeysOptions{
+		Unwrappers: []keys.Unwrapper{kek}, Store: store,
 	})
 	if err != nil {
 		return nil, err

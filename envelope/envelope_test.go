@@ -38,15 +38,15 @@ func newRig(t testing.TB, o rigOptions) rig {
 // newRigOf is a route with data keys of its own under a KEK.
 func newRigOf(t testing.TB, kek *local.AES, o rigOptions) rig {
 	t.Helper()
-	sealing, err := kekcache.NewSealKeys(kekcache.SealKeysOptions{
-		Wrappers: []keys.Wrapper{kek}, Nonces: o.nonces, Limits: o.window,
-		Store: o.store, Records: envelope.Records{Context: []byte(route)},
+	sealing, err := envelope.NewSealKeys(kekcache.SealKeysOptions{
+		Wrappers: []keys.Wrapper{kek}, Nonces: o.nonces, Limits: o.window, Context: keys.Context{Name: route},
+		Store: o.store,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	opening, err := kekcache.NewOpenKeys(kekcache.OpenKeysOptions{
-		Unwrappers: []keys.Unwrapper{kek}, Store: o.store, Records: envelope.Records{Context: []byte(route)},
+	opening, err := envelope.NewOpenKeys(kekcache.OpenKeysOptions{
+		Unwrappers: []keys.Unwrapper{kek}, Store: o.store,
 	})
 	if err != nil {
 		t.Fatal(err)

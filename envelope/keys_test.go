@@ -69,7 +69,7 @@ func TestWriterEndsItsKey(t *testing.T) {
 		"sink is broken": func(w *envelope.Writer) error { _, err := w.Write(bytes.Repeat(long, 100)); return err },
 	} {
 		audit := &opened{}
-		sealing, err := kekcache.NewSealKeys(kekcache.SealKeysOptions{Wrappers: []keys.Wrapper{newKEK(t)}, Audit: audit})
+		sealing, err := envelope.NewSealKeys(kekcache.SealKeysOptions{Wrappers: []keys.Wrapper{newKEK(t)}, Audit: audit})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,7 +104,7 @@ func (bulky) Wrap(context.Context, keys.Context, []byte) (keys.Wrapped, error) {
 // TestWriterThatCannotBegin ends its key too.
 func TestWriterThatCannotBegin(t *testing.T) {
 	audit := &opened{}
-	sealing, err := kekcache.NewSealKeys(kekcache.SealKeysOptions{Wrappers: []keys.Wrapper{bulky{}, bulky{}, bulky{}}, Audit: audit})
+	sealing, err := envelope.NewSealKeys(kekcache.SealKeysOptions{Wrappers: []keys.Wrapper{bulky{}, bulky{}, bulky{}}, Audit: audit})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/codec/cms"
 	"github.com/streamcrypt/streamcrypt/kekcache"
-	"github.com/streamcrypt/streamcrypt/keys"
 )
 
 // OpenerOptions say how messages of one route are opened.
@@ -116,8 +115,5 @@ func (o *Opener) fetch(ctx context.Context, e *cms.Envelope) (*chunker.OpeningKe
 	if e.ByReference {
 		return o.keys.Lookup(ctx, e.KID)
 	}
-	return o.keys.Unwrap(ctx, e.Commitment, e.Recipients, func() ([]keys.Wrapped, error) {
-		recipients, err := cms.ParseRecipients(e.Recipients, nil)
-		return toWrapped(recipients), err
-	})
+	return o.keys.Unwrap(ctx, e.Commitment, e.Recipients)
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/codec/cms"
-	"github.com/streamcrypt/streamcrypt/keys"
 )
 
 // maxSingle is more than any envelope in the single form takes, in bytes.
@@ -134,10 +133,7 @@ func (r *Reader) openTailed(h *cms.Header, n int) error {
 	if err != nil {
 		return refuse(err)
 	}
-	key, err := r.o.keys.Unwrap(r.ctx, h.Commitment, tail, func() ([]keys.Wrapped, error) {
-		recipients, err := cms.ParseRecipients(tail, nil)
-		return toWrapped(recipients), err
-	})
+	key, err := r.o.keys.Unwrap(r.ctx, h.Commitment, tail)
 	r.tail, r.at, r.tailAt = true, r.base+int64(n), r.last-int64(len(tail))-1
 	return r.begin(h, n, key, err)
 }

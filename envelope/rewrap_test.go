@@ -36,11 +36,11 @@ func newX25519(t testing.TB) *local.X25519 {
 
 func newRewrapping(t testing.TB, store kekcache.Store, from []keys.Unwrapper, to ...target) *kekcache.RewrapKeys {
 	t.Helper()
-	o := kekcache.RewrapKeysOptions{From: from, Codec: envelope.Recipients{}, Store: store}
+	o := kekcache.RewrapKeysOptions{From: from, Store: store}
 	for _, k := range to {
 		o.To = append(o.To, k)
 	}
-	c, err := kekcache.NewRewrapKeys(o)
+	c, err := envelope.NewRewrapKeys(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func newRewrapping(t testing.TB, store kekcache.Store, from []keys.Unwrapper, to
 // openerWith opens with one KEK.
 func openerWith(t testing.TB, store kekcache.Store, context []byte, kek keys.Unwrapper) *envelope.Opener {
 	t.Helper()
-	opening, err := kekcache.NewOpenKeys(kekcache.OpenKeysOptions{Unwrappers: []keys.Unwrapper{kek}, Store: store, Records: envelope.Records{}})
+	opening, err := envelope.NewOpenKeys(kekcache.OpenKeysOptions{Unwrappers: []keys.Unwrapper{kek}, Store: store})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,9 +95,9 @@ func newVectorRig(t *testing.T, v *vectors.Vector, unwrappers map[string]keys.Un
 		r.old = append(r.old, newKEK(t))
 	}
 	for _, record := range v.Records {
-		if commitment, _, err := (envelope.Records{}).Decode(record); err == nil {
-			kid := [kekcache.KIDSize]byte(commitment[:])
-			putRecord(t, r.store, kid, record)
+		var e cms.Envelope
+		if cms.ParseKeyRecord(record, &e) == nil {
+			putRecord(t, r.store, [kekcache.KIDSize]byte(e.Commitment), record)
 		}
 	}
 	r.rewrapper = envelope.NewRewrapper(newRewrapping(t, r.store, r.old, to...))

@@ -66,7 +66,7 @@ func (c *rewrapCopy) first(n int) error {
 	case record == nil:
 		return c.whole()
 	}
-	commitment, _, err := Recipients{}.Split(record)
+	commitment, _, err := codec{}.SplitRecord(record)
 	if err != nil {
 		return refuse(err)
 	}

@@ -77,7 +77,7 @@ func TestKeyServiceThatHangsUp(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	opening, err := kekcache.NewOpenKeys(kekcache.OpenKeysOptions{Unwrappers: []keys.Unwrapper{deadKEK{}}, Records: envelope.Records{}})
+	opening, err := envelope.NewOpenKeys(kekcache.OpenKeysOptions{Unwrappers: []keys.Unwrapper{deadKEK{}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,8 +4,8 @@ import (
 	"context"
 	"testing"
 
+	"github.com/streamcrypt/streamcrypt/codec/cms"
 	"github.com/streamcrypt/streamcrypt/docs/vectors"
-	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 )
 
@@ -16,8 +16,8 @@ func (s vectorStore) Put(context.Context, [kekcache.KIDSize]byte, []byte) error 
 
 func (s vectorStore) Get(_ context.Context, kid [kekcache.KIDSize]byte) (records [][]byte, err error) {
 	for _, record := range s {
-		commitment, _, err := envelope.Records{}.Decode(record)
-		if err == nil && kid == [kekcache.KIDSize]byte(commitment[:]) {
+		var e cms.Envelope
+		if cms.ParseKeyRecord(record, &e) == nil && kid == [kekcache.KIDSize]byte(e.Commitment) {
 			records = append(records, record)
 		}
 	}

@@ -76,7 +76,7 @@ func checkVector(t *testing.T, door string, v *vectors.Vector, out []byte, err e
 
 func vectorKeys(t *testing.T, v *vectors.Vector, unwrappers map[string]keys.Unwrapper) *kekcache.OpenKeys {
 	t.Helper()
-	o := kekcache.OpenKeysOptions{Records: envelope.Records{}}
+	o := kekcache.OpenKeysOptions{}
 	for i := range v.Keys {
 		file := string(v.Keys[i].File())
 		if unwrappers[file] == nil {
@@ -92,7 +92,7 @@ func vectorKeys(t *testing.T, v *vectors.Vector, unwrappers map[string]keys.Unwr
 		o.Unwrappers = append(o.Unwrappers, newKEK(t))
 	}
 	o.Store = vectorStore(v.Records)
-	opening, err := kekcache.NewOpenKeys(o)
+	opening, err := envelope.NewOpenKeys(o)
 	if err != nil {
 		t.Fatal(err)
 	}

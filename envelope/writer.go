@@ -187,7 +187,7 @@ func (w *Writer) begin() error {
 	}
 	w.grant = grant // from here on release ends it
 	if !grant.Key.ByReference {
-		record, err := Records{Context: w.s.context}.Encode(grant.Key, grant.Sealer, grant.Created)
+		record, err := codec{}.SealRecord(grant.Key, grant.Sealer, string(w.s.context), grant.Created)
 		if err != nil {
 			return err
 		}

@@ -206,29 +206,45 @@ func (s *fakeStore) Each(context.Context, func([kekcache.KIDSize]byte) error) er
 	panic("not used here")
 }
 
-// fakeRecords writes key records as JSON, with an IV to see whose lease sealed it.
-type fakeRecords struct{}
+// fakeCodec writes a key record as commitment, the IV that sealed it, and the
+// recipients, which are JSON.
+type fakeCodec struct{}
 
-type fakeRecord struct {
-	Commitment []byte
-	Recipients []keys.Wrapped
-	IV         []byte
-}
-
-func (fakeRecords) Encode(key *kekcache.Key, s *chunker.Sealer, _ uint32) ([]byte, error) {
+func (fakeCodec) SealRecord(key *kekcache.Key, s *chunker.Sealer, _ string, _ uint32) ([]byte, error) {
 	sealed, err := s.Seal(nil, nil, nil, nil)
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(fakeRecord{key.Commitment[:], key.Recipients, sealed[:chunker.IVSize]})
+	return fakeRecord(key.Commitment[:], sealed[:chunker.IVSize], key.Recipients), nil
 }
 
-func (fakeRecords) Decode(record []byte) (c [chunker.CommitmentSize]byte, _ []keys.Wrapped, _ error) {
-	var r fakeRecord
-	if err := json.Unmarshal(record, &r); err != nil {
-		return c, nil, err
+func fakeRecord(commitment, iv []byte, recipients []keys.Wrapped) []byte {
+	record := append(bytes.Clone(commitment), iv...)
+	record, err := fakeCodec{}.AppendRecipients(record, recipients)
+	if err != nil {
+		panic(err)
 	}
-	return [chunker.CommitmentSize]byte(r.Commitment), r.Recipients, nil
+	return record
+}
+
+var errNoRecord = errors.New("not a key record")
+
+func (fakeCodec) SplitRecord(record []byte) (commitment, recipients []byte, err error) {
+	const head = chunker.CommitmentSize + chunker.IVSize
+	if len(record) < head {
+		return nil, nil, errNoRecord
+	}
+	return record[:chunker.CommitmentSize], record[head:], nil
+}
+
+func (fakeCodec) ParseRecipients(encoded []byte) (known []keys.Wrapped, all int, err error) {
+	err = json.Unmarshal(encoded, &known)
+	return known, len(known), err
+}
+
+func (fakeCodec) AppendRecipients(dst []byte, recipients []keys.Wrapped) ([]byte, error) {
+	b, err := json.Marshal(recipients)
+	return append(dst, b...), err
 }
 
 // logged collects what is logged: level and message, one a line.
@@ -266,6 +282,7 @@ func (l *logged) want(t *testing.T, lines ...string) {
 
 func newSealing(t testing.TB, o kekcache.SealKeysOptions) *kekcache.SealKeys {
 	t.Helper()
+	o.Codec = fakeCodec{}
 	c, err := kekcache.NewSealKeys(o)
 	if err != nil {
 		t.Fatal(err)

@@ -28,6 +28,17 @@ func (plainKEK) Unwrap(_ context.Context, _ keys.Context, dst []byte, w *keys.Wr
 	return append(dst, w.Ciphertext...), nil
 }
 
+// plainCodec takes what is encoded for one wrapped key; four bytes say that there
+// is none.
+type plainCodec struct{ Codec }
+
+func (plainCodec) ParseRecipients(encoded []byte) ([]keys.Wrapped, int, error) {
+	if len(encoded) == 4 {
+		return nil, 0, nil
+	}
+	return []keys.Wrapped{{Ciphertext: encoded}}, 1, nil
+}
+
 // TestClocks: of the two clocks, the one by which more time has passed counts. One stands still while a machine sleeps, the
 // other is set back.
 func TestClocks(t *testing.T) {
@@ -100,7 +111,7 @@ func TestMachineSlept(t *testing.T) {
 	for name, running := range map[string]bool{"without Run": false, "with Run": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, err := NewSealKeys(SealKeysOptions{Wrappers: []keys.Wrapper{plainKEK{}}, Limits: Limits{Age: time.Hour}})
+				c, err := NewSealKeys(SealKeysOptions{Wrappers: []keys.Wrapper{plainKEK{}}, Codec: plainCodec{}, Limits: Limits{Age: time.Hour}})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -129,7 +140,7 @@ func TestMachineSlept(t *testing.T) {
 // TestKeyLeavesNothingBehind: when a DEK leaves the cache, by number, by age or by Reload, its bytes are cleared, and its cipher goes.
 func TestKeyLeavesNothingBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, err := NewOpenKeys(OpenKeysOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}, MaxKeys: 3, MaxAge: time.Minute})
+		c, err := NewOpenKeys(OpenKeysOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}, Codec: plainCodec{}, MaxKeys: 3, MaxAge: time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,9 +149,7 @@ func TestKeyLeavesNothingBehind(t *testing.T) {
 			t.Helper()
 			key := [chunker.KeySize]byte{number, 1}
 			commitment := chunker.Commitment(&key)
-			_, err := c.Unwrap(t.Context(), commitment[:], key[:], func() ([]keys.Wrapped, error) {
-				return []keys.Wrapped{{Ciphertext: key[:]}}, nil
-			})
+			_, err := c.Unwrap(t.Context(), commitment[:], key[:])
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -186,14 +195,13 @@ func TestKeyLeavesNothingBehind(t *testing.T) {
 
 // TestRefusalsAreBounded: a flood of forged envelopes takes no more memory than is set aside for it.
 func TestRefusalsAreBounded(t *testing.T) {
-	c, err := NewOpenKeys(OpenKeysOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}})
+	c, err := NewOpenKeys(OpenKeysOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}, Codec: plainCodec{}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for n := range uint32(3 * keptRefusals) {
 		name := binary.BigEndian.AppendUint32(nil, n)
-		none := func() ([]keys.Wrapped, error) { return nil, nil }
-		if _, err := c.Unwrap(t.Context(), make([]byte, chunker.CommitmentSize), name, none); !errors.Is(err, ErrUnknownKey) {
+		if _, err := c.Unwrap(t.Context(), make([]byte, chunker.CommitmentSize), name); !errors.Is(err, ErrUnknownKey) {
 			t.Fatal(err)
 		}
 	}
@@ -204,7 +212,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 
 // TestMemoryPerKey: the default number of keys takes no more than what is said about it.
 func TestMemoryPerKey(t *testing.T) {
-	c, err := NewOpenKeys(OpenKeysOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}})
+	c, err := NewOpenKeys(OpenKeysOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}, Codec: plainCodec{}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,8 +13,8 @@
 // State and Status say how keys can be had, Reload changes the KEKs of a route that runs, and an Auditor is told of each window,
 // unwrap and rewrap: what it cannot keep is not done.
 //
-// The package must not know what an envelope looks like: key records are bytes that Records writes and
-// reads. It starts no goroutine but those inside Run, which its caller owns.
+// The package must not know what an envelope looks like: key records and recipients are bytes that a
+// Codec writes and reads. It starts no goroutine but those inside Run, which its caller owns.
 package kekcache
 
 import (
@@ -107,12 +107,4 @@ type Store interface {
 	// order, until do returns an error, which it returns. A kid that is put
 	// meanwhile may be among them or not.
 	Each(ctx context.Context, do func(kid [KIDSize]byte) error) error
-}
-
-// Records writes and reads key records; package envelope has it.
-type Records interface {
-	// Encode returns the record of key, sealed by s.
-	Encode(key *Key, s *chunker.Sealer, created uint32) ([]byte, error)
-	// Decode returns what a record says. The recipients may alias record.
-	Decode(record []byte) (commitment [chunker.CommitmentSize]byte, recipients []keys.Wrapped, err error)
 }

@@ -18,14 +18,12 @@ import (
 type OpenKeysOptions struct {
 	Unwrappers []keys.Unwrapper // asked in this order
 	Context    keys.Context
-	// Store holds key records for envelopes by reference; nil without any. Records reads them, and those
-	// that come with the data (FromRecord).
-	Store   Store
-	Records Records
-	MaxKeys int           // unwrapped DEKs kept; default 100,000 (about 30 MiB)
-	MaxAge  time.Duration // how long one is used from when it was unwrapped; default 1 hour
-	Log     *slog.Logger  // what is waited for; nil: none
-	Audit   Auditor       // unwraps; nil: none
+	Store      Store         // has the key records of envelopes by reference; nil: none
+	Codec      Codec         // needed
+	MaxKeys    int           // unwrapped DEKs kept; default 100,000 (about 30 MiB)
+	MaxAge     time.Duration // how long one is used from when it was unwrapped; default 1 hour
+	Log        *slog.Logger  // what is waited for; nil: none
+	Audit      Auditor       // unwraps; nil: none
 }
 
 const (
@@ -75,8 +73,8 @@ func NewOpenKeys(o OpenKeysOptions) (*OpenKeys, error) {
 	switch {
 	case len(o.Unwrappers) == 0:
 		return nil, errNoUnwrapper
-	case o.Store != nil && o.Records == nil:
-		return nil, errors.New("kekcache: a store needs Records")
+	case o.Codec == nil:
+		return nil, errNoCodec
 	case o.MaxKeys < 0:
 		return nil, errors.New("keys kept: fewer than none")
 	case o.MaxAge < 0:
@@ -108,16 +106,15 @@ func NewOpenKeys(o OpenKeysOptions) (*OpenKeys, error) {
 var errNoUnwrapper = errors.New("no key to decrypt with")
 
 // Unwrap returns the DEK of a self-contained envelope with this commitment, of CommitmentSize bytes. encoded are the
-// recipients as they stand in the envelope; the same bytes were unwrapped before or parse returns what they say. The errors
-// are ErrUnknownKey, ErrWrongKey, parse's, ctx's, or that of a KEK that cannot be used, a *keys.Error. While a key service
-// is away it waits, until ctx ends.
-func (c *OpenKeys) Unwrap(ctx context.Context, commitment, encoded []byte, parse func() ([]keys.Wrapped, error)) (*chunker.OpeningKey, error) {
+// recipients as they stand in the envelope. The errors are ErrUnknownKey, ErrWrongKey, the Codec's, ctx's, or that of
+// a KEK that cannot be used, a *keys.Error. While a key service is away it waits, until ctx ends.
+func (c *OpenKeys) Unwrap(ctx context.Context, commitment, encoded []byte) (*chunker.OpeningKey, error) {
 	if len(commitment) != chunker.CommitmentSize {
 		return nil, ErrWrongKey
 	}
 	from := source{name: sha256.Sum256(encoded)}
 	return c.get(ctx, from, commitment, func(ctx context.Context, keks []keys.Unwrapper, d *dek) error {
-		recipients, err := parse()
+		recipients, _, err := c.o.Codec.ParseRecipients(encoded)
 		if err != nil {
 			return err
 		}
@@ -139,11 +136,8 @@ func (c *OpenKeys) Lookup(ctx context.Context, kid []byte) (*chunker.OpeningKey,
 }
 
 // FromRecord returns the DEK of a key record that came with the data, in front of an envelope by reference with
-// this kid, instead of from a store. The DEK is not kept. Its errors are those of Unwrap, and Decode's.
+// this kid, instead of from a store. The DEK is not kept. Its errors are those of Unwrap, and the Codec's.
 func (c *OpenKeys) FromRecord(ctx context.Context, record, kid []byte) (*chunker.OpeningKey, error) {
-	if c.o.Records == nil {
-		return nil, ErrUnknownKey
-	}
 	keks, _ := c.current()
 	r, err := c.candidate(keks, record)
 	if err != nil {

@@ -3,7 +3,6 @@ package kekcache_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,8 +31,7 @@ func newMessage(number byte, names ...string) *message {
 
 // unwrap asks c for the key of m, which is a self-contained envelope.
 func (m *message) unwrap(ctx context.Context, c *kekcache.OpenKeys) (*chunker.OpeningKey, error) {
-	encoded := fmt.Sprint(m.recipients)
-	return c.Unwrap(ctx, m.commitment[:], []byte(encoded), func() ([]keys.Wrapped, error) { return m.recipients, nil })
+	return c.Unwrap(ctx, m.commitment[:], m.encoded())
 }
 
 // check fails t unless k opens what is sealed under the DEK.
@@ -75,6 +73,9 @@ func (m *message) refused(t *testing.T, c *kekcache.OpenKeys, want error) {
 
 func newOpening(t testing.TB, o kekcache.OpenKeysOptions, keks ...*fakeKEK) *kekcache.OpenKeys {
 	t.Helper()
+	if o.Codec == nil {
+		o.Codec = fakeCodec{}
+	}
 	for _, k := range keks {
 		o.Unwrappers = append(o.Unwrappers, k)
 	}
@@ -209,7 +210,7 @@ func TestCommitmentIsCompared(t *testing.T) {
 		t.Errorf("unwrapped %d times", kek.count())
 	}
 	for _, size := range []int{0, 31, 33} {
-		if _, err := c.Unwrap(t.Context(), make([]byte, size), nil, nil); !errors.Is(err, kekcache.ErrWrongKey) {
+		if _, err := c.Unwrap(t.Context(), make([]byte, size), nil); !errors.Is(err, kekcache.ErrWrongKey) {
 			t.Errorf("a commitment of %d bytes: %v", size, err)
 		}
 	}
@@ -218,10 +219,10 @@ func TestCommitmentIsCompared(t *testing.T) {
 func TestOpeningOptions(t *testing.T) {
 	u := []keys.Unwrapper{newKEK("kek")}
 	for name, o := range map[string]kekcache.OpenKeysOptions{
-		"no key":                {},
-		"store without records": {Unwrappers: u, Store: newStore()},
-		"negative number":       {Unwrappers: u, MaxKeys: -1},
-		"negative age":          {Unwrappers: u, MaxAge: -1},
+		"no key":          {Codec: fakeCodec{}},
+		"no codec":        {Unwrappers: u},
+		"negative number": {Unwrappers: u, Codec: fakeCodec{}, MaxKeys: -1},
+		"negative age":    {Unwrappers: u, Codec: fakeCodec{}, MaxAge: -1},
 	} {
 		if _, err := kekcache.NewOpenKeys(o); err == nil {
 			t.Errorf("%s was taken", name)

@@ -18,8 +18,15 @@ type candidate struct {
 
 // candidate reads a record.
 func (c *OpenKeys) candidate(keks []keys.Unwrapper, record []byte) (candidate, error) {
-	commitment, recipients, err := c.o.Records.Decode(record)
-	return candidate{commitment: commitment, tries: newTries(attempts(keks, recipients))}, err
+	commitment, encoded, err := c.o.Codec.SplitRecord(record)
+	if err != nil {
+		return candidate{}, err
+	}
+	recipients, _, err := c.o.Codec.ParseRecipients(encoded)
+	return candidate{
+		commitment: [chunker.CommitmentSize]byte(commitment),
+		tries:      newTries(attempts(keks, recipients)),
+	}, err
 }
 
 // fromStore fills d from the first key record of kid whose commitment verifies.

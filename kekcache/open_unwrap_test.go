@@ -145,18 +145,26 @@ func TestUnwrappedKeyOfWrongSize(t *testing.T) {
 
 // TestUnreadableRecipients: the error is the parser's, and asked for again each time.
 func TestUnreadableRecipients(t *testing.T) {
-	c := newOpening(t, kekcache.OpenKeysOptions{}, newKEK("kek"))
-	bad := errors.New("malformed")
+	codec := &brokenCodec{err: errors.New("malformed")}
+	c := newOpening(t, kekcache.OpenKeysOptions{Codec: codec}, newKEK("kek"))
 	for want := 1; want <= 2; want++ {
-		calls := want - 1
-		_, err := c.Unwrap(t.Context(), make([]byte, chunker.CommitmentSize), nil, func() ([]keys.Wrapped, error) {
-			calls++
-			return nil, bad
-		})
-		if !errors.Is(err, bad) || calls != want {
-			t.Errorf("%v after %d calls", err, calls)
+		_, err := c.Unwrap(t.Context(), make([]byte, chunker.CommitmentSize), nil)
+		if !errors.Is(err, codec.err) || codec.calls != want {
+			t.Errorf("%v after %d calls", err, codec.calls)
 		}
 	}
+}
+
+// brokenCodec cannot read recipients.
+type brokenCodec struct {
+	fakeCodec
+	err   error
+	calls int
+}
+
+func (c *brokenCodec) ParseRecipients([]byte) ([]keys.Wrapped, int, error) {
+	c.calls++
+	return nil, 0, c.err
 }
 
 // TestRecipientsThatDisagree: as the specification has it (section 4), the first KEK in the order of the configuration that unwraps

@@ -1,7 +1,6 @@
 package kekcache_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -190,9 +189,7 @@ func TestAliasMoves(t *testing.T) {
 		}
 		opening := newOpening(t, kekcache.OpenKeysOptions{}, newKEK("new"), newKEK("old"))
 		for _, k := range []*kekcache.Key{first, second} {
-			if _, err := opening.Unwrap(t.Context(), k.Commitment[:], k.Recipients[0].Ciphertext, func() ([]keys.Wrapped, error) {
-				return k.Recipients, nil
-			}); err != nil {
+			if _, err := opening.Unwrap(t.Context(), k.Commitment[:], encode(k.Recipients)); err != nil {
 				t.Error(err)
 			}
 		}
@@ -246,7 +243,7 @@ func TestOpeningReloadUnderWay(t *testing.T) {
 				if test.deaf {
 					first = &deafUnwrapper{a}
 				}
-				c, err := kekcache.NewOpenKeys(kekcache.OpenKeysOptions{Unwrappers: []keys.Unwrapper{first}})
+				c, err := kekcache.NewOpenKeys(kekcache.OpenKeysOptions{Unwrappers: []keys.Unwrapper{first}, Codec: fakeCodec{}})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -305,9 +302,7 @@ func TestEightWorkers(t *testing.T) {
 		wg.Go(func() {
 			for range 10 {
 				for k := range all {
-					_, err := opening.Unwrap(t.Context(), k.Commitment[:], bytes.Clone(k.Recipients[0].Ciphertext), func() ([]keys.Wrapped, error) {
-						return k.Recipients, nil
-					})
+					_, err := opening.Unwrap(t.Context(), k.Commitment[:], encode(k.Recipients))
 					if err != nil {
 						t.Error(err)
 					}

@@ -13,24 +13,12 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// RecipientCodec reads and writes what RewrapKeys replaces; package envelope has it.
-type RecipientCodec interface {
-	// Parse returns the encoded recipients of known kinds, and how many there are of all kinds. They may alias encoded.
-	Parse(encoded []byte) (known []keys.Wrapped, all int, err error)
-	// Append appends the encoding of recipients to dst.
-	Append(dst []byte, recipients []keys.Wrapped) ([]byte, error)
-	// Split returns the commitment, of CommitmentSize bytes, and the encoded recipients of a key record. They alias it.
-	Split(record []byte) (commitment, encoded []byte, err error)
-	// Join returns the record with other recipients in their place.
-	Join(record, encoded []byte) ([]byte, error)
-}
-
 // RewrapKeysOptions say from which KEKs to which DEKs are rewrapped.
 type RewrapKeysOptions struct {
 	From    []keys.Unwrapper // the old KEKs, asked in this order
 	To      []keys.Wrapper   // every one becomes a recipient; 1 to 16
 	Context keys.Context     // that under which the DEKs were wrapped, and will be
-	Codec   RecipientCodec
+	Codec   Codec            // needed
 	// Store holds the key records of envelopes by reference; nil without any.
 	Store Store
 	// Verify unwraps what a key service has moved without showing it, and checks the commitment: once a DEK and target
@@ -80,7 +68,7 @@ func NewRewrapKeys(o RewrapKeysOptions) (*RewrapKeys, error) {
 	case len(o.To) > maxWrappers:
 		return nil, errors.New("more than 16 keys to rewrap for")
 	case o.Codec == nil:
-		return nil, errors.New("kekcache: rewrapping needs a Codec")
+		return nil, errNoCodec
 	case o.MaxBytes < 0:
 		return nil, errors.New("rewrapped recipients kept: fewer bytes than none")
 	}

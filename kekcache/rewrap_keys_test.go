@@ -3,7 +3,6 @@ package kekcache_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -61,40 +60,6 @@ func (p publicKEK) Wrap(ctx context.Context, kc keys.Context, dek []byte) (keys.
 	return p.kek.Wrap(ctx, kc, dek)
 }
 
-// jsonCodec writes recipients, and records as fakeRecords does, as JSON.
-type jsonCodec struct{}
-
-func (jsonCodec) Parse(encoded []byte) (known []keys.Wrapped, all int, err error) {
-	err = json.Unmarshal(encoded, &known)
-	return known, len(known), err
-}
-
-func (jsonCodec) Append(dst []byte, recipients []keys.Wrapped) ([]byte, error) {
-	b, err := json.Marshal(recipients)
-	return append(dst, b...), err
-}
-
-func (c jsonCodec) Split(record []byte) (commitment, encoded []byte, err error) {
-	var r fakeRecord
-	if err := json.Unmarshal(record, &r); err != nil {
-		return nil, nil, err
-	}
-	encoded, err = c.Append(nil, r.Recipients)
-	return r.Commitment, encoded, err
-}
-
-func (c jsonCodec) Join(record, encoded []byte) ([]byte, error) {
-	var r fakeRecord
-	if err := json.Unmarshal(record, &r); err != nil {
-		return nil, err
-	}
-	r.Recipients = nil
-	if err := json.Unmarshal(encoded, &r.Recipients); err != nil {
-		return nil, err
-	}
-	return json.Marshal(r)
-}
-
 // diary keeps audit events, until it is full.
 type diary struct {
 	mu     sync.Mutex
@@ -130,7 +95,7 @@ func (d *diary) want(t *testing.T, lines ...string) {
 
 func newRewrapping(t testing.TB, o kekcache.RewrapKeysOptions) *kekcache.RewrapKeys {
 	t.Helper()
-	o.Codec = jsonCodec{}
+	o.Codec = fakeCodec{}
 	c, err := kekcache.NewRewrapKeys(o)
 	if err != nil {
 		t.Fatal(err)
@@ -139,12 +104,10 @@ func newRewrapping(t testing.TB, o kekcache.RewrapKeysOptions) *kekcache.RewrapK
 }
 
 func (m *message) encoded() []byte {
-	b, err := jsonCodec{}.Append(nil, m.recipients)
-	if err != nil {
-		panic(err)
-	}
-	return b
+	return encode(m.recipients)
 }
+
+func encode(recipients []keys.Wrapped) []byte { return fakeRecord(nil, nil, recipients) }
 
 // rewrap asks c for the new recipients of m, a self-contained envelope.
 func (m *message) rewrap(ctx context.Context, c *kekcache.RewrapKeys) (*kekcache.Rewrapped, error) {
@@ -157,7 +120,7 @@ func (m *message) isFor(t *testing.T, r *kekcache.Rewrapped, err error, names ..
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, _, err := jsonCodec{}.Parse(r.Recipients)
+	got, _, err := fakeCodec{}.ParseRecipients(r.Recipients)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -425,11 +388,11 @@ func TestRewrapCacheIsBounded(t *testing.T) {
 func TestNewRewrapping(t *testing.T) {
 	from, to := []keys.Unwrapper{newKEK("a")}, []keys.Wrapper{newKEK("b")}
 	for want, o := range map[string]kekcache.RewrapKeysOptions{
-		"from":         {To: to, Codec: jsonCodec{}},
-		"rewrap for":   {From: from, Codec: jsonCodec{}},
-		"more than 16": {From: from, To: slices.Repeat(to, 17), Codec: jsonCodec{}},
+		"from":         {To: to, Codec: fakeCodec{}},
+		"rewrap for":   {From: from, Codec: fakeCodec{}},
+		"more than 16": {From: from, To: slices.Repeat(to, 17), Codec: fakeCodec{}},
 		"Codec":        {From: from, To: to},
-		"bytes":        {From: from, To: to, Codec: jsonCodec{}, MaxBytes: -1},
+		"bytes":        {From: from, To: to, Codec: fakeCodec{}, MaxBytes: -1},
 	} {
 		if _, err := kekcache.NewRewrapKeys(o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

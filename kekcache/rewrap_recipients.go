@@ -19,7 +19,7 @@ const (
 // recipients fills r with what is to stand instead of encoded, and records that. Whether the DEK is the one that was asked for is
 // not compared here, so that forged envelopes with recipients of another one cost no more than the first of them.
 func (c *RewrapKeys) recipients(ctx context.Context, claimed, encoded []byte, r *Rewrapped) error {
-	known, all, err := c.o.Codec.Parse(encoded)
+	known, all, err := c.o.Codec.ParseRecipients(encoded)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (c *RewrapKeys) recipients(ctx context.Context, claimed, encoded []byte, r 
 	if err != nil {
 		return err
 	}
-	if r.Recipients, err = c.o.Codec.Append(nil, now); err != nil {
+	if r.Recipients, err = c.o.Codec.AppendRecipients(nil, now); err != nil {
 		return err
 	}
 	if r.seen {

@@ -42,7 +42,7 @@ func (c *RewrapKeys) recordAlready(ctx context.Context, kid [KIDSize]byte, recor
 		if !ok {
 			continue
 		}
-		known, all, err := c.o.Codec.Parse(encoded)
+		known, all, err := c.o.Codec.ParseRecipients(encoded)
 		if err != nil || !c.already(known, all) {
 			continue
 		}
@@ -65,7 +65,7 @@ func (c *RewrapKeys) recordAlready(ctx context.Context, kid [KIDSize]byte, recor
 
 // split takes a record apart if it is one of kid.
 func (c *RewrapKeys) split(kid [KIDSize]byte, record []byte) (commitment, encoded []byte, ok bool) {
-	commitment, encoded, err := c.o.Codec.Split(record)
+	commitment, encoded, err := c.o.Codec.SplitRecord(record)
 	if err != nil || len(commitment) < KIDSize || string(commitment[:KIDSize]) != string(kid[:]) {
 		return nil, nil, false
 	}
@@ -89,11 +89,7 @@ func (c *RewrapKeys) rewrapRecord(ctx context.Context, kid [KIDSize]byte, record
 	if now.Already {
 		return nil
 	}
-	record, err := c.o.Codec.Join(record, now.Recipients)
-	if err != nil {
-		return err
-	}
-	return c.put(ctx, kid, record)
+	return c.put(ctx, kid, replaceRecipients(record, encoded, now.Recipients))
 }
 
 // stored reads the records of kid, again and again while the store is away.

@@ -19,11 +19,10 @@ type SealKeysOptions struct {
 	Context  keys.Context
 	Nonces   chunker.Nonces
 	Limits   Limits
-	// Store, if not nil, makes envelopes refer to their key by kid; Records then writes the key records.
-	Store   Store
-	Records Records
-	Log     *slog.Logger // state changes; nil: none
-	Audit   Auditor      // windows and state changes; nil: none
+	Store    Store        // if not nil, envelopes refer to their key by kid, and the key records go there
+	Codec    Codec        // needed
+	Log      *slog.Logger // state changes; nil: none
+	Audit    Auditor      // windows and state changes; nil: none
 }
 
 // maxWrappers is how many recipients an envelope has at most.
@@ -74,8 +73,8 @@ func NewSealKeys(o SealKeysOptions) (*SealKeys, error) {
 	if err := checkWrappers(o.Wrappers); err != nil {
 		return nil, err
 	}
-	if o.Store != nil && o.Records == nil {
-		return nil, errors.New("kekcache: a store needs Records")
+	if o.Codec == nil {
+		return nil, errNoCodec
 	}
 	var err error
 	if o.Limits, err = o.Limits.withDefaults(); err != nil {

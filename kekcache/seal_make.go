@@ -159,7 +159,7 @@ func (c *SealKeys) store(ctx context.Context, key *Key) error {
 	if err != nil {
 		return err
 	}
-	record, err := c.o.Records.Encode(key, sealer, unix(time.Now()))
+	record, err := c.o.Codec.SealRecord(key, sealer, c.o.Context.Name, unix(time.Now()))
 	if err != nil {
 		return err
 	}

@@ -94,7 +94,7 @@ func newOutage(t *testing.T) *outage {
 	o := &outage{t: t, age: time.Minute, kek: newKEK("kek"), store: newStore(), audit: &fakeAudit{}, log: &logged{}}
 	o.c = newSealing(t, kekcache.SealKeysOptions{
 		Wrappers: wrappers(o.kek), Limits: kekcache.Limits{Age: o.age, Bytes: 1000}, Log: o.log.logger(),
-		Store: o.store, Records: fakeRecords{}, Audit: o.audit,
+		Store: o.store, Audit: o.audit,
 	})
 	o.h = o.c.Quota()
 	return o

@@ -121,12 +121,15 @@ func TestSealingOptions(t *testing.T) {
 	for name, o := range map[string]kekcache.SealKeysOptions{
 		"no key":                {},
 		"17 keys":               {Wrappers: many},
-		"store without records": {Wrappers: wrappers(kek), Store: newStore()},
+		"no codec":              {Wrappers: wrappers(kek)},
 		"negative age":          {Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: -time.Second}},
 		"tiny age":              {Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: time.Second - 1}},
 		"2^40 bytes and one":    {Wrappers: wrappers(kek), Limits: kekcache.Limits{Bytes: 1<<40 + 1}},
 		"2^32 messages and one": {Wrappers: wrappers(kek), Limits: kekcache.Limits{Messages: 1<<32 + 1}},
 	} {
+		if name != "no codec" {
+			o.Codec = fakeCodec{}
+		}
 		if _, err := kekcache.NewSealKeys(o); err == nil {
 			t.Errorf("%s was taken", name)
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/keys/awskms"
@@ -91,7 +92,7 @@ func newHerd(a *account, caches int, window time.Duration) []*member {
 	for i := range herd {
 		name := fmt.Sprint("cache ", i)
 		key := a.key(awskms.Options{Key: arn, Pairs: map[string]string{"cache": name}})
-		cache, err := kekcache.NewSealKeys(kekcache.SealKeysOptions{
+		cache, err := envelope.NewSealKeys(kekcache.SealKeysOptions{
 			Wrappers: []keys.Wrapper{key}, Context: kc, Limits: kekcache.Limits{Age: window},
 		})
 		if err != nil {

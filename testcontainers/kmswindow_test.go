@@ -25,7 +25,7 @@ func kmsWindows(a *account) {
 func kmsWindowsAt(a *account, rate int) {
 	const window, total, workers = 100_000, 600_000, 3
 	p := newProxy(a.T, a.endpoint)
-	cache, err := kekcache.NewSealKeys(kekcache.SealKeysOptions{
+	cache, err := envelope.NewSealKeys(kekcache.SealKeysOptions{
 		Wrappers: []keys.Wrapper{a.through(p).key(awskms.Options{Key: a.symmetric()})}, Context: kc,
 		Limits: kekcache.Limits{Messages: window},
 	})

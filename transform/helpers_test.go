@@ -29,8 +29,8 @@ type rig struct {
 func newRig(t testing.TB, store kekcache.Store) rig {
 	t.Helper()
 	kek := newKEK(t)
-	sealing, err := kekcache.NewSealKeys(kekcache.SealKeysOptions{
-		Wrappers: []keys.Wrapper{kek}, Store: store, Records: envelope.Records{Context: []byte(route)},
+	sealing, err := envelope.NewSealKeys(kekcache.SealKeysOptions{
+		Wrappers: []keys.Wrapper{kek}, Store: store, Context: keys.Context{Name: route},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -53,8 +53,8 @@ func newKEK(t testing.TB) *local.AES {
 
 func newOpening(t testing.TB, store kekcache.Store, kek keys.Unwrapper) *kekcache.OpenKeys {
 	t.Helper()
-	opening, err := kekcache.NewOpenKeys(kekcache.OpenKeysOptions{
-		Unwrappers: []keys.Unwrapper{kek}, Store: store, Records: envelope.Records{Context: []byte(route)},
+	opening, err := envelope.NewOpenKeys(kekcache.OpenKeysOptions{
+		Unwrappers: []keys.Unwrapper{kek}, Store: store,
 	})
 	if err != nil {
 		t.Fatal(err)

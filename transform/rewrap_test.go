@@ -15,8 +15,8 @@ import (
 // rewrap returns a transform from the rig's KEK to another.
 func (r rig) rewrap(t testing.TB, to keys.Wrapper, options ...func(*transform.RewrapOptions)) *transform.Rewrap {
 	t.Helper()
-	c, err := kekcache.NewRewrapKeys(kekcache.RewrapKeysOptions{
-		From: []keys.Unwrapper{r.kek}, To: []keys.Wrapper{to}, Store: r.store, Codec: envelope.Recipients{},
+	c, err := envelope.NewRewrapKeys(kekcache.RewrapKeysOptions{
+		From: []keys.Unwrapper{r.kek}, To: []keys.Wrapper{to}, Store: r.store,
 	})
 	if err != nil {
 		t.Fatal(err)

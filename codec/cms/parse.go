@@ -11,6 +11,19 @@ func Parse(b []byte, e *Envelope) error {
 	return strict(b, e)
 }
 
+// ParseKeyRecord reads a key record strictly, but for its recipients: a
+// self-contained envelope of an empty payload (docs/envelope.md, section 8). What
+// it says is trustworthy only once the DEK's commitment has been compared.
+func ParseKeyRecord(b []byte, e *Envelope) error {
+	if err := Parse(b, e); err != nil {
+		return err
+	}
+	if e.ByReference || e.Chunked || len(e.Ciphertext) != tagSize {
+		return fmt.Errorf("%w: not a key record", ErrMalformed)
+	}
+	return nil
+}
+
 // parseFast accepts every envelope that strict accepts, and no other but for its recipients.
 func parseFast(b []byte, e *Envelope) bool {
 	n, ok := ParseHead(b, &e.Header)

@@ -23,7 +23,6 @@ type Options struct {
 	Keys    []keys.Unwrapper // none: what is needed is listed, and nothing tried
 	Context keys.Context
 	Store   kekcache.Store // for envelopes by reference; may be nil
-	Records kekcache.Records
 	// Sealed returns the envelope that a message carries, or why it carries none, as a *pipeline.Reject.
 	Sealed func(m *pipeline.Message) ([]byte, error)
 	// Recipients is how many an envelope should have at least; default: as many as there are Keys.

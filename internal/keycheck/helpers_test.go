@@ -51,11 +51,11 @@ var quiet = slog.New(slog.DiscardHandler)
 // window is a sealer with a data key of its own.
 func window(t testing.TB, store kekcache.Store, keks ...*kek) *envelope.Sealer {
 	t.Helper()
-	o := kekcache.SealKeysOptions{Store: store, Records: envelope.Records{}}
+	o := kekcache.SealKeysOptions{Store: store}
 	for _, k := range keks {
 		o.Wrappers = append(o.Wrappers, k)
 	}
-	sealing, err := kekcache.NewSealKeys(o)
+	sealing, err := envelope.NewSealKeys(o)
 	must(t, err)
 	s, err := envelope.NewSealer(sealing, envelope.SealerOptions{ChunkSize: 4096})
 	must(t, err)
@@ -83,7 +83,7 @@ func newChecker(t testing.TB, o Options, keks ...*kek) *Checker {
 	for _, k := range keks {
 		o.Keys = append(o.Keys, k)
 	}
-	o.Sealed, o.Records, o.Log = bare, envelope.Records{}, quiet
+	o.Sealed, o.Log = bare, quiet
 	c, err := New(o)
 	must(t, err)
 	return c

@@ -50,7 +50,7 @@ func nameOf(h *cms.Header, encoded []byte) (name needName) {
 // wrapping is a data key, wrapped for its recipients.
 type wrapping struct {
 	commitment [chunker.CommitmentSize]byte
-	encoded    []byte // what it was read from
+	encoded    []byte // the recipients, as they stand in an envelope or a key record
 	recipients []keys.Wrapped
 	count      int // those of unknown kinds included
 }
@@ -106,7 +106,7 @@ func parseWrapping(commitment [chunker.CommitmentSize]byte, encoded []byte) (wra
 	if err != nil {
 		return wrapping{}, err
 	}
-	w := wrapping{commitment: commitment, encoded: encoded, count: int(encoded[0] & 0x1f)} // at most 16 stand in one byte
+	w := wrapping{commitment: commitment, encoded: encoded, count: cms.CountRecipients(encoded)}
 	for _, r := range recipients {
 		w.recipients = append(w.recipients, keys.Wrapped(r))
 	}
@@ -121,9 +121,12 @@ func (c *Checker) stored(ctx context.Context, kid [cms.KIDSize]byte) ([]wrapping
 	}
 	var out []wrapping
 	for _, record := range records {
-		commitment, recipients, err := c.o.Records.Decode(record)
-		if err == nil && [cms.KIDSize]byte(commitment[:]) == kid {
-			out = append(out, wrapping{commitment: commitment, encoded: record, recipients: recipients, count: len(recipients)})
+		var e cms.Envelope
+		if cms.ParseKeyRecord(record, &e) != nil || [cms.KIDSize]byte(e.Commitment) != kid {
+			continue
+		}
+		if w, err := parseWrapping([chunker.CommitmentSize]byte(e.Commitment), e.Recipients); err == nil {
+			out = append(out, w)
 		}
 	}
 	return out, nil

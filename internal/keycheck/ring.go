@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/codec/cms"
+	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -34,7 +35,7 @@ func newRingKey(k keys.Unwrapper, o *Options) (*ringKey, error) {
 		options.Audit = out.audit
 	}
 	var err error
-	out.opening, err = kekcache.NewOpenKeys(options)
+	out.opening, err = envelope.NewOpenKeys(options)
 	return out, err
 }
 
@@ -71,24 +72,23 @@ type refusal struct{ word, detail string }
 func (k *ringKey) try(ctx context.Context, wrappings []wrapping) (no *refusal, err error) {
 	for i := range wrappings {
 		w := &wrappings[i]
-		at := slices.IndexFunc(w.recipients, func(r keys.Wrapped) bool { return k.kek.Fits(&r) }) // one per KEK, as readers do
-		if at < 0 {
+		if !slices.ContainsFunc(w.recipients, func(r keys.Wrapped) bool { return k.kek.Fits(&r) }) {
 			continue
 		}
-		if no, err = k.unwrap(ctx, w, &w.recipients[at]); no == nil || err != nil {
+		if no, err = k.unwrap(ctx, w); no == nil || err != nil {
 			return no, err
 		}
 	}
 	return no, nil
 }
 
-func (k *ringKey) unwrap(ctx context.Context, w *wrapping, one *keys.Wrapped) (*refusal, error) {
+func (k *ringKey) unwrap(ctx context.Context, w *wrapping) (*refusal, error) {
 	if k.away != nil {
 		return k.away, nil
 	}
 	limited, cancel := context.WithTimeout(ctx, k.timeout)
 	defer cancel()
-	_, err := k.opening.Unwrap(limited, w.commitment[:], w.encoded, func() ([]keys.Wrapped, error) { return []keys.Wrapped{*one}, nil })
+	_, err := k.opening.Unwrap(limited, w.commitment[:], w.encoded)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}

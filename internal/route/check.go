@@ -9,7 +9,6 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka"
 	"github.com/streamcrypt/streamcrypt/connectors/nats"
-	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/keycheck"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
@@ -83,8 +82,8 @@ func (c *Check) open(ctx context.Context, p *plan, o CheckOptions) (err error) {
 // checker loads the keys, if there are any.
 func (p *plan) checker(ctx context.Context, o CheckOptions) (*keycheck.Checker, error) {
 	options := keycheck.Options{
-		Context: keys.Context{Name: string(p.context)}, Records: envelope.Records{Context: p.context},
-		Sealed: sealed(p.from.nats != nil), Recipients: o.Recipients, Log: p.env.Log, Audit: p.audit,
+		Context: keys.Context{Name: string(p.context)},
+		Sealed:  sealed(p.from.nats != nil), Recipients: o.Recipients, Log: p.env.Log, Audit: p.audit,
 	}
 	var err error
 	if len(p.Keys) > 0 {

@@ -23,14 +23,13 @@ func (p *plan) sealing(ctx context.Context, records bool) (*kekcache.SealKeys, e
 		Context:  keys.Context{Name: string(p.context)},
 		Nonces:   p.nonces,
 		Limits:   kekcache.Limits{Age: p.Window, Messages: p.WindowMessages, Bytes: p.WindowBytes},
-		Records:  envelope.Records{Context: p.context},
 		Log:      p.env.Log,
 		Audit:    p.audit,
 	}
 	if o.Store, err = p.openStore(); err != nil {
 		return nil, err
 	}
-	sealing, err := kekcache.NewSealKeys(o)
+	sealing, err := envelope.NewSealKeys(o)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +52,6 @@ func (p *plan) opening(ctx context.Context) (*kekcache.OpenKeys, error) {
 	o := kekcache.OpenKeysOptions{
 		Unwrappers: unwrappers,
 		Context:    keys.Context{Name: string(p.context)},
-		Records:    envelope.Records{Context: p.context},
 		Log:        p.env.Log,
 		Audit:      p.audit,
 	}
@@ -61,7 +59,7 @@ func (p *plan) opening(ctx context.Context) (*kekcache.OpenKeys, error) {
 		return nil, err
 	}
 	p.env.Log.Debug("keys loaded", "keys", names[keys.Unwrapper](unwrappers))
-	return kekcache.NewOpenKeys(o)
+	return envelope.NewOpenKeys(o)
 }
 
 // openStore returns nil if no store is configured.

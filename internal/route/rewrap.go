@@ -76,14 +76,13 @@ func (p *plan) rewrapping(ctx context.Context) (*kekcache.RewrapKeys, error) {
 		return nil, err
 	}
 	o := kekcache.RewrapKeysOptions{
-		From: from, To: to, Context: keys.Context{Name: string(p.context)},
-		Codec: envelope.Recipients{}, Verify: p.VerifyKeys, Audit: p.audit, Log: p.env.Log,
+		From: from, To: to, Context: keys.Context{Name: string(p.context)}, Verify: p.VerifyKeys, Audit: p.audit, Log: p.env.Log,
 	}
 	if o.Store, err = p.openStore(); err != nil {
 		return nil, err
 	}
 	p.env.Log.Info("keys loaded", "old", names[keys.Unwrapper](from), "new", names[keys.Wrapper](to))
-	return kekcache.NewRewrapKeys(o)
+	return envelope.NewRewrapKeys(o)
 }
 
 // rewraps is what a job that rewraps counts. The zero value is that of one that does not.

@@ -105,7 +105,7 @@ func (o *opener) endSealer(ctx context.Context) (*envelope.Sealer, error) {
 	if err != nil {
 		return nil, err
 	}
-	sealing, err := kekcache.NewSealKeys(kekcache.SealKeysOptions{
+	sealing, err := envelope.NewSealKeys(kekcache.SealKeysOptions{
 		Wrappers: wrappers, Context: keys.Context{Name: string(o.context)}, Nonces: chunker.Random, Log: o.env.Log,
 		Audit: o.audit,
 	})
