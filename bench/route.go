@@ -24,8 +24,8 @@ var profiles = []string{"ref", "self"}
 // production.
 type route struct {
 	kek     *local.AES
-	sealing *kekcache.SealKeys
-	opening *kekcache.OpenKeys
+	sealer  *envelope.Sealer
+	opener  *envelope.Opener
 	running sync.WaitGroup
 	stop    context.CancelFunc
 }
@@ -40,20 +40,16 @@ func newRoute(ctx context.Context, profile string) (*route, error) {
 		store = new(keystoretest.Memory)
 	}
 	r := &route{kek: kek}
-	r.sealing, err = envelope.NewSealKeys(kekcache.SealKeysOptions{
-		Wrappers: []keys.Wrapper{kek}, Store: store, Context: keys.Context{Name: routeName},
-	})
+	r.sealer, err = envelope.NewSealer([]keys.Wrapper{kek}, envelope.SealerOptions{Context: routeName, Store: store})
 	if err != nil {
 		return nil, err
 	}
-	r.opening, err = envelope.NewOpenKeys(kekcache.OpenKeysOptions{
-		Unwrappers: []keys.Unwrapper{kek}, Store: store,
-	})
+	r.opener, err = envelope.NewOpener([]keys.Unwrapper{kek}, envelope.OpenerOptions{Context: routeName, Store: store})
 	if err != nil {
 		return nil, err
 	}
 	ctx, r.stop = context.WithCancel(ctx)
-	r.running.Go(func() { r.sealing.Run(ctx) })
+	r.running.Go(func() { r.sealer.Run(ctx) })
 	return r, nil
 }
 
@@ -69,12 +65,4 @@ func newKEK() (*local.AES, error) {
 func (r *route) close() {
 	r.stop()
 	r.running.Wait()
-}
-
-func (r *route) sealer() (*envelope.Sealer, error) {
-	return envelope.NewSealer(r.sealing, envelope.SealerOptions{Context: []byte(routeName)})
-}
-
-func (r *route) opener() *envelope.Opener {
-	return envelope.NewOpener(r.opening, envelope.OpenerOptions{Context: []byte(routeName)})
 }

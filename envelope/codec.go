@@ -15,11 +15,11 @@ var _ kekcache.Codec = codec{}
 // SealRecord implements kekcache.Codec (docs/envelope.md, section 8).
 func (codec) SealRecord(key *kekcache.Key, s *chunker.Sealer, context string, created uint32) ([]byte, error) {
 	t := cms.NewTemplate(false, false, key.Commitment[:])
-	t.Set(&Position{Created: created}, nil, 0)
+	t.Set(&cms.Position{Created: created}, nil, 0)
 	aad := cms.NewAAD([]byte(context))
 	aad.SetHeader(false, t.Protected())
 	record, err := s.Seal(append([]byte(nil), t.Bytes()...), cms.AppendBytesHead(nil, chunker.TagSize), nil,
-		aad.Bytes(&Binding{Kind: KeyRecord}, 0, true))
+		aad.Bytes(&cms.Binding{Kind: cms.KeyRecord}, 0, true))
 	if err != nil {
 		return nil, err
 	}
@@ -49,23 +49,18 @@ func (codec) AppendRecipients(dst []byte, recipients []keys.Wrapped) ([]byte, er
 	return cms.AppendRecipients(dst, toRecipients(recipients))
 }
 
-// NewSealKeys returns the data keys of Sealers that share them. It is
-// kekcache.NewSealKeys with the layout of this package.
-func NewSealKeys(o kekcache.SealKeysOptions) (*kekcache.SealKeys, error) {
-	o.Codec = codec{}
-	return kekcache.NewSealKeys(o)
+func toRecipients(wrapped []keys.Wrapped) []cms.Recipient {
+	recipients := make([]cms.Recipient, len(wrapped))
+	for i, w := range wrapped {
+		recipients[i] = cms.Recipient(w)
+	}
+	return recipients
 }
 
-// NewOpenKeys returns the data keys of Openers that share them. It is
-// kekcache.NewOpenKeys with the layout of this package.
-func NewOpenKeys(o kekcache.OpenKeysOptions) (*kekcache.OpenKeys, error) {
-	o.Codec = codec{}
-	return kekcache.NewOpenKeys(o)
-}
-
-// NewRewrapKeys returns the data keys of Rewrappers that share them. It is
-// kekcache.NewRewrapKeys with the layout of this package.
-func NewRewrapKeys(o kekcache.RewrapKeysOptions) (*kekcache.RewrapKeys, error) {
-	o.Codec = codec{}
-	return kekcache.NewRewrapKeys(o)
+func toWrapped(recipients []cms.Recipient) []keys.Wrapped {
+	wrapped := make([]keys.Wrapped, len(recipients))
+	for i, r := range recipients {
+		wrapped[i] = keys.Wrapped(r)
+	}
+	return wrapped
 }

@@ -53,7 +53,7 @@ func (c *OpenKeys) refused(ctx context.Context, keks []keys.Unwrapper, claimed [
 	case errors.Is(err, ErrWrongKey):
 		e.KEKs, e.Why = []string{d.kek}, ErrWrongKey.Error()
 	case errors.Is(err, ErrUnknownKey):
-		e.KEKs, e.Why = names(keks), ErrUnknownKey.Error()
+		e.KEKs, e.Why = namesOf(keks), ErrUnknownKey.Error()
 	default:
 		return err
 	}

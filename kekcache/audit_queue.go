@@ -8,76 +8,88 @@ type auditError struct{ err error }
 func (e *auditError) Error() string { return "audit: " + e.err.Error() }
 func (e *auditError) Unwrap() error { return e.err }
 
-// trail gives events to an Auditor in the order in which they happened. What has happened and cannot be undone is owed until it is
-// recorded, and nothing new is begun before. So no more is owed than what one window's end and one outage bring.
-type trail struct {
+// auditQueue gives events to an Auditor in the order in which they happened. An
+// event that has happened and cannot be undone stays in the queue until it is
+// recorded, and nothing new is begun before. So the queue holds no more than the
+// end of each window and one outage bring.
+//
+// Lock order: recording, then mu.
+type auditQueue struct {
 	to   Auditor       // nil: none
-	wake chan struct{} // something is owed
+	wake chan struct{} // there is something in the queue
 
 	recording sync.Mutex // held while to is called; it may take as long as a disk does
 
-	mu   sync.Mutex
-	owed []Event
+	mu     sync.Mutex
+	events []Event
 }
 
-func newTrail(to Auditor) *trail { return &trail{to: to, wake: make(chan struct{}, 1)} }
+func newAuditQueue(to Auditor) *auditQueue {
+	return &auditQueue{to: to, wake: make(chan struct{}, 1)}
+}
 
-// owe notes what has happened. It waits for no disk.
-func (t *trail) owe(e Event) {
-	if t.to == nil {
+// add puts an event that has happened into the queue. It waits for no disk.
+func (q *auditQueue) add(e Event) {
+	if q.to == nil {
 		return
 	}
-	t.mu.Lock()
-	t.owed = append(t.owed, e)
-	t.mu.Unlock()
+	q.mu.Lock()
+	q.events = append(q.events, e)
+	q.mu.Unlock()
 	select {
-	case t.wake <- struct{}{}:
+	case q.wake <- struct{}{}:
 	default:
 	}
 }
 
-// flush records what is owed. Its error is an *auditError.
-func (t *trail) flush() error {
-	if t.to == nil {
+// flush records all events in the queue. Its error is an *auditError.
+func (q *auditQueue) flush() error {
+	if q.to == nil {
 		return nil
 	}
-	t.recording.Lock()
-	defer t.recording.Unlock()
-	return t.settle()
+	q.recording.Lock()
+	defer q.recording.Unlock()
+	return q.recordQueued()
 }
 
-// record records what is owed and then e, which is not owed if that goes wrong. Its error is an *auditError.
-func (t *trail) record(e Event) error {
-	if t.to == nil {
+// tryFlush is flush for a caller that need not know: after an error the events
+// stay in the queue, and the next key cannot be had before they are recorded.
+func (q *auditQueue) tryFlush() { _ = q.flush() }
+
+// record flushes the queue and then records e, which is not kept in the queue if
+// that fails. Its error is an *auditError.
+func (q *auditQueue) record(e Event) error {
+	if q.to == nil {
 		return nil
 	}
-	t.recording.Lock()
-	defer t.recording.Unlock()
-	if err := t.settle(); err != nil {
+	q.recording.Lock()
+	defer q.recording.Unlock()
+	if err := q.recordQueued(); err != nil {
 		return err
 	}
-	if err := t.to.Record(e); err != nil {
+	if err := q.to.Record(e); err != nil {
 		return &auditError{err}
 	}
 	return nil
 }
 
-// settle records what is owed. The caller holds t.recording, so that nobody else takes from owed.
-func (t *trail) settle() error {
+// recordQueued records the queue. The caller holds q.recording, so that nobody
+// else takes from it.
+func (q *auditQueue) recordQueued() error {
 	for {
-		t.mu.Lock()
-		if len(t.owed) == 0 {
-			t.owed = nil
-			t.mu.Unlock()
+		q.mu.Lock()
+		if len(q.events) == 0 {
+			q.events = nil
+			q.mu.Unlock()
 			return nil
 		}
-		e := t.owed[0]
-		t.mu.Unlock()
-		if err := t.to.Record(e); err != nil {
+		e := q.events[0]
+		q.mu.Unlock()
+		if err := q.to.Record(e); err != nil {
 			return &auditError{err}
 		}
-		t.mu.Lock()
-		t.owed = t.owed[1:]
-		t.mu.Unlock()
+		q.mu.Lock()
+		q.events = q.events[1:]
+		q.mu.Unlock()
 	}
 }

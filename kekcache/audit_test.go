@@ -105,9 +105,9 @@ func TestWindowsAreAudited(t *testing.T) {
 	for why, window := range map[string]kekcache.Limits{
 		"age": {Age: time.Minute}, "messages": {Messages: 10}, "bytes": {Bytes: 100},
 	} {
-		bothWays(t, func(t *testing.T, start func(*kekcache.SealKeys) func()) {
+		bothWays(t, func(t *testing.T, start func(*sealing) func()) {
 			audit := &fakeAudit{}
-			c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(newKEK("a"), newKEK("b")), Limits: window, Audit: audit})
+			c := newSealing(t, sealingOptions{Wrappers: wrappers(newKEK("a"), newKEK("b")), Limits: window, Audit: audit})
 			stop := start(c)
 			h := c.Quota()
 			used := map[[kekcache.KIDSize]byte]bool{}
@@ -136,7 +136,7 @@ func TestWindowsAreAudited(t *testing.T) {
 // TestSealsAreAudited: the format's own limit has a word too.
 func TestSealsAreAudited(t *testing.T) {
 	audit := &fakeAudit{}
-	c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(newKEK("kek")), Audit: audit})
+	c := newSealing(t, sealingOptions{Wrappers: wrappers(newKEK("kek")), Audit: audit})
 	h := c.Quota()
 	for range 5 {
 		if _, err := h.Take(t.Context(), 0, 1<<31); err != nil {
@@ -153,7 +153,7 @@ func TestSealsAreAudited(t *testing.T) {
 
 func TestFreshIsAudited(t *testing.T) {
 	audit := &fakeAudit{}
-	c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(newKEK("kek")), Audit: audit})
+	c := newSealing(t, sealingOptions{Wrappers: wrappers(newKEK("kek")), Audit: audit})
 	g, err := c.StreamKey(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -240,7 +240,7 @@ func TestCloseDuringFetch(t *testing.T) {
 		audit := &fakeAudit{}
 		kek := &deafKEK{newKEK("kek")}
 		kek.set(nil, time.Minute)
-		c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Audit: audit})
+		c := newSealing(t, sealingOptions{Wrappers: wrappers(kek), Audit: audit})
 		ended := make(chan error)
 		for range 2 {
 			go func() { _, err := c.Quota().Take(t.Context(), 1, 1); ended <- err }()

@@ -280,18 +280,59 @@ func (l *logged) want(t *testing.T, lines ...string) {
 	}
 }
 
-func newSealing(t testing.TB, o kekcache.SealKeysOptions) *kekcache.SealKeys {
+// sealing is SealKeys of which one Purpose is used.
+type sealing struct {
+	*kekcache.SealKeys
+	keks   *kekcache.KEKs
+	supply *kekcache.Supply
+}
+
+// sealingOptions are all that can be said of them.
+type sealingOptions struct {
+	Wrappers []keys.Wrapper
+	Nonces   chunker.Nonces
+	Store    kekcache.Store
+	Limits   kekcache.Limits
+	Log      *slog.Logger
+	Audit    kekcache.Auditor
+}
+
+func openSealing(o sealingOptions) (*sealing, error) {
+	keks, err := kekcache.NewKEKs(o.Wrappers)
+	if err != nil {
+		return nil, err
+	}
+	all, err := kekcache.NewSealKeys(kekcache.SealKeysOptions{Codec: fakeCodec{}, Limits: o.Limits, Log: o.Log, Audit: o.Audit})
+	if err != nil {
+		return nil, err
+	}
+	supply, err := all.Supply(kekcache.Purpose{KEKs: keks, Nonces: o.Nonces, Store: o.Store})
+	return &sealing{all, keks, supply}, err
+}
+
+func newSealing(t testing.TB, o sealingOptions) *sealing {
 	t.Helper()
-	o.Codec = fakeCodec{}
-	c, err := kekcache.NewSealKeys(o)
+	c, err := openSealing(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
+func (c *sealing) Quota() *kekcache.Quota { return c.supply.NewQuota() }
+
+func (c *sealing) Prepare(ctx context.Context) error { return c.supply.Prepare(ctx) }
+
+func (c *sealing) StreamKey(ctx context.Context) (*kekcache.Grant, error) {
+	return c.supply.StreamKey(ctx)
+}
+
+func (c *sealing) Reload(ctx context.Context, wrappers []keys.Wrapper) error {
+	return c.SealKeys.Reload(ctx, map[*kekcache.KEKs][]keys.Wrapper{c.keks: wrappers})
+}
+
 // run runs c until the test or stop ends it.
-func run(t testing.TB, c *kekcache.SealKeys) (stop func()) {
+func run(t testing.TB, c *sealing) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {

@@ -52,7 +52,7 @@ func TestClocks(t *testing.T) {
 		if age := w.age(now); age != test.want {
 			t.Errorf("%s: age %s, want %s", name, age, test.want)
 		}
-		if live := w.live(now); live != (test.want < 10*time.Minute) {
+		if live := w.isLive(now); live != (test.want < 10*time.Minute) {
 			t.Errorf("%s: live %v", name, live)
 		}
 	}
@@ -70,7 +70,7 @@ func TestPace(t *testing.T) {
 		// Made by who takes, without Run.
 		{quickly, ms, 1}, {ms / 4, ms / 10, 3}, {quickly, time.Nanosecond, 8}, {0, time.Nanosecond, 1},
 	} {
-		if got := (&pace{made: test.made, lasts: test.lasts}).ahead(); got != test.want {
+		if got := (&pace{made: test.made, lasts: test.lasts}).countAhead(); got != test.want {
 			t.Errorf("made in %s, used in %s: %d ahead, want %d", test.made, test.lasts, got, test.want)
 		}
 	}
@@ -79,8 +79,7 @@ func TestPace(t *testing.T) {
 // TestReserveAtOnce: what is reserved by many at the same time is what there was, to the last.
 func TestReserveAtOnce(t *testing.T) {
 	const holders, limit = 4, 100_000
-	o := SealKeysOptions{Limits: Limits{Age: time.Hour, Messages: limit, Bytes: 2 * limit}}
-	w := newWindow(&Key{born: time.Now()}, &o)
+	w := newWindow(&Key{born: time.Now()}, Limits{Age: time.Hour, Messages: limit, Bytes: 2 * limit}, maxSeals-1)
 	seals := w.seals.Load()
 	var messages atomic.Uint64
 	start := make(chan struct{})
@@ -89,12 +88,12 @@ func TestReserveAtOnce(t *testing.T) {
 		wg.Go(func() {
 			<-start
 			for {
-				b, short := w.reserve(1, 1)
+				b, short := w.reserveBlock(1, 1)
 				if short != "" {
 					return
 				}
 				b.messages--
-				w.giveBack(b)
+				w.returnBlock(b)
 				messages.Add(1)
 			}
 		})
@@ -111,17 +110,25 @@ func TestMachineSlept(t *testing.T) {
 	for name, running := range map[string]bool{"without Run": false, "with Run": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, err := NewSealKeys(SealKeysOptions{Wrappers: []keys.Wrapper{plainKEK{}}, Codec: plainCodec{}, Limits: Limits{Age: time.Hour}})
+				c, err := NewSealKeys(SealKeysOptions{Codec: plainCodec{}, Limits: Limits{Age: time.Hour}})
 				if err != nil {
 					t.Fatal(err)
 				}
-				h := c.Quota()
+				keks, err := NewKEKs([]keys.Wrapper{plainKEK{}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				supply, err := c.Supply(Purpose{KEKs: keks})
+				if err != nil {
+					t.Fatal(err)
+				}
+				h := supply.NewQuota()
 				g, err := h.Take(t.Context(), 1, 1)
 				if err != nil {
 					t.Fatal(err)
 				}
 				old := g.Key
-				w := c.current.Load()
+				w := supply.entry.windows.current.Load()
 				w.bornWall = w.bornWall.Add(-time.Hour)
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()

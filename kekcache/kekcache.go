@@ -20,11 +20,6 @@ package kekcache
 import (
 	"context"
 	"errors"
-	"fmt"
-	"time"
-
-	"github.com/streamcrypt/streamcrypt/chunker"
-	"github.com/streamcrypt/streamcrypt/keys"
 )
 
 var (
@@ -40,62 +35,6 @@ var (
 
 // KIDSize is the size of a DEK's kid: the first bytes of its commitment.
 const KIDSize = 16
-
-// Key is a DEK in use for sealing, and how it was wrapped. It is immutable.
-type Key struct {
-	Commitment  [chunker.CommitmentSize]byte
-	Recipients  []keys.Wrapped
-	ByReference bool // the recipients stand in a key record, in a store
-	sealing     *chunker.SealingKey
-	keks        []string  // the names of those that wrapped it
-	born        time.Time // before it was asked for; with the monotonic clock
-}
-
-// KID is the first KIDSize bytes of the commitment.
-func (k *Key) KID() [KIDSize]byte { return [KIDSize]byte(k.Commitment[:KIDSize]) }
-
-// event tells of the key.
-func (k *Key) event(op Op, why string) Event {
-	return Event{Op: op, KEKs: k.keks, KID: k.Commitment[:KIDSize:KIDSize], Why: why}
-}
-
-// Limits limits what is sealed under one DEK; the first limit reached ends it. Zero means the default.
-type Limits struct {
-	Age      time.Duration // from before the DEK was asked for; default 15 minutes, at least a second
-	Messages uint64        // default 2^24
-	Bytes    uint64        // of payload; default 64 GiB
-}
-
-// minAge leaves Run and a key service the time to do their part.
-const minAge = time.Second
-
-// Hard limits of a DEK (docs/envelope.md, section 11).
-const (
-	maxSeals       = 1 << 32
-	maxSealsRandom = 1 << 31
-	maxBytes       = 1 << 40
-)
-
-func (w Limits) withDefaults() (Limits, error) {
-	if w.Age == 0 {
-		w.Age = 15 * time.Minute
-	}
-	if w.Messages == 0 {
-		w.Messages = 1 << 24
-	}
-	if w.Bytes == 0 {
-		w.Bytes = 64 << 30
-	}
-	switch {
-	case w.Age < minAge:
-		return w, fmt.Errorf("window: an age of %s: at least %s is needed", w.Age, minAge)
-	case w.Bytes > maxBytes:
-		return w, errors.New("window: more than 2^40 bytes under one key")
-	case w.Messages > maxSeals:
-		return w, errors.New("window: more than 2^32 messages under one key")
-	}
-	return w, nil
-}
 
 // Store keeps key records, append-only and without an end of retention.
 type Store interface {

@@ -17,9 +17,9 @@ import (
 
 // TestReload: from when it returns nothing is sealed for the KEKs before it, and nobody has waited.
 func TestReload(t *testing.T) {
-	bothWays(t, func(t *testing.T, start func(*kekcache.SealKeys) func()) {
+	bothWays(t, func(t *testing.T, start func(*sealing) func()) {
 		audit, a, b := &fakeAudit{}, newKEK("a"), newKEK("b")
-		c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(a), Limits: kekcache.Limits{Messages: 1000}, Audit: audit})
+		c := newSealing(t, sealingOptions{Wrappers: wrappers(a), Limits: kekcache.Limits{Messages: 1000}, Audit: audit})
 		stop := start(c)
 		idle, busy := c.Quota(), c.Quota()
 		take(t, idle)
@@ -65,12 +65,12 @@ func TestReload(t *testing.T) {
 // TestReloadThatFails changes nothing.
 func TestReloadThatFails(t *testing.T) {
 	a, b := newKEK("a"), newKEK("b")
-	c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(a)})
+	c := newSealing(t, sealingOptions{Wrappers: wrappers(a)})
 	h := c.Quota()
 	first := take(t, h).Key
 	b.gone()
 	for name, list := range map[string][]keys.Wrapper{
-		"no key": nil, "17 keys": make([]keys.Wrapper, 17), "gone": wrappers(a, b),
+		"no key": nil, "17 keys": slices.Repeat(wrappers(b), 17), "a nil key": {nil}, "gone": wrappers(a, b),
 	} {
 		if err := c.Reload(t.Context(), list); err == nil {
 			t.Errorf("%s was taken", name)
@@ -124,7 +124,7 @@ func TestReloadEndsAnOutage(t *testing.T) {
 func TestReloadUnderWay(t *testing.T) {
 	audit, a, b := &fakeAudit{}, newKEK("a"), newKEK("b")
 	window := kekcache.Limits{Messages: 100}
-	c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(a), Limits: window, Audit: audit})
+	c := newSealing(t, sealingOptions{Wrappers: wrappers(a), Limits: window, Audit: audit})
 	stop := run(t, c)
 	done := make(chan struct{})
 	go func() {
@@ -169,9 +169,9 @@ func (r *rotated) Generate(ctx context.Context, _ keys.Context, dst []byte) ([]b
 // TestAliasMoves: another KEK behind the alias is taken up at the window's end, without a reload, and what was sealed before can
 // still be opened.
 func TestAliasMoves(t *testing.T) {
-	bothWays(t, func(t *testing.T, start func(*kekcache.SealKeys) func()) {
+	bothWays(t, func(t *testing.T, start func(*sealing) func()) {
 		alias := &rotated{fakeKEK: newKEK("alias"), kid: "old"}
-		c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(alias), Limits: kekcache.Limits{Age: time.Minute}})
+		c := newSealing(t, sealingOptions{Wrappers: wrappers(alias), Limits: kekcache.Limits{Age: time.Minute}})
 		defer start(c)()
 		h := c.Quota()
 		first := take(t, h).Key
@@ -290,7 +290,7 @@ func (k *deafUnwrapper) Unwrap(ctx context.Context, kc keys.Context, dst []byte,
 func TestEightWorkers(t *testing.T) {
 	const workers, windows, size = 8, 20, 400
 	service := &rotated{fakeKEK: newKEK("kek"), kid: "kek"}
-	c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(service), Limits: kekcache.Limits{Messages: size}})
+	c := newSealing(t, sealingOptions{Wrappers: wrappers(service), Limits: kekcache.Limits{Messages: size}})
 	all := takeMany(t, c, workers, windows*size/workers, func(int) uint64 { return 1 })
 	if n := service.count(); n < len(all) || n > len(all)+1 || len(all) > windows+1 {
 		t.Errorf("%d calls for %d keys of %d windows", n, len(all), windows)

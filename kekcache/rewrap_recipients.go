@@ -47,7 +47,7 @@ func (c *RewrapKeys) recipients(ctx context.Context, claimed, encoded []byte, r 
 	if r.seen {
 		event.KID = slices.Clone(r.commitment[:KIDSize])
 	}
-	event.KEKs = append(event.KEKs, names(c.o.To)...)
+	event.KEKs = append(event.KEKs, namesOf(c.o.To)...)
 	if err := c.audit(ctx, event); err != nil {
 		return err
 	}

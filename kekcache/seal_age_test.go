@@ -11,15 +11,15 @@ import (
 )
 
 // bothWays runs a test in a bubble of its own, without Run and with it.
-func bothWays(t *testing.T, test func(t *testing.T, start func(*kekcache.SealKeys) (stop func()))) {
+func bothWays(t *testing.T, test func(t *testing.T, start func(*sealing) (stop func()))) {
 	t.Run("without Run", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			test(t, func(*kekcache.SealKeys) func() { return func() {} })
+			test(t, func(*sealing) func() { return func() {} })
 		})
 	})
 	t.Run("with Run", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			test(t, func(c *kekcache.SealKeys) func() { return run(t, c) })
+			test(t, func(c *sealing) func() { return run(t, c) })
 		})
 	})
 }
@@ -27,10 +27,10 @@ func bothWays(t *testing.T, test func(t *testing.T, start func(*kekcache.SealKey
 // TestNoKeyIsUsedPastItsAge: the age counts from before the key service was asked, however long that took.
 func TestNoKeyIsUsedPastItsAge(t *testing.T) {
 	for _, takes := range []time.Duration{0, 10 * time.Second, 50 * time.Second} {
-		bothWays(t, func(t *testing.T, start func(*kekcache.SealKeys) func()) {
+		bothWays(t, func(t *testing.T, start func(*sealing) func()) {
 			kek := newKEK("kek")
 			kek.set(nil, takes)
-			c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: time.Minute}})
+			c := newSealing(t, sealingOptions{Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: time.Minute}})
 			defer start(c)()
 			h := c.Quota()
 			all := map[*kekcache.Key]bool{}
@@ -51,9 +51,9 @@ func TestNoKeyIsUsedPastItsAge(t *testing.T) {
 // TestSupersededWindow: a holder that did not use up its block does not use it under a key past its age, though another
 // holder has ended the window long before.
 func TestSupersededWindow(t *testing.T) {
-	bothWays(t, func(t *testing.T, start func(*kekcache.SealKeys) func()) {
+	bothWays(t, func(t *testing.T, start func(*sealing) func()) {
 		kek := newKEK("kek")
-		c := newSealing(t, kekcache.SealKeysOptions{
+		c := newSealing(t, sealingOptions{
 			Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: time.Minute, Messages: 10_000},
 		})
 		defer start(c)()
@@ -71,9 +71,9 @@ func TestSupersededWindow(t *testing.T) {
 
 // TestKeyAfterLongSilence: what was fetched ahead has an age too.
 func TestKeyAfterLongSilence(t *testing.T) {
-	bothWays(t, func(t *testing.T, start func(*kekcache.SealKeys) func()) {
+	bothWays(t, func(t *testing.T, start func(*sealing) func()) {
 		kek := newKEK("kek")
-		c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: time.Minute}})
+		c := newSealing(t, sealingOptions{Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: time.Minute}})
 		defer start(c)()
 		h := c.Quota()
 		for _, silence := range []time.Duration{0, 54 * time.Second, time.Minute, 70 * time.Second, 24 * time.Hour} {
@@ -99,7 +99,7 @@ func TestHandOverDoesNotWait(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				kek := newKEK("kek")
 				kek.set(nil, 5*time.Second)
-				c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Limits: window})
+				c := newSealing(t, sealingOptions{Wrappers: wrappers(kek), Limits: window})
 				if err := c.Prepare(t.Context()); err != nil {
 					t.Fatal(err)
 				}
@@ -133,7 +133,7 @@ func TestRenewalIsSpread(t *testing.T) {
 		keks := make([]*fakeKEK, processes)
 		for i := range keks {
 			keks[i] = newKEK("kek")
-			c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(keks[i]), Limits: kekcache.Limits{Age: age}})
+			c := newSealing(t, sealingOptions{Wrappers: wrappers(keks[i]), Limits: kekcache.Limits{Age: age}})
 			if err := c.Prepare(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -160,9 +160,9 @@ func TestRenewalIsSpread(t *testing.T) {
 
 // TestCreated: a grant's time is right to a second, also after a wait.
 func TestCreated(t *testing.T) {
-	bothWays(t, func(t *testing.T, start func(*kekcache.SealKeys) func()) {
+	bothWays(t, func(t *testing.T, start func(*sealing) func()) {
 		kek := newKEK("kek")
-		c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: time.Minute}})
+		c := newSealing(t, sealingOptions{Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: time.Minute}})
 		stop := start(c)
 		h := c.Quota()
 		check := func(when string) {
@@ -190,7 +190,7 @@ func TestServiceSlowerThanAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek, log := newKEK("kek"), &logged{}
 		kek.set(nil, 3*time.Second)
-		c := newSealing(t, kekcache.SealKeysOptions{
+		c := newSealing(t, sealingOptions{
 			Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: 2 * time.Second}, Log: log.logger(),
 		})
 		go func() {
@@ -217,7 +217,7 @@ func TestServiceSlowerThanAge(t *testing.T) {
 func TestRunEndsSlowly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek := &deafKEK{newKEK("kek")}
-		c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: time.Minute}})
+		c := newSealing(t, sealingOptions{Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: time.Minute}})
 		stop := run(t, c)
 		h := c.Quota()
 		take(t, h)

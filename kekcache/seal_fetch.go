@@ -3,176 +3,178 @@ package kekcache
 import (
 	"context"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
-
-	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// windowFlight is a fetch of the next window.
-type windowFlight struct {
-	done    chan struct{} // closed when it has ended, or been dropped
-	cancel  context.CancelFunc
-	began   time.Time
-	dropped string // why its window will not be used; guarded by SealKeys.mu
-}
+// fetcher has the windows of one purpose made, one at a time, ahead of need.
+type fetcher struct {
+	windows *windowQueue
+	limits  Limits
+	seals   uint64 // per DEK
+	// patiently makes a DEK and waits while that can help; once tries it once.
+	patiently, once func(context.Context) (*Key, error)
+	wakeRun         func() // has Run call fetchAhead
+	flushAudit      func() // records the end of a window that was never current
 
-// pace is how long things took of late. It is guarded by SealKeys.mu.
-type pace struct {
-	made  time.Duration // making a DEK
-	lasts time.Duration // using up a window; 0: long
+	flights flights[struct{}]
+	pace    pace
+	quick   atomic.Bool // the last DEK was made in no more than quickly
 }
 
 // maxAhead is how many windows are fetched ahead at most.
 const maxAhead = 8
 
-// schedule is how long Run may have to wait for a processor where all are busy, before a call and after it: a few
-// time slices of the Go scheduler.
-const schedule = 50 * time.Millisecond
+// schedulerDelay is how long Run may have to wait for a processor where all are
+// busy, before a call and after it: a few time slices of the Go scheduler.
+const schedulerDelay = 50 * time.Millisecond
 
-// ahead is how many windows should be there beside the current one: one, and as many as will be used up while one is made.
-func (p *pace) ahead() int {
+// quickly is how long making a DEK may take for a Take to do it by itself, ahead
+// of time: less than it would take to have it done by a goroutine that must
+// first be given a processor.
+const quickly = 500 * time.Microsecond
+
+// pace is how long things took of late.
+type pace struct {
+	mu    sync.Mutex
+	made  time.Duration // making a DEK
+	lasts time.Duration // using up a window; 0: long
+}
+
+// countAhead is how many windows should be there beside the current one: one,
+// and as many as will be used up while one is made.
+func (p *pace) countAhead() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.lasts <= 0 {
 		return 1
 	}
 	takes := p.made
-	if takes > quickly { // else whoever takes makes it, and not Run
-		takes += schedule
+	if takes > quickly { // otherwise the one who takes makes it, and not Run
+		takes += schedulerDelay
 	}
 	return min(maxAhead, 1+int(takes/p.lasts))
 }
 
-// fetch sees to it that one window after spent is there: as the next one, or current by now. However many ask, one
-// fetches; when its fetch ends without a window, as when its context does, another one takes over.
-func (c *SealKeys) fetch(ctx context.Context, spent *window) error {
-	return c.fetchUntil(ctx, func() bool { return len(c.next) > 0 || c.current.Load() != spent })
+func (p *pace) noteMade(took time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.made = took
 }
 
-// fetchAhead sees to it that as many windows are there as the pace calls for.
-func (c *SealKeys) fetchAhead(ctx context.Context) error {
-	return c.fetchUntil(ctx, func() bool { return len(c.next) >= c.pace.ahead() })
+func (p *pace) noteLasts(lasts time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lasts = lasts
 }
 
-// fetchUntil fetches window after window until enough says so, which is called under c.mu.
-func (c *SealKeys) fetchUntil(ctx context.Context, enough func() bool) error {
-	for {
-		f, mine, err := c.board(enough)
-		if f == nil {
+// fetchNext returns when one window after spent is there.
+func (f *fetcher) fetchNext(ctx context.Context, spent *window) error {
+	return f.fetchUntil(ctx, func() bool { return f.windows.hasNext(spent) })
+}
+
+// fetchAhead returns when as many windows are there as the pace calls for.
+func (f *fetcher) fetchAhead(ctx context.Context) error {
+	return f.fetchUntil(ctx, func() bool { return f.windows.countNext() >= f.pace.countAhead() })
+}
+
+func (f *fetcher) fetchUntil(ctx context.Context, enough func() bool) error {
+	for !enough() {
+		err := f.flights.do(ctx, struct{}{}, enough, func(ctx context.Context) error {
+			return f.makeWindow(ctx, f.patiently)
+		})
+		if err != nil {
 			return err
 		}
-		if mine {
-			if err := c.lead(ctx, f, c.generateUntil); err != nil {
-				return err
-			}
-			continue // it may have been dropped
-		}
-		select {
-		case <-f.done:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
 	}
-}
-
-// board returns the fetch that is under way, or a new one that is the caller's to lead. It returns nil if there is enough.
-func (c *SealKeys) board(enough func() bool) (f *windowFlight, mine bool, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.closed:
-		return nil, false, ErrClosed
-	case enough():
-		return nil, false, nil
-	case c.flight != nil:
-		return c.flight, false, nil
-	}
-	c.flight = &windowFlight{done: make(chan struct{}), cancel: func() {}, began: time.Now()}
-	return c.flight, true, nil
-}
-
-// lead is the fetch for which the others wait. It is no error that it was dropped.
-func (c *SealKeys) lead(ctx context.Context, f *windowFlight, generate func(context.Context) (*Key, error)) error {
-	trying, cancel := context.WithCancel(ctx)
-	defer cancel()
-	c.mu.Lock()
-	f.cancel = cancel
-	if f.dropped != "" {
-		cancel()
-	}
-	c.mu.Unlock()
-
-	var next *window
-	defer func() { c.land(f, next) }() // also after a panic of a key service
-	key, err := generate(trying)
-	if err != nil {
-		if trying.Err() != nil && ctx.Err() == nil {
-			return nil
-		}
-		return err
-	}
-	next = newWindow(key, &c.o)
 	return nil
 }
 
-func (c *SealKeys) land(f *windowFlight, next *window) {
-	c.mu.Lock()
-	why := f.dropped
-	if why != "" {
-		c.retire(next, why)
+// makeWindow makes a DEK and a window of it. If the queue was replaced or closed
+// meanwhile, the window is closed at once, and this flight is void.
+func (f *fetcher) makeWindow(ctx context.Context, makeKey func(context.Context) (*Key, error)) error {
+	generation, err := f.windows.open() // before makeKey looks which KEKs there are
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	key, err := makeKey(ctx)
+	if err != nil {
+		return err
+	}
+	if f.windows.push(f.newWindow(key), generation) {
+		f.pace.noteMade(time.Since(began))
 	} else {
-		if next != nil {
-			c.next = append(c.next, next)
-			c.pace.made = time.Since(f.began)
-		}
-		close(f.done)
-		c.flight = nil
+		f.flushAudit() // after Close nobody else does
 	}
-	c.mu.Unlock()
-	if why != "" {
-		_ = c.trail.flush() // after Close nobody else does
-	}
+	return nil
 }
 
-// quickly is how long making a DEK may take for a Take to do it by itself, ahead of time: less than it would take to
-// have it done by a goroutine that must first be given a processor.
-const quickly = 500 * time.Microsecond
+// newWindow returns a window of a DEK that was made just now.
+func (f *fetcher) newWindow(key *Key) *window {
+	f.quick.Store(time.Since(key.born) <= quickly)
+	return newWindow(key, f.limits, f.seals)
+}
 
-// ask sees to it that the next window is fetched, once per window.
-func (c *SealKeys) ask(ctx context.Context, w *window) {
-	if w.asked.Load() || !w.asked.CompareAndSwap(false, true) {
+// replace ends all windows, and the fetch under way, and makes w current.
+func (f *fetcher) replace(w *window, why string) {
+	f.flights.voidAll(func() { f.windows.replace(w, why) })
+}
+
+// close ends all windows and the fetch under way, for good.
+func (f *fetcher) close(why string) {
+	f.flights.voidAll(func() { f.windows.close(why) })
+}
+
+// askIfLow asks for the next window if little is left of w.
+func (f *fetcher) askIfLow(ctx context.Context, w *window, now time.Time) {
+	if w.asked.Load() {
 		return
 	}
-	if !c.quick.Load() || !c.makeNext(ctx, w) {
-		c.wakeRun()
+	low, lasts := w.isLow(now)
+	if !low {
+		return
+	}
+	f.pace.noteLasts(lasts)
+	f.askNext(ctx, w)
+}
+
+// askNext has the window after w fetched, once per window.
+func (f *fetcher) askNext(ctx context.Context, w *window) {
+	if !w.asked.CompareAndSwap(false, true) {
+		return
+	}
+	if !f.quick.Load() || !f.makeNext(ctx, w) {
+		f.wakeRun()
 		runtime.Gosched() // the others have work for a time slice, and the window may not last for one
 	}
 }
 
-// wakeRun has Run fetch ahead.
-func (c *SealKeys) wakeRun() {
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
-}
-
-// makeNext makes the window after w in one try, if nobody else does. It says whether it is there, or will be.
-func (c *SealKeys) makeNext(ctx context.Context, w *window) bool {
-	f, mine, _ := c.board(func() bool { return len(c.next) > 0 || c.current.Load() != w })
-	if !mine {
-		return true
-	}
+// makeNext makes the window after w in one try, unless somebody else is at it.
+// It says whether that window is there, or will be.
+func (f *fetcher) makeNext(ctx context.Context, w *window) bool {
 	ctx, cancel := context.WithTimeout(ctx, 100*quickly) // should it hang for once
 	defer cancel()
-	err := c.lead(ctx, f, func(ctx context.Context) (*Key, error) { return c.generate(ctx, c.keks()) })
-	if err != nil {
-		c.quick.Store(false)
+	mine, _ := f.flights.join(ctx, struct{}{}, func() bool { return f.windows.hasNext(w) })
+	if mine == nil {
+		return true
 	}
-	return err == nil
+	void, err := f.flights.lead(struct{}{}, mine, func(ctx context.Context) error {
+		return f.makeWindow(ctx, f.once)
+	})
+	if err != nil && !void {
+		f.quick.Store(false)
+		return false
+	}
+	return true
 }
 
-// keks returns the KEKs that wrap now.
-func (c *SealKeys) keks() []keys.Wrapper {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.wrappers
+// renew asks for the next window because of the age of w, the current one.
+func (f *fetcher) renew(w *window) {
+	f.windows.dropStale(w)
+	f.pace.noteLasts(0)
+	if w.asked.CompareAndSwap(false, true) {
+		f.wakeRun()
+	}
 }

@@ -4,186 +4,165 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
-	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// SealKeysOptions say which KEKs wrap the DEKs of a route and how long a DEK lives.
+// SealKeysOptions say how long data keys live.
 type SealKeysOptions struct {
-	Wrappers []keys.Wrapper // every one becomes a recipient; 1 to 16
-	Context  keys.Context
-	Nonces   chunker.Nonces
-	Limits   Limits
-	Store    Store        // if not nil, envelopes refer to their key by kid, and the key records go there
-	Codec    Codec        // needed
-	Log      *slog.Logger // state changes; nil: none
-	Audit    Auditor      // windows and state changes; nil: none
+	Codec       Codec        // needed
+	Limits      Limits       // of each data key
+	MaxPurposes int          // how many Purposes keep their data keys; default 1,000. Those in use are always kept
+	Log         *slog.Logger // state changes; nil: none
+	Audit       Auditor      // windows and state changes; nil: none
 }
 
-// maxWrappers is how many recipients an envelope has at most.
-const maxWrappers = 16
+// DefaultMaxPurposes is SealKeysOptions.MaxPurposes unless that is set.
+const DefaultMaxPurposes = 1000
 
-func checkWrappers(wrappers []keys.Wrapper) error {
-	switch {
-	case len(wrappers) == 0:
-		return errors.New("no key to encrypt to")
-	case len(wrappers) > maxWrappers:
-		return errors.New("more than 16 keys to encrypt to")
-	}
-	return nil
-}
-
-// maxSeals is how often messages may be sealed under one DEK. One seal is kept for the key record.
-func (o *SealKeysOptions) maxSeals() uint64 {
-	if o.Nonces == chunker.Random {
-		return maxSealsRandom - 1
-	}
-	return maxSeals - 1
-}
-
-// SealKeys keeps the current DEK for sealing. It is safe for concurrent use.
+// SealKeys keeps the current data key of each Purpose in use for sealing, and of
+// as many others as its bound allows. It is safe for concurrent use.
 type SealKeys struct {
-	o       SealKeysOptions // but for Wrappers, which Reload changes
-	current atomic.Pointer[window]
-	now     atomic.Uint32 // unix seconds, while ticking
-	ticking atomic.Bool   // Run keeps now, and ends windows by age
-	quick   atomic.Bool   // the last DEK was made in no more than quickly
-	wake    chan struct{} // the current window is low
-	status  status
-	trail   *trail
+	o        SealKeysOptions
+	clock    clock
+	set      *sealSet
+	requests *requests
+	audit    *auditQueue
 
 	reloading sync.Mutex // one Reload at a time
-
-	mu       sync.Mutex
-	wrappers []keys.Wrapper
-	reloaded uint64        // how often wrappers was replaced
-	next     []*window     // fetched ahead, the first to be current in front
-	flight   *windowFlight // the fetch under way; nil if none is
-	pace     pace
-	closed   bool
 }
 
-// NewSealKeys validates o. No key service is called before Prepare or the first Take.
+// NewSealKeys validates o. No key service is called before a data key is needed.
 func NewSealKeys(o SealKeysOptions) (*SealKeys, error) {
-	if err := checkWrappers(o.Wrappers); err != nil {
-		return nil, err
-	}
-	if o.Codec == nil {
-		return nil, errNoCodec
-	}
 	var err error
 	if o.Limits, err = o.Limits.withDefaults(); err != nil {
 		return nil, err
+	}
+	switch {
+	case o.Codec == nil:
+		return nil, errNoCodec
+	case o.MaxPurposes < 0:
+		return nil, errors.New("purposes kept: the number must not be negative")
+	case o.MaxPurposes == 0:
+		o.MaxPurposes = DefaultMaxPurposes
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return &SealKeys{
 		o:        o,
-		wrappers: slices.Clone(o.Wrappers),
-		wake:     make(chan struct{}, 1),
-		trail:    newTrail(o.Audit),
+		set:      newSealSet(o.MaxPurposes),
+		requests: newRequests(),
+		audit:    newAuditQueue(o.Audit),
 	}, nil
 }
 
-// Prepare fetches the first DEK. Unlike later on, a key that is gone is an error at once.
-func (c *SealKeys) Prepare(ctx context.Context) error {
-	if c.current.Load() != nil {
-		return nil
-	}
-	return c.advance(ctx, nil, "")
+// Supply is the data keys of one Purpose for one user. While it is open, the
+// SealKeys keeps them. It is safe for concurrent use.
+type Supply struct {
+	keys   *SealKeys
+	entry  *sealEntry
+	closed atomic.Bool
 }
 
-// Quota returns a new worker's holder.
-func (c *SealKeys) Quota() *Quota { return &Quota{cache: c} }
-
-// Close ends the current window and those that were fetched ahead. Nothing can be sealed afterwards: Take and the others
-// return ErrClosed. Its error says that the end could not be audited.
-func (c *SealKeys) Close() error {
-	c.mu.Lock()
-	c.closed = true
-	c.drop(whyEnd)
-	c.current.Store(nil)
-	c.mu.Unlock()
-	return c.trail.flush()
+// Supply returns the data keys of a Purpose. The caller must close it, and then
+// use nothing more that came from it.
+func (k *SealKeys) Supply(p Purpose) (*Supply, error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	p.Context.Pairs = maps.Clone(p.Context.Pairs)
+	name, err := p.key()
+	if err != nil {
+		return nil, err
+	}
+	entry, err := k.set.acquire(name, func() *sealEntry { return k.newEntry(name, p) })
+	if err != nil {
+		return nil, err
+	}
+	return &Supply{keys: k, entry: entry}, nil
 }
 
-// drop ends all windows there are and the fetch under way. The caller holds c.mu.
-func (c *SealKeys) drop(why string) {
-	c.retire(c.current.Load(), why)
-	for _, w := range c.next {
-		c.retire(w, why)
-	}
-	c.next = nil
-	if f := c.flight; f != nil {
-		f.dropped = why
-		f.cancel()
-		close(f.done)
-		c.flight = nil
+// Prepare makes the first data key, unless there is one. Unlike later on, a key
+// service that refuses is an error at once.
+func (s *Supply) Prepare(ctx context.Context) error { return s.entry.prepare(ctx) }
+
+// NewQuota returns a share of the data keys for one goroutine.
+func (s *Supply) NewQuota() *Quota { return &Quota{entry: s.entry, clock: &s.keys.clock} }
+
+// Close ends the use of the Supply. The data keys stay until they are evicted.
+func (s *Supply) Close() {
+	if !s.closed.Swap(true) {
+		s.keys.set.release(s.entry)
 	}
 }
 
-// Why a window was closed, in an Event.
-const (
-	whyAge      = "age"
-	whyMessages = "messages"
-	whyBytes    = "bytes"
-	whySeals    = "seals"
-	whyReload   = "reload"
-	whyEnd      = "end"
-)
-
-// retire ends a window, also for those who hold blocks of it. It is called once for each that was opened, when it is taken
-// out of current or next. The caller holds c.mu.
-func (c *SealKeys) retire(w *window, why string) {
-	if w == nil {
-		return
-	}
-	w.ended.Store(true)
-	c.trail.owe(w.key.event(OpWindowClosed, why))
-}
-
-// advance makes the next window current, unless spent no longer is. why says which limit ended spent. The new one may
-// be over its age by then; who takes from it looks.
-func (c *SealKeys) advance(ctx context.Context, spent *window, why string) error {
-	if c.turn(spent, why) {
-		return nil
-	}
-	defer c.waiting()()
-	for {
-		if err := c.fetch(ctx, spent); err != nil {
-			c.probe()
+// Reload has data keys wrapped for other KEKs from now on, or for the same ones
+// read again. For every Purpose in use it makes a data key in one try, and on an
+// error everything stays as it was. When Reload returns, those data keys are
+// current, so that nobody waits, and the windows before them are closed: nothing
+// more is sealed for a KEK that was removed. A Take that is under way may be the
+// last to use the old one. Purposes that are not in use make theirs when they
+// are.
+func (k *SealKeys) Reload(ctx context.Context, to map[*KEKs][]keys.Wrapper) error {
+	copied := make(map[*KEKs][]keys.Wrapper, len(to))
+	for keks, wrappers := range to {
+		if err := checkWrappers(wrappers); err != nil {
 			return err
 		}
-		if c.turn(spent, why) {
-			return nil
+		copied[keks] = slices.Clone(wrappers)
+	}
+	k.reloading.Lock()
+	defer k.reloading.Unlock()
+	defer k.audit.tryFlush()
+	made, err := k.makeWindows(ctx, copied)
+	if err != nil {
+		return err
+	}
+	ready := slices.Collect(maps.Keys(made)) // replace takes them out
+	if err := k.set.replace(copied, made); err != nil {
+		return err
+	}
+	for _, e := range ready {
+		e.status.noteTry(ctx, nil)
+	}
+	return nil
+}
+
+// makeWindows makes a window for other KEKs, for each Purpose in use; all or
+// none.
+func (k *SealKeys) makeWindows(ctx context.Context, to map[*KEKs][]keys.Wrapper) (map[*sealEntry]*window, error) {
+	made := map[*sealEntry]*window{}
+	for _, e := range k.set.usersOf(to) {
+		key, err := e.maker.makeKey(ctx, to[e.keks])
+		if err != nil {
+			for e, w := range made {
+				e.windows.discard(w, whyReload)
+			}
+			return nil, err
 		}
+		made[e] = e.fetcher.newWindow(key)
 	}
+	return made, nil
 }
 
-// turn makes the next window current if it is there, and says whether spent is current no more.
-func (c *SealKeys) turn(spent *window, why string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.current.Load() != spent {
-		return true
-	}
-	if len(c.next) == 0 {
-		return false
-	}
-	c.enter(c.next[0])
-	c.next = slices.Delete(c.next, 0, 1)
-	c.retire(spent, why)
-	return true
+// State returns the worst State of all Purposes.
+func (k *SealKeys) State() State { return k.Status().State }
+
+// Status returns the worst State of all Purposes with its cause, and the sums of
+// their counts.
+func (k *SealKeys) Status() (all Status) {
+	k.set.each(func(e *sealEntry) { all.add(e.status.snapshot()) })
+	return all
 }
 
-// enter makes w current. The caller holds c.mu.
-func (c *SealKeys) enter(w *window) {
-	w.entered = time.Now()
-	c.current.Store(w)
+// Close ends all windows. Nothing can be sealed afterwards: Take and the others
+// return ErrClosed. Its error says that the end could not be audited.
+func (k *SealKeys) Close() error {
+	k.set.close()
+	return k.audit.flush()
 }

@@ -15,7 +15,7 @@ import (
 type used struct{ messages, bytes uint64 }
 
 // takeMany has several holders take as fast as they can and returns what they took under each key.
-func takeMany(t *testing.T, c *kekcache.SealKeys, holders, takes int, size func(i int) uint64) map[*kekcache.Key]used {
+func takeMany(t *testing.T, c *sealing, holders, takes int, size func(i int) uint64) map[*kekcache.Key]used {
 	t.Helper()
 	shares := make([]map[*kekcache.Key]used, holders)
 	var wg sync.WaitGroup
@@ -51,7 +51,7 @@ func TestWindowIsNeverOverrun(t *testing.T) {
 				name := fmt.Sprintf("%d messages, %d bytes, %d holders, running %v", window.Messages, window.Bytes, holders, running)
 				t.Run(name, func(t *testing.T) {
 					kek := newKEK("kek")
-					c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Limits: window})
+					c := newSealing(t, sealingOptions{Wrappers: wrappers(kek), Limits: window})
 					if running {
 						defer run(t, c)()
 					}
@@ -96,7 +96,7 @@ func TestWindowIsUsedUp(t *testing.T) {
 		{kekcache.Limits{Bytes: 256 << 10}, func(int) uint64 { return 2048 }},
 		{kekcache.Limits{Bytes: 256 << 10}, func(n int) uint64 { return uint64(n%2) << 11 }},
 	} {
-		c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(newKEK("kek")), Limits: test.window})
+		c := newSealing(t, sealingOptions{Wrappers: wrappers(newKEK("kek")), Limits: test.window})
 		all := takeMany(t, c, 1, 4000, test.size)
 		full := 0
 		for _, u := range all {
@@ -124,7 +124,7 @@ func TestSealLimits(t *testing.T) {
 		{chunker.Random, 1<<31 - 1, 1},
 		{chunker.Random, 1 << 31, 0},
 	} {
-		c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(newKEK("kek")), Nonces: test.nonces})
+		c := newSealing(t, sealingOptions{Wrappers: wrappers(newKEK("kek")), Nonces: test.nonces})
 		h := c.Quota()
 		under := map[*kekcache.Key]uint64{}
 		for range 12 {
@@ -150,7 +150,7 @@ func TestSealLimits(t *testing.T) {
 
 func TestMessageLargerThanWindow(t *testing.T) {
 	kek := newKEK("kek")
-	c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Limits: kekcache.Limits{Bytes: 1000}})
+	c := newSealing(t, sealingOptions{Wrappers: wrappers(kek), Limits: kekcache.Limits{Bytes: 1000}})
 	h := c.Quota()
 	for range 2 {
 		for _, size := range []uint64{1001, 1 << 63, 1<<64 - 1} {
@@ -169,7 +169,7 @@ func TestMessageLargerThanWindow(t *testing.T) {
 
 // TestLeasesOfHolders: holders never share a sealer, and a holder keeps its own for as long as the key stays.
 func TestLeasesOfHolders(t *testing.T) {
-	c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(newKEK("kek")), Limits: kekcache.Limits{Messages: 5000}})
+	c := newSealing(t, sealingOptions{Wrappers: wrappers(newKEK("kek")), Limits: kekcache.Limits{Messages: 5000}})
 	seen := map[*chunker.Sealer]bool{}
 	for range 4 {
 		h := c.Quota()
@@ -187,7 +187,7 @@ func TestLeasesOfHolders(t *testing.T) {
 }
 
 func TestTakeDoesNotAllocate(t *testing.T) {
-	c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(newKEK("kek"))})
+	c := newSealing(t, sealingOptions{Wrappers: wrappers(newKEK("kek"))})
 	h := c.Quota()
 	ctx := context.Background()
 	if n := testing.AllocsPerRun(5000, func() { _, _ = h.Take(ctx, 1000, 1) }); n != 0 {

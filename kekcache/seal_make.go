@@ -12,103 +12,101 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
+// Key is a DEK in use for sealing, and how it was wrapped. It is immutable.
+type Key struct {
+	Commitment  [chunker.CommitmentSize]byte
+	Recipients  []keys.Wrapped
+	ByReference bool // the recipients stand in a key record, in a store
+	sealing     *chunker.SealingKey
+	keks        []string  // the names of those that wrapped it
+	born        time.Time // before it was asked for; with the monotonic clock
+}
+
+// KID is the first KIDSize bytes of the commitment.
+func (k *Key) KID() [KIDSize]byte { return [KIDSize]byte(k.Commitment[:KIDSize]) }
+
+// event returns an Event about the key.
+func (k *Key) event(op Op, why string) Event {
+	return Event{Op: op, KEKs: k.keks, KID: k.Commitment[:KIDSize:KIDSize], Why: why}
+}
+
 // storeError says that a key record could not be stored; it is worth another try.
 type storeError struct{ err error }
 
 func (e *storeError) Error() string { return "key record: " + e.err.Error() }
 func (e *storeError) Unwrap() error { return e.err }
 
-// errLate says that a DEK was over its age before it was there; it is worth another try.
+// errLate says that a DEK was over its age before it was there; it is worth
+// another try.
 var errLate = errors.New("data key: it took longer to make than it may live")
 
-// generateUntil makes a DEK, trying again while that can help.
-func (c *SealKeys) generateUntil(ctx context.Context) (key *Key, err error) {
-	tries := repetition{mayPass: c.passing}
-	err = tries.run(ctx, func() (err error) {
-		if _, err := c.reloads(); err != nil {
-			return err
-		}
-		key, err = c.generate(ctx, c.keks())
-		switch {
-		case err == nil:
-		case ctx.Err() != nil: // the error says nothing about the service
-			return ctx.Err()
-		case !c.passing(err):
-			return err
-		}
-		c.made(ctx, err)
-		_ = c.trail.flush() // an error comes again with the next try
-		return err
-	})
-	return key, err
+// keyMaker makes one DEK for a purpose: it has it wrapped, stored and audited.
+type keyMaker struct {
+	purpose Purpose
+	maxAge  time.Duration
+	codec   Codec
+	audit   *auditQueue
 }
 
-// passing says that what err tells of may pass. Before the first window that holds for what is away only, so that a
-// wrong configuration is an error at the start.
-func (c *SealKeys) passing(err error) bool {
-	var service *keys.Error
-	isService := errors.As(err, &service)
-	if isService && service.Class == keys.Away || errors.Is(err, errLate) {
-		return true
-	}
-	var store *storeError
-	var audit *auditError
-	return c.current.Load() != nil && (isService || errors.As(err, &store) || errors.As(err, &audit))
-}
-
-// generate makes a DEK, has it wrapped for every recipient and, by reference, its record stored. That it may be used is audited
-// last, and whether anything can be audited is found out first.
-func (c *SealKeys) generate(ctx context.Context, keks []keys.Wrapper) (*Key, error) {
-	if err := c.trail.flush(); err != nil {
+// makeKey makes a DEK, has it wrapped for every recipient and, by reference, its
+// record stored. That the DEK may be used is audited last; whether anything can
+// be audited is found out first.
+func (m *keyMaker) makeKey(ctx context.Context, wrappers []keys.Wrapper) (*Key, error) {
+	if err := m.audit.flush(); err != nil {
 		return nil, err
 	}
 	born := time.Now()
-	key, err := c.wrapped(ctx, keks)
+	key, err := m.wrapKey(ctx, wrappers)
 	if err != nil {
 		return nil, err
 	}
 	key.born = born
 	if key.ByReference {
-		if err := c.store(ctx, key); err != nil {
+		if err := m.storeRecord(ctx, key); err != nil {
 			return nil, err
 		}
 	}
-	if time.Since(born) >= c.o.Limits.Age {
+	if time.Since(born) >= m.maxAge {
 		return nil, errLate
 	}
-	if err := c.trail.record(key.event(OpWindowOpened, "")); err != nil {
+	if err := m.audit.record(key.event(OpWindowOpened, "")); err != nil {
 		return nil, err
 	}
-	c.quick.Store(time.Since(born) <= quickly)
 	return key, nil
 }
 
-// wrapped makes a DEK and has it wrapped.
-func (c *SealKeys) wrapped(ctx context.Context, keks []keys.Wrapper) (key *Key, err error) {
+// discard audits that nothing more is sealed under a key that is in no window.
+func (m *keyMaker) discard(key *Key, why string) {
+	m.audit.add(key.event(OpWindowClosed, why))
+	_ = m.audit.flush() // after an error it stays in the queue
+}
+
+// wrapKey makes a DEK and has it wrapped.
+func (m *keyMaker) wrapKey(ctx context.Context, wrappers []keys.Wrapper) (key *Key, err error) {
 	secret.Do(func() {
 		var dek [chunker.KeySize]byte
 		defer clear(dek[:])
 		var recipients []keys.Wrapped
-		if recipients, err = c.wrap(ctx, keks, &dek); err != nil {
+		if recipients, err = m.wrapForAll(ctx, wrappers, &dek); err != nil {
 			return
 		}
 		var sealing *chunker.SealingKey
-		if sealing, err = chunker.NewSealingKey(&dek, c.o.Nonces); err != nil {
+		if sealing, err = chunker.NewSealingKey(&dek, m.purpose.Nonces); err != nil {
 			return
 		}
 		key = &Key{
 			Commitment:  sealing.Commitment(),
 			Recipients:  recipients,
-			ByReference: c.o.Store != nil,
+			ByReference: m.purpose.Store != nil,
 			sealing:     sealing,
-			keks:        names(keks),
+			keks:        namesOf(wrappers),
 		}
 	})
 	return key, err
 }
 
-// names are those of KEKs.
-func names[K interface{ Name() string }](keks []K) []string {
+// namesOf returns the names of KEKs.
+func namesOf[K interface{ Name() string }](keks []K) []string {
 	all := make([]string, len(keks))
 	for i, k := range keks {
 		all[i] = k.Name()
@@ -116,54 +114,62 @@ func names[K interface{ Name() string }](keks []K) []string {
 	return all
 }
 
-// wrap fills dek and returns one wrapping per configured KEK, in their order. The first service that generates
-// DEKs does; without one the DEK comes from this process.
-func (c *SealKeys) wrap(ctx context.Context, keks []keys.Wrapper, dek *[chunker.KeySize]byte) ([]keys.Wrapped, error) {
-	recipients := make([]keys.Wrapped, len(keks))
-	generated := -1
-	for i, w := range keks {
-		if g, ok := w.(keys.Generator); ok {
-			b, wrapped, err := g.Generate(ctx, c.o.Context, nil)
-			if err != nil {
-				return nil, err
-			}
-			n := copy(dek[:], b)
-			clear(b)
-			if n != chunker.KeySize || len(b) != n {
-				return nil, fmt.Errorf("%s: generated a key of %d bytes", g.Name(), len(b))
-			}
-			recipients[i], generated = wrapped, i
-			break
-		}
+// wrapForAll fills dek and returns one wrapping per KEK, in their order. The
+// first service that generates DEKs does; without one the DEK comes from this
+// process.
+func (m *keyMaker) wrapForAll(ctx context.Context, wrappers []keys.Wrapper, dek *[chunker.KeySize]byte) ([]keys.Wrapped, error) {
+	recipients := make([]keys.Wrapped, len(wrappers))
+	generated, err := m.generate(ctx, wrappers, recipients, dek)
+	if err != nil {
+		return nil, err
 	}
-	if generated < 0 {
-		if _, err := rand.Read(dek[:]); err != nil {
-			return nil, err
-		}
-	}
-	for i, w := range keks {
+	for i, w := range wrappers {
 		if i == generated {
 			continue
 		}
-		var err error
-		if recipients[i], err = w.Wrap(ctx, c.o.Context, dek[:]); err != nil {
+		if recipients[i], err = w.Wrap(ctx, m.purpose.Context, dek[:]); err != nil {
 			return nil, err
 		}
 	}
 	return recipients, nil
 }
 
-// store makes the key record durable, before anything is sealed that needs it.
-func (c *SealKeys) store(ctx context.Context, key *Key) error {
+// generate fills dek, and returns which of the KEKs has made and wrapped it; -1
+// if this process has made it.
+func (m *keyMaker) generate(ctx context.Context, wrappers []keys.Wrapper, recipients []keys.Wrapped, dek *[chunker.KeySize]byte) (int, error) {
+	for i, w := range wrappers {
+		g, ok := w.(keys.Generator)
+		if !ok {
+			continue
+		}
+		b, wrapped, err := g.Generate(ctx, m.purpose.Context, nil)
+		if err != nil {
+			return i, err
+		}
+		n := copy(dek[:], b)
+		clear(b)
+		if n != chunker.KeySize || len(b) != n {
+			return i, fmt.Errorf("%s: generated a key of %d bytes", g.Name(), len(b))
+		}
+		recipients[i] = wrapped
+		return i, nil
+	}
+	_, err := rand.Read(dek[:])
+	return -1, err
+}
+
+// storeRecord makes the key record durable, before anything is sealed that
+// needs it.
+func (m *keyMaker) storeRecord(ctx context.Context, key *Key) error {
 	sealer, err := key.sealing.Lease()
 	if err != nil {
 		return err
 	}
-	record, err := c.o.Codec.SealRecord(key, sealer, c.o.Context.Name, unix(time.Now()))
+	record, err := m.codec.SealRecord(key, sealer, m.purpose.Context.Name, unixTime(time.Now()))
 	if err != nil {
 		return err
 	}
-	if err := c.o.Store.Put(ctx, key.KID(), record); err != nil {
+	if err := m.purpose.Store.Put(ctx, key.KID(), record); err != nil {
 		return &storeError{err}
 	}
 	return nil

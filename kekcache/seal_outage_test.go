@@ -85,14 +85,14 @@ type outage struct {
 	store *fakeStore
 	audit *fakeAudit
 	log   *logged
-	c     *kekcache.SealKeys
+	c     *sealing
 	h     *kekcache.Quota
 }
 
 func newOutage(t *testing.T) *outage {
 	t.Helper()
 	o := &outage{t: t, age: time.Minute, kek: newKEK("kek"), store: newStore(), audit: &fakeAudit{}, log: &logged{}}
-	o.c = newSealing(t, kekcache.SealKeysOptions{
+	o.c = newSealing(t, sealingOptions{
 		Wrappers: wrappers(o.kek), Limits: kekcache.Limits{Age: o.age, Bytes: 1000}, Log: o.log.logger(),
 		Store: o.store, Audit: o.audit,
 	})
@@ -144,7 +144,7 @@ func TestRestrictedAsSoonAsOneWaits(t *testing.T) {
 func TestGivenBackOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek := newKEK("kek")
-		c := newSealing(t, kekcache.SealKeysOptions{
+		c := newSealing(t, sealingOptions{
 			Wrappers: wrappers(kek), Limits: kekcache.Limits{Messages: 1000, Bytes: 1_000_000},
 		})
 		h := c.Quota()
@@ -263,7 +263,7 @@ func TestRunEndsWhileOthersWait(t *testing.T) {
 // TestPanicOfAService leaves nobody waiting for ever.
 func TestPanicOfAService(t *testing.T) {
 	kek := &panicky{fakeKEK: newKEK("kek"), left: 1}
-	c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek)})
+	c := newSealing(t, sealingOptions{Wrappers: wrappers(kek)})
 	func() {
 		defer func() {
 			if recover() == nil {

@@ -36,7 +36,7 @@ func TestBackBehindAGuard(t *testing.T) {
 			}
 			kek := &guarded{newKEK("kek"), g}
 			kek.set(nil, time.Hour)
-			c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek)})
+			c := newSealing(t, sealingOptions{Wrappers: wrappers(kek)})
 			got := make(chan *kekcache.Key)
 			go func() { got <- key(t, c.Quota()) }()
 			time.Sleep(time.Minute + time.Duration(at)*17*time.Millisecond)

@@ -3,124 +3,164 @@ package kekcache
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// Run fetches DEKs ahead and keeps the time until ctx ends. Without it everything works, but whoever takes the
-// last of a window waits for the next key, and each Take reads the clock. With it a window ends a little before
-// its age; only a process that was stopped (a machine that slept) may seal on for the instant until Run is
-// scheduled, and then no Quota more than its block of at most 1,024 messages.
-func (c *SealKeys) Run(ctx context.Context) {
-	var ahead sync.WaitGroup
-	ahead.Go(func() { c.serve(ctx) })
-	c.keepTime(ctx)
-	ahead.Wait()
+// Run fetches data keys ahead and keeps the time until ctx ends. Without it
+// everything works, but the caller that takes the last of a window waits for the
+// next key, and each Take reads the clock. With it a window ends a little before
+// its age; only a process that was stopped (a machine that slept) may seal on
+// for the instant until Run is scheduled, and then no Quota more than its block
+// of at most 1,024 messages.
+//
+// It starts one goroutine, and one for each Purpose for which a data key is
+// being made; they have ended when it returns.
+func (k *SealKeys) Run(ctx context.Context) {
+	var serving sync.WaitGroup
+	serving.Go(func() { k.serveRequests(ctx) })
+	period := k.o.Limits.tick()
+	k.clock.run(ctx, period, func(now time.Time) {
+		k.set.each(func(e *sealEntry) { e.tick(now, period) })
+	})
+	serving.Wait()
 }
 
-// tick is how often Run looks at the clock.
-func (w *Limits) tick() time.Duration { return min(time.Second, w.Age/64) }
+// serveRequests fetches the windows that are asked for, and records events that
+// nobody waits for.
+func (k *SealKeys) serveRequests(ctx context.Context) {
+	var fetching sync.WaitGroup
+	for {
+		select {
+		case <-ctx.Done():
+			fetching.Wait()
+			k.audit.tryFlush()
+			return
+		case <-k.audit.wake:
+			k.audit.tryFlush()
+		case <-k.requests.signal:
+			for _, e := range k.requests.takeAll() {
+				fetching.Go(func() {
+					defer k.requests.finish(e)
+					k.fetchAhead(ctx, e)
+				})
+			}
+		}
+	}
+}
 
-// keepTime spares every Take a look at the clock.
-func (c *SealKeys) keepTime(ctx context.Context) {
-	period := c.o.Limits.tick()
+func (k *SealKeys) fetchAhead(ctx context.Context, e *sealEntry) {
+	err := e.fetcher.fetchAhead(ctx)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed) {
+		e.status.log.Error("the next data key cannot be made", "error", err)
+	}
+}
+
+// requests are the entries for which Run is to fetch ahead. Each is served by
+// one goroutine at a time.
+type requests struct {
+	signal chan struct{} // there is something to take
+
+	mu      sync.Mutex
+	pending map[*sealEntry]bool
+	served  map[*sealEntry]bool
+}
+
+func newRequests() *requests {
+	return &requests{
+		signal:  make(chan struct{}, 1),
+		pending: map[*sealEntry]bool{},
+		served:  map[*sealEntry]bool{},
+	}
+}
+
+// add asks for e to be served, again if it is being served.
+func (r *requests) add(e *sealEntry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pending[e] = true
+	r.wake()
+}
+
+// drop takes back a request for an entry that was closed.
+func (r *requests) drop(e *sealEntry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.pending, e)
+}
+
+// takeAll returns the entries to serve, each until finish.
+func (r *requests) takeAll() (all []*sealEntry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for e := range r.pending {
+		if !r.served[e] {
+			delete(r.pending, e)
+			r.served[e] = true
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+func (r *requests) finish(e *sealEntry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.served, e)
+	if r.pending[e] {
+		r.wake()
+	}
+}
+
+// wake sends the signal. The caller holds r.mu.
+func (r *requests) wake() {
+	select {
+	case r.signal <- struct{}{}:
+	default:
+	}
+}
+
+// clock spares every Take a look at the time while it runs.
+type clock struct {
+	now     atomic.Uint32 // unix seconds, while running
+	running atomic.Bool   // now is kept, and windows are ended by age
+}
+
+// run calls tick and notes the time, at once and after each period, until ctx
+// ends.
+func (c *clock) run(ctx context.Context, period time.Duration, tick func(now time.Time)) {
 	ticker := time.NewTicker(period)
 	defer ticker.Stop()
-	c.tick(period)
-	c.ticking.Store(true)
-	defer c.ticking.Store(false)
 	for {
+		now := time.Now()
+		c.now.Store(unixTime(now))
+		tick(now)
+		c.running.Store(true)
 		select {
 		case <-ctx.Done():
+			c.running.Store(false)
 			return
 		case <-ticker.C:
-			c.tick(period)
 		}
 	}
 }
 
-// tick notes the time. It ends the current window one to two periods before its age is reached, so that a tick which
-// comes late by up to a period does no harm.
-func (c *SealKeys) tick(period time.Duration) {
-	now := time.Now()
-	c.now.Store(unix(now))
-	w := c.current.Load()
-	if w == nil {
-		return
-	}
-	if age := w.age(now); age+2*period >= w.limits.Age {
-		w.ended.Store(true)
-	} else if age >= w.soft.age {
-		c.renew(w)
-	}
-}
-
-// renew asks for the next window because of w's age. One that was fetched long ago, because w seemed to be used up soon, would
-// be over its own age when w is; it is given up for a new one.
-func (c *SealKeys) renew(w *window) {
-	c.mu.Lock()
-	c.next = slices.DeleteFunc(c.next, func(n *window) bool {
-		old := n.born.Sub(w.born) < w.limits.Age/8
-		if old {
-			c.retire(n, whyAge)
-			w.asked.Store(false)
-		}
-		return old
-	})
-	c.pace.lasts = 0
-	c.mu.Unlock()
-	if w.asked.CompareAndSwap(false, true) {
-		c.wakeRun()
-	}
-}
-
-// live says that w may be sealed under. While Run ticks it costs no look at the clock.
-func (c *SealKeys) live(w *window) bool {
-	if c.ticking.Load() {
+// isLive says that w may be sealed under. While the clock runs that costs no
+// look at the time.
+func (c *clock) isLive(w *window) bool {
+	if c.running.Load() {
 		return !w.ended.Load()
 	}
-	return w.live(time.Now())
+	return w.isLive(time.Now())
 }
 
-// created is the time in unix seconds, to a second.
-func (c *SealKeys) created() uint32 {
-	if c.ticking.Load() {
+// unixNow is the time in unix seconds, to a second.
+func (c *clock) unixNow() uint32 {
+	if c.running.Load() {
 		return c.now.Load()
 	}
-	return unix(time.Now())
+	return unixTime(time.Now())
 }
 
-// askIfLow asks for the next window if little is left of w.
-func (c *SealKeys) askIfLow(ctx context.Context, w *window, now time.Time) {
-	if w.asked.Load() {
-		return
-	}
-	low, lasts := w.low(now, &c.o)
-	if !low {
-		return
-	}
-	c.mu.Lock()
-	c.pace.lasts = lasts
-	c.mu.Unlock()
-	c.ask(ctx, w)
-}
-
-// serve fetches the windows that are asked for, and records what nobody waits for.
-func (c *SealKeys) serve(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			_ = c.trail.flush() // else it stays owed
-			return
-		case <-c.trail.wake:
-			_ = c.trail.flush() // an error comes again with the next key
-			continue
-		case <-c.wake:
-		}
-		err := c.fetchAhead(ctx)
-		if err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed) {
-			c.o.Log.Error("the next data key cannot be made", "error", err)
-		}
-	}
-}
+func unixTime(t time.Time) uint32 { return uint32(max(0, min(t.Unix(), 1<<32-1))) }

@@ -32,7 +32,7 @@ func TestNobodyWaits(t *testing.T) {
 	const holders, window, windows = 8, 1000, 200
 	for name, running := range map[string]bool{"without Run": false, "with Run": true} {
 		t.Run(name, func(t *testing.T) {
-			c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(localKEK(t)), Limits: kekcache.Limits{Messages: window}})
+			c := newSealing(t, sealingOptions{Wrappers: wrappers(localKEK(t)), Limits: kekcache.Limits{Messages: window}})
 			if running {
 				defer run(t, c)()
 			}
@@ -96,7 +96,7 @@ func TestNobodyWaitsAtAnyPace(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const holders, takes = 8, 2000
 				kek := newKEK("kek")
-				c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Limits: test.window})
+				c := newSealing(t, sealingOptions{Wrappers: wrappers(kek), Limits: test.window})
 				kek.set(nil, test.takes)
 				if err := c.Prepare(t.Context()); err != nil {
 					t.Fatal(err)
@@ -146,7 +146,7 @@ func TestBurstAtTheEnd(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				kek := newKEK("kek")
 				kek.set(nil, time.Second)
-				c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Limits: window})
+				c := newSealing(t, sealingOptions{Wrappers: wrappers(kek), Limits: window})
 				defer run(t, c)()
 				h := c.Quota()
 				for range 905 {
@@ -168,7 +168,7 @@ func TestBurstAtTheEnd(t *testing.T) {
 func TestBurstThenSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek := newKEK("kek")
-		c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: time.Minute, Messages: 1000}})
+		c := newSealing(t, sealingOptions{Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: time.Minute, Messages: 1000}})
 		h := c.Quota()
 		first := take(t, h).Key
 		kek.set(nil, time.Second)
@@ -199,7 +199,7 @@ func TestBurstThenSilence(t *testing.T) {
 func TestQuickServiceThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek := newKEK("kek")
-		c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Limits: kekcache.Limits{Messages: 1000}})
+		c := newSealing(t, sealingOptions{Wrappers: wrappers(kek), Limits: kekcache.Limits{Messages: 1000}})
 		defer run(t, c)()
 		h := c.Quota()
 		take(t, h)

@@ -2,14 +2,15 @@ package kekcache_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/kekcache"
-	"github.com/streamcrypt/streamcrypt/keys"
 )
 
 // TestStart: before there is a key only what is away is waited for.
@@ -115,27 +116,53 @@ func TestFreshIsNoPartOfTheWindow(t *testing.T) {
 	})
 }
 
-func TestSealingOptions(t *testing.T) {
+func TestSealKeysOptions(t *testing.T) {
 	kek := newKEK("kek")
-	many := make([]keys.Wrapper, 17)
-	for name, o := range map[string]kekcache.SealKeysOptions{
+	many := slices.Repeat(wrappers(kek), 17)
+	for name, o := range map[string]sealingOptions{
 		"no key":                {},
 		"17 keys":               {Wrappers: many},
-		"no codec":              {Wrappers: wrappers(kek)},
+		"a nil key":             {Wrappers: wrappers(kek, nil)},
+		"unknown nonces":        {Wrappers: wrappers(kek), Nonces: chunker.Nonces(7)},
 		"negative age":          {Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: -time.Second}},
 		"tiny age":              {Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: time.Second - 1}},
 		"2^40 bytes and one":    {Wrappers: wrappers(kek), Limits: kekcache.Limits{Bytes: 1<<40 + 1}},
 		"2^32 messages and one": {Wrappers: wrappers(kek), Limits: kekcache.Limits{Messages: 1<<32 + 1}},
 	} {
-		if name != "no codec" {
-			o.Codec = fakeCodec{}
+		if _, err := openSealing(o); err == nil {
+			t.Errorf("%s was taken", name)
 		}
+	}
+	for name, o := range map[string]kekcache.SealKeysOptions{
+		"no codec":        {},
+		"negative number": {Codec: fakeCodec{}, MaxPurposes: -1},
+	} {
 		if _, err := kekcache.NewSealKeys(o); err == nil {
 			t.Errorf("%s was taken", name)
 		}
 	}
-	c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Nonces: chunker.Nonces(7)})
-	if err := c.Prepare(t.Context()); err == nil {
-		t.Error("unknown nonces were taken")
+}
+
+// TestPurposes: a Purpose that cannot be kept apart, or asks for too much, is
+// an error at once.
+func TestPurposes(t *testing.T) {
+	c := newSealing(t, sealingOptions{Wrappers: wrappers(newKEK("kek"))})
+	for name, p := range map[string]kekcache.Purpose{
+		"no KEKs":                       {},
+		"a signer":                      {KEKs: c.keks, Signer: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))},
+		"a store that is no comparable": {KEKs: c.keks, Store: sliceStore{}},
+	} {
+		if _, err := c.SealKeys.Supply(p); err == nil {
+			t.Errorf("%s was taken", name)
+		}
 	}
 }
+
+// sliceStore cannot be the key of a map.
+type sliceStore []kekcache.Store
+
+func (sliceStore) Put(context.Context, [kekcache.KIDSize]byte, []byte) error { return nil }
+func (sliceStore) Get(context.Context, [kekcache.KIDSize]byte) ([][]byte, error) {
+	return nil, nil
+}
+func (sliceStore) Each(context.Context, func([kekcache.KIDSize]byte) error) error { return nil }

@@ -175,9 +175,9 @@ func TestHerd(t *testing.T) {
 		const caches = 100
 		kek := newKEK("kek")
 		got := make(chan *kekcache.Key, caches)
-		var all []*kekcache.SealKeys
+		var all []*sealing
 		for range caches {
-			c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: time.Minute}})
+			c := newSealing(t, sealingOptions{Wrappers: wrappers(kek), Limits: kekcache.Limits{Age: time.Minute}})
 			take(t, c.Quota())
 			all = append(all, c)
 		}

@@ -14,7 +14,7 @@ import (
 func TestReloadDuringFresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		audit, a, b := &fakeAudit{}, &deafKEK{newKEK("a")}, newKEK("b")
-		c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(a), Audit: audit})
+		c := newSealing(t, sealingOptions{Wrappers: wrappers(a), Audit: audit})
 		a.set(nil, time.Minute)
 		got := make(chan *kekcache.Grant)
 		go func() {
@@ -49,7 +49,7 @@ func TestCloseDuringFresh(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				audit, kek := &fakeAudit{}, &deafKEK{newKEK("kek")}
-				c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek), Audit: audit})
+				c := newSealing(t, sealingOptions{Wrappers: wrappers(kek), Audit: audit})
 				set(kek.fakeKEK)
 				ended := make(chan error, 1)
 				go func() { _, err := c.StreamKey(t.Context()); ended <- err }()

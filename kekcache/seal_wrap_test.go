@@ -34,7 +34,7 @@ func TestEveryKEKWraps(t *testing.T) {
 		{wrappers(g), []string{"g"}, dek},
 		{wrappers(a, g, b, second), []string{"a", "g", "b", "second"}, dek},
 	} {
-		c := newSealing(t, kekcache.SealKeysOptions{Wrappers: test.wrappers})
+		c := newSealing(t, sealingOptions{Wrappers: test.wrappers})
 		key := take(t, c.Quota()).Key
 		if !slices.Equal(names(key.Recipients), test.want) {
 			t.Errorf("recipients %q, want %q", names(key.Recipients), test.want)
@@ -60,7 +60,7 @@ func TestEveryKEKWraps(t *testing.T) {
 func TestGeneratedKeyOfWrongSize(t *testing.T) {
 	for _, size := range []int{0, 31, 33} {
 		g := &fakeGenerator{newKEK("g"), bytes.Repeat([]byte{7}, size)}
-		c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(g)})
+		c := newSealing(t, sealingOptions{Wrappers: wrappers(g)})
 		if err := c.Prepare(t.Context()); err == nil {
 			t.Errorf("%d bytes were taken", size)
 		}
@@ -72,10 +72,10 @@ func TestGeneratedKeyOfWrongSize(t *testing.T) {
 
 // TestRecordBeforeKey: a key is granted only when its record is durable, and the record has a lease of its own.
 func TestRecordBeforeKey(t *testing.T) {
-	bothWays(t, func(t *testing.T, start func(*kekcache.SealKeys) func()) {
+	bothWays(t, func(t *testing.T, start func(*sealing) func()) {
 		kek, store := newKEK("kek"), newStore()
 		store.takes = 2 * time.Second
-		c := newSealing(t, kekcache.SealKeysOptions{
+		c := newSealing(t, sealingOptions{
 			Wrappers: wrappers(kek), Limits: kekcache.Limits{Messages: 10}, Store: store,
 		})
 		defer start(c)()
@@ -115,7 +115,7 @@ func TestManyHoldersOneKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek := newKEK("kek")
 		kek.set(nil, time.Second)
-		c := newSealing(t, kekcache.SealKeysOptions{Wrappers: wrappers(kek)})
+		c := newSealing(t, sealingOptions{Wrappers: wrappers(kek)})
 		got := make(chan *kekcache.Key)
 		for range 100 {
 			go func() { got <- key(t, c.Quota()) }()

@@ -6,14 +6,13 @@ import (
 	"errors"
 
 	"github.com/streamcrypt/streamcrypt/envelope"
-	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // DecryptOptions say how a route is opened.
 type DecryptOptions struct {
 	Common
-	Keys *kekcache.OpenKeys
+	Opener *envelope.Opener // of the route; every worker takes a share of it
 	// PassTombstones lets a null value without an envelope through. Whoever can write to the source can then delete any key.
 	PassTombstones bool
 }
@@ -21,14 +20,14 @@ type DecryptOptions struct {
 // Decrypt opens messages, and checks and removes what a sealed tombstone carries.
 type Decrypt struct {
 	o      DecryptOptions
-	opener *envelope.Opener
+	opener *envelope.OpenWorker
 	memory scratch
 }
 
 // NewDecrypt returns the transform of one worker.
 func NewDecrypt(o DecryptOptions) (*Decrypt, error) {
-	if o.Keys == nil {
-		return nil, errors.New("transform: no keys to open with")
+	if o.Opener == nil {
+		return nil, errors.New("transform: no opener")
 	}
 	var err error
 	if o.Bind, err = bindNames(o.Bind); err != nil {
@@ -36,7 +35,7 @@ func NewDecrypt(o DecryptOptions) (*Decrypt, error) {
 	}
 	return &Decrypt{
 		o:      o,
-		opener: envelope.NewOpener(o.Keys, envelope.OpenerOptions{Context: o.Context}),
+		opener: o.Opener.NewWorker(),
 		memory: newScratch(o.Bind),
 	}, nil
 }

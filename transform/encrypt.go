@@ -5,23 +5,21 @@ import (
 	"errors"
 
 	"github.com/streamcrypt/streamcrypt/envelope"
-	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // EncryptOptions say how a route is sealed.
 type EncryptOptions struct {
 	Common
-	Keys      *kekcache.SealKeys
-	ChunkSize int                      // bytes; 0 for the envelope's default
-	Place     func(place string) Place // called by many goroutines
+	Sealer *envelope.Sealer         // of the route; every worker takes a share of it
+	Place  func(place string) Place // called by many goroutines
 }
 
 // Encrypt seals messages. A null value becomes a sealed tombstone: the value stays null and a header carries the
 // envelope.
 type Encrypt struct {
 	o      EncryptOptions
-	sealer *envelope.Sealer
+	sealer *envelope.SealWorker
 	memory scratch
 	place  string // the last message's
 	as     Place
@@ -30,25 +28,21 @@ type Encrypt struct {
 
 // NewEncrypt returns the transform of one worker.
 func NewEncrypt(o EncryptOptions) (*Encrypt, error) {
-	if o.Keys == nil {
-		return nil, errors.New("transform: no keys to seal with")
+	if o.Sealer == nil {
+		return nil, errors.New("transform: no sealer")
 	}
 	var err error
 	if o.Bind, err = bindNames(o.Bind); err != nil {
 		return nil, err
 	}
-	sealer, err := envelope.NewSealer(o.Keys, envelope.SealerOptions{Context: o.Context, ChunkSize: o.ChunkSize})
-	if err != nil {
-		return nil, err
-	}
-	return &Encrypt{o: o, sealer: sealer, memory: newScratch(o.Bind)}, nil
+	return &Encrypt{o: o, sealer: o.Sealer.NewWorker(), memory: newScratch(o.Bind)}, nil
 }
 
 // Reset implements pipeline.Transform.
 func (t *Encrypt) Reset() { t.memory.reset() }
 
 // Bound implements pipeline.Transform. A tombstone's envelope goes into memory of the transform, but is as large.
-func (t *Encrypt) Bound(m *pipeline.Message) int { return t.sealer.Bound(len(m.Value)) }
+func (t *Encrypt) Bound(m *pipeline.Message) int { return t.sealer.MaxSize(len(m.Value)) }
 
 // Append implements pipeline.Transform.
 func (t *Encrypt) Append(ctx context.Context, dst []byte, m *pipeline.Message) ([]byte, error) {
@@ -62,7 +56,8 @@ func (t *Encrypt) Append(ctx context.Context, dst []byte, m *pipeline.Message) (
 	if m.Value == nil {
 		return dst, t.tombstone(ctx, m, &b)
 	}
-	dst, err := t.sealer.Seal(ctx, dst, m.Value, &b, t.position(&m.Origin))
+	p := t.position(&m.Origin)
+	dst, err := t.sealer.Seal(ctx, dst, m.Value, &b, &p)
 	if err != nil {
 		return dst, reject(err)
 	}
@@ -72,7 +67,8 @@ func (t *Encrypt) Append(ctx context.Context, dst []byte, m *pipeline.Message) (
 func (t *Encrypt) tombstone(ctx context.Context, m *pipeline.Message, b *envelope.Binding) error {
 	b.Kind = envelope.Tombstone
 	start := len(t.memory.bytes)
-	out, err := t.sealer.Seal(ctx, t.memory.bytes, nil, b, t.position(&m.Origin))
+	p := t.position(&m.Origin)
+	out, err := t.sealer.Seal(ctx, t.memory.bytes, nil, b, &p)
 	if err != nil {
 		return reject(err)
 	}

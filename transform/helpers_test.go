@@ -18,24 +18,29 @@ import (
 
 const route = "orders-enc"
 
-// rig has the keys of both sides of one route.
+// rig has both sides of one route.
 type rig struct {
-	kek     *local.AES
-	store   kekcache.Store
-	sealing *kekcache.SealKeys
-	opening *kekcache.OpenKeys
+	kek    *local.AES
+	store  kekcache.Store
+	sealer *envelope.Sealer
+	opener *envelope.Opener
 }
 
 func newRig(t testing.TB, store kekcache.Store) rig {
 	t.Helper()
 	kek := newKEK(t)
-	sealing, err := envelope.NewSealKeys(kekcache.SealKeysOptions{
-		Wrappers: []keys.Wrapper{kek}, Store: store, Context: keys.Context{Name: route},
-	})
+	r := rig{kek: kek, store: store, opener: newOpener(t, store, route, kek)}
+	r.sealer = r.newSealer(t, 4096)
+	return r
+}
+
+func (r rig) newSealer(t testing.TB, chunkSize int) *envelope.Sealer {
+	t.Helper()
+	s, err := envelope.NewSealer([]keys.Wrapper{r.kek}, envelope.SealerOptions{Context: route, ChunkSize: chunkSize, Store: r.store})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rig{kek, store, sealing, newOpening(t, store, kek)}
+	return s
 }
 
 func newKEK(t testing.TB) *local.AES {
@@ -51,15 +56,13 @@ func newKEK(t testing.TB) *local.AES {
 	return kek
 }
 
-func newOpening(t testing.TB, store kekcache.Store, kek keys.Unwrapper) *kekcache.OpenKeys {
+func newOpener(t testing.TB, store kekcache.Store, context string, kek keys.Unwrapper) *envelope.Opener {
 	t.Helper()
-	opening, err := envelope.NewOpenKeys(kekcache.OpenKeysOptions{
-		Unwrappers: []keys.Unwrapper{kek}, Store: store,
-	})
+	o, err := envelope.NewOpener([]keys.Unwrapper{kek}, envelope.OpenerOptions{Context: context, Store: store})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return opening
+	return o
 }
 
 // profiles runs a test in both.
@@ -72,7 +75,7 @@ func profiles(t *testing.T, test func(t *testing.T, r rig)) {
 
 func (r rig) encrypt(t testing.TB, options ...func(*transform.EncryptOptions)) *transform.Encrypt {
 	t.Helper()
-	o := transform.EncryptOptions{Common: transform.Common{Context: []byte(route)}, Keys: r.sealing, ChunkSize: 4096}
+	o := transform.EncryptOptions{Sealer: r.sealer}
 	for _, option := range options {
 		option(&o)
 	}
@@ -85,7 +88,7 @@ func (r rig) encrypt(t testing.TB, options ...func(*transform.EncryptOptions)) *
 
 func (r rig) decrypt(t testing.TB, options ...func(*transform.DecryptOptions)) *transform.Decrypt {
 	t.Helper()
-	o := transform.DecryptOptions{Common: transform.Common{Context: []byte(route)}, Keys: r.opening}
+	o := transform.DecryptOptions{Opener: r.opener}
 	for _, option := range options {
 		option(&o)
 	}

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 
 	"github.com/streamcrypt/streamcrypt/envelope"
-	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -18,7 +17,7 @@ var errSubject = errors.New("header: the destination would change the subject th
 
 // RewrapOptions say how a route is rewrapped.
 type RewrapOptions struct {
-	Keys *kekcache.RewrapKeys
+	Rewrapper *envelope.Rewrapper // of the route; every worker takes a share of it
 	// Subject is that of Common. A message whose subject it changes is rejected: nobody could open it any more.
 	Subject func(dst, subject []byte) ([]byte, error)
 	// PassTombstones lets a null value without an envelope through.
@@ -38,20 +37,20 @@ type RewrapStats struct {
 // judge, who alone can tell genuine positions from forged ones.
 type Rewrap struct {
 	o        RewrapOptions
-	rewraps  *envelope.Rewrapper
+	rewraps  *envelope.RewrapWorker
 	memory   scratch
 	reported envelope.RewrapCounts
 }
 
 // NewRewrap returns the transform of one worker.
 func NewRewrap(o RewrapOptions) (*Rewrap, error) {
-	if o.Keys == nil {
-		return nil, errors.New("transform: no keys to rewrap with")
+	if o.Rewrapper == nil {
+		return nil, errors.New("transform: no rewrapper")
 	}
 	if o.Stats == nil {
 		o.Stats = new(RewrapStats)
 	}
-	return &Rewrap{o: o, rewraps: envelope.NewRewrapper(o.Keys)}, nil
+	return &Rewrap{o: o, rewraps: o.Rewrapper.NewWorker()}, nil
 }
 
 // Reset implements pipeline.Transform.
@@ -67,10 +66,10 @@ func (t *Rewrap) Reset() {
 func (t *Rewrap) Bound(m *pipeline.Message) int {
 	if m.Value == nil {
 		if at, n := find(m.Headers); n > 0 {
-			return t.rewraps.Bound(len(m.Headers[at].Value))
+			return t.rewraps.MaxSize(len(m.Headers[at].Value))
 		}
 	}
-	return t.rewraps.Bound(len(m.Value))
+	return t.rewraps.MaxSize(len(m.Value))
 }
 
 // Append implements pipeline.Transform.

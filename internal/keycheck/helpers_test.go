@@ -51,13 +51,11 @@ var quiet = slog.New(slog.DiscardHandler)
 // window is a sealer with a data key of its own.
 func window(t testing.TB, store kekcache.Store, keks ...*kek) *envelope.Sealer {
 	t.Helper()
-	o := kekcache.SealKeysOptions{Store: store}
+	var wrappers []keys.Wrapper
 	for _, k := range keks {
-		o.Wrappers = append(o.Wrappers, k)
+		wrappers = append(wrappers, k)
 	}
-	sealing, err := envelope.NewSealKeys(o)
-	must(t, err)
-	s, err := envelope.NewSealer(sealing, envelope.SealerOptions{ChunkSize: 4096})
+	s, err := envelope.NewSealer(wrappers, envelope.SealerOptions{ChunkSize: 4096, Store: store})
 	must(t, err)
 	return s
 }
@@ -65,7 +63,7 @@ func window(t testing.TB, store kekcache.Store, keks ...*kek) *envelope.Sealer {
 // seal seals a payload of so many bytes.
 func seal(t testing.TB, s *envelope.Sealer, size int) []byte {
 	t.Helper()
-	b, err := s.Seal(t.Context(), nil, make([]byte, size), &envelope.Binding{}, envelope.Position{})
+	b, err := s.Seal(t.Context(), nil, make([]byte, size), envelope.Binding{})
 	must(t, err)
 	return b
 }

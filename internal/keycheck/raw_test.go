@@ -18,7 +18,7 @@ import (
 func file(t testing.TB, store kekcache.Store, size int, keks ...*kek) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	w := window(t, store, keks...).NewWriter(context.Background(), &out, &envelope.Binding{})
+	w := window(t, store, keks...).NewWriter(context.Background(), &out, envelope.Binding{})
 	_, err := w.ReadFrom(bytes.NewReader(make([]byte, size)))
 	must(t, err)
 	must(t, w.Close())

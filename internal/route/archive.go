@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/streamcrypt/streamcrypt/chunker"
-	"github.com/streamcrypt/streamcrypt/codec/cms"
 	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -25,7 +23,7 @@ func sealedArchive(s *envelope.Sealer) file.Archive {
 		Tag: tag,
 		SealEnd: func(ctx context.Context, dst []byte, count uint64, digest [32]byte) ([]byte, error) {
 			end := append(binary.BigEndian.AppendUint64(make([]byte, 0, endSize), count), digest[:]...)
-			return s.Seal(ctx, dst, end, &envelope.Binding{Kind: envelope.EndOfArchive}, envelope.Position{})
+			return s.Seal(ctx, dst, end, envelope.Binding{Kind: envelope.EndOfArchive})
 		},
 	}
 }
@@ -35,7 +33,7 @@ func openedArchive(o *envelope.Opener) file.Archive {
 	return file.Archive{
 		Tag: tag,
 		OpenEnd: func(ctx context.Context, record []byte) (uint64, [32]byte, error) {
-			end, _, err := o.Open(ctx, nil, record, &envelope.Binding{Kind: envelope.EndOfArchive})
+			end, err := o.Open(ctx, nil, record, envelope.Binding{Kind: envelope.EndOfArchive})
 			switch {
 			case err != nil:
 				return 0, [32]byte{}, err
@@ -58,15 +56,7 @@ func tag(dst []byte, m *pipeline.Message) ([]byte, error) {
 			return dst, errNoEnvelope
 		}
 	}
-	var e cms.Envelope
-	if err := cms.Parse(sealed, &e); err != nil {
-		return dst, err
-	}
-	last := e.Ciphertext
-	for rest := e.Segments; len(rest) > 0; {
-		last, rest = rest.Next()
-	}
-	return append(dst, last[len(last)-chunker.TagSize:]...), nil // Parse refuses what is shorter than a tag
+	return envelope.AppendTag(dst, sealed)
 }
 
 // tombstone returns the envelope that a null value carries in its header.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 
+	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/kekcache"
@@ -13,53 +14,48 @@ import (
 
 // sealing loads the keys to encrypt to and makes the first data key: a wrong key file is an error before anything is read.
 // The caller closes it.
-func (p *plan) sealing(ctx context.Context, records bool) (*kekcache.SealKeys, error) {
+func (p *plan) sealing(ctx context.Context, records bool) (*envelope.Sealer, error) {
 	wrappers, err := keyring.Wrappers(ctx, p.Keys, p.env.Log)
 	if err != nil {
 		return nil, err
 	}
-	o := kekcache.SealKeysOptions{
-		Wrappers: wrappers,
-		Context:  keys.Context{Name: string(p.context)},
-		Nonces:   p.nonces,
-		Limits:   kekcache.Limits{Age: p.Window, Messages: p.WindowMessages, Bytes: p.WindowBytes},
-		Log:      p.env.Log,
-		Audit:    p.audit,
+	o := envelope.SealerOptions{
+		Context:      string(p.context),
+		ChunkSize:    int(p.ChunkSize),
+		RandomNonces: p.nonces == chunker.Random,
+		Limits:       kekcache.Limits{Age: p.Window, Messages: p.WindowMessages, Bytes: p.WindowBytes},
+		Log:          p.env.Log,
+		Audit:        p.audit,
 	}
 	if o.Store, err = p.openStore(); err != nil {
 		return nil, err
 	}
-	sealing, err := envelope.NewSealKeys(o)
+	sealer, err := envelope.NewSealer(wrappers, o)
 	if err != nil {
 		return nil, err
 	}
 	// A long raw file has a key of its own, so one that is made here would leave a key record that nothing refers to.
 	if records || o.Store == nil {
-		if err := sealing.Prepare(ctx); err != nil {
+		if err := sealer.Prepare(ctx); err != nil {
 			return nil, err
 		}
 	}
 	p.env.Log.Debug("data key ready", "keys", names[keys.Wrapper](wrappers))
-	return sealing, nil
+	return sealer, nil
 }
 
 // opening loads the keys to decrypt with.
-func (p *plan) opening(ctx context.Context) (*kekcache.OpenKeys, error) {
+func (p *plan) opening(ctx context.Context) (*envelope.Opener, error) {
 	unwrappers, err := keyring.Unwrappers(ctx, p.Keys, p.env.Log)
 	if err != nil {
 		return nil, err
 	}
-	o := kekcache.OpenKeysOptions{
-		Unwrappers: unwrappers,
-		Context:    keys.Context{Name: string(p.context)},
-		Log:        p.env.Log,
-		Audit:      p.audit,
-	}
+	o := envelope.OpenerOptions{Context: string(p.context), Log: p.env.Log, Audit: p.audit}
 	if o.Store, err = p.openStore(); err != nil {
 		return nil, err
 	}
 	p.env.Log.Debug("keys loaded", "keys", names[keys.Unwrapper](unwrappers))
-	return envelope.NewOpenKeys(o)
+	return envelope.NewOpener(unwrappers, o)
 }
 
 // openStore returns nil if no store is configured.

@@ -57,29 +57,27 @@ func (r *raw) openCopy(ctx context.Context, p *plan, closers *closers) error {
 		return r.openRewrap(ctx, p)
 	}
 	if p.do == encrypt {
-		keys, err := p.sealing(ctx, false)
+		sealer, err := p.sealing(ctx, false)
 		if err != nil {
 			return err
 		}
-		closers.add(keys.Close)
-		sealer, err := envelope.NewSealer(keys, envelope.SealerOptions{Context: p.context, ChunkSize: int(p.ChunkSize)})
+		closers.add(sealer.Close)
 		r.copy = func(ctx context.Context) error { return r.seal(ctx, sealer) }
-		return err
+		return nil
 	}
-	keys, err := p.opening(ctx)
+	o, err := p.opening(ctx)
 	if err != nil {
 		return err
 	}
-	o := envelope.NewOpener(keys, envelope.OpenerOptions{Context: p.context})
 	r.copy = func(ctx context.Context) error {
-		_, err := o.NewReader(ctx, r.in.reader(ctx), &envelope.Binding{}).WriteTo(&counted{Writer: r.out, n: &r.written})
+		_, err := o.NewReader(ctx, r.in.reader(ctx), envelope.Binding{}).WriteTo(&counted{Writer: r.out, n: &r.written})
 		return err
 	}
 	return nil
 }
 
 func (r *raw) seal(ctx context.Context, s *envelope.Sealer) error {
-	w := s.NewWriter(ctx, &counted{Writer: r.out, n: &r.written}, &envelope.Binding{})
+	w := s.NewWriter(ctx, &counted{Writer: r.out, n: &r.written}, envelope.Binding{})
 	if _, err := w.ReadFrom(r.in.reader(ctx)); err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
-	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
@@ -19,7 +18,7 @@ type records struct {
 	out     *output
 	options pipeline.Options
 	memory  int64
-	sealing *kekcache.SealKeys // nil unless sealing
+	sealing *envelope.Sealer // nil unless sealing
 	load    loadKeys
 	stats   pipeline.Stats
 	gates   transform.GateStats
@@ -51,12 +50,7 @@ func (r *records) openSealing(ctx context.Context, o *opener) (err error) {
 	}
 	o.closers.add(r.sealing.Close)
 	r.load = o.reloadSealing(r.sealing)
-	// A seq's end records are sealed by a lease of their own.
-	ends, err := envelope.NewSealer(r.sealing, envelope.SealerOptions{Context: o.context, ChunkSize: int(o.ChunkSize)})
-	if err != nil {
-		return err
-	}
-	if err := r.openEnds(ctx, o, sealedArchive(ends)); err != nil {
+	if err := r.openEnds(ctx, o, sealedArchive(r.sealing)); err != nil {
 		return err
 	}
 	place := r.in.place
@@ -66,10 +60,9 @@ func (r *records) openSealing(ctx context.Context, o *opener) (err error) {
 	}
 	return r.complete(func() (pipeline.Transform, error) {
 		t, err := transform.NewEncrypt(transform.EncryptOptions{
-			Common:    transform.Common{Context: o.context, Bind: o.bind, Subject: r.out.subject},
-			Keys:      r.sealing,
-			ChunkSize: int(o.ChunkSize),
-			Place:     place,
+			Common: transform.Common{Bind: o.bind, Subject: r.out.subject},
+			Sealer: r.sealing,
+			Place:  place,
 		})
 		return &fitted{Transform: t, textOut: r.out.text, check: r.out.check}, err
 	})
@@ -82,8 +75,7 @@ func (r *records) openOpening(ctx context.Context, o *opener) error {
 		return err
 	}
 	r.load = o.reloadOpening(opening)
-	ends := envelope.NewOpener(opening, envelope.OpenerOptions{Context: o.context})
-	if err := r.openEnds(ctx, o, openedArchive(ends)); err != nil {
+	if err := r.openEnds(ctx, o, openedArchive(opening)); err != nil {
 		return err
 	}
 	// Only a broker's log is sure to be as its sealer wrote it. Somebody may have sorted the lines of a file, and dropping what comes
@@ -92,8 +84,8 @@ func (r *records) openOpening(ctx context.Context, o *opener) error {
 	r.options.DeadLetterValues = r.options.DeadLetters != nil
 	return r.complete(func() (pipeline.Transform, error) {
 		t, err := transform.NewDecrypt(transform.DecryptOptions{
-			Common:         transform.Common{Context: o.context, Bind: o.bind, Subject: r.out.subject},
-			Keys:           opening,
+			Common:         transform.Common{Bind: o.bind, Subject: r.out.subject},
+			Opener:         opening,
 			PassTombstones: o.Tombstones == "pass",
 		})
 		return &fitted{Transform: t, textIn: r.in.text, check: r.out.check}, err

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
-	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
@@ -41,7 +41,7 @@ func (r *Route) Reload(ctx context.Context, urls []string) error {
 	return explain(load(ctx, urls))
 }
 
-func (p *plan) reloadSealing(sealing *kekcache.SealKeys) loadKeys {
+func (p *plan) reloadSealing(sealing *envelope.Sealer) loadKeys {
 	return func(ctx context.Context, urls []string) error {
 		wrappers, err := keyring.Wrappers(ctx, urls, p.env.Log)
 		if err != nil {
@@ -55,7 +55,7 @@ func (p *plan) reloadSealing(sealing *kekcache.SealKeys) loadKeys {
 	}
 }
 
-func (p *plan) reloadOpening(opening *kekcache.OpenKeys) loadKeys {
+func (p *plan) reloadOpening(opening *envelope.Opener) loadKeys {
 	return func(ctx context.Context, urls []string) error {
 		unwrappers, err := keyring.Unwrappers(ctx, urls, p.env.Log)
 		if err != nil {

@@ -9,7 +9,6 @@ import (
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
-	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
@@ -66,7 +65,7 @@ func (p *plan) checkRewrap() error {
 }
 
 // rewrapping loads the keys to rewrap from and for.
-func (p *plan) rewrapping(ctx context.Context) (*kekcache.RewrapKeys, error) {
+func (p *plan) rewrapping(ctx context.Context) (*envelope.Rewrapper, error) {
 	from, err := keyring.Unwrappers(ctx, p.OldKeys, p.env.Log)
 	if err != nil {
 		return nil, hint.Prefix("old", err)
@@ -75,25 +74,23 @@ func (p *plan) rewrapping(ctx context.Context) (*kekcache.RewrapKeys, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := kekcache.RewrapKeysOptions{
-		From: from, To: to, Context: keys.Context{Name: string(p.context)}, Verify: p.VerifyKeys, Audit: p.audit, Log: p.env.Log,
-	}
+	o := envelope.RewrapperOptions{Context: string(p.context), Verify: p.VerifyKeys, Audit: p.audit, Log: p.env.Log}
 	if o.Store, err = p.openStore(); err != nil {
 		return nil, err
 	}
 	p.env.Log.Info("keys loaded", "old", names[keys.Unwrapper](from), "new", names[keys.Wrapper](to))
-	return envelope.NewRewrapKeys(o)
+	return envelope.NewRewrapper(from, to, o)
 }
 
 // rewraps is what a job that rewraps counts. The zero value is that of one that does not.
 type rewraps struct {
 	stats transform.RewrapStats
-	keys  *kekcache.RewrapKeys
+	keys  *envelope.Rewrapper
 }
 
 func (r *rewraps) report(s *Snapshot) {
 	if r.keys == nil {
 		return
 	}
-	s.Rewrapped, s.Already, s.DataKeys = r.stats.Rewrapped.Load(), r.stats.Already.Load(), r.keys.Moved()
+	s.Rewrapped, s.Already, s.DataKeys = r.stats.Rewrapped.Load(), r.stats.Already.Load(), r.keys.CountKeys()
 }

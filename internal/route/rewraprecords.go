@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/kekcache"
-	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
@@ -21,7 +19,7 @@ func (r *records) openRewrapping(ctx context.Context, o *opener) (err error) {
 	if r.rewraps.keys, err = o.rewrapping(ctx); err != nil {
 		return err
 	}
-	archive, err := o.rewrapArchive(ctx, envelope.NewRewrapper(r.rewraps.keys))
+	archive, err := o.rewrapArchive(ctx, r.rewraps.keys)
 	if err != nil {
 		return err
 	}
@@ -32,7 +30,7 @@ func (r *records) openRewrapping(ctx context.Context, o *opener) (err error) {
 	r.options.DeadLetterValues = r.options.DeadLetters != nil
 	return r.complete(func() (pipeline.Transform, error) {
 		t, err := transform.NewRewrap(transform.RewrapOptions{
-			Keys:           r.rewraps.keys,
+			Rewrapper:      r.rewraps.keys,
 			Subject:        r.out.subject,
 			PassTombstones: o.Tombstones == "pass",
 			Stats:          &r.rewraps.stats,
@@ -105,16 +103,12 @@ func (o *opener) endSealer(ctx context.Context) (*envelope.Sealer, error) {
 	if err != nil {
 		return nil, err
 	}
-	sealing, err := envelope.NewSealKeys(kekcache.SealKeysOptions{
-		Wrappers: wrappers, Context: keys.Context{Name: string(o.context)}, Nonces: chunker.Random, Log: o.env.Log,
-		Audit: o.audit,
+	sealer, err := envelope.NewSealer(wrappers, envelope.SealerOptions{
+		Context: string(o.context), RandomNonces: true, Log: o.env.Log, Audit: o.audit,
 	})
 	if err != nil {
 		return nil, err
 	}
-	o.closers.add(sealing.Close)
-	if err := sealing.Prepare(ctx); err != nil {
-		return nil, err
-	}
-	return envelope.NewSealer(sealing, envelope.SealerOptions{Context: o.context})
+	o.closers.add(sealer.Close)
+	return sealer, sealer.Prepare(ctx)
 }

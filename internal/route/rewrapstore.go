@@ -104,7 +104,7 @@ func (s *storeRewrap) run(ctx context.Context) error {
 
 // rewrap rewraps the records of one kid. What none of the old keys unwraps is noted, and the others go on.
 func (s *storeRewrap) rewrap(ctx context.Context, kid [kekcache.KIDSize]byte) error {
-	to, err := s.rewraps.keys.Record(ctx, kid[:])
+	already, err := s.rewraps.keys.RewrapRecord(ctx, kid[:])
 	reason := ""
 	switch {
 	case errors.Is(err, kekcache.ErrUnknownKey):
@@ -113,7 +113,7 @@ func (s *storeRewrap) rewrap(ctx context.Context, kid [kekcache.KIDSize]byte) er
 		reason = string(envelope.ReasonWrongKey)
 	case err != nil:
 		return err
-	case to.Already:
+	case already:
 		s.rewraps.stats.Already.Add(1)
 	default:
 		s.rewraps.stats.Rewrapped.Add(1)

@@ -41,7 +41,7 @@ func FuzzRewrap(f *testing.F) {
 			t.Fatalf("%d bytes, %v", len(out), err)
 		}
 		var copied bytes.Buffer
-		copyErr := r.rewrapper.Copy(t.Context(), &copied, onlyReader{bytes.NewReader(e)})
+		_, copyErr := r.rewrapper.Copy(t.Context(), &copied, onlyReader{bytes.NewReader(e)})
 		if copyErr != nil && !errors.As(copyErr, &refused) {
 			t.Fatalf("Copy: %v", copyErr)
 		}

@@ -22,7 +22,7 @@ func rawForms(t *testing.T, kek *local.AES, store kekcache.Store) map[string][]b
 	for _, n := range []int{0, 100, 4096, 4097, 40_000, 300_000} {
 		for profile, o := range map[string]rigOptions{"self": {}, "ref": {store: store}} {
 			var file bytes.Buffer
-			w := newRigOf(t, kek, o).sealer(t, 4096).NewWriter(t.Context(), &file, &envelope.Binding{})
+			w := newRigOf(t, kek, o).sealer(t, 4096).NewWriter(t.Context(), &file, envelope.Binding{})
 			if _, err := w.Write(payload(n)); err != nil {
 				t.Fatal(err)
 			}
@@ -30,7 +30,7 @@ func rawForms(t *testing.T, kek *local.AES, store kekcache.Store) map[string][]b
 				t.Fatal(err)
 			}
 			forms[fmt.Sprint(profile, " written ", n)] = file.Bytes()
-			e, err := newRigOf(t, kek, o).sealer(t, 4096).Seal(t.Context(), nil, payload(n), &envelope.Binding{}, envelope.Position{})
+			e, err := newRigOf(t, kek, o).sealer(t, 4096).Seal(t.Context(), nil, payload(n), envelope.Binding{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -45,22 +45,20 @@ func TestRewrapCopy(t *testing.T) {
 	kek, to, store := newKEK(t), newKEK(t), new(keystoretest.Memory)
 	for name, file := range rawForms(t, kek, store) {
 		t.Run(name, func(t *testing.T) {
-			want, err := io.ReadAll(openerWith(t, store, []byte(route), kek).NewReader(t.Context(), bytes.NewReader(file), &envelope.Binding{}))
+			want, err := io.ReadAll(openerWith(t, store, route, kek).NewReader(t.Context(), bytes.NewReader(file), envelope.Binding{}))
 			if err != nil {
 				t.Fatal(err)
 			}
 			copyOf := func(in io.Reader, counts envelope.RewrapCounts) []byte {
-				r := envelope.NewRewrapper(newRewrapping(t, store, []keys.Unwrapper{kek}, to))
+				r := newRewrapper(t, store, []keys.Unwrapper{kek}, to)
 				var out bytes.Buffer
-				if err := r.Copy(t.Context(), &out, in); err != nil {
-					t.Fatal(err)
+				got, err := r.Copy(t.Context(), &out, in)
+				if err != nil || got != counts {
+					t.Fatalf("%+v, want %+v, %v", got, counts, err)
 				}
-				if r.Counts() != counts {
-					t.Errorf("%+v, want %+v", r.Counts(), counts)
-				}
-				got, err := io.ReadAll(openerWith(t, store, []byte(route), to).NewReader(t.Context(), bytes.NewReader(out.Bytes()), &envelope.Binding{}))
-				if err != nil || !bytes.Equal(got, want) {
-					t.Errorf("opened: %d bytes of %d, %v", len(got), len(want), err)
+				opened, err := io.ReadAll(openerWith(t, store, route, to).NewReader(t.Context(), bytes.NewReader(out.Bytes()), envelope.Binding{}))
+				if err != nil || !bytes.Equal(opened, want) {
+					t.Errorf("opened: %d bytes of %d, %v", len(opened), len(want), err)
 				}
 				return out.Bytes()
 			}
@@ -84,10 +82,10 @@ func TestRewrapCopyRefuses(t *testing.T) {
 		}
 		step := max(1, len(file)/150)
 		for n := 0; n <= len(file); n += step {
-			r := envelope.NewRewrapper(newRewrapping(t, store, []keys.Unwrapper{kek}, to))
-			err := r.Copy(t.Context(), io.Discard, onlyReader{bytes.NewReader(file[:n])})
-			o := openerWith(t, store, []byte(route), kek)
-			_, opened := io.ReadAll(o.NewReader(t.Context(), onlyReader{bytes.NewReader(file[:n])}, &envelope.Binding{}))
+			r := newRewrapper(t, store, []keys.Unwrapper{kek}, to)
+			_, err := r.Copy(t.Context(), io.Discard, onlyReader{bytes.NewReader(file[:n])})
+			o := openerWith(t, store, route, kek)
+			_, opened := io.ReadAll(o.NewReader(t.Context(), onlyReader{bytes.NewReader(file[:n])}, envelope.Binding{}))
 			if (err == nil) != (opened == nil) {
 				t.Fatalf("%s, %d bytes of %d: %v; opening them: %v", name, n, len(file), err, opened)
 			}
@@ -99,8 +97,8 @@ func TestRewrapCopyRefuses(t *testing.T) {
 			}
 		}
 		for _, tail := range []string{"x", "\xd0", "\xd8\x60"} {
-			r := envelope.NewRewrapper(newRewrapping(t, store, []keys.Unwrapper{kek}, to))
-			if err := r.Copy(t.Context(), io.Discard, bytes.NewReader(append(bytes.Clone(file), tail...))); err == nil {
+			r := newRewrapper(t, store, []keys.Unwrapper{kek}, to)
+			if _, err := r.Copy(t.Context(), io.Discard, bytes.NewReader(append(bytes.Clone(file), tail...))); err == nil {
 				t.Errorf("%s: accepted with %q behind it", name, tail)
 			}
 		}
@@ -116,6 +114,7 @@ func TestRewrapCopyOtherRecord(t *testing.T) {
 	}
 	head := bytes.Index(files[0], []byte("\xd0\x83"))
 	mixed := slices.Concat(files[0][:head], files[1][head:])
-	r := envelope.NewRewrapper(newRewrapping(t, nil, []keys.Unwrapper{kek}, newKEK(t)))
-	wantReason(t, r.Copy(t.Context(), io.Discard, bytes.NewReader(mixed)), "wrong-key")
+	r := newRewrapper(t, nil, []keys.Unwrapper{kek}, newKEK(t))
+	_, err := r.Copy(t.Context(), io.Discard, bytes.NewReader(mixed))
+	wantReason(t, err, "wrong-key")
 }

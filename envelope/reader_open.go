@@ -11,18 +11,23 @@ import (
 // maxSingle is more than any envelope in the single form takes, in bytes.
 const maxSingle = cms.MaxHead + cms.MaxSingle + chunker.TagSize + cms.MaxRecipientSize
 
-// open reads the head. Short forms are opened whole; for chunks it finds the key.
+// open reads the head. Short forms are opened whole; for chunks it finds the
+// key.
 func (r *Reader) open() error {
+	var err error
+	if r.bound, err = new(binder).bind(&r.b); err != nil {
+		return err
+	}
 	if err := r.measure(); err != nil {
 		return err
 	}
-	h, n, err := r.in.head()
+	h, n, err := r.in.readHead()
 	if err != nil {
 		return err
 	}
 	switch {
 	case h.ByReference && !h.Chunked:
-		return r.openWhole(maxSingle)
+		return r.openWhole(maxSingle, errTrailing)
 	case h.ByReference:
 		key, err := r.o.keys.Lookup(r.ctx, h.KID)
 		return r.begin(h, n, key, err)
@@ -49,47 +54,49 @@ func (r *Reader) measure() (err error) {
 	return err
 }
 
-// openWhole opens an envelope of up to limit bytes to which nothing is added.
-func (r *Reader) openWhole(limit int) error {
-	b, ok, err := r.in.all(limit)
+// openWhole opens the rest of the input as one envelope of up to limit bytes; a
+// longer one is refused with tooLong.
+func (r *Reader) openWhole(limit int, tooLong error) error {
+	b, ok, err := r.in.readAll(limit)
 	switch {
 	case err != nil:
 		return err
 	case !ok:
-		return refuse(fmt.Errorf("%w: bytes after the envelope", cms.ErrMalformed))
+		return refuse(tooLong)
 	}
-	r.ready, _, err = r.o.Open(r.ctx, nil, b, &r.b)
+	r.ready, err = r.o.Open(r.ctx, nil, b, r.b)
 	r.final = err == nil
 	return err
 }
 
-// begin makes ready for the segments behind a head of n bytes.
+// begin makes ready for the segments behind a head of n bytes. err is that of
+// finding the key.
 func (r *Reader) begin(h *cms.Header, n int, key *chunker.OpeningKey, err error) error {
 	if err != nil {
 		return refuse(err)
 	}
-	r.o.aad.SetHeader(h.ByReference, append([]byte(nil), h.Protected...)) // the input's buffer moves on
+	r.aad.SetHeader(h.ByReference, append([]byte(nil), h.Protected...)) // the input's buffer moves on
 	r.key, r.size = key, h.ChunkSize
 	r.in.skip(n)
 	return nil
 }
 
-// openFirst reads a self-contained envelope in the single form: it is either all there is, or the key record of the envelope by
-// reference that follows.
+// openFirst reads a self-contained envelope in the single form: it is either all
+// there is, or the key record of the envelope by reference that follows.
 func (r *Reader) openFirst(n int) error {
-	record, err := r.in.recordInFront(n)
+	record, err := r.in.readRecord(n)
 	switch {
 	case err != nil:
 		return err
 	case record == nil:
-		return r.openWhole(maxSingle)
+		return r.openWhole(maxSingle, errTrailing)
 	}
 	return r.openRecorded(record)
 }
 
 // openRecorded reads the envelope by reference behind its key record.
 func (r *Reader) openRecorded(record []byte) error {
-	h, n, err := r.in.head()
+	h, n, err := r.in.readHead()
 	if err != nil {
 		return err
 	}
@@ -103,31 +110,25 @@ func (r *Reader) openRecorded(record []byte) error {
 	return r.begin(h, n, key, err)
 }
 
-// checkRecord opens the key record itself. The commitment has shown that the key is right; this shows that not a bit of the record was changed.
+// checkRecord opens the key record itself. The commitment has shown that the key
+// is right; this shows that not a bit of the record was changed.
 func (r *Reader) checkRecord(record []byte, key *chunker.OpeningKey) error {
 	var e cms.Envelope
 	if err := cms.Parse(record, &e); err != nil {
 		return err
 	}
-	r.o.aad.SetHeader(e.ByReference, e.Protected)
-	_, err := key.Open(nil, e.IV, e.Ciphertext, r.o.aad.Bytes(&Binding{Kind: KeyRecord}, 0, true))
+	r.aad.SetHeader(e.ByReference, e.Protected)
+	_, err := key.Open(nil, e.IV, e.Ciphertext, r.aad.Bytes(&cms.Binding{Kind: cms.KeyRecord}, 0, true))
 	return err
 }
 
-// openTailed reads a self-contained chunked envelope, whose recipients stand at its end.
+// openTailed reads a self-contained chunked envelope, whose recipients stand at
+// its end.
 func (r *Reader) openTailed(h *cms.Header, n int) error {
 	at, ok := r.in.r.(io.ReaderAt)
 	if !ok || r.last == 0 {
-		b, ok, err := r.in.all(MaxBuffered)
-		switch {
-		case err != nil:
-			return err
-		case !ok:
-			return refuse(fmt.Errorf("%w: the recipients stand at the end of more than %d bytes that cannot be read twice", cms.ErrTooLarge, MaxBuffered))
-		}
-		r.ready, _, err = r.o.Open(r.ctx, nil, b, &r.b)
-		r.final = err == nil
-		return err
+		return r.openWhole(MaxBuffered, fmt.Errorf(
+			"%w: the recipients stand at the end of more than %d bytes that cannot be read twice", cms.ErrTooLarge, MaxBuffered))
 	}
 	tail, err := readTail(at, r.base+int64(n), r.last, h.ChunkSize)
 	if err != nil {
@@ -138,8 +139,9 @@ func (r *Reader) openTailed(h *cms.Header, n int) error {
 	return r.begin(h, n, key, err)
 }
 
-// readTail finds the recipients between segments, which begin at start, and end. All segments but the last are of one size, so it goes
-// to where the last ones must be.
+// readTail finds the recipients between segments, which begin at start, and end.
+// All segments but the last are of one size, so it goes to where the last ones
+// must be.
 func readTail(r io.ReaderAt, start, end int64, chunkSize int) ([]byte, error) {
 	stride := int64(segmentRoom(chunkSize))
 	back := cms.MaxRecipientSize/stride + 3

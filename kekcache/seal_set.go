@@ -1,0 +1,144 @@
+package kekcache
+
+import (
+	"maps"
+	"math"
+	"slices"
+	"sync"
+
+	"github.com/streamcrypt/streamcrypt/keys"
+)
+
+// sealSet keeps entries by Purpose: all that are in use, and of the others those
+// used last, as far as the bound allows.
+//
+// Lock order: sealSet.mu, then flights.mu, then windowQueue.mu, then
+// auditQueue.mu.
+type sealSet struct {
+	bound int // of all entries together
+
+	mu      sync.Mutex
+	entries map[purposeKey]*sealEntry
+	idle    *lru[purposeKey, *sealEntry] // those of entries that nobody uses
+	closed  bool
+}
+
+func newSealSet(bound int) *sealSet {
+	return &sealSet{
+		bound:   bound,
+		entries: map[purposeKey]*sealEntry{},
+		idle:    newLRU[purposeKey, *sealEntry](math.MaxInt, nil), // shrink bounds it
+	}
+}
+
+// acquire returns the entry of a Purpose, which is then in use until release. An
+// entry that is not there is made.
+func (s *sealSet) acquire(name purposeKey, makeEntry func() *sealEntry) (*sealEntry, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	e := s.entries[name]
+	if e == nil {
+		e = makeEntry()
+		s.entries[name] = e
+	}
+	e.users++
+	s.idle.drop(name)
+	s.shrink()
+	return e, nil
+}
+
+// release ends one use of an entry.
+func (s *sealSet) release(e *sealEntry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.users--
+	if e.users == 0 && !s.closed {
+		s.idle.put(e.name, e)
+		s.shrink()
+	}
+}
+
+// shrink evicts entries that nobody uses, those first that were used longest
+// ago, until the bound holds. The caller holds s.mu.
+func (s *sealSet) shrink() {
+	for len(s.entries) > s.bound {
+		_, e, ok := s.idle.oldest()
+		if !ok {
+			return
+		}
+		s.evict(e, whyEvicted)
+	}
+}
+
+// evict closes an entry that nobody uses, and forgets it. The caller holds s.mu.
+func (s *sealSet) evict(e *sealEntry, why string) {
+	s.idle.drop(e.name)
+	delete(s.entries, e.name)
+	e.close(why)
+}
+
+// each calls do for every entry, under the lock.
+func (s *sealSet) each(do func(*sealEntry)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.entries {
+		do(e)
+	}
+}
+
+// usersOf returns the entries in use that seal for one of the KEKs.
+func (s *sealSet) usersOf(keks map[*KEKs][]keys.Wrapper) (used []*sealEntry) {
+	s.each(func(e *sealEntry) {
+		if _, ok := keks[e.keks]; ok && e.users > 0 {
+			used = append(used, e)
+		}
+	})
+	return used
+}
+
+// replace puts other keys into KEKs. Of the entries that seal for them, those in
+// use go on with the window that was made for each, if one was; the others are
+// evicted. Every window in made is in use afterwards, or closed.
+func (s *sealSet) replace(keks map[*KEKs][]keys.Wrapper, made map[*sealEntry]*window) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		for e, w := range made {
+			e.windows.discard(w, whyEnd)
+		}
+		return ErrClosed
+	}
+	for k, wrappers := range keks { // before any queue is replaced: see windowQueue.generation
+		k.replace(wrappers)
+	}
+	for _, e := range slices.Collect(maps.Values(s.entries)) {
+		if _, ok := keks[e.keks]; !ok {
+			continue
+		}
+		if e.users == 0 {
+			s.evict(e, whyReload)
+			continue
+		}
+		e.fetcher.replace(made[e], whyReload)
+		delete(made, e)
+	}
+	for e, w := range made { // released since
+		e.windows.discard(w, whyReload)
+	}
+	return nil
+}
+
+// close closes all entries, for good.
+func (s *sealSet) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for _, e := range s.entries {
+		e.close(whyEnd)
+	}
+	clear(s.entries)
+	s.idle.clear()
+}
