@@ -8,22 +8,24 @@ import (
 	"github.com/streamcrypt/streamcrypt/keystore/keystoretest"
 )
 
+// TestNoAllocations: workers allocate nothing for a message.
 func TestNoAllocations(t *testing.T) {
 	profiles(t, func(t *testing.T, store kekcache.Store) {
 		r := newRig(t, rigOptions{store: store})
-		s, o := r.sealer(t, 0), r.opener(t)
+		s, o := r.sealer(t, 0).NewWorker(), r.opener(t).NewWorker()
 		b := envelope.Binding{Subject: []byte("s"), Key: []byte("key-00001")}
+		p := envelope.Position{Offset: 7}
 		for _, n := range []int{0, 100, 1 << 10, 64 << 10, 1 << 20} {
 			in, out := payload(n), make([]byte, 0, n)
-			e, err := s.Seal(t.Context(), make([]byte, 0, s.MaxSize(n)), in, b)
+			e, err := s.Seal(t.Context(), make([]byte, 0, s.MaxSize(n)), in, &b, &p)
 			if err != nil {
 				t.Fatal(err)
 			}
 			buf := make([]byte, 0, s.MaxSize(n))
-			if allocs := testing.AllocsPerRun(50, func() { _, _ = s.Seal(t.Context(), buf, in, b) }); allocs != 0 {
+			if allocs := testing.AllocsPerRun(50, func() { _, _ = s.Seal(t.Context(), buf, in, &b, &p) }); allocs != 0 {
 				t.Errorf("Seal of %d bytes: %v allocations", n, allocs)
 			}
-			if allocs := testing.AllocsPerRun(50, func() { _, _ = o.Open(t.Context(), out, e, b) }); allocs != 0 {
+			if allocs := testing.AllocsPerRun(50, func() { _, _, _ = o.Open(t.Context(), out, e, &b) }); allocs != 0 {
 				t.Errorf("Open of %d bytes: %v allocations", n, allocs)
 			}
 		}

@@ -17,27 +17,28 @@ type Binding struct {
 	Subject []byte  // the subject of a NATS message; nil: none, which is not the empty one
 	Key     []byte  // the record key; nil: none, which is not the empty one
 	Bound   []Bound // headers, in any order, each name once
-	Kind    Kind    // Value, unless the payload is none of the application's
+	Kind    Kind    // Value, unless the payload is none of the application's own
 }
 
-// Bound is a message header that is part of a Binding, with all the values that
-// the message has for it, in their order. A header that is absent has none. A
-// nil value is null, which is not the empty one.
-type Bound struct {
-	Name   string
-	Values [][]byte
-}
+// Bound is a message header that is part of a Binding:
+//
+//	Name   string   // of the header
+//	Values [][]byte // all that the message has for it, in their order
+//
+// A header that is absent has no values. A nil value is null, which is not the
+// empty one.
+type Bound = cms.Bound
 
 // Kind says which kind of payload an envelope seals. An envelope of one kind does
 // not open as another.
-type Kind uint8
+type Kind = cms.Kind
 
 // The kinds. Tombstone and KeyRecord have an empty payload.
 const (
-	Value        = Kind(cms.Value)
-	Tombstone    = Kind(cms.Tombstone)    // stands for a null value
-	KeyRecord    = Kind(cms.KeyRecord)    // says how a data key is wrapped
-	EndOfArchive = Kind(cms.EndOfArchive) // ends a file of records
+	Value        = cms.Value
+	Tombstone    = cms.Tombstone    // stands for a null value
+	KeyRecord    = cms.KeyRecord    // says how a data key is wrapped
+	EndOfArchive = cms.EndOfArchive // ends a file of records
 )
 
 // Position says where a message was stored before it was sealed. It stands in
@@ -56,42 +57,34 @@ const UnknownDistance = cms.Unknown
 
 var errBoundTwice = errors.New("a bound header is named twice")
 
-// binder turns Bindings into those of package cms. It reuses its memory.
-type binder struct {
-	out   cms.Binding
-	bound []cms.Bound
+// isPlain says that b needs no convertBinding.
+func isPlain(b *Binding) bool { return b != nil && len(b.Bound) < 2 }
+
+// convertBinding returns b as package cms takes it, with its headers in bytewise
+// order of their names. nil is the zero Binding. It copies only what it must.
+func convertBinding(b *Binding) (*cms.Binding, error) {
+	switch {
+	case b == nil:
+		return &cms.Binding{}, nil
+	case isSorted(b.Bound):
+		return (*cms.Binding)(b), nil
+	}
+	sorted := cms.Binding(*b)
+	sorted.Bound = slices.SortedFunc(slices.Values(b.Bound), func(x, y Bound) int { return cmp.Compare(x.Name, y.Name) })
+	if !isSorted(sorted.Bound) {
+		return nil, errBoundTwice
+	}
+	return &sorted, nil
 }
 
-// bind returns b, valid until the next call; nil is the zero Binding.
-func (r *binder) bind(b *Binding) (*cms.Binding, error) {
-	if b == nil {
-		r.out = cms.Binding{}
-		return &r.out, nil
-	}
-	r.out = cms.Binding{Subject: b.Subject, Key: b.Key, Kind: cms.Kind(b.Kind)}
-	if len(b.Bound) == 0 {
-		return &r.out, nil
-	}
-	r.bound = r.bound[:0]
-	for i := range b.Bound {
-		r.bound = append(r.bound, cms.Bound(b.Bound[i]))
-	}
-	r.out.Bound = r.bound
-	return &r.out, sortBound(r.bound)
-}
-
-// sortBound puts headers into bytewise order of their names.
-func sortBound(bound []cms.Bound) error {
-	byName := func(a, b cms.Bound) int { return cmp.Compare(a.Name, b.Name) }
-	if !slices.IsSortedFunc(bound, byName) {
-		slices.SortFunc(bound, byName)
-	}
+// isSorted says that each name is greater than the one before it.
+func isSorted(bound []Bound) bool {
 	for i := 1; i < len(bound); i++ {
-		if bound[i].Name == bound[i-1].Name {
-			return errBoundTwice
+		if bound[i-1].Name >= bound[i].Name {
+			return false
 		}
 	}
-	return nil
+	return true
 }
 
 // copyBinding returns a Binding that shares no memory with b, for a stream that

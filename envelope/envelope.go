@@ -117,5 +117,6 @@ func tamperedError(index uint32, chunked bool) error {
 
 var (
 	errTooLong  = fmt.Errorf("%w: more than 2^32 chunks or 2^40 bytes under one key", cms.ErrTooLarge)
+	errPayload  = fmt.Errorf("%w: a payload where none may be", cms.ErrMalformed)
 	errTrailing = fmt.Errorf("%w: bytes after the envelope", cms.ErrMalformed)
 )

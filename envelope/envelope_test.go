@@ -7,6 +7,7 @@ import (
 	"io"
 	"testing"
 
+	"github.com/streamcrypt/streamcrypt/codec/cms"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
@@ -169,4 +170,20 @@ func TestWriterReader(t *testing.T) {
 			}
 		}
 	})
+}
+
+// keyAndNonce returns the name of an envelope's data key and the nonce of its
+// first chunk.
+func keyAndNonce(t testing.TB, e []byte) (key, nonce string) {
+	t.Helper()
+	var parsed cms.Envelope
+	if err := cms.Parse(e, &parsed); err != nil {
+		t.Fatal(err)
+	}
+	iv := parsed.IV
+	if parsed.Chunked {
+		segment, _ := parsed.Segments.Next()
+		iv = segment[:12]
+	}
+	return string(parsed.Commitment) + string(parsed.KID), string(iv)
 }

@@ -3,7 +3,6 @@ package envelope
 import (
 	"bytes"
 	"context"
-	"fmt"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/codec/cms"
@@ -14,11 +13,11 @@ import (
 // the data key of the message before, and allocates nothing for a message. It is
 // not safe for concurrent use.
 type OpenWorker struct {
-	keys   *kekcache.OpenKeys
-	aad    *cms.AAD
-	binder binder
-	last   lastKey
-	e      cms.Envelope
+	keys    *kekcache.OpenKeys
+	aad     *cms.AAD
+	last    lastKey
+	e       cms.Envelope
+	scratch []byte // an envelope in whose place the plaintext is written
 }
 
 // lastKey is the key of the message before, which is most often the next one's
@@ -44,76 +43,71 @@ func (o *Opener) NewWorker() *OpenWorker {
 // Open is Opener.Open and returns the Position too, which the tag covers. A nil b
 // is the zero Binding.
 func (w *OpenWorker) Open(ctx context.Context, dst, e []byte, b *Binding) ([]byte, Position, error) {
-	bound, err := w.binder.bind(b)
-	if err != nil {
-		return dst, Position{}, err
+	bound := (*cms.Binding)(b)
+	if !isPlain(b) {
+		var err error
+		if bound, err = convertBinding(b); err != nil {
+			return dst, Position{}, err
+		}
 	}
 	if err := cms.Parse(e, &w.e); err != nil {
 		return dst, Position{}, refuse(err)
 	}
-	inPlace, err := overlaps(dst, e, len(e))
-	if err != nil {
-		return dst, Position{}, err
+	if !areApart(dst, e) {
+		inPlace, err := overlaps(dst, e, len(e))
+		if err != nil {
+			return dst, Position{}, err
+		}
+		if inPlace {
+			return w.openInPlace(ctx, dst, e, b)
+		}
 	}
 	key, err := w.findKey(ctx, &w.e)
 	if err != nil {
 		return dst, Position{}, refuse(err)
 	}
 	w.aad.SetHeader(w.e.ByReference, w.e.Protected)
-	var out []byte
 	if w.e.Chunked {
-		out, err = w.openSegments(dst, key, bound, inPlace)
-	} else {
-		out, err = w.openSingle(dst, key, bound, inPlace)
+		return w.openSegments(dst, key, bound)
 	}
-	if err != nil {
-		if inPlace {
-			clear(e) // of a long one some chunks may be open
-		}
-		return dst, Position{}, err
+	out, err := key.Open(dst, w.e.IV, w.e.Ciphertext, w.aad.Bytes(bound, 0, true))
+	switch {
+	case err != nil:
+		return dst, Position{}, tamperedError(0, false)
+	case len(out) > len(dst) && mustBeEmpty(bound.Kind):
+		clear(out[len(dst):])
+		return dst, Position{}, refuse(errPayload)
 	}
 	return out, Position(w.e.Position), nil
 }
 
-func (w *OpenWorker) openSingle(dst []byte, key *chunker.OpeningKey, b *cms.Binding, inPlace bool) ([]byte, error) {
-	out, err := openInto(dst, w.e.IV, w.e.Ciphertext, w.aad.Bytes(b, 0, true), key, inPlace)
-	switch {
-	case err != nil:
-		return dst, tamperedError(0, false)
-	case len(out) > len(dst) && (b.Kind == cms.Tombstone || b.Kind == cms.KeyRecord):
-		clear(out[len(dst):])
-		return dst, refuse(fmt.Errorf("%w: a payload where none may be", cms.ErrMalformed))
+// mustBeEmpty says that envelopes of a kind have no payload.
+func mustBeEmpty(kind Kind) bool { return kind == Tombstone || kind == KeyRecord }
+
+// openInPlace opens an envelope that begins where dst ends: from a copy, over
+// whose original the plaintext is written.
+func (w *OpenWorker) openInPlace(ctx context.Context, dst, e []byte, b *Binding) ([]byte, Position, error) {
+	w.scratch = append(w.scratch[:0], e...)
+	out, p, err := w.Open(ctx, dst, w.scratch, b)
+	if cap(w.scratch) > maxScratch {
+		w.scratch = nil
 	}
-	return out, nil
+	return out, p, err
 }
 
-func (w *OpenWorker) openSegments(dst []byte, key *chunker.OpeningKey, b *cms.Binding, inPlace bool) ([]byte, error) {
+func (w *OpenWorker) openSegments(dst []byte, key *chunker.OpeningKey, b *cms.Binding) ([]byte, Position, error) {
 	out := dst
 	for index, segments := uint32(0), w.e.Segments; len(segments) > 0; index++ {
 		var segment []byte
 		segment, segments = segments.Next()
 		iv, ciphertext := segment[:chunker.IVSize], segment[chunker.IVSize:]
 		var err error
-		if out, err = openInto(out, iv, ciphertext, w.aad.Bytes(b, index, len(segments) == 0), key, inPlace); err != nil {
+		if out, err = key.Open(out, iv, ciphertext, w.aad.Bytes(b, index, len(segments) == 0)); err != nil {
 			clear(out[len(dst):])
-			return dst, tamperedError(index, true)
+			return dst, Position{}, tamperedError(index, true)
 		}
 	}
-	return out, nil
-}
-
-// openInto opens a ciphertext and appends the plaintext to dst. inPlace says that
-// dst lies in front of the ciphertext, in the same memory: it is then opened
-// where it stands and moved.
-func openInto(dst, iv, ciphertext, aad []byte, key *chunker.OpeningKey, inPlace bool) ([]byte, error) {
-	if !inPlace {
-		return key.Open(dst, iv, ciphertext, aad)
-	}
-	plain, err := key.Open(ciphertext[:0], iv, ciphertext, aad)
-	if err != nil {
-		return dst, err
-	}
-	return append(dst, plain...), nil
+	return out, Position(w.e.Position), nil
 }
 
 // findKey finds the envelope's key: the last one, kekcache's, or unwrapped now.

@@ -15,10 +15,10 @@ const maxSingle = cms.MaxHead + cms.MaxSingle + chunker.TagSize + cms.MaxRecipie
 // key.
 func (r *Reader) open() error {
 	var err error
-	if r.bound, err = new(binder).bind(&r.b); err != nil {
+	if r.bound, err = convertBinding(&r.b); err != nil {
 		return err
 	}
-	if err := r.measure(); err != nil {
+	if err = r.measure(); err != nil {
 		return err
 	}
 	h, n, err := r.in.readHead()

@@ -36,8 +36,10 @@ func (w *RewrapWorker) MaxSize(n int) int {
 
 // Rewrap is Rewrapper.Rewrap.
 func (w *RewrapWorker) Rewrap(ctx context.Context, dst, e []byte) ([]byte, error) {
-	if _, err := overlaps(dst, e, len(e)+cms.MaxRecipientSize); err != nil {
-		return dst, err
+	if !areApart(dst, e) {
+		if _, err := overlaps(dst, e, len(e)+cms.MaxRecipientSize); err != nil {
+			return dst, err
+		}
 	}
 	out := append(dst, e...)
 	if !w.last.Match(out[len(dst):]) { // the copy is in the processor's cache, and e may not be

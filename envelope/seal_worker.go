@@ -17,7 +17,6 @@ type SealWorker struct {
 	chunkSize int
 
 	aad     *cms.AAD
-	binder  binder
 	key     *kekcache.Key // that of the templates
 	single  *cms.Template
 	chunked *cms.Template
@@ -50,13 +49,25 @@ func (w *SealWorker) MaxSize(n int) int {
 // Seal is Sealer.Seal with a Position: p.Created is ignored and written from the
 // clock. A nil b or p is the zero value.
 func (w *SealWorker) Seal(ctx context.Context, dst, plaintext []byte, b *Binding, p *Position) ([]byte, error) {
+	if !areApart(dst, plaintext) {
+		exact, err := overlaps(dst, plaintext, w.MaxSize(len(plaintext)))
+		switch {
+		case err != nil:
+			return dst, err
+		case exact:
+			return w.sealInPlace(ctx, dst, plaintext, b, p)
+		}
+	}
+	bound := (*cms.Binding)(b)
+	if !isPlain(b) {
+		var err error
+		if bound, err = convertBinding(b); err != nil {
+			return dst, err
+		}
+	}
 	chunks := 1
 	if len(plaintext) > w.chunkSize {
 		chunks = (len(plaintext) + w.chunkSize - 1) / w.chunkSize
-	}
-	bound, err := w.binder.bind(b)
-	if err != nil {
-		return dst, err
 	}
 	grant, err := w.quota.Take(ctx, uint64(len(plaintext)), uint64(chunks))
 	if err != nil {
@@ -67,15 +78,6 @@ func (w *SealWorker) Seal(ctx context.Context, dst, plaintext []byte, b *Binding
 			return dst, err
 		}
 	}
-	exact, err := overlaps(dst, plaintext, maxSealedSize(len(plaintext), w.chunkSize)+len(w.tail))
-	switch {
-	case err != nil:
-		return dst, err
-	case exact: // the envelope's head is written where the plaintext is
-		w.scratch = append(w.scratch[:0], plaintext...)
-		defer w.clearScratch()
-		plaintext = w.scratch
-	}
 	var at cms.Position
 	if p != nil {
 		at = cms.Position(*p)
@@ -85,6 +87,14 @@ func (w *SealWorker) Seal(ctx context.Context, dst, plaintext []byte, b *Binding
 		return w.sealChunked(dst, plaintext, grant.Sealer, bound, &at)
 	}
 	return w.sealSingle(dst, plaintext, grant.Sealer, bound, &at)
+}
+
+// sealInPlace seals a plaintext that begins where dst ends: from a copy, over
+// whose original the envelope is written.
+func (w *SealWorker) sealInPlace(ctx context.Context, dst, plaintext []byte, b *Binding, p *Position) ([]byte, error) {
+	w.scratch = append(w.scratch[:0], plaintext...)
+	defer w.clearScratch()
+	return w.Seal(ctx, dst, w.scratch, b, p)
 }
 
 // maxScratch is how much scratch memory a worker keeps, in bytes.

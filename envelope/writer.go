@@ -190,9 +190,8 @@ func (w *Writer) sealChunk(final bool) (err error) {
 // begin takes a data key, and appends the key record, unless that is in a store,
 // and the head.
 func (w *Writer) begin() error {
-	var r binder
 	var err error
-	if w.bound, err = r.bind(&w.b); err != nil {
+	if w.bound, err = convertBinding(&w.b); err != nil {
 		return err
 	}
 	grant, err := w.s.supply.StreamKey(w.ctx)

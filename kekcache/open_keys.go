@@ -71,8 +71,8 @@ type dek struct {
 // NewOpenKeys validates o.
 func NewOpenKeys(o OpenKeysOptions) (*OpenKeys, error) {
 	switch {
-	case len(o.Unwrappers) == 0:
-		return nil, errNoUnwrapper
+	case checkUnwrappers(o.Unwrappers) != nil:
+		return nil, checkUnwrappers(o.Unwrappers)
 	case o.Codec == nil:
 		return nil, errNoCodec
 	case o.MaxKeys < 0:
@@ -103,7 +103,15 @@ func NewOpenKeys(o OpenKeysOptions) (*OpenKeys, error) {
 	return c, nil
 }
 
-var errNoUnwrapper = errors.New("no key to decrypt with")
+func checkUnwrappers(unwrappers []keys.Unwrapper) error {
+	switch {
+	case len(unwrappers) == 0:
+		return errors.New("no key to decrypt with")
+	case slices.Contains(unwrappers, nil):
+		return errors.New("a key to decrypt with is nil")
+	}
+	return nil
+}
 
 // Unwrap returns the DEK of a self-contained envelope with this commitment, of CommitmentSize bytes. encoded are the
 // recipients as they stand in the envelope. The errors are ErrUnknownKey, ErrWrongKey, the Codec's, ctx's, or that of
@@ -154,8 +162,8 @@ func (c *OpenKeys) FromRecord(ctx context.Context, record, kid []byte) (*chunker
 // Reload has DEKs unwrapped by other KEKs from now on, or by the same ones read anew. All DEKs that are kept are dropped, since
 // a KEK that was removed may have unwrapped them, and so is what was refused; loads under way begin again.
 func (c *OpenKeys) Reload(unwrappers []keys.Unwrapper) error {
-	if len(unwrappers) == 0 {
-		return errNoUnwrapper
+	if err := checkUnwrappers(unwrappers); err != nil {
+		return err
 	}
 	c.loads.voidAll(func() { c.replace(slices.Clone(unwrappers)) })
 	c.health.forget()

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,6 +66,8 @@ func NewRewrapKeys(o RewrapKeysOptions) (*RewrapKeys, error) {
 		return nil, errors.New("no key to rewrap from")
 	case len(o.To) == 0:
 		return nil, errors.New("no key to rewrap for")
+	case slices.Contains(o.From, nil), slices.Contains(o.To, nil):
+		return nil, errors.New("a key to rewrap with is nil")
 	case len(o.To) > maxWrappers:
 		return nil, errors.New("more than 16 keys to rewrap for")
 	case o.Codec == nil:

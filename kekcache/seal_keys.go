@@ -98,6 +98,7 @@ func (s *Supply) NewQuota() *Quota { return &Quota{entry: s.entry, clock: &s.key
 func (s *Supply) Close() {
 	if !s.closed.Swap(true) {
 		s.keys.set.release(s.entry)
+		s.keys.audit.tryFlush()
 	}
 }
 
