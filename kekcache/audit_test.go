@@ -67,7 +67,7 @@ func (a *fakeAudit) want(t *testing.T, want ...string) {
 }
 
 // balanced fails the test unless each window was opened once and, but for so many, closed once, later.
-func (a *fakeAudit) balanced(t *testing.T, open int) map[string]int {
+func (a *fakeAudit) balanced(t testing.TB, open int) map[string]int {
 	t.Helper()
 	there := map[string]bool{}
 	why := map[string]int{}

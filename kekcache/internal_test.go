@@ -200,6 +200,69 @@ func TestKeyLeavesNothingBehind(t *testing.T) {
 	})
 }
 
+// TestEvictedLeavesNothingBehind: Purposes that come and go leave nothing that
+// waits for a Run, though none runs.
+func TestEvictedLeavesNothingBehind(t *testing.T) {
+	c, err := NewSealKeys(SealKeysOptions{Codec: plainCodec{}, MaxPurposes: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		keks, err := NewKEKs([]keys.Wrapper{plainKEK{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		supply, err := c.Supply(Purpose{KEKs: keks})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.requests.add(supply.entry) // as after a key that was slow to make
+		supply.Close()
+	}
+	if n := len(c.requests.pending); n > 2 || len(c.set.entries) != 2 || len(c.set.idle.entries) != 2 {
+		t.Errorf("%d requests, %d entries, %d idle", n, len(c.set.entries), len(c.set.idle.entries))
+	}
+}
+
+// TestRequests: an entry is served by one at a time, and again if it was asked for
+// meanwhile.
+func TestRequests(t *testing.T) {
+	r := newRequests()
+	a, b := &sealEntry{}, &sealEntry{}
+	signalled := func() bool {
+		select {
+		case <-r.signal:
+			return true
+		default:
+			return false
+		}
+	}
+	r.add(a)
+	r.add(a)
+	if got := r.takeAll(); !signalled() || len(got) != 1 || got[0] != a {
+		t.Errorf("took %d, want one", len(got))
+	}
+	r.add(a)
+	r.add(b)
+	if got := r.takeAll(); !signalled() || len(got) != 1 || got[0] != b {
+		t.Errorf("took %d, want the other one", len(got))
+	}
+	r.finish(b)
+	if signalled() {
+		t.Error("nobody asked for the other one again")
+	}
+	r.finish(a)
+	if got := r.takeAll(); !signalled() || len(got) != 1 || got[0] != a {
+		t.Errorf("took %d, want the first one again", len(got))
+	}
+	r.add(a)
+	r.drop(a)
+	r.finish(a)
+	if got := r.takeAll(); len(got) != 0 {
+		t.Error("one that was dropped is served")
+	}
+}
+
 // TestRefusalsAreBounded: a flood of forged envelopes takes no more memory than is set aside for it.
 func TestRefusalsAreBounded(t *testing.T) {
 	c, err := NewOpenKeys(OpenKeysOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}, Codec: plainCodec{}})

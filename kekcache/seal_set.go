@@ -1,9 +1,7 @@
 package kekcache
 
 import (
-	"maps"
 	"math"
-	"slices"
 	"sync"
 
 	"github.com/streamcrypt/streamcrypt/keys"
@@ -69,15 +67,15 @@ func (s *sealSet) shrink() {
 		if !ok {
 			return
 		}
-		s.evict(e, whyEvicted)
+		s.evict(e)
 	}
 }
 
 // evict closes an entry that nobody uses, and forgets it. The caller holds s.mu.
-func (s *sealSet) evict(e *sealEntry, why string) {
+func (s *sealSet) evict(e *sealEntry) {
 	s.idle.drop(e.name)
 	delete(s.entries, e.name)
-	e.close(why)
+	e.close(whyEvicted)
 }
 
 // each calls do for every entry, under the lock.
@@ -99,9 +97,9 @@ func (s *sealSet) usersOf(keks map[*KEKs][]keys.Wrapper) (used []*sealEntry) {
 	return used
 }
 
-// replace puts other keys into KEKs. Of the entries that seal for them, those in
-// use go on with the window that was made for each, if one was; the others are
-// evicted. Every window in made is in use afterwards, or closed.
+// replace puts other keys into KEKs. The entries that seal for them go on with
+// the window that was made for each; those for which none was made have none.
+// Every window in made is in use afterwards, or closed.
 func (s *sealSet) replace(keks map[*KEKs][]keys.Wrapper, made map[*sealEntry]*window) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,18 +112,13 @@ func (s *sealSet) replace(keks map[*KEKs][]keys.Wrapper, made map[*sealEntry]*wi
 	for k, wrappers := range keks { // before any queue is replaced: see windowQueue.generation
 		k.replace(wrappers)
 	}
-	for _, e := range slices.Collect(maps.Values(s.entries)) {
-		if _, ok := keks[e.keks]; !ok {
-			continue
+	for _, e := range s.entries {
+		if _, ok := keks[e.keks]; ok {
+			e.fetcher.replace(made[e], whyReload)
+			delete(made, e)
 		}
-		if e.users == 0 {
-			s.evict(e, whyReload)
-			continue
-		}
-		e.fetcher.replace(made[e], whyReload)
-		delete(made, e)
 	}
-	for e, w := range made { // released since
+	for e, w := range made { // evicted since
 		e.windows.discard(w, whyReload)
 	}
 	return nil
