@@ -30,6 +30,8 @@ type OpenerOptions struct {
 	// Audit keeps a record of unwrapped and refused data keys; nil: none. A data
 	// key whose unwrapping cannot be recorded is not used.
 	Audit kekcache.Auditor
+	// Observer is told of data keys and calls of key services; nil: nobody.
+	Observer kekcache.Observer
 }
 
 // Opener opens messages and streams. It is safe for concurrent use. It must not
@@ -45,7 +47,7 @@ type Opener struct {
 func NewOpener(keks []keys.Unwrapper, o OpenerOptions) (*Opener, error) {
 	openKeys, err := NewOpenKeys(kekcache.OpenKeysOptions{
 		Unwrappers: keks, Context: keys.Context{Name: o.Context, Pairs: o.Pairs}, Store: o.Store,
-		MaxKeys: o.MaxKeys, MaxAge: o.MaxAge, Log: o.Log, Audit: o.Audit,
+		MaxKeys: o.MaxKeys, MaxAge: o.MaxAge, Log: o.Log, Audit: o.Audit, Observer: o.Observer,
 	})
 	if err != nil {
 		return nil, err

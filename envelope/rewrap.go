@@ -29,6 +29,8 @@ type RewrapperOptions struct {
 	// Audit keeps a record of rewrapped data keys; nil: none. A rewrapping that
 	// cannot be recorded is not done.
 	Audit kekcache.Auditor
+	// Observer is told of data keys and calls of key services; nil: nobody.
+	Observer kekcache.Observer
 }
 
 // Rewrapper replaces the recipients of envelopes and copies every other byte:
@@ -61,7 +63,7 @@ func (c *RewrapCounts) add(to *kekcache.Rewrapped) {
 func NewRewrapper(from []keys.Unwrapper, to []keys.Wrapper, o RewrapperOptions) (*Rewrapper, error) {
 	rewrapKeys, err := kekcache.NewRewrapKeys(kekcache.RewrapKeysOptions{
 		Codec: codec{}, From: from, To: to, Context: keys.Context{Name: o.Context, Pairs: o.Pairs},
-		Store: o.Store, Verify: o.Verify, MaxBytes: o.MaxBytes, Log: o.Log, Audit: o.Audit,
+		Store: o.Store, Verify: o.Verify, MaxBytes: o.MaxBytes, Log: o.Log, Audit: o.Audit, Observer: o.Observer,
 	})
 	if err != nil {
 		return nil, err
@@ -84,7 +86,7 @@ func (r *Rewrapper) Rewrap(ctx context.Context, dst, e []byte) ([]byte, error) {
 // key with this kid of 16 bytes, unless there is one: already says so. Its errors
 // are those of Rewrap.
 func (r *Rewrapper) RewrapRecord(ctx context.Context, kid []byte) (already bool, err error) {
-	to, err := r.keys.Record(ctx, kid)
+	to, err := r.keys.RewrapRecord(ctx, kid)
 	if err != nil {
 		return false, refuse(err)
 	}
@@ -93,4 +95,4 @@ func (r *Rewrapper) RewrapRecord(ctx context.Context, kid []byte) (already bool,
 
 // CountKeys returns how many distinct data keys have been rewrapped. One that was
 // forgotten meanwhile counts again.
-func (r *Rewrapper) CountKeys() int64 { return r.keys.Moved() }
+func (r *Rewrapper) CountKeys() int64 { return r.keys.CountMoved() }

@@ -94,7 +94,7 @@ func (c *rewrapCopy) copyFirst(n int) error {
 // copyChunked copies an envelope in the chunked form that stands alone.
 func (c *rewrapCopy) copyChunked(h *cms.Header, n int) error {
 	if h.ByReference {
-		to, err := c.worker.keys.Record(c.ctx, h.KID)
+		to, err := c.worker.keys.RewrapRecord(c.ctx, h.KID)
 		if err != nil {
 			return refuse(err)
 		}
@@ -112,7 +112,7 @@ func (c *rewrapCopy) copyChunked(h *cms.Header, n int) error {
 	case !ok:
 		return refuse(fmt.Errorf("%w: recipients", cms.ErrTooLarge))
 	}
-	to, err := c.worker.keys.Recipients(c.ctx, commitment, encoded)
+	to, err := c.worker.keys.RewrapRecipients(c.ctx, commitment, encoded)
 	if err != nil {
 		return refuse(err)
 	}

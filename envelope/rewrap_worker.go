@@ -61,9 +61,9 @@ func (w *RewrapWorker) findResult(ctx context.Context, e []byte) (err error) {
 	}
 	var to *kekcache.Rewrapped
 	if w.e.ByReference {
-		to, err = w.keys.Record(ctx, w.e.KID)
+		to, err = w.keys.RewrapRecord(ctx, w.e.KID)
 	} else {
-		to, err = w.keys.Recipients(ctx, w.e.Commitment, w.e.Recipients)
+		to, err = w.keys.RewrapRecipients(ctx, w.e.Commitment, w.e.Recipients)
 	}
 	if err != nil {
 		return err

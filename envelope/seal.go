@@ -42,8 +42,11 @@ type SealerOptions struct {
 	// recorded is not used.
 	Audit kekcache.Auditor
 
+	// Observer is told of data keys and calls of the key service; nil: nobody.
+	Observer kekcache.Observer
+
 	// Shared, if not nil, keeps the data keys of several Sealers (NewSealKeys).
-	// Limits, Log and Audit are then its own and must not be given here.
+	// Limits, Log, Audit and Observer are then its own and must not be given here.
 	Shared *kekcache.SealKeys
 }
 
@@ -73,9 +76,11 @@ func NewSealer(keks []keys.Wrapper, o SealerOptions) (*Sealer, error) {
 		return nil, err
 	}
 	if s.keys == nil {
-		s.keys, err = NewSealKeys(kekcache.SealKeysOptions{Limits: o.Limits, MaxPurposes: 1, Log: o.Log, Audit: o.Audit})
-	} else if o.Limits != (kekcache.Limits{}) || o.Log != nil || o.Audit != nil {
-		err = errors.New("limits, log and audit belong to the shared data keys")
+		s.keys, err = NewSealKeys(kekcache.SealKeysOptions{
+			Limits: o.Limits, MaxPurposes: 1, Log: o.Log, Audit: o.Audit, Observer: o.Observer,
+		})
+	} else if o.Limits != (kekcache.Limits{}) || o.Log != nil || o.Audit != nil || o.Observer != nil {
+		err = errors.New("limits, log, audit and observer belong to the shared data keys")
 	}
 	if err != nil {
 		return nil, err

@@ -4,94 +4,103 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"slices"
 
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// attempt is a wrapped key and a configured KEK that it fits.
-type attempt struct {
-	kek     keys.Unwrapper
-	wrapped *keys.Wrapped
+// unwrapAttempts are the ways to unwrap one DEK, of which one is enough: a
+// configured KEK and a wrapped key that it fits. They remember which KEKs have
+// answered, so that after a wait only those that were away are asked again.
+type unwrapAttempts struct {
+	pairs  []unwrapPair // not asked yet in this try
+	again  []unwrapPair // away in this try
+	failed error        // the error that promises most, of those that have answered
 }
 
-// attempts has each KEK asked for one wrapped key at most, in the order in which the KEKs are configured.
-func attempts(keks []keys.Unwrapper, recipients []keys.Wrapped) (all []attempt) {
+// unwrapPair is a KEK and a wrapped key that it fits.
+type unwrapPair struct {
+	kek     keys.Unwrapper
+	wrapped *keys.Wrapped
+	record  int // the number of the key record it comes from; 0 for an envelope
+}
+
+func newAttempts() *unwrapAttempts { return &unwrapAttempts{failed: ErrUnknownKey} }
+
+// addRecipients adds the recipients of an envelope, or of one key record. Each
+// KEK is asked for one wrapped key at most, in the order in which the KEKs are
+// configured.
+func (u *unwrapAttempts) addRecipients(keks []keys.Unwrapper, recipients []keys.Wrapped, record int) {
 	for _, kek := range keks {
 		for i := range recipients {
 			if kek.Fits(&recipients[i]) {
-				all = append(all, attempt{kek, &recipients[i]})
+				u.pairs = append(u.pairs, unwrapPair{kek, &recipients[i], record})
 				break
 			}
 		}
 	}
-	return all
 }
 
-// tries are attempts of which one is enough.
-type tries struct {
-	open     []attempt // not yet answered
-	unusable error     // of a KEK that cannot be used, and might have done it
-	unknown  error     // of the others
-}
-
-func newTries(all []attempt) tries { return tries{open: all, unknown: ErrUnknownKey} }
-
-// once makes one attempt after the other until do goes well for one. An error that isAway is worth another call, which goes on
-// with those that were away. ErrUnknownKey means that none can.
-func (t *tries) once(ctx context.Context, do func(attempt) error) error {
+// try asks one KEK after the other until do succeeds for one. An error that
+// isAway is worth another try, which goes on with the KEKs that were away.
+// Otherwise it is the one that promises most; ErrUnknownKey means that none of
+// the KEKs unwraps the key.
+func (u *unwrapAttempts) try(ctx context.Context, do func(unwrapPair) error) error {
 	var away error
-	again := t.open[:0]
-	for _, a := range t.open {
-		err := do(a)
-		var service *keys.Error
-		switch isService := errors.As(err, &service); {
+	for len(u.pairs) > 0 {
+		p := u.pairs[0]
+		u.pairs = u.pairs[1:]
+		err := do(p)
+		switch {
 		case err == nil:
 			return nil
-		case ctx.Err() != nil: // says nothing about the key
+		case ctx.Err() != nil: // the error says nothing about the key
 			return ctx.Err()
-		case isService && service.Class == keys.BadWrap:
-			t.unknown = fmt.Errorf("%w: %w", ErrUnknownKey, err)
-		case isService && service.Class == keys.Away:
-			away, again = err, append(again, a)
+		case isAway(err):
+			away, u.again = err, append(u.again, p)
 		default:
-			t.unusable = err
+			u.noteFailure(err)
 		}
 	}
-	t.open = again
-	switch {
-	case away != nil:
+	u.pairs, u.again = u.again, nil
+	if len(u.pairs) > 0 {
 		return away
-	case t.unusable != nil:
-		return t.unusable
 	}
-	return t.unknown
+	return u.failed
+}
+
+// refuse has no KEK asked any more for keys of a record: one of them has been
+// unwrapped, and is another key than the record says.
+func (u *unwrapAttempts) refuse(record int) {
+	ofRecord := func(p unwrapPair) bool { return p.record == record }
+	u.pairs = slices.DeleteFunc(u.pairs, ofRecord)
+	u.again = slices.DeleteFunc(u.again, ofRecord)
+}
+
+func (u *unwrapAttempts) noteFailure(err error) {
+	var service *keys.Error
+	if errors.As(err, &service) && service.Class == keys.BadWrap {
+		err = fmt.Errorf("%w: %w", ErrUnknownKey, err)
+	}
+	if rankFailure(err) >= rankFailure(u.failed) {
+		u.failed = err
+	}
+}
+
+// rankFailure ranks errors: the more likely it is that a later try succeeds, the
+// higher.
+func rankFailure(err error) int {
+	switch {
+	case errors.Is(err, ErrUnknownKey):
+		return 0
+	case errors.Is(err, ErrWrongKey):
+		return 1
+	}
+	return 2 // a KEK that cannot be used, and might have done it
 }
 
 // isAway says that err is of a key service that is away.
 func isAway(err error) bool {
 	var service *keys.Error
 	return errors.As(err, &service) && service.Class == keys.Away
-}
-
-// anyOf makes attempts until do goes well for one. It waits for services that are away, but only when no other attempt goes
-// well.
-func anyOf(ctx context.Context, log *slog.Logger, open []attempt, do func(attempt) error) error {
-	all := newTries(open)
-	var last attempt
-	tries := repetition{
-		mayPass: isAway,
-		waiting: func(err error) { log.Warn("a key service is away", "error", err) },
-		waited: func(err error) {
-			if err == nil {
-				log.Info("a key service is back", "key", last.kek.Name())
-			}
-		},
-	}
-	return tries.run(ctx, func() error {
-		return all.once(ctx, func(a attempt) error {
-			last = a
-			return do(a)
-		})
-	})
 }

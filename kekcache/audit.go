@@ -37,17 +37,21 @@ type Auditor interface {
 	Record(Event) error
 }
 
-// unwrapped audits that d was unwrapped. While that cannot be done it waits, and d is not used.
-func (c *OpenKeys) unwrapped(ctx context.Context, d *dek) error {
-	err := c.record(ctx, Event{Op: OpUnwrapped, KEKs: []string{d.kek}, KID: d.commitment[:KIDSize]})
-	if err != nil {
+// noteUnwrapped audits that d was unwrapped. While that cannot be done it waits,
+// and d is not used.
+func (c *OpenKeys) noteUnwrapped(ctx context.Context, d *dek) error {
+	e := Event{Op: OpUnwrapped, KEKs: []string{d.kek}, KID: d.commitment[:KIDSize]}
+	if err := c.record(ctx, e); err != nil {
 		clear(d.key[:])
+		return err
 	}
-	return err
+	c.observed.noteEvent(e.Op, e.KEKs, "")
+	return nil
 }
 
-// refused audits err if it is a refusal, of the DEK whose kid claimed begins with, and returns it.
-func (c *OpenKeys) refused(ctx context.Context, keks []keys.Unwrapper, claimed []byte, d *dek, err error) error {
+// noteRefused audits err if it is a refusal, of the DEK whose kid claimed begins
+// with, and returns it.
+func (c *OpenKeys) noteRefused(ctx context.Context, keks []keys.Unwrapper, claimed []byte, d *dek, err error) error {
 	e := Event{Op: OpUnwrapRefused, KID: claimed[:min(KIDSize, len(claimed))]}
 	switch {
 	case errors.Is(err, ErrWrongKey):
@@ -60,6 +64,7 @@ func (c *OpenKeys) refused(ctx context.Context, keks []keys.Unwrapper, claimed [
 	if cannot := c.record(ctx, e); cannot != nil {
 		return cannot
 	}
+	c.observed.noteEvent(e.Op, e.KEKs, e.Why)
 	return err
 }
 
@@ -74,7 +79,7 @@ func (c *OpenKeys) record(ctx context.Context, e Event) error {
 		if err != nil {
 			err = &auditError{err}
 		}
-		c.health.answered(ctx, theAudit, err)
+		c.health.noteAnswer(ctx, auditDependency, err)
 		return err
 	})
 }

@@ -10,27 +10,34 @@ import (
 )
 
 // dependency is something that opening waits for when it is away.
-type dependency struct{ what, name string }
+type dependency struct {
+	kind string
+	name string // of a KEK; empty for the others
+}
 
-func aKEK(name string) dependency { return dependency{"a key service", name} }
+func kekDependency(name string) dependency { return dependency{"a key service", name} }
 
 var (
-	theStore = dependency{what: "the key store"}
-	theAudit = dependency{what: "the audit log"}
+	storeDependency = dependency{kind: "the key store"}
+	auditDependency = dependency{kind: "the audit log"}
 )
 
-// health is what an OpenKeys knows of its dependencies, from their last answers.
+// health says which dependencies of OpenKeys are away, from their last answers,
+// and whether somebody waits for one.
 type health struct {
-	log *slog.Logger
+	log      *slog.Logger
+	observed *observed
 
 	mu      sync.Mutex
 	away    map[dependency]error // those that did not answer, with the error of the last call
 	last    error                // the newest of these
 	waiting int
+	told    State // that the Observer knows
 }
 
-// answered notes how a call ended. Each change is logged once, however many call. A call whose context ended says nothing.
-func (h *health) answered(ctx context.Context, on dependency, err error) {
+// noteAnswer notes how a call ended. Each change is logged once, however many
+// call. A call whose context ended says nothing.
+func (h *health) noteAnswer(ctx context.Context, on dependency, err error) {
 	if err != nil && ctx.Err() != nil {
 		return
 	}
@@ -40,25 +47,26 @@ func (h *health) answered(ctx context.Context, on dependency, err error) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	defer h.tellState()
 	_, was := h.away[on]
 	switch {
 	case err != nil:
 		h.away[on], h.last = err, err
 		if !was {
-			h.log.Warn(on.what+" is away", "error", err)
+			h.log.Warn(on.kind+" is away", "error", err)
 		}
 	case was:
 		delete(h.away, on)
 		if on.name == "" {
-			h.log.Info(on.what + " is back")
+			h.log.Info(on.kind + " is back")
 		} else {
-			h.log.Info(on.what+" is back", "key", on.name)
+			h.log.Info(on.kind+" is back", "key", on.name)
 		}
 	}
 }
 
-// forget begins anew with other KEKs.
-func (h *health) forget() {
+// forgetKEKs is for other KEKs, of which nothing is known.
+func (h *health) forgetKEKs() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for on := range h.away {
@@ -66,27 +74,37 @@ func (h *health) forget() {
 			delete(h.away, on)
 		}
 	}
+	h.tellState()
 }
 
-// repeat returns a repetition whose caller counts as waiting from its first
-// wait to its end.
+// repeat returns a repetition whose caller counts as waiting from its first wait
+// to its end.
 func (h *health) repeat(mayPass func(error) bool) *repetition {
 	return &repetition{
 		mayPass: mayPass,
-		waiting: func(error) { h.count(1) },
-		waited:  func(error) { h.count(-1) },
+		waiting: func(error) { h.addWaiting(1) },
+		waited:  func(error) { h.addWaiting(-1) },
 	}
 }
 
-func (h *health) count(change int) {
+func (h *health) addWaiting(change int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.waiting += change
+	h.tellState()
 }
 
-func (h *health) status() Status {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+// tellState tells of a State that is new. The caller holds h.mu.
+func (h *health) tellState() {
+	now := h.current()
+	if now.State != h.told {
+		h.told = now.State
+		h.observed.noteState(now.State, now.Cause)
+	}
+}
+
+// current returns the Status. The caller holds h.mu.
+func (h *health) current() Status {
 	switch {
 	case h.waiting > 0:
 		return Status{State: Restricted, Cause: h.last, Waiting: h.waiting}
@@ -94,4 +112,10 @@ func (h *health) status() Status {
 		return Status{State: Degraded, Cause: h.last}
 	}
 	return Status{}
+}
+
+func (h *health) snapshot() Status {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.current()
 }

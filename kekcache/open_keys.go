@@ -24,6 +24,7 @@ type OpenKeysOptions struct {
 	MaxAge     time.Duration // how long one is used from when it was unwrapped; default 1 hour
 	Log        *slog.Logger  // what is waited for; nil: none
 	Audit      Auditor       // unwraps; nil: none
+	Observer   Observer      // nil: none
 }
 
 const (
@@ -44,6 +45,7 @@ type OpenKeys struct {
 	o          OpenKeysOptions // but for Unwrappers, which Reload changes
 	generation atomic.Uint64   // how many Reloads there were
 	health     health
+	observed   observed
 
 	loads flights[source]
 
@@ -91,11 +93,12 @@ func NewOpenKeys(o OpenKeysOptions) (*OpenKeys, error) {
 	}
 	c := &OpenKeys{
 		o:          o,
-		health:     health{log: o.Log, away: map[dependency]error{}},
+		observed:   observed{to: o.Observer, side: Opening, context: o.Context.Name},
 		unwrappers: slices.Clone(o.Unwrappers),
 		ciphers:    newLRU[source, *chunker.OpeningKey](keptCiphers, nil),
 		refusals:   newLRU[source, refusal](keptRefusals, nil),
 	}
+	c.health = health{log: o.Log, observed: &c.observed, away: map[dependency]error{}}
 	c.deks = newLRU(o.MaxKeys, func(from source, d *dek) {
 		clear(d.key[:])
 		c.ciphers.drop(from)
@@ -139,7 +142,7 @@ func (c *OpenKeys) Lookup(ctx context.Context, kid []byte) (*chunker.OpeningKey,
 	from := source{record: true}
 	copy(from.name[:], kid)
 	return c.get(ctx, from, kid, func(ctx context.Context, keks []keys.Unwrapper, d *dek) error {
-		return c.fromStore(ctx, keks, [KIDSize]byte(kid), d)
+		return c.unwrapStored(ctx, keks, [KIDSize]byte(kid), d)
 	})
 }
 
@@ -147,14 +150,14 @@ func (c *OpenKeys) Lookup(ctx context.Context, kid []byte) (*chunker.OpeningKey,
 // this kid, instead of from a store. The DEK is not kept. Its errors are those of Unwrap, and the Codec's.
 func (c *OpenKeys) FromRecord(ctx context.Context, record, kid []byte) (*chunker.OpeningKey, error) {
 	keks, _ := c.current()
-	r, err := c.candidate(keks, record)
-	if err != nil {
+	r := newRecordAttempts()
+	if err := r.addRecord(c.o.Codec, keks, record); err != nil {
 		return nil, err
 	}
 	var d dek
 	defer clear(d.key[:])
-	if err := c.fromAny(ctx, []candidate{r}, kid, &d); err != nil {
-		return nil, c.refused(ctx, keks, kid, &d, err)
+	if err := c.unwrapRecords(ctx, r, kid, &d); err != nil {
+		return nil, c.noteRefused(ctx, keks, kid, &d, err)
 	}
 	return chunker.NewOpeningKey(&d.key)
 }
@@ -166,7 +169,7 @@ func (c *OpenKeys) Reload(unwrappers []keys.Unwrapper) error {
 		return err
 	}
 	c.loads.voidAll(func() { c.replace(slices.Clone(unwrappers)) })
-	c.health.forget()
+	c.health.forgetKEKs()
 	return nil
 }
 
@@ -183,7 +186,7 @@ func (c *OpenKeys) replace(unwrappers []keys.Unwrapper) {
 func (c *OpenKeys) Generation() uint64 { return c.generation.Load() }
 
 // Status says whether somebody waits for a key or store service, and for how many keys.
-func (c *OpenKeys) Status() Status { return c.health.status() }
+func (c *OpenKeys) Status() Status { return c.health.snapshot() }
 
 // current returns the KEKs that unwrap now, and their generation.
 func (c *OpenKeys) current() ([]keys.Unwrapper, uint64) {

@@ -104,7 +104,7 @@ func (c *OpenKeys) load(ctx context.Context, from source, want []byte, ask loade
 	if unwrapped {
 		err = d.verify(want)
 	}
-	err = c.refused(ctx, keks, want, d, err)
+	err = c.noteRefused(ctx, keks, want, d, err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()

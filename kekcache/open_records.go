@@ -2,107 +2,79 @@ package kekcache
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// candidate is what a key record says of its DEK.
-type candidate struct {
-	commitment [chunker.CommitmentSize]byte
-	tries      tries
-	refused    error // why the DEK cannot be had from it; nil while that is not known
+// recordAttempts are the ways to unwrap a DEK that its key records offer.
+type recordAttempts struct {
+	attempts    *unwrapAttempts
+	commitments [][chunker.CommitmentSize]byte // by the number of the record
 }
 
-// candidate reads a record.
-func (c *OpenKeys) candidate(keks []keys.Unwrapper, record []byte) (candidate, error) {
-	commitment, encoded, err := c.o.Codec.SplitRecord(record)
-	if err != nil {
-		return candidate{}, err
-	}
-	recipients, _, err := c.o.Codec.ParseRecipients(encoded)
-	return candidate{
-		commitment: [chunker.CommitmentSize]byte(commitment),
-		tries:      newTries(attempts(keks, recipients)),
-	}, err
-}
+func newRecordAttempts() *recordAttempts { return &recordAttempts{attempts: newAttempts()} }
 
-// fromStore fills d from the first key record of kid whose commitment verifies.
-func (c *OpenKeys) fromStore(ctx context.Context, keks []keys.Unwrapper, kid [KIDSize]byte, d *dek) error {
-	records, err := c.records(ctx, kid)
+// addRecord adds a key record.
+func (r *recordAttempts) addRecord(codec Codec, keks []keys.Unwrapper, record []byte) error {
+	commitment, encoded, err := codec.SplitRecord(record)
 	if err != nil {
 		return err
 	}
-	var all []candidate
-	for _, record := range records {
-		if r, err := c.candidate(keks, record); err == nil {
-			all = append(all, r)
-		}
+	recipients, _, err := codec.ParseRecipients(encoded)
+	if err != nil {
+		return err
 	}
-	return c.fromAny(ctx, all, kid[:], d)
+	r.attempts.addRecipients(keks, recipients, len(r.commitments))
+	r.commitments = append(r.commitments, [chunker.CommitmentSize]byte(commitment))
+	return nil
 }
 
-// fromAny fills d from the first of all that is of kid and whose commitment verifies; else it leaves no key there. Those that
-// cannot be opened are passed over, since a later one may be wrapped for other KEKs. It waits for services that are away, but
-// only when none of the others does it.
-func (c *OpenKeys) fromAny(ctx context.Context, all []candidate, kid []byte, d *dek) error {
+// unwrapStored fills d from the first key record of kid in the store whose
+// commitment verifies. Records that cannot be read or opened are passed over,
+// since a later one may be wrapped for another KEK.
+func (c *OpenKeys) unwrapStored(ctx context.Context, keks []keys.Unwrapper, kid [KIDSize]byte, d *dek) error {
+	records, err := c.readRecords(ctx, kid)
+	if err != nil {
+		return err
+	}
+	r := newRecordAttempts()
+	for _, record := range records {
+		_ = r.addRecord(c.o.Codec, keks, record) // an unreadable record is as good as none
+	}
+	return c.unwrapRecords(ctx, r, kid[:], d)
+}
+
+// unwrapRecords fills d from the first record that is of kid and whose commitment
+// verifies; after an error there is no key in d. It waits for services that are
+// away, but only when no other KEK unwraps the key.
+func (c *OpenKeys) unwrapRecords(ctx context.Context, r *recordAttempts, kid []byte, d *dek) error {
 	return c.health.repeat(isAway).run(ctx, func() error {
-		result := ErrUnknownKey
-		for i := range all {
-			err := c.from(ctx, &all[i], kid, d)
-			switch {
-			case err == nil:
-				return nil
-			case ctx.Err() != nil:
-				return ctx.Err()
-			case weight(err) >= weight(result):
-				result = err
+		return r.attempts.try(ctx, func(p unwrapPair) error {
+			if err := c.unwrapOnce(ctx, p, d); err != nil {
+				return err
 			}
-		}
-		return result
+			err := d.verify(r.commitments[p.record][:])
+			if string(r.commitments[p.record][:KIDSize]) != string(kid) {
+				err = fmt.Errorf("%w: a key record of another kid", ErrWrongKey)
+			}
+			if err != nil {
+				clear(d.key[:])
+				r.attempts.refuse(p.record)
+			}
+			return err
+		})
 	})
 }
 
-// weight orders why a record is not used: by how much could come of it yet.
-func weight(err error) int {
-	switch {
-	case isAway(err):
-		return 3
-	case errors.Is(err, ErrWrongKey):
-		return 1
-	case errors.Is(err, ErrUnknownKey):
-		return 0
-	}
-	return 2 // a KEK that cannot be used
-}
-
-// from asks for one candidate's DEK, unless it was refused before.
-func (c *OpenKeys) from(ctx context.Context, r *candidate, kid []byte, d *dek) error {
-	if r.refused != nil {
-		return r.refused
-	}
-	err := c.unwrapOnce(ctx, &r.tries, d)
-	if err == nil {
-		if err = d.verify(r.commitment[:]); string(r.commitment[:KIDSize]) != string(kid) {
-			err = fmt.Errorf("%w: a key record of another kid", ErrWrongKey)
-		}
-	}
-	if err != nil {
-		clear(d.key[:])
-	}
-	if err != nil && !isAway(err) {
-		r.refused = err
-	}
-	return err
-}
-
-// records reads the store, again and again while it is away.
-func (c *OpenKeys) records(ctx context.Context, kid [KIDSize]byte) (records [][]byte, err error) {
+// readRecords reads the store, again and again while it is away.
+func (c *OpenKeys) readRecords(ctx context.Context, kid [KIDSize]byte) (records [][]byte, err error) {
 	err = c.health.repeat(nil).run(ctx, func() (err error) {
+		began := c.observed.beginCall()
 		records, err = c.o.Store.Get(ctx, kid)
-		c.health.answered(ctx, theStore, err)
+		c.observed.noteCall(ctx, callGet, "", began, err)
+		c.health.noteAnswer(ctx, storeDependency, err)
 		return err
 	})
 	return records, err

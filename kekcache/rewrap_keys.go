@@ -14,45 +14,48 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// RewrapKeysOptions say from which KEKs to which DEKs are rewrapped.
+// RewrapKeysOptions say from which KEKs to which others DEKs are rewrapped.
 type RewrapKeysOptions struct {
 	From    []keys.Unwrapper // the old KEKs, asked in this order
 	To      []keys.Wrapper   // every one becomes a recipient; 1 to 16
-	Context keys.Context     // that under which the DEKs were wrapped, and will be
+	Context keys.Context     // under which the DEKs were wrapped, and will be
 	Codec   Codec            // needed
-	// Store holds the key records of envelopes by reference; nil without any.
-	Store Store
-	// Verify unwraps what a key service has moved without showing it, and checks the commitment: once a DEK and target
-	// that can unwrap, or once with the old KEK if none can.
+	Store   Store            // has the key records of envelopes by reference; nil: none
+	// Verify unwraps a DEK that a key service has moved without showing it, and
+	// checks the commitment: once a DEK and new KEK that can unwrap, or once with
+	// the old KEK if none can.
 	Verify   bool
-	MaxBytes int          // of rewrapped recipients kept; default 32 MiB, which is about 50,000 DEKs for one AWS KMS key
+	MaxBytes int          // of rewrapped recipients kept; default 32 MiB, about 50,000 DEKs for one AWS KMS key
+	Log      *slog.Logger // services that are waited for; nil: none
 	Audit    Auditor      // nil: none
-	Log      *slog.Logger // what is waited for; nil: none
+	Observer Observer     // nil: none
 }
 
-// Rewrapped is what becomes of a DEK's recipients. It is immutable.
+// Rewrapped is the result of rewrapping one DEK. It is immutable.
 type Rewrapped struct {
 	Recipients []byte // encoded; nil by reference
 	Already    bool   // they were for exactly the new KEKs before, and are as they were
 
 	seen       bool // the DEK was seen here, and commitment is its own
 	commitment [chunker.CommitmentSize]byte
-	expires    time.Time // of bad
-	bad        error
+	refused    error     // the DEK cannot be rewrapped
+	expires    time.Time // when refused is forgotten
 }
 
-// rewrappedOverhead is about what the cache needs beside the recipients, in bytes.
+// rewrappedOverhead is about how much the cache needs beside the recipients, in
+// bytes.
 const rewrappedOverhead = 320
 
 // DefaultRewrapBytes is what RewrapKeysOptions.MaxBytes is unless it is set.
 const DefaultRewrapBytes = 32 << 20
 
-// RewrapKeys replaces the recipients of DEKs, each distinct one once. It keeps what became of them, and no DEK. It is safe for
-// concurrent use.
+// RewrapKeys replaces the recipients of DEKs, each distinct one once. It keeps
+// the new recipients, and no DEK. It is safe for concurrent use.
 type RewrapKeys struct {
-	o       RewrapKeysOptions
-	moved   atomic.Int64
-	flights flights[source]
+	o        RewrapKeysOptions
+	observed observed
+	moved    atomic.Int64
+	flights  flights[source]
 
 	mu    sync.Mutex
 	done  *lru[source, *Rewrapped]
@@ -73,7 +76,7 @@ func NewRewrapKeys(o RewrapKeysOptions) (*RewrapKeys, error) {
 	case o.Codec == nil:
 		return nil, errNoCodec
 	case o.MaxBytes < 0:
-		return nil, errors.New("rewrapped recipients kept: fewer bytes than none")
+		return nil, errors.New("rewrapped recipients kept: the number of bytes must not be negative")
 	}
 	if o.MaxBytes == 0 {
 		o.MaxBytes = DefaultRewrapBytes
@@ -81,74 +84,83 @@ func NewRewrapKeys(o RewrapKeysOptions) (*RewrapKeys, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &RewrapKeys{o: o}
-	// The bytes are what bounds it; as many entries as this never fit.
+	o.From, o.To = slices.Clone(o.From), slices.Clone(o.To)
+	c := &RewrapKeys{o: o, observed: observed{to: o.Observer, side: Rewrapping, context: o.Context.Name}}
+	// The bytes are its bound; as many entries as this never fit.
 	c.done = newLRU(o.MaxBytes/rewrappedOverhead+1, func(_ source, r *Rewrapped) { c.bytes -= r.size() })
 	return c, nil
 }
 
-// Moved is how many distinct DEKs have been rewrapped. One that the cache had forgotten meanwhile counts again.
-func (c *RewrapKeys) Moved() int64 { return c.moved.Load() }
+// CountMoved returns how many distinct DEKs have been rewrapped. One that the
+// cache had forgotten meanwhile counts again.
+func (c *RewrapKeys) CountMoved() int64 { return c.moved.Load() }
 
 func (r *Rewrapped) size() int { return len(r.Recipients) + rewrappedOverhead }
 
-// Recipients returns what is to stand instead of encoded, the recipients of a self-contained envelope with this
-// commitment, of CommitmentSize bytes. The errors are ErrUnknownKey, ErrWrongKey, the Codec's, ctx's, or that of a KEK that
-// cannot be used, a *keys.Error. While a key service is away, or the audit log, it waits until ctx ends.
+// RewrapRecipients returns the new recipients of a self-contained envelope with
+// this commitment, of CommitmentSize bytes, and these encoded recipients. The
+// errors are ErrUnknownKey, ErrWrongKey, the Codec's, ctx's, or that of a KEK that
+// cannot be used, a *keys.Error. It waits while a key service or the audit log is
+// away, until ctx ends.
 //
-// Unless the DEK was seen or Verify is set, nobody has compared the commitment: that is left to whoever opens the envelope.
-func (c *RewrapKeys) Recipients(ctx context.Context, commitment, encoded []byte) (*Rewrapped, error) {
+// Unless the DEK was seen or Verify is set, nobody has compared the commitment:
+// that is left to those who open the envelope.
+func (c *RewrapKeys) RewrapRecipients(ctx context.Context, commitment, encoded []byte) (*Rewrapped, error) {
 	if len(commitment) != chunker.CommitmentSize {
 		return nil, ErrWrongKey
 	}
-	r, err := c.get(ctx, source{name: sha256.Sum256(encoded)}, func(r *Rewrapped) error {
-		return c.recipients(ctx, commitment, encoded, r)
+	r, err := c.get(ctx, source{name: sha256.Sum256(encoded)}, func(ctx context.Context, r *Rewrapped) error {
+		return c.rewrapRecipients(ctx, commitment, encoded, r)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return r, r.Check(commitment)
+	return r, r.check(commitment)
 }
 
-// Check returns ErrWrongKey if r is known to be of another DEK than that with this commitment.
-func (r *Rewrapped) Check(commitment []byte) error {
+// check returns ErrWrongKey if r is known to be of another DEK than that with
+// this commitment.
+func (r *Rewrapped) check(commitment []byte) error {
 	if r.seen && string(r.commitment[:]) != string(commitment) { // neither is secret
 		return ErrWrongKey
 	}
 	return nil
 }
 
-// Record sees to it that the store has a key record for the new KEKs of the DEK with this kid, of KIDSize bytes. Its
-// errors are those of Recipients. It waits while the store is away too.
-func (c *RewrapKeys) Record(ctx context.Context, kid []byte) (*Rewrapped, error) {
+// RewrapRecord puts a key record for the new KEKs into the store, unless there is
+// one, for the DEK with this kid of KIDSize bytes. Its errors are those of
+// RewrapRecipients. It waits while the store is away too.
+func (c *RewrapKeys) RewrapRecord(ctx context.Context, kid []byte) (*Rewrapped, error) {
 	if c.o.Store == nil || len(kid) != KIDSize {
 		return nil, ErrUnknownKey
 	}
 	from := source{record: true}
 	copy(from.name[:], kid)
-	return c.get(ctx, from, func(r *Rewrapped) error { return c.record(ctx, [KIDSize]byte(kid), r) })
+	return c.get(ctx, from, func(ctx context.Context, r *Rewrapped) error {
+		return c.rewrapStored(ctx, [KIDSize]byte(kid), r)
+	})
 }
 
-// get finds what became of a DEK, or has it done.
-func (c *RewrapKeys) get(ctx context.Context, from source, do func(*Rewrapped) error) (*Rewrapped, error) {
+// get finds the result for a DEK, or has it made.
+func (c *RewrapKeys) get(ctx context.Context, from source, do func(context.Context, *Rewrapped) error) (*Rewrapped, error) {
 	if r, known := c.lookUp(from); known {
-		return r, r.bad
+		return r, r.refused
 	}
 	return c.await(ctx, from, do)
 }
 
 // await has the work done by one caller, however many ask.
-func (c *RewrapKeys) await(ctx context.Context, from source, do func(*Rewrapped) error) (*Rewrapped, error) {
+func (c *RewrapKeys) await(ctx context.Context, from source, do func(context.Context, *Rewrapped) error) (*Rewrapped, error) {
 	var r *Rewrapped
 	err := c.flights.do(ctx, from, func() (known bool) {
 		r, known = c.lookUp(from)
 		return known
-	}, func(context.Context) (err error) {
-		r, err = c.perform(from, do)
+	}, func(ctx context.Context) (err error) {
+		r, err = c.perform(ctx, from, do)
 		return err
 	})
 	if err == nil {
-		err = r.bad
+		err = r.refused
 	}
 	return r, err
 }
@@ -158,22 +170,22 @@ func (c *RewrapKeys) lookUp(from source) (*Rewrapped, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r, ok := c.done.get(from)
-	if ok && r.bad != nil && !time.Now().Before(r.expires) {
+	if ok && r.refused != nil && !time.Now().Before(r.expires) {
 		c.done.drop(from)
 		return nil, false
 	}
 	return r, ok
 }
 
-// perform does the work and keeps what came of it. That it was refused is
-// remembered for as long as OpenKeys does.
-func (c *RewrapKeys) perform(from source, do func(*Rewrapped) error) (*Rewrapped, error) {
+// perform does the work and keeps the result. A refusal is remembered for as long
+// as OpenKeys remembers it.
+func (c *RewrapKeys) perform(ctx context.Context, from source, do func(context.Context, *Rewrapped) error) (*Rewrapped, error) {
 	r := &Rewrapped{}
-	err := do(r)
+	err := do(ctx, r)
 	if isRefusal(err) {
-		*r = Rewrapped{bad: err, expires: time.Now().Add(refusedAge(from))}
+		*r = Rewrapped{refused: err, expires: time.Now().Add(refusedAge(from))}
 	}
-	if err == nil || r.bad != nil {
+	if err == nil || r.refused != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.keep(from, r)
@@ -181,7 +193,8 @@ func (c *RewrapKeys) perform(from source, do func(*Rewrapped) error) (*Rewrapped
 	return r, err
 }
 
-// keep notes what became of a DEK and forgets what was asked for longest ago, as far as it must. The caller holds the lock.
+// keep keeps a result and forgets those that were asked for longest ago, as far
+// as it must. The caller holds c.mu.
 func (c *RewrapKeys) keep(from source, r *Rewrapped) {
 	c.done.put(from, r)
 	c.bytes += r.size()

@@ -111,7 +111,7 @@ func encode(recipients []keys.Wrapped) []byte { return fakeRecord(nil, nil, reci
 
 // rewrap asks c for the new recipients of m, a self-contained envelope.
 func (m *message) rewrap(ctx context.Context, c *kekcache.RewrapKeys) (*kekcache.Rewrapped, error) {
-	return c.Recipients(ctx, m.commitment[:], m.encoded())
+	return c.RewrapRecipients(ctx, m.commitment[:], m.encoded())
 }
 
 // isFor checks that encoded recipients are m's DEK, wrapped for the named KEKs.
@@ -149,8 +149,8 @@ func TestRewrapByUnwrapping(t *testing.T) {
 			t.Error("already")
 		}
 	}
-	if old.count() != 1 || a.count() != 1 || b.count() != 1 || c.Moved() != 1 {
-		t.Errorf("%d unwraps, %d and %d wraps, %d moved", old.count(), a.count(), b.count(), c.Moved())
+	if old.count() != 1 || a.count() != 1 || b.count() != 1 || c.CountMoved() != 1 {
+		t.Errorf("%d unwraps, %d and %d wraps, %d moved", old.count(), a.count(), b.count(), c.CountMoved())
 	}
 	if !old.cleared() || !a.cleared() {
 		t.Error("a DEK was left in memory")
@@ -291,8 +291,8 @@ func TestRewrapUnrecorded(t *testing.T) {
 		m := newMessage(1, "old")
 		given, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if r, err := m.rewrap(given, c); !errors.Is(err, context.DeadlineExceeded) || r != nil || c.Moved() != 0 {
-			t.Fatalf("%v, %d moved", err, c.Moved())
+		if r, err := m.rewrap(given, c); !errors.Is(err, context.DeadlineExceeded) || r != nil || c.CountMoved() != 0 {
+			t.Fatalf("%v, %d moved", err, c.CountMoved())
 		}
 		time.AfterFunc(time.Hour, func() { book.set(nil) })
 		r, err := m.rewrap(t.Context(), c)
@@ -328,7 +328,7 @@ func TestRewrapOnceForAll(t *testing.T) {
 		calls := old.count()
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if old.count() != calls+1 || to.count() != 1 || old.peak() != 1 || c.Moved() != 1 {
+		if old.count() != calls+1 || to.count() != 1 || old.peak() != 1 || c.CountMoved() != 1 {
 			t.Errorf("%d unwraps, %d at once, %d wraps", old.count()-calls, old.peak(), to.count())
 		}
 		log.want(t, "WARN a key service is away error=old: test: away", "INFO a key service is back key=old")

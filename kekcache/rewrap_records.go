@@ -5,14 +5,15 @@ import (
 	"errors"
 )
 
-// record sees to it that one of the records of kid is for the new KEKs. Stores are append-only: the new record stands behind
-// those before it, and differs in its recipients.
-func (c *RewrapKeys) record(ctx context.Context, kid [KIDSize]byte, r *Rewrapped) error {
-	records, err := c.stored(ctx, kid)
+// rewrapStored puts a record of kid for the new KEKs into the store, unless there
+// is one. Stores are append-only: the new record stands behind those before it,
+// and differs in its recipients.
+func (c *RewrapKeys) rewrapStored(ctx context.Context, kid [KIDSize]byte, r *Rewrapped) error {
+	records, err := c.readRecords(ctx, kid)
 	if err != nil {
 		return err
 	}
-	if done, err := c.recordAlready(ctx, kid, records, r); done || err != nil {
+	if done, err := c.findDone(ctx, kid, records, r); done || err != nil {
 		return err
 	}
 	var unusable error
@@ -35,27 +36,28 @@ func (c *RewrapKeys) record(ctx context.Context, kid [KIDSize]byte, r *Rewrapped
 	return result
 }
 
-// recordAlready looks for a record that is for the new KEKs. One that does not verify, if it is to, is as good as none.
-func (c *RewrapKeys) recordAlready(ctx context.Context, kid [KIDSize]byte, records [][]byte, r *Rewrapped) (bool, error) {
+// findDone looks for a record that is for the new KEKs. One that must verify, and
+// does not, is as good as none.
+func (c *RewrapKeys) findDone(ctx context.Context, kid [KIDSize]byte, records [][]byte, r *Rewrapped) (bool, error) {
 	for _, record := range records {
-		commitment, encoded, ok := c.split(kid, record)
+		commitment, encoded, ok := c.splitRecord(kid, record)
 		if !ok {
 			continue
 		}
 		known, all, err := c.o.Codec.ParseRecipients(encoded)
-		if err != nil || !c.already(known, all) {
+		if err != nil || !c.areDone(known, all) {
 			continue
 		}
 		*r = Rewrapped{Already: true}
 		if c.o.Verify {
-			if err = c.verify(ctx, c.openers(known), r); err == nil {
-				err = r.Check(commitment)
+			if err = c.verifyAll(ctx, known, nil, r); err == nil {
+				err = r.check(commitment)
 			}
 		}
 		switch {
 		case err == nil:
 			return true, nil
-		case !errors.Is(err, ErrWrongKey) && !errors.Is(err, ErrUnknownKey):
+		case !isRefusal(err):
 			return false, err
 		}
 		*r = Rewrapped{}
@@ -63,8 +65,8 @@ func (c *RewrapKeys) recordAlready(ctx context.Context, kid [KIDSize]byte, recor
 	return false, nil
 }
 
-// split takes a record apart if it is one of kid.
-func (c *RewrapKeys) split(kid [KIDSize]byte, record []byte) (commitment, encoded []byte, ok bool) {
+// splitRecord takes a record apart if it is one of kid.
+func (c *RewrapKeys) splitRecord(kid [KIDSize]byte, record []byte) (commitment, encoded []byte, ok bool) {
 	commitment, encoded, err := c.o.Codec.SplitRecord(record)
 	if err != nil || len(commitment) < KIDSize || string(commitment[:KIDSize]) != string(kid[:]) {
 		return nil, nil, false
@@ -74,46 +76,41 @@ func (c *RewrapKeys) split(kid [KIDSize]byte, record []byte) (commitment, encode
 
 // rewrapRecord puts the record into the store again, for the new KEKs.
 func (c *RewrapKeys) rewrapRecord(ctx context.Context, kid [KIDSize]byte, record []byte, r *Rewrapped) error {
-	commitment, encoded, ok := c.split(kid, record)
+	commitment, encoded, ok := c.splitRecord(kid, record)
 	if !ok {
 		return ErrUnknownKey
 	}
 	now := &Rewrapped{}
-	if err := c.recipients(ctx, commitment, encoded, now); err != nil {
+	if err := c.rewrapRecipients(ctx, commitment, encoded, now); err != nil {
 		return err
 	}
-	if err := now.Check(commitment); err != nil {
+	if err := now.check(commitment); err != nil {
 		return err
 	}
 	r.Already, r.seen, r.commitment = now.Already, now.seen, now.commitment
 	if now.Already {
 		return nil
 	}
-	return c.put(ctx, kid, replaceRecipients(record, encoded, now.Recipients))
+	return c.putRecord(ctx, kid, replaceRecipients(record, encoded, now.Recipients))
 }
 
-// stored reads the records of kid, again and again while the store is away.
-func (c *RewrapKeys) stored(ctx context.Context, kid [KIDSize]byte) (records [][]byte, err error) {
-	err = c.until(ctx, "the key store", func() (err error) {
+// readRecords reads the records of kid, again and again while the store is away.
+func (c *RewrapKeys) readRecords(ctx context.Context, kid [KIDSize]byte) (records [][]byte, err error) {
+	err = c.untilBack(ctx, "the key store", func() (err error) {
+		began := c.observed.beginCall()
 		records, err = c.o.Store.Get(ctx, kid)
+		c.observed.noteCall(ctx, callGet, "", began, err)
 		return err
 	})
 	return records, err
 }
 
-func (c *RewrapKeys) put(ctx context.Context, kid [KIDSize]byte, record []byte) error {
-	return c.until(ctx, "the key store", func() error { return c.o.Store.Put(ctx, kid, record) })
-}
-
-// until does something again and again until it goes well.
-func (c *RewrapKeys) until(ctx context.Context, what string, do func() error) error {
-	tries := repetition{
-		waiting: func(err error) { c.o.Log.Warn(what+" is away", "error", err) },
-		waited: func(err error) {
-			if err == nil {
-				c.o.Log.Info(what + " is back")
-			}
-		},
-	}
-	return tries.run(ctx, do)
+// putRecord stores a record, again and again while the store is away.
+func (c *RewrapKeys) putRecord(ctx context.Context, kid [KIDSize]byte, record []byte) error {
+	return c.untilBack(ctx, "the key store", func() error {
+		began := c.observed.beginCall()
+		err := c.o.Store.Put(ctx, kid, record)
+		c.observed.noteCall(ctx, callPut, "", began, err)
+		return err
+	})
 }

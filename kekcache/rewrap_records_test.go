@@ -44,7 +44,7 @@ func TestRewrapRecords(t *testing.T) {
 			c := newRewrapping(t, kekcache.RewrapKeysOptions{
 				From: []keys.Unwrapper{old}, To: []keys.Wrapper{to}, Store: store, Verify: test.verify,
 			})
-			r, err := c.Record(t.Context(), kid[:])
+			r, err := c.RewrapRecord(t.Context(), kid[:])
 			if !errors.Is(err, test.want) || err == nil && r.Already != test.already || store.puts != test.puts {
 				t.Errorf("%v, %d puts", err, store.puts)
 			}
@@ -58,7 +58,7 @@ func TestRewrapRecords(t *testing.T) {
 				}
 			}
 			if err == nil {
-				if _, err := c.Record(t.Context(), kid[:]); err != nil || store.gets != 1 {
+				if _, err := c.RewrapRecord(t.Context(), kid[:]); err != nil || store.gets != 1 {
 					t.Errorf("asked again: %v, %d reads of the store", err, store.gets)
 				}
 			}
@@ -82,7 +82,7 @@ func TestRewrapRecordsWait(t *testing.T) {
 		store.fail(errors.New("gone fishing"))
 		time.AfterFunc(time.Hour, func() { store.fail(nil) })
 		before := time.Now()
-		if _, err := c.Record(t.Context(), kid[:]); err != nil || time.Since(before) < time.Hour {
+		if _, err := c.RewrapRecord(t.Context(), kid[:]); err != nil || time.Since(before) < time.Hour {
 			t.Errorf("%v after %s", err, time.Since(before))
 		}
 		if old.count() != 1 || store.puts != 1 || len(store.records[kid]) != 2 {
@@ -96,7 +96,7 @@ func TestRewrapWithoutStore(t *testing.T) {
 	c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{newKEK("old")}, To: []keys.Wrapper{newKEK("to")}})
 	kid := newMessage(1).kid()
 	for _, name := range [][]byte{kid, kid[:3]} {
-		if _, err := c.Record(t.Context(), name); !errors.Is(err, kekcache.ErrUnknownKey) {
+		if _, err := c.RewrapRecord(t.Context(), name); !errors.Is(err, kekcache.ErrUnknownKey) {
 			t.Errorf("got %v", err)
 		}
 	}

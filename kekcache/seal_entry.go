@@ -29,14 +29,20 @@ func (k *SealKeys) newEntry(name purposeKey, p Purpose) *sealEntry {
 		log = log.With("context", p.Context.Name)
 	}
 	e := &sealEntry{
-		name:     name,
-		keks:     p.KEKs,
-		maker:    &keyMaker{purpose: p, maxAge: k.o.Limits.Age, codec: k.o.Codec, audit: k.audit},
+		name: name,
+		keks: p.KEKs,
+		maker: &keyMaker{
+			purpose: p, maxAge: k.o.Limits.Age, codec: k.o.Codec, audit: k.audit,
+			observed: observed{to: k.o.Observer, side: Sealing, context: p.Context.Name},
+		},
 		windows:  &windowQueue{},
 		requests: k.requests,
 	}
-	e.windows.closing = func(w *window, why string) { k.audit.add(w.key.event(OpWindowClosed, why)) }
-	e.status = &keyStatus{log: log, audit: k.audit, live: e.isLive}
+	e.windows.closing = func(w *window, why string) {
+		k.audit.add(w.key.event(OpWindowClosed, why))
+		e.maker.observed.noteClosed(w, why)
+	}
+	e.status = &keyStatus{log: log, audit: k.audit, observed: &e.maker.observed, live: e.isLive}
 	e.fetcher = &fetcher{
 		windows:    e.windows,
 		limits:     k.o.Limits,

@@ -19,6 +19,7 @@ type SealKeysOptions struct {
 	MaxPurposes int          // how many Purposes keep their data keys; default 1,000. Those in use are always kept
 	Log         *slog.Logger // state changes; nil: none
 	Audit       Auditor      // windows and state changes; nil: none
+	Observer    Observer     // nil: none
 }
 
 // DefaultMaxPurposes is SealKeysOptions.MaxPurposes unless that is set.

@@ -42,10 +42,11 @@ var errLate = errors.New("data key: it took longer to make than it may live")
 
 // keyMaker makes one DEK for a purpose: it has it wrapped, stored and audited.
 type keyMaker struct {
-	purpose Purpose
-	maxAge  time.Duration
-	codec   Codec
-	audit   *auditQueue
+	purpose  Purpose
+	maxAge   time.Duration
+	codec    Codec
+	audit    *auditQueue
+	observed observed
 }
 
 // makeKey makes a DEK, has it wrapped for every recipient and, by reference, its
@@ -72,11 +73,13 @@ func (m *keyMaker) makeKey(ctx context.Context, wrappers []keys.Wrapper) (*Key, 
 	if err := m.audit.record(key.event(OpWindowOpened, "")); err != nil {
 		return nil, err
 	}
+	m.observed.noteEvent(OpWindowOpened, key.keks, "")
 	return key, nil
 }
 
 // discard audits that nothing more is sealed under a key that is in no window.
 func (m *keyMaker) discard(key *Key, why string) {
+	m.observed.noteUnused(key, why)
 	m.audit.add(key.event(OpWindowClosed, why))
 	_ = m.audit.flush() // after an error it stays in the queue
 }
@@ -127,7 +130,10 @@ func (m *keyMaker) wrapForAll(ctx context.Context, wrappers []keys.Wrapper, dek 
 		if i == generated {
 			continue
 		}
-		if recipients[i], err = w.Wrap(ctx, m.purpose.Context, dek[:]); err != nil {
+		began := m.observed.beginCall()
+		recipients[i], err = w.Wrap(ctx, m.purpose.Context, dek[:])
+		m.observed.noteCall(ctx, callWrap, w.Name(), began, err)
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -142,7 +148,9 @@ func (m *keyMaker) generate(ctx context.Context, wrappers []keys.Wrapper, recipi
 		if !ok {
 			continue
 		}
+		began := m.observed.beginCall()
 		b, wrapped, err := g.Generate(ctx, m.purpose.Context, nil)
+		m.observed.noteCall(ctx, callGenerate, g.Name(), began, err)
 		if err != nil {
 			return i, err
 		}
@@ -169,7 +177,10 @@ func (m *keyMaker) storeRecord(ctx context.Context, key *Key) error {
 	if err != nil {
 		return err
 	}
-	if err := m.purpose.Store.Put(ctx, key.KID(), record); err != nil {
+	began := m.observed.beginCall()
+	err = m.purpose.Store.Put(ctx, key.KID(), record)
+	m.observed.noteCall(ctx, callPut, "", began, err)
+	if err != nil {
 		return &storeError{err}
 	}
 	return nil

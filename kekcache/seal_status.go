@@ -11,9 +11,10 @@ import (
 // way: a caller that gives up waiting does not take it from restricted back to
 // degraded, only a new key ends the outage.
 type keyStatus struct {
-	log   *slog.Logger
-	audit *auditQueue
-	live  func() bool // whether there is a window that may be sealed under
+	log      *slog.Logger
+	audit    *auditQueue
+	observed *observed
+	live     func() bool // whether there is a window that may be sealed under
 
 	state   atomic.Int32
 	mu      sync.Mutex // for changes
@@ -70,7 +71,7 @@ func (s *keyStatus) noteTry(ctx context.Context, cause error) {
 	}
 }
 
-// setState logs and audits each change once. The caller holds s.mu.
+// setState logs, audits and tells of each change once. The caller holds s.mu.
 func (s *keyStatus) setState(state State) {
 	old := State(s.state.Swap(int32(state)))
 	if old == state {
@@ -84,4 +85,5 @@ func (s *keyStatus) setState(state State) {
 		s.log.Warn("no new data key can be had", "state", state.String(), "error", s.cause)
 	}
 	s.audit.add(Event{Op: OpState, State: state, Why: why})
+	s.observed.noteState(state, s.cause)
 }
