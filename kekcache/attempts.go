@@ -87,8 +87,8 @@ func (u *unwrapAttempts) noteFailure(err error) {
 	}
 }
 
-// rankFailure ranks errors: the more likely it is that a later try succeeds, the
-// higher.
+// rankFailure ranks errors: the more likely it is that a later try succeeds,
+// the higher.
 func rankFailure(err error) int {
 	switch {
 	case errors.Is(err, ErrUnknownKey):

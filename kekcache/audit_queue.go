@@ -10,8 +10,8 @@ func (e *auditError) Unwrap() error { return e.err }
 
 // auditQueue gives events to an Auditor in the order in which they happened. An
 // event that has happened and cannot be undone stays in the queue until it is
-// recorded, and nothing new is begun before. So the queue holds no more than the
-// end of each window and one outage bring.
+// recorded, and nothing new is begun before. So the queue holds no more than
+// the end of each window and one outage bring.
 //
 // Lock order: recording, then mu.
 type auditQueue struct {
@@ -56,8 +56,8 @@ func (q *auditQueue) flush() error {
 // stay in the queue, and the next key cannot be had before they are recorded.
 func (q *auditQueue) tryFlush() { _ = q.flush() }
 
-// record flushes the queue and then records e, which is not kept in the queue if
-// that fails. Its error is an *auditError.
+// record flushes the queue and then records e, which is not kept in the queue
+// if that fails. Its error is an *auditError.
 func (q *auditQueue) record(e Event) error {
 	if q.to == nil {
 		return nil

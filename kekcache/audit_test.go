@@ -45,7 +45,8 @@ func (a *fakeAudit) all() []kekcache.Event {
 	return slices.Clone(a.events)
 }
 
-// want fails the test unless the events are these, each as "op keks kid why", the kid being the number of its first mention.
+// want fails the test unless the events are these, each as "op keks kid why",
+// the kid being the number of its first mention.
 func (a *fakeAudit) want(t *testing.T, want ...string) {
 	t.Helper()
 	var got []string
@@ -66,7 +67,8 @@ func (a *fakeAudit) want(t *testing.T, want ...string) {
 	}
 }
 
-// balanced fails the test unless each window was opened once and, but for so many, closed once, later.
+// balanced fails the test unless each window was opened once and, but for so
+// many, closed once, later.
 func (a *fakeAudit) balanced(t testing.TB, open int) map[string]int {
 	t.Helper()
 	there := map[string]bool{}
@@ -100,7 +102,8 @@ func (a *fakeAudit) balanced(t testing.TB, open int) map[string]int {
 	return why
 }
 
-// TestWindowsAreAudited: each is opened and closed once, and nothing is sealed under one that is not in the audit log.
+// TestWindowsAreAudited: each is opened and closed once, and nothing is sealed
+// under one that is not in the audit log.
 func TestWindowsAreAudited(t *testing.T) {
 	for why, window := range map[string]kekcache.Limits{
 		"age": {Age: time.Minute}, "messages": {Messages: 10}, "bytes": {Bytes: 100},
@@ -166,8 +169,8 @@ func TestFreshIsAudited(t *testing.T) {
 	audit.want(t, "window-opened kek 1", "window-closed kek 1 end", "window-opened kek 2")
 }
 
-// TestWhatCannotBeAudited is not done, and is made up for: no event is lost, none comes twice, and no key service or store
-// is called in vain.
+// TestWhatCannotBeAudited is not done, and is made up for: no event is lost,
+// none comes twice, and no key service or store is called in vain.
 func TestWhatCannotBeAudited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOutage(t)
@@ -234,7 +237,8 @@ func TestCloseThatCannotBeAudited(t *testing.T) {
 	})
 }
 
-// TestCloseDuringFetch: whoever waits hears of it, and a key that comes later is not used.
+// TestCloseDuringFetch: whoever waits hears of it, and a key that comes later
+// is not used.
 func TestCloseDuringFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		audit := &fakeAudit{}
@@ -283,7 +287,8 @@ func TestUnwrapsAreAudited(t *testing.T) {
 	audit.want(t, "unwrapped b 1", "unwrap-refused b 2 wrong-key")
 }
 
-// TestUnwrapThatCannotBeAudited is not used before it is, and the KEK is not asked again.
+// TestUnwrapThatCannotBeAudited is not used before it is, and the KEK is not
+// asked again.
 func TestUnwrapThatCannotBeAudited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		audit, kek, log := &fakeAudit{}, newKEK("kek"), &logged{}

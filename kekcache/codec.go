@@ -11,8 +11,8 @@ import (
 // Package envelope has the only one, and hands it in wherever it makes
 // SealKeys, OpenKeys or RewrapKeys: envelope.NewSealKeys and its siblings.
 type Codec interface {
-	// SealRecord returns the key record of key for a context, sealed by s, which
-	// holds a lease of key. created is in unix seconds.
+	// SealRecord returns the key record of key for a context, sealed by s,
+	// which holds a lease of key. created is in unix seconds.
 	SealRecord(key *Key, s *chunker.Sealer, context string, created uint32) ([]byte, error)
 	// SplitRecord returns the commitment, of CommitmentSize bytes, and the
 	// encoded recipients of a key record. Both alias record, and the recipients

@@ -17,7 +17,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// fakeKEK is a key service whose every call can fail or take its time. Its wrapped keys are the DEK with all bits flipped.
+// fakeKEK is a key service whose every call can fail or take its time. Its
+// wrapped keys are the DEK with all bits flipped.
 type fakeKEK struct {
 	name string
 
@@ -355,7 +356,8 @@ func take(t testing.TB, h *kekcache.Quota) *kekcache.Grant {
 	return g
 }
 
-// key is take for other goroutines than the test's: it returns the key, or nil after an error.
+// key is take for other goroutines than the test's: it returns the key, or nil
+// after an error.
 func key(t testing.TB, h *kekcache.Quota) *kekcache.Key {
 	g, err := h.Take(t.Context(), 10, 1)
 	if err != nil {

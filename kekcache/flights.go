@@ -16,8 +16,8 @@ import (
 // The work of a flight that was voided goes on until it hears of its context's
 // end, but nobody waits for it any more: the next caller begins anew.
 //
-// Lock order: look and replace are called under flights.mu and may take the lock
-// of the results' owner, who never calls flights under that lock.
+// Lock order: look and replace are called under flights.mu and may take the
+// lock of the results' owner, who never calls flights under that lock.
 type flights[K comparable] struct {
 	mu     sync.Mutex
 	active map[K]*flight
@@ -100,10 +100,10 @@ func (f *flights[K]) land(key K, mine *flight) (void bool) {
 	return false
 }
 
-// voidAll calls replace, which must have the owner of the results refuse what
-// the flights under way may still bring. Then it ends their contexts and lets
-// those who wait for them go on. Both happen under one lock, so a flight whose
-// result was refused because of replace is known to be void when it lands.
+// voidAll calls replace, after which the owner must refuse the results of the
+// flights under way. Then it ends their contexts and lets those who wait for
+// them go on. Both happen under one lock: when a result was refused because of
+// replace, its flight is known to be void by the time it lands.
 func (f *flights[K]) voidAll(replace func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -63,8 +63,8 @@ func TestOneFlightForAll(t *testing.T) {
 	})
 }
 
-// TestFlightIsHandedOver: the error of one who gives up, or whose work fails, is
-// told to that one alone; the next one takes over.
+// TestFlightIsHandedOver: the error of one who gives up, or whose work fails,
+// is told to that one alone; the next one takes over.
 func TestFlightIsHandedOver(t *testing.T) {
 	broken := errors.New("broken")
 	for name, test := range map[string]struct {

@@ -28,8 +28,8 @@ func (plainKEK) Unwrap(_ context.Context, _ keys.Context, dst []byte, w *keys.Wr
 	return append(dst, w.Ciphertext...), nil
 }
 
-// plainCodec takes what is encoded for one wrapped key; four bytes say that there
-// is none.
+// plainCodec takes what is encoded for one wrapped key; four bytes say that
+// there is none.
 type plainCodec struct{ Codec }
 
 func (plainCodec) ParseRecipients(encoded []byte) ([]keys.Wrapped, int, error) {
@@ -39,8 +39,8 @@ func (plainCodec) ParseRecipients(encoded []byte) ([]keys.Wrapped, int, error) {
 	return []keys.Wrapped{{Ciphertext: encoded}}, 1, nil
 }
 
-// TestClocks: of the two clocks, the one by which more time has passed counts. One stands still while a machine sleeps, the
-// other is set back.
+// TestClocks: of the two clocks, the one by which more time has passed counts.
+// One stands still while a machine sleeps, the other is set back.
 func TestClocks(t *testing.T) {
 	now := time.Now()
 	for name, test := range map[string]struct{ monotonic, wall, want time.Duration }{
@@ -58,7 +58,8 @@ func TestClocks(t *testing.T) {
 	}
 }
 
-// TestPace: as many windows are fetched ahead as are used up while one is made and Run waits for a processor.
+// TestPace: as many windows are fetched ahead as are used up while one is made
+// and Run waits for a processor.
 func TestPace(t *testing.T) {
 	const ms = time.Millisecond
 	for _, test := range []struct {
@@ -76,7 +77,8 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// TestReserveAtOnce: what is reserved by many at the same time is what there was, to the last.
+// TestReserveAtOnce: what is reserved by many at the same time is what there
+// was, to the last.
 func TestReserveAtOnce(t *testing.T) {
 	const holders, limit = 4, 100_000
 	w := newWindow(&Key{born: time.Now()}, Limits{Age: time.Hour, Messages: limit, Bytes: 2 * limit}, maxSeals-1)
@@ -105,7 +107,8 @@ func TestReserveAtOnce(t *testing.T) {
 	}
 }
 
-// TestMachineSlept: a jump of the wall clock ends a window, with Run at its next tick.
+// TestMachineSlept: a jump of the wall clock ends a window, with Run at its
+// next tick.
 func TestMachineSlept(t *testing.T) {
 	for name, running := range map[string]bool{"without Run": false, "with Run": true} {
 		t.Run(name, func(t *testing.T) {
@@ -144,7 +147,8 @@ func TestMachineSlept(t *testing.T) {
 	}
 }
 
-// TestKeyLeavesNothingBehind: when a DEK leaves the cache, by number, by age or by Reload, its bytes are cleared, and its cipher goes.
+// TestKeyLeavesNothingBehind: when a DEK leaves the cache, by number, by age or
+// by Reload, its bytes are cleared, and its cipher goes.
 func TestKeyLeavesNothingBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, err := NewOpenKeys(OpenKeysOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}, Codec: plainCodec{}, MaxKeys: 3, MaxAge: time.Minute})
@@ -224,8 +228,8 @@ func TestEvictedLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// TestRequests: an entry is served by one at a time, and again if it was asked for
-// meanwhile.
+// TestRequests: an entry is served by one at a time, and again if it was asked
+// for meanwhile.
 func TestRequests(t *testing.T) {
 	r := newRequests()
 	a, b := &sealEntry{}, &sealEntry{}
@@ -263,7 +267,8 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// TestRefusalsAreBounded: a flood of forged envelopes takes no more memory than is set aside for it.
+// TestRefusalsAreBounded: a flood of forged envelopes takes no more memory than
+// is set aside for it.
 func TestRefusalsAreBounded(t *testing.T) {
 	c, err := NewOpenKeys(OpenKeysOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}, Codec: plainCodec{}})
 	if err != nil {
@@ -280,7 +285,8 @@ func TestRefusalsAreBounded(t *testing.T) {
 	}
 }
 
-// TestMemoryPerKey: the default number of keys takes no more than what is said about it.
+// TestMemoryPerKey: the default number of keys takes no more than what is said
+// about it.
 func TestMemoryPerKey(t *testing.T) {
 	c, err := NewOpenKeys(OpenKeysOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}, Codec: plainCodec{}})
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// Observer is told of states, data keys and calls, for counts and displays. It is
-// told at once and often under a lock, so its methods must return at once, and
-// must not call this package. It is never told of a single message. A nil
+// Observer is told of states, data keys and calls, for counts and displays. It
+// is told at once and often under a lock, so its methods must return at once,
+// and must not call this package. It is never told of a single message. A nil
 // Observer costs nothing.
 //
 // An Auditor is another thing: an event that it cannot keep does not happen.
@@ -19,7 +19,8 @@ type Observer interface {
 	KeyState(StateChange)
 	// KeyEvent is told of the Ops that an Auditor is told of, but OpState.
 	KeyEvent(KeyEvent)
-	// KeyCall is told of each call of a key service or a key store, when it ends.
+	// KeyCall is told of each call of a key service or a key store, when it
+	// ends.
 	KeyCall(KeyCall)
 }
 
@@ -49,9 +50,9 @@ type KeyEvent struct {
 	KEKs    []string // as in Event; not to be changed
 	Why     string   // as in Event
 
-	// Of OpWindowClosed, how long and for how much the data key was in use. Shares
-	// that a goroutine had reserved and not used count as used. A data key for one
-	// stream has no counts.
+	// Of OpWindowClosed, how long and for how much the data key was in use.
+	// Shares that a goroutine had reserved and not used count as used. A data
+	// key for one stream has no counts.
 	Age             time.Duration
 	Messages, Bytes uint64
 }

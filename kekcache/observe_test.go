@@ -196,8 +196,8 @@ func TestRewrappingIsObserved(t *testing.T) {
 	w.want(t, "calls", &w.said, "rewrapping orders get ok", "rewrapping orders unwrap ok old", "rewrapping orders wrap ok b", "rewrapping orders put ok")
 }
 
-// TestObserverCostsNothing: an Observer is not told of messages, and sealing one
-// allocates nothing with it.
+// TestObserverCostsNothing: an Observer is not told of messages, and sealing
+// one allocates nothing with it.
 func TestObserverCostsNothing(t *testing.T) {
 	w := &witness{}
 	s := newSet(t, kekcache.SealKeysOptions{Observer: w})

@@ -77,8 +77,8 @@ func (h *health) forgetKEKs() {
 	h.tellState()
 }
 
-// repeat returns a repetition whose caller counts as waiting from its first wait
-// to its end.
+// repeat returns a repetition whose caller counts as waiting from its first
+// wait to its end.
 func (h *health) repeat(mayPass func(error) bool) *repetition {
 	return &repetition{
 		mayPass: mayPass,

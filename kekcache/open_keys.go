@@ -17,37 +17,40 @@ import (
 // OpenKeysOptions say which KEKs unwrap, and how many DEKs are kept.
 type OpenKeysOptions struct {
 	Unwrappers []keys.Unwrapper // asked in this order
-	Context    keys.Context
-	Store      Store         // has the key records of envelopes by reference; nil: none
-	Codec      Codec         // needed
-	MaxKeys    int           // unwrapped DEKs kept; default 100,000 (about 30 MiB)
-	MaxAge     time.Duration // how long one is used from when it was unwrapped; default 1 hour
-	Log        *slog.Logger  // what is waited for; nil: none
-	Audit      Auditor       // unwraps; nil: none
-	Observer   Observer      // nil: none
+	Context    keys.Context     // under which the DEKs were wrapped
+	Codec      Codec            // needed
+	Store      Store            // has the key records of envelopes by reference; nil: none
+	MaxKeys    int              // unwrapped DEKs kept; default 100,000 (about 30 MiB)
+	MaxAge     time.Duration    // how long a DEK is used from when it was unwrapped; default 1 hour
+	Log        *slog.Logger     // services that are waited for; nil: none
+	Audit      Auditor          // unwraps; nil: none
+	Observer   Observer         // nil: none
 }
 
 const (
-	// keptCiphers is how many ready ciphers are kept; one takes up to 1,280 bytes, a key 32.
+	// keptCiphers is how many ready ciphers are kept; one takes up to 1,280
+	// bytes, a key 32.
 	keptCiphers = 256
-	// keptRefusals is how many refusals are remembered. They have a cache of their own, so that a flood of forged
-	// envelopes pushes out no key.
+	// keptRefusals is how many refusals are remembered. They have a cache of
+	// their own, so that a flood of forged envelopes pushes out no key.
 	keptRefusals = 4096
 )
 
-// OpenKeys keeps unwrapped DEKs. A DEK's bytes are cleared when it leaves: pushed out by others, found to be over its age, or
-// dropped by Reload. It is safe for concurrent use.
+// OpenKeys keeps unwrapped DEKs. The bytes of a DEK are cleared when it leaves:
+// pushed out by others, found to be over its age, or dropped by Reload. It is
+// safe for concurrent use.
 //
-// It does not limit how often KEKs are asked by a clock. Each wrapped DEK is unwrapped once, one that does not unwrap is
-// remembered, and a caller has one unwrap under way at a time, so a flood of forged envelopes makes as many unwraps at once
-// as there are workers. What a remote service may be asked in a second is limited where it is called.
+// It does not limit how often KEKs are asked by a clock. Each wrapped DEK is
+// unwrapped once, one that does not unwrap is remembered, and a caller has one
+// unwrap under way at a time, so a flood of forged envelopes makes as many
+// unwraps at once as there are workers. How often a remote service may be asked
+// in a second is limited where it is called.
 type OpenKeys struct {
 	o          OpenKeysOptions // but for Unwrappers, which Reload changes
 	generation atomic.Uint64   // how many Reloads there were
-	health     health
 	observed   observed
-
-	loads flights[source]
+	health     health
+	loads      flights[source]
 
 	mu         sync.Mutex
 	unwrappers []keys.Unwrapper
@@ -56,31 +59,25 @@ type OpenKeys struct {
 	refusals   *lru[source, refusal]
 }
 
-// source is what a DEK was unwrapped from: a kid, or recipients, known by their SHA-256.
+// source is the name under which a DEK is kept: a kid, or the SHA-256 of the
+// recipients that it was unwrapped from.
 type source struct {
 	record bool
 	name   [sha256.Size]byte // of a kid only the first KIDSize bytes are used
 }
 
-// dek is an unwrapped DEK.
-type dek struct {
-	key        [chunker.KeySize]byte
-	commitment [chunker.CommitmentSize]byte
-	expires    time.Time
-	kek        string // the name of the KEK that unwrapped it
-}
-
-// NewOpenKeys validates o.
+// NewOpenKeys validates o. No key service is called before the first DEK.
 func NewOpenKeys(o OpenKeysOptions) (*OpenKeys, error) {
+	if err := checkUnwrappers(o.Unwrappers); err != nil {
+		return nil, err
+	}
 	switch {
-	case checkUnwrappers(o.Unwrappers) != nil:
-		return nil, checkUnwrappers(o.Unwrappers)
 	case o.Codec == nil:
 		return nil, errNoCodec
 	case o.MaxKeys < 0:
-		return nil, errors.New("keys kept: fewer than none")
+		return nil, errors.New("keys kept: the number must not be negative")
 	case o.MaxAge < 0:
-		return nil, errors.New("keys kept: the age is negative")
+		return nil, errors.New("keys kept: the age must not be negative")
 	}
 	if o.MaxKeys == 0 {
 		o.MaxKeys = 100_000
@@ -116,9 +113,10 @@ func checkUnwrappers(unwrappers []keys.Unwrapper) error {
 	return nil
 }
 
-// Unwrap returns the DEK of a self-contained envelope with this commitment, of CommitmentSize bytes. encoded are the
-// recipients as they stand in the envelope. The errors are ErrUnknownKey, ErrWrongKey, the Codec's, ctx's, or that of
-// a KEK that cannot be used, a *keys.Error. While a key service is away it waits, until ctx ends.
+// Unwrap returns the DEK of a self-contained envelope with this commitment, of
+// CommitmentSize bytes, and these encoded recipients. The errors are
+// ErrUnknownKey, ErrWrongKey, the Codec's, ctx's, or that of a KEK that cannot
+// be used, a *keys.Error. While a key service is away it waits, until ctx ends.
 func (c *OpenKeys) Unwrap(ctx context.Context, commitment, encoded []byte) (*chunker.OpeningKey, error) {
 	if len(commitment) != chunker.CommitmentSize {
 		return nil, ErrWrongKey
@@ -133,8 +131,8 @@ func (c *OpenKeys) Unwrap(ctx context.Context, commitment, encoded []byte) (*chu
 	})
 }
 
-// Lookup returns the DEK of an envelope by reference with this kid, of KIDSize bytes. Its errors are those of Unwrap.
-// It waits while the store is away too.
+// Lookup returns the DEK of an envelope by reference with this kid, of KIDSize
+// bytes. Its errors are those of Unwrap. It waits while the store is away too.
 func (c *OpenKeys) Lookup(ctx context.Context, kid []byte) (*chunker.OpeningKey, error) {
 	if c.o.Store == nil || len(kid) != KIDSize {
 		return nil, ErrUnknownKey
@@ -146,8 +144,9 @@ func (c *OpenKeys) Lookup(ctx context.Context, kid []byte) (*chunker.OpeningKey,
 	})
 }
 
-// FromRecord returns the DEK of a key record that came with the data, in front of an envelope by reference with
-// this kid, instead of from a store. The DEK is not kept. Its errors are those of Unwrap, and the Codec's.
+// FromRecord returns the DEK of a key record that came with the data, in front
+// of an envelope by reference with this kid, instead of from a store. The DEK
+// is not kept. Its errors are those of Unwrap.
 func (c *OpenKeys) FromRecord(ctx context.Context, record, kid []byte) (*chunker.OpeningKey, error) {
 	keks, _ := c.current()
 	r := newRecordAttempts()
@@ -162,8 +161,9 @@ func (c *OpenKeys) FromRecord(ctx context.Context, record, kid []byte) (*chunker
 	return chunker.NewOpeningKey(&d.key)
 }
 
-// Reload has DEKs unwrapped by other KEKs from now on, or by the same ones read anew. All DEKs that are kept are dropped, since
-// a KEK that was removed may have unwrapped them, and so is what was refused; loads under way begin again.
+// Reload has DEKs unwrapped by other KEKs from now on, or by the same ones read
+// again. All DEKs that are kept are dropped, since a KEK that was removed may
+// have unwrapped them, and so are refusals. Unwraps under way begin again.
 func (c *OpenKeys) Reload(unwrappers []keys.Unwrapper) error {
 	if err := checkUnwrappers(unwrappers); err != nil {
 		return err
@@ -182,10 +182,12 @@ func (c *OpenKeys) replace(unwrappers []keys.Unwrapper) {
 	c.refusals.clear()
 }
 
-// Generation changes when a key that was returned earlier must be asked for again: with each Reload. It costs less than to ask.
+// Generation changes with each Reload: a key that was returned earlier must
+// then be asked for again. It costs less than to ask.
 func (c *OpenKeys) Generation() uint64 { return c.generation.Load() }
 
-// Status says whether somebody waits for a key or store service, and for how many keys.
+// Status says whether somebody waits for a key service, the store or the audit
+// log, and for how many keys.
 func (c *OpenKeys) Status() Status { return c.health.snapshot() }
 
 // current returns the KEKs that unwrap now, and their generation.

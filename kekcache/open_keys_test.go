@@ -19,7 +19,8 @@ type message struct {
 	recipients []keys.Wrapped
 }
 
-// newMessage has the DEK wrapped for the named KEKs. Messages of one number have one DEK.
+// newMessage has the DEK wrapped for the named KEKs. Messages of one number
+// have one DEK.
 func newMessage(number byte, names ...string) *message {
 	m := &message{dek: [chunker.KeySize]byte{number, 1}}
 	m.commitment = chunker.Commitment(&m.dek)
@@ -86,7 +87,8 @@ func newOpening(t testing.TB, o kekcache.OpenKeysOptions, keks ...*fakeKEK) *kek
 	return c
 }
 
-// TestOneUnwrapForAll: however many ask, at once and later, a DEK is unwrapped once, and its bytes stay in the cache only.
+// TestOneUnwrapForAll: however many ask, at once and later, a DEK is unwrapped
+// once, and its bytes stay in the cache only.
 func TestOneUnwrapForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek := newKEK("kek")
@@ -175,7 +177,8 @@ func TestKeysAge(t *testing.T) {
 	})
 }
 
-// TestBadKeysAreRemembered, but not for long: only recipients that say nothing to us, not a service's fault.
+// TestBadKeysAreRemembered, but not for long: only recipients that say nothing
+// to us, not a service's fault.
 func TestBadKeysAreRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek := newKEK("kek")
@@ -194,7 +197,8 @@ func TestBadKeysAreRemembered(t *testing.T) {
 	})
 }
 
-// TestCommitmentIsCompared, with the key just unwrapped and with the one in the cache.
+// TestCommitmentIsCompared, with the key just unwrapped and with the one in the
+// cache.
 func TestCommitmentIsCompared(t *testing.T) {
 	kek := newKEK("kek")
 	c := newOpening(t, kekcache.OpenKeysOptions{}, kek)

@@ -10,6 +10,23 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
+// dek is an unwrapped DEK.
+type dek struct {
+	key        [chunker.KeySize]byte
+	commitment [chunker.CommitmentSize]byte
+	expires    time.Time
+	kek        string // the name of the KEK that unwrapped it
+}
+
+// verify compares the commitment with the one that an envelope shows; neither
+// is secret.
+func (d *dek) verify(want []byte) error {
+	if string(d.commitment[:len(want)]) != string(want) {
+		return fmt.Errorf("%w: %s unwraps another one", ErrWrongKey, d.kek)
+	}
+	return nil
+}
+
 // loader fills d by asking keks.
 type loader func(ctx context.Context, keks []keys.Unwrapper, d *dek) error
 
@@ -20,9 +37,11 @@ type refusal struct {
 }
 
 const (
-	// refusedFor is how long it is remembered that recipients do not unwrap. They stay as they are.
+	// refusedFor is how long it is remembered that recipients do not unwrap.
+	// They stay as they are.
 	refusedFor = time.Minute
-	// missingFor is how long it is remembered that the store has no usable record of a kid: short, for a record may yet come.
+	// missingFor is how long it is remembered that the store has no usable
+	// record of a kid: short, for a record may yet come.
 	missingFor = 5 * time.Second
 )
 
@@ -32,6 +51,8 @@ func refusedAge(from source) time.Duration {
 	}
 	return refusedFor
 }
+
+func isRefusal(err error) bool { return errors.Is(err, ErrUnknownKey) || errors.Is(err, ErrWrongKey) }
 
 // get finds the DEK in the cache or has it loaded, and compares its commitment
 // with want, of which the envelope may show only a prefix.
@@ -63,12 +84,12 @@ func (c *OpenKeys) await(ctx context.Context, from source, want []byte, ask load
 }
 
 // lookUp returns the key that is kept, or the refusal that is remembered.
-func (c *OpenKeys) lookUp(from source, want []byte) (key *chunker.OpeningKey, found bool, err error) {
+func (c *OpenKeys) lookUp(from source, want []byte) (key *chunker.OpeningKey, known bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if d, ok := c.find(from, now); ok {
-		key, err = c.cipher(from, d, want)
+	if d, ok := c.findFresh(from, now); ok {
+		key, err = c.cipherFor(from, d, want)
 		return key, true, err
 	}
 	if r, ok := c.refusals.get(from); ok && now.Before(r.expires) {
@@ -77,9 +98,10 @@ func (c *OpenKeys) lookUp(from source, want []byte) (key *chunker.OpeningKey, fo
 	return nil, false, nil
 }
 
-// find looks into the cache, and drops what is over its age: the one asked for, and those used longest ago. So none
-// stays for longer than twice its age while the cache is in use. The caller holds the lock.
-func (c *OpenKeys) find(from source, now time.Time) (*dek, bool) {
+// findFresh looks into the cache. It drops DEKs that are over their age: the
+// one asked for, and those used longest ago. So none stays for longer than
+// twice its age while the cache is in use. The caller holds c.mu.
+func (c *OpenKeys) findFresh(from source, now time.Time) (*dek, bool) {
 	d, ok := c.deks.get(from)
 	if ok && !now.Before(d.expires) {
 		c.deks.drop(from)
@@ -94,8 +116,24 @@ func (c *OpenKeys) find(from source, now time.Time) (*dek, bool) {
 	}
 }
 
-// load asks the KEKs for a DEK and keeps it, or remembers why it was refused. A
-// Reload meanwhile voids both.
+// cipherFor returns d ready for use. The caller holds c.mu.
+func (c *OpenKeys) cipherFor(from source, d *dek, want []byte) (*chunker.OpeningKey, error) {
+	if err := d.verify(want); err != nil {
+		return nil, err
+	}
+	if k, ok := c.ciphers.get(from); ok {
+		return k, nil
+	}
+	k, err := chunker.NewOpeningKey(&d.key)
+	if err != nil {
+		return nil, err
+	}
+	c.ciphers.put(from, k)
+	return k, nil
+}
+
+// load asks the KEKs for a DEK and keeps it, or remembers that it was refused.
+// A Reload meanwhile voids both.
 func (c *OpenKeys) load(ctx context.Context, from source, want []byte, ask loader) (key *chunker.OpeningKey, err error) {
 	keks, generation := c.current()
 	d := &dek{}
@@ -112,40 +150,14 @@ func (c *OpenKeys) load(ctx context.Context, from source, want []byte, ask loade
 	case c.generation.Load() != generation: // this flight is void
 		clear(d.key[:])
 		return nil, ctx.Err()
-	case unwrapped: // also if it is another's than this envelope's, whose recipients someone may have copied
+	case unwrapped: // also if it is another DEK than this envelope's: somebody may have copied the recipients
 		d.expires = now.Add(c.o.MaxAge)
 		c.deks.put(from, d)
 		if err == nil {
-			key, err = c.cipher(from, d, want)
+			key, err = c.cipherFor(from, d, want)
 		}
 	case isRefusal(err):
 		c.refusals.put(from, refusal{err: err, expires: now.Add(min(refusedAge(from), c.o.MaxAge))})
 	}
 	return key, err
 }
-
-// verify compares the commitment with what an envelope shows of its own; neither is secret.
-func (d *dek) verify(want []byte) error {
-	if string(d.commitment[:len(want)]) != string(want) {
-		return fmt.Errorf("%w: %s unwraps another one", ErrWrongKey, d.kek)
-	}
-	return nil
-}
-
-// cipher returns d ready for use. The caller holds the lock.
-func (c *OpenKeys) cipher(from source, d *dek, want []byte) (*chunker.OpeningKey, error) {
-	if err := d.verify(want); err != nil {
-		return nil, err
-	}
-	if k, ok := c.ciphers.get(from); ok {
-		return k, nil
-	}
-	k, err := chunker.NewOpeningKey(&d.key)
-	if err != nil {
-		return nil, err
-	}
-	c.ciphers.put(from, k)
-	return k, nil
-}
-
-func isRefusal(err error) bool { return errors.Is(err, ErrUnknownKey) || errors.Is(err, ErrWrongKey) }

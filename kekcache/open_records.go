@@ -46,9 +46,9 @@ func (c *OpenKeys) unwrapStored(ctx context.Context, keks []keys.Unwrapper, kid 
 	return c.unwrapRecords(ctx, r, kid[:], d)
 }
 
-// unwrapRecords fills d from the first record that is of kid and whose commitment
-// verifies; after an error there is no key in d. It waits for services that are
-// away, but only when no other KEK unwraps the key.
+// unwrapRecords fills d from the first record that is of kid and whose
+// commitment verifies; after an error there is no key in d. It waits for
+// services that are away, but only when no other KEK unwraps the key.
 func (c *OpenKeys) unwrapRecords(ctx context.Context, r *recordAttempts, kid []byte, d *dek) error {
 	return c.health.repeat(isAway).run(ctx, func() error {
 		return r.attempts.try(ctx, func(p unwrapPair) error {

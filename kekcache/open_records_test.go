@@ -34,8 +34,9 @@ func (m *message) lying(t *testing.T, commitment, dek bool) []byte {
 	return lie.record(t)
 }
 
-// TestRecordsOfOneKid: the first record whose commitment verifies counts, and what is wrong with the others does not
-// matter then. The DEK is always that of message 1.
+// TestRecordsOfOneKid: the first record whose commitment verifies counts, and
+// what is wrong with the others does not matter then. The DEK is always that of
+// message 1.
 func TestRecordsOfOneKid(t *testing.T) {
 	m := newMessage(1, "a")
 	good := m.record(t)
@@ -96,8 +97,9 @@ func TestRecordsOfOneKid(t *testing.T) {
 
 var errGone = errors.New("gone")
 
-// TestRecordMayComeLater: that a kid is unknown, or has a forged record only, is remembered for a moment, so that a flood does not
-// reach the store and the KEKs. That it is known is remembered for good.
+// TestRecordMayComeLater: that a kid is unknown, or has a forged record only,
+// is remembered for a moment, so that a flood does not reach the store and the
+// KEKs. That it is known is remembered for good.
 func TestRecordMayComeLater(t *testing.T) {
 	m := newMessage(1, "a")
 	for name, test := range map[string]struct {

@@ -13,7 +13,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// TestWhichKEKs says which of two KEKs, "a" and then "b", are asked, and what becomes of it.
+// TestWhichKEKs says which of two KEKs, "a" and then "b", are asked, and what
+// becomes of it.
 func TestWhichKEKs(t *testing.T) {
 	broken := errors.New("broken")
 	for name, test := range map[string]struct {
@@ -112,7 +113,8 @@ func TestWaitForServiceThatIsAway(t *testing.T) {
 	})
 }
 
-// TestAgeCountsFromUnwrap: a key that was long waited for is kept as long as any other.
+// TestAgeCountsFromUnwrap: a key that was long waited for is kept as long as
+// any other.
 func TestAgeCountsFromUnwrap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek := newKEK("kek")
@@ -143,7 +145,8 @@ func TestUnwrappedKeyOfWrongSize(t *testing.T) {
 	}
 }
 
-// TestUnreadableRecipients: the error is the parser's, and asked for again each time.
+// TestUnreadableRecipients: the error is the parser's, and asked for again each
+// time.
 func TestUnreadableRecipients(t *testing.T) {
 	codec := &brokenCodec{err: errors.New("malformed")}
 	c := newOpening(t, kekcache.OpenKeysOptions{Codec: codec}, newKEK("kek"))
@@ -167,8 +170,9 @@ func (c *brokenCodec) ParseRecipients([]byte) ([]keys.Wrapped, int, error) {
 	return nil, 0, c.err
 }
 
-// TestRecipientsThatDisagree: as the specification has it (section 4), the first KEK in the order of the configuration that unwraps
-// anything decides, and if that is not the envelope's own key, no other is tried.
+// TestRecipientsThatDisagree: as the specification has it (section 4), the
+// first KEK in the order of the configuration that unwraps anything decides,
+// and if that is not the envelope's own key, no other is tried.
 func TestRecipientsThatDisagree(t *testing.T) {
 	good, other := newMessage(1, "a", "b"), newMessage(2, "a", "b")
 	for name, test := range map[string]struct {
@@ -221,7 +225,8 @@ func TestErrorNamesTheKey(t *testing.T) {
 	}
 }
 
-// TestFloodPushesOutNoKey: however many wrapped keys do not unwrap, those that did stay, and what is remembered is bounded.
+// TestFloodPushesOutNoKey: however many wrapped keys do not unwrap, those that
+// did stay, and what is remembered is bounded.
 func TestFloodPushesOutNoKey(t *testing.T) {
 	kek := newKEK("kek")
 	c := newOpening(t, kekcache.OpenKeysOptions{MaxKeys: 2}, kek)
@@ -245,8 +250,8 @@ func TestFloodPushesOutNoKey(t *testing.T) {
 	}
 }
 
-// TestOpeningStatus: degraded while another KEK does the work, restricted while somebody waits; each service is logged once a
-// change, whoever calls.
+// TestOpeningStatus: degraded while another KEK does the work, restricted while
+// somebody waits; each service is logged once a change, whoever calls.
 func TestOpeningStatus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b, log := newKEK("a"), newKEK("b"), &logged{}

@@ -15,7 +15,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// TestReload: from when it returns nothing is sealed for the KEKs before it, and nobody has waited.
+// TestReload: from when it returns nothing is sealed for the KEKs before it,
+// and nobody has waited.
 func TestReload(t *testing.T) {
 	bothWays(t, func(t *testing.T, start func(*sealing) func()) {
 		audit, a, b := &fakeAudit{}, newKEK("a"), newKEK("b")
@@ -81,7 +82,8 @@ func TestReloadThatFails(t *testing.T) {
 	}
 }
 
-// TestReloadEndsAnOutage: who waits for a KEK that is gone goes on with another one, at once.
+// TestReloadEndsAnOutage: who waits for a KEK that is gone goes on with another
+// one, at once.
 func TestReloadEndsAnOutage(t *testing.T) {
 	for name, begin := range map[string]func(*fakeKEK){
 		"gone": (*fakeKEK).gone, "hung": func(k *fakeKEK) { k.set(nil, time.Hour) },
@@ -120,7 +122,8 @@ func TestReloadEndsAnOutage(t *testing.T) {
 	}
 }
 
-// TestReloadUnderWay: however holders and reloads meet, limits hold, and each key is wrapped for one set only.
+// TestReloadUnderWay: however holders and reloads meet, limits hold, and each
+// key is wrapped for one set only.
 func TestReloadUnderWay(t *testing.T) {
 	audit, a, b := &fakeAudit{}, newKEK("a"), newKEK("b")
 	window := kekcache.Limits{Messages: 100}
@@ -166,8 +169,8 @@ func (r *rotated) Generate(ctx context.Context, _ keys.Context, dst []byte) ([]b
 	return append(dst, dek...), keys.Wrapped{KID: []byte(r.kid), Ciphertext: flip(nil, dek)}, nil
 }
 
-// TestAliasMoves: another KEK behind the alias is taken up at the window's end, without a reload, and what was sealed before can
-// still be opened.
+// TestAliasMoves: another KEK behind the alias is taken up at the window's end,
+// without a reload, and what was sealed before can still be opened.
 func TestAliasMoves(t *testing.T) {
 	bothWays(t, func(t *testing.T, start func(*sealing) func()) {
 		alias := &rotated{fakeKEK: newKEK("alias"), kid: "old"}
@@ -196,7 +199,8 @@ func TestAliasMoves(t *testing.T) {
 	})
 }
 
-// TestOpeningReload: what a removed KEK has unwrapped is not used any longer, and what was refused is tried again.
+// TestOpeningReload: what a removed KEK has unwrapped is not used any longer,
+// and what was refused is tried again.
 func TestOpeningReload(t *testing.T) {
 	a, b := newKEK("a"), newKEK("b")
 	c := newOpening(t, kekcache.OpenKeysOptions{}, a)
@@ -225,7 +229,8 @@ func TestOpeningReload(t *testing.T) {
 	}
 }
 
-// TestOpeningReloadUnderWay: a load that waits for a KEK which is removed begins again, and what it had unwrapped is not kept.
+// TestOpeningReloadUnderWay: a load that waits for a KEK which is removed
+// begins again, and what it had unwrapped is not kept.
 func TestOpeningReloadUnderWay(t *testing.T) {
 	for name, test := range map[string]struct {
 		begin func(*fakeKEK)
@@ -286,7 +291,8 @@ func (k *deafUnwrapper) Unwrap(ctx context.Context, kc keys.Context, dst []byte,
 	return k.fakeKEK.Unwrap(context.WithoutCancel(ctx), kc, dst, w)
 }
 
-// TestEightWorkers counts calls of a service that generates: one for each window, one for each wrapped DEK.
+// TestEightWorkers counts calls of a service that generates: one for each
+// window, one for each wrapped DEK.
 func TestEightWorkers(t *testing.T) {
 	const workers, windows, size = 8, 20, 400
 	service := &rotated{fakeKEK: newKEK("kek"), kid: "kek"}

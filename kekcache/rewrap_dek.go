@@ -12,9 +12,9 @@ import (
 // rewrapDEK has the DEK of one old KEK wrapped for the new ones, and says in
 // which way.
 //
-// A DEK that one of the new KEKs must be shown has entered this process. Nothing
-// is gained then by moving it to the others unseen, where its commitment could
-// not be compared: so it is moved to all of them or to none.
+// A DEK that one of the new KEKs must be shown has entered this process.
+// Nothing is gained then by moving it to the others unseen, where its
+// commitment could not be compared: so it is moved to all of them or to none.
 func (c *RewrapKeys) rewrapDEK(ctx context.Context, p unwrapPair, r *Rewrapped) ([]keys.Wrapped, string, error) {
 	movers := c.findMovers(p.kek)
 	if movers == nil {
@@ -42,8 +42,8 @@ func (c *RewrapKeys) findMovers(from keys.Unwrapper) []keys.Rewrapper {
 	return movers
 }
 
-// moveUnseen has the DEK wrapped for the new KEKs by their services. It is never
-// in this process.
+// moveUnseen has the DEK wrapped for the new KEKs by their services. It is
+// never in this process.
 func (c *RewrapKeys) moveUnseen(ctx context.Context, p unwrapPair, movers []keys.Rewrapper) ([]keys.Wrapped, error) {
 	now := make([]keys.Wrapped, len(movers))
 	for i, m := range movers {
@@ -77,9 +77,9 @@ func (c *RewrapKeys) wrapSeen(ctx context.Context, p unwrapPair, r *Rewrapped) (
 	return now, err
 }
 
-// verifyAll unwraps recipients with each of the new KEKs that can, or with old if
-// none can, and waits for those that are away. All must find the same DEK. That
-// the DEK was in this process is audited.
+// verifyAll unwraps recipients with each of the new KEKs that can, or with old
+// if none can, and waits for those that are away. All must find the same DEK.
+// That the DEK was in this process is audited.
 func (c *RewrapKeys) verifyAll(ctx context.Context, recipients []keys.Wrapped, old *unwrapPair, r *Rewrapped) error {
 	all := newAttempts()
 	all.addRecipients(c.newUnwrappers(), recipients, 0)

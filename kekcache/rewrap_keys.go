@@ -22,8 +22,8 @@ type RewrapKeysOptions struct {
 	Codec   Codec            // needed
 	Store   Store            // has the key records of envelopes by reference; nil: none
 	// Verify unwraps a DEK that a key service has moved without showing it, and
-	// checks the commitment: once a DEK and new KEK that can unwrap, or once with
-	// the old KEK if none can.
+	// checks the commitment: once a DEK and new KEK that can unwrap, or once
+	// with the old KEK if none can.
 	Verify   bool
 	MaxBytes int          // of rewrapped recipients kept; default 32 MiB, about 50,000 DEKs for one AWS KMS key
 	Log      *slog.Logger // services that are waited for; nil: none
@@ -99,9 +99,9 @@ func (r *Rewrapped) size() int { return len(r.Recipients) + rewrappedOverhead }
 
 // RewrapRecipients returns the new recipients of a self-contained envelope with
 // this commitment, of CommitmentSize bytes, and these encoded recipients. The
-// errors are ErrUnknownKey, ErrWrongKey, the Codec's, ctx's, or that of a KEK that
-// cannot be used, a *keys.Error. It waits while a key service or the audit log is
-// away, until ctx ends.
+// errors are ErrUnknownKey, ErrWrongKey, the Codec's, ctx's, or that of a KEK
+// that cannot be used, a *keys.Error. It waits while a key service or the audit
+// log is away, until ctx ends.
 //
 // Unless the DEK was seen or Verify is set, nobody has compared the commitment:
 // that is left to those who open the envelope.
@@ -127,8 +127,8 @@ func (r *Rewrapped) check(commitment []byte) error {
 	return nil
 }
 
-// RewrapRecord puts a key record for the new KEKs into the store, unless there is
-// one, for the DEK with this kid of KIDSize bytes. Its errors are those of
+// RewrapRecord puts a key record for the new KEKs into the store, unless there
+// is one, for the DEK with this kid of KIDSize bytes. Its errors are those of
 // RewrapRecipients. It waits while the store is away too.
 func (c *RewrapKeys) RewrapRecord(ctx context.Context, kid []byte) (*Rewrapped, error) {
 	if c.o.Store == nil || len(kid) != KIDSize {
@@ -177,8 +177,8 @@ func (c *RewrapKeys) lookUp(from source) (*Rewrapped, bool) {
 	return r, ok
 }
 
-// perform does the work and keeps the result. A refusal is remembered for as long
-// as OpenKeys remembers it.
+// perform does the work and keeps the result. A refusal is remembered for as
+// long as OpenKeys remembers it.
 func (c *RewrapKeys) perform(ctx context.Context, from source, do func(context.Context, *Rewrapped) error) (*Rewrapped, error) {
 	r := &Rewrapped{}
 	err := do(ctx, r)

@@ -16,7 +16,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// fakeMover is a service that moves DEKs from another KEK of its kind by itself. Its Unwrap is counted apart.
+// fakeMover is a service that moves DEKs from another KEK of its kind by
+// itself. Its Unwrap is counted apart.
 type fakeMover struct {
 	*fakeKEK
 	unwraps int
@@ -173,7 +174,8 @@ func TestRewrapUnseen(t *testing.T) {
 	log.want(t, fmt.Sprintf("rewrapped old>a>b %x inside the key service", m.commitment[:2]))
 }
 
-// TestRewrapMixed: one target that has to be shown the DEK means that all are, and that its commitment is compared.
+// TestRewrapMixed: one target that has to be shown the DEK means that all are,
+// and that its commitment is compared.
 func TestRewrapMixed(t *testing.T) {
 	old, a, b := newMover("old"), newMover("a"), newKEK("b")
 	c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old}, To: []keys.Wrapper{a, b}})
@@ -190,7 +192,8 @@ func TestRewrapMixed(t *testing.T) {
 	}
 }
 
-// TestRewrapVerify: what was moved unseen is unwrapped once by each new KEK, and by the old one if no new one can.
+// TestRewrapVerify: what was moved unseen is unwrapped once by each new KEK,
+// and by the old one if no new one can.
 func TestRewrapVerify(t *testing.T) {
 	for name, test := range map[string]struct {
 		public, wrong, forged  bool
@@ -280,7 +283,8 @@ func TestRewrapAlready(t *testing.T) {
 	}
 }
 
-// TestRewrapUnrecorded: what cannot be recorded is not done. A log that is full is waited for, like a key service.
+// TestRewrapUnrecorded: what cannot be recorded is not done. A log that is full
+// is waited for, like a key service.
 func TestRewrapUnrecorded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		book, log := &diary{full: errors.New("disk full")}, &logged{}
@@ -304,7 +308,8 @@ func TestRewrapUnrecorded(t *testing.T) {
 	})
 }
 
-// TestRewrapOnceForAll: however many ask at once, a DEK is rewrapped once; they wait for a service that is away.
+// TestRewrapOnceForAll: however many ask at once, a DEK is rewrapped once; they
+// wait for a service that is away.
 func TestRewrapOnceForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		old, to, log := newKEK("old"), newKEK("to"), &logged{}
@@ -349,7 +354,8 @@ func (k *refusing) Wrap(ctx context.Context, kc keys.Context, dek []byte) (keys.
 	return k.fakeKEK.Wrap(ctx, kc, dek)
 }
 
-// TestRewrapTriesAnew: what an attempt that failed has seen says nothing about the next one.
+// TestRewrapTriesAnew: what an attempt that failed has seen says nothing about
+// the next one.
 func TestRewrapTriesAnew(t *testing.T) {
 	old, second, to := newKEK("old"), newKEK("second"), &refusing{fakeKEK: newKEK("to")}
 	c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old, second}, To: []keys.Wrapper{to}})
@@ -359,7 +365,8 @@ func TestRewrapTriesAnew(t *testing.T) {
 	m.isFor(t, r, err, "to")
 }
 
-// TestRewrapCacheIsBounded: what was asked for longest ago is forgotten and done again.
+// TestRewrapCacheIsBounded: what was asked for longest ago is forgotten and
+// done again.
 func TestRewrapCacheIsBounded(t *testing.T) {
 	old := newKEK("old")
 	c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old}, To: []keys.Wrapper{newKEK("to")}, MaxBytes: 2000})

@@ -13,10 +13,10 @@ const (
 	whySeen  = "unwrapped in this process"
 )
 
-// rewrapRecipients fills r with the recipients that stand instead of encoded, and
-// audits that. Whether the DEK is the one that was asked for is not compared
-// here, so that forged envelopes with recipients of another one cost no more than
-// the first of them.
+// rewrapRecipients fills r with the recipients that stand instead of encoded,
+// and audits that. Whether the DEK is the one that was asked for is not
+// compared here, so that forged envelopes with recipients of another one cost
+// no more than the first of them.
 func (c *RewrapKeys) rewrapRecipients(ctx context.Context, claimed, encoded []byte, r *Rewrapped) error {
 	known, all, err := c.o.Codec.ParseRecipients(encoded)
 	if err != nil {
@@ -54,8 +54,9 @@ func (c *RewrapKeys) rewrapRecipients(ctx context.Context, claimed, encoded []by
 	return nil
 }
 
-// askOldKEKs calls do for one old KEK after the other until it succeeds. It waits
-// for services that are away, but only when no other old KEK unwraps the key.
+// askOldKEKs calls do for one old KEK after the other until it succeeds. It
+// waits for services that are away, but only when no other old KEK unwraps the
+// key.
 func (c *RewrapKeys) askOldKEKs(ctx context.Context, recipients []keys.Wrapped, do func(unwrapPair) error) error {
 	all := newAttempts()
 	all.addRecipients(c.o.From, recipients, 0)
@@ -95,8 +96,8 @@ func (c *RewrapKeys) recordEvent(ctx context.Context, e Event) error {
 	return nil
 }
 
-// untilBack calls do until it succeeds. It logs once that its object is away, and
-// once that it is back.
+// untilBack calls do until it succeeds. It logs once that its object is away,
+// and once that it is back.
 func (c *RewrapKeys) untilBack(ctx context.Context, object string, do func() error) error {
 	tries := repetition{
 		waiting: func(err error) { c.o.Log.Warn(object+" is away", "error", err) },

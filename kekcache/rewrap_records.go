@@ -5,9 +5,9 @@ import (
 	"errors"
 )
 
-// rewrapStored puts a record of kid for the new KEKs into the store, unless there
-// is one. Stores are append-only: the new record stands behind those before it,
-// and differs in its recipients.
+// rewrapStored puts a record of kid for the new KEKs into the store, unless
+// there is one. Stores are append-only: the new record stands behind those
+// before it, and differs in its recipients.
 func (c *RewrapKeys) rewrapStored(ctx context.Context, kid [KIDSize]byte, r *Rewrapped) error {
 	records, err := c.readRecords(ctx, kid)
 	if err != nil {
@@ -36,8 +36,8 @@ func (c *RewrapKeys) rewrapStored(ctx context.Context, kid [KIDSize]byte, r *Rew
 	return result
 }
 
-// findDone looks for a record that is for the new KEKs. One that must verify, and
-// does not, is as good as none.
+// findDone looks for a record that is for the new KEKs. One that must verify,
+// and does not, is as good as none.
 func (c *RewrapKeys) findDone(ctx context.Context, kid [KIDSize]byte, records [][]byte, r *Rewrapped) (bool, error) {
 	for _, record := range records {
 		commitment, encoded, ok := c.splitRecord(kid, record)
@@ -94,7 +94,8 @@ func (c *RewrapKeys) rewrapRecord(ctx context.Context, kid [KIDSize]byte, record
 	return c.putRecord(ctx, kid, replaceRecipients(record, encoded, now.Recipients))
 }
 
-// readRecords reads the records of kid, again and again while the store is away.
+// readRecords reads the records of kid, again and again while the store is
+// away.
 func (c *RewrapKeys) readRecords(ctx context.Context, kid [KIDSize]byte) (records [][]byte, err error) {
 	err = c.untilBack(ctx, "the key store", func() (err error) {
 		began := c.observed.beginCall()

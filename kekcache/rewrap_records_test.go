@@ -69,7 +69,8 @@ func TestRewrapRecords(t *testing.T) {
 	}
 }
 
-// TestRewrapRecordsWait: a store that is away is waited for, when it is read and when it is written, and nothing is done twice.
+// TestRewrapRecordsWait: a store that is away is waited for, when it is read
+// and when it is written, and nothing is done twice.
 func TestRewrapRecordsWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		old, store, log := newKEK("old"), newStore(), &logged{}

@@ -12,7 +12,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// TestRewrapRefusals says what becomes of DEKs that cannot be rewrapped, and whether the answer is kept.
+// TestRewrapRefusals says what becomes of DEKs that cannot be rewrapped, and
+// whether the answer is kept.
 func TestRewrapRefusals(t *testing.T) {
 	for name, test := range map[string]struct {
 		old, second, to keys.Class // -1: it works
@@ -67,7 +68,8 @@ func TestRewrapRefusals(t *testing.T) {
 	}
 }
 
-// TestRewrapRefusalIsForgotten: a KEK service that did not unwrap is asked again some time later.
+// TestRewrapRefusalIsForgotten: a KEK service that did not unwrap is asked
+// again some time later.
 func TestRewrapRefusalIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		old := newKEK("old")
@@ -84,7 +86,8 @@ func TestRewrapRefusalIsForgotten(t *testing.T) {
 	})
 }
 
-// TestRewrapRefusalIsKept: what was refused is not asked for with each of its envelopes.
+// TestRewrapRefusalIsKept: what was refused is not asked for with each of its
+// envelopes.
 func TestRewrapRefusalIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		old, to, store := newKEK("old"), newKEK("to"), newStore()
@@ -117,7 +120,8 @@ func TestRewrapRefusalIsKept(t *testing.T) {
 	})
 }
 
-// TestRewrapAlreadyIsExact: two names of one KEK do not make an old recipient one of the new ones.
+// TestRewrapAlreadyIsExact: two names of one KEK do not make an old recipient
+// one of the new ones.
 func TestRewrapAlreadyIsExact(t *testing.T) {
 	old, to := newKEK("old"), newKEK("to")
 	alias := publicKEK{to}
@@ -148,7 +152,8 @@ func TestRewrapPanicOfAService(t *testing.T) {
 	})
 }
 
-// TestRewrapForged: envelopes with another one's recipients cost one unwrap, and do not harm the genuine ones.
+// TestRewrapForged: envelopes with another one's recipients cost one unwrap,
+// and do not harm the genuine ones.
 func TestRewrapForged(t *testing.T) {
 	old := newKEK("old")
 	c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{old}, To: []keys.Wrapper{newKEK("to")}})

@@ -24,7 +24,8 @@ func bothWays(t *testing.T, test func(t *testing.T, start func(*sealing) (stop f
 	})
 }
 
-// TestNoKeyIsUsedPastItsAge: the age counts from before the key service was asked, however long that took.
+// TestNoKeyIsUsedPastItsAge: the age counts from before the key service was
+// asked, however long that took.
 func TestNoKeyIsUsedPastItsAge(t *testing.T) {
 	for _, takes := range []time.Duration{0, 10 * time.Second, 50 * time.Second} {
 		bothWays(t, func(t *testing.T, start func(*sealing) func()) {
@@ -48,8 +49,9 @@ func TestNoKeyIsUsedPastItsAge(t *testing.T) {
 	}
 }
 
-// TestSupersededWindow: a holder that did not use up its block does not use it under a key past its age, though another
-// holder has ended the window long before.
+// TestSupersededWindow: a holder that did not use up its block does not use it
+// under a key past its age, though another holder has ended the window long
+// before.
 func TestSupersededWindow(t *testing.T) {
 	bothWays(t, func(t *testing.T, start func(*sealing) func()) {
 		kek := newKEK("kek")
@@ -88,7 +90,8 @@ func TestKeyAfterLongSilence(t *testing.T) {
 	})
 }
 
-// TestHandOverDoesNotWait: with Run the next key is there before the last one ends, by age or by count.
+// TestHandOverDoesNotWait: with Run the next key is there before the last one
+// ends, by age or by count.
 func TestHandOverDoesNotWait(t *testing.T) {
 	for name, window := range map[string]kekcache.Limits{
 		"age":      {Age: 10 * time.Minute},
@@ -125,7 +128,8 @@ func TestHandOverDoesNotWait(t *testing.T) {
 	}
 }
 
-// TestRenewalIsSpread: processes that began at one moment do not ask their key service at one moment, and all in time.
+// TestRenewalIsSpread: processes that began at one moment do not ask their key
+// service at one moment, and all in time.
 func TestRenewalIsSpread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const processes, age = 200, 1000 * time.Second
@@ -185,7 +189,8 @@ func TestCreated(t *testing.T) {
 	})
 }
 
-// TestServiceSlowerThanAge: a key that is too old when it comes is not used, and the service is not asked in a tight loop.
+// TestServiceSlowerThanAge: a key that is too old when it comes is not used,
+// and the service is not asked in a tight loop.
 func TestServiceSlowerThanAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek, log := newKEK("kek"), &logged{}
@@ -213,7 +218,8 @@ func TestServiceSlowerThanAge(t *testing.T) {
 	})
 }
 
-// TestRunEndsSlowly: while Run waits for a key service that does not hear of its end, ages hold all the same.
+// TestRunEndsSlowly: while Run waits for a key service that does not hear of
+// its end, ages hold all the same.
 func TestRunEndsSlowly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek := &deafKEK{newKEK("kek")}

@@ -8,8 +8,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// sealEntry is the data keys of one Purpose, for as long as SealKeys keeps them:
-// it brings together who makes them, who holds them, and how they can be had.
+// sealEntry is the data keys of one Purpose, for as long as SealKeys keeps
+// them: it brings together who makes them, who holds them, and how they can be
+// had.
 type sealEntry struct {
 	name     purposeKey
 	keks     *KEKs

@@ -30,9 +30,9 @@ const maxAhead = 8
 // busy, before a call and after it: a few time slices of the Go scheduler.
 const schedulerDelay = 50 * time.Millisecond
 
-// quickly is how long making a DEK may take for a Take to do it by itself, ahead
-// of time: less than it would take to have it done by a goroutine that must
-// first be given a processor.
+// quickly is how long making a DEK may take for a Take to do it by itself,
+// ahead of time: less than it would take to have it done by a goroutine that
+// must first be given a processor.
 const quickly = 500 * time.Microsecond
 
 // pace is how long things took of late.
@@ -91,8 +91,8 @@ func (f *fetcher) fetchUntil(ctx context.Context, enough func() bool) error {
 	return nil
 }
 
-// makeWindow makes a DEK and a window of it. If the queue was replaced or closed
-// meanwhile, the window is closed at once, and this flight is void.
+// makeWindow makes a DEK and a window of it. If the queue was replaced or
+// closed meanwhile, the window is closed at once, and this flight is void.
 func (f *fetcher) makeWindow(ctx context.Context, makeKey func(context.Context) (*Key, error)) error {
 	generation, err := f.windows.open() // before makeKey looks which KEKs there are
 	if err != nil {

@@ -25,8 +25,8 @@ type SealKeysOptions struct {
 // DefaultMaxPurposes is SealKeysOptions.MaxPurposes unless that is set.
 const DefaultMaxPurposes = 1000
 
-// SealKeys keeps the current data key of each Purpose in use for sealing, and of
-// as many others as its bound allows. It is safe for concurrent use.
+// SealKeys keeps the current data key of each Purpose in use for sealing, and
+// of as many others as its bound allows. It is safe for concurrent use.
 type SealKeys struct {
 	o        SealKeysOptions
 	clock    clock
@@ -37,7 +37,8 @@ type SealKeys struct {
 	reloading sync.Mutex // one Reload at a time
 }
 
-// NewSealKeys validates o. No key service is called before a data key is needed.
+// NewSealKeys validates o. No key service is called before a data key is
+// needed.
 func NewSealKeys(o SealKeysOptions) (*SealKeys, error) {
 	var err error
 	if o.Limits, err = o.Limits.withDefaults(); err != nil {
@@ -104,12 +105,12 @@ func (s *Supply) Close() {
 }
 
 // Reload has data keys wrapped for other KEKs from now on, or for the same ones
-// read again. For every Purpose in use it makes a data key in one try, and on an
-// error everything stays as it was. When Reload returns, those data keys are
-// current, so that nobody waits, and the windows before them are closed: nothing
-// more is sealed for a KEK that was removed. A Take that is under way may be the
-// last to use the old one. Purposes that are not in use make theirs when they
-// are.
+// read again. For every Purpose in use it makes a data key in one try, and on
+// an error everything stays as it was. When Reload returns, those data keys are
+// current, so that nobody waits, and the windows before them are closed:
+// nothing more is sealed for a KEK that was removed. A Take that is under way
+// may be the last to use the old one. Purposes that are not in use make theirs
+// when they are.
 func (k *SealKeys) Reload(ctx context.Context, to map[*KEKs][]keys.Wrapper) error {
 	copied := make(map[*KEKs][]keys.Wrapper, len(to))
 	for keks, wrappers := range to {
@@ -155,8 +156,8 @@ func (k *SealKeys) makeWindows(ctx context.Context, to map[*KEKs][]keys.Wrapper)
 // State returns the worst State of all Purposes.
 func (k *SealKeys) State() State { return k.Status().State }
 
-// Status returns the worst State of all Purposes with its cause, and the sums of
-// their counts.
+// Status returns the worst State of all Purposes with its cause, and the sums
+// of their counts.
 func (k *SealKeys) Status() (all Status) {
 	k.set.each(func(e *sealEntry) { all.add(e.status.snapshot()) })
 	return all

@@ -14,7 +14,8 @@ import (
 // used is what was sealed under one key.
 type used struct{ messages, bytes uint64 }
 
-// takeMany has several holders take as fast as they can and returns what they took under each key.
+// takeMany has several holders take as fast as they can and returns what they
+// took under each key.
 func takeMany(t *testing.T, c *sealing, holders, takes int, size func(i int) uint64) map[*kekcache.Key]used {
 	t.Helper()
 	shares := make([]map[*kekcache.Key]used, holders)
@@ -82,8 +83,9 @@ func checkLimits(t *testing.T, all map[*kekcache.Key]used, limit kekcache.Limits
 	}
 }
 
-// TestWindowIsUsedUp: a limit is not only not overrun. One holder, whose blocks follow each other, reaches it, with whatever
-// sizes; a message that does not fit in what is left of a block costs nothing.
+// TestWindowIsUsedUp: a limit is not only not overrun. One holder, whose blocks
+// follow each other, reaches it, with whatever sizes; a message that does not
+// fit in what is left of a block costs nothing.
 func TestWindowIsUsedUp(t *testing.T) {
 	for _, test := range []struct {
 		window kekcache.Limits
@@ -110,7 +112,8 @@ func TestWindowIsUsedUp(t *testing.T) {
 	}
 }
 
-// TestSealLimits: the format's limit on seals holds, whatever the window says. One seal is the key record's.
+// TestSealLimits: the format's limit on seals holds, whatever the window says.
+// One seal is the key record's.
 func TestSealLimits(t *testing.T) {
 	for _, test := range []struct {
 		nonces chunker.Nonces
@@ -167,7 +170,8 @@ func TestMessageLargerThanWindow(t *testing.T) {
 	}
 }
 
-// TestLeasesOfHolders: holders never share a sealer, and a holder keeps its own for as long as the key stays.
+// TestLeasesOfHolders: holders never share a sealer, and a holder keeps its own
+// for as long as the key stays.
 func TestLeasesOfHolders(t *testing.T) {
 	c := newSealing(t, sealingOptions{Wrappers: wrappers(newKEK("kek")), Limits: kekcache.Limits{Messages: 5000}})
 	seen := map[*chunker.Sealer]bool{}

@@ -30,7 +30,8 @@ func (k *Key) event(op Op, why string) Event {
 	return Event{Op: op, KEKs: k.keks, KID: k.Commitment[:KIDSize:KIDSize], Why: why}
 }
 
-// storeError says that a key record could not be stored; it is worth another try.
+// storeError says that a key record could not be stored; it is worth another
+// try.
 type storeError struct{ err error }
 
 func (e *storeError) Error() string { return "key record: " + e.err.Error() }
@@ -49,9 +50,9 @@ type keyMaker struct {
 	observed observed
 }
 
-// makeKey makes a DEK, has it wrapped for every recipient and, by reference, its
-// record stored. That the DEK may be used is audited last; whether anything can
-// be audited is found out first.
+// makeKey makes a DEK, has it wrapped for every recipient and, by reference,
+// its record stored. That the DEK may be used is audited last; whether anything
+// can be audited is found out first.
 func (m *keyMaker) makeKey(ctx context.Context, wrappers []keys.Wrapper) (*Key, error) {
 	if err := m.audit.flush(); err != nil {
 		return nil, err

@@ -12,8 +12,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// TestOutage goes through all states: the service cannot be used for longer than a key lives, and comes back. Why it
-// cannot be used makes no difference once there was a key.
+// TestOutage goes through all states: the service cannot be used for longer
+// than a key lives, and comes back. Why it cannot be used makes no difference
+// once there was a key.
 func TestOutage(t *testing.T) {
 	for name, test := range map[string]struct {
 		begin func(*fakeKEK, *fakeStore)
@@ -107,7 +108,8 @@ func (o *outage) state(want kekcache.State) {
 	}
 }
 
-// TestRestrictedAsSoonAsOneWaits: for the one it makes no difference that others could still seal something smaller.
+// TestRestrictedAsSoonAsOneWaits: for the one it makes no difference that
+// others could still seal something smaller.
 func TestRestrictedAsSoonAsOneWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOutage(t)
@@ -139,8 +141,8 @@ func TestRestrictedAsSoonAsOneWaits(t *testing.T) {
 	})
 }
 
-// TestGivenBackOnce: a holder that gave back its block for a message that did not fit, and then got no key for it either,
-// has nothing left to seal with.
+// TestGivenBackOnce: a holder that gave back its block for a message that did
+// not fit, and then got no key for it either, has nothing left to seal with.
 func TestGivenBackOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek := newKEK("kek")
@@ -170,7 +172,8 @@ func TestGivenBackOnce(t *testing.T) {
 	})
 }
 
-// TestOutageWithoutRun: nobody fetches ahead, so the first who needs the next key waits for it.
+// TestOutageWithoutRun: nobody fetches ahead, so the first who needs the next
+// key waits for it.
 func TestOutageWithoutRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOutage(t)
@@ -199,7 +202,8 @@ func TestOutageWithoutRun(t *testing.T) {
 	})
 }
 
-// TestContextEndsWaiting: whoever fetches for all gives up, and the next one takes over. It says nothing about the service.
+// TestContextEndsWaiting: whoever fetches for all gives up, and the next one
+// takes over. It says nothing about the service.
 func TestContextEndsWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOutage(t)

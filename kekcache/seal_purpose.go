@@ -13,8 +13,8 @@ import (
 )
 
 // KEKs are the key encryption keys that data keys are wrapped for: every one of
-// them becomes a recipient. SealKeys.Reload replaces them for all that seal with
-// them. Two KEKs are two, even with the same keys in them.
+// them becomes a recipient. SealKeys.Reload replaces them for all that seal
+// with them. Two KEKs are two, even with the same keys in them.
 type KEKs struct {
 	mu       sync.Mutex
 	wrappers []keys.Wrapper
@@ -43,7 +43,8 @@ func checkWrappers(wrappers []keys.Wrapper) error {
 	return nil
 }
 
-// current returns the keys that are wrapped for now. The slice is never changed.
+// current returns the keys that are wrapped for now. The slice is never
+// changed.
 func (k *KEKs) current() []keys.Wrapper {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -56,8 +57,8 @@ func (k *KEKs) replace(wrappers []keys.Wrapper) {
 	k.wrappers = wrappers
 }
 
-// Purpose says for which use a data key is. Equal Purposes share their data keys,
-// different ones never do.
+// Purpose says for which use a data key is. Equal Purposes share their data
+// keys, different ones never do.
 type Purpose struct {
 	KEKs    *KEKs
 	Context keys.Context   // the key service binds the wrapping to it, and key records are sealed for its Name

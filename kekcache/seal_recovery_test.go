@@ -25,8 +25,9 @@ func (k *guarded) Wrap(ctx context.Context, kc keys.Context, dek []byte) (w keys
 	return w, err
 }
 
-// TestBackBehindAGuard: work goes on within 5 seconds of a service's return, whatever the waits and the breaker were at, also if the
-// service did not refuse but hung, and still owes the answer to the last try.
+// TestBackBehindAGuard: work goes on within 5 seconds of a service's return,
+// whatever the waits and the breaker were at, also if the service did not
+// refuse but hung, and still owes the answer to the last try.
 func TestBackBehindAGuard(t *testing.T) {
 	for at := range 400 {
 		synctest.Test(t, func(t *testing.T) {

@@ -9,11 +9,11 @@ import (
 )
 
 // Run fetches data keys ahead and keeps the time until ctx ends. Without it
-// everything works, but the caller that takes the last of a window waits for the
-// next key, and each Take reads the clock. With it a window ends a little before
-// its age; only a process that was stopped (a machine that slept) may seal on
-// for the instant until Run is scheduled, and then no Quota more than its block
-// of at most 1,024 messages.
+// everything works, but the caller that takes the last of a window waits for
+// the next key, and each Take reads the clock. With it a window ends a little
+// before its age; only a process that was stopped (a machine that slept) may
+// seal on for the instant until Run is scheduled, and then no Quota more than
+// its block of at most 1,024 messages.
 //
 // It starts one goroutine, and one for each Purpose for which a data key is
 // being made; they have ended when it returns.

@@ -7,8 +7,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// sealSet keeps entries by Purpose: all that are in use, and of the others those
-// used last, as far as the bound allows.
+// sealSet keeps entries by Purpose: all that are in use, and of the others
+// those used last, as far as the bound allows.
 //
 // Lock order: sealSet.mu, then flights.mu, then windowQueue.mu, then
 // auditQueue.mu.
@@ -29,8 +29,8 @@ func newSealSet(bound int) *sealSet {
 	}
 }
 
-// acquire returns the entry of a Purpose, which is then in use until release. An
-// entry that is not there is made.
+// acquire returns the entry of a Purpose, which is then in use until release.
+// An entry that is not there is made.
 func (s *sealSet) acquire(name purposeKey, makeEntry func() *sealEntry) (*sealEntry, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,7 +71,8 @@ func (s *sealSet) shrink() {
 	}
 }
 
-// evict closes an entry that nobody uses, and forgets it. The caller holds s.mu.
+// evict closes an entry that nobody uses, and forgets it. The caller holds
+// s.mu.
 func (s *sealSet) evict(e *sealEntry) {
 	s.idle.drop(e.name)
 	delete(s.entries, e.name)

@@ -115,8 +115,8 @@ func TestSetIsBounded(t *testing.T) {
 	s.close(map[string]int{"evicted": 8, "end": 3})
 }
 
-// TestSetKeepsWhatIsUsed: a Purpose in use is not pushed out, however many others
-// come, and more than the bound can be in use.
+// TestSetKeepsWhatIsUsed: a Purpose in use is not pushed out, however many
+// others come, and more than the bound can be in use.
 func TestSetKeepsWhatIsUsed(t *testing.T) {
 	const bound, used = 2, 5
 	s, keks := newSet(t, kekcache.SealKeysOptions{MaxPurposes: bound}), newKEKs(t, newKEK("kek"))
@@ -204,9 +204,9 @@ func TestPurposesAreKeptApart(t *testing.T) {
 	}
 }
 
-// TestReloadOfOneAmongMany: Purposes in use go on for the new KEKs at once, those
-// that nobody uses when they are used again, and those with other KEKs not at
-// all.
+// TestReloadOfOneAmongMany: Purposes in use go on for the new KEKs at once,
+// those that nobody uses when they are used again, and those with other KEKs
+// not at all.
 func TestReloadOfOneAmongMany(t *testing.T) {
 	a, b, other := newKEK("a"), newKEK("b"), newKEK("other")
 	s := newSet(t, kekcache.SealKeysOptions{})
@@ -237,7 +237,8 @@ func TestReloadOfOneAmongMany(t *testing.T) {
 	s.close(map[string]int{"reload": 2})
 }
 
-// TestReloadOfManyThatFails: if one data key cannot be made, no Purpose changes.
+// TestReloadOfManyThatFails: if one data key cannot be made, no Purpose
+// changes.
 func TestReloadOfManyThatFails(t *testing.T) {
 	s := newSet(t, kekcache.SealKeysOptions{})
 	good, bad := newKEK("good"), newKEK("bad")
@@ -369,8 +370,8 @@ func TestEvictedDuringAFetch(t *testing.T) {
 }
 
 // TestManyPurposes: 500 in one process, on one service that answers slowly and
-// goes away: Run makes their keys ahead side by side, and nobody waits but in the
-// outage.
+// goes away: Run makes their keys ahead side by side, and nobody waits but in
+// the outage.
 func TestManyPurposes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const routes = 500
@@ -422,9 +423,9 @@ func TestManyPurposes(t *testing.T) {
 	})
 }
 
-// TestSetAtRandom: whatever users do, each message is sealed for the KEKs of the
-// moment, limits hold, every window is opened and closed once, and no more are
-// kept than the bound and those in use allow.
+// TestSetAtRandom: whatever users do, each message is sealed for the KEKs of
+// the moment, limits hold, every window is opened and closed once, and no more
+// are kept than the bound and those in use allow.
 func TestSetAtRandom(t *testing.T) {
 	for seed := range uint64(30) {
 		synctest.Test(t, func(t *testing.T) { setAtRandom(t, rand.New(rand.NewPCG(seed, 7))) })
@@ -476,7 +477,8 @@ func setAtRandom(t *testing.T, rnd *rand.Rand) {
 			}
 		}
 		synctest.Wait()
-		// One current window, and one that was made ahead, for each that is kept.
+		// One current window, and one that was made ahead, for each that is
+		// kept.
 		if n, most := s.windows(), 2*max(bound, len(open)); n > most {
 			t.Fatalf("%d windows are open, with %d users", n, len(open))
 		}

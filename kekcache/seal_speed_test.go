@@ -25,9 +25,11 @@ func localKEK(t testing.TB) keys.Wrapper {
 	return kek
 }
 
-// TestNobodyWaits: with a KEK in this process, sealing at full speed does not wait for keys, though a window lasts for
-// a fraction of a time slice. Some may: the system can take the processor away from whoever makes a key, on a busy machine for
-// long. Without a key made ahead it would be one at each window at least.
+// TestNobodyWaits: with a KEK in this process, sealing at full speed does not
+// wait for keys, though a window lasts for a fraction of a time slice. Some
+// may: the system can take the processor away from whoever makes a key, on a
+// busy machine for long. Without a key made ahead it would be one at each
+// window at least.
 func TestNobodyWaits(t *testing.T) {
 	const holders, window, windows = 8, 1000, 200
 	for name, running := range map[string]bool{"without Run": false, "with Run": true} {
@@ -78,8 +80,9 @@ func TestNobodyWaits(t *testing.T) {
 	}
 }
 
-// TestNobodyWaitsAtAnyPace: what has its time from a clock, so that every wait is a fault: if a key is made faster than a
-// window is used up, only the first one is waited for, and no limit is overrun.
+// TestNobodyWaitsAtAnyPace: what has its time from a clock, so that every wait
+// is a fault: if a key is made faster than a window is used up, only the first
+// one is waited for, and no limit is overrun.
 func TestNobodyWaitsAtAnyPace(t *testing.T) {
 	for name, test := range map[string]struct {
 		window  kekcache.Limits
@@ -139,7 +142,8 @@ func TestNobodyWaitsAtAnyPace(t *testing.T) {
 	}
 }
 
-// TestBurstAtTheEnd: the pace so far says nothing about a burst, so the next key is there before the last tenth is begun.
+// TestBurstAtTheEnd: the pace so far says nothing about a burst, so the next
+// key is there before the last tenth is begun.
 func TestBurstAtTheEnd(t *testing.T) {
 	for name, window := range map[string]kekcache.Limits{"messages": {Messages: 1000}, "bytes": {Bytes: 10_000}} {
 		t.Run(name, func(t *testing.T) {
@@ -164,7 +168,8 @@ func TestBurstAtTheEnd(t *testing.T) {
 	}
 }
 
-// TestBurstThenSilence: what was fetched because of a burst is not kept until it is over its age together with the key before it.
+// TestBurstThenSilence: what was fetched because of a burst is not kept until
+// it is over its age together with the key before it.
 func TestBurstThenSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek := newKEK("kek")
@@ -195,7 +200,8 @@ func TestBurstThenSilence(t *testing.T) {
 	})
 }
 
-// TestQuickServiceThatHangs holds up one Take for a moment, and not those after it.
+// TestQuickServiceThatHangs holds up one Take for a moment, and not those after
+// it.
 func TestQuickServiceThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek := newKEK("kek")

@@ -55,7 +55,8 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// TestUnknownFaultIsNotRetried: what is no fault of a service is told to whoever wants to seal, also later on.
+// TestUnknownFaultIsNotRetried: what is no fault of a service is told to
+// whoever wants to seal, also later on.
 func TestUnknownFaultIsNotRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOutage(t)

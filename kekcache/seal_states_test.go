@@ -33,7 +33,8 @@ func (o *outage) end() {
 	o.audit.fail(nil)
 }
 
-// TestEveryFaultAtEveryTime: which state each kind of fault leads to, and who waits.
+// TestEveryFaultAtEveryTime: which state each kind of fault leads to, and who
+// waits.
 func TestEveryFaultAtEveryTime(t *testing.T) {
 	for name, fault := range faults {
 		t.Run(name+", before the first window", func(t *testing.T) {
@@ -124,7 +125,8 @@ func (o *outage) logged(want int) {
 	}
 }
 
-// TestBackWithinFiveSeconds: when the service returns, so do those who wait, and the state though nobody does.
+// TestBackWithinFiveSeconds: when the service returns, so do those who wait,
+// and the state though nobody does.
 func TestBackWithinFiveSeconds(t *testing.T) {
 	for name, test := range map[string]struct{ waits, gaveUp bool }{
 		"somebody waits": {true, false}, "nobody does": {false, false}, "somebody gave up": {false, true},
@@ -168,8 +170,9 @@ func TestBackWithinFiveSeconds(t *testing.T) {
 	}
 }
 
-// TestHerd: a hundred caches on one service that all need a key at one moment, in an outage. They ask seldom and soon no more all
-// at once, and its return does not bring them all in one moment.
+// TestHerd: a hundred caches on one service that all need a key at one moment,
+// in an outage. They ask seldom and soon no more all at once, and its return
+// does not bring them all in one moment.
 func TestHerd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const caches = 100

@@ -10,7 +10,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/kekcache"
 )
 
-// TestReloadDuringFresh: a key of its own that was made for a KEK which is removed meanwhile is not used either.
+// TestReloadDuringFresh: a key of its own that was made for a KEK which is
+// removed meanwhile is not used either.
 func TestReloadDuringFresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		audit, a, b := &fakeAudit{}, &deafKEK{newKEK("a")}, newKEK("b")
@@ -40,7 +41,8 @@ func TestReloadDuringFresh(t *testing.T) {
 	})
 }
 
-// TestCloseDuringFresh: who waits for a key of its own hears of it, and one that comes later is not used.
+// TestCloseDuringFresh: who waits for a key of its own hears of it, and one
+// that comes later is not used.
 func TestCloseDuringFresh(t *testing.T) {
 	for name, set := range map[string]func(*fakeKEK){
 		"slow": func(k *fakeKEK) { k.set(nil, time.Minute) },

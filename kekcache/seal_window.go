@@ -41,8 +41,8 @@ func newWindow(key *Key, limits Limits, seals uint64) *window {
 	w.bytes.Store(limits.Bytes)
 	w.seals.Store(seals)
 	// 75 to 90 % of the way, by chance, so that a fleet does not ask its key
-	// service at one moment; of a short age earlier, so that there is time for it
-	// before Run ends the window.
+	// service at one moment; of a short age earlier, so that there is time for
+	// it before Run ends the window.
 	left := 0.10 + 0.15*rand.Float64()
 	lasts := min(headStart, limits.Age/4)
 	w.soft = softLimits{
@@ -65,8 +65,8 @@ func (w *window) age(now time.Time) time.Duration {
 func (w *window) isLive(now time.Time) bool { return !w.ended.Load() && w.age(now) < w.limits.Age }
 
 // isLow says that the next window should be asked for, because little of this
-// one is left or because it will not last. lasts is how long all of it will last
-// at the pace so far; 0 if that is not known or long enough not to matter.
+// one is left or because it will not last. lasts is how long all of it will
+// last at the pace so far; 0 if that is not known or long enough not to matter.
 func (w *window) isLow(now time.Time) (low bool, lasts time.Duration) {
 	age := now.Sub(w.entered)
 	for _, l := range [...]struct{ left, all, soft uint64 }{

@@ -19,7 +19,8 @@ func names(recipients []keys.Wrapped) (all []string) {
 	return all
 }
 
-// TestEveryKEKWraps: one recipient each, in the order of the configuration, and all of the same DEK.
+// TestEveryKEKWraps: one recipient each, in the order of the configuration, and
+// all of the same DEK.
 func TestEveryKEKWraps(t *testing.T) {
 	dek := bytes.Repeat([]byte{7}, chunker.KeySize)
 	a, b := newKEK("a"), newKEK("b")
@@ -70,7 +71,8 @@ func TestGeneratedKeyOfWrongSize(t *testing.T) {
 	}
 }
 
-// TestRecordBeforeKey: a key is granted only when its record is durable, and the record has a lease of its own.
+// TestRecordBeforeKey: a key is granted only when its record is durable, and
+// the record has a lease of its own.
 func TestRecordBeforeKey(t *testing.T) {
 	bothWays(t, func(t *testing.T, start func(*sealing) func()) {
 		kek, store := newKEK("kek"), newStore()
