@@ -41,11 +41,11 @@ func (u *unwrapAttempts) addRecipients(keks []keys.Unwrapper, recipients []keys.
 	}
 }
 
-// try asks one KEK after the other until do succeeds for one. An error that
-// isAway is worth another try, which goes on with the KEKs that were away.
+// tryPairs asks one KEK after the other until do succeeds for one. An error
+// that isAway is worth another try, which goes on with the KEKs that were away.
 // Otherwise it is the one that promises most; ErrUnknownKey means that none of
 // the KEKs unwraps the key.
-func (u *unwrapAttempts) try(ctx context.Context, do func(unwrapPair) error) error {
+func (u *unwrapAttempts) tryPairs(ctx context.Context, do func(unwrapPair) error) error {
 	var away error
 	for len(u.pairs) > 0 {
 		p := u.pairs[0]
@@ -69,9 +69,9 @@ func (u *unwrapAttempts) try(ctx context.Context, do func(unwrapPair) error) err
 	return u.failed
 }
 
-// refuse has no KEK asked any more for keys of a record: one of them has been
-// unwrapped, and is another key than the record says.
-func (u *unwrapAttempts) refuse(record int) {
+// refuseRecord has no KEK asked any more for keys of a record: one of them has
+// been unwrapped, and is another key than the record says.
+func (u *unwrapAttempts) refuseRecord(record int) {
 	ofRecord := func(p unwrapPair) bool { return p.record == record }
 	u.pairs = slices.DeleteFunc(u.pairs, ofRecord)
 	u.again = slices.DeleteFunc(u.again, ofRecord)

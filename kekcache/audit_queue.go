@@ -56,9 +56,9 @@ func (q *auditQueue) flush() error {
 // stay in the queue, and the next key cannot be had before they are recorded.
 func (q *auditQueue) tryFlush() { _ = q.flush() }
 
-// record flushes the queue and then records e, which is not kept in the queue
-// if that fails. Its error is an *auditError.
-func (q *auditQueue) record(e Event) error {
+// recordNow flushes the queue and then records e, which is not kept in the
+// queue if that fails. Its error is an *auditError.
+func (q *auditQueue) recordNow(e Event) error {
 	if q.to == nil {
 		return nil
 	}

@@ -31,17 +31,17 @@ type flight struct {
 	void   bool          // guarded by flights.mu
 }
 
-// do returns when look finds the result, or when this caller has done the work.
-// While another caller is at it, do waits for that, or until ctx ends. work's
-// context ends with ctx, and when the flight is voided: then its result and its
-// error are dropped, and do looks again. Otherwise its error is returned. look
-// must be quick, since it is called under a lock.
-func (f *flights[K]) do(ctx context.Context, key K, look func() bool, work func(context.Context) error) error {
+// doOnce returns when look finds the result, or when this caller has done the
+// work. While another caller is at it, doOnce waits for that, or until ctx
+// ends. work's context ends with ctx, and when the flight is voided: then its
+// result and its error are dropped, and doOnce looks again. Otherwise its error
+// is returned. look must be quick, since it is called under a lock.
+func (f *flights[K]) doOnce(ctx context.Context, key K, look func() bool, work func(context.Context) error) error {
 	for {
-		mine, other := f.join(ctx, key, look)
+		mine, other := f.joinFlight(ctx, key, look)
 		switch {
 		case mine != nil:
-			void, err := f.lead(key, mine, work)
+			void, err := f.leadFlight(key, mine, work)
 			if !void {
 				return err
 			}
@@ -60,9 +60,9 @@ func (f *flights[K]) do(ctx context.Context, key K, look func() bool, work func(
 	}
 }
 
-// join returns a new flight that the caller must lead, or the one under way, or
-// nil twice if look finds the result.
-func (f *flights[K]) join(ctx context.Context, key K, look func() bool) (mine, other *flight) {
+// joinFlight returns a new flight that the caller must lead, or the one under
+// way, or nil twice if look finds the result.
+func (f *flights[K]) joinFlight(ctx context.Context, key K, look func() bool) (mine, other *flight) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if look() {
@@ -80,15 +80,15 @@ func (f *flights[K]) join(ctx context.Context, key K, look func() bool) (mine, o
 	return mine, nil
 }
 
-// lead does the work that the others wait for. void says that it is worth
+// leadFlight does the work that the others wait for. void says that it is worth
 // nothing, however it ended.
-func (f *flights[K]) lead(key K, mine *flight, work func(context.Context) error) (void bool, err error) {
-	defer func() { void = f.land(key, mine) }() // also after a panic of a key service
+func (f *flights[K]) leadFlight(key K, mine *flight, work func(context.Context) error) (void bool, err error) {
+	defer func() { void = f.landFlight(key, mine) }() // also after a panic of a key service
 	return false, work(mine.ctx)
 }
 
-// land ends a flight and says whether it was voided.
-func (f *flights[K]) land(key K, mine *flight) (void bool) {
+// landFlight ends a flight and says whether it was voided.
+func (f *flights[K]) landFlight(key K, mine *flight) (void bool) {
 	mine.cancel()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -116,8 +116,8 @@ func (f *flights[K]) voidAll(replace func()) {
 	}
 }
 
-// count is how many flights are under way.
-func (f *flights[K]) count() int {
+// countActive is how many flights are under way.
+func (f *flights[K]) countActive() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.active)

@@ -41,7 +41,7 @@ func TestOneFlightForAll(t *testing.T) {
 		for i := range 90 {
 			key := i % 3
 			wg.Go(func() {
-				err := f.do(t.Context(), key, results[key].look, func(context.Context) error {
+				err := f.doOnce(t.Context(), key, results[key].look, func(context.Context) error {
 					if busy[key].Add(1) > 1 {
 						t.Error("two at work for one key")
 					}
@@ -57,8 +57,8 @@ func TestOneFlightForAll(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if worked.Load() != 3 || time.Since(begin) != time.Second || f.count() != 0 {
-			t.Errorf("worked %d times in %s, %d under way", worked.Load(), time.Since(begin), f.count())
+		if worked.Load() != 3 || time.Since(begin) != time.Second || f.countActive() != 0 {
+			t.Errorf("worked %d times in %s, %d under way", worked.Load(), time.Since(begin), f.countActive())
 		}
 	})
 }
@@ -82,14 +82,14 @@ func TestFlightIsHandedOver(t *testing.T) {
 				defer giveUp()
 				first := make(chan error, 1)
 				go func() {
-					first <- f.do(ctx, 0, r.look, func(ctx context.Context) error {
+					first <- f.doOnce(ctx, 0, r.look, func(ctx context.Context) error {
 						time.Sleep(time.Second)
 						return test.fail(ctx, giveUp)
 					})
 				}()
 				synctest.Wait()
 				worked := false
-				err := f.do(t.Context(), 0, r.look, func(context.Context) error {
+				err := f.doOnce(t.Context(), 0, r.look, func(context.Context) error {
 					worked = true
 					r.set(true)
 					return nil
@@ -111,12 +111,12 @@ func TestWaitingForAFlightEnds(t *testing.T) {
 		var f flights[int]
 		var r result
 		go func() {
-			_ = f.do(t.Context(), 0, r.look, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+			_ = f.doOnce(t.Context(), 0, r.look, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
 		}()
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		err := f.do(ctx, 0, r.look, func(context.Context) error { t.Error("two at work"); return nil })
+		err := f.doOnce(ctx, 0, r.look, func(context.Context) error { t.Error("two at work"); return nil })
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
@@ -155,7 +155,7 @@ func TestVoidFlight(t *testing.T) {
 				ended := make(chan error, 2)
 				begin := time.Now()
 				for range 2 {
-					go func() { ended <- f.do(t.Context(), 0, r.look, work) }()
+					go func() { ended <- f.doOnce(t.Context(), 0, r.look, work) }()
 					time.Sleep(time.Second)
 				}
 				f.voidAll(func() { r.mu.Lock(); defer r.mu.Unlock(); generation++ })
@@ -165,8 +165,8 @@ func TestVoidFlight(t *testing.T) {
 				if err := <-ended; err != nil || time.Since(begin) < time.Hour {
 					t.Errorf("the one at work: %v after %s", err, time.Since(begin))
 				}
-				if calls != 2 || f.count() != 0 {
-					t.Errorf("%d calls, %d under way", calls, f.count())
+				if calls != 2 || f.countActive() != 0 {
+					t.Errorf("%d calls, %d under way", calls, f.countActive())
 				}
 			})
 		})
@@ -183,9 +183,9 @@ func TestPanicInAFlight(t *testing.T) {
 				t.Error("no panic")
 			}
 		}()
-		_ = f.do(t.Context(), 0, r.look, func(context.Context) error { panic("a bug") })
+		_ = f.doOnce(t.Context(), 0, r.look, func(context.Context) error { panic("a bug") })
 	}()
-	if f.count() != 0 {
+	if f.countActive() != 0 {
 		t.Error("it is still under way")
 	}
 }

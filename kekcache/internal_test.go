@@ -220,7 +220,7 @@ func TestEvictedLeavesNothingBehind(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.requests.add(supply.entry) // as after a key that was slow to make
+		c.requests.addEntry(supply.entry) // as after a key that was slow to make
 		supply.Close()
 	}
 	if n := len(c.requests.pending); n > 2 || len(c.set.entries) != 2 || len(c.set.idle.entries) != 2 {
@@ -241,27 +241,27 @@ func TestRequests(t *testing.T) {
 			return false
 		}
 	}
-	r.add(a)
-	r.add(a)
+	r.addEntry(a)
+	r.addEntry(a)
 	if got := r.takeAll(); !signalled() || len(got) != 1 || got[0] != a {
 		t.Errorf("took %d, want one", len(got))
 	}
-	r.add(a)
-	r.add(b)
+	r.addEntry(a)
+	r.addEntry(b)
 	if got := r.takeAll(); !signalled() || len(got) != 1 || got[0] != b {
 		t.Errorf("took %d, want the other one", len(got))
 	}
-	r.finish(b)
+	r.finishEntry(b)
 	if signalled() {
 		t.Error("nobody asked for the other one again")
 	}
-	r.finish(a)
+	r.finishEntry(a)
 	if got := r.takeAll(); !signalled() || len(got) != 1 || got[0] != a {
 		t.Errorf("took %d, want the first one again", len(got))
 	}
-	r.add(a)
-	r.drop(a)
-	r.finish(a)
+	r.addEntry(a)
+	r.dropEntry(a)
+	r.finishEntry(a)
 	if got := r.takeAll(); len(got) != 0 {
 		t.Error("one that was dropped is served")
 	}
@@ -280,8 +280,8 @@ func TestRefusalsAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := len(c.refusals.entries); n != keptRefusals || len(c.deks.entries) != 0 || c.loads.count() != 0 {
-		t.Errorf("%d refusals, %d keys, %d loads", n, len(c.deks.entries), c.loads.count())
+	if n := len(c.refusals.entries); n != keptRefusals || len(c.deks.entries) != 0 || c.loads.countActive() != 0 {
+		t.Errorf("%d refusals, %d keys, %d loads", n, len(c.deks.entries), c.loads.countActive())
 	}
 }
 

@@ -72,24 +72,24 @@
 //
 //   - With Run a window ends one to two ticks before its age. Run looks at the
 //     clock once a tick, so that Take need not, and a late tick does no harm.
-//   - The age counts from before the key service was asked, by the monotonic and
-//     by the wall clock, and the greater of the two counts: one stands still while
-//     a machine sleeps, the other can be set back.
-//   - A Take makes the next DEK itself if the last one was made in less than half
-//     a millisecond. Waking a goroutine for it would take longer.
-//   - Each window asks for its successor at a random point of its last quarter, so
-//     that a fleet does not ask its key service at one moment.
-//   - A flight that was voided goes on until its service answers. The generation of
-//     the queue, or of the cache, then refuses its result.
-//   - "Restricted" ends with a new data key and not when the callers that wait give
-//     up: they come and go with the lanes of a route.
+//   - The age counts from before the key service was asked. The greater age of
+//     the monotonic and the wall clock counts: one stands still while a machine
+//     sleeps, the other can be set back.
+//   - A Take makes the next DEK itself if the last one was made in less than
+//     half a millisecond. Waking a goroutine for it would take longer.
+//   - Each window asks for its successor at a random point of its last quarter,
+//     so that a fleet does not ask its key service at one moment.
+//   - A flight that was voided goes on until its service answers. The generation
+//     of the queue, or of the cache, then refuses its result.
+//   - "Restricted" ends with a new data key and not when the callers that wait
+//     give up: they come and go with the lanes of a route.
 //   - Before the first window of a Purpose only a service that is away is waited
 //     for. So a wrong name is an error at the start, and an outage later on.
-//   - A DEK is kept under the hash of the recipients that it was unwrapped from, and
-//     its commitment is compared whenever it is used. So envelopes with copied
-//     recipients cost nothing, and do no harm to genuine ones.
-//   - Refusals have a cache of their own: a flood of forged envelopes pushes out no
-//     DEK.
+//   - A DEK is kept under the hash of the recipients that it was unwrapped from,
+//     and its commitment is compared whenever it is used. So envelopes with
+//     copied recipients cost nothing, and do no harm to genuine ones.
+//   - Refusals have a cache of their own: a flood of forged envelopes pushes out
+//     no DEK.
 package kekcache
 
 import (

@@ -122,7 +122,7 @@ func (c *OpenKeys) Unwrap(ctx context.Context, commitment, encoded []byte) (*chu
 		return nil, ErrWrongKey
 	}
 	from := source{name: sha256.Sum256(encoded)}
-	return c.get(ctx, from, commitment, func(ctx context.Context, keks []keys.Unwrapper, d *dek) error {
+	return c.getKey(ctx, from, commitment, func(ctx context.Context, keks []keys.Unwrapper, d *dek) error {
 		recipients, _, err := c.o.Codec.ParseRecipients(encoded)
 		if err != nil {
 			return err
@@ -139,7 +139,7 @@ func (c *OpenKeys) Lookup(ctx context.Context, kid []byte) (*chunker.OpeningKey,
 	}
 	from := source{record: true}
 	copy(from.name[:], kid)
-	return c.get(ctx, from, kid, func(ctx context.Context, keks []keys.Unwrapper, d *dek) error {
+	return c.getKey(ctx, from, kid, func(ctx context.Context, keks []keys.Unwrapper, d *dek) error {
 		return c.unwrapStored(ctx, keks, [KIDSize]byte(kid), d)
 	})
 }
@@ -148,7 +148,7 @@ func (c *OpenKeys) Lookup(ctx context.Context, kid []byte) (*chunker.OpeningKey,
 // of an envelope by reference with this kid, instead of from a store. The DEK
 // is not kept. Its errors are those of Unwrap.
 func (c *OpenKeys) FromRecord(ctx context.Context, record, kid []byte) (*chunker.OpeningKey, error) {
-	keks, _ := c.current()
+	keks, _ := c.currentKEKs()
 	r := newRecordAttempts()
 	if err := r.addRecord(c.o.Codec, keks, record); err != nil {
 		return nil, err
@@ -168,12 +168,12 @@ func (c *OpenKeys) Reload(unwrappers []keys.Unwrapper) error {
 	if err := checkUnwrappers(unwrappers); err != nil {
 		return err
 	}
-	c.loads.voidAll(func() { c.replace(slices.Clone(unwrappers)) })
+	c.loads.voidAll(func() { c.replaceKEKs(slices.Clone(unwrappers)) })
 	c.health.forgetKEKs()
 	return nil
 }
 
-func (c *OpenKeys) replace(unwrappers []keys.Unwrapper) {
+func (c *OpenKeys) replaceKEKs(unwrappers []keys.Unwrapper) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.unwrappers = unwrappers
@@ -190,8 +190,8 @@ func (c *OpenKeys) Generation() uint64 { return c.generation.Load() }
 // log, and for how many keys.
 func (c *OpenKeys) Status() Status { return c.health.snapshot() }
 
-// current returns the KEKs that unwrap now, and their generation.
-func (c *OpenKeys) current() ([]keys.Unwrapper, uint64) {
+// currentKEKs returns the KEKs that unwrap now, and their generation.
+func (c *OpenKeys) currentKEKs() ([]keys.Unwrapper, uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.unwrappers, c.generation.Load()

@@ -18,9 +18,9 @@ type dek struct {
 	kek        string // the name of the KEK that unwrapped it
 }
 
-// verify compares the commitment with the one that an envelope shows; neither
-// is secret.
-func (d *dek) verify(want []byte) error {
+// verifyCommitment compares the commitment with the one that an envelope shows;
+// neither is secret.
+func (d *dek) verifyCommitment(want []byte) error {
 	if string(d.commitment[:len(want)]) != string(want) {
 		return fmt.Errorf("%w: %s unwraps another one", ErrWrongKey, d.kek)
 	}
@@ -54,24 +54,24 @@ func refusedAge(from source) time.Duration {
 
 func isRefusal(err error) bool { return errors.Is(err, ErrUnknownKey) || errors.Is(err, ErrWrongKey) }
 
-// get finds the DEK in the cache or has it loaded, and compares its commitment
-// with want, of which the envelope may show only a prefix.
-func (c *OpenKeys) get(ctx context.Context, from source, want []byte, ask loader) (*chunker.OpeningKey, error) {
+// getKey finds the DEK in the cache or has it loaded, and compares its
+// commitment with want, of which the envelope may show only a prefix.
+func (c *OpenKeys) getKey(ctx context.Context, from source, want []byte, ask loader) (*chunker.OpeningKey, error) {
 	if key, known, err := c.lookUp(from, want); known {
 		return key, err
 	}
-	return c.await(ctx, from, want, ask)
+	return c.awaitKey(ctx, from, want, ask)
 }
 
-// await has the DEK loaded, by one caller however many ask.
-func (c *OpenKeys) await(ctx context.Context, from source, want []byte, ask loader) (*chunker.OpeningKey, error) {
+// awaitKey has the DEK loaded, by one caller however many ask.
+func (c *OpenKeys) awaitKey(ctx context.Context, from source, want []byte, ask loader) (*chunker.OpeningKey, error) {
 	var key *chunker.OpeningKey
 	var refused error
-	err := c.loads.do(ctx, from, func() (known bool) {
+	err := c.loads.doOnce(ctx, from, func() (known bool) {
 		key, known, refused = c.lookUp(from, want)
 		return known
 	}, func(ctx context.Context) (err error) {
-		key, err = c.load(ctx, from, want, ask)
+		key, err = c.loadKey(ctx, from, want, ask)
 		return err
 	})
 	if err == nil {
@@ -118,7 +118,7 @@ func (c *OpenKeys) findFresh(from source, now time.Time) (*dek, bool) {
 
 // cipherFor returns d ready for use. The caller holds c.mu.
 func (c *OpenKeys) cipherFor(from source, d *dek, want []byte) (*chunker.OpeningKey, error) {
-	if err := d.verify(want); err != nil {
+	if err := d.verifyCommitment(want); err != nil {
 		return nil, err
 	}
 	if k, ok := c.ciphers.get(from); ok {
@@ -132,15 +132,15 @@ func (c *OpenKeys) cipherFor(from source, d *dek, want []byte) (*chunker.Opening
 	return k, nil
 }
 
-// load asks the KEKs for a DEK and keeps it, or remembers that it was refused.
-// A Reload meanwhile voids both.
-func (c *OpenKeys) load(ctx context.Context, from source, want []byte, ask loader) (key *chunker.OpeningKey, err error) {
-	keks, generation := c.current()
+// loadKey asks the KEKs for a DEK and keeps it, or remembers that it was
+// refused. A Reload meanwhile voids both.
+func (c *OpenKeys) loadKey(ctx context.Context, from source, want []byte, ask loader) (key *chunker.OpeningKey, err error) {
+	keks, generation := c.currentKEKs()
 	d := &dek{}
 	err = ask(ctx, keks, d)
 	unwrapped := err == nil
 	if unwrapped {
-		err = d.verify(want)
+		err = d.verifyCommitment(want)
 	}
 	err = c.noteRefused(ctx, keks, want, d, err)
 	c.mu.Lock()

@@ -51,17 +51,17 @@ func (c *OpenKeys) unwrapStored(ctx context.Context, keks []keys.Unwrapper, kid 
 // services that are away, but only when no other KEK unwraps the key.
 func (c *OpenKeys) unwrapRecords(ctx context.Context, r *recordAttempts, kid []byte, d *dek) error {
 	return c.health.repeat(isAway).run(ctx, func() error {
-		return r.attempts.try(ctx, func(p unwrapPair) error {
+		return r.attempts.tryPairs(ctx, func(p unwrapPair) error {
 			if err := c.unwrapOnce(ctx, p, d); err != nil {
 				return err
 			}
-			err := d.verify(r.commitments[p.record][:])
+			err := d.verifyCommitment(r.commitments[p.record][:])
 			if string(r.commitments[p.record][:KIDSize]) != string(kid) {
 				err = fmt.Errorf("%w: a key record of another kid", ErrWrongKey)
 			}
 			if err != nil {
 				clear(d.key[:])
-				r.attempts.refuse(p.record)
+				r.attempts.refuseRecord(p.record)
 			}
 			return err
 		})

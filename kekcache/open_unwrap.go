@@ -17,7 +17,7 @@ func (c *OpenKeys) unwrapAny(ctx context.Context, keks []keys.Unwrapper, recipie
 	all := newAttempts()
 	all.addRecipients(keks, recipients, 0)
 	return c.health.repeat(isAway).run(ctx, func() error {
-		return all.try(ctx, func(p unwrapPair) error { return c.unwrapOnce(ctx, p, d) })
+		return all.tryPairs(ctx, func(p unwrapPair) error { return c.unwrapOnce(ctx, p, d) })
 	})
 }
 

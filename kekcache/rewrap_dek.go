@@ -132,7 +132,7 @@ func (c *RewrapKeys) unwrapSeen(ctx context.Context, p unwrapPair, r *Rewrapped)
 		return dek, errKeySize(p.kek, len(dek))
 	}
 	commitment := chunker.Commitment((*[chunker.KeySize]byte)(dek))
-	if err := r.check(commitment[:]); err != nil {
+	if err := r.checkCommitment(commitment[:]); err != nil {
 		return dek, err
 	}
 	r.commitment, r.seen = commitment, true

@@ -109,18 +109,18 @@ func (c *RewrapKeys) RewrapRecipients(ctx context.Context, commitment, encoded [
 	if len(commitment) != chunker.CommitmentSize {
 		return nil, ErrWrongKey
 	}
-	r, err := c.get(ctx, source{name: sha256.Sum256(encoded)}, func(ctx context.Context, r *Rewrapped) error {
+	r, err := c.getResult(ctx, source{name: sha256.Sum256(encoded)}, func(ctx context.Context, r *Rewrapped) error {
 		return c.rewrapRecipients(ctx, commitment, encoded, r)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return r, r.check(commitment)
+	return r, r.checkCommitment(commitment)
 }
 
-// check returns ErrWrongKey if r is known to be of another DEK than that with
-// this commitment.
-func (r *Rewrapped) check(commitment []byte) error {
+// checkCommitment returns ErrWrongKey if r is known to be of another DEK than
+// that with this commitment.
+func (r *Rewrapped) checkCommitment(commitment []byte) error {
 	if r.seen && string(r.commitment[:]) != string(commitment) { // neither is secret
 		return ErrWrongKey
 	}
@@ -136,27 +136,27 @@ func (c *RewrapKeys) RewrapRecord(ctx context.Context, kid []byte) (*Rewrapped, 
 	}
 	from := source{record: true}
 	copy(from.name[:], kid)
-	return c.get(ctx, from, func(ctx context.Context, r *Rewrapped) error {
+	return c.getResult(ctx, from, func(ctx context.Context, r *Rewrapped) error {
 		return c.rewrapStored(ctx, [KIDSize]byte(kid), r)
 	})
 }
 
-// get finds the result for a DEK, or has it made.
-func (c *RewrapKeys) get(ctx context.Context, from source, do func(context.Context, *Rewrapped) error) (*Rewrapped, error) {
+// getResult finds the result for a DEK, or has it made.
+func (c *RewrapKeys) getResult(ctx context.Context, from source, do func(context.Context, *Rewrapped) error) (*Rewrapped, error) {
 	if r, known := c.lookUp(from); known {
 		return r, r.refused
 	}
-	return c.await(ctx, from, do)
+	return c.awaitResult(ctx, from, do)
 }
 
-// await has the work done by one caller, however many ask.
-func (c *RewrapKeys) await(ctx context.Context, from source, do func(context.Context, *Rewrapped) error) (*Rewrapped, error) {
+// awaitResult has the work done by one caller, however many ask.
+func (c *RewrapKeys) awaitResult(ctx context.Context, from source, do func(context.Context, *Rewrapped) error) (*Rewrapped, error) {
 	var r *Rewrapped
-	err := c.flights.do(ctx, from, func() (known bool) {
+	err := c.flights.doOnce(ctx, from, func() (known bool) {
 		r, known = c.lookUp(from)
 		return known
 	}, func(ctx context.Context) (err error) {
-		r, err = c.perform(ctx, from, do)
+		r, err = c.makeResult(ctx, from, do)
 		return err
 	})
 	if err == nil {
@@ -177,9 +177,9 @@ func (c *RewrapKeys) lookUp(from source) (*Rewrapped, bool) {
 	return r, ok
 }
 
-// perform does the work and keeps the result. A refusal is remembered for as
+// makeResult does the work and keeps the result. A refusal is remembered for as
 // long as OpenKeys remembers it.
-func (c *RewrapKeys) perform(ctx context.Context, from source, do func(context.Context, *Rewrapped) error) (*Rewrapped, error) {
+func (c *RewrapKeys) makeResult(ctx context.Context, from source, do func(context.Context, *Rewrapped) error) (*Rewrapped, error) {
 	r := &Rewrapped{}
 	err := do(ctx, r)
 	if isRefusal(err) {
@@ -188,14 +188,14 @@ func (c *RewrapKeys) perform(ctx context.Context, from source, do func(context.C
 	if err == nil || r.refused != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.keep(from, r)
+		c.keepResult(from, r)
 	}
 	return r, err
 }
 
-// keep keeps a result and forgets those that were asked for longest ago, as far
-// as it must. The caller holds c.mu.
-func (c *RewrapKeys) keep(from source, r *Rewrapped) {
+// keepResult keeps a result and forgets those that were asked for longest ago,
+// as far as it must. The caller holds c.mu.
+func (c *RewrapKeys) keepResult(from source, r *Rewrapped) {
 	c.done.put(from, r)
 	c.bytes += r.size()
 	for c.bytes > c.o.MaxBytes {

@@ -77,7 +77,7 @@ func (c *RewrapKeys) askPatiently(ctx context.Context, all *unwrapAttempts, do f
 		},
 	}
 	return tries.run(ctx, func() error {
-		return all.try(ctx, func(p unwrapPair) error {
+		return all.tryPairs(ctx, func(p unwrapPair) error {
 			last = p
 			return do(p)
 		})

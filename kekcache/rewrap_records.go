@@ -51,7 +51,7 @@ func (c *RewrapKeys) findDone(ctx context.Context, kid [KIDSize]byte, records []
 		*r = Rewrapped{Already: true}
 		if c.o.Verify {
 			if err = c.verifyAll(ctx, known, nil, r); err == nil {
-				err = r.check(commitment)
+				err = r.checkCommitment(commitment)
 			}
 		}
 		switch {
@@ -84,7 +84,7 @@ func (c *RewrapKeys) rewrapRecord(ctx context.Context, kid [KIDSize]byte, record
 	if err := c.rewrapRecipients(ctx, commitment, encoded, now); err != nil {
 		return err
 	}
-	if err := now.check(commitment); err != nil {
+	if err := now.checkCommitment(commitment); err != nil {
 		return err
 	}
 	r.Already, r.seen, r.commitment = now.Already, now.seen, now.commitment

@@ -49,8 +49,8 @@ func (k *SealKeys) newEntry(name purposeKey, p Purpose) *sealEntry {
 		limits:     k.o.Limits,
 		seals:      sealsLeft(p.Nonces),
 		patiently:  e.makePatiently,
-		once:       func(ctx context.Context) (*Key, error) { return e.maker.makeKey(ctx, e.keks.current()) },
-		wakeRun:    func() { k.requests.add(e) },
+		once:       func(ctx context.Context) (*Key, error) { return e.maker.makeKey(ctx, e.keks.currentKeys()) },
+		wakeRun:    func() { k.requests.addEntry(e) },
 		flushAudit: k.audit.tryFlush,
 	}
 	return e
@@ -62,43 +62,43 @@ func (e *sealEntry) isLive() bool {
 	return w != nil && w.isLive(time.Now())
 }
 
-// close ends all windows for good.
-func (e *sealEntry) close(why string) {
-	e.fetcher.close(why)
-	e.requests.drop(e)
+// closeForGood ends all windows for good.
+func (e *sealEntry) closeForGood(why string) {
+	e.fetcher.closeWindows(why)
+	e.requests.dropEntry(e)
 }
 
-// prepare makes the first window unless there was one.
-func (e *sealEntry) prepare(ctx context.Context) error {
+// prepareWindow makes the first window unless there was one.
+func (e *sealEntry) prepareWindow(ctx context.Context) error {
 	if e.windows.current.Load() != nil {
 		return nil
 	}
-	return e.advance(ctx, nil, "")
+	return e.advanceWindow(ctx, nil, "")
 }
 
-// advance makes the next window current, unless spent no longer is. It waits
-// while there is none. why says which limit ended spent.
-func (e *sealEntry) advance(ctx context.Context, spent *window, why string) error {
-	if e.windows.advance(spent, why) {
+// advanceWindow makes the next window current, unless spent no longer is. It
+// waits while there is none. why says which limit ended spent.
+func (e *sealEntry) advanceWindow(ctx context.Context, spent *window, why string) error {
+	if e.windows.advanceWindow(spent, why) {
 		return nil
 	}
 	defer e.status.beginWait()()
 	for {
 		if err := e.fetcher.fetchNext(ctx, spent); err != nil {
-			e.probe()
+			e.askForProbe()
 			return err
 		}
-		if e.windows.advance(spent, why) {
+		if e.windows.advanceWindow(spent, why) {
 			return nil
 		}
 	}
 }
 
-// probe leaves it to Run to find out when keys can be had again, for a caller
-// that gives up waiting for one.
-func (e *sealEntry) probe() {
-	if e.status.current() != Normal {
-		e.requests.add(e)
+// askForProbe leaves it to Run to find out when keys can be had again, for a
+// caller that gives up waiting for one.
+func (e *sealEntry) askForProbe() {
+	if e.status.currentState() != Normal {
+		e.requests.addEntry(e)
 	}
 }
 
@@ -106,10 +106,10 @@ func (e *sealEntry) probe() {
 func (e *sealEntry) makePatiently(ctx context.Context) (key *Key, err error) {
 	tries := repetition{mayPass: e.mayPass}
 	err = tries.run(ctx, func() (err error) {
-		if _, err := e.windows.open(); err != nil {
+		if _, err := e.windows.openGeneration(); err != nil {
 			return err
 		}
-		key, err = e.maker.makeKey(ctx, e.keks.current())
+		key, err = e.maker.makeKey(ctx, e.keks.currentKeys())
 		switch {
 		case err == nil:
 		case ctx.Err() != nil: // the error says nothing about the service
@@ -138,10 +138,10 @@ func (e *sealEntry) mayPass(err error) bool {
 	return e.windows.current.Load() != nil && (isService || errors.As(err, &store) || errors.As(err, &audit))
 }
 
-// tick ends the current window one to two periods before its age is reached, so
-// that a tick which comes late by up to a period does no harm. Before that it
-// asks for the next one.
-func (e *sealEntry) tick(now time.Time, period time.Duration) {
+// tickAge ends the current window one to two periods before its age is reached,
+// so that a tick which comes late by up to a period does no harm. Before that
+// it asks for the next one.
+func (e *sealEntry) tickAge(now time.Time, period time.Duration) {
 	w := e.windows.current.Load()
 	if w == nil {
 		return
@@ -149,6 +149,6 @@ func (e *sealEntry) tick(now time.Time, period time.Duration) {
 	if age := w.age(now); age+2*period >= w.limits.Age {
 		w.ended.Store(true)
 	} else if age >= w.soft.age {
-		e.fetcher.renew(w)
+		e.fetcher.renewByAge(w)
 	}
 }

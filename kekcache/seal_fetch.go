@@ -81,7 +81,7 @@ func (f *fetcher) fetchAhead(ctx context.Context) error {
 
 func (f *fetcher) fetchUntil(ctx context.Context, enough func() bool) error {
 	for !enough() {
-		err := f.flights.do(ctx, struct{}{}, enough, func(ctx context.Context) error {
+		err := f.flights.doOnce(ctx, struct{}{}, enough, func(ctx context.Context) error {
 			return f.makeWindow(ctx, f.patiently)
 		})
 		if err != nil {
@@ -94,7 +94,7 @@ func (f *fetcher) fetchUntil(ctx context.Context, enough func() bool) error {
 // makeWindow makes a DEK and a window of it. If the queue was replaced or
 // closed meanwhile, the window is closed at once, and this flight is void.
 func (f *fetcher) makeWindow(ctx context.Context, makeKey func(context.Context) (*Key, error)) error {
-	generation, err := f.windows.open() // before makeKey looks which KEKs there are
+	generation, err := f.windows.openGeneration() // before makeKey looks which KEKs there are
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (f *fetcher) makeWindow(ctx context.Context, makeKey func(context.Context) 
 	if err != nil {
 		return err
 	}
-	if f.windows.push(f.newWindow(key), generation) {
+	if f.windows.pushWindow(f.newWindow(key), generation) {
 		f.pace.noteMade(time.Since(began))
 	} else {
 		f.flushAudit() // after Close nobody else does
@@ -117,14 +117,15 @@ func (f *fetcher) newWindow(key *Key) *window {
 	return newWindow(key, f.limits, f.seals)
 }
 
-// replace ends all windows, and the fetch under way, and makes w current.
-func (f *fetcher) replace(w *window, why string) {
-	f.flights.voidAll(func() { f.windows.replace(w, why) })
+// replaceWindows ends all windows, and the fetch under way, and makes w
+// current.
+func (f *fetcher) replaceWindows(w *window, why string) {
+	f.flights.voidAll(func() { f.windows.replaceAll(w, why) })
 }
 
-// close ends all windows and the fetch under way, for good.
-func (f *fetcher) close(why string) {
-	f.flights.voidAll(func() { f.windows.close(why) })
+// closeWindows ends all windows and the fetch under way, for good.
+func (f *fetcher) closeWindows(why string) {
+	f.flights.voidAll(func() { f.windows.closeAll(why) })
 }
 
 // askIfLow asks for the next window if little is left of w.
@@ -156,11 +157,11 @@ func (f *fetcher) askNext(ctx context.Context, w *window) {
 func (f *fetcher) makeNext(ctx context.Context, w *window) bool {
 	ctx, cancel := context.WithTimeout(ctx, 100*quickly) // should it hang for once
 	defer cancel()
-	mine, _ := f.flights.join(ctx, struct{}{}, func() bool { return f.windows.hasNext(w) })
+	mine, _ := f.flights.joinFlight(ctx, struct{}{}, func() bool { return f.windows.hasNext(w) })
 	if mine == nil {
 		return true
 	}
-	void, err := f.flights.lead(struct{}{}, mine, func(ctx context.Context) error {
+	void, err := f.flights.leadFlight(struct{}{}, mine, func(ctx context.Context) error {
 		return f.makeWindow(ctx, f.once)
 	})
 	if err != nil && !void {
@@ -170,8 +171,8 @@ func (f *fetcher) makeNext(ctx context.Context, w *window) bool {
 	return true
 }
 
-// renew asks for the next window because of the age of w, the current one.
-func (f *fetcher) renew(w *window) {
+// renewByAge asks for the next window because of the age of w, the current one.
+func (f *fetcher) renewByAge(w *window) {
 	f.windows.dropStale(w)
 	f.pace.noteLasts(0)
 	if w.asked.CompareAndSwap(false, true) {

@@ -82,7 +82,7 @@ func (k *SealKeys) Supply(p Purpose) (*Supply, error) {
 	if err != nil {
 		return nil, err
 	}
-	entry, err := k.set.acquire(name, func() *sealEntry { return k.newEntry(name, p) })
+	entry, err := k.set.acquireEntry(name, func() *sealEntry { return k.newEntry(name, p) })
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func (k *SealKeys) Supply(p Purpose) (*Supply, error) {
 
 // Prepare makes the first data key, unless there is one. Unlike later on, a key
 // service that refuses is an error at once.
-func (s *Supply) Prepare(ctx context.Context) error { return s.entry.prepare(ctx) }
+func (s *Supply) Prepare(ctx context.Context) error { return s.entry.prepareWindow(ctx) }
 
 // NewQuota returns a share of the data keys for one goroutine.
 func (s *Supply) NewQuota() *Quota { return &Quota{entry: s.entry, clock: &s.keys.clock} }
@@ -99,7 +99,7 @@ func (s *Supply) NewQuota() *Quota { return &Quota{entry: s.entry, clock: &s.key
 // Close ends the use of the Supply. The data keys stay until they are evicted.
 func (s *Supply) Close() {
 	if !s.closed.Swap(true) {
-		s.keys.set.release(s.entry)
+		s.keys.set.releaseEntry(s.entry)
 		s.keys.audit.tryFlush()
 	}
 }
@@ -127,7 +127,7 @@ func (k *SealKeys) Reload(ctx context.Context, to map[*KEKs][]keys.Wrapper) erro
 		return err
 	}
 	ready := slices.Collect(maps.Keys(made)) // replace takes them out
-	if err := k.set.replace(copied, made); err != nil {
+	if err := k.set.replaceKEKs(copied, made); err != nil {
 		return err
 	}
 	for _, e := range ready {
@@ -144,7 +144,7 @@ func (k *SealKeys) makeWindows(ctx context.Context, to map[*KEKs][]keys.Wrapper)
 		key, err := e.maker.makeKey(ctx, to[e.keks])
 		if err != nil {
 			for e, w := range made {
-				e.windows.discard(w, whyReload)
+				e.windows.discardWindow(w, whyReload)
 			}
 			return nil, err
 		}
@@ -159,13 +159,13 @@ func (k *SealKeys) State() State { return k.Status().State }
 // Status returns the worst State of all Purposes with its cause, and the sums
 // of their counts.
 func (k *SealKeys) Status() (all Status) {
-	k.set.each(func(e *sealEntry) { all.add(e.status.snapshot()) })
+	k.set.eachEntry(func(e *sealEntry) { all.add(e.status.snapshot()) })
 	return all
 }
 
 // Close ends all windows. Nothing can be sealed afterwards: Take and the others
 // return ErrClosed. Its error says that the end could not be audited.
 func (k *SealKeys) Close() error {
-	k.set.close()
+	k.set.closeAll()
 	return k.audit.flush()
 }

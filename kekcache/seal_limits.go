@@ -47,8 +47,8 @@ func (l Limits) withDefaults() (Limits, error) {
 	return l, nil
 }
 
-// tick is how often Run looks at the clock.
-func (l *Limits) tick() time.Duration { return min(time.Second, l.Age/64) }
+// tickPeriod is how often Run looks at the clock.
+func (l *Limits) tickPeriod() time.Duration { return min(time.Second, l.Age/64) }
 
 // sealsLeft is how often messages may be sealed under one DEK. One seal is kept
 // for the key record.

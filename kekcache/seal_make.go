@@ -71,15 +71,16 @@ func (m *keyMaker) makeKey(ctx context.Context, wrappers []keys.Wrapper) (*Key, 
 	if time.Since(born) >= m.maxAge {
 		return nil, errLate
 	}
-	if err := m.audit.record(key.event(OpWindowOpened, "")); err != nil {
+	if err := m.audit.recordNow(key.event(OpWindowOpened, "")); err != nil {
 		return nil, err
 	}
 	m.observed.noteEvent(OpWindowOpened, key.keks, "")
 	return key, nil
 }
 
-// discard audits that nothing more is sealed under a key that is in no window.
-func (m *keyMaker) discard(key *Key, why string) {
+// discardKey audits that nothing more is sealed under a key that is in no
+// window.
+func (m *keyMaker) discardKey(key *Key, why string) {
 	m.observed.noteUnused(key, why)
 	m.audit.add(key.event(OpWindowClosed, why))
 	_ = m.audit.flush() // after an error it stays in the queue
@@ -123,7 +124,7 @@ func namesOf[K interface{ Name() string }](keks []K) []string {
 // process.
 func (m *keyMaker) wrapForAll(ctx context.Context, wrappers []keys.Wrapper, dek *[chunker.KeySize]byte) ([]keys.Wrapped, error) {
 	recipients := make([]keys.Wrapped, len(wrappers))
-	generated, err := m.generate(ctx, wrappers, recipients, dek)
+	generated, err := m.generateDEK(ctx, wrappers, recipients, dek)
 	if err != nil {
 		return nil, err
 	}
@@ -141,9 +142,9 @@ func (m *keyMaker) wrapForAll(ctx context.Context, wrappers []keys.Wrapper, dek 
 	return recipients, nil
 }
 
-// generate fills dek, and returns which of the KEKs has made and wrapped it; -1
-// if this process has made it.
-func (m *keyMaker) generate(ctx context.Context, wrappers []keys.Wrapper, recipients []keys.Wrapped, dek *[chunker.KeySize]byte) (int, error) {
+// generateDEK fills dek, and returns which of the KEKs has made and wrapped it;
+// -1 if this process has made it.
+func (m *keyMaker) generateDEK(ctx context.Context, wrappers []keys.Wrapper, recipients []keys.Wrapped, dek *[chunker.KeySize]byte) (int, error) {
 	for i, w := range wrappers {
 		g, ok := w.(keys.Generator)
 		if !ok {

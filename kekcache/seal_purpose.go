@@ -43,15 +43,15 @@ func checkWrappers(wrappers []keys.Wrapper) error {
 	return nil
 }
 
-// current returns the keys that are wrapped for now. The slice is never
+// currentKeys returns the keys that are wrapped for now. The slice is never
 // changed.
-func (k *KEKs) current() []keys.Wrapper {
+func (k *KEKs) currentKeys() []keys.Wrapper {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.wrappers
 }
 
-func (k *KEKs) replace(wrappers []keys.Wrapper) {
+func (k *KEKs) replaceKeys(wrappers []keys.Wrapper) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.wrappers = wrappers

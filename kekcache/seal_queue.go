@@ -29,13 +29,13 @@ type windowQueue struct {
 
 	mu         sync.Mutex
 	next       []*window // the first to be current in front
-	generation uint64    // how often replace or close was called
+	generation uint64    // how often replaceAll or closeAll was called
 	replaced   string    // why it was called last
 	closed     bool
 }
 
-// open returns the generation for push, or ErrClosed.
-func (q *windowQueue) open() (generation uint64, err error) {
+// openGeneration returns the generation for pushWindow, or ErrClosed.
+func (q *windowQueue) openGeneration() (generation uint64, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
@@ -44,23 +44,24 @@ func (q *windowQueue) open() (generation uint64, err error) {
 	return q.generation, nil
 }
 
-// push puts a window behind the others. If the queue was replaced or closed
-// since open returned generation, the window is closed instead.
-func (q *windowQueue) push(w *window, generation uint64) bool {
+// pushWindow puts a window behind the others. If the queue was replaced or
+// closed since openGeneration returned generation, the window is closed
+// instead.
+func (q *windowQueue) pushWindow(w *window, generation uint64) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.generation != generation {
-		q.retire(w, q.replaced)
+		q.retireWindow(w, q.replaced)
 		return false
 	}
 	q.next = append(q.next, w)
 	return true
 }
 
-// advance makes the next window current if there is one, and says whether spent
-// is no longer current. why says which limit ended spent. The new window may
-// already have expired: Quota.Take checks.
-func (q *windowQueue) advance(spent *window, why string) bool {
+// advanceWindow makes the next window current if there is one, and says whether
+// spent is no longer current. why says which limit ended spent. The new window
+// may already have expired: Quota.Take checks.
+func (q *windowQueue) advanceWindow(spent *window, why string) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.current.Load() != spent {
@@ -69,56 +70,56 @@ func (q *windowQueue) advance(spent *window, why string) bool {
 	if len(q.next) == 0 {
 		return false
 	}
-	q.enter(q.next[0])
+	q.enterWindow(q.next[0])
 	q.next = slices.Delete(q.next, 0, 1)
-	q.retire(spent, why)
+	q.retireWindow(spent, why)
 	return true
 }
 
-// replace ends all windows there are and makes w current; w may be nil.
-func (q *windowQueue) replace(w *window, why string) {
+// replaceAll ends all windows there are and makes w current; w may be nil.
+func (q *windowQueue) replaceAll(w *window, why string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
-		q.retire(w, whyEnd)
+		q.retireWindow(w, whyEnd)
 		return
 	}
-	q.clear(why)
-	q.enter(w)
+	q.clearAll(why)
+	q.enterWindow(w)
 }
 
-// close ends all windows there are, and all that come.
-func (q *windowQueue) close(why string) {
+// closeAll ends all windows there are, and all that come.
+func (q *windowQueue) closeAll(why string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.clear(why)
+	q.clearAll(why)
 	q.closed = true
 	q.current.Store(nil)
 }
 
-// clear ends all windows. The caller holds q.mu and sets current.
-func (q *windowQueue) clear(why string) {
-	q.retire(q.current.Load(), why)
+// clearAll ends all windows. The caller holds q.mu and sets current.
+func (q *windowQueue) clearAll(why string) {
+	q.retireWindow(q.current.Load(), why)
 	for _, w := range q.next {
-		q.retire(w, why)
+		q.retireWindow(w, why)
 	}
 	q.next = nil
 	q.generation++
 	q.replaced = why
 }
 
-// enter makes w current. The caller holds q.mu.
-func (q *windowQueue) enter(w *window) {
+// enterWindow makes w current. The caller holds q.mu.
+func (q *windowQueue) enterWindow(w *window) {
 	if w != nil {
 		w.entered = time.Now()
 	}
 	q.current.Store(w)
 }
 
-// retire ends a window, also for those who hold blocks of it. It is called once
-// for each window, when that leaves the queue or is refused by it. The caller
-// holds q.mu.
-func (q *windowQueue) retire(w *window, why string) {
+// retireWindow ends a window, also for those who hold blocks of it. It is
+// called once for each window, when that leaves the queue or is refused by it.
+// The caller holds q.mu.
+func (q *windowQueue) retireWindow(w *window, why string) {
 	if w == nil {
 		return
 	}
@@ -135,18 +136,18 @@ func (q *windowQueue) dropStale(w *window) {
 	q.next = slices.DeleteFunc(q.next, func(n *window) bool {
 		stale := n.born.Sub(w.born) < w.limits.Age/8
 		if stale {
-			q.retire(n, whyAge)
+			q.retireWindow(n, whyAge)
 			w.asked.Store(false)
 		}
 		return stale
 	})
 }
 
-// discard closes a window that never was in the queue.
-func (q *windowQueue) discard(w *window, why string) {
+// discardWindow closes a window that never was in the queue.
+func (q *windowQueue) discardWindow(w *window, why string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.retire(w, why)
+	q.retireWindow(w, why)
 }
 
 // hasNext says that a window after spent is there: as the next one, or current

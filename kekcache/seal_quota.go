@@ -73,7 +73,7 @@ func (q *Quota) refill(ctx context.Context, size, seals uint64) error {
 				return q.useBlock(w, b)
 			}
 		}
-		if err := q.entry.advance(ctx, w, why); err != nil {
+		if err := q.entry.advanceWindow(ctx, w, why); err != nil {
 			return err
 		}
 	}

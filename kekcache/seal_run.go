@@ -20,9 +20,9 @@ import (
 func (k *SealKeys) Run(ctx context.Context) {
 	var serving sync.WaitGroup
 	serving.Go(func() { k.serveRequests(ctx) })
-	period := k.o.Limits.tick()
+	period := k.o.Limits.tickPeriod()
 	k.clock.run(ctx, period, func(now time.Time) {
-		k.set.each(func(e *sealEntry) { e.tick(now, period) })
+		k.set.eachEntry(func(e *sealEntry) { e.tickAge(now, period) })
 	})
 	serving.Wait()
 }
@@ -42,7 +42,7 @@ func (k *SealKeys) serveRequests(ctx context.Context) {
 		case <-k.requests.signal:
 			for _, e := range k.requests.takeAll() {
 				fetching.Go(func() {
-					defer k.requests.finish(e)
+					defer k.requests.finishEntry(e)
 					k.fetchAhead(ctx, e)
 				})
 			}
@@ -75,22 +75,22 @@ func newRequests() *requests {
 	}
 }
 
-// add asks for e to be served, again if it is being served.
-func (r *requests) add(e *sealEntry) {
+// addEntry asks for e to be served, again if it is being served.
+func (r *requests) addEntry(e *sealEntry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.pending[e] = true
-	r.wake()
+	r.sendSignal()
 }
 
-// drop takes back a request for an entry that was closed.
-func (r *requests) drop(e *sealEntry) {
+// dropEntry takes back a request for an entry that was closed.
+func (r *requests) dropEntry(e *sealEntry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.pending, e)
 }
 
-// takeAll returns the entries to serve, each until finish.
+// takeAll returns the entries to serve, each until finishEntry.
 func (r *requests) takeAll() (all []*sealEntry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -104,17 +104,17 @@ func (r *requests) takeAll() (all []*sealEntry) {
 	return all
 }
 
-func (r *requests) finish(e *sealEntry) {
+func (r *requests) finishEntry(e *sealEntry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.served, e)
 	if r.pending[e] {
-		r.wake()
+		r.sendSignal()
 	}
 }
 
-// wake sends the signal. The caller holds r.mu.
-func (r *requests) wake() {
+// sendSignal sends the signal. The caller holds r.mu.
+func (r *requests) sendSignal() {
 	select {
 	case r.signal <- struct{}{}:
 	default:

@@ -25,13 +25,13 @@ func newSealSet(bound int) *sealSet {
 	return &sealSet{
 		bound:   bound,
 		entries: map[purposeKey]*sealEntry{},
-		idle:    newLRU[purposeKey, *sealEntry](math.MaxInt, nil), // shrink bounds it
+		idle:    newLRU[purposeKey, *sealEntry](math.MaxInt, nil), // shrinkToBound bounds it
 	}
 }
 
-// acquire returns the entry of a Purpose, which is then in use until release.
-// An entry that is not there is made.
-func (s *sealSet) acquire(name purposeKey, makeEntry func() *sealEntry) (*sealEntry, error) {
+// acquireEntry returns the entry of a Purpose, which is then in use until
+// releaseEntry. An entry that is not there is made.
+func (s *sealSet) acquireEntry(name purposeKey, makeEntry func() *sealEntry) (*sealEntry, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -44,43 +44,43 @@ func (s *sealSet) acquire(name purposeKey, makeEntry func() *sealEntry) (*sealEn
 	}
 	e.users++
 	s.idle.drop(name)
-	s.shrink()
+	s.shrinkToBound()
 	return e, nil
 }
 
-// release ends one use of an entry.
-func (s *sealSet) release(e *sealEntry) {
+// releaseEntry ends one use of an entry.
+func (s *sealSet) releaseEntry(e *sealEntry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e.users--
 	if e.users == 0 && !s.closed {
 		s.idle.put(e.name, e)
-		s.shrink()
+		s.shrinkToBound()
 	}
 }
 
-// shrink evicts entries that nobody uses, those first that were used longest
-// ago, until the bound holds. The caller holds s.mu.
-func (s *sealSet) shrink() {
+// shrinkToBound evicts entries that nobody uses, those first that were used
+// longest ago, until the bound holds. The caller holds s.mu.
+func (s *sealSet) shrinkToBound() {
 	for len(s.entries) > s.bound {
 		_, e, ok := s.idle.oldest()
 		if !ok {
 			return
 		}
-		s.evict(e)
+		s.evictEntry(e)
 	}
 }
 
-// evict closes an entry that nobody uses, and forgets it. The caller holds
+// evictEntry closes an entry that nobody uses, and forgets it. The caller holds
 // s.mu.
-func (s *sealSet) evict(e *sealEntry) {
+func (s *sealSet) evictEntry(e *sealEntry) {
 	s.idle.drop(e.name)
 	delete(s.entries, e.name)
-	e.close(whyEvicted)
+	e.closeForGood(whyEvicted)
 }
 
-// each calls do for every entry, under the lock.
-func (s *sealSet) each(do func(*sealEntry)) {
+// eachEntry calls do for every entry, under the lock.
+func (s *sealSet) eachEntry(do func(*sealEntry)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range s.entries {
@@ -90,7 +90,7 @@ func (s *sealSet) each(do func(*sealEntry)) {
 
 // usersOf returns the entries in use that seal for one of the KEKs.
 func (s *sealSet) usersOf(keks map[*KEKs][]keys.Wrapper) (used []*sealEntry) {
-	s.each(func(e *sealEntry) {
+	s.eachEntry(func(e *sealEntry) {
 		if _, ok := keks[e.keks]; ok && e.users > 0 {
 			used = append(used, e)
 		}
@@ -98,40 +98,40 @@ func (s *sealSet) usersOf(keks map[*KEKs][]keys.Wrapper) (used []*sealEntry) {
 	return used
 }
 
-// replace puts other keys into KEKs. The entries that seal for them go on with
-// the window that was made for each; those for which none was made have none.
-// Every window in made is in use afterwards, or closed.
-func (s *sealSet) replace(keks map[*KEKs][]keys.Wrapper, made map[*sealEntry]*window) error {
+// replaceKEKs puts other keys into KEKs. The entries that seal for them go on
+// with the window that was made for each; those for which none was made have
+// none. Every window in made is in use afterwards, or closed.
+func (s *sealSet) replaceKEKs(keks map[*KEKs][]keys.Wrapper, made map[*sealEntry]*window) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		for e, w := range made {
-			e.windows.discard(w, whyEnd)
+			e.windows.discardWindow(w, whyEnd)
 		}
 		return ErrClosed
 	}
 	for k, wrappers := range keks { // before any queue is replaced: see windowQueue.generation
-		k.replace(wrappers)
+		k.replaceKeys(wrappers)
 	}
 	for _, e := range s.entries {
 		if _, ok := keks[e.keks]; ok {
-			e.fetcher.replace(made[e], whyReload)
+			e.fetcher.replaceWindows(made[e], whyReload)
 			delete(made, e)
 		}
 	}
 	for e, w := range made { // evicted since
-		e.windows.discard(w, whyReload)
+		e.windows.discardWindow(w, whyReload)
 	}
 	return nil
 }
 
-// close closes all entries, for good.
-func (s *sealSet) close() {
+// closeAll closes all entries, for good.
+func (s *sealSet) closeAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
 	for _, e := range s.entries {
-		e.close(whyEnd)
+		e.closeForGood(whyEnd)
 	}
 	clear(s.entries)
 	s.idle.clear()

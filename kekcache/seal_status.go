@@ -23,14 +23,14 @@ type keyStatus struct {
 	cause   error      // of the last try to make a key; nil if it went well
 }
 
-// current returns the present State.
-func (s *keyStatus) current() State { return State(s.state.Load()) }
+// currentState returns the present State.
+func (s *keyStatus) currentState() State { return State(s.state.Load()) }
 
 // snapshot returns the State with its details.
 func (s *keyStatus) snapshot() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Status{State: s.current(), Cause: s.cause, Waiting: s.waiting, Waits: s.waits}
+	return Status{State: s.currentState(), Cause: s.cause, Waiting: s.waiting, Waits: s.waits}
 }
 
 // beginWait counts a caller who cannot go on without a new key, until end is
@@ -64,7 +64,7 @@ func (s *keyStatus) noteTry(ctx context.Context, cause error) {
 	switch {
 	case cause == nil:
 		s.setState(Normal)
-	case s.waiting == 0 && s.current() != Restricted && s.live():
+	case s.waiting == 0 && s.currentState() != Restricted && s.live():
 		s.setState(Degraded)
 	default:
 		s.setState(Restricted)

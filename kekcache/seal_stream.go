@@ -15,21 +15,21 @@ func (s *Supply) StreamKey(ctx context.Context) (*Grant, error) {
 	e := s.entry
 	defer e.status.beginWait()()
 	for {
-		before, err := e.windows.open()
+		before, err := e.windows.openGeneration()
 		if err != nil {
 			return nil, err
 		}
 		key, err := e.makePatiently(ctx)
 		if err != nil {
-			e.probe()
+			e.askForProbe()
 			return nil, err
 		}
-		switch now, err := e.windows.open(); {
+		switch now, err := e.windows.openGeneration(); {
 		case err != nil:
-			e.maker.discard(key, whyEnd)
+			e.maker.discardKey(key, whyEnd)
 			return nil, err
 		case now != before: // it may be for a KEK that was removed
-			e.maker.discard(key, whyReload)
+			e.maker.discardKey(key, whyReload)
 			continue
 		}
 		return e.grantStream(key)
@@ -37,7 +37,7 @@ func (s *Supply) StreamKey(ctx context.Context) (*Grant, error) {
 }
 
 func (e *sealEntry) grantStream(key *Key) (*Grant, error) {
-	done := sync.OnceFunc(func() { e.maker.discard(key, whyEnd) })
+	done := sync.OnceFunc(func() { e.maker.discardKey(key, whyEnd) })
 	sealer, err := key.sealing.Lease()
 	if err != nil {
 		done()

@@ -46,7 +46,7 @@ func newWindow(key *Key, limits Limits, seals uint64) *window {
 	left := 0.10 + 0.15*rand.Float64()
 	lasts := min(headStart, limits.Age/4)
 	w.soft = softLimits{
-		age:      min(time.Duration(float64(limits.Age)*(1-left)), limits.Age-lasts-3*limits.tick()),
+		age:      min(time.Duration(float64(limits.Age)*(1-left)), limits.Age-lasts-3*limits.tickPeriod()),
 		messages: uint64(float64(limits.Messages) * left),
 		bytes:    uint64(float64(limits.Bytes) * left),
 		seals:    uint64(float64(seals) * left),
