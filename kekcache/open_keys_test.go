@@ -45,7 +45,7 @@ func (m *message) check(t *testing.T, k *chunker.OpeningKey, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := sealing.Lease()
+	s, err := sealing.NewSealer()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -171,7 +171,7 @@ func (m *keyMaker) generateDEK(ctx context.Context, wrappers []keys.Wrapper, rec
 // storeRecord makes the key record durable, before anything is sealed that
 // needs it.
 func (m *keyMaker) storeRecord(ctx context.Context, key *Key) error {
-	sealer, err := key.sealing.Lease()
+	sealer, err := key.sealing.NewSealer()
 	if err != nil {
 		return err
 	}

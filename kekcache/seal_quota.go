@@ -82,7 +82,7 @@ func (q *Quota) refill(ctx context.Context, size, seals uint64) error {
 // useBlock goes on under w with a new block.
 func (q *Quota) useBlock(w *window, b block) error {
 	if q.window != w {
-		sealer, err := w.key.sealing.Lease()
+		sealer, err := w.key.sealing.NewSealer()
 		if err != nil {
 			return err
 		}

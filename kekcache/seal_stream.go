@@ -38,7 +38,7 @@ func (s *Supply) StreamKey(ctx context.Context) (*Grant, error) {
 
 func (e *sealEntry) grantStream(key *Key) (*Grant, error) {
 	done := sync.OnceFunc(func() { e.maker.discardKey(key, whyEnd) })
-	sealer, err := key.sealing.Lease()
+	sealer, err := key.sealing.NewSealer()
 	if err != nil {
 		done()
 		return nil, err

@@ -2,8 +2,9 @@ package cms
 
 import "encoding/binary"
 
-// A shape is the layout of everything before the ciphertext: literal bytes and fields of fixed size, in the order of
-// the fields below. The offsets follow from them.
+// A shape is the layout of everything before the ciphertext: literal bytes and
+// fields of fixed size, in the order of the fields below. The offsets follow
+// from them.
 type shape struct {
 	byReference, chunked bool
 	lead                 string // up to the position
@@ -78,7 +79,8 @@ func shapeOf(byReference, chunked bool) *shape {
 	return &shapes[i]
 }
 
-// shapeFor guesses the shape from the first bytes: the tag and the size of the protected header.
+// shapeFor guesses the shape from the first bytes: the tag and the size of the
+// protected header.
 func shapeFor(b []byte) *shape {
 	if len(b) < 5 {
 		return nil
@@ -96,8 +98,9 @@ func shapeFor(b []byte) *shape {
 	return nil
 }
 
-// read takes the header from the front of b and returns its size; ok is false if b is not of this shape.
-func (s *shape) read(b []byte, h *Header) (n int, ok bool) {
+// readHeader takes the header from the front of b and returns its size; ok is
+// false if b is not of this shape.
+func (s *shape) readHeader(b []byte, h *Header) (n int, ok bool) {
 	if len(b) < s.size ||
 		string(b[:len(s.lead)]) != s.lead ||
 		string(b[s.middleAt:s.chunkingAt]) != s.middle ||
@@ -132,8 +135,8 @@ func readPosition(b []byte) (p Position) {
 	return p
 }
 
-// put writes the position over the first PositionSize bytes of b.
-func (p *Position) put(b []byte) {
+// putInto writes the position over the first PositionSize bytes of b.
+func (p *Position) putInto(b []byte) {
 	_ = b[PositionSize-1]
 	copy(b, p.Place[:])
 	binary.BigEndian.PutUint64(b[PlaceSize:], p.Offset)
