@@ -4,10 +4,10 @@
 // part.
 //
 // The breaker opens after five calls in a row that found the service away, and
-// refuses calls for a second. Then one call tries, and those that come meanwhile
-// wait for its result. kekcache waits for at most 1.8 s between tries, so a
-// service that is back is in use again within 5 s: one that hung may hold up a
-// try for 2 s before.
+// refuses calls for a second. Then one call tries, and those that come
+// meanwhile wait for its result. kekcache waits for at most 1.8 s between
+// tries, so a service that is back is in use again within 5 s: one that hung
+// may hold up a try for 2 s before.
 //
 // The package must not know the service: that says by the class of its errors
 // whether it answered, and by Unknown that a key may yet become known to it.
@@ -106,9 +106,9 @@ func New(o Options) (*Guard, error) {
 
 // Do makes one call, which must end when its context does and return nil or a
 // *keys.Error. op names it in errors, and key the key that it asks for, which
-// need not be the configured one (an alias, a replica): whether a key is unknown
-// is noted for each. Do waits for its turn until ctx ends. Its errors are
-// *keys.Error; a call that is not made is Away.
+// need not be the configured one (an alias, a replica): whether a key is
+// unknown is noted for each. Do waits for its turn until ctx ends. Its errors
+// are *keys.Error; a call that is not made is Away.
 func (g *Guard) Do(ctx context.Context, op, key string, call func(context.Context) error) error {
 	release, err := g.waitForTurn(ctx)
 	if err != nil {
@@ -187,8 +187,8 @@ func hasAnswered(err error) bool {
 	return !errors.As(err, &e) || e.Class != keys.Away
 }
 
-// abandoned is the error of a call whose caller gave up, which says nothing about
-// the service.
+// abandoned is the error of a call whose caller gave up, which says nothing
+// about the service.
 type abandoned struct{ err error }
 
 func (e *abandoned) Error() string { return e.err.Error() }

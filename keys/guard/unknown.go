@@ -8,15 +8,15 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// settleTime is for how long a service that is spread over many machines may not
-// know a key that it knew, or will know.
+// settleTime is for how long a service that is spread over many machines may
+// not know a key that it knew, or will know.
 const settleTime = 30 * time.Second
 
 // Unknown marks the cause of an error, in a *keys.Error, as one that passes by
 // itself if it is new: the service does not know a key, or credentials, perhaps
-// not yet. Before the key was ever used it is Gone, so that a name that is wrong
-// is an error at once. Later it is Away until it has been unknown for 30 seconds
-// in a row, and then Gone.
+// not yet. Before the key was ever used it is Gone, so that a name that is
+// wrong is an error at once. Later it is Away until it has been unknown for 30
+// seconds in a row, and then Gone.
 func Unknown(err error) error { return &unknown{err} }
 
 type unknown struct{ err error }
