@@ -10,8 +10,8 @@ import (
 )
 
 // TestSharedNoAllocations: a Sealer, Opener or Rewrapper that many goroutines
-// share allocates nothing for a message either. Under the race detector its pool
-// of workers drops some on purpose.
+// share allocates nothing for a message either. Under the race detector its
+// pool of workers drops some on purpose.
 func TestSharedNoAllocations(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	s, o := r.sealer(t, 0), r.opener(t)

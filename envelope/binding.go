@@ -10,9 +10,9 @@ import (
 )
 
 // Binding ties an envelope to the place where it belongs. None of it stands in
-// the envelope: sealer and opener must give the same values, and an envelope that
-// was moved to another key or subject does not open (docs/envelope.md, section
-// 5). The zero Binding ties it to the context alone.
+// the envelope: sealer and opener must give the same values, and an envelope
+// that was moved to another key or subject does not open (docs/envelope.md,
+// section 5). The zero Binding ties it to the context alone.
 type Binding struct {
 	Subject []byte  // the subject of a NATS message; nil: none, which is not the empty one
 	Key     []byte  // the record key; nil: none, which is not the empty one
@@ -29,8 +29,8 @@ type Binding struct {
 // empty one.
 type Bound = cms.Bound
 
-// Kind says which kind of payload an envelope seals. An envelope of one kind does
-// not open as another.
+// Kind says which kind of payload an envelope seals. An envelope of one kind
+// does not open as another.
 type Kind = cms.Kind
 
 // The kinds. Tombstone and KeyRecord have an empty payload.
@@ -51,8 +51,8 @@ type Position struct {
 	Created  uint32  // when it was sealed, unix seconds; Seal writes it from the clock
 }
 
-// UnknownDistance is the Distance of a message whose place has an order, and
-// whose predecessor is not known.
+// UnknownDistance is the Distance of a message if its place has an order, and
+// the message before it is not known.
 const UnknownDistance = cms.Unknown
 
 var errBoundTwice = errors.New("a bound header is named twice")
@@ -60,8 +60,9 @@ var errBoundTwice = errors.New("a bound header is named twice")
 // isPlain says that b needs no convertBinding.
 func isPlain(b *Binding) bool { return b != nil && len(b.Bound) < 2 }
 
-// convertBinding returns b as package cms takes it, with its headers in bytewise
-// order of their names. nil is the zero Binding. It copies only what it must.
+// convertBinding returns b as package cms takes it, with its headers in
+// bytewise order of their names. nil is the zero Binding. It copies only
+// if it must.
 func convertBinding(b *Binding) (*cms.Binding, error) {
 	switch {
 	case b == nil:
@@ -70,7 +71,8 @@ func convertBinding(b *Binding) (*cms.Binding, error) {
 		return (*cms.Binding)(b), nil
 	}
 	sorted := cms.Binding(*b)
-	sorted.Bound = slices.SortedFunc(slices.Values(b.Bound), func(x, y Bound) int { return cmp.Compare(x.Name, y.Name) })
+	sorted.Bound = slices.Clone(b.Bound)
+	slices.SortFunc(sorted.Bound, func(x, y Bound) int { return cmp.Compare(x.Name, y.Name) })
 	if !isSorted(sorted.Bound) {
 		return nil, errBoundTwice
 	}

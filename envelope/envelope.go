@@ -7,37 +7,38 @@
 //	opener, err := envelope.NewOpener([]keys.Unwrapper{kek}, envelope.OpenerOptions{Context: "orders"})
 //	plaintext, err := opener.Open(ctx, nil, sealed, envelope.Binding{Key: recordKey})
 //
-// [Sealer.NewWriter] and [Opener.NewReader] do the same for payloads larger than
-// memory, and [Rewrapper] replaces the keys that can open an envelope without
-// opening it. Keys come from the packages below keys: files, a key service. The
-// examples show each of these, and docs/library.md is the guide.
+// [Sealer.NewWriter] and [Opener.NewReader] do the same for payloads larger
+// than memory, and [Rewrapper] replaces the keys that can open an envelope
+// without opening it. Keys come from the packages below keys: files, a key
+// service. The examples show each of these, and docs/library.md is the guide.
 //
 // # Concurrency
 //
-// Sealer, Opener and Rewrapper are safe for concurrent use. A loop that seals on
-// one goroutine can have a worker of its own (NewWorker), which has its memory to
-// itself and takes no lock.
+// Sealer, Opener and Rewrapper are safe for concurrent use. A loop that seals
+// on one goroutine can have a worker of its own (NewWorker), which has its
+// memory to itself and takes no lock.
 //
 // # Buffers
 //
 // Seal, Open and Rewrap append to dst and return the extended slice, as
 // [cipher.AEAD] does. The input may begin exactly where dst ends, so that
-// buf[:0] as dst reuses the storage of the input; the input is then overwritten.
-// Any other overlap is [ErrOverlap]. On an error dst comes back as it was.
+// buf[:0] as dst reuses the storage of the input; the input is then
+// overwritten. Any other overlap is [ErrOverlap]. On an error dst comes back as
+// it was.
 //
 // # Keys
 //
 // A data key is made for each window (of time, messages and bytes), wrapped for
-// every key that was given, and never stored in the clear. Windows end correctly
-// without help; [Sealer.Run] makes the next data key ahead of need.
+// every key that was given, and never stored in the clear. Windows end
+// correctly without help; [Sealer.Run] makes the next data key ahead of need.
 //
 // # Layers
 //
-// The package puts three others together and adds no bytes of its own: codec/cms
-// has the layout, chunker the cipher and the nonces, kekcache the keys. It must
-// not know where messages come from: partitions, offsets and subjects are values
-// that its caller hands in. It starts no goroutine. Beside the standard library
-// it needs a CBOR package and one that paces retries.
+// The package puts three others together and adds no bytes of its own:
+// codec/cms has the layout, chunker the cipher and the nonces, kekcache the
+// keys. It must not know where messages come from: partitions, offsets and
+// subjects are values that its caller hands in. It starts no goroutine. Beside
+// the standard library it needs a CBOR package and one that paces retries.
 package envelope
 
 import (
@@ -49,8 +50,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/kekcache"
 )
 
-// DefaultChunkSize is the largest payload of the single form, unless configured,
-// in bytes.
+// DefaultChunkSize is the largest payload of the single form, unless
+// configured, in bytes.
 const DefaultChunkSize = 64 << 10
 
 // Reason is the word for why an envelope was refused; docs/errors.md has the

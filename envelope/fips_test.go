@@ -15,7 +15,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keystore/keystoretest"
 )
 
-// TestFIPSOnly runs itself again under GODEBUG=fips140=only, which allows no nonces but the cipher's own.
+// TestFIPSOnly runs itself again under GODEBUG=fips140=only, which allows no
+// nonces but the cipher's own.
 func TestFIPSOnly(t *testing.T) {
 	if os.Getenv("STREAMCRYPT_TEST_FIPS") == "" {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestFIPSOnly$", "-test.v")

@@ -11,7 +11,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// FuzzOpen: whatever comes in, there is a payload or a reason, the same through all doors, and never a panic.
+// FuzzOpen: whatever comes in, there is a payload or a reason, the same through
+// all doors, and never a panic.
 func FuzzOpen(f *testing.F) {
 	all, err := vectors.All()
 	if err != nil {

@@ -2,9 +2,9 @@ package envelope
 
 import "io"
 
-// input is a read buffer whose bytes may be changed in place, so that chunks are
-// opened where they were read. A slice that peek returned is valid until the next
-// peek; skip does not touch it.
+// input is a read buffer whose bytes may be changed in place, so that chunks
+// are opened where they were read. A slice that peek returned is valid until
+// the next peek; skip does not touch it.
 type input struct {
 	r          io.Reader
 	buf        []byte
@@ -15,8 +15,8 @@ type input struct {
 // readAhead is how much is read at once, in bytes.
 const readAhead = 256 << 10
 
-// peek returns at least n bytes from the front, or all that are left when r ends
-// before. An error is r's, and not io.EOF.
+// peek returns at least n bytes from the front, or all that are left when r
+// ends before. An error is r's, and not io.EOF.
 func (in *input) peek(n int) ([]byte, error) {
 	if in.end-in.start < n && in.err == nil {
 		in.fillBuffer(n)

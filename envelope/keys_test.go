@@ -13,7 +13,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// TestOpenerForgetsItsLastKey when the KEKs are reloaded, though it would have used it for long.
+// TestOpenerForgetsItsLastKey when the KEKs are reloaded, though it would have
+// used it for long.
 func TestOpenerForgetsItsLastKey(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	sealed, err := r.sealer(t, 0).Seal(t.Context(), nil, []byte("text"), envelope.Binding{})

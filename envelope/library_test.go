@@ -231,8 +231,8 @@ func TestConcurrentUse(t *testing.T) {
 	})
 }
 
-// TestSharedKeys: Sealers with one set of data keys each have their own, as long
-// as they are open, and Close of one does not end the others'.
+// TestSharedKeys: Sealers with one set of data keys each have their own, as
+// long as they are open, and Close of one does not end the others'.
 func TestSharedKeys(t *testing.T) {
 	audit := &opened{}
 	shared, err := envelope.NewSealKeys(kekcache.SealKeysOptions{MaxPurposes: 2, Audit: audit})

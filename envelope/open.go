@@ -16,19 +16,19 @@ type OpenerOptions struct {
 	Context string
 	// Pairs are the Sealer's.
 	Pairs map[string]string
-	// Store has the key records of envelopes that name their data key; nil: those
-	// are refused.
+	// Store has the key records of envelopes that name their data key; nil:
+	// those are refused.
 	Store kekcache.Store
 
-	// MaxKeys is how many unwrapped data keys are kept; default 100,000 (about 30
-	// MiB).
+	// MaxKeys is how many unwrapped data keys are kept; default 100,000 (about
+	// 30 MiB).
 	MaxKeys int
 	// MaxAge is how long an unwrapped data key is used; default 1 hour.
 	MaxAge time.Duration
 	// Log is told of key services and stores that are waited for; nil: nobody.
 	Log *slog.Logger
-	// Audit keeps a record of unwrapped and refused data keys; nil: none. A data
-	// key whose unwrapping cannot be recorded is not used.
+	// Audit keeps a record of unwrapped and refused data keys; nil: none. A
+	// data key whose unwrapping cannot be recorded is not used.
 	Audit kekcache.Auditor
 	// Observer is told of data keys and calls of key services; nil: nobody.
 	Observer kekcache.Observer
@@ -42,8 +42,8 @@ type Opener struct {
 	workers sync.Pool // of *OpenWorker
 }
 
-// NewOpener returns an Opener that opens with the given keys, which are asked in
-// this order. No key service is called before the first Open.
+// NewOpener returns an Opener that opens with the given keys, which are asked
+// in this order. No key service is called before the first Open.
 func NewOpener(keks []keys.Unwrapper, o OpenerOptions) (*Opener, error) {
 	openKeys, err := NewOpenKeys(kekcache.OpenKeysOptions{
 		Unwrappers: keks, Context: keys.Context{Name: o.Context, Pairs: o.Pairs}, Store: o.Store,
@@ -59,8 +59,8 @@ func NewOpener(keks []keys.Unwrapper, o OpenerOptions) (*Opener, error) {
 
 // Open verifies the envelope e and appends its payload to dst: whole or not at
 // all. A refusal is an *Error; any other error is not the message's fault. It
-// waits while a key service or the store is away, until ctx ends. On an error the
-// spare capacity of dst holds no plaintext.
+// waits while a key service or the store is away, until ctx ends. On an error
+// the spare capacity of dst holds no plaintext.
 func (o *Opener) Open(ctx context.Context, dst, e []byte, b Binding) ([]byte, error) {
 	w := o.workers.Get().(*OpenWorker)
 	defer o.workers.Put(w)

@@ -9,15 +9,15 @@ import (
 	"github.com/streamcrypt/streamcrypt/kekcache"
 )
 
-// OpenWorker opens messages on one goroutine. It has its memory to itself, keeps
-// the data key of the message before, and allocates nothing for a message. It is
-// not safe for concurrent use.
+// OpenWorker opens messages on one goroutine. It has its memory to itself,
+// keeps the data key of the message before, and allocates nothing for a
+// message. It is not safe for concurrent use.
 type OpenWorker struct {
 	keys    *kekcache.OpenKeys
 	aad     *cms.AAD
 	last    lastKey
 	e       cms.Envelope
-	scratch []byte // an envelope in whose place the plaintext is written
+	scratch []byte // a copy of an envelope over which the plaintext is written
 }
 
 // lastKey is the key of the message before, which is most often the next one's
@@ -40,8 +40,8 @@ func (o *Opener) NewWorker() *OpenWorker {
 	return &OpenWorker{keys: o.keys, aad: cms.NewAAD([]byte(o.context))}
 }
 
-// Open is Opener.Open and returns the Position too, which the tag covers. A nil b
-// is the zero Binding.
+// Open is Opener.Open and returns the Position too, which the tag covers. A nil
+// b is the zero Binding.
 func (w *OpenWorker) Open(ctx context.Context, dst, e []byte, b *Binding) ([]byte, Position, error) {
 	bound := (*cms.Binding)(b)
 	if !isPlain(b) {
@@ -84,8 +84,8 @@ func (w *OpenWorker) Open(ctx context.Context, dst, e []byte, b *Binding) ([]byt
 // mustBeEmpty says that envelopes of a kind have no payload.
 func mustBeEmpty(kind Kind) bool { return kind == Tombstone || kind == KeyRecord }
 
-// openInPlace opens an envelope that begins where dst ends: from a copy, over
-// whose original the plaintext is written.
+// openInPlace opens a copy of an envelope that begins where dst ends. The
+// plaintext is written over the original.
 func (w *OpenWorker) openInPlace(ctx context.Context, dst, e []byte, b *Binding) ([]byte, Position, error) {
 	w.scratch = append(w.scratch[:0], e...)
 	out, p, err := w.Open(ctx, dst, w.scratch, b)

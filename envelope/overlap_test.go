@@ -12,8 +12,8 @@ import (
 )
 
 // lie is a way in which input and output lie in one buffer: the output is
-// appended behind the first out bytes, up to a capacity, and the input begins at
-// in. As with cipher.AEAD they begin at one byte or have none in common.
+// appended behind the first out bytes, up to a capacity, and the input begins
+// at in. As with cipher.AEAD they begin at one byte or have none in common.
 type lie struct{ out, capacity, in int }
 
 // lies are those of an input of n bytes that becomes up to most bytes.

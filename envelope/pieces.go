@@ -6,8 +6,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/codec/cms"
 )
 
-// The functions of this file take raw files apart (docs/envelope.md, section 9),
-// for Reader and Rewrapper. They see no key.
+// The functions of this file take raw files apart (docs/envelope.md, section
+// 9), for Reader and Rewrapper. They see no key.
 
 // errRecordAlone says that a key record stands in front of something else than
 // its envelope.
@@ -39,7 +39,7 @@ func (in *input) readHead() (*cms.Header, int, error) {
 	return &h, n, nil
 }
 
-// refuseHead says what is wrong with a head.
+// refuseHead returns the reason why a head was refused.
 func (in *input) refuseHead() error {
 	b, ok, err := in.readAll(maxSingle)
 	if err != nil {
@@ -51,10 +51,10 @@ func (in *input) refuseHead() error {
 	return refuse(fmt.Errorf("%w: head", cms.ErrMalformed))
 }
 
-// readRecord looks at a self-contained envelope in the single form, whose head
-// has n bytes. If an envelope by reference follows, it is a key record: readRecord
-// returns a copy of it and skips it. If nothing follows, it returns nil and skips
-// nothing.
+// readRecord looks at a self-contained envelope in the single form, with a head
+// of n bytes. If an envelope by reference follows, it is a key record:
+// readRecord returns a copy of it and skips it. If nothing follows, it returns
+// nil and skips nothing.
 func (in *input) readRecord(n int) ([]byte, error) {
 	b, err := in.peek(n + 5)
 	if err != nil {
@@ -106,7 +106,7 @@ func (in *input) readSegment(chunkSize int, index uint32) (p piece, err error) {
 	case end: // after a segment that was not sealed as the final one, or after none: fewer than two
 		return p, refuse(fmt.Errorf("%w: segments", cms.ErrMalformed))
 	}
-	b, err := in.peek(headSize + size + 2) // the byte after, and what may not follow the break
+	b, err := in.peek(headSize + size + 2) // the byte after, and one that may not follow the break
 	if err != nil {
 		return p, err
 	}

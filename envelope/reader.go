@@ -8,10 +8,10 @@ import (
 	"github.com/streamcrypt/streamcrypt/codec/cms"
 )
 
-// Reader opens a payload of any length while it is read. It hands out only bytes
-// of chunks that have verified, and io.EOF only after the final chunk has. After
-// an error in the middle, the bytes that were read before are a verified
-// beginning of the payload and no more. A Reader is for one goroutine.
+// Reader opens a payload of any length while it is read. It hands out only
+// bytes of chunks that have verified, and io.EOF only after the final chunk
+// has. After an error in the middle, the bytes that were read before are a
+// verified beginning of the payload and no more. A Reader is for one goroutine.
 type Reader struct {
 	ctx context.Context // an io.Reader has no other way to hear of its end
 	o   *Opener
@@ -36,17 +36,17 @@ type Reader struct {
 	err    error
 }
 
-// NewReader returns a Reader of the raw form of docs/envelope.md, section 9. Its
-// memory is a chunk and a little more, with one exception: a long self-contained
-// envelope that Seal made has its recipients at the end. If r is an io.ReaderAt
-// and io.Seeker they are read first; otherwise such an envelope is held in
-// memory, up to MaxBuffered bytes.
+// NewReader returns a Reader of the raw form of docs/envelope.md, section 9.
+// Its memory is a chunk and a little more, with one exception: a long
+// self-contained envelope that Seal made has its recipients at the end. If r is
+// an io.ReaderAt and io.Seeker they are read first; otherwise such an envelope
+// is held in memory, up to MaxBuffered bytes.
 func (o *Opener) NewReader(ctx context.Context, r io.Reader, b Binding) *Reader {
 	return &Reader{ctx: ctx, o: o, in: input{r: r}, b: copyBinding(b), aad: cms.NewAAD([]byte(o.context))}
 }
 
-// MaxBuffered is the largest long self-contained envelope that is read where its
-// end cannot be read first, in bytes.
+// MaxBuffered is the largest long self-contained envelope that is read where
+// its end cannot be read first, in bytes.
 const MaxBuffered = 16 << 20
 
 // Read hands out verified bytes.

@@ -81,8 +81,8 @@ func (r *Reader) begin(h *cms.Header, n int, key *chunker.OpeningKey, err error)
 	return nil
 }
 
-// openFirst reads a self-contained envelope in the single form: it is either all
-// there is, or the key record of the envelope by reference that follows.
+// openFirst reads a self-contained envelope in the single form: it is either
+// all there is, or the key record of the envelope by reference that follows.
 func (r *Reader) openFirst(n int) error {
 	record, err := r.in.readRecord(n)
 	switch {
@@ -110,8 +110,8 @@ func (r *Reader) openRecorded(record []byte) error {
 	return r.begin(h, n, key, err)
 }
 
-// checkRecord opens the key record itself. The commitment has shown that the key
-// is right; this shows that not a bit of the record was changed.
+// checkRecord opens the key record itself. The commitment has shown that the
+// key is right; this shows that not a bit of the record was changed.
 func (r *Reader) checkRecord(record []byte, key *chunker.OpeningKey) error {
 	var e cms.Envelope
 	if err := cms.Parse(record, &e); err != nil {
@@ -127,8 +127,7 @@ func (r *Reader) checkRecord(record []byte, key *chunker.OpeningKey) error {
 func (r *Reader) openTailed(h *cms.Header, n int) error {
 	at, ok := r.in.r.(io.ReaderAt)
 	if !ok || r.last == 0 {
-		return r.openWhole(MaxBuffered, fmt.Errorf(
-			"%w: the recipients stand at the end of more than %d bytes that cannot be read twice", cms.ErrTooLarge, MaxBuffered))
+		return r.openWhole(MaxBuffered, errTail)
 	}
 	tail, err := readTail(at, r.base+int64(n), r.last, h.ChunkSize)
 	if err != nil {
@@ -139,9 +138,12 @@ func (r *Reader) openTailed(h *cms.Header, n int) error {
 	return r.begin(h, n, key, err)
 }
 
-// readTail finds the recipients between segments, which begin at start, and end.
-// All segments but the last are of one size, so it goes to where the last ones
-// must be.
+var errTail = fmt.Errorf("%w: the recipients stand at the end of more than %d bytes that cannot be read twice",
+	cms.ErrTooLarge, MaxBuffered)
+
+// readTail finds the recipients between segments, which begin at start, and
+// end. All segments but the last are of one size, so it goes to where the last
+// ones must be.
 func readTail(r io.ReaderAt, start, end int64, chunkSize int) ([]byte, error) {
 	stride := int64(segmentRoom(chunkSize))
 	back := cms.MaxRecipientSize/stride + 3

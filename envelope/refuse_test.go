@@ -11,7 +11,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/kekcache"
 )
 
-// refused checks that an envelope ends in a reason, through every door, and that not a byte comes out.
+// refused checks that an envelope ends in a reason, through every door, and
+// that not a byte comes out.
 func refused(t *testing.T, o *envelope.Opener, e []byte, b envelope.Binding, reasons ...envelope.Reason) {
 	t.Helper()
 	dst := make([]byte, 0, len(e)+64)
@@ -115,7 +116,8 @@ func TestBinding(t *testing.T) {
 	})
 }
 
-// segments takes a chunked envelope apart: what is before the segments, they themselves, and what is behind.
+// segments takes a chunked envelope apart: what is before the segments, they
+// themselves, and what is behind.
 func segments(t *testing.T, e []byte) (head []byte, all [][]byte, tail []byte) {
 	t.Helper()
 	var parsed cms.Envelope
@@ -178,7 +180,8 @@ func TestChunksAreInTheirPlaces(t *testing.T) {
 	})
 }
 
-// TestCutStream: a stream cut anywhere gives a verified beginning and then says that it is cut.
+// TestCutStream: a stream cut anywhere gives a verified beginning and then says
+// that it is cut.
 func TestCutStream(t *testing.T) {
 	profiles(t, func(t *testing.T, store kekcache.Store) {
 		r := newRig(t, rigOptions{store: store})
@@ -201,7 +204,8 @@ func TestCutStream(t *testing.T) {
 				if errors.As(err, &refusal) && refusal.Reason == envelope.ReasonTruncated && bytes.HasPrefix(payload(3*4096+5), out) {
 					continue
 				}
-				// Cut right behind its key record, what is left is a whole envelope, but not one of a value.
+				// Cut right behind its key record, what is left is a whole
+				// envelope, but not one of a value.
 				if errors.As(err, &refusal) && refusal.Reason == envelope.ReasonTampered && n < 200 && len(out) == 0 && store == nil {
 					continue
 				}
@@ -211,7 +215,8 @@ func TestCutStream(t *testing.T) {
 	})
 }
 
-// TestEverySingleBitOfAKeyRecord: in a raw file nothing can be changed, not even where the payload would still open.
+// TestEverySingleBitOfAKeyRecord: in a raw file nothing can be changed, not
+// even where the payload would still open.
 func TestEverySingleBitOfAKeyRecord(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	var file bytes.Buffer

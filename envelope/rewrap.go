@@ -9,17 +9,18 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// RewrapperOptions say how a Rewrapper works. The zero value is good for a start.
+// RewrapperOptions say how a Rewrapper works. The zero value is good for a
+// start.
 type RewrapperOptions struct {
 	// Context is the Sealer's. Only key services look at it here.
 	Context string
 	// Pairs are the Sealer's.
 	Pairs map[string]string
-	// Store has the key records of envelopes that name their data key; nil: those
-	// are refused.
+	// Store has the key records of envelopes that name their data key; nil:
+	// those are refused.
 	Store kekcache.Store
-	// Verify unwraps a data key that a key service has moved without showing it,
-	// and compares its commitment.
+	// Verify unwraps a data key that a key service has moved without showing
+	// it, and compares its commitment.
 	Verify bool
 
 	// MaxBytes bounds the new recipients that are kept; default 32 MiB.
@@ -58,8 +59,9 @@ func (c *RewrapCounts) add(to *kekcache.Rewrapped) {
 	}
 }
 
-// NewRewrapper returns a Rewrapper from old keys, which are asked in this order,
-// to 1 to 16 new ones. No key service is called before the first envelope.
+// NewRewrapper returns a Rewrapper from old keys, which are asked in this
+// order, to 1 to 16 new ones. No key service is called before the first
+// envelope.
 func NewRewrapper(from []keys.Unwrapper, to []keys.Wrapper, o RewrapperOptions) (*Rewrapper, error) {
 	rewrapKeys, err := kekcache.NewRewrapKeys(kekcache.RewrapKeysOptions{
 		Codec: codec{}, From: from, To: to, Context: keys.Context{Name: o.Context, Pairs: o.Pairs},
@@ -83,8 +85,8 @@ func (r *Rewrapper) Rewrap(ctx context.Context, dst, e []byte) ([]byte, error) {
 }
 
 // RewrapRecord puts a key record for the new keys into the store, for the data
-// key with this kid of 16 bytes, unless there is one: already says so. Its errors
-// are those of Rewrap.
+// key with this kid of 16 bytes, unless there is one: already says so. Its
+// errors are those of Rewrap.
 func (r *Rewrapper) RewrapRecord(ctx context.Context, kid []byte) (already bool, err error) {
 	to, err := r.keys.RewrapRecord(ctx, kid)
 	if err != nil {
@@ -93,6 +95,6 @@ func (r *Rewrapper) RewrapRecord(ctx context.Context, kid []byte) (already bool,
 	return to.Already, nil
 }
 
-// CountKeys returns how many distinct data keys have been rewrapped. One that was
-// forgotten meanwhile counts again.
+// CountKeys returns how many distinct data keys have been rewrapped. One that
+// was forgotten meanwhile counts again.
 func (r *Rewrapper) CountKeys() int64 { return r.keys.CountMoved() }

@@ -10,9 +10,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/kekcache"
 )
 
-// Copy reads one payload in any of the raw forms of docs/envelope.md, section 9,
-// and writes it rewrapped. It needs no more memory than a chunk and a little, on a
-// pipe too. The output is complete only if the error is nil.
+// Copy reads one payload in any of the raw forms of docs/envelope.md, section
+// 9, and writes it rewrapped. It needs no more memory than a chunk and a
+// little, on a pipe too. The output is complete only if the error is nil.
 func (r *Rewrapper) Copy(ctx context.Context, w io.Writer, from io.Reader) (RewrapCounts, error) {
 	c := &rewrapCopy{worker: r.NewWorker(), ctx: ctx, w: w, in: input{r: from}}
 	err := c.copy()
@@ -62,8 +62,8 @@ func (c *rewrapCopy) writeRewrapped(e []byte) error {
 	return err
 }
 
-// copyFirst copies a self-contained envelope in the single form, whose head has n
-// bytes: all there is, or a key record and the envelope behind it.
+// copyFirst copies a self-contained envelope in the single form, whose head has
+// n bytes: all there is, or a key record and the envelope behind it.
 func (c *rewrapCopy) copyFirst(n int) error {
 	record, err := c.in.readRecord(n)
 	switch {

@@ -73,7 +73,8 @@ func TestRewrapCopy(t *testing.T) {
 	}
 }
 
-// TestRewrapCopyRefuses: a file that is cut anywhere, or longer than it should be, is refused.
+// TestRewrapCopyRefuses: a file that is cut anywhere, or longer than it should
+// be, is refused.
 func TestRewrapCopyRefuses(t *testing.T) {
 	kek, to, store := newKEK(t), newKEK(t), new(keystoretest.Memory)
 	for name, file := range rawForms(t, kek, store) {
@@ -105,7 +106,8 @@ func TestRewrapCopyRefuses(t *testing.T) {
 	}
 }
 
-// TestRewrapCopyOtherRecord: a key record in front of an envelope that is not its own.
+// TestRewrapCopyOtherRecord: a key record in front of an envelope that is not
+// its own.
 func TestRewrapCopyOtherRecord(t *testing.T) {
 	kek := newKEK(t)
 	files := [2][]byte{}

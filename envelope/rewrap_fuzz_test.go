@@ -11,7 +11,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// FuzzRewrap: whatever comes in, it is refused for a reason, or nothing of it changes but the recipients.
+// FuzzRewrap: whatever comes in, it is refused for a reason, or nothing of it
+// changes but the recipients.
 func FuzzRewrap(f *testing.F) {
 	all, err := vectors.All()
 	if err != nil {

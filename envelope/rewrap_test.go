@@ -104,8 +104,9 @@ func newVectorRig(t *testing.T, v *vectors.Vector, unwrappers map[string]keys.Un
 	return r
 }
 
-// TestRewrapVectors: of every good vector nothing changes but the recipients, and those of its key record; then each new key opens it
-// and no old one does. Every bad one is refused, or is as bad as before.
+// TestRewrapVectors: of every good vector nothing changes but the recipients,
+// and those of its key record; then each new key opens it and no old one does.
+// Every bad one is refused, or is as bad as before.
 func TestRewrapVectors(t *testing.T) {
 	all, err := vectors.All()
 	if err != nil {
@@ -161,7 +162,8 @@ func (r *vectorRig) onlyNew(t *testing.T, v *vectors.Vector) *keystoretest.Memor
 	return s
 }
 
-// checkSpliced checks that two envelopes differ in their recipients and nowhere else.
+// checkSpliced checks that two envelopes differ in their recipients and nowhere
+// else.
 func checkSpliced(t *testing.T, before, after []byte) {
 	t.Helper()
 	var b, a cms.Envelope
@@ -190,7 +192,8 @@ func wantReason(t *testing.T, err error, reason string) {
 	}
 }
 
-// TestRewrapRecord: the new record in a store differs from the old one in its recipients only, and is good as a record of its own.
+// TestRewrapRecord: the new record in a store differs from the old one in its
+// recipients only, and is good as a record of its own.
 func TestRewrapRecord(t *testing.T) {
 	store, to := new(keystoretest.Memory), newKEK(t)
 	r := newRig(t, rigOptions{store: store})
@@ -251,7 +254,8 @@ func TestRewrapAlready(t *testing.T) {
 	})
 }
 
-// TestRewrapBound: after data keys with few recipients, and by reference, come some with many.
+// TestRewrapBound: after data keys with few recipients, and by reference, come
+// some with many.
 func TestRewrapBound(t *testing.T) {
 	store, old := new(keystoretest.Memory), newRig(t, rigOptions{})
 	ref := newRig(t, rigOptions{store: store})

@@ -8,8 +8,8 @@ import (
 )
 
 // RewrapWorker rewraps envelopes on one goroutine. It has its memory to itself
-// and allocates nothing for an envelope whose data key it knows. It is not safe
-// for concurrent use.
+// and allocates nothing for an envelope with a data key that it knows. It is
+// not safe for concurrent use.
 type RewrapWorker struct {
 	keys    *kekcache.RewrapKeys
 	e       cms.Envelope
@@ -30,7 +30,8 @@ func (w *RewrapWorker) MaxSize(n int) int {
 	if w.longest == 0 {
 		return n + cms.MaxRecipientSize
 	}
-	// The recipients of the next data key are for the same KEKs, and so about as long.
+	// The recipients of the next data key are for the same KEKs, and so about
+	// as long.
 	return n + min(2*w.longest+256, cms.MaxRecipientSize)
 }
 
@@ -54,7 +55,8 @@ func (w *RewrapWorker) Rewrap(ctx context.Context, dst, e []byte) ([]byte, error
 	return out, nil
 }
 
-// findResult finds the result for an envelope that is not alike to the last one.
+// findResult finds the result for an envelope that is not alike to the last
+// one.
 func (w *RewrapWorker) findResult(ctx context.Context, e []byte) (err error) {
 	if err := cms.Parse(e, &w.e); err != nil {
 		return err

@@ -16,13 +16,13 @@ import (
 // SealerOptions say how a Sealer seals. The zero value is good for a start.
 type SealerOptions struct {
 	// Context names the route that the envelopes belong to. Envelopes, key
-	// records and, where the key service can, wrapped data keys are bound to it:
-	// an Opener with another Context does not open them. It may be empty.
+	// records and, where the key service can, wrapped data keys are bound to
+	// it: an Opener with another Context does not open them. It may be empty.
 	Context string
 	// Pairs bind wrapped data keys further, at key services that can.
 	Pairs map[string]string
-	// ChunkSize is the largest payload that is sealed in one piece, in bytes, and
-	// the size of the pieces of longer ones: 4 KiB to 1 MiB; 0 for
+	// ChunkSize is the largest payload that is sealed in one piece, in bytes,
+	// and the size of the pieces of longer ones: 4 KiB to 1 MiB; 0 for
 	// DefaultChunkSize.
 	ChunkSize int
 	// RandomNonces has nonces drawn at random and not counted: needed under
@@ -30,8 +30,8 @@ type SealerOptions struct {
 	// messages per data key.
 	RandomNonces bool
 	// Store, if not nil, keeps one key record per data key, and envelopes name
-	// their data key instead of carrying it. They are smaller then, and nobody can
-	// open them without the store.
+	// their data key instead of carrying it. They are smaller then, and nobody
+	// can open them without the store.
 	Store kekcache.Store
 
 	// Limits end the use of a data key.
@@ -46,7 +46,8 @@ type SealerOptions struct {
 	Observer kekcache.Observer
 
 	// Shared, if not nil, keeps the data keys of several Sealers (NewSealKeys).
-	// Limits, Log, Audit and Observer are then its own and must not be given here.
+	// Limits, Log, Audit and Observer are then its own and must not be given
+	// here.
 	Shared *kekcache.SealKeys
 }
 
@@ -67,8 +68,8 @@ func NewSealer(keks []keys.Wrapper, o SealerOptions) (*Sealer, error) {
 	if o.ChunkSize == 0 {
 		o.ChunkSize = DefaultChunkSize
 	}
-	if o.ChunkSize < cms.MinChunkSize || o.ChunkSize > cms.MaxChunkSize {
-		return nil, fmt.Errorf("chunk size of %d bytes: %d to %d are possible", o.ChunkSize, cms.MinChunkSize, cms.MaxChunkSize)
+	if n := o.ChunkSize; n < cms.MinChunkSize || n > cms.MaxChunkSize {
+		return nil, fmt.Errorf("chunk size of %d bytes: %d to %d are possible", n, cms.MinChunkSize, cms.MaxChunkSize)
 	}
 	s := &Sealer{options: o, keys: o.Shared}
 	var err error
@@ -117,7 +118,8 @@ func (s *Sealer) MaxSize(n int) int {
 	return size + cms.MaxRecipientSize
 }
 
-// maxSealedSize is the most bytes that an envelope takes without its recipients.
+// maxSealedSize is the most bytes that an envelope takes without its
+// recipients.
 func maxSealedSize(n, chunkSize int) int {
 	return n + (n/chunkSize+1)*(segmentRoom(chunkSize)-chunkSize) + cms.MaxHead
 }
@@ -126,9 +128,9 @@ func maxSealedSize(n, chunkSize int) int {
 // refuses is an error at once, where later on it would be waited for.
 func (s *Sealer) Prepare(ctx context.Context) error { return s.supply.Prepare(ctx) }
 
-// Run makes data keys ahead of need and keeps the time for Seal, until ctx ends.
-// A program that seals much calls it on a goroutine of its own. Shared data keys
-// have a Run of their own.
+// Run makes data keys ahead of need and keeps the time for Seal, until ctx
+// ends. A program that seals much calls it on a goroutine of its own. Shared
+// data keys have a Run of their own.
 func (s *Sealer) Run(ctx context.Context) { s.keys.Run(ctx) }
 
 // Reload seals for other keys from now on. It makes a data key for them first,
@@ -152,8 +154,8 @@ func (s *Sealer) Close() error {
 }
 
 // NewSealKeys returns data keys that several Sealers share: those of each are
-// kept as long as it is open, and as many others as o allows. o.Codec is that of
-// this package.
+// kept as long as it is open, and as many others as o allows. o.Codec is that
+// of this package.
 func NewSealKeys(o kekcache.SealKeysOptions) (*kekcache.SealKeys, error) {
 	o.Codec = codec{}
 	return kekcache.NewSealKeys(o)

@@ -9,8 +9,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/kekcache"
 )
 
-// SealWorker seals messages on one goroutine. It has its memory and its share of
-// the data key to itself, so it takes no lock and allocates nothing for a
+// SealWorker seals messages on one goroutine. It has its memory and its share
+// of the data key to itself, so it takes no lock and allocates nothing for a
 // message. It is not safe for concurrent use.
 type SealWorker struct {
 	quota     *kekcache.Quota
@@ -23,7 +23,7 @@ type SealWorker struct {
 	tail    []byte // the encoded recipients; empty by reference
 	head    [9]byte
 	id      [cms.MessageIDSize]byte
-	scratch []byte // a plaintext in whose place the envelope is written
+	scratch []byte // a copy of a plaintext over which the envelope is written
 }
 
 // NewWorker returns a SealWorker for one goroutine.
@@ -41,13 +41,13 @@ func (w *SealWorker) MaxSize(n int) int {
 	if w.key != nil && w.key.ByReference {
 		return size
 	}
-	// The next message may be sealed for other KEKs (Reload), of which nothing is
-	// known but that they keep to the format.
+	// The next message may be sealed for other KEKs (Reload), of which nothing
+	// is known but that they keep to the format.
 	return size + cms.MaxRecipientSize
 }
 
-// Seal is Sealer.Seal with a Position: p.Created is ignored and written from the
-// clock. A nil b or p is the zero value.
+// Seal is Sealer.Seal with a Position: p.Created is ignored and written from
+// the clock. A nil b or p is the zero value.
 func (w *SealWorker) Seal(ctx context.Context, dst, plaintext []byte, b *Binding, p *Position) ([]byte, error) {
 	if !areApart(dst, plaintext) {
 		exact, err := overlaps(dst, plaintext, w.MaxSize(len(plaintext)))
@@ -89,8 +89,8 @@ func (w *SealWorker) Seal(ctx context.Context, dst, plaintext []byte, b *Binding
 	return w.sealSingle(dst, plaintext, grant.Sealer, bound, &at)
 }
 
-// sealInPlace seals a plaintext that begins where dst ends: from a copy, over
-// whose original the envelope is written.
+// sealInPlace seals a copy of a plaintext that begins where dst ends. The
+// envelope is written over the original.
 func (w *SealWorker) sealInPlace(ctx context.Context, dst, plaintext []byte, b *Binding, p *Position) ([]byte, error) {
 	w.scratch = append(w.scratch[:0], plaintext...)
 	defer w.clearScratch()
@@ -122,7 +122,9 @@ func (w *SealWorker) useKey(key *kekcache.Key) error {
 	return nil
 }
 
-func (w *SealWorker) sealSingle(dst, plaintext []byte, sealer *chunker.Sealer, b *cms.Binding, p *cms.Position) ([]byte, error) {
+func (w *SealWorker) sealSingle(
+	dst, plaintext []byte, sealer *chunker.Sealer, b *cms.Binding, p *cms.Position,
+) ([]byte, error) {
 	start := len(dst)
 	w.single.Set(p, nil, 0)
 	w.aad.SetHeader(w.key.ByReference, w.single.Protected())
@@ -135,7 +137,9 @@ func (w *SealWorker) sealSingle(dst, plaintext []byte, sealer *chunker.Sealer, b
 	return append(dst, w.tail...), nil
 }
 
-func (w *SealWorker) sealChunked(dst, plaintext []byte, sealer *chunker.Sealer, b *cms.Binding, p *cms.Position) ([]byte, error) {
+func (w *SealWorker) sealChunked(
+	dst, plaintext []byte, sealer *chunker.Sealer, b *cms.Binding, p *cms.Position,
+) ([]byte, error) {
 	start := len(dst)
 	dst, err := appendChunkedHead(dst, w.chunked, w.aad, p, &w.id, w.chunkSize)
 	if err != nil {
@@ -156,7 +160,9 @@ func (w *SealWorker) sealChunked(dst, plaintext []byte, sealer *chunker.Sealer, 
 
 // appendChunkedHead appends everything before the first segment, with a new
 // message id, for which it uses the memory of id.
-func appendChunkedHead(dst []byte, t *cms.Template, aad *cms.AAD, p *cms.Position, id *[cms.MessageIDSize]byte, chunkSize int) ([]byte, error) {
+func appendChunkedHead(
+	dst []byte, t *cms.Template, aad *cms.AAD, p *cms.Position, id *[cms.MessageIDSize]byte, chunkSize int,
+) ([]byte, error) {
 	if _, err := rand.Read(id[:]); err != nil {
 		return dst, err
 	}

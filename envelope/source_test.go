@@ -12,8 +12,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// TestSourceThatBreaksOff: only a bare io.EOF is an end. A cut HTTP body or gzip stream says io.ErrUnexpectedEOF, and must not be sealed as
-// whole.
+// TestSourceThatBreaksOff: only a bare io.EOF is an end. A cut HTTP body or
+// gzip stream says io.ErrUnexpectedEOF, and must not be sealed as whole.
 func TestSourceThatBreaksOff(t *testing.T) {
 	for _, broken := range []error{io.ErrUnexpectedEOF, fmt.Errorf("connection reset: %w", io.EOF)} {
 		for _, n := range []int{0, 100, 4096, 5000} {
@@ -57,7 +57,8 @@ func TestFileThatShrinks(t *testing.T) {
 	}
 }
 
-// deadKEK fits everything and fails with an error that wraps io.EOF, as one whose service hung up.
+// deadKEK fits everything and fails with an error that wraps io.EOF, as one
+// whose service hung up.
 type deadKEK struct{}
 
 func (deadKEK) Name() string            { return "dead" }
@@ -82,7 +83,8 @@ func TestKeyServiceThatHangsUp(t *testing.T) {
 	}
 }
 
-// TestJunkBeforeRecipients: between the final segment and the recipients there is nothing, also for a reader that begins at the end.
+// TestJunkBeforeRecipients: between the final segment and the recipients there
+// is nothing, also for a reader that begins at the end.
 func TestJunkBeforeRecipients(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	e, err := r.sealer(t, 4096).Seal(t.Context(), nil, payload(2*4096+10), envelope.Binding{})

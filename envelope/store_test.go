@@ -9,7 +9,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/kekcache"
 )
 
-// vectorStore has the records of one vector, each under the kid that its commitment gives.
+// vectorStore has the records of one vector, each under the kid that its
+// commitment gives.
 type vectorStore []vectors.Hex
 
 func (s vectorStore) Put(context.Context, [kekcache.KIDSize]byte, []byte) error { return nil }

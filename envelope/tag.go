@@ -5,9 +5,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/codec/cms"
 )
 
-// AppendTag appends the authentication tag of an envelope to dst: 16 bytes, of a
-// chunked envelope those of its last chunk. Rewrapping does not change them, so
-// they stand for the sealed message in the digest of an archive. Nothing is
+// AppendTag appends the authentication tag of an envelope to dst: 16 bytes, of
+// a chunked envelope those of its last chunk. Rewrapping does not change them,
+// so they stand for the sealed message in the digest of an archive. Nothing is
 // verified.
 func AppendTag(dst, e []byte) ([]byte, error) {
 	var parsed cms.Envelope

@@ -11,13 +11,15 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// streamed are the vectors of which a Reader meets a later fault first, and that fault's word.
+// streamed are the vectors of which a Reader meets a later fault first, and
+// that fault's word.
 var streamed = map[string]string{
 	"chunked-segment-claims-2-to-64":  "malformed",   // the segment is longer than a chunk; that the input ends comes later
 	"segments-one-before-unknown-key": "unknown-key", // the key is needed before the segments have been counted
 }
 
-// TestVectors runs every vector through Open and through a Reader, from a pipe and from a file.
+// TestVectors runs every vector through Open and through a Reader, from a pipe
+// and from a file.
 func TestVectors(t *testing.T) {
 	all, err := vectors.All()
 	if err != nil {

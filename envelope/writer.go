@@ -36,10 +36,10 @@ type Writer struct {
 	err   error
 }
 
-// NewWriter returns a Writer of the raw form of docs/envelope.md, section 9: one
-// envelope, and before a long self-contained one its key record. A long payload
-// has a data key of its own, so the Limits do not apply to it; those of the
-// format do.
+// NewWriter returns a Writer of the raw form of docs/envelope.md, section 9:
+// one envelope, and before a long self-contained one its key record. A long
+// payload has a data key of its own, so the Limits do not apply to it; those of
+// the format do.
 func (s *Sealer) NewWriter(ctx context.Context, w io.Writer, b Binding) *Writer {
 	return &Writer{ctx: ctx, s: s, w: w, b: copyBinding(b), chunk: make([]byte, 0, s.options.ChunkSize)}
 }
@@ -87,8 +87,8 @@ func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 	}
 }
 
-// readFull reads until p is full. Unlike io.ReadFull it tells the source's end, a
-// bare io.EOF, from a source that broke off, which may call that
+// readFull reads until p is full. Unlike io.ReadFull it tells the source's end,
+// a bare io.EOF, from a source that broke off, which may call that
 // io.ErrUnexpectedEOF or wrap io.EOF.
 func readFull(r io.Reader, p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
@@ -111,7 +111,8 @@ func (w *Writer) noteReadError(err error) error {
 	return w.noteError(err)
 }
 
-// makeRoom seals the chunk if it is full: more is coming, so it is not the last.
+// makeRoom seals the chunk if it is full: more is coming, so it is not the
+// last.
 func (w *Writer) makeRoom() error {
 	if len(w.chunk) < cap(w.chunk) {
 		return nil
@@ -187,8 +188,8 @@ func (w *Writer) sealChunk(final bool) (err error) {
 	return err
 }
 
-// begin takes a data key, and appends the key record, unless that is in a store,
-// and the head.
+// begin takes a data key, and appends the key record, unless that is in a
+// store, and the head.
 func (w *Writer) begin() error {
 	var err error
 	if w.bound, err = convertBinding(&w.b); err != nil {

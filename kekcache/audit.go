@@ -5,12 +5,20 @@ type Op string
 
 // The key operations that are audited.
 const (
-	OpWindowOpened  Op = "window-opened"  // a new DEK may be sealed under
-	OpWindowClosed  Op = "window-closed"  // nothing more is sealed under a DEK; Why: age, messages, bytes, seals, reload, evicted, end
-	OpUnwrapped     Op = "unwrapped"      // a KEK unwrapped a DEK
-	OpUnwrapRefused Op = "unwrap-refused" // no configured KEK unwraps it, or the wrong key came out; Why: unknown-key, wrong-key
-	OpRewrapped     Op = "rewrapped"      // a DEK's recipients were replaced
-	OpState         Op = "state"          // sealing went to another State; Why is its cause
+	// OpWindowOpened: a new DEK may be sealed under.
+	OpWindowOpened Op = "window-opened"
+	// OpWindowClosed: nothing more is sealed under a DEK. Why is the limit that was
+	// reached (age, messages, bytes, seals), or reload, evicted, end.
+	OpWindowClosed Op = "window-closed"
+	// OpUnwrapped: a KEK unwrapped a DEK.
+	OpUnwrapped Op = "unwrapped"
+	// OpUnwrapRefused: no configured KEK unwraps the DEK (Why: unknown-key), or the
+	// wrong key came out (wrong-key).
+	OpUnwrapRefused Op = "unwrap-refused"
+	// OpRewrapped: the recipients of a DEK were replaced. Why says in which way.
+	OpRewrapped Op = "rewrapped"
+	// OpState: sealing went to another State. Why is its cause.
+	OpState Op = "state"
 )
 
 // Event is one key operation. It holds names only: nothing of a message, no key

@@ -134,7 +134,9 @@ func (c *OpenKeys) cipherFor(from source, d *dek, want []byte) (*chunker.Opening
 
 // loadKey asks the KEKs for a DEK and keeps it, or remembers that it was
 // refused. A Reload meanwhile voids both.
-func (c *OpenKeys) loadKey(ctx context.Context, from source, want []byte, ask loader) (key *chunker.OpeningKey, err error) {
+func (c *OpenKeys) loadKey(
+	ctx context.Context, from source, want []byte, ask loader,
+) (key *chunker.OpeningKey, err error) {
 	keks, generation := c.currentKEKs()
 	d := &dek{}
 	err = ask(ctx, keks, d)

@@ -141,8 +141,11 @@ func (c *RewrapKeys) RewrapRecord(ctx context.Context, kid []byte) (*Rewrapped, 
 	})
 }
 
+// rewrapWork fills r.
+type rewrapWork func(ctx context.Context, r *Rewrapped) error
+
 // getResult finds the result for a DEK, or has it made.
-func (c *RewrapKeys) getResult(ctx context.Context, from source, do func(context.Context, *Rewrapped) error) (*Rewrapped, error) {
+func (c *RewrapKeys) getResult(ctx context.Context, from source, do rewrapWork) (*Rewrapped, error) {
 	if r, known := c.lookUp(from); known {
 		return r, r.refused
 	}
@@ -150,7 +153,7 @@ func (c *RewrapKeys) getResult(ctx context.Context, from source, do func(context
 }
 
 // awaitResult has the work done by one caller, however many ask.
-func (c *RewrapKeys) awaitResult(ctx context.Context, from source, do func(context.Context, *Rewrapped) error) (*Rewrapped, error) {
+func (c *RewrapKeys) awaitResult(ctx context.Context, from source, do rewrapWork) (*Rewrapped, error) {
 	var r *Rewrapped
 	err := c.flights.doOnce(ctx, from, func() (known bool) {
 		r, known = c.lookUp(from)
@@ -179,7 +182,7 @@ func (c *RewrapKeys) lookUp(from source) (*Rewrapped, bool) {
 
 // makeResult does the work and keeps the result. A refusal is remembered for as
 // long as OpenKeys remembers it.
-func (c *RewrapKeys) makeResult(ctx context.Context, from source, do func(context.Context, *Rewrapped) error) (*Rewrapped, error) {
+func (c *RewrapKeys) makeResult(ctx context.Context, from source, do rewrapWork) (*Rewrapped, error) {
 	r := &Rewrapped{}
 	err := do(ctx, r)
 	if isRefusal(err) {

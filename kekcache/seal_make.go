@@ -122,7 +122,9 @@ func namesOf[K interface{ Name() string }](keks []K) []string {
 // wrapForAll fills dek and returns one wrapping per KEK, in their order. The
 // first service that generates DEKs does; without one the DEK comes from this
 // process.
-func (m *keyMaker) wrapForAll(ctx context.Context, wrappers []keys.Wrapper, dek *[chunker.KeySize]byte) ([]keys.Wrapped, error) {
+func (m *keyMaker) wrapForAll(
+	ctx context.Context, wrappers []keys.Wrapper, dek *[chunker.KeySize]byte,
+) ([]keys.Wrapped, error) {
 	recipients := make([]keys.Wrapped, len(wrappers))
 	generated, err := m.generateDEK(ctx, wrappers, recipients, dek)
 	if err != nil {
@@ -144,7 +146,9 @@ func (m *keyMaker) wrapForAll(ctx context.Context, wrappers []keys.Wrapper, dek 
 
 // generateDEK fills dek, and returns which of the KEKs has made and wrapped it;
 // -1 if this process has made it.
-func (m *keyMaker) generateDEK(ctx context.Context, wrappers []keys.Wrapper, recipients []keys.Wrapped, dek *[chunker.KeySize]byte) (int, error) {
+func (m *keyMaker) generateDEK(
+	ctx context.Context, wrappers []keys.Wrapper, recipients []keys.Wrapped, dek *[chunker.KeySize]byte,
+) (int, error) {
 	for i, w := range wrappers {
 		g, ok := w.(keys.Generator)
 		if !ok {

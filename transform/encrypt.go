@@ -15,8 +15,8 @@ type EncryptOptions struct {
 	Place  func(place string) Place // called by many goroutines
 }
 
-// Encrypt seals messages. A null value becomes a sealed tombstone: the value stays null and a header carries the
-// envelope.
+// Encrypt seals messages. A null value becomes a sealed tombstone: the value
+// stays null and a header carries the envelope.
 type Encrypt struct {
 	o      EncryptOptions
 	sealer *envelope.SealWorker
@@ -41,7 +41,8 @@ func NewEncrypt(o EncryptOptions) (*Encrypt, error) {
 // Reset implements pipeline.Transform.
 func (t *Encrypt) Reset() { t.memory.reset() }
 
-// Bound implements pipeline.Transform. A tombstone's envelope goes into memory of the transform, but is as large.
+// Bound implements pipeline.Transform. A tombstone's envelope goes into memory
+// of the transform, but is as large.
 func (t *Encrypt) Bound(m *pipeline.Message) int { return t.sealer.MaxSize(len(m.Value)) }
 
 // Append implements pipeline.Transform.
@@ -54,9 +55,9 @@ func (t *Encrypt) Append(ctx context.Context, dst []byte, m *pipeline.Message) (
 	}
 	b := envelope.Binding{Subject: m.Subject, Key: m.Key, Bound: t.memory.bind(m.Headers)}
 	if m.Value == nil {
-		return dst, t.tombstone(ctx, m, &b)
+		return dst, t.sealTombstone(ctx, m, &b)
 	}
-	p := t.position(&m.Origin)
+	p := t.positionOf(&m.Origin)
 	dst, err := t.sealer.Seal(ctx, dst, m.Value, &b, &p)
 	if err != nil {
 		return dst, reject(err)
@@ -64,10 +65,10 @@ func (t *Encrypt) Append(ctx context.Context, dst []byte, m *pipeline.Message) (
 	return dst, nil
 }
 
-func (t *Encrypt) tombstone(ctx context.Context, m *pipeline.Message, b *envelope.Binding) error {
+func (t *Encrypt) sealTombstone(ctx context.Context, m *pipeline.Message, b *envelope.Binding) error {
 	b.Kind = envelope.Tombstone
 	start := len(t.memory.bytes)
-	p := t.position(&m.Origin)
+	p := t.positionOf(&m.Origin)
 	out, err := t.sealer.Seal(ctx, t.memory.bytes, nil, b, &p)
 	if err != nil {
 		return reject(err)
@@ -77,8 +78,8 @@ func (t *Encrypt) tombstone(ctx context.Context, m *pipeline.Message, b *envelop
 	return nil
 }
 
-// position writes where the message was stored.
-func (t *Encrypt) position(o *pipeline.Origin) envelope.Position {
+// positionOf returns where the message was stored.
+func (t *Encrypt) positionOf(o *pipeline.Origin) envelope.Position {
 	if t.o.Place == nil {
 		return envelope.Position{}
 	}
@@ -88,11 +89,11 @@ func (t *Encrypt) position(o *pipeline.Origin) envelope.Position {
 	if t.as.ID == ([7]byte{}) {
 		return envelope.Position{}
 	}
-	return envelope.Position{Place: t.as.ID, Offset: uint64(o.Offset), Distance: distance(o, t.as.Ordered)}
+	return envelope.Position{Place: t.as.ID, Offset: uint64(o.Offset), Distance: distanceOf(o, t.as.Ordered)}
 }
 
-// distance is what docs/envelope.md, section 3, says of that field.
-func distance(o *pipeline.Origin, ordered bool) uint32 {
+// distanceOf returns the Distance of a message (docs/envelope.md, section 3).
+func distanceOf(o *pipeline.Origin, ordered bool) uint32 {
 	d := o.Offset - o.Previous
 	switch {
 	case !ordered:

@@ -59,7 +59,8 @@ func (a *AAD) SetHeader(byReference bool, protected []byte) {
 // Bytes returns the Enc_structure for one chunk. It is valid until the next
 // call.
 func (a *AAD) Bytes(b *Binding, index uint32, final bool) []byte {
-	now := layout{a.byReference, len(a.protected), size(b.Subject), size(b.Key), b.Kind, index, final, len(b.Bound) == 0}
+	unbound := len(b.Bound) == 0
+	now := layout{a.byReference, len(a.protected), size(b.Subject), size(b.Key), b.Kind, index, final, unbound}
 	if now != a.last || !now.set {
 		a.buildBytes(b, index, final)
 		a.last = now

@@ -31,14 +31,14 @@ const (
 
 var shapes = [4]shape{
 	{
-		lead: "\xd8\x60\x84" + "\x58\x41" + "\xa2\x01\x03" + position2 + "\x58\x37", position: PositionSize + CommitmentSize,
-		middle: "\xa1\x05\x4c", iv: ivSize,
+		lead:     "\xd8\x60\x84" + "\x58\x41" + "\xa2\x01\x03" + position2 + "\x58\x37",
+		position: PositionSize + CommitmentSize, middle: "\xa1\x05\x4c", iv: ivSize,
 		protected: [2]int{5, 5 + 0x41},
 	},
 	{
-		chunked: true,
-		lead:    "\xd8\x60\x84" + "\x58\x5f" + "\xa3\x01" + chunked2 + position2 + "\x58\x37", position: PositionSize + CommitmentSize,
-		middle: chunking2 + "\x54", chunking: chunkingSize, afterChunking: "\xa0\x5f",
+		chunked:  true,
+		lead:     "\xd8\x60\x84" + "\x58\x5f" + "\xa3\x01" + chunked2 + position2 + "\x58\x37",
+		position: PositionSize + CommitmentSize, middle: chunking2 + "\x54", chunking: chunkingSize, afterChunking: "\xa0\x5f",
 		protected: [2]int{5, 5 + 0x5f},
 	},
 	{

@@ -60,7 +60,7 @@ var verdicts = map[string]verdict{
 
 	// The key.
 	"DisabledException":                   gone,
-	"KMSInvalidStateException":            gone, // pending deletion, without its key material, its key store is disconnected
+	"KMSInvalidStateException":            gone, // pending deletion, no key material, no key store
 	"InvalidKeyUsageException":            gone,
 	"UnsupportedOperationException":       gone,
 	"InvalidArnException":                 gone,

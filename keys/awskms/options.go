@@ -45,7 +45,8 @@ func (o *Options) validate() (ref, error) {
 		return r, err
 	}
 	if r.isFull() && o.Region != "" && o.Region != r.region && !r.isMultiRegion() {
-		return r, fmt.Errorf("it is in %s and cannot be asked for in %s: only multi-Region keys (mrk-) have replicas", r.region, o.Region)
+		return r, fmt.Errorf("it is in %s and cannot be asked for in %s: only multi-Region keys (mrk-) have replicas",
+			r.region, o.Region)
 	}
 	if o.Region != "" && !isMadeOf(o.Region, lower+digits+"-") {
 		return r, errors.New("region: not a region's name")
@@ -65,7 +66,8 @@ func checkEndpoint(text string) error {
 	}
 	u, err := url.Parse(text)
 	switch {
-	case err != nil, u.Host == "", u.User != nil, u.RawQuery != "", u.Fragment != "", u.Scheme != "http" && u.Scheme != "https":
+	case err != nil, u.Host == "", u.User != nil, u.RawQuery != "", u.Fragment != "",
+		u.Scheme != "http" && u.Scheme != "https":
 		return errors.New("not of the form https://HOST:PORT")
 	case !isConfidential(u):
 		return ErrClear

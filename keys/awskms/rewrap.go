@@ -27,7 +27,9 @@ func (k *Key) CanRewrap(from keys.Unwrapper) bool {
 // Rewrap implements keys.Rewrapper by ReEncrypt: the data key does not leave
 // KMS. The caller needs kms:ReEncryptFrom for the old key and kms:ReEncryptTo
 // for the new one.
-func (k *Key) Rewrap(ctx context.Context, kc keys.Context, from keys.Unwrapper, w *keys.Wrapped) (moved keys.Wrapped, err error) {
+func (k *Key) Rewrap(
+	ctx context.Context, kc keys.Context, from keys.Unwrapper, w *keys.Wrapped,
+) (moved keys.Wrapped, err error) {
 	const op = "rewrap"
 	if !k.CanRewrap(from) {
 		return moved, k.newError(keys.Gone, op, errCannotRewrap)

@@ -100,7 +100,8 @@ func TestSuite(t *testing.T) {
 	})
 }
 
-// TestLeftovers: what a crash left, and what is not ours, is neither read nor in the way.
+// TestLeftovers: what a crash left, and what is not ours, is neither read nor
+// in the way.
 func TestLeftovers(t *testing.T) {
 	s, folder := open(t)
 	write(t, folder, ".put-"+kidHex, "half a rec")
@@ -111,7 +112,8 @@ func TestLeftovers(t *testing.T) {
 	want(t, s, kid, "first")
 }
 
-// TestOversizedFile is no record, and hides none behind it. No such record is written.
+// TestOversizedFile is no record, and hides none behind it. No such record is
+// written.
 func TestOversizedFile(t *testing.T) {
 	s, folder := open(t)
 	large, largest := strings.Repeat("x", dir.MaxRecord+1), strings.Repeat("x", dir.MaxRecord)
@@ -124,7 +126,8 @@ func TestOversizedFile(t *testing.T) {
 	want(t, s, kid, largest, "another")
 }
 
-// TestDirectoryIsGone: an error, from which the caller knows that the records are away and not that there are none.
+// TestDirectoryIsGone: an error, from which the caller knows that the records
+// are away and not that there are none.
 func TestDirectoryIsGone(t *testing.T) {
 	s, folder := open(t)
 	put(t, s, kid, "first")

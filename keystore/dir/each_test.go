@@ -11,7 +11,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keystore/dir"
 )
 
-// TestEach: every kid comes once, however many records it has, also when records are put meanwhile. Other files are not looked at.
+// TestEach: every kid comes once, however many records it has, also when
+// records are put meanwhile. Other files are not looked at.
 func TestEach(t *testing.T) {
 	folder := t.TempDir()
 	s, err := dir.Open(folder)
