@@ -130,7 +130,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestAway asks a service that does not answer for one data key, and not for every other one; another KEK still opens.
+// TestAway asks a service that does not answer for one data key, and not for
+// every other one; another KEK still opens.
 func TestAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		away, here := newKEK(t), newKEK(t)
@@ -150,21 +151,22 @@ func TestAway(t *testing.T) {
 	})
 }
 
-// TestAuditFails has a log that cannot be written: that is no word about a KEK, whether kekcache returns it or waits.
+// TestAuditFails has a log that cannot be written: that is no word about a KEK,
+// whether kekcache returns it or waits.
 func TestAuditFails(t *testing.T) {
 	full := errors.New("no space left on device")
 	k := &ringKey{audit: &noted{Auditor: failingAudit{full}}}
 	if err := k.audit.Record(kekcache.Event{}); !errors.Is(err, full) {
 		t.Fatalf("%v", err)
 	}
-	if no, err := k.judge(context.DeadlineExceeded); no != nil || !errors.Is(err, full) {
+	if no, err := k.judgeError(context.DeadlineExceeded); no != nil || !errors.Is(err, full) {
 		t.Errorf("%v, %v", no, err)
 	}
-	if no, err := k.judge(full); no != nil || !errors.Is(err, full) {
+	if no, err := k.judgeError(full); no != nil || !errors.Is(err, full) {
 		t.Errorf("%v, %v", no, err)
 	}
 	k.audit = &noted{}
-	if no, err := k.judge(context.DeadlineExceeded); no == nil || no.word != "away" || err != nil {
+	if no, err := k.judgeError(context.DeadlineExceeded); no == nil || no.word != "away" || err != nil {
 		t.Errorf("%v, %v", no, err)
 	}
 }
@@ -202,7 +204,8 @@ func TestByReference(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 
-	// A record that does not belong there is passed over, and a later one may be wrapped for another KEK.
+	// A record that does not belong there is passed over, and a later one may
+	// be wrapped for another KEK.
 	kid := elsewhere.KIDs()[0]
 	other := new(keystoretest.Memory)
 	seal(t, window(t, other, k2), 1)
@@ -236,7 +239,8 @@ func forged(t testing.TB, recipients ...cms.Recipient) []byte {
 	return b
 }
 
-// TestHostile has an input that names more KEKs and data keys than are kept, and one that is no text.
+// TestHostile has an input that names more KEKs and data keys than are kept,
+// and one that is no text.
 func TestHostile(t *testing.T) {
 	k := newKEK(t)
 	var values [][]byte

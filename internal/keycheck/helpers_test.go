@@ -22,7 +22,8 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// kek is a local KEK that counts what it is asked, and answers with err if that is set.
+// kek is a local KEK that counts what it is asked, and answers with err if that
+// is set.
 type kek struct {
 	*local.AES
 	asked int
@@ -87,7 +88,8 @@ func newChecker(t testing.TB, o Options, keks ...*kek) *Checker {
 	return c
 }
 
-// source serves one lane of messages, each in a batch of its own. It is a Lane and a Peeker too.
+// source serves one lane of messages, each in a batch of its own. It is a Lane
+// and a Peeker too.
 type source struct {
 	name       string
 	msgs       []pipeline.Message

@@ -99,7 +99,8 @@ func TestRaw(t *testing.T) {
 	}
 }
 
-// FuzzRaw holds Raw to the parser of whole envelopes. Files of two parts are Raw's own.
+// FuzzRaw holds Raw to the parser of whole envelopes. Files of two parts are
+// Raw's own.
 func FuzzRaw(f *testing.F) {
 	k := newKEK(f)
 	f.Add(file(f, nil, 5, k))
