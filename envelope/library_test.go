@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -291,5 +293,28 @@ func TestDependencies(t *testing.T) {
 	}
 	if got := strings.Fields(string(out)); !slices.Equal(slices.Sorted(slices.Values(got)), allowed) {
 		t.Errorf("it imports %q", got)
+	}
+}
+
+// TestLibraryPage compiles and runs the program of docs/library.md.
+func TestLibraryPage(t *testing.T) {
+	page, err := os.ReadFile("../docs/library.md")
+	fatal(t, err)
+	_, program, ok := strings.Cut(string(page), "```go\n")
+	program, _, end := strings.Cut(program, "```\n")
+	if !ok || !end {
+		t.Fatal("no program")
+	}
+	if lines := strings.Count(program[strings.Index(program, "func main"):], "\n"); lines > 25 {
+		t.Errorf("%d lines", lines)
+	}
+	dir := t.TempDir()
+	key, source := filepath.Join(dir, "key.jwk"), filepath.Join(dir, "main.go")
+	file, err := local.GenerateAES()
+	fatal(t, err)
+	fatal(t, errors.Join(os.WriteFile(key, file, 0o600), os.WriteFile(source, []byte(program), 0o600)))
+	out, err := exec.Command("go", "run", source, key).CombinedOutput()
+	if err != nil || string(out) != "hello\n307200\n" {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
