@@ -27,8 +27,8 @@ type OpenerOptions struct {
 	MaxAge time.Duration
 	// Log is told of key services and stores that are waited for; nil: nobody.
 	Log *slog.Logger
-	// Audit keeps a record of unwrapped and refused data keys; nil: none. A
-	// data key whose unwrapping cannot be recorded is not used.
+	// Audit keeps a record of unwrapped and refused data keys; nil: none. If
+	// an unwrapping cannot be recorded, its data key is not used.
 	Audit kekcache.Auditor
 	// Observer is told of data keys and calls of key services; nil: nobody.
 	Observer kekcache.Observer

@@ -122,7 +122,7 @@ func (r *Reader) checkRecord(record []byte, key *chunker.OpeningKey) error {
 	return err
 }
 
-// openTailed reads a self-contained chunked envelope, whose recipients stand at
+// openTailed reads a self-contained chunked envelope. Its recipients stand at
 // its end.
 func (r *Reader) openTailed(h *cms.Header, n int) error {
 	at, ok := r.in.r.(io.ReaderAt)

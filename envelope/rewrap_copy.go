@@ -62,7 +62,7 @@ func (c *rewrapCopy) writeRewrapped(e []byte) error {
 	return err
 }
 
-// copyFirst copies a self-contained envelope in the single form, whose head has
+// copyFirst copies a self-contained envelope in the single form with a head of
 // n bytes: all there is, or a key record and the envelope behind it.
 func (c *rewrapCopy) copyFirst(n int) error {
 	record, err := c.in.readRecord(n)

@@ -19,8 +19,8 @@ func (c *OpenKeys) noteUnwrapped(ctx context.Context, d *dek) error {
 	return nil
 }
 
-// noteRefused audits err if it is a refusal, of the DEK whose kid claimed
-// begins with, and returns it.
+// noteRefused audits err if it is a refusal, and returns it. The kid of the
+// DEK is the first bytes of claimed.
 func (c *OpenKeys) noteRefused(ctx context.Context, keks []keys.Unwrapper, claimed []byte, d *dek, err error) error {
 	e := Event{Op: OpUnwrapRefused, KID: claimed[:min(KIDSize, len(claimed))]}
 	switch {

@@ -36,7 +36,7 @@ type health struct {
 }
 
 // noteAnswer notes how a call ended. Each change is logged once, however many
-// call. A call whose context ended says nothing.
+// call. A call says nothing if its context has ended.
 func (h *health) noteAnswer(ctx context.Context, on dependency, err error) {
 	if err != nil && ctx.Err() != nil {
 		return
@@ -77,8 +77,8 @@ func (h *health) forgetKEKs() {
 	h.tellState()
 }
 
-// repeat returns a repetition whose caller counts as waiting from its first
-// wait to its end.
+// repeat returns a repetition that counts its caller as waiting, from the first
+// wait to the end.
 func (h *health) repeat(mayPass func(error) bool) *repetition {
 	return &repetition{
 		mayPass: mayPass,

@@ -31,8 +31,8 @@ func (r *recordAttempts) addRecord(codec Codec, keks []keys.Unwrapper, record []
 	return nil
 }
 
-// unwrapStored fills d from the first key record of kid in the store whose
-// commitment verifies. Records that cannot be read or opened are passed over,
+// unwrapStored fills d from the first key record of kid in the store that has
+// a commitment which verifies. Records that cannot be read or opened are passed over,
 // since a later one may be wrapped for another KEK.
 func (c *OpenKeys) unwrapStored(ctx context.Context, keks []keys.Unwrapper, kid [KIDSize]byte, d *dek) error {
 	records, err := c.readRecords(ctx, kid)
@@ -46,8 +46,8 @@ func (c *OpenKeys) unwrapStored(ctx context.Context, keks []keys.Unwrapper, kid 
 	return c.unwrapRecords(ctx, r, kid[:], d)
 }
 
-// unwrapRecords fills d from the first record that is of kid and whose
-// commitment verifies; after an error there is no key in d. It waits for
+// unwrapRecords fills d from the first record of kid with a commitment that
+// verifies; after an error there is no key in d. It waits for
 // services that are away, but only when no other KEK unwraps the key.
 func (c *OpenKeys) unwrapRecords(ctx context.Context, r *recordAttempts, kid []byte, d *dek) error {
 	return c.health.repeat(isAway).run(ctx, func() error {

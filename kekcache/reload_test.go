@@ -76,7 +76,7 @@ func TestReloadThatFails(t *testing.T) {
 		if err := c.Reload(t.Context(), list); err == nil {
 			t.Errorf("%s was taken", name)
 		}
-		if take(t, h).Key != first || c.State() != kekcache.Normal {
+		if take(t, h).Key != first || c.Status().State != kekcache.Normal {
 			t.Errorf("%s changed something", name)
 		}
 	}

@@ -79,7 +79,7 @@ func (c *RewrapKeys) wrapSeen(ctx context.Context, p unwrapPair, r *Rewrapped) (
 
 // verifyAll unwraps recipients with each of the new KEKs that can, or with old
 // if none can, and waits for those that are away. All must find the same DEK.
-// That the DEK was in this process is audited.
+// The audit log is told that the DEK was in this process.
 func (c *RewrapKeys) verifyAll(ctx context.Context, recipients []keys.Wrapped, old *unwrapPair, r *Rewrapped) error {
 	all := newAttempts()
 	all.addRecipients(c.newUnwrappers(), recipients, 0)

@@ -46,7 +46,7 @@ type Rewrapped struct {
 // bytes.
 const rewrappedOverhead = 320
 
-// DefaultRewrapBytes is what RewrapKeysOptions.MaxBytes is unless it is set.
+// DefaultRewrapBytes is the default of RewrapKeysOptions.MaxBytes.
 const DefaultRewrapBytes = 32 << 20
 
 // RewrapKeys replaces the recipients of DEKs, each distinct one once. It keeps

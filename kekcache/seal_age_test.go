@@ -203,8 +203,8 @@ func TestServiceSlowerThanAge(t *testing.T) {
 			if n := kek.count(); n < 10 || n > 16 {
 				t.Errorf("asked %d times in a minute", n)
 			}
-			if c.State() != kekcache.Restricted {
-				t.Error(c.State())
+			if c.Status().State != kekcache.Restricted {
+				t.Error(c.Status().State)
 			}
 			kek.set(nil, time.Second)
 		}()

@@ -153,9 +153,6 @@ func (k *SealKeys) makeWindows(ctx context.Context, to map[*KEKs][]keys.Wrapper)
 	return made, nil
 }
 
-// State returns the worst State of all Purposes.
-func (k *SealKeys) State() State { return k.Status().State }
-
 // Status returns the worst State of all Purposes with its cause, and the sums
 // of their counts.
 func (k *SealKeys) Status() (all Status) {

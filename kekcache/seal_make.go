@@ -51,8 +51,8 @@ type keyMaker struct {
 }
 
 // makeKey makes a DEK, has it wrapped for every recipient and, by reference,
-// its record stored. That the DEK may be used is audited last; whether anything
-// can be audited is found out first.
+// its record stored. It finds out first whether anything can be audited, and
+// audits last that the DEK may be used.
 func (m *keyMaker) makeKey(ctx context.Context, wrappers []keys.Wrapper) (*Key, error) {
 	if err := m.audit.flush(); err != nil {
 		return nil, err

@@ -103,7 +103,7 @@ func newOutage(t *testing.T) *outage {
 
 func (o *outage) state(want kekcache.State) {
 	o.t.Helper()
-	if got := o.c.State(); got != want {
+	if got := o.c.Status().State; got != want {
 		o.t.Errorf("state %s, want %s", got, want)
 	}
 }

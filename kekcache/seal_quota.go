@@ -41,7 +41,7 @@ func (g *Grant) Done() {
 // that is not one to wait for. The Grant is valid until the next Take.
 func (q *Quota) Take(ctx context.Context, size, seals uint64) (*Grant, error) {
 	if !q.block.holds(size, seals) || !q.clock.isLive(q.window) {
-		if err := q.refill(ctx, size, seals); err != nil {
+		if err := q.takeBlock(ctx, size, seals); err != nil {
 			return nil, err
 		}
 	}
@@ -52,8 +52,8 @@ func (q *Quota) Take(ctx context.Context, size, seals uint64) (*Grant, error) {
 	return &q.grant, nil
 }
 
-// refill reserves a block that fits, in the current window or the next.
-func (q *Quota) refill(ctx context.Context, size, seals uint64) error {
+// takeBlock reserves a block that fits, in the current window or the next.
+func (q *Quota) takeBlock(ctx context.Context, size, seals uint64) error {
 	if f := q.entry.fetcher; size > f.limits.Bytes || seals > f.seals {
 		return fmt.Errorf("%w: %d bytes", ErrWindow, size)
 	}

@@ -14,7 +14,7 @@ func Parse(b []byte, e *Envelope) error {
 
 // ParseKeyRecord reads a key record strictly, but for its recipients: a
 // self-contained envelope of an empty payload (docs/envelope.md, section 8).
-// What it says is trustworthy only once the DEK's commitment has been compared.
+// Nothing in it is trustworthy before the DEK's commitment has been compared.
 func ParseKeyRecord(b []byte, e *Envelope) error {
 	if err := Parse(b, e); err != nil {
 		return err
