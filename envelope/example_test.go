@@ -29,7 +29,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer sealer.Close() //nolint:errcheck // nothing is audited
+	defer sealer.Close()
 	opener, err := envelope.NewOpener([]keys.Unwrapper{kek}, envelope.OpenerOptions{Context: "orders"})
 	if err != nil {
 		log.Fatal(err)

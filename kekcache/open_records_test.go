@@ -202,7 +202,7 @@ func TestFromRecord(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := c.FromRecord(t.Context(), []byte("junk"), m.kid()); err != errNoRecord { //nolint:errorlint // as it is
+	if _, err := c.FromRecord(t.Context(), []byte("junk"), m.kid()); err != errNoRecord {
 		t.Errorf("junk: %v, not the Codec's error as it is", err)
 	}
 	if !kek.cleared() {
