@@ -3,7 +3,6 @@ package envelope
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 
@@ -65,11 +64,11 @@ type Sealer struct {
 // open the envelopes. No key service is called before the first Seal, or
 // Prepare.
 func NewSealer(keks []keys.Wrapper, o SealerOptions) (*Sealer, error) {
+	if err := CheckChunkSize(int64(o.ChunkSize)); err != nil {
+		return nil, err
+	}
 	if o.ChunkSize == 0 {
 		o.ChunkSize = DefaultChunkSize
-	}
-	if n := o.ChunkSize; n < cms.MinChunkSize || n > cms.MaxChunkSize {
-		return nil, fmt.Errorf("chunk size of %d bytes: %d to %d are possible", n, cms.MinChunkSize, cms.MaxChunkSize)
 	}
 	s := &Sealer{options: o, keys: o.Shared}
 	var err error

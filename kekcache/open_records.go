@@ -32,8 +32,8 @@ func (r *recordAttempts) addRecord(codec Codec, keks []keys.Unwrapper, record []
 }
 
 // unwrapStored fills d from the first key record of kid in the store that has
-// a commitment which verifies. Records that cannot be read or opened are passed over,
-// since a later one may be wrapped for another KEK.
+// a commitment which verifies. Records that cannot be read or opened are passed
+// over, since a later one may be wrapped for another KEK.
 func (c *OpenKeys) unwrapStored(ctx context.Context, keks []keys.Unwrapper, kid [KIDSize]byte, d *dek) error {
 	records, err := c.readRecords(ctx, kid)
 	if err != nil {

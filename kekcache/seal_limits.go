@@ -26,6 +26,12 @@ const (
 	maxBytes       = 1 << 40
 )
 
+// Check returns an error if a limit is out of its range.
+func (l Limits) Check() error {
+	_, err := l.withDefaults()
+	return err
+}
+
 func (l Limits) withDefaults() (Limits, error) {
 	if l.Age == 0 {
 		l.Age = 15 * time.Minute

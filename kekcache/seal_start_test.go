@@ -133,6 +133,9 @@ func TestSealKeysOptions(t *testing.T) {
 		if _, err := openSealing(o); err == nil {
 			t.Errorf("%s was taken", name)
 		}
+		if err := o.Limits.Check(); (err != nil) != (o.Limits != kekcache.Limits{}) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	for name, o := range map[string]kekcache.SealKeysOptions{
 		"no codec":        {},

@@ -203,16 +203,16 @@ func TestCheckRefused(t *testing.T) {
 		c Config
 		o CheckOptions
 	}{
-		"sample: 1 messages":     {Config{From: "file:in.ndjson"}, CheckOptions{Sample: 1}},
-		"sample: -2 messages":    {Config{From: "file:in.ndjson"}, CheckOptions{Sample: -2}},
-		"recipients: fewer":      {Config{From: "file:in.ndjson"}, CheckOptions{Recipients: -2}},
-		"none.jwk":               {Config{From: "file:in.ndjson", Keys: []string{"local:none.jwk"}}, CheckOptions{}},
-		"none.ndjson":            {Config{From: "file:none.ndjson"}, CheckOptions{}},
-		"none.raw":               {Config{From: "file:none.raw"}, CheckOptions{}},
-		"leave out group=":       {Config{From: "kafka://localhost:1/t?group=g"}, CheckOptions{}},
-		"and the audit log are":  {Config{From: "file:in.ndjson", Audit: "in.ndjson"}, CheckOptions{}},
-		"audit log none/audit":   {Config{From: "file:in.ndjson", Audit: "none/audit"}, CheckOptions{}},
-		"audit log in.raw: chan": {Config{From: "file:in.ndjson", Audit: "in.raw"}, CheckOptions{}},
+		"sample: 1 messages":         {Config{From: "file:in.ndjson"}, CheckOptions{Sample: 1}},
+		"sample: -2 messages":        {Config{From: "file:in.ndjson"}, CheckOptions{Sample: -2}},
+		"recipients must not be neg": {Config{From: "file:in.ndjson"}, CheckOptions{Recipients: -2}},
+		"none.jwk":                   {Config{From: "file:in.ndjson", Keys: []string{"local:none.jwk"}}, CheckOptions{}},
+		"none.ndjson":                {Config{From: "file:none.ndjson"}, CheckOptions{}},
+		"none.raw":                   {Config{From: "file:none.raw"}, CheckOptions{}},
+		"leave out group=":           {Config{From: "kafka://localhost:1/t?group=g"}, CheckOptions{}},
+		"and the audit log are":      {Config{From: "file:in.ndjson", Audit: "in.ndjson"}, CheckOptions{}},
+		"audit log none/audit":       {Config{From: "file:in.ndjson", Audit: "none/audit"}, CheckOptions{}},
+		"audit log in.raw: chan":     {Config{From: "file:in.ndjson", Audit: "in.raw"}, CheckOptions{}},
 	} {
 		writeFile(t, "in.raw", []byte("no audit log\n"))
 		_, err := check(t, c.c, c.o, Env{})
