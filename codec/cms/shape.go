@@ -38,7 +38,8 @@ var shapes = [4]shape{
 	{
 		chunked:  true,
 		lead:     "\xd8\x60\x84" + "\x58\x5f" + "\xa3\x01" + chunked2 + position2 + "\x58\x37",
-		position: PositionSize + CommitmentSize, middle: chunking2 + "\x54", chunking: chunkingSize, afterChunking: "\xa0\x5f",
+		position: PositionSize + CommitmentSize,
+		middle:   chunking2 + "\x54", chunking: chunkingSize, afterChunking: "\xa0\x5f",
 		protected: [2]int{5, 5 + 0x5f},
 	},
 	{
@@ -50,7 +51,8 @@ var shapes = [4]shape{
 	{
 		byReference: true, chunked: true,
 		lead: "\xd0\x83" + "\x58\x3e" + "\xa3\x01" + chunked2 + position2 + "\x57", position: PositionSize,
-		middle: chunking2 + "\x54", chunking: chunkingSize, afterChunking: "\xa1\x04\x50", kid: KIDSize, afterKID: "\x5f",
+		middle: chunking2 + "\x54", chunking: chunkingSize, afterChunking: "\xa1\x04\x50",
+		kid: KIDSize, afterKID: "\x5f",
 		protected: [2]int{4, 4 + 0x3e},
 	},
 }

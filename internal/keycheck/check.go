@@ -60,7 +60,8 @@ func New(o Options) (*Checker, error) {
 	c := &Checker{
 		o: o, rows: map[string]*KEK{}, needs: map[needName]*need{}, places: map[string]*Place{},
 		report: Report{
-			Tried: len(o.Keys) > 0, Recipients: o.Recipients, Refused: map[string]int64{}, Unreadable: map[string]int64{},
+			Tried: len(o.Keys) > 0, Recipients: o.Recipients,
+			Refused: map[string]int64{}, Unreadable: map[string]int64{},
 		},
 	}
 	for _, k := range o.Keys {

@@ -216,7 +216,11 @@ func (c *Checker) rowNamed(name string) *KEK {
 }
 
 var schemes = map[int64]string{
-	keys.AlgA256KW: "local", keys.AlgECDHESA256KW: "x25519", keys.AlgRSAOAEP256: "rsa", keys.AlgRSAOAEP512: "rsa", keys.AlgMLKEM: "pq",
+	keys.AlgA256KW:       "local",
+	keys.AlgECDHESA256KW: "x25519",
+	keys.AlgRSAOAEP256:   "rsa",
+	keys.AlgRSAOAEP512:   "rsa",
+	keys.AlgMLKEM:        "pq",
 }
 
 // kekName names a KEK as it would be named if it were configured. Bytes of an

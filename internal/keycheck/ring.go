@@ -29,7 +29,8 @@ type ringKey struct {
 func newRingKey(k keys.Unwrapper, o *Options) (*ringKey, error) {
 	out := &ringKey{kek: k, timeout: o.Timeout}
 	options := kekcache.OpenKeysOptions{
-		Unwrappers: []keys.Unwrapper{k}, Context: o.Context, MaxKeys: 1, Log: o.Log, // the result for a key is remembered here
+		Unwrappers: []keys.Unwrapper{k}, Context: o.Context, Log: o.Log,
+		MaxKeys: 1, // the result for a key is remembered here
 	}
 	if o.Audit != nil {
 		out.audit = &noted{Auditor: o.Audit}
@@ -126,7 +127,9 @@ func reasonOf(err error) string {
 	if errors.As(err, &reject) {
 		return reject.Reason
 	}
-	for _, word := range []error{cms.ErrNotEnvelope, cms.ErrTruncated, cms.ErrTooLarge, cms.ErrMalformed, cms.ErrUnsupported} {
+	for _, word := range []error{
+		cms.ErrNotEnvelope, cms.ErrTruncated, cms.ErrTooLarge, cms.ErrMalformed, cms.ErrUnsupported,
+	} {
 		if errors.Is(err, word) {
 			return word.Error()
 		}
