@@ -32,8 +32,7 @@ func measureCore(ctx context.Context, budget time.Duration) ([]Figure, error) {
 	for _, workers := range []int{1, 2} {
 		c := &core{workers: workers, transform: func() (pipeline.Transform, error) {
 			return transform.NewEncrypt(transform.EncryptOptions{
-				Common: transform.Common{Context: []byte(routeName)},
-				Keys:   r.sealing,
+				Sealer: r.sealer,
 				Place:  func(string) transform.Place { return transform.Place{ID: position.Place, Ordered: true} },
 			})
 		}}

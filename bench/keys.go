@@ -138,11 +138,20 @@ func (h *handOver) lap(ctx context.Context, messages int, window uint64) (*keyLa
 	if err != nil {
 		return nil, err
 	}
-	sealing, err := kekcache.NewSealing(kekcache.SealingOptions{Wrappers: []keys.Wrapper{kek}, Window: kekcache.Window{Messages: window}})
+	keks, err := kekcache.NewKEKs([]keys.Wrapper{kek})
 	if err != nil {
 		return nil, err
 	}
-	if err := sealing.Prepare(ctx); err != nil {
+	sealing, err := envelope.NewSealKeys(kekcache.SealKeysOptions{Limits: kekcache.Limits{Messages: window}})
+	if err != nil {
+		return nil, err
+	}
+	supply, err := sealing.Supply(kekcache.Purpose{KEKs: keks})
+	if err != nil {
+		return nil, err
+	}
+	defer supply.Close()
+	if err := supply.Prepare(ctx); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -150,7 +159,7 @@ func (h *handOver) lap(ctx context.Context, messages int, window uint64) (*keyLa
 	running.Go(func() { sealing.Run(ctx) })
 	shares, errs := make([]keyLap, h.workers), make([]error, h.workers)
 	for i := range shares {
-		sealers.Go(func() { errs[i] = shares[i].seal(ctx, sealing, messages/h.workers) })
+		sealers.Go(func() { errs[i] = shares[i].seal(ctx, supply.NewQuota(), messages/h.workers) })
 	}
 	sealers.Wait()
 	cancel()
@@ -165,14 +174,13 @@ func (h *handOver) lap(ctx context.Context, messages int, window uint64) (*keyLa
 }
 
 // seal is one worker.
-func (l *keyLap) seal(ctx context.Context, sealing *kekcache.Sealing, n int) error {
-	holder := sealing.Holder()
+func (l *keyLap) seal(ctx context.Context, quota *kekcache.Quota, n int) error {
 	payload, dst := make([]byte, messageBytes), make([]byte, 0, messageBytes+chunker.Overhead)
 	l.all = make(latencies, 0, n)
 	var key *kekcache.Key
 	for range n {
 		begin := time.Now()
-		grant, err := holder.Take(ctx, messageBytes, 1)
+		grant, err := quota.Take(ctx, messageBytes, 1)
 		if err == nil {
 			_, err = grant.Sealer.Seal(dst, nil, payload, nil)
 		}
@@ -199,7 +207,7 @@ func measureKept(ctx context.Context) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	opening, err := kekcache.NewOpening(kekcache.OpeningOptions{Unwrappers: []keys.Unwrapper{kek}, MaxKeys: keptKeys})
+	opener, err := envelope.NewOpener([]keys.Unwrapper{kek}, envelope.OpenerOptions{MaxKeys: keptKeys})
 	if err != nil {
 		return nil, err
 	}
@@ -208,9 +216,9 @@ func measureKept(ctx context.Context) ([]Figure, error) {
 	errs := make([]error, keyWorkers)
 	for i := range errs {
 		workers.Go(func() {
-			o := envelope.NewOpener(opening, envelope.OpenerOptions{})
+			o := opener.NewWorker()
 			for _, e := range wrapped {
-				if _, _, err := o.Open(ctx, nil, e, &envelope.Binding{}); err != nil {
+				if _, _, err := o.Open(ctx, nil, e, nil); err != nil {
 					errs[i] = err
 					return
 				}
@@ -219,7 +227,7 @@ func measureKept(ctx context.Context) ([]Figure, error) {
 	}
 	workers.Wait()
 	used := heapInUse() - before
-	runtime.KeepAlive(opening)
+	runtime.KeepAlive(opener)
 	runtime.KeepAlive(wrapped)
 	return []Figure{
 		{
@@ -235,17 +243,13 @@ func measureKept(ctx context.Context) ([]Figure, error) {
 
 // wrappedKeys are envelopes of nothing, each under a key of its own.
 func wrappedKeys(ctx context.Context, kek keys.Wrapper) ([][]byte, error) {
-	sealing, err := kekcache.NewSealing(kekcache.SealingOptions{Wrappers: []keys.Wrapper{kek}, Window: kekcache.Window{Messages: 1}})
-	if err != nil {
-		return nil, err
-	}
-	sealer, err := envelope.NewSealer(sealing, envelope.SealerOptions{})
+	sealer, err := envelope.NewSealer([]keys.Wrapper{kek}, envelope.SealerOptions{Limits: kekcache.Limits{Messages: 1}})
 	if err != nil {
 		return nil, err
 	}
 	all := make([][]byte, keptKeys)
 	for i := range all {
-		if all[i], err = sealer.Seal(ctx, nil, nil, &envelope.Binding{}, envelope.Position{}); err != nil {
+		if all[i], err = sealer.Seal(ctx, nil, nil, envelope.Binding{}); err != nil {
 			return nil, err
 		}
 		all[i] = slices.Clip(all[i])

@@ -110,8 +110,8 @@ func (c *contests) compete(direction int, budget time.Duration) (timings, error)
 // Both read the same payload and write to the same memory.
 type contest struct {
 	ctx     context.Context //nolint:containedctx // a contest lives as long as its measurement
-	sealer  *envelope.Sealer
-	opener  *envelope.Opener
+	sealer  *envelope.SealWorker
+	opener  *envelope.OpenWorker
 	binding envelope.Binding
 	bare    cipher.AEAD
 
@@ -128,10 +128,6 @@ type contest struct {
 }
 
 func newContest(ctx context.Context, r *route, size int) (*contest, error) {
-	sealer, err := r.sealer()
-	if err != nil {
-		return nil, err
-	}
 	key, payload := make([]byte, 32), make([]byte, size)
 	rand.Read(key)
 	rand.Read(payload)
@@ -144,17 +140,17 @@ func newContest(ctx context.Context, r *route, size int) (*contest, error) {
 		return nil, err
 	}
 	c := &contest{
-		ctx: ctx, sealer: sealer, opener: r.opener(), bare: bare, payload: payload,
+		ctx: ctx, sealer: r.sealer.NewWorker(), opener: r.opener.NewWorker(), bare: bare, payload: payload,
 		binding: envelope.Binding{Key: []byte(recordKey)},
 	}
-	c.dst = make([]byte, 0, sealer.Bound(size))
+	c.dst = make([]byte, 0, c.sealer.MaxSize(size))
 	return c, c.prepare()
 }
 
 // prepare seals what will be opened, and makes associated data of the envelope's size.
 func (c *contest) prepare() error {
 	var err error
-	if c.sealed, err = c.sealer.Seal(c.ctx, nil, c.payload, &c.binding, position); err != nil {
+	if c.sealed, err = c.sealer.Seal(c.ctx, nil, c.payload, &c.binding, &position); err != nil {
 		return err
 	}
 	var e cms.Envelope
@@ -163,7 +159,7 @@ func (c *contest) prepare() error {
 	}
 	aad := cms.NewAAD([]byte(routeName))
 	aad.SetHeader(e.ByReference, e.Protected)
-	c.aad = aad.Bytes(&c.binding, 0, true)
+	c.aad = aad.Bytes(&cms.Binding{Key: c.binding.Key}, 0, true)
 	c.bareSealed = c.bare.Seal(nil, c.bareNonce[:], c.payload, nil)
 	c.aadSealed = c.bare.Seal(nil, c.bareNonce[:], c.payload, c.aad)
 	return nil
@@ -186,7 +182,7 @@ func (c *contest) sides() [2]side {
 
 func (c *contest) seal(n int) error {
 	for range n {
-		if _, err := c.sealer.Seal(c.ctx, c.dst, c.payload, &c.binding, position); err != nil {
+		if _, err := c.sealer.Seal(c.ctx, c.dst, c.payload, &c.binding, &position); err != nil {
 			return err
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/envelope"
-	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/keys/local"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -66,24 +65,22 @@ func newRewrap(from *route) (func() (pipeline.Transform, error), error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := kekcache.NewRewrapping(kekcache.RewrappingOptions{
-		From: []keys.Unwrapper{from.kek}, To: []kekcache.Target{to}, Codec: envelope.Recipients{},
-	})
-	return func() (pipeline.Transform, error) { return transform.NewRewrap(transform.RewrapOptions{Keys: c}) }, err
+	all, err := envelope.NewRewrapper([]keys.Unwrapper{from.kek}, []keys.Wrapper{to}, envelope.RewrapperOptions{})
+	return func() (pipeline.Transform, error) {
+		return transform.NewRewrap(transform.RewrapOptions{Rewrapper: all})
+	}, err
 }
 
 // sealedBatches are batches of envelopes.
 func sealedBatches(ctx context.Context, r *route, n int) ([]*pipeline.Batch, error) {
-	sealer, err := r.sealer()
-	if err != nil {
-		return nil, err
-	}
+	sealer := r.sealer.NewWorker()
 	batches := newBatches(n)
 	for _, b := range batches {
 		b.Size = 0
 		for i := range b.Messages {
 			m := &b.Messages[i]
-			if m.Value, err = sealer.Seal(ctx, nil, m.Value, &envelope.Binding{Key: m.Key}, position); err != nil {
+			var err error
+			if m.Value, err = sealer.Seal(ctx, nil, m.Value, &envelope.Binding{Key: m.Key}, &position); err != nil {
 				return nil, err
 			}
 			b.Size += len(m.Value)

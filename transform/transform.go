@@ -31,8 +31,7 @@ type Place struct {
 
 // Common are the options that both directions share. The functions are called by many goroutines.
 type Common struct {
-	Context []byte   // the route's name
-	Bind    []string // names of the headers that are bound
+	Bind []string // names of the headers that are bound
 	// Subject appends to dst the subject under which the message is published on the way out; a message for which it
 	// appends nothing has none. nil leaves subjects as they are.
 	Subject func(dst, subject []byte) ([]byte, error)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keycheck"
@@ -98,8 +97,8 @@ func (c *Check) open(ctx context.Context, config Config, o CheckOptions) error {
 // newChecker loads the keys, if there are any.
 func (p *plan) newChecker(ctx context.Context, o CheckOptions) (*keycheck.Checker, error) {
 	options := keycheck.Options{
-		Context: keys.Context{Name: string(p.context)}, Records: envelope.Records{Context: p.context},
-		Sealed: findSealed(p.source.TextHeaders), Recipients: o.Recipients, Log: p.env.Log, Audit: p.audit,
+		Context: keys.Context{Name: string(p.context)},
+		Sealed:  findSealed(p.source.TextHeaders), Recipients: o.Recipients, Log: p.env.Log, Audit: p.audit,
 	}
 	var err error
 	if len(p.Keys) > 0 {

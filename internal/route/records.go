@@ -7,7 +7,6 @@ import (
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
-	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
@@ -20,7 +19,7 @@ type records struct {
 	out     *endpoint.Sink
 	options pipeline.Options
 	memory  int64
-	sealing *kekcache.Sealing // nil unless sealing
+	sealing *envelope.Sealer // nil unless sealing
 	load    loadKeys
 	stats   pipeline.Stats
 	gates   transform.GateStats
@@ -52,21 +51,15 @@ func (r *records) openSealing(ctx context.Context) (err error) {
 	}
 	r.closers.add(r.sealing.Close)
 	r.load = r.reloadSealing(r.sealing)
-	// End records of an archive are sealed by a lease of their own.
-	ends, err := envelope.NewSealer(r.sealing, envelope.SealerOptions{Context: r.context, ChunkSize: int(r.ChunkSize)})
-	if err != nil {
-		return err
-	}
-	if err := r.openEnds(ctx, newSealedArchive(ends), 0); err != nil {
+	if err := r.openEnds(ctx, newSealedArchive(r.sealing), 0); err != nil {
 		return err
 	}
 	place := newPlaces(r.in)
 	return r.setTransform(func() (pipeline.Transform, error) {
 		t, err := transform.NewEncrypt(transform.EncryptOptions{
-			Common:    transform.Common{Context: r.context, Bind: r.bind, Subject: r.out.MapSubject},
-			Keys:      r.sealing,
-			ChunkSize: int(r.ChunkSize),
-			Place:     place,
+			Common: transform.Common{Bind: r.bind, Subject: r.out.MapSubject},
+			Sealer: r.sealing,
+			Place:  place,
 		})
 		return &fitted{Transform: t, textOut: r.sink.TextHeaders, check: r.out.Check}, err
 	})
@@ -79,8 +72,7 @@ func (r *records) openOpening(ctx context.Context) error {
 		return err
 	}
 	r.load = r.reloadOpening(opening)
-	ends := envelope.NewOpener(opening, envelope.OpenerOptions{Context: r.context})
-	if err := r.openEnds(ctx, newOpenedArchive(ends), 0); err != nil {
+	if err := r.openEnds(ctx, newOpenedArchive(opening), 0); err != nil {
 		return err
 	}
 	// Only a broker's log is sure to be as its sealer wrote it. Somebody may
@@ -90,8 +82,8 @@ func (r *records) openOpening(ctx context.Context) error {
 	r.options.DeadLetterValues = r.options.DeadLetters != nil
 	return r.setTransform(func() (pipeline.Transform, error) {
 		t, err := transform.NewDecrypt(transform.DecryptOptions{
-			Common:         transform.Common{Context: r.context, Bind: r.bind, Subject: r.out.MapSubject},
-			Keys:           opening,
+			Common:         transform.Common{Bind: r.bind, Subject: r.out.MapSubject},
+			Opener:         opening,
 			PassTombstones: r.Tombstones == "pass",
 		})
 		return &fitted{Transform: t, textIn: r.source.TextHeaders, check: r.out.Check}, err

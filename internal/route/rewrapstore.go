@@ -22,7 +22,7 @@ const storeWorkers = 8
 // storeRewrap rewraps all records of a key store.
 type storeRewrap struct {
 	name    string
-	store   keyring.Store
+	store   kekcache.Store
 	rewraps rewraps
 	env     Env
 
@@ -76,7 +76,7 @@ func (s *storeRewrap) run(ctx context.Context) error {
 			}
 		})
 	}
-	err := s.store.Each(func(kid [kekcache.KIDSize]byte) error {
+	err := s.store.Each(working, func(kid [kekcache.KIDSize]byte) error {
 		if working.Err() != nil { // select might take a worker that waits nonetheless
 			return context.Cause(working)
 		}
@@ -106,7 +106,7 @@ func (s *storeRewrap) run(ctx context.Context) error {
 // rewrapRecord rewraps the records of one kid. A record that none of the old
 // keys unwraps is noted, and the others go on.
 func (s *storeRewrap) rewrapRecord(ctx context.Context, kid [kekcache.KIDSize]byte) error {
-	to, err := s.rewraps.keys.Record(ctx, kid[:])
+	already, err := s.rewraps.keys.RewrapRecord(ctx, kid[:])
 	reason := ""
 	switch {
 	case errors.Is(err, kekcache.ErrUnknownKey):
@@ -115,7 +115,7 @@ func (s *storeRewrap) rewrapRecord(ctx context.Context, kid [kekcache.KIDSize]by
 		reason = string(envelope.ReasonWrongKey)
 	case err != nil:
 		return err
-	case to.Already:
+	case already:
 		s.rewraps.stats.Already.Add(1)
 	default:
 		s.rewraps.stats.Rewrapped.Add(1)
