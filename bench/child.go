@@ -15,11 +15,11 @@ type usage struct {
 	rss       float64 // at its peak, in MiB
 }
 
-// spend runs a command to its end. Its standard output goes nowhere unless cmd says otherwise.
+// runCommand runs a command to its end. Its standard output goes nowhere unless cmd says otherwise.
 //
 // The peak that Linux reports of a child is at least what this process had when it started the child. So children
 // whose memory counts are started before anything large is allocated here.
-func spend(cmd *exec.Cmd) (usage, error) {
+func runCommand(cmd *exec.Cmd) (usage, error) {
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	begin := time.Now()
@@ -35,8 +35,8 @@ func spend(cmd *exec.Cmd) (usage, error) {
 	return usage{wall: wall, cpu: usedBy(u), rss: float64(u.Maxrss) / 1024}, nil
 }
 
-// build compiles a command as part of the module in folder, which decides about versions.
-func build(ctx context.Context, folder, out, pkg string) error {
-	_, err := spend(exec.CommandContext(ctx, "go", "build", "-C", folder, "-o", out, pkg)) //nolint:gosec // the callers are in this package
+// buildCommand compiles a command as part of the module in folder, which decides about versions.
+func buildCommand(ctx context.Context, folder, out, pkg string) error {
+	_, err := runCommand(exec.CommandContext(ctx, "go", "build", "-C", folder, "-o", out, pkg)) //nolint:gosec // the callers are in this package
 	return err
 }

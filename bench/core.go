@@ -28,7 +28,7 @@ func measureCore(ctx context.Context, budget time.Duration) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer r.close()
+	defer r.stopRenewal()
 	for _, workers := range []int{1, 2} {
 		c := &core{workers: workers, transform: func() (pipeline.Transform, error) {
 			return transform.NewEncrypt(transform.EncryptOptions{
@@ -36,7 +36,7 @@ func measureCore(ctx context.Context, budget time.Duration) ([]Figure, error) {
 				Place:  func(string) transform.Place { return transform.Place{ID: position.Place, Ordered: true} },
 			})
 		}}
-		f, err := c.measure(ctx, budget)
+		f, err := c.compareCosts(ctx, budget)
 		if err != nil {
 			return nil, err
 		}
@@ -84,16 +84,16 @@ func (c *core) newTransform() (pipeline.Transform, error) {
 // cost is what messages took, in microseconds each.
 type cost struct{ wall, cpu float64 }
 
-func (c *core) measure(ctx context.Context, budget time.Duration) ([]Figure, error) {
+func (c *core) compareCosts(ctx context.Context, budget time.Duration) ([]Figure, error) {
 	const batches = 400
 	var extra, wall, baseline []float64
 	for end := time.Now().Add(budget); len(extra) < 2*callDepths || time.Now().Before(end); {
 		c.depth = len(extra) % callDepths
-		loop, err := timeMessages(batches, func() error { return c.loop(ctx, batches) })
+		loop, err := timeMessages(batches, func() error { return c.runLoop(ctx, batches) })
 		if err != nil {
 			return nil, err
 		}
-		run, err := timeMessages(batches, func() error { return c.run(ctx, batches) })
+		run, err := timeMessages(batches, func() error { return c.runPipeline(ctx, batches) })
 		if err != nil {
 			return nil, err
 		}
@@ -101,7 +101,7 @@ func (c *core) measure(ctx context.Context, budget time.Duration) ([]Figure, err
 		wall = append(wall, run.wall-loop.wall)
 		baseline = append(baseline, loop.cpu)
 	}
-	allocs, err := c.allocs(ctx)
+	allocs, err := c.measureAllocs(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (c *core) measure(ctx context.Context, budget time.Duration) ([]Figure, err
 	return []Figure{
 		{
 			Part: "pipeline core", Name: name + ", on top of the transform",
-			Value: cpu.median, Unit: "us", Limit: limit(coreLimit), Spread: cpu.spread(),
+			Value: cpu.median, Unit: "us", Limit: newLimit(coreLimit), Spread: cpu.makeSpread(),
 			Beside: map[string]float64{
 				"transform us": transformed.median, "wall on top us": middleOf(wall).median,
 				"rounds": float64(len(extra)),
@@ -121,12 +121,12 @@ func (c *core) measure(ctx context.Context, budget time.Duration) ([]Figure, err
 			Note: fmt.Sprintf("of processor time a message, %.3f to %.3f; the transform alone takes %.3f; by the clock %+.3f",
 				cpu.low, cpu.high, transformed.median, middleOf(wall).median),
 		},
-		{Part: "pipeline core", Name: name + ", allocations", Value: allocs, Unit: "allocs", Limit: limit(0), Note: "a message"},
+		{Part: "pipeline core", Name: name + ", allocations", Value: allocs, Unit: "allocs", Limit: newLimit(0), Note: "a message"},
 	}, nil
 }
 
-// loop calls the transform and nothing else, over as many batches as the pipeline has in flight.
-func (c *core) loop(ctx context.Context, batches int) error {
+// runLoop calls the transform and nothing else, over as many batches as the pipeline has in flight.
+func (c *core) runLoop(ctx context.Context, batches int) error {
 	t, err := c.newTransform()
 	if err != nil {
 		return err
@@ -150,8 +150,8 @@ func (c *core) loop(ctx context.Context, batches int) error {
 	return nil
 }
 
-// run carries the batches through a pipeline.
-func (c *core) run(ctx context.Context, batches int) error {
+// runPipeline carries the batches through a pipeline.
+func (c *core) runPipeline(ctx context.Context, batches int) error {
 	var failed error
 	sink := new(discard)
 	err := pipeline.Run(ctx, pipeline.Options{
@@ -171,17 +171,17 @@ func (c *core) run(ctx context.Context, batches int) error {
 	return nil
 }
 
-// allocs is how many allocations a message costs: what a long run makes more of than a short one. The
+// measureAllocs is how many allocations a message costs: what a long run makes more of than a short one. The
 // best of three tries counts, because whatever else the process does counts too.
-func (c *core) allocs(ctx context.Context) (float64, error) {
+func (c *core) measureAllocs(ctx context.Context) (float64, error) {
 	const short, long = 50, 550
 	best := uint64(1 << 62)
 	for range 3 {
-		few, err := mallocs(func() error { return c.run(ctx, short) })
+		few, err := countMallocs(func() error { return c.runPipeline(ctx, short) })
 		if err != nil {
 			return 0, err
 		}
-		many, err := mallocs(func() error { return c.run(ctx, long) })
+		many, err := countMallocs(func() error { return c.runPipeline(ctx, long) })
 		if err != nil {
 			return 0, err
 		}
@@ -194,7 +194,7 @@ func (c *core) allocs(ctx context.Context) (float64, error) {
 	return float64(best) / ((long - short) * batchMessages), nil
 }
 
-func mallocs(f func() error) (uint64, error) {
+func countMallocs(f func() error) (uint64, error) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	err := f()

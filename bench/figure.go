@@ -23,39 +23,39 @@ type Figure struct {
 	Note   string             `json:"note,omitempty"`
 }
 
-func limit(v float64) *float64 { return &v }
+func newLimit(v float64) *float64 { return &v }
 
-// Missed says that there is a target and Value is beyond it.
-func (f *Figure) Missed() bool { return f.Limit != nil && f.Value > *f.Limit }
+// IsMissed says that there is a target and Value is beyond it.
+func (f *Figure) IsMissed() bool { return f.Limit != nil && f.Value > *f.Limit }
 
-// Unsure says that the target lies within the spread: another run may decide otherwise.
-func (f *Figure) Unsure() bool {
+// IsUnsure says that the target lies within the spread: another run may decide otherwise.
+func (f *Figure) IsUnsure() bool {
 	return f.Limit != nil && f.Spread != nil && f.Spread[0] <= *f.Limit && *f.Limit < f.Spread[1]
 }
 
-func (f *Figure) verdict() string {
+func (f *Figure) describeVerdict() string {
 	word := "met"
 	switch {
 	case f.Limit == nil:
 		return ""
-	case f.Missed():
+	case f.IsMissed():
 		word = "MISSED"
 	}
-	if f.Unsure() {
+	if f.IsUnsure() {
 		word += " ?"
 	}
 	return word
 }
 
-func (f *Figure) target() string {
+func (f *Figure) describeTarget() string {
 	if f.Limit == nil {
 		return ""
 	}
-	return "<= " + number(*f.Limit, f.Unit)
+	return "<= " + formatNumber(*f.Limit, f.Unit)
 }
 
-// number prints v as precisely as its unit deserves.
-func number(v float64, unit string) string {
+// formatNumber prints v as precisely as its unit deserves.
+func formatNumber(v float64, unit string) string {
 	switch unit {
 	case "x":
 		return fmt.Sprintf("%.3fx", v)
@@ -94,15 +94,15 @@ func (r *Report) writeTable(w io.Writer) error {
 			part = f.Part
 			fmt.Fprintf(&lines, "\n%s\n  figure\ttarget\tmeasured\tverdict\n", part)
 		}
-		if f.Missed() {
+		if f.IsMissed() {
 			missed++
 		}
-		if f.Unsure() {
+		if f.IsUnsure() {
 			unsure++
 		}
-		fmt.Fprintf(&lines, "  %s\t%s\t%s\t%s\t%s\n", f.Name, f.target(), number(f.Value, f.Unit), f.verdict(), f.Note)
+		fmt.Fprintf(&lines, "  %s\t%s\t%s\t%s\t%s\n", f.Name, f.describeTarget(), formatNumber(f.Value, f.Unit), f.describeVerdict(), f.Note)
 	}
-	fmt.Fprintf(&lines, "\n%d of %d targets missed; unsure (?), because the target lies within the spread: %d\n", missed, r.targets(), unsure)
+	fmt.Fprintf(&lines, "\n%d of %d targets missed; unsure (?), because the target lies within the spread: %d\n", missed, r.countTargets(), unsure)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if _, err := io.WriteString(table, lines.String()); err != nil {
 		return err
@@ -110,7 +110,7 @@ func (r *Report) writeTable(w io.Writer) error {
 	return table.Flush()
 }
 
-func (r *Report) targets() (n int) {
+func (r *Report) countTargets() (n int) {
 	for i := range r.Figures {
 		if r.Figures[i].Limit != nil {
 			n++

@@ -33,7 +33,7 @@ func measureKeys(ctx context.Context, budget time.Duration) ([]Figure, error) {
 		{name: "local KEK, 1,000 messages a key", window: 1000, workers: runtime.GOMAXPROCS(0)},
 		{name: "service of 5 ms, 100,000 messages a key", window: 100_000, latency: 5 * time.Millisecond, workers: runtime.GOMAXPROCS(0)},
 	} {
-		f, err := h.measure(ctx, budget)
+		f, err := h.compareLaps(ctx, budget)
 		if err != nil {
 			return nil, err
 		}
@@ -87,7 +87,9 @@ type handOver struct {
 // latencies are the times that single messages took, in milliseconds, sorted.
 type latencies []float64
 
-func (l latencies) at(share float64) float64 { return l[min(len(l)-1, int(share*float64(len(l))))] }
+func (l latencies) findPercentile(share float64) float64 {
+	return l[min(len(l)-1, int(share*float64(len(l))))]
+}
 
 // keyLap is what one lap found.
 type keyLap struct {
@@ -97,22 +99,22 @@ type keyLap struct {
 	keys  int64
 }
 
-func (h *handOver) measure(ctx context.Context, budget time.Duration) ([]Figure, error) {
+func (h *handOver) compareLaps(ctx context.Context, budget time.Duration) ([]Figure, error) {
 	const messages = 500_000
 	var raised, base, firsts []float64
 	var waits, made float64
 	for end := time.Now().Add(budget); len(raised) < minRounds || time.Now().Before(end); {
-		without, err := h.lap(ctx, messages, 0)
+		without, err := h.runLap(ctx, messages, 0)
 		if err != nil {
 			return nil, err
 		}
-		with, err := h.lap(ctx, messages, h.window)
+		with, err := h.runLap(ctx, messages, h.window)
 		if err != nil {
 			return nil, err
 		}
-		raised = append(raised, with.all.at(0.99)-without.all.at(0.99))
-		base = append(base, without.all.at(0.99))
-		firsts = append(firsts, with.first.at(0.99))
+		raised = append(raised, with.all.findPercentile(0.99)-without.all.findPercentile(0.99))
+		base = append(base, without.all.findPercentile(0.99))
+		firsts = append(firsts, with.first.findPercentile(0.99))
 		waits += float64(with.waits)
 		made += float64(with.keys)
 	}
@@ -120,7 +122,7 @@ func (h *handOver) measure(ctx context.Context, budget time.Duration) ([]Figure,
 	return []Figure{
 		{
 			Part: "keys", Name: h.name + ": p99 of sealing raised by",
-			Value: p99.median, Unit: "ms", Limit: limit(handOverLimit), Spread: p99.spread(),
+			Value: p99.median, Unit: "ms", Limit: newLimit(handOverLimit), Spread: p99.makeSpread(),
 			Beside: map[string]float64{"p99 under one key ms": before.median, "p99 of first messages ms": first.median, "rounds": float64(len(raised))},
 			Note: fmt.Sprintf("%.4f to %.4f; %.4f under one key; of the first message under each key %.4f",
 				p99.low, p99.high, before.median, first.median),
@@ -132,8 +134,8 @@ func (h *handOver) measure(ctx context.Context, budget time.Duration) ([]Figure,
 	}, nil
 }
 
-// lap seals messages of 1 KiB as fast as possible, in windows of so many messages, 0 for one key.
-func (h *handOver) lap(ctx context.Context, messages int, window uint64) (*keyLap, error) {
+// runLap seals messages of 1 KiB as fast as possible, in windows of so many messages, 0 for one key.
+func (h *handOver) runLap(ctx context.Context, messages int, window uint64) (*keyLap, error) {
 	kek, err := newService(h.latency)
 	if err != nil {
 		return nil, err
@@ -159,7 +161,7 @@ func (h *handOver) lap(ctx context.Context, messages int, window uint64) (*keyLa
 	running.Go(func() { sealing.Run(ctx) })
 	shares, errs := make([]keyLap, h.workers), make([]error, h.workers)
 	for i := range shares {
-		sealers.Go(func() { errs[i] = shares[i].seal(ctx, supply.NewQuota(), messages/h.workers) })
+		sealers.Go(func() { errs[i] = shares[i].sealMessages(ctx, supply.NewQuota(), messages/h.workers) })
 	}
 	sealers.Wait()
 	cancel()
@@ -173,8 +175,8 @@ func (h *handOver) lap(ctx context.Context, messages int, window uint64) (*keyLa
 	return sum, errors.Join(errs...)
 }
 
-// seal is one worker.
-func (l *keyLap) seal(ctx context.Context, quota *kekcache.Quota, n int) error {
+// sealMessages is one worker.
+func (l *keyLap) sealMessages(ctx context.Context, quota *kekcache.Quota, n int) error {
 	payload, dst := make([]byte, messageBytes), make([]byte, 0, messageBytes+chunker.Overhead)
 	l.all = make(latencies, 0, n)
 	var key *kekcache.Key
@@ -231,11 +233,11 @@ func measureKept(ctx context.Context) ([]Figure, error) {
 	runtime.KeepAlive(wrapped)
 	return []Figure{
 		{
-			Part: "keys", Name: "100,000 unwrapped keys", Value: used / (1 << 20), Unit: "MiB", Limit: limit(keptLimit),
+			Part: "keys", Name: "100,000 unwrapped keys", Value: used / (1 << 20), Unit: "MiB", Limit: newLimit(keptLimit),
 			Note: fmt.Sprintf("of heap after a collection; %.0f B a key", used/keptKeys),
 		},
 		{
-			Part: "keys", Name: "unwraps of each, 8 workers", Value: float64(kek.unwraps.Load()) / keptKeys, Unit: "x", Limit: limit(1),
+			Part: "keys", Name: "unwraps of each, 8 workers", Value: float64(kek.unwraps.Load()) / keptKeys, Unit: "x", Limit: newLimit(1),
 			Note: fmt.Sprintf("%d calls", kek.unwraps.Load()),
 		},
 	}, errors.Join(errs...)

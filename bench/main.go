@@ -18,7 +18,7 @@ import (
 )
 
 func main() {
-	if err := run(); err != nil {
+	if err := runBench(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -49,15 +49,15 @@ func parseFlags() settings {
 	return s
 }
 
-// budget is how long one comparison takes at most.
-func (s *settings) budget(full time.Duration) time.Duration {
+// scaleBudget is how long one comparison takes at most.
+func (s *settings) scaleBudget(full time.Duration) time.Duration {
 	if s.quick {
 		return full / 10
 	}
 	return full
 }
 
-func run() (err error) {
+func runBench() (err error) {
 	s := parseFlags()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -72,7 +72,7 @@ func run() (err error) {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	report, err := measure(ctx, &s)
+	report, err := measureParts(ctx, &s)
 	if err != nil {
 		return err
 	}
@@ -88,14 +88,14 @@ type part struct {
 	run  func() ([]Figure, error)
 }
 
-// measure runs the parts that were asked for. The file comes first: see spend.
-func measure(ctx context.Context, s *settings) (*Report, error) {
+// measureParts runs the parts that were asked for. The file comes first: see spend.
+func measureParts(ctx context.Context, s *settings) (*Report, error) {
 	parts := []part{
-		{"file", func() ([]Figure, error) { return measureFile(ctx, s.dir, s.size<<20, s.budget(40*time.Second)) }},
-		{"messages", func() ([]Figure, error) { return measureMessages(ctx, s.budget(5*time.Second)) }},
-		{"core", func() ([]Figure, error) { return measureCore(ctx, s.budget(20*time.Second)) }},
-		{"rewrap", func() ([]Figure, error) { return measureRewrap(ctx, s.budget(20*time.Second)) }},
-		{"keys", func() ([]Figure, error) { return measureKeys(ctx, s.budget(10*time.Second)) }},
+		{"file", func() ([]Figure, error) { return measureFile(ctx, s.dir, s.size<<20, s.scaleBudget(40*time.Second)) }},
+		{"messages", func() ([]Figure, error) { return measureMessages(ctx, s.scaleBudget(5*time.Second)) }},
+		{"core", func() ([]Figure, error) { return measureCore(ctx, s.scaleBudget(20*time.Second)) }},
+		{"rewrap", func() ([]Figure, error) { return measureRewrap(ctx, s.scaleBudget(20*time.Second)) }},
+		{"keys", func() ([]Figure, error) { return measureKeys(ctx, s.scaleBudget(10*time.Second)) }},
 	}
 	report := &Report{Machine: thisMachine()}
 	wanted := strings.Split(s.parts, ",")

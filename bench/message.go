@@ -35,7 +35,7 @@ func measureMessages(ctx context.Context, budget time.Duration) ([]Figure, error
 		if err != nil {
 			return nil, err
 		}
-		defer r.close()
+		defer r.stopRenewal()
 		most := map[string]float64{}
 		for _, size := range payloadSizes {
 			c, err := newContests(ctx, r, size)
@@ -43,12 +43,12 @@ func measureMessages(ctx context.Context, budget time.Duration) ([]Figure, error
 				return nil, err
 			}
 			for i, name := range directions {
-				t, err := c.compete(i, budget)
+				t, err := c.runContests(i, budget)
 				if err != nil {
 					return nil, err
 				}
 				ratios = append(ratios, ratioFigure(t, profile, name, size))
-				allocs, err := allocsPer(c[0].sides()[i].ours, 20+(1<<20)/(size+512))
+				allocs, err := allocsPer(c[0].listSides()[i].ours, 20+(1<<20)/(size+512))
 				if err != nil {
 					return nil, err
 				}
@@ -57,14 +57,14 @@ func measureMessages(ctx context.Context, budget time.Duration) ([]Figure, error
 			if size == 1<<10 {
 				overheads = append(overheads, Figure{
 					Part: "messages", Name: profile + " overhead 1 KiB",
-					Value: float64(len(c[0].sealed) - size), Unit: "B", Limit: limit(overheadLimits[profile]),
+					Value: float64(len(c[0].sealed) - size), Unit: "B", Limit: newLimit(overheadLimits[profile]),
 				})
 			}
 		}
 		for _, name := range directions {
 			allocations = append(allocations, Figure{
 				Part: "messages", Name: fmt.Sprintf("%s %s allocations", profile, name),
-				Value: most[name], Unit: "allocs", Limit: limit(0), Note: "a message, the worst of all sizes",
+				Value: most[name], Unit: "allocs", Limit: newLimit(0), Note: "a message, the worst of all sizes",
 			})
 		}
 	}
@@ -90,12 +90,12 @@ func newContests(ctx context.Context, r *route, size int) (c contests, err error
 	return c, nil
 }
 
-// compete measures one direction in all places.
-func (c *contests) compete(direction int, budget time.Duration) (timings, error) {
+// runContests measures one direction in all places.
+func (c *contests) runContests(direction int, budget time.Duration) (timings, error) {
 	all := make(timings, 3)
 	for _, contest := range c {
-		s := contest.sides()[direction]
-		t, err := interleave(budget/placements, s.bare, s.ours, s.bareAAD)
+		s := contest.listSides()[direction]
+		t, err := interleaveTurns(budget/placements, s.bare, s.ours, s.bareAAD)
 		if err != nil {
 			return nil, err
 		}
@@ -144,11 +144,11 @@ func newContest(ctx context.Context, r *route, size int) (*contest, error) {
 		binding: envelope.Binding{Key: []byte(recordKey)},
 	}
 	c.dst = make([]byte, 0, c.sealer.MaxSize(size))
-	return c, c.prepare()
+	return c, c.prepareInputs()
 }
 
-// prepare seals what will be opened, and makes associated data of the envelope's size.
-func (c *contest) prepare() error {
+// prepareInputs seals what will be opened, and makes associated data of the envelope's size.
+func (c *contest) prepareInputs() error {
 	var err error
 	if c.sealed, err = c.sealer.Seal(c.ctx, nil, c.payload, &c.binding, &position); err != nil {
 		return err
@@ -173,14 +173,14 @@ type side struct {
 	bare, bareAAD, ours operation
 }
 
-func (c *contest) sides() [2]side {
+func (c *contest) listSides() [2]side {
 	return [2]side{
-		{func(n int) error { return c.bareSeal(n, nil) }, func(n int) error { return c.bareSeal(n, c.aad) }, c.seal},
-		{func(n int) error { return c.bareOpen(n, c.bareSealed, nil) }, func(n int) error { return c.bareOpen(n, c.aadSealed, c.aad) }, c.open},
+		{func(n int) error { return c.sealBare(n, nil) }, func(n int) error { return c.sealBare(n, c.aad) }, c.sealEnvelopes},
+		{func(n int) error { return c.openBare(n, c.bareSealed, nil) }, func(n int) error { return c.openBare(n, c.aadSealed, c.aad) }, c.openEnvelopes},
 	}
 }
 
-func (c *contest) seal(n int) error {
+func (c *contest) sealEnvelopes(n int) error {
 	for range n {
 		if _, err := c.sealer.Seal(c.ctx, c.dst, c.payload, &c.binding, &position); err != nil {
 			return err
@@ -189,7 +189,7 @@ func (c *contest) seal(n int) error {
 	return nil
 }
 
-func (c *contest) open(n int) error {
+func (c *contest) openEnvelopes(n int) error {
 	for range n {
 		out, _, err := c.opener.Open(c.ctx, c.dst, c.sealed, &c.binding)
 		if err != nil {
@@ -202,7 +202,7 @@ func (c *contest) open(n int) error {
 	return nil
 }
 
-func (c *contest) bareSeal(n int, aad []byte) error {
+func (c *contest) sealBare(n int, aad []byte) error {
 	for range n {
 		c.counter++
 		binary.BigEndian.PutUint64(c.nonce[4:], c.counter)
@@ -211,7 +211,7 @@ func (c *contest) bareSeal(n int, aad []byte) error {
 	return nil
 }
 
-func (c *contest) bareOpen(n int, sealed, aad []byte) error {
+func (c *contest) openBare(n int, sealed, aad []byte) error {
 	for range n {
 		if _, err := c.bare.Open(c.dst, c.bareNonce[:], sealed, aad); err != nil {
 			return err
@@ -222,23 +222,23 @@ func (c *contest) bareOpen(n int, sealed, aad []byte) error {
 
 // ratioFigure makes the figure of one direction.
 func ratioFigure(t timings, profile, direction string, size int) Figure {
-	ratio, withAAD := t.ratio(1, 0), t.ratio(1, 2)
+	ratio, withAAD := t.compareTimes(1, 0), t.compareTimes(1, 2)
 	f := Figure{
 		Part: "messages", Name: fmt.Sprintf("%s %s %s", profile, direction, byteSize(size)),
-		Value: ratio.median, Unit: "x", Spread: ratio.spread(),
+		Value: ratio.median, Unit: "x", Spread: ratio.makeSpread(),
 		Beside: map[string]float64{
 			"to bare with aad": withAAD.median, "rounds": float64(len(t[0])),
-			"best ns": t.best(1), "best bare ns": t.best(0), "best bare with aad ns": t.best(2),
+			"best ns": t.findBest(1), "best bare ns": t.findBest(0), "best bare with aad ns": t.findBest(2),
 		},
 		Note: fmt.Sprintf("%.3f-%.3f; %.0f ns, bare %.0f; %.3fx of bare with equal aad", ratio.low, ratio.high,
-			t.best(1), t.best(0), withAAD.median),
+			t.findBest(1), t.findBest(0), withAAD.median),
 	}
 	if l, ok := ratioLimits[profile][size]; ok {
-		f.Limit = limit(l)
+		f.Limit = newLimit(l)
 	}
 	if size == 1<<20 {
-		f.Beside["ms per MiB"] = t.best(1) / 1e6
-		f.Note += fmt.Sprintf("; %.3f ms per MiB", t.best(1)/1e6)
+		f.Beside["ms per MiB"] = t.findBest(1) / 1e6
+		f.Note += fmt.Sprintf("; %.3f ms per MiB", t.findBest(1)/1e6)
 	}
 	return f
 }

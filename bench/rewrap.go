@@ -25,7 +25,7 @@ func measureRewrap(ctx context.Context, budget time.Duration) ([]Figure, error) 
 	if err != nil {
 		return nil, err
 	}
-	defer from.close()
+	defer from.stopRenewal()
 	rewrap, err := newRewrap(from)
 	if err != nil {
 		return nil, err
@@ -42,10 +42,10 @@ func measureRewrap(ctx context.Context, budget time.Duration) ([]Figure, error) 
 			return &repeater{batches: batches, pool: pool}, new(discard), nil
 		}
 		archives := *memory
-		archives.name, archives.limit = "archive to archive", limit(rewrapLimit)
+		archives.name, archives.limit = "archive to archive", newLimit(rewrapLimit)
 		archives.ends = archiveEnds(pool[:2])
 		for _, r := range []*rewrapRace{&archives, memory} {
-			f, err := r.measure(ctx, budget/4)
+			f, err := r.compareCosts(ctx, budget/4)
 			if err != nil {
 				return nil, err
 			}
@@ -98,7 +98,7 @@ type rewrapRace struct {
 	ends       func(batches int) (pipeline.Source, pipeline.Sink, error)
 }
 
-func (r *rewrapRace) measure(ctx context.Context, budget time.Duration) (Figure, error) {
+func (r *rewrapRace) compareCosts(ctx context.Context, budget time.Duration) (Figure, error) {
 	const batches = 400
 	var cpu, wall, extra []float64
 	for end := time.Now().Add(budget); len(cpu) < minRounds || time.Now().Before(end); {
@@ -108,7 +108,7 @@ func (r *rewrapRace) measure(ctx context.Context, budget time.Duration) (Figure,
 				i = 1 - i
 			}
 			var err error
-			if costs[i], err = timeMessages(batches, func() error { return r.run(ctx, r.transforms[i], batches) }); err != nil {
+			if costs[i], err = timeMessages(batches, func() error { return r.runPipeline(ctx, r.transforms[i], batches) }); err != nil {
 				return Figure{}, err
 			}
 		}
@@ -119,13 +119,13 @@ func (r *rewrapRace) measure(ctx context.Context, budget time.Duration) (Figure,
 	ratio, by, more := middleOf(cpu), middleOf(wall), middleOf(extra)
 	return Figure{
 		Part: "rewrap", Name: fmt.Sprintf("1 KiB, %s, %d at a time", r.name, r.workers), Value: ratio.median, Unit: "x", Limit: r.limit,
-		Spread: ratio.spread(), Beside: map[string]float64{"wall ratio": by.median, "us on top": more.median, "rounds": float64(len(cpu))},
+		Spread: ratio.makeSpread(), Beside: map[string]float64{"wall ratio": by.median, "us on top": more.median, "rounds": float64(len(cpu))},
 		Note: fmt.Sprintf("of the processor time of a copy, %.3f to %.3f; %.3f us a message on top; by the clock %.3fx", ratio.low, ratio.high, more.median, by.median),
 	}, nil
 }
 
-// run carries the batches through a pipeline.
-func (r *rewrapRace) run(ctx context.Context, newTransform func() (pipeline.Transform, error), batches int) error {
+// runPipeline carries the batches through a pipeline.
+func (r *rewrapRace) runPipeline(ctx context.Context, newTransform func() (pipeline.Transform, error), batches int) error {
 	from, to, err := r.ends(batches)
 	if err != nil {
 		return err

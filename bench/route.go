@@ -61,8 +61,8 @@ func newKEK() (*local.AES, error) {
 	return local.ParseAES(file)
 }
 
-// close ends the renewal and waits for it.
-func (r *route) close() {
+// stopRenewal ends the renewal and waits for it.
+func (r *route) stopRenewal() {
 	r.stop()
 	r.running.Wait()
 }

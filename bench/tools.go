@@ -29,7 +29,7 @@ func buildTools(ctx context.Context, dir string) (streamcrypt, other tool, err e
 
 func buildStreamcrypt(ctx context.Context, dir string) (tool, error) {
 	program, keyFile := filepath.Join(dir, "streamcrypt"), filepath.Join(dir, "key.pem")
-	if err := build(ctx, "..", program, "./cmd/streamcrypt"); err != nil {
+	if err := buildCommand(ctx, "..", program, "./cmd/streamcrypt"); err != nil {
 		return tool{}, err
 	}
 	key, err := local.GenerateX25519()
@@ -54,7 +54,7 @@ func buildStreamcrypt(ctx context.Context, dir string) (tool, error) {
 
 func buildAge(ctx context.Context, dir string) (tool, error) {
 	program, keyFile := filepath.Join(dir, "age"), filepath.Join(dir, "key.age")
-	if err := build(ctx, ".", program, "filippo.io/age/cmd/age"); err != nil {
+	if err := buildCommand(ctx, ".", program, "filippo.io/age/cmd/age"); err != nil {
 		return tool{}, err
 	}
 	key, err := age.GenerateX25519Identity()

@@ -58,15 +58,15 @@ func startBroker(ctx context.Context) (_ *broker, err error) {
 	} {
 		args = append(args, "--env", env)
 	}
-	if _, err := docker(ctx, append(args, brokerImage)...); err != nil {
+	if _, err := runDocker(ctx, append(args, brokerImage)...); err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("%w; removing the broker: %w", err, b.stop())
+			err = fmt.Errorf("%w; removing the broker: %w", err, b.removeContainer())
 		}
 	}()
-	pid, err := docker(ctx, "inspect", "--format", "{{.State.Pid}}", b.container)
+	pid, err := runDocker(ctx, "inspect", "--format", "{{.State.Pid}}", b.container)
 	if err != nil {
 		return nil, err
 	}
@@ -77,11 +77,11 @@ func startBroker(ctx context.Context) (_ *broker, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return b, b.ready(ctx)
+	return b, b.awaitReady(ctx)
 }
 
-// ready waits until the broker answers.
-func (b *broker) ready(ctx context.Context) error {
+// awaitReady waits until the broker answers.
+func (b *broker) awaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
@@ -97,19 +97,19 @@ func (b *broker) ready(ctx context.Context) error {
 	}
 }
 
-// stop removes the container and all that is in it, whatever else was interrupted.
-func (b *broker) stop() error {
+// removeContainer removes the container and all that is in it, whatever else was interrupted.
+func (b *broker) removeContainer() error {
 	if b.client != nil {
 		b.client.Close()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	_, err := docker(ctx, "rm", "--force", "--volumes", b.container)
+	_, err := runDocker(ctx, "rm", "--force", "--volumes", b.container)
 	return err
 }
 
-// docker runs a command of the container engine and returns what it prints.
-func docker(ctx context.Context, args ...string) (string, error) {
+// runDocker runs a command of the container engine and returns what it prints.
+func runDocker(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "docker", args...) //nolint:gosec // our own words
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -26,8 +26,8 @@ type job struct {
 	batch           int // of a fill, in bytes
 }
 
-// args are a job as runChild reads it.
-func (j *job) args() []string {
+// listArgs are a job as runChild reads it.
+func (j *job) listArgs() []string {
 	return []string{
 		childWord, "-do", j.does, "-broker", j.broker, "-from", j.from, "-to", j.to, "-group", j.group,
 		"-partitions", strconv.Itoa(j.partitions), "-records", strconv.Itoa(j.records), "-size", strconv.Itoa(j.size), "-batch", strconv.Itoa(j.batch),
@@ -49,13 +49,13 @@ func runChild(ctx context.Context, args []string) error {
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	return j.run(ctx)
+	return j.runJob(ctx)
 }
 
-func (j *job) run(ctx context.Context) error {
+func (j *job) runJob(ctx context.Context) error {
 	switch j.does {
 	case "fill":
-		return fill(ctx, j)
+		return fillTopic(ctx, j)
 	case "franz-copy":
 		return franzCopy(ctx, j, nil)
 	case "franz-seal":
@@ -76,11 +76,11 @@ type usage struct {
 	rss float64 // at its peak, in MiB
 }
 
-// spend runs a command to its end.
+// runCommand runs a command to its end.
 //
 // The peak that Linux reports of a child is at least what this process had when it started the child. So this process keeps
 // small: what fills topics is a child too.
-func spend(cmd *exec.Cmd) (usage, error) {
+func runCommand(cmd *exec.Cmd) (usage, error) {
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) } // a Go program then says what it was doing
@@ -108,8 +108,8 @@ func ownPeak() float64 {
 	return float64(u.Maxrss) / 1024
 }
 
-// again is this program as a contender.
-func (j *job) again(ctx context.Context) *exec.Cmd {
+// makeChild is this program as a contender.
+func (j *job) makeChild(ctx context.Context) *exec.Cmd {
 	//nolint:gosec // this program itself
-	return exec.CommandContext(ctx, os.Args[0], j.args()...)
+	return exec.CommandContext(ctx, os.Args[0], j.listArgs()...)
 }

@@ -46,11 +46,11 @@ func contenderNamed(name string) contender {
 	return contender{name: name}
 }
 
-// opens tells whether it reads the sealed topic.
-func (c *contender) opens() bool { return c.does == "decrypt" }
+// readsSealed tells whether it reads the sealed topic.
+func (c *contender) readsSealed() bool { return c.does == "decrypt" }
 
-// ours tells whether it is streamcrypt.
-func (c *contender) ours() bool { return c.delivery != "" }
+// isOurs tells whether it is streamcrypt.
+func (c *contender) isOurs() bool { return c.delivery != "" }
 
 // tools are the programs that are measured, and their key.
 type tools struct {
@@ -75,14 +75,14 @@ func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
 	}
 	build := func(out, in, pkg string) error {
 		//nolint:gosec // packages of this repository
-		_, err := spend(exec.CommandContext(ctx, "go", "build", "-C", in, "-o", out, pkg))
+		_, err := runCommand(exec.CommandContext(ctx, "go", "build", "-C", in, "-o", out, pkg))
 		return err
 	}
 	if err := build(t.program, filepath.Join(root, ".."), "./cmd/streamcrypt"); err != nil {
 		return nil, err
 	}
 	//nolint:gosec // just built
-	if _, err := spend(exec.CommandContext(ctx, t.program, "keygen", "local", "--out", filepath.Join(dir, "key.jwk"))); err != nil {
+	if _, err := runCommand(exec.CommandContext(ctx, t.program, "keygen", "local", "--out", filepath.Join(dir, "key.jwk"))); err != nil {
 		return nil, err
 	}
 	if t.profiles != "" {
@@ -95,8 +95,8 @@ func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
 	return t, err
 }
 
-// command is streamcrypt as it does a job. A run that is not bounded has no end.
-func (t *tools) command(ctx context.Context, c *contender, j *job, bounded bool) *exec.Cmd {
+// makeCommand is streamcrypt as it does a job. A run that is not bounded has no end.
+func (t *tools) makeCommand(ctx context.Context, c *contender, j *job, bounded bool) *exec.Cmd {
 	from := fmt.Sprintf("kafka://%s/%s?group=%s", j.broker, j.from, j.group)
 	if bounded {
 		from += "&until=latest"

@@ -27,8 +27,8 @@ func franzProducer(j *job, batch int) []kgo.Opt {
 	}
 }
 
-// fill writes records of random bytes, dealt out to the partitions.
-func fill(ctx context.Context, j *job) error {
+// fillTopic writes records of random bytes, dealt out to the partitions.
+func fillTopic(ctx context.Context, j *job) error {
 	c, err := kgo.NewClient(append(franzProducer(j, j.batch), kgo.ProducerLinger(50*time.Millisecond))...)
 	if err != nil {
 		return err
@@ -44,12 +44,12 @@ func fill(ctx context.Context, j *job) error {
 		c.Produce(ctx, &kgo.Record{
 			Topic: j.to, Partition: int32(i % j.partitions),
 			Key: strconv.AppendInt(nil, int64(100_000_000+i), 10), Value: noise[at : at+j.size],
-		}, func(_ *kgo.Record, err error) { failed.note(err) })
+		}, func(_ *kgo.Record, err error) { failed.noteError(err) })
 	}
 	if err := c.Flush(ctx); err != nil {
 		return err
 	}
-	return failed.get()
+	return failed.checkError()
 }
 
 // franzCopy is a member of a group that writes what it reads: the loop that the client's examples have, and
@@ -73,7 +73,7 @@ func franzCopy(ctx context.Context, j *job, seal func(*kgo.Record)) error {
 		if err := fetches.Err(); err != nil {
 			return err
 		}
-		if err := failed.get(); err != nil {
+		if err := failed.checkError(); err != nil {
 			return err
 		}
 		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
@@ -87,11 +87,11 @@ func franzCopy(ctx context.Context, j *job, seal func(*kgo.Record)) error {
 				}
 				c.Produce(ctx, out, func(out *kgo.Record, err error) {
 					if seal != nil {
-						recycle(out)
+						recycleBuffer(out)
 					}
 					switch {
 					case err != nil:
-						failed.note(err)
+						failed.noteError(err)
 					case last: // acknowledged in order, so everything before it too
 						c.MarkCommitRecords(in)
 					}
@@ -103,7 +103,7 @@ func franzCopy(ctx context.Context, j *job, seal func(*kgo.Record)) error {
 	if err := c.Flush(ctx); err != nil {
 		return err
 	}
-	if err := failed.get(); err != nil {
+	if err := failed.checkError(); err != nil {
 		return err
 	}
 	return c.CommitMarkedOffsets(ctx)
@@ -112,8 +112,8 @@ func franzCopy(ctx context.Context, j *job, seal func(*kgo.Record)) error {
 // sealed are the buffers of sealed values.
 var sealed = sync.Pool{New: func() any { return new([]byte) }}
 
-// recycle returns the buffer of a record that has been written.
-func recycle(r *kgo.Record) {
+// recycleBuffer returns the buffer of a record that has been written.
+func recycleBuffer(r *kgo.Record) {
 	b := r.Value[:0]
 	sealed.Put(&b)
 }
@@ -150,13 +150,13 @@ func sealEach() (func(*kgo.Record), error) {
 // firstError keeps the first of many.
 type firstError struct{ err atomic.Pointer[error] }
 
-func (f *firstError) note(err error) {
+func (f *firstError) noteError(err error) {
 	if err != nil {
 		f.err.CompareAndSwap(nil, &err)
 	}
 }
 
-func (f *firstError) get() error {
+func (f *firstError) checkError() error {
 	if err := f.err.Load(); err != nil {
 		return fmt.Errorf("writing: %w", *err)
 	}

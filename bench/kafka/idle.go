@@ -38,17 +38,17 @@ func (r *runner) measureIdle(ctx context.Context) (*Idle, error) {
 	ours, franz := contenderNamed(encryptOnce), *j
 	j.group, franz.group, franz.does = "idle-ours", "idle-franz", "franz-copy"
 	var err error
-	if idle.Ours, err = r.wait(ctx, r.command(ctx, &ours, j, false)); err != nil {
+	if idle.Ours, err = r.measureWait(ctx, r.makeCommand(ctx, &ours, j, false)); err != nil {
 		return nil, err
 	}
-	if idle.Franz, err = r.wait(ctx, franz.again(ctx)); err != nil {
+	if idle.Franz, err = r.measureWait(ctx, franz.makeChild(ctx)); err != nil {
 		return nil, err
 	}
 	return idle, errors.Join(r.deleteTopic(ctx, from), r.deleteTopic(ctx, to))
 }
 
-// wait starts a command that does not end, lets it settle, and returns which part of a core it takes then.
-func (r *runner) wait(ctx context.Context, cmd *exec.Cmd) (_ float64, err error) {
+// measureWait starts a command that does not end, lets it settle, and returns which part of a core it takes then.
+func (r *runner) measureWait(ctx context.Context, cmd *exec.Cmd) (_ float64, err error) {
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	if err := cmd.Start(); err != nil {
@@ -80,7 +80,7 @@ func (r *runner) wait(ctx context.Context, cmd *exec.Cmd) (_ float64, err error)
 	if err := pause(settle); err != nil {
 		return 0, err
 	}
-	before, err := taken(cmd.Process.Pid)
+	before, err := readProcessorTime(cmd.Process.Pid)
 	if err != nil {
 		return 0, err
 	}
@@ -88,14 +88,14 @@ func (r *runner) wait(ctx context.Context, cmd *exec.Cmd) (_ float64, err error)
 	if err := pause(time.Duration(r.idleFor) * time.Second); err != nil {
 		return 0, err
 	}
-	after, err := taken(cmd.Process.Pid)
+	after, err := readProcessorTime(cmd.Process.Pid)
 	took := time.Since(begin)
 	fmt.Fprintf(r.log, "%v: %v in %v\n", cmd.Args[:2], after-before, took.Round(time.Millisecond))
 	return (after - before).Seconds() / took.Seconds(), err
 }
 
-// taken is the processor time of a process so far. Linux counts it in ticks of 10 ms here.
-func taken(pid int) (time.Duration, error) {
+// readProcessorTime is the processor time of a process so far. Linux counts it in ticks of 10 ms here.
+func readProcessorTime(pid int) (time.Duration, error) {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return 0, err

@@ -27,7 +27,7 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == childWord {
 		err = runChild(ctx, os.Args[2:])
 	} else {
-		err = run(ctx)
+		err = runBench(ctx)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench/kafka:", err)
@@ -100,7 +100,7 @@ func parseFlags(args []string) (*settings, error) {
 	return s, nil
 }
 
-func run(ctx context.Context) error {
+func runBench(ctx context.Context) error {
 	s, err := parseFlags(os.Args[1:])
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
@@ -112,13 +112,13 @@ func run(ctx context.Context) error {
 	if s.redraw != "" {
 		report, err = readReport(s.redraw)
 	} else {
-		report, err = measure(ctx, s)
+		report, err = measureAll(ctx, s)
 	}
 	if err != nil {
 		return err
 	}
 	if s.plots != "" {
-		if err := report.plot(s.plots); err != nil {
+		if err := report.writePlots(s.plots); err != nil {
 			return err
 		}
 	}
@@ -128,8 +128,8 @@ func run(ctx context.Context) error {
 	return report.writeTables(os.Stdout)
 }
 
-// measure runs everything that the settings ask for, with a broker and programs of its own.
-func measure(ctx context.Context, s *settings) (_ *Report, err error) {
+// measureAll runs everything that the settings ask for, with a broker and programs of its own.
+func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 	dir, err := os.MkdirTemp("", "streamcrypt-bench-kafka-")
 	if err != nil {
 		return nil, err
@@ -143,11 +143,11 @@ func measure(ctx context.Context, s *settings) (_ *Report, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, b.stop()) }()
+	defer func() { err = errors.Join(err, b.removeContainer()) }()
 
 	r := &runner{settings: s, tools: tools, broker: b, log: os.Stderr}
 	report := &Report{Machine: thisMachine(), Broker: brokerImage, Rounds: s.rounds, Profile: s.profile, With: s.with}
-	if err := r.warm(ctx); err != nil {
+	if err := r.warmUp(ctx); err != nil {
 		return nil, err
 	}
 	if len(s.sizes) > 0 {

@@ -30,7 +30,7 @@ func sample() *Report {
 
 func TestFigures(t *testing.T) {
 	figures := map[string]Figure{}
-	for _, f := range sample().figures() {
+	for _, f := range sample().listFigures() {
 		figures[f.Name] = f
 	}
 	for name, want := range map[string]struct {
@@ -50,12 +50,12 @@ func TestFigures(t *testing.T) {
 			t.Errorf("no figure %q", name)
 			continue
 		}
-		if diff := f.Value - want.value; diff > 1e-9 || diff < -1e-9 || f.verdict() != want.verdict {
-			t.Errorf("%s: %v, %s; want %v, %s", name, f.Value, f.verdict(), want.value, want.verdict)
+		if diff := f.Value - want.value; diff > 1e-9 || diff < -1e-9 || f.describeVerdict() != want.verdict {
+			t.Errorf("%s: %v, %s; want %v, %s", name, f.Value, f.describeVerdict(), want.value, want.verdict)
 		}
 	}
 	unsure := Figure{Value: 1.2, Limit: 1.3, AtLeast: true, Low: 1.1, High: 1.4}
-	if got := unsure.verdict(); got != "MISSED ?" {
+	if got := unsure.describeVerdict(); got != "MISSED ?" {
 		t.Errorf("a target within the spread: %q", got)
 	}
 }
@@ -70,8 +70,8 @@ func TestManyFigures(t *testing.T) {
 	add(franzPlain, 4, 1)
 	add(encryptOnce, 200, 3.2)
 	add(franzPlain, 200, 4)
-	got := r.figures()
-	if len(got) != 2 || got[0].Value != 1.6 || !got[0].Missed() || got[1].Value != 0.8 || got[1].Missed() {
+	got := r.listFigures()
+	if len(got) != 2 || got[0].Value != 1.6 || !got[0].IsMissed() || got[1].Value != 0.8 || got[1].IsMissed() {
 		t.Errorf("%+v", got)
 	}
 }
@@ -107,7 +107,7 @@ func TestTablesAndJSON(t *testing.T) {
 // TestPlot draws a report: both files can be read by others, and the SVG has a bar for every contender and size.
 func TestPlot(t *testing.T) {
 	dir := t.TempDir()
-	if err := sample().plot(dir); err != nil {
+	if err := sample().writePlots(dir); err != nil {
 		t.Fatal(err)
 	}
 	f, err := os.Open(filepath.Join(dir, "kafka.svg"))
@@ -151,7 +151,7 @@ func TestPlot(t *testing.T) {
 	if dark < 100 {
 		t.Errorf("the picture's title has %d dark dots", dark)
 	}
-	if err := (&Report{}).plot(dir); err == nil {
+	if err := (&Report{}).writePlots(dir); err == nil {
 		t.Error("drew nothing without a word")
 	}
 }

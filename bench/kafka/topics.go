@@ -35,15 +35,15 @@ func (b *broker) createTopic(ctx context.Context, name string, partitions, step 
 	if err := kerr.ErrorForCode(res.Topics[0].ErrorCode); err != nil {
 		return fmt.Errorf("topic %s: %w", name, err)
 	}
-	return b.led(ctx, name, partitions)
+	return b.awaitLeaders(ctx, name, partitions)
 }
 
-// led waits until each partition of a new topic has a leader that answers.
-func (b *broker) led(ctx context.Context, name string, partitions int) error {
+// awaitLeaders waits until each partition of a new topic has a leader that answers.
+func (b *broker) awaitLeaders(ctx context.Context, name string, partitions int) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
-		_, err := b.records(ctx, name, partitions, false)
+		_, err := b.countRecords(ctx, name, partitions, false)
 		if err == nil {
 			return nil
 		}
@@ -73,9 +73,9 @@ func (b *broker) deleteTopic(ctx context.Context, name string) error {
 	return nil
 }
 
-// records is how many offsets a topic has that nobody has taken away, of committed records or of all. The
+// countRecords is how many offsets a topic has that nobody has taken away, of committed records or of all. The
 // markers of transactions count.
-func (b *broker) records(ctx context.Context, name string, partitions int, committed bool) (int64, error) {
+func (b *broker) countRecords(ctx context.Context, name string, partitions int, committed bool) (int64, error) {
 	req := kmsg.NewPtrListOffsetsRequest()
 	if committed {
 		req.IsolationLevel = 1
@@ -113,15 +113,15 @@ type pace struct {
 // lookEvery is the clock that all contenders are measured with.
 const lookEvery = 20 * time.Millisecond
 
-// watch looks at a topic until it holds want committed records. It counts from the first record that is there, so that
+// watchTopic looks at a topic until it holds want committed records. It counts from the first record that is there, so that
 // no contender is measured by how fast it starts.
-func (b *broker) watch(ctx context.Context, name string, partitions int, want int64) (pace, error) {
+func (b *broker) watchTopic(ctx context.Context, name string, partitions int, want int64) (pace, error) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	var begin time.Time
 	var first int64
 	for {
-		n, err := b.records(ctx, name, partitions, !begin.IsZero())
+		n, err := b.countRecords(ctx, name, partitions, !begin.IsZero())
 		if err != nil {
 			return pace{}, err
 		}

@@ -21,13 +21,13 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx); err != nil {
+	if err := runProfiled(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "profiled:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context) (err error) {
+func runProfiled(ctx context.Context) (err error) {
 	if len(os.Args) < 3 {
 		return errors.New("usage: profiled FILE encrypt|decrypt …")
 	}
