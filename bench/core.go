@@ -18,10 +18,12 @@ const (
 	batchMessages = 500
 )
 
-// coreLimit is the most that the pipeline may cost a message beside its transform, in microseconds.
+// coreLimit is the most that the pipeline may cost a message on top of its
+// transform, in microseconds.
 const coreLimit = 0.1
 
-// measureCore compares the pipeline, from memory to memory, with a loop that calls the same transform.
+// measureCore compares the pipeline, from memory to memory, with a loop that
+// calls the same transform.
 func measureCore(ctx context.Context, budget time.Duration) ([]Figure, error) {
 	var figures []Figure
 	r, err := newRoute(ctx, "ref")
@@ -49,10 +51,11 @@ func measureCore(ctx context.Context, budget time.Duration) ([]Figure, error) {
 type core struct {
 	workers   int
 	transform func() (pipeline.Transform, error)
-	depth     int // at which transforms are called; see depths
+	depth     int // at which transforms are called; see callDepths
 }
 
-// callDepths is how many depths the transform is called at, one a round. Both sides pay for the calls on the way.
+// callDepths is the number of stack depths at which the transform is called,
+// one a round. Both sides pay for the calls on the way.
 const callDepths = 8
 
 // deep calls a transform at a stack depth.
@@ -67,7 +70,7 @@ func (d *deep) Append(ctx context.Context, dst []byte, m *pipeline.Message) ([]b
 
 //go:noinline
 func appendAt(ctx context.Context, depth int, t pipeline.Transform, dst []byte, m *pipeline.Message) ([]byte, error) {
-	var frame [72]byte // as in timed
+	var frame [72]byte // as in timeOperation
 	if depth > 0 {
 		out, err := appendAt(ctx, depth-1, t, dst, m)
 		runtime.KeepAlive(&frame)
@@ -81,7 +84,7 @@ func (c *core) newTransform() (pipeline.Transform, error) {
 	return &deep{Transform: t, depth: c.depth}, err
 }
 
-// cost is what messages took, in microseconds each.
+// cost is the time that messages took, in microseconds each.
 type cost struct{ wall, cpu float64 }
 
 func (c *core) compareCosts(ctx context.Context, budget time.Duration) ([]Figure, error) {
@@ -118,14 +121,19 @@ func (c *core) compareCosts(ctx context.Context, budget time.Duration) ([]Figure
 				"transform us": transformed.median, "wall on top us": middleOf(wall).median,
 				"rounds": float64(len(extra)),
 			},
-			Note: fmt.Sprintf("of processor time a message, %.3f to %.3f; the transform alone takes %.3f; by the clock %+.3f",
+			Note: fmt.Sprintf("of processor time a message, %.3f to %.3f; "+
+				"the transform alone takes %.3f; by the clock %+.3f",
 				cpu.low, cpu.high, transformed.median, middleOf(wall).median),
 		},
-		{Part: "pipeline core", Name: name + ", allocations", Value: allocs, Unit: "allocs", Limit: newLimit(0), Note: "a message"},
+		{
+			Part: "pipeline core", Name: name + ", allocations",
+			Value: allocs, Unit: "allocs", Limit: newLimit(0), Note: "a message",
+		},
 	}, nil
 }
 
-// runLoop calls the transform and nothing else, over as many batches as the pipeline has in flight.
+// runLoop calls the transform and nothing else, over as many batches as the
+// pipeline has in flight.
 func (c *core) runLoop(ctx context.Context, batches int) error {
 	t, err := c.newTransform()
 	if err != nil {
@@ -171,8 +179,9 @@ func (c *core) runPipeline(ctx context.Context, batches int) error {
 	return nil
 }
 
-// measureAllocs is how many allocations a message costs: what a long run makes more of than a short one. The
-// best of three tries counts, because whatever else the process does counts too.
+// measureAllocs returns how many allocations a message costs: the difference
+// between a long run and a short one. The best of three tries counts, because
+// allocations of the rest of the process count too.
 func (c *core) measureAllocs(ctx context.Context) (float64, error) {
 	const short, long = 50, 550
 	best := uint64(1 << 62)
@@ -187,7 +196,8 @@ func (c *core) measureAllocs(ctx context.Context) (float64, error) {
 		}
 		best = min(best, many-min(few, many))
 	}
-	// Less than one in ten batches is the runtime's own, which makes a few objects for its scheduler.
+	// Fewer than one in ten batches are the runtime's own, which makes a few
+	// objects for its scheduler.
 	if best < (long-short)/10 {
 		return 0, nil
 	}
@@ -202,9 +212,9 @@ func countMallocs(f func() error) (uint64, error) {
 	return after.Mallocs - before.Mallocs, err
 }
 
-// timeMessages says what a message of f costs.
+// timeMessages returns the cost of a message of f.
 func timeMessages(batches int, f func() error) (cost, error) {
-	runtime.GC() // what the last one left is not this one's to clear
+	runtime.GC() // this run must not pay for the garbage of the last one
 	used, begin := processorTime(), time.Now()
 	if err := f(); err != nil {
 		return cost{}, err
@@ -216,7 +226,8 @@ func timeMessages(batches int, f func() error) (cost, error) {
 	}, nil
 }
 
-// processorTime is what this process has used so far, on all cores.
+// processorTime returns the processor time that this process has used so far,
+// on all cores.
 func processorTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -14,11 +14,12 @@ type Figure struct {
 	Name  string  `json:"name"`
 	Value float64 `json:"value"`
 	Unit  string  `json:"unit"`
-	// Limit is the most that Value may be; a figure without one is there to be known.
+	// Limit is the most that Value may be; nil: there is no target.
 	Limit *float64 `json:"limit,omitempty"`
-	// Spread is where the true value lies in 95 of 100 cases, low and high; nil for what is counted.
+	// Spread holds the true value in 95 of 100 cases, low and high; nil for a
+	// figure that is counted.
 	Spread *[2]float64 `json:"spread,omitempty"`
-	// Beside is what helps to read Value: absolutes, and what else was measured.
+	// Beside helps to read Value: absolute values, and other measurements.
 	Beside map[string]float64 `json:"beside,omitempty"`
 	Note   string             `json:"note,omitempty"`
 }
@@ -28,7 +29,8 @@ func newLimit(v float64) *float64 { return &v }
 // IsMissed says that there is a target and Value is beyond it.
 func (f *Figure) IsMissed() bool { return f.Limit != nil && f.Value > *f.Limit }
 
-// IsUnsure says that the target lies within the spread: another run may decide otherwise.
+// IsUnsure says that the target lies within the spread: another run may decide
+// otherwise.
 func (f *Figure) IsUnsure() bool {
 	return f.Limit != nil && f.Spread != nil && f.Spread[0] <= *f.Limit && *f.Limit < f.Spread[1]
 }
@@ -69,7 +71,7 @@ func formatNumber(v float64, unit string) string {
 	return fmt.Sprintf("%.3f %s", v, unit)
 }
 
-// Report is all that one run measured.
+// Report has all figures of one run.
 type Report struct {
 	Machine Machine  `json:"machine"`
 	Figures []Figure `json:"figures"`
@@ -81,7 +83,7 @@ func (r *Report) writeJSON(w io.Writer) error {
 	return e.Encode(r)
 }
 
-// writeTable prints one part after the other, a line a figure.
+// writeTable prints one part after the other, a line for each figure.
 func (r *Report) writeTable(w io.Writer) error {
 	if _, err := fmt.Fprintln(w, r.Machine); err != nil {
 		return err
@@ -100,9 +102,11 @@ func (r *Report) writeTable(w io.Writer) error {
 		if f.IsUnsure() {
 			unsure++
 		}
-		fmt.Fprintf(&lines, "  %s\t%s\t%s\t%s\t%s\n", f.Name, f.describeTarget(), formatNumber(f.Value, f.Unit), f.describeVerdict(), f.Note)
+		fmt.Fprintf(&lines, "  %s\t%s\t%s\t%s\t%s\n",
+			f.Name, f.describeTarget(), formatNumber(f.Value, f.Unit), f.describeVerdict(), f.Note)
 	}
-	fmt.Fprintf(&lines, "\n%d of %d targets missed; unsure (?), because the target lies within the spread: %d\n", missed, r.countTargets(), unsure)
+	fmt.Fprintf(&lines, "\n%d of %d targets missed; unsure (?), because the target lies within the spread: %d\n",
+		missed, r.countTargets(), unsure)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if _, err := io.WriteString(table, lines.String()); err != nil {
 		return err

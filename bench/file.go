@@ -12,17 +12,19 @@ import (
 	"time"
 )
 
-// peakLimit is the most memory that streamcrypt may take for a raw file of any size, in MiB.
+// peakLimit is the most memory that streamcrypt may take for a raw file of any
+// size, in MiB.
 const peakLimit = 48
 
-// How often each tool does each task: as often as there is time for, but not less or more than this.
+// Each tool does each task as often as there is time for, within these bounds.
 const (
 	fewestLaps = 3
 	mostLaps   = 9
 )
 
-// measureFile compares the commands streamcrypt and age on one file of random bytes in a folder of its own in
-// dir, which must have room for five times the size. Each of the four tasks gets budget.
+// measureFile compares the commands streamcrypt and age on one file of random
+// bytes. It makes a folder of its own in dir, which must have space for five
+// times the size. Each of the four tasks gets budget.
 func measureFile(ctx context.Context, dir string, size int64, budget time.Duration) (figures []Figure, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
@@ -54,7 +56,7 @@ func measureFile(ctx context.Context, dir string, size int64, budget time.Durati
 	}), nil
 }
 
-// race is two tools on one file.
+// race compares two tools on one file.
 type race struct {
 	dir    string
 	size   int64
@@ -83,10 +85,10 @@ func (r *race) fillFile() error {
 // lap is one tool's work in one round.
 type lap struct {
 	usage
-	sync time.Duration // what it took afterwards to make the output durable
+	sync time.Duration // to make the output durable afterwards
 }
 
-// runTask has each tool do one task in turns.
+// runTask lets each tool do one task, in turns.
 func (r *race) runTask(ctx context.Context, decrypt, toFile bool) ([]Figure, error) {
 	var laps [2][]lap
 	end := time.Now().Add(r.budget)
@@ -120,7 +122,8 @@ func (r *race) runTask(ctx context.Context, decrypt, toFile bool) ([]Figure, err
 	return []Figure{r.makeFigure(name+" to a file", laps, false), synced}, nil
 }
 
-// runLap has one tool do its task once, on what it made itself if that is to decrypt.
+// runLap lets one tool do its task once. A tool decrypts the file that it has
+// encrypted itself.
 func (r *race) runLap(ctx context.Context, i int, decrypt, toFile bool) (lap, error) {
 	make, in, out := r.tools[i].encrypt, r.plainPath(), r.sealedPath(i)
 	if decrypt {
@@ -141,7 +144,7 @@ func (r *race) runLap(ctx context.Context, i int, decrypt, toFile bool) (lap, er
 	return lap{usage: u, sync: took}, err
 }
 
-// checkOutput compares what tool i decrypted with the file.
+// checkOutput compares the output of tool i with the file.
 func (r *race) checkOutput(i int) error {
 	f, err := os.Open(r.outputPath(i))
 	if err != nil {
@@ -169,7 +172,8 @@ func (r *race) checkOutput(i int) error {
 	return nil
 }
 
-// makeFigure compares the tools by the clock, with or without the time for the disk afterwards.
+// makeFigure compares the tools by the clock, with or without the time for the
+// disk afterwards.
 func (r *race) makeFigure(name string, laps [2][]lap, synced bool) Figure {
 	var walls [2][]float64
 	ratios, cpus := make([]float64, len(laps[0])), make([]float64, len(laps[0]))
@@ -194,11 +198,12 @@ func (r *race) makeFigure(name string, laps [2][]lap, synced bool) Figure {
 			"seconds": ours.median, "age seconds": theirs.median, "processor time": cpu.median,
 			"rounds": float64(len(ratios)),
 		},
-		Note: fmt.Sprintf("of age, %.3f-%.3f; %.2f s, age %.2f s; processor time %.3fx", ratio.low, ratio.high, ours.median, theirs.median, cpu.median),
+		Note: fmt.Sprintf("of age, %.3f-%.3f; %.2f s, age %.2f s; processor time %.3fx",
+			ratio.low, ratio.high, ours.median, theirs.median, cpu.median),
 	}
 }
 
-// syncFile makes a file durable and says how long that took.
+// syncFile makes a file durable and returns how long that took.
 func syncFile(name string) (time.Duration, error) {
 	f, err := os.OpenFile(name, os.O_WRONLY, 0)
 	if err != nil {

@@ -17,21 +17,29 @@ import (
 )
 
 const (
-	// handOverLimit is the most by which the hand-over to another data key may raise the 99th percentile of sealing, in milliseconds.
+	// handOverLimit is the most by which the hand-over to another data key may
+	// raise the 99th percentile of sealing, in milliseconds.
 	handOverLimit = 1
-	// keptKeys are unwrapped data keys in a cache, and keptLimit the most memory that they may take, in MiB.
+	// keptKeys is the number of unwrapped data keys in a cache, and keptLimit
+	// the most memory that they may take, in MiB.
 	keptKeys  = 100_000
 	keptLimit = 64
-	// keyWorkers want all of these keys at the same time.
+	// keyWorkers is the number of workers that want all of these keys at the
+	// same time.
 	keyWorkers = 8
 )
 
-// measureKeys measures what data keys cost those who seal and open: their hand-over, their memory, and how often a service is called.
+// measureKeys measures the cost of data keys for sealing and opening: their
+// hand-over, their memory, and how often a service is called.
 func measureKeys(ctx context.Context, budget time.Duration) ([]Figure, error) {
 	var figures []Figure
+	workers := runtime.GOMAXPROCS(0)
 	for _, h := range []handOver{
-		{name: "local KEK, 1,000 messages a key", window: 1000, workers: runtime.GOMAXPROCS(0)},
-		{name: "service of 5 ms, 100,000 messages a key", window: 100_000, latency: 5 * time.Millisecond, workers: runtime.GOMAXPROCS(0)},
+		{name: "local KEK, 1,000 messages a key", window: 1000, workers: workers},
+		{
+			name: "service of 5 ms, 100,000 messages a key", window: 100_000,
+			latency: 5 * time.Millisecond, workers: workers,
+		},
 	} {
 		f, err := h.compareLaps(ctx, budget)
 		if err != nil {
@@ -50,7 +58,7 @@ type service struct {
 	wraps, unwraps atomic.Int64
 }
 
-// kek is what a local KEK does.
+// kek is both sides of a local KEK.
 type kek interface {
 	keys.Wrapper
 	keys.Unwrapper
@@ -91,7 +99,7 @@ func (l latencies) findPercentile(share float64) float64 {
 	return l[min(len(l)-1, int(share*float64(len(l))))]
 }
 
-// keyLap is what one lap found.
+// keyLap has the results of one lap.
 type keyLap struct {
 	all   latencies
 	first latencies // of the first message of each worker under each key
@@ -123,7 +131,10 @@ func (h *handOver) compareLaps(ctx context.Context, budget time.Duration) ([]Fig
 		{
 			Part: "keys", Name: h.name + ": p99 of sealing raised by",
 			Value: p99.median, Unit: "ms", Limit: newLimit(handOverLimit), Spread: p99.makeSpread(),
-			Beside: map[string]float64{"p99 under one key ms": before.median, "p99 of first messages ms": first.median, "rounds": float64(len(raised))},
+			Beside: map[string]float64{
+				"p99 under one key ms": before.median, "p99 of first messages ms": first.median,
+				"rounds": float64(len(raised)),
+			},
 			Note: fmt.Sprintf("%.4f to %.4f; %.4f under one key; of the first message under each key %.4f",
 				p99.low, p99.high, before.median, first.median),
 		},
@@ -134,7 +145,8 @@ func (h *handOver) compareLaps(ctx context.Context, budget time.Duration) ([]Fig
 	}, nil
 }
 
-// runLap seals messages of 1 KiB as fast as possible, in windows of so many messages, 0 for one key.
+// runLap seals messages of 1 KiB as fast as possible, in windows of the given
+// number of messages; 0: under one key.
 func (h *handOver) runLap(ctx context.Context, messages int, window uint64) (*keyLap, error) {
 	kek, err := newService(h.latency)
 	if err != nil {
@@ -175,7 +187,7 @@ func (h *handOver) runLap(ctx context.Context, messages int, window uint64) (*ke
 	return sum, errors.Join(errs...)
 }
 
-// sealMessages is one worker.
+// sealMessages does the work of one worker.
 func (l *keyLap) sealMessages(ctx context.Context, quota *kekcache.Quota, n int) error {
 	payload, dst := make([]byte, messageBytes), make([]byte, 0, messageBytes+chunker.Overhead)
 	l.all = make(latencies, 0, n)
@@ -199,7 +211,8 @@ func (l *keyLap) sealMessages(ctx context.Context, quota *kekcache.Quota, n int)
 	return nil
 }
 
-// measureKept fills a cache with unwrapped keys, by several workers who all want all of them.
+// measureKept fills a cache with unwrapped keys. Several workers want all of
+// the keys.
 func measureKept(ctx context.Context) ([]Figure, error) {
 	kek, err := newService(0)
 	if err != nil {
@@ -233,17 +246,19 @@ func measureKept(ctx context.Context) ([]Figure, error) {
 	runtime.KeepAlive(wrapped)
 	return []Figure{
 		{
-			Part: "keys", Name: "100,000 unwrapped keys", Value: used / (1 << 20), Unit: "MiB", Limit: newLimit(keptLimit),
+			Part: "keys", Name: "100,000 unwrapped keys",
+			Value: used / (1 << 20), Unit: "MiB", Limit: newLimit(keptLimit),
 			Note: fmt.Sprintf("of heap after a collection; %.0f B a key", used/keptKeys),
 		},
 		{
-			Part: "keys", Name: "unwraps of each, 8 workers", Value: float64(kek.unwraps.Load()) / keptKeys, Unit: "x", Limit: newLimit(1),
+			Part: "keys", Name: "unwraps of each, 8 workers",
+			Value: float64(kek.unwraps.Load()) / keptKeys, Unit: "x", Limit: newLimit(1),
 			Note: fmt.Sprintf("%d calls", kek.unwraps.Load()),
 		},
 	}, errors.Join(errs...)
 }
 
-// wrappedKeys are envelopes of nothing, each under a key of its own.
+// wrappedKeys returns envelopes of nothing, each under a key of its own.
 func wrappedKeys(ctx context.Context, kek keys.Wrapper) ([][]byte, error) {
 	sealer, err := envelope.NewSealer([]keys.Wrapper{kek}, envelope.SealerOptions{Limits: kekcache.Limits{Messages: 1}})
 	if err != nil {
@@ -259,10 +274,10 @@ func wrappedKeys(ctx context.Context, kek keys.Wrapper) ([][]byte, error) {
 	return all, nil
 }
 
-// heapInUse is what is reachable, in bytes.
+// heapInUse returns the size of the reachable heap, in bytes.
 func heapInUse() float64 {
 	runtime.GC()
-	runtime.GC() // what finalizers and pools held on to
+	runtime.GC() // frees memory that finalizers and pools kept
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return float64(m.HeapAlloc)

@@ -15,7 +15,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/envelope"
 )
 
-// payloadSizes are what is sealed and opened, in bytes.
+// payloadSizes are the sizes of payloads, in bytes.
 var payloadSizes = []int{0, 100, 1 << 10, 64 << 10, 1 << 20}
 
 // ratioLimits are the targets by profile and payload size.
@@ -27,7 +27,8 @@ var ratioLimits = map[string]map[int]float64{
 // overheadLimits are the most bytes that an envelope of 1 KiB adds.
 var overheadLimits = map[string]float64{"ref": 92, "self": 168}
 
-// measureMessages compares sealing and opening of single messages with bare AES-256-GCM.
+// measureMessages compares sealing and opening of single messages with bare
+// AES-256-GCM.
 func measureMessages(ctx context.Context, budget time.Duration) ([]Figure, error) {
 	var ratios, allocations, overheads []Figure
 	for _, profile := range profiles {
@@ -74,8 +75,9 @@ func measureMessages(ctx context.Context, budget time.Duration) ([]Figure, error
 // directions name the sides of a contest.
 var directions = [2]string{"seal", "open"}
 
-// placements is how many contests a comparison consists of, each with memory and keys of its own. Which pages a
-// buffer got can make one side several per cent slower in one process, round after round, and not in the next.
+// placements is how many contests a comparison consists of, each with memory
+// and keys of its own. The pages of a buffer can make one side several per cent
+// slower in one process, round after round, and not in the next.
 const placements = 8
 
 // contests are the same contest in several places.
@@ -106,8 +108,9 @@ func (c *contests) runContests(direction int, budget time.Duration) (timings, er
 	return all, nil
 }
 
-// contest is one payload and who seals and opens it: an envelope, and a kept AEAD with a counter nonce.
-// Both read the same payload and write to the same memory.
+// contest is one payload and the two sides that seal and open it: an envelope,
+// and a kept AEAD with a counter nonce. Both read the same payload and write to
+// the same memory.
 type contest struct {
 	ctx     context.Context //nolint:containedctx // a contest lives as long as its measurement
 	sealer  *envelope.SealWorker
@@ -147,7 +150,8 @@ func newContest(ctx context.Context, r *route, size int) (*contest, error) {
 	return c, c.prepareInputs()
 }
 
-// prepareInputs seals what will be opened, and makes associated data of the envelope's size.
+// prepareInputs seals the payload for opening, and makes associated data of the
+// envelope's size.
 func (c *contest) prepareInputs() error {
 	var err error
 	if c.sealed, err = c.sealer.Seal(c.ctx, nil, c.payload, &c.binding, &position); err != nil {
@@ -165,7 +169,7 @@ func (c *contest) prepareInputs() error {
 	return nil
 }
 
-// position is what a message from an ordered place has.
+// position is the position of a message from an ordered place.
 var position = envelope.Position{Place: [7]byte{1, 2, 3, 4, 5, 6, 7}, Offset: 8812, Distance: 1}
 
 // side is one direction of a contest.
@@ -175,8 +179,16 @@ type side struct {
 
 func (c *contest) listSides() [2]side {
 	return [2]side{
-		{func(n int) error { return c.sealBare(n, nil) }, func(n int) error { return c.sealBare(n, c.aad) }, c.sealEnvelopes},
-		{func(n int) error { return c.openBare(n, c.bareSealed, nil) }, func(n int) error { return c.openBare(n, c.aadSealed, c.aad) }, c.openEnvelopes},
+		{
+			bare:    func(n int) error { return c.sealBare(n, nil) },
+			bareAAD: func(n int) error { return c.sealBare(n, c.aad) },
+			ours:    c.sealEnvelopes,
+		},
+		{
+			bare:    func(n int) error { return c.openBare(n, c.bareSealed, nil) },
+			bareAAD: func(n int) error { return c.openBare(n, c.aadSealed, c.aad) },
+			ours:    c.openEnvelopes,
+		},
 	}
 }
 
@@ -243,8 +255,8 @@ func ratioFigure(t timings, profile, direction string, size int) Figure {
 	return f
 }
 
-// allocsPer is how many allocations one execution of op makes, the best of three tries: whatever else
-// the process does counts too.
+// allocsPer returns how many allocations one execution of op makes. The best of
+// three tries counts, because allocations of the rest of the process count too.
 func allocsPer(op operation, n int) (float64, error) {
 	if err := op(n); err != nil {
 		return 0, err

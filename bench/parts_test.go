@@ -12,7 +12,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
 
-// TestMessages checks the figures that do not depend on the machine: allocations and overhead.
+// TestMessages checks the figures that do not depend on the machine:
+// allocations and overhead.
 func TestMessages(t *testing.T) {
 	figures, err := measureMessages(t.Context(), time.Nanosecond)
 	if err != nil {
@@ -77,7 +78,8 @@ func (a *allocating) Reset() {
 }
 
 func TestCoreAllocations(t *testing.T) {
-	// What the runtime allocates differs from run to run by a few objects, in either direction.
+	// What the runtime allocates differs from run to run by a few objects, in
+	// either direction.
 	const tolerance = 0.0005
 	for name, test := range map[string]struct {
 		inAppend, inReset bool
@@ -89,7 +91,8 @@ func TestCoreAllocations(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := &core{workers: 2, transform: func() (pipeline.Transform, error) {
-				return &allocating{Transform: pipelinetest.Identity(), inAppend: test.inAppend, inReset: test.inReset}, nil
+				identity := pipelinetest.Identity()
+				return &allocating{Transform: identity, inAppend: test.inAppend, inReset: test.inReset}, nil
 			}}
 			got, err := c.measureAllocs(t.Context())
 			if err != nil || math.Abs(got-test.want) > tolerance {
@@ -146,7 +149,11 @@ func TestFileFigure(t *testing.T) {
 	s := time.Second
 	laps := [2][]lap{
 		{{usage: usage{wall: 2 * s, cpu: s}}, {usage: usage{wall: 4 * s, cpu: s}}, {usage: usage{wall: 6 * s, cpu: s}}},
-		{{usage: usage{wall: s, cpu: 2 * s}, sync: 3 * s}, {usage: usage{wall: 2 * s, cpu: 2 * s}, sync: 6 * s}, {usage: usage{wall: 3 * s, cpu: 2 * s}, sync: 9 * s}},
+		{
+			{usage: usage{wall: s, cpu: 2 * s}, sync: 3 * s},
+			{usage: usage{wall: 2 * s, cpu: 2 * s}, sync: 6 * s},
+			{usage: usage{wall: 3 * s, cpu: 2 * s}, sync: 9 * s},
+		},
 	}
 	if f := r.makeFigure("x", laps, false); f.Value != 2 || f.Beside["processor time"] != 0.5 || !f.IsMissed() {
 		t.Errorf("%+v", f)
@@ -166,7 +173,8 @@ func TestUnknownPart(t *testing.T) {
 	}
 }
 
-// TestRewrapRace: both transforms carry every message, through either pair of ends.
+// TestRewrapRace: both transforms carry every message, through either pair of
+// ends.
 func TestRewrapRace(t *testing.T) {
 	figures, err := measureRewrap(t.Context(), time.Nanosecond)
 	if err != nil || len(figures) != 4 {

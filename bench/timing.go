@@ -7,26 +7,29 @@ import (
 	"time"
 )
 
-// operation runs something n times, as fast as it can.
+// operation does its work n times, as fast as it can.
 type operation func(n int) error
 
-// batchTime is how long one turn of an operation lasts. It is shorter than a scheduler's time slice, so
-// most turns are not disturbed, and long enough for the clock to cost nothing.
+// batchTime is how long one turn of an operation lasts. It is shorter than a
+// scheduler's time slice, so most turns are not disturbed, and long enough for
+// the clock to cost nothing.
 const batchTime = 200 * time.Microsecond
 
-// minRounds is how many rounds are run however long they take.
+// minRounds is the least number of rounds, however long they take.
 const minRounds = 5
 
-// precision is the relative width of the interval around a median at which more rounds are not worth it.
+// precision is the relative width of the interval around a median at which more
+// rounds bring nothing.
 const precision = 0.004
 
 // timings are the nanoseconds that one execution took, by operation and round.
 type timings [][]float64
 
-// interleaveTurns runs the operations in turns on this goroutine, A B C, C B A and so on, so that all of them
-// meet the same disturbances. Every operation does the same number of executions a turn, and every round
-// has another stack depth. It ends when the ratio of every other operation to the first is known to about
-// precision, or when budget is spent.
+// interleaveTurns runs the operations in turns on this goroutine, A B C, C B A
+// and so on, so that all of them meet the same disturbances. Every operation
+// does the same number of executions a turn, and every round has another stack
+// depth. It ends when the ratio of every other operation to the first is known
+// to about precision, or when budget is spent.
 func interleaveTurns(budget time.Duration, ops ...operation) (timings, error) {
 	n, err := batchOf(ops[0])
 	if err != nil {
@@ -54,10 +57,11 @@ func interleaveTurns(budget time.Duration, ops ...operation) (timings, error) {
 	}
 }
 
-// depths is how many stack depths there are. Go's AES-GCM for amd64 keeps 256 bytes on the stack that are
-// aligned to 8 bytes only. Where a 16-byte store of them crosses a page border, about one depth in 50, sealing
-// takes a third longer for as long as the caller stays at that depth, with or without an envelope. With one
-// depth for all rounds a ratio would be a matter of luck.
+// depths is how many stack depths there are. Go's AES-GCM for amd64 keeps 256
+// bytes on the stack that are aligned to 8 bytes only. Where a 16-byte store of
+// them crosses a page border, about one depth in 50, sealing takes a third
+// longer for as long as the caller stays at that depth, with or without an
+// envelope. With one depth for all rounds a ratio would be a matter of luck.
 const depths = 64
 
 // timeOperation runs op at a stack depth.
@@ -75,7 +79,8 @@ func timeOperation(depth int, op operation, n int) (time.Duration, error) {
 	return time.Since(begin), err
 }
 
-// batchOf finds how many executions of op take about batchTime. It also warms up.
+// batchOf finds how many executions of op take about batchTime. It also warms
+// up.
 func batchOf(op operation) (int, error) {
 	for n := 1; ; n *= 2 {
 		begin := time.Now()
@@ -107,15 +112,17 @@ func (t timings) compareTimes(i, j int) middle {
 	return middleOf(ratios)
 }
 
-// findBest is the shortest time of operation i, in nanoseconds.
+// findBest returns the shortest time of operation i, in nanoseconds.
 func (t timings) findBest(i int) float64 { return slices.Min(t[i]) }
 
-// middle is a median and an interval that holds the true one in 95 of 100 cases.
+// middle is a median and an interval that holds the true one in 95 of 100
+// cases.
 type middle struct{ low, median, high float64 }
 
 func (m middle) makeSpread() *[2]float64 { return &[2]float64{m.low, m.high} }
 
-// middleOf sorts values in place. The interval is that of order statistics and assumes no distribution.
+// middleOf sorts values in place. The interval is that of order statistics and
+// assumes no distribution.
 func middleOf(values []float64) middle {
 	slices.Sort(values)
 	n := float64(len(values))

@@ -30,7 +30,8 @@ func TestMiddle(t *testing.T) {
 }
 
 func TestRatioIsByRound(t *testing.T) {
-	// The machine is ten times slower in the second half; the ratio is 2 throughout.
+	// The machine is ten times slower in the second half; the ratio is 2
+	// throughout.
 	times := timings{{10, 10, 100, 100}, {20, 20, 200, 200}}
 	if got := times.compareTimes(1, 0); got != (middle{2, 2, 2}) {
 		t.Errorf("ratio %v", got)

@@ -15,7 +15,8 @@ import (
 
 const brokerImage = "apache/kafka:4.3.1"
 
-// broker is one broker that is its own controller, and what the bench itself asks it with.
+// broker is one broker that is its own controller, and the client that the
+// bench itself uses to ask it.
 type broker struct {
 	container string
 	address   string
@@ -23,9 +24,10 @@ type broker struct {
 	client    *kgo.Client
 }
 
-// startBroker starts a broker with nothing in it. It is on the host's network, since the way through a published port
-// costs processor time of its own, and it listens on loopback only. Its data is in memory: what the disk does
-// with it would be the noise of every other turn.
+// startBroker starts an empty broker. It uses the host's network, since a
+// published port costs processor time of its own, and it listens on loopback
+// only. Its data is in memory, since the work of a disk would disturb every
+// other turn.
 func startBroker(ctx context.Context) (_ *broker, err error) {
 	ports, err := freePorts(ctx, 2)
 	if err != nil {
@@ -97,7 +99,8 @@ func (b *broker) awaitReady(ctx context.Context) error {
 	}
 }
 
-// removeContainer removes the container and all that is in it, whatever else was interrupted.
+// removeContainer removes the container and all its content, also after an
+// interruption.
 func (b *broker) removeContainer() error {
 	if b.client != nil {
 		b.client.Close()
@@ -108,7 +111,7 @@ func (b *broker) removeContainer() error {
 	return err
 }
 
-// runDocker runs a command of the container engine and returns what it prints.
+// runDocker runs a command of the container engine and returns its output.
 func runDocker(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "docker", args...) //nolint:gosec // our own words
 	out, err := cmd.CombinedOutput()

@@ -14,10 +14,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// TestCopies lets every contender that is ours to write carry records in process: all of them arrive, in order, where
-// they were, and AES-GCM is really applied.
+// TestCopies lets every contender that is ours to write carry records in
+// process: all of them arrive, in order, where they were, and AES-GCM is really
+// applied.
 func TestCopies(t *testing.T) {
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "from", "franz-copy", "franz-seal", "kafka-go-copy"))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1),
+		kfake.SeedTopics(2, "from", "franz-copy", "franz-seal", "kafka-go-copy"))
 	if err != nil {
 		t.Fatal(err)
 	}

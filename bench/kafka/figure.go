@@ -2,7 +2,7 @@ package main
 
 import "fmt"
 
-// Figure is a target and what was measured.
+// Figure is a target and the measured value.
 type Figure struct {
 	Name  string  `json:"name"`
 	Value float64 `json:"value"`
@@ -22,7 +22,8 @@ func (f *Figure) IsMissed() bool {
 	return f.Value > f.Limit
 }
 
-// IsUnsure says that the target lies within the spread: another run may decide otherwise.
+// IsUnsure says that the target lies within the spread: another run may decide
+// otherwise.
 func (f *Figure) IsUnsure() bool { return f.Low < f.Limit && f.Limit < f.High }
 
 func (f *Figure) describeVerdict() string {
@@ -74,7 +75,7 @@ func findRow(rows []Row, name string, size, partitions int) *Row {
 	return nil
 }
 
-// listFigures are those targets that what was measured says something about.
+// listFigures returns the targets for which the report has measurements.
 func (r *Report) listFigures() []Figure {
 	var all []Figure
 	compare := func(name, a, b string, size int, of func(Turn) float64, limit float64, atLeast bool) {
@@ -95,7 +96,8 @@ func (r *Report) listFigures() []Figure {
 	return append(append(append(all, r.peakFigures()...), r.manyFigures()...), r.idleFigures()...)
 }
 
-// peakFigures are the largest peaks of streamcrypt at each size, whatever it did.
+// peakFigures returns the largest peak of streamcrypt at each size, over all of
+// its commands.
 func (r *Report) peakFigures() []Figure {
 	var all []Figure
 	for i := range r.Rows {
@@ -125,9 +127,10 @@ func (r *Report) manyFigures() []Figure {
 	if few == nil || many == nil || franz == nil {
 		return nil
 	}
+	name := fmt.Sprintf("%d partitions: CPU of encrypt / ", most)
 	return []Figure{
-		ratioFigure(fmt.Sprintf("%d partitions: CPU of encrypt / 4 partitions", most), compareRows(many, few, cpuOf), 1.5, false),
-		ratioFigure(fmt.Sprintf("%d partitions: CPU of encrypt / franz-go copy", most), compareRows(many, franz, cpuOf), 1, false),
+		ratioFigure(name+"4 partitions", compareRows(many, few, cpuOf), 1.5, false),
+		ratioFigure(name+"franz-go copy", compareRows(many, franz, cpuOf), 1, false),
 	}
 }
 
@@ -136,5 +139,6 @@ func (r *Report) idleFigures() []Figure {
 		return nil
 	}
 	v := 100 * r.Idle.Ours
-	return []Figure{{Name: fmt.Sprintf("%d idle partitions: of a core", r.Idle.Partitions), Value: v, Unit: "%", Limit: 2, Low: v, High: v}}
+	name := fmt.Sprintf("%d idle partitions: of a core", r.Idle.Partitions)
+	return []Figure{{Name: name, Value: v, Unit: "%", Limit: 2, Low: v, High: v}}
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// franzProducer is how franz-go writes here: idempotent, all replicas, no compression, the same partition.
+// franzProducer returns the options with which franz-go writes here:
+// idempotent, all replicas, no compression, the same partition.
 func franzProducer(j *job, batch int) []kgo.Opt {
 	return []kgo.Opt{
 		kgo.SeedBrokers(j.broker),
@@ -52,8 +53,9 @@ func fillTopic(ctx context.Context, j *job) error {
 	return failed.checkError()
 }
 
-// franzCopy is a member of a group that writes what it reads: the loop that the client's examples have, and
-// marks that follow what the broker has acknowledged.
+// franzCopy is a member of a group that writes the records that it reads. It is
+// the loop of the client's examples, with marks that follow the
+// acknowledgements of the broker.
 func franzCopy(ctx context.Context, j *job, seal func(*kgo.Record)) error {
 	const usualBatch = 1_000_012 // franz-go's own default
 	c, err := kgo.NewClient(append(franzProducer(j, usualBatch),
@@ -80,7 +82,8 @@ func franzCopy(ctx context.Context, j *job, seal func(*kgo.Record)) error {
 			for i, in := range p.Records {
 				last := i == len(p.Records)-1
 				out := &kgo.Record{
-					Topic: j.to, Partition: in.Partition, Key: in.Key, Value: in.Value, Headers: in.Headers, Timestamp: in.Timestamp,
+					Topic: j.to, Partition: in.Partition,
+					Key: in.Key, Value: in.Value, Headers: in.Headers, Timestamp: in.Timestamp,
 				}
 				if seal != nil {
 					seal(out)
@@ -112,14 +115,15 @@ func franzCopy(ctx context.Context, j *job, seal func(*kgo.Record)) error {
 // sealed are the buffers of sealed values.
 var sealed = sync.Pool{New: func() any { return new([]byte) }}
 
-// recycleBuffer returns the buffer of a record that has been written.
+// recycleBuffer gives back the buffer of a record that has been written.
 func recycleBuffer(r *kgo.Record) {
 	b := r.Value[:0]
 	sealed.Put(&b)
 }
 
-// sealEach encrypts every value with bare AES-256-GCM under one key: nonce, ciphertext, tag. No name of a key, nothing bound,
-// no limits: the least that can be called encryption.
+// sealEach encrypts every value with bare AES-256-GCM under one key: nonce,
+// ciphertext, tag. There is no name of a key, nothing is bound, and there are
+// no limits: it is the least that can be called encryption.
 func sealEach() (func(*kgo.Record), error) {
 	block, err := aes.NewCipher(make([]byte, 32))
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Idle is what it costs to wait for records.
+// Idle is the cost of waiting for records.
 type Idle struct {
 	Partitions int     `json:"partitions"`
 	Seconds    float64 `json:"seconds"`
@@ -24,7 +24,8 @@ type Idle struct {
 // settle is how long a process may take until it only waits.
 const settle = 10 * time.Second
 
-// measureIdle starts members of groups on a topic without records and sees what they take.
+// measureIdle starts members of groups on a topic without records and measures
+// their processor time.
 func (r *runner) measureIdle(ctx context.Context) (*Idle, error) {
 	const from, to = "idle", "idle-to"
 	if err := r.createTopic(ctx, from, r.idle, 0); err != nil {
@@ -47,7 +48,8 @@ func (r *runner) measureIdle(ctx context.Context) (*Idle, error) {
 	return idle, errors.Join(r.deleteTopic(ctx, from), r.deleteTopic(ctx, to))
 }
 
-// measureWait starts a command that does not end, lets it settle, and returns which part of a core it takes then.
+// measureWait starts a command that does not end, lets it settle, and returns
+// the part of a core that it then takes.
 func (r *runner) measureWait(ctx context.Context, cmd *exec.Cmd) (_ float64, err error) {
 	var said bytes.Buffer
 	cmd.Stderr = &said
@@ -68,7 +70,8 @@ func (r *runner) measureWait(ctx context.Context, cmd *exec.Cmd) (_ float64, err
 		}
 	}
 	defer func() {
-		// It may take the signal for a failure, or not at all; what matters has been measured.
+		// The process may end with an error at the signal, or not end at all;
+		// the measurement is complete in both cases.
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-ended: //nolint:errcheck // see above
@@ -94,7 +97,8 @@ func (r *runner) measureWait(ctx context.Context, cmd *exec.Cmd) (_ float64, err
 	return (after - before).Seconds() / took.Seconds(), err
 }
 
-// readProcessorTime is the processor time of a process so far. Linux counts it in ticks of 10 ms here.
+// readProcessorTime returns the processor time of a process so far. Linux
+// counts it in ticks of 10 ms here.
 func readProcessorTime(pid int) (time.Duration, error) {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {

@@ -9,14 +9,15 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// position is where a message was read.
+// position is the place where a message was read.
 type position struct {
 	partition int
 	offset    int64
 }
 
-// kafkaGoCopy is kafka-go's Reader and Writer in a loop: asynchronous writes, and commits that follow what the broker has
-// acknowledged. The Writer has no limit on what waits in it, so here is one.
+// kafkaGoCopy is kafka-go's Reader and Writer in a loop: asynchronous writes,
+// and commits that follow the acknowledgements of the broker. The Writer has no
+// limit on the messages that wait in it, so this function has one.
 func kafkaGoCopy(ctx context.Context, j *job) error {
 	reader := kafka.NewReader(kafka.ReaderConfig{
 		Brokers: []string{j.broker}, GroupID: j.group, Topic: j.from, StartOffset: kafka.FirstOffset,
@@ -43,7 +44,8 @@ func kafkaGoCopy(ctx context.Context, j *job) error {
 				failed.noteError(errors.New("a message has lost its position"))
 				return
 			}
-			failed.noteError(reader.CommitMessages(ctx, kafka.Message{Topic: j.from, Partition: last.partition, Offset: last.offset}))
+			read := kafka.Message{Topic: j.from, Partition: last.partition, Offset: last.offset}
+			failed.noteError(reader.CommitMessages(ctx, read))
 		},
 	}
 	for range j.records {
@@ -55,7 +57,10 @@ func kafkaGoCopy(ctx context.Context, j *job) error {
 			return err
 		}
 		waiting.takeBytes(len(m.Value))
-		out := kafka.Message{Key: m.Key, Value: m.Value, Headers: m.Headers, Time: m.Time, WriterData: position{m.Partition, m.Offset}}
+		out := kafka.Message{
+			Key: m.Key, Value: m.Value, Headers: m.Headers, Time: m.Time,
+			WriterData: position{m.Partition, m.Offset},
+		}
 		if err := writer.WriteMessages(ctx, out); err != nil {
 			return err
 		}

@@ -11,14 +11,15 @@ import (
 	"slices"
 )
 
-// canvas is what a plot is drawn on. Lengths are in pixels, y grows downwards, and text stands on its base line.
+// canvas is the surface on which a plot is drawn. Lengths are in pixels, y
+// grows downwards, and y of a text is its base line.
 type canvas interface {
 	drawRect(x, y, w, h float64, fill color.RGBA)
 	drawText(x, y, size float64, at anchor, s string)
 	writeImage(w io.Writer) error
 }
 
-// anchor is which end of a text is at its x.
+// anchor is the end of a text that is at its x.
 type anchor int
 
 const (
@@ -55,7 +56,8 @@ func writeCanvas(name string, c canvas) (err error) {
 	return c.writeImage(f)
 }
 
-// chart is three panels of bars: a group for each size, a bar for each contender.
+// chart is three panels of bars: a group for each size, a bar for each
+// contender.
 type chart struct {
 	report        *Report
 	sizes         []int
@@ -77,7 +79,8 @@ var (
 	ink   = color.RGBA{0x22, 0x22, 0x22, 0xff}
 	paper = color.RGBA{0xff, 0xff, 0xff, 0xff}
 	rule  = color.RGBA{0xdd, 0xdd, 0xdd, 0xff}
-	// bars are the colours of contenders: blues encrypt, greens decrypt, the others are warm.
+	// bars are the colours of contenders: blues encrypt, greens decrypt, the
+	// others are warm.
 	bars = map[string]color.RGBA{
 		encryptOnce:  {0x1f, 0x5f, 0xa8, 0xff},
 		encryptExact: {0x7f, 0xb2, 0xe5, 0xff},
@@ -105,7 +108,7 @@ func newChart(r *Report) *chart {
 	return p
 }
 
-// legendColumns is how many names stand beside each other.
+// legendColumns is the number of names in one line of the legend.
 const legendColumns = 3
 
 func (p *chart) findTop() float64 {
@@ -115,7 +118,8 @@ func (p *chart) findTop() float64 {
 
 func (p *chart) drawChart(c canvas) {
 	c.drawRect(0, 0, p.width, p.height, paper)
-	c.drawText(leftEdge, 24, fontSize+3, begin, "Topic to topic, 4 partitions, acks=all, one machine with its broker; medians of "+fmt.Sprint(p.report.Rounds))
+	c.drawText(leftEdge, 24, fontSize+3, begin,
+		fmt.Sprint("Topic to topic, 4 partitions, acks=all, one machine with its broker; medians of ", p.report.Rounds))
 	for i, name := range p.names {
 		x := leftEdge + float64(i%legendColumns)*(p.width-leftEdge)/legendColumns
 		y := 44 + float64(i/legendColumns)*legendLine
@@ -127,7 +131,10 @@ func (p *chart) drawChart(c canvas) {
 		of    func(*Row) float64
 	}{
 		{"payload, MB/s: more is better", func(r *Row) float64 { return r.Rate.Median * float64(r.Size) / 1e6 }},
-		{"processor time of the client, core-seconds per GB of payload: less is better", func(r *Row) float64 { return r.CPU.Median }},
+		{
+			"processor time of the client, core-seconds per GB of payload: less is better",
+			func(r *Row) float64 { return r.CPU.Median },
+		},
 		{"peak memory of the client, MiB: less is better", func(r *Row) float64 { return r.RSS.Median }},
 	}
 	for i, panel := range panels {
@@ -166,7 +173,8 @@ func (p *chart) drawPanel(c canvas, y float64, title string, of func(*Row) float
 	c.drawRect(leftEdge, y+panelHeight-0.5, p.width-leftEdge-rightEdge, 1, ink)
 }
 
-// niceStep is 1, 2 or 5 times a power of ten, so that most takes three to six steps.
+// niceStep returns 1, 2 or 5 times a power of ten, so that most takes three to
+// six steps.
 func niceStep(most float64) float64 {
 	if most <= 0 {
 		return 1

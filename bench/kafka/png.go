@@ -53,10 +53,12 @@ func (p *picture) drawText(x, y, size float64, at anchor, text string) {
 	d.DrawString(text)
 }
 
-// findFace is the font in a size, or nil, which the sizes used here never are.
+// findFace returns the font in a size. It returns nil if the font does not have
+// the size, which never happens with the sizes used here.
 func (p *picture) findFace(size float64) font.Face {
 	if p.faces[size] == nil {
-		face, err := opentype.NewFace(p.font, &opentype.FaceOptions{Size: size * scale, DPI: 72, Hinting: font.HintingFull})
+		o := &opentype.FaceOptions{Size: size * scale, DPI: 72, Hinting: font.HintingFull}
+		face, err := opentype.NewFace(p.font, o)
 		if err != nil {
 			return nil
 		}

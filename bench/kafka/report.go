@@ -10,7 +10,7 @@ import (
 	"text/tabwriter"
 )
 
-// Report is all that one run measured.
+// Report has all measurements of one run.
 type Report struct {
 	Machine Machine `json:"machine"`
 	Broker  string  `json:"broker"`
@@ -20,12 +20,13 @@ type Report struct {
 	Rows    []Row   `json:"sizes,omitempty"`
 	Many    []Row   `json:"partitions,omitempty"`
 	Idle    *Idle   `json:"idle,omitempty"`
-	// Floor is the peak of the measuring process in MiB: what Linux reports of a child is at least that.
+	// Floor is the peak of the measuring process in MiB: Linux reports at least
+	// that much of a child.
 	Floor   float64  `json:"floor"`
 	Figures []Figure `json:"figures,omitempty"`
 }
 
-// Row is what one contender took to carry one load.
+// Row has the measurements of one contender with one load.
 type Row struct {
 	Size       int    `json:"size"`
 	Partitions int    `json:"partitions"`
@@ -100,7 +101,8 @@ func (r *Report) writeJSON(w io.Writer) error {
 
 // writeTables prints the rows as a table of Markdown, and the targets below.
 func (r *Report) writeTables(w io.Writer) error {
-	fmt.Fprintf(w, "%s; %s in memory on the same machine; profile %s; medians of %d\n", r.Machine, r.Broker, r.Profile, r.Rounds)
+	fmt.Fprintf(w, "%s; %s in memory on the same machine; profile %s; medians of %d\n",
+		r.Machine, r.Broker, r.Profile, r.Rounds)
 	if r.With != "" {
 		fmt.Fprintf(w, "streamcrypt with %s\n", r.With)
 	}
@@ -118,7 +120,8 @@ func writeRows(w io.Writer, rows []Row) {
 	if len(rows) == 0 {
 		return
 	}
-	fmt.Fprint(w, "\n| payload | partitions | contender | msg/s | MB/s | core-s/GB | peak MiB | broker core-s/GB |\n|---:|---:|---|---:|---:|---:|---:|---:|\n")
+	fmt.Fprint(w, "\n| payload | partitions | contender | msg/s | MB/s | core-s/GB | peak MiB | broker core-s/GB |\n"+
+		"|---:|---:|---|---:|---:|---:|---:|---:|\n")
 	for i := range rows {
 		row := &rows[i]
 		size := float64(row.Size) / 1e6
@@ -144,9 +147,11 @@ func writeFigures(w io.Writer, figures []Figure) error {
 		if f.IsUnsure() {
 			unsure++
 		}
-		fmt.Fprintf(&lines, "%s\t%s\t%s\t%s\t%s\n", f.Name, f.describeTarget(), formatNumber(f.Value, f.Unit), f.describeSpread(), f.describeVerdict())
+		fmt.Fprintf(&lines, "%s\t%s\t%s\t%s\t%s\n",
+			f.Name, f.describeTarget(), formatNumber(f.Value, f.Unit), f.describeSpread(), f.describeVerdict())
 	}
-	fmt.Fprintf(&lines, "\n%d of %d targets missed; unsure (?), because the target lies within the spread: %d\n", missed, len(figures), unsure)
+	fmt.Fprintf(&lines, "\n%d of %d targets missed; unsure (?), because the target lies within the spread: %d\n",
+		missed, len(figures), unsure)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if _, err := io.WriteString(table, lines.String()); err != nil {
 		return err

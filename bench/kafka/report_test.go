@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// sample is a report with plain numbers: the rate of each contender is its place in the list times 100.
+// sample is a report with plain numbers: the rate of each contender is its
+// place in the list times 100.
 func sample() *Report {
 	r := &Report{Rounds: 3, Idle: &Idle{Partitions: 1000, Seconds: 60, Ours: 0.03, Franz: 0.01}}
 	for _, size := range []int{1 << 10, 1 << 20} {
@@ -20,7 +21,9 @@ func sample() *Report {
 			l := &load{size: size, partitions: usualPartitions, records: 10}
 			var turns []Turn
 			for round := range 3 {
-				turns = append(turns, Turn{Rate: float64(100 * (i + 1)), CPU: float64(i + 1 + round), RSS: 90 + float64(i*round)})
+				turns = append(turns, Turn{
+					Rate: float64(100 * (i + 1)), CPU: float64(i + 1 + round), RSS: 90 + float64(i*round),
+				})
 			}
 			r.Rows = append(r.Rows, newRow(&entry{c, l}, turns))
 		}
@@ -82,7 +85,9 @@ func TestTablesAndJSON(t *testing.T) {
 	if err := r.writeTables(&text); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"| 1 MiB | 4 | kafka-go Reader/Writer copy |", "MISSED", "1000 partitions without traffic"} {
+	for _, want := range []string{
+		"| 1 MiB | 4 | kafka-go Reader/Writer copy |", "MISSED", "1000 partitions without traffic",
+	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %q in\n%s", want, text.String())
 		}
@@ -104,7 +109,8 @@ func TestTablesAndJSON(t *testing.T) {
 	}
 }
 
-// TestPlot draws a report: both files can be read by others, and the SVG has a bar for every contender and size.
+// TestPlot draws a report: both files can be read by others, and the SVG has a
+// bar for every contender and size.
 func TestPlot(t *testing.T) {
 	dir := t.TempDir()
 	if err := sample().writePlots(dir); err != nil {
@@ -165,7 +171,10 @@ func TestNiceStep(t *testing.T) {
 }
 
 func TestFlags(t *testing.T) {
-	for _, bad := range [][]string{{"-sizes", "x"}, {"-sizes", "0"}, {"-sizes", "1048577"}, {"-data", "601"}, {"-rounds", "0"}, {"-with", "--workers=1", "-cpuprofile", "x"}} {
+	for _, bad := range [][]string{
+		{"-sizes", "x"}, {"-sizes", "0"}, {"-sizes", "1048577"}, {"-data", "601"}, {"-rounds", "0"},
+		{"-with", "--workers=1", "-cpuprofile", "x"},
+	} {
 		if _, err := parseFlags(bad); err == nil {
 			t.Errorf("%v is no error", bad)
 		}

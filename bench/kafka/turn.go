@@ -20,7 +20,7 @@ type runner struct {
 	turns int
 }
 
-// load is what has to be carried.
+// load is the set of records that contenders carry.
 type load struct {
 	size, partitions, records int
 	batch                     int
@@ -29,7 +29,8 @@ type load struct {
 
 func (l *load) countBytes() float64 { return float64(l.size) * float64(l.records) }
 
-// fitRecords is how many records of a size fit. Small ones have their cost per record, so that fewer bytes take as long.
+// fitRecords returns how many records of a size fit. The cost of small ones is
+// per record, so fewer bytes take as long.
 func (r *runner) fitRecords(size int) int {
 	data := r.data
 	switch {
@@ -39,9 +40,10 @@ func (r *runner) fitRecords(size int) int {
 	return max(8, int(data)/size)
 }
 
-// prepareLoad writes the records to be carried, and seals them for those who decrypt.
+// prepareLoad writes the records, and seals them for contenders that decrypt.
 func (r *runner) prepareLoad(ctx context.Context, l *load) error {
-	l.plain, l.sealed = fmt.Sprintf("plain-%d-%d", l.size, l.partitions), fmt.Sprintf("sealed-%d-%d", l.size, l.partitions)
+	l.plain = fmt.Sprintf("plain-%d-%d", l.size, l.partitions)
+	l.sealed = fmt.Sprintf("sealed-%d-%d", l.size, l.partitions)
 	if err := r.createTopic(ctx, l.plain, l.partitions, 0); err != nil {
 		return err
 	}
@@ -64,19 +66,24 @@ func (r *runner) deleteLoad(ctx context.Context, l *load) error {
 }
 
 func (l *load) newJob(r *runner, does string) *job {
-	return &job{does: does, broker: r.address, partitions: l.partitions, records: l.records, size: l.size, batch: l.batch}
+	return &job{
+		does: does, broker: r.address,
+		partitions: l.partitions, records: l.records, size: l.size, batch: l.batch,
+	}
 }
 
-// Turn is what one run of a contender took.
+// Turn has the measurements of one run of a contender.
 type Turn struct {
 	Rate float64 `json:"rate"` // records per second
 	CPU  float64 `json:"cpu"`  // seconds per 10^9 bytes of payload, the whole process
 	RSS  float64 `json:"rss"`  // MiB, peak
-	// Broker is the processor time of the broker meanwhile, in the unit of CPU.
+	// Broker is the processor time of the broker during the turn, in the unit
+	// of CPU.
 	Broker float64 `json:"broker"`
 }
 
-// patience is how long a turn may last. The longest is a few seconds on an idle machine.
+// patience is how long a turn may last. The longest is a few seconds on an idle
+// machine.
 const patience = 2 * time.Minute
 
 // runTurn lets a contender carry all records to a topic of its own.
@@ -149,7 +156,8 @@ func (r *runner) runObserved(ctx context.Context, cmd *exec.Cmd, topic string, l
 	return used, w.pace, w.err
 }
 
-// warmUp lets the broker's virtual machine compile what it will do, and create its own topics.
+// warmUp lets the broker's virtual machine compile its code, and create its own
+// topics.
 func (r *runner) warmUp(ctx context.Context) error {
 	l := &load{size: 1 << 10, partitions: usualPartitions, records: 100_000, batch: r.batch}
 	fmt.Fprintln(r.log, "warming up, not counted:")
@@ -169,13 +177,14 @@ func (r *runner) warmUp(ctx context.Context) error {
 
 const usualPartitions = 4
 
-// entry is a contender with what it is to carry.
+// entry is a contender and its load.
 type entry struct {
 	contender
 	load *load
 }
 
-// runLaps lets everyone have as many turns as there are rounds, in turns: A B C, C B A.
+// runLaps gives each entry as many turns as there are rounds, in turns: A B C,
+// C B A.
 func (r *runner) runLaps(ctx context.Context, entries []entry) ([][]Turn, error) {
 	turns := make([][]Turn, len(entries))
 	for round := range r.rounds {
@@ -222,7 +231,8 @@ func (r *runner) measureSizes(ctx context.Context) ([]Row, error) {
 	return rows, nil
 }
 
-// manyBatch is the largest source batch where partitions are many: each gets a small share of what is written.
+// manyBatch is the largest source batch where partitions are many: each gets a
+// small share of the records.
 const manyBatch = 20 << 10
 
 // measureMany compares few partitions with many, at 1 KiB.

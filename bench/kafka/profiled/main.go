@@ -1,7 +1,9 @@
-// Command profiled is streamcrypt's encrypt and decrypt with a processor profile of the route. The bench runs it in
-// place of the command, which has no such thing.
+// Command profiled is streamcrypt's encrypt and decrypt with a processor
+// profile of the route. The bench runs it in place of the command, which writes
+// no profiles.
 //
-//	profiled FILE encrypt|decrypt --from URL --to URL --key URL [--context NAME] [--profile ref --keystore URL]
+//	profiled FILE encrypt|decrypt --from URL --to URL --key URL
+//		[--context NAME] [--profile ref --keystore URL]
 package main
 
 import (
