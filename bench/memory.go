@@ -7,7 +7,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// newBatches makes batches whose messages each have a payload of their own.
+// newBatches makes batches. Each message has a payload of its own.
 func newBatches(n int) []*pipeline.Batch {
 	batches := make([]*pipeline.Batch, n)
 	for i := range batches {
@@ -31,7 +31,8 @@ func newBatches(n int) []*pipeline.Batch {
 
 const place = "orders/3"
 
-// repeater is a source of one lane, which lends the batches of its pool again and again.
+// repeater is a source of one lane, which lends the batches of its pool again
+// and again.
 type repeater struct {
 	batches int // still to lend
 	pool    []*pipeline.Batch
