@@ -15,14 +15,14 @@ var (
 // Reject is the error of a message that can never pass.
 type Reject struct {
 	// Reason is a word of the closed list in docs/errors.md.
-	Reason string
+	Reason Reason
 	// Err is the cause; it carries no payload, key material or header value. It may be nil.
 	Err error
 }
 
 func (r *Reject) Error() string {
 	if r.Err == nil {
-		return r.Reason
+		return string(r.Reason)
 	}
 	return r.Err.Error()
 }

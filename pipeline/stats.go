@@ -21,21 +21,21 @@ type Stats struct {
 	Lost     atomic.Int64 // lanes that ended because they had another owner
 
 	mu      sync.Mutex
-	reasons map[string]int64
+	reasons map[Reason]int64
 }
 
 // Reasons returns how many messages were rejected for which reason.
-func (s *Stats) Reasons() map[string]int64 {
+func (s *Stats) Reasons() map[Reason]int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.reasons)
 }
 
-func (s *Stats) reject(reason string) {
+func (s *Stats) reject(reason Reason) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.reasons == nil {
-		s.reasons = make(map[string]int64)
+		s.reasons = make(map[Reason]int64)
 	}
 	s.reasons[reason]++
 }

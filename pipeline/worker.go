@@ -133,7 +133,7 @@ func (w *worker) reject(i int, r *Reject) error {
 }
 
 func tooLarge(need, limit int) *Reject {
-	return &Reject{Reason: "too-large", Err: fmt.Errorf("too-large: may need %d bytes of %d", need, limit)}
+	return &Reject{Reason: ReasonTooLarge, Err: fmt.Errorf("too-large: may need %d bytes of %d", need, limit)}
 }
 
 // reserve makes room for one message of need bytes, and reports whether there is any before a flush.

@@ -105,7 +105,7 @@ func TestNotSealed(t *testing.T) {
 	tests := []struct {
 		name   string
 		m      pipeline.Message
-		reason string
+		reason pipeline.Reason
 	}{
 		{"plaintext", pipeline.Message{Value: []byte(`{"card":"4111"}`)}, "not-an-envelope"},
 		{"empty value", pipeline.Message{Value: []byte{}}, "not-an-envelope"},

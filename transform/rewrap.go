@@ -11,9 +11,6 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// ReasonHeader is why a message is rejected that would be published under another subject than it is bound to.
-const ReasonHeader = "header"
-
 var errSubject = errors.New("header: the destination would change the subject that the envelope is bound to")
 
 // RewrapOptions say how a route is rewrapped.
@@ -78,9 +75,9 @@ func (t *Rewrap) Append(ctx context.Context, dst []byte, m *pipeline.Message) ([
 	at, n := find(m.Headers)
 	switch {
 	case n > 1 || n == 1 && m.Value != nil:
-		return dst, &pipeline.Reject{Reason: ReasonReservedHeader}
+		return dst, &pipeline.Reject{Reason: pipeline.ReasonReservedHeader}
 	case m.Value == nil && n == 0 && !t.o.PassTombstones:
-		return dst, &pipeline.Reject{Reason: ReasonBareTombstone}
+		return dst, &pipeline.Reject{Reason: pipeline.ReasonBareTombstone}
 	}
 	if err := t.sameSubject(m); err != nil {
 		return dst, err
@@ -125,7 +122,7 @@ func (t *Rewrap) sameSubject(m *pipeline.Message) error {
 		return err
 	}
 	if (was == nil) != (m.Subject == nil) || !bytes.Equal(was, m.Subject) {
-		return &pipeline.Reject{Reason: ReasonHeader, Err: errSubject}
+		return &pipeline.Reject{Reason: pipeline.ReasonHeader, Err: errSubject}
 	}
 	return nil
 }

@@ -77,7 +77,7 @@ func hintFor(err error) string {
 func reasonOf(err error) string {
 	var reject *pipeline.Reject
 	if errors.As(err, &reject) {
-		return reject.Reason
+		return string(reject.Reason)
 	}
 	var refused *envelope.Error
 	if errors.As(err, &refused) {

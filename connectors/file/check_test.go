@@ -14,7 +14,7 @@ func reasonOf(err error) string {
 	if !errors.As(err, &refused) {
 		return ""
 	}
-	return refused.Reason
+	return string(refused.Reason)
 }
 
 // year returns the first moment of a year.

@@ -118,7 +118,7 @@ func validName(name string) bool {
 
 func blank(c byte) bool { return c == ' ' || c == '\t' }
 
-func reject(reason, format string, args ...any) error {
+func reject(reason pipeline.Reason, format string, args ...any) error {
 	return &pipeline.Reject{Reason: reason, Err: fmt.Errorf(format, args...)}
 }
 

@@ -163,7 +163,7 @@ func TestCheckSize(t *testing.T) {
 	}
 }
 
-func wantReject(t *testing.T, err error, reason string) {
+func wantReject(t *testing.T, err error, reason pipeline.Reason) {
 	t.Helper()
 	var r *pipeline.Reject
 	if !errors.As(err, &r) || r.Reason != reason {

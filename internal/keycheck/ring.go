@@ -120,7 +120,7 @@ func (k *ringKey) judge(err error) (*refusal, error) {
 func reason(err error) string {
 	var reject *pipeline.Reject
 	if errors.As(err, &reject) {
-		return reject.Reason
+		return string(reject.Reason)
 	}
 	for _, word := range []error{cms.ErrNotEnvelope, cms.ErrTruncated, cms.ErrTooLarge, cms.ErrMalformed, cms.ErrUnsupported} {
 		if errors.Is(err, word) {

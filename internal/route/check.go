@@ -15,7 +15,6 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/pipeline"
-	"github.com/streamcrypt/streamcrypt/transform"
 )
 
 // CheckOptions say how keys are checked.
@@ -106,7 +105,7 @@ func sealed(textIn bool) func(m *pipeline.Message) ([]byte, error) {
 		}
 		e, ok := tombstone(m)
 		if !ok {
-			return nil, &pipeline.Reject{Reason: transform.ReasonBareTombstone}
+			return nil, &pipeline.Reject{Reason: pipeline.ReasonBareTombstone}
 		}
 		if !textIn {
 			return e, nil

@@ -51,7 +51,7 @@ func (w *letterWriter) Write(ctx context.Context, msgs []pipeline.Message, done 
 func (w *letterWriter) refusal(m *pipeline.Message) string {
 	var refused *pipeline.Reject
 	if err := w.sink.Check(m, len(m.Value)); errors.As(err, &refused) {
-		return refused.Reason
+		return string(refused.Reason)
 	}
 	return ""
 }

@@ -1,5 +1,7 @@
 package route
 
+import "github.com/streamcrypt/streamcrypt/pipeline"
+
 // Unit is what Snapshot.Done and Snapshot.Total count.
 type Unit string
 
@@ -16,7 +18,7 @@ type Snapshot struct {
 	BytesOut int64 // written, likewise; 0 when verifying
 	Skipped  int64 // dropped as duplicates
 	Rejected int64 // written to the dead letters
-	Reasons  map[string]int64
+	Reasons  map[pipeline.Reason]int64
 	Parked   int64 // lanes that cannot go on
 
 	// What opening a route has seen in the order of messages; they are counted, not refused.

@@ -39,7 +39,7 @@ const (
 var errTrailing = fmt.Errorf("%w: bytes after the envelope", cms.ErrMalformed)
 
 // errBare says that a null value has no envelope.
-var errBare = errors.New(transform.ReasonBareTombstone)
+var errBare = errors.New(string(pipeline.ReasonBareTombstone))
 
 // Input reads what r holds and calls emit for each envelope in it. What r holds is seen from its first bytes: a seq
 // file, ndjson, or raw envelopes. A record that is no envelope is handed to emit with its error and does not end the
