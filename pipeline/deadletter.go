@@ -11,17 +11,17 @@ const (
 	HeaderReason = "streamcrypt-reason" // the word of Reject.Reason
 )
 
-// reject is a message of the batch in hand that goes to the dead letters.
-type reject struct {
+// pendingLetter is a message of the batch in hand that goes to the dead letters.
+type pendingLetter struct {
 	index int // in the batch
 	err   *Reject
 }
 
 // appendLetters appends one dead letter per reject, in read order. A letter points to its message by
 // place, offset and key; its value, if it has one, is as it was read.
-func appendLetters(dst []Message, batch []Message, rejects []reject, values bool) []Message {
+func appendLetters(dst []Message, batch []Message, rejects []pendingLetter, values bool) []Message {
 	// Those of the gate came after those of the transform.
-	slices.SortFunc(rejects, func(a, b reject) int { return a.index - b.index })
+	slices.SortFunc(rejects, func(a, b pendingLetter) int { return a.index - b.index })
 	for _, r := range rejects {
 		m := &batch[r.index]
 		letter := Message{

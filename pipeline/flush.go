@@ -1,74 +1,74 @@
 package pipeline
 
-// flush writes what is filled so far, to make room for message next of the batch. What was read stays
+// writePart writes what is filled so far, to make room for message next of the batch. What was read stays
 // one step: the position follows with its last write. On error it returns where the step ends instead.
-func (w *worker) flush(next int) (int, error) {
-	if err := w.await(); err != nil {
+func (w *worker) writePart(next int) (int, error) {
+	if err := w.awaitTurn(); err != nil {
 		return next, err
 	}
-	if stop, err := w.admit(); err != nil {
+	if stop, err := w.admitMessages(); err != nil {
 		return stop, err
 	}
-	if err := w.write(nil); err != nil {
-		w.end(err)
+	if err := w.writeStep(nil); err != nil {
+		w.endLane(err)
 		return next, err
 	}
-	w.reset()
+	w.resetBuffers()
 	return next, nil
 }
 
-// finish writes and commits what is left of the batch before message stop, and ends the lane if there
+// finishBatch writes and commits what is left of the batch before message stop, and ends the lane if there
 // is an err for which it stops there.
-func (w *worker) finish(stop int, err error) {
-	if w.await() != nil {
+func (w *worker) finishBatch(stop int, err error) {
+	if w.awaitTurn() != nil {
 		return
 	}
-	if at, refused := w.admit(); refused != nil {
+	if at, refused := w.admitMessages(); refused != nil {
 		stop, err = at, refused
 	}
 	if stop > 0 || err == nil {
-		done := w.progress(stop)
-		if err := w.write(done); err != nil {
-			w.end(err)
+		done := w.makeProgress(stop)
+		if err := w.writeStep(done); err != nil {
+			w.endLane(err)
 			return
 		}
-		if err := w.lane.source.Commit(w.lane.grace, done); err != nil {
-			w.end(err)
+		if err := w.serving.source.Commit(w.serving.grace, done); err != nil {
+			w.endLane(err)
 			return
 		}
 		w.tally.read = int64(stop)
 		w.Stats.add(&w.tally)
 	}
 	if err != nil {
-		w.end(err)
+		w.endLane(err)
 	}
 }
 
-// await waits for the batch's turn, and returns the error that has ended the lane, if any.
-func (w *worker) await() error {
+// awaitTurn waits for the batch's turn, and returns the error that has ended the lane, if any.
+func (w *worker) awaitTurn() error {
 	if !w.mine {
-		w.over = w.lane.turn.wait(w.ticket)
+		w.over = w.serving.turn.waitFor(w.ticket)
 		w.mine = true
 	}
 	return w.over
 }
 
-// end ends the lane: what comes after the batch in hand is read no more and dropped. It needs the turn.
-func (w *worker) end(err error) {
+// endLane ends the lane: what comes after the batch in hand is read no more and dropped. It needs the turn.
+func (w *worker) endLane(err error) {
 	w.over = err
-	w.lane.turn.fail(err)
-	w.lane.stop()
+	w.serving.turn.failLane(err)
+	w.serving.stop()
 }
 
-// admit takes the messages that have not passed the gate yet through it. If the lane cannot go on it
+// admitMessages takes the messages that have not passed the gate yet through it. If the lane cannot go on it
 // drops what begins with the message at fault and returns its index in the batch.
-func (w *worker) admit() (int, error) {
+func (w *worker) admitMessages() (int, error) {
 	kept := w.admitted
 	for i := w.admitted; i < len(w.msgs); i++ {
-		if err := w.lane.gates.admit(&w.msgs[i]); err != nil {
-			if err = w.refuse(w.from[i], err); err != nil {
+		if err := w.serving.gates.admitMessage(&w.msgs[i]); err != nil {
+			if err = w.refuseMessage(w.from[i], err); err != nil {
 				stop := w.from[i]
-				w.keep(kept)
+				w.keepAdmitted(kept)
 				w.cutRejects(stop)
 				return stop, err
 			}
@@ -79,12 +79,12 @@ func (w *worker) admit() (int, error) {
 		}
 		kept++
 	}
-	w.keep(kept)
+	w.keepAdmitted(kept)
 	return 0, nil
 }
 
-// keep cuts msgs to the n that the gate has let through.
-func (w *worker) keep(n int) {
+// keepAdmitted cuts msgs to the n that the gate has let through.
+func (w *worker) keepAdmitted(n int) {
 	clear(w.msgs[n:])
 	w.msgs, w.from, w.admitted = w.msgs[:n], w.from[:n], n
 }
@@ -100,8 +100,8 @@ func (w *worker) cutRejects(stop int) {
 	w.rejects = kept
 }
 
-// progress is where the lane stands after message stop-1 of the batch. It uses the batch's own Ends.
-func (w *worker) progress(stop int) *Progress {
+// makeProgress is where the lane stands after message stop-1 of the batch. It uses the batch's own Ends.
+func (w *worker) makeProgress(stop int) *Progress {
 	ends := w.batch.Ends
 	rest := w.batch.Messages[stop:]
 	for i := range ends {
@@ -112,15 +112,15 @@ func (w *worker) progress(stop int) *Progress {
 			}
 		}
 	}
-	w.lane.gates.snapshot(ends)
-	w.lane.done = Progress{Messages: stop, Places: ends}
-	return &w.lane.done
+	w.serving.gates.saveStates(ends)
+	w.serving.done = Progress{Messages: stop, Places: ends}
+	return &w.serving.done
 }
 
-// write writes dead letters and messages, in this order, so that no message is behind a position of
+// writeStep writes dead letters and messages, in this order, so that no message is behind a position of
 // which nothing is left.
-func (w *worker) write(done *Progress) error {
-	l := w.lane
+func (w *worker) writeStep(done *Progress) error {
+	l := w.serving
 	if len(w.rejects) > 0 {
 		w.letters = appendLetters(w.letters[:0], w.batch.Messages, w.rejects, w.DeadLetterValues)
 		if err := l.dead.Write(l.grace, w.letters, nil); err != nil {
@@ -139,12 +139,12 @@ func (w *worker) write(done *Progress) error {
 		}
 		l.owed = false
 	}
-	w.count()
+	w.countWritten()
 	return nil
 }
 
-// count adds what was just written to the batch's tally.
-func (w *worker) count() {
+// countWritten adds what was just written to the batch's tally.
+func (w *worker) countWritten() {
 	for _, r := range w.rejects {
 		w.Stats.reject(r.err.Reason)
 	}
@@ -160,8 +160,8 @@ func (w *worker) count() {
 	}
 }
 
-// reset makes the worker's memory free for the next messages.
-func (w *worker) reset() {
+// resetBuffers makes the worker's memory free for the next messages.
+func (w *worker) resetBuffers() {
 	w.transform.Reset()
 	clear(w.msgs)
 	clear(w.letters)

@@ -15,22 +15,22 @@ type placeGate struct {
 	state []byte // as last appended
 }
 
-// start makes the gates of the places that the lane goes on with.
-func (g *gates) start(newGate func(string, []byte) (Gate, error), positions []Position) error {
+// openAll makes the gates of the places that the lane goes on with.
+func (g *gates) openAll(newGate func(string, []byte) (Gate, error), positions []Position) error {
 	g.newGate = newGate
 	if newGate == nil {
 		return nil
 	}
 	g.byPlace = make(map[string]*placeGate, len(positions))
 	for i := range positions {
-		if _, err := g.open(positions[i].Place, positions[i].State); err != nil {
+		if _, err := g.openGate(positions[i].Place, positions[i].State); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (g *gates) open(place string, state []byte) (*placeGate, error) {
+func (g *gates) openGate(place string, state []byte) (*placeGate, error) {
 	gate, err := g.newGate(place, state)
 	if err != nil {
 		return nil, fmt.Errorf("%s: gate: %w", place, err)
@@ -40,8 +40,8 @@ func (g *gates) open(place string, state []byte) (*placeGate, error) {
 	return pg, nil
 }
 
-// admit asks the gate of m's place.
-func (g *gates) admit(m *Message) error {
+// admitMessage asks the gate of m's place.
+func (g *gates) admitMessage(m *Message) error {
 	if g.newGate == nil {
 		return nil
 	}
@@ -49,7 +49,7 @@ func (g *gates) admit(m *Message) error {
 	if gate == nil || gate.place != m.Origin.Place { // neighbours are mostly of one place
 		if gate = g.byPlace[m.Origin.Place]; gate == nil {
 			var err error
-			if gate, err = g.open(m.Origin.Place, nil); err != nil {
+			if gate, err = g.openGate(m.Origin.Place, nil); err != nil {
 				return err
 			}
 		}
@@ -58,9 +58,9 @@ func (g *gates) admit(m *Message) error {
 	return gate.Admit(m)
 }
 
-// snapshot writes the state of the gates into the positions of their places. It is valid until the
+// saveStates writes the state of the gates into the positions of their places. It is valid until the
 // next snapshot.
-func (g *gates) snapshot(positions []Position) {
+func (g *gates) saveStates(positions []Position) {
 	for i := range positions {
 		p := &positions[i]
 		p.State = nil

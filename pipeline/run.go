@@ -22,9 +22,9 @@ func Run(ctx context.Context, o Options) error {
 	var workers sync.WaitGroup
 	for range o.Workers {
 		w := &worker{engine: e, transform: o.NewTransform()}
-		workers.Go(w.run)
+		workers.Go(w.runJobs)
 	}
-	err = o.Source.Serve(ctx, e.serve)
+	err = o.Source.Serve(ctx, e.serveLane)
 	close(e.jobs)
 	workers.Wait()
 	if ctx.Err() != nil && endedBy(ctx, err) {
@@ -43,9 +43,9 @@ type engine struct {
 
 // job is one batch on its way from a lane to a worker.
 type job struct {
-	lane   *lane
-	batch  *Batch
-	ticket uint64
+	serving *serving
+	batch   *Batch
+	ticket  uint64
 }
 
 // share is how many workers one lane may hold. It leaves a worker to the last lane when all others
@@ -58,11 +58,11 @@ func (e *engine) share() int {
 	return max(1, (e.Workers-1)/others)
 }
 
-// serve is what the source calls per lane. What it returns is the source's to act on.
-func (e *engine) serve(ctx context.Context, source Lane) error {
+// serveLane is what the source calls per lane. What it returns is the source's to act on.
+func (e *engine) serveLane(ctx context.Context, source Lane) error {
 	e.lanes.Add(1)
 	e.Stats.Lanes.Add(1)
-	err := serveLane(ctx, e, source)
+	err := runLane(ctx, e, source)
 	e.Stats.Lanes.Add(-1)
 	e.lanes.Add(-1)
 

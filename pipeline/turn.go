@@ -20,10 +20,10 @@ type turn struct {
 
 func (t *turn) init() { t.moved.L = &t.mu }
 
-// room waits until the lane holds fewer batches than share allows, and takes a place among them. It
+// takeRoom waits until the lane holds fewer batches than share allows, and takes a place among them. It
 // needs no wake-up for a share that grows or a ctx that is done: while it waits the lane holds a batch,
 // whose end is one.
-func (t *turn) room(ctx context.Context, share func() int) error {
+func (t *turn) takeRoom(ctx context.Context, share func() int) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for t.held >= share() && ctx.Err() == nil {
@@ -36,8 +36,8 @@ func (t *turn) room(ctx context.Context, share func() int) error {
 	return nil
 }
 
-// wait returns when it is the ticket's turn, with the error that has ended the lane, if any.
-func (t *turn) wait(ticket uint64) error {
+// waitFor returns when it is the ticket's turn, with the error that has ended the lane, if any.
+func (t *turn) waitFor(ticket uint64) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for t.ticket != ticket {
@@ -46,15 +46,15 @@ func (t *turn) wait(ticket uint64) error {
 	return t.err
 }
 
-// leave gives back a place that was taken for a batch which no worker got.
-func (t *turn) leave() {
+// giveRoom gives back a place that was taken for a batch which no worker got.
+func (t *turn) giveRoom() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.held--
 }
 
-// done ends the current turn and gives its place in the lane back.
-func (t *turn) done() {
+// endTurn ends the current turn and gives its place in the lane back.
+func (t *turn) endTurn() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ticket++
@@ -62,8 +62,8 @@ func (t *turn) done() {
 	t.moved.Broadcast()
 }
 
-// fail ends the lane with err unless something else has.
-func (t *turn) fail(err error) {
+// failLane ends the lane with err unless something else has.
+func (t *turn) failLane(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.err == nil {

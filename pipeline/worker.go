@@ -18,7 +18,7 @@ type worker struct {
 	msgs      []Message
 	from      []int // msgs[i] was message from[i] of the batch
 	aside     int   // bytes that null values may have made the transform keep elsewhere
-	rejects   []reject
+	rejects   []pendingLetter
 	letters   []Message
 
 	job
@@ -35,28 +35,28 @@ var messageSize = int(reflect.TypeFor[Message]().Size())
 func (w *worker) maxOut() int      { return w.Budget / 8 * 3 }
 func (w *worker) maxMessages() int { return w.Budget / 8 / messageSize }
 
-func (w *worker) run() {
+func (w *worker) runJobs() {
 	for j := range w.jobs {
 		w.job, w.mine, w.over, w.tally = j, false, nil, tally{}
-		w.settle()
+		w.settleBatch()
 		w.job = job{}
 	}
 	clear(w.out[:cap(w.out)])
 }
 
-// settle takes the batch in hand from the transform to the commit.
-func (w *worker) settle() {
-	stop, err := w.fill()
-	w.finish(stop, err)
-	w.reset()
+// settleBatch takes the batch in hand from the transform to the commit.
+func (w *worker) settleBatch() {
+	stop, err := w.transformBatch()
+	w.finishBatch(stop, err)
+	w.resetBuffers()
 	w.batch.release()
-	w.lane.turn.done()
+	w.serving.turn.endTurn()
 }
 
-// fill transforms the batch. It returns the index of the message that ended it and why, or the length
+// transformBatch transforms the batch. It returns the index of the message that ended it and why, or the length
 // of the batch and nil.
-func (w *worker) fill() (int, error) {
-	ctx := w.lane.reading
+func (w *worker) transformBatch() (int, error) {
+	ctx := w.serving.reading
 	for i := range w.batch.Messages {
 		select {
 		case <-ctx.Done():
@@ -67,19 +67,19 @@ func (w *worker) fill() (int, error) {
 		need := w.transform.Bound(in)
 		w.tally.bytesIn += int64(len(in.Key) + len(in.Value))
 		if need > w.maxOut() {
-			if err := w.reject(i, tooLarge(need, w.maxOut())); err != nil {
+			if err := w.rejectMessage(i, tooLarge(need, w.maxOut())); err != nil {
 				return i, err
 			}
 			continue
 		}
-		if !w.reserve(need) {
-			if stop, err := w.flush(i); err != nil {
+		if !w.reserveRoom(need) {
+			if stop, err := w.writePart(i); err != nil {
 				return stop, err
 			}
-			w.reserve(need)
+			w.reserveRoom(need)
 		}
-		if err := w.append(ctx, i, need); err != nil {
-			if err = w.refuse(i, err); err != nil {
+		if err := w.appendMessage(ctx, i, need); err != nil {
+			if err = w.refuseMessage(i, err); err != nil {
 				return i, err
 			}
 		}
@@ -87,8 +87,8 @@ func (w *worker) fill() (int, error) {
 	return len(w.batch.Messages), nil
 }
 
-// append transforms message i of the batch into out and msgs, or leaves both as they are.
-func (w *worker) append(ctx context.Context, i, need int) error {
+// appendMessage transforms message i of the batch into out and msgs, or leaves both as they are.
+func (w *worker) appendMessage(ctx context.Context, i, need int) error {
 	n, at := len(w.msgs), len(w.out)
 	w.msgs = append(w.msgs, w.batch.Messages[i])
 	m := &w.msgs[n]
@@ -110,25 +110,25 @@ func (w *worker) append(ctx context.Context, i, need int) error {
 	return nil
 }
 
-// refuse decides about message i of the batch, for which the transform or the gate returned err. It
+// refuseMessage decides about message i of the batch, for which the transform or the gate returned err. It
 // returns an error if the lane cannot go on.
-func (w *worker) refuse(i int, err error) error {
+func (w *worker) refuseMessage(i int, err error) error {
 	if errors.Is(err, Skip) {
 		return nil
 	}
 	var r *Reject
 	if errors.As(err, &r) {
-		return w.reject(i, r)
+		return w.rejectMessage(i, r)
 	}
 	return &MessageError{Origin: w.batch.Messages[i].Origin, Err: err}
 }
 
-// reject sets message i of the batch aside for the dead letters.
-func (w *worker) reject(i int, r *Reject) error {
+// rejectMessage sets message i of the batch aside for the dead letters.
+func (w *worker) rejectMessage(i int, r *Reject) error {
 	if w.DeadLetters == nil {
 		return &MessageError{Origin: w.batch.Messages[i].Origin, Err: r}
 	}
-	w.rejects = append(w.rejects, reject{index: i, err: r})
+	w.rejects = append(w.rejects, pendingLetter{index: i, err: r})
 	return nil
 }
 
@@ -136,8 +136,8 @@ func tooLarge(need, limit int) *Reject {
 	return &Reject{Reason: ReasonTooLarge, Err: fmt.Errorf("too-large: may need %d bytes of %d", need, limit)}
 }
 
-// reserve makes room for one message of need bytes, and reports whether there is any before a flush.
-func (w *worker) reserve(need int) bool {
+// reserveRoom makes room for one message of need bytes, and reports whether there is any before a flush.
+func (w *worker) reserveRoom(need int) bool {
 	switch {
 	case len(w.msgs)+len(w.rejects) >= w.maxMessages():
 		return false
@@ -147,7 +147,7 @@ func (w *worker) reserve(need int) bool {
 		return false
 	}
 	if w.out == nil || need > cap(w.out)-len(w.out) {
-		w.grow(need)
+		w.growBuffer(need)
 	}
 	return true
 }
@@ -155,8 +155,8 @@ func (w *worker) reserve(need int) bool {
 // minOut keeps small batches from growing the buffer in small steps.
 const minOut = 16 << 10
 
-// grow moves out, and the values in it, to a buffer with room for need more bytes.
-func (w *worker) grow(need int) {
+// growBuffer moves out, and the values in it, to a buffer with room for need more bytes.
+func (w *worker) growBuffer(need int) {
 	size := min(w.maxOut(), max(minOut, 2*cap(w.out), len(w.out)+need))
 	old := w.out
 	w.out = append(make([]byte, 0, size), old...)

@@ -1,11 +1,11 @@
 package pipeline
 
-// previous knows the offset of the last message read from each place.
-type previous struct {
+// lastOffsets knows the offset of the last message read from each place.
+type lastOffsets struct {
 	last map[string]*int64
 }
 
-func (p *previous) start(positions []Position) {
+func (p *lastOffsets) startAt(positions []Position) {
 	p.last = make(map[string]*int64, len(positions))
 	for i := range positions {
 		last := positions[i].Last
@@ -13,23 +13,23 @@ func (p *previous) start(positions []Position) {
 	}
 }
 
-// note fills in Origin.Previous of the batch's messages and Last of its ends.
-func (p *previous) note(b *Batch) {
+// noteBatch fills in Origin.Previous of the batch's messages and Last of its ends.
+func (p *lastOffsets) noteBatch(b *Batch) {
 	place, last := "", (*int64)(nil)
 	for i := range b.Messages {
 		o := &b.Messages[i].Origin
 		if last == nil || o.Place != place { // neighbours are mostly of one place
-			place, last = o.Place, p.of(o.Place)
+			place, last = o.Place, p.offsetOf(o.Place)
 		}
 		o.Previous = *last
 		*last = o.Offset
 	}
 	for i := range b.Ends {
-		b.Ends[i].Last = *p.of(b.Ends[i].Place)
+		b.Ends[i].Last = *p.offsetOf(b.Ends[i].Place)
 	}
 }
 
-func (p *previous) of(place string) *int64 {
+func (p *lastOffsets) offsetOf(place string) *int64 {
 	last := p.last[place]
 	if last == nil {
 		last = new(int64)
