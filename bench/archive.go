@@ -8,11 +8,12 @@ import (
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/codec/cms"
 	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // archive is what a seq file needs to know of envelopes. Its end record is not sealed: one is written in a run.
-var archive = file.Archive{
+var archive = format.Archive{
 	Tag: func(dst []byte, m *pipeline.Message) ([]byte, error) {
 		var e cms.Envelope
 		if err := cms.Parse(m.Value, &e); err != nil {
@@ -39,19 +40,19 @@ func archiveEnds(pool []*pipeline.Batch) func(batches int) (pipeline.Source, pip
 			parts = append(parts, bytes.NewReader(body.Bytes()))
 		}
 		from, err := file.NewSource(file.SourceOptions{
-			Path: file.Stream, Format: file.Seq, Archive: archive, Stdin: io.MultiReader(append(parts, bytes.NewReader(end.Bytes()))...),
+			Path: file.Stream, Format: format.Seq, Archive: archive, Stdin: io.MultiReader(append(parts, bytes.NewReader(end.Bytes()))...),
 		})
 		if err != nil {
 			return nil, nil, err
 		}
-		to, err := file.NewSink(file.SinkOptions{Path: file.Stream, Format: file.Seq, Archive: archive, Stdout: io.Discard})
+		to, err := file.NewSink(file.SinkOptions{Path: file.Stream, Format: format.Seq, Archive: archive, Stdout: io.Discard})
 		return from, to, err
 	}
 }
 
 // fillArchive writes an archive and takes it apart: its first line, its messages, its end record.
 func fillArchive(head, body, end *bytes.Buffer, pool []*pipeline.Batch) error {
-	to, err := file.NewSink(file.SinkOptions{Path: file.Stream, Format: file.Seq, Archive: archive, Stdout: body})
+	to, err := file.NewSink(file.SinkOptions{Path: file.Stream, Format: format.Seq, Archive: archive, Stdout: body})
 	if err != nil {
 		return err
 	}

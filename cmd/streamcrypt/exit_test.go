@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/route"
@@ -35,7 +35,7 @@ func TestReport(t *testing.T) {
 			"streamcrypt: orders/3@8812: tampered: chunk 4\nhint: do this\n",
 		},
 		{
-			"a file's reason", fmt.Errorf("source x: %w: no end record", file.ErrTruncated), exitFailed,
+			"a file's reason", fmt.Errorf("source x: %w: no end record", format.ErrTruncated), exitFailed,
 			"streamcrypt: source x: truncated: no end record\nhint: " + reasonHints["truncated"] + "\n",
 		},
 		{

@@ -3,15 +3,11 @@ package file
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"os"
 
-	"github.com/streamcrypt/streamcrypt/pipeline"
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 )
 
 // grow opens a file that is there to write behind the messages in it.
@@ -21,7 +17,7 @@ func (s *Sink) grow(ctx context.Context, w *writer) error {
 		return err
 	}
 	w.out = growing{h}
-	if s.opts.Format == Seq {
+	if s.layout.Format() == format.Seq {
 		err = s.growSeq(ctx, w, h)
 	} else {
 		err = s.growLines(w, h)
@@ -39,7 +35,7 @@ func (s *Sink) growLines(w *writer, h handle) error {
 	if err != nil || size == 0 {
 		return err
 	}
-	tail := make([]byte, min(size, int64(s.limits.record)))
+	tail := make([]byte, min(size, int64(s.layout.MaxRecord())))
 	if _, err := h.Seek(size-int64(len(tail)), io.SeekStart); err != nil {
 		return err
 	}
@@ -52,38 +48,32 @@ func (s *Sink) growLines(w *writer, h handle) error {
 		return nil
 	}
 	if len(last) == len(tail) && int64(len(tail)) < size {
-		return fmt.Errorf("%w: the last line", ErrTooLarge)
+		return fmt.Errorf("%w: the last line", format.ErrTooLarge)
 	}
-	p := lineParser{b: bytes.Clone(last), batch: new(batch), max: s.limits.headers}
-	if p.message(new(pipeline.Message)) == nil {
+	whole, err := s.layout.CheckLastLine(last)
+	if err != nil {
+		return err
+	}
+	if whole {
 		w.buf = append(w.buf, '\n')
 		return w.flush()
-	}
-	if !torn(last) {
-		return fmt.Errorf("%w: the last line is no message, and not cut off either", ErrMalformed)
 	}
 	w.bytes -= int64(len(last))
 	return truncate(h, w.bytes)
 }
 
-// torn tells whether a line may be what is left of one that was being written: it begins as one, or
-// with zeros that never were replaced, and is not whole.
-func torn(line []byte) bool {
-	return (line[0] == '{' || line[0] == 0) && !json.Valid(line)
-}
-
 // growSeq checks the records of a seq, counts them for the next end record and cuts the last one if
 // a write did not come to its end there. Damage further up is an error: what follows it is not lost.
 func (s *Sink) growSeq(ctx context.Context, w *writer, h handle) error {
-	dec := newSeqDecoder(s.opts.Archive, s.limits)
+	dec := s.layout.NewDecoder()
 	win := window{in: seekable{h}, read: func(int) {}}
-	b := new(batch)
+	b := new(format.Batch)
 	var index int64
-	fail := func(err error) error { return fmt.Errorf("%s: %w", dec.at(s.opts.Path, index), err) }
+	fail := func(err error) error { return fmt.Errorf("%s: %w", dec.Locate(s.opts.Path, index), err) }
 	for {
-		n, err := dec.next(win.bytes(), win.eof)
+		n, err := dec.Next(win.bytes(), win.eof)
 		switch {
-		case errors.Is(err, ErrTruncated), errors.Is(err, errEmpty), errors.Is(err, errChecksum):
+		case format.IsTorn(err):
 			if err := s.onlyRest(ctx, &win); err != nil {
 				return fail(err)
 			}
@@ -91,12 +81,12 @@ func (s *Sink) growSeq(ctx context.Context, w *writer, h handle) error {
 		case err != nil:
 			return fail(err)
 		case n > 0:
-			b.reset()
-			is, err := dec.decode(ctx, b.keep(win.take(n)), b)
+			b.Reset()
+			m, err := b.Decode(ctx, dec, win.take(n))
 			if err != nil {
 				return fail(err)
 			}
-			if is {
+			if m != nil {
 				index++
 			}
 		case win.eof:
@@ -110,8 +100,8 @@ func (s *Sink) growSeq(ctx context.Context, w *writer, h handle) error {
 }
 
 // follow lets the encoder go on where the decoder has ended, and cuts the file there.
-func (w *writer) follow(h handle, dec *seqDecoder, size int64) error {
-	if err := w.enc.restore(dec.roll.appendState(nil)); err != nil {
+func (w *writer) follow(h handle, dec format.Decoder, size int64) error {
+	if err := format.ContinueAfter(dec, w.enc); err != nil {
 		return err
 	}
 	w.bytes = size
@@ -123,32 +113,17 @@ func (w *writer) follow(h handle, dec *seqDecoder, size int64) error {
 // reached the disk out of order is refused as well, and left to a person to look at.
 func (s *Sink) onlyRest(ctx context.Context, win *window) error {
 	for !win.eof {
-		if len(win.bytes()) > s.limits.record+frameSize {
-			return fmt.Errorf("%w: damaged, and much follows", ErrMalformed)
+		if len(win.bytes()) > s.layout.MaxTorn() {
+			return fmt.Errorf("%w: damaged, and much follows", format.ErrMalformed)
 		}
 		if err := win.fill(ctx); err != nil {
 			return err
 		}
 	}
-	if hasRecord(win.bytes()) {
-		return fmt.Errorf("%w: damaged, and whole records follow", ErrMalformed)
+	if format.ContainsRecord(win.bytes()) {
+		return fmt.Errorf("%w: damaged, and whole records follow", format.ErrMalformed)
 	}
 	return nil
-}
-
-// hasRecord tells whether a whole record begins anywhere in b but at its start.
-func hasRecord(b []byte) bool {
-	for i := 1; len(b)-i > frameSize+1; i++ {
-		length := binary.BigEndian.Uint32(b[i:])
-		content := b[i+frameSize:]
-		if length < 2 || uint64(length) > uint64(len(content)) || content[0] > typeEnd || content[1] != cborArray|5 {
-			continue
-		}
-		if crc32.Checksum(content[:length], castagnoli) == binary.BigEndian.Uint32(b[i+4:]) {
-			return true
-		}
-	}
-	return false
 }
 
 // seekable is a file that was opened to be written.

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -113,12 +114,12 @@ func (c *Checkpoint) load() error {
 		return err
 	}
 	if len(text) > maxCheckpoint {
-		return ErrTooLarge
+		return format.ErrTooLarge
 	}
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&c.now); err != nil {
-		return fmt.Errorf("%w: %w", ErrMalformed, err)
+		return fmt.Errorf("%w: %w", format.ErrMalformed, err)
 	}
 	return c.now.check()
 }
@@ -133,7 +134,7 @@ func (r *content) check() error {
 	}
 	bad = bad || r.Output != nil && r.Output.Bytes < 0
 	if bad {
-		return fmt.Errorf("%w: not a checkpoint of version 1", ErrMalformed)
+		return fmt.Errorf("%w: not a checkpoint of version 1", format.ErrMalformed)
 	}
 	return nil
 }

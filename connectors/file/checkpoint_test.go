@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/connectors/format/formattest"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -37,7 +39,7 @@ func TestCheckpointBelongs(t *testing.T) {
 		`{"version":1,"file_id":"AAAAAAAAAAAAAAAAAAAAAA==","from":"a","to":"b","input":{"record":1,"byte":10}}`,
 	} {
 		store(t, path, []byte(text))
-		if _, err := OpenCheckpoint(path, "a", "b"); !errors.Is(err, ErrMalformed) {
+		if _, err := OpenCheckpoint(path, "a", "b"); !errors.Is(err, format.ErrMalformed) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
@@ -45,12 +47,12 @@ func TestCheckpointBelongs(t *testing.T) {
 
 func TestCheckpointOfOthers(t *testing.T) {
 	in := temp(t, "in")
-	if err := write(t, sinkOptions(in, NDJSON), messages(30)...); err != nil {
+	if err := write(t, sinkOptions(in, format.NDJSON), formattest.Messages(30)...); err != nil {
 		t.Fatal(err)
 	}
 	open := opener(t)
-	out := sinkOptions(temp(t, "out"), NDJSON)
-	from := sourceOptions(in, NDJSON)
+	out := sinkOptions(temp(t, "out"), format.NDJSON)
+	from := sourceOptions(in, format.NDJSON)
 	from.Checkpoint, out.Checkpoint = open(), open()
 	if err := copyFile(t, from, out); err == nil || !strings.Contains(err.Error(), "different checkpoints") {
 		t.Fatal(err)
@@ -71,12 +73,12 @@ func TestCheckpointOfOthers(t *testing.T) {
 		o := out
 		o.Checkpoint = open()
 		store(t, o.Path, load(t, o.Path)[:10])
-		if err := write(t, o); !errors.Is(err, ErrTruncated) {
+		if err := write(t, o); !errors.Is(err, format.ErrTruncated) {
 			t.Fatal(err)
 		}
 	})
 	t.Run("foreign output", func(t *testing.T) {
-		o := sinkOptions(store(t, temp(t, "out"), []byte("mine")), NDJSON)
+		o := sinkOptions(store(t, temp(t, "out"), []byte("mine")), format.NDJSON)
 		o.Checkpoint = opener(t)()
 		if err := write(t, o); !errors.Is(err, fs.ErrExist) || string(load(t, o.Path)) != "mine" {
 			t.Fatal(err)
@@ -88,7 +90,7 @@ func TestCheckpointOfOthers(t *testing.T) {
 // and no more often.
 func TestCommitInTime(t *testing.T) {
 	in := temp(t, "in")
-	if err := write(t, sinkOptions(in, NDJSON), messages(30)...); err != nil {
+	if err := write(t, sinkOptions(in, format.NDJSON), formattest.Messages(30)...); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
@@ -97,7 +99,7 @@ func TestCommitInTime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		o := sourceOptions(in, NDJSON)
+		o := sourceOptions(in, format.NDJSON)
 		o.Checkpoint = ck
 		err = newSource(t, o).Serve(t.Context(), func(ctx context.Context, l pipeline.Lane) error {
 			before := d.taken()

@@ -10,13 +10,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/connectors/format/formattest"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
 
 // crashRun is one run from a source to a file on a disk that may fail, with a checkpoint on the same
 // disk. Each message takes its time, so progress is also saved in the background.
-func crashRun(t *testing.T, d *memDisk, f Format, source func(*Checkpoint) pipeline.Source) error {
+func crashRun(t *testing.T, d *memDisk, f format.Format, source func(*Checkpoint) pipeline.Source) error {
 	ck, err := openCheckpoint(d, "ck", "in", "out")
 	if err != nil {
 		return err
@@ -34,7 +36,7 @@ func crashRun(t *testing.T, d *memDisk, f Format, source func(*Checkpoint) pipel
 }
 
 // stored reads the output as a file source does.
-func stored(t *testing.T, d *memDisk, f Format) ([]pipeline.Message, error) {
+func stored(t *testing.T, d *memDisk, f format.Format) ([]pipeline.Message, error) {
 	file := d.names["out"]
 	if file == nil {
 		return nil, errors.New("no output")
@@ -45,15 +47,15 @@ func stored(t *testing.T, d *memDisk, f Format) ([]pipeline.Message, error) {
 // TestCrash turns the power off at every step of a run that a checkpoint covers, once or twice, and
 // then lets it end. The output must hold every message once.
 func TestCrash(t *testing.T) {
-	want := pipelinetest.Messages(carries, 0, 40, 1000)
-	for _, f := range []Format{NDJSON, Seq} {
+	want := pipelinetest.Messages(formattest.Carries, 0, 40, 1000)
+	for _, f := range []format.Format{format.NDJSON, format.Seq} {
 		in := temp(t, "in.ndjson")
-		if err := write(t, sinkOptions(in, NDJSON), want...); err != nil {
+		if err := write(t, sinkOptions(in, format.NDJSON), want...); err != nil {
 			t.Fatal(err)
 		}
 		fromFile := func() func(*Checkpoint) pipeline.Source {
 			return func(ck *Checkpoint) pipeline.Source {
-				o := sourceOptions(in, NDJSON)
+				o := sourceOptions(in, format.NDJSON)
 				o.Checkpoint = ck
 				return newSource(t, o)
 			}
@@ -71,7 +73,7 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-func crashAtEveryStep(t *testing.T, f Format, want []pipeline.Message, open func() func(*Checkpoint) pipeline.Source) {
+func crashAtEveryStep(t *testing.T, f format.Format, want []pipeline.Message, open func() func(*Checkpoint) pipeline.Source) {
 	steps := 1
 	for at := 0; at < steps; at++ {
 		synctest.Test(t, func(t *testing.T) {
@@ -93,7 +95,7 @@ func crashAtEveryStep(t *testing.T, f Format, want []pipeline.Message, open func
 			if err != nil {
 				t.Fatalf("step %d: %v", at, err)
 			}
-			equal(t, want, got)
+			formattest.RequireEqual(t, want, got)
 			steps = max(steps, min(d.taken(), 150))
 		})
 	}
@@ -105,8 +107,8 @@ func crashAtEveryStep(t *testing.T, f Format, want []pipeline.Message, open func
 // TestCrashAppend turns the power off at every step of an append without a checkpoint. What was
 // there before, and every message whose Write had returned, must be there after the next append.
 func TestCrashAppend(t *testing.T) {
-	msgs := messages(12)
-	for _, f := range []Format{NDJSON, Seq} {
+	msgs := formattest.Messages(12)
+	for _, f := range []format.Format{format.NDJSON, format.Seq} {
 		for at := range 40 {
 			d, r := newMemDisk(), rand.New(rand.NewPCG(uint64(at), 9))
 			durable := 0
@@ -148,7 +150,7 @@ func TestCrashAppend(t *testing.T) {
 			if len(got) < before+1 {
 				t.Fatalf("%s, step %d: %d messages, %d were durable", f, at, len(got)-1, before)
 			}
-			equal(t, append(copyOf(msgs[:len(got)-1]), msgs[11]), got)
+			formattest.RequireEqual(t, append(copyOf(msgs[:len(got)-1]), msgs[11]), got)
 		}
 	}
 }

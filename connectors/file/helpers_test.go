@@ -3,8 +3,6 @@ package file
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"io"
 	"log/slog"
@@ -12,51 +10,24 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 
+	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/connectors/format/formattest"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
 
-// carries is what both formats hold.
-var carries = pipelinetest.Carries{
-	Key: true, NullValue: true, Headers: true, NullHeader: true, HeaderOrder: true, Binary: true, Time: time.Millisecond,
-}
-
 var quiet = slog.New(slog.DiscardHandler)
 
-var errSeal = errors.New("seal broken")
-
-// testArchive takes the last 16 bytes of a value, or of the last header of a tombstone, for the tag,
-// and seals with a hash that everyone can make.
-func testArchive() Archive {
-	sum := func(b []byte) []byte { s := sha256.Sum256(append([]byte("seal"), b...)); return s[:8] }
-	return Archive{
-		Tag: func(dst []byte, m *pipeline.Message) ([]byte, error) {
-			v := m.Value
-			if v == nil && len(m.Headers) > 0 {
-				v = m.Headers[len(m.Headers)-1].Value
-			}
-			return append(dst, v[max(0, len(v)-16):]...), nil
-		},
-		SealEnd: func(_ context.Context, dst []byte, count uint64, digest [32]byte) ([]byte, error) {
-			b := append(binary.BigEndian.AppendUint64(nil, count), digest[:]...)
-			return append(append(dst, b...), sum(b)...), nil
-		},
-		OpenEnd: func(_ context.Context, b []byte) (uint64, [32]byte, error) {
-			if len(b) != 48 || !bytes.Equal(sum(b[:40]), b[40:]) {
-				return 0, [32]byte{}, errSeal
-			}
-			return binary.BigEndian.Uint64(b), [32]byte(b[8:40]), nil
-		},
-	}
+func testArchive() format.Archive {
+	return format.Archive{Tag: formattest.Tag, SealEnd: formattest.SealEnd, OpenEnd: formattest.OpenEnd}
 }
 
-func sourceOptions(path string, f Format) SourceOptions {
+func sourceOptions(path string, f format.Format) SourceOptions {
 	return SourceOptions{Path: path, Format: f, Archive: testArchive()}
 }
 
-func sinkOptions(path string, f Format) SinkOptions {
+func sinkOptions(path string, f format.Format) SinkOptions {
 	return SinkOptions{Path: path, Format: f, Archive: testArchive()}
 }
 
@@ -127,32 +98,6 @@ func copyFile(t testing.TB, from SourceOptions, to SinkOptions) error {
 		Source: newSource(t, from), Sink: newSink(t, to), NewTransform: pipelinetest.Identity,
 		Workers: 2, ReadAhead: 2048, Log: quiet,
 	})
-}
-
-func equal(t testing.TB, want, got []pipeline.Message) {
-	t.Helper()
-	if len(want) != len(got) {
-		t.Fatalf("got %d messages, want %d", len(got), len(want))
-	}
-	for i := range want {
-		if d := pipelinetest.Diff(carries, &want[i], &got[i]); d != "" {
-			t.Fatalf("message %d: %s", i, d)
-		}
-		if !bytes.Equal(want[i].Subject, got[i].Subject) || (want[i].Subject == nil) != (got[i].Subject == nil) {
-			t.Fatalf("message %d: subject %q, want %q", i, got[i].Subject, want[i].Subject)
-		}
-	}
-}
-
-// messages are such that no two have the same tag in testArchive.
-func messages(n int) []pipeline.Message {
-	msgs := pipelinetest.Messages(carries, 0, n, 2000)
-	for i := range msgs {
-		if i%3 == 1 {
-			msgs[i].Subject = []byte{'s', byte(i)}
-		}
-	}
-	return msgs
 }
 
 func load(t testing.TB, path string) []byte {

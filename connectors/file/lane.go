@@ -8,36 +8,20 @@ import (
 	"os"
 	"sync"
 
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
-
-// decoder takes a format apart. It is used by one goroutine.
-type decoder interface {
-	// next returns the length of the first record in b, 0 if more must be read to know it. eof says
-	// that there is no more.
-	next(b []byte, eof bool) (int, error)
-	// decode makes the record a message of b, or checks it and returns false if it is none. It may
-	// change the record, and the message points into it.
-	decode(ctx context.Context, record []byte, b *batch) (bool, error)
-	// finish is called at the end of the input.
-	finish() error
-	// at names the record with this index.
-	at(place string, index int64) string
-	// appendState and restore carry the decoder over a restart between two records.
-	appendState(dst []byte) []byte
-	restore(state []byte) error
-}
 
 // lane is a file being read. Read is called by one goroutine, Commit by others.
 type lane struct {
 	source *Source
 	place  string
 	first  resume // where this lane began
-	dec    decoder
+	dec    format.Decoder
 	win    window
 	index  int64 // of the next record
 	err    error // what ended reading, after the messages before it
-	shelf  shelf
+	shelf  format.Shelf
 
 	mu    sync.Mutex
 	done  pipeline.Position
@@ -96,7 +80,7 @@ func (s *Source) start() (resume, error) {
 
 func (s *Source) lane(in input, r resume) (*lane, error) {
 	l := &lane{
-		source: s, place: s.opts.Path, first: r, done: r.at, dec: s.decoder(),
+		source: s, place: s.opts.Path, first: r, done: r.at, dec: s.layout.NewDecoder(),
 		index: r.from.Record, marks: []inputAt{r.from},
 		win: window{in: in, at: r.from.Byte, read: func(n int) { s.read.Add(int64(n)) }},
 	}
@@ -117,14 +101,7 @@ func (s *Source) lane(in input, r resume) (*lane, error) {
 	if r.from.Byte == 0 {
 		return l, nil
 	}
-	return l, l.dec.restore(r.from.State)
-}
-
-func (s *Source) decoder() decoder {
-	if s.opts.Format == Seq {
-		return newSeqDecoder(s.opts.Archive, s.limits)
-	}
-	return &lineDecoder{limits: s.limits}
+	return l, l.dec.Restore(r.from.State)
 }
 
 // Start returns the file's position in the checkpoint, or its beginning.
@@ -135,43 +112,40 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	b := l.shelf.take(limit)
+	b := l.shelf.Take(limit)
 	err := l.read(ctx, b, limit)
-	if len(b.out.Messages) == 0 {
-		l.shelf.put(b)
+	if b.Len() == 0 {
+		l.shelf.Put(b)
 		if err == io.EOF {
 			l.atEnd()
 		}
 		return nil, err
 	}
-	b.ends[0] = pipeline.Position{Place: l.place, Next: l.index, Last: l.index - 1}
-	b.out.Ends = b.ends[:]
-	b.out.Size = b.pinned()
 	l.mark()
-	return &b.out, nil
+	return b.Finish(pipeline.Position{Place: l.place, Next: l.index, Last: l.index - 1}), nil
 }
 
 // read fills b. Its error counts only if b stays empty; one of the file's own comes again.
-func (l *lane) read(ctx context.Context, b *batch, limit int) error {
+func (l *lane) read(ctx context.Context, b *format.Batch, limit int) error {
 	for l.err == nil {
-		n, err := l.dec.next(l.win.bytes(), l.win.eof)
+		n, err := l.dec.Next(l.win.bytes(), l.win.eof)
 		switch {
 		case err != nil:
 			l.fault(err)
 		case n > 0:
-			if !b.fits(n, limit) {
+			if !b.Fits(n, limit) {
 				return nil
 			}
 			if err := l.decode(ctx, l.win.take(n), b); err != nil {
 				return err
 			}
 		case l.win.eof:
-			if err := l.dec.finish(); err != nil {
+			if err := l.dec.Finish(); err != nil {
 				l.fault(err)
 			} else {
 				l.err = io.EOF
 			}
-		case len(b.out.Messages) > 0 && l.win.in.live():
+		case b.Len() > 0 && l.win.in.live():
 			return nil // what is there now; more is not waited for
 		default:
 			if err := l.win.fill(ctx); err != nil {
@@ -185,28 +159,25 @@ func (l *lane) read(ctx context.Context, b *batch, limit int) error {
 	return l.err
 }
 
-func (l *lane) decode(ctx context.Context, record []byte, b *batch) error {
-	buf, headers := len(b.buf), len(b.headers)
-	is, err := l.dec.decode(ctx, b.keep(record), b)
+func (l *lane) decode(ctx context.Context, record []byte, b *format.Batch) error {
+	m, err := b.Decode(ctx, l.dec, record)
 	switch {
 	case err != nil:
 		l.fault(err)
 		return nil
-	case !is:
-		b.buf = b.buf[:buf]
+	case m == nil:
 		return nil
 	}
-	m := &b.out.Messages[len(b.out.Messages)-1]
 	m.Origin = pipeline.Origin{Place: l.place, Offset: l.index, Previous: -1}
 	l.index++
 	if m.Origin.Offset < l.first.at.Next {
-		b.drop(buf, headers) // read before the restart
+		b.DropLast() // read before the restart
 	}
 	return nil
 }
 
 func (l *lane) fault(err error) {
-	l.err = fmt.Errorf("%s: %w", l.dec.at(l.place, l.index), err)
+	l.err = fmt.Errorf("%s: %w", l.dec.Locate(l.place, l.index), err)
 }
 
 // mark remembers the place behind the batch that was just read. There are as many marks as batches
@@ -215,7 +186,7 @@ func (l *lane) mark() {
 	if l.win.in.live() {
 		return
 	}
-	m := inputAt{Record: l.index, Byte: l.win.at, State: l.dec.appendState(nil)}
+	m := inputAt{Record: l.index, Byte: l.win.at, State: l.dec.AppendState(nil)}
 	if ck := l.source.opts.Checkpoint; ck != nil {
 		m.Tail = ck.tail(l.win.taken())
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -18,7 +19,7 @@ func (s *Sink) open(ctx context.Context, from pipeline.Lane) (*writer, error) {
 	if own != nil && ck != nil && own.source.opts.Checkpoint != ck {
 		return nil, errors.New("source and sink have different checkpoints")
 	}
-	w := &writer{sink: s, lane: own, enc: s.encoder()}
+	w := &writer{sink: s, lane: own, enc: s.layout.NewEncoder()}
 	there, regular := true, false
 	if s.opts.Path != Stream {
 		var err error
@@ -44,13 +45,6 @@ func (s *Sink) open(ctx context.Context, from pipeline.Lane) (*writer, error) {
 		err = errors.Join(err, w.out.close(false))
 	}
 	return w, err
-}
-
-func (s *Sink) encoder() encoder {
-	if s.opts.Format == Seq {
-		return newSeqEncoder(s.opts.Archive, s.limits)
-	}
-	return &lineEncoder{limits: s.limits}
 }
 
 // closed frees the sink for the next lane, which goes on behind what was kept.
@@ -87,12 +81,12 @@ func (s *Sink) pipe(w *writer) error {
 // start takes over what the output holds, and begins it if that is nothing.
 func (w *writer) start() error {
 	if w.bytes == 0 {
-		w.buf = w.enc.begin(w.buf[:0])
+		w.buf = w.enc.Begin(w.buf[:0])
 		if err := w.flush(); err != nil {
 			return err
 		}
 	}
-	w.kept = outputAt{Bytes: w.bytes, State: w.enc.appendState(nil)}
+	w.kept = outputAt{Bytes: w.bytes, State: w.enc.AppendState(nil)}
 	return nil
 }
 
@@ -147,9 +141,9 @@ func (s *Sink) resume(ctx context.Context, w *writer, there bool) error {
 		w.written = ck.nexts()
 	}
 	if size, _, err := s.disk.stat(s.opts.Path); at.Bytes > 0 && (err != nil || size < at.Bytes) {
-		return fmt.Errorf("the file is shorter than its checkpoint says: %w", errors.Join(ErrTruncated, err))
+		return fmt.Errorf("the file is shorter than its checkpoint says: %w", errors.Join(format.ErrTruncated, err))
 	}
-	if err := w.enc.restore(at.State); err != nil {
+	if err := w.enc.Restore(at.State); err != nil {
 		return err
 	}
 	if err := s.inPlace(w, at.Bytes); err != nil {
@@ -164,7 +158,7 @@ func (s *Sink) adopt(ctx context.Context, w *writer, there bool) error {
 	if there && !s.opts.Append && !s.opts.Overwrite {
 		return fs.ErrExist
 	}
-	at := outputAt{State: w.enc.appendState(nil)}
+	at := outputAt{State: w.enc.AppendState(nil)}
 	if there && s.opts.Append {
 		if err := s.grow(ctx, w); err != nil {
 			return err

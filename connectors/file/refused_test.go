@@ -4,6 +4,8 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/connectors/format/formattest"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -11,20 +13,20 @@ import (
 // be appended to.
 func endsProperly(t *testing.T, path string, want []pipeline.Message, next pipeline.Message) {
 	t.Helper()
-	equal(t, want, readBack(t, path, Seq))
-	o := sinkOptions(path, Seq)
+	formattest.RequireEqual(t, want, readBack(t, path, format.Seq))
+	o := sinkOptions(path, format.Seq)
 	o.Append = true
 	if err := write(t, o, next); err != nil {
 		t.Fatal(err)
 	}
-	equal(t, append(copyOf(want), next), readBack(t, path, Seq))
+	formattest.RequireEqual(t, append(copyOf(want), next), readBack(t, path, format.Seq))
 }
 
 // TestEndBehindRefused checks the end record when the last Write was given a message that the file
 // cannot hold, behind one that it can: neither was written.
 func TestEndBehindRefused(t *testing.T) {
-	msgs := messages(4)
-	o := sinkOptions(temp(t, "out"), Seq)
+	msgs := formattest.Messages(4)
+	o := sinkOptions(temp(t, "out"), format.Seq)
 	o.MaxRecord = 4096
 	refused := pipeline.Message{Value: make([]byte, 5000)}
 	w, err := newSink(t, o).Open(t.Context(), nil)
@@ -34,7 +36,7 @@ func TestEndBehindRefused(t *testing.T) {
 	if err := w.Write(t.Context(), msgs[:2], &pipeline.Progress{Messages: 2}); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Write(t.Context(), []pipeline.Message{msgs[2], refused}, &pipeline.Progress{Messages: 2}); reasonOf(err) != "too-large" {
+	if err := w.Write(t.Context(), []pipeline.Message{msgs[2], refused}, &pipeline.Progress{Messages: 2}); formattest.ReasonOf(err) != "too-large" {
 		t.Fatal(err)
 	}
 	if err := w.Close(t.Context()); err != nil {
@@ -71,12 +73,12 @@ func (h smallHandle) Write(p []byte) (int, error) {
 // TestEndOnFullDisk checks the end record when the disk took no byte of the last messages, and has
 // room for the end record.
 func TestEndOnFullDisk(t *testing.T) {
-	msgs := messages(4)
+	msgs := formattest.Messages(4)
 	for i := range msgs {
 		msgs[i].Value = append(make([]byte, 500), byte(i))
 	}
 	d := &smallDisk{memDisk: newMemDisk()}
-	s := newSink(t, sinkOptions("out", Seq))
+	s := newSink(t, sinkOptions("out", format.Seq))
 	s.disk = d
 	w, err := s.Open(t.Context(), nil)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -20,9 +21,9 @@ type SinkOptions struct {
 	// Path is the file, or Stream for standard output.
 	Path string
 	// Format is NDJSON or Seq.
-	Format Format
+	Format format.Format
 	// Archive seals a seq's end records: Tag and SealEnd, and OpenEnd where it can.
-	Archive Archive
+	Archive format.Archive
 	// Overwrite allows to replace an existing file. Without it and Append that is an error.
 	Overwrite bool
 	// Append goes on behind the messages of an existing file. A torn last record is cut first; what
@@ -34,9 +35,9 @@ type SinkOptions struct {
 	// Ordered says that the source returns the messages of each place in order, also after a
 	// restart. What lies below a position in the Checkpoint is then dropped as written already.
 	Ordered bool
-	// MaxRecord is the most bytes of one record, DefaultMaxRecord if 0.
+	// MaxRecord is the most bytes of one record, format.DefaultMaxRecord if 0.
 	MaxRecord int
-	// MaxHeaders is the most headers of one message, DefaultMaxHeaders if 0.
+	// MaxHeaders is the most headers of one message, format.DefaultMaxHeaders if 0.
 	MaxHeaders int
 	// Stdout is written when Path is Stream, os.Stdout if nil.
 	Stdout io.Writer
@@ -45,7 +46,7 @@ type SinkOptions struct {
 // Sink writes one file, for one lane at a time. It is a pipeline.Sink.
 type Sink struct {
 	opts   SinkOptions
-	limits limits
+	layout *format.Layout
 	disk   disk
 
 	mu    sync.Mutex
@@ -60,15 +61,11 @@ func NewSink(o SinkOptions) (*Sink, error) {
 	if o.Path == "" {
 		return nil, errors.New("sink file: no path")
 	}
-	if err := checkFormat(o.Format); err != nil {
-		return fail(err)
-	}
-	lim, err := newLimits(o.MaxRecord, o.MaxHeaders)
+	layout, err := format.ForWriting(format.Options{
+		Format: o.Format, Archive: o.Archive, MaxRecord: o.MaxRecord, MaxHeaders: o.MaxHeaders,
+	})
 	if err != nil {
 		return fail(err)
-	}
-	if o.Format == Seq && (o.Archive.Tag == nil || o.Archive.SealEnd == nil) {
-		return fail(errors.New("seq is for ciphertext only: nothing is there to seal its end record with"))
 	}
 	if o.Overwrite && o.Append {
 		return fail(errors.New("append and overwrite exclude each other"))
@@ -81,8 +78,7 @@ func NewSink(o SinkOptions) (*Sink, error) {
 			o.Stdout = os.Stdout
 		}
 	}
-	o.Archive.KeepEnd = nil // it is for a source's end records
-	return &Sink{opts: o, limits: lim, disk: osDisk{}}, nil
+	return &Sink{opts: o, layout: layout, disk: osDisk{}}, nil
 }
 
 // Open opens the output for lane. A second lane is refused until the first one's Writer is closed.
@@ -99,3 +95,8 @@ func (s *Sink) Open(ctx context.Context, lane pipeline.Lane) (pipeline.Writer, e
 	s.busy = true
 	return w, nil
 }
+
+// Check tells whether m can be written with a value of valueSize bytes, which
+// may differ from m.Value while that is still to be transformed. See
+// format.Layout.Check. It is safe for concurrent use.
+func (s *Sink) Check(m *pipeline.Message, valueSize int) error { return s.layout.Check(m, valueSize) }

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/connectors/format/formattest"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
@@ -22,29 +24,35 @@ func TestOptions(t *testing.T) {
 		make func() error
 	}{
 		{"no path", func() error { _, err := NewSource(SourceOptions{}); return err }},
-		{"raw file", func() error { _, err := NewSource(SourceOptions{Path: "a", Format: Raw}); return err }},
+		{"raw file", func() error { _, err := NewSource(SourceOptions{Path: "a", Format: format.Raw}); return err }},
 		{"not one of", func() error { _, err := NewSource(SourceOptions{Path: "a", Format: "csv"}); return err }},
-		{"ciphertext only", func() error { _, err := NewSource(SourceOptions{Path: "a", Format: Seq}); return err }},
+		{"ciphertext only", func() error { _, err := NewSource(SourceOptions{Path: "a", Format: format.Seq}); return err }},
 		{"regular file", func() error {
-			_, err := NewSource(SourceOptions{Path: Stream, Format: NDJSON, Checkpoint: ck})
+			_, err := NewSource(SourceOptions{Path: Stream, Format: format.NDJSON, Checkpoint: ck})
 			return err
 		}},
-		{"limit", func() error { _, err := NewSource(SourceOptions{Path: "a", Format: NDJSON, MaxRecord: -1}); return err }},
+		{"limit", func() error {
+			_, err := NewSource(SourceOptions{Path: "a", Format: format.NDJSON, MaxRecord: -1})
+			return err
+		}},
 		{"no path", func() error { _, err := NewSink(SinkOptions{}); return err }},
-		{"raw file", func() error { _, err := NewSink(SinkOptions{Path: "a", Format: Raw}); return err }},
-		{"ciphertext only", func() error { _, err := NewSink(SinkOptions{Path: "a", Format: Seq}); return err }},
+		{"raw file", func() error { _, err := NewSink(SinkOptions{Path: "a", Format: format.Raw}); return err }},
+		{"ciphertext only", func() error { _, err := NewSink(SinkOptions{Path: "a", Format: format.Seq}); return err }},
 		{"exclude", func() error {
-			_, err := NewSink(SinkOptions{Path: "a", Format: NDJSON, Append: true, Overwrite: true})
+			_, err := NewSink(SinkOptions{Path: "a", Format: format.NDJSON, Append: true, Overwrite: true})
 			return err
 		}},
-		{"regular file", func() error { _, err := NewSink(SinkOptions{Path: Stream, Format: NDJSON, Checkpoint: ck}); return err }},
+		{"regular file", func() error {
+			_, err := NewSink(SinkOptions{Path: Stream, Format: format.NDJSON, Checkpoint: ck})
+			return err
+		}},
 	} {
 		if err := c.make(); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got %v, want %s", err, c.want)
 		}
 	}
-	for path, want := range map[string]Format{"a.ndjson": NDJSON, "a.JSONL": NDJSON, "a.scx": Seq, "a": Raw, "-": Raw} {
-		if got := FormatOf(path); got != want {
+	for path, want := range map[string]format.Format{"a.ndjson": format.NDJSON, "a.JSONL": format.NDJSON, "a.scx": format.Seq, "a": format.Raw, "-": format.Raw} {
+		if got := format.OfPath(path); got != want {
 			t.Errorf("%s: %s", path, got)
 		}
 	}
@@ -52,7 +60,7 @@ func TestOptions(t *testing.T) {
 
 // TestWhole checks that an output from a file appears when it is complete, or not at all.
 func TestWhole(t *testing.T) {
-	msgs := messages(50)
+	msgs := formattest.Messages(50)
 	for _, f := range formats {
 		in, out := temp(t, "in"), temp(t, "out")
 		if err := write(t, sinkOptions(in, f), msgs...); err != nil {
@@ -108,15 +116,15 @@ func TestWhole(t *testing.T) {
 
 // TestWholeServedAgain checks that a lost lane begins at the start of the file when its output is gone.
 func TestWholeServedAgain(t *testing.T) {
-	msgs := messages(50)
+	msgs := formattest.Messages(50)
 	in, out := temp(t, "in"), temp(t, "out")
-	if err := write(t, sinkOptions(in, NDJSON), msgs...); err != nil {
+	if err := write(t, sinkOptions(in, format.NDJSON), msgs...); err != nil {
 		t.Fatal(err)
 	}
-	sink := newSink(t, sinkOptions(out, NDJSON))
+	sink := newSink(t, sinkOptions(out, format.NDJSON))
 	var lost atomic.Bool
 	err := pipeline.Run(t.Context(), pipeline.Options{
-		Source: newSource(t, sourceOptions(in, NDJSON)), Sink: sink, Workers: 2, ReadAhead: 2048, Log: quiet,
+		Source: newSource(t, sourceOptions(in, format.NDJSON)), Sink: sink, Workers: 2, ReadAhead: 2048, Log: quiet,
 		NewTransform: pipelinetest.Each(func(_ context.Context, m *pipeline.Message) error {
 			if _, err := os.Stat(out); err == nil {
 				t.Error("the output is there before it is complete")
@@ -130,17 +138,17 @@ func TestWholeServedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, msgs, readBack(t, out, NDJSON))
+	formattest.RequireEqual(t, msgs, readBack(t, out, format.NDJSON))
 }
 
 // TestWholeNeedsCommits checks that it is not enough to have read everything.
 func TestWholeNeedsCommits(t *testing.T) {
 	in, out := temp(t, "in"), temp(t, "out")
-	if err := write(t, sinkOptions(in, NDJSON), messages(3)...); err != nil {
+	if err := write(t, sinkOptions(in, format.NDJSON), formattest.Messages(3)...); err != nil {
 		t.Fatal(err)
 	}
-	err := newSource(t, sourceOptions(in, NDJSON)).Serve(t.Context(), func(ctx context.Context, l pipeline.Lane) error {
-		w, err := newSink(t, sinkOptions(out, NDJSON)).Open(ctx, l)
+	err := newSource(t, sourceOptions(in, format.NDJSON)).Serve(t.Context(), func(ctx context.Context, l pipeline.Lane) error {
+		w, err := newSink(t, sinkOptions(out, format.NDJSON)).Open(ctx, l)
 		if err != nil {
 			return err
 		}
@@ -160,22 +168,22 @@ func TestWholeNeedsCommits(t *testing.T) {
 
 func TestSinkRefusesExisting(t *testing.T) {
 	path := store(t, temp(t, "out"), []byte("mine"))
-	if err := write(t, sinkOptions(path, NDJSON), messages(1)...); !errors.Is(err, fs.ErrExist) {
+	if err := write(t, sinkOptions(path, format.NDJSON), formattest.Messages(1)...); !errors.Is(err, fs.ErrExist) {
 		t.Fatal(err)
 	}
 	if string(load(t, path)) != "mine" {
 		t.Fatal("the file was changed")
 	}
-	o := sinkOptions(path, NDJSON)
+	o := sinkOptions(path, format.NDJSON)
 	o.Overwrite = true
-	if err := write(t, o, messages(1)...); err != nil {
+	if err := write(t, o, formattest.Messages(1)...); err != nil {
 		t.Fatal(err)
 	}
-	equal(t, messages(1), readBack(t, path, NDJSON))
+	formattest.RequireEqual(t, formattest.Messages(1), readBack(t, path, format.NDJSON))
 }
 
 func TestSinkOneLane(t *testing.T) {
-	s := newSink(t, sinkOptions(temp(t, "out"), NDJSON))
+	s := newSink(t, sinkOptions(temp(t, "out"), format.NDJSON))
 	w, err := s.Open(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -183,7 +191,7 @@ func TestSinkOneLane(t *testing.T) {
 	if _, err := s.Open(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "one lane at a time") {
 		t.Fatal(err)
 	}
-	if err := w.Write(t.Context(), messages(2)[:1], &pipeline.Progress{Messages: 1}); err != nil {
+	if err := w.Write(t.Context(), formattest.Messages(2)[:1], &pipeline.Progress{Messages: 1}); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(t.Context()); err != nil {
@@ -193,22 +201,22 @@ func TestSinkOneLane(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = errors.Join(w.Write(t.Context(), messages(2)[1:], &pipeline.Progress{Messages: 1}), w.Close(t.Context()))
+	err = errors.Join(w.Write(t.Context(), formattest.Messages(2)[1:], &pipeline.Progress{Messages: 1}), w.Close(t.Context()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, messages(2), readBack(t, s.opts.Path, NDJSON))
+	formattest.RequireEqual(t, formattest.Messages(2), readBack(t, s.opts.Path, format.NDJSON))
 }
 
 // TestPositionAlone checks that a position is kept even when time is up: what it covers is durable.
 func TestPositionAlone(t *testing.T) {
-	o := sinkOptions(temp(t, "out"), NDJSON)
+	o := sinkOptions(temp(t, "out"), format.NDJSON)
 	w, err := newSink(t, o).Open(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	over, cancel := context.WithCancel(t.Context())
-	if err := w.Write(over, messages(2), nil); err != nil {
+	if err := w.Write(over, formattest.Messages(2), nil); err != nil {
 		t.Fatal(err)
 	}
 	cancel()
@@ -216,7 +224,7 @@ func TestPositionAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, messages(2), readBack(t, o.Path, NDJSON))
+	formattest.RequireEqual(t, formattest.Messages(2), readBack(t, o.Path, format.NDJSON))
 }
 
 func TestLinesAppend(t *testing.T) {
@@ -230,7 +238,7 @@ func TestLinesAppend(t *testing.T) {
 		{one + "\n" + one[:8] + "\x00\x00", one + "\n" + one + "\n"},
 		{one + "\n\x00\x00", one + "\n" + one + "\n"},
 	} {
-		o := sinkOptions(store(t, temp(t, "out"), []byte(c.before)), NDJSON)
+		o := sinkOptions(store(t, temp(t, "out"), []byte(c.before)), format.NDJSON)
 		o.Append = true
 		if err := write(t, o, pipeline.Message{Value: []byte("1")}); err != nil {
 			t.Fatal(err)
@@ -246,9 +254,9 @@ func TestLinesAppendToOthers(t *testing.T) {
 	for _, before := range []string{
 		`{"a":1}` + "\n" + `{"precious":"data"}`, `{"value":"1","value":"2"}`, `["value"]`, `17`, "a note", " ",
 	} {
-		o := sinkOptions(store(t, temp(t, "out"), []byte(before)), NDJSON)
+		o := sinkOptions(store(t, temp(t, "out"), []byte(before)), format.NDJSON)
 		o.Append = true
-		if err := write(t, o, messages(1)...); !errors.Is(err, ErrMalformed) {
+		if err := write(t, o, formattest.Messages(1)...); !errors.Is(err, format.ErrMalformed) {
 			t.Errorf("%q: %v", before, err)
 		}
 		if got := string(load(t, o.Path)); got != before {
@@ -258,7 +266,7 @@ func TestLinesAppendToOthers(t *testing.T) {
 }
 
 func TestWriteAllocates(t *testing.T) {
-	msgs := messages(200)
+	msgs := formattest.Messages(200)
 	for _, f := range formats {
 		s := newSink(t, sinkOptions(temp(t, "out"), f))
 		s.opts.Path, s.opts.Stdout = Stream, io.Discard

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -17,14 +18,14 @@ type SourceOptions struct {
 	// Path is the file, or Stream for standard input. It is also the place of its messages.
 	Path string
 	// Format is NDJSON or Seq.
-	Format Format
+	Format format.Format
 	// Archive checks a seq's end records: Tag and OpenEnd, or KeepEnd to have them without a check.
-	Archive Archive
+	Archive format.Archive
 	// Checkpoint, if set, says where to begin and keeps how far the file has been read. Pipes have none.
 	Checkpoint *Checkpoint
-	// MaxRecord is the most bytes of one record, DefaultMaxRecord if 0.
+	// MaxRecord is the most bytes of one record, format.DefaultMaxRecord if 0.
 	MaxRecord int
-	// MaxHeaders is the most headers of one message, DefaultMaxHeaders if 0.
+	// MaxHeaders is the most headers of one message, format.DefaultMaxHeaders if 0.
 	MaxHeaders int
 	// Stdin is read when Path is Stream, os.Stdin if nil.
 	Stdin io.Reader
@@ -33,7 +34,7 @@ type SourceOptions struct {
 // Source reads one file to its end, as one lane. It is a pipeline.Source.
 type Source struct {
 	opts   SourceOptions
-	limits limits
+	layout *format.Layout
 
 	read, total atomic.Int64 // bytes, for Progress
 }
@@ -44,15 +45,11 @@ func NewSource(o SourceOptions) (*Source, error) {
 	if o.Path == "" {
 		return nil, errors.New("source file: no path")
 	}
-	if err := checkFormat(o.Format); err != nil {
-		return fail(err)
-	}
-	lim, err := newLimits(o.MaxRecord, o.MaxHeaders)
+	layout, err := format.ForReading(format.Options{
+		Format: o.Format, Archive: o.Archive, MaxRecord: o.MaxRecord, MaxHeaders: o.MaxHeaders,
+	})
 	if err != nil {
 		return fail(err)
-	}
-	if o.Format == Seq && (o.Archive.Tag == nil || o.Archive.OpenEnd == nil && o.Archive.KeepEnd == nil) {
-		return fail(errors.New("seq is for ciphertext only: nothing is there to check its end record with"))
 	}
 	if o.Path == Stream {
 		if o.Checkpoint != nil {
@@ -62,7 +59,7 @@ func NewSource(o SourceOptions) (*Source, error) {
 			o.Stdin = os.Stdin
 		}
 	}
-	s := &Source{opts: o, limits: lim}
+	s := &Source{opts: o, layout: layout}
 	s.total.Store(-1)
 	return s, nil
 }
@@ -73,7 +70,7 @@ var errNoCheckpoint = errors.New("a checkpoint needs a regular file")
 func (s *Source) Progress() (read, total int64) { return s.read.Load(), s.total.Load() }
 
 // Serve calls serve with the file's one lane. An error of the file's content ends the lane after
-// the messages before it; it wraps ErrMalformed, ErrTruncated, ErrTampered or ErrTooLarge, or is
+// the messages before it; it wraps an error of package format, or is
 // what Archive.OpenEnd returned.
 func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) (err error) {
 	if ck := s.opts.Checkpoint; ck != nil {

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/connectors/format/formattest"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -28,8 +30,8 @@ func (p *pieces) Read(dst []byte) (int, error) {
 
 // TestReadPieces checks that it does not matter how an input comes in.
 func TestReadPieces(t *testing.T) {
-	want := messages(200)
-	for _, f := range []Format{NDJSON, Seq} {
+	want := formattest.Messages(200)
+	for _, f := range []format.Format{format.NDJSON, format.Seq} {
 		path := temp(t, "a")
 		if err := write(t, sinkOptions(path, f), want...); err != nil {
 			t.Fatal(err)
@@ -40,17 +42,17 @@ func TestReadPieces(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", f, err)
 		}
-		equal(t, want, got)
+		formattest.RequireEqual(t, want, got)
 	}
 }
 
 func TestProgress(t *testing.T) {
 	path := temp(t, "in")
-	if err := write(t, sinkOptions(path, NDJSON), messages(20)...); err != nil {
+	if err := write(t, sinkOptions(path, format.NDJSON), formattest.Messages(20)...); err != nil {
 		t.Fatal(err)
 	}
 	size := int64(len(load(t, path)))
-	s := newSource(t, sourceOptions(path, NDJSON))
+	s := newSource(t, sourceOptions(path, format.NDJSON))
 	if read, total := s.Progress(); read != 0 || total != -1 {
 		t.Fatalf("before: %d of %d", read, total)
 	}
@@ -68,7 +70,7 @@ func TestProgress(t *testing.T) {
 func TestPipe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, w := io.Pipe()
-		o := sourceOptions(Stream, NDJSON)
+		o := sourceOptions(Stream, format.NDJSON)
 		o.Stdin = r
 		ctx, cancel := context.WithCancel(t.Context())
 		n, early := 0, 0
@@ -99,7 +101,7 @@ func TestPipe(t *testing.T) {
 func TestReadAllocates(t *testing.T) {
 	for _, f := range formats {
 		in := temp(t, "in")
-		msgs := messages(6000)
+		msgs := formattest.Messages(6000)
 		if err := write(t, sinkOptions(in, f), msgs...); err != nil {
 			t.Fatal(err)
 		}

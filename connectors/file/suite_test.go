@@ -4,14 +4,16 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/connectors/format/formattest"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
 
-var formats = []Format{NDJSON, Seq}
+var formats = []format.Format{format.NDJSON, format.Seq}
 
 // appender returns a Put: it appends messages to a file.
-func appender(t *testing.T, path string, f Format) func([]pipeline.Message) {
+func appender(t *testing.T, path string, f format.Format) func([]pipeline.Message) {
 	return func(msgs []pipeline.Message) {
 		o := sinkOptions(path, f)
 		o.Append = true
@@ -33,7 +35,7 @@ func opener(t *testing.T) func() *Checkpoint {
 	}
 }
 
-func readBack(t *testing.T, path string, f Format) []pipeline.Message {
+func readBack(t *testing.T, path string, f format.Format) []pipeline.Message {
 	got, err := read(t, sourceOptions(path, f))
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +50,7 @@ func TestSourceSuite(t *testing.T) {
 	for _, f := range formats {
 		t.Run(string(f), func(t *testing.T) {
 			pipelinetest.Source(t, pipelinetest.SourceSpec{
-				Carries: carries, Ordered: true, Resumes: true, ServesAgain: true, MaxValue: 32 << 10,
+				Carries: formattest.Carries, Ordered: true, Resumes: true, ServesAgain: true, MaxValue: 32 << 10,
 				New: func(t *testing.T) pipelinetest.SourceMedium {
 					path, open := temp(t, "in"), opener(t)
 					put := appender(t, path, f)
@@ -69,7 +71,7 @@ func TestSinkSuite(t *testing.T) {
 		for _, name := range []string{"in place", "checkpoint", "stream"} {
 			t.Run(string(f)+" "+name, func(t *testing.T) {
 				pipelinetest.Sink(t, pipelinetest.SinkSpec{
-					Carries: carries, Atomic: name != "stream", MaxValue: 32 << 10,
+					Carries: formattest.Carries, Atomic: name != "stream", MaxValue: 32 << 10,
 					New: func(t *testing.T) pipelinetest.SinkMedium { return sinkMedium(t, f, name) },
 				})
 			})
@@ -77,7 +79,7 @@ func TestSinkSuite(t *testing.T) {
 	}
 }
 
-func sinkMedium(t *testing.T, f Format, name string) pipelinetest.SinkMedium {
+func sinkMedium(t *testing.T, f format.Format, name string) pipelinetest.SinkMedium {
 	o := sinkOptions(temp(t, "out"), f)
 	o.Append = true
 	open := opener(t)
@@ -114,7 +116,7 @@ func TestPairSuite(t *testing.T) {
 	for _, f := range formats {
 		t.Run(string(f), func(t *testing.T) {
 			pipelinetest.Pair(t, pipelinetest.PairSpec{
-				Carries: carries, ExactlyOnce: true,
+				Carries: formattest.Carries, ExactlyOnce: true,
 				New: func(t *testing.T) pipelinetest.PairMedium {
 					in, out, open := temp(t, "in"), temp(t, "out"), opener(t)
 					put := appender(t, in, f)
@@ -129,7 +131,7 @@ func TestPairSuite(t *testing.T) {
 						},
 						Stored: func() []pipeline.Message {
 							got, err := read(t, sourceOptions(out, f))
-							if err != nil && f != Seq {
+							if err != nil && f != format.Seq {
 								t.Fatal(err) // a seq whose run was cut off has no end record yet
 							}
 							return got

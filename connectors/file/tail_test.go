@@ -7,6 +7,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
@@ -23,7 +24,7 @@ func lines(word string, from, n int) []byte {
 // carry reads what a file has beyond its checkpoint and returns it.
 func carry(t *testing.T, path string, ck *Checkpoint) ([]pipeline.Message, error) {
 	t.Helper()
-	from := sourceOptions(path, NDJSON)
+	from := sourceOptions(path, format.NDJSON)
 	from.Checkpoint = ck
 	sink := new(pipelinetest.MemorySink)
 	err := pipeline.Run(t.Context(), pipeline.Options{
@@ -84,7 +85,7 @@ func TestSameFileGrows(t *testing.T) {
 		}
 		var back []byte
 		for i := range got {
-			back = appendLine(back, &got[i])
+			back = appendLine(t, back, &got[i])
 		}
 		if !bytes.Equal(back, added) {
 			t.Fatalf("run %d: other messages", i)

@@ -5,28 +5,16 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
-
-// encoder puts a format together. It is used by one goroutine.
-type encoder interface {
-	// begin appends what a file starts with.
-	begin(dst []byte) []byte
-	// append appends a message's record, or returns dst unchanged with an error.
-	append(dst []byte, m *pipeline.Message) ([]byte, error)
-	// end appends what a complete file ends with.
-	end(ctx context.Context, dst []byte) ([]byte, error)
-	// appendState and restore carry the encoder over a restart between two records.
-	appendState(dst []byte) []byte
-	restore(state []byte) error
-}
 
 // writer is a lane's way into a file. Records gather in buf up to flushSize before they are written.
 type writer struct {
 	sink    *Sink
 	lane    *lane // the source's, if it is of this package
 	out     output
-	enc     encoder
+	enc     format.Encoder
 	buf     []byte
 	bytes   int64            // the output's length
 	kept    outputAt         // the output as of the last position
@@ -55,7 +43,7 @@ func (w *writer) write(ctx context.Context, msgs []pipeline.Message, done *pipel
 			continue
 		}
 		var err error
-		if w.buf, err = w.enc.append(w.buf, m); err != nil {
+		if w.buf, err = w.enc.Append(w.buf, m); err != nil {
 			return &pipeline.MessageError{Origin: m.Origin, Err: err}
 		}
 		if len(w.buf) >= flushSize {
@@ -94,7 +82,7 @@ func (w *writer) flush() error {
 // keep takes what has been written for what Close leaves in place.
 func (w *writer) keep() {
 	w.kept.Bytes = w.bytes
-	w.kept.State = w.enc.appendState(w.kept.State[:0])
+	w.kept.State = w.enc.AppendState(w.kept.State[:0])
 }
 
 // note keeps what has been written together with the position it came with, in the checkpoint.
@@ -152,7 +140,7 @@ func (w *writer) finish(ctx context.Context, complete bool) error {
 		w.bytes = w.kept.Bytes
 	}
 	// Also when no byte is too many: what the encoder has counted may never have been written.
-	if err := w.enc.restore(w.kept.State); err != nil {
+	if err := w.enc.Restore(w.kept.State); err != nil {
 		return err
 	}
 	if ck := w.sink.opts.Checkpoint; ck != nil {
@@ -164,7 +152,7 @@ func (w *writer) finish(ctx context.Context, complete bool) error {
 	if !complete {
 		return nil
 	}
-	end, err := w.enc.end(ctx, w.buf[:0])
+	end, err := w.enc.End(ctx, w.buf[:0])
 	if err != nil {
 		return err
 	}

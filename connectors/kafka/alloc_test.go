@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -14,7 +15,7 @@ func spread(n, parts int) []pipeline.Message {
 	for i := range msgs {
 		msgs[i].Value = make([]byte, 200)
 		msgs[i].Headers = []pipeline.Header{{Name: "trace-id", Value: []byte("x")}}
-		msgs[i].Origin = pipeline.Origin{Place: placeOf("in", int32(i*parts/n)), Offset: int64(i)}
+		msgs[i].Origin = pipeline.Origin{Place: cluster.PlaceOf("in", int32(i*parts/n)), Offset: int64(i)}
 	}
 	return msgs
 }
@@ -22,7 +23,7 @@ func spread(n, parts int) []pipeline.Message {
 // TestPackAllocations: making record batches of messages allocates nothing, whatever their number.
 func TestPackAllocations(t *testing.T) {
 	const parts = 20
-	c := &Cluster{}
+	c := &cluster.Cluster{}
 	w := &writer{
 		sink:        &Sink{SinkOptions: SinkOptions{Topic: "out"}, cluster: c, maxBatch: defaultMaxBatch},
 		producer:    newProducer(c, "", 0),

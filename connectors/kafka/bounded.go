@@ -3,6 +3,8 @@ package kafka
 import (
 	"context"
 	"slices"
+
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 )
 
 // serveBounded reads what there was when the Source was opened, without joining a group. With a group it first
@@ -11,11 +13,11 @@ import (
 // that is still under way.
 func (s *Source) serveBounded(ctx context.Context, serve serveFunc) error {
 	partitions := s.chosen()
-	o := nobody(s.Group)
+	o := cluster.Nobody(s.Group)
 	shares := s.shares(partitions)
 	var producers []*producer
 	if s.sink != nil {
-		for n := range int(s.topic.partitions()) {
+		for n := range int(s.topic.PartitionCount()) {
 			p := newProducer(s.sink.cluster, s.transactionalID(n), s.timing.timeout)
 			if err := p.begin(ctx, true); err != nil {
 				return err
@@ -32,20 +34,20 @@ func (s *Source) serveBounded(ctx context.Context, serve serveFunc) error {
 }
 
 // claim commits where the run starts, which says so too where it had no offset before.
-func (s *Source) claim(ctx context.Context, o owner, partitions []int32) error {
+func (s *Source) claim(ctx context.Context, o cluster.Owner, partitions []int32) error {
 	positions, err := s.positions(ctx, o, partitions)
 	if err != nil {
 		return err
 	}
-	offsets := make([]offset, len(positions))
+	offsets := make([]cluster.Offset, len(positions))
 	for i := range positions {
-		metadata, err := appendMetadata(nil, &positions[i])
+		metadata, err := cluster.AppendMetadata(nil, &positions[i])
 		if err != nil {
 			return err
 		}
-		offsets[i] = offset{partition: partitions[i], next: positions[i].Next, metadata: string(metadata)}
+		offsets[i] = cluster.Offset{Partition: partitions[i], Next: positions[i].Next, Metadata: string(metadata)}
 	}
-	return s.cluster.commitOffsets(ctx, o, s.Topic, offsets)
+	return s.cluster.CommitOffsets(ctx, o, s.Topic, offsets)
 }
 
 // chosen are the partitions of a bounded run.
@@ -53,5 +55,5 @@ func (s *Source) chosen() []int32 {
 	if s.Partitions != nil {
 		return slices.Compact(slices.Sorted(slices.Values(s.Partitions)))
 	}
-	return s.topic.all()
+	return s.topic.Partitions()
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -29,7 +30,7 @@ func TestActiveGroup(t *testing.T) {
 			c := b.connect(nil)
 			src := b.source(c, SourceOptions{Topic: "in", Group: "g", Until: Until{End: true}})
 			sink := b.sink(c, SinkOptions{Topic: "out", Source: src, Delivery: delivery})
-			if err := finish(t, pipeline.Options{Source: src, Sink: sink}); !errors.Is(err, ErrGroupActive) {
+			if err := finish(t, pipeline.Options{Source: src, Sink: sink}); !errors.Is(err, cluster.ErrGroupActive) {
 				t.Errorf("got %v", err)
 			}
 			if err := r.stop(); err != nil {
@@ -163,7 +164,7 @@ func TestDeletedRecords(t *testing.T) {
 	b.topic("in", 1)
 	b.put("in", 1, numbered(0, 20))
 	c := b.connect(nil)
-	if err := c.commitOffsets(t.Context(), nobody("g"), "in", []offset{{next: 5}}); err != nil {
+	if err := c.CommitOffsets(t.Context(), cluster.Nobody("g"), "in", []cluster.Offset{{Next: 5}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.DeleteRecords("in", 0, 12); err != nil {
@@ -179,7 +180,7 @@ func TestDeletedRecords(t *testing.T) {
 	}
 
 	// An offset beyond the end is another topic's, or a truncated one's.
-	if err := c.commitOffsets(t.Context(), nobody("h"), "in", []offset{{next: 500}}); err != nil {
+	if err := c.CommitOffsets(t.Context(), cluster.Nobody("h"), "in", []cluster.Offset{{Next: 500}}); err != nil {
 		t.Fatal(err)
 	}
 	src = b.source(c, SourceOptions{Topic: "in", Group: "h", Until: Until{End: true}})

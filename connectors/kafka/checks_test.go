@@ -9,12 +9,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kversion"
 
-	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -34,7 +32,7 @@ func TestSinkChecks(t *testing.T) {
 	far := other.connect(nil)
 	tests := []struct {
 		name    string
-		cluster *Cluster
+		cluster *cluster.Cluster
 		options SinkOptions
 		want    string // of the error; "" for none
 		exactly bool
@@ -163,79 +161,20 @@ func TestSourceChecks(t *testing.T) {
 	}
 }
 
-// TestConnectErrors: what is wrong with the way to the cluster is said at once.
-func TestConnectErrors(t *testing.T) {
+// TestOverTLS: a group's connections are encrypted as well.
+func TestOverTLS(t *testing.T) {
 	t.Parallel()
-	t.Run("password", func(t *testing.T) {
-		t.Parallel()
-		for _, mechanism := range []string{"plain", "scram-sha-256", "scram-sha-512"} {
-			b := startBroker(t, kfake.EnableSASL(), kfake.Superuser(strings.ToUpper(mechanism), "joe", "right"))
-			connect := func(password string) error {
-				m, err := Mechanism(mechanism, "joe", password)
-				if err != nil {
-					t.Fatal(err)
-				}
-				c, err := Connect(t.Context(), ClusterOptions{Brokers: b.ListenAddrs(), SASL: m, Log: quiet})
-				if err == nil {
-					c.Close()
-				}
-				return err
-			}
-			if err := connect("right"); err != nil {
-				t.Errorf("%s: %v", mechanism, err)
-			}
-			before := time.Now()
-			err := connect("wrong")
-			if err == nil || strings.Contains(err.Error(), "wrong\"") {
-				t.Errorf("%s: got %v", mechanism, err)
-			}
-			if time.Since(before) > connectPatience/2 {
-				t.Errorf("%s: it was tried again: %v", mechanism, err)
-			}
-		}
-	})
-	t.Run("tls", func(t *testing.T) {
-		t.Parallel()
-		server := httptest.NewTLSServer(nil) // for its certificate
-		defer server.Close()
-		roots := x509.NewCertPool()
-		roots.AddCert(server.Certificate())
-		b := startBroker(t, kfake.TLS(&tls.Config{Certificates: server.TLS.Certificates, MinVersion: tls.VersionTLS12}))
-		b.tls = &tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS12}
-		b.topic("in", 1)
-		b.put("in", 1, numbered(0, 10))
-		r := b.member("a", ExactlyOnce)
-		b.eventually("the messages", b.caughtUp)
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
-		if _, err := Connect(t.Context(), ClusterOptions{Brokers: b.ListenAddrs(), Log: quiet}); !errors.Is(err, ErrHungUp) {
-			t.Errorf("without TLS: %v", err)
-		}
-		strangers := &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12}
-		before := time.Now()
-		if _, err := Connect(t.Context(), ClusterOptions{Brokers: b.ListenAddrs(), TLS: strangers, Log: quiet}); err == nil {
-			t.Error("an unknown certificate was accepted")
-		}
-		if time.Since(before) > connectPatience/2 {
-			t.Error("an unknown certificate was tried again")
-		}
-	})
-	t.Run("old", func(t *testing.T) {
-		t.Parallel()
-		b := startBroker(t, kfake.MaxVersions(kversion.V2_3_0()))
-		_, err := Connect(t.Context(), ClusterOptions{Brokers: b.ListenAddrs(), Log: quiet})
-		var version *wire.VersionError
-		if !errors.As(err, &version) {
-			t.Errorf("got %v", err)
-		}
-	})
-	t.Run("options", func(t *testing.T) {
-		t.Parallel()
-		for _, brokers := range [][]string{nil, {""}, {":9092"}, {"a:b:c:9"}} {
-			if _, err := Connect(t.Context(), ClusterOptions{Brokers: brokers}); err == nil {
-				t.Errorf("%q was accepted", brokers)
-			}
-		}
-	})
+	server := httptest.NewTLSServer(nil) // for its certificate
+	defer server.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	b := startBroker(t, kfake.TLS(&tls.Config{Certificates: server.TLS.Certificates, MinVersion: tls.VersionTLS12}))
+	b.tls = &tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS12}
+	b.topic("in", 1)
+	b.put("in", 1, numbered(0, 10))
+	r := b.member("a", ExactlyOnce)
+	b.eventually("the messages", b.caughtUp)
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
 }

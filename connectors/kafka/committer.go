@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -18,8 +19,8 @@ const (
 
 // committer commits the offsets of a lane whose messages are written without transactions.
 type committer struct {
-	cluster *Cluster
-	owner   owner
+	cluster *cluster.Cluster
+	owner   cluster.Owner
 	topic   string
 	broken  func(error) // told once that commits fail for good
 
@@ -33,12 +34,12 @@ type committer struct {
 
 	// Of the one that commits: the goroutine, and after it close.
 	sending pending
-	offsets []offset
+	offsets []cluster.Offset
 	moved   bool // something was committed
 }
 
 // startCommitter starts the goroutine that commits; close ends it.
-func startCommitter(c *Cluster, o owner, topic string, broken func(error)) *committer {
+func startCommitter(c *cluster.Cluster, o cluster.Owner, topic string, broken func(error)) *committer {
 	ctx, stop := context.WithCancel(context.Background())
 	k := &committer{
 		cluster: c, owner: o, topic: topic, broken: broken,
@@ -96,7 +97,7 @@ func (k *committer) commit(ctx context.Context) error {
 		return err
 	}
 	if k.offsets, err = k.sending.encode(k.offsets[:0]); err == nil {
-		err = k.cluster.commitOffsets(ctx, k.owner, k.topic, k.offsets)
+		err = k.cluster.CommitOffsets(ctx, k.owner, k.topic, k.offsets)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -117,5 +118,7 @@ func (k *committer) commit(ctx context.Context) error {
 func (k *committer) close() error {
 	k.stop()
 	<-k.ended
-	return within(context.Background(), lastCommit, k.commit)
+	ctx, cancel := context.WithTimeout(context.Background(), lastCommit)
+	defer cancel()
+	return k.commit(ctx)
 }

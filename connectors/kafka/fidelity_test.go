@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
@@ -88,7 +89,7 @@ func TestFidelity(t *testing.T) {
 				got[m.Origin.Place] = append(got[m.Origin.Place], m)
 			}
 			for p := range parts {
-				place := placeOf("out", int32(p))
+				place := cluster.PlaceOf("out", int32(p))
 				for k := 0; k*parts+p < count; k++ {
 					if k >= len(got[place]) {
 						t.Fatalf("%s holds %d messages", place, len(got[place]))
@@ -221,7 +222,7 @@ func TestManyPartitions(t *testing.T) {
 		t.Error(err)
 	}
 	for i := range msgs {
-		if want := placeOf("out", int32(number(&msgs[i])%parts)); msgs[i].Origin.Place != want {
+		if want := cluster.PlaceOf("out", int32(number(&msgs[i])%parts)); msgs[i].Origin.Place != want {
 			t.Fatalf("message %d is in %s", number(&msgs[i]), msgs[i].Origin.Place)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
+
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 )
 
 // timing is how long things take; tests are in a hurry.
@@ -67,6 +69,9 @@ func (s *Source) serveGroup(ctx context.Context, serve serveFunc) error {
 	}
 }
 
+// groupTimeout is how long a request of the group may take.
+const groupTimeout = 10 * time.Second
+
 // maxJoins is how many times in a row joining may fail with an error that is neither the brokers' nor the
 // network's. kafka-go has such errors for answers that it does not understand, which may have been disturbed, but
 // also for a group with members of other clients, which it cannot lead.
@@ -77,22 +82,22 @@ func joinAgain(err error, failures int) bool {
 	switch {
 	case errors.Is(err, kafkago.ErrGroupClosed):
 		return false
-	case judge(err) != final:
+	case cluster.Judge(err) != cluster.Final:
 		return true
 	}
 	return !coded && failures < maxJoins
 }
 
 func (s *Source) groupConfig() kafkago.ConsumerGroupConfig {
-	c := &s.cluster.options
+	c := s.cluster.Options()
 	return kafkago.ConsumerGroupConfig{
 		ID: s.Group, Brokers: c.Brokers, Topics: []string{s.Topic},
 		Dialer: &kafkago.Dialer{
-			ClientID: c.ClientID, DialFunc: c.Dial, Timeout: exchangeTimeout, DualStack: true,
+			ClientID: c.ClientID, DialFunc: c.Dial, Timeout: groupTimeout, DualStack: true,
 			TLS: c.TLS, SASLMechanism: c.SASL,
 		},
 		HeartbeatInterval: s.timing.heartbeat, SessionTimeout: s.timing.session, RebalanceTimeout: s.timing.rebalance,
-		JoinGroupBackoff: s.timing.joinAgain, Timeout: exchangeTimeout,
+		JoinGroupBackoff: s.timing.joinAgain, Timeout: groupTimeout,
 		WatchPartitionChanges: true, PartitionWatchInterval: s.timing.partitions,
 	}
 }
@@ -114,19 +119,23 @@ func (s *Source) serveGeneration(ctx, ends context.Context, g *kafkago.Generatio
 	shares := s.shares(partitions)
 	s.Log.Info("kafka: partitions assigned", "group", s.Group, "generation", g.ID, "topic", s.Topic,
 		"partitions", len(partitions), "lanes", len(shares))
-	o := owner{group: s.Group, generation: g.ID, member: g.MemberID}
+	o := cluster.Owner{Group: s.Group, Generation: g.ID, Member: g.MemberID}
 	_ = s.serveShares(ctx, o, shares, nil, serve) // lanes that cannot go on have parked
 }
 
+// lookTries is how many looks at the topic a new generation waits for: about two seconds.
+const lookTries = 10
+
 // lookAt refreshes what is known of the topic until all partitions are known. Who leads them may change later.
 func (s *Source) lookAt(ctx context.Context, partitions []int32) {
-	for attempt := 0; ; attempt++ {
-		err := s.topic.refresh(ctx)
+	waits := cluster.Pauses.Begin()
+	for {
+		err := s.topic.Refresh(ctx)
 		known := true
 		for _, p := range partitions {
-			known = known && s.topic.leader(p).id >= 0
+			known = known && s.topic.Leader(p).Broker >= 0
 		}
-		if err == nil && known || attempt == patience || pause(ctx, attempt) != nil {
+		if err == nil && known || waits.Tries() == lookTries || waits.Wait(ctx) != nil {
 			return
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
@@ -31,7 +32,8 @@ type broker struct {
 	*kfake.Cluster
 	t            testing.TB
 	tls          *tls.Config
-	transactions int // that tests have begun
+	refresh      time.Duration // see cluster.Options
+	transactions int           // that tests have begun
 }
 
 func startBroker(t testing.TB, opts ...kfake.Opt) *broker {
@@ -64,9 +66,9 @@ func (b *broker) destination(name string, partitions int) {
 var quiet = slog.New(slog.DiscardHandler)
 
 // connect returns a way to the cluster; dial may be nil.
-func (b *broker) connect(dial func(context.Context, string, string) (net.Conn, error)) *Cluster {
+func (b *broker) connect(dial func(context.Context, string, string) (net.Conn, error)) *cluster.Cluster {
 	b.t.Helper()
-	c, err := Connect(b.t.Context(), ClusterOptions{Brokers: b.ListenAddrs(), Dial: dial, TLS: b.tls, Log: b.log()})
+	c, err := cluster.Connect(b.t.Context(), cluster.Options{Brokers: b.ListenAddrs(), Dial: dial, TLS: b.tls, Refresh: b.refresh, Log: b.log()})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -97,7 +99,7 @@ func (w *testWriter) Write(p []byte) (int, error) {
 }
 
 // source opens a Source that notices rebalances quickly.
-func (b *broker) source(c *Cluster, o SourceOptions) *Source {
+func (b *broker) source(c *cluster.Cluster, o SourceOptions) *Source {
 	b.t.Helper()
 	if o.Log == nil {
 		o.Log = b.log()
@@ -114,7 +116,7 @@ func (b *broker) source(c *Cluster, o SourceOptions) *Source {
 	return s
 }
 
-func (b *broker) sink(c *Cluster, o SinkOptions) *Sink {
+func (b *broker) sink(c *cluster.Cluster, o SinkOptions) *Sink {
 	b.t.Helper()
 	if o.Log == nil {
 		o.Log = b.log()
@@ -214,7 +216,7 @@ func (b *broker) committed(topic string) []pipeline.Message {
 func message(r *kgo.Record) pipeline.Message {
 	m := pipeline.Message{
 		Key: r.Key, Value: r.Value, Time: r.Timestamp.UTC(),
-		Origin: pipeline.Origin{Place: placeOf(r.Topic, r.Partition), Offset: r.Offset, Previous: -1},
+		Origin: pipeline.Origin{Place: cluster.PlaceOf(r.Topic, r.Partition), Offset: r.Offset, Previous: -1},
 	}
 	for _, h := range r.Headers {
 		m.Headers = append(m.Headers, pipeline.Header{Name: h.Key, Value: h.Value})

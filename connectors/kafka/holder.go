@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -15,7 +16,7 @@ const maxLosses = 20
 // holder holds a share of the partitions for as long as it is ours, and serves it as one lane after the other.
 type holder struct {
 	source   *Source
-	owner    owner
+	owner    cluster.Owner
 	share    share
 	serve    serveFunc
 	producer *producer // of the share's transactions; begun already in a bounded run
@@ -27,6 +28,7 @@ type holder struct {
 // ctx is done; that of a bounded run ends.
 func (h *holder) hold(ctx context.Context) error {
 	bounded := h.source.Until.Bounded()
+	waits := cluster.Pauses.Begin()
 	for ctx.Err() == nil {
 		err := h.once(ctx)
 		switch {
@@ -35,7 +37,10 @@ func (h *holder) hold(ctx context.Context) error {
 		case errors.Is(err, pipeline.ErrLost):
 			h.losses++
 			h.last = err
-			_ = pause(ctx, h.losses)
+			if h.losses == 1 {
+				waits.Reset()
+			}
+			_ = waits.Wait(ctx)
 		case bounded:
 			return err
 		default:
@@ -100,7 +105,7 @@ func (h *holder) open(ctx context.Context, l *lane) error {
 	switch {
 	case s.sink != nil:
 		l.transaction = startTransaction(h.producer, h.owner, s.Topic, s.timing.transaction, l.waiting, l.fail)
-	case h.owner.group != "":
+	case h.owner.Group != "":
 		l.committer = startCommitter(s.cluster, h.owner, s.Topic, l.fail)
 	}
 	return nil
@@ -115,5 +120,5 @@ func (h *holder) begin(ctx context.Context) error {
 	if h.losses == 0 && h.producer.id >= 0 {
 		return nil
 	}
-	return h.producer.begin(ctx, h.owner.generation >= 0 || h.producer.id < 0)
+	return h.producer.begin(ctx, h.owner.Generation >= 0 || h.producer.id < 0)
 }

@@ -10,6 +10,7 @@ import (
 
 	kafkago "github.com/segmentio/kafka-go"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -28,7 +29,7 @@ const (
 // intake reads the partitions of a lane, one fetch after the other. One goroutine uses it; batches are released
 // by any.
 type intake struct {
-	topic    *topic
+	topic    *cluster.Topic
 	options  *SourceOptions
 	maxBatch int // the largest batch that the topic takes, in bytes
 	parts    []*partition
@@ -40,7 +41,7 @@ type intake struct {
 	asked   []*partition // of the request
 	current *fetched
 	queue   []*partition // what current still has
-	retry   retrier
+	retry   *cluster.Retry
 	missing time.Time // since when the topic is unknown
 
 	buffered atomic.Bool // queue is not empty
@@ -125,7 +126,7 @@ func (in *intake) fetch(ctx context.Context, limit int) error {
 	if !in.ask(limit) {
 		return in.later(ctx, kafkago.LeaderNotAvailable)
 	}
-	answer, err := in.topic.cluster.wire.Fetch(ctx, &in.request)
+	answer, err := in.topic.Cluster().Wire().Fetch(ctx, &in.request)
 	if err != nil {
 		return in.later(ctx, err)
 	}
@@ -164,9 +165,10 @@ func (in *intake) fetch(ctx context.Context, limit int) error {
 	case troubled != nil && len(in.queue) == 0:
 		return in.later(ctx, troubled)
 	case troubled != nil:
-		_ = in.topic.refresh(ctx) // what was read comes first, and the next fetch will see
+		_ = in.topic.Refresh(ctx) // what was read comes first, and the next fetch will see
 	default:
-		in.retry.attempt, in.missing = 0, time.Time{}
+		in.retry.Reset()
+		in.missing = time.Time{}
 	}
 	return nil
 }
@@ -201,8 +203,8 @@ func (in *intake) ask(limit int) bool {
 			r.MaxBytes += want
 		}
 		r.Partitions = append(r.Partitions, wire.FetchPartition{
-			Topic: in.topic.name, Partition: p.number, Offset: p.next,
-			LeaderEpoch: in.topic.leader(p.number).epoch, MaxBytes: want,
+			Topic: in.topic.Name(), Partition: p.number, Offset: p.next,
+			LeaderEpoch: in.topic.Leader(p.number).Epoch, MaxBytes: want,
 		})
 	}
 	in.alone = nil
@@ -211,20 +213,20 @@ func (in *intake) ask(limit int) bool {
 
 // later waits and looks who leads, after a fetch that may be tried again; other errors it returns.
 func (in *intake) later(ctx context.Context, err error) error {
-	if err := in.retry.after(ctx, err); err != nil {
+	if err := in.retry.Wait(ctx, err); err != nil {
 		return err
 	}
-	err = in.topic.refresh(ctx)
+	err = in.topic.Refresh(ctx)
 	switch {
 	case errors.Is(err, kafkago.UnknownTopicOrPartition):
 		if in.missing.IsZero() {
 			in.missing = time.Now()
 		}
 		if time.Since(in.missing) > missingTime {
-			return fmt.Errorf("kafka topic %s: %w", in.topic.name, ErrNoTopic)
+			return fmt.Errorf("kafka topic %s: %w", in.topic.Name(), cluster.ErrNoTopic)
 		}
 		return nil
-	case err != nil && judge(err) != again && ctx.Err() == nil:
+	case err != nil && cluster.Judge(err) != cluster.Again && ctx.Err() == nil:
 		return err
 	}
 	return nil
@@ -235,7 +237,7 @@ func (in *intake) trouble(ctx context.Context, p *partition, err error) error {
 	switch {
 	case errors.Is(err, kafkago.OffsetOutOfRange):
 		return in.outOfRange(ctx, p)
-	case errors.Is(err, wire.ErrUnanswered), judge(err) == again:
+	case errors.Is(err, wire.ErrUnanswered), cluster.Judge(err) == cluster.Again:
 		return nil
 	}
 	return fmt.Errorf("%s@%d: %w", p.place, p.next, err)
@@ -243,7 +245,7 @@ func (in *intake) trouble(ctx context.Context, p *partition, err error) error {
 
 // outOfRange moves a partition whose next record has been deleted to the first that is left.
 func (in *intake) outOfRange(ctx context.Context, p *partition) error {
-	bounds, err := in.topic.offsets(ctx, []int32{p.number}, wire.Earliest, wire.Latest)
+	bounds, err := in.topic.ListOffsets(ctx, []int32{p.number}, wire.Earliest, wire.Latest)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
@@ -115,7 +116,7 @@ func (b *broker) killed(run string, k int) {
 
 // carry is what the process does. The brokers would keep its transactions open for minutes.
 func carry(t *testing.T, brokers []string, bounded bool) {
-	c, err := Connect(t.Context(), ClusterOptions{Brokers: brokers, Log: quiet})
+	c, err := cluster.Connect(t.Context(), cluster.Options{Brokers: brokers, Log: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}

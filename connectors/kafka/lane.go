@@ -6,13 +6,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // lane is one serving of a share of the partitions. It implements pipeline.Lane.
 type lane struct {
 	source *Source
-	owner  owner
+	owner  cluster.Owner
 	share  share
 	start  []pipeline.Position
 	intake intake
@@ -30,7 +31,7 @@ type lane struct {
 	places  map[string]*status
 }
 
-func newLane(s *Source, o owner, sh share) *lane {
+func newLane(s *Source, o cluster.Owner, sh share) *lane {
 	l := &lane{source: s, owner: o, share: sh, places: make(map[string]*status)}
 	l.broken, l.fail = context.WithCancelCause(context.Background())
 	return l
@@ -40,7 +41,7 @@ func newLane(s *Source, o owner, sh share) *lane {
 func (l *lane) begin(positions []pipeline.Position) {
 	s, in := l.source, &l.intake
 	in.topic, in.options, in.maxBatch = s.topic, &s.SourceOptions, s.maxBatch
-	in.retry = retrier{what: "read topic " + s.Topic, log: s.Log}
+	in.retry = s.cluster.NewRetry("read topic " + s.Topic)
 	for i, number := range l.share.partitions {
 		p := &partition{number: number, index: i, place: positions[i].Place, next: positions[i].Next, end: -1, replica: -1}
 		if s.ends != nil {
@@ -103,7 +104,7 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 // fetch asks for more. It looks at the topic after a pause: a fetch names it, and one that was deleted and made again
 // meanwhile would be answered with records of another one.
 func (l *lane) fetch(ctx context.Context, limit int) error {
-	if err := l.source.topic.still(ctx, l.asked, l.source.timing.pause); err != nil {
+	if err := l.source.topic.CheckIdentity(ctx, l.asked, l.source.timing.pause); err != nil {
 		return err
 	}
 	err := l.intake.fetch(ctx, limit)

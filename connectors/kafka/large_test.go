@@ -73,7 +73,7 @@ func TestBombs(t *testing.T) {
 			if len(bomb) > 1<<20 {
 				t.Fatalf("it has %d bytes", len(bomb))
 			}
-			answer, err := c.wire.Produce(t.Context(), &wire.ProduceRequest{
+			answer, err := c.Wire().Produce(t.Context(), &wire.ProduceRequest{
 				Broker: b.LeaderFor("in", 0), Acks: wire.AllReplicas, Timeout: produceTimeout,
 				Partitions: []wire.ProducePartition{{Topic: "in", Batch: bomb}},
 			})

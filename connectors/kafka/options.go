@@ -1,80 +1,14 @@
 package kafka
 
 import (
-	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/netip"
 	"runtime"
-	"strings"
 	"time"
 
-	"github.com/segmentio/kafka-go/sasl"
-	"github.com/segmentio/kafka-go/sasl/plain"
-	"github.com/segmentio/kafka-go/sasl/scram"
-
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 )
-
-// ClusterOptions says how to reach a cluster. Brokers is required.
-type ClusterOptions struct {
-	// Brokers are some brokers of the cluster, as HOST or HOST:PORT; the port is 9092 by default.
-	Brokers []string
-	// ClientID is how the brokers name the client in logs and quotas; default "streamcrypt".
-	ClientID string
-	// TLS is how connections are encrypted; nil means not at all. Its ServerName may be empty.
-	TLS *tls.Config
-	// SASL is how the client proves who it is; nil means not at all. See Mechanism.
-	SASL sasl.Mechanism
-	// Dial opens connections; nil means net.Dialer.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Log is told what is tried again; nil means slog.Default.
-	Log *slog.Logger
-}
-
-const defaultPort = "9092"
-
-func (o ClusterOptions) complete() (ClusterOptions, error) {
-	if len(o.Brokers) == 0 {
-		return o, errors.New("kafka: no broker")
-	}
-	brokers := make([]string, len(o.Brokers))
-	for i, b := range o.Brokers {
-		if _, _, err := net.SplitHostPort(b); err != nil {
-			b = net.JoinHostPort(strings.Trim(b, "[]"), defaultPort)
-		}
-		host, port, err := net.SplitHostPort(b)
-		if _, ip := netip.ParseAddr(host); err != nil || host == "" || port == "" || strings.Contains(host, ":") && ip != nil {
-			return o, fmt.Errorf("kafka: %q is not HOST or HOST:PORT", o.Brokers[i])
-		}
-		brokers[i] = b
-	}
-	o.Brokers = brokers
-	if o.ClientID == "" {
-		o.ClientID = "streamcrypt"
-	}
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
-	return o, nil
-}
-
-// Mechanism returns a SASL mechanism by name: plain, scram-sha-256 or scram-sha-512. Others (OAUTHBEARER, an
-// IAM of a cloud) implement sasl.Mechanism, which has one method.
-func Mechanism(name, user, password string) (sasl.Mechanism, error) {
-	switch name {
-	case "plain":
-		return plain.Mechanism{Username: user, Password: password}, nil
-	case "scram-sha-256":
-		return scram.Mechanism(scram.SHA256, user, password)
-	case "scram-sha-512":
-		return scram.Mechanism(scram.SHA512, user, password)
-	}
-	return nil, fmt.Errorf("kafka: SASL mechanism %q is none of plain, scram-sha-256, scram-sha-512", name)
-}
 
 // Start says where partitions begin of which the group has no offset. The zero Start is the earliest record.
 // At most one field is set.
@@ -124,7 +58,7 @@ type SourceOptions struct {
 }
 
 func (o SourceOptions) complete() (SourceOptions, error) {
-	if err := validTopic(o.Topic); err != nil {
+	if err := cluster.CheckTopicName(o.Topic); err != nil {
 		return o, err
 	}
 	fail := func(format string, args ...any) (SourceOptions, error) {
@@ -162,17 +96,6 @@ func given(options ...bool) (n int) {
 		}
 	}
 	return n
-}
-
-// validTopic applies the brokers' rule for names, which also keeps slashes out of places.
-func validTopic(name string) error {
-	bad := func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '_' && r != '-'
-	}
-	if name == "" || name == "." || name == ".." || len(name) > 249 || strings.ContainsFunc(name, bad) {
-		return fmt.Errorf("kafka: %q is not a topic name", name)
-	}
-	return nil
 }
 
 // Delivery is what is promised of a message: see the package comment.
@@ -223,7 +146,7 @@ type SinkOptions struct {
 }
 
 func (o SinkOptions) complete() (SinkOptions, error) {
-	if err := validTopic(o.Topic); err != nil {
+	if err := cluster.CheckTopicName(o.Topic); err != nil {
 		return o, err
 	}
 	switch {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 )
 
@@ -32,11 +33,11 @@ type partition struct {
 func (p *partition) finished() bool { return p.end >= 0 && p.next >= p.end }
 
 // broker is whom to ask; -1 if nobody leads.
-func (p *partition) broker(t *topic) int32 {
+func (p *partition) broker(t *cluster.Topic) int32 {
 	if p.replica >= 0 && time.Now().Before(p.replicaUntil) {
 		return p.replica
 	}
-	return t.leader(p.number).id
+	return t.Leader(p.number).Broker
 }
 
 // take appends what has been fetched to records, until there is none left (full is false) or records is full.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -50,7 +51,7 @@ func (p *partitioner) next() { p.turn = (p.turn + 1) % p.partitions }
 func (p *partitioner) of(m *pipeline.Message) (int32, error) {
 	if p.kafka && m.Origin.Place != p.place {
 		p.place = m.Origin.Place
-		p.from, p.known = partitionOf(m.Origin.Place)
+		p.from, p.known = cluster.PartitionOf(m.Origin.Place)
 	}
 	switch {
 	case m.Key != nil && (p.by == ByKey || !p.known):

@@ -11,6 +11,7 @@ import (
 	kafkago "github.com/segmentio/kafka-go"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -26,7 +27,7 @@ const (
 // Peeker looks at single records of one partition, in any order. It joins no group and commits nothing. It shows
 // what a Source would: no control records, nothing of aborted transactions. One goroutine uses it.
 type Peeker struct {
-	topic      *topic
+	topic      *cluster.Topic
 	number     int32
 	place      string
 	first, end int64
@@ -47,7 +48,7 @@ func (s *Source) Peekers(ctx context.Context) ([]*Peeker, error) {
 	}
 	all := make([]*Peeker, len(partitions))
 	for i, number := range partitions {
-		all[i] = &Peeker{topic: s.topic, number: number, place: placeOf(s.Topic, number), first: starts[i], end: s.ends[number]}
+		all[i] = &Peeker{topic: s.topic, number: number, place: cluster.PlaceOf(s.Topic, number), first: starts[i], end: s.ends[number]}
 	}
 	return all, nil
 }
@@ -62,7 +63,7 @@ func (p *Peeker) Bounds() (first, end int64) { return p.first, p.end }
 // Peek returns the first record at or behind an offset, or io.EOF if there is none before the end. The message is the
 // caller's.
 func (p *Peeker) Peek(ctx context.Context, offset int64) (pipeline.Message, error) {
-	r := retrier{what: "read " + p.place, log: p.topic.cluster.log}
+	r := p.topic.Cluster().NewRetry("read " + p.place)
 	empty := 0
 	for next := max(offset, p.first); next < p.end; {
 		m, behind, err := p.fetch(ctx, next)
@@ -85,10 +86,10 @@ func (p *Peeker) Peek(ctx context.Context, offset int64) (pipeline.Message, erro
 			}
 			continue
 		}
-		if err := r.after(ctx, err); err != nil {
+		if err := r.Wait(ctx, err); err != nil {
 			return pipeline.Message{}, err
 		}
-		if err := p.topic.refresh(ctx); err != nil && judge(err) != again {
+		if err := p.topic.Refresh(ctx); err != nil && cluster.Judge(err) != cluster.Again {
 			return pipeline.Message{}, err
 		}
 	}
@@ -97,11 +98,11 @@ func (p *Peeker) Peek(ctx context.Context, offset int64) (pipeline.Message, erro
 
 // fetch asks the leader once. It returns the first record of the answer, or where the answer ends if it has none.
 func (p *Peeker) fetch(ctx context.Context, offset int64) (m *pipeline.Message, behind int64, err error) {
-	leads := p.topic.leader(p.number)
-	answer, err := p.topic.cluster.wire.Fetch(ctx, &wire.FetchRequest{
-		Broker: leads.id, MaxWait: fetchWait, MinBytes: 1, MaxBytes: 2 * peekBytes, Committed: true, // the bound of the partition is what counts
+	leads := p.topic.Leader(p.number)
+	answer, err := p.topic.Cluster().Wire().Fetch(ctx, &wire.FetchRequest{
+		Broker: leads.Broker, MaxWait: fetchWait, MinBytes: 1, MaxBytes: 2 * peekBytes, Committed: true, // the bound of the partition is what counts
 		Partitions: []wire.FetchPartition{
-			{Topic: p.topic.name, Partition: p.number, Offset: offset, LeaderEpoch: leads.epoch, MaxBytes: peekBytes},
+			{Topic: p.topic.Name(), Partition: p.number, Offset: offset, LeaderEpoch: leads.Epoch, MaxBytes: peekBytes},
 		},
 	})
 	if err != nil {
@@ -153,7 +154,7 @@ func keep(m *pipeline.Message) *pipeline.Message {
 
 // left is the first offset that is still there, after retention has removed the one that was asked for.
 func (p *Peeker) left(ctx context.Context, offset int64) (int64, error) {
-	rows, err := p.topic.offsets(ctx, []int32{p.number}, wire.Earliest)
+	rows, err := p.topic.ListOffsets(ctx, []int32{p.number}, wire.Earliest)
 	switch {
 	case err != nil:
 		return 0, err

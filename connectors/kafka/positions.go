@@ -6,18 +6,19 @@ import (
 
 	kafkago "github.com/segmentio/kafka-go"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // positions are where the given partitions begin: as committed, or else as Start says.
-func (s *Source) positions(ctx context.Context, o owner, partitions []int32) ([]pipeline.Position, error) {
+func (s *Source) positions(ctx context.Context, o cluster.Owner, partitions []int32) ([]pipeline.Position, error) {
 	out := make([]pipeline.Position, len(partitions))
 	var unknown []int // indexes
 	for i, p := range partitions {
-		out[i] = pipeline.Position{Place: placeOf(s.Topic, p), Next: -1, Last: -1}
+		out[i] = pipeline.Position{Place: cluster.PlaceOf(s.Topic, p), Next: -1, Last: -1}
 	}
-	if o.group != "" {
+	if o.Group != "" {
 		if err := s.committed(ctx, o, partitions, out); err != nil {
 			return nil, err
 		}
@@ -35,22 +36,22 @@ func (s *Source) positions(ctx context.Context, o owner, partitions []int32) ([]
 	if err != nil {
 		return nil, err
 	}
-	offsets := make([]offset, 0, len(unknown))
+	offsets := make([]cluster.Offset, 0, len(unknown))
 	for n, i := range unknown {
 		out[i].Next = starts[n]
-		offsets = append(offsets, offset{partition: asked[n], next: starts[n]})
+		offsets = append(offsets, cluster.Offset{Partition: asked[n], Next: starts[n]})
 	}
 	if s.Start.New {
 		// Where the end is now must not be forgotten if the lane is lost before its first commit.
-		return out, s.cluster.commitOffsets(ctx, o, s.Topic, offsets)
+		return out, s.cluster.CommitOffsets(ctx, o, s.Topic, offsets)
 	}
 	return out, nil
 }
 
 // committed fills in what the group has committed. It waits for transactions that are about to move that.
-func (s *Source) committed(ctx context.Context, o owner, partitions []int32, out []pipeline.Position) error {
-	return s.cluster.retry(ctx, "offsets of group "+o.group, func(ctx context.Context) error {
-		found, err := s.cluster.wire.OffsetFetch(ctx, o.group, s.Topic, partitions)
+func (s *Source) committed(ctx context.Context, o cluster.Owner, partitions []int32, out []pipeline.Position) error {
+	return s.cluster.Retry(ctx, "offsets of group "+o.Group, func(ctx context.Context) error {
+		found, err := s.cluster.Wire().OffsetFetch(ctx, o.Group, s.Topic, partitions)
 		switch {
 		case errors.Is(err, kafkago.GroupIdNotFound):
 			return nil // it has committed nothing
@@ -60,14 +61,14 @@ func (s *Source) committed(ctx context.Context, o owner, partitions []int32, out
 		var worst error
 		for i := range found {
 			if found[i].Err != nil {
-				worst = worse(worst, found[i].Err)
+				worst = cluster.Worse(worst, found[i].Err)
 				continue
 			}
 			out[i].Next = found[i].Offset
 			if found[i].Offset < 0 {
 				continue
 			}
-			if err := parseMetadata(&out[i], found[i].Metadata); err != nil {
+			if err := cluster.ParseMetadata(&out[i], found[i].Metadata); err != nil {
 				s.Log.Warn("kafka: state of a partition is not known", "error", err)
 			}
 		}
@@ -81,7 +82,7 @@ func (s *Source) starts(ctx context.Context, partitions []int32) ([]int64, error
 	if !s.Start.Time.IsZero() {
 		times = append(times, s.Start.Time.UnixMilli())
 	}
-	rows, err := s.topic.offsets(ctx, partitions, times...)
+	rows, err := s.topic.ListOffsets(ctx, partitions, times...)
 	if err != nil {
 		return nil, err
 	}
@@ -106,12 +107,12 @@ func (s *Source) starts(ctx context.Context, partitions []int32) ([]int64, error
 
 // findEnds finds where a bounded run ends.
 func (s *Source) findEnds(ctx context.Context) error {
-	all := s.topic.all()
+	all := s.topic.Partitions()
 	times := []int64{wire.Latest}
 	if !s.Until.Time.IsZero() {
 		times = append(times, s.Until.Time.UnixMilli())
 	}
-	rows, err := s.topic.offsets(ctx, all, times...)
+	rows, err := s.topic.ListOffsets(ctx, all, times...)
 	if err != nil {
 		return err
 	}

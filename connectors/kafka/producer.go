@@ -14,12 +14,13 @@ import (
 	"github.com/segmentio/kafka-go/protocol/txnoffsetcommit"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 )
 
 // producer is one producer id and the sequence numbers that it has reached. Whoever has the turn of its lane
 // uses it. Its requests are sent again until they are answered, and each of them may be.
 type producer struct {
-	cluster *Cluster
+	cluster *cluster.Cluster
 	name    string // transactional id; "" if it is idempotent only
 	timeout time.Duration
 	id      int64
@@ -32,7 +33,7 @@ type producer struct {
 
 // newProducer returns a producer that has yet to begin. Timeout is after how long the brokers abort a transaction
 // by themselves.
-func newProducer(c *Cluster, name string, timeout time.Duration) *producer {
+func newProducer(c *cluster.Cluster, name string, timeout time.Duration) *producer {
 	return &producer{cluster: c, name: name, timeout: timeout, id: -1, epoch: -1}
 }
 
@@ -46,8 +47,8 @@ func (p *producer) begin(ctx context.Context, claim bool) error {
 	if !claim {
 		req.ProducerID, req.ProducerEpoch = p.id, p.epoch
 	}
-	err := p.cluster.retry(ctx, "producer id", func(ctx context.Context) error {
-		m, err := p.cluster.roundTrip(ctx, req)
+	err := p.cluster.Retry(ctx, "producer id", func(ctx context.Context) error {
+		m, err := p.cluster.RoundTrip(ctx, req)
 		if err != nil {
 			return err
 		}
@@ -55,8 +56,8 @@ func (p *producer) begin(ctx context.Context, claim bool) error {
 		if res.ErrorCode == 0 {
 			p.id, p.epoch = res.ProducerID, res.ProducerEpoch
 		}
-		err = coded(res.ErrorCode)
-		p.cluster.mayHaveMoved(req, err)
+		err = cluster.FromCode(res.ErrorCode)
+		p.cluster.NoteMoved(req, err)
 		return err
 	})
 	if !claim && (errors.Is(err, kafkago.ProducerFenced) || errors.Is(err, kafkago.InvalidProducerEpoch)) {
@@ -68,9 +69,9 @@ func (p *producer) begin(ctx context.Context, claim bool) error {
 
 // send sends a request of the transaction until it is answered.
 func (p *producer) send(ctx context.Context, what string, req protocol.Message, do func(context.Context) error) error {
-	return p.cluster.retry(ctx, what, func(ctx context.Context) error {
+	return p.cluster.Retry(ctx, what, func(ctx context.Context) error {
 		err := do(ctx)
-		p.cluster.mayHaveMoved(req, err)
+		p.cluster.NoteMoved(req, err)
 		if _, answered := errors.AsType[kafkago.Error](err); err != nil && !answered {
 			p.uncertain = true
 		}
@@ -100,14 +101,14 @@ func (p *producer) addPartitions(ctx context.Context, topic string, partitions [
 		Topics: []addpartitionstotxn.RequestTopic{{Name: topic, Partitions: partitions}},
 	}
 	return p.send(ctx, "partitions of a transaction", req, func(ctx context.Context) error {
-		m, err := p.cluster.roundTrip(ctx, req)
+		m, err := p.cluster.RoundTrip(ctx, req)
 		if err != nil {
 			return err
 		}
 		var worst error
 		for _, t := range m.(*addpartitionstotxn.Response).Results {
 			for _, r := range t.Results {
-				worst = worse(worst, coded(r.ErrorCode))
+				worst = cluster.Worse(worst, cluster.FromCode(r.ErrorCode))
 			}
 		}
 		return worst
@@ -120,35 +121,35 @@ func (p *producer) addOffsets(ctx context.Context, group string) error {
 		TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch, GroupID: group,
 	}
 	return p.send(ctx, "offsets of a transaction", req, func(ctx context.Context) error {
-		m, err := p.cluster.roundTrip(ctx, req)
+		m, err := p.cluster.RoundTrip(ctx, req)
 		if err != nil {
 			return err
 		}
-		return coded(m.(*addoffsetstotxn.Response).ErrorCode)
+		return cluster.FromCode(m.(*addoffsetstotxn.Response).ErrorCode)
 	})
 }
 
 // commitOffsets writes offsets that become valid when the transaction is committed.
-func (p *producer) commitOffsets(ctx context.Context, o owner, topic string, offsets []offset) error {
+func (p *producer) commitOffsets(ctx context.Context, o cluster.Owner, topic string, offsets []cluster.Offset) error {
 	req := &txnoffsetcommit.Request{
 		TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch,
-		GroupID: o.group, GenerationID: o.generation, MemberID: o.member,
+		GroupID: o.Group, GenerationID: o.Generation, MemberID: o.Member,
 		Topics: []txnoffsetcommit.RequestTopic{{Name: topic}},
 	}
 	for _, at := range offsets {
 		req.Topics[0].Partitions = append(req.Topics[0].Partitions, txnoffsetcommit.RequestPartition{
-			Partition: at.partition, CommittedOffset: at.next, CommittedLeaderEpoch: -1, CommittedMetadata: at.metadata,
+			Partition: at.Partition, CommittedOffset: at.Next, CommittedLeaderEpoch: -1, CommittedMetadata: at.Metadata,
 		})
 	}
 	return p.send(ctx, "offsets of a transaction", req, func(ctx context.Context) error {
-		m, err := p.cluster.roundTrip(ctx, req)
+		m, err := p.cluster.RoundTrip(ctx, req)
 		if err != nil {
 			return err
 		}
 		var worst error
 		for _, t := range m.(*txnoffsetcommit.Response).Topics {
 			for _, r := range t.Partitions {
-				worst = worse(worst, coded(r.ErrorCode))
+				worst = cluster.Worse(worst, cluster.FromCode(r.ErrorCode))
 			}
 		}
 		return worst
@@ -160,10 +161,10 @@ func (p *producer) commitOffsets(ctx context.Context, o owner, topic string, off
 func (p *producer) end(ctx context.Context, commit bool) error {
 	req := &endtxn.Request{TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch, Committed: commit}
 	return p.send(ctx, "end of a transaction", req, func(ctx context.Context) error {
-		m, err := p.cluster.roundTrip(ctx, req)
+		m, err := p.cluster.RoundTrip(ctx, req)
 		if err != nil {
 			return err
 		}
-		return coded(m.(*endtxn.Response).ErrorCode)
+		return cluster.FromCode(m.(*endtxn.Response).ErrorCode)
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -45,7 +46,7 @@ func TestSourceMadeAnew(t *testing.T) {
 				b.eventually("the first messages", b.caughtUp)
 				b.anew("in", 1)
 				b.put("in", 1, numbered(1<<20, fill))
-				if err := <-parked; !errors.Is(err, ErrReplaced) && !strings.Contains(err.Error(), "made anew") {
+				if err := <-parked; !errors.Is(err, cluster.ErrReplaced) && !strings.Contains(err.Error(), "made anew") {
 					t.Errorf("parked with %v", err)
 				}
 				if err := r.stop(); err != nil {
@@ -65,6 +66,7 @@ func TestSourceMadeAnewUnseen(t *testing.T) {
 	b := startBroker(t)
 	b.topic("in", 1)
 	b.put("in", 1, numbered(0, 20))
+	b.refresh = time.Nanosecond
 	c := b.connect(nil)
 	src := b.source(c, SourceOptions{Topic: "in", Group: "g"})
 	src.timing.pause = 0
@@ -83,12 +85,11 @@ func TestSourceMadeAnewUnseen(t *testing.T) {
 		}
 		b.anew("in", 1)
 		b.put("in", 1, numbered(1<<20, 40))
-		src.topic.asked = time.Time{} // as if it were long ago
 		batch, err := l.Read(ctx, 1<<20)
 		if err == nil {
 			t.Errorf("read %d messages from offset %d", len(batch.Messages), batch.Messages[0].Origin.Offset)
 			batch.Release()
-		} else if !errors.Is(err, ErrReplaced) {
+		} else if !errors.Is(err, cluster.ErrReplaced) {
 			t.Errorf("got %v", err)
 		}
 		return nil
@@ -139,7 +140,8 @@ func TestDestinationMadeAnew(t *testing.T) {
 	for _, pause := range []time.Duration{0, time.Hour} {
 		t.Run(pause.String(), func(t *testing.T) {
 			b := startBroker(t)
-			s := newStep(b, 0, nobody("g"))
+			b.refresh = time.Nanosecond
+			s := newStep(b, 0, cluster.Nobody("g"))
 			defer s.release()
 			s.good.sink.pause = pause
 			write := func(n int) error {
@@ -149,8 +151,7 @@ func TestDestinationMadeAnew(t *testing.T) {
 				t.Fatal(err)
 			}
 			b.anew("out", 1)
-			s.good.sink.topic.asked = time.Time{} // as if it were long ago
-			if err := write(1); errors.Is(err, ErrReplaced) != (pause == 0) {
+			if err := write(1); errors.Is(err, cluster.ErrReplaced) != (pause == 0) {
 				t.Errorf("got %v", err)
 			}
 		})

@@ -71,7 +71,7 @@ func TestRevokeWaitsForNoFetch(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	c := b.connect(nil)
-	c.wire.Timeout = 2 * patient // or the fetch would end by itself
+	c.Wire().Timeout = 2 * patient // or the fetch would end by itself
 	first := d.idler(ctx, b.source(c, SourceOptions{Topic: "in", Group: "g", Workers: 1}), "first")
 	b.eventually("the fetch", func() bool { return d.has("fetch") })
 	member := b.GroupInfo("g").Members[0].MemberID

@@ -9,6 +9,7 @@ import (
 
 	kafkago "github.com/segmentio/kafka-go"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 )
 
@@ -32,23 +33,23 @@ type request struct {
 }
 
 // send returns when all batches are stored, or one never will be, or ctx is done.
-func (s *sender) send(ctx context.Context, t *topic, transactionalID string, parcels []parcel) error {
+func (s *sender) send(ctx context.Context, t *cluster.Topic, transactionalID string, parcels []parcel) error {
 	s.open = s.open[:0]
 	for i := range parcels {
 		s.open = append(s.open, i)
 	}
-	r := retrier{what: "write topic " + t.name, log: t.cluster.log}
+	r := t.Cluster().NewRetry("write topic " + t.Name())
 	for {
 		requests := s.address(t, transactionalID, parcels)
-		exchange(ctx, t.cluster.wire, requests)
+		exchange(ctx, t.Cluster().Wire(), requests)
 		worst := s.settle(t, parcels, requests)
 		if len(s.open) == 0 {
 			return nil
 		}
-		if err := r.after(ctx, worst); err != nil {
+		if err := r.Wait(ctx, worst); err != nil {
 			return err
 		}
-		if err := t.refresh(ctx); err != nil && judge(err) != again && ctx.Err() == nil {
+		if err := t.Refresh(ctx); err != nil && cluster.Judge(err) != cluster.Again && ctx.Err() == nil {
 			return err
 		}
 	}
@@ -56,10 +57,10 @@ func (s *sender) send(ctx context.Context, t *topic, transactionalID string, par
 
 // address makes one request per leader of what is open. Batches whose partition has no leader go to broker -1,
 // which answers so.
-func (s *sender) address(t *topic, transactionalID string, parcels []parcel) []*request {
+func (s *sender) address(t *cluster.Topic, transactionalID string, parcels []parcel) []*request {
 	n := 0
 	for _, i := range s.open {
-		leader := t.leader(parcels[i].partition).id
+		leader := t.Leader(parcels[i].partition).Broker
 		var to *request
 		for _, r := range s.requests[:n] {
 			if r.Broker == leader {
@@ -76,7 +77,7 @@ func (s *sender) address(t *topic, transactionalID string, parcels []parcel) []*
 			to.Broker, to.TransactionalID, to.Acks, to.Timeout = leader, transactionalID, wire.AllReplicas, produceTimeout
 		}
 		to.parcels = append(to.parcels, i)
-		to.Partitions = append(to.Partitions, wire.ProducePartition{Topic: t.name, Partition: parcels[i].partition, Batch: parcels[i].batch})
+		to.Partitions = append(to.Partitions, wire.ProducePartition{Topic: t.Name(), Partition: parcels[i].partition, Batch: parcels[i].batch})
 	}
 	return s.requests[:n]
 }
@@ -96,7 +97,7 @@ func exchange(ctx context.Context, c *wire.Client, requests []*request) {
 }
 
 // settle keeps open what is not stored, and returns the error that decides about it.
-func (s *sender) settle(t *topic, parcels []parcel, requests []*request) (worst error) {
+func (s *sender) settle(t *cluster.Topic, parcels []parcel, requests []*request) (worst error) {
 	s.left = s.left[:0]
 	for _, r := range requests {
 		for n, i := range r.parcels {
@@ -107,8 +108,8 @@ func (s *sender) settle(t *topic, parcels []parcel, requests []*request) (worst 
 			if err == nil || errors.Is(err, kafkago.DuplicateSequenceNumber) {
 				continue
 			}
-			if worst == nil || judge(err) > judge(worst) {
-				worst = fmt.Errorf("%s: %w", placeOf(t.name, parcels[i].partition), err)
+			if worst == nil || cluster.Judge(err) > cluster.Judge(worst) {
+				worst = fmt.Errorf("%s: %w", cluster.PlaceOf(t.Name(), parcels[i].partition), err)
 			}
 			s.left = append(s.left, i)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -16,8 +17,8 @@ const defaultMaxBatch = 1048588
 // Sink writes a topic.
 type Sink struct {
 	SinkOptions
-	cluster  *Cluster
-	topic    *topic
+	cluster  *cluster.Cluster
+	topic    *cluster.Topic
 	maxBatch int // the topic's max.message.bytes
 	exactly  bool
 	pause    time.Duration // between two writes, before the topic is looked at again
@@ -25,13 +26,13 @@ type Sink struct {
 
 // NewSink opens a topic, or makes it, and sees that it can take what Source gives. It decides what Delivery will
 // be: see ExactlyOnce.
-func NewSink(ctx context.Context, c *Cluster, o SinkOptions) (*Sink, error) {
+func NewSink(ctx context.Context, c *cluster.Cluster, o SinkOptions) (*Sink, error) {
 	o, err := o.complete()
 	if err != nil {
 		return nil, err
 	}
 	s := &Sink{SinkOptions: o, cluster: c, pause: defaultTiming.pause}
-	if o.Source != nil && o.Source.Topic == o.Topic && o.Source.cluster.same(c) {
+	if o.Source != nil && o.Source.Topic == o.Topic && o.Source.cluster.IsSame(c) {
 		return nil, fmt.Errorf("kafka topic %s: it is the source as well", o.Topic)
 	}
 	if err := s.decide(); err != nil { // before a topic is made for nothing
@@ -50,26 +51,26 @@ func NewSink(ctx context.Context, c *Cluster, o SinkOptions) (*Sink, error) {
 }
 
 func (s *Sink) open(ctx context.Context) error {
-	again := lookAgain
+	again := cluster.Retries
 	if s.Create {
 		again = 0
 	}
 	var err error
-	s.topic, err = openTopic(ctx, s.cluster, s.Topic, again)
+	s.topic, err = s.cluster.OpenTopic(ctx, s.Topic, again)
 	switch {
-	case errors.Is(err, ErrNoTopic) && s.Create:
-		if err := s.cluster.createTopic(ctx, s.Topic, s.wantPartitions(), s.wantMaxBatch()); err != nil {
+	case errors.Is(err, cluster.ErrNoTopic) && s.Create:
+		if err := s.cluster.CreateTopic(ctx, s.Topic, s.wantPartitions(), s.wantMaxBatch()); err != nil {
 			return err
 		}
-		if s.topic, err = openTopic(ctx, s.cluster, s.Topic, lookForMade); err != nil {
+		if s.topic, err = s.cluster.OpenTopic(ctx, s.Topic, cluster.RetriesForMade); err != nil {
 			return err
 		}
-	case errors.Is(err, ErrNoTopic):
+	case errors.Is(err, cluster.ErrNoTopic):
 		return fmt.Errorf("%w; make it, or say create=true", err)
 	case err != nil:
 		return err
 	}
-	if s.maxBatch, err = s.cluster.maxMessageBytes(ctx, s.Topic); err != nil {
+	if s.maxBatch, err = s.cluster.MaxMessageBytes(ctx, s.Topic); err != nil {
 		return err
 	}
 	if s.maxBatch == 0 {
@@ -97,9 +98,9 @@ func (s *Sink) wantMaxBatch() int {
 // check refuses a topic that would not take everything.
 func (s *Sink) check() error {
 	switch want := s.wantPartitions(); {
-	case s.Partition == SamePartition && int(s.topic.partitions()) < want:
+	case s.Partition == SamePartition && int(s.topic.PartitionCount()) < want:
 		return fmt.Errorf("kafka topic %s: %w: it has %d and the source has %d; add some (kafka-topics.sh --alter --topic %s --partitions %d), or say partition=key",
-			s.Topic, ErrFewPartitions, s.topic.partitions(), want, s.Topic, want)
+			s.Topic, ErrFewPartitions, s.topic.PartitionCount(), want, s.Topic, want)
 	case s.maxBatch < s.wantMaxBatch():
 		return fmt.Errorf("kafka topic %s: %w: it is %d, and records of the source may need %d; raise it: kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config max.message.bytes=%d",
 			s.Topic, ErrSmallRecords, s.maxBatch, s.wantMaxBatch(), s.Topic, s.wantMaxBatch())
@@ -115,7 +116,7 @@ func (s *Sink) decide() error {
 		return nil
 	case s.Source == nil:
 		why = "the source is not a Kafka topic"
-	case !s.Source.cluster.same(s.cluster):
+	case !s.Source.cluster.IsSame(s.cluster):
 		why = "the source is in another cluster"
 	case s.Source.Group == "":
 		why = "the source has no group"
@@ -153,14 +154,14 @@ func (s *Sink) Open(ctx context.Context, from pipeline.Lane) (pipeline.Writer, e
 			return nil, err
 		}
 	}
-	if err := s.cluster.retry(ctx, "topic "+s.Topic, s.topic.refresh); err != nil {
+	if err := s.cluster.Retry(ctx, "topic "+s.Topic, s.topic.Refresh); err != nil {
 		return nil, err
 	}
 	w := &writer{sink: s, compressor: batch.NewCompressor(s.Compression)}
 	w.partitioner = partitioner{
-		by: s.Partition, partitions: s.topic.partitions(), fold: s.DeadLetters, kafka: ours,
+		by: s.Partition, partitions: s.topic.PartitionCount(), fold: s.DeadLetters, kafka: ours,
 	}
-	if ours && l.transaction != nil && (l.source.sink == s || s.DeadLetters && l.source.sink.cluster.same(s.cluster)) {
+	if ours && l.transaction != nil && (l.source.sink == s || s.DeadLetters && l.source.sink.cluster.IsSame(s.cluster)) {
 		w.transaction, w.positions = l.transaction, l.source.sink == s
 		w.producer = l.transaction.producer
 		return w, nil

@@ -10,14 +10,15 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // Source reads a topic. Serve is called once.
 type Source struct {
 	SourceOptions
-	cluster  *Cluster
-	topic    *topic
+	cluster  *cluster.Cluster
+	topic    *cluster.Topic
 	maxBatch int     // the topic's max.message.bytes; 0 if it is unknown
 	ends     []int64 // of a bounded run, by partition
 	sink     *Sink   // whose transactions carry the positions; nil at least once
@@ -26,7 +27,7 @@ type Source struct {
 }
 
 // NewSource opens a topic. A bounded run ends at what is there now.
-func NewSource(ctx context.Context, c *Cluster, o SourceOptions) (*Source, error) {
+func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Source, error) {
 	o, err := o.complete()
 	if err != nil {
 		return nil, err
@@ -35,15 +36,15 @@ func NewSource(ctx context.Context, c *Cluster, o SourceOptions) (*Source, error
 		o.Instance = rand.Text()[:12]
 	}
 	s := &Source{SourceOptions: o, cluster: c, timing: defaultTiming}
-	if s.topic, err = openTopic(ctx, c, o.Topic, lookAgain); err != nil {
+	if s.topic, err = c.OpenTopic(ctx, o.Topic, cluster.Retries); err != nil {
 		return nil, err
 	}
-	if s.maxBatch, err = c.maxMessageBytes(ctx, o.Topic); err != nil {
+	if s.maxBatch, err = c.MaxMessageBytes(ctx, o.Topic); err != nil {
 		return nil, err
 	}
 	for _, p := range o.Partitions {
-		if p < 0 || p >= s.topic.partitions() {
-			return nil, fmt.Errorf("kafka topic %s: it has no partition %d among its %d", o.Topic, p, s.topic.partitions())
+		if p < 0 || p >= s.topic.PartitionCount() {
+			return nil, fmt.Errorf("kafka topic %s: it has no partition %d among its %d", o.Topic, p, s.topic.PartitionCount())
 		}
 	}
 	if o.Until.Bounded() {
@@ -57,16 +58,16 @@ func (s *Source) Ordered() bool { return true }
 
 // Identity says which topic is read, whatever becomes of its name. The id of the topic is zero if the brokers
 // have none.
-func (s *Source) Identity() (cluster string, topic [16]byte) { return s.cluster.id, s.topic.id }
+func (s *Source) Identity() (cluster string, topic [16]byte) { return s.cluster.ID(), s.topic.ID() }
 
 // Partition is the number of the partition that a place of this Source is.
 func (s *Source) Partition(place string) (int32, bool) {
-	p, ok := partitionOf(place)
-	return p, ok && placeOf(s.Topic, p) == place
+	p, ok := cluster.PartitionOf(place)
+	return p, ok && cluster.PlaceOf(s.Topic, p) == place
 }
 
 // PartitionCount is how many partitions the topic had when it was last looked at.
-func (s *Source) PartitionCount() int { return int(s.topic.partitions()) }
+func (s *Source) PartitionCount() int { return int(s.topic.PartitionCount()) }
 
 // MaxBatch is the largest record batch that the topic takes, in bytes, and so the most that one read may hold
 // beyond what was asked for; 0 if the brokers do not say.
@@ -74,7 +75,7 @@ func (s *Source) MaxBatch() int { return s.maxBatch }
 
 // MaxLanes is how many lanes there may be at the same time.
 func (s *Source) MaxLanes() int {
-	return len(s.shares(s.topic.all()))
+	return len(s.shares(s.topic.Partitions()))
 }
 
 // shares are what the lanes for some partitions read.
@@ -82,7 +83,7 @@ func (s *Source) shares(partitions []int32) []share {
 	if s.OneLane {
 		return deal(partitions, func(int32) int32 { return 0 }, 1)
 	}
-	return deal(partitions, func(p int32) int32 { return s.topic.leader(p).id }, s.Workers)
+	return deal(partitions, func(p int32) int32 { return s.topic.Leader(p).Broker }, s.Workers)
 }
 
 type serveFunc = func(context.Context, pipeline.Lane) error
@@ -97,7 +98,7 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 
 // serveShares serves one lane per share and returns when all have ended, with their errors. Producers, if there
 // are any, are those of the shares.
-func (s *Source) serveShares(ctx context.Context, o owner, shares []share, producers []*producer, serve serveFunc) error {
+func (s *Source) serveShares(ctx context.Context, o cluster.Owner, shares []share, producers []*producer, serve serveFunc) error {
 	var lanes sync.WaitGroup
 	errs := make([]error, len(shares))
 	for i := range shares {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -21,7 +22,7 @@ const abortTimeout = 2 * time.Second
 // ends the transaction for good: the lane is served again with a new one.
 type transaction struct {
 	producer *producer
-	owner    owner
+	owner    cluster.Owner
 	topic    string // whose offsets
 	length   time.Duration
 	waiting  func() bool // something was read and has no position yet
@@ -41,13 +42,13 @@ type transaction struct {
 	parts   map[string][]part // by topic and partition
 	fresh   []int32
 	pending pending
-	offsets []offset
+	offsets []cluster.Offset
 	moved   bool // one was committed
 	err     error
 }
 
 // startTransaction starts the goroutine that closes transactions; release ends it.
-func startTransaction(p *producer, o owner, topic string, length time.Duration, waiting func() bool, broken func(error)) *transaction {
+func startTransaction(p *producer, o cluster.Owner, topic string, length time.Duration, waiting func() bool, broken func(error)) *transaction {
 	ctx, stop := context.WithCancel(context.Background())
 	t := &transaction{
 		producer: p, owner: o, topic: topic, length: length, waiting: waiting, broken: broken,
@@ -114,7 +115,7 @@ func (t *transaction) begin(ctx context.Context) error {
 		return nil
 	}
 	if t.producer.uncertain {
-		if err := t.producer.begin(ctx, t.owner.generation >= 0); err != nil {
+		if err := t.producer.begin(ctx, t.owner.Generation >= 0); err != nil {
 			return t.fail(ctx, err)
 		}
 	}
@@ -165,7 +166,7 @@ func (t *transaction) commit(ctx context.Context) error {
 		return t.fail(ctx, err)
 	}
 	t.offsets = offsets
-	if err := t.producer.addOffsets(ctx, t.owner.group); err != nil {
+	if err := t.producer.addOffsets(ctx, t.owner.Group); err != nil {
 		return t.fail(ctx, err)
 	}
 	if err := t.producer.commitOffsets(ctx, t.owner, t.topic, offsets); err != nil {
@@ -200,7 +201,9 @@ func (t *transaction) abort() {
 		return
 	}
 	t.open = false
-	_ = within(context.Background(), abortTimeout, func(ctx context.Context) error { return t.producer.end(ctx, false) })
+	ctx, cancel := context.WithTimeout(context.Background(), abortTimeout)
+	defer cancel()
+	_ = t.producer.end(ctx, false)
 }
 
 // run closes what it is handed, and what is open for too long while nobody writes.

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
@@ -25,7 +26,7 @@ type step struct {
 	more          bool // something is waiting
 }
 
-func newStep(b *broker, length time.Duration, o owner) *step {
+func newStep(b *broker, length time.Duration, o cluster.Owner) *step {
 	b.t.Helper()
 	b.topic("in", 1)
 	b.topic("out", 1)
@@ -91,7 +92,7 @@ func from(msgs []pipeline.Message) []pipeline.Message {
 func TestStepIsWhole(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
-	s := newStep(b, time.Hour, nobody("g"))
+	s := newStep(b, time.Hour, cluster.Nobody("g"))
 	defer s.release()
 	s.more = true
 	ctx := t.Context()
@@ -125,7 +126,7 @@ func TestTransactionCloses(t *testing.T) {
 	t.Parallel()
 	const length = 200 * time.Millisecond
 	b := startBroker(t)
-	s := newStep(b, length, nobody("g"))
+	s := newStep(b, length, cluster.Nobody("g"))
 	defer s.release()
 	ctx := t.Context()
 	write := func(n int) {
@@ -165,7 +166,7 @@ func TestTransactionCloses(t *testing.T) {
 func TestCloseWithinAStep(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
-	s := newStep(b, time.Hour, nobody("g"))
+	s := newStep(b, time.Hour, cluster.Nobody("g"))
 	s.more = true
 	ctx := t.Context()
 	if err := errors.Join(s.good.Write(ctx, from(numbered(0, 1)), upTo(1)), s.good.Write(ctx, from(numbered(1, 1)), nil)); err != nil {
@@ -184,7 +185,7 @@ func TestCloseWithinAStep(t *testing.T) {
 func TestEndRefused(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
-	s := newStep(b, time.Hour, nobody("g"))
+	s := newStep(b, time.Hour, cluster.Nobody("g"))
 	defer s.release()
 	s.more = true
 	if err := s.good.Write(t.Context(), from(numbered(0, 1)), upTo(1)); err != nil {
@@ -206,7 +207,7 @@ func TestUncertain(t *testing.T) {
 		t.Run(key.Name(), func(t *testing.T) {
 			t.Parallel()
 			b := startBroker(t)
-			s := newStep(b, 0, nobody("g"))
+			s := newStep(b, 0, cluster.Nobody("g"))
 			defer s.release()
 			hits := hangUp(b, key, func(n int64) bool { return n == 1 })
 			before := s.producer.epoch
@@ -229,7 +230,7 @@ func TestUncertain(t *testing.T) {
 func TestReleaseAborts(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
-	s := newStep(b, time.Hour, nobody("g"))
+	s := newStep(b, time.Hour, cluster.Nobody("g"))
 	s.more = true
 	if err := s.good.Write(t.Context(), from(numbered(0, 1)), upTo(1)); err != nil {
 		t.Fatal(err)
@@ -259,12 +260,12 @@ func TestStaleOwner(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			o := owner{group: "g", generation: generation.ID, member: generation.MemberID}
+			o := cluster.Owner{Group: "g", Generation: generation.ID, Member: generation.MemberID}
 			switch stale {
 			case "generation":
-				o.generation--
+				o.Generation--
 			case "member":
-				o.member = "somebody"
+				o.Member = "somebody"
 			}
 			s := newStep(b, time.Hour, o)
 			defer s.release()
@@ -275,8 +276,8 @@ func TestStaleOwner(t *testing.T) {
 			if n := s.visible("out"); n == 0 != (stale != "") {
 				t.Errorf("%d messages are visible", n)
 			}
-			err = s.producer.cluster.commitOffsets(t.Context(), o, "in", []offset{{next: 9}})
-			if want := stale != ""; err != nil != want || want && judge(err) != lost {
+			err = s.producer.cluster.CommitOffsets(t.Context(), o, "in", []cluster.Offset{{Next: 9}})
+			if want := stale != ""; err != nil != want || want && cluster.Judge(err) != cluster.Lost {
 				t.Errorf("outside a transaction: %v", err)
 			}
 		})
@@ -287,7 +288,7 @@ func TestStaleOwner(t *testing.T) {
 func TestBrokenWhileIdle(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
-	s := newStep(b, time.Hour, owner{"g", 7, "nobody"}) // or a slow write would close it itself
+	s := newStep(b, time.Hour, cluster.Owner{Group: "g", Generation: 7, Member: "nobody"}) // or a slow write would close it itself
 	defer s.release()
 	s.more = true
 	if err := s.good.Write(t.Context(), from(numbered(0, 1)), upTo(1)); err != nil {
@@ -369,7 +370,7 @@ func TestCoordinators(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := startBroker(t)
-			s := newStep(b, 0, nobody("g"))
+			s := newStep(b, 0, cluster.Nobody("g"))
 			defer s.release()
 			write := func(n int) {
 				if err := errors.Join(s.good.Write(t.Context(), from(numbered(n, 1)), upTo(int64(n+1))), s.settled(t.Context())); err != nil {

@@ -1,15 +1,14 @@
 package kafka
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
 	kafkago "github.com/segmentio/kafka-go"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -112,55 +111,6 @@ func TestDeal(t *testing.T) {
 	}
 }
 
-func TestMetadata(t *testing.T) {
-	t.Parallel()
-	positions := []pipeline.Position{
-		{Next: 0, Last: -1},
-		{Next: 10, Last: -1},
-		{Next: 10, Last: 9},
-		{Next: 1 << 60, Last: 0},
-		{Next: 10, Last: 3, State: []byte("state")},
-		{Next: 10, Last: -1, State: make([]byte, 3000)},
-	}
-	for _, want := range positions {
-		want.Place = "in/1"
-		text, err := appendMetadata(nil, &want)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := pipeline.Position{Place: want.Place, Next: want.Next}
-		if err := parseMetadata(&got, string(text)); err != nil || !reflect.DeepEqual(got, want) {
-			t.Errorf("%+v: got %+v, %v", want, got, err)
-		}
-	}
-	if _, err := appendMetadata(nil, &pipeline.Position{State: make([]byte, 3100)}); err == nil {
-		t.Error("a state was accepted that brokers would refuse")
-	}
-	for _, text := range []string{"x", "another tool's", "AQ", "AgA", "AQU", "AQD/", "Af////////////8B"} {
-		p := pipeline.Position{Place: "in/1", Next: 4, Last: 7, State: []byte("old")}
-		if err := parseMetadata(&p, text); !errors.Is(err, errMetadata) || p.Last != -1 || p.State != nil {
-			t.Errorf("%q: got %+v, %v", text, p, err)
-		}
-	}
-}
-
-func FuzzMetadata(f *testing.F) {
-	f.Add("AQEK", int64(10))
-	f.Add("", int64(0))
-	f.Fuzz(func(t *testing.T, text string, next int64) {
-		p := pipeline.Position{Place: "in/1", Next: max(0, next)}
-		if parseMetadata(&p, text) != nil || text == "" {
-			return
-		}
-		if p.Last < -1 || p.Last >= p.Next && p.Last != -1 {
-			t.Fatalf("last is %d before %d", p.Last, p.Next)
-		}
-		if again, err := appendMetadata(nil, &p); err != nil || len(again) > len(text) {
-			t.Fatalf("%q became %q, %v", text, again, err)
-		}
-	})
-}
-
 // TestPending: the latest position of a place counts, and what could not be sent does not override it.
 func TestPending(t *testing.T) {
 	t.Parallel()
@@ -177,12 +127,12 @@ func TestPending(t *testing.T) {
 	}
 	want := []struct{ partition, next int64 }{{1, 7}, {0, 3}, {2, 5}}
 	for i, w := range want {
-		if i >= len(got) || int64(got[i].partition) != w.partition || got[i].next != w.next {
+		if i >= len(got) || int64(got[i].Partition) != w.partition || got[i].Next != w.next {
 			t.Fatalf("got %+v, want %v", got, want)
 		}
 	}
 	back := pipeline.Position{Place: "in/2", Next: 5}
-	if err := parseMetadata(&back, got[2].metadata); err != nil || string(back.State) != "a" || back.Last != 4 {
+	if err := cluster.ParseMetadata(&back, got[2].Metadata); err != nil || string(back.State) != "a" || back.Last != 4 {
 		t.Errorf("got %+v, %v", back, err)
 	}
 	p.settle()
@@ -202,19 +152,10 @@ func TestParse(t *testing.T) {
 	for _, word := range []string{"", "Key", "exactly"} {
 		_, p := ParsePartitioning(word)
 		_, d := ParseDelivery(word)
-		_, m := Mechanism(word, "u", "secret")
-		for _, err := range []error{p, d, m} {
-			if err == nil || strings.Contains(err.Error(), "secret") {
+		for _, err := range []error{p, d} {
+			if err == nil {
 				t.Errorf("%q: %v", word, err)
 			}
 		}
-	}
-}
-
-func TestBrokers(t *testing.T) {
-	t.Parallel()
-	o, err := ClusterOptions{Brokers: []string{"a", "b:1", "::1", "[::1]:2"}}.complete()
-	if want := []string{"a:9092", "b:1", "[::1]:9092", "[::1]:2"}; err != nil || !slices.Equal(o.Brokers, want) {
-		t.Errorf("got %v, %v", o.Brokers, err)
 	}
 }

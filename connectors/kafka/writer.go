@@ -88,7 +88,7 @@ func (w *writer) write(ctx context.Context, msgs []pipeline.Message) error {
 		return nil
 	}
 	// A produce names the topic, and one that was deleted and made again would take what follows on nothing.
-	if err := w.sink.topic.still(ctx, w.wrote, w.sink.pause); err != nil {
+	if err := w.sink.topic.CheckIdentity(ctx, w.wrote, w.sink.pause); err != nil {
 		return err
 	}
 	w.wrote = time.Now()

@@ -8,7 +8,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/codec/cms"
-	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
@@ -20,8 +20,8 @@ import (
 const endSize = 8 + 32
 
 // sealedArchive is for a seq that is written. s is used for its end records only, by one goroutine at a time.
-func sealedArchive(s *envelope.Sealer) file.Archive {
-	return file.Archive{
+func sealedArchive(s *envelope.Sealer) format.Archive {
+	return format.Archive{
 		Tag: tag,
 		SealEnd: func(ctx context.Context, dst []byte, count uint64, digest [32]byte) ([]byte, error) {
 			end := append(binary.BigEndian.AppendUint64(make([]byte, 0, endSize), count), digest[:]...)
@@ -31,8 +31,8 @@ func sealedArchive(s *envelope.Sealer) file.Archive {
 }
 
 // openedArchive is for a seq that is read. o is used for its end records only, by one goroutine at a time.
-func openedArchive(o *envelope.Opener) file.Archive {
-	return file.Archive{
+func openedArchive(o *envelope.Opener) format.Archive {
+	return format.Archive{
 		Tag: tag,
 		OpenEnd: func(ctx context.Context, record []byte) (uint64, [32]byte, error) {
 			end, _, err := o.Open(ctx, nil, record, &envelope.Binding{Kind: envelope.EndOfArchive})
@@ -40,7 +40,7 @@ func openedArchive(o *envelope.Opener) file.Archive {
 			case err != nil:
 				return 0, [32]byte{}, err
 			case len(end) != endSize:
-				return 0, [32]byte{}, fmt.Errorf("%w: an end record over %d bytes", file.ErrMalformed, len(end))
+				return 0, [32]byte{}, fmt.Errorf("%w: an end record over %d bytes", format.ErrMalformed, len(end))
 			}
 			return binary.BigEndian.Uint64(end), [32]byte(end[8:]), nil
 		},

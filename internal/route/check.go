@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka"
 	"github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/envelope"
@@ -143,9 +143,9 @@ func (j *checkJob) openScan(ctx context.Context) error {
 
 // archive is for a seq. Its end records are looked at like any other envelope and otherwise believed: to check one, its key
 // is needed, and that may be the one that is lost.
-func (j *checkJob) archive() file.Archive {
+func (j *checkJob) archive() format.Archive {
 	var count uint64
-	return file.Archive{
+	return format.Archive{
 		Tag: func(dst []byte, _ *pipeline.Message) ([]byte, error) {
 			count++
 			return dst, nil

@@ -3,7 +3,7 @@ package route
 import (
 	"errors"
 
-	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 )
@@ -22,7 +22,7 @@ type end struct {
 // fileEnd is a file, or with the path file.Stream standard input or output.
 type fileEnd struct {
 	path   string
-	format file.Format
+	format format.Format
 	append bool // of a sink: behind what the file holds
 }
 
@@ -74,13 +74,13 @@ func readEnd(text string, as role) (end, error) {
 
 func readFileEnd(a *address.Address, as role) (*fileEnd, error) {
 	p := a.Params()
-	format := p.Choice("format", string(file.Raw), string(file.NDJSON), string(file.Seq))
+	chosen := p.Choice("format", string(format.Raw), string(format.NDJSON), string(format.Seq))
 	p.Choice("until", "end") // it always is
 	appends := as == sink && p.Bool("append")
 	if err := p.Done(); err != nil {
 		return nil, err
 	}
-	f := &fileEnd{path: a.Path, format: file.FormatOf(a.Path), append: appends}
+	f := &fileEnd{path: a.Path, format: format.OfPath(a.Path), append: appends}
 	if a.Hosts != nil {
 		if len(a.Hosts) > 1 || a.Hosts[0] != "" {
 			return nil, &hint.Error{Err: errors.New("a file URL has no host"), Hint: "write file:PATH, or file:///PATH for an absolute path"}
@@ -90,19 +90,19 @@ func readFileEnd(a *address.Address, as role) (*fileEnd, error) {
 	if a.Path == "" {
 		return nil, errors.New("no path")
 	}
-	if format != "" {
-		f.format = file.Format(format)
+	if chosen != "" {
+		f.format = format.Format(chosen)
 	}
-	if f.append && f.format == file.Raw {
+	if f.append && f.format == format.Raw {
 		return nil, &hint.Error{Err: errors.New("parameter append: a raw file is one payload"), Hint: formatHint}
 	}
 	return f, nil
 }
 
 // raw tells whether the end is one payload and not a sequence of messages.
-func (e *end) raw() bool { return e.file != nil && e.file.format == file.Raw }
+func (e *end) raw() bool { return e.file != nil && e.file.format == format.Raw }
 
-func (e *end) seq() bool { return e.file != nil && e.file.format == file.Seq }
+func (e *end) seq() bool { return e.file != nil && e.file.format == format.Seq }
 
 // context is the context that envelopes stored at this end have unless another is configured.
 func (e *end) context() string {

@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -49,7 +51,7 @@ type opener struct {
 	*plan
 	closers    *closers
 	conns      map[nats.ConnOptions]*nats.Conn
-	clusters   map[kafkaConn]*kafka.Cluster
+	clusters   map[kafkaConn]*cluster.Cluster
 	topics     map[string]role // of Kafka, by cluster and name: what each is for
 	checkpoint *file.Checkpoint
 }
@@ -95,7 +97,7 @@ func (o *opener) openCheckpoint(in *input) (err error) {
 }
 
 // source opens the end that is read. archive is for a seq.
-func (o *opener) source(ctx context.Context, archive file.Archive) (*input, error) {
+func (o *opener) source(ctx context.Context, archive format.Archive) (*input, error) {
 	switch {
 	case o.from.kafka != nil:
 		return o.kafkaSource(ctx, o.from.kafka)
@@ -105,7 +107,7 @@ func (o *opener) source(ctx context.Context, archive file.Archive) (*input, erro
 	return o.fileSource(o.from.file, archive)
 }
 
-func (o *opener) fileSource(f *fileEnd, archive file.Archive) (*input, error) {
+func (o *opener) fileSource(f *fileEnd, archive format.Archive) (*input, error) {
 	most := o.maxRecord()
 	s, err := file.NewSource(file.SourceOptions{
 		Path: f.path, Format: f.format, Archive: archive,
@@ -141,7 +143,7 @@ func (o *opener) fileID() (id [16]byte) {
 
 // maxRecord is the longest line or record of a file that is read, in bytes: twice what a worker has for a whole batch.
 func (o *opener) maxRecord() int {
-	return min(2*o.budget(), file.DefaultMaxRecord)
+	return min(2*o.budget(), format.DefaultMaxRecord)
 }
 
 // budget is the memory of a worker, in bytes.
@@ -177,7 +179,7 @@ func (o *opener) natsSource(ctx context.Context, n *natsEnd) (*input, error) {
 }
 
 // sink opens the end that is written. archive is for a seq.
-func (o *opener) sink(ctx context.Context, in *input, archive file.Archive) (*output, error) {
+func (o *opener) sink(ctx context.Context, in *input, archive format.Archive) (*output, error) {
 	switch {
 	case o.do == verify:
 		return &output{Sink: discard{}}, nil

@@ -6,33 +6,34 @@ import (
 	"sync"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
 
 // kafkaCluster returns the way to a cluster, which ends of a route may share.
-func (o *opener) kafkaCluster(ctx context.Context, c kafkaConn) (*kafka.Cluster, error) {
-	if cluster, ok := o.clusters[c]; ok {
-		return cluster, nil
+func (o *opener) kafkaCluster(ctx context.Context, c kafkaConn) (*cluster.Cluster, error) {
+	if known, ok := o.clusters[c]; ok {
+		return known, nil
 	}
 	options, err := c.options(o.env.Log)
 	if err != nil {
 		return nil, err
 	}
-	cluster, err := kafka.Connect(ctx, options)
+	way, err := cluster.Connect(ctx, options)
 	if err != nil {
 		return nil, err
 	}
-	o.closers.add(func() error { cluster.Close(); return nil })
+	o.closers.add(func() error { way.Close(); return nil })
 	if o.clusters == nil {
-		o.clusters = map[kafkaConn]*kafka.Cluster{}
+		o.clusters = map[kafkaConn]*cluster.Cluster{}
 	}
-	o.clusters[c] = cluster
-	return cluster, nil
+	o.clusters[c] = way
+	return way, nil
 }
 
 // useTopic connects an end to its cluster and notes what it is for. A topic has one purpose, whatever the hosts in its URL are.
-func (o *opener) useTopic(ctx context.Context, k *kafkaEnd, as role) (*kafka.Cluster, error) {
+func (o *opener) useTopic(ctx context.Context, k *kafkaEnd, as role) (*cluster.Cluster, error) {
 	cluster, err := o.kafkaCluster(ctx, k.conn)
 	if err != nil {
 		return nil, err

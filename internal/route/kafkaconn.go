@@ -9,7 +9,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/streamcrypt/streamcrypt/connectors/kafka"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/keys/local"
@@ -45,8 +45,8 @@ func (c *kafkaConn) read(hosts []string, p *address.Params) error {
 }
 
 // options reads the files that the connection names.
-func (c *kafkaConn) options(log *slog.Logger) (o kafka.ClusterOptions, err error) {
-	o = kafka.ClusterOptions{Brokers: strings.Split(c.brokers, ","), Log: log}
+func (c *kafkaConn) options(log *slog.Logger) (o cluster.Options, err error) {
+	o = cluster.Options{Brokers: strings.Split(c.brokers, ","), Log: log}
 	if c.tls {
 		if o.TLS, err = c.tlsConfig(); err != nil {
 			return o, err
@@ -62,7 +62,7 @@ func (c *kafkaConn) options(log *slog.Logger) (o kafka.ClusterOptions, err error
 	if c.sasl == "plain" && !c.tls {
 		log.Warn("kafka: sasl=plain without tls=true shows the password to whoever sees the connection", "brokers", c.brokers)
 	}
-	o.SASL, err = kafka.Mechanism(c.sasl, c.user, password)
+	o.SASL, err = cluster.NewMechanism(c.sasl, c.user, password)
 	return o, err
 }
 

@@ -8,8 +8,9 @@ import (
 	"os"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
-	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 	"github.com/streamcrypt/streamcrypt/internal/audit"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
@@ -71,17 +72,17 @@ var advice = []struct {
 	{is(audit.ErrChanged), "streamcrypt keys audit verify says which line; move the file away to begin another one"},
 	{is(audit.ErrLocked), "another process writes to it, and does not come to an end"},
 	{is(fs.ErrExist), "say --overwrite to replace it"},
-	{is(file.ErrTooLarge), "raise --budget: a record may have twice as many bytes, and 4,096 headers"},
+	{is(format.ErrTooLarge), "raise --budget: a record may have twice as many bytes, and 4,096 headers"},
 	{is(ErrInterrupted), "run it again; with --checkpoint a record file goes on where it was, with group= a topic"},
-	{is(kafka.ErrNoTopic), "is the name right? a topic that is written is made with create=true"},
-	{is(kafka.ErrGroupActive), "end the group's members first, or name another group: a run with an end keeps offsets by itself"},
+	{is(cluster.ErrNoTopic), "is the name right? a topic that is written is made with create=true"},
+	{is(cluster.ErrGroupActive), "end the group's members first, or name another group: a run with an end keeps offsets by itself"},
 	{is(kafka.ErrTakenOver), "one run with an end at a time for a group and a topic; leave it to the other one"},
 	{is(kafka.ErrFewPartitions), "add partitions to the destination, or say partition=key on --to"},
 	{is(kafka.ErrSmallRecords), "raise max.message.bytes of the destination; create=true makes a topic that has it right"},
 	{is(kafka.ErrNotExactlyOnce), "say delivery=at-least-once, or leave delivery= out for the best there is"},
-	{is(kafka.ErrRefused), "is the user, the password or the sasl= mechanism wrong?"},
-	{is(kafka.ErrHungUp), "is the password wrong, or do the brokers want tls=true or sasl=?"},
-	{is(kafka.ErrReplaced), "run it again if the new topic is to be read or written; its records are others"},
+	{is(cluster.ErrRefused), "is the user, the password or the sasl= mechanism wrong?"},
+	{is(cluster.ErrHungUp), "is the password wrong, or do the brokers want tls=true or sasl=?"},
+	{is(cluster.ErrReplaced), "run it again if the new topic is to be read or written; its records are others"},
 	{as[*wire.VersionError], "Kafka 2.5 is the oldest that will do; for one that is too new there may be a newer streamcrypt"},
 	{as[*memlimit.TooSmallError], "lower --workers, --budget or --read-ahead, or raise the limit"},
 	{as[*keyring.NotBuiltError], "this build has local:, x25519:, rsa: and awskms:"},

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -201,7 +201,7 @@ func TestEndRecord(t *testing.T) {
 	}
 	short, err := sealer.Seal(t.Context(), nil, got[:39], &envelope.Binding{Kind: envelope.EndOfArchive}, envelope.Position{})
 	must(t, err)
-	if _, _, err := open(t.Context(), short); !errors.Is(err, file.ErrMalformed) {
+	if _, _, err := open(t.Context(), short); !errors.Is(err, format.ErrMalformed) {
 		t.Errorf("got %v", err)
 	}
 }

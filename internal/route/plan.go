@@ -9,6 +9,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/kekcache"
@@ -80,7 +81,7 @@ func (p *plan) readEnds() (err error) {
 		return nil
 	}
 	dead, err := parseEnd(p.DeadLetter, deadLetter)
-	if err == nil && dead.file != nil && dead.file.format != file.NDJSON {
+	if err == nil && dead.file != nil && dead.file.format != format.NDJSON {
 		err = &hint.Error{
 			Err:  fmt.Errorf("%s: %s cannot hold dead letters", deadLetter, dead.file.format),
 			Hint: "name a file that ends in .ndjson, or say format=ndjson",

@@ -6,23 +6,23 @@ import (
 	"testing"
 	"time"
 
-	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 )
 
 func TestFileEnds(t *testing.T) {
 	for in, want := range map[string]fileEnd{
-		"file:orders.ndjson":          {path: "orders.ndjson", format: file.NDJSON},
-		"file:a/b.jsonl":              {path: "a/b.jsonl", format: file.NDJSON},
-		"file:../a.scx":               {path: "../a.scx", format: file.Seq},
-		"file:/abs/report.pdf":        {path: "/abs/report.pdf", format: file.Raw},
-		"file:///abs/report.pdf":      {path: "/abs/report.pdf", format: file.Raw},
-		"file:-":                      {path: "-", format: file.Raw},
-		"file:-?format=ndjson":        {path: "-", format: file.NDJSON},
-		"file:x.ndjson?format=raw":    {path: "x.ndjson", format: file.Raw},
-		"file:x?format=seq&until=end": {path: "x", format: file.Seq},
-		"file:a%20b%3F.scx":           {path: "a b?.scx", format: file.Seq},
+		"file:orders.ndjson":          {path: "orders.ndjson", format: format.NDJSON},
+		"file:a/b.jsonl":              {path: "a/b.jsonl", format: format.NDJSON},
+		"file:../a.scx":               {path: "../a.scx", format: format.Seq},
+		"file:/abs/report.pdf":        {path: "/abs/report.pdf", format: format.Raw},
+		"file:///abs/report.pdf":      {path: "/abs/report.pdf", format: format.Raw},
+		"file:-":                      {path: "-", format: format.Raw},
+		"file:-?format=ndjson":        {path: "-", format: format.NDJSON},
+		"file:x.ndjson?format=raw":    {path: "x.ndjson", format: format.Raw},
+		"file:x?format=seq&until=end": {path: "x", format: format.Seq},
+		"file:a%20b%3F.scx":           {path: "a b?.scx", format: format.Seq},
 	} {
 		e, err := parseEnd(in, source)
 		if err != nil || e.file == nil || *e.file != want {
@@ -33,11 +33,11 @@ func TestFileEnds(t *testing.T) {
 
 func TestFileSinks(t *testing.T) {
 	for in, want := range map[string]fileEnd{
-		"file:a.scx":                        {path: "a.scx", format: file.Seq},
-		"file:a.scx?append=true":            {path: "a.scx", format: file.Seq, append: true},
-		"file:a?append=true&format=ndjson":  {path: "a", format: file.NDJSON, append: true},
-		"file:a.ndjson?append=false":        {path: "a.ndjson", format: file.NDJSON},
-		"file:-?append=false&format=ndjson": {path: "-", format: file.NDJSON},
+		"file:a.scx":                        {path: "a.scx", format: format.Seq},
+		"file:a.scx?append=true":            {path: "a.scx", format: format.Seq, append: true},
+		"file:a?append=true&format=ndjson":  {path: "a", format: format.NDJSON, append: true},
+		"file:a.ndjson?append=false":        {path: "a.ndjson", format: format.NDJSON},
+		"file:-?append=false&format=ndjson": {path: "-", format: format.NDJSON},
 	} {
 		e, err := parseEnd(in, sink)
 		if err != nil || *e.file != want {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"sync"
 
-	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
 	"github.com/streamcrypt/streamcrypt/kekcache"
@@ -100,7 +100,7 @@ func (r *records) openOpening(ctx context.Context, o *opener) error {
 	})
 }
 
-func (r *records) openEnds(ctx context.Context, o *opener, archive file.Archive) (err error) {
+func (r *records) openEnds(ctx context.Context, o *opener, archive format.Archive) (err error) {
 	if err := o.openCheckpoint(nil); err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -251,7 +251,7 @@ func TestRecordTooLargeForItsBudget(t *testing.T) {
 	writeFile(t, "in.ndjson", fmt.Appendf(nil, "{\"value\":\"%0300000d\"}\n", 1))
 	err := fails(t, Encrypt, Config{From: "file:in.ndjson", To: "file:s.scx", Budget: 64 << 10}, "too-large")
 	var advised *hint.Error
-	if !errors.As(err, &advised) || !errors.Is(err, file.ErrTooLarge) || !strings.Contains(advised.Hint, "--budget") {
+	if !errors.As(err, &advised) || !errors.Is(err, format.ErrTooLarge) || !strings.Contains(advised.Hint, "--budget") {
 		t.Errorf("got %v", err)
 	}
 	// A line that may be read, and still cannot be sealed, is the message's fault.

@@ -7,7 +7,7 @@ import (
 	"sync"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
-	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/kekcache"
@@ -42,12 +42,12 @@ func (r *records) openRewrapping(ctx context.Context, o *opener) (err error) {
 }
 
 // rewrapArchive is for both ends of a route that rewraps. ends is used for end records only, by one goroutine at a time.
-func (o *opener) rewrapArchive(ctx context.Context, ends *envelope.Rewrapper) (file.Archive, error) {
+func (o *opener) rewrapArchive(ctx context.Context, ends *envelope.Rewrapper) (format.Archive, error) {
 	if o.from.seq() && !o.to.seq() {
 		o.env.Log.Warn("the end record of the archive is left behind, unchecked: streamcrypt verify checks it", "from", o.from.name)
 	}
 	carried := &carriedEnd{}
-	a := file.Archive{Tag: tag, KeepEnd: carried.keep}
+	a := format.Archive{Tag: tag, KeepEnd: carried.keep}
 	switch {
 	case !o.to.seq():
 	case o.from.seq():

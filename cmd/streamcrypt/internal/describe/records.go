@@ -11,6 +11,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/codec/cms"
 	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
@@ -51,9 +52,9 @@ func Input(ctx context.Context, r io.Reader, emit func(*Record) error) error {
 	case err != nil && !errors.Is(err, io.EOF):
 		return err
 	case string(first) == seqMagic:
-		return messages(ctx, b, file.Seq, emit)
+		return messages(ctx, b, format.Seq, emit)
 	case len(first) > 0 && first[0] == '{':
-		return messages(ctx, b, file.NDJSON, emit)
+		return messages(ctx, b, format.NDJSON, emit)
 	}
 	return raw(b, emit)
 }
@@ -103,10 +104,10 @@ func failed(r *Record, err error) *Record {
 }
 
 // messages reads a file of messages. Nobody has a key here, so the end records of a seq are taken at their word.
-func messages(ctx context.Context, r io.Reader, format file.Format, emit func(*Record) error) error {
+func messages(ctx context.Context, r io.Reader, f format.Format, emit func(*Record) error) error {
 	w := &walk{emit: emit}
 	source, err := file.NewSource(file.SourceOptions{
-		Path: file.Stream, Format: format, Stdin: r, Archive: file.Archive{Tag: w.tag, OpenEnd: w.end},
+		Path: file.Stream, Format: f, Stdin: r, Archive: format.Archive{Tag: w.tag, OpenEnd: w.end},
 	})
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package file
+package format
 
 import (
 	"encoding/binary"
@@ -75,7 +75,7 @@ type bodyParser struct {
 }
 
 // message fills m from the whole body; headers go into the batch.
-func (p *bodyParser) message(m *pipeline.Message, b *batch, maxHeaders int) (err error) {
+func (p *bodyParser) message(m *pipeline.Message, b *Batch, maxHeaders int) (err error) {
 	if !p.take(cborArray | 5) {
 		return errRecord
 	}
@@ -100,7 +100,7 @@ func (p *bodyParser) message(m *pipeline.Message, b *batch, maxHeaders int) (err
 	return nil
 }
 
-func (p *bodyParser) headers(b *batch, most int) ([]pipeline.Header, error) {
+func (p *bodyParser) headers(b *Batch, most int) ([]pipeline.Header, error) {
 	n, err := p.head(cborArray)
 	switch {
 	case err != nil:
@@ -123,7 +123,7 @@ func (p *bodyParser) headers(b *batch, most int) ([]pipeline.Header, error) {
 		if err != nil {
 			return nil, err
 		}
-		b.headers = append(b.headers, pipeline.Header{Name: b.names.of(name), Value: value})
+		b.headers = append(b.headers, pipeline.Header{Name: b.names.intern(name), Value: value})
 	}
 	end := len(b.headers)
 	return b.headers[start:end:end], nil

@@ -1,4 +1,4 @@
-package file
+package format
 
 import (
 	"bytes"
@@ -9,20 +9,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/connectors/format/formattest"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 func decodeLine(line string) (pipeline.Message, error) {
-	b := new(batch)
+	b := new(Batch)
 	d := &lineDecoder{limits: limits{record: 1 << 20, headers: 4}}
-	n, err := d.next([]byte(line), true)
+	n, err := d.Next([]byte(line), true)
 	if err != nil {
 		return pipeline.Message{}, err
 	}
-	if _, err := d.decode(context.Background(), b.keep([]byte(line)[:n]), b); err != nil {
+	m, err := b.Decode(context.Background(), d, []byte(line)[:n])
+	if err != nil {
 		return pipeline.Message{}, err
 	}
-	return b.out.Messages[0], nil
+	return *m, nil
 }
 
 func TestLineGood(t *testing.T) {
@@ -55,7 +57,7 @@ func TestLineGood(t *testing.T) {
 		if !got.Time.Equal(c.want.Time) {
 			t.Errorf("%s: time %v", c.line, got.Time)
 		}
-		equal(t, []pipeline.Message{c.want}, []pipeline.Message{got})
+		formattest.RequireEqual(t, []pipeline.Message{c.want}, []pipeline.Message{got})
 	}
 }
 
@@ -117,22 +119,9 @@ func TestLineBad(t *testing.T) {
 	}
 }
 
-// TestLineNamed checks that an error says which line, after the messages before it.
-func TestLineNamed(t *testing.T) {
-	path := store(t, temp(t, "orders.ndjson"), []byte("{\"value\":\"1\"}\n{\"value\":\"2\"}\n{\"value\":\"secret\",\"x\":0}\n"))
-	got, err := read(t, sourceOptions(path, NDJSON))
-	if len(got) != 2 || err == nil || err.Error() != path+`:3: malformed: unknown field "x"` {
-		t.Fatalf("%d messages, then %v", len(got), err)
-	}
-	var word interface{ Reason() string }
-	if !errors.As(err, &word) || word.Reason() != "malformed" {
-		t.Fatalf("no reason in %v", err)
-	}
-}
-
 // TestLineIsJSON checks the writer against encoding/json.
 func TestLineIsJSON(t *testing.T) {
-	for i, m := range messages(300) {
+	for i, m := range formattest.Messages(300) {
 		line := appendLine(nil, &m)
 		var got struct {
 			Key, Value *string
@@ -144,25 +133,6 @@ func TestLineIsJSON(t *testing.T) {
 		if got.Value != nil && *got.Value != string(m.Value) || got.Value64 != nil && !bytes.Equal(got.Value64, m.Value) {
 			t.Fatalf("message %d: another value", i)
 		}
-	}
-}
-
-// TestThroughSeq checks that ndjson to seq and back gives the same bytes.
-func TestThroughSeq(t *testing.T) {
-	dir := t.TempDir()
-	var lines []byte
-	for _, m := range messages(500) {
-		lines = appendLine(lines, &m)
-	}
-	a := store(t, dir+"/a.ndjson", lines)
-	if err := copyFile(t, sourceOptions(a, NDJSON), sinkOptions(dir+"/b.scx", Seq)); err != nil {
-		t.Fatal(err)
-	}
-	if err := copyFile(t, sourceOptions(dir+"/b.scx", Seq), sinkOptions(dir+"/c.ndjson", NDJSON)); err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(load(t, dir+"/c.ndjson"), lines) {
-		t.Fatal("the bytes differ")
 	}
 }
 
@@ -190,14 +160,14 @@ func FuzzLineRoundTrip(f *testing.F) {
 		if !got.Time.Equal(m.Time) {
 			t.Fatalf("time %v, want %v", got.Time, m.Time)
 		}
-		equal(t, []pipeline.Message{m}, []pipeline.Message{got})
+		formattest.RequireEqual(t, []pipeline.Message{m}, []pipeline.Message{got})
 	})
 }
 
 // FuzzLine checks that whatever is read is written and read again the same, and that what this
 // parser takes encoding/json takes too.
 func FuzzLine(f *testing.F) {
-	for _, m := range messages(20) {
+	for _, m := range formattest.Messages(20) {
 		f.Add(appendLine(nil, &m))
 	}
 	f.Add([]byte(`{"value":"\ud83d\ude00\n","headers":[["a",{"b64":"AA=="}]]}`))
@@ -219,6 +189,6 @@ func FuzzLine(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		equal(t, []pipeline.Message{m}, []pipeline.Message{got})
+		formattest.RequireEqual(t, []pipeline.Message{m}, []pipeline.Message{got})
 	})
 }

@@ -1,4 +1,4 @@
-package file
+package format
 
 import (
 	"context"
@@ -65,16 +65,16 @@ func (r *roll) digest() (d [sha256.Size]byte) {
 	return d
 }
 
-func (r *roll) appendState(dst []byte) []byte {
+func (r *roll) AppendState(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint64(slices.Grow(dst, 128), r.count)
 	dst, err := r.hash.(encoding.BinaryAppender).AppendBinary(dst)
 	if err != nil {
-		panic("file: internal error: " + err.Error()) // crypto/sha256 has no such error
+		panic("format: internal error: " + err.Error()) // crypto/sha256 has no such error
 	}
 	return dst
 }
 
-func (r *roll) restore(state []byte) error {
+func (r *roll) Restore(state []byte) error {
 	if len(state) < 8 {
 		return fmt.Errorf("%w: state of a seq", ErrMalformed)
 	}
@@ -97,9 +97,9 @@ func newSeqEncoder(a Archive, l limits) *seqEncoder {
 	return &seqEncoder{roll: newRoll(a.Tag), seal: a.SealEnd, limits: l}
 }
 
-func (*seqEncoder) begin(dst []byte) []byte { return append(dst, seqMagic...) }
+func (*seqEncoder) Begin(dst []byte) []byte { return append(dst, seqMagic...) }
 
-func (e *seqEncoder) append(dst []byte, m *pipeline.Message) ([]byte, error) {
+func (e *seqEncoder) Append(dst []byte, m *pipeline.Message) ([]byte, error) {
 	if err := e.limits.checkRecord(m, len(m.Value)); err != nil {
 		return dst, err
 	}
@@ -113,7 +113,7 @@ func (e *seqEncoder) append(dst []byte, m *pipeline.Message) ([]byte, error) {
 	return out, nil
 }
 
-func (e *seqEncoder) end(ctx context.Context, dst []byte) ([]byte, error) {
+func (e *seqEncoder) End(ctx context.Context, dst []byte) ([]byte, error) {
 	value, err := e.seal(ctx, e.value[:0], e.count, e.digest())
 	if err != nil {
 		return dst, fmt.Errorf("end record: %w", err)
@@ -154,7 +154,7 @@ func newSeqDecoder(a Archive, l limits) *seqDecoder {
 	return d
 }
 
-func (d *seqDecoder) next(b []byte, eof bool) (int, error) {
+func (d *seqDecoder) Next(b []byte, eof bool) (int, error) {
 	if !d.started {
 		return nextMagic(b, eof)
 	}
@@ -220,12 +220,12 @@ func (d *seqDecoder) checked(b []byte, n int, eof bool) (int, error) {
 	}
 }
 
-func (d *seqDecoder) decode(ctx context.Context, record []byte, b *batch) (bool, error) {
+func (d *seqDecoder) decode(ctx context.Context, record []byte, b *Batch) (bool, error) {
 	if !d.started {
 		d.started = true
 		return false, nil
 	}
-	m := b.message()
+	m := b.addMessage()
 	kind := record[frameSize]
 	p := bodyParser{b: record[frameSize+1:]}
 	err := p.message(m, b, d.limits.headers)
@@ -242,7 +242,7 @@ func (d *seqDecoder) decode(ctx context.Context, record []byte, b *batch) (bool,
 	default:
 		err = errRecord
 	}
-	b.out.Messages = b.out.Messages[:len(b.out.Messages)-1]
+	b.dropMessage()
 	if errors.Is(err, errRecord) {
 		err = fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
@@ -272,14 +272,16 @@ func (d *seqDecoder) end(ctx context.Context, m *pipeline.Message) error {
 	}
 }
 
-func (d *seqDecoder) finish() error {
+func (d *seqDecoder) Finish() error {
 	if !d.ended {
 		return fmt.Errorf("%w: no end record", ErrTruncated)
 	}
 	return nil
 }
 
-func (*seqDecoder) at(place string, index int64) string { return fmt.Sprintf("%s@%d", place, index) }
+func (*seqDecoder) Locate(place string, index int64) string {
+	return fmt.Sprintf("%s@%d", place, index)
+}
 
 // endMessage is how an end record is written: nothing in it but what is sealed.
 func endMessage(value []byte) *pipeline.Message {

@@ -1,4 +1,4 @@
-package file
+package format
 
 import (
 	"encoding/base64"
@@ -20,11 +20,11 @@ import (
 // How long a line becomes depends on what is in the value: it is known if m.Value is of that size
 // already. Otherwise the shortest is assumed, and Write may still refuse the message. Check may be
 // called at any time, from any goroutine.
-func (s *Sink) Check(m *pipeline.Message, valueSize int) error {
-	if s.opts.Format == Seq {
-		return s.limits.checkRecord(m, valueSize)
+func (l *Layout) Check(m *pipeline.Message, valueSize int) error {
+	if l.format == Seq {
+		return l.limits.checkRecord(m, valueSize)
 	}
-	return s.limits.checkLine(m, valueSize)
+	return l.limits.checkLine(m, valueSize)
 }
 
 func (l limits) checkLine(m *pipeline.Message, valueSize int) error {

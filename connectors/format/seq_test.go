@@ -1,4 +1,4 @@
-package file
+package format
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/connectors/format/formattest"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -16,14 +17,14 @@ import (
 func seqOf(t testing.TB, msgs ...pipeline.Message) []byte {
 	t.Helper()
 	e := newSeqEncoder(testArchive(), limits{record: 1 << 20, headers: 100})
-	b := e.begin(nil)
+	b := e.Begin(nil)
 	for i := range msgs {
 		var err error
-		if b, err = e.append(b, &msgs[i]); err != nil {
+		if b, err = e.Append(b, &msgs[i]); err != nil {
 			t.Fatal(err)
 		}
 	}
-	b, err := e.end(t.Context(), b)
+	b, err := e.End(t.Context(), b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,23 +33,7 @@ func seqOf(t testing.TB, msgs ...pipeline.Message) []byte {
 
 func readSeq(t testing.TB, b []byte) ([]pipeline.Message, error) {
 	t.Helper()
-	o := sourceOptions(Stream, Seq)
-	o.Stdin = bytes.NewReader(b)
-	return read(t, o)
-}
-
-// appendSeq appends messages to the seq b and returns what it has become.
-func appendSeq(t testing.TB, b []byte, a Archive, msgs ...pipeline.Message) ([]byte, error) {
-	t.Helper()
-	d := newMemDisk()
-	d.names["out"] = &memFile{now: bytes.Clone(b)}
-	s := newSink(t, SinkOptions{Path: "out", Format: Seq, Archive: a, Append: true})
-	s.disk = d
-	w, err := s.Open(t.Context(), nil)
-	if err == nil {
-		err = errors.Join(w.Write(t.Context(), msgs, &pipeline.Progress{Messages: len(msgs)}), w.Close(t.Context()))
-	}
-	return d.names["out"].now, err
+	return readAll(t, reading(t, Options{Format: Seq}), b)
 }
 
 // starts returns where the records of a seq begin, and its length.
@@ -84,7 +69,7 @@ func TestSeqLayout(t *testing.T) {
 }
 
 func TestSeqEveryTruncation(t *testing.T) {
-	want := messages(4)
+	want := formattest.Messages(4)
 	b := seqOf(t, want...)
 	at := starts(b)
 	for n := range b {
@@ -96,7 +81,7 @@ func TestSeqEveryTruncation(t *testing.T) {
 		for whole < len(want) && at[whole+1] <= n {
 			whole++
 		}
-		equal(t, want[:whole], got)
+		formattest.RequireEqual(t, want[:whole], got)
 	}
 }
 
@@ -111,17 +96,17 @@ func TestSeqEveryFlip(t *testing.T) {
 		if !errors.Is(err, ErrMalformed) && !errors.Is(err, ErrTruncated) && !errors.Is(err, ErrTooLarge) {
 			t.Fatalf("bit %d: %v", bit, err)
 		}
-		equal(t, want[:len(got)], got)
+		formattest.RequireEqual(t, want[:len(got)], got)
 	}
 }
 
 func TestSeqRearranged(t *testing.T) {
-	msgs := messages(3)
+	msgs := formattest.Messages(3)
 	b := seqOf(t, msgs...)
 	at := starts(b)
 	rec := func(i int) []byte { return b[at[i]:at[i+1]] }
 	head, end := b[:len(seqMagic)], rec(3)
-	other := seqOf(t, messages(9)[8])
+	other := seqOf(t, formattest.Messages(9)[8])
 	otherAt := starts(other)
 	foreign := other[otherAt[0]:otherAt[1]]
 	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
@@ -166,7 +151,7 @@ func TestSeqRearranged(t *testing.T) {
 		"unknown type":       {join(head, frame(append([]byte{2}, body(msgs[0])...)...), end), ErrMalformed},
 		"no body":            {join(head, frame(0), end), ErrMalformed},
 		"body and more":      {join(head, frame(append(append([]byte{0}, body(msgs[0])...), 0)...), end), ErrMalformed},
-		"unsealed end":       {join(head, frame(append([]byte{1}, body(*endMessage([]byte("x")))...)...)), errSeal},
+		"unsealed end":       {join(head, frame(append([]byte{1}, body(*endMessage([]byte("x")))...)...)), formattest.ErrSeal},
 		"end with a key":     {join(head, frame(append([]byte{1}, body(pipeline.Message{Key: []byte("k"), Time: endMessage(nil).Time, Value: []byte("x")})...)...)), ErrMalformed},
 		"end with a time":    {join(head, frame(append([]byte{1}, body(pipeline.Message{Value: []byte("x")})...)...)), ErrMalformed},
 		"end without a seal": {join(head, frame(append([]byte{1}, body(*endMessage(nil))...)...)), ErrMalformed},
@@ -183,8 +168,8 @@ func TestSeqRearranged(t *testing.T) {
 // TestSeqUntagged checks that a message whose tag cannot be found is handed on, and that the end
 // record then does not fit.
 func TestSeqUntagged(t *testing.T) {
-	msgs := messages(3)
-	o := sourceOptions(store(t, temp(t, "a.scx"), seqOf(t, msgs...)), Seq)
+	msgs := formattest.Messages(3)
+	o := Options{Format: Seq, Archive: testArchive()}
 	tag, n := o.Archive.Tag, 0
 	o.Archive.Tag = func(dst []byte, m *pipeline.Message) ([]byte, error) {
 		if n++; n == 2 {
@@ -192,136 +177,22 @@ func TestSeqUntagged(t *testing.T) {
 		}
 		return tag(dst, m)
 	}
-	got, err := read(t, o)
+	got, err := readAll(t, reading(t, o), seqOf(t, msgs...))
 	if !errors.Is(err, ErrTampered) {
 		t.Fatal(err)
 	}
-	equal(t, msgs, got)
-}
-
-func TestSeqAppend(t *testing.T) {
-	msgs := messages(6)
-	path := temp(t, "a.scx")
-	o := sinkOptions(path, Seq)
-	o.Append = true
-	for i := 0; i < len(msgs); i += 2 {
-		if err := write(t, o, msgs[i:i+2]...); err != nil {
-			t.Fatal(err)
-		}
-		got, err := read(t, sourceOptions(path, Seq))
-		if err != nil {
-			t.Fatal(err)
-		}
-		equal(t, msgs[:i+2], got)
-	}
-	ends := 0
-	b := load(t, path)
-	for _, at := range starts(b)[:len(starts(b))-1] {
-		ends += int(b[at+frameSize])
-	}
-	if ends != 3 {
-		t.Fatalf("%d end records", ends)
-	}
-}
-
-// TestSeqAppendTorn cuts the last write at every byte and fills some of the rest with zeros.
-func TestSeqAppendTorn(t *testing.T) {
-	msgs := messages(4)
-	b := seqOf(t, msgs[:3]...)
-	at := starts(b)
-	for n := at[2] - 1; n < len(b); n++ { // from within the second message to within the end record
-		for _, zeros := range []int{0, 1, 40, len(b) - n} {
-			whole := 0
-			for whole < 3 && at[whole+1] <= n {
-				whole++
-			}
-			torn := append(bytes.Clone(b[:n]), make([]byte, zeros)...)
-			grown, err := appendSeq(t, torn, testArchive(), msgs[3])
-			if err != nil {
-				t.Fatalf("cut to %d and %d zeros: %v", n, zeros, err)
-			}
-			got, err := readSeq(t, grown)
-			if err != nil {
-				t.Fatalf("cut to %d and %d zeros, appended: %v", n, zeros, err)
-			}
-			if len(got) == whole+2 && zeros > 0 { // the zeros were those of the record itself
-				whole++
-			}
-			equal(t, append(copyOf(msgs[:whole]), msgs[3]), got)
-		}
-	}
-}
-
-func copyOf(m []pipeline.Message) []pipeline.Message { return append([]pipeline.Message(nil), m...) }
-
-// TestSeqAppendDamaged checks that damage further up costs no record behind it.
-func TestSeqAppendDamaged(t *testing.T) {
-	b := seqOf(t, messages(4)...)
-	at := starts(b)
-	for bit := range 8 * 20 { // length, checksum, type and some of the body of the second record
-		c := bytes.Clone(b)
-		c[at[1]+bit/8] ^= 1 << (bit % 8)
-		after, err := appendSeq(t, c, testArchive())
-		if !errors.Is(err, ErrMalformed) && !errors.Is(err, ErrTooLarge) {
-			t.Errorf("bit %d: %v", bit, err)
-		}
-		if !bytes.Equal(after, c) {
-			t.Errorf("bit %d: the file was changed", bit)
-		}
-	}
-}
-
-func TestSeqAppendChecksSeals(t *testing.T) {
-	b := seqOf(t, messages(3)...)
-	at := starts(b)
-	c := append(bytes.Clone(b[:at[0]]), b[at[1]:]...) // the first message is gone
-	if _, err := appendSeq(t, c, testArchive()); !errors.Is(err, ErrTampered) {
-		t.Error(err)
-	}
-	blind := testArchive()
-	blind.OpenEnd = nil
-	if _, err := appendSeq(t, c, blind); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestSeqLimits(t *testing.T) {
-	m := pipeline.Message{Value: make([]byte, 100), Headers: make([]pipeline.Header, 3)}
-	for reason, change := range map[string]func(*SinkOptions){
-		"too-large": func(o *SinkOptions) { o.MaxRecord = 80 },
-		"header":    func(o *SinkOptions) { o.MaxHeaders = 2 },
-	} {
-		for _, f := range []Format{NDJSON, Seq} {
-			o := sinkOptions(temp(t, "a"), f)
-			change(&o)
-			if err := write(t, o, m); reasonOf(err) != reason {
-				t.Errorf("%s written: %v", f, err)
-			}
-			path := temp(t, "b")
-			if err := write(t, sinkOptions(path, f), m); err != nil {
-				t.Fatal(err)
-			}
-			from := sourceOptions(path, f)
-			from.MaxRecord, from.MaxHeaders = o.MaxRecord, o.MaxHeaders
-			if _, err := read(t, from); !errors.Is(err, ErrTooLarge) {
-				t.Errorf("%s read: %v", f, err)
-			}
-		}
-	}
+	formattest.RequireEqual(t, msgs, got)
 }
 
 // FuzzSeq checks that no input makes the reader panic, and that what it takes to the end is what the
 // writer writes.
 func FuzzSeq(f *testing.F) {
-	b := seqOf(f, messages(3)...)
+	b := seqOf(f, formattest.Messages(3)...)
 	f.Add(b)
 	f.Add(b[:len(b)-1])
 	f.Add([]byte(seqMagic))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		o := sourceOptions(Stream, Seq)
-		o.Stdin = bytes.NewReader(b)
-		o.MaxRecord = 1 << 16
-		got, err := read(t, o)
+		got, err := readAll(t, reading(t, Options{Format: Seq, MaxRecord: 1 << 16}), b)
 		if err != nil {
 			return
 		}

@@ -1,4 +1,4 @@
-package file
+package format
 
 // reason is a word of the closed list in docs/errors.md. An error of a file's content wraps one:
 // find it with errors.Is, or with errors.As and an interface{ Reason() string }.

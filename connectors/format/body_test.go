@@ -1,4 +1,4 @@
-package file
+package format
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 
+	"github.com/streamcrypt/streamcrypt/connectors/format/formattest"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -50,14 +51,14 @@ func oracleOf(m *pipeline.Message) oracle {
 func parseBody(b []byte) (pipeline.Message, error) {
 	var m pipeline.Message
 	p := bodyParser{b: bytes.Clone(b)}
-	return m, p.message(&m, new(batch), 100)
+	return m, p.message(&m, new(Batch), 100)
 }
 
 func TestBodyAgainstOracle(t *testing.T) {
 	enc, _ := oracleModes(t)
 	big := pipeline.Message{Key: make([]byte, 255), Subject: make([]byte, 256), Value: make([]byte, 65536), Time: time.UnixMilli(1 << 40)}
 	edge := pipeline.Message{Key: make([]byte, 23), Subject: make([]byte, 24), Value: make([]byte, 65535), Time: time.UnixMilli(-1)}
-	for i, m := range append(messages(300), big, edge, pipeline.Message{}) {
+	for i, m := range append(formattest.Messages(300), big, edge, pipeline.Message{}) {
 		want, err := enc.Marshal(oracleOf(&m))
 		if err != nil {
 			t.Fatal(err)
@@ -72,7 +73,7 @@ func TestBodyAgainstOracle(t *testing.T) {
 		if err != nil {
 			t.Fatalf("message %d: %v", i, err)
 		}
-		equal(t, []pipeline.Message{m}, []pipeline.Message{got})
+		formattest.RequireEqual(t, []pipeline.Message{m}, []pipeline.Message{got})
 	}
 }
 
@@ -119,7 +120,7 @@ func TestBodyRefused(t *testing.T) {
 // would have written itself.
 func FuzzBody(f *testing.F) {
 	enc, dec := oracleModes(f)
-	for _, m := range messages(20) {
+	for _, m := range formattest.Messages(20) {
 		f.Add(appendBody(nil, &m))
 	}
 	f.Add([]byte{0x85, 0xf6, 0x80, 0x18, 0x01, 0xf6, 0xf6}) // not the shortest form

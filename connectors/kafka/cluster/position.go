@@ -1,4 +1,4 @@
-package kafka
+package cluster
 
 import (
 	"encoding/base64"
@@ -23,8 +23,9 @@ var errMetadata = errors.New("metadata of the offset is not ours")
 
 var metadataText = base64.RawURLEncoding.Strict()
 
-// appendMetadata appends the metadata of p.
-func appendMetadata(dst []byte, p *pipeline.Position) ([]byte, error) {
+// AppendMetadata appends the metadata of p: what must be known to go on from it besides its Next. An error says that the
+// state of p is larger than brokers accept.
+func AppendMetadata(dst []byte, p *pipeline.Position) ([]byte, error) {
 	raw := make([]byte, 1, 1+binary.MaxVarintLen64+len(p.State))
 	raw[0] = metadataVersion
 	distance := uint64(0)
@@ -39,8 +40,8 @@ func appendMetadata(dst []byte, p *pipeline.Position) ([]byte, error) {
 	return metadataText.AppendEncode(dst, raw), nil
 }
 
-// parseMetadata fills in what the metadata of an offset says of p, whose Place and Next are known.
-func parseMetadata(p *pipeline.Position, text string) error {
+// ParseMetadata fills in what the metadata of an offset says of p, whose Place and Next are known.
+func ParseMetadata(p *pipeline.Position, text string) error {
 	p.Last, p.State = -1, nil
 	if text == "" {
 		return nil

@@ -1,4 +1,4 @@
-package file
+package format
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ import (
 type lineParser struct {
 	b     []byte
 	i     int
-	batch *batch
+	batch *Batch
 	max   int // headers
 }
 
@@ -192,7 +192,7 @@ func (p *lineParser) header() (h pipeline.Header, err error) {
 	if err != nil {
 		return h, err
 	}
-	h.Name = p.batch.names.of(name)
+	h.Name = p.batch.names.intern(name)
 	if err := p.expect(','); err != nil {
 		return h, err
 	}

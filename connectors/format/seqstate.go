@@ -1,4 +1,4 @@
-package file
+package format
 
 import (
 	"encoding/binary"
@@ -13,7 +13,7 @@ const (
 	lastEndKept // length 4 || its value
 )
 
-func (d *seqDecoder) appendState(dst []byte) []byte {
+func (d *seqDecoder) AppendState(dst []byte) []byte {
 	switch {
 	case d.ended && d.keep != nil:
 		dst = binary.BigEndian.AppendUint32(append(dst, lastEndKept), uint32(len(d.kept)))
@@ -23,10 +23,10 @@ func (d *seqDecoder) appendState(dst []byte) []byte {
 	default:
 		dst = append(dst, lastMessage)
 	}
-	return d.roll.appendState(dst)
+	return d.roll.AppendState(dst)
 }
 
-func (d *seqDecoder) restore(state []byte) error {
+func (d *seqDecoder) Restore(state []byte) error {
 	bad := fmt.Errorf("%w: state of a seq", ErrMalformed)
 	if len(state) == 0 {
 		return bad
@@ -34,13 +34,13 @@ func (d *seqDecoder) restore(state []byte) error {
 	last, state := state[0], state[1:]
 	d.started, d.ended = true, last != lastMessage
 	if last != lastEndKept {
-		return d.roll.restore(state)
+		return d.roll.Restore(state)
 	}
 	if len(state) < 4 || uint64(len(state)-4) < uint64(binary.BigEndian.Uint32(state)) {
 		return bad
 	}
 	n := 4 + int(binary.BigEndian.Uint32(state))
-	if err := d.roll.restore(state[n:]); err != nil {
+	if err := d.roll.Restore(state[n:]); err != nil {
 		return err
 	}
 	d.keepEnd(state[4:n])

@@ -1,21 +1,13 @@
-package file
+package format
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/connectors/format/formattest"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
-
-func reasonOf(err error) string {
-	var refused *pipeline.Reject
-	if !errors.As(err, &refused) {
-		return ""
-	}
-	return string(refused.Reason)
-}
 
 // year returns the first moment of a year.
 func year(n int) time.Time { return time.Date(n, 1, 1, 0, 0, 0, 0, time.UTC) }
@@ -43,14 +35,13 @@ func TestCheck(t *testing.T) {
 		{"year 10,000 here", pipeline.Message{Time: year(10_000).Add(-1).In(time.FixedZone("", 3600))}, "", ""},
 	} {
 		for f, want := range map[Format]string{NDJSON: c.lines, Seq: c.seqs} {
-			o := sinkOptions(temp(t, "out"), f)
-			o.MaxRecord, o.MaxHeaders = 200, 2
-			err := newSink(t, o).Check(&c.m, len(c.m.Value))
-			if (err != nil) != (want != "") || reasonOf(err) != want {
+			l := writing(t, Options{Format: f, MaxRecord: 200, MaxHeaders: 2})
+			err := l.Check(&c.m, len(c.m.Value))
+			if (err != nil) != (want != "") || formattest.ReasonOf(err) != want {
 				t.Errorf("%s in %s: %v, want %q", c.name, f, err, want)
 			}
 			// What Check passes can be written, and what it refuses cannot.
-			if err := write(t, o, c.m); (err != nil) != (want != "") || reasonOf(err) != want {
+			if _, err := l.NewEncoder().Append(nil, &c.m); (err != nil) != (want != "") || formattest.ReasonOf(err) != want {
 				t.Errorf("%s in %s: written: %v, want %q", c.name, f, err, want)
 			}
 		}
@@ -61,13 +52,11 @@ func TestCheck(t *testing.T) {
 func TestCheckAhead(t *testing.T) {
 	m := pipeline.Message{Value: []byte("old")}
 	for f, most := range map[Format]int{NDJSON: 187, Seq: 184} {
-		o := sinkOptions(temp(t, "out"), f)
-		o.MaxRecord = 200
-		s := newSink(t, o)
+		s := writing(t, Options{Format: f, MaxRecord: 200})
 		if err := s.Check(&m, most); err != nil {
 			t.Errorf("%s: %v", f, err)
 		}
-		if err := s.Check(&m, most+1); reasonOf(err) != "too-large" {
+		if err := s.Check(&m, most+1); formattest.ReasonOf(err) != "too-large" {
 			t.Errorf("%s: %v", f, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package kafka
+package cluster
 
 import (
 	"context"
@@ -55,9 +55,9 @@ func (c *coordinators) forget(of coordinator) {
 	delete(c.known, of)
 }
 
-// mayHaveMoved has the coordinator of what req is about looked up again, if err can mean that there is another one.
-func (c *Cluster) mayHaveMoved(req protocol.Message, err error) {
-	if err == nil || judge(err) != again || errors.Is(err, kafkago.ConcurrentTransactions) {
+// NoteMoved has the coordinator of what req is about looked up again, if err can mean that there is another one.
+func (c *Cluster) NoteMoved(req protocol.Message, err error) {
+	if err == nil || Judge(err) != Again || errors.Is(err, kafkago.ConcurrentTransactions) {
 		return
 	}
 	if of, ok := coordinated(req); ok {
@@ -65,9 +65,9 @@ func (c *Cluster) mayHaveMoved(req protocol.Message, err error) {
 	}
 }
 
-// roundTrip sends a request of kafka-go's own, to the coordinator of what it is about if there is one. Who gets an error,
-// also in the answer, calls mayHaveMoved.
-func (c *Cluster) roundTrip(ctx context.Context, req protocol.Message) (protocol.Message, error) {
+// RoundTrip sends a request of kafka-go's own, to the coordinator of what it is about if there is one. Who gets an error,
+// also in the answer, calls NoteMoved.
+func (c *Cluster) RoundTrip(ctx context.Context, req protocol.Message) (protocol.Message, error) {
 	of, ok := coordinated(req)
 	if !ok {
 		return c.wire.RoundTrip(ctx, req)
@@ -92,7 +92,7 @@ func (c *Cluster) coordinatorOf(ctx context.Context, of coordinator) (int32, err
 		return 0, err
 	}
 	res := m.(*findcoordinator.Response)
-	if err := coded(res.ErrorCode); err != nil {
+	if err := FromCode(res.ErrorCode); err != nil {
 		return 0, err
 	}
 	c.coordinators.put(of, res.NodeID)

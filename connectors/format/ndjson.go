@@ -1,4 +1,4 @@
-package file
+package format
 
 import (
 	"bytes"
@@ -23,18 +23,18 @@ import (
 // lineEncoder writes messages as ndjson.
 type lineEncoder struct{ limits limits }
 
-func (*lineEncoder) begin(dst []byte) []byte { return dst }
+func (*lineEncoder) Begin(dst []byte) []byte { return dst }
 
-func (e *lineEncoder) append(dst []byte, m *pipeline.Message) ([]byte, error) {
+func (e *lineEncoder) Append(dst []byte, m *pipeline.Message) ([]byte, error) {
 	if err := e.limits.checkLine(m, len(m.Value)); err != nil {
 		return dst, err
 	}
 	return appendLine(dst, m), nil
 }
 
-func (*lineEncoder) end(_ context.Context, dst []byte) ([]byte, error) { return dst, nil }
-func (*lineEncoder) appendState(dst []byte) []byte                     { return dst }
-func (*lineEncoder) restore([]byte) error                              { return nil }
+func (*lineEncoder) End(_ context.Context, dst []byte) ([]byte, error) { return dst, nil }
+func (*lineEncoder) AppendState(dst []byte) []byte                     { return dst }
+func (*lineEncoder) Restore([]byte) error                              { return nil }
 
 func appendLine(dst []byte, m *pipeline.Message) []byte {
 	dst = append(dst, '{')
@@ -128,7 +128,7 @@ type lineDecoder struct {
 	seen   int // bytes of the first line that are known to hold no line feed
 }
 
-func (d *lineDecoder) next(b []byte, eof bool) (int, error) {
+func (d *lineDecoder) Next(b []byte, eof bool) (int, error) {
 	i := bytes.IndexByte(b[d.seen:], '\n')
 	n := d.seen + i + 1
 	if i < 0 {
@@ -146,14 +146,14 @@ func (d *lineDecoder) next(b []byte, eof bool) (int, error) {
 	return n, nil
 }
 
-func (d *lineDecoder) decode(_ context.Context, record []byte, b *batch) (bool, error) {
-	m := b.message()
+func (d *lineDecoder) decode(_ context.Context, record []byte, b *Batch) (bool, error) {
+	m := b.addMessage()
 	p := lineParser{b: record, batch: b, max: d.limits.headers}
 	err := p.message(m)
 	if err == nil {
 		return true, nil
 	}
-	b.out.Messages = b.out.Messages[:len(b.out.Messages)-1]
+	b.dropMessage()
 	switch last := record[len(record)-1]; {
 	case errors.Is(err, ErrTooLarge):
 		return false, err
@@ -164,11 +164,11 @@ func (d *lineDecoder) decode(_ context.Context, record []byte, b *batch) (bool, 
 	}
 }
 
-func (*lineDecoder) finish() error { return nil }
+func (*lineDecoder) Finish() error { return nil }
 
-func (*lineDecoder) at(place string, index int64) string {
+func (*lineDecoder) Locate(place string, index int64) string {
 	return fmt.Sprintf("%s:%d", place, index+1) // every record is a line
 }
 
-func (*lineDecoder) appendState(dst []byte) []byte { return dst }
-func (*lineDecoder) restore([]byte) error          { return nil }
+func (*lineDecoder) AppendState(dst []byte) []byte { return dst }
+func (*lineDecoder) Restore([]byte) error          { return nil }

@@ -1,4 +1,4 @@
-package kafka
+package cluster
 
 import (
 	"context"
@@ -18,12 +18,15 @@ import (
 // connectPatience is how long Connect tries brokers that cannot be reached.
 const connectPatience = 15 * time.Second
 
+// createTimeout is how long a request to create a topic may take until the topic is seen.
+const createTimeout = 10 * time.Second
+
 // maxHangUps is how many times brokers may hang up on Connect before that counts as an answer.
 const maxHangUps = 5
 
 // Cluster is a way to a cluster. Sources and Sinks may share it.
 type Cluster struct {
-	options   ClusterOptions
+	options   Options
 	transport *kafkago.Transport
 	wire      *wire.Client
 	id        string
@@ -34,12 +37,12 @@ type Cluster struct {
 
 // Connect reaches a cluster and sees that its brokers are recent enough. An error of the brokers, such as a
 // wrong password, comes at once; one of the network after 15 s.
-func Connect(ctx context.Context, o ClusterOptions) (*Cluster, error) {
+func Connect(ctx context.Context, o Options) (*Cluster, error) {
 	o, err := o.complete()
 	if err != nil {
 		return nil, err
 	}
-	// The layout of topics is ours to watch (see topic): the transport only has to know the brokers.
+	// The layout of topics is ours to watch (see Topic): the transport only has to know the brokers.
 	transport := newTransport(o, []string{})
 	c := &Cluster{options: o, transport: transport, wire: wire.New(transport, kafkago.TCP(o.Brokers...)), log: o.Log}
 	if err := c.meet(ctx); err != nil {
@@ -49,7 +52,7 @@ func Connect(ctx context.Context, o ClusterOptions) (*Cluster, error) {
 	return c, nil
 }
 
-func newTransport(o ClusterOptions, topics []string) *kafkago.Transport {
+func newTransport(o Options, topics []string) *kafkago.Transport {
 	return &kafkago.Transport{
 		Dial: o.Dial, TLS: o.TLS, SASL: o.SASL, ClientID: o.ClientID,
 		MetadataTopics: topics, MetadataTTL: 5 * time.Second,
@@ -60,7 +63,7 @@ func (c *Cluster) meet(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, connectPatience, errors.New("not reached within "+connectPatience.String()))
 	defer cancel()
 	hangUps := 0
-	err := c.retry(ctx, "connect", func(ctx context.Context) error {
+	err := c.Retry(ctx, "connect", func(ctx context.Context) error {
 		err := c.wire.Supported(ctx)
 		if err == nil {
 			var m *wire.Metadata
@@ -84,35 +87,41 @@ func (c *Cluster) meet(ctx context.Context) error {
 // ID is the cluster's id, whatever its brokers are called; empty if the brokers have none.
 func (c *Cluster) ID() string { return c.id }
 
+// Options returns the options that the Cluster was connected with, defaults filled in.
+func (c *Cluster) Options() Options { return c.options }
+
+// Wire returns the client for the requests of the record path.
+func (c *Cluster) Wire() *wire.Client { return c.wire }
+
 // Close closes the connections. Sources and Sinks of the cluster must have ended.
 func (c *Cluster) Close() { c.transport.CloseIdleConnections() }
 
-// same tells whether two ways lead to one cluster.
-func (c *Cluster) same(other *Cluster) bool {
+// IsSame tells whether two ways lead to one cluster.
+func (c *Cluster) IsSame(other *Cluster) bool {
 	return c == other || c.id != "" && c.id == other.id
 }
 
-// retry calls do until it succeeds, fails for good or ctx is done.
-func (c *Cluster) retry(ctx context.Context, what string, do func(context.Context) error) error {
-	r := retrier{what: what, log: c.log}
+// Retry calls do until it succeeds, fails for good or ctx is done.
+func (c *Cluster) Retry(ctx context.Context, what string, do func(context.Context) error) error {
+	r := c.NewRetry(what)
 	for {
 		err := do(ctx)
 		if err == nil {
 			return nil
 		}
-		if err := r.after(ctx, err); err != nil {
+		if err := r.Wait(ctx, err); err != nil {
 			return err
 		}
 	}
 }
 
-// maxMessageBytes asks for the largest record batch that a topic takes, in bytes. It is 0 if the brokers do
+// MaxMessageBytes asks for the largest record batch that a topic takes, in bytes. It is 0 if the brokers do
 // not let us know.
-func (c *Cluster) maxMessageBytes(ctx context.Context, topic string) (int, error) {
+func (c *Cluster) MaxMessageBytes(ctx context.Context, topic string) (int, error) {
 	const name = "max.message.bytes"
 	client := kafkago.Client{Addr: kafkago.TCP(c.options.Brokers...), Transport: c.transport}
 	var found int
-	err := c.retry(ctx, "configuration of topic "+topic, func(ctx context.Context) error {
+	err := c.Retry(ctx, "configuration of topic "+topic, func(ctx context.Context) error {
 		res, err := client.DescribeConfigs(ctx, &kafkago.DescribeConfigsRequest{
 			Resources: []kafkago.DescribeConfigRequestResource{
 				{ResourceType: kafkago.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{name}},
@@ -139,9 +148,9 @@ func (c *Cluster) maxMessageBytes(ctx context.Context, topic string) (int, error
 	return found, err
 }
 
-// createTopic makes a topic; zero partitions or bytes leave the number to the brokers. It is no error if the
+// CreateTopic makes a topic; zero partitions or bytes leave the number to the brokers. It is no error if the
 // topic is there already.
-func (c *Cluster) createTopic(ctx context.Context, name string, partitions, maxMessageBytes int) error {
+func (c *Cluster) CreateTopic(ctx context.Context, name string, partitions, maxMessageBytes int) error {
 	// kafka-go waits until it sees the topic, which needs a transport that looks for it.
 	transport := newTransport(c.options, []string{name})
 	defer transport.CloseIdleConnections()
@@ -153,16 +162,16 @@ func (c *Cluster) createTopic(ctx context.Context, name string, partitions, maxM
 	if maxMessageBytes > 0 {
 		config.ConfigEntries = []kafkago.ConfigEntry{{ConfigName: "max.message.bytes", ConfigValue: strconv.Itoa(maxMessageBytes)}}
 	}
-	return c.retry(ctx, "create topic "+name, func(ctx context.Context) error {
-		return within(ctx, exchangeTimeout, func(ctx context.Context) error {
-			res, err := client.CreateTopics(ctx, &kafkago.CreateTopicsRequest{Topics: []kafkago.TopicConfig{config}})
-			if err != nil {
-				return err
-			}
-			if err := res.Errors[name]; !errors.Is(err, kafkago.TopicAlreadyExists) {
-				return err
-			}
-			return nil
-		})
+	return c.Retry(ctx, "create topic "+name, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, createTimeout)
+		defer cancel()
+		res, err := client.CreateTopics(ctx, &kafkago.CreateTopicsRequest{Topics: []kafkago.TopicConfig{config}})
+		if err != nil {
+			return err
+		}
+		if err := res.Errors[name]; !errors.Is(err, kafkago.TopicAlreadyExists) {
+			return err
+		}
+		return nil
 	})
 }

@@ -1,0 +1,170 @@
+// Package format reads and writes records: how messages lie in files and
+// objects.
+//
+// Two formats hold messages. ndjson holds one message a line, for people and
+// for other programs. seq holds envelopes: an appendable archive whose sealed
+// end record tells whether anything is missing. A raw file is one payload and
+// never becomes a message.
+//
+// A connector that stores messages as bytes checks its options once, with
+// [ForReading] or [ForWriting], and gets a [Layout]. A Layout makes Decoders and
+// Encoders; a [Batch] collects decoded messages in memory of its own, and a
+// [Shelf] recycles batches.
+//
+// The package opens nothing and starts no goroutine: its caller reads and
+// writes the bytes. It must not know crypto: an [Archive] brings the tag of an
+// envelope and the seal of an end record.
+//
+//	format.go   Format, Options, Layout, Archive: what a caller chooses
+//	codec.go    Decoder and Encoder
+//	batch.go    Batch and Shelf: the memory of decoded messages
+//	check.go    which messages fit, and the size of their records
+//	ndjson.go   writing and reading lines; json.go and text.go parse one
+//	seq.go      writing and reading a seq; seqstate.go carries it over a restart
+//	body.go     the CBOR body of a seq's record
+//	torn.go     the rest of a write that did not come to its end
+package format
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+const (
+	// DefaultMaxRecord is the most bytes of one record: an ndjson line, or type
+	// and body in a seq.
+	DefaultMaxRecord = 64 << 20
+	// DefaultMaxHeaders is the most headers of one message.
+	DefaultMaxHeaders = 4096
+)
+
+// Format is how messages lie in a file.
+type Format string
+
+const (
+	// Raw is one payload without messages. A Layout refuses it.
+	Raw Format = "raw"
+	// NDJSON is one JSON object a line.
+	NDJSON Format = "ndjson"
+	// Seq is an appendable sequence of envelopes with a sealed end record.
+	Seq Format = "seq"
+)
+
+// OfPath returns the format that a path's extension stands for: NDJSON for
+// .ndjson and .jsonl, Seq for .scx, else Raw.
+func OfPath(path string) Format {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".ndjson", ".jsonl":
+		return NDJSON
+	case ".scx":
+		return Seq
+	default:
+		return Raw
+	}
+}
+
+// Archive is what a seq needs to know of the envelopes in it. Writing needs Tag
+// and SealEnd, reading needs Tag and OpenEnd or KeepEnd. Without them a seq is
+// refused: it never holds plaintext.
+type Archive struct {
+	// Tag appends the GCM tag of m's envelope to dst: the last segment's tag of
+	// a chunked envelope, and for a tombstone the tag of the envelope in its
+	// header. It keeps nothing of m.
+	Tag func(dst []byte, m *pipeline.Message) ([]byte, error)
+	// SealEnd appends to dst the sealed record of how many messages the seq has,
+	// and of the SHA-256 over their tags in order.
+	SealEnd func(ctx context.Context, dst []byte, count uint64, digest [32]byte) ([]byte, error)
+	// OpenEnd opens what SealEnd made. Its error is reported as it is, with the
+	// place before it. An appender checks the end records in its file if OpenEnd
+	// is set; an encryptor that holds public keys only cannot open them.
+	OpenEnd func(ctx context.Context, record []byte) (count uint64, digest [32]byte, err error)
+	// KeepEnd, if OpenEnd is not set, is told of each end record that is read,
+	// unchecked, and of how many messages stand before it with which digest;
+	// after a restart it is told again of the last one, if nothing follows it.
+	// It keeps nothing of record. A copier of an archive sets it where it has no
+	// key to check the archive with.
+	KeepEnd func(record []byte, count uint64, digest [32]byte)
+}
+
+// Options say how records lie in an input or an output.
+type Options struct {
+	// Format is NDJSON or Seq.
+	Format Format
+	// Archive is for a seq. See Archive for the functions that are needed.
+	Archive Archive
+	// MaxRecord is the most bytes of one record, DefaultMaxRecord if 0.
+	MaxRecord int
+	// MaxHeaders is the most headers of one message, DefaultMaxHeaders if 0.
+	MaxHeaders int
+}
+
+// Layout is checked Options. It is not changed, so it is safe for concurrent
+// use; the Decoders and Encoders that it makes are not.
+type Layout struct {
+	format  Format
+	archive Archive
+	limits  limits
+}
+
+// ForReading checks the options of an input.
+func ForReading(o Options) (*Layout, error) {
+	if o.Format == Seq && (o.Archive.Tag == nil || o.Archive.OpenEnd == nil && o.Archive.KeepEnd == nil) {
+		return nil, errors.New("seq is for ciphertext only: nothing is there to check its end record with")
+	}
+	return newLayout(o)
+}
+
+// ForWriting checks the options of an output. KeepEnd is not used: it is for the
+// end records of an input.
+func ForWriting(o Options) (*Layout, error) {
+	if o.Format == Seq && (o.Archive.Tag == nil || o.Archive.SealEnd == nil) {
+		return nil, errors.New("seq is for ciphertext only: nothing is there to seal its end record with")
+	}
+	o.Archive.KeepEnd = nil
+	return newLayout(o)
+}
+
+func newLayout(o Options) (*Layout, error) {
+	switch o.Format {
+	case NDJSON, Seq:
+	case Raw:
+		return nil, errors.New("a raw file holds no messages")
+	default:
+		return nil, fmt.Errorf("format %q is not one of ndjson, seq", string(o.Format))
+	}
+	l, err := newLimits(o.MaxRecord, o.MaxHeaders)
+	if err != nil {
+		return nil, err
+	}
+	return &Layout{format: o.Format, archive: o.Archive, limits: l}, nil
+}
+
+// Format returns the format of the records.
+func (l *Layout) Format() Format { return l.format }
+
+// MaxRecord returns the most bytes of one record.
+func (l *Layout) MaxRecord() int { return l.limits.record }
+
+// limits bound what one record may hold.
+type limits struct {
+	record  int // bytes
+	headers int
+}
+
+func newLimits(record, headers int) (limits, error) {
+	if record < 0 || headers < 0 || record > 1<<30 {
+		return limits{}, errors.New("record or header limit is out of range")
+	}
+	if record == 0 {
+		record = DefaultMaxRecord
+	}
+	if headers == 0 {
+		headers = DefaultMaxHeaders
+	}
+	return limits{record: record, headers: headers}, nil
+}

@@ -1,0 +1,92 @@
+// Package formattest is for tests of package format and of the connectors that
+// store records in its formats: messages to store, a seal without a key, and a
+// comparison. It imports neither, so that tests inside those packages can use
+// it.
+package formattest
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
+)
+
+// Carries is what both formats hold of a message.
+var Carries = pipelinetest.Carries{
+	Key: true, NullValue: true, Headers: true, NullHeader: true, HeaderOrder: true, Binary: true, Time: time.Millisecond,
+}
+
+// ErrSeal is OpenEnd's error.
+var ErrSeal = errors.New("seal broken")
+
+// Tag takes the last 16 bytes of a value, or of the last header of a tombstone,
+// for the tag of an envelope.
+func Tag(dst []byte, m *pipeline.Message) ([]byte, error) {
+	v := m.Value
+	if v == nil && len(m.Headers) > 0 {
+		v = m.Headers[len(m.Headers)-1].Value
+	}
+	return append(dst, v[max(0, len(v)-16):]...), nil
+}
+
+// SealEnd seals with a hash that everyone can make.
+func SealEnd(_ context.Context, dst []byte, count uint64, digest [32]byte) ([]byte, error) {
+	b := append(binary.BigEndian.AppendUint64(nil, count), digest[:]...)
+	return append(append(dst, b...), seal(b)...), nil
+}
+
+// OpenEnd opens what SealEnd made.
+func OpenEnd(_ context.Context, b []byte) (count uint64, digest [32]byte, err error) {
+	if len(b) != 48 || !bytes.Equal(seal(b[:40]), b[40:]) {
+		return 0, [32]byte{}, ErrSeal
+	}
+	return binary.BigEndian.Uint64(b), [32]byte(b[8:40]), nil
+}
+
+func seal(b []byte) []byte {
+	s := sha256.Sum256(append([]byte("seal"), b...))
+	return s[:8]
+}
+
+// Messages returns n messages, of which no two have the same Tag.
+func Messages(n int) []pipeline.Message {
+	msgs := pipelinetest.Messages(Carries, 0, n, 2000)
+	for i := range msgs {
+		if i%3 == 1 {
+			msgs[i].Subject = []byte{'s', byte(i)}
+		}
+	}
+	return msgs
+}
+
+// RequireEqual fails the test unless got are the messages want. Origins are not
+// compared.
+func RequireEqual(t testing.TB, want, got []pipeline.Message) {
+	t.Helper()
+	if len(want) != len(got) {
+		t.Fatalf("got %d messages, want %d", len(got), len(want))
+	}
+	for i := range want {
+		if d := pipelinetest.Diff(Carries, &want[i], &got[i]); d != "" {
+			t.Fatalf("message %d: %s", i, d)
+		}
+		if !bytes.Equal(want[i].Subject, got[i].Subject) || (want[i].Subject == nil) != (got[i].Subject == nil) {
+			t.Fatalf("message %d: subject %q, want %q", i, got[i].Subject, want[i].Subject)
+		}
+	}
+}
+
+// ReasonOf returns the reason of a *pipeline.Reject in err, or "".
+func ReasonOf(err error) string {
+	var refused *pipeline.Reject
+	if !errors.As(err, &refused) {
+		return ""
+	}
+	return string(refused.Reason)
+}

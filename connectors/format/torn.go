@@ -1,0 +1,58 @@
+package format
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// CheckLastLine judges the last line of an ndjson file, which has no line feed,
+// before lines are appended. It returns true for a message that merely lacks its
+// line feed, and false for the rest of a torn write, which can be cut. A line
+// that cannot have come from this package is somebody's: that is an error.
+func (l *Layout) CheckLastLine(line []byte) (whole bool, err error) {
+	p := lineParser{b: bytes.Clone(line), batch: new(Batch), max: l.limits.headers}
+	switch {
+	case p.message(new(pipeline.Message)) == nil:
+		return true, nil
+	case !torn(line):
+		return false, fmt.Errorf("%w: the last line is no message, and not cut off either", ErrMalformed)
+	}
+	return false, nil
+}
+
+// torn tells whether a line may be what is left of one that was being written: it begins as one, or
+// with zeros that never were replaced, and is not whole.
+func torn(line []byte) bool {
+	return (line[0] == '{' || line[0] == 0) && !json.Valid(line)
+}
+
+// IsTorn tells whether an error of a seq's Decoder may come from a last write
+// that reached the disk in part. The rest can then be cut, if ContainsRecord
+// finds nothing in it.
+func IsTorn(err error) bool {
+	return errors.Is(err, ErrTruncated) || errors.Is(err, errEmpty) || errors.Is(err, errChecksum)
+}
+
+// ContainsRecord tells whether a whole record of a seq begins anywhere in b but at its start.
+func ContainsRecord(b []byte) bool {
+	for i := 1; len(b)-i > frameSize+1; i++ {
+		length := binary.BigEndian.Uint32(b[i:])
+		content := b[i+frameSize:]
+		if length < 2 || uint64(length) > uint64(len(content)) || content[0] > typeEnd || content[1] != cborArray|5 {
+			continue
+		}
+		if crc32.Checksum(content[:length], castagnoli) == binary.BigEndian.Uint32(b[i+4:]) {
+			return true
+		}
+	}
+	return false
+}
+
+// MaxTorn returns the most bytes that a torn last write of a seq can leave.
+func (l *Layout) MaxTorn() int { return frameSize + l.limits.record }

@@ -1,0 +1,58 @@
+package cluster
+
+import (
+	"errors"
+	"reflect"
+	"testing"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+func TestMetadata(t *testing.T) {
+	t.Parallel()
+	positions := []pipeline.Position{
+		{Next: 0, Last: -1},
+		{Next: 10, Last: -1},
+		{Next: 10, Last: 9},
+		{Next: 1 << 60, Last: 0},
+		{Next: 10, Last: 3, State: []byte("state")},
+		{Next: 10, Last: -1, State: make([]byte, 3000)},
+	}
+	for _, want := range positions {
+		want.Place = "in/1"
+		text, err := AppendMetadata(nil, &want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := pipeline.Position{Place: want.Place, Next: want.Next}
+		if err := ParseMetadata(&got, string(text)); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v: got %+v, %v", want, got, err)
+		}
+	}
+	if _, err := AppendMetadata(nil, &pipeline.Position{State: make([]byte, 3100)}); err == nil {
+		t.Error("a state was accepted that brokers would refuse")
+	}
+	for _, text := range []string{"x", "another tool's", "AQ", "AgA", "AQU", "AQD/", "Af////////////8B"} {
+		p := pipeline.Position{Place: "in/1", Next: 4, Last: 7, State: []byte("old")}
+		if err := ParseMetadata(&p, text); !errors.Is(err, errMetadata) || p.Last != -1 || p.State != nil {
+			t.Errorf("%q: got %+v, %v", text, p, err)
+		}
+	}
+}
+
+func FuzzMetadata(f *testing.F) {
+	f.Add("AQEK", int64(10))
+	f.Add("", int64(0))
+	f.Fuzz(func(t *testing.T, text string, next int64) {
+		p := pipeline.Position{Place: "in/1", Next: max(0, next)}
+		if ParseMetadata(&p, text) != nil || text == "" {
+			return
+		}
+		if p.Last < -1 || p.Last >= p.Next && p.Last != -1 {
+			t.Fatalf("last is %d before %d", p.Last, p.Next)
+		}
+		if again, err := AppendMetadata(nil, &p); err != nil || len(again) > len(text) {
+			t.Fatalf("%q became %q, %v", text, again, err)
+		}
+	})
+}

@@ -1,0 +1,162 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
+)
+
+// Topic is what is known of a topic: what it is and who leads its partitions. Each user that meets a leader which is none
+// any more refreshes it for all. It is safe for concurrent use.
+type Topic struct {
+	cluster *Cluster
+	name    string
+	id      [16]byte // zero if the brokers are too old to say
+
+	asking sync.Mutex // held while it is asked for
+	mu     sync.RWMutex
+	leads  []Leader // by partition
+	asked  time.Time
+}
+
+// Leader is who leads a partition; Broker is -1 while nobody does.
+type Leader struct{ Broker, Epoch int32 }
+
+// Retries is how many times more a topic is looked for before it counts as missing: it may have been made a
+// moment ago, through another broker.
+const Retries = 6
+
+// RetriesForMade is the same for a topic that we have made: a broker that has just started may take seconds to hear of it,
+// and this many tries are about ten.
+const RetriesForMade = 20
+
+// OpenTopic finds a topic. The error matches ErrNoTopic if the topic is still missing after retries more tries.
+func (c *Cluster) OpenTopic(ctx context.Context, name string, retries int) (*Topic, error) {
+	t := &Topic{cluster: c, name: name}
+	found, err := t.ask(ctx, retries)
+	if err != nil {
+		return nil, err
+	}
+	t.id = found.ID
+	t.set(found)
+	return t, nil
+}
+
+func (t *Topic) ask(ctx context.Context, retries int) (*wire.Topic, error) {
+	r := t.cluster.NewRetry("topic " + t.name)
+	for {
+		found, err := t.askOnce(ctx)
+		if err == nil {
+			return found, nil
+		}
+		if r.Tries() >= retries && errors.Is(err, kafkago.UnknownTopicOrPartition) {
+			return nil, fmt.Errorf("kafka topic %s: %w", t.name, ErrNoTopic)
+		}
+		if err := r.Wait(ctx, err); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (t *Topic) askOnce(ctx context.Context) (*wire.Topic, error) {
+	m, err := t.cluster.wire.Metadata(ctx, t.name)
+	if err != nil {
+		return nil, err
+	}
+	for i := range m.Topics {
+		if m.Topics[i].Name == t.name {
+			return &m.Topics[i], m.Topics[i].Err
+		}
+	}
+	return nil, kafkago.UnknownTopicOrPartition
+}
+
+func (t *Topic) set(found *wire.Topic) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	leads := make([]Leader, len(found.Partitions))
+	for i := range leads {
+		leads[i] = Leader{Broker: -1, Epoch: -1}
+	}
+	for _, p := range found.Partitions {
+		if p.Partition >= 0 && int(p.Partition) < len(leads) {
+			leads[p.Partition] = Leader{Broker: p.Leader, Epoch: p.LeaderEpoch}
+		}
+	}
+	t.leads, t.asked = leads, time.Now()
+}
+
+// Refresh asks again who leads, unless somebody did a moment ago. It does not wait for partitions that have no
+// leader.
+func (t *Topic) Refresh(ctx context.Context) error {
+	t.asking.Lock()
+	defer t.asking.Unlock()
+	t.mu.RLock()
+	recent := time.Since(t.asked) < t.cluster.options.Refresh
+	t.mu.RUnlock()
+	if recent {
+		return nil
+	}
+	found, err := t.askOnce(ctx)
+	switch {
+	case err != nil:
+		return err
+	case found.ID != t.id && t.id != [16]byte{}:
+		return fmt.Errorf("kafka topic %s: %w", t.name, ErrReplaced)
+	}
+	t.set(found)
+	return nil
+}
+
+// CheckIdentity returns ErrReplaced if the topic is another one of its name. It looks only if the last request, which names the
+// topic, is a pause ago: a request that fails in between would have told.
+func (t *Topic) CheckIdentity(ctx context.Context, last time.Time, pause time.Duration) error {
+	if time.Since(last) < pause {
+		return nil
+	}
+	if err := t.Refresh(ctx); errors.Is(err, ErrReplaced) {
+		return err
+	}
+	return nil
+}
+
+// Cluster is the way to the topic's cluster.
+func (t *Topic) Cluster() *Cluster { return t.cluster }
+
+// Name is the topic's name.
+func (t *Topic) Name() string { return t.name }
+
+// ID is the topic's id; zero if the brokers are too old to say.
+func (t *Topic) ID() [16]byte { return t.id }
+
+// PartitionCount is how many partitions there were when the brokers were last asked.
+func (t *Topic) PartitionCount() int32 {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return int32(len(t.leads))
+}
+
+// Partitions are the numbers of the partitions.
+func (t *Topic) Partitions() []int32 {
+	all := make([]int32, t.PartitionCount())
+	for i := range all {
+		all[i] = int32(i)
+	}
+	return all
+}
+
+// Leader is who leads a partition.
+func (t *Topic) Leader(partition int32) Leader {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if int(partition) >= len(t.leads) {
+		return Leader{Broker: -1, Epoch: -1}
+	}
+	return t.leads[partition]
+}

@@ -1,0 +1,78 @@
+package kafka
+
+import (
+	"fmt"
+
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// pending are the positions that are to be committed next, by partition.
+type pending struct {
+	at    map[string]*pipeline.Position // by place; kept from commit to commit
+	moved []*pipeline.Position          // in order of their first move
+	text  []byte
+}
+
+// move notes the positions of done, which are lent.
+func (p *pending) move(done *pipeline.Progress) {
+	for i := range done.Places {
+		p.set(p.of(done.Places[i].Place), &done.Places[i])
+	}
+}
+
+// restore notes the positions of older, where there is none yet.
+func (p *pending) restore(older *pending) {
+	for _, from := range older.moved {
+		if to := p.of(from.Place); to.Next < 0 {
+			p.set(to, from)
+		}
+	}
+}
+
+func (p *pending) of(place string) *pipeline.Position {
+	at := p.at[place]
+	if at == nil {
+		if p.at == nil {
+			p.at = make(map[string]*pipeline.Position)
+		}
+		at = &pipeline.Position{Place: place, Next: -1}
+		p.at[place] = at
+	}
+	return at
+}
+
+func (p *pending) set(to, from *pipeline.Position) {
+	if to.Next < 0 {
+		p.moved = append(p.moved, to)
+	}
+	state := append(to.State[:0], from.State...)
+	*to = *from
+	to.State = state
+}
+
+func (p *pending) empty() bool { return len(p.moved) == 0 }
+
+// encode appends the positions as brokers keep them.
+func (p *pending) encode(dst []cluster.Offset) ([]cluster.Offset, error) {
+	for _, at := range p.moved {
+		partition, ok := cluster.PartitionOf(at.Place)
+		if !ok {
+			return nil, fmt.Errorf("kafka: %q is not a partition", at.Place)
+		}
+		var err error
+		if p.text, err = cluster.AppendMetadata(p.text[:0], at); err != nil {
+			return nil, err
+		}
+		dst = append(dst, cluster.Offset{Partition: partition, Next: at.Next, Metadata: string(p.text)})
+	}
+	return dst, nil
+}
+
+// settle forgets the positions: they are committed.
+func (p *pending) settle() {
+	for _, at := range p.moved {
+		at.Next = -1
+	}
+	p.moved = p.moved[:0]
+}
