@@ -32,7 +32,7 @@ func TestFailureAtMessage(t *testing.T) {
 				var parked error
 				o := pipeline.Options{
 					Source: src, Sink: sink, NewTransform: on("5", test.err),
-					Parked: func(err error) { parked = err },
+					Observer: &pipelinetest.Recorder{Parked: func(err error) { parked = err }},
 				}
 				err := run(t, o)
 				if err == nil || err.Error() != test.want || !errors.Is(err, test.err) || !errors.Is(parked, test.err) {
@@ -145,13 +145,10 @@ func TestLostLane(t *testing.T) {
 				n = 1
 			}
 			src, sink := faulty(call, n, fmt.Errorf("%s: %w", call, pipeline.ErrLost))
-			var stats pipeline.Stats
-			err := run(t, pipeline.Options{
-				Source: src, Sink: sink, Stats: &stats,
-				Parked: func(err error) { t.Errorf("parked: %v", err) },
-			})
-			if err != nil || stats.Lost.Load() != 1 {
-				t.Errorf("lost %d times, run ended with %v", stats.Lost.Load(), err)
+			stats := neverParked(t)
+			err := run(t, pipeline.Options{Source: src, Sink: sink, Observer: stats})
+			if n := stats.Totals().LostLanes; err != nil || n != 1 {
+				t.Errorf("lost %d times, run ended with %v", n, err)
 			}
 			got := values(sink.Stored(), "orders/0")
 			if !slices.Equal(firsts(got), count(0, 20)) {
@@ -208,7 +205,7 @@ func TestLostDuringWrite(t *testing.T) {
 		time.Sleep(time.Second)
 		return write()
 	}
-	err := run(t, pipeline.Options{Source: src, Sink: sink, Parked: func(err error) { t.Errorf("parked: %v", err) }})
+	err := run(t, pipeline.Options{Source: src, Sink: sink, Observer: neverParked(t)})
 	if err != nil {
 		t.Error(err)
 	}
@@ -236,10 +233,10 @@ func TestParkedLane(t *testing.T) {
 				n = 1
 			}
 			src, sink := faulty(call, n, errBoom)
-			var stats pipeline.Stats
-			err := run(t, pipeline.Options{Source: src, Sink: sink, Stats: &stats})
-			if !errors.Is(err, errBoom) || stats.Parked.Load() != 1 {
-				t.Errorf("parked %d times, run ended with %v", stats.Parked.Load(), err)
+			stats := new(pipelinetest.Recorder)
+			err := run(t, pipeline.Options{Source: src, Sink: sink, Observer: stats})
+			if n := stats.Totals().ParkedLanes; !errors.Is(err, errBoom) || n != 1 {
+				t.Errorf("parked %d times, run ended with %v", n, err)
 			}
 			got := values(sink.Stored(), "orders/0")
 			if want := count(0, len(got)); !slices.Equal(got, want) {
@@ -256,9 +253,9 @@ func TestParkedLaneLeavesOthersAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, sink := source(2, 10, 10), new(pipelinetest.MemorySink)
 		src.Live = true
-		var stats pipeline.Stats
+		stats := new(pipelinetest.Recorder)
 		r := start(t, pipeline.Options{
-			Source: src, Sink: sink, Stats: &stats,
+			Source: src, Sink: sink, Observer: stats,
 			NewTransform: pipelinetest.Each(func(_ context.Context, m *pipeline.Message) error {
 				if m.Origin.Place == "orders/0" && string(m.Value) == "7" {
 					return errBoom
@@ -270,8 +267,8 @@ func TestParkedLaneLeavesOthersAlone(t *testing.T) {
 		src.Put("orders/0", numbered(10, 12)...)
 		src.Put("orders/1", numbered(10, 12)...)
 		synctest.Wait()
-		if stats.Lanes.Load() != 1 || stats.Parked.Load() != 1 {
-			t.Errorf("%d lanes and %d parked", stats.Lanes.Load(), stats.Parked.Load())
+		if n := stats.Totals(); n.Lanes != 1 || n.ParkedLanes != 1 {
+			t.Errorf("%d lanes and %d parked", n.Lanes, n.ParkedLanes)
 		}
 		r.stop()
 		if err := r.wait(); err != nil {

@@ -36,8 +36,7 @@ func (w *worker) finishBatch(stop int, err error) {
 			w.endLane(err)
 			return
 		}
-		w.tally.read = int64(stop)
-		w.Stats.add(&w.tally)
+		w.observe(stop)
 	}
 	if err != nil {
 		w.endLane(err)
@@ -75,7 +74,7 @@ func (w *worker) admitMessages() (int, error) {
 			continue
 		}
 		if kept < i {
-			w.msgs[kept], w.from[kept] = w.msgs[i], w.from[i]
+			w.msgs[kept], w.from[kept], w.of[kept] = w.msgs[i], w.from[i], w.of[i]
 		}
 		kept++
 	}
@@ -86,7 +85,7 @@ func (w *worker) admitMessages() (int, error) {
 // keepAdmitted cuts msgs to the n that the gate has let through.
 func (w *worker) keepAdmitted(n int) {
 	clear(w.msgs[n:])
-	w.msgs, w.from, w.admitted = w.msgs[:n], w.from[:n], n
+	w.msgs, w.from, w.of, w.admitted = w.msgs[:n], w.from[:n], w.of[:n], n
 }
 
 // cutRejects forgets the rejects that come after message stop of the batch.
@@ -143,20 +142,53 @@ func (w *worker) writeStep(done *Progress) error {
 	return nil
 }
 
-// countWritten adds what was just written to the batch's tally.
+// countWritten counts what was just written.
 func (w *worker) countWritten() {
 	for _, r := range w.rejects {
-		w.Stats.reject(r.err.Reason)
+		w.places.countReject(w.places.find(w.batch.Messages[r.index].Origin.Place), r.err.Reason)
 	}
 	if n := len(w.rejects); n > 0 {
 		first := w.rejects[0]
 		err := &MessageError{Origin: w.batch.Messages[first.index].Origin, Err: first.err}
 		w.Log.Warn("messages rejected", "count", n, "first", err)
 	}
-	w.tally.rejected += int64(len(w.rejects))
-	w.tally.written += int64(len(w.msgs))
 	for i := range w.msgs {
-		w.tally.bytesOut += int64(len(w.msgs[i].Key) + len(w.msgs[i].Value))
+		c := &w.places.counts[w.of[i]]
+		c.Written++
+		c.BytesOut += int64(len(w.msgs[i].Key) + len(w.msgs[i].Value))
+	}
+}
+
+// observe tells the observer what became of the batch, which ended at message
+// stop. It needs the turn, and the position has been committed.
+func (w *worker) observe(stop int) {
+	if stop < len(w.batch.Messages) {
+		w.recount(stop)
+	}
+	for i := range w.places.counts {
+		c := &w.places.counts[i]
+		c.Skipped = c.Read - c.Written
+		for _, n := range c.Rejected {
+			c.Skipped -= n
+		}
+	}
+	for i := range w.batch.Ends {
+		end := &w.batch.Ends[i]
+		w.places.counts[w.places.find(end.Place)].Next = end.Next
+	}
+	w.Observer.ObserveBatch(w.places.counts)
+}
+
+// recount counts only the messages before stop as read.
+func (w *worker) recount(stop int) {
+	for i := range w.places.counts {
+		w.places.counts[i].Read, w.places.counts[i].BytesIn = 0, 0
+	}
+	for i := range w.batch.Messages[:stop] {
+		m := &w.batch.Messages[i]
+		c := &w.places.counts[w.places.find(m.Origin.Place)]
+		c.Read++
+		c.BytesIn += int64(len(m.Key) + len(m.Value))
 	}
 }
 
@@ -166,7 +198,8 @@ func (w *worker) resetBuffers() {
 	clear(w.msgs)
 	clear(w.letters)
 	clear(w.rejects)
-	w.msgs, w.from, w.letters, w.rejects = w.msgs[:0], w.from[:0], w.letters[:0], w.rejects[:0]
+	w.msgs, w.from, w.of = w.msgs[:0], w.from[:0], w.of[:0]
+	w.letters, w.rejects = w.letters[:0], w.rejects[:0]
 	w.out = w.out[:0]
 	w.admitted, w.aside = 0, 0
 }

@@ -47,13 +47,10 @@ type Options struct {
 	// 10 s. What is then uncommitted is dropped and read again later.
 	Grace time.Duration
 
-	// Stats counts, also while Run runs; may be nil.
-	Stats *Stats
+	// Observer is told what the run does; nil means that nobody is.
+	Observer Observer
 	// Log gets no payload, key or header value; nil means slog.Default.
 	Log *slog.Logger
-	// Parked is called when a lane ends with an error that keeps it from being served again. It is
-	// called from the lane's goroutine and may be nil.
-	Parked func(err error)
 }
 
 // complete checks o and fills in the defaults.
@@ -80,8 +77,8 @@ func (o Options) complete() (Options, error) {
 	if o.Grace == 0 {
 		o.Grace = DefaultGrace
 	}
-	if o.Stats == nil {
-		o.Stats = new(Stats)
+	if o.Observer == nil {
+		o.Observer = silent{}
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

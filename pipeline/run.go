@@ -61,23 +61,21 @@ func (e *engine) share() int {
 // serveLane is what the source calls per lane. What it returns is the source's to act on.
 func (e *engine) serveLane(ctx context.Context, source Lane) error {
 	e.lanes.Add(1)
-	e.Stats.Lanes.Add(1)
+	e.Observer.ObserveLane(LaneServed, nil)
 	err := runLane(ctx, e, source)
-	e.Stats.Lanes.Add(-1)
 	e.lanes.Add(-1)
 
+	change := LaneEnded
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrLost):
-		e.Stats.Lost.Add(1)
+		change = LaneLost
 		e.Log.Info("lane lost", "error", err)
 	default:
-		e.Stats.Parked.Add(1)
+		change = LaneParked
 		e.Log.Error("lane parked", "error", err)
-		if e.Parked != nil {
-			e.Parked(err)
-		}
 	}
+	e.Observer.ObserveLane(change, err)
 	return err
 }
 

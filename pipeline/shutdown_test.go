@@ -73,7 +73,7 @@ func TestShutdown(t *testing.T) {
 				}
 				r := start(t, pipeline.Options{
 					Source: src, Sink: sink, NewTransform: pipelinetest.Each(test.transform),
-					Parked: func(err error) { t.Errorf("parked: %v", err) },
+					Observer: neverParked(t),
 				})
 				synctest.Wait()
 				began := time.Now()
@@ -185,7 +185,7 @@ func TestDeadline(t *testing.T) {
 		began := time.Now()
 		err := pipeline.Run(ctx, quiet(pipeline.Options{
 			Source: candid{src}, Sink: sink, Grace: 3 * time.Second,
-			Parked: func(err error) { t.Errorf("parked: %v", err) },
+			Observer: neverParked(t),
 		}))
 		if took := time.Since(began); err != nil || took != 63*time.Second {
 			t.Errorf("took %v, %v", took, err)

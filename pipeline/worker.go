@@ -16,8 +16,9 @@ type worker struct {
 	transform Transform
 	out       []byte // the values of msgs; reused, and cleared when the run ends
 	msgs      []Message
-	from      []int // msgs[i] was message from[i] of the batch
-	aside     int   // bytes that null values may have made the transform keep elsewhere
+	from      []int   // msgs[i] was message from[i] of the batch
+	of        []int32 // msgs[i] is of place of[i]
+	aside     int     // bytes that null values may have made the transform keep elsewhere
 	rejects   []pendingLetter
 	letters   []Message
 
@@ -25,7 +26,7 @@ type worker struct {
 	admitted int   // msgs that the gate has let through
 	mine     bool  // it is our turn
 	over     error // our turn has come and the lane has ended
-	tally    tally
+	places   batchPlaces
 }
 
 // messageSize is what a Message takes besides its bytes.
@@ -37,7 +38,7 @@ func (w *worker) maxMessages() int { return w.Budget / 8 / messageSize }
 
 func (w *worker) runJobs() {
 	for j := range w.jobs {
-		w.job, w.mine, w.over, w.tally = j, false, nil, tally{}
+		w.job, w.mine, w.over = j, false, nil
 		w.settleBatch()
 		w.job = job{}
 	}
@@ -49,6 +50,7 @@ func (w *worker) settleBatch() {
 	stop, err := w.transformBatch()
 	w.finishBatch(stop, err)
 	w.resetBuffers()
+	w.places.reset()
 	w.batch.release()
 	w.serving.turn.endTurn()
 }
@@ -65,7 +67,10 @@ func (w *worker) transformBatch() (int, error) {
 		}
 		in := &w.batch.Messages[i]
 		need := w.transform.Bound(in)
-		w.tally.bytesIn += int64(len(in.Key) + len(in.Value))
+		place := w.places.find(in.Origin.Place)
+		count := &w.places.counts[place]
+		count.Read++
+		count.BytesIn += int64(len(in.Key) + len(in.Value))
 		if need > w.maxOut() {
 			if err := w.rejectMessage(i, tooLarge(need, w.maxOut())); err != nil {
 				return i, err
@@ -78,7 +83,7 @@ func (w *worker) transformBatch() (int, error) {
 			}
 			w.reserveRoom(need)
 		}
-		if err := w.appendMessage(ctx, i, need); err != nil {
+		if err := w.appendMessage(ctx, i, place, need); err != nil {
 			if err = w.refuseMessage(i, err); err != nil {
 				return i, err
 			}
@@ -88,7 +93,7 @@ func (w *worker) transformBatch() (int, error) {
 }
 
 // appendMessage transforms message i of the batch into out and msgs, or leaves both as they are.
-func (w *worker) appendMessage(ctx context.Context, i, need int) error {
+func (w *worker) appendMessage(ctx context.Context, i int, place int32, need int) error {
 	n, at := len(w.msgs), len(w.out)
 	w.msgs = append(w.msgs, w.batch.Messages[i])
 	m := &w.msgs[n]
@@ -100,7 +105,7 @@ func (w *worker) appendMessage(ctx context.Context, i, need int) error {
 		w.msgs = w.msgs[:n]
 		return err
 	}
-	w.from = append(w.from, i)
+	w.from, w.of = append(w.from, i), append(w.of, place)
 	if m.Value == nil {
 		w.aside += need // what a transform makes of a null value it keeps in memory of its own
 		return nil

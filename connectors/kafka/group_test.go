@@ -167,7 +167,7 @@ func TestParkedLaneKeepsItsPartitions(t *testing.T) {
 	parked := make(chan error, 10)
 	poison := errors.New("poison")
 	r := start(t, pipeline.Options{
-		Source: src, Sink: sink, Workers: 2, Parked: func(err error) { parked <- err },
+		Source: src, Sink: sink, Workers: 2, Observer: &pipelinetest.Recorder{Parked: func(err error) { parked <- err }},
 		NewTransform: pipelinetest.Each(func(_ context.Context, m *pipeline.Message) error {
 			if number(m) == 4 {
 				return poison

@@ -9,6 +9,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
+	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
 
 // watched starts a member of group g that tells when a lane parks.
@@ -18,7 +19,8 @@ func (b *broker) watched(delivery Delivery, workers int) (r *run, parked chan er
 	src := b.source(c, SourceOptions{Topic: "in", Group: "g", Workers: workers})
 	sink := b.sink(c, SinkOptions{Topic: "out", Source: src, Create: true, Delivery: delivery})
 	return start(b.t, pipeline.Options{
-		Source: src, Sink: sink, Workers: workers, ReadAhead: 16 << 10, Parked: func(err error) { parked <- err },
+		Source: src, Sink: sink, Workers: workers, ReadAhead: 16 << 10,
+		Observer: &pipelinetest.Recorder{Parked: func(err error) { parked <- err }},
 	}), parked
 }
 

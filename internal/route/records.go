@@ -7,6 +7,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
+	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
@@ -21,7 +22,7 @@ type records struct {
 	memory  int64
 	sealing *kekcache.Sealing // nil unless sealing
 	load    loadKeys
-	stats   pipeline.Stats
+	watch   watch.Route
 	gates   transform.GateStats
 	rewraps rewraps // of a route that rewraps
 }
@@ -116,7 +117,7 @@ func (r *records) openEnds(ctx context.Context, o *opener, archive format.Archiv
 	r.options = pipeline.Options{
 		Source: r.in.Source, Sink: r.out.Sink,
 		Workers: o.Workers, Budget: int(o.Budget), ReadAhead: int(o.ReadAhead), Grace: o.Grace,
-		Stats: &r.stats, Log: o.env.Log,
+		Observer: &r.watch, Log: o.env.Log,
 	}
 	r.options.DeadLetters, err = o.letters(ctx, r.in)
 	r.memory = pipeline.Memory(r.options, r.in.lanes, r.in.largest)
@@ -164,14 +165,15 @@ func (r *records) renewKeys(ctx context.Context) (stop func()) {
 }
 
 func (r *records) snapshot() Snapshot {
+	seen := r.watch.Totals()
 	s := Snapshot{
-		Messages: r.stats.Read.Load(),
-		Bytes:    r.stats.BytesIn.Load(),
-		BytesOut: r.stats.BytesOut.Load(),
-		Skipped:  r.stats.Skipped.Load(),
-		Rejected: r.stats.Rejected.Load(),
-		Reasons:  r.stats.Reasons(),
-		Parked:   r.stats.Parked.Load(),
+		Messages: seen.Read,
+		Bytes:    seen.BytesIn,
+		BytesOut: seen.BytesOut,
+		Skipped:  seen.Skipped,
+		Rejected: seen.RejectedTotal(),
+		Reasons:  seen.Rejected,
+		Parked:   seen.ParkedLanes,
 		Gaps:     r.gates.Gaps.Load(),
 		Foreign:  r.gates.Foreign.Load(),
 	}

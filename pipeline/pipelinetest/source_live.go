@@ -54,7 +54,7 @@ func sourceParkedLive(t *testing.T, s SourceSpec) error {
 	l := startLive(t, s.Timeout, pipeline.Options{
 		Source:       m.Live(),
 		NewTransform: failAt(0, errCut),
-		Parked:       func(err error) { parked <- err },
+		Observer:     &Recorder{Parked: func(err error) { parked <- err }},
 	})
 	select {
 	case err := <-parked:

@@ -1,0 +1,174 @@
+// Package watch holds what a route tells of itself: counts, and how each of its
+// places stands. A Route is handed down to the packages that have something to
+// tell, implements the observers that they declare, and is read by progress, the
+// last line and, later, metrics and alarms.
+//
+// Its memory is bounded: MaxPlaces places have figures of their own, and those
+// of all others are summed. The package decides nothing, logs nothing and knows
+// no endpoint.
+package watch
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// MaxPlaces is how many places of a route have figures of their own.
+const MaxPlaces = 1000
+
+// Unknown is a lag that nobody has told.
+const Unknown int64 = -1
+
+// Figures count the messages of a place or of a route.
+type Figures struct {
+	// Read counts settled messages: written, skipped or rejected.
+	Read, Written, Skipped int64
+	// BytesIn and BytesOut count the bytes of keys and values.
+	BytesIn, BytesOut int64
+	// Rejected counts the messages that went to the dead letters, by reason; nil
+	// if there was none.
+	Rejected map[pipeline.Reason]int64
+}
+
+// RejectedTotal returns how many messages were rejected for any reason.
+func (f *Figures) RejectedTotal() int64 {
+	var total int64
+	for _, n := range f.Rejected {
+		total += n
+	}
+	return total
+}
+
+// add adds what one batch came to.
+func (f *Figures) add(c *pipeline.PlaceCounts) {
+	f.Read += c.Read
+	f.Written += c.Written
+	f.Skipped += c.Skipped
+	f.BytesIn += c.BytesIn
+	f.BytesOut += c.BytesOut
+	for reason, n := range c.Rejected {
+		if f.Rejected == nil {
+			f.Rejected = make(map[pipeline.Reason]int64)
+		}
+		f.Rejected[reason] += n
+	}
+}
+
+// copy returns figures that share no memory with f.
+func (f *Figures) copy() Figures {
+	c := *f
+	c.Rejected = maps.Clone(f.Rejected)
+	return c
+}
+
+// Place is how one place stands.
+type Place struct {
+	Name string
+	Figures
+	// Next is the offset at which reading goes on.
+	Next int64
+	// Lag is how many messages wait in the place, or Unknown.
+	Lag int64
+}
+
+// Totals are the figures of a whole route.
+type Totals struct {
+	Figures
+	Batches int64
+	// Lanes is how many lanes are served now, LostLanes how many lanes began
+	// again or went to another owner.
+	Lanes, LostLanes int64
+	// ParkedLanes is how many lanes cannot go on.
+	ParkedLanes int64
+}
+
+// Route is what one route tells of itself. The zero Route is ready. It is safe
+// for concurrent use and must not be copied.
+type Route struct {
+	mu     sync.Mutex
+	totals Totals
+	places map[string]*Place
+	others Place // the sum of the places that have no figures of their own
+}
+
+var _ pipeline.Observer = (*Route)(nil)
+
+// ObserveBatch implements pipeline.Observer.
+func (r *Route) ObserveBatch(counts []pipeline.PlaceCounts) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.totals.Batches++
+	for i := range counts {
+		r.totals.add(&counts[i])
+		p := r.placeNamed(counts[i].Place)
+		p.add(&counts[i])
+		p.Next = counts[i].Next
+	}
+}
+
+// ObserveLane implements pipeline.Observer.
+func (r *Route) ObserveLane(change pipeline.LaneChange, _ error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch change {
+	case pipeline.LaneServed:
+		r.totals.Lanes++
+		return
+	case pipeline.LaneLost:
+		r.totals.LostLanes++
+	case pipeline.LaneParked:
+		r.totals.ParkedLanes++
+	}
+	r.totals.Lanes--
+}
+
+// SetLag notes how many messages wait in a place.
+func (r *Route) SetLag(place string, lag int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.placeNamed(place).Lag = lag
+}
+
+// placeNamed returns the figures of a place, or those of the others. r.mu is
+// held.
+func (r *Route) placeNamed(name string) *Place {
+	p := r.places[name]
+	if p == nil {
+		if len(r.places) >= MaxPlaces {
+			return &r.others
+		}
+		if r.places == nil {
+			r.places = make(map[string]*Place)
+		}
+		p = &Place{Name: name, Lag: Unknown}
+		r.places[name] = p
+	}
+	return p
+}
+
+// Totals returns the figures of the whole route.
+func (r *Route) Totals() Totals {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := r.totals
+	t.Figures = r.totals.copy()
+	return t
+}
+
+// Places returns how each place stands, by name, and the sum of those that have
+// no figures of their own.
+func (r *Route) Places() (own []Place, others Figures) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range r.places {
+		c := *p
+		c.Figures = p.copy()
+		own = append(own, c)
+	}
+	slices.SortFunc(own, func(a, b Place) int { return cmp.Compare(a.Name, b.Name) })
+	return own, r.others.copy()
+}

@@ -1,0 +1,75 @@
+package watch
+
+import (
+	"fmt"
+	"maps"
+	"sync"
+	"testing"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// batch is what one batch of one place came to.
+func batch(place string, n int64) []pipeline.PlaceCounts {
+	return []pipeline.PlaceCounts{{
+		Place: place, Next: 10 * n, Read: 3 * n, Written: 2 * n, BytesIn: 5 * n, BytesOut: 7 * n,
+		Rejected: map[pipeline.Reason]int64{pipeline.ReasonTampered: n},
+	}}
+}
+
+func TestFigures(t *testing.T) {
+	var r Route
+	for _, place := range []string{"b", "a", "b"} {
+		r.ObserveBatch(batch(place, 1))
+	}
+	totals := r.Totals()
+	if totals.Read != 9 || totals.Written != 6 || totals.BytesIn != 15 || totals.BytesOut != 21 || totals.Batches != 3 {
+		t.Errorf("totals %+v", totals)
+	}
+	if want := map[pipeline.Reason]int64{pipeline.ReasonTampered: 3}; !maps.Equal(totals.Rejected, want) || totals.RejectedTotal() != 3 {
+		t.Errorf("rejected %v", totals.Rejected)
+	}
+	r.SetLag("a", 40)
+	places, others := r.Places()
+	if len(places) != 2 || places[0].Name != "a" || places[1].Read != 6 || places[1].Next != 10 || others.Read != 0 {
+		t.Errorf("places %+v, others %+v", places, others)
+	}
+	if places[0].Lag != 40 || places[1].Lag != Unknown {
+		t.Errorf("lags %d and %d", places[0].Lag, places[1].Lag)
+	}
+	places[0].Rejected[pipeline.ReasonTampered] = 100
+	if again, _ := r.Places(); again[0].Rejected[pipeline.ReasonTampered] != 1 {
+		t.Error("figures that were given away are still used")
+	}
+}
+
+// TestBound gives a route more places than have figures of their own.
+func TestBound(t *testing.T) {
+	var r Route
+	for i := range MaxPlaces + 10 {
+		r.ObserveBatch(batch(fmt.Sprintf("orders/%04d", i), 1))
+	}
+	places, others := r.Places()
+	if len(places) != MaxPlaces || others.Read != 30 || others.Rejected[pipeline.ReasonTampered] != 10 {
+		t.Errorf("%d places, others %+v", len(places), others)
+	}
+	if n := r.Totals().Read; n != 3*(MaxPlaces+10) {
+		t.Errorf("%d read", n)
+	}
+}
+
+func TestLanes(t *testing.T) {
+	var r Route
+	var lanes sync.WaitGroup
+	for _, end := range []pipeline.LaneChange{pipeline.LaneEnded, pipeline.LaneLost, pipeline.LaneParked} {
+		lanes.Go(func() {
+			r.ObserveLane(pipeline.LaneServed, nil)
+			r.ObserveLane(end, nil)
+		})
+	}
+	lanes.Wait()
+	r.ObserveLane(pipeline.LaneServed, nil)
+	if n := r.Totals(); n.Lanes != 1 || n.LostLanes != 1 || n.ParkedLanes != 1 {
+		t.Errorf("%+v", n)
+	}
+}

@@ -1,0 +1,44 @@
+package pipeline
+
+// Observer is told what a run does: batch by batch, never message by message.
+// Several goroutines call it at once. It must not block, and it must keep
+// nothing that is lent to it.
+type Observer interface {
+	// ObserveBatch is called after the commit of a batch, with one element per
+	// place that had messages in it. The elements and their maps are lent.
+	ObserveBatch(counts []PlaceCounts)
+	// ObserveLane is called when a lane begins and when it ends. The cause is
+	// nil, or the error that the lane ended with.
+	ObserveLane(change LaneChange, cause error)
+}
+
+// PlaceCounts is what became of the messages of one place in one batch.
+type PlaceCounts struct {
+	Place string
+	// Next is the offset at which reading goes on.
+	Next int64
+	// Read counts the settled messages: written, skipped or rejected.
+	Read, Written, Skipped int64
+	// Rejected counts the messages that went to the dead letters, by reason. It
+	// is nil or empty if there was none.
+	Rejected map[Reason]int64
+	// BytesIn and BytesOut count the bytes of keys and values.
+	BytesIn, BytesOut int64
+}
+
+// LaneChange is what happened to a lane.
+type LaneChange int
+
+const (
+	LaneServed LaneChange = iota // it begins
+	LaneEnded                    // it came to its end, or was taken away
+	LaneLost                     // it has another owner, or begins again
+	LaneParked                   // it cannot go on
+)
+
+// silent is the Observer of a run that nobody observes.
+type silent struct{}
+
+func (silent) ObserveBatch([]PlaceCounts) {}
+
+func (silent) ObserveLane(LaneChange, error) {}
