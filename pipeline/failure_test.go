@@ -32,7 +32,7 @@ func TestFailureAtMessage(t *testing.T) {
 				var parked error
 				o := pipeline.Options{
 					Source: src, Sink: sink, NewTransform: on("5", test.err),
-					Observer: &pipelinetest.Recorder{Parked: func(err error) { parked = err }},
+					Observer: &pipelinetest.Recorder{Parked: func(_ string, err error) { parked = err }},
 				}
 				err := run(t, o)
 				if err == nil || err.Error() != test.want || !errors.Is(err, test.err) || !errors.Is(parked, test.err) {
@@ -58,7 +58,7 @@ func TestFailureAtFirstMessage(t *testing.T) {
 	tr.want(t)
 }
 
-// TestFailurePerPlace: a batch that ends early commits each of its places as far as it got.
+// TestFailurePerPlace: a message that cannot pass stops its place, and no other.
 func TestFailurePerPlace(t *testing.T) {
 	src, sink := pipelinetest.NewSource([]string{"a", "b", "c"}), new(pipelinetest.MemorySink)
 	src.Put("a", numbered(0, 3)...)
@@ -68,7 +68,7 @@ func TestFailurePerPlace(t *testing.T) {
 	if err := run(t, pipeline.Options{Source: src, Sink: sink, NewTransform: on("4", errBoom)}); !errors.Is(err, errBoom) {
 		t.Fatal(err)
 	}
-	for place, want := range map[string][2]int64{"a": {4, 2}, "b": {1, 0}, "c": {0, -1}} {
+	for place, want := range map[string][2]int64{"a": {4, 2}, "b": {1, 0}, "c": {3, 2}} {
 		if got := src.Committed(place); got.Next != want[0] || got.Last != want[1] {
 			t.Errorf("%s: committed %+v, want %v", place, got, want)
 		}
@@ -235,7 +235,7 @@ func TestParkedLane(t *testing.T) {
 			src, sink := faulty(call, n, errBoom)
 			stats := new(pipelinetest.Recorder)
 			err := run(t, pipeline.Options{Source: src, Sink: sink, Observer: stats})
-			if n := stats.Totals().ParkedLanes; !errors.Is(err, errBoom) || n != 1 {
+			if n := stats.Totals().FailedLanes; !errors.Is(err, errBoom) || n != 1 {
 				t.Errorf("parked %d times, run ended with %v", n, err)
 			}
 			got := values(sink.Stored(), "orders/0")
@@ -249,7 +249,7 @@ func TestParkedLane(t *testing.T) {
 	}
 }
 
-func TestParkedLaneLeavesOthersAlone(t *testing.T) {
+func TestParkedPlaceLeavesOthersAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, sink := source(2, 10, 10), new(pipelinetest.MemorySink)
 		src.Live = true
@@ -267,12 +267,12 @@ func TestParkedLaneLeavesOthersAlone(t *testing.T) {
 		src.Put("orders/0", numbered(10, 12)...)
 		src.Put("orders/1", numbered(10, 12)...)
 		synctest.Wait()
-		if n := stats.Totals(); n.Lanes != 1 || n.ParkedLanes != 1 {
-			t.Errorf("%d lanes and %d parked", n.Lanes, n.ParkedLanes)
+		if n, parked := stats.Totals().Lanes, stats.ParkedPlaces(); n != 2 || len(parked) != 1 || !errors.Is(parked["orders/0"], errBoom) {
+			t.Errorf("%d lanes, parked %v", n, parked)
 		}
 		r.stop()
-		if err := r.wait(); err != nil {
-			t.Error(err)
+		if err := r.wait(); !errors.Is(err, errBoom) {
+			t.Errorf("ended with %v", err)
 		}
 		wantValues(t, sink.Stored(), "orders/0", count(0, 7))
 		wantValues(t, sink.Stored(), "orders/1", count(0, 12))

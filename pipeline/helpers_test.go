@@ -136,7 +136,7 @@ func on(value string, err error) func() pipeline.Transform {
 // neverParked returns an observer that takes a lane which cannot go on for a
 // fault.
 func neverParked(t *testing.T) *pipelinetest.Recorder {
-	return &pipelinetest.Recorder{Parked: func(err error) { t.Errorf("parked: %v", err) }}
+	return &pipelinetest.Recorder{Parked: func(_ string, err error) { t.Errorf("parked: %v", err) }}
 }
 
 // trace is a list of what happened, in order.

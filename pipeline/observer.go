@@ -5,10 +5,14 @@ package pipeline
 // nothing that is lent to it.
 type Observer interface {
 	// ObserveBatch is called after the commit of a batch, with one element per
-	// place that had messages in it. The elements and their maps are lent.
+	// place that the batch moved. The elements and their maps are lent.
 	ObserveBatch(counts []PlaceCounts)
-	// ObserveLane is called when a lane begins and when it ends. The cause is
-	// nil, or the error that the lane ended with.
+	// ObservePlace is called when a place is parked because of cause, and with a
+	// nil cause when it goes on, or is not ours any more. The offset is that of
+	// the message at which it is parked; -1 if the cause is not about a message.
+	ObservePlace(place string, offset int64, cause error)
+	// ObserveLane is called when the serving of a lane begins and ends. The
+	// cause is nil, or the error that it ended with.
 	ObserveLane(change LaneChange, cause error)
 }
 
@@ -32,13 +36,15 @@ type LaneChange int
 const (
 	LaneServed LaneChange = iota // it begins
 	LaneEnded                    // it came to its end, or was taken away
-	LaneLost                     // it has another owner, or begins again
-	LaneParked                   // it cannot go on
+	LaneLost                     // its work does not count: see ErrLost
+	LaneFailed                   // an error parked all of its places
 )
 
 // silent is the Observer of a run that nobody observes.
 type silent struct{}
 
 func (silent) ObserveBatch([]PlaceCounts) {}
+
+func (silent) ObservePlace(string, int64, error) {}
 
 func (silent) ObserveLane(LaneChange, error) {}

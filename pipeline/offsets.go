@@ -8,21 +8,27 @@ type lastOffsets struct {
 func (p *lastOffsets) startAt(positions []Position) {
 	p.last = make(map[string]*int64, len(positions))
 	for i := range positions {
-		last := positions[i].Last
-		p.last[positions[i].Place] = &last
+		*p.offsetOf(positions[i].Place) = positions[i].Last
 	}
 }
 
-// noteBatch fills in Origin.Previous of the batch's messages and Last of its ends.
+// noteBatch fills in Origin.Previous of the batch's messages and Last of its
+// ends.
 func (p *lastOffsets) noteBatch(b *Batch) {
+	for i := range b.Starts {
+		*p.offsetOf(b.Starts[i].Place) = b.Starts[i].Last
+	}
 	place, last := "", (*int64)(nil)
 	for i := range b.Messages {
-		o := &b.Messages[i].Origin
-		if last == nil || o.Place != place { // neighbours are mostly of one place
-			place, last = o.Place, p.offsetOf(o.Place)
+		m := &b.Messages[i]
+		if last == nil || m.Origin.Place != place { // neighbours are mostly of one place
+			place, last = m.Origin.Place, p.offsetOf(m.Origin.Place)
 		}
-		o.Previous = *last
-		*last = o.Offset
+		m.Origin.Previous = *last
+		*last = m.Origin.Offset
+		if m.Fault != nil {
+			*last = max(*last, m.Fault.Through)
+		}
 	}
 	for i := range b.Ends {
 		b.Ends[i].Last = *p.offsetOf(b.Ends[i].Place)

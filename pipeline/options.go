@@ -13,6 +13,7 @@ const (
 	DefaultBudget    = 8 << 20
 	DefaultReadAhead = 3 << 20
 	DefaultGrace     = 10 * time.Second
+	DefaultExitAfter = time.Minute
 )
 
 // minBudget leaves a worker room for a message of a few KiB and its envelope.
@@ -24,11 +25,12 @@ type Options struct {
 	Source       Source
 	Sink         Sink
 	NewTransform func() Transform // called once per worker
-	// NewGate makes the Gate of a place from the state that its last owner left; nil means that no
-	// message depends on another. An error parks the lane.
+	// NewGate makes the Gate of a place from the state that its last owner left;
+	// nil means that no message depends on another. An error parks the place.
 	NewGate func(place string, state []byte) (Gate, error)
 
-	// DeadLetters receives a pointer to every rejected message. Without it a reject parks its lane.
+	// DeadLetters receives a pointer to every rejected message. Without it a
+	// reject parks its place.
 	DeadLetters Sink
 	// DeadLetterValues adds the value as it was read. It is for inputs that are ciphertext: a dead
 	// letter never carries plaintext.
@@ -46,6 +48,10 @@ type Options struct {
 	// Grace is how long writes, commits and Close go on after their lane was told to end; default
 	// 10 s. What is then uncommitted is dropped and read again later.
 	Grace time.Duration
+
+	// ExitAfter is how long a run without an end goes on when none of its places
+	// can, a fifth more or less; default 60 s. See Run.
+	ExitAfter time.Duration
 
 	// Observer is told what the run does; nil means that nobody is.
 	Observer Observer
@@ -72,10 +78,15 @@ func (o Options) complete() (Options, error) {
 		return o, fmt.Errorf("pipeline: read-ahead of %d bytes", o.ReadAhead)
 	case o.Grace < 0:
 		return o, fmt.Errorf("pipeline: grace of %v", o.Grace)
+	case o.ExitAfter < 0:
+		return o, fmt.Errorf("pipeline: exit after %v", o.ExitAfter)
 	}
 	o = o.sized()
 	if o.Grace == 0 {
 		o.Grace = DefaultGrace
+	}
+	if o.ExitAfter == 0 {
+		o.ExitAfter = DefaultExitAfter
 	}
 	if o.Observer == nil {
 		o.Observer = silent{}

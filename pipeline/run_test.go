@@ -205,7 +205,7 @@ func TestObserver(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := stats.Totals()
-	got := []int64{n.Read, n.Written, n.Skipped, n.BytesIn, n.BytesOut, int64(n.Batches), int64(n.Lanes), int64(n.ParkedLanes)}
+	got := []int64{n.Read, n.Written, n.Skipped, n.BytesIn, n.BytesOut, int64(n.Batches), int64(n.Lanes), int64(n.FailedLanes)}
 	if want := []int64{10, 7, 1, 30, 21, 3, 0, 0}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

@@ -7,15 +7,17 @@ import (
 	"time"
 )
 
-// serving is one served Lane. Its reader is the goroutine that the source called serve in; sink, dead,
-// gates and owed belong to the worker whose turn it is.
+// serving is one serving of a Lane. Its reader is the goroutine that the source
+// called serve in; sink, dead, places and owed belong to the worker whose turn
+// it is.
 type serving struct {
 	*engine
-	source Lane
-	turn   turn
+	source     Lane
+	assignment *Assignment
+	turn       turn
 
-	// Three contexts end one after the other: reading is done when the lane fails or is told to end,
-	// grace some time after it was told to end.
+	// Three contexts end one after the other: reading is done when the lane
+	// fails or is told to end, grace some time after it was told to end.
 	reading context.Context
 	stop    context.CancelFunc
 	grace   context.Context
@@ -23,15 +25,17 @@ type serving struct {
 	offsets lastOffsets // the reader's
 	sink    Writer
 	dead    Writer // nil without dead letters
-	gates   gates
+	places  lanePlaces
 	owed    bool // dead was written to and has not got the position yet
+	ends    []Position
 	done    Progress
 }
 
-// runLane carries a lane's batches to its end and returns what the source must know: nil, ErrLost or
-// why the lane cannot go on.
-func runLane(ctx context.Context, e *engine, source Lane) error {
-	s := &serving{engine: e, source: source}
+// runLane carries a lane's batches to its end and returns what the source must
+// know: nil, ErrLost or why the lane cannot go on. In a trial of all places it
+// reads one message first.
+func runLane(ctx context.Context, e *engine, source Lane, start []Position, trial bool) error {
+	s := &serving{engine: e, source: source, assignment: source.Assignment()}
 	s.turn.init()
 	grace, release := graceAfter(ctx, e.Grace)
 	defer release()
@@ -39,19 +43,21 @@ func runLane(ctx context.Context, e *engine, source Lane) error {
 	s.reading, s.stop = context.WithCancel(ctx)
 	defer s.stop()
 
-	start := source.Start()
 	s.offsets.startAt(start)
-	if err := s.gates.openAll(e.NewGate, start); err != nil {
-		return err
+	s.places.newGate = e.NewGate
+	for i := range start {
+		s.startPlace(start[i])
 	}
 	if err := s.openWriters(); err != nil {
 		return s.judgeEnd(ctx, err)
 	}
-	err := s.judgeEnd(ctx, s.readLane())
-	if closing := s.judgeEnd(ctx, s.closeWriters()); closing != nil {
-		return errors.Join(err, closing)
+	s.assignment.noteOpen()
+	err := s.judgeEnd(ctx, s.readLane(trial))
+	closing := s.judgeEnd(ctx, s.closeWriters())
+	if closing == nil || errors.Is(err, closing) { // a transaction says it twice
+		return err
 	}
-	return err
+	return errors.Join(err, closing)
 }
 
 // graceAfter returns a context that is done d after ctx is.
@@ -83,8 +89,8 @@ func (s *serving) openWriters() (err error) {
 	return nil
 }
 
-// closeWriters closes the writers, that of the dead letters first: a pointer to a message must not be lost
-// when the position behind it is kept.
+// closeWriters closes the writers, that of the dead letters first: a pointer to
+// a message must not be lost when the position behind it is kept.
 func (s *serving) closeWriters() error {
 	var dead error
 	if s.dead != nil {
@@ -93,14 +99,18 @@ func (s *serving) closeWriters() error {
 	return errors.Join(dead, s.sink.Close(s.grace))
 }
 
-// readLane hands the lane's batches to workers in read order, waits for all of them and returns why it
-// ended.
-func (s *serving) readLane() error {
+// readLane hands the lane's batches to workers in read order, waits for all of
+// them and returns why it ended.
+func (s *serving) readLane(trial bool) error {
 	var ticket uint64
 	var end error
 	for end == nil {
+		limit := s.ReadAhead
+		if trial {
+			limit = 1
+		}
 		var batch *Batch
-		if batch, end = s.source.Read(s.reading, s.ReadAhead); end != nil {
+		if batch, end = s.source.Read(s.reading, limit); end != nil {
 			break
 		}
 		s.offsets.noteBatch(batch)
@@ -109,20 +119,28 @@ func (s *serving) readLane() error {
 			break
 		}
 		ticket++
+		if trial {
+			if end = s.turn.waitFor(ticket); end == nil {
+				trial = false
+				s.assignment.goOnAll()
+			}
+		}
 	}
 	if errors.Is(end, ErrLost) {
 		s.turn.failLane(end) // what is in flight is the other owner's to write
 		s.stop()
 	}
-	// The end waits for its turn as a batch does, and an error before it comes first.
+	// The end waits for its turn as a batch does, and an error before it comes
+	// first.
 	if err := s.turn.waitFor(ticket); err != nil {
 		return err
 	}
 	return end
 }
 
-// handBatch gives a batch to a worker, once the lane may hold another one and a worker is idle. The batch waits here, so that
-// a lane whose workers write has read what comes next.
+// handBatch gives a batch to a worker, once the lane may hold another one and a
+// worker is idle. The batch waits here, so that a lane whose workers write has
+// read the batch that comes next.
 func (s *serving) handBatch(batch *Batch, ticket uint64) error {
 	if err := s.turn.takeRoom(s.reading, s.share); err != nil {
 		return err

@@ -2,6 +2,7 @@ package file
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 )
@@ -35,6 +36,7 @@ type pump struct {
 	full  chan piece
 	empty chan []byte
 	stop  chan struct{}
+	wake  <-chan struct{} // ends a wait with errWoken; may be nil
 	now   piece
 	off   int
 }
@@ -45,6 +47,9 @@ type piece struct {
 }
 
 const pieceSize = 64 << 10
+
+// errWoken ends a wait for a pipe in which nothing has come.
+var errWoken = errors.New("woken")
 
 func newPump(r io.Reader) *pump {
 	p := &pump{r: r, full: make(chan piece), empty: make(chan []byte, 2), stop: make(chan struct{})}
@@ -86,6 +91,8 @@ func (p *pump) read(ctx context.Context, dst []byte) (int, error) {
 		}
 		select {
 		case p.now = <-p.full:
+		case <-p.wake:
+			return 0, errWoken
 		case <-ctx.Done():
 			return 0, ctx.Err()
 		}
@@ -134,6 +141,12 @@ func (w *window) take(n int) []byte {
 	w.r += n
 	w.at += int64(n)
 	return b
+}
+
+// putBack undoes the last take.
+func (w *window) putBack(n int) {
+	w.r -= n
+	w.at -= int64(n)
 }
 
 // fill reads more. It grows the buffer only when that is full of what the input really holds, so a

@@ -15,6 +15,7 @@ import (
 // lane is a file being read. Read is called by one goroutine, Commit by others.
 type lane struct {
 	source *Source
+	held   *pipeline.Assignment
 	place  string
 	first  resume // where this lane began
 	dec    format.Decoder
@@ -104,19 +105,27 @@ func (s *Source) lane(in input, r resume) (*lane, error) {
 	return l, l.dec.Restore(r.from.State)
 }
 
+// Assignment implements pipeline.Lane.
+func (l *lane) Assignment() *pipeline.Assignment { return l.held }
+
 // Start returns the file's position in the checkpoint, or its beginning.
 func (l *lane) Start() []pipeline.Position { return []pipeline.Position{l.first.at} }
 
-// Read returns the next messages: as many as fit limit, from a pipe as many as are there.
+// Read returns the next messages: as many as fit limit, from a pipe as many as
+// are there. A file that is parked is at its end: what it needs is another run.
 func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	stop := l.held.Stop(l.place)
+	if l.index >= stop {
+		return nil, io.EOF
+	}
 	b := l.shelf.Take(limit)
-	err := l.read(ctx, b, limit)
+	err := l.read(ctx, b, limit, stop)
 	if b.Len() == 0 {
 		l.shelf.Put(b)
-		if err == io.EOF {
+		if l.err == io.EOF {
 			l.atEnd()
 		}
 		return nil, err
@@ -125,9 +134,10 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	return b.Finish(pipeline.Position{Place: l.place, Next: l.index, Last: l.index - 1}), nil
 }
 
-// read fills b. Its error counts only if b stays empty; one of the file's own comes again.
-func (l *lane) read(ctx context.Context, b *format.Batch, limit int) error {
-	for l.err == nil {
+// read fills b with messages before the one at which the file is parked. Its
+// error counts only if b stays empty; one of the file's own comes again.
+func (l *lane) read(ctx context.Context, b *format.Batch, limit int, stop int64) error {
+	for l.err == nil && l.index < stop {
 		n, err := l.dec.Next(l.win.bytes(), l.win.eof)
 		switch {
 		case err != nil:
@@ -139,6 +149,9 @@ func (l *lane) read(ctx context.Context, b *format.Batch, limit int) error {
 			if err := l.decode(ctx, l.win.take(n), b); err != nil {
 				return err
 			}
+			if l.err != nil {
+				l.win.putBack(n) // the next run has to stop at this record, too
+			}
 		case l.win.eof:
 			if err := l.dec.Finish(); err != nil {
 				l.fault(err)
@@ -148,13 +161,21 @@ func (l *lane) read(ctx context.Context, b *format.Batch, limit int) error {
 		case b.Len() > 0 && l.win.in.live():
 			return nil // what is there now; more is not waited for
 		default:
-			if err := l.win.fill(ctx); err != nil {
+			err := l.win.fill(ctx)
+			if errors.Is(err, errWoken) { // the file may have been parked
+				stop = l.held.Stop(l.place)
+				continue
+			}
+			if err != nil {
 				if ctx.Err() == nil {
 					l.err = fmt.Errorf("source %s: %w", l.place, err)
 				}
 				return err
 			}
 		}
+	}
+	if l.err == nil && b.Len() == 0 {
+		return io.EOF // parked at the message that comes next
 	}
 	return l.err
 }

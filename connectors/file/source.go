@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"sync/atomic"
-	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -90,39 +89,31 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 	if err != nil {
 		return fmt.Errorf("source %s: %w", s.opts.Path, err)
 	}
-	for losses := 0; ; {
+	held := pipeline.NewAssignment(s.opts.Path)
+	if pipe, ok := in.(*pump); ok {
+		pipe.wake = held.Changed()
+	}
+	return held.Hold(ctx, true, func(ctx context.Context) error {
 		l, err := s.lane(in, start)
 		if err != nil {
 			return fmt.Errorf("source %s: %w", s.opts.Path, err)
 		}
+		l.held = held
 		err = serve(ctx, l)
-		if !errors.Is(err, pipeline.ErrLost) || in.live() || ctx.Err() != nil {
+		if !errors.Is(err, pipeline.ErrLost) || ctx.Err() != nil {
 			return err
+		}
+		if in.live() {
+			return fmt.Errorf("source %s: it cannot be read again: %s", s.opts.Path, err.Error())
 		}
 		before := start.at.Next
 		start = l.committed() // a sink lost the lane, the file did not: it is still ours
-		if losses++; start.at.Next > before {
-			losses = 0
+		if start.at.Next > before {
+			held.NoteMoved()
 		}
-		if losses == maxLosses {
-			return fmt.Errorf("source %s: lost %d times in a row, at last because: %s", s.opts.Path, losses, err.Error())
-		}
-		pause(ctx, firstPause<<losses)
-	}
+		return err
+	})
 }
 
-const (
-	// maxLosses is how many times in a row a sink may lose the lane without having committed anything.
-	maxLosses  = 8
-	firstPause = 5 * time.Millisecond
-)
-
-// pause waits for d, or until ctx is done.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
+// HoldsAll implements pipeline.Source: nobody else reads the file.
+func (s *Source) HoldsAll() bool { return true }

@@ -3,51 +3,35 @@ package kafka
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// maxLosses is how many times in a row a lane may be lost without having committed anything before it counts
-// as broken.
-const maxLosses = 20
-
-// holder holds a share of the partitions for as long as it is ours, and serves it as one lane after the other.
+// holder holds a share of the partitions for as long as it is ours, and serves
+// it as one lane after the other.
 type holder struct {
 	source   *Source
 	owner    cluster.Owner
 	share    share
 	serve    serveFunc
 	producer *producer // of the share's transactions; begun already in a bounded run
-	losses   int       // in a row
-	last     error     // why the lane was lost
+	held     *pipeline.Assignment
+	began    bool // a lane was opened
 }
 
-// hold serves the share's lane, and serves it again whenever it is lost. A lane that cannot go on is parked until
-// ctx is done; that of a bounded run ends.
+// hold serves the share's lane until its places are not ours any more, or the
+// bounded run has ended.
 func (h *holder) hold(ctx context.Context) error {
-	bounded := h.source.Until.Bounded()
-	waits := cluster.Pauses.Begin()
-	for ctx.Err() == nil {
-		err := h.once(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return h.atEnd(err)
-		case errors.Is(err, pipeline.ErrLost):
-			h.losses++
-			h.last = err
-			if h.losses == 1 {
-				waits.Reset()
-			}
-			_ = waits.Wait(ctx)
-		case bounded:
-			return err
-		default:
-			<-ctx.Done()
-		}
+	partitions := int32(len(h.share.partitions))
+	h.source.held.Add(partitions)
+	defer h.source.held.Add(-partitions)
+	h.held = pipeline.NewAssignment(h.share.places(h.source.Topic)...)
+	err := h.held.Hold(ctx, h.source.Until.Bounded(), h.once)
+	if ctx.Err() != nil {
+		return h.atEnd(err)
 	}
-	return nil
+	return err
 }
 
 // atEnd is what an error means that came after the lane was told to end.
@@ -61,7 +45,7 @@ func (h *holder) atEnd(err error) error {
 // once serves the lane once. A lane that cannot be opened is served as one that cannot be read, so that the
 // pipeline knows of it.
 func (h *holder) once(ctx context.Context) error {
-	l := newLane(h.source, h.owner, h.share)
+	l := newLane(h.source, h.owner, h.share, h.held)
 	err := h.open(ctx, l)
 	if err != nil && ctx.Err() != nil {
 		_, err := l.close()
@@ -73,7 +57,7 @@ func (h *holder) once(ctx context.Context) error {
 	err = h.serve(ctx, l)
 	moved, closing := l.close()
 	if moved {
-		h.losses = 0
+		h.held.NoteMoved()
 	}
 	if closing == nil {
 		return err
@@ -89,9 +73,6 @@ func (h *holder) once(ctx context.Context) error {
 // since that may still move the committed offsets.
 func (h *holder) open(ctx context.Context, l *lane) error {
 	s := h.source
-	if h.losses >= maxLosses {
-		return fmt.Errorf("lost %d times in a row, at last because: %s", h.losses, h.last.Error())
-	}
 	if s.sink != nil {
 		if err := h.begin(ctx); err != nil {
 			return lose(ctx, err)
@@ -113,11 +94,13 @@ func (h *holder) open(ctx context.Context, l *lane) error {
 
 // begin makes the producer ready for a new lane.
 func (h *holder) begin(ctx context.Context) error {
+	again := h.began
+	h.began = true
 	if h.producer == nil {
 		h.producer = newProducer(h.source.sink.cluster, h.source.transactionalID(h.share.number), h.source.timing.timeout)
 		return h.producer.begin(ctx, true)
 	}
-	if h.losses == 0 && h.producer.id >= 0 {
+	if !again && h.producer.id >= 0 {
 		return nil
 	}
 	return h.producer.begin(ctx, h.owner.Generation >= 0 || h.producer.id < 0)

@@ -44,6 +44,10 @@ type intake struct {
 	retry   *cluster.Retry
 	missing time.Time // since when the topic is unknown
 
+	held   *pipeline.Assignment
+	trying *partition   // is parked, and is read again to be tried
+	lent   atomic.Int64 // batches that were taken and not released
+
 	buffered atomic.Bool // queue is not empty
 	mu       sync.Mutex
 	free     []*lent
@@ -62,9 +66,12 @@ func (in *intake) take(limit int) (*pipeline.Batch, error) {
 		full, err = p.take(&b.records, limit)
 		if p.next > before {
 			b.batch.Ends = append(b.batch.Ends, pipeline.Position{Place: p.place, Next: p.next})
+			if p == in.trying {
+				b.batch.Starts = append(b.batch.Starts, in.beginTrial())
+			}
 		}
 		if !full && err == nil {
-			if !p.got {
+			if !p.got && !p.finished() {
 				in.promote(p)
 			}
 			p.reader.Close()
@@ -81,6 +88,7 @@ func (in *intake) take(limit int) (*pipeline.Batch, error) {
 	b.batch.Messages, b.batch.Size = b.records.Messages, b.records.Size()
 	b.from = in.current
 	b.from.users.Add(1)
+	in.lent.Add(1)
 	if len(in.queue) == 0 {
 		in.drop()
 	}

@@ -3,7 +3,6 @@ package kafka
 import (
 	"context"
 	"io"
-	"sync/atomic"
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
@@ -15,6 +14,7 @@ type lane struct {
 	source *Source
 	owner  cluster.Owner
 	share  share
+	held   *pipeline.Assignment
 	start  []pipeline.Position
 	intake intake
 	asked  time.Time // when the last fetch was over; of the reader
@@ -26,13 +26,11 @@ type lane struct {
 
 	broken context.Context // done when the lane cannot go on
 	fail   context.CancelCauseFunc
-	// reading counts batches that were read and have no position yet.
-	reading atomic.Int64
-	places  map[string]*status
+	places map[string]*status
 }
 
-func newLane(s *Source, o cluster.Owner, sh share) *lane {
-	l := &lane{source: s, owner: o, share: sh, places: make(map[string]*status)}
+func newLane(s *Source, o cluster.Owner, sh share, held *pipeline.Assignment) *lane {
+	l := &lane{source: s, owner: o, share: sh, held: held, places: make(map[string]*status)}
 	l.broken, l.fail = context.WithCancelCause(context.Background())
 	return l
 }
@@ -43,12 +41,16 @@ func (l *lane) begin(positions []pipeline.Position) {
 	in.topic, in.options, in.maxBatch = s.topic, &s.SourceOptions, s.maxBatch
 	in.retry = s.cluster.NewRetry("read topic " + s.Topic)
 	for i, number := range l.share.partitions {
-		p := &partition{number: number, index: i, place: positions[i].Place, next: positions[i].Next, end: -1, replica: -1}
+		p := &partition{
+			number: number, index: i, place: positions[i].Place, next: positions[i].Next, end: -1, replica: -1,
+		}
 		if s.ends != nil {
 			p.end = s.ends[number]
 		}
 		in.parts = append(in.parts, p)
 	}
+	in.held = l.held
+	in.lookAtStops()
 	s.statuses.own(in.parts)
 	for _, p := range in.parts {
 		l.places[p.place] = p.status
@@ -65,7 +67,10 @@ func (l *lane) failure() error {
 }
 
 // waiting tells whether anything follows the batch whose position is about to be written.
-func (l *lane) waiting() bool { return l.reading.Load() > 1 || l.intake.buffered.Load() }
+func (l *lane) waiting() bool { return l.intake.lent.Load() > 1 || l.intake.buffered.Load() }
+
+// Assignment implements pipeline.Lane.
+func (l *lane) Assignment() *pipeline.Assignment { return l.held }
 
 // Start implements pipeline.Lane.
 func (l *lane) Start() []pipeline.Position { return l.start }
@@ -82,15 +87,24 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		l.intake.noteChanges()
 		b, err := l.intake.take(limit)
 		switch {
 		case err != nil:
 			return nil, err
 		case b != nil:
-			l.reading.Add(1)
 			return b, nil
 		case l.intake.finished():
-			return nil, io.EOF
+			if l.source.Until.Bounded() && !l.held.IsTrying() {
+				return nil, io.EOF
+			}
+			// Every partition is parked, or at the end of the run.
+			select {
+			case <-l.held.Changed():
+				l.intake.lookAtStops()
+			case <-ctx.Done():
+			}
+			continue
 		}
 		if err := l.fetch(ctx, limit); err != nil {
 			if failure := l.failure(); failure != nil {
@@ -114,7 +128,6 @@ func (l *lane) fetch(ctx context.Context, limit int) error {
 
 // Commit implements pipeline.Lane. What goes with a transaction has been noted there by the Sink's Write.
 func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
-	l.reading.Add(-1)
 	for i := range done.Places {
 		if s := l.places[done.Places[i].Place]; s != nil {
 			s.position.Store(done.Places[i].Next)

@@ -3,12 +3,23 @@ package kafka
 import (
 	"cmp"
 	"slices"
+
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 )
 
 // share is what one lane reads: partitions with one leader. Number is the lane's among those of its Source.
 type share struct {
 	number     int
 	partitions []int32
+}
+
+// places names the partitions of the share.
+func (s *share) places(topic string) []string {
+	names := make([]string, len(s.partitions))
+	for i, p := range s.partitions {
+		names[i] = cluster.PlaceOf(topic, p)
+	}
+	return names
 }
 
 // deal deals partitions out to lanes: as many as there are leaders, or workers if that is more, but none

@@ -3,11 +3,13 @@ package kafka
 import (
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
+	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // partition is one partition that a lane reads. It belongs to the lane's reader.
@@ -17,6 +19,10 @@ type partition struct {
 	place  string
 	next   int64 // where the next fetch begins
 	end    int64 // where a bounded run ends; -1 if never
+	parked bool
+	stop   int64             // where it is parked
+	trial  bool              // one message is to be read behind stop
+	from   pipeline.Position // where that one is
 	status *status
 
 	reader    batch.Reader
@@ -30,7 +36,21 @@ type partition struct {
 	replicaUntil time.Time
 }
 
-func (p *partition) finished() bool { return p.end >= 0 && p.next >= p.end }
+// limit is where reading stops: at the end of a bounded run, or where the
+// partition is parked.
+func (p *partition) limit() int64 {
+	limit := int64(math.MaxInt64)
+	if p.parked && !p.trial {
+		limit = p.stop
+	}
+	if p.end >= 0 {
+		limit = min(limit, p.end)
+	}
+	return limit
+}
+
+// finished tells whether nothing more is to be read.
+func (p *partition) finished() bool { return p.next >= p.limit() }
 
 // broker is whom to ask; -1 if nobody leads.
 func (p *partition) broker(t *cluster.Topic) int32 {
@@ -64,6 +84,10 @@ func (p *partition) take(records *batch.Records, limit int) (full bool, err erro
 		if err != nil {
 			return false, err
 		}
+		if p.trial && len(records.Messages) > from {
+			p.cutTrial(records, from)
+			return false, nil
+		}
 		if more && !p.finished() {
 			return true, nil
 		}
@@ -74,23 +98,25 @@ func (p *partition) take(records *batch.Records, limit int) (full bool, err erro
 
 // moved notes how far the reader is.
 func (p *partition) moved() {
-	p.next = max(p.next, p.reader.Offset())
-	if p.end >= 0 {
-		p.next = min(p.next, p.end)
-	}
+	p.next = min(max(p.next, p.reader.Offset()), p.limit())
 }
 
-// cut drops messages behind the end of a bounded run.
+// cut drops messages behind the limit.
 func (p *partition) cut(records *batch.Records, from int) {
-	if p.end < 0 {
-		return
-	}
-	n := len(records.Messages)
-	for n > from && records.Messages[n-1].Origin.Offset >= p.end {
+	n, limit := len(records.Messages), p.limit()
+	for n > from && records.Messages[n-1].Origin.Offset >= limit {
 		n--
 	}
 	clear(records.Messages[n:])
 	records.Messages = records.Messages[:n]
+}
+
+// cutTrial drops all messages but the one with which the partition is tried. It
+// is read no further until that one has passed.
+func (p *partition) cutTrial(records *batch.Records, from int) {
+	clear(records.Messages[from+1:])
+	records.Messages = records.Messages[:from+1]
+	p.next = records.Messages[from].Origin.Offset + 1
 }
 
 // targetBytes is how much of one partition a fetch asks for at most: with the envelopes it makes one batch that is

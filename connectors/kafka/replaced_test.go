@@ -20,7 +20,7 @@ func (b *broker) watched(delivery Delivery, workers int) (r *run, parked chan er
 	sink := b.sink(c, SinkOptions{Topic: "out", Source: src, Create: true, Delivery: delivery})
 	return start(b.t, pipeline.Options{
 		Source: src, Sink: sink, Workers: workers, ReadAhead: 16 << 10,
-		Observer: &pipelinetest.Recorder{Parked: func(err error) { parked <- err }},
+		Observer: &pipelinetest.Recorder{Parked: func(_ string, err error) { parked <- err }},
 	}), parked
 }
 
@@ -51,8 +51,8 @@ func TestSourceMadeAnew(t *testing.T) {
 				if err := <-parked; !errors.Is(err, cluster.ErrReplaced) && !strings.Contains(err.Error(), "made anew") {
 					t.Errorf("parked with %v", err)
 				}
-				if err := r.stop(); err != nil {
-					t.Error(err)
+				if _, ok := errors.AsType[*pipeline.ParkedError](r.stop()); !ok {
+					t.Errorf("the run ended with %v", r.err)
 				}
 				if err := onceInOrder(b.committed("out"), 20); err != nil {
 					t.Error(err)
@@ -118,8 +118,8 @@ func TestGrownBeyondTheDestination(t *testing.T) {
 		t.Errorf("parked with %v", err)
 	}
 	b.eventually("partition 0", func() bool { return b.offsetOf("g", "in", 0) >= 25 })
-	if err := r.stop(); err != nil {
-		t.Error(err)
+	if err := r.stop(); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("the run ended with %v", err)
 	}
 	if got := b.committed("out"); len(got) != 25 {
 		t.Errorf("%d messages are there", len(got))

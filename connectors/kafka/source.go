@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -24,6 +25,7 @@ type Source struct {
 	sink     *Sink   // whose transactions carry the positions; nil at least once
 	timing   timing
 	statuses statuses
+	held     atomic.Int32 // partitions
 }
 
 // NewSource opens a topic. A bounded run ends at what is there now.
@@ -84,6 +86,12 @@ func (s *Source) shares(partitions []int32) []share {
 		return deal(partitions, func(int32) int32 { return 0 }, 1)
 	}
 	return deal(partitions, func(p int32) int32 { return s.topic.Leader(p).Broker }, s.Workers)
+}
+
+// HoldsAll implements pipeline.Source. A member of a group asks how many
+// partitions it was given; a bounded run shares its partitions with nobody.
+func (s *Source) HoldsAll() bool {
+	return s.Until.Bounded() || int(s.held.Load()) >= s.PartitionCount()
 }
 
 type serveFunc = func(context.Context, pipeline.Lane) error

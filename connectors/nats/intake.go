@@ -94,7 +94,7 @@ func (l *lane) hold(msg jetstream.Msg, meta *jetstream.MsgMetadata) {
 		}
 		return
 	}
-	if l.closed {
+	if l.closed || l.halted {
 		_ = msg.Nak() // without it the server delivers after AckWait
 		return
 	}
@@ -191,7 +191,7 @@ func (l *lane) need() need {
 	defer l.mu.Unlock()
 	in := l.intake
 	switch {
-	case l.closed || l.err != nil || time.Now().Before(l.retryAt):
+	case l.closed || l.halted || l.err != nil || time.Now().Before(l.retryAt):
 		return nothing
 	case in == nil:
 		return anew
@@ -216,7 +216,7 @@ func (l *lane) need() need {
 func (l *lane) resume() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
+	if l.closed || l.halted {
 		return
 	}
 	l.giveBackSpares()
@@ -251,7 +251,7 @@ func (l *lane) restart(ctx context.Context, onlyPending bool) {
 		l.endIntake()
 	}
 	l.source.consumer = consumer
-	if l.closed {
+	if l.closed || l.halted {
 		return
 	}
 	if err := l.begin(); err != nil {

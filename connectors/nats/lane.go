@@ -31,6 +31,7 @@ type delivery struct {
 // goroutine of the lane tells the server that they are being worked on.
 type lane struct {
 	source *Source
+	parked *parking
 
 	mu      sync.Mutex
 	room    sync.Cond            // intake waits here while too much is ready
@@ -45,6 +46,7 @@ type lane struct {
 	err     error                // why there is nothing more to read
 	moved   bool                 // something was committed
 	closed  bool                 // what arrives is given back
+	halted  bool                 // so is it while the stream is parked, and no more is asked for
 
 	unanswered int // the reader's: how often in a row the stream did not say what it holds
 
@@ -54,7 +56,7 @@ type lane struct {
 	stopped chan struct{} // closed when the lane's goroutine has ended
 }
 
-func newLane(s *Source) *lane {
+func newLane(s *Source, held *pipeline.Assignment) *lane {
 	ctx, stop := context.WithCancel(context.Background())
 	l := &lane{
 		source:  s,
@@ -65,10 +67,14 @@ func newLane(s *Source) *lane {
 		stopped: make(chan struct{}),
 	}
 	l.room.L = &l.mu
+	l.parked = &parking{lane: l, held: held}
 	notify(l.attend)
 	go l.run(ctx)
 	return l
 }
+
+// Assignment implements pipeline.Lane.
+func (l *lane) Assignment() *pipeline.Assignment { return l.parked.held }
 
 // Start is empty: the server remembers what was acknowledged, message by message.
 func (l *lane) Start() []pipeline.Position { return nil }
@@ -80,6 +86,18 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	for {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
+		}
+		if l.parked.isParked() {
+			if l.source.UntilEnd {
+				return nil, io.EOF
+			}
+			if b, err := l.parked.readTrial(); b != nil || err != nil {
+				return b, err
+			}
+			if err := l.parked.wait(ctx); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		b, err := l.next(limit)
 		if b != nil || err != nil {
@@ -122,8 +140,9 @@ func (l *lane) next(limit int) (*pipeline.Batch, error) {
 	return &b.Batch, nil
 }
 
-// Commit acknowledges as many messages as done says, in read order. The acknowledgements leave at
-// once; those that cannot, because the connection is down, leave when it is back.
+// Commit acknowledges as many messages as done says, in read order: the lane has
+// one place. The acknowledgements leave at once; those that cannot, because the
+// connection is down, leave when it is back.
 func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -204,14 +223,6 @@ func (l *lane) settleDebts() bool {
 		}
 	}
 	return settled
-}
-
-// refuse has Read fail with err, whatever has arrived.
-func (l *lane) refuse(err error) {
-	l.park()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.fail(err)
 }
 
 // park stops reading and gives back what nobody has read. What has been read stays ours.

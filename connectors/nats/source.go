@@ -163,36 +163,38 @@ func (s *Source) ConsumerAckWait() time.Duration { return s.config.AckWait }
 // the server delivers no message to a smaller request.
 func (s *Source) ReadAheadBytes() int { return s.ReadAhead + 2*s.window }
 
-// Serve serves the one lane until ctx is done, or the bounded run has ended. A lane that failed in an
-// unbounded run keeps what its reader had taken until ctx is done, so that no other process has to
-// fail on the same message. One that the sink has lost is served again; again and again without an
-// acknowledgement is a failure.
+// HoldsAll implements pipeline.Source. A durable consumer may have other
+// processes, and the server does not tell; a run without one is alone.
+func (s *Source) HoldsAll() bool { return s.Consumer == "" }
+
+// Serve serves the one lane until ctx is done, or the bounded run has ended. One
+// that the sink has lost is served again. A lane that failed in an unbounded run
+// keeps what its reader had taken until it is served again or ctx is done, so
+// that no other process has to fail on the same message.
 func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
 	defer s.closeConsumer()
-	var last error // why the lane was lost
-	for losses := 0; ; {
-		l := newLane(s)
-		if losses == maxLosses {
-			l.refuse(fmt.Errorf("nats stream %s: lost %d times in a row, at last because: %s", s.Stream, losses, last.Error()))
+	held := pipeline.NewAssignment(s.Stream)
+	var failed *lane
+	letGo := func() {
+		if failed != nil {
+			failed.close()
+			failed = nil
 		}
+	}
+	defer letGo()
+	return held.Hold(ctx, s.UntilEnd, func(ctx context.Context) error {
+		letGo()
+		l := newLane(s, held)
 		err := serve(ctx, l)
 		if ctx.Err() == nil && err != nil && !errors.Is(err, pipeline.ErrLost) && !s.UntilEnd {
 			l.park()
-			<-ctx.Done()
+			failed = l
+			return err
 		}
 		l.close()
-		if ctx.Err() != nil || !errors.Is(err, pipeline.ErrLost) {
-			return err
+		if l.moved {
+			held.NoteMoved()
 		}
-		last = err
-		if losses++; l.moved {
-			losses = 0
-		}
-		if pause(ctx, losses) != nil {
-			return err
-		}
-	}
+		return err
+	})
 }
-
-// maxLosses is how many times in a row a sink may lose the lane without an acknowledgement.
-const maxLosses = 5

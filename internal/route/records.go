@@ -173,7 +173,7 @@ func (r *records) snapshot() Snapshot {
 		Skipped:  seen.Skipped,
 		Rejected: seen.RejectedTotal(),
 		Reasons:  seen.Rejected,
-		Parked:   seen.ParkedLanes,
+		Parked:   seen.Parked,
 		Gaps:     r.gates.Gaps.Load(),
 		Foreign:  r.gates.Foreign.Load(),
 	}

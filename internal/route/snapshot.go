@@ -19,7 +19,7 @@ type Snapshot struct {
 	Skipped  int64 // dropped as duplicates
 	Rejected int64 // written to the dead letters
 	Reasons  map[pipeline.Reason]int64
-	Parked   int64 // lanes that cannot go on
+	Parked   int64 // places that stand still
 
 	// What opening a route has seen in the order of messages; they are counted, not refused.
 	Gaps    int64 // messages whose predecessor did not come

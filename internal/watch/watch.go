@@ -13,6 +13,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -20,7 +21,7 @@ import (
 // MaxPlaces is how many places of a route have figures of their own.
 const MaxPlaces = 1000
 
-// Unknown is a lag that nobody has told.
+// Unknown is a lag or an offset that nobody has told.
 const Unknown int64 = -1
 
 // Figures count the messages of a place or of a route.
@@ -73,6 +74,12 @@ type Place struct {
 	Next int64
 	// Lag is how many messages wait in the place, or Unknown.
 	Lag int64
+	// Parked is why the place stands still, nil if it does not; ParkedAt is the
+	// offset at which it does, or Unknown if the cause is not about a message.
+	Parked   error
+	ParkedAt int64
+	// Since is when the place was parked.
+	Since time.Time
 }
 
 // Totals are the figures of a whole route.
@@ -82,8 +89,8 @@ type Totals struct {
 	// Lanes is how many lanes are served now, LostLanes how many lanes began
 	// again or went to another owner.
 	Lanes, LostLanes int64
-	// ParkedLanes is how many lanes cannot go on.
-	ParkedLanes int64
+	// Parked is how many places stand still now.
+	Parked int64
 }
 
 // Route is what one route tells of itself. The zero Route is ready. It is safe
@@ -92,7 +99,8 @@ type Route struct {
 	mu     sync.Mutex
 	totals Totals
 	places map[string]*Place
-	others Place // the sum of the places that have no figures of their own
+	others Place           // the sum of the places that have no figures of their own
+	parked map[string]bool // the names of all that stand still
 }
 
 var _ pipeline.Observer = (*Route)(nil)
@@ -120,10 +128,32 @@ func (r *Route) ObserveLane(change pipeline.LaneChange, _ error) {
 		return
 	case pipeline.LaneLost:
 		r.totals.LostLanes++
-	case pipeline.LaneParked:
-		r.totals.ParkedLanes++
 	}
 	r.totals.Lanes--
+}
+
+// ObservePlace implements pipeline.Observer.
+func (r *Route) ObservePlace(place string, offset int64, cause error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.parked == nil {
+		r.parked = make(map[string]bool)
+	}
+	if cause != nil {
+		r.parked[place] = true
+	} else {
+		delete(r.parked, place)
+		offset = Unknown
+	}
+	r.totals.Parked = int64(len(r.parked))
+	p := r.placeNamed(place)
+	if p == &r.others {
+		return
+	}
+	if p.Parked == nil {
+		p.Since = time.Now()
+	}
+	p.Parked, p.ParkedAt = cause, offset
 }
 
 // SetLag notes how many messages wait in a place.
@@ -144,7 +174,7 @@ func (r *Route) placeNamed(name string) *Place {
 		if r.places == nil {
 			r.places = make(map[string]*Place)
 		}
-		p = &Place{Name: name, Lag: Unknown}
+		p = &Place{Name: name, Lag: Unknown, ParkedAt: Unknown}
 		r.places[name] = p
 	}
 	return p

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -58,10 +59,32 @@ func TestBound(t *testing.T) {
 	}
 }
 
+// TestParked parks places, one of them beyond the bound, and lets them go on.
+func TestParked(t *testing.T) {
+	var r Route
+	for i := range MaxPlaces {
+		r.ObserveBatch(batch(fmt.Sprintf("a/%04d", i), 1))
+	}
+	cause := errors.New("tampered")
+	r.ObservePlace("a/0003", 17, cause)
+	r.ObservePlace("a/0003", 17, cause)
+	r.ObservePlace("z/1", 5, cause)
+	places, _ := r.Places()
+	if p := places[3]; p.Parked != cause || p.ParkedAt != 17 || p.Since.IsZero() || r.Totals().Parked != 2 {
+		t.Errorf("%+v, %+v", p, r.Totals())
+	}
+	r.ObservePlace("a/0003", -1, nil)
+	r.ObservePlace("z/1", -1, nil)
+	places, _ = r.Places()
+	if p := places[3]; p.Parked != nil || p.ParkedAt != Unknown || r.Totals().Parked != 0 {
+		t.Errorf("%+v, %+v", p, r.Totals())
+	}
+}
+
 func TestLanes(t *testing.T) {
 	var r Route
 	var lanes sync.WaitGroup
-	for _, end := range []pipeline.LaneChange{pipeline.LaneEnded, pipeline.LaneLost, pipeline.LaneParked} {
+	for _, end := range []pipeline.LaneChange{pipeline.LaneEnded, pipeline.LaneLost, pipeline.LaneFailed} {
 		lanes.Go(func() {
 			r.ObserveLane(pipeline.LaneServed, nil)
 			r.ObserveLane(end, nil)
@@ -69,7 +92,7 @@ func TestLanes(t *testing.T) {
 	}
 	lanes.Wait()
 	r.ObserveLane(pipeline.LaneServed, nil)
-	if n := r.Totals(); n.Lanes != 1 || n.LostLanes != 1 || n.ParkedLanes != 1 {
+	if n := r.Totals(); n.Lanes != 1 || n.LostLanes != 1 {
 		t.Errorf("%+v", n)
 	}
 }

@@ -26,7 +26,7 @@ func (s *MemorySource) batch() *batch {
 		b := s.free[n-1]
 		s.free = s.free[:n-1]
 		b.bytes = b.bytes[:0]
-		b.lent.Messages, b.lent.Ends, b.lent.Size = b.lent.Messages[:0], b.lent.Ends[:0], 0
+		b.lent.Messages, b.lent.Starts, b.lent.Ends, b.lent.Size = b.lent.Messages[:0], b.lent.Starts[:0], b.lent.Ends[:0], 0
 		return b
 	}
 	b := new(batch)

@@ -2,8 +2,12 @@ package pipelinetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -73,14 +77,59 @@ func (s swallow) Serve(ctx context.Context, serve func(context.Context, pipeline
 	})
 }
 
-// again serves a lane that should be parked once more.
-type again struct{ pipeline.Source }
+// timid is a lane that ends when one of its places is parked.
+type timid struct{ pipeline.Lane }
 
-func (s again) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
-	return s.Source.Serve(ctx, func(ctx context.Context, lane pipeline.Lane) error {
-		if err := serve(ctx, lane); err != nil {
-			return pipeline.ErrLost
+func (l timid) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
+	for _, place := range []string{"a", "b", "c"} {
+		if l.Assignment().Stop(place) < math.MaxInt64 {
+			return nil, io.EOF
 		}
+	}
+	return l.Lane.Read(ctx, limit)
+}
+
+// greedy is a lane that reads on in a trial.
+type greedy struct{ pipeline.Lane }
+
+func (l greedy) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
+	b, err := l.Lane.Read(ctx, limit)
+	if err == nil && len(b.Starts) > 0 {
+		b.Messages = append(b.Messages, b.Messages[0])
+	}
+	return b, err
+}
+
+// forgetful is a source that forgets which places are parked, whenever one of
+// its lanes ends, and ends its lanes when a place is parked.
+type forgetful struct{ pipeline.Source }
+
+func (s forgetful) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
+	return s.Source.Serve(ctx, func(ctx context.Context, lane pipeline.Lane) error {
+		for range 3 {
+			fresh := forgetfulLane{lane, pipeline.NewAssignment("a", "b", "c")}
+			if err := serve(ctx, fresh); !errors.Is(err, pipeline.ErrLost) {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+type forgetfulLane struct {
+	pipeline.Lane
+	held *pipeline.Assignment
+}
+
+func (l forgetfulLane) Assignment() *pipeline.Assignment { return l.held }
+
+// mute does not serve a lane again that has failed.
+type mute struct{ pipeline.Source }
+
+func (s mute) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
+	return s.Source.Serve(ctx, func(ctx context.Context, lane pipeline.Lane) error {
+		_ = serve(ctx, lane)
+		<-ctx.Done()
 		return nil
 	})
 }
@@ -116,7 +165,14 @@ func TestSourceSuiteFindsFaults(t *testing.T) {
 		{"release discipline", func(s pipeline.Source) pipeline.Source {
 			return broken{Source: s, lane: func(l pipeline.Lane) pipeline.Lane { return &stale{Lane: l} }}
 		}},
-		{"parked lane ends a bounded run", func(s pipeline.Source) pipeline.Source { return swallow{s} }},
+		{"parked place ends a bounded run", func(s pipeline.Source) pipeline.Source { s.(*MemorySource).Live = true; return s }},
+		{"parked place leaves the others alone", func(s pipeline.Source) pipeline.Source {
+			return broken{Source: s, lane: func(l pipeline.Lane) pipeline.Lane { return timid{l} }}
+		}},
+		{"parked place leaves the others alone", func(s pipeline.Source) pipeline.Source {
+			return broken{Source: s, lane: func(l pipeline.Lane) pipeline.Lane { return deaf{l} }}
+		}},
+		{"parked place stays parked after a lost lane", func(s pipeline.Source) pipeline.Source { return forgetful{s} }},
 		{"resume after a failure", func(s pipeline.Source) pipeline.Source {
 			return broken{Source: s, lane: func(l pipeline.Lane) pipeline.Lane { return deaf{l} }}
 		}},
@@ -129,8 +185,11 @@ func TestSourceSuiteFindsFaults(t *testing.T) {
 		{"drain on shutdown", func(s pipeline.Source) pipeline.Source {
 			return broken{Source: s, lane: func(l pipeline.Lane) pipeline.Lane { return deaf{l} }}
 		}},
-		{"parked lane is left alone", func(s pipeline.Source) pipeline.Source { return again{s} }},
-		{"parked lane is left alone", func(s pipeline.Source) pipeline.Source { s.(*MemorySource).Live = false; return s }},
+		{"parked place is tried again", func(s pipeline.Source) pipeline.Source {
+			return broken{Source: s, lane: func(l pipeline.Lane) pipeline.Lane { return greedy{l} }}
+		}},
+		{"failed lane is served again", func(s pipeline.Source) pipeline.Source { return mute{s} }},
+		{"parked place is left alone", func(s pipeline.Source) pipeline.Source { s.(*MemorySource).Live = false; return s }},
 		{"revoked lane", func(s pipeline.Source) pipeline.Source {
 			return broken{Source: s, lane: func(l pipeline.Lane) pipeline.Lane { return deaf{l} }}
 		}},
@@ -139,6 +198,10 @@ func TestSourceSuiteFindsFaults(t *testing.T) {
 		t.Run(fmt.Sprintf("%d %s", i, test.check), func(t *testing.T) {
 			spec := memorySpec()
 			spec.MaxValue = defaultMaxValue
+			hangs := test.check == "failed lane is served again" || test.check == "parked place ends a bounded run"
+			if hangs {
+				spec.Timeout = 3 * time.Second
+			}
 			spec.New = func(t *testing.T) SourceMedium {
 				m := memoryMedium(t)
 				if test.wrap == nil {
@@ -150,15 +213,20 @@ func TestSourceSuiteFindsFaults(t *testing.T) {
 				m.Live = func() pipeline.Source { return test.wrap(live()) }
 				return m
 			}
-			for _, c := range sourceChecks {
+			found := false
+			for _, c := range slices.Concat(sourceChecks, parkedChecks) {
 				if c.name == test.check {
+					found = true
 					err := c.run(t, spec)
 					if err == nil {
 						t.Error("the check passed")
-					} else if strings.Contains(err.Error(), "timeout") {
+					} else if !hangs && strings.Contains(err.Error(), "timeout") {
 						t.Error(err)
 					}
 				}
+			}
+			if !found {
+				t.Errorf("there is no check %q", test.check)
 			}
 		})
 	}
@@ -170,6 +238,8 @@ type invented struct{}
 func (invented) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
 	return from([]pipeline.Message{{Value: []byte("invented")}}).Serve(ctx, serve)
 }
+
+func (invented) HoldsAll() bool { return true }
 
 // badSink breaks the promise that its name says.
 type badSink struct {

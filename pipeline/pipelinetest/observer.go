@@ -10,11 +10,12 @@ import (
 // Recorder is an Observer that adds up all that it is told. The zero Recorder is
 // ready, and serves one run after the other.
 type Recorder struct {
-	// Parked is called with the error of a lane that cannot go on; may be nil.
-	Parked func(err error)
+	// Parked is called when a place is parked; may be nil.
+	Parked func(place string, cause error)
 
 	mu     sync.Mutex
 	totals Totals
+	parked map[string]error
 }
 
 // Totals are the sums over all places of a run.
@@ -22,7 +23,7 @@ type Totals struct {
 	pipeline.PlaceCounts
 	Batches     int
 	Lanes       int // served now
-	ParkedLanes int
+	FailedLanes int
 	LostLanes   int
 }
 
@@ -55,20 +56,40 @@ func (r *Recorder) ObserveBatch(counts []pipeline.PlaceCounts) {
 }
 
 // ObserveLane implements pipeline.Observer.
-func (r *Recorder) ObserveLane(change pipeline.LaneChange, cause error) {
+func (r *Recorder) ObserveLane(change pipeline.LaneChange, _ error) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	switch change {
 	case pipeline.LaneServed:
 		r.totals.Lanes += 2
-	case pipeline.LaneParked:
-		r.totals.ParkedLanes++
+	case pipeline.LaneFailed:
+		r.totals.FailedLanes++
 	case pipeline.LaneLost:
 		r.totals.LostLanes++
 	}
 	r.totals.Lanes--
-	parked := r.Parked
-	r.mu.Unlock()
-	if change == pipeline.LaneParked && parked != nil {
-		parked(cause)
+}
+
+// ObservePlace implements pipeline.Observer.
+func (r *Recorder) ObservePlace(place string, _ int64, cause error) {
+	r.mu.Lock()
+	if r.parked == nil {
+		r.parked = make(map[string]error)
 	}
+	if cause != nil {
+		r.parked[place] = cause
+	} else {
+		delete(r.parked, place)
+	}
+	r.mu.Unlock()
+	if r.Parked != nil && cause != nil {
+		r.Parked(place, cause)
+	}
+}
+
+// ParkedPlaces returns the places that are parked now, and why.
+func (r *Recorder) ParkedPlaces() map[string]error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.parked)
 }

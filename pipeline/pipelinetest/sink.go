@@ -19,6 +19,9 @@ type MemorySink struct {
 	OnOpen  func(ctx context.Context, lane pipeline.Lane) error
 	OnWrite func(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error
 	OnClose func(ctx context.Context) error
+	// Refuse returns an error for a message that the sink does not take; see
+	// pipeline.Writer. It may be nil.
+	Refuse func(m *pipeline.Message) error
 	// AfterWrite is called when a write has been stored, and may fail it all the same: the outcome
 	// that a lost answer leaves. It may be nil.
 	AfterWrite func(ctx context.Context, done *pipeline.Progress) error
@@ -90,14 +93,18 @@ func (w *memoryWriter) Write(ctx context.Context, msgs []pipeline.Message, done 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	for i := range msgs {
+	write, refused := splitRefused(msgs, s.Refuse, nil)
+	for _, i := range write {
 		w.pending = append(w.pending, clone(&msgs[i]))
 	}
-	if done != nil || !s.Atomic {
+	if done != nil && refused == nil || !s.Atomic {
 		s.mu.Lock()
 		s.stored = append(s.stored, w.pending...)
 		s.mu.Unlock()
 		w.pending = nil
+	}
+	if refused != nil {
+		return refused
 	}
 	if s.AfterWrite != nil {
 		return s.AfterWrite(ctx, done)

@@ -16,14 +16,12 @@ var sourceChecks = []check[SourceSpec]{
 	{name: "previous offsets", run: sourcePrevious, applies: func(s SourceSpec) bool { return s.Ordered }},
 	{name: "batches", run: sourceBatches},
 	{name: "release discipline", run: sourceRelease},
-	{name: "parked lane ends a bounded run", run: sourceParked},
 	{name: "resume after a failure", run: sourceResume, applies: func(s SourceSpec) bool { return s.Resumes }},
 	{name: "nothing twice after the end", run: sourceFinished, applies: func(s SourceSpec) bool { return s.Resumes }},
 	{name: "lost lane", run: sourceLost, applies: func(s SourceSpec) bool { return s.ServesAgain }},
 	{name: "gaps", run: sourceGaps, applies: func(s SourceSpec) bool { return s.Gaps }},
 	{name: "waits for more", run: sourceLive, applies: func(s SourceSpec) bool { return s.Live }},
 	{name: "drain on shutdown", run: sourceDrain, applies: func(s SourceSpec) bool { return s.Live && s.Resumes }},
-	{name: "parked lane is left alone", run: sourceParkedLive, applies: func(s SourceSpec) bool { return s.Live }},
 	{name: "revoked lane", run: sourceRevoked, applies: func(s SourceSpec) bool { return s.Revokes }},
 }
 
@@ -106,15 +104,6 @@ func failAt(n int, err error) func() pipeline.Transform {
 		}
 		return nil
 	})
-}
-
-func sourceParked(t *testing.T, s SourceSpec) error {
-	m := s.New(t)
-	m.Put(s.messages(0, 50))
-	if err := s.bounded(t, m, new(MemorySink), failAt(20, errCut)); !errors.Is(err, errCut) {
-		return fmt.Errorf("the run did not return the lane's error: %w", err)
-	}
-	return nil
 }
 
 func sourceResume(t *testing.T, s SourceSpec) error {

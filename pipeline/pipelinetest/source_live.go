@@ -1,7 +1,6 @@
 package pipelinetest
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -46,39 +45,6 @@ func sourceDrain(t *testing.T, s SourceSpec) error {
 	return s.arrival().compare(want, append(l.sink.Stored(), rest.Stored()...))
 }
 
-func sourceParkedLive(t *testing.T, s SourceSpec) error {
-	m := s.New(t)
-	parked := make(chan error, 64)
-	want := s.messages(0, 50)
-	m.Put(want[:1])
-	l := startLive(t, s.Timeout, pipeline.Options{
-		Source:       m.Live(),
-		NewTransform: failAt(0, errCut),
-		Observer:     &Recorder{Parked: func(err error) { parked <- err }},
-	})
-	select {
-	case err := <-parked:
-		if !errors.Is(err, errCut) {
-			return fmt.Errorf("parked with %w", err)
-		}
-	case <-l.ended:
-		return fmt.Errorf("a live run ended when its lane was parked: %w", l.err)
-	}
-	m.Put(want[1:])
-	// A source that is right passes whatever the time; one that is wrong has it to show that.
-	select {
-	case err := <-parked:
-		return fmt.Errorf("the parked lane was served again, and parked with %w", err)
-	case <-l.ended:
-		return fmt.Errorf("a live run ended when its lane was parked: %w", l.err)
-	case <-time.After(50 * time.Millisecond):
-	}
-	if err := l.stop(); err != nil && !errors.Is(err, errCut) {
-		return fmt.Errorf("shutdown: %w", err)
-	}
-	return nil
-}
-
 func sourceRevoked(t *testing.T, s SourceSpec) error {
 	m := s.New(t)
 	want := s.messages(0, 600)
@@ -99,3 +65,6 @@ func sourceRevoked(t *testing.T, s SourceSpec) error {
 	}
 	return s.arrival().compare(want, l.sink.Stored())
 }
+
+// afterAWhile is how long a source that is wrong has to show it.
+func afterAWhile() <-chan time.Time { return time.After(50 * time.Millisecond) }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ func Source(t *testing.T, spec SourceSpec) {
 	if spec.Timeout == 0 {
 		spec.Timeout = defaultTimeout
 	}
-	runChecks(t, spec, sourceChecks)
+	runChecks(t, spec, slices.Concat(sourceChecks, parkedChecks))
 }
 
 // Sink runs the checks that every Sink passes, one subtest each.
@@ -102,6 +103,11 @@ type live struct {
 
 // startLive runs o, whose Sink it sets, in the background.
 func startLive(t *testing.T, timeout time.Duration, o pipeline.Options) *live {
+	return startFailing(t, timeout, o, func() error { return nil })
+}
+
+// startFailing is startLive with a Sink that fails a write when fail does.
+func startFailing(t *testing.T, timeout time.Duration, o pipeline.Options, fail func() error) *live {
 	l := &live{ended: make(chan struct{}), stored: make(chan struct{}, 1), sink: new(MemorySink)}
 	l.sink.AfterWrite = func(context.Context, *pipeline.Progress) error {
 		select {
@@ -110,6 +116,7 @@ func startLive(t *testing.T, timeout time.Duration, o pipeline.Options) *live {
 		}
 		return nil
 	}
+	l.sink.OnWrite = func(context.Context, []pipeline.Message, *pipeline.Progress) error { return fail() }
 	o.Sink = l.sink
 	ctx, cancel := context.WithTimeoutCause(t.Context(), timeout, errTimeout)
 	l.cancel = cancel
