@@ -80,6 +80,22 @@ func (a *Assignment) Try(place string) {
 	}
 }
 
+// NoteEmpty says that there is no message with which a place that is due could
+// be tried. It goes on.
+func (a *Assignment) NoteEmpty(place string) {
+	a.mu.Lock()
+	s := a.places[place]
+	empty := s != nil && s.isDue()
+	if empty {
+		s.goOn()
+	}
+	a.mu.Unlock()
+	if empty {
+		a.reportGoing([]string{place})
+		a.wake()
+	}
+}
+
 // IsTrying tells whether a message of a parked place is on its way as a trial: a
 // lane with an end waits for the outcome.
 func (a *Assignment) IsTrying() bool { return a.tried.Load() > 0 }
@@ -184,18 +200,31 @@ func (a *Assignment) endTrials() {
 
 // begin is called by the run that serves the lane next, with the positions from
 // which it is served. It reports whether that is a trial of all places.
+//
+// A place whose committed position lies behind its stop goes on: its message has
+// passed in a trial whose outcome was lost.
 func (a *Assignment) begin(run *engine, start []Position) (trial bool) {
+	var going []string
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.run = run
 	for i := range start {
-		if s := a.places[start[i].Place]; s != nil && s.err != nil && s.at.Next < 0 {
+		s := a.places[start[i].Place]
+		switch {
+		case s == nil || s.err == nil:
+		case s.at.Next < 0:
 			s.at = start[i]
 			s.at.State = bytes.Clone(start[i].State)
+		case start[i].Next > s.at.Next:
+			s.goOn()
+			going = append(going, start[i].Place)
 		}
 	}
 	a.whole.trial = a.whole.err != nil
-	return a.whole.trial
+	trial = a.whole.trial
+	a.mu.Unlock()
+	a.reportGoing(going)
+	a.wake()
+	return trial
 }
 
 // quietTrial is how long a trial of all places takes if no message comes.
@@ -238,6 +267,16 @@ func (a *Assignment) goOnAll() {
 	a.reportGoing(going)
 }
 
+// mayStart tells whether a batch that begins a place may do so in its turn. A
+// trial does not count any more if the place was parked again since the batch
+// was read, at a message that stands before.
+func (a *Assignment) mayStart(at Position) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.places[at.Place]
+	return s == nil || s.err == nil || s.trial && s.at.Next == at.Next
+}
+
 // settle is called when a batch that began the places of starts has been
 // committed and has moved the places of moved: a trial that moves its place has
 // succeeded. Batches from before the trial do not name it among their starts.
@@ -276,12 +315,14 @@ const maxLosses = 20
 // the places were parked because that is too often.
 func (a *Assignment) lose(err error) (times int) {
 	a.mu.Lock()
-	a.losses++
+	if a.tried.Load() == 0 || a.losses == 0 {
+		a.losses++ // else the place that is being tried is to blame
+	}
 	times = a.losses
 	a.whole.trial = false
 	a.stopQuiet()
 	a.endTrials()
-	if times == maxLosses {
+	if times >= maxLosses {
 		a.losses = 0
 	}
 	a.mu.Unlock()

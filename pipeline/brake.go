@@ -59,17 +59,19 @@ func (w *worker) countReject(r *pendingLetter) {
 	}
 }
 
-// countSuccess counts message i of the part. Once it has been written no row
-// before it stops the place.
+// countSuccess counts message i of the part, unless the sink has refused it.
+// Once it has been written no row before it stops the place; as long as it is to
+// be written, a row before it does.
 func (w *worker) countSuccess(i int) {
-	p := &w.places.stands[w.of[i]]
+	p, f := &w.places.stands[w.of[i]], pending
+	if len(w.again.fates) > 0 {
+		f = w.again.fates[i]
+	}
 	switch {
-	case len(w.again.fates) == 0:
-		if p.brake < 0 {
-			p.row = 0
-		}
-	case w.again.fates[i] == written:
+	case f == written:
 		p.row, p.brake = 0, -1
+	case f == pending && p.brake < 0:
+		p.row = 0
 	}
 }
 

@@ -10,6 +10,7 @@ func (w *worker) flushPart() error {
 		return err
 	}
 	if _, err := w.writePart(false); err != nil {
+		w.parkStopped()
 		w.endLane(err)
 		return err
 	}
@@ -25,6 +26,7 @@ func (w *worker) finishBatch(end int, err error) {
 	}
 	w.stopAll(end)
 	done, failed := w.writePart(true)
+	w.parkStopped() // also if the lane is lost: it is then served up to there
 	if failed == nil && done != nil {
 		failed = w.serving.source.Commit(w.serving.grace, done)
 	}
@@ -50,7 +52,9 @@ func (w *worker) awaitTurn() error {
 	w.mine = true
 	if w.over == nil {
 		for _, at := range w.batch.Starts {
-			w.serving.startPlace(at)
+			if w.serving.assignment.mayStart(at) {
+				w.serving.startPlace(at)
+			}
 		}
 	}
 	return w.over
@@ -88,13 +92,16 @@ func (w *worker) writePart(last bool) (done *Progress, err error) {
 			return nil, err
 		}
 		if last {
-			w.parkStopped()
 			done = w.makeProgress()
 		}
-		if len(w.again.msgs) == 0 && done == nil {
+		position := done
+		if last && done == nil && w.refusing {
+			position = new(Progress) // the sink waits for the end of the step
+		}
+		if len(w.again.msgs) == 0 && position == nil {
 			break
 		}
-		err := w.serving.sink.Write(w.serving.grace, w.again.msgs, done)
+		err := w.serving.sink.Write(w.serving.grace, w.again.msgs, position)
 		if err == nil {
 			break
 		}

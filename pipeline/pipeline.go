@@ -168,8 +168,9 @@ type Writer interface {
 	// An error that is a *Refused is about single messages. Then done has not
 	// been noted, and every message has been written that the error neither
 	// names as refused nor as left. The pipeline makes dead letters of the
-	// refused messages or parks their places, and calls Write again with those
-	// that were left, and with a position that stops before the parked ones.
+	// refused messages or parks their places, and calls Write again: with those
+	// that were left, and with a position that stops before the parked ones and
+	// may be empty. Or it ends the lane.
 	Write(ctx context.Context, msgs []Message, done *Progress) error
 	// Close keeps the messages that came with their position and drops the rest.
 	Close(ctx context.Context) error

@@ -75,7 +75,8 @@ func (w *worker) keepStates(done *Progress) {
 	}
 }
 
-// parkStopped parks the places that stop within the batch for a cause.
+// parkStopped parks the places that stop within the batch for a cause. All stops
+// are known by then.
 func (w *worker) parkStopped() {
 	if !w.places.stopped {
 		return

@@ -28,9 +28,12 @@ func TestRandomRuns(t *testing.T) {
 	for seed := range rounds {
 		synctest.Test(t, func(t *testing.T) {
 			newRound(t, uint64(seed)).play()
+			if t.Failed() {
+				t.Logf("seed %d", seed)
+			}
 		})
 		if t.Failed() {
-			t.Fatalf("seed %d", seed)
+			return
 		}
 	}
 }

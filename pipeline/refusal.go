@@ -52,6 +52,7 @@ func (w *worker) takeRefusal(r *Refused) error {
 	if err := w.noteFates(r); err != nil {
 		return err
 	}
+	w.refusing = true
 	for _, m := range r.Messages {
 		i := w.again.index[m.Index]
 		w.again.fates[i] = refused
@@ -65,7 +66,6 @@ func (w *worker) takeRefusal(r *Refused) error {
 		return err
 	}
 	if behind && r.Undoable {
-		w.parkStopped()
 		return fmt.Errorf("%w: %w", ErrLost, errUndo)
 	}
 	return nil

@@ -28,6 +28,7 @@ type worker struct {
 	job
 	places   batchPlaces
 	admitted int   // msgs that the gate has let through
+	refusing bool  // the sink has refused messages of the batch
 	mine     bool  // it is our turn
 	over     error // our turn has come and the lane has ended
 }
@@ -41,7 +42,7 @@ func (w *worker) maxMessages() int { return w.Budget / 8 / messageSize }
 
 func (w *worker) runJobs() {
 	for j := range w.jobs {
-		w.job, w.mine, w.over = j, false, nil
+		w.job, w.refusing, w.mine, w.over = j, false, false, nil
 		w.settleBatch()
 		w.job = job{}
 	}

@@ -122,7 +122,8 @@ func (l *memoryLane) takePlace(b *batch, j, limit int) {
 			first = from.Next
 		}
 		if first >= stop {
-			return // there is nothing to try it with
+			l.assignment.NoteEmpty(name)
+			return
 		}
 		l.next[j] = first
 	}
