@@ -95,6 +95,19 @@ func (r *Refused) Error() string {
 	return fmt.Sprintf("%d messages were refused, the first because: %v", len(r.Messages), r.Messages[0].Err)
 }
 
+// of returns the error for which message i was refused, nil if it was not.
+func (r *Refused) of(i int) error {
+	if r == nil {
+		return nil
+	}
+	for _, m := range r.Messages {
+		if m.Index == i {
+			return m.Err
+		}
+	}
+	return nil
+}
+
 // Unwrap returns the cause of the first refusal.
 func (r *Refused) Unwrap() error {
 	if len(r.Messages) == 0 {

@@ -1,5 +1,7 @@
 package pipeline
 
+import "errors"
+
 // lastOffsets knows the offset of the last message read from each place.
 type lastOffsets struct {
 	last map[string]*int64
@@ -26,8 +28,8 @@ func (p *lastOffsets) noteBatch(b *Batch) {
 		}
 		m.Origin.Previous = *last
 		*last = m.Origin.Offset
-		if m.Fault != nil {
-			*last = max(*last, m.Fault.Through)
+		if reject, ok := errors.AsType[*Reject](m.Fault); ok {
+			*last = max(*last, reject.Through)
 		}
 	}
 	for i := range b.Ends {

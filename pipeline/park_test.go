@@ -181,6 +181,24 @@ func TestFault(t *testing.T) {
 	}
 }
 
+// TestFaultThatStops: an error of the source that is about one place, and about
+// no message, parks that place.
+func TestFaultThatStops(t *testing.T) {
+	src := threePlaces(4, 3)
+	src.Put("b", pipeline.Message{Fault: errBoom}, pipeline.Message{Value: []byte("4")})
+	src.Put("c", numbered(3, 5)...)
+	sink, dead := new(pipelinetest.MemorySink), new(pipelinetest.MemorySink)
+	if err := run(t, pipeline.Options{Source: src, Sink: sink, DeadLetters: dead}); err == nil || err.Error() != "b@3: boom" {
+		t.Errorf("ended with %v", err)
+	}
+	for place, n := range map[string]int{"a": 3, "b": 3, "c": 5} {
+		wantValues(t, sink.Stored(), place, count(0, n))
+	}
+	if dead.Len() != 0 {
+		t.Errorf("%d dead letters", dead.Len())
+	}
+}
+
 // attempts is a transform that notes when it sees a message of a place and fails
 // the first times.
 type attempts struct {
@@ -518,4 +536,69 @@ func TestRevokedPlaceIsForgotten(t *testing.T) {
 		}
 		wantValues(t, sink.Stored(), "orders/0", count(0, 10))
 	})
+}
+
+// TestTrialHasAnOutcomeOfItsOwn: the commit of the batch in which a place was
+// parked, which comes late, is not taken for that of the trial.
+func TestTrialHasAnOutcomeOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, sink := source(10, 20), new(pipelinetest.MemorySink)
+		src.Live = true
+		slow := pipelinetest.FailNth(1, errBoom)
+		src.OnCommit = func(ctx context.Context, _ *pipeline.Progress) error {
+			if slow() != nil {
+				time.Sleep(5 * time.Second)
+			}
+			return nil
+		}
+		a := &attempts{place: "orders/0", value: "5", fails: 3, err: pipeline.Passing(errBoom)}
+		var behind []time.Duration
+		began := time.Now()
+		r := start(t, pipeline.Options{
+			Source: src, Sink: sink, Workers: 2,
+			NewTransform: pipelinetest.Each(func(ctx context.Context, m *pipeline.Message) error {
+				if m.Origin.Offset == 6 {
+					behind = append(behind, time.Since(began))
+				}
+				return a.transform(ctx, m)
+			}),
+		})
+		time.Sleep(time.Hour)
+		r.stop()
+		if err := r.wait(); err != nil {
+			t.Error(err)
+		}
+		wantValues(t, sink.Stored(), "orders/0", count(0, 20))
+		if len(behind) != 1 || len(a.times) != 4 {
+			t.Errorf("tried %d times, the message behind was read after %v", len(a.times), behind)
+		}
+	})
+}
+
+func TestMayPass(t *testing.T) {
+	reject := &pipeline.Reject{Reason: pipeline.ReasonTampered}
+	at := func(err error) error { return &pipeline.MessageError{Err: err} }
+	for _, test := range []struct {
+		err  error
+		want bool
+	}{
+		{errBoom, false},
+		{pipeline.Passing(errBoom), true},
+		{at(pipeline.Passing(errBoom)), true},
+		{fmt.Errorf("topic out: %w", pipeline.Passing(errBoom)), true},
+		{errors.Join(errBoom, pipeline.Passing(errBoom)), true},
+		{reject, false},
+		{pipeline.Passing(reject), false},
+		{at(pipeline.Passing(fmt.Errorf("refused: %w", reject))), false},
+		{pipeline.Passing(&pipeline.BrakedError{Count: 100, Err: reject}), false},
+		{nil, false},
+		{pipeline.Passing(nil), false},
+	} {
+		if got := pipeline.MayPass(test.err); got != test.want {
+			t.Errorf("%v: got %t", test.err, got)
+		}
+	}
+	if err := pipeline.Passing(errBoom); err.Error() != "boom" || !errors.Is(err, errBoom) {
+		t.Errorf("marked: %v", err)
+	}
 }

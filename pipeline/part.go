@@ -1,6 +1,10 @@
 package pipeline
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
 
 // flushPart writes the part that is filled, to make room for more of the batch.
 // The batch stays one step: the position follows with its last part. An error
@@ -89,6 +93,9 @@ func (w *worker) writePart(last bool) (done *Progress, err error) {
 	w.again.msgs = w.msgs
 	for {
 		if err := w.writeLetters(); err != nil {
+			return nil, err
+		}
+		if err := w.cutUnwritten(); err != nil {
 			return nil, err
 		}
 		if last {
@@ -206,27 +213,60 @@ func (w *worker) cutRejects() {
 }
 
 // writeLetters writes the dead letters of the rejects, so that no message is
-// behind a position of which nothing is left.
+// behind a position of which nothing is left. A dead letter that is refused
+// stops the place of its message.
 func (w *worker) writeLetters() error {
 	w.letters = appendLetters(w.letters[:0], w.batch.Messages, w.rejects, w.DeadLetterValues)
 	if len(w.letters) == 0 {
 		return nil
 	}
-	if err := w.serving.dead.Write(w.serving.grace, w.letters, nil); err != nil {
+	err := w.serving.dead.Write(w.serving.grace, w.letters, nil)
+	refused, ok := errors.AsType[*Refused](err)
+	if err != nil && !ok {
 		return err
 	}
 	w.serving.owed = true
-	first := (*pendingLetter)(nil)
-	for i := range w.rejects {
-		if r := &w.rejects[i]; !r.written {
-			r.written = true
-			if first == nil {
-				first = r
-			}
+	first, count := (*pendingLetter)(nil), 0
+	for i, n := 0, -1; i < len(w.rejects); i++ {
+		r := &w.rejects[i]
+		if r.written {
+			continue
+		}
+		n++
+		if cause := refused.of(n); cause != nil {
+			w.stopPlace(r.index, r.place, fmt.Errorf("its dead letter was refused: %w", cause))
+			continue
+		}
+		r.written = refused == nil || !slices.Contains(refused.Left, n)
+		if !r.written {
+			continue
+		}
+		if count++; first == nil {
+			first = r
 		}
 	}
-	w.Log.Warn("messages rejected", "count", len(w.letters),
-		"first", &MessageError{Origin: w.batch.Messages[first.index].Origin, Err: first.reject})
+	if count > 0 {
+		w.Log.Warn("messages rejected", "count", count,
+			"first", &MessageError{Origin: w.batch.Messages[first.index].Origin, Err: first.reject})
+	}
+	return nil
+}
+
+// cutUnwritten drops from the next Write the messages behind a stop that a dead
+// letter has made.
+func (w *worker) cutUnwritten() error {
+	if !w.places.stopped {
+		return nil
+	}
+	if err := w.rewindGates(); err != nil {
+		return err
+	}
+	if len(w.again.fates) > 0 {
+		w.passOver()
+		return nil
+	}
+	w.cutStopped()
+	w.again.msgs = w.msgs
 	return nil
 }
 

@@ -46,10 +46,11 @@ type Message struct {
 	// Mark is for the Transform to tell the Gate the position inside the
 	// envelope.
 	Mark [24]byte
-	// Fault is set by a Source for a message that it could not read, or for
-	// several, see Reject.Through. No Transform, Gate or Sink sees such a
-	// message; it counts as one and is rejected.
-	Fault *Reject
+	// Fault is set by a Source for a message that it could not read. With a
+	// *Reject it is rejected, and may stand for several, see Reject.Through;
+	// with any other error its place is parked. No Transform, Gate or Sink sees
+	// such a message, and it counts as one.
+	Fault error
 }
 
 // Header is one name and value of a message. Names repeat and their order

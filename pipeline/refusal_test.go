@@ -176,6 +176,47 @@ func TestUndoable(t *testing.T) {
 	}
 }
 
+// TestRefusedDeadLetter: a dead letter that its destination does not take stops
+// the place of its message, and no other.
+func TestRefusedDeadLetter(t *testing.T) {
+	for _, size := range []int{1, 4, 30} {
+		src, sink := threePlaces(size, 10), new(pipelinetest.MemorySink)
+		dead := &pipelinetest.MemorySink{Refuse: func(m *pipeline.Message) error {
+			if m.Origin.Place == "b" && m.Origin.Offset == 6 {
+				return errBoom
+			}
+			return nil
+		}}
+		err := run(t, pipeline.Options{
+			Source: src, Sink: sink, DeadLetters: dead, NewGate: gates(new(trace), nil),
+			NewTransform: pipelinetest.Each(func(_ context.Context, m *pipeline.Message) error {
+				if number(m)%3 == 0 {
+					return &pipeline.Reject{Reason: pipeline.ReasonMalformed}
+				}
+				return nil
+			}),
+		})
+		if err == nil || err.Error() != "b@6: its dead letter was refused: boom" {
+			t.Errorf("ended with %v", err)
+		}
+		for place, n := range map[string]int{"a": 10, "b": 6, "c": 10} {
+			var good []string
+			for _, v := range count(0, n) {
+				if v != "0" && v != "3" && v != "6" && v != "9" {
+					good = append(good, v)
+				}
+			}
+			wantValues(t, sink.Stored(), place, good)
+			if got := src.Committed(place); got.Next != int64(n) || string(got.State) != good[len(good)-1] {
+				t.Errorf("%s: committed %+v", place, got)
+			}
+		}
+		if got := offsetsIn(dead.Stored(), "b"); !slices.Equal(got, []int64{0, 3}) {
+			t.Errorf("dead letters of b: %v", got)
+		}
+	}
+}
+
 // liar is a sink that refuses in ways that the contract does not allow.
 type liar struct {
 	pipelinetest.MemorySink

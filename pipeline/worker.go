@@ -81,7 +81,7 @@ func (w *worker) transformBatch() (int, error) {
 		count.Read++
 		count.BytesIn += int64(len(in.Key) + len(in.Value))
 		if in.Fault != nil {
-			w.rejectMessage(i, n, in.Fault)
+			w.refuseMessage(i, n, in.Fault)
 			continue
 		}
 		need := w.transform.Bound(in)

@@ -2,7 +2,6 @@ package pipelinetest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -100,29 +99,6 @@ func (l greedy) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	return b, err
 }
 
-// forgetful is a source that forgets which places are parked, whenever one of
-// its lanes ends, and ends its lanes when a place is parked.
-type forgetful struct{ pipeline.Source }
-
-func (s forgetful) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
-	return s.Source.Serve(ctx, func(ctx context.Context, lane pipeline.Lane) error {
-		for range 3 {
-			fresh := forgetfulLane{lane, pipeline.NewAssignment("a", "b", "c")}
-			if err := serve(ctx, fresh); !errors.Is(err, pipeline.ErrLost) {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-type forgetfulLane struct {
-	pipeline.Lane
-	held *pipeline.Assignment
-}
-
-func (l forgetfulLane) Assignment() *pipeline.Assignment { return l.held }
-
 // mute does not serve a lane again that has failed.
 type mute struct{ pipeline.Source }
 
@@ -172,7 +148,7 @@ func TestSourceSuiteFindsFaults(t *testing.T) {
 		{"parked place leaves the others alone", func(s pipeline.Source) pipeline.Source {
 			return broken{Source: s, lane: func(l pipeline.Lane) pipeline.Lane { return deaf{l} }}
 		}},
-		{"parked place stays parked after a lost lane", func(s pipeline.Source) pipeline.Source { return forgetful{s} }},
+		{"parked place stays parked after a lost lane", func(s pipeline.Source) pipeline.Source { s.(*MemorySource).forgets = true; return s }},
 		{"resume after a failure", func(s pipeline.Source) pipeline.Source {
 			return broken{Source: s, lane: func(l pipeline.Lane) pipeline.Lane { return deaf{l} }}
 		}},

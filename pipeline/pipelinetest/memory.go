@@ -27,7 +27,8 @@ type MemorySource struct {
 	// Others says that other processes may hold places of the source too.
 	Others bool
 
-	lanes [][]string // the places of each lane
+	lanes   [][]string // the places of each lane
+	forgets bool       // a fault for tests: each serving has an Assignment of its own
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced when something that lanes wait for has changed
@@ -146,6 +147,9 @@ func (s *MemorySource) holdLane(ctx context.Context, i int, serve func(context.C
 		a := pipeline.NewAssignment(s.lanes[i]...)
 		err := a.Hold(held, !s.Live, func(ctx context.Context) error {
 			l := s.openLane(i, a)
+			if s.forgets {
+				l.assignment = pipeline.NewAssignment(s.lanes[i]...)
+			}
 			defer s.letGo(l)
 			return serve(ctx, l)
 		})
