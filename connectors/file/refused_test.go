@@ -22,8 +22,9 @@ func endsProperly(t *testing.T, path string, want []pipeline.Message, next pipel
 	formattest.RequireEqual(t, append(copyOf(want), next), readBack(t, path, format.Seq))
 }
 
-// TestEndBehindRefused checks the end record when the last Write was given a message that the file
-// cannot hold, behind one that it can: neither was written.
+// TestEndBehindRefused checks the end record when the last Write was given a
+// message that the file cannot hold, behind one that it can: that one came
+// without a position.
 func TestEndBehindRefused(t *testing.T) {
 	msgs := formattest.Messages(4)
 	o := sinkOptions(temp(t, "out"), format.Seq)

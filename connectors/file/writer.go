@@ -11,40 +11,48 @@ import (
 
 // writer is a lane's way into a file. Records gather in buf up to flushSize before they are written.
 type writer struct {
-	sink    *Sink
-	lane    *lane // the source's, if it is of this package
-	out     output
-	enc     format.Encoder
-	buf     []byte
-	bytes   int64            // the output's length
-	kept    outputAt         // the output as of the last position
-	written map[string]int64 // places whose messages below an offset are in the output already
-	err     error            // of Write; what the output holds beyond kept is then unknown
+	sink     *Sink
+	lane     *lane // the source's, if it is of this package
+	out      output
+	enc      format.Encoder
+	buf      []byte
+	bytes    int64               // the output's length
+	kept     outputAt            // the output as of the last position
+	refusals pipeline.RefusalSet // of one Write
+	written  map[string]int64    // places whose messages below an offset are in the output already
+	err      error               // of Write; what the output holds beyond kept is then unknown
 }
 
 const flushSize = 256 << 10
 
 // Write returns when the messages are durable; in a file that appears when it is complete, and in one
 // whose checkpoint the source shares, they are part of an open transaction.
+//
+// Messages that the file cannot hold are refused one by one.
 func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
 	if w.err == nil {
 		w.err = w.write(ctx, msgs, done)
 	}
-	return w.err
+	if w.err != nil {
+		return w.err
+	}
+	return w.refusals.Result(false)
 }
 
 func (w *writer) write(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
 	if err := ctx.Err(); err != nil && len(msgs) > 0 { // a position alone costs no time
 		return err
 	}
+	w.refusals.Reset()
 	for i := range msgs {
 		m := &msgs[i]
-		if m.Origin.Offset < w.written[m.Origin.Place] {
+		if m.Origin.Offset < w.written[m.Origin.Place] || w.refusals.Leave(i, m.Origin.Place) {
 			continue
 		}
 		var err error
 		if w.buf, err = w.enc.Append(w.buf, m); err != nil {
-			return &pipeline.MessageError{Origin: m.Origin, Err: err}
+			w.refusals.Refuse(i, m.Origin.Place, err)
+			continue
 		}
 		if len(w.buf) >= flushSize {
 			if err := w.flush(); err != nil {
@@ -54,6 +62,9 @@ func (w *writer) write(ctx context.Context, msgs []pipeline.Message, done *pipel
 	}
 	if err := w.flush(); err != nil {
 		return err
+	}
+	if w.refusals.Result(false) != nil {
+		done = nil // it comes with what is left
 	}
 	if w.sink.opts.Checkpoint != nil {
 		return w.note(done)

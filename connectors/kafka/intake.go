@@ -54,23 +54,23 @@ type intake struct {
 }
 
 // take returns what has been fetched, up to about limit bytes, or nil if there is nothing.
-func (in *intake) take(limit int) (*pipeline.Batch, error) {
+func (in *intake) take(limit int) *pipeline.Batch {
 	if in.current == nil {
-		return nil, nil
+		return nil
 	}
 	b := in.get()
-	full, err := false, error(nil)
-	for len(in.queue) > 0 && !full && err == nil {
+	full := false
+	for len(in.queue) > 0 && !full {
 		p := in.queue[0]
 		before := p.next
-		full, err = p.take(&b.records, limit)
+		full = p.take(&b.records, limit)
 		if p.next > before {
 			b.batch.Ends = append(b.batch.Ends, pipeline.Position{Place: p.place, Next: p.next})
 			if p == in.trying {
 				b.batch.Starts = append(b.batch.Starts, in.beginTrial())
 			}
 		}
-		if !full && err == nil {
+		if !full {
 			if !p.got && !p.finished() {
 				in.promote(p)
 			}
@@ -80,10 +80,8 @@ func (in *intake) take(limit int) (*pipeline.Batch, error) {
 	}
 	if len(b.batch.Ends) == 0 {
 		in.put(b)
-		if err == nil {
-			in.drop()
-		}
-		return nil, err // at once if nothing was read before it, and else with the next take
+		in.drop()
+		return nil
 	}
 	b.batch.Messages, b.batch.Size = b.records.Messages, b.records.Size()
 	b.from = in.current
@@ -93,7 +91,7 @@ func (in *intake) take(limit int) (*pipeline.Batch, error) {
 		in.drop()
 	}
 	in.buffered.Store(in.current != nil)
-	return &b.batch, nil
+	return &b.batch
 }
 
 // promote sees to it that a partition of which there was no whole batch is the first of the next request, whose batch comes
@@ -146,8 +144,13 @@ func (in *intake) fetch(ctx context.Context, limit int) error {
 		if a.Err != nil {
 			p.replica = -1
 			if err := in.trouble(ctx, p, a.Err); err != nil {
-				in.drop()
-				return err
+				if ctx.Err() != nil {
+					in.drop()
+					return err
+				}
+				p.fault = markPassing(err)
+				in.queue = append(in.queue, p)
+				continue
 			}
 			if !errors.Is(a.Err, kafkago.OffsetOutOfRange) { // which has been mended
 				troubled = a.Err
@@ -248,7 +251,7 @@ func (in *intake) trouble(ctx context.Context, p *partition, err error) error {
 	case errors.Is(err, wire.ErrUnanswered), cluster.Judge(err) == cluster.Again:
 		return nil
 	}
-	return fmt.Errorf("%s@%d: %w", p.place, p.next, err)
+	return err
 }
 
 // outOfRange moves a partition whose next record has been deleted to the first that is left.
@@ -264,7 +267,7 @@ func (in *intake) outOfRange(ctx context.Context, p *partition) error {
 			"partition", p.place, "from", p.next, "to", first, "records", first-p.next)
 		p.next = first
 	case p.next > end:
-		return fmt.Errorf("%s@%d: the partition ends at %d: it was cut or made anew", p.place, p.next, end)
+		return fmt.Errorf("the partition ends at %d: it was cut or made anew", end)
 	}
 	return nil
 }

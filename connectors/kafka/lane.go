@@ -75,8 +75,16 @@ func (l *lane) Assignment() *pipeline.Assignment { return l.held }
 // Start implements pipeline.Lane.
 func (l *lane) Start() []pipeline.Position { return l.start }
 
-// Read implements pipeline.Lane. Errors name the place and offset that cannot be read.
+// Read implements pipeline.Lane.
 func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
+	b, err := l.read(ctx, limit)
+	if err == nil || err == io.EOF {
+		return b, err
+	}
+	return nil, markPassing(err)
+}
+
+func (l *lane) read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(l.broken, cancel)()
@@ -88,10 +96,8 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 			return nil, err
 		}
 		l.intake.noteChanges()
-		b, err := l.intake.take(limit)
+		b := l.intake.take(limit)
 		switch {
-		case err != nil:
-			return nil, err
 		case b != nil:
 			return b, nil
 		case l.intake.finished():
@@ -136,7 +142,7 @@ func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	if l.committer == nil {
 		return nil
 	}
-	return l.committer.note(done)
+	return markPassing(l.committer.note(done))
 }
 
 // close commits what is noted and lets the lane go. Serving it has ended. It tells whether anything that the lane

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -32,6 +33,9 @@ type partition struct {
 	got       bool // a whole batch
 	largest   int  // batch of the last answer, in bytes, the one included that its end cut short
 
+	fault   error // why nothing was fetched that could be read
+	spoiled int   // answers in a row whose checksum was wrong
+
 	replica      int32 // to be read instead of the leader until replicaUntil; -1 if none
 	replicaUntil time.Time
 }
@@ -60,40 +64,57 @@ func (p *partition) broker(t *cluster.Topic) int32 {
 	return t.Leader(p.number).Broker
 }
 
-// take appends what has been fetched to records, until there is none left (full is false) or records is full.
-func (p *partition) take(records *batch.Records, limit int) (full bool, err error) {
+// take appends the messages that were fetched to records, until there are none
+// left or records is full.
+func (p *partition) take(records *batch.Records, limit int) (full bool) {
+	if p.fault != nil {
+		p.addFault(records, p.next, p.fault)
+		p.fault, p.got = nil, true
+		return false
+	}
 	for !p.finished() {
-		if !p.within {
-			info, err := p.reader.Next()
-			p.moved()
-			if err == io.EOF {
-				return false, p.ended()
-			}
-			if err != nil {
-				return false, err
-			}
-			p.got = true
-			p.largest = max(p.largest, info.Size)
-			p.within = p.committed.Admits(info)
-			continue
-		}
 		from := len(records.Messages)
-		more, err := p.reader.Read(records, limit)
-		p.cut(records, from)
-		p.moved()
-		if err != nil {
-			return false, err
-		}
+		more, left := p.takeSome(records, limit)
 		if p.trial && len(records.Messages) > from {
 			p.cutTrial(records, from)
-			return false, nil
+			return false
 		}
-		if more && !p.finished() {
-			return true, nil
+		if more || !left {
+			return more && !p.finished()
 		}
-		p.within = false
 	}
-	return false, nil
+	return false
+}
+
+// takeSome takes a step: to the next batch, or through the one at hand. It
+// reports whether records was full before the end of that one, and whether
+// another step can follow.
+func (p *partition) takeSome(records *batch.Records, limit int) (full, left bool) {
+	if !p.within {
+		info, err := p.reader.Next()
+		p.moved()
+		switch {
+		case err == io.EOF:
+			p.noteCut(records)
+			return false, false
+		case err != nil:
+			return false, p.unreadable(records, err)
+		}
+		p.got, p.spoiled = true, 0
+		p.largest = max(p.largest, info.Size)
+		p.within = p.committed.Admits(info)
+		return false, true
+	}
+	from := len(records.Messages)
+	more, err := p.reader.Read(records, limit)
+	p.cut(records, from)
+	p.moved()
+	if err != nil {
+		p.within = false
+		return false, p.unreadable(records, err)
+	}
+	p.within = more && !p.finished()
+	return p.within, true
 }
 
 // moved notes how far the reader is.
@@ -117,6 +138,9 @@ func (p *partition) cutTrial(records *batch.Records, from int) {
 	clear(records.Messages[from+1:])
 	records.Messages = records.Messages[:from+1]
 	p.next = records.Messages[from].Origin.Offset + 1
+	if reject, ok := errors.AsType[*pipeline.Reject](records.Messages[from].Fault); ok {
+		p.next = max(p.next, reject.Through+1)
+	}
 }
 
 // targetBytes is how much of one partition a fetch asks for at most: with the envelopes it makes one batch that is
@@ -152,12 +176,11 @@ func (p *partition) begin(a *wire.FetchedPartition, alone bool) {
 	p.within, p.alone, p.got, p.largest = false, alone, false, 0
 }
 
-// ended notes how large the batch is that the answer's end cut short. Who asks for one partition has a right to a whole
-// one.
-func (p *partition) ended() error {
+// noteCut notes how large the batch is that the answer's end cut short. A request
+// for one partition has a right to a whole one.
+func (p *partition) noteCut(records *batch.Records) {
 	p.largest = max(p.largest, min(p.reader.Cut(), maxCut))
 	if p.alone && !p.got {
-		return &batch.Error{Place: p.place, Offset: p.next, Err: fmt.Errorf("%w: it is cut short", batch.ErrMalformed)}
+		p.addFault(records, p.next, fmt.Errorf("%w: it is cut short", batch.ErrMalformed))
 	}
-	return nil
 }

@@ -2,6 +2,7 @@ package pipelinetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -255,7 +256,28 @@ func (w *badWriter) Write(ctx context.Context, msgs []pipeline.Message, done *pi
 	case "positions early":
 		done = &pipeline.Progress{}
 	}
-	return w.Writer.Write(ctx, msgs, done)
+	err := w.Writer.Write(ctx, msgs, done)
+	refused, ok := errors.AsType[*pipeline.Refused](err)
+	if !ok {
+		return err
+	}
+	switch w.sink.breaks {
+	case "takes all":
+		return nil
+	case "leaves all":
+		for i := range msgs {
+			if !slices.Contains(refused.Left, i) && refused.Messages[0].Index != i {
+				refused.Left = append(refused.Left, i)
+			}
+		}
+	case "names one":
+		refused.Messages = refused.Messages[:1]
+	case "loses what was left":
+		refused.Left = nil
+	case "fails":
+		return errCut
+	}
+	return refused
 }
 
 func (w *badWriter) Close(ctx context.Context) error {
@@ -278,10 +300,15 @@ func TestSinkSuiteFindsFaults(t *testing.T) {
 		{"lanes", "loses"},
 		{"dead letters", "loses"},
 		{"drain on shutdown", "loses"},
+		{"refused messages", "takes all"},
+		{"refused messages", "leaves all"},
+		{"refused messages", "names one"},
+		{"refused messages as dead letters", "loses what was left"},
+		{"refused message parks its place", "fails"},
 	}
 	for _, test := range tests {
 		t.Run(test.check+"/"+test.breaks, func(t *testing.T) {
-			spec := SinkSpec{Carries: everything, Atomic: true, MaxValue: defaultMaxValue, Timeout: 20 * time.Second}
+			spec := SinkSpec{Carries: everything, Atomic: true, Refuses: true, MaxValue: defaultMaxValue, Timeout: 20 * time.Second}
 			spec.New = func(t *testing.T) SinkMedium {
 				m := memorySinkMedium(true)(t)
 				bad := &badSink{Sink: m.Sink(), breaks: test.breaks}
@@ -290,10 +317,18 @@ func TestSinkSuiteFindsFaults(t *testing.T) {
 				m.Stored = func() []pipeline.Message { return append(stored(), bad.kept...) }
 				return m
 			}
-			for _, c := range sinkChecks {
-				if c.name == test.check && c.run(t, spec) == nil {
+			found := false
+			for _, c := range slices.Concat(sinkChecks, refusedChecks) {
+				if c.name != test.check {
+					continue
+				}
+				found = true
+				if c.run(t, spec) == nil {
 					t.Error("the check passed")
 				}
+			}
+			if !found {
+				t.Errorf("there is no check %q", test.check)
 			}
 		})
 	}

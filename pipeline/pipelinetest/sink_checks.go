@@ -30,8 +30,12 @@ func (s SinkSpec) messages(first, n int) []pipeline.Message {
 }
 
 func sinkHooks(t *testing.T, s SinkSpec) error {
-	if m := s.New(t); m.Sink == nil || m.Stored == nil {
+	m := s.New(t)
+	switch {
+	case m.Sink == nil || m.Stored == nil:
 		return errors.New("the medium lacks Sink or Stored")
+	case s.Refuses != (m.Spoil != nil):
+		return fmt.Errorf("spec says Refuses %t, the medium's hook does not", s.Refuses)
 	}
 	return nil
 }

@@ -75,6 +75,8 @@ type SinkSpec struct {
 	Atomic bool
 	// Lanes: several lanes may write at the same time.
 	Lanes bool
+	// Refuses: the medium does not take every message, and has the hook Spoil.
+	Refuses bool
 
 	// MaxValue is the longest value the suite writes; 0 means 256 KiB.
 	MaxValue int
@@ -88,6 +90,8 @@ type SinkMedium struct {
 	Sink func() pipeline.Sink
 	// Stored returns what is durable, in order. It is called after the writers have been closed.
 	Stored func() []pipeline.Message
+	// Spoil changes a message so that the medium does not take it.
+	Spoil func(m *pipeline.Message)
 }
 
 // PairSpec describes a Source and a Sink of which one keeps the position of the other.

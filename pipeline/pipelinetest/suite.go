@@ -36,7 +36,7 @@ func Sink(t *testing.T, spec SinkSpec) {
 	if spec.Timeout == 0 {
 		spec.Timeout = defaultTimeout
 	}
-	runChecks(t, spec, sinkChecks)
+	runChecks(t, spec, slices.Concat(sinkChecks, refusedChecks))
 }
 
 // Pair cuts runs off at many places, begins them again and checks what arrived.

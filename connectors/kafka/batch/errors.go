@@ -18,7 +18,7 @@ var (
 	// ErrCompression says that the batch names a codec that does not exist, or that the codec refused it.
 	ErrCompression = errors.New("compression")
 	// ErrTooLarge says that a batch inflates beyond Limits, or would be larger than the format allows.
-	ErrTooLarge = errors.New("too large")
+	ErrTooLarge = errors.New("too-large")
 )
 
 // Error says where a batch is at fault: in Place, at the base offset of the batch. Nothing of the batch's
