@@ -19,8 +19,10 @@ import (
 // nobody else has to fail on the same message. A bounded run does not wait.
 //
 // Hold returns the last error of once, but for one that has parked places: the
-// run tells of those. When ctx is done the places are not ours any more.
+// run tells of those. When ctx is done the places are not ours any more; a lane
+// that was not served at all returns the error of ctx.
 func (a *Assignment) Hold(ctx context.Context, bounded bool, once func(context.Context) error) (err error) {
+	err = ctx.Err()
 	for ctx.Err() == nil {
 		switch err = once(ctx); {
 		case ctx.Err() != nil:

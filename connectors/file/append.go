@@ -10,27 +10,28 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/format"
 )
 
-// grow opens a file that is there to write behind the messages in it.
-func (s *Sink) grow(ctx context.Context, w *writer) error {
+// openToAppend opens an existing file to write behind the messages in it.
+func (s *Sink) openToAppend(ctx context.Context, w *writer) error {
 	h, err := s.disk.open(s.opts.Path, os.O_RDWR)
 	if err != nil {
 		return err
 	}
 	w.out = growing{h}
 	if s.layout.Format() == format.Seq {
-		err = s.growSeq(ctx, w, h)
+		err = s.cutTornRecord(ctx, w, h)
 	} else {
-		err = s.growLines(w, h)
+		err = s.cutTornLine(w, h)
 	}
 	if err != nil {
 		return err
 	}
-	return w.start()
+	return w.beginOutput()
 }
 
-// growLines cuts a last line that is the rest of a torn write, and ends one that merely lacks its line
-// feed. A last line that cannot have come from here is somebody's: the file is refused as it is.
-func (s *Sink) growLines(w *writer, h handle) error {
+// cutTornLine cuts a last line that a torn write has left, and ends one that
+// merely lacks its line feed. A last line that this package cannot have written
+// belongs to somebody else: the file is refused and not changed.
+func (s *Sink) cutTornLine(w *writer, h handle) error {
 	size, err := h.Seek(0, io.SeekEnd)
 	if err != nil || size == 0 {
 		return err
@@ -56,85 +57,86 @@ func (s *Sink) growLines(w *writer, h handle) error {
 	}
 	if whole {
 		w.buf = append(w.buf, '\n')
-		return w.flush()
+		return w.flushBuffer()
 	}
 	w.bytes -= int64(len(last))
-	return truncate(h, w.bytes)
+	return truncateTo(h, w.bytes)
 }
 
-// growSeq checks the records of a seq, counts them for the next end record and cuts the last one if
-// a write did not come to its end there. Damage further up is an error: what follows it is not lost.
-func (s *Sink) growSeq(ctx context.Context, w *writer, h handle) error {
+// cutTornRecord checks the records of a seq, counts them for the next end
+// record, and cuts the last one if its write was torn. Damage further up is an
+// error, so that the records behind it are not lost.
+func (s *Sink) cutTornRecord(ctx context.Context, w *writer, h handle) error {
 	dec := s.layout.NewDecoder()
-	win := window{in: seekable{h}, read: func(int) {}}
+	win := format.Window{Read: readHandle(h)}
 	b := new(format.Batch)
 	var index int64
 	fail := func(err error) error { return fmt.Errorf("%s: %w", dec.Locate(s.opts.Path, index), err) }
 	for {
-		n, err := dec.Next(win.bytes(), win.eof)
+		n, err := dec.Next(win.Bytes(), win.EOF)
 		switch {
 		case format.IsTorn(err):
-			if err := s.onlyRest(ctx, &win); err != nil {
+			if err := s.checkRest(ctx, &win); err != nil {
 				return fail(err)
 			}
-			return w.follow(h, dec, win.at)
+			return w.continueAfter(h, dec, win.Offset)
 		case err != nil:
 			return fail(err)
 		case n > 0:
 			b.Reset()
-			m, err := b.Decode(ctx, dec, win.take(n))
+			is, err := b.Decode(ctx, dec, win.Take(n))
 			if err != nil {
 				return fail(err)
 			}
-			if m != nil {
+			if is {
 				index++
 			}
-		case win.eof:
-			return w.follow(h, dec, win.at)
+		case win.EOF:
+			return w.continueAfter(h, dec, win.Offset)
 		default:
-			if err := win.fill(ctx); err != nil {
+			if err := win.Fill(ctx); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// follow lets the encoder go on where the decoder has ended, and cuts the file there.
-func (w *writer) follow(h handle, dec format.Decoder, size int64) error {
+// continueAfter makes the encoder continue behind the last record of dec, and
+// cuts the file there.
+func (w *writer) continueAfter(h handle, dec format.Decoder, size int64) error {
 	if err := format.ContinueAfter(dec, w.enc); err != nil {
 		return err
 	}
 	w.bytes = size
-	return truncate(h, size)
+	return truncateTo(h, size)
 }
 
-// onlyRest checks that what is left in the window and the file can be cut as the rest of a torn write:
-// no whole record may lie in it, or a damaged length would cost all that comes after. So a write that
-// reached the disk out of order is refused as well, and left to a person to look at.
-func (s *Sink) onlyRest(ctx context.Context, win *window) error {
-	for !win.eof {
-		if len(win.bytes()) > s.layout.MaxTorn() {
+// checkRest checks that everything behind the last good record can be cut as
+// the rest of a torn write. No whole record may follow: a damaged length would
+// otherwise cost all records behind it. A write that reached the disk out of
+// order is refused for the same reason, and a person has to look at the file.
+func (s *Sink) checkRest(ctx context.Context, win *format.Window) error {
+	for !win.EOF {
+		if len(win.Bytes()) > s.layout.MaxTorn() {
 			return fmt.Errorf("%w: damaged, and much follows", format.ErrMalformed)
 		}
-		if err := win.fill(ctx); err != nil {
+		if err := win.Fill(ctx); err != nil {
 			return err
 		}
 	}
-	if format.ContainsRecord(win.bytes()) {
+	if format.ContainsRecord(win.Bytes()) {
 		return fmt.Errorf("%w: damaged, and whole records follow", format.ErrMalformed)
 	}
 	return nil
 }
 
-// seekable is a file that was opened to be written.
-type seekable struct{ handle }
-
-func (f seekable) read(ctx context.Context, p []byte) (int, error) {
-	if err := ctx.Err(); err != nil {
-		return 0, err
+// readHandle returns a format.Window's Read of a file that was opened to be
+// written.
+func readHandle(h handle) func(context.Context, []byte) (int, error) {
+	return func(ctx context.Context, p []byte) (int, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		return h.Read(p)
 	}
-	return f.Read(p)
 }
-
-func (seekable) live() bool { return false }
-func (seekable) close()     {}

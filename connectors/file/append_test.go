@@ -80,7 +80,8 @@ func TestSeqAppend(t *testing.T) {
 	}
 }
 
-// TestSeqAppendTorn cuts the last write at every byte and fills some of the rest with zeros.
+// TestSeqAppendTorn cuts the last write at every byte and fills some of the
+// rest with zeros.
 func TestSeqAppendTorn(t *testing.T) {
 	msgs := formattest.Messages(4)
 	b := seqOf(t, msgs[:3]...)

@@ -10,10 +10,11 @@ import (
 	"path/filepath"
 )
 
-// Atomic is a file that appears under its name complete or not at all. It is written under a
-// temporary name in the same folder, readable by its owner only. A destination that is there and is
-// no regular file, such as a device or a named pipe, cannot be replaced: it is written as it is, and
-// Abort takes nothing back.
+// Atomic is a file that appears under its name complete or not at all. It is
+// written under a temporary name in the same folder, readable by its owner
+// only. A destination that exists and is no regular file, such as a device or a
+// named pipe, cannot be replaced: it is written directly, and Abort takes
+// nothing back.
 //
 // It is used by one goroutine.
 type Atomic struct {
@@ -27,18 +28,18 @@ type Atomic struct {
 	started   int64 // how much of it the kernel was asked to write
 }
 
-// NewAtomic begins a file. If path exists already the error is an fs.ErrExist, unless overwrite is
-// set. The caller ends with Commit, or Abort.
+// NewAtomic begins a file. If path exists already the error is an fs.ErrExist,
+// unless overwrite is set. The caller ends with Commit or Abort.
 func NewAtomic(path string, overwrite bool) (*Atomic, error) {
-	a, err := newAtomic(osDisk{}, path, overwrite)
+	a, err := beginAtomic(osDisk{}, path, overwrite)
 	if errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return a, err
 }
 
-func newAtomic(d disk, path string, overwrite bool) (*Atomic, error) {
-	there, regular, err := exists(d, path)
+func beginAtomic(d disk, path string, overwrite bool) (*Atomic, error) {
+	there, regular, err := findFile(d, path)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +64,8 @@ func newAtomic(d disk, path string, overwrite bool) (*Atomic, error) {
 	return a, nil
 }
 
-// writebackStep is after how many bytes the kernel is asked to begin with them.
+// writebackStep is the number of bytes after which the kernel is asked to begin
+// writing them to the disk.
 const writebackStep = 8 << 20
 
 // Write writes to the temporary file.
@@ -77,7 +79,8 @@ func (a *Atomic) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Commit makes the file durable and gives it its name. When it fails the file is gone.
+// Commit makes the file durable and gives it its name. When it fails the file
+// is gone.
 func (a *Atomic) Commit() error {
 	if a.done {
 		return errors.New("file is closed already")
@@ -89,15 +92,16 @@ func (a *Atomic) Commit() error {
 	if err := errors.Join(a.h.Sync(), a.h.Close()); err != nil {
 		return errors.Join(err, a.disk.remove(a.temp))
 	}
-	if err := a.place(); err != nil {
+	if err := a.giveName(); err != nil {
 		return errors.Join(err, a.disk.remove(a.temp))
 	}
 	return a.disk.syncDir(filepath.Dir(a.path))
 }
 
-// place gives the file its name. Whoever made one of that name meanwhile keeps it.
-func (a *Atomic) place() error {
-	there, regular, err := exists(a.disk, a.path)
+// giveName renames the temporary file. A file of that name that somebody made
+// meanwhile is kept.
+func (a *Atomic) giveName() error {
+	there, regular, err := findFile(a.disk, a.path)
 	if err != nil {
 		return err
 	}
@@ -113,20 +117,22 @@ func (a *Atomic) place() error {
 			return nil
 		case errors.Is(err, fs.ErrExist):
 			return fs.ErrExist
-		case !noLinks(err):
+		case !lacksLinks(err):
 			return err
 		}
-		// A file that appears between the check above and here is then replaced.
+		// Without links, a file that appears after the check above is replaced.
 	}
 	return a.disk.rename(a.temp, a.path)
 }
 
-// noLinks tells whether an error says that the file system has no links, or gives none to us.
-func noLinks(err error) bool {
+// lacksLinks tells whether an error says that the file system has no hard
+// links, or denies them to us.
+func lacksLinks(err error) bool {
 	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission)
 }
 
-// Abort removes what was written. After Commit it does nothing, so it can be deferred.
+// Abort removes the temporary file. After Commit it does nothing, so it can be
+// deferred.
 func (a *Atomic) Abort() error {
 	if a.done {
 		return nil

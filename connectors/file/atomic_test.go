@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// lateDisk is one on which somebody else makes the file "out" just after it was seen to be free.
+// lateDisk is one on which somebody else makes the file "out" just after it was
+// seen to be free.
 type lateDisk struct {
 	*memDisk
 	late  bool
@@ -57,7 +58,7 @@ func TestAtomicPlaces(t *testing.T) {
 				d.names["out"] = &memFile{now: []byte("theirs")}
 			}
 			err := func() error {
-				a, err := newAtomic(d, "out", c.overwrite)
+				a, err := beginAtomic(d, "out", c.overwrite)
 				if err != nil {
 					return err
 				}
@@ -82,7 +83,8 @@ func TestAtomicPlaces(t *testing.T) {
 	}
 }
 
-// TestAtomicLinks checks the system's own links: a name that is taken is an fs.ErrExist.
+// TestAtomicLinks checks the system's own links: a name that is taken is an
+// fs.ErrExist.
 func TestAtomicLinks(t *testing.T) {
 	path := temp(t, "out")
 	a, err := NewAtomic(path, false)

@@ -24,12 +24,14 @@ const commitEvery = 100 * time.Millisecond
 // maxCheckpoint is more than the positions of 100,000 places need, in bytes.
 const maxCheckpoint = 64 << 20
 
-// Checkpoint is a file that holds how far a source has been read and, if the destination is a file,
-// how long that was then. It is replaced as a whole, is readable by its owner only and belongs to
-// one pair of source and destination. A Source and a Sink that work on the same run share it.
+// Checkpoint is a file that holds how far a source has been read and, if the
+// destination is a file, how long that was at this point. It is replaced as a
+// whole, is readable by its owner only, and belongs to one pair of source and
+// destination. A Source and a Sink of the same run share it.
 //
-// Every state it holds was true of files on disk: the output is synced first. It may be used by
-// several goroutines, but by one process at a time.
+// The output is synced before the checkpoint that describes it is written, so
+// every state in it was true on disk. A Checkpoint is safe for concurrent use
+// by one process.
 type Checkpoint struct {
 	path string
 	disk disk
@@ -38,58 +40,59 @@ type Checkpoint struct {
 	now     content
 	resumed bool
 	dirty   bool
-	output  func() error // syncs the output that now.Output is about; nil without one
+	output  func() error // syncs the output of now.Output; nil if there is none
 	timer   *time.Timer
-	err     error // of a flush in the background; ends all use
+	err     error // of a flush in the background; returned from then on
 }
 
-// content is what a checkpoint file holds.
+// content is the JSON of a checkpoint file.
 type content struct {
-	Version int       `json:"version"`
-	FileID  []byte    `json:"file_id"`
-	From    string    `json:"from"`
-	To      string    `json:"to"`
-	Places  []place   `json:"places"`
-	Input   *inputAt  `json:"input,omitempty"`
-	Output  *outputAt `json:"output,omitempty"`
+	Version int          `json:"version"`
+	FileID  []byte       `json:"file_id"`
+	From    string       `json:"from"`
+	To      string       `json:"to"`
+	Places  []placeEntry `json:"places"`
+	Input   *inputMark   `json:"input,omitempty"`
+	Output  *outputMark  `json:"output,omitempty"`
 }
 
-type place struct {
+type placeEntry struct {
 	Place string `json:"place"`
 	Next  int64  `json:"next"`
 	Last  int64  `json:"last"`
 	State []byte `json:"state,omitempty"`
 }
 
-// inputAt is where a file source can take up reading: at or before the record it is to return next.
-type inputAt struct {
+// inputMark is a point where a file source can resume reading: at the next
+// record or before it.
+type inputMark struct {
 	Record int64  `json:"record"`
 	Byte   int64  `json:"byte"`
 	Tail   []byte `json:"tail,omitempty"`  // of the bytes before Byte, if there are any
 	State  []byte `json:"state,omitempty"` // the decoder's
 }
 
-// outputAt is what a file sink goes on from.
-type outputAt struct {
+// outputMark is the point where a file sink resumes writing.
+type outputMark struct {
 	Bytes int64  `json:"bytes"`
 	State []byte `json:"state,omitempty"` // the encoder's
 }
 
-// OpenCheckpoint opens the checkpoint at path, or begins one. from and to name the source and the
-// destination in words of the caller's, without secrets; a checkpoint that was made for others is
-// refused. The caller closes it after the run.
+// OpenCheckpoint opens the checkpoint at path, or makes one. The names from and
+// to identify the source and the destination and hold no secrets; a checkpoint
+// that was made for others is refused. The caller closes it after the run.
 func OpenCheckpoint(path, from, to string) (*Checkpoint, error) {
-	return openCheckpoint(osDisk{}, path, from, to)
+	return loadCheckpoint(osDisk{}, path, from, to)
 }
 
-func openCheckpoint(d disk, path, from, to string) (*Checkpoint, error) {
+func loadCheckpoint(d disk, path, from, to string) (*Checkpoint, error) {
 	c := &Checkpoint{path: path, disk: d}
-	err := c.load()
+	err := c.readFile()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		c.now = content{Version: 1, FileID: make([]byte, 16), From: from, To: to}
 		rand.Read(c.now.FileID)
-		err = c.save()
+		err = c.replaceFile()
 	case err == nil && c.now.From != from:
 		err = fmt.Errorf("made for source %s, not %s", c.now.From, from)
 	case err == nil && c.now.To != to:
@@ -103,7 +106,7 @@ func openCheckpoint(d disk, path, from, to string) (*Checkpoint, error) {
 	return c, nil
 }
 
-func (c *Checkpoint) load() error {
+func (c *Checkpoint) readFile() error {
 	h, err := c.disk.open(c.path, os.O_RDONLY)
 	if err != nil {
 		return err
@@ -121,10 +124,10 @@ func (c *Checkpoint) load() error {
 	if err := dec.Decode(&c.now); err != nil {
 		return fmt.Errorf("%w: %w", format.ErrMalformed, err)
 	}
-	return c.now.check()
+	return c.now.validate()
 }
 
-func (r *content) check() error {
+func (r *content) validate() error {
 	bad := r.Version != 1 || len(r.FileID) != 16
 	for _, p := range r.Places {
 		bad = bad || p.Next < 0 || p.Last < -1
@@ -139,17 +142,19 @@ func (r *content) check() error {
 	return nil
 }
 
-// FileID is a random name for the source, made with the checkpoint and the same ever after.
+// FileID returns a random name for the source, made with the checkpoint and
+// never changed.
 func (c *Checkpoint) FileID() [16]byte { return [16]byte(c.now.FileID) }
 
-// Resumed tells whether the checkpoint was there already.
+// Resumed tells whether the checkpoint existed already.
 func (c *Checkpoint) Resumed() bool { return c.resumed }
 
 // Close makes the last progress durable.
-func (c *Checkpoint) Close() error { return c.flush() }
+func (c *Checkpoint) Close() error { return c.flushChanges() }
 
-// note keeps a change of the record in memory. It is durable within commitEvery, or after flush.
-func (c *Checkpoint) note(change func(*content)) error {
+// noteChange changes the content in memory. The change is durable after
+// commitEvery, or after flushChanges.
+func (c *Checkpoint) noteChange(change func(*content)) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
@@ -158,13 +163,14 @@ func (c *Checkpoint) note(change func(*content)) error {
 	change(&c.now)
 	if !c.dirty {
 		c.dirty = true
-		c.timer = time.AfterFunc(commitEvery, func() { _ = c.flush() }) // kept in c.err
+		c.timer = time.AfterFunc(commitEvery, func() { _ = c.flushChanges() }) // kept in c.err
 	}
 	return nil
 }
 
-// flush makes what was noted durable, the output before the record that speaks of it.
-func (c *Checkpoint) flush() error {
+// flushChanges makes all noted changes durable: first the output, then the
+// checkpoint that describes it.
+func (c *Checkpoint) flushChanges() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil || !c.dirty {
@@ -176,7 +182,7 @@ func (c *Checkpoint) flush() error {
 		c.err = c.output()
 	}
 	if c.err == nil {
-		c.err = c.save()
+		c.err = c.replaceFile()
 	}
 	if c.err != nil {
 		c.err = fmt.Errorf("checkpoint %s: %w", c.path, c.err)
@@ -184,8 +190,8 @@ func (c *Checkpoint) flush() error {
 	return c.err
 }
 
-func (c *Checkpoint) save() error {
-	a, err := newAtomic(c.disk, c.path, true)
+func (c *Checkpoint) replaceFile() error {
+	a, err := beginAtomic(c.disk, c.path, true)
 	if err != nil {
 		return err
 	}
@@ -199,15 +205,15 @@ func (c *Checkpoint) save() error {
 	return a.Commit()
 }
 
-// attach makes sync part of every flush; nil takes it away again.
-func (c *Checkpoint) attach(sync func() error) {
+// setOutput makes sync part of every flush. A nil sync removes it.
+func (c *Checkpoint) setOutput(sync func() error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.output = sync
 }
 
-// position returns where a place goes on.
-func (c *Checkpoint) position(name string) (pipeline.Position, bool) {
+// positionOf returns the position of a place, if there is one.
+func (c *Checkpoint) positionOf(name string) (pipeline.Position, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, p := range c.now.Places {
@@ -218,8 +224,8 @@ func (c *Checkpoint) position(name string) (pipeline.Position, bool) {
 	return pipeline.Position{}, false
 }
 
-// nexts returns where each place goes on.
-func (c *Checkpoint) nexts() map[string]int64 {
+// nextOffsets returns the next offset of every place.
+func (c *Checkpoint) nextOffsets() map[string]int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m := make(map[string]int64, len(c.now.Places))
@@ -229,25 +235,27 @@ func (c *Checkpoint) nexts() map[string]int64 {
 	return m
 }
 
-// input and outputAt return nil when nothing of the kind was noted. What they return is not changed
-// any more.
-func (c *Checkpoint) input() *inputAt {
+// lastInput returns the input's mark, or nil if none was noted. It does not
+// change any more.
+func (c *Checkpoint) lastInput() *inputMark {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now.Input
 }
 
-func (c *Checkpoint) outputAt() *outputAt {
+// lastOutput returns the output's mark, or nil if none was noted. It does not
+// change any more.
+func (c *Checkpoint) lastOutput() *outputMark {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now.Output
 }
 
-// move takes over positions, which replace those of the same place.
-func (r *content) move(places []pipeline.Position) {
+// setPlaces replaces the positions of the given places.
+func (r *content) setPlaces(places []pipeline.Position) {
 	for _, p := range places {
-		to := place{Place: p.Place, Next: p.Next, Last: p.Last, State: slices.Clone(p.State)}
-		i := slices.IndexFunc(r.Places, func(have place) bool { return have.Place == p.Place })
+		to := placeEntry{Place: p.Place, Next: p.Next, Last: p.Last, State: slices.Clone(p.State)}
+		i := slices.IndexFunc(r.Places, func(have placeEntry) bool { return have.Place == p.Place })
 		if i < 0 {
 			r.Places = append(r.Places, to)
 		} else {

@@ -86,8 +86,8 @@ func TestCheckpointOfOthers(t *testing.T) {
 	})
 }
 
-// TestCommitInTime checks that a source without a file behind it saves its position within 100 ms,
-// and no more often.
+// TestCommitInTime checks that a source without a file behind it saves its
+// position within 100 ms, and no more often.
 func TestCommitInTime(t *testing.T) {
 	in := temp(t, "in")
 	if err := write(t, sinkOptions(in, format.NDJSON), formattest.Messages(30)...); err != nil {
@@ -95,7 +95,7 @@ func TestCommitInTime(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		d := newMemDisk()
-		ck, err := openCheckpoint(d, "ck", "in", "out")
+		ck, err := loadCheckpoint(d, "ck", "in", "out")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,12 +118,12 @@ func TestCommitInTime(t *testing.T) {
 			}
 			time.Sleep(commitEvery)
 			synctest.Wait()
-			saved, err := openCheckpoint(d, "ck", "in", "out")
+			saved, err := loadCheckpoint(d, "ck", "in", "out")
 			if err != nil {
 				return err
 			}
-			want, _ := ck.position(in)
-			if at, ok := saved.position(in); !ok || at.Next == 0 || at.Next != want.Next {
+			want, _ := ck.positionOf(in)
+			if at, ok := saved.positionOf(in); !ok || at.Next == 0 || at.Next != want.Next {
 				t.Errorf("saved %+v", at)
 			}
 			return nil

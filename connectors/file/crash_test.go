@@ -16,10 +16,11 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
 
-// crashRun is one run from a source to a file on a disk that may fail, with a checkpoint on the same
-// disk. Each message takes its time, so progress is also saved in the background.
+// crashRun is one run from a source to a file on a disk that may fail, with a
+// checkpoint on the same disk. Each message takes its time, so progress is also
+// saved in the background.
 func crashRun(t *testing.T, d *memDisk, f format.Format, source func(*Checkpoint) pipeline.Source) error {
-	ck, err := openCheckpoint(d, "ck", "in", "out")
+	ck, err := loadCheckpoint(d, "ck", "in", "out")
 	if err != nil {
 		return err
 	}
@@ -44,8 +45,9 @@ func stored(t *testing.T, d *memDisk, f format.Format) ([]pipeline.Message, erro
 	return read(t, sourceOptions(store(t, temp(t, "out"), file.now), f))
 }
 
-// TestCrash turns the power off at every step of a run that a checkpoint covers, once or twice, and
-// then lets it end. The output must hold every message once.
+// TestCrash turns the power off at every step of a run that a checkpoint
+// covers, once or twice, and then lets it end. The output must hold every
+// message once.
 func TestCrash(t *testing.T) {
 	want := pipelinetest.Messages(formattest.Carries, 0, 40, 1000)
 	for _, f := range []format.Format{format.NDJSON, format.Seq} {
@@ -60,7 +62,8 @@ func TestCrash(t *testing.T) {
 				return newSource(t, o)
 			}
 		}
-		// A broker keeps what was committed; commits are lost with the process, a commit is not.
+		// A broker keeps what was committed; commits are lost with the process,
+		// a commit is not.
 		fromBroker := func() func(*Checkpoint) pipeline.Source {
 			src := pipelinetest.NewSource([]string{"orders"})
 			src.Put("orders", want...)
@@ -104,8 +107,9 @@ func crashAtEveryStep(t *testing.T, f format.Format, want []pipeline.Message, op
 	}
 }
 
-// TestCrashAppend turns the power off at every step of an append without a checkpoint. What was
-// there before, and every message whose Write had returned, must be there after the next append.
+// TestCrashAppend turns the power off at every step of an append without a
+// checkpoint. What was there before, and every message whose Write had
+// returned, must be there after the next append.
 func TestCrashAppend(t *testing.T) {
 	msgs := formattest.Messages(12)
 	for _, f := range []format.Format{format.NDJSON, format.Seq} {
@@ -155,14 +159,15 @@ func TestCrashAppend(t *testing.T) {
 	}
 }
 
-// TestCrashAtomic turns the power off at every step of a file that is to appear as a whole.
+// TestCrashAtomic turns the power off at every step of a file that is to appear
+// as a whole.
 func TestCrashAtomic(t *testing.T) {
 	text := bytes.Repeat([]byte("text"), 10)
 	for at := range 8 {
 		d := newMemDisk()
 		d.left = at
 		make := func() error {
-			a, err := newAtomic(d, "out", false)
+			a, err := beginAtomic(d, "out", false)
 			if err != nil {
 				return err
 			}

@@ -8,12 +8,13 @@ import (
 	"runtime"
 )
 
-// disk keeps outputs and checkpoints. Tests put one in its place that forgets what was not synced.
+// disk is the file system of outputs and checkpoints. A test replaces it by one
+// that forgets bytes that were not synced.
 type disk interface {
-	open(path string, flag int) (handle, error) // new files can be read by their owner only
+	open(path string, flag int) (handle, error) // a new file is readable by its owner only
 	stat(path string) (size int64, regular bool, err error)
 	rename(from, to string) error
-	link(from, to string) error // fs.ErrExist if to is there
+	link(from, to string) error // fs.ErrExist if to exists
 	remove(path string) error
 	syncDir(dir string) error // makes new names in dir durable
 }
@@ -62,8 +63,9 @@ func (osDisk) syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// exists tells whether path is there, and whether it is something that can be replaced.
-func exists(d disk, path string) (there, regular bool, err error) {
+// findFile tells whether path exists, and whether it is a regular file or free,
+// so that it can be replaced.
+func findFile(d disk, path string) (there, regular bool, err error) {
 	_, regular, err = d.stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, true, nil

@@ -1,16 +1,30 @@
-// Package file reads messages from files and writes messages to files.
+// Package file reads messages from files and writes messages to files, in the
+// formats of package format.
 //
-// Two formats pass through here. ndjson holds one message a line, for people and for other programs.
-// seq holds envelopes: an appendable archive whose sealed end record tells whether anything is
-// missing. (A raw file is one payload and never becomes a message; of this package it uses Atomic.)
+// A file is one lane and one place, read to its end. An output is written under
+// a temporary name and renamed when it is complete, so a failure leaves no
+// partial file. With a Checkpoint the output is written in place instead. The
+// checkpoint holds the position in the source together with the length of the
+// output; a resumed run cuts the output there and continues, which delivers
+// exactly once on one host.
 //
-// A file is one lane and one place, read to its end. An output is written under a temporary name and
-// renamed when it is complete, so a failure leaves no partial file. With a Checkpoint it is written
-// in place instead: the checkpoint holds what has been read and how long the output was then, and a
-// resumed run cuts the output there and goes on, which delivers exactly once on one host.
+// A raw file is one payload and never becomes a message. Its route uses
+// RawInput and Atomic.
 //
-// The package must not know crypto: what an envelope's tag is and how an end record is sealed come
-// in through Archive. It knows no broker either, and takes messages of any Source.
+// The package must not know crypto: format.Archive brings the tag of an
+// envelope and the seal of an end record. It must not know a broker, and takes
+// messages of any Source.
+//
+//	source.go, lane.go        reading: options, and one lane over the file
+//	input.go, pipe*.go        open files and pipes
+//	raw.go                    the input of a raw file
+//	sink.go, open.go          writing: options, and how an output is opened
+//	writer.go, output.go      writing records, and the kinds of output
+//	append.go                 an existing file, checked before it grows
+//	atomic.go, writeback*.go  a file that appears complete or not at all
+//	checkpoint.go, tail.go    progress on disk, and the file that it is about
+//	disk.go                   the file system, which tests replace
+//	observer.go               SourceObserver
 package file
 
 // Stream is the path that means standard input or standard output.

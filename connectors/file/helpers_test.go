@@ -49,7 +49,8 @@ func newSink(t testing.TB, o SinkOptions) *Sink {
 	return s
 }
 
-// read returns copies of all messages of a file, and why there were no more; nil at its end.
+// read returns copies of all messages of a file, and why there were no more;
+// nil at its end.
 func read(t testing.TB, o SourceOptions) ([]pipeline.Message, error) {
 	t.Helper()
 	var got []pipeline.Message

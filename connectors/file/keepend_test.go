@@ -27,7 +27,8 @@ func (k *keptEnd) archive() format.Archive {
 	return a
 }
 
-// TestKeepEnd: a source without a key has every end record, and knows what stands before it; it does not check it.
+// TestKeepEnd: a source without a key has every end record, and knows what
+// stands before it; it does not check it.
 func TestKeepEnd(t *testing.T) {
 	once := seqOf(t, formattest.Messages(3)...)
 	twice, err := appendSeq(t, once, testArchive(), formattest.Messages(2)...)

@@ -5,72 +5,62 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 
 	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// lane is a file being read. Read is called by one goroutine, Commit by others.
+// lane is one reading of a file. Read is called by one goroutine, Commit by
+// others.
 type lane struct {
 	source *Source
 	held   *pipeline.Assignment
 	place  string
-	first  resume // where this lane began
+	first  startPoint // where this lane began
+	in     input
 	dec    format.Decoder
-	win    window
+	win    format.Window
 	index  int64 // of the next record
-	err    error // what ended reading, after the messages before it
+	err    error // the end of reading; returned after the messages before it
 	shelf  format.Shelf
 
 	mu    sync.Mutex
 	done  pipeline.Position
-	marks []inputAt // where reading could begin again, oldest first; the first is at or before done
-	ended bool      // Read has returned io.EOF
-	end   int64     // how many records the file has, once ended
+	marks []inputMark // points to resume at, oldest first; the first is at or before done
+	ended bool        // Read has returned io.EOF
+	total int64       // the number of records; valid once ended
 }
 
-func (s *Source) open() (input, error) {
-	if s.opts.Path == Stream {
-		return newPump(s.opts.Stdin), nil
-	}
-	f, err := os.Open(s.opts.Path)
+func (s *Source) openInput() (input, error) {
+	in, size, err := openInput(s.opts.Path, s.opts.Stdin)
 	if err != nil {
 		return nil, err
 	}
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-	case info.IsDir():
-		err = errors.New("is a folder")
-	case info.Mode().IsRegular():
-		s.total.Store(info.Size())
-		return regular{f}, nil
-	case s.opts.Checkpoint != nil:
-		err = errNoCheckpoint
-	default:
-		return newPump(f), nil
+	if in.isLive() && s.opts.Checkpoint != nil {
+		in.close()
+		return nil, errNoCheckpoint
 	}
-	return nil, errors.Join(err, f.Close())
+	s.total.Store(size)
+	return in, nil
 }
 
-// resume is where a lane takes up reading.
-type resume struct {
+// startPoint is the point where a lane begins to read.
+type startPoint struct {
 	at   pipeline.Position
-	from inputAt
+	from inputMark
 }
 
-func (s *Source) start() (resume, error) {
-	r := resume{at: pipeline.Position{Place: s.opts.Path, Last: -1}}
+func (s *Source) findStart() (startPoint, error) {
+	r := startPoint{at: pipeline.Position{Place: s.opts.Path, Last: -1}}
 	ck := s.opts.Checkpoint
 	if ck == nil {
 		return r, nil
 	}
-	if at, ok := ck.position(s.opts.Path); ok {
+	if at, ok := ck.positionOf(s.opts.Path); ok {
 		r.at = at
 	}
-	if from := ck.input(); from != nil {
+	if from := ck.lastInput(); from != nil {
 		r.from = *from
 	}
 	if r.from.Record > r.at.Next || r.from.Byte > s.total.Load() {
@@ -79,24 +69,25 @@ func (s *Source) start() (resume, error) {
 	return r, nil
 }
 
-func (s *Source) lane(in input, r resume) (*lane, error) {
+func (s *Source) newLane(in input, r startPoint) (*lane, error) {
 	l := &lane{
 		source: s, place: s.opts.Path, first: r, done: r.at, dec: s.layout.NewDecoder(),
-		index: r.from.Record, marks: []inputAt{r.from},
-		win: window{in: in, at: r.from.Byte, read: func(n int) { s.read.Add(int64(n)) }},
+		index: r.from.Record, marks: []inputMark{r.from},
+		in: in,
 	}
+	l.win.Read, l.win.Offset = l.readInput, r.from.Byte
 	if s.opts.Checkpoint != nil {
-		l.win.keep = tailSize
+		l.win.Keep = tailSize
 	}
 	if f, ok := in.(regular); ok {
-		before, err := s.recognise(f, r.from)
+		before, err := s.checkTail(f, r.from)
 		if err != nil {
 			return nil, err
 		}
 		if _, err := f.Seek(r.from.Byte, io.SeekStart); err != nil {
 			return nil, err
 		}
-		l.win.begin(before)
+		l.win.SetTaken(before)
 		s.read.Store(r.from.Byte)
 	}
 	if r.from.Byte == 0 {
@@ -105,14 +96,22 @@ func (s *Source) lane(in input, r resume) (*lane, error) {
 	return l, l.dec.Restore(r.from.State)
 }
 
+// readInput reads the file and counts its bytes.
+func (l *lane) readInput(ctx context.Context, p []byte) (int, error) {
+	n, err := l.in.read(ctx, p)
+	l.source.read.Add(int64(n))
+	return n, err
+}
+
 // Assignment implements pipeline.Lane.
 func (l *lane) Assignment() *pipeline.Assignment { return l.held }
 
 // Start returns the file's position in the checkpoint, or its beginning.
 func (l *lane) Start() []pipeline.Position { return []pipeline.Position{l.first.at} }
 
-// Read returns the next messages: as many as fit limit, from a pipe as many as
-// are there. A file that is parked is at its end: what it needs is another run.
+// Read returns the next messages: as many as fit into limit, and from a pipe
+// only those that have arrived. A file that is parked is at its end: it takes
+// another run.
 func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -121,47 +120,48 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	if l.index >= stop {
 		return nil, io.EOF
 	}
-	b := l.shelf.Take(limit)
-	err := l.read(ctx, b, limit, stop)
+	b := l.shelf.TakeBatch(limit)
+	err := l.fillBatch(ctx, b, limit, stop)
 	if b.Len() == 0 {
-		l.shelf.Put(b)
+		l.shelf.PutBatch(b)
 		if l.err == io.EOF {
-			l.atEnd()
+			l.noteEnd()
 		}
 		return nil, err
 	}
-	l.mark()
+	l.addMark()
 	return b.Finish(pipeline.Position{Place: l.place, Next: l.index, Last: l.index - 1}), nil
 }
 
-// read fills b with messages before the one at which the file is parked. Its
-// error counts only if b stays empty; one of the file's own comes again.
-func (l *lane) read(ctx context.Context, b *format.Batch, limit int, stop int64) error {
+// fillBatch fills b with messages before the one at which the file is parked.
+// The caller returns the error only if b is empty. An error of the file's
+// content is kept in l.err and returned again.
+func (l *lane) fillBatch(ctx context.Context, b *format.Batch, limit int, stop int64) error {
 	for l.err == nil && l.index < stop {
-		n, err := l.dec.Next(l.win.bytes(), l.win.eof)
+		n, err := l.dec.Next(l.win.Bytes(), l.win.EOF)
 		switch {
 		case err != nil:
-			l.fault(err)
+			l.setFault(err)
 		case n > 0:
 			if !b.Fits(n, limit) {
 				return nil
 			}
-			if err := l.decode(ctx, l.win.take(n), b); err != nil {
+			if err := l.decodeRecord(ctx, l.win.Take(n), b); err != nil {
 				return err
 			}
 			if l.err != nil {
-				l.win.putBack(n) // the next run has to stop at this record, too
+				l.win.PutBack(n) // the next run has to stop at this record, too
 			}
-		case l.win.eof:
+		case l.win.EOF:
 			if err := l.dec.Finish(); err != nil {
-				l.fault(err)
+				l.setFault(err)
 			} else {
 				l.err = io.EOF
 			}
-		case b.Len() > 0 && l.win.in.live():
-			return nil // what is there now; more is not waited for
+		case b.Len() > 0 && l.in.isLive():
+			return nil // the messages that have arrived are enough
 		default:
-			err := l.win.fill(ctx)
+			err := l.win.Fill(ctx)
 			if errors.Is(err, errWoken) { // the file may have been parked
 				stop = l.held.Stop(l.place)
 				continue
@@ -180,60 +180,61 @@ func (l *lane) read(ctx context.Context, b *format.Batch, limit int, stop int64)
 	return l.err
 }
 
-func (l *lane) decode(ctx context.Context, record []byte, b *format.Batch) error {
-	m, err := b.Decode(ctx, l.dec, record)
+func (l *lane) decodeRecord(ctx context.Context, record []byte, b *format.Batch) error {
+	is, err := b.Decode(ctx, l.dec, record)
 	switch {
 	case err != nil:
-		l.fault(err)
+		l.setFault(err)
 		return nil
-	case m == nil:
+	case !is:
 		return nil
 	}
+	m := b.Last()
 	m.Origin = pipeline.Origin{Place: l.place, Offset: l.index, Previous: -1}
 	l.index++
 	if m.Origin.Offset < l.first.at.Next {
-		b.DropLast() // read before the restart
+		b.DropLast() // it was committed before the restart
 	}
 	return nil
 }
 
-func (l *lane) fault(err error) {
+func (l *lane) setFault(err error) {
 	l.err = fmt.Errorf("%s: %w", l.dec.Locate(l.place, l.index), err)
 }
 
-// mark remembers the place behind the batch that was just read. There are as many marks as batches
-// in flight.
-func (l *lane) mark() {
-	if l.win.in.live() {
+// addMark remembers the point behind the batch that was just read. There are as
+// many marks as batches in flight.
+func (l *lane) addMark() {
+	if l.in.isLive() {
 		return
 	}
-	m := inputAt{Record: l.index, Byte: l.win.at, State: l.dec.AppendState(nil)}
+	m := inputMark{Record: l.index, Byte: l.win.Offset, State: l.dec.AppendState(nil)}
 	if ck := l.source.opts.Checkpoint; ck != nil {
-		m.Tail = ck.tail(l.win.taken())
+		m.Tail = ck.hashTail(l.win.Taken())
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.marks = append(l.marks, m)
 }
 
-func (l *lane) atEnd() {
+func (l *lane) noteEnd() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ended, l.end = true, l.index
+	l.ended, l.total = true, l.index
 }
 
-// Commit notes how far the file has been dealt with, in the checkpoint if there is one.
+// Commit notes the position in the checkpoint, if there is one.
 func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
-	from := l.advance(done)
+	from := l.advanceTo(done)
 	ck := l.source.opts.Checkpoint
 	if ck == nil {
 		return nil
 	}
-	return ck.note(func(r *content) { r.move(done.Places); r.Input = &from })
+	return ck.noteChange(func(r *content) { r.setPlaces(done.Places); r.Input = &from })
 }
 
-// advance takes over progress and returns where reading could begin again after it.
-func (l *lane) advance(done *pipeline.Progress) inputAt {
+// advanceTo takes over progress and returns the point to resume at after it.
+func (l *lane) advanceTo(done *pipeline.Progress) inputMark {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, p := range done.Places {
@@ -245,28 +246,29 @@ func (l *lane) advance(done *pipeline.Progress) inputAt {
 		l.marks = append(l.marks[:0], l.marks[1:]...)
 	}
 	if len(l.marks) == 0 {
-		return inputAt{}
+		return inputMark{}
 	}
 	return l.marks[0]
 }
 
-// committed is where the lane would begin if it were served again.
-func (l *lane) committed() resume {
+// committedStart returns the point where the lane begins if it is served again.
+func (l *lane) committedStart() startPoint {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return resume{at: l.done, from: l.marks[0]}
+	return startPoint{at: l.done, from: l.marks[0]}
 }
 
-// rewind forgets what was committed: the output it went to is gone.
-func (l *lane) rewind() {
+// forgetCommits undoes all commits, since the output that they belong to is
+// gone.
+func (l *lane) forgetCommits() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.done, l.marks = l.first.at, []inputAt{l.first.from}
+	l.done, l.marks = l.first.at, []inputMark{l.first.from}
 }
 
-// complete tells whether the whole file has been read and dealt with.
-func (l *lane) complete() bool {
+// isComplete tells whether the whole file has been read and committed.
+func (l *lane) isComplete() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.ended && l.done.Next == l.end
+	return l.ended && l.done.Next == l.total
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// TestLineNamed checks that an error says which line, after the messages before it.
+// TestLineNamed checks that an error says which line, after the messages before
+// it.
 func TestLineNamed(t *testing.T) {
 	path := store(t, temp(t, "orders.ndjson"), []byte("{\"value\":\"1\"}\n{\"value\":\"2\"}\n{\"value\":\"secret\",\"x\":0}\n"))
 	got, err := read(t, sourceOptions(path, format.NDJSON))

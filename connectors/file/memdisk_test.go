@@ -13,8 +13,9 @@ import (
 
 var errCrash = errors.New("the power is off")
 
-// memDisk is a disk in memory whose power goes off after a number of steps. It then holds what was
-// synced and, of what was written since, as much as chance will have.
+// memDisk is a disk in memory whose power goes off after a number of steps. It
+// then holds what was synced and, of what was written since, as much as chance
+// will have.
 type memDisk struct {
 	mu     sync.Mutex
 	names  map[string]*memFile

@@ -12,8 +12,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// open decides how the output is written, and opens it.
-func (s *Sink) open(ctx context.Context, from pipeline.Lane) (*writer, error) {
+// openOutput chooses how the output is written, and opens it.
+func (s *Sink) openOutput(ctx context.Context, from pipeline.Lane) (*writer, error) {
 	own, _ := from.(*lane)
 	ck := s.opts.Checkpoint
 	if own != nil && ck != nil && own.source.opts.Checkpoint != ck {
@@ -23,7 +23,7 @@ func (s *Sink) open(ctx context.Context, from pipeline.Lane) (*writer, error) {
 	there, regular := true, false
 	if s.opts.Path != Stream {
 		var err error
-		if there, regular, err = exists(s.disk, s.opts.Path); err != nil {
+		if there, regular, err = findFile(s.disk, s.opts.Path); err != nil {
 			return nil, err
 		}
 	}
@@ -31,15 +31,15 @@ func (s *Sink) open(ctx context.Context, from pipeline.Lane) (*writer, error) {
 	var err error
 	switch {
 	case !regular:
-		err = s.pipe(w)
+		err = s.openStream(w)
 	case ck != nil:
-		err = s.resume(ctx, w, there)
+		err = s.resumeFile(ctx, w, there)
 	case there && goOn:
-		err = s.grow(ctx, w)
+		err = s.openToAppend(ctx, w)
 	case own != nil && own.source.opts.Checkpoint == nil && !goOn:
-		err = s.whole(w)
+		err = s.openWhole(w)
 	default:
-		err = s.create(w, there)
+		err = s.createFile(w, there)
 	}
 	if err != nil && w.out != nil {
 		err = errors.Join(err, w.out.close(false))
@@ -47,67 +47,70 @@ func (s *Sink) open(ctx context.Context, from pipeline.Lane) (*writer, error) {
 	return w, err
 }
 
-// closed frees the sink for the next lane, which goes on behind what was kept.
-func (s *Sink) closed(w *writer, kept bool) {
+// noteClosed frees the sink for the next lane, which continues behind the bytes
+// that were kept.
+func (s *Sink) noteClosed(w *writer, kept bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.busy = false
 	s.begun = s.begun || kept
-	if _, ok := w.out.(stream); ok {
+	if _, ok := w.out.(streamOutput); ok {
 		s.sent = w
 	}
 }
 
-// pipe opens what cannot be cut, and goes on where the last lane left it.
-func (s *Sink) pipe(w *writer) error {
+// openStream opens an output that cannot be cut, and continues where the last
+// lane ended.
+func (s *Sink) openStream(w *writer) error {
 	switch {
 	case s.opts.Checkpoint != nil:
 		return errNoCheckpoint
 	case s.opts.Path == Stream:
-		w.out = stream{Writer: s.opts.Stdout}
+		w.out = streamOutput{Writer: s.opts.Stdout}
 	default:
 		h, err := s.disk.open(s.opts.Path, os.O_WRONLY)
 		if err != nil {
 			return err
 		}
-		w.out = stream{Writer: h, closer: h}
+		w.out = streamOutput{Writer: h, closer: h}
 	}
 	if s.sent != nil {
 		w.enc, w.bytes = s.sent.enc, s.sent.bytes
 	}
-	return w.start()
+	return w.beginOutput()
 }
 
-// start takes over what the output holds, and begins it if that is nothing.
-func (w *writer) start() error {
+// beginOutput takes over the bytes that the output already has, or writes its
+// first ones.
+func (w *writer) beginOutput() error {
 	if w.bytes == 0 {
 		w.buf = w.enc.Begin(w.buf[:0])
-		if err := w.flush(); err != nil {
+		if err := w.flushBuffer(); err != nil {
 			return err
 		}
 	}
-	w.kept = outputAt{Bytes: w.bytes, State: w.enc.AppendState(nil)}
+	w.kept = outputMark{Bytes: w.bytes, State: w.enc.AppendState(nil)}
 	return nil
 }
 
-func (s *Sink) whole(w *writer) error {
-	a, err := newAtomic(s.disk, s.opts.Path, s.opts.Overwrite)
+func (s *Sink) openWhole(w *writer) error {
+	a, err := beginAtomic(s.disk, s.opts.Path, s.opts.Overwrite)
 	if err != nil {
 		return err
 	}
 	w.out = whole{a}
-	return w.start()
+	return w.beginOutput()
 }
 
-func (s *Sink) create(w *writer, there bool) error {
+func (s *Sink) createFile(w *writer, there bool) error {
 	if there && !s.opts.Overwrite {
 		return fs.ErrExist
 	}
-	return s.inPlace(w, 0)
+	return s.openInPlace(w, 0)
 }
 
-// inPlace opens the file and cuts it to size.
-func (s *Sink) inPlace(w *writer, size int64) error {
+// openInPlace opens the file and cuts it to size.
+func (s *Sink) openInPlace(w *writer, size int64) error {
 	flag := os.O_RDWR
 	if size == 0 {
 		flag |= os.O_CREATE
@@ -117,28 +120,29 @@ func (s *Sink) inPlace(w *writer, size int64) error {
 		return err
 	}
 	w.out = growing{h}
-	if err := truncate(h, size); err != nil {
+	if err := truncateTo(h, size); err != nil {
 		return err
 	}
 	w.bytes = size
 	if err := s.disk.syncDir(filepath.Dir(s.opts.Path)); err != nil {
 		return err
 	}
-	return w.start()
+	return w.beginOutput()
 }
 
-// resume cuts the output to what the checkpoint knows of it. At first that is noted before the
-// output is touched, so a run that is killed here can be begun again.
-func (s *Sink) resume(ctx context.Context, w *writer, there bool) error {
+// resumeFile cuts the output to the length in the checkpoint. The first run
+// notes that length before it touches the output, so that a run which is killed
+// here can start again.
+func (s *Sink) resumeFile(ctx context.Context, w *writer, there bool) error {
 	ck := s.opts.Checkpoint
-	at := ck.outputAt()
+	at := ck.lastOutput()
 	if at == nil {
-		if err := s.adopt(ctx, w, there); err != nil {
+		if err := s.adoptFile(ctx, w, there); err != nil {
 			return err
 		}
-		at = ck.outputAt()
+		at = ck.lastOutput()
 	} else if s.opts.Ordered && w.lane == nil {
-		w.written = ck.nexts()
+		w.written = ck.nextOffsets()
 	}
 	if size, _, err := s.disk.stat(s.opts.Path); at.Bytes > 0 && (err != nil || size < at.Bytes) {
 		return fmt.Errorf("the file is shorter than its checkpoint says: %w", errors.Join(format.ErrTruncated, err))
@@ -146,21 +150,21 @@ func (s *Sink) resume(ctx context.Context, w *writer, there bool) error {
 	if err := w.enc.Restore(at.State); err != nil {
 		return err
 	}
-	if err := s.inPlace(w, at.Bytes); err != nil {
+	if err := s.openInPlace(w, at.Bytes); err != nil {
 		return err
 	}
-	ck.attach(w.out.sync)
+	ck.setOutput(w.out.sync)
 	return nil
 }
 
-// adopt makes the file, as it is, what the checkpoint begins with.
-func (s *Sink) adopt(ctx context.Context, w *writer, there bool) error {
+// adoptFile notes the file's present state as the checkpoint's first.
+func (s *Sink) adoptFile(ctx context.Context, w *writer, there bool) error {
 	if there && !s.opts.Append && !s.opts.Overwrite {
 		return fs.ErrExist
 	}
-	at := outputAt{State: w.enc.AppendState(nil)}
+	at := outputMark{State: w.enc.AppendState(nil)}
 	if there && s.opts.Append {
-		if err := s.grow(ctx, w); err != nil {
+		if err := s.openToAppend(ctx, w); err != nil {
 			return err
 		}
 		at = w.kept
@@ -170,8 +174,8 @@ func (s *Sink) adopt(ctx context.Context, w *writer, there bool) error {
 		}
 	}
 	ck := s.opts.Checkpoint
-	if err := ck.note(func(r *content) { r.Output = &at }); err != nil {
+	if err := ck.noteChange(func(r *content) { r.Output = &at }); err != nil {
 		return err
 	}
-	return ck.flush()
+	return ck.flushChanges()
 }

@@ -5,14 +5,15 @@ import (
 	"io"
 )
 
-// output is where a sink's bytes go.
+// output is the destination of a sink's bytes.
 type output interface {
 	io.Writer
-	// sync makes durable what was written, if anything is before close.
+	// sync makes written bytes durable, unless they become durable at close
+	// only.
 	sync() error
-	// cut drops what is beyond size, or returns errNoCut.
-	cut(size int64) error
-	// close ends the output. Without keep it is one that did not become complete.
+	// cutTo drops the bytes behind size, or returns errNoCut.
+	cutTo(size int64) error
+	// close ends the output. Without keep the output did not become complete.
 	close(keep bool) error
 }
 
@@ -21,8 +22,9 @@ var errNoCut = errors.New("a pipe gives nothing back")
 // whole is a file that appears when it is complete.
 type whole struct{ *Atomic }
 
-func (whole) sync() error            { return nil }
-func (o whole) cut(size int64) error { return truncate(o.h, size) }
+func (whole) sync() error { return nil }
+
+func (o whole) cutTo(size int64) error { return truncateTo(o.h, size) }
 
 func (o whole) close(keep bool) error {
 	if keep {
@@ -34,11 +36,11 @@ func (o whole) close(keep bool) error {
 // growing is a file written in place.
 type growing struct{ handle }
 
-func (o growing) sync() error          { return o.Sync() }
-func (o growing) cut(size int64) error { return truncate(o.handle, size) }
-func (o growing) close(bool) error     { return errors.Join(o.Sync(), o.Close()) }
+func (o growing) sync() error            { return o.Sync() }
+func (o growing) cutTo(size int64) error { return truncateTo(o.handle, size) }
+func (o growing) close(bool) error       { return errors.Join(o.Sync(), o.Close()) }
 
-func truncate(h handle, size int64) error {
+func truncateTo(h handle, size int64) error {
 	if err := h.Truncate(size); err != nil {
 		return err
 	}
@@ -46,16 +48,16 @@ func truncate(h handle, size int64) error {
 	return err
 }
 
-// stream is a pipe, a device or standard output.
-type stream struct {
+// streamOutput is a pipe, a device or standard output.
+type streamOutput struct {
 	io.Writer
 	closer io.Closer // nil for standard output
 }
 
-func (stream) sync() error     { return nil }
-func (stream) cut(int64) error { return errNoCut }
+func (streamOutput) sync() error       { return nil }
+func (streamOutput) cutTo(int64) error { return errNoCut }
 
-func (o stream) close(bool) error {
+func (o streamOutput) close(bool) error {
 	if o.closer == nil {
 		return nil
 	}

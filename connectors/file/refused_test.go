@@ -9,8 +9,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// endsProperly checks that a seq holds want and nothing else, also by its end record, and that it can
-// be appended to.
+// endsProperly checks that a seq holds want and nothing else, also by its end
+// record, and that it can be appended to.
 func endsProperly(t *testing.T, path string, want []pipeline.Message, next pipeline.Message) {
 	t.Helper()
 	formattest.RequireEqual(t, want, readBack(t, path, format.Seq))
@@ -71,8 +71,8 @@ func (h smallHandle) Write(p []byte) (int, error) {
 	return h.handle.Write(p)
 }
 
-// TestEndOnFullDisk checks the end record when the disk took no byte of the last messages, and has
-// room for the end record.
+// TestEndOnFullDisk checks the end record when the disk took no byte of the
+// last messages, and has room for the end record.
 func TestEndOnFullDisk(t *testing.T) {
 	msgs := formattest.Messages(4)
 	for i := range msgs {

@@ -12,32 +12,39 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// SinkOptions say what a Sink writes.
+// SinkOptions say how a Sink writes.
 //
-// A file that does not exist yet, filled from a Source of this package without a checkpoint, is
-// written under a temporary name and appears when the source has been read to its end. Every other
-// output grows in place and is synced to disk before Write returns.
+// A new file that is filled from a Source of this package without a checkpoint
+// is written under a temporary name and appears when the source has been read
+// to its end. Every other output grows in place and is synced to disk before
+// Write returns.
 type SinkOptions struct {
 	// Path is the file, or Stream for standard output.
 	Path string
 	// Format is NDJSON or Seq.
 	Format format.Format
-	// Archive seals a seq's end records: Tag and SealEnd, and OpenEnd where it can.
+	// Archive seals a seq's end records with Tag and SealEnd. With OpenEnd the
+	// end records of an existing file are checked as well.
 	Archive format.Archive
-	// Overwrite allows to replace an existing file. Without it and Append that is an error.
+	// Overwrite allows the Sink to replace an existing file. Without it and
+	// Append an existing file is an error.
 	Overwrite bool
-	// Append goes on behind the messages of an existing file. A torn last record is cut first; what
-	// cannot be one is left, and refused. A seq gets a new end record over all that is in it.
+	// Append continues behind the messages of an existing file. A torn last
+	// record is cut first; a last record that cannot be torn is kept, and the
+	// file refused. A seq gets a new end record over all of its messages.
 	Append bool
-	// Checkpoint, if set, keeps the output's length with the positions of its source, and cuts the
-	// output there when it is opened again. A Source of this package must share it.
+	// Checkpoint, if set, keeps the output's length with the positions of its
+	// source, and cuts the output there when it is opened again. A Source of
+	// this package must share it.
 	Checkpoint *Checkpoint
-	// Ordered says that the source returns the messages of each place in order, also after a
-	// restart. What lies below a position in the Checkpoint is then dropped as written already.
+	// Ordered says that the source returns the messages of each place in order,
+	// also after a restart. Messages below a position in the Checkpoint are
+	// then dropped, since the output has them already.
 	Ordered bool
 	// MaxRecord is the most bytes of one record, format.DefaultMaxRecord if 0.
 	MaxRecord int
-	// MaxHeaders is the most headers of one message, format.DefaultMaxHeaders if 0.
+	// MaxHeaders is the most headers of one message, format.DefaultMaxHeaders
+	// if 0.
 	MaxHeaders int
 	// Stdout is written when Path is Stream, os.Stdout if nil.
 	Stdout io.Writer
@@ -51,8 +58,8 @@ type Sink struct {
 
 	mu    sync.Mutex
 	busy  bool
-	begun bool    // the file is what this sink has written
-	sent  *writer // the last lane's, if the output is a pipe: it cannot be begun again
+	begun bool    // this sink has written the file
+	sent  *writer // of the last lane, if the output is a pipe, which cannot begin again
 }
 
 // NewSink checks the options and opens nothing.
@@ -81,14 +88,15 @@ func NewSink(o SinkOptions) (*Sink, error) {
 	return &Sink{opts: o, layout: layout, disk: osDisk{}}, nil
 }
 
-// Open opens the output for lane. A second lane is refused until the first one's Writer is closed.
+// Open opens the output for lane. A second lane is refused until the Writer of
+// the first one is closed.
 func (s *Sink) Open(ctx context.Context, lane pipeline.Lane) (pipeline.Writer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.busy {
 		return nil, fmt.Errorf("sink %s: a file takes one lane at a time", s.opts.Path)
 	}
-	w, err := s.open(ctx, lane)
+	w, err := s.openOutput(ctx, lane)
 	if err != nil {
 		return nil, fmt.Errorf("sink %s: %w", s.opts.Path, err)
 	}
@@ -97,6 +105,6 @@ func (s *Sink) Open(ctx context.Context, lane pipeline.Lane) (pipeline.Writer, e
 }
 
 // Check tells whether m can be written with a value of valueSize bytes, which
-// may differ from m.Value while that is still to be transformed. See
+// may differ from m.Value while that still has to be transformed. See
 // format.Layout.Check. It is safe for concurrent use.
 func (s *Sink) Check(m *pipeline.Message, valueSize int) error { return s.layout.Check(m, valueSize) }

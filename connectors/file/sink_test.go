@@ -58,7 +58,8 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestWhole checks that an output from a file appears when it is complete, or not at all.
+// TestWhole checks that an output from a file appears when it is complete, or
+// not at all.
 func TestWhole(t *testing.T) {
 	msgs := formattest.Messages(50)
 	for _, f := range formats {
@@ -114,7 +115,8 @@ func TestWhole(t *testing.T) {
 	}
 }
 
-// TestWholeServedAgain checks that a lost lane begins at the start of the file when its output is gone.
+// TestWholeServedAgain checks that a lost lane begins at the start of the file
+// when its output is gone.
 func TestWholeServedAgain(t *testing.T) {
 	msgs := formattest.Messages(50)
 	in, out := temp(t, "in"), temp(t, "out")
@@ -208,7 +210,8 @@ func TestSinkOneLane(t *testing.T) {
 	formattest.RequireEqual(t, formattest.Messages(2), readBack(t, s.opts.Path, format.NDJSON))
 }
 
-// TestPositionAlone checks that a position is kept even when time is up: what it covers is durable.
+// TestPositionAlone checks that a position is kept even when time is up: what
+// it covers is durable.
 func TestPositionAlone(t *testing.T) {
 	o := sinkOptions(temp(t, "out"), format.NDJSON)
 	w, err := newSink(t, o).Open(t.Context(), nil)
@@ -249,7 +252,8 @@ func TestLinesAppend(t *testing.T) {
 	}
 }
 
-// TestLinesAppendToOthers checks that a last line which this package cannot have begun is not cut off.
+// TestLinesAppendToOthers checks that a last line which this package cannot
+// have begun is not cut off.
 func TestLinesAppendToOthers(t *testing.T) {
 	for _, before := range []string{
 		`{"a":1}` + "\n" + `{"precious":"data"}`, `{"value":"1","value":"2"}`, `["value"]`, `17`, "a note", " ",

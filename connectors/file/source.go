@@ -12,20 +12,26 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// SourceOptions say what a Source reads.
+// SourceOptions say how a Source reads.
 type SourceOptions struct {
-	// Path is the file, or Stream for standard input. It is also the place of its messages.
+	// Path is the file, or Stream for standard input. It is also the place of
+	// its messages.
 	Path string
 	// Format is NDJSON or Seq.
 	Format format.Format
-	// Archive checks a seq's end records: Tag and OpenEnd, or KeepEnd to have them without a check.
+	// Archive checks a seq's end records with Tag and OpenEnd, or passes them
+	// to KeepEnd unchecked.
 	Archive format.Archive
-	// Checkpoint, if set, says where to begin and keeps how far the file has been read. Pipes have none.
+	// Checkpoint, if set, holds the position to begin at and the progress of
+	// the run. Pipes have none.
 	Checkpoint *Checkpoint
 	// MaxRecord is the most bytes of one record, format.DefaultMaxRecord if 0.
 	MaxRecord int
-	// MaxHeaders is the most headers of one message, format.DefaultMaxHeaders if 0.
+	// MaxHeaders is the most headers of one message, format.DefaultMaxHeaders
+	// if 0.
 	MaxHeaders int
+	// Observer is told about the lane; nil means nobody.
+	Observer SourceObserver
 	// Stdin is read when Path is Stream, os.Stdin if nil.
 	Stdin io.Reader
 }
@@ -65,49 +71,50 @@ func NewSource(o SourceOptions) (*Source, error) {
 
 var errNoCheckpoint = errors.New("a checkpoint needs a regular file")
 
-// Progress returns how many bytes have been read, and of how many; -1 if that is unknown.
+// Progress returns the number of bytes that have been read, and of how many; -1
+// if that is unknown.
 func (s *Source) Progress() (read, total int64) { return s.read.Load(), s.total.Load() }
 
-// Serve calls serve with the file's one lane. An error of the file's content ends the lane after
-// the messages before it; it wraps an error of package format, or is
-// what Archive.OpenEnd returned.
+// Serve calls serve with the file's one lane. An error in the file's content
+// ends the lane after the messages before it; it wraps an error of package
+// format, or comes from Archive.OpenEnd.
 func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) (err error) {
 	if ck := s.opts.Checkpoint; ck != nil {
 		defer func() {
-			if save := ck.flush(); save != nil && !errors.Is(err, save) { // it may be what ended the lane
+			if save := ck.flushChanges(); save != nil && !errors.Is(err, save) { // it may have ended the lane
 				err = errors.Join(err, save)
 			}
 		}()
 	}
-	in, err := s.open()
+	in, err := s.openInput()
 	if err != nil {
 		return fmt.Errorf("source %s: %w", s.opts.Path, err)
 	}
 	defer in.close()
 
-	start, err := s.start()
+	start, err := s.findStart()
 	if err != nil {
 		return fmt.Errorf("source %s: %w", s.opts.Path, err)
 	}
 	held := pipeline.NewAssignment(s.opts.Path)
-	if pipe, ok := in.(*pump); ok {
-		pipe.wake = held.Changed()
+	if p, ok := in.(*pipe); ok {
+		p.wake = held.Changed()
 	}
 	return held.Hold(ctx, true, func(ctx context.Context) error {
-		l, err := s.lane(in, start)
+		l, err := s.newLane(in, start)
 		if err != nil {
 			return fmt.Errorf("source %s: %w", s.opts.Path, err)
 		}
 		l.held = held
-		err = serve(ctx, l)
+		err = s.serveLane(ctx, l, serve)
 		if !errors.Is(err, pipeline.ErrLost) || ctx.Err() != nil {
 			return err
 		}
-		if in.live() {
+		if in.isLive() {
 			return fmt.Errorf("source %s: it cannot be read again: %s", s.opts.Path, err.Error())
 		}
 		before := start.at.Next
-		start = l.committed() // a sink lost the lane, the file did not: it is still ours
+		start = l.committedStart() // the sink lost the lane; the file is still ours
 		if start.at.Next > before {
 			held.NoteMoved()
 		}
@@ -117,3 +124,12 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 
 // HoldsAll implements pipeline.Source: nobody else reads the file.
 func (s *Source) HoldsAll() bool { return true }
+
+// serveLane calls serve and tells the observer.
+func (s *Source) serveLane(ctx context.Context, l *lane, serve func(context.Context, pipeline.Lane) error) (err error) {
+	if s.opts.Observer != nil {
+		ended := s.opts.Observer.ServeLane(l.reportPlaces)
+		defer func() { ended(err) }()
+	}
+	return serve(ctx, l)
+}

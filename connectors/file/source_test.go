@@ -65,8 +65,8 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// TestPipe checks that what a pipe has is returned without waiting for more, that a wait can be
-// given up, and that nothing stays behind.
+// TestPipe checks that what a pipe has is returned without waiting for more,
+// that a wait can be given up, and that nothing stays behind.
 func TestPipe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, w := io.Pipe()

@@ -5,11 +5,13 @@ import (
 	"syscall"
 )
 
-// syncFileRangeWrite is SYNC_FILE_RANGE_WRITE of sync_file_range(2): begin writing, do not wait.
+// syncFileRangeWrite is SYNC_FILE_RANGE_WRITE of sync_file_range(2): begin
+// writing, do not wait.
 const syncFileRangeWrite = 2
 
-// startWriteback asks the kernel to begin writing a part of a file to the disk, so that the sync at the end finds little left to do. It
-// promises nothing, and so its failure means nothing.
+// startWriteback asks the kernel to begin writing a part of a file to the disk,
+// so that the sync at the end has little left to do. It promises nothing, so an
+// error means nothing.
 func startWriteback(h handle, from, size int64) {
 	f, ok := h.(*os.File)
 	if !ok {

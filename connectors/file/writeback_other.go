@@ -2,5 +2,5 @@
 
 package file
 
-// startWriteback does nothing where the system cannot be asked for it.
+// startWriteback does nothing: the system has no such call.
 func startWriteback(handle, int64, int64) {}

@@ -9,29 +9,30 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// writer is a lane's way into a file. Records gather in buf up to flushSize before they are written.
+// writer writes the messages of one lane. Records gather in buf up to flushSize
+// before they are written.
 type writer struct {
 	sink     *Sink
-	lane     *lane // the source's, if it is of this package
+	lane     *lane // of the source, if that is of this package
 	out      output
 	enc      format.Encoder
 	buf      []byte
 	bytes    int64               // the output's length
-	kept     outputAt            // the output as of the last position
+	kept     outputMark          // the output at the last position
+	written  map[string]int64    // by place: messages below this offset are in the output already
 	refusals pipeline.RefusalSet // of one Write
-	written  map[string]int64    // places whose messages below an offset are in the output already
-	err      error               // of Write; what the output holds beyond kept is then unknown
+	err      error               // of Write; the output behind kept is then unknown
 }
 
 const flushSize = 256 << 10
 
-// Write returns when the messages are durable; in a file that appears when it is complete, and in one
-// whose checkpoint the source shares, they are part of an open transaction.
-//
-// Messages that the file cannot hold are refused one by one.
+// Write returns when the messages are durable. In a file that appears when it
+// is complete, and in one whose checkpoint the source shares, they are part of
+// an open transaction. Messages that the file cannot hold are refused one by
+// one.
 func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
 	if w.err == nil {
-		w.err = w.write(ctx, msgs, done)
+		w.err = w.appendMessages(ctx, msgs, done)
 	}
 	if w.err != nil {
 		return w.err
@@ -39,8 +40,8 @@ func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, done *pipel
 	return w.refusals.Result(false)
 }
 
-func (w *writer) write(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
-	if err := ctx.Err(); err != nil && len(msgs) > 0 { // a position alone costs no time
+func (w *writer) appendMessages(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
+	if err := ctx.Err(); err != nil && len(msgs) > 0 { // a position alone takes no time
 		return err
 	}
 	w.refusals.Reset()
@@ -55,32 +56,32 @@ func (w *writer) write(ctx context.Context, msgs []pipeline.Message, done *pipel
 			continue
 		}
 		if len(w.buf) >= flushSize {
-			if err := w.flush(); err != nil {
+			if err := w.flushBuffer(); err != nil {
 				return err
 			}
 		}
 	}
-	if err := w.flush(); err != nil {
+	if err := w.flushBuffer(); err != nil {
 		return err
 	}
 	if w.refusals.Result(false) != nil {
-		done = nil // it comes with what is left
+		done = nil // it comes with the messages that are left
 	}
 	if w.sink.opts.Checkpoint != nil {
-		return w.note(done)
+		return w.noteProgress(done)
 	}
-	if len(msgs) > 0 { // before a position as well: dead letters are waited for
+	if len(msgs) > 0 { // without a position too: dead letters must be durable
 		if err := w.out.sync(); err != nil {
 			return err
 		}
 	}
 	if done != nil {
-		w.keep()
+		w.markKept()
 	}
 	return nil
 }
 
-func (w *writer) flush() error {
+func (w *writer) flushBuffer() error {
 	if len(w.buf) == 0 {
 		return nil
 	}
@@ -90,75 +91,79 @@ func (w *writer) flush() error {
 	return err
 }
 
-// keep takes what has been written for what Close leaves in place.
-func (w *writer) keep() {
+// markKept takes the written bytes into the part of the output that Close
+// keeps.
+func (w *writer) markKept() {
 	w.kept.Bytes = w.bytes
 	w.kept.State = w.enc.AppendState(w.kept.State[:0])
 }
 
-// note keeps what has been written together with the position it came with, in the checkpoint.
-func (w *writer) note(done *pipeline.Progress) error {
+// noteProgress notes the length of the output and its position together in the
+// checkpoint.
+func (w *writer) noteProgress(done *pipeline.Progress) error {
 	if done == nil {
 		return nil
 	}
-	w.keep()
-	at := outputAt{Bytes: w.kept.Bytes, State: slices.Clone(w.kept.State)}
-	var from *inputAt
+	w.markKept()
+	at := outputMark{Bytes: w.kept.Bytes, State: slices.Clone(w.kept.State)}
+	var from *inputMark
 	if w.lane != nil {
-		mark := w.lane.advance(done)
+		mark := w.lane.advanceTo(done)
 		from = &mark
 	}
 	ck := w.sink.opts.Checkpoint
-	err := ck.note(func(r *content) {
-		r.move(done.Places)
+	err := ck.noteChange(func(r *content) {
+		r.setPlaces(done.Places)
 		r.Output = &at
 		if from != nil {
 			r.Input = from
 		}
 	})
 	if err != nil || w.lane != nil {
-		return err // a source that shares the checkpoint forgets what the output forgets
+		return err // the source shares the checkpoint, so both forget the same
 	}
-	return ck.flush()
+	return ck.flushChanges()
 }
 
-// Close drops what came without a position and ends the file. One that was to appear as a whole
-// appears if its source has been read to the end, and is removed if not.
+// Close drops messages that came without a position and ends the file. A file
+// that appears as a whole does so if its source has been read to the end, and
+// is removed otherwise.
 func (w *writer) Close(ctx context.Context) error {
-	complete := w.lane == nil || w.lane.complete()
+	complete := w.lane == nil || w.lane.isComplete()
 	_, atOnce := w.out.(whole)
 	var err error
 	if complete || !atOnce {
-		err = w.finish(ctx, complete)
+		err = w.endOutput(ctx, complete)
 	}
 	keep := complete && err == nil
 	err = errors.Join(err, w.out.close(keep))
 	if atOnce && !keep {
-		w.lane.rewind()
+		w.lane.forgetCommits()
 	}
-	w.sink.closed(w, keep || !atOnce)
+	w.sink.noteClosed(w, keep || !atOnce)
 	return err
 }
 
-func (w *writer) finish(ctx context.Context, complete bool) error {
+func (w *writer) endOutput(ctx context.Context, complete bool) error {
 	if w.bytes != w.kept.Bytes {
-		switch err := w.out.cut(w.kept.Bytes); {
+		switch err := w.out.cutTo(w.kept.Bytes); {
 		case errors.Is(err, errNoCut):
-			return nil // no end record says that this is all
+			return nil // without an end record the output does not claim to be complete
 		case err != nil:
 			return err
 		}
 		w.bytes = w.kept.Bytes
 	}
-	// Also when no byte is too many: what the encoder has counted may never have been written.
+	// Needed even if no byte was cut: the encoder may have counted messages
+	// that were never written.
 	if err := w.enc.Restore(w.kept.State); err != nil {
 		return err
 	}
 	if ck := w.sink.opts.Checkpoint; ck != nil {
-		if err := ck.flush(); err != nil {
+		if err := ck.flushChanges(); err != nil {
 			return err
 		}
-		ck.attach(nil)
+		ck.setOutput(nil)
 	}
 	if !complete {
 		return nil
@@ -168,5 +173,5 @@ func (w *writer) finish(ctx context.Context, complete bool) error {
 		return err
 	}
 	w.buf = end
-	return w.flush()
+	return w.flushBuffer()
 }

@@ -16,12 +16,12 @@ const (
 // Batch is the memory of one read: decoded messages and the records that they
 // point into. The zero Batch is empty. It is used by one goroutine.
 type Batch struct {
-	out     pipeline.Batch
-	ends    [1]pipeline.Position
-	buf     []byte // records; never moved while there are messages
-	headers []pipeline.Header
-	names   names
-	limit   int
+	out      pipeline.Batch
+	ends     [1]pipeline.Position
+	buf      []byte // records; never moved while there are messages
+	headers  []pipeline.Header
+	names    names
+	readSize int
 	// The lengths of buf and headers before the last message.
 	lastBuf, lastHeaders int
 }
@@ -32,31 +32,30 @@ func (b *Batch) Fits(size, limit int) bool {
 	if len(b.out.Messages) == 0 {
 		return true
 	}
-	return b.used()+size+messageSize <= limit
+	return b.usedBytes()+size+messageSize <= limit
 }
 
-func (b *Batch) used() int {
+func (b *Batch) usedBytes() int {
 	return len(b.buf) + len(b.out.Messages)*messageSize + len(b.headers)*headerSize
 }
 
-// Decode copies a record into the batch and decodes it with d. It returns the
-// message, which has no origin yet, or nil if the record is none. The message is
-// valid until the next call of Decode, the memory that it points to until the
-// batch is reset or put back.
-func (b *Batch) Decode(ctx context.Context, d Decoder, record []byte) (*pipeline.Message, error) {
+// Decode copies a record into the batch and decodes it with d. It returns true
+// for a message, which is then the Last, and false for another record.
+func (b *Batch) Decode(ctx context.Context, d Decoder, record []byte) (bool, error) {
 	b.lastBuf, b.lastHeaders = len(b.buf), len(b.headers)
-	is, err := d.decode(ctx, b.keep(record), b)
-	switch {
-	case err != nil:
-		return nil, err
-	case !is:
+	is, err := d.decodeInto(ctx, b.appendRecord(record), b)
+	if err == nil && !is {
 		b.buf = b.buf[:b.lastBuf]
-		return nil, nil
 	}
-	return &b.out.Messages[len(b.out.Messages)-1], nil
+	return is, err
 }
 
-// DropLast takes the message of the last Decode away again, with its record.
+// Last returns the last message, which has no origin yet. It is valid until the
+// next call of Decode. The memory that it points to is valid until the batch is
+// reset or put back.
+func (b *Batch) Last() *pipeline.Message { return &b.out.Messages[len(b.out.Messages)-1] }
+
+// DropLast removes the message of the last Decode and its record.
 func (b *Batch) DropLast() {
 	b.dropMessage()
 	b.buf, b.headers = b.buf[:b.lastBuf], b.headers[:b.lastHeaders]
@@ -70,7 +69,7 @@ func (b *Batch) Len() int { return len(b.out.Messages) }
 func (b *Batch) Finish(end pipeline.Position) *pipeline.Batch {
 	b.ends[0] = end
 	b.out.Ends = b.ends[:]
-	b.out.Size = b.pinned()
+	b.out.Size = b.pinnedBytes()
 	return &b.out
 }
 
@@ -79,8 +78,8 @@ func (b *Batch) Reset() {
 	b.buf, b.out.Messages, b.headers = b.buf[:0], b.out.Messages[:0], b.headers[:0]
 }
 
-// keep copies a record into the batch.
-func (b *Batch) keep(record []byte) []byte {
+// appendRecord copies a record into the batch.
+func (b *Batch) appendRecord(record []byte) []byte {
 	if len(b.out.Messages) == 0 && len(record) > cap(b.buf) {
 		b.buf = make([]byte, 0, len(record))
 	}
@@ -97,8 +96,8 @@ func (b *Batch) addMessage() *pipeline.Message {
 
 func (b *Batch) dropMessage() { b.out.Messages = b.out.Messages[:len(b.out.Messages)-1] }
 
-// pinned returns how many bytes the batch keeps from being collected.
-func (b *Batch) pinned() int {
+// pinnedBytes returns how many bytes of memory the batch keeps alive.
+func (b *Batch) pinnedBytes() int {
 	return cap(b.buf) + cap(b.out.Messages)*messageSize + cap(b.headers)*headerSize
 }
 
@@ -109,9 +108,9 @@ type Shelf struct {
 	free []*Batch
 }
 
-// Take returns an empty batch for a read of about limit bytes. The Release of
-// its pipeline.Batch puts it back.
-func (s *Shelf) Take(limit int) *Batch {
+// TakeBatch returns an empty batch for a read of about limit bytes. The Release
+// of its pipeline.Batch puts it back.
+func (s *Shelf) TakeBatch(limit int) *Batch {
 	s.mu.Lock()
 	var b *Batch
 	if n := len(s.free); n > 0 {
@@ -120,9 +119,9 @@ func (s *Shelf) Take(limit int) *Batch {
 	s.mu.Unlock()
 	if b == nil {
 		b = new(Batch)
-		b.out.Release = func() { s.Put(b) }
+		b.out.Release = func() { s.PutBatch(b) }
 	}
-	b.limit = limit
+	b.readSize = limit
 	if cap(b.buf) < limit {
 		b.buf = make([]byte, 0, limit)
 	}
@@ -133,9 +132,9 @@ func (s *Shelf) Take(limit int) *Batch {
 // maxIdle is how many bytes beyond its limit an idle batch may hold.
 const maxIdle = 1 << 20
 
-// Put takes back a batch that was not handed out.
-func (s *Shelf) Put(b *Batch) {
-	if b.pinned() > 2*b.limit+maxIdle { // one large record is not paid for ever after
+// PutBatch takes back a batch that was not handed out.
+func (s *Shelf) PutBatch(b *Batch) {
+	if b.pinnedBytes() > 2*b.readSize+maxIdle { // give back the memory of one large record
 		b.buf, b.out.Messages, b.headers = nil, nil, nil
 	}
 	s.mu.Lock()
@@ -143,10 +142,11 @@ func (s *Shelf) Put(b *Batch) {
 	s.free = append(s.free, b)
 }
 
-// names keeps the strings of header names, which repeat from message to message.
+// names keeps the strings of header names, since they repeat from message to
+// message.
 type names map[string]string
 
-// maxNames is the most names that are kept, and the most bytes of one.
+// maxNames bounds the number of kept names, and the bytes of one.
 const maxNames = 256
 
 func (n *names) intern(b []byte) string {

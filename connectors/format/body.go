@@ -15,8 +15,9 @@ import (
 //	record  = [key: bytes / null, [*header], time: int, subject: bytes / null, value: bytes / null]
 //	header  = [name: bytes, value: bytes / null]
 //
-// time is in unix milliseconds. The shape is fixed, so it is written and read here byte by byte: the
-// values stay where they lie and no allocation is made. Tests hold it equal to fxamacker/cbor.
+// time is in unix milliseconds. The shape is fixed, so it is written and read
+// here byte by byte: the values stay where they lie and no allocation is made.
+// Tests hold it equal to fxamacker/cbor.
 
 // The major types that a record is made of, and null.
 const (
@@ -68,30 +69,30 @@ func appendHead(dst []byte, major byte, n uint64) []byte {
 	}
 }
 
-// bodyParser takes a record's body apart. What it returns points into b.
+// bodyParser parses a record's body. Its results point into b.
 type bodyParser struct {
 	b []byte
 	i int
 }
 
-// message fills m from the whole body; headers go into the batch.
-func (p *bodyParser) message(m *pipeline.Message, b *Batch, maxHeaders int) (err error) {
-	if !p.take(cborArray | 5) {
+// parseMessage fills m from the whole body. Headers go into the batch.
+func (p *bodyParser) parseMessage(m *pipeline.Message, b *Batch, maxHeaders int) (err error) {
+	if !p.skipByte(cborArray | 5) {
 		return errRecord
 	}
-	if m.Key, err = p.bytesOrNull(); err != nil {
+	if m.Key, err = p.parseBytesOrNull(); err != nil {
 		return err
 	}
-	if m.Headers, err = p.headers(b, maxHeaders); err != nil {
+	if m.Headers, err = p.parseHeaders(b, maxHeaders); err != nil {
 		return err
 	}
-	if m.Time, err = p.time(); err != nil {
+	if m.Time, err = p.parseTime(); err != nil {
 		return err
 	}
-	if m.Subject, err = p.bytesOrNull(); err != nil {
+	if m.Subject, err = p.parseBytesOrNull(); err != nil {
 		return err
 	}
-	if m.Value, err = p.bytesOrNull(); err != nil {
+	if m.Value, err = p.parseBytesOrNull(); err != nil {
 		return err
 	}
 	if p.i != len(p.b) {
@@ -100,8 +101,8 @@ func (p *bodyParser) message(m *pipeline.Message, b *Batch, maxHeaders int) (err
 	return nil
 }
 
-func (p *bodyParser) headers(b *Batch, most int) ([]pipeline.Header, error) {
-	n, err := p.head(cborArray)
+func (p *bodyParser) parseHeaders(b *Batch, most int) ([]pipeline.Header, error) {
+	n, err := p.parseHead(cborArray)
 	switch {
 	case err != nil:
 		return nil, err
@@ -111,15 +112,15 @@ func (p *bodyParser) headers(b *Batch, most int) ([]pipeline.Header, error) {
 		return nil, nil
 	}
 	start := len(b.headers)
-	for range n { // each is backed by bytes of the record, or the loop ends
-		if !p.take(cborArray | 2) {
+	for range n { // ends early unless the record has bytes for all n
+		if !p.skipByte(cborArray | 2) {
 			return nil, errRecord
 		}
-		name, err := p.bytes()
+		name, err := p.parseBytes()
 		if err != nil {
 			return nil, err
 		}
-		value, err := p.bytesOrNull()
+		value, err := p.parseBytesOrNull()
 		if err != nil {
 			return nil, err
 		}
@@ -129,7 +130,7 @@ func (p *bodyParser) headers(b *Batch, most int) ([]pipeline.Header, error) {
 	return b.headers[start:end:end], nil
 }
 
-func (p *bodyParser) time() (time.Time, error) {
+func (p *bodyParser) parseTime() (time.Time, error) {
 	if p.i == len(p.b) {
 		return time.Time{}, errRecord
 	}
@@ -137,7 +138,7 @@ func (p *bodyParser) time() (time.Time, error) {
 	if major != cborUint && major != cborInt {
 		return time.Time{}, errRecord
 	}
-	n, err := p.head(major)
+	n, err := p.parseHead(major)
 	if err != nil || n > math.MaxInt64 {
 		return time.Time{}, errRecord
 	}
@@ -148,15 +149,15 @@ func (p *bodyParser) time() (time.Time, error) {
 	return time.UnixMilli(ms).UTC(), nil
 }
 
-func (p *bodyParser) bytesOrNull() ([]byte, error) {
-	if p.take(cborNull) {
+func (p *bodyParser) parseBytesOrNull() ([]byte, error) {
+	if p.skipByte(cborNull) {
 		return nil, nil
 	}
-	return p.bytes()
+	return p.parseBytes()
 }
 
-func (p *bodyParser) bytes() ([]byte, error) {
-	n, err := p.head(cborBytes)
+func (p *bodyParser) parseBytes() ([]byte, error) {
+	n, err := p.parseHead(cborBytes)
 	if err != nil || n > uint64(len(p.b)-p.i) {
 		return nil, errRecord
 	}
@@ -165,8 +166,8 @@ func (p *bodyParser) bytes() ([]byte, error) {
 	return p.b[start:p.i:p.i], nil
 }
 
-// take steps over the byte c if it comes next.
-func (p *bodyParser) take(c byte) bool {
+// skipByte skips the byte c if it comes next.
+func (p *bodyParser) skipByte(c byte) bool {
 	if p.i < len(p.b) && p.b[p.i] == c {
 		p.i++
 		return true
@@ -174,9 +175,9 @@ func (p *bodyParser) take(c byte) bool {
 	return false
 }
 
-// head reads the argument of the given major type. Any form but the shortest is refused, and so are
-// indefinite lengths.
-func (p *bodyParser) head(major byte) (uint64, error) {
+// parseHead reads the argument of the given major type. Any form but the
+// shortest is refused, and so are indefinite lengths.
+func (p *bodyParser) parseHead(major byte) (uint64, error) {
 	if p.i == len(p.b) || p.b[p.i]&0xe0 != major {
 		return 0, errRecord
 	}

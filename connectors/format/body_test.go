@@ -51,7 +51,7 @@ func oracleOf(m *pipeline.Message) oracle {
 func parseBody(b []byte) (pipeline.Message, error) {
 	var m pipeline.Message
 	p := bodyParser{b: bytes.Clone(b)}
-	return m, p.message(&m, new(Batch), 100)
+	return m, p.parseMessage(&m, new(Batch), 100)
 }
 
 func TestBodyAgainstOracle(t *testing.T) {
@@ -116,8 +116,8 @@ func TestBodyRefused(t *testing.T) {
 	}
 }
 
-// FuzzBody holds the parser equal to fxamacker/cbor: it takes exactly what that library takes and
-// would have written itself.
+// FuzzBody holds the parser equal to fxamacker/cbor: it takes exactly what that
+// library takes and would have written itself.
 func FuzzBody(f *testing.F) {
 	enc, dec := oracleModes(f)
 	for _, m := range formattest.Messages(20) {

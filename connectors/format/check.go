@@ -10,16 +10,18 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// Check tells whether m can be written with a value of valueSize bytes, which may differ from m.Value
-// while that is still to be transformed. Its error is a *pipeline.Reject with one of these reasons:
+// Check tells whether m can be written with a value of valueSize bytes, which
+// may differ from m.Value while that still has to be transformed. Its error is
+// a *pipeline.Reject with one of these reasons:
 //
 //	too-large  the record would be longer than MaxRecord
 //	header     there are more headers than MaxHeaders
 //	malformed  a time that ndjson cannot hold: outside the years 0 to 9999 (RFC 3339 section 1)
 //
-// How long a line becomes depends on what is in the value: it is known if m.Value is of that size
-// already. Otherwise the shortest is assumed, and Write may still refuse the message. Check may be
-// called at any time, from any goroutine.
+// The length of a line depends on the bytes of the value, so it is exact if
+// m.Value has valueSize bytes. Otherwise Check assumes the shortest form, and
+// Encoder.Append may still refuse the message. Check is safe for concurrent
+// use.
 func (l *Layout) Check(m *pipeline.Message, valueSize int) error {
 	if l.format == Seq {
 		return l.limits.checkRecord(m, valueSize)
@@ -32,10 +34,11 @@ func (l limits) checkLine(m *pipeline.Message, valueSize int) error {
 		return err
 	}
 	if y := m.Time.UTC().Year(); !m.Time.IsZero() && (y < 0 || y > 9999) {
-		return &pipeline.Reject{Reason: "malformed", Err: fmt.Errorf("%w: a time outside the years of RFC 3339", ErrMalformed)}
+		err := fmt.Errorf("%w: a time outside the years of RFC 3339", ErrMalformed)
+		return &pipeline.Reject{Reason: "malformed", Err: err}
 	}
 	if lineBound(m, valueSize) > l.record && lineSize(m, valueSize) > l.record {
-		return tooLarge("a line", l.record)
+		return rejectTooLarge("a line", l.record)
 	}
 	return nil
 }
@@ -45,7 +48,7 @@ func (l limits) checkRecord(m *pipeline.Message, valueSize int) error {
 		return err
 	}
 	if 1+bodySize(m, valueSize) > l.record {
-		return tooLarge("a record", l.record)
+		return rejectTooLarge("a record", l.record)
 	}
 	return nil
 }
@@ -57,11 +60,12 @@ func (l limits) checkHeaders(m *pipeline.Message) error {
 	return nil
 }
 
-func tooLarge(what string, most int) error {
-	return &pipeline.Reject{Reason: "too-large", Err: fmt.Errorf("%w: %s of more than %d bytes", ErrTooLarge, what, most)}
+func rejectTooLarge(part string, most int) error {
+	err := fmt.Errorf("%w: %s of more than %d bytes", ErrTooLarge, part, most)
+	return &pipeline.Reject{Reason: "too-large", Err: err}
 }
 
-// lineBound is at least the size of m's line, and costs little.
+// lineBound is an upper bound of the size of m's line, and cheap to compute.
 func lineBound(m *pipeline.Message, valueSize int) int {
 	const escaped, around = len(`\u0000`), 32
 	n := len(m.Key) + len(m.Subject) + valueSize
@@ -71,7 +75,8 @@ func lineBound(m *pipeline.Message, valueSize int) int {
 	return escaped*n + around*(len(m.Headers)+5)
 }
 
-// lineSize is how many bytes appendLine makes of m, its line feed included.
+// lineSize returns the size of the line that appendLine makes of m, its line
+// feed included.
 func lineSize(m *pipeline.Message, valueSize int) int {
 	n := len(`{"value":}`) + len("\n")
 	switch {
@@ -133,10 +138,11 @@ func stringSize[T string | []byte](s T) int {
 	return n
 }
 
-// bodySize is how many bytes appendBody makes of m.
+// bodySize returns the size of the body that appendBody makes of m.
 func bodySize(m *pipeline.Message, valueSize int) int {
 	ms := m.Time.UnixMilli()
-	n := 1 + bytesSize(m.Key) + headSize(uint64(len(m.Headers))) + headSize(uint64(max(ms, -(ms+1)))) + bytesSize(m.Subject)
+	n := 1 + bytesSize(m.Key) + headSize(uint64(len(m.Headers))) + bytesSize(m.Subject)
+	n += headSize(uint64(max(ms, -(ms + 1))))
 	for _, h := range m.Headers {
 		n += 1 + headSize(uint64(len(h.Name))) + len(h.Name) + bytesSize(h.Value)
 	}

@@ -6,7 +6,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// Resumable carries a Decoder or an Encoder over a restart, between two records.
+// Resumable carries a Decoder or an Encoder over a restart, between two
+// records.
 type Resumable interface {
 	// AppendState appends the state to dst.
 	AppendState(dst []byte) []byte
@@ -14,39 +15,40 @@ type Resumable interface {
 	Restore(state []byte) error
 }
 
-// Decoder takes the bytes of one input apart into records. It is used by one
-// goroutine, through Batch.Decode.
+// Decoder splits the bytes of one input into records and decodes them. It is
+// used by one goroutine, through Batch.Decode.
 type Decoder interface {
 	Resumable
 	// Next returns the length of the first record in b, or 0 if more bytes are
 	// needed to know it. With eof there are no more. An error wraps one of this
-	// package's.
+	// package.
 	Next(b []byte, eof bool) (int, error)
-	// Finish is called at the end of the input, and tells whether it may end
-	// there. Its error wraps ErrTruncated.
+	// Finish is called at the end of the input. Its error wraps ErrTruncated:
+	// an input must not end there.
 	Finish() error
 	// Locate names the record with this index, counted from 0, for errors.
 	Locate(place string, index int64) string
 
-	// decode makes the record a message of b, or checks it and returns false if
-	// it is none. It may change the record, and the message points into it.
-	decode(ctx context.Context, record []byte, b *Batch) (bool, error)
+	// decodeInto makes the record a message of b. It returns false for another
+	// kind of record, which it checks. It may change the record, and the
+	// message points into it.
+	decodeInto(ctx context.Context, record []byte, b *Batch) (bool, error)
 }
 
-// Encoder puts the bytes of one output together. It is used by one goroutine.
+// Encoder assembles the bytes of one output. It is used by one goroutine.
 type Encoder interface {
 	Resumable
 	// Begin appends the bytes that an output starts with.
 	Begin(dst []byte) []byte
 	// Append appends the record of m. With an error it returns dst unchanged;
-	// that of Layout.Check is a *pipeline.Reject.
+	// the error of Layout.Check is a *pipeline.Reject.
 	Append(dst []byte, m *pipeline.Message) ([]byte, error)
 	// End appends the bytes that a complete output ends with.
 	End(ctx context.Context, dst []byte) ([]byte, error)
 }
 
-// NewDecoder returns a Decoder for the beginning of an input. The Layout is one
-// of ForReading, or of ForWriting to append.
+// NewDecoder returns a Decoder for the beginning of an input. The Layout comes
+// from ForReading, or from ForWriting to append.
 func (l *Layout) NewDecoder() Decoder {
 	if l.format == Seq {
 		return newSeqDecoder(l.archive, l.limits)
@@ -54,8 +56,8 @@ func (l *Layout) NewDecoder() Decoder {
 	return &lineDecoder{limits: l.limits}
 }
 
-// NewEncoder returns an Encoder for the beginning of an output. The Layout is
-// one of ForWriting.
+// NewEncoder returns an Encoder for the beginning of an output. The Layout
+// comes from ForWriting.
 func (l *Layout) NewEncoder() Encoder {
 	if l.format == Seq {
 		return newSeqEncoder(l.archive, l.limits)
@@ -63,8 +65,8 @@ func (l *Layout) NewEncoder() Encoder {
 	return &lineEncoder{limits: l.limits}
 }
 
-// ContinueAfter lets e go on behind everything that d has read. Both are of one
-// Layout.
+// ContinueAfter makes e continue behind the last record that d has read. Both
+// come from one Layout.
 func ContinueAfter(d Decoder, e Encoder) error {
 	from, ok := d.(*seqDecoder)
 	if !ok {

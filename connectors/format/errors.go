@@ -1,7 +1,8 @@
 package format
 
-// reason is a word of the closed list in docs/errors.md. An error of a file's content wraps one:
-// find it with errors.Is, or with errors.As and an interface{ Reason() string }.
+// reason is a word of the closed list in docs/errors.md. Every error in the
+// content of a file wraps one: find it with errors.Is, or with errors.As and an
+// interface{ Reason() string }.
 type reason string
 
 func (r reason) Error() string { return string(r) }
@@ -10,13 +11,15 @@ func (r reason) Error() string { return string(r) }
 func (r reason) Reason() string { return string(r) }
 
 var (
-	// ErrMalformed says that the input is not what its format allows.
+	// ErrMalformed says that the input breaks the rules of its format.
 	ErrMalformed error = reason("malformed")
-	// ErrTruncated says that the input ends before it should: in the middle of a record, or a seq
-	// without a valid end record behind its last message.
+	// ErrTruncated says that the input ends before it should: in the middle of
+	// a record, or a seq without a valid end record behind its last message.
 	ErrTruncated error = reason("truncated")
-	// ErrTampered says that a seq does not hold the messages its end record was sealed over.
+	// ErrTampered says that the messages of a seq are not those that its end
+	// record was sealed over.
 	ErrTampered error = reason("tampered")
-	// ErrTooLarge says that a record or its number of headers is over the limit.
+	// ErrTooLarge says that a record or its number of headers exceeds the
+	// limit.
 	ErrTooLarge error = reason("too-large")
 )

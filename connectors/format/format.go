@@ -7,17 +7,18 @@
 // never becomes a message.
 //
 // A connector that stores messages as bytes checks its options once, with
-// [ForReading] or [ForWriting], and gets a [Layout]. A Layout makes Decoders and
-// Encoders; a [Batch] collects decoded messages in memory of its own, and a
+// [ForReading] or [ForWriting], and gets a [Layout]. A Layout makes Decoders
+// and Encoders; a [Batch] collects decoded messages in memory of its own, and a
 // [Shelf] recycles batches.
 //
 // The package opens nothing and starts no goroutine: its caller reads and
 // writes the bytes. It must not know crypto: an [Archive] brings the tag of an
 // envelope and the seal of an end record.
 //
-//	format.go   Format, Options, Layout, Archive: what a caller chooses
+//	format.go   Format, Options, Layout, Archive: the choices of a caller
 //	codec.go    Decoder and Encoder
 //	batch.go    Batch and Shelf: the memory of decoded messages
+//	window.go   Window: the bytes that were read and are no record yet
 //	check.go    which messages fit, and the size of their records
 //	ndjson.go   writing and reading lines; json.go and text.go parse one
 //	seq.go      writing and reading a seq; seqstate.go carries it over a restart
@@ -68,26 +69,27 @@ func OfPath(path string) Format {
 	}
 }
 
-// Archive is what a seq needs to know of the envelopes in it. Writing needs Tag
-// and SealEnd, reading needs Tag and OpenEnd or KeepEnd. Without them a seq is
-// refused: it never holds plaintext.
+// Archive tells a seq about the envelopes in it. Writing needs Tag and SealEnd,
+// reading needs Tag and OpenEnd or KeepEnd. Without them a seq is refused: it
+// never holds plaintext.
 type Archive struct {
 	// Tag appends the GCM tag of m's envelope to dst: the last segment's tag of
 	// a chunked envelope, and for a tombstone the tag of the envelope in its
 	// header. It keeps nothing of m.
 	Tag func(dst []byte, m *pipeline.Message) ([]byte, error)
-	// SealEnd appends to dst the sealed record of how many messages the seq has,
-	// and of the SHA-256 over their tags in order.
+	// SealEnd appends to dst the sealed form of the number of messages in the
+	// seq, and of the SHA-256 over their tags in order.
 	SealEnd func(ctx context.Context, dst []byte, count uint64, digest [32]byte) ([]byte, error)
-	// OpenEnd opens what SealEnd made. Its error is reported as it is, with the
-	// place before it. An appender checks the end records in its file if OpenEnd
-	// is set; an encryptor that holds public keys only cannot open them.
+	// OpenEnd opens the result of SealEnd. Its error is reported unchanged
+	// behind the place. An appender checks the end records in its file if
+	// OpenEnd is set; an encryptor that holds public keys only cannot open
+	// them.
 	OpenEnd func(ctx context.Context, record []byte) (count uint64, digest [32]byte, err error)
-	// KeepEnd, if OpenEnd is not set, is told of each end record that is read,
-	// unchecked, and of how many messages stand before it with which digest;
-	// after a restart it is told again of the last one, if nothing follows it.
-	// It keeps nothing of record. A copier of an archive sets it where it has no
-	// key to check the archive with.
+	// KeepEnd, if OpenEnd is not set, receives each end record that is read,
+	// unchecked, with the number and the digest of the messages before it.
+	// After a restart it receives the last one again, if nothing follows it. It
+	// keeps nothing of record. A copier of an archive sets it if it has no key
+	// to check the archive with.
 	KeepEnd func(record []byte, count uint64, digest [32]byte)
 }
 
@@ -119,8 +121,8 @@ func ForReading(o Options) (*Layout, error) {
 	return newLayout(o)
 }
 
-// ForWriting checks the options of an output. KeepEnd is not used: it is for the
-// end records of an input.
+// ForWriting checks the options of an output. KeepEnd is not used: it is for
+// the end records of an input.
 func ForWriting(o Options) (*Layout, error) {
 	if o.Format == Seq && (o.Archive.Tag == nil || o.Archive.SealEnd == nil) {
 		return nil, errors.New("seq is for ciphertext only: nothing is there to seal its end record with")
@@ -150,7 +152,7 @@ func (l *Layout) Format() Format { return l.format }
 // MaxRecord returns the most bytes of one record.
 func (l *Layout) MaxRecord() int { return l.limits.record }
 
-// limits bound what one record may hold.
+// limits bound the size of one record.
 type limits struct {
 	record  int // bytes
 	headers int

@@ -44,12 +44,12 @@ func readAll(t testing.TB, l *Layout, input []byte) ([]pipeline.Message, error) 
 			return got, d.Finish()
 		}
 		b.Reset()
-		m, err := b.Decode(t.Context(), d, rest[:n])
+		is, err := b.Decode(t.Context(), d, rest[:n])
 		if err != nil {
 			return got, err
 		}
-		if m != nil {
-			got = append(got, clone(m))
+		if is {
+			got = append(got, clone(b.Last()))
 		}
 		rest = rest[n:]
 	}

@@ -10,9 +10,10 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// lineParser takes one ndjson line apart, in place: a JSON string is never shorter than what it
-// stands for. It is stricter than encoding/json, which passes over repeated fields and turns what is
-// not Unicode into U+FFFD. Its errors carry nothing of the line but the names of fields.
+// lineParser parses one ndjson line in place: a JSON string is never shorter
+// than the text that it encodes. It is stricter than encoding/json, which
+// accepts repeated fields and replaces invalid Unicode by U+FFFD. Its errors
+// hold nothing of the line but the names of fields.
 type lineParser struct {
 	b     []byte
 	i     int
@@ -20,7 +21,7 @@ type lineParser struct {
 	max   int // headers
 }
 
-// field is one that a line may have.
+// field is a bit for each field of a line.
 type field uint8
 
 const (
@@ -31,30 +32,30 @@ const (
 	fieldSubject
 )
 
-var fields = map[string]field{
+var fieldsByName = map[string]field{
 	"key": fieldKey, "key64": fieldKey, "value": fieldValue, "value64": fieldValue,
 	"headers": fieldHeaders, "time": fieldTime, "subject": fieldSubject, "subject64": fieldSubject,
 }
 
-func (p *lineParser) message(m *pipeline.Message) error {
-	if err := p.expect('{'); err != nil {
+func (p *lineParser) parseMessage(m *pipeline.Message) error {
+	if err := p.expectByte('{'); err != nil {
 		return err
 	}
 	var seen field
 	for n := 0; ; n++ {
-		if p.skip('}') {
+		if p.skipByte('}') {
 			break
 		}
 		if n > 0 {
-			if err := p.expect(','); err != nil {
+			if err := p.expectByte(','); err != nil {
 				return err
 			}
 		}
-		name, err := p.name()
+		name, err := p.parseName()
 		if err != nil {
 			return err
 		}
-		f, ok := fields[string(name)]
+		f, ok := fieldsByName[string(name)]
 		switch {
 		case !ok:
 			return unknownField(name)
@@ -63,11 +64,11 @@ func (p *lineParser) message(m *pipeline.Message) error {
 		}
 		seen |= f
 		encoded := bytes.HasSuffix(name, []byte("64"))
-		if err := p.field(m, f, encoded); err != nil {
+		if err := p.parseField(m, f, encoded); err != nil {
 			return fmt.Errorf("field %q: %w", name, err)
 		}
 	}
-	if p.space(); p.i < len(p.b) {
+	if p.skipSpace(); p.i < len(p.b) {
 		return errors.New("more than one object in the line")
 	}
 	if seen&fieldValue == 0 {
@@ -76,7 +77,8 @@ func (p *lineParser) message(m *pipeline.Message) error {
 	return nil
 }
 
-// unknownField names the field if it looks like one: what stands there may be data gone astray.
+// unknownField names the field if it looks like a name. Otherwise its text may
+// be data gone astray, and is left out.
 func unknownField(name []byte) error {
 	ok := len(name) > 0 && len(name) <= 32
 	for i, c := range name {
@@ -89,60 +91,61 @@ func unknownField(name []byte) error {
 	return fmt.Errorf("unknown field %q", name)
 }
 
-// name reads a field's name and the colon behind it.
-func (p *lineParser) name() ([]byte, error) {
-	name, err := p.text()
+// parseName reads a field's name and the colon behind it.
+func (p *lineParser) parseName() ([]byte, error) {
+	name, err := p.parseText()
 	if err != nil {
 		return nil, err
 	}
-	return name, p.expect(':')
+	return name, p.expectByte(':')
 }
 
-func (p *lineParser) field(m *pipeline.Message, f field, encoded bool) (err error) {
+func (p *lineParser) parseField(m *pipeline.Message, f field, encoded bool) (err error) {
 	switch f {
 	case fieldKey:
-		m.Key, err = p.bytes(encoded)
+		m.Key, err = p.parseBytes(encoded)
 	case fieldValue:
-		m.Value, err = p.bytes(encoded)
+		m.Value, err = p.parseBytes(encoded)
 	case fieldSubject:
-		m.Subject, err = p.bytes(encoded)
+		m.Subject, err = p.parseBytes(encoded)
 	case fieldHeaders:
-		m.Headers, err = p.headers()
+		m.Headers, err = p.parseHeaders()
 	case fieldTime:
-		m.Time, err = p.time()
+		m.Time, err = p.parseTime()
 	}
 	return err
 }
 
-// bytes reads a string or null, or a string of base64.
-func (p *lineParser) bytes(encoded bool) ([]byte, error) {
-	if !encoded && p.null() {
+// parseBytes reads a string or null, or a string of base64.
+func (p *lineParser) parseBytes(encoded bool) ([]byte, error) {
+	if !encoded && p.skipNull() {
 		return nil, nil
 	}
-	s, err := p.text()
+	s, err := p.parseText()
 	if err != nil || !encoded {
 		return s, err
 	}
-	return unbase64(s)
+	return decodeBase64(s)
 }
 
-// unbase64 decodes in place. encoding/base64 passes over line ends, even in strict mode.
-func unbase64(s []byte) ([]byte, error) {
+// decodeBase64 decodes in place. It refuses line ends, which encoding/base64
+// skips even in strict mode.
+func decodeBase64(s []byte) ([]byte, error) {
 	if bytes.ContainsAny(s, "\r\n") {
 		return nil, errors.New("not base64")
 	}
 	n, err := base64.StdEncoding.Strict().Decode(s, s)
 	if err != nil {
-		return nil, errors.New("not base64") // the library's error would be no more telling
+		return nil, errors.New("not base64") // the library's error tells nothing more
 	}
 	return s[:n:n], nil
 }
 
-func (p *lineParser) time() (time.Time, error) {
-	if p.null() {
+func (p *lineParser) parseTime() (time.Time, error) {
+	if p.skipNull() {
 		return time.Time{}, nil
 	}
-	s, err := p.text()
+	s, err := p.parseText()
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -153,25 +156,25 @@ func (p *lineParser) time() (time.Time, error) {
 	return t.UTC(), nil
 }
 
-// headers reads null or an array of pairs.
-func (p *lineParser) headers() ([]pipeline.Header, error) {
-	if p.null() {
+// parseHeaders reads null or an array of pairs.
+func (p *lineParser) parseHeaders() ([]pipeline.Header, error) {
+	if p.skipNull() {
 		return nil, nil
 	}
-	if err := p.expect('['); err != nil {
+	if err := p.expectByte('['); err != nil {
 		return nil, err
 	}
 	start := len(p.batch.headers)
-	for n := 0; !p.skip(']'); n++ {
+	for n := 0; !p.skipByte(']'); n++ {
 		if n == p.max {
 			return nil, fmt.Errorf("%w: more than %d headers", ErrTooLarge, p.max)
 		}
 		if n > 0 {
-			if err := p.expect(','); err != nil {
+			if err := p.expectByte(','); err != nil {
 				return nil, err
 			}
 		}
-		h, err := p.header()
+		h, err := p.parseHeaderPair()
 		if err != nil {
 			return nil, err
 		}
@@ -184,49 +187,49 @@ func (p *lineParser) headers() ([]pipeline.Header, error) {
 	return p.batch.headers[start:end:end], nil
 }
 
-func (p *lineParser) header() (h pipeline.Header, err error) {
-	if err := p.expect('['); err != nil {
+func (p *lineParser) parseHeaderPair() (h pipeline.Header, err error) {
+	if err := p.expectByte('['); err != nil {
 		return h, err
 	}
-	name, err := p.headerText()
+	name, err := p.parseHeaderText()
 	if err != nil {
 		return h, err
 	}
 	h.Name = p.batch.names.intern(name)
-	if err := p.expect(','); err != nil {
+	if err := p.expectByte(','); err != nil {
 		return h, err
 	}
-	if !p.null() {
-		if h.Value, err = p.headerText(); err != nil {
+	if !p.skipNull() {
+		if h.Value, err = p.parseHeaderText(); err != nil {
 			return h, err
 		}
 	}
-	return h, p.expect(']')
+	return h, p.expectByte(']')
 }
 
-// headerText reads a string or {"b64":".."}.
-func (p *lineParser) headerText() ([]byte, error) {
-	if !p.skip('{') {
-		return p.text()
+// parseHeaderText reads a string or {"b64":".."}.
+func (p *lineParser) parseHeaderText() ([]byte, error) {
+	if !p.skipByte('{') {
+		return p.parseText()
 	}
-	name, err := p.name()
+	name, err := p.parseName()
 	if err != nil {
 		return nil, err
 	}
 	if string(name) != "b64" {
 		return nil, unknownField(name)
 	}
-	s, err := p.text()
+	s, err := p.parseText()
 	if err != nil {
 		return nil, err
 	}
-	if err := p.expect('}'); err != nil {
+	if err := p.expectByte('}'); err != nil {
 		return nil, err
 	}
-	return unbase64(s)
+	return decodeBase64(s)
 }
 
-func (p *lineParser) space() {
+func (p *lineParser) skipSpace() {
 	for p.i < len(p.b) {
 		switch p.b[p.i] {
 		case ' ', '\t', '\r', '\n':
@@ -237,24 +240,24 @@ func (p *lineParser) space() {
 	}
 }
 
-// skip takes c if it comes next.
-func (p *lineParser) skip(c byte) bool {
-	if p.space(); p.i < len(p.b) && p.b[p.i] == c {
+// skipByte skips c if it comes next, with the space before it.
+func (p *lineParser) skipByte(c byte) bool {
+	if p.skipSpace(); p.i < len(p.b) && p.b[p.i] == c {
 		p.i++
 		return true
 	}
 	return false
 }
 
-func (p *lineParser) expect(c byte) error {
-	if !p.skip(c) {
+func (p *lineParser) expectByte(c byte) error {
+	if !p.skipByte(c) {
 		return fmt.Errorf("column %d: %q is due", p.i+1, c)
 	}
 	return nil
 }
 
-func (p *lineParser) null() bool {
-	p.space()
+func (p *lineParser) skipNull() bool {
+	p.skipSpace()
 	if !bytes.HasPrefix(p.b[p.i:], []byte("null")) {
 		return false
 	}

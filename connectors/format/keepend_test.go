@@ -27,7 +27,8 @@ func (k *keptEnd) archive() Archive {
 	return a
 }
 
-// TestKeptEndSurvivesARestart: a decoder that goes on behind an end record still has it.
+// TestKeptEndSurvivesARestart: a decoder that goes on behind an end record
+// still has it.
 func TestKeptEndSurvivesARestart(t *testing.T) {
 	first, second := &keptEnd{}, &keptEnd{}
 	d := newSeqDecoder(first.archive(), limits{record: 1 << 20, headers: 10})

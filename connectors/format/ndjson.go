@@ -16,9 +16,10 @@ import (
 //
 //	{"key":"..","value":"..","headers":[["name","value"]],"time":"RFC 3339","subject":".."}
 //
-// key, value and subject that are not UTF-8 are written base64-encoded as key64, value64, subject64,
-// a header's name or value as {"b64":".."}. A key that is null or absent is null; a null value is a
-// tombstone and an absent one an error. Whatever else a line holds is an error too.
+// key, value and subject that are not UTF-8 are written base64-encoded as
+// key64, value64, subject64, a header's name or value as {"b64":".."}. A key
+// that is null or absent is null. A null value is a tombstone; an absent value
+// is an error, and so is any other field.
 
 // lineEncoder writes messages as ndjson.
 type lineEncoder struct{ limits limits }
@@ -95,7 +96,8 @@ func appendText[T string | []byte](dst []byte, s T, valid bool) []byte {
 
 const hexDigits = "0123456789abcdef"
 
-// appendString writes a JSON string with no more escapes than RFC 8259 section 7 asks for.
+// appendString writes a JSON string with no more escapes than RFC 8259 section
+// 7 asks for.
 func appendString[T string | []byte](dst []byte, s T) []byte {
 	dst = append(dst, '"')
 	from := 0
@@ -125,7 +127,7 @@ func appendString[T string | []byte](dst []byte, s T) []byte {
 // lineDecoder reads ndjson.
 type lineDecoder struct {
 	limits limits
-	seen   int // bytes of the first line that are known to hold no line feed
+	seen   int // bytes of the first line that were searched for a line feed
 }
 
 func (d *lineDecoder) Next(b []byte, eof bool) (int, error) {
@@ -146,10 +148,10 @@ func (d *lineDecoder) Next(b []byte, eof bool) (int, error) {
 	return n, nil
 }
 
-func (d *lineDecoder) decode(_ context.Context, record []byte, b *Batch) (bool, error) {
+func (d *lineDecoder) decodeInto(_ context.Context, record []byte, b *Batch) (bool, error) {
 	m := b.addMessage()
 	p := lineParser{b: record, batch: b, max: d.limits.headers}
-	err := p.message(m)
+	err := p.parseMessage(m)
 	if err == nil {
 		return true, nil
 	}

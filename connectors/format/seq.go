@@ -15,14 +15,15 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// A seq file is
+// The bytes of a seq are
 //
 //	"SCXSEQ1\n"  then records of  length 4 || CRC-32C 4 || type 1 || body
 //
-// with big-endian numbers; length and CRC are of type and body. A record of type 0 is a message. One
-// of type 1 is an end record: its body has a null key and subject, no headers and the time 0, and its
-// value is what Archive.SealEnd made of the messages before it. The last record of a complete file is
-// one; appending leaves those before it in place.
+// with big-endian numbers; length and CRC cover type and body. A record of type
+// 0 is a message, one of type 1 an end record. The body of an end record has a
+// null key and subject, no headers and the time 0; its value comes from
+// Archive.SealEnd and covers all messages before it. A complete seq ends with
+// an end record. Appending leaves earlier end records in place.
 
 const (
 	seqMagic = "SCXSEQ1\n"
@@ -35,20 +36,21 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// roll is what an end record is about: how many messages there are, and the SHA-256 over their tags.
+// roll is the content of an end record: the number of messages, and the SHA-256
+// over their tags.
 type roll struct {
-	count uint64
-	hash  hash.Hash
-	tag   []byte
-	of    func(dst []byte, m *pipeline.Message) ([]byte, error)
+	count     uint64
+	hash      hash.Hash
+	tag       []byte
+	appendTag func(dst []byte, m *pipeline.Message) ([]byte, error)
 }
 
 func newRoll(tag func([]byte, *pipeline.Message) ([]byte, error)) roll {
-	return roll{hash: sha256.New(), of: tag}
+	return roll{hash: sha256.New(), appendTag: tag}
 }
 
-func (r *roll) add(m *pipeline.Message) (err error) {
-	if r.tag, err = r.of(r.tag[:0], m); err != nil {
+func (r *roll) addMessage(m *pipeline.Message) (err error) {
+	if r.tag, err = r.appendTag(r.tag[:0], m); err != nil {
 		return err
 	}
 	r.count++
@@ -56,8 +58,8 @@ func (r *roll) add(m *pipeline.Message) (err error) {
 	return nil
 }
 
-// addUntagged counts a message whose tag could not be found. The digest is then not the one that was
-// sealed, as it would be with a wrong tag.
+// addUntagged counts a message whose tag could not be found. The digest then
+// differs from the sealed one, as with a wrong tag.
 func (r *roll) addUntagged() { r.count++ }
 
 func (r *roll) digest() (d [sha256.Size]byte) {
@@ -107,7 +109,7 @@ func (e *seqEncoder) Append(dst []byte, m *pipeline.Message) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	if err := e.add(m); err != nil {
+	if err := e.addMessage(m); err != nil {
 		return dst, err
 	}
 	return out, nil
@@ -138,12 +140,12 @@ func appendFrame(dst []byte, kind byte, m *pipeline.Message, most int) ([]byte, 
 // seqDecoder reads a seq.
 type seqDecoder struct {
 	roll
-	open    func(ctx context.Context, record []byte) (uint64, [32]byte, error) // nil: end records are not checked
+	open    func(ctx context.Context, record []byte) (uint64, [32]byte, error) // nil if end records are not checked
 	keep    func(record []byte, count uint64, digest [32]byte)                 // instead of open
 	limits  limits
 	started bool   // the magic has been read
 	ended   bool   // the last record was an end record
-	kept    []byte // and this its value, if it is to be kept
+	kept    []byte // the value of that end record, for keep
 }
 
 func newSeqDecoder(a Archive, l limits) *seqDecoder {
@@ -164,7 +166,7 @@ func (d *seqDecoder) Next(b []byte, eof bool) (int, error) {
 	n := frameSize
 	if len(b) >= frameSize {
 		length, most := int64(binary.BigEndian.Uint32(b)), int64(d.limits.record)
-		more := len(b) > frameSize // else a length that cannot be is that of a record which is not whole
+		more := len(b) > frameSize // without more, an impossible length is that of a torn record
 		switch {
 		case length == 0 && more:
 			return 0, errEmpty
@@ -176,7 +178,7 @@ func (d *seqDecoder) Next(b []byte, eof bool) (int, error) {
 	}
 	switch {
 	case n > frameSize && len(b) >= n:
-		return d.checked(b, n, eof)
+		return d.checkFrame(b, n, eof)
 	case eof:
 		return 0, fmt.Errorf("%w: the last record is not whole", ErrTruncated)
 	default:
@@ -198,15 +200,15 @@ func nextMagic(b []byte, eof bool) (int, error) {
 	}
 }
 
-// What a write that reached the disk in part can leave, with more behind it.
+// The traces of a write that reached the disk in part, with more bytes behind.
 var (
 	errEmpty    = fmt.Errorf("%w: an empty record", ErrMalformed)
 	errChecksum = fmt.Errorf("%w: wrong checksum", ErrMalformed)
 )
 
-// checked returns n if the first n bytes of b are a record with the right checksum. A wrong one at
-// the very end of the file is what is left of the last write.
-func (d *seqDecoder) checked(b []byte, n int, eof bool) (int, error) {
+// checkFrame returns n if the first n bytes of b are a record with the right
+// checksum. A record at the very end with a wrong one is torn.
+func (d *seqDecoder) checkFrame(b []byte, n int, eof bool) (int, error) {
 	want := binary.BigEndian.Uint32(b[4:])
 	switch {
 	case crc32.Checksum(b[frameSize:n], castagnoli) == want:
@@ -220,7 +222,7 @@ func (d *seqDecoder) checked(b []byte, n int, eof bool) (int, error) {
 	}
 }
 
-func (d *seqDecoder) decode(ctx context.Context, record []byte, b *Batch) (bool, error) {
+func (d *seqDecoder) decodeInto(ctx context.Context, record []byte, b *Batch) (bool, error) {
 	if !d.started {
 		d.started = true
 		return false, nil
@@ -228,17 +230,17 @@ func (d *seqDecoder) decode(ctx context.Context, record []byte, b *Batch) (bool,
 	m := b.addMessage()
 	kind := record[frameSize]
 	p := bodyParser{b: record[frameSize+1:]}
-	err := p.message(m, b, d.limits.headers)
+	err := p.parseMessage(m, b, d.limits.headers)
 	switch {
 	case err != nil:
 	case kind == typeMessage:
 		d.ended = false
-		if d.add(m) != nil {
-			d.addUntagged() // the Transform will say what is wrong with it
+		if d.addMessage(m) != nil {
+			d.addUntagged() // the Transform will refuse the message with a reason
 		}
 		return true, nil
 	case kind == typeEnd:
-		err = d.end(ctx, m)
+		err = d.checkEnd(ctx, m)
 	default:
 		err = errRecord
 	}
@@ -249,8 +251,8 @@ func (d *seqDecoder) decode(ctx context.Context, record []byte, b *Batch) (bool,
 	return false, err
 }
 
-// end checks an end record against the messages before it.
-func (d *seqDecoder) end(ctx context.Context, m *pipeline.Message) error {
+// checkEnd checks an end record against the messages before it.
+func (d *seqDecoder) checkEnd(ctx context.Context, m *pipeline.Message) error {
 	if m.Key != nil || m.Subject != nil || m.Headers != nil || m.Time.UnixMilli() != 0 || m.Value == nil {
 		return errRecord
 	}
@@ -283,7 +285,8 @@ func (*seqDecoder) Locate(place string, index int64) string {
 	return fmt.Sprintf("%s@%d", place, index)
 }
 
-// endMessage is how an end record is written: nothing in it but what is sealed.
+// endMessage returns an end record as a message that holds nothing but the
+// sealed value.
 func endMessage(value []byte) *pipeline.Message {
 	return &pipeline.Message{Time: time.UnixMilli(0), Value: value}
 }

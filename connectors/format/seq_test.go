@@ -114,7 +114,7 @@ func TestSeqRearranged(t *testing.T) {
 	a := testArchive()
 	sealed := newRoll(a.Tag)
 	for i := range msgs {
-		if err := sealed.add(&msgs[i]); err != nil {
+		if err := sealed.addMessage(&msgs[i]); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -165,8 +165,8 @@ func TestSeqRearranged(t *testing.T) {
 	}
 }
 
-// TestSeqUntagged checks that a message whose tag cannot be found is handed on, and that the end
-// record then does not fit.
+// TestSeqUntagged checks that a message whose tag cannot be found is handed on,
+// and that the end record then does not fit.
 func TestSeqUntagged(t *testing.T) {
 	msgs := formattest.Messages(3)
 	o := Options{Format: Seq, Archive: testArchive()}
@@ -184,8 +184,8 @@ func TestSeqUntagged(t *testing.T) {
 	formattest.RequireEqual(t, msgs, got)
 }
 
-// FuzzSeq checks that no input makes the reader panic, and that what it takes to the end is what the
-// writer writes.
+// FuzzSeq checks that no input makes the reader panic, and that what it takes
+// to the end is what the writer writes.
 func FuzzSeq(f *testing.F) {
 	b := seqOf(f, formattest.Messages(3)...)
 	f.Add(b)

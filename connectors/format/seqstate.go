@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// The state of a decoder is how the last record was, and the roll. An end record that is kept stands between the two: it will not be
-// read again.
+// The state of a seqDecoder is the kind of the last record, the end record for
+// keep if there is one (it will not be read again), and the roll.
 const (
 	lastMessage = iota
 	lastEnd

@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// text reads a JSON string (RFC 8259 section 7). It is never nil.
-func (p *lineParser) text() ([]byte, error) {
-	if err := p.expect('"'); err != nil {
+// parseText reads a JSON string (RFC 8259 section 7). It is never nil.
+func (p *lineParser) parseText() ([]byte, error) {
+	if err := p.expectByte('"'); err != nil {
 		return nil, err
 	}
 	start := p.i
@@ -27,7 +27,7 @@ func (p *lineParser) text() ([]byte, error) {
 		case c < ' ':
 			return nil, fmt.Errorf("column %d: a control character in a string", p.i+1)
 		case c == '\\':
-			r, err := p.escape()
+			r, err := p.parseEscape()
 			if err != nil {
 				return nil, err
 			}
@@ -45,11 +45,11 @@ var escapes = [256]rune{
 	'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t',
 }
 
-// escape reads a backslash and what belongs to it.
-func (p *lineParser) escape() (rune, error) {
+// parseEscape reads a backslash and the characters that belong to it.
+func (p *lineParser) parseEscape() (rune, error) {
 	rest := p.b[p.i+1:]
 	if len(rest) > 0 && rest[0] == 'u' {
-		return p.unicode()
+		return p.parseUnicode()
 	}
 	if len(rest) == 0 || escapes[rest[0]] == 0 {
 		return 0, fmt.Errorf("column %d: not an escape", p.i+1)
@@ -58,12 +58,13 @@ func (p *lineParser) escape() (rune, error) {
 	return escapes[rest[0]], nil
 }
 
-// unicode reads \uXXXX, or two of them that form a surrogate pair. Half a pair is no character.
-func (p *lineParser) unicode() (rune, error) {
-	r, ok := p.hex4()
+// parseUnicode reads \uXXXX, or two of them that form a surrogate pair. One
+// half of a pair is an error.
+func (p *lineParser) parseUnicode() (rune, error) {
+	r, ok := p.parseHex4()
 	if ok && utf16.IsSurrogate(r) {
 		var low rune
-		low, ok = p.hex4()
+		low, ok = p.parseHex4()
 		r = utf16.DecodeRune(r, low)
 		ok = ok && r != utf8.RuneError
 	}
@@ -73,7 +74,7 @@ func (p *lineParser) unicode() (rune, error) {
 	return r, nil
 }
 
-func (p *lineParser) hex4() (rune, bool) {
+func (p *lineParser) parseHex4() (rune, bool) {
 	if len(p.b)-p.i < 6 || p.b[p.i] != '\\' || p.b[p.i+1] != 'u' {
 		return 0, false
 	}

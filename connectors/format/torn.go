@@ -12,34 +12,36 @@ import (
 )
 
 // CheckLastLine judges the last line of an ndjson file, which has no line feed,
-// before lines are appended. It returns true for a message that merely lacks its
-// line feed, and false for the rest of a torn write, which can be cut. A line
-// that cannot have come from this package is somebody's: that is an error.
+// before lines are appended. It returns true for a message that merely lacks
+// its line feed, and false for the rest of a torn write, which can be cut. Any
+// other line was not written by this package: that is an error.
 func (l *Layout) CheckLastLine(line []byte) (whole bool, err error) {
 	p := lineParser{b: bytes.Clone(line), batch: new(Batch), max: l.limits.headers}
 	switch {
-	case p.message(new(pipeline.Message)) == nil:
+	case p.parseMessage(new(pipeline.Message)) == nil:
 		return true, nil
-	case !torn(line):
+	case !isLineRest(line):
 		return false, fmt.Errorf("%w: the last line is no message, and not cut off either", ErrMalformed)
 	}
 	return false, nil
 }
 
-// torn tells whether a line may be what is left of one that was being written: it begins as one, or
-// with zeros that never were replaced, and is not whole.
-func torn(line []byte) bool {
+// isLineRest tells whether a line may be the rest of one whose write was torn:
+// it begins as a line, or with zeros that were never replaced, and is not
+// complete.
+func isLineRest(line []byte) bool {
 	return (line[0] == '{' || line[0] == 0) && !json.Valid(line)
 }
 
 // IsTorn tells whether an error of a seq's Decoder may come from a last write
-// that reached the disk in part. The rest can then be cut, if ContainsRecord
-// finds nothing in it.
+// that reached the disk in part. The rest can then be cut, unless
+// ContainsRecord finds a record in it.
 func IsTorn(err error) bool {
 	return errors.Is(err, ErrTruncated) || errors.Is(err, errEmpty) || errors.Is(err, errChecksum)
 }
 
-// ContainsRecord tells whether a whole record of a seq begins anywhere in b but at its start.
+// ContainsRecord tells whether a complete record of a seq begins anywhere in b
+// but at its start.
 func ContainsRecord(b []byte) bool {
 	for i := 1; len(b)-i > frameSize+1; i++ {
 		length := binary.BigEndian.Uint32(b[i:])

@@ -20,7 +20,8 @@ func spread(n, parts int) []pipeline.Message {
 	return msgs
 }
 
-// TestPackAllocations: making record batches of messages allocates nothing, whatever their number.
+// TestPackAllocations: making record batches of messages allocates nothing,
+// whatever their number.
 func TestPackAllocations(t *testing.T) {
 	const parts = 20
 	c := &cluster.Cluster{}
@@ -32,9 +33,9 @@ func TestPackAllocations(t *testing.T) {
 	w.producer.next = make(map[string][]int32)
 	msgs := spread(4000, parts)
 	pack := func() {
-		w.sort(msgs)
+		w.sortByPartition(msgs)
 		for len(w.order) > 0 {
-			if err := w.pack(msgs); err != nil {
+			if err := w.packRound(msgs); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -48,7 +49,8 @@ func TestPackAllocations(t *testing.T) {
 	}
 }
 
-// TestTakeAllocations: handing out what was fetched allocates nothing per message.
+// TestTakeAllocations: handing out what was fetched allocates nothing per
+// message.
 func TestTakeAllocations(t *testing.T) {
 	const count = 4000
 	var a batch.Appender
@@ -56,22 +58,22 @@ func TestTakeAllocations(t *testing.T) {
 	for _, m := range spread(count, 1) {
 		a.Append(&m)
 	}
-	set, err := a.Finish(batch.Anonymous(), nil)
+	set, err := a.Finish(anonymous, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := &intake{}
-	p := &partition{place: "in/0", end: -1, replica: -1}
+	in := &fetcher{}
+	p := &partition{place: "in/0", stopAt: -1, replica: -1}
 	in.parts = []*partition{p}
 	taken := 0
 	take := func() {
 		p.next = 0
 		p.reader.Reset(p.place, set, 0)
 		in.queue = append(in.queue[:0], p)
-		in.current = &fetched{answer: new(wire.FetchResponse)}
+		in.current = &sharedAnswer{answer: new(wire.FetchResponse)}
 		in.current.users.Store(2) // ours is never given back
 		for taken = 0; in.current != nil; {
-			if b := in.take(64 << 10); b != nil {
+			if b, ok := in.nextBatch(64 << 10); ok {
 				taken += len(b.Messages)
 				b.Release()
 			}

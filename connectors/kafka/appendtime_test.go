@@ -8,7 +8,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 )
 
-// appended makes a batch whose time is the broker's, as a topic with LogAppendTime stores it.
+// appended makes a batch whose time is the broker's, as a topic with
+// LogAppendTime stores it.
 func appended(t *testing.T, at time.Time) []byte {
 	t.Helper()
 	var a batch.Appender
@@ -17,7 +18,7 @@ func appended(t *testing.T, at time.Time) []byte {
 		m.Time = time.UnixMilli(1_700_000_000_000)
 		a.Append(&m)
 	}
-	raw, err := a.Finish(batch.Anonymous(), nil)
+	raw, err := a.Finish(anonymous, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,16 +27,17 @@ func appended(t *testing.T, at time.Time) []byte {
 	return sealed(raw)
 }
 
-// TestAppendTime: the broker's time becomes that of the messages, and is written as their own. (kfake spoils the
-// checksum of such batches, so there is no broker in this test.)
+// TestAppendTime: the broker's time becomes that of the messages, and is
+// written as their own. (kfake spoils the checksum of such batches, so there is
+// no broker in this test.)
 func TestAppendTime(t *testing.T) {
 	t.Parallel()
 	at := time.UnixMilli(1_750_000_000_123)
 	read := func(set []byte) *batch.Records {
 		var records batch.Records
-		p := &partition{place: "in/0", end: -1}
+		p := &partition{place: "in/0", stopAt: -1}
 		p.reader.Reset(p.place, set, 0)
-		if p.take(&records, 1<<20) {
+		if p.appendRecords(&records, 1<<20) {
 			t.Fatal("there is more")
 		}
 		return &records
@@ -46,7 +48,7 @@ func TestAppendTime(t *testing.T) {
 	for i := range in.Messages {
 		a.Append(&in.Messages[i])
 	}
-	out, err := a.Finish(batch.Anonymous(), nil)
+	out, err := a.Finish(anonymous, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

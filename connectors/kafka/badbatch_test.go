@@ -13,7 +13,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// answers has the broker answer every fetch with the given records of in/0, whatever it holds.
+// answers has the broker answer every fetch with the given records of in/0,
+// whatever it holds.
 func (b *broker) answers(records []byte) { b.answer(records, true) }
 
 // answersOnce is answers for the next fetch only.
@@ -36,7 +37,8 @@ func (b *broker) answer(records []byte, always bool) {
 	})
 }
 
-// TestBadBatches: what cannot be read ends a run with an end by its name, and nothing of it is written.
+// TestBadBatches: what cannot be read ends a run with an end by its name, and
+// nothing of it is written.
 func TestBadBatches(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -76,7 +78,7 @@ func five(t *testing.T) []byte {
 	for _, m := range numbered(0, 5) {
 		a.Append(&m)
 	}
-	raw, err := a.Finish(batch.Anonymous(), nil)
+	raw, err := a.Finish(anonymous, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,8 +91,8 @@ func sealed(b []byte) []byte {
 	return b
 }
 
-// TestTruncatedBatch: a batch that the broker answers cut short again and again, although the answer had room for it, ends
-// the run by its name.
+// TestTruncatedBatch: a batch that the broker answers cut short again and
+// again, although the answer had room for it, ends the run by its name.
 func TestTruncatedBatch(t *testing.T) {
 	t.Parallel()
 	for parts := 1; parts <= 3; parts++ {

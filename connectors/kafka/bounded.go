@@ -7,35 +7,37 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 )
 
-// serveBounded reads what there was when the Source was opened, without joining a group. With a group it first
-// makes sure that nobody else uses its offsets: it commits where it starts, which brokers refuse while the group
-// has members, and with transactions it takes over the ids of all lanes that a run may have, which fences a run
-// that is still under way.
+// serveBounded reads the records that existed when the Source was opened,
+// without joining a group. With a group it first makes sure that nobody else
+// uses its offsets: it commits where it starts, which brokers refuse while the
+// group has members, and with transactions it takes over the ids of all lanes
+// that a run may have, which fences a run that is still under way.
 func (s *Source) serveBounded(ctx context.Context, serve serveFunc) error {
-	partitions := s.chosen()
-	o := cluster.Nobody(s.Group)
-	shares := s.shares(partitions)
+	partitions := s.chosenPartitions()
+	o := cluster.NoMember(s.Group)
+	shares := s.dealShares(partitions)
 	var producers []*producer
 	if s.sink != nil {
 		for n := range int(s.topic.PartitionCount()) {
-			p := newProducer(s.sink.cluster, s.transactionalID(n), s.timing.timeout)
-			if err := p.begin(ctx, true); err != nil {
+			p := newProducer(s.sink.cluster, s.laneTransactionalID(n), s.timing.timeout)
+			if err := p.initID(ctx, true); err != nil {
 				return err
 			}
 			producers = append(producers, p)
 		}
 	}
 	if s.Group != "" {
-		if err := s.claim(ctx, o, partitions); err != nil {
+		if err := s.claimOffsets(ctx, o, partitions); err != nil {
 			return err
 		}
 	}
 	return s.serveShares(ctx, o, shares, producers, serve)
 }
 
-// claim commits where the run starts, which says so too where it had no offset before.
-func (s *Source) claim(ctx context.Context, o cluster.Owner, partitions []int32) error {
-	positions, err := s.positions(ctx, o, partitions)
+// claimOffsets commits the positions where the run starts. Partitions that had
+// no offset get one.
+func (s *Source) claimOffsets(ctx context.Context, o cluster.Owner, partitions []int32) error {
+	positions, err := s.findPositions(ctx, o, partitions)
 	if err != nil {
 		return err
 	}
@@ -50,8 +52,8 @@ func (s *Source) claim(ctx context.Context, o cluster.Owner, partitions []int32)
 	return s.cluster.CommitOffsets(ctx, o, s.Topic, offsets)
 }
 
-// chosen are the partitions of a bounded run.
-func (s *Source) chosen() []int32 {
+// chosenPartitions returns the partitions of a bounded run.
+func (s *Source) chosenPartitions() []int32 {
 	if s.Partitions != nil {
 		return slices.Compact(slices.Sorted(slices.Values(s.Partitions)))
 	}

@@ -40,7 +40,8 @@ func TestActiveGroup(t *testing.T) {
 	}
 }
 
-// TestTakenOver: a run whose transactional ids another one has taken does not take them back.
+// TestTakenOver: a run whose transactional ids another one has taken does not
+// take them back.
 func TestTakenOver(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -55,7 +56,7 @@ func TestTakenOver(t *testing.T) {
 		if seen.Add(1) == 3 {
 			b.SleepControl(func() {
 				again := b.source(c, SourceOptions{Topic: "in", Group: "g", Until: Until{End: true}})
-				if err := newProducer(c, again.transactionalID(0), time.Second).begin(t.Context(), true); err != nil {
+				if err := newProducer(c, again.laneTransactionalID(0), time.Second).initID(t.Context(), true); err != nil {
 					t.Error(err)
 				}
 			})
@@ -132,7 +133,8 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestStartNew: what is written while the first lane has committed nothing is not lost with the lane.
+// TestStartNew: what is written while the first lane has committed nothing is
+// not lost with the lane.
 func TestStartNew(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -157,14 +159,15 @@ func TestStartNew(t *testing.T) {
 	}
 }
 
-// TestDeletedRecords: records that retention took before they were read are skipped and said.
+// TestDeletedRecords: records that retention took before they were read are
+// skipped and said.
 func TestDeletedRecords(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
 	b.topic("in", 1)
 	b.put("in", 1, numbered(0, 20))
 	c := b.connect(nil)
-	if err := c.CommitOffsets(t.Context(), cluster.Nobody("g"), "in", []cluster.Offset{{Next: 5}}); err != nil {
+	if err := c.CommitOffsets(t.Context(), cluster.NoMember("g"), "in", []cluster.Offset{{Next: 5}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.DeleteRecords("in", 0, 12); err != nil {
@@ -180,17 +183,18 @@ func TestDeletedRecords(t *testing.T) {
 	}
 
 	// An offset beyond the end is another topic's, or a truncated one's.
-	if err := c.CommitOffsets(t.Context(), cluster.Nobody("h"), "in", []cluster.Offset{{Next: 500}}); err != nil {
+	if err := c.CommitOffsets(t.Context(), cluster.NoMember("h"), "in", []cluster.Offset{{Next: 500}}); err != nil {
 		t.Fatal(err)
 	}
 	src = b.source(c, SourceOptions{Topic: "in", Group: "h", Until: Until{End: true}})
-	src.ends = []int64{600}
+	src.untilOffsets = []int64{600}
 	if err := finish(t, pipeline.Options{Source: src, Sink: b.sink(c, SinkOptions{Topic: "out", Source: src})}); err == nil || !strings.Contains(err.Error(), "in/0@500") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// TestStatus: position, end and lag of every partition are known, and of a bounded run what is left.
+// TestStatus: position, end and lag of every partition are known, and of a
+// bounded run what is left.
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)

@@ -16,7 +16,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// TestSinkChecks: what a destination could not take is said before the first record.
+// TestSinkChecks: what a destination could not take is said before the first
+// record.
 func TestSinkChecks(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -94,7 +95,8 @@ func TestTwoSinks(t *testing.T) {
 	}
 }
 
-// TestTooLarge: Check says beforehand what the topic would refuse, and nothing that it would take.
+// TestTooLarge: Check says beforehand what the topic would refuse, and nothing
+// that it would take.
 func TestTooLarge(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)

@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	// commitDelay is how long a noted offset waits for others; 100 ms is what a Lane promises, and the
-	// request needs some of that.
+	// commitDelay is how long a noted offset waits for others. A Lane promises
+	// 100 ms, and the request needs some of them.
 	commitDelay = 80 * time.Millisecond
 	// lastCommit is how long the commit of a lane that is let go may take.
 	lastCommit = 5 * time.Second
 )
 
-// committer commits the offsets of a lane whose messages are written without transactions.
+// committer commits the offsets of a lane that writes without transactions.
 type committer struct {
 	cluster *cluster.Cluster
 	owner   cluster.Owner
@@ -45,18 +45,18 @@ func startCommitter(c *cluster.Cluster, o cluster.Owner, topic string, broken fu
 		cluster: c, owner: o, topic: topic, broken: broken,
 		noted: make(chan struct{}, 1), stop: stop, ended: make(chan struct{}),
 	}
-	go k.run(ctx)
+	go k.commitLoop(ctx)
 	return k
 }
 
-// note notes that done is to be committed.
-func (k *committer) note(done *pipeline.Progress) error {
+// noteProgress notes the positions of done for the next commit.
+func (k *committer) noteProgress(done *pipeline.Progress) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.err != nil {
 		return k.err
 	}
-	k.pending.move(done)
+	k.pending.addProgress(done)
 	select {
 	case k.noted <- struct{}{}:
 	default:
@@ -64,7 +64,7 @@ func (k *committer) note(done *pipeline.Progress) error {
 	return nil
 }
 
-func (k *committer) run(ctx context.Context) {
+func (k *committer) commitLoop(ctx context.Context) {
 	defer close(k.ended)
 	timer := time.NewTimer(commitDelay)
 	defer timer.Stop()
@@ -80,45 +80,45 @@ func (k *committer) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if err := k.commit(ctx); err != nil && ctx.Err() == nil {
+		if err := k.commitNoted(ctx); err != nil && ctx.Err() == nil {
 			k.broken(err)
 			return
 		}
 	}
 }
 
-// commit commits what has been noted.
-func (k *committer) commit(ctx context.Context) error {
+// commitNoted commits the noted positions.
+func (k *committer) commitNoted(ctx context.Context) error {
 	k.mu.Lock()
 	err := k.err
 	k.pending, k.sending = k.sending, k.pending // the one that comes is empty
 	k.mu.Unlock()
-	if err != nil || k.sending.empty() {
+	if err != nil || k.sending.isEmpty() {
 		return err
 	}
-	if k.offsets, err = k.sending.encode(k.offsets[:0]); err == nil {
+	if k.offsets, err = k.sending.appendOffsets(k.offsets[:0]); err == nil {
 		err = k.cluster.CommitOffsets(ctx, k.owner, k.topic, k.offsets)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
 	case err != nil && ctx.Err() != nil: // close tries once more
-		k.pending.restore(&k.sending)
+		k.pending.addOlder(&k.sending)
 	case err != nil:
-		k.err = lose(ctx, err)
+		k.err = asLost(ctx, err)
 		err = k.err
 	default:
 		k.moved = true
 	}
-	k.sending.settle()
+	k.sending.clearMoved()
 	return err
 }
 
-// close commits what is left and ends the goroutine.
+// close commits the positions that are left and ends the goroutine.
 func (k *committer) close() error {
 	k.stop()
 	<-k.ended
 	ctx, cancel := context.WithTimeout(context.Background(), lastCommit)
 	defer cancel()
-	return k.commit(ctx)
+	return k.commitNoted(ctx)
 }

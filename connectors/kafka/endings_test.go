@@ -9,8 +9,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// TestEndings: a bounded run ends behind the last record that counts, whatever lies behind that, and its group is then
-// at the end, so that the next run has nothing to do.
+// TestEndings: a bounded run ends behind the last record that counts, whatever
+// lies behind that, and its group is then at the end, so that the next run has
+// nothing to do.
 func TestEndings(t *testing.T) {
 	t.Parallel()
 	commit := func(b *broker, msgs []pipeline.Message) { b.transact("in", 0, msgs, kgo.TryCommit) }
@@ -79,9 +80,10 @@ func (b *broker) transact(topic string, partition int32, msgs []pipeline.Message
 	c.Close()
 }
 
-// begun writes messages in a transaction that stays open, as one batch: of the partition at which an answer is full, kfake
-// leaves out what was aborted, so that the next batch of one that was would look like any other. (Real brokers do not; the
-// container tests have such transactions.)
+// begun writes messages in a transaction that stays open, as one batch: of the
+// partition at which an answer is full, kfake leaves out what was aborted, so
+// that the next batch of one that was would look like any other. (Real brokers
+// do not; the container tests have such transactions.)
 func (b *broker) begun(topic string, partition int32, msgs []pipeline.Message) *kgo.Client {
 	b.t.Helper()
 	b.transactions++

@@ -14,13 +14,17 @@ import (
 // Errors of Sources and Sinks. Package cluster has those of topics, groups and
 // connections.
 var (
-	// ErrFewPartitions says that a destination has fewer partitions than the source.
+	// ErrFewPartitions says that a destination has fewer partitions than the
+	// source.
 	ErrFewPartitions = errors.New("too few partitions")
-	// ErrSmallRecords says that a destination does not take the largest record that the source may give.
+	// ErrSmallRecords says that a destination does not take the largest record
+	// that the source may give.
 	ErrSmallRecords = errors.New("max.message.bytes is too small")
-	// ErrNotExactlyOnce says that messages cannot be delivered exactly once where that was asked for.
+	// ErrNotExactlyOnce says that messages cannot be delivered exactly once
+	// where that was asked for.
 	ErrNotExactlyOnce = errors.New("exactly-once is not possible")
-	// ErrTakenOver says that another run uses the transactional ids of this one.
+	// ErrTakenOver says that another run uses the transactional ids of this
+	// one.
 	ErrTakenOver = errors.New("another run of the same group and topic has taken over")
 )
 
@@ -42,10 +46,10 @@ func markPassing(err error) error {
 	return err
 }
 
-// lose turns an error that ends a lane's work into what the pipeline must know: pipeline.ErrLost if the lane
-// may begin again. An error of ctx itself stays what it is.
-func lose(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() != nil || errors.Is(err, pipeline.ErrLost) || cluster.Judge(err) != cluster.Lost {
+// asLost returns err as pipeline.ErrLost if the lane may begin again after it.
+// An error of ctx itself is returned unchanged.
+func asLost(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil || errors.Is(err, pipeline.ErrLost) || cluster.JudgeError(err) != cluster.Lost {
 		return err
 	}
 	return fmt.Errorf("%w: %w", pipeline.ErrLost, err)

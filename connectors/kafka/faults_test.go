@@ -22,9 +22,9 @@ type fault struct {
 	inject func(b *broker, key kmsg.Key, when func(nth int64) bool) (hits func() int)
 }
 
-// TestTransactionFaults lets each request of some transaction fail in each way there is, with four workers on
-// one partition, or on three of one lane. A later transaction must never hold what builds on one that was taken
-// back.
+// TestTransactionFaults lets each request of some transaction fail in each way
+// there is, with four workers on one partition, or on three of one lane. A
+// later transaction must never hold what builds on one that was taken back.
 func TestTransactionFaults(t *testing.T) {
 	t.Parallel()
 	ways := []fault{
@@ -129,8 +129,8 @@ func hangUp(b *broker, key kmsg.Key, when func(int64) bool) func() int {
 	return func() int { return int(hits.Load()) }
 }
 
-// TestTransactionTimeout: a transaction that the brokers have aborted by themselves, since a request took too
-// long, is written again.
+// TestTransactionTimeout: a transaction that the brokers have aborted by
+// themselves, since a request took too long, is written again.
 func TestTransactionTimeout(t *testing.T) {
 	t.Parallel()
 	const n = 300

@@ -18,8 +18,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
 
-// odd are messages of every kind that a topic can hold: what is null or empty, headers that repeat, times that go
-// backwards, values of 0 B to 900 KiB.
+// odd are messages of every kind that a topic can hold: what is null or empty,
+// headers that repeat, times that go backwards, values of 0 B to 900 KiB.
 func odd(n int) []pipeline.Message {
 	r := rand.New(rand.NewPCG(7, 7))
 	some := func(most int) []byte {
@@ -50,8 +50,8 @@ func odd(n int) []pipeline.Message {
 	return msgs
 }
 
-// TestFidelity carries messages and compares them field by field, in order per partition, as another client
-// wrote and reads them.
+// TestFidelity carries messages and compares them field by field, in order per
+// partition, as another client wrote and reads them.
 func TestFidelity(t *testing.T) {
 	t.Parallel()
 	const n, parts = 20_000, 4
@@ -106,7 +106,8 @@ func TestFidelity(t *testing.T) {
 	}
 }
 
-// TestRestlessProducer reads a topic whose producer takes every second transaction back.
+// TestRestlessProducer reads a topic whose producer takes every second
+// transaction back.
 func TestRestlessProducer(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -126,7 +127,8 @@ func TestRestlessProducer(t *testing.T) {
 	}
 }
 
-// TestNoStarvation: a lane whose every fetch is filled by one partition gets around to all of them.
+// TestNoStarvation: a lane whose every fetch is filled by one partition gets
+// around to all of them.
 func TestNoStarvation(t *testing.T) {
 	t.Parallel()
 	const parts = 5
@@ -162,7 +164,8 @@ func TestNoStarvation(t *testing.T) {
 	}
 }
 
-// TestCorruptBatch: a batch that was damaged parks its lane with its name, and what came before it is kept.
+// TestCorruptBatch: a batch that was damaged parks its lane with its name, and
+// what came before it is kept.
 func TestCorruptBatch(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -188,7 +191,8 @@ func TestCorruptBatch(t *testing.T) {
 	}
 }
 
-// TestManyPartitions: a read that holds little at a time gets around to every partition.
+// TestManyPartitions: a read that holds little at a time gets around to every
+// partition.
 func TestManyPartitions(t *testing.T) {
 	t.Parallel()
 	const parts = 50

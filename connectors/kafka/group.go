@@ -12,7 +12,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 )
 
-// timing is how long things take; tests are in a hurry.
+// timing is how long things take. Tests shorten it.
 type timing struct {
 	transaction time.Duration // until a transaction is closed
 	timeout     time.Duration // until the brokers abort one that was left open
@@ -25,15 +25,16 @@ type timing struct {
 	partitions time.Duration // between two looks at the number of partitions
 }
 
-// A drain runs without heartbeats (kafka-go stops them when the generation ends), so session and rebalance are
-// longer than the pipeline's grace.
+// A drain runs without heartbeats (kafka-go stops them when the generation
+// ends), so session and rebalance are longer than the pipeline's grace.
 var defaultTiming = timing{
 	transaction: 100 * time.Millisecond, timeout: 10 * time.Second, pause: time.Second,
 	heartbeat: 500 * time.Millisecond, session: 30 * time.Second, rebalance: 30 * time.Second,
 	joinAgain: time.Second, partitions: 5 * time.Second,
 }
 
-// serveGroup serves the lanes of one generation of the group after the other, as a member.
+// serveGroup serves the lanes of one generation of the group after the other,
+// as a member.
 func (s *Source) serveGroup(ctx context.Context, serve serveFunc) error {
 	group, err := kafkago.NewConsumerGroup(s.groupConfig())
 	if err != nil {
@@ -50,7 +51,8 @@ func (s *Source) serveGroup(ctx context.Context, serve serveFunc) error {
 			return nil
 		}
 		if err != nil {
-			// Next comes back with every failed try to join, and then tries again by itself.
+			// Next comes back with every failed try to join, and then tries
+			// again by itself.
 			if failures++; !joinAgain(err, failures) {
 				return fmt.Errorf("kafka group %s: %w", s.Group, err)
 			}
@@ -72,9 +74,10 @@ func (s *Source) serveGroup(ctx context.Context, serve serveFunc) error {
 // groupTimeout is how long a request of the group may take.
 const groupTimeout = 10 * time.Second
 
-// maxJoins is how many times in a row joining may fail with an error that is neither the brokers' nor the
-// network's. kafka-go has such errors for answers that it does not understand, which may have been disturbed, but
-// also for a group with members of other clients, which it cannot lead.
+// maxJoins is how many times in a row joining may fail with an error that is
+// neither the brokers' nor the network's. kafka-go has such errors for answers
+// that it does not understand, which may have been disturbed, but also for a
+// group with members of other clients, which it cannot lead.
 const maxJoins = 5
 
 func joinAgain(err error, failures int) bool {
@@ -82,7 +85,7 @@ func joinAgain(err error, failures int) bool {
 	switch {
 	case errors.Is(err, kafkago.ErrGroupClosed):
 		return false
-	case cluster.Judge(err) != cluster.Final:
+	case cluster.JudgeError(err) != cluster.Final:
 		return true
 	}
 	return !coded && failures < maxJoins
@@ -102,7 +105,8 @@ func (s *Source) groupConfig() kafkago.ConsumerGroupConfig {
 	}
 }
 
-// serveGeneration serves what the generation gives us until it ends or ctx is done.
+// serveGeneration serves the partitions of one generation until that ends or
+// ctx is done.
 func (s *Source) serveGeneration(ctx, ends context.Context, g *kafkago.Generation, serve serveFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -115,19 +119,21 @@ func (s *Source) serveGeneration(ctx, ends context.Context, g *kafkago.Generatio
 		s.Log.Info("kafka: nothing assigned", "group", s.Group, "generation", g.ID)
 		return
 	}
-	s.lookAt(ctx, partitions)
-	shares := s.shares(partitions)
+	s.awaitLeaders(ctx, partitions)
+	shares := s.dealShares(partitions)
 	s.Log.Info("kafka: partitions assigned", "group", s.Group, "generation", g.ID, "topic", s.Topic,
 		"partitions", len(partitions), "lanes", len(shares))
 	o := cluster.Owner{Group: s.Group, Generation: g.ID, Member: g.MemberID}
 	_ = s.serveShares(ctx, o, shares, nil, serve) // lanes that cannot go on have parked
 }
 
-// lookTries is how many looks at the topic a new generation waits for: about two seconds.
+// lookTries is how many looks at the topic a new generation waits for: about
+// two seconds.
 const lookTries = 10
 
-// lookAt refreshes what is known of the topic until all partitions are known. Who leads them may change later.
-func (s *Source) lookAt(ctx context.Context, partitions []int32) {
+// awaitLeaders asks about the topic until every partition has a leader. The
+// leaders may change later.
+func (s *Source) awaitLeaders(ctx context.Context, partitions []int32) {
 	waits := cluster.Pauses.Begin()
 	for {
 		err := s.topic.Refresh(ctx)

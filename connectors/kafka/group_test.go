@@ -120,7 +120,8 @@ func (b *broker) partitions(topic string, count int32) {
 	}
 }
 
-// TestRevokeIsFast: idle lanes end as soon as the group says so, not when their long poll does.
+// TestRevokeIsFast: idle lanes end as soon as the group says so, not when their
+// long poll does.
 func TestRevokeIsFast(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -154,8 +155,8 @@ func TestRevokeIsFast(t *testing.T) {
 	}
 }
 
-// TestParkedLaneKeepsItsPartitions: what cannot be carried is not handed around the group, and the other lanes
-// go on.
+// TestParkedLaneKeepsItsPartitions: what cannot be carried is not handed around
+// the group, and the other lanes go on.
 func TestParkedLaneKeepsItsPartitions(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -192,7 +193,8 @@ func TestParkedLaneKeepsItsPartitions(t *testing.T) {
 	}
 }
 
-// TestIdleMember: a member without partitions stays in the group and does not make it rebalance.
+// TestIdleMember: a member without partitions stays in the group and does not
+// make it rebalance.
 func TestIdleMember(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -215,8 +217,9 @@ func TestIdleMember(t *testing.T) {
 	}
 }
 
-// TestKilledInTheMiddle stops a process, as SIGKILL does, when it has written offsets into a transaction and not
-// ended it. One of the same name that is started after it aborts the transaction at once.
+// TestKilledInTheMiddle stops a process, as SIGKILL does, when it has written
+// offsets into a transaction and not ended it. One of the same name that is
+// started after it aborts the transaction at once.
 func TestKilledInTheMiddle(t *testing.T) {
 	t.Parallel()
 	const n = 300

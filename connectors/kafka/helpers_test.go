@@ -19,15 +19,18 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
 
-// patient is how long tests wait for what takes milliseconds, but much more on a machine that has other things to do.
+// patient is how long tests wait for what takes milliseconds, but much more on
+// a machine that has other things to do.
 const patient = time.Minute
 
-// broker is a Kafka cluster in this process, and a client of it that is not ours.
+// broker is a Kafka cluster in this process, and a client of it that is not
+// ours.
 type broker struct {
 	*kfake.Cluster
 	t            testing.TB
@@ -178,8 +181,8 @@ func numbered(first, n int) []pipeline.Message {
 // number is what numbered wrote.
 func number(m *pipeline.Message) int { return pipelinetest.Index(m) }
 
-// committed reads what a consumer of committed records sees of a topic, with franz-go. It waits for open
-// transactions to end.
+// committed reads what a consumer of committed records sees of a topic, with
+// franz-go. It waits for open transactions to end.
 func (b *broker) committed(topic string) []pipeline.Message {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), patient)
@@ -224,7 +227,8 @@ func message(r *kgo.Record) pipeline.Message {
 	return m
 }
 
-// onceInOrder checks that msgs are 0..n-1, each once, and within each place in order.
+// onceInOrder checks that msgs are 0..n-1, each once, and within each place in
+// order.
 func onceInOrder(msgs []pipeline.Message, n int) error {
 	seen := make([]bool, n)
 	last := make(map[string]int)
@@ -333,8 +337,9 @@ func (b *broker) offsetOf(group, topic string, partition int32) int64 {
 	return -1
 }
 
-// rebalance makes the members of a group join again, by one that comes and goes, and returns when it has gone. It
-// is a client of kafka-go, which cannot lead a group that has members of other kinds.
+// rebalance makes the members of a group join again, by one that comes and
+// goes, and returns when it has gone. It is a client of kafka-go, which cannot
+// lead a group that has members of other kinds.
 func (b *broker) rebalance(group string) {
 	b.t.Helper()
 	info := b.GroupInfo(group)
@@ -366,3 +371,7 @@ func (b *broker) rebalance(group string) {
 		}
 	}
 }
+
+// anonymous is the producer of a batch that is neither idempotent nor in a
+// transaction.
+var anonymous = batch.Producer{ID: -1, Epoch: -1, Sequence: -1}

@@ -23,9 +23,11 @@ const (
 	childRun     = "STREAMCRYPT_TEST_RUN"     // bounded or member
 )
 
-// TestKilledProcess kills a process, by SIGKILL, when its broker has written offsets into a transaction and is asked
-// to end it. The next process of the same name aborts what the last one left, at once, and carries on: nothing is
-// missing and nothing there twice. It kills one process after the other, each in a later one of its transactions.
+// TestKilledProcess kills a process, by SIGKILL, when its broker has written
+// offsets into a transaction and is asked to end it. The next process of the
+// same name aborts what the last one left, at once, and carries on: nothing is
+// missing and nothing there twice. It kills one process after the other, each
+// in a later one of its transactions.
 func TestKilledProcess(t *testing.T) {
 	if brokers := os.Getenv(childBrokers); brokers != "" {
 		carry(t, strings.Split(brokers, ","), os.Getenv(childRun) == "bounded")
@@ -114,7 +116,8 @@ func (b *broker) killed(run string, k int) {
 	}
 }
 
-// carry is what the process does. The brokers would keep its transactions open for minutes.
+// carry is what the process does. The brokers would keep its transactions open
+// for minutes.
 func carry(t *testing.T, brokers []string, bounded bool) {
 	c, err := cluster.Connect(t.Context(), cluster.Options{Brokers: brokers, Log: quiet})
 	if err != nil {

@@ -17,8 +17,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
 
-// TestBatchesBeyondReadAhead: batches that are each many times what a lane reads at a time are carried, and no partition
-// waits until another one has been read to its end.
+// TestBatchesBeyondReadAhead: batches that are each many times what a lane
+// reads at a time are carried, and no partition waits until another one has
+// been read to its end.
 func TestBatchesBeyondReadAhead(t *testing.T) {
 	t.Parallel()
 	const parts, n, readAhead = 4, 960, 16 << 10
@@ -57,8 +58,9 @@ func TestBatchesBeyondReadAhead(t *testing.T) {
 	}
 }
 
-// TestBombs: batches of less than 1 MiB that inflate to 512 MiB end the run, by name, and take no more memory than others.
-// (Not in parallel: what is allocated meanwhile is counted.)
+// TestBombs: batches of less than 1 MiB that inflate to 512 MiB end the run, by
+// name, and take no more memory than others. (Not in parallel: what is
+// allocated meanwhile is counted.)
 func TestBombs(t *testing.T) {
 	for name, test := range map[string]struct{ count, size int }{
 		"a record":     {1, 512 << 20},
@@ -111,8 +113,8 @@ func (d *discard) Write(_ context.Context, msgs []pipeline.Message, _ *pipeline.
 
 func (*discard) Close(context.Context) error { return nil }
 
-// bomb is a batch of records whose values are that many zeros, as zstd (RFC 8878) holds them: a run of up to 128 KiB takes
-// four bytes.
+// bomb is a batch of records whose values are that many zeros, as zstd (RFC
+// 8878) holds them: a run of up to 128 KiB takes four bytes.
 func bomb(count, size int) []byte {
 	frame := []byte{0x28, 0xb5, 0x2f, 0xfd, 0, 7 << 3} // a window of 128 KiB
 	last := 0

@@ -8,13 +8,13 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// fetched is an answer that several batches lean on.
-type fetched struct {
+// sharedAnswer is an answer whose memory several batches use.
+type sharedAnswer struct {
 	answer *wire.FetchResponse
 	users  atomic.Int32
 }
 
-func (f *fetched) release() {
+func (f *sharedAnswer) dropUser() {
 	if f.users.Add(-1) == 0 {
 		f.answer.Release()
 	}
@@ -24,11 +24,11 @@ func (f *fetched) release() {
 type lent struct {
 	batch   pipeline.Batch
 	records batch.Records
-	from    *fetched
+	from    *sharedAnswer
 }
 
-// get returns a batch to fill.
-func (in *intake) get() *lent {
+// takeBatch returns a batch to fill.
+func (in *fetcher) takeBatch() *lent {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if n := len(in.free); n > 0 {
@@ -39,15 +39,15 @@ func (in *intake) get() *lent {
 	b := new(lent)
 	b.batch.Release = func() {
 		from := b.from
-		in.put(b)
-		from.release()
+		in.putBatch(b)
+		from.dropUser()
 		in.lent.Add(-1)
 	}
 	return b
 }
 
-// put takes a batch back.
-func (in *intake) put(b *lent) {
+// putBatch takes a batch back.
+func (in *fetcher) putBatch(b *lent) {
 	b.records.Reset()
 	b.from = nil
 	b.batch.Messages, b.batch.Starts, b.batch.Ends = nil, b.batch.Starts[:0], b.batch.Ends[:0]

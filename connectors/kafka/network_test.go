@@ -18,9 +18,11 @@ import (
 
 // network is a way to dial brokers that can lose answers, and be cut.
 type network struct {
-	// lose tells whether the answer to a request is lost, with its connection; may be nil.
+	// lose tells whether the answer to a request is lost, with its connection;
+	// may be nil.
 	lose func(key kmsg.Key) bool
-	// damage is what is changed wherever it turns up in an answer; nil for nothing.
+	// damage is what is changed wherever it turns up in an answer; nil for
+	// nothing.
 	damage []byte
 
 	mu    sync.Mutex
@@ -43,7 +45,8 @@ func (n *network) dial(ctx context.Context, network, address string) (net.Conn, 
 	return &lossy{Conn: conn, network: n}, nil
 }
 
-// unplug closes all connections and lets no new one come up: the process is as good as dead.
+// unplug closes all connections and lets no new one come up: the process is as
+// good as dead.
 func (n *network) unplug() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -53,8 +56,8 @@ func (n *network) unplug() {
 	}
 }
 
-// lossy is a connection of a client that has one request under way at a time. It knows where requests begin,
-// since that is the first write after an answer.
+// lossy is a connection of a client that has one request under way at a time.
+// It knows where requests begin, since that is the first write after an answer.
 type lossy struct {
 	net.Conn
 	network *network
@@ -85,8 +88,9 @@ func (c *lossy) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestLostAnswers loses the answer to every seventh produce, and in transactions of other requests too. What is
-// sent again is what was sent, so that it is stored once.
+// TestLostAnswers loses the answer to every seventh produce, and in
+// transactions of other requests too. What is sent again is what was sent, so
+// that it is stored once.
 func TestLostAnswers(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -142,13 +146,15 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
-// stamps are the batches that a broker was sent for one partition, by one producer after the other.
+// stamps are the batches that a broker was sent for one partition, by one
+// producer after the other.
 type stamps struct {
 	mu  sync.Mutex
 	all []stamp
 }
 
-// stamp is what makes a batch known to the broker, and a checksum of all that it holds.
+// stamp is what makes a batch known to the broker, and a checksum of all that
+// it holds.
 type stamp struct {
 	producer       int64
 	epoch          int16
@@ -172,7 +178,8 @@ func (b *broker) produced() *stamps {
 	return s
 }
 
-// again is how many batches were the one before once more. All others must follow on the one before, or begin.
+// again is how many batches were the one before once more. All others must
+// follow on the one before, or begin.
 func (s *stamps) again(t *testing.T) (n int) {
 	t.Helper()
 	s.mu.Lock()

@@ -10,17 +10,18 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 )
 
-// Start says where partitions begin of which the group has no offset. The zero Start is the earliest record.
-// At most one field is set.
+// Start says where partitions begin that have no committed offset. The zero
+// Start is the earliest record. At most one field is set.
 type Start struct {
-	New    bool      // records that are written after the Source has asked
+	New    bool      // records that are written after the Source was opened
 	Time   time.Time // the first record with this timestamp or a later one
 	Offset int64     // this offset in every partition, or the earliest after it
 }
 
-// Until says where a bounded run ends. The zero Until is never. At most one field is set.
+// Until says where a bounded run ends. The zero Until is never. At most one
+// field is set.
 type Until struct {
-	End    bool      // behind what is committed when NewSource is called
+	End    bool      // behind the last committed record when NewSource is called
 	Time   time.Time // before the first record with this timestamp or a later one, and at the latest as End
 	Offset int64     // before this offset in every partition, and at the latest as End
 }
@@ -28,36 +29,45 @@ type Until struct {
 // Bounded tells whether the run ends by itself.
 func (u Until) Bounded() bool { return u != Until{} }
 
-// SourceOptions says what is read. Topic is required, and Group if there is no Until.
+// SourceOptions say how a topic is read. Topic is required, and Group if there
+// is no Until.
 type SourceOptions struct {
 	Topic string
-	// Group is the consumer group that the Source is a member of. A bounded run is no member: it keeps its
-	// offsets in the group's name and refuses to run while the group has members. Without a group a bounded
-	// run keeps no offsets.
+	// Group is the consumer group that the Source is a member of. A bounded run
+	// is no member: it keeps its offsets in the group's name and refuses to run
+	// while the group has members. Without a group a bounded run keeps no
+	// offsets.
 	Group string
 	Start Start
 	Until Until
 	// Partitions are those that a bounded run reads; nil means all.
 	Partitions []int32
-	// Rack is where the client stands: brokers let it read from a replica in the same rack.
+	// Rack is where the client stands: brokers let it read from a replica in
+	// the same rack.
 	Rack string
-	// Instance is a name for this process, unique in the group and the same when it is started again: what it
-	// left half done is then aborted at once, and otherwise after the transaction timeout of 10 s. Empty means
-	// a random one.
+	// Instance is a name for this process, unique in the group and the same at
+	// each start. Transactions that the process left open are then aborted at
+	// once when it starts again, and otherwise after the transaction timeout of
+	// 10 s. Empty means a random name.
 	Instance string
-	// TransactionalID is what the transactional ids of the lanes begin with, for brokers that restrict them;
-	// empty means a name made of Group and Instance, or for a bounded run a hash of Group and Topic.
+	// TransactionalID is the prefix of the transactional ids of the lanes, for
+	// brokers that restrict them. Empty means a name made of Group and
+	// Instance, or for a bounded run a hash of Group and Topic.
 	TransactionalID string
-	// Workers is how many lanes a Source has at least, if it has as many partitions; default GOMAXPROCS.
+	// Workers is how many lanes a Source has at least, if it has as many
+	// partitions; default GOMAXPROCS.
 	Workers int
-	// OneLane makes one lane of all partitions, for a destination that is written in one order. It asks their leaders
-	// in turns.
+	// OneLane makes one lane of all partitions, for a destination that is
+	// written in one order. It asks their leaders in turns.
 	OneLane bool
-	// Log is told about rebalances, lost offsets and what is tried again; nil means slog.Default.
+	// Observer is told about lanes and fetches; nil means nobody.
+	Observer SourceObserver
+	// Log is told about rebalances, lost offsets and retries; nil means
+	// slog.Default.
 	Log *slog.Logger
 }
 
-func (o SourceOptions) complete() (SourceOptions, error) {
+func (o SourceOptions) withDefaults() (SourceOptions, error) {
 	if err := cluster.CheckTopicName(o.Topic); err != nil {
 		return o, err
 	}
@@ -67,9 +77,9 @@ func (o SourceOptions) complete() (SourceOptions, error) {
 	switch {
 	case o.Group == "" && !o.Until.Bounded():
 		return fail("no group; only a run that ends (until=end) can do without")
-	case given(o.Start.New, !o.Start.Time.IsZero(), o.Start.Offset != 0) > 1:
+	case countGiven(o.Start.New, !o.Start.Time.IsZero(), o.Start.Offset != 0) > 1:
 		return fail("more than one start is given")
-	case given(o.Until.End, !o.Until.Time.IsZero(), o.Until.Offset != 0) > 1:
+	case countGiven(o.Until.End, !o.Until.Time.IsZero(), o.Until.Offset != 0) > 1:
 		return fail("more than one end is given")
 	case o.Start.Offset < 0 || o.Until.Offset < 0:
 		return fail("a negative offset")
@@ -89,7 +99,7 @@ func (o SourceOptions) complete() (SourceOptions, error) {
 	return o, nil
 }
 
-func given(options ...bool) (n int) {
+func countGiven(options ...bool) (n int) {
 	for _, is := range options {
 		if is {
 			n++
@@ -98,11 +108,12 @@ func given(options ...bool) (n int) {
 	return n
 }
 
-// Delivery is what is promised of a message: see the package comment.
+// Delivery is the promise about each message: see the package comment.
 type Delivery int
 
 const (
-	// BestDelivery is ExactlyOnce where that is possible, and AtLeastOnce elsewhere.
+	// BestDelivery is ExactlyOnce where that is possible, and AtLeastOnce
+	// elsewhere.
 	BestDelivery Delivery = iota
 	// ExactlyOnce is an error where it is not possible.
 	ExactlyOnce
@@ -110,42 +121,37 @@ const (
 	AtLeastOnce
 )
 
-// ParseDelivery reads "exactly-once" or "at-least-once".
-func ParseDelivery(name string) (Delivery, error) {
-	switch name {
-	case "exactly-once":
-		return ExactlyOnce, nil
-	case "at-least-once":
-		return AtLeastOnce, nil
-	}
-	return 0, fmt.Errorf("kafka: delivery %q is neither exactly-once nor at-least-once", name)
-}
-
-// SinkOptions says what is written. Topic is required.
+// SinkOptions say how a topic is written. Topic is required.
 type SinkOptions struct {
 	Topic string
-	// Source is where the messages come from, if that is a Kafka topic. The destination must then have at
-	// least as many partitions (unless they are chosen by key) and take records that are larger by Growth. A
-	// Source feeds one Sink, dead letters not counted, and the Sink is made before the Source serves.
+	// Source is where the messages come from, if that is a Kafka topic. The
+	// destination must then have at least as many partitions (unless they are
+	// chosen by key) and take records that are larger by Growth. A Source feeds
+	// one Sink, dead letters not counted, and the Sink is made before the
+	// Source serves.
 	Source *Source
-	// Growth is how many bytes larger than the Source's records those of the topic may be; below zero if they are
-	// smaller.
+	// Growth is how many bytes larger than the Source's records those of the
+	// topic may be; below zero if they are smaller.
 	Growth int
-	// DeadLetters says that the Sink gets the dead letters of the Source and not its messages: any number of
-	// partitions will do, and the letters join the transaction of the messages, if there is one.
+	// DeadLetters says that the Sink gets the dead letters of the Source and
+	// not its messages: any number of partitions will do, and the letters join
+	// the transaction of the messages, if there is one.
 	DeadLetters bool
 	Partition   Partitioning
 	Delivery    Delivery
-	// Create makes the topic if it does not exist: with the Source's number of partitions, if there is one,
-	// and else the brokers' default.
+	// Create makes the topic if it does not exist: with the Source's number of
+	// partitions, if there is one, and else the brokers' default.
 	Create bool
-	// Compression of record batches. None by default: ciphertext does not shrink.
+	// Compression of record batches. None by default: ciphertext does not
+	// shrink.
 	Compression batch.Compression
-	// Log is told what is tried again; nil means slog.Default.
+	// Observer is told about writes and transactions; nil means nobody.
+	Observer SinkObserver
+	// Log is told about retries; nil means slog.Default.
 	Log *slog.Logger
 }
 
-func (o SinkOptions) complete() (SinkOptions, error) {
+func (o SinkOptions) withDefaults() (SinkOptions, error) {
 	if err := cluster.CheckTopicName(o.Topic); err != nil {
 		return o, err
 	}

@@ -13,18 +13,19 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// partition is one partition that a lane reads. It belongs to the lane's reader.
+// partition is one partition that a lane reads. It belongs to the lane's
+// reader.
 type partition struct {
 	number int32
 	index  int // in intake.parts
 	place  string
 	next   int64 // where the next fetch begins
-	end    int64 // where a bounded run ends; -1 if never
+	stopAt int64 // where a bounded run ends; -1 if never
 	parked bool
 	stop   int64             // where it is parked
-	trial  bool              // one message is to be read behind stop
-	from   pipeline.Position // where that one is
-	status *status
+	trial  bool              // one message is to be read from there
+	from   pipeline.Position // and where that begins
+	status *partitionProgress
 
 	reader    batch.Reader
 	committed batch.Committed
@@ -40,65 +41,65 @@ type partition struct {
 	replicaUntil time.Time
 }
 
-// limit is where reading stops: at the end of a bounded run, or where the
+// limit returns where reading stops: at the end of a bounded run, or where the
 // partition is parked.
 func (p *partition) limit() int64 {
 	limit := int64(math.MaxInt64)
 	if p.parked && !p.trial {
 		limit = p.stop
 	}
-	if p.end >= 0 {
-		limit = min(limit, p.end)
+	if p.stopAt >= 0 {
+		limit = min(limit, p.stopAt)
 	}
 	return limit
 }
 
-// finished tells whether nothing more is to be read.
-func (p *partition) finished() bool { return p.next >= p.limit() }
+// isFinished tells whether nothing more is to be read.
+func (p *partition) isFinished() bool { return p.next >= p.limit() }
 
-// broker is whom to ask; -1 if nobody leads.
-func (p *partition) broker(t *cluster.Topic) int32 {
+// brokerToAsk returns the broker to read from; -1 if nobody leads.
+func (p *partition) brokerToAsk(t *cluster.Topic) int32 {
 	if p.replica >= 0 && time.Now().Before(p.replicaUntil) {
 		return p.replica
 	}
 	return t.Leader(p.number).Broker
 }
 
-// take appends the messages that were fetched to records, until there are none
-// left or records is full.
-func (p *partition) take(records *batch.Records, limit int) (full bool) {
+// appendRecords appends fetched records until there are none left or records is
+// full.
+func (p *partition) appendRecords(records *batch.Records, limit int) (full bool) {
 	if p.fault != nil {
 		p.addFault(records, p.next, p.fault)
 		p.fault, p.got = nil, true
 		return false
 	}
-	for !p.finished() {
+	for !p.isFinished() {
 		from := len(records.Messages)
-		more, left := p.takeSome(records, limit)
+		more, left := p.appendSome(records, limit)
 		if p.trial && len(records.Messages) > from {
 			p.cutTrial(records, from)
 			return false
 		}
 		if more || !left {
-			return more && !p.finished()
+			return more && !p.isFinished()
 		}
 	}
 	return false
 }
 
-// takeSome takes a step: to the next batch, or through the one at hand. It
+// appendSome takes a step: to the next batch, or through the one at hand. It
 // reports whether records was full before the end of that one, and whether
 // another step can follow.
-func (p *partition) takeSome(records *batch.Records, limit int) (full, left bool) {
+func (p *partition) appendSome(records *batch.Records, limit int) (full, left bool) {
 	if !p.within {
 		info, err := p.reader.Next()
-		p.moved()
+		p.noteOffset()
 		switch {
 		case err == io.EOF:
-			p.noteCut(records)
+			p.noteCutBatch(records)
 			return false, false
 		case err != nil:
-			return false, p.unreadable(records, err)
+			return false, p.stepOver(records, err)
 		}
 		p.got, p.spoiled = true, 0
 		p.largest = max(p.largest, info.Size)
@@ -107,23 +108,23 @@ func (p *partition) takeSome(records *batch.Records, limit int) (full, left bool
 	}
 	from := len(records.Messages)
 	more, err := p.reader.Read(records, limit)
-	p.cut(records, from)
-	p.moved()
+	p.cutBehindLimit(records, from)
+	p.noteOffset()
 	if err != nil {
 		p.within = false
-		return false, p.unreadable(records, err)
+		return false, p.stepOver(records, err)
 	}
-	p.within = more && !p.finished()
+	p.within = more && !p.isFinished()
 	return p.within, true
 }
 
-// moved notes how far the reader is.
-func (p *partition) moved() {
+// noteOffset moves the partition to the reader's offset.
+func (p *partition) noteOffset() {
 	p.next = min(max(p.next, p.reader.Offset()), p.limit())
 }
 
-// cut drops messages behind the limit.
-func (p *partition) cut(records *batch.Records, from int) {
+// cutBehindLimit drops messages at and behind the limit.
+func (p *partition) cutBehindLimit(records *batch.Records, from int) {
 	n, limit := len(records.Messages), p.limit()
 	for n > from && records.Messages[n-1].Origin.Offset >= limit {
 		n--
@@ -143,20 +144,23 @@ func (p *partition) cutTrial(records *batch.Records, from int) {
 	}
 }
 
-// targetBytes is how much of one partition a fetch asks for at most: with the envelopes it makes one batch that is
-// below the usual max.message.bytes of 1 MiB, unless records are small.
+// targetBytes is the most that a fetch asks for of one partition. With their
+// envelopes these records make one batch below the usual max.message.bytes of 1
+// MiB, unless records are small.
 const targetBytes = 768 << 10
 
-// maxCut is more than the size of any batch that is worth asking for, in bytes: no checksum covers the size in the
-// header of one that was cut short.
+// maxCut is more than the size of any batch that is worth asking for, in bytes:
+// no checksum covers the size in the header of one that was cut short.
 const maxCut = 128 << 20
 
-// want is how many bytes to ask for when limit are for all partitions: as many whole batches like those of the last
-// answer as fit, since what a broker cuts short is fetched again, and one of any size. maxBatch is the largest there can
-// be; 0 if it is unknown.
+// wantBytes returns how many bytes to ask for when limit bytes are for all
+// partitions: as many whole batches of the size in the last answer as fit,
+// since a batch that is cut short is fetched again, and at least one of any
+// size. maxBatch is the largest that there can be; 0 if it is unknown.
 //
-// A partition whose batches have outgrown the last answer may get none of them, and then has the next one made for it.
-func (p *partition) want(limit, maxBatch int) int {
+// A partition whose batches have grown since the last answer may get none of
+// them; the next request is then made for it.
+func (p *partition) wantBytes(limit, maxBatch int) int {
 	target := min(targetBytes, limit)
 	switch {
 	case p.largest == 0:
@@ -169,16 +173,17 @@ func (p *partition) want(limit, maxBatch int) int {
 	return target / p.largest * p.largest
 }
 
-// begin goes on with an answer to a request for this partition, alone or with others.
-func (p *partition) begin(a *wire.FetchedPartition, alone bool) {
+// beginAnswer takes over the partition's part of an answer, to a request for it
+// alone or with others.
+func (p *partition) beginAnswer(a *wire.FetchedPartition, alone bool) {
 	p.reader.Reset(p.place, a.Records, p.next)
 	p.committed.Reset(a.Aborted)
 	p.within, p.alone, p.got, p.largest = false, alone, false, 0
 }
 
-// noteCut notes how large the batch is that the answer's end cut short. A request
-// for one partition has a right to a whole one.
-func (p *partition) noteCut(records *batch.Records) {
+// noteCutBatch notes the size of the batch that the answer's end cut short. A
+// request for one partition must be answered with a whole batch.
+func (p *partition) noteCutBatch(records *batch.Records) {
 	p.largest = max(p.largest, min(p.reader.Cut(), maxCut))
 	if p.alone && !p.got {
 		p.addFault(records, p.next, fmt.Errorf("%w: it is cut short", batch.ErrMalformed))

@@ -12,43 +12,34 @@ import (
 type Partitioning int
 
 const (
-	// SamePartition keeps a message's partition number, and so the order of its partition. Messages that do
-	// not come from Kafka are partitioned by key.
+	// SamePartition keeps a message's partition number, and so the order of its
+	// partition. Messages that do not come from Kafka are partitioned by key.
 	SamePartition Partitioning = iota
-	// ByKey hashes the key as the Java client does (murmur2). A message without a key keeps its partition
-	// number, modulo the number of partitions.
+	// ByKey hashes the key as the Java client does (murmur2). A message without
+	// a key keeps its partition number, modulo the number of partitions.
 	ByKey
 )
 
-// ParsePartitioning reads "same" or "key".
-func ParsePartitioning(name string) (Partitioning, error) {
-	switch name {
-	case "same":
-		return SamePartition, nil
-	case "key":
-		return ByKey, nil
-	}
-	return 0, fmt.Errorf("kafka: partitioning %q is neither same nor key", name)
-}
-
-// partitioner finds the partitions of messages. One goroutine uses it at a time.
+// partitioner finds the partitions of messages. One goroutine uses it at a
+// time.
 type partitioner struct {
 	by         Partitioning
 	partitions int32 // of the destination
 	fold       bool  // numbers beyond the last wrap around; without it they are an error
 	kafka      bool  // messages come from Kafka: their places are partitions
 
-	place string // neighbours are mostly of one place
-	from  int32
-	known bool
-	turn  int32 // where messages without key and partition go
+	place   string // neighbours are mostly of one place
+	from    int32
+	known   bool
+	keyless int32 // where messages without key and partition go
 }
 
-// next begins a write: messages with neither key nor partition go to one partition per write.
-func (p *partitioner) next() { p.turn = (p.turn + 1) % p.partitions }
+// beginWrite begins a write: messages with neither key nor partition go to one
+// partition per write.
+func (p *partitioner) beginWrite() { p.keyless = (p.keyless + 1) % p.partitions }
 
-// of returns the partition of m.
-func (p *partitioner) of(m *pipeline.Message) (int32, error) {
+// choosePartition returns the partition of m.
+func (p *partitioner) choosePartition(m *pipeline.Message) (int32, error) {
 	if p.kafka && m.Origin.Place != p.place {
 		p.place = m.Origin.Place
 		p.from, p.known = cluster.PartitionOf(m.Origin.Place)
@@ -57,16 +48,18 @@ func (p *partitioner) of(m *pipeline.Message) (int32, error) {
 	case m.Key != nil && (p.by == ByKey || !p.known):
 		return int32(murmur2(m.Key)&math.MaxInt32) % p.partitions, nil
 	case !p.known:
-		return p.turn, nil
+		return p.keyless, nil
 	case p.by == ByKey || p.fold:
 		return p.from % p.partitions, nil
 	case p.from >= p.partitions:
-		return 0, fmt.Errorf("kafka: %s has no partition of that number among the %d of the destination", m.Origin.Place, p.partitions)
+		return 0, fmt.Errorf("kafka: %s has no partition of that number among the %d of the destination",
+			m.Origin.Place, p.partitions)
 	}
 	return p.from, nil
 }
 
-// murmur2 is the 32-bit MurmurHash2 with the seed that Kafka's Java client uses.
+// murmur2 is the 32-bit MurmurHash2 with the seed that Kafka's Java client
+// uses.
 func murmur2(data []byte) uint32 {
 	const m, seed = 0x5bd1e995, 0x9747b28c
 	h := seed ^ uint32(len(data))

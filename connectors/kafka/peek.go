@@ -17,15 +17,19 @@ import (
 )
 
 const (
-	// peekBytes is asked for at once. One record batch would do, but control batches and those of aborted transactions may
-	// stand before the record, each in an answer of its own.
+	// peekBytes is asked for at once. One record batch would do, but control
+	// batches and those of aborted transactions may stand before the record,
+	// each in an answer of its own.
 	peekBytes = 64 << 10
-	// peekPatience is how many answers in a row may show nothing where something must be.
+	// peekPatience is how many answers in a row may show nothing where
+	// something must be.
 	peekPatience = 20
 )
 
-// Peeker looks at single records of one partition, in any order. It joins no group and commits nothing. It shows
-// what a Source would: no control records, nothing of aborted transactions. One goroutine uses it.
+// Peeker looks at single records of one partition, in any order. It joins no
+// group and commits nothing. It shows the records that a Source would read: no
+// control records, nothing of aborted transactions. It is used by one
+// goroutine.
 type Peeker struct {
 	topic      *cluster.Topic
 	number     int32
@@ -36,19 +40,23 @@ type Peeker struct {
 	records    batch.Records
 }
 
-// Peekers returns a Peeker for each partition that a bounded Source reads, from its Start to its Until.
+// Peekers returns a Peeker for each partition that a bounded Source reads, from
+// its Start to its Until.
 func (s *Source) Peekers(ctx context.Context) ([]*Peeker, error) {
 	if !s.Until.Bounded() {
 		return nil, fmt.Errorf("kafka topic %s: a run without an end cannot be looked through", s.Topic)
 	}
-	partitions := s.chosen()
-	starts, err := s.starts(ctx, partitions)
+	partitions := s.chosenPartitions()
+	starts, err := s.findStarts(ctx, partitions)
 	if err != nil {
 		return nil, err
 	}
 	all := make([]*Peeker, len(partitions))
 	for i, number := range partitions {
-		all[i] = &Peeker{topic: s.topic, number: number, place: cluster.PlaceOf(s.Topic, number), first: starts[i], end: s.ends[number]}
+		all[i] = &Peeker{
+			topic: s.topic, number: number, place: cluster.PlaceOf(s.Topic, number),
+			first: starts[i], end: s.untilOffsets[number],
+		}
 	}
 	return all, nil
 }
@@ -56,17 +64,18 @@ func (s *Source) Peekers(ctx context.Context) ([]*Peeker, error) {
 // Place is how the origins of the partition's messages name it.
 func (p *Peeker) Place() string { return p.place }
 
-// Bounds are the offset of the first record, and that behind the last one that is committed, as of when the Source was
-// opened. There need not be a record at either side.
+// Bounds are the offset of the first record, and that behind the last one that
+// is committed, as of when the Source was opened. There need not be a record at
+// either side.
 func (p *Peeker) Bounds() (first, end int64) { return p.first, p.end }
 
-// Peek returns the first record at or behind an offset, or io.EOF if there is none before the end. The message is the
-// caller's.
+// Peek returns the first record at or behind an offset, or io.EOF if there is
+// none before the end. The message is the caller's.
 func (p *Peeker) Peek(ctx context.Context, offset int64) (pipeline.Message, error) {
 	r := p.topic.Cluster().NewRetry("read " + p.place)
 	empty := 0
 	for next := max(offset, p.first); next < p.end; {
-		m, behind, err := p.fetch(ctx, next)
+		m, behind, err := p.fetchFirst(ctx, next)
 		switch {
 		case err == nil && m != nil && m.Origin.Offset >= p.end:
 			return pipeline.Message{}, io.EOF
@@ -77,11 +86,12 @@ func (p *Peeker) Peek(ctx context.Context, offset int64) (pipeline.Message, erro
 			continue
 		case err == nil:
 			if empty++; empty == peekPatience {
-				return pipeline.Message{}, fmt.Errorf("%s@%d: the broker shows nothing, and the end is %d", p.place, next, p.end)
+				return pipeline.Message{}, fmt.Errorf("%s@%d: the broker shows nothing, and the end is %d",
+					p.place, next, p.end)
 			}
 			continue // it has waited before it answered
 		case errors.Is(err, kafkago.OffsetOutOfRange):
-			if next, err = p.left(ctx, next); err != nil {
+			if next, err = p.firstLeft(ctx, next); err != nil {
 				return pipeline.Message{}, err
 			}
 			continue
@@ -89,18 +99,20 @@ func (p *Peeker) Peek(ctx context.Context, offset int64) (pipeline.Message, erro
 		if err := r.Wait(ctx, err); err != nil {
 			return pipeline.Message{}, err
 		}
-		if err := p.topic.Refresh(ctx); err != nil && cluster.Judge(err) != cluster.Again {
+		if err := p.topic.Refresh(ctx); err != nil && cluster.JudgeError(err) != cluster.Again {
 			return pipeline.Message{}, err
 		}
 	}
 	return pipeline.Message{}, io.EOF
 }
 
-// fetch asks the leader once. It returns the first record of the answer, or where the answer ends if it has none.
-func (p *Peeker) fetch(ctx context.Context, offset int64) (m *pipeline.Message, behind int64, err error) {
+// fetchFirst asks the leader once. It returns the first record of the answer,
+// or where the answer ends if it has none.
+func (p *Peeker) fetchFirst(ctx context.Context, offset int64) (m *pipeline.Message, behind int64, err error) {
 	leads := p.topic.Leader(p.number)
 	answer, err := p.topic.Cluster().Wire().Fetch(ctx, &wire.FetchRequest{
-		Broker: leads.Broker, MaxWait: fetchWait, MinBytes: 1, MaxBytes: 2 * peekBytes, Committed: true, // the bound of the partition is what counts
+		Broker: leads.Broker, MaxWait: fetchWait, MinBytes: 1, Committed: true,
+		MaxBytes: 2 * peekBytes, // the partition's bound is the lower one
 		Partitions: []wire.FetchPartition{
 			{Topic: p.topic.Name(), Partition: p.number, Offset: offset, LeaderEpoch: leads.Epoch, MaxBytes: peekBytes},
 		},
@@ -116,11 +128,11 @@ func (p *Peeker) fetch(ctx context.Context, offset int64) (m *pipeline.Message, 
 	p.reader.Reset(p.place, a.Records, offset)
 	defer p.reader.Close()
 	p.committed.Reset(a.Aborted)
-	return p.one(offset)
+	return p.firstRecord(offset)
 }
 
-// one finds the first record that is to be read.
-func (p *Peeker) one(offset int64) (m *pipeline.Message, behind int64, err error) {
+// firstRecord finds the first record that a Source would read.
+func (p *Peeker) firstRecord(offset int64) (m *pipeline.Message, behind int64, err error) {
 	for {
 		info, err := p.reader.Next()
 		switch {
@@ -136,13 +148,13 @@ func (p *Peeker) one(offset int64) (m *pipeline.Message, behind int64, err error
 			return nil, 0, err
 		}
 		if len(p.records.Messages) > 0 {
-			return keep(&p.records.Messages[0]), 0, nil
+			return cloneMessage(&p.records.Messages[0]), 0, nil
 		}
 	}
 }
 
-// keep copies a message out of an answer.
-func keep(m *pipeline.Message) *pipeline.Message {
+// cloneMessage copies a message out of an answer.
+func cloneMessage(m *pipeline.Message) *pipeline.Message {
 	c := *m
 	c.Key, c.Value = bytes.Clone(m.Key), bytes.Clone(m.Value)
 	c.Headers = slices.Clone(m.Headers)
@@ -152,8 +164,9 @@ func keep(m *pipeline.Message) *pipeline.Message {
 	return &c
 }
 
-// left is the first offset that is still there, after retention has removed the one that was asked for.
-func (p *Peeker) left(ctx context.Context, offset int64) (int64, error) {
+// firstLeft returns the first offset that still exists, after retention has
+// removed the requested one.
+func (p *Peeker) firstLeft(ctx context.Context, offset int64) (int64, error) {
 	rows, err := p.topic.ListOffsets(ctx, []int32{p.number}, wire.Earliest)
 	switch {
 	case err != nil:

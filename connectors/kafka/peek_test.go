@@ -27,7 +27,8 @@ func (b *broker) peekers(o SourceOptions) []*Peeker {
 	return all
 }
 
-// peeks looks at each of the offsets, and wants the record at another, or the end (-1).
+// peeks looks at each of the offsets, and wants the record at another, or the
+// end (-1).
 func peeks(t *testing.T, p *Peeker, want map[int64]int64) {
 	t.Helper()
 	for at, offset := range want {
@@ -69,7 +70,8 @@ func TestPeek(t *testing.T) {
 	peeks(t, some[0], map[int64]int64{0: 5, 8: 8, 9: -1})
 }
 
-// TestPeekTransactions has committed records, aborted ones and markers: only the first are shown.
+// TestPeekTransactions has committed records, aborted ones and markers: only
+// the first are shown.
 func TestPeekTransactions(t *testing.T) {
 	b := startBroker(t)
 	b.topic("in", 1)
@@ -85,8 +87,8 @@ func TestPeekTransactions(t *testing.T) {
 	peeks(t, p, map[int64]int64{4: 4, 5: 9, 6: 9, 8: 9, 9: 9, 10: 10, 11: -1, 12: -1})
 }
 
-// TestPeekManyAborted has more aborted records in a row than one answer holds, and a record behind them for which no
-// answer has room that begins before it.
+// TestPeekManyAborted has more aborted records in a row than one answer holds,
+// and a record behind them for which no answer has room that begins before it.
 func TestPeekManyAborted(t *testing.T) {
 	b := startBroker(t)
 	b.topic("in", 1)

@@ -7,30 +7,30 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// pending are the positions that are to be committed next, by partition.
+// pending holds the positions of the next commit, by partition.
 type pending struct {
 	at    map[string]*pipeline.Position // by place; kept from commit to commit
 	moved []*pipeline.Position          // in order of their first move
 	text  []byte
 }
 
-// move notes the positions of done, which are lent.
-func (p *pending) move(done *pipeline.Progress) {
+// addProgress notes the positions of done, which are lent.
+func (p *pending) addProgress(done *pipeline.Progress) {
 	for i := range done.Places {
-		p.set(p.of(done.Places[i].Place), &done.Places[i])
+		p.setEntry(p.entryOf(done.Places[i].Place), &done.Places[i])
 	}
 }
 
-// restore notes the positions of older, where there is none yet.
-func (p *pending) restore(older *pending) {
+// addOlder notes the positions of older for places that have none yet.
+func (p *pending) addOlder(older *pending) {
 	for _, from := range older.moved {
-		if to := p.of(from.Place); to.Next < 0 {
-			p.set(to, from)
+		if to := p.entryOf(from.Place); to.Next < 0 {
+			p.setEntry(to, from)
 		}
 	}
 }
 
-func (p *pending) of(place string) *pipeline.Position {
+func (p *pending) entryOf(place string) *pipeline.Position {
 	at := p.at[place]
 	if at == nil {
 		if p.at == nil {
@@ -42,7 +42,7 @@ func (p *pending) of(place string) *pipeline.Position {
 	return at
 }
 
-func (p *pending) set(to, from *pipeline.Position) {
+func (p *pending) setEntry(to, from *pipeline.Position) {
 	if to.Next < 0 {
 		p.moved = append(p.moved, to)
 	}
@@ -51,10 +51,10 @@ func (p *pending) set(to, from *pipeline.Position) {
 	to.State = state
 }
 
-func (p *pending) empty() bool { return len(p.moved) == 0 }
+func (p *pending) isEmpty() bool { return len(p.moved) == 0 }
 
-// encode appends the positions as brokers keep them.
-func (p *pending) encode(dst []cluster.Offset) ([]cluster.Offset, error) {
+// appendOffsets appends the positions in the brokers' form.
+func (p *pending) appendOffsets(dst []cluster.Offset) ([]cluster.Offset, error) {
 	for _, at := range p.moved {
 		partition, ok := cluster.PartitionOf(at.Place)
 		if !ok {
@@ -69,8 +69,8 @@ func (p *pending) encode(dst []cluster.Offset) ([]cluster.Offset, error) {
 	return dst, nil
 }
 
-// settle forgets the positions: they are committed.
-func (p *pending) settle() {
+// clearMoved forgets the positions, since they are committed.
+func (p *pending) clearMoved() {
 	for _, at := range p.moved {
 		at.Next = -1
 	}

@@ -17,8 +17,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 )
 
-// producer is one producer id and the sequence numbers that it has reached. Whoever has the turn of its lane
-// uses it. Its requests are sent again until they are answered, and each of them may be.
+// producer is one producer id and the sequence numbers that it has reached. It
+// is used by the goroutine that holds the token of its lane's transaction. Its
+// requests are sent again until they are answered.
 type producer struct {
 	cluster *cluster.Cluster
 	name    string // transactional id; "" if it is idempotent only
@@ -26,20 +27,23 @@ type producer struct {
 	id      int64
 	epoch   int16
 	next    map[string][]int32 // by topic and partition
-	// uncertain says that a request may still be on its way which was sent again because no answer came. It
-	// could end, or move the offsets of, a transaction that is opened later, if the epoch stayed the same.
+	// uncertain says that a request may still be on its way which was sent
+	// again because no answer came. It could end, or move the offsets of, a
+	// transaction that is opened later, if the epoch stayed the same.
 	uncertain bool
 }
 
-// newProducer returns a producer that has yet to begin. Timeout is after how long the brokers abort a transaction
-// by themselves.
+// newProducer returns a producer that has yet to begin. Timeout is after how
+// long the brokers abort a transaction by themselves.
 func newProducer(c *cluster.Cluster, name string, timeout time.Duration) *producer {
 	return &producer{cluster: c, name: name, timeout: timeout, id: -1, epoch: -1}
 }
 
-// begin asks for a producer id, which ends whatever its last owner left open: with claim, whoever that was;
-// without, only if it was this producer itself, and ErrTakenOver otherwise. All sequence numbers start again.
-func (p *producer) begin(ctx context.Context, claim bool) error {
+// initID asks for a producer id, which aborts the transaction that the id's
+// last owner left open. With claim the last owner may be anybody; without, it
+// must be this producer itself, and the error is ErrTakenOver otherwise. All
+// sequence numbers start again.
+func (p *producer) initID(ctx context.Context, claim bool) error {
 	req := &initproducerid.Request{
 		TransactionalID: p.name, TransactionTimeoutMs: int32(p.timeout.Milliseconds()),
 		ProducerID: -1, ProducerEpoch: -1,
@@ -47,7 +51,7 @@ func (p *producer) begin(ctx context.Context, claim bool) error {
 	if !claim {
 		req.ProducerID, req.ProducerEpoch = p.id, p.epoch
 	}
-	err := p.cluster.Retry(ctx, "producer id", func(ctx context.Context) error {
+	err := p.cluster.RetryCall(ctx, "producer id", func(ctx context.Context) error {
 		m, err := p.cluster.RoundTrip(ctx, req)
 		if err != nil {
 			return err
@@ -56,7 +60,7 @@ func (p *producer) begin(ctx context.Context, claim bool) error {
 		if res.ErrorCode == 0 {
 			p.id, p.epoch = res.ProducerID, res.ProducerEpoch
 		}
-		err = cluster.FromCode(res.ErrorCode)
+		err = cluster.ErrorFromCode(res.ErrorCode)
 		p.cluster.NoteMoved(req, err)
 		return err
 	})
@@ -67,9 +71,11 @@ func (p *producer) begin(ctx context.Context, claim bool) error {
 	return err
 }
 
-// send sends a request of the transaction until it is answered.
-func (p *producer) send(ctx context.Context, what string, req protocol.Message, do func(context.Context) error) error {
-	return p.cluster.Retry(ctx, what, func(ctx context.Context) error {
+// sendAgain sends a request of the transaction until it is answered.
+func (p *producer) sendAgain(
+	ctx context.Context, name string, req protocol.Message, do func(context.Context) error,
+) error {
+	return p.cluster.RetryCall(ctx, name, func(ctx context.Context) error {
 		err := do(ctx)
 		p.cluster.NoteMoved(req, err)
 		if _, answered := errors.AsType[kafkago.Error](err); err != nil && !answered {
@@ -79,8 +85,9 @@ func (p *producer) send(ctx context.Context, what string, req protocol.Message, 
 	})
 }
 
-// sequences are the next sequence numbers of a topic's partitions, to be read and moved.
-func (p *producer) sequences(topic string, partitions int32) []int32 {
+// nextSequences returns the next sequence numbers of a topic's partitions. The
+// caller reads and advances them.
+func (p *producer) nextSequences(topic string, partitions int32) []int32 {
 	s := p.next[topic]
 	if len(s) < int(partitions) {
 		s = append(s, make([]int32, int(partitions)-len(s))...)
@@ -89,18 +96,19 @@ func (p *producer) sequences(topic string, partitions int32) []int32 {
 	return s
 }
 
-// stamp is what a batch carries so that it is stored once.
-func (p *producer) stamp(sequence int32) batch.Producer {
+// stampBatch returns the marks of a batch that let the broker store it once.
+func (p *producer) stampBatch(sequence int32) batch.Producer {
 	return batch.Producer{ID: p.id, Epoch: p.epoch, Sequence: sequence, Transactional: p.name != ""}
 }
 
-// addPartitions makes partitions of a topic part of the transaction, and opens it if none is.
+// addPartitions adds partitions of a topic to the transaction, and opens one if
+// none is.
 func (p *producer) addPartitions(ctx context.Context, topic string, partitions []int32) error {
 	req := &addpartitionstotxn.Request{
 		TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch,
 		Topics: []addpartitionstotxn.RequestTopic{{Name: topic, Partitions: partitions}},
 	}
-	return p.send(ctx, "partitions of a transaction", req, func(ctx context.Context) error {
+	return p.sendAgain(ctx, "partitions of a transaction", req, func(ctx context.Context) error {
 		m, err := p.cluster.RoundTrip(ctx, req)
 		if err != nil {
 			return err
@@ -108,28 +116,30 @@ func (p *producer) addPartitions(ctx context.Context, topic string, partitions [
 		var worst error
 		for _, t := range m.(*addpartitionstotxn.Response).Results {
 			for _, r := range t.Results {
-				worst = cluster.Worse(worst, cluster.FromCode(r.ErrorCode))
+				worst = cluster.WorseOf(worst, cluster.ErrorFromCode(r.ErrorCode))
 			}
 		}
 		return worst
 	})
 }
 
-// addOffsets makes a group's offsets part of the transaction, and opens it if none is.
+// addOffsets adds a group's offsets to the transaction, and opens one if none
+// is.
 func (p *producer) addOffsets(ctx context.Context, group string) error {
 	req := &addoffsetstotxn.Request{
 		TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch, GroupID: group,
 	}
-	return p.send(ctx, "offsets of a transaction", req, func(ctx context.Context) error {
+	return p.sendAgain(ctx, "offsets of a transaction", req, func(ctx context.Context) error {
 		m, err := p.cluster.RoundTrip(ctx, req)
 		if err != nil {
 			return err
 		}
-		return cluster.FromCode(m.(*addoffsetstotxn.Response).ErrorCode)
+		return cluster.ErrorFromCode(m.(*addoffsetstotxn.Response).ErrorCode)
 	})
 }
 
-// commitOffsets writes offsets that become valid when the transaction is committed.
+// commitOffsets writes offsets that become valid when the transaction is
+// committed.
 func (p *producer) commitOffsets(ctx context.Context, o cluster.Owner, topic string, offsets []cluster.Offset) error {
 	req := &txnoffsetcommit.Request{
 		TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch,
@@ -141,7 +151,7 @@ func (p *producer) commitOffsets(ctx context.Context, o cluster.Owner, topic str
 			Partition: at.Partition, CommittedOffset: at.Next, CommittedLeaderEpoch: -1, CommittedMetadata: at.Metadata,
 		})
 	}
-	return p.send(ctx, "offsets of a transaction", req, func(ctx context.Context) error {
+	return p.sendAgain(ctx, "offsets of a transaction", req, func(ctx context.Context) error {
 		m, err := p.cluster.RoundTrip(ctx, req)
 		if err != nil {
 			return err
@@ -149,22 +159,22 @@ func (p *producer) commitOffsets(ctx context.Context, o cluster.Owner, topic str
 		var worst error
 		for _, t := range m.(*txnoffsetcommit.Response).Topics {
 			for _, r := range t.Partitions {
-				worst = cluster.Worse(worst, cluster.FromCode(r.ErrorCode))
+				worst = cluster.WorseOf(worst, cluster.ErrorFromCode(r.ErrorCode))
 			}
 		}
 		return worst
 	})
 }
 
-// end commits or aborts the transaction. An answer that was lost is asked for again: to a producer that has
-// not moved on since, the coordinator gives it again.
-func (p *producer) end(ctx context.Context, commit bool) error {
+// endTransaction commits or aborts the transaction. A lost answer is asked for
+// again: the coordinator repeats it to a producer that has not moved on since.
+func (p *producer) endTransaction(ctx context.Context, commit bool) error {
 	req := &endtxn.Request{TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch, Committed: commit}
-	return p.send(ctx, "end of a transaction", req, func(ctx context.Context) error {
+	return p.sendAgain(ctx, "end of a transaction", req, func(ctx context.Context) error {
 		m, err := p.cluster.RoundTrip(ctx, req)
 		if err != nil {
 			return err
 		}
-		return cluster.FromCode(m.(*endtxn.Response).ErrorCode)
+		return cluster.ErrorFromCode(m.(*endtxn.Response).ErrorCode)
 	})
 }

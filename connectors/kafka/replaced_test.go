@@ -33,8 +33,9 @@ func (b *broker) anew(topic string, partitions int) {
 	b.destination(topic, partitions)
 }
 
-// TestSourceMadeAnew: when the topic is deleted during a run and made again, the lane parks. Nothing of the new topic is
-// carried in the old one's name, even if its offsets would fit.
+// TestSourceMadeAnew: when the topic is deleted during a run and made again,
+// the lane parks. Nothing of the new topic is carried in the old one's name,
+// even if its offsets would fit.
 func TestSourceMadeAnew(t *testing.T) {
 	t.Parallel()
 	for name, fill := range map[string]int{"empty": 0, "shorter": 5, "longer": 100} {
@@ -62,7 +63,8 @@ func TestSourceMadeAnew(t *testing.T) {
 	}
 }
 
-// TestSourceMadeAnewUnseen is the same when no fetch is under way meanwhile, since nothing more is wanted yet.
+// TestSourceMadeAnewUnseen is the same when no fetch is under way meanwhile,
+// since nothing more is wanted yet.
 func TestSourceMadeAnewUnseen(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -101,8 +103,9 @@ func TestSourceMadeAnewUnseen(t *testing.T) {
 	}
 }
 
-// TestGrownBeyondTheDestination: a partition that the source got later and the destination does not have parks its
-// lane with both numbers, and the others go on.
+// TestGrownBeyondTheDestination: a partition that the source got later and the
+// destination does not have parks its lane with both numbers, and the others go
+// on.
 func TestGrownBeyondTheDestination(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -135,16 +138,17 @@ func TestGrownBeyondTheDestination(t *testing.T) {
 	}
 }
 
-// TestDestinationMadeAnew: what would be written after the destination was deleted and made again follows on nothing. The
-// brokers accept it from a transactional producer without a word.
+// TestDestinationMadeAnew: what would be written after the destination was
+// deleted and made again follows on nothing. The brokers accept it from a
+// transactional producer without a word.
 func TestDestinationMadeAnew(t *testing.T) {
 	t.Parallel()
 	for _, pause := range []time.Duration{0, time.Hour} {
 		t.Run(pause.String(), func(t *testing.T) {
 			b := startBroker(t)
 			b.refresh = time.Nanosecond
-			s := newStep(b, 0, cluster.Nobody("g"))
-			defer s.release()
+			s := newStep(b, 0, cluster.NoMember("g"))
+			defer s.stopLoop()
 			s.good.sink.pause = pause
 			write := func(n int) error {
 				return errors.Join(s.good.Write(t.Context(), from(numbered(n, 1)), upTo(int64(n+1))), s.settled(t.Context()))

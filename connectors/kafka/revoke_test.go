@@ -51,8 +51,9 @@ func (d *diary) idler(ctx context.Context, src *Source, name string) (ended chan
 	return ended
 }
 
-// TestRevokeWaitsForNoFetch: a lane ends with the answer to a heartbeat, although its fetch is never answered. From
-// the moment that another member joins no more than two heartbeats go by, so it takes at most twice the time
+// TestRevokeWaitsForNoFetch: a lane ends with the answer to a heartbeat,
+// although its fetch is never answered. From the moment that another member
+// joins no more than two heartbeats go by, so it takes at most twice the time
 // between them, and that is at most a second.
 func TestRevokeWaitsForNoFetch(t *testing.T) {
 	t.Parallel()

@@ -13,18 +13,20 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 )
 
-// produceTimeout is how long a leader waits for its replicas before it says that they are late.
+// produceTimeout is how long a leader waits for its replicas before it says
+// that they are late.
 const produceTimeout = 5 * time.Second
 
-// sender sends batches to the leaders of their partitions, one request to each leader at a time, until every
-// batch is stored. What is sent again are the same bytes, so that it is stored once.
+// sender sends batches to the leaders of their partitions, one request to each
+// leader at a time, until every batch is stored. A retry sends the same bytes,
+// so that they are stored once.
 type sender struct {
 	requests []*request // recycled
 	open     []int      // indexes of batches that are not stored yet
 	left     []int
 }
 
-// request is what goes to one leader.
+// request is the part of a round for one leader.
 type request struct {
 	wire.ProduceRequest
 	parcels []int // their indexes
@@ -32,33 +34,33 @@ type request struct {
 	err     error
 }
 
-// send returns when all batches are stored or refused for their records, or one
-// never will be, or ctx is done.
-func (s *sender) send(ctx context.Context, t *cluster.Topic, transactionalID string, parcels []parcel) error {
+// sendAll returns when all batches are stored or refused for their records, or
+// one never will be, or ctx is done.
+func (s *sender) sendAll(ctx context.Context, t *cluster.Topic, transactionalID string, parcels []parcel) error {
 	s.open = s.open[:0]
 	for i := range parcels {
 		s.open = append(s.open, i)
 	}
 	r := t.Cluster().NewRetry("write topic " + t.Name())
 	for {
-		requests := s.address(t, transactionalID, parcels)
-		exchange(ctx, t.Cluster().Wire(), requests)
-		worst := s.settle(t, parcels, requests)
+		requests := s.groupByLeader(t, transactionalID, parcels)
+		exchangeAll(ctx, t.Cluster().Wire(), requests)
+		worst := s.keepUnstored(t, parcels, requests)
 		if len(s.open) == 0 {
 			return nil
 		}
 		if err := r.Wait(ctx, worst); err != nil {
 			return err
 		}
-		if err := t.Refresh(ctx); err != nil && cluster.Judge(err) != cluster.Again && ctx.Err() == nil {
+		if err := t.Refresh(ctx); err != nil && cluster.JudgeError(err) != cluster.Again && ctx.Err() == nil {
 			return err
 		}
 	}
 }
 
-// address makes one request per leader of what is open. Batches whose partition has no leader go to broker -1,
-// which answers so.
-func (s *sender) address(t *cluster.Topic, transactionalID string, parcels []parcel) []*request {
+// groupByLeader makes one request per leader of the open batches. Batches whose
+// partition has no leader go to broker -1, which answers so.
+func (s *sender) groupByLeader(t *cluster.Topic, transactionalID string, parcels []parcel) []*request {
 	n := 0
 	for _, i := range s.open {
 		leader := t.Leader(parcels[i].partition).Broker
@@ -75,16 +77,20 @@ func (s *sender) address(t *cluster.Topic, transactionalID string, parcels []par
 			to = s.requests[n]
 			n++
 			to.parcels, to.Partitions = to.parcels[:0], to.Partitions[:0]
-			to.Broker, to.TransactionalID, to.Acks, to.Timeout = leader, transactionalID, wire.AllReplicas, produceTimeout
+			to.Broker, to.TransactionalID = leader, transactionalID
+			to.Acks, to.Timeout = wire.AllReplicas, produceTimeout
 		}
 		to.parcels = append(to.parcels, i)
-		to.Partitions = append(to.Partitions, wire.ProducePartition{Topic: t.Name(), Partition: parcels[i].partition, Batch: parcels[i].batch})
+		to.Partitions = append(to.Partitions, wire.ProducePartition{
+			Topic: t.Name(), Partition: parcels[i].partition, Batch: parcels[i].batch,
+		})
 	}
 	return s.requests[:n]
 }
 
-// exchange sends the requests at the same time and returns when all have been answered, or left.
-func exchange(ctx context.Context, c *wire.Client, requests []*request) {
+// exchangeAll sends the requests at the same time and returns when all have
+// been answered, or left.
+func exchangeAll(ctx context.Context, c *wire.Client, requests []*request) {
 	one := func(r *request) { r.answer, r.err = c.Produce(ctx, &r.ProduceRequest) }
 	if len(requests) == 1 {
 		one(requests[0])
@@ -97,8 +103,9 @@ func exchange(ctx context.Context, c *wire.Client, requests []*request) {
 	all.Wait()
 }
 
-// settle keeps open what is not stored, and returns the error that decides about it.
-func (s *sender) settle(t *cluster.Topic, parcels []parcel, requests []*request) (worst error) {
+// keepUnstored keeps the batches open that are not stored, and returns the
+// error that decides about them.
+func (s *sender) keepUnstored(t *cluster.Topic, parcels []parcel, requests []*request) (worst error) {
 	s.left = s.left[:0]
 	for _, r := range requests {
 		for n, i := range r.parcels {
@@ -119,7 +126,7 @@ func (s *sender) settle(t *cluster.Topic, parcels []parcel, requests []*request)
 			case isUnknown(err):
 				p.unknown = true
 			}
-			if worst == nil || cluster.Judge(err) > cluster.Judge(worst) {
+			if worst == nil || cluster.JudgeError(err) > cluster.JudgeError(worst) {
 				worst = fmt.Errorf("%s: %w", cluster.PlaceOf(t.Name(), parcels[i].partition), err)
 			}
 			s.left = append(s.left, i)

@@ -11,7 +11,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// defaultMaxBatch is max.message.bytes as brokers have it, for those that do not say.
+// defaultMaxBatch is max.message.bytes as brokers have it, for those that do
+// not say.
 const defaultMaxBatch = 1048588
 
 // Sink writes a topic.
@@ -24,10 +25,10 @@ type Sink struct {
 	pause    time.Duration // between two writes, before the topic is looked at again
 }
 
-// NewSink opens a topic, or makes it, and sees that it can take what Source gives. It decides what Delivery will
-// be: see ExactlyOnce.
+// NewSink opens a topic, or makes it, and checks that it can take the messages
+// of Source. It chooses the delivery: see ExactlyOnce.
 func NewSink(ctx context.Context, c *cluster.Cluster, o SinkOptions) (*Sink, error) {
-	o, err := o.complete()
+	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
@@ -35,13 +36,13 @@ func NewSink(ctx context.Context, c *cluster.Cluster, o SinkOptions) (*Sink, err
 	if o.Source != nil && o.Source.Topic == o.Topic && o.Source.cluster.IsSame(c) {
 		return nil, fmt.Errorf("kafka topic %s: it is the source as well", o.Topic)
 	}
-	if err := s.decide(); err != nil { // before a topic is made for nothing
+	if err := s.chooseDelivery(); err != nil { // before a topic is made for nothing
 		return nil, err
 	}
-	if err := s.open(ctx); err != nil {
+	if err := s.openTopic(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.check(); err != nil {
+	if err := s.checkTopic(); err != nil {
 		return nil, err
 	}
 	if s.exactly {
@@ -50,8 +51,8 @@ func NewSink(ctx context.Context, c *cluster.Cluster, o SinkOptions) (*Sink, err
 	return s, nil
 }
 
-func (s *Sink) open(ctx context.Context) error {
-	again := cluster.Retries
+func (s *Sink) openTopic(ctx context.Context) error {
+	again := cluster.LookTries
 	if s.Create {
 		again = 0
 	}
@@ -62,7 +63,7 @@ func (s *Sink) open(ctx context.Context) error {
 		if err := s.cluster.CreateTopic(ctx, s.Topic, s.wantPartitions(), s.wantMaxBatch()); err != nil {
 			return err
 		}
-		if s.topic, err = s.cluster.OpenTopic(ctx, s.Topic, cluster.RetriesForMade); err != nil {
+		if s.topic, err = s.cluster.OpenTopic(ctx, s.Topic, cluster.LookTriesForMade); err != nil {
 			return err
 		}
 	case errors.Is(err, cluster.ErrNoTopic):
@@ -95,21 +96,23 @@ func (s *Sink) wantMaxBatch() int {
 	return s.Source.maxBatch + s.Growth
 }
 
-// check refuses a topic that would not take everything.
-func (s *Sink) check() error {
+// checkTopic refuses a topic that would not take every message.
+func (s *Sink) checkTopic() error {
 	switch want := s.wantPartitions(); {
 	case s.Partition == SamePartition && int(s.topic.PartitionCount()) < want:
-		return fmt.Errorf("kafka topic %s: %w: it has %d and the source has %d; add some (kafka-topics.sh --alter --topic %s --partitions %d), or say partition=key",
+		return fmt.Errorf("kafka topic %s: %w: it has %d and the source has %d; "+
+			"add some (kafka-topics.sh --alter --topic %s --partitions %d), or say partition=key",
 			s.Topic, ErrFewPartitions, s.topic.PartitionCount(), want, s.Topic, want)
 	case s.maxBatch < s.wantMaxBatch():
-		return fmt.Errorf("kafka topic %s: %w: it is %d, and records of the source may need %d; raise it: kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config max.message.bytes=%d",
+		return fmt.Errorf("kafka topic %s: %w: it is %d, and records of the source may need %d; raise it: "+
+			"kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config max.message.bytes=%d",
 			s.Topic, ErrSmallRecords, s.maxBatch, s.wantMaxBatch(), s.Topic, s.wantMaxBatch())
 	}
 	return nil
 }
 
-// decide decides whether messages are written exactly once.
-func (s *Sink) decide() error {
+// chooseDelivery decides whether messages are written exactly once.
+func (s *Sink) chooseDelivery() error {
 	why := ""
 	switch {
 	case s.DeadLetters || s.Delivery == AtLeastOnce:
@@ -130,11 +133,13 @@ func (s *Sink) decide() error {
 	return nil
 }
 
-// ExactlyOnce tells whether messages and the Source's positions are committed together.
+// ExactlyOnce tells whether messages and the Source's positions are committed
+// together.
 func (s *Sink) ExactlyOnce() bool { return s.exactly }
 
-// Check tells whether m can be written with a value of valueSize bytes, which may differ from m.Value while that
-// is still to be transformed. Its error is a *pipeline.Reject with the reason too-large.
+// Check tells whether m can be written with a value of valueSize bytes, which
+// may differ from m.Value while that is still to be transformed. Its error is a
+// *pipeline.Reject with the reason too-large.
 func (s *Sink) Check(m *pipeline.Message, valueSize int) error {
 	if n := batch.HeaderSize + batch.Bound(m) - len(m.Value) + valueSize; n > s.maxBatch {
 		return &pipeline.Reject{
@@ -145,8 +150,8 @@ func (s *Sink) Check(m *pipeline.Message, valueSize int) error {
 	return nil
 }
 
-// Open implements pipeline.Sink. A lane of the Source brings its transactional producer; every other lane gets
-// one that is idempotent only.
+// Open implements pipeline.Sink. A lane of the Source brings its transactional
+// producer; every other lane gets one that is idempotent only.
 func (s *Sink) Open(ctx context.Context, from pipeline.Lane) (pipeline.Writer, error) {
 	w, err := s.openWriter(ctx, from)
 	if err != nil {
@@ -158,22 +163,27 @@ func (s *Sink) Open(ctx context.Context, from pipeline.Lane) (pipeline.Writer, e
 func (s *Sink) openWriter(ctx context.Context, from pipeline.Lane) (*writer, error) {
 	l, ours := from.(*lane)
 	if ours {
-		if err := l.failure(); err != nil {
+		if err := l.failure.reason(); err != nil {
 			return nil, err
 		}
 	}
-	if err := s.cluster.Retry(ctx, "topic "+s.Topic, s.topic.Refresh); err != nil {
+	if err := s.cluster.RetryCall(ctx, "topic "+s.Topic, s.topic.Refresh); err != nil {
 		return nil, err
 	}
 	w := &writer{sink: s, compressor: batch.NewCompressor(s.Compression)}
 	w.partitioner = partitioner{
 		by: s.Partition, partitions: s.topic.PartitionCount(), fold: s.DeadLetters, kafka: ours,
 	}
-	if ours && l.transaction != nil && (l.source.sink == s || s.DeadLetters && l.source.sink.cluster.IsSame(s.cluster)) {
+	if ours && l.transaction != nil && s.joins(l) {
 		w.transaction, w.positions = l.transaction, l.source.sink == s
 		w.producer = l.transaction.producer
 		return w, nil
 	}
 	w.producer = newProducer(s.cluster, "", 0)
-	return w, w.producer.begin(ctx, true)
+	return w, w.producer.initID(ctx, true)
+}
+
+// joins tells whether messages from a lane are written in its transaction.
+func (s *Sink) joins(l *lane) bool {
+	return l.source.sink == s || s.DeadLetters && l.source.sink.cluster.IsSame(s.cluster)
 }

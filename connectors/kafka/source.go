@@ -18,19 +18,19 @@ import (
 // Source reads a topic. Serve is called once.
 type Source struct {
 	SourceOptions
-	cluster  *cluster.Cluster
-	topic    *cluster.Topic
-	maxBatch int     // the topic's max.message.bytes; 0 if it is unknown
-	ends     []int64 // of a bounded run, by partition
-	sink     *Sink   // whose transactions carry the positions; nil at least once
-	timing   timing
-	statuses statuses
-	held     atomic.Int32 // partitions
+	cluster      *cluster.Cluster
+	topic        *cluster.Topic
+	maxBatch     int     // the topic's max.message.bytes; 0 if it is unknown
+	untilOffsets []int64 // of a bounded run, by partition
+	sink         *Sink   // its transactions carry the positions; nil at least once
+	timing       timing
+	tracked      statusTable
+	held         atomic.Int32 // partitions
 }
 
-// NewSource opens a topic. A bounded run ends at what is there now.
+// NewSource opens a topic. A bounded run ends at its present end.
 func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Source, error) {
-	o, err := o.complete()
+	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 		o.Instance = rand.Text()[:12]
 	}
 	s := &Source{SourceOptions: o, cluster: c, timing: defaultTiming}
-	if s.topic, err = c.OpenTopic(ctx, o.Topic, cluster.Retries); err != nil {
+	if s.topic, err = c.OpenTopic(ctx, o.Topic, cluster.LookTries); err != nil {
 		return nil, err
 	}
 	if s.maxBatch, err = c.MaxMessageBytes(ctx, o.Topic); err != nil {
@@ -46,7 +46,8 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 	}
 	for _, p := range o.Partitions {
 		if p < 0 || p >= s.topic.PartitionCount() {
-			return nil, fmt.Errorf("kafka topic %s: it has no partition %d among its %d", o.Topic, p, s.topic.PartitionCount())
+			return nil, fmt.Errorf("kafka topic %s: it has no partition %d among its %d",
+				o.Topic, p, s.topic.PartitionCount())
 		}
 	}
 	if o.Until.Bounded() {
@@ -58,8 +59,8 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 // Ordered tells whether offsets grow in read order: they do.
 func (s *Source) Ordered() bool { return true }
 
-// Identity says which topic is read, whatever becomes of its name. The id of the topic is zero if the brokers
-// have none.
+// Identity returns the ids of the cluster and the topic, which do not depend on
+// their names. The topic's id is zero if the brokers have none.
 func (s *Source) Identity() (cluster string, topic [16]byte) { return s.cluster.ID(), s.topic.ID() }
 
 // Partition is the number of the partition that a place of this Source is.
@@ -68,27 +69,29 @@ func (s *Source) Partition(place string) (int32, bool) {
 	return p, ok && cluster.PlaceOf(s.Topic, p) == place
 }
 
-// PartitionCount is how many partitions the topic had when it was last looked at.
+// PartitionCount is how many partitions the topic had when it was last looked
+// at.
 func (s *Source) PartitionCount() int { return int(s.topic.PartitionCount()) }
 
-// MaxBatch is the largest record batch that the topic takes, in bytes, and so the most that one read may hold
-// beyond what was asked for; 0 if the brokers do not say.
+// MaxBatch returns the largest record batch that the topic takes, in bytes, and
+// so the most that one read may exceed its limit by; 0 if the brokers do not
+// say.
 func (s *Source) MaxBatch() int { return s.maxBatch }
 
 // MaxLanes is how many lanes there may be at the same time.
 func (s *Source) MaxLanes() int {
-	return len(s.shares(s.topic.Partitions()))
+	return len(s.dealShares(s.topic.Partitions()))
 }
 
-// shares are what the lanes for some partitions read.
-func (s *Source) shares(partitions []int32) []share {
+// dealShares returns the shares of the lanes for some partitions.
+func (s *Source) dealShares(partitions []int32) []share {
 	if s.OneLane {
-		return deal(partitions, func(int32) int32 { return 0 }, 1)
+		return dealPartitions(partitions, func(int32) int32 { return 0 }, 1)
 	}
-	return deal(partitions, func(p int32) int32 { return s.topic.Leader(p).Broker }, s.Workers)
+	return dealPartitions(partitions, func(p int32) int32 { return s.topic.Leader(p).Broker }, s.Workers)
 }
 
-// HoldsAll implements pipeline.Source. A member of a group asks how many
+// HoldsAll implements pipeline.Source. A member of a group knows how many
 // partitions it was given; a bounded run shares its partitions with nobody.
 func (s *Source) HoldsAll() bool {
 	return s.Until.Bounded() || int(s.held.Load()) >= s.PartitionCount()
@@ -104,25 +107,28 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 	return s.serveGroup(ctx, serve)
 }
 
-// serveShares serves one lane per share and returns when all have ended, with their errors. Producers, if there
-// are any, are those of the shares.
-func (s *Source) serveShares(ctx context.Context, o cluster.Owner, shares []share, producers []*producer, serve serveFunc) error {
+// serveShares serves one lane per share and returns when all have ended, with
+// their errors. Producers, if there are any, are those of the shares.
+func (s *Source) serveShares(
+	ctx context.Context, o cluster.Owner, shares []share, producers []*producer, serve serveFunc,
+) error {
 	var lanes sync.WaitGroup
 	errs := make([]error, len(shares))
 	for i := range shares {
-		h := &holder{source: s, owner: o, share: shares[i], serve: serve}
+		h := &laneServer{source: s, owner: o, share: shares[i], serve: serve}
 		if producers != nil {
 			h.producer = producers[shares[i].number]
 		}
-		lanes.Go(func() { errs[i] = h.hold(ctx) })
+		lanes.Go(func() { errs[i] = h.serveLanes(ctx) })
 	}
 	lanes.Wait()
 	return errors.Join(errs...)
 }
 
-// transactionalID names a lane's producer. Names of a bounded run are the same for every run of the group and
-// topic, so that a second one fences the first.
-func (s *Source) transactionalID(lane int) string {
+// laneTransactionalID names a lane's producer. Names of a bounded run are the
+// same for every run of the group and topic, so that a second one fences the
+// first.
+func (s *Source) laneTransactionalID(lane int) string {
 	prefix := s.TransactionalID
 	switch {
 	case prefix != "":

@@ -9,57 +9,59 @@ import (
 // PartitionStatus is how far a partition has been carried.
 type PartitionStatus struct {
 	Partition int32
-	// Position is the offset of the first record that has no committed position yet.
+	// Position is the offset of the first record that has no committed position
+	// yet.
 	Position int64
-	// End is where a bounded run ends, or else the offset behind the partition's last record, as of the last
-	// fetch; -1 if there was none yet.
+	// End is where a bounded run ends, or else the offset behind the
+	// partition's last record, as of the last fetch; -1 if there was none yet.
 	End int64
 }
 
 // Lag is how many offsets lie between position and end.
 func (p PartitionStatus) Lag() int64 { return max(0, p.End-p.Position) }
 
-// status is a PartitionStatus that moves.
-type status struct {
+// partitionProgress is a PartitionStatus that moves.
+type partitionProgress struct {
 	partition int32
 	position  atomic.Int64
 	end       atomic.Int64
 }
 
-// statuses are those of the partitions that a Source has now.
-type statuses struct {
+// statusTable holds the partitions that a Source has now.
+type statusTable struct {
 	mu  sync.Mutex
-	all []*status
+	all []*partitionProgress
 }
 
-// own replaces what is tracked of the given partitions.
-func (s *statuses) own(parts []*partition) {
+// trackParts replaces the entries of the given partitions.
+func (s *statusTable) trackParts(parts []*partition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range parts {
-		p.status = &status{partition: p.number}
+		p.status = &partitionProgress{partition: p.number}
 		p.status.position.Store(p.next)
-		p.status.end.Store(p.end)
-		s.all = slices.DeleteFunc(s.all, func(old *status) bool { return old.partition == p.number })
+		p.status.end.Store(p.stopAt)
+		s.all = slices.DeleteFunc(s.all, func(old *partitionProgress) bool { return old.partition == p.number })
 		s.all = append(s.all, p.status)
 	}
 }
 
-// disown forgets the partitions of a lane that has been let go.
-func (s *statuses) disown(parts []*partition) {
+// untrackParts forgets the partitions of a lane that has been let go.
+func (s *statusTable) untrackParts(parts []*partition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range parts {
-		s.all = slices.DeleteFunc(s.all, func(old *status) bool { return old == p.status })
+		s.all = slices.DeleteFunc(s.all, func(old *partitionProgress) bool { return old == p.status })
 	}
 }
 
-// Status tells how far the partitions that the Source has now have been carried.
+// Status tells how far the partitions that the Source has now have been
+// carried.
 func (s *Source) Status() []PartitionStatus {
-	s.statuses.mu.Lock()
-	defer s.statuses.mu.Unlock()
-	out := make([]PartitionStatus, len(s.statuses.all))
-	for i, p := range s.statuses.all {
+	s.tracked.mu.Lock()
+	defer s.tracked.mu.Unlock()
+	out := make([]PartitionStatus, len(s.tracked.all))
+	for i, p := range s.tracked.all {
 		out[i] = PartitionStatus{Partition: p.partition, Position: p.position.Load(), End: p.end.Load()}
 	}
 	slices.SortFunc(out, func(a, b PartitionStatus) int { return int(a.Partition) - int(b.Partition) })

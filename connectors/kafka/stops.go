@@ -7,7 +7,7 @@ import (
 )
 
 // noteChanges looks at the stops of the partitions if they may have changed.
-func (in *intake) noteChanges() {
+func (in *fetcher) noteChanges() {
 	select {
 	case <-in.held.Changed():
 		in.lookAtStops()
@@ -17,7 +17,7 @@ func (in *intake) noteChanges() {
 
 // lookAtStops finds out which partitions are parked, and which of them is to be
 // tried next.
-func (in *intake) lookAtStops() {
+func (in *fetcher) lookAtStops() {
 	for _, p := range in.parts {
 		p.stop = in.held.Stop(p.place)
 		p.parked = p.stop < math.MaxInt64
@@ -33,7 +33,7 @@ func (in *intake) lookAtStops() {
 			continue
 		}
 		if from, due := in.held.Due(p.place); due {
-			in.leave(p)
+			in.dropQueued(p)
 			p.trial, p.from, in.trying = true, from, p
 			if from.Next >= 0 {
 				p.next = from.Next
@@ -43,8 +43,8 @@ func (in *intake) lookAtStops() {
 	}
 }
 
-// leave drops the part of the answer that p has not read.
-func (in *intake) leave(p *partition) {
+// dropQueued drops the part of the answer that p has not read.
+func (in *fetcher) dropQueued(p *partition) {
 	for i, queued := range in.queue {
 		if queued == p {
 			p.reader.Close()
@@ -53,15 +53,23 @@ func (in *intake) leave(p *partition) {
 		}
 	}
 	if in.current != nil && len(in.queue) == 0 {
-		in.drop()
+		in.dropAnswer()
 	}
 }
 
 // beginTrial says that the batch in the making has the message with which a
 // partition is tried, and returns where that partition begins again.
-func (in *intake) beginTrial() pipeline.Position {
+func (in *fetcher) beginTrial() pipeline.Position {
 	p := in.trying
 	in.trying, p.trial = nil, false
 	in.held.Try(p.place)
 	return p.from
+}
+
+// noteEmpty says that the partition that is to be tried has no message to be
+// tried with.
+func (in *fetcher) noteEmpty() {
+	in.held.NoteEmpty(in.trying.place)
+	in.trying.trial, in.trying.parked = false, false
+	in.trying = nil
 }

@@ -10,36 +10,41 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// abortTimeout is how long aborting may take before it is left to the next owner, or the brokers.
+// abortTimeout is how long aborting may take before it is left to the next
+// owner, or the brokers.
 const abortTimeout = 2 * time.Second
 
-// transaction is what a lane writes exactly once: its messages, its dead letters and its offsets, in one
-// transaction after the other. There is never more than one open for a lane, and none for a partition in two
-// lanes, so that one which is aborted takes back nothing that a later one builds on.
+// transaction carries everything that a lane writes exactly once: its messages,
+// its dead letters and its offsets, in one transaction after the other. There
+// is never more than one open for a lane, and none for a partition in two
+// lanes, so that an abort takes back nothing that a later transaction builds
+// on.
 //
-// It opens with a write. It closes length later (100 ms), or with a position behind which nothing waits, if
-// the one before was opened that long ago; never between a write and its position. What fails is aborted and
-// ends the transaction for good: the lane is served again with a new one.
+// It opens with a write. It closes length later (100 ms), or with a position
+// behind which nothing waits, if the one before was opened that long ago; never
+// between a write and its position. A failure aborts it and ends the
+// transaction for good: the lane is served again with a new one.
 type transaction struct {
 	producer *producer
 	owner    cluster.Owner
-	topic    string // whose offsets
+	topic    string // of the offsets
 	length   time.Duration
-	waiting  func() bool // something was read and has no position yet
-	broken   func(error) // told when closing fails
+	waiting  func() bool  // something was read and has no position yet
+	broken   func(error)  // told when closing fails
+	observer SinkObserver // nil if nobody wants to know
 
-	turn  chan struct{}  // has one entry while nobody has the turn
-	full  chan struct{}  // hands the turn to run, for it to close the transaction
+	token chan struct{}  // has one entry while no goroutine holds the token
+	full  chan struct{}  // hands the token to closeLoop, to close the transaction
 	due   chan time.Time // when the transaction that is open must be closed
 	stop  context.CancelFunc
 	ended chan struct{}
 
-	// Of whoever has the turn:
+	// For the goroutine that holds the token:
 	open    bool
 	opened  time.Time
-	before  time.Time         // when the one before was opened
-	step    bool              // something was written that has no position yet
-	parts   map[string][]part // by topic and partition
+	before  time.Time               // when the one before was opened
+	step    bool                    // something was written that has no position yet
+	parts   map[string][]membership // by topic and partition
 	fresh   []int32
 	pending pending
 	offsets []cluster.Offset
@@ -47,45 +52,44 @@ type transaction struct {
 	err     error
 }
 
-// startTransaction starts the goroutine that closes transactions; release ends it.
-func startTransaction(p *producer, o cluster.Owner, topic string, length time.Duration, waiting func() bool, broken func(error)) *transaction {
-	ctx, stop := context.WithCancel(context.Background())
-	t := &transaction{
-		producer: p, owner: o, topic: topic, length: length, waiting: waiting, broken: broken,
-		turn: make(chan struct{}, 1), full: make(chan struct{}, 1), due: make(chan time.Time, 1), stop: stop, ended: make(chan struct{}),
-		parts: make(map[string][]part),
-	}
-	t.turn <- struct{}{}
-	go t.run(ctx)
-	return t
+// startLoop starts the goroutine that closes transactions; stopLoop ends it.
+func (t *transaction) startLoop() {
+	t.token, t.full, t.due = make(chan struct{}, 1), make(chan struct{}, 1), make(chan time.Time, 1)
+	t.ended = make(chan struct{})
+	t.parts = make(map[string][]membership)
+	t.token <- struct{}{}
+	var ctx context.Context
+	ctx, t.stop = context.WithCancel(context.Background())
+	go t.closeLoop(ctx)
 }
 
-// enter takes the turn, unless the transaction has failed.
-func (t *transaction) enter(ctx context.Context) error {
+// takeToken waits for the token, unless the transaction has failed.
+func (t *transaction) takeToken(ctx context.Context) error {
 	select {
-	case <-t.turn:
+	case <-t.token:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 	err := t.err
 	if err != nil {
-		t.leave()
+		t.putToken()
 	}
 	return err
 }
 
-func (t *transaction) leave() { t.turn <- struct{}{} }
+func (t *transaction) putToken() { t.token <- struct{}{} }
 
-// part is what a partition has to do with the transaction.
-type part struct{ joined, written, before bool } // before: the last transaction wrote it
+// membership tells how a partition takes part in the transaction.
+type membership struct{ joined, written, before bool } // before: the last transaction wrote it
 
-// join makes partitions of a topic part of the transaction that is open, and with them those that the last one wrote:
-// they will mostly be next, and each round of joining costs as much as any other. It needs the turn.
-func (t *transaction) join(ctx context.Context, topic string, partitions []int32) error {
+// joinPartitions adds partitions of a topic to the open transaction, and with
+// them those that the last one wrote: they will mostly be next, and a request
+// costs the same for any number. The caller holds the token.
+func (t *transaction) joinPartitions(ctx context.Context, topic string, partitions []int32) error {
 	parts, missing := t.parts[topic], false
 	for _, p := range partitions {
 		if n := int(p) + 1 - len(parts); n > 0 {
-			parts = append(parts, make([]part, n)...)
+			parts = append(parts, make([]membership, n)...)
 		}
 		missing = missing || !parts[p].joined
 		parts[p].written = true
@@ -101,7 +105,7 @@ func (t *transaction) join(ctx context.Context, topic string, partitions []int32
 		}
 	}
 	if err := t.producer.addPartitions(ctx, topic, t.fresh); err != nil {
-		return t.fail(ctx, err)
+		return t.abortFor(ctx, err)
 	}
 	for _, p := range t.fresh {
 		parts[p].joined = true
@@ -109,14 +113,15 @@ func (t *transaction) join(ctx context.Context, topic string, partitions []int32
 	return nil
 }
 
-// begin opens a transaction if none is, as far as that concerns the producer. It needs the turn.
-func (t *transaction) begin(ctx context.Context) error {
+// openIfNeeded opens a transaction if none is, as far as that concerns the
+// producer. The caller holds the token.
+func (t *transaction) openIfNeeded(ctx context.Context) error {
 	if t.open {
 		return nil
 	}
 	if t.producer.uncertain {
-		if err := t.producer.begin(ctx, t.owner.Generation >= 0); err != nil {
-			return t.fail(ctx, err)
+		if err := t.producer.initID(ctx, t.owner.Generation >= 0); err != nil {
+			return t.abortFor(ctx, err)
 		}
 	}
 	t.open, t.opened = true, time.Now()
@@ -128,86 +133,100 @@ func (t *transaction) begin(ctx context.Context) error {
 	return nil
 }
 
-// wrote notes that something was written. A nil done says that the position follows. It needs the turn.
-func (t *transaction) wrote(ctx context.Context, done *pipeline.Progress) error {
+// noteWrite notes a write. A nil done says that the position follows. The
+// caller holds the token.
+func (t *transaction) noteWrite(ctx context.Context, done *pipeline.Progress) error {
 	if done == nil {
 		t.step = true
 		return nil
 	}
-	if err := t.begin(ctx); err != nil {
+	if err := t.openIfNeeded(ctx); err != nil {
 		return err
 	}
 	t.step = false
-	t.pending.move(done)
+	t.pending.addProgress(done)
 	return nil
 }
 
-// over tells whether it is time to close the transaction. It needs the turn.
-func (t *transaction) over() bool {
+// isDue tells whether it is time to close the transaction. The caller holds the
+// token.
+func (t *transaction) isDue() bool {
 	now := time.Now()
 	return t.open && !t.step && t.err == nil &&
 		(now.Sub(t.opened) >= t.length || !t.waiting() && now.Sub(t.before) >= t.length)
 }
 
-// yield gives the turn up after a write. If it is time to close the transaction run gets it, so that the worker which
-// wrote can go on to its next batch meanwhile.
-func (t *transaction) yield() {
-	if t.over() {
+// passToken gives up the token after a write. If the transaction is due
+// closeLoop gets it, so that the worker can go on to its next batch meanwhile.
+func (t *transaction) passToken() {
+	if t.isDue() {
 		t.full <- struct{}{}
 		return
 	}
-	t.leave()
+	t.putToken()
 }
 
-// commit closes the transaction. It needs the turn.
-func (t *transaction) commit(ctx context.Context) error {
-	offsets, err := t.pending.encode(t.offsets[:0])
+// commitOpen commits the transaction. The caller holds the token.
+func (t *transaction) commitOpen(ctx context.Context) error {
+	offsets, err := t.pending.appendOffsets(t.offsets[:0])
 	if err != nil {
-		return t.fail(ctx, err)
+		return t.abortFor(ctx, err)
 	}
 	t.offsets = offsets
 	if err := t.producer.addOffsets(ctx, t.owner.Group); err != nil {
-		return t.fail(ctx, err)
+		return t.abortFor(ctx, err)
 	}
 	if err := t.producer.commitOffsets(ctx, t.owner, t.topic, offsets); err != nil {
-		return t.fail(ctx, err)
+		return t.abortFor(ctx, err)
 	}
-	if err := t.producer.end(ctx, true); err != nil {
-		return t.fail(ctx, err)
+	if err := t.producer.endTransaction(ctx, true); err != nil {
+		return t.abortFor(ctx, err)
 	}
+	t.noteEnd(true)
 	t.open, t.before, t.moved = false, t.opened, true
 	for _, parts := range t.parts {
 		for i := range parts {
-			parts[i] = part{before: parts[i].written}
+			parts[i] = membership{before: parts[i].written}
 		}
 	}
-	t.pending.settle()
+	t.pending.clearMoved()
 	return nil
 }
 
-// fail aborts the transaction because of err and returns what the pipeline must know. It needs the turn.
-func (t *transaction) fail(ctx context.Context, err error) error {
-	t.err = lose(ctx, err)
+// abortFor aborts the transaction because of err and returns the error for the
+// pipeline. The caller holds the token.
+func (t *transaction) abortFor(ctx context.Context, err error) error {
+	t.err = asLost(ctx, err)
 	if ctx.Err() == nil {
-		t.abort()
+		t.abortOpen()
 	}
 	return t.err
 }
 
-// abort takes back what was written. If that fails the next owner of the transactional id does it, or the
-// brokers do after a while. It needs the turn.
-func (t *transaction) abort() {
+// abortOpen aborts the open transaction. If that fails, the next owner of the
+// transactional id does it, or the brokers do after a while. The caller holds
+// the token.
+func (t *transaction) abortOpen() {
 	if !t.open {
 		return
 	}
+	t.noteEnd(false)
 	t.open = false
 	ctx, cancel := context.WithTimeout(context.Background(), abortTimeout)
 	defer cancel()
-	_ = t.producer.end(ctx, false)
+	_ = t.producer.endTransaction(ctx, false)
 }
 
-// run closes what it is handed, and what is open for too long while nobody writes.
-func (t *transaction) run(ctx context.Context) {
+// noteEnd tells the observer how the open transaction ends.
+func (t *transaction) noteEnd(committed bool) {
+	if t.observer != nil {
+		t.observer.EndTransaction(committed, time.Since(t.opened))
+	}
+}
+
+// closeLoop closes the transaction when it is handed the token, and one that is
+// open for too long while nobody writes.
+func (t *transaction) closeLoop(ctx context.Context) {
 	defer close(t.ended)
 	timer := time.NewTimer(t.length)
 	defer timer.Stop()
@@ -217,10 +236,10 @@ func (t *transaction) run(ctx context.Context) {
 		case at := <-t.due:
 			timer.Reset(time.Until(at))
 		case <-t.full:
-			err = t.commit(ctx)
-			t.leave()
+			err = t.commitOpen(ctx)
+			t.putToken()
 		case <-timer.C:
-			err = t.expire(ctx)
+			err = t.closeExpired(ctx)
 		case <-ctx.Done():
 			return
 		}
@@ -231,47 +250,50 @@ func (t *transaction) run(ctx context.Context) {
 	}
 }
 
-// expire takes the turn, from whoever has it or hands it over, and closes a transaction that has been open for its time.
-func (t *transaction) expire(ctx context.Context) error {
+// closeExpired takes the token, also from a writer that hands it over, and
+// closes a transaction that has been open for its time.
+func (t *transaction) closeExpired(ctx context.Context) error {
 	select {
-	case <-t.turn:
+	case <-t.token:
 	case <-t.full:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer t.leave()
-	if !t.over() {
+	defer t.putToken()
+	if !t.isDue() {
 		return t.err // there is none, or its next position closes it, or due has the time of this one
 	}
-	return t.commit(ctx)
+	return t.commitOpen(ctx)
 }
 
-// close commits what came with its position. What did not takes the whole transaction with it.
+// close commits messages that came with their position. A write without one
+// aborts the whole transaction.
 func (t *transaction) close(ctx context.Context) error {
-	if err := t.enter(ctx); err != nil {
+	if err := t.takeToken(ctx); err != nil {
 		return err
 	}
-	defer t.leave()
+	defer t.putToken()
 	switch {
 	case !t.open:
 		return nil
 	case t.step:
-		return t.fail(ctx, fmt.Errorf("%w: closed before the position of what was written", pipeline.ErrLost))
+		return t.abortFor(ctx, fmt.Errorf("%w: closed before the position of what was written", pipeline.ErrLost))
 	}
-	return t.commit(ctx)
+	return t.commitOpen(ctx)
 }
 
-// release ends the goroutine and aborts what is still open: the lane is let go.
-func (t *transaction) release() {
+// stopLoop ends the goroutine and aborts the open transaction, since the lane
+// is let go.
+func (t *transaction) stopLoop() {
 	t.stop()
 	<-t.ended
 	select {
-	case <-t.turn:
+	case <-t.token:
 	case <-t.full:
 	}
-	t.abort()
+	t.abortOpen()
 	if t.err == nil {
 		t.err = errors.New("kafka: transaction used after its lane")
 	}
-	t.leave()
+	t.putToken()
 }

@@ -17,7 +17,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
 
-// step is a transaction and two writers of it: one of messages, one of dead letters.
+// step is a transaction and two writers of it: one of messages, one of dead
+// letters.
 type step struct {
 	*transaction
 	b             *broker
@@ -33,11 +34,15 @@ func newStep(b *broker, length time.Duration, o cluster.Owner) *step {
 	b.topic("dead", 1)
 	c := b.connect(nil)
 	p := newProducer(c, "tx", 10*time.Second)
-	if err := p.begin(b.t.Context(), true); err != nil {
+	if err := p.initID(b.t.Context(), true); err != nil {
 		b.t.Fatal(err)
 	}
 	s := &step{b: b, broken: make(chan error, 1)}
-	s.transaction = startTransaction(p, o, "in", length, func() bool { return s.more }, func(err error) { s.broken <- err })
+	s.transaction = &transaction{
+		producer: p, owner: o, topic: "in", length: length,
+		waiting: func() bool { return s.more }, broken: func(err error) { s.broken <- err },
+	}
+	s.startLoop()
 	write := func(topic string, positions bool) *writer {
 		return &writer{
 			sink: b.sink(c, SinkOptions{Topic: topic}), producer: p, transaction: s.transaction, positions: positions,
@@ -51,23 +56,25 @@ func newStep(b *broker, length time.Duration, o cluster.Owner) *step {
 // age makes what is open, and what was, old.
 func (s *step) age(t *testing.T) {
 	t.Helper()
-	if err := s.enter(t.Context()); err != nil {
+	if err := s.takeToken(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	defer s.leave()
+	defer s.putToken()
 	s.opened, s.before = s.opened.Add(-2*time.Hour), s.before.Add(-2*time.Hour)
 }
 
-// settled waits for a transaction that is being closed, and tells how that went.
+// settled waits for a transaction that is being closed, and tells how that
+// went.
 func (s *step) settled(ctx context.Context) error {
-	if err := s.enter(ctx); err != nil {
+	if err := s.takeToken(ctx); err != nil {
 		return err
 	}
-	s.leave()
+	s.putToken()
 	return nil
 }
 
-// visible is how many committed messages a topic holds, without waiting for those of an open transaction.
+// visible is how many committed messages a topic holds, without waiting for
+// those of an open transaction.
 func (s *step) visible(topic string) (n int) {
 	info := s.b.PartitionInfo(topic, 0)
 	if info.LastStableOffset < info.HighWatermark {
@@ -87,20 +94,21 @@ func from(msgs []pipeline.Message) []pipeline.Message {
 	return msgs
 }
 
-// TestStepIsWhole: a transaction never closes between a write and its position, whatever its age, and dead letters
-// become visible with the messages they stand between.
+// TestStepIsWhole: a transaction never closes between a write and its position,
+// whatever its age, and dead letters become visible with the messages they
+// stand between.
 func TestStepIsWhole(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
-	s := newStep(b, time.Hour, cluster.Nobody("g"))
-	defer s.release()
+	s := newStep(b, time.Hour, cluster.NoMember("g"))
+	defer s.stopLoop()
 	s.more = true
 	ctx := t.Context()
 	if err := errors.Join(s.letters.Write(ctx, from(numbered(0, 1)), nil), s.good.Write(ctx, from(numbered(1, 1)), nil)); err != nil {
 		t.Fatal(err)
 	}
 	s.age(t)
-	if err := s.expire(ctx); err != nil {
+	if err := s.closeExpired(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if g, l := s.visible("out"), s.visible("dead"); g != -1 || l != -1 {
@@ -120,14 +128,14 @@ func TestStepIsWhole(t *testing.T) {
 	}
 }
 
-// TestTransactionCloses: by itself after its time, and at once if nothing waits and the one before was opened
-// that long ago.
+// TestTransactionCloses: by itself after its time, and at once if nothing waits
+// and the one before was opened that long ago.
 func TestTransactionCloses(t *testing.T) {
 	t.Parallel()
 	const length = 200 * time.Millisecond
 	b := startBroker(t)
-	s := newStep(b, length, cluster.Nobody("g"))
-	defer s.release()
+	s := newStep(b, length, cluster.NoMember("g"))
+	defer s.stopLoop()
 	ctx := t.Context()
 	write := func(n int) {
 		if err := errors.Join(s.good.Write(ctx, from(numbered(n, 1)), upTo(int64(n+1))), s.settled(ctx)); err != nil {
@@ -166,7 +174,7 @@ func TestTransactionCloses(t *testing.T) {
 func TestCloseWithinAStep(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
-	s := newStep(b, time.Hour, cluster.Nobody("g"))
+	s := newStep(b, time.Hour, cluster.NoMember("g"))
 	s.more = true
 	ctx := t.Context()
 	if err := errors.Join(s.good.Write(ctx, from(numbered(0, 1)), upTo(1)), s.good.Write(ctx, from(numbered(1, 1)), nil)); err != nil {
@@ -175,7 +183,7 @@ func TestCloseWithinAStep(t *testing.T) {
 	if err := s.good.Close(ctx); !errors.Is(err, pipeline.ErrLost) {
 		t.Errorf("got %v", err)
 	}
-	s.release()
+	s.stopLoop()
 	if n := s.visible("out"); n != 0 {
 		t.Errorf("%d messages are visible", n)
 	}
@@ -185,8 +193,8 @@ func TestCloseWithinAStep(t *testing.T) {
 func TestEndRefused(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
-	s := newStep(b, time.Hour, cluster.Nobody("g"))
-	defer s.release()
+	s := newStep(b, time.Hour, cluster.NoMember("g"))
+	defer s.stopLoop()
 	s.more = true
 	if err := s.good.Write(t.Context(), from(numbered(0, 1)), upTo(1)); err != nil {
 		t.Fatal(err)
@@ -200,15 +208,16 @@ func TestEndRefused(t *testing.T) {
 	}
 }
 
-// TestUncertain: after a request that may still be on its way, the next transaction has an epoch of its own.
+// TestUncertain: after a request that may still be on its way, the next
+// transaction has an epoch of its own.
 func TestUncertain(t *testing.T) {
 	t.Parallel()
 	for _, key := range []kmsg.Key{kmsg.EndTxn, kmsg.TxnOffsetCommit} {
 		t.Run(key.Name(), func(t *testing.T) {
 			t.Parallel()
 			b := startBroker(t)
-			s := newStep(b, 0, cluster.Nobody("g"))
-			defer s.release()
+			s := newStep(b, 0, cluster.NoMember("g"))
+			defer s.stopLoop()
 			hits := hangUp(b, key, func(n int64) bool { return n == 1 })
 			before := s.producer.epoch
 			for i := range 3 {
@@ -226,16 +235,17 @@ func TestUncertain(t *testing.T) {
 	}
 }
 
-// TestReleaseAborts: what is open when the lane is let go does not hold up readers until the brokers notice.
+// TestReleaseAborts: what is open when the lane is let go does not hold up
+// readers until the brokers notice.
 func TestReleaseAborts(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
-	s := newStep(b, time.Hour, cluster.Nobody("g"))
+	s := newStep(b, time.Hour, cluster.NoMember("g"))
 	s.more = true
 	if err := s.good.Write(t.Context(), from(numbered(0, 1)), upTo(1)); err != nil {
 		t.Fatal(err)
 	}
-	s.release()
+	s.stopLoop()
 	if n := s.visible("out"); n != 0 {
 		t.Errorf("%d messages are visible", n)
 	}
@@ -244,7 +254,8 @@ func TestReleaseAborts(t *testing.T) {
 	}
 }
 
-// TestStaleOwner: an owner that has lost its partitions can neither move their offsets nor keep what it wrote.
+// TestStaleOwner: an owner that has lost its partitions can neither move their
+// offsets nor keep what it wrote.
 func TestStaleOwner(t *testing.T) {
 	t.Parallel()
 	for _, stale := range []string{"", "generation", "member"} {
@@ -268,7 +279,7 @@ func TestStaleOwner(t *testing.T) {
 				o.Member = "somebody"
 			}
 			s := newStep(b, time.Hour, o)
-			defer s.release()
+			defer s.stopLoop()
 			err = errors.Join(s.good.Write(t.Context(), from(numbered(0, 1)), upTo(1)), s.settled(t.Context()))
 			if want := stale != ""; errors.Is(err, pipeline.ErrLost) != want || err != nil != want {
 				t.Errorf("got %v", err)
@@ -277,19 +288,20 @@ func TestStaleOwner(t *testing.T) {
 				t.Errorf("%d messages are visible", n)
 			}
 			err = s.producer.cluster.CommitOffsets(t.Context(), o, "in", []cluster.Offset{{Next: 9}})
-			if want := stale != ""; err != nil != want || want && cluster.Judge(err) != cluster.Lost {
+			if want := stale != ""; err != nil != want || want && cluster.JudgeError(err) != cluster.Lost {
 				t.Errorf("outside a transaction: %v", err)
 			}
 		})
 	}
 }
 
-// TestBrokenWhileIdle: a transaction that cannot be closed while nobody writes ends the lane.
+// TestBrokenWhileIdle: a transaction that cannot be closed while nobody writes
+// ends the lane.
 func TestBrokenWhileIdle(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
 	s := newStep(b, time.Hour, cluster.Owner{Group: "g", Generation: 7, Member: "nobody"}) // or a slow write would close it itself
-	defer s.release()
+	defer s.stopLoop()
 	s.more = true
 	if err := s.good.Write(t.Context(), from(numbered(0, 1)), upTo(1)); err != nil {
 		t.Fatal(err)
@@ -307,8 +319,8 @@ func TestBrokenWhileIdle(t *testing.T) {
 	}
 }
 
-// TestDeadLetters: they go in the transaction of the messages they stand between, and are there once although
-// lanes are lost on the way.
+// TestDeadLetters: they go in the transaction of the messages they stand
+// between, and are there once although lanes are lost on the way.
 func TestDeadLetters(t *testing.T) {
 	t.Parallel()
 	const n = 200
@@ -351,7 +363,8 @@ func TestDeadLetters(t *testing.T) {
 	}
 }
 
-// TestCoordinators: a coordinator is looked up once, and again when it says that it is none any more or hangs up.
+// TestCoordinators: a coordinator is looked up once, and again when it says
+// that it is none any more or hangs up.
 func TestCoordinators(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -370,8 +383,8 @@ func TestCoordinators(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := startBroker(t)
-			s := newStep(b, 0, cluster.Nobody("g"))
-			defer s.release()
+			s := newStep(b, 0, cluster.NoMember("g"))
+			defer s.stopLoop()
 			write := func(n int) {
 				if err := errors.Join(s.good.Write(t.Context(), from(numbered(n, 1)), upTo(int64(n+1))), s.settled(t.Context())); err != nil {
 					t.Fatal(err)

@@ -27,7 +27,8 @@ func TestMurmur2(t *testing.T) {
 	}
 }
 
-// TestMurmur2AsKafkaGo compares with kafka-go's partitioner, which compares itself with the Java client's.
+// TestMurmur2AsKafkaGo compares with kafka-go's partitioner, which compares
+// itself with the Java client's.
 func TestMurmur2AsKafkaGo(t *testing.T) {
 	t.Parallel()
 	partitions := make([]int, 17)
@@ -37,7 +38,7 @@ func TestMurmur2AsKafkaGo(t *testing.T) {
 	p := partitioner{by: ByKey, partitions: int32(len(partitions))}
 	for i := range 1000 {
 		key := []byte(strings.Repeat("k", i%13) + fmt.Sprint(i*i))
-		got, err := p.of(&pipeline.Message{Key: key})
+		got, err := p.choosePartition(&pipeline.Message{Key: key})
 		want := kafkago.Murmur2Balancer{}.Balance(kafkago.Message{Key: key}, partitions...)
 		if err != nil || int(got) != want {
 			t.Fatalf("%q: got %d, want %d", key, got, want)
@@ -66,10 +67,10 @@ func TestPartitioner(t *testing.T) {
 		{"by empty key", partitioner{partitions: 4, kafka: true, by: ByKey}, empty, int32(murmur2(nil)&0x7fffffff) % 4},
 		{"by key, null", partitioner{partitions: 4, kafka: true, by: ByKey}, at("in/6"), 2},
 		{"not from Kafka", partitioner{partitions: 4}, keyed, hashed},
-		{"not from Kafka, null", partitioner{partitions: 4, turn: 3}, at("in/1"), 3},
+		{"not from Kafka, null", partitioner{partitions: 4, keyless: 3}, at("in/1"), 3},
 	}
 	for _, test := range tests {
-		got, err := test.p.of(&test.m)
+		got, err := test.p.choosePartition(&test.m)
 		if err != nil {
 			got = -1
 		}
@@ -99,7 +100,7 @@ func TestDeal(t *testing.T) {
 	}
 	for _, test := range tests {
 		var got [][]int32
-		for i, s := range deal(test.partitions, leaderOf(test.leaders...), test.workers) {
+		for i, s := range dealPartitions(test.partitions, leaderOf(test.leaders...), test.workers) {
 			if s.number != i {
 				t.Errorf("%s: lane %d has number %d", test.name, i, s.number)
 			}
@@ -111,17 +112,18 @@ func TestDeal(t *testing.T) {
 	}
 }
 
-// TestPending: the latest position of a place counts, and what could not be sent does not override it.
+// TestPending: the latest position of a place counts, and what could not be
+// sent does not override it.
 func TestPending(t *testing.T) {
 	t.Parallel()
 	state := []byte("a")
 	var p, older pending
-	older.move(&pipeline.Progress{Places: []pipeline.Position{{Place: "in/0", Next: 1}, {Place: "in/2", Next: 5, Last: 4, State: state}}})
-	p.move(&pipeline.Progress{Places: []pipeline.Position{{Place: "in/1", Next: 7}, {Place: "in/0", Next: 3}}})
-	p.restore(&older)
-	older.settle()
+	older.addProgress(&pipeline.Progress{Places: []pipeline.Position{{Place: "in/0", Next: 1}, {Place: "in/2", Next: 5, Last: 4, State: state}}})
+	p.addProgress(&pipeline.Progress{Places: []pipeline.Position{{Place: "in/1", Next: 7}, {Place: "in/0", Next: 3}}})
+	p.addOlder(&older)
+	older.clearMoved()
 	state[0] = 'b' // it was lent
-	got, err := p.encode(nil)
+	got, err := p.appendOffsets(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,27 +137,8 @@ func TestPending(t *testing.T) {
 	if err := cluster.ParseMetadata(&back, got[2].Metadata); err != nil || string(back.State) != "a" || back.Last != 4 {
 		t.Errorf("got %+v, %v", back, err)
 	}
-	p.settle()
-	if !p.empty() || !older.empty() {
+	p.clearMoved()
+	if !p.isEmpty() || !older.isEmpty() {
 		t.Error("settled positions are still pending")
-	}
-}
-
-func TestParse(t *testing.T) {
-	t.Parallel()
-	if p, err := ParsePartitioning("key"); p != ByKey || err != nil {
-		t.Error(p, err)
-	}
-	if d, err := ParseDelivery("at-least-once"); d != AtLeastOnce || err != nil {
-		t.Error(d, err)
-	}
-	for _, word := range []string{"", "Key", "exactly"} {
-		_, p := ParsePartitioning(word)
-		_, d := ParseDelivery(word)
-		for _, err := range []error{p, d} {
-			if err == nil {
-				t.Errorf("%q: %v", word, err)
-			}
-		}
 	}
 }

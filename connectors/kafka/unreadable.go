@@ -13,11 +13,11 @@ import (
 // not match: it may have been damaged on the way.
 const maxSpoiled = 3
 
-// unreadable deals with a batch that cannot be read. It adds a message that stands
+// stepOver deals with a batch that cannot be read. It adds a message that stands
 // for the records which are left out, and reports whether the batch was stepped
 // over. A batch whose checksum does not match is fetched again first. One of
 // which nobody knows where it ends parks the partition.
-func (p *partition) unreadable(records *batch.Records, err error) (stepped bool) {
+func (p *partition) stepOver(records *batch.Records, err error) (stepped bool) {
 	if errors.Is(err, batch.ErrChecksum) {
 		if p.spoiled++; p.spoiled < maxSpoiled {
 			p.got = true // there is no need for a request of its own

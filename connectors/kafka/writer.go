@@ -9,8 +9,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// maxRequest is how many bytes of record batches go into one round of requests, and so what a writer holds. A
-// single message may be larger.
+// maxRequest is the number of bytes of record batches in one round of requests,
+// and so the memory of a writer. A single message may be larger.
 const maxRequest = 4 << 20
 
 // writer writes the messages of one lane. It implements pipeline.Writer.
@@ -18,14 +18,15 @@ type writer struct {
 	sink        *Sink
 	producer    *producer
 	transaction *transaction // nil outside transactions
-	positions   bool         // the lane's positions go with what is written here
+	positions   bool         // the lane's positions go with these messages
 	partitioner partitioner
 	compressor  *batch.Compressor
 	appender    batch.Appender
 	sender      sender
 	refusals    pipeline.RefusalSet
 
-	// Of one Write. The messages of a partition are a list: chains has its ends, follows the links.
+	// Of one Write. The messages of a partition are a list: chains has its
+	// ends, follows the links.
 	chains  map[int32]*chain
 	order   []*chain // in order of first appearance
 	follows []int32
@@ -42,7 +43,7 @@ type chain struct {
 	first, last int32 // first is the next to be written; -1 if there is none
 }
 
-// parcel is one batch on its way.
+// parcel is one batch of a round.
 type parcel struct {
 	partition int32
 	first     int32 // of its messages; follows links the others
@@ -67,24 +68,24 @@ func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, done *pipel
 // writeStep writes messages, and in a transaction the position.
 func (w *writer) writeStep(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
 	if w.transaction == nil {
-		if err := w.write(ctx, msgs); err != nil {
+		if err := w.writeBatches(ctx, msgs); err != nil {
 			return err
 		}
 		return w.refusals.Result(false)
 	}
-	if err := w.transaction.enter(ctx); err != nil {
+	if err := w.transaction.takeToken(ctx); err != nil {
 		return err
 	}
-	defer w.transaction.yield()
+	defer w.transaction.passToken()
 	if len(msgs) > 0 {
-		if err := w.transaction.begin(ctx); err != nil { // first, since batches carry the producer's epoch
+		if err := w.transaction.openIfNeeded(ctx); err != nil { // first, since batches carry the producer's epoch
 			return err
 		}
-		if err := w.write(ctx, msgs); err != nil {
-			return w.transaction.fail(ctx, err)
+		if err := w.writeBatches(ctx, msgs); err != nil {
+			return w.transaction.abortFor(ctx, err)
 		}
 		if refused := w.refusals.Result(true); refused != nil {
-			if err := w.transaction.wrote(ctx, nil); err != nil { // the position follows
+			if err := w.transaction.noteWrite(ctx, nil); err != nil { // the position follows
 				return err
 			}
 			return refused
@@ -92,9 +93,9 @@ func (w *writer) writeStep(ctx context.Context, msgs []pipeline.Message, done *p
 	}
 	switch {
 	case w.positions:
-		return w.transaction.wrote(ctx, done)
+		return w.transaction.noteWrite(ctx, done)
 	case len(msgs) > 0:
-		return w.transaction.wrote(ctx, nil) // the position comes with the messages
+		return w.transaction.noteWrite(ctx, nil) // the position comes with the messages
 	}
 	return nil
 }
@@ -107,18 +108,20 @@ func (w *writer) Close(ctx context.Context) error {
 	return markPassing(w.transaction.close(ctx))
 }
 
-// write writes messages: one batch per partition, or several if the topic does not take that large a one.
-func (w *writer) write(ctx context.Context, msgs []pipeline.Message) error {
+// writeBatches writes messages: one batch per partition, or several if the
+// topic does not take that large a batch.
+func (w *writer) writeBatches(ctx context.Context, msgs []pipeline.Message) error {
 	w.refusals.Reset()
 	if len(msgs) == 0 {
 		return nil
 	}
-	// A produce names the topic, and one that was deleted and made again would take what follows on nothing.
+	// A produce names the topic. One that was deleted and made again would take
+	// messages whose predecessors it does not have.
 	if err := w.sink.topic.CheckIdentity(ctx, w.wrote, w.sink.pause); err != nil {
 		return err
 	}
 	w.wrote = time.Now()
-	w.sort(msgs)
+	w.sortByPartition(msgs)
 	for len(w.order) > 0 {
 		if err := w.writeRound(ctx, msgs); err != nil {
 			w.out = nil // an exchange that was left may still read it
@@ -128,10 +131,10 @@ func (w *writer) write(ctx context.Context, msgs []pipeline.Message) error {
 	return nil
 }
 
-// writeRound writes one round, and then, one after the other, what is good of the
-// batches in it that were refused.
+// writeRound writes one round, and then, one after the other, the good messages
+// of the batches in it that were refused.
 func (w *writer) writeRound(ctx context.Context, msgs []pipeline.Message) error {
-	if err := w.pack(msgs); err != nil {
+	if err := w.packRound(msgs); err != nil {
 		return err
 	}
 	if len(w.parcels) == 0 {
@@ -148,14 +151,14 @@ func (w *writer) writeRound(ctx context.Context, msgs []pipeline.Message) error 
 	return nil
 }
 
-// sort deals the messages out to partitions, but for those that the topic cannot
-// take.
-func (w *writer) sort(msgs []pipeline.Message) {
+// sortByPartition deals the messages out to partitions, but for those that the
+// topic cannot take.
+func (w *writer) sortByPartition(msgs []pipeline.Message) {
 	if w.chains == nil {
 		w.chains = make(map[int32]*chain)
 	}
-	w.reset()
-	w.partitioner.next()
+	w.resetChains()
+	w.partitioner.beginWrite()
 	var recent *chain
 	for i := range msgs {
 		w.follows = append(w.follows, -1)
@@ -167,13 +170,13 @@ func (w *writer) sort(msgs []pipeline.Message) {
 			w.refusals.Refuse(i, place, err)
 			continue
 		}
-		p, err := w.partitioner.of(&msgs[i])
+		p, err := w.partitioner.choosePartition(&msgs[i])
 		if err != nil {
 			w.refusals.Refuse(i, place, pipeline.Passing(err)) // the destination may get more of them
 			continue
 		}
 		if recent == nil || recent.partition != p { // neighbours are mostly of one partition
-			recent = w.chain(p)
+			recent = w.chainFor(p)
 		}
 		if recent.first < 0 {
 			recent.first = int32(i)
@@ -185,14 +188,14 @@ func (w *writer) sort(msgs []pipeline.Message) {
 	}
 }
 
-func (w *writer) reset() {
+func (w *writer) resetChains() {
 	for _, c := range w.order {
 		c.first = -1
 	}
 	w.order, w.follows = w.order[:0], w.follows[:0]
 }
 
-func (w *writer) chain(p int32) *chain {
+func (w *writer) chainFor(p int32) *chain {
 	c := w.chains[p]
 	if c == nil {
 		c = &chain{partition: p, first: -1}
@@ -201,9 +204,10 @@ func (w *writer) chain(p int32) *chain {
 	return c
 }
 
-// pack makes the batches of one round: at most one per partition, none beyond what the topic takes, and all of
-// them about maxRequest. Chains that are empty leave the order.
-func (w *writer) pack(msgs []pipeline.Message) error {
+// packRound makes the batches of one round: at most one per partition, none
+// larger than the topic takes, and together about maxRequest. Empty chains
+// leave the order.
+func (w *writer) packRound(msgs []pipeline.Message) error {
 	w.out, w.parcels = w.out[:0], w.parcels[:0]
 	left := w.order[:0]
 	for _, c := range w.order {
@@ -255,12 +259,12 @@ func (w *writer) packChain(msgs []pipeline.Message, c *chain) error {
 	return w.finishParcel(c.partition, first, start)
 }
 
-// finishParcel makes a parcel of the messages in the appender, the first of which
-// is given. It begins at start in out.
+// finishParcel makes a parcel of the messages in the appender, the first of
+// which is given. It begins at start in out.
 func (w *writer) finishParcel(partition, first int32, start int) error {
 	count := w.appender.Count()
-	sequence := w.producer.sequences(w.sink.Topic, w.partitioner.partitions)[partition]
-	out, err := w.appender.Finish(w.producer.stamp(sequence), w.compressor)
+	sequence := w.producer.nextSequences(w.sink.Topic, w.partitioner.partitions)[partition]
+	out, err := w.appender.Finish(w.producer.stampBatch(sequence), w.compressor)
 	if err != nil {
 		return err
 	}
@@ -269,21 +273,24 @@ func (w *writer) finishParcel(partition, first int32, start int) error {
 	return nil
 }
 
-// sendRound sends the parcels and moves the sequence numbers on.
+// sendRound sends one round and moves the sequence numbers on.
 func (w *writer) sendRound(ctx context.Context) error {
 	if w.transaction != nil {
 		w.joining = w.joining[:0]
 		for i := range w.parcels {
 			w.joining = append(w.joining, w.parcels[i].partition)
 		}
-		if err := w.transaction.join(ctx, w.sink.Topic, w.joining); err != nil {
+		if err := w.transaction.joinPartitions(ctx, w.sink.Topic, w.joining); err != nil {
 			return err
 		}
 	}
-	if err := w.sender.send(ctx, w.sink.topic, w.producer.name, w.parcels); err != nil {
-		return lose(ctx, err)
+	if err := w.sender.sendAll(ctx, w.sink.topic, w.producer.name, w.parcels); err != nil {
+		return asLost(ctx, err)
 	}
-	sequences := w.producer.sequences(w.sink.Topic, w.partitioner.partitions)
+	if w.sink.Observer != nil {
+		w.sink.Observer.ProduceBytes(len(w.out))
+	}
+	sequences := w.producer.nextSequences(w.sink.Topic, w.partitioner.partitions)
 	for i := range w.parcels {
 		p := &w.parcels[i]
 		if p.refused != nil {

@@ -8,27 +8,28 @@ import (
 	"log/slog"
 	"math"
 	"net/url"
-	"os"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/streamcrypt/streamcrypt/internal/credfile"
 )
 
 const (
 	connectTimeout = 5 * time.Second
-	// pingInterval finds a dead peer within a minute; the client's default takes six.
+	// pingInterval finds a dead peer within a minute; the client's default
+	// takes six.
 	pingInterval  = 20 * time.Second
 	reconnectWait = 500 * time.Millisecond
 )
 
-// ConnOptions says where the servers are and who we are. Everything but URL may be empty; with a
-// Context, URL may be empty too.
+// ConnOptions says where the servers are and who we are. Everything but URL may
+// be empty; with a Context, URL may be empty too.
 type ConnOptions struct {
-	// URL is one or more servers separated by commas, each nats://host:port or tls://host:port.
-	// It holds no user or password.
+	// URL is one or more servers separated by commas, each nats://host:port or
+	// tls://host:port. It holds no user or password.
 	URL string
 	// Name is shown by the server in its list of connections.
 	Name string
@@ -37,32 +38,39 @@ type ConnOptions struct {
 	Creds string
 	// NKey is a file with the seed of a user nkey.
 	NKey string
-	// User and PasswordFile are plain authentication. One newline at the end of the file is ignored.
+	// User and PasswordFile are plain authentication. One newline at the end of
+	// the file is ignored.
 	User, PasswordFile string
 
 	// TLS demands encryption. A CA or a certificate implies it.
 	TLS bool
 	// CA is a PEM file with the roots to trust instead of the system's.
 	CA string
-	// Cert and Key are PEM files with the client's certificate and its private key.
+	// Cert and Key are PEM files with the client's certificate and its private
+	// key.
 	Cert, Key string
 
-	// Context is the name of a context of the nats command line tool. Fields above win over it.
+	// Context is the name of a context of the nats command line tool. Fields
+	// above win over it.
 	Context string
 
+	// Observer is told about lost and new connections; nil means nobody.
+	Observer ConnObserver
 	// Log is told about lost and new connections; nil means slog.Default.
 	Log *slog.Logger
 }
 
-// Conn is a connection to NATS, shared by any number of Sources and Sinks. It reconnects for ever.
+// Conn is a connection to NATS, shared by any number of Sources and Sinks. It
+// reconnects for ever.
 type Conn struct {
-	nc  *natsgo.Conn
-	js  jetstream.JetStream
-	log *slog.Logger
+	nc       *natsgo.Conn
+	js       jetstream.JetStream
+	log      *slog.Logger
+	observer ConnObserver
 	// closed is closed by the client library's last callback.
 	closed chan struct{}
-	// denied is the last permission violation: the server reports it apart from the publish that it
-	// refused, which is then simply not acknowledged.
+	// denied is the last permission violation: the server reports it apart from
+	// the publish that it refused, which is then simply not acknowledged.
 	denied atomic.Pointer[denial]
 }
 
@@ -79,18 +87,18 @@ func (c *Conn) deniedSince(t time.Time) error {
 	return nil
 }
 
-// Connect opens a connection. The first attempt must succeed, within 5 s for each server; later the
-// connection is restored for as long as it takes.
+// Connect opens a connection. The first attempt must succeed, within 5 s for
+// each server; later the connection is restored for as long as it takes.
 func Connect(ctx context.Context, o ConnOptions) (*Conn, error) {
-	p, err := o.complete()
+	p, err := o.readProfile()
 	if err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	c := &Conn{log: p.Log, closed: make(chan struct{})}
-	opts, err := p.client(c)
+	c := &Conn{log: p.Log, observer: p.Observer, closed: make(chan struct{})}
+	opts, err := p.clientOptions(c)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +106,7 @@ func Connect(ctx context.Context, o ConnOptions) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nats %s: %w", p.URL, err)
 	}
-	c.js, err = p.jetStream(c.nc)
+	c.js, err = p.newJetStream(c.nc)
 	if err != nil {
 		c.Close()
 		return nil, fmt.Errorf("nats %s: %w", p.URL, err)
@@ -106,19 +114,19 @@ func Connect(ctx context.Context, o ConnOptions) (*Conn, error) {
 	return c, nil
 }
 
-// Close ends the connection. Sources and Sinks that use it must have ended. Nothing is logged after it
-// has returned.
+// Close ends the connection. Sources and Sinks that use it must have ended.
+// Nothing is logged after it has returned.
 func (c *Conn) Close() {
 	c.nc.Close()
 	<-c.closed
 }
 
-// epoch counts connections. What was asked of a server in an earlier epoch may never be answered: the
-// client library asks again as soon as it is connected, and a server that has just started does not
-// listen yet.
-func (c *Conn) epoch() uint64 { return c.nc.Stats().Reconnects }
+// connectionCount counts connections. A request to a server over an earlier one
+// may never be answered: the client library asks again as soon as it is
+// connected, and a server that has just started does not listen yet.
+func (c *Conn) connectionCount() uint64 { return c.nc.Stats().Reconnects }
 
-// profile is ConnOptions together with what only a context file can say.
+// profile is ConnOptions together with the fields that only a context file has.
 type profile struct {
 	ConnOptions
 	password    string
@@ -129,16 +137,16 @@ type profile struct {
 	tlsFirst    bool
 }
 
-// complete reads the context, if one is named, and checks the whole.
-func (o ConnOptions) complete() (profile, error) {
+// readProfile reads the context, if one is named, and checks the whole.
+func (o ConnOptions) readProfile() (profile, error) {
 	p := profile{ConnOptions: o}
+	if p.Log == nil {
+		p.Log = slog.Default()
+	}
 	if o.Context != "" {
 		if err := p.addContext(); err != nil {
 			return p, err
 		}
-	}
-	if p.Log == nil {
-		p.Log = slog.Default()
 	}
 	switch {
 	case p.URL == "":
@@ -158,8 +166,8 @@ func (o ConnOptions) complete() (profile, error) {
 	return p, nil
 }
 
-// checkURL refuses what the client would ignore or print. Its errors do not repeat the URL, which may
-// hold a password.
+// checkURL refuses parts of a URL that the client would ignore or print. Its
+// errors do not repeat the URL, which may hold a password.
 func checkURL(server string) error {
 	u, err := url.Parse(server)
 	switch {
@@ -177,25 +185,29 @@ func checkURL(server string) error {
 	return nil
 }
 
-// client turns the profile into options of the client library.
-func (p profile) client(c *Conn) ([]natsgo.Option, error) {
+// clientOptions turns the profile into options of the client library.
+func (p profile) clientOptions(c *Conn) ([]natsgo.Option, error) {
 	opts := []natsgo.Option{
 		natsgo.Name(p.Name),
 		natsgo.Timeout(connectTimeout),
 		natsgo.PingInterval(pingInterval),
 		natsgo.ReconnectWait(reconnectWait),
 		natsgo.MaxReconnects(-1),
-		// A revoked user may be let in again, so even two refusals in a row do not end the connection.
+		// A revoked user may be let in again, so even two refusals in a row do
+		// not end the connection.
 		natsgo.IgnoreAuthErrorAbort(),
-		// Nothing is buffered while the connection is down: what is published then would overtake
-		// what was lost with the old connection.
+		// Nothing is buffered while the connection is down: a message that is
+		// published then would overtake those lost with the old connection.
 		natsgo.ReconnectBufSize(-1),
 		natsgo.ClosedHandler(func(*natsgo.Conn) { close(c.closed) }),
-		natsgo.DisconnectErrHandler(func(_ *natsgo.Conn, err error) { c.disconnected(err) }),
+		natsgo.DisconnectErrHandler(func(_ *natsgo.Conn, err error) { c.noteDisconnect(err) }),
 		natsgo.ReconnectHandler(func(nc *natsgo.Conn) {
 			c.log.Info("nats connection restored", "server", nc.ConnectedServerName())
+			if c.observer != nil {
+				c.observer.ChangeConnection(true, nil)
+			}
 		}),
-		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) { c.failed(err) }),
+		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) { c.noteError(err) }),
 	}
 	if p.inboxPrefix != "" {
 		opts = append(opts, natsgo.CustomInboxPrefix(p.inboxPrefix))
@@ -204,29 +216,33 @@ func (p profile) client(c *Conn) ([]natsgo.Option, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.addTLS(opts), nil
+	return p.addTLS(opts)
 }
 
 func (p profile) addAuth(opts []natsgo.Option) ([]natsgo.Option, error) {
 	switch {
 	case p.Creds != "":
-		// The client would report a missing file only as a connection that fails.
-		if _, err := os.Stat(p.Creds); err != nil {
-			return nil, fmt.Errorf("nats creds: %w", err)
+		// The client reads the file at each connect, and would report a missing
+		// one only as a connection that fails.
+		if err := credfile.CheckSecret("nats creds", p.Creds, p.Log); err != nil {
+			return nil, err
 		}
 		return append(opts, natsgo.UserCredentials(p.Creds)), nil
 	case p.NKey != "":
+		if err := credfile.CheckSecret("nats nkey", p.NKey, p.Log); err != nil {
+			return nil, err
+		}
 		opt, err := natsgo.NkeyOptionFromSeed(p.NKey)
 		if err != nil {
 			return nil, fmt.Errorf("nats nkey %s: %w", p.NKey, err)
 		}
 		return append(opts, opt), nil
 	case p.PasswordFile != "":
-		password, err := os.ReadFile(p.PasswordFile)
+		password, err := credfile.ReadPassword("nats password", p.PasswordFile, p.Log)
 		if err != nil {
-			return nil, fmt.Errorf("nats password: %w", err)
+			return nil, err
 		}
-		return append(opts, natsgo.UserInfo(p.User, strings.TrimSuffix(strings.TrimSuffix(string(password), "\n"), "\r"))), nil
+		return append(opts, natsgo.UserInfo(p.User, password)), nil
 	case p.User != "":
 		return append(opts, natsgo.UserInfo(p.User, p.password)), nil
 	case p.token != "":
@@ -235,7 +251,7 @@ func (p profile) addAuth(opts []natsgo.Option) ([]natsgo.Option, error) {
 	return opts, nil
 }
 
-func (p profile) addTLS(opts []natsgo.Option) []natsgo.Option {
+func (p profile) addTLS(opts []natsgo.Option) ([]natsgo.Option, error) {
 	if p.TLS || p.CA != "" || p.Cert != "" || p.tlsFirst {
 		opts = append(opts, natsgo.Secure(&tls.Config{MinVersion: tls.VersionTLS12}))
 	}
@@ -243,20 +259,24 @@ func (p profile) addTLS(opts []natsgo.Option) []natsgo.Option {
 		opts = append(opts, natsgo.RootCAs(p.CA))
 	}
 	if p.Cert != "" {
+		if err := credfile.CheckSecret("nats key", p.Key, p.Log); err != nil {
+			return nil, err
+		}
 		opts = append(opts, natsgo.ClientCert(p.Cert, p.Key))
 	}
 	if p.tlsFirst {
 		opts = append(opts, natsgo.TLSHandshakeFirst())
 	}
-	return opts
+	return opts, nil
 }
 
-// jetStream opens the API. Un-acknowledged publishes are forgotten after ackTimeout, which the client
-// would otherwise never do.
-func (p profile) jetStream(nc *natsgo.Conn) (jetstream.JetStream, error) {
+// newJetStream opens the API. Un-acknowledged publishes are forgotten after
+// ackTimeout, which the client would otherwise never do.
+func (p profile) newJetStream(nc *natsgo.Conn) (jetstream.JetStream, error) {
 	opts := []jetstream.JetStreamOpt{
 		jetstream.WithPublishAsyncTimeout(ackTimeout),
-		// Sinks bound what is in flight; a second, lower bound would only fail publishes.
+		// Sinks bound the messages in flight; a lower bound here would only
+		// fail publishes.
 		jetstream.WithPublishAsyncMaxPending(math.MaxInt),
 	}
 	switch {
@@ -268,14 +288,17 @@ func (p profile) jetStream(nc *natsgo.Conn) (jetstream.JetStream, error) {
 	return jetstream.New(nc, opts...)
 }
 
-func (c *Conn) disconnected(err error) {
+func (c *Conn) noteDisconnect(err error) {
 	if err == nil {
 		return // closed by us
 	}
 	c.log.Warn("nats connection lost", "error", err)
+	if c.observer != nil {
+		c.observer.ChangeConnection(false, err)
+	}
 }
 
-func (c *Conn) failed(err error) {
+func (c *Conn) noteError(err error) {
 	if errors.Is(err, natsgo.ErrPermissionViolation) {
 		c.denied.Store(&denial{err: err, at: time.Now()})
 	}

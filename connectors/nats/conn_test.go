@@ -307,3 +307,47 @@ func TestLog(t *testing.T) {
 		t.Fatalf("log: %s", log.String())
 	}
 }
+
+// TestWideSecrets: a secret that others can read is warned of, whichever kind
+// it is.
+func TestWideSecrets(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("XDG_CONFIG_HOME", dir)
+	contexts := filepath.Join(dir, "nats", "context")
+	if err := os.MkdirAll(contexts, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	wide := func(path string, content string) string {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	secret := wide(filepath.Join(dir, "secret"), "topsecret")
+	wide(filepath.Join(contexts, "known.json"), `{"url":"nats://127.0.0.1:1","user":"u","password":"topsecret"}`)
+	wide(filepath.Join(contexts, "open.json"), `{"url":"nats://127.0.0.1:1"}`)
+	const nobody = "nats://127.0.0.1:1"
+	for want, o := range map[string]ConnOptions{
+		"nats creds":    {URL: nobody, Creds: secret},
+		"nats nkey":     {URL: nobody, NKey: secret},
+		"nats password": {URL: nobody, User: "u", PasswordFile: secret},
+		"nats key":      {URL: nobody, Cert: "cert", Key: secret},
+		"nats context":  {Context: "known"},
+		"":              {Context: "open"},
+	} {
+		var log bytes.Buffer
+		o.Log = slog.New(slog.NewTextHandler(&log, nil))
+		if c, err := Connect(t.Context(), o); err == nil {
+			c.Close()
+			t.Errorf("%s: connected", want)
+		}
+		said := log.String()
+		if strings.Contains(said, `"`+want+` can be read by others than its owner"`) != (want != "") || strings.Contains(said, "topsecret") {
+			t.Errorf("%s: logged %q", want, said)
+		}
+	}
+}

@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	// pullExpiry is how long the server keeps a request for messages; heartbeat is how often it says
-	// meanwhile that it has not forgotten.
+	// pullExpiry is how long the server keeps a request for messages; heartbeat
+	// is how often it says meanwhile that it has not forgotten.
 	pullExpiry = 30 * time.Second
 	heartbeat  = 5 * time.Second
-	// temporaryFor is how long a consumer without a name outlives a process that crashed. A long stop
-	// of the key service must not end it.
+	// temporaryFor is how long a consumer without a name outlives a process
+	// that crashed. A long stop of the key service must not end it.
 	temporaryFor = 24 * time.Hour
-	// endTimeout bounds what is said to the server at the end.
+	// endTimeout bounds the last requests to the server.
 	endTimeout = 5 * time.Second
 )
 
@@ -50,7 +50,7 @@ func (s *Source) bindOrCreate(ctx context.Context, stream jetstream.Stream) (jet
 	if err != nil {
 		return nil, err
 	}
-	return consumer, s.drift(consumer.CachedInfo().Config)
+	return consumer, s.describeDrift(consumer.CachedInfo().Config)
 }
 
 func (s *Source) newConsumer() jetstream.ConsumerConfig {
@@ -79,8 +79,9 @@ func (s *Source) newConsumer() jetstream.ConsumerConfig {
 	return cfg
 }
 
-// drift says what of an existing consumer would lose messages, or read others than were asked for.
-func (s *Source) drift(cfg jetstream.ConsumerConfig) error {
+// describeDrift returns an error that lists the settings of an existing
+// consumer which would lose messages, or read others than were asked for.
+func (s *Source) describeDrift(cfg jetstream.ConsumerConfig) error {
 	filters := cfg.FilterSubjects
 	if cfg.FilterSubject != "" {
 		filters = []string{cfg.FilterSubject}
@@ -112,7 +113,8 @@ func (s *Source) drift(cfg jetstream.ConsumerConfig) error {
 	return fmt.Errorf("%w: %s (change it, or name another)", ErrConsumerDiffers, strings.Join(found, "; "))
 }
 
-// ErrConsumerDiffers is the error of a consumer that exists and is not as it must be.
+// ErrConsumerDiffers is the error of a consumer that exists and is not as it
+// must be.
 var ErrConsumerDiffers = errors.New("the consumer exists and differs")
 
 func sameSubjects(a, b []string) bool {
@@ -125,9 +127,9 @@ func sameSubjects(a, b []string) bool {
 	return slices.Equal(everything(a), everything(b))
 }
 
-// ackWait is how long the server waits for a word about a message. A consumer's BackOff replaces its
-// AckWait.
-func (s *Source) ackWait() time.Duration {
+// effectiveAckWait is how long the server waits for a word about a message. A
+// consumer's BackOff replaces its AckWait.
+func (s *Source) effectiveAckWait() time.Duration {
 	if len(s.config.BackOff) > 0 {
 		return slices.Min(s.config.BackOff)
 	}

@@ -4,12 +4,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/streamcrypt/streamcrypt/internal/credfile"
 )
 
-// contextFile is a context of the nats command line tool, as far as it concerns us.
+// contextFile is a context of the nats command line tool, as far as it concerns
+// us.
 type contextFile struct {
 	URL         string `json:"url"`
 	Creds       string `json:"creds"`
@@ -25,26 +29,28 @@ type contextFile struct {
 	APIPrefix   string `json:"jetstream_api_prefix"`
 	InboxPrefix string `json:"inbox_prefix"`
 
-	// What we cannot do must not be passed over: without it we might be somebody else.
+	// A field that we cannot honour must be refused: without it we might be
+	// somebody else.
 	NSC        string `json:"nsc"`
 	UserJWT    string `json:"user_jwt"`
 	SocksProxy string `json:"socks_proxy"`
 	CertStore  string `json:"windows_cert_store"`
 }
 
-// addContext fills in from the context what p does not say itself.
+// addContext fills in from the context the fields that p does not set itself.
 func (p *profile) addContext() error {
-	f, err := readContext(p.Context)
+	f, err := readContext(p.Context, p.Log)
 	if err != nil {
 		return err
 	}
-	p.URL = first(p.URL, f.URL)
-	// Authentication is one thing: a context's user and the caller's creds must not be mixed.
+	p.URL = firstGiven(p.URL, f.URL)
+	// Authentication is one thing: a context's user and the caller's creds must
+	// not be mixed.
 	if p.Creds == "" && p.NKey == "" && p.User == "" && p.PasswordFile == "" {
 		p.Creds, p.NKey = expandHome(f.Creds), expandHome(f.NKey)
 		p.User, p.password, p.token = f.User, f.Password, f.Token
 	}
-	p.CA = first(p.CA, expandHome(f.CA))
+	p.CA = firstGiven(p.CA, expandHome(f.CA))
 	if p.Cert == "" && p.Key == "" {
 		p.Cert, p.Key = expandHome(f.Cert), expandHome(f.Key)
 	}
@@ -53,8 +59,9 @@ func (p *profile) addContext() error {
 	return nil
 }
 
-// readContext reads a context by its name. Its errors name the file and hold nothing from inside it.
-func readContext(name string) (contextFile, error) {
+// readContext reads a context by its name. Its errors name the file and hold
+// nothing from inside it.
+func readContext(name string, log *slog.Logger) (contextFile, error) {
 	var f contextFile
 	if name == "." || name == ".." || strings.ContainsAny(name, `/\`) {
 		return f, fmt.Errorf("nats context %q: not a name", name)
@@ -68,10 +75,11 @@ func readContext(name string) (contextFile, error) {
 		dir = filepath.Join(home, ".config")
 	}
 	path := filepath.Join(dir, "nats", "context", name+".json")
-	text, err := os.ReadFile(path) //nolint:gosec // the user's own directory, and name has no separator
+	text, mode, err := credfile.Read(fmt.Sprintf("nats context %q", name), path)
 	if err != nil {
-		return f, fmt.Errorf("nats context %q: %w", name, err)
+		return f, err
 	}
+	defer clear(text)
 	if err := json.Unmarshal(text, &f); err != nil {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
@@ -86,10 +94,13 @@ func readContext(name string) (contextFile, error) {
 			return f, fmt.Errorf("nats context %q: field %s is not supported", name, field)
 		}
 	}
+	if f.Password != "" || f.Token != "" {
+		credfile.WarnOfMode("nats context", path, mode, log)
+	}
 	return f, nil
 }
 
-func first(a, b string) string {
+func firstGiven(a, b string) string {
 	if a != "" {
 		return a
 	}

@@ -1,32 +1,38 @@
-// Package nats reads messages from JetStream streams and writes them to JetStream streams, as a
-// Source and a Sink of package pipeline. It must know nothing of crypto: what a value means is the
-// Transform's business.
+// Package nats reads messages from JetStream streams and writes them to
+// JetStream streams, as a Source and a Sink of package pipeline. It must know
+// nothing of crypto: a value is bytes to it, and the Transform gives them a
+// meaning.
 //
 // # Reading
 //
-// A Source serves one lane: a pull consumer with explicit acknowledgements. Speed comes from more
-// processes that name the same durable consumer. The order of messages is therefore not promised, and
-// neither is it within one process: what was not acknowledged in time, or was given back by a process
+// A Source serves one lane: a pull consumer with explicit acknowledgements.
+// Speed comes from more processes that name the same durable consumer. The
+// order of messages is therefore not promised, and neither is it within one
+// process: what was not acknowledged in time, or was given back by a process
 // that ended, comes again later, under the same origin.
 //
-// A message is acknowledged when the pipeline commits it, which it does after the sink has made it
-// durable. Until then the server is told, three times per AckWait, that the message is being worked
-// on; that includes messages that have arrived and wait to be read. So a worker may wait for hours
-// without the server handing its messages to somebody else. A lane that ends gives back what it has
-// not committed, and the server hands it out again at once.
+// A message is acknowledged when the pipeline commits it, which it does after
+// the sink has made it durable. Until then the server is told, three times per
+// AckWait, that the message is being worked on; that includes messages that
+// have arrived and wait to be read. So a worker may wait for hours without the
+// server handing its messages to somebody else. A lane that ends gives back
+// what it has not committed, and the server hands it out again at once.
 //
 // # Writing
 //
-// A Writer publishes without waiting for each acknowledgement and returns when the last one has come.
-// Every message carries an id made of its origin and its subject, so a message that is written again
-// within the stream's duplicates window is stored once. Messages that were not acknowledged are
-// published again in order; when the connection breaks in the middle of a write, a message may still
-// be stored after one that follows it.
+// A Writer publishes without waiting for each acknowledgement and returns when
+// the last one has come. Every message carries an id made of its origin and its
+// subject, so a message that is written again within the stream's duplicates
+// window is stored once. Messages that were not acknowledged are published
+// again in order; when the connection breaks in the middle of a write, a
+// message may still be stored after one that follows it.
 //
-// # What a message becomes
+// # The form of a message
 //
-// NATS messages have no key and no null, so these travel in two headers of our own, KeyHeader and
-// NullHeader. Headers are kept, except those by which a publisher instructs the server (see Reserved):
-// they were meant for the stream that the message came from. The order of headers with different names
-// is not kept by NATS; a Source gives them sorted by name. See Check for what cannot be written.
+// NATS messages have no key and no null, so these travel in two headers of our
+// own, KeyHeader and NullHeader. Headers are kept, except those by which a
+// publisher instructs the server (see Reserved): they were meant for the stream
+// that the message came from. The order of headers with different names is not
+// kept by NATS; a Source gives them sorted by name. See Check for what cannot
+// be written.
 package nats

@@ -8,11 +8,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// endWait waits for messages of a lane, and in a bounded run finds out when there will be none.
+// endWait waits for messages of a lane, and in a bounded run finds out when
+// there will be none.
 //
-// The end cannot be told from the messages: the last ones may have been deleted or not match the
-// filter, and what an earlier run had taken comes again only after its AckWait. So the consumer is
-// asked, more and more seldom, while nothing arrives.
+// The end cannot be told from the messages: the last ones may have been deleted
+// or not match the filter, and what an earlier run had taken comes again only
+// after its AckWait. So the consumer is asked, more and more seldom, while
+// nothing arrives.
 type endWait struct {
 	lane *lane
 	next time.Duration
@@ -25,8 +27,9 @@ const (
 
 func newEndWait(l *lane) *endWait { return &endWait{lane: l, next: endFirst} }
 
-// arrival returns when a message may have arrived, or tells that the end is reached.
-func (w *endWait) arrival(ctx context.Context) (ended bool, err error) {
+// awaitArrival returns when a message may have arrived, or tells that the end
+// is reached.
+func (w *endWait) awaitArrival(ctx context.Context) (ended bool, err error) {
 	if !w.lane.source.UntilEnd {
 		select {
 		case <-w.lane.arrived:
@@ -37,7 +40,7 @@ func (w *endWait) arrival(ctx context.Context) (ended bool, err error) {
 			return false, context.Cause(ctx)
 		}
 	}
-	if w.lane.atEnd(ctx) {
+	if w.lane.isAtEnd(ctx) {
 		return true, nil
 	}
 	timer := time.NewTimer(w.next)
@@ -55,9 +58,10 @@ func (w *endWait) arrival(ctx context.Context) (ended bool, err error) {
 	}
 }
 
-// atEnd tells whether all messages of a bounded run have been delivered, and none of them is with
-// anybody but this lane. A server that cannot be reached says nothing, so the answer is no.
-func (l *lane) atEnd(ctx context.Context) bool {
+// isAtEnd tells whether all messages of a bounded run have been delivered, and
+// none of them is with anybody but this lane. A server that cannot be reached
+// says nothing, so the answer is no.
+func (l *lane) isAtEnd(ctx context.Context) bool {
 	if l.source.last == 0 {
 		return true
 	}
@@ -75,32 +79,37 @@ func (l *lane) atEnd(ctx context.Context) bool {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	// What moved while the server was being asked makes its answer and our count incomparable.
-	return l.changes == changes && len(l.ready) == 0 && finished(consumer.CachedInfo(), l.source.last, own)
+	// A message that moved while the server was asked makes its answer and our
+	// count incomparable.
+	return l.changes == changes && len(l.ready) == 0 && isFinished(consumer.CachedInfo(), l.source.last, own)
 }
 
-// unconfirmed is how often the stream may fail to say what it holds before the consumer's own word is enough.
+// unconfirmed is how often the stream may fail to tell its content before the
+// consumer's own word is enough.
 const unconfirmed = 3
 
-// nothingBehind asks the stream whether it holds anything for this lane behind sequence at and up to the end. A consumer does not
-// count what was published a moment ago, so that nothing is pending is not enough.
+// nothingBehind asks the stream whether it holds anything for this lane behind
+// sequence at and up to the end. A consumer does not count what was published a
+// moment ago, so that nothing is pending is not enough.
 func (l *lane) nothingBehind(ctx context.Context, at uint64) bool {
-	nothing, err := l.source.nothing(ctx, at+1)
+	nothing, err := l.source.holdsNothing(ctx, at+1)
 	if err == nil {
 		l.unanswered = 0
 		return nothing
 	}
-	// A user may be allowed to consume and not to read the stream. By now the consumer has been asked again and
-	// again, and will have counted.
+	// A user may be allowed to consume and not to read the stream. By now the
+	// consumer has been asked again and again, and will have counted.
 	l.unanswered++
 	if l.unanswered == unconfirmed {
-		l.source.Log.Warn("the stream does not say what it holds; the consumer's word is taken for its end", "stream", l.source.Stream, "error", err)
+		l.source.Log.Warn("the stream does not say what it holds; the consumer's word is taken for its end",
+			"stream", l.source.Stream, "error", err)
 	}
 	return l.unanswered >= unconfirmed
 }
 
-// nothing tells whether the stream holds no message from sequence from up to the end of the run.
-func (s *Source) nothing(ctx context.Context, from uint64) (bool, error) {
+// holdsNothing tells whether the stream holds no message from sequence from up
+// to the end of the run.
+func (s *Source) holdsNothing(ctx context.Context, from uint64) (bool, error) {
 	stream, err := s.conn.js.Stream(ctx, s.Stream)
 	if err != nil {
 		return false, err
@@ -122,12 +131,12 @@ func (s *Source) nothing(ctx context.Context, from uint64) (bool, error) {
 	return true, nil
 }
 
-// finished tells whether a consumer has delivered all up to last and waits for nobody else: own is how
-// many of the messages it waits for are ours.
+// isFinished tells whether a consumer has delivered all up to last and waits
+// for nobody else: own is how many of the messages it waits for are ours.
 //
-// With others there may also be messages beyond last, so the count alone would not do; the floor is
-// exact but rises only when ours are committed.
-func finished(info *jetstream.ConsumerInfo, last uint64, own int) bool {
+// With others there may also be messages beyond last, so the count alone would
+// not do; the floor is exact but rises only when ours are committed.
+func isFinished(info *jetstream.ConsumerInfo, last uint64, own int) bool {
 	delivered := info.NumPending == 0 || info.Delivered.Stream >= last
 	return delivered && (info.AckFloor.Stream >= last || info.NumAckPending <= own)
 }

@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	// KeyHeader carries Message.Key, which NATS does not have, in base64url without padding. A null
-	// key is no header, an empty key an empty header.
+	// KeyHeader carries Message.Key, which NATS does not have, in base64url
+	// without padding. A null key is no header, an empty key an empty header.
 	KeyHeader = "Streamcrypt-Key"
-	// NullHeader marks the empty payload that stands for a null Message.Value, a tombstone. Its value
-	// is "value".
+	// NullHeader marks the empty payload that stands for a null Message.Value,
+	// a tombstone. Its value is "value".
 	NullHeader = "Streamcrypt-Null"
 
 	nullValue = "value"
-	// statusHeader makes a client take a message without payload for a word from the server, which no
-	// consumer ever sees.
+	// statusHeader makes a client take a message without payload for a word
+	// from the server, which no consumer ever sees.
 	statusHeader = "Status"
 )
 
@@ -31,7 +31,8 @@ const (
 	// headerLine and headerEnd open and close the header block on the wire.
 	headerLine = "NATS/1.0\r\n"
 	headerEnd  = "\r\n"
-	// headerExtra is what a header has on the wire besides name and value: colon, space, CR, LF.
+	// headerExtra is what a header has on the wire besides name and value:
+	// colon, space, CR, LF.
 	headerExtra = 4
 	// maxHeaderBlock is the most bytes of headers that JetStream stores.
 	maxHeaderBlock = math.MaxUint16
@@ -39,12 +40,13 @@ const (
 
 var keyEncoding = base64.RawURLEncoding.Strict()
 
-// Reserved is the closed list of headers that a Source does not pass on. A publisher instructs the
-// server with them (store once, expire, purge, schedule, batch), or the server says with them where a
-// message was before; neither means anything in another stream.
-func Reserved() []string { return slices.Clone(reserved) }
+// Reserved is the closed list of headers that a Source does not pass on. A
+// publisher instructs the server with them (store once, expire, purge,
+// schedule, batch), or the server says with them where a message was before;
+// neither means anything in another stream.
+func Reserved() []string { return slices.Clone(reservedNames) }
 
-var reserved = []string{
+var reservedNames = []string{
 	"Nats-Batch-Commit", "Nats-Batch-Id", "Nats-Batch-Sequence",
 	"Nats-Consumer-Stalled", "Nats-Counter-Sources",
 	"Nats-Expected-Last-Msg-Id", "Nats-Expected-Last-Sequence",
@@ -65,48 +67,50 @@ var reserved = []string{
 	"Nats-UpTo-Sequence",
 }
 
-// ours tells whether a destination would take a header for an instruction, from its server or from a
-// streamcrypt that reads it. The prefix covers what servers to come may add.
-func ours(name string) bool {
+// isOurs tells whether a destination would take a header for an instruction,
+// from its server or from a streamcrypt that reads it. The prefix covers what
+// servers to come may add.
+func isOurs(name string) bool {
 	return len(name) >= 5 && strings.EqualFold(name[:5], "Nats-") ||
 		strings.EqualFold(name, KeyHeader) || strings.EqualFold(name, NullHeader)
 }
 
-// CheckHeaders tells whether NATS gives back the headers of m as they are. Its error is a
-// *pipeline.Reject:
+// CheckHeaders tells whether NATS gives back the headers of m as they are. Its
+// error is a *pipeline.Reject:
 //
 //	header           a null value; a value with CR or LF, or with a space or tab at either end;
 //	                 a name with other characters than NATS allows; more than 65,535 bytes in all
 //	reserved-header  a name that begins with Nats-, or that carries our key or null mark
 func CheckHeaders(m *pipeline.Message) error {
 	for _, h := range m.Headers {
-		if err := checkHeader(h); err != nil {
+		if err := checkOneHeader(h); err != nil {
 			return err
 		}
 	}
 	if n := headerBytes(m); n > maxHeaderBlock {
-		return reject("header", "headers of %d bytes; JetStream stores %d", n, maxHeaderBlock)
+		return rejectHeader("header", "headers of %d bytes; JetStream stores %d", n, maxHeaderBlock)
 	}
 	return nil
 }
 
-func checkHeader(h pipeline.Header) error {
+func checkOneHeader(h pipeline.Header) error {
 	switch v := h.Value; {
 	case !validName(h.Name):
-		return reject("header", "a header name that NATS cannot carry")
-	case ours(h.Name):
-		return reject("reserved-header", "header %s is an instruction at the destination", h.Name)
+		return rejectHeader("header", "a header name that NATS cannot carry")
+	case isOurs(h.Name):
+		return rejectHeader("reserved-header", "header %s is an instruction at the destination", h.Name)
 	case v == nil:
-		return reject("header", "header %s is null, which NATS cannot carry", h.Name)
-	case len(v) > 0 && (blank(v[0]) || blank(v[len(v)-1])):
-		return reject("header", "header %s has a space at its beginning or end, which NATS removes", h.Name)
+		return rejectHeader("header", "header %s is null, which NATS cannot carry", h.Name)
+	case len(v) > 0 && (isBlank(v[0]) || isBlank(v[len(v)-1])):
+		return rejectHeader("header", "header %s has a space at its beginning or end, which NATS removes", h.Name)
 	case slices.ContainsFunc(v, func(c byte) bool { return c == '\r' || c == '\n' }):
-		return reject("header", "header %s has a line break, which NATS cannot carry", h.Name)
+		return rejectHeader("header", "header %s has a line break, which NATS cannot carry", h.Name)
 	}
 	return nil
 }
 
-// validName is the client library's rule, which is narrower than the protocol's.
+// validName is the client library's rule, which is narrower than the
+// protocol's.
 func validName(name string) bool {
 	for i := range len(name) {
 		if c := name[i]; c <= ' ' || c > '~' || strings.IndexByte("\"()/,:;<=>?@[\\]{}", c) >= 0 {
@@ -116,14 +120,14 @@ func validName(name string) bool {
 	return name != ""
 }
 
-func blank(c byte) bool { return c == ' ' || c == '\t' }
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
-func reject(reason pipeline.Reason, format string, args ...any) error {
+func rejectHeader(reason pipeline.Reason, format string, args ...any) error {
 	return &pipeline.Reject{Reason: reason, Err: fmt.Errorf(format, args...)}
 }
 
-// headerBytes is how long the header block of m is on the wire, with our own headers and a
-// Nats-Msg-Id of the longest kind.
+// headerBytes is how long the header block of m is on the wire, with our own
+// headers and a Nats-Msg-Id of the longest kind.
 func headerBytes(m *pipeline.Message) int {
 	n := len(headerLine) + len(headerEnd) + len("Nats-Msg-Id") + maxID + headerExtra
 	for _, h := range m.Headers {
@@ -155,11 +159,13 @@ func encodeHeaders(m *pipeline.Message) natsgo.Header {
 
 var errNoKey = errors.New("not a key of ours")
 
-// decodeKey appends the key in headers to dst. What is not a key of ours stays an ordinary header: a
-// destination will refuse it, and nothing is taken for a null key.
+// decodeKey appends the key in headers to dst. What is not a key of ours stays
+// an ordinary header: a destination will refuse it, and nothing is taken for a
+// null key.
 func decodeKey(dst []byte, headers natsgo.Header) ([]byte, error) {
 	values := headers[KeyHeader]
-	// The decoder would pass over line breaks, and one key would have many encodings.
+	// The decoder would pass over line breaks, and one key would have many
+	// encodings.
 	if len(values) != 1 || strings.ContainsAny(values[0], "\r\n") {
 		return dst, errNoKey
 	}

@@ -181,7 +181,8 @@ func TestCheckHeaders(t *testing.T) {
 	}
 }
 
-// TestStatusOnEmpty: readers never see a message that has a Status header and no payload.
+// TestStatusOnEmpty: readers never see a message that has a Status header and
+// no payload.
 func TestStatusOnEmpty(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
@@ -198,18 +199,18 @@ func TestStatusOnEmpty(t *testing.T) {
 func TestReservedIsSorted(t *testing.T) {
 	t.Parallel()
 	for _, name := range Reserved() {
-		if !ours(name) {
+		if !isOurs(name) {
 			t.Errorf("%s is dropped by a Source and taken by a Sink", name)
 		}
 	}
 	sorted := func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) }
-	if !slices.IsSortedFunc(reserved, sorted) {
+	if !slices.IsSortedFunc(reservedNames, sorted) {
 		t.Error("not sorted")
 	}
 }
 
-// FuzzHeaders holds CheckHeaders to what the client library does: a header that passes comes back as
-// it was.
+// FuzzHeaders holds CheckHeaders to what the client library does: a header that
+// passes comes back as it was.
 func FuzzHeaders(f *testing.F) {
 	f.Add("name", []byte("value"))
 	f.Add("a:b", []byte(" v"))

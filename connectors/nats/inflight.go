@@ -5,8 +5,9 @@ import (
 	"sync"
 )
 
-// inFlight bounds bytes and messages that are published and not acknowledged. Whoever waits for room
-// must hold none: holders that wait for each other would wait for ever.
+// inFlight bounds bytes and messages that are published and not acknowledged. A
+// caller that waits for room must hold none: holders that wait for each other
+// would wait for ever.
 type inFlight struct {
 	maxBytes, maxCount int
 
@@ -20,9 +21,10 @@ func newInFlight(maxBytes, maxCount int) *inFlight {
 	return &inFlight{maxBytes: maxBytes, maxCount: maxCount, freed: make(chan struct{})}
 }
 
-// take takes room for one message of size bytes, if there is any; a message that is alone always
-// fits. Otherwise it returns a channel that is closed when there may be room.
-func (f *inFlight) take(size int) (ok bool, freed <-chan struct{}) {
+// takeRoom takes room for one message of size bytes, if there is any; a message
+// that is alone always fits. Otherwise it returns a channel that is closed when
+// there may be room.
+func (f *inFlight) takeRoom(size int) (ok bool, freed <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.count > 0 && (f.count >= f.maxCount || f.bytes+size > f.maxBytes) {
@@ -33,8 +35,8 @@ func (f *inFlight) take(size int) (ok bool, freed <-chan struct{}) {
 	return true, nil
 }
 
-// wait waits on what take returned.
-func (f *inFlight) wait(ctx context.Context, freed <-chan struct{}) error {
+// awaitRoom waits on the channel that takeRoom returned.
+func (f *inFlight) awaitRoom(ctx context.Context, freed <-chan struct{}) error {
 	select {
 	case <-freed:
 		return nil
@@ -43,8 +45,8 @@ func (f *inFlight) wait(ctx context.Context, freed <-chan struct{}) error {
 	}
 }
 
-// give gives the room of one message back.
-func (f *inFlight) give(size int) {
+// giveRoom gives the room of one message back.
+func (f *inFlight) giveRoom(size int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.count--

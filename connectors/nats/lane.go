@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/streamcrypt/streamcrypt/internal/retry"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -26,29 +27,32 @@ type delivery struct {
 
 // lane is the consumer while it is being served.
 //
-// Messages arrive on a goroutine of the client library (intake.go), wait in ready, are handed out by
-// Read, and wait in taken for Commit, which is in read order. All the while they are in held, and a
-// goroutine of the lane tells the server that they are being worked on.
+// Messages arrive on a goroutine of the client library (session.go), wait in
+// ready, are handed out by Read, and wait in taken for Commit, which is in read
+// order. All the while they are in held, and a goroutine of the lane tells the
+// server that they are being worked on.
 type lane struct {
 	source *Source
 	parked *parking
 
-	mu      sync.Mutex
-	room    sync.Cond            // intake waits here while too much is ready
-	held    map[uint64]*delivery // by sequence: all that is not acknowledged
-	changes uint64               // counts changes of held
-	ready   []*delivery          // not read yet, in order of arrival
-	bytes   int                  // of ready
-	taken   []*delivery          // read and not committed, in read order
-	spares  []*delivery          // after the end of a bounded run
-	intake  *intake              // the one that asks for messages; nil if none does
-	retryAt time.Time            // when another intake may begin
-	err     error                // why there is nothing more to read
-	moved   bool                 // something was committed
-	closed  bool                 // what arrives is given back
-	halted  bool                 // so is it while the stream is parked, and no more is asked for
+	mu        sync.Mutex
+	room      sync.Cond            // the session waits here while too much is ready
+	held      map[uint64]*delivery // by sequence: all that is not acknowledged
+	changes   uint64               // counts changes of held
+	delivered uint64               // the highest sequence that has arrived
+	pending   uint64               // how many messages waited in the stream behind it
+	ready     []*delivery          // not read yet, in order of arrival
+	bytes     int                  // of ready
+	taken     []*delivery          // read and not committed, in read order
+	spares    []*delivery          // after the end of a bounded run
+	session   *pullSession         // the one that asks for messages; nil if none does
+	retryAt   time.Time            // when another session may begin
+	err       error                // why there is nothing more to read
+	moved     bool                 // something was committed
+	closed    bool                 // messages that arrive are given back
+	halted    bool                 // so are they while the stream is parked, and no more are asked for
 
-	unanswered int // the reader's: how often in a row the stream did not say what it holds
+	unanswered int // for the reader: how often in a row the stream did not tell its content
 
 	arrived chan struct{} // has an element when ready or err may have changed
 	attend  chan struct{} // has an element when the lane's goroutine has something to look at
@@ -68,19 +72,19 @@ func newLane(s *Source, held *pipeline.Assignment) *lane {
 	}
 	l.room.L = &l.mu
 	l.parked = &parking{lane: l, held: held}
-	notify(l.attend)
-	go l.run(ctx)
+	signalOnce(l.attend)
+	go l.runLoop(ctx)
 	return l
 }
 
 // Assignment implements pipeline.Lane.
 func (l *lane) Assignment() *pipeline.Assignment { return l.parked.held }
 
-// Start is empty: the server remembers what was acknowledged, message by message.
+// Start is empty: the server remembers each acknowledged message.
 func (l *lane) Start() []pipeline.Position { return nil }
 
-// Read returns the messages that have arrived, up to about limit bytes. In a bounded run it returns
-// io.EOF after the last one.
+// Read returns the messages that have arrived, up to about limit bytes. In a
+// bounded run it returns io.EOF after the last one.
 func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	wait := newEndWait(l)
 	for {
@@ -94,16 +98,16 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 			if b, err := l.parked.readTrial(); b != nil || err != nil {
 				return b, err
 			}
-			if err := l.parked.wait(ctx); err != nil {
+			if err := l.parked.awaitChange(ctx); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		b, err := l.next(limit)
+		b, err := l.takeReady(limit)
 		if b != nil || err != nil {
 			return b, err
 		}
-		ended, err := wait.arrival(ctx)
+		ended, err := wait.awaitArrival(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -113,8 +117,8 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	}
 }
 
-// next hands out what is ready; nil if nothing is.
-func (l *lane) next(limit int) (*pipeline.Batch, error) {
+// takeReady hands out the messages that are ready; nil if none are.
+func (l *lane) takeReady(limit int) (*pipeline.Batch, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.ready) == 0 {
@@ -126,7 +130,7 @@ func (l *lane) next(limit int) (*pipeline.Batch, error) {
 		if n > 0 && b.Size+d.size > limit {
 			break
 		}
-		b.add(l.source.Stream, d)
+		b.addDelivery(l.source.Stream, d)
 		b.end[0].Next = max(b.end[0].Next, int64(d.sequence)+1)
 		n++
 	}
@@ -136,7 +140,7 @@ func (l *lane) next(limit int) (*pipeline.Batch, error) {
 	l.taken = append(l.taken, l.ready[:n]...)
 	l.ready = slices.Delete(l.ready, 0, n)
 	l.room.Broadcast()
-	notify(l.attend)
+	signalOnce(l.attend)
 	return &b.Batch, nil
 }
 
@@ -147,19 +151,21 @@ func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if done.Messages > len(l.taken) {
-		return fmt.Errorf("nats stream %s: commit of %d messages, only %d were read", l.source.Stream, done.Messages, len(l.taken))
+		return fmt.Errorf("nats stream %s: commit of %d messages, only %d were read",
+			l.source.Stream, done.Messages, len(l.taken))
 	}
 	l.moved = l.moved || done.Messages > 0
 	for _, d := range l.taken[:done.Messages] {
 		d.done = true
-		l.acknowledge(d)
+		l.ackDelivery(d)
 	}
 	l.taken = slices.Delete(l.taken, 0, done.Messages)
 	return nil
 }
 
-// acknowledge tells the server that d is done, or leaves that to a later try. l.mu is held.
-func (l *lane) acknowledge(d *delivery) {
+// ackDelivery tells the server that d is done, or leaves that to a later try.
+// l.mu is held.
+func (l *lane) ackDelivery(d *delivery) {
 	if err := d.msg.Ack(); err != nil && !errors.Is(err, jetstream.ErrMsgAlreadyAckd) {
 		return
 	}
@@ -167,18 +173,18 @@ func (l *lane) acknowledge(d *delivery) {
 	l.changes++
 }
 
-// fail ends reading with err. l.mu is held.
-func (l *lane) fail(err error) {
+// failReads ends reading with err. l.mu is held.
+func (l *lane) failReads(err error) {
 	if l.err == nil {
 		l.err = err
 	}
-	notify(l.arrived)
+	signalOnce(l.arrived)
 }
 
-// run is the lane's goroutine.
-func (l *lane) run(ctx context.Context) {
+// runLoop is the lane's goroutine.
+func (l *lane) runLoop(ctx context.Context) {
 	defer close(l.stopped)
-	working := time.NewTicker(l.source.ackWait() / 3)
+	working := time.NewTicker(l.source.effectiveAckWait() / 3)
 	defer working.Stop()
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
@@ -188,16 +194,21 @@ func (l *lane) run(ctx context.Context) {
 			l.inProgress()
 		case <-look.C:
 			l.settleDebts()
-			l.supervise(ctx)
+			l.superviseSession(ctx)
 		case <-l.attend:
-			l.supervise(ctx)
+			l.superviseSession(ctx)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// lookEvery is how soon a lost acknowledgement is sent again and a dead intake is noticed.
+// settleEvery is the wait before a lane that is let go sends acknowledgements
+// again that it could not send.
+const settleEvery = 50 * time.Millisecond
+
+// lookEvery is how soon a lost acknowledgement is sent again and a dead session
+// is noticed.
 const lookEvery = 100 * time.Millisecond
 
 // inProgress restarts the server's clock for everything that is held.
@@ -206,31 +217,33 @@ func (l *lane) inProgress() {
 	defer l.mu.Unlock()
 	for _, d := range l.held {
 		if !d.done && d.msg.InProgress() != nil {
-			return // disconnected: the server will deliver again what it must
+			return // disconnected: the server redelivers by itself
 		}
 	}
 }
 
-// settleDebts sends the acknowledgements that could not be sent. It tells whether none is left.
+// settleDebts sends the acknowledgements that could not be sent. It tells
+// whether none is left.
 func (l *lane) settleDebts() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	settled := true
 	for _, d := range l.held {
 		if d.done {
-			l.acknowledge(d)
+			l.ackDelivery(d)
 			settled = settled && l.held[d.sequence] == nil
 		}
 	}
 	return settled
 }
 
-// park stops reading and gives back what nobody has read. What has been read stays ours.
-func (l *lane) park() {
+// stopReads stops reading and gives back messages that nobody has read. Those
+// that have been read stay ours.
+func (l *lane) stopReads() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
-	l.endIntake()
+	l.endSession()
 	for _, d := range l.ready {
 		l.giveBack(d)
 	}
@@ -238,23 +251,23 @@ func (l *lane) park() {
 	l.giveBackSpares()
 }
 
-// close lets the lane go: acknowledgements and what is given back have reached the server when it
-// returns, unless that cannot be reached within 5 s.
+// close lets the lane go. When it returns, acknowledgements and given-back
+// messages have reached the server, unless that cannot be reached within 5 s.
 func (l *lane) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
 	l.mu.Lock()
 	l.closed = true
-	intake := l.intake
-	l.endIntake()
+	session := l.session
+	l.endSession()
 	l.mu.Unlock()
-	if intake != nil {
-		intake.ended(ctx)
+	if session != nil {
+		session.awaitEnd(ctx)
 	}
 	l.stop()
 	<-l.stopped
 
-	for !l.settleDebts() && pause(ctx, 0) == nil {
+	for !l.settleDebts() && retry.Sleep(ctx, settleEvery) == nil {
 	}
 	l.mu.Lock()
 	// In the order of the stream, in which they will then come again.
@@ -280,8 +293,8 @@ func (l *lane) giveBack(d *delivery) {
 	l.changes++
 }
 
-// notify puts an element into a channel of one unless there is one.
-func notify(c chan<- struct{}) {
+// signalOnce puts an element into a channel of one unless there is one.
+func signalOnce(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:

@@ -12,8 +12,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// batch is the memory of a pipeline.Batch, used again after its release. Payloads stay in the buffers
-// that the client library allocated.
+// batch is the memory of a pipeline.Batch, used again after its release.
+// Payloads stay in the buffers that the client library allocated.
 type batch struct {
 	pipeline.Batch
 	headers []pipeline.Header
@@ -44,16 +44,17 @@ func (b *batch) reset() {
 	b.end = [1]pipeline.Position{}
 }
 
-// content is what a message is made of, delivered or asked for.
+// content is a message that was delivered or asked for.
 type content interface {
 	Subject() string
 	Headers() natsgo.Header
 	Data() []byte
 }
 
-// add appends the message of d, with an origin in place.
-func (b *batch) add(place string, d *delivery) {
-	b.put(pipeline.Origin{Place: place, Offset: int64(d.sequence), Previous: -1, Term: termOf(d.time)}, d.time, d.msg)
+// addDelivery appends the message of d, with an origin in place.
+func (b *batch) addDelivery(place string, d *delivery) {
+	origin := pipeline.Origin{Place: place, Offset: int64(d.sequence), Previous: -1, Term: termOf(d.time)}
+	b.addMessage(origin, d.time, d.msg)
 	b.Size += d.size
 }
 
@@ -68,9 +69,9 @@ func termOf(stored time.Time) uint64 {
 	return uint64(stored.Sub(termBegin).Milliseconds()) % maxTerm
 }
 
-func (b *batch) put(origin pipeline.Origin, stored time.Time, c content) {
+func (b *batch) addMessage(origin pipeline.Origin, stored time.Time, c content) {
 	headers := c.Headers()
-	m := pipeline.Message{Value: c.Data(), Time: stored, Subject: b.keep(c.Subject()), Origin: origin}
+	m := pipeline.Message{Value: c.Data(), Time: stored, Subject: b.keepString(c.Subject()), Origin: origin}
 	null := isNull(headers, m.Value)
 	switch {
 	case null:
@@ -78,13 +79,13 @@ func (b *batch) put(origin pipeline.Origin, stored time.Time, c content) {
 	case m.Value == nil:
 		m.Value = []byte{}
 	}
-	m.Key = b.key(headers)
-	m.Headers = b.take(headers, m.Key != nil, null)
+	m.Key = b.readKey(headers)
+	m.Headers = b.readHeaders(headers, m.Key != nil, null)
 	b.Messages = append(b.Messages, m)
 }
 
-// key decodes the key; nil if there is none.
-func (b *batch) key(headers natsgo.Header) []byte {
+// readKey decodes the key; nil if there is none.
+func (b *batch) readKey(headers natsgo.Header) []byte {
 	start := len(b.arena)
 	arena, err := decodeKey(b.arena, headers)
 	if err != nil {
@@ -97,11 +98,12 @@ func (b *batch) key(headers natsgo.Header) []byte {
 	return arena[start:len(arena):len(arena)]
 }
 
-// take copies the headers that are passed on, sorted by name; values keep their order.
-func (b *batch) take(headers natsgo.Header, key, null bool) []pipeline.Header {
+// readHeaders copies the headers that are passed on, sorted by name; values
+// keep their order.
+func (b *batch) readHeaders(headers natsgo.Header, key, null bool) []pipeline.Header {
 	b.names = b.names[:0]
 	for name := range headers {
-		if slices.Contains(reserved, name) || key && name == KeyHeader || null && name == NullHeader {
+		if slices.Contains(reservedNames, name) || key && name == KeyHeader || null && name == NullHeader {
 			continue
 		}
 		b.names = append(b.names, name)
@@ -110,7 +112,7 @@ func (b *batch) take(headers natsgo.Header, key, null bool) []pipeline.Header {
 	start := len(b.headers)
 	for _, name := range b.names {
 		for _, value := range headers[name] {
-			b.headers = append(b.headers, pipeline.Header{Name: name, Value: b.keep(value)})
+			b.headers = append(b.headers, pipeline.Header{Name: name, Value: b.keepString(value)})
 		}
 	}
 	if len(b.headers) == start {
@@ -119,8 +121,8 @@ func (b *batch) take(headers natsgo.Header, key, null bool) []pipeline.Header {
 	return b.headers[start:len(b.headers):len(b.headers)]
 }
 
-// keep copies s. The result is never nil.
-func (b *batch) keep(s string) []byte {
+// keepString copies s. The result is never nil.
+func (b *batch) keepString(s string) []byte {
 	start := len(b.arena)
 	b.arena = append(b.arena, s...)
 	if len(s) == 0 {
@@ -129,8 +131,8 @@ func (b *batch) keep(s string) []byte {
 	return b.arena[start:len(b.arena):len(b.arena)]
 }
 
-// sizeOf is the memory that a message pins: what the client allocated for it, our copy of subject and
-// headers, and the structs.
+// sizeOf returns the memory that a message pins: the client's buffers, our copy
+// of subject and headers, and the structs.
 func sizeOf(msg jetstream.Msg) int {
 	n := len(msg.Data()) + 2*len(msg.Subject()) + len(msg.Reply()) + int(unsafe.Sizeof(pipeline.Message{}))
 	for name, values := range msg.Headers() {

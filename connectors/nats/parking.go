@@ -26,7 +26,7 @@ func (p *parking) isParked() bool {
 	if p.held.Stop(p.lane.source.Stream) < math.MaxInt64 {
 		return true
 	}
-	p.lane.resumeIntake()
+	p.lane.unhalt()
 	return false
 }
 
@@ -46,8 +46,8 @@ func (p *parking) readTrial() (*pipeline.Batch, error) {
 	if !l.takeBack(from) {
 		return nil, nil
 	}
-	l.resumeIntake()
-	b, err := l.next(1)
+	l.unhalt()
+	b, err := l.takeReady(1)
 	if b != nil {
 		p.held.Try(l.source.Stream)
 		if from.Next >= 0 {
@@ -57,8 +57,8 @@ func (p *parking) readTrial() (*pipeline.Batch, error) {
 	return b, err
 }
 
-// wait returns when it is time to look again.
-func (p *parking) wait(ctx context.Context) error {
+// awaitChange returns when it is time to look again.
+func (p *parking) awaitChange(ctx context.Context) error {
 	var again <-chan time.Time
 	if _, due := p.held.Due(p.lane.source.Stream); due {
 		timer := time.NewTimer(lookAgainWhenDue)
@@ -82,20 +82,20 @@ func (l *lane) halt() {
 		return
 	}
 	l.halted = true
-	l.endIntake()
+	l.endSession()
 	for _, d := range l.ready {
 		l.giveBack(d)
 	}
 	l.ready, l.bytes = nil, 0
 }
 
-// resumeIntake undoes halt.
-func (l *lane) resumeIntake() {
+// unhalt undoes halt.
+func (l *lane) unhalt() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.halted {
 		l.halted = false
-		notify(l.attend)
+		signalOnce(l.attend)
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// Peeker looks at single messages of a stream, in any order, without a consumer. One goroutine uses it.
+// Peeker looks at single messages of a stream, in any order, without a
+// consumer. One goroutine uses it.
 type Peeker struct {
 	name       string
 	stream     jetstream.Stream
@@ -20,7 +21,8 @@ type Peeker struct {
 	first, end int64
 }
 
-// NewPeeker opens a stream as it is now. Of o it uses Stream, Filters, and Start if that is a sequence.
+// NewPeeker opens a stream as it is now. Of o it uses Stream, Filters, and
+// Start if that is a sequence.
 func NewPeeker(ctx context.Context, conn *Conn, o SourceOptions) (*Peeker, error) {
 	switch {
 	case !validToken(o.Stream):
@@ -33,7 +35,10 @@ func NewPeeker(ctx context.Context, conn *Conn, o SourceOptions) (*Peeker, error
 		return nil, fmt.Errorf("nats stream %s: %w", o.Stream, err)
 	}
 	state := stream.CachedInfo().State
-	p := &Peeker{name: o.Stream, stream: stream, filters: o.Filters, first: int64(max(1, state.FirstSeq, o.Start.Sequence)), end: int64(state.LastSeq) + 1}
+	p := &Peeker{
+		name: o.Stream, stream: stream, filters: o.Filters,
+		first: int64(max(1, state.FirstSeq, o.Start.Sequence)), end: int64(state.LastSeq) + 1,
+	}
 	if len(p.filters) == 0 {
 		p.filters = []string{">"}
 	}
@@ -43,11 +48,12 @@ func NewPeeker(ctx context.Context, conn *Conn, o SourceOptions) (*Peeker, error
 // Place is how the origins of the stream's messages name it.
 func (p *Peeker) Place() string { return p.name }
 
-// Bounds are the first sequence and that behind the last, as of when the Peeker was made. There need not be a message
-// at either side.
+// Bounds are the first sequence and that behind the last, as of when the Peeker
+// was made. There need not be a message at either side.
 func (p *Peeker) Bounds() (first, end int64) { return p.first, p.end }
 
-// Peek returns the first message at or behind a sequence, or io.EOF if there is none before the end.
+// Peek returns the first message at or behind a sequence, or io.EOF if there is
+// none before the end.
 func (p *Peeker) Peek(ctx context.Context, sequence int64) (pipeline.Message, error) {
 	var found *jetstream.RawStreamMsg
 	for _, filter := range p.filters {
@@ -64,7 +70,7 @@ func (p *Peeker) Peek(ctx context.Context, sequence int64) (pipeline.Message, er
 		return pipeline.Message{}, io.EOF
 	}
 	b := &batch{} // not a recycled one: the message is the caller's
-	b.put(pipeline.Origin{Place: p.name, Offset: int64(found.Sequence), Previous: -1}, found.Time, raw{found})
+	b.addMessage(pipeline.Origin{Place: p.name, Offset: int64(found.Sequence), Previous: -1}, found.Time, raw{found})
 	return b.Messages[0], nil
 }
 

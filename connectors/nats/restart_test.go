@@ -11,8 +11,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// TestServerRestart stops the server in the middle of a run and starts it again. Nothing is lost, and
-// nothing is stored twice within the duplicates window.
+// TestServerRestart stops the server in the middle of a run and starts it
+// again. Nothing is lost, and nothing is stored twice within the duplicates
+// window.
 func TestServerRestart(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
@@ -72,7 +73,8 @@ func (b *broker) count(stream string) uint64 {
 	return s.CachedInfo().State.Msgs
 }
 
-// TestAcknowledgedAfterReconnect: a commit while the server is away reaches it later.
+// TestAcknowledgedAfterReconnect: a commit while the server is away reaches it
+// later.
 func TestAcknowledgedAfterReconnect(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
@@ -99,7 +101,8 @@ func TestAcknowledgedAfterReconnect(t *testing.T) {
 	v.leave(nil)
 }
 
-// TestStreamGone: a stream that is deleted under a running lane is an error, not a wait for ever.
+// TestStreamGone: a stream that is deleted under a running lane is an error,
+// not a wait for ever.
 func TestStreamGone(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
@@ -115,7 +118,8 @@ func TestStreamGone(t *testing.T) {
 	v.leave(nil)
 }
 
-// TestReadAheadIsGivenBack: what a lane had not handed out is delivered to the next one at once.
+// TestReadAheadIsGivenBack: what a lane had not handed out is delivered to the
+// next one at once.
 func TestReadAheadIsGivenBack(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)

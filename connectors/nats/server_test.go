@@ -17,7 +17,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// TestMain lets more tests run at a time than there are processors: most of them wait for a server.
+// TestMain lets more tests run at a time than there are processors: most of
+// them wait for a server.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if err := flag.Set("test.parallel", "8"); err != nil {
@@ -34,7 +35,8 @@ type broker struct {
 	js     jetstream.JetStream // a client of its own, for looking at the server
 }
 
-// startBroker starts a server on a free port of the loopback interface; change may be nil.
+// startBroker starts a server on a free port of the loopback interface; change
+// may be nil.
 func startBroker(t *testing.T, change func(*server.Options)) *broker {
 	t.Helper()
 	b := &broker{t: t, opts: server.Options{
@@ -109,7 +111,8 @@ func (b *broker) plain() jetstream.JetStream {
 	return b.js
 }
 
-// stream makes a stream that takes its own name in small letters, and everything below it.
+// stream makes a stream that takes its own name in small letters, and
+// everything below it.
 func (b *broker) stream(name string, change func(*jetstream.StreamConfig)) {
 	b.t.Helper()
 	cfg := jetstream.StreamConfig{Name: name, Subjects: []string{subjectOf(name), subjectOf(name) + ".>"}, Storage: jetstream.FileStorage}

@@ -22,32 +22,37 @@ const (
 // SinkOptions says which stream is written. Stream is required.
 type SinkOptions struct {
 	Stream string
-	// Subjects says how subjects are made. What it can yield must lie within the stream's subjects;
-	// where that depends on the message, Check does. The Sink itself applies it only to a message that
-	// has no subject yet, such as a dead letter: others were given theirs by the Transform.
+	// Subjects says how subjects are made. What it can yield must lie within
+	// the stream's subjects; where that depends on the message, Check does. The
+	// Sink itself applies it only to a message that has no subject yet, such as
+	// a dead letter: others were given theirs by the Transform.
 	Subjects SubjectMap
-	// Create makes the stream if there is none, on file storage, with CreateSubjects, or if that is
-	// empty with the pattern of Subjects. A stream that exists is left as it is.
+	// Create makes the stream if there is none, on file storage, with
+	// CreateSubjects, or if that is empty with the pattern of Subjects. A
+	// stream that exists is left as it is.
 	Create         bool
 	CreateSubjects []string
 
-	// Incarnation tells apart sources that give the same origins to different messages, as a stream
-	// does that was deleted and made anew. It is part of every message id; the source's identity is
-	// right. It may be empty.
+	// Incarnation tells apart sources that give the same origins to different
+	// messages, as a stream does that was deleted and made anew. It is part of
+	// every message id; the source's identity is right. It may be empty.
 	Incarnation string
-	// SourceAckWait is the AckWait of the source, if it has one: the stream's duplicates window
-	// should be three times as long.
+	// SourceAckWait is the AckWait of the source, if it has one: the stream's
+	// duplicates window should be three times as long.
 	SourceAckWait time.Duration
 
-	// InFlightBytes and InFlight bound what is published and not acknowledged, over all writers;
-	// defaults 16 MiB and 4096. One message may be larger.
+	// InFlightBytes and InFlight bound messages published and not acknowledged,
+	// over all writers; defaults 16 MiB and 4096. One message may be larger.
 	InFlightBytes, InFlight int
 
+	// Observer is told about writes; nil means nobody.
+	Observer SinkObserver
 	// Log is told about publishes that are tried again; nil means slog.Default.
 	Log *slog.Logger
 }
 
-// Sink writes to a stream. It may be used by any number of lanes, and by several runs.
+// Sink writes to a stream. It may be used by any number of lanes, and by
+// several runs.
 type Sink struct {
 	SinkOptions
 	conn     *Conn
@@ -56,9 +61,10 @@ type Sink struct {
 	warnings []string
 }
 
-// NewSink opens a stream for writing and checks that it takes what will be written.
+// NewSink opens a stream for writing and checks that it takes the messages that
+// will be written.
 func NewSink(ctx context.Context, conn *Conn, o SinkOptions) (*Sink, error) {
-	o, err := o.complete()
+	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
@@ -70,11 +76,11 @@ func NewSink(ctx context.Context, conn *Conn, o SinkOptions) (*Sink, error) {
 	if err := s.checkStream(); err != nil {
 		return nil, fmt.Errorf("nats stream %s: %w", o.Stream, err)
 	}
-	s.warnings = s.warn()
+	s.warnings = s.addWarning()
 	return s, nil
 }
 
-func (o SinkOptions) complete() (SinkOptions, error) {
+func (o SinkOptions) withDefaults() (SinkOptions, error) {
 	switch {
 	case !validToken(o.Stream):
 		return o, fmt.Errorf("nats: %q is not a stream name", o.Stream)
@@ -114,7 +120,8 @@ func (o SinkOptions) newStream() jetstream.StreamConfig {
 	if len(subjects) == 0 && o.Subjects.Pattern() != ">" {
 		subjects = []string{o.Subjects.Pattern()}
 	}
-	// With no subjects at all the server takes the stream's name for the subject.
+	// With no subjects at all the server takes the stream's name for the
+	// subject.
 	return jetstream.StreamConfig{
 		Name:       o.Stream,
 		Subjects:   subjects,
@@ -139,38 +146,41 @@ func (s *Sink) checkStream() error {
 		return errors.New("it is sealed and takes no messages")
 	case cfg.NoAck:
 		return errors.New("it acknowledges nothing (no_ack), so nobody knows what is durable")
-	case pattern != ">" && !s.takes(pattern) && !slices.ContainsFunc(cfg.Subjects, func(by string) bool { return covers(pattern, by) }):
-		return fmt.Errorf("subject %q is not among its subjects %q (choose one with subject=, or add it to the stream)", pattern, cfg.Subjects)
+	case pattern != ">" && !s.takesSubject(pattern) && !coversAny(pattern, cfg.Subjects):
+		return fmt.Errorf("subject %q is not among its subjects %q (choose one with subject=, or add it to the stream)",
+			pattern, cfg.Subjects)
 	}
 	return nil
 }
 
-func (s *Sink) warn() []string {
+func (s *Sink) addWarning() []string {
 	cfg := s.stream.Config
 	var warnings []string
 	if need := duplicatesPerAckWait * s.SourceAckWait; cfg.Duplicates < need {
-		warnings = append(warnings, fmt.Sprintf("stream %s: duplicates window %v is below three times the source's AckWait (%v): "+
-			"a message that is written again later than that is stored twice", cfg.Name, cfg.Duplicates, need))
+		warnings = append(warnings, fmt.Sprintf(
+			"stream %s: duplicates window %v is below three times the source's AckWait (%v): "+
+				"a message that is written again later than that is stored twice", cfg.Name, cfg.Duplicates, need))
 	}
 	return warnings
 }
 
-// Warnings says what is allowed and likely unwanted.
+// Warnings returns settings of the stream that are allowed and likely unwanted.
 func (s *Sink) Warnings() []string { return slices.Clone(s.warnings) }
 
 // StreamSubjects are the subjects that the stream takes.
 func (s *Sink) StreamSubjects() []string { return slices.Clone(s.stream.Config.Subjects) }
 
-// StreamCreated is when the stream was made. Together with its name it identifies the stream.
+// StreamCreated is when the stream was made. Together with its name it
+// identifies the stream.
 func (s *Sink) StreamCreated() time.Time { return s.stream.Created }
 
-// takes tells whether the stream takes all of a subject pattern.
-func (s *Sink) takes(pattern string) bool {
-	return slices.ContainsFunc(s.stream.Config.Subjects, func(by string) bool { return covers(by, pattern) })
+// takesSubject tells whether the stream takes all of a subject pattern.
+func (s *Sink) takesSubject(pattern string) bool {
+	return slices.ContainsFunc(s.stream.Config.Subjects, func(by string) bool { return coversSubject(by, pattern) })
 }
 
-// Limit is how long a message may be, in bytes, headers included: the lower of the server's
-// max_payload and the stream's own limit.
+// Limit is how long a message may be, in bytes, headers included: the lower of
+// the server's max_payload and the stream's own limit.
 func (s *Sink) Limit() int {
 	limit := int(s.conn.nc.MaxPayload())
 	if own := int(s.stream.Config.MaxMsgSize); own > 0 {
@@ -179,32 +189,36 @@ func (s *Sink) Limit() int {
 	return limit
 }
 
-// subject is where m is published.
-func (s *Sink) subject(m *pipeline.Message) string {
+// subjectOf is where m is published.
+func (s *Sink) subjectOf(m *pipeline.Message) string {
 	if len(m.Subject) > 0 {
 		return string(m.Subject)
 	}
 	return s.Subjects.fixed
 }
 
-// Check tells whether m can be written under m.Subject with a value of valueSize bytes, which may
-// differ from m.Value while that is still to be transformed. Besides what CheckHeaders refuses, it
-// refuses a Status header on an empty value, which readers take for a word from the server. Its error is a *pipeline.Reject with the
-// reason too-large or one of CheckHeaders, or matches ErrSubject, which is no fault of one message
-// alone. It may be called at any time, from any goroutine.
+// Check tells whether m can be written under m.Subject with a value of
+// valueSize bytes, which may differ from m.Value while that is still to be
+// transformed. Besides what CheckHeaders refuses, it refuses a Status header on
+// an empty value, which readers take for a word from the server. Its error is a
+// *pipeline.Reject with the reason too-large or one of CheckHeaders, or matches
+// ErrSubject, which is no fault of one message alone. It may be called at any
+// time, from any goroutine.
 func (s *Sink) Check(m *pipeline.Message, valueSize int) error {
 	if err := CheckHeaders(m); err != nil {
 		return err
 	}
 	if valueSize == 0 && hasStatus(m) {
-		return reject("header", "header %s on a message without payload reads as a word from the server", statusHeader)
+		return rejectHeader("header",
+			"header %s on a message without payload reads as a word from the server", statusHeader)
 	}
-	if subject := s.subject(m); !ValidSubject(subject) || !s.takes(subject) {
-		return fmt.Errorf("stream %s: %w: %q is not among its subjects %q", s.Stream, ErrSubject, subject, s.stream.Config.Subjects)
+	if subject := s.subjectOf(m); !ValidSubject(subject) || !s.takesSubject(subject) {
+		return fmt.Errorf("stream %s: %w: %q is not among its subjects %q",
+			s.Stream, ErrSubject, subject, s.stream.Config.Subjects)
 	}
 	size := headerBytes(m) + valueSize
 	if limit := s.Limit(); size > limit {
-		return reject("too-large", "%d bytes with headers; stream %s takes %d", size, s.Stream, limit)
+		return rejectHeader("too-large", "%d bytes with headers; stream %s takes %d", size, s.Stream, limit)
 	}
 	return nil
 }

@@ -44,7 +44,8 @@ func TestWriteIsDurableAndInOrder(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ENC", nil)
-	// Room for a few messages only, so that writing has to wait for acknowledgements.
+	// Room for a few messages only, so that writing has to wait for
+	// acknowledgements.
 	s := b.sink(b.connect(), SinkOptions{Stream: "ENC", InFlight: 7, InFlightBytes: 4096})
 	w := b.writer(s)
 	msgs := numberedMessages("enc", 300, 300)
@@ -88,7 +89,8 @@ func TestDuplicatesWithinTheWindow(t *testing.T) {
 	if n := len(b.stored("ENC")); n != 10 {
 		t.Fatalf("%d messages stored, want 10", n)
 	}
-	// The same origin under another subject, or of another incarnation, is another message.
+	// The same origin under another subject, or of another incarnation, is
+	// another message.
 	other := numberedMessages("enc.dead", 1, 0)
 	write(SinkOptions{}, other)
 	write(SinkOptions{Incarnation: "2"}, msgs[:1])
@@ -113,7 +115,7 @@ func TestMessageID(t *testing.T) {
 	} {
 		for _, incarnation := range []string{"", "1"} {
 			id := messageID(m.Origin, string(m.Subject), incarnation)
-			if len(id) > maxID || !printable([]byte(id)) {
+			if len(id) > maxID || !isPrintable([]byte(id)) {
 				t.Errorf("%v: id %q cannot travel in a header", m.Origin, id)
 			}
 			what := fmt.Sprintf("%v %s %s", m.Origin, m.Subject, incarnation)
@@ -141,7 +143,8 @@ func TestCheckSize(t *testing.T) {
 		m.Key = []byte("key")
 		m.Value = []byte{}
 		room := limit - headerBytes(&m)
-		// The largest message that passes is taken by the server; one byte more does not pass.
+		// The largest message that passes is taken by the server; one byte more
+		// does not pass.
 		m.Value = make([]byte, room)
 		if err := s.Check(&m, room); err != nil {
 			t.Fatal(err)
@@ -260,7 +263,8 @@ func TestNoSubject(t *testing.T) {
 	}
 }
 
-// TestTransient: errors that would come again are returned, those that may pass are not.
+// TestTransient: errors that would come again are returned, those that may pass
+// are not.
 func TestTransient(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -278,7 +282,7 @@ func TestTransient(t *testing.T) {
 		{natsgo.ErrMaxPayload, false},
 		{errors.New("anything"), false},
 	} {
-		if got := transient(test.err); got != test.want {
+		if got := isTransient(test.err); got != test.want {
 			t.Errorf("%v: transient %v", test.err, got)
 		}
 	}
@@ -315,7 +319,8 @@ func TestFullStream(t *testing.T) {
 	}
 }
 
-// TestWriteGivesUp: the context ends a write that cannot succeed, and nothing stays in flight.
+// TestWriteGivesUp: the context ends a write that cannot succeed, and nothing
+// stays in flight.
 func TestWriteGivesUp(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
@@ -334,7 +339,8 @@ func TestWriteGivesUp(t *testing.T) {
 	b.start()
 }
 
-// TestWriteWaitsForServer: what could not even be sent is sent when the server is back.
+// TestWriteWaitsForServer: what could not even be sent is sent when the server
+// is back.
 func TestWriteWaitsForServer(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
@@ -359,13 +365,14 @@ func TestWriteWaitsForServer(t *testing.T) {
 	}
 }
 
-// TestPublishDenied: the server refuses a publish apart from it, which must not end in silence.
+// TestPublishDenied: the server refuses a publish apart from it, which must not
+// end in silence.
 func TestPublishDenied(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
 	c := b.connect()
 	before := time.Now()
-	c.failed(fmt.Errorf("%w: Permissions Violation for Publish to \"enc\"", natsgo.ErrPermissionViolation))
+	c.noteError(fmt.Errorf("%w: Permissions Violation for Publish to \"enc\"", natsgo.ErrPermissionViolation))
 	if err := c.deniedSince(before); !errors.Is(err, natsgo.ErrPermissionViolation) {
 		t.Fatalf("got %v", err)
 	}
@@ -447,7 +454,7 @@ func TestInFlight(t *testing.T) {
 	f := newInFlight(100, 3)
 	take := func(size int, want bool) <-chan struct{} {
 		t.Helper()
-		ok, freed := f.take(size)
+		ok, freed := f.takeRoom(size)
 		if ok != want {
 			t.Fatalf("took %d: %v", size, ok)
 		}
@@ -460,20 +467,20 @@ func TestInFlight(t *testing.T) {
 		t.Fatal("freed")
 	default:
 	}
-	f.give(500)
-	if err := f.wait(t.Context(), freed); err != nil {
+	f.giveRoom(500)
+	if err := f.awaitRoom(t.Context(), freed); err != nil {
 		t.Fatal(err)
 	}
 	take(50, true)
 	take(51, false)
 	take(50, true)
-	f.give(50)
+	f.giveRoom(50)
 	take(0, true)
 	take(0, true)
 	freed = take(0, false) // the count is full
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := f.wait(ctx, freed); !errors.Is(err, context.Canceled) {
+	if err := f.awaitRoom(ctx, freed); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
 }

@@ -21,45 +21,52 @@ const (
 
 const (
 	minAckWait = time.Second
-	// maxWindow stays below the 64 MiB that the client holds for a subscription before it drops.
+	// maxWindow stays below the 64 MiB that the client holds for a subscription
+	// before it drops.
 	maxWindow = 60 << 20
-	// envelopeBytes is more than what a pull counts per message besides headers and payload: the
-	// subject and the reply subject.
+	// envelopeBytes is more than what a pull counts per message besides headers
+	// and payload: the subject and the reply subject.
 	envelopeBytes = 8 << 10
 )
 
-// Start says where a consumer begins that does not exist yet. The zero Start is the beginning of the
-// stream. At most one field is set.
+// Start says where a consumer begins that does not exist yet. The zero Start is
+// the beginning of the stream. At most one field is set.
 type Start struct {
 	Sequence uint64    // the first message with this sequence or a higher one
 	Time     time.Time // the first message stored at this time or later
 	New      bool      // messages stored after the consumer was made
 }
 
-// SourceOptions says what is read. Stream is required.
+// SourceOptions say how a stream is read. Stream is required.
 type SourceOptions struct {
 	Stream string
-	// Consumer is the durable consumer that remembers what was read. It is created if it does not
-	// exist. It may be empty in a bounded run, which then starts at Start and remembers nothing.
+	// Consumer is the durable consumer that remembers what was read. It is
+	// created if it does not exist. It may be empty in a bounded run, which
+	// then starts at Start and remembers nothing.
 	Consumer string
 	// Filters are the subjects to read, wildcards included; empty means all.
 	Filters []string
 	Start   Start
-	// UntilEnd makes the run bounded: it ends after the message that is the stream's last when
-	// NewSource is called, and after whatever an earlier run, or another process with the same
-	// consumer, had taken and not finished.
+	// UntilEnd makes the run bounded: it ends after the message that is the
+	// stream's last when NewSource is called, and after whatever an earlier
+	// run, or another process with the same consumer, had taken and not
+	// finished.
 	UntilEnd bool
 
-	// AckWait and MaxAckPending are for a consumer that is created; defaults 30 s and 65,536. AckWait
-	// is how long after a crash the server waits before it gives messages to somebody else.
+	// AckWait and MaxAckPending are for a consumer that is created; defaults 30
+	// s and 65,536. AckWait is how long after a crash the server waits before
+	// it gives messages to somebody else.
 	AckWait       time.Duration
 	MaxAckPending int
 
-	// ReadAhead is how many bytes wait to be read before no more are taken; default 1 MiB. See
-	// Source.ReadAheadBytes.
+	// ReadAhead is how many bytes wait to be read before no more are taken;
+	// default 1 MiB. See Source.ReadAheadBytes.
 	ReadAhead int
 
-	// Log is told about a consumer that has to be started again; nil means slog.Default.
+	// Observer is told about lanes; nil means nobody.
+	Observer SourceObserver
+	// Log is told about a consumer that has to be started again; nil means
+	// slog.Default.
 	Log *slog.Logger
 }
 
@@ -75,17 +82,18 @@ type Source struct {
 	window   int                      // bytes asked for at a time
 }
 
-// NewSource opens a stream and its consumer. It never changes a consumer that exists: if that does not
-// do what o needs, the error says what differs.
+// NewSource opens a stream and its consumer. It never changes a consumer that
+// exists: if that does not fit o, the error lists the differences.
 func NewSource(ctx context.Context, conn *Conn, o SourceOptions) (*Source, error) {
-	o, err := o.complete()
+	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
 	s := &Source{SourceOptions: o, conn: conn}
 	s.window = max(o.ReadAhead, int(conn.nc.MaxPayload())+envelopeBytes)
 	if s.window > maxWindow {
-		return nil, fmt.Errorf("nats stream %s: read-ahead, or the server's max_payload, of %d bytes is above %d", o.Stream, s.window, maxWindow)
+		return nil, fmt.Errorf("nats stream %s: read-ahead, or the server's max_payload, of %d bytes is above %d",
+			o.Stream, s.window, maxWindow)
 	}
 	stream, err := conn.js.Stream(ctx, o.Stream)
 	if err != nil {
@@ -94,7 +102,8 @@ func NewSource(ctx context.Context, conn *Conn, o SourceOptions) (*Source, error
 	info := stream.CachedInfo()
 	s.created, s.last = info.Created, info.State.LastSeq
 	if o.Consumer == "" && info.Config.Retention != jetstream.LimitsPolicy {
-		return nil, fmt.Errorf("nats stream %s: it deletes what has been read (%v retention), so a run without a consumer name could lose messages", o.Stream, info.Config.Retention)
+		return nil, fmt.Errorf("nats stream %s: it deletes what has been read (%v retention), "+
+			"so a run without a consumer name could lose messages", o.Stream, info.Config.Retention)
 	}
 	if err := s.openConsumer(ctx, stream); err != nil {
 		return nil, err
@@ -102,7 +111,7 @@ func NewSource(ctx context.Context, conn *Conn, o SourceOptions) (*Source, error
 	return s, nil
 }
 
-func (o SourceOptions) complete() (SourceOptions, error) {
+func (o SourceOptions) withDefaults() (SourceOptions, error) {
 	starts := 0
 	for _, given := range []bool{o.Start.Sequence > 0, !o.Start.Time.IsZero(), o.Start.New} {
 		if given {
@@ -113,7 +122,8 @@ func (o SourceOptions) complete() (SourceOptions, error) {
 	case !validToken(o.Stream):
 		return o, fmt.Errorf("nats: %q is not a stream name", o.Stream)
 	case o.Consumer == "" && !o.UntilEnd:
-		return o, fmt.Errorf("nats stream %s: no consumer name; only a run that ends (until=end) can do without", o.Stream)
+		return o, fmt.Errorf("nats stream %s: no consumer name; only a run that ends (until=end) can do without",
+			o.Stream)
 	case o.Consumer != "" && !validToken(o.Consumer):
 		return o, fmt.Errorf("nats stream %s: %q is not a consumer name", o.Stream, o.Consumer)
 	case starts > 1:
@@ -140,11 +150,12 @@ func (o SourceOptions) complete() (SourceOptions, error) {
 	return o, nil
 }
 
-// Ordered tells whether offsets grow in read order. They do not: see the package comment.
+// Ordered tells whether offsets grow in read order. They do not: see the
+// package comment.
 func (s *Source) Ordered() bool { return false }
 
-// Identity says which stream is read, whatever becomes of its name: the name, and when the stream was
-// made in unix nanoseconds.
+// Identity identifies the stream beyond its name: the name, and when the stream
+// was made in unix nanoseconds.
 func (s *Source) Identity() (stream string, createdUnixNano int64) {
 	return s.Stream, s.created.UnixNano()
 }
@@ -152,42 +163,45 @@ func (s *Source) Identity() (stream string, createdUnixNano int64) {
 // StreamCreated is when the stream was made.
 func (s *Source) StreamCreated() time.Time { return s.created }
 
-// Backlog is how many messages waited for the consumer when it was opened, for progress reports.
+// Backlog is how many messages waited for the consumer when it was opened, for
+// progress reports.
 func (s *Source) Backlog() uint64 { return s.backlog }
 
-// ConsumerAckWait is the consumer's AckWait, which its operator may have chosen.
+// ConsumerAckWait is the consumer's AckWait, which its operator may have
+// chosen.
 func (s *Source) ConsumerAckWait() time.Duration { return s.config.AckWait }
 
-// ReadAheadBytes is the most that a lane holds besides the batches that it has handed out: what waits
-// to be read, and what has been asked for. The latter is never below the server's max_payload, since
-// the server delivers no message to a smaller request.
+// ReadAheadBytes is the most that a lane holds besides the batches that it has
+// handed out: what waits to be read, and what has been asked for. The latter is
+// never below the server's max_payload, since the server delivers no message to
+// a smaller request.
 func (s *Source) ReadAheadBytes() int { return s.ReadAhead + 2*s.window }
 
 // HoldsAll implements pipeline.Source. A durable consumer may have other
 // processes, and the server does not tell; a run without one is alone.
 func (s *Source) HoldsAll() bool { return s.Consumer == "" }
 
-// Serve serves the one lane until ctx is done, or the bounded run has ended. One
-// that the sink has lost is served again. A lane that failed in an unbounded run
-// keeps what its reader had taken until it is served again or ctx is done, so
-// that no other process has to fail on the same message.
+// Serve serves the one lane until ctx is done, or the bounded run has ended. A
+// lane that the sink has lost is served again. One that failed in an unbounded
+// run keeps the messages that its reader had taken until it is served again or
+// ctx is done, so that no other process has to fail on the same message.
 func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
 	defer s.closeConsumer()
 	held := pipeline.NewAssignment(s.Stream)
 	var failed *lane
-	letGo := func() {
+	closeFailed := func() {
 		if failed != nil {
 			failed.close()
 			failed = nil
 		}
 	}
-	defer letGo()
+	defer closeFailed()
 	return held.Hold(ctx, s.UntilEnd, func(ctx context.Context) error {
-		letGo()
+		closeFailed()
 		l := newLane(s, held)
-		err := serve(ctx, l)
+		err := s.serveLane(ctx, l, serve)
 		if ctx.Err() == nil && err != nil && !errors.Is(err, pipeline.ErrLost) && !s.UntilEnd {
-			l.park()
+			l.stopReads()
 			failed = l
 			return err
 		}
@@ -197,4 +211,13 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 		}
 		return err
 	})
+}
+
+// serveLane serves the lane.
+func (s *Source) serveLane(ctx context.Context, l *lane, serve func(context.Context, pipeline.Lane) error) (err error) {
+	if s.Observer != nil {
+		ended := s.Observer.ServeLane(l.reportPlaces)
+		defer func() { ended(err) }()
+	}
+	return serve(ctx, l)
 }

@@ -157,7 +157,8 @@ func TestLaneDroppedBeforeCommit(t *testing.T) {
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
 	b.fill("ORDERS", 50, 0)
-	// AckWait is far beyond the test: whatever comes again comes because it was given back.
+	// AckWait is far beyond the test: whatever comes again comes because it was
+	// given back.
 	o := SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: time.Hour}
 	c := b.connect()
 	v := serve(t, b.source(c, o))
@@ -174,7 +175,8 @@ func TestLaneDroppedBeforeCommit(t *testing.T) {
 	v.leave(nil)
 }
 
-// TestCrash leaves without a word to the server, as a process does that is killed.
+// TestCrash leaves without a word to the server, as a process does that is
+// killed.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
@@ -221,7 +223,8 @@ func (b *broker) watchProgress(stream, consumer string) *progress {
 	return p
 }
 
-// messages counts those that the server was told about, times is for one of them.
+// messages counts those that the server was told about, times is for one of
+// them.
 func (p *progress) messages() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -234,8 +237,8 @@ func (p *progress) of(sequence int64) int {
 	return p.times[strconv.FormatInt(sequence, 10)]
 }
 
-// TestInProgress: nobody reads, and more is on the way than may be ready. The server hears about all of
-// it, what waits in the client library included.
+// TestInProgress: nobody reads, and more is on the way than may be ready. The
+// server hears about all of it, what waits in the client library included.
 func TestInProgress(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
@@ -251,7 +254,8 @@ func TestInProgress(t *testing.T) {
 	v.leave(nil)
 }
 
-// TestRedeliveredWhileHeld: a copy of a message that we work on is not read a second time.
+// TestRedeliveredWhileHeld: a copy of a message that we work on is not read a
+// second time.
 func TestRedeliveredWhileHeld(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
@@ -289,7 +293,7 @@ func TestReadAheadIsBounded(t *testing.T) {
 		l := v.lane.(*lane)
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		return l.intake != nil && l.intake.ending
+		return l.session != nil && l.session.ending
 	})
 	if held := b.consumer("ORDERS", "enc").NumAckPending * size; held > s.ReadAheadBytes() {
 		t.Fatalf("%d bytes on the way, more than %d", held, s.ReadAheadBytes())
@@ -330,7 +334,7 @@ func TestBatchIsUsedAgain(t *testing.T) {
 	b := new(batch)
 	b.Messages = append(b.Messages, message(1, "a", []byte("v")))
 	b.headers = append(b.headers, pipeline.Header{Name: "h"})
-	b.keep("x")
+	b.keepString("x")
 	b.end[0] = pipeline.Position{Place: "ORDERS", Next: 9, Last: 8}
 	b.Ends, b.Size = b.end[:], 1
 	b.reset()
@@ -443,7 +447,8 @@ func (b *broker) consumers(stream string) int {
 	return s.CachedInfo().State.Consumers
 }
 
-// TestBoundedRunLeavesTheRest: what came after the end was noted is for the next run, at once.
+// TestBoundedRunLeavesTheRest: what came after the end was noted is for the
+// next run, at once.
 func TestBoundedRunLeavesTheRest(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
@@ -464,7 +469,8 @@ func TestBoundedRunLeavesTheRest(t *testing.T) {
 	v.leave(nil)
 }
 
-// TestTwoBoundedRuns share a consumer: each ends when both together have done everything.
+// TestTwoBoundedRuns share a consumer: each ends when both together have done
+// everything.
 func TestTwoBoundedRuns(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
@@ -603,9 +609,9 @@ func TestSilentConsumer(t *testing.T) {
 	b.stream("ORDERS", nil)
 	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", MaxAckPending: 1}))
 	l := v.lane.(*lane)
-	silent := func(in *intake) {
+	silent := func(in *pullSession) {
 		for range silenceLimit {
-			in.failed(jetstream.ErrNoHeartbeat)
+			in.noteError(jetstream.ErrNoHeartbeat)
 		}
 	}
 	eventually(t, "the lane reads", func() bool { return l.current() != nil })
@@ -630,10 +636,10 @@ func TestSilentConsumer(t *testing.T) {
 	v.leave(nil)
 }
 
-func (l *lane) current() *intake {
+func (l *lane) current() *pullSession {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.intake
+	return l.session
 }
 
 func TestReadEndsWithContext(t *testing.T) {
@@ -737,7 +743,7 @@ func TestConsumerDiffers(t *testing.T) {
 			}
 		})
 	}
-	if err := (&Source{SourceOptions: SourceOptions{Filters: []string{">"}}}).drift(jetstream.ConsumerConfig{}); err != nil {
+	if err := (&Source{SourceOptions: SourceOptions{Filters: []string{">"}}}).describeDrift(jetstream.ConsumerConfig{}); err != nil {
 		t.Fatalf("everything is not the same as all: %v", err)
 	}
 }

@@ -4,22 +4,25 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // ErrSubject is the error of a subject that cannot be mapped or published to.
 var ErrSubject = errors.New("subject cannot be published to")
 
-// SubjectMap says under which subject a message is published. The zero SubjectMap keeps the subject.
+// SubjectMap says under which subject a message is published. The zero
+// SubjectMap keeps the subject.
 type SubjectMap struct {
 	fixed  string // the subject of every message
 	prefix string // put in front, with its final dot
 	strip  string // taken off first, with its final dot
 }
 
-// ParseSubjectMap reads a SubjectMap. to is a subject for all messages ("enc.orders"), a prefix for the
-// subject that a message has ("enc.>"), or empty or ">" to keep it. strip is a prefix to take off
-// before ("plain" or "plain.>"), or empty; it needs a subject that is kept or prefixed.
+// ParseSubjectMap reads a SubjectMap. to is a subject for all messages
+// ("enc.orders"), a prefix for the subject that a message has ("enc.>"), or
+// empty or ">" to keep it. strip is a prefix to take off before ("plain" or
+// "plain.>"), or empty; it needs a subject that is kept or prefixed.
 func ParseSubjectMap(to, strip string) (SubjectMap, error) {
 	var m SubjectMap
 	head, wild := strings.CutSuffix(to, ".>")
@@ -46,8 +49,8 @@ func ParseSubjectMap(to, strip string) (SubjectMap, error) {
 	return m, nil
 }
 
-// Map appends the subject for a message whose own is subject, which may be nil if the map is fixed.
-// Its errors match ErrSubject.
+// Map appends the subject for a message whose own is subject, which may be nil
+// if the map is fixed. Its errors match ErrSubject.
 func (m SubjectMap) Map(dst, subject []byte) ([]byte, error) {
 	if m.fixed != "" {
 		return append(dst, m.fixed...), nil
@@ -66,7 +69,8 @@ func (m SubjectMap) Map(dst, subject []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// Pattern is the subject, with > for the unknown part, under which messages are published.
+// Pattern is the subject, with > for the unknown part, under which messages are
+// published.
 func (m SubjectMap) Pattern() string {
 	if m.fixed != "" {
 		return m.fixed
@@ -74,8 +78,8 @@ func (m SubjectMap) Pattern() string {
 	return m.prefix + ">"
 }
 
-// ValidSubject tells whether messages can be published under s: non-empty tokens with dots between,
-// without wildcards, spaces or control characters.
+// ValidSubject tells whether messages can be published under s: non-empty
+// tokens with dots between, without wildcards, spaces or control characters.
 func ValidSubject(s string) bool {
 	for token := range strings.SplitSeq(s, ".") {
 		if token == "" || token == "*" || token == ">" {
@@ -85,8 +89,9 @@ func ValidSubject(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f })
 }
 
-// covers tells whether every subject that matches pattern also matches by, a stream's subject.
-func covers(by, pattern string) bool {
+// coversSubject tells whether every subject that matches pattern also matches
+// by, a stream's subject.
+func coversSubject(by, pattern string) bool {
 	for {
 		b, restB, moreB := strings.Cut(by, ".")
 		p, restP, moreP := strings.Cut(pattern, ".")
@@ -102,4 +107,9 @@ func covers(by, pattern string) bool {
 		}
 		by, pattern = restB, restP
 	}
+}
+
+// coversAny tells whether a pattern covers one of some subjects.
+func coversAny(pattern string, subjects []string) bool {
+	return slices.ContainsFunc(subjects, func(s string) bool { return coversSubject(pattern, s) })
 }

@@ -73,7 +73,7 @@ func TestCovers(t *testing.T) {
 		{"a.*", "a.b", true}, {"a.*", "a.b.c", false}, {"a.*", "a.>", false}, {"*.b", "a.b", true}, {"*", "a", true},
 		{"a.b", "a.*", false}, {"a.*", "a.*", true},
 	} {
-		if got := covers(test.by, test.pattern); got != test.want {
+		if got := coversSubject(test.by, test.pattern); got != test.want {
 			t.Errorf("%q covers %q: %v", test.by, test.pattern, got)
 		}
 	}
@@ -95,7 +95,7 @@ func FuzzSubjectMap(f *testing.F) {
 		if !ValidSubject(string(got)) || bytes.ContainsAny(got, " \t\r\n") {
 			t.Fatalf("%q", got)
 		}
-		if !covers(m.Pattern(), string(got)) || strings.ContainsAny(string(got), "\x00\x7f") {
+		if !coversSubject(m.Pattern(), string(got)) || strings.ContainsAny(string(got), "\x00\x7f") {
 			t.Fatalf("%q is outside %q", got, m.Pattern())
 		}
 	})

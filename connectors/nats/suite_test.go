@@ -18,7 +18,8 @@ import (
 
 var carries = pipelinetest.Carries{Key: true, NullValue: true, Headers: true}
 
-// put publishes messages as the Sink would, but without ids: the suite's have no origin.
+// put publishes messages as the Sink would, but without ids: the suite's have
+// no origin.
 func (b *broker) put(subject string, msgs []pipeline.Message) {
 	b.t.Helper()
 	published := make([]*natsgo.Msg, len(msgs))
@@ -120,11 +121,13 @@ func TestPairSuite(t *testing.T) {
 				Put: func(msgs []pipeline.Message) { b.put("orders", msgs) },
 				Open: func() (pipeline.Source, pipeline.Sink) {
 					source := b.source(c, SourceOptions{Stream: "ORDERS", Consumer: "enc", UntilEnd: true, AckWait: time.Minute})
-					// What the source publishes under is not the sink's: the suite's transforms leave it.
+					// What the source publishes under is not the sink's: the
+					// suite's transforms leave it.
 					return source, subjectless{b.sink(c, SinkOptions{Stream: "ENC", Subjects: fixed(t, "enc")})}
 				},
-				// What a run gives back, the next one may read after messages that are new. Nothing is
-				// promised about that order, so it is not looked at.
+				// What a run gives back, the next one may read after messages
+				// that are new. Nothing is promised about that order, so it is
+				// not looked at.
 				Stored: func() []pipeline.Message {
 					msgs := b.messages(c, "ENC")
 					slices.SortStableFunc(msgs, func(a, b pipeline.Message) int {
@@ -137,7 +140,8 @@ func TestPairSuite(t *testing.T) {
 	})
 }
 
-// subjectless is a Sink that takes the subject from every message, as a Transform would change it.
+// subjectless is a Sink that takes the subject from every message, as a
+// Transform would change it.
 type subjectless struct{ pipeline.Sink }
 
 func (s subjectless) Open(ctx context.Context, l pipeline.Lane) (pipeline.Writer, error) {

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"slices"
 	"strconv"
@@ -15,15 +14,19 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/streamcrypt/streamcrypt/internal/retry"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
+// pauses are the waits before messages that were not acknowledged are published
+// again.
+var pauses = retry.Policy{First: 50 * time.Millisecond, Longest: 5 * time.Second}
+
 const (
-	// ackTimeout is how long an acknowledgement may take before the message is published again.
+	// ackTimeout is how long an acknowledgement may take before the message is
+	// published again.
 	ackTimeout = 15 * time.Second
-	retryFirst = 50 * time.Millisecond
-	retryMost  = 5 * time.Second
-	// maxID is the longest message id in bytes; what would be longer is hashed.
+	// maxID is the longest message id in bytes; a longer one is hashed.
 	maxID = 160
 )
 
@@ -48,12 +51,13 @@ type published struct {
 	future jetstream.PubAckFuture
 }
 
-// Write publishes msgs in order and returns when the stream has acknowledged all of them. While the
-// stream cannot be reached, or has no room, it tries again until ctx is done.
+// Write publishes msgs in order and returns when the stream has acknowledged
+// all of them. While the stream cannot be reached, or has no room, it tries
+// again until ctx is done.
 //
 // Messages that Check or the server refuses are refused one by one. When the
-// server does so, messages behind may be stored already: they are given again if
-// their place is parked, and the stream drops them by their ids.
+// server does so, messages behind may be stored already: if their place is
+// parked they are published again, and the stream drops them by their ids.
 func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, _ *pipeline.Progress) error {
 	w.todo = w.todo[:0]
 	w.refusals.Reset()
@@ -74,24 +78,28 @@ func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, _ *pipeline
 	return w.refusals.Result(false)
 }
 
-// publishAll publishes what is in w.todo, in one round after the other.
+// publishAll publishes the messages of w.todo, in one round after the other.
 func (w *writer) publishAll(ctx context.Context, msgs []pipeline.Message) error {
-	for attempt := 0; len(w.todo) > 0; attempt++ {
+	waits := pauses.Begin()
+	for len(w.todo) > 0 {
 		before := len(w.todo)
-		if err := w.round(ctx, msgs); err != nil {
+		if err := w.publishRound(ctx, msgs); err != nil {
 			return fmt.Errorf("stream %s: %w", w.sink.Stream, err)
 		}
 		if len(w.todo) == 0 {
 			break
 		}
 		if len(w.todo) < before {
-			attempt = 0
+			waits.Reset()
 		}
-		if attempt&(attempt-1) == 0 { // 0, 1, 2, 4, 8 ...
+		if tries := waits.Tries(); tries&(tries-1) == 0 { // 0, 1, 2, 4, 8 ...
 			w.sink.Log.Warn("nats publish not acknowledged, trying again",
 				"stream", w.sink.Stream, "messages", len(w.todo), "error", w.cause)
 		}
-		if err := pause(ctx, attempt); err != nil {
+		if w.sink.Observer != nil {
+			w.sink.Observer.RetryPublish(len(w.todo), w.cause)
+		}
+		if err := waits.Wait(ctx); err != nil {
 			return fmt.Errorf("stream %s: %w (%w)", w.sink.Stream, w.cause, err)
 		}
 	}
@@ -101,28 +109,29 @@ func (w *writer) publishAll(ctx context.Context, msgs []pipeline.Message) error 
 // Close has nothing to do: every Write is durable when it returns.
 func (w *writer) Close(context.Context) error { return nil }
 
-// round publishes what is in w.todo until something fails, waits for the acknowledgements of what it
-// published, and leaves in w.todo what has to be published again. Its error is final.
-func (w *writer) round(ctx context.Context, msgs []pipeline.Message) error {
+// publishRound publishes the messages of w.todo until one fails, waits for the
+// acknowledgements of those that it published, and leaves in w.todo those to be
+// published again. Its error is final.
+func (w *writer) publishRound(ctx context.Context, msgs []pipeline.Message) error {
 	started := time.Now()
 	w.failed, w.cause = w.failed[:0], nil
-	defer w.drop()
+	defer w.dropOnWay()
 	sent := 0
 	for _, i := range w.todo {
 		if w.refusals.Leave(i, msgs[i].Origin.Place) {
 			sent++
 			continue
 		}
-		if err := w.publish(ctx, msgs, i); err != nil {
+		if err := w.publishOne(ctx, msgs, i); err != nil {
 			return err
 		}
 		if w.cause != nil {
-			break // what follows must not overtake what failed
+			break // later messages must not overtake the failed one
 		}
 		sent++
 	}
 	for w.first < len(w.onWay) {
-		if err := w.settle(ctx, msgs); err != nil {
+		if err := w.settleOldest(ctx, msgs); err != nil {
 			return err
 		}
 	}
@@ -134,37 +143,40 @@ func (w *writer) round(ctx context.Context, msgs []pipeline.Message) error {
 	return nil
 }
 
-// publish sends one message as soon as there is room for it. It sends nothing once w.cause is set.
-func (w *writer) publish(ctx context.Context, msgs []pipeline.Message, index int) error {
+// publishOne sends one message as soon as there is room for it. It sends
+// nothing once w.cause is set.
+func (w *writer) publishOne(ctx context.Context, msgs []pipeline.Message, index int) error {
 	m := &msgs[index]
 	size := len(m.Value) + headerBytes(m)
-	if err := w.room(ctx, msgs, size); err != nil || w.cause != nil {
+	if err := w.takeRoom(ctx, msgs, size); err != nil || w.cause != nil {
 		return err
 	}
-	msg := w.sink.message(m)
-	// The library must not publish again by itself: by then the value may be another message's.
+	msg := w.sink.newMessage(m)
+	// The library must not publish again by itself: by then the value may be
+	// another message's.
 	future, err := w.sink.conn.js.PublishMsgAsync(msg, jetstream.WithRetryAttempts(0))
 	msg.Data = nil // sent or copied; the future would pin it until the acknowledgement
 	if err != nil {
-		w.sink.inFlight.give(size)
-		return w.note(err)
+		w.sink.inFlight.giveRoom(size)
+		return w.noteCause(err)
 	}
 	w.onWay = append(w.onWay, published{index: index, size: size, future: future})
 	return nil
 }
 
-// room takes room for size bytes unless w.cause gets set before there is any.
-func (w *writer) room(ctx context.Context, msgs []pipeline.Message, size int) error {
+// takeRoom takes room for size bytes unless w.cause gets set before there is
+// any.
+func (w *writer) takeRoom(ctx context.Context, msgs []pipeline.Message, size int) error {
 	for {
-		ok, freed := w.sink.inFlight.take(size)
+		ok, freed := w.sink.inFlight.takeRoom(size)
 		if ok {
 			return nil
 		}
 		var err error
 		if w.first < len(w.onWay) {
-			err = w.settle(ctx, msgs)
+			err = w.settleOldest(ctx, msgs)
 		} else {
-			err = w.sink.inFlight.wait(ctx, freed)
+			err = w.sink.inFlight.awaitRoom(ctx, freed)
 		}
 		if err != nil || w.cause != nil {
 			return err
@@ -172,8 +184,8 @@ func (w *writer) room(ctx context.Context, msgs []pipeline.Message, size int) er
 	}
 }
 
-// settle waits for the acknowledgement of the oldest message on its way.
-func (w *writer) settle(ctx context.Context, msgs []pipeline.Message) error {
+// settleOldest waits for the acknowledgement of the oldest message on its way.
+func (w *writer) settleOldest(ctx context.Context, msgs []pipeline.Message) error {
 	p := w.onWay[w.first]
 	var err error
 	select {
@@ -186,7 +198,7 @@ func (w *writer) settle(ctx context.Context, msgs []pipeline.Message) error {
 		return context.Cause(ctx)
 	}
 	w.first++
-	w.sink.inFlight.give(p.size)
+	w.sink.inFlight.giveRoom(p.size)
 	if reject := w.sink.rejectOf(err); reject != nil {
 		w.refusals.Refuse(p.index, msgs[p.index].Origin.Place, reject)
 		return nil
@@ -194,11 +206,11 @@ func (w *writer) settle(ctx context.Context, msgs []pipeline.Message) error {
 	if err != nil {
 		w.failed = append(w.failed, p.index)
 	}
-	return w.note(err)
+	return w.noteCause(err)
 }
 
-// rejectOf returns the Reject of a message that the server does not take, and nil
-// for all other errors.
+// rejectOf returns the Reject of a message that the server does not take, and
+// nil for all other errors.
 func (s *Sink) rejectOf(err error) *pipeline.Reject {
 	var api *jetstream.APIError
 	if !errors.As(err, &api) || api.ErrorCode != errMessageSize && api.ErrorCode != errHeaderSize {
@@ -213,9 +225,10 @@ const (
 	errHeaderSize  jetstream.ErrorCode = 10097 // headers above 64 KiB
 )
 
-// note keeps err as the cause of another round if it may pass, and returns it if it is final.
-func (w *writer) note(err error) error {
-	if err != nil && !transient(err) {
+// noteCause keeps err as the cause of another round if it may pass, and returns
+// it if it is final.
+func (w *writer) noteCause(err error) error {
+	if err != nil && !isTransient(err) {
 		return err
 	}
 	if w.cause == nil {
@@ -224,24 +237,26 @@ func (w *writer) note(err error) error {
 	return nil
 }
 
-// drop forgets what is still on its way after an error. Its acknowledgements find nobody.
-func (w *writer) drop() {
+// dropOnWay forgets the messages on their way after an error. Their
+// acknowledgements find nobody.
+func (w *writer) dropOnWay() {
 	for _, p := range w.onWay[w.first:] {
-		w.sink.inFlight.give(p.size)
+		w.sink.inFlight.giveRoom(p.size)
 	}
 	clear(w.onWay)
 	w.onWay, w.first = w.onWay[:0], 0
 }
 
-// message makes what is published for m. It borrows m.Value.
-func (s *Sink) message(m *pipeline.Message) *natsgo.Msg {
-	headers, subject := encodeHeaders(m), s.subject(m)
+// newMessage returns the message to publish for m. It borrows m.Value.
+func (s *Sink) newMessage(m *pipeline.Message) *natsgo.Msg {
+	headers, subject := encodeHeaders(m), s.subjectOf(m)
 	headers[jetstream.MsgIDHeader] = []string{messageID(m.Origin, subject, s.Incarnation)}
 	return &natsgo.Msg{Subject: subject, Header: headers, Data: m.Value}
 }
 
-// messageID names a message for ever: place@offset, then the subject, since one message may be
-// published under two (a dead letter). A name that is long, or that a header cannot hold, is hashed.
+// messageID names a message for ever: place@offset, then the subject, since one
+// message may be published under two (a dead letter). A name that is long, or
+// that a header cannot hold, is hashed.
 func messageID(origin pipeline.Origin, subject, incarnation string) string {
 	id := make([]byte, 0, maxID)
 	id = append(append(id, origin.Place...), '@')
@@ -250,20 +265,22 @@ func messageID(origin pipeline.Origin, subject, incarnation string) string {
 	if incarnation != "" {
 		id = append(append(id, ' '), incarnation...)
 	}
-	if len(id) <= maxID && printable(id) {
+	if len(id) <= maxID && isPrintable(id) {
 		return string(id)
 	}
 	sum := sha256.Sum256(id)
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-func printable(s []byte) bool {
-	return !slices.ContainsFunc(s, func(c byte) bool { return c < ' ' || c > '~' }) && !blank(s[0]) && !blank(s[len(s)-1])
+func isPrintable(s []byte) bool {
+	unprintable := slices.ContainsFunc(s, func(c byte) bool { return c < ' ' || c > '~' })
+	return !unprintable && !isBlank(s[0]) && !isBlank(s[len(s)-1])
 }
 
-// transient tells whether an error of a publish may pass: the connection is down, the stream has no
-// leader, no room or no time. Others would come again with every attempt.
-func transient(err error) bool {
+// isTransient tells whether an error of a publish may pass: the connection is
+// down, the stream has no leader, no room or no time. Others would come again
+// with every attempt.
+func isTransient(err error) bool {
 	var api *jetstream.APIError
 	if errors.As(err, &api) {
 		return api.Code >= 500 || api.Code == 408 || api.Code == 429
@@ -279,17 +296,4 @@ func transient(err error) bool {
 	}
 	var network net.Error
 	return errors.As(err, &network)
-}
-
-// pause waits before an attempt: twice as long each time, up to 5 s, less up to a half at random.
-func pause(ctx context.Context, attempt int) error {
-	most := min(retryMost, retryFirst<<min(attempt, 10))
-	timer := time.NewTimer(most/2 + rand.N(most/2))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka"
 	"github.com/streamcrypt/streamcrypt/connectors/nats"
@@ -202,17 +203,18 @@ func asPeekers(all []*kafka.Peeker) []keycheck.Peeker {
 }
 
 func (j *checkJob) openRaw() error {
-	in, err := openRawInput(j.from.file.path, j.env.Stdin)
+	in, err := file.OpenRaw(j.from.file.path, j.env.Stdin)
 	if err != nil {
 		return err
 	}
-	j.closers.add(in.close)
+	j.closers.add(in.Close)
 	j.do = func(ctx context.Context) error {
-		ctx, stop := context.WithCancel(ctx) // a pipe's reader ends with it
-		defer stop()
-		return j.checker.Raw(ctx, j.from.name, in.reader(ctx))
+		return j.checker.Raw(ctx, j.from.name, in.Reader(ctx))
 	}
-	j.memory, j.progress = rawMemory, func(s *Snapshot) { s.Done, s.Total, s.Unit = in.read.Load(), in.total, Bytes }
+	j.memory, j.progress = rawMemory, func(s *Snapshot) {
+		s.Done, s.Total = in.Progress()
+		s.Unit = Bytes
+	}
 	return j.reserve()
 }
 

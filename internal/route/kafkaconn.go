@@ -2,17 +2,14 @@ package route
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/internal/address"
+	"github.com/streamcrypt/streamcrypt/internal/credfile"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
-	"github.com/streamcrypt/streamcrypt/keys/local"
 )
 
 // kafkaConn says how a cluster is reached and who we are there. Ends that say the same share one way to it.
@@ -48,14 +45,14 @@ func (c *kafkaConn) read(hosts []string, p *address.Params) error {
 func (c *kafkaConn) options(log *slog.Logger) (o cluster.Options, err error) {
 	o = cluster.Options{Brokers: strings.Split(c.brokers, ","), Log: log}
 	if c.tls {
-		if o.TLS, err = c.tlsConfig(); err != nil {
+		if o.TLS, err = c.tlsConfig(log); err != nil {
 			return o, err
 		}
 	}
 	if c.sasl == "" {
 		return o, nil
 	}
-	password, err := readPassword(c.passwordFile, log)
+	password, err := credfile.ReadPassword("password", c.passwordFile, log)
 	if err != nil {
 		return o, err
 	}
@@ -66,36 +63,19 @@ func (c *kafkaConn) options(log *slog.Logger) (o cluster.Options, err error) {
 	return o, err
 }
 
-func (c *kafkaConn) tlsConfig() (*tls.Config, error) {
-	o := &tls.Config{MinVersion: tls.VersionTLS12}
+func (c *kafkaConn) tlsConfig(log *slog.Logger) (o *tls.Config, err error) {
+	o = &tls.Config{MinVersion: tls.VersionTLS12}
 	if c.ca != "" {
-		roots, err := os.ReadFile(c.ca)
-		if err != nil {
-			return nil, fmt.Errorf("ca: %w", err)
-		}
-		o.RootCAs = x509.NewCertPool()
-		if !o.RootCAs.AppendCertsFromPEM(roots) {
-			return nil, fmt.Errorf("ca: %s: no certificate in it", c.ca)
+		if o.RootCAs, err = credfile.ReadRoots("ca", c.ca); err != nil {
+			return nil, err
 		}
 	}
 	if c.cert != "" {
-		pair, err := tls.LoadX509KeyPair(c.cert, c.key)
+		pair, err := credfile.ReadPair("cert", c.cert, c.key, log)
 		if err != nil {
-			return nil, fmt.Errorf("cert: %w", err)
+			return nil, err
 		}
 		o.Certificates = []tls.Certificate{pair}
 	}
 	return o, nil
-}
-
-// readPassword reads a password. One newline at the end of the file is ignored.
-func readPassword(name string, log *slog.Logger) (string, error) {
-	password, err := os.ReadFile(name)
-	if err != nil {
-		return "", fmt.Errorf("password: %w", err)
-	}
-	if info, err := os.Stat(name); err == nil && local.WidePermissions(info.Mode()) {
-		log.Warn("password can be read by others than its owner", "file", name, "mode", info.Mode().Perm().String())
-	}
-	return strings.TrimSuffix(strings.TrimSuffix(string(password), "\n"), "\r"), nil
 }

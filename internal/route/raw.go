@@ -15,7 +15,7 @@ import (
 // raw is a route for one payload, which is streamed in constant memory and never becomes a message.
 type raw struct {
 	name    string // of what is read
-	in      *rawInput
+	in      *file.RawInput
 	out     rawOutput
 	copy    func(ctx context.Context) error
 	memory  int64
@@ -38,11 +38,11 @@ func openRaw(ctx context.Context, p *plan, closers *closers) (*raw, error) {
 		return nil, err
 	}
 	var err error
-	if r.in, err = openRawInput(p.from.file.path, p.env.Stdin); err != nil {
+	if r.in, err = file.OpenRaw(p.from.file.path, p.env.Stdin); err != nil {
 		return nil, err
 	}
-	closers.add(r.in.close)
-	if (p.do == decrypt || p.do == verify) && !r.in.seekable() {
+	closers.add(r.in.Close)
+	if (p.do == decrypt || p.do == verify) && !r.in.IsSeekable() {
 		r.memory += 2 * envelope.MaxBuffered // an envelope whose recipients stand behind what cannot be read twice
 	}
 	if err := r.openOutput(p, closers); err != nil {
@@ -72,7 +72,7 @@ func (r *raw) openCopy(ctx context.Context, p *plan, closers *closers) error {
 	}
 	o := envelope.NewOpener(keys, envelope.OpenerOptions{Context: p.context})
 	r.copy = func(ctx context.Context) error {
-		_, err := o.NewReader(ctx, r.in.reader(ctx), &envelope.Binding{}).WriteTo(&counted{Writer: r.out, n: &r.written})
+		_, err := o.NewReader(ctx, r.in.Reader(ctx), &envelope.Binding{}).WriteTo(&counted{Writer: r.out, n: &r.written})
 		return err
 	}
 	return nil
@@ -80,7 +80,7 @@ func (r *raw) openCopy(ctx context.Context, p *plan, closers *closers) error {
 
 func (r *raw) seal(ctx context.Context, s *envelope.Sealer) error {
 	w := s.NewWriter(ctx, &counted{Writer: r.out, n: &r.written}, &envelope.Binding{})
-	if _, err := w.ReadFrom(r.in.reader(ctx)); err != nil {
+	if _, err := w.ReadFrom(r.in.Reader(ctx)); err != nil {
 		return err
 	}
 	return w.Close()
@@ -106,9 +106,7 @@ func (r *raw) openOutput(p *plan, closers *closers) error {
 // run copies everything. Unless all of it has been sealed, or has verified, no output file appears.
 func (r *raw) run(ctx context.Context) error {
 	defer memlimit.Reserve(r.memory)()
-	reading, stop := context.WithCancel(ctx)
-	defer stop()
-	err := r.copy(reading)
+	err := r.copy(ctx)
 	if err == nil {
 		err = r.out.Commit()
 	}
@@ -122,8 +120,8 @@ func (r *raw) run(ctx context.Context) error {
 }
 
 func (r *raw) snapshot() Snapshot {
-	read := r.in.read.Load()
-	s := Snapshot{Bytes: read, BytesOut: r.written.Load(), Done: read, Total: r.in.total, Unit: Bytes}
+	read, total := r.in.Progress()
+	s := Snapshot{Bytes: read, BytesOut: r.written.Load(), Done: read, Total: total, Unit: Bytes}
 	r.rewraps.report(&s)
 	return s
 }

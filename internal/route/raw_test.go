@@ -300,26 +300,6 @@ func TestRawOutputFails(t *testing.T) {
 	noFile(t, "out")
 }
 
-func TestRawInputIsClosed(t *testing.T) {
-	testDir(t)
-	writeFile(t, "plain", nil)
-	in, err := openRawInput("plain", nil)
-	must(t, err)
-	must(t, in.close())
-	if _, err := in.regular.Stat(); !errors.Is(err, fs.ErrClosed) {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestRawPipeCannotBeOpened(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	in := &rawInput{pipe: func() (io.ReadCloser, error) { return nil, fs.ErrPermission }}
-	if n, err := in.reader(ctx).Read(make([]byte, 1)); n != 0 || !errors.Is(err, fs.ErrPermission) {
-		t.Errorf("got %d, %v", n, err)
-	}
-}
-
 type brokenReader struct{}
 
 func (*brokenReader) Read([]byte) (int, error) { return 0, errors.New("broken pipe") }

@@ -13,7 +13,7 @@ func (r *raw) openRewrap(ctx context.Context, p *plan) (err error) {
 	}
 	rewrapper := envelope.NewRewrapper(r.rewraps.keys)
 	r.copy = func(ctx context.Context) error {
-		err := rewrapper.Copy(ctx, &counted{Writer: r.out, n: &r.written}, r.in.reader(ctx))
+		err := rewrapper.Copy(ctx, &counted{Writer: r.out, n: &r.written}, r.in.Reader(ctx))
 		counts := rewrapper.Counts()
 		r.rewraps.stats.Rewrapped.Add(counts.Rewrapped)
 		r.rewraps.stats.Already.Add(counts.Already)

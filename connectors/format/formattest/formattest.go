@@ -17,9 +17,10 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
 
-// Carries is what both formats hold of a message.
+// Carries lists the parts of a message that both formats hold.
 var Carries = pipelinetest.Carries{
-	Key: true, NullValue: true, Headers: true, NullHeader: true, HeaderOrder: true, Binary: true, Time: time.Millisecond,
+	Key: true, NullValue: true, Headers: true, NullHeader: true, HeaderOrder: true, Binary: true,
+	Time: time.Millisecond,
 }
 
 // ErrSeal is OpenEnd's error.
@@ -41,7 +42,7 @@ func SealEnd(_ context.Context, dst []byte, count uint64, digest [32]byte) ([]by
 	return append(append(dst, b...), seal(b)...), nil
 }
 
-// OpenEnd opens what SealEnd made.
+// OpenEnd opens the result of SealEnd.
 func OpenEnd(_ context.Context, b []byte) (count uint64, digest [32]byte, err error) {
 	if len(b) != 48 || !bytes.Equal(seal(b[:40]), b[40:]) {
 		return 0, [32]byte{}, ErrSeal

@@ -10,8 +10,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// Producer is who writes a batch. A batch that is sent again carries the same Producer, Sequence included, so
-// that the broker takes it once.
+// Producer is who writes a batch. A batch that is sent again carries the same
+// Producer, Sequence included, so that the broker takes it once. ID, Epoch and
+// Sequence are -1 for a batch that is neither idempotent nor in a transaction.
 type Producer struct {
 	ID            int64
 	Epoch         int16
@@ -19,17 +20,16 @@ type Producer struct {
 	Transactional bool
 }
 
-// Anonymous is the Producer of a batch that is neither idempotent nor in a transaction.
-func Anonymous() Producer { return Producer{ID: -1, Epoch: -1, Sequence: -1} }
-
-// NextSequence is the sequence that follows a batch of count records. Sequences wrap from 2^31-1 to 0.
+// NextSequence is the sequence that follows a batch of count records. Sequences
+// wrap from 2^31-1 to 0.
 func NextSequence(sequence int32, count int) int32 {
 	return int32((int64(sequence) + int64(count)) & math.MaxInt32)
 }
 
-// Appender gathers messages of one partition into one batch. Use is Begin, Append for every message, Finish.
-// The zero value is ready. It is used by one goroutine at a time and allocates nothing but what the buffer
-// grows by; of the messages it keeps nothing.
+// Appender gathers messages of one partition into one batch. Use is Begin,
+// Append for every message, Finish. The zero value is ready. It is used by one
+// goroutine at a time and allocates nothing but what the buffer grows by; of
+// the messages it keeps nothing.
 type Appender struct {
 	buf      []byte
 	start    int
@@ -38,7 +38,8 @@ type Appender struct {
 	maxTime  int64
 }
 
-// Begin starts a batch behind what is in dst. Dst belongs to the Appender until Finish.
+// Begin starts a batch behind what is in dst. Dst belongs to the Appender until
+// Finish.
 func (a *Appender) Begin(dst []byte) {
 	a.start = len(dst)
 	a.buf = append(dst, make([]byte, HeaderSize)...)
@@ -57,8 +58,9 @@ func (a *Appender) Size(m *pipeline.Message) int {
 	return varintSize(int64(body)) + body
 }
 
-// Bound is the most that a message adds to a batch, wherever it stands in it, in bytes. HeaderSize+Bound is
-// what a message that is alone in its batch takes at most.
+// Bound is the most that a message adds to a batch, wherever it stands in it,
+// in bytes. HeaderSize+Bound is what a message that is alone in its batch takes
+// at most.
 func Bound(m *pipeline.Message) int {
 	n := maxVarint32 + 1 + maxVarint64 + maxVarint32 // length, attributes, time, offset
 	n += maxVarint32 + len(m.Key) + maxVarint32 + len(m.Value) + maxVarint32
@@ -68,9 +70,10 @@ func Bound(m *pipeline.Message) int {
 	return n
 }
 
-// Append adds m: key, value, headers and time. Null and empty stay what they are, and so does the order of
-// headers. A zero time is written as none. Messages get the offsets 0, 1, 2 of the batch; the broker makes
-// real ones of them.
+// Append adds m: key, value, headers and time. Null and empty stay what they
+// are, and so does the order of headers. A zero time is written as none.
+// Messages get the offsets 0, 1, 2 of the batch; the broker makes real ones of
+// them.
 func (a *Appender) Append(m *pipeline.Message) {
 	at := millis(m.Time)
 	if a.count == 0 {
@@ -94,7 +97,8 @@ func (a *Appender) Append(m *pipeline.Message) {
 	a.count++
 }
 
-// Finish completes the batch and returns dst with it. A batch without messages is an error: brokers refuse it.
+// Finish completes the batch and returns dst with it. A batch without messages
+// is an error: brokers refuse it.
 func (a *Appender) Finish(p Producer, c *Compressor) ([]byte, error) {
 	if a.count == 0 {
 		return nil, malformed("no records")

@@ -78,7 +78,7 @@ func TestWhatIsAppendedIsRead(t *testing.T) {
 			want[0].Value = bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
 		}
 		for c := None; c.valid(); c++ {
-			b := finish(t, want, Anonymous(), NewCompressor(c))
+			b := finish(t, want, anonymous, NewCompressor(c))
 			got, err := read(b, 0)
 			if err != nil {
 				t.Fatal(err)
@@ -135,7 +135,7 @@ func TestIncompressible(t *testing.T) {
 		value[i] = byte(rand.Uint32())
 	}
 	for c := Gzip; c.valid(); c++ {
-		b := finish(t, []pipeline.Message{{Value: value}}, Anonymous(), NewCompressor(c))
+		b := finish(t, []pipeline.Message{{Value: value}}, anonymous, NewCompressor(c))
 		if b[22]&maskCompression != 0 {
 			t.Errorf("%s: %d bytes, attributes %x", c, len(b), b[22])
 		}
@@ -155,7 +155,7 @@ func TestAppenderIsReused(t *testing.T) {
 			a.Append(&msgs[i])
 		}
 		var err error
-		if dst, err = a.Finish(Anonymous(), c); err != nil {
+		if dst, err = a.Finish(anonymous, c); err != nil {
 			t.Fatal(err)
 		}
 		want = append(want, msgs)
@@ -182,7 +182,7 @@ func TestAppenderIsReused(t *testing.T) {
 func TestFinishRefusesAnEmptyBatch(t *testing.T) {
 	var a Appender
 	a.Begin(nil)
-	if _, err := a.Finish(Anonymous(), nil); !errors.Is(err, ErrMalformed) {
+	if _, err := a.Finish(anonymous, nil); !errors.Is(err, ErrMalformed) {
 		t.Error(err)
 	}
 }
@@ -213,17 +213,7 @@ func TestVarintSize(t *testing.T) {
 	}
 }
 
-func TestParseCompression(t *testing.T) {
-	for c := None; c.valid(); c++ {
-		if got, err := ParseCompression(c.String()); got != c || err != nil {
-			t.Error(c, got, err)
-		}
-	}
-	for _, name := range []string{"", "GZIP", "zstd ", "codec 5"} {
-		if _, err := ParseCompression(name); !errors.Is(err, ErrCompression) {
-			t.Errorf("%q: %v", name, err)
-		}
-	}
+func TestUnknownCompression(t *testing.T) {
 	if c := Compression(5); fmt.Sprint(c) != "codec 5" || NewCompressor(c) != nil || NewCompressor(None) != nil {
 		t.Error(c)
 	}
@@ -239,7 +229,7 @@ func TestAllocations(t *testing.T) {
 		}
 	}
 	for c := None; c.valid(); c++ {
-		set := finish(t, msgs, Anonymous(), NewCompressor(c))
+		set := finish(t, msgs, anonymous, NewCompressor(c))
 		var r Reader
 		var into Records
 		perBatch := testing.AllocsPerRun(20, func() {
@@ -273,7 +263,7 @@ func TestAllocations(t *testing.T) {
 			a.Append(&msgs[i])
 		}
 		var err error
-		if buf, err = a.Finish(Anonymous(), nil); err != nil {
+		if buf, err = a.Finish(anonymous, nil); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -55,7 +55,8 @@ func reseal(b []byte) []byte {
 	return b
 }
 
-// squeeze compresses with franz-go's compressor, which is independent of kafka-go's codecs.
+// squeeze compresses with franz-go's compressor, which is independent of
+// kafka-go's codecs.
 func squeeze(t testing.TB, codec kgo.CompressionCodec, b []byte) []byte {
 	t.Helper()
 	c, err := kgo.DefaultCompressor(codec)
@@ -81,7 +82,8 @@ func compressed(t testing.TB, codec int) func(*kmsg.RecordBatch) {
 	}
 }
 
-// readAll reads a set with reads of limit bytes, each into Records of its own, and copies nothing.
+// readAll reads a set with reads of limit bytes, each into Records of its own,
+// and copies nothing.
 func readAll(r *Reader, limit int) (got []pipeline.Message, reads int, err error) {
 	for {
 		if _, err := r.Next(); errors.Is(err, io.EOF) {
@@ -164,3 +166,7 @@ var awkward = []raw{
 	{offset: 900, time: 1 << 40, key: bytes.Repeat([]byte("K"), 200), value: bytes.Repeat([]byte("long "), 60_000)},
 	{offset: 901, time: -1 << 40, value: []byte("x"), headers: []kmsg.Header{{Key: "last"}}},
 }
+
+// anonymous is the producer of a batch that is neither idempotent nor in a
+// transaction.
+var anonymous = Producer{ID: -1, Epoch: -1, Sequence: -1}

@@ -2,15 +2,16 @@ package batch
 
 import "slices"
 
-// Aborted is a transaction that was taken back, as a fetch lists it: batches of the producer from First on, up
-// to its Abort marker.
+// Aborted is a transaction that was taken back, as a fetch lists it: batches of
+// the producer from First on, up to its Abort marker.
 type Aborted struct {
 	ProducerID int64
 	First      int64 // offset
 }
 
-// Committed tells what a reader that asked for read_committed may see of the answer to one fetch. Brokers send
-// what was aborted all the same, with a list of it.
+// Committed tells what a reader that asked for read_committed may see of the
+// answer to one fetch. Brokers send what was aborted all the same, with a list
+// of it.
 //
 // The zero value is ready. It is used by one goroutine at a time.
 type Committed struct {
@@ -18,7 +19,8 @@ type Committed struct {
 	open   []int64   // producers whose aborted transaction we are in
 }
 
-// Reset begins the answer of a fetch for one partition. It keeps the list and may sort it.
+// Reset begins the answer of a fetch for one partition. It keeps the list and
+// may sort it.
 func (c *Committed) Reset(aborted []Aborted) {
 	slices.SortFunc(aborted, func(a, b Aborted) int {
 		switch {
@@ -32,8 +34,8 @@ func (c *Committed) Reset(aborted []Aborted) {
 	c.listed, c.open = aborted, c.open[:0]
 }
 
-// Admits says whether the records of the batch are to be read. It is asked for every batch in turn. Control
-// batches are never to be read.
+// Admits says whether the records of the batch are to be read. It is asked for
+// every batch in turn. Control batches are never to be read.
 func (c *Committed) Admits(h *Info) bool {
 	for len(c.listed) > 0 && c.listed[0].First <= h.LastOffset {
 		if id := c.listed[0].ProducerID; !slices.Contains(c.open, id) {

@@ -6,7 +6,8 @@ import (
 	"github.com/segmentio/kafka-go/compress"
 )
 
-// Compression is how the records of a batch are compressed, as its attributes number it.
+// Compression is how the records of a batch are compressed, as its attributes
+// number it.
 type Compression int8
 
 // The codecs that message format v2 knows.
@@ -20,7 +21,7 @@ const (
 
 var compressionNames = [...]string{None: "none", Gzip: "gzip", Snappy: "snappy", LZ4: "lz4", Zstd: "zstd"}
 
-// String gives the name that ParseCompression reads.
+// String returns the codec's name as Kafka writes it.
 func (c Compression) String() string {
 	if c.valid() {
 		return compressionNames[c]
@@ -32,18 +33,9 @@ func (c Compression) valid() bool { return c >= None && int(c) < len(compression
 
 func (c Compression) codec() compress.Codec { return compress.Compression(c).Codec() }
 
-// ParseCompression reads none, gzip, snappy, lz4 or zstd.
-func ParseCompression(name string) (Compression, error) {
-	for c, known := range compressionNames {
-		if name == known {
-			return Compression(c), nil
-		}
-	}
-	return None, fmt.Errorf("%w: %q is none of none, gzip, snappy, lz4, zstd", ErrCompression, name)
-}
-
-// Compressor compresses batches for Appender.Finish. It keeps its memory from batch to batch; one goroutine
-// uses it at a time. A nil Compressor leaves batches as they are.
+// Compressor compresses batches for Appender.Finish. It keeps its memory from
+// batch to batch; one goroutine uses it at a time. A nil Compressor leaves
+// batches as they are.
 type Compressor struct {
 	compression Compression
 	out         []byte
@@ -57,8 +49,9 @@ func NewCompressor(c Compression) *Compressor {
 	return &Compressor{compression: c}
 }
 
-// shrink replaces the records by their compressed form if that is shorter, and says what they are now. It
-// writes over records. Ciphertext does not shrink, and then the reader is spared the codec.
+// shrink replaces the records by their compressed form if that is shorter, and
+// says what they are now. It writes over records. Ciphertext does not shrink,
+// and then the reader is spared the codec.
 func (c *Compressor) shrink(records []byte) ([]byte, Compression, error) {
 	if c == nil {
 		return records, None, nil

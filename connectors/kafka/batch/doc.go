@@ -1,6 +1,8 @@
-// Package batch reads and writes Kafka record batches, message format v2 (magic 2).
+// Package batch reads and writes Kafka record batches, message format v2 (magic
+// 2).
 //
-// A batch is 61 bytes of header and its records, which may be compressed as one piece:
+// A batch is 61 bytes of header and its records, which may be compressed as one
+// piece:
 //
 //	offset  bytes  field
 //	     0      8  base offset
@@ -18,14 +20,16 @@
 //	    57      4  number of records
 //	    61         records
 //
-// Reader takes what a fetch answered for one partition and appends its records to Records, arrays that are
-// recycled from read to read: no allocation per record, and no copy unless the batch is compressed.
-// Compressed batches are inflated piece by piece, so that memory follows the size of a read and not what a
-// batch inflates to. Appender gathers messages into one new batch. Committed tells what a transaction took
-// back.
+// Reader takes what a fetch answered for one partition and appends its records
+// to Records, arrays that are recycled from read to read: no allocation per
+// record, and no copy unless the batch is compressed. Compressed batches are
+// inflated piece by piece, so that memory follows the size of a read and not
+// what a batch inflates to. Appender gathers messages into one new batch.
+// Committed tells what a transaction took back.
 //
-// Input is not trusted: every length is checked before it is used, and a batch that is not exactly as it
-// should be is an error.
+// Input is not trusted: every length is checked before it is used, and a batch
+// that is not exactly as it should be is an error.
 //
-// The package does no I/O and knows nothing of brokers, groups or transactions beyond the bits of a batch.
+// The package does no I/O and knows nothing of brokers, groups or transactions
+// beyond the bits of a batch.
 package batch

@@ -9,7 +9,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// FuzzReader gives it sets of batches, as they come and with their checksum put right.
+// FuzzReader gives it sets of batches, as they come and with their checksum put
+// right.
 func FuzzReader(f *testing.F) {
 	f.Add(encode(50, awkward[:4], nil), false)
 	for i := range codecs {
@@ -34,7 +35,7 @@ func FuzzReader(f *testing.F) {
 			wantEqual(t, parts, whole)
 		}
 		if err == nil && len(whole) > 0 {
-			b := finish(t, whole, Anonymous(), nil)
+			b := finish(t, whole, anonymous, nil)
 			got, err := read(b, 0)
 			if err != nil {
 				t.Fatal(err)
@@ -57,7 +58,8 @@ func check(t *testing.T, msgs []pipeline.Message) {
 	}
 }
 
-// FuzzInflate gives the codecs what the broker sent, behind the checks that bound them.
+// FuzzInflate gives the codecs what the broker sent, behind the checks that
+// bound them.
 func FuzzInflate(f *testing.F) {
 	for i := range codecs {
 		var body []byte
@@ -101,7 +103,7 @@ func FuzzAppend(f *testing.F) {
 		for i := range want {
 			want[i].Origin = pipeline.Origin{Place: "orders/3", Offset: int64(i), Previous: -1}
 		}
-		got, err := read(finish(t, want, Anonymous(), NewCompressor(Compression(bits>>3%5))), 0)
+		got, err := read(finish(t, want, anonymous, NewCompressor(Compression(bits>>3%5))), 0)
 		if err != nil {
 			t.Fatal(err)
 		}

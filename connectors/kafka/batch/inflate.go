@@ -7,7 +7,8 @@ import (
 	"io"
 )
 
-// step is how much is inflated at once. What is left of it when a read is full is copied to the next read.
+// step is how much is inflated at once. What is left of it when a read is full
+// is copied to the next read.
 const step = 32 << 10
 
 // inflater is a batch's records on their way out of a codec.
@@ -19,14 +20,16 @@ type inflater struct {
 	carry       []byte // inflated, and not yet in anyone's Records
 }
 
-// open begins with body. The codecs trust what their input says of its own size, so it is checked before.
+// open begins with body. The codecs trust what their input says of its own
+// size, so it is checked before.
 func (in *inflater) open(c Compression, body []byte, limits Limits) error {
 	if err := inspect(c, body, limits.Piece); err != nil {
 		return err
 	}
 	in.source.Reset(body)
 	in.compression, in.left, in.carry = c, limits.Batch, in.carry[:0]
-	// The codec must not see a *bytes.Buffer: zstd inflates small ones at once, without a bound.
+	// The codec must not see a *bytes.Buffer: zstd inflates small ones at once,
+	// without a bound.
 	in.codec = c.codec().NewReader(&in.source)
 	return nil
 }
@@ -121,7 +124,8 @@ func (r *Reader) readInflated(into *Records, limit int) error {
 	return nil
 }
 
-// fill inflates more of the record at buf[from:to], and moves it to where there is room for it if need be.
+// fill inflates more of the record at buf[from:to], and moves it to where there
+// is room for it if need be.
 func (r *Reader) fill(into *Records, buf []byte, from, to, piece int) ([]byte, int, int, error) {
 	length, n, err := recordLength(buf[from:to])
 	if err != nil {

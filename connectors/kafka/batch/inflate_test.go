@@ -13,7 +13,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// zstdFrame is a frame of blocks with the window of the descriptor byte, RFC 8878.
+// zstdFrame is a frame of blocks with the window of the descriptor byte, RFC
+// 8878.
 func zstdFrame(window byte, blocks ...[]byte) []byte {
 	b := []byte{0x28, 0xb5, 0x2f, 0xfd, 0, window}
 	for i, block := range blocks {
@@ -67,7 +68,8 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// A batch of less than 1 MiB that inflates to 512 MiB is refused, and never in memory.
+// A batch of less than 1 MiB that inflates to 512 MiB is refused, and never in
+// memory.
 func TestBombs(t *testing.T) {
 	var many [][]byte
 	for i := range 512 {
@@ -183,7 +185,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// Compressed bytes that are cut or followed by others are refused, whatever the codec thinks of them.
+// Compressed bytes that are cut or followed by others are refused, whatever the
+// codec thinks of them.
 func TestDamagedCompression(t *testing.T) {
 	for i := range codecs {
 		t.Run(codecs[i].is.String(), func(t *testing.T) {
@@ -242,7 +245,8 @@ func TestLeavesCompressedBatches(t *testing.T) {
 	}
 }
 
-// What is inflated and not yet read is the Reader's own: the Records before may be filled with anything.
+// What is inflated and not yet read is the Reader's own: the Records before may
+// be filled with anything.
 func TestWhatIsLeftIsCopied(t *testing.T) {
 	records := make([]raw, 500)
 	for i := range records {

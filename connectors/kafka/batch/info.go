@@ -49,7 +49,8 @@ const (
 
 // Info is the header of a batch.
 type Info struct {
-	// BaseOffset and LastOffset are what the batch spans. Compaction removes records and leaves the span.
+	// BaseOffset and LastOffset are what the batch spans. Compaction removes
+	// records and leaves the span.
 	BaseOffset, LastOffset int64
 	LeaderEpoch            int32
 	// Size is the whole batch as it is stored, in bytes.
@@ -59,18 +60,21 @@ type Info struct {
 	Compression   Compression
 	Transactional bool
 	Marker        Marker
-	// AppendTime says that every record has the time at which the broker appended the batch, MaxTime.
+	// AppendTime says that every record has the time at which the broker
+	// appended the batch, MaxTime.
 	AppendTime bool
 	// BaseTime and MaxTime are in milliseconds since 1970; -1 is none.
 	BaseTime, MaxTime int64
-	// ProducerID, ProducerEpoch and Sequence are -1 if the producer was not idempotent.
+	// ProducerID, ProducerEpoch and Sequence are -1 if the producer was not
+	// idempotent.
 	ProducerID    int64
 	ProducerEpoch int16
 	Sequence      int32
 }
 
-// parse reads the batch at the start of set, which may hold more. A batch that is cut short is (nil, nil):
-// a fetch ends anywhere. The checksum is checked here, once for everything.
+// parse reads the batch at the start of set, which may hold more. A batch that
+// is cut short is (nil, nil): a fetch ends anywhere. The checksum is checked
+// here, once for everything.
 func (h *Info) parse(set []byte) (records []byte, err error) {
 	if len(set) < atMagic+1 {
 		return nil, nil

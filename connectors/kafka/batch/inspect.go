@@ -8,9 +8,9 @@ import (
 
 func unknownCodec(c Compression) error { return fmt.Errorf("%w: unknown %s", ErrCompression, c) }
 
-// inspect refuses compressed bytes that would have their codec allocate more than piece at once: snappy blocks
-// and zstd windows are as large as the input says they are, whatever it holds. gzip needs 32 KiB and lz4 8 MiB
-// at most.
+// inspect refuses compressed bytes that would have their codec allocate more
+// than piece at once: snappy blocks and zstd windows are as large as the input
+// says they are, whatever it holds. gzip needs 32 KiB and lz4 8 MiB at most.
 func inspect(c Compression, b []byte, piece int) error {
 	switch c {
 	case Snappy:
@@ -24,8 +24,9 @@ func inspect(c Compression, b []byte, piece int) error {
 	}
 }
 
-// xerial is the magic of the framing that Java clients put around snappy blocks: 16 bytes of header, then blocks
-// of a 4-byte length each. Other clients write one bare block.
+// xerial is the magic of the framing that Java clients put around snappy
+// blocks: 16 bytes of header, then blocks of a 4-byte length each. Other
+// clients write one bare block.
 var xerial = []byte("\x82SNAPPY\x00")
 
 const xerialHeader = 16
@@ -94,7 +95,8 @@ func inspectZstd(b []byte, piece int) error {
 	return nil
 }
 
-// inspectFrame checks the window of the frame behind its magic and returns what follows the frame.
+// inspectFrame checks the window of the frame behind its magic and returns what
+// follows the frame.
 func inspectFrame(b []byte, piece int) ([]byte, error) {
 	descriptor := b[0]
 	size := [4]int{0, 2, 4, 8}[descriptor>>6] // of the content size

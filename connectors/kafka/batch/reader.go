@@ -2,13 +2,14 @@ package batch
 
 import "io"
 
-// Limits bounds what a compressed batch may become. A zero field is its default.
+// Limits bounds what a compressed batch may become. A zero field is its
+// default.
 type Limits struct {
-	// Batch is the most bytes that one batch may inflate to, all in all. They are never in memory together.
-	// 256 MiB by default.
+	// Batch is the most bytes that one batch may inflate to, all in all. They
+	// are never in memory together. 256 MiB by default.
 	Batch int
-	// Piece is the most bytes that must be in memory together: a record, a codec's window or block.
-	// 32 MiB by default.
+	// Piece is the most bytes that must be in memory together: a record, a
+	// codec's window or block. 32 MiB by default.
 	Piece int
 }
 
@@ -22,8 +23,9 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// Reader walks the record batches that a fetch answered for one partition. Use is Reset, then Next for every
-// batch, and Read until it has no more of the batch; Next also leaves a batch that is not wanted:
+// Reader walks the record batches that a fetch answered for one partition. Use
+// is Reset, then Next for every batch, and Read until it has no more of the
+// batch; Next also leaves a batch that is not wanted:
 //
 //	r.Reset("orders/3", set, from)
 //	for {
@@ -36,8 +38,9 @@ func (l Limits) withDefaults() Limits {
 //		...
 //	}
 //
-// A Reader may be used again and again; the zero value is ready. It is used by one goroutine at a time.
-// After an error it stays where it is: it answers the same error until Reset or Skip.
+// A Reader may be used again and again; the zero value is ready. It is used by
+// one goroutine at a time. After an error it stays where it is: it answers the
+// same error until Reset or Skip.
 type Reader struct {
 	Limits Limits
 
@@ -54,29 +57,33 @@ type Reader struct {
 	err   error
 }
 
-// Reset begins a set of batches. Place is what messages carry as their origin and errors name. Records below
-// from are left out: a fetch answers whole batches. Set is used until the next Reset or Close, and messages
-// alias it.
+// Reset begins a set of batches. Place is what messages carry as their origin
+// and errors name. Records below from are left out: a fetch answers whole
+// batches. Set is used until the next Reset or Close, and messages alias it.
 func (r *Reader) Reset(place string, set []byte, from int64) {
 	r.in.close()
 	r.place, r.set, r.end, r.next = place, set, -1, from
 	r.body, r.left, r.cut, r.err = nil, 0, 0, nil
 }
 
-// Close lets go of the set and of the codec of a batch that was not read to its end.
+// Close lets go of the set and of the codec of a batch that was not read to its
+// end.
 func (r *Reader) Close() { r.Reset("", nil, 0) }
 
-// Offset is where the next read of the partition begins: behind the last record that was read or left out.
+// Offset is where the next read of the partition begins: behind the last record
+// that was read or left out.
 func (r *Reader) Offset() int64 { return r.next }
 
-// Cut is the size in bytes of the batch that the end of the set cut short, for a larger fetch. It is known once Next
-// has returned io.EOF, and 0 if none was cut or too little of it is there.
+// Cut is the size in bytes of the batch that the end of the set cut short, for
+// a larger fetch. It is known once Next has returned io.EOF, and 0 if none was
+// cut or too little of it is there.
 func (r *Reader) Cut() int { return r.cut }
 
-// Next goes to the next batch, leaving what Read has not read of the one before. It returns io.EOF when no
-// whole batch follows: the broker cuts the last one where its answer is full. Batches that end before the
-// offset given to Reset are not shown. The Info is valid until the next call. Control batches are shown, and
-// Read finds no records in them.
+// Next goes to the next batch, leaving what Read has not read of the one
+// before. It returns io.EOF when no whole batch follows: the broker cuts the
+// last one where its answer is full. Batches that end before the offset given
+// to Reset are not shown. The Info is valid until the next call. Control
+// batches are shown, and Read finds no records in them.
 func (r *Reader) Next() (*Info, error) {
 	if r.err != nil {
 		return nil, r.err
@@ -108,9 +115,10 @@ func (r *Reader) Next() (*Info, error) {
 	}
 }
 
-// Read appends records of the current batch to into, as messages, until there are none left or the next one
-// would take into beyond limit bytes, by Records.Size. More says that records are left: they are for another
-// Records. An empty into takes one record whatever its size.
+// Read appends records of the current batch to into, as messages, until there
+// are none left or the next one would take into beyond limit bytes, by
+// Records.Size. More says that records are left: they are for another Records.
+// An empty into takes one record whatever its size.
 func (r *Reader) Read(into *Records, limit int) (more bool, err error) {
 	if r.err != nil {
 		return false, r.err
@@ -148,10 +156,10 @@ func (r *Reader) fail(err error) error {
 	return r.err
 }
 
-// Skip steps over the rest of the batch that the last error is about, and returns
-// the offsets that this leaves out. It is false, and changes nothing, if it is
-// not certain where that batch ends: the header says it, if the checksum covers
-// it, and else the batch that follows.
+// Skip steps over the rest of the batch that the last error is about, and
+// returns the offsets that this leaves out. It is false, and changes nothing, if
+// it is not certain where that batch ends: the header says it, if the checksum
+// covers it, and else the batch that follows.
 func (r *Reader) Skip() (first, last int64, ok bool) {
 	last = r.info.LastOffset
 	if r.err == nil || r.info.Size == 0 {

@@ -16,8 +16,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// vector is one batch, written down field by field from the description of the format in Kafka's
-// documentation (https://kafka.apache.org/documentation/#recordbatch).
+// vector is one batch, written down field by field from the description of the
+// format in Kafka's documentation
+// (https://kafka.apache.org/documentation/#recordbatch).
 var vector = strings.Join([]string{
 	"00000000000003e8", // base offset 1000
 	"0000004b",         // length 75
@@ -159,7 +160,7 @@ func TestTimes(t *testing.T) {
 			var a Appender
 			a.Begin(nil)
 			a.Append(&got[0])
-			b, err := a.Finish(Anonymous(), nil)
+			b, err := a.Finish(anonymous, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -195,7 +196,8 @@ func TestFrom(t *testing.T) {
 	}
 }
 
-// Offset moves over what a batch spans, whether its records are there, read, or left.
+// Offset moves over what a batch spans, whether its records are there, read, or
+// left.
 func TestOffset(t *testing.T) {
 	set := append(encode(10, awkward[:3], nil), encode(20, nil, func(b *kmsg.RecordBatch) { b.LastOffsetDelta = 9 })...)
 	set = append(set, encode(40, awkward[:2], func(b *kmsg.RecordBatch) { b.LastOffsetDelta = 5 })...)
@@ -456,7 +458,7 @@ func TestTerm(t *testing.T) {
 // TestSkip: a batch that cannot be read is stepped over if it is certain where it
 // ends, and reading goes on behind it.
 func TestSkip(t *testing.T) {
-	three := func(base int64) []byte { return finish(t, sixtyAt(base)[:3], Anonymous(), nil) }
+	three := func(base int64) []byte { return finish(t, sixtyAt(base)[:3], anonymous, nil) }
 	at := func(base int64, spoil func(b []byte)) []byte {
 		b := three(0)
 		b[7] = byte(base) // no checksum covers it
@@ -529,7 +531,7 @@ func TestSkip(t *testing.T) {
 // TestSkipInTheMiddle: messages before the one that cannot be read have been
 // read, and are not left out.
 func TestSkipInTheMiddle(t *testing.T) {
-	b := finish(t, sixtyAt(0)[:5], Anonymous(), nil)
+	b := finish(t, sixtyAt(0)[:5], anonymous, nil)
 	at := HeaderSize
 	for range 3 {
 		_, rest, err := cut(b[at:])

@@ -8,11 +8,12 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// minRecord is the shortest record behind its length: attributes, time, offset, key, value and headers of one
-// byte each.
+// minRecord is the shortest record behind its length: attributes, time, offset,
+// key, value and headers of one byte each.
 const minRecord = 6
 
-// cut splits the first record from b, without its length. A nil rest says that b ends before the record does.
+// cut splits the first record from b, without its length. A nil rest says that
+// b ends before the record does.
 func cut(b []byte) (record, rest []byte, err error) {
 	length, n, err := recordLength(b)
 	if err != nil || n == 0 || len(b)-n < length {
@@ -22,7 +23,8 @@ func cut(b []byte) (record, rest []byte, err error) {
 	return b[n:end:end], b[end:], nil
 }
 
-// recordLength reads the length in front of a record and says how long it was itself: 0 if b ends before it.
+// recordLength reads the length in front of a record and says how long it was
+// itself: 0 if b ends before it.
 func recordLength(b []byte) (length, n int, err error) {
 	v, n := varint(b)
 	switch {
@@ -34,8 +36,8 @@ func recordLength(b []byte) (length, n int, err error) {
 	return int(v), n, nil
 }
 
-// add appends one record to into, or leaves it out if it lies before the offset that is asked for. It says no
-// if the record would take into beyond limit.
+// add appends one record to into, or leaves it out if it lies before the offset
+// that is asked for. It says no if the record would take into beyond limit.
 func (r *Reader) add(into *Records, record []byte, limit int) (done bool, err error) {
 	f := fields{b: record}
 	f.skip(1) // attributes: none are defined
@@ -80,7 +82,8 @@ func timeOf(millis int64) time.Time {
 	return time.UnixMilli(millis).UTC()
 }
 
-// fields reads the fields of a record one after the other. Once something was bad, everything is zero.
+// fields reads the fields of a record one after the other. Once something was
+// bad, everything is zero.
 type fields struct {
 	b   []byte
 	bad bool

@@ -17,11 +17,13 @@ const (
 	maxName   = 256       // bytes of the longest that is
 )
 
-// Records is what Reader appends to: messages, and the arrays they lean on. It is recycled: Reset gives
-// everything back at once, and nothing that was read may be used after it.
+// Records is what Reader appends to: messages, and the arrays they lean on. It
+// is recycled: Reset gives everything back at once, and nothing that was read
+// may be used after it.
 //
-// Keys, values and header values alias the set that was given to Reader.Reset or, if the batch was
-// compressed, memory of Records. Messages.Headers are slices of one array; appending to them copies.
+// Keys, values and header values alias the set that was given to Reader.Reset
+// or, if the batch was compressed, memory of Records. Messages.Headers are
+// slices of one array; appending to them copies.
 type Records struct {
 	// Messages has all that was read since Reset, in the order of the reads.
 	Messages []pipeline.Message
@@ -34,7 +36,8 @@ type Records struct {
 	filled  int
 }
 
-// Size is what the messages pin, in bytes: their records as they were before compression, and the structs.
+// Size is what the messages pin, in bytes: their records as they were before
+// compression, and the structs.
 func (r *Records) Size() int { return r.size }
 
 // Reset forgets all messages and keeps the memory for the next ones.
@@ -50,7 +53,8 @@ func (r *Records) Reset() {
 	r.size, r.used, r.filled = 0, 0, 0
 }
 
-// name gives b as a string. Names repeat, so most are known and cost no allocation.
+// name gives b as a string. Names repeat, so most are known and cost no
+// allocation.
 func (r *Records) name(b []byte) string {
 	if known, ok := r.names[string(b)]; ok {
 		return known
@@ -66,7 +70,8 @@ func (r *Records) name(b []byte) string {
 	return name
 }
 
-// room returns free memory for at least n inflated bytes. Take says how much of it is used.
+// room returns free memory for at least n inflated bytes. Take says how much of
+// it is used.
 func (r *Records) room(n int) []byte {
 	if r.used > 0 {
 		if free := r.chunks[r.used-1][r.filled:]; len(free) >= n {

@@ -5,14 +5,15 @@ import (
 	"math/bits"
 )
 
-// Records count in zigzag varints: of at most 32 bits for lengths and offsets, 64 bits for times.
+// Records count in zigzag varints: of at most 32 bits for lengths and offsets,
+// 64 bits for times.
 const (
 	maxVarint32 = 5
 	maxVarint64 = 10
 )
 
-// varint reads one from the start of b and says how long it was: 0 if b ends before it does, negative if it
-// does not fit.
+// varint reads one from the start of b and says how long it was: 0 if b ends
+// before it does, negative if it does not fit.
 func varint(b []byte) (int64, int) {
 	if len(b) > 0 && b[0] < 0x80 {
 		return int64(b[0]>>1) ^ -int64(b[0]&1), 1

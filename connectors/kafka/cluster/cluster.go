@@ -18,10 +18,12 @@ import (
 // connectPatience is how long Connect tries brokers that cannot be reached.
 const connectPatience = 15 * time.Second
 
-// createTimeout is how long a request to create a topic may take until the topic is seen.
+// createTimeout is how long a request to create a topic may take until the
+// topic is seen.
 const createTimeout = 10 * time.Second
 
-// maxHangUps is how many times brokers may hang up on Connect before that counts as an answer.
+// maxHangUps is how many times brokers may hang up on Connect before that
+// counts as an answer.
 const maxHangUps = 5
 
 // Cluster is a way to a cluster. Sources and Sinks may share it.
@@ -32,20 +34,22 @@ type Cluster struct {
 	id        string
 	log       *slog.Logger
 
-	coordinators coordinators
+	coordinators coordinatorCache
 }
 
-// Connect reaches a cluster and sees that its brokers are recent enough. An error of the brokers, such as a
-// wrong password, comes at once; one of the network after 15 s.
+// Connect reaches a cluster and checks that its brokers are recent enough. An
+// error of the brokers, such as a wrong password, is returned at once, one of
+// the network after 15 s.
 func Connect(ctx context.Context, o Options) (*Cluster, error) {
-	o, err := o.complete()
+	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	// The layout of topics is ours to watch (see Topic): the transport only has to know the brokers.
+	// The layout of topics is ours to watch (see Topic): the transport only has
+	// to know the brokers.
 	transport := newTransport(o, []string{})
 	c := &Cluster{options: o, transport: transport, wire: wire.New(transport, kafkago.TCP(o.Brokers...)), log: o.Log}
-	if err := c.meet(ctx); err != nil {
+	if err := c.meetBrokers(ctx); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("kafka %s: %w", strings.Join(o.Brokers, ","), err)
 	}
@@ -59,11 +63,12 @@ func newTransport(o Options, topics []string) *kafkago.Transport {
 	}
 }
 
-func (c *Cluster) meet(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, connectPatience, errors.New("not reached within "+connectPatience.String()))
+func (c *Cluster) meetBrokers(ctx context.Context) error {
+	tooLate := errors.New("not reached within " + connectPatience.String())
+	ctx, cancel := context.WithTimeoutCause(ctx, connectPatience, tooLate)
 	defer cancel()
 	hangUps := 0
-	err := c.Retry(ctx, "connect", func(ctx context.Context) error {
+	err := c.RetryCall(ctx, "connect", func(ctx context.Context) error {
 		err := c.wire.Supported(ctx)
 		if err == nil {
 			var m *wire.Metadata
@@ -84,16 +89,19 @@ func (c *Cluster) meet(ctx context.Context) error {
 	return err
 }
 
-// ID is the cluster's id, whatever its brokers are called; empty if the brokers have none.
+// ID returns the cluster's id, which does not depend on the names of its
+// brokers; empty if the brokers have none.
 func (c *Cluster) ID() string { return c.id }
 
-// Options returns the options that the Cluster was connected with, defaults filled in.
+// Options returns the options that the Cluster was connected with, defaults
+// filled in.
 func (c *Cluster) Options() Options { return c.options }
 
 // Wire returns the client for the requests of the record path.
 func (c *Cluster) Wire() *wire.Client { return c.wire }
 
-// Close closes the connections. Sources and Sinks of the cluster must have ended.
+// Close closes the connections. Sources and Sinks of the cluster must have
+// ended.
 func (c *Cluster) Close() { c.transport.CloseIdleConnections() }
 
 // IsSame tells whether two ways lead to one cluster.
@@ -101,8 +109,8 @@ func (c *Cluster) IsSame(other *Cluster) bool {
 	return c == other || c.id != "" && c.id == other.id
 }
 
-// Retry calls do until it succeeds, fails for good or ctx is done.
-func (c *Cluster) Retry(ctx context.Context, what string, do func(context.Context) error) error {
+// RetryCall calls do until it succeeds, fails for good or ctx is done.
+func (c *Cluster) RetryCall(ctx context.Context, what string, do func(context.Context) error) error {
 	r := c.NewRetry(what)
 	for {
 		err := do(ctx)
@@ -115,13 +123,13 @@ func (c *Cluster) Retry(ctx context.Context, what string, do func(context.Contex
 	}
 }
 
-// MaxMessageBytes asks for the largest record batch that a topic takes, in bytes. It is 0 if the brokers do
-// not let us know.
+// MaxMessageBytes asks for the largest record batch that a topic takes, in
+// bytes. It is 0 if the brokers do not allow the question.
 func (c *Cluster) MaxMessageBytes(ctx context.Context, topic string) (int, error) {
 	const name = "max.message.bytes"
 	client := kafkago.Client{Addr: kafkago.TCP(c.options.Brokers...), Transport: c.transport}
 	var found int
-	err := c.Retry(ctx, "configuration of topic "+topic, func(ctx context.Context) error {
+	err := c.RetryCall(ctx, "configuration of topic "+topic, func(ctx context.Context) error {
 		res, err := client.DescribeConfigs(ctx, &kafkago.DescribeConfigsRequest{
 			Resources: []kafkago.DescribeConfigRequestResource{
 				{ResourceType: kafkago.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{name}},
@@ -148,10 +156,11 @@ func (c *Cluster) MaxMessageBytes(ctx context.Context, topic string) (int, error
 	return found, err
 }
 
-// CreateTopic makes a topic; zero partitions or bytes leave the number to the brokers. It is no error if the
-// topic is there already.
+// CreateTopic makes a topic; zero partitions or bytes leave the number to the
+// brokers. It is no error if the topic is there already.
 func (c *Cluster) CreateTopic(ctx context.Context, name string, partitions, maxMessageBytes int) error {
-	// kafka-go waits until it sees the topic, which needs a transport that looks for it.
+	// kafka-go waits until it sees the topic, which needs a transport that
+	// looks for it.
 	transport := newTransport(c.options, []string{name})
 	defer transport.CloseIdleConnections()
 	client := kafkago.Client{Addr: kafkago.TCP(c.options.Brokers...), Transport: transport}
@@ -160,9 +169,11 @@ func (c *Cluster) CreateTopic(ctx context.Context, name string, partitions, maxM
 		config.NumPartitions = -1
 	}
 	if maxMessageBytes > 0 {
-		config.ConfigEntries = []kafkago.ConfigEntry{{ConfigName: "max.message.bytes", ConfigValue: strconv.Itoa(maxMessageBytes)}}
+		config.ConfigEntries = []kafkago.ConfigEntry{
+			{ConfigName: "max.message.bytes", ConfigValue: strconv.Itoa(maxMessageBytes)},
+		}
 	}
-	return c.Retry(ctx, "create topic "+name, func(ctx context.Context) error {
+	return c.RetryCall(ctx, "create topic "+name, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, createTimeout)
 		defer cancel()
 		res, err := client.CreateTopics(ctx, &kafkago.CreateTopicsRequest{Topics: []kafkago.TopicConfig{config}})

@@ -118,7 +118,7 @@ func TestMechanismNames(t *testing.T) {
 
 func TestBrokers(t *testing.T) {
 	t.Parallel()
-	o, err := Options{Brokers: []string{"a", "b:1", "::1", "[::1]:2"}}.complete()
+	o, err := Options{Brokers: []string{"a", "b:1", "::1", "[::1]:2"}}.withDefaults()
 	if want := []string{"a:9092", "b:1", "[::1]:9092", "[::1]:2"}; err != nil || !slices.Equal(o.Brokers, want) {
 		t.Errorf("got %v, %v", o.Brokers, err)
 	}

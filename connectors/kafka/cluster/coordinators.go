@@ -10,20 +10,22 @@ import (
 	"github.com/segmentio/kafka-go/protocol/findcoordinator"
 )
 
-// coordinator is what a broker coordinates: a group or a transactional id. They are as many as a process uses.
+// coordinator names a group or a transactional id that a broker coordinates. A
+// process uses only a few.
 type coordinator struct {
 	transaction bool
 	name        string
 }
 
-// coordinators remembers which broker coordinates what, until one fails to answer for it.
-type coordinators struct {
+// coordinatorCache remembers the coordinating brokers until one fails to
+// answer.
+type coordinatorCache struct {
 	mu    sync.Mutex
 	known map[coordinator]int32
 }
 
-// coordinated tells what req is about, if that has a coordinator.
-func coordinated(req protocol.Message) (of coordinator, ok bool) {
+// coordinatorFor returns the group or transactional id of req, if it has one.
+func coordinatorFor(req protocol.Message) (of coordinator, ok bool) {
 	switch m := req.(type) {
 	case protocol.GroupMessage:
 		of = coordinator{name: m.Group()}
@@ -33,14 +35,14 @@ func coordinated(req protocol.Message) (of coordinator, ok bool) {
 	return of, of.name != ""
 }
 
-func (c *coordinators) get(of coordinator) (broker int32, ok bool) {
+func (c *coordinatorCache) lookUp(of coordinator) (broker int32, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	broker, ok = c.known[of]
 	return broker, ok
 }
 
-func (c *coordinators) put(of coordinator, broker int32) {
+func (c *coordinatorCache) setBroker(of coordinator, broker int32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.known == nil {
@@ -49,38 +51,39 @@ func (c *coordinators) put(of coordinator, broker int32) {
 	c.known[of] = broker
 }
 
-func (c *coordinators) forget(of coordinator) {
+func (c *coordinatorCache) forgetBroker(of coordinator) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.known, of)
 }
 
-// NoteMoved has the coordinator of what req is about looked up again, if err can mean that there is another one.
+// NoteMoved forgets the coordinator for req if err can mean that another broker
+// has taken over.
 func (c *Cluster) NoteMoved(req protocol.Message, err error) {
-	if err == nil || Judge(err) != Again || errors.Is(err, kafkago.ConcurrentTransactions) {
+	if err == nil || JudgeError(err) != Again || errors.Is(err, kafkago.ConcurrentTransactions) {
 		return
 	}
-	if of, ok := coordinated(req); ok {
-		c.coordinators.forget(of)
+	if of, ok := coordinatorFor(req); ok {
+		c.coordinators.forgetBroker(of)
 	}
 }
 
-// RoundTrip sends a request of kafka-go's own, to the coordinator of what it is about if there is one. Who gets an error,
-// also in the answer, calls NoteMoved.
+// RoundTrip sends a request of kafka-go's own, to its coordinator if it has
+// one. The caller passes every error to NoteMoved, also one in the answer.
 func (c *Cluster) RoundTrip(ctx context.Context, req protocol.Message) (protocol.Message, error) {
-	of, ok := coordinated(req)
+	of, ok := coordinatorFor(req)
 	if !ok {
 		return c.wire.RoundTrip(ctx, req)
 	}
-	broker, err := c.coordinatorOf(ctx, of)
+	broker, err := c.findCoordinator(ctx, of)
 	if err != nil {
 		return nil, err
 	}
 	return c.wire.RoundTripTo(ctx, broker, req)
 }
 
-func (c *Cluster) coordinatorOf(ctx context.Context, of coordinator) (int32, error) {
-	if broker, ok := c.coordinators.get(of); ok {
+func (c *Cluster) findCoordinator(ctx context.Context, of coordinator) (int32, error) {
+	if broker, ok := c.coordinators.lookUp(of); ok {
 		return broker, nil
 	}
 	req := &findcoordinator.Request{Key: of.name}
@@ -92,9 +95,9 @@ func (c *Cluster) coordinatorOf(ctx context.Context, of coordinator) (int32, err
 		return 0, err
 	}
 	res := m.(*findcoordinator.Response)
-	if err := FromCode(res.ErrorCode); err != nil {
+	if err := ErrorFromCode(res.ErrorCode); err != nil {
 		return 0, err
 	}
-	c.coordinators.put(of, res.NodeID)
+	c.coordinators.setBroker(of, res.NodeID)
 	return res.NodeID, nil
 }

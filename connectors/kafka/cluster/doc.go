@@ -2,17 +2,17 @@
 // partition and who coordinates a group or a transaction, and sends requests
 // again for as long as their errors say that this helps.
 //
-// It must not know what records hold, nor lanes and transactions: a request goes
-// in and an answer comes out. It starts no goroutine; those of the connections
-// are kafka-go's.
+// It must not know the content of records, nor lanes and transactions: a
+// request goes in and an answer comes out. It starts no goroutine; those of the
+// connections are kafka-go's.
 //
 //	options.go       how to reach a cluster and who we are
 //	cluster.go       Cluster: connecting, configuration and creation of topics
-//	topic.go         Topic: what a topic is and who leads its partitions
+//	topic.go         Topic: its id, and the leaders of its partitions
 //	listing.go       offsets that belong to times, from the leaders
-//	coordinators.go  who coordinates what, and requests to them
+//	coordinators.go  the coordinators of groups and transactions, and requests to them
 //	offsets.go       committing offsets outside transactions
-//	position.go      a pipeline.Position as the metadata of an offset
+//	metadata.go      a pipeline.Position as the metadata of an offset
 //	place.go         names of partitions
 //	retry.go         Retry: when the same request is sent again
 //	errors.go        errors, and the outcomes that follow from them

@@ -11,31 +11,36 @@ import (
 var (
 	// ErrNoTopic says that a topic does not exist.
 	ErrNoTopic = errors.New("no such topic")
-	// ErrReplaced says that a topic was deleted and made again while it was in use.
+	// ErrReplaced says that a topic was deleted and made again while it was in
+	// use.
 	ErrReplaced = errors.New("the topic was deleted and made again")
-	// ErrGroupActive says that a bounded run cannot use the offsets of a group that has members.
+	// ErrGroupActive says that a bounded run cannot use the offsets of a group
+	// that has members.
 	ErrGroupActive = errors.New("the group has members")
 	// ErrRefused says that the brokers do not accept the credentials.
 	ErrRefused = errors.New("credentials refused")
-	// ErrHungUp says that brokers close new connections, which is how some of them answer a wrong password, and all of
-	// them a client that does not speak TLS.
+	// ErrHungUp says that brokers close new connections, which is how some of
+	// them answer a wrong password, and all of them a client that does not
+	// speak TLS.
 	ErrHungUp = errors.New("the broker hangs up")
 )
 
-// Outcome says what follows from an error of a broker.
+// Outcome is the consequence of a broker's error.
 type Outcome int
 
 const (
-	// Again says that the broker is busy or away, or leads no more: the same request may be sent again.
+	// Again says that the broker is busy or away, or leads no more: the same
+	// request may be sent again.
 	Again Outcome = iota
-	// Lost says that what we were in the middle of does not count: begin again from what is committed.
+	// Lost says that the work in progress does not count: begin again from the
+	// committed state.
 	Lost
 	// Final says that it will be refused again.
 	Final
 )
 
-// Judge tells what follows from err, which came from a request.
-func Judge(err error) Outcome {
+// JudgeError returns the consequence of err, which came from a request.
+func JudgeError(err error) Outcome {
 	code, ok := errors.AsType[kafkago.Error](err)
 	switch {
 	case !ok && wire.Retriable(err):
@@ -45,9 +50,11 @@ func Judge(err error) Outcome {
 	}
 	switch code {
 	case kafkago.UnknownTopicOrPartition, kafkago.UnknownTopicID, kafkago.InconsistentTopicID, // not on this broker yet
-		kafkago.LeaderNotAvailable, kafkago.NotLeaderForPartition, kafkago.FencedLeaderEpoch, kafkago.UnknownLeaderEpoch,
+		kafkago.LeaderNotAvailable, kafkago.NotLeaderForPartition, kafkago.FencedLeaderEpoch,
+		kafkago.UnknownLeaderEpoch,
 		kafkago.BrokerNotAvailable, kafkago.ReplicaNotAvailable, kafkago.ListenerNotFound, kafkago.OffsetNotAvailable,
-		kafkago.RequestTimedOut, kafkago.NetworkException, kafkago.NotEnoughReplicas, kafkago.NotEnoughReplicasAfterAppend,
+		kafkago.RequestTimedOut, kafkago.NetworkException, kafkago.NotEnoughReplicas,
+		kafkago.NotEnoughReplicasAfterAppend,
 		kafkago.GroupLoadInProgress, kafkago.GroupCoordinatorNotAvailable, kafkago.NotCoordinatorForGroup,
 		kafkago.ConcurrentTransactions, kafkago.UnstableOffsetCommit, kafkago.NotController, kafkago.KafkaStorageError,
 		kafkago.ThrottlingQuotaExceeded, errNotAttempted, kafkago.InvalidMessage: // the last is a broken checksum
@@ -55,35 +62,40 @@ func Judge(err error) Outcome {
 	case kafkago.TopicAuthorizationFailed, kafkago.GroupAuthorizationFailed, kafkago.ClusterAuthorizationFailed,
 		kafkago.TransactionalIDAuthorizationFailed, kafkago.SecurityDisabled,
 		kafkago.SASLAuthenticationFailed, kafkago.UnsupportedSASLMechanism, kafkago.IllegalSASLState,
-		kafkago.MessageSizeTooLarge, kafkago.RecordListTooLarge, kafkago.OffsetMetadataTooLarge, kafkago.InvalidCommitOffsetSize,
-		kafkago.InvalidTopic, kafkago.InvalidRequest, kafkago.InvalidRecord, kafkago.InvalidTimestamp, kafkago.InvalidRequiredAcks,
-		kafkago.InvalidTransactionTimeout, kafkago.InvalidConfiguration, kafkago.InvalidGroupId, kafkago.PolicyViolation,
+		kafkago.MessageSizeTooLarge, kafkago.RecordListTooLarge, kafkago.OffsetMetadataTooLarge,
+		kafkago.InvalidCommitOffsetSize,
+		kafkago.InvalidTopic, kafkago.InvalidRequest, kafkago.InvalidRecord, kafkago.InvalidTimestamp,
+		kafkago.InvalidRequiredAcks,
+		kafkago.InvalidTransactionTimeout, kafkago.InvalidConfiguration, kafkago.InvalidGroupId,
+		kafkago.PolicyViolation,
 		kafkago.UnsupportedVersion, kafkago.UnsupportedForMessageFormat, kafkago.UnsupportedCompressionType:
 		return Final
 	default:
-		// Members, generations and producers that the broker no longer knows, sequence numbers that it did not
-		// expect, and whatever a later version of Kafka says.
+		// Members, generations and producers that the broker no longer knows,
+		// sequence numbers that it did not expect, and every code of a later
+		// version of Kafka.
 		return Lost
 	}
 }
 
-// errNotAttempted is the code of a partition that was left out because of another one's error. (kafka-go has
-// another name for it.)
+// errNotAttempted is the code of a partition that was left out because of
+// another one's error. (kafka-go has another name for it.)
 const errNotAttempted = kafkago.Error(55)
 
-// Worse returns that of two errors which decides about a request.
-func Worse(a, b error) error {
+// WorseOf returns the error that decides about a request which failed with
+// both.
+func WorseOf(a, b error) error {
 	switch {
 	case b == nil:
 		return a
-	case a == nil || Judge(b) > Judge(a):
+	case a == nil || JudgeError(b) > JudgeError(a):
 		return b
 	}
 	return a
 }
 
-// FromCode returns the error that a broker's code stands for.
-func FromCode(code int16) error {
+// ErrorFromCode returns the error for a broker's code; nil for 0.
+func ErrorFromCode(code int16) error {
 	if code == 0 {
 		return nil
 	}

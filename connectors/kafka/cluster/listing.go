@@ -8,8 +8,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 )
 
-// ListOffsets asks for the offsets that belong to times (wire.Earliest and wire.Latest are two), for each of
-// partitions. The answer has one row per time. Latest is behind the last record that is committed.
+// ListOffsets asks for the offsets that belong to times (wire.Earliest and
+// wire.Latest are two), for each of partitions. The answer has one row per
+// time. Latest is behind the last record that is committed.
 func (t *Topic) ListOffsets(ctx context.Context, partitions []int32, times ...int64) ([][]int64, error) {
 	rows := make([][]int64, len(times))
 	for i, at := range times {
@@ -31,8 +32,8 @@ func (t *Topic) offsetsAt(ctx context.Context, partitions []int32, at int64) ([]
 	r := t.cluster.NewRetry("offsets of topic " + t.name)
 	for {
 		var worst error
-		for _, leader := range t.leaders(partitions, open) {
-			worst = Worse(worst, t.listAt(ctx, leader, partitions, &open, at, found))
+		for _, leader := range t.leadersOf(partitions, open) {
+			worst = WorseOf(worst, t.listAt(ctx, leader, partitions, &open, at, found))
 		}
 		if len(open) == 0 {
 			return found, nil
@@ -40,14 +41,14 @@ func (t *Topic) offsetsAt(ctx context.Context, partitions []int32, at int64) ([]
 		if err := r.Wait(ctx, worst); err != nil {
 			return nil, err
 		}
-		if err := t.Refresh(ctx); err != nil && Judge(err) != Again {
+		if err := t.Refresh(ctx); err != nil && JudgeError(err) != Again {
 			return nil, err
 		}
 	}
 }
 
-// leaders are those of the partitions at the given indexes.
-func (t *Topic) leaders(partitions []int32, at []int) []int32 {
+// leadersOf returns the leaders of the partitions at the given indexes.
+func (t *Topic) leadersOf(partitions []int32, at []int) []int32 {
 	var ids []int32
 	for _, i := range at {
 		if id := t.Leader(partitions[i]).Broker; !slices.Contains(ids, id) {
@@ -57,14 +58,18 @@ func (t *Topic) leaders(partitions []int32, at []int) []int32 {
 	return ids
 }
 
-// listAt asks one leader. It removes from open what it has found.
-func (t *Topic) listAt(ctx context.Context, leader int32, partitions []int32, open *[]int, at int64, found []int64) error {
+// listAt asks one leader, and removes the answered indexes from open.
+func (t *Topic) listAt(
+	ctx context.Context, leader int32, partitions []int32, open *[]int, at int64, found []int64,
+) error {
 	req := &wire.ListOffsetsRequest{Broker: leader, Committed: true, Topic: t.name}
 	var asked, left []int
 	for _, i := range *open {
 		if l := t.Leader(partitions[i]); l.Broker == leader {
 			asked = append(asked, i)
-			req.Partitions = append(req.Partitions, wire.ListPartition{Partition: partitions[i], LeaderEpoch: l.Epoch, Time: at})
+			req.Partitions = append(req.Partitions, wire.ListPartition{
+				Partition: partitions[i], LeaderEpoch: l.Epoch, Time: at,
+			})
 		} else {
 			left = append(left, i)
 		}
@@ -75,7 +80,7 @@ func (t *Topic) listAt(ctx context.Context, leader int32, partitions []int32, op
 	}
 	for n, i := range asked {
 		if listed[n].Err != nil {
-			err = Worse(err, fmt.Errorf("%s: %w", PlaceOf(t.name, partitions[i]), listed[n].Err))
+			err = WorseOf(err, fmt.Errorf("%s: %w", PlaceOf(t.name, partitions[i]), listed[n].Err))
 			left = append(left, i)
 			continue
 		}

@@ -9,17 +9,19 @@ import (
 	"github.com/segmentio/kafka-go/protocol/offsetcommit"
 )
 
-// Owner is in whose name offsets are committed: a member of a generation of the group, or nobody.
+// Owner is the committer of offsets: a member of a generation of the group, or
+// nobody.
 type Owner struct {
 	Group      string
 	Generation int32
 	Member     string
 }
 
-// Nobody is the owner of a bounded run. Brokers accept its offsets while the group has no members.
-func Nobody(group string) Owner { return Owner{Group: group, Generation: -1} }
+// NoMember returns the owner of a bounded run. Brokers accept its offsets while
+// the group has no members.
+func NoMember(group string) Owner { return Owner{Group: group, Generation: -1} }
 
-// Offset is a position as brokers keep it.
+// Offset is a position in the brokers' form.
 type Offset struct {
 	Partition int32
 	Next      int64
@@ -34,10 +36,11 @@ func (c *Cluster) CommitOffsets(ctx context.Context, o Owner, topic string, offs
 	}
 	for _, at := range offsets {
 		req.Topics[0].Partitions = append(req.Topics[0].Partitions, offsetcommit.RequestPartition{
-			PartitionIndex: at.Partition, CommittedOffset: at.Next, CommittedLeaderEpoch: -1, CommittedMetadata: at.Metadata,
+			PartitionIndex: at.Partition, CommittedOffset: at.Next, CommittedLeaderEpoch: -1,
+			CommittedMetadata: at.Metadata,
 		})
 	}
-	err := c.Retry(ctx, "offsets of group "+o.Group, func(ctx context.Context) error {
+	err := c.RetryCall(ctx, "offsets of group "+o.Group, func(ctx context.Context) error {
 		m, err := c.RoundTrip(ctx, req)
 		if err != nil {
 			return err
@@ -45,7 +48,7 @@ func (c *Cluster) CommitOffsets(ctx context.Context, o Owner, topic string, offs
 		var worst error
 		for _, t := range m.(*offsetcommit.Response).Topics {
 			for _, r := range t.Partitions {
-				worst = Worse(worst, FromCode(r.ErrorCode))
+				worst = WorseOf(worst, ErrorFromCode(r.ErrorCode))
 			}
 		}
 		c.NoteMoved(req, worst)

@@ -18,19 +18,26 @@ import (
 
 // Options say how to reach a cluster. Brokers is required.
 type Options struct {
-	// Brokers are some brokers of the cluster, as HOST or HOST:PORT; the port is 9092 by default.
+	// Brokers are some brokers of the cluster, as HOST or HOST:PORT; the port
+	// is 9092 by default.
 	Brokers []string
-	// ClientID is how the brokers name the client in logs and quotas; default "streamcrypt".
+	// ClientID is how the brokers name the client in logs and quotas; default
+	// "streamcrypt".
 	ClientID string
-	// TLS is how connections are encrypted; nil means not at all. Its ServerName may be empty.
+	// TLS is how connections are encrypted; nil means not at all. Its
+	// ServerName may be empty.
 	TLS *tls.Config
-	// SASL is how the client proves who it is; nil means not at all. See NewMechanism.
+	// SASL is how the client proves who it is; nil means not at all. See
+	// NewMechanism.
 	SASL sasl.Mechanism
 	// Dial opens connections; nil means net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Refresh is the least time between two questions about one topic; default 50 ms.
+	// Refresh is the least time between two questions about one topic; default
+	// 50 ms.
 	Refresh time.Duration
-	// Log is told what is tried again; nil means slog.Default.
+	// Observer is told about retries; nil means nobody.
+	Observer Observer
+	// Log is told about retries; nil means slog.Default.
 	Log *slog.Logger
 }
 
@@ -39,7 +46,7 @@ const (
 	defaultRefresh = 50 * time.Millisecond
 )
 
-func (o Options) complete() (Options, error) {
+func (o Options) withDefaults() (Options, error) {
 	if len(o.Brokers) == 0 {
 		return o, errors.New("kafka: no broker")
 	}
@@ -49,7 +56,8 @@ func (o Options) complete() (Options, error) {
 			b = net.JoinHostPort(strings.Trim(b, "[]"), defaultPort)
 		}
 		host, port, err := net.SplitHostPort(b)
-		if _, ip := netip.ParseAddr(host); err != nil || host == "" || port == "" || strings.Contains(host, ":") && ip != nil {
+		_, ip := netip.ParseAddr(host)
+		if err != nil || host == "" || port == "" || strings.Contains(host, ":") && ip != nil {
 			return o, fmt.Errorf("kafka: %q is not HOST or HOST:PORT", o.Brokers[i])
 		}
 		brokers[i] = b
@@ -67,8 +75,9 @@ func (o Options) complete() (Options, error) {
 	return o, nil
 }
 
-// NewMechanism returns a SASL mechanism by name: plain, scram-sha-256 or scram-sha-512. Others (OAUTHBEARER, an
-// IAM of a cloud) implement sasl.Mechanism, which has one method.
+// NewMechanism returns a SASL mechanism by name: plain, scram-sha-256 or
+// scram-sha-512. Others (OAUTHBEARER, an IAM of a cloud) implement
+// sasl.Mechanism, which has one method.
 func NewMechanism(name, user, password string) (sasl.Mechanism, error) {
 	switch name {
 	case "plain":
@@ -81,7 +90,8 @@ func NewMechanism(name, user, password string) (sasl.Mechanism, error) {
 	return nil, fmt.Errorf("kafka: SASL mechanism %q is none of plain, scram-sha-256, scram-sha-512", name)
 }
 
-// CheckTopicName applies the brokers' rule for names, which also keeps slashes out of places.
+// CheckTopicName applies the brokers' rule for names, which also keeps slashes
+// out of places.
 func CheckTopicName(name string) error {
 	bad := func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '_' && r != '-'

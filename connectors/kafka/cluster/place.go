@@ -10,7 +10,8 @@ func PlaceOf(topic string, partition int32) string {
 	return topic + "/" + strconv.Itoa(int(partition))
 }
 
-// PartitionOf returns the partition that a place names. It is false if place is no such name.
+// PartitionOf returns the partition that a place names. It is false if place is
+// no such name.
 func PartitionOf(place string) (int32, bool) {
 	at := strings.LastIndexByte(place, '/')
 	if at < 0 {

@@ -26,25 +26,39 @@ const (
 	reminder = 10 * time.Second
 )
 
-// Retry tries one thing again for as long as the errors say that this helps.
+// Observer is told about requests that are tried again.
+type Observer interface {
+	// RetryRequest is called before each wait for another try, with the name of
+	// the request and the error of the last try. It is called by several
+	// goroutines and must not block.
+	RetryRequest(name string, err error)
+}
+
+// Retry tries one request again for as long as the errors say that this helps.
+// It is used by one goroutine.
 type Retry struct {
-	what   string // for errors and the log
-	log    *slog.Logger
-	waits  *retry.Waits
-	short  *retry.Waits
-	tries  int
-	report time.Time // when the next try is logged
+	what     string // for errors and the log
+	log      *slog.Logger
+	observer Observer
+	waits    *retry.Waits
+	short    *retry.Waits
+	tries    int
+	report   time.Time // when the next try is logged
 }
 
-// NewRetry returns a Retry for the first try of what, a word for errors and the log.
-func (c *Cluster) NewRetry(what string) *Retry {
-	return &Retry{what: what, log: c.log, waits: Pauses.Begin(), short: shortPauses.Begin()}
+// NewRetry returns a Retry before its first try. The name stands in errors and
+// the log.
+func (c *Cluster) NewRetry(name string) *Retry {
+	return &Retry{
+		what: name, log: c.log, observer: c.options.Observer,
+		waits: Pauses.Begin(), short: shortPauses.Begin(),
+	}
 }
 
-// Tries is how many tries came before this one.
+// Tries returns the number of tries before this one.
 func (r *Retry) Tries() int { return r.tries }
 
-// Reset forgets the tries so far: one went well.
+// Reset forgets the tries so far, since one went well.
 func (r *Retry) Reset() {
 	if r.tries == 0 {
 		return
@@ -60,7 +74,7 @@ func (r *Retry) Wait(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w (%w)", r.what, context.Cause(ctx), err)
 	}
-	if Judge(err) != Again {
+	if JudgeError(err) != Again {
 		return fmt.Errorf("%s: %w", r.what, err)
 	}
 	switch now := time.Now(); {
@@ -69,6 +83,9 @@ func (r *Retry) Wait(ctx context.Context, err error) error {
 	case now.After(r.report):
 		r.report = now.Add(reminder)
 		r.log.Warn("kafka: trying again", "what", r.what, "attempt", r.tries, "error", err)
+	}
+	if r.observer != nil {
+		r.observer.RetryRequest(r.what, err)
 	}
 	waits := r.waits
 	if errors.Is(err, kafkago.ConcurrentTransactions) {

@@ -12,8 +12,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 )
 
-// Topic is what is known of a topic: what it is and who leads its partitions. Each user that meets a leader which is none
-// any more refreshes it for all. It is safe for concurrent use.
+// Topic knows a topic's id and who leads its partitions. It is shared: a user
+// that meets a leader which leads no more refreshes it for all. It is safe for
+// concurrent use.
 type Topic struct {
 	cluster *Cluster
 	name    string
@@ -25,30 +26,32 @@ type Topic struct {
 	asked  time.Time
 }
 
-// Leader is who leads a partition; Broker is -1 while nobody does.
+// Leader returns the leader of a partition.
 type Leader struct{ Broker, Epoch int32 }
 
-// Retries is how many times more a topic is looked for before it counts as missing: it may have been made a
-// moment ago, through another broker.
-const Retries = 6
+// LookTries is how often a missing topic is looked for again: it may have been
+// made a moment ago, through another broker.
+const LookTries = 6
 
-// RetriesForMade is the same for a topic that we have made: a broker that has just started may take seconds to hear of it,
-// and this many tries are about ten.
-const RetriesForMade = 20
+// LookTriesForMade is the same for a topic that we have made. A broker that has
+// just started may take seconds to hear of it, and so many tries take about
+// ten.
+const LookTriesForMade = 20
 
-// OpenTopic finds a topic. The error matches ErrNoTopic if the topic is still missing after retries more tries.
+// OpenTopic finds a topic. The error matches ErrNoTopic if the topic is still
+// missing after retries more tries.
 func (c *Cluster) OpenTopic(ctx context.Context, name string, retries int) (*Topic, error) {
 	t := &Topic{cluster: c, name: name}
-	found, err := t.ask(ctx, retries)
+	found, err := t.askRepeatedly(ctx, retries)
 	if err != nil {
 		return nil, err
 	}
 	t.id = found.ID
-	t.set(found)
+	t.setLeaders(found)
 	return t, nil
 }
 
-func (t *Topic) ask(ctx context.Context, retries int) (*wire.Topic, error) {
+func (t *Topic) askRepeatedly(ctx context.Context, retries int) (*wire.Topic, error) {
 	r := t.cluster.NewRetry("topic " + t.name)
 	for {
 		found, err := t.askOnce(ctx)
@@ -77,7 +80,7 @@ func (t *Topic) askOnce(ctx context.Context) (*wire.Topic, error) {
 	return nil, kafkago.UnknownTopicOrPartition
 }
 
-func (t *Topic) set(found *wire.Topic) {
+func (t *Topic) setLeaders(found *wire.Topic) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	leads := make([]Leader, len(found.Partitions))
@@ -92,8 +95,8 @@ func (t *Topic) set(found *wire.Topic) {
 	t.leads, t.asked = leads, time.Now()
 }
 
-// Refresh asks again who leads, unless somebody did a moment ago. It does not wait for partitions that have no
-// leader.
+// Refresh asks again who leads, unless that was asked less than Options.Refresh
+// ago. It does not wait for partitions that have no leader.
 func (t *Topic) Refresh(ctx context.Context) error {
 	t.asking.Lock()
 	defer t.asking.Unlock()
@@ -110,12 +113,13 @@ func (t *Topic) Refresh(ctx context.Context) error {
 	case found.ID != t.id && t.id != [16]byte{}:
 		return fmt.Errorf("kafka topic %s: %w", t.name, ErrReplaced)
 	}
-	t.set(found)
+	t.setLeaders(found)
 	return nil
 }
 
-// CheckIdentity returns ErrReplaced if the topic is another one of its name. It looks only if the last request, which names the
-// topic, is a pause ago: a request that fails in between would have told.
+// CheckIdentity returns ErrReplaced if the topic was deleted and made again. It
+// asks only if the last request that named the topic is longer ago than pause:
+// the requests in between would have failed.
 func (t *Topic) CheckIdentity(ctx context.Context, last time.Time, pause time.Duration) error {
 	if time.Since(last) < pause {
 		return nil
@@ -126,23 +130,24 @@ func (t *Topic) CheckIdentity(ctx context.Context, last time.Time, pause time.Du
 	return nil
 }
 
-// Cluster is the way to the topic's cluster.
+// Cluster returns the way to the topic's cluster.
 func (t *Topic) Cluster() *Cluster { return t.cluster }
 
-// Name is the topic's name.
+// Name returns the topic's name.
 func (t *Topic) Name() string { return t.name }
 
-// ID is the topic's id; zero if the brokers are too old to say.
+// ID returns the topic's id; zero if the brokers are too old to have one.
 func (t *Topic) ID() [16]byte { return t.id }
 
-// PartitionCount is how many partitions there were when the brokers were last asked.
+// PartitionCount returns how many partitions there were when the brokers were
+// last asked.
 func (t *Topic) PartitionCount() int32 {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return int32(len(t.leads))
 }
 
-// Partitions are the numbers of the partitions.
+// Partitions returns the numbers of the partitions.
 func (t *Topic) Partitions() []int32 {
 	all := make([]int32, t.PartitionCount())
 	for i := range all {

@@ -34,7 +34,8 @@ func init() {
 	}
 }
 
-// rounds is how often lanes are cancelled: 1,000 times, or as STREAMCRYPT_TEST_ROUNDS says.
+// rounds is how often lanes are cancelled: 1,000 times, or as
+// STREAMCRYPT_TEST_ROUNDS says.
 func rounds(t *testing.T) int {
 	n := 1000
 	if s := os.Getenv("STREAMCRYPT_TEST_ROUNDS"); s != "" {
@@ -66,8 +67,9 @@ func (c *canceller) intn(n int) int {
 	return c.rand.IntN(n)
 }
 
-// answer passes on half of an answer, cancels a lane, waits until its fetch has returned, and passes on the
-// rest, into a buffer that nobody waits for any more.
+// answer passes on half of an answer, cancels a lane, waits until its fetch has
+// returned, and passes on the rest, into a buffer that nobody waits for any
+// more.
 func (c *canceller) answer(api int16, message []byte, to io.Writer) error {
 	half := len(message)
 	if api == int16(protocol.Fetch) && c.intn(2) == 0 {
@@ -85,8 +87,9 @@ func (c *canceller) answer(api int16, message []byte, to io.Writer) error {
 	return err
 }
 
-// Lanes are cancelled in a loop while their answers are on the way. What arrives is whole: buffers are used by
-// one exchange at a time, and by no exchange and a reader at once.
+// Lanes are cancelled in a loop while their answers are on the way. What
+// arrives is whole: buffers are used by one exchange at a time, and by no
+// exchange and a reader at once.
 func TestBuffersUnderLiveExchanges(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1))
 	content := fill(t, connect(t, k, nil), k)
@@ -147,7 +150,7 @@ func fill(t *testing.T, c *Client, k *kfake.Cluster) (content [4][]byte) {
 			for range 3 {
 				a.Append(&pipeline.Message{Value: content[partition]})
 			}
-			b, err := a.Finish(batch.Anonymous(), nil)
+			b, err := a.Finish(anonymous, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -186,7 +189,8 @@ func verify(p *FetchedPartition, content []byte) error {
 	return nil
 }
 
-// A caller that leaves gets its batches back when the exchange is over, and not before.
+// A caller that leaves gets its batches back when the exchange is over, and not
+// before.
 func TestProduceReleasesOnce(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1))
 	arrived, pass, stop := make(chan struct{}), make(chan struct{}), make(chan struct{})
@@ -209,7 +213,7 @@ func TestProduceReleasesOnce(t *testing.T) {
 	released := make(chan struct{}, 2)
 	request := &ProduceRequest{
 		Acks: AllReplicas, Timeout: 5 * time.Second, Release: func() { released <- struct{}{} },
-		Partitions: []ProducePartition{{"orders", 0, batchOf(t, batch.Anonymous(), "v")}},
+		Partitions: []ProducePartition{{"orders", 0, batchOf(t, anonymous, "v")}},
 	}
 	left := func(want int, when string) {
 		t.Helper()
@@ -255,7 +259,8 @@ func TestProduceReleasesOnce(t *testing.T) {
 	left(1, "deadline")
 }
 
-// Broker and network that do not answer cost the time of the deadline, and give everything back.
+// Broker and network that do not answer cost the time of the deadline, and give
+// everything back.
 func TestDeadline(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1))
 	stop := make(chan struct{})
@@ -306,3 +311,7 @@ func TestPoolIsBounded(t *testing.T) {
 		t.Errorf("%d bytes", p.size)
 	}
 }
+
+// anonymous is the producer of a batch that is neither idempotent nor in a
+// transaction.
+var anonymous = batch.Producer{ID: -1, Epoch: -1, Sequence: -1}

@@ -8,9 +8,10 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// call is one run of an exchange. The Transport executes it on the connection's goroutine, through
-// protocol.RawExchanger, while the caller waits or has gone. A call is used once, so that one that comes late
-// cannot touch what the exchange's memory is used for next.
+// call is one run of an exchange. The Transport executes it on the connection's
+// goroutine, through protocol.RawExchanger, while the caller waits or has gone.
+// A call is used once, so that one that comes late cannot touch what the
+// exchange's memory is used for next.
 //
 //	waiting ─► running ─► finished          RawExchange ran while the caller waited
 //	   │          └─────► left              the caller went away: RawExchange calls release at its end
@@ -35,7 +36,8 @@ const (
 // abandon keeps RawExchange from beginning. It is too late if it has begun.
 func (c *call) abandon() bool { return c.state.CompareAndSwap(waiting, abandoned) }
 
-// wait waits for the end of RawExchange, which its connection's deadline ensures, or leaves when ctx ends.
+// wait waits for the end of RawExchange, which its connection's deadline
+// ensures, or leaves when ctx ends.
 func (c *call) wait(ctx context.Context) (hasLeft bool, err error) {
 	select {
 	case <-c.done:
@@ -56,7 +58,8 @@ func (c *call) wait(ctx context.Context) (hasLeft bool, err error) {
 // ApiKey implements protocol.Message.
 func (c *call) ApiKey() protocol.ApiKey { return c.api }
 
-// Required implements protocol.RawExchanger: always. The Transport tells here what it negotiated.
+// Required implements protocol.RawExchanger: always. The Transport tells here
+// what it negotiated.
 func (c *call) Required(negotiated map[protocol.ApiKey]int16) bool {
 	if v, ok := negotiated[c.ApiKey()]; ok {
 		c.spoken = v
@@ -64,8 +67,8 @@ func (c *call) Required(negotiated map[protocol.ApiKey]int16) bool {
 	return true
 }
 
-// RawExchange implements protocol.RawExchanger. An error closes the connection, so what leaves the connection
-// between two messages is in c.err only.
+// RawExchange implements protocol.RawExchanger. An error closes the connection,
+// so what leaves the connection between two messages is in c.err only.
 func (c *call) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if !c.state.CompareAndSwap(waiting, running) {
 		return c, nil

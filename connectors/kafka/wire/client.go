@@ -12,13 +12,16 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// Client sends requests through a Transport to one cluster. It may be used by any number of goroutines.
+// Client sends requests through a Transport to one cluster. It may be used by
+// any number of goroutines.
 type Client struct {
-	// Timeout is how long an exchange may take, beyond what the request itself lets the broker wait; 10 s
-	// by default. Not to be changed after the first request, as is MaxAnswer.
+	// Timeout is how long an exchange may take, beyond what the request itself
+	// lets the broker wait; 10 s by default. Not to be changed after the first
+	// request, as is MaxAnswer.
 	Timeout time.Duration
-	// MaxAnswer is the largest answer that is read, in bytes; 256 MiB by default. A broker answers a fetch
-	// with one whole batch at least, whatever was asked for.
+	// MaxAnswer is the largest answer that is read, in bytes; 256 MiB by
+	// default. A broker answers a fetch with one whole batch at least, whatever
+	// was asked for.
 	MaxAnswer int
 
 	transport *kafka.Transport
@@ -47,8 +50,9 @@ func (c *Client) RoundTrip(ctx context.Context, request protocol.Message) (proto
 	return answer, nil
 }
 
-// do runs an exchange. When it returns nil, the answer is in x.body. Then, and after an error, x is the
-// caller's again, unless left is true: then it is the connection's, which calls x.release when it is done.
+// do runs an exchange. When it returns nil, the answer is in x.body. Then, and
+// after an error, x is the caller's again, unless left is true: then it is the
+// connection's, which calls x.release when it is done.
 func (c *Client) do(ctx context.Context, x *exchange, to route, wait time.Duration) (left bool, err error) {
 	call := &call{exchange: x, client: c, done: make(chan struct{}), spoken: -1}
 	api := x.api // x may be another's when we return

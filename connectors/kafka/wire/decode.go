@@ -2,7 +2,8 @@ package wire
 
 import "encoding/binary"
 
-// decoder reads the fields of an answer. Once something was bad, everything is zero and stays so.
+// decoder reads the fields of an answer. Once something was bad, everything is
+// zero and stays so.
 type decoder struct {
 	b        []byte
 	flexible bool
@@ -86,8 +87,9 @@ func (d *decoder) lent(n int) []byte {
 	return d.take(n)
 }
 
-// array reads the length of an array, 0 for null. An item takes at least item bytes, so a length that the rest
-// cannot hold is bad before anything is allocated for it.
+// array reads the length of an array, 0 for null. An item takes at least item
+// bytes, so a length that the rest cannot hold is bad before anything is
+// allocated for it.
 func (d *decoder) array(item int) int {
 	var n int
 	if d.flexible {

@@ -7,8 +7,9 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// RoundTripTo sends one of kafka-go's own requests, under Timeout, to a certain broker. The Transport by itself looks
-// up the coordinator of a group or a transaction before every single request.
+// RoundTripTo sends one of kafka-go's own requests, under Timeout, to a certain
+// broker. The Transport by itself looks up the coordinator of a group or a
+// transaction before every single request.
 func (c *Client) RoundTripTo(ctx context.Context, broker int32, request protocol.Message) (protocol.Message, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
@@ -20,7 +21,8 @@ func (c *Client) RoundTripTo(ctx context.Context, broker int32, request protocol
 	return answer, nil
 }
 
-// direct sends a request as kafka-go writes it and reads the answer as kafka-go does.
+// direct sends a request as kafka-go writes it and reads the answer as kafka-go
+// does.
 type direct struct {
 	client  *Client
 	request protocol.Message

@@ -9,7 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// TestRoundTripTo: kafka-go's own requests reach the broker that is named, and no other.
+// TestRoundTripTo: kafka-go's own requests reach the broker that is named, and
+// no other.
 func TestRoundTripTo(t *testing.T) {
 	k := cluster(t)
 	c := connect(t, k, nil)

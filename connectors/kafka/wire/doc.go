@@ -1,7 +1,9 @@
-// Package wire speaks the few Kafka requests that the record path needs: Fetch, Produce, Metadata, ListOffsets,
-// OffsetFetch. Connections, TLS, SASL, discovery and the search for coordinators are those of kafka-go's
-// Transport; the messages are our own and travel by its hook protocol.RawExchanger, so that the records of an
-// answer are one recycled buffer and those of a request are sent from where they lie.
+// Package wire speaks the few Kafka requests that the record path needs: Fetch,
+// Produce, Metadata, ListOffsets, OffsetFetch. Connections, TLS, SASL,
+// discovery and the search for coordinators are those of kafka-go's Transport;
+// the messages are our own and travel by its hook protocol.RawExchanger, so
+// that the records of an answer are one recycled buffer and those of a request
+// are sent from where they lie.
 //
 //	request       version  least broker
 //	Fetch              11  Kafka 2.3
@@ -12,15 +14,18 @@
 //
 // # Who owns a buffer
 //
-// The Transport returns when the caller's context ends, while the connection's own goroutine goes on with the
-// exchange. So an exchange is never cancelled: it has a deadline, which the connection keeps. Whoever calls
-// may leave earlier; then the exchange's goroutine gives the buffers back when it is done with them. A buffer
-// therefore has one owner at any time:
+// The Transport returns when the caller's context ends, while the connection's
+// own goroutine goes on with the exchange. So an exchange is never cancelled:
+// it has a deadline, which the connection keeps. Whoever calls may leave
+// earlier; then the exchange's goroutine gives the buffers back when it is done
+// with them. A buffer therefore has one owner at any time:
 //
 //	Fetch     exchange ─► FetchResponse ─► pool, by Release
 //	          exchange ─► pool, if the caller has left or the exchange failed
 //	Produce   caller ─► exchange ─► caller, by ProduceRequest.Release
 //
-// The package starts no goroutine and retries nothing. It knows nothing of what is in a batch, of groups or of
-// the state of transactions.
+// The package starts no goroutine and retries nothing. It must not know the
+// content of a batch, groups, or the state of transactions. Of package batch it
+// uses one type, the entry of the list of aborted transactions that an answer
+// to Fetch carries beside its batches.
 package wire

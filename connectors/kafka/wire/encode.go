@@ -5,7 +5,8 @@ import (
 	"math"
 )
 
-// encoder appends the fields of a request. A flexible one (KIP-482) has compact lengths and tagged fields.
+// encoder appends the fields of a request. A flexible one (KIP-482) has compact
+// lengths and tagged fields.
 type encoder struct {
 	b        []byte
 	flexible bool

@@ -12,8 +12,9 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// Error says which request failed and where. Err is a kafka.Error if the broker refused the request, and
-// whatever the connection met otherwise. What a broker says of a single partition is a plain kafka.Error.
+// Error says which request failed and where. Err is a kafka.Error if the broker
+// refused the request, and whatever the connection met otherwise. What a broker
+// says of a single partition is a plain kafka.Error.
 type Error struct {
 	API    protocol.ApiKey
 	Broker int32 // -1 if it was not a certain one
@@ -31,7 +32,8 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// VersionError says that a broker does not speak a request as this package needs it.
+// VersionError says that a broker does not speak a request as this package
+// needs it.
 type VersionError struct {
 	API        protocol.ApiKey
 	Need       int16
@@ -52,21 +54,24 @@ func (e *VersionError) Error() string {
 var (
 	// ErrMalformed says that an answer is not what the protocol describes.
 	ErrMalformed = errors.New("malformed answer")
-	// ErrUnanswered is the error of a partition that the answer left out. It is retriable.
+	// ErrUnanswered is the error of a partition that the answer left out. It is
+	// retriable.
 	ErrUnanswered = errors.New("the answer lacks this partition")
 	// ErrAnswerTooLarge says that an answer exceeds Client.MaxAnswer.
 	ErrAnswerTooLarge = errors.New("answer too large")
 )
 
-// Retriable says whether the same request may succeed later: a leader that moved, a broker that restarts, a
-// network that is away. The deadline of an exchange is retriable, and so is the one of the caller's context:
-// the caller knows its own. Refusals are not retriable: credentials, certificates, permissions, versions.
+// Retriable says whether the same request may succeed later: a leader that
+// moved, a broker that restarts, a network that is away. The deadline of an
+// exchange is retriable, and so is the one of the caller's context: the caller
+// knows its own. Refusals are not retriable: credentials, certificates,
+// permissions, versions.
 func Retriable(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return false
 	}
 	if code, ok := errors.AsType[kafka.Error](err); ok {
-		return retriable(code)
+		return isRetriableCode(code)
 	}
 	if _, ok := errors.AsType[tls.AlertError](err); ok {
 		return false
@@ -79,8 +84,9 @@ func Retriable(err error) bool {
 	return ok
 }
 
-// retriable adds what kafka-go leaves out: the two are reported by every broker from time to time.
-func retriable(code kafka.Error) bool {
+// isRetriableCode adds what kafka-go leaves out: the two are reported by every
+// broker from time to time.
+func isRetriableCode(code kafka.Error) bool {
 	switch code {
 	case kafka.BrokerNotAvailable, kafka.ReplicaNotAvailable, kafka.ConcurrentTransactions:
 		return true

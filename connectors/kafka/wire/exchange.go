@@ -15,11 +15,12 @@ import (
 type exchange struct {
 	api     protocol.ApiKey
 	version int16
-	// request is the message behind its header. Inserts are bytes of others that go between.
+	// request is the message behind its header. Inserts are bytes of others
+	// that go between.
 	request encoder
 	inserts []insert
-	// prepare, if not nil, chooses the version by what the broker speaks and encodes the request. It runs on
-	// the connection's goroutine.
+	// prepare, if not nil, chooses the version by what the broker speaks and
+	// encodes the request. It runs on the connection's goroutine.
 	prepare func(spoken versions) error
 	// release, if not nil, gives the memory back if the caller has left.
 	release func()
@@ -34,7 +35,8 @@ type insert struct {
 	b  []byte
 }
 
-// insert puts b behind what is in the request, without a copy. It is read until the exchange is over.
+// insert puts b behind what is in the request, without a copy. It is read until
+// the exchange is over.
 func (x *exchange) insert(b []byte) {
 	x.inserts = append(x.inserts, insert{at: len(x.request.b), b: b})
 }
@@ -78,7 +80,8 @@ func (x *exchange) write(c *Client, w io.Writer, id int32) error {
 	return err
 }
 
-// writeInserts gathers what is small and sends large batches from where they lie.
+// writeInserts gathers what is small and sends large batches from where they
+// lie.
 func (x *exchange) writeInserts(c *Client, w io.Writer) error {
 	out, _ := c.writers.Get().(*bufio.Writer)
 	if out == nil {

@@ -10,13 +10,15 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 )
 
-// FetchRequest asks one broker for the records of many partitions. Nothing of it is used after Fetch returns.
+// FetchRequest asks one broker for the records of many partitions. Nothing of
+// it is used after Fetch returns.
 type FetchRequest struct {
 	Broker int32 // the partitions' leader, or the replica that it preferred
 	// MaxWait is how long the broker waits for MinBytes.
 	MaxWait  time.Duration
 	MinBytes int
-	// MaxBytes bounds the answer's records; a first batch that is larger comes whole all the same.
+	// MaxBytes bounds the answer's records; a first batch that is larger comes
+	// whole all the same.
 	MaxBytes  int
 	Committed bool   // read_committed: nothing behind the last stable offset, and a list of what was aborted
 	Rack      string // ours, so that the leader can name a replica in it
@@ -29,14 +31,16 @@ type FetchPartition struct {
 	Topic     string
 	Partition int32
 	Offset    int64
-	// LeaderEpoch lets the broker refuse a reader whose metadata is old; -1 if it is unknown.
+	// LeaderEpoch lets the broker refuse a reader whose metadata is old; -1 if
+	// it is unknown.
 	LeaderEpoch int32
-	// MaxBytes must hold the topic's largest batch: only the first partition of a request that has data gets a
-	// whole batch in any case.
+	// MaxBytes must hold the topic's largest batch: only the first partition of
+	// a request that has data gets a whole batch in any case.
 	MaxBytes int
 }
 
-// FetchResponse is the answer. It, its slices and the records are valid until Release.
+// FetchResponse is the answer. It, its slices and the records are valid until
+// Release.
 type FetchResponse struct {
 	// Throttle is how long the broker asks not to be asked again, for a quota.
 	Throttle time.Duration
@@ -53,8 +57,9 @@ type FetchResponse struct {
 type FetchedPartition struct {
 	// Err is nil, a kafka.Error or ErrUnanswered.
 	Err error
-	// HighWatermark is the offset behind the last record that can be read, LastStable with Committed, LogStart
-	// that of the first one. They are -1 if the broker does not say.
+	// HighWatermark is the offset behind the last record that can be read,
+	// LastStable with Committed, LogStart that of the first one. They are -1 if
+	// the broker does not say.
 	HighWatermark, LastStable, LogStart int64
 	// Preferred is the replica to read from instead; -1 if it is this one.
 	Preferred int32
@@ -67,7 +72,8 @@ type FetchedPartition struct {
 // Size is the memory that the answer pins, in bytes.
 func (r *FetchResponse) Size() int { return cap(r.exchange.buffer) }
 
-// Release gives the memory back. It may be called from any goroutine, and must be called once.
+// Release gives the memory back. It may be called from any goroutine, and must
+// be called once.
 func (r *FetchResponse) Release() {
 	if r.released.Swap(true) {
 		panic("wire: FetchResponse released twice") // its next user would lose it
@@ -75,8 +81,9 @@ func (r *FetchResponse) Release() {
 	r.client.idle.put(r)
 }
 
-// Fetch asks for records. It returns a response to be released, or an error. When ctx ends it returns at once;
-// the exchange then runs to its end by itself, at most MaxWait and the client's Timeout.
+// Fetch asks for records. It returns a response to be released, or an error.
+// When ctx ends it returns at once; the exchange then runs to its end by
+// itself, at most MaxWait and the client's Timeout.
 func (c *Client) Fetch(ctx context.Context, request *FetchRequest) (*FetchResponse, error) {
 	r := c.idle.get()
 	if r == nil {
@@ -123,7 +130,8 @@ func (f *FetchRequest) encode(e *encoder) {
 	e.string(f.Rack)
 }
 
-// decode reads Fetch version 11. Records and aborted lists are slices of the answer and of r.
+// decode reads Fetch version 11. Records and aborted lists are slices of the
+// answer and of r.
 func (r *FetchResponse) decode(request *FetchRequest, b []byte) error {
 	d := decoder{b: b}
 	r.Throttle = time.Duration(d.int32()) * time.Millisecond

@@ -13,7 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// What kafka-go must keep for this package to work. These tests fail when it does not, and say what changed.
+// What kafka-go must keep for this package to work. These tests fail when it
+// does not, and say what changed.
 
 var (
 	_ protocol.RawExchanger  = (*call)(nil)
@@ -91,7 +92,8 @@ func TestConnectionRunsTheHook(t *testing.T) {
 	}
 }
 
-// A call that was abandoned does nothing when its turn comes: its memory is another's.
+// A call that was abandoned does nothing when its turn comes: its memory is
+// another's.
 func TestAbandonedCallDoesNothing(t *testing.T) {
 	conn := protocol.NewConn(server(t, func(request []byte) []byte {
 		t.Error("a request was sent")
@@ -108,7 +110,8 @@ func TestAbandonedCallDoesNothing(t *testing.T) {
 	}
 }
 
-// Answers that do not fit their request close the connection, whose next answer would be anybody's.
+// Answers that do not fit their request close the connection, whose next answer
+// would be anybody's.
 func TestBadAnswers(t *testing.T) {
 	tests := map[string]struct {
 		answer func(request []byte) []byte

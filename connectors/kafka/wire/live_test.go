@@ -146,7 +146,7 @@ func TestProduceAndFetch(t *testing.T) {
 	mine := leds(k, broker)
 	request := &ProduceRequest{Broker: broker, Acks: AllReplicas, Timeout: 5 * time.Second}
 	for _, p := range mine {
-		request.Partitions = append(request.Partitions, ProducePartition{"orders", p, batchOf(t, batch.Anonymous(), fmt.Sprint("a", p), fmt.Sprint("b", p))})
+		request.Partitions = append(request.Partitions, ProducePartition{"orders", p, batchOf(t, anonymous, fmt.Sprint("a", p), fmt.Sprint("b", p))})
 	}
 	for round := range 2 {
 		r, err := c.Produce(t.Context(), request)
@@ -188,7 +188,7 @@ func TestPartitionErrors(t *testing.T) {
 	c := connect(t, k, nil)
 	broker := k.LeaderFor("orders", 0)
 	elsewhere := leds(k, 1-broker)[0]
-	b := batchOf(t, batch.Anonymous(), "v")
+	b := batchOf(t, anonymous, "v")
 	bad := append([]byte(nil), b...)
 	bad[len(bad)-1] ^= 1
 	r, err := c.Produce(t.Context(), &ProduceRequest{
@@ -253,7 +253,8 @@ func TestReadCommitted(t *testing.T) {
 	}
 }
 
-// The producer's identity reaches the broker: a batch that is sent twice is stored once, a gap is refused.
+// The producer's identity reaches the broker: a batch that is sent twice is
+// stored once, a gap is refused.
 func TestIdempotence(t *testing.T) {
 	k := cluster(t)
 	c := connect(t, k, nil)
@@ -322,7 +323,7 @@ func TestMetadata(t *testing.T) {
 func TestListOffsets(t *testing.T) {
 	k := cluster(t)
 	c := connect(t, k, nil)
-	produce(t, c, k, 0, batchOf(t, batch.Anonymous(), "a", "b", "c"))
+	produce(t, c, k, 0, batchOf(t, anonymous, "a", "b", "c"))
 	for at, want := range map[int64]int64{Earliest: 0, Latest: 3, 1_600_000_000_000: 0, 1_800_000_000_000: -1} {
 		got, err := c.ListOffsets(t.Context(), &ListOffsetsRequest{
 			Broker: k.LeaderFor("orders", 0), Topic: "orders",
@@ -337,7 +338,8 @@ func TestListOffsets(t *testing.T) {
 	}
 }
 
-// An offset that an open transaction is about to commit is not told: its records would be read twice.
+// An offset that an open transaction is about to commit is not told: its
+// records would be read twice.
 func TestOffsetFetch(t *testing.T) {
 	k := cluster(t)
 	c := connect(t, k, nil)

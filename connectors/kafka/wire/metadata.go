@@ -42,7 +42,8 @@ type Partition struct {
 	InSync      []int32
 }
 
-// Metadata asks any broker about topics, past the Transport's cache. Topics are not created by asking.
+// Metadata asks any broker about topics, past the Transport's cache. Topics are
+// not created by asking.
 func (c *Client) Metadata(ctx context.Context, topics ...string) (*Metadata, error) {
 	x := &exchange{api: protocol.Metadata}
 	x.prepare = prepareMetadata(x, slices.Clone(topics)) // it may run after the caller has left

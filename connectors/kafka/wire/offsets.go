@@ -8,7 +8,8 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// ListOffsets asks for the offset of a time, in milliseconds since 1970, or of one of these.
+// ListOffsets asks for the offset of a time, in milliseconds since 1970, or of
+// one of these.
 const (
 	Latest   int64 = -1 // behind the last record, or the last stable one with Committed
 	Earliest int64 = -2
@@ -33,7 +34,8 @@ type ListPartition struct {
 type ListedOffset struct {
 	// Err is nil, a kafka.Error or ErrUnanswered.
 	Err error
-	// Offset is that of the first record with the time or a later one; -1 if there is none.
+	// Offset is that of the first record with the time or a later one; -1 if
+	// there is none.
 	Offset int64
 	// Time is that record's; -1 for Latest and Earliest.
 	Time int64
@@ -67,7 +69,8 @@ func (l *ListOffsetsRequest) encode(e *encoder) {
 // decode reads ListOffsets version 5.
 func (l *ListOffsetsRequest) decode(b []byte) ([]ListedOffset, error) {
 	listed := refill[ListedOffset](nil, len(l.Partitions), ListedOffset{Err: ErrUnanswered, Offset: -1, Time: -1})
-	find := finder{n: len(l.Partitions), name: func(i int) (string, int32) { return l.Topic, l.Partitions[i].Partition }}
+	name := func(i int) (string, int32) { return l.Topic, l.Partitions[i].Partition }
+	find := finder{n: len(l.Partitions), name: name}
 	d := decoder{b: b}
 	d.int32() // throttle
 	for topics := d.array(6); topics > 0; topics-- {
@@ -93,10 +96,11 @@ type CommittedOffset struct {
 	Metadata    string
 }
 
-// OffsetFetch asks a group's coordinator what has been committed for partitions of a topic, and answers them
-// one by one. A partition whose offset is part of a transaction that is still open has the error
-// UnstableOffsetCommit (KIP-447): otherwise who takes the partition over would read again what the open
-// transaction is about to commit.
+// OffsetFetch asks a group's coordinator what has been committed for partitions
+// of a topic, and answers them one by one. A partition whose offset is part of
+// a transaction that is still open has the error UnstableOffsetCommit
+// (KIP-447): otherwise who takes the partition over would read again what the
+// open transaction is about to commit.
 func (c *Client) OffsetFetch(ctx context.Context, group, topic string, partitions []int32) ([]CommittedOffset, error) {
 	partitions = slices.Clone(partitions) // prepare may run after the caller has left
 	x := &exchange{api: protocol.OffsetFetch, version: offsetFetchVersion}
@@ -134,7 +138,8 @@ func encodeOffsetFetch(e *encoder, group, topic string, partitions []int32) {
 
 // decodeOffsetFetch reads OffsetFetch version 7.
 func decodeOffsetFetch(topic string, partitions []int32, b []byte) ([]CommittedOffset, error) {
-	committed := refill[CommittedOffset](nil, len(partitions), CommittedOffset{Err: ErrUnanswered, Offset: -1, LeaderEpoch: -1})
+	unanswered := CommittedOffset{Err: ErrUnanswered, Offset: -1, LeaderEpoch: -1}
+	committed := refill[CommittedOffset](nil, len(partitions), unanswered)
 	find := finder{n: len(partitions), name: func(i int) (string, int32) { return topic, partitions[i] }}
 	d := decoder{b: b, flexible: true}
 	d.int32() // throttle
@@ -145,7 +150,9 @@ func decodeOffsetFetch(topic string, partitions []int32, b []byte) ([]CommittedO
 			if d.bad {
 				break
 			}
-			committed[i] = CommittedOffset{Offset: d.int64(), LeaderEpoch: d.int32(), Metadata: d.string(), Err: codeError(d.int16())}
+			committed[i] = CommittedOffset{
+				Offset: d.int64(), LeaderEpoch: d.int32(), Metadata: d.string(), Err: codeError(d.int16()),
+			}
 			d.tags()
 		}
 		d.tags()
@@ -156,7 +163,8 @@ func decodeOffsetFetch(topic string, partitions []int32, b []byte) ([]CommittedO
 		return nil, err
 	}
 	if kafka.Error(code) == kafka.GroupIdNotFound {
-		// A group that does not exist has committed nothing. Not every broker takes it for an error.
+		// A group that does not exist has committed nothing. Not every broker
+		// takes it for an error.
 		return refill(committed, len(partitions), CommittedOffset{Offset: -1, LeaderEpoch: -1}), nil
 	}
 	return committed, codeError(code)

@@ -1,6 +1,7 @@
 package wire
 
-// groups writes n partitions by topic: neighbours of one topic share an entry, so that their order is kept.
+// groups writes n partitions by topic: neighbours of one topic share an entry,
+// so that their order is kept.
 func groups(e *encoder, n int, topic func(int) string, partition func(int)) {
 	topics := 0
 	for i := range n {
@@ -23,15 +24,17 @@ func groups(e *encoder, n int, topic func(int) string, partition func(int)) {
 	}
 }
 
-// finder finds the partition of a request that an answer speaks of. Brokers answer in the order of the
-// request, or nearly, so the search begins behind the last find.
+// finder finds the partition of a request that an answer speaks of. Brokers
+// answer in the order of the request, or nearly, so the search begins behind
+// the last find.
 type finder struct {
 	n    int
 	name func(int) (topic string, partition int32)
 	next int
 }
 
-// index gives its number in the request; what was not asked for makes the answer bad.
+// index gives its number in the request; what was not asked for makes the
+// answer bad.
 func (f *finder) index(d *decoder, topic []byte, partition int32) int {
 	for k := range f.n {
 		i := f.next + k

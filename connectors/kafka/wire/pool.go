@@ -2,7 +2,8 @@ package wire
 
 import "sync"
 
-// maxIdle bounds what the pool keeps, in bytes: more is left to the garbage collector.
+// maxIdle bounds what the pool keeps, in bytes: more is left to the garbage
+// collector.
 const maxIdle = 32 << 20
 
 // pool keeps the memory of fetches between two of them.

@@ -24,9 +24,10 @@ type ProduceRequest struct {
 	// Timeout is how long the broker waits for the replicas.
 	Timeout    time.Duration
 	Partitions []ProducePartition
-	// Release, if not nil, is called exactly once, when neither the batches nor the request are read any more:
-	// before Produce returns, or later from another goroutine if ctx ended while the exchange was running.
-	// From then on they may be changed, or sent again as they are.
+	// Release, if not nil, is called exactly once, when neither the batches nor
+	// the request are read any more: before Produce returns, or later from
+	// another goroutine if ctx ended while the exchange was running. From then
+	// on they may be changed, or sent again as they are.
 	Release func()
 }
 
@@ -48,8 +49,8 @@ type ProduceResponse struct {
 type ProducedPartition struct {
 	// Err is nil, a kafka.Error or ErrUnanswered.
 	Err error
-	// BaseOffset is the offset of the batch's first record; -1 if the broker knows the batch already and has
-	// forgotten its offset.
+	// BaseOffset is the offset of the batch's first record; -1 if the broker
+	// knows the batch already and has forgotten its offset.
 	BaseOffset int64
 	LogStart   int64
 	// Refused are the indexes in the batch of the records that the broker does
@@ -59,9 +60,10 @@ type ProducedPartition struct {
 	Refused []int32
 }
 
-// Produce writes batches. An error is of the request as a whole, and then it is unknown whether batches were
-// stored. When ctx ends it returns at once, see ProduceRequest.Release; the exchange takes at most the
-// request's Timeout and the client's.
+// Produce writes batches. An error is of the request as a whole, and then it is
+// unknown whether batches were stored. When ctx ends it returns at once, see
+// ProduceRequest.Release; the exchange takes at most the request's Timeout and
+// the client's.
 func (c *Client) Produce(ctx context.Context, request *ProduceRequest) (*ProduceResponse, error) {
 	release := request.Release
 	x := &exchange{api: protocol.Produce, version: produceVersion, release: release}

@@ -10,11 +10,12 @@ import (
 	"context"
 )
 
-// proxy stands between clients and brokers, and sees whole messages: one at a time on each connection, as
-// kafka-go sends them.
+// proxy stands between clients and brokers, and sees whole messages: one at a
+// time on each connection, as kafka-go sends them.
 type proxy struct {
 	listener net.Listener
-	// answer passes on an answer to a request, or not; an error closes the connection. Nil passes all.
+	// answer passes on an answer to a request, or not; an error closes the
+	// connection. Nil passes all.
 	answer func(api int16, message []byte, to io.Writer) error
 
 	mu    sync.Mutex

@@ -33,8 +33,8 @@ func (c *brokerCall) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
 	return brokerOf(cluster, c.id)
 }
 
-// brokerOf finds a broker. One that the Transport has not heard of yet, and a partition without a leader, are
-// retriable.
+// brokerOf finds a broker. One that the Transport has not heard of yet, and a
+// partition without a leader, are retriable.
 func brokerOf(cluster protocol.Cluster, id int32) (protocol.Broker, error) {
 	if id < 0 {
 		return protocol.Broker{}, kafka.LeaderNotAvailable

@@ -27,7 +27,8 @@ func sent(t *testing.T, x *exchange) []byte {
 	return out.Bytes()
 }
 
-// wantSent compares with what kmsg, which is independent of this package, writes.
+// wantSent compares with what kmsg, which is independent of this package,
+// writes.
 func wantSent(t *testing.T, x *exchange, want kmsg.Request) {
 	t.Helper()
 	want.SetVersion(x.version)
@@ -258,7 +259,8 @@ func TestOffsetResponses(t *testing.T) {
 	}
 }
 
-// An answer about what was not asked for, and one that is cut or too long, are refused as a whole.
+// An answer about what was not asked for, and one that is cut or too long, are
+// refused as a whole.
 func TestMalformedAnswers(t *testing.T) {
 	fetch := kmsg.NewPtrFetchResponse()
 	fetch.SetVersion(fetchVersion)

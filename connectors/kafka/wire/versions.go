@@ -18,8 +18,9 @@ const (
 	offsetFetchVersion = 7
 )
 
-// versions is what a broker speaks, as it says itself. What kafka-go negotiated is bounded by what kafka-go
-// speaks, which is too little for Metadata and OffsetFetch.
+// versions is what a broker speaks, as it says itself. What kafka-go negotiated
+// is bounded by what kafka-go speaks, which is too little for Metadata and
+// OffsetFetch.
 type versions map[protocol.ApiKey][2]int16
 
 // need is nil if the broker speaks the version.
@@ -34,8 +35,9 @@ func (v versions) need(api protocol.ApiKey, version int16) error {
 	return nil
 }
 
-// askVersions asks on the connection on which the answer is going to matter. It costs those requests a round
-// trip that are rare; Fetch and Produce are not among them.
+// askVersions asks on the connection on which the answer is going to matter. It
+// costs those requests a round trip that are rare; Fetch and Produce are not
+// among them.
 func askVersions(c *Client, rw io.ReadWriter) (versions, error) {
 	x := exchange{api: protocol.ApiVersions}
 	if err := x.run(c, rw); err != nil {
@@ -58,8 +60,8 @@ func decodeVersions(b []byte) (versions, error) {
 	return v, err
 }
 
-// Supported asks a broker whether it speaks all that this package does. If not, the error has a
-// *VersionError for every request that it lacks.
+// Supported asks a broker whether it speaks all that this package does. If not,
+// the error has a *VersionError for every request that it lacks.
 func (c *Client) Supported(ctx context.Context) error {
 	x := &exchange{api: protocol.ApiVersions, prepare: func(spoken versions) error {
 		return errors.Join(

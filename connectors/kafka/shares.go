@@ -7,7 +7,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 )
 
-// share is what one lane reads: partitions with one leader. Number is the lane's among those of its Source.
+// share is the part of one lane: partitions with one leader. Number is the
+// lane's among those of its Source.
 type share struct {
 	number     int
 	partitions []int32
@@ -22,10 +23,11 @@ func (s *share) places(topic string) []string {
 	return names
 }
 
-// deal deals partitions out to lanes: as many as there are leaders, or workers if that is more, but none
-// without a partition. What one leader has goes to as many lanes as its part of all partitions deserves. The
-// result depends on nothing but the arguments.
-func deal(partitions []int32, leader func(int32) int32, workers int) []share {
+// dealPartitions deals partitions out to lanes: as many as there are leaders,
+// or workers if that is more, but none without a partition. The partitions of
+// one leader go to a number of lanes in proportion to their share of all
+// partitions. The result depends on nothing but the arguments.
+func dealPartitions(partitions []int32, leader func(int32) int32, workers int) []share {
 	byLeader := make(map[int32][]int32)
 	for _, p := range partitions {
 		byLeader[leader(p)] = append(byLeader[leader(p)], p)
@@ -39,7 +41,7 @@ func deal(partitions []int32, leader func(int32) int32, workers int) []share {
 	for lanes := len(piles); lanes < min(workers, len(partitions)); lanes++ {
 		most := &piles[0]
 		for i := range piles {
-			if piles[i].load() > most.load() {
+			if piles[i].fullestLane() > most.fullestLane() {
 				most = &piles[i]
 			}
 		}
@@ -58,15 +60,16 @@ func deal(partitions []int32, leader func(int32) int32, workers int) []share {
 	return shares
 }
 
-// pile is what one leader has.
+// pile is the partitions of one leader.
 type pile struct {
 	leader     int32
 	partitions []int32
 	lanes      int
 }
 
-// load is how many partitions the fullest lane has. A pile with one partition per lane takes no more lanes.
-func (p *pile) load() int {
+// fullestLane returns the number of partitions in the fullest lane. A pile with
+// one partition per lane takes no more lanes.
+func (p *pile) fullestLane() int {
 	if p.lanes >= len(p.partitions) {
 		return 0
 	}

@@ -11,15 +11,16 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// positions are where the given partitions begin: as committed, or else as Start says.
-func (s *Source) positions(ctx context.Context, o cluster.Owner, partitions []int32) ([]pipeline.Position, error) {
+// findPositions returns where the given partitions begin: at the committed
+// offset, or else as Start says.
+func (s *Source) findPositions(ctx context.Context, o cluster.Owner, partitions []int32) ([]pipeline.Position, error) {
 	out := make([]pipeline.Position, len(partitions))
 	var unknown []int // indexes
 	for i, p := range partitions {
 		out[i] = pipeline.Position{Place: cluster.PlaceOf(s.Topic, p), Next: -1, Last: -1}
 	}
 	if o.Group != "" {
-		if err := s.committed(ctx, o, partitions, out); err != nil {
+		if err := s.readCommitted(ctx, o, partitions, out); err != nil {
 			return nil, err
 		}
 	}
@@ -32,7 +33,7 @@ func (s *Source) positions(ctx context.Context, o cluster.Owner, partitions []in
 	if len(unknown) == 0 {
 		return out, nil
 	}
-	starts, err := s.starts(ctx, asked)
+	starts, err := s.findStarts(ctx, asked)
 	if err != nil {
 		return nil, err
 	}
@@ -42,15 +43,19 @@ func (s *Source) positions(ctx context.Context, o cluster.Owner, partitions []in
 		offsets = append(offsets, cluster.Offset{Partition: asked[n], Next: starts[n]})
 	}
 	if s.Start.New {
-		// Where the end is now must not be forgotten if the lane is lost before its first commit.
+		// Where the end is now must not be forgotten if the lane is lost before
+		// its first commit.
 		return out, s.cluster.CommitOffsets(ctx, o, s.Topic, offsets)
 	}
 	return out, nil
 }
 
-// committed fills in what the group has committed. It waits for transactions that are about to move that.
-func (s *Source) committed(ctx context.Context, o cluster.Owner, partitions []int32, out []pipeline.Position) error {
-	return s.cluster.Retry(ctx, "offsets of group "+o.Group, func(ctx context.Context) error {
+// readCommitted fills in the offsets that the group has committed. It waits for
+// transactions that are about to move them.
+func (s *Source) readCommitted(
+	ctx context.Context, o cluster.Owner, partitions []int32, out []pipeline.Position,
+) error {
+	return s.cluster.RetryCall(ctx, "offsets of group "+o.Group, func(ctx context.Context) error {
 		found, err := s.cluster.Wire().OffsetFetch(ctx, o.Group, s.Topic, partitions)
 		switch {
 		case errors.Is(err, kafkago.GroupIdNotFound):
@@ -61,7 +66,7 @@ func (s *Source) committed(ctx context.Context, o cluster.Owner, partitions []in
 		var worst error
 		for i := range found {
 			if found[i].Err != nil {
-				worst = cluster.Worse(worst, found[i].Err)
+				worst = cluster.WorseOf(worst, found[i].Err)
 				continue
 			}
 			out[i].Next = found[i].Offset
@@ -76,8 +81,8 @@ func (s *Source) committed(ctx context.Context, o cluster.Owner, partitions []in
 	})
 }
 
-// starts are where partitions begin that have no offset.
-func (s *Source) starts(ctx context.Context, partitions []int32) ([]int64, error) {
+// findStarts returns where partitions without an offset begin.
+func (s *Source) findStarts(ctx context.Context, partitions []int32) ([]int64, error) {
 	times := []int64{wire.Earliest, wire.Latest}
 	if !s.Start.Time.IsZero() {
 		times = append(times, s.Start.Time.UnixMilli())
@@ -105,7 +110,7 @@ func (s *Source) starts(ctx context.Context, partitions []int32) ([]int64, error
 	return starts, nil
 }
 
-// findEnds finds where a bounded run ends.
+// findEnds sets the offsets where a bounded run ends.
 func (s *Source) findEnds(ctx context.Context) error {
 	all := s.topic.Partitions()
 	times := []int64{wire.Latest}
@@ -116,13 +121,13 @@ func (s *Source) findEnds(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.ends = rows[0]
-	for i := range s.ends {
+	s.untilOffsets = rows[0]
+	for i := range s.untilOffsets {
 		if s.Until.Offset > 0 {
-			s.ends[i] = min(s.ends[i], s.Until.Offset)
+			s.untilOffsets[i] = min(s.untilOffsets[i], s.Until.Offset)
 		}
 		if len(rows) > 1 && rows[1][i] >= 0 {
-			s.ends[i] = min(s.ends[i], rows[1][i])
+			s.untilOffsets[i] = min(s.untilOffsets[i], rows[1][i])
 		}
 	}
 	return nil

@@ -16,19 +16,22 @@ import (
 )
 
 const (
-	// fetchWait is how long a broker holds a fetch that finds nothing. A lane that has more than one broker to
-	// ask, because a leader has moved, asks them in turns and waits less.
+	// fetchWait is how long a broker holds a fetch that finds nothing. A lane
+	// that has more than one broker to ask, because a leader has moved, asks
+	// them in turns and waits less.
 	fetchWait       = 500 * time.Millisecond
 	fetchWaitShared = 50 * time.Millisecond
-	// replicaTime is how long a replica that the leader has named is read before the leader is asked again.
+	// replicaTime is how long a replica that the leader has named is read
+	// before the leader is asked again.
 	replicaTime = 5 * time.Minute
-	// missingTime is how long a topic may be unknown to the brokers before it counts as deleted.
+	// missingTime is how long a topic may be unknown to the brokers before it
+	// counts as deleted.
 	missingTime = 30 * time.Second
 )
 
-// intake reads the partitions of a lane, one fetch after the other. One goroutine uses it; batches are released
-// by any.
-type intake struct {
+// fetcher reads the partitions of a lane, one fetch after the other. It is used
+// by one goroutine; batches are released by any.
+type fetcher struct {
 	topic    *cluster.Topic
 	options  *SourceOptions
 	maxBatch int // the largest batch that the topic takes, in bytes
@@ -39,8 +42,8 @@ type intake struct {
 	shared  bool       // the last request was to one of several brokers
 	request wire.FetchRequest
 	asked   []*partition // of the request
-	current *fetched
-	queue   []*partition // what current still has
+	current *sharedAnswer
+	queue   []*partition // partitions with data left in current
 	retry   *cluster.Retry
 	missing time.Time // since when the topic is unknown
 
@@ -53,17 +56,18 @@ type intake struct {
 	free     []*lent
 }
 
-// take returns what has been fetched, up to about limit bytes, or nil if there is nothing.
-func (in *intake) take(limit int) *pipeline.Batch {
+// nextBatch returns messages that have been fetched, up to about limit bytes.
+// It is false if there are none.
+func (in *fetcher) nextBatch(limit int) (*pipeline.Batch, bool) {
 	if in.current == nil {
-		return nil
+		return nil, false
 	}
-	b := in.get()
+	b := in.takeBatch()
 	full := false
 	for len(in.queue) > 0 && !full {
 		p := in.queue[0]
 		before := p.next
-		full = p.take(&b.records, limit)
+		full = p.appendRecords(&b.records, limit)
 		if p.next > before {
 			b.batch.Ends = append(b.batch.Ends, pipeline.Position{Place: p.place, Next: p.next})
 			if p == in.trying {
@@ -71,32 +75,33 @@ func (in *intake) take(limit int) *pipeline.Batch {
 			}
 		}
 		if !full {
-			if !p.got && !p.finished() {
-				in.promote(p)
+			if !p.got && !p.isFinished() {
+				in.askFirst(p)
 			}
 			p.reader.Close()
 			in.queue = in.queue[1:]
 		}
 	}
 	if len(b.batch.Ends) == 0 {
-		in.put(b)
-		in.drop()
-		return nil
+		in.putBatch(b)
+		in.dropAnswer()
+		return nil, false
 	}
 	b.batch.Messages, b.batch.Size = b.records.Messages, b.records.Size()
 	b.from = in.current
 	b.from.users.Add(1)
 	in.lent.Add(1)
 	if len(in.queue) == 0 {
-		in.drop()
+		in.dropAnswer()
 	}
 	in.buffered.Store(in.current != nil)
-	return &b.batch
+	return &b.batch, true
 }
 
-// promote sees to it that a partition of which there was no whole batch is the first of the next request, whose batch comes
-// whole whatever its size; and if it was that, the only one.
-func (in *intake) promote(p *partition) {
+// askFirst makes a partition that got no whole batch the first of the next
+// request, whose batch comes whole however large it is. If it was the first
+// already, it becomes the only one.
+func (in *fetcher) askFirst(p *partition) {
 	if in.asked[0] == p {
 		in.alone = p
 	} else if !in.shared {
@@ -104,48 +109,51 @@ func (in *intake) promote(p *partition) {
 	}
 }
 
-// drop lets go of the answer, with what has not been read of it.
-func (in *intake) drop() {
+// dropAnswer releases the answer and the data that was not read from it.
+func (in *fetcher) dropAnswer() {
 	if in.current == nil {
 		return
 	}
 	for _, p := range in.queue {
 		p.reader.Close()
 	}
-	in.current.release()
+	in.current.dropUser()
 	in.current, in.queue = nil, nil
 	in.buffered.Store(false)
 }
 
-// finished tells whether a bounded run has read everything.
-func (in *intake) finished() bool {
+// isFinished tells whether nothing more is to be read: every partition is at the
+// end of a bounded run, or parked.
+func (in *fetcher) isFinished() bool {
 	for _, p := range in.parts {
-		if !p.finished() {
+		if !p.isFinished() {
 			return false
 		}
 	}
 	return true
 }
 
-// fetch asks one broker for more. It returns nil also when there was nothing, or something to be tried again.
-func (in *intake) fetch(ctx context.Context, limit int) error {
-	if !in.ask(limit) {
-		return in.later(ctx, kafkago.LeaderNotAvailable)
+// fetchOnce asks one broker for more. It also returns nil if the broker had
+// nothing, or if another try is due.
+func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
+	if !in.buildRequest(limit) {
+		return in.retryLater(ctx, kafkago.LeaderNotAvailable)
 	}
 	answer, err := in.topic.Cluster().Wire().Fetch(ctx, &in.request)
 	if err != nil {
-		return in.later(ctx, err)
+		return in.retryLater(ctx, err)
 	}
-	in.current = &fetched{answer: answer}
+	in.current = &sharedAnswer{answer: answer}
 	in.current.users.Store(1)
 	var troubled error
+	size := 0
 	for i, p := range in.asked {
 		a := &answer.Partitions[i]
 		if a.Err != nil {
 			p.replica = -1
-			if err := in.trouble(ctx, p, a.Err); err != nil {
+			if err := in.handleError(ctx, p, a.Err); err != nil {
 				if ctx.Err() != nil {
-					in.drop()
+					in.dropAnswer()
 					return err
 				}
 				p.fault = markPassing(err)
@@ -157,14 +165,18 @@ func (in *intake) fetch(ctx context.Context, limit int) error {
 			}
 			continue
 		}
-		if p.end < 0 {
+		if p.stopAt < 0 {
 			p.status.end.Store(a.HighWatermark)
 		}
 		if a.Preferred >= 0 {
 			p.replica, p.replicaUntil = a.Preferred, time.Now().Add(replicaTime)
 		}
+		if p == in.trying && len(a.Records) == 0 && a.HighWatermark <= p.next {
+			in.noteEmpty()
+		}
+		size += len(a.Records)
 		if len(a.Records) > 0 {
-			p.begin(a, len(in.asked) == 1)
+			p.beginAnswer(a, len(in.asked) == 1)
 			in.queue = append(in.queue, p)
 			if !in.shared {
 				in.first = p.index + 1
@@ -172,11 +184,14 @@ func (in *intake) fetch(ctx context.Context, limit int) error {
 		}
 	}
 	in.buffered.Store(len(in.queue) > 0)
+	if in.options.Observer != nil && size > 0 {
+		in.options.Observer.FetchBytes(size)
+	}
 	switch {
 	case troubled != nil && len(in.queue) == 0:
-		return in.later(ctx, troubled)
+		return in.retryLater(ctx, troubled)
 	case troubled != nil:
-		_ = in.topic.Refresh(ctx) // what was read comes first, and the next fetch will see
+		_ = in.topic.Refresh(ctx) // the data comes first, and the next fetch will see the leader
 	default:
 		in.retry.Reset()
 		in.missing = time.Time{}
@@ -184,9 +199,10 @@ func (in *intake) fetch(ctx context.Context, limit int) error {
 	return nil
 }
 
-// ask makes the request: everything that is to be read from one broker, beginning behind the last partition
-// that had something, so that none starves. It is false if nobody leads any partition.
-func (in *intake) ask(limit int) bool {
+// buildRequest makes a request for all partitions that are to be read from one
+// broker. It begins behind the last partition that had data, so that none
+// starves. It is false if nobody leads any partition.
+func (in *fetcher) buildRequest(limit int) bool {
 	r := &in.request
 	r.Broker, r.Partitions, in.asked = -1, r.Partitions[:0], in.asked[:0]
 	r.MaxWait, r.MinBytes, r.MaxBytes = fetchWait, 1, 0
@@ -196,9 +212,9 @@ func (in *intake) ask(limit int) bool {
 	for i := range in.parts {
 		at := (start + i) % len(in.parts)
 		p := in.parts[at]
-		broker := p.broker(in.topic)
+		broker := p.brokerToAsk(in.topic)
 		switch {
-		case broker < 0 || p.finished() || in.alone != nil && in.alone != p:
+		case broker < 0 || p.isFinished() || in.alone != nil && in.alone != p:
 			continue
 		case r.Broker < 0:
 			r.Broker = broker
@@ -209,7 +225,7 @@ func (in *intake) ask(limit int) bool {
 			continue
 		}
 		in.asked = append(in.asked, p)
-		want := p.want(limit, in.maxBatch)
+		want := p.wantBytes(limit, in.maxBatch)
 		if r.MaxBytes == 0 || r.MaxBytes+want <= limit/4*3 { // the rest is for the structs around records
 			r.MaxBytes += want
 		}
@@ -222,8 +238,9 @@ func (in *intake) ask(limit int) bool {
 	return r.Broker >= 0
 }
 
-// later waits and looks who leads, after a fetch that may be tried again; other errors it returns.
-func (in *intake) later(ctx context.Context, err error) error {
+// retryLater waits and looks who leads, after a fetch that may be tried again.
+// It returns every other error.
+func (in *fetcher) retryLater(ctx context.Context, err error) error {
 	if err := in.retry.Wait(ctx, err); err != nil {
 		return err
 	}
@@ -237,25 +254,26 @@ func (in *intake) later(ctx context.Context, err error) error {
 			return fmt.Errorf("kafka topic %s: %w", in.topic.Name(), cluster.ErrNoTopic)
 		}
 		return nil
-	case err != nil && cluster.Judge(err) != cluster.Again && ctx.Err() == nil:
+	case err != nil && cluster.JudgeError(err) != cluster.Again && ctx.Err() == nil:
 		return err
 	}
 	return nil
 }
 
-// trouble looks after the error of one partition; it returns what cannot be mended.
-func (in *intake) trouble(ctx context.Context, p *partition, err error) error {
+// handleError mends the error of one partition, or returns it.
+func (in *fetcher) handleError(ctx context.Context, p *partition, err error) error {
 	switch {
 	case errors.Is(err, kafkago.OffsetOutOfRange):
-		return in.outOfRange(ctx, p)
-	case errors.Is(err, wire.ErrUnanswered), cluster.Judge(err) == cluster.Again:
+		return in.moveIntoRange(ctx, p)
+	case errors.Is(err, wire.ErrUnanswered), cluster.JudgeError(err) == cluster.Again:
 		return nil
 	}
 	return err
 }
 
-// outOfRange moves a partition whose next record has been deleted to the first that is left.
-func (in *intake) outOfRange(ctx context.Context, p *partition) error {
+// moveIntoRange moves a partition whose next record has been deleted to its
+// first record.
+func (in *fetcher) moveIntoRange(ctx context.Context, p *partition) error {
 	bounds, err := in.topic.ListOffsets(ctx, []int32{p.number}, wire.Earliest, wire.Latest)
 	if err != nil {
 		return err
