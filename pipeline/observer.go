@@ -33,6 +33,7 @@ type PlaceCounts struct {
 // LaneChange is what happened to a lane.
 type LaneChange int
 
+// The changes of a lane.
 const (
 	LaneServed LaneChange = iota // it begins
 	LaneEnded                    // it came to its end, or was taken away

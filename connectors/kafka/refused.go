@@ -36,8 +36,9 @@ func isUnknown(err error) bool {
 	switch code {
 	case kafkago.RequestTimedOut, kafkago.NetworkException, kafkago.NotEnoughReplicasAfterAppend, kafkago.KafkaStorageError:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // errUnknownBefore is a refusal that may be of a batch which is stored: then the

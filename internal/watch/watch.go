@@ -122,14 +122,14 @@ func (r *Route) ObserveBatch(counts []pipeline.PlaceCounts) {
 func (r *Route) ObserveLane(change pipeline.LaneChange, _ error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch change {
-	case pipeline.LaneServed:
+	if change == pipeline.LaneServed {
 		r.totals.Lanes++
 		return
-	case pipeline.LaneLost:
-		r.totals.LostLanes++
 	}
 	r.totals.Lanes--
+	if change == pipeline.LaneLost {
+		r.totals.LostLanes++
+	}
 }
 
 // ObservePlace implements pipeline.Observer.

@@ -61,11 +61,13 @@ func (r *Recorder) ObserveLane(change pipeline.LaneChange, _ error) {
 	defer r.mu.Unlock()
 	switch change {
 	case pipeline.LaneServed:
-		r.totals.Lanes += 2
+		r.totals.Lanes++
+		return
 	case pipeline.LaneFailed:
 		r.totals.FailedLanes++
 	case pipeline.LaneLost:
 		r.totals.LostLanes++
+	case pipeline.LaneEnded:
 	}
 	r.totals.Lanes--
 }
