@@ -8,7 +8,7 @@
 // Results go to standard output, everything else to standard error. Exit codes:
 //
 //	0  done: to the end of the input or, where the input has no end, until a signal
-//	1  a message or an envelope was refused, a lane is parked, or the run failed otherwise
+//	1  a message or an envelope was refused, a place is parked, or the run failed otherwise
 //	2  not started: the command line, the configuration, a key, or an end that could not be opened
 //	3  interrupted: a signal came before the end of an input that has one; the output is not complete
 //

@@ -164,6 +164,9 @@ func (r *records) renewKeys(ctx context.Context) (stop func()) {
 	}
 }
 
+// maxParkedNames is how many parked places a Snapshot names.
+const maxParkedNames = 10
+
 func (r *records) snapshot() Snapshot {
 	seen := r.watch.Totals()
 	s := Snapshot{
@@ -174,8 +177,11 @@ func (r *records) snapshot() Snapshot {
 		Rejected: seen.RejectedTotal(),
 		Reasons:  seen.Rejected,
 		Parked:   seen.Parked,
-		Gaps:     r.gates.Gaps.Load(),
-		Foreign:  r.gates.Foreign.Load(),
+
+		ParkedPlaces: r.watch.ParkedPlaces(maxParkedNames),
+
+		Gaps:    r.gates.Gaps.Load(),
+		Foreign: r.gates.Foreign.Load(),
 	}
 	if r.do == verify {
 		s.BytesOut = 0

@@ -20,6 +20,8 @@ type Snapshot struct {
 	Rejected int64 // written to the dead letters
 	Reasons  map[pipeline.Reason]int64
 	Parked   int64 // places that stand still
+	// ParkedPlaces are the names of the first few of them.
+	ParkedPlaces []string
 
 	// What opening a route has seen in the order of messages; they are counted, not refused.
 	Gaps    int64 // messages whose predecessor did not come

@@ -4,8 +4,9 @@
 // last line and, later, metrics and alarms.
 //
 // Its memory is bounded: MaxPlaces places have figures of their own, and those
-// of all others are summed. The package decides nothing, logs nothing and knows
-// no endpoint.
+// of all others are summed. The names of all parked places are kept; there are
+// no more of them than places that this run holds. The package decides nothing,
+// logs nothing and knows no endpoint.
 package watch
 
 import (
@@ -187,6 +188,15 @@ func (r *Route) Totals() Totals {
 	t := r.totals
 	t.Figures = r.totals.copy()
 	return t
+}
+
+// ParkedPlaces returns the names of places that stand still: the first ones in
+// alphabetical order, at most limit.
+func (r *Route) ParkedPlaces(limit int) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	names := slices.Sorted(maps.Keys(r.parked))
+	return names[:min(limit, len(names))]
 }
 
 // Places returns how each place stands, by name, and the sum of those that have

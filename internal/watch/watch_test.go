@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 
@@ -69,6 +70,11 @@ func TestParked(t *testing.T) {
 	r.ObservePlace("a/0003", 17, cause)
 	r.ObservePlace("a/0003", 17, cause)
 	r.ObservePlace("z/1", 5, cause)
+	for limit, want := range [][]string{{}, {"a/0003"}, {"a/0003", "z/1"}, {"a/0003", "z/1"}} {
+		if got := r.ParkedPlaces(limit); !slices.Equal(got, want) {
+			t.Errorf("the first %d: %q", limit, got)
+		}
+	}
 	places, _ := r.Places()
 	if p := places[3]; p.Parked != cause || p.ParkedAt != 17 || p.Since.IsZero() || r.Totals().Parked != 2 {
 		t.Errorf("%+v, %+v", p, r.Totals())
