@@ -35,6 +35,10 @@ func Run(ctx context.Context, o Options) error {
 	serving, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	served := make(chan struct{})
 	var watch sync.WaitGroup
+	if ctx.Err() != nil { // nothing begins, however fast it would be done
+		e.beginEnd()
+		stop(context.Cause(ctx))
+	}
 	watch.Go(func() { e.watchPlaces(ctx, served, stop) })
 	err = o.Source.Serve(serving, e.serveLane)
 	close(served)

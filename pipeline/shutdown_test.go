@@ -93,6 +93,22 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
+// TestEndedBeforeItBegan: nothing is read or written for a context that was done
+// before the run, however little there is to do.
+func TestEndedBeforeItBegan(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 200 {
+		var sink pipelinetest.MemorySink
+		if err := pipeline.Run(ctx, quiet(pipeline.Options{Source: source(10, 1), Sink: &sink})); err != nil {
+			t.Fatal(err)
+		}
+		if n := sink.Len(); n > 0 {
+			t.Fatalf("%d messages written", n)
+		}
+	}
+}
+
 func sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):
