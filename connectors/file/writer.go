@@ -35,9 +35,18 @@ func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, done *pipel
 		w.err = w.appendMessages(ctx, msgs, done)
 	}
 	if w.err != nil {
-		return w.err
+		return w.markPassing(w.err)
 	}
 	return w.refusals.Result(false)
+}
+
+// markPassing marks an error for the pipeline if its cause may pass and the
+// output can be cut to the part that is kept: the next lane then begins there.
+func (w *writer) markPassing(err error) error {
+	if _, ok := w.out.(streamOutput); ok {
+		return err
+	}
+	return markPassing(err)
 }
 
 func (w *writer) appendMessages(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
