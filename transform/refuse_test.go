@@ -194,6 +194,9 @@ func TestKeys(t *testing.T) {
 	if errors.As(err, &refused) || !errors.As(err, &service) || service.Class != keys.Gone {
 		t.Errorf("a KEK that is gone: %v", err)
 	}
+	if !pipeline.MayPass(err) {
+		t.Errorf("a KEK that is gone does not come back: %v", err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = newRig(t, nil).encrypt(t).Append(ctx, nil, &pipeline.Message{Value: []byte("v")})
