@@ -17,11 +17,11 @@ import (
 //
 // The pipeline parks places, in ticket order. The Source makes the Assignment,
 // has Hold serve its lane, and asks it while reading: Stop says how far a place
-// may be read, Due and Try when a parked place may be tried again. One goroutine
-// reads at a time.
+// may be read, Due and Try when a parked place may be tried again. One
+// goroutine reads at a time.
 type Assignment struct {
 	names   []string
-	changed chan struct{} // has an entry when a place was parked, goes on or is due
+	changed chan struct{} // has an entry when Stop or Due has another answer
 	tried   atomic.Int32  // trials under way
 
 	mu     sync.Mutex
@@ -96,12 +96,12 @@ func (a *Assignment) NoteEmpty(place string) {
 	}
 }
 
-// IsTrying tells whether a message of a parked place is on its way as a trial: a
-// lane with an end waits for the outcome.
+// IsTrying tells whether a message of a parked place is on its way as a trial:
+// a lane with an end waits for the outcome.
 func (a *Assignment) IsTrying() bool { return a.tried.Load() > 0 }
 
-// Changed has an element when the answers of Stop and Due may have changed since
-// it was last received from. It is for the one that reads.
+// Changed has an element when the answers of Stop and Due may have changed
+// since it was last received from. It is for the one that reads.
 func (a *Assignment) Changed() <-chan struct{} { return a.changed }
 
 // AllParked tells whether every place stands still, for good or until it is
@@ -128,7 +128,7 @@ func (a *Assignment) NoteMoved() {
 	a.losses = 0
 }
 
-// parkPlace parks a place at a position, whose State is lent.
+// parkPlace parks a place at a position. The State of the position is lent.
 func (a *Assignment) parkPlace(at Position, err error) {
 	a.mu.Lock()
 	s := a.places[at.Place]
@@ -201,8 +201,8 @@ func (a *Assignment) endTrials() {
 // begin is called by the run that serves the lane next, with the positions from
 // which it is served. It reports whether that is a trial of all places.
 //
-// A place whose committed position lies behind its stop goes on: its message has
-// passed in a trial whose outcome was lost.
+// A place goes on if its committed position lies behind its stop: its message
+// has passed in a trial, and the outcome of the trial was lost.
 func (a *Assignment) begin(run *engine, start []Position) (trial bool) {
 	var going []string
 	a.mu.Lock()
@@ -333,8 +333,9 @@ func (a *Assignment) lose(err error) (times int) {
 	return 0
 }
 
-// standing returns what stands still, and whether some place does not.
-func (a *Assignment) standing() (parked []ParkedPlace, moving bool) {
+// listParked returns the places that stand still, and whether some place does
+// not.
+func (a *Assignment) listParked() (parked []ParkedPlace, moving bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var rest []string
@@ -366,7 +367,7 @@ func (a *Assignment) release() {
 	run := a.run
 	a.mu.Unlock()
 	if run != nil {
-		run.forget(a)
+		run.forgetPlaces(a)
 	}
 }
 

@@ -2,8 +2,8 @@ package pipeline
 
 import "math"
 
-// batchPlaces are the places of the batch that a worker has in hand, in order of
-// first appearance.
+// batchPlaces are the places of the batch that a worker has in hand, in order
+// of first appearance.
 type batchPlaces struct {
 	counts  []PlaceCounts
 	stands  []batchPlace // of the same index
@@ -12,8 +12,8 @@ type batchPlaces struct {
 	stopped bool  // some place stops within the batch
 }
 
-// batchPlace is how far one place has come within a batch. Messages are named by
-// their index in the batch.
+// batchPlace is how far one place has come within a batch. Messages are named
+// by their index in the batch.
 type batchPlace struct {
 	first int        // its first message
 	stop  int        // the message at which it stops; goesOn if at none
@@ -30,7 +30,7 @@ const goesOn = math.MaxInt
 
 // find returns the index of the place of message i.
 func (b *batchPlaces) find(place string, i int) int32 {
-	if int(b.current) < len(b.counts) && b.counts[b.current].Place == place { // neighbours are mostly of one place
+	if int(b.current) < len(b.counts) && b.counts[b.current].Place == place {
 		return b.current
 	}
 	return b.findOther(place, i)

@@ -5,8 +5,8 @@ package pipeline
 const brakeAfter = 100
 
 // brakePlaces stops the places of which brakeAfter messages in a row were
-// rejected, with dead letters or without. A message that is to be written counts
-// as a success, until the sink refuses it.
+// rejected, with dead letters or without. A message that is to be written
+// counts as a success, until the sink refuses it.
 func (w *worker) brakePlaces() error {
 	if len(w.rejects) == 0 && w.serving.places.braking == 0 {
 		return nil
@@ -60,8 +60,8 @@ func (w *worker) countReject(r *pendingLetter) {
 }
 
 // countSuccess counts message i of the part, unless the sink has refused it.
-// Once it has been written no row before it stops the place; as long as it is to
-// be written, a row before it does.
+// Once it has been written no row before it stops the place; as long as it is
+// to be written, a row before it does.
 func (w *worker) countSuccess(i int) {
 	p, f := &w.places.stands[w.of[i]], pending
 	if len(w.again.fates) > 0 {

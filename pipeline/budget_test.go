@@ -257,7 +257,7 @@ func TestBackpressure(t *testing.T) {
 				together(src, len(test.lanes))
 				r := start(t, pipeline.Options{Source: src, Sink: sink, Workers: test.workers})
 				synctest.Wait()
-				if n := src.Lent(); n != test.most {
+				if n := src.CountLent(); n != test.most {
 					t.Errorf("%d batches out, want %d", n, test.most)
 				}
 				close(open)

@@ -4,14 +4,16 @@ import "slices"
 
 // Headers of a dead letter.
 const (
-	// HeaderOrigin says where the rejected message is stored, as "orders/3@8812";
-	// where several messages cannot be told apart, as "orders/3@8812-8840".
+	// HeaderOrigin says where the rejected message is stored, as
+	// "orders/3@8812"; where several messages cannot be told apart, as
+	// "orders/3@8812-8840".
 	HeaderOrigin = "streamcrypt-origin"
 	// HeaderReason has the word of Reject.Reason.
 	HeaderReason = "streamcrypt-reason"
 )
 
-// pendingLetter is a message of the batch in hand that goes to the dead letters.
+// pendingLetter is a message of the batch in hand that goes to the dead
+// letters.
 type pendingLetter struct {
 	index   int // in the batch
 	place   int32
@@ -25,9 +27,9 @@ func sortLetters(rejects []pendingLetter) {
 	slices.SortFunc(rejects, func(a, b pendingLetter) int { return a.index - b.index })
 }
 
-// appendLetters appends, in read order, one dead letter for each reject that was
-// not written yet. A letter points to its message by place, offset
-// and key; its value, if it has one, is as it was read.
+// appendLetters appends, in read order, one dead letter for each reject that
+// was not written yet. A letter points to its message by place, offset and key;
+// its value, if it has one, is as it was read.
 func appendLetters(dst []Message, batch []Message, rejects []pendingLetter, values bool) []Message {
 	sortLetters(rejects)
 	for _, r := range rejects {

@@ -7,20 +7,20 @@ import (
 )
 
 var (
-	// Skip is returned by a Transform or a Gate for a message that is dropped on
-	// purpose.
+	// Skip is returned by a Transform or a Gate for a message that is dropped
+	// on purpose.
 	Skip = errors.New("skip")
-	// ErrLost says that a lane does not count any more: it has another owner, or
-	// its work was taken back. The lane ends and the run goes on. If its places
-	// are still ours, the Source serves them again from the last commit.
+	// ErrLost says that a lane does not count any more: it has another owner,
+	// or its work was taken back. The lane ends and the run goes on. If its
+	// places are still ours, the Source serves them again from the last commit.
 	ErrLost = errors.New("lane lost")
 )
 
 // Reject is the error of a message that can never pass.
 type Reject struct {
 	Reason Reason
-	// Err is the cause. It carries no payload, key material or header value, and
-	// it may be nil.
+	// Err is the cause. It carries no payload, key material or header value,
+	// and it may be nil.
 	Err error
 	// Through is the offset of the last message that the Reject is about, where
 	// a Source cannot tell messages apart: they begin at the offset of the
@@ -72,8 +72,9 @@ func appendOrigin(dst []byte, o Origin, through int64) []byte {
 type Refused struct {
 	// Messages are the refused messages, at least one, in ascending order.
 	Messages []RefusedMessage
-	// Left are the indexes of other messages that were not written, in ascending
-	// order. Each of them stands behind a refused message of its own place.
+	// Left are the indexes of other messages that were not written, in
+	// ascending order. Each of them stands behind a refused message of its own
+	// place.
 	Left []int
 	// Undoable says that messages behind a refused one of their place may have
 	// been written, and that they are taken back if the lane ends now.
@@ -116,9 +117,9 @@ func (r *Refused) Unwrap() error {
 	return r.Messages[0].Err
 }
 
-// Passing marks an error whose cause lies around the run and may pass: missing
-// rights, a missing or short destination, a denied key. A place that is parked
-// for it is tried again. The text of the error stays as it is.
+// Passing marks an error with a cause that lies around the run and may pass:
+// missing rights, a missing or short destination, a denied key. A place that is
+// parked for it is tried again. The text of the error stays as it is.
 func Passing(err error) error {
 	if err == nil {
 		return nil
@@ -127,8 +128,9 @@ func Passing(err error) error {
 }
 
 // MayPass tells whether the cause of err may pass: whether err was marked by
-// Passing, or has an error in its chain whose method Passing() bool returns
-// true. That of a Reject never passes, since the message stays as it is.
+// Passing, or has an error in its chain with a method Passing() bool that
+// returns true. The cause of a Reject never passes, since the message stays as
+// it is.
 func MayPass(err error) bool {
 	if _, ok := errors.AsType[*Reject](err); ok {
 		return false

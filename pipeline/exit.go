@@ -10,19 +10,20 @@ import (
 // remindEvery is how often the log is reminded of parked places.
 const remindEvery = time.Minute
 
-// hold notes an assignment whose lane is served.
-func (e *engine) hold(a *Assignment) {
+// holdPlaces notes an assignment when its lane is served.
+func (e *engine) holdPlaces(a *Assignment) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !slices.Contains(e.held, a) {
 		e.held = append(e.held, a)
-		e.wake()
+		e.wakeWatch()
 	}
 }
 
-// forget is told that the places of an assignment are not ours any more. At the
-// end of the run all places are let go: then those that are parked still count.
-func (e *engine) forget(a *Assignment) {
+// forgetPlaces is told that the places of an assignment are not ours any more.
+// At the end of the run all places are let go: then those that are parked still
+// count.
+func (e *engine) forgetPlaces(a *Assignment) {
 	e.mu.Lock()
 	known := slices.Contains(e.held, a)
 	if !e.ending {
@@ -33,22 +34,22 @@ func (e *engine) forget(a *Assignment) {
 	if !known || ending {
 		return
 	}
-	parked, _ := a.standing()
+	parked, _ := a.listParked()
 	for _, p := range parked {
 		for _, place := range p.Places {
 			e.Observer.ObservePlace(place, -1, nil)
 		}
 	}
-	e.wake()
+	e.wakeWatch()
 }
 
-// standing returns which places of ours are parked, and whether some are not.
-func (e *engine) standing() (parked []ParkedPlace, moving bool) {
+// listParked returns which places of ours are parked, and whether some are not.
+func (e *engine) listParked() (parked []ParkedPlace, moving bool) {
 	e.mu.Lock()
 	held := slices.Clone(e.held)
 	e.mu.Unlock()
 	for _, a := range held {
-		p, m := a.standing()
+		p, m := a.listParked()
 		parked = append(parked, p...)
 		moving = moving || m
 	}
@@ -62,8 +63,8 @@ func (e *engine) beginEnd() {
 	e.ending = true
 }
 
-// wake makes watchPlaces look.
-func (e *engine) wake() {
+// wakeWatch makes watchPlaces look.
+func (e *engine) wakeWatch() {
 	select {
 	case e.changed <- struct{}{}:
 	default:
@@ -80,7 +81,7 @@ func (e *engine) placesParked(places []string, at int64, err error) {
 	for _, place := range places {
 		e.Observer.ObservePlace(place, at, err)
 	}
-	e.wake()
+	e.wakeWatch()
 }
 
 // placesGoOn is told that places were parked and go on.
@@ -89,7 +90,7 @@ func (e *engine) placesGoOn(places []string) {
 	for _, place := range places {
 		e.Observer.ObservePlace(place, -1, nil)
 	}
-	e.wake()
+	e.wakeWatch()
 }
 
 // watchPlaces ends the run when ctx is done, or when the exit rule says so, and
@@ -109,7 +110,7 @@ func (e *engine) watchPlaces(ctx context.Context, served <-chan struct{}, stop c
 		case <-e.changed:
 		case <-remind.rings():
 			remind.stop()
-			if parked, _ := e.standing(); len(parked) > 0 {
+			if parked, _ := e.listParked(); len(parked) > 0 {
 				e.Log.Error("places are parked", "causes", len(parked), "error", &ParkedError{parked})
 			}
 		case <-exit.rings():
@@ -121,7 +122,7 @@ func (e *engine) watchPlaces(ctx context.Context, served <-chan struct{}, stop c
 			}
 		}
 		parked, must := e.mustExit()
-		exit.set(must, jittered(e.ExitAfter))
+		exit.set(must, addJitter(e.ExitAfter))
 		remind.set(len(parked) > 0, remindEvery)
 	}
 }
@@ -132,7 +133,7 @@ func (e *engine) watchPlaces(ctx context.Context, served <-chan struct{}, stop c
 // ends as well if the cause lies around this run and nothing has passed since
 // the start.
 func (e *engine) mustExit() (parked []ParkedPlace, must bool) {
-	parked, moving := e.standing()
+	parked, moving := e.listParked()
 	if len(parked) == 0 {
 		return nil, false
 	}
@@ -140,8 +141,8 @@ func (e *engine) mustExit() (parked []ParkedPlace, must bool) {
 	return parked, around && !e.passed.Load() || !moving && e.Source.HoldsAll()
 }
 
-// jittered returns d, a fifth more or less at random.
-func jittered(d time.Duration) time.Duration {
+// addJitter returns d, a fifth more or less at random.
+func addJitter(d time.Duration) time.Duration {
 	return d - d/5 + rand.N(d/5*2+1)
 }
 

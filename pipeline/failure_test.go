@@ -62,7 +62,7 @@ func TestFailureAtFirstMessage(t *testing.T) {
 func TestFailurePerPlace(t *testing.T) {
 	src, sink := pipelinetest.NewSource([]string{"a", "b", "c"}), new(pipelinetest.MemorySink)
 	src.Put("a", numbered(0, 3)...)
-	src.Gap("a")
+	src.PutGap("a")
 	src.Put("b", numbered(3, 6)...)
 	src.Put("c", numbered(6, 9)...)
 	if err := run(t, pipeline.Options{Source: src, Sink: sink, NewTransform: on("4", errBoom)}); !errors.Is(err, errBoom) {

@@ -60,8 +60,8 @@ func quiet(o pipeline.Options) pipeline.Options {
 
 func tidy(t *testing.T, o pipeline.Options) {
 	t.Helper()
-	if s, ok := o.Source.(*pipelinetest.MemorySource); ok && s.Lent() != 0 {
-		t.Errorf("%d batches not released", s.Lent())
+	if s, ok := o.Source.(*pipelinetest.MemorySource); ok && s.CountLent() != 0 {
+		t.Errorf("%d batches not released", s.CountLent())
 	}
 	for _, sink := range []pipeline.Sink{o.Sink, o.DeadLetters} {
 		if s, ok := sink.(*pipelinetest.MemorySink); ok && s.OpenWriters() != 0 {

@@ -7,16 +7,17 @@ import (
 	"time"
 )
 
-// Hold serves the lane of an Assignment for as long as its places are held: until
-// ctx is done, or the lane has come to its end. once makes the lane, calls serve
-// with it, lets it go and returns the error that serve returned. A lane without
-// an end that cannot be made is served as one that cannot be read.
+// Hold serves the lane of an Assignment for as long as its places are held:
+// until ctx is done, or the lane has come to its end. once makes the lane,
+// calls serve with it, lets it go and returns the error that serve returned. A
+// lane without an end that cannot be made is served as one that cannot be read.
 //
-// A lane that was lost is served again after a pause. One that was lost 20 times
-// in a row without NoteMoved, or that ended with another error, has parked its
-// places. If they are to be tried again the lane is served when they are due,
-// and else Hold waits for ctx: places that are not read are still held, so that
-// nobody else has to fail on the same message. A bounded run does not wait.
+// A lane that was lost is served again after a pause. One that was lost 20
+// times in a row without NoteMoved, or that ended with another error, has
+// parked its places. If they are to be tried again the lane is served when they
+// are due, and else Hold waits for ctx: places that are not read are still
+// held, so that nobody else has to fail on the same message. A bounded run does
+// not wait.
 //
 // Hold returns the last error of once, but for one that has parked places: the
 // run tells of those. When ctx is done the places are not ours any more; a lane

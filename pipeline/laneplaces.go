@@ -2,7 +2,8 @@ package pipeline
 
 import "fmt"
 
-// lanePlaces are the places of a lane as the worker whose turn it is knows them.
+// lanePlaces are the places of a lane as the worker that has the turn knows
+// them.
 type lanePlaces struct {
 	newGate func(place string, state []byte) (Gate, error) // nil: no gates
 	byName  map[string]*lanePlace
@@ -20,7 +21,8 @@ type lanePlace struct {
 	row    int    // rejects since the last success
 }
 
-// find returns a place, or nil if it is new. Neighbours are mostly of one place.
+// find returns a place, or nil if it is new. Neighbours are mostly of one
+// place.
 func (l *lanePlaces) find(name string) *lanePlace {
 	if l.recent == nil || l.recent.name != name {
 		p := l.byName[name]

@@ -1,22 +1,24 @@
 package pipeline
 
-// Observer is told what a run does: batch by batch, never message by message.
-// Several goroutines call it at once. It must not block, and it must keep
-// nothing that is lent to it.
+// Observer is told of the progress of a run: batch by batch, never message by
+// message. Several goroutines call it at once. It must not block, and it must
+// keep nothing that is lent to it.
 type Observer interface {
 	// ObserveBatch is called after the commit of a batch, with one element per
 	// place that the batch moved. The elements and their maps are lent.
 	ObserveBatch(counts []PlaceCounts)
-	// ObservePlace is called when a place is parked because of cause, and with a
-	// nil cause when it goes on, or is not ours any more. The offset is that of
-	// the message at which it is parked; -1 if the cause is not about a message.
+	// ObservePlace is called when a place is parked because of cause, and with
+	// a nil cause when it goes on, or is not ours any more. The offset is that
+	// of the message at which it is parked; -1 if the cause is not about a
+	// message.
 	ObservePlace(place string, offset int64, cause error)
 	// ObserveLane is called when the serving of a lane begins and ends. The
 	// cause is nil, or the error that it ended with.
 	ObserveLane(change LaneChange, cause error)
 }
 
-// PlaceCounts is what became of the messages of one place in one batch.
+// PlaceCounts says how many messages of one place in one batch were written,
+// skipped or rejected.
 type PlaceCounts struct {
 	Place string
 	// Next is the offset at which reading goes on.
@@ -30,7 +32,7 @@ type PlaceCounts struct {
 	BytesIn, BytesOut int64
 }
 
-// LaneChange is what happened to a lane.
+// LaneChange is an event in the life of a lane.
 type LaneChange int
 
 // The changes of a lane.

@@ -23,7 +23,7 @@ func (p *lastOffsets) noteBatch(b *Batch) {
 	place, last := "", (*int64)(nil)
 	for i := range b.Messages {
 		m := &b.Messages[i]
-		if last == nil || m.Origin.Place != place { // neighbours are mostly of one place
+		if last == nil || m.Origin.Place != place { // seldom
 			place, last = m.Origin.Place, p.offsetOf(m.Origin.Place)
 		}
 		m.Origin.Previous = *last

@@ -19,48 +19,53 @@ const (
 // minBudget leaves a worker room for a message of a few KiB and its envelope.
 const minBudget = 64 << 10
 
-// Options says what Run carries from where to where. Source, Sink and NewTransform are required; a
-// zero in any other field means its default.
+// Options name the ends of a run and the work between them. Source, Sink and
+// NewTransform are required; a zero in any other field means its default.
 type Options struct {
 	Source       Source
 	Sink         Sink
 	NewTransform func() Transform // called once per worker
-	// NewGate makes the Gate of a place from the state that its last owner left;
-	// nil means that no message depends on another. An error parks the place.
+	// NewGate makes the Gate of a place from the state that its last owner
+	// left; nil means that no message depends on another. An error parks the
+	// place.
 	NewGate func(place string, state []byte) (Gate, error)
 
 	// DeadLetters receives a pointer to every rejected message. Without it a
 	// reject parks its place.
 	DeadLetters Sink
-	// DeadLetterValues adds the value as it was read. It is for inputs that are ciphertext: a dead
-	// letter never carries plaintext.
+	// DeadLetterValues adds the value as it was read. It is for inputs that are
+	// ciphertext: a dead letter never carries plaintext.
 	DeadLetterValues bool
 
-	// Workers is how many batches are in flight over all lanes; default GOMAXPROCS.
+	// Workers is how many batches are in flight over all lanes; default
+	// GOMAXPROCS.
 	Workers int
-	// Budget is the memory of a worker in bytes: half of it for the batch that the worker holds, three
-	// eighths for the values it makes, an eighth for the messages around them. A batch that makes more
-	// is written in parts; a message that may need more than the three eighths is rejected as
+	// Budget is the memory of a worker in bytes: half of it for the batch that
+	// the worker holds, three eighths for the values it makes, an eighth for
+	// the messages around them. A batch that makes more is written in parts; a
+	// message that may need more than the three eighths is rejected as
 	// too-large. At least 64 KiB; default 8 MiB.
 	Budget int
-	// ReadAhead is how many bytes a lane reads at a time, at most half the budget; default 3 MiB.
+	// ReadAhead is how many bytes a lane reads at a time, at most half the
+	// budget; default 3 MiB.
 	ReadAhead int
-	// Grace is how long writes, commits and Close go on after their lane was told to end; default
-	// 10 s. What is then uncommitted is dropped and read again later.
+	// Grace is how long writes, commits and Close go on after their lane was
+	// told to end; default 10 s. Uncommitted work is then dropped, and read
+	// again later.
 	Grace time.Duration
 
-	// ExitAfter is how long a run without an end goes on when none of its places
-	// can, a fifth more or less; default 60 s. See Run.
+	// ExitAfter is how long a run without an end goes on when none of its
+	// places can, a fifth more or less; default 60 s. See Run.
 	ExitAfter time.Duration
 
-	// Observer is told what the run does; nil means that nobody is.
+	// Observer is told of the progress of the run; nil means nobody.
 	Observer Observer
 	// Log gets no payload, key or header value; nil means slog.Default.
 	Log *slog.Logger
 }
 
-// complete checks o and fills in the defaults.
-func (o Options) complete() (Options, error) {
+// withDefaults checks o and fills in the defaults.
+func (o Options) withDefaults() (Options, error) {
 	switch {
 	case o.Source == nil:
 		return o, errors.New("pipeline: no source")
@@ -81,7 +86,7 @@ func (o Options) complete() (Options, error) {
 	case o.ExitAfter < 0:
 		return o, fmt.Errorf("pipeline: exit after %v", o.ExitAfter)
 	}
-	o = o.sized()
+	o = o.withSizes()
 	if o.Grace == 0 {
 		o.Grace = DefaultGrace
 	}
@@ -97,8 +102,8 @@ func (o Options) complete() (Options, error) {
 	return o, nil
 }
 
-// sized fills in the defaults that decide about memory.
-func (o Options) sized() Options {
+// withSizes fills in the defaults that decide about memory.
+func (o Options) withSizes() Options {
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}

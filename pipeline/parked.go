@@ -17,8 +17,8 @@ type ParkedPlace struct {
 	Err error
 }
 
-// ParkedError is the error of a run that left places parked. What those places
-// hold from their stopping point on has not been carried.
+// ParkedError is the error of a run that left places parked. The
+// messages of those places have not been carried from the stopping point on.
 type ParkedError struct {
 	Parked []ParkedPlace // at least one
 }

@@ -22,8 +22,8 @@ func (w *worker) flushPart() error {
 	return nil
 }
 
-// finishBatch writes and commits what is left of the batch before message end,
-// and ends the lane if there is an err for which the batch ends there.
+// finishBatch writes and commits the rest of the batch before message end, and
+// ends the lane if there is an err for which the batch ends there.
 func (w *worker) finishBatch(end int, err error) {
 	if w.awaitTurn() != nil {
 		return
@@ -46,8 +46,8 @@ func (w *worker) finishBatch(end int, err error) {
 	}
 }
 
-// awaitTurn waits for the batch's turn, and returns the error that has ended the
-// lane, if any.
+// awaitTurn waits for the batch's turn, and returns the error that has ended
+// the lane, if any.
 func (w *worker) awaitTurn() error {
 	if w.mine {
 		return w.over
@@ -64,8 +64,8 @@ func (w *worker) awaitTurn() error {
 	return w.over
 }
 
-// endLane ends the lane: batches behind the one in hand are dropped, and no more
-// are read. It needs the turn.
+// endLane ends the lane: batches behind the one in hand are dropped, and no
+// more are read. It needs the turn.
 func (w *worker) endLane(err error) {
 	w.over = err
 	w.serving.turn.failLane(err)
@@ -80,9 +80,9 @@ func (w *worker) stopAll(end int) {
 	}
 }
 
-// writePart takes a part through its turn: the gate, the dead letters, the sink.
-// With the last part it also writes the position, which it returns; nil if
-// nothing of the batch counts.
+// writePart takes a part through its turn: the gate, the dead letters, the
+// sink. With the last part it also writes the position, which it returns; nil
+// if nothing of the batch counts.
 func (w *worker) writePart(last bool) (done *Progress, err error) {
 	w.meetPlaces()
 	w.admitMessages()
@@ -150,7 +150,8 @@ func (w *worker) meetPlaces() {
 	}
 }
 
-// admitMessages takes the messages that have not passed the gate yet through it.
+// admitMessages takes the messages that have not passed the gate yet through
+// it.
 func (w *worker) admitMessages() {
 	if w.NewGate == nil && !w.places.stopped {
 		w.admitted = len(w.msgs)

@@ -1,5 +1,5 @@
-// Package pipeline carries batches of messages from a Source through a Transform
-// to a Sink.
+// Package pipeline carries batches of messages from a Source through a
+// Transform to a Sink.
 //
 // Its one rule: a batch belongs to one worker from the moment it is taken until
 // the moment it is written. Commits follow in the same order and hold a
@@ -7,8 +7,10 @@
 // parallelism and messages in flight, and no queue stands between stages.
 //
 //	          ┌ worker ┐
-//	lane ──► read ─► transform ─► gate ─► write ─► commit      (one turn, in read order)
+//	lane ──► read ─► transform ─► gate ─► write ─► commit
 //	          └ worker ┘
+//
+// From the gate on, the batches of a lane follow each other in read order.
 //
 // A message that cannot pass stops its place, not its lane: the place is parked
 // at that message, and the other places of the lane go on. An Assignment
@@ -70,8 +72,8 @@ type Origin struct {
 	Previous int64
 	// Term tells apart messages that were stored at one offset after another,
 	// where a place can be cut and written again; 0 where it cannot. The Source
-	// fills it in: a partition's leader epoch, the time at which a stream stored
-	// the message.
+	// fills it in: a partition's leader epoch, the time at which a stream
+	// stored the message.
 	Term uint64
 }
 
@@ -80,7 +82,7 @@ type Origin struct {
 type Position struct {
 	Place string
 	Next  int64  // where the next read begins
-	Last  int64  // the offset of the last message before Next; -1 if there was none
+	Last  int64  // the offset of the message before Next; -1 if there was none
 	State []byte // the Gate's, as AppendState wrote it; nil without a Gate
 }
 
@@ -89,8 +91,8 @@ type Position struct {
 // passed to returns.
 type Progress struct {
 	// Messages counts the messages that were read, the skipped and the rejected
-	// included. Messages of a parked place do not count: a lane whose Commit
-	// goes by this count can have one place only.
+	// included. Messages of a parked place do not count: a lane with a Commit
+	// that goes by this count can have one place only.
 	Messages int
 	// Places has no position of a place that stands still.
 	Places []Position
@@ -112,21 +114,23 @@ type Batch struct {
 	// Size is the memory that the batch pins, in bytes, structs included.
 	Size int
 	// Release gives the memory back. The pipeline calls it exactly once, from
-	// any goroutine, and touches nothing of the batch afterwards. It may be nil.
+	// any goroutine, and touches nothing of the batch afterwards. It may be
+	// nil.
 	Release func()
 }
 
 // Source serves lanes, as http.Server serves connections.
 type Source interface {
 	// Serve calls serve once per lane, each in a goroutine of its own, and
-	// returns after all have returned. It cancels a lane's context when the lane
-	// is taken away, and waits for serve before it lets the lane go.
+	// returns after all have returned. It cancels a lane's context when the
+	// lane is taken away, and waits for serve before it lets the lane go.
 	//
 	// serve returns nil at the lane's end, ErrLost if the lane is to be served
 	// again while its places are held, or another error, which has parked every
 	// place of the lane. Assignment.Hold acts on all three. The context that
-	// Serve was given has a *ParkedError for its cause when the run ends because
-	// of parked places: a member of a group can then keep its membership.
+	// Serve was given has a *ParkedError for its cause when the run ends
+	// because of parked places: a member of a group can then keep its
+	// membership.
 	Serve(ctx context.Context, serve func(context.Context, Lane) error) error
 	// HoldsAll reports whether every place of the source is held by this run
 	// now. A source that cannot know it says no.
@@ -135,19 +139,19 @@ type Source interface {
 
 // Lane is read, written and committed in one order.
 type Lane interface {
-	// Assignment is what the Source holds as this lane. It is the same for all
-	// servings of the lane while its places are held, and it says which places
-	// are parked. The lane reads no message of a parked place: see
-	// Assignment.Stop.
+	// Assignment is the set of places that the Source holds as this lane. It is
+	// the same for all servings of the lane while its places are held, and it
+	// says which places are parked. The lane reads no message of a parked
+	// place: see Assignment.Stop.
 	Assignment() *Assignment
 	// Start says where each place begins, as Commit stored it. It may be empty.
 	Start() []Position
-	// Read blocks for at least one message and returns what is there, up to
-	// about limit bytes; a single message may be larger. It returns io.EOF when
-	// each place is at its end, or parked for good.
+	// Read blocks for at least one message and returns all that are there, up
+	// to about limit bytes; a single message may be larger. It returns io.EOF
+	// when each place is at its end, or parked for good.
 	Read(ctx context.Context, limit int) (*Batch, error)
-	// Commit notes progress. It is durable within 100 ms, and before the lane is
-	// let go. It is not called for a batch of which nothing counts.
+	// Commit notes progress. It is durable within 100 ms, and before the lane
+	// is let go. It is not called for a batch of which nothing counts.
 	Commit(ctx context.Context, done *Progress) error
 }
 
@@ -173,7 +177,8 @@ type Writer interface {
 	// that were left, and with a position that stops before the parked ones and
 	// may be empty. Or it ends the lane.
 	Write(ctx context.Context, msgs []Message, done *Progress) error
-	// Close keeps the messages that came with their position and drops the rest.
+	// Close keeps the messages that came with their position and drops the
+	// rest.
 	Close(ctx context.Context) error
 }
 
@@ -183,13 +188,13 @@ type Transform interface {
 	// Reset says that everything that was returned so far has been written:
 	// memory may be reused.
 	Reset()
-	// Bound is the most bytes that Append adds to dst for m, or for a null value
-	// keeps in memory of its own until Reset.
+	// Bound is the most bytes that Append adds to dst for m, or for a null
+	// value keeps in memory of its own until Reset.
 	Bound(m *Message) int
 	// Append appends the new value to dst and changes the rest of m in place.
-	// The pipeline makes the appended bytes m.Value; only if m.Value is nil when
-	// Append returns, the message stays null. It may return Skip or a *Reject,
-	// and stays within Bound.
+	// The pipeline makes the appended bytes m.Value; only if m.Value is nil
+	// when Append returns, the message stays null. It may return Skip or a
+	// *Reject, and stays within Bound.
 	Append(ctx context.Context, dst []byte, m *Message) ([]byte, error)
 }
 
@@ -200,6 +205,6 @@ type Gate interface {
 	// Admit returns nil, Skip or a *Reject. A message that it does not admit
 	// changes no state.
 	Admit(m *Message) error
-	// AppendState appends what the next owner of the place must know.
+	// AppendState appends the state that the next owner of the place needs.
 	AppendState(dst []byte) []byte
 }

@@ -21,8 +21,8 @@ func (w *worker) makeProgress() *Progress {
 	return &s.done
 }
 
-// placeEnd moves the end of a place to where it stops, and adds the state of its
-// gate. It reports whether the place moves at all.
+// placeEnd moves the end of a place to where it stops, and adds the state of
+// its gate. It reports whether the place moves at all.
 func (w *worker) placeEnd(end *Position) bool {
 	n := w.places.lookUp(end.Place)
 	if n < 0 {
@@ -75,8 +75,8 @@ func (w *worker) keepStates(done *Progress) {
 	}
 }
 
-// parkStopped parks the places that stop within the batch for a cause. All stops
-// are known by then.
+// parkStopped parks the places that stop within the batch for a cause. All
+// stops are known by then.
 func (w *worker) parkStopped() {
 	if !w.places.stopped {
 		return
@@ -105,8 +105,8 @@ func (w *worker) parkStopped() {
 	}
 }
 
-// observeBatch tells the observer and the assignment what became of a batch
-// whose position has been committed.
+// observeBatch tells the observer and the assignment of a batch after the
+// commit of its position.
 func (w *worker) observeBatch(done *Progress) {
 	w.serving.assignment.settle(w.batch.Starts, done.Places)
 	passed := false

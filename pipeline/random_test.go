@@ -90,7 +90,7 @@ func (r *round) put() {
 		offset := int64(0)
 		for i := range r.rand.IntN(60) {
 			for r.rand.IntN(8) == 0 {
-				r.src.Gap(p)
+				r.src.PutGap(p)
 				offset++
 			}
 			m := numbered(i, i+1)[0]

@@ -6,16 +6,16 @@ import (
 	"fmt"
 )
 
-// refusal is how far a part has come whose sink refuses messages of it. Before
+// refusal is the state of a part while the sink refuses messages of it. Before
 // the first refusal it is only the messages that are to be written.
 type refusal struct {
 	msgs  []Message // of the next Write
-	index []int     // msgs[i] is message index[i] of the part; not used before a refusal
+	index []int     // msgs[i] is message index[i] of the part
 	fates []fate    // of all messages of the part; empty before a refusal
 	room  []Message // memory of msgs
 }
 
-// fate is what became of a message of a part.
+// fate is the outcome for one message of a part.
 type fate uint8
 
 const (
@@ -31,7 +31,7 @@ func (r *refusal) reset() {
 }
 
 // endsWritten tells whether message i of a part has been written, at the end of
-// the part: the last Write has written what was pending.
+// the part: the last Write has written all that were pending.
 func (r *refusal) endsWritten(i int) bool {
 	if len(r.fates) == 0 {
 		return true
@@ -42,12 +42,12 @@ func (r *refusal) endsWritten(i int) bool {
 	return r.fates[i] == written
 }
 
-// errUndo ends a lane whose transaction holds messages behind a stop.
+// errUndo ends a lane when its transaction holds messages behind a stop.
 var errUndo = errors.New("a message behind the stop of its place was written: the transaction is taken back")
 
 // takeRefusal acts on a Write that has written only a part of its messages. The
-// refused ones become dead letters or stop their places, and the next Write gets
-// those that were left.
+// refused ones become dead letters or stop their places, and the next Write
+// gets those that were left.
 func (w *worker) takeRefusal(r *Refused) error {
 	if err := w.noteFates(r); err != nil {
 		return err
@@ -130,8 +130,8 @@ func (w *worker) passOver() (behind bool) {
 	return behind
 }
 
-// rewindGates makes the gates of the places that stop within the part forget the
-// messages that they have admitted from the stop on.
+// rewindGates makes the gates of the places that stop within the part forget
+// the messages that they have admitted from the stop on.
 func (w *worker) rewindGates() error {
 	if w.NewGate == nil {
 		return nil

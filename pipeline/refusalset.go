@@ -33,9 +33,9 @@ func (r *RefusalSet) Refuse(i int, place string, err error) {
 	r.messages = append(r.messages, RefusedMessage{Index: i, Err: err})
 }
 
-// Leave reports whether a message of the place was refused that stands before
-// message i, and if so adds message i as left.
-func (r *RefusalSet) Leave(i int, place string) bool {
+// LeaveBehind reports whether a message of the place was refused that stands
+// before message i, and if so adds message i as left.
+func (r *RefusalSet) LeaveBehind(i int, place string) bool {
 	if len(r.stopped) == 0 {
 		return false
 	}

@@ -10,16 +10,16 @@ import (
 // Run serves the lanes of o.Source until the source ends or ctx is done, and
 // returns after every goroutine that it started has ended.
 //
-// It returns a *ParkedError if places of ours are parked at the end. That is the
-// end of a source that has one; the moment at which ctx was done; or the moment
-// at which no place can go on and nobody else is served by waiting, see
-// Options.ExitAfter. Otherwise it returns nil when ctx ended it, and the error
-// of Source.Serve in all other cases.
+// The run ends when the source does, if it has an end; when ctx is done; or
+// when no place can go on and waiting serves nobody else, see
+// Options.ExitAfter. If places of ours are then parked, Run returns a
+// *ParkedError. Otherwise it returns nil if ctx ended it, and else the error of
+// Source.Serve.
 //
 // When ctx is done, reads end and transforms give up at once; batches that are
 // already transformed are written and committed within o.Grace.
 func Run(ctx context.Context, o Options) error {
-	o, err := o.complete()
+	o, err := o.withDefaults()
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func Run(ctx context.Context, o Options) error {
 	close(e.jobs)
 	workers.Wait()
 
-	if parked, _ := e.standing(); len(parked) > 0 {
+	if parked, _ := e.listParked(); len(parked) > 0 {
 		return withParked(err, parked)
 	}
 	if ctx.Err() != nil && (endedBy(ctx, err) || endedBy(serving, err)) {
@@ -100,14 +100,14 @@ func (e *engine) share() int {
 // errNoAssignment is a fault of a Source.
 var errNoAssignment = errors.New("pipeline: a lane without an assignment")
 
-// serveLane is what the source calls per lane. An error that it returns has
-// parked the places of the lane, unless it is ErrLost.
+// serveLane is called by the source, once per lane. An error that it returns
+// has parked the places of the lane, unless it is ErrLost.
 func (e *engine) serveLane(ctx context.Context, source Lane) error {
 	a := source.Assignment()
 	if a == nil {
 		return errNoAssignment
 	}
-	e.hold(a)
+	e.holdPlaces(a)
 	start := source.Start()
 	trial := a.begin(e, start)
 	e.lanes.Add(1)

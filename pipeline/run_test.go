@@ -106,7 +106,7 @@ func TestPrevious(t *testing.T) {
 	put := func() {
 		for i := range 3 {
 			src.Put("a", numbered(i, i+1)...)
-			src.Gap("a")
+			src.PutGap("a")
 		}
 		src.Put("b", numbered(0, 2)...)
 	}
@@ -175,7 +175,7 @@ func TestPositionWithoutMessages(t *testing.T) {
 	src.MaxBatch = 1
 	src.OnCommit = tr.commits
 	src.Put("a", numbered(0, 1)...)
-	src.Gap("a")
+	src.PutGap("a")
 	sink := &pipelinetest.MemorySink{OnWrite: tr.writes("write")}
 	if err := run(t, pipeline.Options{Source: src, Sink: sink, NewTransform: on("0", pipeline.Skip)}); err != nil {
 		t.Fatal(err)

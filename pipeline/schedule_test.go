@@ -162,7 +162,7 @@ func (s *schedule) fill() {
 		offset := int64(0)
 		for n := range s.rand.IntN(40) {
 			for s.rand.IntN(8) == 0 {
-				s.src.Gap(place)
+				s.src.PutGap(place)
 				offset++
 			}
 			k := passes

@@ -8,8 +8,8 @@ import (
 )
 
 // serving is one serving of a Lane. Its reader is the goroutine that the source
-// called serve in; sink, dead, places and owed belong to the worker whose turn
-// it is.
+// called serve in; sink, dead, places and owed belong to the worker that has
+// the turn.
 type serving struct {
 	*engine
 	source     Lane
@@ -31,9 +31,9 @@ type serving struct {
 	done    Progress
 }
 
-// runLane carries a lane's batches to its end and returns what the source must
-// know: nil, ErrLost or why the lane cannot go on. In a trial of all places it
-// reads one message first.
+// runLane carries a lane's batches to its end and returns the result for the
+// source: nil, ErrLost or why the lane cannot go on. In a trial of all places
+// it reads one message first.
 func runLane(ctx context.Context, e *engine, source Lane, start []Position, trial bool) error {
 	s := &serving{engine: e, source: source, assignment: source.Assignment()}
 	s.turn.init()
@@ -54,7 +54,7 @@ func runLane(ctx context.Context, e *engine, source Lane, start []Position, tria
 	s.assignment.noteOpen()
 	err := s.judgeEnd(ctx, s.readLane(trial))
 	closing := s.judgeEnd(ctx, s.closeWriters())
-	if closing == nil || errors.Is(err, closing) { // a transaction says it twice
+	if closing == nil || errors.Is(err, closing) { // a transaction repeats it
 		return err
 	}
 	return errors.Join(err, closing)
@@ -127,7 +127,7 @@ func (s *serving) readLane(trial bool) error {
 		}
 	}
 	if errors.Is(end, ErrLost) {
-		s.turn.failLane(end) // what is in flight is the other owner's to write
+		s.turn.failLane(end) // the other owner writes the messages in flight
 		s.stop()
 	}
 	// The end waits for its turn as a batch does, and an error before it comes
@@ -139,8 +139,8 @@ func (s *serving) readLane(trial bool) error {
 }
 
 // handBatch gives a batch to a worker, once the lane may hold another one and a
-// worker is idle. The batch waits here, so that a lane whose workers write has
-// read the batch that comes next.
+// worker is idle. The batch waits here, so that a lane with workers that write
+// has read the batch that comes next.
 func (s *serving) handBatch(batch *Batch, ticket uint64) error {
 	if err := s.turn.takeRoom(s.reading, s.share); err != nil {
 		return err
@@ -157,7 +157,7 @@ func (s *serving) handBatch(batch *Batch, ticket uint64) error {
 // judgeEnd turns an end that nobody has to act on into nil.
 func (s *serving) judgeEnd(ctx context.Context, err error) error {
 	switch {
-	case err == nil || err == io.EOF: // a wrapped io.EOF is a connection that broke
+	case err == nil || err == io.EOF: // wrapped, it is a broken connection
 		return nil
 	case errors.Is(err, ErrLost):
 		return err

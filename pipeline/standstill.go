@@ -3,8 +3,8 @@ package pipeline
 import "time"
 
 const (
-	// firstRetry is how long a parked place waits before it is tried again; each
-	// wait is twice as long as the one before, up to lastRetry.
+	// firstRetry is how long a parked place waits before it is tried again;
+	// each wait is twice as long as the one before, up to lastRetry.
 	firstRetry = time.Second
 	lastRetry  = time.Minute
 )
@@ -28,7 +28,7 @@ type standstill struct {
 func (s *standstill) park(err error, wake func()) bool {
 	moved := s.err == nil
 	if moved && time.Since(s.ended) >= lastRetry {
-		s.tries = 0 // sooner, the last trial has not shown that the cause is gone
+		s.tries = 0 // sooner, the cause may never have been gone
 	}
 	s.stopTimer()
 	s.err, s.trial = err, false

@@ -5,24 +5,26 @@ import (
 	"sync"
 )
 
-// turn orders the batches of one lane and bounds how many of them there are. The lane numbers its
-// batches in read order, and the workers that hold them are let through one after the other.
+// turn orders the batches of one lane and bounds how many of them there are.
+// The lane numbers its batches in read order, and the workers that hold them
+// are let through one after the other.
 //
-// A worker waits only for tickets that were drawn before its own, and each of those belongs to a
-// worker already, so waiting always ends.
+// A worker waits only for tickets that were drawn before its own, and each of
+// those belongs to a worker already, so waiting always ends.
 type turn struct {
 	mu     sync.Mutex
 	moved  sync.Cond
-	ticket uint64 // whose turn it is
+	ticket uint64 // that has the turn
 	held   int    // batches that workers hold
 	err    error  // why the lane ends; nothing is written after it
 }
 
 func (t *turn) init() { t.moved.L = &t.mu }
 
-// takeRoom waits until the lane holds fewer batches than share allows, and takes a place among them. It
-// needs no wake-up for a share that grows or a ctx that is done: while it waits the lane holds a batch,
-// whose end is one.
+// takeRoom waits until the lane holds fewer batches than share allows, and
+// takes a place among them. It needs no wake-up for a share that grows or a ctx
+// that is done: while it waits the lane holds a batch, and the end of that
+// batch wakes it.
 func (t *turn) takeRoom(ctx context.Context, share func() int) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -36,7 +38,8 @@ func (t *turn) takeRoom(ctx context.Context, share func() int) error {
 	return nil
 }
 
-// waitFor returns when it is the ticket's turn, with the error that has ended the lane, if any.
+// waitFor returns when it is the ticket's turn, with the error that has ended
+// the lane, if any.
 func (t *turn) waitFor(ticket uint64) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -10,17 +10,17 @@ import (
 // worker is the memory and the turn of one batch in flight.
 //
 // The batch in hand stays as it was read, for dead letters and for the one that
-// lent it: the transform changes the copies in msgs, whose values lie in out one
-// after the other. A batch whose output is over the budget is written in parts;
-// msgs and rejects are those of the part.
+// lent it: the transform changes the copies in msgs, and their values lie in
+// out one after the other. A batch with output over the budget is written in
+// parts; msgs and rejects are those of the part.
 type worker struct {
 	*engine
 	transform Transform
-	out       []byte // the values of msgs; reused, and cleared when the run ends
+	out       []byte // the values of msgs; cleared when the run ends
 	msgs      []Message
 	from      []int   // msgs[i] was message from[i] of the batch
 	of        []int32 // msgs[i] is of place of[i]
-	aside     int     // bytes that null values may have made the transform keep elsewhere
+	aside     int     // bytes that the transform may keep for null values
 	rejects   []pendingLetter
 	letters   []Message
 	again     refusal
@@ -134,7 +134,7 @@ func (w *worker) appendMessage(ctx context.Context, i int, place int32, need int
 	}
 	w.from, w.of = append(w.from, i), append(w.of, place)
 	if m.Value == nil {
-		w.aside += need // what a transform makes of a null value it keeps in memory of its own
+		w.aside += need // in the transform's own memory
 		return nil
 	}
 	m.Value = out[at:len(out):len(out)]
@@ -165,8 +165,8 @@ func (w *worker) rejectMessage(i int, place int32, r *Reject) {
 	w.rejects = append(w.rejects, pendingLetter{index: i, place: place, reject: r})
 }
 
-// stopPlace stops a place at message i of the batch, or at the end of the batch,
-// unless it stops before. It is to be parked there if there is a cause.
+// stopPlace stops a place at message i of the batch, or at the end of the
+// batch, unless it stops before. It is to be parked there if there is a cause.
 func (w *worker) stopPlace(i int, place int32, cause error) {
 	p := &w.places.stands[place]
 	if i >= p.stop {

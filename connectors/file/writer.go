@@ -56,7 +56,7 @@ func (w *writer) appendMessages(ctx context.Context, msgs []pipeline.Message, do
 	w.refusals.Reset()
 	for i := range msgs {
 		m := &msgs[i]
-		if m.Origin.Offset < w.written[m.Origin.Place] || w.refusals.Leave(i, m.Origin.Place) {
+		if m.Origin.Offset < w.written[m.Origin.Place] || w.refusals.LeaveBehind(i, m.Origin.Place) {
 			continue
 		}
 		var err error

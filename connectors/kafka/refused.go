@@ -89,7 +89,7 @@ func (w *writer) writeBatch(ctx context.Context, msgs []pipeline.Message, partit
 	w.appender.Begin(w.out)
 	taken := make([]int32, 0, len(list))
 	for _, i := range list {
-		if !w.refusals.Leave(int(i), msgs[i].Origin.Place) {
+		if !w.refusals.LeaveBehind(int(i), msgs[i].Origin.Place) {
 			w.appender.Append(&msgs[i])
 			taken = append(taken, i)
 		}

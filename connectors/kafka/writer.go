@@ -163,7 +163,7 @@ func (w *writer) sortByPartition(msgs []pipeline.Message) {
 	for i := range msgs {
 		w.follows = append(w.follows, -1)
 		place := msgs[i].Origin.Place
-		if w.refusals.Leave(i, place) {
+		if w.refusals.LeaveBehind(i, place) {
 			continue
 		}
 		if err := w.sink.Check(&msgs[i], len(msgs[i].Value)); err != nil {
@@ -237,7 +237,7 @@ func (w *writer) packChain(msgs []pipeline.Message, c *chain) error {
 	w.appender.Begin(w.out)
 	for c.first >= 0 {
 		m, next := &msgs[c.first], w.follows[c.first]
-		if w.refusals.Leave(int(c.first), m.Origin.Place) {
+		if w.refusals.LeaveBehind(int(c.first), m.Origin.Place) {
 			c.first = next
 			continue
 		}

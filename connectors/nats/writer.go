@@ -63,7 +63,7 @@ func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, _ *pipeline
 	w.refusals.Reset()
 	for i := range msgs {
 		place := msgs[i].Origin.Place
-		if w.refusals.Leave(i, place) {
+		if w.refusals.LeaveBehind(i, place) {
 			continue
 		}
 		if err := w.sink.Check(&msgs[i], len(msgs[i].Value)); err != nil {
@@ -118,7 +118,7 @@ func (w *writer) publishRound(ctx context.Context, msgs []pipeline.Message) erro
 	defer w.dropOnWay()
 	sent := 0
 	for _, i := range w.todo {
-		if w.refusals.Leave(i, msgs[i].Origin.Place) {
+		if w.refusals.LeaveBehind(i, msgs[i].Origin.Place) {
 			sent++
 			continue
 		}

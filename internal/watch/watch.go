@@ -1,7 +1,7 @@
-// Package watch holds what a route tells of itself: counts, and how each of its
-// places stands. A Route is handed down to the packages that have something to
-// tell, implements the observers that they declare, and is read by progress, the
-// last line and, later, metrics and alarms.
+// Package watch holds the figures of a route: counts, and the state of each of
+// its places. A Route is handed down to the packages that have something to
+// tell, implements the observers that they declare, and is read by progress,
+// the last line and, later, metrics and alarms.
 //
 // Its memory is bounded: MaxPlaces places have figures of their own, and those
 // of all others are summed. The names of all parked places are kept; there are
@@ -31,8 +31,8 @@ type Figures struct {
 	Read, Written, Skipped int64
 	// BytesIn and BytesOut count the bytes of keys and values.
 	BytesIn, BytesOut int64
-	// Rejected counts the messages that went to the dead letters, by reason; nil
-	// if there was none.
+	// Rejected counts the messages that went to the dead letters, by reason;
+	// nil if there was none.
 	Rejected map[pipeline.Reason]int64
 }
 
@@ -45,7 +45,7 @@ func (f *Figures) RejectedTotal() int64 {
 	return total
 }
 
-// add adds what one batch came to.
+// add adds the counts of one batch.
 func (f *Figures) add(c *pipeline.PlaceCounts) {
 	f.Read += c.Read
 	f.Written += c.Written
@@ -94,13 +94,13 @@ type Totals struct {
 	Parked int64
 }
 
-// Route is what one route tells of itself. The zero Route is ready. It is safe
-// for concurrent use and must not be copied.
+// Route holds the figures of one route. The zero Route is ready. It is safe for
+// concurrent use and must not be copied.
 type Route struct {
 	mu     sync.Mutex
 	totals Totals
 	places map[string]*Place
-	others Place           // the sum of the places that have no figures of their own
+	others Place           // the sum of the places without figures of their own
 	parked map[string]bool // the names of all that stand still
 }
 

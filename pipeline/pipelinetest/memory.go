@@ -9,8 +9,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// MemorySource is a Source whose places are in memory. Its batches are recycled:
-// the memory that a batch lent is overwritten with 0xAA when it is released. The
+// MemorySource is a Source with places in memory. Its batches are recycled: the
+// memory that a batch lent is overwritten with 0xAA when it is released. The
 // exported fields must not change while it serves.
 //
 // It panics if a batch is released twice, and if a position is committed that
@@ -18,20 +18,22 @@ import (
 type MemorySource struct {
 	// Live makes lanes wait for more at their end.
 	Live bool
-	// MaxBatch is the most messages in a batch; 0 leaves it to the read's limit.
+	// MaxBatch is the most messages in a batch; 0 leaves it to the read's
+	// limit.
 	MaxBatch int
 	// OnRead is called before each read and may fail or block it; may be nil.
 	OnRead func(ctx context.Context) error
-	// OnCommit is called before each commit is noted and may fail it; may be nil.
+	// OnCommit is called before each commit is noted and may fail it; may be
+	// nil.
 	OnCommit func(ctx context.Context, done *pipeline.Progress) error
 	// Others says that other processes may hold places of the source too.
 	Others bool
 
 	lanes   [][]string // the places of each lane
-	forgets bool       // a fault for tests: each serving has an Assignment of its own
+	forgets bool       // a fault: each serving has an Assignment of its own
 
 	mu      sync.Mutex
-	changed chan struct{} // closed and replaced when something that lanes wait for has changed
+	changed chan struct{} // closed and replaced when lanes have to look again
 	places  map[string]*place
 	held    map[int]*holding
 	serving map[int]*memoryLane
@@ -39,13 +41,15 @@ type MemorySource struct {
 	lent    int
 }
 
-// place is what is stored in one place; a nil message is a gap. Its offsets are 0, 1, 2 ...
+// place holds the messages of one place; a nil message is a gap. Its offsets
+// are 0, 1, 2 ...
 type place struct {
 	stored    []*pipeline.Message
 	committed pipeline.Position
 }
 
-// NewSource returns a source with one lane per argument, which names the places of that lane.
+// NewSource returns a source with one lane per argument, which names the places
+// of that lane.
 func NewSource(lanes ...[]string) *MemorySource {
 	s := &MemorySource{
 		lanes:   lanes,
@@ -68,18 +72,18 @@ func (s *MemorySource) Put(name string, msgs ...pipeline.Message) {
 	defer s.mu.Unlock()
 	p := s.places[name]
 	for i := range msgs {
-		m := clone(&msgs[i])
+		m := cloneMessage(&msgs[i])
 		p.stored = append(p.stored, &m)
 	}
-	s.signal()
+	s.wakeLanes()
 }
 
-// Gap stores a record in a place that takes an offset and is no message.
-func (s *MemorySource) Gap(name string) {
+// PutGap stores a record in a place that takes an offset and is no message.
+func (s *MemorySource) PutGap(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.places[name].stored = append(s.places[name].stored, nil)
-	s.signal()
+	s.wakeLanes()
 }
 
 // Committed returns the position of a place as last committed.
@@ -91,8 +95,8 @@ func (s *MemorySource) Committed(name string) pipeline.Position {
 	return p
 }
 
-// Lent returns how many batches have not been released.
-func (s *MemorySource) Lent() int {
+// CountLent returns how many batches have not been released.
+func (s *MemorySource) CountLent() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.lent
@@ -110,8 +114,8 @@ func (s *MemorySource) Revoke(lane int) {
 	}
 }
 
-// signal wakes every lane that waits. It needs the lock.
-func (s *MemorySource) signal() {
+// wakeLanes wakes every lane that waits. It needs the lock.
+func (s *MemorySource) wakeLanes() {
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
@@ -161,7 +165,7 @@ func (s *MemorySource) holdLane(ctx context.Context, i int, serve func(context.C
 		close(h.gone)
 		switch {
 		case ctx.Err() != nil:
-			return nil //nolint:nilerr // what is not committed is read again
+			return nil //nolint:nilerr // uncommitted messages are read again
 		case !revoked:
 			return err
 		}

@@ -19,7 +19,7 @@ type memoryLane struct {
 	begin      []pipeline.Position
 	next       []int64 // per place; the reader's
 	turn       int     // the place to read first; the reader's
-	inSink     bool    // a sink's transactions carry the positions; needs the lock
+	inSink     bool    // transactions carry the positions; needs the lock
 }
 
 func (s *MemorySource) openLane(i int, a *pipeline.Assignment) *memoryLane {
@@ -92,9 +92,10 @@ func (l *memoryLane) isFinished() bool {
 	return !l.assignment.IsTrying()
 }
 
-// takeBatch returns a batch of what is there, or nil. It needs the lock.
+// takeBatch returns a batch of the messages that are there, or nil. It needs
+// the lock.
 func (l *memoryLane) takeBatch(limit int) *batch {
-	b := l.source.batch()
+	b := l.source.newBatch()
 	for range l.names {
 		j := l.turn
 		l.turn = (l.turn + 1) % len(l.names)
@@ -109,13 +110,13 @@ func (l *memoryLane) takeBatch(limit int) *batch {
 	return b
 }
 
-// takePlace takes what is there of one place. Of a parked place that is due it
-// takes one message.
+// takePlace takes the messages that are there of one place. Of a parked place
+// that is due it takes one message.
 func (l *memoryLane) takePlace(b *batch, j, limit int) {
 	name, stored := l.names[j], l.source.places[l.names[j]].stored
 	first, stop := l.next[j], min(l.assignment.Stop(l.names[j]), int64(len(l.source.places[l.names[j]].stored)))
 	from, due := l.assignment.Due(name)
-	trial := due && first >= l.assignment.Stop(name) && b.room(l.source.MaxBatch, limit)
+	trial := due && first >= l.assignment.Stop(name) && b.hasRoom(l.source.MaxBatch, limit)
 	if trial {
 		stop = int64(len(stored))
 		if from.Next >= 0 {
@@ -127,11 +128,11 @@ func (l *memoryLane) takePlace(b *batch, j, limit int) {
 		}
 		l.next[j] = first
 	}
-	for l.next[j] < stop && b.room(l.source.MaxBatch, limit) {
+	for l.next[j] < stop && b.hasRoom(l.source.MaxBatch, limit) {
 		at := l.next[j]
 		l.next[j]++
 		if m := stored[at]; m != nil {
-			b.add(m, pipeline.Origin{Place: name, Offset: at, Term: m.Origin.Term})
+			b.addMessage(m, pipeline.Origin{Place: name, Offset: at, Term: m.Origin.Term})
 			if trial {
 				break
 			}

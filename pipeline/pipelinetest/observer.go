@@ -7,8 +7,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// Recorder is an Observer that adds up all that it is told. The zero Recorder is
-// ready, and serves one run after the other.
+// Recorder is an Observer that adds up all that it is told. The zero Recorder
+// is ready, and serves one run after the other.
 type Recorder struct {
 	// Parked is called when a place is parked; may be nil.
 	Parked func(place string, cause error)
@@ -27,7 +27,7 @@ type Totals struct {
 	LostLanes   int
 }
 
-// Totals returns what the Recorder was told so far.
+// Totals returns the sums so far.
 func (r *Recorder) Totals() Totals {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -29,7 +29,7 @@ func (s PairSpec) arrival() arrival {
 
 func (s PairSpec) run(t *testing.T, m PairMedium, transform func() pipeline.Transform) error {
 	src, sink := m.Open()
-	return run(t, s.Timeout, pipeline.Options{Source: src, Sink: sink, NewTransform: transform, ReadAhead: 4 << 10})
+	return runToEnd(t, s.Timeout, pipeline.Options{Source: src, Sink: sink, NewTransform: transform, ReadAhead: 4 << 10})
 }
 
 func pairHooks(t *testing.T, s PairSpec) error {
@@ -45,7 +45,7 @@ func pairOnce(t *testing.T, s PairSpec) error {
 	if err := s.run(t, m, nil); err != nil {
 		return err
 	}
-	return s.arrival().compare(want, m.Stored())
+	return s.arrival().compareAll(want, m.Stored())
 }
 
 func pairFailing(t *testing.T, s PairSpec) error {
@@ -53,7 +53,8 @@ func pairFailing(t *testing.T, s PairSpec) error {
 	m.Put(want)
 	for _, n := range []int{0, 1, 2, 77, 250, 499} {
 		err := s.run(t, m, failAt(n, errCut))
-		// Another lane may have got past its message while one of an earlier run was cut off.
+		// Another lane may have got past its message while one of an earlier
+		// run was cut off.
 		if n == 0 && err == nil || err != nil && !errors.Is(err, errCut) {
 			return fmt.Errorf("the run did not return the lane's error: %w", err)
 		}
@@ -61,7 +62,7 @@ func pairFailing(t *testing.T, s PairSpec) error {
 	if err := s.run(t, m, nil); err != nil {
 		return err
 	}
-	return s.arrival().compare(want, m.Stored())
+	return s.arrival().compareAll(want, m.Stored())
 }
 
 func pairStopped(t *testing.T, s PairSpec) error {
@@ -75,7 +76,7 @@ func pairStopped(t *testing.T, s PairSpec) error {
 	if err := s.run(t, m, nil); err != nil {
 		return err
 	}
-	return s.arrival().compare(want, m.Stored())
+	return s.arrival().compareAll(want, m.Stored())
 }
 
 // stopAfter ends a run when n messages have been transformed.
@@ -84,7 +85,7 @@ func (s PairSpec) stopAfter(t *testing.T, m PairMedium, n int64) error {
 	defer cancel()
 	var count atomic.Int64
 	src, sink := m.Open()
-	err := pipeline.Run(ctx, complete(pipeline.Options{
+	err := pipeline.Run(ctx, completeOptions(pipeline.Options{
 		Source: src, Sink: sink, ReadAhead: 4 << 10,
 		NewTransform: Each(func(context.Context, *pipeline.Message) error {
 			if count.Add(1) == n {
@@ -110,7 +111,7 @@ func pairMore(t *testing.T, s PairSpec) error {
 			return err
 		}
 	}
-	return s.arrival().compare(want, m.Stored())
+	return s.arrival().compareAll(want, m.Stored())
 }
 
 // pairParked parks places at one message after the other, run after run, and
@@ -132,7 +133,7 @@ func pairParked(t *testing.T, s PairSpec) error {
 	if err := s.run(t, m, nil); err != nil {
 		return err
 	}
-	return s.arrival().compare(want, m.Stored())
+	return s.arrival().compareAll(want, m.Stored())
 }
 
 // pairLetters sets messages aside, in runs that are cut off too.
@@ -143,7 +144,7 @@ func pairLetters(t *testing.T, s PairSpec) error {
 	dead := new(MemorySink)
 	for _, n := range []int{50, 51, -1} {
 		src, sink := m.Open()
-		err := run(t, s.Timeout, pipeline.Options{
+		err := runToEnd(t, s.Timeout, pipeline.Options{
 			Source: src, Sink: sink, DeadLetters: dead, ReadAhead: 4 << 10,
 			NewTransform: Each(func(_ context.Context, m *pipeline.Message) error {
 				switch i := Index(m); {
@@ -163,7 +164,7 @@ func pairLetters(t *testing.T, s PairSpec) error {
 		return fmt.Errorf("dead letters of %d messages, want 30", n)
 	}
 	want := slices.DeleteFunc(all, func(m pipeline.Message) bool { return bad(Index(&m)) })
-	return s.arrival().compare(want, m.Stored())
+	return s.arrival().compareAll(want, m.Stored())
 }
 
 // originsOf returns the different origins of dead letters.

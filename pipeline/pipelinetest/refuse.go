@@ -2,11 +2,11 @@ package pipelinetest
 
 import "github.com/streamcrypt/streamcrypt/pipeline"
 
-// splitRefused returns the indexes of the messages that a sink writes whose
-// refuse returns an error for some, and the *pipeline.Refused for the others;
-// nil if there are none. With ahead, messages behind a refused one of their own
-// place are written too if ahead says so, as into partitions of a destination
-// that take messages of many places.
+// splitRefused returns the indexes of the messages that a sink writes, and the
+// *pipeline.Refused for the others: those for which refuse returns an error,
+// and those behind them; nil if there are none. With ahead, messages behind a
+// refused one of their own place are written too if ahead says so, as into
+// partitions of a destination that take messages of many places.
 func splitRefused(msgs []pipeline.Message, refuse func(*pipeline.Message) error, ahead func(*pipeline.Message) bool) (write []int, _ *pipeline.Refused) {
 	r := new(pipeline.Refused)
 	stopped := make(map[string]bool)

@@ -16,14 +16,14 @@ func sourceLive(t *testing.T, s SourceSpec) error {
 	for _, n := range []int{100, 101, 300} {
 		m.Put(want[stored:n])
 		stored = n
-		if err := l.await(n); err != nil {
+		if err := l.awaitStored(n); err != nil {
 			return err
 		}
 	}
 	if err := l.stop(); err != nil {
 		return fmt.Errorf("shutdown: %w", err)
 	}
-	return s.arrival().compare(want, l.sink.Stored())
+	return s.arrival().compareAll(want, l.sink.Stored())
 }
 
 func sourceDrain(t *testing.T, s SourceSpec) error {
@@ -31,7 +31,7 @@ func sourceDrain(t *testing.T, s SourceSpec) error {
 	want := s.messages(0, 600)
 	m.Put(want)
 	l := startLive(t, s.Timeout, pipeline.Options{Source: m.Live(), ReadAhead: 4 << 10})
-	if err := l.await(100); err != nil {
+	if err := l.awaitStored(100); err != nil {
 		return err
 	}
 	if err := l.stop(); err != nil {
@@ -41,8 +41,9 @@ func sourceDrain(t *testing.T, s SourceSpec) error {
 	if err := s.bounded(t, m, rest, nil); err != nil {
 		return err
 	}
-	// A shutdown within grace commits what it wrote, so nothing comes twice.
-	return s.arrival().compare(want, append(l.sink.Stored(), rest.Stored()...))
+	// A shutdown within grace commits all that it wrote, so nothing comes
+	// twice.
+	return s.arrival().compareAll(want, append(l.sink.Stored(), rest.Stored()...))
 }
 
 func sourceRevoked(t *testing.T, s SourceSpec) error {
@@ -51,19 +52,19 @@ func sourceRevoked(t *testing.T, s SourceSpec) error {
 	m.Put(want[:300])
 	l := startLive(t, s.Timeout, pipeline.Options{Source: m.Live(), ReadAhead: 4 << 10})
 	for _, n := range []int{50, 150, 300} {
-		if err := l.await(n); err != nil {
+		if err := l.awaitStored(n); err != nil {
 			return err
 		}
 		m.Revoke()
 	}
 	m.Put(want[300:])
-	if err := l.await(600); err != nil {
+	if err := l.awaitStored(600); err != nil {
 		return err
 	}
 	if err := l.stop(); err != nil {
 		return fmt.Errorf("shutdown: %w", err)
 	}
-	return s.arrival().compare(want, l.sink.Stored())
+	return s.arrival().compareAll(want, l.sink.Stored())
 }
 
 // afterAWhile is how long a source that is wrong has to show it.

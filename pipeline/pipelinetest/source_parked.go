@@ -23,8 +23,8 @@ var parkedChecks = []check[SourceSpec]{
 	{name: "failed lane is served again", run: sourceServedAgain, applies: func(s SourceSpec) bool { return s.Live }},
 }
 
-// parkedAt checks that err says that one place stands still at message n because
-// of cause, and returns where it stands.
+// parkedAt checks that err says that one place stands still at message n
+// because of cause, and returns where it stands.
 func parkedAt(err, cause error) (pipeline.Origin, error) {
 	parked, ok := errors.AsType[*pipeline.ParkedError](err)
 	if !ok || len(parked.Parked) != 1 || !errors.Is(err, cause) {
@@ -73,7 +73,7 @@ func sourceNeighbours(t *testing.T, s SourceSpec) error {
 				Index(&stored), stored.Origin.Place, at.Place)
 		}
 	}
-	return s.arrival().compare(want, sink.Stored())
+	return s.arrival().compareAll(want, sink.Stored())
 }
 
 // failOnce returns a transform that fails at message n the first times it sees
@@ -88,8 +88,8 @@ func failOnce(n int, times int64, err error) func() pipeline.Transform {
 	})
 }
 
-// sourceParkedAndLost loses the lane at its end, when a place of it is parked. The
-// message would pass the second time, which nobody may find out.
+// sourceParkedAndLost loses the lane at its end, when a place of it is parked.
+// The message would pass if it were transformed again: it must not be.
 func sourceParkedAndLost(t *testing.T, s SourceSpec) error {
 	m := s.New(t)
 	m.Put(s.messages(0, 400))
@@ -101,7 +101,7 @@ func sourceParkedAndLost(t *testing.T, s SourceSpec) error {
 		}
 		return nil
 	}}
-	err := run(t, s.Timeout, pipeline.Options{
+	err := runToEnd(t, s.Timeout, pipeline.Options{
 		Source: m.Bounded(), Sink: sink, ReadAhead: 4 << 10, NewTransform: failOnce(90, 1, errCut),
 		Observer: &Recorder{Parked: func(string, error) { parked.Store(true) }},
 	})
@@ -165,7 +165,7 @@ func sourceTried(t *testing.T, s SourceSpec) error {
 		Source: spied{m.Live(), trials}, ReadAhead: 4 << 10,
 		NewTransform: failOnce(90, 2, pipeline.Passing(errCut)),
 	})
-	if err := l.await(300); err != nil {
+	if err := l.awaitStored(300); err != nil {
 		return err
 	}
 	if err := l.stop(); err != nil {
@@ -174,7 +174,7 @@ func sourceTried(t *testing.T, s SourceSpec) error {
 	if err := trials.check(2); err != nil {
 		return err
 	}
-	return s.arrival().compare(want, l.sink.Stored())
+	return s.arrival().compareAll(want, l.sink.Stored())
 }
 
 // sourceServedAgain fails a lane as a whole twice for a cause that passes then.
@@ -189,13 +189,13 @@ func sourceServedAgain(t *testing.T, s SourceSpec) error {
 		}
 		return nil
 	})
-	if err := l.await(300); err != nil {
+	if err := l.awaitStored(300); err != nil {
 		return err
 	}
 	if err := l.stop(); err != nil {
 		return fmt.Errorf("shutdown: %w", err)
 	}
-	return s.arrival().compare(want, l.sink.Stored())
+	return s.arrival().compareAll(want, l.sink.Stored())
 }
 
 // trialSpy looks at the batches of a source that begin a place again.

@@ -39,7 +39,8 @@ func Sink(t *testing.T, spec SinkSpec) {
 	runChecks(t, spec, slices.Concat(sinkChecks, refusedChecks))
 }
 
-// Pair cuts runs off at many places, begins them again and checks what arrived.
+// Pair cuts runs off at many places, begins them again and checks the messages
+// that arrived.
 func Pair(t *testing.T, spec PairSpec) {
 	if spec.Timeout == 0 {
 		spec.Timeout = defaultTimeout
@@ -47,8 +48,8 @@ func Pair(t *testing.T, spec PairSpec) {
 	runChecks(t, spec, pairChecks)
 }
 
-// check is one subtest of a suite. It returns what is wrong, so that the suites can be tested with
-// connectors that are.
+// check is one subtest of a suite. It returns the fault that it finds, so that
+// the suites can be tested with faulty connectors.
 type check[Spec any] struct {
 	name    string
 	applies func(Spec) bool // nil: to all
@@ -68,22 +69,22 @@ func runChecks[Spec any](t *testing.T, spec Spec, checks []check[Spec]) {
 	}
 }
 
-// errCut is what the suites end lanes with.
+// errCut is the error with which the suites end lanes.
 var errCut = errors.New("cut off by the test")
 
-// run runs o to its end, which must come within the timeout.
-func run(t *testing.T, timeout time.Duration, o pipeline.Options) error {
+// runToEnd runs o to its end, which must come within the timeout.
+func runToEnd(t *testing.T, timeout time.Duration, o pipeline.Options) error {
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
-	err := pipeline.Run(ctx, complete(o))
+	err := pipeline.Run(ctx, completeOptions(o))
 	if ctx.Err() != nil {
 		return fmt.Errorf("did not end by itself within %v", timeout)
 	}
 	return err
 }
 
-// complete fills in what a check did not care about.
-func complete(o pipeline.Options) pipeline.Options {
+// completeOptions fills in the fields that a check left empty.
+func completeOptions(o pipeline.Options) pipeline.Options {
 	if o.NewTransform == nil {
 		o.NewTransform = Identity
 	}
@@ -101,7 +102,7 @@ type live struct {
 	sink   *MemorySink
 }
 
-// startLive runs o, whose Sink it sets, in the background.
+// startLive runs o in the background, and sets its Sink.
 func startLive(t *testing.T, timeout time.Duration, o pipeline.Options) *live {
 	return startFailing(t, timeout, o, func() error { return nil })
 }
@@ -122,7 +123,7 @@ func startFailing(t *testing.T, timeout time.Duration, o pipeline.Options, fail 
 	l.cancel = cancel
 	go func() {
 		defer close(l.ended)
-		l.err = pipeline.Run(ctx, complete(o))
+		l.err = pipeline.Run(ctx, completeOptions(o))
 		if errors.Is(context.Cause(ctx), errTimeout) {
 			l.err = errTimeout
 		}
@@ -133,16 +134,16 @@ func startFailing(t *testing.T, timeout time.Duration, o pipeline.Options, fail 
 
 var errTimeout = errors.New("took longer than the spec's timeout")
 
-// await waits until at least n different messages have been stored.
-func (l *live) await(n int) error {
+// awaitStored waits until at least n different messages have been stored.
+func (l *live) awaitStored(n int) error {
 	for {
-		if seen := distinct(l.sink.Stored()); seen >= n {
+		if seen := countDistinct(l.sink.Stored()); seen >= n {
 			return nil
 		}
 		select {
 		case <-l.stored:
 		case <-l.ended:
-			return fmt.Errorf("ended with %d of %d messages: %w", distinct(l.sink.Stored()), n, l.err)
+			return fmt.Errorf("ended with %d of %d messages: %w", countDistinct(l.sink.Stored()), n, l.err)
 		}
 	}
 }

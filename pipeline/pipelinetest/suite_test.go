@@ -27,7 +27,7 @@ func memoryMedium(*testing.T) SourceMedium {
 		Bounded: func() pipeline.Source { src.Live = false; return src },
 		Live:    func() pipeline.Source { src.Live = true; return src },
 		Revoke:  func() { src.Revoke(0); src.Revoke(1) },
-		Gap:     func() { src.Gap("a"); src.Gap("c") },
+		Gap:     func() { src.PutGap("a"); src.PutGap("c") },
 	}
 }
 

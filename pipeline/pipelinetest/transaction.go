@@ -22,9 +22,9 @@ type Transactions struct {
 	// OnWrite may fail or block a write, OnCommit the end of a transaction; an
 	// error takes the transaction back. Either may be nil.
 	OnWrite, OnCommit func(ctx context.Context) error
-	// Refuse returns an error for a message that is not taken, Ahead whether one
-	// that stands behind a refused one of its place is written all the same.
-	// Either may be nil.
+	// Refuse returns an error for a message that is not taken, Ahead whether
+	// one that stands behind a refused one of its place is written all the
+	// same. Either may be nil.
 	Refuse func(m *pipeline.Message) error
 	Ahead  func(m *pipeline.Message) bool
 
@@ -35,7 +35,7 @@ type Transactions struct {
 	aborted int
 }
 
-// transaction is what a lane has written since its last transaction ended.
+// transaction is the work of a lane since its last transaction ended.
 type transaction struct {
 	messages, letters []pipeline.Message
 	positions         []pipeline.Position
@@ -113,14 +113,14 @@ func (w *transactionWriter) Write(ctx context.Context, msgs []pipeline.Message, 
 	}
 	if !w.positions {
 		for i := range msgs {
-			t.letters = append(t.letters, clone(&msgs[i]))
+			t.letters = append(t.letters, cloneMessage(&msgs[i]))
 		}
 		t.step = t.step || len(msgs) > 0
 		return nil
 	}
 	write, refused := splitRefused(msgs, s.Refuse, s.Ahead)
 	for _, i := range write {
-		t.messages = append(t.messages, clone(&msgs[i]))
+		t.messages = append(t.messages, cloneMessage(&msgs[i]))
 	}
 	if refused != nil {
 		refused.Undoable = true
@@ -175,8 +175,8 @@ func (w *transactionWriter) commit(ctx context.Context, t *transaction) error {
 	return nil
 }
 
-// Close commits what has its position, and takes back a transaction of which
-// something has none.
+// Close commits a transaction that has its position, and takes back one with a
+// message that has none.
 func (w *transactionWriter) Close(ctx context.Context) error {
 	if !w.positions {
 		return nil
@@ -193,7 +193,7 @@ func (w *transactionWriter) Close(ctx context.Context) error {
 	case t.over != nil:
 		return t.over
 	case t.step:
-		return w.takeBack(t, errors.New("closed before the position of what was written"))
+		return w.takeBack(t, errors.New("closed before the position of its messages"))
 	}
 	return w.commit(ctx, t)
 }
