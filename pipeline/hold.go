@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 )
@@ -91,4 +92,41 @@ func pauseAfter(ctx context.Context, times int) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
+}
+
+// maxLosses is how many times in a row a lane may be lost without having
+// committed anything before its places count as parked.
+const maxLosses = 20
+
+// lose is called when the lane was lost. It returns how often in a row, or 0 if
+// the places were parked because that is too often.
+func (a *Assignment) lose(err error) (times int) {
+	a.mu.Lock()
+	if a.tried.Load() == 0 || a.losses == 0 {
+		a.losses++ // else the place that is being tried is to blame
+	}
+	times = a.losses
+	a.whole.trial = false
+	a.stopQuiet()
+	a.endTrials()
+	if times >= maxLosses {
+		a.losses = 0
+	}
+	a.mu.Unlock()
+	if times < maxLosses {
+		return times
+	}
+	a.parkEach(Passing(&lossError{times, err}))
+	return 0
+}
+
+// lossError is the cause of places that are parked because their lane was lost
+// again and again. It is no ErrLost itself.
+type lossError struct {
+	times int
+	last  error
+}
+
+func (e *lossError) Error() string {
+	return fmt.Sprintf("lost %d times in a row, at last because: %v", e.times, e.last)
 }

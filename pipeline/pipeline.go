@@ -22,6 +22,7 @@
 //
 //	run.go, exit.go          one run, and when parked places end it
 //	assignment.go, hold.go   the places that a source holds, parked or not
+//	parking.go, trial.go     how they are parked, and tried again
 //	serving.go, turn.go      one serving of a lane: reader, tickets, turns
 //	worker.go                a batch: transform
 //	part.go, refusal.go      its turn: gate, dead letters, write, refusals

@@ -13,8 +13,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// passing are the errors whose cause lies around a run and may pass: somebody
-// frees space, grants a right, mounts a folder.
+// passing are the errors with a cause that lies around a run and may pass:
+// somebody frees space, grants a right, mounts a folder.
 var passing = []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, fs.ErrPermission, fs.ErrNotExist}
 
 // markPassing marks an error for the pipeline if its cause may pass.

@@ -28,8 +28,8 @@ var (
 	ErrTakenOver = errors.New("another run of the same group and topic has taken over")
 )
 
-// passing are the errors whose cause lies around a run and may pass: somebody
-// grants a right, makes a topic, mends a password.
+// passing are the errors with a cause that lies around a run and may pass:
+// somebody grants a right, makes a topic, mends a password.
 var passing = []error{
 	kafkago.TopicAuthorizationFailed, kafkago.GroupAuthorizationFailed, kafkago.ClusterAuthorizationFailed,
 	kafkago.TransactionalIDAuthorizationFailed, kafkago.SecurityDisabled, kafkago.SASLAuthenticationFailed,

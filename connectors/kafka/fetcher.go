@@ -122,8 +122,8 @@ func (in *fetcher) dropAnswer() {
 	in.buffered.Store(false)
 }
 
-// isFinished tells whether nothing more is to be read: every partition is at the
-// end of a bounded run, or parked.
+// isFinished tells whether nothing more is to be read: every partition is at
+// the end of a bounded run, or parked.
 func (in *fetcher) isFinished() bool {
 	for _, p := range in.parts {
 		if !p.isFinished() {

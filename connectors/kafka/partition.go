@@ -35,7 +35,7 @@ type partition struct {
 	largest   int  // batch of the last answer, in bytes, the one included that its end cut short
 
 	fault   error // why nothing was fetched that could be read
-	spoiled int   // answers in a row whose checksum was wrong
+	spoiled int   // answers in a row with a wrong checksum
 
 	replica      int32 // to be read instead of the leader until replicaUntil; -1 if none
 	replicaUntil time.Time

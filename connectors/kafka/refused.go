@@ -11,9 +11,10 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// isRefusal tells whether a broker's answer to a batch is about its records: none
-// of them is stored, the sequence has not moved and the transaction is good. The
-// batch may be sent again without the records at fault, with the same sequence.
+// isRefusal tells whether a broker's answer to a batch is about its records:
+// none of them is stored, the sequence has not moved and the transaction is
+// good. The batch may be sent again without the records at fault, with the same
+// sequence.
 func isRefusal(err error) bool {
 	for _, code := range []kafkago.Error{
 		kafkago.InvalidRecord, kafkago.InvalidTimestamp, kafkago.PolicyViolation,
@@ -41,8 +42,8 @@ func isUnknown(err error) bool {
 	}
 }
 
-// errUnknownBefore is a refusal that may be of a batch which is stored: then the
-// same sequence must not be used for other records.
+// errUnknownBefore is a refusal that may be of a batch which is stored: then
+// the same sequence must not be used for other records.
 var errUnknownBefore = fmt.Errorf("%w: refused after an unknown outcome", pipeline.ErrLost)
 
 // rejectOf is the Reject of a message that the topic does not take.
@@ -54,9 +55,9 @@ func (s *Sink) rejectOf(err error) *pipeline.Reject {
 	return &pipeline.Reject{Reason: reason, Err: fmt.Errorf("%s: topic %s: %w", reason, s.Topic, err)}
 }
 
-// splitBatch finds the messages at fault of a batch that was refused, and writes
-// the others. list has the messages of the batch, and named the indexes of the
-// records at fault in it, where the broker names them; else the batch is
+// splitBatch finds the messages at fault of a batch that was refused, and
+// writes the others. list has the messages of the batch, and named the indexes
+// of the records at fault in it, where the broker names them; else the batch is
 // halved.
 func (w *writer) splitBatch(ctx context.Context, msgs []pipeline.Message, partition int32, list, named []int32, err error) error {
 	reject := w.sink.rejectOf(err)

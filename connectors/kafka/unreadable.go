@@ -9,14 +9,14 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// maxSpoiled is how many times in a row a batch is fetched whose checksum does
-// not match: it may have been damaged on the way.
+// maxSpoiled is how many times in a row a batch is fetched that does not match
+// its checksum: it may have been damaged on the way.
 const maxSpoiled = 3
 
-// stepOver deals with a batch that cannot be read. It adds a message that stands
-// for the records which are left out, and reports whether the batch was stepped
-// over. A batch whose checksum does not match is fetched again first. One of
-// which nobody knows where it ends parks the partition.
+// stepOver deals with a batch that cannot be read. It adds a message that
+// stands for the records which are left out, and reports whether the batch was
+// stepped over. A batch that does not match its checksum is fetched again
+// first. One of which nobody knows where it ends parks the partition.
 func (p *partition) stepOver(records *batch.Records, err error) (stepped bool) {
 	if errors.Is(err, batch.ErrChecksum) {
 		if p.spoiled++; p.spoiled < maxSpoiled {

@@ -172,7 +172,7 @@ func (w *writer) sortByPartition(msgs []pipeline.Message) {
 		}
 		p, err := w.partitioner.choosePartition(&msgs[i])
 		if err != nil {
-			w.refusals.Refuse(i, place, pipeline.Passing(err)) // the destination may get more of them
+			w.refusals.Refuse(i, place, pipeline.Passing(err)) // more may be added
 			continue
 		}
 		if recent == nil || recent.partition != p { // neighbours are mostly of one partition

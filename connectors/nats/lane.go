@@ -50,7 +50,7 @@ type lane struct {
 	err       error                // why there is nothing more to read
 	moved     bool                 // something was committed
 	closed    bool                 // messages that arrive are given back
-	halted    bool                 // so are they while the stream is parked, and no more are asked for
+	halted    bool                 // the same, while the stream is parked
 
 	unanswered int // for the reader: how often in a row the stream did not tell its content
 
@@ -144,9 +144,9 @@ func (l *lane) takeReady(limit int) (*pipeline.Batch, error) {
 	return &b.Batch, nil
 }
 
-// Commit acknowledges as many messages as done says, in read order: the lane has
-// one place. The acknowledgements leave at once; those that cannot, because the
-// connection is down, leave when it is back.
+// Commit acknowledges as many messages as done says, in read order: the lane
+// has one place. The acknowledgements leave at once; those that cannot, because
+// the connection is down, leave when it is back.
 func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

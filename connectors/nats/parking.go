@@ -9,8 +9,8 @@ import (
 )
 
 // parking is how a lane reads while its stream is parked: nothing, and when the
-// stream may be tried again one message. That is the one at which it was parked
-// if this lane has it still, and otherwise the next that arrives.
+// stream may be tried again one message. This message is the one at which it
+// was parked if this lane has it still, and otherwise the next that arrives.
 //
 // While the stream is parked, messages that nobody has read go back to the
 // server. Those that were read stay ours, so that no other process has to fail
@@ -20,8 +20,8 @@ type parking struct {
 	held *pipeline.Assignment
 }
 
-// isParked tells whether the stream is parked, and lets messages come again when
-// it is not.
+// isParked tells whether the stream is parked, and lets messages come again
+// when it is not.
 func (p *parking) isParked() bool {
 	if p.held.Stop(p.lane.source.Stream) < math.MaxInt64 {
 		return true
@@ -30,9 +30,9 @@ func (p *parking) isParked() bool {
 	return false
 }
 
-// lookAgainWhenDue is how soon a lane that is due looks again whether messages before
-// the one at which the stream was parked have been acknowledged, or others have
-// arrived.
+// lookAgainWhenDue is how soon a lane that is due looks again whether messages
+// before the one at which the stream was parked have been acknowledged, or
+// others have arrived.
 const lookAgainWhenDue = 10 * time.Millisecond
 
 // readTrial returns the one message of a trial, or nil if it cannot begin yet.
@@ -74,7 +74,7 @@ func (p *parking) awaitChange(ctx context.Context) error {
 	return nil
 }
 
-// halt gives back what nobody has read, and asks for nothing more.
+// halt gives back the messages that nobody has read, and asks for no more.
 func (l *lane) halt() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

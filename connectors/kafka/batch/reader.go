@@ -157,9 +157,9 @@ func (r *Reader) fail(err error) error {
 }
 
 // Skip steps over the rest of the batch that the last error is about, and
-// returns the offsets that this leaves out. It is false, and changes nothing, if
-// it is not certain where that batch ends: the header says it, if the checksum
-// covers it, and else the batch that follows.
+// returns the offsets that this leaves out. It is false, and changes nothing,
+// if it is not certain where that batch ends: the header says it, if the
+// checksum covers it, and else the batch that follows.
 func (r *Reader) Skip() (first, last int64, ok bool) {
 	last = r.info.LastOffset
 	if r.err == nil || r.info.Size == 0 {
