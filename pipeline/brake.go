@@ -40,7 +40,7 @@ func (w *worker) countRows() {
 	sortLetters(w.rejects)
 	r := 0
 	for i := range w.msgs {
-		for r < len(w.rejects) && w.rejects[r].index < w.from[i] {
+		for r < len(w.rejects) && w.rejects[r].index < w.parts[i].index {
 			w.countReject(&w.rejects[r])
 			r++
 		}
@@ -63,7 +63,7 @@ func (w *worker) countReject(r *pendingLetter) {
 // Once it has been written no row before it stops the place; as long as it is
 // to be written, a row before it does.
 func (w *worker) countSuccess(i int) {
-	p, f := &w.places.stands[w.of[i]], pending
+	p, f := &w.places.stands[w.parts[i].place], pending
 	if len(w.again.fates) > 0 {
 		f = w.again.fates[i]
 	}

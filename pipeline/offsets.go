@@ -28,13 +28,21 @@ func (p *lastOffsets) noteBatch(b *Batch) {
 		}
 		m.Origin.Previous = *last
 		*last = m.Origin.Offset
-		if reject, ok := errors.AsType[*Reject](m.Fault); ok {
-			*last = max(*last, reject.Through)
+		if m.Fault != nil {
+			*last = max(*last, lastFaulty(m))
 		}
 	}
 	for i := range b.Ends {
 		b.Ends[i].Last = *p.offsetOf(b.Ends[i].Place)
 	}
+}
+
+// lastFaulty returns the offset of the last message that the Fault of m is about.
+func lastFaulty(m *Message) int64 {
+	if reject, ok := errors.AsType[*Reject](m.Fault); ok {
+		return max(m.Origin.Offset, reject.Through)
+	}
+	return m.Origin.Offset
 }
 
 func (p *lastOffsets) offsetOf(place string) *int64 {

@@ -159,18 +159,18 @@ func (w *worker) admitMessages() {
 	}
 	kept := w.admitted
 	for i := w.admitted; i < len(w.msgs); i++ {
-		p := &w.places.stands[w.of[i]]
-		if w.from[i] >= p.stop {
+		p := &w.places.stands[w.parts[i].place]
+		if w.parts[i].index >= p.stop {
 			continue
 		}
 		if p.lane.gate != nil {
 			if err := p.lane.gate.Admit(&w.msgs[i]); err != nil {
-				w.refuseMessage(w.from[i], w.of[i], err)
+				w.refuseMessage(w.parts[i].index, w.parts[i].place, err)
 				continue
 			}
 		}
 		if kept < i {
-			w.msgs[kept], w.from[kept], w.of[kept] = w.msgs[i], w.from[i], w.of[i]
+			w.msgs[kept], w.parts[kept] = w.msgs[i], w.parts[i]
 		}
 		kept++
 	}
@@ -180,7 +180,7 @@ func (w *worker) admitMessages() {
 // keepAdmitted cuts msgs to the n that the gate has let through.
 func (w *worker) keepAdmitted(n int) {
 	clear(w.msgs[n:])
-	w.msgs, w.from, w.of, w.admitted = w.msgs[:n], w.from[:n], w.of[:n], n
+	w.msgs, w.parts, w.admitted = w.msgs[:n], w.parts[:n], n
 }
 
 // cutStopped drops the messages and the rejects of the part that stand at the
@@ -191,8 +191,8 @@ func (w *worker) cutStopped() {
 	}
 	kept := 0
 	for i := range w.msgs {
-		if w.from[i] < w.places.stands[w.of[i]].stop {
-			w.msgs[kept], w.from[kept], w.of[kept] = w.msgs[i], w.from[i], w.of[i]
+		if w.parts[i].index < w.places.stands[w.parts[i].place].stop {
+			w.msgs[kept], w.parts[kept] = w.msgs[i], w.parts[i]
 			kept++
 		}
 	}
@@ -276,13 +276,13 @@ func (w *worker) keepPart(done *Progress) {
 	for _, r := range w.rejects {
 		w.places.countReject(r.place, r.reject.Reason)
 	}
-	for i := range w.msgs {
+	for i := range w.parts {
 		if !w.again.endsWritten(i) {
 			continue
 		}
-		c := &w.places.counts[w.of[i]]
+		c := &w.places.counts[w.parts[i].place]
 		c.Written++
-		c.BytesOut += int64(len(w.msgs[i].Key) + len(w.msgs[i].Value))
+		c.BytesOut += int64(w.parts[i].size)
 	}
 	w.keepRows()
 	w.keepStates(done)

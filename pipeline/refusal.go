@@ -56,7 +56,7 @@ func (w *worker) takeRefusal(r *Refused) error {
 	for _, m := range r.Messages {
 		i := w.again.index[m.Index]
 		w.again.fates[i] = refused
-		w.refuseMessage(w.from[i], w.of[i], m.Err)
+		w.refuseMessage(w.parts[i].index, w.parts[i].place, m.Err)
 	}
 	if err := w.brakePlaces(); err != nil {
 		return err
@@ -115,7 +115,7 @@ func (w *worker) passOver() (behind bool) {
 	}
 	a.room, a.index = a.room[:0], a.index[:0]
 	for i := range w.msgs {
-		beyond := w.from[i] >= w.places.stands[w.of[i]].stop
+		beyond := w.parts[i].index >= w.places.stands[w.parts[i].place].stop
 		switch {
 		case a.fates[i] == written:
 			behind = behind || beyond
@@ -149,7 +149,7 @@ func (w *worker) rewindGates() error {
 			return err
 		}
 		for i := range w.msgs {
-			if w.of[i] == int32(n) && w.from[i] < p.stop {
+			if w.parts[i].place == int32(n) && w.parts[i].index < p.stop {
 				if err := p.lane.gate.Admit(&w.msgs[i]); err != nil {
 					return &MessageError{Origin: w.msgs[i].Origin, Err: fmt.Errorf("gate: admitted before, and not again: %w", err)}
 				}
@@ -163,8 +163,8 @@ func (w *worker) rewindGates() error {
 // stop.
 func (w *worker) admittedFrom(place int32, stop int) bool {
 	for i := len(w.msgs) - 1; i >= 0; i-- {
-		if w.of[i] == place {
-			return w.from[i] >= stop
+		if w.parts[i].place == place {
+			return w.parts[i].index >= stop
 		}
 	}
 	return false

@@ -26,8 +26,7 @@ func Run(ctx context.Context, o Options) error {
 	e := &engine{Options: o, jobs: make(chan job), changed: make(chan struct{}, 1)}
 	var workers sync.WaitGroup
 	for range o.Workers {
-		w := &worker{engine: e, transform: o.NewTransform()}
-		workers.Go(w.runJobs)
+		workers.Go(e.newWorker().runJobs)
 	}
 
 	// The sources see the end of the run after the watch has noted which places

@@ -16,14 +16,16 @@ import (
 type worker struct {
 	*engine
 	transform Transform
-	out       []byte // the values of msgs; cleared when the run ends
-	msgs      []Message
-	from      []int   // msgs[i] was message from[i] of the batch
-	of        []int32 // msgs[i] is of place of[i]
-	aside     int     // bytes that the transform may keep for null values
-	rejects   []pendingLetter
-	letters   []Message
-	again     refusal
+	// The most bytes in out, and the most messages of a part.
+	maxOut, maxMessages int
+
+	out     []byte // the values of msgs; cleared when the run ends
+	msgs    []Message
+	parts   []partMessage // of the same index as msgs
+	aside   int           // bytes that the transform may keep for null values
+	rejects []pendingLetter
+	letters []Message
+	again   refusal
 
 	job
 	places   batchPlaces
@@ -33,12 +35,23 @@ type worker struct {
 	over     error // our turn has come and the lane has ended
 }
 
-// messageSize is how many bytes a Message takes besides those it refers to.
-var messageSize = int(reflect.TypeFor[Message]().Size())
+// partMessage says which message of the batch a message of the part is.
+type partMessage struct {
+	index int   // in the batch
+	place int32 // in places
+	size  int   // bytes of key and value, as they are written
+}
 
-// Options.Budget tells how a budget is divided.
-func (w *worker) maxOut() int      { return w.Budget / 8 * 3 }
-func (w *worker) maxMessages() int { return w.Budget / 8 / messageSize }
+// messageSize is how many bytes a message takes besides those it refers to.
+var messageSize = int(reflect.TypeFor[Message]().Size() + reflect.TypeFor[partMessage]().Size())
+
+// newWorker returns a worker. Options.Budget tells how its budget is divided.
+func (e *engine) newWorker() *worker {
+	return &worker{
+		engine: e, transform: e.NewTransform(),
+		maxOut: e.Budget / 8 * 3, maxMessages: e.Budget / 8 / messageSize,
+	}
+}
 
 func (w *worker) runJobs() {
 	for j := range w.jobs {
@@ -85,8 +98,8 @@ func (w *worker) transformBatch() (int, error) {
 			continue
 		}
 		need := w.transform.Bound(in)
-		if need > w.maxOut() {
-			w.rejectMessage(i, n, tooLarge(need, w.maxOut()))
+		if need > w.maxOut {
+			w.rejectMessage(i, n, tooLarge(need, w.maxOut))
 			continue
 		}
 		if !w.reserveRoom(need) {
@@ -132,13 +145,13 @@ func (w *worker) appendMessage(ctx context.Context, i int, place int32, need int
 		w.msgs = w.msgs[:n]
 		return err
 	}
-	w.from, w.of = append(w.from, i), append(w.of, place)
-	if m.Value == nil {
+	if m.Value != nil {
+		m.Value = out[at:len(out):len(out)]
+		w.out = out
+	} else {
 		w.aside += need // in the transform's own memory
-		return nil
 	}
-	m.Value = out[at:len(out):len(out)]
-	w.out = out
+	w.parts = append(w.parts, partMessage{index: i, place: place, size: len(m.Key) + len(m.Value)})
 	return nil
 }
 
@@ -200,11 +213,11 @@ func tooLarge(need, limit int) *Reject {
 // there is any before the part is written.
 func (w *worker) reserveRoom(need int) bool {
 	switch {
-	case len(w.msgs)+len(w.rejects) >= w.maxMessages():
+	case len(w.msgs)+len(w.rejects) >= w.maxMessages:
 		return false
 	case w.aside == 0 && w.out != nil && need <= cap(w.out)-len(w.out):
 		return true
-	case need > w.maxOut()-len(w.out)-w.aside:
+	case need > w.maxOut-len(w.out)-w.aside:
 		return false
 	}
 	if w.out == nil || need > cap(w.out)-len(w.out) {
@@ -219,7 +232,7 @@ const minOut = 16 << 10
 // growBuffer moves out, and the values in it, to a buffer with room for need
 // more bytes.
 func (w *worker) growBuffer(need int) {
-	size := min(w.maxOut(), max(minOut, 2*cap(w.out), len(w.out)+need))
+	size := min(w.maxOut, max(minOut, 2*cap(w.out), len(w.out)+need))
 	old := w.out
 	w.out = append(make([]byte, 0, size), old...)
 	at := 0
@@ -240,7 +253,7 @@ func (w *worker) resetBuffers() {
 	clear(w.msgs)
 	clear(w.letters)
 	clear(w.rejects)
-	w.msgs, w.from, w.of = w.msgs[:0], w.from[:0], w.of[:0]
+	w.msgs, w.parts = w.msgs[:0], w.parts[:0]
 	w.letters, w.rejects = w.letters[:0], w.rejects[:0]
 	w.again.reset()
 	w.out = w.out[:0]
