@@ -37,7 +37,8 @@ func (p *lastOffsets) noteBatch(b *Batch) {
 	}
 }
 
-// lastFaulty returns the offset of the last message that the Fault of m is about.
+// lastFaulty returns the offset of the last message that the Fault of m is
+// about.
 func lastFaulty(m *Message) int64 {
 	if reject, ok := errors.AsType[*Reject](m.Fault); ok {
 		return max(m.Origin.Offset, reject.Through)
