@@ -103,4 +103,5 @@ var reasonHints = map[string]string{
 	"bare-tombstone":  "a null value that nobody sealed; --tombstones=pass lets it through, and then whoever can write can delete",
 	"reserved-header": "there is a header named streamcrypt already; is the input encrypted already?",
 	"header":          "the destination cannot carry this header; --dead-letter sets such messages aside",
+	"refused":         "the destination's settings do not allow this record; --dead-letter sets such messages aside",
 }
