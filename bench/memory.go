@@ -38,6 +38,7 @@ type repeater struct {
 	pool    []*pipeline.Batch
 	free    chan *pipeline.Batch
 	next    int64
+	held    *pipeline.Assignment
 }
 
 func (r *repeater) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
@@ -46,8 +47,13 @@ func (r *repeater) Serve(ctx context.Context, serve func(context.Context, pipeli
 		b.Release = func() { r.free <- b }
 		r.free <- b
 	}
+	r.held = pipeline.NewAssignment(place)
 	return serve(ctx, r)
 }
+
+func (r *repeater) HoldsAll() bool { return true }
+
+func (r *repeater) Assignment() *pipeline.Assignment { return r.held }
 
 func (r *repeater) Start() []pipeline.Position { return nil }
 

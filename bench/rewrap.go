@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/keys/local"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -140,9 +141,9 @@ func (r *rewrapRace) runPipeline(
 		return err
 	}
 	var failed error
-	var stats pipeline.Stats
+	var stats watch.Route
 	err = pipeline.Run(ctx, pipeline.Options{
-		Source: from, Sink: to, Workers: r.workers, Stats: &stats,
+		Source: from, Sink: to, Workers: r.workers, Observer: &stats,
 		NewTransform: func() pipeline.Transform {
 			t, err := newTransform()
 			failed = errors.Join(failed, err)
@@ -152,8 +153,8 @@ func (r *rewrapRace) runPipeline(
 	if err = errors.Join(failed, err); err != nil {
 		return err
 	}
-	if want := int64(batches * batchMessages); stats.Written.Load() != want {
-		return fmt.Errorf("the pipeline wrote %d messages of %d", stats.Written.Load(), want)
+	if want := int64(batches * batchMessages); stats.Totals().Written != want {
+		return fmt.Errorf("the pipeline wrote %d messages of %d", stats.Totals().Written, want)
 	}
 	return nil
 }
