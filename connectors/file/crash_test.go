@@ -20,7 +20,7 @@ import (
 // checkpoint on the same disk. Each message takes its time, so progress is also
 // saved in the background.
 func crashRun(t *testing.T, d *memDisk, f format.Format, source func(*Checkpoint) pipeline.Source) error {
-	ck, err := loadCheckpoint(d, "ck", "in", "out")
+	ck, err := loadCheckpoint(d, "ck", Owner{From: "in", To: "out"})
 	if err != nil {
 		return err
 	}

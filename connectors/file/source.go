@@ -101,7 +101,7 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 		p.wake = held.Changed()
 	}
 	return held.Hold(ctx, true, func(ctx context.Context) error {
-		l, err := s.newLane(in, start)
+		l, err := s.newLane(ctx, in, start)
 		if err != nil {
 			return fmt.Errorf("source %s: %w", s.opts.Path, err)
 		}

@@ -77,7 +77,7 @@ func (w *writer) appendMessages(ctx context.Context, msgs []pipeline.Message, do
 		done = nil // it comes with the messages that are left
 	}
 	if w.sink.opts.Checkpoint != nil {
-		return w.noteProgress(done)
+		return w.noteProgress(ctx, done)
 	}
 	if len(msgs) > 0 { // without a position too: dead letters must be durable
 		if err := w.out.sync(); err != nil {
@@ -109,7 +109,7 @@ func (w *writer) markKept() {
 
 // noteProgress notes the length of the output and its position together in the
 // checkpoint.
-func (w *writer) noteProgress(done *pipeline.Progress) error {
+func (w *writer) noteProgress(ctx context.Context, done *pipeline.Progress) error {
 	if done == nil {
 		return nil
 	}
@@ -117,7 +117,10 @@ func (w *writer) noteProgress(done *pipeline.Progress) error {
 	at := outputMark{Bytes: w.kept.Bytes, State: slices.Clone(w.kept.State)}
 	var from *inputMark
 	if w.lane != nil {
-		mark := w.lane.advanceTo(done)
+		mark, err := w.lane.advanceTo(ctx, done)
+		if err != nil {
+			return err
+		}
 		from = &mark
 	}
 	ck := w.sink.opts.Checkpoint

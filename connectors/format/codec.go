@@ -23,15 +23,20 @@ type Decoder interface {
 	// needed to know it. With eof there are no more. An error wraps one of this
 	// package.
 	Next(b []byte, eof bool) (int, error)
+	// InPieces tells whether the last call of Next has returned the length of a
+	// piece of a record that is too large to be kept. Its pieces are decoded one
+	// after the other; the last one gives the error.
+	InPieces() bool
 	// Finish is called at the end of the input. Its error wraps ErrTruncated:
 	// an input must not end there.
 	Finish() error
-	// Locate names the record with this index, counted from 0, for errors.
+	// Locate names the record of the last error, which has this index, counted
+	// from 0.
 	Locate(place string, index int64) string
 
 	// decodeInto makes the record a message of b. It returns false for another
 	// kind of record, which it checks. It may change the record, and the
-	// message points into it.
+	// message points into it. See Batch.Decode for its error.
 	decodeInto(ctx context.Context, record []byte, b *Batch) (bool, error)
 }
 
@@ -53,7 +58,18 @@ func (l *Layout) NewDecoder() Decoder {
 	if l.format == Seq {
 		return newSeqDecoder(l.archive, l.limits)
 	}
-	return &lineDecoder{limits: l.limits}
+	return &lineDecoder{lines: lineSplitter{most: l.limits.record}, headers: l.limits.headers}
+}
+
+// NewRescanner returns a Decoder for input that another Decoder of the Layout
+// has read before. It does not check end records again, nor hand them to
+// KeepEnd, so it may be used while the other one is.
+func (l *Layout) NewRescanner() Decoder {
+	d := l.NewDecoder()
+	if seq, ok := d.(*seqDecoder); ok {
+		seq.open, seq.keep = nil, func([]byte, uint64, [32]byte) {}
+	}
+	return d
 }
 
 // NewEncoder returns an Encoder for the beginning of an output. The Layout

@@ -20,8 +20,10 @@
 //	batch.go    Batch and Shelf: the memory of decoded messages
 //	window.go   Window: the bytes that were read and are no record yet
 //	check.go    which messages fit, and the size of their records
-//	ndjson.go   writing and reading lines; json.go and text.go parse one
-//	seq.go      writing and reading a seq; seqstate.go carries it over a restart
+//	ndjson.go   writing lines
+//	ndjsonread.go, splitter.go, json.go, text.go  reading lines
+//	seq.go      writing a seq
+//	seqread.go, seqlarge.go, seqstate.go  reading a seq, also after a restart
 //	body.go     the CBOR body of a seq's record
 //	torn.go     the rest of a write that did not come to its end
 package format

@@ -156,7 +156,7 @@ func TestSeqRearranged(t *testing.T) {
 		"end with a time":    {join(head, frame(append([]byte{1}, body(pipeline.Message{Value: []byte("x")})...)...)), ErrMalformed},
 		"end without a seal": {join(head, frame(append([]byte{1}, body(*endMessage(nil))...)...)), ErrMalformed},
 		"claims 4 GiB, ends": {join(head, []byte("\xff\xff\xff\xff\x00\x00\x00\x00")), ErrTruncated},
-		"claims 4 GiB":       {join(head, []byte("\xff\xff\xff\xff\x00\x00\x00\x00\x00")), ErrTooLarge},
+		"claims 4 GiB":       {join(head, []byte("\xff\xff\xff\xff\x00\x00\x00\x00\x00")), ErrTruncated},
 		"claims 64 MiB":      {join(head, []byte("\x04\x00\x00\x00\x00\x00\x00\x00\x00")), ErrTruncated},
 	} {
 		if _, err := readSeq(t, c.file); !errors.Is(err, c.want) || (c.want == nil) != (err == nil) {

@@ -6,7 +6,8 @@ import (
 )
 
 // The state of a seqDecoder is the kind of the last record, the end record for
-// keep if there is one (it will not be read again), and the roll.
+// keep if there is one (it will not be read again), the number of records that
+// could not be read, and the roll.
 const (
 	lastMessage = iota
 	lastEnd
@@ -23,7 +24,7 @@ func (d *seqDecoder) AppendState(dst []byte) []byte {
 	default:
 		dst = append(dst, lastMessage)
 	}
-	return d.roll.AppendState(dst)
+	return d.roll.AppendState(binary.BigEndian.AppendUint32(dst, uint32(d.unread)))
 }
 
 func (d *seqDecoder) Restore(state []byte) error {
@@ -33,17 +34,24 @@ func (d *seqDecoder) Restore(state []byte) error {
 	}
 	last, state := state[0], state[1:]
 	d.started, d.ended = true, last != lastMessage
-	if last != lastEndKept {
-		return d.roll.Restore(state)
+	var kept []byte
+	if last == lastEndKept {
+		if len(state) < 4 || uint64(len(state)-4) < uint64(binary.BigEndian.Uint32(state)) {
+			return bad
+		}
+		n := 4 + int(binary.BigEndian.Uint32(state))
+		kept, state = state[4:n:n], state[n:]
 	}
-	if len(state) < 4 || uint64(len(state)-4) < uint64(binary.BigEndian.Uint32(state)) {
+	if len(state) < 4 {
 		return bad
 	}
-	n := 4 + int(binary.BigEndian.Uint32(state))
-	if err := d.roll.Restore(state[n:]); err != nil {
+	d.unread = int(binary.BigEndian.Uint32(state))
+	if err := d.roll.Restore(state[4:]); err != nil {
 		return err
 	}
-	d.keepEnd(state[4:n])
+	if kept != nil {
+		d.keepEnd(kept)
+	}
 	return nil
 }
 

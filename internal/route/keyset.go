@@ -25,6 +25,7 @@ func (p *plan) loadSealing(ctx context.Context, records bool) (*envelope.Sealer,
 	if err != nil {
 		return nil, err
 	}
+	p.keyNames = listNames(wrappers)
 	o := envelope.SealerOptions{
 		Context:      string(p.context),
 		ChunkSize:    int(p.ChunkSize),
@@ -57,6 +58,7 @@ func (p *plan) loadOpening(ctx context.Context) (*envelope.Opener, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.keyNames = listNames(unwrappers)
 	o := envelope.OpenerOptions{Context: string(p.context), Log: p.env.Log, Audit: p.audit}
 	if o.Store, err = p.openStore(); err != nil {
 		return nil, err
@@ -75,6 +77,7 @@ func (p *plan) loadRewrapping(ctx context.Context) (*envelope.Rewrapper, error) 
 	if err != nil {
 		return nil, err
 	}
+	p.keyNames = listNames(to)
 	o := envelope.RewrapperOptions{Context: string(p.context), Verify: p.VerifyKeys, Audit: p.audit, Log: p.env.Log}
 	if o.Store, err = p.openStore(); err != nil {
 		return nil, err

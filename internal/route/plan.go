@@ -27,6 +27,7 @@ type plan struct {
 	context        []byte
 	bind           []string
 	nonces         chunker.Nonces
+	keyNames       []string         // of the keys that were loaded
 	audit          kekcache.Auditor // nil without an audit log
 }
 

@@ -135,7 +135,10 @@ func openCheckpoint(s *endpoint.Session, from, to string) (*connector.Checkpoint
 		return nil, nil
 	}
 	return endpoint.Share(s, checkpointKey{}, func() (*connector.Checkpoint, error) {
-		checkpoint, err := connector.OpenCheckpoint(s.Checkpoint, from, to)
+		checkpoint, err := connector.OpenCheckpoint(s.Checkpoint, connector.Owner{
+			From: from, To: to,
+			RouteMark: connector.RouteMark{Work: s.Work, Context: s.Context, Keys: s.Keys},
+		})
 		if err != nil {
 			return nil, err
 		}
