@@ -88,6 +88,9 @@ type inputMark struct {
 type outputMark struct {
 	Bytes int64  `json:"bytes"`
 	State []byte `json:"state,omitempty"` // the encoder's
+	// Ended is the length of the output with its end behind Bytes; 0 if it has
+	// none.
+	Ended int64 `json:"ended,omitempty"`
 	// Partial says that the output is not complete and still has the name for
 	// that.
 	Partial bool `json:"partial,omitempty"`

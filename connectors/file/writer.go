@@ -18,6 +18,7 @@ type writer struct {
 	enc      format.Encoder
 	buf      []byte
 	bytes    int64               // the output's length
+	ended    bool                // the output of an earlier run has its end behind bytes
 	kept     outputMark          // the output at the last position
 	written  map[string]int64    // by place: messages below this offset are in the output already
 	refusals pipeline.RefusalSet // of one Write
@@ -94,6 +95,11 @@ func (w *writer) flushBuffer() error {
 	if len(w.buf) == 0 {
 		return nil
 	}
+	if w.ended {
+		if err := w.cutEnd(); err != nil {
+			return err
+		}
+	}
 	n, err := w.out.Write(w.buf)
 	w.bytes += int64(n)
 	w.buf = w.buf[:0]
@@ -114,7 +120,7 @@ func (w *writer) noteProgress(ctx context.Context, done *pipeline.Progress) erro
 		return nil
 	}
 	w.markKept()
-	at := outputMark{Bytes: w.kept.Bytes, State: slices.Clone(w.kept.State)}
+	bytes, state := w.kept.Bytes, slices.Clone(w.kept.State)
 	var from *inputMark
 	if w.lane != nil {
 		mark, err := w.lane.advanceTo(ctx, done)
@@ -126,6 +132,8 @@ func (w *writer) noteProgress(ctx context.Context, done *pipeline.Progress) erro
 	ck := w.sink.opts.Checkpoint
 	err := ck.noteChange(func(r *content) {
 		r.setPlaces(done.Places)
+		at := *r.Output
+		at.Bytes, at.State = bytes, state
 		r.Output = &at
 		if from != nil {
 			r.Input = from
@@ -177,7 +185,7 @@ func (w *writer) endOutput(ctx context.Context, complete bool) error {
 		}
 		ck.setOutput(nil)
 	}
-	if !complete {
+	if !complete || w.ended {
 		return nil
 	}
 	end, err := w.enc.End(ctx, w.buf[:0])
@@ -185,5 +193,28 @@ func (w *writer) endOutput(ctx context.Context, complete bool) error {
 		return err
 	}
 	w.buf = end
-	return w.flushBuffer()
+	if err := w.flushBuffer(); err != nil {
+		return err
+	}
+	return w.noteEnd()
+}
+
+// noteEnd notes in the checkpoint that the output has its end.
+func (w *writer) noteEnd() error {
+	ck := w.sink.opts.Checkpoint
+	if ck == nil {
+		return nil
+	}
+	if err := w.out.sync(); err != nil {
+		return err
+	}
+	err := ck.noteChange(func(r *content) {
+		at := *r.Output
+		at.Ended = w.bytes
+		r.Output = &at
+	})
+	if err != nil {
+		return err
+	}
+	return ck.flushChanges()
 }

@@ -45,6 +45,9 @@ type Sink struct {
 	// MapSubject appends the subject under which a message is published that
 	// has the given one. A nil MapSubject leaves subjects as they are.
 	MapSubject func(dst, subject []byte) ([]byte, error)
+	// Finish makes the output complete. It is called once after a run that has
+	// carried everything; nil if nothing is to be done.
+	Finish func() error
 	// AtOnce says that the output appears when the source has been read to its
 	// end, and not before.
 	AtOnce bool

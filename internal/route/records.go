@@ -136,6 +136,9 @@ func (r *records) run(ctx context.Context) error {
 	if err == nil && ctx.Err() != nil && (r.in.Bounded || r.out.AtOnce) {
 		return ErrInterrupted
 	}
+	if err == nil && r.out.Finish != nil {
+		err = r.out.Finish()
+	}
 	return err
 }
 

@@ -83,6 +83,8 @@ func (f *recordFile) OpenSink(_ context.Context, s *endpoint.Session, in *endpoi
 		return nil, err
 	}
 	o.Archive, o.Overwrite, o.Ordered = format.Archive(s.Archive), s.Overwrite, in.Ordered
+	// Without an end the output is never complete, and is read while it grows.
+	o.Partial = o.Checkpoint != nil && in.Bounded && !f.append && f.isReplaceable()
 	sink, err := connector.NewSink(o)
 	if err != nil {
 		return nil, err
@@ -93,8 +95,11 @@ func (f *recordFile) OpenSink(_ context.Context, s *endpoint.Session, in *endpoi
 		}
 	}
 	_, fromFile := in.Source.(*connector.Source)
+	if o.Partial {
+		s.Log.Info("until it is complete the output has another name", "file", connector.PartialName(f.path))
+	}
 	return &endpoint.Sink{
-		Sink: sink, Check: sink.Check,
+		Sink: sink, Check: sink.Check, Finish: sink.Finish,
 		AtOnce: fromFile && o.Checkpoint == nil && !f.append && f.isReplaceable(),
 	}, nil
 }
