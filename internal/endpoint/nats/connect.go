@@ -42,7 +42,7 @@ type connKey struct{ connector.ConnOptions }
 func (n *stream) connect(ctx context.Context, s *endpoint.Session) (*connector.Conn, error) {
 	return endpoint.Share(s, connKey{n.conn}, func() (*connector.Conn, error) {
 		options := n.conn
-		options.Log = s.Log
+		options.Log, options.Observer = s.Log, s.Watch
 		conn, err := connector.Connect(ctx, options)
 		if err != nil {
 			return nil, err
