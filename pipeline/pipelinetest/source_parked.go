@@ -24,7 +24,7 @@ var parkedChecks = []check[SourceSpec]{
 		name: "parked place stays parked after a lost lane", run: sourceParkedAndLost,
 		applies: func(s SourceSpec) bool { return s.ServesAgain },
 	},
-	{name: "parked place is left alone", run: sourceParkedLive, applies: func(s SourceSpec) bool { return s.Live }},
+	{name: "parked place is left alone", run: sourceParkedLeftAlone, applies: func(s SourceSpec) bool { return s.Live }},
 	{name: "parked place is tried again", run: sourceTried, applies: func(s SourceSpec) bool { return s.Live }},
 	{name: "failed lane is served again", run: sourceServedAgain, applies: func(s SourceSpec) bool { return s.Live }},
 }
@@ -128,7 +128,7 @@ func sourceParkedAndLost(t *testing.T, s SourceSpec) error {
 	return nil
 }
 
-func sourceParkedLive(t *testing.T, s SourceSpec) error {
+func sourceParkedLeftAlone(t *testing.T, s SourceSpec) error {
 	m := s.New(t)
 	parked := make(chan error, 64)
 	want := s.messages(0, 50)
