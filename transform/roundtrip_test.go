@@ -113,6 +113,10 @@ func TestErrorsPass(t *testing.T) {
 			"decrypt, subject": r.decrypt(t, func(o *transform.DecryptOptions) { o.Subject = subject }),
 		} {
 			t.Run(fmt.Sprint(name, " ", want), func(t *testing.T) {
+				sealed := sealed
+				if by, ok := by.(*transform.Encrypt); ok && by != nil {
+					sealed = pipeline.Message{Value: []byte("secret payload")}
+				}
 				if _, err := apply(t, by, sealed); err != want {
 					t.Errorf("got %v", err)
 				}

@@ -29,6 +29,9 @@ type Source struct {
 	Largest int
 	// AckWait is after how long a message may come again; 0: it does not.
 	AckWait time.Duration
+	// Peek returns the first n messages of the source, or fewer, and leaves it
+	// as if it had not been read; nil if that is not possible.
+	Peek func(ctx context.Context, n int) ([]pipeline.Message, error)
 	// MeasureProgress tells how far the source has been read, of which this
 	// many messages have been settled.
 	MeasureProgress func(settled int64) Progress

@@ -2,6 +2,7 @@ package route
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -79,6 +80,17 @@ var refusalKinds = []refusalKind{
 		possible: func(do direction, _, _ string) bool { return do == encrypt },
 		spoil: func(_ *positionCase, m *pipeline.Message) {
 			m.Headers = append(m.Headers, pipeline.Header{Name: transform.HeaderName, Value: []byte("x")})
+		},
+	},
+	{
+		name: "already sealed", reason: "already-sealed",
+		possible: func(do direction, _, _ string) bool { return do == encrypt },
+		spoil: func(p *positionCase, m *pipeline.Message) {
+			value, err := p.rig.sealers[false].Seal(context.Background(), nil, m.Value, envelope.Binding{})
+			if err != nil {
+				panic(err)
+			}
+			m.Value = value
 		},
 	},
 	{

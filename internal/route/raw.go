@@ -114,8 +114,12 @@ func (r *raw) openSealing(ctx context.Context, p *plan, closers *closers) error 
 	}
 	closers.add(sealer.Close)
 	r.copy = func(ctx context.Context) error {
+		in, err := checkUnsealedRaw(r.in.OpenReader(ctx))
+		if err != nil {
+			return err
+		}
 		w := sealer.NewWriter(ctx, &counted{Writer: r.out, n: &r.written}, envelope.Binding{})
-		if _, err := w.ReadFrom(r.in.OpenReader(ctx)); err != nil {
+		if _, err := w.ReadFrom(in); err != nil {
 			return err
 		}
 		return w.Close()

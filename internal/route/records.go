@@ -96,6 +96,9 @@ func (r *records) openEnds(ctx context.Context, archive endpoint.Archive, more i
 	if r.in, err = r.openSource(ctx, session); err != nil {
 		return err
 	}
+	if err := r.checkUnsealed(ctx, r.in); err != nil {
+		return err
+	}
 	r.options = r.pipelineOptions()
 	r.options.Source, r.options.Observer, r.options.Log = r.in.Source, &r.watch, r.env.Log
 	r.memory = pipeline.Memory(r.options, r.in.Lanes, r.in.Largest) + more

@@ -31,6 +31,7 @@ func (f *recordFile) OpenSource(_ context.Context, s *endpoint.Session) (*endpoi
 	in := &endpoint.Source{
 		Source: source, Name: f.identity(), Ordered: true, Lanes: 1,
 		Largest: 2 * most, // a record is read into one buffer and kept in another
+		Peek:    source.Peek,
 		MeasureProgress: func(int64) endpoint.Progress {
 			read, total := source.Progress()
 			return endpoint.Progress{Done: read, Total: max(0, total), Unit: endpoint.Bytes}
