@@ -21,7 +21,7 @@ import (
 type SinkOptions struct {
 	// Path is the file, or Stream for standard output.
 	Path string
-	// Format is NDJSON or Seq.
+	// Format is NDJSON, Lines or Seq.
 	Format format.Format
 	// Archive seals a seq's end records with Tag and SealEnd. With OpenEnd the
 	// end records of an existing file are checked as well.

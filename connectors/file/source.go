@@ -17,8 +17,10 @@ type SourceOptions struct {
 	// Path is the file, or Stream for standard input. It is also the place of
 	// its messages.
 	Path string
-	// Format is NDJSON or Seq.
+	// Format is NDJSON, Lines or Seq.
 	Format format.Format
+	// Key is the field that is the record key, for Lines; see format.Options.
+	Key string
 	// Archive checks a seq's end records with Tag and OpenEnd, or passes them
 	// to KeepEnd unchecked.
 	Archive format.Archive
@@ -51,7 +53,7 @@ func NewSource(o SourceOptions) (*Source, error) {
 		return nil, errors.New("source file: no path")
 	}
 	layout, err := format.ForReading(format.Options{
-		Format: o.Format, Archive: o.Archive, MaxRecord: o.MaxRecord, MaxHeaders: o.MaxHeaders,
+		Format: o.Format, Key: o.Key, Archive: o.Archive, MaxRecord: o.MaxRecord, MaxHeaders: o.MaxHeaders,
 	})
 	if err != nil {
 		return fail(err)

@@ -55,10 +55,15 @@ type Encoder interface {
 // NewDecoder returns a Decoder for the beginning of an input. The Layout comes
 // from ForReading, or from ForWriting to append.
 func (l *Layout) NewDecoder() Decoder {
-	if l.format == Seq {
+	lines := lineSplitter{most: l.limits.record}
+	switch l.format {
+	case Seq:
 		return newSeqDecoder(l.archive, l.limits)
+	case Lines:
+		return &valueDecoder{lines: lines, key: l.key}
+	default:
+		return &lineDecoder{lines: lines, headers: l.limits.headers}
 	}
-	return &lineDecoder{lines: lineSplitter{most: l.limits.record}, headers: l.limits.headers}
 }
 
 // NewRescanner returns a Decoder for input that another Decoder of the Layout
@@ -75,10 +80,14 @@ func (l *Layout) NewRescanner() Decoder {
 // NewEncoder returns an Encoder for the beginning of an output. The Layout
 // comes from ForWriting.
 func (l *Layout) NewEncoder() Encoder {
-	if l.format == Seq {
+	switch l.format {
+	case Seq:
 		return newSeqEncoder(l.archive, l.limits)
+	case Lines:
+		return &valueEncoder{limits: l.limits}
+	default:
+		return &lineEncoder{limits: l.limits}
 	}
-	return &lineEncoder{limits: l.limits}
 }
 
 // ContinueAfter makes e continue behind the last record that d has read. Both

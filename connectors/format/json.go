@@ -58,7 +58,7 @@ func (p *lineParser) parseMessage(m *pipeline.Message) error {
 		f, ok := fieldsByName[string(name)]
 		switch {
 		case !ok:
-			return unknownField(name)
+			return &ForeignError{unknownField(name)}
 		case seen&f != 0:
 			return fmt.Errorf("field %q comes twice, or with its base64 form", name)
 		}
@@ -72,7 +72,7 @@ func (p *lineParser) parseMessage(m *pipeline.Message) error {
 		return errors.New("more than one object in the line")
 	}
 	if seen&fieldValue == 0 {
-		return errors.New(`field "value" is missing`)
+		return &ForeignError{errors.New(`field "value" is missing`)}
 	}
 	return nil
 }

@@ -36,6 +36,9 @@ func (d *lineDecoder) decodeInto(_ context.Context, record []byte, b *Batch) (bo
 		(last != '}' || p.i == len(line)) {
 		return false, fmt.Errorf("%w: the last line is not whole", ErrTruncated)
 	}
+	if foreign, ok := errors.AsType[*ForeignError](err); ok && d.lines.number > 1 {
+		err = foreign.err
+	}
 	return false, rejectRecord(reason, fmt.Errorf("line %d: %w", d.lines.number, err))
 }
 

@@ -77,14 +77,14 @@ var refusalKinds = []refusalKind{
 	},
 	{
 		name: "reserved header", reason: "reserved-header",
-		possible: func(do direction, _, _ string) bool { return do == encrypt },
+		possible: func(do direction, from, _ string) bool { return do == encrypt && from != "lines" },
 		spoil: func(_ *positionCase, m *pipeline.Message) {
 			m.Headers = append(m.Headers, pipeline.Header{Name: transform.HeaderName, Value: []byte("x")})
 		},
 	},
 	{
 		name: "already sealed", reason: "already-sealed",
-		possible: func(do direction, _, _ string) bool { return do == encrypt },
+		possible: func(do direction, from, _ string) bool { return do == encrypt && from != "lines" },
 		spoil: func(p *positionCase, m *pipeline.Message) {
 			value, err := p.rig.sealers[false].Seal(context.Background(), nil, m.Value, envelope.Binding{})
 			if err != nil {
@@ -111,7 +111,7 @@ var refusalKinds = []refusalKind{
 	},
 	{
 		name: "many headers", reason: "header",
-		possible: func(_ direction, from, to string) bool { return !isFile(from) && isFile(to) },
+		possible: func(_ direction, from, to string) bool { return !isFile(from) && isFile(to) && to != "lines" },
 		spoil: func(_ *positionCase, m *pipeline.Message) {
 			for range 4200 {
 				m.Headers = append(m.Headers, pipeline.Header{Name: "H", Value: []byte("x")})
@@ -120,10 +120,20 @@ var refusalKinds = []refusalKind{
 	},
 	{
 		name: "header of two lines", reason: "header",
-		possible: func(_ direction, from, to string) bool { return from != "nats" && to == "nats" },
+		possible: func(_ direction, from, to string) bool { return from != "nats" && from != "lines" && to == "nats" },
 		spoil: func(_ *positionCase, m *pipeline.Message) {
 			m.Headers = append(m.Headers, pipeline.Header{Name: "H", Value: []byte("a\nb")})
 		},
+	},
+	{
+		name: "line without its key", reason: "malformed",
+		possible:   func(_ direction, from, _ string) bool { return from == "lines" },
+		spoilBytes: func(line []byte) []byte { return bytes.Replace(line, []byte(`"id"`), []byte(`"ID"`), 1) },
+	},
+	{
+		name: "value of two lines", reason: "refused",
+		possible: func(_ direction, _, to string) bool { return to == "lines" },
+		spoil:    func(_ *positionCase, m *pipeline.Message) { m.Value = append(m.Value, "\n "...) },
 	},
 	{
 		name: "large for its topic", reason: "too-large",
@@ -199,6 +209,9 @@ func (p *positionCase) newConfig() Config {
 		c.From = p.rig.nats.url + "/" + p.name + "-in?until=latest&consumer=" + p.name
 	default:
 		c.From = "file:" + p.path("in."+p.from) + "?format=" + p.from
+		if p.from == "lines" {
+			c.From += "&key=.id"
+		}
 	}
 	switch p.to {
 	case "kafka":
@@ -241,6 +254,9 @@ func (p *positionCase) makeMessages(t *testing.T, bad bool) []pipeline.Message {
 		*m = pipeline.Message{Key: fmt.Appendf(nil, "key %d", i), Value: fmt.Appendf(nil, "value %d", i)}
 		if p.from == "nats" {
 			m.Subject = []byte(p.name + ".in")
+		}
+		if p.from == "lines" {
+			m.Key, m.Value = nil, fmt.Appendf(nil, `{"id":"key %d","text":"value %d"}`, i, i)
 		}
 		is := bad && i == badIndex
 		if is && p.refusal.spoil != nil {
@@ -354,7 +370,11 @@ func (p *positionCase) readSink(t *testing.T) (words []string) {
 			value, err = d.Append(t.Context(), nil, m)
 			must(t, err)
 		}
-		words = append(words, strings.TrimRight(string(value), " "))
+		word := strings.TrimRight(string(value), " \n")
+		if text, ok := strings.CutPrefix(word, fmt.Sprintf(`{"id":"%s","text":"`, m.Key)); ok {
+			word = strings.TrimSuffix(text, `"}`)
+		}
+		words = append(words, word)
 	}
 	return words
 }

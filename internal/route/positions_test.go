@@ -99,10 +99,10 @@ func listPositionRows() (rows []positionRow) {
 
 var (
 	sourceKinds = map[direction][]string{
-		encrypt: {"ndjson", "kafka", "nats"}, decrypt: {"ndjson", "seq", "kafka", "nats"},
+		encrypt: {"ndjson", "lines", "kafka", "nats"}, decrypt: {"ndjson", "seq", "kafka", "nats"},
 	}
 	sinkKinds = map[direction][]string{
-		encrypt: {"ndjson", "seq", "kafka", "nats"}, decrypt: {"ndjson", "kafka", "nats"},
+		encrypt: {"ndjson", "seq", "kafka", "nats"}, decrypt: {"ndjson", "lines", "kafka", "nats"},
 	}
 )
 

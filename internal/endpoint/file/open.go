@@ -22,7 +22,7 @@ func (f *recordFile) OpenSource(_ context.Context, s *endpoint.Session) (*endpoi
 	}
 	most := largestRecord(s.Budget)
 	source, err := connector.NewSource(connector.SourceOptions{
-		Path: f.path, Format: f.format, Archive: format.Archive(s.Archive),
+		Path: f.path, Format: f.format, Key: f.key, Archive: format.Archive(s.Archive),
 		Checkpoint: checkpoint, MaxRecord: most, Stdin: s.Stdin, Observer: s.Watch,
 	})
 	if err != nil {
@@ -96,6 +96,9 @@ func (f *recordFile) OpenSink(_ context.Context, s *endpoint.Session, in *endpoi
 		}
 	}
 	_, fromFile := in.Source.(*connector.Source)
+	if f.format == format.Lines {
+		s.Log.Info("lines hold values only: keys, headers, times and subjects are left out", "file", f.path)
+	}
 	if o.Partial {
 		s.Log.Info("until it is complete the output has another name", "file", connector.PartialName(f.path))
 	}
