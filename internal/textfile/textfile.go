@@ -12,8 +12,7 @@ import (
 )
 
 // ErrUTF16 is the error of a text in UTF-16.
-var ErrUTF16 = errors.New("the text is UTF-16, not UTF-8: convert it (iconv -f UTF-16 -t UTF-8; " +
-	"in PowerShell say Out-File -Encoding utf8)")
+var ErrUTF16 = errors.New("the text is UTF-16, not UTF-8")
 
 var mark = []byte{0xef, 0xbb, 0xbf}
 
