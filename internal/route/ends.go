@@ -74,7 +74,7 @@ func (p *plan) openLetters(ctx context.Context, s *endpoint.Session, in *endpoin
 	if err != nil {
 		return nil, hint.PrefixError(endpoint.DeadLetters.String(), err)
 	}
-	letters := deadletter.NewSink(out.Sink, out.Check)
+	letters := deadletter.NewSink(out.Sink, p.letterValues(), out.Check)
 	if t.OneLane {
 		letters = deadletter.ShareSink(letters)
 	}

@@ -116,6 +116,9 @@ func (p *plan) readKeys() error {
 	if _, err := chooseWord("tombstones", p.Tombstones, "require", "pass"); err != nil {
 		return err
 	}
+	if err := p.checkLetters(); err != nil {
+		return err
+	}
 	if p.do != encrypt {
 		return nil
 	}
