@@ -10,8 +10,8 @@ import (
 var errAlreadySealed = errors.New("already-sealed: the value is an envelope")
 
 // checkUnsealed refuses a message that is sealed: sealed once more it would be
-// opened once, and its readers would take an envelope for their data. The header
-// of a tombstone is found as well.
+// opened once, and its readers would take an envelope for their data. The
+// header of a tombstone is found as well.
 func checkUnsealed(m *pipeline.Message) error {
 	if at, n := find(m.Headers); n > 0 {
 		if m.Value == nil && envelope.IsSealed(m.Headers[at].Value) {

@@ -14,9 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestKilled kills runs that decrypt, at random moments. Nothing of the plaintext
-// is left under any name, unless a checkpoint was asked for, and the run after
-// the last kill gives all of it.
+// TestKilled kills runs that decrypt, at random moments. Nothing of the
+// plaintext is left under any name, unless a checkpoint was asked for, and the
+// run after the last kill gives all of it.
 func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR, 0o600)

@@ -13,8 +13,8 @@ import (
 // Atomic is a file that appears under its name complete or not at all. Until
 // then it has no name, where the system can do that, so nothing of it is left
 // when the process is killed. Elsewhere it has a temporary name in the same
-// folder, which follows from its own: the next Atomic of that name removes what
-// the last one has left. Only its owner can read it.
+// folder, which follows from its own: the next Atomic of that name removes the
+// file that the last one has left. Only its owner can read it.
 //
 // A destination that exists and is no regular file, such as a device or a named
 // pipe, cannot be replaced: it is written directly, and Abort takes nothing
@@ -71,7 +71,7 @@ func beginAtomic(d disk, path string, overwrite bool) (*Atomic, error) {
 	if a.h, err = d.open(a.temp, os.O_RDWR|os.O_CREATE|os.O_EXCL); err != nil {
 		return nil, err
 	}
-	if err := d.lock(a.h); err != nil {
+	if err := d.lockFile(a.h); err != nil {
 		return nil, errors.Join(err, a.h.Close())
 	}
 	return a, nil
@@ -87,7 +87,8 @@ func nameTemp(path string) string {
 // errInUse says that another process writes to a file.
 var errInUse = errors.New("another run writes to it")
 
-// removeLeft removes the file that a killed run has left under a temporary name.
+// removeLeft removes the file that a killed run has left under a temporary
+// name.
 func removeLeft(d disk, temp string) error {
 	h, err := d.open(temp, os.O_RDWR)
 	switch {
@@ -96,7 +97,7 @@ func removeLeft(d disk, temp string) error {
 	case err != nil:
 		return err
 	}
-	if err := d.lock(h); err != nil {
+	if err := d.lockFile(h); err != nil {
 		return errors.Join(fmt.Errorf("%s: %w", temp, err), h.Close())
 	}
 	return errors.Join(d.remove(temp), h.Close())

@@ -111,9 +111,9 @@ func TestAtomicLinks(t *testing.T) {
 	}
 }
 
-// TestAtomicLeavesNothing drops a file without ending it, as a kill does. With a
-// name of its own it is left, and the next one removes it, but not while it is
-// in use.
+// TestAtomicLeavesNothing drops a file without ending it, as a kill does. With
+// a name of its own it is left, and the next one removes it, but not while it
+// is in use.
 func TestAtomicLeavesNothing(t *testing.T) {
 	for _, named := range []bool{true, false} {
 		path := temp(t, "out")

@@ -49,8 +49,8 @@ type Owner struct {
 }
 
 // OpenCheckpoint opens the checkpoint at path, or makes one. A checkpoint of
-// another owner is refused; only the keys may differ, since keys are changed, and
-// a key that was missing is given. The caller closes it after the run.
+// another owner is refused; only the keys may differ, since keys are changed,
+// and a key that was missing is given. The caller closes it after the run.
 func OpenCheckpoint(path string, owner Owner) (*Checkpoint, error) {
 	return loadCheckpoint(osDisk{}, path, owner)
 }
@@ -101,7 +101,7 @@ func (c *Checkpoint) readFile() error {
 	if len(text) > maxCheckpoint {
 		return format.ErrTooLarge
 	}
-	return c.now.decode(text)
+	return c.now.decodeForm(text)
 }
 
 // FileID returns a random name for the source, made with the checkpoint and
@@ -157,7 +157,7 @@ func (c *Checkpoint) replaceFile() error {
 	if err != nil {
 		return err
 	}
-	text, err := c.now.encode()
+	text, err := c.now.encodeForm()
 	if err == nil {
 		_, err = a.Write(text)
 	}

@@ -15,9 +15,9 @@ type disk interface {
 	// openUnnamed makes a file in dir that has no name and is gone when it is
 	// closed without one; errors.ErrUnsupported where that is not possible.
 	openUnnamed(dir string) (unnamed, error)
-	// lock takes the lock of an open file for as long as it is open, or returns
-	// errInUse if another one has it.
-	lock(h handle) error
+	// lockFile takes the lock of an open file for as long as it is open, or
+	// returns errInUse if another one has it.
+	lockFile(h handle) error
 	stat(path string) (size int64, regular bool, err error)
 	rename(from, to string) error
 	link(from, to string) error // fs.ErrExist if to exists

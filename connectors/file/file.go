@@ -2,11 +2,12 @@
 // formats of package format.
 //
 // A file is one lane and one place, read to its end. An output is written under
-// no name, or a temporary one, and gets its own when it is complete, so a failure
-// leaves no partial file. With a Checkpoint the output is written in place
-// instead, or under a name that says that it is partial. The checkpoint holds the
-// position in the source together with the length of the output; a resumed run
-// cuts the output there and continues, which delivers exactly once on one host.
+// no name, or a temporary one, and gets its own when it is complete, so a
+// failure leaves no partial file. With a Checkpoint the output is written in
+// place instead, or under a name that says that it is partial. The checkpoint
+// holds the position in the source together with the length of the output; a
+// resumed run cuts the output there and continues, which delivers exactly once
+// on one host.
 //
 // A raw file is one payload and never becomes a message. Its route uses
 // RawInput and Atomic.

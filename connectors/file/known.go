@@ -17,9 +17,9 @@ var errOtherFile = errors.New("it has changed before the point that the checkpoi
 	"this is not the file that was read")
 
 // known is the digest over the part of an input that has been read. It shows
-// when that part has changed, or another file has taken the name, as after a log
-// was rotated. Everything behind it may change: a line that was refused can be
-// mended, and others can follow.
+// when that part has changed, or another file has taken the name, as after a
+// log was rotated. Everything behind it may change: a line that was refused can
+// be mended, and others can follow.
 //
 // The digest begins with the checkpoint's random FileID, so that alone it tells
 // nothing of the text. Somebody who has the checkpoint as well can try guesses,
@@ -34,8 +34,8 @@ func newKnown(id [16]byte) known {
 	return k
 }
 
-// add adds bytes that were read.
-func (k known) add(b []byte) {
+// addBytes adds bytes that were read.
+func (k known) addBytes(b []byte) {
 	if k.hash != nil {
 		k.hash.Write(b)
 	}
@@ -49,8 +49,8 @@ func (k known) digest() []byte {
 	return k.hash.Sum(nil)
 }
 
-// save returns the state of the digest, for resume.
-func (k known) save() []byte {
+// saveState returns the state of the digest, for resumeAt.
+func (k known) saveState() []byte {
 	if k.hash == nil {
 		return nil
 	}
@@ -61,8 +61,8 @@ func (k known) save() []byte {
 	return state
 }
 
-// resume goes on from a state of save.
-func (k known) resume(state []byte) {
+// resumeAt goes on from a state of saveState.
+func (k known) resumeAt(state []byte) {
 	if k.hash == nil {
 		return
 	}
@@ -74,9 +74,9 @@ func (k known) resume(state []byte) {
 // knownPiece is how much of a known part is read at once.
 const knownPiece = 256 << 10
 
-// resumeKnown returns the digest over the part of the file before a mark. A mark
-// from the checkpoint is compared with the file: the error is errOtherFile if
-// that has changed.
+// resumeKnown returns the digest over the part of the file before a mark. A
+// mark from the checkpoint is compared with the file: the error is errOtherFile
+// if that has changed.
 func (s *Source) resumeKnown(ctx context.Context, f io.ReaderAt, at inputMark) (known, error) {
 	ck := s.opts.Checkpoint
 	if ck == nil {
@@ -87,7 +87,7 @@ func (s *Source) resumeKnown(ctx context.Context, f io.ReaderAt, at inputMark) (
 	case at.Byte == 0:
 		return k, nil
 	case at.known != nil: // this run has read it
-		k.resume(at.known)
+		k.resumeAt(at.known)
 		return k, nil
 	}
 	part, piece := io.NewSectionReader(f, 0, at.Byte), make([]byte, knownPiece)
@@ -96,7 +96,7 @@ func (s *Source) resumeKnown(ctx context.Context, f io.ReaderAt, at inputMark) (
 			return k, err
 		}
 		n, err := part.Read(piece)
-		k.add(piece[:n])
+		k.addBytes(piece[:n])
 		if err == io.EOF {
 			break
 		}
@@ -111,8 +111,8 @@ func (s *Source) resumeKnown(ctx context.Context, f io.ReaderAt, at inputMark) (
 }
 
 // findMark returns the mark right before a record, reading on from an earlier
-// mark. Batches end at marks, so this is needed only where a batch was committed
-// in part: at the message for which the file was parked.
+// mark. Batches end at marks, so this is needed only where a batch was
+// committed in part: at the message for which the file was parked.
 func (l *lane) findMark(ctx context.Context, from inputMark, record int64) (inputMark, error) {
 	f, ok := l.in.(regular)
 	if !ok || l.source.opts.Checkpoint == nil {
@@ -129,7 +129,8 @@ func (l *lane) findMark(ctx context.Context, from inputMark, record int64) (inpu
 		}
 	}
 	part := io.NewSectionReader(f, from.Byte, 1<<62-from.Byte)
-	win := format.Window{Offset: from.Byte, Read: func(_ context.Context, p []byte) (int, error) { return part.Read(p) }}
+	read := func(_ context.Context, p []byte) (int, error) { return part.Read(p) }
+	win := format.Window{Offset: from.Byte, Read: read}
 	b := new(format.Batch)
 	for at := from.Record; at < record; {
 		n, err := dec.Next(win.Bytes(), win.EOF)
@@ -144,10 +145,10 @@ func (l *lane) findMark(ctx context.Context, from inputMark, record int64) (inpu
 			}
 			continue
 		}
-		read := win.Take(n)
-		k.add(read)
+		record := win.Take(n)
+		k.addBytes(record)
 		b.Reset()
-		is, err := b.Decode(ctx, dec, read)
+		is, err := b.Decode(ctx, dec, record)
 		if isReject(err) {
 			is, err = true, nil
 		}
@@ -163,6 +164,6 @@ func (l *lane) findMark(ctx context.Context, from inputMark, record int64) (inpu
 
 func newMark(record, offset int64, dec format.Decoder, k known) inputMark {
 	return inputMark{
-		Record: record, Byte: offset, State: dec.AppendState(nil), Digest: k.digest(), known: k.save(),
+		Record: record, Byte: offset, State: dec.AppendState(nil), Digest: k.digest(), known: k.saveState(),
 	}
 }

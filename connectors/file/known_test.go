@@ -114,9 +114,9 @@ func TestDigestTellsNothing(t *testing.T) {
 	}
 }
 
-// TestMend refuses a line in the middle of a batch, as a source does that cannot
-// read it and as a transform does. The line may then be changed, and so may
-// everything behind it, but nothing before it.
+// TestMend refuses a line in the middle of a batch, as a source does that
+// cannot read it and as a transform does. The line may then be changed, and so
+// may everything behind it, but nothing before it.
 func TestMend(t *testing.T) {
 	good := lines("x", 0, 300)
 	width := len(good) / 300

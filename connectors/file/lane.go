@@ -187,7 +187,7 @@ func (l *lane) decodeRecord(ctx context.Context, record []byte, b *format.Batch)
 		l.setFault(err)
 		return
 	}
-	l.known.add(record)
+	l.known.addBytes(record)
 	if !is {
 		return
 	}

@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// lock implements disk. The lock is let go when the file is closed, or its
+// lockFile implements disk. The lock is let go when the file is closed, or its
 // process ends.
-func (osDisk) lock(h handle) error {
+func (osDisk) lockFile(h handle) error {
 	f, ok := h.(interface{ Fd() uintptr })
 	if !ok {
 		return nil

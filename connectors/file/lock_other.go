@@ -2,5 +2,5 @@
 
 package file
 
-// lock implements disk: there are no such locks here.
-func (osDisk) lock(handle) error { return nil }
+// lockFile implements disk: there are no such locks here.
+func (osDisk) lockFile(handle) error { return nil }

@@ -96,7 +96,7 @@ func (d *memDisk) openUnnamed(string) (unnamed, error) {
 	return &memHandle{d: d, f: new(memFile)}, nil
 }
 
-func (d *memDisk) lock(handle) error { return nil }
+func (d *memDisk) lockFile(handle) error { return nil }
 
 func (h *memHandle) linkTo(path string) error {
 	h.d.mu.Lock()

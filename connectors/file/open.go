@@ -134,7 +134,7 @@ func (s *Sink) openInPlace(w *writer, path string, size int64) error {
 	}
 	w.out = growing{h}
 	if s.opts.Checkpoint != nil {
-		if err := s.disk.lock(h); err != nil {
+		if err := s.disk.lockFile(h); err != nil {
 			return err
 		}
 	}

@@ -11,8 +11,8 @@ import (
 // peekBytes is how much of a file Peek reads at most.
 const peekBytes = 1 << 20
 
-// Peek returns the first n messages of the file, or fewer: those that lie in its
-// first MiB and can be read. A pipe has none, since they could not be read
+// Peek returns the first n messages of the file, or fewer: those that lie in
+// its first MiB and can be read. A pipe has none, since they could not be read
 // again. They are the caller's.
 func (s *Source) Peek(ctx context.Context, n int) ([]pipeline.Message, error) {
 	if s.opts.Path == Stream {
@@ -41,8 +41,8 @@ func (s *Source) Peek(ctx context.Context, n int) ([]pipeline.Message, error) {
 	return s.decodeFirst(ctx, buf[:have], n), nil
 }
 
-// decodeFirst decodes the first n messages of b and leaves out what cannot be
-// read.
+// decodeFirst decodes the first n messages of b and leaves out records that
+// cannot be read.
 func (s *Source) decodeFirst(ctx context.Context, b []byte, n int) (msgs []pipeline.Message) {
 	dec := s.layout.NewRescanner()
 	for len(msgs) < n {

@@ -72,7 +72,7 @@ func (s *Sink) openEnded(w *writer, path string, at *outputMark) error {
 		return err
 	}
 	w.out = growing{h}
-	if err := s.disk.lock(h); err != nil {
+	if err := s.disk.lockFile(h); err != nil {
 		return err
 	}
 	_, err = h.Seek(at.Bytes, io.SeekStart)

@@ -15,13 +15,14 @@ import (
 // A checkpoint file is JSON: a version of the whole, and sections by name, each
 // with a version of its own.
 //
-//	{"streamcrypt_checkpoint": 1, "sections": {"ends": {"version": 1, ...}, ...}}
+//	{"streamcrypt_checkpoint": 1,
+//	 "sections": {"ends": {"version": 1, "fields": {...}}, ...}}
 //
 // A section of another name comes from a newer program and is kept as it is. So
 // a newer program may add a section that an older one can do without. A section
-// that an older one must understand comes with another version of the whole. The
-// names "raw" and "receipt" are kept for how far a raw file has been read and
-// written, and for the receipt of an archive.
+// that an older one must understand comes with another version of the whole.
+// The names "raw" and "receipt" are kept for how far a raw file has been read
+// and written, and for the receipt of an archive.
 
 const (
 	formVersion    = 1
@@ -96,8 +97,8 @@ type outputMark struct {
 	Partial bool `json:"partial,omitempty"`
 }
 
-// encode returns the JSON of a checkpoint file.
-func (r *content) encode() ([]byte, error) {
+// encodeForm returns the JSON of a checkpoint file.
+func (r *content) encodeForm() ([]byte, error) {
 	f := form{Version: formVersion, Sections: map[string]json.RawMessage{}}
 	for name, raw := range r.others {
 		f.Sections[name] = raw
@@ -126,8 +127,8 @@ func putSection[T any](to map[string]json.RawMessage, name string, fields T) err
 	return err
 }
 
-// decode reads the JSON of a checkpoint file.
-func (r *content) decode(text []byte) error {
+// decodeForm reads the JSON of a checkpoint file.
+func (r *content) decodeForm(text []byte) error {
 	var f form
 	if err := decodeStrict(text, &f); err != nil {
 		return err

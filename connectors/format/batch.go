@@ -44,8 +44,9 @@ func (b *Batch) usedBytes() int {
 // for a message, which is then the Last, and false for another record or for a
 // piece of one.
 //
-// The error is a *pipeline.Reject if the record can never be read and others may
-// follow it: AddFault takes it. With any other error nothing more can be read.
+// The error is a *pipeline.Reject if the record can never be read and others
+// may follow it: AddFault takes it. With any other error nothing more can be
+// read.
 func (b *Batch) Decode(ctx context.Context, d Decoder, record []byte) (bool, error) {
 	b.lastBuf, b.lastHeaders = len(b.buf), len(b.headers)
 	is, err := d.decodeInto(ctx, b.appendRecord(record), b)

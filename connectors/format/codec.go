@@ -24,8 +24,8 @@ type Decoder interface {
 	// package.
 	Next(b []byte, eof bool) (int, error)
 	// InPieces tells whether the last call of Next has returned the length of a
-	// piece of a record that is too large to be kept. Its pieces are decoded one
-	// after the other; the last one gives the error.
+	// piece of a record that is too large to be kept. Its pieces are decoded
+	// one after the other; the last one gives the error.
 	InPieces() bool
 	// Finish is called at the end of the input. Its error wraps ErrTruncated:
 	// an input must not end there.

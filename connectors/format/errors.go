@@ -51,8 +51,8 @@ func reasonOf(err error) error {
 	return ErrMalformed
 }
 
-// ForeignError says that the first line of an ndjson is JSON of another kind: it
-// lacks the fields of a message.
+// ForeignError says that the first line of an ndjson is JSON of another kind:
+// it lacks the fields of a message.
 type ForeignError struct{ err error }
 
 func (e *ForeignError) Error() string { return e.err.Error() }

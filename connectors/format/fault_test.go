@@ -57,7 +57,8 @@ func readOn(t testing.TB, l *Layout, input []byte, step int) ([]pipeline.Message
 	}
 }
 
-// faultsOf returns a word for each message: its value, or why it cannot be read.
+// faultsOf returns a word for each message: its value, or why it cannot be
+// read.
 func faultsOf(msgs []pipeline.Message) (words []string) {
 	for _, m := range msgs {
 		if m.Fault == nil {
@@ -69,8 +70,8 @@ func faultsOf(msgs []pipeline.Message) (words []string) {
 	return words
 }
 
-// TestFaultyLines checks that lines around one that cannot be read are read, and
-// that lines are counted.
+// TestFaultyLines checks that lines around one that cannot be read are read,
+// and that lines are counted.
 func TestFaultyLines(t *testing.T) {
 	long := `{"value":"` + strings.Repeat("v", 5000) + `"}`
 	input := "\ufeff\n{\"value\":\"a\"}\r\n\n  \n{\"valeu\":\"b\"}\n" + long + "\n{\"value\":\"c\"}\n" + long + "\n[]\n{\"value\":\"d\"}\n\n"

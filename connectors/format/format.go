@@ -2,10 +2,10 @@
 // objects.
 //
 // Three formats hold messages. ndjson holds one message a line, for people and
-// for other programs. lines holds values that other programs have written, one a
-// line. seq holds envelopes: an appendable archive whose sealed
-// end record tells whether anything is missing. A raw file is one payload and
-// never becomes a message.
+// for other programs. lines holds values that other programs have written, one
+// a line. seq holds envelopes: an appendable archive whose sealed end record
+// tells whether anything is missing. A raw file is one payload and never
+// becomes a message.
 //
 // A connector that stores messages as bytes checks its options once, with
 // [ForReading] or [ForWriting], and gets a [Layout]. A Layout makes Decoders

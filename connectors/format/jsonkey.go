@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// parseKeyPath reads the name of a field in JSON: ".id", or ".customer.id" in an
-// object inside the object.
+// parseKeyPath reads the name of a field in JSON: ".id", or ".customer.id" in
+// an object inside the object.
 func parseKeyPath(text string) ([]string, error) {
 	if text == "" {
 		return nil, nil
@@ -27,8 +27,8 @@ func parseKeyPath(text string) ([]string, error) {
 
 var errNoJSON = errors.New("not JSON, so it has no key")
 
-// findKey returns the record key in a line of JSON: the text of a string, or the
-// digits of a number as they stand. It does not change the line.
+// findKey returns the record key in a line of JSON: the text of a string, or
+// the digits of a number as they stand. It does not change the line.
 func findKey(line []byte, path []string) ([]byte, error) {
 	if !json.Valid(line) {
 		return nil, errNoJSON

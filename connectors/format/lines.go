@@ -10,9 +10,9 @@ import (
 )
 
 // In the format lines each line is the value of a message, without its line
-// feed: a carriage return before that belongs to the value, and an empty line is
-// an empty value. Nothing else of a message is kept, so envelopes are not stored
-// in this way.
+// feed: a carriage return before that belongs to the value, and an empty line
+// is an empty value. Nothing else of a message is kept, so envelopes are not
+// stored in this way.
 
 // valueEncoder writes the values of messages as lines.
 type valueEncoder struct{ limits limits }
@@ -62,13 +62,13 @@ type valueDecoder struct {
 }
 
 // Next implements Decoder.
-func (d *valueDecoder) Next(b []byte, eof bool) (int, error) { return d.lines.next(b, eof) }
+func (d *valueDecoder) Next(b []byte, eof bool) (int, error) { return d.lines.nextLine(b, eof) }
 
 // InPieces implements Decoder.
 func (d *valueDecoder) InPieces() bool { return d.lines.piece }
 
 func (d *valueDecoder) decodeInto(_ context.Context, record []byte, b *Batch) (bool, error) {
-	line, err := d.lines.take(record)
+	line, err := d.lines.takeLine(record)
 	if err != nil || line == nil {
 		return false, err
 	}
@@ -97,4 +97,4 @@ func (d *valueDecoder) Locate(place string, _ int64) string {
 func (d *valueDecoder) AppendState(dst []byte) []byte { return d.lines.appendState(dst) }
 
 // Restore implements Resumable.
-func (d *valueDecoder) Restore(state []byte) error { return d.lines.restore(state) }
+func (d *valueDecoder) Restore(state []byte) error { return d.lines.restoreState(state) }

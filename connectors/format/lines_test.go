@@ -148,8 +148,8 @@ func FuzzFindKey(f *testing.F) {
 	})
 }
 
-// TestForeignLine checks that only a first line that is a JSON object of another
-// kind is told as such.
+// TestForeignLine checks that only a first line that is a JSON object of
+// another kind is told as such.
 func TestForeignLine(t *testing.T) {
 	for line, want := range map[string]bool{
 		"{\"order\":1}": true, "{}": true, "{\"value\":1}": false, "{": false, "x": false,

@@ -14,13 +14,13 @@ type lineDecoder struct {
 }
 
 // Next implements Decoder.
-func (d *lineDecoder) Next(b []byte, eof bool) (int, error) { return d.lines.next(b, eof) }
+func (d *lineDecoder) Next(b []byte, eof bool) (int, error) { return d.lines.nextLine(b, eof) }
 
 // InPieces implements Decoder.
 func (d *lineDecoder) InPieces() bool { return d.lines.piece }
 
 func (d *lineDecoder) decodeInto(_ context.Context, record []byte, b *Batch) (bool, error) {
-	line, err := d.lines.take(record)
+	line, err := d.lines.takeLine(record)
 	if err != nil || len(bytes.TrimSpace(line)) == 0 {
 		return false, err
 	}
@@ -54,4 +54,4 @@ func (d *lineDecoder) Locate(place string, _ int64) string {
 func (d *lineDecoder) AppendState(dst []byte) []byte { return d.lines.appendState(dst) }
 
 // Restore implements Resumable.
-func (d *lineDecoder) Restore(state []byte) error { return d.lines.restore(state) }
+func (d *lineDecoder) Restore(state []byte) error { return d.lines.restoreState(state) }

@@ -37,7 +37,7 @@ func (d *seqDecoder) Next(b []byte, eof bool) (int, error) {
 	case !d.started:
 		return nextMagic(b, eof)
 	case d.large.left > 0:
-		return d.large.next(b, eof)
+		return d.large.nextPiece(b, eof)
 	case len(b) == 0 && eof:
 		return 0, nil
 	}
@@ -49,7 +49,7 @@ func (d *seqDecoder) Next(b []byte, eof bool) (int, error) {
 		case length == 0 && more:
 			return 0, errEmpty
 		case length > most && more:
-			return d.large.begin(b, length), nil
+			return d.large.beginRecord(b, length), nil
 		case length <= most:
 			n += int(length)
 		}
@@ -85,9 +85,10 @@ var (
 )
 
 // checkFrame returns n if the first n bytes of b are a record with the right
-// checksum. A record at the very end with a wrong one is torn. One in the middle
-// is damaged: if a good record begins where it should end, its length is right
-// and it can be set aside; otherwise nobody knows where the next one begins.
+// checksum. A record at the very end with a wrong one is torn. One in the
+// middle is damaged: if a good record begins where it should end, its length is
+// right and it can be set aside; otherwise nobody knows where the next one
+// begins.
 func (d *seqDecoder) checkFrame(b []byte, n int, eof bool) (int, error) {
 	d.damaged = false
 	switch {
@@ -129,7 +130,7 @@ func (d *seqDecoder) decodeInto(ctx context.Context, record []byte, b *Batch) (b
 	}
 	switch {
 	case d.large.left > 0:
-		whole, err := d.large.take(record)
+		whole, err := d.large.takePiece(record)
 		if whole && err == nil {
 			err = d.setAside(ErrTooLarge, fmt.Errorf("a record of more than %d bytes", d.limits.record))
 		}

@@ -15,12 +15,12 @@ type lineSplitter struct {
 
 	number int64 // of the line in hand, counted from 1; 0 before the first
 	seen   int   // bytes of the first line that were searched for a line feed
-	piece  bool  // next has returned a part of a line that is too long
+	piece  bool  // nextLine has returned a part of a line that is too long
 	inside bool  // so has the call before
 }
 
-// next is Decoder.Next.
-func (s *lineSplitter) next(b []byte, eof bool) (int, error) {
+// nextLine is Decoder.Next.
+func (s *lineSplitter) nextLine(b []byte, eof bool) (int, error) {
 	if s.number == 0 {
 		if !eof && (len(b) < 2 || textfile.MayGrowMark(b)) {
 			return 0, nil
@@ -47,9 +47,10 @@ func (s *lineSplitter) next(b []byte, eof bool) (int, error) {
 	return n, nil
 }
 
-// take counts a line that is decoded now and returns it without a byte order
-// mark. It returns nil for a piece of a line, and a Reject for the last one.
-func (s *lineSplitter) take(record []byte) ([]byte, error) {
+// takeLine counts a line that is decoded now and returns it without a byte
+// order mark. It returns nil for a piece of a line, and a Reject for the last
+// one.
+func (s *lineSplitter) takeLine(record []byte) ([]byte, error) {
 	tooLong := s.inside || len(record) > s.most
 	if !s.inside {
 		s.number++
@@ -71,7 +72,7 @@ func (s *lineSplitter) appendState(dst []byte) []byte {
 	return binary.AppendUvarint(dst, uint64(s.number))
 }
 
-func (s *lineSplitter) restore(state []byte) error {
+func (s *lineSplitter) restoreState(state []byte) error {
 	number, n := binary.Uvarint(state)
 	if n <= 0 || n != len(state) || number > 1<<62 {
 		return fmt.Errorf("%w: state of lines", ErrMalformed)

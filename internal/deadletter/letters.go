@@ -21,9 +21,10 @@ import (
 // Its error is a *pipeline.Reject.
 type CheckFunc func(m *pipeline.Message, size int) error
 
-// NewSink returns a Sink that writes letters with such values to another one. If
-// check says that the destination cannot hold the value or the time of a letter,
-// the letter is written without it: it still says where the message is stored.
+// NewSink returns a Sink that writes letters with such values to another one.
+// If check says that the destination cannot hold the value or the time of a
+// letter, the letter is written without it: it still says where the message is
+// stored.
 func NewSink(to pipeline.Sink, values Values, check CheckFunc) pipeline.Sink {
 	return &letterSink{Sink: to, values: values, check: check}
 }

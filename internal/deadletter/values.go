@@ -15,10 +15,11 @@ type Values string
 const (
 	// NoValues leaves values out.
 	NoValues Values = "none"
-	// HashedValues replaces each value by two headers, HeaderHash and HeaderSize.
+	// HashedValues replaces each value by two headers, HeaderHash and
+	// HeaderSize.
 	HashedValues Values = "hash"
-	// FullValues keeps each value as it was read, up to MaxValue bytes. A longer
-	// one is hashed.
+	// FullValues keeps each value as it was read, up to MaxValue bytes. A
+	// longer one is hashed.
 	FullValues Values = "full"
 )
 

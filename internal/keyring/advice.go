@@ -13,7 +13,8 @@ import (
 func Advice() []hint.Advice {
 	return []hint.Advice{
 		hint.AboutError(local.ErrFIPS, "use an rsa: or local: key"),
-		hint.AboutError(local.ErrOpenSSH, "convert a copy of it: ssh-keygen -p -m PEM -f COPY makes a private key PEM, "+
+		hint.AboutError(local.ErrOpenSSH, "convert a copy of it: "+
+			"ssh-keygen -p -m PEM -f COPY makes a private key PEM, "+
 			"ssh-keygen -e -m PKCS8 -f FILE prints a public one as PEM; of those only RSA keys encrypt"),
 		hint.AboutError(textfile.ErrUTF16,
 			"convert it: iconv -f UTF-16 -t UTF-8; in PowerShell say Out-File -Encoding utf8"),

@@ -21,8 +21,9 @@ func utf16Of(text []byte) []byte {
 	return b
 }
 
-// TestKeyFilesOfEditors loads key files as editors and shells leave them: with a
-// byte order mark and with CRLF they are taken, and UTF-16 is told by its name.
+// TestKeyFilesOfEditors loads key files as editors and shells leave them: with
+// a byte order mark and with CRLF they are taken, and UTF-16 is told by its
+// name.
 func TestKeyFilesOfEditors(t *testing.T) {
 	t.Chdir(t.TempDir())
 	aes, err := local.GenerateAES()

@@ -36,8 +36,8 @@ type refusalKind struct {
 	otherKey   bool
 	// settle mends by a setting; nil: only another message does.
 	settle func(p *positionCase)
-	// spoilsEnd says that the end record of an archive cannot be checked, if the
-	// message is set aside.
+	// spoilsEnd says that the end record of an archive cannot be checked, if
+	// the message is set aside.
 	spoilsEnd bool
 }
 

@@ -44,11 +44,11 @@ func (r positionRow) atOnce() bool { return isFile(r.from) && isFile(r.to) && !r
 func isFile(kind string) bool { return kind != "kafka" && kind != "nats" }
 
 // TestPositions checks that no refusal moves a position past a message that is
-// lost by it: each combination is run, run again, mended, run again and run once
-// more. Without dead letters the output holds the messages before the refused
-// one until that is mended, and then all of them; with dead letters it holds all
-// others, and there is one letter for the refused one. Where the run remembers
-// its position nothing is ever there twice.
+// lost by it: each combination is run, run again, mended, run again and run
+// once more. Without dead letters the output holds the messages before the
+// refused one until that is mended, and then all of them; with dead letters it
+// holds all others, and there is one letter for the refused one. Where the run
+// remembers its position nothing is ever there twice.
 func TestPositions(t *testing.T) {
 	rig := newPositionRig(t)
 	rows := listPositionRows()
@@ -175,8 +175,8 @@ func (p *positionCase) check(t *testing.T) {
 	}
 }
 
-// wordsOf returns the messages from one index to before another as TestPositions
-// sees them.
+// wordsOf returns the messages from one index to before another as
+// TestPositions sees them.
 func wordsOf(from, to int) (words []string) {
 	for i := from; i < to; i++ {
 		words = append(words, fmt.Sprintf("value %d", i))
@@ -264,8 +264,8 @@ func (p *positionCase) expect(t *testing.T, more []string, complete bool) {
 	p.expectLetters(t)
 }
 
-// sortUnordered returns output and wish of a durable consumer, whose server gives
-// later messages before one that comes again: they may be there already.
+// sortUnordered returns output and wish of a durable consumer, whose server
+// gives later messages before one that comes again: they may be there already.
 func (p *positionCase) sortUnordered(t *testing.T, got []string) (sorted, want []string) {
 	t.Helper()
 	want = slices.Clone(p.want)

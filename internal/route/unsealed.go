@@ -13,8 +13,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// firstLook is how many values at the beginning of a source are looked at before
-// anything is written.
+// firstLook is how many values at the beginning of a source are looked at
+// before anything is written.
 const firstLook = 16
 
 var errAlreadySealed = errors.New("already-sealed: it holds envelopes")

@@ -3,7 +3,7 @@
 //
 // Key files, passwords, settings and files of records are all read through it,
 // so that each of them is taken or refused in the same way. The package opens
-// nothing and must not know what a text is for.
+// nothing and must not know the use of a text.
 package textfile
 
 import (

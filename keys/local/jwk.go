@@ -79,18 +79,19 @@ func jwkMembers(file []byte) (map[string]json.RawMessage, error) {
 		return nil, errJWKSyntax
 	}
 	if len(keys) != 1 {
-		return nil, fmt.Errorf("holds a JWK set of %d keys; put the one that is meant into a file of its own", len(keys))
+		return nil, fmt.Errorf("holds a JWK set of %d keys; put the right one into a file of its own", len(keys))
 	}
 	return jsonMembers(keys[0])
 }
 
-// checkUse refuses a key that is for signatures (RFC 7517 sections 4.2 and 4.3).
+// checkUse refuses a key that is for signatures (RFC 7517 sections 4.2 and
+// 4.3).
 func checkUse(members map[string]json.RawMessage) error {
 	use, _ := jsonString(members["use"])
 	var ops []string
 	_ = json.Unmarshal(members["key_ops"], &ops) // another type says nothing
 	if use == "sig" || slices.Contains(ops, "sign") || slices.Contains(ops, "verify") {
-		return errors.New(`holds a JWK for signatures ("use" or "key_ops" says so), which is not to be used for encryption`)
+		return errors.New(`holds a JWK for signatures ("use" or "key_ops" says so), not for encryption`)
 	}
 	return nil
 }
