@@ -1,7 +1,6 @@
 package batch
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -13,25 +12,38 @@ const step = 32 << 10
 
 // inflater is a batch's records on their way out of a codec.
 type inflater struct {
-	codec       io.ReadCloser
-	source      bytes.Reader
+	codecs      *Codecs   // taken, while stream is not nil
+	stream      io.Reader // of inflated bytes; nil while there is no batch
 	compression Compression
 	left        int    // bytes that the batch may still inflate to
 	carry       []byte // inflated, and not yet in anyone's Records
+	probe       [1]byte
 }
 
-// open begins with body. The codecs trust what their input says of its own
-// size, so it is checked before.
-func (in *inflater) open(c Compression, body []byte, limits Limits) error {
-	if err := inspect(c, body, limits.Piece); err != nil {
+// open begins with body.
+func (in *inflater) open(codecs *Codecs, c Compression, body []byte, limits Limits) error {
+	if codecs.taken {
+		// Another Reader is in the middle of a batch, and its bytes must not be
+		// mixed with these.
+		codecs = &Codecs{Limit: codecs.Limit}
+	}
+	codecs.taken = true
+	in.codecs, in.compression, in.left, in.carry = codecs, c, limits.Batch, in.carry[:0]
+	stream, err := codecs.open(c, body)
+	if err != nil {
+		codecs.close()
+		return in.wrap(err)
+	}
+	in.stream = stream
+	return nil
+}
+
+// wrap makes the error of a codec one of this package.
+func (in *inflater) wrap(err error) error {
+	if errors.Is(err, ErrTooLarge) || errors.Is(err, ErrCompression) {
 		return err
 	}
-	in.source.Reset(body)
-	in.compression, in.left, in.carry = c, limits.Batch, in.carry[:0]
-	// The codec must not see a *bytes.Buffer: zstd inflates small ones at once,
-	// without a bound.
-	in.codec = c.codec().NewReader(&in.source)
-	return nil
+	return fmt.Errorf("%w: %s: %w", ErrCompression, in.compression, err)
 }
 
 // read inflates at least one byte into b. It returns io.EOF at the end.
@@ -40,7 +52,7 @@ func (in *inflater) read(b []byte) (int, error) {
 		b = b[:in.left+1]
 	}
 	for range 100 {
-		n, err := in.codec.Read(b)
+		n, err := in.stream.Read(b)
 		if in.left -= n; in.left < 0 {
 			return 0, fmt.Errorf("%w: record batch inflates beyond its limit", ErrTooLarge)
 		}
@@ -51,18 +63,18 @@ func (in *inflater) read(b []byte) (int, error) {
 			return 0, io.EOF
 		}
 		if err != nil {
-			return 0, fmt.Errorf("%w: %s: %w", ErrCompression, in.compression, err)
+			return 0, in.wrap(err)
 		}
 	}
-	return 0, fmt.Errorf("%w: %s: %w", ErrCompression, in.compression, io.ErrNoProgress)
+	return 0, in.wrap(io.ErrNoProgress)
 }
 
-// end checks that nothing follows. Some codecs check their sums only here.
-func (in *inflater) end() error {
+// checkEnd checks that nothing follows. Some codecs check their sums only here.
+func (in *inflater) checkEnd() error {
 	n := len(in.carry)
 	if n == 0 {
 		var err error
-		if n, err = in.read(make([]byte, 1)); err != nil && !errors.Is(err, io.EOF) {
+		if n, err = in.read(in.probe[:]); err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
 	}
@@ -73,12 +85,11 @@ func (in *inflater) end() error {
 }
 
 func (in *inflater) close() {
-	if in.codec == nil {
+	if in.stream == nil {
 		return
 	}
-	_ = in.codec.Close() // of a reader: there is nothing to lose
-	in.codec = nil
-	in.source.Reset(nil)
+	in.codecs.close()
+	in.codecs, in.stream = nil, nil
 	if cap(in.carry) > chunkKept {
 		in.carry = nil
 	}
@@ -89,8 +100,11 @@ func (r *Reader) readInflated(into *Records, limit int) error {
 		return nil
 	}
 	limits := r.Limits.withDefaults()
-	if r.in.codec == nil {
-		if err := r.in.open(r.info.Compression, r.body, limits); err != nil {
+	if r.in.stream == nil {
+		if r.Codecs == nil {
+			r.Codecs = new(Codecs)
+		}
+		if err := r.in.open(r.Codecs, r.info.Compression, r.body, limits); err != nil {
 			return err
 		}
 	}
@@ -119,7 +133,7 @@ func (r *Reader) readInflated(into *Records, limit int) error {
 	into.take(from)
 	r.in.carry = append(r.in.carry[:0], buf[from:to]...)
 	if r.left == 0 {
-		return r.in.end()
+		return r.in.checkEnd()
 	}
 	return nil
 }

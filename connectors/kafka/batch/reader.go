@@ -8,8 +8,9 @@ type Limits struct {
 	// Batch is the most bytes that one batch may inflate to, all in all. They
 	// are never in memory together. 256 MiB by default.
 	Batch int
-	// Piece is the most bytes that must be in memory together: a record, a
-	// codec's window or block. 32 MiB by default.
+	// Piece is the most bytes that a record may take, since a record is in
+	// memory as a whole. 32 MiB by default. Codecs.Limit bounds the memory of
+	// the codec.
 	Piece int
 }
 
@@ -43,6 +44,10 @@ func (l Limits) withDefaults() Limits {
 // same error until Reset or Skip.
 type Reader struct {
 	Limits Limits
+	// Codecs inflates compressed batches. Nil: the Reader makes one of its own
+	// when it needs it. It is taken from the first Read of a batch to the last
+	// one, Next, Skip, Reset or Close.
+	Codecs *Codecs
 
 	place string
 	set   []byte // what Next has not seen
