@@ -22,7 +22,7 @@ const (
 	warnFrom = 1.0
 )
 
-// spent is what the collector and the process have taken so far.
+// spent is the time that the collector and the process have taken so far.
 type spent struct {
 	collector float64 // seconds of processor time, without time that was idle otherwise
 	process   float64 // seconds of processor time, the collector's included

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// routeLimit is what a route with two workers and two lanes sets as the
-// collector's limit, in bytes.
+// routeLimit is the collector's limit of a route with two workers and two
+// lanes, in bytes.
 const routeLimit = (2*8 + 2*3 + 2*10 + 32) << 20
 
 // BenchmarkCodecs reads batches of 1 MiB as a Go client compresses them, in two
@@ -89,7 +89,7 @@ func readSets(b *testing.B, set []byte, n int) {
 	}
 }
 
-// collected is what the collector has taken so far.
+// collected is the time that the collector has taken so far.
 type collected struct {
 	cycles   uint64
 	gc, used float64 // seconds of processor time: its own, and everybody's

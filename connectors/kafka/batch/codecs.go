@@ -19,9 +19,9 @@ const (
 	// for every block of lz4.
 	MinCodecMemory = decoderMemory + lz4MaxBlock + lz4Window
 
-	// decoderMemory is what the decoders of gzip and zstd hold together beside
-	// blocks and windows: tables, literals, the window of gzip. A test measures
-	// it.
+	// decoderMemory is the most that the decoders of gzip and zstd hold
+	// together beside blocks and windows: tables, literals, the window of gzip.
+	// A test measures it.
 	decoderMemory = 1 << 20
 )
 
@@ -56,16 +56,16 @@ type Codecs struct {
 	snappy snappyBlocks
 }
 
-// open returns a reader of what body inflates to. The reader is valid until
+// openBody returns a reader of the inflated body. The reader is valid until
 // close.
-func (c *Codecs) open(compression Compression, body []byte) (io.Reader, error) {
+func (c *Codecs) openBody(compression Compression, body []byte) (io.Reader, error) {
 	switch compression {
 	case Gzip:
 		return c.openGzip(body)
 	case Snappy:
 		return c.openSnappy(body)
 	case LZ4:
-		c.lz4.begin(c, body)
+		c.lz4.beginBody(c, body)
 		return c.readBlocks(&c.lz4), nil
 	case Zstd:
 		return c.openZstd(body)
@@ -74,8 +74,8 @@ func (c *Codecs) open(compression Compression, body []byte) (io.Reader, error) {
 	}
 }
 
-// close lets go of the batch. The decoders stay.
-func (c *Codecs) close() {
+// closeBody lets go of the batch. The decoders stay.
+func (c *Codecs) closeBody() {
 	c.source.Reset(nil)
 	c.blocks, c.lz4.rest, c.snappy.rest = blockReader{}, nil, nil
 	if c.zstd != nil {
@@ -84,16 +84,17 @@ func (c *Codecs) close() {
 	c.taken = false
 }
 
-// limit returns the most bytes that blocks and windows may take.
-func (c *Codecs) limit() int {
+// blockLimit returns the most bytes that blocks and windows may take.
+func (c *Codecs) blockLimit() int {
 	if c.Limit <= 0 {
 		return DefaultCodecMemory - decoderMemory
 	}
 	return max(0, c.Limit-decoderMemory)
 }
 
-// held returns the bytes of the blocks and windows that are held at present.
-func (c *Codecs) held() int { return cap(c.block) + c.window }
+// countHeld returns the bytes of the blocks and windows that are held at
+// present.
+func (c *Codecs) countHeld() int { return cap(c.block) + c.window }
 
 // reserveBlock makes c.block at least n bytes long. It drops the window that a
 // batch before has left behind if there is no room for both.
@@ -103,7 +104,7 @@ func (c *Codecs) reserveBlock(compression Compression, n uint64) error {
 	}
 	if n := int(n); cap(c.block) < n {
 		c.block = nil // the collector may have it before the new one is made
-		if c.window+n > c.limit() {
+		if c.window+n > c.blockLimit() {
 			c.zstd, c.window = nil, 0
 		}
 		c.block = make([]byte, n)
@@ -119,15 +120,15 @@ func (c *Codecs) reserveWindow(n uint64) error {
 		return err
 	}
 	c.window = max(c.window, int(n))
-	if c.held() > c.limit() {
+	if c.countHeld() > c.blockLimit() {
 		c.block = nil
 	}
 	return nil
 }
 
-// checkNeed refuses what takes more than the limit.
+// checkNeed refuses a batch that takes more than the limit.
 func (c *Codecs) checkNeed(compression Compression, n uint64) error {
-	if limit := c.limit(); n > uint64(limit) {
+	if limit := c.blockLimit(); n > uint64(limit) {
 		return fmt.Errorf("%w: %s needs %d bytes of memory, the limit is %d",
 			ErrTooLarge, compression, n, limit)
 	}

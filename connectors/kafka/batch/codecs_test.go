@@ -18,7 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// batchOf is a batch whose records are body as it stands.
+// batchOf is a batch that has body as its records, as it stands.
 func batchOf(c Compression, count int, body []byte) []byte {
 	return encode(8812, nil, func(b *kmsg.RecordBatch) {
 		b.Attributes, b.Records, b.NumRecords, b.LastOffsetDelta = int16(c), body, int32(count), int32(count-1)
@@ -59,7 +59,7 @@ func lz4Frame(t testing.TB, b []byte, options ...lz4.Option) []byte {
 }
 
 // Few bytes that announce much are refused, or read in the memory that they
-// need, and what was announced is never allocated.
+// need, and the announced size is never allocated.
 func TestHostileSizes(t *testing.T) {
 	small := recordOf([]byte("x"))
 	frame := func(blocks ...byte) []byte {
@@ -165,8 +165,8 @@ func TestCodecMemory(t *testing.T) {
 			if _, err := readBomb(c, sets[turn%len(sets)]); err != nil {
 				t.Errorf("limit %d, set %d: %v", limit, turn%len(sets), err)
 			}
-			if c.held() > c.limit() {
-				t.Errorf("limit %d, set %d: %d bytes are held", limit, turn%len(sets), c.held())
+			if c.countHeld() > c.blockLimit() {
+				t.Errorf("limit %d, set %d: %d bytes are held", limit, turn%len(sets), c.countHeld())
 			}
 			if c.taken {
 				t.Fatal("the batch is over and its decoder is taken")
@@ -199,7 +199,7 @@ func TestCodecMemory(t *testing.T) {
 	}
 }
 
-// The decoders' own memory is what the limit counts for it.
+// The decoders' own memory is within the part of the limit that is for it.
 func TestDecoderMemory(t *testing.T) {
 	body := recordOf(bytes.Repeat([]byte("abcdefgh0123"), 20_000))
 	encoder, err := zstd.NewWriter(nil, zstd.WithWindowSize(1<<10), zstd.WithSingleSegment(false))
@@ -224,13 +224,13 @@ func TestDecoderMemory(t *testing.T) {
 		sum += used
 	}
 	records := uint64(len(sets)) * 256 << 10
-	if sum > records+uint64(c.held())+decoderMemory {
-		t.Errorf("%d KiB are allocated beside records and %d KiB of blocks", (sum-records)>>10, c.held()>>10)
+	if sum > records+uint64(c.countHeld())+decoderMemory {
+		t.Errorf("%d KiB are allocated beside records and %d KiB of blocks", (sum-records)>>10, c.countHeld()>>10)
 	}
 }
 
-// linkedFrame makes an LZ4 frame whose blocks reach back into those before
-// them, and which has all checksums and its size.
+// linkedFrame makes an LZ4 frame with blocks that reach back into those before
+// them, with all checksums and its size.
 func linkedFrame(t testing.TB, b []byte) []byte {
 	t.Helper()
 	f := []byte{4, 0x22, 0x4d, 0x18, lz4Version | lz4BlockChecksum | lz4ContentSize | lz4ContentChecksum, 0x40}
@@ -248,8 +248,8 @@ func linkedFrame(t testing.TB, b []byte) []byte {
 	return binary.LittleEndian.AppendUint32(f, sumXXH32(b))
 }
 
-// compressLinked compresses b[from:] into one block: a copy of what is the same
-// period bytes before, and else literals.
+// compressLinked compresses b[from:] into one block: a copy of the bytes at a
+// distance of period, as far as they are the same, and literals.
 func compressLinked(b []byte, from int) (out []byte) {
 	const period = 60_000
 	literals := func(l []byte, match int) {
@@ -346,7 +346,7 @@ func TestEqualToLZ4Library(t *testing.T) {
 	}
 }
 
-// lyingFrames are frames whose parts are each right, and do not fit together.
+// lyingFrames are frames of parts that are each right and do not fit together.
 func lyingFrames(t testing.TB) map[string][]byte {
 	short := lz4Frame(t, []byte("abcdefgh"), lz4.SizeOption(8), lz4.ChecksumOption(false))
 	short[6]++
@@ -377,14 +377,14 @@ func TestLeavesStreamedZstd(t *testing.T) {
 	streamed, atOnce := w.EncodeAll(content, nil), w.EncodeAll(content[:100], nil)
 	var c Codecs
 	for range 3 {
-		r, err := c.open(Zstd, streamed)
+		r, err := c.openBody(Zstd, streamed)
 		if err != nil || r != io.Reader(c.zstd) {
 			t.Fatal(err, "or it is not read as a stream")
 		}
 		if _, err := r.Read(make([]byte, 10)); err != nil {
 			t.Fatal(err)
 		}
-		c.close()
+		c.closeBody()
 		if got, err := inflate(&c, Zstd, atOnce); err != nil || string(got) != string(content[:100]) {
 			t.Fatal(err)
 		}
@@ -407,7 +407,8 @@ func compareLZ4(t *testing.T, c *Codecs, name string, frame []byte, damaged bool
 	}
 }
 
-// What the libraries compress, in each of their ways, comes out as it was.
+// Bytes that the libraries compress, in each of their ways, come out as they
+// were.
 func TestEqualToLibraries(t *testing.T) {
 	text := bytes.Repeat([]byte("abcdefghijklmnopqrstuvwxyz 0123456789 "), 30_000)
 	for i := range text {
@@ -479,8 +480,8 @@ func TestEqualToLibraries(t *testing.T) {
 }
 
 func inflate(c *Codecs, compression Compression, body []byte) ([]byte, error) {
-	defer c.close()
-	r, err := c.open(compression, body)
+	defer c.closeBody()
+	r, err := c.openBody(compression, body)
 	if err != nil {
 		return nil, err
 	}

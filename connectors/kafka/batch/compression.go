@@ -80,8 +80,8 @@ func CompressorMemory(c Compression, largest int) int {
 }
 
 // shrink replaces the records by their compressed form if that is shorter, and
-// says what they are now. It writes over records. Ciphertext does not shrink,
-// and then the reader is spared the codec.
+// tells how they are compressed now. It writes over records. Ciphertext does
+// not shrink, and then the reader is spared the codec.
 func (c *Compressor) shrink(records []byte) ([]byte, Compression, error) {
 	if c == nil {
 		return records, None, nil

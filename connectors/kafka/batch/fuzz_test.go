@@ -60,8 +60,7 @@ func check(t *testing.T, msgs []pipeline.Message) {
 	}
 }
 
-// FuzzInflate gives the codecs what the broker sent, behind the checks that
-// bound them.
+// FuzzInflate gives the codecs any bytes, behind the checks that bound them.
 func FuzzInflate(f *testing.F) {
 	for i := range codecs {
 		var body []byte

@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// step is how much is inflated at once. What is left of it when a read is full
-// is copied to the next read.
+// step is how much is inflated at once. When a read is full, the rest is copied
+// to the next read.
 const step = 32 << 10
 
 // inflater is a batch's records on their way out of a codec.
@@ -20,8 +20,8 @@ type inflater struct {
 	probe       [1]byte
 }
 
-// open begins with body.
-func (in *inflater) open(codecs *Codecs, c Compression, body []byte, limits Limits) error {
+// beginBatch begins with body.
+func (in *inflater) beginBatch(codecs *Codecs, c Compression, body []byte, limits Limits) error {
 	if codecs.taken {
 		// Another Reader is in the middle of a batch, and its bytes must not be
 		// mixed with these.
@@ -29,25 +29,25 @@ func (in *inflater) open(codecs *Codecs, c Compression, body []byte, limits Limi
 	}
 	codecs.taken = true
 	in.codecs, in.compression, in.left, in.carry = codecs, c, limits.Batch, in.carry[:0]
-	stream, err := codecs.open(c, body)
+	stream, err := codecs.openBody(c, body)
 	if err != nil {
-		codecs.close()
-		return in.wrap(err)
+		codecs.closeBody()
+		return in.wrapError(err)
 	}
 	in.stream = stream
 	return nil
 }
 
-// wrap makes the error of a codec one of this package.
-func (in *inflater) wrap(err error) error {
+// wrapError makes the error of a codec one of this package.
+func (in *inflater) wrapError(err error) error {
 	if errors.Is(err, ErrTooLarge) || errors.Is(err, ErrCompression) {
 		return err
 	}
 	return fmt.Errorf("%w: %s: %w", ErrCompression, in.compression, err)
 }
 
-// read inflates at least one byte into b. It returns io.EOF at the end.
-func (in *inflater) read(b []byte) (int, error) {
+// inflateSome inflates at least one byte into b. It returns io.EOF at the end.
+func (in *inflater) inflateSome(b []byte) (int, error) {
 	if len(b) > in.left+1 {
 		b = b[:in.left+1]
 	}
@@ -63,10 +63,10 @@ func (in *inflater) read(b []byte) (int, error) {
 			return 0, io.EOF
 		}
 		if err != nil {
-			return 0, in.wrap(err)
+			return 0, in.wrapError(err)
 		}
 	}
-	return 0, in.wrap(io.ErrNoProgress)
+	return 0, in.wrapError(io.ErrNoProgress)
 }
 
 // checkEnd checks that nothing follows. Some codecs check their sums only here.
@@ -74,7 +74,7 @@ func (in *inflater) checkEnd() error {
 	n := len(in.carry)
 	if n == 0 {
 		var err error
-		if n, err = in.read(in.probe[:]); err != nil && !errors.Is(err, io.EOF) {
+		if n, err = in.inflateSome(in.probe[:]); err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
 	}
@@ -84,11 +84,11 @@ func (in *inflater) checkEnd() error {
 	return nil
 }
 
-func (in *inflater) close() {
+func (in *inflater) endBatch() {
 	if in.stream == nil {
 		return
 	}
-	in.codecs.close()
+	in.codecs.closeBody()
 	in.codecs, in.stream = nil, nil
 	if cap(in.carry) > chunkKept {
 		in.carry = nil
@@ -104,24 +104,24 @@ func (r *Reader) readInflated(into *Records, limit int) error {
 		if r.Codecs == nil {
 			r.Codecs = new(Codecs)
 		}
-		if err := r.in.open(r.Codecs, r.info.Compression, r.body, limits); err != nil {
+		if err := r.in.beginBatch(r.Codecs, r.info.Compression, r.body, limits); err != nil {
 			return err
 		}
 	}
-	buf := into.room(max(1, len(r.in.carry)))
+	buf := into.reserveRoom(max(1, len(r.in.carry)))
 	from, to := 0, copy(buf, r.in.carry) // inflated, not yet in messages
 	for r.left > 0 {
-		record, rest, err := cut(buf[from:to])
+		record, rest, err := cutRecord(buf[from:to])
 		if err != nil {
 			return err
 		}
 		if rest == nil {
-			if buf, from, to, err = r.fill(into, buf, from, to, limits.Piece); err != nil {
+			if buf, from, to, err = r.inflateMore(into, buf, from, to, limits.Piece); err != nil {
 				return err
 			}
 			continue
 		}
-		done, err := r.add(into, record, limit)
+		done, err := r.addRecord(into, record, limit)
 		if err != nil {
 			return err
 		}
@@ -130,7 +130,7 @@ func (r *Reader) readInflated(into *Records, limit int) error {
 		}
 		from = to - len(rest)
 	}
-	into.take(from)
+	into.takeRoom(from)
 	r.in.carry = append(r.in.carry[:0], buf[from:to]...)
 	if r.left == 0 {
 		return r.in.checkEnd()
@@ -138,9 +138,9 @@ func (r *Reader) readInflated(into *Records, limit int) error {
 	return nil
 }
 
-// fill inflates more of the record at buf[from:to], and moves it to where there
-// is room for it if need be.
-func (r *Reader) fill(into *Records, buf []byte, from, to, piece int) ([]byte, int, int, error) {
+// inflateMore inflates more of the record at buf[from:to], and moves it to
+// where there is room for it if need be.
+func (r *Reader) inflateMore(into *Records, buf []byte, from, to, piece int) ([]byte, int, int, error) {
 	length, n, err := recordLength(buf[from:to])
 	if err != nil {
 		return nil, 0, 0, err
@@ -153,11 +153,11 @@ func (r *Reader) fill(into *Records, buf []byte, from, to, piece int) ([]byte, i
 		return nil, 0, 0, fmt.Errorf("%w: record of %d bytes in a compressed batch", ErrTooLarge, need)
 	}
 	if from+need > len(buf) {
-		into.take(from)
-		moved := into.room(need)
+		into.takeRoom(from)
+		moved := into.reserveRoom(need)
 		buf, from, to = moved, 0, copy(moved, buf[from:to])
 	}
-	got, err := r.in.read(buf[to:min(len(buf), max(to+step, from+need))])
+	got, err := r.in.inflateSome(buf[to:min(len(buf), max(to+step, from+need))])
 	if errors.Is(err, io.EOF) {
 		return nil, 0, 0, malformed("%d records are missing", r.left)
 	}

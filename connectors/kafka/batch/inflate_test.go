@@ -134,7 +134,7 @@ func readBomb(codecs *Codecs, set []byte) (used uint64, err error) {
 	return used, err
 }
 
-// What is within the limits is read, in memory of a read's size.
+// A batch within the limits is read, in memory of a read's size.
 func TestInflatesPieceByPiece(t *testing.T) {
 	var many [][]byte
 	for i := range 64 {
@@ -193,8 +193,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// Compressed bytes that are cut or followed by others are refused, whatever the
-// codec thinks of them.
+// Compressed bytes that are cut or followed by others are refused, also where
+// the codec would take them.
 func TestDamagedCompression(t *testing.T) {
 	for i := range codecs {
 		t.Run(codecs[i].is.String(), func(t *testing.T) {
@@ -253,8 +253,8 @@ func TestLeavesCompressedBatches(t *testing.T) {
 	}
 }
 
-// What is inflated and not yet read is the Reader's own: the Records before may
-// be filled with anything.
+// Bytes that are inflated and not yet read are the Reader's own: the Records
+// before may be filled with anything.
 func TestWhatIsLeftIsCopied(t *testing.T) {
 	records := make([]raw, 500)
 	for i := range records {

@@ -8,8 +8,8 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// The parts of an LZ4 frame, https://github.com/lz4/lz4, doc/lz4_Frame_format.md
-// version 1.6.4.
+// The parts of an LZ4 frame: doc/lz4_Frame_format.md of
+// https://github.com/lz4/lz4, version 1.6.4.
 const (
 	lz4Magic           = 0x184D2204
 	lz4Version         = 0x40
@@ -44,7 +44,7 @@ type lz4Frames struct {
 	scratch []byte // memory of window
 }
 
-func (f *lz4Frames) begin(c *Codecs, body []byte) {
+func (f *lz4Frames) beginBody(c *Codecs, body []byte) {
 	*f = lz4Frames{codecs: c, rest: body, scratch: f.scratch}
 }
 
@@ -60,7 +60,7 @@ func (f *lz4Frames) nextBlock() ([]byte, error) {
 			}
 			continue
 		}
-		head, err := f.cut(4)
+		head, err := f.cutBytes(4)
 		if err != nil {
 			return nil, err
 		}
@@ -74,8 +74,8 @@ func (f *lz4Frames) nextBlock() ([]byte, error) {
 	}
 }
 
-// cut cuts off the next n bytes.
-func (f *lz4Frames) cut(n int) ([]byte, error) {
+// cutBytes cuts off the next n bytes.
+func (f *lz4Frames) cutBytes(n int) ([]byte, error) {
 	if n > len(f.rest) {
 		return nil, corrupt(LZ4)
 	}
@@ -87,16 +87,16 @@ func (f *lz4Frames) cut(n int) ([]byte, error) {
 // beginFrame reads the header of a frame, or steps over a frame that has
 // something else than blocks.
 func (f *lz4Frames) beginFrame() error {
-	head, err := f.cut(4)
+	head, err := f.cutBytes(4)
 	if err != nil {
 		return err
 	}
 	magic := binary.LittleEndian.Uint32(head)
 	if magic&^0xF == skippable {
-		if head, err = f.cut(4); err != nil {
+		if head, err = f.cutBytes(4); err != nil {
 			return err
 		}
-		_, err = f.cut(int(binary.LittleEndian.Uint32(head)))
+		_, err = f.cutBytes(int(binary.LittleEndian.Uint32(head)))
 		return err
 	}
 	if magic != lz4Magic || len(f.rest) < 2 {
@@ -106,7 +106,7 @@ func (f *lz4Frames) beginFrame() error {
 	if flags&lz4ContentSize != 0 {
 		n += 8
 	}
-	head, err = f.cut(n + 1)
+	head, err = f.cutBytes(n + 1)
 	if err != nil || head[n] != byte(sumXXH32(head[:n])>>8) ||
 		flags&(lz4VersionMask|lz4Reserved) != lz4Version || class < 4 || class > 7 || head[1]&0xF != 0 {
 		return corrupt(LZ4)
@@ -119,11 +119,11 @@ func (f *lz4Frames) beginFrame() error {
 	return nil
 }
 
-// endFrame checks what the frame says of all its blocks.
+// endFrame checks the checksum and the size of the whole frame.
 func (f *lz4Frames) endFrame() error {
 	if f.flags&lz4ContentChecksum != 0 {
-		sum, err := f.cut(4)
-		if err != nil || binary.LittleEndian.Uint32(sum) != f.sum.value() {
+		sum, err := f.cutBytes(4)
+		if err != nil || binary.LittleEndian.Uint32(sum) != f.sum.readSum() {
 			return corrupt(LZ4)
 		}
 	}
@@ -136,12 +136,12 @@ func (f *lz4Frames) endFrame() error {
 
 // readBlock decodes the next block, of n bytes as it is stored.
 func (f *lz4Frames) readBlock(n int, plain bool) ([]byte, error) {
-	block, err := f.cut(n)
+	block, err := f.cutBytes(n)
 	if err != nil {
 		return nil, err
 	}
 	if f.flags&lz4BlockChecksum != 0 {
-		sum, err := f.cut(4)
+		sum, err := f.cutBytes(4)
 		if err != nil || binary.LittleEndian.Uint32(sum) != sumXXH32(block) {
 			return nil, corrupt(LZ4)
 		}
@@ -161,7 +161,7 @@ func (f *lz4Frames) readBlock(n int, plain bool) ([]byte, error) {
 	}
 	f.seen += uint64(len(block))
 	if f.flags&lz4ContentChecksum != 0 {
-		f.sum.add(block)
+		f.sum.addBytes(block)
 	}
 	if f.flags&lz4Independent == 0 {
 		f.keepWindow(block)
@@ -169,8 +169,8 @@ func (f *lz4Frames) readBlock(n int, plain bool) ([]byte, error) {
 	return block, nil
 }
 
-// boundBlock returns how many bytes n compressed ones can inflate to, rounded up
-// to a power of two. One byte stands for at most 255, so that few bytes take
+// boundBlock returns how many bytes n compressed ones can inflate to, rounded
+// up to a power of two. One byte stands for at most 255, so that few bytes take
 // little memory, however large the frame says that its blocks may be.
 func (f *lz4Frames) boundBlock(n int) int {
 	bound := uint(n)*255 + 64

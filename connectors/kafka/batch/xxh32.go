@@ -29,12 +29,12 @@ func newXXH32() xxh32 {
 
 func sumXXH32(b []byte) uint32 {
 	x := newXXH32()
-	x.add(b)
-	return x.value()
+	x.addBytes(b)
+	return x.readSum()
 }
 
-// add appends b to the bytes that are summed up.
-func (x *xxh32) add(b []byte) {
+// addBytes appends b to the bytes that are summed up.
+func (x *xxh32) addBytes(b []byte) {
 	have := int(x.total % 16)
 	x.total += uint64(len(b))
 	if have > 0 {
@@ -62,8 +62,8 @@ func (x *xxh32) addStripes(b []byte) {
 	x.v = [4]uint32{v0, v1, v2, v3}
 }
 
-// value returns the checksum of all bytes so far.
-func (x *xxh32) value() uint32 {
+// readSum returns the checksum of all bytes so far.
+func (x *xxh32) readSum() uint32 {
 	h := uint32(xxhPrime5)
 	if x.total >= 16 {
 		h = bits.RotateLeft32(x.v[0], 1) + bits.RotateLeft32(x.v[1], 7) +

@@ -21,7 +21,7 @@ const (
 
 // zstdNeed is the memory that some frames take, in bytes.
 type zstdNeed struct {
-	content uint64 // an upper bound of what all of them inflate to
+	content uint64 // an upper bound of the inflated size of all of them
 	window  uint64 // the largest window
 }
 
@@ -29,8 +29,8 @@ type zstdNeed struct {
 // stream: it keeps the window and two blocks.
 func (n zstdNeed) streaming() uint64 { return n.window + 2*zstdMaxBlock + 1<<10 }
 
-// atOnce returns the memory for all that the frames inflate to, and one block
-// more, without which the decoder is slow at the end.
+// atOnce returns the memory for the inflated frames, and one block more,
+// without which the decoder is slow at the end.
 func (n zstdNeed) atOnce() uint64 { return n.content + zstdMaxBlock + 1<<10 }
 
 // openZstd inflates the frames as a stream or at once, in the way that takes
@@ -78,8 +78,8 @@ func (c *Codecs) makeZstd() {
 	c.zstd = d
 }
 
-// inspectZstd checks that b is frames one after the other, and adds up what
-// they need.
+// inspectZstd checks that b is frames one after the other, and adds up their
+// needs.
 func inspectZstd(b []byte) (need zstdNeed, err error) {
 	for len(b) > 0 {
 		if len(b) < 8 {
@@ -108,8 +108,8 @@ func inspectZstd(b []byte) (need zstdNeed, err error) {
 	return need, nil
 }
 
-// inspectFrame finds the need of the frame behind its magic, and what follows
-// the frame.
+// inspectFrame finds the need of the frame behind its magic, and returns the
+// bytes behind the frame.
 func inspectFrame(b []byte) (need zstdNeed, rest []byte, err error) {
 	descriptor := b[0]
 	size := [4]int{0, 2, 4, 8}[descriptor>>6] // of the content size
