@@ -59,9 +59,12 @@ type SourceOptions struct {
 	Workers int
 	// CodecMemory is the most memory that a lane's decoders of compressed
 	// batches may take, in bytes. A batch that needs more is rejected as
-	// too-large. Default: batch.DefaultCodecMemory, or what a block as large as
-	// the largest batch of the topic takes if that is more.
+	// too-large. Default: batch.DefaultCodecMemory, or more where the largest
+	// batch of the topic or LargestRecord takes more as one block.
 	CodecMemory int
+	// LargestRecord is the size in bytes up to which records are of use to the
+	// caller before compression; 0 if that is not known.
+	LargestRecord int
 	// OneLane makes one lane of all partitions, for a destination that is
 	// written in one order. It asks their leaders in turns.
 	OneLane bool

@@ -46,7 +46,7 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 		return nil, err
 	}
 	if s.CodecMemory == 0 {
-		s.CodecMemory = batch.CodecMemoryFor(s.maxBatch)
+		s.CodecMemory = batch.CodecMemoryFor(max(s.maxBatch, o.LargestRecord))
 	}
 	for _, p := range o.Partitions {
 		if p < 0 || p >= s.topic.PartitionCount() {

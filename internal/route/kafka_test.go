@@ -495,6 +495,15 @@ func TestTopicMemoryAndPromise(t *testing.T) {
 		}
 		must(t, r.Close())
 	}
+	// A record that fits a larger budget can be inflated.
+	c := Config{From: b.url + "/plain?group=g", To: "file:s.scx", Keys: []string{"local:k.jwk"}, Workers: 1, Budget: 64 << 20}
+	r, err := Encrypt(t.Context(), c, Env{})
+	must(t, err)
+	want := pipeline.Memory(pipeline.Options{Workers: 1, Budget: 64 << 20}, 1, 9_000_000) + int64(batch.CodecMemoryFor(32<<20))
+	if got := r.job.(*records).memory; got != want {
+		t.Errorf("budget of 64 MiB: %d bytes, want %d", got, want)
+	}
+	must(t, r.Close())
 }
 
 // Kafka splits nothing: what a topic does not take is the record's fault, and

@@ -25,9 +25,9 @@ const (
 	decoderMemory = 1 << 20
 )
 
-// CodecMemoryFor returns the Codecs.Limit that suits a topic with batches of up
-// to largest bytes, as they are stored: DefaultCodecMemory, or room for a block
-// of that size, since a batch that is one record may be one block.
+// CodecMemoryFor returns the Codecs.Limit that suits batches or records of up to
+// largest bytes: DefaultCodecMemory, or room for a block of that size, since a
+// batch that is one record may be one block.
 func CodecMemoryFor(largest int) int {
 	return max(DefaultCodecMemory, largest+largest/8+decoderMemory+2*zstdMaxBlock)
 }

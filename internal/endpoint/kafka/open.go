@@ -78,6 +78,7 @@ func (t *topic) openSource(ctx context.Context, s *endpoint.Session) (*connector
 	}
 	o := t.sourceOptions(s.Log)
 	o.Instance, o.Workers, o.OneLane, o.Observer = s.Instance, s.Workers, s.OneLane, s.Watch
+	o.LargestRecord = s.Budget / 2 // the other half is for its transformed copy
 	return connector.NewSource(ctx, cluster, o)
 }
 
