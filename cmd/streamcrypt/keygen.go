@@ -130,7 +130,7 @@ func warnOfReaders(p *program) {
 	}
 	info, err := f.Stat()
 	if err == nil && info.Mode().IsRegular() && local.WidePermissions(info.Mode()) {
-		p.log.Warn("others can read the key's file; chmod 600 it, or use --out, or umask 077 before", "mode",
+		p.log().Warn("others can read the key's file; chmod 600 it, or use --out, or umask 077 before", "mode",
 			info.Mode().Perm().String())
 	}
 }

@@ -47,8 +47,9 @@ func TestMistakes(t *testing.T) {
 		if after := listFolder(t); after != before {
 			t.Errorf("%s: the folder has changed from\n%s\nto\n%s", command, before, after)
 		}
-		fmt.Fprintf(&got, "%s\n%s", command, stderr)
-		if want := command + "\n" + stderr; !*update && strings.TrimSuffix(block, "\n")+"\n" != want {
+		said := spoken(t, stderr)
+		fmt.Fprintf(&got, "%s\n%s", command, said)
+		if want := command + "\n" + said; !*update && strings.TrimSuffix(block, "\n")+"\n" != want {
 			t.Errorf("got\n%s\nwant\n%s", want, block)
 		}
 	}

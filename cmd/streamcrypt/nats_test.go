@@ -60,7 +60,7 @@ func TestLiveRoute(t *testing.T) {
 	}
 	for _, context := range []string{"OTHER", ""} { // an empty one is not the default one
 		code, _, stderr = runArgs(t.Context(), "verify", "--key", key, "--from", url+"/SEALED", "--context", context)
-		if code != exitFailed || !strings.Contains(stderr, "streamcrypt: SEALED@1: tampered\nhint: ") {
+		if code != exitFailed || !strings.HasPrefix(spoken(t, stderr), "streamcrypt: SEALED@1: tampered\nhint: ") {
 			t.Errorf("context %q: exit code %d:\n%s", context, code, stderr)
 		}
 	}
@@ -81,7 +81,7 @@ func TestInterrupted(t *testing.T) {
 			in := write(t, dir, name, []byte(`{"value":"v"}`+"\n"))
 			out := filepath.Join(dir, "sealed-"+name)
 			code, _, stderr := runArgs(ctx, "encrypt", "--key", "local:"+key, "--from", "file:"+in, "--to", "file:"+out)
-			if code != exitInterrupted || !strings.Contains(stderr, "\nhint: ") {
+			if code != exitInterrupted || !strings.Contains(spoken(t, stderr), "\nhint: ") {
 				t.Errorf("exit code %d:\n%s", code, stderr)
 			}
 			if _, err := os.Stat(out); err == nil {

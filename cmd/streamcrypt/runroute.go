@@ -1,23 +1,32 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"log/slog"
+	"fmt"
+	"os"
 	"strings"
 	"time"
 	"unicode"
 
+	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/outcome"
 	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/progress"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/route"
+	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // opener is one of route.Encrypt, Decrypt, Verify and Rewrap.
 type opener func(context.Context, route.Config, route.Env) (*route.Route, error)
 
-// runRoute opens a route, runs it to its end and logs the result.
-func (p *program) runRoute(open opener, c route.Config) (err error) {
+// runRoute opens a route, runs it to its end and notes how it ended.
+func (p *program) runRoute(open opener, c route.Config, f *runFlags) (err error) {
+	p.voice.nameRoute(route.NameOf(p.command, c, p.newEnv()), nameInstance(c.Instance))
+	if err := p.beginRun(c, f); err != nil {
+		return err
+	}
 	release := p.holdHangups()
 	r, err := open(p.ctx, c, p.newEnv())
 	came := release()
@@ -27,23 +36,63 @@ func (p *program) runRoute(open opener, c route.Config) (err error) {
 		}
 		return &startError{err}
 	}
-	defer func() { err = errors.Join(err, r.Close()) }()
+	return p.carryRoute(r, came)
+}
 
-	defer p.reloadKeys(r, came)()
-	reporter := p.watchRoute(r, p.mode)
+// beginRun notes everything that the end of a run has to know.
+func (p *program) beginRun(c route.Config, f *runFlags) error {
+	if f.JSON {
+		if err := p.checkOutputFree(c.To); err != nil {
+			return &startError{err}
+		}
+	}
+	p.ending.setFields(func(e *ending) {
+		e.grace = cmp.Or(c.Grace, pipeline.DefaultGrace)
+		if f.JSON {
+			e.json = p.out
+		}
+	})
+	return nil
+}
+
+// carryRoute runs an open route and closes it. came says that a SIGHUP came
+// while it was being opened.
+func (p *program) carryRoute(r *route.Route, came bool) (err error) {
 	started := time.Now()
-	err = r.Run(p.ctx)
+	reporter := func() *progress.Reporter {
+		defer p.reloadKeys(r, came)()
+		reporter := p.watchRoute(r, p.mode)
+		err = r.Run(p.ctx)
+		return reporter
+	}()
 	reporter.Stop()
-	p.logResult(r.Snapshot(), time.Since(started), err == nil)
+	stopped := err == nil && p.ctx.Err() != nil && !r.About().HasEnd
+	err = errors.Join(err, r.Close()) // an output that is not complete is removed before anything is said
+	run := describeRun(r, started, err == nil)
+	run.Stopped = stopped
+	p.ending.setFields(func(e *ending) { e.run = run })
 	if name, needed := r.ReadersContext(); needed {
-		p.log.Warn("readers must use --context "+quoteWord(name), "context", name)
+		p.log().Warn("readers must use --context "+quoteWord(name), "context", name)
 	}
 	return err
 }
 
 // newEnv returns the surroundings of a route.
 func (p *program) newEnv() route.Env {
-	return route.Env{Log: p.log, Stdin: p.in, Stdout: p.out, Endpoints: p.ends}
+	return route.Env{Log: p.log(), Stdin: p.in, Stdout: p.out, Endpoints: p.ends}
+}
+
+// nameInstance returns the name of this process: the configured one, or one
+// that tells it from others in a log.
+func nameInstance(configured string) string {
+	if configured != "" {
+		return configured
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown-host"
+	}
+	return fmt.Sprintf("%s/%d", host, os.Getpid())
 }
 
 // quoteWord returns a word as it can be typed.
@@ -58,39 +107,46 @@ func quoteWord(word string) string {
 
 // watchRoute shows how far a route is, until the Reporter is stopped.
 func (p *program) watchRoute(r *route.Route, mode progress.Mode) *progress.Reporter {
-	return progress.Start(mode, p.screen, p.log, func() progress.State {
+	return progress.Start(mode, p.voice.screen, p.log(), func() progress.State {
 		s := r.Snapshot()
 		return progress.State{Done: s.Done, Total: s.Total, Bytes: s.Unit == endpoint.Bytes}
 	})
 }
 
-// logResult logs the counts of a route that has ended.
-func (p *program) logResult(s route.Snapshot, took time.Duration, complete bool) {
-	attrs := []slog.Attr{slog.Bool("complete", complete)}
-	if s.Messages > 0 {
-		attrs = append(attrs, slog.Int64("messages", s.Messages))
+// describeRun returns the counts of a route that has ended. A payload that is
+// no message counts as one, and is written if the route ended well.
+func describeRun(r *route.Route, started time.Time, well bool) *outcome.Run {
+	s, about := r.Snapshot(), r.About()
+	run := &outcome.Run{
+		Direction: about.Direction, From: about.From, To: about.To, DeadLetters: about.DeadLetters,
+		Started: started, Took: time.Since(started), Checkpointed: about.Checkpointed,
+		Counts: outcome.Counts{
+			Read: s.Messages, Written: s.Messages - s.Skipped - s.Rejected, Duplicates: s.Skipped, SetAside: s.Rejected,
+			Gaps: s.Gaps, Foreign: s.Foreign, Parked: s.Parked, BytesRead: s.Bytes, BytesWritten: s.BytesOut,
+		},
+		Reasons: s.Reasons,
 	}
-	attrs = append(attrs, slog.Int64("bytes", s.Bytes), slog.Int64("bytes_out", s.BytesOut),
-		slog.String("took", took.Round(time.Millisecond).String()))
-	level := slog.LevelInfo
-	for _, count := range []struct {
-		name    string
-		n       int64
-		warning bool
-	}{
-		{"rewrapped", s.Rewrapped, false},
-		{"already", s.Already, false},
-		{"data_keys", s.DataKeys, false},
-		{"duplicates", s.Skipped, false},
-		{"rejected", s.Rejected, true},
-		{"parked", s.Parked, true},
-	} {
-		if count.n > 0 {
-			attrs = append(attrs, slog.Int64(count.name, count.n))
-			if count.warning {
-				level = slog.LevelWarn
-			}
+	if about.Raw {
+		run.Counts.Read = 1
+		if well {
+			run.Counts.Written = 1
 		}
 	}
-	p.log.LogAttrs(p.ctx, level, "done", attrs...)
+	if about.To == "" {
+		run.Counts.Written = 0
+	}
+	if about.Direction == "rewrap" {
+		run.Rewrap = &outcome.Rewrap{Rewrapped: s.Rewrapped, Before: s.Already, DataKeys: s.DataKeys}
+	}
+	return run
+}
+
+// checkOutputFree refuses to print the outcome where the route's own output
+// goes.
+func (p *program) checkOutputFree(to string) error {
+	if end, err := p.ends.Parse(to, endpoint.To); err == nil && end.Traits().Pipe {
+		return hint.New("--json: standard output is that of the route",
+			"write to a file, or leave out --json and read the last line of standard error")
+	}
+	return nil
 }

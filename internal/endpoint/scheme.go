@@ -9,7 +9,7 @@ import (
 )
 
 // Scheme is one kind of URL: its room's row in a Table. All fields but IsFile,
-// Notes and Advice are required.
+// Notes, Advice and TakenOver are required.
 type Scheme struct {
 	Name string // as it stands before the colon
 	Form string // of a URL without parameters, such as kafka://HOST:PORT/TOPIC
@@ -29,6 +29,9 @@ type Scheme struct {
 	Parse func(a *address.Address, as Role) (Endpoint, error)
 	// Advice is about errors of the room's connector.
 	Advice []hint.Advice
+	// TakenOver are the errors of the room's connector that say that another
+	// process goes on with the work of this one.
+	TakenOver []error
 }
 
 // Beginning returns the part of Form in front of the first placeholder, such

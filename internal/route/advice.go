@@ -28,5 +28,6 @@ func (e Env) explain(err error) error {
 	if err == nil {
 		return nil
 	}
+	err = e.markTakenOver(err)
 	return hint.ExplainError(err, slices.Concat(ownAdvice, keyring.Advice(), e.Endpoints.Advice()))
 }

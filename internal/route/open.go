@@ -18,7 +18,7 @@ func open(ctx context.Context, do direction, c Config, env Env) (*Route, error) 
 	if err != nil {
 		return nil, env.explain(err)
 	}
-	r := &Route{env: env, keep: p.contextToKeep()}
+	r := &Route{env: env, about: p.describeRoute(), keep: p.contextToKeep()}
 	switch err = p.openAudit(&r.closers); {
 	case err != nil:
 	case p.raw:

@@ -32,7 +32,8 @@ type storeRewrap struct {
 }
 
 func openStoreRewrap(ctx context.Context, c Config, env Env) (*Route, error) {
-	r := &Route{env: env.complete()}
+	about := About{Direction: rewrap.String(), From: c.KeyStore, To: c.KeyStore}
+	r := &Route{env: env.complete(), about: about}
 	if err := r.openStore(ctx, c); err != nil {
 		return nil, r.env.explain(errors.Join(err, r.closers.close()))
 	}

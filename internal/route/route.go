@@ -13,6 +13,7 @@
 //	plan.go, rules.go   a configuration that is consistent; nothing is open
 //	open.go, ends.go    opening, and everything that ends are opened with
 //	records.go, raw.go  the two kinds of route
+//	endings.go, name.go descriptions and names of routes, and how they end
 //	fit.go, place.go    between ends and transform: headers, names of places
 //	archive.go, tag.go  end records; tag.go alone looks into an envelope
 //	keyset.go           keys of a route; reload.go loads them again
@@ -43,6 +44,9 @@ import (
 // of a field means its default. Fields that a direction does not use are not
 // looked at: Decrypt and Verify read no Profile, Nonce, ChunkSize or Window.
 type Config struct {
+	// Name is the name of the route in logs, metrics and audit lines; by
+	// default that of NameOf.
+	Name string
 	// From and To are URLs of ends: docs/urls.md.
 	From, To string
 	// Keys are the URLs of key encryption keys: docs/urls.md. Encrypt seals for
@@ -100,6 +104,10 @@ type Config struct {
 	// Grace is how long writes and commits go on after the route was told to
 	// end; 10 s.
 	Grace time.Duration
+	// Wait is how long opening waits for brokers and key services that are
+	// away. nil stands for a minute if the source has an end, and for any time
+	// if it has none.
+	Wait *time.Duration
 }
 
 // Env is the surroundings of a route. The zero value stands for the process's
@@ -149,6 +157,7 @@ type Route struct {
 	env     Env
 	job     job
 	closers closers
+	about   About
 	keep    *string // the context that readers of the output must name
 }
 

@@ -40,8 +40,9 @@ func Scheme() endpoint.Scheme {
 		Params: func(as endpoint.Role) []address.Param {
 			return address.ListParams(func(p *address.Params) { _ = (&topic{as: as}).readParams(p) })
 		},
-		Parse:  parse,
-		Advice: advice,
+		Parse:     parse,
+		Advice:    advice,
+		TakenOver: []error{connector.ErrTakenOver},
 	}
 }
 

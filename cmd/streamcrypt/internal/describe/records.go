@@ -210,7 +210,8 @@ func newRecord(number int64, m *pipeline.Message) *Record {
 	return addEnvelope(r, envelope)
 }
 
-// addEnvelope adds a description of the envelope b, behind which nothing stands.
+// addEnvelope adds a description of the envelope b, behind which nothing
+// stands.
 func addEnvelope(r *Record, b []byte) *Record {
 	var whole cms.Envelope
 	if err := cms.Parse(b, &whole); err != nil { // of several faults it finds the first one
