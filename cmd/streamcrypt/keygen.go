@@ -70,6 +70,9 @@ func (c *keygenCmd) Run(p *program) error {
 	if c.Public == "" {
 		warnOfReaders(p)
 	}
+	if err := checkOpen(p.rawOut); err != nil {
+		return err
+	}
 	_, err = p.out.Write(key)
 	return err
 }
@@ -124,7 +127,7 @@ func writeKey(name string, key []byte, public bool) (err error) {
 // warnOfReaders warns if standard output is a file that others can read, as the
 // shell's > makes them.
 func warnOfReaders(p *program) {
-	f, ok := p.out.(*os.File)
+	f, ok := p.rawOut.(*os.File)
 	if !ok {
 		return
 	}

@@ -27,16 +27,18 @@ type stdio struct {
 
 // program is everything that commands need of their surroundings.
 type program struct {
-	stdio
-	ctx     context.Context //nolint:containedctx // one program is one call of run
-	voice   *voice
-	mode    progress.Mode
-	parser  *kong.Kong
-	ends    endpoint.Table
-	command string // such as keys check
-	args    []string
-	hangups *hangups
-	ending  ending
+	stdio                    // its out marks its errors
+	rawOut   io.Writer       // standard output itself, for a route that writes to it
+	ctx      context.Context //nolint:containedctx // one program is one call of run
+	voice    *voice
+	mode     progress.Mode
+	parser   *kong.Kong
+	ends     endpoint.Table
+	command  string // such as keys check
+	settings string // path of the configuration file; may be empty
+	args     []string
+	hangups  *hangups
+	ending   ending
 }
 
 // log returns the log, which has the names of the route once they are known.
@@ -73,7 +75,10 @@ func startProgram(
 ) int {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	p := &program{stdio: std, ctx: ctx, voice: newVoice(std.err), ends: ends, args: args}
+	p := &program{
+		stdio: stdio{std.in, results{std.out}, std.err}, rawOut: std.out, ctx: ctx, voice: newVoice(std.err),
+		ends: ends, args: args,
+	}
 	stopper := stopping.New(func(sig os.Signal) {
 		p.voice.sayEnding(sig.String())
 		end()
@@ -83,7 +88,7 @@ func startProgram(
 	}
 	p.hangups = watchHangups(stopper.HandleSignal)
 	err := p.runCommand()
-	if errors.Is(err, errShown) {
+	if errors.Is(err, errShown) || isReadEnough(err) {
 		err = nil
 	}
 	return p.concludeRun(err)
@@ -113,7 +118,7 @@ func (p *program) runCommand() error {
 		return err
 	}
 	p.voice.setLevel(c.LogLevel)
-	p.mode, p.command = c.Progress, selected.Command()
+	p.mode, p.command, p.settings = c.Progress, selected.Selected().Path(), string(c.Config)
 	return p.awaitCommand(func() error { return selected.Run(p) })
 }
 

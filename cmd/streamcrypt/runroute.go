@@ -24,8 +24,9 @@ type opener func(context.Context, route.Config, route.Env) (*route.Route, error)
 // runRoute opens a route, runs it to its end and notes how it ended.
 func (p *program) runRoute(open opener, c route.Config, f *runFlags) (err error) {
 	p.voice.nameRoute(route.NameOf(p.command, c, p.newEnv()), nameInstance(c.Instance))
+	c.Settings = p.settings
 	if err := p.beginRun(c, f); err != nil {
-		return err
+		return &startError{err}
 	}
 	release := p.holdHangups()
 	r, err := open(p.ctx, c, p.newEnv())
@@ -41,10 +42,8 @@ func (p *program) runRoute(open opener, c route.Config, f *runFlags) (err error)
 
 // beginRun notes everything that the end of a run has to know.
 func (p *program) beginRun(c route.Config, f *runFlags) error {
-	if f.JSON {
-		if err := p.checkOutputFree(c.To); err != nil {
-			return &startError{err}
-		}
+	if err := p.checkOutput(c.To, f.JSON); err != nil {
+		return err
 	}
 	p.ending.setFields(func(e *ending) {
 		e.grace = cmp.Or(c.Grace, pipeline.DefaultGrace)
@@ -79,7 +78,7 @@ func (p *program) carryRoute(r *route.Route, came bool) (err error) {
 
 // newEnv returns the surroundings of a route.
 func (p *program) newEnv() route.Env {
-	return route.Env{Log: p.log(), Stdin: p.in, Stdout: p.out, Endpoints: p.ends}
+	return route.Env{Log: p.log(), Stdin: p.in, Stdout: p.rawOut, Endpoints: p.ends}
 }
 
 // nameInstance returns the name of this process: the configured one, or one
@@ -141,12 +140,19 @@ func describeRun(r *route.Route, started time.Time, well bool) *outcome.Run {
 	return run
 }
 
-// checkOutputFree refuses to print the outcome where the route's own output
-// goes.
-func (p *program) checkOutputFree(to string) error {
-	if end, err := p.ends.Parse(to, endpoint.To); err == nil && end.Traits().Pipe {
+// checkOutput refuses a standard output that cannot take the route's own
+// output, and to print the outcome there as well.
+func (p *program) checkOutput(to string, printOutcome bool) error {
+	end, err := p.ends.Parse(to, endpoint.To)
+	if err != nil || !end.Traits().Pipe {
+		return nil
+	}
+	if printOutcome {
 		return hint.New("--json: standard output is that of the route",
 			"write to a file, or leave out --json and read the last line of standard error")
+	}
+	if err := checkOpen(p.rawOut); err != nil {
+		return &hint.Error{Err: fmt.Errorf("%s: %w", endpoint.To, err), Hint: "to drop the output, write to " + os.DevNull}
 	}
 	return nil
 }

@@ -89,6 +89,8 @@ type Traits struct {
 	// Identity is equal for two ends that are the same thing. A checkpoint
 	// keeps it.
 	Identity string
+	// Path is the local file that the end is; "" if it is none, or Pipe.
+	Path string
 	// Context is the name that envelopes stored here are bound to unless
 	// another one is configured. It may be empty.
 	Context string

@@ -33,7 +33,8 @@ type plan struct {
 func newPlan(do direction, c Config, env Env) (*plan, error) {
 	p := &plan{Config: c, env: env, do: do}
 	steps := []func() error{
-		p.readEnds, p.readBind, p.readKeys, p.checkLimits, p.checkFormats, p.checkDistinct, p.checkRewrap, p.checkFiles,
+		p.readEnds, p.readBind, p.readKeys, p.checkLimits, p.checkFormats, p.checkCheckpoint, p.checkDistinct,
+		p.checkRewrap, p.checkFiles,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

@@ -49,6 +49,9 @@ func (r *Route) openStore(ctx context.Context, c Config) error {
 	if err := p.readKeys(); err != nil {
 		return err
 	}
+	if err := p.checkDistinct(); err != nil {
+		return err
+	}
 	if err := p.openAudit(&r.closers); err != nil {
 		return err
 	}

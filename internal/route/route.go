@@ -11,6 +11,7 @@
 //
 //	route.go            Config, Env, and the Route that runs
 //	plan.go, rules.go   a configuration that is consistent; nothing is open
+//	distinct.go         nothing that is read is written over
 //	open.go, ends.go    opening, and everything that ends are opened with
 //	records.go, raw.go  the two kinds of route
 //	endings.go, name.go descriptions and names of routes, and how they end
@@ -99,6 +100,9 @@ type Config struct {
 	// Audit is a file that every key operation is recorded in (docs/audit.md);
 	// none by default.
 	Audit string
+	// Settings is the file that this configuration was read from, "" if it was
+	// not. The route only takes care not to write over it.
+	Settings string
 	// Overwrite allows to replace an existing output file.
 	Overwrite bool
 	// Grace is how long writes and commits go on after the route was told to
