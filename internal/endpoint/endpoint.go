@@ -8,6 +8,7 @@
 //	open.go         Source, Sink, RawSource, RawSink: ends that are open
 //	credentials.go  parameters by which clients prove who they are
 //	identity.go     names that stay when URLs change
+//	await.go        waiting for a service that is away
 //	archive.go      functions that a file of envelopes needs
 //
 // There is one room (a package below this one) per scheme. It owns everything
@@ -114,6 +115,8 @@ type Traits struct {
 	// Log says that a broker keeps the messages in the order in which they
 	// were written, so that a message that comes late was there before.
 	Log bool
+	// Endless says that a source goes on until it is told to end.
+	Endless bool
 	// KeepsPartitions says that a sink keeps the partition of each message.
 	KeepsPartitions bool
 	// TextHeaders says that header values are text.

@@ -3,6 +3,8 @@ package endpoint
 import (
 	"io"
 	"log/slog"
+
+	"github.com/streamcrypt/streamcrypt/internal/retry"
 )
 
 // Session has everything that the ends of one route need to be opened, and
@@ -11,6 +13,9 @@ type Session struct {
 	Log    *slog.Logger
 	Stdin  io.Reader
 	Stdout io.Writer
+
+	// Patience bounds the waits for services; nil: each is tried once.
+	Patience *retry.Patience
 
 	// Workers, Budget and ReadAhead are those of pipeline.Options. Budget is
 	// never 0.

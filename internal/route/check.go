@@ -10,7 +10,6 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keycheck"
-	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -102,7 +101,7 @@ func (p *plan) newChecker(ctx context.Context, o CheckOptions) (*keycheck.Checke
 	}
 	var err error
 	if len(p.Keys) > 0 {
-		if options.Keys, err = keyring.LoadUnwrappers(ctx, p.Keys, p.env.Log); err != nil {
+		if options.Keys, err = p.loadUnwrappers(ctx, p.Keys); err != nil {
 			return nil, err
 		}
 	}

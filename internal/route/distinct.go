@@ -29,7 +29,7 @@ type thing struct {
 func (p *plan) checkDistinct() error {
 	things := p.listThings()
 	for i := range things {
-		if err := things[i].examine(); err != nil {
+		if err := things[i].examineFile(); err != nil {
 			return err
 		}
 	}
@@ -107,21 +107,21 @@ func newFile(name, path string, written bool) thing {
 	return t
 }
 
-// examine looks at the file. A link to nothing is refused by its name: the
-// error of opening it would be about its target, or about another file.
-func (t *thing) examine() error {
+// examineFile looks at the file. A link to nothing is refused by its name: the
+// error of opening it would be about its target, or about another file. Opening
+// tells of everything else.
+func (t *thing) examineFile() error {
 	if t.path == "" {
 		return nil
 	}
 	info, err := os.Stat(t.path)
 	if err == nil {
 		t.info = info
-		return nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return nil // opening it will tell
+		return nil
 	}
-	if target, err := os.Readlink(t.path); err == nil {
+	if target, _ := os.Readlink(t.path); target != "" {
 		return &hint.Error{
 			Err:  fmt.Errorf("%s: %s: a link to %s, which does not exist", t.name, t.path, target),
 			Hint: "name the file itself, or remove the link",

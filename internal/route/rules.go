@@ -20,6 +20,9 @@ func (p *plan) checkLimits() error {
 	if err := o.Check(); err != nil {
 		return err
 	}
+	if p.Wait != nil && *p.Wait < 0 {
+		return errors.New("wait must not be negative")
+	}
 	if most := p.source.MaxReadAhead; most > 0 && p.ReadAhead > most {
 		return fmt.Errorf("read-ahead: %d bytes are above %d, the most that %s can do", p.ReadAhead, most,
 			p.source.Name)
