@@ -17,6 +17,7 @@ type cli struct {
 	VersionFlag versionFlag   `name:"version" short:"v" help:"Show version and build."`
 	Config      configFlag    `placeholder:"FILE" complete:"path" help:"Read flags from FILE (YAML or JSON). The command line and the environment win over it."`
 	LogLevel    string        `placeholder:"LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least severe messages to log: ${enum}."`
+	AllowCore   bool          `help:"Allow core dumps, debuggers and swapping of memory, which holds keys and plaintext."`
 	Progress    progress.Mode `placeholder:"WHERE" default:"auto" enum:"auto,terminal,log,none" help:"Where to show progress: ${enum}."`
 
 	Encrypt    encryptCmd    `cmd:"" help:"Encrypt a stream or file into another."`

@@ -38,6 +38,7 @@ type program struct {
 	settings string // path of the configuration file; may be empty
 	args     []string
 	hangups  *hangups
+	owns     bool // the process: what concerns all of it may be changed
 	ending   ending
 }
 
@@ -83,7 +84,7 @@ func startProgram(
 		p.voice.sayEnding(sig.String())
 		end()
 	}, endProcess)
-	if signals != nil {
+	if p.owns = signals != nil; p.owns {
 		go stopper.HandleAll(signals) // until the process ends
 	}
 	p.hangups = watchHangups(stopper.HandleSignal)
@@ -119,6 +120,7 @@ func (p *program) runCommand() error {
 	}
 	p.voice.setLevel(c.LogLevel)
 	p.mode, p.command, p.settings = c.Progress, selected.Selected().Path(), string(c.Config)
+	p.protectMemory(c.AllowCore)
 	return p.awaitCommand(func() error { return selected.Run(p) })
 }
 

@@ -57,6 +57,7 @@ func (p *program) beginRun(c route.Config, f *runFlags) error {
 // carryRoute runs an open route and closes it. came says that a SIGHUP came
 // while it was being opened.
 func (p *program) carryRoute(r *route.Route, came bool) (err error) {
+	p.lockMemory(r)
 	started := time.Now()
 	reporter := func() *progress.Reporter {
 		defer p.reloadKeys(r, came)()

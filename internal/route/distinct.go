@@ -115,10 +115,11 @@ func (t *thing) examineFile() error {
 		return nil
 	}
 	info, err := os.Stat(t.path)
+	missing := errors.Is(err, fs.ErrNotExist)
 	if err == nil {
 		t.info = info
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	if !missing {
 		return nil
 	}
 	if target, _ := os.Readlink(t.path); target != "" {

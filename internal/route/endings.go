@@ -18,6 +18,8 @@ type About struct {
 	From, To    string // names of the ends; To is empty if nothing is written
 	DeadLetters string // name of the end; may be empty
 	Raw         bool   // one payload is carried, and no messages are
+	// Memory is how much the route may use, in bytes, as it is logged.
+	Memory int64
 	// HasEnd says that Run returns by itself. The end of Run's context is no
 	// error of a route without one.
 	HasEnd bool
@@ -28,6 +30,9 @@ type About struct {
 // About describes the route.
 func (r *Route) About() About {
 	a := r.about
+	if measured, ok := r.job.(interface{ maxMemory() int64 }); ok {
+		a.Memory = measured.maxMemory()
+	}
 	end, endless := r.job.(interface{ hasEnd() bool })
 	a.HasEnd = !endless || end.hasEnd()
 	return a
@@ -35,6 +40,10 @@ func (r *Route) About() About {
 
 // hasEnd tells whether run returns by itself.
 func (r *records) hasEnd() bool { return r.in.Bounded || r.out.AtOnce }
+
+func (r *records) maxMemory() int64 { return r.memory }
+
+func (r *raw) maxMemory() int64 { return r.memory }
 
 // describeRoute describes the route of a plan.
 func (p *plan) describeRoute() About {
