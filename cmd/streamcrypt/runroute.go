@@ -109,7 +109,7 @@ func quoteWord(word string) string {
 func (p *program) watchRoute(r *route.Route, mode progress.Mode) *progress.Reporter {
 	return progress.Start(mode, p.voice.screen, p.log(), func() progress.State {
 		s := r.Snapshot()
-		return progress.State{Done: s.Done, Total: s.Total, Bytes: s.Unit == endpoint.Bytes}
+		return progress.State{Done: s.Done, Total: s.Total, Bytes: s.Unit == endpoint.Bytes, Lag: s.Lag}
 	})
 }
 
@@ -144,8 +144,8 @@ func describeRun(r *route.Route, started time.Time, well bool) *outcome.Run {
 // checkOutput refuses a standard output that cannot take the route's own
 // output, and to print the outcome there as well.
 func (p *program) checkOutput(to string, printOutcome bool) error {
-	end, err := p.ends.Parse(to, endpoint.To)
-	if err != nil || !end.Traits().Pipe {
+	end, _ := p.ends.Parse(to, endpoint.To) // the route refuses a URL that is wrong
+	if end == nil || !end.Traits().Pipe {
 		return nil
 	}
 	if printOutcome {

@@ -80,17 +80,17 @@ func (t *topic) openSource(ctx context.Context, s *endpoint.Session) (*connector
 	return connector.NewSource(ctx, cluster, o)
 }
 
-// measureProgress tells of a run with an end how far that is away as far as
-// the brokers say: offsets of records that are no messages are counted until
-// they are reached.
+// measureProgress tells how many offsets wait as far as the brokers say, up to
+// the end of a run that has one: those of records that are no messages are
+// counted until they are reached.
 func measureProgress(source *connector.Source, bounded bool, settled int64) endpoint.Progress {
-	p := endpoint.Progress{Done: settled, Unit: endpoint.Messages}
-	if !bounded {
-		return p
-	}
-	p.Total = settled
+	lag := int64(0)
 	for _, partition := range source.Status() {
-		p.Total += partition.Lag()
+		lag += partition.Lag()
+	}
+	p := endpoint.Progress{Done: settled, Unit: endpoint.Messages, Lag: &lag}
+	if bounded {
+		p.Total = settled + lag
 	}
 	return p
 }

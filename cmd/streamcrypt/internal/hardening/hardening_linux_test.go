@@ -37,7 +37,7 @@ func runInside(t *testing.T, limits ...func(*exec.Cmd)) string {
 			t.Fatal(err)
 		}
 		binary = filepath.Join(dir, "test")
-		if err := errors.Join(os.WriteFile(binary, content, 0o755), os.Chmod(dir, 0o777)); err != nil { //nolint:gosec // another user runs it
+		if err := errors.Join(os.WriteFile(binary, content, 0o755), os.Chmod(dir, 0o777)); err != nil {
 			t.Fatal(err)
 		}
 	}
