@@ -60,7 +60,7 @@ func TestLiveRoute(t *testing.T) {
 	}
 	for _, context := range []string{"OTHER", ""} { // an empty one is not the default one
 		code, _, stderr = runArgs(t.Context(), "verify", "--key", key, "--from", url+"/SEALED", "--context", context)
-		if code != exitFailed || !strings.HasPrefix(spoken(t, stderr), "streamcrypt: SEALED@1: tampered\nhint: ") {
+		if code != exitFailed || !strings.HasPrefix(spoken(t, stderr), "streamcrypt: from SEALED@1: tampered\nhint: ") {
 			t.Errorf("context %q: exit code %d:\n%s", context, code, stderr)
 		}
 	}

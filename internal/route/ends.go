@@ -56,6 +56,7 @@ func (p *plan) openSink(ctx context.Context, s *endpoint.Session, in *endpoint.S
 	if err != nil {
 		return nil, hint.PrefixError(endpoint.To.String(), err)
 	}
+	out.Sink = namedSink{out.Sink, endpoint.To}
 	return out, nil
 }
 
@@ -73,7 +74,7 @@ func (p *plan) openLetters(ctx context.Context, s *endpoint.Session, in *endpoin
 	if err != nil {
 		return nil, hint.PrefixError(endpoint.DeadLetters.String(), err)
 	}
-	letters := deadletter.NewSink(out.Sink, out.Check)
+	letters := deadletter.NewSink(namedSink{out.Sink, endpoint.DeadLetters}, out.Check)
 	if t.OneLane {
 		letters = deadletter.ShareSink(letters)
 	}

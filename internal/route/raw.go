@@ -144,7 +144,7 @@ func (r *raw) run(ctx context.Context) error {
 	defer stop()
 	err := r.copy(reading)
 	if err == nil {
-		err = r.out.Commit()
+		err = nameSinkError(endpoint.To, r.out.Commit())
 	}
 	switch {
 	case err == nil:
@@ -152,7 +152,10 @@ func (r *raw) run(ctx context.Context) error {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return ErrInterrupted
 	}
-	return fmt.Errorf("%s: %w", r.name, err)
+	if _, sink := errors.AsType[*sinkError](err); sink {
+		return err
+	}
+	return fmt.Errorf("%s %s: %w", endpoint.From, r.name, err)
 }
 
 func (r *raw) snapshot() Snapshot {
@@ -172,5 +175,5 @@ type counted struct {
 func (c *counted) Write(p []byte) (int, error) {
 	n, err := c.Writer.Write(p)
 	c.n.Add(int64(n))
-	return n, err
+	return n, nameSinkError(endpoint.To, err)
 }

@@ -15,6 +15,7 @@
 //	open.go, ends.go    opening, and everything that ends are opened with
 //	records.go, raw.go  the two kinds of route
 //	endings.go, name.go descriptions and names of routes, and how they end
+//	endnames.go         errors name the end that they are about
 //	fit.go, place.go    between ends and transform: headers, names of places
 //	archive.go, tag.go  end records; tag.go alone looks into an envelope
 //	keyset.go           keys of a route; reload.go loads them again
@@ -179,7 +180,7 @@ type job interface {
 // that has an end, and did not reach it, returns an error that matches
 // ErrInterrupted: a caller must not take half a file for a whole one. A lane
 // that could not go on is an error too, when the others have ended.
-func (r *Route) Run(ctx context.Context) error { return r.env.explain(r.job.run(ctx)) }
+func (r *Route) Run(ctx context.Context) error { return r.env.explain(nameSource(r.job.run(ctx))) }
 
 // Snapshot tells how far the route is.
 func (r *Route) Snapshot() Snapshot { return r.job.snapshot() }
