@@ -2,6 +2,8 @@ package endpoint
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/probe"
@@ -32,8 +34,15 @@ func (s *Session) Await(ctx context.Context, service Service, connect func(conte
 	err := s.Patience.Await(ctx, service.Name, func(err error) bool {
 		return service.IsAway(err) && (retry.IsRefused(err) || ask() == "")
 	}, connect)
-	if err == nil || ctx.Err() != nil || retry.IsRefused(err) || ask() == "" {
+	if err == nil || ctx.Err() != nil || retry.IsRefused(err) || isCertificate(err) || ask() == "" {
 		return err
 	}
 	return &hint.Error{Err: err, Hint: advice}
+}
+
+// isCertificate tells whether the two sides speak TLS already, and a
+// certificate is at fault.
+func isCertificate(err error) bool {
+	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
+	return ok
 }

@@ -49,7 +49,7 @@ type LateError struct {
 }
 
 func (e *LateError) Error() string {
-	return fmt.Sprintf("%s: waited %v: %v", e.Service, e.Limit, e.Err)
+	return fmt.Sprintf("%v; waited %v for %s", e.Err, e.Limit, e.Service)
 }
 
 func (e *LateError) Unwrap() error { return e.Err }
@@ -122,6 +122,8 @@ func (p *Patience) Watch(
 	}
 	if why := cause(); why != nil {
 		err = why // do may only know that its context has ended
+	} else if err == context.DeadlineExceeded { //nolint:errorlint // one that wraps it says more
+		err = errLate
 	}
 	return &LateError{Service: service, Limit: p.limit, Err: err}
 }

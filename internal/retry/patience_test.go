@@ -145,7 +145,7 @@ func TestWatch(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		})
-		if err == nil || err.Error() != "kms: waited 1s: connection refused" {
+		if err == nil || err.Error() != "connection refused; waited 1s for kms" {
 			t.Errorf("%v", err)
 		}
 	})

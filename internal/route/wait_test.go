@@ -90,7 +90,7 @@ func TestStartWaits(t *testing.T) {
 func TestStartGivesUp(t *testing.T) {
 	testDir(t)
 	writeFile(t, "in.ndjson", []byte(`{"value":"v"}`+"\n"))
-	at, wait := freeAddress(t).String(), 10*time.Millisecond
+	at, wait := freeAddress(t).String(), time.Second
 	for _, url := range []string{"nats://" + at + "/S?create=true&subject=s", "kafka://" + at + "/s?create=true"} {
 		_, err := run(t, Encrypt, Config{From: "file:in.ndjson", To: url, Wait: &wait}, Env{})
 		var late *retry.LateError

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -24,6 +25,9 @@ var connections = sync.OnceValue(func() *awshttp.BuildableClient {
 			t.TLSClientConfig = &tls.Config{}
 		}
 		t.TLSClientConfig.MinVersion = tls.VersionTLS12
+		t.OnProxyConnectResponse = func(_ context.Context, proxy *url.URL, _ *http.Request, answer *http.Response) error {
+			return checkProxy(proxy, answer)
+		}
 	})
 })
 
