@@ -10,7 +10,6 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/outcome"
 	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/progress"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
@@ -111,34 +110,6 @@ func (p *program) watchRoute(r *route.Route, mode progress.Mode) *progress.Repor
 		s := r.Snapshot()
 		return progress.State{Done: s.Done, Total: s.Total, Bytes: s.Unit == endpoint.Bytes, Lag: s.Lag}
 	})
-}
-
-// describeRun returns the counts of a route that has ended. A payload that is
-// no message counts as one, and is written if the route ended well.
-func describeRun(r *route.Route, started time.Time, well bool) *outcome.Run {
-	s, about := r.Snapshot(), r.About()
-	run := &outcome.Run{
-		Direction: about.Direction, From: about.From, To: about.To, DeadLetters: about.DeadLetters,
-		Started: started, Took: time.Since(started), Checkpointed: about.Checkpointed,
-		Counts: outcome.Counts{
-			Read: s.Messages, Written: s.Messages - s.Skipped - s.Rejected, Duplicates: s.Skipped, SetAside: s.Rejected,
-			Gaps: s.Gaps, Foreign: s.Foreign, Parked: s.Parked, BytesRead: s.Bytes, BytesWritten: s.BytesOut,
-		},
-		Reasons: s.Reasons,
-	}
-	if about.Raw {
-		run.Counts.Read = 1
-		if well {
-			run.Counts.Written = 1
-		}
-	}
-	if about.To == "" {
-		run.Counts.Written = 0
-	}
-	if about.Direction == "rewrap" {
-		run.Rewrap = &outcome.Rewrap{Rewrapped: s.Rewrapped, Before: s.Already, DataKeys: s.DataKeys}
-	}
-	return run
 }
 
 // checkOutput refuses a standard output that cannot take the route's own

@@ -85,6 +85,9 @@ func (r *Run) listAttrs(o *Outcome) []slog.Attr {
 			attrs = append(attrs, slog.Int64(shown.name, shown.n))
 		}
 	}
+	if len(r.Parked) > 0 {
+		attrs = append(attrs, slog.Any("parked_places", r.Parked))
+	}
 	if len(r.Reasons) > 0 {
 		attrs = append(attrs, slog.Any("set_aside_by_reason", r.Reasons))
 	}

@@ -73,10 +73,11 @@ type Run struct {
 	Stopped      bool // a signal ended a run that has no end of its own
 	Checkpointed bool // a checkpoint says how far earlier runs came
 	Counts       Counts
-	Reasons      Reasons // why messages were set aside
-	Places       []Place // by name
-	Others       *Counts // of the places that are not among Places; nil: none
-	Rewrap       *Rewrap // nil unless the route rewrapped
+	Reasons      Reasons  // why messages were set aside
+	Parked       []string // names of the first places that stand still
+	Places       []Place  // by name
+	Others       *Counts  // of the places that are not among Places; nil: none
+	Rewrap       *Rewrap  // nil unless the route rewrapped
 }
 
 // Outcome is how a command ended.

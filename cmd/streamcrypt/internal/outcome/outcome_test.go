@@ -62,8 +62,8 @@ var ends = []struct {
 		Stopped, false, "stopped by a signal: 3 read (0 bytes in 0s); the rest waits in the source", slog.LevelInfo,
 	},
 	{
-		"parked without an error", Facts{Run: &Run{To: "x", Counts: Counts{Read: 1, Written: 1, Parked: 2}}},
-		Incomplete, false, "NOT complete: 1 read, 1 written, 2 places parked (0 bytes in 0s)", slog.LevelError,
+		"parked without an error", Facts{Run: &Run{To: "x", Parked: []string{"orders/1", "orders/3"}, Counts: Counts{Read: 1, Written: 1, Parked: 2}}},
+		Incomplete, false, "NOT complete: 1 read, 1 written, 2 places parked: orders/1 orders/3 (0 bytes in 0s)", slog.LevelError,
 	},
 	{
 		"parked and stopped", Facts{Run: &Run{Stopped: true, Counts: Counts{Parked: 1}}},

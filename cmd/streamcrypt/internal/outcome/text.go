@@ -64,6 +64,9 @@ func (o *Outcome) writeCounts(b *strings.Builder) {
 		if shown.name == "set_aside" {
 			o.writeReasons(b)
 		}
+		if shown.name == "parked" && len(o.Run.Parked) > 0 {
+			b.WriteString(": " + strings.Join(o.Run.Parked, " "))
+		}
 	}
 	if r := o.Run.Rewrap; r != nil {
 		fmt.Fprintf(b, ", %s rewrapped", groupDigits(r.Rewrapped))

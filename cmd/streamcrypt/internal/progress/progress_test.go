@@ -109,7 +109,7 @@ func TestLog(t *testing.T) {
 		r := Start(Auto, NewScreen(&b), slog.New(slog.NewJSONHandler(&b, nil)), func() State {
 			return State{Done: done.Load(), Total: 2000, Lag: &lag}
 		})
-		time.Sleep(time.Millisecond) // so that nothing changes just when a line is due
+		time.Sleep(time.Millisecond)                                     // so that nothing changes just when a line is due
 		for _, now := range []int64{500, 1000, 1000, 1000, 2000, 2000} { // nothing is said while nothing changes
 			done.Store(now)
 			time.Sleep(logEvery)
