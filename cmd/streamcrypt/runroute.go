@@ -14,6 +14,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/route"
+	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -108,7 +109,11 @@ func quoteWord(word string) string {
 func (p *program) watchRoute(r *route.Route, mode progress.Mode) *progress.Reporter {
 	return progress.Start(mode, p.voice.screen, p.log(), func() progress.State {
 		s := r.Snapshot()
-		return progress.State{Done: s.Done, Total: s.Total, Bytes: s.Unit == endpoint.Bytes, Lag: s.Lag}
+		shown := progress.State{Done: s.Done, Total: s.Total, Bytes: s.Unit == endpoint.Bytes}
+		if s.Lag != watch.Unknown {
+			shown.Lag = &s.Lag
+		}
+		return shown
 	})
 }
 

@@ -95,5 +95,4 @@ type Progress struct {
 	Done  int64 // of Total, in Unit
 	Total int64 // 0 if it is not known
 	Unit  Unit
-	Lag   *int64 // how many messages wait in the source; nil if it is not known
 }

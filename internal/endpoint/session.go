@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/streamcrypt/streamcrypt/internal/retry"
+	"github.com/streamcrypt/streamcrypt/internal/watch"
 )
 
 // Session has everything that the ends of one route need to be opened, and
@@ -13,6 +14,8 @@ type Session struct {
 	Log    *slog.Logger
 	Stdin  io.Reader
 	Stdout io.Writer
+	// Watch is told of lanes, connections and retries. It is never nil.
+	Watch *watch.Route
 
 	// Patience bounds the waits for services; nil: each is tried once.
 	Patience *retry.Patience

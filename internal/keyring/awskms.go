@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 
 	"github.com/streamcrypt/streamcrypt/internal/address"
@@ -27,11 +26,17 @@ func readAWS(at *address.Address, p *address.Params) (loader, error) {
 		return loader{}, err
 	}
 	return loader{
-		wrapper: func(ctx context.Context, _ *slog.Logger) (keys.Wrapper, error) {
+		wrapper: func(ctx context.Context, env Env) (keys.Wrapper, error) {
+			o := o
+			o.Observer = env.Observer
 			key, err := awskms.New(ctx, o)
 			return awskms.Encrypting{Key: key}, err
 		},
-		unwrapper: func(ctx context.Context, _ *slog.Logger) (keys.Unwrapper, error) { return awskms.New(ctx, o) },
+		unwrapper: func(ctx context.Context, env Env) (keys.Unwrapper, error) {
+			o := o
+			o.Observer = env.Observer
+			return awskms.New(ctx, o)
+		},
 	}, nil
 }
 

@@ -121,6 +121,7 @@ func (p *plan) newEndSealer(ctx context.Context, closers *closers) (*envelope.Se
 	}
 	sealer, err := envelope.NewSealer(wrappers, envelope.SealerOptions{
 		Context: string(p.context), RandomNonces: true, Log: p.env.Log, Audit: p.audit,
+		Observer: &p.watch,
 	})
 	if err != nil {
 		return nil, err

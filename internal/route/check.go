@@ -11,6 +11,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keycheck"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
+	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -226,7 +227,7 @@ func (j *checkJob) run(ctx context.Context) error {
 }
 
 func (j *checkJob) snapshot() Snapshot {
-	s := Snapshot{Messages: j.checker.Looked()}
+	s := Snapshot{Lag: watch.Unknown, Messages: j.checker.Looked()}
 	s.Progress = j.progress(s.Messages)
 	return s
 }

@@ -23,6 +23,7 @@ var growth = map[direction]int{encrypt: envelopeRoom, decrypt: -envelopeRoom}
 func (p *plan) newSession(archive endpoint.Archive, closers *closers) *endpoint.Session {
 	return &endpoint.Session{
 		Log: p.env.Log, Stdin: p.env.Stdin, Stdout: p.env.Stdout, Patience: p.patience,
+		Watch:   &p.watch,
 		Workers: p.Workers, Budget: cmp.Or(int(p.Budget), pipeline.DefaultBudget), ReadAhead: int(p.ReadAhead),
 		Instance: p.Instance, Overwrite: p.Overwrite, Checkpoint: p.Checkpoint,
 		To: p.sink.Identity, OneLane: p.sink.OneLane, Growth: growth[p.do],

@@ -35,6 +35,7 @@ func (p *plan) loadSealing(ctx context.Context, records bool) (*envelope.Sealer,
 		Limits:       p.window(),
 		Log:          p.env.Log,
 		Audit:        p.audit,
+		Observer:     &p.watch,
 	}
 	if o.Store, err = p.openStore(); err != nil {
 		return nil, err
@@ -66,7 +67,7 @@ func (p *plan) prepareSealer(ctx context.Context, sealer *envelope.Sealer, wrapp
 // another service.
 func (p *plan) loadWrappers(ctx context.Context) (wrappers []keys.Wrapper, err error) {
 	err = p.patience.Await(ctx, "credentials of keys", retry.IsAway, func(ctx context.Context) (err error) {
-		wrappers, err = keyring.LoadWrappers(ctx, p.Keys, p.env.Log)
+		wrappers, err = keyring.LoadWrappers(ctx, p.Keys, p.keyEnv())
 		return err
 	})
 	return wrappers, err
@@ -75,7 +76,7 @@ func (p *plan) loadWrappers(ctx context.Context) (wrappers []keys.Wrapper, err e
 // loadUnwrappers loads the keys of urls to unwrap with. See loadWrappers.
 func (p *plan) loadUnwrappers(ctx context.Context, urls []string) (unwrappers []keys.Unwrapper, err error) {
 	err = p.patience.Await(ctx, "credentials of keys", retry.IsAway, func(ctx context.Context) (err error) {
-		unwrappers, err = keyring.LoadUnwrappers(ctx, urls, p.env.Log)
+		unwrappers, err = keyring.LoadUnwrappers(ctx, urls, p.keyEnv())
 		return err
 	})
 	return unwrappers, err
@@ -87,7 +88,7 @@ func (p *plan) loadOpening(ctx context.Context) (*envelope.Opener, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := envelope.OpenerOptions{Context: string(p.context), Log: p.env.Log, Audit: p.audit}
+	o := envelope.OpenerOptions{Context: string(p.context), Log: p.env.Log, Audit: p.audit, Observer: &p.watch}
 	if o.Store, err = p.openStore(); err != nil {
 		return nil, err
 	}
@@ -105,13 +106,18 @@ func (p *plan) loadRewrapping(ctx context.Context) (*envelope.Rewrapper, error) 
 	if err != nil {
 		return nil, err
 	}
-	o := envelope.RewrapperOptions{Context: string(p.context), Verify: p.VerifyKeys, Audit: p.audit, Log: p.env.Log}
+	o := envelope.RewrapperOptions{
+		Context: string(p.context), Verify: p.VerifyKeys, Audit: p.audit, Observer: &p.watch, Log: p.env.Log,
+	}
 	if o.Store, err = p.openStore(); err != nil {
 		return nil, err
 	}
 	p.env.Log.Info("keys loaded", "old", names[keys.Unwrapper](from), "new", names[keys.Wrapper](to))
 	return envelope.NewRewrapper(from, to, o)
 }
+
+// keyEnv returns the surroundings of the route's keys.
+func (p *plan) keyEnv() keyring.Env { return keyring.Env{Log: p.env.Log, Observer: &p.watch} }
 
 // openStore returns nil if no store is configured.
 func (p *plan) openStore() (kekcache.Store, error) {

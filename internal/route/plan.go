@@ -12,6 +12,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/internal/retry"
+	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
@@ -31,6 +32,7 @@ type plan struct {
 	nonces         chunker.Nonces
 	audit          kekcache.Auditor // nil without an audit log
 	patience       *retry.Patience
+	watch          watch.Route // the figures of the route
 }
 
 func newPlan(do direction, c Config, env Env) (*plan, error) {

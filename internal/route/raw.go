@@ -11,6 +11,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
+	"github.com/streamcrypt/streamcrypt/internal/watch"
 )
 
 // raw is a route for one payload, which is streamed in constant memory and
@@ -159,7 +160,7 @@ func (r *raw) run(ctx context.Context) error {
 }
 
 func (r *raw) snapshot() Snapshot {
-	s := Snapshot{BytesOut: r.written.Load(), Progress: r.in.Progress()}
+	s := Snapshot{Lag: watch.Unknown, BytesOut: r.written.Load(), Progress: r.in.Progress()}
 	s.Bytes = s.Done
 	r.rewraps.report(&s)
 	return s

@@ -12,6 +12,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
+	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -152,6 +153,7 @@ func (s *storeRewrap) snapshot() Snapshot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	snap := Snapshot{
+		Lag:      watch.Unknown,
 		Messages: s.done, Reasons: maps.Clone(s.reasons),
 		Progress: endpoint.Progress{Done: s.done, Unit: endpoint.Messages},
 	}

@@ -23,7 +23,7 @@ func (f *recordFile) OpenSource(_ context.Context, s *endpoint.Session) (*endpoi
 	most := largestRecord(s.Budget)
 	source, err := connector.NewSource(connector.SourceOptions{
 		Path: f.path, Format: f.format, Archive: format.Archive(s.Archive),
-		Checkpoint: checkpoint, MaxRecord: most, Stdin: s.Stdin,
+		Checkpoint: checkpoint, MaxRecord: most, Stdin: s.Stdin, Observer: s.Watch,
 	})
 	if err != nil {
 		return nil, err

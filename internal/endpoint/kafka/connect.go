@@ -59,6 +59,7 @@ func (c connection) connect(ctx context.Context, s *endpoint.Session) (*cluster.
 		if err != nil {
 			return nil, err
 		}
+		options.Observer = s.Watch
 		var met *cluster.Cluster
 		err = s.Await(ctx, c.describeService(), func(ctx context.Context) (err error) {
 			met, err = cluster.Connect(ctx, options)

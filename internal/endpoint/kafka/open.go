@@ -76,21 +76,21 @@ func (t *topic) openSource(ctx context.Context, s *endpoint.Session) (*connector
 		return nil, err
 	}
 	o := t.sourceOptions(s.Log)
-	o.Instance, o.Workers, o.OneLane = s.Instance, s.Workers, s.OneLane
+	o.Instance, o.Workers, o.OneLane, o.Observer = s.Instance, s.Workers, s.OneLane, s.Watch
 	return connector.NewSource(ctx, cluster, o)
 }
 
-// measureProgress tells how many offsets wait as far as the brokers say, up to
-// the end of a run that has one: those of records that are no messages are
-// counted until they are reached.
+// measureProgress tells of a run with an end how far that is away as far as
+// the brokers say: offsets of records that are no messages are counted until
+// they are reached.
 func measureProgress(source *connector.Source, bounded bool, settled int64) endpoint.Progress {
-	lag := int64(0)
-	for _, partition := range source.Status() {
-		lag += partition.Lag()
+	p := endpoint.Progress{Done: settled, Unit: endpoint.Messages}
+	if !bounded {
+		return p
 	}
-	p := endpoint.Progress{Done: settled, Unit: endpoint.Messages, Lag: &lag}
-	if bounded {
-		p.Total = settled + lag
+	p.Total = settled
+	for _, partition := range source.Status() {
+		p.Total += partition.Lag()
 	}
 	return p
 }
@@ -129,6 +129,7 @@ func (t *topic) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint.
 	}
 	source, _ := in.Source.(*connector.Source)
 	o := t.sinkOptions(source, s.Log)
+	o.Observer = s.Watch
 	if t.as == endpoint.To {
 		o.Growth = s.Growth
 	}

@@ -65,7 +65,7 @@ type connKey struct{ connector.ConnOptions }
 func (n *stream) connect(ctx context.Context, s *endpoint.Session) (*connector.Conn, error) {
 	return endpoint.Share(s, connKey{n.conn}, func() (*connector.Conn, error) {
 		options := n.conn
-		options.Log = s.Log
+		options.Log, options.Observer = s.Log, s.Watch
 		var conn *connector.Conn
 		err := s.Await(ctx, n.describeService(), func(ctx context.Context) (err error) {
 			conn, err = connector.Connect(ctx, options)
