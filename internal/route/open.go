@@ -63,7 +63,7 @@ func (p *plan) openAudit(closers *closers) error {
 	if p.Audit == "" {
 		return nil
 	}
-	l, err := audit.Open(p.Audit)
+	l, err := audit.Open(p.Audit, p.describeAuditor())
 	if err != nil {
 		return err
 	}
@@ -78,4 +78,11 @@ func (p *plan) openAudit(closers *closers) error {
 	})
 	p.audit = l
 	return nil
+}
+
+// describeAuditor says who does the key operations of the route.
+func (p *plan) describeAuditor() audit.Who {
+	who := audit.DescribeProcess()
+	who.Route, who.Context, who.Store = NameOf(p.do.String(), p.Config, p.env), string(p.context), p.KeyStore
+	return who
 }
