@@ -25,6 +25,7 @@ type cli struct {
 	Verify     verifyCmd     `cmd:"" help:"Decrypt everything and write nothing."`
 	Rewrap     rewrapCmd     `cmd:"" help:"Copy envelopes with their data keys wrapped for other keys."`
 	Inspect    inspectCmd    `cmd:"" help:"Show the parts of envelopes that need no key."`
+	Peek       peekCmd       `cmd:"" help:"Show a few envelopes of a topic or stream, as inspect does."`
 	Keys       keysCmd       `cmd:"" help:"Say which keys envelopes need, and check audit logs."`
 	Keygen     keygenCmd     `cmd:"" help:"Make a key, or print the public half of one."`
 	Demo       demoCmd       `cmd:"" help:"Encrypt and decrypt 10,000 messages with a NATS server inside this process."`

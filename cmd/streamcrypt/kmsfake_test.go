@@ -32,7 +32,7 @@ type wrappedKey struct {
 
 func answerKMS(w http.ResponseWriter, r *http.Request) {
 	var in struct {
-		KeyId             string //nolint:revive // as KMS spells it
+		KeyId             string
 		Plaintext         []byte
 		CiphertextBlob    []byte
 		EncryptionContext map[string]string

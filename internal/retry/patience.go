@@ -122,7 +122,7 @@ func (p *Patience) Watch(
 	}
 	if why := cause(); why != nil {
 		err = why // do may only know that its context has ended
-	} else if err == context.DeadlineExceeded { //nolint:errorlint // one that wraps it says more
+	} else if err == context.DeadlineExceeded { // one that wraps it says more
 		err = errLate
 	}
 	return &LateError{Service: service, Limit: p.limit, Err: err}

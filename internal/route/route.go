@@ -20,7 +20,7 @@
 //	archive.go, tag.go  end records; tag.go alone looks into an envelope
 //	keyset.go           keys of a route; reload.go loads them again
 //	rewrap*.go          routes that rewrap: rules, records, key stores
-//	check.go            checks of keys
+//	check.go, peek.go   checks of keys; looks at single messages
 //	advice.go           advice about errors
 //
 // The package decides the defaults that hold for a route as a whole: its
