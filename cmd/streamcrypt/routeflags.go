@@ -48,6 +48,7 @@ func (f *resourceFlags) fillIn(c *route.Config) {
 type runFlags struct {
 	Name string         `placeholder:"NAME" group:"Run" help:"Name of the route in logs, metrics and audit lines; default: the command and the source."`
 	Wait *time.Duration `placeholder:"TIME" group:"Run" help:"How long the start waits for brokers and key services that are away; default: a minute if the input has an end, else for any time."`
+	Plan bool           `group:"Run" help:"Look at ends and keys, and print what the run would read, make and write, and which rights it takes; change nothing."`
 	JSON bool           `group:"Run" help:"Print how the run ended to standard output, as one line of JSON."`
 }
 

@@ -25,6 +25,9 @@ type opener func(context.Context, route.Config, route.Env) (*route.Route, error)
 func (p *program) runRoute(open opener, c route.Config, f *runFlags) (err error) {
 	p.voice.nameRoute(route.NameOf(p.command, c, p.newEnv()), nameInstance(c.Instance))
 	c.Settings = p.settings
+	if f.Plan {
+		return p.showPlan(c, f.JSON)
+	}
 	if err := p.beginRun(c, f); err != nil {
 		return &startError{err}
 	}

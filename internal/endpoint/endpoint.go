@@ -8,6 +8,7 @@
 //	open.go         Source, Sink, RawSource, RawSink: ends that are open
 //	credentials.go  parameters by which clients prove who they are
 //	identity.go     names that stay when URLs change
+//	check.go        looks at ends, which change nothing
 //	await.go        waiting for a service that is away
 //	archive.go      functions that a file of envelopes needs
 //

@@ -5,6 +5,7 @@
 //	keyring.go  URLs into keys
 //	keyfile.go  keys in local files
 //	awskms.go   keys in AWS KMS
+//	check.go    looks at keys before a run
 //	store.go    stores of key records
 //	advice.go   advice about errors of keys
 //

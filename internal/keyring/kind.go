@@ -78,7 +78,7 @@ func Kinds() []Kind {
 			read:  fileReader(parseRSAPublic, func(file []byte) (keys.Unwrapper, error) { return local.ParseRSA(file) }),
 		},
 		{
-			Scheme: "awskms", Form: "awskms:KEY",
+			Scheme: awsScheme, Form: "awskms:KEY",
 			Text: "a symmetric key in AWS KMS, by its ARN, its id, or alias/NAME",
 			Notes: "Credentials, and everything else that a URL does not say, come from the usual places of the " +
 				"AWS SDK: " +

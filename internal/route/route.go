@@ -21,6 +21,7 @@
 //	keyset.go           keys of a route; reload.go loads them again
 //	rewrap*.go          routes that rewrap: rules, records, key stores
 //	check.go, peek.go   checks of keys; looks at single messages
+//	preview.go, places.go   a look before the run, and how places stand
 //	advice.go           advice about errors
 //
 // The package decides the defaults that hold for a route as a whole: its
