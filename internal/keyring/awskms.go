@@ -50,7 +50,8 @@ func readAWSParams(p *address.Params) (o awskms.Options, pairs []string) {
 		Default: "(that of the ARN; of a multi-Region key that of the environment or the profile, if there is one)",
 	})
 	o.Role = p.ReadText(address.Param{
-		Name: "role", Text: "a role to assume, by its ARN; its session is called streamcrypt", Values: "ARN", Default: "(none)",
+		Name: "role", Text: "a role to assume, by its ARN; its session is called streamcrypt",
+		Values: "ARN", Default: "(none)",
 	})
 	o.Profile = p.ReadText(address.Param{
 		Name:    "profile",

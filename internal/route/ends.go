@@ -64,7 +64,7 @@ func (p *plan) openSink(ctx context.Context, s *endpoint.Session, in *endpoint.S
 // openLetters opens the sink for dead letters; nil if there is none.
 func (p *plan) openLetters(ctx context.Context, s *endpoint.Session, in *endpoint.Source) (pipeline.Sink, error) {
 	if p.dead == nil {
-		return nil, nil
+		return nil, nil //nolint:nilnil // documented: there is none
 	}
 	t := p.dead.Traits()
 	dead, ok := p.dead.(endpoint.Records)

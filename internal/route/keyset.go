@@ -122,7 +122,7 @@ func (p *plan) keyEnv() keyring.Env { return keyring.Env{Log: p.env.Log, Observe
 // openStore returns nil if no store is configured.
 func (p *plan) openStore() (kekcache.Store, error) {
 	if p.KeyStore == "" {
-		return nil, nil
+		return nil, nil //nolint:nilnil // documented: none is configured
 	}
 	return keyring.OpenStore(p.KeyStore)
 }

@@ -132,7 +132,7 @@ type checkpointKey struct{}
 // configured.
 func openCheckpoint(s *endpoint.Session, from, to string) (*connector.Checkpoint, error) {
 	if s.Checkpoint == "" {
-		return nil, nil
+		return nil, nil //nolint:nilnil // documented: none is configured
 	}
 	return endpoint.Share(s, checkpointKey{}, func() (*connector.Checkpoint, error) {
 		checkpoint, err := connector.OpenCheckpoint(s.Checkpoint, from, to)

@@ -20,7 +20,8 @@ func (n *stream) readConnection(p *address.Params) {
 	})
 	n.credentials = endpoint.ReadCredentials(p)
 	n.conn = connector.ConnOptions{
-		Name: "streamcrypt", Creds: creds, NKey: nkey, User: n.credentials.User, PasswordFile: n.credentials.PasswordFile,
+		Name: "streamcrypt", Creds: creds, NKey: nkey,
+		User: n.credentials.User, PasswordFile: n.credentials.PasswordFile,
 		TLS: n.credentials.TLS, CA: n.credentials.CA, Cert: n.credentials.Cert, Key: n.credentials.Key,
 		Context: p.ReadText(address.Param{
 			Name:    "context",
