@@ -132,7 +132,8 @@ func (p *program) checkOutput(to string, printOutcome bool) error {
 			"write to a file, or leave out --json and read the last line of standard error")
 	}
 	if err := checkOpen(p.rawOut); err != nil {
-		return &hint.Error{Err: fmt.Errorf("%s: %w", endpoint.To, err), Hint: "to drop the output, write to " + os.DevNull}
+		err = fmt.Errorf("%s: %w", endpoint.To, err)
+		return &hint.Error{Err: err, Hint: "to drop the output, write to " + os.DevNull}
 	}
 	return nil
 }

@@ -37,7 +37,8 @@ func (p *program) checkVariables(environ []string) error {
 	}
 	if len(links) > 0 {
 		slices.Sort(links)
-		p.log().Warn("environment variables of a Kubernetes Service are ignored; enableServiceLinks: false keeps them away",
+		p.log().Warn(
+			"environment variables of a Kubernetes Service are ignored; enableServiceLinks: false keeps them away",
 			"names", links)
 	}
 	return nil

@@ -35,8 +35,8 @@ func adviseOnKMS() []hint.Advice {
 			"KMS does not say why: was it sealed with another --context, or with other pair= in the key's URL? or with "+
 				"another key, or was it changed?"),
 		about(awskms.CauseDenied,
-			"the role needs rights on the key's ARN, which docs/operate.md lists under IAM; a condition on the encryption "+
-				"context must be that of --context"),
+			"the role needs rights on the key's ARN, which docs/operate.md lists under IAM; a condition on the "+
+				"encryption context must be that of --context"),
 		about(awskms.CauseMissing,
 			"are the alias, the account and region= right? an alias is looked up in the region and account that are asked"),
 		about(awskms.CauseCertificate,

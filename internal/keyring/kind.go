@@ -62,7 +62,7 @@ func Kinds() []Kind {
 			Text:     "an X25519 key in a PEM file: the public half encrypts, the private half decrypts",
 			Generate: func(int) ([]byte, error) { return local.GenerateX25519() },
 			parse:    parseX25519Public,
-			read:     fileReader(parseX25519Public, func(file []byte) (keys.Unwrapper, error) { return local.ParseX25519(file) }),
+			read:     fileReader(parseX25519Public, parseX25519),
 		},
 		{
 			Scheme: "rsa", Form: "rsa:FILE", IsFile: true,
@@ -91,6 +91,8 @@ func Kinds() []Kind {
 func parseAES(file []byte) (keys.Wrapper, error) { return local.ParseAES(file) }
 
 func parseX25519Public(file []byte) (keys.Wrapper, error) { return local.ParseX25519Public(file) }
+
+func parseX25519(file []byte) (keys.Unwrapper, error) { return local.ParseX25519(file) }
 
 func parseRSAPublic(file []byte) (keys.Wrapper, error) { return local.ParseRSAPublic(file) }
 

@@ -35,5 +35,6 @@ func (w Wish) explainAnswer(server string, a Answer) string {
 	case a.Protocol == Unknown, a.Protocol == w.Protocol:
 		return ""
 	}
-	return fmt.Sprintf("%s speaks %s, and %s is wanted: is the port or the scheme wrong?", server, a.Protocol, w.Protocol)
+	return fmt.Sprintf("%s speaks %s, and %s is wanted: is the port or the scheme wrong?",
+		server, a.Protocol, w.Protocol)
 }

@@ -74,7 +74,9 @@ func nameSource(err error) error {
 		}
 		return errors.Join(named...)
 	}
-	if _, ok := errors.AsType[*pipeline.MessageError](err); ok {
+	_, message := errors.AsType[*pipeline.MessageError](err)
+	parked, stands := errors.AsType[*pipeline.ParkedError](err)
+	if message || stands && strings.HasPrefix(err.Error(), parked.Parked[0].Places[0]+"@") {
 		return fmt.Errorf("%s %w", endpoint.From, err)
 	}
 	return err

@@ -158,6 +158,7 @@ func (p *plan) previewKeys(ctx context.Context, preview *Preview) {
 		use = keyring.Seal
 	case rewrap:
 		old, use = keyring.RewrapUses(p.OldKeys, p.Keys)
+	case decrypt, verify:
 	}
 	kc := keys.Context{Name: string(p.context)}
 	preview.Keys = keyring.CheckKeys(ctx, p.Keys, use, kc, p.keyEnv())

@@ -27,7 +27,9 @@ var connections = sync.OnceValue(func() *awshttp.BuildableClient {
 			t.TLSClientConfig = &tls.Config{}
 		}
 		t.TLSClientConfig.MinVersion = tls.VersionTLS12
-		t.OnProxyConnectResponse = func(_ context.Context, proxy *url.URL, _ *http.Request, answer *http.Response) error {
+		t.OnProxyConnectResponse = func(
+			_ context.Context, proxy *url.URL, _ *http.Request, answer *http.Response,
+		) error {
 			return checkProxy(proxy, answer)
 		}
 	})

@@ -27,14 +27,16 @@ func (k *Key) Probe(ctx context.Context, kc keys.Context, generate bool) error {
 		if generate {
 			var out *kms.GenerateDataKeyOutput
 			out, err = k.client.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{
-				KeyId: aws.String(asked), KeySpec: types.DataKeySpecAes256, EncryptionContext: bound, DryRun: aws.Bool(true),
+				KeyId: aws.String(asked), KeySpec: types.DataKeySpecAes256, EncryptionContext: bound,
+				DryRun: aws.Bool(true),
 			})
 			if err == nil { // an emulator that knows no dry runs
 				clear(out.Plaintext)
 			}
 		} else {
 			_, err = k.client.Encrypt(ctx, &kms.EncryptInput{
-				KeyId: aws.String(asked), Plaintext: make([]byte, keys.DEKSize), EncryptionContext: bound, DryRun: aws.Bool(true),
+				KeyId: aws.String(asked), Plaintext: make([]byte, keys.DEKSize), EncryptionContext: bound,
+				DryRun: aws.Bool(true),
 			})
 		}
 		var would *types.DryRunOperationException

@@ -255,6 +255,7 @@ func (t *topic) checkRun() error {
 func (t *topic) Traits() endpoint.Traits {
 	return endpoint.Traits{
 		Name: t.name, Identity: "kafka " + t.name, Context: t.topic, Files: t.conn.ListFiles(),
-		Log: true, Endless: !t.until.Bounded(), KeepsPartitions: t.partition == connector.SamePartition, Subjects: endpoint.NoSubjects,
+		Log: true, Endless: !t.until.Bounded(), KeepsPartitions: t.partition == connector.SamePartition,
+		Subjects: endpoint.NoSubjects,
 	}
 }

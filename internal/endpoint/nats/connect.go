@@ -52,7 +52,8 @@ func (n *stream) describeService() endpoint.Service {
 		}
 	}
 	return endpoint.Service{
-		Name: n.name, Servers: servers, Speaks: probe.Wish{Protocol: probe.NATS, TLS: n.conn.TLS}, IsAway: connector.IsAway,
+		Name: n.name, Servers: servers, Speaks: probe.Wish{Protocol: probe.NATS, TLS: n.conn.TLS},
+		IsAway: connector.IsAway,
 	}
 }
 

@@ -19,7 +19,8 @@ func (e *SwapError) Error() string {
 	if e.Err != nil {
 		return "memory cannot be locked: " + e.Err.Error()
 	}
-	return fmt.Sprintf("memory cannot be locked: RLIMIT_MEMLOCK is %d MiB, and %d MiB would be needed", e.Limit>>20, e.Needed>>20)
+	return fmt.Sprintf("memory cannot be locked: RLIMIT_MEMLOCK is %d MiB, and %d MiB would be needed",
+		e.Limit>>20, e.Needed>>20)
 }
 
 func (e *SwapError) Unwrap() error { return e.Err }

@@ -92,8 +92,8 @@ func (r *Run) listAttrs(o *Outcome) []slog.Attr {
 		attrs = append(attrs, slog.Any("set_aside_by_reason", r.Reasons))
 	}
 	if r.Rewrap != nil {
-		attrs = append(attrs, slog.Int64("rewrapped", r.Rewrap.Rewrapped), slog.Int64("rewrapped_before", r.Rewrap.Before),
-			slog.Int64("data_keys", r.Rewrap.DataKeys))
+		attrs = append(attrs, slog.Int64("rewrapped", r.Rewrap.Rewrapped),
+			slog.Int64("rewrapped_before", r.Rewrap.Before), slog.Int64("data_keys", r.Rewrap.DataKeys))
 	}
 	return append(attrs, slog.Int64("bytes_read", c.BytesRead), slog.Int64("bytes_written", c.BytesWritten),
 		slog.String("took", r.Took.Round(time.Millisecond).String()))
