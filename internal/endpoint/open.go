@@ -27,6 +27,9 @@ type Source struct {
 	Lanes int
 	// Largest is how many bytes one read may hold, at most.
 	Largest int
+	// LaneMemory is how many bytes a lane takes beside what it reads, at most:
+	// the decoders of what is compressed.
+	LaneMemory int
 	// AckWait is after how long a message may come again; 0: it does not.
 	AckWait time.Duration
 	// Peek returns the first n messages of the source, or fewer, and leaves it
@@ -35,6 +38,12 @@ type Source struct {
 	// MeasureProgress tells how far the source has been read, of which this
 	// many messages have been settled.
 	MeasureProgress func(settled int64) Progress
+}
+
+// CountMemory returns how many bytes a process at most takes that runs o with
+// this source (pipeline.Memory), its decoders included.
+func (s *Source) CountMemory(o pipeline.Options) int64 {
+	return pipeline.Memory(o, s.Lanes, s.Largest) + int64(s.Lanes)*int64(s.LaneMemory)
 }
 
 // Sink is an open sink and its properties.
@@ -51,6 +60,9 @@ type Sink struct {
 	// Finish makes the output complete. It is called once after a run that has
 	// carried everything; nil if nothing is to be done.
 	Finish func() error
+	// LaneMemory is how many bytes the writer of a lane takes beside what it
+	// writes, at most: the encoder where the sink compresses.
+	LaneMemory int
 	// AtOnce says that the output appears when the source has been read to its
 	// end, and not before.
 	AtOnce bool

@@ -12,6 +12,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/codec/cms"
 	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/internal/textfile"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
@@ -19,6 +20,7 @@ import (
 // Record is one envelope in an input, with the fields beside it.
 type Record struct {
 	Number   int64     `json:"number,omitempty"` // of a message in a file of them, from 1
+	Origin   string    `json:"origin,omitempty"` // of a message in a topic or a stream: place@offset
 	Kind     string    `json:"kind,omitempty"`   // value, tombstone, key record or end of archive, by where it stands
 	Subject  string    `json:"subject,omitempty"`
 	KeySize  *int      `json:"key_size,omitempty"` // bytes; nil: null
@@ -53,7 +55,7 @@ func Input(ctx context.Context, r io.Reader, emit func(*Record) error) error {
 		return err
 	case string(first) == seqMagic:
 		return readMessages(ctx, b, format.Seq, emit)
-	case len(first) > 0 && first[0] == '{':
+	case bytes.HasPrefix(textfile.TrimMark(first), []byte("{")):
 		return readMessages(ctx, b, format.NDJSON, emit)
 	}
 	return readRaw(b, emit)
@@ -121,7 +123,8 @@ func readMessages(ctx context.Context, r io.Reader, f format.Format, emit func(*
 type walk struct {
 	emit  func(*Record) error
 	read  int64 // messages decoded, which runs ahead of those emitted
-	count int64 // messages emitted
+	shown int64 // of those, emitted
+	count int64 // messages emitted, with those that cannot be read
 	ends  []ending
 }
 
@@ -170,8 +173,16 @@ func (w *walk) emitBatch(b *pipeline.Batch) error {
 		if err := w.emitEnds(); err != nil {
 			return err
 		}
+		m := &b.Messages[i]
 		w.count++
-		if err := w.emit(newRecord(w.count, &b.Messages[i])); err != nil {
+		record := &Record{Number: w.count, Kind: value}
+		if m.Fault != nil {
+			addError(record, m.Fault)
+		} else {
+			record = newRecord(w.count, m)
+			w.shown++
+		}
+		if err := w.emit(record); err != nil {
 			return err
 		}
 	}
@@ -180,7 +191,7 @@ func (w *walk) emitBatch(b *pipeline.Batch) error {
 
 // emitEnds emits the end records that come next.
 func (w *walk) emitEnds() error {
-	for len(w.ends) > 0 && w.ends[0].after <= w.count {
+	for len(w.ends) > 0 && w.ends[0].after <= w.shown {
 		next := w.ends[0].record
 		w.ends = w.ends[1:]
 		if err := w.emit(next); err != nil {
@@ -188,6 +199,18 @@ func (w *walk) emitEnds() error {
 		}
 	}
 	return nil
+}
+
+// Message describes a message of a topic or a stream. sealed is its envelope,
+// or failed says why there is none.
+func Message(m *pipeline.Message, sealed []byte, failed error) *Record {
+	r := newRecord(0, m)
+	r.Origin = fmt.Sprintf("%s@%d", m.Origin.Place, m.Origin.Offset)
+	if failed != nil {
+		return addError(r, failed)
+	}
+	r.Err, r.Error = nil, ""
+	return addEnvelope(r, sealed)
 }
 
 // newRecord describes one message.
@@ -210,7 +233,8 @@ func newRecord(number int64, m *pipeline.Message) *Record {
 	return addEnvelope(r, envelope)
 }
 
-// addEnvelope adds a description of the envelope b, behind which nothing stands.
+// addEnvelope adds a description of the envelope b, behind which nothing
+// stands.
 func addEnvelope(r *Record, b []byte) *Record {
 	var whole cms.Envelope
 	if err := cms.Parse(b, &whole); err != nil { // of several faults it finds the first one
