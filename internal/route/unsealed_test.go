@@ -2,6 +2,7 @@ package route
 
 import (
 	"bytes"
+	"os"
 	"strings"
 	"testing"
 )
@@ -12,10 +13,11 @@ import (
 func TestSealedTwice(t *testing.T) {
 	testDir(t)
 	writeFile(t, "in.ndjson", []byte("{\"value\":\"0\"}\n{\"key\":\"k\",\"value\":null}\n{\"value\":\"2\"}\n"))
+	must(t, os.Mkdir("store", 0o700))
 	writeFile(t, "plain", payload(100_000))
 	mustRun(t, Encrypt, Config{From: "file:in.ndjson", To: "file:s.ndjson"})
 	mustRun(t, Encrypt, Config{From: "file:plain", To: "file:sealed"})
-	mustRun(t, Encrypt, Config{From: "file:in.ndjson", To: "file:ref.ndjson", Profile: "ref", KeyStore: "file:."})
+	mustRun(t, Encrypt, Config{From: "file:in.ndjson", To: "file:ref.ndjson", Profile: "ref", KeyStore: "file:store"})
 	for _, from := range []string{"s.ndjson", "ref.ndjson"} {
 		refuses(t, Encrypt, Config{From: "file:" + from, To: "file:twice.ndjson", DeadLetter: "file:dead.ndjson"}, "already-sealed")
 	}
