@@ -150,7 +150,7 @@ func (j *checkJob) openScan(ctx context.Context) error {
 	o := j.pipelineOptions()
 	limit := cmp.Or(o.ReadAhead, pipeline.DefaultReadAhead)
 	j.look = func(ctx context.Context) error { return j.checker.Scan(ctx, in.Source, limit) }
-	j.memory, j.progress = pipeline.Memory(o, in.Lanes, in.Largest), in.MeasureProgress
+	j.memory, j.progress = in.CountMemory(o), in.MeasureProgress
 	return j.tellOpen()
 }
 

@@ -61,10 +61,10 @@ func (p *plan) openSink(ctx context.Context, s *endpoint.Session, in *endpoint.S
 	return out, nil
 }
 
-// openLetters opens the sink for dead letters; nil if there is none.
-func (p *plan) openLetters(ctx context.Context, s *endpoint.Session, in *endpoint.Source) (pipeline.Sink, error) {
+// openLetters opens the sink for dead letters. Without them its Sink is nil.
+func (p *plan) openLetters(ctx context.Context, s *endpoint.Session, in *endpoint.Source) (*endpoint.Sink, error) {
 	if p.dead == nil {
-		return nil, nil //nolint:nilnil // documented: there is none
+		return new(endpoint.Sink), nil
 	}
 	t := p.dead.Traits()
 	dead, ok := p.dead.(endpoint.Records)
@@ -79,7 +79,7 @@ func (p *plan) openLetters(ctx context.Context, s *endpoint.Session, in *endpoin
 	if t.OneLane {
 		letters = deadletter.ShareSink(letters)
 	}
-	return letters, nil
+	return &endpoint.Sink{Sink: letters, LaneMemory: out.LaneMemory}, nil
 }
 
 // closers are called when a route is closed, in reverse order.

@@ -41,6 +41,7 @@ import (
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/memlimit"
 )
 
 // Config is one route, as flags, environment and a file give it. The zero value
@@ -181,7 +182,10 @@ type job interface {
 // that has an end, and did not reach it, returns an error that matches
 // ErrInterrupted: a caller must not take half a file for a whole one. A lane
 // that could not go on is an error too, when the others have ended.
-func (r *Route) Run(ctx context.Context) error { return r.env.explain(nameSource(r.job.run(ctx))) }
+func (r *Route) Run(ctx context.Context) error {
+	defer memlimit.WatchCollector(r.env.Log)()
+	return r.env.explain(nameSource(r.job.run(ctx)))
+}
 
 // Snapshot tells how far the route is.
 func (r *Route) Snapshot() Snapshot { return r.job.snapshot() }
