@@ -45,6 +45,8 @@ def frames() -> list[Case]:
         "with-a-byte-behind": good + b"\x00",
         "with-many-bytes-behind": good + bytes(100),
         "twice": good * 2,
+        "of-16-bytes-with-a-byte-behind": frame(raw_block(b"7 bytes")) + b"\x00",
+        "of-16-bytes-twice": frame(raw_block(b"7 bytes")) * 2,
         "two-of-one-block": frame(hello) + frame(hello),
         "skippable-in-front": skippable(b"x") + good,
         "skippable-behind": good + skippable(b"x"),

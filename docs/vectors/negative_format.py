@@ -152,6 +152,8 @@ def broken_unseen() -> dict:
         "undefined-in-recipient": beside((-20, b"\xf7")),
         "simple-value-0-in-recipient": beside((-20, b"\xe0")),
         "simple-value-255-in-recipient": beside((-20, b"\xf8\xff")),
+        "simple-value-null-in-two-bytes-in-recipient": beside((-20, b"\xf8\x16")),
+        "tag-21-in-recipient": beside((-20, b"\xd5\x00")),
         "tag-in-recipient": beside((-20, b"\xc1\x00")),
         "bignum-in-recipient": beside((-20, b"\xc2\x41\x01")),
         "label-float-in-recipient": beside((-20, mapping()), ).replace(
@@ -198,6 +200,8 @@ def misshapen() -> dict:
         "recipient-of-5": other(bstr(b""), mapping(), bstr(b""), array(one), NULL),
         "recipient-wrapped-key-null": other(bstr(b""), mapping((ALG, integer(-6))), NULL),
         "recipient-wrapped-key-text": other(bstr(b""), mapping(OTHER_ALG), tstr("k")),
+        "recipient-unprotected-array": other(bstr(b""), array(), bstr(b"")),
+        "recipient-unprotected-bytes": other(bstr(b""), bstr(mapping(OTHER_ALG)), bstr(b"")),
         "recipient-protected-map": other(mapping(), mapping(OTHER_ALG), bstr(b"")),
         "recipient-protected-holds-an-array": other(bstr(array()), mapping(OTHER_ALG), bstr(b"")),
         "recipient-protected-is-no-cbor": other(bstr(b"\xa1"), mapping(OTHER_ALG), bstr(b"")),

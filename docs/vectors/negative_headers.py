@@ -159,7 +159,7 @@ def forms() -> dict:
     good = protected_headers(CHUNKED)
 
     def in_segments(protected: bytes, size: int = 4096) -> bytes:
-        pieces = [bytes(min(size, 4097)), b"\x00"]
+        pieces = [bytes(size), bytes(30)]
         return segmented(*map(bstr, seal_segments(CHUNKED, protected, pieces)))
 
     def resized(size: int, pieces_of: int) -> bytes:
@@ -182,7 +182,7 @@ def forms() -> dict:
         "chunking-19-bytes": headed(chunked, WHERE, (CHUNKING, bstr(bytes(19)))),
         "chunking-24-bytes": headed(chunked, WHERE, (CHUNKING, bstr(bytes(24)))),
         "chunk-size-0": resized(0, 4096),
-        "chunk-size-4095": resized(4095, 4097),
+        "chunk-size-4095": resized(4095, 4095),
         "chunk-size-1048577": resized(1048577, 4096),
         "chunk-size-4294967295": resized(2**32 - 1, 4096),
     }
