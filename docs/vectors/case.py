@@ -40,14 +40,16 @@ class Case:
     def json(self) -> dict:
         """The object of README.md; fields that have their default are left out."""
         return {"name": self.name, "envelope": self.envelope.hex(), "expect": self.expect} | {
-            name: value for name, value in {
+            name: value
+            for name, value in {
                 "grammar": {True: "refuses", False: "accepts"}.get(self.grammar),
                 "keys": list(self.keys),
                 "records": [r.hex() for r in self.records] or None,
                 "dictionaries": [d.hex() for d in self.dictionaries] or None,
                 "dictionary_records": [[n.hex(), r.hex()] for n, r in self.dictionary_records] or None,
                 "signers": list(self.signers) or None,
-                "now": self.now, "skew": self.skew if self.signers or self.now is not None else None,
+                "now": self.now,
+                "skew": self.skew if self.signers or self.now is not None else None,
                 "max_age": self.max_age,
                 "limit": self.limit if self.limit != 1 << 20 else None,
                 "medium": self.medium,
@@ -62,7 +64,9 @@ class Case:
                 **payload_fields(self.plaintext),
                 "extra": self.extra or None,
                 "external": to_hex(self.external),
-            }.items() if value is not None}
+            }.items()
+            if value is not None
+        }
 
 
 def payload_fields(payload: bytes | None) -> dict:
@@ -79,8 +83,16 @@ def to_hex(data: bytes | None) -> str | None:
 def reading(name: str, expect: str, m: Message, envelope: Parts | bytes, grammar: bool | None = None, **reader) -> Case:
     """A case whose reader has that to which m is bound, and our local key, unless told otherwise."""
     data = envelope.bytes() if isinstance(envelope, Parts) else envelope
-    fields = {"medium": m.medium, "context": m.context, "subject": m.subject, "key": m.key, "headers": m.headers,
-              "bind": m.bind, "time": m.time, "kind": m.kind}
+    fields = {
+        "medium": m.medium,
+        "context": m.context,
+        "subject": m.subject,
+        "key": m.key,
+        "headers": m.headers,
+        "bind": m.bind,
+        "time": m.time,
+        "kind": m.kind,
+    }
     if expect == "ok":
         fields |= {"plaintext": m.payload, "external": external(m, 0, not m.chunk)}
     return Case(name, data, expect, grammar, **(fields | reader))
@@ -95,5 +107,7 @@ def stored(envelope: Parts | bytes, record: bytes) -> tuple[bytes, ...]:
 def shared() -> dict:
     """The keys that vectors name."""
     keys = ours() | {"stranger": STRANGER}
-    return {"keys": {name: key.json for name, key in keys.items()},
-            "signers": {name: signer.pem for name, signer in signers().items()}}
+    return {
+        "keys": {name: key.json for name, key in keys.items()},
+        "signers": {name: signer.pem for name, signer in signers().items()},
+    }

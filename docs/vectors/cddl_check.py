@@ -5,8 +5,10 @@
     python3 cddl_check.py                       # 100,000 mutants
     python3 cddl_check.py --mutants 1000000 --seed 7
 
-Both engines must accept everything that the strict reader accepts, and must do with each negative vector as its field `grammar`
-says. Of the mutants that the strict reader accepts, those of one shape are given to the engines once: a grammar sees of a byte
+Both engines must accept everything that the strict reader accepts, and must do with each negative vector as its
+field `grammar`
+says. Of the mutants that the strict reader accepts, those of one shape are given to the engines once: a grammar sees
+of a byte
 string only its size, unless it holds headers.
 """
 
@@ -50,7 +52,7 @@ class Forgetful(list):
 
 
 class Zcbor:
-    """zcbor's DataTranslator. Its decoder's errors in .cbor are made mismatches: as they are they would leave a choice."""
+    """zcbor's DataTranslator. Its decoder's errors in .cbor count as mismatches: else they would leave a choice."""
 
     name = "zcbor"
 
@@ -113,7 +115,9 @@ def check_envelopes(check: Check) -> None:
             external, envelope = bytes.fromhex(v["external"]), Envelope(data)
             check.expect(v["name"], "external", external, True)
             name = "Encrypt" if envelope.self_contained else "Encrypt0"
-            check.expect(v["name"], "Enc_structure", array(tstr(name), bstr(envelope.protected_raw), bstr(external)), True)
+            check.expect(
+                v["name"], "Enc_structure", array(tstr(name), bstr(envelope.protected_raw), bstr(external)), True
+            )
     for v in load("negative.json"):
         if "grammar" in v:
             check.expect(v["name"], "envelope", bytes.fromhex(v["envelope"]), v["grammar"] == "accepts")
@@ -124,8 +128,8 @@ def check_archives(check: Check) -> None:
     for v in load("archives.json"):
         data, at = bytes.fromhex(v["file"]), 8
         while v["expect"] == "ok" and at < len(data):
-            length = int.from_bytes(data[at:at + 4], "big")
-            kind, body = data[at + 8], data[at + 9:at + 8 + length]
+            length = int.from_bytes(data[at : at + 4], "big")
+            kind, body = data[at + 8], data[at + 9 : at + 8 + length]
             if kind in rules:
                 check.expect(f"{v['name']} at {at}", rules[kind], body, True)
             at += 8 + length
@@ -168,8 +172,10 @@ def main() -> int:
     fixed = check.items
     accepted, shapes = check_mutants(check, args.mutants, args.seed)
     print(*check.wrong, sep="\n", end="\n" if check.wrong else "")
-    print(f"cddl_check: {fixed} items of vectors; {args.mutants} mutants, of which the reader accepts {accepted} in {shapes} "
-          f"shapes; {len(check.wrong)} disagreements")
+    print(
+        f"cddl_check: {fixed} items of vectors; {args.mutants} mutants, of which the reader accepts {accepted} "
+        f"in {shapes} shapes; {len(check.wrong)} disagreements"
+    )
     return int(bool(check.wrong))
 
 

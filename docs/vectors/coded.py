@@ -70,7 +70,7 @@ def inflate(data: bytes, dictionary: bytes | None, limit: int) -> bytes:
     frame = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW, **options).decompressobj()
     payload, at = b"", 0
     while at < len(data) and not frame.eof:
-        payload += frame.decompress(data[at:at + STEP])
+        payload += frame.decompress(data[at : at + STEP])
         at += STEP
         if len(payload) > limit:
             raise Fault("too-large")
@@ -84,8 +84,9 @@ def is_dictionary(data: bytes) -> bool:
     if not (8 <= len(data) <= MAX_DICTIONARY and data[:4] == DICTIONARY):
         return False
     try:
-        zstandard.ZstdDecompressor(dict_data=zstandard.ZstdCompressionDict(data, zstandard.DICT_TYPE_FULLDICT)) \
-            .decompressobj().decompress(FRAME)
+        zstandard.ZstdDecompressor(
+            dict_data=zstandard.ZstdCompressionDict(data, zstandard.DICT_TYPE_FULLDICT)
+        ).decompressobj().decompress(FRAME)
     except zstandard.ZstdError:
         return False
     return True

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from encode import ARRAY, BSTR, MAP, NINT, TAG, TSTR, UINT
+from encode import ARRAY, BSTR, MAP, NINT, TSTR, UINT
 
 MAX_ELEMENTS, MAX_DEPTH = 16, 8
 SIMPLE = 7
@@ -80,7 +80,7 @@ class Decoder:
         if n > len(self.input) - self.at:
             raise Fault("truncated")
         self.at += n
-        return self.input[self.at - n:self.at]
+        return self.input[self.at - n : self.at]
 
     def item(self, depth: int) -> Item:
         start = self.at
@@ -96,7 +96,7 @@ class Decoder:
                 raise Fault("malformed")
             case 7 if item.argument not in (FALSE, TRUE, NULL) or self.at - start > 1:
                 raise Fault("malformed")
-        item.raw = self.input[start:self.at]
+        item.raw = self.input[start : self.at]
         return item
 
     def head(self) -> Item:

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes the files of vectors beside itself.
 
-Every vector is first read by a reader that shares no code with the sealer; a vector of which the reader says another word than
+Every vector is first read by a reader that shares no code with the sealer; a vector of which the reader says another
+word than
 the vector's `expect` stops the run, and nothing is written. With --check the files are compared and not written.
 """
 
@@ -18,6 +19,7 @@ import negative
 import numbers_outside
 import positive_bound
 import positive_coded
+import positive_keys
 import rawfiles
 from case import Case, payload_fields, shared
 from positive import positives
@@ -65,7 +67,9 @@ def main() -> None:
     common = shared()
     files = {
         "shared.json": common,
-        "positive.json": check(positives() + positive_bound.cases() + positive_coded.cases(), common),
+        "positive.json": check(
+            positives() + positive_keys.cases() + positive_bound.cases() + positive_coded.cases(), common
+        ),
         "negative.json": check(negative.cases(), common),
         "archives.json": archives.checked(common),
         "rawfiles.json": rawfiles.checked(common),

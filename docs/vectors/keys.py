@@ -45,8 +45,9 @@ def labelled(alg: int, kid: bytes, wrapped: bytes) -> bytes:
 
 
 def pem_of(private) -> str:
-    return private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-                                 serialization.NoEncryption()).decode()
+    return private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
 
 
 def kid_of(public) -> bytes:
@@ -177,8 +178,12 @@ def probably_prime(n: int) -> bool:
 @functools.cache
 def ours() -> dict[str, Local | X25519 | RSA]:
     """The keys that readers of the vectors have, by kind."""
-    return {"local": Local("reader"), "x25519": X25519("reader"),
-            "rsa2048": RSA("reader 2048", 2048, RSA_256), "rsa3072": RSA("reader 3072", 3072, RSA_512)}
+    return {
+        "local": Local("reader"),
+        "x25519": X25519("reader"),
+        "rsa2048": RSA("reader 2048", 2048, RSA_256),
+        "rsa3072": RSA("reader 3072", 3072, RSA_512),
+    }
 
 
 STRANGER = Local("stranger")
@@ -209,8 +214,9 @@ class Signer:
         self.private = ed25519.Ed25519PrivateKey.from_private_bytes(derived("ed25519 " + label, 32))
         self.public = self.private.public_key()
         self.kid = kid_of(self.public)
-        self.pem = self.public.public_bytes(serialization.Encoding.PEM,
-                                            serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+        self.pem = self.public.public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        ).decode()
 
     def sign(self, *elements: bytes) -> bytes:
         """kid and signature over an array of encoded elements."""

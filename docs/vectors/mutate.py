@@ -6,13 +6,85 @@ import random
 from decode import Fault, Item, decode
 from encode import ARRAY, BSTR, MAP, TSTR, head, integer, segmented
 
-INTERESTING = bytes([0x00, 0x01, 0x17, 0x18, 0x1F, 0x40, 0x5F, 0x60, 0x7F, 0x80, 0x9F, 0xA0, 0xBF, 0xC0, 0xD0, 0xD8, 0xF4, 0xF5,
-                     0xF6, 0xF7, 0xF8, 0xF9, 0xFB, 0xFF])
+INTERESTING = bytes(
+    [
+        0x00,
+        0x01,
+        0x17,
+        0x18,
+        0x1F,
+        0x40,
+        0x5F,
+        0x60,
+        0x7F,
+        0x80,
+        0x9F,
+        0xA0,
+        0xBF,
+        0xC0,
+        0xD0,
+        0xD8,
+        0xF4,
+        0xF5,
+        0xF6,
+        0xF7,
+        0xF8,
+        0xF9,
+        0xFB,
+        0xFF,
+    ]
+)
 SIGNATURE = -1935867911
-LABELS = (0, 1, 2, 3, 4, 5, 6, -1, -2, -1935867906, -1935867910, -1935867911, -1935867912, -1935867913, -1935900672,
-          -1935900673, -1935900674, -1935933440, -1935933441, 2**64 - 1, -2**64, "x", "")
-ALGS = (3, -1935867907, 1, -3, -5, -6, -29, -31, -41, -42, -43, -1935867907, -1935867908, -1935867909, -1935867910, -1935867912,
-        -1935867913, -1935867914, -1935867915, 0, 2**64 - 1, -2**64, "A256KW")
+LABELS = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    -1,
+    -2,
+    -1935867906,
+    -1935867910,
+    -1935867911,
+    -1935867912,
+    -1935867913,
+    -1935900672,
+    -1935900673,
+    -1935900674,
+    -1935933440,
+    -1935933441,
+    2**64 - 1,
+    -(2**64),
+    "x",
+    "",
+)
+ALGS = (
+    3,
+    -1935867907,
+    1,
+    -3,
+    -5,
+    -6,
+    -29,
+    -31,
+    -41,
+    -42,
+    -43,
+    -1935867907,
+    -1935867908,
+    -1935867909,
+    -1935867910,
+    -1935867912,
+    -1935867913,
+    -1935867914,
+    -1935867915,
+    0,
+    2**64 - 1,
+    -(2**64),
+    "A256KW",
+)
 SIZES = (0, 1, 7, 8, 9, 12, 16, 20, 28, 32, 39, 40, 41, 60, 80, 256, 257, 512, 513, 1168, 2048, 2049, 6144, 6145)
 
 
@@ -54,7 +126,7 @@ class Mutator:
                 case 3 if changed:
                     del changed[at]
                 case 4:
-                    del changed[at + self.random.randrange(1, 60):]
+                    del changed[at + self.random.randrange(1, 60) :]
         return bytes(changed)
 
     def change(self, tree: list) -> None:
@@ -88,7 +160,9 @@ class Mutator:
         (_, (_, protected)), (_, unprotected), ciphertext, *recipients = tree[1]
         match self.random.randrange(5):
             case 0:
-                protected.append([["int", -1935900673 - self.random.randrange(32768)], ["bytes", bytes(self.random.randrange(257))]])
+                protected.append(
+                    [["int", -1935900673 - self.random.randrange(32768)], ["bytes", bytes(self.random.randrange(257))]]
+                )
             case 1 if [["int", SIGNATURE], ["bytes", bytes(80)]] not in unprotected:
                 unprotected.append([["int", SIGNATURE], ["bytes", bytes(80)]])
             case 2 if ciphertext[0] == "bytes":
@@ -184,7 +258,7 @@ def walk(node: list):
         for child in value:
             yield from walk(child)
     elif kind == "map":
-        for k, v in value:
+        for _, v in value:
             yield from walk(v)
 
 

@@ -13,8 +13,19 @@ import negative_records
 import negative_signed
 from case import Case
 
-PARTS = (negative_format, negative_encoding, negative_headers, negative_kinds, negative_recipients, negative_chunked,
-         negative_crypto, negative_records, negative_bound, negative_signed, negative_coded)
+PARTS = (
+    negative_format,
+    negative_encoding,
+    negative_headers,
+    negative_kinds,
+    negative_recipients,
+    negative_chunked,
+    negative_crypto,
+    negative_records,
+    negative_bound,
+    negative_signed,
+    negative_coded,
+)
 
 
 def cases() -> list[Case]:

@@ -46,24 +46,34 @@ def all_headers() -> list[Case]:
         "streamcrypt-renamed-in-case-in-front": ((b"Streamcrypt", b"x"), *H),
     }
     cases = [refused(f"header-{name}", m, headers=headers) for name, headers in changes.items()]
-    cases += [refused(f"by-reference-header-{name}", r, headers=changes[name])
-              for name in ("moved-to-the-end", "dropped-last", "put-in-front", "renamed-in-case")]
+    cases += [
+        refused(f"by-reference-header-{name}", r, headers=changes[name])
+        for name in ("moved-to-the-end", "dropped-last", "put-in-front", "renamed-in-case")
+    ]
     file = Message(b"hello", DEK, local(DEK), headers=H, medium="file")
     tombstone = Message(b"", DEK, local(DEK), headers=H, kind=TOMBSTONE)
-    return [*cases, refused("header-dropped-in-a-record-file", file, headers=H[:3]),
-            refused("header-of-a-tombstone-put-in-front", tombstone, headers=((b"x", b"y"), *H))]
+    return [
+        *cases,
+        refused("header-dropped-in-a-record-file", file, headers=H[:3]),
+        refused("header-of-a-tombstone-put-in-front", tombstone, headers=((b"x", b"y"), *H)),
+    ]
 
 
 def counts() -> list[Case]:
     """n in the position is another than the number of headers that are sealed in external."""
     cases = []
     m = Message(b"hello", DEK, local(DEK), headers=H)
-    for name, n in (("one-larger-than-the-headers", 5), ("largest", 65535), ("one-smaller-than-the-bound-ones", 3), ("zero", 0)):
+    for name, n in (
+        ("one-larger-than-the-headers", 5),
+        ("largest", 65535),
+        ("one-smaller-than-the-bound-ones", 3),
+        ("zero", 0),
+    ):
         protected = mapping((ALG, integer(3)), (POSITION, bstr(position(m, n=n))))
         cases.append(reading(f"bound-headers-{name}", "tampered", m, seal(m, protected=protected), False))
     changed = seal(m)
     at = len(changed.protected) - len(position(m)) + 27
-    changed = changed.replace(protected=changed.protected[:at] + b"\x03" + changed.protected[at + 1:])
+    changed = changed.replace(protected=changed.protected[:at] + b"\x03" + changed.protected[at + 1 :])
     return [*cases, reading("bound-headers-lowered-by-a-stranger", "tampered", m, changed, False, headers=H[:3])]
 
 
@@ -85,10 +95,20 @@ def stream_headers() -> list[Case]:
         "ours-in-another-case": (*sealed, (b"streamcrypt-key", b"azE")),
     }
     cases = [refused(f"stream-header-{name}", m, headers=headers) for name, headers in changes.items()]
-    kafka = Message(b"hello", DEK, local(DEK), headers=((b"b", b"1"), (b"a", b"2")), context=b"ORDERS", subject=b"enc.orders",
-                    key=None)
-    return [*cases, refused("stream-header-appended-to-none", none, headers=((b"x", b"y"),)),
-            refused("stream-header-order-of-a-topic", kafka, medium="stream")]
+    kafka = Message(
+        b"hello",
+        DEK,
+        local(DEK),
+        headers=((b"b", b"1"), (b"a", b"2")),
+        context=b"ORDERS",
+        subject=b"enc.orders",
+        key=None,
+    )
+    return [
+        *cases,
+        refused("stream-header-appended-to-none", none, headers=((b"x", b"y"),)),
+        refused("stream-header-order-of-a-topic", kafka, medium="stream"),
+    ]
 
 
 def named_headers() -> list[Case]:
@@ -109,13 +129,23 @@ def named_headers() -> list[Case]:
         "value-under-another-name": {"headers": ((b"trace", b"acme"), (b"trace", None))},
     }
     cases = [refused(f"named-header-{name}", m, **reader) for name, reader in changes.items()]
-    cases.append(refused("named-header-missing-from-the-list-of-a-by-reference-reader",
-                         Message(b"hello", DEK, form=NAMED, bind=bind, headers=headers), bind=(b"tenant",)))
+    cases.append(
+        refused(
+            "named-header-missing-from-the-list-of-a-by-reference-reader",
+            Message(b"hello", DEK, form=NAMED, bind=bind, headers=headers),
+            bind=(b"tenant",),
+        )
+    )
     all_form = Message(b"hello", DEK, local(DEK), headers=((b"tenant", b"acme"),))
     flipped = seal(all_form)
     at = len(flipped.protected) - len(position(all_form))
-    named = flipped.protected[:at] + b"\x01" + flipped.protected[at + 1:at + 26] + bytes(2) + flipped.protected[at + 28:]
-    return [*cases, reading("form-changed-to-named-by-a-stranger", "tampered", all_form, flipped.replace(protected=named), False)]
+    named = (
+        flipped.protected[:at] + b"\x01" + flipped.protected[at + 1 : at + 26] + bytes(2) + flipped.protected[at + 28 :]
+    )
+    return [
+        *cases,
+        reading("form-changed-to-named-by-a-stranger", "tampered", all_form, flipped.replace(protected=named), False),
+    ]
 
 
 def effects() -> list[Case]:
@@ -124,8 +154,11 @@ def effects() -> list[Case]:
     for medium in ("topic", "stream", "file"):
         fields = STREAM if medium == "stream" else {"medium": medium}
         m = Message(b"hello", DEK, local(DEK), form=NAMED, headers=(TTL,), **fields)
-        for name, header in {"operation": (b"KV-Operation", b"PURGE"), "rollup": ROLLUP,
-                             "message-id": (b"Streamcrypt-Msg-Id", b"next")}.items():
+        for name, header in {
+            "operation": (b"KV-Operation", b"PURGE"),
+            "rollup": ROLLUP,
+            "message-id": (b"Streamcrypt-Msg-Id", b"next"),
+        }.items():
             cases.append(refused(f"effect-{name}-appended-in-a-{medium}", m, headers=(TTL, header)))
         cases.append(refused(f"effect-ttl-dropped-in-a-{medium}", m, headers=()))
     return cases
@@ -135,10 +168,20 @@ def times() -> list[Case]:
     cases = []
     m = Message(b"hello", DEK, local(DEK), form=TIMED, time=1790000000123, medium="file")
     none = Message(b"hello", DEK, local(DEK), form=TIMED, medium="file")
-    for name, time in {"one-millisecond-later": 1790000000124, "in-seconds": 1790000000, "negative": -1790000000123,
-                       "none": None}.items():
+    for name, time in {
+        "one-millisecond-later": 1790000000124,
+        "in-seconds": 1790000000,
+        "negative": -1790000000123,
+        "none": None,
+    }.items():
         cases.append(refused(f"time-{name}", m, time=time))
     cases.append(refused("time-appears-where-none-was", none, time=0))
     cases.append(refused("time-by-reference-changed", Message(b"hello", DEK, form=TIMED, time=5), time=6))
-    return [*cases, refused("time-bound-and-then-stored-in-a-stream", Message(
-        b"hello", DEK, local(DEK), form=TIMED, time=5, context=b"ORDERS", subject=b"enc.orders", key=None), medium="stream")]
+    return [
+        *cases,
+        refused(
+            "time-bound-and-then-stored-in-a-stream",
+            Message(b"hello", DEK, local(DEK), form=TIMED, time=5, context=b"ORDERS", subject=b"enc.orders", key=None),
+            medium="stream",
+        ),
+    ]

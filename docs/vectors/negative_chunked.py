@@ -18,17 +18,29 @@ def message(n: int, label: str = "", **fields) -> Message:
 
 TWO, THREE = message(SIZE + 1), message(2 * SIZE + 1)  # so many segments, the last of one byte
 EXACT = message(2 * SIZE)
-UNSEEN = {"segments-first-alone-of-two", "segments-middle-not-full", "segments-first-one-byte-short", "segments-last-empty",
-          "segments-first-one-byte-long", "segments-last-one-byte-long", "segments-duplicated-last",
-          "segments-size-field-one-larger", "segment-head-long-last", "segments-then-trailing-byte",
-          "segments-last-shorter-than-a-tag"}
+UNSEEN = {
+    "segments-first-alone-of-two",
+    "segments-middle-not-full",
+    "segments-first-one-byte-short",
+    "segments-last-empty",
+    "segments-first-one-byte-long",
+    "segments-last-one-byte-long",
+    "segments-duplicated-last",
+    "segments-size-field-one-larger",
+    "segment-head-long-last",
+    "segments-then-trailing-byte",
+    "segments-last-shorter-than-a-tag",
+}
 
 
 def cases() -> list[Case]:
     tables = [("malformed", misshapen()), ("tampered", rearranged() | altered()), ("truncated", cut())]
     grammar = {"tampered": False, "truncated": True}
-    return [reading(name, word, TWO, envelope, grammar.get(word, None if name in UNSEEN else True), records=(RECORD,))
-            for word, table in tables for name, envelope in table.items()] + [other_context(), unknown_first()]
+    return [
+        reading(name, word, TWO, envelope, grammar.get(word, None if name in UNSEEN else True), records=(RECORD,))
+        for word, table in tables
+        for name, envelope in table.items()
+    ] + [other_context(), unknown_first()]
 
 
 def segments(m: Message, **overrides) -> list[bytes]:
@@ -57,7 +69,7 @@ def misshapen() -> dict:
         "segments-one-self-contained": of(alone, *segments(alone)),
         "segments-first-alone-of-two": of(TWO, full),
         "segments-middle-not-full": of(small, *segments(small, pieces=[b"x" * 100, b"y"])),
-        "segments-first-one-byte-short": of(TWO, *segments(TWO, pieces=[payload[:SIZE - 1], payload[SIZE - 1:]])),
+        "segments-first-one-byte-short": of(TWO, *segments(TWO, pieces=[payload[: SIZE - 1], payload[SIZE - 1 :]])),
         "segments-first-one-byte-long": of(TWO, *segments(TWO, pieces=[payload, b"y"])),
         "segments-last-one-byte-long": of(TWO, *segments(TWO, pieces=[payload[:SIZE], payload])),
         "segments-last-empty": of(EXACT, *segments(EXACT, pieces=[payload[:SIZE], b""])),
@@ -116,10 +128,10 @@ def cut() -> dict:
     whole = of(TWO, full, last).bytes()
     start = len(of(TWO).bytes()) - 1
     return {
-        "chunked-cut-before-segments": whole[:start - 1],
+        "chunked-cut-before-segments": whole[: start - 1],
         "chunked-cut-before-first-segment": whole[:start],
-        "chunked-cut-inside-first-segment": whole[:start + 60],
-        "chunked-cut-after-first-segment": whole[:start + len(bstr(full))],
+        "chunked-cut-inside-first-segment": whole[: start + 60],
+        "chunked-cut-after-first-segment": whole[: start + len(bstr(full))],
         "chunked-cut-before-break": whole[:-1],
         "chunked-self-contained-cut-before-recipients": of(alone, last, last).replace(recipients=b""),
         "chunked-segment-claims-2-to-64": whole[:start] + head(BSTR, 2**64 - 1) + full[:60],

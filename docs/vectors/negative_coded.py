@@ -1,10 +1,12 @@
-"""Steps 11, 15 and 16: dictionaries, padding and frames (section 16). Everything is sealed well; the coded payload is wrong."""
+"""Steps 11, 15 and 16: dictionaries, padding and frames (section 16). Everything is sealed well; the coded payload
+is wrong."""
 
 from case import Case, reading
 from keys import derived
 from negative_recipients import flip
-from positive import CHUNK, local, vouched
+from positive import CHUNK, local
 from positive_coded import KEEPER, ORDER, padded
+from positive_keys import vouched
 from sealer import CREATED, Coding, Dek, Message, dictionary_record, digest, seal
 from zstd import (
     MAGIC,
@@ -40,7 +42,7 @@ def frames() -> list[Case]:
         "of-plain-text": b"hello, I am not compressed",
         "magic-only": MAGIC,
         "without-its-last-byte": good[:-1],
-        "half": good[:len(good) // 2],
+        "half": good[: len(good) // 2],
         "without-a-last-block": frame(raw_block(b"hello", last=False)),
         "with-a-byte-behind": good + b"\x00",
         "with-many-bytes-behind": good + bytes(100),
@@ -76,8 +78,12 @@ def sizes() -> list[Case]:
         refused("window-one-step-over-8-mib", "too-large", frame(raw_block(b"hello"), window=0x69)),
         refused("window-of-128-mib", "too-large", frame(raw_block(b"hello"), window=0x88)),
         refused("window-largest", "too-large", frame(raw_block(b"hello"), window=0xFF)),
-        refused("window-by-a-single-segment-over-8-mib", "too-large", sized((8 << 20) + 1, rle_block(b"\x00", 1 << 17)),
-                limit=16 << 20),
+        refused(
+            "window-by-a-single-segment-over-8-mib",
+            "too-large",
+            sized((8 << 20) + 1, rle_block(b"\x00", 1 << 17)),
+            limit=16 << 20,
+        ),
         reading("payload-over-the-limit", "too-large", *plain(101), False, limit=100),
         refused("payload-padded-over-the-limit", "too-large", padded(bytes(range(1, 102))), PAD, limit=100),
     ]
@@ -90,14 +96,22 @@ def plain(n: int):
 
 def padding() -> list[Case]:
     tables = {
-        "empty": b"", "of-zeros-only": bytes(16), "without-mark": b"hello", "zeros-behind-text": b"hello" + bytes(11),
-        "mark-81": b"hello\x81" + bytes(10), "mark-in-the-middle": b"\x80hello" + bytes(10), "one-byte-behind-zeros": b"\x80" + bytes(5) + b"\x01",
+        "empty": b"",
+        "of-zeros-only": bytes(16),
+        "without-mark": b"hello",
+        "zeros-behind-text": b"hello" + bytes(11),
+        "mark-81": b"hello\x81" + bytes(10),
+        "mark-in-the-middle": b"\x80hello" + bytes(10),
+        "one-byte-behind-zeros": b"\x80" + bytes(5) + b"\x01",
     }
     cases = [refused(f"padding-{name}", "malformed", coded, PAD) for name, coded in tables.items()]
     both = Coding(1, 1)
-    return [*cases, refused("padding-and-zstd-without-mark", "malformed", compress(ORDER * 3), both),
-            refused("padding-under-the-frame", "malformed", compress(padded(ORDER, 512))[:-1], both),
-            refused("padding-and-two-frames", "malformed", padded(compress(ORDER) * 2, 64), both)]
+    return [
+        *cases,
+        refused("padding-and-zstd-without-mark", "malformed", compress(ORDER * 3), both),
+        refused("padding-under-the-frame", "malformed", compress(padded(ORDER, 512))[:-1], both),
+        refused("padding-and-two-frames", "malformed", padded(compress(ORDER) * 2, 64), both),
+    ]
 
 
 def dictionaries() -> list[Case]:
@@ -113,23 +127,55 @@ def dictionaries() -> list[Case]:
     cases = [
         refused("dictionary-missing", "unknown-dictionary", coded, coding),
         refused("dictionary-another-only", "unknown-dictionary", coded, coding, dictionaries=(other,)),
-        refused("dictionary-record-tampered", "unknown-dictionary", coded, coding, dictionary_records=((name, flipped),)),
-        refused("dictionary-record-of-another", "unknown-dictionary", coded, coding, dictionary_records=((name, lying),)),
-        refused("dictionary-record-of-kind-0", "unknown-dictionary", coded, coding, dictionary_records=((name, not_kind_4),)),
-        refused("dictionary-record-of-another-context", "unknown-dictionary", coded, coding, dictionary_records=((name, elsewhere),)),
+        refused(
+            "dictionary-record-tampered", "unknown-dictionary", coded, coding, dictionary_records=((name, flipped),)
+        ),
+        refused(
+            "dictionary-record-of-another", "unknown-dictionary", coded, coding, dictionary_records=((name, lying),)
+        ),
+        refused(
+            "dictionary-record-of-kind-0", "unknown-dictionary", coded, coding, dictionary_records=((name, not_kind_4),)
+        ),
+        refused(
+            "dictionary-record-of-another-context",
+            "unknown-dictionary",
+            coded,
+            coding,
+            dictionary_records=((name, elsewhere),),
+        ),
         refused("dictionary-record-rubbish", "unknown-dictionary", coded, coding, dictionary_records=((name, b"x"),)),
-        refused("dictionary-record-under-another-name", "unknown-dictionary", coded, coding,
-                dictionary_records=((b"\x00" * 16, record.bytes()),)),
-        reading("dictionary-record-unsigned", "unknown-dictionary", *signed(coding, coded), False, signers=("sealer",),
-                dictionary_records=((name, record.bytes()),)),
+        refused(
+            "dictionary-record-under-another-name",
+            "unknown-dictionary",
+            coded,
+            coding,
+            dictionary_records=((b"\x00" * 16, record.bytes()),),
+        ),
+        reading(
+            "dictionary-record-unsigned",
+            "unknown-dictionary",
+            *signed(coding, coded),
+            False,
+            signers=("sealer",),
+            dictionary_records=((name, record.bytes()),),
+        ),
         refused("dictionary-id-of-another", "malformed", compress(ORDER, other), coding, dictionaries=(ours, other)),
         refused("dictionary-named-by-the-frame-only", "malformed", coded, ZSTD, dictionaries=(ours,)),
     ]
     m = Message(ORDER, DEK, local(DEK), coding=Coding(1, 0, ours), coded=coded)
     other_hash = Message(ORDER, DEK, local(DEK), coding=Swapped(1, 0, other, ours), coded=coded)
-    return [*cases, reading("dictionary-hash-of-another-in-the-tag", "tampered", other_hash, seal(other_hash), False,
-                            dictionaries=(ours, other)),
-            reading("dictionary-hint-flipped", "unknown-dictionary", m, flip_hint(m), False, dictionaries=(ours,))]
+    return [
+        *cases,
+        reading(
+            "dictionary-hash-of-another-in-the-tag",
+            "tampered",
+            other_hash,
+            seal(other_hash),
+            False,
+            dictionaries=(ours, other),
+        ),
+        reading("dictionary-hint-flipped", "unknown-dictionary", m, flip_hint(m), False, dictionaries=(ours,)),
+    ]
 
 
 class Swapped(Coding):
@@ -164,7 +210,9 @@ def chunked() -> list[Case]:
         ("frame-twice", "malformed", ZSTD, compress(noise[:CHUNK]) * 2),
         ("bomb", "too-large", ZSTD, bomb(256 << 20)),
     ):
-        m = Message(b"", DEK, local(DEK), coding=coding, coded=coded, chunk=CHUNK, message_id=derived("chunked coded", 16))
+        m = Message(
+            b"", DEK, local(DEK), coding=coding, coded=coded, chunk=CHUNK, message_id=derived("chunked coded", 16)
+        )
         cases.append(reading(f"chunked-{name}", word, m, seal(m), False))
     return cases
 
@@ -183,6 +231,9 @@ def order() -> list[Case]:
         reading("unknown-dictionary-before-tampered", "unknown-dictionary", named, named_flipped, False),
         reading("unknown-key-before-unknown-dictionary", "unknown-key", named, seal(named), False, keys=("stranger",)),
         reading("stale-before-frame", "stale", m, seal(m), False, now=CREATED + 100, max_age=10),
-        refused("frame-with-a-wrong-dictionary-id-before-its-window", "malformed",
-                frame(raw_block(b"hello"), window=0x88, dictionary_id=7)),
+        refused(
+            "frame-with-a-wrong-dictionary-id-before-its-window",
+            "malformed",
+            frame(raw_block(b"hello"), window=0x88, dictionary_id=7),
+        ),
     ]

@@ -19,7 +19,7 @@ def cases() -> list[Case]:
 
 
 def bindings() -> list[Case]:
-    """A reader that binds other things than the sealer, in both profiles. Headers and times are in negative_bound.py."""
+    """A reader that binds other things than the sealer, in both profiles. Headers: negative_bound.py."""
     readers = {
         "context-wrong": {"context": b"invoices"},
         "context-empty-to-reader": {"context": b""},
@@ -35,28 +35,57 @@ def bindings() -> list[Case]:
     for name, reader in readers.items():
         cases.append(reading(name, "tampered", ALONE, seal(ALONE), False, **reader))
         if name not in ("context-wrong", "context-empty-to-reader"):
-            cases.append(reading(f"by-reference-{name}", "tampered", REFERRING, seal(REFERRING), False, records=(RECORD,), **reader))
+            cases.append(
+                reading(
+                    f"by-reference-{name}", "tampered", REFERRING, seal(REFERRING), False, records=(RECORD,), **reader
+                )
+            )
     sealed_for_others = Message(b"hello", DEK, context=b"invoices")
     empty_key = Message(b"hello", DEK, local(DEK), key=b"")
     tombstone = Message(b"", DEK, local(DEK), kind=TOMBSTONE)
     record = key_record(DEK, local(DEK))
     value = Message(b"", DEK, local(DEK), key=None)
-    return [*cases,
-            reading("by-reference-context-wrong", "tampered", sealed_for_others, seal(sealed_for_others), False,
-                    records=(RECORD,), context=b"orders"),
-            reading("key-empty-is-null-to-reader", "tampered", empty_key, seal(empty_key), False, key=None),
-            reading("kind-tombstone-read-as-value", "tampered", tombstone, seal(tombstone), False, kind=VALUE),
-            reading("kind-key-record-read-as-value", "tampered", record, seal(record), False, kind=VALUE),
-            reading("kind-value-read-as-key-record", "tampered", value, seal(value), False, kind=KEY_RECORD)]
+    return [
+        *cases,
+        reading(
+            "by-reference-context-wrong",
+            "tampered",
+            sealed_for_others,
+            seal(sealed_for_others),
+            False,
+            records=(RECORD,),
+            context=b"orders",
+        ),
+        reading("key-empty-is-null-to-reader", "tampered", empty_key, seal(empty_key), False, key=None),
+        reading("kind-tombstone-read-as-value", "tampered", tombstone, seal(tombstone), False, kind=VALUE),
+        reading("kind-key-record-read-as-value", "tampered", record, seal(record), False, kind=VALUE),
+        reading("kind-value-read-as-key-record", "tampered", value, seal(value), False, kind=KEY_RECORD),
+    ]
 
 
 def structures() -> list[Case]:
     """A sealer that built another Enc_structure."""
-    faults = {"final-false": {"final": False}, "index-1": {"index": 1}, "version-2": {"version": "streamcrypt/2"},
-              "name-encrypt0": {"name": "Encrypt0"}, "name-enc-recipient": {"name": "Enc_Recipient"}}
-    cases = [reading(f"sealed-with-{name}", "tampered", ALONE, seal(ALONE, **fault), False) for name, fault in faults.items()]
-    return [*cases, reading("by-reference-sealed-with-name-encrypt", "tampered", REFERRING,
-                            seal(REFERRING, name="Encrypt"), False, records=(RECORD,))]
+    faults = {
+        "final-false": {"final": False},
+        "index-1": {"index": 1},
+        "version-2": {"version": "streamcrypt/2"},
+        "name-encrypt0": {"name": "Encrypt0"},
+        "name-enc-recipient": {"name": "Enc_Recipient"},
+    }
+    cases = [
+        reading(f"sealed-with-{name}", "tampered", ALONE, seal(ALONE, **fault), False) for name, fault in faults.items()
+    ]
+    return [
+        *cases,
+        reading(
+            "by-reference-sealed-with-name-encrypt",
+            "tampered",
+            REFERRING,
+            seal(REFERRING, name="Encrypt"),
+            False,
+            records=(RECORD,),
+        ),
+    ]
 
 
 def flips() -> list[Case]:
@@ -66,28 +95,47 @@ def flips() -> list[Case]:
     for profile, m, records in (("self-contained", ALONE, ()), ("by-reference", REFERRING, (RECORD,))):
         start = len(seal(m).protected) - len(position(m))
         places = [(f"in-{field}", "protected", start + at) for field, at in fields.items()]
-        for name, part, at in (*places, ("in-iv-lease", "unprotected", -12), ("in-iv-counter", "unprotected", -1),
-                               ("in-ciphertext", "ciphertext", 1), ("in-tag", "ciphertext", -1)):
+        for name, part, at in (
+            *places,
+            ("in-iv-lease", "unprotected", -12),
+            ("in-iv-counter", "unprotected", -1),
+            ("in-ciphertext", "ciphertext", 1),
+            ("in-tag", "ciphertext", -1),
+        ):
             changed = seal(m)
             changed = changed.replace(**{part: flip(getattr(changed, part), at)})
             cases.append(reading(f"{profile}-flipped-bit-{name}", "tampered", m, changed, False, records=records))
         for mask in (1, 2, 4, 8):
             changed = seal(m)
             form = bytes([changed.protected[start] ^ mask])
-            changed = changed.replace(protected=changed.protected[:start] + form + changed.protected[start + 1:])
+            changed = changed.replace(protected=changed.protected[:start] + form + changed.protected[start + 1 :])
             cases.append(reading(f"{profile}-flipped-form-{mask:02x}", "tampered", m, changed, False, records=records))
     passed = Message(b"hello", DEK, local(DEK), passed_over=((-1935900673, b"x"),))
     changed = seal(passed)
-    return [*cases, reading("flipped-bit-in-passed-over-label", "tampered", passed,
-                            changed.replace(protected=changed.protected[:-1] + b"y"), False)]
+    return [
+        *cases,
+        reading(
+            "flipped-bit-in-passed-over-label",
+            "tampered",
+            passed,
+            changed.replace(protected=changed.protected[:-1] + b"y"),
+            False,
+        ),
+    ]
 
 
 def structural_flips() -> list[Case]:
     """One bit of the bytes that hold the envelope together; the word is that of the step that sees it first."""
     whole = seal(ALONE).bytes()
-    at = {name: whole.index(start) for name, start in
-          {"alg": b"\x01\x03\x3a", "position-label": b"\x3a\x73\x63\x00\x01", "iv-label": b"\x05\x4c",
-           "recipient": b"\x83\x40\xa2\x01\x24"}.items()}
+    at = {
+        name: whole.index(start)
+        for name, start in {
+            "alg": b"\x01\x03\x3a",
+            "position-label": b"\x3a\x73\x63\x00\x01",
+            "iv-label": b"\x05\x4c",
+            "recipient": b"\x83\x40\xa2\x01\x24",
+        }.items()
+    }
     flips = {
         "tag-number": (1, 0x01, "not-an-envelope", True),
         "tag-major": (0, 0x20, "not-an-envelope", True),
@@ -108,7 +156,7 @@ def structural_flips() -> list[Case]:
     }
     cases = []
     for name, (offset, bit, word, grammar) in flips.items():
-        changed = whole[:offset] + bytes([whole[offset] ^ bit]) + whole[offset + 1:]
+        changed = whole[:offset] + bytes([whole[offset] ^ bit]) + whole[offset + 1 :]
         cases.append(reading(f"flipped-bit-in-{name}", word, ALONE, changed, grammar))
     return cases
 
@@ -134,6 +182,7 @@ def committed(m: Message, commitment: bytes) -> bytes:
 
 def commitments() -> list[Case]:
     """Step 10. The tag is right in all but the last, under the key that the recipients hold."""
+
     def case(name: str, envelope: Parts, m: Message = ALONE, word: str = "wrong-key") -> Case:
         return reading(name, word, m, envelope, False)
 
@@ -149,8 +198,13 @@ def commitments() -> list[Case]:
         case("commitment-flipped-bit-behind-kid", seal(ALONE, protected=committed(ALONE, flip(DEK.commitment, 16)))),
         case("commitment-flipped-last-bit", seal(ALONE, protected=committed(ALONE, flip(DEK.commitment, -1)))),
         case("recipient-holds-another-key", seal(from_other), from_other),
-        case("recipient-holds-another-key-and-a-further-one-holds-ours", seal(
-            Message(b"hello", DEK, (swapped, ours()["x25519"].recipient(DEK.key)))), from_other),
+        case(
+            "recipient-holds-another-key-and-a-further-one-holds-ours",
+            seal(Message(b"hello", DEK, (swapped, ours()["x25519"].recipient(DEK.key)))),
+            from_other,
+        ),
         case("wrong-key-before-tampered", both_wrong),
-        case("unknown-key-before-wrong-key", seal(no_key, protected=committed(no_key, bytes(32))), no_key, "unknown-key"),
+        case(
+            "unknown-key-before-wrong-key", seal(no_key, protected=committed(no_key, bytes(32))), no_key, "unknown-key"
+        ),
     ]

@@ -16,8 +16,11 @@ ALG_3, WHERE = (ALG, integer(A256GCM)), bstr(position(ALONE))
 
 def cases() -> list[Case]:
     tables = [(None, envelope_heads() | recipient_heads() | unsorted() | indefinite()), (True, cut_protected())]
-    return [reading(name, "malformed", ALONE, envelope, grammar, records=stored(envelope, RECORD))
-            for grammar, table in tables for name, envelope in table.items()]
+    return [
+        reading(name, "malformed", ALONE, envelope, grammar, records=stored(envelope, RECORD))
+        for grammar, table in tables
+        for name, envelope in table.items()
+    ]
 
 
 def alone(**parts: bytes) -> Parts:
@@ -40,12 +43,26 @@ def envelope_heads() -> dict:
         "long-head-protected": alone(protected=bstr(headers, 2)),
         "long-head-protected-map": seal(ALONE, protected=mapping(ALG_3, (POSITION, WHERE), width=1)),
         "long-head-alg": seal(ALONE, protected=mapping((ALG, integer(3, 1)), (POSITION, WHERE))),
-        "long-head-alg-label": seal(ALONE, protected=head(MAP, 2) + integer(ALG, 1) + integer(3) + integer(POSITION) + WHERE),
-        "long-head-position-label": seal(ALONE, protected=head(MAP, 2) + integer(ALG) + integer(3) + integer(POSITION, 8) + WHERE),
+        "long-head-alg-label": seal(
+            ALONE, protected=head(MAP, 2) + integer(ALG, 1) + integer(3) + integer(POSITION) + WHERE
+        ),
+        "long-head-position-label": seal(
+            ALONE, protected=head(MAP, 2) + integer(ALG) + integer(3) + integer(POSITION, 8) + WHERE
+        ),
         "long-head-position": seal(ALONE, protected=mapping(ALG_3, (POSITION, bstr(position(ALONE), 2)))),
-        "long-head-passed-over-value": seal(ALONE, protected=mapping(ALG_3, (POSITION, WHERE), (-1935900673, bstr(b"x", 1)))),
-        "label-twice-in-two-encodings": seal(ALONE, protected=head(MAP, 3) + integer(ALG) + integer(3) + integer(ALG, 1) +
-                                             integer(3) + integer(POSITION) + WHERE),
+        "long-head-passed-over-value": seal(
+            ALONE, protected=mapping(ALG_3, (POSITION, WHERE), (-1935900673, bstr(b"x", 1)))
+        ),
+        "label-twice-in-two-encodings": seal(
+            ALONE,
+            protected=head(MAP, 3)
+            + integer(ALG)
+            + integer(3)
+            + integer(ALG, 1)
+            + integer(3)
+            + integer(POSITION)
+            + WHERE,
+        ),
         "long-head-unprotected": alone(unprotected=mapping((IV, NONCE), width=2)),
         "long-head-iv-label": alone(unprotected=head(MAP, 1) + integer(IV, 1) + NONCE),
         "long-head-iv": alone(unprotected=mapping((IV, bstr(bytes(12), 1)))),
@@ -64,8 +81,9 @@ def recipient_heads() -> dict:
         "long-head-kid": lone(unprotected=mapping((ALG, integer(-5)), (4, bstr(kid, 4)))),
         "long-head-wrapped-key": lone(key=bstr(wrapped, 2)),
         "long-head-in-passed-over-recipient": lone(unprotected=mapping((ALG, integer(-29, 8)))),
-        "long-head-in-protected-of-passed-over-recipient": lone(protected=bstr(mapping((-70000, integer(1, 4)))),
-                                                                unprotected=mapping((ALG, integer(-29)))),
+        "long-head-in-protected-of-passed-over-recipient": lone(
+            protected=bstr(mapping((-70000, integer(1, 4)))), unprotected=mapping((ALG, integer(-29)))
+        ),
     }
 
 
@@ -77,9 +95,12 @@ def unsorted() -> dict:
         "unsorted-passed-over": seal(ALONE, protected=mapping(ALG_3, (POSITION, WHERE), *twenty)),
         "unsorted-unprotected": seal(REFERRING).replace(unprotected=mapping((IV, NONCE), (4, bstr(DEK.kid)))),
         "unsorted-recipient": lone(unprotected=mapping((4, bstr(kid)), (ALG, integer(-5)))),
-        "unsorted-in-a-value-of-a-recipient": lone(unprotected=mapping((ALG, integer(-29)), (-20, mapping((2, NULL), (1, NULL))))),
-        "sorted-by-length-first": lone(unprotected=b"\xa3\x01\x38\x1c" + integer(24) + NULL + integer(-1) + NULL).replace(
-            recipients=array(array(bstr(b""), b"\xa3\x01\x38\x1c\x20\xf6\x18\x18\xf6", bstr(b"")))),
+        "unsorted-in-a-value-of-a-recipient": lone(
+            unprotected=mapping((ALG, integer(-29)), (-20, mapping((2, NULL), (1, NULL))))
+        ),
+        "sorted-by-length-first": lone(
+            unprotected=b"\xa3\x01\x38\x1c" + integer(24) + NULL + integer(-1) + NULL
+        ).replace(recipients=array(array(bstr(b""), b"\xa3\x01\x38\x1c\x20\xf6\x18\x18\xf6", bstr(b"")))),
     }
 
 
@@ -103,5 +124,7 @@ def indefinite() -> dict:
 
 def cut_protected() -> dict:
     headers = protected_headers(ALONE)
-    return {"protected-map-cut": seal(ALONE, protected=headers[:-1]),
-            "protected-map-of-17": seal(ALONE, protected=head(MAP, 17) + headers[1:])}
+    return {
+        "protected-map-cut": seal(ALONE, protected=headers[:-1]),
+        "protected-map-of-17": seal(ALONE, protected=head(MAP, 17) + headers[1:]),
+    }

@@ -1,4 +1,5 @@
-"""Steps 1 and 2 of section 10, and the types of step 3 to 6: not an envelope, cut, too large, not CBOR, another structure."""
+"""Steps 1 and 2 of section 10, and the types of step 3 to 6: not an envelope, cut, too large, not CBOR, another
+structure."""
 
 from case import Case, reading, stored
 from encode import ARRAY, BREAK, BSTR, MAP, NULL, TAG, TSTR, array, bstr, head, integer, mapping, segmented, tstr
@@ -15,11 +16,21 @@ OTHER_ALG = (1, integer(-29))
 
 
 def cases() -> list[Case]:
-    tables = [("not-an-envelope", True, strangers()), ("not-an-envelope", None, other_tags()), ("truncated", True, cuts()),
-              ("too-large", True, giants()), ("too-large", None, giants_unseen()), ("malformed", True, broken()),
-              ("malformed", None, broken_unseen()), ("malformed", True, misshapen())]
-    return [reading(name, word, ALONE, envelope, grammar, records=stored(envelope, RECORD))
-            for word, grammar, table in tables for name, envelope in table.items()]
+    tables = [
+        ("not-an-envelope", True, strangers()),
+        ("not-an-envelope", None, other_tags()),
+        ("truncated", True, cuts()),
+        ("too-large", True, giants()),
+        ("too-large", None, giants_unseen()),
+        ("malformed", True, broken()),
+        ("malformed", None, broken_unseen()),
+        ("malformed", True, misshapen()),
+    ]
+    return [
+        reading(name, word, ALONE, envelope, grammar, records=stored(envelope, RECORD))
+        for word, grammar, table in tables
+        for name, envelope in table.items()
+    ]
 
 
 def alone(**parts: bytes) -> Parts:
@@ -55,13 +66,29 @@ def other_tags() -> dict:
 
 def cuts() -> dict:
     whole, referring = seal(ALONE).bytes(), seal(REFERRING).bytes()
-    table = {f"self-contained-cut-{name}": whole[:n] for name, n in {
-        "inside-tag": 1, "after-tag": 2, "after-array-head": 3, "inside-protected-head": 4, "inside-protected": 40,
-        "after-protected": 75, "inside-unprotected": 77, "inside-iv": 85, "after-unprotected": 90,
-        "inside-ciphertext": 105, "after-ciphertext": 112, "after-recipients-head": 113, "inside-recipient": 123,
-        "before-last-byte": len(whole) - 1}.items()}
-    table |= {f"by-reference-cut-{name}": referring[:n] for name, n in {
-        "after-tag": 1, "inside-kid": 50, "before-last-byte": len(referring) - 1}.items()}
+    table = {
+        f"self-contained-cut-{name}": whole[:n]
+        for name, n in {
+            "inside-tag": 1,
+            "after-tag": 2,
+            "after-array-head": 3,
+            "inside-protected-head": 4,
+            "inside-protected": 40,
+            "after-protected": 75,
+            "inside-unprotected": 77,
+            "inside-iv": 85,
+            "after-unprotected": 90,
+            "inside-ciphertext": 105,
+            "after-ciphertext": 112,
+            "after-recipients-head": 113,
+            "inside-recipient": 123,
+            "before-last-byte": len(whole) - 1,
+        }.items()
+    }
+    table |= {
+        f"by-reference-cut-{name}": referring[:n]
+        for name, n in {"after-tag": 1, "inside-kid": 50, "before-last-byte": len(referring) - 1}.items()
+    }
     alg_1 = seal(ALONE, protected=mapping((ALG, integer(1)), (POSITION, bstr(position(ALONE)))))
     return table | {
         "ciphertext-claims-2-to-64": alone(ciphertext=head(BSTR, 2**64 - 1) + bytes(21)),
@@ -97,6 +124,7 @@ def giants() -> dict:
 
 def giants_unseen() -> dict:
     """Limits that the grammar does not have."""
+
     def labelled(n: int) -> Message:
         labels = [(-1935900673 - i, derived("label", 256)) for i in range(3)]
         return Message(b"hello", DEK, local(DEK), passed_over=(*labels, (-1935900690, derived("label", n))))
@@ -105,8 +133,12 @@ def giants_unseen() -> dict:
     return {
         "recipient-17-labels": beside(*[(-n, NULL) for n in range(1, 17)]),
         "recipient-array-of-17-elements": beside((-20, array(*[NULL] * 17))),
-        "nesting-9-in-recipient": beside((-20, array(array(array(array(array()))))),),
-        "nesting-9-maps-in-recipient": beside((-20, array(array(array(array(mapping()))))),),
+        "nesting-9-in-recipient": beside(
+            (-20, array(array(array(array(array()))))),
+        ),
+        "nesting-9-maps-in-recipient": beside(
+            (-20, array(array(array(array(mapping()))))),
+        ),
         "protected-1025-bytes": seal(over),
     }
 
@@ -137,8 +169,10 @@ def broken_unseen() -> dict:
     """Faults that some decoders let pass."""
     iv_pair = mapping((IV, NONCE))[1:]
     return {
-        "protected-label-twice": seal(ALONE, protected=mapping((ALG, integer(A256GCM)), (ALG, integer(A256GCM)),
-                                                               (POSITION, bstr(position(ALONE)))[:2])),
+        "protected-label-twice": seal(
+            ALONE,
+            protected=mapping((ALG, integer(A256GCM)), (ALG, integer(A256GCM)), (POSITION, bstr(position(ALONE)))[:2]),
+        ),
         "unprotected-label-twice": alone(unprotected=b"\xa2" + iv_pair * 2),
         "trailing-byte": alone().bytes() + b"\x00",
         "trailing-break": alone().bytes() + BREAK,
@@ -146,7 +180,8 @@ def broken_unseen() -> dict:
         "trailing-byte-by-reference": seal(REFERRING).bytes() + b"\x00",
         "recipient-label-twice": beside((-70000, NULL), (-70000, NULL)),
         "recipient-label-twice-before-the-end": alone(
-            recipients=b"\x81\x83\x40\xa3\x01\x38\x1c" + integer(-70000) + NULL + integer(-70000)),
+            recipients=b"\x81\x83\x40\xa3\x01\x38\x1c" + integer(-70000) + NULL + integer(-70000)
+        ),
         "float-in-recipient": beside((-20, b"\xf9\x3c\x00")),
         "float-nan-in-recipient": beside((-20, b"\xf9\x7e\x00")),
         "undefined-in-recipient": beside((-20, b"\xf7")),
@@ -156,8 +191,9 @@ def broken_unseen() -> dict:
         "tag-21-in-recipient": beside((-20, b"\xd5\x00")),
         "tag-in-recipient": beside((-20, b"\xc1\x00")),
         "bignum-in-recipient": beside((-20, b"\xc2\x41\x01")),
-        "label-float-in-recipient": beside((-20, mapping()), ).replace(
-            recipients=array(array(bstr(b""), b"\xa2\x01\x38\x1c\xf9\x3c\x00\xf6", bstr(b"")), *local(DEK))),
+        "label-float-in-recipient": beside(
+            (-20, mapping()),
+        ).replace(recipients=array(array(bstr(b""), b"\xa2\x01\x38\x1c\xf9\x3c\x00\xf6", bstr(b"")), *local(DEK))),
     }
 
 
@@ -211,6 +247,10 @@ def misshapen() -> dict:
         "recipient-protected-label-of-bytes": other(bstr(b"\xa1" + bstr(b"x") + NULL), mapping(OTHER_ALG), bstr(b"")),
         "label-of-bytes-in-unprotected": alone(unprotected=b"\xa2" + mapping((IV, NONCE))[1:] + bstr(b"x") + NULL),
         "label-null-in-unprotected": alone(unprotected=b"\xa2" + mapping((IV, NONCE))[1:] + NULL + NULL),
-        "label-of-bytes-in-protected": seal(ALONE, protected=b"\xa3" + protected_headers(ALONE)[1:] + bstr(b"x") + NULL),
-        "label-of-an-array-in-protected": seal(ALONE, protected=b"\xa3" + protected_headers(ALONE)[1:] + array() + NULL),
+        "label-of-bytes-in-protected": seal(
+            ALONE, protected=b"\xa3" + protected_headers(ALONE)[1:] + bstr(b"x") + NULL
+        ),
+        "label-of-an-array-in-protected": seal(
+            ALONE, protected=b"\xa3" + protected_headers(ALONE)[1:] + array() + NULL
+        ),
     }

@@ -3,7 +3,8 @@
 from case import Case, reading, stored
 from encode import NULL, array, bstr, integer, mapping, segmented, tstr
 from keys import derived
-from positive import local, record_of, vouched
+from positive import local, record_of
+from positive_keys import vouched
 from sealer import (
     A256GCM,
     A256GCM_CHUNKED,
@@ -40,9 +41,18 @@ PASSED = -1935900673
 
 def cases() -> list[Case]:
     tables = {"unsupported": unsupported(), "malformed": labels() | lengths() | forms()}
-    blind = {"chunk-size-4095", "chunk-size-0", "chunk-size-1048577", "chunk-size-4294967295", "segments-of-the-form-single"}
-    return [reading(name, word, ALONE, envelope, name not in blind, records=stored(envelope, RECORD))
-            for word, table in tables.items() for name, envelope in table.items()]
+    blind = {
+        "chunk-size-4095",
+        "chunk-size-0",
+        "chunk-size-1048577",
+        "chunk-size-4294967295",
+        "segments-of-the-form-single",
+    }
+    return [
+        reading(name, word, ALONE, envelope, name not in blind, records=stored(envelope, RECORD))
+        for word, table in tables.items()
+        for name, envelope in table.items()
+    ]
 
 
 def alone(*protected, unprotected=None, **parts):
@@ -83,13 +93,17 @@ def unsupported() -> dict:
         "label-before-the-passed-over-range": alone(GCM, WHERE, (PASSED + 1, bstr(b""))),
         "label-behind-the-passed-over-range": alone(GCM, WHERE, (-1935933441, bstr(b""))),
         "label-passed-over-in-unprotected": alone(unprotected=(NONCE, (PASSED, bstr(b"x")))),
-        "label-passed-over-in-unprotected-by-reference": referring(unprotected=((KID, bstr(DEK.kid)), NONCE, (PASSED, bstr(b"x")))),
+        "label-passed-over-in-unprotected-by-reference": referring(
+            unprotected=((KID, bstr(DEK.kid)), NONCE, (PASSED, bstr(b"x")))
+        ),
         "alg-of-a-key-service-as-label": alone(GCM, WHERE, (-1935867914, bstr(b""))),
         "unsupported-before-iv-length": alone((ALG, integer(1)), WHERE, unprotected=((IV, bstr(bytes(8))),)),
         "unsupported-before-position-length": alone(GCM, (POSITION, bstr(b"")), (-1935867999, NULL)),
         "unsupported-before-unprotected-is-no-map": alone((ALG, integer(1)), WHERE).replace(unprotected=NULL),
         "unsupported-before-no-recipients": alone((ALG, integer(1)), WHERE, recipients=array()),
-        "unsupported-in-unprotected-before-ciphertext-text": alone(unprotected=(NONCE, (6, NULL)), ciphertext=tstr("x")),
+        "unsupported-in-unprotected-before-ciphertext-text": alone(
+            unprotected=(NONCE, (6, NULL)), ciphertext=tstr("x")
+        ),
     }
 
 
@@ -113,8 +127,9 @@ def labels() -> dict:
         "signature-in-protected": alone(GCM, WHERE, (SIGNATURE, bstr(SIGNED))),
         "coding-in-unprotected": alone(unprotected=(NONCE, (CODING, bstr(bytes([1]) + bytes(5))))),
         "malformed-in-protected-before-unsupported-in-unprotected": alone(GCM, unprotected=(NONCE, (6, NULL))),
-        "malformed-before-unknown-key": alone(unprotected=((IV, bstr(bytes(11))),),
-                                              recipients=array(bytes.fromhex("8340a101381c40"))),
+        "malformed-before-unknown-key": alone(
+            unprotected=((IV, bstr(bytes(11))),), recipients=array(bytes.fromhex("8340a101381c40"))
+        ),
     }
 
 
@@ -137,7 +152,9 @@ def lengths() -> dict:
         "signature-79-bytes": alone(unprotected=(NONCE, (SIGNATURE, bstr(SIGNED[:-1])))),
         "signature-64-bytes": alone(unprotected=(NONCE, (SIGNATURE, bstr(SIGNED[16:])))),
         "signature-text": alone(unprotected=(NONCE, (SIGNATURE, tstr("s" * 80)))),
-        "signature-79-bytes-by-reference": referring(unprotected=((KID, bstr(DEK.kid)), NONCE, (SIGNATURE, bstr(SIGNED[:-1])))),
+        "signature-79-bytes-by-reference": referring(
+            unprotected=((KID, bstr(DEK.kid)), NONCE, (SIGNATURE, bstr(SIGNED[:-1])))
+        ),
         "coding-5-bytes": alone(GCM, WHERE, (CODING, bstr(b"\x01" + bytes(4)))),
         "coding-7-bytes": alone(GCM, WHERE, (CODING, bstr(b"\x01" + bytes(6)))),
         "coding-null": alone(GCM, WHERE, (CODING, NULL)),
@@ -168,14 +185,17 @@ def forms() -> dict:
 
     def headed(*pairs, unprotected=()) -> bytes:
         header = mapping(*pairs)
-        return alone().replace(protected=bstr(header), unprotected=mapping(*unprotected),
-                               ciphertext=in_segments(header, 4096))
+        return alone().replace(
+            protected=bstr(header), unprotected=mapping(*unprotected), ciphertext=in_segments(header, 4096)
+        )
 
     return {
         "form-one-string-with-chunked-alg": alone().replace(protected=bstr(good), unprotected=mapping()),
         "form-segments-with-single-alg": alone(ciphertext=segmented(bstr(bytes(10)))),
         "segments-of-the-form-single": alone(ciphertext=segmented(bstr(bytes(21)))),
-        "form-segments-with-single-alg-and-no-iv": alone(unprotected=(), ciphertext=segmented(bstr(bytes(29)), bstr(bytes(29)))),
+        "form-segments-with-single-alg-and-no-iv": alone(
+            unprotected=(), ciphertext=segmented(bstr(bytes(29)), bstr(bytes(29)))
+        ),
         "form-chunking-with-single-alg": alone(GCM, WHERE, how),
         "form-chunked-with-iv": headed(chunked, WHERE, how, unprotected=(NONCE,)),
         "chunking-missing": headed(chunked, WHERE),

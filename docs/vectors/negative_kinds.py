@@ -52,14 +52,23 @@ def forms() -> list[Case]:
     named = Message(b"hello", DEK, local(DEK), form=NAMED)
     add("form-named-with-bound-headers", "malformed", named, position(named, n=1))
     add("form-named-with-4-bound-headers", "malformed", named, position(named, n=4))
-    for name, fields in {"partition": {"partition": 1}, "term": {"term": 1}, "offset": {"offset": 1}, "distance": {"distance": 1},
-                         "largest-offset": {"offset": 2**48 - 1}, "partition-kept": {"form": KEEPS_PARTITION},
-                         "terms-rising": {"form": RISING}}.items():
+    for name, fields in {
+        "partition": {"partition": 1},
+        "term": {"term": 1},
+        "offset": {"offset": 1},
+        "distance": {"distance": 1},
+        "largest-offset": {"offset": 2**48 - 1},
+        "partition-kept": {"form": KEEPS_PARTITION},
+        "terms-rising": {"form": RISING},
+    }.items():
         unplaced = Message(b"hello", DEK, local(DEK), **fields)
         add(f"position-without-source-but-{name}", "malformed", unplaced, position(unplaced))
     late = seal(m, protected=mapping((ALG, integer(3)), (POSITION, bstr(b"\x10" + position(m)[1:]))))
-    cases.append(reading("form-bit-before-iv-length", "unsupported", m,
-                         late.replace(unprotected=mapping((5, bstr(bytes(11))))), True))
+    cases.append(
+        reading(
+            "form-bit-before-iv-length", "unsupported", m, late.replace(unprotected=mapping((5, bstr(bytes(11))))), True
+        )
+    )
     return cases
 
 
@@ -90,11 +99,14 @@ def rules() -> list[Case]:
     chunked = {"chunk": CHUNK, "message_id": derived("kinds", 16)}
     plain = {"key": None, "medium": "file"}
     for name, kind, payload, fields in (
-        ("tombstone-chunked", TOMBSTONE, long, chunked), ("tombstone-coded", TOMBSTONE, b"", {"coding": pad, "coded": b"\x80"}),
-        ("end-chunked", END, long, plain | chunked), ("end-coded", END, bytes(61), plain | {"coding": pad, "coded": bytes(61) + b"\x80"}),
+        ("tombstone-chunked", TOMBSTONE, long, chunked),
+        ("tombstone-coded", TOMBSTONE, b"", {"coding": pad, "coded": b"\x80"}),
+        ("end-chunked", END, long, plain | chunked),
+        ("end-coded", END, bytes(61), plain | {"coding": pad, "coded": bytes(61) + b"\x80"}),
         ("end-with-a-place", END, bytes(61), plain | {"source": KAFKA}),
         ("end-with-an-offset", END, bytes(61), plain | IN_KAFKA | {"offset": 3, "form": 0}),
-        ("end-of-form-named", END, bytes(61), plain | {"form": NAMED}), ("end-with-time", END, bytes(61), plain | {"form": TIMED}),
+        ("end-of-form-named", END, bytes(61), plain | {"form": NAMED}),
+        ("end-with-time", END, bytes(61), plain | {"form": TIMED}),
         ("end-with-a-bound-header", END, bytes(61), plain | {"headers": ((b"h", b"v"),)}),
         ("key-record-chunked", KEY_RECORD, long, plain | chunked),
         ("key-record-coded", KEY_RECORD, b"", plain | {"coding": pad, "coded": b"\x80"}),
@@ -104,8 +116,12 @@ def rules() -> list[Case]:
         ("key-record-with-a-bound-header", KEY_RECORD, b"", plain | {"headers": ((b"h", b"v"),)}),
         ("dictionary-record-chunked", DICTIONARY, long, plain | chunked),
         ("dictionary-record-with-a-place", DICTIONARY, dictionary(), plain | {"source": KAFKA}),
-        ("dictionary-record-coded", DICTIONARY, dictionary(),
-         plain | {"coding": Coding(compression=1), "coded": compress(dictionary())}),
+        (
+            "dictionary-record-coded",
+            DICTIONARY,
+            dictionary(),
+            plain | {"coding": Coding(compression=1), "coded": compress(dictionary())},
+        ),
     ):
         m = Message(payload, DEK, local(DEK), kind=kind, **fields)
         cases.append(reading(f"kind-{name}", "malformed", m, seal(m), False))
@@ -120,11 +136,16 @@ def payloads() -> list[Case]:
     cases = []
     plain = {"key": None, "medium": "file"}
     for name, kind, payload, fields in (
-        ("tombstone-with-a-payload", TOMBSTONE, b"x", {}), ("key-record-with-a-payload", KEY_RECORD, b"\x00", plain),
-        ("end-of-40-bytes-as-it-was-once", END, bytes(40), plain), ("end-of-60-bytes", END, bytes(60), plain),
-        ("end-of-62-bytes", END, bytes(62), plain), ("end-of-132-bytes", END, bytes(132), plain), ("end-empty", END, b"", plain),
+        ("tombstone-with-a-payload", TOMBSTONE, b"x", {}),
+        ("key-record-with-a-payload", KEY_RECORD, b"\x00", plain),
+        ("end-of-40-bytes-as-it-was-once", END, bytes(40), plain),
+        ("end-of-60-bytes", END, bytes(60), plain),
+        ("end-of-62-bytes", END, bytes(62), plain),
+        ("end-of-132-bytes", END, bytes(132), plain),
+        ("end-empty", END, b"", plain),
         ("dictionary-without-magic", DICTIONARY, b"\x00" + dictionary()[1:], plain),
-        ("dictionary-empty", DICTIONARY, b"", plain), ("dictionary-cut", DICTIONARY, dictionary()[:20], plain),
+        ("dictionary-empty", DICTIONARY, b"", plain),
+        ("dictionary-cut", DICTIONARY, dictionary()[:20], plain),
         ("dictionary-112641-bytes", DICTIONARY, dictionary() + bytes(112641 - len(dictionary())), plain),
     ):
         m = Message(payload, DEK, local(DEK), kind=kind, **fields)
@@ -133,5 +154,15 @@ def payloads() -> list[Case]:
     m = Message(b"x", DEK, local(DEK), kind=TOMBSTONE)
     flipped = seal(m)
     flipped = flipped.replace(ciphertext=flipped.ciphertext[:-1] + bytes([flipped.ciphertext[-1] ^ 1]))
-    return [*cases, reading("tampered-before-payload", "tampered", m, flipped, False),
-            reading("key-record-of-another-context", "tampered", key_record(DEK, local(DEK)), tampered, False, context=b"payments")]
+    return [
+        *cases,
+        reading("tampered-before-payload", "tampered", m, flipped, False),
+        reading(
+            "key-record-of-another-context",
+            "tampered",
+            key_record(DEK, local(DEK)),
+            tampered,
+            False,
+            context=b"payments",
+        ),
+    ]

@@ -25,7 +25,8 @@ from keys import (
     vault,
     wrap_agreed,
 )
-from positive import local, unknown_kinds
+from positive import local
+from positive_keys import unknown_kinds
 from sealer import CRIT, Dek, Message, seal
 
 DEK = Dek("negative recipients")
@@ -36,11 +37,17 @@ CRITICAL = (CRIT, array(integer(4)))
 
 
 def cases() -> list[Case]:
-    tables = [("unsupported", True, unsupported()), ("malformed", True, misshapen() | algs() | services()),
-              ("unknown-key", False, strangers() | unopenable() | agreed() | twisted()),
-              ("too-large", False, {"recipients-16385-bytes": too_long()})]
-    return [refused(name, word, recipients, grammar) for word, grammar, table in tables
-            for name, recipients in table.items()] + [
+    tables = [
+        ("unsupported", True, unsupported()),
+        ("malformed", True, misshapen() | algs() | services()),
+        ("unknown-key", False, strangers() | unopenable() | agreed() | twisted()),
+        ("too-large", False, {"recipients-16385-bytes": too_long()}),
+    ]
+    return [
+        refused(name, word, recipients, grammar)
+        for word, grammar, table in tables
+        for name, recipients in table.items()
+    ] + [
         refused("no-keys-configured", "unknown-key", local(DEK), False, keys=()),
         refused("another-key-configured", "unknown-key", local(DEK), False, keys=("stranger",)),
         refused("local-recipient-for-reader-with-x25519", "unknown-key", local(DEK), False, keys=("x25519",)),
@@ -97,8 +104,11 @@ def misshapen() -> dict:
         "rsa-kid-9-bytes": (labelled(RSA_256, RSA.kid + b"\x00", RSA.wrap(DEK.key)),),
         "rsa-wrapped-255-bytes": (labelled(RSA_256, RSA.kid, RSA.wrap(DEK.key)[:-1]),),
         "rsa-wrapped-513-bytes": (labelled(RSA_256, RSA.kid, bytes(513)),),
-        "x25519-alg-in-unprotected": (recipient(b"", mapping((1, integer(ECDH_ES_A256KW)), agreed_kid,
-                                                             (-1, mapping(okp, curve_, public))), wrapped),),
+        "x25519-alg-in-unprotected": (
+            recipient(
+                b"", mapping((1, integer(ECDH_ES_A256KW)), agreed_kid, (-1, mapping(okp, curve_, public))), wrapped
+            ),
+        ),
         "x25519-ephemeral-missing": (recipient(X25519_PROTECTED, mapping(agreed_kid), wrapped),),
         "x25519-ephemeral-31-bytes": of_key(okp, curve_, (-2, bstr(ephemeral[:-1]))),
         "x25519-ephemeral-33-bytes": of_key(okp, curve_, (-2, bstr(ephemeral + b"\x00"))),
@@ -106,12 +116,20 @@ def misshapen() -> dict:
         "x25519-ephemeral-curve-5": of_key(okp, (-1, integer(5)), public),
         "x25519-ephemeral-with-private-part": of_key(okp, curve_, public, (-4, bstr(bytes(32)))),
         "x25519-kid-missing": (recipient(X25519_PROTECTED, mapping((-1, mapping(okp, curve_, public))), wrapped),),
-        "x25519-ephemeral-is-bytes": (recipient(X25519_PROTECTED, mapping(agreed_kid, (-1, bstr(ephemeral))), wrapped),),
-        "x25519-ephemeral-is-an-array": (recipient(X25519_PROTECTED, mapping(agreed_kid, (-1, array(bstr(ephemeral)))), wrapped),),
-        "x25519-further-label": (recipient(X25519_PROTECTED, mapping(agreed_kid, (-1, mapping(okp, curve_, public)), (-70000, NULL)),
-                                           wrapped),),
-        "x25519-protected-with-another-label": (recipient(mapping((1, integer(-31)), (-70000, NULL)), AGREED.header(ephemeral),
-                                                          wrapped),),
+        "x25519-ephemeral-is-bytes": (
+            recipient(X25519_PROTECTED, mapping(agreed_kid, (-1, bstr(ephemeral))), wrapped),
+        ),
+        "x25519-ephemeral-is-an-array": (
+            recipient(X25519_PROTECTED, mapping(agreed_kid, (-1, array(bstr(ephemeral)))), wrapped),
+        ),
+        "x25519-further-label": (
+            recipient(
+                X25519_PROTECTED, mapping(agreed_kid, (-1, mapping(okp, curve_, public)), (-70000, NULL)), wrapped
+            ),
+        ),
+        "x25519-protected-with-another-label": (
+            recipient(mapping((1, integer(-31)), (-70000, NULL)), AGREED.header(ephemeral), wrapped),
+        ),
         "x25519-wrapped-48-bytes": (recipient(X25519_PROTECTED, AGREED.header(ephemeral), wrapped + bytes(8)),),
     }
 
@@ -123,7 +141,10 @@ def algs() -> dict:
         "recipient-alg-missing": (recipient(b"", mapping((4, bstr(b"k"))), b""), *good),
         "recipient-headers-empty": (recipient(b"", mapping(), b""), *good),
         "recipient-alg-in-both-maps": (recipient(mapping((1, integer(-29))), mapping((1, integer(-29))), b""), *good),
-        "recipient-algs-of-both-maps-differ": (recipient(mapping((1, integer(-29))), mapping((1, integer(A256KW))), b""), *good),
+        "recipient-algs-of-both-maps-differ": (
+            recipient(mapping((1, integer(-29))), mapping((1, integer(A256KW))), b""),
+            *good,
+        ),
         "recipient-alg-null": (recipient(b"", mapping((1, NULL)), b""), *good),
         "recipient-alg-bytes": (recipient(b"", mapping((1, bstr(b"A256KW"))), b""), *good),
         "recipient-alg-array": (recipient(b"", mapping((1, array(integer(A256KW)))), b""), *good),
@@ -133,9 +154,12 @@ def algs() -> dict:
 
 def services() -> dict:
     """The rows of key services and MLKEM768-X25519 are checked by every reader."""
-    table = {"mlkem-kid-7-bytes": (labelled(MLKEM, bytes(7), bytes(1168)),), "mlkem-wrapped-1167-bytes": (
-        labelled(MLKEM, bytes(8), bytes(1167)),), "mlkem-wrapped-1169-bytes": (labelled(MLKEM, bytes(8), bytes(1169)),),
-        "mlkem-alg-in-protected": (recipient(mapping((1, integer(MLKEM))), mapping((4, bstr(bytes(8)))), bytes(1168)),)}
+    table = {
+        "mlkem-kid-7-bytes": (labelled(MLKEM, bytes(7), bytes(1168)),),
+        "mlkem-wrapped-1167-bytes": (labelled(MLKEM, bytes(8), bytes(1167)),),
+        "mlkem-wrapped-1169-bytes": (labelled(MLKEM, bytes(8), bytes(1169)),),
+        "mlkem-alg-in-protected": (recipient(mapping((1, integer(MLKEM))), mapping((4, bstr(bytes(8)))), bytes(1168)),),
+    }
     for name, alg in {"kms": AWS_KMS, "vault": VAULT, "gcp": GCP_KMS}.items():
         table |= {
             f"{name}-kid-empty": (labelled(alg, b"", b"\x00"), *local(DEK)),
@@ -177,11 +201,12 @@ def strangers() -> dict:
 def flip(data: bytes, at: int) -> bytes:
     """data with one bit of the byte at `at` flipped."""
     at %= len(data)
-    return data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1:]
+    return data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :]
 
 
 def unopenable() -> dict:
     """A recipient fits a key and does not unwrap, or not to 32 bytes."""
+
     def local_of(wrapped: bytes) -> tuple[bytes]:
         return (labelled(A256KW, LOCAL.kid, wrapped),)
 
@@ -217,7 +242,9 @@ def agreed() -> dict:
         return (recipient(X25519_PROTECTED, AGREED.header(ephemeral), wrapped),)
 
     def zero(ephemeral: bytes) -> tuple[bytes]:
-        return of(wrap_agreed(bytes(32), DEK.key, AGREED.info(ephemeral)), ephemeral)  # for a reader that takes a zero secret
+        return of(
+            wrap_agreed(bytes(32), DEK.key, AGREED.info(ephemeral)), ephemeral
+        )  # for a reader that takes a zero secret
 
     top = ephemeral[:-1] + bytes([ephemeral[-1] | 0x80])
     without_other = bytes.fromhex("842483f6f6f683f6f6f68219010044a101381e")
@@ -228,12 +255,18 @@ def agreed() -> dict:
         "x25519-ephemeral-one": zero(b"\x01" + bytes(31)),
         "x25519-ephemeral-of-order-8": zero(curve.ORDER_8.to_bytes(32, "little")),
         "x25519-ephemeral-p": zero((2**255 - 19).to_bytes(32, "little")),
-        "x25519-ephemeral-p-plus-9": of(wrap_agreed(secret, DEK.key, AGREED.info((2**255 - 10).to_bytes(32, "little"))),
-                                        (2**255 - 10).to_bytes(32, "little")),
+        "x25519-ephemeral-p-plus-9": of(
+            wrap_agreed(secret, DEK.key, AGREED.info((2**255 - 10).to_bytes(32, "little"))),
+            (2**255 - 10).to_bytes(32, "little"),
+        ),
         "x25519-ephemeral-with-the-unused-bit-set": of(wrap_agreed(secret, DEK.key, AGREED.info(top)), top),
-        "x25519-kdf-without-protected": of(wrap_agreed(secret, DEK.key, bytes.fromhex("842483f6f6f683f6f6f68319010040") + info[19:])),
+        "x25519-kdf-without-protected": of(
+            wrap_agreed(secret, DEK.key, bytes.fromhex("842483f6f6f683f6f6f68319010040") + info[19:])
+        ),
         "x25519-kdf-without-public-keys": of(wrap_agreed(secret, DEK.key, without_other)),
-        "x25519-kdf-with-public-keys-exchanged": of(wrap_agreed(secret, DEK.key, info[:-64] + info[-32:] + info[-64:-32])),
+        "x25519-kdf-with-public-keys-exchanged": of(
+            wrap_agreed(secret, DEK.key, info[:-64] + info[-32:] + info[-64:-32])
+        ),
         "x25519-raw-secret-as-key": of(keywrap.aes_key_wrap(secret, DEK.key)),
     }
 
@@ -242,6 +275,9 @@ def twisted() -> dict:
     """The seven ephemeral keys that differ by a point of small order and give the same secret."""
     ephemeral, secret = AGREED.agree()
     wrapped = wrap_agreed(secret, DEK.key, AGREED.info(ephemeral))
-    return {f"x25519-ephemeral-plus-{n}-times-a-point-of-order-8":
-            (recipient(X25519_PROTECTED, AGREED.header(other), wrapped),)
-            for n, other in enumerate(curve.cousins(ephemeral), 1)}
+    return {
+        f"x25519-ephemeral-plus-{n}-times-a-point-of-order-8": (
+            recipient(X25519_PROTECTED, AGREED.header(other), wrapped),
+        )
+        for n, other in enumerate(curve.cousins(ephemeral), 1)
+    }

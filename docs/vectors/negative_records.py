@@ -4,7 +4,8 @@ from case import Case, reading
 from encode import bstr, integer, mapping
 from keys import STRANGER, labelled, ours
 from negative_recipients import flip
-from positive import foreign_record, local, record_of
+from positive import local, record_of
+from positive_keys import foreign_record
 from sealer import ALG, IV, KID, POSITION, Dek, Message, Parts, key_record, position, seal
 
 DEK, OTHER = Dek("negative records"), Dek("negative records, another")

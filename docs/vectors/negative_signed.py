@@ -5,7 +5,7 @@ from encode import bstr, mapping, unsigned
 from keys import STRANGER, signers
 from negative_recipients import flip
 from positive import CHUNK, local, record_of
-from positive import vouched as vouched_for
+from positive_keys import vouched as vouched_for
 from sealer import CREATED, IV, SIGNATURE, Dek, Message, key_record, seal
 
 DEK, OTHER = Dek("negative signed"), Dek("negative signed, another")
@@ -51,14 +51,21 @@ def bad() -> list[Case]:
         cases.append(reading(f"signature-{name}", "untrusted", m, seal(m), False, signers=MINE))
         r = Message(b"hello", DEK)
         record = record_of(DEK, signature=signature)
-        cases.append(reading(f"signature-{name}-by-reference", "untrusted", r, seal(r), False, records=(record,), signers=MINE))
+        cases.append(
+            reading(f"signature-{name}-by-reference", "untrusted", r, seal(r), False, records=(record,), signers=MINE)
+        )
     m = Message(b"hello", DEK, local(DEK), signature=vouched(until=CREATED), created=CREATED + 1)
     long = Message(bytes(CHUNK + 1), DEK, local(DEK), chunk=CHUNK, message_id=bytes(16), signature=vouched(dek=OTHER))
     record = key_record(DEK, local(DEK), signature=vouched(context=b"payments"))
-    return [*cases, reading("signature-created-one-second-behind-without-skew", "untrusted", m, seal(m), False, signers=MINE, skew=0),
-            reading("signature-chunked-of-another-data-key", "untrusted", long, seal(long), False, signers=MINE),
-            reading("signature-of-a-key-record-of-another-context", "untrusted", record, seal(record), False, signers=MINE),
-            reading("signature-created-changed-by-a-stranger", "tampered", *moved(), False, signers=MINE)]
+    return [
+        *cases,
+        reading(
+            "signature-created-one-second-behind-without-skew", "untrusted", m, seal(m), False, signers=MINE, skew=0
+        ),
+        reading("signature-chunked-of-another-data-key", "untrusted", long, seal(long), False, signers=MINE),
+        reading("signature-of-a-key-record-of-another-context", "untrusted", record, seal(record), False, signers=MINE),
+        reading("signature-created-changed-by-a-stranger", "tampered", *moved(), False, signers=MINE),
+    ]
 
 
 def moved():
@@ -66,7 +73,9 @@ def moved():
     m = Message(b"hello", DEK, local(DEK), signature=vouched())
     parts = seal(m)
     at = len(parts.protected) - 60 + 25
-    return m, parts.replace(protected=parts.protected[:at] + bytes([parts.protected[at] ^ 1]) + parts.protected[at + 1:])
+    return m, parts.replace(
+        protected=parts.protected[:at] + bytes([parts.protected[at] ^ 1]) + parts.protected[at + 1 :]
+    )
 
 
 def order() -> list[Case]:
@@ -76,13 +85,41 @@ def order() -> list[Case]:
     broken = seal(good)
     short = broken.replace(unprotected=mapping((IV, bstr(broken.unprotected[3:15])), (SIGNATURE, bstr(bytes(79)))))
     return [
-        reading("untrusted-before-unknown-key", "untrusted", unsigned_, seal(unsigned_), False, signers=MINE, keys=("stranger",)),
-        reading("untrusted-before-wrong-key", "untrusted", unsigned_, seal(
-            Message(b"hello", OTHER, local(DEK))), False, signers=MINE),
+        reading(
+            "untrusted-before-unknown-key",
+            "untrusted",
+            unsigned_,
+            seal(unsigned_),
+            False,
+            signers=MINE,
+            keys=("stranger",),
+        ),
+        reading(
+            "untrusted-before-wrong-key",
+            "untrusted",
+            unsigned_,
+            seal(Message(b"hello", OTHER, local(DEK))),
+            False,
+            signers=MINE,
+        ),
         reading("malformed-before-untrusted", "malformed", good, short, True, signers=MINE),
-        reading("unknown-key-behind-a-good-signature", "unknown-key", good, seal(good), False, signers=MINE, keys=("stranger",)),
-        reading("tampered-behind-a-good-signature", "tampered", good,
-                broken.replace(ciphertext=flip(broken.ciphertext, -1)), False, signers=MINE),
+        reading(
+            "unknown-key-behind-a-good-signature",
+            "unknown-key",
+            good,
+            seal(good),
+            False,
+            signers=MINE,
+            keys=("stranger",),
+        ),
+        reading(
+            "tampered-behind-a-good-signature",
+            "tampered",
+            good,
+            broken.replace(ciphertext=flip(broken.ciphertext, -1)),
+            False,
+            signers=MINE,
+        ),
     ]
 
 
@@ -94,12 +131,31 @@ def by_reference() -> list[Case]:
     stale_record = record_of(DEK, signature=vouched(), created=CREATED - 301)
     theirs = record_of(DEK, (STRANGER.recipient(DEK.key),), signature=vouched())
     return [
-        reading("signature-on-the-message-only", "untrusted", signed, seal(signed), False, records=(record_of(DEK),), signers=MINE),
-        reading("record-good-message-behind-the-window", "untrusted", late, seal(late), False, records=(good,), signers=MINE),
-        reading("record-itself-out-of-its-window", "untrusted", m, seal(m), False, records=(stale_record,), signers=MINE),
+        reading(
+            "signature-on-the-message-only",
+            "untrusted",
+            signed,
+            seal(signed),
+            False,
+            records=(record_of(DEK),),
+            signers=MINE,
+        ),
+        reading(
+            "record-good-message-behind-the-window", "untrusted", late, seal(late), False, records=(good,), signers=MINE
+        ),
+        reading(
+            "record-itself-out-of-its-window", "untrusted", m, seal(m), False, records=(stale_record,), signers=MINE
+        ),
         reading("record-missing-with-signers", "unknown-key", m, seal(m), False, records=(), signers=MINE),
-        reading("record-signed-but-not-for-us-counts-more-than-untrusted", "unknown-key", m, seal(m), False,
-                records=(record_of(DEK), theirs), signers=MINE),
+        reading(
+            "record-signed-but-not-for-us-counts-more-than-untrusted",
+            "unknown-key",
+            m,
+            seal(m),
+            False,
+            records=(record_of(DEK), theirs),
+            signers=MINE,
+        ),
     ]
 
 

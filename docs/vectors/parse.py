@@ -13,9 +13,14 @@ TAG_SIZE, IV_SIZE = 16, 12
 SHORT = range(8, 9)  # sizes of a kid
 LONG = range(1, 2049)
 KINDS = {  # alg: sizes of the kid and of the wrapped key
-    -5: (SHORT, range(40, 41)), -41: (SHORT, range(256, 513)), -42: (SHORT, range(256, 513)),
-    -31: (SHORT, range(40, 41)), -1935867908: (LONG, range(1, 6145)), -1935867909: (SHORT, range(1168, 1169)),
-    -1935867913: (LONG, range(1, 6145)), -1935867914: (LONG, range(1, 6145)),
+    -5: (SHORT, range(40, 41)),
+    -41: (SHORT, range(256, 513)),
+    -42: (SHORT, range(256, 513)),
+    -31: (SHORT, range(40, 41)),
+    -1935867908: (LONG, range(1, 6145)),
+    -1935867909: (SHORT, range(1168, 1169)),
+    -1935867913: (LONG, range(1, 6145)),
+    -1935867914: (LONG, range(1, 6145)),
 }
 
 
@@ -32,7 +37,7 @@ class Envelope:
         need(data[:1] == b"\xd0" or data[:2] == b"\xd8\x60", "not-an-envelope")
         self.raw = data
         self.self_contained = data[:1] == b"\xd8"
-        body = decode(data[1 + self.self_contained:])
+        body = decode(data[1 + self.self_contained :])
         need(body.major == ARRAY and body.argument == 3 + self.self_contained and body.shortest)
         self.read_protected(body.children[0])
         self.read_unprotected(body.children[1])
@@ -74,7 +79,7 @@ class Envelope:
         coding = self.coding or bytes([1]) + bytes(5)
         need(self.form < 0x10 and coding[0] <= 1 and coding[1] <= 1, "unsupported")
         need(not (self.form & 1 and self.n))
-        need(self.position[1:6] != bytes(5) or not self.form & 0x0a and self.position[6:22] == bytes(16))
+        need(self.position[1:6] != bytes(5) or not self.form & 0x0A and self.position[6:22] == bytes(16))
         need(coding != bytes(6) and (coding[0] == 1 or coding[2:] == bytes(4)))
 
     def read_unprotected(self, item: Item) -> None:
@@ -110,7 +115,7 @@ class Envelope:
         return [r for r in map(recipient, item.children) if r]
 
     def before_recipients(self) -> bytes:
-        return self.raw[:len(self.raw) - self.recipients_size]
+        return self.raw[: len(self.raw) - self.recipients_size]
 
 
 def is_passed_over(label) -> bool:

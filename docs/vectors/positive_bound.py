@@ -25,25 +25,62 @@ def all_headers() -> list[Case]:
         "with-effects": ((b"KV-Operation", b"DEL"), (b"Nats-Rollup", b"all"), (b"Streamcrypt-TTL", b"5s")),
     }.items():
         cases += both(f"headers-all-{name}", b"hello", headers=headers)
-    cases += both("headers-all-streamcrypt-is-not-counted", b"hello", headers=((b"streamcrypt", b"x"), (b"a", b"1")),
-                  reader={"headers": ((b"a", b"1"), (b"streamcrypt", b"x"))})
-    cases += both("headers-all-appended-behind", b"hello", headers=AB,
-                  reader={"headers": (*AB, (b"trace", b"9"), (b"a", b"1")), "extra": 2})
+    cases += both(
+        "headers-all-streamcrypt-is-not-counted",
+        b"hello",
+        headers=((b"streamcrypt", b"x"), (b"a", b"1")),
+        reader={"headers": ((b"a", b"1"), (b"streamcrypt", b"x"))},
+    )
+    cases += both(
+        "headers-all-appended-behind",
+        b"hello",
+        headers=AB,
+        reader={"headers": (*AB, (b"trace", b"9"), (b"a", b"1")), "extra": 2},
+    )
     cases += both("headers-all-appended-behind-none", b"hello", reader={"headers": AB, "extra": 3})
-    cases += both("headers-all-appended-behind-streamcrypt", b"", headers=AB, kind=1,
-                  reader={"headers": (*AB, (b"streamcrypt", b"x"), (b"t", b"9")), "extra": 1})
-    return cases + both("headers-all-in-a-record-file", b"hello", headers=AB, medium="file",
-                        reader={"headers": (*AB, (b"x", b"")), "extra": 1})
+    cases += both(
+        "headers-all-appended-behind-streamcrypt",
+        b"",
+        headers=AB,
+        kind=1,
+        reader={"headers": (*AB, (b"streamcrypt", b"x"), (b"t", b"9")), "extra": 1},
+    )
+    return cases + both(
+        "headers-all-in-a-record-file",
+        b"hello",
+        headers=AB,
+        medium="file",
+        reader={"headers": (*AB, (b"x", b"")), "extra": 1},
+    )
 
 
 def stream_headers() -> list[Case]:
-    ours = ((b"Nats-Msg-Id", b"x"), (b"nats-Rollup", b"all"), (b"Streamcrypt-Key", b"azE"), (b"Streamcrypt-Null", b"value"),
-            (b"Streamcrypt-Part", b"1/2/AAAAAAAAAAAAAAAAAAAAAA"), (b"streamcrypt", b"x"))
+    ours = (
+        (b"Nats-Msg-Id", b"x"),
+        (b"nats-Rollup", b"all"),
+        (b"Streamcrypt-Key", b"azE"),
+        (b"Streamcrypt-Null", b"value"),
+        (b"Streamcrypt-Part", b"1/2/AAAAAAAAAAAAAAAAAAAAAA"),
+        (b"streamcrypt", b"x"),
+    )
     sealed = ((b"b", b"1"), (b"a", b"2"), (b"b", b"0"), (b"B", b"3"), (b"Streamcrypt-Rollup", b"sub"))
-    mixed = ((b"b", b"1"), *ours[:3], (b"Streamcrypt-Rollup", b"sub"), (b"b", b"0"), *ours[3:], (b"B", b"3"), (b"a", b"2"))
+    mixed = (
+        (b"b", b"1"),
+        *ours[:3],
+        (b"Streamcrypt-Rollup", b"sub"),
+        (b"b", b"0"),
+        *ours[3:],
+        (b"B", b"3"),
+        (b"a", b"2"),
+    )
     cases = both("headers-stream-sorted-by-name", b"hello", headers=sealed, **NATS)
-    cases += both("headers-stream-names-reordered", b"hello", headers=sealed,
-                  reader={"headers": (sealed[4], sealed[3], sealed[0], sealed[1], sealed[2])}, **NATS)
+    cases += both(
+        "headers-stream-names-reordered",
+        b"hello",
+        headers=sealed,
+        reader={"headers": (sealed[4], sealed[3], sealed[0], sealed[1], sealed[2])},
+        **NATS,
+    )
     cases += both("headers-stream-ours-are-not-counted", b"hello", headers=sealed, reader={"headers": mixed}, **NATS)
     cases += both("headers-stream-none", b"hello", reader={"headers": ours}, **NATS)
     cases += both("headers-stream-key", b"hello", headers=sealed, **(NATS | {"key": b"k1"}))
@@ -66,14 +103,27 @@ def named_headers() -> list[Case]:
         ("24", tuple(b"h%02d" % i for i in range(24)), tuple((b"h%02d" % i, b"%d" % i) for i in range(24)), {}),
     ):
         cases += both(f"headers-named-{name}", b"hello", form=NAMED, bind=bind, headers=headers, reader=reader)
-    return cases + both("headers-named-in-a-stream", b"hello", form=NAMED, bind=(b"tenant",), headers=((b"tenant", b"acme"),),
-                        reader={"headers": ((b"Nats-Msg-Id", b"x"), (b"tenant", b"acme"))}, **NATS)
+    return cases + both(
+        "headers-named-in-a-stream",
+        b"hello",
+        form=NAMED,
+        bind=(b"tenant",),
+        headers=((b"tenant", b"acme"),),
+        reader={"headers": ((b"Nats-Msg-Id", b"x"), (b"tenant", b"acme"))},
+        **NATS,
+    )
 
 
 def times() -> list[Case]:
     cases = []
-    for name, time in {"bound": 1790000000123, "zero": 0, "negative": -1, "none": None, "smallest": -2**63,
-                       "largest": 2**63 - 1}.items():
+    for name, time in {
+        "bound": 1790000000123,
+        "zero": 0,
+        "negative": -1,
+        "none": None,
+        "smallest": -(2**63),
+        "largest": 2**63 - 1,
+    }.items():
         cases += both(f"time-{name}", b"hello", form=TIMED, time=time, medium="file")
     cases += both("time-not-bound-may-change", b"hello", time=5, reader={"time": 6})
     cases += both("time-in-a-stream-is-none", b"hello", form=TIMED, reader={"time": 6}, **NATS)

@@ -44,16 +44,27 @@ def padding() -> list[Case]:
     cases = []
     pad = Coding(padding=1)
     for name, payload, coded in (
-        ("to-64", b"hello", padded(b"hello", 64)), ("mark-only", b"hello", padded(b"hello")),
-        ("empty", b"", padded(b"", 16)), ("payload-ends-in-zeros", b"hello\x00\x00", padded(b"hello\x00\x00", 16)),
+        ("to-64", b"hello", padded(b"hello", 64)),
+        ("mark-only", b"hello", padded(b"hello")),
+        ("empty", b"", padded(b"", 16)),
+        ("payload-ends-in-zeros", b"hello\x00\x00", padded(b"hello\x00\x00", 16)),
         ("payload-ends-in-a-mark", b"hello\x80\x00", padded(b"hello\x80\x00", 16)),
     ):
         cases += both(f"padded-{name}", payload, coding=pad, coded=coded)
-    for name, n, size in (("across-the-border", CHUNK - 100, 2 * CHUNK), ("last-chunk-is-padding", CHUNK - 1, CHUNK + 1),
-                          ("mark-begins-a-chunk", CHUNK, CHUNK + 16)):
+    for name, n, size in (
+        ("across-the-border", CHUNK - 100, 2 * CHUNK),
+        ("last-chunk-is-padding", CHUNK - 1, CHUNK + 1),
+        ("mark-begins-a-chunk", CHUNK, CHUNK + 16),
+    ):
         payload = derived(f"padded {name}", n)
-        cases += both(f"padded-chunked-{name}", payload, coding=pad, coded=padded(payload, size), chunk=CHUNK,
-                      message_id=derived("padded", 16))
+        cases += both(
+            f"padded-chunked-{name}",
+            payload,
+            coding=pad,
+            coded=padded(payload, size),
+            chunk=CHUNK,
+            message_id=derived("padded", 16),
+        )
     return cases + both("zstd-and-padded", ORDER * 3, coding=Coding(1, 1), coded=padded(compress(ORDER * 3), 256))
 
 
@@ -62,12 +73,28 @@ def with_dictionary() -> list[Case]:
     coding = Coding(1, 0, ours)
     reader = {"dictionaries": (other, ours)}
     cases = both("dictionary", ORDER, coding=coding, coded=compress(ORDER, ours), reader=reader)
-    cases += both("dictionary-id-left-out", ORDER, coding=coding, coded=compress(ORDER, ours, write_dict_id=False), reader=reader)
-    cases += both("dictionary-and-padded", ORDER, coding=Coding(1, 1, ours), coded=padded(compress(ORDER, ours), 128),
-                  reader=reader)
-    cases += both("dictionary-not-used-by-the-frame", b"hello", coding=coding, coded=frame(raw_block(b"hello")), reader=reader)
-    return cases + both("dictionary-chunked", LONG, coding=coding, coded=compress(LONG, ours), chunk=CHUNK,
-                        message_id=derived("dictionary", 16), reader=reader)
+    cases += both(
+        "dictionary-id-left-out", ORDER, coding=coding, coded=compress(ORDER, ours, write_dict_id=False), reader=reader
+    )
+    cases += both(
+        "dictionary-and-padded",
+        ORDER,
+        coding=Coding(1, 1, ours),
+        coded=padded(compress(ORDER, ours), 128),
+        reader=reader,
+    )
+    cases += both(
+        "dictionary-not-used-by-the-frame", b"hello", coding=coding, coded=frame(raw_block(b"hello")), reader=reader
+    )
+    return cases + both(
+        "dictionary-chunked",
+        LONG,
+        coding=coding,
+        coded=compress(LONG, ours),
+        chunk=CHUNK,
+        message_id=derived("dictionary", 16),
+        reader=reader,
+    )
 
 
 def dictionary_records() -> list[Case]:
@@ -78,8 +105,11 @@ def dictionary_records() -> list[Case]:
     lying = seal(dictionary_record(other, KEEPER, local(KEEPER))).bytes()
     m = Message(ORDER, DEK, local(DEK), coding=Coding(1, 0, ours), coded=compress(ORDER, ours))
     cases = [reading("dictionary-record", "ok", record, seal(record))]
-    for label, records in {"found": ((name, sealed),), "among-others": ((digest(other)[:16], lying), (name, sealed)),
-                           "first-under-the-name-is-another": ((name, lying), (name, sealed)),
-                           "first-with-the-hint-is-rubbish": ((name[:4] + bytes(12), b"x"), (name, sealed))}.items():
+    for label, records in {
+        "found": ((name, sealed),),
+        "among-others": ((digest(other)[:16], lying), (name, sealed)),
+        "first-under-the-name-is-another": ((name, lying), (name, sealed)),
+        "first-with-the-hint-is-rubbish": ((name[:4] + bytes(12), b"x"), (name, sealed)),
+    }.items():
         cases.append(reading(f"dictionary-record-{label}", "ok", m, seal(m), dictionary_records=records))
     return cases

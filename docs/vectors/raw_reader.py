@@ -25,7 +25,7 @@ def split(data: bytes) -> tuple[Envelope | None, Envelope]:
         return None, Envelope(data)
     decoder = Decoder(data[2:])
     decoder.item(1)
-    first, rest = data[:2 + decoder.at], data[2 + decoder.at:]
+    first, rest = data[: 2 + decoder.at], data[2 + decoder.at :]
     if not rest:
         return None, Envelope(first)
     need(rest[:1] == b"\xd0")

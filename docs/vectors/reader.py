@@ -1,6 +1,7 @@
 """A strict reader: sections 3 to 8, 10, 16 and 17 of the specification, one function for each step.
 
-It checks every vector before the vector is written, from its JSON fields alone and without the sealer's encoder, with which it
+It checks every vector before the vector is written, from its JSON fields alone and without the sealer's encoder,
+with which it
 has the numbers of CBOR's major types in common and nothing else.
 """
 
@@ -24,8 +25,21 @@ EFFECTS = (b"KV-Operation", b"Streamcrypt-Msg-Id", b"Streamcrypt-Rollup", b"Stre
 class Reader:
     """What a reader is configured with, and what it knows of the message around an envelope."""
 
-    def __init__(self, keys, *, context=b"", key_context=None, signers=(), records=(), dictionaries=(),
-                 dictionary_records=(), now=None, skew=300, max_age=None, limit=1 << 20):
+    def __init__(
+        self,
+        keys,
+        *,
+        context=b"",
+        key_context=None,
+        signers=(),
+        records=(),
+        dictionaries=(),
+        dictionary_records=(),
+        now=None,
+        skew=300,
+        max_age=None,
+        limit=1 << 20,
+    ):
         self.keys, self.context = keys, context
         self.key_context = context if key_context is None else key_context
         self.signers = Signers(signers, self.key_context, skew) if signers else None
@@ -33,8 +47,9 @@ class Reader:
         self.now, self.skew, self.max_age, self.limit = now, skew, max_age, limit
         self.extra = 0
 
-    def open(self, envelope: Envelope, kind=VALUE, medium="topic", subject=None, key=None, headers=(), bind=(),
-             time=None) -> bytes:
+    def open(
+        self, envelope: Envelope, kind=VALUE, medium="topic", subject=None, key=None, headers=(), bind=(), time=None
+    ) -> bytes:
         """Steps 7 to 17. extra is set to the number of headers that are left out."""
         check_kind(envelope, kind)
         dek = self.data_key(envelope)
@@ -67,8 +82,9 @@ class Reader:
         for record in filter(None, map(parsed, self.records)):
             if not is_key_record(record) or record.commitment[:16] != envelope.kid:
                 continue
-            if self.signers and not (self.signers.vouch(record, record.created)
-                                     and self.signers.vouch(record, envelope.created)):
+            if self.signers and not (
+                self.signers.vouch(record, record.created) and self.signers.vouch(record, envelope.created)
+            ):
                 seen.add("untrusted")
                 continue
             if tries == MAX_TRIES:
@@ -161,7 +177,7 @@ def bindings(envelope: Envelope, medium: str, headers, bind) -> tuple[list | Non
     if medium == "stream":
         counted.sort(key=lambda h: h[0])
         return (counted, 0) if len(counted) == envelope.n else (None, 0)
-    return (counted[:envelope.n], len(counted) - envelope.n) if len(counted) >= envelope.n else (None, 0)
+    return (counted[: envelope.n], len(counted) - envelope.n) if len(counted) >= envelope.n else (None, 0)
 
 
 def counts(name: bytes, medium: str) -> bool:
@@ -174,17 +190,30 @@ def counts(name: bytes, medium: str) -> bool:
 def read(vector: dict, shared: dict) -> tuple[str, bytes | None, int]:
     """What a reader says to a vector: ("ok", payload, extra headers) or (word, None, 0)."""
     get = vector.get
-    reader = Reader([Key(shared["keys"][k]) for k in vector["keys"]],
-                    context=unhex(vector["context"]), key_context=unhex(get("key_context")),
-                    signers=[shared["signers"][s] for s in get("signers", ())],
-                    records=list(map(unhex, get("records", ()))), dictionaries=list(map(unhex, get("dictionaries", ()))),
-                    dictionary_records=[(unhex(n), unhex(r)) for n, r in get("dictionary_records", ())],
-                    now=get("now"), skew=get("skew", 300), max_age=get("max_age"), limit=get("limit", 1 << 20))
+    reader = Reader(
+        [Key(shared["keys"][k]) for k in vector["keys"]],
+        context=unhex(vector["context"]),
+        key_context=unhex(get("key_context")),
+        signers=[shared["signers"][s] for s in get("signers", ())],
+        records=list(map(unhex, get("records", ()))),
+        dictionaries=list(map(unhex, get("dictionaries", ()))),
+        dictionary_records=[(unhex(n), unhex(r)) for n, r in get("dictionary_records", ())],
+        now=get("now"),
+        skew=get("skew", 300),
+        max_age=get("max_age"),
+        limit=get("limit", 1 << 20),
+    )
     try:
-        payload = reader.open(Envelope(unhex(vector["envelope"])), vector["kind"], vector["medium"],
-                              unhex(get("subject")), unhex(get("key")),
-                              [(unhex(n), unhex(v)) for n, v in get("headers", ())],
-                              list(map(unhex, get("bind", ()))), get("time"))
+        payload = reader.open(
+            Envelope(unhex(vector["envelope"])),
+            vector["kind"],
+            vector["medium"],
+            unhex(get("subject")),
+            unhex(get("key")),
+            [(unhex(n), unhex(v)) for n, v in get("headers", ())],
+            list(map(unhex, get("bind", ()))),
+            get("time"),
+        )
         return "ok", payload, reader.extra
     except Fault as fault:
         return fault.word, None, 0

@@ -27,7 +27,9 @@ def record(kind: int, body: bytes) -> bytes:
 
 def body_of(key=None, headers=(), time=None, subject=None, value=None) -> bytes:
     pairs = (array(bstr(n), nullable(v)) for n, v in headers)
-    return array(nullable(key), array(*pairs), integer(NO_TIME if time is None else time), nullable(subject), nullable(value))
+    return array(
+        nullable(key), array(*pairs), integer(NO_TIME if time is None else time), nullable(subject), nullable(value)
+    )
 
 
 @dataclass
@@ -52,8 +54,18 @@ class Archive:
 
     def seal(self, payload: bytes, kind: int, **fields) -> Parts:
         signature = self.signature if self.recipients else b""
-        return seal(Message(payload, self.dek, self.recipients, context=self.context, kind=kind, medium="file",
-                            signature=signature, **fields))
+        return seal(
+            Message(
+                payload,
+                self.dek,
+                self.recipients,
+                context=self.context,
+                kind=kind,
+                medium="file",
+                signature=signature,
+                **fields,
+            )
+        )
 
     def add(self, kind: int, body: bytes, covered: bytes | None = None) -> None:
         covered = body if covered is None else covered
@@ -63,14 +75,23 @@ class Archive:
     def message(self, payload: bytes | None, key=b"k", headers=(), time=1790000000123, subject=None, **fields) -> None:
         """A message with its time bound, or a tombstone."""
         outer = {"key": key, "time": time, "subject": subject}
-        parts = self.seal(payload or b"", VALUE if payload is not None else TOMBSTONE, headers=headers,
-                          **({"form": TIMED} | outer | fields))
+        parts = self.seal(
+            payload or b"",
+            VALUE if payload is not None else TOMBSTONE,
+            headers=headers,
+            **({"form": TIMED} | outer | fields),
+        )
         whole, cut = parts.bytes(), parts.before_recipients()
         if payload is None:
-            self.add(MESSAGE, body_of(headers=(*headers, (b"streamcrypt", whole)), **outer),
-                     body_of(headers=(*headers, (b"streamcrypt", cut)), **outer))
+            self.add(
+                MESSAGE,
+                body_of(headers=(*headers, (b"streamcrypt", whole)), **outer),
+                body_of(headers=(*headers, (b"streamcrypt", cut)), **outer),
+            )
         else:
-            self.add(MESSAGE, body_of(headers=headers, value=whole, **outer), body_of(headers=headers, value=cut, **outer))
+            self.add(
+                MESSAGE, body_of(headers=headers, value=whole, **outer), body_of(headers=headers, value=cut, **outer)
+            )
         self.opened.append([key, list(headers), time, subject, payload])
 
     def bare(self, kind: int, parts: Parts) -> None:
@@ -90,11 +111,18 @@ class Archive:
             self.last = digest(digest(b"streamcrypt/1 archive" + self.id) + digest(b"".join(self.sections)))
         else:
             self.last = digest(self.last + self.sections[-1])
-        fields = {"id": self.id, "number": unsigned(self.number, 4), "flags": bytes([self.flags]),
-                  "count": unsigned(len(self.opened), 8), "digest": self.last} | overrides
+        fields = {
+            "id": self.id,
+            "number": unsigned(self.number, 4),
+            "flags": bytes([self.flags]),
+            "count": unsigned(len(self.opened), 8),
+            "digest": self.last,
+        } | overrides
         payload = b"".join(fields[name] for name in ("id", "number", "flags", "count", "digest"))
         if signer:
-            payload += signer.sign(tstr("streamcrypt/1 archive"), bstr(fields.get("context", self.context)), bstr(payload))
+            payload += signer.sign(
+                tstr("streamcrypt/1 archive"), bstr(fields.get("context", self.context)), bstr(payload)
+            )
         self.records.append(record(LAST, end_body(self.seal(payload, END, key=None).bytes())))
 
     def bytes(self) -> bytes:

@@ -53,8 +53,8 @@ class ArchiveReader:
 
     def record(self, data: bytes, at: int) -> int:
         need(at + 8 <= len(data), "truncated")
-        length, crc = int.from_bytes(data[at:at + 4], "big"), int.from_bytes(data[at + 4:at + 8], "big")
-        content, end = data[at + 8:at + 8 + length], at + 8 + length
+        length, crc = int.from_bytes(data[at : at + 4], "big"), int.from_bytes(data[at + 4 : at + 8], "big")
+        content, end = data[at + 8 : at + 8 + length], at + 8 + length
         need(end <= len(data), "truncated")
         need(length > 0 and crc32c(content) == crc, "truncated" if end == len(data) else "malformed")
         kind, body = content[0], content[1:]
@@ -79,12 +79,15 @@ class ArchiveReader:
         if not envelope.self_contained:
             self.reader.records = self.key_records.get(envelope.kid, [])
         self.reader.dictionary_records = [(None, d) for d in self.dictionaries]
-        payload = self.reader.open(envelope, TOMBSTONE if value is None else VALUE, "file", subject, key, headers,
-                                   self.bind, time)
+        payload = self.reader.open(
+            envelope, TOMBSTONE if value is None else VALUE, "file", subject, key, headers, self.bind, time
+        )
         kept = [h for h in headers if h[0] != HEADER]
         if not envelope.form & 1:
-            kept = kept[:envelope.n]
-        self.messages.append([key, kept, None if time == NO_TIME else time, subject, None if value is None else payload])
+            kept = kept[: envelope.n]
+        self.messages.append(
+            [key, kept, None if time == NO_TIME else time, subject, None if value is None else payload]
+        )
 
     def key_record(self, body: bytes) -> None:
         envelope = parsed(body)
@@ -109,8 +112,13 @@ class ArchiveReader:
         if self.reader.signers:
             signed = ["streamcrypt/1 archive", self.reader.context, payload[:61]]
             need(len(payload) == 133 and self.reader.signers.verify(payload[61:69], payload[69:], signed), "untrusted")
-        last = Last(payload[:16], int.from_bytes(payload[16:20], "big"), payload[20],
-                    int.from_bytes(payload[21:29], "big"), payload[29:61])
+        last = Last(
+            payload[:16],
+            int.from_bytes(payload[16:20], "big"),
+            payload[20],
+            int.from_bytes(payload[21:29], "big"),
+            payload[29:61],
+        )
         section = self.section.digest()
         self.sections.update(section)
         self.section = hashlib.sha256()
@@ -141,7 +149,7 @@ def fields(body: bytes) -> tuple:
     need(all(c.major == BSTR or c.raw == NULL for c in (key, subject, value)))
     need(headers.major == ARRAY and all(h.major == ARRAY and len(h.children) == 2 for h in headers.children))
     need(all(n.major == BSTR and (v.major == BSTR or v.raw == NULL) for n, v in (h.children for h in headers.children)))
-    need(time.major in (UINT, NINT) and -2**63 <= time.value < 2**63)
+    need(time.major in (UINT, NINT) and -(2**63) <= time.value < 2**63)
     pairs = [(n.data, nullable(v)) for n, v in (h.children for h in headers.children)]
     return nullable(key), pairs, time.value, nullable(subject), nullable(value)
 

@@ -1,6 +1,7 @@
 """Seals one message, from the specification alone.
 
-`seal` returns the envelope in parts. A vector with a fault replaces a part, or has the fault sealed in by an override, so
+`seal` returns the envelope in parts. A vector with a fault replaces a part, or has the fault sealed in by an
+override, so
 that the tag is right and the fault is the only one.
 """
 
@@ -163,20 +164,30 @@ def external(m: Message, index: int, final: bool, version: str = "streamcrypt/1"
     """Section 5."""
     time = m.time if m.time is not None else NO_TIME
     dictionary = digest(m.coding.dictionary) if m.coding and m.coding.dictionary else None
-    return array(tstr(version), bstr(m.context), nullable(m.subject), nullable(m.key), bound(m),
-                 integer(time) if m.form & TIMED else nullable(None), nullable(dictionary),
-                 integer(m.kind), integer(index), boolean(final))
+    return array(
+        tstr(version),
+        bstr(m.context),
+        nullable(m.subject),
+        nullable(m.key),
+        bound(m),
+        integer(time) if m.form & TIMED else nullable(None),
+        nullable(dictionary),
+        integer(m.kind),
+        integer(index),
+        boolean(final),
+    )
 
 
-def associated_data(m: Message, protected: bytes, index: int, final: bool, name: str | None = None,
-                    version: str = "streamcrypt/1") -> bytes:
+def associated_data(
+    m: Message, protected: bytes, index: int, final: bool, name: str | None = None, version: str = "streamcrypt/1"
+) -> bytes:
     """Enc_structure."""
     name = name or ("Encrypt0" if m.by_reference else "Encrypt")
     return array(tstr(name), bstr(protected), bstr(external(m, index, final, version)))
 
 
 def split(payload: bytes, size: int) -> list[bytes]:
-    return [payload[i:i + size] for i in range(0, len(payload), size)]
+    return [payload[i : i + size] for i in range(0, len(payload), size)]
 
 
 def seal_segments(m: Message, protected: bytes, pieces=None, finals=None) -> list[bytes]:
@@ -190,8 +201,9 @@ def seal_segments(m: Message, protected: bytes, pieces=None, finals=None) -> lis
     return segments
 
 
-def seal(m: Message, *, protected: bytes | None = None, iv: bytes | None = None, pieces=None, finals=None,
-         **structure) -> Parts:
+def seal(
+    m: Message, *, protected: bytes | None = None, iv: bytes | None = None, pieces=None, finals=None, **structure
+) -> Parts:
     """The envelope of m. The rest overrides the bytes that the specification would have sealed."""
     protected = protected_headers(m) if protected is None else protected
     unprotected = [(KID, bstr(m.dek.kid))] if m.by_reference else []

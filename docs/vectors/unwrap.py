@@ -40,8 +40,9 @@ class Key:
             self.algs = {-5: self.unwrap_local}
             return
         self.private = load(spec["pem"])
-        der = self.private.public_key().public_bytes(serialization.Encoding.DER,
-                                                     serialization.PublicFormat.SubjectPublicKeyInfo)
+        der = self.private.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
         self.kid = hashlib.sha256(der).digest()[:8]
         if isinstance(self.private, rsa.RSAPrivateKey):
             self.algs = {-41: self.unwrap_rsa(hashes.SHA256()), -42: self.unwrap_rsa(hashes.SHA512())}

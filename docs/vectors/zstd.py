@@ -51,20 +51,26 @@ def skippable(data: bytes) -> bytes:
 
 def order(n: int) -> bytes:
     r = derived(f"order {n}", 12)
-    return json.dumps({"order_id": 100000 + n, "customer": f"C{r[0]:03d}{r[1]:03d}", "currency": ("EUR", "USD", "CHF")[r[2] % 3],
-                       "amount": int.from_bytes(r[3:5], "big"), "status": ("new", "paid", "shipped")[r[5] % 3],
-                       "items": [{"sku": f"SKU-{b}", "quantity": b % 5 + 1} for b in r[6:9]]}).encode()
+    return json.dumps(
+        {
+            "order_id": 100000 + n,
+            "customer": f"C{r[0]:03d}{r[1]:03d}",
+            "currency": ("EUR", "USD", "CHF")[r[2] % 3],
+            "amount": int.from_bytes(r[3:5], "big"),
+            "status": ("new", "paid", "shipped")[r[5] % 3],
+            "items": [{"sku": f"SKU-{b}", "quantity": b % 5 + 1} for b in r[6:9]],
+        }
+    ).encode()
 
 
 @functools.cache
 def dictionary(label: str = "orders") -> bytes:
     """A dictionary of 1 KiB that was trained on orders."""
     start = {"orders": 0, "other": 5000}[label]
-    return zstandard.train_dictionary(1024, [order(start + n) for n in range(400)],
-                                      dict_id=unsigned_id(label), level=3).as_bytes()
+    return zstandard.train_dictionary(
+        1024, [order(start + n) for n in range(400)], dict_id=unsigned_id(label), level=3
+    ).as_bytes()
 
 
 def unsigned_id(label: str) -> int:
     return int.from_bytes(b"\x01" + derived("dictionary " + label, 3), "big")
-
-

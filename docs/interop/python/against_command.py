@@ -3,9 +3,11 @@
 
     python3 against_command.py ./streamcrypt     # exit code 1 where the two differ
 
-The command makes files of every form, which must come back as they were. Then files are damaged: the two must print the same and
+The command makes files of every form, which must come back as they were. Then files are damaged: the two must print
+the same and
 say the same word. Files that the command never makes are among the vectors (rawfiles.json, archives.json).
 """
+
 import argparse
 import io
 import os
@@ -21,8 +23,10 @@ from decrypt import MAGIC, crc32c, format_line, parse_line, run
 from envelope import Refused, read_item
 from opener import Kek, Opener
 
-WORDS = ("not-an-envelope malformed unsupported truncated too-large unknown-key wrong-key untrusted unknown-dictionary tampered "
-         "bare-tombstone reserved-header header").split()
+WORDS = (
+    "not-an-envelope malformed unsupported truncated too-large unknown-key wrong-key untrusted "
+    "unknown-dictionary tampered bare-tombstone reserved-header header"
+).split()
 CHUNK = 1 << 16
 PUBLIC, PRIVATE = ("local:a", "x25519:x.pub", "rsa:r.pub"), ("local:a", "x25519:x", "rsa:r")
 REF = ("--profile=ref", "--keystore=file:store")
@@ -38,7 +42,9 @@ class Lab:
             self.must("keygen", kind, "--out", name)
             if kind != "local":
                 self.write(f"{name}.pub", self.must("keygen", "--public", name))
-        self.keks = {k: Kek((self.dir / k.split(":")[1]).read_text()) for k in ("local:a", "local:b", "x25519:x", "rsa:r")}
+        self.keks = {
+            k: Kek((self.dir / k.split(":")[1]).read_text()) for k in ("local:a", "local:b", "x25519:x", "rsa:r")
+        }
         self.signer = load_pem_public_key((self.dir / "s.pub").read_bytes())
 
     def write(self, name, data):
@@ -48,7 +54,9 @@ class Lab:
 
     def start(self, *args):
         env = {"STREAMCRYPT_LOG_LEVEL": "error", "STREAMCRYPT_PROGRESS": "none", "GOMAXPROCS": "1"}
-        return subprocess.Popen([self.command, *args], cwd=self.dir, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return subprocess.Popen(
+            [self.command, *args], cwd=self.dir, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
 
     def must(self, *args):
         process = self.start(*args)
@@ -61,15 +69,23 @@ class Lab:
         self.must("encrypt", "--from", f"file:{source}", "--to", f"file:{to}", "--overwrite", *flags)
         return (self.dir / to).read_bytes()
 
-    def compare(self, name, file, expect=None, keys=("local:a",), context="", bind=(), store=None, signed=False, flags=()):
+    def compare(
+        self, name, file, expect=None, keys=("local:a",), context="", bind=(), store=None, signed=False, flags=()
+    ):
         """Both read a file. expect is what must come out of it; None: they need only agree."""
         records = file.endswith((".scx", ".ndjson"))
         options = ["--key", ",".join(keys), "--context", context, *(f"--bind=header:{b}" for b in bind), *flags]
         options += ([f"--keystore=file:{store}"] if store else []) + (["--signer=s.pub"] if signed else [])
-        process = self.start("decrypt", "--from", f"file:{file}", "--to", "file:-" + "?format=ndjson" * records, *options)
+        process = self.start(
+            "decrypt", "--from", f"file:{file}", "--to", "file:-" + "?format=ndjson" * records, *options
+        )
         folder = self.dir / store if store else None
-        opener = Opener([self.keks[k] for k in keys], context.encode(), signers=[self.signer] * signed,
-                        records=lambda kid: [p.read_bytes() for p in sorted(folder.glob(kid.hex() + "*"))] if folder else [])
+        opener = Opener(
+            [self.keks[k] for k in keys],
+            context.encode(),
+            signers=[self.signer] * signed,
+            records=lambda kid: [p.read_bytes() for p in sorted(folder.glob(kid.hex() + "*"))] if folder else [],
+        )
         out, word = io.BytesIO(), "ok"
         try:
             run(self.dir / file, opener, [b.encode() for b in bind], out)
@@ -104,7 +120,7 @@ def parsed(printed):
 
 
 def flipped(data, at, bit=1):
-    return data[:at] + bytes([data[at] ^ bit]) + data[at + 1:]
+    return data[:at] + bytes([data[at] ^ bit]) + data[at + 1 :]
 
 
 def sequence(parts):
@@ -115,8 +131,8 @@ def sequence(parts):
 def split_records(data):
     at, found = len(MAGIC), []
     while at < len(data):
-        end = at + 8 + int.from_bytes(data[at:at + 4], "big")
-        found.append((data[at + 8], data[at + 9:end]))
+        end = at + 8 + int.from_bytes(data[at : at + 4], "big")
+        found.append((data[at + 8], data[at + 9 : end]))
         at = end
     return found
 
@@ -136,8 +152,11 @@ def raw_files(lab):
         lab.compare(f"raw {size} another key", "many", keys=["local:b"], context="orders")
         lab.encrypt("plain", "ref", "--key=local:a", *REF)
         lab.compare(f"raw {size} by reference", "ref", payload, store="store")
-        for name, flags in (("compressed", ["--compress=zstd"]), ("padded", ["--pad=padme"]),
-                            ("both", ["--compress=zstd", "--pad=4096"])):
+        for name, flags in (
+            ("compressed", ["--compress=zstd"]),
+            ("padded", ["--pad=padme"]),
+            ("both", ["--compress=zstd", "--pad=4096"]),
+        ):
             lab.encrypt("plain", name, "--key=local:a", *flags)
             lab.compare(f"raw {size} {name}", name, payload)
         lab.encrypt("plain", "signed", "--key=local:a", "--sign=s")
@@ -162,9 +181,15 @@ def damaged_raw(lab):
         lab.damaged(f"form 3, byte {at} flipped", "", flipped(data, at, 4))
         if at % 4 == 0:
             lab.damaged(f"form 3, cut at {at}", "", data[:at])
-    for name, bad in {"no break": data[:-1], "more behind": data + b"\0", "another's record": other[:front] + data[front:],
-                      "no key record": data[front:], "only a key record": data[:front], "two key records": data[:front] + data,
-                      "last tag flipped": flipped(data, len(data) - 2)}.items():
+    for name, bad in {
+        "no break": data[:-1],
+        "more behind": data + b"\0",
+        "another's record": other[:front] + data[front:],
+        "no key record": data[front:],
+        "only a key record": data[:front],
+        "two key records": data[:front] + data,
+        "last tag flipped": flipped(data, len(data) - 2),
+    }.items():
         lab.damaged("form 3, " + name, "", bad)
 
 
@@ -172,10 +197,14 @@ def messages():
     """Lines with everything that a message can have."""
     found = [
         (b"k1", [(b"tenant", b"t1"), (b"h", b"1"), (b"h", b"2"), (b"g", None)], 1704164645678, b"s.1", b"v1"),
-        (b"k1", [(b"tenant", b"t1")], 1704164645000, None, None), (None, [], None, None, b""),
-        (b"", [(b"", b"")], 0, b"", b"empty key"), (b"\xff\x00", [(b"bin", b"\xfe")], -1, None, bytes(range(256))),
-        (b"k", [], 253402300799999, None, "<&>\u2028\u0001 \U0001f600\"\\/\x7f\b\f".encode()), (None, [], None, b"s.2", None),
-        (b"long", [(b"h", b"x" * 3000)], None, None, os.urandom(3 * CHUNK)), (b"full", [], None, None, b"y" * CHUNK),
+        (b"k1", [(b"tenant", b"t1")], 1704164645000, None, None),
+        (None, [], None, None, b""),
+        (b"", [(b"", b"")], 0, b"", b"empty key"),
+        (b"\xff\x00", [(b"bin", b"\xfe")], -1, None, bytes(range(256))),
+        (b"k", [], 253402300799999, None, '<&>\u2028\u0001 \U0001f600"\\/\x7f\b\f'.encode()),
+        (None, [], None, b"s.2", None),
+        (b"long", [(b"h", b"x" * 3000)], None, None, os.urandom(3 * CHUNK)),
+        (b"full", [], None, None, b"y" * CHUNK),
         (b"many", [(b"h%d" % (i % 20), None if i % 3 else b"%d" % i) for i in range(50)], None, None, b"headers"),
     ]
     return b"".join(format_line(*message) for message in found)
@@ -190,7 +219,9 @@ def record_files(lab):
             lab.compare(f"{to} {private}", to, plain, [private])
         lab.compare(f"{to} another key", to, keys=["local:b"])
         lab.compare(f"{to} another context", to, context="orders")
-        lab.encrypt("plain.ndjson", to, "--key=local:a", "--context=orders", "--bind=header:tenant,header:h,header:none")
+        lab.encrypt(
+            "plain.ndjson", to, "--key=local:a", "--context=orders", "--bind=header:tenant,header:h,header:none"
+        )
         lab.compare(f"{to} named", to, plain, context="orders", bind=["none", "tenant", "h"])
         lab.compare(f"{to} named otherwise", to, context="orders", bind=["tenant"])
         lab.encrypt("plain.ndjson", to, "--key=local:a,local:b", "--window-messages=2", *REF)
@@ -213,9 +244,14 @@ def damaged_archive(lab):
         if at % 2:
             lab.damaged(f"seq, cut at {at}", ".scx", data[:at])
     for i, (kind, body) in enumerate(parts):
-        for name, new in {"dropped": [], "type 4": [(4, body)], "type 128": [(128, body)], "more": [(kind, body + b"\0")],
-                          "empty": [(kind, b"")]}.items():
-            lab.damaged(f"seq, record {i} {name}", ".scx", sequence(parts[:i] + new + parts[i + 1:]))
+        for name, new in {
+            "dropped": [],
+            "type 4": [(4, body)],
+            "type 128": [(128, body)],
+            "more": [(kind, body + b"\0")],
+            "empty": [(kind, b"")],
+        }.items():
+            lab.damaged(f"seq, record {i} {name}", ".scx", sequence(parts[:i] + new + parts[i + 1 :]))
     for name, bad in {"twice": [parts[0], *parts], "swapped": [parts[1], parts[0], *parts[2:]]}.items():
         lab.damaged(f"seq, {name}", ".scx", sequence(bad), flags=["--on=duplicate=pass", "--on=reordered=pass"])
 
@@ -232,7 +268,10 @@ def main():
     wrong = [(name, said) for name, said in lab.differ if name not in KNOWN]
     for name, said in lab.differ if args.verbose else wrong:
         print(f"{name}: {said}" + (f" (known: {KNOWN[name]})" if name in KNOWN else ""))
-    print(f"against_command: {lab.compared} comparisons, {len(wrong)} differ, {len(lab.differ) - len(wrong)} known differences")
+    print(
+        f"against_command: {lab.compared} comparisons, {len(wrong)} differ, "
+        f"{len(lab.differ) - len(wrong)} known differences"
+    )
     return int(bool(wrong))
 
 

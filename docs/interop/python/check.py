@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Holds this decryptor against all vectors of docs/vectors: exit code 1 where it says another word or gives other bytes."""
+"""Holds this decryptor against all vectors of docs/vectors: exit code 1 where it says another word or gives other
+bytes."""
+
 import base64
 import collections
 import hashlib
@@ -33,9 +35,19 @@ def opener(v, shared):
     keks = [Kek(k["pem"] if "pem" in k else json.dumps(k["jwk"])) for k in (shared["keys"][n] for n in v["keys"])]
     signers = [load_pem_public_key(shared["signers"][n].encode()) for n in get("signers")]
     records = list(map(unhex, get("records")))
-    return Opener(keks, unhex(v["context"]), unhex(get("key_context", None)), signers, get("skew", 300), get("now", None),
-                  get("max_age", None), get("limit", 1 << 20), lambda kid: records, list(map(unhex, get("dictionaries"))),
-                  [(unhex(n), unhex(r)) for n, r in get("dictionary_records")])
+    return Opener(
+        keks,
+        unhex(v["context"]),
+        unhex(get("key_context", None)),
+        signers,
+        get("skew", 300),
+        get("now", None),
+        get("max_age", None),
+        get("limit", 1 << 20),
+        lambda kid: records,
+        list(map(unhex, get("dictionaries"))),
+        [(unhex(n), unhex(r)) for n, r in get("dictionary_records")],
+    )
 
 
 def same_payload(v, payload):
@@ -48,8 +60,15 @@ def check_envelope(v, shared):
     headers = [(unhex(n), unhex(x)) for n, x in v.get("headers", ())]
     try:
         payload, extra = opener(v, shared).open(
-            Envelope(unhex(v["envelope"])), v["kind"], unhex(v.get("subject")), unhex(v.get("key")), headers, v.get("time"),
-            v["medium"], [unhex(n) for n in v.get("bind", ())])
+            Envelope(unhex(v["envelope"])),
+            v["kind"],
+            unhex(v.get("subject")),
+            unhex(v.get("key")),
+            headers,
+            v.get("time"),
+            v["medium"],
+            [unhex(n) for n in v.get("bind", ())],
+        )
     except Refused as refused:
         return str(refused)
     return "ok" if v["expect"] != "ok" or same_payload(v, payload) and extra == v.get("extra", 0) else "another payload"
@@ -69,7 +88,9 @@ def check_archive(v, shared):
         archive.run(unhex(v["file"]))
     except Refused as refused:
         word = str(refused)
-    shown = [[to_hex(k), [[n.hex(), to_hex(x)] for n, x in h], t, to_hex(s), to_hex(p)] for k, h, t, s, p in archive.messages]
+    shown = [
+        [to_hex(k), [[n.hex(), to_hex(x)] for n, x in h], t, to_hex(s), to_hex(p)] for k, h, t, s, p in archive.messages
+    ]
     if shown != v["messages"] or len(archive.ends) != v["ends"]:
         return f"{word}, but other messages or ends"
     if word == "ok" and (receipt(archive.ends[-1]), archive.ends[-1][2]) != (v["receipt"], v["flags"]):
@@ -87,22 +108,31 @@ def check_number(v, shared):
     get = {k: unhex(x) if isinstance(x, str) and re.fullmatch("([0-9a-f]{2})+", x) else x for k, x in v.items()}
     cbor, secret = get.get("cbor"), get.get("secret")
     found = {
-        "source": lambda: sha(cbor)[:5], "fingerprint": lambda: sha(cbor)[:8],
+        "source": lambda: sha(cbor)[:5],
+        "fingerprint": lambda: sha(cbor)[:8],
         "commitment": lambda: expand(get["dek"], b"streamcrypt/1 commitment"),
-        "id": lambda: message_id(secret, cbor) if cbor else base64.urlsafe_b64decode(v["header"].split("/")[2] + "==").hex(),
+        "id": lambda: (
+            message_id(secret, cbor) if cbor else base64.urlsafe_b64decode(v["header"].split("/")[2] + "==").hex()
+        ),
         "secret": lambda: expand(get["prk"], b"streamcrypt/1 msg-id") if "prk" in get else secret,
         "metadata": lambda: expand(secret, b"streamcrypt/1 msg-id name", 4),
         "places": lambda: read_state(get["state"]) if get["state"] else None,
         "part": lambda: read_part(v["header"]),
-        "kid": lambda: {"cka_id": lambda: sha(get["cka_id"])[:8], "public": lambda: sha(get["public"])[:8],
-                        "dek": lambda: expand(get["dek"], b"streamcrypt/1 commitment")[:16],
-                        "key": lambda: opener({"keys": [v["key"]], "context": ""}, shared).keks[0].kid,
-                        "signer": lambda: Signer(shared, v["signer"]).kid}[next(n for n in (
-                            "cka_id", "public", "dek", "key", "signer") if n in v)](),
+        "kid": lambda: {
+            "cka_id": lambda: sha(get["cka_id"])[:8],
+            "public": lambda: sha(get["public"])[:8],
+            "dek": lambda: expand(get["dek"], b"streamcrypt/1 commitment")[:16],
+            "key": lambda: opener({"keys": [v["key"]], "context": ""}, shared).keks[0].kid,
+            "signer": lambda: Signer(shared, v["signer"]).kid,
+        }[next(n for n in ("cka_id", "public", "dek", "key", "signer") if n in v)](),
         "label": lambda: get["label"] if Signer(shared, v["signer"]).verifies(get["label"][16:], cbor) else None,
         "payload": lambda: get["payload"] if Signer(shared, v["signer"]).verifies(get["payload"][69:], cbor) else None,
     }
-    wrong = [name for name in found if name in v and found[name]() != (v[name] if name in ("id", "places", "part") else get[name])]
+    wrong = [
+        name
+        for name in found
+        if name in v and found[name]() != (v[name] if name in ("id", "places", "part") else get[name])
+    ]
     return f"another {', '.join(wrong)}" if wrong else "ok"
 
 
@@ -125,8 +155,8 @@ def read_state(b):
         return None
     at, last, places = 1, -1, []
     while at < len(b):
-        kind, size = b[at], int.from_bytes(b[at + 1:at + 3], "big")
-        section, at = b[at + 3:at + 3 + size], at + 3 + size
+        kind, size = b[at], int.from_bytes(b[at + 1 : at + 3], "big")
+        section, at = b[at + 3 : at + 3 + size], at + 3 + size
         if at > len(b) or kind <= last or kind == 2 and size != 5:
             return None
         last = kind
@@ -140,11 +170,14 @@ def read_places(b, places):
     while at < len(b):
         rising, count = b[at] >> 7, b[at] & 127
         size = 22 if rising else 17
-        runs = [b[i:i + size] for i in range(at + 8, at + 8 + count * size, size)]
-        name, at = b[at:at + 8], at + 8 + count * size
+        runs = [b[i : i + size] for i in range(at + 8, at + 8 + count * size, size)]
+        name, at = b[at : at + 8], at + 8 + count * size
         if at > len(b) or not count:
             return False
-        runs = [[int.from_bytes(r[i:j], "big") for i, j in ((0, 6), (6, 12), (12, 17), (17, 22))[:3 + rising]] for r in runs]
+        runs = [
+            [int.from_bytes(r[i:j], "big") for i, j in ((0, 6), (6, 12), (12, 17), (17, 22))[: 3 + rising]]
+            for r in runs
+        ]
         place = [name[1:6].hex(), bool(rising), int.from_bytes(name[6:], "big")]
         if places and places[-1][:3] == place:
             runs = places.pop()[3] + runs
@@ -167,8 +200,13 @@ def read_part(header):
 
 def main():
     shared, counts, wrong = load("shared.json"), collections.Counter(), []
-    for name, check in (("positive", check_envelope), ("negative", check_envelope), ("rawfiles", check_rawfile),
-                        ("archives", check_archive), ("numbers", check_number)):
+    for name, check in (
+        ("positive", check_envelope),
+        ("negative", check_envelope),
+        ("rawfiles", check_rawfile),
+        ("archives", check_archive),
+        ("numbers", check_number),
+    ):
         for v in load(name + ".json"):
             counts[name] += 1
             word = check(v, shared)

@@ -4,10 +4,13 @@
     python3 decrypt.py --key key.jwk letter.enc > letter.txt
     python3 decrypt.py --key me.pem --key r.pem --signer sealer.pub orders.scx > orders.ndjson
 
-A raw file gives its bytes; .scx, .ndjson and .jsonl give lines of JSON. What is printed has been verified, but only exit code 0
-says that it was all of it. A refused file ends in its word on standard error and exit code 1. Files are read whole: this is a
+A raw file gives its bytes; .scx, .ndjson and .jsonl give lines of JSON. What is printed has been verified, but only
+exit code 0
+says that it was all of it. A refused file ends in its word on standard error and exit code 1. Files are read whole:
+this is a
 reading of the specification, not a tool for large ones.
 """
+
 import argparse
 import base64
 import datetime
@@ -52,11 +55,11 @@ def open_message(opener, key, headers, when, subject, value, bind=()):
     kind = VALUE if value is not None else TOMBSTONE
     payload, extra = opener.open(e, kind, subject, key, headers, when, "file", bind)
     kept = [h for h in headers if h[0] != HEADER]
-    return kept[:len(kept) - extra], payload if kind == VALUE else None
+    return kept[: len(kept) - extra], payload if kind == VALUE else None
 
 
 class Archive:
-    """Section 9, seq. messages fills while run reads; ends are (id, number, flags, count, digest) of the verified ends."""
+    """Section 9, seq. ends are (id, number, flags, count, digest) of the verified ends."""
 
     def __init__(self, opener, bind=()):
         self.opener, self.bind, self.messages, self.ends = opener, bind, [], []
@@ -69,8 +72,8 @@ class Archive:
         at, kind = 8, None
         while at < len(b):
             must(at + 8 <= len(b), "truncated")
-            size, crc = int.from_bytes(b[at:at + 4], "big"), int.from_bytes(b[at + 4:at + 8], "big")
-            content, at = b[at + 8:at + 8 + size], at + 8 + size
+            size, crc = int.from_bytes(b[at : at + 4], "big"), int.from_bytes(b[at + 4 : at + 8], "big")
+            content, at = b[at + 8 : at + 8 + size], at + 8 + size
             must(at <= len(b), "truncated")
             must(size and crc32c(content) == crc, "truncated" if at == len(b) else "malformed")
             kind = content[0]
@@ -108,7 +111,13 @@ class Archive:
         must(not self.opener.signers or len(p) == 133 and self.opener.verify(p[61:69], p[69:], signed), "untrusted")
         section, self.section = self.section.digest(), hashlib.sha256()
         self.sections.update(section)
-        name, number, flags, count, digest = p[:16], int.from_bytes(p[16:20], "big"), p[20], int.from_bytes(p[21:29], "big"), p[29:61]
+        name, number, flags, count, digest = (
+            p[:16],
+            int.from_bytes(p[16:20], "big"),
+            p[20],
+            int.from_bytes(p[21:29], "big"),
+            p[29:61],
+        )
         if self.ends and self.ends[-1][0] == name:
             _, before, set_before, _, last = self.ends[-1]
             must(number == before + 1 and set_before & flags == set_before and digest == sha(last, section), "tampered")
@@ -127,7 +136,11 @@ def read_body(b):
         raise Refused("malformed") from None
     must(end == len(b) and good and type(found) is list and len(found) == 5 and type(found[1]) is list)
     key, headers, when, subject, value = found
-    must(all(x is None or isinstance(x, bytes) for x in (key, subject, value)) and type(when) is int and -2**63 <= when < 2**63)
+    must(
+        all(x is None or isinstance(x, bytes) for x in (key, subject, value))
+        and type(when) is int
+        and -(2**63) <= when < 2**63
+    )
     must(all(type(h) is list and len(h) == 2 and isinstance(h[0], bytes) for h in headers))
     must(all(v is None or isinstance(v, bytes) for _, v in headers))
     return key, headers, when, subject, value
@@ -144,14 +157,20 @@ def cut_envelope(body, key, headers, when, subject, value):
     return cbor2.dumps([key, headers, when, subject, e.front if value is not None else None])
 
 
-def crc32c(b, table=[]):
-    for n in range(256 if not table else 0):
+def crc_table():
+    for n in range(256):
         for _ in range(8):
             n = n >> 1 ^ 0x82F63B78 * (n & 1)
-        table.append(n)
+        yield n
+
+
+CRC = list(crc_table())
+
+
+def crc32c(b):
     crc = 0xFFFFFFFF
     for x in b:
-        crc = crc >> 8 ^ table[(crc ^ x) & 255]
+        crc = crc >> 8 ^ CRC[(crc ^ x) & 255]
     return crc ^ 0xFFFFFFFF
 
 
@@ -173,8 +192,10 @@ def parse_line(line):
     try:
         fields = json.loads(line)
         headers = [(text(n), text(v)) for n, v in fields.get("headers") or []]
-        key, subject, value = (base64.b64decode(fields[n + "64"], validate=True) if n + "64" in fields else text(fields.get(n))
-                               for n in ("key", "subject", "value"))
+        key, subject, value = (
+            base64.b64decode(fields[n + "64"], validate=True) if n + "64" in fields else text(fields.get(n))
+            for n in ("key", "subject", "value")
+        )
         moment = datetime.datetime.fromisoformat(fields["time"]) if fields.get("time") else None
         epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
         return key, headers, moment and (moment - epoch) // datetime.timedelta(milliseconds=1), subject, value
@@ -234,8 +255,12 @@ def run(path, opener, bind, out, line=None):
 
 def main():
     flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    flags.add_argument("--key", action="append", required=True, type=pathlib.Path, help="private key: JWK or PEM; may be repeated")
-    flags.add_argument("--signer", action="append", default=[], type=pathlib.Path, help="public key of a sealer; may be repeated")
+    flags.add_argument(
+        "--key", action="append", required=True, type=pathlib.Path, help="private key: JWK or PEM; may be repeated"
+    )
+    flags.add_argument(
+        "--signer", action="append", default=[], type=pathlib.Path, help="public key of a sealer; may be repeated"
+    )
     flags.add_argument("--context", default="")
     flags.add_argument("--bind", action="append", default=[], metavar="header:NAME")
     flags.add_argument("--store", type=pathlib.Path, metavar="DIR", help="where key and dictionary records are")
@@ -244,14 +269,22 @@ def main():
     flags.add_argument("file", type=pathlib.Path)
     args = flags.parse_args()
     records = sorted(args.store.glob("*"), key=lambda p: (len(p.name), p.name)) if args.store else []
-    opener = Opener([Kek(p.read_text()) for p in args.key], args.context.encode(),
-                    signers=[load_pem_public_key(p.read_bytes()) for p in args.signer],
-                    records=lambda kid: [p.read_bytes() for p in records if p.name.split(".")[0] == kid.hex()],
-                    dictionaries=[p.read_bytes() for p in args.dictionary],
-                    dictionary_records=[(bytes.fromhex(p.name), p.read_bytes()) for p in records if len(p.name) == 32])
+    opener = Opener(
+        [Kek(p.read_text()) for p in args.key],
+        args.context.encode(),
+        signers=[load_pem_public_key(p.read_bytes()) for p in args.signer],
+        records=lambda kid: [p.read_bytes() for p in records if p.name.split(".")[0] == kid.hex()],
+        dictionaries=[p.read_bytes() for p in args.dictionary],
+        dictionary_records=[(bytes.fromhex(p.name), p.read_bytes()) for p in records if len(p.name) == 32],
+    )
     try:
-        run(args.file, opener, [n.removeprefix("header:").encode() for n in args.bind], sys.stdout.buffer,
-            args.receipt and args.receipt.read_text())
+        run(
+            args.file,
+            opener,
+            [n.removeprefix("header:").encode() for n in args.bind],
+            sys.stdout.buffer,
+            args.receipt and args.receipt.read_text(),
+        )
     except Refused as refused:
         sys.stdout.flush()
         print(f"{args.file.name}: {refused}", file=sys.stderr)

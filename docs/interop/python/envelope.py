@@ -4,8 +4,16 @@ Written from the page; shares no code with streamcrypt or with docs/vectors.
 """
 
 POSITION, CHUNKING, SIGNATURE, CODING, CHUNKED = (-1935867905 - n for n in (1, 5, 6, 7, 2))
-ROWS = {-5: (8, 8, 40, 40), -41: (8, 8, 256, 512), -42: (8, 8, 256, 512), -31: (8, 8, 40, 40), -1935867908: (1, 2048, 1, 6144),
-        -1935867909: (8, 8, 1168, 1168), -1935867913: (1, 2048, 1, 6144), -1935867914: (1, 2048, 1, 6144)}  # 4: kid, wrapped key
+ROWS = {
+    -5: (8, 8, 40, 40),
+    -41: (8, 8, 256, 512),
+    -42: (8, 8, 256, 512),
+    -31: (8, 8, 40, 40),
+    -1935867908: (1, 2048, 1, 6144),
+    -1935867909: (8, 8, 1168, 1168),
+    -1935867913: (1, 2048, 1, 6144),
+    -1935867914: (1, 2048, 1, 6144),
+}  # 4: kid, wrapped key
 
 
 class Refused(Exception):
@@ -57,7 +65,7 @@ def read_item(b, i=0, depth=1, limits=True):
         return (False, True, None)[n - 20], i, True
     must(depth <= 8 and (n is None or n <= 16 or not limits), "too-large")
     found, names, last, good = (Map() if major == 5 else []), set(), b"", short
-    while len(found) != n if n is not None else b[i:i + 1] != b"\xff":
+    while len(found) != n if n is not None else b[i : i + 1] != b"\xff":
         must(len(found) < 16 or not limits, "too-large")
         start = i
         value, i, ok = read_item(b, i, depth + 1, limits)
@@ -75,7 +83,7 @@ def read_item(b, i=0, depth=1, limits=True):
 def read_string(b, i, major, n, short):
     if n is None:
         parts = Segments()
-        while b[i:i + 1] != b"\xff":
+        while b[i : i + 1] != b"\xff":
             kind, length, at, ok = read_head(b, i)
             must(kind == major and length is not None)
             piece, i, _ = read_string(b, at, major, length, ok)
@@ -83,7 +91,7 @@ def read_string(b, i, major, n, short):
         return (parts if major == 2 else "".join(p for p, _ in parts)), i + 1, False
     must(i + n <= len(b), "truncated")
     try:
-        return (b[i:i + n] if major == 2 else b[i:i + n].decode()), i + n, short
+        return (b[i : i + n] if major == 2 else b[i : i + n].decode()), i + n, short
     except UnicodeDecodeError:
         raise Refused("malformed") from None
 
@@ -142,8 +150,16 @@ class Envelope:
         self.coding = h.get(CODING)
         p = self.position = h.get(POSITION)
         chunking = h.get(CHUNKING)
-        rest = {1, POSITION, *over} | ({CHUNKING} if self.chunked else set()) | ({CODING} if CODING in h.labels() else set())
-        must({*h.labels()} == rest and sized(p, 60 if self.alone else 28) and (CODING not in rest or sized(self.coding, 6)))
+        rest = (
+            {1, POSITION, *over}
+            | ({CHUNKING} if self.chunked else set())
+            | ({CODING} if CODING in h.labels() else set())
+        )
+        must(
+            {*h.labels()} == rest
+            and sized(p, 60 if self.alone else 28)
+            and (CODING not in rest or sized(self.coding, 6))
+        )
         must(all(sized(h.get(k), 0, 256) for k in over) and (not self.chunked or sized(chunking, 20)))
         self.size = int.from_bytes(chunking[16:], "big") if self.chunked else 0
         must(not self.chunked or 4096 <= self.size <= 1 << 20)
@@ -196,8 +212,16 @@ class Envelope:
             must(protected == b"" and h.labels() == [1, 4])
             return (algs[0], kid, wrapped, None), end
         key = h.get(-1)
-        must(protected == b"\xa1\x01\x38\x1e" and h.labels() == [4, -1] and isinstance(key, Map) and key.labels() == [1, -1, -2])
-        must([type(key.get(1)), key.get(1), type(key.get(-1)), key.get(-1)] == [int, 1, int, 4] and sized(key.get(-2), 32))
+        must(
+            protected == b"\xa1\x01\x38\x1e"
+            and h.labels() == [4, -1]
+            and isinstance(key, Map)
+            and key.labels() == [1, -1, -2]
+        )
+        must(
+            [type(key.get(1)), key.get(1), type(key.get(-1)), key.get(-1)] == [int, 1, int, 4]
+            and sized(key.get(-2), 32)
+        )
         return (-31, kid, wrapped, key.get(-2)), end
 
 

@@ -50,7 +50,11 @@ class Kek:
         if alg == -31:
             must(int.from_bytes(ephemeral, "little") < 2**255 - 19, "unknown-key")
             secret = self.key.exchange(x25519.X25519PublicKey.from_public_bytes(ephemeral))  # refuses an all-zero one
-            info = bytes.fromhex("842483f6f6f683f6f6f68319010044a101381e5840") + ephemeral + self.key.public_key().public_bytes_raw()
+            info = (
+                bytes.fromhex("842483f6f6f683f6f6f68319010044a101381e5840")
+                + ephemeral
+                + self.key.public_key().public_bytes_raw()
+            )
             return keywrap.aes_key_unwrap(HKDF(hashes.SHA256(), 32, None, info).derive(secret), wrapped)
         digest = hashes.SHA256() if alg == -41 else hashes.SHA512()
         return self.key.decrypt(wrapped, padding.OAEP(padding.MGF1(digest), digest, None))
@@ -59,8 +63,20 @@ class Kek:
 class Opener:
     """10, steps 7 to 17. records(kid) are the key records of a store, dictionaries are (name or None, bytes)."""
 
-    def __init__(self, keks, context=b"", key_context=None, signers=(), skew=300, now=None, max_age=None, limit=LARGEST,
-                 records=lambda kid: [], dictionaries=(), dictionary_records=()):
+    def __init__(
+        self,
+        keks,
+        context=b"",
+        key_context=None,
+        signers=(),
+        skew=300,
+        now=None,
+        max_age=None,
+        limit=LARGEST,
+        records=lambda kid: [],
+        dictionaries=(),
+        dictionary_records=(),
+    ):
         self.keks, self.context, self.key_context = keks, context, context if key_context is None else key_context
         self.signers, self.skew, self.now, self.max_age, self.limit = signers, skew, now, max_age, limit
         self.records, self.dictionaries, self.dictionary_records = records, dictionaries, dictionary_records
@@ -79,11 +95,31 @@ class Opener:
         context = self.key_context if kind in (KEY_RECORD, DICTIONARY) else self.context
         payload = None
         for dictionary in known[:16]:
-            external = ["streamcrypt/1", context, subject, key, bound, when, sha(dictionary) if dictionary else None, kind]
+            external = [
+                "streamcrypt/1",
+                context,
+                subject,
+                key,
+                bound,
+                when,
+                sha(dictionary) if dictionary else None,
+                kind,
+            ]
             try:
-                payload = b"".join(AESGCM(dek).decrypt(p[:12], p[12:], cbor2.dumps([
-                    "Encrypt" if e.alone else "Encrypt0", e.protected, cbor2.dumps([*external, i, i == len(e.pieces) - 1])]))
-                    for i, p in enumerate(e.pieces))
+                payload = b"".join(
+                    AESGCM(dek).decrypt(
+                        p[:12],
+                        p[12:],
+                        cbor2.dumps(
+                            [
+                                "Encrypt" if e.alone else "Encrypt0",
+                                e.protected,
+                                cbor2.dumps([*external, i, i == len(e.pieces) - 1]),
+                            ]
+                        ),
+                    )
+                    for i, p in enumerate(e.pieces)
+                )
                 break
             except InvalidTag:
                 pass
@@ -134,7 +170,11 @@ class Opener:
         """17."""
         if e.signature is None:
             return False
-        kid, since, until = e.signature[:8], int.from_bytes(e.signature[8:12], "big"), int.from_bytes(e.signature[12:16], "big")
+        kid, since, until = (
+            e.signature[:8],
+            int.from_bytes(e.signature[8:12], "big"),
+            int.from_bytes(e.signature[12:16], "big"),
+        )
         signed = ["streamcrypt/1 sealer", e.commitment, self.key_context, since, until]
         return since - self.skew <= created <= until + self.skew and self.verify(kid, e.signature[16:], signed)
 
@@ -150,12 +190,16 @@ class Opener:
         """5."""
         if e.form & 1:
             return [[n, [v for name, v in headers if name == n]] for n in sorted({*bind, *EFFECTS})], 0
-        ours = {b"streamcrypt"} | ({b"Streamcrypt-Key", b"Streamcrypt-Null", b"Streamcrypt-Part"} if medium == "stream" else set())
-        counted = [[n, v] for n, v in headers if n not in ours and not (medium == "stream" and n.lower().startswith(b"nats-"))]
+        ours = {b"streamcrypt"} | (
+            {b"Streamcrypt-Key", b"Streamcrypt-Null", b"Streamcrypt-Part"} if medium == "stream" else set()
+        )
+        counted = [
+            [n, v] for n, v in headers if n not in ours and not (medium == "stream" and n.lower().startswith(b"nats-"))
+        ]
         must(len(counted) == e.n if medium == "stream" else len(counted) >= e.n, "tampered")
         if medium == "stream":
             counted.sort(key=lambda h: h[0])
-        return counted[:e.n], len(counted) - e.n
+        return counted[: e.n], len(counted) - e.n
 
     def known(self, hint):
         """16: dictionaries with these first four bytes of SHA-256."""
@@ -185,7 +229,10 @@ def undo_coding(b, coding, dictionary, limit):
     at += not single
     width, wide = (0, 1, 2, 4)[b[4] & 3], (single, 2, 4, 8)[b[4] >> 6]
     must(len(b) >= at + width + wide)
-    name, size = int.from_bytes(b[at:at + width], "little"), int.from_bytes(b[at + width:at + width + wide], "little")
+    name, size = (
+        int.from_bytes(b[at : at + width], "little"),
+        int.from_bytes(b[at + width : at + width + wide], "little"),
+    )
     size += 256 * (wide == 2)
     must(name in (0, int.from_bytes(dictionary[4:8], "little") if dictionary else 0))
     must(max(window, size * single) <= 8 << 20 and size <= limit, "too-large")
@@ -193,7 +240,7 @@ def undo_coding(b, coding, dictionary, limit):
     frame, out, at = zstandard.ZstdDecompressor(**options).decompressobj(), bytearray(), 0
     try:
         while at < len(b) and not frame.eof:
-            out += frame.decompress(b[at:at + 16])
+            out += frame.decompress(b[at : at + 16])
             at += 16
             must(len(out) <= limit, "too-large")
     except zstandard.ZstdError:
@@ -206,7 +253,9 @@ def is_dictionary(d):
     if not (8 <= len(d) <= 112640 and d[:4] == b"\x37\xa4\x30\xec"):
         return False
     try:
-        zstandard.ZstdDecompressor(dict_data=zstandard.ZstdCompressionDict(d)).decompress(b"\x28\xb5\x2f\xfd\x20\x00\x01\x00\x00")
+        zstandard.ZstdDecompressor(dict_data=zstandard.ZstdCompressionDict(d)).decompress(
+            b"\x28\xb5\x2f\xfd\x20\x00\x01\x00\x00"
+        )
     except zstandard.ZstdError:
         return False
     return True

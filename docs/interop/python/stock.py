@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Which envelopes two stock COSE libraries open, by kind of recipient: the table of section 12 of the specification.
 
-The libraries know nothing of streamcrypt. They are given `external` (a field of the vectors), the KEK, and by reference the data
+The libraries know nothing of streamcrypt. They are given `external` (a field of the vectors), the KEK, and by
+reference the data
 key. Exit code 1 where a library does otherwise than the table here says.
 
     pip install -r requirements-stock.txt && python3 stock.py
 """
+
 import base64
 import json
 import pathlib
@@ -92,8 +94,16 @@ def pycose_key(v):
         return OKPKey(crv=X25519, x=private.public_key().public_bytes_raw(), d=private.private_bytes_raw())
     n = private.private_numbers()
     size = private.key_size // 8
-    numbers = {"n": n.public_numbers.n, "e": n.public_numbers.e, "d": n.d, "p": n.p, "q": n.q, "dp": n.dmp1, "dq": n.dmq1,
-               "qinv": n.iqmp}
+    numbers = {
+        "n": n.public_numbers.n,
+        "e": n.public_numbers.e,
+        "d": n.d,
+        "p": n.p,
+        "q": n.q,
+        "dp": n.dmp1,
+        "dq": n.dmq1,
+        "qinv": n.iqmp,
+    }
     return RSAKey(**{name: number.to_bytes(3 if name == "e" else size, "big") for name, number in numbers.items()})
 
 
@@ -124,7 +134,10 @@ def main():
             except Exception as e:  # reported
                 opened, says = False, f"refuses ({type(e).__name__}: {str(e)[:60]})"
             wrong += opened != expect
-            line.append(f"{library} {says}" + (", but should not" if opened > expect else ", but should" if opened < expect else ""))
+            line.append(
+                f"{library} {says}"
+                + (", but should not" if opened > expect else ", but should" if opened < expect else "")
+            )
         print(f"{name}: {'; '.join(line)}")
     print(f"stock: {len(CASES)} envelopes, {wrong} otherwise than expected")
     return int(wrong > 0)
