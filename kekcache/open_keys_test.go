@@ -41,7 +41,9 @@ func (m *message) check(t *testing.T, k *chunker.OpeningKey, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealing, err := chunker.NewSealingKey(&m.dek, chunker.Counter)
+	var dek chunker.DEK
+	copy(dek.Bytes(), m.dek[:])
+	sealing, err := dek.NewSealingKey(chunker.Counter)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,14 +89,14 @@ func (m *keyMaker) discardKey(key *Key, why string) {
 // wrapKey makes a DEK and has it wrapped.
 func (m *keyMaker) wrapKey(ctx context.Context, wrappers []keys.Wrapper) (key *Key, err error) {
 	secret.Do(func() {
-		var dek [chunker.KeySize]byte
-		defer clear(dek[:])
+		var dek chunker.DEK
+		defer dek.Clear()
 		var recipients []keys.Wrapped
 		if recipients, err = m.wrapForAll(ctx, wrappers, &dek); err != nil {
 			return
 		}
 		var sealing *chunker.SealingKey
-		if sealing, err = chunker.NewSealingKey(&dek, m.purpose.Nonces); err != nil {
+		if sealing, err = dek.NewSealingKey(m.purpose.Nonces); err != nil {
 			return
 		}
 		key = &Key{
@@ -123,7 +123,7 @@ func namesOf[K interface{ Name() string }](keks []K) []string {
 // first service that generates DEKs does; without one the DEK comes from this
 // process.
 func (m *keyMaker) wrapForAll(
-	ctx context.Context, wrappers []keys.Wrapper, dek *[chunker.KeySize]byte,
+	ctx context.Context, wrappers []keys.Wrapper, dek *chunker.DEK,
 ) ([]keys.Wrapped, error) {
 	recipients := make([]keys.Wrapped, len(wrappers))
 	generated, err := m.generateDEK(ctx, wrappers, recipients, dek)
@@ -135,7 +135,7 @@ func (m *keyMaker) wrapForAll(
 			continue
 		}
 		began := m.observed.beginCall()
-		recipients[i], err = w.Wrap(ctx, m.purpose.Context, dek[:])
+		recipients[i], err = w.Wrap(ctx, m.purpose.Context, dek.Bytes())
 		m.observed.noteCall(ctx, callWrap, w.Name(), began, err)
 		if err != nil {
 			return nil, err
@@ -147,7 +147,7 @@ func (m *keyMaker) wrapForAll(
 // generateDEK fills dek, and returns which of the KEKs has made and wrapped it;
 // -1 if this process has made it.
 func (m *keyMaker) generateDEK(
-	ctx context.Context, wrappers []keys.Wrapper, recipients []keys.Wrapped, dek *[chunker.KeySize]byte,
+	ctx context.Context, wrappers []keys.Wrapper, recipients []keys.Wrapped, dek *chunker.DEK,
 ) (int, error) {
 	for i, w := range wrappers {
 		g, ok := w.(keys.Generator)
@@ -160,7 +160,7 @@ func (m *keyMaker) generateDEK(
 		if err != nil {
 			return i, err
 		}
-		n := copy(dek[:], b)
+		n := copy(dek.Bytes(), b)
 		clear(b)
 		if n != chunker.KeySize || len(b) != n {
 			return i, fmt.Errorf("%s: generated a key of %d bytes", g.Name(), len(b))
@@ -168,7 +168,7 @@ func (m *keyMaker) generateDEK(
 		recipients[i] = wrapped
 		return i, nil
 	}
-	_, err := rand.Read(dek[:])
+	_, err := rand.Read(dek.Bytes())
 	return -1, err
 }
 
