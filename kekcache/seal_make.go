@@ -17,9 +17,15 @@ type Key struct {
 	Commitment  [chunker.CommitmentSize]byte
 	Recipients  []keys.Wrapped
 	ByReference bool // the recipients stand in a key record, in a store
-	sealing     *chunker.SealingKey
-	keks        []string  // the names of those that wrapped it
-	born        time.Time // before it was asked for; with the monotonic clock
+	// Signature is that of the sealer, as Codec.EncodeSignature writes it; nil
+	// without one.
+	Signature []byte
+	From      uint32 // when it was made, unix seconds
+	// Record is the key record, by reference.
+	Record  []byte
+	sealing *chunker.SealingKey
+	keks    []string  // the names of those that wrapped it
+	born    time.Time // before it was asked for; with the monotonic clock
 }
 
 // KID is the first KIDSize bytes of the commitment.
@@ -41,19 +47,26 @@ func (e *storeError) Unwrap() error { return e.err }
 // another try.
 var errLate = errors.New("data key: it took longer to make than it may live")
 
-// keyMaker makes one DEK for a purpose: it has it wrapped, stored and audited.
+// keyMaker makes one DEK for a purpose: it has it wrapped, signed, stored and
+// audited.
 type keyMaker struct {
 	purpose  Purpose
-	maxAge   time.Duration
+	maxAge   time.Duration // of a window
 	codec    Codec
 	audit    *auditQueue
 	observed observed
 }
 
-// makeKey makes a DEK, has it wrapped for every recipient and, by reference,
-// its record stored. It finds out first whether anything can be audited, and
-// audits last that the DEK may be used.
+// makeKey makes a DEK for a window, has it wrapped for every recipient and, by
+// reference, its record stored. It finds out first whether anything can be
+// audited, and audits last that the DEK may be used.
 func (m *keyMaker) makeKey(ctx context.Context, wrappers []keys.Wrapper) (*Key, error) {
+	return m.makeKeyFor(ctx, wrappers, m.maxAge)
+}
+
+// makeKeyFor makes a DEK that seals for so long, as its signature says: 0 is for
+// a stream, which is dated by its beginning.
+func (m *keyMaker) makeKeyFor(ctx context.Context, wrappers []keys.Wrapper, lasts time.Duration) (*Key, error) {
 	if err := m.audit.flush(); err != nil {
 		return nil, err
 	}
@@ -62,7 +75,10 @@ func (m *keyMaker) makeKey(ctx context.Context, wrappers []keys.Wrapper) (*Key, 
 	if err != nil {
 		return nil, err
 	}
-	key.born = born
+	key.born, key.From = born, unixTime(born)
+	if err := m.signKey(key, lasts); err != nil {
+		return nil, err
+	}
 	if key.ByReference {
 		if err := m.storeRecord(ctx, key); err != nil {
 			return nil, err
@@ -172,6 +188,26 @@ func (m *keyMaker) generateDEK(
 	return -1, err
 }
 
+// signKey has the signer, if there is one, vouch for the key.
+func (m *keyMaker) signKey(key *Key, lasts time.Duration) error {
+	signer := m.purpose.Signer
+	if signer == nil {
+		return nil
+	}
+	out := Signature{KID: signer.KID(), From: key.From, Until: unixTime(key.born.Add(lasts + time.Second - 1))}
+	message := m.codec.AppendSignedMessage(nil, key.Commitment[:], m.purpose.Context.Name, out.From, out.Until)
+	signature, err := signer.Sign(message)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: sign: %w", signer.Name(), err)
+	case len(signature) != keys.SignatureSize:
+		return fmt.Errorf("%s: sign: a signature of %d bytes", signer.Name(), len(signature))
+	}
+	out.Bytes = [keys.SignatureSize]byte(signature)
+	key.Signature = m.codec.EncodeSignature(&out)
+	return nil
+}
+
 // storeRecord makes the key record durable, before anything is sealed that
 // needs it.
 func (m *keyMaker) storeRecord(ctx context.Context, key *Key) error {
@@ -179,12 +215,11 @@ func (m *keyMaker) storeRecord(ctx context.Context, key *Key) error {
 	if err != nil {
 		return err
 	}
-	record, err := m.codec.SealRecord(key, sealer, m.purpose.Context.Name, unixTime(time.Now()))
-	if err != nil {
+	if key.Record, err = m.codec.SealRecord(key, sealer, m.purpose.Context.Name); err != nil {
 		return err
 	}
 	began := m.observed.beginCall()
-	err = m.purpose.Store.Put(ctx, key.KID(), record)
+	err = m.purpose.Store.Put(ctx, key.KID(), key.Record)
 	m.observed.noteCall(ctx, callPut, "", began, err)
 	if err != nil {
 		return &storeError{err}

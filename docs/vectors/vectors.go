@@ -51,12 +51,6 @@ func (s *Stored) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, &[]any{&s.Name, &s.Bytes})
 }
 
-// Bound is a header name and its values, as the first edition of the format bound them.
-type Bound struct {
-	Name   Hex
-	Values []Hex
-}
-
 // Key is a KEK that the reader has.
 type Key struct {
 	Kind string          `json:"kind"`
@@ -119,7 +113,6 @@ type Vector struct {
 	Extra             int      `json:"extra"` // headers that are left out
 	External          Hex      `json:"external"`
 	Payload
-	Bound []Bound `json:"-"` // empty: for readers that do not yet take Headers
 }
 
 // Payload is what must come out, or of a long one its length and hash.

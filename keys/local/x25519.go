@@ -41,9 +41,9 @@ type X25519 struct {
 }
 
 var (
-	_ keys.Wrapper   = (*X25519Public)(nil)
-	_ keys.Wrapper   = (*X25519)(nil)
-	_ keys.Unwrapper = (*X25519)(nil)
+	_ keys.Wrapper = (*X25519Public)(nil)
+	_ keys.Wrapper = (*X25519)(nil)
+	_ keys.Local   = (*X25519)(nil)
 )
 
 // NewX25519Public returns the public half of a KEK. The key must be canonical
