@@ -11,7 +11,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keystore/keystoretest"
 )
 
-// The binding that the targets are for: a context of 10 bytes and a record key of 9.
+// The targets are for this binding: a context of 10 bytes and a record key of
+// 9.
 const (
 	routeName = "orders-enc"
 	recordKey = "order-117"
@@ -20,8 +21,8 @@ const (
 // profiles are the two ways in which an envelope knows its key.
 var profiles = []string{"ref", "self"}
 
-// route is both sides of one route under a local AES KEK, with its keys renewed in the background as in
-// production.
+// route is both sides of one route under a local AES KEK, with its keys renewed
+// in the background as in production.
 type route struct {
 	kek     *local.AES
 	sealer  *envelope.Sealer
@@ -61,8 +62,8 @@ func newKEK() (*local.AES, error) {
 	return local.ParseAES(file)
 }
 
-// close ends the renewal and waits for it.
-func (r *route) close() {
+// stopRenewal ends the renewal and waits for it.
+func (r *route) stopRenewal() {
 	r.stop()
 	r.running.Wait()
 }

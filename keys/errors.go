@@ -41,3 +41,7 @@ type Error struct {
 func (e *Error) Error() string { return fmt.Sprintf("%s: %s: %v", e.Key, e.Op, e.Err) }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// Passing tells a caller that waits whether the error may pass although the
+// wrapped key stays as it is: somebody grants a right or enables the KEK again.
+func (e *Error) Passing() bool { return e.Class != BadWrap }

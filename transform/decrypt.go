@@ -67,11 +67,11 @@ func (t *Decrypt) openMessage(ctx context.Context, dst []byte, m *pipeline.Messa
 	at, n := find(m.Headers)
 	switch {
 	case n > 1 || n == 1 && m.Value != nil:
-		return dst, &pipeline.Reject{Reason: ReasonReservedHeader}
+		return dst, &pipeline.Reject{Reason: pipeline.ReasonReservedHeader}
 	case m.Value == nil && n == 0 && t.o.PassTombstones:
 		return dst, nil
 	case m.Value == nil && n == 0:
-		return dst, &pipeline.Reject{Reason: ReasonBareTombstone}
+		return dst, &pipeline.Reject{Reason: pipeline.ReasonBareTombstone}
 	}
 	b := envelope.Binding{Subject: m.Subject, Key: m.Key, Bound: t.memory.bind(m.Headers)}
 	sealed := m.Value

@@ -48,7 +48,7 @@ func (t *Encrypt) Bound(m *pipeline.Message) int { return t.sealer.MaxSize(len(m
 // Append implements pipeline.Transform.
 func (t *Encrypt) Append(ctx context.Context, dst []byte, m *pipeline.Message) ([]byte, error) {
 	if _, n := find(m.Headers); n > 0 {
-		return dst, &pipeline.Reject{Reason: ReasonReservedHeader}
+		return dst, &pipeline.Reject{Reason: pipeline.ReasonReservedHeader}
 	}
 	if err := t.memory.subject(&t.o.Common, m); err != nil {
 		return dst, err

@@ -133,7 +133,7 @@ func must(t testing.TB, by pipeline.Transform, m pipeline.Message) pipeline.Mess
 }
 
 // rejected checks that a message is rejected for a reason.
-func rejected(t testing.TB, by pipeline.Transform, m pipeline.Message, reason string) {
+func rejected(t testing.TB, by pipeline.Transform, m pipeline.Message, reason pipeline.Reason) {
 	t.Helper()
 	_, err := apply(t, by, m)
 	var r *pipeline.Reject
@@ -141,10 +141,10 @@ func rejected(t testing.TB, by pipeline.Transform, m pipeline.Message, reason st
 		t.Fatalf("got %v, want a reject for %q", err, reason)
 	}
 	var cause *envelope.Error
-	if errors.As(err, &cause) && string(cause.Reason) != reason || cause == nil && r.Err != nil {
+	if errors.As(err, &cause) && pipeline.Reason(cause.Reason) != reason || cause == nil && r.Err != nil {
 		t.Fatalf("rejected for %q because of %v", reason, r.Err)
 	}
-	if ours := []string{transform.ReasonBareTombstone, transform.ReasonReservedHeader}; cause == nil && !slices.Contains(ours, reason) {
+	if ours := []pipeline.Reason{pipeline.ReasonBareTombstone, pipeline.ReasonReservedHeader}; cause == nil && !slices.Contains(ours, reason) {
 		t.Fatalf("rejected for %q without a cause", reason)
 	}
 }

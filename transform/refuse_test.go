@@ -103,7 +103,7 @@ func TestNotSealed(t *testing.T) {
 	tests := []struct {
 		name   string
 		m      pipeline.Message
-		reason string
+		reason pipeline.Reason
 	}{
 		{"plaintext", pipeline.Message{Value: []byte(`{"card":"4111"}`)}, "not-an-envelope"},
 		{"empty value", pipeline.Message{Value: []byte{}}, "not-an-envelope"},
@@ -191,6 +191,9 @@ func TestKeys(t *testing.T) {
 	_, err := apply(t, rig{opener: newOpener(t, nil, route, goneKEK{})}.decrypt(t), sealed)
 	if errors.As(err, &refused) || !errors.As(err, &service) || service.Class != keys.Gone {
 		t.Errorf("a KEK that is gone: %v", err)
+	}
+	if !pipeline.MayPass(err) {
+		t.Errorf("a KEK that is gone does not come back: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

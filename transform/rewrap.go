@@ -10,10 +10,6 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// ReasonHeader is why a message is rejected that would be published under
-// another subject than it is bound to.
-const ReasonHeader = "header"
-
 var errSubject = errors.New("header: the destination would change the subject that the envelope is bound to")
 
 // RewrapOptions say how a route is rewrapped.
@@ -83,9 +79,9 @@ func (t *Rewrap) Append(ctx context.Context, dst []byte, m *pipeline.Message) ([
 	at, n := find(m.Headers)
 	switch {
 	case n > 1 || n == 1 && m.Value != nil:
-		return dst, &pipeline.Reject{Reason: ReasonReservedHeader}
+		return dst, &pipeline.Reject{Reason: pipeline.ReasonReservedHeader}
 	case m.Value == nil && n == 0 && !t.o.PassTombstones:
-		return dst, &pipeline.Reject{Reason: ReasonBareTombstone}
+		return dst, &pipeline.Reject{Reason: pipeline.ReasonBareTombstone}
 	}
 	if err := t.checkSubject(m); err != nil {
 		return dst, err
@@ -131,7 +127,7 @@ func (t *Rewrap) checkSubject(m *pipeline.Message) error {
 		return err
 	}
 	if (was == nil) != (m.Subject == nil) || !bytes.Equal(was, m.Subject) {
-		return &pipeline.Reject{Reason: ReasonHeader, Err: errSubject}
+		return &pipeline.Reject{Reason: pipeline.ReasonHeader, Err: errSubject}
 	}
 	return nil
 }

@@ -126,7 +126,7 @@ func TestRewrapKeepsSubjects(t *testing.T) {
 			switch {
 			case test.passes && (err != nil || !bytes.Equal(out.Subject, m.Subject)):
 				t.Errorf("%s: %q, %v", name, out.Subject, err)
-			case !test.passes && (!errors.As(err, &refused) || refused.Reason != transform.ReasonHeader):
+			case !test.passes && (!errors.As(err, &refused) || refused.Reason != pipeline.ReasonHeader):
 				t.Errorf("%s: %v", name, err)
 			}
 		}

@@ -17,12 +17,6 @@ import (
 // HeaderName is the header in which a tombstone carries its envelope. It is never bound.
 const HeaderName = "streamcrypt"
 
-// Reasons of this package; docs/errors.md has the closed list.
-const (
-	ReasonReservedHeader = "reserved-header"
-	ReasonBareTombstone  = "bare-tombstone"
-)
-
 // Place is how a pipeline place is written into positions.
 type Place struct {
 	ID      [7]byte // zero: no source is recorded
@@ -141,7 +135,7 @@ func find(headers []pipeline.Header) (index, count int) {
 // reject makes a *pipeline.Reject of an envelope's refusal and passes on every other error.
 func reject(err error) error {
 	if refused, ok := errors.AsType[*envelope.Error](err); ok {
-		return &pipeline.Reject{Reason: string(refused.Reason), Err: err}
+		return &pipeline.Reject{Reason: pipeline.Reason(refused.Reason), Err: err}
 	}
 	return err
 }

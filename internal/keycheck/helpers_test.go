@@ -113,6 +113,10 @@ func (s *source) Serve(ctx context.Context, serve func(context.Context, pipeline
 	return serve(ctx, s)
 }
 
+func (s *source) HoldsAll() bool { return true }
+
+func (s *source) Assignment() *pipeline.Assignment { return pipeline.NewAssignment(s.name) }
+
 func (s *source) Start() []pipeline.Position { return nil }
 
 func (s *source) Read(context.Context, int) (*pipeline.Batch, error) {

@@ -125,7 +125,7 @@ func (k *ringKey) judgeError(err error) (*refusal, error) {
 func reasonOf(err error) string {
 	var reject *pipeline.Reject
 	if errors.As(err, &reject) {
-		return reject.Reason
+		return string(reject.Reason)
 	}
 	for _, word := range []error{
 		cms.ErrNotEnvelope, cms.ErrTruncated, cms.ErrTooLarge, cms.ErrMalformed, cms.ErrUnsupported,

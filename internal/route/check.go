@@ -14,7 +14,6 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/pipeline"
-	"github.com/streamcrypt/streamcrypt/transform"
 )
 
 // CheckOptions say how keys are checked.
@@ -121,7 +120,7 @@ func findSealed(textIn bool) func(m *pipeline.Message) ([]byte, error) {
 		}
 		e, ok := findTombstone(m)
 		if !ok {
-			return nil, &pipeline.Reject{Reason: transform.ReasonBareTombstone}
+			return nil, &pipeline.Reject{Reason: pipeline.ReasonBareTombstone}
 		}
 		if !textIn {
 			return e, nil

@@ -7,6 +7,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
+	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
@@ -21,7 +22,7 @@ type records struct {
 	memory  int64
 	sealing *envelope.Sealer // nil unless sealing
 	load    loadKeys
-	stats   pipeline.Stats
+	watch   watch.Route
 	gates   transform.GateStats
 	rewraps rewraps // of a route that rewraps
 }
@@ -99,7 +100,7 @@ func (r *records) openEnds(ctx context.Context, archive endpoint.Archive, more i
 		return err
 	}
 	r.options = r.pipelineOptions()
-	r.options.Source, r.options.Stats, r.options.Log = r.in.Source, &r.stats, r.env.Log
+	r.options.Source, r.options.Observer, r.options.Log = r.in.Source, &r.watch, r.env.Log
 	r.memory = pipeline.Memory(r.options, r.in.Lanes, r.in.Largest) + more
 	if err := memlimit.Check(r.memory); err != nil {
 		return err
@@ -154,17 +155,24 @@ func (r *records) renewKeys(ctx context.Context) (stop func()) {
 	}
 }
 
+// maxParkedNames is how many parked places a Snapshot names.
+const maxParkedNames = 10
+
 func (r *records) snapshot() Snapshot {
+	seen := r.watch.Totals()
 	s := Snapshot{
-		Messages: r.stats.Read.Load(),
-		Bytes:    r.stats.BytesIn.Load(),
-		BytesOut: r.stats.BytesOut.Load(),
-		Skipped:  r.stats.Skipped.Load(),
-		Rejected: r.stats.Rejected.Load(),
-		Reasons:  r.stats.Reasons(),
-		Parked:   r.stats.Parked.Load(),
-		Gaps:     r.gates.Gaps.Load(),
-		Foreign:  r.gates.Foreign.Load(),
+		Messages: seen.Read,
+		Bytes:    seen.BytesIn,
+		BytesOut: seen.BytesOut,
+		Skipped:  seen.Skipped,
+		Rejected: seen.RejectedTotal(),
+		Reasons:  seen.Rejected,
+		Parked:   seen.Parked,
+
+		ParkedPlaces: r.watch.ParkedPlaces(maxParkedNames),
+
+		Gaps:    r.gates.Gaps.Load(),
+		Foreign: r.gates.Foreign.Load(),
 	}
 	if r.do == verify {
 		s.BytesOut = 0
