@@ -170,7 +170,7 @@ func (c *contest) prepareInputs() error {
 }
 
 // position is the position of a message from an ordered place.
-var position = envelope.Position{Place: [7]byte{1, 2, 3, 4, 5, 6, 7}, Offset: 8812, Distance: 1}
+var position = envelope.Position{Source: [5]byte{1, 2, 3, 4, 5}, Partition: 3, Term: 7, Offset: 8812, Distance: 1}
 
 // side is one direction of a contest.
 type side struct {

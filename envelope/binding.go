@@ -100,6 +100,15 @@ func (m Medium) counts(name string) bool {
 	return !strings.EqualFold(name[:5], "Nats-")
 }
 
+// Counts tells whether headers of this name count: they are bound, unless the
+// headers are Named.
+func (b *Bind) Counts(name string) bool { return b.Medium.counts(name) }
+
+// IsNamed tells whether headers of this name are bound where headers are Named.
+func (b *Bind) IsNamed(name string) bool {
+	return slices.Contains(b.Names, name) || slices.Contains(effects, name)
+}
+
 // IsInstruction tells whether a decryptor never passes on a header of this name
 // unless it is bound: at a NATS server it is an instruction (docs/envelope.md,
 // section 5).

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/codec/cms"
 	"github.com/streamcrypt/streamcrypt/codec/coding"
 )
 
@@ -63,7 +64,11 @@ func (d *dictionaries) publish() {
 // messages behind it. It is opened when one of them needs it. It keeps a copy,
 // of the last 16 records. The error is an *Error.
 func (o *Opener) KeepDictionaryRecord(record []byte) error {
-	if _, err := (codec{}).SplitDictionary(record); err != nil {
+	s, err := (codec{}).SplitDictionary(record)
+	if err == nil {
+		_, err = cms.ParseRecipients(s.Recipients, nil)
+	}
+	if err != nil {
 		return refuse(err)
 	}
 	d := o.dictionaries

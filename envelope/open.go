@@ -36,9 +36,14 @@ type OpenerOptions struct {
 	// that none of them vouches for is refused as untrusted, before a key is
 	// asked.
 	Signers []keys.Verifier
+	// PassUntrusted has everything opened, although there are Signers: Opened.Vouched
+	// then tells.
+	PassUntrusted bool
 	// Skew is how far clocks may differ; default 5 minutes, negative: not at
 	// all.
 	Skew time.Duration
+	// NoSkewLimit has everything opened that was sealed later than now.
+	NoSkewLimit bool
 	// NoClock has times not compared with the clock of this machine.
 	NoClock bool
 	// MaxMessageAge, if not 0, has everything refused as stale that was sealed
@@ -51,6 +56,9 @@ type OpenerOptions struct {
 	// Default DefaultMaxPayload for payloads that are compressed and opened in
 	// memory, else none.
 	MaxPayload int64
+	// MaxInflated, if not 0, bounds payloads further that are compressed and
+	// opened in memory: OpenWorker.MaxSize says no more.
+	MaxInflated int64
 
 	// MaxKeys is how many unwrapped data keys are kept; default 100,000 (about
 	// 30 MiB).
@@ -88,7 +96,7 @@ func NewOpener(keks []keys.Unwrapper, o OpenerOptions) (*Opener, error) {
 	o.KeyContext = cmp.Or(o.KeyContext, o.Context)
 	openKeys, err := NewOpenKeys(kekcache.OpenKeysOptions{
 		Unwrappers: keks, Context: keys.Context{Name: o.KeyContext, Pairs: o.Pairs}, Store: o.Store,
-		Signers: o.Signers, Skew: o.Skew,
+		Signers: o.Signers, PassUntrusted: o.PassUntrusted, Skew: o.Skew,
 		MaxKeys: o.MaxKeys, MaxAge: o.MaxAge, Log: o.Log, Audit: o.Audit, Observer: o.Observer,
 	})
 	if err != nil {
@@ -140,6 +148,9 @@ func (o *Opener) KeepKeyRecord(record []byte) error { return refuse(o.keys.KeepR
 // unwrapped are dropped.
 func (o *Opener) Reload(keks []keys.Unwrapper) error { return o.keys.Reload(keks) }
 
+// Bind returns the option.
+func (o *Opener) Bind() Bind { return o.o.Bind }
+
 // Status says whether somebody waits for a key service or the store.
 func (o *Opener) Status() kekcache.Status { return o.keys.Status() }
 
@@ -157,7 +168,7 @@ func (o *Opener) checkTimes(created uint32) error {
 	}
 	now := o.keys.UnixNow()
 	switch age := now - int64(created); {
-	case -age > int64(o.keys.Skew()/time.Second):
+	case !o.o.NoSkewLimit && -age > int64(o.keys.Skew()/time.Second):
 		return fmt.Errorf("%w: by %d seconds", errSkewed, -age)
 	case o.o.MaxMessageAge > 0 && age > int64(o.o.MaxMessageAge/time.Second):
 		return fmt.Errorf("%w: %d seconds old", errStale, age)

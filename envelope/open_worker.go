@@ -2,6 +2,7 @@ package envelope
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 
@@ -65,6 +66,14 @@ func (w *OpenWorker) Open(ctx context.Context, dst, e []byte, b *Binding) ([]byt
 		return dst, Opened{}, refuse(err)
 	}
 	return out, opened, nil
+}
+
+// MaxSize is the most bytes that Open appends for an envelope. It opens nothing.
+func (w *OpenWorker) MaxSize(e []byte) int {
+	if _, ok := cms.ParseHead(e, &w.e.Header); ok && w.e.Coded && w.e.Coding.Compression != 0 {
+		return int(w.payloadLimit())
+	}
+	return len(e)
 }
 
 // openEnvelope makes the checks in the order of docs/envelope.md, section 10.
@@ -178,10 +187,11 @@ func (w *OpenWorker) maxPayload() int {
 
 // payloadLimit is the most bytes of a coded payload.
 func (w *OpenWorker) payloadLimit() int64 {
-	if w.opener.o.MaxPayload > 0 {
-		return w.opener.o.MaxPayload
+	limit := cmp.Or(w.opener.o.MaxPayload, DefaultMaxPayload)
+	if most := w.opener.o.MaxInflated; most > 0 && w.e.Coding.Compression != 0 {
+		return min(limit, most)
 	}
-	return DefaultMaxPayload
+	return limit
 }
 
 // openPayload verifies the ciphertext and decodes what it holds.

@@ -134,6 +134,9 @@ func (s *Sealer) Seal(ctx context.Context, dst, plaintext []byte, b Binding) ([]
 	return w.Seal(ctx, dst, plaintext, &b, nil)
 }
 
+// Bind returns the option.
+func (s *Sealer) Bind() Bind { return s.options.Bind }
+
 // MaxSize is the most bytes that an envelope of a payload of n bytes takes.
 func (s *Sealer) MaxSize(n int) int {
 	size := maxSealedSize(s.options.Coding.MaxSize(n), s.options.ChunkSize)

@@ -38,18 +38,19 @@ func (r *keyRecords) keep(key *kekcache.Key) {
 	r.order = append(r.order, kid)
 }
 
-// KeyRecord returns the key record of the data key of an envelope by reference
-// that s has sealed lately, for a file that is to be opened without a store.
-// ok is false for any other envelope.
-func (s *Sealer) KeyRecord(e []byte) (record []byte, ok bool) {
+// FindKeyRecord returns the key record of the data key of an envelope by
+// reference that s has sealed lately, for a file that is to be opened without a
+// store, and the name of the record. ok is false for any other envelope.
+func (s *Sealer) FindKeyRecord(e []byte) (kid [cms.KIDSize]byte, record []byte, ok bool) {
 	var h cms.Header
 	if _, ok := cms.ParseHead(e, &h); !ok || !h.ByReference {
-		return nil, false
+		return kid, nil, false
 	}
+	kid = [cms.KIDSize]byte(h.KID)
 	s.records.mu.Lock()
 	defer s.records.mu.Unlock()
-	record, ok = s.records.byKID[[cms.KIDSize]byte(h.KID)]
-	return record, ok
+	record, ok = s.records.byKID[kid]
+	return kid, record, ok
 }
 
 var errNoDictionary = errors.New("envelope: there is no dictionary")

@@ -70,6 +70,9 @@ func (c *OpenKeys) KeepRecord(record []byte) error {
 	if err != nil {
 		return err
 	}
+	if _, _, err := c.o.Codec.ParseRecipients(s.Recipients); err != nil {
+		return err
+	}
 	kid := [KIDSize]byte(s.Commitment)
 	c.kept.keep(kid, record)
 	c.mu.Lock()
@@ -84,6 +87,9 @@ func (c *OpenKeys) KeepRecord(record []byte) error {
 func (c *RewrapKeys) KeepRecord(record []byte) error {
 	s, err := c.o.Codec.SplitRecord(record)
 	if err != nil {
+		return err
+	}
+	if _, _, err := c.o.Codec.ParseRecipients(s.Recipients); err != nil {
 		return err
 	}
 	kid := [KIDSize]byte(s.Commitment)

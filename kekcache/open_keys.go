@@ -21,11 +21,14 @@ type OpenKeysOptions struct {
 	Store      Store            // has the key records of envelopes by reference; nil: none
 	Signers    []keys.Verifier  // of which one must vouch for a DEK; none: nobody needs to
 	Skew       time.Duration    // how far clocks may differ; default DefaultSkew, negative: not at all
-	MaxKeys    int              // unwrapped DEKs kept; default 100,000 (about 30 MiB)
-	MaxAge     time.Duration    // how long a DEK is used from when it was unwrapped; default 1 hour
-	Log        *slog.Logger     // services that are waited for; nil: none
-	Audit      Auditor          // unwraps; nil: none
-	Observer   Observer         // nil: none
+	// PassUntrusted has DEKs pass that no signer vouches for, although there are
+	// Signers.
+	PassUntrusted bool
+	MaxKeys       int           // unwrapped DEKs kept; default 100,000 (about 30 MiB)
+	MaxAge        time.Duration // how long a DEK is used from when it was unwrapped; default 1 hour
+	Log           *slog.Logger  // services that are waited for; nil: none
+	Audit         Auditor       // unwraps; nil: none
+	Observer      Observer      // nil: none
 }
 
 const (
@@ -80,6 +83,7 @@ func NewOpenKeys(o OpenKeysOptions) (*OpenKeys, error) {
 	if err != nil {
 		return nil, err
 	}
+	signers.lenient = o.PassUntrusted
 	if o.MaxKeys == 0 {
 		o.MaxKeys = 100_000
 	}

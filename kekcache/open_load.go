@@ -115,7 +115,7 @@ func (c *OpenKeys) makeKey(from source, d *dek, valid Validity) (*OpenedKey, err
 		c.ciphers.put(from, k)
 	}
 	return &OpenedKey{
-		OpeningKey: k, Vouched: d.vouched || c.signers.areConfigured(), valid: valid,
+		OpeningKey: k, Vouched: d.vouched || valid.vouched, valid: valid,
 		expires: d.expires, generation: c.generation.Load(),
 	}, nil
 }

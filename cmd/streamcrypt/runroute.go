@@ -81,7 +81,13 @@ func (p *program) logResult(s route.Snapshot, took time.Duration, complete bool)
 		{"rewrapped", s.Rewrapped, false},
 		{"already", s.Already, false},
 		{"data_keys", s.DataKeys, false},
-		{"duplicates", s.Skipped, false},
+		{"duplicates", s.Duplicates, false},
+		{"skipped", s.Skipped, false},
+		{"gaps", s.Gaps, false},
+		{"reordered", s.Reordered, false},
+		{"foreign", s.Foreign, true},
+		{"unplaced", s.Unplaced, false},
+		{"extra_headers", s.ExtraHeaders, true},
 		{"rejected", s.Rejected, true},
 		{"parked", s.Parked, true},
 	} {
@@ -91,6 +97,12 @@ func (p *program) logResult(s route.Snapshot, took time.Duration, complete bool)
 				level = slog.LevelWarn
 			}
 		}
+	}
+	if s.Receipt != "" {
+		attrs = append(attrs, slog.String("receipt", s.Receipt))
+	}
+	if s.Flags != "" {
+		attrs, level = append(attrs, slog.String("archive", s.Flags)), slog.LevelWarn
 	}
 	if len(s.ParkedPlaces) > 0 {
 		attrs = append(attrs, slog.Any("parked_places", s.ParkedPlaces))

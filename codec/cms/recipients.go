@@ -224,3 +224,7 @@ func sameEncoding(r *Recipient, raw []byte) bool {
 // CountRecipients returns how many recipients of all kinds an encoded array has
 // that ParseRecipients accepts.
 func CountRecipients(encoded []byte) int { return int(encoded[0] &^ majorArray) }
+
+// HasTextKID tells whether the kid of a kind of recipient is text: that of a key
+// service. It is a stranger's, and may be anything.
+func HasTextKID(alg int64) bool { return alg == AlgAWSKMS || alg == AlgVault || alg == AlgGCPKMS }

@@ -8,7 +8,6 @@
 //	open.go         Source, Sink, RawSource, RawSink: ends that are open
 //	credentials.go  parameters by which clients prove who they are
 //	identity.go     names that stay when URLs change
-//	archive.go      functions that a file of envelopes needs
 //
 // There is one room (a package below this one) per scheme. It owns everything
 // about its URLs: parameters with their texts, rules, advice about its
@@ -114,8 +113,17 @@ type Traits struct {
 	Log bool
 	// KeepsPartitions says that a sink keeps the partition of each message.
 	KeepsPartitions bool
+	// Repartitions says that a sink chooses partitions anew.
+	Repartitions bool
 	// TextHeaders says that header values are text.
 	TextHeaders bool
+	// NoHeaderOrder says that headers have no order.
+	NoHeaderOrder bool
+	// Times says what becomes of the time of a message.
+	Times Times
+	// Mapping is the rule by which a sink changes subjects, as text; "" if it
+	// changes none.
+	Mapping string
 	// Subjects says whether messages are published under subjects.
 	Subjects Subjects
 
@@ -146,4 +154,17 @@ const (
 	NoSubjects
 	// OwnSubjects says that every message has one.
 	OwnSubjects
+)
+
+// Times says what becomes of the time of a message in an end that holds
+// envelopes.
+type Times int
+
+const (
+	// ServerTimes says that messages have a time, which a server may set.
+	ServerTimes Times = iota
+	// KeptTimes says that messages keep their time.
+	KeptTimes
+	// NoTimes says that messages keep no time.
+	NoTimes
 )

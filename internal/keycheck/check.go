@@ -29,9 +29,12 @@ type Options struct {
 	// Recipients is how many an envelope should have at least; default: as many
 	// as there are Keys.
 	Recipients int
-	Timeout    time.Duration // how long a key service is waited for; default 15 s
-	Log        *slog.Logger
-	Audit      kekcache.Auditor // may be nil
+	// Signers, if there are any, are those of which one must vouch for a data key.
+	Signers []keys.Verifier
+	Skew    time.Duration // how far clocks may differ; default 5 minutes
+	Timeout time.Duration // how long a key service is waited for; default 15 s
+	Log     *slog.Logger
+	Audit   kekcache.Auditor // may be nil
 }
 
 // Checker looks at messages and keeps count. Its methods may be called by
@@ -45,6 +48,7 @@ type Checker struct {
 	rows     map[string]*KEK
 	order    []*KEK // of rows
 	needs    map[needName]*need
+	kept     map[[cms.KIDSize]byte][][]byte // key records of an archive
 	places   map[string]*Place
 	report   Report
 	envelope cms.Envelope // scratch
@@ -163,6 +167,26 @@ func (c *Checker) checkMessage(ctx context.Context, m *pipeline.Message) (verdic
 		return c.countRefused(err), nil
 	}
 	return c.checkEnvelope(ctx, sealed)
+}
+
+// maxKept is how many names of key records of an archive are kept.
+const maxKept = 100_000
+
+// KeepRecord has a key record of an archive be used for the messages behind it.
+// Anything else is counted as refused.
+func (c *Checker) KeepRecord(record []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var e cms.Envelope
+	if err := cms.ParseRecord(record, cms.KeyRecord, &e); err != nil {
+		c.countRefused(err)
+		return
+	}
+	kid := [cms.KIDSize]byte(e.Commitment)
+	if c.kept == nil || len(c.kept) >= maxKept {
+		c.kept = map[[cms.KIDSize]byte][][]byte{}
+	}
+	c.kept[kid] = append(c.kept[kid], slices.Clone(record))
 }
 
 // Envelope looks at an envelope that is no message of a place.

@@ -207,7 +207,8 @@ var rewrapsNot = hint.New(
 func (n *stream) Traits() endpoint.Traits {
 	t := endpoint.Traits{
 		Name: n.name, Identity: "nats " + n.name, Context: n.stream, Files: n.listFiles(),
-		Log: true, TextHeaders: true, Subjects: endpoint.OwnSubjects, MaxReadAhead: connector.MaxReadAhead,
+		Log: true, TextHeaders: true, NoHeaderOrder: true, Times: endpoint.NoTimes,
+		Subjects: endpoint.OwnSubjects, MaxReadAhead: connector.MaxReadAhead, Mapping: n.subjects.String(),
 	}
 	if n.subjects != (connector.SubjectMap{}) {
 		t.NoRewrap = rewrapsNot
