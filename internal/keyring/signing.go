@@ -60,7 +60,7 @@ func LoadVerifiers(paths []string) ([]keys.Verifier, error) {
 
 // LoadOwnUnwrappers loads those of the keys to encrypt to that can decrypt as
 // well, as far as that is in their files: a symmetric key, or a private half.
-func LoadOwnUnwrappers(ctx context.Context, urls []string, log *slog.Logger) []keys.Unwrapper {
+func LoadOwnUnwrappers(ctx context.Context, urls []string, env Env) []keys.Unwrapper {
 	var all []keys.Unwrapper
 	for _, text := range urls {
 		at, l, err := readURL(text)
@@ -70,7 +70,7 @@ func LoadOwnUnwrappers(ctx context.Context, urls []string, log *slog.Logger) []k
 		if kind := FindKind(at.Scheme); kind == nil || !kind.IsFile {
 			continue
 		}
-		if k, err := l.unwrapper(ctx, log); err == nil {
+		if k, err := l.unwrapper(ctx, env); err == nil {
 			all = append(all, k)
 		}
 	}

@@ -61,7 +61,7 @@ func (r *records) newSealedArchive(ctx context.Context, s *envelope.Sealer) (arc
 // newEndOpener returns a function that opens the ends of an archive to which
 // is appended, as far as the keys can; nil if none of them can.
 func (r *records) newEndOpener(ctx context.Context) (func(context.Context, []byte) ([archive.EndSize]byte, error), error) {
-	unwrappers := keyring.LoadOwnUnwrappers(ctx, r.Keys, r.env.Log)
+	unwrappers := keyring.LoadOwnUnwrappers(ctx, r.Keys, r.keyEnv())
 	if len(unwrappers) == 0 {
 		return nil, nil
 	}
@@ -159,13 +159,13 @@ func (r *records) newRewrappedArchive(
 // new keys. With one seal a random nonce is as good as any, and always
 // permitted.
 func (p *plan) newEndSealer(ctx context.Context, closers *closers) (*envelope.Sealer, error) {
-	wrappers, err := keyring.LoadWrappers(ctx, p.Keys, p.env.Log)
+	wrappers, err := keyring.LoadWrappers(ctx, p.Keys, p.keyEnv())
 	if err != nil {
 		return nil, err
 	}
 	sealer, err := envelope.NewSealer(wrappers, envelope.SealerOptions{
 		Context: string(p.context), KeyContext: p.KeyContext, RandomNonces: true, Signer: p.signer,
-		Log: p.env.Log, Audit: p.audit,
+		Log: p.env.Log, Audit: p.audit, Observer: &p.watch,
 	})
 	if err != nil {
 		return nil, err

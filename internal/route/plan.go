@@ -8,6 +8,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
+	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 )
 
@@ -24,6 +25,7 @@ type plan struct {
 	context        []byte
 	nonces         chunker.Nonces
 	audit          kekcache.Auditor // nil without an audit log
+	watch          watch.Route      // the figures of the route
 	protection
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
-	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
@@ -25,8 +24,6 @@ type records struct {
 	memory  int64
 	sealing *envelope.Sealer // nil unless sealing
 	load    loadKeys
-	watch   watch.Route
-	gates   transform.GateStats
 	rewraps rewraps // of a route that rewraps
 	ends    ends    // of an archive
 }
@@ -158,11 +155,11 @@ func (r *records) findFindings() error {
 		what   string
 		passed bool
 	}{
-		{r.gates.Duplicates.Load(), "duplicates", r.passes(pipeline.ReasonDuplicate)},
-		{r.gates.Gaps.Load(), "gaps", r.passes(pipeline.ReasonGap)},
-		{r.gates.Reordered.Load(), "reordered messages", r.passes(pipeline.ReasonReordered)},
-		{r.gates.Foreign.Load(), "foreign records", r.passes(pipeline.ReasonForeignRecord)},
-		{r.gates.ExtraHeaders.Load(), "headers that were not sealed", r.PassExtraHeaders},
+		{r.watch.Gates.Duplicates.Load(), "duplicates", r.passes(pipeline.ReasonDuplicate)},
+		{r.watch.Gates.Gaps.Load(), "gaps", r.passes(pipeline.ReasonGap)},
+		{r.watch.Gates.Reordered.Load(), "reordered messages", r.passes(pipeline.ReasonReordered)},
+		{r.watch.Gates.Foreign.Load(), "foreign records", r.passes(pipeline.ReasonForeignRecord)},
+		{r.watch.Gates.ExtraHeaders.Load(), "headers that were not sealed", r.PassExtraHeaders},
 	} {
 		if f.n > 0 && !f.passed {
 			found = append(found, fmt.Sprintf("%d %s", f.n, f.what))
@@ -215,12 +212,13 @@ func (r *records) snapshot() Snapshot {
 
 		ParkedPlaces: r.watch.ParkedPlaces(maxParkedNames),
 
-		Duplicates:   r.gates.Duplicates.Load(),
-		Gaps:         r.gates.Gaps.Load(),
-		Reordered:    r.gates.Reordered.Load(),
-		Foreign:      r.gates.Foreign.Load(),
-		Unplaced:     r.gates.Unplaced.Load(),
-		ExtraHeaders: r.gates.ExtraHeaders.Load(),
+		Lag:          r.watch.Lag(),
+		Duplicates:   r.watch.Gates.Duplicates.Load(),
+		Gaps:         r.watch.Gates.Gaps.Load(),
+		Reordered:    r.watch.Gates.Reordered.Load(),
+		Foreign:      r.watch.Gates.Foreign.Load(),
+		Unplaced:     r.watch.Gates.Unplaced.Load(),
+		ExtraHeaders: r.watch.Gates.ExtraHeaders.Load(),
 	}
 	if end, ok := r.ends.latest(); ok {
 		s.Receipt, s.Flags = end.Receipt().String(), end.DescribeFlags()

@@ -71,7 +71,8 @@ func (e *Envelope) writeRows(t *table) {
 	}
 	t.writeRow("iv", fmt.Sprintf("%s (lease %d, counter %d, unless random)", e.IV.Hex, e.IV.Lease, e.IV.Counter))
 	if e.Form == "chunked" {
-		t.writeRow("chunks", fmt.Sprintf("%d of %s, message id %s", e.Chunks, writeBytes(int64(e.ChunkSize)), e.MessageID))
+		size := writeBytes(int64(e.ChunkSize))
+		t.writeRow("chunks", fmt.Sprintf("%d of %s, message id %s", e.Chunks, size, e.MessageID))
 	}
 	t.writeRow("payload", fmt.Sprintf("%s, in %s", writeBytes(e.Payload), writeBytes(e.Size)))
 	if c := e.Coding; c != nil {
@@ -82,11 +83,11 @@ func (e *Envelope) writeRows(t *table) {
 			s.From.Format(time.RFC3339), s.Until.Format(time.RFC3339)))
 	}
 	for _, r := range e.Recipients {
-		kid := r.KID
+		kid, size := r.KID, writeBytes(int64(r.Wrapped))
 		if cms.HasTextKID(r.Alg.ID) { // it is a stranger's
 			kid = strconv.Quote(kid)
 		}
-		t.writeRow("recipient", fmt.Sprintf("%s, kid %s, wrapped key of %s", r.Alg, kid, writeBytes(int64(r.Wrapped))))
+		t.writeRow("recipient", fmt.Sprintf("%s, kid %s, wrapped key of %s", r.Alg, kid, size))
 	}
 	if e.Unknown > 0 {
 		t.writeRow("recipient", fmt.Sprintf("%d of kinds that this version does not know", e.Unknown))
