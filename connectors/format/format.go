@@ -100,13 +100,12 @@ func ForReading(o Options) (*Layout, error) {
 	return newLayout(o)
 }
 
-// ForWriting checks the options of an output. KeepRecord is not used: it is for
-// the records of an input.
+// ForWriting checks the options of an output. The functions for reading are for
+// a file to which is appended.
 func ForWriting(o Options) (*Layout, error) {
 	if o.Format == Seq && !o.Archive.CanWrite() {
 		return nil, errors.New("seq is for ciphertext only: nothing is there to seal its end record with")
 	}
-	o.Archive.KeepRecord = nil
 	return newLayout(o)
 }
 

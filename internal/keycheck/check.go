@@ -48,6 +48,7 @@ type Checker struct {
 	ring     []*ringKey
 	rows     map[string]*KEK
 	order    []*KEK // of rows
+	signers  []*Signer
 	needs    map[needName]*need
 	kept     map[[cms.KIDSize]byte][][]byte // key records of an archive
 	places   map[string]*Place
@@ -71,6 +72,9 @@ func New(o Options) (*Checker, error) {
 			Tried: len(o.Keys) > 0, Recipients: o.Recipients,
 			Refused: map[string]int64{}, Unreadable: map[string]int64{},
 		},
+	}
+	for _, s := range o.Signers {
+		c.signerOf(s.KID()).Trusted = true
 	}
 	for _, k := range o.Keys {
 		r, err := newRingKey(k, &c.o)
@@ -96,6 +100,9 @@ func (c *Checker) Report() *Report {
 	out.KEKs = []KEK{}
 	for _, r := range c.order {
 		out.KEKs = append(out.KEKs, *r)
+	}
+	for _, s := range c.signers {
+		out.Signers = append(out.Signers, *s)
 	}
 	for _, p := range c.places {
 		out.Places = append(out.Places, *p)
@@ -230,6 +237,12 @@ func (c *Checker) countEnvelope(n *need) verdict {
 	}
 	for _, r := range n.rows {
 		r.Envelopes++
+	}
+	for _, s := range n.signers {
+		s.Envelopes++
+	}
+	if len(n.signers) == 0 {
+		c.report.Unsigned++
 	}
 	c.report.More += n.more
 	switch {

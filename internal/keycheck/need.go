@@ -29,7 +29,8 @@ const (
 // need says which keys can open the envelopes with one data key.
 type need struct {
 	rows       []*KEK
-	more       int64 // recipients without a row
+	signers    []*Signer // of those that have signed the data key
+	more       int64     // recipients without a row
 	recipients int
 	why        string // it cannot be unwrapped; "" if it can
 	malformed  error  // the recipients are none
@@ -161,6 +162,9 @@ func (c *Checker) fillNeed(ctx context.Context, n *need, wrappings []wrapping) e
 	}
 	for _, r := range n.rows {
 		r.DataKeys++
+	}
+	for i := range wrappings {
+		c.addSigner(n, &wrappings[i].sealed)
 	}
 	return nil
 }

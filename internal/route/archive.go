@@ -53,28 +53,29 @@ func (r *records) newSealedArchive(ctx context.Context, s *envelope.Sealer) (arc
 		}
 	}
 	if r.sink.Append {
-		f.OpenEnd, err = r.newEndOpener(ctx)
+		err = r.addEndOpener(ctx, &f)
 	}
 	return f, err
 }
 
-// newEndOpener returns a function that opens the ends of an archive to which
-// is appended, as far as the keys can; nil if none of them can.
-func (r *records) newEndOpener(ctx context.Context) (func(context.Context, []byte) ([archive.EndSize]byte, error), error) {
+// addEndOpener has the ends of an archive opened to which is appended, as far
+// as the keys can; otherwise the next end says that nobody has.
+func (r *records) addEndOpener(ctx context.Context, f *archive.Functions) error {
 	unwrappers := keyring.LoadOwnUnwrappers(ctx, r.Keys, r.keyEnv())
 	if len(unwrappers) == 0 {
-		return nil, nil
+		return nil
 	}
 	o, err := r.openerOptions()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	o.NoClock = true
 	opener, err := envelope.NewOpener(unwrappers, o)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return func(ctx context.Context, sealed []byte) ([archive.EndSize]byte, error) {
+	f.KeepRecord = r.newOpenedArchive(opener).KeepRecord
+	f.OpenEnd = func(ctx context.Context, sealed []byte) ([archive.EndSize]byte, error) {
 		end, err := opener.OpenEnd(ctx, sealed)
 		var refused *envelope.Error
 		if errors.As(err, &refused) &&
@@ -82,7 +83,8 @@ func (r *records) newEndOpener(ctx context.Context) (func(context.Context, []byt
 			return end, archive.ErrNotOpened
 		}
 		return end, err
-	}, nil
+	}
+	return nil
 }
 
 // newOpenedArchive is for an archive that is read. o is used for its records by
