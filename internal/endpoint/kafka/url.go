@@ -41,8 +41,9 @@ func Scheme() endpoint.Scheme {
 		Params: func(as endpoint.Role) []address.Param {
 			return address.ListParams(func(p *address.Params) { _ = (&topic{as: as}).readParams(p) })
 		},
-		Parse:  parse,
-		Advice: advice,
+		Parse:     parse,
+		Advice:    advice,
+		TakenOver: []error{connector.ErrTakenOver},
 	}
 }
 
@@ -285,6 +286,7 @@ func (t *topic) checkRun() error {
 func (t *topic) Traits() endpoint.Traits {
 	return endpoint.Traits{
 		Name: t.name, Identity: "kafka " + t.name, Context: t.topic, Files: t.conn.ListFiles(),
-		Log: true, KeepsPartitions: t.partition == connector.SamePartition, Subjects: endpoint.NoSubjects,
+		Log: true, Endless: !t.until.Bounded(), KeepsPartitions: t.partition == connector.SamePartition,
+		Subjects: endpoint.NoSubjects,
 	}
 }
