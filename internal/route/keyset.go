@@ -2,6 +2,7 @@ package route
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
@@ -51,6 +52,11 @@ func (p *plan) loadSealing(ctx context.Context, records bool) (*envelope.Sealer,
 	if records || o.Store == nil {
 		if err := sealer.Prepare(ctx); err != nil {
 			return nil, err
+		}
+	}
+	if p.dictionary != nil && o.Store != nil {
+		if err := sealer.StoreDictionary(ctx, o.Store); err != nil {
+			return nil, errors.Join(err, sealer.Close())
 		}
 	}
 	p.env.Log.Debug("data key ready", "keys", names[keys.Wrapper](wrappers))
