@@ -132,9 +132,10 @@ func (c *OpenKeys) loadStored(
 			return r.failed
 		}
 		asked := len(r.attempts.pairs) > 0
-		err := c.unwrapRecords(ctx, place, r, &d, generation)
+		asking, requests := keys.CollectRequests(ctx)
+		err := c.unwrapRecords(asking, place, r, &d, generation)
 		if asked {
-			err = c.noteRefused(ctx, keks, kid[:], &d, err)
+			err = c.noteRefused(ctx, keks, kid[:], &d, requests, err)
 		}
 		return err
 	}

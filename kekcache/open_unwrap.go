@@ -101,16 +101,17 @@ func (c *OpenKeys) loadPairs(
 	var d dek
 	defer clear(d.key[:])
 	var from source
-	err := c.health.repeat(isAway).run(ctx, func() error {
-		return all.tryPairs(ctx, func(p unwrapPair) error {
+	asking, requests := keys.CollectRequests(ctx)
+	err := c.health.repeat(isAway).run(asking, func() error {
+		return all.tryPairs(asking, func(p unwrapPair) error {
 			from = p.source()
-			return c.unwrapPair(ctx, place, p, &d, generation)
+			return c.unwrapPair(asking, place, p, &d, generation)
 		})
 	})
 	if err == nil {
 		err = d.verifyCommitment(commitment)
 	}
-	if err = c.noteRefused(ctx, keks, commitment, &d, err); err != nil {
+	if err = c.noteRefused(ctx, keks, commitment, &d, requests, err); err != nil {
 		return nil, err
 	}
 	c.mu.Lock()
@@ -138,10 +139,11 @@ func (c *OpenKeys) unwrapPair(ctx context.Context, place string, p unwrapPair, d
 	if kept != nil || refused != nil {
 		return refused
 	}
-	err := c.askKEK(ctx, p, d)
+	asking, requests := keys.CollectRequests(ctx)
+	err := c.askKEK(asking, p, d)
 	switch {
 	case err == nil:
-		if err := c.noteUnwrapped(ctx, d); err != nil {
+		if err := c.noteUnwrapped(ctx, d, requests); err != nil {
 			return err
 		}
 		c.keepDEK(from, d, generation)

@@ -19,7 +19,8 @@ const (
 // is one, and audits that. The DEK is claimed to have a commitment, and the
 // audit log is told if nobody has seen that.
 func (c *RewrapKeys) rewrapPair(ctx context.Context, claimed []byte, p unwrapPair, r *Rewrapped) error {
-	now, why, err := c.rewrapDEK(ctx, p, r)
+	asking, requests := keys.CollectRequests(ctx)
+	now, why, err := c.rewrapDEK(asking, p, r)
 	if err != nil {
 		return err
 	}
@@ -29,7 +30,9 @@ func (c *RewrapKeys) rewrapPair(ctx context.Context, claimed []byte, p unwrapPai
 	if r.Recipients, err = c.o.Codec.AppendRecipients(nil, now); err != nil {
 		return err
 	}
-	event := Event{Op: OpRewrapped, KEKs: append([]string{p.kek.Name()}, namesOf(c.o.To)...), Why: why}
+	event := Event{
+		Op: OpRewrapped, KEKs: append([]string{p.kek.Name()}, namesOf(c.o.To)...), Why: why, Requests: requests.IDs(),
+	}
 	if r.seen {
 		event.KID = slices.Clone(r.commitment[:KIDSize])
 	} else {

@@ -71,6 +71,7 @@ func (m *keyMaker) makeKeyFor(ctx context.Context, wrappers []keys.Wrapper, last
 		return nil, err
 	}
 	born := time.Now()
+	ctx, requests := keys.CollectRequests(ctx)
 	key, err := m.wrapKey(ctx, wrappers)
 	if err != nil {
 		return nil, err
@@ -87,7 +88,9 @@ func (m *keyMaker) makeKeyFor(ctx context.Context, wrappers []keys.Wrapper, last
 	if time.Since(born) >= m.maxAge {
 		return nil, errLate
 	}
-	if err := m.audit.recordNow(key.event(OpWindowOpened, "")); err != nil {
+	opened := key.event(OpWindowOpened, "")
+	opened.Requests = requests.IDs()
+	if err := m.audit.recordNow(opened); err != nil {
 		return nil, err
 	}
 	m.observed.noteEvent(OpWindowOpened, key.keks, "")

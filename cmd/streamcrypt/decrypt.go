@@ -20,5 +20,5 @@ func (c *decryptCmd) Run(p *program) error {
 	config := c.newConfig(c.From)
 	c.toFlags.fillIn(&config)
 	c.readFlags.fillIn(&config)
-	return p.runRoute(route.Decrypt, config)
+	return p.runRoute(route.Decrypt, config, &c.runFlags)
 }

@@ -38,5 +38,5 @@ func (c *encryptCmd) Run(p *program) error {
 	config.Sign, config.Compress, config.Pad = c.Sign, c.Compress, c.Pad
 	config.Receipt, config.Repair = c.Receipt, c.Repair
 	config.Window, config.WindowMessages, config.WindowBytes = c.Window, c.WindowMessages, uint64(c.WindowBytes)
-	return p.runRoute(route.Encrypt, config)
+	return p.runRoute(route.Encrypt, config, &c.runFlags)
 }

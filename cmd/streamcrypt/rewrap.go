@@ -22,6 +22,7 @@ type rewrapCmd struct {
 	openFlags
 	sinkFlags
 	resourceFlags
+	runFlags
 }
 
 // Help is shown by --help.
@@ -45,5 +46,6 @@ func (c *rewrapCmd) Run(p *program) error {
 	c.trustFlags.fillIn(&config)
 	c.sinkFlags.fillIn(&config)
 	c.resourceFlags.fillIn(&config)
-	return p.runRoute(route.Rewrap, config)
+	c.runFlags.fillIn(&config)
+	return p.runRoute(route.Rewrap, config, &c.runFlags)
 }

@@ -161,7 +161,7 @@ func (r *records) newRewrappedArchive(
 // new keys. With one seal a random nonce is as good as any, and always
 // permitted.
 func (p *plan) newEndSealer(ctx context.Context, closers *closers) (*envelope.Sealer, error) {
-	wrappers, err := keyring.LoadWrappers(ctx, p.Keys, p.keyEnv())
+	wrappers, err := p.loadWrappers(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -173,5 +173,5 @@ func (p *plan) newEndSealer(ctx context.Context, closers *closers) (*envelope.Se
 		return nil, err
 	}
 	closers.add(sealer.Close)
-	return sealer, sealer.Prepare(ctx)
+	return sealer, p.prepareSealer(ctx, sealer, wrappers)
 }

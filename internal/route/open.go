@@ -18,7 +18,7 @@ func open(ctx context.Context, do direction, c Config, env Env) (*Route, error) 
 	if err != nil {
 		return nil, env.explain(err)
 	}
-	r := &Route{env: env, keep: p.contextToKeep()}
+	r := &Route{env: env, about: p.describeRoute(), keep: p.contextToKeep()}
 	if err = p.openAudit(&r.closers); err == nil {
 		err = p.loadFiles()
 	}
@@ -66,7 +66,7 @@ func (p *plan) openAudit(closers *closers) error {
 	if p.Audit == "" {
 		return nil
 	}
-	l, err := audit.Open(p.Audit)
+	l, err := audit.Open(p.Audit, p.describeAuditor())
 	if err != nil {
 		return err
 	}
@@ -81,4 +81,11 @@ func (p *plan) openAudit(closers *closers) error {
 	})
 	p.audit = l
 	return nil
+}
+
+// describeAuditor says who does the key operations of the route.
+func (p *plan) describeAuditor() audit.Who {
+	who := audit.DescribeProcess()
+	who.Route, who.Context, who.Store = NameOf(p.do.String(), p.Config, p.env), string(p.context), p.KeyStore
+	return who
 }
