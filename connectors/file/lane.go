@@ -29,6 +29,7 @@ type lane struct {
 	mu    sync.Mutex
 	done  pipeline.Position
 	marks []inputMark // points to resume at, oldest first; the first is at or before done
+	fixed bool        // there are no more marks: the next run reads on from the last one
 	ended bool        // Read has returned io.EOF
 	total int64       // the number of records; valid once ended
 }
@@ -214,6 +215,12 @@ func (l *lane) addMark() {
 	if l.in.isLive() {
 		return
 	}
+	if !l.dec.CanResume() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.fixed = true
+		return
+	}
 	m := newMark(l.index, l.win.Offset, l.dec, l.known)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -255,7 +262,7 @@ func (l *lane) advanceTo(ctx context.Context, done *pipeline.Progress) (inputMar
 	if len(l.marks) == 0 {
 		return inputMark{}, nil
 	}
-	if l.marks[0].Record < l.done.Next {
+	if l.marks[0].Record < l.done.Next && !l.fixed {
 		mark, err := l.findMark(ctx, l.marks[0], l.done.Next)
 		if err != nil {
 			return mark, fmt.Errorf("source %s: %w", l.place, err)

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"sync/atomic"
 
+	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -51,6 +53,14 @@ func NewSource(o SourceOptions) (*Source, error) {
 	fail := func(err error) (*Source, error) { return nil, fmt.Errorf("source %s: %w", o.Path, err) }
 	if o.Path == "" {
 		return nil, errors.New("source file: no path")
+	}
+	if open := o.Archive.OpenEnd; open != nil { // findMark may open one while the lane reads
+		var mu sync.Mutex
+		o.Archive.OpenEnd = func(ctx context.Context, record []byte) ([archive.EndSize]byte, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			return open(ctx, record)
+		}
 	}
 	layout, err := format.ForReading(format.Options{
 		Format: o.Format, Key: o.Key, Archive: o.Archive, MaxRecord: o.MaxRecord, MaxHeaders: o.MaxHeaders,

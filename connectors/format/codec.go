@@ -24,12 +24,16 @@ type Decoder interface {
 	// package.
 	Next(b []byte, eof bool) (int, error)
 	// InPieces tells whether the last call of Next has returned the length of a
-	// piece of a record that is too large to be kept. Its pieces are decoded
-	// one after the other; the last one gives the error.
+	// piece of a record that is too large to be kept. Its pieces are decoded one
+	// after the other; the last one gives the error.
 	InPieces() bool
 	// Finish is called at the end of the input. Its error wraps ErrTruncated:
 	// an input must not end there.
 	Finish() error
+	// CanResume tells whether the input may be read on from here after a restart.
+	// Else it is read again from its beginning: records were met that its reader
+	// has to know.
+	CanResume() bool
 	// Locate names the record of the last error, which has this index, counted
 	// from 0.
 	Locate(place string, index int64) string
@@ -67,12 +71,12 @@ func (l *Layout) NewDecoder() Decoder {
 }
 
 // NewRescanner returns a Decoder for input that another Decoder of the Layout
-// has read before. It does not check end records again, nor hand them to
-// KeepEnd, so it may be used while the other one is.
+// has read before. Ends are opened again, but neither KeepRecord nor NoteEnd is
+// told of anything.
 func (l *Layout) NewRescanner() Decoder {
 	d := l.NewDecoder()
 	if seq, ok := d.(*seqDecoder); ok {
-		seq.open, seq.keep = nil, func([]byte, uint64, [32]byte) {}
+		seq.archive.KeepRecord, seq.archive.NoteEnd = nil, nil
 	}
 	return d
 }
@@ -90,12 +94,13 @@ func (l *Layout) NewEncoder() Encoder {
 	}
 }
 
-// ContinueAfter makes e continue behind the last record that d has read. Both
-// come from one Layout.
-func ContinueAfter(d Decoder, e Encoder) error {
+// ContinueAfter makes e continue behind the last record that d has read: of an
+// input that was cut there if isCut says so. own says that this run wrote the
+// records. Both come from one Layout. The error wraps one of this package.
+func ContinueAfter(d Decoder, e Encoder, isCut, own bool) error {
 	from, ok := d.(*seqDecoder)
 	if !ok {
 		return nil // lines do not depend on one another
 	}
-	return e.Restore(from.roll.AppendState(nil))
+	return e.(*seqEncoder).continueAfter(from, isCut, own)
 }

@@ -98,3 +98,6 @@ func (d *valueDecoder) AppendState(dst []byte) []byte { return d.lines.appendSta
 
 // Restore implements Resumable.
 func (d *valueDecoder) Restore(state []byte) error { return d.lines.restoreState(state) }
+
+// CanResume implements Decoder.
+func (*valueDecoder) CanResume() bool { return true }

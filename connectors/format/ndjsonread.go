@@ -55,3 +55,6 @@ func (d *lineDecoder) AppendState(dst []byte) []byte { return d.lines.appendStat
 
 // Restore implements Resumable.
 func (d *lineDecoder) Restore(state []byte) error { return d.lines.restoreState(state) }
+
+// CanResume implements Decoder.
+func (*lineDecoder) CanResume() bool { return true }

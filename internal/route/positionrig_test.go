@@ -15,9 +15,9 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/envelope"
-	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/keys/local"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
@@ -79,14 +79,14 @@ var refusalKinds = []refusalKind{
 		name: "reserved header", reason: "reserved-header",
 		possible: func(do direction, from, _ string) bool { return do == encrypt && from != "lines" },
 		spoil: func(_ *positionCase, m *pipeline.Message) {
-			m.Headers = append(m.Headers, pipeline.Header{Name: transform.HeaderName, Value: []byte("x")})
+			m.Headers = append(m.Headers, pipeline.Header{Name: envelope.TombstoneHeader, Value: []byte("x")})
 		},
 	},
 	{
 		name: "already sealed", reason: "already-sealed",
 		possible: func(do direction, from, _ string) bool { return do == encrypt && from != "lines" },
 		spoil: func(p *positionCase, m *pipeline.Message) {
-			value, err := p.rig.sealers[false].Seal(context.Background(), nil, m.Value, envelope.Binding{})
+			value, err := p.rig.sealers[sealerKind{}].Seal(context.Background(), nil, m.Value, envelope.Binding{})
 			if err != nil {
 				panic(err)
 			}
@@ -155,38 +155,56 @@ type positionRig struct {
 	kafka    *kafkaBroker
 	client   *kgo.Client
 	nats     *broker
-	sealers  map[bool]*envelope.Sealer // of the other key, or not
-	opener   *envelope.Opener
-	archives endpoint.Archive
+	sealers  map[sealerKind]*envelope.Sealer
+	openers  map[envelope.Medium]*envelope.Opener
+	archives archive.Functions
+}
+
+// sealerKind tells sealers apart.
+type sealerKind struct {
+	other  bool // for the other key
+	medium envelope.Medium
 }
 
 func newPositionRig(t *testing.T) *positionRig {
-	rig := &positionRig{dir: t.TempDir(), kafka: startKafka(t), nats: startBroker(t), sealers: map[bool]*envelope.Sealer{}}
+	rig := &positionRig{
+		dir: t.TempDir(), kafka: startKafka(t), nats: startBroker(t),
+		sealers: map[sealerKind]*envelope.Sealer{}, openers: map[envelope.Medium]*envelope.Opener{},
+	}
 	rig.client = rig.kafka.client(t, kgo.RecordPartitioner(kgo.ManualPartitioner()))
-	for _, other := range []bool{false, true} {
-		path := rig.dir + "/" + map[bool]string{false: "k.jwk", true: "other.jwk"}[other]
+	for _, name := range []string{"k.jwk", "other.jwk"} {
 		key, err := local.GenerateAES()
 		must(t, err)
-		writeFile(t, path, key)
+		writeFile(t, rig.dir+"/"+name, key)
+	}
+	for _, kind := range []sealerKind{
+		{false, envelope.Topic}, {true, envelope.Topic}, {false, envelope.Stream}, {true, envelope.Stream},
+	} {
+		path := rig.dir + "/" + map[bool]string{false: "k.jwk", true: "other.jwk"}[kind.other]
 		p := &plan{Config: Config{Keys: []string{"local:" + path}}, env: Env{Log: quiet}, context: []byte("c")}
+		p.bind.Medium = kind.medium
 		sealer, err := p.loadSealing(t.Context(), true)
 		must(t, err)
 		t.Cleanup(func() { must(t, sealer.Close()) })
-		rig.sealers[other] = sealer
-		if !other {
-			rig.opener, err = p.loadOpening(t.Context())
+		rig.sealers[kind] = sealer
+		if !kind.other {
+			rig.openers[kind.medium], err = p.loadOpening(t.Context())
 			must(t, err)
 		}
 	}
-	rig.archives = newSealedArchive(rig.sealers[false])
-	rig.archives.Tag = func(dst []byte, m *pipeline.Message) ([]byte, error) {
-		if with, err := appendTag(dst, m); err == nil {
-			return with, nil
-		}
-		return dst, nil // a reader counts it, and no more
+	rig.archives = archive.Functions{
+		Front: envelope.BeforeRecipients, SealEnd: rig.sealers[sealerKind{}].SealEnd,
+		OpenEnd: rig.openers[envelope.Topic].OpenEnd,
 	}
-	rig.archives.OpenEnd = newOpenedArchive(rig.opener).OpenEnd
 	return rig
+}
+
+// mediumOf returns the medium of an end.
+func mediumOf(kind string) envelope.Medium {
+	if kind == "nats" {
+		return envelope.Stream
+	}
+	return envelope.Topic
 }
 
 // origin is how the refused message is named.
@@ -263,7 +281,7 @@ func (p *positionCase) makeMessages(t *testing.T, bad bool) []pipeline.Message {
 			p.refusal.spoil(p, m)
 		}
 		if p.do == decrypt {
-			e, err := transform.NewEncrypt(transform.EncryptOptions{Sealer: p.rig.sealers[is && p.refusal.otherKey]})
+			e, err := transform.NewEncrypt(transform.EncryptOptions{Sealer: p.rig.sealers[sealerKind{is && p.refusal.otherKey, mediumOf(p.from)}]})
 			must(t, err)
 			value, err := e.Append(t.Context(), nil, m)
 			must(t, err)
@@ -311,7 +329,7 @@ func (rig *positionRig) putSource(t *testing.T, p *positionCase, bad bool) {
 
 func (p *positionCase) writeSource(t *testing.T, msgs []pipeline.Message, bad bool) {
 	t.Helper()
-	layout, err := format.ForWriting(format.Options{Format: format.Format(p.from), Archive: format.Archive(p.rig.archives)})
+	layout, err := format.ForWriting(format.Options{Format: format.Format(p.from), Archive: p.rig.archives})
 	must(t, err)
 	e := layout.NewEncoder()
 	text := e.Begin(nil)
@@ -365,7 +383,7 @@ func (p *positionCase) readSink(t *testing.T) (words []string) {
 		m := &msgs[i]
 		value := m.Value
 		if p.do == encrypt {
-			d, err := transform.NewDecrypt(transform.DecryptOptions{Opener: p.rig.opener})
+			d, err := transform.NewDecrypt(transform.DecryptOptions{Opener: p.rig.openers[mediumOf(p.to)]})
 			must(t, err)
 			value, err = d.Append(t.Context(), nil, m)
 			must(t, err)
@@ -389,7 +407,7 @@ func (p *positionCase) readFileSink(t *testing.T) (msgs []pipeline.Message) {
 		return nil
 	}
 	must(t, err)
-	layout, err := format.ForReading(format.Options{Format: format.Format(p.to), Archive: format.Archive(p.rig.archives)})
+	layout, err := format.ForReading(format.Options{Format: format.Format(p.to), Archive: p.rig.archives})
 	must(t, err)
 	d := layout.NewDecoder()
 	for {

@@ -137,7 +137,7 @@ func (p *positionCase) check(t *testing.T) {
 			p.run(t, p.refusal.reason)
 			p.expect(t, before, false)
 		case p.refusal.spoilsEnd && p.from == "seq":
-			p.run(t, "end record cannot be checked")
+			p.run(t, "end of the archive cannot be checked")
 			p.dead = p.countLetters()
 			p.expect(t, others, false)
 		default:
@@ -150,7 +150,7 @@ func (p *positionCase) check(t *testing.T) {
 	mended := p.mend(t)
 	switch {
 	case p.letters && p.remembers() && p.refusal.spoilsEnd && p.from == "seq" && p.refusal.settle != nil:
-		p.run(t, "end record cannot be checked") // the message is set aside, and the archive not whole
+		p.run(t, "end of the archive cannot be checked") // the message is set aside, and the archive not whole
 		p.expect(t, nil, false)
 		return
 	case p.letters && p.remembers() && p.refusal.settle == nil && isFile(p.from):

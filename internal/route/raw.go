@@ -7,11 +7,13 @@ import (
 	"io"
 	"sync/atomic"
 
+	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
 	"github.com/streamcrypt/streamcrypt/internal/watch"
+	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // raw is a route for one payload, which is streamed in constant memory and
@@ -35,7 +37,7 @@ func openRaw(ctx context.Context, p *plan, closers *closers) (*raw, error) {
 	if err := r.openCopy(ctx, p, closers); err != nil {
 		return nil, err
 	}
-	session := p.newSession(endpoint.Archive{}, closers)
+	session := p.newSession(archive.Functions{}, closers)
 	var err error
 	if r.in, err = p.openRawSource(ctx, session); err != nil {
 		return nil, err
@@ -115,9 +117,11 @@ func (r *raw) openSealing(ctx context.Context, p *plan, closers *closers) error 
 	}
 	closers.add(sealer.Close)
 	r.copy = func(ctx context.Context) error {
-		in, err := checkUnsealedRaw(r.in.OpenReader(ctx))
-		if err != nil {
-			return err
+		in, err := r.in.OpenReader(ctx), error(nil)
+		if !p.passes(pipeline.ReasonAlreadySealed) {
+			if in, err = checkUnsealedRaw(in); err != nil {
+				return err
+			}
 		}
 		w := sealer.NewWriter(ctx, &counted{Writer: r.out, n: &r.written}, envelope.Binding{})
 		if _, err := w.ReadFrom(in); err != nil {

@@ -28,7 +28,7 @@ func adviseOnSealed(err error) error {
 // checkUnsealed refuses a source that begins with envelopes only. The transform
 // refuses later ones one by one.
 func (p *plan) checkUnsealed(ctx context.Context, in *endpoint.Source) error {
-	if p.do != encrypt || in.Peek == nil {
+	if p.do != encrypt || in.Peek == nil || p.passes(pipeline.ReasonAlreadySealed) {
 		return nil
 	}
 	msgs, err := in.Peek(ctx, firstLook)
@@ -45,19 +45,22 @@ func (p *plan) checkUnsealed(ctx context.Context, in *endpoint.Source) error {
 
 func isSealed(m *pipeline.Message) bool {
 	if m.Value != nil {
-		return envelope.IsSealed(m.Value)
+		return envelope.IsEnvelope(m.Value)
 	}
 	e, ok := findTombstone(m)
-	return ok && envelope.IsSealed(e)
+	return ok && envelope.IsEnvelope(e)
 }
+
+// rawHead is more than the head of an envelope has before its ciphertext.
+const rawHead = 4096
 
 // checkUnsealedRaw returns a reader of the same payload, or an error if that is
 // an envelope.
 func checkUnsealedRaw(in io.Reader) (io.Reader, error) {
-	head := make([]byte, envelope.SealedHead)
+	head := make([]byte, rawHead)
 	n, err := io.ReadFull(in, head)
 	switch {
-	case envelope.IsSealed(head[:n]):
+	case envelope.IsEnvelope(head[:n]):
 		return nil, adviseOnSealed(errAlreadySealed)
 	case err == nil:
 		return io.MultiReader(bytes.NewReader(head), in), nil

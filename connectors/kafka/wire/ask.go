@@ -26,7 +26,7 @@ func (c *Client) Ask(ctx context.Context, q Question) (kmsg.Response, error) {
 	api := protocol.ApiKey(q.Request.Key())
 	x := &exchange{api: api}
 	x.prepare = func(spoken versions) error {
-		version, err := spoken.choose(api, q.Least, q.Most)
+		version, err := spoken.chooseVersion(api, q.Least, q.Most)
 		if err != nil {
 			return err
 		}
@@ -51,8 +51,8 @@ func (c *Client) Ask(ctx context.Context, q Question) (kmsg.Response, error) {
 	return res, nil
 }
 
-// choose returns the highest version that both sides speak.
-func (v versions) choose(api protocol.ApiKey, least, most int16) (int16, error) {
+// chooseVersion returns the highest version that both sides speak.
+func (v versions) chooseVersion(api protocol.ApiKey, least, most int16) (int16, error) {
 	span, ok := v[api]
 	if ok {
 		most = min(most, span[1])

@@ -172,7 +172,8 @@ func (l location) traits() endpoint.Traits {
 // Traits implements endpoint.Endpoint.
 func (f *recordFile) Traits() endpoint.Traits {
 	t := f.traits()
-	t.Archive, t.Append, t.Plain = f.format == format.Seq, f.append, f.format == format.Lines
+	t.Archive, t.Append, t.Times = f.format == format.Seq, f.append, endpoint.KeptTimes
+	t.Plain = f.format == format.Lines
 	return t
 }
 
