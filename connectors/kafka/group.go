@@ -96,8 +96,7 @@ func (s *Source) groupConfig() kafkago.ConsumerGroupConfig {
 	return kafkago.ConsumerGroupConfig{
 		ID: s.Group, Brokers: c.Brokers, Topics: []string{s.Topic},
 		Dialer: &kafkago.Dialer{
-			ClientID: c.ClientID, DialFunc: c.Dial, Timeout: groupTimeout, DualStack: true,
-			TLS: c.TLS, SASLMechanism: c.SASL,
+			ClientID: c.ClientID, DialFunc: s.cluster.Dialer().DialContext, Timeout: groupTimeout, DualStack: true,
 		},
 		HeartbeatInterval: s.timing.heartbeat, SessionTimeout: s.timing.session, RebalanceTimeout: s.timing.rebalance,
 		JoinGroupBackoff: s.timing.joinAgain, Timeout: groupTimeout,

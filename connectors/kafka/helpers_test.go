@@ -71,7 +71,11 @@ var quiet = slog.New(slog.DiscardHandler)
 // connect returns a way to the cluster; dial may be nil.
 func (b *broker) connect(dial func(context.Context, string, string) (net.Conn, error)) *cluster.Cluster {
 	b.t.Helper()
-	c, err := cluster.Connect(b.t.Context(), cluster.Options{Brokers: b.ListenAddrs(), Dial: dial, TLS: b.tls, Refresh: b.refresh, Log: b.log()})
+	o := cluster.Options{Brokers: b.ListenAddrs(), Dial: dial, Refresh: b.refresh, Log: b.log()}
+	if b.tls != nil {
+		o.TLS = func() (*tls.Config, error) { return b.tls, nil }
+	}
+	c, err := cluster.Connect(b.t.Context(), o)
 	if err != nil {
 		b.t.Fatal(err)
 	}

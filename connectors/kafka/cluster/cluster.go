@@ -12,6 +12,7 @@ import (
 
 	kafkago "github.com/segmentio/kafka-go"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/dial"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 )
 
@@ -29,6 +30,7 @@ const maxHangUps = 5
 // Cluster is a way to a cluster. Sources and Sinks may share it.
 type Cluster struct {
 	options   Options
+	dialer    *dial.Dialer
 	transport *kafkago.Transport
 	wire      *wire.Client
 	id        string
@@ -39,16 +41,19 @@ type Cluster struct {
 
 // Connect reaches a cluster and checks that its brokers are recent enough. An
 // error of the brokers, such as a wrong password, is returned at once, one of
-// the network after 15 s.
+// the network after 15 s. Later on brokers that refuse a connection are asked
+// again, with growing pauses.
 func Connect(ctx context.Context, o Options) (*Cluster, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
+	c := &Cluster{options: o, log: o.Log}
+	c.dialer = dial.New(dial.Options{ClientID: o.ClientID, TLS: o.TLS, SASL: o.SASL, Dial: o.Dial})
 	// The layout of topics is ours to watch (see Topic): the transport only has
 	// to know the brokers.
-	transport := newTransport(o, []string{})
-	c := &Cluster{options: o, transport: transport, wire: wire.New(transport, kafkago.TCP(o.Brokers...)), log: o.Log}
+	c.transport = c.newTransport([]string{})
+	c.wire = wire.New(c.transport, kafkago.TCP(o.Brokers...))
 	if err := c.meetBrokers(ctx); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("kafka %s: %w", strings.Join(o.Brokers, ","), err)
@@ -56,9 +61,15 @@ func Connect(ctx context.Context, o Options) (*Cluster, error) {
 	return c, nil
 }
 
-func newTransport(o Options, topics []string) *kafkago.Transport {
+// dialTimeout is how long a connection may take with all of its steps, of which
+// one may ask another service for a token.
+const dialTimeout = 10 * time.Second
+
+// newTransport returns a transport that knows the given topics. TLS and SASL
+// are the dialer's.
+func (c *Cluster) newTransport(topics []string) *kafkago.Transport {
 	return &kafkago.Transport{
-		Dial: o.Dial, TLS: o.TLS, SASL: o.SASL, ClientID: o.ClientID,
+		Dial: c.dialer.DialContext, DialTimeout: dialTimeout, ClientID: c.options.ClientID,
 		MetadataTopics: topics, MetadataTTL: 5 * time.Second,
 	}
 }
@@ -67,26 +78,41 @@ func (c *Cluster) meetBrokers(ctx context.Context) error {
 	tooLate := errors.New("not reached within " + connectPatience.String())
 	ctx, cancel := context.WithTimeoutCause(ctx, connectPatience, tooLate)
 	defer cancel()
-	hangUps := 0
-	err := c.RetryCall(ctx, "connect", func(ctx context.Context) error {
-		err := c.wire.Supported(ctx)
+	r := c.NewRetry("connect")
+	for hangUps := 0; ; {
+		err := c.meetOnce(ctx)
 		if err == nil {
-			var m *wire.Metadata
-			if m, err = c.wire.Metadata(ctx); err == nil {
-				c.id = m.ClusterID
-			}
+			return nil
 		}
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		if _, refused := errors.AsType[*dial.RefusedError](err); refused {
+			return err
+		}
+		if isHangUp(err) {
 			if hangUps++; hangUps == maxHangUps {
-				return ErrHungUp
+				return fmt.Errorf("%w: %w", dial.ErrHungUp, err)
 			}
 		}
+		if err := r.Wait(ctx, err); err != nil {
+			return err
+		}
+	}
+}
+
+// meetOnce asks one broker for the versions that it speaks and for the
+// cluster's id.
+func (c *Cluster) meetOnce(ctx context.Context) error {
+	if err := c.wire.Supported(ctx); err != nil {
 		return err
-	})
-	if errors.Is(err, kafkago.SASLAuthenticationFailed) {
-		return fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	m, err := c.wire.Metadata(ctx)
+	if err == nil {
+		c.id = m.ClusterID
 	}
 	return err
+}
+
+func isHangUp(err error) bool {
+	return errors.Is(err, dial.ErrHungUp) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // ID returns the cluster's id, which does not depend on the names of its
@@ -96,6 +122,9 @@ func (c *Cluster) ID() string { return c.id }
 // Options returns the options that the Cluster was connected with, defaults
 // filled in.
 func (c *Cluster) Options() Options { return c.options }
+
+// Dialer returns what opens the connections.
+func (c *Cluster) Dialer() *dial.Dialer { return c.dialer }
 
 // Wire returns the client for the requests of the record path.
 func (c *Cluster) Wire() *wire.Client { return c.wire }
@@ -161,7 +190,7 @@ func (c *Cluster) MaxMessageBytes(ctx context.Context, topic string) (int, error
 func (c *Cluster) CreateTopic(ctx context.Context, name string, partitions, maxMessageBytes int) error {
 	// kafka-go waits until it sees the topic, which needs a transport that
 	// looks for it.
-	transport := newTransport(c.options, []string{name})
+	transport := c.newTransport([]string{name})
 	defer transport.CloseIdleConnections()
 	client := kafkago.Client{Addr: kafkago.TCP(c.options.Brokers...), Transport: transport}
 	config := kafkago.TopicConfig{Topic: name, NumPartitions: partitions, ReplicationFactor: -1}

@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go/sasl"
-	"github.com/segmentio/kafka-go/sasl/plain"
-	"github.com/segmentio/kafka-go/sasl/scram"
 )
 
 // Options say how to reach a cluster. Brokers is required.
@@ -24,13 +22,9 @@ type Options struct {
 	// ClientID is how the brokers name the client in logs and quotas; default
 	// "streamcrypt".
 	ClientID string
-	// TLS is how connections are encrypted; nil means not at all. Its
-	// ServerName may be empty.
-	TLS *tls.Config
-	// SASL is how the client proves who it is; nil means not at all. See
-	// NewMechanism.
+	// TLS, SASL and Dial are how connections are opened: see dial.Options.
+	TLS  func() (*tls.Config, error)
 	SASL sasl.Mechanism
-	// Dial opens connections; nil means net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Refresh is the least time between two questions about one topic; default
 	// 50 ms.
@@ -79,21 +73,6 @@ func (o Options) withDefaults() (Options, error) {
 		o.Log = slog.Default()
 	}
 	return o, nil
-}
-
-// NewMechanism returns a SASL mechanism by name: plain, scram-sha-256 or
-// scram-sha-512. Others (OAUTHBEARER, an IAM of a cloud) implement
-// sasl.Mechanism, which has one method.
-func NewMechanism(name, user, password string) (sasl.Mechanism, error) {
-	switch name {
-	case "plain":
-		return plain.Mechanism{Username: user, Password: password}, nil
-	case "scram-sha-256":
-		return scram.Mechanism(scram.SHA256, user, password)
-	case "scram-sha-512":
-		return scram.Mechanism(scram.SHA512, user, password)
-	}
-	return nil, fmt.Errorf("kafka: SASL mechanism %q is none of plain, scram-sha-256, scram-sha-512", name)
 }
 
 // CheckTopicName applies the brokers' rule for names, which also keeps slashes

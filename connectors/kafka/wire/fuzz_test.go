@@ -75,12 +75,3 @@ func FuzzOffsets(f *testing.F) {
 		_, _ = (&ListOffsetsRequest{Topic: "t", Partitions: []ListPartition{{Partition: 0}}}).decode(b)
 	})
 }
-
-func FuzzVersions(f *testing.F) {
-	k := kmsg.NewPtrApiVersionsResponse()
-	k.ApiKeys = []kmsg.ApiVersionsResponseApiKey{{ApiKey: 1, MinVersion: 4, MaxVersion: 18}}
-	seed(f, k, 0)
-	f.Fuzz(func(_ *testing.T, b []byte) {
-		_, _ = decodeVersions(b)
-	})
-}

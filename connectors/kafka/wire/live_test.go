@@ -3,26 +3,24 @@ package wire
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"net"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
-	"github.com/segmentio/kafka-go/sasl/plain"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/dial"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -51,6 +49,7 @@ func connect(t *testing.T, k *kfake.Cluster, change func(*kafka.Transport)) *Cli
 	if change != nil {
 		change(tr)
 	}
+	tr.Dial = dial.New(dial.Options{ClientID: "streamcrypt", Dial: tr.Dial}).DialContext
 	t.Cleanup(tr.CloseIdleConnections)
 	return New(tr, kafka.TCP(k.ListenAddrs()...))
 }
@@ -431,48 +430,6 @@ func TestNoSuchBroker(t *testing.T) {
 		if _, err := c.Fetch(t.Context(), f); !errors.Is(err, want) || !Retriable(err) {
 			t.Errorf("broker %d: %v", broker, err)
 		}
-	}
-}
-
-// What will not get better by itself is not retriable.
-func TestRefusedConnections(t *testing.T) {
-	k := cluster(t, kfake.EnableSASL(), kfake.Superuser("PLAIN", "admin", "right"))
-	k.ControlKey(int16(protocol.SaslAuthenticate), func(request kmsg.Request) (kmsg.Response, error, bool) {
-		k.KeepControl()
-		if !strings.Contains(string(request.(*kmsg.SASLAuthenticateRequest).SASLAuthBytes), "wrong") {
-			return nil, nil, false
-		}
-		r := request.ResponseKind().(*kmsg.SASLAuthenticateResponse) // as Kafka answers; kfake hangs up
-		r.ErrorCode = int16(kafka.SASLAuthenticationFailed)
-		return r, nil, true
-	})
-	password := func(p string) func(*kafka.Transport) {
-		return func(tr *kafka.Transport) { tr.SASL = plain.Mechanism{Username: "admin", Password: p} }
-	}
-	_, err := connect(t, k, password("wrong")).Metadata(t.Context(), "orders")
-	if !errors.Is(err, kafka.SASLAuthenticationFailed) || Retriable(err) || strings.Contains(err.Error(), "wrong") {
-		t.Error("wrong password:", err)
-	}
-	if _, err := connect(t, k, password("right")).Metadata(t.Context(), "orders"); err != nil {
-		t.Error(err)
-	}
-
-	someone := httptest.NewTLSServer(nil)
-	defer someone.Close()
-	k = cluster(t, kfake.TLS(someone.TLS))
-	secure := func(roots *x509.CertPool) func(*kafka.Transport) {
-		return func(tr *kafka.Transport) {
-			tr.TLS = &tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS12}
-		}
-	}
-	known := x509.NewCertPool()
-	known.AddCert(someone.Certificate())
-	if _, err := connect(t, k, secure(known)).Metadata(t.Context(), "orders"); err != nil {
-		t.Error(err)
-	}
-	_, err = connect(t, k, secure(x509.NewCertPool())).Metadata(t.Context(), "orders")
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); !ok || Retriable(err) {
-		t.Error("unknown authority:", err)
 	}
 }
 

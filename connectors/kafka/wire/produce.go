@@ -63,7 +63,7 @@ func (c *Client) Produce(ctx context.Context, request *ProduceRequest) (*Produce
 	release := request.Release
 	x := &exchange{api: protocol.Produce, version: produceVersion, release: release}
 	request.encode(x)
-	left, err := c.do(ctx, x, toBroker(request.Broker), request.Timeout)
+	left, err := c.do(ctx, x, toBroker(request.Broker), request.Timeout+c.Timeout)
 	r := &ProduceResponse{}
 	if err == nil {
 		if err = r.decode(request, x.body); err != nil {
