@@ -1,13 +1,17 @@
 // Package kafka is the room of topics: kafka://HOST:PORT/TOPIC.
 //
-//	url.go      the URL's parameters and rules
-//	connect.go  how a cluster is reached
-//	open.go     sources, sinks and samples
+//	url.go          the URL's parameters and rules
+//	connect.go      the parameters of a connection
+//	credentials.go  the files that they name, read for each connection
+//	token.go        tokens of a file or a service
+//	aws.go          tokens of Amazon MSK
+//	open.go         sources, sinks and samples
 //
 // It must not know the meaning of a message, nor any other kind of end.
 package kafka
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,8 +21,10 @@ import (
 	connector "github.com/streamcrypt/streamcrypt/connectors/kafka"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/dial"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 	"github.com/streamcrypt/streamcrypt/internal/address"
+	"github.com/streamcrypt/streamcrypt/internal/credfile"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint/bounds"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
@@ -57,8 +63,19 @@ var advice = []hint.Advice{
 		"raise max.message.bytes of the destination; create=true makes a topic that has it right"),
 	hint.AboutError(connector.ErrNotExactlyOnce,
 		"say delivery=at-least-once, or leave delivery= out for the best there is"),
-	hint.AboutError(cluster.ErrRefused, "is the user, the password or the sasl= mechanism wrong?"),
-	hint.AboutError(cluster.ErrHungUp, "is the password wrong, or do the brokers want tls=true or sasl=?"),
+	hint.AboutError(dial.ErrCredentials, "is the user, the password, the token or the sasl= mechanism wrong?"),
+	hint.AboutError(dial.ErrMechanism, "name one that the broker has: sasl="),
+	hint.AboutError(dial.ErrNoSASL, "leave out sasl= and the user, or name the port that authenticates users"),
+	hint.AboutError(dial.ErrNeedsTLS, "say tls=true, and ca=FILE if the system does not know who signs the certificate"),
+	hint.AboutError(dial.ErrNoTLS, "leave out tls=, ca= and cert=, or name the port that speaks TLS"),
+	hint.AboutType[x509.HostnameError]("name the broker as its certificate does, or say server-name=NAME"),
+	hint.AboutType[x509.UnknownAuthorityError]("say ca=FILE, the roots that sign the brokers' certificates, in PEM"),
+	hint.AboutError(dial.ErrCertificate, "does the broker want a certificate (cert=FILE&key=FILE), or has one of the two "+
+		"certificates expired?"),
+	hint.AboutError(dial.ErrHandshake, "does the broker want a certificate (cert=FILE&key=FILE), or another version of TLS?"),
+	hint.AboutError(credfile.ErrLockedKey, "name the file with its password: key-password-file=FILE"),
+	hint.AboutError(dial.ErrHungUp, "is the password wrong, do the brokers want tls=true or sasl=, or is there no TLS "+
+		"on this port?"),
 	hint.AboutError(cluster.ErrReplaced,
 		"run it again if the new topic is to be read or written; its records are others"),
 	hint.AboutType[*wire.VersionError]("Kafka 2.5 is the oldest that will do; for one that is too new there may " +
@@ -253,7 +270,7 @@ func (t *topic) checkRun() error {
 // Traits implements endpoint.Endpoint.
 func (t *topic) Traits() endpoint.Traits {
 	return endpoint.Traits{
-		Name: t.name, Identity: "kafka " + t.name, Context: t.topic, Files: t.conn.ListFiles(),
+		Name: t.name, Identity: "kafka " + t.name, Context: t.topic, Files: t.conn.listFiles(),
 		Log: true, KeepsPartitions: t.partition == connector.SamePartition, Subjects: endpoint.NoSubjects,
 	}
 }
