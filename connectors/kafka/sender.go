@@ -21,6 +21,7 @@ const produceTimeout = 5 * time.Second
 // leader at a time, until every batch is stored. A retry sends the same bytes,
 // so that they are stored once.
 type sender struct {
+	adding   bool       // see wire.ProduceRequest
 	requests []*request // recycled
 	open     []int      // indexes of batches that are not stored yet
 	left     []int
@@ -77,7 +78,7 @@ func (s *sender) groupByLeader(t *cluster.Topic, transactionalID string, parcels
 			to = s.requests[n]
 			n++
 			to.parcels, to.Partitions = to.parcels[:0], to.Partitions[:0]
-			to.Broker, to.TransactionalID = leader, transactionalID
+			to.Broker, to.TransactionalID, to.Adding = leader, transactionalID, s.adding
 			to.Acks, to.Timeout = wire.AllReplicas, produceTimeout
 		}
 		to.parcels = append(to.parcels, i)

@@ -56,7 +56,7 @@ func (s *Source) readCommitted(
 	ctx context.Context, o cluster.Owner, partitions []int32, out []pipeline.Position,
 ) error {
 	return s.cluster.RetryCall(ctx, "offsets of group "+o.Group, func(ctx context.Context) error {
-		found, err := s.cluster.Wire().OffsetFetch(ctx, o.Group, s.Topic, partitions)
+		found, err := s.cluster.ReadOffsets(ctx, o.Group, s.Topic, partitions)
 		switch {
 		case errors.Is(err, kafkago.GroupIdNotFound):
 			return nil // it has committed nothing

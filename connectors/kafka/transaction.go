@@ -86,6 +86,9 @@ type membership struct{ joined, written, before bool } // before: the last trans
 // them those that the last one wrote: they will mostly be next, and a request
 // costs the same for any number. The caller holds the token.
 func (t *transaction) joinPartitions(ctx context.Context, topic string, partitions []int32) error {
+	if t.producer.implicit {
+		return nil // the leaders add them
+	}
 	parts, missing := t.parts[topic], false
 	for _, p := range partitions {
 		if n := int(p) + 1 - len(parts); n > 0 {
@@ -173,8 +176,10 @@ func (t *transaction) commitOpen(ctx context.Context) error {
 		return t.abortFor(ctx, err)
 	}
 	t.offsets = offsets
-	if err := t.producer.addOffsets(ctx, t.owner.Group); err != nil {
-		return t.abortFor(ctx, err)
+	if !t.producer.implicit {
+		if err := t.producer.addOffsets(ctx, t.owner.Group); err != nil {
+			return t.abortFor(ctx, err)
+		}
 	}
 	if err := t.producer.commitOffsets(ctx, t.owner, t.topic, offsets); err != nil {
 		return t.abortFor(ctx, err)

@@ -219,6 +219,7 @@ func (w *writer) sendRound(ctx context.Context) error {
 			return err
 		}
 	}
+	w.sender.adding = w.producer.implicit
 	if err := w.sender.sendAll(ctx, w.sink.topic, w.producer.name, w.parcels); err != nil {
 		return asLost(ctx, err)
 	}

@@ -36,7 +36,8 @@ type Cluster struct {
 	id        string
 	log       *slog.Logger
 
-	coordinators coordinatorCache
+	coordinators coordinatorTable
+	brokers      brokerTable
 }
 
 // Connect reaches a cluster and checks that its brokers are recent enough. An
@@ -104,11 +105,22 @@ func (c *Cluster) meetOnce(ctx context.Context) error {
 	if err := c.wire.Supported(ctx); err != nil {
 		return err
 	}
-	m, err := c.wire.Metadata(ctx)
+	m, err := c.askMetadata(ctx)
 	if err == nil {
 		c.id = m.ClusterID
 	}
 	return err
+}
+
+// askMetadata asks any broker about topics.
+func (c *Cluster) askMetadata(ctx context.Context, topics ...string) (*wire.Metadata, error) {
+	m, err := c.wire.Metadata(ctx, c.anyBroker(), topics...)
+	if err != nil {
+		c.noteSilence()
+		return nil, err
+	}
+	c.noteBrokers(m.Brokers)
+	return m, nil
 }
 
 func isHangUp(err error) bool {

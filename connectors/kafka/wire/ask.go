@@ -43,14 +43,10 @@ func (c *Client) Ask(ctx context.Context, q Question) (kmsg.Response, *dial.Peer
 		peer = p
 		return nil
 	}
-	to := anywhere()
-	if q.Broker >= 0 {
-		to = toBroker(q.Broker)
-	}
 	if q.Limit == 0 {
 		q.Limit = c.Timeout
 	}
-	if _, err := c.do(ctx, x, to, q.Limit); err != nil {
+	if _, err := c.do(ctx, x, toAnyOr(q.Broker), q.Limit); err != nil {
 		return nil, nil, err
 	}
 	res := q.Request.ResponseKind()

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
 )
 
 // Client sends requests through a Transport to one cluster. It may be used by
@@ -38,17 +37,6 @@ func New(transport *kafka.Transport, addr net.Addr) *Client {
 		Timeout: 10 * time.Second, MaxAnswer: 256 << 20,
 		transport: transport, addr: addr,
 	}
-}
-
-// RoundTrip sends one of kafka-go's own requests, under Timeout.
-func (c *Client) RoundTrip(ctx context.Context, request protocol.Message) (protocol.Message, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
-	defer cancel()
-	answer, err := c.transport.RoundTrip(ctx, c.addr, request)
-	if err != nil {
-		return nil, &Error{API: request.ApiKey(), Broker: -1, Err: err}
-	}
-	return answer, nil
 }
 
 // do runs an exchange, which may take up to limit. When it returns nil, the

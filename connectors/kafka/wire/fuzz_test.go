@@ -45,6 +45,9 @@ func FuzzProduceResponse(f *testing.F) {
 	request := &ProduceRequest{Partitions: []ProducePartition{{"t", 0, nil}, {"t", 1, nil}}}
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		_ = new(ProduceResponse).decode(request, b)
+		adding := *request
+		adding.Adding = true
+		_ = new(ProduceResponse).decode(&adding, b)
 	})
 }
 

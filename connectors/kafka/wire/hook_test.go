@@ -22,9 +22,7 @@ import (
 var (
 	_ protocol.RawExchanger  = (*call)(nil)
 	_ protocol.RawExchanger  = (*brokerCall)(nil)
-	_ protocol.RawExchanger  = (*groupCall)(nil)
 	_ protocol.BrokerMessage = (*brokerCall)(nil)
-	_ protocol.GroupMessage  = (*groupCall)(nil)
 )
 
 // server answers what comes on a connection.

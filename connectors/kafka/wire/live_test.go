@@ -290,7 +290,7 @@ func TestIdempotence(t *testing.T) {
 func TestMetadata(t *testing.T) {
 	k := cluster(t, kfake.ClusterID("the-cluster"))
 	c := connect(t, k, nil)
-	m, err := c.Metadata(t.Context(), "orders", "nothing")
+	m, err := c.Metadata(t.Context(), -1, "orders", "nothing")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -314,7 +314,7 @@ func TestMetadata(t *testing.T) {
 		}
 	}
 	old := connect(t, cluster(t, kfake.MaxVersions(kversion.V2_5_0())), nil)
-	if m, err = old.Metadata(t.Context(), "orders"); err != nil || m.Topics[0].ID != [16]byte{} || len(m.Topics[0].Partitions) != 4 {
+	if m, err = old.Metadata(t.Context(), -1, "orders"); err != nil || m.Topics[0].ID != [16]byte{} || len(m.Topics[0].Partitions) != 4 {
 		t.Errorf("before topic ids: %+v, %v", m, err)
 	}
 }
@@ -344,7 +344,7 @@ func TestOffsetFetch(t *testing.T) {
 	c := connect(t, k, nil)
 	fetch := func() CommittedOffset {
 		t.Helper()
-		got, err := c.OffsetFetch(t.Context(), "group", "orders", []int32{3, 0})
+		got, err := c.OffsetFetch(t.Context(), k.CoordinatorFor("group"), "group", "orders", []int32{3, 0})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -407,7 +407,7 @@ func TestSupported(t *testing.T) {
 	c := connect(t, k, nil)
 	for _, err := range []error{
 		c.Supported(t.Context()),
-		func() error { _, err := c.OffsetFetch(t.Context(), "group", "orders", []int32{0}); return err }(),
+		func() error { _, err := c.OffsetFetch(t.Context(), 0, "group", "orders", []int32{0}); return err }(),
 	} {
 		old, ok := errors.AsType[*VersionError](err)
 		if !ok || old.API != protocol.OffsetFetch || Retriable(err) || !strings.Contains(err.Error(), "Kafka 2.5 or later") {

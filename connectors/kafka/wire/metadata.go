@@ -44,12 +44,12 @@ type Partition struct {
 	InSync      []int32
 }
 
-// Metadata asks any broker about topics, past the Transport's cache. Topics are
-// not created by asking.
-func (c *Client) Metadata(ctx context.Context, topics ...string) (*Metadata, error) {
+// Metadata asks a broker about topics, past the Transport's cache, or any one
+// if its number is below zero. Topics are not created by asking.
+func (c *Client) Metadata(ctx context.Context, broker int32, topics ...string) (*Metadata, error) {
 	x := &exchange{api: protocol.Metadata}
 	x.prepare = prepareMetadata(x, slices.Clone(topics)) // it may run after the caller has left
-	if _, err := c.do(ctx, x, anywhere(), c.Timeout); err != nil {
+	if _, err := c.do(ctx, x, toAnyOr(broker), c.Timeout); err != nil {
 		return nil, err
 	}
 	m := &Metadata{}

@@ -98,12 +98,14 @@ type CommittedOffset struct {
 	Metadata    string
 }
 
-// OffsetFetch asks a group's coordinator what has been committed for partitions
-// of a topic, and answers them one by one. A partition whose offset is part of
-// a transaction that is still open has the error UnstableOffsetCommit
-// (KIP-447): otherwise who takes the partition over would read again what the
-// open transaction is about to commit.
-func (c *Client) OffsetFetch(ctx context.Context, group, topic string, partitions []int32) ([]CommittedOffset, error) {
+// OffsetFetch asks a group's coordinator for the offsets committed for
+// partitions of a topic, and answers them one by one. A partition whose offset
+// is part of a transaction that is still open has the error
+// UnstableOffsetCommit (KIP-447): otherwise who takes the partition over would
+// read again what the open transaction is about to commit.
+func (c *Client) OffsetFetch(
+	ctx context.Context, broker int32, group, topic string, partitions []int32,
+) ([]CommittedOffset, error) {
 	partitions = slices.Clone(partitions) // prepare may run after the caller has left
 	x := &exchange{api: protocol.OffsetFetch, version: offsetFetchVersion}
 	x.prepare = func(peer *dial.Peer) error {
@@ -114,7 +116,7 @@ func (c *Client) OffsetFetch(ctx context.Context, group, topic string, partition
 		encodeOffsetFetch(&x.request, group, topic, partitions)
 		return nil
 	}
-	if _, err := c.do(ctx, x, toCoordinator(group), c.Timeout); err != nil {
+	if _, err := c.do(ctx, x, toBroker(broker), c.Timeout); err != nil {
 		return nil, err
 	}
 	committed, err := decodeOffsetFetch(topic, partitions, x.body)

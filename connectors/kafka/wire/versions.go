@@ -14,6 +14,7 @@ import (
 const (
 	fetchVersion       = 11
 	produceVersion     = 8
+	addingVersion      = 12 // of Produce: the leader adds partitions to the transaction
 	listOffsetsVersion = 5
 	metadataVersion    = 9
 	topicIDVersion     = 10 // of Metadata
