@@ -4,7 +4,7 @@ GOLANGCI := $(shell go env GOPATH)/bin/golangci-lint
 FUZZTIME ?= 10s
 MODULES := . bench testcontainers
 
-.PHONY: help build test race fuzz lint words bench test-containers
+.PHONY: help build systems test race fuzz lint words bench test-containers
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -12,6 +12,11 @@ help:
 ## build            the command, into bin/
 build:
 	go build -o bin/streamcrypt ./cmd/streamcrypt
+
+## systems          does it build for the other systems?
+systems:
+	GOOS=darwin go build ./...
+	GOOS=windows go build ./...
 
 ## test             all quick tests: no Docker, no broker
 test:

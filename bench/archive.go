@@ -12,7 +12,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// archive is what a seq file needs to know of envelopes. Its end record is not sealed: one is written in a run.
+// archive has the functions that a seq file needs of envelopes. Its end record
+// is not sealed: a run writes one.
 var archive = format.Archive{
 	Tag: func(dst []byte, m *pipeline.Message) ([]byte, error) {
 		var e cms.Envelope
@@ -25,8 +26,10 @@ var archive = format.Archive{
 	KeepEnd: func([]byte, uint64, [32]byte) {},
 }
 
-// archiveEnds returns what makes a source that reads an archive of the batches of pool, which divide those of a run, from memory as from a
-// pipe, and a sink that writes one to nowhere.
+// archiveEnds returns a function that makes a source and a sink. The source
+// reads an archive of the batches of pool from memory as from a pipe; the
+// number of batches in pool divides that of a run. The sink writes an archive
+// to nowhere.
 func archiveEnds(pool []*pipeline.Batch) func(batches int) (pipeline.Source, pipeline.Sink, error) {
 	var head, body, end bytes.Buffer
 	return func(batches int) (pipeline.Source, pipeline.Sink, error) {
@@ -40,17 +43,21 @@ func archiveEnds(pool []*pipeline.Batch) func(batches int) (pipeline.Source, pip
 			parts = append(parts, bytes.NewReader(body.Bytes()))
 		}
 		from, err := file.NewSource(file.SourceOptions{
-			Path: file.Stream, Format: format.Seq, Archive: archive, Stdin: io.MultiReader(append(parts, bytes.NewReader(end.Bytes()))...),
+			Path: file.Stream, Format: format.Seq, Archive: archive,
+			Stdin: io.MultiReader(append(parts, bytes.NewReader(end.Bytes()))...),
 		})
 		if err != nil {
 			return nil, nil, err
 		}
-		to, err := file.NewSink(file.SinkOptions{Path: file.Stream, Format: format.Seq, Archive: archive, Stdout: io.Discard})
+		to, err := file.NewSink(file.SinkOptions{
+			Path: file.Stream, Format: format.Seq, Archive: archive, Stdout: io.Discard,
+		})
 		return from, to, err
 	}
 }
 
-// fillArchive writes an archive and takes it apart: its first line, its messages, its end record.
+// fillArchive writes an archive and splits it into its first line, its messages
+// and its end record.
 func fillArchive(head, body, end *bytes.Buffer, pool []*pipeline.Batch) error {
 	to, err := file.NewSink(file.SinkOptions{Path: file.Stream, Format: format.Seq, Archive: archive, Stdout: body})
 	if err != nil {

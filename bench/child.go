@@ -9,17 +9,19 @@ import (
 	"time"
 )
 
-// usage is what a child process took.
+// usage is the time and the memory that a child process took.
 type usage struct {
 	wall, cpu time.Duration
 	rss       float64 // at its peak, in MiB
 }
 
-// spend runs a command to its end. Its standard output goes nowhere unless cmd says otherwise.
+// runCommand runs a command to its end. Its standard output goes nowhere unless
+// cmd says otherwise.
 //
-// The peak that Linux reports of a child is at least what this process had when it started the child. So children
-// whose memory counts are started before anything large is allocated here.
-func spend(cmd *exec.Cmd) (usage, error) {
+// The peak that Linux reports of a child is at least the memory of this process
+// when it started the child. So this process allocates nothing large before it
+// has run the children that are measured by their memory.
+func runCommand(cmd *exec.Cmd) (usage, error) {
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	begin := time.Now()
@@ -35,8 +37,10 @@ func spend(cmd *exec.Cmd) (usage, error) {
 	return usage{wall: wall, cpu: usedBy(u), rss: float64(u.Maxrss) / 1024}, nil
 }
 
-// build compiles a command as part of the module in folder, which decides about versions.
-func build(ctx context.Context, folder, out, pkg string) error {
-	_, err := spend(exec.CommandContext(ctx, "go", "build", "-C", folder, "-o", out, pkg)) //nolint:gosec // the callers are in this package
+// buildCommand compiles a command as part of the module in folder, which
+// decides about versions.
+func buildCommand(ctx context.Context, folder, out, pkg string) error {
+	//nolint:gosec // the callers are in this package
+	_, err := runCommand(exec.CommandContext(ctx, "go", "build", "-C", folder, "-o", out, pkg))
 	return err
 }

@@ -18,26 +18,27 @@ const (
 	batchMessages = 500
 )
 
-// coreLimit is the most that the pipeline may cost a message beside its transform, in microseconds.
+// coreLimit is the most that the pipeline may cost a message on top of its
+// transform, in microseconds.
 const coreLimit = 0.1
 
-// measureCore compares the pipeline, from memory to memory, with a loop that calls the same transform.
+// measureCore compares the pipeline, from memory to memory, with a loop that
+// calls the same transform.
 func measureCore(ctx context.Context, budget time.Duration) ([]Figure, error) {
 	var figures []Figure
 	r, err := newRoute(ctx, "ref")
 	if err != nil {
 		return nil, err
 	}
-	defer r.close()
+	defer r.stopRenewal()
 	for _, workers := range []int{1, 2} {
 		c := &core{workers: workers, transform: func() (pipeline.Transform, error) {
 			return transform.NewEncrypt(transform.EncryptOptions{
-				Common: transform.Common{Context: []byte(routeName)},
-				Keys:   r.sealing,
+				Sealer: r.sealer,
 				Place:  func(string) transform.Place { return transform.Place{ID: position.Place, Ordered: true} },
 			})
 		}}
-		f, err := c.measure(ctx, budget)
+		f, err := c.compareCosts(ctx, budget)
 		if err != nil {
 			return nil, err
 		}
@@ -50,10 +51,11 @@ func measureCore(ctx context.Context, budget time.Duration) ([]Figure, error) {
 type core struct {
 	workers   int
 	transform func() (pipeline.Transform, error)
-	depth     int // at which transforms are called; see depths
+	depth     int // at which transforms are called; see callDepths
 }
 
-// callDepths is how many depths the transform is called at, one a round. Both sides pay for the calls on the way.
+// callDepths is the number of stack depths at which the transform is called,
+// one a round. Both sides pay for the calls on the way.
 const callDepths = 8
 
 // deep calls a transform at a stack depth.
@@ -68,7 +70,7 @@ func (d *deep) Append(ctx context.Context, dst []byte, m *pipeline.Message) ([]b
 
 //go:noinline
 func appendAt(ctx context.Context, depth int, t pipeline.Transform, dst []byte, m *pipeline.Message) ([]byte, error) {
-	var frame [72]byte // as in timed
+	var frame [72]byte // as in timeOperation
 	if depth > 0 {
 		out, err := appendAt(ctx, depth-1, t, dst, m)
 		runtime.KeepAlive(&frame)
@@ -82,19 +84,19 @@ func (c *core) newTransform() (pipeline.Transform, error) {
 	return &deep{Transform: t, depth: c.depth}, err
 }
 
-// cost is what messages took, in microseconds each.
+// cost is the time that messages took, in microseconds each.
 type cost struct{ wall, cpu float64 }
 
-func (c *core) measure(ctx context.Context, budget time.Duration) ([]Figure, error) {
+func (c *core) compareCosts(ctx context.Context, budget time.Duration) ([]Figure, error) {
 	const batches = 400
 	var extra, wall, baseline []float64
 	for end := time.Now().Add(budget); len(extra) < 2*callDepths || time.Now().Before(end); {
 		c.depth = len(extra) % callDepths
-		loop, err := timeMessages(batches, func() error { return c.loop(ctx, batches) })
+		loop, err := timeMessages(batches, func() error { return c.runLoop(ctx, batches) })
 		if err != nil {
 			return nil, err
 		}
-		run, err := timeMessages(batches, func() error { return c.run(ctx, batches) })
+		run, err := timeMessages(batches, func() error { return c.runPipeline(ctx, batches) })
 		if err != nil {
 			return nil, err
 		}
@@ -102,7 +104,7 @@ func (c *core) measure(ctx context.Context, budget time.Duration) ([]Figure, err
 		wall = append(wall, run.wall-loop.wall)
 		baseline = append(baseline, loop.cpu)
 	}
-	allocs, err := c.allocs(ctx)
+	allocs, err := c.measureAllocs(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -114,20 +116,25 @@ func (c *core) measure(ctx context.Context, budget time.Duration) ([]Figure, err
 	return []Figure{
 		{
 			Part: "pipeline core", Name: name + ", on top of the transform",
-			Value: cpu.median, Unit: "us", Limit: limit(coreLimit), Spread: cpu.spread(),
+			Value: cpu.median, Unit: "us", Limit: newLimit(coreLimit), Spread: cpu.makeSpread(),
 			Beside: map[string]float64{
 				"transform us": transformed.median, "wall on top us": middleOf(wall).median,
 				"rounds": float64(len(extra)),
 			},
-			Note: fmt.Sprintf("of processor time a message, %.3f to %.3f; the transform alone takes %.3f; by the clock %+.3f",
+			Note: fmt.Sprintf("of processor time a message, %.3f to %.3f; "+
+				"the transform alone takes %.3f; by the clock %+.3f",
 				cpu.low, cpu.high, transformed.median, middleOf(wall).median),
 		},
-		{Part: "pipeline core", Name: name + ", allocations", Value: allocs, Unit: "allocs", Limit: limit(0), Note: "a message"},
+		{
+			Part: "pipeline core", Name: name + ", allocations",
+			Value: allocs, Unit: "allocs", Limit: newLimit(0), Note: "a message",
+		},
 	}, nil
 }
 
-// loop calls the transform and nothing else, over as many batches as the pipeline has in flight.
-func (c *core) loop(ctx context.Context, batches int) error {
+// runLoop calls the transform and nothing else, over as many batches as the
+// pipeline has in flight.
+func (c *core) runLoop(ctx context.Context, batches int) error {
 	t, err := c.newTransform()
 	if err != nil {
 		return err
@@ -151,8 +158,8 @@ func (c *core) loop(ctx context.Context, batches int) error {
 	return nil
 }
 
-// run carries the batches through a pipeline.
-func (c *core) run(ctx context.Context, batches int) error {
+// runPipeline carries the batches through a pipeline.
+func (c *core) runPipeline(ctx context.Context, batches int) error {
 	var failed error
 	sink := new(discard)
 	err := pipeline.Run(ctx, pipeline.Options{
@@ -172,30 +179,32 @@ func (c *core) run(ctx context.Context, batches int) error {
 	return nil
 }
 
-// allocs is how many allocations a message costs: what a long run makes more of than a short one. The
-// best of three tries counts, because whatever else the process does counts too.
-func (c *core) allocs(ctx context.Context) (float64, error) {
+// measureAllocs returns how many allocations a message costs: the difference
+// between a long run and a short one. The best of three tries counts, because
+// allocations of the rest of the process count too.
+func (c *core) measureAllocs(ctx context.Context) (float64, error) {
 	const short, long = 50, 550
 	best := uint64(1 << 62)
 	for range 3 {
-		few, err := mallocs(func() error { return c.run(ctx, short) })
+		few, err := countMallocs(func() error { return c.runPipeline(ctx, short) })
 		if err != nil {
 			return 0, err
 		}
-		many, err := mallocs(func() error { return c.run(ctx, long) })
+		many, err := countMallocs(func() error { return c.runPipeline(ctx, long) })
 		if err != nil {
 			return 0, err
 		}
 		best = min(best, many-min(few, many))
 	}
-	// Less than one in ten batches is the runtime's own, which makes a few objects for its scheduler.
+	// Fewer than one in ten batches are the runtime's own, which makes a few
+	// objects for its scheduler.
 	if best < (long-short)/10 {
 		return 0, nil
 	}
 	return float64(best) / ((long - short) * batchMessages), nil
 }
 
-func mallocs(f func() error) (uint64, error) {
+func countMallocs(f func() error) (uint64, error) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	err := f()
@@ -203,9 +212,9 @@ func mallocs(f func() error) (uint64, error) {
 	return after.Mallocs - before.Mallocs, err
 }
 
-// timeMessages says what a message of f costs.
+// timeMessages returns the cost of a message of f.
 func timeMessages(batches int, f func() error) (cost, error) {
-	runtime.GC() // what the last one left is not this one's to clear
+	runtime.GC() // this run must not pay for the garbage of the last one
 	used, begin := processorTime(), time.Now()
 	if err := f(); err != nil {
 		return cost{}, err
@@ -217,7 +226,8 @@ func timeMessages(batches int, f func() error) (cost, error) {
 	}, nil
 }
 
-// processorTime is what this process has used so far, on all cores.
+// processorTime returns the processor time that this process has used so far,
+// on all cores.
 func processorTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

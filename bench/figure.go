@@ -14,48 +14,50 @@ type Figure struct {
 	Name  string  `json:"name"`
 	Value float64 `json:"value"`
 	Unit  string  `json:"unit"`
-	// Limit is the most that Value may be; a figure without one is there to be known.
+	// Limit is the most that Value may be; nil: there is no target.
 	Limit *float64 `json:"limit,omitempty"`
-	// Spread is where the true value lies in 95 of 100 cases, low and high; nil for what is counted.
+	// Spread holds the true value in 95 of 100 cases, low and high; nil for a
+	// figure that is counted.
 	Spread *[2]float64 `json:"spread,omitempty"`
-	// Beside is what helps to read Value: absolutes, and what else was measured.
+	// Beside helps to read Value: absolute values, and other measurements.
 	Beside map[string]float64 `json:"beside,omitempty"`
 	Note   string             `json:"note,omitempty"`
 }
 
-func limit(v float64) *float64 { return &v }
+func newLimit(v float64) *float64 { return &v }
 
-// Missed says that there is a target and Value is beyond it.
-func (f *Figure) Missed() bool { return f.Limit != nil && f.Value > *f.Limit }
+// IsMissed says that there is a target and Value is beyond it.
+func (f *Figure) IsMissed() bool { return f.Limit != nil && f.Value > *f.Limit }
 
-// Unsure says that the target lies within the spread: another run may decide otherwise.
-func (f *Figure) Unsure() bool {
+// IsUnsure says that the target lies within the spread: another run may decide
+// otherwise.
+func (f *Figure) IsUnsure() bool {
 	return f.Limit != nil && f.Spread != nil && f.Spread[0] <= *f.Limit && *f.Limit < f.Spread[1]
 }
 
-func (f *Figure) verdict() string {
+func (f *Figure) describeVerdict() string {
 	word := "met"
 	switch {
 	case f.Limit == nil:
 		return ""
-	case f.Missed():
+	case f.IsMissed():
 		word = "MISSED"
 	}
-	if f.Unsure() {
+	if f.IsUnsure() {
 		word += " ?"
 	}
 	return word
 }
 
-func (f *Figure) target() string {
+func (f *Figure) describeTarget() string {
 	if f.Limit == nil {
 		return ""
 	}
-	return "<= " + number(*f.Limit, f.Unit)
+	return "<= " + formatNumber(*f.Limit, f.Unit)
 }
 
-// number prints v as precisely as its unit deserves.
-func number(v float64, unit string) string {
+// formatNumber prints v as precisely as its unit deserves.
+func formatNumber(v float64, unit string) string {
 	switch unit {
 	case "x":
 		return fmt.Sprintf("%.3fx", v)
@@ -69,7 +71,7 @@ func number(v float64, unit string) string {
 	return fmt.Sprintf("%.3f %s", v, unit)
 }
 
-// Report is all that one run measured.
+// Report has all figures of one run.
 type Report struct {
 	Machine Machine  `json:"machine"`
 	Figures []Figure `json:"figures"`
@@ -81,7 +83,7 @@ func (r *Report) writeJSON(w io.Writer) error {
 	return e.Encode(r)
 }
 
-// writeTable prints one part after the other, a line a figure.
+// writeTable prints one part after the other, a line for each figure.
 func (r *Report) writeTable(w io.Writer) error {
 	if _, err := fmt.Fprintln(w, r.Machine); err != nil {
 		return err
@@ -94,15 +96,17 @@ func (r *Report) writeTable(w io.Writer) error {
 			part = f.Part
 			fmt.Fprintf(&lines, "\n%s\n  figure\ttarget\tmeasured\tverdict\n", part)
 		}
-		if f.Missed() {
+		if f.IsMissed() {
 			missed++
 		}
-		if f.Unsure() {
+		if f.IsUnsure() {
 			unsure++
 		}
-		fmt.Fprintf(&lines, "  %s\t%s\t%s\t%s\t%s\n", f.Name, f.target(), number(f.Value, f.Unit), f.verdict(), f.Note)
+		fmt.Fprintf(&lines, "  %s\t%s\t%s\t%s\t%s\n",
+			f.Name, f.describeTarget(), formatNumber(f.Value, f.Unit), f.describeVerdict(), f.Note)
 	}
-	fmt.Fprintf(&lines, "\n%d of %d targets missed; unsure (?), because the target lies within the spread: %d\n", missed, r.targets(), unsure)
+	fmt.Fprintf(&lines, "\n%d of %d targets missed; unsure (?), because the target lies within the spread: %d\n",
+		missed, r.countTargets(), unsure)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if _, err := io.WriteString(table, lines.String()); err != nil {
 		return err
@@ -110,7 +114,7 @@ func (r *Report) writeTable(w io.Writer) error {
 	return table.Flush()
 }
 
-func (r *Report) targets() (n int) {
+func (r *Report) countTargets() (n int) {
 	for i := range r.Figures {
 		if r.Figures[i].Limit != nil {
 			n++

@@ -14,20 +14,20 @@ func TestVerdict(t *testing.T) {
 		spread *[2]float64
 		want   string
 	}{
-		"below":         {1.29, limit(1.30), nil, "met"},
-		"at":            {1.30, limit(1.30), nil, "met"},
-		"above":         {1.301, limit(1.30), nil, "MISSED"},
-		"zero":          {0, limit(0), nil, "met"},
-		"not zero":      {0.001, limit(0), nil, "MISSED"},
+		"below":         {1.29, newLimit(1.30), nil, "met"},
+		"at":            {1.30, newLimit(1.30), nil, "met"},
+		"above":         {1.301, newLimit(1.30), nil, "MISSED"},
+		"zero":          {0, newLimit(0), nil, "met"},
+		"not zero":      {0.001, newLimit(0), nil, "MISSED"},
 		"no target":     {99, nil, &[2]float64{1, 100}, ""},
-		"surely below":  {1.2, limit(1.30), &[2]float64{1.1, 1.30}, "met"},
-		"surely above":  {1.4, limit(1.30), &[2]float64{1.31, 1.5}, "MISSED"},
-		"perhaps above": {1.29, limit(1.30), &[2]float64{1.28, 1.31}, "met ?"},
-		"perhaps below": {1.31, limit(1.30), &[2]float64{1.29, 1.33}, "MISSED ?"},
+		"surely below":  {1.2, newLimit(1.30), &[2]float64{1.1, 1.30}, "met"},
+		"surely above":  {1.4, newLimit(1.30), &[2]float64{1.31, 1.5}, "MISSED"},
+		"perhaps above": {1.29, newLimit(1.30), &[2]float64{1.28, 1.31}, "met ?"},
+		"perhaps below": {1.31, newLimit(1.30), &[2]float64{1.29, 1.33}, "MISSED ?"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := Figure{Value: test.value, Limit: test.limit, Spread: test.spread}
-			if got := f.verdict(); got != test.want {
+			if got := f.describeVerdict(); got != test.want {
 				t.Errorf("%q, want %q", got, test.want)
 			}
 		})
@@ -37,9 +37,9 @@ func TestVerdict(t *testing.T) {
 var report = Report{
 	Machine: Machine{CPU: "a processor", Cores: 2, Go: "go1", OS: "an/os"},
 	Figures: []Figure{
-		{Part: "one", Name: "fast", Value: 1.2, Unit: "x", Limit: limit(1.3), Note: "a note"},
+		{Part: "one", Name: "fast", Value: 1.2, Unit: "x", Limit: newLimit(1.3), Note: "a note"},
 		{Part: "one", Name: "known", Value: 88, Unit: "B"},
-		{Part: "two", Name: "slow", Value: 0.2, Unit: "us", Limit: limit(0.1), Spread: &[2]float64{0.05, 0.3}},
+		{Part: "two", Name: "slow", Value: 0.2, Unit: "us", Limit: newLimit(0.1), Spread: &[2]float64{0.05, 0.3}},
 	},
 }
 
@@ -70,7 +70,7 @@ func TestTable(t *testing.T) {
 
 func TestJSONKeepsALimitOfZero(t *testing.T) {
 	var out bytes.Buffer
-	r := Report{Figures: []Figure{{Limit: limit(0)}, {}}}
+	r := Report{Figures: []Figure{{Limit: newLimit(0)}, {}}}
 	if err := r.writeJSON(&out); err != nil {
 		t.Fatal(err)
 	}

@@ -12,17 +12,19 @@ import (
 	"time"
 )
 
-// peakLimit is the most memory that streamcrypt may take for a raw file of any size, in MiB.
+// peakLimit is the most memory that streamcrypt may take for a raw file of any
+// size, in MiB.
 const peakLimit = 48
 
-// How often each tool does each task: as often as there is time for, but not less or more than this.
+// Each tool does each task as often as there is time for, within these bounds.
 const (
 	fewestLaps = 3
 	mostLaps   = 9
 )
 
-// measureFile compares the commands streamcrypt and age on one file of random bytes in a folder of its own in
-// dir, which must have room for five times the size. Each of the four tasks gets budget.
+// measureFile compares the commands streamcrypt and age on one file of random
+// bytes. It makes a folder of its own in dir, which must have space for five
+// times the size. Each of the four tasks gets budget.
 func measureFile(ctx context.Context, dir string, size int64, budget time.Duration) (figures []Figure, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
@@ -35,12 +37,12 @@ func measureFile(ctx context.Context, dir string, size int64, budget time.Durati
 	if r.tools[0], r.tools[1], err = buildTools(ctx, dir); err != nil {
 		return nil, err
 	}
-	if err := r.fill(); err != nil {
+	if err := r.fillFile(); err != nil {
 		return nil, err
 	}
 	for _, decrypt := range []bool{false, true} {
 		for _, toFile := range []bool{true, false} {
-			f, err := r.run(ctx, decrypt, toFile)
+			f, err := r.runTask(ctx, decrypt, toFile)
 			if err != nil {
 				return nil, err
 			}
@@ -48,13 +50,13 @@ func measureFile(ctx context.Context, dir string, size int64, budget time.Durati
 		}
 	}
 	return append(figures, Figure{
-		Part: r.part(), Name: "peak resident memory", Value: r.peak[0], Unit: "MiB", Limit: limit(peakLimit),
+		Part: r.partName(), Name: "peak resident memory", Value: r.peak[0], Unit: "MiB", Limit: newLimit(peakLimit),
 		Beside: map[string]float64{"age": r.peak[1]},
 		Note:   fmt.Sprintf("the largest of all runs; age %.1f MiB", r.peak[1]),
 	}), nil
 }
 
-// race is two tools on one file.
+// race compares two tools on one file.
 type race struct {
 	dir    string
 	size   int64
@@ -63,31 +65,31 @@ type race struct {
 	peak   [2]float64
 }
 
-func (r *race) part() string { return byteSize(int(r.size)) + " file" }
+func (r *race) partName() string { return byteSize(int(r.size)) + " file" }
 
-func (r *race) plain() string         { return filepath.Join(r.dir, "plain") }
-func (r *race) sealed(i int) string   { return filepath.Join(r.dir, "sealed."+r.tools[i].name) }
-func (r *race) output(i int) string   { return filepath.Join(r.dir, "output."+r.tools[i].name) }
-func (r *race) random() *rand.ChaCha8 { return rand.NewChaCha8([32]byte{'b', 'e', 'n', 'c', 'h'}) }
+func (r *race) plainPath() string        { return filepath.Join(r.dir, "plain") }
+func (r *race) sealedPath(i int) string  { return filepath.Join(r.dir, "sealed."+r.tools[i].name) }
+func (r *race) outputPath(i int) string  { return filepath.Join(r.dir, "output."+r.tools[i].name) }
+func (r *race) newRandom() *rand.ChaCha8 { return rand.NewChaCha8([32]byte{'b', 'e', 'n', 'c', 'h'}) }
 
-// fill writes the file.
-func (r *race) fill() error {
-	f, err := os.Create(r.plain())
+// fillFile writes the file.
+func (r *race) fillFile() error {
+	f, err := os.Create(r.plainPath())
 	if err != nil {
 		return err
 	}
-	_, err = io.CopyN(f, r.random(), r.size)
+	_, err = io.CopyN(f, r.newRandom(), r.size)
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // lap is one tool's work in one round.
 type lap struct {
 	usage
-	sync time.Duration // what it took afterwards to make the output durable
+	sync time.Duration // to make the output durable afterwards
 }
 
-// run has each tool do one task in turns.
-func (r *race) run(ctx context.Context, decrypt, toFile bool) ([]Figure, error) {
+// runTask lets each tool do one task, in turns.
+func (r *race) runTask(ctx context.Context, decrypt, toFile bool) ([]Figure, error) {
 	var laps [2][]lap
 	end := time.Now().Add(r.budget)
 	for round := 0; round < fewestLaps || round < mostLaps && time.Now().Before(end); round++ {
@@ -95,14 +97,14 @@ func (r *race) run(ctx context.Context, decrypt, toFile bool) ([]Figure, error) 
 			if round%2 == 1 {
 				i = 1 - i
 			}
-			l, err := r.lap(ctx, i, decrypt, toFile)
+			l, err := r.runLap(ctx, i, decrypt, toFile)
 			if err != nil {
 				return nil, err
 			}
 			laps[i] = append(laps[i], l)
 			r.peak[i] = max(r.peak[i], l.rss)
 			if decrypt && toFile && round == 0 {
-				if err := r.check(i); err != nil {
+				if err := r.checkOutput(i); err != nil {
 					return nil, err
 				}
 			}
@@ -113,27 +115,28 @@ func (r *race) run(ctx context.Context, decrypt, toFile bool) ([]Figure, error) 
 		name = "decrypt"
 	}
 	if !toFile {
-		return []Figure{r.figure(name+" to /dev/null", laps, false)}, nil
+		return []Figure{r.makeFigure(name+" to /dev/null", laps, false)}, nil
 	}
-	synced := r.figure(name+" to a file, age's synced too", laps, true)
+	synced := r.makeFigure(name+" to a file, age's synced too", laps, true)
 	synced.Limit = nil
-	return []Figure{r.figure(name+" to a file", laps, false), synced}, nil
+	return []Figure{r.makeFigure(name+" to a file", laps, false), synced}, nil
 }
 
-// lap has one tool do its task once, on what it made itself if that is to decrypt.
-func (r *race) lap(ctx context.Context, i int, decrypt, toFile bool) (lap, error) {
-	make, in, out := r.tools[i].encrypt, r.plain(), r.sealed(i)
+// runLap lets one tool do its task once. A tool decrypts the file that it has
+// encrypted itself.
+func (r *race) runLap(ctx context.Context, i int, decrypt, toFile bool) (lap, error) {
+	make, in, out := r.tools[i].encrypt, r.plainPath(), r.sealedPath(i)
 	if decrypt {
-		make, in, out = r.tools[i].decrypt, r.sealed(i), r.output(i)
+		make, in, out = r.tools[i].decrypt, r.sealedPath(i), r.outputPath(i)
 	}
 	if !toFile {
-		u, err := spend(make(ctx, in, ""))
+		u, err := runCommand(make(ctx, in, ""))
 		return lap{usage: u}, err
 	}
 	if err := os.Remove(out); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return lap{}, err
 	}
-	u, err := spend(make(ctx, in, out))
+	u, err := runCommand(make(ctx, in, out))
 	if err != nil {
 		return lap{}, err
 	}
@@ -141,14 +144,14 @@ func (r *race) lap(ctx context.Context, i int, decrypt, toFile bool) (lap, error
 	return lap{usage: u, sync: took}, err
 }
 
-// check compares what tool i decrypted with the file.
-func (r *race) check(i int) error {
-	f, err := os.Open(r.output(i))
+// checkOutput compares the output of tool i with the file.
+func (r *race) checkOutput(i int) error {
+	f, err := os.Open(r.outputPath(i))
 	if err != nil {
 		return err
 	}
 	defer f.Close() //nolint:errcheck // opened for reading
-	random, n := r.random(), int64(0)
+	random, n := r.newRandom(), int64(0)
 	got, want := make([]byte, 1<<16), make([]byte, 1<<16)
 	for n < r.size {
 		part := min(r.size-n, int64(len(got)))
@@ -169,8 +172,9 @@ func (r *race) check(i int) error {
 	return nil
 }
 
-// figure compares the tools by the clock, with or without the time for the disk afterwards.
-func (r *race) figure(name string, laps [2][]lap, synced bool) Figure {
+// makeFigure compares the tools by the clock, with or without the time for the
+// disk afterwards.
+func (r *race) makeFigure(name string, laps [2][]lap, synced bool) Figure {
 	var walls [2][]float64
 	ratios, cpus := make([]float64, len(laps[0])), make([]float64, len(laps[0]))
 	for i := range laps {
@@ -189,16 +193,17 @@ func (r *race) figure(name string, laps [2][]lap, synced bool) Figure {
 	ratio, cpu := middleOf(ratios), middleOf(cpus)
 	ours, theirs := middleOf(walls[0]), middleOf(walls[1])
 	return Figure{
-		Part: r.part(), Name: name, Value: ratio.median, Unit: "x", Limit: limit(1), Spread: ratio.spread(),
+		Part: r.partName(), Name: name, Value: ratio.median, Unit: "x", Limit: newLimit(1), Spread: ratio.makeSpread(),
 		Beside: map[string]float64{
 			"seconds": ours.median, "age seconds": theirs.median, "processor time": cpu.median,
 			"rounds": float64(len(ratios)),
 		},
-		Note: fmt.Sprintf("of age, %.3f-%.3f; %.2f s, age %.2f s; processor time %.3fx", ratio.low, ratio.high, ours.median, theirs.median, cpu.median),
+		Note: fmt.Sprintf("of age, %.3f-%.3f; %.2f s, age %.2f s; processor time %.3fx",
+			ratio.low, ratio.high, ours.median, theirs.median, cpu.median),
 	}
 }
 
-// syncFile makes a file durable and says how long that took.
+// syncFile makes a file durable and returns how long that took.
 func syncFile(name string) (time.Duration, error) {
 	f, err := os.OpenFile(name, os.O_WRONLY, 0)
 	if err != nil {

@@ -17,23 +17,31 @@ import (
 )
 
 const (
-	// handOverLimit is the most by which the hand-over to another data key may raise the 99th percentile of sealing, in milliseconds.
+	// handOverLimit is the most by which the hand-over to another data key may
+	// raise the 99th percentile of sealing, in milliseconds.
 	handOverLimit = 1
-	// keptKeys are unwrapped data keys in a cache, and keptLimit the most memory that they may take, in MiB.
+	// keptKeys is the number of unwrapped data keys in a cache, and keptLimit
+	// the most memory that they may take, in MiB.
 	keptKeys  = 100_000
 	keptLimit = 64
-	// keyWorkers want all of these keys at the same time.
+	// keyWorkers is the number of workers that want all of these keys at the
+	// same time.
 	keyWorkers = 8
 )
 
-// measureKeys measures what data keys cost those who seal and open: their hand-over, their memory, and how often a service is called.
+// measureKeys measures the cost of data keys for sealing and opening: their
+// hand-over, their memory, and how often a service is called.
 func measureKeys(ctx context.Context, budget time.Duration) ([]Figure, error) {
 	var figures []Figure
+	workers := runtime.GOMAXPROCS(0)
 	for _, h := range []handOver{
-		{name: "local KEK, 1,000 messages a key", window: 1000, workers: runtime.GOMAXPROCS(0)},
-		{name: "service of 5 ms, 100,000 messages a key", window: 100_000, latency: 5 * time.Millisecond, workers: runtime.GOMAXPROCS(0)},
+		{name: "local KEK, 1,000 messages a key", window: 1000, workers: workers},
+		{
+			name: "service of 5 ms, 100,000 messages a key", window: 100_000,
+			latency: 5 * time.Millisecond, workers: workers,
+		},
 	} {
-		f, err := h.measure(ctx, budget)
+		f, err := h.compareLaps(ctx, budget)
 		if err != nil {
 			return nil, err
 		}
@@ -50,7 +58,7 @@ type service struct {
 	wraps, unwraps atomic.Int64
 }
 
-// kek is what a local KEK does.
+// kek is both sides of a local KEK.
 type kek interface {
 	keys.Wrapper
 	keys.Unwrapper
@@ -87,9 +95,11 @@ type handOver struct {
 // latencies are the times that single messages took, in milliseconds, sorted.
 type latencies []float64
 
-func (l latencies) at(share float64) float64 { return l[min(len(l)-1, int(share*float64(len(l))))] }
+func (l latencies) findPercentile(share float64) float64 {
+	return l[min(len(l)-1, int(share*float64(len(l))))]
+}
 
-// keyLap is what one lap found.
+// keyLap has the results of one lap.
 type keyLap struct {
 	all   latencies
 	first latencies // of the first message of each worker under each key
@@ -97,22 +107,22 @@ type keyLap struct {
 	keys  int64
 }
 
-func (h *handOver) measure(ctx context.Context, budget time.Duration) ([]Figure, error) {
+func (h *handOver) compareLaps(ctx context.Context, budget time.Duration) ([]Figure, error) {
 	const messages = 500_000
 	var raised, base, firsts []float64
 	var waits, made float64
 	for end := time.Now().Add(budget); len(raised) < minRounds || time.Now().Before(end); {
-		without, err := h.lap(ctx, messages, 0)
+		without, err := h.runLap(ctx, messages, 0)
 		if err != nil {
 			return nil, err
 		}
-		with, err := h.lap(ctx, messages, h.window)
+		with, err := h.runLap(ctx, messages, h.window)
 		if err != nil {
 			return nil, err
 		}
-		raised = append(raised, with.all.at(0.99)-without.all.at(0.99))
-		base = append(base, without.all.at(0.99))
-		firsts = append(firsts, with.first.at(0.99))
+		raised = append(raised, with.all.findPercentile(0.99)-without.all.findPercentile(0.99))
+		base = append(base, without.all.findPercentile(0.99))
+		firsts = append(firsts, with.first.findPercentile(0.99))
 		waits += float64(with.waits)
 		made += float64(with.keys)
 	}
@@ -120,8 +130,11 @@ func (h *handOver) measure(ctx context.Context, budget time.Duration) ([]Figure,
 	return []Figure{
 		{
 			Part: "keys", Name: h.name + ": p99 of sealing raised by",
-			Value: p99.median, Unit: "ms", Limit: limit(handOverLimit), Spread: p99.spread(),
-			Beside: map[string]float64{"p99 under one key ms": before.median, "p99 of first messages ms": first.median, "rounds": float64(len(raised))},
+			Value: p99.median, Unit: "ms", Limit: newLimit(handOverLimit), Spread: p99.makeSpread(),
+			Beside: map[string]float64{
+				"p99 under one key ms": before.median, "p99 of first messages ms": first.median,
+				"rounds": float64(len(raised)),
+			},
 			Note: fmt.Sprintf("%.4f to %.4f; %.4f under one key; of the first message under each key %.4f",
 				p99.low, p99.high, before.median, first.median),
 		},
@@ -132,17 +145,27 @@ func (h *handOver) measure(ctx context.Context, budget time.Duration) ([]Figure,
 	}, nil
 }
 
-// lap seals messages of 1 KiB as fast as possible, in windows of so many messages, 0 for one key.
-func (h *handOver) lap(ctx context.Context, messages int, window uint64) (*keyLap, error) {
+// runLap seals messages of 1 KiB as fast as possible, in windows of the given
+// number of messages; 0: under one key.
+func (h *handOver) runLap(ctx context.Context, messages int, window uint64) (*keyLap, error) {
 	kek, err := newService(h.latency)
 	if err != nil {
 		return nil, err
 	}
-	sealing, err := kekcache.NewSealing(kekcache.SealingOptions{Wrappers: []keys.Wrapper{kek}, Window: kekcache.Window{Messages: window}})
+	keks, err := kekcache.NewKEKs([]keys.Wrapper{kek})
 	if err != nil {
 		return nil, err
 	}
-	if err := sealing.Prepare(ctx); err != nil {
+	sealing, err := envelope.NewSealKeys(kekcache.SealKeysOptions{Limits: kekcache.Limits{Messages: window}})
+	if err != nil {
+		return nil, err
+	}
+	supply, err := sealing.Supply(kekcache.Purpose{KEKs: keks})
+	if err != nil {
+		return nil, err
+	}
+	defer supply.Close()
+	if err := supply.Prepare(ctx); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -150,7 +173,7 @@ func (h *handOver) lap(ctx context.Context, messages int, window uint64) (*keyLa
 	running.Go(func() { sealing.Run(ctx) })
 	shares, errs := make([]keyLap, h.workers), make([]error, h.workers)
 	for i := range shares {
-		sealers.Go(func() { errs[i] = shares[i].seal(ctx, sealing, messages/h.workers) })
+		sealers.Go(func() { errs[i] = shares[i].sealMessages(ctx, supply.NewQuota(), messages/h.workers) })
 	}
 	sealers.Wait()
 	cancel()
@@ -164,15 +187,14 @@ func (h *handOver) lap(ctx context.Context, messages int, window uint64) (*keyLa
 	return sum, errors.Join(errs...)
 }
 
-// seal is one worker.
-func (l *keyLap) seal(ctx context.Context, sealing *kekcache.Sealing, n int) error {
-	holder := sealing.Holder()
+// sealMessages does the work of one worker.
+func (l *keyLap) sealMessages(ctx context.Context, quota *kekcache.Quota, n int) error {
 	payload, dst := make([]byte, messageBytes), make([]byte, 0, messageBytes+chunker.Overhead)
 	l.all = make(latencies, 0, n)
 	var key *kekcache.Key
 	for range n {
 		begin := time.Now()
-		grant, err := holder.Take(ctx, messageBytes, 1)
+		grant, err := quota.Take(ctx, messageBytes, 1)
 		if err == nil {
 			_, err = grant.Sealer.Seal(dst, nil, payload, nil)
 		}
@@ -189,7 +211,8 @@ func (l *keyLap) seal(ctx context.Context, sealing *kekcache.Sealing, n int) err
 	return nil
 }
 
-// measureKept fills a cache with unwrapped keys, by several workers who all want all of them.
+// measureKept fills a cache with unwrapped keys. Several workers want all of
+// the keys.
 func measureKept(ctx context.Context) ([]Figure, error) {
 	kek, err := newService(0)
 	if err != nil {
@@ -199,7 +222,7 @@ func measureKept(ctx context.Context) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	opening, err := kekcache.NewOpening(kekcache.OpeningOptions{Unwrappers: []keys.Unwrapper{kek}, MaxKeys: keptKeys})
+	opener, err := envelope.NewOpener([]keys.Unwrapper{kek}, envelope.OpenerOptions{MaxKeys: keptKeys})
 	if err != nil {
 		return nil, err
 	}
@@ -208,9 +231,9 @@ func measureKept(ctx context.Context) ([]Figure, error) {
 	errs := make([]error, keyWorkers)
 	for i := range errs {
 		workers.Go(func() {
-			o := envelope.NewOpener(opening, envelope.OpenerOptions{})
+			o := opener.NewWorker()
 			for _, e := range wrapped {
-				if _, _, err := o.Open(ctx, nil, e, &envelope.Binding{}); err != nil {
+				if _, _, err := o.Open(ctx, nil, e, nil); err != nil {
 					errs[i] = err
 					return
 				}
@@ -219,33 +242,31 @@ func measureKept(ctx context.Context) ([]Figure, error) {
 	}
 	workers.Wait()
 	used := heapInUse() - before
-	runtime.KeepAlive(opening)
+	runtime.KeepAlive(opener)
 	runtime.KeepAlive(wrapped)
 	return []Figure{
 		{
-			Part: "keys", Name: "100,000 unwrapped keys", Value: used / (1 << 20), Unit: "MiB", Limit: limit(keptLimit),
+			Part: "keys", Name: "100,000 unwrapped keys",
+			Value: used / (1 << 20), Unit: "MiB", Limit: newLimit(keptLimit),
 			Note: fmt.Sprintf("of heap after a collection; %.0f B a key", used/keptKeys),
 		},
 		{
-			Part: "keys", Name: "unwraps of each, 8 workers", Value: float64(kek.unwraps.Load()) / keptKeys, Unit: "x", Limit: limit(1),
+			Part: "keys", Name: "unwraps of each, 8 workers",
+			Value: float64(kek.unwraps.Load()) / keptKeys, Unit: "x", Limit: newLimit(1),
 			Note: fmt.Sprintf("%d calls", kek.unwraps.Load()),
 		},
 	}, errors.Join(errs...)
 }
 
-// wrappedKeys are envelopes of nothing, each under a key of its own.
+// wrappedKeys returns envelopes of nothing, each under a key of its own.
 func wrappedKeys(ctx context.Context, kek keys.Wrapper) ([][]byte, error) {
-	sealing, err := kekcache.NewSealing(kekcache.SealingOptions{Wrappers: []keys.Wrapper{kek}, Window: kekcache.Window{Messages: 1}})
-	if err != nil {
-		return nil, err
-	}
-	sealer, err := envelope.NewSealer(sealing, envelope.SealerOptions{})
+	sealer, err := envelope.NewSealer([]keys.Wrapper{kek}, envelope.SealerOptions{Limits: kekcache.Limits{Messages: 1}})
 	if err != nil {
 		return nil, err
 	}
 	all := make([][]byte, keptKeys)
 	for i := range all {
-		if all[i], err = sealer.Seal(ctx, nil, nil, &envelope.Binding{}, envelope.Position{}); err != nil {
+		if all[i], err = sealer.Seal(ctx, nil, nil, envelope.Binding{}); err != nil {
 			return nil, err
 		}
 		all[i] = slices.Clip(all[i])
@@ -253,10 +274,10 @@ func wrappedKeys(ctx context.Context, kek keys.Wrapper) ([][]byte, error) {
 	return all, nil
 }
 
-// heapInUse is what is reachable, in bytes.
+// heapInUse returns the size of the reachable heap, in bytes.
 func heapInUse() float64 {
 	runtime.GC()
-	runtime.GC() // what finalizers and pools held on to
+	runtime.GC() // frees memory that finalizers and pools kept
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return float64(m.HeapAlloc)

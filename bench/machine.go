@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Machine is what the figures were measured on.
+// Machine is the machine on which the figures were measured.
 type Machine struct {
 	CPU   string `json:"cpu"`
 	Cores int    `json:"cores"`
@@ -16,14 +16,15 @@ type Machine struct {
 }
 
 func thisMachine() Machine {
-	return Machine{CPU: cpuName(), Cores: runtime.NumCPU(), Go: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH}
+	system := runtime.GOOS + "/" + runtime.GOARCH
+	return Machine{CPU: cpuName(), Cores: runtime.NumCPU(), Go: runtime.Version(), OS: system}
 }
 
 func (m Machine) String() string {
 	return fmt.Sprintf("%s, %d cores, %s, %s", m.CPU, m.Cores, m.Go, m.OS)
 }
 
-// cpuName reads the processor's name where Linux says it.
+// cpuName reads the name of the processor, which only Linux has at this path.
 func cpuName() string {
 	info, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {

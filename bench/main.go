@@ -1,7 +1,8 @@
 // Command bench prints the figures of streamcrypt beside their targets.
 //
-// Speed is given as a ratio to a baseline that runs in the same process or on the same file, in turns, because
-// absolute times of a shared machine say little. README.md tells how each figure is made.
+// Speed is given as a ratio to a baseline that runs in the same process or on
+// the same file, in turns, because absolute times of a shared machine say
+// little. README.md tells how each figure is made.
 package main
 
 import (
@@ -18,7 +19,7 @@ import (
 )
 
 func main() {
-	if err := run(); err != nil {
+	if err := runBench(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -40,7 +41,7 @@ func parseFlags() settings {
 	flag.BoolVar(&s.quick, "quick", false, "less than a minute: shorter measurements and a file of 256 MiB")
 	flag.StringVar(&s.parts, "parts", "file,messages,core,rewrap,keys", "which `parts` to measure")
 	flag.Int64Var(&s.size, "size", 4<<10, "size of the file in `MiB`")
-	flag.StringVar(&s.dir, "dir", os.TempDir(), "`folder` for the file and what is made of it: five times its size")
+	flag.StringVar(&s.dir, "dir", os.TempDir(), "`folder` for the file and its copies: five times its size")
 	flag.StringVar(&s.profile, "cpuprofile", "", "write a processor profile of this process to `file`")
 	flag.Parse()
 	if s.quick {
@@ -49,15 +50,15 @@ func parseFlags() settings {
 	return s
 }
 
-// budget is how long one comparison takes at most.
-func (s *settings) budget(full time.Duration) time.Duration {
+// scaleBudget returns how long one comparison takes at most.
+func (s *settings) scaleBudget(full time.Duration) time.Duration {
 	if s.quick {
 		return full / 10
 	}
 	return full
 }
 
-func run() (err error) {
+func runBench() (err error) {
 	s := parseFlags()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -72,7 +73,7 @@ func run() (err error) {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	report, err := measure(ctx, &s)
+	report, err := measureParts(ctx, &s)
 	if err != nil {
 		return err
 	}
@@ -88,14 +89,17 @@ type part struct {
 	run  func() ([]Figure, error)
 }
 
-// measure runs the parts that were asked for. The file comes first: see spend.
-func measure(ctx context.Context, s *settings) (*Report, error) {
+// measureParts runs the parts that were asked for. The file comes first: see
+// runCommand.
+func measureParts(ctx context.Context, s *settings) (*Report, error) {
 	parts := []part{
-		{"file", func() ([]Figure, error) { return measureFile(ctx, s.dir, s.size<<20, s.budget(40*time.Second)) }},
-		{"messages", func() ([]Figure, error) { return measureMessages(ctx, s.budget(5*time.Second)) }},
-		{"core", func() ([]Figure, error) { return measureCore(ctx, s.budget(20*time.Second)) }},
-		{"rewrap", func() ([]Figure, error) { return measureRewrap(ctx, s.budget(20*time.Second)) }},
-		{"keys", func() ([]Figure, error) { return measureKeys(ctx, s.budget(10*time.Second)) }},
+		{"file", func() ([]Figure, error) {
+			return measureFile(ctx, s.dir, s.size<<20, s.scaleBudget(40*time.Second))
+		}},
+		{"messages", func() ([]Figure, error) { return measureMessages(ctx, s.scaleBudget(5*time.Second)) }},
+		{"core", func() ([]Figure, error) { return measureCore(ctx, s.scaleBudget(20*time.Second)) }},
+		{"rewrap", func() ([]Figure, error) { return measureRewrap(ctx, s.scaleBudget(20*time.Second)) }},
+		{"keys", func() ([]Figure, error) { return measureKeys(ctx, s.scaleBudget(10*time.Second)) }},
 	}
 	report := &Report{Machine: thisMachine()}
 	wanted := strings.Split(s.parts, ",")

@@ -7,7 +7,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// newBatches makes batches whose messages each have a payload of their own.
+// newBatches makes batches. Each message has a payload of its own.
 func newBatches(n int) []*pipeline.Batch {
 	batches := make([]*pipeline.Batch, n)
 	for i := range batches {
@@ -31,12 +31,14 @@ func newBatches(n int) []*pipeline.Batch {
 
 const place = "orders/3"
 
-// repeater is a source of one lane, which lends the batches of its pool again and again.
+// repeater is a source of one lane, which lends the batches of its pool again
+// and again.
 type repeater struct {
 	batches int // still to lend
 	pool    []*pipeline.Batch
 	free    chan *pipeline.Batch
 	next    int64
+	held    *pipeline.Assignment
 }
 
 func (r *repeater) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
@@ -45,8 +47,13 @@ func (r *repeater) Serve(ctx context.Context, serve func(context.Context, pipeli
 		b.Release = func() { r.free <- b }
 		r.free <- b
 	}
+	r.held = pipeline.NewAssignment(place)
 	return serve(ctx, r)
 }
+
+func (r *repeater) HoldsAll() bool { return true }
+
+func (r *repeater) Assignment() *pipeline.Assignment { return r.held }
 
 func (r *repeater) Start() []pipeline.Position { return nil }
 

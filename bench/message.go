@@ -15,7 +15,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/envelope"
 )
 
-// payloadSizes are what is sealed and opened, in bytes.
+// payloadSizes are the sizes of payloads, in bytes.
 var payloadSizes = []int{0, 100, 1 << 10, 64 << 10, 1 << 20}
 
 // ratioLimits are the targets by profile and payload size.
@@ -27,7 +27,8 @@ var ratioLimits = map[string]map[int]float64{
 // overheadLimits are the most bytes that an envelope of 1 KiB adds.
 var overheadLimits = map[string]float64{"ref": 92, "self": 168}
 
-// measureMessages compares sealing and opening of single messages with bare AES-256-GCM.
+// measureMessages compares sealing and opening of single messages with bare
+// AES-256-GCM.
 func measureMessages(ctx context.Context, budget time.Duration) ([]Figure, error) {
 	var ratios, allocations, overheads []Figure
 	for _, profile := range profiles {
@@ -35,7 +36,7 @@ func measureMessages(ctx context.Context, budget time.Duration) ([]Figure, error
 		if err != nil {
 			return nil, err
 		}
-		defer r.close()
+		defer r.stopRenewal()
 		most := map[string]float64{}
 		for _, size := range payloadSizes {
 			c, err := newContests(ctx, r, size)
@@ -43,12 +44,12 @@ func measureMessages(ctx context.Context, budget time.Duration) ([]Figure, error
 				return nil, err
 			}
 			for i, name := range directions {
-				t, err := c.compete(i, budget)
+				t, err := c.runContests(i, budget)
 				if err != nil {
 					return nil, err
 				}
 				ratios = append(ratios, ratioFigure(t, profile, name, size))
-				allocs, err := allocsPer(c[0].sides()[i].ours, 20+(1<<20)/(size+512))
+				allocs, err := allocsPer(c[0].listSides()[i].ours, 20+(1<<20)/(size+512))
 				if err != nil {
 					return nil, err
 				}
@@ -57,14 +58,14 @@ func measureMessages(ctx context.Context, budget time.Duration) ([]Figure, error
 			if size == 1<<10 {
 				overheads = append(overheads, Figure{
 					Part: "messages", Name: profile + " overhead 1 KiB",
-					Value: float64(len(c[0].sealed) - size), Unit: "B", Limit: limit(overheadLimits[profile]),
+					Value: float64(len(c[0].sealed) - size), Unit: "B", Limit: newLimit(overheadLimits[profile]),
 				})
 			}
 		}
 		for _, name := range directions {
 			allocations = append(allocations, Figure{
 				Part: "messages", Name: fmt.Sprintf("%s %s allocations", profile, name),
-				Value: most[name], Unit: "allocs", Limit: limit(0), Note: "a message, the worst of all sizes",
+				Value: most[name], Unit: "allocs", Limit: newLimit(0), Note: "a message, the worst of all sizes",
 			})
 		}
 	}
@@ -74,8 +75,9 @@ func measureMessages(ctx context.Context, budget time.Duration) ([]Figure, error
 // directions name the sides of a contest.
 var directions = [2]string{"seal", "open"}
 
-// placements is how many contests a comparison consists of, each with memory and keys of its own. Which pages a
-// buffer got can make one side several per cent slower in one process, round after round, and not in the next.
+// placements is how many contests a comparison consists of, each with memory
+// and keys of its own. The pages of a buffer can make one side several per cent
+// slower in one process, round after round, and not in the next.
 const placements = 8
 
 // contests are the same contest in several places.
@@ -90,12 +92,12 @@ func newContests(ctx context.Context, r *route, size int) (c contests, err error
 	return c, nil
 }
 
-// compete measures one direction in all places.
-func (c *contests) compete(direction int, budget time.Duration) (timings, error) {
+// runContests measures one direction in all places.
+func (c *contests) runContests(direction int, budget time.Duration) (timings, error) {
 	all := make(timings, 3)
 	for _, contest := range c {
-		s := contest.sides()[direction]
-		t, err := interleave(budget/placements, s.bare, s.ours, s.bareAAD)
+		s := contest.listSides()[direction]
+		t, err := interleaveTurns(budget/placements, s.bare, s.ours, s.bareAAD)
 		if err != nil {
 			return nil, err
 		}
@@ -106,12 +108,13 @@ func (c *contests) compete(direction int, budget time.Duration) (timings, error)
 	return all, nil
 }
 
-// contest is one payload and who seals and opens it: an envelope, and a kept AEAD with a counter nonce.
-// Both read the same payload and write to the same memory.
+// contest is one payload and the two sides that seal and open it: an envelope,
+// and a kept AEAD with a counter nonce. Both read the same payload and write to
+// the same memory.
 type contest struct {
 	ctx     context.Context //nolint:containedctx // a contest lives as long as its measurement
-	sealer  *envelope.Sealer
-	opener  *envelope.Opener
+	sealer  *envelope.SealWorker
+	opener  *envelope.OpenWorker
 	binding envelope.Binding
 	bare    cipher.AEAD
 
@@ -128,10 +131,6 @@ type contest struct {
 }
 
 func newContest(ctx context.Context, r *route, size int) (*contest, error) {
-	sealer, err := r.sealer()
-	if err != nil {
-		return nil, err
-	}
 	key, payload := make([]byte, 32), make([]byte, size)
 	rand.Read(key)
 	rand.Read(payload)
@@ -144,17 +143,18 @@ func newContest(ctx context.Context, r *route, size int) (*contest, error) {
 		return nil, err
 	}
 	c := &contest{
-		ctx: ctx, sealer: sealer, opener: r.opener(), bare: bare, payload: payload,
+		ctx: ctx, sealer: r.sealer.NewWorker(), opener: r.opener.NewWorker(), bare: bare, payload: payload,
 		binding: envelope.Binding{Key: []byte(recordKey)},
 	}
-	c.dst = make([]byte, 0, sealer.Bound(size))
-	return c, c.prepare()
+	c.dst = make([]byte, 0, c.sealer.MaxSize(size))
+	return c, c.prepareInputs()
 }
 
-// prepare seals what will be opened, and makes associated data of the envelope's size.
-func (c *contest) prepare() error {
+// prepareInputs seals the payload for opening, and makes associated data of the
+// envelope's size.
+func (c *contest) prepareInputs() error {
 	var err error
-	if c.sealed, err = c.sealer.Seal(c.ctx, nil, c.payload, &c.binding, position); err != nil {
+	if c.sealed, err = c.sealer.Seal(c.ctx, nil, c.payload, &c.binding, &position); err != nil {
 		return err
 	}
 	var e cms.Envelope
@@ -163,13 +163,13 @@ func (c *contest) prepare() error {
 	}
 	aad := cms.NewAAD([]byte(routeName))
 	aad.SetHeader(e.ByReference, e.Protected)
-	c.aad = aad.Bytes(&c.binding, 0, true)
+	c.aad = aad.Bytes(&cms.Binding{Key: c.binding.Key}, 0, true)
 	c.bareSealed = c.bare.Seal(nil, c.bareNonce[:], c.payload, nil)
 	c.aadSealed = c.bare.Seal(nil, c.bareNonce[:], c.payload, c.aad)
 	return nil
 }
 
-// position is what a message from an ordered place has.
+// position is the position of a message from an ordered place.
 var position = envelope.Position{Place: [7]byte{1, 2, 3, 4, 5, 6, 7}, Offset: 8812, Distance: 1}
 
 // side is one direction of a contest.
@@ -177,23 +177,31 @@ type side struct {
 	bare, bareAAD, ours operation
 }
 
-func (c *contest) sides() [2]side {
+func (c *contest) listSides() [2]side {
 	return [2]side{
-		{func(n int) error { return c.bareSeal(n, nil) }, func(n int) error { return c.bareSeal(n, c.aad) }, c.seal},
-		{func(n int) error { return c.bareOpen(n, c.bareSealed, nil) }, func(n int) error { return c.bareOpen(n, c.aadSealed, c.aad) }, c.open},
+		{
+			bare:    func(n int) error { return c.sealBare(n, nil) },
+			bareAAD: func(n int) error { return c.sealBare(n, c.aad) },
+			ours:    c.sealEnvelopes,
+		},
+		{
+			bare:    func(n int) error { return c.openBare(n, c.bareSealed, nil) },
+			bareAAD: func(n int) error { return c.openBare(n, c.aadSealed, c.aad) },
+			ours:    c.openEnvelopes,
+		},
 	}
 }
 
-func (c *contest) seal(n int) error {
+func (c *contest) sealEnvelopes(n int) error {
 	for range n {
-		if _, err := c.sealer.Seal(c.ctx, c.dst, c.payload, &c.binding, position); err != nil {
+		if _, err := c.sealer.Seal(c.ctx, c.dst, c.payload, &c.binding, &position); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *contest) open(n int) error {
+func (c *contest) openEnvelopes(n int) error {
 	for range n {
 		out, _, err := c.opener.Open(c.ctx, c.dst, c.sealed, &c.binding)
 		if err != nil {
@@ -206,7 +214,7 @@ func (c *contest) open(n int) error {
 	return nil
 }
 
-func (c *contest) bareSeal(n int, aad []byte) error {
+func (c *contest) sealBare(n int, aad []byte) error {
 	for range n {
 		c.counter++
 		binary.BigEndian.PutUint64(c.nonce[4:], c.counter)
@@ -215,7 +223,7 @@ func (c *contest) bareSeal(n int, aad []byte) error {
 	return nil
 }
 
-func (c *contest) bareOpen(n int, sealed, aad []byte) error {
+func (c *contest) openBare(n int, sealed, aad []byte) error {
 	for range n {
 		if _, err := c.bare.Open(c.dst, c.bareNonce[:], sealed, aad); err != nil {
 			return err
@@ -226,29 +234,29 @@ func (c *contest) bareOpen(n int, sealed, aad []byte) error {
 
 // ratioFigure makes the figure of one direction.
 func ratioFigure(t timings, profile, direction string, size int) Figure {
-	ratio, withAAD := t.ratio(1, 0), t.ratio(1, 2)
+	ratio, withAAD := t.compareTimes(1, 0), t.compareTimes(1, 2)
 	f := Figure{
 		Part: "messages", Name: fmt.Sprintf("%s %s %s", profile, direction, byteSize(size)),
-		Value: ratio.median, Unit: "x", Spread: ratio.spread(),
+		Value: ratio.median, Unit: "x", Spread: ratio.makeSpread(),
 		Beside: map[string]float64{
 			"to bare with aad": withAAD.median, "rounds": float64(len(t[0])),
-			"best ns": t.best(1), "best bare ns": t.best(0), "best bare with aad ns": t.best(2),
+			"best ns": t.findBest(1), "best bare ns": t.findBest(0), "best bare with aad ns": t.findBest(2),
 		},
 		Note: fmt.Sprintf("%.3f-%.3f; %.0f ns, bare %.0f; %.3fx of bare with equal aad", ratio.low, ratio.high,
-			t.best(1), t.best(0), withAAD.median),
+			t.findBest(1), t.findBest(0), withAAD.median),
 	}
 	if l, ok := ratioLimits[profile][size]; ok {
-		f.Limit = limit(l)
+		f.Limit = newLimit(l)
 	}
 	if size == 1<<20 {
-		f.Beside["ms per MiB"] = t.best(1) / 1e6
-		f.Note += fmt.Sprintf("; %.3f ms per MiB", t.best(1)/1e6)
+		f.Beside["ms per MiB"] = t.findBest(1) / 1e6
+		f.Note += fmt.Sprintf("; %.3f ms per MiB", t.findBest(1)/1e6)
 	}
 	return f
 }
 
-// allocsPer is how many allocations one execution of op makes, the best of three tries: whatever else
-// the process does counts too.
+// allocsPer returns how many allocations one execution of op makes. The best of
+// three tries counts, because allocations of the rest of the process count too.
 func allocsPer(op operation, n int) (float64, error) {
 	if err := op(n); err != nil {
 		return 0, err

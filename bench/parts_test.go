@@ -12,7 +12,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
 
-// TestMessages checks the figures that do not depend on the machine: allocations and overhead.
+// TestMessages checks the figures that do not depend on the machine:
+// allocations and overhead.
 func TestMessages(t *testing.T) {
 	figures, err := measureMessages(t.Context(), time.Nanosecond)
 	if err != nil {
@@ -30,8 +31,8 @@ func TestMessages(t *testing.T) {
 			t.Errorf("%s has no target", f.Name)
 		default:
 			counted++
-			if f.Missed() {
-				t.Errorf("%s: %s %s", f.Name, number(f.Value, f.Unit), f.verdict())
+			if f.IsMissed() {
+				t.Errorf("%s: %s %s", f.Name, formatNumber(f.Value, f.Unit), f.describeVerdict())
 			}
 		}
 	}
@@ -77,7 +78,8 @@ func (a *allocating) Reset() {
 }
 
 func TestCoreAllocations(t *testing.T) {
-	// What the runtime allocates differs from run to run by a few objects, in either direction.
+	// What the runtime allocates differs from run to run by a few objects, in
+	// either direction.
 	const tolerance = 0.0005
 	for name, test := range map[string]struct {
 		inAppend, inReset bool
@@ -89,9 +91,10 @@ func TestCoreAllocations(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := &core{workers: 2, transform: func() (pipeline.Transform, error) {
-				return &allocating{Transform: pipelinetest.Identity(), inAppend: test.inAppend, inReset: test.inReset}, nil
+				identity := pipelinetest.Identity()
+				return &allocating{Transform: identity, inAppend: test.inAppend, inReset: test.inReset}, nil
 			}}
-			got, err := c.allocs(t.Context())
+			got, err := c.measureAllocs(t.Context())
 			if err != nil || math.Abs(got-test.want) > tolerance {
 				t.Errorf("%v allocations a message, want %v; %v", got, test.want, err)
 			}
@@ -102,10 +105,10 @@ func TestCoreAllocations(t *testing.T) {
 func TestCoreCountsMessages(t *testing.T) {
 	for _, workers := range []int{1, 2} {
 		c := &core{workers: workers, transform: identity}
-		if err := c.run(t.Context(), 3); err != nil {
+		if err := c.runPipeline(t.Context(), 3); err != nil {
 			t.Error(err)
 		}
-		if err := c.loop(t.Context(), 3); err != nil {
+		if err := c.runLoop(t.Context(), 3); err != nil {
 			t.Error(err)
 		}
 	}
@@ -124,17 +127,17 @@ func TestCheck(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := &race{dir: t.TempDir(), size: size}
 			r.tools[0].name = "tool"
-			if err := r.fill(); err != nil {
+			if err := r.fillFile(); err != nil {
 				t.Fatal(err)
 			}
-			b, err := os.ReadFile(r.plain())
+			b, err := os.ReadFile(r.plainPath())
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(r.output(0), change(b), 0o600); err != nil {
+			if err := os.WriteFile(r.outputPath(0), change(b), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if err := r.check(0); (err == nil) != (name == "") {
+			if err := r.checkOutput(0); (err == nil) != (name == "") {
 				t.Errorf("check: %v", err)
 			}
 		})
@@ -146,27 +149,32 @@ func TestFileFigure(t *testing.T) {
 	s := time.Second
 	laps := [2][]lap{
 		{{usage: usage{wall: 2 * s, cpu: s}}, {usage: usage{wall: 4 * s, cpu: s}}, {usage: usage{wall: 6 * s, cpu: s}}},
-		{{usage: usage{wall: s, cpu: 2 * s}, sync: 3 * s}, {usage: usage{wall: 2 * s, cpu: 2 * s}, sync: 6 * s}, {usage: usage{wall: 3 * s, cpu: 2 * s}, sync: 9 * s}},
+		{
+			{usage: usage{wall: s, cpu: 2 * s}, sync: 3 * s},
+			{usage: usage{wall: 2 * s, cpu: 2 * s}, sync: 6 * s},
+			{usage: usage{wall: 3 * s, cpu: 2 * s}, sync: 9 * s},
+		},
 	}
-	if f := r.figure("x", laps, false); f.Value != 2 || f.Beside["processor time"] != 0.5 || !f.Missed() {
+	if f := r.makeFigure("x", laps, false); f.Value != 2 || f.Beside["processor time"] != 0.5 || !f.IsMissed() {
 		t.Errorf("%+v", f)
 	}
-	if f := r.figure("x", laps, true); f.Value != 0.5 || f.Missed() {
+	if f := r.makeFigure("x", laps, true); f.Value != 0.5 || f.IsMissed() {
 		t.Errorf("with sync: %+v", f)
 	}
-	if r.part() != "1 GiB file" {
-		t.Error(r.part())
+	if r.partName() != "1 GiB file" {
+		t.Error(r.partName())
 	}
 }
 
 func TestUnknownPart(t *testing.T) {
-	_, err := measure(t.Context(), &settings{parts: "core,nothing"})
+	_, err := measureParts(t.Context(), &settings{parts: "core,nothing"})
 	if err == nil || !strings.Contains(err.Error(), `"nothing"`) {
 		t.Errorf("error %v", err)
 	}
 }
 
-// TestRewrapRace: both transforms carry every message, through either pair of ends.
+// TestRewrapRace: both transforms carry every message, through either pair of
+// ends.
 func TestRewrapRace(t *testing.T) {
 	figures, err := measureRewrap(t.Context(), time.Nanosecond)
 	if err != nil || len(figures) != 4 {

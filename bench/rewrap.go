@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/envelope"
-	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/keys/local"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -15,18 +15,18 @@ import (
 	"github.com/streamcrypt/streamcrypt/transform"
 )
 
-// rewrapLimit is the most that a route which rewraps may take, as a ratio to the same route with a transform that copies values:
-// 0.9 times the speed.
+// rewrapLimit is the most time that a rewrapping route may take, as a ratio to
+// the same route with a transform that copies values: 0.9 times the speed.
 const rewrapLimit = 1 / 0.9
 
-// measureRewrap compares a pipeline that rewraps with one that copies: between archives, and from memory to memory, where the copy
-// costs next to nothing.
+// measureRewrap compares a pipeline that rewraps with one that copies: between
+// archives, and from memory to memory, where the copy costs next to nothing.
 func measureRewrap(ctx context.Context, budget time.Duration) ([]Figure, error) {
 	from, err := newRoute(ctx, "self")
 	if err != nil {
 		return nil, err
 	}
-	defer from.close()
+	defer from.stopRenewal()
 	rewrap, err := newRewrap(from)
 	if err != nil {
 		return nil, err
@@ -38,15 +38,18 @@ func measureRewrap(ctx context.Context, budget time.Duration) ([]Figure, error) 
 		if err != nil {
 			return nil, err
 		}
-		memory := &rewrapRace{name: "memory to memory", workers: workers, transforms: [2]func() (pipeline.Transform, error){rewrap, identity}}
+		memory := &rewrapRace{
+			name: "memory to memory", workers: workers,
+			transforms: [2]func() (pipeline.Transform, error){rewrap, identity},
+		}
 		memory.ends = func(batches int) (pipeline.Source, pipeline.Sink, error) {
 			return &repeater{batches: batches, pool: pool}, new(discard), nil
 		}
 		archives := *memory
-		archives.name, archives.limit = "archive to archive", limit(rewrapLimit)
+		archives.name, archives.limit = "archive to archive", newLimit(rewrapLimit)
 		archives.ends = archiveEnds(pool[:2])
 		for _, r := range []*rewrapRace{&archives, memory} {
-			f, err := r.measure(ctx, budget/4)
+			f, err := r.compareCosts(ctx, budget/4)
 			if err != nil {
 				return nil, err
 			}
@@ -56,7 +59,8 @@ func measureRewrap(ctx context.Context, budget time.Duration) ([]Figure, error) 
 	return figures, nil
 }
 
-// newRewrap returns what makes transforms from the route's KEK to another.
+// newRewrap returns a function that makes transforms from the route's KEK to
+// another.
 func newRewrap(from *route) (func() (pipeline.Transform, error), error) {
 	file, err := local.GenerateAES()
 	if err != nil {
@@ -66,24 +70,22 @@ func newRewrap(from *route) (func() (pipeline.Transform, error), error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := kekcache.NewRewrapping(kekcache.RewrappingOptions{
-		From: []keys.Unwrapper{from.kek}, To: []kekcache.Target{to}, Codec: envelope.Recipients{},
-	})
-	return func() (pipeline.Transform, error) { return transform.NewRewrap(transform.RewrapOptions{Keys: c}) }, err
+	all, err := envelope.NewRewrapper([]keys.Unwrapper{from.kek}, []keys.Wrapper{to}, envelope.RewrapperOptions{})
+	return func() (pipeline.Transform, error) {
+		return transform.NewRewrap(transform.RewrapOptions{Rewrapper: all})
+	}, err
 }
 
-// sealedBatches are batches of envelopes.
+// sealedBatches returns batches of envelopes.
 func sealedBatches(ctx context.Context, r *route, n int) ([]*pipeline.Batch, error) {
-	sealer, err := r.sealer()
-	if err != nil {
-		return nil, err
-	}
+	sealer := r.sealer.NewWorker()
 	batches := newBatches(n)
 	for _, b := range batches {
 		b.Size = 0
 		for i := range b.Messages {
 			m := &b.Messages[i]
-			if m.Value, err = sealer.Seal(ctx, nil, m.Value, &envelope.Binding{Key: m.Key}, position); err != nil {
+			var err error
+			if m.Value, err = sealer.Seal(ctx, nil, m.Value, &envelope.Binding{Key: m.Key}, &position); err != nil {
 				return nil, err
 			}
 			b.Size += len(m.Value)
@@ -92,7 +94,7 @@ func sealedBatches(ctx context.Context, r *route, n int) ([]*pipeline.Batch, err
 	return batches, nil
 }
 
-// rewrapRace is two transforms in the same pipeline.
+// rewrapRace compares two transforms in the same pipeline.
 type rewrapRace struct {
 	name       string
 	workers    int
@@ -101,7 +103,7 @@ type rewrapRace struct {
 	ends       func(batches int) (pipeline.Source, pipeline.Sink, error)
 }
 
-func (r *rewrapRace) measure(ctx context.Context, budget time.Duration) (Figure, error) {
+func (r *rewrapRace) compareCosts(ctx context.Context, budget time.Duration) (Figure, error) {
 	const batches = 400
 	var cpu, wall, extra []float64
 	for end := time.Now().Add(budget); len(cpu) < minRounds || time.Now().Before(end); {
@@ -111,7 +113,8 @@ func (r *rewrapRace) measure(ctx context.Context, budget time.Duration) (Figure,
 				i = 1 - i
 			}
 			var err error
-			if costs[i], err = timeMessages(batches, func() error { return r.run(ctx, r.transforms[i], batches) }); err != nil {
+			costs[i], err = timeMessages(batches, func() error { return r.runPipeline(ctx, r.transforms[i], batches) })
+			if err != nil {
 				return Figure{}, err
 			}
 		}
@@ -121,22 +124,26 @@ func (r *rewrapRace) measure(ctx context.Context, budget time.Duration) (Figure,
 	}
 	ratio, by, more := middleOf(cpu), middleOf(wall), middleOf(extra)
 	return Figure{
-		Part: "rewrap", Name: fmt.Sprintf("1 KiB, %s, %d at a time", r.name, r.workers), Value: ratio.median, Unit: "x", Limit: r.limit,
-		Spread: ratio.spread(), Beside: map[string]float64{"wall ratio": by.median, "us on top": more.median, "rounds": float64(len(cpu))},
-		Note: fmt.Sprintf("of the processor time of a copy, %.3f to %.3f; %.3f us a message on top; by the clock %.3fx", ratio.low, ratio.high, more.median, by.median),
+		Part: "rewrap", Name: fmt.Sprintf("1 KiB, %s, %d at a time", r.name, r.workers),
+		Value: ratio.median, Unit: "x", Limit: r.limit, Spread: ratio.makeSpread(),
+		Beside: map[string]float64{"wall ratio": by.median, "us on top": more.median, "rounds": float64(len(cpu))},
+		Note: fmt.Sprintf("of the processor time of a copy, %.3f to %.3f; %.3f us a message on top; by the clock %.3fx",
+			ratio.low, ratio.high, more.median, by.median),
 	}, nil
 }
 
-// run carries the batches through a pipeline.
-func (r *rewrapRace) run(ctx context.Context, newTransform func() (pipeline.Transform, error), batches int) error {
+// runPipeline carries the batches through a pipeline.
+func (r *rewrapRace) runPipeline(
+	ctx context.Context, newTransform func() (pipeline.Transform, error), batches int,
+) error {
 	from, to, err := r.ends(batches)
 	if err != nil {
 		return err
 	}
 	var failed error
-	var stats pipeline.Stats
+	var stats watch.Route
 	err = pipeline.Run(ctx, pipeline.Options{
-		Source: from, Sink: to, Workers: r.workers, Stats: &stats,
+		Source: from, Sink: to, Workers: r.workers, Observer: &stats,
 		NewTransform: func() pipeline.Transform {
 			t, err := newTransform()
 			failed = errors.Join(failed, err)
@@ -146,8 +153,8 @@ func (r *rewrapRace) run(ctx context.Context, newTransform func() (pipeline.Tran
 	if err = errors.Join(failed, err); err != nil {
 		return err
 	}
-	if want := int64(batches * batchMessages); stats.Written.Load() != want {
-		return fmt.Errorf("the pipeline wrote %d messages of %d", stats.Written.Load(), want)
+	if want := int64(batches * batchMessages); stats.Totals().Written != want {
+		return fmt.Errorf("the pipeline wrote %d messages of %d", stats.Totals().Written, want)
 	}
 	return nil
 }

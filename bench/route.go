@@ -8,9 +8,11 @@ import (
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/keys/local"
+	"github.com/streamcrypt/streamcrypt/keystore/keystoretest"
 )
 
-// The binding that the targets are for: a context of 10 bytes and a record key of 9.
+// The targets are for this binding: a context of 10 bytes and a record key of
+// 9.
 const (
 	routeName = "orders-enc"
 	recordKey = "order-117"
@@ -19,12 +21,12 @@ const (
 // profiles are the two ways in which an envelope knows its key.
 var profiles = []string{"ref", "self"}
 
-// route is both sides of one route under a local AES KEK, with its keys renewed in the background as in
-// production.
+// route is both sides of one route under a local AES KEK, with its keys renewed
+// in the background as in production.
 type route struct {
 	kek     *local.AES
-	sealing *kekcache.Sealing
-	opening *kekcache.Opening
+	sealer  *envelope.Sealer
+	opener  *envelope.Opener
 	running sync.WaitGroup
 	stop    context.CancelFunc
 }
@@ -36,24 +38,19 @@ func newRoute(ctx context.Context, profile string) (*route, error) {
 	}
 	var store kekcache.Store
 	if profile == "ref" {
-		store = &memoryStore{records: map[[kekcache.KIDSize]byte][][]byte{}}
+		store = new(keystoretest.Memory)
 	}
-	records := envelope.Records{Context: []byte(routeName)}
 	r := &route{kek: kek}
-	r.sealing, err = kekcache.NewSealing(kekcache.SealingOptions{
-		Wrappers: []keys.Wrapper{kek}, Store: store, Records: records,
-	})
+	r.sealer, err = envelope.NewSealer([]keys.Wrapper{kek}, envelope.SealerOptions{Context: routeName, Store: store})
 	if err != nil {
 		return nil, err
 	}
-	r.opening, err = kekcache.NewOpening(kekcache.OpeningOptions{
-		Unwrappers: []keys.Unwrapper{kek}, Store: store, Records: records,
-	})
+	r.opener, err = envelope.NewOpener([]keys.Unwrapper{kek}, envelope.OpenerOptions{Context: routeName, Store: store})
 	if err != nil {
 		return nil, err
 	}
 	ctx, r.stop = context.WithCancel(ctx)
-	r.running.Go(func() { r.sealing.Run(ctx) })
+	r.running.Go(func() { r.sealer.Run(ctx) })
 	return r, nil
 }
 
@@ -65,35 +62,8 @@ func newKEK() (*local.AES, error) {
 	return local.ParseAES(file)
 }
 
-// close ends the renewal and waits for it.
-func (r *route) close() {
+// stopRenewal ends the renewal and waits for it.
+func (r *route) stopRenewal() {
 	r.stop()
 	r.running.Wait()
-}
-
-func (r *route) sealer() (*envelope.Sealer, error) {
-	return envelope.NewSealer(r.sealing, envelope.SealerOptions{Context: []byte(routeName)})
-}
-
-func (r *route) opener() *envelope.Opener {
-	return envelope.NewOpener(r.opening, envelope.OpenerOptions{Context: []byte(routeName)})
-}
-
-// memoryStore keeps key records in memory.
-type memoryStore struct {
-	mu      sync.Mutex
-	records map[[kekcache.KIDSize]byte][][]byte
-}
-
-func (s *memoryStore) Put(_ context.Context, kid [kekcache.KIDSize]byte, record []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.records[kid] = append(s.records[kid], record)
-	return nil
-}
-
-func (s *memoryStore) Get(_ context.Context, kid [kekcache.KIDSize]byte) ([][]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.records[kid], nil
 }

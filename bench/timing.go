@@ -7,27 +7,30 @@ import (
 	"time"
 )
 
-// operation runs something n times, as fast as it can.
+// operation does its work n times, as fast as it can.
 type operation func(n int) error
 
-// batchTime is how long one turn of an operation lasts. It is shorter than a scheduler's time slice, so
-// most turns are not disturbed, and long enough for the clock to cost nothing.
+// batchTime is how long one turn of an operation lasts. It is shorter than a
+// scheduler's time slice, so most turns are not disturbed, and long enough for
+// the clock to cost nothing.
 const batchTime = 200 * time.Microsecond
 
-// minRounds is how many rounds are run however long they take.
+// minRounds is the least number of rounds, however long they take.
 const minRounds = 5
 
-// precision is the relative width of the interval around a median at which more rounds are not worth it.
+// precision is the relative width of the interval around a median at which more
+// rounds bring nothing.
 const precision = 0.004
 
 // timings are the nanoseconds that one execution took, by operation and round.
 type timings [][]float64
 
-// interleave runs the operations in turns on this goroutine, A B C, C B A and so on, so that all of them
-// meet the same disturbances. Every operation does the same number of executions a turn, and every round
-// has another stack depth. It ends when the ratio of every other operation to the first is known to about
-// precision, or when budget is spent.
-func interleave(budget time.Duration, ops ...operation) (timings, error) {
+// interleaveTurns runs the operations in turns on this goroutine, A B C, C B A
+// and so on, so that all of them meet the same disturbances. Every operation
+// does the same number of executions a turn, and every round has another stack
+// depth. It ends when the ratio of every other operation to the first is known
+// to about precision, or when budget is spent.
+func interleaveTurns(budget time.Duration, ops ...operation) (timings, error) {
 	n, err := batchOf(ops[0])
 	if err != nil {
 		return nil, err
@@ -39,7 +42,7 @@ func interleave(budget time.Duration, ops ...operation) (timings, error) {
 			if round%2 == 1 {
 				i = len(ops) - 1 - i
 			}
-			took, err := timed(round%depths, ops[i], n)
+			took, err := timeOperation(round%depths, ops[i], n)
 			if err != nil {
 				return nil, err
 			}
@@ -48,25 +51,26 @@ func interleave(budget time.Duration, ops ...operation) (timings, error) {
 		if round+1 < minRounds {
 			continue
 		}
-		if time.Now().After(end) || round%64 == 63 && times.settled() {
+		if time.Now().After(end) || round%64 == 63 && times.isSettled() {
 			return times, nil
 		}
 	}
 }
 
-// depths is how many stack depths there are. Go's AES-GCM for amd64 keeps 256 bytes on the stack that are
-// aligned to 8 bytes only. Where a 16-byte store of them crosses a page border, about one depth in 50, sealing
-// takes a third longer for as long as the caller stays at that depth, with or without an envelope. With one
-// depth for all rounds a ratio would be a matter of luck.
+// depths is how many stack depths there are. Go's AES-GCM for amd64 keeps 256
+// bytes on the stack that are aligned to 8 bytes only. Where a 16-byte store of
+// them crosses a page border, about one depth in 50, sealing takes a third
+// longer for as long as the caller stays at that depth, with or without an
+// envelope. With one depth for all rounds a ratio would be a matter of luck.
 const depths = 64
 
-// timed runs op at a stack depth.
+// timeOperation runs op at a stack depth.
 //
 //go:noinline
-func timed(depth int, op operation, n int) (time.Duration, error) {
+func timeOperation(depth int, op operation, n int) (time.Duration, error) {
 	var frame [72]byte // a frame becomes an odd multiple of 8, so that alignments take turns too
 	if depth > 0 {
-		took, err := timed(depth-1, op, n)
+		took, err := timeOperation(depth-1, op, n)
 		runtime.KeepAlive(&frame)
 		return took, err
 	}
@@ -75,7 +79,8 @@ func timed(depth int, op operation, n int) (time.Duration, error) {
 	return time.Since(begin), err
 }
 
-// batchOf finds how many executions of op take about batchTime. It also warms up.
+// batchOf finds how many executions of op take about batchTime. It also warms
+// up.
 func batchOf(op operation) (int, error) {
 	for n := 1; ; n *= 2 {
 		begin := time.Now()
@@ -88,18 +93,18 @@ func batchOf(op operation) (int, error) {
 	}
 }
 
-// settled says that the ratios to the first operation are known well enough.
-func (t timings) settled() bool {
+// isSettled says that the ratios to the first operation are known well enough.
+func (t timings) isSettled() bool {
 	for i := range t[1:] {
-		if r := t.ratio(i+1, 0); r.high-r.low > precision*r.median {
+		if r := t.compareTimes(i+1, 0); r.high-r.low > precision*r.median {
 			return false
 		}
 	}
 	return true
 }
 
-// ratio compares operation i with operation j, round by round.
-func (t timings) ratio(i, j int) middle {
+// compareTimes compares operation i with operation j, round by round.
+func (t timings) compareTimes(i, j int) middle {
 	ratios := make([]float64, len(t[i]))
 	for round := range ratios {
 		ratios[round] = t[i][round] / t[j][round]
@@ -107,15 +112,17 @@ func (t timings) ratio(i, j int) middle {
 	return middleOf(ratios)
 }
 
-// best is the shortest time of operation i, in nanoseconds.
-func (t timings) best(i int) float64 { return slices.Min(t[i]) }
+// findBest returns the shortest time of operation i, in nanoseconds.
+func (t timings) findBest(i int) float64 { return slices.Min(t[i]) }
 
-// middle is a median and an interval that holds the true one in 95 of 100 cases.
+// middle is a median and an interval that holds the true one in 95 of 100
+// cases.
 type middle struct{ low, median, high float64 }
 
-func (m middle) spread() *[2]float64 { return &[2]float64{m.low, m.high} }
+func (m middle) makeSpread() *[2]float64 { return &[2]float64{m.low, m.high} }
 
-// middleOf sorts values in place. The interval is that of order statistics and assumes no distribution.
+// middleOf sorts values in place. The interval is that of order statistics and
+// assumes no distribution.
 func middleOf(values []float64) middle {
 	slices.Sort(values)
 	n := float64(len(values))

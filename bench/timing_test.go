@@ -30,19 +30,20 @@ func TestMiddle(t *testing.T) {
 }
 
 func TestRatioIsByRound(t *testing.T) {
-	// The machine is ten times slower in the second half; the ratio is 2 throughout.
+	// The machine is ten times slower in the second half; the ratio is 2
+	// throughout.
 	times := timings{{10, 10, 100, 100}, {20, 20, 200, 200}}
-	if got := times.ratio(1, 0); got != (middle{2, 2, 2}) {
+	if got := times.compareTimes(1, 0); got != (middle{2, 2, 2}) {
 		t.Errorf("ratio %v", got)
 	}
-	if got := times.best(1); got != 20 {
+	if got := times.findBest(1); got != 20 {
 		t.Errorf("best %v", got)
 	}
-	if !times.settled() {
+	if !times.isSettled() {
 		t.Error("a ratio without spread is not settled")
 	}
 	times[1][0], times[1][1] = 10, 10
-	if times.settled() {
+	if times.isSettled() {
 		t.Error("a ratio between 1 and 2 is settled")
 	}
 }
@@ -55,7 +56,7 @@ func TestInterleaveTakesTurns(t *testing.T) {
 			return nil
 		}
 	}
-	times, err := interleave(time.Nanosecond, op('A'), op('B'), op('C'))
+	times, err := interleaveTurns(time.Nanosecond, op('A'), op('B'), op('C'))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,10 +74,10 @@ func TestInterleaveTakesTurns(t *testing.T) {
 func TestInterleaveStopsAtAnError(t *testing.T) {
 	bad := errors.New("bad")
 	good := func(int) error { return nil }
-	if _, err := interleave(time.Second, good, func(int) error { return bad }); !errors.Is(err, bad) {
+	if _, err := interleaveTurns(time.Second, good, func(int) error { return bad }); !errors.Is(err, bad) {
 		t.Errorf("error %v", err)
 	}
-	if _, err := interleave(time.Second, func(int) error { return bad }, good); !errors.Is(err, bad) {
+	if _, err := interleaveTurns(time.Second, func(int) error { return bad }, good); !errors.Is(err, bad) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -11,14 +11,17 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys/local"
 )
 
-// tool is a command that encrypts files to an X25519 recipient, and decrypts them.
+// tool is a command that encrypts files to an X25519 recipient, and decrypts
+// them.
 type tool struct {
 	name string
-	// Both return the command that reads in and writes out, or standard output if out is empty.
+	// Both return the command that reads in and writes out, or standard output
+	// if out is empty.
 	encrypt, decrypt func(ctx context.Context, in, out string) *exec.Cmd
 }
 
-// buildTools makes streamcrypt and age in dir, an absolute path, each with a new key. It is run in the folder of this module.
+// buildTools makes streamcrypt and age in dir, an absolute path, each with a
+// new key. It must run in the folder of this module.
 func buildTools(ctx context.Context, dir string) (streamcrypt, other tool, err error) {
 	if streamcrypt, err = buildStreamcrypt(ctx, dir); err != nil {
 		return tool{}, tool{}, err
@@ -29,7 +32,7 @@ func buildTools(ctx context.Context, dir string) (streamcrypt, other tool, err e
 
 func buildStreamcrypt(ctx context.Context, dir string) (tool, error) {
 	program, keyFile := filepath.Join(dir, "streamcrypt"), filepath.Join(dir, "key.pem")
-	if err := build(ctx, "..", program, "./cmd/streamcrypt"); err != nil {
+	if err := buildCommand(ctx, "..", program, "./cmd/streamcrypt"); err != nil {
 		return tool{}, err
 	}
 	key, err := local.GenerateX25519()
@@ -44,7 +47,7 @@ func buildStreamcrypt(ctx context.Context, dir string) (tool, error) {
 			if out == "" {
 				out = "-"
 			}
-			//nolint:gosec // a program that was just built, and files of this run
+			//nolint:gosec // just built; files of this run
 			return exec.CommandContext(ctx, program, verb, "--key", "x25519:"+keyFile,
 				"--from", "file:"+in+"?format=raw", "--to", "file:"+out+"?format=raw")
 		}
@@ -54,7 +57,7 @@ func buildStreamcrypt(ctx context.Context, dir string) (tool, error) {
 
 func buildAge(ctx context.Context, dir string) (tool, error) {
 	program, keyFile := filepath.Join(dir, "age"), filepath.Join(dir, "key.age")
-	if err := build(ctx, ".", program, "filippo.io/age/cmd/age"); err != nil {
+	if err := buildCommand(ctx, ".", program, "filippo.io/age/cmd/age"); err != nil {
 		return tool{}, err
 	}
 	key, err := age.GenerateX25519Identity()
@@ -73,5 +76,7 @@ func buildAge(ctx context.Context, dir string) (tool, error) {
 			return exec.CommandContext(ctx, program, append(args, in)...) //nolint:gosec // as above
 		}
 	}
-	return tool{name: "age", encrypt: command("-r", key.Recipient().String()), decrypt: command("-d", "-i", keyFile)}, nil
+	return tool{
+		name: "age", encrypt: command("-r", key.Recipient().String()), decrypt: command("-d", "-i", keyFile),
+	}, nil
 }

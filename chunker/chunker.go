@@ -1,14 +1,16 @@
-// Package chunker seals and opens single chunks with AES-256-GCM under one data encryption key (DEK),
-// and owns what makes that safe: which nonces a key has used, and which keys may seal.
+// Package chunker seals and opens single chunks with AES-256-GCM under one data
+// encryption key (DEK). It owns the rules that make that safe: which nonces a
+// key has used, and which keys may seal.
 //
-// A SealingKey only seals and an OpeningKey only opens, and neither becomes the other: a DEK that was
-// unwrapped cannot seal. A SealingKey hands out leases. Whoever seals holds a Sealer with a lease of
-// its own, so nonces never meet:
+// A [SealingKey] only seals and an [OpeningKey] only opens, and neither becomes
+// the other: a DEK that was unwrapped cannot seal. Each goroutine that seals
+// has a [Sealer] with a lease of its own, so nonces never meet:
 //
 //	IV, 12 bytes:  lease 4 | counter 8     (SP 800-38D, 8.2.1; big-endian)
 //
-// The package must not know what the bytes mean: neither envelopes, nor associated data, nor where
-// keys come from or how long they live. It starts no goroutine and imports the standard library and internal/secret only.
+// The package must not know the meaning of the bytes: neither envelopes, nor
+// associated data, nor where keys come from or how long they live. It starts no
+// goroutine and imports the standard library and internal/secret only.
 package chunker
 
 import (
@@ -29,7 +31,8 @@ const (
 	IVSize = 12
 	// TagSize is the size of an authentication tag in bytes.
 	TagSize = 16
-	// Overhead is what Seal adds to a plaintext beside the head that its caller gave, in bytes.
+	// Overhead is the number of bytes that Seal adds to a plaintext, beside the
+	// head that its caller gave.
 	Overhead = IVSize + TagSize
 	// CommitmentSize is the size of a key commitment in bytes.
 	CommitmentSize = 32
@@ -40,24 +43,24 @@ var (
 	ErrTampered = errors.New("tampered")
 	// ErrLeases says that a key has handed out all its leases.
 	ErrLeases = errors.New("no nonces left under this key")
-	// ErrCounterNonces says that this process runs in a mode that forbids nonces from a counter
-	// (GODEBUG=fips140=only).
+	// ErrCounterNonces says that this process runs in a mode that forbids
+	// nonces from a counter (GODEBUG=fips140=only).
 	ErrCounterNonces = errors.New("nonces from a counter are not allowed in this mode")
 )
 
-// Nonces says how a key's nonces are made. One key uses one kind only.
+// Nonces says how the nonces of a key are made. One key uses one kind only.
 type Nonces int
 
 const (
 	// Counter nonces are lease || counter (SP 800-38D, 8.2.1).
 	Counter Nonces = iota
-	// Random nonces are drawn by the cipher (SP 800-38D, 8.2.2). It is the mode for
-	// GODEBUG=fips140=only, and where running virtual machines are cloned.
+	// Random nonces are drawn by the cipher (SP 800-38D, 8.2.2). It is the mode
+	// for GODEBUG=fips140=only, and where running virtual machines are cloned.
 	Random
 )
 
-// Commitment is HKDF-Expand-SHA-256(key, "streamcrypt/1 commitment", 32). It commits to the key
-// without revealing it; AES-GCM alone does not commit.
+// Commitment returns HKDF-Expand-SHA-256(key, "streamcrypt/1 commitment", 32).
+// It commits to the key without revealing it; AES-GCM alone does not commit.
 func Commitment(key *[KeySize]byte) [CommitmentSize]byte {
 	var commitment [CommitmentSize]byte
 	secret.Do(func() {

@@ -14,7 +14,8 @@ import (
 
 var bothKinds = map[string]chunker.Nonces{"counter": chunker.Counter, "random": chunker.Random}
 
-// The wanted values are Python's: hmac.new(key, b"streamcrypt/1 commitment\x01", sha256), which is one round of HKDF-Expand.
+// The wanted values are Python's: hmac.new(key, b"streamcrypt/1
+// commitment\x01", sha256), which is one round of HKDF-Expand.
 func TestCommitment(t *testing.T) {
 	for _, c := range []struct{ key, want string }{
 		{
@@ -47,7 +48,8 @@ func TestCommitment(t *testing.T) {
 	}
 }
 
-// TestSealLayout takes apart what Seal wrote and opens it with the standard library alone.
+// TestSealLayout takes apart what Seal wrote and opens it with the standard
+// library alone.
 func TestSealLayout(t *testing.T) {
 	for name, nonces := range bothKinds {
 		for _, head := range [][]byte{nil, {0x58}, []byte("a head that is longer than an IV")} {
@@ -77,7 +79,7 @@ func TestSealLayout(t *testing.T) {
 func TestCounterIV(t *testing.T) {
 	_, k := newKey(t, chunker.Counter)
 	for wantLease := range uint32(3) {
-		s, err := k.Lease()
+		s, err := k.NewSealer()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +142,7 @@ func newKey(t testing.TB, nonces chunker.Nonces) (*[chunker.KeySize]byte, *chunk
 func newSealer(t testing.TB, nonces chunker.Nonces) (*[chunker.KeySize]byte, *chunker.Sealer) {
 	t.Helper()
 	key, k := newKey(t, nonces)
-	s, err := k.Lease()
+	s, err := k.NewSealer()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/chunker"
 )
 
-// TestFIPSOnly runs itself again in the mode in which the cipher chooses every nonce.
+// TestFIPSOnly runs itself again in the mode in which the cipher chooses every
+// nonce.
 func TestFIPSOnly(t *testing.T) {
 	const inside = "STREAMCRYPT_TEST_FIPS_ONLY"
 	if os.Getenv(inside) == "" {
@@ -67,8 +68,9 @@ func TestFIPSOnly(t *testing.T) {
 	})
 }
 
-// elsewhere is "plain" with the associated data "aad", sealed under elsewhereKey by Python's cryptography with the first
-// counter nonce of lease 0.
+// elsewhere is "plain" with the associated data "aad", sealed under
+// elsewhereKey by Python's cryptography with the first counter nonce of lease
+// 0.
 var elsewhereKey = [chunker.KeySize]byte{1, 2, 3}
 
 const elsewhere = "000000000000000000000001842384d4966e8d19cbab1f7d46152505f1c0df2570"
@@ -78,7 +80,7 @@ func TestSealAsElsewhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := k.Lease()
+	s, err := k.NewSealer()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func TestNoLeaseTwice(t *testing.T) {
 		wg.Go(func() {
 			<-start
 			for range leases {
-				s, err := k.Lease()
+				s, err := k.NewSealer()
 				if err != nil {
 					t.Error(err)
 					return
@@ -51,7 +51,7 @@ func TestLeasesEndForEver(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 100 {
-				switch s, err := k.Lease(); {
+				switch s, err := k.NewSealer(); {
 				case err == nil:
 					granted.Add(1)
 					if n := binary.BigEndian.Uint32(s.iv[:]); n < math.MaxUint32-1 {
@@ -72,7 +72,7 @@ func TestLeasesEndForEver(t *testing.T) {
 
 	k.leases.Store(math.MaxUint64 - 1) // further than refusals can bring it
 	for range 3 {
-		if _, err := k.Lease(); !errors.Is(err, ErrLeases) {
+		if _, err := k.NewSealer(); !errors.Is(err, ErrLeases) {
 			t.Fatalf("near the end of the counter of leases: %v", err)
 		}
 	}
@@ -83,7 +83,7 @@ func TestCounterEndsForEver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := k.Lease()
+	s, err := k.NewSealer()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/chunker"
 )
 
-// TestNoIVTwice: the sealers of one key, taken and used at the same time, never meet. One case has many of them, the
-// other uses few for long.
+// TestNoIVTwice: the sealers of one key, taken and used at the same time, never
+// meet. One case has many of them, the other uses few for long.
 func TestNoIVTwice(t *testing.T) {
 	for name, nonces := range bothKinds {
 		t.Run(name, func(t *testing.T) {
@@ -50,7 +50,7 @@ func neverTwice(t *testing.T, nonces chunker.Nonces, leases, seals int) {
 func sealMany(k *chunker.SealingKey, leases, seals int) (ivs [][chunker.IVSize]byte, err error) {
 	sealers := make([]*chunker.Sealer, leases)
 	for i := range sealers {
-		if sealers[i], err = k.Lease(); err != nil {
+		if sealers[i], err = k.NewSealer(); err != nil {
 			return nil, err
 		}
 	}

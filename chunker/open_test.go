@@ -44,7 +44,8 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// TestEveryFlippedBit: no bit of IV, ciphertext, tag and associated data can change.
+// TestEveryFlippedBit: no bit of IV, ciphertext, tag and associated data can
+// change.
 func TestEveryFlippedBit(t *testing.T) {
 	s := newSealed(t, chunker.Counter, 40)
 	for name, field := range map[string][]byte{"iv": s.iv, "ciphertext": s.ciphertext, "aad": s.aad} {
@@ -82,7 +83,8 @@ func TestWrongLengths(t *testing.T) {
 	refused(t, s, "long aad")
 }
 
-// refused fails t unless s does not open, neither beside nor in place, and nothing of its plaintext can be seen.
+// refused fails t unless s does not open, neither beside nor in place, and
+// nothing of its plaintext can be seen.
 func refused(t *testing.T, s sealed, what string) {
 	t.Helper()
 	const before = "before"
@@ -121,7 +123,8 @@ func TestOpenDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// TestKeysKeepNoReference: what is done to the DEK's bytes afterwards changes neither key.
+// TestKeysKeepNoReference: what is done to the DEK's bytes afterwards changes
+// neither key.
 func TestKeysKeepNoReference(t *testing.T) {
 	for name, nonces := range bothKinds {
 		dek := [chunker.KeySize]byte(random(t, chunker.KeySize))
@@ -134,7 +137,7 @@ func TestKeysKeepNoReference(t *testing.T) {
 			t.Fatal(err)
 		}
 		clear(dek[:])
-		s, err := sealing.Lease()
+		s, err := sealing.NewSealer()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,7 +10,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/secret"
 )
 
-// SealingKey is a DEK that seals. It is safe for concurrent use; its Sealers are not.
+// SealingKey is a DEK that seals. It is safe for concurrent use; its Sealers
+// are not.
 type SealingKey struct {
 	aead       cipher.AEAD
 	nonces     Nonces
@@ -18,20 +19,21 @@ type SealingKey struct {
 	leases     atomic.Uint64
 }
 
-// NewSealingKey makes a sealing key of a DEK that was generated for this process and has sealed nothing yet.
-// Never give it a key that was unwrapped or stored: its nonces start anew. It keeps no reference to key.
+// NewSealingKey makes a sealing key of a DEK that was generated for this
+// process and has sealed nothing yet. Never give it a key that was unwrapped or
+// stored: its nonces begin at the first one again. It keeps no reference to
+// key.
 func NewSealingKey(key *[KeySize]byte, nonces Nonces) (*SealingKey, error) {
 	k := &SealingKey{nonces: nonces, commitment: Commitment(key)}
 	var err error
-	secret.Do(func() { err = k.schedule(key) })
+	secret.Do(func() { err = k.makeCipher(key) })
 	if err != nil {
 		return nil, err
 	}
 	return k, nil
 }
 
-// schedule makes the cipher.
-func (k *SealingKey) schedule(key *[KeySize]byte) error {
+func (k *SealingKey) makeCipher(key *[KeySize]byte) error {
 	block, err := newBlock(key)
 	if err != nil {
 		return err
@@ -54,9 +56,9 @@ func (k *SealingKey) schedule(key *[KeySize]byte) error {
 // Commitment returns the key's commitment.
 func (k *SealingKey) Commitment() [CommitmentSize]byte { return k.commitment }
 
-// Lease returns a Sealer with a lease that no other Sealer of this key has had or will have. It
-// returns ErrLeases after 2^32 of them, for ever.
-func (k *SealingKey) Lease() (*Sealer, error) {
+// NewSealer returns a Sealer with a lease that no other Sealer of this key has
+// had or will have. After 2^32 of them it returns ErrLeases, for ever.
+func (k *SealingKey) NewSealer() (*Sealer, error) {
 	n := k.leases.Add(1) - 1
 	if n > math.MaxUint32 {
 		k.leases.Store(math.MaxUint32 + 1) // never wraps, however often it is asked
@@ -67,16 +69,19 @@ func (k *SealingKey) Lease() (*Sealer, error) {
 	return s, nil
 }
 
-// Sealer seals chunks under one lease of a SealingKey. It is not safe for concurrent use.
+// Sealer seals chunks under one lease of a SealingKey. It is not safe for
+// concurrent use.
 type Sealer struct {
 	key     *SealingKey
 	counter uint64
 	iv      [IVSize]byte
 }
 
-// Seal appends IV || head || ciphertext || tag to dst. The head stands between IV and ciphertext because
-// envelopes put the length there; it is not authenticated here. plaintext and dst's spare capacity must
-// not overlap. It returns ErrLeases when the lease's counter is used up, and dst unchanged then.
+// Seal appends IV || head || ciphertext || tag to dst. The head stands between
+// IV and ciphertext because envelopes put the length there; it is not
+// authenticated here. plaintext and the spare capacity of dst must not overlap.
+// When the counter of the lease is used up, Seal returns ErrLeases and dst
+// unchanged.
 func (s *Sealer) Seal(dst, head, plaintext, aad []byte) ([]byte, error) {
 	if s.key.nonces == Random {
 		return s.sealRandom(dst, head, plaintext, aad), nil
@@ -91,8 +96,10 @@ func (s *Sealer) Seal(dst, head, plaintext, aad []byte) ([]byte, error) {
 	return s.key.aead.Seal(dst, s.iv[:], plaintext, aad), nil
 }
 
-// sealRandom lets the cipher draw the nonce. It writes nonce || ciphertext, so the ciphertext is placed where
-// it belongs, the nonce moved in front of the head and the head written over where the nonce was.
+// sealRandom lets the cipher draw the nonce. The cipher writes nonce ||
+// ciphertext, so the ciphertext is placed where it belongs. Then the nonce is
+// moved in front of the head, and the head written over the nonce's first
+// place.
 func (s *Sealer) sealRandom(dst, head, plaintext, aad []byte) []byte {
 	start := len(dst)
 	dst = append(dst, head...)

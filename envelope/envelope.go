@@ -1,16 +1,44 @@
-// Package envelope seals, opens and rewraps single messages in the format of docs/envelope.md.
+// Package envelope seals, opens and rewraps messages and streams in the format
+// of docs/envelope.md. It is the library for a program of your own:
 //
-// It is what a program without a broker imports:
+//	sealer, err := envelope.NewSealer([]keys.Wrapper{kek}, envelope.SealerOptions{Context: "orders"})
+//	sealed, err := sealer.Seal(ctx, nil, plaintext, envelope.Binding{Key: recordKey})
 //
-//	sealer.Seal(ctx, dst, plaintext, &binding, position)   append style, on []byte
-//	opener.Open(ctx, dst, envelope, &binding)
-//	sealer.NewWriter / opener.NewReader                    for payloads larger than memory
-//	rewrapper.Rewrap(ctx, dst, envelope)                   for other keys, without opening it; Copy for raw files
+//	opener, err := envelope.NewOpener([]keys.Unwrapper{kek}, envelope.OpenerOptions{Context: "orders"})
+//	plaintext, err := opener.Open(ctx, nil, sealed, envelope.Binding{Key: recordKey})
 //
-// It puts three packages together and adds no bytes of its own: codec/cms has the layout, chunker the cipher
-// and the nonces, kekcache the keys. It must not know where messages come from: partitions, offsets and
-// subjects are values that its caller hands in. It starts no goroutine. What it needs beside the standard
-// library is one CBOR package.
+// [Sealer.NewWriter] and [Opener.NewReader] do the same for payloads larger
+// than memory, and [Rewrapper] replaces the keys that can open an envelope
+// without opening it. Keys come from the packages below keys: files, a key
+// service. The examples show each of these, and docs/library.md is the guide.
+//
+// # Concurrency
+//
+// Sealer, Opener and Rewrapper are safe for concurrent use. A loop that seals
+// on one goroutine can have a worker of its own (NewWorker), which has its
+// memory to itself and takes no lock.
+//
+// # Buffers
+//
+// Seal, Open and Rewrap append to dst and return the extended slice, as
+// [cipher.AEAD] does. The input may begin exactly where dst ends, so that
+// buf[:0] as dst reuses the storage of the input; the input is then
+// overwritten. Any other overlap is [ErrOverlap]. On an error dst comes back as
+// it was.
+//
+// # Keys
+//
+// A data key is made for each window (of time, messages and bytes), wrapped for
+// every key that was given, and never stored in the clear. Windows end
+// correctly without help; [Sealer.Run] makes the next data key ahead of need.
+//
+// # Layers
+//
+// The package puts three others together and adds no bytes of its own:
+// codec/cms has the layout, chunker the cipher and the nonces, kekcache the
+// keys. It must not know where messages come from: partitions, offsets and
+// subjects are values that its caller hands in. It starts no goroutine. Beside
+// the standard library it needs a CBOR package and one that paces retries.
 package envelope
 
 import (
@@ -20,34 +48,14 @@ import (
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/codec/cms"
 	"github.com/streamcrypt/streamcrypt/kekcache"
-	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// Binding is what an envelope is tied to without being on the wire (docs/envelope.md, section 5).
-type Binding = cms.Binding
-
-// Bound is a message header that is part of a Binding.
-type Bound = cms.Bound
-
-// Position says where a message was stored before it was sealed (docs/envelope.md, section 3). Seal fills in
-// Created.
-type Position = cms.Position
-
-// The kinds of what is sealed.
-const (
-	Value        = cms.Value
-	Tombstone    = cms.Tombstone
-	KeyRecord    = cms.KeyRecord
-	EndOfArchive = cms.EndOfArchive
-)
-
-// Kind is what an envelope seals.
-type Kind = cms.Kind
-
-// DefaultChunkSize is the largest payload of the single form, unless configured, in bytes.
+// DefaultChunkSize is the largest payload of the single form, unless
+// configured, in bytes.
 const DefaultChunkSize = 64 << 10
 
-// Reason is the word for why an envelope was refused; docs/errors.md has the closed list.
+// Reason is the word for why an envelope was refused; docs/errors.md has the
+// closed list.
 type Reason string
 
 // The reasons of this package.
@@ -62,7 +70,8 @@ const (
 	ReasonTruncated   Reason = "truncated"
 )
 
-// Error is the refusal of an envelope. It begins with the reason and shows nothing of the message.
+// Error is the refusal of an envelope. It begins with the reason and shows
+// nothing of the message.
 type Error struct {
 	Reason Reason
 	Err    error // wraps the cause; its text begins with the reason
@@ -88,7 +97,8 @@ var causes = [...]struct {
 	{chunker.ErrTampered, ReasonTampered},
 }
 
-// refuse makes an *Error of what has a reason, and passes on the rest: keys that are gone, contexts that ended.
+// refuse makes an *Error of an error that has a reason, and passes on the rest:
+// keys that are gone, contexts that ended.
 func refuse(err error) error {
 	for _, c := range causes {
 		if errors.Is(err, c.err) {
@@ -98,26 +108,16 @@ func refuse(err error) error {
 	return err
 }
 
-// tampered says in which chunk a tag did not verify.
-func tampered(index uint32, chunked bool) error {
+// tamperedError says in which chunk a tag did not verify.
+func tamperedError(index uint32, chunked bool) error {
 	if !chunked {
 		return &Error{Reason: ReasonTampered, Err: chunker.ErrTampered}
 	}
 	return &Error{Reason: ReasonTampered, Err: fmt.Errorf("%w: chunk %d", chunker.ErrTampered, index)}
 }
 
-func toRecipients(wrapped []keys.Wrapped) []cms.Recipient {
-	recipients := make([]cms.Recipient, len(wrapped))
-	for i, w := range wrapped {
-		recipients[i] = cms.Recipient(w)
-	}
-	return recipients
-}
-
-func toWrapped(recipients []cms.Recipient) []keys.Wrapped {
-	wrapped := make([]keys.Wrapped, len(recipients))
-	for i, r := range recipients {
-		wrapped[i] = keys.Wrapped(r)
-	}
-	return wrapped
-}
+var (
+	errTooLong  = fmt.Errorf("%w: more than 2^32 chunks or 2^40 bytes under one key", cms.ErrTooLarge)
+	errPayload  = fmt.Errorf("%w: a payload where none may be", cms.ErrMalformed)
+	errTrailing = fmt.Errorf("%w: bytes after the envelope", cms.ErrMalformed)
+)

@@ -7,26 +7,26 @@ import (
 	"io"
 	"testing"
 
-	"github.com/streamcrypt/streamcrypt/chunker"
+	"github.com/streamcrypt/streamcrypt/codec/cms"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/keys/local"
+	"github.com/streamcrypt/streamcrypt/keystore/keystoretest"
 )
 
 const route = "orders-enc"
 
 // rig is both sides of one route.
 type rig struct {
-	kek     *local.AES
-	sealing *kekcache.Sealing
-	opening *kekcache.Opening
+	rigOptions
+	kek *local.AES
 }
 
 type rigOptions struct {
 	store  kekcache.Store
-	nonces chunker.Nonces
-	window kekcache.Window
+	random bool // nonces
+	limits kekcache.Limits
 }
 
 func newRig(t testing.TB, o rigOptions) rig {
@@ -34,23 +34,10 @@ func newRig(t testing.TB, o rigOptions) rig {
 	return newRigOf(t, newKEK(t), o)
 }
 
-// newRigOf is a route with data keys of its own under a KEK.
+// newRigOf is a route under a KEK.
 func newRigOf(t testing.TB, kek *local.AES, o rigOptions) rig {
 	t.Helper()
-	sealing, err := kekcache.NewSealing(kekcache.SealingOptions{
-		Wrappers: []keys.Wrapper{kek}, Nonces: o.nonces, Window: o.window,
-		Store: o.store, Records: envelope.Records{Context: []byte(route)},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	opening, err := kekcache.NewOpening(kekcache.OpeningOptions{
-		Unwrappers: []keys.Unwrapper{kek}, Store: o.store, Records: envelope.Records{Context: []byte(route)},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rig{kek, sealing, opening}
+	return rig{o, kek}
 }
 
 func newKEK(t testing.TB) *local.AES {
@@ -66,23 +53,27 @@ func newKEK(t testing.TB) *local.AES {
 	return kek
 }
 
+// sealer returns a Sealer with data keys of its own.
 func (r rig) sealer(t testing.TB, chunkSize int) *envelope.Sealer {
 	t.Helper()
-	s, err := envelope.NewSealer(r.sealing, envelope.SealerOptions{Context: []byte(route), ChunkSize: chunkSize})
+	s, err := envelope.NewSealer([]keys.Wrapper{r.kek}, envelope.SealerOptions{
+		Context: route, ChunkSize: chunkSize, RandomNonces: r.random, Store: r.store, Limits: r.limits,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-func (r rig) opener() *envelope.Opener {
-	return envelope.NewOpener(r.opening, envelope.OpenerOptions{Context: []byte(route)})
+func (r rig) opener(t testing.TB) *envelope.Opener {
+	t.Helper()
+	return openerWith(t, r.store, route, r.kek)
 }
 
 // profiles runs a test in both.
 func profiles(t *testing.T, test func(t *testing.T, store kekcache.Store)) {
 	t.Run("self-contained", func(t *testing.T) { test(t, nil) })
-	t.Run("by reference", func(t *testing.T) { test(t, newMemoryStore()) })
+	t.Run("by reference", func(t *testing.T) { test(t, new(keystoretest.Memory)) })
 }
 
 func payload(n int) []byte {
@@ -99,12 +90,12 @@ func TestSealOpen(t *testing.T) {
 	profiles(t, func(t *testing.T, store kekcache.Store) {
 		r := newRig(t, rigOptions{store: store})
 		for _, chunkSize := range []int{4096, 65536} {
-			s, o := r.sealer(t, chunkSize), r.opener()
+			s, o := r.sealer(t, chunkSize), r.opener(t)
 			for _, n := range sizes {
 				b := envelope.Binding{Subject: []byte("s"), Key: []byte("k"), Bound: []envelope.Bound{{Name: "h", Values: [][]byte{nil, {}}}}}
 				p := envelope.Position{Place: [7]byte{1, 2, 3}, Offset: 99, Distance: 1}
 				prefix := []byte("prefix")
-				e, err := s.Seal(t.Context(), prefix, payload(n), &b, p)
+				e, err := s.NewWorker().Seal(t.Context(), prefix, payload(n), &b, &p)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -112,10 +103,10 @@ func TestSealOpen(t *testing.T) {
 					t.Fatal("Seal did not append")
 				}
 				e = e[len(prefix):]
-				if len(e) > s.Bound(n) {
-					t.Errorf("%d bytes: envelope of %d, Bound %d", n, len(e), s.Bound(n))
+				if len(e) > s.MaxSize(n) {
+					t.Errorf("%d bytes: envelope of %d, MaxSize %d", n, len(e), s.MaxSize(n))
 				}
-				out, got, err := o.Open(t.Context(), prefix, e, &b)
+				out, got, err := o.NewWorker().Open(t.Context(), prefix, e, &b)
 				if err != nil {
 					t.Fatalf("%d bytes: %v", n, err)
 				}
@@ -129,11 +120,11 @@ func TestSealOpen(t *testing.T) {
 				if got != p {
 					t.Errorf("position %+v, want %+v", got, p)
 				}
-				read, err := io.ReadAll(o.NewReader(t.Context(), onlyReader{bytes.NewReader(e)}, &b))
+				read, err := io.ReadAll(o.NewReader(t.Context(), onlyReader{bytes.NewReader(e)}, b))
 				if err != nil || !bytes.Equal(read, payload(n)) {
 					t.Errorf("%d bytes through a pipe: %v", n, err)
 				}
-				read, err = io.ReadAll(o.NewReader(t.Context(), bytes.NewReader(e), &b))
+				read, err = io.ReadAll(o.NewReader(t.Context(), bytes.NewReader(e), b))
 				if err != nil || !bytes.Equal(read, payload(n)) {
 					t.Errorf("%d bytes through a file: %v", n, err)
 				}
@@ -165,12 +156,12 @@ func TestWriterReader(t *testing.T) {
 			} {
 				t.Run(fmt.Sprint(name, " ", n), func(t *testing.T) {
 					var out bytes.Buffer
-					w := r.sealer(t, 4096).NewWriter(t.Context(), &out, &envelope.Binding{})
+					w := r.sealer(t, 4096).NewWriter(t.Context(), &out, envelope.Binding{})
 					if err := errors.Join(write(w), w.Close()); err != nil {
 						t.Fatal(err)
 					}
 					for kind, in := range map[string]io.Reader{"pipe": onlyReader{bytes.NewReader(out.Bytes())}, "file": bytes.NewReader(out.Bytes())} {
-						got, err := io.ReadAll(r.opener().NewReader(t.Context(), in, &envelope.Binding{}))
+						got, err := io.ReadAll(r.opener(t).NewReader(t.Context(), in, envelope.Binding{}))
 						if err != nil || !bytes.Equal(got, payload(n)) {
 							t.Errorf("%s: %d bytes, %v", kind, len(got), err)
 						}
@@ -179,4 +170,20 @@ func TestWriterReader(t *testing.T) {
 			}
 		}
 	})
+}
+
+// keyAndNonce returns the name of an envelope's data key and the nonce of its
+// first chunk.
+func keyAndNonce(t testing.TB, e []byte) (key, nonce string) {
+	t.Helper()
+	var parsed cms.Envelope
+	if err := cms.Parse(e, &parsed); err != nil {
+		t.Fatal(err)
+	}
+	iv := parsed.IV
+	if parsed.Chunked {
+		segment, _ := parsed.Segments.Next()
+		iv = segment[:12]
+	}
+	return string(parsed.Commitment) + string(parsed.KID), string(iv)
 }

@@ -12,9 +12,11 @@ import (
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/keystore/keystoretest"
 )
 
-// TestFIPSOnly runs itself again under GODEBUG=fips140=only, which allows no nonces but the cipher's own.
+// TestFIPSOnly runs itself again under GODEBUG=fips140=only, which allows no
+// nonces but the cipher's own.
 func TestFIPSOnly(t *testing.T) {
 	if os.Getenv("STREAMCRYPT_TEST_FIPS") == "" {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestFIPSOnly$", "-test.v")
@@ -26,7 +28,7 @@ func TestFIPSOnly(t *testing.T) {
 		return
 	}
 	r := newRig(t, rigOptions{})
-	_, err := r.sealer(t, 0).Seal(t.Context(), nil, payload(10), &envelope.Binding{}, envelope.Position{})
+	_, err := r.sealer(t, 0).Seal(t.Context(), nil, payload(10), envelope.Binding{})
 	if !errors.Is(err, chunker.ErrCounterNonces) {
 		t.Fatalf("counter nonces: %v", err)
 	}
@@ -44,29 +46,29 @@ func TestRandomNonces(t *testing.T) {
 
 func roundTripRandom(t *testing.T, n int) {
 	t.Helper()
-	for _, store := range []kekcache.Store{nil, newMemoryStore()} {
-		r := newRig(t, rigOptions{nonces: chunker.Random, store: store})
+	for _, store := range []kekcache.Store{nil, new(keystoretest.Memory)} {
+		r := newRig(t, rigOptions{random: true, store: store})
 		s := r.sealer(t, 4096)
 		b := envelope.Binding{Key: []byte("k")}
-		e, err := s.Seal(t.Context(), nil, payload(n), &b, envelope.Position{})
+		e, err := s.Seal(t.Context(), nil, payload(n), b)
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, _, err := r.opener().Open(t.Context(), nil, e, &b)
+		out, err := r.opener(t).Open(t.Context(), nil, e, b)
 		if err != nil || !bytes.Equal(out, payload(n)) {
 			t.Fatalf("%d bytes, %v", len(out), err)
 		}
 		e[20] ^= 1 // in the protected header, so that not even a first chunk opens
-		refused(t, r.opener(), e, &b)
+		refused(t, r.opener(t), e, b)
 		var file bytes.Buffer
-		w := s.NewWriter(t.Context(), &file, &b)
+		w := s.NewWriter(t.Context(), &file, b)
 		if _, err := w.Write(payload(n)); err != nil {
 			t.Fatal(err)
 		}
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
-		out, err = io.ReadAll(r.opener().NewReader(t.Context(), &file, &b))
+		out, err = io.ReadAll(r.opener(t).NewReader(t.Context(), &file, b))
 		if err != nil || !bytes.Equal(out, payload(n)) {
 			t.Fatalf("stream: %d bytes, %v", len(out), err)
 		}

@@ -11,7 +11,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// FuzzOpen: whatever comes in, there is a payload or a reason, the same through all doors, and never a panic.
+// FuzzOpen: whatever comes in, there is a payload or a reason, the same through
+// all doors, and never a panic.
 func FuzzOpen(f *testing.F) {
 	all, err := vectors.All()
 	if err != nil {
@@ -34,17 +35,17 @@ func FuzzOpen(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, e, key []byte, kind uint8) {
 		b := envelope.Binding{Key: key, Kind: envelope.Kind(kind % 4)}
-		o := envelope.NewOpener(vectorKeys(t, &everyKey, unwrappers), envelope.OpenerOptions{Context: []byte("orders")})
+		o := vectorOpener(t, &everyKey, unwrappers, "orders")
 		var refusal *envelope.Error
-		out, _, err := o.Open(t.Context(), nil, e, &b)
+		out, err := o.Open(t.Context(), nil, e, b)
 		if err != nil && (!errors.As(err, &refusal) || len(out) > 0) {
 			t.Fatalf("Open: %d bytes, %v", len(out), err)
 		}
-		read, readErr := io.ReadAll(o.NewReader(t.Context(), onlyReader{bytes.NewReader(e)}, &b))
+		read, readErr := io.ReadAll(o.NewReader(t.Context(), onlyReader{bytes.NewReader(e)}, b))
 		if readErr != nil && !errors.As(readErr, &refusal) {
 			t.Fatalf("Reader: %v", readErr)
 		}
-		file, fileErr := io.ReadAll(o.NewReader(t.Context(), bytes.NewReader(e), &b))
+		file, fileErr := io.ReadAll(o.NewReader(t.Context(), bytes.NewReader(e), b))
 		if fileErr != nil && !errors.As(fileErr, &refusal) {
 			t.Fatalf("Reader of a file: %v", fileErr)
 		}

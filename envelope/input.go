@@ -1,11 +1,10 @@
 package envelope
 
-import (
-	"io"
-)
+import "io"
 
-// input is a read buffer whose bytes may be changed in place, so that chunks are opened where they were read. What
-// peek returned is valid until the next peek; skip does not touch it.
+// input is a read buffer whose bytes may be changed in place, so that chunks
+// are opened where they were read. A slice that peek returned is valid until
+// the next peek; skip does not touch it.
 type input struct {
 	r          io.Reader
 	buf        []byte
@@ -13,13 +12,14 @@ type input struct {
 	err        error // of r, io.EOF included; sticky
 }
 
-// readAhead is how much is read at once.
+// readAhead is how much is read at once, in bytes.
 const readAhead = 256 << 10
 
-// peek returns at least n bytes from the front, or all that are left when r ends before. An error is r's, and not io.EOF.
+// peek returns at least n bytes from the front, or all that are left when r
+// ends before. An error is r's, and not io.EOF.
 func (in *input) peek(n int) ([]byte, error) {
 	if in.end-in.start < n && in.err == nil {
-		in.fill(n)
+		in.fillBuffer(n)
 	}
 	if in.err != nil && in.err != io.EOF && in.end-in.start < n {
 		return nil, in.err
@@ -27,7 +27,7 @@ func (in *input) peek(n int) ([]byte, error) {
 	return in.buf[in.start:in.end], nil
 }
 
-func (in *input) fill(n int) {
+func (in *input) fillBuffer(n int) {
 	if len(in.buf)-in.start < n {
 		buf := in.buf
 		if len(buf) < n {
@@ -48,8 +48,8 @@ func (in *input) fill(n int) {
 
 func (in *input) skip(n int) { in.start += n }
 
-// all returns everything up to the end, if that is at most limit bytes.
-func (in *input) all(limit int) (b []byte, ok bool, err error) {
+// readAll returns everything up to the end, if that is at most limit bytes.
+func (in *input) readAll(limit int) (b []byte, ok bool, err error) {
 	for want := 4096; ; want *= 2 {
 		b, err := in.peek(min(want, limit+1))
 		switch {

@@ -13,16 +13,18 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// TestOpenerForgetsItsLastKey when the KEKs are reloaded, though it would have used it for long.
+// TestOpenerForgetsItsLastKey when the KEKs are reloaded, though it would have
+// used it for long.
 func TestOpenerForgetsItsLastKey(t *testing.T) {
 	r := newRig(t, rigOptions{})
-	sealed, err := r.sealer(t, 0).Seal(t.Context(), nil, []byte("text"), &envelope.Binding{}, envelope.Position{})
+	sealed, err := r.sealer(t, 0).Seal(t.Context(), nil, []byte("text"), envelope.Binding{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := r.opener()
+	whole := r.opener(t)
+	o := whole.NewWorker()
 	open := func() error {
-		_, _, err := o.Open(t.Context(), nil, sealed, &envelope.Binding{})
+		_, _, err := o.Open(t.Context(), nil, sealed, nil)
 		return err
 	}
 	for range 2 {
@@ -30,7 +32,7 @@ func TestOpenerForgetsItsLastKey(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := r.opening.Reload([]keys.Unwrapper{newKEK(t)}); err != nil {
+	if err := whole.Reload([]keys.Unwrapper{newKEK(t)}); err != nil {
 		t.Fatal(err)
 	}
 	var refused *envelope.Error
@@ -69,11 +71,7 @@ func TestWriterEndsItsKey(t *testing.T) {
 		"sink is broken": func(w *envelope.Writer) error { _, err := w.Write(bytes.Repeat(long, 100)); return err },
 	} {
 		audit := &opened{}
-		sealing, err := kekcache.NewSealing(kekcache.SealingOptions{Wrappers: []keys.Wrapper{newKEK(t)}, Audit: audit})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := envelope.NewSealer(sealing, envelope.SealerOptions{ChunkSize: 4096})
+		s, err := envelope.NewSealer([]keys.Wrapper{newKEK(t)}, envelope.SealerOptions{ChunkSize: 4096, Audit: audit})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +79,7 @@ func TestWriterEndsItsKey(t *testing.T) {
 		if name == "sink is broken" {
 			out = &brokenAfter{left: 100_000, err: broken}
 		}
-		if err := use(s.NewWriter(t.Context(), out, &envelope.Binding{})); errors.Is(err, broken) != (name != "closed") {
+		if err := use(s.NewWriter(t.Context(), out, envelope.Binding{})); errors.Is(err, broken) != (name != "closed") {
 			t.Errorf("%s: %v", name, err)
 		}
 		if audit.n != 0 {
@@ -95,6 +93,8 @@ type bulky struct{}
 
 func (bulky) Name() string { return "bulky" }
 
+func (bulky) Fits(w *keys.Wrapped) bool { return string(w.KID) == "bulky" }
+
 func (bulky) Wrap(context.Context, keys.Context, []byte) (keys.Wrapped, error) {
 	return keys.Wrapped{Alg: keys.AlgAWSKMS, KID: []byte("bulky"), Ciphertext: make([]byte, 6000)}, nil
 }
@@ -102,15 +102,11 @@ func (bulky) Wrap(context.Context, keys.Context, []byte) (keys.Wrapped, error) {
 // TestWriterThatCannotBegin ends its key too.
 func TestWriterThatCannotBegin(t *testing.T) {
 	audit := &opened{}
-	sealing, err := kekcache.NewSealing(kekcache.SealingOptions{Wrappers: []keys.Wrapper{bulky{}, bulky{}, bulky{}}, Audit: audit})
+	s, err := envelope.NewSealer([]keys.Wrapper{bulky{}, bulky{}, bulky{}}, envelope.SealerOptions{ChunkSize: 4096, Audit: audit})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := envelope.NewSealer(sealing, envelope.SealerOptions{ChunkSize: 4096})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := s.NewWriter(t.Context(), io.Discard, &envelope.Binding{})
+	w := s.NewWriter(t.Context(), io.Discard, envelope.Binding{})
 	if _, err := w.Write(make([]byte, 100_000)); err == nil {
 		t.Error("it began")
 	}

@@ -1,123 +1,83 @@
 package envelope
 
 import (
-	"bytes"
 	"context"
-	"fmt"
+	"log/slog"
+	"sync"
+	"time"
 
-	"github.com/streamcrypt/streamcrypt/chunker"
-	"github.com/streamcrypt/streamcrypt/codec/cms"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// OpenerOptions say how messages of one route are opened.
+// OpenerOptions say how an Opener opens. The zero value is good for a start.
 type OpenerOptions struct {
-	Context []byte // the route's name, as it was when the messages were sealed
+	// Context is the Sealer's, as it was when the envelopes were sealed.
+	Context string
+	// Pairs are the Sealer's.
+	Pairs map[string]string
+	// Store has the key records of envelopes that name their data key; nil:
+	// those are refused.
+	Store kekcache.Store
+
+	// MaxKeys is how many unwrapped data keys are kept; default 100,000 (about
+	// 30 MiB).
+	MaxKeys int
+	// MaxAge is how long an unwrapped data key is used; default 1 hour.
+	MaxAge time.Duration
+	// Log is told of key services and stores that are waited for; nil: nobody.
+	Log *slog.Logger
+	// Audit keeps a record of unwrapped and refused data keys; nil: none. If
+	// an unwrapping cannot be recorded, its data key is not used.
+	Audit kekcache.Auditor
+	// Observer is told of data keys and calls of key services; nil: nobody.
+	Observer kekcache.Observer
 }
 
-// Opener opens messages. It reuses its memory and is not safe for concurrent use: each goroutine has its
-// own, and all of one process share a kekcache.Opening.
+// Opener opens messages and streams. It is safe for concurrent use. It must not
+// be copied.
 type Opener struct {
-	keys *kekcache.Opening
-	aad  *cms.AAD
-	last lastKey
-	e    cms.Envelope
+	context string
+	keys    *kekcache.OpenKeys
+	workers sync.Pool // of *OpenWorker
 }
 
-// lastKey is the key of the message before, which is most often the next one's too.
-type lastKey struct {
-	key         *chunker.OpeningKey
-	byReference bool
-	name        []byte // commitment or kid
-	recipients  []byte // encoded
-	uses        int
-	era         uint64 // kekcache's
-}
-
-// maxUses is how often the last key is used before kekcache is asked again, so that keys age there. A Reload takes it away
-// at once.
-const maxUses = 4096
-
-// NewOpener returns an Opener.
-func NewOpener(keys *kekcache.Opening, o OpenerOptions) *Opener {
-	return &Opener{keys: keys, aad: cms.NewAAD(o.Context)}
-}
-
-// Open verifies the envelope e and appends its payload to dst: whole or not at all. A refusal is an *Error;
-// any other error is not the message's fault. On an error dst comes back as it was, and its spare capacity holds no plaintext. e
-// and dst's spare capacity must not overlap.
-func (o *Opener) Open(ctx context.Context, dst, e []byte, b *Binding) ([]byte, Position, error) {
-	if err := cms.Parse(e, &o.e); err != nil {
-		return dst, Position{}, refuse(err)
-	}
-	key, err := o.keyOf(ctx, &o.e)
-	if err != nil {
-		return dst, Position{}, refuse(err)
-	}
-	o.aad.SetHeader(o.e.ByReference, o.e.Protected)
-	if o.e.Chunked {
-		out, err := o.openSegments(dst, o.e.Segments, key, b)
-		return out, o.e.Position, err
-	}
-	out, err := key.Open(dst, o.e.IV, o.e.Ciphertext, o.aad.Bytes(b, 0, true))
-	switch {
-	case err != nil:
-		return dst, Position{}, tampered(0, false)
-	case len(out) > len(dst) && (b.Kind == Tombstone || b.Kind == KeyRecord):
-		clear(out[len(dst):])
-		return dst, Position{}, refuse(fmt.Errorf("%w: a payload where none may be", cms.ErrMalformed))
-	}
-	return out, o.e.Position, nil
-}
-
-func (o *Opener) openSegments(dst []byte, segments cms.Segments, key *chunker.OpeningKey, b *Binding) ([]byte, error) {
-	out := dst
-	for index := uint32(0); len(segments) > 0; index++ {
-		var segment []byte
-		segment, segments = segments.Next()
-		iv, ciphertext := segment[:chunker.IVSize], segment[chunker.IVSize:]
-		var err error
-		if out, err = key.Open(out, iv, ciphertext, o.aad.Bytes(b, index, len(segments) == 0)); err != nil {
-			clear(out[len(dst):])
-			return dst, tampered(index, true)
-		}
-	}
-	return out, nil
-}
-
-// keyOf finds the envelope's key: the last one, kekcache's, or unwrapped now.
-func (o *Opener) keyOf(ctx context.Context, e *cms.Envelope) (*chunker.OpeningKey, error) {
-	name := e.Commitment
-	if e.ByReference {
-		name = e.KID
-	}
-	era := o.keys.Era() // before the key is fetched: a Reload in between makes it one of the past
-	if l := &o.last; l.uses > 0 && l.era == era && l.byReference == e.ByReference && bytes.Equal(l.name, name) && bytes.Equal(l.recipients, e.Recipients) {
-		l.uses--
-		return l.key, nil
-	}
-	key, err := o.fetch(ctx, e)
+// NewOpener returns an Opener that opens with the given keys, which are asked
+// in this order. No key service is called before the first Open.
+func NewOpener(keks []keys.Unwrapper, o OpenerOptions) (*Opener, error) {
+	openKeys, err := NewOpenKeys(kekcache.OpenKeysOptions{
+		Unwrappers: keks, Context: keys.Context{Name: o.Context, Pairs: o.Pairs}, Store: o.Store,
+		MaxKeys: o.MaxKeys, MaxAge: o.MaxAge, Log: o.Log, Audit: o.Audit, Observer: o.Observer,
+	})
 	if err != nil {
 		return nil, err
 	}
-	o.last = lastKey{
-		key:         key,
-		byReference: e.ByReference,
-		name:        append(o.last.name[:0], name...),
-		recipients:  append(o.last.recipients[:0], e.Recipients...),
-		uses:        maxUses,
-		era:         era,
-	}
-	return key, nil
+	op := &Opener{context: o.Context, keys: openKeys}
+	op.workers.New = func() any { return op.NewWorker() }
+	return op, nil
 }
 
-func (o *Opener) fetch(ctx context.Context, e *cms.Envelope) (*chunker.OpeningKey, error) {
-	if e.ByReference {
-		return o.keys.Lookup(ctx, e.KID)
-	}
-	return o.keys.Unwrap(ctx, e.Commitment, e.Recipients, func() ([]keys.Wrapped, error) {
-		recipients, err := cms.ParseRecipients(e.Recipients, nil)
-		return toWrapped(recipients), err
-	})
+// Open verifies the envelope e and appends its payload to dst: whole or not at
+// all. A refusal is an *Error; any other error is not the message's fault. It
+// waits while a key service or the store is away, until ctx ends. On an error
+// the spare capacity of dst holds no plaintext.
+func (o *Opener) Open(ctx context.Context, dst, e []byte, b Binding) ([]byte, error) {
+	w := o.workers.Get().(*OpenWorker)
+	defer o.workers.Put(w)
+	out, _, err := w.Open(ctx, dst, e, &b)
+	return out, err
+}
+
+// Reload opens with other keys from now on. Data keys that the old ones have
+// unwrapped are dropped.
+func (o *Opener) Reload(keks []keys.Unwrapper) error { return o.keys.Reload(keks) }
+
+// Status says whether somebody waits for a key service or the store.
+func (o *Opener) Status() kekcache.Status { return o.keys.Status() }
+
+// NewOpenKeys returns unwrapped data keys without an Opener, for a program that
+// asks whether envelopes can be opened. o.Codec is that of this package.
+func NewOpenKeys(o kekcache.OpenKeysOptions) (*kekcache.OpenKeys, error) {
+	o.Codec = codec{}
+	return kekcache.NewOpenKeys(o)
 }

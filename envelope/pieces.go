@@ -6,13 +6,15 @@ import (
 	"github.com/streamcrypt/streamcrypt/codec/cms"
 )
 
-// What follows takes raw files apart (docs/envelope.md, section 9), for all that read them. It sees no key.
+// The functions of this file take raw files apart (docs/envelope.md, section
+// 9), for Reader and Rewrapper. They see no key.
 
-// errRecordAlone says that a key record stands in front of something else than its envelope.
+// errRecordAlone says that a key record stands in front of something else than
+// its envelope.
 var errRecordAlone = fmt.Errorf("%w: a key record belongs to a chunked envelope by reference", cms.ErrMalformed)
 
-// head reads the head of an envelope and says how long it is.
-func (in *input) head() (*cms.Header, int, error) {
+// readHead reads the head of an envelope and says how long it is.
+func (in *input) readHead() (*cms.Header, int, error) {
 	b, err := in.peek(cms.MaxHead)
 	if err != nil {
 		return nil, 0, err
@@ -20,7 +22,7 @@ func (in *input) head() (*cms.Header, int, error) {
 	var h cms.Header
 	n, ok := cms.ParseHead(b, &h)
 	if !ok {
-		return nil, 0, in.why()
+		return nil, 0, in.refuseHead()
 	}
 	if h.Chunked {
 		return &h, n, nil
@@ -29,17 +31,17 @@ func (in *input) head() (*cms.Header, int, error) {
 		return nil, 0, err
 	}
 	if _, ok = cms.ParseHead(b, &h); !ok {
-		return nil, 0, in.why()
+		return nil, 0, in.refuseHead()
 	}
 	if _, _, err := cms.CiphertextHead(b[n:]); err != nil {
-		return nil, 0, in.why()
+		return nil, 0, in.refuseHead()
 	}
 	return &h, n, nil
 }
 
-// why says what is wrong with a head.
-func (in *input) why() error {
-	b, ok, err := in.all(maxSingle)
+// refuseHead returns the reason why a head was refused.
+func (in *input) refuseHead() error {
+	b, ok, err := in.readAll(maxSingle)
 	if err != nil {
 		return err
 	}
@@ -49,9 +51,11 @@ func (in *input) why() error {
 	return refuse(fmt.Errorf("%w: head", cms.ErrMalformed))
 }
 
-// recordInFront looks at a self-contained envelope in the single form, whose head has n bytes. If an envelope by reference follows, it
-// returns a copy of it and skips it: it is a key record. If nothing follows, it returns nil and skips nothing.
-func (in *input) recordInFront(n int) ([]byte, error) {
+// readRecord looks at a self-contained envelope in the single form, with a head
+// of n bytes. If an envelope by reference follows, it is a key record:
+// readRecord returns a copy of it and skips it. If nothing follows, it returns
+// nil and skips nothing.
+func (in *input) readRecord(n int) ([]byte, error) {
 	b, err := in.peek(n + 5)
 	if err != nil {
 		return nil, err
@@ -73,7 +77,7 @@ func (in *input) recordInFront(n int) ([]byte, error) {
 	case len(rest) == 0:
 		return nil, nil
 	case rest[0] != 0xd0:
-		return nil, refuse(fmt.Errorf("%w: bytes after the envelope", cms.ErrMalformed))
+		return nil, refuse(errTrailing)
 	}
 	record := append([]byte(nil), b[:at+len(recipients)]...)
 	in.skip(len(record))
@@ -88,8 +92,9 @@ type piece struct {
 	tail  bool   // and something behind that
 }
 
-// segment looks at a segment, and one byte ahead: is it the final one? chunkSize is that of the envelope, index the segment's.
-func (in *input) segment(chunkSize int, index uint32) (p piece, err error) {
+// readSegment looks at a segment, and one byte ahead: is it the final one?
+// chunkSize is that of the envelope, index the segment's.
+func (in *input) readSegment(chunkSize int, index uint32) (p piece, err error) {
 	head, err := in.peek(5)
 	if err != nil {
 		return p, err
@@ -101,7 +106,7 @@ func (in *input) segment(chunkSize int, index uint32) (p piece, err error) {
 	case end: // after a segment that was not sealed as the final one, or after none: fewer than two
 		return p, refuse(fmt.Errorf("%w: segments", cms.ErrMalformed))
 	}
-	b, err := in.peek(headSize + size + 2) // the byte after, and what may not follow the break
+	b, err := in.peek(headSize + size + 2) // the byte after, and one that may not follow the break
 	if err != nil {
 		return p, err
 	}

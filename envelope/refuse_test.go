@@ -11,11 +11,12 @@ import (
 	"github.com/streamcrypt/streamcrypt/kekcache"
 )
 
-// refused checks that an envelope ends in a reason, through every door, and that not a byte comes out.
-func refused(t *testing.T, o *envelope.Opener, e []byte, b *envelope.Binding, reasons ...envelope.Reason) {
+// refused checks that an envelope ends in a reason, through every door, and
+// that not a byte comes out.
+func refused(t *testing.T, o *envelope.Opener, e []byte, b envelope.Binding, reasons ...envelope.Reason) {
 	t.Helper()
 	dst := make([]byte, 0, len(e)+64)
-	out, _, err := o.Open(t.Context(), dst, e, b)
+	out, err := o.Open(t.Context(), dst, e, b)
 	check := func(door string, n int, err error) {
 		t.Helper()
 		var refusal *envelope.Error
@@ -46,17 +47,17 @@ func TestEverySingleBit(t *testing.T) {
 	profiles(t, func(t *testing.T, store kekcache.Store) {
 		r := newRig(t, rigOptions{store: store})
 		b := envelope.Binding{Key: []byte("k")}
-		e, err := r.sealer(t, 0).Seal(t.Context(), nil, []byte("hello"), &b, envelope.Position{Offset: 7})
+		e, err := r.sealer(t, 0).NewWorker().Seal(t.Context(), nil, []byte("hello"), &b, &envelope.Position{Offset: 7})
 		if err != nil {
 			t.Fatal(err)
 		}
-		o := r.opener()
-		if _, _, err := o.Open(t.Context(), nil, e, &b); err != nil {
+		o := r.opener(t)
+		if _, err := o.Open(t.Context(), nil, e, b); err != nil {
 			t.Fatal(err)
 		}
 		for bit := range len(e) * 8 {
 			e[bit/8] ^= 1 << (bit % 8)
-			refused(t, o, e, &b)
+			refused(t, o, e, b)
 			e[bit/8] ^= 1 << (bit % 8)
 		}
 	})
@@ -65,17 +66,17 @@ func TestEverySingleBit(t *testing.T) {
 func TestEveryLength(t *testing.T) {
 	profiles(t, func(t *testing.T, store kekcache.Store) {
 		r := newRig(t, rigOptions{store: store})
-		e, err := r.sealer(t, 0).Seal(t.Context(), nil, []byte("hello"), &envelope.Binding{}, envelope.Position{})
+		e, err := r.sealer(t, 0).Seal(t.Context(), nil, []byte("hello"), envelope.Binding{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		o := r.opener()
-		refused(t, o, nil, &envelope.Binding{}, envelope.ReasonNotEnvelope)
+		o := r.opener(t)
+		refused(t, o, nil, envelope.Binding{}, envelope.ReasonNotEnvelope)
 		for n := 1; n < len(e); n++ {
-			refused(t, o, e[:n], &envelope.Binding{}, envelope.ReasonTruncated)
+			refused(t, o, e[:n], envelope.Binding{}, envelope.ReasonTruncated)
 		}
 		for _, tail := range []byte{0x00, 0xd0, 0xff} {
-			refused(t, o, append(append([]byte(nil), e...), tail), &envelope.Binding{}, envelope.ReasonMalformed, envelope.ReasonTruncated)
+			refused(t, o, append(append([]byte(nil), e...), tail), envelope.Binding{}, envelope.ReasonMalformed, envelope.ReasonTruncated)
 		}
 	})
 }
@@ -87,7 +88,7 @@ func TestBinding(t *testing.T) {
 			return envelope.Binding{Subject: []byte("s"), Key: []byte("k"), Bound: []envelope.Bound{{Name: "h", Values: [][]byte{{1}}}}}
 		}
 		b := full()
-		e, err := r.sealer(t, 0).Seal(t.Context(), nil, []byte("hello"), &b, envelope.Position{})
+		e, err := r.sealer(t, 0).Seal(t.Context(), nil, []byte("hello"), b)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,16 +107,17 @@ func TestBinding(t *testing.T) {
 		} {
 			b := full()
 			change(&b)
-			t.Run(name, func(t *testing.T) { refused(t, r.opener(), e, &b, envelope.ReasonTampered) })
+			t.Run(name, func(t *testing.T) { refused(t, r.opener(t), e, b, envelope.ReasonTampered) })
 		}
 		t.Run("context", func(t *testing.T) {
-			o := envelope.NewOpener(r.opening, envelope.OpenerOptions{Context: []byte("elsewhere")})
-			refused(t, o, e, &b, envelope.ReasonTampered)
+			o := openerWith(t, store, "elsewhere", r.kek)
+			refused(t, o, e, b, envelope.ReasonTampered)
 		})
 	})
 }
 
-// segments takes a chunked envelope apart: what is before the segments, they themselves, and what is behind.
+// segments takes a chunked envelope apart: what is before the segments, they
+// themselves, and what is behind.
 func segments(t *testing.T, e []byte) (head []byte, all [][]byte, tail []byte) {
 	t.Helper()
 	var parsed cms.Envelope
@@ -137,7 +139,7 @@ func TestChunksAreInTheirPlaces(t *testing.T) {
 		r := newRig(t, rigOptions{store: store})
 		s := r.sealer(t, 4096)
 		seal := func() []byte {
-			e, err := s.Seal(t.Context(), nil, payload(4*4096), &envelope.Binding{}, envelope.Position{})
+			e, err := s.Seal(t.Context(), nil, payload(4*4096), envelope.Binding{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -160,12 +162,12 @@ func TestChunksAreInTheirPlaces(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				e := append(append(append([]byte(nil), head...), bytes.Join(order, nil)...), tail...)
 				var refusal *envelope.Error
-				out, _, err := r.opener().Open(t.Context(), nil, e, &envelope.Binding{})
+				out, err := r.opener(t).Open(t.Context(), nil, e, envelope.Binding{})
 				if !errors.As(err, &refusal) || refusal.Reason != envelope.ReasonTampered || len(out) != 0 {
 					t.Errorf("Open: %d bytes, %v", len(out), err)
 				}
 				for door, in := range map[string]io.Reader{"pipe": onlyReader{bytes.NewReader(e)}, "file": bytes.NewReader(e)} {
-					out, err := io.ReadAll(r.opener().NewReader(t.Context(), in, &envelope.Binding{}))
+					out, err := io.ReadAll(r.opener(t).NewReader(t.Context(), in, envelope.Binding{}))
 					if !errors.As(err, &refusal) || refusal.Reason != envelope.ReasonTampered {
 						t.Errorf("%s: %v", door, err)
 					}
@@ -178,12 +180,13 @@ func TestChunksAreInTheirPlaces(t *testing.T) {
 	})
 }
 
-// TestCutStream: a stream cut anywhere gives a verified beginning and then says that it is cut.
+// TestCutStream: a stream cut anywhere gives a verified beginning and then says
+// that it is cut.
 func TestCutStream(t *testing.T) {
 	profiles(t, func(t *testing.T, store kekcache.Store) {
 		r := newRig(t, rigOptions{store: store})
 		var file bytes.Buffer
-		w := r.sealer(t, 4096).NewWriter(t.Context(), &file, &envelope.Binding{})
+		w := r.sealer(t, 4096).NewWriter(t.Context(), &file, envelope.Binding{})
 		if _, err := w.Write(payload(3*4096 + 5)); err != nil {
 			t.Fatal(err)
 		}
@@ -196,12 +199,13 @@ func TestCutStream(t *testing.T) {
 				continue
 			}
 			for door, in := range map[string]io.Reader{"pipe": onlyReader{bytes.NewReader(e[:n])}, "file": bytes.NewReader(e[:n])} {
-				out, err := io.ReadAll(r.opener().NewReader(t.Context(), in, &envelope.Binding{}))
+				out, err := io.ReadAll(r.opener(t).NewReader(t.Context(), in, envelope.Binding{}))
 				var refusal *envelope.Error
 				if errors.As(err, &refusal) && refusal.Reason == envelope.ReasonTruncated && bytes.HasPrefix(payload(3*4096+5), out) {
 					continue
 				}
-				// Cut right behind its key record, what is left is a whole envelope, but not one of a value.
+				// Cut right behind its key record, what is left is a whole
+				// envelope, but not one of a value.
 				if errors.As(err, &refusal) && refusal.Reason == envelope.ReasonTampered && n < 200 && len(out) == 0 && store == nil {
 					continue
 				}
@@ -211,11 +215,12 @@ func TestCutStream(t *testing.T) {
 	})
 }
 
-// TestEverySingleBitOfAKeyRecord: in a raw file nothing can be changed, not even where the payload would still open.
+// TestEverySingleBitOfAKeyRecord: in a raw file nothing can be changed, not
+// even where the payload would still open.
 func TestEverySingleBitOfAKeyRecord(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	var file bytes.Buffer
-	w := r.sealer(t, 4096).NewWriter(t.Context(), &file, &envelope.Binding{})
+	w := r.sealer(t, 4096).NewWriter(t.Context(), &file, envelope.Binding{})
 	if _, err := w.Write(payload(4097)); err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +230,7 @@ func TestEverySingleBitOfAKeyRecord(t *testing.T) {
 	e := file.Bytes()
 	for bit := range 300 * 8 { // the record, and the head of the envelope behind it
 		e[bit/8] ^= 1 << (bit % 8)
-		out, err := io.ReadAll(r.opener().NewReader(t.Context(), onlyReader{bytes.NewReader(e)}, &envelope.Binding{}))
+		out, err := io.ReadAll(r.opener(t).NewReader(t.Context(), onlyReader{bytes.NewReader(e)}, envelope.Binding{}))
 		var refusal *envelope.Error
 		if !errors.As(err, &refusal) || len(out) != 0 {
 			t.Fatalf("bit %d: %d bytes, %v", bit, len(out), err)
@@ -237,13 +242,13 @@ func TestEverySingleBitOfAKeyRecord(t *testing.T) {
 func TestWriterAfterAnError(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	broken := errors.New("disk full")
-	w := r.sealer(t, 4096).NewWriter(t.Context(), brokenWriter{broken}, &envelope.Binding{})
+	w := r.sealer(t, 4096).NewWriter(t.Context(), brokenWriter{broken}, envelope.Binding{})
 	_, err := w.Write(payload(3 * 4096))
 	if !errors.Is(err, broken) || !errors.Is(w.Close(), broken) {
 		t.Errorf("Write: %v, Close: %v", err, w.Close())
 	}
 	// A source that breaks off must not look like one that ended.
-	w = r.sealer(t, 4096).NewWriter(t.Context(), io.Discard, &envelope.Binding{})
+	w = r.sealer(t, 4096).NewWriter(t.Context(), io.Discard, envelope.Binding{})
 	if _, err := w.ReadFrom(io.MultiReader(bytes.NewReader(payload(5000)), brokenReader{broken})); !errors.Is(err, broken) {
 		t.Errorf("ReadFrom: %v", err)
 	}

@@ -2,24 +2,47 @@ package envelope
 
 import (
 	"context"
+	"log/slog"
+	"sync"
 
-	"github.com/streamcrypt/streamcrypt/codec/cms"
 	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// Rewrapper replaces the recipients of envelopes and copies every other byte: context, subject, position and profile stay as
-// they were (docs/envelope.md, section 15). It has no data key and verifies no tag. An envelope by reference is copied whole; it is
-// its key record in the store that is rewrapped.
+// RewrapperOptions say how a Rewrapper works. The zero value is good for a
+// start.
+type RewrapperOptions struct {
+	// Context is the Sealer's. Only key services look at it here.
+	Context string
+	// Pairs are the Sealer's.
+	Pairs map[string]string
+	// Store has the key records of envelopes that name their data key; nil:
+	// those are refused.
+	Store kekcache.Store
+	// Verify unwraps a data key that a key service has moved without showing
+	// it, and compares its commitment.
+	Verify bool
+
+	// MaxBytes bounds the new recipients that are kept; default 32 MiB.
+	MaxBytes int
+	// Log is told of key services and stores that are waited for; nil: nobody.
+	Log *slog.Logger
+	// Audit keeps a record of rewrapped data keys; nil: none. A rewrapping that
+	// cannot be recorded is not done.
+	Audit kekcache.Auditor
+	// Observer is told of data keys and calls of key services; nil: nobody.
+	Observer kekcache.Observer
+}
+
+// Rewrapper replaces the recipients of envelopes and copies every other byte:
+// context, subject, position and profile stay as they were (docs/envelope.md,
+// section 15). It has no data key and verifies no tag. An envelope by reference
+// is copied whole; it is its key record in the store that is rewrapped.
 //
-// It reuses its memory and is not safe for concurrent use: each goroutine has its own, and all of one process share a
-// kekcache.Rewrapping.
+// It is safe for concurrent use. It must not be copied.
 type Rewrapper struct {
-	keys    *kekcache.Rewrapping
-	e       cms.Envelope
-	last    cms.Alike           // the envelope before, to which most are alike
-	to      *kekcache.Rewrapped // what became of it
-	longest int                 // recipients of those that were written, in bytes; 0: none were
-	counts  RewrapCounts
+	keys    *kekcache.RewrapKeys
+	workers sync.Pool // of *RewrapWorker
 }
 
 // RewrapCounts are numbers of envelopes.
@@ -28,61 +51,50 @@ type RewrapCounts struct {
 	Already   int64 // had them before, and are copied as they were
 }
 
-// NewRewrapper returns a Rewrapper.
-func NewRewrapper(keys *kekcache.Rewrapping) *Rewrapper { return &Rewrapper{keys: keys} }
-
-// Counts returns what was done so far.
-func (r *Rewrapper) Counts() RewrapCounts { return r.counts }
-
-// Bound is the most bytes that Rewrap appends for an envelope of n bytes.
-func (r *Rewrapper) Bound(n int) int {
-	if r.longest == 0 {
-		return n + cms.MaxRecipientSize
-	}
-	// The recipients of the next data key are for the same KEKs, and so about as long.
-	return n + min(2*r.longest+256, cms.MaxRecipientSize)
-}
-
-// Rewrap appends the envelope e to dst as it is to be from now on. A refusal is an *Error; any other error is not the
-// message's fault. It waits while a key service is away. On an error dst comes back as it was. e and dst's spare capacity must not
-// overlap.
-func (r *Rewrapper) Rewrap(ctx context.Context, dst, e []byte) ([]byte, error) {
-	out := append(dst, e...)
-	if !r.last.Match(out[len(dst):]) { // the copy is in the processor's cache, and e may not be
-		if err := r.find(ctx, e); err != nil {
-			return dst, refuse(err)
-		}
-	}
-	r.count(r.to)
-	if old := r.last.Recipients(); !r.to.Already && len(old) > 0 {
-		return append(out[:len(out)-len(old)], r.to.Recipients...), nil
-	}
-	return out, nil
-}
-
-func (r *Rewrapper) count(to *kekcache.Rewrapped) {
+func (c *RewrapCounts) add(to *kekcache.Rewrapped) {
 	if to.Already {
-		r.counts.Already++
+		c.Already++
 	} else {
-		r.counts.Rewrapped++
+		c.Rewrapped++
 	}
 }
 
-// find sets what becomes of an envelope that is not alike to the last one.
-func (r *Rewrapper) find(ctx context.Context, e []byte) (err error) {
-	if err := cms.Parse(e, &r.e); err != nil {
-		return err
-	}
-	var to *kekcache.Rewrapped
-	if r.e.ByReference {
-		to, err = r.keys.Record(ctx, r.e.KID)
-	} else {
-		to, err = r.keys.Recipients(ctx, r.e.Commitment, r.e.Recipients)
-	}
+// NewRewrapper returns a Rewrapper from old keys, which are asked in this
+// order, to 1 to 16 new ones. No key service is called before the first
+// envelope.
+func NewRewrapper(from []keys.Unwrapper, to []keys.Wrapper, o RewrapperOptions) (*Rewrapper, error) {
+	rewrapKeys, err := kekcache.NewRewrapKeys(kekcache.RewrapKeysOptions{
+		Codec: codec{}, From: from, To: to, Context: keys.Context{Name: o.Context, Pairs: o.Pairs},
+		Store: o.Store, Verify: o.Verify, MaxBytes: o.MaxBytes, Log: o.Log, Audit: o.Audit, Observer: o.Observer,
+	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r.to, r.longest = to, max(r.longest, len(to.Recipients))
-	r.last.Set(e, &r.e)
-	return nil
+	r := &Rewrapper{keys: rewrapKeys}
+	r.workers.New = func() any { return r.NewWorker() }
+	return r, nil
 }
+
+// Rewrap appends the envelope e to dst, with recipients for the new keys. A
+// refusal is an *Error; any other error is not the message's fault. It waits
+// while a key service or the store is away, until ctx ends.
+func (r *Rewrapper) Rewrap(ctx context.Context, dst, e []byte) ([]byte, error) {
+	w := r.workers.Get().(*RewrapWorker)
+	defer r.workers.Put(w)
+	return w.Rewrap(ctx, dst, e)
+}
+
+// RewrapRecord puts a key record for the new keys into the store, for the data
+// key with this kid of 16 bytes, unless there is one: already says so. Its
+// errors are those of Rewrap.
+func (r *Rewrapper) RewrapRecord(ctx context.Context, kid []byte) (already bool, err error) {
+	to, err := r.keys.RewrapRecord(ctx, kid)
+	if err != nil {
+		return false, refuse(err)
+	}
+	return to.Already, nil
+}
+
+// CountKeys returns how many distinct data keys have been rewrapped. One that
+// was forgotten meanwhile counts again.
+func (r *Rewrapper) CountKeys() int64 { return r.keys.CountMoved() }

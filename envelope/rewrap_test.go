@@ -12,11 +12,12 @@ import (
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/keys/local"
+	"github.com/streamcrypt/streamcrypt/keystore/keystoretest"
 )
 
 // target is a new KEK, and its public half as an encryptor has it.
 type target interface {
-	kekcache.Target
+	keys.Wrapper
 	keys.Unwrapper
 }
 
@@ -33,32 +34,32 @@ func newX25519(t testing.TB) *local.X25519 {
 	return kek
 }
 
-func newRewrapping(t testing.TB, store kekcache.Store, from []keys.Unwrapper, to ...target) *kekcache.Rewrapping {
+func newRewrapper(t testing.TB, store kekcache.Store, from []keys.Unwrapper, to ...target) *envelope.Rewrapper {
 	t.Helper()
-	o := kekcache.RewrappingOptions{From: from, Codec: envelope.Recipients{}, Store: store}
-	for _, k := range to {
-		o.To = append(o.To, k)
+	wrappers := make([]keys.Wrapper, len(to))
+	for i, k := range to {
+		wrappers[i] = k
 	}
-	c, err := kekcache.NewRewrapping(o)
+	r, err := envelope.NewRewrapper(from, wrappers, envelope.RewrapperOptions{Store: store})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return r
 }
 
 // openerWith opens with one KEK.
-func openerWith(t testing.TB, store kekcache.Store, context []byte, kek keys.Unwrapper) *envelope.Opener {
+func openerWith(t testing.TB, store kekcache.Store, context string, kek keys.Unwrapper) *envelope.Opener {
 	t.Helper()
-	opening, err := kekcache.NewOpening(kekcache.OpeningOptions{Unwrappers: []keys.Unwrapper{kek}, Store: store, Records: envelope.Records{}})
+	o, err := envelope.NewOpener([]keys.Unwrapper{kek}, envelope.OpenerOptions{Context: context, Store: store})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return envelope.NewOpener(opening, envelope.OpenerOptions{Context: context})
+	return o
 }
 
-// vectorBinding is what a vector is tied to.
-func vectorBinding(v *vectors.Vector) *envelope.Binding {
-	b := &envelope.Binding{Subject: v.Subject, Key: v.Key, Kind: envelope.Kind(v.Kind)}
+// vectorBinding is that of a vector.
+func vectorBinding(v *vectors.Vector) envelope.Binding {
+	b := envelope.Binding{Subject: v.Subject, Key: v.Key, Kind: envelope.Kind(v.Kind)}
 	for _, bound := range v.Bound {
 		values := make([][]byte, len(bound.Values))
 		for i := range values {
@@ -72,13 +73,13 @@ func vectorBinding(v *vectors.Vector) *envelope.Binding {
 // vectorRig is a vector's keys and records, rewrapped for other keys.
 type vectorRig struct {
 	old       []keys.Unwrapper
-	store     *memoryStore
+	store     *keystoretest.Memory
 	rewrapper *envelope.Rewrapper
 }
 
 func newVectorRig(t *testing.T, v *vectors.Vector, unwrappers map[string]keys.Unwrapper, to ...target) *vectorRig {
 	t.Helper()
-	r := &vectorRig{store: newMemoryStore()}
+	r := &vectorRig{store: new(keystoretest.Memory)}
 	for i := range v.Keys {
 		file := string(v.Keys[i].File())
 		if unwrappers[file] == nil {
@@ -94,17 +95,18 @@ func newVectorRig(t *testing.T, v *vectors.Vector, unwrappers map[string]keys.Un
 		r.old = append(r.old, newKEK(t))
 	}
 	for _, record := range v.Records {
-		if commitment, _, err := (envelope.Records{}).Decode(record); err == nil {
-			kid := [kekcache.KIDSize]byte(commitment[:])
-			r.store.records[kid] = append(r.store.records[kid], record)
+		var e cms.Envelope
+		if cms.ParseKeyRecord(record, &e) == nil {
+			putRecord(t, r.store, [kekcache.KIDSize]byte(e.Commitment), record)
 		}
 	}
-	r.rewrapper = envelope.NewRewrapper(newRewrapping(t, r.store, r.old, to...))
+	r.rewrapper = newRewrapper(t, r.store, r.old, to...)
 	return r
 }
 
-// TestRewrapVectors: of every good vector nothing changes but the recipients, and those of its key record; then each new key opens it
-// and no old one does. Every bad one is refused, or is as bad as before.
+// TestRewrapVectors: of every good vector nothing changes but the recipients,
+// and those of its key record; then each new key opens it and no old one does.
+// Every bad one is refused, or is as bad as before.
 func TestRewrapVectors(t *testing.T) {
 	all, err := vectors.All()
 	if err != nil {
@@ -116,13 +118,13 @@ func TestRewrapVectors(t *testing.T) {
 		v := &all[i]
 		t.Run(v.Name, func(t *testing.T) {
 			r := newVectorRig(t, v, unwrappers, to...)
-			dst := append(make([]byte, 0, 6+r.rewrapper.Bound(len(v.Envelope))), "prefix"...)
+			dst := append(make([]byte, 0, 6+r.rewrapper.NewWorker().MaxSize(len(v.Envelope))), "prefix"...)
 			out, err := r.rewrapper.Rewrap(t.Context(), dst, v.Envelope)
 			if !bytes.HasPrefix(out, dst) || err != nil && len(out) != len(dst) {
 				t.Fatalf("%d bytes, %v", len(out), err)
 			}
 			if len(out) > cap(dst) {
-				t.Errorf("%d bytes after a Bound of %d", len(out)-len(dst), cap(dst)-len(dst))
+				t.Errorf("%d bytes after a MaxSize of %d", len(out)-len(dst), cap(dst)-len(dst))
 			}
 			out = out[len(dst):]
 			if v.Expect == "ok" {
@@ -131,7 +133,7 @@ func TestRewrapVectors(t *testing.T) {
 				}
 				checkSpliced(t, v.Envelope, out)
 				for _, old := range r.old {
-					_, _, err := openerWith(t, r.onlyNew(v), v.Context, old).Open(t.Context(), nil, out, vectorBinding(v))
+					_, err := openerWith(t, r.onlyNew(t, v), string(v.Context), old).Open(t.Context(), nil, out, vectorBinding(v))
 					wantReason(t, err, "unknown-key")
 				}
 			}
@@ -140,7 +142,7 @@ func TestRewrapVectors(t *testing.T) {
 				return
 			}
 			for _, kek := range to {
-				plain, _, err := openerWith(t, r.store, v.Context, kek).Open(t.Context(), nil, out, vectorBinding(v))
+				plain, err := openerWith(t, r.store, string(v.Context), kek).Open(t.Context(), nil, out, vectorBinding(v))
 				checkVector(t, kek.Name(), v, plain, err)
 			}
 		})
@@ -148,19 +150,20 @@ func TestRewrapVectors(t *testing.T) {
 }
 
 // onlyNew is the store without the records that were there before.
-func (r *vectorRig) onlyNew(v *vectors.Vector) *memoryStore {
-	s := newMemoryStore()
-	for kid, records := range r.store.records {
-		for _, record := range records {
+func (r *vectorRig) onlyNew(t *testing.T, v *vectors.Vector) *keystoretest.Memory {
+	s := new(keystoretest.Memory)
+	for _, kid := range r.store.KIDs() {
+		for _, record := range getRecords(t, r.store, kid) {
 			if !slices.ContainsFunc(v.Records, func(old vectors.Hex) bool { return bytes.Equal(old, record) }) {
-				s.records[kid] = append(s.records[kid], record)
+				putRecord(t, s, kid, record)
 			}
 		}
 	}
 	return s
 }
 
-// checkSpliced checks that two envelopes differ in their recipients and nowhere else.
+// checkSpliced checks that two envelopes differ in their recipients and nowhere
+// else.
 func checkSpliced(t *testing.T, before, after []byte) {
 	t.Helper()
 	var b, a cms.Envelope
@@ -189,15 +192,16 @@ func wantReason(t *testing.T, err error, reason string) {
 	}
 }
 
-// TestRewrapRecord: the new record in a store differs from the old one in its recipients only, and is good as a record of its own.
+// TestRewrapRecord: the new record in a store differs from the old one in its
+// recipients only, and is good as a record of its own.
 func TestRewrapRecord(t *testing.T) {
-	store, to := newMemoryStore(), newKEK(t)
+	store, to := new(keystoretest.Memory), newKEK(t)
 	r := newRig(t, rigOptions{store: store})
-	e, err := r.sealer(t, 0).Seal(t.Context(), nil, payload(100), &envelope.Binding{}, envelope.Position{})
+	e, err := r.sealer(t, 0).Seal(t.Context(), nil, payload(100), envelope.Binding{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	rewrapper := envelope.NewRewrapper(newRewrapping(t, store, []keys.Unwrapper{r.kek}, to))
+	rewrapper := newRewrapper(t, store, []keys.Unwrapper{r.kek}, to).NewWorker()
 	for range 3 { // once
 		if out, err := rewrapper.Rewrap(t.Context(), nil, e); err != nil || !bytes.Equal(out, e) {
 			t.Fatalf("%d bytes, %v", len(out), err)
@@ -206,7 +210,8 @@ func TestRewrapRecord(t *testing.T) {
 	if counts := rewrapper.Counts(); counts != (envelope.RewrapCounts{Rewrapped: 3}) {
 		t.Errorf("%+v", counts)
 	}
-	for _, records := range store.records {
+	for _, kid := range store.KIDs() {
+		records := getRecords(t, store, kid)
 		if len(records) != 2 {
 			t.Fatalf("%d records", len(records))
 		}
@@ -217,8 +222,8 @@ func TestRewrapRecord(t *testing.T) {
 		if !bytes.Equal(records[0][:len(records[0])-len(a.Recipients)], records[1][:len(records[1])-len(b.Recipients)]) {
 			t.Error("more than the recipients changed")
 		}
-		o := openerWith(t, nil, []byte(route), to)
-		if _, _, err := o.Open(t.Context(), nil, records[1], &envelope.Binding{Kind: envelope.KeyRecord}); err != nil {
+		o := openerWith(t, nil, route, to)
+		if _, err := o.Open(t.Context(), nil, records[1], envelope.Binding{Kind: envelope.KeyRecord}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -228,10 +233,10 @@ func TestRewrapRecord(t *testing.T) {
 func TestRewrapAlready(t *testing.T) {
 	profiles(t, func(t *testing.T, store kekcache.Store) {
 		r, to := newRig(t, rigOptions{store: store}), []target{newKEK(t), newX25519(t)}
-		once := envelope.NewRewrapper(newRewrapping(t, store, []keys.Unwrapper{r.kek}, to...))
-		again := envelope.NewRewrapper(newRewrapping(t, store, []keys.Unwrapper{r.kek}, to[1], to[0]))
-		more := envelope.NewRewrapper(newRewrapping(t, store, []keys.Unwrapper{to[0]}, to[1]))
-		e, err := r.sealer(t, 0).Seal(t.Context(), nil, payload(100), &envelope.Binding{}, envelope.Position{})
+		once := newRewrapper(t, store, []keys.Unwrapper{r.kek}, to...).NewWorker()
+		again := newRewrapper(t, store, []keys.Unwrapper{r.kek}, to[1], to[0]).NewWorker()
+		more := newRewrapper(t, store, []keys.Unwrapper{to[0]}, to[1]).NewWorker()
+		e, err := r.sealer(t, 0).Seal(t.Context(), nil, payload(100), envelope.Binding{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -249,23 +254,24 @@ func TestRewrapAlready(t *testing.T) {
 	})
 }
 
-// TestRewrapBound: after data keys with few recipients, and by reference, come some with many.
+// TestRewrapBound: after data keys with few recipients, and by reference, come
+// some with many.
 func TestRewrapBound(t *testing.T) {
-	store, old := newMemoryStore(), newRig(t, rigOptions{})
+	store, old := new(keystoretest.Memory), newRig(t, rigOptions{})
 	ref := newRig(t, rigOptions{store: store})
 	var to []target
 	for range 16 {
 		to = append(to, newX25519(t))
 	}
-	r := envelope.NewRewrapper(newRewrapping(t, store, []keys.Unwrapper{old.kek, ref.kek}, to...))
+	r := newRewrapper(t, store, []keys.Unwrapper{old.kek, ref.kek}, to...).NewWorker()
 	for i, from := range []rig{ref, ref, old, ref, old, old} {
-		e, err := from.sealer(t, 0).Seal(t.Context(), nil, nil, &envelope.Binding{}, envelope.Position{})
+		e, err := from.sealer(t, 0).Seal(t.Context(), nil, nil, envelope.Binding{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		bound := r.Bound(len(e))
+		bound := r.MaxSize(len(e))
 		if out, err := r.Rewrap(t.Context(), nil, e); err != nil || len(out) > bound {
-			t.Errorf("envelope %d: %d bytes after a Bound of %d, %v", i, len(out), bound, err)
+			t.Errorf("envelope %d: %d bytes after a MaxSize of %d, %v", i, len(out), bound, err)
 		}
 	}
 }
@@ -273,12 +279,12 @@ func TestRewrapBound(t *testing.T) {
 func TestRewrapNoAllocations(t *testing.T) {
 	profiles(t, func(t *testing.T, store kekcache.Store) {
 		r := newRig(t, rigOptions{store: store})
-		rewrapper := envelope.NewRewrapper(newRewrapping(t, store, []keys.Unwrapper{r.kek}, newKEK(t)))
+		rewrapper := newRewrapper(t, store, []keys.Unwrapper{r.kek}, newKEK(t)).NewWorker()
 		var all [2][]byte // of two data keys, in turns
 		for i := range all {
 			from := newRigOf(t, r.kek, rigOptions{store: store})
 			var err error
-			if all[i], err = from.sealer(t, 0).Seal(t.Context(), nil, payload(1024), &envelope.Binding{}, envelope.Position{}); err != nil {
+			if all[i], err = from.sealer(t, 0).Seal(t.Context(), nil, payload(1024), envelope.Binding{}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -2,151 +2,160 @@ package envelope
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
+	"log/slog"
+	"sync"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/codec/cms"
 	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// SealerOptions say how messages of one route are sealed.
+// SealerOptions say how a Sealer seals. The zero value is good for a start.
 type SealerOptions struct {
-	Context   []byte // the route's name; may be empty
-	ChunkSize int    // bytes; 4 KiB to 1 MiB, 0 for DefaultChunkSize
+	// Context names the route that the envelopes belong to. Envelopes, key
+	// records and, where the key service can, wrapped data keys are bound to
+	// it: an Opener with another Context does not open them. It may be empty.
+	Context string
+	// Pairs bind wrapped data keys further, at key services that can.
+	Pairs map[string]string
+	// ChunkSize is the largest payload that is sealed in one piece, in bytes,
+	// and the size of the pieces of longer ones: 4 KiB to 1 MiB; 0 for
+	// DefaultChunkSize.
+	ChunkSize int
+	// RandomNonces has nonces drawn at random and not counted: needed under
+	// GODEBUG=fips140=only and where running machines are cloned. It halves the
+	// messages per data key.
+	RandomNonces bool
+	// Store, if not nil, keeps one key record per data key, and envelopes name
+	// their data key instead of carrying it. They are smaller then, and nobody
+	// can open them without the store.
+	Store kekcache.Store
+
+	// Limits end the use of a data key.
+	Limits kekcache.Limits
+	// Log is told of changes of the state of keys; nil: nobody.
+	Log *slog.Logger
+	// Audit keeps a record of data keys; nil: none. A data key that cannot be
+	// recorded is not used.
+	Audit kekcache.Auditor
+
+	// Observer is told of data keys and calls of the key service; nil: nobody.
+	Observer kekcache.Observer
+
+	// Shared, if not nil, keeps the data keys of several Sealers (NewSealKeys).
+	// Limits, Log, Audit and Observer are then its own and must not be given
+	// here.
+	Shared *kekcache.SealKeys
 }
 
-// Sealer seals messages. It reuses its memory and is not safe for concurrent use: each goroutine has its
-// own, and all of one process share a kekcache.Sealing.
+// Sealer seals messages and streams. It is safe for concurrent use. It must not
+// be copied.
 type Sealer struct {
-	keys      *kekcache.Sealing
-	holder    *kekcache.Holder
-	context   []byte
-	chunkSize int
-
-	aad     *cms.AAD
-	key     *kekcache.Key // what the templates below are for
-	single  *cms.Template
-	chunked *cms.Template
-	tail    []byte // the encoded recipients; empty by reference
-	head    [9]byte
-	id      [cms.MessageIDSize]byte
+	options SealerOptions
+	keks    *kekcache.KEKs
+	keys    *kekcache.SealKeys
+	supply  *kekcache.Supply
+	workers sync.Pool // of *SealWorker
 }
 
-// NewSealer validates o.
-func NewSealer(keys *kekcache.Sealing, o SealerOptions) (*Sealer, error) {
+// NewSealer returns a Sealer for 1 to 16 keys, each of which will be able to
+// open the envelopes. No key service is called before the first Seal, or
+// Prepare.
+func NewSealer(keks []keys.Wrapper, o SealerOptions) (*Sealer, error) {
 	if err := CheckChunkSize(int64(o.ChunkSize)); err != nil {
 		return nil, err
 	}
 	if o.ChunkSize == 0 {
 		o.ChunkSize = DefaultChunkSize
 	}
-	return &Sealer{
-		keys:      keys,
-		holder:    keys.Holder(),
-		context:   append([]byte(nil), o.Context...),
-		chunkSize: o.ChunkSize,
-		aad:       cms.NewAAD(o.Context),
-	}, nil
-}
-
-// Bound is the most bytes that Seal adds for a payload of n bytes.
-func (s *Sealer) Bound(n int) int {
-	return n + (n/s.chunkSize+1)*(segmentRoom(s.chunkSize)-s.chunkSize) + cms.MaxHead + s.recipientRoom()
-}
-
-// recipientRoom is the most bytes that the recipients take. The next message may be sealed under a key for other KEKs than this
-// one (kekcache's Reload), of which nothing is known but that they keep to the format.
-func (s *Sealer) recipientRoom() int {
-	if s.key != nil && s.key.ByReference {
-		return 0
+	s := &Sealer{options: o, keys: o.Shared}
+	var err error
+	if s.keks, err = kekcache.NewKEKs(keks); err != nil {
+		return nil, err
 	}
-	return cms.MaxRecipientSize
-}
-
-// Seal appends the envelope of plaintext to dst. p.Created is ignored and written from the clock. It waits while no
-// key can be had. On an error dst comes back as it was. plaintext and dst's spare capacity must not overlap.
-func (s *Sealer) Seal(ctx context.Context, dst, plaintext []byte, b *Binding, p Position) ([]byte, error) {
-	chunks := 1
-	if len(plaintext) > s.chunkSize {
-		chunks = (len(plaintext) + s.chunkSize - 1) / s.chunkSize
+	if s.keys == nil {
+		s.keys, err = NewSealKeys(kekcache.SealKeysOptions{
+			Limits: o.Limits, MaxPurposes: 1, Log: o.Log, Audit: o.Audit, Observer: o.Observer,
+		})
+	} else if o.Limits != (kekcache.Limits{}) || o.Log != nil || o.Audit != nil || o.Observer != nil {
+		err = errors.New("limits, log, audit and observer belong to the shared data keys")
 	}
-	grant, err := s.holder.Take(ctx, uint64(len(plaintext)), uint64(chunks))
 	if err != nil {
-		return dst, refuse(err)
+		return nil, err
 	}
-	if grant.Key != s.key {
-		if err := s.rekey(grant.Key); err != nil {
-			return dst, err
-		}
+	nonces := chunker.Counter
+	if o.RandomNonces {
+		nonces = chunker.Random
 	}
-	p.Created = grant.Created
-	if chunks > 1 {
-		return s.sealChunked(dst, plaintext, grant.Sealer, b, &p)
-	}
-	return s.sealSingle(dst, plaintext, grant.Sealer, b, &p)
-}
-
-// rekey lays out the templates for a key.
-func (s *Sealer) rekey(key *kekcache.Key) error {
-	s.tail = s.tail[:0]
-	if !key.ByReference {
-		var err error
-		if s.tail, err = cms.AppendRecipients(s.tail, toRecipients(key.Recipients)); err != nil {
-			return err
-		}
-	}
-	s.single = cms.NewTemplate(key.ByReference, false, key.Commitment[:])
-	s.chunked = cms.NewTemplate(key.ByReference, true, key.Commitment[:])
-	s.key = key
-	return nil
-}
-
-func (s *Sealer) sealSingle(dst, plaintext []byte, sealer *chunker.Sealer, b *Binding, p *Position) ([]byte, error) {
-	start := len(dst)
-	s.single.Set(p, nil, 0)
-	s.aad.SetHeader(s.key.ByReference, s.single.Protected())
-	dst = append(dst, s.single.Bytes()...)
-	head := cms.AppendBytesHead(s.head[:0], len(plaintext)+chunker.TagSize)
-	dst, err := sealer.Seal(dst, head, plaintext, s.aad.Bytes(b, 0, true))
+	s.supply, err = s.keys.Supply(kekcache.Purpose{
+		KEKs: s.keks, Context: keys.Context{Name: o.Context, Pairs: o.Pairs}, Nonces: nonces, Store: o.Store,
+	})
 	if err != nil {
-		return dst[:start], err
+		return nil, err
 	}
-	return append(dst, s.tail...), nil
+	s.workers.New = func() any { return s.NewWorker() }
+	return s, nil
 }
 
-func (s *Sealer) sealChunked(dst, plaintext []byte, sealer *chunker.Sealer, b *Binding, p *Position) ([]byte, error) {
-	start := len(dst)
-	dst, err := s.beginChunked(dst, s.chunked, p)
-	if err != nil {
-		return dst[:start], err
-	}
-	for index := uint32(0); ; index++ {
-		chunk := plaintext[:min(len(plaintext), s.chunkSize)]
-		plaintext = plaintext[len(chunk):]
-		final := len(plaintext) == 0
-		if dst, err = s.appendChunk(dst, chunk, sealer, b, index, final); err != nil {
-			return dst[:start], err
-		}
-		if final {
-			return append(cms.AppendBreak(dst), s.tail...), nil
-		}
-	}
+// Seal appends the envelope of plaintext to dst. It waits while no data key can
+// be had, until ctx ends. Its errors are an *Error for a message that is too
+// large, a *keys.Error for a key that cannot be used, and ErrOverlap.
+func (s *Sealer) Seal(ctx context.Context, dst, plaintext []byte, b Binding) ([]byte, error) {
+	w := s.workers.Get().(*SealWorker)
+	defer s.workers.Put(w)
+	return w.Seal(ctx, dst, plaintext, &b, nil)
 }
 
-// beginChunked appends everything before the first segment.
-func (s *Sealer) beginChunked(dst []byte, t *cms.Template, p *Position) ([]byte, error) {
-	if _, err := rand.Read(s.id[:]); err != nil {
-		return dst, err
+// MaxSize is the most bytes that an envelope of a payload of n bytes takes.
+func (s *Sealer) MaxSize(n int) int {
+	size := maxSealedSize(n, s.options.ChunkSize)
+	if s.options.Store != nil {
+		return size
 	}
-	t.Set(p, s.id[:], s.chunkSize)
-	s.aad.SetHeader(t.ByReference(), t.Protected())
-	return append(dst, t.Bytes()...), nil
+	return size + cms.MaxRecipientSize
 }
 
-func (s *Sealer) appendChunk(dst, chunk []byte, sealer *chunker.Sealer, b *Binding, index uint32, final bool) ([]byte, error) {
-	dst = cms.AppendBytesHead(dst, cms.SegmentSize(len(chunk)))
-	return sealer.Seal(dst, nil, chunk, s.aad.Bytes(b, index, final))
+// maxSealedSize is the most bytes that an envelope takes without its
+// recipients.
+func maxSealedSize(n, chunkSize int) int {
+	return n + (n/chunkSize+1)*(segmentRoom(chunkSize)-chunkSize) + cms.MaxHead
 }
 
-var errTooLong = errors.New("too-large: more than 2^32 chunks or 2^40 bytes under one key")
+// Prepare makes the first data key, unless there is one. A key service that
+// refuses is an error at once, where later on it would be waited for.
+func (s *Sealer) Prepare(ctx context.Context) error { return s.supply.Prepare(ctx) }
+
+// Run makes data keys ahead of need and keeps the time for Seal, until ctx
+// ends. A program that seals much calls it on a goroutine of its own. Shared
+// data keys have a Run of their own.
+func (s *Sealer) Run(ctx context.Context) { s.keys.Run(ctx) }
+
+// Reload seals for other keys from now on. It makes a data key for them first,
+// and on an error everything stays as it was.
+func (s *Sealer) Reload(ctx context.Context, keks []keys.Wrapper) error {
+	return s.keys.Reload(ctx, map[*kekcache.KEKs][]keys.Wrapper{s.keks: keks})
+}
+
+// Status says how data keys can be had. With shared data keys it is that of all
+// of them.
+func (s *Sealer) Status() kekcache.Status { return s.keys.Status() }
+
+// Close ends the use of the data keys. Nothing can be sealed afterwards. Its
+// error says that the end could not be audited. Shared data keys go on.
+func (s *Sealer) Close() error {
+	s.supply.Close()
+	if s.options.Shared != nil {
+		return nil
+	}
+	return s.keys.Close()
+}
+
+// NewSealKeys returns data keys that several Sealers share: those of each are
+// kept as long as it is open, and as many others as o allows. o.Codec is that
+// of this package.
+func NewSealKeys(o kekcache.SealKeysOptions) (*kekcache.SealKeys, error) {
+	o.Codec = codec{}
+	return kekcache.NewSealKeys(o)
+}

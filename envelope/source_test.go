@@ -9,16 +9,15 @@ import (
 	"testing"
 
 	"github.com/streamcrypt/streamcrypt/envelope"
-	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// TestSourceThatBreaksOff: only a bare io.EOF is an end. A cut HTTP body or gzip stream says io.ErrUnexpectedEOF, and must not be sealed as
-// whole.
+// TestSourceThatBreaksOff: only a bare io.EOF is an end. A cut HTTP body or
+// gzip stream says io.ErrUnexpectedEOF, and must not be sealed as whole.
 func TestSourceThatBreaksOff(t *testing.T) {
 	for _, broken := range []error{io.ErrUnexpectedEOF, fmt.Errorf("connection reset: %w", io.EOF)} {
 		for _, n := range []int{0, 100, 4096, 5000} {
-			w := newRig(t, rigOptions{}).sealer(t, 4096).NewWriter(t.Context(), io.Discard, &envelope.Binding{})
+			w := newRig(t, rigOptions{}).sealer(t, 4096).NewWriter(t.Context(), io.Discard, envelope.Binding{})
 			_, err := w.ReadFrom(io.MultiReader(bytes.NewReader(payload(n)), brokenReader{broken}))
 			if !errors.Is(err, broken) || !errors.Is(w.Close(), broken) {
 				t.Errorf("%v after %d bytes: ReadFrom %v, Close %v", broken, n, err, w.Close())
@@ -46,19 +45,20 @@ func (s *shrinking) ReadAt(p []byte, at int64) (int, error) {
 
 func TestFileThatShrinks(t *testing.T) {
 	r := newRig(t, rigOptions{})
-	e, err := r.sealer(t, 4096).Seal(t.Context(), nil, payload(40_000), &envelope.Binding{}, envelope.Position{})
+	e, err := r.sealer(t, 4096).Seal(t.Context(), nil, payload(40_000), envelope.Binding{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	file := &shrinking{bytes.NewReader(e), int64(len(e)) / 2}
-	out, err := io.ReadAll(r.opener().NewReader(t.Context(), file, &envelope.Binding{}))
+	out, err := io.ReadAll(r.opener(t).NewReader(t.Context(), file, envelope.Binding{}))
 	var refusal *envelope.Error
 	if !errors.As(err, &refusal) || refusal.Reason != envelope.ReasonTruncated {
 		t.Errorf("%d bytes, %v", len(out), err)
 	}
 }
 
-// deadKEK fits everything and fails with an error that wraps io.EOF, as one whose service hung up.
+// deadKEK fits everything and fails with an error that wraps io.EOF, as one
+// whose service hung up.
 type deadKEK struct{}
 
 func (deadKEK) Name() string            { return "dead" }
@@ -70,27 +70,24 @@ func (deadKEK) Unwrap(context.Context, keys.Context, []byte, *keys.Wrapped) ([]b
 func TestKeyServiceThatHangsUp(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	var file bytes.Buffer
-	w := r.sealer(t, 4096).NewWriter(t.Context(), &file, &envelope.Binding{})
+	w := r.sealer(t, 4096).NewWriter(t.Context(), &file, envelope.Binding{})
 	if _, err := w.Write(payload(10_000)); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	opening, err := kekcache.NewOpening(kekcache.OpeningOptions{Unwrappers: []keys.Unwrapper{deadKEK{}}, Records: envelope.Records{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := envelope.NewOpener(opening, envelope.OpenerOptions{Context: []byte(route)})
-	if n, err := o.NewReader(t.Context(), &file, &envelope.Binding{}).WriteTo(io.Discard); err == nil {
+	o := openerWith(t, nil, route, deadKEK{})
+	if n, err := o.NewReader(t.Context(), &file, envelope.Binding{}).WriteTo(io.Discard); err == nil {
 		t.Errorf("%d bytes and no error", n)
 	}
 }
 
-// TestJunkBeforeRecipients: between the final segment and the recipients there is nothing, also for a reader that begins at the end.
+// TestJunkBeforeRecipients: between the final segment and the recipients there
+// is nothing, also for a reader that begins at the end.
 func TestJunkBeforeRecipients(t *testing.T) {
 	r := newRig(t, rigOptions{})
-	e, err := r.sealer(t, 4096).Seal(t.Context(), nil, payload(2*4096+10), &envelope.Binding{}, envelope.Position{})
+	e, err := r.sealer(t, 4096).Seal(t.Context(), nil, payload(2*4096+10), envelope.Binding{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +98,7 @@ func TestJunkBeforeRecipients(t *testing.T) {
 	}
 	junk = append(append(junk, bytes.Repeat(all[0], 12)...), tail...)
 	for door, in := range map[string]io.Reader{"pipe": onlyReader{bytes.NewReader(junk)}, "file": bytes.NewReader(junk)} {
-		_, err := io.ReadAll(r.opener().NewReader(t.Context(), in, &envelope.Binding{}))
+		_, err := io.ReadAll(r.opener(t).NewReader(t.Context(), in, envelope.Binding{}))
 		var refusal *envelope.Error
 		if !errors.As(err, &refusal) || refusal.Reason != envelope.ReasonMalformed {
 			t.Errorf("%s: %v", door, err)

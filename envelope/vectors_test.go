@@ -8,17 +8,18 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/docs/vectors"
 	"github.com/streamcrypt/streamcrypt/envelope"
-	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// streamed are the vectors of which a Reader meets a later fault first, and that fault's word.
+// streamed are the vectors of which a Reader meets a later fault first, and
+// that fault's word.
 var streamed = map[string]string{
 	"chunked-segment-claims-2-to-64":  "malformed",   // the segment is longer than a chunk; that the input ends comes later
 	"segments-one-before-unknown-key": "unknown-key", // the key is needed before the segments have been counted
 }
 
-// TestVectors runs every vector through Open and through a Reader, from a pipe and from a file.
+// TestVectors runs every vector through Open and through a Reader, from a pipe
+// and from a file.
 func TestVectors(t *testing.T) {
 	all, err := vectors.All()
 	if err != nil {
@@ -31,25 +32,16 @@ func TestVectors(t *testing.T) {
 	for i := range all {
 		v := &all[i]
 		t.Run(v.Name, func(t *testing.T) {
-			b := envelope.Binding{Subject: v.Subject, Key: v.Key, Kind: envelope.Kind(v.Kind)}
-			for _, bound := range v.Bound {
-				values := make([][]byte, len(bound.Values))
-				for i := range values {
-					values[i] = bound.Values[i]
-				}
-				b.Bound = append(b.Bound, envelope.Bound{Name: string(bound.Name), Values: values})
-			}
-			open := func() *envelope.Opener {
-				return envelope.NewOpener(vectorKeys(t, v, unwrappers), envelope.OpenerOptions{Context: v.Context})
-			}
+			b := vectorBinding(v)
+			open := func() *envelope.Opener { return vectorOpener(t, v, unwrappers, string(v.Context)) }
 			prefix := []byte("prefix")
-			out, _, err := open().Open(t.Context(), prefix, v.Envelope, &b)
+			out, err := open().Open(t.Context(), prefix, v.Envelope, b)
 			if !bytes.HasPrefix(out, prefix) || err != nil && len(out) != len(prefix) {
 				t.Errorf("Open returned %d bytes, %v", len(out), err)
 			}
 			checkVector(t, "Open", v, out[len(prefix):], err)
 			for door, in := range map[string]io.Reader{"pipe": onlyReader{bytes.NewReader(v.Envelope)}, "file": bytes.NewReader(v.Envelope)} {
-				out, err := io.ReadAll(open().NewReader(t.Context(), in, &b))
+				out, err := io.ReadAll(open().NewReader(t.Context(), in, b))
 				want := *v
 				if word := streamed[v.Name]; word != "" {
 					want.Expect = word
@@ -74,9 +66,10 @@ func checkVector(t *testing.T, door string, v *vectors.Vector, out []byte, err e
 	}
 }
 
-func vectorKeys(t *testing.T, v *vectors.Vector, unwrappers map[string]keys.Unwrapper) *kekcache.Opening {
+// vectorOpener opens with a vector's keys and records.
+func vectorOpener(t *testing.T, v *vectors.Vector, unwrappers map[string]keys.Unwrapper, context string) *envelope.Opener {
 	t.Helper()
-	o := kekcache.OpeningOptions{Records: envelope.Records{}}
+	var keks []keys.Unwrapper
 	for i := range v.Keys {
 		file := string(v.Keys[i].File())
 		if unwrappers[file] == nil {
@@ -86,15 +79,14 @@ func vectorKeys(t *testing.T, v *vectors.Vector, unwrappers map[string]keys.Unwr
 			}
 			unwrappers[file] = u
 		}
-		o.Unwrappers = append(o.Unwrappers, unwrappers[file])
+		keks = append(keks, unwrappers[file])
 	}
-	if len(v.Keys) == 0 {
-		o.Unwrappers = append(o.Unwrappers, newKEK(t))
+	if len(keks) == 0 {
+		keks = append(keks, newKEK(t))
 	}
-	o.Store = vectorStore(v.Records)
-	opening, err := kekcache.NewOpening(o)
+	o, err := envelope.NewOpener(keks, envelope.OpenerOptions{Context: context, Store: vectorStore(v.Records)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return opening
+	return o
 }

@@ -1,27 +1,28 @@
 package kekcache
 
-import (
-	"context"
-	"errors"
-	"slices"
-
-	"github.com/streamcrypt/streamcrypt/keys"
-)
-
-// Op is what an Event tells of.
+// Op is the operation that an Event tells of.
 type Op string
 
 // The key operations that are audited.
 const (
-	OpWindowOpened  Op = "window-opened"  // a new DEK is current
-	OpWindowClosed  Op = "window-closed"  // nothing more is sealed under a DEK; Why: age, messages, bytes, seals, reload, end
-	OpUnwrapped     Op = "unwrapped"      // a KEK unwrapped a DEK
-	OpUnwrapRefused Op = "unwrap-refused" // no configured KEK unwraps it, or the wrong key came out; Why says which
-	OpRewrapped     Op = "rewrapped"      // a DEK's recipients were replaced
-	OpState         Op = "state"          // sealing went to another State; Why is its cause
+	// OpWindowOpened: a new DEK may be sealed under.
+	OpWindowOpened Op = "window-opened"
+	// OpWindowClosed: nothing more is sealed under a DEK. Why is the limit that was
+	// reached (age, messages, bytes, seals), or reload, evicted, end.
+	OpWindowClosed Op = "window-closed"
+	// OpUnwrapped: a KEK unwrapped a DEK.
+	OpUnwrapped Op = "unwrapped"
+	// OpUnwrapRefused: no configured KEK unwraps the DEK (Why: unknown-key), or the
+	// wrong key came out (wrong-key).
+	OpUnwrapRefused Op = "unwrap-refused"
+	// OpRewrapped: the recipients of a DEK were replaced. Why says in which way.
+	OpRewrapped Op = "rewrapped"
+	// OpState: sealing went to another State. Why is its cause.
+	OpState Op = "state"
 )
 
-// Event is one key operation. It holds names only: nothing of a message, no key byte, wrapped or not.
+// Event is one key operation. It holds names only: nothing of a message, no key
+// byte, wrapped or not.
 type Event struct {
 	Op    Op
 	KEKs  []string // the names of the KEKs concerned
@@ -32,56 +33,8 @@ type Event struct {
 
 // Auditor keeps a record of key operations.
 type Auditor interface {
-	// Record returns when the event is kept. After an error no further window is opened and no DEK unwrapped: what
-	// cannot be recorded is not done.
+	// Record returns when the event is kept. After an error no further window
+	// is opened and no DEK unwrapped: an operation that cannot be recorded is
+	// not done.
 	Record(Event) error
-}
-
-// unwrapped audits that d was unwrapped. While that cannot be done it waits, and d is not used.
-func (c *Opening) unwrapped(ctx context.Context, d *dek) error {
-	err := c.record(ctx, Event{Op: OpUnwrapped, KEKs: []string{d.kek}, KID: d.commitment[:KIDSize]})
-	if err != nil {
-		clear(d.key[:])
-	}
-	return err
-}
-
-// refused audits err if it is a refusal, of the DEK whose kid claimed begins with, and returns it.
-func (c *Opening) refused(ctx context.Context, keks []keys.Unwrapper, claimed []byte, d *dek, err error) error {
-	e := Event{Op: OpUnwrapRefused, KID: claimed[:min(KIDSize, len(claimed))]}
-	switch {
-	case errors.Is(err, ErrWrongKey):
-		e.KEKs, e.Why = []string{d.kek}, ErrWrongKey.Error()
-	case errors.Is(err, ErrUnknownKey):
-		e.KEKs, e.Why = names(keks), ErrUnknownKey.Error()
-	default:
-		return err
-	}
-	if cannot := c.record(ctx, e); cannot != nil {
-		return cannot
-	}
-	return err
-}
-
-// record audits e, trying again until it is kept or ctx ends.
-func (c *Opening) record(ctx context.Context, e Event) error {
-	if c.o.Audit == nil {
-		return nil
-	}
-	e.KID = slices.Clone(e.KID)
-	waiter := waiter{h: &c.health}
-	defer waiter.done()
-	for try := 0; ; try++ {
-		err := c.o.Audit.Record(e)
-		if err != nil {
-			err = &auditError{err}
-		}
-		c.health.answered(ctx, theAudit, err)
-		if err == nil {
-			return nil
-		}
-		if err := waiter.pause(ctx, try); err != nil {
-			return err
-		}
-	}
 }

@@ -45,7 +45,8 @@ func (a *fakeAudit) all() []kekcache.Event {
 	return slices.Clone(a.events)
 }
 
-// want fails the test unless the events are these, each as "op keks kid why", the kid being the number of its first mention.
+// want fails the test unless the events are these, each as "op keks kid why",
+// the kid being the number of its first mention.
 func (a *fakeAudit) want(t *testing.T, want ...string) {
 	t.Helper()
 	var got []string
@@ -66,8 +67,9 @@ func (a *fakeAudit) want(t *testing.T, want ...string) {
 	}
 }
 
-// balanced fails the test unless each window was opened once and, but for so many, closed once, later.
-func (a *fakeAudit) balanced(t *testing.T, open int) map[string]int {
+// balanced fails the test unless each window was opened once and, but for so
+// many, closed once, later.
+func (a *fakeAudit) balanced(t testing.TB, open int) map[string]int {
 	t.Helper()
 	there := map[string]bool{}
 	why := map[string]int{}
@@ -100,16 +102,17 @@ func (a *fakeAudit) balanced(t *testing.T, open int) map[string]int {
 	return why
 }
 
-// TestWindowsAreAudited: each is opened and closed once, and nothing is sealed under one that is not in the audit log.
+// TestWindowsAreAudited: each is opened and closed once, and nothing is sealed
+// under one that is not in the audit log.
 func TestWindowsAreAudited(t *testing.T) {
-	for why, window := range map[string]kekcache.Window{
+	for why, window := range map[string]kekcache.Limits{
 		"age": {Age: time.Minute}, "messages": {Messages: 10}, "bytes": {Bytes: 100},
 	} {
-		bothWays(t, func(t *testing.T, start func(*kekcache.Sealing) func()) {
+		bothWays(t, func(t *testing.T, start func(*sealing) func()) {
 			audit := &fakeAudit{}
-			c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(newKEK("a"), newKEK("b")), Window: window, Audit: audit})
+			c := newSealing(t, sealingOptions{Wrappers: wrappers(newKEK("a"), newKEK("b")), Limits: window, Audit: audit})
 			stop := start(c)
-			h := c.Holder()
+			h := c.Quota()
 			used := map[[kekcache.KIDSize]byte]bool{}
 			for range 300 {
 				kid := take(t, h).Key.KID()
@@ -136,8 +139,8 @@ func TestWindowsAreAudited(t *testing.T) {
 // TestSealsAreAudited: the format's own limit has a word too.
 func TestSealsAreAudited(t *testing.T) {
 	audit := &fakeAudit{}
-	c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(newKEK("kek")), Audit: audit})
-	h := c.Holder()
+	c := newSealing(t, sealingOptions{Wrappers: wrappers(newKEK("kek")), Audit: audit})
+	h := c.Quota()
 	for range 5 {
 		if _, err := h.Take(t.Context(), 0, 1<<31); err != nil {
 			t.Fatal(err)
@@ -153,8 +156,8 @@ func TestSealsAreAudited(t *testing.T) {
 
 func TestFreshIsAudited(t *testing.T) {
 	audit := &fakeAudit{}
-	c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(newKEK("kek")), Audit: audit})
-	g, err := c.Fresh(t.Context())
+	c := newSealing(t, sealingOptions{Wrappers: wrappers(newKEK("kek")), Audit: audit})
+	g, err := c.StreamKey(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,12 +165,12 @@ func TestFreshIsAudited(t *testing.T) {
 	g.Done()
 	g.Done()
 	audit.want(t, "window-opened kek 1", "window-closed kek 1 end")
-	take(t, c.Holder()).Done()
+	take(t, c.Quota()).Done()
 	audit.want(t, "window-opened kek 1", "window-closed kek 1 end", "window-opened kek 2")
 }
 
-// TestWhatCannotBeAudited is not done, and is made up for: no event is lost, none comes twice, and no key service or store
-// is called in vain.
+// TestWhatCannotBeAudited is not done, and is made up for: no event is lost,
+// none comes twice, and no key service or store is called in vain.
 func TestWhatCannotBeAudited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOutage(t)
@@ -217,10 +220,10 @@ func TestCloseThatCannotBeAudited(t *testing.T) {
 			t.Error(err)
 		}
 		for name, call := range map[string]func() error{
-			"Take":    func() error { _, err := o.h.Take(t.Context(), 1, 1); return err },
-			"Prepare": func() error { return o.c.Prepare(t.Context()) },
-			"Fresh":   func() error { _, err := o.c.Fresh(t.Context()); return err },
-			"Reload":  func() error { return o.c.Reload(t.Context(), wrappers(o.kek)) },
+			"Take":      func() error { _, err := o.h.Take(t.Context(), 1, 1); return err },
+			"Prepare":   func() error { return o.c.Prepare(t.Context()) },
+			"StreamKey": func() error { _, err := o.c.StreamKey(t.Context()); return err },
+			"Reload":    func() error { return o.c.Reload(t.Context(), wrappers(o.kek)) },
 		} {
 			if err := call(); err == nil {
 				t.Errorf("%s after Close", name)
@@ -234,16 +237,17 @@ func TestCloseThatCannotBeAudited(t *testing.T) {
 	})
 }
 
-// TestCloseDuringFetch: whoever waits hears of it, and a key that comes later is not used.
+// TestCloseDuringFetch: whoever waits hears of it, and a key that comes later
+// is not used.
 func TestCloseDuringFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		audit := &fakeAudit{}
 		kek := &deafKEK{newKEK("kek")}
 		kek.set(nil, time.Minute)
-		c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(kek), Audit: audit})
+		c := newSealing(t, sealingOptions{Wrappers: wrappers(kek), Audit: audit})
 		ended := make(chan error)
 		for range 2 {
-			go func() { _, err := c.Holder().Take(t.Context(), 1, 1); ended <- err }()
+			go func() { _, err := c.Quota().Take(t.Context(), 1, 1); ended <- err }()
 		}
 		time.Sleep(time.Second)
 		if err := c.Close(); err != nil {
@@ -263,7 +267,7 @@ func TestUnwrapsAreAudited(t *testing.T) {
 	audit := &fakeAudit{}
 	a, b := newKEK("a"), newKEK("b")
 	a.set(a.fault(keys.BadWrap), 0)
-	c := newOpening(t, kekcache.OpeningOptions{Audit: audit}, a, b)
+	c := newOpening(t, kekcache.OpenKeysOptions{Audit: audit}, a, b)
 	m, strange := newMessage(1, "a", "b"), newMessage(2, "a", "x")
 	forged := newMessage(1, "a", "b")
 	forged.commitment[0] ^= 1
@@ -275,7 +279,7 @@ func TestUnwrapsAreAudited(t *testing.T) {
 	audit.want(t, "unwrapped b 1", "unwrap-refused a,b 2 unknown-key")
 
 	audit = &fakeAudit{}
-	c = newOpening(t, kekcache.OpeningOptions{Audit: audit}, a, b)
+	c = newOpening(t, kekcache.OpenKeysOptions{Audit: audit}, a, b)
 	for range 3 {
 		forged.refused(t, c, kekcache.ErrWrongKey)
 		m.opens(t, c)
@@ -283,11 +287,12 @@ func TestUnwrapsAreAudited(t *testing.T) {
 	audit.want(t, "unwrapped b 1", "unwrap-refused b 2 wrong-key")
 }
 
-// TestUnwrapThatCannotBeAudited is not used before it is, and the KEK is not asked again.
+// TestUnwrapThatCannotBeAudited is not used before it is, and the KEK is not
+// asked again.
 func TestUnwrapThatCannotBeAudited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		audit, kek, log := &fakeAudit{}, newKEK("kek"), &logged{}
-		c := newOpening(t, kekcache.OpeningOptions{Audit: audit, Log: log.logger()}, kek)
+		c := newOpening(t, kekcache.OpenKeysOptions{Audit: audit, Log: log.logger()}, kek)
 		audit.fail(errors.New("disk full"))
 		m, strange := newMessage(1, "kek"), newMessage(2, "x")
 		for _, m := range []*message{m, strange} {

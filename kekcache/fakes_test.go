@@ -17,7 +17,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// fakeKEK is a key service whose every call can fail or take its time. Its wrapped keys are the DEK with all bits flipped.
+// fakeKEK is a key service whose every call can fail or take its time. Its
+// wrapped keys are the DEK with all bits flipped.
 type fakeKEK struct {
 	name string
 
@@ -202,29 +203,49 @@ func (s *fakeStore) Get(_ context.Context, kid [kekcache.KIDSize]byte) ([][]byte
 	return s.records[kid], s.err
 }
 
-// fakeRecords writes key records as JSON, with an IV to see whose lease sealed it.
-type fakeRecords struct{}
-
-type fakeRecord struct {
-	Commitment []byte
-	Recipients []keys.Wrapped
-	IV         []byte
+func (s *fakeStore) Each(context.Context, func([kekcache.KIDSize]byte) error) error {
+	panic("not used here")
 }
 
-func (fakeRecords) Encode(key *kekcache.Key, s *chunker.Sealer, _ uint32) ([]byte, error) {
+// fakeCodec writes a key record as commitment, the IV that sealed it, and the
+// recipients, which are JSON.
+type fakeCodec struct{}
+
+func (fakeCodec) SealRecord(key *kekcache.Key, s *chunker.Sealer, _ string, _ uint32) ([]byte, error) {
 	sealed, err := s.Seal(nil, nil, nil, nil)
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(fakeRecord{key.Commitment[:], key.Recipients, sealed[:chunker.IVSize]})
+	return fakeRecord(key.Commitment[:], sealed[:chunker.IVSize], key.Recipients), nil
 }
 
-func (fakeRecords) Decode(record []byte) (c [chunker.CommitmentSize]byte, _ []keys.Wrapped, _ error) {
-	var r fakeRecord
-	if err := json.Unmarshal(record, &r); err != nil {
-		return c, nil, err
+func fakeRecord(commitment, iv []byte, recipients []keys.Wrapped) []byte {
+	record := append(bytes.Clone(commitment), iv...)
+	record, err := fakeCodec{}.AppendRecipients(record, recipients)
+	if err != nil {
+		panic(err)
 	}
-	return [chunker.CommitmentSize]byte(r.Commitment), r.Recipients, nil
+	return record
+}
+
+var errNoRecord = errors.New("not a key record")
+
+func (fakeCodec) SplitRecord(record []byte) (commitment, recipients []byte, err error) {
+	const head = chunker.CommitmentSize + chunker.IVSize
+	if len(record) < head {
+		return nil, nil, errNoRecord
+	}
+	return record[:chunker.CommitmentSize], record[head:], nil
+}
+
+func (fakeCodec) ParseRecipients(encoded []byte) (known []keys.Wrapped, all int, err error) {
+	err = json.Unmarshal(encoded, &known)
+	return known, len(known), err
+}
+
+func (fakeCodec) AppendRecipients(dst []byte, recipients []keys.Wrapped) ([]byte, error) {
+	b, err := json.Marshal(recipients)
+	return append(dst, b...), err
 }
 
 // logged collects what is logged: level and message, one a line.
@@ -260,17 +281,59 @@ func (l *logged) want(t *testing.T, lines ...string) {
 	}
 }
 
-func newSealing(t testing.TB, o kekcache.SealingOptions) *kekcache.Sealing {
+// sealing is SealKeys of which one Purpose is used.
+type sealing struct {
+	*kekcache.SealKeys
+	keks   *kekcache.KEKs
+	supply *kekcache.Supply
+}
+
+// sealingOptions are all that can be said of them.
+type sealingOptions struct {
+	Wrappers []keys.Wrapper
+	Nonces   chunker.Nonces
+	Store    kekcache.Store
+	Limits   kekcache.Limits
+	Log      *slog.Logger
+	Audit    kekcache.Auditor
+}
+
+func openSealing(o sealingOptions) (*sealing, error) {
+	keks, err := kekcache.NewKEKs(o.Wrappers)
+	if err != nil {
+		return nil, err
+	}
+	all, err := kekcache.NewSealKeys(kekcache.SealKeysOptions{Codec: fakeCodec{}, Limits: o.Limits, Log: o.Log, Audit: o.Audit})
+	if err != nil {
+		return nil, err
+	}
+	supply, err := all.Supply(kekcache.Purpose{KEKs: keks, Nonces: o.Nonces, Store: o.Store})
+	return &sealing{all, keks, supply}, err
+}
+
+func newSealing(t testing.TB, o sealingOptions) *sealing {
 	t.Helper()
-	c, err := kekcache.NewSealing(o)
+	c, err := openSealing(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
+func (c *sealing) Quota() *kekcache.Quota { return c.supply.NewQuota() }
+
+func (c *sealing) Prepare(ctx context.Context) error { return c.supply.Prepare(ctx) }
+
+func (c *sealing) StreamKey(ctx context.Context) (*kekcache.Grant, error) {
+	return c.supply.StreamKey(ctx)
+}
+
+func (c *sealing) Reload(ctx context.Context, wrappers []keys.Wrapper) error {
+	return c.SealKeys.Reload(ctx, map[*kekcache.KEKs][]keys.Wrapper{c.keks: wrappers})
+}
+
 // run runs c until the test or stop ends it.
-func run(t testing.TB, c *kekcache.Sealing) (stop func()) {
+func run(t testing.TB, c *sealing) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -284,7 +347,7 @@ func run(t testing.TB, c *kekcache.Sealing) (stop func()) {
 }
 
 // take takes leave for one small message.
-func take(t testing.TB, h *kekcache.Holder) *kekcache.Grant {
+func take(t testing.TB, h *kekcache.Quota) *kekcache.Grant {
 	t.Helper()
 	g, err := h.Take(t.Context(), 10, 1)
 	if err != nil {
@@ -293,8 +356,9 @@ func take(t testing.TB, h *kekcache.Holder) *kekcache.Grant {
 	return g
 }
 
-// key is take for other goroutines than the test's: it returns the key, or nil after an error.
-func key(t testing.TB, h *kekcache.Holder) *kekcache.Key {
+// key is take for other goroutines than the test's: it returns the key, or nil
+// after an error.
+func key(t testing.TB, h *kekcache.Quota) *kekcache.Key {
 	g, err := h.Take(t.Context(), 10, 1)
 	if err != nil {
 		t.Error(err)

@@ -28,8 +28,19 @@ func (plainKEK) Unwrap(_ context.Context, _ keys.Context, dst []byte, w *keys.Wr
 	return append(dst, w.Ciphertext...), nil
 }
 
-// TestClocks: of the two clocks, the one by which more time has passed counts. One stands still while a machine sleeps, the
-// other is set back.
+// plainCodec takes what is encoded for one wrapped key; four bytes say that
+// there is none.
+type plainCodec struct{ Codec }
+
+func (plainCodec) ParseRecipients(encoded []byte) ([]keys.Wrapped, int, error) {
+	if len(encoded) == 4 {
+		return nil, 0, nil
+	}
+	return []keys.Wrapped{{Ciphertext: encoded}}, 1, nil
+}
+
+// TestClocks: of the two clocks, the one by which more time has passed counts.
+// One stands still while a machine sleeps, the other is set back.
 func TestClocks(t *testing.T) {
 	now := time.Now()
 	for name, test := range map[string]struct{ monotonic, wall, want time.Duration }{
@@ -37,17 +48,18 @@ func TestClocks(t *testing.T) {
 		"the machine slept":   {time.Minute, time.Hour, time.Hour},
 		"the clock went back": {time.Minute, -time.Hour, time.Minute},
 	} {
-		w := &window{born: now.Add(-test.monotonic), bornWall: now.Add(-test.wall).Round(0), limits: Window{Age: 10 * time.Minute}}
+		w := &window{born: now.Add(-test.monotonic), bornWall: now.Add(-test.wall).Round(0), limits: Limits{Age: 10 * time.Minute}}
 		if age := w.age(now); age != test.want {
 			t.Errorf("%s: age %s, want %s", name, age, test.want)
 		}
-		if live := w.live(now); live != (test.want < 10*time.Minute) {
+		if live := w.isLive(now); live != (test.want < 10*time.Minute) {
 			t.Errorf("%s: live %v", name, live)
 		}
 	}
 }
 
-// TestPace: as many windows are fetched ahead as are used up while one is made and Run waits for a processor.
+// TestPace: as many windows are fetched ahead as are used up while one is made
+// and Run waits for a processor.
 func TestPace(t *testing.T) {
 	const ms = time.Millisecond
 	for _, test := range []struct {
@@ -59,17 +71,17 @@ func TestPace(t *testing.T) {
 		// Made by who takes, without Run.
 		{quickly, ms, 1}, {ms / 4, ms / 10, 3}, {quickly, time.Nanosecond, 8}, {0, time.Nanosecond, 1},
 	} {
-		if got := (&pace{made: test.made, lasts: test.lasts}).ahead(); got != test.want {
+		if got := (&pace{made: test.made, lasts: test.lasts}).countAhead(); got != test.want {
 			t.Errorf("made in %s, used in %s: %d ahead, want %d", test.made, test.lasts, got, test.want)
 		}
 	}
 }
 
-// TestReserveAtOnce: what is reserved by many at the same time is what there was, to the last.
+// TestReserveAtOnce: what is reserved by many at the same time is what there
+// was, to the last.
 func TestReserveAtOnce(t *testing.T) {
 	const holders, limit = 4, 100_000
-	o := SealingOptions{Window: Window{Age: time.Hour, Messages: limit, Bytes: 2 * limit}}
-	w := newWindow(&Key{born: time.Now()}, &o)
+	w := newWindow(&Key{born: time.Now()}, Limits{Age: time.Hour, Messages: limit, Bytes: 2 * limit}, maxSeals-1)
 	seals := w.seals.Load()
 	var messages atomic.Uint64
 	start := make(chan struct{})
@@ -78,12 +90,12 @@ func TestReserveAtOnce(t *testing.T) {
 		wg.Go(func() {
 			<-start
 			for {
-				b, short := w.reserve(1, 1)
+				b, short := w.reserveBlock(1, 1)
 				if short != "" {
 					return
 				}
 				b.messages--
-				w.giveBack(b)
+				w.returnBlock(b)
 				messages.Add(1)
 			}
 		})
@@ -95,22 +107,31 @@ func TestReserveAtOnce(t *testing.T) {
 	}
 }
 
-// TestMachineSlept: a jump of the wall clock ends a window, with Run at its next tick.
+// TestMachineSlept: a jump of the wall clock ends a window, with Run at its
+// next tick.
 func TestMachineSlept(t *testing.T) {
 	for name, running := range map[string]bool{"without Run": false, "with Run": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, err := NewSealing(SealingOptions{Wrappers: []keys.Wrapper{plainKEK{}}, Window: Window{Age: time.Hour}})
+				c, err := NewSealKeys(SealKeysOptions{Codec: plainCodec{}, Limits: Limits{Age: time.Hour}})
 				if err != nil {
 					t.Fatal(err)
 				}
-				h := c.Holder()
+				keks, err := NewKEKs([]keys.Wrapper{plainKEK{}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				supply, err := c.Supply(Purpose{KEKs: keks})
+				if err != nil {
+					t.Fatal(err)
+				}
+				h := supply.NewQuota()
 				g, err := h.Take(t.Context(), 1, 1)
 				if err != nil {
 					t.Fatal(err)
 				}
 				old := g.Key
-				w := c.current.Load()
+				w := supply.entry.windows.current.Load()
 				w.bornWall = w.bornWall.Add(-time.Hour)
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
@@ -126,10 +147,11 @@ func TestMachineSlept(t *testing.T) {
 	}
 }
 
-// TestKeyLeavesNothingBehind: when a DEK leaves the cache, by number, by age or by Reload, its bytes are cleared, and its cipher goes.
+// TestKeyLeavesNothingBehind: when a DEK leaves the cache, by number, by age or
+// by Reload, its bytes are cleared, and its cipher goes.
 func TestKeyLeavesNothingBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, err := NewOpening(OpeningOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}, MaxKeys: 3, MaxAge: time.Minute})
+		c, err := NewOpenKeys(OpenKeysOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}, Codec: plainCodec{}, MaxKeys: 3, MaxAge: time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,9 +160,7 @@ func TestKeyLeavesNothingBehind(t *testing.T) {
 			t.Helper()
 			key := [chunker.KeySize]byte{number, 1}
 			commitment := chunker.Commitment(&key)
-			_, err := c.Unwrap(t.Context(), commitment[:], key[:], func() ([]keys.Wrapped, error) {
-				return []keys.Wrapped{{Ciphertext: key[:]}}, nil
-			})
+			_, err := c.Unwrap(t.Context(), commitment[:], key[:])
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -184,27 +204,91 @@ func TestKeyLeavesNothingBehind(t *testing.T) {
 	})
 }
 
-// TestRefusalsAreBounded: a flood of forged envelopes takes no more memory than is set aside for it.
+// TestEvictedLeavesNothingBehind: Purposes that come and go leave nothing that
+// waits for a Run, though none runs.
+func TestEvictedLeavesNothingBehind(t *testing.T) {
+	c, err := NewSealKeys(SealKeysOptions{Codec: plainCodec{}, MaxPurposes: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		keks, err := NewKEKs([]keys.Wrapper{plainKEK{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		supply, err := c.Supply(Purpose{KEKs: keks})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.requests.addEntry(supply.entry) // as after a key that was slow to make
+		supply.Close()
+	}
+	if n := len(c.requests.pending); n > 2 || len(c.set.entries) != 2 || len(c.set.idle.entries) != 2 {
+		t.Errorf("%d requests, %d entries, %d idle", n, len(c.set.entries), len(c.set.idle.entries))
+	}
+}
+
+// TestRequests: an entry is served by one at a time, and again if it was asked
+// for meanwhile.
+func TestRequests(t *testing.T) {
+	r := newRequests()
+	a, b := &sealEntry{}, &sealEntry{}
+	signalled := func() bool {
+		select {
+		case <-r.signal:
+			return true
+		default:
+			return false
+		}
+	}
+	r.addEntry(a)
+	r.addEntry(a)
+	if got := r.takeAll(); !signalled() || len(got) != 1 || got[0] != a {
+		t.Errorf("took %d, want one", len(got))
+	}
+	r.addEntry(a)
+	r.addEntry(b)
+	if got := r.takeAll(); !signalled() || len(got) != 1 || got[0] != b {
+		t.Errorf("took %d, want the other one", len(got))
+	}
+	r.finishEntry(b)
+	if signalled() {
+		t.Error("nobody asked for the other one again")
+	}
+	r.finishEntry(a)
+	if got := r.takeAll(); !signalled() || len(got) != 1 || got[0] != a {
+		t.Errorf("took %d, want the first one again", len(got))
+	}
+	r.addEntry(a)
+	r.dropEntry(a)
+	r.finishEntry(a)
+	if got := r.takeAll(); len(got) != 0 {
+		t.Error("one that was dropped is served")
+	}
+}
+
+// TestRefusalsAreBounded: a flood of forged envelopes takes no more memory than
+// is set aside for it.
 func TestRefusalsAreBounded(t *testing.T) {
-	c, err := NewOpening(OpeningOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}})
+	c, err := NewOpenKeys(OpenKeysOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}, Codec: plainCodec{}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for n := range uint32(3 * keptRefusals) {
 		name := binary.BigEndian.AppendUint32(nil, n)
-		none := func() ([]keys.Wrapped, error) { return nil, nil }
-		if _, err := c.Unwrap(t.Context(), make([]byte, chunker.CommitmentSize), name, none); !errors.Is(err, ErrUnknownKey) {
+		if _, err := c.Unwrap(t.Context(), make([]byte, chunker.CommitmentSize), name); !errors.Is(err, ErrUnknownKey) {
 			t.Fatal(err)
 		}
 	}
-	if n := len(c.refusals.entries); n != keptRefusals || len(c.deks.entries) != 0 || len(c.loads) != 0 {
-		t.Errorf("%d refusals, %d keys, %d loads", n, len(c.deks.entries), len(c.loads))
+	if n := len(c.refusals.entries); n != keptRefusals || len(c.deks.entries) != 0 || c.loads.countActive() != 0 {
+		t.Errorf("%d refusals, %d keys, %d loads", n, len(c.deks.entries), c.loads.countActive())
 	}
 }
 
-// TestMemoryPerKey: the default number of keys takes no more than what is said about it.
+// TestMemoryPerKey: the default number of keys takes no more than what is said
+// about it.
 func TestMemoryPerKey(t *testing.T) {
-	c, err := NewOpening(OpeningOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}})
+	c, err := NewOpenKeys(OpenKeysOptions{Unwrappers: []keys.Unwrapper{plainKEK{}}, Codec: plainCodec{}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,8 @@ package kekcache
 
 import "container/list"
 
-// lru is a map of bounded size that drops what was used longest ago. It is not safe for concurrent use.
+// lru is a map of bounded size that drops the entry used longest ago. It is not
+// safe for concurrent use.
 type lru[K comparable, V any] struct {
 	size    int        // at least 1
 	order   *list.List // of *entry[K, V], the latest in front
@@ -28,7 +29,7 @@ func (l *lru[K, V]) get(key K) (v V, ok bool) {
 	return e.Value.(*entry[K, V]).value, true
 }
 
-// oldest is what was used longest ago.
+// oldest returns the entry used longest ago.
 func (l *lru[K, V]) oldest() (key K, v V, ok bool) {
 	e := l.order.Back()
 	if e == nil {

@@ -1,7 +1,6 @@
 package kekcache_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -16,13 +15,14 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// TestReload: from when it returns nothing is sealed for the KEKs before it, and nobody has waited.
+// TestReload: from when it returns nothing is sealed for the KEKs before it,
+// and nobody has waited.
 func TestReload(t *testing.T) {
-	bothWays(t, func(t *testing.T, start func(*kekcache.Sealing) func()) {
+	bothWays(t, func(t *testing.T, start func(*sealing) func()) {
 		audit, a, b := &fakeAudit{}, newKEK("a"), newKEK("b")
-		c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(a), Window: kekcache.Window{Messages: 1000}, Audit: audit})
+		c := newSealing(t, sealingOptions{Wrappers: wrappers(a), Limits: kekcache.Limits{Messages: 1000}, Audit: audit})
 		stop := start(c)
-		idle, busy := c.Holder(), c.Holder()
+		idle, busy := c.Quota(), c.Quota()
 		take(t, idle)
 		for range 900 { // the next one has been fetched
 			take(t, busy)
@@ -35,7 +35,7 @@ func TestReload(t *testing.T) {
 		}
 		list[0] = a // ours no more
 		waits := c.Status().Waits
-		for _, h := range []*kekcache.Holder{idle, busy, c.Holder()} {
+		for _, h := range []*kekcache.Quota{idle, busy, c.Quota()} {
 			if got := names(take(t, h).Key.Recipients); !slices.Equal(got, []string{"b"}) {
 				t.Errorf("sealed for %q", got)
 			}
@@ -48,7 +48,7 @@ func TestReload(t *testing.T) {
 				t.Fatalf("later sealed for %q", got)
 			}
 		}
-		g, err := c.Fresh(t.Context())
+		g, err := c.StreamKey(t.Context())
 		if err != nil || !slices.Equal(names(g.Key.Recipients), []string{"b"}) {
 			t.Fatalf("a fresh one for others, or %v", err)
 		}
@@ -66,23 +66,24 @@ func TestReload(t *testing.T) {
 // TestReloadThatFails changes nothing.
 func TestReloadThatFails(t *testing.T) {
 	a, b := newKEK("a"), newKEK("b")
-	c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(a)})
-	h := c.Holder()
+	c := newSealing(t, sealingOptions{Wrappers: wrappers(a)})
+	h := c.Quota()
 	first := take(t, h).Key
 	b.gone()
 	for name, list := range map[string][]keys.Wrapper{
-		"no key": nil, "17 keys": make([]keys.Wrapper, 17), "gone": wrappers(a, b),
+		"no key": nil, "17 keys": slices.Repeat(wrappers(b), 17), "a nil key": {nil}, "gone": wrappers(a, b),
 	} {
 		if err := c.Reload(t.Context(), list); err == nil {
 			t.Errorf("%s was taken", name)
 		}
-		if take(t, h).Key != first || c.State() != kekcache.Normal {
+		if take(t, h).Key != first || c.Status().State != kekcache.Normal {
 			t.Errorf("%s changed something", name)
 		}
 	}
 }
 
-// TestReloadEndsAnOutage: who waits for a KEK that is gone goes on with another one, at once.
+// TestReloadEndsAnOutage: who waits for a KEK that is gone goes on with another
+// one, at once.
 func TestReloadEndsAnOutage(t *testing.T) {
 	for name, begin := range map[string]func(*fakeKEK){
 		"gone": (*fakeKEK).gone, "hung": func(k *fakeKEK) { k.set(nil, time.Hour) },
@@ -97,7 +98,7 @@ func TestReloadEndsAnOutage(t *testing.T) {
 				var wg sync.WaitGroup
 				for range 3 {
 					wg.Go(func() {
-						if k := key(t, o.c.Holder()); k == nil || names(k.Recipients)[0] != "b" {
+						if k := key(t, o.c.Quota()); k == nil || names(k.Recipients)[0] != "b" {
 							t.Error("not the new KEK")
 						}
 					})
@@ -121,11 +122,12 @@ func TestReloadEndsAnOutage(t *testing.T) {
 	}
 }
 
-// TestReloadUnderWay: however holders and reloads meet, limits hold, and each key is wrapped for one set only.
+// TestReloadUnderWay: however holders and reloads meet, limits hold, and each
+// key is wrapped for one set only.
 func TestReloadUnderWay(t *testing.T) {
 	audit, a, b := &fakeAudit{}, newKEK("a"), newKEK("b")
-	window := kekcache.Window{Messages: 100}
-	c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(a), Window: window, Audit: audit})
+	window := kekcache.Limits{Messages: 100}
+	c := newSealing(t, sealingOptions{Wrappers: wrappers(a), Limits: window, Audit: audit})
 	stop := run(t, c)
 	done := make(chan struct{})
 	go func() {
@@ -139,7 +141,7 @@ func TestReloadUnderWay(t *testing.T) {
 	}()
 	checkLimits(t, takeMany(t, c, 4, 5000, func(int) uint64 { return 1 }), window)
 	<-done
-	if got := names(take(t, c.Holder()).Key.Recipients); !slices.Equal(got, []string{"a", "b"}) {
+	if got := names(take(t, c.Quota()).Key.Recipients); !slices.Equal(got, []string{"a", "b"}) {
 		t.Errorf("sealed for %q", got)
 	}
 	stop()
@@ -167,14 +169,14 @@ func (r *rotated) Generate(ctx context.Context, _ keys.Context, dst []byte) ([]b
 	return append(dst, dek...), keys.Wrapped{KID: []byte(r.kid), Ciphertext: flip(nil, dek)}, nil
 }
 
-// TestAliasMoves: another KEK behind the alias is taken up at the window's end, without a reload, and what was sealed before can
-// still be opened.
+// TestAliasMoves: another KEK behind the alias is taken up at the window's end,
+// without a reload, and what was sealed before can still be opened.
 func TestAliasMoves(t *testing.T) {
-	bothWays(t, func(t *testing.T, start func(*kekcache.Sealing) func()) {
+	bothWays(t, func(t *testing.T, start func(*sealing) func()) {
 		alias := &rotated{fakeKEK: newKEK("alias"), kid: "old"}
-		c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(alias), Window: kekcache.Window{Age: time.Minute}})
+		c := newSealing(t, sealingOptions{Wrappers: wrappers(alias), Limits: kekcache.Limits{Age: time.Minute}})
 		defer start(c)()
-		h := c.Holder()
+		h := c.Quota()
 		first := take(t, h).Key
 		alias.mu.Lock()
 		alias.kid = "new"
@@ -188,33 +190,32 @@ func TestAliasMoves(t *testing.T) {
 		if !slices.Equal(names(second.Recipients), []string{"new"}) {
 			t.Errorf("sealed for %q", names(second.Recipients))
 		}
-		opening := newOpening(t, kekcache.OpeningOptions{}, newKEK("new"), newKEK("old"))
+		opening := newOpening(t, kekcache.OpenKeysOptions{}, newKEK("new"), newKEK("old"))
 		for _, k := range []*kekcache.Key{first, second} {
-			if _, err := opening.Unwrap(t.Context(), k.Commitment[:], k.Recipients[0].Ciphertext, func() ([]keys.Wrapped, error) {
-				return k.Recipients, nil
-			}); err != nil {
+			if _, err := opening.Unwrap(t.Context(), k.Commitment[:], encode(k.Recipients)); err != nil {
 				t.Error(err)
 			}
 		}
 	})
 }
 
-// TestOpeningReload: what a removed KEK has unwrapped is not used any longer, and what was refused is tried again.
+// TestOpeningReload: what a removed KEK has unwrapped is not used any longer,
+// and what was refused is tried again.
 func TestOpeningReload(t *testing.T) {
 	a, b := newKEK("a"), newKEK("b")
-	c := newOpening(t, kekcache.OpeningOptions{}, a)
+	c := newOpening(t, kekcache.OpenKeysOptions{}, a)
 	mine, other := newMessage(1, "a"), newMessage(2, "b")
 	mine.opens(t, c)
 	other.refused(t, c, kekcache.ErrUnknownKey)
-	era := c.Era()
-	if err := c.Reload(nil); err == nil || c.Era() != era {
+	generation := c.Generation()
+	if err := c.Reload(nil); err == nil || c.Generation() != generation {
 		t.Error("no key was taken")
 	}
 	if err := c.Reload([]keys.Unwrapper{b}); err != nil {
 		t.Fatal(err)
 	}
-	if c.Era() == era {
-		t.Error("the era is the same")
+	if c.Generation() == generation {
+		t.Error("the generation is the same")
 	}
 	mine.refused(t, c, kekcache.ErrUnknownKey)
 	other.opens(t, c)
@@ -228,7 +229,8 @@ func TestOpeningReload(t *testing.T) {
 	}
 }
 
-// TestOpeningReloadUnderWay: a load that waits for a KEK which is removed begins again, and what it had unwrapped is not kept.
+// TestOpeningReloadUnderWay: a load that waits for a KEK which is removed
+// begins again, and what it had unwrapped is not kept.
 func TestOpeningReloadUnderWay(t *testing.T) {
 	for name, test := range map[string]struct {
 		begin func(*fakeKEK)
@@ -246,7 +248,7 @@ func TestOpeningReloadUnderWay(t *testing.T) {
 				if test.deaf {
 					first = &deafUnwrapper{a}
 				}
-				c, err := kekcache.NewOpening(kekcache.OpeningOptions{Unwrappers: []keys.Unwrapper{first}})
+				c, err := kekcache.NewOpenKeys(kekcache.OpenKeysOptions{Unwrappers: []keys.Unwrapper{first}, Codec: fakeCodec{}})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -289,25 +291,24 @@ func (k *deafUnwrapper) Unwrap(ctx context.Context, kc keys.Context, dst []byte,
 	return k.fakeKEK.Unwrap(context.WithoutCancel(ctx), kc, dst, w)
 }
 
-// TestEightWorkers counts calls of a service that generates: one for each window, one for each wrapped DEK.
+// TestEightWorkers counts calls of a service that generates: one for each
+// window, one for each wrapped DEK.
 func TestEightWorkers(t *testing.T) {
 	const workers, windows, size = 8, 20, 400
 	service := &rotated{fakeKEK: newKEK("kek"), kid: "kek"}
-	c := newSealing(t, kekcache.SealingOptions{Wrappers: wrappers(service), Window: kekcache.Window{Messages: size}})
+	c := newSealing(t, sealingOptions{Wrappers: wrappers(service), Limits: kekcache.Limits{Messages: size}})
 	all := takeMany(t, c, workers, windows*size/workers, func(int) uint64 { return 1 })
 	if n := service.count(); n < len(all) || n > len(all)+1 || len(all) > windows+1 {
 		t.Errorf("%d calls for %d keys of %d windows", n, len(all), windows)
 	}
 	kek := newKEK("kek")
-	opening := newOpening(t, kekcache.OpeningOptions{}, kek)
+	opening := newOpening(t, kekcache.OpenKeysOptions{}, kek)
 	var wg sync.WaitGroup
 	for range workers {
 		wg.Go(func() {
 			for range 10 {
 				for k := range all {
-					_, err := opening.Unwrap(t.Context(), k.Commitment[:], bytes.Clone(k.Recipients[0].Ciphertext), func() ([]keys.Wrapped, error) {
-						return k.Recipients, nil
-					})
+					_, err := opening.Unwrap(t.Context(), k.Commitment[:], encode(k.Recipients))
 					if err != nil {
 						t.Error(err)
 					}

@@ -36,3 +36,12 @@ func TestClassString(t *testing.T) {
 		}
 	}
 }
+
+// TestPassing: a KEK can be had again, a wrapped key that is wrong stays wrong.
+func TestPassing(t *testing.T) {
+	for class, want := range map[keys.Class]bool{keys.Away: true, keys.Gone: true, keys.BadWrap: false} {
+		if got := (&keys.Error{Class: class}).Passing(); got != want {
+			t.Errorf("%v: got %v", class, got)
+		}
+	}
+}

@@ -30,14 +30,19 @@ func (r *repeater) Serve(ctx context.Context, serve func(context.Context, pipeli
 		b.Release = func() { free <- b }
 		free <- b
 	}
-	return serve(ctx, &repeatedLane{left: r.n, free: free})
+	return serve(ctx, &repeatedLane{left: r.n, free: free, held: pipeline.NewAssignment("orders/0")})
 }
+
+func (*repeater) HoldsAll() bool { return true }
 
 type repeatedLane struct {
 	left int
 	next int64
 	free chan *pipeline.Batch
+	held *pipeline.Assignment
 }
+
+func (l *repeatedLane) Assignment() *pipeline.Assignment { return l.held }
 
 func (l *repeatedLane) Start() []pipeline.Position { return nil }
 

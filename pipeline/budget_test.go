@@ -66,9 +66,9 @@ func TestBudget(t *testing.T) {
 		return tr.writes("write")(ctx, msgs, done)
 	}
 	var resets, largest atomic.Int64
-	var stats pipeline.Stats
+	stats := new(pipelinetest.Recorder)
 	o := pipeline.Options{
-		Source: src, Sink: sink, Workers: 1, Budget: smallBudget, ReadAhead: 32 << 10, Stats: &stats,
+		Source: src, Sink: sink, Workers: 1, Budget: smallBudget, ReadAhead: 32 << 10, Observer: stats,
 		NewTransform: func() pipeline.Transform { return watched{resets: &resets, largest: &largest} },
 	}
 	src.MaxBatch = 0
@@ -85,7 +85,7 @@ func TestBudget(t *testing.T) {
 	if resets.Load() != 5 {
 		t.Errorf("%d resets after 5 writes", resets.Load())
 	}
-	if r, w := stats.Read.Load(), stats.Written.Load(); r != 8 || w != 8 {
+	if r, w := stats.Totals().Read, stats.Totals().Written; r != 8 || w != 8 {
 		t.Errorf("%d read and %d written", r, w)
 	}
 	for i, m := range sink.Stored() {
@@ -257,7 +257,7 @@ func TestBackpressure(t *testing.T) {
 				together(src, len(test.lanes))
 				r := start(t, pipeline.Options{Source: src, Sink: sink, Workers: test.workers})
 				synctest.Wait()
-				if n := src.Lent(); n != test.most {
+				if n := src.CountLent(); n != test.most {
 					t.Errorf("%d batches out, want %d", n, test.most)
 				}
 				close(open)

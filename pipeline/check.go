@@ -31,6 +31,8 @@ func (o Options) Check() error {
 		return errors.New("read-ahead must not be negative")
 	case o.Grace < 0:
 		return errors.New("grace must not be negative")
+	case o.ExitAfter < 0:
+		return errors.New("exit after must not be negative")
 	}
 	return nil
 }

@@ -10,29 +10,33 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
 
-// TestClose: the writers are closed before the lane is parked, that of the dead letters first, and
-// what Close says is not covered up by the end of the lane or by another error.
+// TestClose: the writers are closed before serve returns, that of the dead
+// letters first, and an error of Close is not covered up by the end of the lane
+// or by another error.
 func TestClose(t *testing.T) {
 	errClose := errors.New("close")
 	tests := []struct {
 		name            string
-		transform       func() pipeline.Transform
+		write           error // of the second write
 		sink, dead      error
 		wants, excludes []error
 	}{
-		{"at the end", pipelinetest.Identity, errClose, nil, []error{errClose}, []error{io.EOF}},
-		{"of the dead letters", pipelinetest.Identity, nil, errClose, []error{errClose}, nil},
-		{"after a failure", on("3", errBoom), errClose, nil, []error{errBoom, errClose}, nil},
-		{"lost after a failure", on("3", errBoom), pipeline.ErrLost, nil, []error{errBoom, pipeline.ErrLost}, nil},
+		{"at the end", nil, errClose, nil, []error{errClose}, []error{io.EOF}},
+		{"of the dead letters", nil, nil, errClose, []error{errClose}, nil},
+		{"after a failure", errBoom, errClose, nil, []error{errBoom, errClose}, nil},
+		{"lost after a failure", errBoom, pipeline.ErrLost, nil, []error{errBoom, pipeline.ErrLost}, nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var tr trace
 			var err error
 			o := pipeline.Options{
-				Sink:         &pipelinetest.MemorySink{OnClose: func(context.Context) error { tr.add("close"); return test.sink }},
-				DeadLetters:  &pipelinetest.MemorySink{OnClose: func(context.Context) error { tr.add("close dead"); return test.dead }},
-				NewTransform: test.transform,
+				Sink:        &pipelinetest.MemorySink{OnClose: func(context.Context) error { tr.add("close"); return test.sink }},
+				DeadLetters: &pipelinetest.MemorySink{OnClose: func(context.Context) error { tr.add("close dead"); return test.dead }},
+			}
+			fail := pipelinetest.FailNth(2, test.write)
+			o.Sink.(*pipelinetest.MemorySink).OnWrite = func(context.Context, []pipeline.Message, *pipeline.Progress) error {
+				return fail()
 			}
 			src := source(2, 10)
 			o.Source = served{src, func(e error) { tr.add("served"); err = e }}

@@ -32,7 +32,7 @@ func TestFailureAtMessage(t *testing.T) {
 				var parked error
 				o := pipeline.Options{
 					Source: src, Sink: sink, NewTransform: on("5", test.err),
-					Parked: func(err error) { parked = err },
+					Observer: &pipelinetest.Recorder{Parked: func(_ string, err error) { parked = err }},
 				}
 				err := run(t, o)
 				if err == nil || err.Error() != test.want || !errors.Is(err, test.err) || !errors.Is(parked, test.err) {
@@ -58,17 +58,17 @@ func TestFailureAtFirstMessage(t *testing.T) {
 	tr.want(t)
 }
 
-// TestFailurePerPlace: a batch that ends early commits each of its places as far as it got.
+// TestFailurePerPlace: a message that cannot pass stops its place, and no other.
 func TestFailurePerPlace(t *testing.T) {
 	src, sink := pipelinetest.NewSource([]string{"a", "b", "c"}), new(pipelinetest.MemorySink)
 	src.Put("a", numbered(0, 3)...)
-	src.Gap("a")
+	src.PutGap("a")
 	src.Put("b", numbered(3, 6)...)
 	src.Put("c", numbered(6, 9)...)
 	if err := run(t, pipeline.Options{Source: src, Sink: sink, NewTransform: on("4", errBoom)}); !errors.Is(err, errBoom) {
 		t.Fatal(err)
 	}
-	for place, want := range map[string][2]int64{"a": {4, 2}, "b": {1, 0}, "c": {0, -1}} {
+	for place, want := range map[string][2]int64{"a": {4, 2}, "b": {1, 0}, "c": {3, 2}} {
 		if got := src.Committed(place); got.Next != want[0] || got.Last != want[1] {
 			t.Errorf("%s: committed %+v, want %v", place, got, want)
 		}
@@ -145,13 +145,10 @@ func TestLostLane(t *testing.T) {
 				n = 1
 			}
 			src, sink := faulty(call, n, fmt.Errorf("%s: %w", call, pipeline.ErrLost))
-			var stats pipeline.Stats
-			err := run(t, pipeline.Options{
-				Source: src, Sink: sink, Stats: &stats,
-				Parked: func(err error) { t.Errorf("parked: %v", err) },
-			})
-			if err != nil || stats.Lost.Load() != 1 {
-				t.Errorf("lost %d times, run ended with %v", stats.Lost.Load(), err)
+			stats := neverParked(t)
+			err := run(t, pipeline.Options{Source: src, Sink: sink, Observer: stats})
+			if n := stats.Totals().LostLanes; err != nil || n != 1 {
+				t.Errorf("lost %d times, run ended with %v", n, err)
 			}
 			got := values(sink.Stored(), "orders/0")
 			if !slices.Equal(firsts(got), count(0, 20)) {
@@ -208,7 +205,7 @@ func TestLostDuringWrite(t *testing.T) {
 		time.Sleep(time.Second)
 		return write()
 	}
-	err := run(t, pipeline.Options{Source: src, Sink: sink, Parked: func(err error) { t.Errorf("parked: %v", err) }})
+	err := run(t, pipeline.Options{Source: src, Sink: sink, Observer: neverParked(t)})
 	if err != nil {
 		t.Error(err)
 	}
@@ -236,10 +233,10 @@ func TestParkedLane(t *testing.T) {
 				n = 1
 			}
 			src, sink := faulty(call, n, errBoom)
-			var stats pipeline.Stats
-			err := run(t, pipeline.Options{Source: src, Sink: sink, Stats: &stats})
-			if !errors.Is(err, errBoom) || stats.Parked.Load() != 1 {
-				t.Errorf("parked %d times, run ended with %v", stats.Parked.Load(), err)
+			stats := new(pipelinetest.Recorder)
+			err := run(t, pipeline.Options{Source: src, Sink: sink, Observer: stats})
+			if n := stats.Totals().FailedLanes; !errors.Is(err, errBoom) || n != 1 {
+				t.Errorf("parked %d times, run ended with %v", n, err)
 			}
 			got := values(sink.Stored(), "orders/0")
 			if want := count(0, len(got)); !slices.Equal(got, want) {
@@ -252,13 +249,13 @@ func TestParkedLane(t *testing.T) {
 	}
 }
 
-func TestParkedLaneLeavesOthersAlone(t *testing.T) {
+func TestParkedPlaceLeavesOthersAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, sink := source(2, 10, 10), new(pipelinetest.MemorySink)
 		src.Live = true
-		var stats pipeline.Stats
+		stats := new(pipelinetest.Recorder)
 		r := start(t, pipeline.Options{
-			Source: src, Sink: sink, Stats: &stats,
+			Source: src, Sink: sink, Observer: stats,
 			NewTransform: pipelinetest.Each(func(_ context.Context, m *pipeline.Message) error {
 				if m.Origin.Place == "orders/0" && string(m.Value) == "7" {
 					return errBoom
@@ -270,12 +267,12 @@ func TestParkedLaneLeavesOthersAlone(t *testing.T) {
 		src.Put("orders/0", numbered(10, 12)...)
 		src.Put("orders/1", numbered(10, 12)...)
 		synctest.Wait()
-		if stats.Lanes.Load() != 1 || stats.Parked.Load() != 1 {
-			t.Errorf("%d lanes and %d parked", stats.Lanes.Load(), stats.Parked.Load())
+		if n, parked := stats.Totals().Lanes, stats.ParkedPlaces(); n != 2 || len(parked) != 1 || !errors.Is(parked["orders/0"], errBoom) {
+			t.Errorf("%d lanes, parked %v", n, parked)
 		}
 		r.stop()
-		if err := r.wait(); err != nil {
-			t.Error(err)
+		if err := r.wait(); !errors.Is(err, errBoom) {
+			t.Errorf("ended with %v", err)
 		}
 		wantValues(t, sink.Stored(), "orders/0", count(0, 7))
 		wantValues(t, sink.Stored(), "orders/1", count(0, 12))

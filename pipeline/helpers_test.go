@@ -60,8 +60,8 @@ func quiet(o pipeline.Options) pipeline.Options {
 
 func tidy(t *testing.T, o pipeline.Options) {
 	t.Helper()
-	if s, ok := o.Source.(*pipelinetest.MemorySource); ok && s.Lent() != 0 {
-		t.Errorf("%d batches not released", s.Lent())
+	if s, ok := o.Source.(*pipelinetest.MemorySource); ok && s.CountLent() != 0 {
+		t.Errorf("%d batches not released", s.CountLent())
 	}
 	for _, sink := range []pipeline.Sink{o.Sink, o.DeadLetters} {
 		if s, ok := sink.(*pipelinetest.MemorySink); ok && s.OpenWriters() != 0 {
@@ -131,6 +131,12 @@ func on(value string, err error) func() pipeline.Transform {
 		}
 		return nil
 	})
+}
+
+// neverParked returns an observer that takes a lane which cannot go on for a
+// fault.
+func neverParked(t *testing.T) *pipelinetest.Recorder {
+	return &pipelinetest.Recorder{Parked: func(_ string, err error) { t.Errorf("parked: %v", err) }}
 }
 
 // trace is a list of what happened, in order.

@@ -1,15 +1,18 @@
 package pipeline
 
-// processMemory is what the process needs besides workers and lanes: runtime, code, clients.
+// processMemory is the memory that the process needs besides workers and lanes:
+// runtime, code, clients.
 const processMemory = 32 << 20
 
-// Memory returns how many bytes a process that runs o may use at most: every worker's budget, one
-// read of every lane, and 32 MiB for the process. lanes is how many lanes the source serves at the
-// same time, largest the size in bytes of the largest batch that it can return.
+// Memory returns how many bytes a process that runs o may use at most: every
+// worker's budget, one read of every lane, and 32 MiB for the process. lanes is
+// how many lanes the source serves at the same time, largest the size in bytes
+// of the largest batch that it can return.
 //
-// A source whose largest batch exceeds half of o.Budget holds more per worker than Memory counts.
+// A source with batches over half of o.Budget holds more per worker than Memory
+// counts.
 func Memory(o Options, lanes, largest int) int64 {
-	o = o.sized()
+	o = o.withSizes()
 	perLane := max(o.ReadAhead, largest)
 	return int64(o.Workers)*int64(o.Budget) + int64(lanes)*int64(perLane) + processMemory
 }

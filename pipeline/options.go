@@ -13,48 +13,56 @@ const (
 	DefaultBudget    = 8 << 20
 	DefaultReadAhead = 3 << 20
 	DefaultGrace     = 10 * time.Second
+	DefaultExitAfter = time.Minute
 )
 
-// Options says what Run carries from where to where. Source, Sink and NewTransform are required; a
-// zero in any other field means its default.
+// Options name the ends of a run and the work between them. Source, Sink and
+// NewTransform are required; a zero in any other field means its default.
 type Options struct {
 	Source       Source
 	Sink         Sink
 	NewTransform func() Transform // called once per worker
-	// NewGate makes the Gate of a place from the state that its last owner left; nil means that no
-	// message depends on another. An error parks the lane.
+	// NewGate makes the Gate of a place from the state that its last owner
+	// left; nil means that no message depends on another. An error parks the
+	// place.
 	NewGate func(place string, state []byte) (Gate, error)
 
-	// DeadLetters receives a pointer to every rejected message. Without it a reject parks its lane.
+	// DeadLetters receives a pointer to every rejected message. Without it a
+	// reject parks its place.
 	DeadLetters Sink
-	// DeadLetterValues adds the value as it was read. It is for inputs that are ciphertext: a dead
-	// letter never carries plaintext.
+	// DeadLetterValues adds the value as it was read. It is for inputs that are
+	// ciphertext: a dead letter never carries plaintext.
 	DeadLetterValues bool
 
-	// Workers is how many batches are in flight over all lanes; default GOMAXPROCS.
+	// Workers is how many batches are in flight over all lanes; default
+	// GOMAXPROCS.
 	Workers int
-	// Budget is the memory of a worker in bytes: half of it for the batch that the worker holds, three
-	// eighths for the values it makes, an eighth for the messages around them. A batch that makes more
-	// is written in parts; a message that may need more than the three eighths is rejected as
+	// Budget is the memory of a worker in bytes: half of it for the batch that
+	// the worker holds, three eighths for the values it makes, an eighth for
+	// the messages around them. A batch that makes more is written in parts; a
+	// message that may need more than the three eighths is rejected as
 	// too-large. At least 64 KiB; default 8 MiB.
 	Budget int
-	// ReadAhead is how many bytes a lane reads at a time, at most half the budget; default 3 MiB.
+	// ReadAhead is how many bytes a lane reads at a time, at most half the
+	// budget; default 3 MiB.
 	ReadAhead int
-	// Grace is how long writes, commits and Close go on after their lane was told to end; default
-	// 10 s. What is then uncommitted is dropped and read again later.
+	// Grace is how long writes, commits and Close go on after their lane was
+	// told to end; default 10 s. Uncommitted work is then dropped, and read
+	// again later.
 	Grace time.Duration
 
-	// Stats counts, also while Run runs; may be nil.
-	Stats *Stats
+	// ExitAfter is how long a run without an end goes on when none of its
+	// places can, a fifth more or less; default 60 s. See Run.
+	ExitAfter time.Duration
+
+	// Observer is told of the progress of the run; nil means nobody.
+	Observer Observer
 	// Log gets no payload, key or header value; nil means slog.Default.
 	Log *slog.Logger
-	// Parked is called when a lane ends with an error that keeps it from being served again. It is
-	// called from the lane's goroutine and may be nil.
-	Parked func(err error)
 }
 
-// complete checks o and fills in the defaults.
-func (o Options) complete() (Options, error) {
+// withDefaults checks o and fills in the defaults.
+func (o Options) withDefaults() (Options, error) {
 	switch {
 	case o.Source == nil:
 		return o, errors.New("pipeline: no source")
@@ -68,12 +76,15 @@ func (o Options) complete() (Options, error) {
 	if err := o.Check(); err != nil {
 		return o, fmt.Errorf("pipeline: %w", err)
 	}
-	o = o.sized()
+	o = o.withSizes()
 	if o.Grace == 0 {
 		o.Grace = DefaultGrace
 	}
-	if o.Stats == nil {
-		o.Stats = new(Stats)
+	if o.ExitAfter == 0 {
+		o.ExitAfter = DefaultExitAfter
+	}
+	if o.Observer == nil {
+		o.Observer = silent{}
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -81,8 +92,8 @@ func (o Options) complete() (Options, error) {
 	return o, nil
 }
 
-// sized fills in the defaults that decide about memory.
-func (o Options) sized() Options {
+// withSizes fills in the defaults that decide about memory.
+func (o Options) withSizes() Options {
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}

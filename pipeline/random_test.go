@@ -28,9 +28,12 @@ func TestRandomRuns(t *testing.T) {
 	for seed := range rounds {
 		synctest.Test(t, func(t *testing.T) {
 			newRound(t, uint64(seed)).play()
+			if t.Failed() {
+				t.Logf("seed %d", seed)
+			}
 		})
 		if t.Failed() {
-			t.Fatalf("seed %d", seed)
+			return
 		}
 	}
 }
@@ -87,7 +90,7 @@ func (r *round) put() {
 		offset := int64(0)
 		for i := range r.rand.IntN(60) {
 			for r.rand.IntN(8) == 0 {
-				r.src.Gap(p)
+				r.src.PutGap(p)
 				offset++
 			}
 			m := numbered(i, i+1)[0]

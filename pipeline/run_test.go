@@ -106,7 +106,7 @@ func TestPrevious(t *testing.T) {
 	put := func() {
 		for i := range 3 {
 			src.Put("a", numbered(i, i+1)...)
-			src.Gap("a")
+			src.PutGap("a")
 		}
 		src.Put("b", numbered(0, 2)...)
 	}
@@ -175,7 +175,7 @@ func TestPositionWithoutMessages(t *testing.T) {
 	src.MaxBatch = 1
 	src.OnCommit = tr.commits
 	src.Put("a", numbered(0, 1)...)
-	src.Gap("a")
+	src.PutGap("a")
 	sink := &pipelinetest.MemorySink{OnWrite: tr.writes("write")}
 	if err := run(t, pipeline.Options{Source: src, Sink: sink, NewTransform: on("0", pipeline.Skip)}); err != nil {
 		t.Fatal(err)
@@ -186,11 +186,11 @@ func TestPositionWithoutMessages(t *testing.T) {
 	}
 }
 
-func TestStats(t *testing.T) {
+func TestObserver(t *testing.T) {
 	src, sink := source(4, 10), new(pipelinetest.MemorySink)
-	var stats pipeline.Stats
+	var stats pipelinetest.Recorder
 	o := pipeline.Options{
-		Source: src, Sink: sink, DeadLetters: new(pipelinetest.MemorySink), Stats: &stats,
+		Source: src, Sink: sink, DeadLetters: new(pipelinetest.MemorySink), Observer: &stats,
 		NewTransform: pipelinetest.Each(func(_ context.Context, m *pipeline.Message) error {
 			switch string(m.Value) {
 			case "3":
@@ -204,14 +204,12 @@ func TestStats(t *testing.T) {
 	if err := run(t, o); err != nil {
 		t.Fatal(err)
 	}
-	got := []int64{
-		stats.Read.Load(), stats.Written.Load(), stats.Skipped.Load(), stats.Rejected.Load(),
-		stats.BytesIn.Load(), stats.BytesOut.Load(), stats.Batches.Load(), stats.Lanes.Load(), stats.Parked.Load(),
-	}
-	if want := []int64{10, 7, 1, 2, 30, 21, 3, 0, 0}; !slices.Equal(got, want) {
+	n := stats.Totals()
+	got := []int64{n.Read, n.Written, n.Skipped, n.BytesIn, n.BytesOut, int64(n.Batches), int64(n.Lanes), int64(n.FailedLanes)}
+	if want := []int64{10, 7, 1, 30, 21, 3, 0, 0}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	if r := stats.Reasons(); len(r) != 1 || r["malformed"] != 2 {
+	if r := n.Rejected; len(r) != 1 || r["malformed"] != 2 {
 		t.Errorf("reasons %v", r)
 	}
 }

@@ -73,7 +73,7 @@ func TestShutdown(t *testing.T) {
 				}
 				r := start(t, pipeline.Options{
 					Source: src, Sink: sink, NewTransform: pipelinetest.Each(test.transform),
-					Parked: func(err error) { t.Errorf("parked: %v", err) },
+					Observer: neverParked(t),
 				})
 				synctest.Wait()
 				began := time.Now()
@@ -90,6 +90,22 @@ func TestShutdown(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestEndedBeforeItBegan: nothing is read or written for a context that was done
+// before the run, however little there is to do.
+func TestEndedBeforeItBegan(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 200 {
+		var sink pipelinetest.MemorySink
+		if err := pipeline.Run(ctx, quiet(pipeline.Options{Source: source(10, 1), Sink: &sink})); err != nil {
+			t.Fatal(err)
+		}
+		if n := sink.Len(); n > 0 {
+			t.Fatalf("%d messages written", n)
+		}
 	}
 }
 
@@ -185,7 +201,7 @@ func TestDeadline(t *testing.T) {
 		began := time.Now()
 		err := pipeline.Run(ctx, quiet(pipeline.Options{
 			Source: candid{src}, Sink: sink, Grace: 3 * time.Second,
-			Parked: func(err error) { t.Errorf("parked: %v", err) },
+			Observer: neverParked(t),
 		}))
 		if took := time.Since(began); err != nil || took != 63*time.Second {
 			t.Errorf("took %v, %v", took, err)

@@ -5,25 +5,27 @@ import (
 	"sync"
 )
 
-// turn orders the batches of one lane and bounds how many of them there are. The lane numbers its
-// batches in read order, and the workers that hold them are let through one after the other.
+// turn orders the batches of one lane and bounds how many of them there are.
+// The lane numbers its batches in read order, and the workers that hold them
+// are let through one after the other.
 //
-// A worker waits only for tickets that were drawn before its own, and each of those belongs to a
-// worker already, so waiting always ends.
+// A worker waits only for tickets that were drawn before its own, and each of
+// those belongs to a worker already, so waiting always ends.
 type turn struct {
 	mu     sync.Mutex
 	moved  sync.Cond
-	ticket uint64 // whose turn it is
+	ticket uint64 // that has the turn
 	held   int    // batches that workers hold
 	err    error  // why the lane ends; nothing is written after it
 }
 
 func (t *turn) init() { t.moved.L = &t.mu }
 
-// room waits until the lane holds fewer batches than share allows, and takes a place among them. It
-// needs no wake-up for a share that grows or a ctx that is done: while it waits the lane holds a batch,
-// whose end is one.
-func (t *turn) room(ctx context.Context, share func() int) error {
+// takeRoom waits until the lane holds fewer batches than share allows, and
+// takes a place among them. It needs no wake-up for a share that grows or a ctx
+// that is done: while it waits the lane holds a batch, and the end of that
+// batch wakes it.
+func (t *turn) takeRoom(ctx context.Context, share func() int) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for t.held >= share() && ctx.Err() == nil {
@@ -36,8 +38,9 @@ func (t *turn) room(ctx context.Context, share func() int) error {
 	return nil
 }
 
-// wait returns when it is the ticket's turn, with the error that has ended the lane, if any.
-func (t *turn) wait(ticket uint64) error {
+// waitFor returns when it is the ticket's turn, with the error that has ended
+// the lane, if any.
+func (t *turn) waitFor(ticket uint64) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for t.ticket != ticket {
@@ -46,15 +49,15 @@ func (t *turn) wait(ticket uint64) error {
 	return t.err
 }
 
-// leave gives back a place that was taken for a batch which no worker got.
-func (t *turn) leave() {
+// giveRoom gives back a place that was taken for a batch which no worker got.
+func (t *turn) giveRoom() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.held--
 }
 
-// done ends the current turn and gives its place in the lane back.
-func (t *turn) done() {
+// endTurn ends the current turn and gives its place in the lane back.
+func (t *turn) endTurn() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ticket++
@@ -62,8 +65,8 @@ func (t *turn) done() {
 	t.moved.Broadcast()
 }
 
-// fail ends the lane with err unless something else has.
-func (t *turn) fail(err error) {
+// failLane ends the lane with err unless something else has.
+func (t *turn) failLane(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.err == nil {

@@ -1,6 +1,7 @@
 package testcontainers
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -8,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/chunker"
+	"github.com/streamcrypt/streamcrypt/codec/cms"
+	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/keys/awskms"
@@ -29,9 +33,9 @@ func TestKMSHerd(t *testing.T) {
 // member is one of the herd.
 type member struct {
 	name  string
-	cache *kekcache.Sealing
-	first *kekcache.Key
-	again time.Time // when it had a key after the outage
+	cache *envelope.Sealer
+	first [chunker.CommitmentSize]byte // of the data key
+	again time.Time                    // when it had a key after the outage
 }
 
 // kmsHerd has the outage last until each cache has made so many calls in vain and waits for a key.
@@ -49,7 +53,7 @@ func kmsHerd(a *account, inVain int, fault http.HandlerFunc) {
 	await(a.T, "all have found it away and wait", nil, func() bool {
 		count := byCache(p.failed())
 		return !slices.ContainsFunc(herd, func(m *member) bool {
-			return count[m.name] < inVain || m.cache.State() != kekcache.Restricted
+			return count[m.name] < inVain || m.cache.Status().State != kekcache.Restricted
 		})
 	})
 	p.setFault(nil)
@@ -59,7 +63,7 @@ func kmsHerd(a *account, inVain int, fault http.HandlerFunc) {
 	var waited []time.Duration
 	for _, m := range herd {
 		waited = append(waited, m.again.Sub(back))
-		if state := m.cache.State(); state != kekcache.Normal {
+		if state := m.cache.Status().State; state != kekcache.Normal {
 			a.Errorf("%s is %s", m.name, state)
 		}
 	}
@@ -91,8 +95,8 @@ func newHerd(a *account, caches int, window time.Duration) []*member {
 	for i := range herd {
 		name := fmt.Sprint("cache ", i)
 		key := a.key(awskms.Options{Key: arn, Pairs: map[string]string{"cache": name}})
-		cache, err := kekcache.NewSealing(kekcache.SealingOptions{
-			Wrappers: []keys.Wrapper{key}, Context: kc, Window: kekcache.Window{Age: window},
+		cache, err := envelope.NewSealer([]keys.Wrapper{key}, envelope.SealerOptions{
+			Context: kc.Name, Pairs: kc.Pairs, Limits: kekcache.Limits{Age: window},
 		})
 		if err != nil {
 			a.Fatal(err)
@@ -101,12 +105,10 @@ func newHerd(a *account, caches int, window time.Duration) []*member {
 	}
 	for _, m := range herd {
 		wg.Go(func() {
-			g, err := m.cache.Holder().Take(a.ctx, 1, 1)
-			if err != nil {
+			var err error
+			if m.first, err = m.dataKey(a.ctx); err != nil {
 				a.Error(err)
-				return
 			}
-			m.first = g.Key
 		})
 	}
 	wg.Wait()
@@ -121,13 +123,13 @@ func (m *member) seal(a *account) {
 	defer runCache(a.ctx, m.cache)()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for h := m.cache.Holder(); ; {
-		g, err := h.Take(a.ctx, 1, 1)
+	for {
+		key, err := m.dataKey(a.ctx)
 		switch {
 		case err != nil:
 			a.Error(err)
 			return
-		case g.Key != m.first:
+		case key != m.first:
 			m.again = time.Now()
 			return
 		}
@@ -138,6 +140,18 @@ func (m *member) seal(a *account) {
 			return
 		}
 	}
+}
+
+// dataKey seals a message and returns the commitment of its data key.
+func (m *member) dataKey(ctx context.Context) (commitment [chunker.CommitmentSize]byte, err error) {
+	sealed, err := m.cache.Seal(ctx, nil, []byte("x"), envelope.Binding{})
+	if err != nil {
+		return commitment, err
+	}
+	var e cms.Envelope
+	err = cms.Parse(sealed, &e)
+	copy(commitment[:], e.Commitment)
+	return commitment, err
 }
 
 func byCache(calls []call) map[string]int {

@@ -25,9 +25,9 @@ func kmsWindows(a *account) {
 func kmsWindowsAt(a *account, rate int) {
 	const window, total, workers = 100_000, 600_000, 3
 	p := newProxy(a.T, a.endpoint)
-	cache, err := kekcache.NewSealing(kekcache.SealingOptions{
-		Wrappers: []keys.Wrapper{a.through(p).key(awskms.Options{Key: a.symmetric()})}, Context: kc,
-		Window: kekcache.Window{Messages: window},
+	kek := a.through(p).key(awskms.Options{Key: a.symmetric()})
+	cache, err := envelope.NewSealer([]keys.Wrapper{kek}, envelope.SealerOptions{
+		Context: kc.Name, Pairs: kc.Pairs, Limits: kekcache.Limits{Messages: window},
 	})
 	if err != nil {
 		a.Fatal(err)
@@ -72,12 +72,8 @@ func kmsWindowsAt(a *account, rate int) {
 }
 
 // seal seals n messages, so many a second if rate is not 0, and counts them by data key.
-func seal(a *account, cache *kekcache.Sealing, n, rate int, count map[[chunker.CommitmentSize]byte]int) {
-	s, err := envelope.NewSealer(cache, envelope.SealerOptions{})
-	if err != nil {
-		a.Error(err)
-		return
-	}
+func seal(a *account, cache *envelope.Sealer, n, rate int, count map[[chunker.CommitmentSize]byte]int) {
+	s := cache.NewWorker()
 	began := time.Now()
 	plain, dst := make([]byte, 100), []byte(nil)
 	var e cms.Envelope
@@ -85,7 +81,8 @@ func seal(a *account, cache *kekcache.Sealing, n, rate int, count map[[chunker.C
 		if rate != 0 && i%1000 == 0 {
 			time.Sleep(time.Until(began.Add(time.Duration(i) * time.Second / time.Duration(rate))))
 		}
-		dst, err = s.Seal(a.ctx, dst[:0], plain, &envelope.Binding{}, envelope.Position{Offset: uint64(i)})
+		var err error
+		dst, err = s.Seal(a.ctx, dst[:0], plain, nil, &envelope.Position{Offset: uint64(i)})
 		if err == nil {
 			err = cms.Parse(dst, &e)
 		}
@@ -98,7 +95,7 @@ func seal(a *account, cache *kekcache.Sealing, n, rate int, count map[[chunker.C
 }
 
 // runCache runs a cache until stop is called.
-func runCache(ctx context.Context, cache *kekcache.Sealing) (stop func()) {
+func runCache(ctx context.Context, cache *envelope.Sealer) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() { defer close(ended); cache.Run(ctx) }()

@@ -5,23 +5,21 @@ import (
 	"errors"
 
 	"github.com/streamcrypt/streamcrypt/envelope"
-	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // EncryptOptions say how a route is sealed.
 type EncryptOptions struct {
 	Common
-	Keys      *kekcache.Sealing
-	ChunkSize int                      // bytes; 0 for the envelope's default
-	Place     func(place string) Place // called by many goroutines
+	Sealer *envelope.Sealer         // of the route; every worker takes a share of it
+	Place  func(place string) Place // called by many goroutines
 }
 
-// Encrypt seals messages. A null value becomes a sealed tombstone: the value stays null and a header carries the
-// envelope.
+// Encrypt seals messages. A null value becomes a sealed tombstone: the value
+// stays null and a header carries the envelope.
 type Encrypt struct {
 	o      EncryptOptions
-	sealer *envelope.Sealer
+	sealer *envelope.SealWorker
 	memory scratch
 	place  string // the last message's
 	as     Place
@@ -30,49 +28,48 @@ type Encrypt struct {
 
 // NewEncrypt returns the transform of one worker.
 func NewEncrypt(o EncryptOptions) (*Encrypt, error) {
-	if o.Keys == nil {
-		return nil, errors.New("transform: no keys to seal with")
+	if o.Sealer == nil {
+		return nil, errors.New("transform: no sealer")
 	}
 	var err error
 	if o.Bind, err = bindNames(o.Bind); err != nil {
 		return nil, err
 	}
-	sealer, err := envelope.NewSealer(o.Keys, envelope.SealerOptions{Context: o.Context, ChunkSize: o.ChunkSize})
-	if err != nil {
-		return nil, err
-	}
-	return &Encrypt{o: o, sealer: sealer, memory: newScratch(o.Bind)}, nil
+	return &Encrypt{o: o, sealer: o.Sealer.NewWorker(), memory: newScratch(o.Bind)}, nil
 }
 
 // Reset implements pipeline.Transform.
 func (t *Encrypt) Reset() { t.memory.reset() }
 
-// Bound implements pipeline.Transform. A tombstone's envelope goes into memory of the transform, but is as large.
-func (t *Encrypt) Bound(m *pipeline.Message) int { return t.sealer.Bound(len(m.Value)) }
+// Bound implements pipeline.Transform. A tombstone's envelope goes into memory
+// of the transform, but is as large.
+func (t *Encrypt) Bound(m *pipeline.Message) int { return t.sealer.MaxSize(len(m.Value)) }
 
 // Append implements pipeline.Transform.
 func (t *Encrypt) Append(ctx context.Context, dst []byte, m *pipeline.Message) ([]byte, error) {
 	if _, n := find(m.Headers); n > 0 {
-		return dst, &pipeline.Reject{Reason: ReasonReservedHeader}
+		return dst, &pipeline.Reject{Reason: pipeline.ReasonReservedHeader}
 	}
 	if err := t.memory.subject(&t.o.Common, m); err != nil {
 		return dst, err
 	}
 	b := envelope.Binding{Subject: m.Subject, Key: m.Key, Bound: t.memory.bind(m.Headers)}
 	if m.Value == nil {
-		return dst, t.tombstone(ctx, m, &b)
+		return dst, t.sealTombstone(ctx, m, &b)
 	}
-	dst, err := t.sealer.Seal(ctx, dst, m.Value, &b, t.position(&m.Origin))
+	p := t.positionOf(&m.Origin)
+	dst, err := t.sealer.Seal(ctx, dst, m.Value, &b, &p)
 	if err != nil {
 		return dst, reject(err)
 	}
 	return dst, nil
 }
 
-func (t *Encrypt) tombstone(ctx context.Context, m *pipeline.Message, b *envelope.Binding) error {
+func (t *Encrypt) sealTombstone(ctx context.Context, m *pipeline.Message, b *envelope.Binding) error {
 	b.Kind = envelope.Tombstone
 	start := len(t.memory.bytes)
-	out, err := t.sealer.Seal(ctx, t.memory.bytes, nil, b, t.position(&m.Origin))
+	p := t.positionOf(&m.Origin)
+	out, err := t.sealer.Seal(ctx, t.memory.bytes, nil, b, &p)
 	if err != nil {
 		return reject(err)
 	}
@@ -81,8 +78,8 @@ func (t *Encrypt) tombstone(ctx context.Context, m *pipeline.Message, b *envelop
 	return nil
 }
 
-// position writes where the message was stored.
-func (t *Encrypt) position(o *pipeline.Origin) envelope.Position {
+// positionOf returns where the message was stored.
+func (t *Encrypt) positionOf(o *pipeline.Origin) envelope.Position {
 	if t.o.Place == nil {
 		return envelope.Position{}
 	}
@@ -92,11 +89,11 @@ func (t *Encrypt) position(o *pipeline.Origin) envelope.Position {
 	if t.as.ID == ([7]byte{}) {
 		return envelope.Position{}
 	}
-	return envelope.Position{Place: t.as.ID, Offset: uint64(o.Offset), Distance: distance(o, t.as.Ordered)}
+	return envelope.Position{Place: t.as.ID, Offset: uint64(o.Offset), Distance: distanceOf(o, t.as.Ordered)}
 }
 
-// distance is what docs/envelope.md, section 3, says of that field.
-func distance(o *pipeline.Origin, ordered bool) uint32 {
+// distanceOf returns the Distance of a message (docs/envelope.md, section 3).
+func distanceOf(o *pipeline.Origin, ordered bool) uint32 {
 	d := o.Offset - o.Previous
 	switch {
 	case !ordered:

@@ -2,41 +2,45 @@ package transform_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"errors"
 	"slices"
-	"sync"
 	"testing"
 
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/keys/local"
+	"github.com/streamcrypt/streamcrypt/keystore/keystoretest"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
 
 const route = "orders-enc"
 
-// rig has the keys of both sides of one route.
+// rig has both sides of one route.
 type rig struct {
-	kek     *local.AES
-	store   kekcache.Store
-	sealing *kekcache.Sealing
-	opening *kekcache.Opening
+	kek    *local.AES
+	store  kekcache.Store
+	sealer *envelope.Sealer
+	opener *envelope.Opener
 }
 
 func newRig(t testing.TB, store kekcache.Store) rig {
 	t.Helper()
 	kek := newKEK(t)
-	sealing, err := kekcache.NewSealing(kekcache.SealingOptions{
-		Wrappers: []keys.Wrapper{kek}, Store: store, Records: envelope.Records{Context: []byte(route)},
-	})
+	r := rig{kek: kek, store: store, opener: newOpener(t, store, route, kek)}
+	r.sealer = r.newSealer(t, 4096)
+	return r
+}
+
+func (r rig) newSealer(t testing.TB, chunkSize int) *envelope.Sealer {
+	t.Helper()
+	s, err := envelope.NewSealer([]keys.Wrapper{r.kek}, envelope.SealerOptions{Context: route, ChunkSize: chunkSize, Store: r.store})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rig{kek, store, sealing, newOpening(t, store, kek)}
+	return s
 }
 
 func newKEK(t testing.TB) *local.AES {
@@ -52,49 +56,26 @@ func newKEK(t testing.TB) *local.AES {
 	return kek
 }
 
-func newOpening(t testing.TB, store kekcache.Store, kek keys.Unwrapper) *kekcache.Opening {
+func newOpener(t testing.TB, store kekcache.Store, context string, kek keys.Unwrapper) *envelope.Opener {
 	t.Helper()
-	opening, err := kekcache.NewOpening(kekcache.OpeningOptions{
-		Unwrappers: []keys.Unwrapper{kek}, Store: store, Records: envelope.Records{Context: []byte(route)},
-	})
+	o, err := envelope.NewOpener([]keys.Unwrapper{kek}, envelope.OpenerOptions{Context: context, Store: store})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return opening
+	return o
 }
 
 // profiles runs a test in both.
 func profiles(t *testing.T, test func(t *testing.T, r rig)) {
 	t.Run("self-contained", func(t *testing.T) { test(t, newRig(t, nil)) })
-	t.Run("by reference", func(t *testing.T) { test(t, newRig(t, new(memoryStore))) })
-}
-
-type memoryStore struct {
-	mu      sync.Mutex
-	records map[[kekcache.KIDSize]byte][][]byte
-}
-
-func (s *memoryStore) Put(_ context.Context, kid [kekcache.KIDSize]byte, record []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.records == nil {
-		s.records = map[[kekcache.KIDSize]byte][][]byte{}
-	}
-	s.records[kid] = append(s.records[kid], record)
-	return nil
-}
-
-func (s *memoryStore) Get(_ context.Context, kid [kekcache.KIDSize]byte) ([][]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.records[kid], nil
+	t.Run("by reference", func(t *testing.T) { test(t, newRig(t, new(keystoretest.Memory))) })
 }
 
 // encrypt and decrypt return a transform of the rig's route; options say how it differs.
 
 func (r rig) encrypt(t testing.TB, options ...func(*transform.EncryptOptions)) *transform.Encrypt {
 	t.Helper()
-	o := transform.EncryptOptions{Common: transform.Common{Context: []byte(route)}, Keys: r.sealing, ChunkSize: 4096}
+	o := transform.EncryptOptions{Sealer: r.sealer}
 	for _, option := range options {
 		option(&o)
 	}
@@ -107,7 +88,7 @@ func (r rig) encrypt(t testing.TB, options ...func(*transform.EncryptOptions)) *
 
 func (r rig) decrypt(t testing.TB, options ...func(*transform.DecryptOptions)) *transform.Decrypt {
 	t.Helper()
-	o := transform.DecryptOptions{Common: transform.Common{Context: []byte(route)}, Keys: r.opening}
+	o := transform.DecryptOptions{Opener: r.opener}
 	for _, option := range options {
 		option(&o)
 	}
@@ -152,7 +133,7 @@ func must(t testing.TB, by pipeline.Transform, m pipeline.Message) pipeline.Mess
 }
 
 // rejected checks that a message is rejected for a reason.
-func rejected(t testing.TB, by pipeline.Transform, m pipeline.Message, reason string) {
+func rejected(t testing.TB, by pipeline.Transform, m pipeline.Message, reason pipeline.Reason) {
 	t.Helper()
 	_, err := apply(t, by, m)
 	var r *pipeline.Reject
@@ -160,10 +141,10 @@ func rejected(t testing.TB, by pipeline.Transform, m pipeline.Message, reason st
 		t.Fatalf("got %v, want a reject for %q", err, reason)
 	}
 	var cause *envelope.Error
-	if errors.As(err, &cause) && string(cause.Reason) != reason || cause == nil && r.Err != nil {
+	if errors.As(err, &cause) && pipeline.Reason(cause.Reason) != reason || cause == nil && r.Err != nil {
 		t.Fatalf("rejected for %q because of %v", reason, r.Err)
 	}
-	if ours := []string{transform.ReasonBareTombstone, transform.ReasonReservedHeader}; cause == nil && !slices.Contains(ours, reason) {
+	if ours := []pipeline.Reason{pipeline.ReasonBareTombstone, pipeline.ReasonReservedHeader}; cause == nil && !slices.Contains(ours, reason) {
 		t.Fatalf("rejected for %q without a cause", reason)
 	}
 }

@@ -14,7 +14,7 @@ import (
 func TestBound(t *testing.T) {
 	profiles(t, func(t *testing.T, r rig) {
 		rnd := rand.New(rand.NewPCG(1, 2))
-		small, large := r.encrypt(t), r.encrypt(t, func(o *transform.EncryptOptions) { o.ChunkSize = 1 << 16 })
+		small, large := r.encrypt(t), r.encrypt(t, func(o *transform.EncryptOptions) { o.Sealer = r.newSealer(t, 1<<16) })
 		d := r.decrypt(t)
 		check := func(e *transform.Encrypt, value []byte) {
 			t.Helper()

@@ -35,7 +35,7 @@ func TestPosition(t *testing.T) {
 		{"no source", transform.Place{Ordered: true}, 8812, 8811, envelope.Position{}},
 	}
 	r := newRig(t, nil)
-	opener := envelope.NewOpener(r.opening, envelope.OpenerOptions{Context: []byte(route)})
+	opener := r.opener.NewWorker()
 	d := r.decrypt(t)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

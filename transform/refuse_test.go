@@ -64,7 +64,9 @@ func TestMoved(t *testing.T) {
 			})
 		}
 		t.Run("other context", func(t *testing.T) {
-			elsewhere := r.decrypt(t, bindOnOpen("tenant", "absent"), func(o *transform.DecryptOptions) { o.Context = []byte("elsewhere") })
+			elsewhere := r.decrypt(t, bindOnOpen("tenant", "absent"), func(o *transform.DecryptOptions) {
+				o.Opener = newOpener(t, r.store, "elsewhere", r.kek)
+			})
 			rejected(t, elsewhere, sealed, "tampered")
 		})
 		t.Run("not bound on opening", func(t *testing.T) { rejected(t, r.decrypt(t, bindOnOpen("tenant")), sealed, "tampered") })
@@ -94,18 +96,14 @@ func TestNotSealed(t *testing.T) {
 	sealed := must(t, r.encrypt(t), pipeline.Message{Value: []byte("v")})
 	gone := must(t, r.encrypt(t), pipeline.Message{})
 	ours := func(value []byte) pipeline.Header { return pipeline.Header{Name: transform.HeaderName, Value: value} }
-	full, err := envelope.NewSealer(r.sealing, envelope.SealerOptions{Context: []byte(route)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	withPayload, err := full.Seal(t.Context(), nil, []byte("v"), &envelope.Binding{Kind: envelope.Tombstone}, envelope.Position{})
+	withPayload, err := r.sealer.Seal(t.Context(), nil, []byte("v"), envelope.Binding{Kind: envelope.Tombstone})
 	if err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {
 		name   string
 		m      pipeline.Message
-		reason string
+		reason pipeline.Reason
 	}{
 		{"plaintext", pipeline.Message{Value: []byte(`{"card":"4111"}`)}, "not-an-envelope"},
 		{"empty value", pipeline.Message{Value: []byte{}}, "not-an-envelope"},
@@ -182,7 +180,7 @@ func TestKeys(t *testing.T) {
 	profiles(t, func(t *testing.T, r rig) {
 		for _, value := range [][]byte{[]byte("v"), nil} {
 			sealed := must(t, r.encrypt(t), pipeline.Message{Value: value})
-			stranger := rig{opening: newOpening(t, nil, newKEK(t))}
+			stranger := rig{opener: newOpener(t, nil, route, newKEK(t))}
 			rejected(t, stranger.decrypt(t), sealed, "unknown-key")
 		}
 	})
@@ -190,9 +188,12 @@ func TestKeys(t *testing.T) {
 	r := newRig(t, nil)
 	sealed := must(t, r.encrypt(t), pipeline.Message{Value: []byte("v")})
 	var service *keys.Error
-	_, err := apply(t, rig{opening: newOpening(t, nil, goneKEK{})}.decrypt(t), sealed)
+	_, err := apply(t, rig{opener: newOpener(t, nil, route, goneKEK{})}.decrypt(t), sealed)
 	if errors.As(err, &refused) || !errors.As(err, &service) || service.Class != keys.Gone {
 		t.Errorf("a KEK that is gone: %v", err)
+	}
+	if !pipeline.MayPass(err) {
+		t.Errorf("a KEK that is gone does not come back: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -6,22 +6,19 @@ import (
 	"testing"
 
 	"github.com/streamcrypt/streamcrypt/envelope"
-	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
 
 // rewrap returns a transform from the rig's KEK to another.
-func (r rig) rewrap(t testing.TB, to kekcache.Target, options ...func(*transform.RewrapOptions)) *transform.Rewrap {
+func (r rig) rewrap(t testing.TB, to keys.Wrapper, options ...func(*transform.RewrapOptions)) *transform.Rewrap {
 	t.Helper()
-	c, err := kekcache.NewRewrapping(kekcache.RewrappingOptions{
-		From: []keys.Unwrapper{r.kek}, To: []kekcache.Target{to}, Store: r.store, Codec: envelope.Recipients{},
-	})
+	all, err := envelope.NewRewrapper([]keys.Unwrapper{r.kek}, []keys.Wrapper{to}, envelope.RewrapperOptions{Store: r.store})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := transform.RewrapOptions{Keys: c}
+	o := transform.RewrapOptions{Rewrapper: all}
 	for _, option := range options {
 		option(&o)
 	}
@@ -39,7 +36,7 @@ func TestRewrap(t *testing.T) {
 		to, stats := newKEK(t), &transform.RewrapStats{}
 		e, before := r.encrypt(t, bindOnSeal("tenant")), r.decrypt(t, bindOnOpen("tenant"))
 		rewrap := r.rewrap(t, to, func(o *transform.RewrapOptions) { o.Stats = stats })
-		after := rig{opening: newOpening(t, r.store, to)}.decrypt(t, bindOnOpen("tenant"))
+		after := rig{opener: newOpener(t, r.store, route, to)}.decrypt(t, bindOnOpen("tenant"))
 		for _, value := range [][]byte{[]byte("v"), {}, payload(10_000), nil} {
 			for _, subject := range [][]byte{nil, []byte("orders.eu")} {
 				m := pipeline.Message{Key: []byte("k"), Subject: subject, Value: value, Headers: headers, Origin: pipeline.Origin{Place: "p", Offset: 7}}
@@ -129,7 +126,7 @@ func TestRewrapKeepsSubjects(t *testing.T) {
 			switch {
 			case test.passes && (err != nil || !bytes.Equal(out.Subject, m.Subject)):
 				t.Errorf("%s: %q, %v", name, out.Subject, err)
-			case !test.passes && (!errors.As(err, &refused) || refused.Reason != transform.ReasonHeader):
+			case !test.passes && (!errors.As(err, &refused) || refused.Reason != pipeline.ReasonHeader):
 				t.Errorf("%s: %v", name, err)
 			}
 		}

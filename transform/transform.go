@@ -17,12 +17,6 @@ import (
 // HeaderName is the header in which a tombstone carries its envelope. It is never bound.
 const HeaderName = "streamcrypt"
 
-// Reasons of this package; docs/errors.md has the closed list.
-const (
-	ReasonReservedHeader = "reserved-header"
-	ReasonBareTombstone  = "bare-tombstone"
-)
-
 // Place is how a pipeline place is written into positions.
 type Place struct {
 	ID      [7]byte // zero: no source is recorded
@@ -31,8 +25,7 @@ type Place struct {
 
 // Common are the options that both directions share. The functions are called by many goroutines.
 type Common struct {
-	Context []byte   // the route's name
-	Bind    []string // names of the headers that are bound
+	Bind []string // names of the headers that are bound
 	// Subject appends to dst the subject under which the message is published on the way out; a message for which it
 	// appends nothing has none. nil leaves subjects as they are.
 	Subject func(dst, subject []byte) ([]byte, error)
@@ -142,7 +135,7 @@ func find(headers []pipeline.Header) (index, count int) {
 // reject makes a *pipeline.Reject of an envelope's refusal and passes on every other error.
 func reject(err error) error {
 	if refused, ok := errors.AsType[*envelope.Error](err); ok {
-		return &pipeline.Reject{Reason: string(refused.Reason), Err: err}
+		return &pipeline.Reject{Reason: pipeline.Reason(refused.Reason), Err: err}
 	}
 	return err
 }

@@ -15,7 +15,8 @@ import (
 
 const brokerImage = "apache/kafka:4.3.1"
 
-// broker is one broker that is its own controller, and what the bench itself asks it with.
+// broker is one broker that is its own controller, and the client that the
+// bench itself uses to ask it.
 type broker struct {
 	container string
 	address   string
@@ -23,9 +24,10 @@ type broker struct {
 	client    *kgo.Client
 }
 
-// startBroker starts a broker with nothing in it. It is on the host's network, since the way through a published port
-// costs processor time of its own, and it listens on loopback only. Its data is in memory: what the disk does
-// with it would be the noise of every other turn.
+// startBroker starts an empty broker. It uses the host's network, since a
+// published port costs processor time of its own, and it listens on loopback
+// only. Its data is in memory, since the work of a disk would disturb every
+// other turn.
 func startBroker(ctx context.Context) (_ *broker, err error) {
 	ports, err := freePorts(ctx, 2)
 	if err != nil {
@@ -58,15 +60,15 @@ func startBroker(ctx context.Context) (_ *broker, err error) {
 	} {
 		args = append(args, "--env", env)
 	}
-	if _, err := docker(ctx, append(args, brokerImage)...); err != nil {
+	if _, err := runDocker(ctx, append(args, brokerImage)...); err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("%w; removing the broker: %w", err, b.stop())
+			err = fmt.Errorf("%w; removing the broker: %w", err, b.removeContainer())
 		}
 	}()
-	pid, err := docker(ctx, "inspect", "--format", "{{.State.Pid}}", b.container)
+	pid, err := runDocker(ctx, "inspect", "--format", "{{.State.Pid}}", b.container)
 	if err != nil {
 		return nil, err
 	}
@@ -77,11 +79,11 @@ func startBroker(ctx context.Context) (_ *broker, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return b, b.ready(ctx)
+	return b, b.awaitReady(ctx)
 }
 
-// ready waits until the broker answers.
-func (b *broker) ready(ctx context.Context) error {
+// awaitReady waits until the broker answers.
+func (b *broker) awaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
@@ -97,19 +99,20 @@ func (b *broker) ready(ctx context.Context) error {
 	}
 }
 
-// stop removes the container and all that is in it, whatever else was interrupted.
-func (b *broker) stop() error {
+// removeContainer removes the container and all its content, also after an
+// interruption.
+func (b *broker) removeContainer() error {
 	if b.client != nil {
 		b.client.Close()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	_, err := docker(ctx, "rm", "--force", "--volumes", b.container)
+	_, err := runDocker(ctx, "rm", "--force", "--volumes", b.container)
 	return err
 }
 
-// docker runs a command of the container engine and returns what it prints.
-func docker(ctx context.Context, args ...string) (string, error) {
+// runDocker runs a command of the container engine and returns its output.
+func runDocker(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "docker", args...) //nolint:gosec // our own words
 	out, err := cmd.CombinedOutput()
 	if err != nil {

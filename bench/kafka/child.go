@@ -13,10 +13,11 @@ import (
 	"time"
 )
 
-// childWord is the first argument of this program when it is one of the contenders.
+// childWord is the first argument of this program when it runs as one of the
+// contenders.
 const childWord = "child"
 
-// job is what a contender is told.
+// job is the task of a contender.
 type job struct {
 	does            string
 	broker          string
@@ -26,11 +27,12 @@ type job struct {
 	batch           int // of a fill, in bytes
 }
 
-// args are a job as runChild reads it.
-func (j *job) args() []string {
+// listArgs returns the job as arguments that runChild reads.
+func (j *job) listArgs() []string {
 	return []string{
 		childWord, "-do", j.does, "-broker", j.broker, "-from", j.from, "-to", j.to, "-group", j.group,
-		"-partitions", strconv.Itoa(j.partitions), "-records", strconv.Itoa(j.records), "-size", strconv.Itoa(j.size), "-batch", strconv.Itoa(j.batch),
+		"-partitions", strconv.Itoa(j.partitions), "-records", strconv.Itoa(j.records),
+		"-size", strconv.Itoa(j.size), "-batch", strconv.Itoa(j.batch),
 	}
 }
 
@@ -49,13 +51,13 @@ func runChild(ctx context.Context, args []string) error {
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	return j.run(ctx)
+	return j.runJob(ctx)
 }
 
-func (j *job) run(ctx context.Context) error {
+func (j *job) runJob(ctx context.Context) error {
 	switch j.does {
 	case "fill":
-		return fill(ctx, j)
+		return fillTopic(ctx, j)
 	case "franz-copy":
 		return franzCopy(ctx, j, nil)
 	case "franz-seal":
@@ -70,20 +72,22 @@ func (j *job) run(ctx context.Context) error {
 	return fmt.Errorf("no job %q", j.does)
 }
 
-// usage is what a child process took from start to end.
+// usage is the processor time and the memory that a child process took from
+// start to end.
 type usage struct {
 	cpu time.Duration
 	rss float64 // at its peak, in MiB
 }
 
-// spend runs a command to its end.
+// runCommand runs a command to its end.
 //
-// The peak that Linux reports of a child is at least what this process had when it started the child. So this process keeps
-// small: what fills topics is a child too.
-func spend(cmd *exec.Cmd) (usage, error) {
+// The peak that Linux reports of a child is at least the memory of this process
+// when it started the child. So this process keeps small: a child fills the
+// topics too.
+func runCommand(cmd *exec.Cmd) (usage, error) {
 	var said bytes.Buffer
 	cmd.Stderr = &said
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) } // a Go program then says what it was doing
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) } // a Go program then prints its stacks
 	cmd.WaitDelay = 10 * time.Second
 	if err := cmd.Run(); err != nil {
 		return usage{}, fmt.Errorf("%v: %w: %s", cmd.Args, err, bytes.TrimSpace(said.Bytes()))
@@ -99,7 +103,7 @@ func usageOf(cmd *exec.Cmd) (usage, error) {
 	return usage{cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), rss: float64(u.Maxrss) / 1024}, nil
 }
 
-// ownPeak is the peak of this process, in MiB: no child can show less.
+// ownPeak returns the peak of this process, in MiB: no child can show less.
 func ownPeak() float64 {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -108,8 +112,8 @@ func ownPeak() float64 {
 	return float64(u.Maxrss) / 1024
 }
 
-// again is this program as a contender.
-func (j *job) again(ctx context.Context) *exec.Cmd {
+// makeChild returns the command that runs this program as a contender.
+func (j *job) makeChild(ctx context.Context) *exec.Cmd {
 	//nolint:gosec // this program itself
-	return exec.CommandContext(ctx, os.Args[0], j.args()...)
+	return exec.CommandContext(ctx, os.Args[0], j.listArgs()...)
 }

@@ -46,13 +46,13 @@ func contenderNamed(name string) contender {
 	return contender{name: name}
 }
 
-// opens tells whether it reads the sealed topic.
-func (c *contender) opens() bool { return c.does == "decrypt" }
+// readsSealed tells whether it reads the sealed topic.
+func (c *contender) readsSealed() bool { return c.does == "decrypt" }
 
-// ours tells whether it is streamcrypt.
-func (c *contender) ours() bool { return c.delivery != "" }
+// isOurs tells whether it is streamcrypt.
+func (c *contender) isOurs() bool { return c.delivery != "" }
 
-// tools are the programs that are measured, and their key.
+// tools are the programs under measurement, and their key.
 type tools struct {
 	program  string
 	key      string // URL
@@ -63,7 +63,8 @@ type tools struct {
 	written  int
 }
 
-// buildTools builds the command as it is shipped or, if it is to be profiled, around the same route.
+// buildTools builds the command as it is shipped or, for a profile, around the
+// same route.
 func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
 	root, err := moduleRoot()
 	if err != nil {
@@ -71,18 +72,20 @@ func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
 	}
 	t := &tools{
 		program: filepath.Join(dir, "streamcrypt"), key: "local:" + filepath.Join(dir, "key.jwk"),
-		keystore: "file:" + filepath.Join(dir, "keys"), profile: s.profile, with: strings.Fields(s.with), profiles: s.cpuprofiles,
+		keystore: "file:" + filepath.Join(dir, "keys"), profile: s.profile,
+		with: strings.Fields(s.with), profiles: s.cpuprofiles,
 	}
 	build := func(out, in, pkg string) error {
 		//nolint:gosec // packages of this repository
-		_, err := spend(exec.CommandContext(ctx, "go", "build", "-C", in, "-o", out, pkg))
+		_, err := runCommand(exec.CommandContext(ctx, "go", "build", "-C", in, "-o", out, pkg))
 		return err
 	}
 	if err := build(t.program, filepath.Join(root, ".."), "./cmd/streamcrypt"); err != nil {
 		return nil, err
 	}
 	//nolint:gosec // just built
-	if _, err := spend(exec.CommandContext(ctx, t.program, "keygen", "local", "--out", filepath.Join(dir, "key.jwk"))); err != nil {
+	keygen := exec.CommandContext(ctx, t.program, "keygen", "local", "--out", filepath.Join(dir, "key.jwk"))
+	if _, err := runCommand(keygen); err != nil {
 		return nil, err
 	}
 	if t.profiles != "" {
@@ -95,8 +98,9 @@ func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
 	return t, err
 }
 
-// command is streamcrypt as it does a job. A run that is not bounded has no end.
-func (t *tools) command(ctx context.Context, c *contender, j *job, bounded bool) *exec.Cmd {
+// makeCommand returns the command of streamcrypt that does a job. A run that is
+// not bounded has no end.
+func (t *tools) makeCommand(ctx context.Context, c *contender, j *job, bounded bool) *exec.Cmd {
 	from := fmt.Sprintf("kafka://%s/%s?group=%s", j.broker, j.from, j.group)
 	if bounded {
 		from += "&until=latest"
@@ -115,7 +119,8 @@ func (t *tools) command(ctx context.Context, c *contender, j *job, bounded bool)
 	if t.profiles != "" {
 		t.written++
 		name := strings.NewReplacer(" ", "-", ",", "").Replace(c.name)
-		args = append([]string{filepath.Join(t.profiles, fmt.Sprintf("%s-%d-%d.pprof", name, j.size, t.written))}, args...)
+		name = fmt.Sprintf("%s-%d-%d.pprof", name, j.size, t.written)
+		args = append([]string{filepath.Join(t.profiles, name)}, args...)
 	}
 	return exec.CommandContext(ctx, t.program, args...) //nolint:gosec // just built
 }

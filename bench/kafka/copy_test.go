@@ -14,10 +14,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// TestCopies lets every contender that is ours to write carry records in process: all of them arrive, in order, where
-// they were, and AES-GCM is really applied.
+// TestCopies lets every contender that is ours to write carry records in
+// process: all of them arrive, in order, where they were, and AES-GCM is really
+// applied.
 func TestCopies(t *testing.T) {
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "from", "franz-copy", "franz-seal", "kafka-go-copy"))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1),
+		kfake.SeedTopics(2, "from", "franz-copy", "franz-seal", "kafka-go-copy"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,14 +29,14 @@ func TestCopies(t *testing.T) {
 	j := job{broker: cluster.ListenAddrs()[0], partitions: 2, records: 3000, size: 200, batch: 16 << 10}
 	filling := j
 	filling.does, filling.to = "fill", "from"
-	if err := filling.run(ctx); err != nil {
+	if err := filling.runJob(ctx); err != nil {
 		t.Fatal(err)
 	}
 	want := readAll(ctx, t, &j, "from")
 	for _, does := range []string{"franz-copy", "franz-seal", "kafka-go-copy"} {
 		copying := j
 		copying.does, copying.from, copying.to, copying.group = does, "from", does, does
-		if err := copying.run(ctx); err != nil {
+		if err := copying.runJob(ctx); err != nil {
 			t.Fatalf("%s: %v", does, err)
 		}
 		got := readAll(ctx, t, &j, does)
@@ -53,7 +55,7 @@ func TestCopies(t *testing.T) {
 			}
 		}
 	}
-	if err := (&job{does: "nothing"}).run(ctx); err == nil {
+	if err := (&job{does: "nothing"}).runJob(ctx); err == nil {
 		t.Error("a job that does not exist is no error")
 	}
 }
@@ -133,7 +135,7 @@ func TestWatch(t *testing.T) {
 	var p pace
 	go func() {
 		var err error
-		p, err = b.watch(ctx, "watched", 2, 20)
+		p, err = b.watchTopic(ctx, "watched", 2, 20)
 		done <- err
 	}()
 	<-looks
@@ -145,7 +147,7 @@ func TestWatch(t *testing.T) {
 	if p.records != 10 || p.took <= 0 {
 		t.Errorf("%+v", p)
 	}
-	if _, err := b.watch(ctx, "watched", 2, 20); err == nil {
+	if _, err := b.watchTopic(ctx, "watched", 2, 20); err == nil {
 		t.Error("a topic that was full is no measurement")
 	}
 	if err := b.deleteTopic(ctx, "watched"); err != nil {

@@ -2,7 +2,7 @@ package main
 
 import "fmt"
 
-// Figure is a target and what was measured.
+// Figure is a target and the measured value.
 type Figure struct {
 	Name  string  `json:"name"`
 	Value float64 `json:"value"`
@@ -14,43 +14,44 @@ type Figure struct {
 	High    float64 `json:"high"`
 }
 
-// Missed says that Value is beyond the target.
-func (f *Figure) Missed() bool {
+// IsMissed says that Value is beyond the target.
+func (f *Figure) IsMissed() bool {
 	if f.AtLeast {
 		return f.Value < f.Limit
 	}
 	return f.Value > f.Limit
 }
 
-// Unsure says that the target lies within the spread: another run may decide otherwise.
-func (f *Figure) Unsure() bool { return f.Low < f.Limit && f.Limit < f.High }
+// IsUnsure says that the target lies within the spread: another run may decide
+// otherwise.
+func (f *Figure) IsUnsure() bool { return f.Low < f.Limit && f.Limit < f.High }
 
-func (f *Figure) verdict() string {
+func (f *Figure) describeVerdict() string {
 	word := "met"
-	if f.Missed() {
+	if f.IsMissed() {
 		word = "MISSED"
 	}
-	if f.Unsure() {
+	if f.IsUnsure() {
 		word += " ?"
 	}
 	return word
 }
 
-func (f *Figure) target() string {
+func (f *Figure) describeTarget() string {
 	if f.AtLeast {
-		return ">= " + number(f.Limit, f.Unit)
+		return ">= " + formatNumber(f.Limit, f.Unit)
 	}
-	return "<= " + number(f.Limit, f.Unit)
+	return "<= " + formatNumber(f.Limit, f.Unit)
 }
 
-func (f *Figure) spread() string {
+func (f *Figure) describeSpread() string {
 	if f.Low == f.High {
 		return ""
 	}
-	return fmt.Sprintf("(%s to %s)", number(f.Low, f.Unit), number(f.High, f.Unit))
+	return fmt.Sprintf("(%s to %s)", formatNumber(f.Low, f.Unit), formatNumber(f.High, f.Unit))
 }
 
-func number(v float64, unit string) string {
+func formatNumber(v float64, unit string) string {
 	switch unit {
 	case "x":
 		return fmt.Sprintf("%.2fx", v)
@@ -64,8 +65,8 @@ func ratioFigure(name string, m middle, limit float64, atLeast bool) Figure {
 	return Figure{Name: name, Value: m.Median, Unit: "x", Limit: limit, AtLeast: atLeast, Low: m.Low, High: m.High}
 }
 
-// find returns the row of a contender, or nil.
-func find(rows []Row, name string, size, partitions int) *Row {
+// findRow returns the row of a contender, or nil.
+func findRow(rows []Row, name string, size, partitions int) *Row {
 	for i := range rows {
 		if r := &rows[i]; r.Contender == name && r.Size == size && r.Partitions == partitions {
 			return r
@@ -74,13 +75,13 @@ func find(rows []Row, name string, size, partitions int) *Row {
 	return nil
 }
 
-// figures are those targets that what was measured says something about.
-func (r *Report) figures() []Figure {
+// listFigures returns the targets for which the report has measurements.
+func (r *Report) listFigures() []Figure {
 	var all []Figure
 	compare := func(name, a, b string, size int, of func(Turn) float64, limit float64, atLeast bool) {
-		x, y := find(r.Rows, a, size, usualPartitions), find(r.Rows, b, size, usualPartitions)
+		x, y := findRow(r.Rows, a, size, usualPartitions), findRow(r.Rows, b, size, usualPartitions)
 		if x != nil && y != nil {
-			all = append(all, ratioFigure(name, ratio(x, y, of), limit, atLeast))
+			all = append(all, ratioFigure(name, compareRows(x, y, of), limit, atLeast))
 		}
 	}
 	const small, large = 1 << 10, 1 << 20
@@ -92,15 +93,16 @@ func (r *Report) figures() []Figure {
 	compare("1 KiB: rate of decrypt, exactly / at least once", decryptExact, decryptOnce, small, rateOf, 0.85, true)
 	compare("1 MiB: CPU of encrypt / franz-go copy", encryptOnce, franzPlain, large, cpuOf, 0.8, false)
 	compare("1 MiB: CPU of decrypt / franz-go copy", decryptOnce, franzPlain, large, cpuOf, 0.8, false)
-	return append(append(append(all, r.peaks()...), r.manyFigures()...), r.idleFigures()...)
+	return append(append(append(all, r.peakFigures()...), r.manyFigures()...), r.idleFigures()...)
 }
 
-// peaks are the largest peaks of streamcrypt at each size, whatever it did.
-func (r *Report) peaks() []Figure {
+// peakFigures returns the largest peak of streamcrypt at each size, over all of
+// its commands.
+func (r *Report) peakFigures() []Figure {
 	var all []Figure
 	for i := range r.Rows {
 		row := &r.Rows[i]
-		if c := contenderNamed(row.Contender); !c.ours() {
+		if c := contenderNamed(row.Contender); !c.isOurs() {
 			continue
 		}
 		name := sizeName(row.Size) + ": peak memory"
@@ -120,14 +122,15 @@ func (r *Report) manyFigures() []Figure {
 	}
 	most := r.Many[len(r.Many)-1].Partitions
 	const size = 1 << 10
-	few, many := find(r.Many, encryptOnce, size, usualPartitions), find(r.Many, encryptOnce, size, most)
-	franz := find(r.Many, franzPlain, size, most)
+	few, many := findRow(r.Many, encryptOnce, size, usualPartitions), findRow(r.Many, encryptOnce, size, most)
+	franz := findRow(r.Many, franzPlain, size, most)
 	if few == nil || many == nil || franz == nil {
 		return nil
 	}
+	name := fmt.Sprintf("%d partitions: CPU of encrypt / ", most)
 	return []Figure{
-		ratioFigure(fmt.Sprintf("%d partitions: CPU of encrypt / 4 partitions", most), ratio(many, few, cpuOf), 1.5, false),
-		ratioFigure(fmt.Sprintf("%d partitions: CPU of encrypt / franz-go copy", most), ratio(many, franz, cpuOf), 1, false),
+		ratioFigure(name+"4 partitions", compareRows(many, few, cpuOf), 1.5, false),
+		ratioFigure(name+"franz-go copy", compareRows(many, franz, cpuOf), 1, false),
 	}
 }
 
@@ -136,5 +139,6 @@ func (r *Report) idleFigures() []Figure {
 		return nil
 	}
 	v := 100 * r.Idle.Ours
-	return []Figure{{Name: fmt.Sprintf("%d idle partitions: of a core", r.Idle.Partitions), Value: v, Unit: "%", Limit: 2, Low: v, High: v}}
+	name := fmt.Sprintf("%d idle partitions: of a core", r.Idle.Partitions)
+	return []Figure{{Name: name, Value: v, Unit: "%", Limit: 2, Low: v, High: v}}
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// franzProducer is how franz-go writes here: idempotent, all replicas, no compression, the same partition.
+// franzProducer returns the options with which franz-go writes here:
+// idempotent, all replicas, no compression, the same partition.
 func franzProducer(j *job, batch int) []kgo.Opt {
 	return []kgo.Opt{
 		kgo.SeedBrokers(j.broker),
@@ -27,8 +28,8 @@ func franzProducer(j *job, batch int) []kgo.Opt {
 	}
 }
 
-// fill writes records of random bytes, dealt out to the partitions.
-func fill(ctx context.Context, j *job) error {
+// fillTopic writes records of random bytes, dealt out to the partitions.
+func fillTopic(ctx context.Context, j *job) error {
 	c, err := kgo.NewClient(append(franzProducer(j, j.batch), kgo.ProducerLinger(50*time.Millisecond))...)
 	if err != nil {
 		return err
@@ -44,16 +45,17 @@ func fill(ctx context.Context, j *job) error {
 		c.Produce(ctx, &kgo.Record{
 			Topic: j.to, Partition: int32(i % j.partitions),
 			Key: strconv.AppendInt(nil, int64(100_000_000+i), 10), Value: noise[at : at+j.size],
-		}, func(_ *kgo.Record, err error) { failed.note(err) })
+		}, func(_ *kgo.Record, err error) { failed.noteError(err) })
 	}
 	if err := c.Flush(ctx); err != nil {
 		return err
 	}
-	return failed.get()
+	return failed.checkError()
 }
 
-// franzCopy is a member of a group that writes what it reads: the loop that the client's examples have, and
-// marks that follow what the broker has acknowledged.
+// franzCopy is a member of a group that writes the records that it reads. It is
+// the loop of the client's examples, with marks that follow the
+// acknowledgements of the broker.
 func franzCopy(ctx context.Context, j *job, seal func(*kgo.Record)) error {
 	const usualBatch = 1_000_012 // franz-go's own default
 	c, err := kgo.NewClient(append(franzProducer(j, usualBatch),
@@ -73,25 +75,26 @@ func franzCopy(ctx context.Context, j *job, seal func(*kgo.Record)) error {
 		if err := fetches.Err(); err != nil {
 			return err
 		}
-		if err := failed.get(); err != nil {
+		if err := failed.checkError(); err != nil {
 			return err
 		}
 		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 			for i, in := range p.Records {
 				last := i == len(p.Records)-1
 				out := &kgo.Record{
-					Topic: j.to, Partition: in.Partition, Key: in.Key, Value: in.Value, Headers: in.Headers, Timestamp: in.Timestamp,
+					Topic: j.to, Partition: in.Partition,
+					Key: in.Key, Value: in.Value, Headers: in.Headers, Timestamp: in.Timestamp,
 				}
 				if seal != nil {
 					seal(out)
 				}
 				c.Produce(ctx, out, func(out *kgo.Record, err error) {
 					if seal != nil {
-						recycle(out)
+						recycleBuffer(out)
 					}
 					switch {
 					case err != nil:
-						failed.note(err)
+						failed.noteError(err)
 					case last: // acknowledged in order, so everything before it too
 						c.MarkCommitRecords(in)
 					}
@@ -103,7 +106,7 @@ func franzCopy(ctx context.Context, j *job, seal func(*kgo.Record)) error {
 	if err := c.Flush(ctx); err != nil {
 		return err
 	}
-	if err := failed.get(); err != nil {
+	if err := failed.checkError(); err != nil {
 		return err
 	}
 	return c.CommitMarkedOffsets(ctx)
@@ -112,14 +115,15 @@ func franzCopy(ctx context.Context, j *job, seal func(*kgo.Record)) error {
 // sealed are the buffers of sealed values.
 var sealed = sync.Pool{New: func() any { return new([]byte) }}
 
-// recycle returns the buffer of a record that has been written.
-func recycle(r *kgo.Record) {
+// recycleBuffer gives back the buffer of a record that has been written.
+func recycleBuffer(r *kgo.Record) {
 	b := r.Value[:0]
 	sealed.Put(&b)
 }
 
-// sealEach encrypts every value with bare AES-256-GCM under one key: nonce, ciphertext, tag. No name of a key, nothing bound,
-// no limits: the least that can be called encryption.
+// sealEach encrypts every value with bare AES-256-GCM under one key: nonce,
+// ciphertext, tag. There is no name of a key, nothing is bound, and there are
+// no limits: it is the least that can be called encryption.
 func sealEach() (func(*kgo.Record), error) {
 	block, err := aes.NewCipher(make([]byte, 32))
 	if err != nil {
@@ -150,13 +154,13 @@ func sealEach() (func(*kgo.Record), error) {
 // firstError keeps the first of many.
 type firstError struct{ err atomic.Pointer[error] }
 
-func (f *firstError) note(err error) {
+func (f *firstError) noteError(err error) {
 	if err != nil {
 		f.err.CompareAndSwap(nil, &err)
 	}
 }
 
-func (f *firstError) get() error {
+func (f *firstError) checkError() error {
 	if err := f.err.Load(); err != nil {
 		return fmt.Errorf("writing: %w", *err)
 	}

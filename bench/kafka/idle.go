@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Idle is what it costs to wait for records.
+// Idle is the cost of waiting for records.
 type Idle struct {
 	Partitions int     `json:"partitions"`
 	Seconds    float64 `json:"seconds"`
@@ -24,7 +24,8 @@ type Idle struct {
 // settle is how long a process may take until it only waits.
 const settle = 10 * time.Second
 
-// measureIdle starts members of groups on a topic without records and sees what they take.
+// measureIdle starts members of groups on a topic without records and measures
+// their processor time.
 func (r *runner) measureIdle(ctx context.Context) (*Idle, error) {
 	const from, to = "idle", "idle-to"
 	if err := r.createTopic(ctx, from, r.idle, 0); err != nil {
@@ -38,17 +39,18 @@ func (r *runner) measureIdle(ctx context.Context) (*Idle, error) {
 	ours, franz := contenderNamed(encryptOnce), *j
 	j.group, franz.group, franz.does = "idle-ours", "idle-franz", "franz-copy"
 	var err error
-	if idle.Ours, err = r.wait(ctx, r.command(ctx, &ours, j, false)); err != nil {
+	if idle.Ours, err = r.measureWait(ctx, r.makeCommand(ctx, &ours, j, false)); err != nil {
 		return nil, err
 	}
-	if idle.Franz, err = r.wait(ctx, franz.again(ctx)); err != nil {
+	if idle.Franz, err = r.measureWait(ctx, franz.makeChild(ctx)); err != nil {
 		return nil, err
 	}
 	return idle, errors.Join(r.deleteTopic(ctx, from), r.deleteTopic(ctx, to))
 }
 
-// wait starts a command that does not end, lets it settle, and returns which part of a core it takes then.
-func (r *runner) wait(ctx context.Context, cmd *exec.Cmd) (_ float64, err error) {
+// measureWait starts a command that does not end, lets it settle, and returns
+// the part of a core that it then takes.
+func (r *runner) measureWait(ctx context.Context, cmd *exec.Cmd) (_ float64, err error) {
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	if err := cmd.Start(); err != nil {
@@ -68,7 +70,8 @@ func (r *runner) wait(ctx context.Context, cmd *exec.Cmd) (_ float64, err error)
 		}
 	}
 	defer func() {
-		// It may take the signal for a failure, or not at all; what matters has been measured.
+		// The process may end with an error at the signal, or not end at all;
+		// the measurement is complete in both cases.
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-ended: //nolint:errcheck // see above
@@ -80,7 +83,7 @@ func (r *runner) wait(ctx context.Context, cmd *exec.Cmd) (_ float64, err error)
 	if err := pause(settle); err != nil {
 		return 0, err
 	}
-	before, err := taken(cmd.Process.Pid)
+	before, err := readProcessorTime(cmd.Process.Pid)
 	if err != nil {
 		return 0, err
 	}
@@ -88,14 +91,15 @@ func (r *runner) wait(ctx context.Context, cmd *exec.Cmd) (_ float64, err error)
 	if err := pause(time.Duration(r.idleFor) * time.Second); err != nil {
 		return 0, err
 	}
-	after, err := taken(cmd.Process.Pid)
+	after, err := readProcessorTime(cmd.Process.Pid)
 	took := time.Since(begin)
 	fmt.Fprintf(r.log, "%v: %v in %v\n", cmd.Args[:2], after-before, took.Round(time.Millisecond))
 	return (after - before).Seconds() / took.Seconds(), err
 }
 
-// taken is the processor time of a process so far. Linux counts it in ticks of 10 ms here.
-func taken(pid int) (time.Duration, error) {
+// readProcessorTime returns the processor time of a process so far. Linux
+// counts it in ticks of 10 ms here.
+func readProcessorTime(pid int) (time.Duration, error) {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return 0, err

@@ -9,14 +9,15 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// position is where a message was read.
+// position is the place where a message was read.
 type position struct {
 	partition int
 	offset    int64
 }
 
-// kafkaGoCopy is kafka-go's Reader and Writer in a loop: asynchronous writes, and commits that follow what the broker has
-// acknowledged. The Writer has no limit on what waits in it, so here is one.
+// kafkaGoCopy is kafka-go's Reader and Writer in a loop: asynchronous writes,
+// and commits that follow the acknowledgements of the broker. The Writer has no
+// limit on the messages that wait in it, so this function has one.
 func kafkaGoCopy(ctx context.Context, j *job) error {
 	reader := kafka.NewReader(kafka.ReaderConfig{
 		Brokers: []string{j.broker}, GroupID: j.group, Topic: j.from, StartOffset: kafka.FirstOffset,
@@ -33,17 +34,18 @@ func kafkaGoCopy(ctx context.Context, j *job) error {
 			for i := range messages {
 				n += len(messages[i].Value)
 			}
-			waiting.give(n)
+			waiting.giveBytes(n)
 			if err != nil {
-				failed.note(err)
+				failed.noteError(err)
 				return
 			}
 			last, ok := messages[len(messages)-1].WriterData.(position)
 			if !ok {
-				failed.note(errors.New("a message has lost its position"))
+				failed.noteError(errors.New("a message has lost its position"))
 				return
 			}
-			failed.note(reader.CommitMessages(ctx, kafka.Message{Topic: j.from, Partition: last.partition, Offset: last.offset}))
+			read := kafka.Message{Topic: j.from, Partition: last.partition, Offset: last.offset}
+			failed.noteError(reader.CommitMessages(ctx, read))
 		},
 	}
 	for range j.records {
@@ -51,16 +53,19 @@ func kafkaGoCopy(ctx context.Context, j *job) error {
 		if err != nil {
 			return err
 		}
-		if err := failed.get(); err != nil {
+		if err := failed.checkError(); err != nil {
 			return err
 		}
-		waiting.take(len(m.Value))
-		out := kafka.Message{Key: m.Key, Value: m.Value, Headers: m.Headers, Time: m.Time, WriterData: position{m.Partition, m.Offset}}
+		waiting.takeBytes(len(m.Value))
+		out := kafka.Message{
+			Key: m.Key, Value: m.Value, Headers: m.Headers, Time: m.Time,
+			WriterData: position{m.Partition, m.Offset},
+		}
 		if err := writer.WriteMessages(ctx, out); err != nil {
 			return err
 		}
 	}
-	if err := errors.Join(writer.Close(), failed.get()); err != nil {
+	if err := errors.Join(writer.Close(), failed.checkError()); err != nil {
 		return err
 	}
 	return reader.Close()
@@ -86,7 +91,7 @@ func newQuota(n int) *quota {
 	return q
 }
 
-func (q *quota) take(n int) {
+func (q *quota) takeBytes(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for q.left < n {
@@ -95,7 +100,7 @@ func (q *quota) take(n int) {
 	q.left -= n
 }
 
-func (q *quota) give(n int) {
+func (q *quota) giveBytes(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.left += n

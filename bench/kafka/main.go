@@ -1,8 +1,10 @@
-// Command kafka measures what it costs to carry records from one topic of a real broker to another: encrypting and
-// decrypting with the streamcrypt command, beside copies made with the usual clients. README.md tells how.
+// Command kafka measures the cost of carrying records from one topic of a real
+// broker to another. It compares the streamcrypt command, which encrypts and
+// decrypts, with copies made with the usual clients. README.md tells how.
 //
-// It starts the broker in a container of its own and every contender in a process of its own. It is the programs
-// that others would write too (franz.go, kafkago.go): it runs itself again as one of them.
+// It starts the broker in a container of its own and every contender in a
+// process of its own. The programs that others would write (franz.go,
+// kafkago.go) are part of it: it runs itself again as one of them.
 package main
 
 import (
@@ -27,7 +29,7 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == childWord {
 		err = runChild(ctx, os.Args[2:])
 	} else {
-		err = run(ctx)
+		err = runBench(ctx)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench/kafka:", err)
@@ -61,16 +63,18 @@ func parseFlags(args []string) (*settings, error) {
 	sizes := f.String("sizes", "", "payload `sizes` in bytes, with commas between them, or none")
 	f.IntVar(&s.rounds, "rounds", 5, "how often each contender has its turn")
 	f.Int64Var(&s.data, "data", 400, "payload in a topic in `MB`, at most 600; small records get less")
-	f.IntVar(&s.batch, "source-batch", 128<<10, "largest record batch of the source in `bytes`; a larger record has one of its own")
+	f.IntVar(&s.batch, "source-batch", 128<<10,
+		"largest record batch of the source in `bytes`; a larger record has one of its own")
 	f.StringVar(&s.profile, "profile", "self", "profile of the envelopes, self or ref")
 	f.StringVar(&s.with, "with", "", "more `flags` for streamcrypt, such as --read-ahead=4MiB")
-	f.StringVar(&s.only, "only", "", "only contenders whose name contains this `text`, and franz-go's copy")
+	f.StringVar(&s.only, "only", "", "only contenders with this `text` in their name, and franz-go's copy")
 	f.IntVar(&s.partitions, "partitions", 0, "compare 4 partitions with `N` too, at 1 KiB")
-	f.IntVar(&s.idle, "idle", 0, "measure what `N` partitions without traffic cost too")
+	f.IntVar(&s.idle, "idle", 0, "measure the cost of `N` partitions without traffic too")
 	f.IntVar(&s.idleFor, "idle-seconds", 60, "for how many `seconds`")
-	f.StringVar(&s.cpuprofiles, "cpuprofile", "", "write a processor profile of each streamcrypt process into this `folder`; costs time")
+	f.StringVar(&s.cpuprofiles, "cpuprofile", "",
+		"write a processor profile of each streamcrypt process into this `folder`; costs time")
 	f.StringVar(&s.plots, "plot", "", "write kafka.svg and kafka.png into this `folder`")
-	f.StringVar(&s.redraw, "redraw", "", "measure nothing: draw and print what -json wrote into `file`")
+	f.StringVar(&s.redraw, "redraw", "", "measure nothing: draw and print a report of -json from `file`")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
@@ -100,7 +104,7 @@ func parseFlags(args []string) (*settings, error) {
 	return s, nil
 }
 
-func run(ctx context.Context) error {
+func runBench(ctx context.Context) error {
 	s, err := parseFlags(os.Args[1:])
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
@@ -112,13 +116,13 @@ func run(ctx context.Context) error {
 	if s.redraw != "" {
 		report, err = readReport(s.redraw)
 	} else {
-		report, err = measure(ctx, s)
+		report, err = measureAll(ctx, s)
 	}
 	if err != nil {
 		return err
 	}
 	if s.plots != "" {
-		if err := report.plot(s.plots); err != nil {
+		if err := report.writePlots(s.plots); err != nil {
 			return err
 		}
 	}
@@ -128,8 +132,9 @@ func run(ctx context.Context) error {
 	return report.writeTables(os.Stdout)
 }
 
-// measure runs everything that the settings ask for, with a broker and programs of its own.
-func measure(ctx context.Context, s *settings) (_ *Report, err error) {
+// measureAll runs all measurements that the settings ask for, with a broker and
+// programs of its own.
+func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 	dir, err := os.MkdirTemp("", "streamcrypt-bench-kafka-")
 	if err != nil {
 		return nil, err
@@ -143,11 +148,11 @@ func measure(ctx context.Context, s *settings) (_ *Report, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, b.stop()) }()
+	defer func() { err = errors.Join(err, b.removeContainer()) }()
 
 	r := &runner{settings: s, tools: tools, broker: b, log: os.Stderr}
 	report := &Report{Machine: thisMachine(), Broker: brokerImage, Rounds: s.rounds, Profile: s.profile, With: s.with}
-	if err := r.warm(ctx); err != nil {
+	if err := r.warmUp(ctx); err != nil {
 		return nil, err
 	}
 	if len(s.sizes) > 0 {
@@ -169,7 +174,7 @@ func measure(ctx context.Context, s *settings) (_ *Report, err error) {
 	return report, nil
 }
 
-// Machine is what the figures were measured on.
+// Machine is the machine on which the figures were measured.
 type Machine struct {
 	CPU   string `json:"cpu"`
 	Cores int    `json:"cores"`
@@ -178,7 +183,10 @@ type Machine struct {
 }
 
 func thisMachine() Machine {
-	m := Machine{CPU: "unknown processor", Cores: runtime.NumCPU(), Go: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH}
+	m := Machine{
+		CPU: "unknown processor", Cores: runtime.NumCPU(), Go: runtime.Version(),
+		OS: runtime.GOOS + "/" + runtime.GOARCH,
+	}
 	info, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
 		return m
@@ -196,7 +204,8 @@ func (m Machine) String() string {
 	return fmt.Sprintf("%s, %d cores, %s, %s", m.CPU, m.Cores, m.Go, m.OS)
 }
 
-// moduleRoot is the folder of this module, seen from where the program is run: there or in its own folder.
+// moduleRoot returns the folder of this module. The program must run there or
+// in its own folder.
 func moduleRoot() (string, error) {
 	for _, dir := range []string{".", ".."} {
 		if _, err := os.Stat(filepath.Join(dir, "kafka", "broker.go")); err == nil {

@@ -11,14 +11,15 @@ import (
 	"slices"
 )
 
-// canvas is what a plot is drawn on. Lengths are in pixels, y grows downwards, and text stands on its base line.
+// canvas is the surface on which a plot is drawn. Lengths are in pixels, y
+// grows downwards, and y of a text is its base line.
 type canvas interface {
-	rect(x, y, w, h float64, fill color.RGBA)
-	text(x, y, size float64, at anchor, s string)
-	encode(w io.Writer) error
+	drawRect(x, y, w, h float64, fill color.RGBA)
+	drawText(x, y, size float64, at anchor, s string)
+	writeImage(w io.Writer) error
 }
 
-// anchor is which end of a text is at its x.
+// anchor is the end of a text that is at its x.
 type anchor int
 
 const (
@@ -27,8 +28,8 @@ const (
 	end
 )
 
-// plot writes kafka.svg and kafka.png into a folder.
-func (r *Report) plot(folder string) error {
+// writePlots writes kafka.svg and kafka.png into a folder.
+func (r *Report) writePlots(folder string) error {
 	if len(r.Rows) == 0 {
 		return errors.New("no sizes were measured: nothing to draw")
 	}
@@ -38,7 +39,7 @@ func (r *Report) plot(folder string) error {
 		return err
 	}
 	for name, c := range map[string]canvas{"kafka.svg": newSVG(p.width, p.height), "kafka.png": picture} {
-		p.draw(c)
+		p.drawChart(c)
 		if err := writeCanvas(filepath.Join(folder, name), c); err != nil {
 			return err
 		}
@@ -52,10 +53,11 @@ func writeCanvas(name string, c canvas) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	return c.encode(f)
+	return c.writeImage(f)
 }
 
-// chart is three panels of bars: a group for each size, a bar for each contender.
+// chart is three panels of bars: a group for each size, a bar for each
+// contender.
 type chart struct {
 	report        *Report
 	sizes         []int
@@ -77,7 +79,8 @@ var (
 	ink   = color.RGBA{0x22, 0x22, 0x22, 0xff}
 	paper = color.RGBA{0xff, 0xff, 0xff, 0xff}
 	rule  = color.RGBA{0xdd, 0xdd, 0xdd, 0xff}
-	// bars are the colours of contenders: blues encrypt, greens decrypt, the others are warm.
+	// bars are the colours of contenders: blues encrypt, greens decrypt, the
+	// others are warm.
 	bars = map[string]color.RGBA{
 		encryptOnce:  {0x1f, 0x5f, 0xa8, 0xff},
 		encryptExact: {0x7f, 0xb2, 0xe5, 0xff},
@@ -101,72 +104,77 @@ func newChart(r *Report) *chart {
 			p.names = append(p.names, c.name)
 		}
 	}
-	p.height = p.top() + 3*(panelHeight+panelGap)
+	p.height = p.findTop() + 3*(panelHeight+panelGap)
 	return p
 }
 
-// legendColumns is how many names stand beside each other.
+// legendColumns is the number of names in one line of the legend.
 const legendColumns = 3
 
-func (p *chart) top() float64 {
+func (p *chart) findTop() float64 {
 	lines := (len(p.names) + legendColumns - 1) / legendColumns
 	return 34 + float64(lines)*legendLine + 30
 }
 
-func (p *chart) draw(c canvas) {
-	c.rect(0, 0, p.width, p.height, paper)
-	c.text(leftEdge, 24, fontSize+3, begin, "Topic to topic, 4 partitions, acks=all, one machine with its broker; medians of "+fmt.Sprint(p.report.Rounds))
+func (p *chart) drawChart(c canvas) {
+	c.drawRect(0, 0, p.width, p.height, paper)
+	c.drawText(leftEdge, 24, fontSize+3, begin,
+		fmt.Sprint("Topic to topic, 4 partitions, acks=all, one machine with its broker; medians of ", p.report.Rounds))
 	for i, name := range p.names {
 		x := leftEdge + float64(i%legendColumns)*(p.width-leftEdge)/legendColumns
 		y := 44 + float64(i/legendColumns)*legendLine
-		c.rect(x, y, 11, 11, bars[name])
-		c.text(x+17, y+10, fontSize, begin, name)
+		c.drawRect(x, y, 11, 11, bars[name])
+		c.drawText(x+17, y+10, fontSize, begin, name)
 	}
 	panels := []struct {
 		title string
 		of    func(*Row) float64
 	}{
 		{"payload, MB/s: more is better", func(r *Row) float64 { return r.Rate.Median * float64(r.Size) / 1e6 }},
-		{"processor time of the client, core-seconds per GB of payload: less is better", func(r *Row) float64 { return r.CPU.Median }},
+		{
+			"processor time of the client, core-seconds per GB of payload: less is better",
+			func(r *Row) float64 { return r.CPU.Median },
+		},
 		{"peak memory of the client, MiB: less is better", func(r *Row) float64 { return r.RSS.Median }},
 	}
 	for i, panel := range panels {
-		p.panel(c, p.top()+float64(i)*(panelHeight+panelGap), panel.title, panel.of)
+		p.drawPanel(c, p.findTop()+float64(i)*(panelHeight+panelGap), panel.title, panel.of)
 	}
 }
 
-// panel draws one set of bars with its top at y.
-func (p *chart) panel(c canvas, y float64, title string, of func(*Row) float64) {
+// drawPanel draws one set of bars with its top at y.
+func (p *chart) drawPanel(c canvas, y float64, title string, of func(*Row) float64) {
 	most := 0.0
 	for i := range p.report.Rows {
 		most = max(most, of(&p.report.Rows[i]))
 	}
 	step := niceStep(most)
 	full := step * math.Ceil(most/step)
-	c.text(leftEdge, y-10, fontSize, begin, title)
+	c.drawText(leftEdge, y-10, fontSize, begin, title)
 	for v := 0.0; v <= full+step/2; v += step {
 		at := y + panelHeight*(1-v/full)
-		c.rect(leftEdge, at-0.5, p.width-leftEdge-rightEdge, 1, rule)
-		c.text(leftEdge-6, at+4, fontSize-1, end, fmt.Sprintf("%g", math.Round(v*100)/100))
+		c.drawRect(leftEdge, at-0.5, p.width-leftEdge-rightEdge, 1, rule)
+		c.drawText(leftEdge-6, at+4, fontSize-1, end, fmt.Sprintf("%g", math.Round(v*100)/100))
 	}
 	group := (p.width - leftEdge - rightEdge) / float64(len(p.sizes))
 	bar := group * 0.86 / float64(len(p.names))
 	for i, size := range p.sizes {
 		x := leftEdge + group*float64(i) + group*0.07
 		for j, name := range p.names {
-			row := find(p.report.Rows, name, size, usualPartitions)
+			row := findRow(p.report.Rows, name, size, usualPartitions)
 			if row == nil {
 				continue
 			}
 			h := panelHeight * of(row) / full
-			c.rect(x+bar*float64(j), y+panelHeight-h, bar*0.88, h, bars[name])
+			c.drawRect(x+bar*float64(j), y+panelHeight-h, bar*0.88, h, bars[name])
 		}
-		c.text(leftEdge+group*(float64(i)+0.5), y+panelHeight+16, fontSize, middleOfText, sizeName(size))
+		c.drawText(leftEdge+group*(float64(i)+0.5), y+panelHeight+16, fontSize, middleOfText, sizeName(size))
 	}
-	c.rect(leftEdge, y+panelHeight-0.5, p.width-leftEdge-rightEdge, 1, ink)
+	c.drawRect(leftEdge, y+panelHeight-0.5, p.width-leftEdge-rightEdge, 1, ink)
 }
 
-// niceStep is 1, 2 or 5 times a power of ten, so that most takes three to six steps.
+// niceStep returns 1, 2 or 5 times a power of ten, so that most takes three to
+// six steps.
 func niceStep(most float64) float64 {
 	if most <= 0 {
 		return 1

@@ -33,14 +33,14 @@ func newPNG(width, height float64) (*picture, error) {
 	return &picture{image: image.NewRGBA(size), font: f, faces: map[float64]font.Face{}}, nil
 }
 
-func (p *picture) rect(x, y, w, h float64, fill color.RGBA) {
+func (p *picture) drawRect(x, y, w, h float64, fill color.RGBA) {
 	at := func(v float64) int { return int(math.Round(v * scale)) }
 	r := image.Rect(at(x), at(y), at(x+w), at(y+h))
 	draw.Draw(p.image, r, image.NewUniform(fill), image.Point{}, draw.Src)
 }
 
-func (p *picture) text(x, y, size float64, at anchor, text string) {
-	face := p.face(size)
+func (p *picture) drawText(x, y, size float64, at anchor, text string) {
+	face := p.findFace(size)
 	if face == nil {
 		return
 	}
@@ -53,10 +53,12 @@ func (p *picture) text(x, y, size float64, at anchor, text string) {
 	d.DrawString(text)
 }
 
-// face is the font in a size, or nil, which the sizes used here never are.
-func (p *picture) face(size float64) font.Face {
+// findFace returns the font in a size. It returns nil if the font does not have
+// the size, which never happens with the sizes used here.
+func (p *picture) findFace(size float64) font.Face {
 	if p.faces[size] == nil {
-		face, err := opentype.NewFace(p.font, &opentype.FaceOptions{Size: size * scale, DPI: 72, Hinting: font.HintingFull})
+		o := &opentype.FaceOptions{Size: size * scale, DPI: 72, Hinting: font.HintingFull}
+		face, err := opentype.NewFace(p.font, o)
 		if err != nil {
 			return nil
 		}
@@ -65,7 +67,7 @@ func (p *picture) face(size float64) font.Face {
 	return p.faces[size]
 }
 
-func (p *picture) encode(w io.Writer) error {
+func (p *picture) writeImage(w io.Writer) error {
 	e := png.Encoder{CompressionLevel: png.BestCompression}
 	return e.Encode(w, p.image)
 }

@@ -10,7 +10,7 @@ import (
 	"text/tabwriter"
 )
 
-// Report is all that one run measured.
+// Report has all measurements of one run.
 type Report struct {
 	Machine Machine `json:"machine"`
 	Broker  string  `json:"broker"`
@@ -20,12 +20,13 @@ type Report struct {
 	Rows    []Row   `json:"sizes,omitempty"`
 	Many    []Row   `json:"partitions,omitempty"`
 	Idle    *Idle   `json:"idle,omitempty"`
-	// Floor is the peak of the measuring process in MiB: what Linux reports of a child is at least that.
+	// Floor is the peak of the measuring process in MiB: Linux reports at least
+	// that much of a child.
 	Floor   float64  `json:"floor"`
 	Figures []Figure `json:"figures,omitempty"`
 }
 
-// Row is what one contender took to carry one load.
+// Row has the measurements of one contender with one load.
 type Row struct {
 	Size       int    `json:"size"`
 	Partitions int    `json:"partitions"`
@@ -70,8 +71,8 @@ func middleOf(values []float64) middle {
 	return middle{s[0], (s[last/2] + s[len(s)/2]) / 2, s[last]}
 }
 
-// ratio compares two rows, round by round.
-func ratio(a, b *Row, of func(Turn) float64) middle {
+// compareRows compares two rows, round by round.
+func compareRows(a, b *Row, of func(Turn) float64) middle {
 	var ratios []float64
 	for i := range min(len(a.Turns), len(b.Turns)) {
 		ratios = append(ratios, of(a.Turns[i])/of(b.Turns[i]))
@@ -92,7 +93,7 @@ func readReport(name string) (*Report, error) {
 }
 
 func (r *Report) writeJSON(w io.Writer) error {
-	r.Figures = r.figures()
+	r.Figures = r.listFigures()
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(r)
@@ -100,7 +101,8 @@ func (r *Report) writeJSON(w io.Writer) error {
 
 // writeTables prints the rows as a table of Markdown, and the targets below.
 func (r *Report) writeTables(w io.Writer) error {
-	fmt.Fprintf(w, "%s; %s in memory on the same machine; profile %s; medians of %d\n", r.Machine, r.Broker, r.Profile, r.Rounds)
+	fmt.Fprintf(w, "%s; %s in memory on the same machine; profile %s; medians of %d\n",
+		r.Machine, r.Broker, r.Profile, r.Rounds)
 	if r.With != "" {
 		fmt.Fprintf(w, "streamcrypt with %s\n", r.With)
 	}
@@ -111,19 +113,20 @@ func (r *Report) writeTables(w io.Writer) error {
 		fmt.Fprintf(w, "\n%d partitions without traffic, %.0f s: streamcrypt %.2f %% of a core, franz-go %.2f %%\n",
 			i.Partitions, i.Seconds, 100*i.Ours, 100*i.Franz)
 	}
-	return writeFigures(w, r.figures())
+	return writeFigures(w, r.listFigures())
 }
 
 func writeRows(w io.Writer, rows []Row) {
 	if len(rows) == 0 {
 		return
 	}
-	fmt.Fprint(w, "\n| payload | partitions | contender | msg/s | MB/s | core-s/GB | peak MiB | broker core-s/GB |\n|---:|---:|---|---:|---:|---:|---:|---:|\n")
+	fmt.Fprint(w, "\n| payload | partitions | contender | msg/s | MB/s | core-s/GB | peak MiB | broker core-s/GB |\n"+
+		"|---:|---:|---|---:|---:|---:|---:|---:|\n")
 	for i := range rows {
 		row := &rows[i]
 		size := float64(row.Size) / 1e6
 		fmt.Fprintf(w, "| %s | %d | %s | %s | %.1f (%.1f-%.1f) | %.2f (%.2f-%.2f) | %.0f (%.0f-%.0f) | %.2f |\n",
-			sizeName(row.Size), row.Partitions, row.Contender, thousands(row.Rate.Median),
+			sizeName(row.Size), row.Partitions, row.Contender, formatThousands(row.Rate.Median),
 			row.Rate.Median*size, row.Rate.Low*size, row.Rate.High*size,
 			row.CPU.Median, row.CPU.Low, row.CPU.High, row.RSS.Median, row.RSS.Low, row.RSS.High, row.Broker.Median)
 	}
@@ -138,15 +141,17 @@ func writeFigures(w io.Writer, figures []Figure) error {
 	missed, unsure := 0, 0
 	for i := range figures {
 		f := &figures[i]
-		if f.Missed() {
+		if f.IsMissed() {
 			missed++
 		}
-		if f.Unsure() {
+		if f.IsUnsure() {
 			unsure++
 		}
-		fmt.Fprintf(&lines, "%s\t%s\t%s\t%s\t%s\n", f.Name, f.target(), number(f.Value, f.Unit), f.spread(), f.verdict())
+		fmt.Fprintf(&lines, "%s\t%s\t%s\t%s\t%s\n",
+			f.Name, f.describeTarget(), formatNumber(f.Value, f.Unit), f.describeSpread(), f.describeVerdict())
 	}
-	fmt.Fprintf(&lines, "\n%d of %d targets missed; unsure (?), because the target lies within the spread: %d\n", missed, len(figures), unsure)
+	fmt.Fprintf(&lines, "\n%d of %d targets missed; unsure (?), because the target lies within the spread: %d\n",
+		missed, len(figures), unsure)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if _, err := io.WriteString(table, lines.String()); err != nil {
 		return err
@@ -164,7 +169,7 @@ func sizeName(n int) string {
 	return fmt.Sprintf("%d B", n)
 }
 
-func thousands(v float64) string {
+func formatThousands(v float64) string {
 	if v >= 10_000 {
 		return fmt.Sprintf("%.0fk", v/1000)
 	}

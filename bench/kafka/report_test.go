@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// sample is a report with plain numbers: the rate of each contender is its place in the list times 100.
+// sample is a report with plain numbers: the rate of each contender is its
+// place in the list times 100.
 func sample() *Report {
 	r := &Report{Rounds: 3, Idle: &Idle{Partitions: 1000, Seconds: 60, Ours: 0.03, Franz: 0.01}}
 	for _, size := range []int{1 << 10, 1 << 20} {
@@ -20,7 +21,9 @@ func sample() *Report {
 			l := &load{size: size, partitions: usualPartitions, records: 10}
 			var turns []Turn
 			for round := range 3 {
-				turns = append(turns, Turn{Rate: float64(100 * (i + 1)), CPU: float64(i + 1 + round), RSS: 90 + float64(i*round)})
+				turns = append(turns, Turn{
+					Rate: float64(100 * (i + 1)), CPU: float64(i + 1 + round), RSS: 90 + float64(i*round),
+				})
 			}
 			r.Rows = append(r.Rows, newRow(&entry{c, l}, turns))
 		}
@@ -30,7 +33,7 @@ func sample() *Report {
 
 func TestFigures(t *testing.T) {
 	figures := map[string]Figure{}
-	for _, f := range sample().figures() {
+	for _, f := range sample().listFigures() {
 		figures[f.Name] = f
 	}
 	for name, want := range map[string]struct {
@@ -50,12 +53,12 @@ func TestFigures(t *testing.T) {
 			t.Errorf("no figure %q", name)
 			continue
 		}
-		if diff := f.Value - want.value; diff > 1e-9 || diff < -1e-9 || f.verdict() != want.verdict {
-			t.Errorf("%s: %v, %s; want %v, %s", name, f.Value, f.verdict(), want.value, want.verdict)
+		if diff := f.Value - want.value; diff > 1e-9 || diff < -1e-9 || f.describeVerdict() != want.verdict {
+			t.Errorf("%s: %v, %s; want %v, %s", name, f.Value, f.describeVerdict(), want.value, want.verdict)
 		}
 	}
 	unsure := Figure{Value: 1.2, Limit: 1.3, AtLeast: true, Low: 1.1, High: 1.4}
-	if got := unsure.verdict(); got != "MISSED ?" {
+	if got := unsure.describeVerdict(); got != "MISSED ?" {
 		t.Errorf("a target within the spread: %q", got)
 	}
 }
@@ -70,8 +73,8 @@ func TestManyFigures(t *testing.T) {
 	add(franzPlain, 4, 1)
 	add(encryptOnce, 200, 3.2)
 	add(franzPlain, 200, 4)
-	got := r.figures()
-	if len(got) != 2 || got[0].Value != 1.6 || !got[0].Missed() || got[1].Value != 0.8 || got[1].Missed() {
+	got := r.listFigures()
+	if len(got) != 2 || got[0].Value != 1.6 || !got[0].IsMissed() || got[1].Value != 0.8 || got[1].IsMissed() {
 		t.Errorf("%+v", got)
 	}
 }
@@ -82,7 +85,9 @@ func TestTablesAndJSON(t *testing.T) {
 	if err := r.writeTables(&text); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"| 1 MiB | 4 | kafka-go Reader/Writer copy |", "MISSED", "1000 partitions without traffic"} {
+	for _, want := range []string{
+		"| 1 MiB | 4 | kafka-go Reader/Writer copy |", "MISSED", "1000 partitions without traffic",
+	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %q in\n%s", want, text.String())
 		}
@@ -104,10 +109,11 @@ func TestTablesAndJSON(t *testing.T) {
 	}
 }
 
-// TestPlot draws a report: both files can be read by others, and the SVG has a bar for every contender and size.
+// TestPlot draws a report: both files can be read by others, and the SVG has a
+// bar for every contender and size.
 func TestPlot(t *testing.T) {
 	dir := t.TempDir()
-	if err := sample().plot(dir); err != nil {
+	if err := sample().writePlots(dir); err != nil {
 		t.Fatal(err)
 	}
 	f, err := os.Open(filepath.Join(dir, "kafka.svg"))
@@ -151,7 +157,7 @@ func TestPlot(t *testing.T) {
 	if dark < 100 {
 		t.Errorf("the picture's title has %d dark dots", dark)
 	}
-	if err := (&Report{}).plot(dir); err == nil {
+	if err := (&Report{}).writePlots(dir); err == nil {
 		t.Error("drew nothing without a word")
 	}
 }
@@ -165,7 +171,10 @@ func TestNiceStep(t *testing.T) {
 }
 
 func TestFlags(t *testing.T) {
-	for _, bad := range [][]string{{"-sizes", "x"}, {"-sizes", "0"}, {"-sizes", "1048577"}, {"-data", "601"}, {"-rounds", "0"}, {"-with", "--workers=1", "-cpuprofile", "x"}} {
+	for _, bad := range [][]string{
+		{"-sizes", "x"}, {"-sizes", "0"}, {"-sizes", "1048577"}, {"-data", "601"}, {"-rounds", "0"},
+		{"-with", "--workers=1", "-cpuprofile", "x"},
+	} {
 		if _, err := parseFlags(bad); err == nil {
 			t.Errorf("%v is no error", bad)
 		}

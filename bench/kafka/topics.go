@@ -11,11 +11,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// maxSize is the largest payload, in bytes. Topics take records of that size, and a little more the further a record
-// has come, since streamcrypt asks for that.
+// maxSize is the largest payload, in bytes. Topics accept records of that size.
+// The limit grows with each step of a record, since streamcrypt requires that.
 const maxSize = 1 << 20
 
-// limits of a topic's record batches, by how many steps its records have behind them: written, sealed, opened.
+// batchLimit is the limit of a topic's record batches, by the number of steps
+// that its records have behind them: written, sealed, opened.
 func batchLimit(step int) int { return 2*maxSize + 1024*step }
 
 func (b *broker) createTopic(ctx context.Context, name string, partitions, step int) error {
@@ -35,15 +36,16 @@ func (b *broker) createTopic(ctx context.Context, name string, partitions, step 
 	if err := kerr.ErrorForCode(res.Topics[0].ErrorCode); err != nil {
 		return fmt.Errorf("topic %s: %w", name, err)
 	}
-	return b.led(ctx, name, partitions)
+	return b.awaitLeaders(ctx, name, partitions)
 }
 
-// led waits until each partition of a new topic has a leader that answers.
-func (b *broker) led(ctx context.Context, name string, partitions int) error {
+// awaitLeaders waits until each partition of a new topic has a leader that
+// answers.
+func (b *broker) awaitLeaders(ctx context.Context, name string, partitions int) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
-		_, err := b.records(ctx, name, partitions, false)
+		_, err := b.countRecords(ctx, name, partitions, false)
 		if err == nil {
 			return nil
 		}
@@ -73,9 +75,9 @@ func (b *broker) deleteTopic(ctx context.Context, name string) error {
 	return nil
 }
 
-// records is how many offsets a topic has that nobody has taken away, of committed records or of all. The
-// markers of transactions count.
-func (b *broker) records(ctx context.Context, name string, partitions int, committed bool) (int64, error) {
+// countRecords returns how many offsets a topic has, of committed records or of
+// all. Deleted records and the markers of transactions count.
+func (b *broker) countRecords(ctx context.Context, name string, partitions int, committed bool) (int64, error) {
 	req := kmsg.NewPtrListOffsetsRequest()
 	if committed {
 		req.IsolationLevel = 1
@@ -104,24 +106,25 @@ func (b *broker) records(ctx context.Context, name string, partitions int, commi
 	return sum, nil
 }
 
-// pace is how fast a topic was filled, as the broker tells it.
+// pace is how fast a topic was filled, by the broker's answers.
 type pace struct {
 	records float64 // between the first and the last look that count
 	took    time.Duration
 }
 
-// lookEvery is the clock that all contenders are measured with.
+// lookEvery is the time between two looks at a topic, the same for all
+// contenders.
 const lookEvery = 20 * time.Millisecond
 
-// watch looks at a topic until it holds want committed records. It counts from the first record that is there, so that
-// no contender is measured by how fast it starts.
-func (b *broker) watch(ctx context.Context, name string, partitions int, want int64) (pace, error) {
+// watchTopic looks at a topic until it holds want committed records. It counts
+// from the first record on, so that the time to start counts for no contender.
+func (b *broker) watchTopic(ctx context.Context, name string, partitions int, want int64) (pace, error) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	var begin time.Time
 	var first int64
 	for {
-		n, err := b.records(ctx, name, partitions, !begin.IsZero())
+		n, err := b.countRecords(ctx, name, partitions, !begin.IsZero())
 		if err != nil {
 			return pace{}, err
 		}

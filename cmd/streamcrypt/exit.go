@@ -80,7 +80,7 @@ func findHint(err error) string {
 func findReason(err error) string {
 	var reject *pipeline.Reject
 	if errors.As(err, &reject) {
-		return reject.Reason
+		return string(reject.Reason)
 	}
 	var refused *envelope.Error
 	if errors.As(err, &refused) {
@@ -109,4 +109,5 @@ var reasonHints = map[string]string{
 		"who can write can delete",
 	"reserved-header": "there is a header named streamcrypt already; is the input encrypted already?",
 	"header":          "the destination cannot carry this header; --dead-letter sets such messages aside",
+	"refused":         "the destination's settings do not allow this record; --dead-letter sets such messages aside",
 }

@@ -18,7 +18,7 @@ func TestReport(t *testing.T) {
 	refused := &envelope.Error{Reason: envelope.ReasonTampered, Err: errors.New("tampered: chunk 4")}
 	message := &pipeline.MessageError{
 		Origin: pipeline.Origin{Place: "orders/3", Offset: 8812},
-		Err:    &pipeline.Reject{Reason: string(envelope.ReasonTampered), Err: refused},
+		Err:    &pipeline.Reject{Reason: pipeline.ReasonTampered, Err: refused},
 	}
 	for _, c := range []struct {
 		name string

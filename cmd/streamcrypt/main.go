@@ -20,7 +20,7 @@
 //
 //	0  done: to the end of the input or, where the input has no end, until a
 //	   signal
-//	1  a message or an envelope was refused, a lane is parked, or the run
+//	1  a message or an envelope was refused, a place is parked, or the run
 //	   failed otherwise
 //	2  not started: the command line, the configuration, a key, or an end that
 //	   could not be opened

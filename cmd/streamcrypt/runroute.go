@@ -92,5 +92,8 @@ func (p *program) logResult(s route.Snapshot, took time.Duration, complete bool)
 			}
 		}
 	}
+	if len(s.ParkedPlaces) > 0 {
+		attrs = append(attrs, slog.Any("parked_places", s.ParkedPlaces))
+	}
 	p.log.LogAttrs(p.ctx, level, "done", attrs...)
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/streamcrypt/streamcrypt/codec/cms"
 	"github.com/streamcrypt/streamcrypt/docs/vectors"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/kekcache"
@@ -162,11 +163,11 @@ func vectorStore(t *testing.T, v *vectors.Vector) string {
 		t.Fatal(err)
 	}
 	for _, record := range v.Records {
-		commitment, _, err := envelope.Records{}.Decode(record)
-		if err != nil {
+		var e cms.Envelope
+		if err := cms.ParseKeyRecord(record, &e); err != nil {
 			t.Fatal(err)
 		}
-		if err := store.Put(context.Background(), [kekcache.KIDSize]byte(commitment[:]), record); err != nil {
+		if err := store.Put(context.Background(), [kekcache.KIDSize]byte(e.Commitment), record); err != nil {
 			t.Fatal(err)
 		}
 	}

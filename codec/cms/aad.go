@@ -2,8 +2,8 @@ package cms
 
 const version = "streamcrypt/1"
 
-// Binding is what an envelope is tied to without being on the wire. A nil Subject, Key or header value is
-// null, which is not the empty string.
+// Binding ties an envelope to its place without being on the wire. A nil
+// Subject, Key or header value is null, which is not the empty string.
 type Binding struct {
 	Subject []byte
 	Key     []byte
@@ -11,17 +11,19 @@ type Binding struct {
 	Kind    Kind
 }
 
-// Bound is a header name that is tied to the envelope, with the values that the message has for it.
+// Bound is a message header that is tied to the envelope: its name, and all the
+// values that the message has for it, in their order. A header that is absent
+// has no values.
 type Bound struct {
 	Name   string
 	Values [][]byte
 }
 
-// AAD builds the associated data of one context's messages (docs/envelope.md, section 5). It reuses its
-// memory and is not safe for concurrent use.
+// AAD builds the associated data of one context's messages (docs/envelope.md,
+// section 5). It reuses its memory and is not safe for concurrent use.
 //
-// Messages of one route differ in a few bytes at the same places, so the layout of the last one is kept and only those
-// bytes are written.
+// Messages of one route differ in a few bytes at the same places, so the layout
+// of the last one is kept and only those bytes are written.
 type AAD struct {
 	buf         []byte
 	prefix      []byte // external_aad up to the subject
@@ -31,7 +33,7 @@ type AAD struct {
 	at          struct{ protected, subject, key int } // offsets in buf, under last
 }
 
-// layout is all that the places of a message's bytes in an Enc_structure depend on.
+// layout decides where the bytes of a message stand in an Enc_structure.
 type layout struct {
 	byReference             bool
 	protected, subject, key int // sizes; -1 for null
@@ -48,16 +50,19 @@ func NewAAD(context []byte) *AAD {
 	return &AAD{prefix: appendBytes(prefix, context)}
 }
 
-// SetHeader says which envelope the next calls of Bytes are about. It keeps protected until the next SetHeader.
+// SetHeader says which envelope the next calls of Bytes are about. It keeps
+// protected until the next SetHeader.
 func (a *AAD) SetHeader(byReference bool, protected []byte) {
 	a.byReference, a.protected = byReference, protected
 }
 
-// Bytes returns the Enc_structure for one chunk. It is valid until the next call.
+// Bytes returns the Enc_structure for one chunk. It is valid until the next
+// call.
 func (a *AAD) Bytes(b *Binding, index uint32, final bool) []byte {
-	now := layout{a.byReference, len(a.protected), size(b.Subject), size(b.Key), b.Kind, index, final, len(b.Bound) == 0}
+	unbound := len(b.Bound) == 0
+	now := layout{a.byReference, len(a.protected), size(b.Subject), size(b.Key), b.Kind, index, final, unbound}
 	if now != a.last || !now.set {
-		a.build(b, index, final)
+		a.buildBytes(b, index, final)
 		a.last = now
 		return a.buf
 	}
@@ -75,7 +80,7 @@ func size(b []byte) int {
 	return len(b)
 }
 
-func (a *AAD) build(b *Binding, index uint32, final bool) {
+func (a *AAD) buildBytes(b *Binding, index uint32, final bool) {
 	buf := append(a.buf[:0], majorArray|3)
 	if a.byReference {
 		buf = append(buf, "\x68Encrypt0"...)

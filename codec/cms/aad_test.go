@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestAADKeepsNothing: an AAD that has served any messages before gives the bytes that a new one gives.
+// TestAADKeepsNothing: an AAD that has served any messages before gives the
+// bytes that a new one gives.
 func TestAADKeepsNothing(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	used := NewAAD([]byte("orders"))

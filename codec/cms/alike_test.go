@@ -19,7 +19,8 @@ func sameKey(t testing.TB, given, b []byte) bool {
 		bytes.Equal(g.Commitment, e.Commitment) && bytes.Equal(g.KID, e.KID) && bytes.Equal(g.Recipients, e.Recipients)
 }
 
-// TestAlike: of all vectors, and of all that differ from a good one in a bit or in their length, Match recognises those that it should.
+// TestAlike: of all vectors, and of all that differ from a good one in a bit or
+// in their length, Match recognises those that it should.
 func TestAlike(t *testing.T) {
 	all, err := vectors.All()
 	if err != nil {
@@ -65,7 +66,8 @@ func TestAlike(t *testing.T) {
 	}
 }
 
-// FuzzAlike: Match recognises nothing that Parse refuses, and nothing of another key.
+// FuzzAlike: Match recognises nothing that Parse refuses, and nothing of
+// another key.
 func FuzzAlike(f *testing.F) {
 	all, err := vectors.All()
 	if err != nil {

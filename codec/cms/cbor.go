@@ -75,7 +75,8 @@ func bytesOrNullSize(b []byte) int {
 	return bytesSize(len(b))
 }
 
-// bytesHead reads the head of a definite byte string in its shortest form, of at most 2^32-1 bytes.
+// bytesHead reads the head of a definite byte string in its shortest form, of
+// at most 2^32-1 bytes.
 func bytesHead(b []byte) (n, size int, ok bool) {
 	if len(b) == 0 || b[0]&0xe0 != majorBytes {
 		return 0, 0, false

@@ -1,17 +1,32 @@
-// Package cms writes and reads the bytes of an envelope: CMS's structure in CBOR, which is COSE
-// (RFC 9052). docs/envelope.md is its specification.
+// Package cms writes and reads the bytes of an envelope: CMS's structure in
+// CBOR, which is COSE (RFC 9052). docs/envelope.md is its specification.
 //
-// There are four shapes, two profiles in two forms, and everything before the ciphertext stands at fixed
-// offsets (shape.go). Parse compares with the shapes; what fits none goes through a strict reader on top of
-// a CBOR library (strict.go), whose only task is to say why. A fuzz target holds the two equal.
+// There are four shapes, two profiles in two forms, and everything before the
+// ciphertext stands at fixed offsets (shape.go). Parse compares with the
+// shapes. Bytes that fit none go through a strict reader on top of a CBOR
+// library (strict.go), which only has to say why. A fuzz target holds the two
+// equal.
 //
-// The package must not see a key. It does not know how a recipient was wrapped, whether a tag verifies, or
-// what a context is; it moves bytes between Go values and the wire. It starts no goroutine.
+// The package must not see a key. It does not know how a recipient was wrapped,
+// whether a tag verifies, or the meaning of a context; it moves bytes between
+// Go values and the wire. It starts no goroutine.
+//
+//	cms.go           numbers, limits, errors, Header and Envelope
+//	shape.go         the four layouts; Position on the wire
+//	encode.go        Template: the head of envelopes under one DEK
+//	aad.go           AAD: the associated data; Binding
+//	parse.go         Parse and the parts of a stream
+//	recipients.go    the recipients array
+//	alike.go         Alike: the fast way for rewrapping
+//	cbor.go          heads of CBOR items
+//	scan.go          limits and well-formedness, in byte order
+//	strict.go, strictheader.go   the strict reader
 package cms
 
 import "errors"
 
-// Private-use COSE numbers, labels and algorithms (docs/envelope.md, section 13).
+// Private-use COSE numbers, labels and algorithms (docs/envelope.md, section
+// 13).
 const (
 	LabelPosition = -1935867906
 	LabelChunking = -1935867910
@@ -19,7 +34,8 @@ const (
 	AlgChunked    = -1935867907
 )
 
-// Sizes and limits in bytes, unless said otherwise (docs/envelope.md, section 11).
+// Sizes and limits in bytes, unless said otherwise (docs/envelope.md, section
+// 11).
 const (
 	MinChunkSize     = 4 << 10
 	MaxChunkSize     = 1 << 20
@@ -41,8 +57,8 @@ const (
 	MaxHead = 256
 )
 
-// What a reader refuses, one word each (docs/envelope.md, section 10). Errors of this package wrap
-// one of them and begin with the word.
+// The words for which a reader refuses an envelope (docs/envelope.md, section
+// 10). Errors of this package wrap one of them and begin with the word.
 var (
 	ErrNotEnvelope = errors.New("not-an-envelope")
 	ErrTruncated   = errors.New("truncated")
@@ -51,7 +67,8 @@ var (
 	ErrUnsupported = errors.New("unsupported")
 )
 
-// Kind is what an envelope seals.
+// Kind says which kind of payload an envelope seals. An envelope of one kind
+// does not open as another.
 type Kind uint8
 
 // The kinds; the numbers are part of the associated data.
@@ -70,10 +87,12 @@ type Position struct {
 	Created  uint32 // the sealer's clock, seconds since 1970-01-01 UTC
 }
 
-// Unknown is the Distance of an ordered message whose predecessor is not known.
+// Unknown is the Distance of an ordered message if the one before it is not
+// known.
 const Unknown = ^uint32(0)
 
-// Header is what stands before the ciphertext. Its slices alias the bytes it was parsed from.
+// Header is the part before the ciphertext. Its slices alias the bytes it was
+// parsed from.
 type Header struct {
 	ByReference bool
 	Chunked     bool
@@ -86,14 +105,17 @@ type Header struct {
 	ChunkSize   int    // 0 in the single form
 }
 
-// Envelope is a whole parsed envelope. Its slices alias the bytes it was parsed from.
+// Envelope is a whole parsed envelope. Its slices alias the bytes it was parsed
+// from.
 type Envelope struct {
 	Header
 	// Ciphertext is the single form's, tag included; nil in the chunked form.
 	Ciphertext []byte
-	// Segments are the chunked form's, each with its string head, without the break at the end.
-	// Their sizes have been checked: Segments.Next never fails.
+	// Segments are the chunked form's, each with its string head, without the
+	// break at the end. Their sizes have been checked: Segments.Next never
+	// fails.
 	Segments Segments
-	// Recipients is the encoded array, and whatever follows it: ParseRecipients checks both. nil by reference.
+	// Recipients is the encoded array, and all bytes that follow it:
+	// ParseRecipients checks both. nil by reference.
 	Recipients []byte
 }

@@ -18,7 +18,8 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// sample returns an envelope of the given shape with made-up contents; nothing in it verifies.
+// sample returns an envelope of the given shape with made-up contents; nothing
+// in it verifies.
 func sample(t testing.TB, byReference, chunked bool) []byte {
 	t.Helper()
 	template := NewTemplate(byReference, chunked, bytes.Repeat([]byte{0xc0}, CommitmentSize))
@@ -89,7 +90,8 @@ func TestSpecExample(t *testing.T) {
 	}
 }
 
-// TestAAD has the example of docs/envelope.md, section 5, and the borders of its encodings.
+// TestAAD has the example of docs/envelope.md, section 5, and the borders of
+// its encodings.
 func TestAAD(t *testing.T) {
 	protected := bytes.Repeat([]byte{0xdd}, 65)
 	p := "8367456e6372797074" + "5841" + strings.Repeat("dd", 65)
@@ -135,7 +137,7 @@ func TestParseSamples(t *testing.T) {
 		if err := Parse(b, &fast); err != nil {
 			t.Fatalf("%x: %v", b[:8], err)
 		}
-		if err := strict(b, &slow); err != nil {
+		if err := parseStrict(b, &slow); err != nil {
 			t.Fatalf("%x: strict: %v", b[:8], err)
 		}
 		if !reflect.DeepEqual(fast, slow) {

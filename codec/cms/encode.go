@@ -2,15 +2,16 @@ package cms
 
 import "encoding/binary"
 
-// Template is the head of envelopes under one DEK, written once and patched for each message. It ends
-// where the IV goes (single form) or where the first segment goes (chunked form). It is not safe for concurrent use.
+// Template is the head of envelopes under one DEK, written once and patched for
+// each message. It ends where the IV goes (single form) or where the first
+// segment goes (chunked form). It is not safe for concurrent use.
 type Template struct {
 	bytes []byte
 	shape *shape
 }
 
-// NewTemplate lays out a self-contained template for a commitment of CommitmentSize bytes; by reference the
-// first KIDSize bytes of it are the kid.
+// NewTemplate lays out a self-contained template for a commitment of
+// CommitmentSize bytes; by reference the first KIDSize bytes of it are the kid.
 func NewTemplate(byReference, chunked bool, commitment []byte) *Template {
 	s := shapeOf(byReference, chunked)
 	t := &Template{shape: s, bytes: make([]byte, s.ivAt)}
@@ -26,16 +27,18 @@ func NewTemplate(byReference, chunked bool, commitment []byte) *Template {
 	return t
 }
 
-// Set patches the position, and in the chunked form the message id and the chunk size.
+// Set patches the position, and in the chunked form the message id and the
+// chunk size.
 func (t *Template) Set(p *Position, messageID []byte, chunkSize int) {
-	p.put(t.bytes[len(t.shape.lead):])
+	p.putInto(t.bytes[len(t.shape.lead):])
 	if t.shape.chunked {
 		copy(t.bytes[t.shape.chunkingAt:t.shape.afterChunkingAt], messageID)
 		binary.BigEndian.PutUint32(t.bytes[t.shape.chunkingAt+MessageIDSize:], uint32(chunkSize))
 	}
 }
 
-// Bytes is the head up to the IV or the first segment. It changes with the next Set.
+// Bytes is the head up to the IV or the first segment. It changes with the next
+// Set.
 func (t *Template) Bytes() []byte { return t.bytes }
 
 // Protected is the part of Bytes that the tag covers.
@@ -43,7 +46,8 @@ func (t *Template) Protected() []byte {
 	return t.bytes[t.shape.protected[0]:t.shape.protected[1]]
 }
 
-// AppendBytesHead appends the head of a byte string of n bytes: a ciphertext's or a segment's.
+// AppendBytesHead appends the head of a byte string of n bytes: a ciphertext's
+// or a segment's.
 func AppendBytesHead(dst []byte, n int) []byte { return appendHead(dst, majorBytes, uint64(n)) }
 
 // BytesHeadSize is how many bytes AppendBytesHead appends.

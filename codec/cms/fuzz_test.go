@@ -8,7 +8,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/docs/vectors"
 )
 
-// FuzzParse holds the two readers equal: what fits a shape is what the strict reader accepts, and with the same meaning.
+// FuzzParse holds the two readers equal: what fits a shape is what the strict
+// reader accepts, and with the same meaning.
 func FuzzParse(f *testing.F) {
 	for _, b := range samples(f) {
 		f.Add(b)
@@ -29,7 +30,7 @@ func FuzzParse(f *testing.F) {
 			_, err := ParseRecipients(fast.Recipients, nil)
 			fits = err == nil
 		}
-		err := strict(b, &slow)
+		err := parseStrict(b, &slow)
 		if fits != (err == nil) {
 			t.Fatalf("fits a shape: %v, strict: %v", fits, err)
 		}

@@ -24,7 +24,8 @@ func nest(depth int, maps bool) []byte {
 	return out
 }
 
-// TestHostileInputCostsItsOwnSize: whatever is nested where, parsing allocates no more than the input's size, twice at the most.
+// TestHostileInputCostsItsOwnSize: whatever is nested where, parsing allocates
+// no more than the input's size, twice at the most.
 func TestHostileInputCostsItsOwnSize(t *testing.T) {
 	protected := append([]byte{0xa2, 0x01, 0x03, 0x3a, 0x73, 0x63, 0x00, 0x01, 0x58, 0x37}, make([]byte, 55)...)
 	headed := append([]byte{0xd8, 0x60, 0x84, 0x58, byte(len(protected))}, protected...)
@@ -57,7 +58,8 @@ func TestHostileInputCostsItsOwnSize(t *testing.T) {
 	}
 }
 
-// TestErrorsShowNothing: what is in an envelope is its sender's choice, and errors go to terminals.
+// TestErrorsShowNothing: what is in an envelope is its sender's choice, and
+// errors go to terminals.
 func TestErrorsShowNothing(t *testing.T) {
 	alg := "\x1b]0;title\x07\n"
 	b := append([]byte{0xd8, 0x60, 0x84, byte(0x40 | 3 + len(alg)), 0xa1, 0x01, byte(0x60 | len(alg))}, alg...)

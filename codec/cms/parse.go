@@ -2,16 +2,31 @@ package cms
 
 import "fmt"
 
-// Parse reads a whole envelope strictly, but for the recipients, which ParseRecipients checks. It allocates
-// nothing for an envelope that is well formed. The error wraps one of the package's sentinels.
+// Parse reads a whole envelope strictly, but for the recipients, which
+// ParseRecipients checks. It allocates nothing for an envelope that is well
+// formed. The error wraps one of the package's sentinels.
 func Parse(b []byte, e *Envelope) error {
 	if parseFast(b, e) {
 		return nil
 	}
-	return strict(b, e)
+	return parseStrict(b, e)
 }
 
-// parseFast accepts every envelope that strict accepts, and no other but for its recipients.
+// ParseKeyRecord reads a key record strictly, but for its recipients: a
+// self-contained envelope of an empty payload (docs/envelope.md, section 8).
+// Nothing in it is trustworthy before the DEK's commitment has been compared.
+func ParseKeyRecord(b []byte, e *Envelope) error {
+	if err := Parse(b, e); err != nil {
+		return err
+	}
+	if e.ByReference || e.Chunked || len(e.Ciphertext) != tagSize {
+		return fmt.Errorf("%w: not a key record", ErrMalformed)
+	}
+	return nil
+}
+
+// parseFast accepts every envelope that parseStrict accepts, and no other but
+// for its recipients.
 func parseFast(b []byte, e *Envelope) bool {
 	n, ok := ParseHead(b, &e.Header)
 	if !ok {
@@ -42,7 +57,8 @@ func parseFast(b []byte, e *Envelope) bool {
 	return true
 }
 
-// HeadError says what is wrong with a whole envelope that ParseHead, or CiphertextHead behind it, has refused.
+// HeadError says why ParseHead, or CiphertextHead behind it, has refused a
+// whole envelope.
 func HeadError(b []byte) error {
 	var e Envelope
 	if err := Parse(b, &e); err != nil {
@@ -51,28 +67,30 @@ func HeadError(b []byte) error {
 	return fmt.Errorf("%w: head", ErrMalformed)
 }
 
-// ParseHead reads what stands before the ciphertext and returns its size; in the chunked form that includes the byte
-// that opens the segments. b should hold MaxHead bytes, or all there are. If ok is false, b is not the beginning of an
+// ParseHead reads the part before the ciphertext and returns its size; in the
+// chunked form that includes the byte that opens the segments. b should hold
+// MaxHead bytes, or all there are. If ok is false, b is not the beginning of an
 // envelope, and HeadError on the whole says why.
 func ParseHead(b []byte, h *Header) (n int, ok bool) {
 	s := shapeFor(b)
 	if s == nil {
 		return 0, false
 	}
-	return s.read(b, h)
+	return s.readHeader(b, h)
 }
 
 // Segments are the encoded segments of a chunked ciphertext.
 type Segments []byte
 
-// Next returns the first segment, IV || ciphertext || tag, and those after it. It must not be called on
-// empty Segments.
+// Next returns the first segment, IV || ciphertext || tag, and those after it.
+// It must not be called on empty Segments.
 func (s Segments) Next() (segment []byte, rest Segments) {
 	n, head, _ := bytesHead(s)
 	return s[head : head+n], s[head+n:]
 }
 
-// SegmentSize is the size of a segment that seals n bytes, without its string head.
+// SegmentSize is the size of a segment that seals n bytes, without its string
+// head.
 func SegmentSize(n int) int { return ivSize + n + tagSize }
 
 // scanSegments takes the segments and the break from the front of b.
@@ -96,8 +114,9 @@ func scanSegments(b []byte, chunkSize int) (segments, rest []byte, ok bool) {
 	}
 }
 
-// SegmentHead reads the head of the next segment of a stream: the segment's size and the head's, or
-// end for the break. b should hold 5 bytes, or all there are.
+// SegmentHead reads the head of the next segment of a stream: the segment's
+// size and the head's, or end for the break. b should hold 5 bytes, or all
+// there are.
 func SegmentHead(b []byte, chunkSize int) (size, head int, end bool, err error) {
 	if len(b) == 0 {
 		return 0, 0, false, ErrTruncated
@@ -118,8 +137,8 @@ func SegmentHead(b []byte, chunkSize int) (size, head int, end bool, err error) 
 	return n, head, false, nil
 }
 
-// CiphertextHead reads the head of a single ciphertext in a stream: its size, tag included, and the head's.
-// b should hold 5 bytes, or all there are.
+// CiphertextHead reads the head of a single ciphertext in a stream: its size,
+// tag included, and the head's. b should hold 5 bytes, or all there are.
 func CiphertextHead(b []byte) (size, head int, err error) {
 	n, head, ok := bytesHead(b)
 	switch {
@@ -135,8 +154,9 @@ func CiphertextHead(b []byte) (size, head int, err error) {
 	return n, head, nil
 }
 
-// SplitRecipients takes the encoded recipients from the front of b. They are not checked yet, beyond being one CBOR item.
+// SplitRecipients takes the encoded recipients from the front of b. They are
+// not checked yet, beyond being one CBOR item.
 func SplitRecipients(b []byte) (recipients, rest []byte, err error) {
-	rest, err = scan(b, 1)
+	rest, err = scanItem(b, 1)
 	return b[:len(b)-len(rest)], rest, err
 }

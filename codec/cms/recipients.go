@@ -14,7 +14,7 @@ const (
 	AlgAWSKMS       = -1935867908
 )
 
-// Recipient is a wrapped DEK. Its slices alias what it was parsed from.
+// Recipient is a wrapped DEK. Its slices alias the bytes it was parsed from.
 type Recipient struct {
 	Alg        int64
 	KID        []byte
@@ -34,8 +34,8 @@ const (
 	ecdhEphemeral   = "\x20\xa3\x01\x01\x20\x04\x21\x58\x20"
 )
 
-// valid says whether r is of its kind's shape; unknown kinds are not.
-func (r *Recipient) valid() bool {
+// isValid says whether r is of its kind's shape; unknown kinds are not.
+func (r *Recipient) isValid() bool {
 	kid, size := len(r.KID), len(r.Ciphertext)
 	switch r.Alg {
 	case AlgA256KW:
@@ -50,8 +50,9 @@ func (r *Recipient) valid() bool {
 	return false
 }
 
-// AppendRecipients appends the encoded array. It refuses more than MaxRecipients, MaxRecipientSize
-// bytes, unknown kinds, and what is not of its kind's shape.
+// AppendRecipients appends the encoded array. It refuses more than
+// MaxRecipients, more than MaxRecipientSize bytes, unknown kinds, and a
+// recipient that is not of its kind's shape.
 func AppendRecipients(dst []byte, recipients []Recipient) ([]byte, error) {
 	if len(recipients) == 0 || len(recipients) > MaxRecipients {
 		return dst, fmt.Errorf("%d recipients: 1 to %d are possible", len(recipients), MaxRecipients)
@@ -60,7 +61,7 @@ func AppendRecipients(dst []byte, recipients []Recipient) ([]byte, error) {
 	out := appendHead(dst, majorArray, uint64(len(recipients)))
 	for i := range recipients {
 		r := &recipients[i]
-		if !r.valid() {
+		if !r.isValid() {
 			return dst, fmt.Errorf("recipient %d: not of the shape of alg %d", i, r.Alg)
 		}
 		out = appendRecipient(out, r)
@@ -88,13 +89,14 @@ func appendRecipient(dst []byte, r *Recipient) []byte {
 	return appendBytes(dst, r.Ciphertext)
 }
 
-// ParseRecipients reads the encoded array strictly and appends the recipients of known kinds to dst; those of
-// unknown kinds are checked for their form and left out. Nothing may follow the array.
+// ParseRecipients reads the encoded array strictly and appends the recipients
+// of known kinds to dst; those of unknown kinds are checked for their form and
+// left out. Nothing may follow the array.
 func ParseRecipients(b []byte, dst []Recipient) ([]Recipient, error) {
-	if err := wellFormed(b); err != nil {
+	if err := checkWellFormed(b); err != nil {
 		return dst, err
 	}
-	raw, err := array(b)
+	raw, err := splitArray(b)
 	if err != nil {
 		return dst, err
 	}
@@ -105,7 +107,7 @@ func ParseRecipients(b []byte, dst []Recipient) ([]Recipient, error) {
 		return dst, fmt.Errorf("%w: %d bytes of recipients", ErrTooLarge, len(b))
 	}
 	for i := range raw {
-		r, known, err := strictRecipient(raw[i])
+		r, known, err := parseRecipient(raw[i])
 		if err != nil {
 			return dst, fmt.Errorf("%w: recipient %d", err, i)
 		}
@@ -116,7 +118,12 @@ func ParseRecipients(b []byte, dst []Recipient) ([]Recipient, error) {
 	return dst, nil
 }
 
-// sameEncoding says whether r, encoded anew, is raw: the whole check of a known kind's shape.
+// sameEncoding says whether r, encoded anew, is raw: the whole check of a known
+// kind's shape.
 func sameEncoding(r *Recipient, raw []byte) bool {
-	return r.valid() && bytes.Equal(appendRecipient(nil, r), raw)
+	return r.isValid() && bytes.Equal(appendRecipient(nil, r), raw)
 }
+
+// CountRecipients returns how many recipients of all kinds an encoded array has
+// that ParseRecipients accepts.
+func CountRecipients(encoded []byte) int { return int(encoded[0] &^ majorArray) }

@@ -13,9 +13,11 @@ const (
 	maxElements = 16 // of an array, and pairs of a map
 )
 
-// scan walks over one CBOR item in byte order and returns what follows it. It finds where the input ends too early, and
-// whatever is not well formed or over the limits (docs/envelope.md, section 10, rows 2 to 4), without building anything.
-func scan(b []byte, depth int) (rest []byte, err error) {
+// scanItem walks over one CBOR item in byte order and returns the bytes that
+// follow it. It finds an input that ends too early, is not well formed, or is
+// over the limits (docs/envelope.md, section 10, rows 2 to 4), without building
+// anything.
+func scanItem(b []byte, depth int) (rest []byte, err error) {
 	major, info, n, rest, err := scanHead(b)
 	if err != nil {
 		return nil, err
@@ -38,7 +40,8 @@ func scan(b []byte, depth int) (rest []byte, err error) {
 	return rest, nil
 }
 
-// scanHead reads the head of an item: its major type, additional information and argument.
+// scanHead reads the head of an item: its major type, additional information
+// and argument.
 func scanHead(b []byte) (major, info byte, n uint64, rest []byte, err error) {
 	if len(b) == 0 {
 		return 0, 0, 0, nil, ErrTruncated
@@ -91,7 +94,8 @@ func scanPieces(b []byte, major byte) (rest []byte, err error) {
 	}
 }
 
-// scanElements walks over n elements or pairs, or if open over those up to a break.
+// scanElements walks over n elements or pairs, or if open over those up to a
+// break.
 func scanElements(b []byte, major byte, n uint64, open bool, depth int) (rest []byte, err error) {
 	if depth == maxNesting {
 		return nil, fmt.Errorf("%w: nested deeper than %d", ErrTooLarge, maxNesting)
@@ -107,7 +111,7 @@ func scanElements(b []byte, major byte, n uint64, open bool, depth int) (rest []
 			return nil, fmt.Errorf("%w: more than %d elements", ErrTooLarge, maxElements)
 		}
 		item := b
-		if b, err = scan(b, depth+1); err != nil {
+		if b, err = scanItem(b, depth+1); err != nil {
 			return nil, err
 		}
 		if major == majorMap {
@@ -116,7 +120,7 @@ func scanElements(b []byte, major byte, n uint64, open bool, depth int) (rest []
 				return nil, fmt.Errorf("%w: a map key twice", ErrMalformed)
 			}
 			keys[count] = key
-			if b, err = scan(b, depth+1); err != nil {
+			if b, err = scanItem(b, depth+1); err != nil {
 				return nil, err
 			}
 		}

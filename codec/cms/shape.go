@@ -2,8 +2,9 @@ package cms
 
 import "encoding/binary"
 
-// A shape is the layout of everything before the ciphertext: literal bytes and fields of fixed size, in the order of
-// the fields below. The offsets follow from them.
+// A shape is the layout of everything before the ciphertext: literal bytes and
+// fields of fixed size, in the order of the fields below. The offsets follow
+// from them.
 type shape struct {
 	byReference, chunked bool
 	lead                 string // up to the position
@@ -30,14 +31,15 @@ const (
 
 var shapes = [4]shape{
 	{
-		lead: "\xd8\x60\x84" + "\x58\x41" + "\xa2\x01\x03" + position2 + "\x58\x37", position: PositionSize + CommitmentSize,
-		middle: "\xa1\x05\x4c", iv: ivSize,
+		lead:     "\xd8\x60\x84" + "\x58\x41" + "\xa2\x01\x03" + position2 + "\x58\x37",
+		position: PositionSize + CommitmentSize, middle: "\xa1\x05\x4c", iv: ivSize,
 		protected: [2]int{5, 5 + 0x41},
 	},
 	{
-		chunked: true,
-		lead:    "\xd8\x60\x84" + "\x58\x5f" + "\xa3\x01" + chunked2 + position2 + "\x58\x37", position: PositionSize + CommitmentSize,
-		middle: chunking2 + "\x54", chunking: chunkingSize, afterChunking: "\xa0\x5f",
+		chunked:  true,
+		lead:     "\xd8\x60\x84" + "\x58\x5f" + "\xa3\x01" + chunked2 + position2 + "\x58\x37",
+		position: PositionSize + CommitmentSize,
+		middle:   chunking2 + "\x54", chunking: chunkingSize, afterChunking: "\xa0\x5f",
 		protected: [2]int{5, 5 + 0x5f},
 	},
 	{
@@ -49,7 +51,8 @@ var shapes = [4]shape{
 	{
 		byReference: true, chunked: true,
 		lead: "\xd0\x83" + "\x58\x3e" + "\xa3\x01" + chunked2 + position2 + "\x57", position: PositionSize,
-		middle: chunking2 + "\x54", chunking: chunkingSize, afterChunking: "\xa1\x04\x50", kid: KIDSize, afterKID: "\x5f",
+		middle: chunking2 + "\x54", chunking: chunkingSize, afterChunking: "\xa1\x04\x50",
+		kid: KIDSize, afterKID: "\x5f",
 		protected: [2]int{4, 4 + 0x3e},
 	},
 }
@@ -78,7 +81,8 @@ func shapeOf(byReference, chunked bool) *shape {
 	return &shapes[i]
 }
 
-// shapeFor guesses the shape from the first bytes: the tag and the size of the protected header.
+// shapeFor guesses the shape from the first bytes: the tag and the size of the
+// protected header.
 func shapeFor(b []byte) *shape {
 	if len(b) < 5 {
 		return nil
@@ -96,8 +100,9 @@ func shapeFor(b []byte) *shape {
 	return nil
 }
 
-// read takes the header from the front of b and returns its size; ok is false if b is not of this shape.
-func (s *shape) read(b []byte, h *Header) (n int, ok bool) {
+// readHeader takes the header from the front of b and returns its size; ok is
+// false if b is not of this shape.
+func (s *shape) readHeader(b []byte, h *Header) (n int, ok bool) {
 	if len(b) < s.size ||
 		string(b[:len(s.lead)]) != s.lead ||
 		string(b[s.middleAt:s.chunkingAt]) != s.middle ||
@@ -132,8 +137,8 @@ func readPosition(b []byte) (p Position) {
 	return p
 }
 
-// put writes the position over the first PositionSize bytes of b.
-func (p *Position) put(b []byte) {
+// putInto writes the position over the first PositionSize bytes of b.
+func (p *Position) putInto(b []byte) {
 	_ = b[PositionSize-1]
 	copy(b, p.Place[:])
 	binary.BigEndian.PutUint64(b[PlaceSize:], p.Offset)

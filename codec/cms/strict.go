@@ -7,8 +7,9 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
-// decoder reads what scan has let through; encoder writes the core deterministic encoding of RFC 8949, 4.2.1. Comparing
-// the two is the check for it.
+// decoder reads bytes that scanItem has let through; encoder writes the core
+// deterministic encoding of RFC 8949, 4.2.1. Comparing the two is the check for
+// it.
 var (
 	decoder = must(cbor.DecOptions{
 		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
@@ -31,33 +32,34 @@ func must[M any](mode M, err error) M {
 	return mode
 }
 
-// strict reads an envelope with a CBOR library, in the order of docs/envelope.md, section 10. It is slow, and
-// independent of the shapes.
-func strict(b []byte, e *Envelope) error {
-	body, byReference, err := untag(b)
+// parseStrict reads an envelope with a CBOR library, in the order of
+// docs/envelope.md, section 10. It is slow, and independent of the shapes.
+func parseStrict(b []byte, e *Envelope) error {
+	body, byReference, err := splitTag(b)
 	if err != nil {
 		return err
 	}
-	if err := wellFormed(body); err != nil {
+	if err := checkWellFormed(body); err != nil {
 		return err
 	}
-	elements, err := array(body)
+	elements, err := splitArray(body)
 	if err != nil {
 		return err
 	}
 	if want := map[bool]int{false: 4, true: 3}[byReference]; len(elements) != want {
 		return fmt.Errorf("%w: array of %d elements", ErrMalformed, len(elements))
 	}
-	h, err := strictHeader(byReference, elements[0], elements[1])
+	h, err := parseHeaders(byReference, elements[0], elements[1])
 	if err != nil {
 		return err
 	}
 	*e = Envelope{Header: *h}
-	// What the library returned are copies; from here on e aliases b, as after the fast path.
+	// What the library returned are copies; from here on e aliases b, as after
+	// the fast path.
 	at := len(b) - len(body) + 1 + len(elements[0])
 	e.Protected = b[at-len(h.Protected) : at]
 	at += len(elements[1])
-	if err := strictCiphertext(b[at:at+len(elements[2])], e); err != nil || byReference {
+	if err := parseCiphertext(b[at:at+len(elements[2])], e); err != nil || byReference {
 		return err
 	}
 	e.Recipients = b[at+len(elements[2]):]
@@ -65,8 +67,8 @@ func strict(b []byte, e *Envelope) error {
 	return err
 }
 
-// untag takes the tag from the front.
-func untag(b []byte) (body []byte, byReference bool, err error) {
+// splitTag takes the tag from the front.
+func splitTag(b []byte) (body []byte, byReference bool, err error) {
 	switch {
 	case len(b) >= 1 && b[0] == 0xd0:
 		return b[1:], true, nil
@@ -78,9 +80,10 @@ func untag(b []byte) (body []byte, byReference bool, err error) {
 	return nil, false, ErrNotEnvelope
 }
 
-// wellFormed checks that b is one CBOR item within the limits, with no map key twice.
-func wellFormed(b []byte) error {
-	rest, err := scan(b, 0)
+// checkWellFormed checks that b is one CBOR item within the limits, with no map
+// key twice.
+func checkWellFormed(b []byte) error {
+	rest, err := scanItem(b, 0)
 	switch {
 	case err != nil:
 		return err
@@ -90,8 +93,8 @@ func wellFormed(b []byte) error {
 	return nil
 }
 
-// array splits a definite-length array in its shortest form.
-func array(b []byte) ([]cbor.RawMessage, error) {
+// splitArray splits a definite-length array in its shortest form.
+func splitArray(b []byte) ([]cbor.RawMessage, error) {
 	var elements []cbor.RawMessage
 	if len(b) == 0 || b[0]&0xe0 != majorArray {
 		return nil, fmt.Errorf("%w: not an array", ErrMalformed)
@@ -105,8 +108,8 @@ func array(b []byte) ([]cbor.RawMessage, error) {
 	return elements, nil
 }
 
-// deterministic says whether b, decoded and encoded again, is b.
-func deterministic(b []byte) bool {
+// isDeterministic says whether b, decoded and encoded again, is b.
+func isDeterministic(b []byte) bool {
 	var v any
 	if decoder.Unmarshal(b, &v) != nil {
 		return false

@@ -10,13 +10,13 @@ import (
 // headers is a decoded header map.
 type headers map[any]any
 
-// strictMap decodes a map in deterministic encoding.
-func strictMap(b []byte) (headers, error) {
+// parseMap decodes a map in deterministic encoding.
+func parseMap(b []byte) (headers, error) {
 	if len(b) == 0 || b[0]&0xe0 != majorMap {
 		return nil, fmt.Errorf("%w: headers are not a map", ErrMalformed)
 	}
 	var v any
-	if wellFormed(b) != nil || decoder.Unmarshal(b, &v) != nil || !deterministic(b) {
+	if checkWellFormed(b) != nil || decoder.Unmarshal(b, &v) != nil || !isDeterministic(b) {
 		return nil, fmt.Errorf("%w: headers are not in deterministic encoding", ErrMalformed)
 	}
 	m, ok := v.(map[any]any)
@@ -26,8 +26,8 @@ func strictMap(b []byte) (headers, error) {
 	return m, nil
 }
 
-// strictBytes decodes a definite byte string in its shortest form.
-func strictBytes(b []byte) ([]byte, error) {
+// parseBytes decodes a definite byte string in its shortest form.
+func parseBytes(b []byte) ([]byte, error) {
 	n, head, ok := bytesHead(b)
 	if !ok || head+n != len(b) {
 		return nil, fmt.Errorf("%w: not a byte string in deterministic encoding", ErrMalformed)
@@ -43,40 +43,41 @@ const (
 	labelIV   = uint64(5)
 )
 
-func strictHeader(byReference bool, protectedItem, unprotectedItem cbor.RawMessage) (*Header, error) {
-	protected, err := strictBytes(protectedItem)
+func parseHeaders(byReference bool, protectedItem, unprotectedItem cbor.RawMessage) (*Header, error) {
+	protected, err := parseBytes(protectedItem)
 	if err != nil {
 		return nil, err
 	}
 	if len(protected) > maxHeaders {
 		return nil, fmt.Errorf("%w: %d protected bytes", ErrTooLarge, len(protected))
 	}
-	in, err := strictMap(protected)
+	in, err := parseMap(protected)
 	if err != nil {
 		return nil, err
 	}
-	if err := in.closed(); err != nil {
+	if err := in.checkLabels(); err != nil {
 		return nil, err
 	}
 	h := &Header{ByReference: byReference, Protected: protected}
-	if err := in.protected(h); err != nil {
+	if err := in.readProtected(h); err != nil {
 		return nil, err
 	}
 	if len(unprotectedItem) > maxHeaders {
 		return nil, fmt.Errorf("%w: %d bytes of unprotected headers", ErrTooLarge, len(unprotectedItem))
 	}
-	out, err := strictMap(unprotectedItem)
+	out, err := parseMap(unprotectedItem)
 	if err != nil {
 		return nil, err
 	}
-	if err := out.closed(); err != nil {
+	if err := out.checkLabels(); err != nil {
 		return nil, err
 	}
-	return h, out.unprotected(h)
+	return h, out.readUnprotected(h)
 }
 
-// closed refuses every label that this version does not know, crit among them.
-func (m headers) closed() error {
+// checkLabels refuses every label that this version does not know, crit among
+// them.
+func (m headers) checkLabels() error {
 	for label := range m {
 		switch label {
 		case labelAlg, labelKID, labelIV, int64(LabelPosition), int64(LabelChunking):
@@ -87,8 +88,8 @@ func (m headers) closed() error {
 	return nil
 }
 
-// bytes returns a header's byte string if it has one of the sizes.
-func (m headers) bytes(label any, sizes ...int) ([]byte, error) {
+// byteString returns a header's byte string if it has one of the sizes.
+func (m headers) byteString(label any, sizes ...int) ([]byte, error) {
 	b, ok := m[label].([]byte)
 	for _, size := range sizes {
 		if ok && len(b) == size {
@@ -98,7 +99,7 @@ func (m headers) bytes(label any, sizes ...int) ([]byte, error) {
 	return nil, fmt.Errorf("%w: header %v", ErrMalformed, label)
 }
 
-func (m headers) protected(h *Header) error {
+func (m headers) readProtected(h *Header) error {
 	alg, ok := m[labelAlg]
 	switch {
 	case alg == uint64(AlgA256GCM):
@@ -106,7 +107,7 @@ func (m headers) protected(h *Header) error {
 		h.Chunked = true
 	case !ok:
 		return fmt.Errorf("%w: no content alg", ErrMalformed)
-	default: // and the input decides what it is, so it is not shown
+	default: // the input decides its value, so it is not shown
 		return fmt.Errorf("%w: content alg", ErrUnsupported)
 	}
 	labels, size := 2, PositionSize
@@ -119,7 +120,7 @@ func (m headers) protected(h *Header) error {
 	if len(m) != labels {
 		return fmt.Errorf("%w: %d protected headers", ErrMalformed, len(m))
 	}
-	position, err := m.bytes(int64(LabelPosition), size)
+	position, err := m.byteString(int64(LabelPosition), size)
 	if err != nil {
 		return err
 	}
@@ -130,7 +131,7 @@ func (m headers) protected(h *Header) error {
 	if !h.Chunked {
 		return nil
 	}
-	chunking, err := m.bytes(int64(LabelChunking), chunkingSize)
+	chunking, err := m.byteString(int64(LabelChunking), chunkingSize)
 	if err != nil {
 		return err
 	}
@@ -143,17 +144,17 @@ func (m headers) protected(h *Header) error {
 	return nil
 }
 
-func (m headers) unprotected(h *Header) (err error) {
+func (m headers) readUnprotected(h *Header) (err error) {
 	labels := 0
 	if h.ByReference {
 		labels++
-		if h.KID, err = m.bytes(labelKID, KIDSize); err != nil {
+		if h.KID, err = m.byteString(labelKID, KIDSize); err != nil {
 			return err
 		}
 	}
 	if !h.Chunked {
 		labels++
-		if h.IV, err = m.bytes(labelIV, ivSize); err != nil {
+		if h.IV, err = m.byteString(labelIV, ivSize); err != nil {
 			return err
 		}
 	}
@@ -163,8 +164,9 @@ func (m headers) unprotected(h *Header) (err error) {
 	return nil
 }
 
-// strictCiphertext fills in the ciphertext from its encoded item, which is well-formed CBOR.
-func strictCiphertext(item []byte, e *Envelope) error {
+// parseCiphertext fills in the ciphertext from its encoded item, which is
+// well-formed CBOR.
+func parseCiphertext(item []byte, e *Envelope) error {
 	if !e.Chunked {
 		size, head, err := CiphertextHead(item)
 		if err != nil {
@@ -184,7 +186,8 @@ func strictCiphertext(item []byte, e *Envelope) error {
 	return nil
 }
 
-// malformedIfCut: inside well-formed CBOR a short item is not a cut one.
+// malformedIfCut makes a short item malformed: inside well-formed CBOR it is
+// not cut.
 func malformedIfCut(err error) error {
 	if err == ErrTruncated {
 		return ErrMalformed
@@ -192,9 +195,10 @@ func malformedIfCut(err error) error {
 	return err
 }
 
-// strictRecipient decodes one recipient. Of an unknown kind only the form is checked.
-func strictRecipient(item cbor.RawMessage) (r Recipient, known bool, err error) {
-	elements, err := array(item)
+// parseRecipient decodes one recipient. Of an unknown kind only the form is
+// checked.
+func parseRecipient(item cbor.RawMessage) (r Recipient, known bool, err error) {
+	elements, err := splitArray(item)
 	switch {
 	case err != nil:
 		return r, false, err
@@ -203,30 +207,30 @@ func strictRecipient(item cbor.RawMessage) (r Recipient, known bool, err error) 
 	case len(elements) != 3:
 		return r, false, fmt.Errorf("%w: array of %d elements", ErrMalformed, len(elements))
 	}
-	protected, err := strictBytes(elements[0])
+	protected, err := parseBytes(elements[0])
 	if err != nil {
 		return r, false, err
 	}
 	in := headers{}
 	if len(protected) > 0 {
-		if in, err = strictMap(protected); err != nil {
+		if in, err = parseMap(protected); err != nil {
 			return r, false, err
 		}
 	}
-	out, err := strictMap(elements[1])
+	out, err := parseMap(elements[1])
 	if err != nil {
 		return r, false, err
 	}
-	if r.Ciphertext, err = strictBytes(elements[2]); err != nil {
+	if r.Ciphertext, err = parseBytes(elements[2]); err != nil {
 		return r, false, err
 	}
-	if in.has(labelCrit) || out.has(labelCrit) {
+	if in.hasLabel(labelCrit) || out.hasLabel(labelCrit) {
 		return r, false, fmt.Errorf("%w: crit", ErrUnsupported)
 	}
-	if in.has(labelAlg) == out.has(labelAlg) {
+	if in.hasLabel(labelAlg) == out.hasLabel(labelAlg) {
 		return r, false, fmt.Errorf("%w: alg", ErrMalformed)
 	}
-	r.fill(in, out)
+	r.readHeaders(in, out)
 	switch r.Alg {
 	case AlgA256KW, AlgECDHESA256KW, AlgRSAOAEP256, AlgRSAOAEP512, AlgAWSKMS:
 		if !sameEncoding(&r, item) {
@@ -237,15 +241,16 @@ func strictRecipient(item cbor.RawMessage) (r Recipient, known bool, err error) 
 	return r, false, nil
 }
 
-func (m headers) has(label any) bool {
+func (m headers) hasLabel(label any) bool {
 	_, ok := m[label]
 	return ok
 }
 
-// fill takes alg, kid and ephemeral key from the headers, as far as they are there.
-func (r *Recipient) fill(in, out headers) {
+// readHeaders takes alg, kid and ephemeral key from the headers, as far as they
+// are there.
+func (r *Recipient) readHeaders(in, out headers) {
 	alg := in[labelAlg]
-	if !in.has(labelAlg) {
+	if !in.hasLabel(labelAlg) {
 		alg = out[labelAlg]
 	}
 	r.Alg, _ = alg.(int64)

@@ -2,6 +2,7 @@ package file
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -14,6 +15,7 @@ import (
 // others.
 type lane struct {
 	source *Source
+	held   *pipeline.Assignment
 	place  string
 	first  startPoint // where this lane began
 	in     input
@@ -101,20 +103,28 @@ func (l *lane) readInput(ctx context.Context, p []byte) (int, error) {
 	return n, err
 }
 
+// Assignment implements pipeline.Lane.
+func (l *lane) Assignment() *pipeline.Assignment { return l.held }
+
 // Start returns the file's position in the checkpoint, or its beginning.
 func (l *lane) Start() []pipeline.Position { return []pipeline.Position{l.first.at} }
 
 // Read returns the next messages: as many as fit into limit, and from a pipe
-// only those that have arrived.
+// only those that have arrived. A file that is parked is at its end: it takes
+// another run.
 func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	stop := l.held.Stop(l.place)
+	if l.index >= stop {
+		return nil, io.EOF
+	}
 	b := l.shelf.TakeBatch(limit)
-	err := l.fillBatch(ctx, b, limit)
+	err := l.fillBatch(ctx, b, limit, stop)
 	if b.Len() == 0 {
 		l.shelf.PutBatch(b)
-		if err == io.EOF {
+		if l.err == io.EOF {
 			l.noteEnd()
 		}
 		return nil, err
@@ -123,10 +133,11 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	return b.Finish(pipeline.Position{Place: l.place, Next: l.index, Last: l.index - 1}), nil
 }
 
-// fillBatch fills b. The caller returns the error only if b is empty. An error
-// of the file's content is kept in l.err and returned again.
-func (l *lane) fillBatch(ctx context.Context, b *format.Batch, limit int) error {
-	for l.err == nil {
+// fillBatch fills b with messages before the one at which the file is parked.
+// The caller returns the error only if b is empty. An error of the file's
+// content is kept in l.err and returned again.
+func (l *lane) fillBatch(ctx context.Context, b *format.Batch, limit int, stop int64) error {
+	for l.err == nil && l.index < stop {
 		n, err := l.dec.Next(l.win.Bytes(), l.win.EOF)
 		switch {
 		case err != nil:
@@ -138,6 +149,9 @@ func (l *lane) fillBatch(ctx context.Context, b *format.Batch, limit int) error 
 			if err := l.decodeRecord(ctx, l.win.Take(n), b); err != nil {
 				return err
 			}
+			if l.err != nil {
+				l.win.PutBack(n) // the next run has to stop at this record, too
+			}
 		case l.win.EOF:
 			if err := l.dec.Finish(); err != nil {
 				l.setFault(err)
@@ -147,13 +161,21 @@ func (l *lane) fillBatch(ctx context.Context, b *format.Batch, limit int) error 
 		case b.Len() > 0 && l.in.isLive():
 			return nil // the messages that have arrived are enough
 		default:
-			if err := l.win.Fill(ctx); err != nil {
+			err := l.win.Fill(ctx)
+			if errors.Is(err, errWoken) { // the file may have been parked
+				stop = l.held.Stop(l.place)
+				continue
+			}
+			if err != nil {
 				if ctx.Err() == nil {
 					l.err = fmt.Errorf("source %s: %w", l.place, err)
 				}
 				return err
 			}
 		}
+	}
+	if l.err == nil && b.Len() == 0 {
+		return io.EOF // parked at the message that comes next
 	}
 	return l.err
 }

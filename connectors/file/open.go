@@ -7,10 +7,25 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
+
+// passing are the errors with a cause that lies around a run and may pass:
+// somebody frees space, grants a right, mounts a folder.
+var passing = []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, fs.ErrPermission, fs.ErrNotExist}
+
+// markPassing marks an error for the pipeline if its cause may pass.
+func markPassing(err error) error {
+	for _, cause := range passing {
+		if errors.Is(err, cause) {
+			return pipeline.Passing(err)
+		}
+	}
+	return err
+}
 
 // openOutput chooses how the output is written, and opens it.
 func (s *Sink) openOutput(ctx context.Context, from pipeline.Lane) (*writer, error) {

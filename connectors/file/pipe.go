@@ -2,6 +2,7 @@ package file
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"time"
@@ -20,8 +21,9 @@ type pipe struct {
 	ours  io.Closer // in, if the goroutine is to close it; nil if not
 	full  chan piece
 	empty chan []byte
-	stop  chan struct{} // closed by close
-	ended chan struct{} // closed by the goroutine
+	stop  chan struct{}   // closed by close
+	ended chan struct{}   // closed by the goroutine
+	wake  <-chan struct{} // an element ends a wait with errWoken; may be nil
 	now   piece
 	used  int // bytes of now
 }
@@ -33,6 +35,9 @@ type piece struct {
 }
 
 const pieceSize = 128 << 10
+
+// errWoken ends a wait for a pipe in which nothing has come.
+var errWoken = errors.New("woken")
 
 // openPipe opens a path that is no regular file. A named pipe without a writer
 // is waited for by the first read.
@@ -105,6 +110,8 @@ func (p *pipe) read(ctx context.Context, dst []byte) (int, error) {
 		}
 		select {
 		case p.now = <-p.full:
+		case <-p.wake:
+			return 0, errWoken
 		case <-ctx.Done():
 			return 0, ctx.Err()
 		}

@@ -38,4 +38,4 @@ func (l *lateFile) Close() error {
 	return l.file.Close()
 }
 
-func reopen(*os.File) (*os.File, error) { return nil, errors.ErrUnsupported }
+func reopenFile(*os.File) (*os.File, error) { return nil, errors.ErrUnsupported }

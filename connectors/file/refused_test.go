@@ -1,12 +1,18 @@
 package file
 
 import (
+	"context"
 	"errors"
+	"log/slog"
+	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/connectors/format/formattest"
 	"github.com/streamcrypt/streamcrypt/pipeline"
+	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
 
 // endsProperly checks that a seq holds want and nothing else, also by its end
@@ -23,8 +29,8 @@ func endsProperly(t *testing.T, path string, want []pipeline.Message, next pipel
 }
 
 // TestEndBehindRefused checks the end record when the last Write was given a
-// message that the file cannot hold, behind one that it can: neither was
-// written.
+// message that the file cannot hold, behind one that it can: that one came
+// without a position.
 func TestEndBehindRefused(t *testing.T) {
 	msgs := formattest.Messages(4)
 	o := sinkOptions(temp(t, "out"), format.Seq)
@@ -46,12 +52,13 @@ func TestEndBehindRefused(t *testing.T) {
 	endsProperly(t, o.Path, msgs[:2], msgs[3])
 }
 
-var errFull = errors.New("no space left")
+var errFull = syscall.ENOSPC
 
 // smallDisk has room for writes of up to room bytes, if that is set.
 type smallDisk struct {
 	*memDisk
 	room int
+	part bool // it takes the first bytes of a larger write
 }
 
 func (d *smallDisk) open(path string, flag int) (handle, error) {
@@ -66,7 +73,11 @@ type smallHandle struct {
 
 func (h smallHandle) Write(p []byte) (int, error) {
 	if h.disk.room > 0 && len(p) > h.disk.room {
-		return 0, errFull
+		n := 0
+		if h.disk.part {
+			n, _ = h.handle.Write(p[:h.disk.room])
+		}
+		return n, errFull
 	}
 	return h.handle.Write(p)
 }
@@ -96,4 +107,68 @@ func TestEndOnFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	endsProperly(t, store(t, temp(t, "out"), d.names["out"].now), msgs[:1], msgs[3])
+}
+
+// TestFullDiskPasses fills the disk under a source without an end. The messages
+// follow when there is room again, each of them once. In a pipe nobody knows how
+// much of the last record has arrived: nothing follows.
+func TestFullDiskPasses(t *testing.T) {
+	for name, c := range map[string]struct {
+		stdout *fullPipe
+		want   int
+	}{
+		"file": {nil, 4},
+		"pipe": {new(fullPipe), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := &smallDisk{memDisk: newMemDisk(), room: 100, part: true}
+				o := sinkOptions("out", format.NDJSON)
+				if c.stdout != nil {
+					o.Path, o.Stdout = Stream, c.stdout
+				}
+				s := newSink(t, o)
+				s.disk = d
+				msgs := formattest.Messages(4)
+				for i := range msgs {
+					msgs[i].Value = append(make([]byte, 500), byte(i))
+				}
+				from := pipelinetest.NewSource([]string{"orders/0"})
+				from.Live = true
+				from.Put("orders/0", msgs...)
+				ctx, cancel := context.WithCancel(t.Context())
+				ended := make(chan error, 1)
+				go func() {
+					ended <- pipeline.Run(ctx, pipeline.Options{
+						Source: from, Sink: s, NewTransform: pipelinetest.Identity, Log: slog.New(slog.DiscardHandler),
+					})
+				}()
+				time.Sleep(5 * time.Second)
+				d.room = 0
+				time.Sleep(5 * time.Second)
+				cancel()
+				err := <-ended
+				if _, parked := errors.AsType[*pipeline.ParkedError](err); parked != (c.want == 0) {
+					t.Errorf("ended with %v", err)
+				}
+				if c.stdout != nil && c.stdout.writes != 1 {
+					t.Errorf("%d writes to the pipe", c.stdout.writes)
+				}
+				if c.want > 0 {
+					formattest.RequireEqual(t, msgs, readBack(t, store(t, temp(t, "out"), d.names["out"].now), format.NDJSON))
+				}
+			})
+		})
+	}
+}
+
+// fullPipe has no space for the end of the first write.
+type fullPipe struct{ writes int }
+
+func (p *fullPipe) Write(b []byte) (int, error) {
+	p.writes++
+	if p.writes == 1 {
+		return len(b) / 2, errFull
+	}
+	return len(b), nil
 }

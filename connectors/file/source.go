@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 
 	"github.com/streamcrypt/streamcrypt/connectors/format"
-	"github.com/streamcrypt/streamcrypt/connectors/losses"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -97,24 +96,34 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 	if err != nil {
 		return fmt.Errorf("source %s: %w", s.opts.Path, err)
 	}
-	var lost losses.Limit
-	for {
+	held := pipeline.NewAssignment(s.opts.Path)
+	if p, ok := in.(*pipe); ok {
+		p.wake = held.Changed()
+	}
+	return held.Hold(ctx, true, func(ctx context.Context) error {
 		l, err := s.newLane(in, start)
 		if err != nil {
 			return fmt.Errorf("source %s: %w", s.opts.Path, err)
 		}
+		l.held = held
 		err = s.serveLane(ctx, l, serve)
-		if !errors.Is(err, pipeline.ErrLost) || in.isLive() || ctx.Err() != nil {
+		if !errors.Is(err, pipeline.ErrLost) || ctx.Err() != nil {
 			return err
+		}
+		if in.isLive() {
+			return fmt.Errorf("source %s: it cannot be read again: %s", s.opts.Path, err.Error())
 		}
 		before := start.at.Next
 		start = l.committedStart() // the sink lost the lane; the file is still ours
-		_ = lost.Wait(ctx, err, start.at.Next > before)
-		if err := lost.Exceeded(); err != nil {
-			return fmt.Errorf("source %s: %w", s.opts.Path, err)
+		if start.at.Next > before {
+			held.NoteMoved()
 		}
-	}
+		return err
+	})
 }
+
+// HoldsAll implements pipeline.Source: nobody else reads the file.
+func (s *Source) HoldsAll() bool { return true }
 
 // serveLane calls serve and tells the observer.
 func (s *Source) serveLane(ctx context.Context, l *lane, serve func(context.Context, pipeline.Lane) error) (err error) {

@@ -71,7 +71,7 @@ func TestSinkSuite(t *testing.T) {
 		for _, name := range []string{"in place", "checkpoint", "stream"} {
 			t.Run(string(f)+" "+name, func(t *testing.T) {
 				pipelinetest.Sink(t, pipelinetest.SinkSpec{
-					Carries: formattest.Carries, Atomic: name != "stream", MaxValue: 32 << 10,
+					Carries: formattest.Carries, Atomic: name != "stream", Refuses: true, MaxValue: 32 << 10,
 					New: func(t *testing.T) pipelinetest.SinkMedium { return sinkMedium(t, f, name) },
 				})
 			})
@@ -81,10 +81,11 @@ func TestSinkSuite(t *testing.T) {
 
 func sinkMedium(t *testing.T, f format.Format, name string) pipelinetest.SinkMedium {
 	o := sinkOptions(temp(t, "out"), f)
-	o.Append = true
+	o.Append, o.MaxRecord = true, 256<<10
 	open := opener(t)
 	var out bytes.Buffer
 	return pipelinetest.SinkMedium{
+		Spoil: func(m *pipeline.Message) { m.Value = make([]byte, o.MaxRecord) },
 		Sink: func() pipeline.Sink {
 			switch name {
 			case "checkpoint":

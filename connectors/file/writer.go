@@ -12,41 +12,57 @@ import (
 // writer writes the messages of one lane. Records gather in buf up to flushSize
 // before they are written.
 type writer struct {
-	sink    *Sink
-	lane    *lane // of the source, if that is of this package
-	out     output
-	enc     format.Encoder
-	buf     []byte
-	bytes   int64            // the output's length
-	kept    outputMark       // the output at the last position
-	written map[string]int64 // by place: messages below this offset are in the output already
-	err     error            // of Write; the output behind kept is then unknown
+	sink     *Sink
+	lane     *lane // of the source, if that is of this package
+	out      output
+	enc      format.Encoder
+	buf      []byte
+	bytes    int64               // the output's length
+	kept     outputMark          // the output at the last position
+	written  map[string]int64    // by place: messages below this offset are in the output already
+	refusals pipeline.RefusalSet // of one Write
+	err      error               // of Write; the output behind kept is then unknown
 }
 
 const flushSize = 256 << 10
 
 // Write returns when the messages are durable. In a file that appears when it
 // is complete, and in one whose checkpoint the source shares, they are part of
-// an open transaction.
+// an open transaction. Messages that the file cannot hold are refused one by
+// one.
 func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
 	if w.err == nil {
 		w.err = w.appendMessages(ctx, msgs, done)
 	}
-	return w.err
+	if w.err != nil {
+		return w.markPassing(w.err)
+	}
+	return w.refusals.Result(false)
+}
+
+// markPassing marks an error for the pipeline if its cause may pass and the
+// output can be cut to the part that is kept: the next lane then begins there.
+func (w *writer) markPassing(err error) error {
+	if _, ok := w.out.(streamOutput); ok {
+		return err
+	}
+	return markPassing(err)
 }
 
 func (w *writer) appendMessages(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
 	if err := ctx.Err(); err != nil && len(msgs) > 0 { // a position alone takes no time
 		return err
 	}
+	w.refusals.Reset()
 	for i := range msgs {
 		m := &msgs[i]
-		if m.Origin.Offset < w.written[m.Origin.Place] {
+		if m.Origin.Offset < w.written[m.Origin.Place] || w.refusals.LeaveBehind(i, m.Origin.Place) {
 			continue
 		}
 		var err error
 		if w.buf, err = w.enc.Append(w.buf, m); err != nil {
-			return &pipeline.MessageError{Origin: m.Origin, Err: err}
+			w.refusals.Refuse(i, m.Origin.Place, err)
+			continue
 		}
 		if len(w.buf) >= flushSize {
 			if err := w.flushBuffer(); err != nil {
@@ -56,6 +72,9 @@ func (w *writer) appendMessages(ctx context.Context, msgs []pipeline.Message, do
 	}
 	if err := w.flushBuffer(); err != nil {
 		return err
+	}
+	if w.refusals.Result(false) != nil {
+		done = nil // it comes with the messages that are left
 	}
 	if w.sink.opts.Checkpoint != nil {
 		return w.noteProgress(done)

@@ -47,6 +47,12 @@ func (w *Window) Take(n int) []byte {
 	return b
 }
 
+// PutBack undoes the last Take, of n bytes. Fill was not called since.
+func (w *Window) PutBack(n int) {
+	w.begin -= n
+	w.Offset -= int64(n)
+}
+
 // Fill reads more bytes, or sets EOF. The buffer grows only when it is full of
 // bytes that the input really holds, so a length that a record claims costs
 // nothing.

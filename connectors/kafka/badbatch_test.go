@@ -15,14 +15,21 @@ import (
 
 // answers has the broker answer every fetch with the given records of in/0,
 // whatever it holds.
-func (b *broker) answers(records []byte) {
+func (b *broker) answers(records []byte) { b.answer(records, true) }
+
+// answersOnce is answers for the next fetch only.
+func (b *broker) answersOnce(records []byte) { b.answer(records, false) }
+
+func (b *broker) answer(records []byte, always bool) {
 	b.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		b.KeepControl()
+		if always {
+			b.KeepControl()
+		}
 		res := req.ResponseKind().(*kmsg.FetchResponse)
 		topic := kmsg.NewFetchResponseTopic()
 		topic.Topic = "in"
 		p := kmsg.NewFetchResponseTopicPartition()
-		p.HighWatermark, p.LastStableOffset, p.LogStartOffset, p.PreferredReadReplica = 5, 5, 0, -1
+		p.HighWatermark, p.LastStableOffset, p.LogStartOffset, p.PreferredReadReplica = 15, 15, 0, -1
 		p.RecordBatches = records
 		topic.Partitions = append(topic.Partitions, p)
 		res.Topics = append(res.Topics, topic)

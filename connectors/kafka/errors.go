@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	kafkago "github.com/segmentio/kafka-go"
+
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/dial"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -25,6 +28,24 @@ var (
 	// one.
 	ErrTakenOver = errors.New("another run of the same group and topic has taken over")
 )
+
+// passing are the errors with a cause that lies around a run and may pass:
+// somebody grants a right, makes a topic, mends a password.
+var passing = []error{
+	kafkago.TopicAuthorizationFailed, kafkago.GroupAuthorizationFailed, kafkago.ClusterAuthorizationFailed,
+	kafkago.TransactionalIDAuthorizationFailed, kafkago.SecurityDisabled, kafkago.SASLAuthenticationFailed,
+	cluster.ErrNoTopic, dial.ErrCredentials, dial.ErrHungUp, ErrFewPartitions, ErrSmallRecords,
+}
+
+// markPassing marks an error for the pipeline if its cause may pass.
+func markPassing(err error) error {
+	for _, cause := range passing {
+		if errors.Is(err, cause) {
+			return pipeline.Passing(err)
+		}
+	}
+	return err
+}
 
 // asLost returns err as pipeline.ErrLost if the lane may begin again after it.
 // An error of ctx itself is returned unchanged.

@@ -47,6 +47,10 @@ type fetcher struct {
 	retry   *cluster.Retry
 	missing time.Time // since when the topic is unknown
 
+	held   *pipeline.Assignment
+	trying *partition   // is parked, and is read again to be tried
+	lent   atomic.Int64 // batches that were taken and not released
+
 	buffered atomic.Bool // queue is not empty
 	mu       sync.Mutex
 	free     []*lent
@@ -54,21 +58,24 @@ type fetcher struct {
 
 // nextBatch returns messages that have been fetched, up to about limit bytes.
 // It is false if there are none.
-func (in *fetcher) nextBatch(limit int) (*pipeline.Batch, bool, error) {
+func (in *fetcher) nextBatch(limit int) (*pipeline.Batch, bool) {
 	if in.current == nil {
-		return nil, false, nil
+		return nil, false
 	}
 	b := in.takeBatch()
-	full, err := false, error(nil)
-	for len(in.queue) > 0 && !full && err == nil {
+	full := false
+	for len(in.queue) > 0 && !full {
 		p := in.queue[0]
 		before := p.next
-		full, err = p.appendRecords(&b.records, limit)
+		full = p.appendRecords(&b.records, limit)
 		if p.next > before {
 			b.batch.Ends = append(b.batch.Ends, pipeline.Position{Place: p.place, Next: p.next})
+			if p == in.trying {
+				b.batch.Starts = append(b.batch.Starts, in.beginTrial())
+			}
 		}
-		if !full && err == nil {
-			if !p.got {
+		if !full {
+			if !p.got && !p.isFinished() {
 				in.askFirst(p)
 			}
 			p.reader.Close()
@@ -77,19 +84,18 @@ func (in *fetcher) nextBatch(limit int) (*pipeline.Batch, bool, error) {
 	}
 	if len(b.batch.Ends) == 0 {
 		in.putBatch(b)
-		if err == nil {
-			in.dropAnswer()
-		}
-		return nil, false, err // at once if nothing was read before it, and else with the next take
+		in.dropAnswer()
+		return nil, false
 	}
 	b.batch.Messages, b.batch.Size = b.records.Messages, b.records.Size()
 	b.from = in.current
 	b.from.users.Add(1)
+	in.lent.Add(1)
 	if len(in.queue) == 0 {
 		in.dropAnswer()
 	}
 	in.buffered.Store(in.current != nil)
-	return &b.batch, true, nil
+	return &b.batch, true
 }
 
 // askFirst makes a partition that got no whole batch the first of the next
@@ -116,7 +122,8 @@ func (in *fetcher) dropAnswer() {
 	in.buffered.Store(false)
 }
 
-// isFinished tells whether a bounded run has read everything.
+// isFinished tells whether nothing more is to be read: every partition is at
+// the end of a bounded run, or parked.
 func (in *fetcher) isFinished() bool {
 	for _, p := range in.parts {
 		if !p.isFinished() {
@@ -145,8 +152,13 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 		if a.Err != nil {
 			p.replica = -1
 			if err := in.handleError(ctx, p, a.Err); err != nil {
-				in.dropAnswer()
-				return err
+				if ctx.Err() != nil {
+					in.dropAnswer()
+					return err
+				}
+				p.fault = markPassing(err)
+				in.queue = append(in.queue, p)
+				continue
 			}
 			if !errors.Is(a.Err, kafkago.OffsetOutOfRange) { // which has been mended
 				troubled = a.Err
@@ -158,6 +170,9 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 		}
 		if a.Preferred >= 0 {
 			p.replica, p.replicaUntil = a.Preferred, time.Now().Add(replicaTime)
+		}
+		if p == in.trying && len(a.Records) == 0 && a.HighWatermark <= p.next {
+			in.noteEmpty()
 		}
 		size += len(a.Records)
 		if len(a.Records) > 0 {
@@ -253,7 +268,7 @@ func (in *fetcher) handleError(ctx context.Context, p *partition, err error) err
 	case errors.Is(err, wire.ErrUnanswered), cluster.JudgeError(err) == cluster.Again:
 		return nil
 	}
-	return fmt.Errorf("%s@%d: %w", p.place, p.next, err)
+	return err
 }
 
 // moveIntoRange moves a partition whose next record has been deleted to its
@@ -270,7 +285,7 @@ func (in *fetcher) moveIntoRange(ctx context.Context, p *partition) error {
 			"partition", p.place, "from", p.next, "to", first, "records", first-p.next)
 		p.next = first
 	case p.next > end:
-		return fmt.Errorf("%s@%d: the partition ends at %d: it was cut or made anew", p.place, p.next, end)
+		return fmt.Errorf("the partition ends at %d: it was cut or made anew", end)
 	}
 	return nil
 }

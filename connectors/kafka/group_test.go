@@ -168,7 +168,7 @@ func TestParkedLaneKeepsItsPartitions(t *testing.T) {
 	parked := make(chan error, 10)
 	poison := errors.New("poison")
 	r := start(t, pipeline.Options{
-		Source: src, Sink: sink, Workers: 2, Parked: func(err error) { parked <- err },
+		Source: src, Sink: sink, Workers: 2, Observer: &pipelinetest.Recorder{Parked: func(_ string, err error) { parked <- err }},
 		NewTransform: pipelinetest.Each(func(_ context.Context, m *pipeline.Message) error {
 			if number(m) == 4 {
 				return poison
@@ -188,8 +188,8 @@ func TestParkedLaneKeepsItsPartitions(t *testing.T) {
 	if i := b.GroupInfo("g"); len(i.Members) != 1 {
 		t.Errorf("%d members", len(i.Members))
 	}
-	if err := r.stop(); err != nil {
-		t.Error(err)
+	if err := r.stop(); !errors.Is(err, poison) {
+		t.Errorf("the run ended with %v", err)
 	}
 }
 

@@ -261,7 +261,6 @@ type run struct {
 	cancel context.CancelFunc
 	ended  chan struct{}
 	err    error
-	stats  pipeline.Stats
 }
 
 func identity(o pipeline.Options) pipeline.Options {
@@ -278,7 +277,6 @@ func start(t testing.TB, o pipeline.Options) *run {
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &run{t: t, cancel: cancel, ended: make(chan struct{})}
 	o = identity(o)
-	o.Stats = &r.stats
 	go func() {
 		defer close(r.ended)
 		r.err = pipeline.Run(ctx, o)

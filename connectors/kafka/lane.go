@@ -3,7 +3,6 @@ package kafka
 import (
 	"context"
 	"io"
-	"sync/atomic"
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
@@ -16,6 +15,7 @@ type lane struct {
 	source  *Source
 	owner   cluster.Owner
 	share   share
+	held    *pipeline.Assignment
 	start   []pipeline.Position
 	fetcher fetcher
 	asked   time.Time // when the last fetch was over; of the reader
@@ -27,13 +27,11 @@ type lane struct {
 	committer   *committer
 
 	failure failure
-	// reading counts batches that were read and have no position yet.
-	reading atomic.Int64
 	places  map[string]*partitionProgress
 }
 
-func newLane(s *Source, o cluster.Owner, sh share) *lane {
-	return &lane{source: s, owner: o, share: sh, places: make(map[string]*partitionProgress)}
+func newLane(s *Source, o cluster.Owner, sh share, held *pipeline.Assignment) *lane {
+	return &lane{source: s, owner: o, share: sh, held: held, places: make(map[string]*partitionProgress)}
 }
 
 // beginAt sets the positions where the lane begins.
@@ -51,6 +49,8 @@ func (l *lane) beginAt(positions []pipeline.Position) {
 		}
 		in.parts = append(in.parts, p)
 	}
+	in.held = l.held
+	in.lookAtStops()
 	s.tracked.trackParts(in.parts)
 	for _, p := range in.parts {
 		l.places[p.place] = p.status
@@ -60,14 +60,24 @@ func (l *lane) beginAt(positions []pipeline.Position) {
 
 // hasMore tells whether another batch follows the one whose position is about
 // to be written.
-func (l *lane) hasMore() bool { return l.reading.Load() > 1 || l.fetcher.buffered.Load() }
+func (l *lane) hasMore() bool { return l.fetcher.lent.Load() > 1 || l.fetcher.buffered.Load() }
+
+// Assignment implements pipeline.Lane.
+func (l *lane) Assignment() *pipeline.Assignment { return l.held }
 
 // Start implements pipeline.Lane.
 func (l *lane) Start() []pipeline.Position { return l.start }
 
-// Read implements pipeline.Lane. Errors name the place and offset that cannot
-// be read.
+// Read implements pipeline.Lane.
 func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
+	b, err := l.readBatch(ctx, limit)
+	if err == nil || err == io.EOF {
+		return b, err
+	}
+	return nil, markPassing(err)
+}
+
+func (l *lane) readBatch(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	ctx, stop := l.failure.watch(ctx)
 	defer stop()
 	for {
@@ -77,15 +87,22 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		b, ok, err := l.fetcher.nextBatch(limit)
+		l.fetcher.noteChanges()
+		b, ok := l.fetcher.nextBatch(limit)
 		switch {
-		case err != nil:
-			return nil, err
 		case ok:
-			l.reading.Add(1)
 			return b, nil
 		case l.fetcher.isFinished():
-			return nil, io.EOF
+			if l.source.Until.Bounded() && !l.held.IsTrying() {
+				return nil, io.EOF
+			}
+			// Every partition is parked, or at the end of the run.
+			select {
+			case <-l.held.Changed():
+				l.fetcher.lookAtStops()
+			case <-ctx.Done():
+			}
+			continue
 		}
 		if err := l.fetchMore(ctx, limit); err != nil {
 			if reason := l.failure.reason(); reason != nil {
@@ -111,7 +128,6 @@ func (l *lane) fetchMore(ctx context.Context, limit int) error {
 // Commit implements pipeline.Lane. Positions that go with a transaction were
 // noted there by the Sink's Write.
 func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
-	l.reading.Add(-1)
 	for i := range done.Places {
 		if s := l.places[done.Places[i].Place]; s != nil {
 			s.position.Store(done.Places[i].Next)
@@ -120,7 +136,7 @@ func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	if l.committer == nil {
 		return nil
 	}
-	return l.committer.noteProgress(done)
+	return markPassing(l.committer.noteProgress(done))
 }
 
 // close commits the noted positions and lets the lane go, after it has been

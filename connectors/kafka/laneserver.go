@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
-	"github.com/streamcrypt/streamcrypt/connectors/losses"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -17,28 +16,22 @@ type laneServer struct {
 	share    share
 	serve    serveFunc
 	producer *producer // of the share's transactions; begun already in a bounded run
-	lost     losses.Limit
+	held     *pipeline.Assignment
+	began    bool // a lane was opened
 }
 
-// serveLanes serves the share's lane, and serves it again whenever it is lost.
-// A lane that cannot go on is parked until ctx is done; that of a bounded run
-// ends.
+// serveLanes serves the share's lane until its places are not ours any more, or
+// the bounded run has ended.
 func (h *laneServer) serveLanes(ctx context.Context) error {
-	bounded := h.source.Until.Bounded()
-	for ctx.Err() == nil {
-		moved, err := h.serveOnce(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return h.endError(err)
-		case errors.Is(err, pipeline.ErrLost):
-			_ = h.lost.Wait(ctx, err, moved)
-		case bounded:
-			return err
-		default:
-			<-ctx.Done()
-		}
+	partitions := int32(len(h.share.partitions))
+	h.source.held.Add(partitions)
+	defer h.source.held.Add(-partitions)
+	h.held = pipeline.NewAssignment(h.share.places(h.source.Topic)...)
+	err := h.held.Hold(ctx, h.source.Until.Bounded(), h.serveOnce)
+	if ctx.Err() != nil {
+		return h.endError(err)
 	}
-	return nil
+	return err
 }
 
 // endError returns the error to report after a lane was told to end.
@@ -50,13 +43,13 @@ func (h *laneServer) endError(err error) error {
 }
 
 // serveOnce serves one lane. A lane that cannot be opened is served as one that
-// cannot be read, so that the pipeline hears of it. Moved tells whether
-// anything that the lane did was committed.
-func (h *laneServer) serveOnce(ctx context.Context) (moved bool, err error) {
-	l := newLane(h.source, h.owner, h.share)
+// cannot be read, so that the pipeline hears of it.
+func (h *laneServer) serveOnce(ctx context.Context) (err error) {
+	l := newLane(h.source, h.owner, h.share, h.held)
 	err = h.openLane(ctx, l)
 	if err != nil && ctx.Err() != nil {
-		return l.close()
+		_, err = l.close()
+		return err
 	}
 	if err != nil {
 		l.failure.set(err)
@@ -67,14 +60,17 @@ func (h *laneServer) serveOnce(ctx context.Context) (moved bool, err error) {
 	}
 	err = h.serve(ctx, l)
 	moved, closing := l.close()
+	if moved {
+		h.held.NoteMoved()
+	}
 	if closing == nil {
-		return moved, err
+		return err
 	}
 	h.source.Log.Warn("kafka: offsets were not committed", "topic", h.source.Topic, "error", closing)
 	if err == nil || errors.Is(closing, pipeline.ErrLost) {
-		return moved, errors.Join(closing, err)
+		return errors.Join(closing, err)
 	}
-	return moved, err
+	return err
 }
 
 // openLane finds the positions where a lane begins. With transactions it first
@@ -82,9 +78,6 @@ func (h *laneServer) serveOnce(ctx context.Context) (moved bool, err error) {
 // still move the committed offsets.
 func (h *laneServer) openLane(ctx context.Context, l *lane) error {
 	s := h.source
-	if err := h.lost.Exceeded(); err != nil {
-		return err
-	}
 	if s.sink != nil {
 		if err := h.beginProducer(ctx); err != nil {
 			return asLost(ctx, err)
@@ -110,11 +103,13 @@ func (h *laneServer) openLane(ctx context.Context, l *lane) error {
 
 // beginProducer makes the producer ready for a new lane.
 func (h *laneServer) beginProducer(ctx context.Context) error {
+	again := h.began
+	h.began = true
 	if s := h.source; h.producer == nil {
 		h.producer = newProducer(s.sink.cluster, s.laneTransactionalID(h.share.number), s.timing.timeout)
 		return h.producer.initID(ctx, true)
 	}
-	if h.lost.Row() == 0 && h.producer.id >= 0 {
+	if !again && h.producer.id >= 0 {
 		return nil
 	}
 	return h.producer.initID(ctx, h.owner.Generation >= 0 || h.producer.id < 0)

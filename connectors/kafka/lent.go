@@ -41,6 +41,7 @@ func (in *fetcher) takeBatch() *lent {
 		from := b.from
 		in.putBatch(b)
 		from.dropUser()
+		in.lent.Add(-1)
 	}
 	return b
 }
@@ -49,7 +50,7 @@ func (in *fetcher) takeBatch() *lent {
 func (in *fetcher) putBatch(b *lent) {
 	b.records.Reset()
 	b.from = nil
-	b.batch.Messages, b.batch.Ends = nil, b.batch.Ends[:0]
+	b.batch.Messages, b.batch.Starts, b.batch.Ends = nil, b.batch.Starts[:0], b.batch.Ends[:0]
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.free = append(in.free, b)

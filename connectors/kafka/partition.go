@@ -1,13 +1,16 @@
 package kafka
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
+	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // partition is one partition that a lane reads. It belongs to the lane's
@@ -18,6 +21,10 @@ type partition struct {
 	place  string
 	next   int64 // where the next fetch begins
 	stopAt int64 // where a bounded run ends; -1 if never
+	parked bool
+	stop   int64             // where it is parked
+	trial  bool              // one message is to be read from there
+	from   pipeline.Position // and where that begins
 	status *partitionProgress
 
 	reader    batch.Reader
@@ -27,11 +34,28 @@ type partition struct {
 	got       bool // a whole batch
 	largest   int  // batch of the last answer, in bytes, the one included that its end cut short
 
+	fault   error // why nothing was fetched that could be read
+	spoiled int   // answers in a row with a wrong checksum
+
 	replica      int32 // to be read instead of the leader until replicaUntil; -1 if none
 	replicaUntil time.Time
 }
 
-func (p *partition) isFinished() bool { return p.stopAt >= 0 && p.next >= p.stopAt }
+// limit returns where reading stops: at the end of a bounded run, or where the
+// partition is parked.
+func (p *partition) limit() int64 {
+	limit := int64(math.MaxInt64)
+	if p.parked && !p.trial {
+		limit = p.stop
+	}
+	if p.stopAt >= 0 {
+		limit = min(limit, p.stopAt)
+	}
+	return limit
+}
+
+// isFinished tells whether nothing more is to be read.
+func (p *partition) isFinished() bool { return p.next >= p.limit() }
 
 // brokerToAsk returns the broker to read from; -1 if nobody leads.
 func (p *partition) brokerToAsk(t *cluster.Topic) int32 {
@@ -41,58 +65,83 @@ func (p *partition) brokerToAsk(t *cluster.Topic) int32 {
 	return t.Leader(p.number).Broker
 }
 
-// appendRecords appends fetched records until there are none left (full is
-// false) or records is full.
-func (p *partition) appendRecords(records *batch.Records, limit int) (full bool, err error) {
-	for !p.isFinished() {
-		if !p.within {
-			info, err := p.reader.Next()
-			p.noteOffset()
-			if err == io.EOF {
-				return false, p.noteCutBatch()
-			}
-			if err != nil {
-				return false, err
-			}
-			p.got = true
-			p.largest = max(p.largest, info.Size)
-			p.within = p.committed.Admits(info)
-			continue
-		}
-		from := len(records.Messages)
-		more, err := p.reader.Read(records, limit)
-		p.cutBehindEnd(records, from)
-		p.noteOffset()
-		if err != nil {
-			return false, err
-		}
-		if more && !p.isFinished() {
-			return true, nil
-		}
-		p.within = false
+// appendRecords appends fetched records until there are none left or records is
+// full.
+func (p *partition) appendRecords(records *batch.Records, limit int) (full bool) {
+	if p.fault != nil {
+		p.addFault(records, p.next, p.fault)
+		p.fault, p.got = nil, true
+		return false
 	}
-	return false, nil
+	for !p.isFinished() {
+		from := len(records.Messages)
+		more, left := p.appendSome(records, limit)
+		if p.trial && len(records.Messages) > from {
+			p.cutTrial(records, from)
+			return false
+		}
+		if more || !left {
+			return more && !p.isFinished()
+		}
+	}
+	return false
+}
+
+// appendSome takes a step: to the next batch, or through the one at hand. It
+// reports whether records was full before the end of that one, and whether
+// another step can follow.
+func (p *partition) appendSome(records *batch.Records, limit int) (full, left bool) {
+	if !p.within {
+		info, err := p.reader.Next()
+		p.noteOffset()
+		switch {
+		case err == io.EOF:
+			p.noteCutBatch(records)
+			return false, false
+		case err != nil:
+			return false, p.stepOver(records, err)
+		}
+		p.got, p.spoiled = true, 0
+		p.largest = max(p.largest, info.Size)
+		p.within = p.committed.Admits(info)
+		return false, true
+	}
+	from := len(records.Messages)
+	more, err := p.reader.Read(records, limit)
+	p.cutBehindLimit(records, from)
+	p.noteOffset()
+	if err != nil {
+		p.within = false
+		return false, p.stepOver(records, err)
+	}
+	p.within = more && !p.isFinished()
+	return p.within, true
 }
 
 // noteOffset moves the partition to the reader's offset.
 func (p *partition) noteOffset() {
-	p.next = max(p.next, p.reader.Offset())
-	if p.stopAt >= 0 {
-		p.next = min(p.next, p.stopAt)
-	}
+	p.next = min(max(p.next, p.reader.Offset()), p.limit())
 }
 
-// cutBehindEnd drops messages behind the end of a bounded run.
-func (p *partition) cutBehindEnd(records *batch.Records, from int) {
-	if p.stopAt < 0 {
-		return
-	}
-	n := len(records.Messages)
-	for n > from && records.Messages[n-1].Origin.Offset >= p.stopAt {
+// cutBehindLimit drops messages at and behind the limit.
+func (p *partition) cutBehindLimit(records *batch.Records, from int) {
+	n, limit := len(records.Messages), p.limit()
+	for n > from && records.Messages[n-1].Origin.Offset >= limit {
 		n--
 	}
 	clear(records.Messages[n:])
 	records.Messages = records.Messages[:n]
+}
+
+// cutTrial drops all messages but the one with which the partition is tried. It
+// is read no further until that one has passed.
+func (p *partition) cutTrial(records *batch.Records, from int) {
+	clear(records.Messages[from+1:])
+	records.Messages = records.Messages[:from+1]
+	p.next = records.Messages[from].Origin.Offset + 1
+	if reject, ok := errors.AsType[*pipeline.Reject](records.Messages[from].Fault); ok {
+		p.next = max(p.next, reject.Through+1)
+	}
 }
 
 // targetBytes is the most that a fetch asks for of one partition. With their
@@ -134,10 +183,9 @@ func (p *partition) beginAnswer(a *wire.FetchedPartition, alone bool) {
 
 // noteCutBatch notes the size of the batch that the answer's end cut short. A
 // request for one partition must be answered with a whole batch.
-func (p *partition) noteCutBatch() error {
+func (p *partition) noteCutBatch(records *batch.Records) {
 	p.largest = max(p.largest, min(p.reader.Cut(), maxCut))
 	if p.alone && !p.got {
-		return &batch.Error{Place: p.place, Offset: p.next, Err: fmt.Errorf("%w: it is cut short", batch.ErrMalformed)}
+		p.addFault(records, p.next, fmt.Errorf("%w: it is cut short", batch.ErrMalformed))
 	}
-	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
+	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
 
 // watched starts a member of group g that tells when a lane parks.
@@ -18,7 +19,8 @@ func (b *broker) watched(delivery Delivery, workers int) (r *run, parked chan er
 	src := b.source(c, SourceOptions{Topic: "in", Group: "g", Workers: workers})
 	sink := b.sink(c, SinkOptions{Topic: "out", Source: src, Create: true, Delivery: delivery})
 	return start(b.t, pipeline.Options{
-		Source: src, Sink: sink, Workers: workers, ReadAhead: 16 << 10, Parked: func(err error) { parked <- err },
+		Source: src, Sink: sink, Workers: workers, ReadAhead: 16 << 10,
+		Observer: &pipelinetest.Recorder{Parked: func(_ string, err error) { parked <- err }},
 	}), parked
 }
 
@@ -50,8 +52,8 @@ func TestSourceMadeAnew(t *testing.T) {
 				if err := <-parked; !errors.Is(err, cluster.ErrReplaced) && !strings.Contains(err.Error(), "made anew") {
 					t.Errorf("parked with %v", err)
 				}
-				if err := r.stop(); err != nil {
-					t.Error(err)
+				if _, ok := errors.AsType[*pipeline.ParkedError](r.stop()); !ok {
+					t.Errorf("the run ended with %v", r.err)
 				}
 				if err := onceInOrder(b.committed("out"), 20); err != nil {
 					t.Error(err)
@@ -119,8 +121,8 @@ func TestGrownBeyondTheDestination(t *testing.T) {
 		t.Errorf("parked with %v", err)
 	}
 	b.eventually("partition 0", func() bool { return b.offsetOf("g", "in", 0) >= 25 })
-	if err := r.stop(); err != nil {
-		t.Error(err)
+	if err := r.stop(); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("the run ended with %v", err)
 	}
 	if got := b.committed("out"); len(got) != 25 {
 		t.Errorf("%d messages are there", len(got))

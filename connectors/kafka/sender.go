@@ -35,8 +35,8 @@ type request struct {
 	err     error
 }
 
-// sendAll returns when all batches are stored, or one never will be, or ctx is
-// done.
+// sendAll returns when all batches are stored or refused for their records, or
+// one never will be, or ctx is done.
 func (s *sender) sendAll(ctx context.Context, t *cluster.Topic, transactionalID string, parcels []parcel) error {
 	s.open = s.open[:0]
 	for i := range parcels {
@@ -116,6 +116,16 @@ func (s *sender) keepUnstored(t *cluster.Topic, parcels []parcel, requests []*re
 			}
 			if err == nil || errors.Is(err, kafkago.DuplicateSequenceNumber) {
 				continue
+			}
+			p := &parcels[i]
+			switch {
+			case isRefusal(err) && !p.unknown:
+				p.refused, p.named = err, r.answer.Partitions[n].Refused
+				continue
+			case isRefusal(err):
+				err = fmt.Errorf("%w: %w", errUnknownBefore, err)
+			case isUnknown(err):
+				p.unknown = true
 			}
 			if worst == nil || cluster.JudgeError(err) > cluster.JudgeError(worst) {
 				worst = fmt.Errorf("%s: %w", cluster.PlaceOf(t.Name(), parcels[i].partition), err)

@@ -153,6 +153,14 @@ func (s *Sink) Check(m *pipeline.Message, valueSize int) error {
 // Open implements pipeline.Sink. A lane of the Source brings its transactional
 // producer; every other lane gets one that is idempotent only.
 func (s *Sink) Open(ctx context.Context, from pipeline.Lane) (pipeline.Writer, error) {
+	w, err := s.openWriter(ctx, from)
+	if err != nil {
+		return nil, markPassing(err)
+	}
+	return w, nil
+}
+
+func (s *Sink) openWriter(ctx context.Context, from pipeline.Lane) (*writer, error) {
 	l, ours := from.(*lane)
 	if ours {
 		if err := l.failure.reason(); err != nil {

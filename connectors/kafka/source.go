@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -24,6 +25,7 @@ type Source struct {
 	sink         *Sink   // its transactions carry the positions; nil at least once
 	timing       timing
 	tracked      statusTable
+	held         atomic.Int32 // partitions
 }
 
 // NewSource opens a topic. A bounded run ends at its present end.
@@ -87,6 +89,12 @@ func (s *Source) dealShares(partitions []int32) []share {
 		return dealPartitions(partitions, func(int32) int32 { return 0 }, 1)
 	}
 	return dealPartitions(partitions, func(p int32) int32 { return s.topic.Leader(p).Broker }, s.Workers)
+}
+
+// HoldsAll implements pipeline.Source. A member of a group knows how many
+// partitions it was given; a bounded run shares its partitions with nobody.
+func (s *Source) HoldsAll() bool {
+	return s.Until.Bounded() || int(s.held.Load()) >= s.PartitionCount()
 }
 
 type serveFunc = func(context.Context, pipeline.Lane) error

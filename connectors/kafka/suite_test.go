@@ -49,13 +49,14 @@ func sourceMedium(t *testing.T, partitions int) pipelinetest.SourceMedium {
 func TestSinkSuite(t *testing.T) {
 	t.Parallel()
 	pipelinetest.Sink(t, pipelinetest.SinkSpec{
-		Carries: carries, Lanes: true,
+		Carries: carries, Lanes: true, Refuses: true,
 		New: func(t *testing.T) pipelinetest.SinkMedium {
 			b := startBroker(t)
 			b.topic("out", 1)
 			c := b.connect(nil)
 			return pipelinetest.SinkMedium{
-				Sink: func() pipeline.Sink { return b.sink(c, SinkOptions{Topic: "out"}) },
+				Sink:  func() pipeline.Sink { return b.sink(c, SinkOptions{Topic: "out"}) },
+				Spoil: func(m *pipeline.Message) { m.Value = make([]byte, 2*defaultMaxBatch) },
 				Stored: func() []pipeline.Message {
 					msgs := b.committed("out")
 					for i := range msgs {

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
@@ -22,6 +23,7 @@ type writer struct {
 	compressor  *batch.Compressor
 	appender    batch.Appender
 	sender      sender
+	refusals    pipeline.RefusalSet
 
 	// Of one Write. The messages of a partition are a list: chains has its
 	// ends, follows the links.
@@ -44,15 +46,32 @@ type chain struct {
 // parcel is one batch of a round.
 type parcel struct {
 	partition int32
+	first     int32 // of its messages; follows links the others
 	count     int
 	start     int // in writer.out
 	batch     []byte
+
+	unknown bool    // a try that failed may have stored it
+	refused error   // for its records; nothing of it is stored
+	named   []int32 // the records at fault, if the broker says which
 }
 
 // Write implements pipeline.Writer.
 func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
+	err := w.writeStep(ctx, msgs, done)
+	if _, refused := errors.AsType[*pipeline.Refused](err); err == nil || refused {
+		return err
+	}
+	return markPassing(err)
+}
+
+// writeStep writes messages, and in a transaction the position.
+func (w *writer) writeStep(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
 	if w.transaction == nil {
-		return w.writeBatches(ctx, msgs)
+		if err := w.writeBatches(ctx, msgs); err != nil {
+			return err
+		}
+		return w.refusals.Result(false)
 	}
 	if err := w.transaction.takeToken(ctx); err != nil {
 		return err
@@ -64,6 +83,12 @@ func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, done *pipel
 		}
 		if err := w.writeBatches(ctx, msgs); err != nil {
 			return w.transaction.abortFor(ctx, err)
+		}
+		if refused := w.refusals.Result(true); refused != nil {
+			if err := w.transaction.noteWrite(ctx, nil); err != nil { // the position follows
+				return err
+			}
+			return refused
 		}
 	}
 	switch {
@@ -80,12 +105,13 @@ func (w *writer) Close(ctx context.Context) error {
 	if !w.positions {
 		return nil
 	}
-	return w.transaction.close(ctx)
+	return markPassing(w.transaction.close(ctx))
 }
 
 // writeBatches writes messages: one batch per partition, or several if the
 // topic does not take that large a batch.
 func (w *writer) writeBatches(ctx context.Context, msgs []pipeline.Message) error {
+	w.refusals.Reset()
 	if len(msgs) == 0 {
 		return nil
 	}
@@ -95,14 +121,9 @@ func (w *writer) writeBatches(ctx context.Context, msgs []pipeline.Message) erro
 		return err
 	}
 	w.wrote = time.Now()
-	if err := w.sortByPartition(msgs); err != nil {
-		return err
-	}
+	w.sortByPartition(msgs)
 	for len(w.order) > 0 {
-		if err := w.packRound(msgs); err != nil {
-			return err
-		}
-		if err := w.sendRound(ctx); err != nil {
+		if err := w.writeRound(ctx, msgs); err != nil {
 			w.out = nil // an exchange that was left may still read it
 			return err
 		}
@@ -110,8 +131,29 @@ func (w *writer) writeBatches(ctx context.Context, msgs []pipeline.Message) erro
 	return nil
 }
 
-// sortByPartition deals the messages out to partitions.
-func (w *writer) sortByPartition(msgs []pipeline.Message) error {
+// writeRound writes one round, and then, one after the other, the good messages
+// of the batches in it that were refused.
+func (w *writer) writeRound(ctx context.Context, msgs []pipeline.Message) error {
+	if err := w.packRound(msgs); err != nil {
+		return err
+	}
+	if len(w.parcels) == 0 {
+		return nil
+	}
+	if err := w.sendRound(ctx); err != nil {
+		return err
+	}
+	for _, r := range w.takeRefused() {
+		if err := w.splitBatch(ctx, msgs, r.partition, r.list, r.named, r.err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sortByPartition deals the messages out to partitions, but for those that the
+// topic cannot take.
+func (w *writer) sortByPartition(msgs []pipeline.Message) {
 	if w.chains == nil {
 		w.chains = make(map[int32]*chain)
 	}
@@ -119,14 +161,20 @@ func (w *writer) sortByPartition(msgs []pipeline.Message) error {
 	w.partitioner.beginWrite()
 	var recent *chain
 	for i := range msgs {
+		w.follows = append(w.follows, -1)
+		place := msgs[i].Origin.Place
+		if w.refusals.LeaveBehind(i, place) {
+			continue
+		}
 		if err := w.sink.Check(&msgs[i], len(msgs[i].Value)); err != nil {
-			return &pipeline.MessageError{Origin: msgs[i].Origin, Err: err}
+			w.refusals.Refuse(i, place, err)
+			continue
 		}
 		p, err := w.partitioner.choosePartition(&msgs[i])
 		if err != nil {
-			return err
+			w.refusals.Refuse(i, place, pipeline.Passing(err)) // more may be added
+			continue
 		}
-		w.follows = append(w.follows, -1)
 		if recent == nil || recent.partition != p { // neighbours are mostly of one partition
 			recent = w.chainFor(p)
 		}
@@ -138,7 +186,6 @@ func (w *writer) sortByPartition(msgs []pipeline.Message) error {
 		}
 		recent.last = int32(i)
 	}
-	return nil
 }
 
 func (w *writer) resetChains() {
@@ -186,25 +233,43 @@ func (w *writer) packRound(msgs []pipeline.Message) error {
 
 // packChain makes one batch of the messages that come next in a partition.
 func (w *writer) packChain(msgs []pipeline.Message, c *chain) error {
-	start := len(w.out)
+	start, first, last := len(w.out), int32(-1), int32(-1)
 	w.appender.Begin(w.out)
 	for c.first >= 0 {
-		m := &msgs[c.first]
+		m, next := &msgs[c.first], w.follows[c.first]
+		if w.refusals.LeaveBehind(int(c.first), m.Origin.Place) {
+			c.first = next
+			continue
+		}
 		size := w.appender.Len() + w.appender.Size(m)
 		if w.appender.Count() > 0 && (size > w.sink.maxBatch || start+size > maxRequest) {
 			break
 		}
 		w.appender.Append(m)
-		c.first = w.follows[c.first]
+		if last >= 0 {
+			w.follows[last] = c.first // there may have been others between
+		} else {
+			first = c.first
+		}
+		last, c.first = c.first, next
 	}
+	if first < 0 {
+		return nil
+	}
+	return w.finishParcel(c.partition, first, start)
+}
+
+// finishParcel makes a parcel of the messages in the appender, the first of
+// which is given. It begins at start in out.
+func (w *writer) finishParcel(partition, first int32, start int) error {
 	count := w.appender.Count()
-	sequence := w.producer.nextSequences(w.sink.Topic, w.partitioner.partitions)[c.partition]
+	sequence := w.producer.nextSequences(w.sink.Topic, w.partitioner.partitions)[partition]
 	out, err := w.appender.Finish(w.producer.stampBatch(sequence), w.compressor)
 	if err != nil {
 		return err
 	}
 	w.out = out
-	w.parcels = append(w.parcels, parcel{partition: c.partition, count: count, start: start})
+	w.parcels = append(w.parcels, parcel{partition: partition, first: first, count: count, start: start})
 	return nil
 }
 
@@ -229,6 +294,9 @@ func (w *writer) sendRound(ctx context.Context) error {
 	sequences := w.producer.nextSequences(w.sink.Topic, w.partitioner.partitions)
 	for i := range w.parcels {
 		p := &w.parcels[i]
+		if p.refused != nil {
+			continue
+		}
 		sequences[p.partition] = batch.NextSequence(sequences[p.partition], p.count)
 	}
 	return nil

@@ -14,7 +14,9 @@ import (
 
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/streamcrypt/streamcrypt/internal/credfile"
+	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 const (
@@ -80,9 +82,10 @@ type denial struct {
 }
 
 // deniedSince returns the last permission violation if it is newer than t.
+// Somebody may grant the right: its cause may pass.
 func (c *Conn) deniedSince(t time.Time) error {
 	if d := c.denied.Load(); d != nil && d.at.After(t) {
-		return d.err
+		return pipeline.Passing(d.err)
 	}
 	return nil
 }

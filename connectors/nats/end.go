@@ -34,6 +34,8 @@ func (w *endWait) awaitArrival(ctx context.Context) (ended bool, err error) {
 		select {
 		case <-w.lane.arrived:
 			return false, nil
+		case <-w.lane.parked.held.Changed():
+			return false, nil
 		case <-ctx.Done():
 			return false, context.Cause(ctx)
 		}
@@ -48,6 +50,8 @@ func (w *endWait) awaitArrival(ctx context.Context) (ended bool, err error) {
 	case <-w.lane.arrived:
 		return false, nil
 	case <-timer.C:
+		return false, nil
+	case <-w.lane.parked.held.Changed():
 		return false, nil
 	case <-ctx.Done():
 		return false, context.Cause(ctx)

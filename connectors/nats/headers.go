@@ -122,7 +122,7 @@ func validName(name string) bool {
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
-func rejectHeader(reason, format string, args ...any) error {
+func rejectHeader(reason pipeline.Reason, format string, args ...any) error {
 	return &pipeline.Reject{Reason: reason, Err: fmt.Errorf(format, args...)}
 }
 

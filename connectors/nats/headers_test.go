@@ -145,7 +145,7 @@ func TestCheckHeaders(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		header pipeline.Header
-		reason string
+		reason pipeline.Reason
 	}{
 		{"null value", pipeline.Header{Name: "h"}, "header"},
 		{"CR", pipeline.Header{Name: "h", Value: []byte("secret\rb")}, "header"},

@@ -33,6 +33,7 @@ type delivery struct {
 // server that they are being worked on.
 type lane struct {
 	source *Source
+	parked *parking
 
 	mu        sync.Mutex
 	room      sync.Cond            // the session waits here while too much is ready
@@ -49,6 +50,7 @@ type lane struct {
 	err       error                // why there is nothing more to read
 	moved     bool                 // something was committed
 	closed    bool                 // messages that arrive are given back
+	halted    bool                 // the same, while the stream is parked
 
 	unanswered int // for the reader: how often in a row the stream did not tell its content
 
@@ -58,7 +60,7 @@ type lane struct {
 	stopped chan struct{} // closed when the lane's goroutine has ended
 }
 
-func newLane(s *Source) *lane {
+func newLane(s *Source, held *pipeline.Assignment) *lane {
 	ctx, stop := context.WithCancel(context.Background())
 	l := &lane{
 		source:  s,
@@ -69,10 +71,14 @@ func newLane(s *Source) *lane {
 		stopped: make(chan struct{}),
 	}
 	l.room.L = &l.mu
+	l.parked = &parking{lane: l, held: held}
 	signalOnce(l.attend)
 	go l.runLoop(ctx)
 	return l
 }
+
+// Assignment implements pipeline.Lane.
+func (l *lane) Assignment() *pipeline.Assignment { return l.parked.held }
 
 // Start is empty: the server remembers each acknowledged message.
 func (l *lane) Start() []pipeline.Position { return nil }
@@ -84,6 +90,18 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 	for {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
+		}
+		if l.parked.isParked() {
+			if l.source.UntilEnd {
+				return nil, io.EOF
+			}
+			if b, err := l.parked.readTrial(); b != nil || err != nil {
+				return b, err
+			}
+			if err := l.parked.awaitChange(ctx); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		b, err := l.takeReady(limit)
 		if b != nil || err != nil {
@@ -126,9 +144,9 @@ func (l *lane) takeReady(limit int) (*pipeline.Batch, error) {
 	return &b.Batch, nil
 }
 
-// Commit acknowledges as many messages as done says, in read order. The
-// acknowledgements leave at once; those that cannot, because the connection is
-// down, leave when it is back.
+// Commit acknowledges as many messages as done says, in read order: the lane
+// has one place. The acknowledgements leave at once; those that cannot, because
+// the connection is down, leave when it is back.
 func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -217,14 +235,6 @@ func (l *lane) settleDebts() bool {
 		}
 	}
 	return settled
-}
-
-// refuseReads makes Read fail with err, even if messages have arrived.
-func (l *lane) refuseReads(err error) {
-	l.stopReads()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.failReads(err)
 }
 
 // stopReads stops reading and gives back messages that nobody has read. Those

@@ -53,8 +53,20 @@ type content interface {
 
 // addDelivery appends the message of d, with an origin in place.
 func (b *batch) addDelivery(place string, d *delivery) {
-	b.addMessage(pipeline.Origin{Place: place, Offset: int64(d.sequence), Previous: -1}, d.time, d.msg)
+	origin := pipeline.Origin{Place: place, Offset: int64(d.sequence), Previous: -1, Term: termOf(d.time)}
+	b.addMessage(origin, d.time, d.msg)
 	b.Size += d.size
+}
+
+// termBegin is the time of term 0, and maxTerm one more than the largest term.
+var termBegin = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+
+const maxTerm = 1 << 40
+
+// termOf is the term of a message that was stored at a time: milliseconds. A
+// stream that was cut, and written again, has other messages at its sequences.
+func termOf(stored time.Time) uint64 {
+	return uint64(stored.Sub(termBegin).Milliseconds()) % maxTerm
 }
 
 func (b *batch) addMessage(origin pipeline.Origin, stored time.Time, c content) {

@@ -102,7 +102,7 @@ func (l *lane) holdDelivery(msg jetstream.Msg, meta *jetstream.MsgMetadata) {
 		}
 		return
 	}
-	if l.closed {
+	if l.closed || l.halted {
 		_ = msg.Nak() // without it the server delivers after AckWait
 		return
 	}
@@ -202,7 +202,7 @@ func (l *lane) sessionNeed() need {
 	defer l.mu.Unlock()
 	in := l.session
 	switch {
-	case l.closed || l.err != nil || time.Now().Before(l.retryAt):
+	case l.closed || l.halted || l.err != nil || time.Now().Before(l.retryAt):
 		return nothing
 	case in == nil:
 		return anew
@@ -228,7 +228,7 @@ func (l *lane) sessionNeed() need {
 func (l *lane) resumeSession() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
+	if l.closed || l.halted {
 		return
 	}
 	l.giveBackSpares()
@@ -265,7 +265,7 @@ func (l *lane) restartSession(ctx context.Context, onlyPending bool) {
 		l.endSession()
 	}
 	l.source.consumer = consumer
-	if l.closed {
+	if l.closed || l.halted {
 		return
 	}
 	if err := l.beginSession(); err != nil {

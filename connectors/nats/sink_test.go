@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -156,17 +157,70 @@ func TestCheckSize(t *testing.T) {
 		wantReject(t, s.Check(&m, room+1), "too-large")
 		err := w.Write(t.Context(), []pipeline.Message{message(2, subjectOf(stream), nil), m}, nil)
 		wantReject(t, err, "too-large")
-		var at *pipeline.MessageError
-		if !errors.As(err, &at) || at.Origin.Offset != 1 {
-			t.Fatalf("the error names no message: %v", err)
+		var refused *pipeline.Refused
+		if !errors.As(err, &refused) || len(refused.Messages) != 1 || refused.Messages[0].Index != 1 || len(refused.Left) > 0 {
+			t.Fatalf("refused: %+v", refused)
 		}
-		if n := len(b.stored(stream)); n != 1 {
+		if n := len(b.stored(stream)); n != 2 {
 			t.Fatalf("%d messages stored", n)
 		}
 	}
 }
 
-func wantReject(t *testing.T, err error, reason string) {
+// TestRefusedByTheServer gives a stream messages that it has become too small for
+// since it was opened.
+func TestRefusedByTheServer(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ENC", nil)
+	s := b.sink(b.connect(), SinkOptions{Stream: "ENC"})
+	stream, err := b.plain().Stream(t.Context(), "ENC")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := stream.CachedInfo().Config
+	config.MaxMsgSize = 2000
+	if _, err := b.plain().UpdateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	var msgs []pipeline.Message
+	for i := range 40 {
+		m := message(int64(i), subjectOf("ENC"), make([]byte, 100))
+		m.Origin.Place = string(rune('a' + i%2))
+		if i == 5 || i == 8 {
+			m.Value = make([]byte, 3000)
+		}
+		msgs = append(msgs, m)
+	}
+	w := b.writer(s)
+	var left []pipeline.Message
+	var refused *pipeline.Refused
+	if err := w.Write(t.Context(), msgs, nil); !errors.As(err, &refused) {
+		t.Fatalf("got %v", err)
+	}
+	wantReject(t, refused, pipeline.ReasonTooLarge)
+	var named []int
+	for _, r := range refused.Messages {
+		named = append(named, r.Index)
+	}
+	if !slices.Equal(named, []int{5, 8}) {
+		t.Errorf("refused %v", named)
+	}
+	for _, i := range refused.Left {
+		left = append(left, msgs[i])
+	}
+	if n := len(b.stored("ENC")); n != 38-len(left) {
+		t.Errorf("%d messages stored, %d left", n, len(left))
+	}
+	if err := w.Write(t.Context(), left, nil); err != nil {
+		t.Error(err)
+	}
+	if n := len(b.stored("ENC")); n != 38 {
+		t.Errorf("%d messages stored", n)
+	}
+}
+
+func wantReject(t *testing.T, err error, reason pipeline.Reason) {
 	t.Helper()
 	var r *pipeline.Reject
 	if !errors.As(err, &r) || r.Reason != reason {
@@ -319,7 +373,7 @@ func TestPublishDenied(t *testing.T) {
 	c := b.connect()
 	before := time.Now()
 	c.noteError(fmt.Errorf("%w: Permissions Violation for Publish to \"enc\"", natsgo.ErrPermissionViolation))
-	if err := c.deniedSince(before); !errors.Is(err, natsgo.ErrPermissionViolation) {
+	if err := c.deniedSince(before); !errors.Is(err, natsgo.ErrPermissionViolation) || !pipeline.MayPass(err) {
 		t.Fatalf("got %v", err)
 	}
 	if err := c.deniedSince(time.Now()); err != nil {

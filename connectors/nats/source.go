@@ -9,7 +9,6 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/streamcrypt/streamcrypt/connectors/losses"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -178,41 +177,47 @@ func (s *Source) ConsumerAckWait() time.Duration { return s.config.AckWait }
 // a smaller request.
 func (s *Source) ReadAheadBytes() int { return s.ReadAhead + 2*s.window }
 
+// HoldsAll implements pipeline.Source. A durable consumer may have other
+// processes, and the server does not tell; a run without one is alone.
+func (s *Source) HoldsAll() bool { return s.Consumer == "" }
+
 // Serve serves the one lane until ctx is done, or the bounded run has ended. A
-// lane that failed in an unbounded run keeps the messages that its reader had
-// taken until ctx is done, so that no other process has to fail on the same
-// message. A lane that the sink has lost is served again; losses in a row
-// without an acknowledgement become a failure (package losses).
+// lane that the sink has lost is served again. One that failed in an unbounded
+// run keeps the messages that its reader had taken until it is served again or
+// ctx is done, so that no other process has to fail on the same message.
 func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
 	defer s.closeConsumer()
-	var lost losses.Limit
-	for {
-		l := newLane(s)
-		if err := lost.Exceeded(); err != nil {
-			l.refuseReads(fmt.Errorf("nats stream %s: %w", s.Stream, err))
-		}
-		err := s.serveLane(ctx, l, serve)
-		if ctx.Err() != nil || !errors.Is(err, pipeline.ErrLost) {
-			return err
-		}
-		if lost.Wait(ctx, err, l.moved) != nil {
-			return err
+	held := pipeline.NewAssignment(s.Stream)
+	var failed *lane
+	closeFailed := func() {
+		if failed != nil {
+			failed.close()
+			failed = nil
 		}
 	}
+	defer closeFailed()
+	return held.Hold(ctx, s.UntilEnd, func(ctx context.Context) error {
+		closeFailed()
+		l := newLane(s, held)
+		err := s.serveLane(ctx, l, serve)
+		if ctx.Err() == nil && err != nil && !errors.Is(err, pipeline.ErrLost) && !s.UntilEnd {
+			l.stopReads()
+			failed = l
+			return err
+		}
+		l.close()
+		if l.moved {
+			held.NoteMoved()
+		}
+		return err
+	})
 }
 
-// serveLane serves the lane and lets it go. One that failed in an unbounded run
-// is kept until ctx is done.
+// serveLane serves the lane.
 func (s *Source) serveLane(ctx context.Context, l *lane, serve func(context.Context, pipeline.Lane) error) (err error) {
 	if s.Observer != nil {
 		ended := s.Observer.ServeLane(l.reportPlaces)
 		defer func() { ended(err) }()
 	}
-	err = serve(ctx, l)
-	if ctx.Err() == nil && err != nil && !errors.Is(err, pipeline.ErrLost) && !s.UntilEnd {
-		l.stopReads()
-		<-ctx.Done()
-	}
-	l.close()
-	return err
+	return serve(ctx, l)
 }

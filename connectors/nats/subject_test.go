@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestSubjectMap(t *testing.T) {
@@ -98,4 +99,21 @@ func FuzzSubjectMap(f *testing.F) {
 			t.Fatalf("%q is outside %q", got, m.Pattern())
 		}
 	})
+}
+
+func TestTermOf(t *testing.T) {
+	for stored, want := range map[string]uint64{
+		"2020-01-01T00:00:00Z":       0,
+		"2020-01-01T00:00:01.5Z":     1500,
+		"2026-03-04T05:06:07.00899Z": 194_763_967_008,
+		"2054-11-03T19:53:47.776Z":   0, // 2^40 ms later
+	} {
+		at, err := time.Parse(time.RFC3339Nano, stored)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := termOf(at); got != want {
+			t.Errorf("%s: got %d, want %d", stored, got, want)
+		}
+	}
 }

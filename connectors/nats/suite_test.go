@@ -94,7 +94,7 @@ func TestSourceSuite(t *testing.T) {
 func TestSinkSuite(t *testing.T) {
 	t.Parallel()
 	pipelinetest.Sink(t, pipelinetest.SinkSpec{
-		Carries: carries, Lanes: true,
+		Carries: carries, Lanes: true, Refuses: true,
 		New: func(t *testing.T) pipelinetest.SinkMedium {
 			b := startBroker(t, nil)
 			b.stream("ENC", nil)
@@ -102,6 +102,7 @@ func TestSinkSuite(t *testing.T) {
 			return pipelinetest.SinkMedium{
 				Sink:   func() pipeline.Sink { return b.sink(c, SinkOptions{Stream: "ENC", Subjects: fixed(t, "enc")}) },
 				Stored: func() []pipeline.Message { return b.messages(c, "ENC") },
+				Spoil:  func(m *pipeline.Message) { m.Headers = []pipeline.Header{{Name: "null"}} },
 			}
 		},
 	})

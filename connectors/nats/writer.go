@@ -40,6 +40,8 @@ type writer struct {
 	first  int
 	failed []int // indices of the messages to publish again, in order
 	cause  error // why they failed, or why publishing stopped; it may pass
+
+	refusals pipeline.RefusalSet // of one Write
 }
 
 // published is a message that is not acknowledged yet.
@@ -51,16 +53,33 @@ type published struct {
 
 // Write publishes msgs in order and returns when the stream has acknowledged
 // all of them. While the stream cannot be reached, or has no room, it tries
-// again until ctx is done. A message that Check refuses is an error, and
-// nothing of msgs is published.
+// again until ctx is done.
+//
+// Messages that Check or the server refuses are refused one by one. When the
+// server does so, messages behind may be stored already: if their place is
+// parked they are published again, and the stream drops them by their ids.
 func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, _ *pipeline.Progress) error {
 	w.todo = w.todo[:0]
+	w.refusals.Reset()
 	for i := range msgs {
+		place := msgs[i].Origin.Place
+		if w.refusals.LeaveBehind(i, place) {
+			continue
+		}
 		if err := w.sink.Check(&msgs[i], len(msgs[i].Value)); err != nil {
-			return &pipeline.MessageError{Origin: msgs[i].Origin, Err: err}
+			w.refusals.Refuse(i, place, err)
+			continue
 		}
 		w.todo = append(w.todo, i)
 	}
+	if err := w.publishAll(ctx, msgs); err != nil {
+		return err
+	}
+	return w.refusals.Result(false)
+}
+
+// publishAll publishes the messages of w.todo, in one round after the other.
+func (w *writer) publishAll(ctx context.Context, msgs []pipeline.Message) error {
 	waits := pauses.Begin()
 	for len(w.todo) > 0 {
 		before := len(w.todo)
@@ -99,7 +118,11 @@ func (w *writer) publishRound(ctx context.Context, msgs []pipeline.Message) erro
 	defer w.dropOnWay()
 	sent := 0
 	for _, i := range w.todo {
-		if err := w.publishOne(ctx, &msgs[i], i); err != nil {
+		if w.refusals.LeaveBehind(i, msgs[i].Origin.Place) {
+			sent++
+			continue
+		}
+		if err := w.publishOne(ctx, msgs, i); err != nil {
 			return err
 		}
 		if w.cause != nil {
@@ -108,7 +131,7 @@ func (w *writer) publishRound(ctx context.Context, msgs []pipeline.Message) erro
 		sent++
 	}
 	for w.first < len(w.onWay) {
-		if err := w.settleOldest(ctx); err != nil {
+		if err := w.settleOldest(ctx, msgs); err != nil {
 			return err
 		}
 	}
@@ -122,9 +145,10 @@ func (w *writer) publishRound(ctx context.Context, msgs []pipeline.Message) erro
 
 // publishOne sends one message as soon as there is room for it. It sends
 // nothing once w.cause is set.
-func (w *writer) publishOne(ctx context.Context, m *pipeline.Message, index int) error {
+func (w *writer) publishOne(ctx context.Context, msgs []pipeline.Message, index int) error {
+	m := &msgs[index]
 	size := len(m.Value) + headerBytes(m)
-	if err := w.takeRoom(ctx, size); err != nil || w.cause != nil {
+	if err := w.takeRoom(ctx, msgs, size); err != nil || w.cause != nil {
 		return err
 	}
 	msg := w.sink.newMessage(m)
@@ -142,7 +166,7 @@ func (w *writer) publishOne(ctx context.Context, m *pipeline.Message, index int)
 
 // takeRoom takes room for size bytes unless w.cause gets set before there is
 // any.
-func (w *writer) takeRoom(ctx context.Context, size int) error {
+func (w *writer) takeRoom(ctx context.Context, msgs []pipeline.Message, size int) error {
 	for {
 		ok, freed := w.sink.inFlight.takeRoom(size)
 		if ok {
@@ -150,7 +174,7 @@ func (w *writer) takeRoom(ctx context.Context, size int) error {
 		}
 		var err error
 		if w.first < len(w.onWay) {
-			err = w.settleOldest(ctx)
+			err = w.settleOldest(ctx, msgs)
 		} else {
 			err = w.sink.inFlight.awaitRoom(ctx, freed)
 		}
@@ -161,7 +185,7 @@ func (w *writer) takeRoom(ctx context.Context, size int) error {
 }
 
 // settleOldest waits for the acknowledgement of the oldest message on its way.
-func (w *writer) settleOldest(ctx context.Context) error {
+func (w *writer) settleOldest(ctx context.Context, msgs []pipeline.Message) error {
 	p := w.onWay[w.first]
 	var err error
 	select {
@@ -175,11 +199,31 @@ func (w *writer) settleOldest(ctx context.Context) error {
 	}
 	w.first++
 	w.sink.inFlight.giveRoom(p.size)
+	if reject := w.sink.rejectOf(err); reject != nil {
+		w.refusals.Refuse(p.index, msgs[p.index].Origin.Place, reject)
+		return nil
+	}
 	if err != nil {
 		w.failed = append(w.failed, p.index)
 	}
 	return w.noteCause(err)
 }
+
+// rejectOf returns the Reject of a message that the server does not take, and
+// nil for all other errors.
+func (s *Sink) rejectOf(err error) *pipeline.Reject {
+	var api *jetstream.APIError
+	if !errors.As(err, &api) || api.ErrorCode != errMessageSize && api.ErrorCode != errHeaderSize {
+		return nil
+	}
+	return &pipeline.Reject{Reason: pipeline.ReasonTooLarge, Err: fmt.Errorf("too-large: stream %s: %w", s.Stream, err)}
+}
+
+// Codes of the server for a message that it will never take as it is.
+const (
+	errMessageSize jetstream.ErrorCode = 10054 // above the stream's max_msg_size
+	errHeaderSize  jetstream.ErrorCode = 10097 // headers above 64 KiB
+)
 
 // noteCause keeps err as the cause of another round if it may pass, and returns
 // it if it is final.

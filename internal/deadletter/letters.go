@@ -53,10 +53,10 @@ func (w *letterWriter) Write(ctx context.Context, msgs []pipeline.Message, done 
 	defer func() { clear(w.letters) }()
 	for i := range w.letters {
 		m := &w.letters[i]
-		if w.findRefusal(m) == "malformed" {
+		if w.findRefusal(m) == pipeline.ReasonMalformed {
 			m.Time = time.Time{}
 		}
-		if w.findRefusal(m) == "too-large" {
+		if w.findRefusal(m) == pipeline.ReasonTooLarge {
 			m.Value = nil
 		}
 	}
@@ -64,7 +64,7 @@ func (w *letterWriter) Write(ctx context.Context, msgs []pipeline.Message, done 
 }
 
 // findRefusal returns the reason why m cannot be written; "" if it can.
-func (w *letterWriter) findRefusal(m *pipeline.Message) string {
+func (w *letterWriter) findRefusal(m *pipeline.Message) pipeline.Reason {
 	var refused *pipeline.Reject
 	if err := w.check(m, len(m.Value)); errors.As(err, &refused) {
 		return refused.Reason

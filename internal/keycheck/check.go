@@ -18,22 +18,24 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// Options say what is checked with.
+// Options say which keys are tried, and how.
 type Options struct {
-	Keys    []keys.Unwrapper // none: what is needed is listed, and nothing tried
+	Keys    []keys.Unwrapper // none: the needed keys are listed, and nothing is tried
 	Context keys.Context
 	Store   kekcache.Store // for envelopes by reference; may be nil
-	Records kekcache.Records
-	// Sealed returns the envelope that a message carries, or why it carries none, as a *pipeline.Reject.
+	// Sealed returns the envelope that a message carries, or why it carries
+	// none, as a *pipeline.Reject.
 	Sealed func(m *pipeline.Message) ([]byte, error)
-	// Recipients is how many an envelope should have at least; default: as many as there are Keys.
+	// Recipients is how many an envelope should have at least; default: as many
+	// as there are Keys.
 	Recipients int
 	Timeout    time.Duration // how long a key service is waited for; default 15 s
 	Log        *slog.Logger
 	Audit      kekcache.Auditor // may be nil
 }
 
-// Checker looks at messages and keeps count. Its methods may be called by several goroutines.
+// Checker looks at messages and keeps count. Its methods may be called by
+// several goroutines.
 type Checker struct {
 	o      Options
 	looked atomic.Int64
@@ -58,7 +60,8 @@ func New(o Options) (*Checker, error) {
 	c := &Checker{
 		o: o, rows: map[string]*KEK{}, needs: map[needName]*need{}, places: map[string]*Place{},
 		report: Report{
-			Tried: len(o.Keys) > 0, Recipients: o.Recipients, Refused: map[string]int64{}, Unreadable: map[string]int64{},
+			Tried: len(o.Keys) > 0, Recipients: o.Recipients,
+			Refused: map[string]int64{}, Unreadable: map[string]int64{},
 		},
 	}
 	for _, k := range o.Keys {
@@ -66,7 +69,7 @@ func New(o Options) (*Checker, error) {
 		if err != nil {
 			return nil, err
 		}
-		r.row = c.row(k.Name())
+		r.row = c.rowNamed(k.Name())
 		r.row.Configured, r.row.Why = true, ""
 		c.ring = append(c.ring, r)
 	}
@@ -76,7 +79,7 @@ func New(o Options) (*Checker, error) {
 // Looked is how many messages have been looked at.
 func (c *Checker) Looked() int64 { return c.looked.Load() }
 
-// Report returns what was found so far.
+// Report returns the findings so far.
 func (c *Checker) Report() *Report {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -93,14 +96,15 @@ func (c *Checker) Report() *Report {
 	return &out
 }
 
-// Scan looks at everything that the source serves, limit bytes at a time, and tells the source that it is done with it.
+// Scan looks at all messages that the source serves, limit bytes at a time, and
+// tells the source that it is done with them.
 func (c *Checker) Scan(ctx context.Context, source pipeline.Source, limit int) error {
 	return source.Serve(ctx, func(ctx context.Context, lane pipeline.Lane) error {
 		for {
 			b, err := lane.Read(ctx, limit)
 			switch {
 			case err == nil:
-				err = c.batch(ctx, lane, b)
+				err = c.checkBatch(ctx, lane, b)
 			case err == io.EOF: // bare: wrapped it is a connection that broke
 				return nil
 			}
@@ -111,36 +115,37 @@ func (c *Checker) Scan(ctx context.Context, source pipeline.Source, limit int) e
 	})
 }
 
-func (c *Checker) batch(ctx context.Context, lane pipeline.Lane, b *pipeline.Batch) error {
+func (c *Checker) checkBatch(ctx context.Context, lane pipeline.Lane, b *pipeline.Batch) error {
 	if b.Release != nil {
 		defer b.Release()
 	}
 	for i := range b.Messages {
-		if err := c.next(ctx, &b.Messages[i]); err != nil {
+		if err := c.checkNext(ctx, &b.Messages[i]); err != nil {
 			return err
 		}
 	}
 	return lane.Commit(ctx, &pipeline.Progress{Messages: len(b.Messages), Places: b.Ends})
 }
 
-// next looks at the next message of its place. One that comes again is passed over.
-func (c *Checker) next(ctx context.Context, m *pipeline.Message) error {
+// checkNext looks at the next message of its place. One that comes again is
+// passed over.
+func (c *Checker) checkNext(ctx context.Context, m *pipeline.Message) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.place(m.Origin.Place)
+	p := c.placeOf(m.Origin.Place)
 	if m.Origin.Offset <= p.Last {
 		return nil
 	}
-	is, err := c.look(ctx, m)
+	is, err := c.checkMessage(ctx, m)
 	if err != nil {
 		return err
 	}
-	p.add(m.Origin.Offset, is)
+	p.addMessage(m.Origin.Offset, is)
 	return nil
 }
 
-// place returns the count of a place. The caller holds the lock.
-func (c *Checker) place(name string) *Place {
+// placeOf returns the count of a place. The caller holds the lock.
+func (c *Checker) placeOf(name string) *Place {
 	p := c.places[name]
 	if p == nil {
 		p = &Place{Name: name, First: -1, Last: -1}
@@ -149,48 +154,48 @@ func (c *Checker) place(name string) *Place {
 	return p
 }
 
-// look judges one message and counts it, but for its place. The error is ctx's, or the key store's. The caller holds the
-// lock.
-func (c *Checker) look(ctx context.Context, m *pipeline.Message) (verdict, error) {
+// checkMessage judges one message and counts it, but for its place. The error
+// is ctx's, or the key store's. The caller holds the lock.
+func (c *Checker) checkMessage(ctx context.Context, m *pipeline.Message) (verdict, error) {
 	c.looked.Add(1)
 	sealed, err := c.o.Sealed(m)
 	if err != nil {
-		return c.refuse(err), nil
+		return c.countRefused(err), nil
 	}
-	return c.judge(ctx, sealed)
+	return c.checkEnvelope(ctx, sealed)
 }
 
 // Envelope looks at an envelope that is no message of a place.
 func (c *Checker) Envelope(ctx context.Context, sealed []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, err := c.judge(ctx, sealed)
+	_, err := c.checkEnvelope(ctx, sealed)
 	return err
 }
 
-// judge judges one envelope and counts it. The caller holds the lock.
-func (c *Checker) judge(ctx context.Context, sealed []byte) (verdict, error) {
+// checkEnvelope judges one envelope and counts it. The caller holds the lock.
+func (c *Checker) checkEnvelope(ctx context.Context, sealed []byte) (verdict, error) {
 	if err := cms.Parse(sealed, &c.envelope); err != nil {
-		return c.refuse(err), nil
+		return c.countRefused(err), nil
 	}
-	n, err := c.need(ctx, &c.envelope.Header, c.envelope.Recipients)
+	n, err := c.findNeed(ctx, &c.envelope.Header, c.envelope.Recipients)
 	switch {
 	case err != nil:
 		return refused, err
 	case n.malformed != nil:
-		return c.refuse(n.malformed), nil //nolint:nilerr // the envelope is at fault, and that is counted
+		return c.countRefused(n.malformed), nil //nolint:nilerr // the envelope is at fault, and that is counted
 	}
-	return c.count(n), nil
+	return c.countEnvelope(n), nil
 }
 
-// refuse counts a message that is no envelope.
-func (c *Checker) refuse(err error) verdict {
-	c.report.Refused[reason(err)]++
+// countRefused counts a message that is no envelope.
+func (c *Checker) countRefused(err error) verdict {
+	c.report.Refused[reasonOf(err)]++
 	return refused
 }
 
-// count counts an envelope that needs n.
-func (c *Checker) count(n *need) verdict {
+// countEnvelope counts an envelope that needs n.
+func (c *Checker) countEnvelope(n *need) verdict {
 	c.report.Envelopes++
 	if n.recipients < c.report.Recipients {
 		c.report.Few++

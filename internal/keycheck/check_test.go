@@ -14,6 +14,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/codec/cms"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
+	"github.com/streamcrypt/streamcrypt/keystore/keystoretest"
 )
 
 // scan looks through places and returns the report.
@@ -129,7 +130,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestAway asks a service that does not answer for one data key, and not for every other one; another KEK still opens.
+// TestAway asks a service that does not answer for one data key, and not for
+// every other one; another KEK still opens.
 func TestAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		away, here := newKEK(t), newKEK(t)
@@ -149,21 +151,22 @@ func TestAway(t *testing.T) {
 	})
 }
 
-// TestAuditFails has a log that cannot be written: that is no word about a KEK, whether kekcache returns it or waits.
+// TestAuditFails has a log that cannot be written: that is no word about a KEK,
+// whether kekcache returns it or waits.
 func TestAuditFails(t *testing.T) {
 	full := errors.New("no space left on device")
 	k := &ringKey{audit: &noted{Auditor: failingAudit{full}}}
 	if err := k.audit.Record(kekcache.Event{}); !errors.Is(err, full) {
 		t.Fatalf("%v", err)
 	}
-	if no, err := k.judge(context.DeadlineExceeded); no != nil || !errors.Is(err, full) {
+	if no, err := k.judgeError(context.DeadlineExceeded); no != nil || !errors.Is(err, full) {
 		t.Errorf("%v, %v", no, err)
 	}
-	if no, err := k.judge(full); no != nil || !errors.Is(err, full) {
+	if no, err := k.judgeError(full); no != nil || !errors.Is(err, full) {
 		t.Errorf("%v, %v", no, err)
 	}
 	k.audit = &noted{}
-	if no, err := k.judge(context.DeadlineExceeded); no == nil || no.word != "away" || err != nil {
+	if no, err := k.judgeError(context.DeadlineExceeded); no == nil || no.word != "away" || err != nil {
 		t.Errorf("%v, %v", no, err)
 	}
 }
@@ -186,7 +189,7 @@ func TestContextEnds(t *testing.T) {
 
 func TestByReference(t *testing.T) {
 	a, lost, k2 := newKEK(t), newKEK(t), newKEK(t)
-	records, elsewhere := store{}, store{}
+	records, elsewhere := new(keystoretest.Memory), new(keystoretest.Memory)
 	w, gone, no := window(t, records, a, lost), window(t, records, lost), window(t, elsewhere, a)
 	msgs := place("p", seal(t, w, 1), seal(t, gone, 1), seal(t, no, 1), seal(t, w, 9000))
 	r := scan(t, newChecker(t, Options{Store: records}, a), msgs)
@@ -201,22 +204,27 @@ func TestByReference(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 
-	// A record that does not belong there is passed over, and a later one may be wrapped for another KEK.
-	var kid [kekcache.KIDSize]byte
-	for id, all := range elsewhere {
-		kid = id
-		other := store{}
-		seal(t, window(t, other, k2), 1)
-		for _, foreign := range other {
-			records[id] = append(foreign, []byte("no record"))
-		}
-		records[id] = append(records[id], all...)
+	// A record that does not belong there is passed over, and a later one may
+	// be wrapped for another KEK.
+	kid := elsewhere.KIDs()[0]
+	other := new(keystoretest.Memory)
+	seal(t, window(t, other, k2), 1)
+	for _, record := range [][]byte{recordIn(t, other), []byte("no record"), recordIn(t, elsewhere)} {
+		must(t, records.Put(t.Context(), kid, record))
 	}
 	msgs.at, msgs.committed, msgs.released = 0, 0, 0
 	r = scan(t, newChecker(t, Options{Store: records}, a, k2), msgs)
 	if r.Readable != 3 || kekOf(t, r, k2.Name()).Envelopes != 0 {
 		t.Errorf("records of %x: %+v", kid, r)
 	}
+}
+
+// recordIn returns the only record of a store.
+func recordIn(t testing.TB, s *keystoretest.Memory) []byte {
+	t.Helper()
+	records, err := s.Get(t.Context(), s.KIDs()[0])
+	must(t, err)
+	return records[0]
 }
 
 // forged is an envelope with recipients that nobody wrapped.
@@ -231,7 +239,8 @@ func forged(t testing.TB, recipients ...cms.Recipient) []byte {
 	return b
 }
 
-// TestHostile has an input that names more KEKs and data keys than are kept, and one that is no text.
+// TestHostile has an input that names more KEKs and data keys than are kept,
+// and one that is no text.
 func TestHostile(t *testing.T) {
 	k := newKEK(t)
 	var values [][]byte
@@ -267,7 +276,7 @@ func FuzzEnvelope(f *testing.F) {
 	k := newKEK(f)
 	f.Add(seal(f, window(f, nil, k), 5))
 	f.Add(seal(f, window(f, nil, k), 9000))
-	f.Add(seal(f, window(f, store{}, k), 5))
+	f.Add(seal(f, window(f, new(keystoretest.Memory), k), 5))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c := newChecker(t, Options{}, k)
 		must(t, c.Envelope(t.Context(), b))

@@ -22,7 +22,8 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// kek is a local KEK that counts what it is asked, and answers with err if that is set.
+// kek is a local KEK that counts what it is asked, and answers with err if that
+// is set.
 type kek struct {
 	*local.AES
 	asked int
@@ -51,13 +52,11 @@ var quiet = slog.New(slog.DiscardHandler)
 // window is a sealer with a data key of its own.
 func window(t testing.TB, store kekcache.Store, keks ...*kek) *envelope.Sealer {
 	t.Helper()
-	o := kekcache.SealingOptions{Store: store, Records: envelope.Records{}}
+	var wrappers []keys.Wrapper
 	for _, k := range keks {
-		o.Wrappers = append(o.Wrappers, k)
+		wrappers = append(wrappers, k)
 	}
-	sealing, err := kekcache.NewSealing(o)
-	must(t, err)
-	s, err := envelope.NewSealer(sealing, envelope.SealerOptions{ChunkSize: 4096})
+	s, err := envelope.NewSealer(wrappers, envelope.SealerOptions{ChunkSize: 4096, Store: store})
 	must(t, err)
 	return s
 }
@@ -65,7 +64,7 @@ func window(t testing.TB, store kekcache.Store, keks ...*kek) *envelope.Sealer {
 // seal seals a payload of so many bytes.
 func seal(t testing.TB, s *envelope.Sealer, size int) []byte {
 	t.Helper()
-	b, err := s.Seal(t.Context(), nil, make([]byte, size), &envelope.Binding{}, envelope.Position{})
+	b, err := s.Seal(t.Context(), nil, make([]byte, size), envelope.Binding{})
 	must(t, err)
 	return b
 }
@@ -83,13 +82,14 @@ func newChecker(t testing.TB, o Options, keks ...*kek) *Checker {
 	for _, k := range keks {
 		o.Keys = append(o.Keys, k)
 	}
-	o.Sealed, o.Records, o.Log = bare, envelope.Records{}, quiet
+	o.Sealed, o.Log = bare, quiet
 	c, err := New(o)
 	must(t, err)
 	return c
 }
 
-// source serves one lane of messages, each in a batch of its own. It is a Lane and a Peeker too.
+// source serves one lane of messages, each in a batch of its own. It is a Lane
+// and a Peeker too.
 type source struct {
 	name       string
 	msgs       []pipeline.Message
@@ -112,6 +112,10 @@ func place(name string, values ...[]byte) *source {
 func (s *source) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
 	return serve(ctx, s)
 }
+
+func (s *source) HoldsAll() bool { return true }
+
+func (s *source) Assignment() *pipeline.Assignment { return pipeline.NewAssignment(s.name) }
 
 func (s *source) Start() []pipeline.Position { return nil }
 
@@ -150,16 +154,4 @@ func (s *source) Peek(_ context.Context, offset int64) (pipeline.Message, error)
 		}
 	}
 	return pipeline.Message{}, io.EOF
-}
-
-// store is a key store in memory.
-type store map[[kekcache.KIDSize]byte][][]byte
-
-func (s store) Put(_ context.Context, kid [kekcache.KIDSize]byte, record []byte) error {
-	s[kid] = append(s[kid], record)
-	return nil
-}
-
-func (s store) Get(_ context.Context, kid [kekcache.KIDSize]byte) ([][]byte, error) {
-	return s[kid], nil
 }

@@ -18,7 +18,7 @@ const (
 	maxRows = 1000
 )
 
-// Why envelopes cannot be opened, beyond what a key service says.
+// Reasons why envelopes cannot be opened, beside those of a key service.
 const (
 	whyUnconfigured = "not configured"
 	whyNoKey        = "none of its keys is configured"
@@ -26,7 +26,7 @@ const (
 	whyNoRecord     = "no key record"
 )
 
-// need is what envelopes with one data key need.
+// need says which keys can open the envelopes with one data key.
 type need struct {
 	rows       []*KEK
 	more       int64 // recipients without a row
@@ -50,18 +50,19 @@ func nameOf(h *cms.Header, encoded []byte) (name needName) {
 // wrapping is a data key, wrapped for its recipients.
 type wrapping struct {
 	commitment [chunker.CommitmentSize]byte
-	encoded    []byte // what it was read from
+	encoded    []byte // the recipients, as they stand in an envelope or a key record
 	recipients []keys.Wrapped
 	count      int // those of unknown kinds included
 }
 
-// need finds out what an envelope needs, once for all with the same data key and recipients.
-func (c *Checker) need(ctx context.Context, h *cms.Header, encoded []byte) (*need, error) {
+// findNeed finds out which keys can open an envelope, once for all with the
+// same data key and recipients.
+func (c *Checker) findNeed(ctx context.Context, h *cms.Header, encoded []byte) (*need, error) {
 	name := nameOf(h, encoded)
 	if n := c.needs[name]; n != nil {
 		return n, nil
 	}
-	n, err := c.find(ctx, h, encoded)
+	n, err := c.makeNeed(ctx, h, encoded)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +76,7 @@ func (c *Checker) need(ctx context.Context, h *cms.Header, encoded []byte) (*nee
 	return n, nil
 }
 
-func (c *Checker) find(ctx context.Context, h *cms.Header, encoded []byte) (*need, error) {
+func (c *Checker) makeNeed(ctx context.Context, h *cms.Header, encoded []byte) (*need, error) {
 	n := &need{}
 	var wrappings []wrapping
 	switch {
@@ -90,14 +91,14 @@ func (c *Checker) find(ctx context.Context, h *cms.Header, encoded []byte) (*nee
 		n.why = whyNoStore
 	default:
 		var err error
-		if wrappings, err = c.stored(ctx, [cms.KIDSize]byte(h.KID)); err != nil {
+		if wrappings, err = c.readStored(ctx, [cms.KIDSize]byte(h.KID)); err != nil {
 			return nil, err
 		}
 		if len(wrappings) == 0 {
 			n.why = whyNoRecord
 		}
 	}
-	return n, c.fill(ctx, n, wrappings)
+	return n, c.fillNeed(ctx, n, wrappings)
 }
 
 // parseWrapping reads an envelope's recipients.
@@ -106,44 +107,47 @@ func parseWrapping(commitment [chunker.CommitmentSize]byte, encoded []byte) (wra
 	if err != nil {
 		return wrapping{}, err
 	}
-	w := wrapping{commitment: commitment, encoded: encoded, count: int(encoded[0] & 0x1f)} // at most 16 stand in one byte
+	w := wrapping{commitment: commitment, encoded: encoded, count: cms.CountRecipients(encoded)}
 	for _, r := range recipients {
 		w.recipients = append(w.recipients, keys.Wrapped(r))
 	}
 	return w, nil
 }
 
-// stored reads the key records of kid.
-func (c *Checker) stored(ctx context.Context, kid [cms.KIDSize]byte) ([]wrapping, error) {
+// readStored reads the key records of kid.
+func (c *Checker) readStored(ctx context.Context, kid [cms.KIDSize]byte) ([]wrapping, error) {
 	records, err := c.o.Store.Get(ctx, kid)
 	if err != nil {
 		return nil, err
 	}
 	var out []wrapping
 	for _, record := range records {
-		commitment, recipients, err := c.o.Records.Decode(record)
-		if err == nil && [cms.KIDSize]byte(commitment[:]) == kid {
-			out = append(out, wrapping{commitment: commitment, encoded: record, recipients: recipients, count: len(recipients)})
+		var e cms.Envelope
+		if cms.ParseKeyRecord(record, &e) != nil || [cms.KIDSize]byte(e.Commitment) != kid {
+			continue
+		}
+		if w, err := parseWrapping([chunker.CommitmentSize]byte(e.Commitment), e.Recipients); err == nil {
+			out = append(out, w)
 		}
 	}
 	return out, nil
 }
 
-// fill finds the KEKs of n and tries those that are configured. With several wrappings, as rewrapping leaves key records
-// behind, any one will do.
-func (c *Checker) fill(ctx context.Context, n *need, wrappings []wrapping) error {
+// fillNeed finds the KEKs of n and tries those that are configured. With
+// several wrappings, as rewrapping leaves key records behind, any one will do.
+func (c *Checker) fillNeed(ctx context.Context, n *need, wrappings []wrapping) error {
 	for i := range wrappings {
 		w := &wrappings[i]
 		n.recipients = max(n.recipients, w.count)
 		for j := range w.recipients {
-			c.note(n, c.rowOf(&w.recipients[j]))
+			c.addRow(n, c.rowOf(&w.recipients[j]))
 		}
 		if w.count > len(w.recipients) {
-			c.note(n, c.row("a kind that this version does not know"))
+			c.addRow(n, c.rowNamed("a kind that this version does not know"))
 		}
 	}
 	if len(wrappings) > 0 {
-		if err := c.try(ctx, n, wrappings); err != nil {
+		if err := c.tryKEKs(ctx, n, wrappings); err != nil {
 			return err
 		}
 	}
@@ -153,15 +157,15 @@ func (c *Checker) fill(ctx context.Context, n *need, wrappings []wrapping) error
 	return nil
 }
 
-// try asks every configured KEK that n is wrapped for.
-func (c *Checker) try(ctx context.Context, n *need, wrappings []wrapping) error {
+// tryKEKs asks every configured KEK that n is wrapped for.
+func (c *Checker) tryKEKs(ctx context.Context, n *need, wrappings []wrapping) error {
 	n.why = whyNoKey
 	opened := false
 	for _, k := range c.ring {
 		if !slices.Contains(n.rows, k.row) {
 			continue
 		}
-		no, err := k.try(ctx, wrappings)
+		no, err := k.tryWrappings(ctx, wrappings)
 		switch {
 		case err != nil:
 			return err
@@ -181,8 +185,8 @@ func (c *Checker) try(ctx context.Context, n *need, wrappings []wrapping) error 
 	return nil
 }
 
-// note adds a KEK to those of n.
-func (c *Checker) note(n *need, r *KEK) {
+// addRow adds a KEK to those of n.
+func (c *Checker) addRow(n *need, r *KEK) {
 	switch {
 	case r == nil:
 		n.more++
@@ -191,17 +195,18 @@ func (c *Checker) note(n *need, r *KEK) {
 	}
 }
 
-// rowOf is the row of the configured KEK that w is for, or of the one that it names; nil if there is no room for another.
+// rowOf is the row of the configured KEK that w is for, or of the one that it
+// names; nil if there is no room for another.
 func (c *Checker) rowOf(w *keys.Wrapped) *KEK {
 	for _, k := range c.ring {
 		if k.kek.Fits(w) {
 			return k.row
 		}
 	}
-	return c.row(kekName(w))
+	return c.rowNamed(kekName(w))
 }
 
-func (c *Checker) row(name string) *KEK {
+func (c *Checker) rowNamed(name string) *KEK {
 	r := c.rows[name]
 	if r == nil && len(c.rows) < maxRows {
 		r = &KEK{Name: name, Why: whyUnconfigured}
@@ -211,11 +216,15 @@ func (c *Checker) row(name string) *KEK {
 }
 
 var schemes = map[int64]string{
-	keys.AlgA256KW: "local", keys.AlgECDHESA256KW: "x25519", keys.AlgRSAOAEP256: "rsa", keys.AlgRSAOAEP512: "rsa", keys.AlgMLKEM: "pq",
+	keys.AlgA256KW:       "local",
+	keys.AlgECDHESA256KW: "x25519",
+	keys.AlgRSAOAEP256:   "rsa",
+	keys.AlgRSAOAEP512:   "rsa",
+	keys.AlgMLKEM:        "pq",
 }
 
-// kekName names a KEK as it would be named if it were configured. What the bytes of an envelope say is shown as text only if
-// it is plain.
+// kekName names a KEK as it would be named if it were configured. Bytes of an
+// envelope are shown as text only if they are plain.
 func kekName(w *keys.Wrapped) string {
 	if w.Alg == keys.AlgAWSKMS {
 		for _, b := range w.KID {

@@ -15,8 +15,9 @@ import (
 // maxWhole is more than an envelope in the single form takes, in bytes.
 const maxWhole = cms.MaxHead + cms.MaxSingle + chunker.TagSize + cms.MaxRecipientSize + 1
 
-// Raw looks at the one payload that r holds, in any of its forms (docs/envelope.md, section 9). It reads all of it in
-// constant memory: recipients stand behind the ciphertext.
+// Raw looks at the one payload that r holds, in any of its forms
+// (docs/envelope.md, section 9). It reads all of it in constant memory:
+// recipients stand behind the ciphertext.
 func (c *Checker) Raw(ctx context.Context, name string, r io.Reader) error {
 	in := bufio.NewReaderSize(r, maxWhole)
 	h, recipients, err := readEnvelope(in)
@@ -26,39 +27,39 @@ func (c *Checker) Raw(ctx context.Context, name string, r io.Reader) error {
 	c.looked.Add(1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.place(name)
+	p := c.placeOf(name)
 	if err != nil {
-		if reason(err) == "" {
+		if reasonOf(err) == "" {
 			return err
 		}
-		p.add(0, c.refuse(err))
+		p.addMessage(0, c.countRefused(err))
 		return nil
 	}
-	n, err := c.need(ctx, h, recipients)
+	n, err := c.findNeed(ctx, h, recipients)
 	switch {
 	case err != nil:
 		return err
 	case n.malformed != nil:
-		p.add(0, c.refuse(n.malformed))
+		p.addMessage(0, c.countRefused(n.malformed))
 	default:
-		p.add(0, c.count(n))
+		p.addMessage(0, c.countEnvelope(n))
 	}
 	return nil
 }
 
 // readEnvelope reads an envelope and keeps its head and recipients.
 func readEnvelope(in *bufio.Reader) (*cms.Header, []byte, error) {
-	b, err := peek(in, cms.MaxHead)
+	b, err := peekBytes(in, cms.MaxHead)
 	if err != nil {
 		return nil, nil, err
 	}
 	var h cms.Header
 	n, ok := cms.ParseHead(b, &h)
 	if !ok {
-		return nil, nil, why(in)
+		return nil, nil, refuseHead(in)
 	}
 	h.Commitment, h.KID = bytes.Clone(h.Commitment), bytes.Clone(h.KID)
-	if err := discard(in, n); err != nil {
+	if err := discardBytes(in, n); err != nil {
 		return nil, nil, err
 	}
 	if h.Chunked {
@@ -69,7 +70,7 @@ func readEnvelope(in *bufio.Reader) (*cms.Header, []byte, error) {
 	if err != nil || h.ByReference {
 		return &h, nil, err
 	}
-	if b, err = peek(in, cms.MaxRecipientSize+1); err != nil {
+	if b, err = peekBytes(in, cms.MaxRecipientSize+1); err != nil {
 		return nil, nil, err
 	}
 	recipients, _, err := cms.SplitRecipients(b)
@@ -77,12 +78,13 @@ func readEnvelope(in *bufio.Reader) (*cms.Header, []byte, error) {
 		return nil, nil, err
 	}
 	recipients = bytes.Clone(recipients)
-	return &h, recipients, discard(in, len(recipients))
+	return &h, recipients, discardBytes(in, len(recipients))
 }
 
-// readRest reads what follows the first envelope: nothing, or if that is a key record the payload that it is for.
+// readRest reads the bytes behind the first envelope: none, or if that is a key
+// record the payload that it is for.
 func readRest(in *bufio.Reader, h *cms.Header) error {
-	b, err := peek(in, 1)
+	b, err := peekBytes(in, 1)
 	if err != nil || len(b) == 0 {
 		return err
 	}
@@ -97,14 +99,14 @@ func readRest(in *bufio.Reader, h *cms.Header) error {
 	case !bytes.Equal(payload.KID, h.Commitment[:cms.KIDSize]):
 		return fmt.Errorf("%w: the key record in front is another key's", cms.ErrMalformed)
 	}
-	if b, err = peek(in, 1); err == nil && len(b) > 0 {
+	if b, err = peekBytes(in, 1); err == nil && len(b) > 0 {
 		return trailing
 	}
 	return err
 }
 
 func skipSingle(in *bufio.Reader) error {
-	b, err := peek(in, 5)
+	b, err := peekBytes(in, 5)
 	if err != nil {
 		return err
 	}
@@ -112,12 +114,12 @@ func skipSingle(in *bufio.Reader) error {
 	if err != nil {
 		return err
 	}
-	return discard(in, head+size)
+	return discardBytes(in, head+size)
 }
 
 func skipSegments(in *bufio.Reader, chunkSize int) error {
 	for count, last := 0, false; ; count++ {
-		b, err := peek(in, 5)
+		b, err := peekBytes(in, 5)
 		if err != nil {
 			return err
 		}
@@ -128,15 +130,15 @@ func skipSegments(in *bufio.Reader, chunkSize int) error {
 		case end && count < 2, !end && last:
 			return fmt.Errorf("%w: segments", cms.ErrMalformed)
 		}
-		if err := discard(in, head+size); err != nil || end {
+		if err := discardBytes(in, head+size); err != nil || end {
 			return err
 		}
 		last = size < cms.SegmentSize(chunkSize)
 	}
 }
 
-// peek returns the next n bytes, or all there are.
-func peek(in *bufio.Reader, n int) ([]byte, error) {
+// peekBytes returns the next n bytes, or all there are.
+func peekBytes(in *bufio.Reader, n int) ([]byte, error) {
 	b, err := in.Peek(n)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
@@ -144,7 +146,7 @@ func peek(in *bufio.Reader, n int) ([]byte, error) {
 	return b, nil
 }
 
-func discard(in *bufio.Reader, n int) error {
+func discardBytes(in *bufio.Reader, n int) error {
 	_, err := in.Discard(n)
 	if errors.Is(err, io.EOF) {
 		return cms.ErrTruncated
@@ -152,9 +154,10 @@ func discard(in *bufio.Reader, n int) error {
 	return err
 }
 
-// why says what is wrong with a head; the strict parser wants the whole.
-func why(in *bufio.Reader) error {
-	b, err := peek(in, maxWhole)
+// refuseHead returns the reason why a head was refused; the strict parser wants
+// the whole.
+func refuseHead(in *bufio.Reader) error {
+	b, err := peekBytes(in, maxWhole)
 	if err != nil {
 		return err
 	}

@@ -11,13 +11,14 @@ import (
 	"github.com/streamcrypt/streamcrypt/codec/cms"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/keystore/keystoretest"
 )
 
 // file seals a payload as a raw file.
 func file(t testing.TB, store kekcache.Store, size int, keks ...*kek) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	w := window(t, store, keks...).NewWriter(context.Background(), &out, &envelope.Binding{})
+	w := window(t, store, keks...).NewWriter(context.Background(), &out, envelope.Binding{})
 	_, err := w.ReadFrom(bytes.NewReader(make([]byte, size)))
 	must(t, err)
 	must(t, w.Close())
@@ -37,7 +38,7 @@ func split(t *testing.T, b []byte) (first, rest []byte) {
 
 func TestRaw(t *testing.T) {
 	k, lost := newKEK(t), newKEK(t)
-	records := store{}
+	records := new(keystoretest.Memory)
 	short, long := file(t, nil, 5, k, lost), file(t, nil, 10_000, k, lost)
 	chunked := seal(t, window(t, nil, k, lost), 10_000) // recipients behind the ciphertext
 	flipped := bytes.Clone(long)
@@ -98,13 +99,14 @@ func TestRaw(t *testing.T) {
 	}
 }
 
-// FuzzRaw holds Raw to the parser of whole envelopes. Files of two parts are Raw's own.
+// FuzzRaw holds Raw to the parser of whole envelopes. Files of two parts are
+// Raw's own.
 func FuzzRaw(f *testing.F) {
 	k := newKEK(f)
 	f.Add(file(f, nil, 5, k))
 	f.Add(file(f, nil, 10_000, k))
 	f.Add(seal(f, window(f, nil, k), 10_000))
-	f.Add(file(f, store{}, 10_000, k))
+	f.Add(file(f, new(keystoretest.Memory), 10_000, k))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c := newChecker(t, Options{})
 		must(t, c.Raw(t.Context(), "f", bytes.NewReader(b)))

@@ -1,13 +1,15 @@
 package keycheck
 
-// Report is what a check has found. Numbers count messages, unless said otherwise.
+// Report holds the findings of a check. Numbers count messages, unless said
+// otherwise.
 type Report struct {
 	Tried     bool  `json:"tried"`     // there were keys to unwrap with; else Readable is 0 and says nothing
 	Sampled   bool  `json:"sampled"`   // only some messages were looked at
 	Envelopes int64 `json:"envelopes"` // the end records of an archive included, which are in none of Places
 	Readable  int64 `json:"readable"`
 
-	// Refused counts messages that are no envelopes, by reason (docs/errors.md).
+	// Refused counts messages that are no envelopes, by reason
+	// (docs/errors.md).
 	Refused map[string]int64 `json:"refused,omitempty"`
 	// Unreadable counts envelopes that cannot be opened, by reason.
 	Unreadable map[string]int64 `json:"unreadable,omitempty"`
@@ -21,7 +23,8 @@ type Report struct {
 	Places []Place `json:"places,omitempty"` // in order of their names
 }
 
-// KEK is a key encryption key that envelopes are wrapped for, or a configured one.
+// KEK is a key encryption key that envelopes are wrapped for, or a configured
+// one.
 type KEK struct {
 	Name       string `json:"name"`
 	Configured bool   `json:"configured"`
@@ -38,25 +41,28 @@ type Place struct {
 	Last      int64  `json:"last"`  // of the last one
 	Envelopes int64  `json:"envelopes"`
 	Readable  int64  `json:"readable"`
-	// FirstReadable is the offset of the first readable message, From that of the first from which all are readable to the
-	// end. They differ if what can be read is not contiguous. nil: there is none.
+	// FirstReadable is the offset of the first readable message, From that of
+	// the first from which all are readable to the end. They differ if the
+	// readable messages are not contiguous. nil: there is none.
 	FirstReadable *int64 `json:"first_readable"`
 	From          *int64 `json:"readable_from"`
-	// Changes is how often readable and not readable messages follow each other. With more than one, what can be read is not
-	// contiguous. Of a sample it is what the sample shows.
+	// Changes is how often readable and not readable messages follow each
+	// other. With more than one, the readable messages are not contiguous. Of a
+	// sample, these are the changes that the sample shows.
 	Changes int64 `json:"changes"`
 }
 
 // Contiguous says that readability changes at most once.
 func (p *Place) Contiguous() bool { return p.Changes <= 1 }
 
-// AllReadable says that every message is an envelope that can be opened, or that nobody asked whether it can.
+// AllReadable says that every message is an envelope that can be opened, or
+// that nobody asked whether it can.
 func (r *Report) AllReadable() bool {
 	return len(r.Refused) == 0 && (!r.Tried || r.Readable == r.Envelopes)
 }
 
-// add takes the next message of the place.
-func (p *Place) add(offset int64, is verdict) {
+// addMessage takes the next message of the place.
+func (p *Place) addMessage(offset int64, is verdict) {
 	first := p.Last < 0
 	if first {
 		p.First = offset
@@ -82,7 +88,7 @@ func (p *Place) add(offset int64, is verdict) {
 	p.Readable++
 }
 
-// verdict is what was found of one message.
+// verdict is the finding about one message.
 type verdict int
 
 const (

@@ -9,15 +9,17 @@ import (
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/codec/cms"
+	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// ringKey is a configured KEK. Each has a cache of its own, so that each is asked, whether another one opens too or not.
+// ringKey is a configured KEK. Each has a cache of its own, so that each is
+// asked, whether another one opens too or not.
 type ringKey struct {
 	kek     keys.Unwrapper
-	opening *kekcache.Opening
+	opening *kekcache.OpenKeys
 	audit   *noted
 	timeout time.Duration
 	row     *KEK
@@ -26,19 +28,21 @@ type ringKey struct {
 
 func newRingKey(k keys.Unwrapper, o *Options) (*ringKey, error) {
 	out := &ringKey{kek: k, timeout: o.Timeout}
-	options := kekcache.OpeningOptions{
-		Unwrappers: []keys.Unwrapper{k}, Context: o.Context, MaxKeys: 1, Log: o.Log, // what came of a key is remembered here
+	options := kekcache.OpenKeysOptions{
+		Unwrappers: []keys.Unwrapper{k}, Context: o.Context, Log: o.Log,
+		MaxKeys: 1, // the result for a key is remembered here
 	}
 	if o.Audit != nil {
 		out.audit = &noted{Auditor: o.Audit}
 		options.Audit = out.audit
 	}
 	var err error
-	out.opening, err = kekcache.NewOpening(options)
+	out.opening, err = envelope.NewOpenKeys(options)
 	return out, err
 }
 
-// noted is an Auditor whose last error is remembered: what waits for it must not be taken for a key service that is away.
+// noted is an Auditor that remembers its last error: a wait for it must not be
+// taken for a key service that is away.
 type noted struct {
 	kekcache.Auditor
 	mu  sync.Mutex
@@ -66,37 +70,37 @@ func (n *noted) failed() error {
 // refusal is why a KEK does not unwrap.
 type refusal struct{ word, detail string }
 
-// try unwraps the first of wrappings that it can, or says why it cannot unwrap the last. The error is ctx's, or the audit
-// log's.
-func (k *ringKey) try(ctx context.Context, wrappings []wrapping) (no *refusal, err error) {
+// tryWrappings unwraps the first of wrappings that it can, or says why it
+// cannot unwrap the last. The error is ctx's, or the audit log's.
+func (k *ringKey) tryWrappings(ctx context.Context, wrappings []wrapping) (no *refusal, err error) {
 	for i := range wrappings {
 		w := &wrappings[i]
-		at := slices.IndexFunc(w.recipients, func(r keys.Wrapped) bool { return k.kek.Fits(&r) }) // one per KEK, as readers do
-		if at < 0 {
+		if !slices.ContainsFunc(w.recipients, func(r keys.Wrapped) bool { return k.kek.Fits(&r) }) {
 			continue
 		}
-		if no, err = k.unwrap(ctx, w, &w.recipients[at]); no == nil || err != nil {
+		if no, err = k.unwrapOne(ctx, w); no == nil || err != nil {
 			return no, err
 		}
 	}
 	return no, nil
 }
 
-func (k *ringKey) unwrap(ctx context.Context, w *wrapping, one *keys.Wrapped) (*refusal, error) {
+func (k *ringKey) unwrapOne(ctx context.Context, w *wrapping) (*refusal, error) {
 	if k.away != nil {
 		return k.away, nil
 	}
 	limited, cancel := context.WithTimeout(ctx, k.timeout)
 	defer cancel()
-	_, err := k.opening.Unwrap(limited, w.commitment[:], w.encoded, func() ([]keys.Wrapped, error) { return []keys.Wrapped{*one}, nil })
+	_, err := k.opening.Unwrap(limited, w.commitment[:], w.encoded)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	return k.judge(err)
+	return k.judgeError(err)
 }
 
-// judge tells what an error of the cache says about the KEK. What says nothing about it is returned.
-func (k *ringKey) judge(err error) (*refusal, error) {
+// judgeError returns the refusal of the KEK that an error of the cache tells
+// of. An error that says nothing about the KEK is returned.
+func (k *ringKey) judgeError(err error) (*refusal, error) {
 	var service *keys.Error
 	switch {
 	case err == nil:
@@ -116,13 +120,16 @@ func (k *ringKey) judge(err error) (*refusal, error) {
 	return nil, err
 }
 
-// reason is the word for why a message is no envelope (docs/errors.md), or "" if err is about something else.
-func reason(err error) string {
+// reasonOf is the word for why a message is no envelope (docs/errors.md), or ""
+// if err is about something else.
+func reasonOf(err error) string {
 	var reject *pipeline.Reject
 	if errors.As(err, &reject) {
-		return reject.Reason
+		return string(reject.Reason)
 	}
-	for _, word := range []error{cms.ErrNotEnvelope, cms.ErrTruncated, cms.ErrTooLarge, cms.ErrMalformed, cms.ErrUnsupported} {
+	for _, word := range []error{
+		cms.ErrNotEnvelope, cms.ErrTruncated, cms.ErrTooLarge, cms.ErrMalformed, cms.ErrUnsupported,
+	} {
 		if errors.Is(err, word) {
 			return word.Error()
 		}

@@ -9,7 +9,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// spread makes a place of n messages at increasing offsets with gaps, readable where is says so.
+// spread makes a place of n messages at increasing offsets with gaps, readable
+// where is says so.
 func spread(t *testing.T, random *rand.Rand, n int, good, bad []byte, is func(i int) bool) *source {
 	t.Helper()
 	s := &source{name: "p", first: random.Int64N(1000)}
@@ -29,7 +30,8 @@ func spread(t *testing.T, random *rand.Rand, n int, good, bad []byte, is func(i 
 	return s
 }
 
-// TestSearch finds the first readable message exactly, in places of all shapes, and with few reads.
+// TestSearch finds the first readable message exactly, in places of all shapes,
+// and with few reads.
 func TestSearch(t *testing.T) {
 	k, lost := newKEK(t), newKEK(t)
 	good, bad := seal(t, window(t, nil, k), 1), seal(t, window(t, nil, lost), 1)
@@ -62,7 +64,8 @@ func TestSearch(t *testing.T) {
 	}
 }
 
-// TestLastMessage: the last message is found however many offsets behind it are empty, and be it the only one that can be read.
+// TestLastMessage: the last message is found however many offsets behind it are
+// empty, and be it the only one that can be read.
 func TestLastMessage(t *testing.T) {
 	k, lost := newKEK(t), newKEK(t)
 	good, bad := seal(t, window(t, nil, k), 1), seal(t, window(t, nil, lost), 1)
@@ -82,7 +85,8 @@ func TestLastMessage(t *testing.T) {
 	}
 }
 
-// TestNotContiguous has keys in use side by side: two encryptors while one of them was replaced, and a window in the middle.
+// TestNotContiguous has keys in use side by side: two encryptors while one of
+// them was replaced, and a window in the middle.
 func TestNotContiguous(t *testing.T) {
 	k, lost := newKEK(t), newKEK(t)
 	good, bad := seal(t, window(t, nil, k), 1), seal(t, window(t, nil, lost), 1)

@@ -9,14 +9,6 @@ import (
 	"github.com/streamcrypt/streamcrypt/keystore/dir"
 )
 
-// Store keeps key records.
-type Store interface {
-	kekcache.Store
-	// Each calls do with the kid of every record, each once, in no order,
-	// until do returns an error, which it returns.
-	Each(do func(kid [kekcache.KIDSize]byte) error) error
-}
-
 // storeScheme is the one kind of store that this build has.
 const storeScheme = "file"
 
@@ -36,7 +28,7 @@ func CheckStore(url string) error {
 }
 
 // OpenStore opens a store.
-func OpenStore(url string) (Store, error) {
+func OpenStore(url string) (kekcache.Store, error) {
 	path, err := readStoreURL(url)
 	if err != nil {
 		return nil, err

@@ -7,12 +7,9 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
-	"github.com/streamcrypt/streamcrypt/kekcache"
-	"github.com/streamcrypt/streamcrypt/keys"
 )
 
 // An archive ends with an envelope over how many messages it has and the digest
@@ -28,7 +25,7 @@ func newSealedArchive(s *envelope.Sealer) endpoint.Archive {
 		Tag: appendTag,
 		SealEnd: func(ctx context.Context, dst []byte, count uint64, digest [32]byte) ([]byte, error) {
 			end := append(binary.BigEndian.AppendUint64(make([]byte, 0, endSize), count), digest[:]...)
-			return s.Seal(ctx, dst, end, &envelope.Binding{Kind: envelope.EndOfArchive}, envelope.Position{})
+			return s.Seal(ctx, dst, end, envelope.Binding{Kind: envelope.EndOfArchive})
 		},
 	}
 }
@@ -39,7 +36,7 @@ func newOpenedArchive(o *envelope.Opener) endpoint.Archive {
 	return endpoint.Archive{
 		Tag: appendTag,
 		OpenEnd: func(ctx context.Context, record []byte) (uint64, [32]byte, error) {
-			end, _, err := o.Open(ctx, nil, record, &envelope.Binding{Kind: envelope.EndOfArchive})
+			end, err := o.Open(ctx, nil, record, envelope.Binding{Kind: envelope.EndOfArchive})
 			switch {
 			case err != nil:
 				return 0, [32]byte{}, err
@@ -123,16 +120,12 @@ func (p *plan) newEndSealer(ctx context.Context, closers *closers) (*envelope.Se
 	if err != nil {
 		return nil, err
 	}
-	sealing, err := kekcache.NewSealing(kekcache.SealingOptions{
-		Wrappers: wrappers, Context: keys.Context{Name: string(p.context)}, Nonces: chunker.Random, Log: p.env.Log,
-		Audit: p.audit,
+	sealer, err := envelope.NewSealer(wrappers, envelope.SealerOptions{
+		Context: string(p.context), RandomNonces: true, Log: p.env.Log, Audit: p.audit,
 	})
 	if err != nil {
 		return nil, err
 	}
-	closers.add(sealing.Close)
-	if err := sealing.Prepare(ctx); err != nil {
-		return nil, err
-	}
-	return envelope.NewSealer(sealing, envelope.SealerOptions{Context: p.context})
+	closers.add(sealer.Close)
+	return sealer, sealer.Prepare(ctx)
 }

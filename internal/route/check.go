@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keycheck"
@@ -15,7 +14,6 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/pipeline"
-	"github.com/streamcrypt/streamcrypt/transform"
 )
 
 // CheckOptions say how keys are checked.
@@ -98,8 +96,8 @@ func (c *Check) open(ctx context.Context, config Config, o CheckOptions) error {
 // newChecker loads the keys, if there are any.
 func (p *plan) newChecker(ctx context.Context, o CheckOptions) (*keycheck.Checker, error) {
 	options := keycheck.Options{
-		Context: keys.Context{Name: string(p.context)}, Records: envelope.Records{Context: p.context},
-		Sealed: findSealed(p.source.TextHeaders), Recipients: o.Recipients, Log: p.env.Log, Audit: p.audit,
+		Context: keys.Context{Name: string(p.context)},
+		Sealed:  findSealed(p.source.TextHeaders), Recipients: o.Recipients, Log: p.env.Log, Audit: p.audit,
 	}
 	var err error
 	if len(p.Keys) > 0 {
@@ -122,7 +120,7 @@ func findSealed(textIn bool) func(m *pipeline.Message) ([]byte, error) {
 		}
 		e, ok := findTombstone(m)
 		if !ok {
-			return nil, &pipeline.Reject{Reason: transform.ReasonBareTombstone}
+			return nil, &pipeline.Reject{Reason: pipeline.ReasonBareTombstone}
 		}
 		if !textIn {
 			return e, nil

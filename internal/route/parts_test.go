@@ -171,17 +171,14 @@ func TestTag(t *testing.T) {
 func TestEndRecord(t *testing.T) {
 	testDir(t)
 	p := &plan{Config: Config{Keys: []string{"local:k.jwk"}}, env: Env{Log: quiet}}
-	sealing, err := p.loadSealing(t.Context(), true)
+	sealer, err := p.loadSealing(t.Context(), true)
 	must(t, err)
-	opening, err := p.loadOpening(t.Context())
-	must(t, err)
-	sealer, err := envelope.NewSealer(sealing, envelope.SealerOptions{})
+	opener, err := p.loadOpening(t.Context())
 	must(t, err)
 	digest := [32]byte{7, 8, 9}
 	record, err := newSealedArchive(sealer).SealEnd(t.Context(), []byte("r"), 0x0102, digest)
 	must(t, err)
-	opener := envelope.NewOpener(opening, envelope.OpenerOptions{})
-	got, at, err := opener.Open(t.Context(), nil, record[1:], &envelope.Binding{Kind: 3})
+	got, at, err := opener.NewWorker().Open(t.Context(), nil, record[1:], &envelope.Binding{Kind: 3})
 	if want := "0000000000000102" + hex.EncodeToString(digest[:]); err != nil || hex.EncodeToString(got) != want || at.Place != ([7]byte{}) {
 		t.Errorf("got %x at %v, %v", got, at, err)
 	}
@@ -189,12 +186,12 @@ func TestEndRecord(t *testing.T) {
 	if n, d, err := open(t.Context(), record[1:]); err != nil || n != 0x0102 || d != digest {
 		t.Errorf("got %d, %x, %v", n, d, err)
 	}
-	value, err := sealer.Seal(t.Context(), nil, got, &envelope.Binding{}, envelope.Position{})
+	value, err := sealer.Seal(t.Context(), nil, got, envelope.Binding{})
 	must(t, err)
 	if _, _, err := open(t.Context(), value); err == nil {
 		t.Error("a message is taken for an end record")
 	}
-	short, err := sealer.Seal(t.Context(), nil, got[:39], &envelope.Binding{Kind: envelope.EndOfArchive}, envelope.Position{})
+	short, err := sealer.Seal(t.Context(), nil, got[:39], envelope.Binding{Kind: envelope.EndOfArchive})
 	must(t, err)
 	var refused *envelope.Error
 	if _, _, err := open(t.Context(), short); !errors.As(err, &refused) || refused.Reason != envelope.ReasonMalformed {

@@ -95,44 +95,40 @@ func (r *raw) openCopy(ctx context.Context, p *plan, closers *closers) error {
 
 // openOpening is for a route that decrypts or verifies.
 func (r *raw) openOpening(ctx context.Context, p *plan) error {
-	keys, err := p.loadOpening(ctx)
+	opener, err := p.loadOpening(ctx)
 	if err != nil {
 		return err
 	}
-	o := envelope.NewOpener(keys, envelope.OpenerOptions{Context: p.context})
 	r.copy = func(ctx context.Context) error {
-		_, err := o.NewReader(ctx, r.in.OpenReader(ctx),
-			&envelope.Binding{}).WriteTo(&counted{Writer: r.out, n: &r.written})
+		reader := opener.NewReader(ctx, r.in.OpenReader(ctx), envelope.Binding{})
+		_, err := reader.WriteTo(&counted{Writer: r.out, n: &r.written})
 		return err
 	}
 	return nil
 }
 
 func (r *raw) openSealing(ctx context.Context, p *plan, closers *closers) error {
-	keys, err := p.loadSealing(ctx, false)
+	sealer, err := p.loadSealing(ctx, false)
 	if err != nil {
 		return err
 	}
-	closers.add(keys.Close)
-	sealer, err := envelope.NewSealer(keys, envelope.SealerOptions{Context: p.context, ChunkSize: int(p.ChunkSize)})
+	closers.add(sealer.Close)
 	r.copy = func(ctx context.Context) error {
-		w := sealer.NewWriter(ctx, &counted{Writer: r.out, n: &r.written}, &envelope.Binding{})
+		w := sealer.NewWriter(ctx, &counted{Writer: r.out, n: &r.written}, envelope.Binding{})
 		if _, err := w.ReadFrom(r.in.OpenReader(ctx)); err != nil {
 			return err
 		}
 		return w.Close()
 	}
-	return err
+	return nil
 }
 
 func (r *raw) openRewrapping(ctx context.Context, p *plan) (err error) {
 	if r.rewraps.keys, err = p.loadRewrapping(ctx); err != nil {
 		return err
 	}
-	rewrapper := envelope.NewRewrapper(r.rewraps.keys)
 	r.copy = func(ctx context.Context) error {
-		err := rewrapper.Copy(ctx, &counted{Writer: r.out, n: &r.written}, r.in.OpenReader(ctx))
-		counts := rewrapper.Counts()
+		counts, err := r.rewraps.keys.Copy(ctx, &counted{Writer: r.out, n: &r.written}, r.in.OpenReader(ctx))
 		r.rewraps.stats.Rewrapped.Add(counts.Rewrapped)
 		r.rewraps.stats.Already.Add(counts.Already)
 		return err

@@ -7,7 +7,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
-	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
@@ -20,9 +20,9 @@ type records struct {
 	out     *endpoint.Sink
 	options pipeline.Options
 	memory  int64
-	sealing *kekcache.Sealing // nil unless sealing
+	sealing *envelope.Sealer // nil unless sealing
 	load    loadKeys
-	stats   pipeline.Stats
+	watch   watch.Route
 	gates   transform.GateStats
 	rewraps rewraps // of a route that rewraps
 }
@@ -52,21 +52,15 @@ func (r *records) openSealing(ctx context.Context) (err error) {
 	}
 	r.closers.add(r.sealing.Close)
 	r.load = r.reloadSealing(r.sealing)
-	// End records of an archive are sealed by a lease of their own.
-	ends, err := envelope.NewSealer(r.sealing, envelope.SealerOptions{Context: r.context, ChunkSize: int(r.ChunkSize)})
-	if err != nil {
-		return err
-	}
-	if err := r.openEnds(ctx, newSealedArchive(ends), 0); err != nil {
+	if err := r.openEnds(ctx, newSealedArchive(r.sealing), 0); err != nil {
 		return err
 	}
 	place := newPlaces(r.in)
 	return r.setTransform(func() (pipeline.Transform, error) {
 		t, err := transform.NewEncrypt(transform.EncryptOptions{
-			Common:    transform.Common{Context: r.context, Bind: r.bind, Subject: r.out.MapSubject},
-			Keys:      r.sealing,
-			ChunkSize: int(r.ChunkSize),
-			Place:     place,
+			Common: transform.Common{Bind: r.bind, Subject: r.out.MapSubject},
+			Sealer: r.sealing,
+			Place:  place,
 		})
 		return &fitted{Transform: t, textOut: r.sink.TextHeaders, check: r.out.Check}, err
 	})
@@ -79,8 +73,7 @@ func (r *records) openOpening(ctx context.Context) error {
 		return err
 	}
 	r.load = r.reloadOpening(opening)
-	ends := envelope.NewOpener(opening, envelope.OpenerOptions{Context: r.context})
-	if err := r.openEnds(ctx, newOpenedArchive(ends), 0); err != nil {
+	if err := r.openEnds(ctx, newOpenedArchive(opening), 0); err != nil {
 		return err
 	}
 	// Only a broker's log is sure to be as its sealer wrote it. Somebody may
@@ -90,8 +83,8 @@ func (r *records) openOpening(ctx context.Context) error {
 	r.options.DeadLetterValues = r.options.DeadLetters != nil
 	return r.setTransform(func() (pipeline.Transform, error) {
 		t, err := transform.NewDecrypt(transform.DecryptOptions{
-			Common:         transform.Common{Context: r.context, Bind: r.bind, Subject: r.out.MapSubject},
-			Keys:           opening,
+			Common:         transform.Common{Bind: r.bind, Subject: r.out.MapSubject},
+			Opener:         opening,
 			PassTombstones: r.Tombstones == "pass",
 		})
 		return &fitted{Transform: t, textIn: r.source.TextHeaders, check: r.out.Check}, err
@@ -107,7 +100,7 @@ func (r *records) openEnds(ctx context.Context, archive endpoint.Archive, more i
 		return err
 	}
 	r.options = r.pipelineOptions()
-	r.options.Source, r.options.Stats, r.options.Log = r.in.Source, &r.stats, r.env.Log
+	r.options.Source, r.options.Observer, r.options.Log = r.in.Source, &r.watch, r.env.Log
 	r.memory = pipeline.Memory(r.options, r.in.Lanes, r.in.Largest) + more
 	if err := memlimit.Check(r.memory); err != nil {
 		return err
@@ -162,17 +155,24 @@ func (r *records) renewKeys(ctx context.Context) (stop func()) {
 	}
 }
 
+// maxParkedNames is how many parked places a Snapshot names.
+const maxParkedNames = 10
+
 func (r *records) snapshot() Snapshot {
+	seen := r.watch.Totals()
 	s := Snapshot{
-		Messages: r.stats.Read.Load(),
-		Bytes:    r.stats.BytesIn.Load(),
-		BytesOut: r.stats.BytesOut.Load(),
-		Skipped:  r.stats.Skipped.Load(),
-		Rejected: r.stats.Rejected.Load(),
-		Reasons:  r.stats.Reasons(),
-		Parked:   r.stats.Parked.Load(),
-		Gaps:     r.gates.Gaps.Load(),
-		Foreign:  r.gates.Foreign.Load(),
+		Messages: seen.Read,
+		Bytes:    seen.BytesIn,
+		BytesOut: seen.BytesOut,
+		Skipped:  seen.Skipped,
+		Rejected: seen.RejectedTotal(),
+		Reasons:  seen.Rejected,
+		Parked:   seen.Parked,
+
+		ParkedPlaces: r.watch.ParkedPlaces(maxParkedNames),
+
+		Gaps:    r.gates.Gaps.Load(),
+		Foreign: r.gates.Foreign.Load(),
 	}
 	if r.do == verify {
 		s.BytesOut = 0

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
-	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
@@ -45,7 +45,7 @@ func (r *Route) Reload(ctx context.Context, urls []string) error {
 	return r.env.explain(load(ctx, urls))
 }
 
-func (p *plan) reloadSealing(sealing *kekcache.Sealing) loadKeys {
+func (p *plan) reloadSealing(sealing *envelope.Sealer) loadKeys {
 	return func(ctx context.Context, urls []string) error {
 		wrappers, err := keyring.LoadWrappers(ctx, urls, p.env.Log)
 		if err != nil {
@@ -59,7 +59,7 @@ func (p *plan) reloadSealing(sealing *kekcache.Sealing) loadKeys {
 	}
 }
 
-func (p *plan) reloadOpening(opening *kekcache.Opening) loadKeys {
+func (p *plan) reloadOpening(opening *envelope.Opener) loadKeys {
 	return func(ctx context.Context, urls []string) error {
 		unwrappers, err := keyring.LoadUnwrappers(ctx, urls, p.env.Log)
 		if err != nil {

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
-	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
 
@@ -85,12 +85,12 @@ func (p *plan) checkRewrap() error {
 // another route.
 type rewraps struct {
 	stats transform.RewrapStats
-	keys  *kekcache.Rewrapping
+	keys  *envelope.Rewrapper
 }
 
 func (r *rewraps) report(s *Snapshot) {
 	if r.keys == nil {
 		return
 	}
-	s.Rewrapped, s.Already, s.DataKeys = r.stats.Rewrapped.Load(), r.stats.Already.Load(), r.keys.Moved()
+	s.Rewrapped, s.Already, s.DataKeys = r.stats.Rewrapped.Load(), r.stats.Already.Load(), r.keys.CountKeys()
 }

@@ -3,7 +3,6 @@ package route
 import (
 	"context"
 
-	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
@@ -15,7 +14,7 @@ func (r *records) openRewrapping(ctx context.Context) (err error) {
 	if r.rewraps.keys, err = r.loadRewrapping(ctx); err != nil {
 		return err
 	}
-	archive, err := r.newRewrappedArchive(ctx, envelope.NewRewrapper(r.rewraps.keys), r.closers)
+	archive, err := r.newRewrappedArchive(ctx, r.rewraps.keys, r.closers)
 	if err != nil {
 		return err
 	}
@@ -25,7 +24,7 @@ func (r *records) openRewrapping(ctx context.Context) (err error) {
 	r.options.DeadLetterValues = r.options.DeadLetters != nil
 	return r.setTransform(func() (pipeline.Transform, error) {
 		t, err := transform.NewRewrap(transform.RewrapOptions{
-			Keys:           r.rewraps.keys,
+			Rewrapper:      r.rewraps.keys,
 			Subject:        r.out.MapSubject,
 			PassTombstones: r.Tombstones == "pass",
 			Stats:          &r.rewraps.stats,

@@ -13,6 +13,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // storeWorkers is how many key records are rewrapped at a time: a key service
@@ -22,13 +23,13 @@ const storeWorkers = 8
 // storeRewrap rewraps all records of a key store.
 type storeRewrap struct {
 	name    string
-	store   keyring.Store
+	store   kekcache.Store
 	rewraps rewraps
 	env     Env
 
 	mu      sync.Mutex
 	done    int64 // kids
-	reasons map[string]int64
+	reasons map[pipeline.Reason]int64
 }
 
 func openStoreRewrap(ctx context.Context, c Config, env Env) (*Route, error) {
@@ -51,7 +52,7 @@ func (r *Route) openStore(ctx context.Context, c Config) error {
 	if err := p.openAudit(&r.closers); err != nil {
 		return err
 	}
-	s := &storeRewrap{name: p.KeyStore, env: p.env, reasons: map[string]int64{}}
+	s := &storeRewrap{name: p.KeyStore, env: p.env, reasons: map[pipeline.Reason]int64{}}
 	r.job = s
 	var err error
 	if s.store, err = keyring.OpenStore(p.KeyStore); err != nil {
@@ -76,7 +77,7 @@ func (s *storeRewrap) run(ctx context.Context) error {
 			}
 		})
 	}
-	err := s.store.Each(func(kid [kekcache.KIDSize]byte) error {
+	err := s.store.Each(working, func(kid [kekcache.KIDSize]byte) error {
 		if working.Err() != nil { // select might take a worker that waits nonetheless
 			return context.Cause(working)
 		}
@@ -106,16 +107,16 @@ func (s *storeRewrap) run(ctx context.Context) error {
 // rewrapRecord rewraps the records of one kid. A record that none of the old
 // keys unwraps is noted, and the others go on.
 func (s *storeRewrap) rewrapRecord(ctx context.Context, kid [kekcache.KIDSize]byte) error {
-	to, err := s.rewraps.keys.Record(ctx, kid[:])
-	reason := ""
+	already, err := s.rewraps.keys.RewrapRecord(ctx, kid[:])
+	reason := pipeline.Reason("")
 	switch {
 	case errors.Is(err, kekcache.ErrUnknownKey):
-		reason = string(envelope.ReasonUnknownKey)
+		reason = pipeline.ReasonUnknownKey
 	case errors.Is(err, kekcache.ErrWrongKey):
-		reason = string(envelope.ReasonWrongKey)
+		reason = pipeline.ReasonWrongKey
 	case err != nil:
 		return err
-	case to.Already:
+	case already:
 		s.rewraps.stats.Already.Add(1)
 	default:
 		s.rewraps.stats.Rewrapped.Add(1)
@@ -135,7 +136,7 @@ func (s *storeRewrap) findRefusal() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, reason := range []envelope.Reason{envelope.ReasonWrongKey, envelope.ReasonUnknownKey} {
-		if n := s.reasons[string(reason)]; n > 0 {
+		if n := s.reasons[pipeline.Reason(reason)]; n > 0 {
 			return &envelope.Error{Reason: reason,
 				Err: fmt.Errorf("%s: %d of %d key records could not be rewrapped", reason, n, s.done)}
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // ErrInterrupted says that a route with an end of its own was ended before it
@@ -17,8 +18,10 @@ type Snapshot struct {
 	BytesOut int64 // written, likewise; 0 when verifying
 	Skipped  int64 // dropped as duplicates
 	Rejected int64 // written to the dead letters
-	Reasons  map[string]int64
-	Parked   int64 // lanes that cannot go on
+	Reasons  map[pipeline.Reason]int64
+	Parked   int64 // places that stand still
+	// ParkedPlaces are the names of the first few of them.
+	ParkedPlaces []string
 
 	// Observations of a route that opens envelopes, in the order of messages;
 	// they are counted, not refused.

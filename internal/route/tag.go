@@ -3,13 +3,10 @@ package route
 import (
 	"errors"
 
-	"github.com/streamcrypt/streamcrypt/chunker"
-	"github.com/streamcrypt/streamcrypt/codec/cms"
+	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
-
-// This file is the only one of the package that looks into an envelope.
 
 var errNoEnvelope = errors.New("a null value without an envelope")
 
@@ -23,15 +20,7 @@ func appendTag(dst []byte, m *pipeline.Message) ([]byte, error) {
 			return dst, errNoEnvelope
 		}
 	}
-	var e cms.Envelope
-	if err := cms.Parse(sealed, &e); err != nil {
-		return dst, err
-	}
-	last := e.Ciphertext
-	for rest := e.Segments; len(rest) > 0; {
-		last, rest = rest.Next()
-	}
-	return append(dst, last[len(last)-chunker.TagSize:]...), nil // Parse refuses everything that is shorter than a tag
+	return envelope.AppendTag(dst, sealed)
 }
 
 // findTombstone returns the envelope that a null value carries in its header.

@@ -15,7 +15,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys/guard"
 )
 
-// An answer about another key than the one asked for, or with another kind of key in it, is not used.
+// An answer about another key than the one asked for, or with another kind of
+// key in it, is not used.
 func TestAnswersAreChecked(t *testing.T) {
 	key := func(name string) func(map[string]any) { return func(a map[string]any) { a["KeyId"] = name } }
 	for name, tc := range map[string]struct {
@@ -59,7 +60,8 @@ func TestAnswersAreChecked(t *testing.T) {
 	}
 }
 
-// A key that is asked for by alias or id is written by the ARN in the answer, if that can be right.
+// A key that is asked for by alias or id is written by the ARN in the answer,
+// if that can be right.
 func TestAnswersToAliasesAndIDs(t *testing.T) {
 	foreign := strings.Replace(first, "111122223333", "999999999999", 1)
 	for _, tc := range []struct {
@@ -84,7 +86,8 @@ func TestAnswersToAliasesAndIDs(t *testing.T) {
 	}
 }
 
-// The buffer in which the SDK hands over a data key is cleared once the key has been copied.
+// The buffer in which the SDK hands over a data key is cleared once the key has
+// been copied.
 func TestPlaintextIsCleared(t *testing.T) {
 	f := newFake(t)
 	k := f.key(Options{Key: first}, guard.Options{})
@@ -143,7 +146,7 @@ func FuzzTold(f *testing.F) {
 			return
 		}
 		text := base64.StdEncoding.EncodeToString(key)
-		got := told(around + text + around)
+		got := redact(around + text + around)
 		if bytes.Contains([]byte(got), []byte(text)) || len(got) > maxMessage {
 			t.Errorf("%q", got)
 		}

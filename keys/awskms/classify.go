@@ -17,7 +17,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys/guard"
 )
 
-// verdict is what a fault means.
+// verdict is the meaning of a fault.
 type verdict int
 
 const (
@@ -28,7 +28,8 @@ const (
 	refused                // gone, or away if this machine's clock is why: the SDK corrects it for the next call
 )
 
-// verdicts are what KMS and STS answer. KMS says 400 for nearly everything, so the code decides.
+// verdicts are the meanings of the codes with which KMS and STS answer. KMS
+// says 400 for nearly everything, so the code decides.
 var verdicts = map[string]verdict{
 	// Too much, or KMS itself.
 	"ThrottlingException":         away,
@@ -52,13 +53,14 @@ var verdicts = map[string]verdict{
 	"RequestTimeTooSkewed":        away,
 	"IDPCommunicationError":       away,
 
-	// The wrapped key: changed, cut, of another key, with another encryption context. KMS does not say which.
+	// The wrapped key: changed, cut, of another key, with another encryption
+	// context. KMS does not say which.
 	"InvalidCiphertextException": badWrap,
 	"IncorrectKeyException":      badWrap,
 
 	// The key.
 	"DisabledException":                   gone,
-	"KMSInvalidStateException":            gone, // pending deletion, without its key material, its key store is disconnected
+	"KMSInvalidStateException":            gone, // pending deletion, no key material, no key store
 	"InvalidKeyUsageException":            gone,
 	"UnsupportedOperationException":       gone,
 	"InvalidArnException":                 gone,
@@ -68,7 +70,7 @@ var verdicts = map[string]verdict{
 	"OptInRequired":                       gone,
 	"NotFoundException":                   unknown,
 
-	// Who asks.
+	// The caller.
 	"AccessDeniedException":       refused,
 	"AccessDenied":                gone,
 	"InvalidSignatureException":   refused,
@@ -77,15 +79,16 @@ var verdicts = map[string]verdict{
 	"IncompleteSignature":         gone,
 	"MissingAuthenticationToken":  gone,
 	"InvalidIdentityToken":        gone,
-	"ExpiredToken":                unknown, // whoever made the token may have made another
+	"ExpiredToken":                unknown, // its maker may have made another
 	"ExpiredTokenException":       unknown,
 	"UnrecognizedClientException": unknown,
 	"InvalidClientTokenId":        unknown,
 }
 
-// fail classes an error of the SDK. It names the key and holds the fault's code and message, and not what was sent.
-func (k *Key) fail(op string, err error) error {
-	v, cause := k.judge(err)
+// classify gives an error of the SDK its class. It names the key and holds the
+// code and message of the fault, and nothing that was sent.
+func (k *Key) classify(op string, err error) error {
+	v, cause := k.judgeError(err)
 	e := &keys.Error{Key: k.name, Op: op, Err: cause}
 	switch v {
 	case away:
@@ -100,8 +103,9 @@ func (k *Key) fail(op string, err error) error {
 	return e
 }
 
-// judge says what a fault means, and what of it is told.
-func (k *Key) judge(err error) (verdict, error) {
+// judgeError returns the meaning of an error, and the part of it that may be
+// told.
+func (k *Key) judgeError(err error) (verdict, error) {
 	var coded smithy.APIError
 	switch {
 	case errors.Is(err, ErrClear):
@@ -109,25 +113,26 @@ func (k *Key) judge(err error) (verdict, error) {
 	case !errors.As(err, &coded) && errors.Is(err, ErrCredentials):
 		return away, err // there were some at the start
 	case coded == nil:
-		return byTransport(err), uncoded(err)
+		return judgeTransport(err), describeUncoded(err)
 	}
 	v, known := verdicts[coded.ErrorCode()]
 	switch {
 	case known && v == refused:
-		v = skewed(err)
-	case !known && errors.Is(err, ErrCredentials) && status(err) < 500:
+		v = judgeClock(err)
+	case !known && errors.Is(err, ErrCredentials) && httpStatus(err) < 500:
 		v = unknown
 	case !known:
-		v = byTransport(err)
+		v = judgeTransport(err)
 	}
 	if strings.HasPrefix(coded.ErrorCode(), "ExpiredToken") {
-		k.client.credentials.renew()
+		k.client.credentials.dropStale()
 	}
 	return v, newFault(coded, known, err)
 }
 
-// skewed tells a refusal because of this machine's clock, which the SDK marks as worth another try, from any other.
-func skewed(err error) verdict {
+// judgeClock tells a refusal because of this machine's clock, which the SDK
+// marks as worth another try, from any other.
+func judgeClock(err error) verdict {
 	var marked interface{ RetryableError() bool }
 	if errors.As(err, &marked) && marked.RetryableError() {
 		return away
@@ -135,12 +140,12 @@ func skewed(err error) verdict {
 	return gone
 }
 
-// byTransport judges an error by how far the request came.
-func byTransport(err error) verdict {
+// judgeTransport judges an error by how far the request came.
+func judgeTransport(err error) verdict {
 	var certificate *tls.CertificateVerificationError
 	var send *smithyhttp.RequestSendError
 	var garbled *smithy.DeserializationError
-	code := status(err)
+	code := httpStatus(err)
 	switch {
 	case errors.As(err, &certificate):
 		return gone
@@ -154,8 +159,8 @@ func byTransport(err error) verdict {
 	return gone
 }
 
-// status is the HTTP status of the answer; 0 without one.
-func status(err error) int {
+// httpStatus returns the status of the answer; 0 without one.
+func httpStatus(err error) int {
 	var answer *awshttp.ResponseError
 	if errors.As(err, &answer) {
 		return answer.HTTPStatusCode()
@@ -163,7 +168,8 @@ func status(err error) int {
 	return 0
 }
 
-// fault is what is told of an error. The error itself may repeat what was sent or received.
+// fault is the part of an error that may be told. The error itself may repeat
+// bytes that were sent or received.
 type fault struct {
 	text string
 	err  error
@@ -172,7 +178,7 @@ type fault struct {
 func (f *fault) Error() string { return f.text }
 func (f *fault) Unwrap() error { return f.err }
 
-// encoded is what a key looks like in a message that repeats it.
+// encoded matches a key in a message that repeats it.
 var encoded = regexp.MustCompile(`[A-Za-z0-9+/_=]{40,}`)
 
 const maxMessage = 500
@@ -181,25 +187,26 @@ const maxMessage = 500
 func newFault(coded smithy.APIError, known bool, err error) *fault {
 	text := coded.ErrorCode()
 	if !known {
-		text = fmt.Sprintf("HTTP status %d, code %q", status(err), told(text))
+		text = fmt.Sprintf("HTTP status %d, code %q", httpStatus(err), redact(text))
 	} else if message := coded.ErrorMessage(); message != "" {
-		text += ": " + told(message)
+		text += ": " + redact(message)
 	}
 	var answer *awshttp.ResponseError
 	if errors.As(err, &answer) && answer.ServiceRequestID() != "" {
-		text += " (request " + told(answer.ServiceRequestID()) + ")"
+		text += " (request " + redact(answer.ServiceRequestID()) + ")"
 	}
 	return &fault{text, err}
 }
 
-// told is a service's text, without what may be a key, and not endless.
-func told(text string) string {
+// redact returns a service's text without anything that may be a key, and not
+// endless.
+func redact(text string) string {
 	text = encoded.ReplaceAllString(text, "[...]")
 	return strings.ToValidUTF8(text[:min(len(text), maxMessage)], "")
 }
 
-// uncoded tells of an error without an answer of KMS in it.
-func uncoded(err error) error {
+// describeUncoded tells of an error without an answer of KMS in it.
+func describeUncoded(err error) error {
 	var send *smithyhttp.RequestSendError
 	var garbled *smithy.DeserializationError
 	switch {
@@ -208,7 +215,7 @@ func uncoded(err error) error {
 	case errors.As(err, &send):
 		return &fault{send.Err.Error(), err}
 	case errors.As(err, &garbled):
-		return &fault{fmt.Sprintf("HTTP status %d, and not an answer of KMS", status(err)), err}
+		return &fault{fmt.Sprintf("HTTP status %d, and not an answer of KMS", httpStatus(err)), err}
 	}
 	return err
 }

@@ -131,7 +131,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// check looks at class and text of an error, which must name the key and show nothing of one.
+// check looks at class and text of an error, which must name the key and show
+// nothing of one.
 func check(t *testing.T, err error, op string, want keys.Class, dek []byte, w *keys.Wrapped) {
 	t.Helper()
 	var e *keys.Error
@@ -179,7 +180,8 @@ func TestNotReached(t *testing.T) {
 	}
 }
 
-// A key that was used and is then not found is away at first: services that are spread over machines are late.
+// A key that was used and is then not found is away at first: services that are
+// spread over machines are late.
 func TestUnknownLater(t *testing.T) {
 	for _, code := range []string{"NotFoundException", "ExpiredTokenException", "UnrecognizedClientException"} {
 		f := newFake(t)

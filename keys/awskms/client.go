@@ -17,7 +17,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 )
 
-// connections is the pool that the clients of all keys share.
+// connections is the connection pool that the clients of all keys share.
 var connections = sync.OnceValue(func() *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		if t.TLSClientConfig == nil {
@@ -27,18 +27,20 @@ var connections = sync.OnceValue(func() *awshttp.BuildableClient {
 	})
 })
 
-// credentialsWait is how long the first credentials may take: they can come from another service.
+// credentialsWait is how long the first credentials may take: they can come
+// from another service.
 const credentialsWait = 10 * time.Second
 
-// client is a KMS client and where it gets its credentials.
+// client is a KMS client and the source of its credentials.
 type client struct {
 	*kms.Client
 	region      string
 	credentials *credentials
 }
 
-// connect makes the client that o asks for. KMS itself is not called; credentials are looked for, so that it is an error at the
-// start if there are none.
+// connect makes the client that o asks for. KMS itself is not called;
+// credentials are looked for, so that it is an error at the start if there are
+// none.
 func connect(ctx context.Context, o *Options, r ref) (*client, error) {
 	cfg, err := config.LoadDefaultConfig(ctx, loadOptions(o, r)...)
 	if err != nil {
@@ -90,12 +92,12 @@ func loadOptions(o *Options, r ref) []func(*config.LoadOptions) error {
 	return options
 }
 
-// confidentially sends nothing that others could read on the way. The address may also come from the environment or a shared
-// file, so it is looked at here.
+// confidentially sends nothing that others could read on the way. The address
+// may also come from the environment or a shared file, so it is checked here.
 type confidentially struct{ aws.HTTPClient }
 
 func (c confidentially) Do(r *http.Request) (*http.Response, error) {
-	if !confidential(r.URL) {
+	if !isConfidential(r.URL) {
 		return nil, ErrClear
 	}
 	return c.HTTPClient.Do(r)
@@ -116,8 +118,8 @@ func (c *credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return found, nil
 }
 
-// renew drops what KMS no longer takes.
-func (c *credentials) renew() {
+// dropStale drops credentials that KMS no longer takes.
+func (c *credentials) dropStale() {
 	if cache, ok := c.from.(*aws.CredentialsCache); ok {
 		cache.Invalidate()
 	}

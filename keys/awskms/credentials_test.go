@@ -30,7 +30,8 @@ func issuer(t *testing.T) *atomic.Int32 {
 	return &issued
 }
 
-// Credentials that KMS calls expired are not used again, whatever date they bear.
+// Credentials that KMS calls expired are not used again, whatever date they
+// bear.
 func TestExpiredCredentialsAreRenewed(t *testing.T) {
 	issued := issuer(t)
 	f := newFake(t)
@@ -110,7 +111,7 @@ func TestRole(t *testing.T) {
 		{400, "ExpiredTokenException", keys.Away}, // it was good a moment ago
 		{400, "Oops", keys.Away},
 	} {
-		k.client.credentials.renew()
+		k.client.credentials.dropStale()
 		refuseWith(tc.status, tc.code)
 		_, before := f.last()
 		_, _, err := k.Generate(t.Context(), kc, nil)
@@ -119,7 +120,7 @@ func TestRole(t *testing.T) {
 		}
 	}
 	sts.Close()
-	k.client.credentials.renew()
+	k.client.credentials.dropStale()
 	if _, _, err := k.Generate(t.Context(), kc, nil); !isClass(err, keys.Away) {
 		t.Errorf("no STS: %v", err)
 	}

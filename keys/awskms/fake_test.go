@@ -47,8 +47,8 @@ const (
 	orders = "alias/orders"
 )
 
-// fakeKMS answers as KMS does, for the keys above and the aliases that it is told of. It has the keys of one region, which is
-// that of the signature.
+// fakeKMS answers as KMS does, for the keys above and the aliases that it is
+// told of. It has the keys of one region, which is that of the signature.
 type fakeKMS struct {
 	t       *testing.T
 	url     string

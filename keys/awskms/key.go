@@ -15,6 +15,10 @@ import (
 )
 
 // Key is a KMS key. It is safe for concurrent use.
+//
+// As a key to wrap for, give Encrypting: a Key that is configured by alias fits
+// all that may be behind the alias, so a rewrap to it would take envelopes
+// under an older key of the alias for done.
 type Key struct {
 	name   string
 	ref    ref // in the client's region
@@ -29,7 +33,7 @@ type Key struct {
 	late   time.Time    // when an unknown key was last taken for one that is late
 }
 
-// caller is who asks, and whom.
+// caller identifies the one who asks, and the service that is asked.
 type caller struct{ region, role, profile, endpoint string }
 
 var (
@@ -38,9 +42,12 @@ var (
 	_ keys.Rewrapper = (*Key)(nil)
 )
 
-// New validates o and finds region and credentials. KMS is not called, so a key that does not exist is an error of the first
-// call. Credentials may come from another service, for which New waits until ctx ends, or ten seconds.
-func New(ctx context.Context, o Options) (*Key, error) { return newKey(ctx, o, guard.Options{}) }
+// New validates o and finds region and credentials. KMS is not called, so a key
+// that does not exist is an error of the first call. Credentials may come from
+// another service, for which New waits until ctx ends, or ten seconds.
+func New(ctx context.Context, o Options) (*Key, error) {
+	return newKey(ctx, o, guard.Options{Observer: o.Observer})
+}
 
 func newKey(ctx context.Context, o Options, g guard.Options) (*Key, error) {
 	r, err := o.validate()
@@ -52,7 +59,7 @@ func newKey(ctx context.Context, o Options, g guard.Options) (*Key, error) {
 		return nil, err
 	}
 	k := &Key{
-		ref:    r.in(c.region),
+		ref:    r.inRegion(c.region),
 		pairs:  maps.Clone(o.Pairs),
 		caller: caller{c.region, o.Role, o.Profile, o.Endpoint},
 		client: c,
@@ -69,27 +76,29 @@ func newKey(ctx context.Context, o Options, g guard.Options) (*Key, error) {
 	return k, nil
 }
 
-// Name implements keys.Wrapper. It is the key's URL, without who asks for it.
+// Name implements keys.Wrapper. It is the URL of the key, without the parameters
+// that say who asks for it.
 func (k *Key) Name() string { return k.name }
 
 // State is whether KMS is asked for this key at present.
 func (k *Key) State() guard.State { return k.guard.State() }
 
-// Fits implements keys.Unwrapper. A key that is configured by alias fits every key ARN that may be behind it, since aliases
-// move; KMS then says whether it is.
+// Fits implements keys.Unwrapper. A key that is configured by alias fits every
+// key ARN that may be behind it, since aliases move; KMS then says whether it
+// is.
 func (k *Key) Fits(w *keys.Wrapped) bool {
 	if w.Alg != keys.AlgAWSKMS {
 		return false
 	}
 	kid, ok := parseKeyARN(string(w.KID))
-	return ok && k.fits(kid)
+	return ok && k.fitsARN(kid)
 }
 
-func (k *Key) fits(kid ref) bool {
+func (k *Key) fitsARN(kid ref) bool {
 	inReach := kid.region == k.client.region || kid.isMultiRegion()
 	switch {
 	case k.ref.isKey() && k.ref.isFull():
-		return k.ref.same(kid)
+		return k.ref.isSameKey(kid)
 	case k.ref.isKey():
 		return inReach && k.ref.resource == kid.resource
 	case k.ref.isFull():
@@ -103,23 +112,25 @@ func (k *Key) fits(kid ref) bool {
 	return inReach
 }
 
-// askFor returns the KeyId under which kid, which fits, is asked for: never one that only the envelope names.
+// askFor returns the KeyId under which kid, which fits, is asked for: never one
+// that only the envelope names.
 func (k *Key) askFor(kid ref) string {
-	if !k.ref.isKey() && k.led(kid) {
-		return kid.in(k.client.region).String()
+	if !k.ref.isKey() && k.hasLedTo(kid) {
+		return kid.inRegion(k.client.region).String()
 	}
 	return k.ref.String()
 }
 
-// led says that the alias was seen to lead to a key.
-func (k *Key) led(kid ref) bool {
+// hasLedTo says that the alias was seen to lead to a key.
+func (k *Key) hasLedTo(kid ref) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.behind[kid.in("")]
+	return k.behind[kid.inRegion("")]
 }
 
-// used checks the key that KMS says it used when it was asked for one, and returns it. A key behind the alias is remembered.
-func (k *Key) used(asked string, answer *string) (ref, error) {
+// checkUsed checks the key that KMS says it used when it was asked for one, and
+// returns it. A key behind the alias is remembered.
+func (k *Key) checkUsed(asked string, answer *string) (ref, error) {
 	r, ok := parseKeyARN(aws.ToString(answer))
 	want, err := parseRef(asked)
 	switch {
@@ -135,16 +146,18 @@ func (k *Key) used(asked string, answer *string) (ref, error) {
 	if !want.isKey() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		k.behind[r.in("")], k.now = true, r
+		k.behind[r.inRegion("")], k.now = true, r
 	}
 	return r, nil
 }
 
-// Encrypting is a Key as one that is wrapped for. It differs in what fits.
+// Encrypting is a Key to wrap for. It differs in the wrapped keys that fit.
 type Encrypting struct{ *Key }
 
-// Fits says whether w is wrapped for what the Key wraps for now. A key that is configured by alias fits what its alias led to
-// last, and nothing before it was asked for, so what is under an older key of the alias counts as not yet rewrapped.
+// Fits says whether w is wrapped for the key that is wrapped for now. With an
+// alias that is the key to which the alias led last, and none before the first
+// call; so a wrapped key under an older key of the alias counts as not yet
+// rewrapped.
 func (e Encrypting) Fits(w *keys.Wrapped) bool {
 	if e.ref.isKey() {
 		return e.Key.Fits(w)
@@ -152,7 +165,7 @@ func (e Encrypting) Fits(w *keys.Wrapped) bool {
 	kid, ok := parseKeyARN(string(w.KID))
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return ok && w.Alg == keys.AlgAWSKMS && e.now.isFull() && e.now.same(kid)
+	return ok && w.Alg == keys.AlgAWSKMS && e.now.isFull() && e.now.isSameKey(kid)
 }
 
 const (
@@ -160,8 +173,9 @@ const (
 	lateEvery = 5 * time.Minute
 )
 
-// isLate says that KMS may be late in telling where the alias leads now. A forged kid looks the same, so this is granted for
-// ten seconds in five minutes, whatever is asked for.
+// isLate says that KMS may be late in telling where the alias leads now. A
+// forged kid looks the same, so this is granted for ten seconds in five
+// minutes, for all keys together.
 func (k *Key) isLate(now time.Time) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -171,19 +185,19 @@ func (k *Key) isLate(now time.Time) bool {
 	return now.Sub(k.late) < lateFor
 }
 
-// do makes one guarded call for a key.
-func (k *Key) do(ctx context.Context, op, asked string, call func(context.Context) error) error {
+// callGuarded makes one guarded call for a key.
+func (k *Key) callGuarded(ctx context.Context, op, asked string, call func(context.Context) error) error {
 	return k.guard.Do(ctx, op, asked, func(ctx context.Context) error {
 		err := call(ctx)
 		var classed *keys.Error
 		if err == nil || errors.As(err, &classed) {
 			return err
 		}
-		return k.fail(op, err)
+		return k.classify(op, err)
 	})
 }
 
-// failed is an error that is no fault of the service's.
-func (k *Key) failed(class keys.Class, op string, err error) error {
+// newError returns an error that is no fault of the service's.
+func (k *Key) newError(class keys.Class, op string, err error) error {
 	return &keys.Error{Class: class, Key: k.name, Op: op, Err: err}
 }

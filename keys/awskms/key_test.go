@@ -143,8 +143,9 @@ func TestFits(t *testing.T) {
 	}
 }
 
-// An alias that moves takes sealing to the new key, readers with it, and what was wrapped before stays readable where the old key
-// was seen behind the alias, or is configured.
+// An alias that moves takes sealing to the new key, readers with it, and what
+// was wrapped before stays readable where the old key was seen behind the
+// alias, or is configured.
 func TestAliasMoves(t *testing.T) {
 	f := newFake(t)
 	writer, reader := f.key(Options{Key: orders}, guard.Options{}), f.key(Options{Key: orders}, guard.Options{})
@@ -219,7 +220,8 @@ func TestEncryptingFitsOnlyWhatIsWrappedForNow(t *testing.T) {
 	}
 }
 
-// What KMS does not see behind an alias may be there a moment later. It is waited for, but not as often as a forger likes.
+// What KMS does not see behind an alias may be there a moment later. It is
+// waited for, but not as often as a forger likes.
 func TestLateAlias(t *testing.T) {
 	f := newFake(t)
 	f.aliases[orders] = second
@@ -260,7 +262,8 @@ func TestLateAlias(t *testing.T) {
 	}
 }
 
-// An envelope whose kid names one key while its wrapped key is of another tells nothing about the alias.
+// An envelope whose kid names one key while its wrapped key is of another tells
+// nothing about the alias.
 func TestAliasLearnsOnlyFromKMS(t *testing.T) {
 	f := newFake(t)
 	_, w, err := f.key(Options{Key: first}, guard.Options{}).Generate(t.Context(), kc, nil)

@@ -10,21 +10,25 @@ import (
 	"unicode/utf8"
 
 	"github.com/streamcrypt/streamcrypt/keys"
+	"github.com/streamcrypt/streamcrypt/keys/guard"
 )
 
-// Options say which key, and whom to ask for it. What is left empty comes from the SDK's own chain: environment, shared files,
-// the machine's or the container's role.
+// Options say which key, and which service to ask for it. A field that is left
+// empty comes from the SDK's own chain: environment, shared files, the role of
+// the machine or the container.
 type Options struct {
 	Key      string            // a key's ARN or id, alias/NAME, or an alias's ARN
-	Region   string            // whose KMS is asked; for an ARN without replicas it is the ARN's
+	Region   string            // of the KMS that is asked; for an ARN without replicas it is the ARN's
 	Role     string            // the ARN of a role to assume
 	Profile  string            // of the shared configuration
 	Endpoint string            // https://HOST[:PORT], or http:// on this machine
 	Pairs    map[string]string // more of the encryption context
+	Observer guard.Observer    // of the breaker and of delays; nil: none
 }
 
 var (
-	// ErrNoRegion says that neither the key nor the configuration names a region.
+	// ErrNoRegion says that neither the key nor the configuration names a
+	// region.
 	ErrNoRegion = errors.New("no region")
 	// ErrCredentials says that no credentials can be had.
 	ErrCredentials = errors.New("no credentials")
@@ -41,9 +45,10 @@ func (o *Options) validate() (ref, error) {
 		return r, err
 	}
 	if r.isFull() && o.Region != "" && o.Region != r.region && !r.isMultiRegion() {
-		return r, fmt.Errorf("it is in %s and cannot be asked for in %s: only multi-Region keys (mrk-) have replicas", r.region, o.Region)
+		return r, fmt.Errorf("it is in %s and cannot be asked for in %s: only multi-Region keys (mrk-) have replicas",
+			r.region, o.Region)
 	}
-	if o.Region != "" && !made(o.Region, lower+digits+"-") {
+	if o.Region != "" && !isMadeOf(o.Region, lower+digits+"-") {
 		return r, errors.New("region: not a region's name")
 	}
 	if o.Role != "" && !strings.HasPrefix(o.Role, "arn:") {
@@ -61,22 +66,24 @@ func checkEndpoint(text string) error {
 	}
 	u, err := url.Parse(text)
 	switch {
-	case err != nil, u.Host == "", u.User != nil, u.RawQuery != "", u.Fragment != "", u.Scheme != "http" && u.Scheme != "https":
+	case err != nil, u.Host == "", u.User != nil, u.RawQuery != "", u.Fragment != "",
+		u.Scheme != "http" && u.Scheme != "https":
 		return errors.New("not of the form https://HOST:PORT")
-	case !confidential(u):
+	case !isConfidential(u):
 		return ErrClear
 	}
 	return nil
 }
 
-// confidential says that what is sent to u is seen by nobody on the way.
-func confidential(u *url.URL) bool {
+// isConfidential says that nobody on the way sees the bytes that are sent to u.
+func isConfidential(u *url.URL) bool {
 	host := u.Hostname()
 	ip := net.ParseIP(host)
 	return u.Scheme == "https" || host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Names in the encryption context that are not the user's; see the package's documentation.
+// Names in the encryption context that are not the user's; see the package's
+// documentation.
 const (
 	formatName  = "streamcrypt:format"
 	contextName = "streamcrypt:context"
@@ -94,7 +101,8 @@ func checkPairs(pairs map[string]string) error {
 	return nil
 }
 
-// encryptionContext is what KMS binds a wrapping to. It is shown in the logs of KMS.
+// encryptionContext returns the pairs that KMS binds a wrapping to. They are
+// shown in the logs of KMS.
 func (k *Key) encryptionContext(kc keys.Context) (map[string]string, error) {
 	if err := checkPairs(kc.Pairs); err != nil {
 		return nil, err

@@ -82,7 +82,8 @@ func TestNoCredentials(t *testing.T) {
 	}
 }
 
-// A profile's credentials are those that sign, even where the environment has others.
+// A profile's credentials are those that sign, even where the environment has
+// others.
 func TestProfile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config")
 	content := "[profile team]\naws_access_key_id = AKIDTEAM\naws_secret_access_key = secret\nregion = us-east-1\n"
@@ -104,7 +105,8 @@ func TestProfile(t *testing.T) {
 	}
 }
 
-// An address that comes from the environment is held to the same rule as one in the options.
+// An address that comes from the environment is held to the same rule as one in
+// the options.
 func TestEndpointOfTheEnvironmentInClear(t *testing.T) {
 	t.Setenv("AWS_ENDPOINT_URL_KMS", "http://kms.example.com:1")
 	k, err := New(t.Context(), Options{Key: first})

@@ -13,7 +13,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys/guard"
 )
 
-// policies reads the policies of docs/operate.md, in order, and the sections they stand in.
+// policies reads the policies of docs/operate.md, in order, and the sections
+// they stand in.
 func policies(t *testing.T) (sections []string, actions [][]string) {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/operate.md")
@@ -61,7 +62,8 @@ func policies(t *testing.T) (sections []string, actions [][]string) {
 	return sections, actions
 }
 
-// The policies of the documentation allow what the calls of each command are, and nothing else.
+// The policies of the documentation allow what the calls of each command are,
+// and nothing else.
 func TestPoliciesAllowWhatIsCalled(t *testing.T) {
 	f := newFake(t)
 	one, two := f.key(Options{Key: first}, guard.Options{}), f.key(Options{Key: second}, guard.Options{})

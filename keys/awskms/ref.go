@@ -19,7 +19,7 @@ type ref struct {
 
 var errRef = errors.New("not a KMS key: give a key's ARN or id, alias/NAME or an alias's ARN")
 
-// parseRef reads what a user configures.
+// parseRef reads the key that a user configures.
 func parseRef(text string) (ref, error) {
 	r := ref{resource: text}
 	switch {
@@ -37,7 +37,7 @@ func parseRef(text string) (ref, error) {
 	return r, nil
 }
 
-// parseKeyARN reads what stands in an envelope or an answer.
+// parseKeyARN reads the key that an envelope or an answer names.
 func parseKeyARN(text string) (ref, bool) {
 	r, ok := parseARN(text)
 	return r, ok && r.isKey()
@@ -49,8 +49,8 @@ func parseARN(text string) (r ref, ok bool) {
 		return ref{}, false
 	}
 	r = ref{partition: parts[1], region: parts[3], account: parts[4], resource: parts[5]}
-	ok = made(r.partition, lower+digits+"-") && made(r.region, lower+digits+"-") &&
-		len(r.account) == 12 && made(r.account, digits) && validResource(r.resource)
+	ok = isMadeOf(r.partition, lower+digits+"-") && isMadeOf(r.region, lower+digits+"-") &&
+		len(r.account) == 12 && isMadeOf(r.account, digits) && validResource(r.resource)
 	return r, ok
 }
 
@@ -62,31 +62,32 @@ const (
 
 func validResource(s string) bool {
 	if id, ok := strings.CutPrefix(s, keyPrefix); ok {
-		return made(id, lower+upper+digits+"-") && len(id) <= 128
+		return isMadeOf(id, lower+upper+digits+"-") && len(id) <= 128
 	}
 	name, ok := strings.CutPrefix(s, aliasPrefix)
-	return ok && made(name, lower+upper+digits+"/_-") && len(name) <= 250
+	return ok && isMadeOf(name, lower+upper+digits+"/_-") && len(name) <= 250
 }
 
-// made says that s is not empty and made of these characters.
-func made(s, of string) bool { return s != "" && strings.Trim(s, of) == "" }
+// isMadeOf says that s is not empty and consists of these characters.
+func isMadeOf(s, of string) bool { return s != "" && strings.Trim(s, of) == "" }
 
 func (r ref) isKey() bool  { return strings.HasPrefix(r.resource, keyPrefix) }
 func (r ref) isFull() bool { return r.account != "" }
 
-// isMultiRegion says that the same key may have replicas, whose ARNs differ in the region.
+// isMultiRegion says that the same key may have replicas with the same ARN but
+// for the region.
 func (r ref) isMultiRegion() bool { return strings.HasPrefix(r.resource, multiRegion) }
 
-// in is the replica in a region; r itself if it has none.
-func (r ref) in(region string) ref {
+// inRegion returns the replica in a region; r itself if it has none.
+func (r ref) inRegion(region string) ref {
 	if r.isFull() && r.isMultiRegion() {
 		r.region = region
 	}
 	return r
 }
 
-// same says that two ARNs are those of one key.
-func (r ref) same(o ref) bool { return r.in("") == o.in("") }
+// isSameKey says that two ARNs are those of one key.
+func (r ref) isSameKey(o ref) bool { return r.inRegion("") == o.inRegion("") }
 
 // String is the reference as KMS takes it.
 func (r ref) String() string {

@@ -54,7 +54,7 @@ func TestSame(t *testing.T) {
 	} {
 		a, _ := parseKeyARN(tc.a)
 		b, _ := parseKeyARN(tc.b)
-		if a.same(b) != tc.want || b.same(a) != tc.want {
+		if a.isSameKey(b) != tc.want || b.isSameKey(a) != tc.want {
 			t.Errorf("%s and %s: want %v", tc.a, tc.b, tc.want)
 		}
 	}

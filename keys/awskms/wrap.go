@@ -11,7 +11,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// maxWrapped is the most bytes that a wrapped key may have in an envelope (docs/envelope.md, recipients).
+// maxWrapped is the most bytes that a wrapped key may have in an envelope
+// (docs/envelope.md, recipients).
 const maxWrapped = 6144
 
 // Generate implements keys.Generator by GenerateDataKey.
@@ -19,11 +20,11 @@ func (k *Key) Generate(ctx context.Context, kc keys.Context, dst []byte) ([]byte
 	const op = "generate"
 	bound, err := k.encryptionContext(kc)
 	if err != nil {
-		return nil, keys.Wrapped{}, k.failed(keys.Gone, op, err)
+		return nil, keys.Wrapped{}, k.newError(keys.Gone, op, err)
 	}
 	var w keys.Wrapped
 	asked := k.ref.String()
-	err = k.do(ctx, op, asked, func(ctx context.Context) error {
+	err = k.callGuarded(ctx, op, asked, func(ctx context.Context) error {
 		out, err := k.client.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{
 			KeyId:             aws.String(asked),
 			KeySpec:           types.DataKeySpecAes256,
@@ -34,9 +35,9 @@ func (k *Key) Generate(ctx context.Context, kc keys.Context, dst []byte) ([]byte
 		}
 		defer clear(out.Plaintext)
 		if n := len(out.Plaintext); n != keys.DEKSize {
-			return k.failed(keys.Gone, op, fmt.Errorf("the answer is a key of %d bytes", n))
+			return k.newError(keys.Gone, op, fmt.Errorf("the answer is a key of %d bytes", n))
 		}
-		if w, err = k.wrapped(op, asked, out.KeyId, out.CiphertextBlob); err != nil {
+		if w, err = k.readWrapped(op, asked, out.KeyId, out.CiphertextBlob); err != nil {
 			return err
 		}
 		dst = append(dst, out.Plaintext...)
@@ -52,14 +53,14 @@ func (k *Key) Generate(ctx context.Context, kc keys.Context, dst []byte) ([]byte
 func (k *Key) Wrap(ctx context.Context, kc keys.Context, dek []byte) (w keys.Wrapped, err error) {
 	const op = "wrap"
 	if len(dek) != keys.DEKSize {
-		return w, k.failed(keys.Gone, op, fmt.Errorf("a data key of %d bytes", len(dek)))
+		return w, k.newError(keys.Gone, op, fmt.Errorf("a data key of %d bytes", len(dek)))
 	}
 	bound, err := k.encryptionContext(kc)
 	if err != nil {
-		return w, k.failed(keys.Gone, op, err)
+		return w, k.newError(keys.Gone, op, err)
 	}
 	asked := k.ref.String()
-	err = k.do(ctx, op, asked, func(ctx context.Context) error {
+	err = k.callGuarded(ctx, op, asked, func(ctx context.Context) error {
 		out, err := k.client.Encrypt(ctx, &kms.EncryptInput{
 			KeyId:             aws.String(asked),
 			Plaintext:         dek,
@@ -68,20 +69,21 @@ func (k *Key) Wrap(ctx context.Context, kc keys.Context, dek []byte) (w keys.Wra
 		if err != nil {
 			return err
 		}
-		w, err = k.wrapped(op, asked, out.KeyId, out.CiphertextBlob)
+		w, err = k.readWrapped(op, asked, out.KeyId, out.CiphertextBlob)
 		return err
 	})
 	return w, err
 }
 
-// wrapped is what an answer says, if it is about the key that was asked for.
-func (k *Key) wrapped(op, asked string, keyID *string, blob []byte) (keys.Wrapped, error) {
-	key, err := k.used(asked, keyID)
+// readWrapped returns the wrapped key of an answer, if that is about the key
+// that was asked for.
+func (k *Key) readWrapped(op, asked string, keyID *string, blob []byte) (keys.Wrapped, error) {
+	key, err := k.checkUsed(asked, keyID)
 	if err == nil && (len(blob) == 0 || len(blob) > maxWrapped) {
 		err = fmt.Errorf("the answer is a wrapped key of %d bytes", len(blob))
 	}
 	if err != nil {
-		return keys.Wrapped{}, k.failed(keys.Gone, op, err)
+		return keys.Wrapped{}, k.newError(keys.Gone, op, err)
 	}
 	return keys.Wrapped{Alg: keys.AlgAWSKMS, KID: []byte(key.String()), Ciphertext: blob}, nil
 }

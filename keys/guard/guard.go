@@ -1,12 +1,20 @@
-// Package guard is what stands around every call to a remote key service: a limit on its time, a limit on their rate, and
-// a circuit breaker. It never tries a call again; that is kekcache's part.
+// Package guard stands around every call of a remote key service: it limits how
+// long a call takes and how many there are, and a circuit breaker refuses calls
+// while the service is away. It never tries a call again; that is kekcache's
+// part.
 //
-// The breaker opens after five calls in a row that found the service away, and refuses calls for a second; then one call tries,
-// and those that come while it does wait for how it ends. kekcache waits for at most 1.8 s between tries, so a service that is
-// back is in use again within 5 s: one that hung may hold up a try for 2 s before.
+// The breaker opens after five calls in a row that found the service away, and
+// refuses calls for a second. Then one call tries, and those that come
+// meanwhile wait for its result. kekcache waits for at most 1.8 s between
+// tries, so a service that is back is in use again within 5 s: one that hung
+// may hold up a try for 2 s before.
 //
-// The package must not know what is called: a service says by the class of its errors whether it answered, and by Unknown
-// what may yet become known to it.
+// The package must not know the service: that says by the class of its errors
+// whether it answered, and by Unknown that a key may yet become known to it.
+//
+//	guard.go     Guard: Do, and how a call gets its turn
+//	state.go     the breaker's State, and the Observer
+//	unknown.go   keys that the service does not know, or not yet
 package guard
 
 import (
@@ -21,15 +29,17 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// ErrOpen says that a call was not made since those before it found the service away.
+// ErrOpen says that a call was not made because those before it found the
+// service away.
 var ErrOpen = errors.New("circuit open")
 
 // Options say how one key service is called. Zero means the default.
 type Options struct {
-	Name    string        // of the KEK, for errors; needed
-	Timeout time.Duration // of one call; default 2 seconds
-	Rate    float64       // calls per second in the long run; default 50
-	Burst   int           // calls at once, after a pause; default 100
+	Name     string        // of the KEK, for errors and the Observer; needed
+	Timeout  time.Duration // of one call; default 2 seconds
+	Rate     float64       // calls per second in the long run; default 50
+	Burst    int           // calls at once, after a pause; default 100
+	Observer Observer      // nil: none
 }
 
 const (
@@ -46,6 +56,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Burst == 0 {
 		o.Burst = 100
+	}
+	if o.Observer == nil {
+		o.Observer = nobody{}
 	}
 	switch {
 	case o.Name == "":
@@ -82,19 +95,27 @@ func New(o Options) (*Guard, error) {
 	g.breaker = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
 		Timeout:      openFor,
 		ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= tripAfter },
-		IsSuccessful: answered,
+		IsSuccessful: hasAnswered,
 		IsExcluded:   func(err error) bool { return errors.As(err, new(*abandoned)) },
+		OnStateChange: func(_ string, _, to gobreaker.State) {
+			o.Observer.BreakerState(o.Name, convertState(to))
+		},
 	})
 	return g, nil
 }
 
-// Do makes one call, which must end when its context does and return nil or a *keys.Error. op names it in errors, and key the
-// key that it asks for, which need not be the configured one (an alias, a replica): what is unknown is noted for each key.
-// Do waits for its turn until ctx ends. Its errors are *keys.Error; a call that is not made is Away.
+// Do makes one call, which must end when its context does and return nil or a
+// *keys.Error. op names it in errors, and key the key that it asks for, which
+// need not be the configured one (an alias, a replica): whether a key is
+// unknown is noted for each. Do waits for its turn until ctx ends. Its errors
+// are *keys.Error; a call that is not made is Away.
 func (g *Guard) Do(ctx context.Context, op, key string, call func(context.Context) error) error {
-	release, err := g.admit(ctx)
+	release, err := g.waitForTurn(ctx)
 	if err != nil {
-		return g.away(op, err)
+		if errors.Is(err, ErrOpen) {
+			g.o.Observer.CallRefused(g.o.Name)
+		}
+		return g.awayError(op, err)
 	}
 	defer release()
 	_, err = g.breaker.Execute(func() (struct{}, error) {
@@ -109,16 +130,17 @@ func (g *Guard) Do(ctx context.Context, op, key string, call func(context.Contex
 	var gaveUp *abandoned
 	switch {
 	case errors.Is(err, gobreaker.ErrOpenState), errors.Is(err, gobreaker.ErrTooManyRequests):
-		return g.away(op, ErrOpen)
+		g.o.Observer.CallRefused(g.o.Name)
+		return g.awayError(op, ErrOpen)
 	case errors.As(err, &gaveUp):
 		return gaveUp.err
 	}
 	return g.known.judge(key, err, time.Now())
 }
 
-// admit waits for a call's turn: for the one that tries a half-open breaker, then for a token. A breaker that is open refuses
-// before a token is spent.
-func (g *Guard) admit(ctx context.Context) (release func(), err error) {
+// waitForTurn waits for the end of a trial call, if one is under way, and then
+// for a token. A breaker that is open refuses before a token is spent.
+func (g *Guard) waitForTurn(ctx context.Context) (release func(), err error) {
 	release = func() {}
 	if g.breaker.State() == gobreaker.StateHalfOpen {
 		select {
@@ -133,65 +155,41 @@ func (g *Guard) admit(ctx context.Context) (release func(), err error) {
 		release()
 		return nil, ErrOpen
 	case gobreaker.StateHalfOpen:
-	case gobreaker.StateClosed: // the call that was waited for found the service
+	case gobreaker.StateClosed: // the trial call found the service
 		release()
 		release = func() {}
 	}
-	if err := g.tokens.Wait(ctx); err != nil {
+	if err := g.waitForToken(ctx); err != nil {
 		release()
 		return nil, err
 	}
 	return release, nil
 }
 
-func (g *Guard) away(op string, err error) error {
+// waitForToken keeps to the rate.
+func (g *Guard) waitForToken(ctx context.Context) error {
+	if g.tokens.Allow() {
+		return nil
+	}
+	began := time.Now()
+	err := g.tokens.Wait(ctx)
+	g.o.Observer.CallDelayed(g.o.Name, time.Since(began))
+	return err
+}
+
+func (g *Guard) awayError(op string, err error) error {
 	return &keys.Error{Class: keys.Away, Key: g.o.Name, Op: op, Err: err}
 }
 
-// answered says that a call found the service, whatever it said.
-func answered(err error) bool {
+// hasAnswered says that a call found the service, even if that refused.
+func hasAnswered(err error) bool {
 	var e *keys.Error
 	return !errors.As(err, &e) || e.Class != keys.Away
 }
 
-// abandoned is the error of a call whose caller gave up, which says nothing about the service.
+// abandoned is the error of a call whose caller gave up, which says nothing
+// about the service.
 type abandoned struct{ err error }
 
 func (e *abandoned) Error() string { return e.err.Error() }
 func (e *abandoned) Unwrap() error { return e.err }
-
-// State is whether calls are made.
-type State int
-
-const (
-	// Closed means that calls are made.
-	Closed State = iota
-	// HalfOpen means that one call tries whether the service is back.
-	HalfOpen
-	// Open means that calls are refused.
-	Open
-)
-
-func (s State) String() string {
-	switch s {
-	case Closed:
-		return "closed"
-	case HalfOpen:
-		return "half-open"
-	case Open:
-		return "open"
-	}
-	return "unknown"
-}
-
-// State returns whether calls are made at present.
-func (g *Guard) State() State {
-	switch g.breaker.State() {
-	case gobreaker.StateClosed:
-		return Closed
-	case gobreaker.StateHalfOpen:
-		return HalfOpen
-	default:
-		return Open
-	}
-}

@@ -63,7 +63,8 @@ func newGuard(t *testing.T, o guard.Options) *guard.Guard {
 	return g
 }
 
-// class is the class of an error that must be a *keys.Error which names the key.
+// class is the class of an error that must be a *keys.Error which names the
+// key.
 func class(t *testing.T, err error) keys.Class {
 	t.Helper()
 	var e *keys.Error
@@ -116,7 +117,8 @@ func TestTimeout(t *testing.T) {
 	})
 }
 
-// Five calls in a row open the breaker; what the service answered in between starts the count anew.
+// Five calls in a row open the breaker; what the service answered in between
+// starts the count anew.
 func TestBreakerOpens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuard(t, guard.Options{})
@@ -162,7 +164,8 @@ func open(t *testing.T, g *guard.Guard, s *service) {
 	}
 }
 
-// After a second one call tries. Those that come while it does go on if it finds the service, and are refused if not.
+// After a second one call tries. Those that come while it does go on if it
+// finds the service, and are refused if not.
 func TestHalfOpen(t *testing.T) {
 	for name, back := range map[string]bool{"back": true, "still away": false} {
 		t.Run(name, func(t *testing.T) {
@@ -208,7 +211,8 @@ func TestHalfOpen(t *testing.T) {
 	}
 }
 
-// A caller that gives up says nothing about the service, neither while it is used nor while it is tried.
+// A caller that gives up says nothing about the service, neither while it is
+// used nor while it is tried.
 func TestAbandonedCallsAreNotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, s := newGuard(t, guard.Options{}), &service{takes: time.Second}
@@ -290,9 +294,10 @@ func TestUnknownKey(t *testing.T) {
 	})
 }
 
-// The states of kekcache's waits and the breaker's together: a caller that tries again after 0.9 to 1.8 s is served within 5 s of
-// the service's return, whenever that is, although the last try before it failed after the timeout. That there are others who keep
-// the breaker busy makes no difference.
+// The states of kekcache's waits and the breaker's together: a caller that
+// tries again after 0.9 to 1.8 s is served within 5 s of the service's return,
+// whenever that is, although the last try before it failed after the timeout.
+// That there are others who keep the breaker busy makes no difference.
 func TestBackWithinOneProbeInterval(t *testing.T) {
 	for _, callers := range []int{1, 8} {
 		for phase := time.Duration(0); phase < 5*time.Second; phase += 100 * time.Millisecond {
@@ -305,7 +310,8 @@ func TestBackWithinOneProbeInterval(t *testing.T) {
 	}
 }
 
-// backAfter is how long the last of the callers must wait for a service that hangs for so long, and then does not.
+// backAfter is how long the last of the callers must wait for a service that
+// hangs for so long, and then does not.
 func backAfter(t *testing.T, callers int, outage time.Duration) time.Duration {
 	t.Helper()
 	g, s := newGuard(t, guard.Options{}), &service{}

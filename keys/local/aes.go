@@ -18,8 +18,8 @@ const AESKeySize = 32
 // wrappedSize is the size in bytes of a DEK under AES key wrap.
 const wrappedSize = keys.DEKSize + kwBlock
 
-// AES is an AES-256 KEK: it wraps and unwraps with AES key wrap (RFC 3394, COSE algorithm -5). Who can
-// wrap with it can unwrap.
+// AES is an AES-256 KEK: it wraps and unwraps with AES key wrap (RFC 3394, COSE
+// algorithm -5). Every holder of it can wrap and unwrap.
 type AES struct {
 	id
 	block cipher.Block
@@ -30,8 +30,9 @@ var (
 	_ keys.Unwrapper = (*AES)(nil)
 )
 
-// NewAES returns the KEK whose key is kek, AESKeySize bytes, and keeps no reference to it. Its id is
-// derived from the key by HKDF-Expand, so it tells nothing about the key and one key has one id.
+// NewAES returns the KEK whose key is kek, AESKeySize bytes, and keeps no
+// reference to it. Its id is derived from the key by HKDF-Expand, so it tells
+// nothing about the key and one key has one id.
 func NewAES(kek []byte) (*AES, error) {
 	if len(kek) != AESKeySize {
 		return nil, fmt.Errorf("AES key has %d bytes, not %d", len(kek), AESKeySize)
@@ -47,8 +48,9 @@ func NewAES(kek []byte) (*AES, error) {
 	return &AES{id: newID("local", kid), block: block}, nil
 }
 
-// ParseAES reads an AES KEK from a JWK file as GenerateAES writes it. Whether "alg" and "kid" are there
-// does not matter, but "alg" must not be another than A256KW; the id is always derived from the key.
+// ParseAES reads an AES KEK from a JWK file as GenerateAES writes it. Whether
+// "alg" and "kid" are there does not matter, but "alg" must not be another than
+// A256KW; the id is always derived from the key.
 func ParseAES(file []byte) (*AES, error) {
 	kek, err := parseJWK(file)
 	if err != nil {
@@ -58,7 +60,8 @@ func ParseAES(file []byte) (*AES, error) {
 	return NewAES(kek)
 }
 
-// GenerateAES returns a new AES KEK as the content of a JWK file (RFC 7517, RFC 7518 section 6.4).
+// GenerateAES returns a new AES KEK as the content of a JWK file (RFC 7517, RFC
+// 7518 section 6.4).
 func GenerateAES() ([]byte, error) {
 	kek := make([]byte, AESKeySize)
 	defer clear(kek)
@@ -75,7 +78,7 @@ func (k *AES) Wrap(_ context.Context, _ keys.Context, dek []byte) (keys.Wrapped,
 	if len(dek) != keys.DEKSize {
 		return keys.Wrapped{}, k.unusable("wrap", errDEKSize)
 	}
-	w := k.wrapped(keys.AlgA256KW)
+	w := k.newWrapped(keys.AlgA256KW)
 	var err error
 	if w.Ciphertext, err = appendWrap(make([]byte, 0, wrappedSize), k.block, dek); err != nil {
 		return keys.Wrapped{}, k.unusable("wrap", err)
@@ -84,7 +87,7 @@ func (k *AES) Wrap(_ context.Context, _ keys.Context, dek []byte) (keys.Wrapped,
 }
 
 // Fits implements keys.Unwrapper.
-func (k *AES) Fits(w *keys.Wrapped) bool { return w.Alg == keys.AlgA256KW && k.named(w) }
+func (k *AES) Fits(w *keys.Wrapped) bool { return w.Alg == keys.AlgA256KW && k.isNamedBy(w) }
 
 // Unwrap implements keys.Unwrapper.
 func (k *AES) Unwrap(_ context.Context, _ keys.Context, dst []byte, w *keys.Wrapped) ([]byte, error) {

@@ -8,18 +8,19 @@ import (
 	"slices"
 )
 
-// kwBlock is the size in bytes of the semiblocks that RFC 3394 works on; a wrapped key is one longer
-// than the key.
+// kwBlock is the size in bytes of the semiblocks that RFC 3394 works on; a
+// wrapped key is one longer than the key.
 const kwBlock = 8
 
-// kwIV is the default initial value of RFC 3394 section 2.2.3.1: the integrity check compares with it.
+// kwIV is the default initial value of RFC 3394 section 2.2.3.1: the integrity
+// check compares with it.
 var kwIV = [kwBlock]byte{0xa6, 0xa6, 0xa6, 0xa6, 0xa6, 0xa6, 0xa6, 0xa6}
 
 var errKWSize = errors.New("length is not a multiple of 8 bytes or too short")
 
-// appendWrap appends key wrapped under the cipher b to dst (RFC 3394 section 2.2.1, index form).
-// The key is 16 bytes or more, in multiples of 8; the wrapping is 8 bytes longer. The memory behind
-// dst must not overlap key.
+// appendWrap appends key wrapped under the cipher b to dst (RFC 3394 section
+// 2.2.1, index form). The key is 16 bytes or more, in multiples of 8; the
+// wrapping is 8 bytes longer. The memory behind dst must not overlap key.
 func appendWrap(dst []byte, b cipher.Block, key []byte) ([]byte, error) {
 	if len(key) < 2*kwBlock || len(key)%kwBlock != 0 {
 		return nil, errKWSize
@@ -47,9 +48,9 @@ func appendWrap(dst []byte, b cipher.Block, key []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// appendUnwrap appends the key that wrapped holds to dst (RFC 3394 section 2.2.2, index form). If the
-// integrity check fails, nothing of what was computed is left in the memory behind dst, which must not
-// overlap wrapped.
+// appendUnwrap appends the key that wrapped holds to dst (RFC 3394 section
+// 2.2.2, index form). If the integrity check fails, nothing of the result is
+// left in the memory behind dst, which must not overlap wrapped.
 func appendUnwrap(dst []byte, b cipher.Block, wrapped []byte) ([]byte, error) {
 	if len(wrapped) < 3*kwBlock || len(wrapped)%kwBlock != 0 {
 		return nil, errKWSize

@@ -7,11 +7,11 @@ import (
 	"io/fs"
 )
 
-// maxFile is the size in bytes beyond which a file is not taken for a key file. That of an RSA key of
-// MaxRSABits has less than a quarter of it.
+// maxFile is the size in bytes beyond which a file is not taken for a key file.
+// That of an RSA key of MaxRSABits has less than a quarter of it.
 const maxFile = 16 << 10
 
-// What a key file can hold, in the words of a KindError.
+// The kinds of key that a file can hold, in the words of a KindError.
 const (
 	kindAES      = "a local AES key (JWK)"
 	kindOtherJWK = "a JWK of another type"
@@ -20,26 +20,29 @@ const (
 )
 
 var (
-	// ErrPublicOnly says that a file holds a public key where the private one is needed.
+	// ErrPublicOnly says that a file holds a public key where the private one
+	// is needed.
 	ErrPublicOnly = errors.New("holds a public key only; unwrapping needs the private one")
 	// ErrNoPublic says that a public half was asked of a symmetric key.
 	ErrNoPublic = errors.New("holds " + kindAES + ", which has no public half")
 )
 
-// KindError says that a file holds another kind of key than the one asked for. Put the file's name in
-// front: "x25519:k.pem: holds an RSA key, not an X25519 key".
+// KindError says that a file holds another kind of key than the one asked for.
+// Put the file's name in front: "x25519:k.pem: holds an RSA key, not an X25519
+// key".
 type KindError struct {
 	Want, Have string // with article: "an RSA key"
 }
 
 func (e *KindError) Error() string { return "holds " + e.Have + ", not " + e.Want }
 
-// WidePermissions says whether a private key file with this mode is open to others than its owner,
-// which deserves a warning.
+// WidePermissions says whether a private key file with this mode is open to
+// others than its owner, which deserves a warning.
 func WidePermissions(mode fs.FileMode) bool { return mode.Perm()&0o077 != 0 }
 
-// Public returns the public half of a key file as the content of a PEM file (PKIX). For a file that
-// holds a public key that is the same key. For a symmetric key it returns ErrNoPublic.
+// Public returns the public half of a key file as the content of a PEM file
+// (PKIX). For a file that holds a public key that is the same key. For a
+// symmetric key it returns ErrNoPublic.
 func Public(file []byte) ([]byte, error) {
 	if looksJSON(file) {
 		if _, err := ParseAES(file); err != nil {

@@ -73,7 +73,8 @@ func TestParseAESRefuses(t *testing.T) {
 	}
 }
 
-// showsNothing fails if err quotes a run of the file's text that is not our own word.
+// showsNothing fails if err quotes a run of the file's text that is not our own
+// word.
 func showsNothing(t *testing.T, name, file string, err error) {
 	t.Helper()
 	if err == nil {

@@ -11,7 +11,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// TestFIPSOnly runs TestUnderFIPSOnly in a process of its own, since the mode is chosen at its start.
+// TestFIPSOnly runs TestUnderFIPSOnly in a process of its own, since the mode
+// is chosen at its start.
 func TestFIPSOnly(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestUnderFIPSOnly$", "-test.v")
 	cmd.Env = append(os.Environ(), "GODEBUG=fips140=only")

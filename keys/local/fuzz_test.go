@@ -8,7 +8,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// FuzzParse hands one file to every parser: at most one kind of key may come out, and what comes out works.
+// FuzzParse hands one file to every parser: at most one kind of key may come
+// out, and what comes out works.
 func FuzzParse(f *testing.F) {
 	files, err := os.ReadDir("testdata")
 	if err != nil {
@@ -57,7 +58,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzUnwrap hands one wrapping to every KEK: it must come out as an error that says BadWrap, or as a DEK.
+// FuzzUnwrap hands one wrapping to every KEK: it must come out as an error that
+// says BadWrap, or as a DEK.
 func FuzzUnwrap(f *testing.F) {
 	all := keks(f)
 	for _, k := range all {

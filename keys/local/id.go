@@ -23,25 +23,27 @@ type id struct {
 	kid  [kidSize]byte
 }
 
-// newID names the KEK with the first kidSize bytes of kid, which is derived from the key and public.
+// newID names the KEK with the first kidSize bytes of kid, which is derived
+// from the key and public.
 func newID(scheme string, kid []byte) id {
 	d := id{kid: [kidSize]byte(kid)}
 	d.name = scheme + ":" + hex.EncodeToString(d.kid[:])
 	return d
 }
 
-// Name returns the kind of KEK and its id in hex, for instance "local:3f9a0c54d2e87b16".
+// Name returns the kind of KEK and its id in hex, for instance
+// "local:3f9a0c54d2e87b16".
 func (d *id) Name() string { return d.name }
 
-// wrapped is the wrapping of a DEK without its ciphertext.
-func (d *id) wrapped(alg int64) keys.Wrapped {
+// newWrapped returns the wrapping of a DEK without its ciphertext.
+func (d *id) newWrapped(alg int64) keys.Wrapped {
 	return keys.Wrapped{Alg: alg, KID: bytes.Clone(d.kid[:])}
 }
 
-// named says whether w carries this KEK's id.
-func (d *id) named(w *keys.Wrapped) bool { return bytes.Equal(w.KID, d.kid[:]) }
+// isNamedBy says whether w carries this KEK's id.
+func (d *id) isNamedBy(w *keys.Wrapped) bool { return bytes.Equal(w.KID, d.kid[:]) }
 
-// unusable is the error of a KEK that does not work, whatever it is asked to wrap or unwrap.
+// unusable is the error of a KEK that does not work for any key.
 func (d *id) unusable(op string, err error) error {
 	return &keys.Error{Class: keys.Gone, Key: d.name, Op: op, Err: err}
 }

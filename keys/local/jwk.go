@@ -15,8 +15,8 @@ const (
 	algA256KW = "A256KW"
 )
 
-// The errors of encoding/json quote what they stumble over, which may be key material, so none of them
-// is passed on.
+// The errors of encoding/json quote the text that they cannot read, which may
+// be key material, so none of them is passed on.
 var (
 	errJWKSyntax  = errors.New("JWK: not one JSON object")
 	errJWKValue   = errors.New(`JWK: "k" is not base64url without padding`)
@@ -32,14 +32,14 @@ func appendJWK(dst, kek, kid []byte) []byte {
 	return append(dst, "\"}\n"...)
 }
 
-// parseJWK returns the key bytes of a symmetric JWK, of any length. Members that RFC 7517 lets us ignore
-// are ignored.
+// parseJWK returns the key bytes of a symmetric JWK, of any length. Members
+// that RFC 7517 lets us ignore are ignored.
 func parseJWK(file []byte) ([]byte, error) {
 	if err := checkSize(file); err != nil {
 		return nil, err
 	}
 	if looksPEM(file) {
-		return nil, &KindError{Want: kindAES, Have: holds(file)}
+		return nil, &KindError{Want: kindAES, Have: describePEM(file)}
 	}
 	members, err := jsonMembers(file)
 	if err != nil {
@@ -66,7 +66,8 @@ func decodeK(raw json.RawMessage) ([]byte, error) {
 		return nil, errJWKValue
 	}
 	kek, err := base64.RawURLEncoding.Strict().DecodeString(k)
-	// Line breaks, which the decoder skips, would make a second spelling of the same key.
+	// Line breaks, which the decoder skips, would make a second spelling of the
+	// same key.
 	if err != nil || base64.RawURLEncoding.EncodedLen(len(kek)) != len(k) {
 		clear(kek)
 		return nil, errJWKValue
@@ -74,8 +75,9 @@ func decodeK(raw json.RawMessage) ([]byte, error) {
 	return kek, nil
 }
 
-// jsonMembers splits a JSON object that stands alone into its members. Names are compared exactly and
-// may occur once (RFC 7517 section 4), both of which encoding/json does not ask of a struct.
+// jsonMembers splits a JSON object that stands alone into its members. Names
+// are compared exactly and may occur once (RFC 7517 section 4), both of which
+// encoding/json does not ask of a struct.
 func jsonMembers(text []byte) (map[string]json.RawMessage, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {

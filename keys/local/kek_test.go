@@ -129,8 +129,8 @@ func TestFitsByAlgAndKID(t *testing.T) {
 	}
 }
 
-// A changed wrapping is refused wherever it was changed: the recipients of an envelope are not covered by
-// its tag, so nobody else would notice.
+// A changed wrapping is refused wherever it was changed: the recipients of an
+// envelope are not covered by its tag, so nobody else would notice.
 func TestUnwrapRefusesChanges(t *testing.T) {
 	dek := sequence(0, keys.DEKSize)
 	for name, k := range keks(t) {
@@ -180,7 +180,7 @@ func TestUnwrapRefusesChanges(t *testing.T) {
 func TestAKeyOfOtherLengthIsNoDEK(t *testing.T) {
 	k := must[*AES](t)(NewAES(sequence(0x40, AESKeySize)))
 	for _, n := range []int{16, 24, 40} {
-		w := k.wrapped(keys.AlgA256KW)
+		w := k.newWrapped(keys.AlgA256KW)
 		w.Ciphertext = must[[]byte](t)(appendWrap(nil, k.block, make([]byte, n)))
 		if _, err := k.Unwrap(t.Context(), noContext, nil, &w); !isClass(err, "unwrap", keys.BadWrap) {
 			t.Errorf("%d bytes: %v", n, err)

@@ -24,8 +24,9 @@ const (
 
 var errEncrypted = errors.New("holds a key under a passphrase, which is not supported")
 
-// parsePEM returns the key in a PEM file as crypto/x509 returns it. The file has one block and nothing
-// else: a second key or a damaged first one would otherwise be passed over silently.
+// parsePEM returns the key in a PEM file as crypto/x509 returns it. The file
+// has one block and nothing else: a second key or a damaged first one would
+// otherwise be passed over silently.
 func parsePEM(file []byte) (any, error) {
 	if err := checkSize(file); err != nil {
 		return nil, err
@@ -51,8 +52,8 @@ func parsePEM(file []byte) (any, error) {
 	return parseBlock(block)
 }
 
-// parseBlock reads the DER of a block. The causes of private keys' errors stay here: they may quote
-// from what they could not read.
+// parseBlock reads the DER of a block. The causes of private keys' errors stay
+// here: they may quote the bytes that they could not read.
 func parseBlock(block *pem.Block) (key any, err error) {
 	switch block.Type {
 	case blockPKCS8:
@@ -96,8 +97,9 @@ func kindOf(key any) string {
 	return "a key of another kind"
 }
 
-// holds names what a PEM file holds, for the error of a caller that wants something else.
-func holds(file []byte) string {
+// describePEM names the kind of key in a PEM file, for the error of a caller
+// that wants another kind.
+func describePEM(file []byte) string {
 	key, err := parsePEM(file)
 	if err != nil {
 		return "a PEM block"
@@ -105,7 +107,8 @@ func holds(file []byte) string {
 	return kindOf(key)
 }
 
-// parsePEMKey is parsePEM for one who wants a PEM key of a certain kind and may be handed a JWK.
+// parsePEMKey is parsePEM for a caller that wants a PEM key of a certain kind
+// and may be handed a JWK.
 func parsePEMKey(want string, file []byte) (any, error) {
 	if looksJSON(file) {
 		return nil, &KindError{Want: want, Have: "a JWK"}
@@ -132,8 +135,8 @@ func publicPEM(key any) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: blockPKIX, Bytes: der}), nil
 }
 
-// publicID names a KEK pair by its public key: the first kidSize bytes of SHA-256 over the DER of its
-// SubjectPublicKeyInfo.
+// publicID names a KEK pair by its public key: the first kidSize bytes of
+// SHA-256 over the DER of its SubjectPublicKeyInfo.
 func publicID(scheme string, key any) (id, error) {
 	der, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {

@@ -18,15 +18,15 @@ const (
 	MaxRSABits = 4096
 )
 
-// RSAPublic is the public half of an RSA KEK. It wraps with RSAES-OAEP with SHA-256 and an empty label
-// (RFC 8230, COSE algorithm -41) and cannot unwrap.
+// RSAPublic is the public half of an RSA KEK. It wraps with RSAES-OAEP with
+// SHA-256 and an empty label (RFC 8230, COSE algorithm -41) and cannot unwrap.
 type RSAPublic struct {
 	id
 	key *rsa.PublicKey
 }
 
-// RSA is an RSA KEK with its private key: it wraps as its public half does, and unwraps that and
-// RSAES-OAEP with SHA-512 (COSE algorithm -42).
+// RSA is an RSA KEK with its private key: it wraps as its public half does, and
+// unwraps that and RSAES-OAEP with SHA-512 (COSE algorithm -42).
 type RSA struct {
 	RSAPublic
 	private *rsa.PrivateKey
@@ -38,8 +38,8 @@ var (
 	_ keys.Unwrapper = (*RSA)(nil)
 )
 
-// NewRSAPublic returns the public half of a KEK. The key has MinRSABits to MaxRSABits and must not be
-// changed afterwards.
+// NewRSAPublic returns the public half of a KEK. The key has MinRSABits to
+// MaxRSABits and must not be changed afterwards.
 func NewRSAPublic(key *rsa.PublicKey) (*RSAPublic, error) {
 	if err := checkRSABits(key.N.BitLen()); err != nil {
 		return nil, err
@@ -49,14 +49,16 @@ func NewRSAPublic(key *rsa.PublicKey) (*RSAPublic, error) {
 		return nil, fmt.Errorf("RSA key: %w", err)
 	}
 	k := &RSAPublic{id: d, key: key}
-	// What else makes a key unusable, crypto/rsa knows: a bad exponent, an even modulus, FIPS rules.
+	// crypto/rsa knows the other reasons that make a key unusable: a bad
+	// exponent, an even modulus, FIPS rules.
 	if _, err := k.Wrap(context.Background(), keys.Context{}, make([]byte, keys.DEKSize)); err != nil {
 		return nil, err
 	}
 	return k, nil
 }
 
-// NewRSA returns the KEK with this private key, which must not be changed afterwards.
+// NewRSA returns the KEK with this private key, which must not be changed
+// afterwards.
 func NewRSA(key *rsa.PrivateKey) (*RSA, error) {
 	public, err := NewRSAPublic(&key.PublicKey)
 	if err != nil {
@@ -68,8 +70,8 @@ func NewRSA(key *rsa.PrivateKey) (*RSA, error) {
 	return &RSA{RSAPublic: *public, private: key}, nil
 }
 
-// ParseRSAPublic reads the public half of an RSA KEK from a PEM file that holds it (PKIX, PKCS #1) or
-// the private key (PKCS #8, PKCS #1).
+// ParseRSAPublic reads the public half of an RSA KEK from a PEM file that holds
+// it (PKIX, PKCS #1) or the private key (PKCS #8, PKCS #1).
 func ParseRSAPublic(file []byte) (*RSAPublic, error) {
 	key, err := parsePEMKey(kindRSA, file)
 	if err != nil {
@@ -78,8 +80,8 @@ func ParseRSAPublic(file []byte) (*RSAPublic, error) {
 	return rsaPublic(key)
 }
 
-// ParseRSA reads an RSA KEK from a PEM file (PKCS #8, PKCS #1). Its error is ErrPublicOnly if the file
-// holds the public key.
+// ParseRSA reads an RSA KEK from a PEM file (PKCS #8, PKCS #1). Its error is
+// ErrPublicOnly if the file holds the public key.
 func ParseRSA(file []byte) (*RSA, error) {
 	key, err := parsePEMKey(kindRSA, file)
 	if err != nil {
@@ -94,7 +96,8 @@ func ParseRSA(file []byte) (*RSA, error) {
 	return nil, &KindError{Want: kindRSA, Have: kindOf(key)}
 }
 
-// GenerateRSA returns a new RSA KEK, its modulus bits long, as the content of a PEM file (PKCS #8).
+// GenerateRSA returns a new RSA KEK, its modulus bits long, as the content of a
+// PEM file (PKCS #8).
 func GenerateRSA(bits int) ([]byte, error) {
 	if err := checkRSABits(bits); err != nil {
 		return nil, err
@@ -111,7 +114,7 @@ func (k *RSAPublic) Wrap(_ context.Context, _ keys.Context, dek []byte) (keys.Wr
 	if len(dek) != keys.DEKSize {
 		return keys.Wrapped{}, k.unusable("wrap", errDEKSize)
 	}
-	w := k.wrapped(keys.AlgRSAOAEP256)
+	w := k.newWrapped(keys.AlgRSAOAEP256)
 	var err error
 	if w.Ciphertext, err = rsa.EncryptOAEP(sha256.New(), rand.Reader, k.key, dek, nil); err != nil {
 		return keys.Wrapped{}, k.unusable("wrap", err)
@@ -119,8 +122,9 @@ func (k *RSAPublic) Wrap(_ context.Context, _ keys.Context, dek []byte) (keys.Wr
 	return w, nil
 }
 
-// Fits says by alg and kid alone whether w was wrapped for this key; keys.Unwrapper has it.
-func (k *RSAPublic) Fits(w *keys.Wrapped) bool { return oaepHash(w.Alg) != nil && k.named(w) }
+// Fits says by alg and kid alone whether w was wrapped for this key;
+// keys.Unwrapper has it.
+func (k *RSAPublic) Fits(w *keys.Wrapped) bool { return oaepHash(w.Alg) != nil && k.isNamedBy(w) }
 
 // Unwrap implements keys.Unwrapper.
 func (k *RSA) Unwrap(_ context.Context, _ keys.Context, dst []byte, w *keys.Wrapped) ([]byte, error) {
@@ -141,8 +145,8 @@ func (k *RSA) Unwrap(_ context.Context, _ keys.Context, dst []byte, w *keys.Wrap
 	return append(dst, dek...), nil
 }
 
-// oaepHash returns the hash of an RSAES-OAEP algorithm (RFC 8230 section 3), nil if we do not take alg.
-// SHA-1 (-40) is none of ours.
+// oaepHash returns the hash of an RSAES-OAEP algorithm (RFC 8230 section 3),
+// nil if we do not take alg. SHA-1 (-40) is none of ours.
 func oaepHash(alg int64) func() hash.Hash {
 	switch alg {
 	case keys.AlgRSAOAEP256:

@@ -10,7 +10,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// modulus returns an odd number of that many bits: nobody can unwrap under it, which no test here does.
+// modulus returns an odd number of that many bits: nobody can unwrap under it,
+// which no test here does.
 func modulus(bits int) *big.Int {
 	n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
 	return n.SetBit(n, 0, 1)
@@ -67,7 +68,7 @@ func TestRSARefusesWhatIsNoDEK(t *testing.T) {
 	}{
 		{"no bytes", 0, ""}, {"31 bytes", 31, ""}, {"33 bytes", 33, ""}, {"a label", 32, "x"},
 	} {
-		w := k.wrapped(keys.AlgRSAOAEP256)
+		w := k.newWrapped(keys.AlgRSAOAEP256)
 		var err error
 		w.Ciphertext, err = rsa.EncryptOAEP(sha256.New(), rand.Reader, k.key, make([]byte, c.n), []byte(c.label))
 		if err != nil {
@@ -84,7 +85,8 @@ func TestRSARefusesWhatIsNoDEK(t *testing.T) {
 	}
 }
 
-// A ciphertext that begins with a zero is the same number without it, which crypto/rsa opens.
+// A ciphertext that begins with a zero is the same number without it, which
+// crypto/rsa opens.
 func TestRSARefusesShortSpelling(t *testing.T) {
 	k := must[*RSA](t)(ParseRSA(testdata(t, "rsa.pem")))
 	w := must[keys.Wrapped](t)(k.Wrap(t.Context(), noContext, make([]byte, keys.DEKSize)))

@@ -64,8 +64,8 @@ func TestKeyWrapWycheproof(t *testing.T) {
 	}
 }
 
-// Of Wycheproof's messages only those of 32 bytes are DEKs, so for the others any error will do; a label
-// that is not empty must fail as well.
+// Of Wycheproof's messages only those of 32 bytes are DEKs, so for the others
+// any error will do; a label that is not empty must fail as well.
 func TestRSAWycheproof(t *testing.T) {
 	for _, c := range []struct {
 		file string
@@ -93,7 +93,7 @@ func TestRSAWycheproof(t *testing.T) {
 				}
 				for _, v := range g.Tests {
 					msg := unhex(t, v.Msg)
-					w := k.wrapped(c.alg)
+					w := k.newWrapped(c.alg)
 					w.Ciphertext = unhex(t, v.Ct)
 					dek, err := k.Unwrap(t.Context(), keys.Context{}, nil, &w)
 					good := v.Result == "valid" && v.Label == "" && len(msg) == keys.DEKSize

@@ -16,21 +16,25 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// ErrFIPS says that X25519 was asked for in a process that runs with GODEBUG=fips140=only.
+// ErrFIPS says that X25519 was asked for in a process that runs with
+// GODEBUG=fips140=only.
 var ErrFIPS = errors.New("X25519 is not available with fips140=only; an RSA or a local AES key is")
 
-// kdfInfo is the COSE_KDF_Context of RFC 9053 section 5.2 in deterministic CBOR:
-// [-5, [nil, nil, nil], [nil, nil, nil], [256, protected]] with protected = {1: -31}.
+// kdfInfo is the COSE_KDF_Context of RFC 9053 section 5.2 in deterministic
+// CBOR: [-5, [nil, nil, nil], [nil, nil, nil], [256, protected]] with protected
+// = {1: -31}.
 const kdfInfo = "\x84\x24\x83\xf6\xf6\xf6\x83\xf6\xf6\xf6\x82\x19\x01\x00\x44\xa1\x01\x38\x1e"
 
-// X25519Public is the public half of an X25519 KEK. It wraps with ECDH-ES, HKDF-SHA-256 and AES key
-// wrap (RFC 9053 section 6.4.1, COSE algorithm -31) and cannot unwrap.
+// X25519Public is the public half of an X25519 KEK. It wraps with ECDH-ES,
+// HKDF-SHA-256 and AES key wrap (RFC 9053 section 6.4.1, COSE algorithm -31)
+// and cannot unwrap.
 type X25519Public struct {
 	id
 	key *ecdh.PublicKey
 }
 
-// X25519 is an X25519 KEK with its private key: it wraps as its public half does, and unwraps.
+// X25519 is an X25519 KEK with its private key: it wraps as its public half
+// does, and unwraps.
 type X25519 struct {
 	X25519Public
 	private *ecdh.PrivateKey
@@ -42,7 +46,8 @@ var (
 	_ keys.Unwrapper = (*X25519)(nil)
 )
 
-// NewX25519Public returns the public half of a KEK. The key must be canonical and not of low order.
+// NewX25519Public returns the public half of a KEK. The key must be canonical
+// and not of low order.
 func NewX25519Public(key *ecdh.PublicKey) (*X25519Public, error) {
 	if fips140.Enforced() {
 		return nil, ErrFIPS
@@ -50,8 +55,9 @@ func NewX25519Public(key *ecdh.PublicKey) (*X25519Public, error) {
 	if key.Curve() != ecdh.X25519() {
 		return nil, &KindError{Want: kindX25519, Have: "a key of another curve"}
 	}
-	// Another spelling of the key would have another id, which its holder does not answer to.
-	if !canonical(key.Bytes()) {
+	// Another spelling of the key would have another id, which its holder does
+	// not answer to.
+	if !isCanonical(key.Bytes()) {
 		return nil, errors.New("X25519 key: not in canonical form")
 	}
 	d, err := publicID("x25519", key)
@@ -74,8 +80,8 @@ func NewX25519(key *ecdh.PrivateKey) (*X25519, error) {
 	return &X25519{X25519Public: *public, private: key}, nil
 }
 
-// ParseX25519Public reads the public half of an X25519 KEK from a PEM file that holds it (PKIX) or the
-// private key (PKCS #8).
+// ParseX25519Public reads the public half of an X25519 KEK from a PEM file that
+// holds it (PKIX) or the private key (PKCS #8).
 func ParseX25519Public(file []byte) (*X25519Public, error) {
 	key, err := parseX25519(file)
 	if err != nil {
@@ -84,8 +90,8 @@ func ParseX25519Public(file []byte) (*X25519Public, error) {
 	return x25519Public(key)
 }
 
-// ParseX25519 reads an X25519 KEK from a PEM file (PKCS #8). Its error is ErrPublicOnly if the file
-// holds the public key.
+// ParseX25519 reads an X25519 KEK from a PEM file (PKCS #8). Its error is
+// ErrPublicOnly if the file holds the public key.
 func ParseX25519(file []byte) (*X25519, error) {
 	key, err := parseX25519(file)
 	if err != nil {
@@ -100,7 +106,8 @@ func ParseX25519(file []byte) (*X25519, error) {
 	return nil, &KindError{Want: kindX25519, Have: kindOf(key)}
 }
 
-// GenerateX25519 returns a new X25519 KEK as the content of a PEM file (PKCS #8).
+// GenerateX25519 returns a new X25519 KEK as the content of a PEM file (PKCS
+// #8).
 func GenerateX25519() ([]byte, error) {
 	if fips140.Enforced() {
 		return nil, ErrFIPS
@@ -126,11 +133,11 @@ func (k *X25519Public) wrapUnder(ephemeral *ecdh.PrivateKey, dek []byte) (keys.W
 	if len(dek) != keys.DEKSize {
 		return keys.Wrapped{}, k.unusable("wrap", errDEKSize)
 	}
-	block, err := agree(ephemeral, k.key)
+	block, err := agreeKW(ephemeral, k.key)
 	if err != nil {
 		return keys.Wrapped{}, k.unusable("wrap", err)
 	}
-	w := k.wrapped(keys.AlgECDHESA256KW)
+	w := k.newWrapped(keys.AlgECDHESA256KW)
 	w.Ephemeral = ephemeral.PublicKey().Bytes()
 	if w.Ciphertext, err = appendWrap(make([]byte, 0, wrappedSize), block, dek); err != nil {
 		return keys.Wrapped{}, k.unusable("wrap", err)
@@ -138,11 +145,15 @@ func (k *X25519Public) wrapUnder(ephemeral *ecdh.PrivateKey, dek []byte) (keys.W
 	return w, nil
 }
 
-// Fits says by alg and kid alone whether w was wrapped for this key; keys.Unwrapper has it.
-func (k *X25519Public) Fits(w *keys.Wrapped) bool { return w.Alg == keys.AlgECDHESA256KW && k.named(w) }
+// Fits says by alg and kid alone whether w was wrapped for this key;
+// keys.Unwrapper has it.
+func (k *X25519Public) Fits(w *keys.Wrapped) bool {
+	return w.Alg == keys.AlgECDHESA256KW && k.isNamedBy(w)
+}
 
-// Unwrap implements keys.Unwrapper. An ephemeral key that is not in canonical form is refused: X25519
-// ignores the top bit of a public key (RFC 7748 section 5), so a changed envelope would still open.
+// Unwrap implements keys.Unwrapper. An ephemeral key that is not in canonical
+// form is refused: X25519 ignores the top bit of a public key (RFC 7748 section
+// 5), so a changed envelope would still open.
 func (k *X25519) Unwrap(_ context.Context, _ keys.Context, dst []byte, w *keys.Wrapped) ([]byte, error) {
 	if !k.Fits(w) {
 		return nil, k.badWrap(errForeign)
@@ -151,10 +162,10 @@ func (k *X25519) Unwrap(_ context.Context, _ keys.Context, dst []byte, w *keys.W
 		return nil, k.unusable("unwrap", ErrFIPS)
 	}
 	ephemeral, err := ecdh.X25519().NewPublicKey(w.Ephemeral)
-	if err != nil || !canonical(w.Ephemeral) {
+	if err != nil || !isCanonical(w.Ephemeral) {
 		return nil, k.badWrap(errors.New("ephemeral key is not 32 bytes in canonical form"))
 	}
-	block, err := agree(k.private, ephemeral)
+	block, err := agreeKW(k.private, ephemeral)
 	if err != nil {
 		return nil, k.badWrap(err)
 	}
@@ -164,9 +175,9 @@ func (k *X25519) Unwrap(_ context.Context, _ keys.Context, dst []byte, w *keys.W
 	return dst, nil
 }
 
-// agree returns the cipher that wraps the DEK between two keys. crypto/ecdh refuses a shared secret of
-// zeros, which a public key of low order gives.
-func agree(private *ecdh.PrivateKey, public *ecdh.PublicKey) (cipher.Block, error) {
+// agreeKW returns the cipher that wraps the DEK between two keys. crypto/ecdh
+// refuses a shared secret of zeros, which a public key of low order gives.
+func agreeKW(private *ecdh.PrivateKey, public *ecdh.PublicKey) (cipher.Block, error) {
 	secret, err := private.ECDH(public)
 	if err != nil {
 		return nil, err
@@ -175,7 +186,8 @@ func agree(private *ecdh.PrivateKey, public *ecdh.PublicKey) (cipher.Block, erro
 	return deriveKW(secret)
 }
 
-// deriveKW returns the key-wrapping cipher of a shared secret (RFC 9053 section 5.1, no salt).
+// deriveKW returns the key-wrapping cipher of a shared secret (RFC 9053 section
+// 5.1, no salt).
 func deriveKW(secret []byte) (cipher.Block, error) {
 	kek, err := hkdf.Key(sha256.New, secret, nil, kdfInfo, AESKeySize)
 	if err != nil {
@@ -204,8 +216,9 @@ func x25519Public(key any) (*X25519Public, error) {
 	return nil, &KindError{Want: kindX25519, Have: kindOf(key)}
 }
 
-// canonical says whether a public key, little-endian, is below the field's prime 2^255-19.
-func canonical(key []byte) bool {
+// isCanonical says whether a public key, little-endian, is below the field's
+// prime 2^255-19.
+func isCanonical(key []byte) bool {
 	big := slices.Clone(key)
 	slices.Reverse(big)
 	return string(big) < fieldPrime

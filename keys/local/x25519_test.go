@@ -10,8 +10,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// cose-wg/Examples, ecdh-wrap-examples/p256-wrap-256-01: another curve, which matters to the secret only,
-// under the same KDF context and key wrap.
+// cose-wg/Examples, ecdh-wrap-examples/p256-wrap-256-01: another curve, which
+// matters to the secret only, under the same KDF context and key wrap.
 func TestDeriveMatchesCOSEExample(t *testing.T) {
 	block, err := deriveKW(unhex(t, "8bed545f07a7f39bd7179403c94e7d9862d0a5630217c289b8b4d953490d6d9e"))
 	if err != nil {
@@ -69,8 +69,9 @@ func TestPublicHalfOnlyWraps(t *testing.T) {
 	}
 }
 
-// Points of order 1, 2, 4 and 8 (RFC 7748 section 6.1, "cr.yp.to/ecdh.html#validate"), little-endian: the
-// shared secret would be zero, which anybody knows.
+// Points of order 1, 2, 4 and 8 (RFC 7748 section 6.1,
+// "cr.yp.to/ecdh.html#validate"), little-endian: the shared secret would be
+// zero, which anybody knows.
 var lowOrder = []string{
 	"0000000000000000000000000000000000000000000000000000000000000000",
 	"0100000000000000000000000000000000000000000000000000000000000000",
@@ -107,8 +108,8 @@ func TestX25519RefusesPoints(t *testing.T) {
 	}
 }
 
-// A secret of zeros is refused before a key is derived from it, not by the key wrap: its author knows
-// that key too and can wrap under it.
+// A secret of zeros is refused before a key is derived from it, not by the key
+// wrap: its author knows that key too and can wrap under it.
 func TestX25519RefusesForgeryUnderZeroSecret(t *testing.T) {
 	k := must[*X25519](t)(ParseX25519(testdata(t, "x25519.pem")))
 	block, err := deriveKW(make([]byte, 32))
@@ -116,7 +117,7 @@ func TestX25519RefusesForgeryUnderZeroSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, point := range lowOrder {
-		w := k.wrapped(keys.AlgECDHESA256KW)
+		w := k.newWrapped(keys.AlgECDHESA256KW)
 		w.Ephemeral = unhex(t, point)
 		w.Ciphertext = must[[]byte](t)(appendWrap(nil, block, make([]byte, keys.DEKSize)))
 		if _, err := k.Unwrap(t.Context(), noContext, nil, &w); !isClass(err, "unwrap", keys.BadWrap) {
@@ -125,7 +126,8 @@ func TestX25519RefusesForgeryUnderZeroSecret(t *testing.T) {
 	}
 }
 
-// The top bit is the one change to an ephemeral key that X25519 itself does not notice.
+// The top bit is the one change to an ephemeral key that X25519 itself does not
+// notice.
 func TestX25519RefusesTopBit(t *testing.T) {
 	k := must[*X25519](t)(ParseX25519(testdata(t, "x25519.pem")))
 	w := must[keys.Wrapped](t)(k.Wrap(t.Context(), noContext, make([]byte, keys.DEKSize)))

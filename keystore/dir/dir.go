@@ -1,6 +1,8 @@
-// Package dir keeps key records in a directory, one file each, named by the kid in lower-case hex. Further
-// records of a kid, as rewrapping makes them, are called kid.1, kid.2 and so on. Files of other names are not
-// looked at; .put-* is what a crash left. It must not know what a record says.
+// Package dir keeps key records in a directory, one file each, named by the kid
+// in lower-case hex. Further records of a kid, as rewrapping makes them, are
+// called kid.1, kid.2 and so on. Files of other names are not looked at; .put-*
+// are left over from a crash. The package must not know the content of a
+// record.
 package dir
 
 import (
@@ -18,11 +20,13 @@ import (
 	"github.com/streamcrypt/streamcrypt/kekcache"
 )
 
-// MaxRecord is the largest record that Put takes, in bytes: more than an envelope of an empty payload with all its
-// recipients is. A larger file is no record, and Get passes it over.
+// MaxRecord is the largest record that Put takes, in bytes: more than an
+// envelope of an empty payload with all its recipients is. A larger file is no
+// record, and Get passes it over.
 const MaxRecord = 32 << 10
 
-// Store is a directory of key records. Several processes may use it at once. It is safe for concurrent use.
+// Store is a directory of key records. Several processes may use it at once. It
+// is safe for concurrent use.
 type Store struct{ dir string }
 
 var _ kekcache.Store = (*Store)(nil)
@@ -30,14 +34,14 @@ var _ kekcache.Store = (*Store)(nil)
 // Open returns the store in dir, which must exist.
 func Open(dir string) (*Store, error) {
 	s := &Store{dir: dir}
-	if err := s.check(); err != nil {
+	if err := s.checkDir(); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// check returns an error if the directory is not there (any more).
-func (s *Store) check() error {
+// checkDir returns an error if the directory is not there (any more).
+func (s *Store) checkDir() error {
 	info, err := os.Stat(s.dir)
 	switch {
 	case err != nil:
@@ -48,28 +52,30 @@ func (s *Store) check() error {
 	return nil
 }
 
-// Put writes the record to a file of its own and returns when it is on the disk. A record that is there already is not
-// written again.
+// Put writes the record to a file of its own and returns when it is on the
+// disk. A record that is there already is not written again.
 func (s *Store) Put(_ context.Context, kid [kekcache.KIDSize]byte, record []byte) error {
 	if len(record) > MaxRecord {
 		return fmt.Errorf("key store: a record of %d bytes: at most %d are possible", len(record), MaxRecord)
 	}
 	temp := filepath.Join(s.dir, ".put-"+rand.Text())
-	defer os.Remove(temp) //nolint:errcheck // best effort: nothing reads what is left
+	defer os.Remove(temp) //nolint:errcheck // best effort: nothing reads a file that is left
 	if err := writeFile(temp, record); err != nil {
 		return fmt.Errorf("key store: %w", err)
 	}
-	if err := s.link(temp, kid, record); err != nil {
+	if err := s.linkRecord(temp, kid, record); err != nil {
 		return fmt.Errorf("key store: %w", err)
 	}
 	return nil
 }
 
-// link gives temp, which holds the record, the first name of kid that is free.
-func (s *Store) link(temp string, kid [kekcache.KIDSize]byte, record []byte) error {
+// linkRecord gives temp, which holds the record, the first name of kid that is
+// free.
+func (s *Store) linkRecord(temp string, kid [kekcache.KIDSize]byte, record []byte) error {
 	for n := 0; ; n++ {
-		name := s.path(kid, n)
-		// A link never replaces a file that is there, so no record is ever lost to a second writer.
+		name := s.pathOf(kid, n)
+		// A link never replaces a file that is there, so no record is ever lost
+		// to a second writer.
 		err := os.Link(temp, name)
 		if err == nil {
 			return syncDir(s.dir)
@@ -78,20 +84,21 @@ func (s *Store) link(temp string, kid [kekcache.KIDSize]byte, record []byte) err
 			return err
 		}
 		if old, err := readFile(name); err == nil && bytes.Equal(old, record) {
-			return syncDir(s.dir) // whoever wrote it may not have come to that yet
+			return syncDir(s.dir) // its writer may not have come to that yet
 		}
 	}
 }
 
-// Get returns the records of kid in the order in which they were put. A directory that is gone is an error, not an
-// empty store: messages would be refused for good.
+// Get returns the records of kid in the order in which they were put. A
+// directory that is gone is an error, not an empty store: messages would be
+// refused for good.
 func (s *Store) Get(_ context.Context, kid [kekcache.KIDSize]byte) ([][]byte, error) {
 	var records [][]byte
 	for n := 0; ; n++ {
-		record, err := readFile(s.path(kid, n))
+		record, err := readFile(s.pathOf(kid, n))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return records, s.check()
+			return records, s.checkDir()
 		case err != nil:
 			return nil, fmt.Errorf("key store: %w", err)
 		case len(record) <= MaxRecord:
@@ -100,7 +107,7 @@ func (s *Store) Get(_ context.Context, kid [kekcache.KIDSize]byte) ([][]byte, er
 	}
 }
 
-func (s *Store) path(kid [kekcache.KIDSize]byte, n int) string {
+func (s *Store) pathOf(kid [kekcache.KIDSize]byte, n int) string {
 	name := hex.EncodeToString(kid[:])
 	if n > 0 {
 		name = fmt.Sprintf("%s.%d", name, n)
@@ -108,8 +115,9 @@ func (s *Store) path(kid [kekcache.KIDSize]byte, n int) string {
 	return filepath.Join(s.dir, name)
 }
 
-// writeFile returns when the bytes of a new file are on the disk. A record is as public as the messages that need it:
-// others may read it, if they may enter the directory.
+// writeFile returns when the bytes of a new file are on the disk. A record is
+// as public as the messages that need it: others may read it, if they may enter
+// the directory.
 func writeFile(name string, b []byte) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // see above
 	if err != nil {
@@ -121,7 +129,8 @@ func writeFile(name string, b []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// readFile returns the beginning of a file, of which more than MaxRecord bytes say that it is too long.
+// readFile returns the beginning of a file, of which more than MaxRecord bytes
+// say that it is too long.
 func readFile(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {

@@ -8,11 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keystore/dir"
+	"github.com/streamcrypt/streamcrypt/keystore/keystoretest"
 )
 
 var (
@@ -92,38 +92,16 @@ func TestPutAndGet(t *testing.T) {
 	want(t, again, kid, "first", "second", "third")
 }
 
-// TestPutsAtOnce: of several processes that store records for one kid none replaces another's.
-func TestPutsAtOnce(t *testing.T) {
-	s, folder := open(t)
-	const writers = 8
-	var wg sync.WaitGroup
-	for n := range writers {
-		wg.Go(func() {
-			for i := range 4 {
-				if err := s.Put(t.Context(), kid, fmt.Appendf(nil, "record %d", (n+i)%writers)); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	records, err := s.Get(t.Context(), kid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := map[string]bool{}
-	for _, record := range records {
-		if len(record) != len("record 0") || seen[string(record)] {
-			t.Errorf("%q twice or torn", record)
-		}
-		seen[string(record)] = true
-	}
-	if len(records) != writers || len(files(t, folder)) != writers {
-		t.Errorf("%d records in %d files", len(records), len(files(t, folder)))
-	}
+// TestSuite: the checks that every key store passes.
+func TestSuite(t *testing.T) {
+	keystoretest.Test(t, func(t *testing.T) kekcache.Store {
+		s, _ := open(t)
+		return s
+	})
 }
 
-// TestLeftovers: what a crash left, and what is not ours, is neither read nor in the way.
+// TestLeftovers: what a crash left, and what is not ours, is neither read nor
+// in the way.
 func TestLeftovers(t *testing.T) {
 	s, folder := open(t)
 	write(t, folder, ".put-"+kidHex, "half a rec")
@@ -134,7 +112,8 @@ func TestLeftovers(t *testing.T) {
 	want(t, s, kid, "first")
 }
 
-// TestOversizedFile is no record, and hides none behind it. No such record is written.
+// TestOversizedFile is no record, and hides none behind it. No such record is
+// written.
 func TestOversizedFile(t *testing.T) {
 	s, folder := open(t)
 	large, largest := strings.Repeat("x", dir.MaxRecord+1), strings.Repeat("x", dir.MaxRecord)
@@ -147,7 +126,8 @@ func TestOversizedFile(t *testing.T) {
 	want(t, s, kid, largest, "another")
 }
 
-// TestDirectoryIsGone: an error, from which the caller knows that the records are away and not that there are none.
+// TestDirectoryIsGone: an error, from which the caller knows that the records
+// are away and not that there are none.
 func TestDirectoryIsGone(t *testing.T) {
 	s, folder := open(t)
 	put(t, s, kid, "first")

@@ -1,6 +1,7 @@
 package dir
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -10,15 +11,18 @@ import (
 	"github.com/streamcrypt/streamcrypt/kekcache"
 )
 
-// Each calls do with the kid of every record, each once, in no order, until do returns an error, which it returns. Records that are
-// put meanwhile may be among them or not.
-func (s *Store) Each(do func(kid [kekcache.KIDSize]byte) error) error {
+// Each implements kekcache.Store. It looks at ctx between two reads of the
+// directory.
+func (s *Store) Each(ctx context.Context, do func(kid [kekcache.KIDSize]byte) error) error {
 	dir, err := os.Open(s.dir)
 	if err != nil {
 		return fmt.Errorf("key store: %w", err)
 	}
 	defer dir.Close() //nolint:errcheck // nothing was written
 	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		names, err := dir.Readdirnames(1024)
 		for _, name := range names {
 			if kid, ok := kidOf(name); ok {

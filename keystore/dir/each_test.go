@@ -11,7 +11,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keystore/dir"
 )
 
-// TestEach: every kid comes once, however many records it has, also when records are put meanwhile. Other files are not looked at.
+// TestEach: every kid comes once, however many records it has, also when
+// records are put meanwhile. Other files are not looked at.
 func TestEach(t *testing.T) {
 	folder := t.TempDir()
 	s, err := dir.Open(folder)
@@ -31,7 +32,7 @@ func TestEach(t *testing.T) {
 		}
 	}
 	seen := map[[kekcache.KIDSize]byte]int{}
-	err = s.Each(func(kid [kekcache.KIDSize]byte) error {
+	err = s.Each(t.Context(), func(kid [kekcache.KIDSize]byte) error {
 		seen[kid]++
 		if len(seen) > 10 {
 			return nil
@@ -47,13 +48,13 @@ func TestEach(t *testing.T) {
 		}
 	}
 	enough := errors.New("enough")
-	if err := s.Each(func([kekcache.KIDSize]byte) error { return enough }); !errors.Is(err, enough) {
+	if err := s.Each(t.Context(), func([kekcache.KIDSize]byte) error { return enough }); !errors.Is(err, enough) {
 		t.Errorf("got %v", err)
 	}
 	if err := os.RemoveAll(folder); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Each(func([kekcache.KIDSize]byte) error { return nil }); err == nil {
+	if err := s.Each(t.Context(), func([kekcache.KIDSize]byte) error { return nil }); err == nil {
 		t.Error("a store that is gone is listed")
 	}
 }

@@ -20,22 +20,23 @@ type batch struct {
 	out   bool
 }
 
-// batch returns a batch to fill. It needs the lock.
-func (s *MemorySource) batch() *batch {
+// newBatch returns a batch to fill. It needs the lock.
+func (s *MemorySource) newBatch() *batch {
 	if n := len(s.free); n > 0 {
 		b := s.free[n-1]
 		s.free = s.free[:n-1]
 		b.bytes = b.bytes[:0]
-		b.lent.Messages, b.lent.Ends, b.lent.Size = b.lent.Messages[:0], b.lent.Ends[:0], 0
+		b.lent.Messages, b.lent.Starts, b.lent.Ends, b.lent.Size = b.lent.Messages[:0], b.lent.Starts[:0], b.lent.Ends[:0], 0
 		return b
 	}
 	b := new(batch)
-	b.lent.Release = func() { s.release(b) }
+	b.lent.Release = func() { s.releaseBatch(b) }
 	return b
 }
 
-// release overwrites what the batch lent and keeps it for another read.
-func (s *MemorySource) release(b *batch) {
+// releaseBatch overwrites the memory that the batch lent and keeps it for
+// another read.
+func (s *MemorySource) releaseBatch(b *batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !b.out {
@@ -57,38 +58,38 @@ func (s *MemorySource) release(b *batch) {
 	s.free = append(s.free, b)
 }
 
-func (b *batch) room(messages, limit int) bool {
+func (b *batch) hasRoom(messages, limit int) bool {
 	n := len(b.lent.Messages)
 	return n == 0 || (messages == 0 || n < messages) && b.lent.Size < limit
 }
 
-// add copies m into the batch.
-func (b *batch) add(m *pipeline.Message, origin pipeline.Origin) {
+// addMessage copies m into the batch.
+func (b *batch) addMessage(m *pipeline.Message, origin pipeline.Origin) {
 	c := *m
 	c.Origin = origin
-	c.Key, c.Value, c.Subject = b.copy(m.Key), b.copy(m.Value), b.copy(m.Subject)
+	c.Key, c.Value, c.Subject = b.copyBytes(m.Key), b.copyBytes(m.Value), b.copyBytes(m.Subject)
 	c.Headers = slices.Clone(m.Headers)
 	for i := range c.Headers {
-		c.Headers[i].Value = b.copy(m.Headers[i].Value)
+		c.Headers[i].Value = b.copyBytes(m.Headers[i].Value)
 	}
 	b.lent.Messages = append(b.lent.Messages, c)
-	b.lent.Size += size(m)
+	b.lent.Size += sizeOf(m)
 }
 
-func (b *batch) copy(p []byte) []byte {
+func (b *batch) copyBytes(p []byte) []byte {
 	if p == nil {
 		return nil
 	}
 	if b.bytes == nil || cap(b.bytes)-len(b.bytes) < len(p) {
-		b.bytes = make([]byte, 0, max(4<<10, 2*cap(b.bytes), len(p))) // what is lent keeps the old one
+		b.bytes = make([]byte, 0, max(4<<10, 2*cap(b.bytes), len(p)))
 	}
 	at := len(b.bytes)
 	b.bytes = append(b.bytes, p...)
 	return b.bytes[at:len(b.bytes):len(b.bytes)]
 }
 
-// size is the memory of m in bytes, structs included.
-func size(m *pipeline.Message) int {
+// sizeOf is the memory of m in bytes, structs included.
+func sizeOf(m *pipeline.Message) int {
 	n := messageSize + len(m.Key) + len(m.Value) + len(m.Subject)
 	for i := range m.Headers {
 		n += headerSize + len(m.Headers[i].Name) + len(m.Headers[i].Value)
@@ -96,8 +97,8 @@ func size(m *pipeline.Message) int {
 	return n
 }
 
-// clone copies m with all that it refers to.
-func clone(m *pipeline.Message) pipeline.Message {
+// cloneMessage copies m with all that it refers to.
+func cloneMessage(m *pipeline.Message) pipeline.Message {
 	c := *m
 	c.Key, c.Value, c.Subject = bytes.Clone(m.Key), bytes.Clone(m.Value), bytes.Clone(m.Subject)
 	c.Headers = slices.Clone(m.Headers)

@@ -14,8 +14,8 @@ type arrival struct {
 	offsets bool // origins are those of the source, and grow within each place
 }
 
-// compare checks that got holds all of want, and nothing else.
-func (a arrival) compare(want, got []pipeline.Message) error {
+// compareAll checks that got holds all of want, and nothing else.
+func (a arrival) compareAll(want, got []pipeline.Message) error {
 	byIndex := make(map[int]*pipeline.Message, len(want))
 	for i := range want {
 		byIndex[Index(&want[i])] = &want[i]
@@ -28,7 +28,7 @@ func (a arrival) compare(want, got []pipeline.Message) error {
 		w := byIndex[n]
 		switch {
 		case w == nil:
-			return fmt.Errorf("message at %d was never put (number %d, value %s)", i, n, show(m.Value))
+			return fmt.Errorf("message at %d was never put (number %d, value %s)", i, n, showBytes(m.Value))
 		case seen[n] && a.repeats:
 			continue // order is that of first appearance
 		case seen[n]:
@@ -38,7 +38,7 @@ func (a arrival) compare(want, got []pipeline.Message) error {
 		if d := Diff(a.carries, w, m); d != "" {
 			return fmt.Errorf("message %d: %s", n, d)
 		}
-		if err := a.follows(last[m.Origin.Place], m); err != nil {
+		if err := a.checkOrder(last[m.Origin.Place], m); err != nil {
 			return err
 		}
 		last[m.Origin.Place] = m
@@ -53,8 +53,9 @@ func (a arrival) compare(want, got []pipeline.Message) error {
 	return nil
 }
 
-// follows checks that m may come right after before, of the same place; nil if it is the first.
-func (a arrival) follows(before, m *pipeline.Message) error {
+// checkOrder checks that m may come right after before, of the same place; nil
+// if it is the first.
+func (a arrival) checkOrder(before, m *pipeline.Message) error {
 	if !a.ordered {
 		return nil
 	}
@@ -73,8 +74,8 @@ func (a arrival) follows(before, m *pipeline.Message) error {
 	return nil
 }
 
-// distinct counts the different messages in msgs.
-func distinct(msgs []pipeline.Message) int {
+// countDistinct counts the different messages in msgs.
+func countDistinct(msgs []pipeline.Message) int {
 	seen := make(map[int]bool, len(msgs))
 	for i := range msgs {
 		seen[Index(&msgs[i])] = true

@@ -2,8 +2,12 @@ package pipelinetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -73,14 +77,36 @@ func (s swallow) Serve(ctx context.Context, serve func(context.Context, pipeline
 	})
 }
 
-// again serves a lane that should be parked once more.
-type again struct{ pipeline.Source }
+// timid is a lane that ends when one of its places is parked.
+type timid struct{ pipeline.Lane }
 
-func (s again) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
-	return s.Source.Serve(ctx, func(ctx context.Context, lane pipeline.Lane) error {
-		if err := serve(ctx, lane); err != nil {
-			return pipeline.ErrLost
+func (l timid) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
+	for _, place := range []string{"a", "b", "c"} {
+		if l.Assignment().Stop(place) < math.MaxInt64 {
+			return nil, io.EOF
 		}
+	}
+	return l.Lane.Read(ctx, limit)
+}
+
+// greedy is a lane that reads on in a trial.
+type greedy struct{ pipeline.Lane }
+
+func (l greedy) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
+	b, err := l.Lane.Read(ctx, limit)
+	if err == nil && len(b.Starts) > 0 {
+		b.Messages = append(b.Messages, b.Messages[0])
+	}
+	return b, err
+}
+
+// mute does not serve a lane again that has failed.
+type mute struct{ pipeline.Source }
+
+func (s mute) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
+	return s.Source.Serve(ctx, func(ctx context.Context, lane pipeline.Lane) error {
+		_ = serve(ctx, lane)
+		<-ctx.Done()
 		return nil
 	})
 }
@@ -116,7 +142,14 @@ func TestSourceSuiteFindsFaults(t *testing.T) {
 		{"release discipline", func(s pipeline.Source) pipeline.Source {
 			return broken{Source: s, lane: func(l pipeline.Lane) pipeline.Lane { return &stale{Lane: l} }}
 		}},
-		{"parked lane ends a bounded run", func(s pipeline.Source) pipeline.Source { return swallow{s} }},
+		{"parked place ends a bounded run", func(s pipeline.Source) pipeline.Source { s.(*MemorySource).Live = true; return s }},
+		{"parked place leaves the others alone", func(s pipeline.Source) pipeline.Source {
+			return broken{Source: s, lane: func(l pipeline.Lane) pipeline.Lane { return timid{l} }}
+		}},
+		{"parked place leaves the others alone", func(s pipeline.Source) pipeline.Source {
+			return broken{Source: s, lane: func(l pipeline.Lane) pipeline.Lane { return deaf{l} }}
+		}},
+		{"parked place stays parked after a lost lane", func(s pipeline.Source) pipeline.Source { s.(*MemorySource).forgets = true; return s }},
 		{"resume after a failure", func(s pipeline.Source) pipeline.Source {
 			return broken{Source: s, lane: func(l pipeline.Lane) pipeline.Lane { return deaf{l} }}
 		}},
@@ -129,8 +162,11 @@ func TestSourceSuiteFindsFaults(t *testing.T) {
 		{"drain on shutdown", func(s pipeline.Source) pipeline.Source {
 			return broken{Source: s, lane: func(l pipeline.Lane) pipeline.Lane { return deaf{l} }}
 		}},
-		{"parked lane is left alone", func(s pipeline.Source) pipeline.Source { return again{s} }},
-		{"parked lane is left alone", func(s pipeline.Source) pipeline.Source { s.(*MemorySource).Live = false; return s }},
+		{"parked place is tried again", func(s pipeline.Source) pipeline.Source {
+			return broken{Source: s, lane: func(l pipeline.Lane) pipeline.Lane { return greedy{l} }}
+		}},
+		{"failed lane is served again", func(s pipeline.Source) pipeline.Source { return mute{s} }},
+		{"parked place is left alone", func(s pipeline.Source) pipeline.Source { s.(*MemorySource).Live = false; return s }},
 		{"revoked lane", func(s pipeline.Source) pipeline.Source {
 			return broken{Source: s, lane: func(l pipeline.Lane) pipeline.Lane { return deaf{l} }}
 		}},
@@ -139,6 +175,10 @@ func TestSourceSuiteFindsFaults(t *testing.T) {
 		t.Run(fmt.Sprintf("%d %s", i, test.check), func(t *testing.T) {
 			spec := memorySpec()
 			spec.MaxValue = defaultMaxValue
+			hangs := test.check == "failed lane is served again" || test.check == "parked place ends a bounded run"
+			if hangs {
+				spec.Timeout = 3 * time.Second
+			}
 			spec.New = func(t *testing.T) SourceMedium {
 				m := memoryMedium(t)
 				if test.wrap == nil {
@@ -150,15 +190,20 @@ func TestSourceSuiteFindsFaults(t *testing.T) {
 				m.Live = func() pipeline.Source { return test.wrap(live()) }
 				return m
 			}
-			for _, c := range sourceChecks {
+			found := false
+			for _, c := range slices.Concat(sourceChecks, parkedChecks) {
 				if c.name == test.check {
+					found = true
 					err := c.run(t, spec)
 					if err == nil {
 						t.Error("the check passed")
-					} else if strings.Contains(err.Error(), "timeout") {
+					} else if !hangs && strings.Contains(err.Error(), "timeout") {
 						t.Error(err)
 					}
 				}
+			}
+			if !found {
+				t.Errorf("there is no check %q", test.check)
 			}
 		})
 	}
@@ -170,6 +215,8 @@ type invented struct{}
 func (invented) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
 	return from([]pipeline.Message{{Value: []byte("invented")}}).Serve(ctx, serve)
 }
+
+func (invented) HoldsAll() bool { return true }
 
 // badSink breaks the promise that its name says.
 type badSink struct {
@@ -209,7 +256,28 @@ func (w *badWriter) Write(ctx context.Context, msgs []pipeline.Message, done *pi
 	case "positions early":
 		done = &pipeline.Progress{}
 	}
-	return w.Writer.Write(ctx, msgs, done)
+	err := w.Writer.Write(ctx, msgs, done)
+	refused, ok := errors.AsType[*pipeline.Refused](err)
+	if !ok {
+		return err
+	}
+	switch w.sink.breaks {
+	case "takes all":
+		return nil
+	case "leaves all":
+		for i := range msgs {
+			if !slices.Contains(refused.Left, i) && refused.Messages[0].Index != i {
+				refused.Left = append(refused.Left, i)
+			}
+		}
+	case "names one":
+		refused.Messages = refused.Messages[:1]
+	case "loses what was left":
+		refused.Left = nil
+	case "fails":
+		return errCut
+	}
+	return refused
 }
 
 func (w *badWriter) Close(ctx context.Context) error {
@@ -232,10 +300,15 @@ func TestSinkSuiteFindsFaults(t *testing.T) {
 		{"lanes", "loses"},
 		{"dead letters", "loses"},
 		{"drain on shutdown", "loses"},
+		{"refused messages", "takes all"},
+		{"refused messages", "leaves all"},
+		{"refused messages", "names one"},
+		{"refused messages as dead letters", "loses what was left"},
+		{"refused message parks its place", "fails"},
 	}
 	for _, test := range tests {
 		t.Run(test.check+"/"+test.breaks, func(t *testing.T) {
-			spec := SinkSpec{Carries: everything, Atomic: true, MaxValue: defaultMaxValue, Timeout: 20 * time.Second}
+			spec := SinkSpec{Carries: everything, Atomic: true, Refuses: true, MaxValue: defaultMaxValue, Timeout: 20 * time.Second}
 			spec.New = func(t *testing.T) SinkMedium {
 				m := memorySinkMedium(true)(t)
 				bad := &badSink{Sink: m.Sink(), breaks: test.breaks}
@@ -244,10 +317,18 @@ func TestSinkSuiteFindsFaults(t *testing.T) {
 				m.Stored = func() []pipeline.Message { return append(stored(), bad.kept...) }
 				return m
 			}
-			for _, c := range sinkChecks {
-				if c.name == test.check && c.run(t, spec) == nil {
+			found := false
+			for _, c := range slices.Concat(sinkChecks, refusedChecks) {
+				if c.name != test.check {
+					continue
+				}
+				found = true
+				if c.run(t, spec) == nil {
 					t.Error("the check passed")
 				}
+			}
+			if !found {
+				t.Errorf("there is no check %q", test.check)
 			}
 		})
 	}

@@ -11,26 +11,28 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// indexDigits is how long the number is that begins every message's key or value.
+// indexDigits is how long the number is that begins every message's key or
+// value.
 const indexDigits = 8
 
-// Messages returns n messages, numbered from first on, that use all that c carries: null and empty
-// keys and values, repeated headers, bytes of every kind. The same numbers give the same messages.
-// maxValue bounds the values in bytes; one in a hundred comes near it.
+// Messages returns n messages, numbered from first on, that use all that c
+// carries: null and empty keys and values, repeated headers, bytes of every
+// kind. The same numbers give the same messages. maxValue bounds the values in
+// bytes; one in a hundred comes near it.
 func Messages(c Carries, first, n, maxValue int) []pipeline.Message {
 	msgs := make([]pipeline.Message, n)
 	for i := range msgs {
-		msgs[i] = message(c, first+i, maxValue)
+		msgs[i] = newMessage(c, first+i, maxValue)
 	}
 	return msgs
 }
 
-func message(c Carries, i, maxValue int) pipeline.Message {
+func newMessage(c Carries, i, maxValue int) pipeline.Message {
 	r := rand.New(rand.NewPCG(uint64(i), 1))
 	number := fmt.Appendf(nil, "%0*d", indexDigits, i)
-	m := pipeline.Message{Value: fill(r, bytes.Clone(number), r.IntN(200), !c.Text)}
+	m := pipeline.Message{Value: appendRandom(r, bytes.Clone(number), r.IntN(200), !c.Text)}
 	if i%100 == 99 {
-		m.Value = fill(r, bytes.Clone(number), maxValue-indexDigits-r.IntN(10), !c.Text)
+		m.Value = appendRandom(r, bytes.Clone(number), maxValue-indexDigits-r.IntN(10), !c.Text)
 	}
 	if c.Key {
 		switch {
@@ -38,7 +40,7 @@ func message(c Carries, i, maxValue int) pipeline.Message {
 		case i%13 == 6:
 			m.Key = []byte{}
 		default:
-			m.Key = fill(r, number, r.IntN(20), c.Binary)
+			m.Key = appendRandom(r, number, r.IntN(20), c.Binary)
 			if i%7 == 3 {
 				m.Value = []byte{}
 			}
@@ -48,7 +50,7 @@ func message(c Carries, i, maxValue int) pipeline.Message {
 		}
 	}
 	if c.Headers {
-		m.Headers = headers(r, c)
+		m.Headers = newHeaders(r, c)
 	}
 	if c.Time > 0 {
 		m.Time = time.Unix(1_700_000_000, int64(i)*1_234_567).UTC().Truncate(c.Time)
@@ -56,7 +58,7 @@ func message(c Carries, i, maxValue int) pipeline.Message {
 	return m
 }
 
-func headers(r *rand.Rand, c Carries) []pipeline.Header {
+func newHeaders(r *rand.Rand, c Carries) []pipeline.Header {
 	names := []string{"trace-id", "Content-Type", "x", "trace-id"}
 	hs := make([]pipeline.Header, r.IntN(len(names)+1))
 	for i := range hs {
@@ -70,14 +72,15 @@ func headers(r *rand.Rand, c Carries) []pipeline.Header {
 			}
 			fallthrough
 		default:
-			hs[i].Value = fill(r, nil, 1+r.IntN(16), c.Binary)
+			hs[i].Value = appendRandom(r, nil, 1+r.IntN(16), c.Binary)
 		}
 	}
 	return hs
 }
 
-// fill appends n random bytes to dst, printable and without spaces unless binary.
-func fill(r *rand.Rand, dst []byte, n int, binary bool) []byte {
+// appendRandom appends n random bytes to dst, printable and without spaces
+// unless binary.
+func appendRandom(r *rand.Rand, dst []byte, n int, binary bool) []byte {
 	for range n {
 		b := byte(r.Uint32())
 		if !binary {
@@ -100,13 +103,14 @@ func Index(m *pipeline.Message) int {
 	return -1
 }
 
-// Diff says in what got differs from want, as far as c carries it; "" if in nothing.
+// Diff names the field in which got differs from want, as far as c carries it;
+// "" if there is none.
 func Diff(c Carries, want, got *pipeline.Message) string {
 	switch {
-	case !same(want.Value, got.Value, c.NullValue):
-		return fmt.Sprintf("value: got %s, want %s", show(got.Value), show(want.Value))
-	case c.Key && !same(want.Key, got.Key, true):
-		return fmt.Sprintf("key: got %s, want %s", show(got.Key), show(want.Key))
+	case !isSame(want.Value, got.Value, c.NullValue):
+		return fmt.Sprintf("value: got %s, want %s", showBytes(got.Value), showBytes(want.Value))
+	case c.Key && !isSame(want.Key, got.Key, true):
+		return fmt.Sprintf("key: got %s, want %s", showBytes(got.Key), showBytes(want.Key))
 	case c.Time > 0 && !got.Time.Truncate(c.Time).Equal(want.Time.Truncate(c.Time)):
 		return fmt.Sprintf("time: got %v, want %v", got.Time, want.Time)
 	case c.Headers:
@@ -123,9 +127,9 @@ func diffHeaders(c Carries, want, got []pipeline.Header) string {
 		want, got = byName(want), byName(got)
 	}
 	for i := range want {
-		if want[i].Name != got[i].Name || !same(want[i].Value, got[i].Value, c.NullHeader) {
+		if want[i].Name != got[i].Name || !isSame(want[i].Value, got[i].Value, c.NullHeader) {
 			return fmt.Sprintf("header %d: got %s: %s, want %s: %s",
-				i, got[i].Name, show(got[i].Value), want[i].Name, show(want[i].Value))
+				i, got[i].Name, showBytes(got[i].Value), want[i].Name, showBytes(want[i].Value))
 		}
 	}
 	return ""
@@ -137,11 +141,11 @@ func byName(hs []pipeline.Header) []pipeline.Header {
 	return hs
 }
 
-func same(a, b []byte, null bool) bool {
+func isSame(a, b []byte, null bool) bool {
 	return bytes.Equal(a, b) && (!null || (a == nil) == (b == nil))
 }
 
-func show(b []byte) string {
+func showBytes(b []byte) string {
 	if b == nil {
 		return "null"
 	}

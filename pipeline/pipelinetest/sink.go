@@ -9,18 +9,23 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// MemorySink is a Sink in memory. The exported fields must not change while it is open. It panics when
-// one of its writers is used by two goroutines at a time or after Close.
+// MemorySink is a Sink in memory. The exported fields must not change while it
+// is open. It panics when one of its writers is used by two goroutines at a
+// time or after Close.
 type MemorySink struct {
-	// Atomic keeps messages back until their position has come; Close drops those that have none.
+	// Atomic keeps messages back until their position has come; Close drops
+	// those that have none.
 	Atomic bool
-	// OnOpen, OnWrite and OnClose are called before the sink does anything and may fail or block it;
-	// any may be nil.
+	// OnOpen, OnWrite and OnClose are called before the sink does anything and
+	// may fail or block it; any may be nil.
 	OnOpen  func(ctx context.Context, lane pipeline.Lane) error
 	OnWrite func(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error
 	OnClose func(ctx context.Context) error
-	// AfterWrite is called when a write has been stored, and may fail it all the same: the outcome
-	// that a lost answer leaves. It may be nil.
+	// Refuse returns an error for a message that the sink does not take; see
+	// pipeline.Writer. It may be nil.
+	Refuse func(m *pipeline.Message) error
+	// AfterWrite is called when a write has been stored, and may fail it all
+	// the same: the outcome that a lost answer leaves. It may be nil.
 	AfterWrite func(ctx context.Context, done *pipeline.Progress) error
 
 	mu     sync.Mutex
@@ -28,7 +33,8 @@ type MemorySink struct {
 	open   int
 }
 
-// Stored returns copies of the messages that are durable, in the order in which they became so.
+// Stored returns copies of the messages that are durable, in the order in which
+// they became so.
 func (s *MemorySink) Stored() []pipeline.Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,14 +96,18 @@ func (w *memoryWriter) Write(ctx context.Context, msgs []pipeline.Message, done 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	for i := range msgs {
-		w.pending = append(w.pending, clone(&msgs[i]))
+	write, refused := splitRefused(msgs, s.Refuse, nil)
+	for _, i := range write {
+		w.pending = append(w.pending, cloneMessage(&msgs[i]))
 	}
-	if done != nil || !s.Atomic {
+	if done != nil && refused == nil || !s.Atomic {
 		s.mu.Lock()
 		s.stored = append(s.stored, w.pending...)
 		s.mu.Unlock()
 		w.pending = nil
+	}
+	if refused != nil {
+		return refused
 	}
 	if s.AfterWrite != nil {
 		return s.AfterWrite(ctx, done)
@@ -118,7 +128,8 @@ func (w *memoryWriter) Close(ctx context.Context) error {
 	return nil
 }
 
-// FailNth returns a function that returns err on its nth call, counted from 1, and nil on all others.
+// FailNth returns a function that returns err on its nth call, counted from 1,
+// and nil on all others.
 func FailNth(n int64, err error) func() error {
 	var calls atomic.Int64
 	return func() error {

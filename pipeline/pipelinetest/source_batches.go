@@ -30,7 +30,7 @@ func (s SourceSpec) lanes(t *testing.T, m SourceMedium, do func(context.Context,
 func settle(ctx context.Context, lane pipeline.Lane, b *pipeline.Batch) ([]pipeline.Message, error) {
 	var got []pipeline.Message
 	for i := range b.Messages {
-		got = append(got, clone(&b.Messages[i]))
+		got = append(got, cloneMessage(&b.Messages[i]))
 	}
 	for i := range b.Ends {
 		b.Ends[i].Last = -1
@@ -72,15 +72,15 @@ func sourceBatches(t *testing.T, s SourceSpec) error {
 	if err != nil {
 		return err
 	}
-	return s.arrival().compare(want, all)
+	return s.arrival().compareAll(want, all)
 }
 
-// checkBatch checks what a Source promises about each batch.
+// checkBatch checks the promises of a Source about each batch.
 func checkBatch(b *pipeline.Batch, limit int, ordered bool) error {
 	bytes, largest := 0, 0
 	last := make(map[string]int64)
 	for i := range b.Messages {
-		n := size(&b.Messages[i])
+		n := sizeOf(&b.Messages[i])
 		bytes, largest = bytes+n, max(largest, n)
 		last[b.Messages[i].Origin.Place] = b.Messages[i].Origin.Offset
 	}
@@ -110,7 +110,8 @@ func checkBatch(b *pipeline.Batch, limit int, ordered bool) error {
 	return nil
 }
 
-// sourceRelease holds three batches of a lane at a time: reading the third must not touch the first.
+// sourceRelease holds three batches of a lane at a time: reading the third must
+// not touch the first.
 func sourceRelease(t *testing.T, s SourceSpec) error {
 	m := s.New(t)
 	want := s.messages(0, 300)
@@ -141,5 +142,5 @@ func sourceRelease(t *testing.T, s SourceSpec) error {
 	if err != nil {
 		return err
 	}
-	return s.arrival().compare(want, all)
+	return s.arrival().compareAll(want, all)
 }

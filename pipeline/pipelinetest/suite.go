@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ func Source(t *testing.T, spec SourceSpec) {
 	if spec.Timeout == 0 {
 		spec.Timeout = defaultTimeout
 	}
-	runChecks(t, spec, sourceChecks)
+	runChecks(t, spec, slices.Concat(sourceChecks, parkedChecks))
 }
 
 // Sink runs the checks that every Sink passes, one subtest each.
@@ -35,10 +36,11 @@ func Sink(t *testing.T, spec SinkSpec) {
 	if spec.Timeout == 0 {
 		spec.Timeout = defaultTimeout
 	}
-	runChecks(t, spec, sinkChecks)
+	runChecks(t, spec, slices.Concat(sinkChecks, refusedChecks))
 }
 
-// Pair cuts runs off at many places, begins them again and checks what arrived.
+// Pair cuts runs off at many places, begins them again and checks the messages
+// that arrived.
 func Pair(t *testing.T, spec PairSpec) {
 	if spec.Timeout == 0 {
 		spec.Timeout = defaultTimeout
@@ -46,8 +48,8 @@ func Pair(t *testing.T, spec PairSpec) {
 	runChecks(t, spec, pairChecks)
 }
 
-// check is one subtest of a suite. It returns what is wrong, so that the suites can be tested with
-// connectors that are.
+// check is one subtest of a suite. It returns the fault that it finds, so that
+// the suites can be tested with faulty connectors.
 type check[Spec any] struct {
 	name    string
 	applies func(Spec) bool // nil: to all
@@ -67,22 +69,22 @@ func runChecks[Spec any](t *testing.T, spec Spec, checks []check[Spec]) {
 	}
 }
 
-// errCut is what the suites end lanes with.
+// errCut is the error with which the suites end lanes.
 var errCut = errors.New("cut off by the test")
 
-// run runs o to its end, which must come within the timeout.
-func run(t *testing.T, timeout time.Duration, o pipeline.Options) error {
+// runToEnd runs o to its end, which must come within the timeout.
+func runToEnd(t *testing.T, timeout time.Duration, o pipeline.Options) error {
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
-	err := pipeline.Run(ctx, complete(o))
+	err := pipeline.Run(ctx, completeOptions(o))
 	if ctx.Err() != nil {
 		return fmt.Errorf("did not end by itself within %v", timeout)
 	}
 	return err
 }
 
-// complete fills in what a check did not care about.
-func complete(o pipeline.Options) pipeline.Options {
+// completeOptions fills in the fields that a check left empty.
+func completeOptions(o pipeline.Options) pipeline.Options {
 	if o.NewTransform == nil {
 		o.NewTransform = Identity
 	}
@@ -100,8 +102,13 @@ type live struct {
 	sink   *MemorySink
 }
 
-// startLive runs o, whose Sink it sets, in the background.
+// startLive runs o in the background, and sets its Sink.
 func startLive(t *testing.T, timeout time.Duration, o pipeline.Options) *live {
+	return startFailing(t, timeout, o, func() error { return nil })
+}
+
+// startFailing is startLive with a Sink that fails a write when fail does.
+func startFailing(t *testing.T, timeout time.Duration, o pipeline.Options, fail func() error) *live {
 	l := &live{ended: make(chan struct{}), stored: make(chan struct{}, 1), sink: new(MemorySink)}
 	l.sink.AfterWrite = func(context.Context, *pipeline.Progress) error {
 		select {
@@ -110,12 +117,13 @@ func startLive(t *testing.T, timeout time.Duration, o pipeline.Options) *live {
 		}
 		return nil
 	}
+	l.sink.OnWrite = func(context.Context, []pipeline.Message, *pipeline.Progress) error { return fail() }
 	o.Sink = l.sink
 	ctx, cancel := context.WithTimeoutCause(t.Context(), timeout, errTimeout)
 	l.cancel = cancel
 	go func() {
 		defer close(l.ended)
-		l.err = pipeline.Run(ctx, complete(o))
+		l.err = pipeline.Run(ctx, completeOptions(o))
 		if errors.Is(context.Cause(ctx), errTimeout) {
 			l.err = errTimeout
 		}
@@ -126,16 +134,16 @@ func startLive(t *testing.T, timeout time.Duration, o pipeline.Options) *live {
 
 var errTimeout = errors.New("took longer than the spec's timeout")
 
-// await waits until at least n different messages have been stored.
-func (l *live) await(n int) error {
+// awaitStored waits until at least n different messages have been stored.
+func (l *live) awaitStored(n int) error {
 	for {
-		if seen := distinct(l.sink.Stored()); seen >= n {
+		if seen := countDistinct(l.sink.Stored()); seen >= n {
 			return nil
 		}
 		select {
 		case <-l.stored:
 		case <-l.ended:
-			return fmt.Errorf("ended with %d of %d messages: %w", distinct(l.sink.Stored()), n, l.err)
+			return fmt.Errorf("ended with %d of %d messages: %w", countDistinct(l.sink.Stored()), n, l.err)
 		}
 	}
 }

@@ -27,7 +27,7 @@ func memoryMedium(*testing.T) SourceMedium {
 		Bounded: func() pipeline.Source { src.Live = false; return src },
 		Live:    func() pipeline.Source { src.Live = true; return src },
 		Revoke:  func() { src.Revoke(0); src.Revoke(1) },
-		Gap:     func() { src.Gap("a"); src.Gap("c") },
+		Gap:     func() { src.PutGap("a"); src.PutGap("c") },
 	}
 }
 
@@ -43,15 +43,23 @@ func TestMemorySource(t *testing.T) { Source(t, memorySpec()) }
 
 func memorySinkMedium(atomic bool) func(*testing.T) SinkMedium {
 	return func(*testing.T) SinkMedium {
-		s := &MemorySink{Atomic: atomic}
-		return SinkMedium{Sink: func() pipeline.Sink { return s }, Stored: s.Stored}
+		s := &MemorySink{Atomic: atomic, Refuse: func(m *pipeline.Message) error {
+			if len(m.Headers) > 0 && m.Headers[0].Name == "spoiled" {
+				return &pipeline.Reject{Reason: pipeline.ReasonRefused}
+			}
+			return nil
+		}}
+		return SinkMedium{
+			Sink: func() pipeline.Sink { return s }, Stored: s.Stored,
+			Spoil: func(m *pipeline.Message) { m.Headers = []pipeline.Header{{Name: "spoiled"}} },
+		}
 	}
 }
 
 func TestMemorySink(t *testing.T) {
 	for _, atomic := range []bool{false, true} {
 		t.Run(fmt.Sprintf("atomic %t", atomic), func(t *testing.T) {
-			Sink(t, SinkSpec{Carries: everything, Atomic: atomic, Lanes: true, New: memorySinkMedium(atomic)})
+			Sink(t, SinkSpec{Carries: everything, Atomic: atomic, Lanes: true, Refuses: true, New: memorySinkMedium(atomic)})
 		})
 	}
 }

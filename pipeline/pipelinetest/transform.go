@@ -6,16 +6,18 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// Identity returns a Transform that leaves messages as they are, as Options.NewTransform wants it.
+// Identity returns a Transform that leaves messages as they are, as
+// Options.NewTransform wants it.
 func Identity() pipeline.Transform { return Filter{} }
 
-// Filter is a Transform that leaves messages as they are, or returns the error that Decide returns for
-// them. A nil Decide passes all.
+// Filter is a Transform that leaves messages as they are, or returns the error
+// that Decide returns for them. A nil Decide passes all.
 type Filter struct {
 	Decide func(ctx context.Context, m *pipeline.Message) error
 }
 
-// Each returns a constructor of Transforms that share decide, which must be safe for concurrent use.
+// Each returns a constructor of Transforms that share decide, which must be
+// safe for concurrent use.
 func Each(decide func(ctx context.Context, m *pipeline.Message) error) func() pipeline.Transform {
 	return func() pipeline.Transform { return Filter{Decide: decide} }
 }

@@ -1,7 +1,9 @@
-// Command profiled is streamcrypt's encrypt and decrypt with a processor profile of the route. The bench runs it in
-// place of the command, which has no such thing.
+// Command profiled is streamcrypt's encrypt and decrypt with a processor
+// profile of the route. The bench runs it in place of the command, which writes
+// no profiles.
 //
-//	profiled FILE encrypt|decrypt --from URL --to URL --key URL [--context NAME] [--profile ref --keystore URL]
+//	profiled FILE encrypt|decrypt --from URL --to URL --key URL
+//		[--context NAME] [--profile ref --keystore URL]
 package main
 
 import (
@@ -21,13 +23,13 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx); err != nil {
+	if err := runProfiled(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "profiled:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context) (err error) {
+func runProfiled(ctx context.Context) (err error) {
 	if len(os.Args) < 3 {
 		return errors.New("usage: profiled FILE encrypt|decrypt …")
 	}

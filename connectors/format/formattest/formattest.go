@@ -89,5 +89,5 @@ func ReasonOf(err error) string {
 	if !errors.As(err, &refused) {
 		return ""
 	}
-	return refused.Reason
+	return string(refused.Reason)
 }

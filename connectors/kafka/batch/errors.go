@@ -23,7 +23,7 @@ var (
 	ErrCompression = errors.New("compression")
 	// ErrTooLarge says that a batch inflates beyond Limits, or would be larger
 	// than the format allows.
-	ErrTooLarge = errors.New("too large")
+	ErrTooLarge = errors.New("too-large")
 )
 
 // Error says where a batch is at fault: in Place, at the base offset of the

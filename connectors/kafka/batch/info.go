@@ -79,7 +79,7 @@ func (h *Info) parse(set []byte) (records []byte, err error) {
 	if len(set) < atMagic+1 {
 		return nil, nil
 	}
-	h.BaseOffset = int64(binary.BigEndian.Uint64(set))
+	h.BaseOffset, h.LastOffset, h.Size = int64(binary.BigEndian.Uint64(set)), -1, 0
 	if magic := int8(set[atMagic]); magic < 2 {
 		return nil, ErrFormat
 	} else if magic > 2 {
@@ -109,12 +109,12 @@ func (h *Info) fields(b []byte) error {
 	case count < 0 || int64(count) > int64(lastDelta)+1:
 		return malformed("%d records in %d offsets", count, int64(lastDelta)+1)
 	}
+	h.LastOffset = h.BaseOffset + int64(lastDelta)
 	attributes := binary.BigEndian.Uint16(b[atAttributes:])
 	h.Compression = Compression(attributes & maskCompression)
 	if !h.Compression.valid() {
 		return unknownCodec(h.Compression)
 	}
-	h.LastOffset = h.BaseOffset + int64(lastDelta)
 	h.Count = int(count)
 	h.LeaderEpoch = int32(binary.BigEndian.Uint32(b[atLeaderEpoch:]))
 	h.AppendTime = attributes&flagAppendTime != 0

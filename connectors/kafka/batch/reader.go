@@ -40,7 +40,7 @@ func (l Limits) withDefaults() Limits {
 //
 // A Reader may be used again and again; the zero value is ready. It is used by
 // one goroutine at a time. After an error it stays where it is: it answers the
-// same error until Reset.
+// same error until Reset or Skip.
 type Reader struct {
 	Limits Limits
 
@@ -154,6 +154,36 @@ func (r *Reader) fail(err error) error {
 	r.in.close()
 	r.err = &Error{Place: r.place, Offset: r.info.BaseOffset, Err: err}
 	return r.err
+}
+
+// Skip steps over the rest of the batch that the last error is about, and
+// returns the offsets that this leaves out. It is false, and changes nothing,
+// if it is not certain where that batch ends: the header says it, if the
+// checksum covers it, and else the batch that follows.
+func (r *Reader) Skip() (first, last int64, ok bool) {
+	last = r.info.LastOffset
+	if r.err == nil || r.info.Size == 0 {
+		return 0, 0, false
+	}
+	behind := r.set // Next has moved it on, unless the error is its own
+	if r.body == nil {
+		behind = r.set[r.info.Size:]
+	}
+	if last < 0 {
+		var next Info
+		if body, err := next.parse(behind); err != nil || body == nil || next.BaseOffset <= r.info.BaseOffset {
+			return 0, 0, false
+		}
+		last = next.BaseOffset - 1
+	}
+	first = max(r.next, r.info.BaseOffset)
+	if last < first {
+		return 0, 0, false
+	}
+	r.in.close()
+	r.set, r.end, r.next = behind, max(r.end, last), last+1
+	r.body, r.left, r.err = nil, 0, nil
+	return first, last, true
 }
 
 func (r *Reader) readPlain(into *Records, limit int) error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -101,7 +102,7 @@ func TestVector(t *testing.T) {
 		{Headers: []pipeline.Header{{Name: "h"}}, Time: at.Add(3 * time.Millisecond)},
 	}
 	for i := range want {
-		want[i].Origin = pipeline.Origin{Place: "orders/3", Offset: 1000 + int64(i), Previous: -1}
+		want[i].Origin = pipeline.Origin{Place: "orders/3", Offset: 1000 + int64(i), Previous: -1, Term: 7}
 	}
 	wantEqual(t, got.Messages, want)
 
@@ -434,4 +435,132 @@ func TestEveryBit(t *testing.T) {
 			b[i] ^= 1 << bit
 		}
 	}
+}
+
+// TestTerm: the term of a message is its batch's leader epoch; a batch from
+// before there were epochs has none.
+func TestTerm(t *testing.T) {
+	for epoch, want := range map[byte]uint64{7: 7, 0: 0} {
+		b := vectorBytes(t)
+		b[15] = epoch // no checksum covers it
+		var r Reader
+		r.Reset("orders/3", b, 0)
+		if _, err := r.Next(); err != nil {
+			t.Fatal(err)
+		}
+		var got Records
+		if _, err := r.Read(&got, math.MaxInt); err != nil || got.Messages[1].Origin.Term != want {
+			t.Errorf("epoch %d: term %d, %v", epoch, got.Messages[1].Origin.Term, err)
+		}
+	}
+}
+
+// TestSkip: a batch that cannot be read is stepped over if it is certain where it
+// ends, and reading goes on behind it.
+func TestSkip(t *testing.T) {
+	three := func(base int64) []byte { return finish(t, sixtyAt(base)[:3], anonymous, nil) }
+	at := func(base int64, spoil func(b []byte)) []byte {
+		b := three(0)
+		b[7] = byte(base) // no checksum covers it
+		if spoil != nil {
+			spoil(b)
+		}
+		return b
+	}
+	resum := func(b []byte) {
+		sum := bitwise(b[21:])
+		b[17], b[18], b[19], b[20] = byte(sum>>24), byte(sum>>16), byte(sum>>8), byte(sum)
+	}
+	codec := func(b []byte) { b[22] |= 7; resum(b) }
+	record := func(b []byte) { b[HeaderSize] = 1; resum(b) } // a negative length
+	checksum := func(b []byte) { b[len(b)-1]++ }
+	magic := func(b []byte) { b[16] = 9 }
+	tests := []struct {
+		name        string
+		set         []byte
+		from        int64
+		first, last int64 // -1: it is not certain where the batch ends
+		behind      int   // messages that can be read then
+	}{
+		{"codec", slices.Concat(at(10, codec), at(20, nil)), 0, 10, 12, 3},
+		{"codec, the last", at(10, codec), 0, 10, 12, 0},
+		{"from the middle", slices.Concat(at(10, codec), at(20, nil)), 11, 11, 12, 3},
+		{"record", slices.Concat(at(10, record), at(20, nil)), 0, 10, 12, 3},
+		{"checksum", slices.Concat(at(10, checksum), at(20, nil)), 0, 10, 19, 3},
+		{"checksum, the last", at(10, checksum), 0, -1, 0, 0},
+		{"checksum, twice", slices.Concat(at(10, checksum), at(20, checksum)), 0, -1, 0, 0},
+		{"magic", slices.Concat(at(10, magic), at(20, nil)), 0, -1, 0, 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var r Reader
+			r.Reset("orders/3", test.set, test.from)
+			if _, _, ok := r.Skip(); ok {
+				t.Error("stepped over a batch that is good")
+			}
+			var got Records
+			_, err := r.Next()
+			if err == nil {
+				_, err = r.Read(&got, math.MaxInt)
+			}
+			if err == nil {
+				t.Fatal("no error")
+			}
+			first, last, ok := r.Skip()
+			if ok != (test.first >= 0) || ok && (first != test.first || last != test.last || r.Offset() != last+1) {
+				t.Fatalf("skipped %d to %d, %t; reading goes on at %d", first, last, ok, r.Offset())
+			}
+			if !ok {
+				if _, again := r.Next(); again == nil || again.Error() != err.Error() {
+					t.Errorf("then %v", again)
+				}
+				return
+			}
+			for err = nil; err == nil; {
+				if _, err = r.Next(); err == nil {
+					_, err = r.Read(&got, math.MaxInt)
+				}
+			}
+			if err != io.EOF || len(got.Messages) != test.behind {
+				t.Errorf("%d messages behind it, %v", len(got.Messages), err)
+			}
+		})
+	}
+}
+
+// TestSkipInTheMiddle: messages before the one that cannot be read have been
+// read, and are not left out.
+func TestSkipInTheMiddle(t *testing.T) {
+	b := finish(t, sixtyAt(0)[:5], anonymous, nil)
+	at := HeaderSize
+	for range 3 {
+		_, rest, err := cut(b[at:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		at = len(b) - len(rest)
+	}
+	b[at] = 1
+	sum := bitwise(b[21:])
+	b[17], b[18], b[19], b[20] = byte(sum>>24), byte(sum>>16), byte(sum>>8), byte(sum)
+	var r Reader
+	r.Reset("orders/3", b, 0)
+	if _, err := r.Next(); err != nil {
+		t.Fatal(err)
+	}
+	var got Records
+	if _, err := r.Read(&got, math.MaxInt); err == nil || len(got.Messages) != 3 {
+		t.Fatalf("%d messages, %v", len(got.Messages), err)
+	}
+	if first, last, ok := r.Skip(); !ok || first != 3 || last != 4 {
+		t.Errorf("skipped %d to %d, %t", first, last, ok)
+	}
+}
+
+func sixtyAt(base int64) []pipeline.Message {
+	msgs := make([]pipeline.Message, 60)
+	for i := range msgs {
+		msgs[i] = pipeline.Message{Value: []byte{byte(i)}, Time: time.UnixMilli(base)}
+	}
+	return msgs
 }

@@ -68,7 +68,7 @@ func (r *Reader) add(into *Records, record []byte, limit int) (done bool, err er
 	}
 	into.Messages = append(into.Messages, pipeline.Message{
 		Key: key, Value: value, Headers: list, Time: timeOf(at),
-		Origin: pipeline.Origin{Place: r.place, Offset: offset, Previous: -1},
+		Origin: pipeline.Origin{Place: r.place, Offset: offset, Previous: -1, Term: uint64(max(0, r.info.LeaderEpoch))},
 	})
 	into.size += size
 	r.last, r.next, r.left = offset, offset+1, r.left-1

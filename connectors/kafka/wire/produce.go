@@ -56,6 +56,11 @@ type ProducedPartition struct {
 	// knows the batch already and has forgotten its offset.
 	BaseOffset int64
 	LogStart   int64
+	// Refused are the indexes in the batch of the records that the broker does
+	// not take, if Err is about single records and the broker names them. Then
+	// no record of the batch is stored. The broker's words about them are not
+	// kept: they may quote the record.
+	Refused []int32
 }
 
 // Produce writes batches. An error is of the request as a whole, and then it is
@@ -123,8 +128,8 @@ func (r *ProduceResponse) decode(request *ProduceRequest, b []byte) error {
 			d.int64() // append time
 			p.LogStart = d.int64()
 			for errors := d.array(5); errors > 0; errors-- {
-				d.int32() // index in the batch
-				d.raw()   // words, which may quote the record
+				p.Refused = append(p.Refused, d.int32())
+				d.raw() // words, which may quote the record
 				d.tags()
 			}
 			d.raw()

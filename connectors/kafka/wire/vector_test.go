@@ -191,7 +191,7 @@ func testProduceResponse(t *testing.T, version int16, refused, ok kmsg.ProduceRe
 	if err := r.decode(request, k.AppendTo(nil)); err != nil {
 		t.Fatal(err)
 	}
-	want := []ProducedPartition{{nil, 8812, 10}, {kafka.InvalidRecord, -1, -1}, {ErrUnanswered, -1, -1}}
+	want := []ProducedPartition{{nil, 8812, 10, nil}, {kafka.InvalidRecord, -1, -1, []int32{5, 0}}, {ErrUnanswered, -1, -1, nil}}
 	if !reflect.DeepEqual(r.Partitions, want) || r.Throttle != 9*time.Millisecond {
 		t.Errorf("got %+v", r)
 	}

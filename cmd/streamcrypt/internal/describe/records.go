@@ -40,7 +40,7 @@ const (
 var errTrailing = fmt.Errorf("%w: bytes after the envelope", cms.ErrMalformed)
 
 // errBare says that a null value has no envelope.
-var errBare = errors.New(transform.ReasonBareTombstone)
+var errBare = errors.New(string(pipeline.ReasonBareTombstone))
 
 // Input reads all of r and calls emit for each envelope in it. The first bytes
 // tell whether r is a seq file, ndjson, or raw envelopes. A record that is no

@@ -1,0 +1,120 @@
+package nats
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// parking is how a lane reads while its stream is parked: nothing, and when the
+// stream may be tried again one message. This message is the one at which it
+// was parked if this lane has it still, and otherwise the next that arrives.
+//
+// While the stream is parked, messages that nobody has read go back to the
+// server. Those that were read stay ours, so that no other process has to fail
+// on the one that stopped this lane.
+type parking struct {
+	lane *lane
+	held *pipeline.Assignment
+}
+
+// isParked tells whether the stream is parked, and lets messages come again
+// when it is not.
+func (p *parking) isParked() bool {
+	if p.held.Stop(p.lane.source.Stream) < math.MaxInt64 {
+		return true
+	}
+	p.lane.unhalt()
+	return false
+}
+
+// lookAgainWhenDue is how soon a lane that is due looks again whether messages
+// before the one at which the stream was parked have been acknowledged, or
+// others have arrived.
+const lookAgainWhenDue = 10 * time.Millisecond
+
+// readTrial returns the one message of a trial, or nil if it cannot begin yet.
+func (p *parking) readTrial() (*pipeline.Batch, error) {
+	l := p.lane
+	from, due := p.held.Due(l.source.Stream)
+	if !due {
+		l.halt()
+		return nil, nil
+	}
+	if !l.takeBack(from) {
+		return nil, nil
+	}
+	l.unhalt()
+	b, err := l.takeReady(1)
+	if b != nil {
+		p.held.Try(l.source.Stream)
+		if from.Next >= 0 {
+			b.Starts = []pipeline.Position{from}
+		}
+	}
+	return b, err
+}
+
+// awaitChange returns when it is time to look again.
+func (p *parking) awaitChange(ctx context.Context) error {
+	var again <-chan time.Time
+	if _, due := p.held.Due(p.lane.source.Stream); due {
+		timer := time.NewTimer(lookAgainWhenDue)
+		defer timer.Stop()
+		again = timer.C
+	}
+	select {
+	case <-p.held.Changed():
+	case <-again:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// halt gives back the messages that nobody has read, and asks for no more.
+func (l *lane) halt() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.halted {
+		return
+	}
+	l.halted = true
+	l.endSession()
+	for _, d := range l.ready {
+		l.giveBack(d)
+	}
+	l.ready, l.bytes = nil, 0
+}
+
+// unhalt undoes halt.
+func (l *lane) unhalt() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.halted {
+		l.halted = false
+		signalOnce(l.attend)
+	}
+}
+
+// takeBack makes the messages that were read and not committed ready to be read
+// again: the stream was parked at the first of them. It returns false while
+// messages before that one are still to be committed.
+func (l *lane) takeBack(from pipeline.Position) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.taken) == 0 {
+		return true
+	}
+	if from.Next >= 0 && int64(l.taken[0].sequence) != from.Next {
+		return false
+	}
+	for _, d := range l.taken {
+		l.bytes += d.size
+	}
+	l.ready = append(l.taken, l.ready...)
+	l.taken = nil
+	return true
+}
