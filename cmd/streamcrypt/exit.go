@@ -18,6 +18,7 @@ const (
 	exitFailed      = 1
 	exitNotStarted  = 2
 	exitInterrupted = 3
+	exitTakenOver   = 4
 )
 
 // startError is why a route did not begin: nothing was read, nothing was
@@ -31,9 +32,12 @@ func (e *startError) Unwrap() error { return e.err }
 func exitCode(err error) int {
 	var usage *usageError
 	var start *startError
+	var taken interface{ InstanceTaken() bool }
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &taken) && taken.InstanceTaken():
+		return exitTakenOver
 	case errors.Is(err, route.ErrInterrupted):
 		return exitInterrupted
 	case errors.As(err, &usage), errors.As(err, &start):

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/membership"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/route"
@@ -47,6 +48,10 @@ func TestReport(t *testing.T) {
 			"streamcrypt: unknown flag\nhint: streamcrypt verify --help lists the flags\n",
 		},
 		{"two errors", errors.Join(errors.New("one"), errors.New("two")), exitFailed, "streamcrypt: one\nstreamcrypt: two\n"},
+		{
+			"taken over", fmt.Errorf("kafka group g: instance one: %w", membership.ErrInstanceTaken), exitTakenOver,
+			"streamcrypt: kafka group g: instance one: instance taken over: another process uses it\n",
+		},
 		{"no advice", io.ErrUnexpectedEOF, exitFailed, "streamcrypt: unexpected EOF\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

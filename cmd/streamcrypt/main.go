@@ -26,6 +26,8 @@
 //	   could not be opened
 //	3  interrupted: a signal came before the end of an input that has one; the
 //	   output is not complete
+//	4  taken over: another process uses the same --instance, and has the work of
+//	   this one now
 //
 // A second signal ends the process at once, and the system sets its code. It
 // may leave a temporary file (.streamcrypt-….tmp) beside an output, with the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,15 +38,18 @@ type fetcher struct {
 	maxBatch int // the largest batch that the topic takes, in bytes
 	parts    []*partition
 
-	first   int        // of parts, in the next request
-	alone   *partition // the next request is for this one only; nil if it is not
-	shared  bool       // the last request was to one of several brokers
-	request wire.FetchRequest
-	asked   []*partition // of the request
-	current *sharedAnswer
-	queue   []*partition // partitions with data left in current
-	retry   *cluster.Retry
-	missing time.Time // since when the topic is unknown
+	first  int        // of parts, in the next request
+	alone  *partition // the next request is for this one only; nil if it is not
+	shared bool       // the last request was to one of several brokers
+	// leaderless says that the last request left out a partition that nobody
+	// led when that was asked last.
+	leaderless bool
+	request    wire.FetchRequest
+	asked      []*partition // of the request
+	current    *sharedAnswer
+	queue      []*partition // partitions with data left in current
+	retry      *cluster.Retry
+	missing    time.Time // since when the topic is unknown
 
 	held   *pipeline.Assignment
 	trying *partition   // is parked, and is read again to be tried
@@ -70,6 +74,11 @@ func (in *fetcher) nextBatch(limit int) (*pipeline.Batch, bool) {
 		full = p.appendRecords(&b.records, limit)
 		if p.next > before {
 			b.batch.Ends = append(b.batch.Ends, pipeline.Position{Place: p.place, Next: p.next})
+			p.handed = p.next
+			if p.starts != nil && p != in.trying {
+				b.batch.Starts = append(b.batch.Starts, *p.starts)
+			}
+			p.starts = nil
 			if p == in.trying {
 				b.batch.Starts = append(b.batch.Starts, in.beginTrial())
 			}
@@ -96,6 +105,34 @@ func (in *fetcher) nextBatch(limit int) (*pipeline.Batch, bool) {
 	}
 	in.buffered.Store(in.current != nil)
 	return &b.batch, true
+}
+
+// addPart adds a partition to those that are read.
+func (in *fetcher) addPart(p *partition) {
+	p.index = len(in.parts)
+	in.parts = append(in.parts, p)
+}
+
+// removePart removes a partition, and what was fetched of it and not handed out.
+// It returns nil if there is no such partition.
+func (in *fetcher) removePart(number int32) *partition {
+	at := slices.IndexFunc(in.parts, func(p *partition) bool { return p.number == number })
+	if at < 0 {
+		return nil
+	}
+	p := in.parts[at]
+	in.parts = slices.Delete(in.parts, at, at+1)
+	for i := range in.parts {
+		in.parts[i].index = i
+	}
+	in.dropQueued(p)
+	if in.alone == p {
+		in.alone = nil
+	}
+	if in.trying == p {
+		in.trying = nil
+	}
+	return p
 }
 
 // askFirst makes a partition that got no whole batch the first of the next
@@ -190,7 +227,7 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 	switch {
 	case troubled != nil && len(in.queue) == 0:
 		return in.retryLater(ctx, troubled)
-	case troubled != nil:
+	case troubled != nil || in.leaderless:
 		_ = in.topic.Refresh(ctx) // the data comes first, and the next fetch will see the leader
 	default:
 		in.retry.Reset()
@@ -208,11 +245,12 @@ func (in *fetcher) buildRequest(limit int) bool {
 	r.MaxWait, r.MinBytes, r.MaxBytes = fetchWait, 1, 0
 	r.Committed, r.Rack = true, in.options.Rack
 	start := in.first
-	in.shared = false
+	in.shared, in.leaderless = false, false
 	for i := range in.parts {
 		at := (start + i) % len(in.parts)
 		p := in.parts[at]
 		broker := p.brokerToAsk(in.topic)
+		in.leaderless = in.leaderless || broker < 0 && !p.isFinished()
 		switch {
 		case broker < 0 || p.isFinished() || in.alone != nil && in.alone != p:
 			continue

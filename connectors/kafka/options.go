@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/membership"
+	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // Start says where partitions begin that have no committed offset. The zero
@@ -46,10 +49,23 @@ type SourceOptions struct {
 	// the same rack.
 	Rack string
 	// Instance is a name for this process, unique in the group and the same at
-	// each start. Transactions that the process left open are then aborted at
-	// once when it starts again, and otherwise after the transaction timeout of
-	// 10 s. Empty means a random name.
+	// each start: up to 249 letters, digits, dots, - and _. A process that is
+	// started again within the session then has its partitions back at once, and
+	// transactions that it left open are aborted at once and not after their
+	// timeout of 10 s. Of two processes with one name the older one ends with an
+	// error that matches membership.ErrInstanceTaken. Empty means a random name,
+	// and a membership that is given up with the process.
 	Instance string
+	// Session is how long a member of the group may be silent before its
+	// partitions go to others; default 10 s. Rebalance is how long the group
+	// waits for members that have to join again; default 30 s.
+	Session, Rebalance time.Duration
+	// BrokerDeals has the broker deal partitions to members (KIP-848) instead of
+	// a member of the group. Session is the broker's then.
+	BrokerDeals bool
+	// Grace is how long the end of a lane may take, and giving up a partition;
+	// default 10 s. It is the pipeline's.
+	Grace time.Duration
 	// TransactionalID is the prefix of the transactional ids of the lanes, for
 	// brokers that restrict them. Empty means a name made of Group and
 	// Instance, or for a bounded run a hash of Group and Topic.
@@ -87,8 +103,16 @@ func (o SourceOptions) withDefaults() (SourceOptions, error) {
 		return fail("a run that begins with new records has no end")
 	case o.Partitions != nil && !o.Until.Bounded():
 		return fail("a member of a group cannot choose its partitions; a run that ends (until=latest) can")
+	case o.BrokerDeals && (o.Start != Start{}):
+		return fail("where broker deals partitions no member knows whether the group is new; begin at the earliest record")
 	case o.Workers < 0:
 		return fail("%d workers", o.Workers)
+	}
+	if err := errors.Join(membership.CheckTimes(o.Session, o.Rebalance), membership.CheckInstance(o.Instance)); err != nil {
+		return fail("%w", err)
+	}
+	if o.Grace == 0 {
+		o.Grace = pipeline.DefaultGrace
 	}
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)

@@ -19,8 +19,10 @@ type partition struct {
 	number int32
 	index  int // in intake.parts
 	place  string
-	next   int64 // where the next fetch begins
-	stopAt int64 // where a bounded run ends; -1 if never
+	next   int64              // where the next fetch begins
+	handed int64              // where the last batch of it that was handed out has ended
+	starts *pipeline.Position // it has yet to begin in the lane, which is being served
+	stopAt int64              // where a bounded run ends; -1 if never
 	parked bool
 	stop   int64             // where it is parked
 	trial  bool              // one message is to be read from there

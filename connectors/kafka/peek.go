@@ -47,7 +47,7 @@ func (s *Source) Peekers(ctx context.Context) ([]*Peeker, error) {
 		return nil, fmt.Errorf("kafka topic %s: a run without an end cannot be looked through", s.Topic)
 	}
 	partitions := s.chosenPartitions()
-	starts, err := s.findStarts(ctx, partitions)
+	starts, err := s.findStarts(ctx, partitions, isFresh)
 	if err != nil {
 		return nil, err
 	}

@@ -151,7 +151,7 @@ func TestDestinationMadeAnew(t *testing.T) {
 			defer s.stopLoop()
 			s.good.sink.pause = pause
 			write := func(n int) error {
-				return errors.Join(s.good.Write(t.Context(), from(numbered(n, 1)), upTo(int64(n+1))), s.settled(t.Context()))
+				return errors.Join(s.good.Write(t.Context(), from(numbered(n, 1)), upTo(int64(n+1))), s.awaitClosed(t.Context()))
 			}
 			if err := write(0); err != nil {
 				t.Fatal(err)

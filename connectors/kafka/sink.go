@@ -171,6 +171,9 @@ func (s *Sink) openWriter(ctx context.Context, from pipeline.Lane) (*writer, err
 		return nil, err
 	}
 	w := &writer{sink: s, compressor: batch.NewCompressor(s.Compression)}
+	if ours {
+		w.failure = l.failure
+	}
 	w.partitioner = partitioner{
 		by: s.Partition, partitions: s.topic.PartitionCount(), fold: s.DeadLetters, kafka: ours,
 	}

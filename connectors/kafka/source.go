@@ -5,10 +5,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strconv"
-	"sync"
 	"sync/atomic"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
@@ -25,7 +23,8 @@ type Source struct {
 	sink         *Sink   // its transactions carry the positions; nil at least once
 	timing       timing
 	tracked      statusTable
-	held         atomic.Int32 // partitions
+	static       bool         // Instance was given, and names a member of the group
+	held         atomic.Int32 // partitions of a member
 }
 
 // NewSource opens a topic. A bounded run ends at its present end.
@@ -34,10 +33,10 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 	if err != nil {
 		return nil, err
 	}
-	if o.Instance == "" {
-		o.Instance = rand.Text()[:12]
+	s := &Source{SourceOptions: o, cluster: c, timing: defaultTiming, static: o.Instance != ""}
+	if !s.static {
+		s.Instance = rand.Text()[:12]
 	}
-	s := &Source{SourceOptions: o, cluster: c, timing: defaultTiming}
 	if s.topic, err = c.OpenTopic(ctx, o.Topic, cluster.LookTries); err != nil {
 		return nil, err
 	}
@@ -51,9 +50,9 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 		}
 	}
 	if o.Until.Bounded() {
-		err = s.findEnds(ctx)
+		return s, s.findEnds(ctx)
 	}
-	return s, err
+	return s, s.checkGroup(ctx)
 }
 
 // Ordered tells whether offsets grow in read order: they do.
@@ -78,7 +77,8 @@ func (s *Source) PartitionCount() int { return int(s.topic.PartitionCount()) }
 // say.
 func (s *Source) MaxBatch() int { return s.maxBatch }
 
-// MaxLanes is how many lanes there may be at the same time.
+// MaxLanes is how many lanes there may be at the same time. A member has as many
+// all the time, whatever partitions it has.
 func (s *Source) MaxLanes() int {
 	return len(s.dealShares(s.topic.Partitions()))
 }
@@ -105,24 +105,6 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 		return s.serveBounded(ctx, serve)
 	}
 	return s.serveGroup(ctx, serve)
-}
-
-// serveShares serves one lane per share and returns when all have ended, with
-// their errors. Producers, if there are any, are those of the shares.
-func (s *Source) serveShares(
-	ctx context.Context, o cluster.Owner, shares []share, producers []*producer, serve serveFunc,
-) error {
-	var lanes sync.WaitGroup
-	errs := make([]error, len(shares))
-	for i := range shares {
-		h := &laneServer{source: s, owner: o, share: shares[i], serve: serve}
-		if producers != nil {
-			h.producer = producers[shares[i].number]
-		}
-		lanes.Go(func() { errs[i] = h.serveLanes(ctx) })
-	}
-	lanes.Wait()
-	return errors.Join(errs...)
 }
 
 // laneTransactionalID names a lane's producer. Names of a bounded run are the

@@ -12,18 +12,21 @@ import (
 )
 
 // findPositions returns where the given partitions begin: at the committed
-// offset, or else as Start says.
-func (s *Source) findPositions(ctx context.Context, o cluster.Owner, partitions []int32) ([]pipeline.Position, error) {
+// offset, or else as Start says if the partition is fresh. One that was added to
+// the topic later begins at its first record.
+func (s *Source) findPositions(
+	ctx context.Context, o *owner, partitions []int32, fresh func(int32) bool,
+) ([]pipeline.Position, error) {
 	out := make([]pipeline.Position, len(partitions))
-	var unknown []int // indexes
 	for i, p := range partitions {
 		out[i] = pipeline.Position{Place: cluster.PlaceOf(s.Topic, p), Next: -1, Last: -1}
 	}
-	if o.Group != "" {
-		if err := s.readCommitted(ctx, o, partitions, out); err != nil {
+	if s.Group != "" {
+		if err := s.readCommitted(ctx, partitions, out); err != nil {
 			return nil, err
 		}
 	}
+	var unknown []int // indexes
 	var asked []int32
 	for i := range out {
 		if out[i].Next < 0 {
@@ -33,7 +36,7 @@ func (s *Source) findPositions(ctx context.Context, o cluster.Owner, partitions 
 	if len(unknown) == 0 {
 		return out, nil
 	}
-	starts, err := s.findStarts(ctx, asked)
+	starts, err := s.findStarts(ctx, asked, fresh)
 	if err != nil {
 		return nil, err
 	}
@@ -45,18 +48,18 @@ func (s *Source) findPositions(ctx context.Context, o cluster.Owner, partitions 
 	if s.Start.New {
 		// Where the end is now must not be forgotten if the lane is lost before
 		// its first commit.
-		return out, s.cluster.CommitOffsets(ctx, o, s.Topic, offsets)
+		return out, o.commitAs(ctx, s.Topic, offsets, func(as cluster.Owner) error {
+			return s.cluster.CommitOffsets(ctx, as, s.Topic, offsets)
+		})
 	}
 	return out, nil
 }
 
 // readCommitted fills in the offsets that the group has committed. It waits for
 // transactions that are about to move them.
-func (s *Source) readCommitted(
-	ctx context.Context, o cluster.Owner, partitions []int32, out []pipeline.Position,
-) error {
-	return s.cluster.RetryCall(ctx, "offsets of group "+o.Group, func(ctx context.Context) error {
-		found, err := s.cluster.ReadOffsets(ctx, o.Group, s.Topic, partitions)
+func (s *Source) readCommitted(ctx context.Context, partitions []int32, out []pipeline.Position) error {
+	return s.cluster.RetryCall(ctx, "offsets of group "+s.Group, func(ctx context.Context) error {
+		found, err := s.cluster.ReadOffsets(ctx, s.Group, s.Topic, partitions)
 		switch {
 		case errors.Is(err, kafkago.GroupIdNotFound):
 			return nil // it has committed nothing
@@ -82,7 +85,7 @@ func (s *Source) readCommitted(
 }
 
 // findStarts returns where partitions without an offset begin.
-func (s *Source) findStarts(ctx context.Context, partitions []int32) ([]int64, error) {
+func (s *Source) findStarts(ctx context.Context, partitions []int32, fresh func(int32) bool) ([]int64, error) {
 	times := []int64{wire.Earliest, wire.Latest}
 	if !s.Start.Time.IsZero() {
 		times = append(times, s.Start.Time.UnixMilli())
@@ -95,6 +98,8 @@ func (s *Source) findStarts(ctx context.Context, partitions []int32) ([]int64, e
 	for i := range starts {
 		first, end := rows[0][i], rows[1][i]
 		switch {
+		case !fresh(partitions[i]):
+			starts[i] = first
 		case s.Start.New:
 			starts[i] = end
 		case s.Start.Offset > 0:

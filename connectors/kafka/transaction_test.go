@@ -40,8 +40,9 @@ func newStep(b *broker, length time.Duration, o cluster.Owner) *step {
 	}
 	s := &step{b: b, broken: make(chan error, 1)}
 	s.transaction = &transaction{
-		producer: p, owner: o, topic: "in", length: length,
+		producer: p, owner: fixedOwner(o), topic: "in", length: length,
 		waiting: func() bool { return s.more }, broken: func(err error) { s.broken <- err },
+		settled: func([]cluster.Offset) {},
 	}
 	s.startLoop()
 	write := func(topic string, positions bool) *writer {
@@ -64,9 +65,9 @@ func (s *step) age(t *testing.T) {
 	s.opened, s.before = s.opened.Add(-2*time.Hour), s.before.Add(-2*time.Hour)
 }
 
-// settled waits for a transaction that is being closed, and tells how that
+// awaitClosed waits for a transaction that is being closed, and tells how that
 // went.
-func (s *step) settled(ctx context.Context) error {
+func (s *step) awaitClosed(ctx context.Context) error {
 	if err := s.takeToken(ctx); err != nil {
 		return err
 	}
@@ -115,7 +116,7 @@ func TestStepIsWhole(t *testing.T) {
 	if g, l := s.visible("out"), s.visible("dead"); g != -1 || l != -1 {
 		t.Errorf("in the middle of a step %d messages and %d letters are visible", g, l)
 	}
-	if err := errors.Join(s.good.Write(ctx, from(numbered(2, 1)), upTo(3)), s.letters.Write(ctx, nil, upTo(3)), s.settled(ctx)); err != nil {
+	if err := errors.Join(s.good.Write(ctx, from(numbered(2, 1)), upTo(3)), s.letters.Write(ctx, nil, upTo(3)), s.awaitClosed(ctx)); err != nil {
 		t.Fatal(err)
 	}
 	if g, l := s.visible("out"), s.visible("dead"); g != 2 || l != 1 {
@@ -139,7 +140,7 @@ func TestTransactionCloses(t *testing.T) {
 	defer s.stopLoop()
 	ctx := t.Context()
 	write := func(n int) {
-		if err := errors.Join(s.good.Write(ctx, from(numbered(n, 1)), upTo(int64(n+1))), s.settled(ctx)); err != nil {
+		if err := errors.Join(s.good.Write(ctx, from(numbered(n, 1)), upTo(int64(n+1))), s.awaitClosed(ctx)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -235,7 +236,7 @@ func TestUnknownOutcome(t *testing.T) {
 			hits := hangUp(b, key, func(n int64) bool { return n == 1 })
 			before := s.producer.epoch
 			for i := range 3 {
-				if err := errors.Join(s.good.Write(t.Context(), from(numbered(i, 1)), upTo(int64(i+1))), s.settled(t.Context())); err != nil {
+				if err := errors.Join(s.good.Write(t.Context(), from(numbered(i, 1)), upTo(int64(i+1))), s.awaitClosed(t.Context())); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -294,7 +295,7 @@ func TestStaleOwner(t *testing.T) {
 			}
 			s := newStep(b, time.Hour, o)
 			defer s.stopLoop()
-			err = errors.Join(s.good.Write(t.Context(), from(numbered(0, 1)), upTo(1)), s.settled(t.Context()))
+			err = errors.Join(s.good.Write(t.Context(), from(numbered(0, 1)), upTo(1)), s.awaitClosed(t.Context()))
 			if want := stale != ""; errors.Is(err, pipeline.ErrLost) != want || err != nil != want {
 				t.Errorf("got %v", err)
 			}
@@ -400,7 +401,7 @@ func TestCoordinators(t *testing.T) {
 			s := newStep(b, 0, cluster.NoMember("g"))
 			defer s.stopLoop()
 			write := func(n int) {
-				if err := errors.Join(s.good.Write(t.Context(), from(numbered(n, 1)), upTo(int64(n+1))), s.settled(t.Context())); err != nil {
+				if err := errors.Join(s.good.Write(t.Context(), from(numbered(n, 1)), upTo(int64(n+1))), s.awaitClosed(t.Context())); err != nil {
 					t.Fatal(err)
 				}
 			}

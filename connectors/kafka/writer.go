@@ -16,6 +16,7 @@ const maxRequest = 4 << 20
 // writer writes the messages of one lane. It implements pipeline.Writer.
 type writer struct {
 	sink        *Sink
+	failure     *failure // of the lane of a Source of ours; nil for others
 	producer    *producer
 	transaction *transaction // nil outside transactions
 	positions   bool         // the lane's positions go with these messages
@@ -58,6 +59,14 @@ type parcel struct {
 
 // Write implements pipeline.Writer.
 func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
+	if w.failure != nil {
+		bound, stop := w.failure.bind(ctx)
+		defer stop()
+		ctx = bound
+		if err := w.failure.reason(); err != nil {
+			return err // a lane without partitions writes nothing more
+		}
+	}
 	err := w.writeStep(ctx, msgs, done)
 	if _, refused := errors.AsType[*pipeline.Refused](err); err == nil || refused {
 		return err

@@ -3,6 +3,7 @@ package endpoint
 import (
 	"io"
 	"log/slog"
+	"time"
 )
 
 // Session has everything that the ends of one route need to be opened, and
@@ -15,6 +16,9 @@ type Session struct {
 	// Workers, Budget and ReadAhead are those of pipeline.Options. Budget is
 	// never 0.
 	Workers, Budget, ReadAhead int
+	// Grace is how long writes and commits may go on after the route was told to
+	// end; 0 stands for the pipeline's default.
+	Grace time.Duration
 	// Instance names this process among those that share a source, and is the
 	// same when it is started again; "" stands for a random name.
 	Instance string

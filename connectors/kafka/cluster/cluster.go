@@ -105,15 +105,15 @@ func (c *Cluster) meetOnce(ctx context.Context) error {
 	if err := c.wire.Supported(ctx); err != nil {
 		return err
 	}
-	m, err := c.askMetadata(ctx)
+	m, err := c.AskMetadata(ctx)
 	if err == nil {
 		c.id = m.ClusterID
 	}
 	return err
 }
 
-// askMetadata asks any broker about topics.
-func (c *Cluster) askMetadata(ctx context.Context, topics ...string) (*wire.Metadata, error) {
+// AskMetadata asks any broker about topics, once.
+func (c *Cluster) AskMetadata(ctx context.Context, topics ...string) (*wire.Metadata, error) {
 	m, err := c.wire.Metadata(ctx, c.anyBroker(), topics...)
 	if err != nil {
 		c.noteSilence()

@@ -68,7 +68,7 @@ func (t *Topic) askRepeatedly(ctx context.Context, retries int) (*wire.Topic, er
 }
 
 func (t *Topic) askOnce(ctx context.Context) (*wire.Topic, error) {
-	m, err := t.cluster.askMetadata(ctx, t.name)
+	m, err := t.cluster.AskMetadata(ctx, t.name)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func (m *Member) runClassic(ctx context.Context) error {
 			refused.Reset()
 		case errors.Is(err, ErrInstanceTaken):
 			m.resetIdentity(true)
-			return err
+			return fmt.Errorf("instance %s: %w", m.Instance, err)
 		case errors.Is(err, ErrNotHeld):
 			m.Log.Warn("kafka: the membership was lost", "group", m.Group)
 			m.resetIdentity(false)

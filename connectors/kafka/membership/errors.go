@@ -11,12 +11,21 @@ import (
 var (
 	// ErrInstanceTaken says that another process uses the same instance. It has
 	// the partitions now.
-	ErrInstanceTaken = errors.New("another process uses this instance")
+	ErrInstanceTaken error = instanceTakenError{}
 	// ErrNotHeld says that partitions are not this member's any more.
 	ErrNotHeld = errors.New("the partitions are not held any more")
 	// ErrLapsed is why a lease has ended: no answer came for almost a session.
 	ErrLapsed = errors.New("the group's coordinator has not answered for almost a session")
 )
+
+// instanceTakenError is the type of ErrInstanceTaken. A program that knows no
+// broker tells it by the method.
+type instanceTakenError struct{}
+
+func (instanceTakenError) Error() string { return "instance taken over: another process uses it" }
+
+// InstanceTaken marks the error.
+func (instanceTakenError) InstanceTaken() bool { return true }
 
 // ForeignGroupError says that a group belongs to members of another program.
 type ForeignGroupError struct {

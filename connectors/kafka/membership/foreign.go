@@ -42,41 +42,43 @@ func (m *Member) checkGroup(ctx context.Context) error {
 		}
 		return code
 	}
+	if hasMembers(g.State) && g.ProtocolType == protocolType && g.Protocol == protocolName && !m.Consumer {
+		return nil // no other program uses the name
+	}
+	dealt, err := m.askDealtByBroker(ctx)
 	switch {
-	case !hasMembers(g.State):
-		return m.checkDealtByBroker(ctx)
+	case err != nil:
+		return err
+	case dealt != nil && !m.Consumer:
+		return &ForeignGroupError{Group: m.Group, Protocol: "consumer: " + dealt.AssignorName, Members: len(dealt.Members)}
+	case dealt != nil || !hasMembers(g.State):
+		return nil
 	case m.Consumer:
 		return &ForeignGroupError{Group: m.Group, Protocol: "classic: " + g.Protocol, Members: len(g.Members)}
-	case g.ProtocolType == protocolType && (g.Protocol == protocolName || g.Protocol == ""):
-		return nil
+	case g.ProtocolType != protocolType:
+		return &ForeignGroupError{Group: m.Group, Protocol: g.ProtocolType, Members: len(g.Members)}
+	case g.Protocol == "":
+		return nil // its members are about to agree on one, or do not agree with ours
 	}
-	foreign := &ForeignGroupError{Group: m.Group, Protocol: g.Protocol, Members: len(g.Members)}
-	if g.ProtocolType != protocolType {
-		foreign.Protocol = g.ProtocolType
-	}
-	return foreign
+	return &ForeignGroupError{Group: m.Group, Protocol: g.Protocol, Members: len(g.Members)}
 }
 
-// checkDealtByBroker refuses a group in which the broker deals partitions.
-// The older description says of it that there is no such group.
-func (m *Member) checkDealtByBroker(ctx context.Context) error {
-	if m.Consumer {
-		return nil
-	}
+// askDealtByBroker describes a group in which the broker deals partitions; nil
+// if the group is none, or has no members. The older description says of such a
+// group that it does not exist, or that it has no protocol.
+func (m *Member) askDealtByBroker(ctx context.Context) (*kmsg.ConsumerGroupDescribeResponseGroup, error) {
 	req := kmsg.NewPtrConsumerGroupDescribeRequest()
 	req.Groups = []string{m.Group}
 	res, err := m.Coordinator.Ask(ctx, req, 0, 0, describeLimit)
 	if err != nil {
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		}
-		return nil // a broker that has no such groups
+		return nil, nil // a broker that has no such groups
 	}
 	groups := res.(*kmsg.ConsumerGroupDescribeResponse).Groups
 	if len(groups) != 1 || groups[0].ErrorCode != 0 || !hasMembers(groups[0].State) || len(groups[0].Members) == 0 {
-		return nil
+		return nil, nil
 	}
-	return &ForeignGroupError{
-		Group: m.Group, Protocol: "consumer: " + groups[0].AssignorName, Members: len(groups[0].Members),
-	}
+	return &groups[0], nil
 }

@@ -86,6 +86,9 @@ func (b *heartbeats) awaitBeat(ctx context.Context, number int) error {
 	}
 }
 
+// RequestProbe has the coordinator be asked soon, and does not wait.
+func (m *Member) RequestProbe() { m.beats.requestBeat() }
+
 // Probe asks the coordinator now whether this process is a member, and returns
 // when it has answered: a loss has been noted then. A process that meets
 // another one of its name asks before it fights.

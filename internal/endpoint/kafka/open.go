@@ -33,7 +33,8 @@ func (t *topic) connect(ctx context.Context, s *endpoint.Session) (*cluster.Clus
 func (t *topic) sourceOptions(log *slog.Logger) connector.SourceOptions {
 	return connector.SourceOptions{
 		Topic: t.topic, Group: t.group, Start: t.start, Until: t.until,
-		Partitions: t.partitions, Rack: t.rack, Log: log,
+		Partitions: t.partitions, Rack: t.rack, Session: t.session, Rebalance: t.rebalance, BrokerDeals: t.brokerDeals,
+		Log: log,
 	}
 }
 
@@ -76,7 +77,7 @@ func (t *topic) openSource(ctx context.Context, s *endpoint.Session) (*connector
 		return nil, err
 	}
 	o := t.sourceOptions(s.Log)
-	o.Instance, o.Workers, o.OneLane = s.Instance, s.Workers, s.OneLane
+	o.Instance, o.Workers, o.OneLane, o.Grace = s.Instance, s.Workers, s.OneLane, s.Grace
 	return connector.NewSource(ctx, cluster, o)
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/dial"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/membership"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/internal/credfile"
@@ -56,6 +57,10 @@ var advice = []hint.Advice{
 	hint.AboutError(cluster.ErrNoTopic, "is the name right? a topic that is written is made with create=true"),
 	hint.AboutError(cluster.ErrGroupActive,
 		"end the group's members first, or name another group: a run with an end keeps offsets by itself"),
+	hint.AboutType[*membership.ForeignGroupError]("name another group= for this route: members of two programs do not " +
+		"share partitions"),
+	hint.AboutError(membership.ErrInstanceTaken,
+		"give each process an --instance of its own; this one ends, since the other one has its partitions now"),
 	hint.AboutError(connector.ErrTakenOver,
 		"one run with an end at a time for a group and a topic; leave it to the other one"),
 	hint.AboutError(connector.ErrFewPartitions, "add partitions to the destination, or say partition=key on --to"),
@@ -91,11 +96,14 @@ type topic struct {
 	topic string
 
 	// Of a source:
-	group      string
-	start      connector.Start
-	until      connector.Until
-	partitions []int32
-	rack       string
+	group       string
+	start       connector.Start
+	until       connector.Until
+	partitions  []int32
+	session     time.Duration // of a member; 0 where the URL has none
+	rebalance   time.Duration
+	brokerDeals bool
+	rack        string
 
 	// Of a sink:
 	create      bool
@@ -150,12 +158,32 @@ func (t *topic) readSource(p *address.Params) {
 		Least:   1,
 	}))
 	t.partitions = readPartitions(p)
+	t.readMembership(p)
 	t.rack = p.ReadText(address.Param{
 		Name:    "rack",
 		Text:    "the rack that this process stands in: brokers let it read from a replica there",
 		Values:  "NAME",
 		Default: "(none: it reads from leaders)",
 	})
+}
+
+// readMembership reads the parameters of a member of a group.
+func (t *topic) readMembership(p *address.Params) {
+	t.session = p.ReadDuration(address.Param{
+		Name: "session", Text: "how long a member of the group may be silent before others get its partitions",
+		Default: "(10s)",
+	})
+	t.rebalance = p.ReadDuration(address.Param{
+		Name: "rebalance", Text: "how long the group waits for members that have to join again when it changes",
+		Default: "(30s)",
+	})
+	t.brokerDeals = p.ReadWord(address.Param{
+		Name: "membership",
+		Text: "the protocol of the group: classic, in which a member deals the partitions, or consumer, in which the " +
+			"broker does (KIP-848) and has a session of its own",
+		Words:   []string{"classic", "consumer"},
+		Default: "classic",
+	}) == "consumer"
 }
 
 // toStart takes a time before 1970 for the earliest record: brokers give
@@ -254,6 +282,15 @@ func (t *topic) checkRun() error {
 			"leave out group=")
 	case t.as == endpoint.Look && t.start.New, bounded && t.start.New:
 		return errors.New("start=latest: a run with an end reads the records that are there already")
+	case (bounded || t.as == endpoint.Look) && (t.session != 0 || t.rebalance != 0 || t.brokerDeals):
+		return hint.New("session=, rebalance= or membership=, and a run with an end is no member of a group",
+			"leave them out")
+	case t.brokerDeals && t.session != 0:
+		return hint.New("session= and membership=consumer: the session is the broker's then",
+			"leave out session=, or set group.consumer.session.timeout.ms of the brokers")
+	case t.brokerDeals && t.start != connector.Start{}:
+		return hint.New("start= and membership=consumer: no member knows whether the group is new",
+			"leave out start=, or membership=consumer")
 	case bounded, t.as == endpoint.Look:
 		return nil
 	case t.group == "":
