@@ -24,7 +24,7 @@ func (p *plan) newSession(archive endpoint.Archive, closers *closers) *endpoint.
 	return &endpoint.Session{
 		Log: p.env.Log, Stdin: p.env.Stdin, Stdout: p.env.Stdout,
 		Workers: p.Workers, Budget: cmp.Or(int(p.Budget), pipeline.DefaultBudget), ReadAhead: int(p.ReadAhead),
-		Instance: p.Instance, Overwrite: p.Overwrite, Checkpoint: p.Checkpoint,
+		Grace: p.Grace, Instance: p.Instance, Overwrite: p.Overwrite, Checkpoint: p.Checkpoint,
 		To: p.sink.Identity, OneLane: p.sink.OneLane, Growth: growth[p.do],
 		Archive: archive, OnClose: closers.add,
 	}
