@@ -77,7 +77,8 @@ func (t *topic) openSource(ctx context.Context, s *endpoint.Session) (*connector
 		return nil, err
 	}
 	o := t.sourceOptions(s.Log)
-	o.Instance, o.Workers, o.OneLane, o.Grace, o.Stuck = s.Instance, s.Workers, s.OneLane, s.Grace, s.Stuck
+	o.Instance, o.Workers, o.OneLane, o.Grace = s.Instance, s.Workers, s.OneLane, s.Grace
+	o.Observer, o.Stuck = s.Watch, s.Watch.ObserveStuck
 	return connector.NewSource(ctx, cluster, o)
 }
 
@@ -130,6 +131,7 @@ func (t *topic) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint.
 	}
 	source, _ := in.Source.(*connector.Source)
 	o := t.sinkOptions(source, s.Log)
+	o.Observer = s.Watch
 	if t.as == endpoint.To {
 		o.Growth = s.Growth
 	}
