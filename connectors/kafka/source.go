@@ -18,6 +18,7 @@ type Source struct {
 	SourceOptions
 	cluster      *cluster.Cluster
 	topic        *cluster.Topic
+	settings     cluster.Settings
 	maxBatch     int     // the topic's max.message.bytes; 0 if it is unknown
 	untilOffsets []int64 // of a bounded run, by partition
 	sink         *Sink   // its transactions carry the positions; nil at least once
@@ -41,8 +42,11 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 	if s.topic, err = c.OpenTopic(ctx, o.Topic, cluster.LookTries); err != nil {
 		return nil, err
 	}
-	if s.maxBatch, err = c.MaxMessageBytes(ctx, o.Topic); err != nil {
+	if s.settings, err = c.ReadSettings(ctx, o.Topic); err != nil {
 		return nil, err
+	}
+	if n, ok := s.settings.ReadInt(cluster.MaxMessageBytes); ok {
+		s.maxBatch = int(n)
 	}
 	for _, p := range o.Partitions {
 		if p < 0 || p >= s.topic.PartitionCount() {
