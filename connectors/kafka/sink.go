@@ -46,10 +46,21 @@ func NewSink(ctx context.Context, c *cluster.Cluster, o SinkOptions) (*Sink, err
 	if err := s.checkTopic(); err != nil {
 		return nil, err
 	}
+	if err := s.checkRights(ctx); err != nil {
+		return nil, err
+	}
 	if s.exactly {
 		o.Source.sink = s
 	}
 	return s, nil
+}
+
+// checkRights finds out whether this user may do what the Sink will.
+func (s *Sink) checkRights(ctx context.Context) error {
+	if err := s.cluster.CheckTopicRight(ctx, s.Topic, "Write"); err != nil || !s.exactly {
+		return err
+	}
+	return s.cluster.CheckTransactions(ctx, s.Source.laneTransactionalID(0))
 }
 
 func (s *Sink) openTopic(ctx context.Context) error {
@@ -72,7 +83,7 @@ func (s *Sink) openTopic(ctx context.Context) error {
 	case errors.Is(err, cluster.ErrNoTopic):
 		return fmt.Errorf("%w; make it, or say create=true", err)
 	case err != nil:
-		return err
+		return s.cluster.NameRight(cluster.Resource{Kind: "topic", Name: s.Topic}, "Write", err)
 	}
 	if s.settings, err = s.cluster.ReadSettings(ctx, s.Topic); err != nil {
 		return err

@@ -40,6 +40,9 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 		s.Instance = rand.Text()[:12]
 	}
 	if s.topic, err = c.OpenTopic(ctx, o.Topic, cluster.LookTries); err != nil {
+		return nil, c.NameRight(cluster.Resource{Kind: "topic", Name: o.Topic}, "Read", err)
+	}
+	if err := s.checkRights(ctx); err != nil {
 		return nil, err
 	}
 	if s.settings, err = c.ReadSettings(ctx, o.Topic); err != nil {
@@ -58,6 +61,14 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 		return s, s.findEnds(ctx)
 	}
 	return s, s.checkGroup(ctx)
+}
+
+// checkRights finds out whether this user may do what the Source will.
+func (s *Source) checkRights(ctx context.Context) error {
+	if err := s.cluster.CheckTopicRight(ctx, s.Topic, "Read"); err != nil || s.Group == "" {
+		return err
+	}
+	return s.cluster.CheckGroupRight(ctx, s.Group, "Read")
 }
 
 // Ordered tells whether offsets grow in read order: they do.

@@ -80,7 +80,7 @@ func (s *Sink) createTopic(ctx context.Context) error {
 		return err
 	}
 	if err := s.cluster.CreateTopic(ctx, n); err != nil {
-		return err
+		return s.cluster.NameRight(cluster.Resource{Kind: "topic", Name: s.Topic}, "Create", err)
 	}
 	attrs := []any{"topic", n.Name, "partitions", n.Partitions, "replicas", n.Replicas}
 	for _, name := range slices.Sorted(maps.Keys(n.Settings)) {

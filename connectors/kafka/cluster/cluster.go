@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,6 +39,7 @@ type Cluster struct {
 
 	coordinators coordinatorTable
 	brokers      brokerTable
+	quotas       quotas
 }
 
 // Connect reaches a cluster and checks that its brokers are recent enough. An
@@ -69,9 +72,21 @@ const dialTimeout = 10 * time.Second
 // are the dialer's.
 func (c *Cluster) newTransport(topics []string) *kafkago.Transport {
 	return &kafkago.Transport{
-		Dial: c.dialer.DialContext, DialTimeout: dialTimeout, ClientID: c.options.ClientID,
+		Dial: c.dialBroker, DialTimeout: dialTimeout, ClientID: c.options.ClientID,
 		MetadataTopics: topics, MetadataTTL: 5 * time.Second,
 	}
+}
+
+// dialBroker opens a connection. An address that nobody configured is one that
+// the brokers gave.
+func (c *Cluster) dialBroker(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := c.dialer.DialContext(ctx, network, address)
+	op, ok := errors.AsType[*net.OpError](err)
+	if ok && op.Op == "dial" && !slices.Contains(c.options.Brokers, address) {
+		return nil, fmt.Errorf("%w (brokers reached through %s advertise %s: see advertised.listeners)",
+			err, strings.Join(c.options.Brokers, ","), address)
+	}
+	return conn, err
 }
 
 func (c *Cluster) meetBrokers(ctx context.Context) error {

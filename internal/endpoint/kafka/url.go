@@ -63,6 +63,9 @@ var advice = []hint.Advice{
 		"give each process an --instance of its own; this one ends, since the other one has its partitions now"),
 	hint.AboutError(connector.ErrTakenOver,
 		"one run with an end at a time for a group and a topic; leave it to the other one"),
+	hint.AboutType[*cluster.RightError]("docs/kafka.md lists the rights that a route needs"),
+	hint.AboutError(cluster.ErrNoTransactions, "say delivery=at-least-once, or mend the cluster: "+
+		"transaction.state.log.replication.factor and transaction.state.log.min.isr"),
 	hint.AboutType[*connector.OpenTransactionError]("docs/operate.md says how to find the transaction and end it; " +
 		"with group= the next run goes on there"),
 	hint.AboutType[*connector.DeletedError]("everything else was carried; retention.ms and retention.bytes of the source " +
