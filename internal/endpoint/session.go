@@ -38,6 +38,11 @@ type Session struct {
 	// To is Traits.Identity of the sink, and Mapping its rule for subjects; ""
 	// where nothing is written.
 	To, Mapping string
+	// Work, Context and Keys are what the route does, the name that its
+	// envelopes are bound to, and the names of its keys. A checkpoint keeps
+	// them.
+	Work, Context string
+	Keys          []string
 	// OneLane says that the sink takes one lane at a time.
 	OneLane bool
 	// Growth is how many bytes larger messages become at most; below zero:

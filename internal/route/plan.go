@@ -26,6 +26,7 @@ type plan struct {
 	raw            bool              // both are one payload
 	context        []byte
 	nonces         chunker.Nonces
+	keyNames       []string         // of the keys that were loaded
 	audit          kekcache.Auditor // nil without an audit log
 	patience       *retry.Patience
 	watch          watch.Route // the figures of the route
@@ -114,6 +115,9 @@ func (p *plan) readKeys() error {
 		}
 	}
 	if _, err := chooseWord("tombstones", p.Tombstones, "require", "pass"); err != nil {
+		return err
+	}
+	if err := p.checkLetters(); err != nil {
 		return err
 	}
 	if p.do != encrypt {
