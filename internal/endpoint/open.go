@@ -23,6 +23,9 @@ type Source struct {
 	RisingTerms bool
 	// Compacted says that messages are deleted out of the middle of a place.
 	Compacted bool
+	// Compressed says that the messages are stored compressed, so that envelopes
+	// of them will take more room unless payloads are compressed before.
+	Compressed bool
 	// Name is how a checkpoint names the source.
 	Name string
 	// Ordered says that messages come in the order of their offsets.

@@ -17,8 +17,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// Preview says what a route would do, as far as that can be known without
-// changing anything.
+// Preview tells of everything that a route would do, as far as that can be
+// known without changing anything.
 type Preview struct {
 	Name      string
 	Direction string
