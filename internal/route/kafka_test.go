@@ -84,7 +84,7 @@ func (b *kafkaBroker) checkPositions(t *testing.T, sealed, plain [][]*kgo.Record
 	t.Helper()
 	for p := range sealed {
 		topic := b.TopicInfo("plain").TopicID
-		id, err := endpoint.EncodeIdentity("kafka", b.clusterID(t), topic[:], int32(p))
+		id, err := endpoint.EncodeIdentity("kafka", b.clusterID(t), topic[:])
 		must(t, err)
 		for i, r := range sealed[p] {
 			value := r.Value
@@ -93,7 +93,8 @@ func (b *kafkaBroker) checkPositions(t *testing.T, sealed, plain [][]*kgo.Record
 			}
 			var e cms.Envelope
 			must(t, cms.Parse(value, &e))
-			if at := e.Position; at.Place != id.Short() || at.Offset != uint64(plain[p][i].Offset) || at.Distance != 1 && i > 0 {
+			if at := e.Position; at.Source != id.Short() || at.Partition != uint16(p) || at.Form&cms.FormSamePartition == 0 ||
+				at.Offset != uint64(plain[p][i].Offset) || at.Distance != 1 && i > 0 {
 				t.Fatalf("partition %d, record %d: position %+v", p, i, at)
 			}
 		}
@@ -480,12 +481,17 @@ func TestTopicMemoryAndPromise(t *testing.T) {
 	} {
 		var logged bytes.Buffer
 		c := Config{From: b.url + "/plain?group=g", To: to, Keys: []string{"local:k.jwk"}, Workers: 4}
+		preview, err := MakePreview(t.Context(), "encrypt", c, Env{})
+		must(t, err)
 		r, err := Encrypt(t.Context(), c, Env{Log: slog.New(slog.NewTextHandler(&logged, nil))})
 		must(t, err)
 		lanes := int64(want.lanes) * int64(batch.CodecMemoryFor(9_000_000)) // that inflate
 		memory := pipeline.Memory(pipeline.Options{Workers: 4}, want.lanes, 9_000_000) + lanes + want.compressors
 		if got := r.job.(*records).memory; got != memory {
 			t.Errorf("%s: %d bytes, want %d", to, got, memory)
+		}
+		if to != "file:s.scx" && preview.Memory != memory { // the plan does not know that a file makes one lane of all
+			t.Errorf("%s: the plan says %d bytes, want %d", to, preview.Memory, memory)
 		}
 		if !strings.Contains(logged.String(), "delivery="+want.delivery) && want.delivery != "" {
 			t.Errorf("%s: logged %s", to, logged.String())

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/findings"
@@ -16,8 +17,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// Preview says what a route would do, as far as that can be known without
-// changing anything.
+// Preview tells of everything that a route would do, as far as that can be
+// known without changing anything.
 type Preview struct {
 	Name      string
 	Direction string
@@ -110,8 +111,9 @@ func findDirection(word string) (direction, error) {
 
 // previewEnds looks at the ends, and at the memory that they take.
 func (p *plan) previewEnds(ctx context.Context, preview *Preview, closers *closers) error {
-	session := p.newSession(endpoint.Archive{}, closers)
+	session := p.newSession(archive.Functions{}, closers)
 	var in *endpoint.Checked
+	laneMemory := 0
 	for _, end := range p.listEnds() {
 		checker, ok := end.Endpoint.(endpoint.Checker)
 		found := &endpoint.Checked{}
@@ -130,6 +132,7 @@ func (p *plan) previewEnds(ctx context.Context, preview *Preview, closers *close
 			found = &endpoint.Checked{}
 			found.AddProblem(err)
 		}
+		laneMemory += found.LaneMemory
 		if end.as.Reads() {
 			in = found
 		}
@@ -140,7 +143,8 @@ func (p *plan) previewEnds(ctx context.Context, preview *Preview, closers *close
 	}
 	preview.Memory = rawMemory
 	if !p.raw {
-		preview.Memory = pipeline.Memory(p.pipelineOptions(), max(1, in.Lanes), in.Largest)
+		lanes := max(1, in.Lanes)
+		preview.Memory = pipeline.Memory(p.pipelineOptions(), lanes, in.Largest) + int64(lanes)*int64(laneMemory)
 	}
 	if p.do == rewrap {
 		preview.Memory += kekcache.DefaultRewrapBytes
