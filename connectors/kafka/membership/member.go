@@ -26,11 +26,11 @@ type Member struct {
 
 	mu       sync.Mutex
 	identity Identity
-	joining  bool          // a round is under way, so the identity may be outdated
-	changed  chan struct{} // closed when anything here changes
-	rejoin   string        // why to join again; empty if there is no reason
-	dealt    int32         // the generation that dealt the partitions that are held
-	loss     context.Context
+	joining  bool            // a round is under way, so the identity may be outdated
+	changed  chan struct{}   // closed when anything here changes
+	rejoin   string          // why to join again; empty if there is no reason
+	dealt    int32           // the generation that dealt the partitions that are held
+	loss     context.Context //nolint:containedctx // of the present life
 	lose     context.CancelCauseFunc
 
 	// Of the leader:
