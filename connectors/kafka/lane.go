@@ -43,23 +43,28 @@ func newLane(s *Source, o *owner, held *pipeline.Assignment) *lane {
 }
 
 // beginAt sets the partitions of the lane and where they begin.
-func (l *lane) beginAt(numbers []int32, positions []pipeline.Position) {
+func (l *lane) beginAt(numbers []int32, positions []pipeline.Position, known []int32) {
 	s, in := l.source, &l.fetcher
 	in.topic, in.options, in.maxBatch = s.topic, &s.SourceOptions, s.maxBatch
 	in.retry = s.cluster.NewRetry("read topic " + s.Topic)
-	in.held = l.held
+	in.epochs.source = s.topic.SourceHash()
+	in.held, in.losses, in.timing = l.held, &s.losses, s.timing
 	for i, number := range numbers {
 		p := l.newPartition(number, positions[i])
 		in.addPart(p)
 		l.addPlace(p)
 		l.moves.durable[number] = p.next
+		in.epochs.begin(number, known[i])
 	}
 	in.lookAtStops()
 	l.start = positions
 }
 
 func (l *lane) newPartition(number int32, at pipeline.Position) *partition {
-	p := &partition{number: number, place: at.Place, next: at.Next, handed: at.Next, stopAt: -1, replica: -1}
+	p := &partition{
+		number: number, place: at.Place, next: at.Next, handed: at.Next, stopAt: -1, replica: -1, checked: -1,
+		epochs: &l.fetcher.epochs,
+	}
 	if l.source.untilOffsets != nil {
 		p.stopAt = l.source.untilOffsets[number]
 	}

@@ -144,20 +144,20 @@ func (h *laneServer) openLane(ctx context.Context, l *lane) error {
 	parts := maps.Clone(h.parts)
 	h.mu.Unlock()
 	numbers := slices.Sorted(maps.Keys(parts))
-	positions, err := s.findPositions(ctx, h.owner, numbers, func(p int32) bool { return parts[p].fresh })
+	positions, known, err := s.findPositions(ctx, h.owner, numbers, func(p int32) bool { return parts[p].fresh })
 	if err != nil {
 		return asLost(ctx, err)
 	}
-	l.beginAt(numbers, positions)
+	l.beginAt(numbers, positions, known)
 	switch {
 	case s.sink != nil:
 		l.transaction = &transaction{
-			producer: h.producer, owner: h.owner, topic: s.Topic, length: s.timing.transaction,
+			producer: h.producer, owner: h.owner, topic: s.Topic, epochs: &l.fetcher.epochs, length: s.timing.transaction,
 			waiting: l.hasMore, broken: l.failure.set, settled: l.noteDurable, observer: s.sink.Observer,
 		}
 		l.transaction.startLoop()
 	case h.owner.group() != "":
-		l.committer = startCommitter(s.cluster, h.owner, s.Topic, l.failure.set, l.noteDurable)
+		l.committer = startCommitter(s.cluster, h.owner, s.Topic, &l.fetcher.epochs, l.failure.set, l.noteDurable)
 	}
 	h.present(l, parts)
 	return nil
@@ -236,7 +236,7 @@ func (h *laneServer) join(l *lane, parts []heldPartition) {
 			numbers[i], fresh[p.number] = p.number, p.fresh
 		}
 		h.source.awaitLeaders(ctx, numbers)
-		positions, err := h.source.findPositions(ctx, h.owner, numbers, func(p int32) bool { return fresh[p] })
+		positions, known, err := h.source.findPositions(ctx, h.owner, numbers, func(p int32) bool { return fresh[p] })
 		if err != nil {
 			l.failure.set(asLost(ctx, err)) // no effect if the lane has ended
 			return
@@ -245,7 +245,7 @@ func (h *laneServer) join(l *lane, parts []heldPartition) {
 		defer h.mu.Unlock()
 		for i, number := range numbers {
 			if _, ours := h.parts[number]; ours && h.serving == l {
-				l.join(number, positions[i])
+				l.join(number, positions[i], known[i])
 			}
 		}
 	})

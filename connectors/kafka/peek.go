@@ -51,11 +51,15 @@ func (s *Source) Peekers(ctx context.Context) ([]*Peeker, error) {
 	if err != nil {
 		return nil, err
 	}
+	stable, err := s.topic.ListOffsets(ctx, partitions, wire.Latest)
+	if err != nil {
+		return nil, err
+	}
 	all := make([]*Peeker, len(partitions))
 	for i, number := range partitions {
 		all[i] = &Peeker{
 			topic: s.topic, number: number, place: cluster.PlaceOf(s.Topic, number),
-			first: starts[i], end: s.untilOffsets[number],
+			first: starts[i], end: min(stable[0][i], s.untilOffsets[number]),
 		}
 	}
 	return all, nil

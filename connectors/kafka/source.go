@@ -22,6 +22,7 @@ type Source struct {
 	untilOffsets []int64 // of a bounded run, by partition
 	sink         *Sink   // its transactions carry the positions; nil at least once
 	timing       timing
+	losses       losses
 	tracked      statusTable
 	static       bool         // Instance was given, and names a member of the group
 	held         atomic.Int32 // partitions of a member

@@ -35,6 +35,10 @@ type Session struct {
 	Growth int
 	// Archive is for files of envelopes.
 	Archive Archive
+	// Stuck is told the name of a place or a request that waits for something
+	// which may never come, and with a nil error that it waits no more. It does
+	// not block, and may be called by any goroutine; nil means nobody.
+	Stuck func(name string, waitsFor error)
 	// OnClose takes a function that is called when the route is closed. The
 	// functions are called in reverse order.
 	OnClose func(close func() error)

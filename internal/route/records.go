@@ -96,6 +96,7 @@ func (r *records) openOpening(ctx context.Context) error {
 // when the source is open, and found out before a sink is made.
 func (r *records) openEnds(ctx context.Context, archive endpoint.Archive, more int64) (err error) {
 	session := r.newSession(archive, r.closers)
+	session.Stuck = r.watch.ObserveStuck
 	if r.in, err = r.openSource(ctx, session); err != nil {
 		return err
 	}

@@ -28,7 +28,9 @@ func NoMember(group string) Owner { return Owner{Group: group, Generation: -1} }
 type Offset struct {
 	Partition int32
 	Next      int64
-	Metadata  string // see AppendMetadata
+	// LeaderEpoch is that of the last record before Next; -1 if it is not known.
+	LeaderEpoch int32
+	Metadata    string // see AppendMetadata
 }
 
 // CommitOffsets commits offsets outside any transaction.
@@ -64,7 +66,9 @@ func commitRequest(o Owner, topic string, offsets []Offset) *kmsg.OffsetCommitRe
 	t.Topic = topic
 	for i := range offsets {
 		p := kmsg.NewOffsetCommitRequestTopicPartition()
-		p.Partition, p.Offset, p.Metadata = offsets[i].Partition, offsets[i].Next, &offsets[i].Metadata
+		metadata := offsets[i].Metadata // the request may outlive the offsets
+		p.Partition, p.Offset, p.Metadata = offsets[i].Partition, offsets[i].Next, &metadata
+		p.LeaderEpoch = offsets[i].LeaderEpoch
 		t.Partitions = append(t.Partitions, p)
 	}
 	req.Topics = append(req.Topics, t)

@@ -77,7 +77,7 @@ func (t *topic) openSource(ctx context.Context, s *endpoint.Session) (*connector
 		return nil, err
 	}
 	o := t.sourceOptions(s.Log)
-	o.Instance, o.Workers, o.OneLane, o.Grace = s.Instance, s.Workers, s.OneLane, s.Grace
+	o.Instance, o.Workers, o.OneLane, o.Grace, o.Stuck = s.Instance, s.Workers, s.OneLane, s.Grace, s.Stuck
 	return connector.NewSource(ctx, cluster, o)
 }
 

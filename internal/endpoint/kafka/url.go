@@ -63,6 +63,10 @@ var advice = []hint.Advice{
 		"give each process an --instance of its own; this one ends, since the other one has its partitions now"),
 	hint.AboutError(connector.ErrTakenOver,
 		"one run with an end at a time for a group and a topic; leave it to the other one"),
+	hint.AboutType[*connector.OpenTransactionError]("docs/operate.md says how to find the transaction and end it; " +
+		"with group= the next run goes on there"),
+	hint.AboutType[*connector.DeletedError]("everything else was carried; retention.ms and retention.bytes of the source " +
+		"say how long records stay"),
 	hint.AboutError(connector.ErrFewPartitions, "add partitions to the destination, or say partition=key on --to"),
 	hint.AboutError(connector.ErrSmallRecords,
 		"raise max.message.bytes of the destination; create=true makes a topic that has it right"),
