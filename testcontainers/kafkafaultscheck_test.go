@@ -16,6 +16,31 @@ func (c counts) String() string {
 		c.records, c.lost, c.doubled, c.reordered, c.foreign, c.changed)
 }
 
+// numberOf returns the number of a record; -1 if it has none.
+func numberOf(r *kgo.Record) int {
+	i, err := strconv.Atoi(string(r.Key))
+	if err != nil {
+		return -1
+	}
+	return i
+}
+
+// checkMark counts what has come through so far: everything up to a mark must have. The source is taken for what was written.
+func (s *faultStream) checkMark(mark [faultParts]int) (found [3]counts) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for topic := 1; topic < len(faultTopics); topic++ {
+		for p, keys := range s.through[topic] {
+			source := make([]int, len(s.made[p]))
+			for i := range source {
+				source[i] = i*faultParts + p
+			}
+			found[topic].compare(source, keys, mark[p])
+		}
+	}
+	return found
+}
+
 // check reads all topics anew. What counts is the order in which the source holds the records, whatever the test's own producer
 // has made of them.
 func (s *faultStream) check(t *testing.T) {
@@ -26,8 +51,8 @@ func (s *faultStream) check(t *testing.T) {
 		var values func(*kgo.Record)
 		if topic == faultTopics[2] {
 			values = func(r *kgo.Record) {
-				i, err := strconv.Atoi(string(r.Key))
-				if err != nil || i >= s.series.n {
+				i := numberOf(r)
+				if i < 0 || i >= s.series.n {
 					return // counted as foreign
 				}
 				if d := difference(r, s.series.numbered(topic, i)); d != "" {
@@ -38,7 +63,7 @@ func (s *faultStream) check(t *testing.T) {
 			}
 		}
 		for p, keys := range s.keys(t, topic, values) {
-			c.compare(source[p], keys)
+			c.compare(source[p], keys, len(source[p]))
 		}
 		t.Logf("%s: %v", topic, c)
 		if c.lost+c.doubled+c.reordered+c.foreign+c.changed > 0 || c.records == 0 {
@@ -51,11 +76,7 @@ func (s *faultStream) check(t *testing.T) {
 func (s *faultStream) keys(t *testing.T, topic string, see func(*kgo.Record)) (keys [faultParts][]int) {
 	t.Helper()
 	s.cluster.read(t, topic, faultParts, func(r *kgo.Record) {
-		i, err := strconv.Atoi(string(r.Key))
-		if err != nil {
-			i = -1
-		}
-		keys[r.Partition] = append(keys[r.Partition], i)
+		keys[r.Partition] = append(keys[r.Partition], numberOf(r))
 		if see != nil {
 			see(r)
 		}
@@ -63,15 +84,15 @@ func (s *faultStream) keys(t *testing.T, topic string, see func(*kgo.Record)) (k
 	return keys
 }
 
-// compare counts what differs between a partition of the source and of a copy.
-func (c *counts) compare(source, copied []int) {
+// compare counts what differs between a partition of the source and of a copy, which has to have the first ones.
+func (c *counts) compare(source, copied []int, first int) {
 	left := make(map[int]int, len(source))
 	order := make(map[int]int, len(source))
 	for i, key := range source {
 		left[key]++
 		order[key] = i
 	}
-	c.records += len(source)
+	c.records += first
 	last := -1
 	for _, key := range copied {
 		at, known := order[key]
@@ -88,8 +109,10 @@ func (c *counts) compare(source, copied []int) {
 		left[key]--
 		last = max(last, at)
 	}
-	for _, n := range left {
-		c.lost += n
+	for key, n := range left {
+		if order[key] < first {
+			c.lost += n
+		}
 	}
 }
 
@@ -102,13 +125,14 @@ func TestCounts(t *testing.T) {
 		"same":      {[]int{1, 2, 3, 4}, counts{records: 4}},
 		"lost":      {[]int{1, 3, 4}, counts{records: 4, lost: 1}},
 		"cut":       {[]int{1, 2}, counts{records: 4, lost: 2}},
+		"not yet":   {[]int{1, 2}, counts{records: 2}},
 		"doubled":   {[]int{1, 2, 3, 2, 3, 4}, counts{records: 4, doubled: 2}},
 		"reordered": {[]int{1, 3, 2, 4}, counts{records: 4, reordered: 1}},
 		"foreign":   {[]int{1, 2, 9, 3, 4}, counts{records: 4, foreign: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got counts
-			got.compare([]int{1, 2, 3, 4}, test.copied)
+			got.compare([]int{1, 2, 3, 4}, test.copied, test.want.records)
 			if got != test.want {
 				t.Errorf("got %v, want %v", got, test.want)
 			}

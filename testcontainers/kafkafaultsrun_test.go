@@ -30,6 +30,7 @@ type faultRun struct {
 	long    bool
 	began   time.Time // of the fault
 	gone    time.Time // of its cause
+	found   [3]counts // by topic, so far
 }
 
 // The environment says how long the long form takes, over how many seeds, which is the first one, which faults, and a folder for
@@ -167,6 +168,7 @@ func (r *faultRun) await(after string) {
 	r.Helper()
 	const limit, patience, calm = 2 * time.Minute, 10 * time.Second, 1500 * time.Millisecond
 	since, mark := time.Now(), r.stream.mark()
+	defer func() { r.judge(after, mark) }()
 	for passed := (time.Time{}); ; r.waitFor(r.T, 50*time.Millisecond) {
 		r.members.alive(r.T)
 		flows, err := r.stream.passed(mark)
@@ -181,6 +183,19 @@ func (r *faultRun) await(after string) {
 			r.Fatalf("%s: it does not flow again within %v", after, limit)
 		case !passed.IsZero() && (r.stream.isCalm(calm) || time.Since(passed) > patience):
 			return
+		}
+	}
+}
+
+// judge fails the test if something has gone wrong that had not before.
+func (r *faultRun) judge(after string, mark [faultParts]int) {
+	r.Helper()
+	for topic, now := range r.stream.checkMark(mark) {
+		before := r.found[topic]
+		r.found[topic] = now
+		before.records = now.records
+		if now != before {
+			r.Errorf("%s: %s: %v; before it %v", after, faultTopics[topic], now, before)
 		}
 	}
 }

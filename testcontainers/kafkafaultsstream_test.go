@@ -28,12 +28,12 @@ type faultStream struct {
 	stop    context.CancelFunc
 	wait    sync.WaitGroup
 
-	mu     sync.Mutex
-	err    error
-	made   [faultParts][]time.Time // when each record was made
-	seen   [3][faultParts]int      // by topic
-	lateAt [3][faultParts]time.Time
-	oldest [3][faultParts]time.Duration // since the last call of begin
+	mu      sync.Mutex
+	err     error
+	made    [faultParts][]time.Time // when each record was made
+	through [3][faultParts][]int    // what has come through, by topic; -1 is no number
+	lateAt  [3][faultParts]time.Time
+	oldest  [3][faultParts]time.Duration // since the last call of begin
 }
 
 // startStream starts to write, and to watch.
@@ -102,7 +102,10 @@ func (s *faultStream) read(ctx context.Context, c *kgo.Client) {
 	for ctx.Err() == nil {
 		fetches := c.PollFetches(ctx)
 		s.mu.Lock()
-		fetches.EachRecord(func(r *kgo.Record) { s.seen[slices.Index(faultTopics[:], r.Topic)][r.Partition]++ })
+		fetches.EachRecord(func(r *kgo.Record) {
+			keys := &s.through[slices.Index(faultTopics[:], r.Topic)][r.Partition]
+			*keys = append(*keys, numberOf(r))
+		})
 		s.mu.Unlock()
 	}
 }
@@ -121,7 +124,7 @@ func (s *faultStream) measure(ctx context.Context) {
 		now := time.Now()
 		for topic := 1; topic < len(faultTopics); topic++ {
 			for p, made := range s.made {
-				next := s.seen[topic][p]
+				next := len(s.through[topic][p])
 				if next >= len(made) {
 					continue
 				}
@@ -170,7 +173,7 @@ func (s *faultStream) passed(mark [faultParts]int) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for p, n := range mark {
-		if s.seen[1][p] < n || s.seen[2][p] < n {
+		if len(s.through[1][p]) < n || len(s.through[2][p]) < n {
 			return false, s.err
 		}
 	}
@@ -199,9 +202,9 @@ func (s *faultStream) end(t *testing.T) {
 	for {
 		var seen [3]int
 		s.mu.Lock()
-		for topic := range s.seen {
-			for _, n := range s.seen[topic] {
-				seen[topic] += n
+		for topic := range s.through {
+			for _, keys := range s.through[topic] {
+				seen[topic] += len(keys)
 			}
 		}
 		s.mu.Unlock()
@@ -222,6 +225,6 @@ func (s *faultStream) report(t *testing.T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for p, made := range s.made {
-		t.Logf("partition %d: %d made, %d sealed, %d opened", p, len(made), s.seen[1][p], s.seen[2][p])
+		t.Logf("partition %d: %d made, %d sealed, %d opened", p, len(made), len(s.through[1][p]), len(s.through[2][p]))
 	}
 }
