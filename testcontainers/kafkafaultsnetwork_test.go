@@ -3,6 +3,7 @@ package testcontainers
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -93,13 +94,15 @@ func loseAnswers(r *faultRun) {
 	}
 }
 
-// lateEnds holds the end of a transaction back until the next one has written something.
+// lateEnds holds the end of a transaction back until the next one has written something. Then its member is killed: what the late
+// end has committed by mistake would be there twice.
 type lateEnds struct {
 	mu    sync.Mutex
 	id    string        // transactional id of the one that is held; empty if none is
 	due   chan struct{} // closed when it may go on
 	over  bool          // nothing is held any more
 	codes map[int16]int // answers to those that came late
+	came  chan string   // gets the transactional id of each
 	wait  sync.WaitGroup
 }
 
@@ -134,7 +137,7 @@ func (l *lateEnds) rules(r *faultRun) proxyRules {
 func (l *lateEnds) hold(end *kmsg.EndTxnRequest) *heldRequest {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.id != "" || l.over || !end.Commit {
+	if l.id != "" || l.over || !end.Commit || !strings.HasPrefix(end.TransactionalID, sealers) {
 		return nil
 	}
 	l.id, l.due = end.TransactionalID, make(chan struct{})
@@ -147,6 +150,7 @@ func (l *lateEnds) hold(end *kmsg.EndTxnRequest) *heldRequest {
 			code = answer.ErrorCode
 		}
 		l.codes[code]++
+		l.came <- l.id
 		l.id = ""
 		l.wait.Done()
 	}}
@@ -173,22 +177,39 @@ func (l *lateEnds) letGo() {
 
 // holdEnds holds ends of transactions back, one after the other.
 func holdEnds(r *faultRun) {
-	l := &lateEnds{codes: map[int16]int{}}
+	l := &lateEnds{codes: map[int16]int{}, came: make(chan string, 8)}
 	off := r.everywhere(l.rules(r))
-	r.pause(6*time.Second, 10*time.Second)
+	timeout := time.After(30 * time.Second)
+	for kills := 0; kills < 4; kills++ {
+		select {
+		case id := <-l.came:
+			r.killOwner(id)
+		case <-timeout:
+			kills = 4
+		}
+	}
 	l.mu.Lock()
 	l.over = true
-	l.mu.Unlock()
-	r.pause(2*time.Second, 2*time.Second)
-	off()
-	l.mu.Lock()
 	if l.id != "" {
 		l.letGo()
 	}
 	l.mu.Unlock()
 	l.wait.Wait()
+	off()
 	r.Logf("late ends of transactions were answered: %v", l.codes)
 	if len(l.codes) == 0 {
 		r.Error("nothing was held")
 	}
+}
+
+// killOwner kills the member that a transactional id belongs to, and starts it again.
+func (r *faultRun) killOwner(id string) {
+	one := r.members.of(sealers, false)[0] // its ids have a random part
+	for _, named := range r.members.of(sealers, true) {
+		if strings.HasPrefix(id, sealers+"-"+named.name+"-") {
+			one = named
+		}
+	}
+	one.kill(r.T)
+	r.members.replace(r.T, one)
 }
