@@ -183,10 +183,15 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 	if !in.buildRequest(limit) {
 		return in.retryLater(ctx, kafkago.LeaderNotAvailable)
 	}
-	answer, err := in.topic.Cluster().Wire().Fetch(ctx, &in.request)
+	c := in.topic.Cluster()
+	if err := c.AwaitQuota(ctx, in.request.Broker, false); err != nil {
+		return err
+	}
+	answer, err := c.Wire().Fetch(ctx, &in.request)
 	if err != nil {
 		return in.retryLater(ctx, err)
 	}
+	c.NoteThrottle(in.request.Broker, false, answer.Throttle)
 	in.current = &sharedAnswer{answer: answer}
 	in.current.users.Store(1)
 	var troubled error

@@ -45,9 +45,10 @@ func (s *sender) sendAll(ctx context.Context, t *cluster.Topic, transactionalID 
 	r := t.Cluster().NewRetry("write topic " + t.Name())
 	for {
 		requests := s.groupByLeader(t, transactionalID, parcels)
-		exchangeAll(ctx, t.Cluster().Wire(), requests)
+		exchangeAll(ctx, t.Cluster(), requests)
 		worst := s.keepUnstored(t, parcels, requests)
 		if len(s.open) == 0 {
+			r.Reset()
 			return nil
 		}
 		if err := r.Wait(ctx, worst); err != nil {
@@ -91,8 +92,15 @@ func (s *sender) groupByLeader(t *cluster.Topic, transactionalID string, parcels
 
 // exchangeAll sends the requests at the same time and returns when all have
 // been answered, or left.
-func exchangeAll(ctx context.Context, c *wire.Client, requests []*request) {
-	one := func(r *request) { r.answer, r.err = c.Produce(ctx, &r.ProduceRequest) }
+func exchangeAll(ctx context.Context, c *cluster.Cluster, requests []*request) {
+	one := func(r *request) {
+		if r.err = c.AwaitQuota(ctx, r.Broker, true); r.err != nil {
+			return
+		}
+		if r.answer, r.err = c.Wire().Produce(ctx, &r.ProduceRequest); r.err == nil {
+			c.NoteThrottle(r.Broker, true, r.answer.Throttle)
+		}
+	}
 	if len(requests) == 1 {
 		one(requests[0])
 		return

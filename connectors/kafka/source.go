@@ -18,6 +18,7 @@ type Source struct {
 	SourceOptions
 	cluster      *cluster.Cluster
 	topic        *cluster.Topic
+	settings     cluster.Settings
 	maxBatch     int     // the topic's max.message.bytes; 0 if it is unknown
 	untilOffsets []int64 // of a bounded run, by partition
 	sink         *Sink   // its transactions carry the positions; nil at least once
@@ -39,10 +40,16 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 		s.Instance = rand.Text()[:12]
 	}
 	if s.topic, err = c.OpenTopic(ctx, o.Topic, cluster.LookTries); err != nil {
+		return nil, c.NameRight(cluster.Resource{Kind: "topic", Name: o.Topic}, "Read", err)
+	}
+	if err := s.checkRights(ctx); err != nil {
 		return nil, err
 	}
-	if s.maxBatch, err = c.MaxMessageBytes(ctx, o.Topic); err != nil {
+	if s.settings, err = c.ReadSettings(ctx, o.Topic); err != nil {
 		return nil, err
+	}
+	if n, ok := s.settings.ReadInt(cluster.MaxMessageBytes); ok {
+		s.maxBatch = int(n)
 	}
 	for _, p := range o.Partitions {
 		if p < 0 || p >= s.topic.PartitionCount() {
@@ -54,6 +61,14 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 		return s, s.findEnds(ctx)
 	}
 	return s, s.checkGroup(ctx)
+}
+
+// checkRights finds out whether this user may do what the Source will.
+func (s *Source) checkRights(ctx context.Context) error {
+	if err := s.cluster.CheckTopicRight(ctx, s.Topic, "Read"); err != nil || s.Group == "" {
+		return err
+	}
+	return s.cluster.CheckGroupRight(ctx, s.Group, "Read")
 }
 
 // Ordered tells whether offsets grow in read order: they do.

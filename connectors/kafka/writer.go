@@ -130,7 +130,7 @@ func (w *writer) writeBatches(ctx context.Context, msgs []pipeline.Message) erro
 		return err
 	}
 	w.wrote = time.Now()
-	w.sortByPartition(msgs)
+	w.sortByPartition(ctx, msgs)
 	for len(w.order) > 0 {
 		if err := w.writeRound(ctx, msgs); err != nil {
 			w.out = nil // an exchange that was left may still read it
@@ -162,13 +162,14 @@ func (w *writer) writeRound(ctx context.Context, msgs []pipeline.Message) error 
 
 // sortByPartition deals the messages out to partitions, but for those that the
 // topic cannot take.
-func (w *writer) sortByPartition(msgs []pipeline.Message) {
+func (w *writer) sortByPartition(ctx context.Context, msgs []pipeline.Message) {
 	if w.chains == nil {
 		w.chains = make(map[int32]*chain)
 	}
 	w.resetChains()
 	w.partitioner.beginWrite()
 	var recent *chain
+	looked := false
 	for i := range msgs {
 		w.follows = append(w.follows, -1)
 		place := msgs[i].Origin.Place
@@ -180,6 +181,11 @@ func (w *writer) sortByPartition(msgs []pipeline.Message) {
 			continue
 		}
 		p, err := w.partitioner.choosePartition(&msgs[i])
+		if err != nil && !looked {
+			looked = true
+			w.lookForMore(ctx)
+			p, err = w.partitioner.choosePartition(&msgs[i])
+		}
 		if err != nil {
 			w.refusals.Refuse(i, place, pipeline.Passing(err)) // more may be added
 			continue
@@ -195,6 +201,12 @@ func (w *writer) sortByPartition(msgs []pipeline.Message) {
 		}
 		recent.last = int32(i)
 	}
+}
+
+// lookForMore finds out whether the topic has more partitions than it had.
+func (w *writer) lookForMore(ctx context.Context) {
+	_ = w.sink.topic.Refresh(ctx) // without an answer there are as many as there were
+	w.partitioner.partitions = max(w.partitioner.partitions, w.sink.topic.PartitionCount())
 }
 
 func (w *writer) resetChains() {

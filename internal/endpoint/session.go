@@ -4,6 +4,8 @@ import (
 	"io"
 	"log/slog"
 	"time"
+
+	"github.com/streamcrypt/streamcrypt/internal/watch"
 )
 
 // Session has everything that the ends of one route need to be opened, and
@@ -12,6 +14,8 @@ type Session struct {
 	Log    *slog.Logger
 	Stdin  io.Reader
 	Stdout io.Writer
+	// Watch is told of lanes, connections and retries. It is never nil.
+	Watch *watch.Route
 
 	// Workers, Budget and ReadAhead are those of pipeline.Options. Budget is
 	// never 0.
@@ -35,10 +39,6 @@ type Session struct {
 	Growth int
 	// Archive is for files of envelopes.
 	Archive Archive
-	// Stuck is told the name of a place or a request that waits for something
-	// which may never come, and with a nil error that it waits no more. It does
-	// not block, and may be called by any goroutine; nil means nobody.
-	Stuck func(name string, waitsFor error)
 	// OnClose takes a function that is called when the route is closed. The
 	// functions are called in reverse order.
 	OnClose func(close func() error)

@@ -10,6 +10,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
+	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
@@ -28,6 +29,7 @@ type plan struct {
 	bind           []string
 	nonces         chunker.Nonces
 	audit          kekcache.Auditor // nil without an audit log
+	watch          watch.Route      // the figures of the route
 }
 
 func newPlan(do direction, c Config, env Env) (*plan, error) {

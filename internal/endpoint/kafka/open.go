@@ -43,7 +43,7 @@ func (t *topic) sourceOptions(log *slog.Logger) connector.SourceOptions {
 func (t *topic) sinkOptions(in *connector.Source, log *slog.Logger) connector.SinkOptions {
 	return connector.SinkOptions{
 		Topic: t.topic, Source: in, DeadLetters: t.as == endpoint.DeadLetters,
-		Partition: t.partition, Delivery: t.delivery, Create: t.create, Compression: t.compression, Log: log,
+		Partition: t.partition, Delivery: t.delivery, Create: t.create, Expired: t.expired, Oversize: t.oversize, Compression: t.compression, Log: log,
 	}
 }
 
@@ -77,7 +77,8 @@ func (t *topic) openSource(ctx context.Context, s *endpoint.Session) (*connector
 		return nil, err
 	}
 	o := t.sourceOptions(s.Log)
-	o.Instance, o.Workers, o.OneLane, o.Grace, o.Stuck = s.Instance, s.Workers, s.OneLane, s.Grace, s.Stuck
+	o.Instance, o.Workers, o.OneLane, o.Grace = s.Instance, s.Workers, s.OneLane, s.Grace
+	o.Observer, o.Stuck = s.Watch, s.Watch.ObserveStuck
 	return connector.NewSource(ctx, cluster, o)
 }
 
@@ -130,6 +131,7 @@ func (t *topic) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint.
 	}
 	source, _ := in.Source.(*connector.Source)
 	o := t.sinkOptions(source, s.Log)
+	o.Observer = s.Watch
 	if t.as == endpoint.To {
 		o.Growth = s.Growth
 	}
