@@ -57,7 +57,7 @@ bench:
 
 ## test-containers  against real servers; needs a container engine
 test-containers:
-	cd testcontainers && go test -count=1 -timeout 20m ./...
+	cd testcontainers && go test -count=1 -timeout 30m ./...
 
 ## faults           Kafka's fault suite for FAULTS_TIME (20m) over FAULTS_SEEDS (3) seeds, the first one FAULTS_SEED; short in test-containers
 faults:
