@@ -77,8 +77,19 @@ func loseAnswers(r *faultRun) {
 	joining := r.members.start(r.T, sealers, "")
 	r.pause(3*time.Second, 5*time.Second)
 	r.members.end(r.T, joining)
+	enough := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return lost[kmsg.Produce] > 1 && lost[kmsg.EndTxn] > 1 && lost[kmsg.TxnOffsetCommit] > 1
+	}
 	r.pause(time.Second, 3*time.Second)
+	for begin := time.Now(); !enough() && time.Since(begin) < time.Minute; {
+		r.waitFor(r.T, 50*time.Millisecond)
+	}
 	off()
+	if !enough() {
+		r.Error("no answers were lost that count")
+	}
 	mu.Lock()
 	defer mu.Unlock()
 	text := ""
@@ -88,10 +99,7 @@ func loseAnswers(r *faultRun) {
 	} {
 		text += fmt.Sprintf(" %s %d", key.Name(), lost[key])
 	}
-	r.Logf("answers lost: every %dth;%s", every, text)
-	if lost[kmsg.Produce] == 0 || lost[kmsg.EndTxn] == 0 || lost[kmsg.TxnOffsetCommit] == 0 {
-		r.Error("no answers were lost that count")
-	}
+	r.Logf("answers lost: one in %d;%s", every, text)
 }
 
 // lateEnds holds the end of a transaction back until the next one has written something. Then its member is killed: what the late

@@ -18,7 +18,7 @@ type prepared struct {
 
 	held    chan *faultBroker // gets its coordinator
 	proceed chan struct{}     // closed when the request may go on
-	noted   chan struct{}     // closed when it has been answered
+	noted   chan struct{}     // closed when it has been answered; then nil
 }
 
 // rules are those of the proxy of a broker.
@@ -60,34 +60,26 @@ func (p *prepared) choose(end *kmsg.EndTxnRequest) bool {
 }
 
 func (p *prepared) noteAnswer(r *faultRun, request kafkaRequest) {
-	switch request.key() {
-	case kmsg.EndTxn:
-		end := kmsg.NewPtrEndTxnRequest()
-		if err := request.read(end); err != nil {
-			r.Error(err)
-			return
-		}
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if end.TransactionalID != p.id {
-			return
-		}
-		select {
-		case <-p.noted:
-		default:
-			close(p.noted)
-		}
-	case kmsg.Produce:
-		produce := kmsg.NewPtrProduceRequest()
-		if err := request.read(produce); err != nil {
-			r.Error(err)
-			return
-		}
-		if id := produce.TransactionID; id != nil && strings.HasPrefix(*id, sealers) {
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			p.wrote[*id] = true
-		}
+	if request.key() != kmsg.EndTxn && request.key() != kmsg.Produce {
+		return
+	}
+	end, produce := kmsg.NewPtrEndTxnRequest(), kmsg.NewPtrProduceRequest()
+	into := kmsg.Request(end)
+	if request.key() == kmsg.Produce {
+		into = produce
+	}
+	if err := request.read(into); err != nil {
+		r.Error(err)
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if id := produce.TransactionID; id != nil && strings.HasPrefix(*id, sealers) {
+		p.wrote[*id] = true
+	}
+	if p.id != "" && end.TransactionalID == p.id && p.noted != nil {
+		close(p.noted)
+		p.noted = nil
 	}
 }
 
@@ -97,8 +89,9 @@ func killPrepared(r *faultRun) {
 	down := r.brokers[r.rnd.IntN(len(r.brokers))]
 	down.kill(r.T)
 	r.eventually(r.T, "replicas without a dead broker", func(ctx context.Context) bool { return r.without(ctx, down) })
+	noted := make(chan struct{})
 	p := &prepared{
-		wrote: map[string]bool{}, held: make(chan *faultBroker, 1), proceed: make(chan struct{}), noted: make(chan struct{}),
+		wrote: map[string]bool{}, held: make(chan *faultBroker, 1), proceed: make(chan struct{}), noted: noted,
 	}
 	for _, b := range r.brokers {
 		b.proxy.use(r.T, p.rules(r, b))
@@ -113,7 +106,7 @@ func killPrepared(r *faultRun) {
 	r.setMinISR("3")
 	close(p.proceed)
 	select {
-	case <-p.noted:
+	case <-noted:
 	case <-time.After(10 * time.Second):
 		r.Error("the end of a transaction was not answered")
 	}
