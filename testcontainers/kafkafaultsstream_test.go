@@ -106,7 +106,9 @@ func (s *faultStream) read(ctx context.Context, c *kgo.Client) {
 		fetches.EachRecord(func(r *kgo.Record) {
 			topic, i := slices.Index(faultTopics[:], r.Topic), numberOf(r)
 			s.through[topic][r.Partition] = append(s.through[topic][r.Partition], i)
-			s.reached[topic][r.Partition] = max(s.reached[topic][r.Partition], i/faultParts+1)
+			if i >= 0 {
+				s.reached[topic][r.Partition] = max(s.reached[topic][r.Partition], i/faultParts+1)
+			}
 		})
 		s.mu.Unlock()
 	}
