@@ -158,11 +158,15 @@ func (s *Sink) chooseDelivery() error {
 // together.
 func (s *Sink) ExactlyOnce() bool { return s.exactly }
 
+// LaneMemory returns the bytes that the writer of a lane takes at most to
+// compress its batches; 0 if it does not.
+func (s *Sink) LaneMemory() int { return batch.CompressorMemory(s.Compression, s.maxBatch) }
+
 // Check tells whether m can be written with a value of valueSize bytes, which
 // may differ from m.Value while that is still to be transformed. Its error is a
 // *pipeline.Reject with the reason too-large.
 func (s *Sink) Check(m *pipeline.Message, valueSize int) error {
-	n := batch.HeaderSize + batch.Bound(m) - len(m.Value) + valueSize
+	n := batch.HeaderSize + batch.BoundMessage(m) - len(m.Value) + valueSize
 	if n > s.maxBatch && valueSize == len(m.Value) {
 		var alone batch.Appender // the bound is enough for nearly all; others are measured
 		n = batch.HeaderSize + alone.Size(m)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync/atomic"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -51,6 +52,9 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 	if n, ok := s.settings.ReadInt(cluster.MaxMessageBytes); ok {
 		s.maxBatch = int(n)
 	}
+	if s.CodecMemory == 0 {
+		s.CodecMemory = batch.CodecMemoryFor(max(s.maxBatch, o.LargestRecord))
+	}
 	for _, p := range o.Partitions {
 		if p < 0 || p >= s.topic.PartitionCount() {
 			return nil, fmt.Errorf("kafka topic %s: it has no partition %d among its %d",
@@ -92,6 +96,10 @@ func (s *Source) PartitionCount() int { return int(s.topic.PartitionCount()) }
 // so the most that one read may exceed its limit by; 0 if the brokers do not
 // say.
 func (s *Source) MaxBatch() int { return s.maxBatch }
+
+// LaneMemory returns the bytes that the decoders of a lane take at most, beside
+// what it reads.
+func (s *Source) LaneMemory() int { return s.CodecMemory }
 
 // MaxLanes is how many lanes there may be at the same time. A member has as many
 // all the time, whatever partitions it has.

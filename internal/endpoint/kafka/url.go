@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	connector "github.com/streamcrypt/streamcrypt/connectors/kafka"
@@ -47,8 +48,9 @@ func Scheme() endpoint.Scheme {
 		Params: func(as endpoint.Role) []address.Param {
 			return address.ListParams(func(p *address.Params) { _ = (&topic{as: as}).readParams(p) })
 		},
-		Parse:  parse,
-		Advice: advice,
+		Parse:     parse,
+		Advice:    advice,
+		TakenOver: []error{connector.ErrTakenOver, membership.ErrInstanceTaken},
 	}
 }
 
@@ -113,6 +115,8 @@ type topic struct {
 	rebalance   time.Duration
 	brokerDeals bool
 	rack        string
+	// codecMemory is that of a lane, in bytes; 0 is the default.
+	codecMemory int
 
 	// Of a sink:
 	create      bool
@@ -176,6 +180,34 @@ func (t *topic) readSource(p *address.Params) {
 		Values:  "NAME",
 		Default: "(none: it reads from leaders)",
 	})
+	t.codecMemory = readCodecMemory(p)
+}
+
+// maxCodecMemory is more than any batch can need, in MiB.
+const maxCodecMemory = 1024
+
+// readCodecMemory reads a number of MiB and returns bytes.
+func readCodecMemory(p *address.Params) int {
+	const name, least = "codec-memory", (batch.MinCodecMemory + 1<<20 - 1) >> 20
+	text := p.ReadText(address.Param{
+		Name:   name,
+		Text:   "the memory for inflating compressed batches, for each lane; a batch that needs more is too-large",
+		Values: "NMiB",
+		Default: "(" + strconv.Itoa(batch.DefaultCodecMemory>>20) +
+			"MiB, or more for a topic with a large max.message.bytes)",
+	})
+	if text == "" {
+		return 0
+	}
+	digits, ok := strings.CutSuffix(text, "MiB")
+	n, err := strconv.Atoi(digits)
+	if !ok || err != nil || n < least || n > maxCodecMemory {
+		p.Fail(name, &hint.Error{
+			Err:  fmt.Errorf("%q is not a number of MiB from %d to %d", text, least, maxCodecMemory),
+			Hint: "write codec-memory=32MiB",
+		})
+	}
+	return n << 20
 }
 
 // readMembership reads the parameters of a member of a group.
@@ -332,6 +364,7 @@ func (t *topic) checkRun() error {
 func (t *topic) Traits() endpoint.Traits {
 	return endpoint.Traits{
 		Name: t.name, Identity: "kafka " + t.name, Context: t.topic, Files: t.conn.listFiles(),
-		Log: true, KeepsPartitions: t.partition == connector.SamePartition, Subjects: endpoint.NoSubjects,
+		Log: true, Endless: !t.until.Bounded(), KeepsPartitions: t.partition == connector.SamePartition,
+		Subjects: endpoint.NoSubjects,
 	}
 }
