@@ -1,6 +1,9 @@
 package testcontainers
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // anyLeader returns the leader of a partition of the ciphertext.
 func (r *faultRun) anyLeader() *faultBroker {
@@ -16,6 +19,20 @@ func killBroker(r *faultRun, b *faultBroker) {
 	r.began = time.Now()
 	b.kill(r.T)
 	r.pause(0, 12*time.Second)
+	b.raise(r.T)
+}
+
+// outliveBroker kills a broker and starts it again when everything flows without it.
+func outliveBroker(r *faultRun, b *faultBroker) {
+	r.began = time.Now()
+	b.kill(r.T)
+	r.waitFor(r.T, 5*time.Second)
+	mark := r.stream.mark() // much of it was made without the broker
+	r.eventually(r.T, "a stream without "+b.name, func(context.Context) bool {
+		r.members.alive(r.T)
+		passed, err := r.stream.passed(mark)
+		return passed || err != nil // the end of the fault reports it
+	})
 	b.raise(r.T)
 }
 
