@@ -119,7 +119,9 @@ func (m *Member) judgeCode(id Identity, code int16) error {
 	case 0:
 		return nil
 	case codeFencedInstance:
-		m.noteLoss(id, ErrInstanceTaken)
+		if !m.noteFenced(id) {
+			return errFenceDoubt
+		}
 		return ErrInstanceTaken
 	case codeUnknownMember, codeIllegalGeneration:
 		// A member that missed a round has lost its partitions with it.
