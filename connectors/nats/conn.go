@@ -67,6 +67,7 @@ type ConnOptions struct {
 type Conn struct {
 	nc       *natsgo.Conn
 	js       jetstream.JetStream
+	api      string // begins the subjects of the API, with its final dot
 	log      *slog.Logger
 	observer ConnObserver
 	// closed is closed by the client library's last callback.
@@ -109,6 +110,7 @@ func Connect(ctx context.Context, o ConnOptions) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nats %s: %w", p.URL, err)
 	}
+	c.api = p.apiSubjects()
 	c.js, err = p.newJetStream(c.nc)
 	if err != nil {
 		c.Close()
@@ -290,6 +292,20 @@ func (p profile) newJetStream(nc *natsgo.Conn) (jetstream.JetStream, error) {
 	}
 	return jetstream.New(nc, opts...)
 }
+
+// apiSubjects returns what the subjects of the API begin with.
+func (p profile) apiSubjects() string {
+	switch {
+	case p.domain != "":
+		return "$JS." + p.domain + ".API."
+	case p.apiPrefix != "":
+		return strings.TrimSuffix(p.apiPrefix, ".") + "."
+	}
+	return jetstream.DefaultAPIPrefix
+}
+
+// apiSubject returns the subject of a request to the API.
+func (c *Conn) apiSubject(name string) string { return c.api + name }
 
 func (c *Conn) noteDisconnect(err error) {
 	if err == nil {

@@ -152,3 +152,16 @@ func (s *Source) closeConsumer() {
 		s.Log.Warn("temporary nats consumer not deleted", "stream", s.Stream, "consumer", s.config.Name, "error", err)
 	}
 }
+
+// notePause says that the consumer is paused, once for each pause: a run that
+// waits must say for what.
+func (s *Source) notePause(info *jetstream.ConsumerInfo) {
+	if !info.Paused {
+		s.paused.Store(false)
+		return
+	}
+	if !s.paused.Swap(true) {
+		s.Log.Warn("nats consumer is paused, so nothing is read (nats consumer resume ends the pause)",
+			"stream", s.Stream, "consumer", info.Name, "for", info.PauseRemaining.Round(time.Second))
+	}
+}

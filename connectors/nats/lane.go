@@ -2,7 +2,6 @@ package nats
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -10,33 +9,21 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/streamcrypt/streamcrypt/internal/retry"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// delivery is one message that the server waits to hear about.
-type delivery struct {
-	msg      jetstream.Msg // the last one delivered: its reply subject is the one that counts
-	sequence uint64
-	time     time.Time
-	size     int
-	done     bool // committed, but the acknowledgement could not be sent
-}
-
 // lane is the consumer while it is being served.
 //
-// Messages arrive on a goroutine of the client library (session.go), wait in
-// ready, are handed out by Read, and wait in taken for Commit, which is in read
-// order. All the while they are in held, and a goroutine of the lane tells the
-// server that they are being worked on.
+// Messages arrive on a goroutine of the client library (pull.go), wait in ready,
+// are handed out by Read, and wait in taken for Commit, which is in read order.
+// All the while they are in held, and a goroutine of the lane tells the server
+// that they are being worked on.
 type lane struct {
 	source *Source
 	parked *parking
 
 	mu        sync.Mutex
-	room      sync.Cond            // the session waits here while too much is ready
 	held      map[uint64]*delivery // by sequence: all that is not acknowledged
 	changes   uint64               // counts changes of held
 	delivered uint64               // the highest sequence that has arrived
@@ -70,7 +57,6 @@ func newLane(s *Source, held *pipeline.Assignment) *lane {
 		stop:    stop,
 		stopped: make(chan struct{}),
 	}
-	l.room.L = &l.mu
 	l.parked = &parking{lane: l, held: held}
 	signalOnce(l.attend)
 	go l.runLoop(ctx)
@@ -139,7 +125,9 @@ func (l *lane) takeReady(limit int) (*pipeline.Batch, error) {
 	l.bytes -= b.Size
 	l.taken = append(l.taken, l.ready[:n]...)
 	l.ready = slices.Delete(l.ready, 0, n)
-	l.room.Broadcast()
+	if l.session != nil {
+		l.session.askForMore()
+	}
 	signalOnce(l.attend)
 	return &b.Batch, nil
 }
@@ -166,7 +154,7 @@ func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 // ackDelivery tells the server that d is done, or leaves that to a later try.
 // l.mu is held.
 func (l *lane) ackDelivery(d *delivery) {
-	if err := d.msg.Ack(); err != nil && !errors.Is(err, jetstream.ErrMsgAlreadyAckd) {
+	if l.sendWord(d.msg, wordAck) != nil {
 		return
 	}
 	delete(l.held, d.sequence)
@@ -216,7 +204,7 @@ func (l *lane) inProgress() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, d := range l.held {
-		if !d.done && d.msg.InProgress() != nil {
+		if !d.done && l.sendWord(d.msg, wordInProgress) != nil {
 			return // disconnected: the server redelivers by itself
 		}
 	}
@@ -287,7 +275,7 @@ func (l *lane) close() {
 // giveBack makes the server deliver d again at once. l.mu is held.
 func (l *lane) giveBack(d *delivery) {
 	if !d.done {
-		_ = d.msg.Nak() // without it the server delivers after AckWait
+		_ = l.sendWord(d.msg, wordNak) // without it the server delivers after AckWait
 	}
 	delete(l.held, d.sequence)
 	l.changes++

@@ -7,7 +7,6 @@ import (
 	"unsafe"
 
 	natsgo "github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -44,13 +43,6 @@ func (b *batch) reset() {
 	b.end = [1]pipeline.Position{}
 }
 
-// content is a message that was delivered or asked for.
-type content interface {
-	Subject() string
-	Headers() natsgo.Header
-	Data() []byte
-}
-
 // addDelivery appends the message of d, with an origin in place.
 func (b *batch) addDelivery(place string, d *delivery) {
 	origin := pipeline.Origin{Place: place, Offset: int64(d.sequence), Previous: -1, Term: termOf(d.time)}
@@ -69,9 +61,9 @@ func termOf(stored time.Time) uint64 {
 	return uint64(stored.Sub(termBegin).Milliseconds()) % maxTerm
 }
 
-func (b *batch) addMessage(origin pipeline.Origin, stored time.Time, c content) {
-	headers := c.Headers()
-	m := pipeline.Message{Value: c.Data(), Time: stored, Subject: b.keepString(c.Subject()), Origin: origin}
+func (b *batch) addMessage(origin pipeline.Origin, stored time.Time, msg *natsgo.Msg) {
+	headers := msg.Header
+	m := pipeline.Message{Value: msg.Data, Time: stored, Subject: b.keepString(msg.Subject), Origin: origin}
 	null := isNull(headers, m.Value)
 	switch {
 	case null:
@@ -133,9 +125,9 @@ func (b *batch) keepString(s string) []byte {
 
 // sizeOf returns the memory that a message pins: the client's buffers, our copy
 // of subject and headers, and the structs.
-func sizeOf(msg jetstream.Msg) int {
-	n := len(msg.Data()) + 2*len(msg.Subject()) + len(msg.Reply()) + int(unsafe.Sizeof(pipeline.Message{}))
-	for name, values := range msg.Headers() {
+func sizeOf(msg *natsgo.Msg) int {
+	n := len(msg.Data) + 2*len(msg.Subject) + len(msg.Reply) + int(unsafe.Sizeof(pipeline.Message{}))
+	for name, values := range msg.Header {
 		for _, value := range values {
 			n += len(name) + 2*len(value) + int(unsafe.Sizeof(pipeline.Header{}))
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -80,6 +81,7 @@ type Source struct {
 	backlog  uint64                   // messages for the consumer when it was opened
 	last     uint64                   // the last sequence of a bounded run
 	window   int                      // bytes asked for at a time
+	paused   atomic.Bool              // it was said that the consumer is paused
 }
 
 // NewSource opens a stream and its consumer. It never changes a consumer that
@@ -172,10 +174,10 @@ func (s *Source) Backlog() uint64 { return s.backlog }
 func (s *Source) ConsumerAckWait() time.Duration { return s.config.AckWait }
 
 // ReadAheadBytes is the most that a lane holds besides the batches that it has
-// handed out: what waits to be read, and what has been asked for. The latter is
-// never below the server's max_payload, since the server delivers no message to
-// a smaller request.
-func (s *Source) ReadAheadBytes() int { return s.ReadAhead + 2*s.window }
+// handed out: what waits to be read, and what has been asked for, structs
+// included. A request is never below the server's max_payload, since the server
+// delivers no message to a smaller one.
+func (s *Source) ReadAheadBytes() int { return s.ReadAhead + 3*s.window }
 
 // HoldsAll implements pipeline.Source. A durable consumer may have other
 // processes, and the server does not tell; a run without one is alone.
