@@ -75,6 +75,8 @@ type Conn struct {
 	// denied is the last permission violation: the server reports it apart from
 	// the publish that it refused, which is then simply not acknowledged.
 	denied atomic.Pointer[denial]
+	// noNewer has tests play an old server.
+	noNewer bool
 }
 
 type denial struct {
@@ -130,6 +132,22 @@ func (c *Conn) Close() {
 // may never be answered: the client library asks again as soon as it is
 // connected, and a server that has just started does not listen yet.
 func (c *Conn) connectionCount() uint64 { return c.nc.Stats().Reconnects }
+
+// canReset tells whether the server can take a consumer back to its ack floor.
+func (c *Conn) canReset() bool { return c.isAtLeast(2, 14) }
+
+// isAtLeast tells whether the server that we are connected to has this version
+// or a later one.
+func (c *Conn) isAtLeast(major, minor int) bool {
+	if c.noNewer {
+		return false
+	}
+	var a, b int
+	if n, _ := fmt.Sscanf(c.nc.ConnectedServerVersion(), "%d.%d", &a, &b); n != 2 {
+		return false
+	}
+	return a > major || a == major && b >= minor
+}
 
 // profile is ConnOptions together with the fields that only a context file has.
 type profile struct {

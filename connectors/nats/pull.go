@@ -11,6 +11,8 @@ import (
 
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // pullSession asks the consumer for messages until it is ended.
@@ -186,23 +188,22 @@ func (in *pullSession) isSilent(now time.Time) bool {
 // holdDelivery notes a message for Read, unless it is known already or comes
 // too late. l.mu is held.
 func (l *lane) holdDelivery(msg *natsgo.Msg, is tokens) {
+	d := &delivery{msg: msg, sequence: is.sequence, time: is.stored, size: sizeOf(msg)}
+	if l.source.Shared {
+		if !l.takesAny(d) {
+			return
+		}
+	} else if l.err != nil || !l.takesInOrder(d, is.deliveries) {
+		return
+	}
 	if is.sequence >= l.delivered {
 		l.delivered, l.pending = is.sequence, is.pending
 	}
-	if d := l.held[is.sequence]; d != nil {
-		d.msg = msg
-		if d.done {
-			l.ackDelivery(d)
-		}
-		return
-	}
-	if l.closed || l.halted {
-		_ = l.sendWord(msg, wordNak) // without it the server delivers after AckWait
-		return
-	}
-	d := &delivery{msg: msg, sequence: is.sequence, time: is.stored, size: sizeOf(msg)}
 	l.held[d.sequence] = d
 	l.changes++
+	if l.closed {
+		return // close gives it back, in its turn
+	}
 	if l.source.UntilEnd && d.sequence > l.source.last {
 		l.keepSpare(d)
 		return
@@ -212,14 +213,33 @@ func (l *lane) holdDelivery(msg *natsgo.Msg, is tokens) {
 	signalOnce(l.arrived)
 }
 
+// takesAny tells whether a message of a shared consumer is taken. l.mu is held.
+func (l *lane) takesAny(d *delivery) bool {
+	if known := l.held[d.sequence]; known != nil {
+		known.msg = d.msg
+		if known.done {
+			l.ackDelivery(known)
+		}
+		return false
+	}
+	if l.closed || l.halted {
+		_ = l.sendWord(d.msg, wordNak) // without it the server delivers after AckWait
+		return false
+	}
+	return true
+}
+
 // keepSpare keeps a message that comes after the end of a bounded run.
 // Everything up to the end has been delivered once by then, and further reading
 // would empty the stream for nothing, so the session ends. Redeliveries are
-// asked for after a while, and the spares are given back before. l.mu is held.
+// asked for after a while, and the spares are given back before; of a consumer
+// that is read in order there are none. l.mu is held.
 func (l *lane) keepSpare(d *delivery) {
 	l.spares = append(l.spares, d)
 	l.retryAt = time.Now().Add(sparePause)
+	l.pastEnd = !l.source.Shared
 	l.endSession()
+	signalOnce(l.arrived)
 }
 
 // giveBackSpares gives the spares back to the other readers. l.mu is held.
@@ -259,7 +279,7 @@ func (l *lane) sessionNeed() need {
 	defer l.mu.Unlock()
 	in := l.session
 	switch {
-	case l.closed || l.halted || l.err != nil || time.Now().Before(l.retryAt):
+	case l.closed || l.halted || l.err != nil || l.pastEnd || time.Now().Before(l.retryAt):
 		return nothing
 	case in == nil:
 		return anew
@@ -302,8 +322,12 @@ func (l *lane) restartSession(ctx context.Context, onlyPending bool) {
 	defer l.mu.Unlock()
 	l.retryAt = time.Now().Add(lookAgain)
 	switch {
+	case errors.Is(err, jetstream.ErrConsumerNotFound) && !l.source.Shared:
+		l.lose("the consumer was deleted")
+		return
 	case errors.Is(err, jetstream.ErrConsumerNotFound), errors.Is(err, jetstream.ErrStreamNotFound):
-		l.failReads(fmt.Errorf("nats stream %s, consumer %s: %w", l.source.Stream, l.source.config.Name, err))
+		l.failReads(pipeline.Passing(
+			fmt.Errorf("nats stream %s, consumer %s: %w", l.source.Stream, l.source.config.Name, err)))
 		return
 	case err != nil:
 		return // the server is away; look again
@@ -317,6 +341,10 @@ func (l *lane) restartSession(ctx context.Context, onlyPending bool) {
 		l.source.Log.Warn("nats consumer started again",
 			"stream", l.source.Stream, "consumer", l.source.config.Name, "error", l.session.over)
 		l.endSession()
+		if !l.source.Shared {
+			l.lose("the request for messages was lost")
+			return
+		}
 	}
 	if l.closed || l.halted {
 		return

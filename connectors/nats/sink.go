@@ -228,8 +228,10 @@ func hasStatus(m *pipeline.Message) bool {
 }
 
 // Open returns the lane's way into the stream.
-func (s *Sink) Open(context.Context, pipeline.Lane) (pipeline.Writer, error) {
-	return &writer{sink: s}, nil
+func (s *Sink) Open(_ context.Context, lane pipeline.Lane) (pipeline.Writer, error) {
+	w := &writer{sink: s}
+	w.owner, _ = lane.(owner)
+	return w, nil
 }
 
 // validToken tells whether s can name a stream or a consumer.

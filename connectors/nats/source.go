@@ -18,6 +18,7 @@ const (
 	DefaultReadAhead     = 1 << 20
 	DefaultAckWait       = 30 * time.Second
 	DefaultMaxAckPending = 1 << 16
+	DefaultLeaseBucket   = "streamcrypt"
 )
 
 const (
@@ -54,6 +55,20 @@ type SourceOptions struct {
 	// finished.
 	UntilEnd bool
 
+	// Shared says that other processes read with the same consumer at the same
+	// time: more speed, and no order. Otherwise one process at a time owns the
+	// consumer, by a lease in a KV bucket, and reads in the order of the stream.
+	Shared bool
+	// LeaseBucket is the KV bucket of leases; default "streamcrypt". It is made
+	// if there is none.
+	LeaseBucket string
+	// Instance names this process to others that wait for the lease. It may be
+	// empty.
+	Instance string
+	// Route is equal for all processes whose consumers have a part of one route
+	// each, by Filters. Together they must cover the stream. It may be empty.
+	Route string
+
 	// AckWait and MaxAckPending are for a consumer that is created; defaults 30
 	// s and 65,536. AckWait is how long after a crash the server waits before
 	// it gives messages to somebody else.
@@ -82,6 +97,9 @@ type Source struct {
 	last     uint64                   // the last sequence of a bounded run
 	window   int                      // bytes asked for at a time
 	paused   atomic.Bool              // it was said that the consumer is paused
+	bucket   jetstream.KeyValue       // of leases; nil without
+	lease    *lease                   // nil without
+	start    startPosition            // of the next lane
 }
 
 // NewSource opens a stream and its consumer. It never changes a consumer that
@@ -107,6 +125,12 @@ func NewSource(ctx context.Context, conn *Conn, o SourceOptions) (*Source, error
 		return nil, fmt.Errorf("nats stream %s: it deletes what has been read (%v retention), "+
 			"so a run without a consumer name could lose messages", o.Stream, info.Config.Retention)
 	}
+	if s.Consumer != "" && !s.Shared {
+		if s.bucket, err = openBucket(ctx, conn, s.LeaseBucket, info.Config.Replicas); err != nil {
+			return nil, fmt.Errorf("nats stream %s: %w", o.Stream, err)
+		}
+		s.lease = s.newLease()
+	}
 	if err := s.openConsumer(ctx, stream); err != nil {
 		return nil, err
 	}
@@ -128,6 +152,8 @@ func (o SourceOptions) withDefaults() (SourceOptions, error) {
 			o.Stream)
 	case o.Consumer != "" && !validToken(o.Consumer):
 		return o, fmt.Errorf("nats stream %s: %q is not a consumer name", o.Stream, o.Consumer)
+	case o.LeaseBucket != "" && !validToken(o.LeaseBucket):
+		return o, fmt.Errorf("nats stream %s: %q is not the name of a KV bucket", o.Stream, o.LeaseBucket)
 	case starts > 1:
 		return o, fmt.Errorf("nats stream %s: more than one start is given", o.Stream)
 	case o.Start.New && o.UntilEnd:
@@ -146,15 +172,18 @@ func (o SourceOptions) withDefaults() (SourceOptions, error) {
 	if o.ReadAhead == 0 {
 		o.ReadAhead = DefaultReadAhead
 	}
+	if o.LeaseBucket == "" {
+		o.LeaseBucket = DefaultLeaseBucket
+	}
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
 	return o, nil
 }
 
-// Ordered tells whether offsets grow in read order. They do not: see the
-// package comment.
-func (s *Source) Ordered() bool { return false }
+// Ordered tells whether offsets grow in read order: unless the consumer is
+// shared.
+func (s *Source) Ordered() bool { return !s.Shared }
 
 // Identity identifies the stream beyond its name: the name, and when the stream
 // was made in unix nanoseconds.
@@ -179,27 +208,36 @@ func (s *Source) ConsumerAckWait() time.Duration { return s.config.AckWait }
 // delivers no message to a smaller one.
 func (s *Source) ReadAheadBytes() int { return s.ReadAhead + 3*s.window }
 
-// HoldsAll implements pipeline.Source. A durable consumer may have other
-// processes, and the server does not tell; a run without one is alone.
-func (s *Source) HoldsAll() bool { return s.Consumer == "" }
+// HoldsAll implements pipeline.Source. A shared consumer may have other
+// processes, and the server does not tell.
+func (s *Source) HoldsAll() bool {
+	return !s.Shared && (s.lease == nil || s.lease.checkOwner() == nil)
+}
 
-// Serve serves the one lane until ctx is done, or the bounded run has ended. A
-// lane that the sink has lost is served again. One that failed in an unbounded
-// run keeps the messages that its reader had taken until it is served again or
-// ctx is done, so that no other process has to fail on the same message.
+// Serve serves the one lane until ctx is done, or the bounded run has ended. It
+// waits until this process is the owner of the consumer. A lane that was lost is
+// served again. One that failed in an unbounded run keeps the messages that its
+// reader had taken until it is served again or ctx is done, so that no other
+// process has to fail on the same message.
 func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
 	defer s.closeConsumer()
+	if s.lease != nil {
+		defer s.lease.release()
+	}
 	held := pipeline.NewAssignment(s.Stream)
 	var failed *lane
-	closeFailed := func() {
+	closeFailed := func(final bool) {
 		if failed != nil {
-			failed.close()
+			failed.close(final)
 			failed = nil
 		}
 	}
-	defer closeFailed()
+	defer closeFailed(true)
 	return held.Hold(ctx, s.UntilEnd, func(ctx context.Context) error {
-		closeFailed()
+		closeFailed(false)
+		if err := s.prepare(ctx); err != nil {
+			return err
+		}
 		l := newLane(s, held)
 		err := s.serveLane(ctx, l, serve)
 		if ctx.Err() == nil && err != nil && !errors.Is(err, pipeline.ErrLost) && !s.UntilEnd {
@@ -207,7 +245,7 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 			failed = l
 			return err
 		}
-		l.close()
+		l.close(ctx.Err() != nil || !errors.Is(err, pipeline.ErrLost))
 		if l.moved {
 			held.NoteMoved()
 		}

@@ -261,13 +261,13 @@ func TestRedeliveredWhileHeld(t *testing.T) {
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
 	b.fill("ORDERS", 2, 0)
-	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", UntilEnd: true, AckWait: time.Hour}))
+	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", Shared: true, UntilEnd: true, AckWait: time.Hour}))
 	got, _ := v.read(2)
 	l := v.lane.(*lane)
 	l.mu.Lock()
 	first := l.held[1].msg
 	l.mu.Unlock()
-	if err := first.Nak(); err != nil {
+	if err := l.sendWord(first, wordNak); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "delivered again", func() bool {
@@ -483,7 +483,7 @@ func TestTwoBoundedRuns(t *testing.T) {
 	b.stream("ORDERS", nil)
 	const messages = 3000
 	b.fill("ORDERS", messages, 100)
-	o := SourceOptions{Stream: "ORDERS", Consumer: "enc", UntilEnd: true, ReadAhead: 4 << 10}
+	o := SourceOptions{Stream: "ORDERS", Consumer: "enc", Shared: true, UntilEnd: true, ReadAhead: 4 << 10}
 	sources := []*Source{b.source(b.connect(), o), b.source(b.connect(), o)}
 	b.fill("ORDERS", 50, 100)
 	var mu sync.Mutex
@@ -566,7 +566,7 @@ func TestParkedLane(t *testing.T) {
 	b.fill("ORDERS", 10, 0)
 	c := b.connect()
 	told := b.watchProgress("ORDERS", "enc")
-	v := serve(t, b.source(c, SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: 2 * time.Second}))
+	v := serve(t, b.source(c, SourceOptions{Stream: "ORDERS", Consumer: "enc", Shared: true, AckWait: 2 * time.Second}))
 	batch, err := v.lane.Read(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)
@@ -576,7 +576,7 @@ func TestParkedLane(t *testing.T) {
 	broken := errors.New("broken")
 	v.let <- broken
 
-	other := serve(t, b.source(c, SourceOptions{Stream: "ORDERS", Consumer: "enc"}))
+	other := serve(t, b.source(c, SourceOptions{Stream: "ORDERS", Consumer: "enc", Shared: true}))
 	got, _ := other.read(9)
 	if slices.Contains(got, poison) {
 		t.Fatal("the message that the lane failed on went to somebody else")
@@ -593,11 +593,13 @@ func TestParkedLane(t *testing.T) {
 	other.leave(nil)
 }
 
+// TestConsumerDeleted: nobody knows what the others that share it have done, so
+// it is not made anew.
 func TestConsumerDeleted(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
-	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc"}))
+	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", Shared: true}))
 	eventually(t, "the lane waits", func() bool { return b.consumer("ORDERS", "enc").NumWaiting > 0 })
 	if err := b.plain().DeleteConsumer(t.Context(), "ORDERS", "enc"); err != nil {
 		t.Fatal(err)
@@ -613,7 +615,7 @@ func TestSilentConsumer(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
-	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", MaxAckPending: 1}))
+	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", Shared: true, MaxAckPending: 1}))
 	l := v.lane.(*lane)
 	silent := func(in *pullSession) {
 		l.mu.Lock()
@@ -700,10 +702,10 @@ func TestConsumerIsCreatedAndBound(t *testing.T) {
 	c := b.connect()
 	s := b.source(c, SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: 7 * time.Second})
 	cfg := b.consumer("ORDERS", "enc").Config
-	if cfg.AckPolicy != jetstream.AckExplicitPolicy || cfg.MaxDeliver != -1 || cfg.AckWait != 7*time.Second || cfg.MaxAckPending != DefaultMaxAckPending {
+	if cfg.AckPolicy != jetstream.AckAllPolicy || cfg.MaxDeliver != -1 || cfg.AckWait != 7*time.Second || cfg.MaxAckPending != DefaultMaxAckPending {
 		t.Fatalf("created %+v", cfg)
 	}
-	if name, created := s.Identity(); name != "ORDERS" || created != s.StreamCreated().UnixNano() || created == 0 || s.Ordered() {
+	if name, created := s.Identity(); name != "ORDERS" || created != s.StreamCreated().UnixNano() || created == 0 || !s.Ordered() {
 		t.Fatal(name, created)
 	}
 	// A second process asks for another AckWait and gets what is there.
@@ -739,7 +741,7 @@ func TestConsumerDiffers(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := b.consumer("ORDERS", name).Config
-			_, err := NewSource(t.Context(), c, SourceOptions{Stream: "ORDERS", Consumer: name})
+			_, err := NewSource(t.Context(), c, SourceOptions{Stream: "ORDERS", Consumer: name, Shared: true})
 			if !errors.Is(err, ErrConsumerDiffers) || !strings.Contains(err.Error(), test.want) {
 				t.Fatalf("got %v", err)
 			}

@@ -32,8 +32,9 @@ const (
 
 // writer publishes one lane's messages.
 type writer struct {
-	sink *Sink
-	todo []int // indices of the messages to publish, in order
+	sink  *Sink
+	owner owner // nil if its lane has no owner that could change
+	todo  []int // indices of the messages to publish, in order
 
 	// Of the round under way:
 	onWay  []published // in order; those before first are acknowledged or failed
@@ -42,6 +43,21 @@ type writer struct {
 	cause  error // why they failed, or why publishing stopped; it may pass
 
 	refusals pipeline.RefusalSet // of one Write
+}
+
+// owner is a lane that one process at a time may write for.
+type owner interface {
+	// CheckOwner returns an error that matches pipeline.ErrLost if this process
+	// is not the one.
+	CheckOwner() error
+}
+
+// checkOwner tells whether this process may still publish.
+func (w *writer) checkOwner() error {
+	if w.owner == nil {
+		return nil
+	}
+	return w.owner.CheckOwner()
 }
 
 // published is a message that is not acknowledged yet.
@@ -83,6 +99,9 @@ func (w *writer) publishAll(ctx context.Context, msgs []pipeline.Message) error 
 	waits := pauses.Begin()
 	for len(w.todo) > 0 {
 		before := len(w.todo)
+		if err := w.checkOwner(); err != nil {
+			return err
+		}
 		if err := w.publishRound(ctx, msgs); err != nil {
 			return fmt.Errorf("stream %s: %w", w.sink.Stream, err)
 		}
@@ -149,6 +168,10 @@ func (w *writer) publishOne(ctx context.Context, msgs []pipeline.Message, index 
 	m := &msgs[index]
 	size := len(m.Value) + headerBytes(m)
 	if err := w.takeRoom(ctx, msgs, size); err != nil || w.cause != nil {
+		return err
+	}
+	if err := w.checkOwner(); err != nil {
+		w.sink.inFlight.giveRoom(size)
 		return err
 	}
 	msg := w.sink.newMessage(m)

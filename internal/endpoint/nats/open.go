@@ -13,7 +13,7 @@ import (
 func (n *stream) sourceOptions() connector.SourceOptions {
 	return connector.SourceOptions{
 		Stream: n.stream, Consumer: n.consumer, Filters: n.filters,
-		Start: n.start, UntilEnd: n.untilEnd, AckWait: n.ackWait,
+		Start: n.start, UntilEnd: n.untilEnd, AckWait: n.ackWait, Shared: n.shared, LeaseBucket: n.lease,
 	}
 }
 
@@ -29,7 +29,7 @@ func (n *stream) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint
 		return nil, err
 	}
 	o := n.sourceOptions()
-	o.ReadAhead, o.Log = s.ReadAhead, s.Log
+	o.ReadAhead, o.Log, o.Instance, o.Route = s.ReadAhead, s.Log, s.Instance, s.To
 	source, err := connector.NewSource(ctx, conn, o)
 	if err != nil {
 		return nil, err

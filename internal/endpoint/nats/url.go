@@ -28,7 +28,8 @@ func Scheme() endpoint.Scheme {
 		Form: "nats://HOST:PORT/STREAM",
 		Text: "a stream of NATS JetStream; several servers stand between commas",
 		Notes: "A source reads through a durable consumer, consumer=, which is made if there is none. " +
-			"More processes with one consumer are more speed. " +
+			"One process at a time reads through it, in the order of the stream; others that name it wait to take over. " +
+			"More speed is a consumer with a part of the subjects for each process, or shared=true. " +
 			"With until=latest a source ends by itself and can do without. " +
 			"It reads " + strconv.Itoa(connector.DefaultReadAhead>>20) + "MiB ahead, or as --read-ahead says. " +
 			"nats:///STREAM?context=NAME takes servers and credentials from a context of the nats command.",
@@ -39,6 +40,12 @@ func Scheme() endpoint.Scheme {
 			return address.ListParams(func(p *address.Params) { _ = (&stream{as: as}).readParams(p) })
 		},
 		Parse: parse,
+		Advice: []hint.Advice{
+			hint.AboutError(connector.ErrNoLease,
+				"grant the rights on $KV.streamcrypt.> and the stream KV_streamcrypt (docs/nats.md), name another bucket "+
+					"with lease=, or do without order: shared=true"),
+			hint.AboutError(connector.ErrStreamMadeAnew, "start again: the new stream is read from its beginning"),
+		},
 	}
 }
 
@@ -57,6 +64,8 @@ type stream struct {
 	start    connector.Start
 	untilEnd bool
 	ackWait  time.Duration
+	shared   bool
+	lease    string // the bucket
 
 	// Of a sink:
 	subjects connector.SubjectMap
@@ -135,6 +144,15 @@ func (n *stream) readSource(p *address.Params) {
 		Text: "how long after a crash the server waits before it gives messages to another process; of a " +
 			"consumer that is made",
 		Default: connector.DefaultAckWait.String(),
+	})
+	n.shared = p.ReadBool(address.Param{
+		Name: "shared",
+		Text: "let several processes read through the consumer at the same time, in no order; not for a sink that " +
+			"keeps last values",
+	})
+	n.lease = p.ReadText(address.Param{
+		Name: "lease", Text: "the KV bucket in which one process after the other owns the consumer; made if there is none",
+		Values: "BUCKET", Default: connector.DefaultLeaseBucket,
 	})
 }
 
