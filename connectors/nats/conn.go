@@ -9,6 +9,7 @@ import (
 	"math"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -75,6 +76,8 @@ type Conn struct {
 	// denied is the last permission violation: the server reports it apart from
 	// the publish that it refused, which is then simply not acknowledged.
 	denied atomic.Pointer[denial]
+	// deniedSubjects are the subjects of the API to which we may not publish.
+	deniedSubjects sync.Map
 	// noNewer has tests play an old server.
 	noNewer bool
 }
@@ -337,6 +340,9 @@ func (c *Conn) noteDisconnect(err error) {
 
 func (c *Conn) noteError(err error) {
 	if errors.Is(err, natsgo.ErrPermissionViolation) {
+		if _, subject, ok := strings.Cut(err.Error(), `"`); ok && strings.HasPrefix(subject, c.api) {
+			c.deniedSubjects.Store(strings.TrimRight(subject, `"`), true)
+		}
 		c.denied.Store(&denial{err: err, at: time.Now()})
 	}
 	c.log.Warn("nats error", "error", err)

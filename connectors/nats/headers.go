@@ -127,9 +127,9 @@ func rejectHeader(reason pipeline.Reason, format string, args ...any) error {
 }
 
 // headerBytes is how long the header block of m is on the wire, with our own
-// headers and a Nats-Msg-Id of the longest kind.
+// headers and a Nats-Msg-Id.
 func headerBytes(m *pipeline.Message) int {
-	n := len(headerLine) + len(headerEnd) + len("Nats-Msg-Id") + maxID + headerExtra
+	n := len(headerLine) + len(headerEnd) + len("Nats-Msg-Id") + idSize + headerExtra
 	for _, h := range m.Headers {
 		n += len(h.Name) + len(h.Value) + headerExtra
 	}

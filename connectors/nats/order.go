@@ -130,7 +130,7 @@ func (s *Source) findConsumer(ctx context.Context, stream jetstream.Stream) (jet
 		return nil, pipeline.Passing(err)
 	}
 	cfg := s.newConsumer()
-	cfg.Name = s.config.Name
+	cfg.Name, cfg.Metadata = s.config.Name, s.config.Metadata
 	if s.start.known {
 		cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartSequencePolicy, nil
 		cfg.OptStartSeq = max(s.start.next, 1)

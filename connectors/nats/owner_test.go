@@ -333,12 +333,20 @@ func TestLostTail(t *testing.T) {
 	b.fill("ORDERS", 5, 0)
 	r := read(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc"}))
 	r.await(5)
+	answers := func() {
+		t.Helper()
+		eventually(t, "the server answers", func() bool {
+			_, err := b.plain().Stream(t.Context(), "ORDERS")
+			return err == nil && b.plain().Conn().IsConnected()
+		})
+	}
 	b.stop()
 	older := filepath.Join(t.TempDir(), "older")
 	if err := os.CopyFS(older, os.DirFS(b.opts.StoreDir)); err != nil {
 		t.Fatal(err)
 	}
 	b.start()
+	answers()
 	for i := 5; i < 10; i++ {
 		b.publish(numberedMsg("ORDERS", i, 0))
 	}
@@ -351,6 +359,7 @@ func TestLostTail(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.start()
+	answers()
 	for i := 100; i < 110; i++ {
 		b.publish(numberedMsg("ORDERS", i, 0))
 	}

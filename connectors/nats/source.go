@@ -89,17 +89,19 @@ type SourceOptions struct {
 // Source reads a stream. Serve is called once.
 type Source struct {
 	SourceOptions
-	conn     *Conn
-	created  time.Time
-	consumer jetstream.Consumer
-	config   jetstream.ConsumerConfig // of the consumer, as the server has it
-	backlog  uint64                   // messages for the consumer when it was opened
-	last     uint64                   // the last sequence of a bounded run
-	window   int                      // bytes asked for at a time
-	paused   atomic.Bool              // it was said that the consumer is paused
-	bucket   jetstream.KeyValue       // of leases; nil without
-	lease    *lease                   // nil without
-	start    startPosition            // of the next lane
+	conn    *Conn
+	created time.Time
+	// streamConfig is the stream's when it was opened.
+	streamConfig jetstream.StreamConfig
+	consumer     jetstream.Consumer
+	config       jetstream.ConsumerConfig // of the consumer, as the server has it
+	backlog      uint64                   // messages for the consumer when it was opened
+	last         uint64                   // the last sequence of a bounded run
+	window       int                      // bytes asked for at a time
+	paused       atomic.Bool              // it was said that the consumer is paused
+	bucket       jetstream.KeyValue       // of leases; nil without
+	lease        *lease                   // nil without
+	start        startPosition            // of the next lane
 }
 
 // NewSource opens a stream and its consumer. It never changes a consumer that
@@ -120,7 +122,7 @@ func NewSource(ctx context.Context, conn *Conn, o SourceOptions) (*Source, error
 		return nil, fmt.Errorf("nats stream %s: %w", o.Stream, err)
 	}
 	info := stream.CachedInfo()
-	s.created, s.last = info.Created, info.State.LastSeq
+	s.created, s.last, s.streamConfig = info.Created, info.State.LastSeq, info.Config
 	if o.Consumer == "" && info.Config.Retention != jetstream.LimitsPolicy {
 		return nil, fmt.Errorf("nats stream %s: it deletes what has been read (%v retention), "+
 			"so a run without a consumer name could lose messages", o.Stream, info.Config.Retention)

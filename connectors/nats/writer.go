@@ -2,13 +2,9 @@ package nats
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
-	"slices"
-	"strconv"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -26,14 +22,13 @@ const (
 	// ackTimeout is how long an acknowledgement may take before the message is
 	// published again.
 	ackTimeout = 15 * time.Second
-	// maxID is the longest message id in bytes; a longer one is hashed.
-	maxID = 160
 )
 
 // writer publishes one lane's messages.
 type writer struct {
 	sink  *Sink
 	owner owner // nil if its lane has no owner that could change
+	ids   *idMaker
 	todo  []int // indices of the messages to publish, in order
 
 	// Of the round under way:
@@ -41,6 +36,9 @@ type writer struct {
 	first  int
 	failed []int // indices of the messages to publish again, in order
 	cause  error // why they failed, or why publishing stopped; it may pass
+
+	duplicates []duplicate    // of this round: the stream says that it has them
+	tries      map[int]uint32 // of one Write: how many ids of a message were somebody else's; nil for none
 
 	refusals pipeline.RefusalSet // of one Write
 }
@@ -76,6 +74,7 @@ type published struct {
 // parked they are published again, and the stream drops them by their ids.
 func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, _ *pipeline.Progress) error {
 	w.todo = w.todo[:0]
+	w.tries = nil
 	w.refusals.Reset()
 	for i := range msgs {
 		place := msgs[i].Origin.Place
@@ -110,6 +109,9 @@ func (w *writer) publishAll(ctx context.Context, msgs []pipeline.Message) error 
 		}
 		if len(w.todo) < before {
 			waits.Reset()
+		}
+		if w.cause == nil {
+			continue // under other ids, at once
 		}
 		if tries := waits.Tries(); tries&(tries-1) == 0 { // 0, 1, 2, 4, 8 ...
 			w.sink.Log.Warn("nats publish not acknowledged, trying again",
@@ -154,6 +156,9 @@ func (w *writer) publishRound(ctx context.Context, msgs []pipeline.Message) erro
 			return err
 		}
 	}
+	if err := w.verifyDuplicates(ctx, msgs); err != nil {
+		return err
+	}
 	w.failed = append(w.failed, w.todo[sent:]...)
 	w.todo, w.failed = w.failed, w.todo
 	if errors.Is(w.cause, jetstream.ErrAsyncPublishTimeout) {
@@ -174,7 +179,7 @@ func (w *writer) publishOne(ctx context.Context, msgs []pipeline.Message, index 
 		w.sink.inFlight.giveRoom(size)
 		return err
 	}
-	msg := w.sink.newMessage(m)
+	msg := w.newMessage(m, index)
 	// The library must not publish again by itself: by then the value may be
 	// another message's.
 	future, err := w.sink.conn.js.PublishMsgAsync(msg, jetstream.WithRetryAttempts(0))
@@ -213,8 +218,13 @@ func (w *writer) settleOldest(ctx context.Context, msgs []pipeline.Message) erro
 	var err error
 	select {
 	case ack := <-p.future.Ok():
-		if ack.Stream != w.sink.Stream {
+		switch {
+		case ack.Stream != w.sink.Stream:
 			err = fmt.Errorf("stream %s has taken a message that was meant for %s", ack.Stream, w.sink.Stream)
+		case ack.Duplicate && ack.Sequence == 0:
+			err = errBatchUnderWay
+		case ack.Duplicate:
+			w.duplicates = append(w.duplicates, duplicate{index: p.index, sequence: ack.Sequence})
 		}
 	case err = <-p.future.Err():
 	case <-ctx.Done():
@@ -268,36 +278,20 @@ func (w *writer) dropOnWay() {
 	}
 	clear(w.onWay)
 	w.onWay, w.first = w.onWay[:0], 0
+	w.duplicates = w.duplicates[:0]
 }
 
-// newMessage returns the message to publish for m. It borrows m.Value.
-func (s *Sink) newMessage(m *pipeline.Message) *natsgo.Msg {
-	headers, subject := encodeHeaders(m), s.subjectOf(m)
-	headers[jetstream.MsgIDHeader] = []string{messageID(m.Origin, subject, s.Incarnation)}
-	return &natsgo.Msg{Subject: subject, Header: headers, Data: m.Value}
+// newMessage returns the message to publish for message index of a Write. It
+// borrows m.Value.
+func (w *writer) newMessage(m *pipeline.Message, index int) *natsgo.Msg {
+	headers := encodeHeaders(m)
+	headers[jetstream.MsgIDHeader] = []string{w.idOf(m, index)}
+	return &natsgo.Msg{Subject: w.sink.subjectOf(m), Header: headers, Data: m.Value}
 }
 
-// messageID names a message for ever: place@offset, then the subject, since one
-// message may be published under two (a dead letter). A name that is long, or
-// that a header cannot hold, is hashed.
-func messageID(origin pipeline.Origin, subject, incarnation string) string {
-	id := make([]byte, 0, maxID)
-	id = append(append(id, origin.Place...), '@')
-	id = append(strconv.AppendInt(id, origin.Offset, 10), ' ')
-	id = append(id, subject...)
-	if incarnation != "" {
-		id = append(append(id, ' '), incarnation...)
-	}
-	if len(id) <= maxID && isPrintable(id) {
-		return string(id)
-	}
-	sum := sha256.Sum256(id)
-	return base64.RawURLEncoding.EncodeToString(sum[:])
-}
-
-func isPrintable(s []byte) bool {
-	unprintable := slices.ContainsFunc(s, func(c byte) bool { return c < ' ' || c > '~' })
-	return !unprintable && !isBlank(s[0]) && !isBlank(s[len(s)-1])
+// idOf returns the id under which message index of a Write is published.
+func (w *writer) idOf(m *pipeline.Message, index int) string {
+	return w.ids.makeID(m.Origin, w.sink.subjectOf(m), w.tries[index])
 }
 
 // isTransient tells whether an error of a publish may pass: the connection is
@@ -311,7 +305,7 @@ func isTransient(err error) bool {
 	for _, passing := range []error{
 		natsgo.ErrDisconnected, natsgo.ErrConnectionReconnecting, natsgo.ErrReconnectBufExceeded,
 		natsgo.ErrTimeout, natsgo.ErrNoResponders, natsgo.ErrStaleConnection,
-		jetstream.ErrNoStreamResponse, jetstream.ErrAsyncPublishTimeout, jetstream.ErrTooManyStalledMsgs,
+		errBatchUnderWay, jetstream.ErrNoStreamResponse, jetstream.ErrAsyncPublishTimeout, jetstream.ErrTooManyStalledMsgs,
 	} {
 		if errors.Is(err, passing) {
 			return true

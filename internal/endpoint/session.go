@@ -29,6 +29,9 @@ type Session struct {
 	// Growth is how many bytes larger messages become at most; below zero:
 	// smaller.
 	Growth int
+	// Keys tells apart the sets of keys that messages are sealed with; zero for
+	// a route that does not seal.
+	Keys [8]byte
 	// Archive is for files of envelopes.
 	Archive Archive
 	// OnClose takes a function that is called when the route is closed. The

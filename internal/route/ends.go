@@ -26,7 +26,7 @@ func (p *plan) newSession(archive endpoint.Archive, closers *closers) *endpoint.
 		Workers: p.Workers, Budget: cmp.Or(int(p.Budget), pipeline.DefaultBudget), ReadAhead: int(p.ReadAhead),
 		Instance: p.Instance, Overwrite: p.Overwrite, Checkpoint: p.Checkpoint,
 		To: p.sink.Identity, OneLane: p.sink.OneLane, Growth: growth[p.do],
-		Archive: archive, OnClose: closers.add,
+		Keys: p.keysName, Archive: archive, OnClose: closers.add,
 	}
 }
 

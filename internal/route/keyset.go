@@ -2,7 +2,10 @@ package route
 
 import (
 	"context"
+	"crypto/sha256"
 	"log/slog"
+	"slices"
+	"strings"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/envelope"
@@ -25,6 +28,7 @@ func (p *plan) loadSealing(ctx context.Context, records bool) (*envelope.Sealer,
 	if err != nil {
 		return nil, err
 	}
+	p.keysName = nameKeys(wrappers)
 	o := envelope.SealerOptions{
 		Context:      string(p.context),
 		ChunkSize:    int(p.ChunkSize),
@@ -49,6 +53,20 @@ func (p *plan) loadSealing(ctx context.Context, records bool) (*envelope.Sealer,
 	}
 	p.env.Log.Debug("data key ready", "keys", names[keys.Wrapper](wrappers))
 	return sealer, nil
+}
+
+// nameKeys returns a short name of a set of keys, whatever their order.
+//
+// Once keys tell their alg and kid, it is the hash of docs/envelope.md, section
+// 18.
+func nameKeys(wrappers []keys.Wrapper) (short [8]byte) {
+	all := make([]string, len(wrappers))
+	for i, w := range wrappers {
+		all[i] = w.Name()
+	}
+	slices.Sort(all)
+	sum := sha256.Sum256([]byte(strings.Join(all, "\n")))
+	return [8]byte(sum[:])
 }
 
 // loadOpening loads the keys to decrypt with.

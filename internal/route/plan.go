@@ -27,6 +27,7 @@ type plan struct {
 	context        []byte
 	bind           []string
 	nonces         chunker.Nonces
+	keysName       [8]byte          // tells apart the sets of keys that are sealed with; zero before they are loaded
 	audit          kekcache.Auditor // nil without an audit log
 }
 

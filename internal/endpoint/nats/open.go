@@ -6,6 +6,7 @@ import (
 
 	connector "github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -34,6 +35,7 @@ func (n *stream) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint
 	if err != nil {
 		return nil, err
 	}
+	endpoint.Share(s, sourceKey{}, func() (*connector.Source, error) { return source, nil })
 	id, err := identifyStream(source.Identity())
 	return &endpoint.Source{
 		Source: source, Identity: id, Name: n.Traits().Identity,
@@ -62,10 +64,22 @@ func (n *stream) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint
 		return nil, err
 	}
 	o := n.sinkOptions()
-	o.Incarnation, o.SourceAckWait, o.Log = in.Identity.String(), in.AckWait, s.Log
+	o.SourceAckWait, o.Growth, o.Log = in.AckWait, s.Growth, s.Log
+	source, _ := endpoint.Share(s, sourceKey{}, func() (*connector.Source, error) { return nil, errNoStream })
+	if source != nil {
+		o.Like = source.Config()
+	}
+	if o.IDs, err = n.nameMessages(ctx, conn, source, s, in); err != nil {
+		return nil, err
+	}
 	sink, err := connector.NewSink(ctx, conn, o)
 	if err != nil {
 		return nil, err
+	}
+	if sink.KeepsLastValues() && source != nil && !source.Ordered() && n.as == endpoint.To {
+		return nil, hint.New("shared=true promises no order, and stream "+n.stream+" keeps the last values of each subject: "+
+			"an old value that comes late would become the present one",
+			"leave out shared=true; more speed is a consumer with a part of the subjects for each process")
 	}
 	for _, w := range sink.Warnings() {
 		s.Log.Warn(w)

@@ -44,6 +44,9 @@ func Scheme() endpoint.Scheme {
 			hint.AboutError(connector.ErrNoLease,
 				"grant the rights on $KV.streamcrypt.> and the stream KV_streamcrypt (docs/nats.md), name another bucket "+
 					"with lease=, or do without order: shared=true"),
+			hint.AboutError(connector.ErrIDSecret,
+				"give the id-secret= of the other processes; or delete streamcrypt-id from the consumer's metadata: what a "+
+					"process before had in flight is then stored twice"),
 			hint.AboutError(connector.ErrStreamMadeAnew, "start again: the new stream is read from its beginning"),
 		},
 	}
@@ -71,6 +74,7 @@ type stream struct {
 	subjects connector.SubjectMap
 	create   bool
 	takes    []string // subjects of a stream that is created
+	idSecret string   // a file
 }
 
 func parse(a *address.Address, as endpoint.Role) (endpoint.Endpoint, error) {
@@ -178,6 +182,15 @@ func (n *stream) readSink(p *address.Params) error {
 		Text:    "the subjects of a stream that is made",
 		Values:  "SUBJECT,...",
 		Default: "(those of subject=)",
+	})
+	n.idSecret = p.ReadText(address.Param{
+		Name:   "id-secret",
+		Text:   "a file of 32 bytes or more from which message ids are made; all processes of a route have the same",
+		Values: address.File, Default: "(kept in the bucket of lease=)",
+	})
+	n.lease = p.ReadText(address.Param{
+		Name: "lease", Text: "the KV bucket that keeps the secret of the message ids, where the source is no stream",
+		Values: "BUCKET", Default: connector.DefaultLeaseBucket,
 	})
 	var err error
 	if n.subjects, err = connector.ParseSubjectMap(to, strip); err != nil {
