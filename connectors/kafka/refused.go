@@ -35,7 +35,8 @@ func isUnknown(err error) bool {
 		return true
 	}
 	switch code {
-	case kafkago.RequestTimedOut, kafkago.NetworkException, kafkago.NotEnoughReplicasAfterAppend, kafkago.KafkaStorageError:
+	case kafkago.RequestTimedOut, kafkago.NetworkException, kafkago.NotEnoughReplicasAfterAppend,
+		kafkago.KafkaStorageError:
 		return true
 	default:
 		return false
@@ -59,7 +60,9 @@ func (s *Sink) rejectOf(err error) *pipeline.Reject {
 // writes the others. list has the messages of the batch, and named the indexes
 // of the records at fault in it, where the broker names them; else the batch is
 // halved.
-func (w *writer) splitBatch(ctx context.Context, msgs []pipeline.Message, partition int32, list, named []int32, err error) error {
+func (w *writer) splitBatch(
+	ctx context.Context, msgs []pipeline.Message, partition int32, list, named []int32, err error,
+) error {
 	reject := w.sink.rejectOf(err)
 	good := make([]int32, 0, len(list))
 	for n, i := range list {

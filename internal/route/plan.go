@@ -10,6 +10,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
+	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
@@ -29,6 +30,7 @@ type plan struct {
 	nonces         chunker.Nonces
 	keysName       [8]byte          // tells apart the sets of keys that are sealed with; zero before they are loaded
 	audit          kekcache.Auditor // nil without an audit log
+	watch          watch.Route      // the figures of the route
 }
 
 func newPlan(do direction, c Config, env Env) (*plan, error) {

@@ -7,7 +7,6 @@ import (
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
-	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
@@ -22,8 +21,6 @@ type records struct {
 	memory  int64
 	sealing *envelope.Sealer // nil unless sealing
 	load    loadKeys
-	watch   watch.Route
-	gates   transform.GateStats
 	rewraps rewraps // of a route that rewraps
 }
 
@@ -79,7 +76,7 @@ func (r *records) openOpening(ctx context.Context) error {
 	// Only a broker's log is sure to be as its sealer wrote it. Somebody may
 	// have sorted the lines of a file, and a message that comes late would then
 	// be lost.
-	r.options.NewGate = newGates(r.in.Ordered && r.source.Log, &r.gates)
+	r.options.NewGate = newGates(r.in.Ordered && r.source.Log, &r.watch.Gates)
 	r.options.DeadLetterValues = r.options.DeadLetters != nil
 	return r.setTransform(func() (pipeline.Transform, error) {
 		t, err := transform.NewDecrypt(transform.DecryptOptions{
@@ -171,8 +168,9 @@ func (r *records) snapshot() Snapshot {
 
 		ParkedPlaces: r.watch.ParkedPlaces(maxParkedNames),
 
-		Gaps:    r.gates.Gaps.Load(),
-		Foreign: r.gates.Foreign.Load(),
+		Lag:     r.watch.Lag(),
+		Gaps:    r.watch.Gates.Gaps.Load(),
+		Foreign: r.watch.Gates.Foreign.Load(),
 	}
 	if r.do == verify {
 		s.BytesOut = 0

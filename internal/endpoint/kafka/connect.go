@@ -57,6 +57,7 @@ func (c connection) connect(ctx context.Context, s *endpoint.Session) (*cluster.
 		if err != nil {
 			return nil, err
 		}
+		options.Observer = s.Watch
 		c, err := cluster.Connect(ctx, options)
 		if err != nil {
 			return nil, err

@@ -76,7 +76,7 @@ func (t *topic) openSource(ctx context.Context, s *endpoint.Session) (*connector
 		return nil, err
 	}
 	o := t.sourceOptions(s.Log)
-	o.Instance, o.Workers, o.OneLane = s.Instance, s.Workers, s.OneLane
+	o.Instance, o.Workers, o.OneLane, o.Observer = s.Instance, s.Workers, s.OneLane, s.Watch
 	return connector.NewSource(ctx, cluster, o)
 }
 
@@ -129,6 +129,7 @@ func (t *topic) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint.
 	}
 	source, _ := in.Source.(*connector.Source)
 	o := t.sinkOptions(source, s.Log)
+	o.Observer = s.Watch
 	if t.as == endpoint.To {
 		o.Growth = s.Growth
 	}

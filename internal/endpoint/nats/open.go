@@ -30,7 +30,8 @@ func (n *stream) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint
 		return nil, err
 	}
 	o := n.sourceOptions()
-	o.ReadAhead, o.Log, o.Instance, o.Route = s.ReadAhead, s.Log, s.Instance, s.To
+	o.ReadAhead, o.Log, o.Observer = s.ReadAhead, s.Log, s.Watch
+	o.Instance, o.Route = s.Instance, s.To
 	source, err := connector.NewSource(ctx, conn, o)
 	if err != nil {
 		return nil, err
@@ -64,7 +65,8 @@ func (n *stream) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint
 		return nil, err
 	}
 	o := n.sinkOptions()
-	o.SourceAckWait, o.Growth, o.Log = in.AckWait, s.Growth, s.Log
+	o.SourceAckWait, o.Growth = in.AckWait, s.Growth
+	o.Log, o.Observer = s.Log, s.Watch
 	source, _ := endpoint.Share(s, sourceKey{}, func() (*connector.Source, error) { return nil, errNoStream })
 	if source != nil {
 		o.Like = source.Config()
