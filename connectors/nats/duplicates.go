@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -55,7 +56,7 @@ func (w *writer) verifyDuplicates(ctx context.Context, msgs []pipeline.Message) 
 		room <- struct{}{}
 		all.Go(func() {
 			defer func() { <-room }()
-			d.ours, d.err = w.sink.isStored(ctx, d.sequence, id, msgs[d.index].Origin)
+			d.ours, d.err = w.sink.isStored(ctx, d.sequence, id, &msgs[d.index])
 		})
 	}
 	all.Wait()
@@ -104,7 +105,7 @@ func (s *Sink) Duplicates() (already, again int64) {
 
 // isStored tells whether the message at a sequence has the id. The leader is
 // asked: replicas and mirrors may answer with what was.
-func (s *Sink) isStored(ctx context.Context, sequence uint64, id string, origin pipeline.Origin) (bool, error) {
+func (s *Sink) isStored(ctx context.Context, sequence uint64, id string, m *pipeline.Message) (bool, error) {
 	if s.believes.Load() {
 		return true, nil
 	}
@@ -125,11 +126,16 @@ func (s *Sink) isStored(ctx context.Context, sequence uint64, id string, origin 
 	case err != nil:
 		return false, err
 	}
-	ours := msg.Header.Get(jetstream.MsgIDHeader) == id
-	if ours && s.IsOurs != nil {
-		ours = s.IsOurs(msg.Data, origin)
+	switch ours := first(msg.Header, jetstream.MsgIDHeader) == id; {
+	case ours && s.producerID(m) == id:
+		// Anybody may have chosen the same id, and a producer may give it to
+		// two messages in two windows, which come in one here.
+		return msg.Subject == s.subjectOf(m) && bytes.Equal(msg.Data, m.Value), nil
+	case ours && s.IsOurs != nil:
+		return s.IsOurs(msg.Data, m.Origin), nil
+	default:
+		return ours, nil
 	}
-	return ours, nil
 }
 
 // isDenied tells whether the server does not let us ask.

@@ -134,6 +134,7 @@ func (l *lane) takeReady(limit int) (*pipeline.Batch, error) {
 		return nil, l.err
 	}
 	b := newBatch()
+	b.sealed, b.dropTTL = l.source.Sealed, l.source.DropTTL
 	n := 0
 	for _, d := range l.ready {
 		if n > 0 && b.Size+d.size > limit {

@@ -2,6 +2,7 @@ package nats
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"time"
 	"unsafe"
@@ -15,6 +16,8 @@ import (
 // Payloads stay in the buffers that the client library allocated.
 type batch struct {
 	pipeline.Batch
+	sealed  bool // the stream holds envelopes
+	dropTTL bool
 	headers []pipeline.Header
 	arena   []byte   // subjects, keys and header values; grows by append, so older slices stay good
 	names   []string // scratch
@@ -39,6 +42,7 @@ func (b *batch) reset() {
 	clear(b.headers)
 	clear(b.names)
 	b.Batch = pipeline.Batch{Messages: b.Messages[:0], Release: b.Release}
+	b.sealed, b.dropTTL = false, false
 	b.headers, b.arena, b.names = b.headers[:0], b.arena[:0], b.names[:0]
 	b.end = [1]pipeline.Position{}
 }
@@ -65,6 +69,10 @@ func (b *batch) addMessage(origin pipeline.Origin, stored time.Time, msg *natsgo
 	headers := msg.Header
 	m := pipeline.Message{Value: msg.Data, Time: stored, Subject: b.keepString(msg.Subject), Origin: origin}
 	null := isNull(headers, m.Value)
+	e := readEffects(headers, stored, b.sealed)
+	if b.dropTTL {
+		e.ttl = ""
+	}
 	switch {
 	case null:
 		m.Value = nil
@@ -72,7 +80,7 @@ func (b *batch) addMessage(origin pipeline.Origin, stored time.Time, msg *natsgo
 		m.Value = []byte{}
 	}
 	m.Key = b.readKey(headers)
-	m.Headers = b.readHeaders(headers, m.Key != nil, null)
+	m.Headers = b.readHeaders(headers, e, m.Key != nil, null)
 	b.Messages = append(b.Messages, m)
 }
 
@@ -90,9 +98,9 @@ func (b *batch) readKey(headers natsgo.Header) []byte {
 	return arena[start:len(arena):len(arena)]
 }
 
-// readHeaders copies the headers that are passed on, sorted by name; values
-// keep their order.
-func (b *batch) readHeaders(headers natsgo.Header, key, null bool) []pipeline.Header {
+// readHeaders copies the headers that are passed on, and adds effects, sorted by
+// name; values keep their order.
+func (b *batch) readHeaders(headers natsgo.Header, e effects, key, null bool) []pipeline.Header {
 	b.names = b.names[:0]
 	for name := range headers {
 		if slices.Contains(reservedNames, name) || key && name == KeyHeader || null && name == NullHeader {
@@ -103,9 +111,17 @@ func (b *batch) readHeaders(headers natsgo.Header, key, null bool) []pipeline.He
 	slices.Sort(b.names)
 	start := len(b.headers)
 	for _, name := range b.names {
-		for _, value := range headers[name] {
-			b.headers = append(b.headers, pipeline.Header{Name: name, Value: b.keepString(value)})
+		as := name
+		if !b.sealed {
+			as = hideOurName(name)
 		}
+		for _, value := range headers[name] {
+			b.headers = append(b.headers, pipeline.Header{Name: as, Value: b.keepString(value)})
+		}
+	}
+	if e != (effects{}) {
+		b.addEffects(e)
+		slices.SortStableFunc(b.headers[start:], func(a, c pipeline.Header) int { return strings.Compare(a.Name, c.Name) })
 	}
 	if len(b.headers) == start {
 		return nil

@@ -16,7 +16,7 @@ func TestOrderUnderPressure(t *testing.T) {
 	const messages, size = 3000, 4 << 10
 	b.fill("ORDERS", messages, size)
 	s := b.source(b.connect(), SourceOptions{
-		Stream: "ORDERS", Consumer: "enc", AckWait: time.Second, ReadAhead: 64 << 10, UntilEnd: true,
+		Stream: "ORDERS", Consumer: "enc", AckWait: 10 * time.Second, ReadAhead: 64 << 10, UntilEnd: true,
 	})
 	v := serve(t, s)
 	var got []string

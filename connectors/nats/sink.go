@@ -34,6 +34,9 @@ type SinkOptions struct {
 	Create         bool
 	CreateSubjects []string
 
+	// Plain says that messages are written that were decrypted: headers with an
+	// effect are given back to the server under its own names.
+	Plain bool
 	// IDs say how messages are named.
 	IDs IDOptions
 	// IsOurs tells whether an envelope that the stream holds under one of our

@@ -55,6 +55,13 @@ type SourceOptions struct {
 	// finished.
 	UntilEnd bool
 
+	// Sealed says that the stream holds envelopes. In a plaintext stream, headers
+	// with an effect (rollup, TTL, message id) become headers of ours that
+	// travel.
+	Sealed bool
+	// DropTTL leaves TTLs out.
+	DropTTL bool
+
 	// Shared says that other processes read with the same consumer at the same
 	// time: more speed, and no order. Otherwise one process at a time owns the
 	// consumer, by a lease in a KV bucket, and reads in the order of the stream.

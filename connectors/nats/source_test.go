@@ -287,7 +287,7 @@ func TestReadAheadIsBounded(t *testing.T) {
 	b.stream("ORDERS", nil)
 	const size = 64 << 10
 	b.fill("ORDERS", 200, size)
-	s := b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: time.Second, ReadAhead: 128 << 10, UntilEnd: true})
+	s := b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: time.Minute, ReadAhead: 128 << 10, UntilEnd: true})
 	v := serve(t, s)
 	v.fill()
 	if held := b.consumer("ORDERS", "enc").NumAckPending * size; held > s.ReadAheadBytes() {

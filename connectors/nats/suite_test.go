@@ -30,7 +30,7 @@ func (b *broker) put(subject string, msgs []pipeline.Message) {
 // messages reads a whole stream, through a Source that leaves nothing behind.
 func (b *broker) messages(c *Conn, stream string) (msgs []pipeline.Message) {
 	b.t.Helper()
-	err := b.source(c, SourceOptions{Stream: stream, UntilEnd: true}).Serve(b.t.Context(), func(ctx context.Context, l pipeline.Lane) error {
+	err := b.source(c, SourceOptions{Stream: stream, Sealed: true, UntilEnd: true}).Serve(b.t.Context(), func(ctx context.Context, l pipeline.Lane) error {
 		for {
 			batch, err := l.Read(ctx, readLimit)
 			if errors.Is(err, io.EOF) {

@@ -285,12 +285,16 @@ func (w *writer) dropOnWay() {
 // borrows m.Value.
 func (w *writer) newMessage(m *pipeline.Message, index int) *natsgo.Msg {
 	headers := encodeHeaders(m)
+	w.sink.applyEffects(headers, m)
 	headers[jetstream.MsgIDHeader] = []string{w.idOf(m, index)}
 	return &natsgo.Msg{Subject: w.sink.subjectOf(m), Header: headers, Data: m.Value}
 }
 
 // idOf returns the id under which message index of a Write is published.
 func (w *writer) idOf(m *pipeline.Message, index int) string {
+	if id := w.sink.producerID(m); id != "" && w.tries[index] == 0 {
+		return id
+	}
 	return w.ids.makeID(m.Origin, w.sink.subjectOf(m), w.tries[index])
 }
 

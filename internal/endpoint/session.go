@@ -33,6 +33,9 @@ type Session struct {
 	// Growth is how many bytes larger messages become at most; below zero:
 	// smaller.
 	Growth int
+	// Opens says that the source holds envelopes, Seals that messages are
+	// written as envelopes.
+	Opens, Seals bool
 	// Keys tells apart the sets of keys that messages are sealed with; zero for
 	// a route that does not seal.
 	Keys [8]byte

@@ -26,7 +26,7 @@ func (p *plan) newSession(archive endpoint.Archive, closers *closers) *endpoint.
 		Workers: p.Workers, Budget: cmp.Or(int(p.Budget), pipeline.DefaultBudget), ReadAhead: int(p.ReadAhead),
 		Instance: p.Instance, Overwrite: p.Overwrite, Checkpoint: p.Checkpoint,
 		To: p.sink.Identity, OneLane: p.sink.OneLane, Growth: growth[p.do],
-		Keys: p.keysName, Archive: archive, OnClose: closers.add,
+		Opens: p.do != encrypt, Seals: p.do == encrypt || p.do == rewrap, Keys: p.keysName, Archive: archive, OnClose: closers.add,
 	}
 }
 

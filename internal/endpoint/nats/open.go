@@ -15,6 +15,7 @@ func (n *stream) sourceOptions() connector.SourceOptions {
 	return connector.SourceOptions{
 		Stream: n.stream, Consumer: n.consumer, Filters: n.filters,
 		Start: n.start, UntilEnd: n.untilEnd, AckWait: n.ackWait, Shared: n.shared, LeaseBucket: n.lease,
+		DropTTL: n.dropTTL,
 	}
 }
 
@@ -31,7 +32,7 @@ func (n *stream) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint
 	}
 	o := n.sourceOptions()
 	o.ReadAhead, o.Log, o.Observer = s.ReadAhead, s.Log, s.Watch
-	o.Instance, o.Route = s.Instance, s.To
+	o.Instance, o.Route, o.Sealed = s.Instance, s.To, s.Opens
 	source, err := connector.NewSource(ctx, conn, o)
 	if err != nil {
 		return nil, err
@@ -66,6 +67,8 @@ func (n *stream) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint
 	}
 	o := n.sinkOptions()
 	o.SourceAckWait, o.Growth = in.AckWait, s.Growth
+	// Dead letters are read by people: an effect in them has none.
+	o.Plain = n.as == endpoint.To && !s.Seals
 	o.Log, o.Observer = s.Log, s.Watch
 	source, _ := endpoint.Share(s, sourceKey{}, func() (*connector.Source, error) { return nil, errNoStream })
 	if source != nil {

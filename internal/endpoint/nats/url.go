@@ -68,6 +68,7 @@ type stream struct {
 	untilEnd bool
 	ackWait  time.Duration
 	shared   bool
+	dropTTL  bool
 	lease    string // the bucket
 
 	// Of a sink:
@@ -149,6 +150,10 @@ func (n *stream) readSource(p *address.Params) {
 			"consumer that is made",
 		Default: connector.DefaultAckWait.String(),
 	})
+	n.dropTTL = p.ReadWord(address.Param{
+		Name: "ttl", Text: "the time to live of single messages: what is left of it goes with them (keep), or nothing (drop)",
+		Words: []string{"keep", "drop"}, Default: "keep",
+	}) == "drop"
 	n.shared = p.ReadBool(address.Param{
 		Name: "shared",
 		Text: "let several processes read through the consumer at the same time, in no order; not for a sink that " +
