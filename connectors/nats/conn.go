@@ -96,6 +96,19 @@ func (c *Conn) deniedSince(t time.Time) error {
 	return nil
 }
 
+// explainSince returns err, or the permission violation that came since t and is
+// its cause: a request that is not allowed gets no answer, and would end as one
+// that took too long.
+func (c *Conn) explainSince(t time.Time, err error) error {
+	if err == nil {
+		return nil
+	}
+	if denied := c.deniedSince(t); denied != nil {
+		return denied
+	}
+	return err
+}
+
 // Connect opens a connection. The first attempt must succeed, within 5 s for
 // each server; later the connection is restored for as long as it takes.
 func Connect(ctx context.Context, o ConnOptions) (*Conn, error) {

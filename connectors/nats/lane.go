@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -254,12 +255,14 @@ func (l *lane) ackDelivery(d *delivery) {
 func (l *lane) failReads(err error) {
 	if l.err == nil {
 		l.err = err
+		l.endSession()
 	}
 	signalOnce(l.arrived)
 }
 
 // runLoop looks after messages and the session.
 func (l *lane) runLoop(ctx context.Context) {
+	started := time.Now()
 	working := time.NewTicker(l.source.effectiveAckWait() / 3)
 	defer working.Stop()
 	look := time.NewTicker(lookEvery)
@@ -270,6 +273,7 @@ func (l *lane) runLoop(ctx context.Context) {
 			l.inProgress()
 		case <-look.C:
 			l.settleDebts()
+			l.noteDenied(started)
 			l.superviseSession(ctx)
 		case <-l.attend:
 			l.attendLease()
@@ -293,6 +297,19 @@ func (l *lane) attendLease() {
 		return
 	}
 	l.ackSaved()
+}
+
+// noteDenied ends reading if the server has refused an acknowledgement or a
+// request for messages since t: without a word the lane would stand still, or
+// read the same messages again and again.
+func (l *lane) noteDenied(t time.Time) {
+	err := l.source.conn.deniedSince(t)
+	if err == nil || !strings.Contains(err.Error(), ackPrefix) && !strings.Contains(err.Error(), "CONSUMER.MSG.NEXT."+l.source.Stream) {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failReads(pipeline.Passing(fmt.Errorf("nats stream %s, consumer %s: %w", l.source.Stream, l.source.config.Name, err)))
 }
 
 // settleEvery is the wait before a lane that is let go sends acknowledgements

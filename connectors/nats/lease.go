@@ -27,9 +27,12 @@ import (
 // by their monotonic clocks, so an owner that was stopped and goes on finds out
 // at once.
 const (
-	leaseTime  = 5 * time.Second
-	ownerTime  = 4 * time.Second
+	leaseTime  = 10 * time.Second
+	ownerTime  = 8 * time.Second
 	renewEvery = time.Second
+	// leaseAnswer is how long the server may take to answer: long enough on a
+	// busy machine, short enough for a second try.
+	leaseAnswer = 3 * time.Second
 	// saveEvery is how soon after one renewal another one may carry a state:
 	// acknowledgements wait for it.
 	saveEvery = 50 * time.Millisecond
@@ -85,6 +88,7 @@ type lease struct {
 
 // openBucket opens the bucket of leases, or makes it as strong as the stream.
 func openBucket(ctx context.Context, conn *Conn, bucket string, replicas int) (jetstream.KeyValue, error) {
+	started := time.Now()
 	kv, err := conn.js.KeyValue(ctx, bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		kv, err = conn.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
@@ -95,7 +99,7 @@ func openBucket(ctx context.Context, conn *Conn, bucket string, replicas int) (j
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: nats KV bucket %s: %w", ErrNoLease, bucket, err)
+		return nil, fmt.Errorf("%w: nats KV bucket %s: %w", ErrNoLease, bucket, conn.explainSince(started, err))
 	}
 	return kv, nil
 }
@@ -156,7 +160,7 @@ func (e *lease) acquire(ctx context.Context) error {
 
 // look returns the entry; nil if there is none.
 func (e *lease) look(ctx context.Context) (jetstream.KeyValueEntry, error) {
-	ctx, cancel := context.WithTimeout(ctx, endTimeout)
+	ctx, cancel := context.WithTimeout(ctx, leaseAnswer)
 	defer cancel()
 	got, err := e.kv.Get(ctx, e.key)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
@@ -202,7 +206,7 @@ func (e *lease) write(ctx context.Context, revision uint64) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, renewEvery)
+	ctx, cancel := context.WithTimeout(ctx, leaseAnswer)
 	defer cancel()
 	if revision == 0 {
 		return e.kv.Create(ctx, e.key, text)

@@ -35,3 +35,33 @@ func TestOrderUnderPressure(t *testing.T) {
 	}
 	v.leave(nil)
 }
+
+// TestNoMoreIsAskedFor: a lane that is lost, and that nobody has let go yet,
+// asks for nothing more. Messages that nobody takes would come before every
+// answer of the server.
+func TestNoMoreIsAskedFor(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 20_000, 100)
+	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", ReadAhead: 64 << 10}))
+	v.fill()
+	l := v.lane.(*lane)
+	l.mu.Lock()
+	l.lose("by the test")
+	l.mu.Unlock()
+	got, _ := v.read(1) // what is here is in order, and makes room
+	for {
+		batch, err := v.lane.Read(t.Context(), readLimit)
+		if err != nil {
+			break
+		}
+		got = append(got, take(batch)...)
+	}
+	equal(t, got, want(20_000, 100)[:len(got)])
+	eventually(t, "the request ends", func() bool { return b.consumer("ORDERS", "enc").NumWaiting == 0 })
+	if pending := b.consumer("ORDERS", "enc").NumAckPending; pending > 10_000 {
+		t.Fatalf("%d messages were delivered", pending)
+	}
+	v.leave(nil)
+}

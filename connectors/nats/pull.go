@@ -94,7 +94,7 @@ func (in *pullSession) awaitEnd(ctx context.Context) {
 func (in *pullSession) askForMore() {
 	l := in.lane
 	window := l.source.window
-	if in.ending || in.over != nil || l.closed || l.halted || l.bytes >= l.source.ReadAhead {
+	if in.ending || in.over != nil || l.err != nil || l.closed || l.halted || l.bytes >= l.source.ReadAhead {
 		return
 	}
 	count := max(window/smallMessage, 1)

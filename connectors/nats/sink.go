@@ -81,9 +81,10 @@ func NewSink(ctx context.Context, conn *Conn, o SinkOptions) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
+	started := time.Now()
 	info, err := openStream(ctx, conn, o)
 	if err != nil {
-		return nil, fmt.Errorf("nats stream %s: %w", o.Stream, err)
+		return nil, fmt.Errorf("nats stream %s: %w", o.Stream, conn.explainSince(started, err))
 	}
 	s := &Sink{SinkOptions: o, conn: conn, stream: info, inFlight: newInFlight(o.InFlightBytes, o.InFlight)}
 	if err := s.checkStream(); err != nil {

@@ -124,9 +124,10 @@ func NewSource(ctx context.Context, conn *Conn, o SourceOptions) (*Source, error
 		return nil, fmt.Errorf("nats stream %s: read-ahead, or the server's max_payload, of %d bytes is above %d",
 			o.Stream, s.window, maxWindow)
 	}
+	started := time.Now()
 	stream, err := conn.js.Stream(ctx, o.Stream)
 	if err != nil {
-		return nil, fmt.Errorf("nats stream %s: %w", o.Stream, err)
+		return nil, fmt.Errorf("nats stream %s: %w", o.Stream, conn.explainSince(started, err))
 	}
 	info := stream.CachedInfo()
 	s.created, s.last, s.streamConfig = info.Created, info.State.LastSeq, info.Config
@@ -141,7 +142,7 @@ func NewSource(ctx context.Context, conn *Conn, o SourceOptions) (*Source, error
 		s.lease = s.newLease()
 	}
 	if err := s.openConsumer(ctx, stream); err != nil {
-		return nil, err
+		return nil, conn.explainSince(started, err)
 	}
 	return s, nil
 }
