@@ -70,12 +70,10 @@ func (w *writer) verifyDuplicates(ctx context.Context, msgs []pipeline.Message) 
 			}
 		case d.ours:
 			already++
+			w.stored[d.index] = d.sequence
 		default:
 			again++
-			if w.tries == nil {
-				w.tries = map[int]uint32{}
-			}
-			w.tries[d.index]++
+			w.countTry(d.index)
 			w.failed = append(w.failed, d.index)
 		}
 	}

@@ -141,6 +141,40 @@ func TestDuplicateThatIsNotStored(t *testing.T) {
 	}
 }
 
+// TestOvertaken: a writer was killed when the stream had stored a new value, and
+// not the old one before it. In the end the new one is the last.
+func TestOvertaken(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ENC", func(cfg *jetstream.StreamConfig) { cfg.MaxMsgsPerSubject = 64 })
+	c := b.connect()
+	o := SinkOptions{Stream: "ENC", IDs: IDOptions{Secret: [32]byte{5}}}
+	var msgs []pipeline.Message
+	for i := range 6 {
+		msgs = append(msgs, message(int64(i), "enc.k", fmt.Append(nil, i)))
+	}
+	write := func(w pipeline.Writer, msgs ...pipeline.Message) {
+		t.Helper()
+		if err := w.Write(t.Context(), msgs, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(b.writer(b.sink(c, o)), msgs[1], msgs[2], msgs[4])
+	next := b.writer(b.sink(c, o))
+	write(next, msgs[:3]...)
+	write(next, msgs[3:5]...)
+	last := func(value string) {
+		t.Helper()
+		stored := b.stored("ENC")
+		if got := string(stored[len(stored)-1].Data); got != value {
+			t.Fatalf("the last value is %s, not %s", got, value)
+		}
+	}
+	last("4")
+	write(next, msgs[5])
+	last("5")
+}
+
 func numberedFrom(n, count int) []string { return want(n, 0)[n-count:] }
 
 // TestDuplicateOfAStranger: a message under one of our ids that is not ours.

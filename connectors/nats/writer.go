@@ -41,6 +41,10 @@ type writer struct {
 	tries      map[int]uint32 // of one Write: how many ids of a message were somebody else's; nil for none
 
 	refusals pipeline.RefusalSet // of one Write
+
+	// Of a stream that keeps last values:
+	stored  []uint64 // the sequences of the messages of a Write; 0 for none
+	highest uint64   // of all that was written
 }
 
 // owner is a lane that one process at a time may write for.
@@ -87,10 +91,45 @@ func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, _ *pipeline
 		}
 		w.todo = append(w.todo, i)
 	}
-	if err := w.publishAll(ctx, msgs); err != nil {
-		return err
+	w.stored = append(w.stored[:0], make([]uint64, len(msgs))...)
+	for again := true; again; {
+		if err := w.publishAll(ctx, msgs); err != nil {
+			return err
+		}
+		again = w.findOvertaken(msgs)
 	}
 	return w.refusals.Result(false)
+}
+
+// findOvertaken leaves in w.todo the messages that the stream stored before one
+// that comes before them, and tells whether there are any. Their
+// acknowledgements were lost, or a writer that was killed had published them and
+// not what comes before. Where the stream keeps last values, an old value would
+// now be the present one: they are published once more, under other ids.
+func (w *writer) findOvertaken(msgs []pipeline.Message) bool {
+	if !w.sink.KeepsLastValues() {
+		return false
+	}
+	w.todo = w.todo[:0]
+	for i := range msgs {
+		switch sequence := w.stored[i]; {
+		case sequence == 0:
+		case sequence < w.highest:
+			w.todo = append(w.todo, i)
+			w.countTry(i)
+		default:
+			w.highest = sequence
+		}
+	}
+	return len(w.todo) > 0
+}
+
+// countTry gives message i of a Write another id.
+func (w *writer) countTry(i int) {
+	if w.tries == nil {
+		w.tries = map[int]uint32{}
+	}
+	w.tries[i]++
 }
 
 // publishAll publishes the messages of w.todo, in one round after the other.
@@ -225,6 +264,8 @@ func (w *writer) settleOldest(ctx context.Context, msgs []pipeline.Message) erro
 			err = errBatchUnderWay
 		case ack.Duplicate:
 			w.duplicates = append(w.duplicates, duplicate{index: p.index, sequence: ack.Sequence})
+		default:
+			w.stored[p.index] = ack.Sequence
 		}
 	case err = <-p.future.Err():
 	case <-ctx.Done():
