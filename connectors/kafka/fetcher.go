@@ -10,6 +10,7 @@ import (
 
 	kafkago "github.com/segmentio/kafka-go"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -34,7 +35,8 @@ const (
 type fetcher struct {
 	topic    *cluster.Topic
 	options  *SourceOptions
-	maxBatch int // the largest batch that the topic takes, in bytes
+	maxBatch int          // the largest batch that the topic takes, in bytes
+	codecs   batch.Codecs // of all partitions: one after the other is read
 	parts    []*partition
 
 	first   int        // of parts, in the next request

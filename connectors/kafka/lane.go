@@ -38,12 +38,14 @@ func newLane(s *Source, o cluster.Owner, sh share, held *pipeline.Assignment) *l
 func (l *lane) beginAt(positions []pipeline.Position) {
 	s, in := l.source, &l.fetcher
 	in.topic, in.options, in.maxBatch = s.topic, &s.SourceOptions, s.maxBatch
+	in.codecs.Limit = s.CodecMemory
 	in.retry = s.cluster.NewRetry("read topic " + s.Topic)
 	for i, number := range l.share.partitions {
 		p := &partition{
 			number: number, index: i, place: positions[i].Place, next: positions[i].Next,
 			stopAt: -1, replica: -1,
 		}
+		p.reader.Codecs = &in.codecs
 		if s.untilOffsets != nil {
 			p.stopAt = s.untilOffsets[number]
 		}

@@ -31,13 +31,14 @@ const (
 // control records, nothing of aborted transactions. It is used by one
 // goroutine.
 type Peeker struct {
-	topic      *cluster.Topic
-	number     int32
-	place      string
-	first, end int64
-	reader     batch.Reader
-	committed  batch.Committed
-	records    batch.Records
+	topic       *cluster.Topic
+	number      int32
+	place       string
+	first, end  int64
+	codecMemory int
+	reader      batch.Reader
+	committed   batch.Committed
+	records     batch.Records
 }
 
 // Peekers returns a Peeker for each partition that a bounded Source reads, from
@@ -55,7 +56,7 @@ func (s *Source) Peekers(ctx context.Context) ([]*Peeker, error) {
 	for i, number := range partitions {
 		all[i] = &Peeker{
 			topic: s.topic, number: number, place: cluster.PlaceOf(s.Topic, number),
-			first: starts[i], end: s.untilOffsets[number],
+			first: starts[i], end: s.untilOffsets[number], codecMemory: s.CodecMemory,
 		}
 	}
 	return all, nil
@@ -125,6 +126,8 @@ func (p *Peeker) fetchFirst(ctx context.Context, offset int64) (m *pipeline.Mess
 	if a.Err != nil {
 		return nil, 0, a.Err
 	}
+	// Peekers are many and used one after the other: none keeps decoders.
+	p.reader.Codecs = &batch.Codecs{Limit: p.codecMemory}
 	p.reader.Reset(p.place, a.Records, offset)
 	defer p.reader.Close()
 	p.committed.Reset(a.Aborted)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -43,6 +44,9 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 	}
 	if s.maxBatch, err = c.MaxMessageBytes(ctx, o.Topic); err != nil {
 		return nil, err
+	}
+	if s.CodecMemory == 0 {
+		s.CodecMemory = batch.CodecMemoryFor(max(s.maxBatch, o.LargestRecord))
 	}
 	for _, p := range o.Partitions {
 		if p < 0 || p >= s.topic.PartitionCount() {
@@ -77,6 +81,10 @@ func (s *Source) PartitionCount() int { return int(s.topic.PartitionCount()) }
 // so the most that one read may exceed its limit by; 0 if the brokers do not
 // say.
 func (s *Source) MaxBatch() int { return s.maxBatch }
+
+// LaneMemory returns the bytes that the decoders of a lane take at most, beside
+// what it reads.
+func (s *Source) LaneMemory() int { return s.CodecMemory }
 
 // MaxLanes is how many lanes there may be at the same time.
 func (s *Source) MaxLanes() int {

@@ -33,7 +33,7 @@ func (t *topic) connect(ctx context.Context, s *endpoint.Session) (*cluster.Clus
 func (t *topic) sourceOptions(log *slog.Logger) connector.SourceOptions {
 	return connector.SourceOptions{
 		Topic: t.topic, Group: t.group, Start: t.start, Until: t.until,
-		Partitions: t.partitions, Rack: t.rack, Log: log,
+		Partitions: t.partitions, Rack: t.rack, CodecMemory: t.codecMemory, Log: log,
 	}
 }
 
@@ -66,6 +66,7 @@ func (t *topic) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint.
 		Source: source, Identity: id, Name: fmt.Sprintf("kafka topic %s, %s", t.topic, id),
 		IdentifyPlace: func(place string) endpoint.Identity { return identifyPlace(source, place) },
 		Ordered:       source.Ordered(), Bounded: bounded, Lanes: source.MaxLanes(), Largest: source.MaxBatch(),
+		LaneMemory:      source.LaneMemory(),
 		MeasureProgress: func(settled int64) endpoint.Progress { return measureProgress(source, bounded, settled) },
 	}, nil
 }
@@ -77,6 +78,7 @@ func (t *topic) openSource(ctx context.Context, s *endpoint.Session) (*connector
 	}
 	o := t.sourceOptions(s.Log)
 	o.Instance, o.Workers, o.OneLane, o.Observer = s.Instance, s.Workers, s.OneLane, s.Watch
+	o.LargestRecord = s.Budget / 2 // the other half is for its transformed copy
 	return connector.NewSource(ctx, cluster, o)
 }
 
@@ -144,7 +146,9 @@ func (t *topic) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint.
 		}
 		s.Log.Info("kafka destination", "topic", t.topic, "delivery", delivery)
 	}
-	return &endpoint.Sink{Sink: sink, Check: sink.Check, MapSubject: mapToNone}, nil
+	return &endpoint.Sink{
+		Sink: sink, Check: sink.Check, MapSubject: mapToNone, LaneMemory: sink.LaneMemory(),
+	}, nil
 }
 
 // mapToNone leaves a record without a subject, also if it had one where it

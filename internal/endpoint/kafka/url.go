@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	connector "github.com/streamcrypt/streamcrypt/connectors/kafka"
@@ -40,8 +41,9 @@ func Scheme() endpoint.Scheme {
 		Params: func(as endpoint.Role) []address.Param {
 			return address.ListParams(func(p *address.Params) { _ = (&topic{as: as}).readParams(p) })
 		},
-		Parse:  parse,
-		Advice: advice,
+		Parse:     parse,
+		Advice:    advice,
+		TakenOver: []error{connector.ErrTakenOver},
 	}
 }
 
@@ -79,6 +81,8 @@ type topic struct {
 	until      connector.Until
 	partitions []int32
 	rack       string
+	// codecMemory is that of a lane, in bytes; 0 is the default.
+	codecMemory int
 
 	// Of a sink:
 	create      bool
@@ -139,6 +143,34 @@ func (t *topic) readSource(p *address.Params) {
 		Values:  "NAME",
 		Default: "(none: it reads from leaders)",
 	})
+	t.codecMemory = readCodecMemory(p)
+}
+
+// maxCodecMemory is more than any batch can need, in MiB.
+const maxCodecMemory = 1024
+
+// readCodecMemory reads a number of MiB and returns bytes.
+func readCodecMemory(p *address.Params) int {
+	const name, least = "codec-memory", (batch.MinCodecMemory + 1<<20 - 1) >> 20
+	text := p.ReadText(address.Param{
+		Name:   name,
+		Text:   "the memory for inflating compressed batches, for each lane; a batch that needs more is too-large",
+		Values: "NMiB",
+		Default: "(" + strconv.Itoa(batch.DefaultCodecMemory>>20) +
+			"MiB, or more for a topic with a large max.message.bytes)",
+	})
+	if text == "" {
+		return 0
+	}
+	digits, ok := strings.CutSuffix(text, "MiB")
+	n, err := strconv.Atoi(digits)
+	if !ok || err != nil || n < least || n > maxCodecMemory {
+		p.Fail(name, &hint.Error{
+			Err:  fmt.Errorf("%q is not a number of MiB from %d to %d", text, least, maxCodecMemory),
+			Hint: "write codec-memory=32MiB",
+		})
+	}
+	return n << 20
 }
 
 // toStart takes a time before 1970 for the earliest record: brokers give
@@ -254,6 +286,7 @@ func (t *topic) checkRun() error {
 func (t *topic) Traits() endpoint.Traits {
 	return endpoint.Traits{
 		Name: t.name, Identity: "kafka " + t.name, Context: t.topic, Files: t.conn.ListFiles(),
-		Log: true, KeepsPartitions: t.partition == connector.SamePartition, Subjects: endpoint.NoSubjects,
+		Log: true, Endless: !t.until.Bounded(), KeepsPartitions: t.partition == connector.SamePartition,
+		Subjects: endpoint.NoSubjects,
 	}
 }

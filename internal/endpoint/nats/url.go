@@ -8,11 +8,16 @@
 package nats
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	connector "github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/internal/address"
@@ -39,17 +44,34 @@ func Scheme() endpoint.Scheme {
 		Params: func(as endpoint.Role) []address.Param {
 			return address.ListParams(func(p *address.Params) { _ = (&stream{as: as}).readParams(p) })
 		},
-		Parse: parse,
-		Advice: []hint.Advice{
-			hint.AboutError(connector.ErrNoLease,
-				"grant the rights on $KV.streamcrypt.> and the stream KV_streamcrypt (docs/nats.md), name another bucket "+
-					"with lease=, or do without order: shared=true"),
-			hint.AboutError(connector.ErrIDSecret,
-				"give the id-secret= of the other processes; or delete streamcrypt-id from the consumer's metadata: what a "+
-					"process before had in flight is then stored twice"),
-			hint.AboutError(connector.ErrStreamMadeAnew, "start again: the new stream is read from its beginning"),
-		},
+		Parse:  parse,
+		Advice: advice,
 	}
+}
+
+// advice is about the connector's errors.
+var advice = []hint.Advice{
+	hint.AboutError(connector.ErrNoLease,
+		"grant the rights on $KV.streamcrypt.> and the stream KV_streamcrypt (docs/nats.md), name another bucket "+
+			"with lease=, or do without order: shared=true"),
+	hint.AboutError(connector.ErrIDSecret,
+		"give the id-secret= of the other processes; or delete streamcrypt-id from the consumer's metadata: what a "+
+			"process before had in flight is then stored twice"),
+	hint.AboutError(connector.ErrStreamMadeAnew, "start again: the new stream is read from its beginning"),
+	hint.AboutError(natsgo.ErrAuthorization, "are user= and password-file=, or creds=, or nkey= those of this server?"),
+	hint.AboutError(natsgo.ErrAuthExpired, "creds= has expired; get another file"),
+	hint.AboutError(natsgo.ErrPermissionViolation,
+		"the user lacks a right; streamcrypt with --plan lists all that are needed"),
+	hint.AboutError(jetstream.ErrStreamNotFound,
+		"is the name right? a stream that is written is made with create=true"),
+	hint.AboutError(jetstream.ErrJetStreamNotEnabled, "the server, or the account, has no JetStream"),
+	hint.AboutError(jetstream.ErrJetStreamNotEnabledForAccount, "the account has no JetStream"),
+	hint.AboutType[x509.HostnameError]("name the server as its certificate does"),
+	hint.AboutType[x509.UnknownAuthorityError]("say ca=FILE, the roots that sign the server's certificate, in PEM"),
+	hint.AboutType[*tls.CertificateVerificationError](
+		"has the server's certificate expired, or is it for another use?"),
+	hint.AboutError(connector.ErrSubject,
+		"say subject= on --to: the subject, or with .> at its end the prefix, of the messages there"),
 }
 
 // stream is an end.
@@ -243,7 +265,8 @@ var rewrapsNot = hint.New(
 func (n *stream) Traits() endpoint.Traits {
 	t := endpoint.Traits{
 		Name: n.name, Identity: "nats " + n.name, Context: n.stream, Files: n.listFiles(),
-		Log: true, TextHeaders: true, Subjects: endpoint.OwnSubjects, MaxReadAhead: connector.MaxReadAhead,
+		Log: true, Endless: !n.untilEnd, TextHeaders: true, Subjects: endpoint.OwnSubjects,
+		MaxReadAhead: connector.MaxReadAhead,
 	}
 	if n.subjects != (connector.SubjectMap{}) {
 		t.NoRewrap = rewrapsNot
