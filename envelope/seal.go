@@ -1,6 +1,7 @@
 package envelope
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/codec/cms"
+	"github.com/streamcrypt/streamcrypt/codec/coding"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 )
@@ -18,6 +20,9 @@ type SealerOptions struct {
 	// records and, where the key service can, wrapped data keys are bound to
 	// it: an Opener with another Context does not open them. It may be empty.
 	Context string
+	// KeyContext is the name to which data keys are bound, where that is another
+	// one; "" for Context.
+	KeyContext string
 	// Pairs bind wrapped data keys further, at key services that can.
 	Pairs map[string]string
 	// ChunkSize is the largest payload that is sealed in one piece, in bytes,
@@ -32,6 +37,18 @@ type SealerOptions struct {
 	// their data key instead of carrying it. They are smaller then, and nobody
 	// can open them without the store.
 	Store kekcache.Store
+
+	// Bind says which headers are bound, and whether the time is.
+	Bind Bind
+	// Coding compresses and pads payloads. Lengths of compressed payloads tell
+	// about their content: docs/compression.md says when that matters.
+	Coding coding.Options
+	// Signer, if not nil, vouches for data keys. Readers that trust it refuse
+	// everything from those who cannot open. It does not tell apart this sealer
+	// and those who can open, each of whom could have sealed a message, dated
+	// within the window of its data key. It must be comparable, such as a
+	// pointer.
+	Signer keys.Signer
 
 	// Limits end the use of a data key.
 	Limits kekcache.Limits
@@ -58,6 +75,7 @@ type Sealer struct {
 	keys    *kekcache.SealKeys
 	supply  *kekcache.Supply
 	workers sync.Pool // of *SealWorker
+	records keyRecords
 }
 
 // NewSealer returns a Sealer for 1 to 16 keys, each of which will be able to
@@ -67,9 +85,16 @@ func NewSealer(keks []keys.Wrapper, o SealerOptions) (*Sealer, error) {
 	if err := CheckChunkSize(int64(o.ChunkSize)); err != nil {
 		return nil, err
 	}
+	if err := o.Bind.Check(); err != nil {
+		return nil, err
+	}
+	if err := o.Coding.Check(); err != nil {
+		return nil, err
+	}
 	if o.ChunkSize == 0 {
 		o.ChunkSize = DefaultChunkSize
 	}
+	o.KeyContext = cmp.Or(o.KeyContext, o.Context)
 	s := &Sealer{options: o, keys: o.Shared}
 	var err error
 	if s.keks, err = kekcache.NewKEKs(keks); err != nil {
@@ -90,7 +115,8 @@ func NewSealer(keks []keys.Wrapper, o SealerOptions) (*Sealer, error) {
 		nonces = chunker.Random
 	}
 	s.supply, err = s.keys.Supply(kekcache.Purpose{
-		KEKs: s.keks, Context: keys.Context{Name: o.Context, Pairs: o.Pairs}, Nonces: nonces, Store: o.Store,
+		KEKs: s.keks, Context: keys.Context{Name: o.KeyContext, Pairs: o.Pairs}, Nonces: nonces, Store: o.Store,
+		Signer: o.Signer,
 	})
 	if err != nil {
 		return nil, err
@@ -108,19 +134,22 @@ func (s *Sealer) Seal(ctx context.Context, dst, plaintext []byte, b Binding) ([]
 	return w.Seal(ctx, dst, plaintext, &b, nil)
 }
 
+// Bind returns the option.
+func (s *Sealer) Bind() Bind { return s.options.Bind }
+
 // MaxSize is the most bytes that an envelope of a payload of n bytes takes.
 func (s *Sealer) MaxSize(n int) int {
-	size := maxSealedSize(n, s.options.ChunkSize)
+	size := maxSealedSize(s.options.Coding.MaxSize(n), s.options.ChunkSize)
 	if s.options.Store != nil {
 		return size
 	}
 	return size + cms.MaxRecipientSize
 }
 
-// maxSealedSize is the most bytes that an envelope takes without its
-// recipients.
+// maxSealedSize is the most bytes that an envelope of a coded payload of n bytes
+// takes without its recipients.
 func maxSealedSize(n, chunkSize int) int {
-	return n + (n/chunkSize+1)*(segmentRoom(chunkSize)-chunkSize) + cms.MaxHead
+	return n + (n/chunkSize+1)*(segmentRoom(chunkSize)-chunkSize) + cms.MaxSealedHead
 }
 
 // Prepare makes the first data key, unless there is one. A key service that

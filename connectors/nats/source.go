@@ -98,6 +98,7 @@ type Source struct {
 	SourceOptions
 	conn    *Conn
 	created time.Time
+	domain  string
 	// streamConfig is the stream's when it was opened.
 	streamConfig jetstream.StreamConfig
 	consumer     jetstream.Consumer
@@ -130,7 +131,7 @@ func NewSource(ctx context.Context, conn *Conn, o SourceOptions) (*Source, error
 		return nil, fmt.Errorf("nats stream %s: %w", o.Stream, conn.explainSince(started, err))
 	}
 	info := stream.CachedInfo()
-	s.created, s.last, s.streamConfig = info.Created, info.State.LastSeq, info.Config
+	s.created, s.last, s.domain, s.streamConfig = info.Created, info.State.LastSeq, info.Domain, info.Config
 	if o.Consumer == "" && info.Config.Retention != jetstream.LimitsPolicy {
 		return nil, fmt.Errorf("nats stream %s: it deletes what has been read (%v retention), "+
 			"so a run without a consumer name could lose messages", o.Stream, info.Config.Retention)

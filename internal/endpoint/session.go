@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/internal/retry"
 	"github.com/streamcrypt/streamcrypt/internal/watch"
 )
@@ -30,8 +31,9 @@ type Session struct {
 	Overwrite bool
 	// Checkpoint is the path of the file that keeps positions; "" for none.
 	Checkpoint string
-	// To is Traits.Identity of the sink; "" where nothing is written.
-	To string
+	// To is Traits.Identity of the sink, and Mapping its rule for subjects; ""
+	// where nothing is written.
+	To, Mapping string
 	// OneLane says that the sink takes one lane at a time.
 	OneLane bool
 	// Growth is how many bytes larger messages become at most; below zero:
@@ -44,7 +46,7 @@ type Session struct {
 	// a route that does not seal.
 	Keys [8]byte
 	// Archive is for files of envelopes.
-	Archive Archive
+	Archive archive.Functions
 	// OnClose takes a function that is called when the route is closed. The
 	// functions are called in reverse order.
 	OnClose func(close func() error)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/internal/deadletter"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
@@ -20,14 +21,15 @@ const envelopeRoom = 512
 var growth = map[direction]int{encrypt: envelopeRoom, decrypt: -envelopeRoom}
 
 // newSession returns everything that the ends of the route are opened with.
-func (p *plan) newSession(archive endpoint.Archive, closers *closers) *endpoint.Session {
+func (p *plan) newSession(archive archive.Functions, closers *closers) *endpoint.Session {
 	return &endpoint.Session{
 		Log: p.env.Log, Stdin: p.env.Stdin, Stdout: p.env.Stdout, Patience: p.patience,
 		Watch:   &p.watch,
 		Workers: p.Workers, Budget: cmp.Or(int(p.Budget), pipeline.DefaultBudget), ReadAhead: int(p.ReadAhead),
 		Instance: p.Instance, Overwrite: p.Overwrite, Checkpoint: p.Checkpoint,
-		To: p.sink.Identity, OneLane: p.sink.OneLane, Growth: growth[p.do],
-		Opens: p.do != encrypt, Seals: p.do == encrypt || p.do == rewrap, Keys: p.keysName, Archive: archive, OnClose: closers.add,
+		To: p.sink.Identity, Mapping: p.sink.Mapping, OneLane: p.sink.OneLane, Growth: growth[p.do],
+		Opens: p.do != encrypt, Seals: p.do == encrypt || p.do == rewrap, Keys: p.keysName,
+		Archive: archive, OnClose: closers.add,
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/retry"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
+	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // window returns the configured limits of a data key.
@@ -33,6 +34,10 @@ func (p *plan) loadSealing(ctx context.Context, records bool) (*envelope.Sealer,
 	p.keysName = nameKeys(wrappers)
 	o := envelope.SealerOptions{
 		Context:      string(p.context),
+		KeyContext:   p.KeyContext,
+		Bind:         p.bind,
+		Coding:       p.coding,
+		Signer:       p.signer,
 		ChunkSize:    int(p.ChunkSize),
 		RandomNonces: p.nonces == chunker.Random,
 		Limits:       p.window(),
@@ -105,9 +110,12 @@ func (p *plan) loadOpening(ctx context.Context) (*envelope.Opener, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := envelope.OpenerOptions{Context: string(p.context), Log: p.env.Log, Audit: p.audit, Observer: &p.watch}
-	if o.Store, err = p.openStore(); err != nil {
+	o, err := p.openerOptions()
+	if err != nil {
 		return nil, err
+	}
+	if !p.raw {
+		o.MaxInflated = int64(p.pipelineOptions().MaxValue() / 2)
 	}
 	p.env.Log.Debug("keys loaded", "keys", names[keys.Unwrapper](unwrappers))
 	return envelope.NewOpener(unwrappers, o)
@@ -124,7 +132,9 @@ func (p *plan) loadRewrapping(ctx context.Context) (*envelope.Rewrapper, error) 
 		return nil, err
 	}
 	o := envelope.RewrapperOptions{
-		Context: string(p.context), Verify: p.VerifyKeys, Audit: p.audit, Observer: &p.watch, Log: p.env.Log,
+		Context: string(p.context), KeyContext: p.KeyContext, Signers: p.signers, Skew: p.MaxSkew,
+		PassUntrusted: p.passes(pipeline.ReasonUntrusted), Verify: p.VerifyKeys, Audit: p.audit,
+		Observer: &p.watch, Log: p.env.Log,
 	}
 	if o.Store, err = p.openStore(); err != nil {
 		return nil, err

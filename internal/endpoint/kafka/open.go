@@ -64,8 +64,8 @@ func (t *topic) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint.
 	bounded := t.until.Bounded()
 	return &endpoint.Source{
 		Source: source, Identity: id, Name: fmt.Sprintf("kafka topic %s, %s", t.topic, id),
-		IdentifyPlace: func(place string) endpoint.Identity { return identifyPlace(source, place) },
-		Ordered:       source.Ordered(), Bounded: bounded, Lanes: source.MaxLanes(), Largest: source.MaxBatch(),
+		NumberPlace: source.Partition,
+		Ordered:     source.Ordered(), Bounded: bounded, Lanes: source.MaxLanes(), Largest: source.MaxBatch(),
 		LaneMemory:      source.LaneMemory(),
 		MeasureProgress: func(settled int64) endpoint.Progress { return measureProgress(source, bounded, settled) },
 	}, nil
@@ -97,30 +97,13 @@ func measureProgress(source *connector.Source, bounded bool, settled int64) endp
 	return p
 }
 
-// identifyTopic returns the identity of a topic as a whole, which no position
-// names.
+// identifyTopic returns the identity of a topic (docs/envelope.md, section 3),
+// or nil for one without an id: of a broker that is too old for them.
 func identifyTopic(cluster string, topic [16]byte) (endpoint.Identity, error) {
+	if topic == ([16]byte{}) {
+		return nil, nil
+	}
 	return endpoint.EncodeIdentity("kafka", cluster, topic[:])
-}
-
-// identifyPartition returns the identity of a partition (docs/envelope.md,
-// section 3).
-func identifyPartition(cluster string, topic [16]byte, partition int32) (endpoint.Identity, error) {
-	return endpoint.EncodeIdentity("kafka", cluster, topic[:], partition)
-}
-
-// identifyPlace returns nil for a place that is not a partition of the topic.
-func identifyPlace(source *connector.Source, place string) endpoint.Identity {
-	number, ok := source.Partition(place)
-	if !ok {
-		return nil
-	}
-	cluster, topic := source.Identity()
-	id, err := identifyPartition(cluster, topic, number)
-	if err != nil {
-		return nil
-	}
-	return id
 }
 
 // OpenSink implements endpoint.Records.

@@ -287,6 +287,6 @@ func (t *topic) Traits() endpoint.Traits {
 	return endpoint.Traits{
 		Name: t.name, Identity: "kafka " + t.name, Context: t.topic, Files: t.conn.ListFiles(),
 		Log: true, Endless: !t.until.Bounded(), KeepsPartitions: t.partition == connector.SamePartition,
-		Subjects: endpoint.NoSubjects,
+		Repartitions: t.as == endpoint.To && t.partition != connector.SamePartition, Subjects: endpoint.NoSubjects,
 	}
 }

@@ -83,19 +83,18 @@ func (n *stream) loadSecret(
 	return connector.LoadIDSecret(ctx, conn, n.lease, name)
 }
 
-// placesOf returns how positions name the places of a source.
-//
-// Until positions have a source of 5 bytes and a partition (docs/envelope.md,
-// section 3), the identity of a place stands for both.
+// placesOf returns how positions name the places of a source (docs/envelope.md,
+// section 3).
 func placesOf(in *endpoint.Source) func(string) ([5]byte, uint32) {
-	whole := in.Identity.Short()
+	var source [5]byte
+	if in.Identity != nil {
+		source = in.Identity.Short()
+	}
 	return func(place string) ([5]byte, uint32) {
-		short := whole
-		if in.IdentifyPlace != nil {
-			if id := in.IdentifyPlace(place); id != nil {
-				short = id.Short()
-			}
+		if in.NumberPlace == nil {
+			return source, 0
 		}
-		return [5]byte(short[:]), 0
+		number, _ := in.NumberPlace(place)
+		return source, uint32(max(number, 0))
 	}
 }
