@@ -68,7 +68,7 @@ func (r *records) openSealing(ctx context.Context) (err error) {
 	return r.setTransform(func() (pipeline.Transform, error) {
 		t, err := transform.NewEncrypt(transform.EncryptOptions{
 			Sealer: r.sealing, Place: place, Subject: r.out.MapSubject,
-			PassSealed: r.passes(pipeline.ReasonAlreadySealed),
+			PassSealed: r.passes(pipeline.ReasonAlreadySealed), Effects: r.source.Effects,
 		})
 		return &fitted{Transform: t, textOut: r.sink.TextHeaders, check: r.out.Check}, err
 	})
