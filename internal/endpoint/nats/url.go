@@ -173,7 +173,8 @@ func (n *stream) readSource(p *address.Params) {
 		Default: connector.DefaultAckWait.String(),
 	})
 	n.dropTTL = p.ReadWord(address.Param{
-		Name: "ttl", Text: "the time to live of single messages: what is left of it goes with them (keep), or nothing (drop)",
+		Name:  "ttl",
+		Text:  "the time to live of single messages: what is left of it goes with them (keep), or nothing (drop)",
 		Words: []string{"keep", "drop"}, Default: "keep",
 	}) == "drop"
 	n.shared = p.ReadBool(address.Param{
