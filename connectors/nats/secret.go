@@ -27,7 +27,8 @@ func LoadIDSecret(ctx context.Context, conn *Conn, bucket, name string) ([]byte,
 		entry, err := kv.Get(ctx, key)
 		if err == nil {
 			if len(entry.Value()) < idSecretSize {
-				return nil, fmt.Errorf("nats KV bucket %s, key %s: %d bytes are no secret", bucket, key, len(entry.Value()))
+				return nil, fmt.Errorf("nats KV bucket %s, key %s: %d bytes are no secret",
+					bucket, key, len(entry.Value()))
 			}
 			return entry.Value(), nil
 		}
@@ -93,7 +94,7 @@ func (s *Source) HoldIDSecret(ctx context.Context, fingerprint string) error {
 	}
 	cfg.Metadata[metadataID] = fingerprint
 	if _, err := s.conn.js.UpdateConsumer(ctx, s.Stream, cfg); err != nil {
-		s.Log.Warn("the consumer does not keep a fingerprint of the id secret: an instance with another one goes unnoticed",
+		s.Log.Warn("the consumer keeps no fingerprint of the id secret: an instance with another one goes unnoticed",
 			"stream", s.Stream, "consumer", s.Consumer, "error", err)
 		return nil
 	}

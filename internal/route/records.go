@@ -107,6 +107,9 @@ func (r *records) openEnds(ctx context.Context, archive archive.Functions, more 
 	if r.in, err = r.openSource(ctx, session); err != nil {
 		return err
 	}
+	if err := r.checkUnsealed(ctx, r.in); err != nil {
+		return err
+	}
 	r.options = r.pipelineOptions()
 	r.options.Source, r.options.Observer, r.options.Log = r.in.Source, &r.watch, r.env.Log
 	r.options.Parks = r.parks
@@ -151,6 +154,9 @@ func (r *records) run(ctx context.Context) error {
 	}
 	if err == nil && r.do == verify {
 		err = r.findFindings()
+	}
+	if err == nil && r.out.Finish != nil {
+		err = r.out.Finish()
 	}
 	return err
 }

@@ -29,7 +29,7 @@ const (
 func (n *stream) nameMessages(
 	ctx context.Context, conn *connector.Conn, source *connector.Source, s *endpoint.Session, in *endpoint.Source,
 ) (connector.IDOptions, error) {
-	o := connector.IDOptions{Keys: s.Keys, DeadLetters: n.as == endpoint.DeadLetters, Place: placesOf(in)}
+	o := connector.IDOptions{Keys: s.KeySet, DeadLetters: n.as == endpoint.DeadLetters, Place: placesOf(in)}
 	prk, err := n.loadSecret(ctx, conn, source, s, in)
 	switch {
 	case errors.Is(err, connector.ErrNoLease):
