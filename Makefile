@@ -6,11 +6,7 @@ FAULTS_TIME ?= 20m
 FAULTS_SEEDS ?= 3
 MODULES := . bench testcontainers
 
-<<<<<<< HEAD
-.PHONY: help build systems test race fuzz lint words bench test-containers faults
-=======
-.PHONY: help build systems test race fuzz lint words bench test-containers faults-nats
->>>>>>> nats
+.PHONY: help build systems test race fuzz lint words bench test-containers faults faults-nats
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'

@@ -134,8 +134,8 @@ func (s *Sink) checkStream() error {
 		return errors.New("it keeps messages for its consumers only (interest retention), and has none: " +
 			"it would acknowledge everything and keep nothing (make a consumer first)")
 	case cfg.SubjectTransform != nil && cfg.SubjectTransform.Destination != "":
-		return errors.New("it changes subjects (subject_transform): an envelope is bound to the subject under which it " +
-			"is published, and could not be opened (let subject= make the subjects instead)")
+		return errors.New("it changes subjects (subject_transform): an envelope is bound to the subject under which " +
+			"it is published, and could not be opened (let subject= make the subjects instead)")
 	case cfg.MaxMsgSize > 0 && int(cfg.MaxMsgSize) < s.Growth+sizeOfOwnHeaders:
 		return fmt.Errorf("its max_msg_size of %d bytes has no room for any message", cfg.MaxMsgSize)
 	case pattern != ">" && !s.takesSubject(pattern) && !coversAny(pattern, cfg.Subjects):

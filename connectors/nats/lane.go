@@ -209,7 +209,8 @@ func (l *lane) notePosition(done *pipeline.Progress, msgs []*delivery) (number u
 	}
 	waits = len(at.State) > 0
 	return l.source.lease.savePosition(savedPosition{
-		Created: l.source.created.UnixNano(), Next: at.Next, Last: at.Last, Time: from.stored.UnixNano(), State: from.state,
+		Created: l.source.created.UnixNano(), Next: at.Next, Last: at.Last,
+		Time: from.stored.UnixNano(), State: from.state,
 	}, waits), waits
 }
 
@@ -304,12 +305,17 @@ func (l *lane) attendLease() {
 // read the same messages again and again.
 func (l *lane) noteDenied(t time.Time) {
 	err := l.source.conn.deniedSince(t)
-	if err == nil || !strings.Contains(err.Error(), ackPrefix) && !strings.Contains(err.Error(), "CONSUMER.MSG.NEXT."+l.source.Stream) {
+	if err == nil {
+		return
+	}
+	text := err.Error()
+	if !strings.Contains(text, ackPrefix) && !strings.Contains(text, "CONSUMER.MSG.NEXT."+l.source.Stream) {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.failReads(pipeline.Passing(fmt.Errorf("nats stream %s, consumer %s: %w", l.source.Stream, l.source.config.Name, err)))
+	l.failReads(pipeline.Passing(
+		fmt.Errorf("nats stream %s, consumer %s: %w", l.source.Stream, l.source.config.Name, err)))
 }
 
 // settleEvery is the wait before a lane that is let go sends acknowledgements

@@ -123,12 +123,12 @@ func (e *lease) acquire(ctx context.Context) error {
 	for ctx.Err() == nil {
 		got, err := e.look(ctx)
 		switch {
-		case err != nil:
-			e.log.Warn("nats lease cannot be read", append(e.about, "error", err)...)
-		case got == nil:
+		case errors.Is(err, jetstream.ErrKeyNotFound):
 			if e.take(ctx, nil, 0) {
 				return nil
 			}
+		case err != nil:
+			e.log.Warn("nats lease cannot be read", append(e.about, "error", err)...)
 		default:
 			record, current := parseLease(got.Value()), got.Revision()
 			if current != revision {
@@ -158,15 +158,11 @@ func (e *lease) acquire(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// look returns the entry; nil if there is none.
+// look returns the entry, or jetstream.ErrKeyNotFound.
 func (e *lease) look(ctx context.Context) (jetstream.KeyValueEntry, error) {
 	ctx, cancel := context.WithTimeout(ctx, leaseAnswer)
 	defer cancel()
-	got, err := e.kv.Get(ctx, e.key)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return nil, nil
-	}
-	return got, err
+	return e.kv.Get(ctx, e.key)
 }
 
 // parseLease reads an entry. One that nobody can read has no owner that renews
@@ -270,10 +266,10 @@ func (e *lease) renew(ctx context.Context) bool {
 func (e *lease) findOwnWrite(ctx context.Context, revision uint64, cause error) (uint64, error) {
 	got, err := e.look(ctx)
 	switch {
+	case errors.Is(err, jetstream.ErrKeyNotFound):
+		return 0, errLease // deleted: nobody's, until it is taken again
 	case err != nil:
 		return 0, cause
-	case got == nil:
-		return 0, errLease // deleted: nobody's, until it is taken again
 	case got.Revision() == revision:
 		return 0, cause
 	case parseLease(got.Value()).Owner != e.record.Owner:

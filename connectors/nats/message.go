@@ -121,7 +121,8 @@ func (b *batch) readHeaders(headers natsgo.Header, e effects, key, null bool) []
 	}
 	if e != (effects{}) {
 		b.addEffects(e)
-		slices.SortStableFunc(b.headers[start:], func(a, c pipeline.Header) int { return strings.Compare(a.Name, c.Name) })
+		byName := func(a, c pipeline.Header) int { return strings.Compare(a.Name, c.Name) }
+		slices.SortStableFunc(b.headers[start:], byName)
 	}
 	if len(b.headers) == start {
 		return nil

@@ -135,7 +135,8 @@ func (s *Source) findConsumer(ctx context.Context, stream jetstream.Stream) (jet
 		cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartSequencePolicy, nil
 		cfg.OptStartSeq = max(s.start.next, 1)
 	}
-	s.Log.Warn("nats consumer was deleted, made anew", "stream", s.Stream, "consumer", cfg.Name, "begins", cfg.OptStartSeq)
+	s.Log.Warn("nats consumer was deleted, made anew",
+		"stream", s.Stream, "consumer", cfg.Name, "begins", cfg.OptStartSeq)
 	return stream.CreateConsumer(ctx, cfg)
 }
 
@@ -189,7 +190,8 @@ func (s *Source) noteFloor(floor, last uint64) {
 // for lost. They come before new ones if nobody asks for any until then.
 func (s *Source) waitOutAckWait(ctx context.Context) error {
 	wait := s.effectiveAckWait() + time.Second
-	s.Log.Info("the server cannot reset the consumer (2.14 can); waiting until the messages of its last owner come again",
+	s.Log.Info("the server cannot reset the consumer (2.14 can): "+
+		"waiting until the messages of its last owner come again",
 		"stream", s.Stream, "consumer", s.config.Name, "for", wait)
 	return retry.Sleep(ctx, wait)
 }

@@ -46,7 +46,7 @@ func (r *reader) serve(ctx context.Context, l pipeline.Lane) error {
 	for {
 		b, err := l.Read(ctx, readLimit)
 		switch {
-		case errors.Is(err, io.EOF), ctx.Err() != nil:
+		case errors.Is(err, io.EOF), errors.Is(err, context.Canceled):
 			return nil
 		case err != nil:
 			return err

@@ -103,7 +103,8 @@ func (in *pullSession) askForMore() {
 	}
 	in.asked++
 	request, err := json.Marshal(map[string]any{
-		"batch": count, "max_bytes": window, "expires": pullExpiry.Nanoseconds(), "idle_heartbeat": heartbeat.Nanoseconds(),
+		"batch": count, "max_bytes": window,
+		"expires": pullExpiry.Nanoseconds(), "idle_heartbeat": heartbeat.Nanoseconds(),
 	})
 	if err == nil {
 		subject := l.source.conn.apiSubject("CONSUMER.MSG.NEXT." + l.source.Stream + "." + l.source.config.Name)

@@ -3,11 +3,15 @@ package nats
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/streamcrypt/streamcrypt/internal/credfile"
 )
 
 // LoadIDSecret returns 32 random bytes that all processes with the same bucket
@@ -23,7 +27,8 @@ func LoadIDSecret(ctx context.Context, conn *Conn, bucket, name string) ([]byte,
 		entry, err := kv.Get(ctx, key)
 		if err == nil {
 			if len(entry.Value()) < idSecretSize {
-				return nil, fmt.Errorf("nats KV bucket %s, key %s: %d bytes are no secret", bucket, key, len(entry.Value()))
+				return nil, fmt.Errorf("nats KV bucket %s, key %s: %d bytes are no secret",
+					bucket, key, len(entry.Value()))
 			}
 			return entry.Value(), nil
 		}
@@ -45,6 +50,20 @@ func LoadIDSecret(ctx context.Context, conn *Conn, bucket, name string) ([]byte,
 
 const idSecretSize = 32
 
+// ReadIDSecret reads the file of a secret that people made, and hashes it.
+func ReadIDSecret(path string, log *slog.Logger) ([]byte, error) {
+	text, err := credfile.ReadSecret("id-secret", path, log)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(text)
+	if len(text) < idSecretSize {
+		return nil, fmt.Errorf("id-secret %s: %d bytes are fewer than %d", path, len(text), idSecretSize)
+	}
+	sum := sha256.Sum256(text)
+	return sum[:], nil
+}
+
 // metadataID is the key under which a consumer keeps a fingerprint of the secret
 // of the ids.
 const metadataID = "streamcrypt-id"
@@ -65,7 +84,8 @@ func (s *Source) HoldIDSecret(ctx context.Context, fingerprint string) error {
 		return nil
 	case "":
 	default:
-		return fmt.Errorf("nats stream %s, consumer %s: %w: %s, not %s", s.Stream, s.Consumer, ErrIDSecret, kept, fingerprint)
+		return fmt.Errorf("nats stream %s, consumer %s: %w: %s, not %s",
+			s.Stream, s.Consumer, ErrIDSecret, kept, fingerprint)
 	}
 	cfg := s.config
 	cfg.Metadata = maps.Clone(cfg.Metadata)
@@ -74,7 +94,7 @@ func (s *Source) HoldIDSecret(ctx context.Context, fingerprint string) error {
 	}
 	cfg.Metadata[metadataID] = fingerprint
 	if _, err := s.conn.js.UpdateConsumer(ctx, s.Stream, cfg); err != nil {
-		s.Log.Warn("the consumer does not keep a fingerprint of the id secret: an instance with another one goes unnoticed",
+		s.Log.Warn("the consumer keeps no fingerprint of the id secret: an instance with another one goes unnoticed",
 			"stream", s.Stream, "consumer", s.Consumer, "error", err)
 		return nil
 	}

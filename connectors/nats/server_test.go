@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -144,8 +145,15 @@ func (b *broker) fill(stream string, n, size int) {
 	b.publishAll(msgs)
 }
 
-// publishAll publishes in order and waits once, at the end.
+// publishAll publishes in order, and waits for many at a time.
 func (b *broker) publishAll(msgs []*natsgo.Msg) {
+	b.t.Helper()
+	for some := range slices.Chunk(msgs, 2000) {
+		b.publishSome(some)
+	}
+}
+
+func (b *broker) publishSome(msgs []*natsgo.Msg) {
 	b.t.Helper()
 	var acks []jetstream.PubAckFuture
 	for _, msg := range msgs {

@@ -350,7 +350,8 @@ func isTransient(err error) bool {
 	for _, passing := range []error{
 		natsgo.ErrDisconnected, natsgo.ErrConnectionReconnecting, natsgo.ErrReconnectBufExceeded,
 		natsgo.ErrTimeout, natsgo.ErrNoResponders, natsgo.ErrStaleConnection,
-		errBatchUnderWay, jetstream.ErrNoStreamResponse, jetstream.ErrAsyncPublishTimeout, jetstream.ErrTooManyStalledMsgs,
+		jetstream.ErrNoStreamResponse, jetstream.ErrAsyncPublishTimeout, jetstream.ErrTooManyStalledMsgs,
+		errBatchUnderWay,
 	} {
 		if errors.Is(err, passing) {
 			return true

@@ -6,10 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 
 	connector "github.com/streamcrypt/streamcrypt/connectors/nats"
-	"github.com/streamcrypt/streamcrypt/internal/credfile"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 )
 
@@ -22,7 +20,6 @@ const (
 	idInfo          = "streamcrypt/1 msg-id" // docs/envelope.md, NATS
 	fingerprintInfo = "streamcrypt/1 msg-id name"
 	fingerprintSize = 4
-	leastSecret     = 32 // bytes of a file
 )
 
 // nameMessages returns the options that message ids are made with.
@@ -63,16 +60,7 @@ func (n *stream) loadSecret(
 	ctx context.Context, conn *connector.Conn, source *connector.Source, s *endpoint.Session, in *endpoint.Source,
 ) ([]byte, error) {
 	if n.idSecret != "" {
-		text, err := credfile.ReadSecret("id-secret", n.idSecret, s.Log)
-		if err != nil {
-			return nil, err
-		}
-		defer clear(text)
-		if len(text) < leastSecret {
-			return nil, fmt.Errorf("id-secret %s: %d bytes are fewer than %d", n.idSecret, len(text), leastSecret)
-		}
-		sum := sha256.Sum256(text)
-		return sum[:], nil
+		return connector.ReadIDSecret(n.idSecret, s.Log)
 	}
 	// All consumers of a stream have one secret: a run through another one
 	// writes the same messages.

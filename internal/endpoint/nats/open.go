@@ -37,7 +37,9 @@ func (n *stream) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint
 	if err != nil {
 		return nil, err
 	}
-	endpoint.Share(s, sourceKey{}, func() (*connector.Source, error) { return source, nil })
+	if _, err := endpoint.Share(s, sourceKey{}, func() (*connector.Source, error) { return source, nil }); err != nil {
+		return nil, err
+	}
 	name, created := source.Identity()
 	id, err := identifyStream(source.Domain(), name, created, source.FilterSubjects(), s.Mapping)
 	return &endpoint.Source{
@@ -89,14 +91,16 @@ func (n *stream) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint
 		return nil, err
 	}
 	if sink.KeepsLastValues() && source != nil && !source.Ordered() && n.as == endpoint.To {
-		return nil, hint.New("shared=true promises no order, and stream "+n.stream+" keeps the last values of each subject: "+
-			"an old value that comes late would become the present one",
+		return nil, hint.New("shared=true promises no order, and stream "+n.stream+
+			" keeps the last values of each subject: an old value that comes late would become the present one",
 			"leave out shared=true; more speed is a consumer with a part of the subjects for each process")
 	}
 	for _, w := range sink.Warnings() {
 		s.Log.Warn(w)
 	}
-	return &endpoint.Sink{Sink: sink, Check: sink.Check, MapSubject: n.mapSubject, LastValue: sink.KeepsLastValues()}, nil
+	return &endpoint.Sink{
+		Sink: sink, Check: sink.Check, MapSubject: n.mapSubject, LastValue: sink.KeepsLastValues(),
+	}, nil
 }
 
 // mapSubject appends the subject under which a message is published. A subject

@@ -33,7 +33,7 @@ func Scheme() endpoint.Scheme {
 		Form: "nats://HOST:PORT/STREAM",
 		Text: "a stream of NATS JetStream; several servers stand between commas",
 		Notes: "A source reads through a durable consumer, consumer=, which is made if there is none. " +
-			"One process at a time reads through it, in the order of the stream; others that name it wait to take over. " +
+			"One process at a time reads through it, in the order of the stream; others wait to take over. " +
 			"More speed is a consumer with a part of the subjects for each process, or shared=true. " +
 			"With until=latest a source ends by itself and can do without. " +
 			"It reads " + strconv.Itoa(connector.DefaultReadAhead>>20) + "MiB ahead, or as --read-ahead says. " +
@@ -173,7 +173,8 @@ func (n *stream) readSource(p *address.Params) {
 		Default: connector.DefaultAckWait.String(),
 	})
 	n.dropTTL = p.ReadWord(address.Param{
-		Name: "ttl", Text: "the time to live of single messages: what is left of it goes with them (keep), or nothing (drop)",
+		Name:  "ttl",
+		Text:  "the time to live of single messages: what is left of it goes with them (keep), or nothing (drop)",
 		Words: []string{"keep", "drop"}, Default: "keep",
 	}) == "drop"
 	n.shared = p.ReadBool(address.Param{
@@ -182,7 +183,8 @@ func (n *stream) readSource(p *address.Params) {
 			"keeps last values",
 	})
 	n.lease = p.ReadText(address.Param{
-		Name: "lease", Text: "the KV bucket in which one process after the other owns the consumer; made if there is none",
+		Name:   "lease",
+		Text:   "the KV bucket in which one process after the other owns the consumer; made if there is none",
 		Values: "BUCKET", Default: connector.DefaultLeaseBucket,
 	})
 }
