@@ -50,7 +50,7 @@ func (c *dictionaryTrainCmd) Run(p *program) (err error) {
 	if err := writeKey(c.Out, d.Bytes(), false); err != nil {
 		return err
 	}
-	p.log.Info("dictionary made", "messages", t.Snapshot().Messages, "bytes", len(d.Bytes()),
+	p.log().Info("dictionary made", "messages", t.Snapshot().Messages, "bytes", len(d.Bytes()),
 		slog.String("took", time.Since(started).Round(time.Millisecond).String()))
 	return nil
 }
