@@ -3,14 +3,17 @@ package testcontainers
 import (
 	"bytes"
 	"os/exec"
+	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // process is a command that runs until it is ended or killed.
 type process struct {
 	cmd   *exec.Cmd
-	logs  bytes.Buffer
+	logs  logBuffer
 	ended chan struct{}
 	err   error
 }
@@ -30,10 +33,58 @@ func start(t *testing.T, args ...string) *process {
 		_ = p.cmd.Process.Kill()
 		<-p.ended
 		if t.Failed() {
-			t.Logf("streamcrypt %v: %v\n%s", args, p.err, p.logs.Bytes())
+			t.Logf("streamcrypt %v: %v\n%s", args, p.err, p.logs.String())
 		}
 	})
 	return p
+}
+
+// logBuffer is what a process has logged so far.
+type logBuffer struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.all.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.all.String()
+}
+
+// hasLogged tells how many times the process has logged a text.
+func (p *process) hasLogged(text string) int { return strings.Count(p.logs.String(), text) }
+
+// awaitLog waits until the process has logged a text n times.
+func (p *process) awaitLog(t *testing.T, text string, n int) {
+	t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for p.hasLogged(text) < n {
+		select {
+		case <-p.ended:
+			t.Fatalf("it has ended, and has not logged %q: %v", text, p.err)
+		case <-time.After(20 * time.Millisecond): // asked again; the log decides
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("it has logged %q %d times of %d", text, p.hasLogged(text), n)
+		}
+	}
+}
+
+// exitCode waits until the process has ended by itself, and returns its code.
+func (p *process) exitCode(t *testing.T) int {
+	t.Helper()
+	select {
+	case <-p.ended:
+	case <-time.After(2 * time.Minute):
+		t.Fatal("it does not end")
+	}
+	return p.cmd.ProcessState.ExitCode()
 }
 
 // kill takes the process away without a word. It must not have ended before.

@@ -2,7 +2,9 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"sync"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 )
@@ -14,16 +16,20 @@ import (
 // that a run may have, which fences a run that is still under way.
 func (s *Source) serveBounded(ctx context.Context, serve serveFunc) error {
 	partitions := s.chosenPartitions()
-	o := cluster.NoMember(s.Group)
-	shares := s.dealShares(partitions)
-	var producers []*producer
+	o := fixedOwner(cluster.NoMember(s.Group))
+	var lanes []*laneServer
+	for _, share := range s.dealShares(partitions) {
+		lanes = append(lanes, newLaneServer(s, share.number, o, share.partitions, serve))
+	}
 	if s.sink != nil {
 		for n := range int(s.topic.PartitionCount()) {
 			p := newProducer(s.sink.cluster, s.laneTransactionalID(n), s.timing.timeout)
 			if err := p.initID(ctx, true); err != nil {
 				return err
 			}
-			producers = append(producers, p)
+			if n < len(lanes) {
+				lanes[n].producer = p
+			}
 		}
 	}
 	if s.Group != "" {
@@ -31,25 +37,41 @@ func (s *Source) serveBounded(ctx context.Context, serve serveFunc) error {
 			return err
 		}
 	}
-	return s.serveShares(ctx, o, shares, producers, serve)
+	if err := serveAll(ctx, lanes); err != nil || ctx.Err() != nil {
+		return err
+	}
+	return s.losses.result()
 }
+
+// serveAll serves the lanes and returns when all have ended, with their errors.
+func serveAll(ctx context.Context, lanes []*laneServer) error {
+	var all sync.WaitGroup
+	errs := make([]error, len(lanes))
+	for i, h := range lanes {
+		all.Go(func() { errs[i] = h.serveLanes(ctx) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+func isFresh(int32) bool { return true }
 
 // claimOffsets commits the positions where the run starts. Partitions that had
 // no offset get one.
-func (s *Source) claimOffsets(ctx context.Context, o cluster.Owner, partitions []int32) error {
-	positions, err := s.findPositions(ctx, o, partitions)
+func (s *Source) claimOffsets(ctx context.Context, o *owner, partitions []int32) error {
+	positions, known, err := s.findPositions(ctx, o, partitions, isFresh)
 	if err != nil {
 		return err
 	}
 	offsets := make([]cluster.Offset, len(positions))
 	for i := range positions {
-		metadata, err := cluster.AppendMetadata(nil, &positions[i])
+		metadata, err := cluster.AppendMetadata(nil, s.topic.SourceHash(), &positions[i])
 		if err != nil {
 			return err
 		}
-		offsets[i] = cluster.Offset{Partition: partitions[i], Next: positions[i].Next, Metadata: string(metadata)}
+		offsets[i] = cluster.Offset{Partition: partitions[i], Next: positions[i].Next, LeaderEpoch: known[i], Metadata: string(metadata)}
 	}
-	return s.cluster.CommitOffsets(ctx, o, s.Topic, offsets)
+	return s.cluster.CommitOffsets(ctx, o.identity(), s.Topic, offsets)
 }
 
 // chosenPartitions returns the partitions of a bounded run.

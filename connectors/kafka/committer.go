@@ -20,9 +20,11 @@ const (
 // committer commits the offsets of a lane that writes without transactions.
 type committer struct {
 	cluster *cluster.Cluster
-	owner   cluster.Owner
+	owner   *owner
 	topic   string
-	broken  func(error) // told once that commits fail for good
+	epochs  *epochs
+	broken  func(error)            // told once that commits fail for good
+	settled func([]cluster.Offset) // told of offsets that are committed
 
 	noted chan struct{} // has an entry when there is something new
 	stop  context.CancelFunc
@@ -39,10 +41,12 @@ type committer struct {
 }
 
 // startCommitter starts the goroutine that commits; close ends it.
-func startCommitter(c *cluster.Cluster, o cluster.Owner, topic string, broken func(error)) *committer {
+func startCommitter(
+	c *cluster.Cluster, o *owner, topic string, e *epochs, broken func(error), settled func([]cluster.Offset),
+) *committer {
 	ctx, stop := context.WithCancel(context.Background())
 	k := &committer{
-		cluster: c, owner: o, topic: topic, broken: broken,
+		cluster: c, owner: o, topic: topic, epochs: e, broken: broken, settled: settled,
 		noted: make(chan struct{}, 1), stop: stop, ended: make(chan struct{}),
 	}
 	go k.commitLoop(ctx)
@@ -96,8 +100,10 @@ func (k *committer) commitNoted(ctx context.Context) error {
 	if err != nil || k.sending.isEmpty() {
 		return err
 	}
-	if k.offsets, err = k.sending.appendOffsets(k.offsets[:0]); err == nil {
-		err = k.cluster.CommitOffsets(ctx, k.owner, k.topic, k.offsets)
+	if k.offsets, err = k.sending.appendOffsets(k.offsets[:0], k.epochs); err == nil {
+		err = k.owner.commitAs(ctx, k.topic, k.offsets, func(as cluster.Owner) error {
+			return k.cluster.CommitOffsets(ctx, as, k.topic, k.offsets)
+		})
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -109,6 +115,7 @@ func (k *committer) commitNoted(ctx context.Context) error {
 		err = k.err
 	default:
 		k.moved = true
+		k.settled(k.offsets)
 	}
 	k.sending.clearMoved()
 	return err

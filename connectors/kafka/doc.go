@@ -4,12 +4,14 @@
 //
 // # Reading
 //
-// A Source is a member of a consumer group (classic protocol), or reads the
-// present content of a topic by itself (Until). A member's partitions are dealt
-// out to lanes: as many as there are leaders, or workers if that is more. A
-// lane reads all its partitions of one leader with one request. Lanes are fixed
-// for a generation of the group. When the generation ends, lanes write and
-// commit the batches in flight and end.
+// A Source is a member of a consumer group (see package membership), or reads
+// the present content of a topic by itself (Until). Partitions are dealt out to
+// lanes: as many as there are leaders, or workers if that is more. A lane reads
+// all its partitions of one leader with one request.
+//
+// Lanes are fixed for the process. Partitions join and leave a lane that lives:
+// one that has to go is read no further, and leaves when everything that was
+// read of it is committed, while the others go on.
 //
 // Records of aborted transactions and control records are never messages. The
 // time of a message is that of its record, or that of its batch in a topic with
@@ -44,8 +46,11 @@
 // # File map
 //
 //	options.go                    SourceOptions, SinkOptions and their words
-//	source.go, group.go           a Source as a member of a group, generation by generation
+//	source.go, group.go           a Source as a member of a group
+//	layout.go, owner.go           facts for the membership, and the identity of commits
+//	lanetable.go, moves.go        partitions that join and leave lanes
 //	bounded.go, starts.go         a run with an end; where partitions begin and end
+//	ends.go, epochs.go, losses.go ends that are true: open transactions, logs that were cut, records deleted unread
 //	shares.go, laneserver.go      partitions dealt out to lanes, each served until it is taken away
 //	lane.go, failure.go           pipeline.Lane, and the reason why one cannot go on
 //	fetcher.go, partition.go      fetches of a lane, and the part of an answer for each partition
@@ -57,7 +62,9 @@
 //	peek.go                       single records in any order
 //	status.go, observer.go        how far a Source is, and observers
 //	errors.go                     errors of Sources and Sinks
+//	membership/                   the membership of a process in a group
 //	cluster/                      leaders, coordinators, retries
+//	dial/                         connections: TLS, SASL and what a broker speaks
 //	wire/                         the requests of the record path
 //	batch/                        record batches: parsing and making
 //
@@ -67,8 +74,10 @@
 // taken away returns at once, while its fetch runs on to its deadline; wire
 // says who owns the memory meanwhile.
 //
-// kafka-go stops heartbeats as soon as a generation ends, so lanes have the
-// session timeout to write and commit. It is longer than the pipeline's grace.
+// Near the end of a session without an answer from the group's coordinator,
+// reads and writes end with pipeline.ErrLost, since another member may have the
+// partitions soon. A commit that a round has outdated is sent again under the
+// identity of that round: the leader gives nobody a partition that is claimed.
 //
 // A broker answers a fetch with at least one whole batch, but only for the
 // first partition of the request that has data. A partition whose batch was cut

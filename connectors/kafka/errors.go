@@ -8,6 +8,7 @@ import (
 	kafkago "github.com/segmentio/kafka-go"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/dial"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -33,7 +34,7 @@ var (
 var passing = []error{
 	kafkago.TopicAuthorizationFailed, kafkago.GroupAuthorizationFailed, kafkago.ClusterAuthorizationFailed,
 	kafkago.TransactionalIDAuthorizationFailed, kafkago.SecurityDisabled, kafkago.SASLAuthenticationFailed,
-	cluster.ErrNoTopic, cluster.ErrRefused, cluster.ErrHungUp, ErrFewPartitions, ErrSmallRecords,
+	cluster.ErrNoTopic, dial.ErrCredentials, dial.ErrHungUp, ErrFewPartitions, ErrSmallRecords,
 }
 
 // markPassing marks an error for the pipeline if its cause may pass.

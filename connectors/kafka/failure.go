@@ -3,53 +3,36 @@ package kafka
 import (
 	"context"
 	"errors"
-	"sync"
 )
 
 // failure is the reason why a lane cannot go on. It is set once, by any
-// goroutine, and ends a read that waits.
+// goroutine, and ends the reads and writes under way.
 type failure struct {
-	mu     sync.Mutex
-	err    error
-	cancel context.CancelFunc // of the read under way; nil if none is
+	ctx context.Context // is done once there is a reason, which is its cause
+	end context.CancelCauseFunc
 }
 
 var errLaneClosed = errors.New("kafka: lane used after it was let go")
 
-// set notes why the lane cannot go on. The first reason counts.
-func (f *failure) set(err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.err != nil {
-		return
-	}
-	f.err = err
-	if f.cancel != nil {
-		f.cancel()
-	}
+func newFailure() *failure {
+	f := new(failure)
+	f.ctx, f.end = context.WithCancelCause(context.Background())
+	return f
 }
+
+// set notes why the lane cannot go on. The first reason counts.
+func (f *failure) set(err error) { f.end(err) }
 
 // reason returns nil while the lane can go on.
-func (f *failure) reason() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.err
-}
+func (f *failure) reason() error { return context.Cause(f.ctx) }
 
-// watch returns a context for one read, which ends with the failure as well.
-// The caller ends it with stop. There is one read at a time.
-func (f *failure) watch(ctx context.Context) (reading context.Context, stop func()) {
-	reading, cancel := context.WithCancel(ctx)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.cancel = cancel
-	if f.err != nil {
-		cancel()
+// bind returns a context for one read or write, which ends with the failure as
+// well, and has its reason for its cause then. The caller ends it with stop.
+func (f *failure) bind(ctx context.Context) (bound context.Context, stop func()) {
+	bound, cancel := context.WithCancelCause(ctx)
+	unbind := context.AfterFunc(f.ctx, func() { cancel(context.Cause(f.ctx)) })
+	if f.ctx.Err() != nil {
+		cancel(context.Cause(f.ctx)) // at once, and not in a goroutine
 	}
-	return reading, func() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.cancel = nil
-		cancel()
-	}
+	return bound, func() { unbind(); cancel(nil) }
 }

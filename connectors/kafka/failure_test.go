@@ -10,21 +10,22 @@ import (
 // the first reason counts, and a read that is over is left alone.
 func TestFailureEndsReads(t *testing.T) {
 	t.Parallel()
-	var f failure
-	over, stop := f.watch(t.Context())
+	f := newFailure()
+	over, stop := f.bind(t.Context())
 	stop()
 	if f.reason() != nil || over.Err() == nil {
 		t.Fatalf("after a good read: %v, %v", f.reason(), over.Err())
 	}
-	reading, stop := f.watch(t.Context())
+	reading, stop := f.bind(t.Context())
 	first := errors.New("the first")
 	f.set(first)
 	f.set(errors.New("the second"))
-	if reading.Err() != context.Canceled || f.reason() != first {
-		t.Errorf("the read: %v, the reason: %v", reading.Err(), f.reason())
+	<-reading.Done()
+	if context.Cause(reading) != first || f.reason() != first {
+		t.Errorf("the read: %v, the reason: %v", context.Cause(reading), f.reason())
 	}
 	stop()
-	later, stop := f.watch(t.Context())
+	later, stop := f.bind(t.Context())
 	defer stop()
 	if later.Err() != context.Canceled {
 		t.Error("a read after the failure goes on")

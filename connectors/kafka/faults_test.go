@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -44,38 +45,51 @@ func TestTransactionFaults(t *testing.T) {
 		{"third to sixth", func(n int64) bool { return n >= 3 && n <= 6 }},
 		{"often", func(n int64) bool { return n*n*7919%31 < 10 && n < 40 }}, // without a rhythm; the last may be one of them
 	}
-	for _, way := range ways {
-		for _, key := range transactional {
-			parts := 1
-			if way.name == "refused in one partition" {
-				parts = 3
-				if key == kmsg.AddOffsetsToTxn || key == kmsg.EndTxn {
-					continue // they are of no partition
+	for _, protocol := range []struct {
+		name string
+		keys []kmsg.Key
+		opts []kfake.Opt
+	}{
+		{"added by the client", transactional, []kfake.Opt{beforeKIP890}},
+		{"added by the broker", []kmsg.Key{kmsg.Produce, kmsg.TxnOffsetCommit, kmsg.EndTxn}, nil},
+	} {
+		for _, way := range ways {
+			for _, key := range protocol.keys {
+				parts := 1
+				if way.name == "refused in one partition" {
+					parts = 3
+					if key == kmsg.AddOffsetsToTxn || key == kmsg.EndTxn {
+						continue // they are of no partition
+					}
 				}
-			}
-			for i, when := range whens {
-				if i > 0 && (way.name == "fenced" || way.name == "stale generation") {
-					continue // as refused
+				for i, when := range whens {
+					if i > 0 && (way.name == "fenced" || way.name == "stale generation") {
+						continue // as refused
+					}
+					t.Run(protocol.name+"/"+way.name+"/"+key.Name()+"/"+when.name, func(t *testing.T) {
+						t.Parallel()
+						b := startBroker(t, protocol.opts...)
+						testTransactionFault(t, b, parts, func() func() int { return way.inject(b, key, when.nth) })
+					})
 				}
-				t.Run(way.name+"/"+key.Name()+"/"+when.name, func(t *testing.T) {
-					t.Parallel()
-					testTransactionFault(t, parts, func(b *broker) func() int { return way.inject(b, key, when.nth) })
-				})
 			}
 		}
 	}
 }
 
-func testTransactionFault(t *testing.T, parts int, inject func(*broker) func() int) {
+// beforeKIP890 is a cluster in which clients add partitions to transactions.
+var beforeKIP890 = kfake.MaxVersions(kversion.V3_8_0())
+
+func testTransactionFault(t *testing.T, b *broker, parts int, inject func() func() int) {
+	t.Helper()
 	const n = 300
-	b := startBroker(t)
 	b.topic("in", parts)
 	b.put("in", parts, numbered(0, n))
 	c := b.connect(nil)
 	src := b.source(c, SourceOptions{Topic: "in", Group: "g", Until: Until{End: true}, Workers: 1})
 	src.timing.transaction = 0 // one for every write
 	sink := b.sink(c, SinkOptions{Topic: "out", Source: src, Create: true, Delivery: ExactlyOnce})
-	hits := inject(b)
+	hits := inject()
 	err := finish(t, pipeline.Options{Source: src, Sink: sink, Workers: 4, ReadAhead: 8 << 10})
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,15 +40,22 @@ type fetcher struct {
 	codecs   batch.Codecs // of all partitions: one after the other is read
 	parts    []*partition
 
-	first   int        // of parts, in the next request
-	alone   *partition // the next request is for this one only; nil if it is not
-	shared  bool       // the last request was to one of several brokers
-	request wire.FetchRequest
-	asked   []*partition // of the request
-	current *sharedAnswer
-	queue   []*partition // partitions with data left in current
-	retry   *cluster.Retry
-	missing time.Time // since when the topic is unknown
+	first  int        // of parts, in the next request
+	alone  *partition // the next request is for this one only; nil if it is not
+	shared bool       // the last request was to one of several brokers
+	// leaderless says that the last request left out a partition that nobody
+	// led when that was asked last.
+	leaderless bool
+	request    wire.FetchRequest
+	asked      []*partition // of the request
+	current    *sharedAnswer
+	queue      []*partition // partitions with data left in current
+	retry      *cluster.Retry
+	missing    time.Time // since when the topic is unknown
+
+	epochs epochs
+	losses *losses
+	timing timing
 
 	held   *pipeline.Assignment
 	trying *partition   // is parked, and is read again to be tried
@@ -72,6 +80,11 @@ func (in *fetcher) nextBatch(limit int) (*pipeline.Batch, bool) {
 		full = p.appendRecords(&b.records, limit)
 		if p.next > before {
 			b.batch.Ends = append(b.batch.Ends, pipeline.Position{Place: p.place, Next: p.next})
+			p.handed = p.next
+			if p.starts != nil && p != in.trying {
+				b.batch.Starts = append(b.batch.Starts, *p.starts)
+			}
+			p.starts = nil
 			if p == in.trying {
 				b.batch.Starts = append(b.batch.Starts, in.beginTrial())
 			}
@@ -98,6 +111,34 @@ func (in *fetcher) nextBatch(limit int) (*pipeline.Batch, bool) {
 	}
 	in.buffered.Store(in.current != nil)
 	return &b.batch, true
+}
+
+// addPart adds a partition to those that are read.
+func (in *fetcher) addPart(p *partition) {
+	p.index = len(in.parts)
+	in.parts = append(in.parts, p)
+}
+
+// removePart removes a partition, and what was fetched of it and not handed out.
+// It returns nil if there is no such partition.
+func (in *fetcher) removePart(number int32) *partition {
+	at := slices.IndexFunc(in.parts, func(p *partition) bool { return p.number == number })
+	if at < 0 {
+		return nil
+	}
+	p := in.parts[at]
+	in.parts = slices.Delete(in.parts, at, at+1)
+	for i := range in.parts {
+		in.parts[i].index = i
+	}
+	in.dropQueued(p)
+	if in.alone == p {
+		in.alone = nil
+	}
+	if in.trying == p {
+		in.trying = nil
+	}
+	return p
 }
 
 // askFirst makes a partition that got no whole batch the first of the next
@@ -138,13 +179,21 @@ func (in *fetcher) isFinished() bool {
 // fetchOnce asks one broker for more. It also returns nil if the broker had
 // nothing, or if another try is due.
 func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
+	if err := in.checkLeaders(ctx); err != nil {
+		return err
+	}
 	if !in.buildRequest(limit) {
 		return in.retryLater(ctx, kafkago.LeaderNotAvailable)
 	}
-	answer, err := in.topic.Cluster().Wire().Fetch(ctx, &in.request)
+	c := in.topic.Cluster()
+	if err := c.AwaitQuota(ctx, in.request.Broker, false); err != nil {
+		return err
+	}
+	answer, err := c.Wire().Fetch(ctx, &in.request)
 	if err != nil {
 		return in.retryLater(ctx, err)
 	}
+	c.NoteThrottle(in.request.Broker, false, answer.Throttle)
 	in.current = &sharedAnswer{answer: answer}
 	in.current.users.Store(1)
 	var troubled error
@@ -176,6 +225,7 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 		if p == in.trying && len(a.Records) == 0 && a.HighWatermark <= p.next {
 			in.noteEmpty()
 		}
+		in.noteQuiet(ctx, p, a, answer.Throttle > 0)
 		size += len(a.Records)
 		if len(a.Records) > 0 {
 			p.beginAnswer(a, len(in.asked) == 1)
@@ -192,7 +242,7 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 	switch {
 	case troubled != nil && len(in.queue) == 0:
 		return in.retryLater(ctx, troubled)
-	case troubled != nil:
+	case troubled != nil || in.leaderless:
 		_ = in.topic.Refresh(ctx) // the data comes first, and the next fetch will see the leader
 	default:
 		in.retry.Reset()
@@ -210,11 +260,12 @@ func (in *fetcher) buildRequest(limit int) bool {
 	r.MaxWait, r.MinBytes, r.MaxBytes = fetchWait, 1, 0
 	r.Committed, r.Rack = true, in.options.Rack
 	start := in.first
-	in.shared = false
+	in.shared, in.leaderless = false, false
 	for i := range in.parts {
 		at := (start + i) % len(in.parts)
 		p := in.parts[at]
 		broker := p.brokerToAsk(in.topic)
+		in.leaderless = in.leaderless || broker < 0 && !p.isFinished()
 		switch {
 		case broker < 0 || p.isFinished() || in.alone != nil && in.alone != p:
 			continue
@@ -276,16 +327,24 @@ func (in *fetcher) handleError(ctx context.Context, p *partition, err error) err
 // moveIntoRange moves a partition whose next record has been deleted to its
 // first record.
 func (in *fetcher) moveIntoRange(ctx context.Context, p *partition) error {
-	bounds, err := in.topic.ListOffsets(ctx, []int32{p.number}, wire.Earliest, wire.Latest)
+	starts, err := in.topic.ListOffsets(ctx, []int32{p.number}, wire.Earliest)
 	if err != nil {
 		return err
 	}
-	first, end := bounds[0][0], bounds[1][0]
+	ends, err := in.topic.ListEnds(ctx, []int32{p.number})
+	if err != nil {
+		return err
+	}
+	first, end := starts[0][0], ends[0]
 	switch {
 	case p.next < first:
+		lost := min(first, p.limit()) - p.next
 		in.options.Log.Warn("kafka: records were deleted before they were read",
-			"partition", p.place, "from", p.next, "to", first, "records", first-p.next)
-		p.next = first
+			"partition", p.place, "from", p.next, "to", first, "up_to", lost)
+		in.losses.noteDeleted(p.place, lost)
+		in.skipTo(p, first)
+	case p.next > end && in.epochs.at(p.number, p.next, false) >= 0:
+		p.checked = -1 // the leader is asked where its log was cut
 	case p.next > end:
 		return fmt.Errorf("the partition ends at %d: it was cut or made anew", end)
 	}

@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
-	kafkago "github.com/segmentio/kafka-go"
-
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/membership"
+	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // timing is how long things take. Tests shorten it.
@@ -17,118 +16,99 @@ type timing struct {
 	transaction time.Duration // until a transaction is closed
 	timeout     time.Duration // until the brokers abort one that was left open
 	pause       time.Duration // between two fetches, before the topic is looked at again
-	// How a member talks to its group:
-	heartbeat  time.Duration // also how long it takes to notice a rebalance
-	session    time.Duration // without a heartbeat, before the group gives a member up
-	rebalance  time.Duration // until members that have not come back are given up
-	joinAgain  time.Duration // after joining has failed
-	partitions time.Duration // between two looks at the number of partitions
+	watch       time.Duration // between two looks at the number of partitions
+	// How long records may wait for the end of somebody's transaction, before
+	// people are told, before that is an error, and before a run with an end
+	// gives up. Brokers let a transaction last 15 minutes at most.
+	told, urgent, giveUp time.Duration
 }
 
-// A drain runs without heartbeats (kafka-go stops them when the generation
-// ends), so session and rebalance are longer than the pipeline's grace.
 var defaultTiming = timing{
-	transaction: 100 * time.Millisecond, timeout: 10 * time.Second, pause: time.Second,
-	heartbeat: 500 * time.Millisecond, session: 30 * time.Second, rebalance: 30 * time.Second,
-	joinAgain: time.Second, partitions: 5 * time.Second,
+	transaction: 100 * time.Millisecond, timeout: 10 * time.Second, pause: time.Second, watch: 5 * time.Second,
+	told: 10 * time.Second, urgent: time.Minute, giveUp: 16 * time.Minute,
 }
 
-// serveGroup serves the lanes of one generation of the group after the other,
-// as a member.
+// leastLeave is how long leaving the group may take if no time is left.
+const leastLeave = 300 * time.Millisecond
+
+// serveGroup serves the lanes as a member of the group.
 func (s *Source) serveGroup(ctx context.Context, serve serveFunc) error {
-	group, err := kafkago.NewConsumerGroup(s.groupConfig())
+	o := new(owner)
+	table := newLaneTable(s, o, s.MaxLanes(), serve)
+	member, err := membership.New(s.memberOptions(table))
 	if err != nil {
-		return fmt.Errorf("kafka group %s: %w", s.Group, err)
+		return err
 	}
-	var lanes sync.WaitGroup
-	defer func() {
-		lanes.Wait()      // meanwhile the generation goes on, with heartbeats
-		_ = group.Close() // ends it and leaves the group
-	}()
-	for failures := 0; ; {
-		generation, err := group.Next(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
+	o.member = member
+
+	// The membership goes on while the lanes end, so that they can commit.
+	joined, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
+	serving, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	ended := make(chan error, 1)
+	go func() {
+		err := member.Run(joined)
 		if err != nil {
-			// Next comes back with every failed try to join, and then tries
-			// again by itself.
-			if failures++; !joinAgain(err, failures) {
-				return fmt.Errorf("kafka group %s: %w", s.Group, err)
-			}
-			s.Log.Info("kafka: joining the group again", "group", s.Group, "error", err)
-			continue
+			stop(err) // the lanes have nothing to read any more
 		}
-		failures = 0
-		lanes.Add(1)
-		generation.Start(func(ends context.Context) {
-			func() {
-				defer lanes.Done()
-				s.serveGeneration(ctx, ends, generation, serve)
-			}()
-			<-ends.Done() // returning earlier would end the generation
-		})
+		ended <- err
+	}()
+	err = serveAll(serving, table.lanes)
+	told := time.Now()
+	leave()
+	err = errors.Join(<-ended, err)
+	if s.mayLeave(ctx, err) {
+		s.leaveGroup(member, told)
 	}
+	return err
 }
 
-// groupTimeout is how long a request of the group may take.
-const groupTimeout = 10 * time.Second
-
-// maxJoins is how many times in a row joining may fail with an error that is
-// neither the brokers' nor the network's. kafka-go has such errors for answers
-// that it does not understand, which may have been disturbed, but also for a
-// group with members of other clients, which it cannot lead.
-const maxJoins = 5
-
-func joinAgain(err error, failures int) bool {
-	_, coded := errors.AsType[kafkago.Error](err)
-	switch {
-	case errors.Is(err, kafkago.ErrGroupClosed):
-		return false
-	case cluster.JudgeError(err) != cluster.Final:
-		return true
+// mayLeave tells whether the group is told that this member goes. One that ends
+// because of parked places, and comes back under its name, stays a member for
+// its session: leaving would hand the message on which it stands to the next
+// member.
+func (s *Source) mayLeave(ctx context.Context, err error) bool {
+	if errors.Is(err, membership.ErrInstanceTaken) {
+		return false // the name is another's
 	}
-	return !coded && failures < maxJoins
+	var parked *pipeline.ParkedError
+	return !s.static || !errors.As(context.Cause(ctx), &parked)
 }
 
-func (s *Source) groupConfig() kafkago.ConsumerGroupConfig {
-	c := s.cluster.Options()
-	return kafkago.ConsumerGroupConfig{
-		ID: s.Group, Brokers: c.Brokers, Topics: []string{s.Topic},
-		Dialer: &kafkago.Dialer{
-			ClientID: c.ClientID, DialFunc: c.Dial, Timeout: groupTimeout, DualStack: true,
-			TLS: c.TLS, SASLMechanism: c.SASL,
-		},
-		HeartbeatInterval: s.timing.heartbeat, SessionTimeout: s.timing.session, RebalanceTimeout: s.timing.rebalance,
-		JoinGroupBackoff: s.timing.joinAgain, Timeout: groupTimeout,
-		WatchPartitionChanges: true, PartitionWatchInterval: s.timing.partitions,
-	}
-}
-
-// serveGeneration serves the partitions of one generation until that ends or
-// ctx is done.
-func (s *Source) serveGeneration(ctx, ends context.Context, g *kafkago.Generation, serve serveFunc) {
-	ctx, cancel := context.WithCancel(ctx)
+func (s *Source) leaveGroup(member *membership.Member, told time.Time) {
+	ctx, cancel := context.WithTimeout(context.Background(), max(leastLeave, s.Grace-time.Since(told)))
 	defer cancel()
-	defer context.AfterFunc(ends, cancel)()
-	var partitions []int32
-	for _, p := range g.Assignments[s.Topic] {
-		partitions = append(partitions, int32(p.ID))
+	if err := member.Leave(ctx); err != nil {
+		s.Log.Info("kafka: the group was not told of the end, its other members wait for the session",
+			"group", s.Group, "error", err)
 	}
-	if ctx.Err() != nil || len(partitions) == 0 {
-		s.Log.Info("kafka: nothing assigned", "group", s.Group, "generation", g.ID)
-		return
-	}
-	s.awaitLeaders(ctx, partitions)
-	shares := s.dealShares(partitions)
-	s.Log.Info("kafka: partitions assigned", "group", s.Group, "generation", g.ID, "topic", s.Topic,
-		"partitions", len(partitions), "lanes", len(shares))
-	o := cluster.Owner{Group: s.Group, Generation: g.ID, Member: g.MemberID}
-	_ = s.serveShares(ctx, o, shares, nil, serve) // lanes that cannot go on have parked
 }
 
-// lookTries is how many looks at the topic a new generation waits for: about
-// two seconds.
+// memberOptions describe this process to the group.
+func (s *Source) memberOptions(holder membership.Holder) membership.Options {
+	o := membership.Options{
+		Group: s.Group, Topics: []string{s.Topic}, Session: s.Session, Rebalance: s.Rebalance, Watch: s.timing.watch,
+		Consumer: s.BrokerDeals, Coordinator: s.cluster.GroupCoordinator(s.Group), Layout: layout{s}, Holder: holder,
+		Log: s.Log,
+	}
+	if s.static {
+		o.Instance = s.Instance
+	}
+	return o
+}
+
+// checkGroup finds out whether the group would take this process for a member.
+func (s *Source) checkGroup(ctx context.Context) error {
+	err := membership.Check(ctx, s.memberOptions(nil))
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("kafka group %s: %w", s.Group, err)
+}
+
+// lookTries is how many looks at the topic partitions without a leader are
+// waited for: about two seconds.
 const lookTries = 10
 
 // awaitLeaders asks about the topic until every partition has a leader. The

@@ -79,6 +79,28 @@ func TestRebalanceUnderLoad(t *testing.T) {
 	}
 }
 
+// TestExpelled: members that the group has forgotten begin again, and nothing is
+// lost, doubled or out of order.
+func TestExpelled(t *testing.T) {
+	t.Parallel()
+	const n, parts = 20_000, 4
+	b := startBroker(t)
+	b.topic("in", parts)
+	first, second := b.member("a", ExactlyOnce), b.member("", ExactlyOnce)
+	for i := range 4 {
+		b.put("in", parts, numbered(i*n/4, n/4))
+		b.eventually("some messages", func() bool { return b.written("out") > int64(i*n/4+100) })
+		b.expel("g")
+	}
+	b.eventually("the last messages", b.caughtUp)
+	if err := errors.Join(first.stop(), second.stop()); err != nil {
+		t.Error(err)
+	}
+	if err := onceInOrder(b.committed("out"), n); err != nil {
+		t.Error(err)
+	}
+}
+
 // firsts drops messages that were there before.
 func firsts(msgs []pipeline.Message) []pipeline.Message {
 	seen := make(map[int]bool)
@@ -120,9 +142,9 @@ func (b *broker) partitions(topic string, count int32) {
 	}
 }
 
-// TestRevokeIsFast: idle lanes end as soon as the group says so, not when their
-// long poll does.
-func TestRevokeIsFast(t *testing.T) {
+// TestRoundsStopNobody: lanes go on while the group goes through rounds that
+// leave them their partitions.
+func TestRoundsStopNobody(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
 	b.topic("in", 4)
@@ -144,8 +166,15 @@ func TestRevokeIsFast(t *testing.T) {
 		})
 	}()
 	b.eventually("two lanes", func() bool { return reading.Load() == 2 })
-	b.rebalance("g")
-	b.eventually("four lanes", func() bool { return reading.Load() >= 4 && ended.Load() >= 2 })
+	joins := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.SyncGroup}, Observe: true, Count: -1})
+	for n := range 3 {
+		b.rebalance("g")
+		b.eventually("a round", func() bool { return joins.Hits() > n })
+	}
+	b.eventually("a group at rest", func() bool { return b.GroupInfo("g").State == "Stable" })
+	if reading.Load() != 2 || ended.Load() != 0 {
+		t.Errorf("%d lanes were served and %d ended", reading.Load(), ended.Load())
+	}
 	cancel()
 	if err := <-served; err != nil {
 		t.Error(err)
@@ -238,7 +267,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 	}
 	c := b.connect(lines.dial)
 	src := b.source(c, SourceOptions{Topic: "in", Group: "g", Instance: "one"})
-	src.timing.transaction, src.timing.session = 0, time.Second
+	src.timing.transaction = 0
 	sink := b.sink(c, SinkOptions{Topic: "out", Source: src, Create: true})
 	r := start(t, pipeline.Options{Source: src, Sink: sink, Workers: 2, ReadAhead: 8 << 10, Grace: time.Millisecond})
 	<-killed

@@ -10,17 +10,18 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	kafkago "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/membership"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
@@ -71,7 +72,11 @@ var quiet = slog.New(slog.DiscardHandler)
 // connect returns a way to the cluster; dial may be nil.
 func (b *broker) connect(dial func(context.Context, string, string) (net.Conn, error)) *cluster.Cluster {
 	b.t.Helper()
-	c, err := cluster.Connect(b.t.Context(), cluster.Options{Brokers: b.ListenAddrs(), Dial: dial, TLS: b.tls, Refresh: b.refresh, Log: b.log()})
+	o := cluster.Options{Brokers: b.ListenAddrs(), Dial: dial, Refresh: b.refresh, Log: b.log()}
+	if b.tls != nil {
+		o.TLS = func() (*tls.Config, error) { return b.tls, nil }
+	}
+	c, err := cluster.Connect(b.t.Context(), o)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -107,14 +112,16 @@ func (b *broker) source(c *cluster.Cluster, o SourceOptions) *Source {
 	if o.Log == nil {
 		o.Log = b.log()
 	}
+	if o.Session == 0 && o.Group != "" {
+		o.Session = 2 * time.Second
+	}
 	s, err := NewSource(b.t.Context(), c, o)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	s.timing = timing{
 		transaction: 10 * time.Millisecond, timeout: 10 * time.Second, pause: time.Second,
-		heartbeat: 50 * time.Millisecond, session: 5 * time.Second, rebalance: 5 * time.Second,
-		joinAgain: 20 * time.Millisecond, partitions: 100 * time.Millisecond,
+		watch: 100 * time.Millisecond, told: 10 * time.Second, urgent: time.Minute, giveUp: time.Hour,
 	}
 	return s
 }
@@ -337,9 +344,8 @@ func (b *broker) offsetOf(group, topic string, partition int32) int64 {
 	return -1
 }
 
-// rebalance makes the members of a group join again, by one that comes and
-// goes, and returns when it has gone. It is a client of kafka-go, which cannot
-// lead a group that has members of other kinds.
+// rebalance makes the members of a group share their partitions with one that
+// comes and goes, and returns when it has gone.
 func (b *broker) rebalance(group string) {
 	b.t.Helper()
 	info := b.GroupInfo(group)
@@ -347,28 +353,66 @@ func (b *broker) rebalance(group string) {
 		return
 	}
 	members := len(info.Members)
-	member, err := kafkago.NewConsumerGroup(kafkago.ConsumerGroupConfig{
-		ID: group, Brokers: b.ListenAddrs(), Topics: []string{"in"},
-		HeartbeatInterval: 20 * time.Millisecond, JoinGroupBackoff: 20 * time.Millisecond,
-	})
+	src := b.source(b.connect(nil), SourceOptions{Topic: "in", Group: group})
+	guest := &guest{}
+	m, err := membership.New(src.memberOptions(guest))
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	defer member.Close()
-	ctx, cancel := context.WithTimeout(b.t.Context(), patient)
-	defer cancel()
-	for {
-		generation, err := member.Next(ctx)
-		switch {
-		case ctx.Err() != nil:
-			b.t.Fatal(ctx.Err())
-		case err != nil:
-			continue
-		}
-		generation.Start(func(ctx context.Context) { <-ctx.Done() })
-		if info := b.GroupInfo(group); len(info.Members) > members || members == 0 {
-			return
-		}
+	ctx, stop := context.WithCancel(b.t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx) }()
+	b.eventually("a guest in the group", func() bool {
+		i := b.GroupInfo(group)
+		return len(i.Members) > members && i.State == "Stable" && m.Identity().Generation >= 0 && !guest.isWaiting(i)
+	})
+	stop()
+	if err := errors.Join(<-ended, m.Leave(b.t.Context())); err != nil {
+		b.t.Error(err)
+	}
+}
+
+// guest holds partitions and does nothing with them.
+type guest struct {
+	mu   sync.Mutex
+	held int
+}
+
+func (g *guest) Take(ps []membership.Assigned) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.held += len(ps)
+}
+
+func (g *guest) Release(_ context.Context, ps []membership.Partition) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.held -= len(ps)
+}
+
+func (g *guest) Drop(ps []membership.Partition) { g.Release(context.Background(), ps) }
+
+// isWaiting tells whether a guest has yet to get a partition that it is due: one
+// of two at least, if there are more than members.
+func (g *guest) isWaiting(info *kfake.GroupInfo) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.held == 0 && len(info.Commits["in"]) >= len(info.Members)
+}
+
+// expel has a group forget its members, which hear of it with their next
+// request.
+func (b *broker) expel(group string) {
+	b.t.Helper()
+	req := kmsg.NewPtrLeaveGroupRequest()
+	req.Group = group
+	for _, m := range b.GroupInfo(group).Members {
+		member := kmsg.NewLeaveGroupRequestMember()
+		member.MemberID = m.MemberID
+		req.Members = append(req.Members, member)
+	}
+	if _, err := req.RequestWith(b.t.Context(), b.client()); err != nil {
+		b.t.Fatal(err)
 	}
 }
 

@@ -126,7 +126,7 @@ func carry(t *testing.T, brokers []string, bounded bool) {
 	defer c.Close()
 	b := &broker{t: t}
 	src := b.source(c, SourceOptions{Topic: "in", Group: "g", Instance: "one", Until: Until{End: bounded}})
-	src.timing.transaction, src.timing.timeout, src.timing.session = 0, 5*time.Minute, time.Second
+	src.timing.transaction, src.timing.timeout = 0, 5*time.Minute
 	sink := b.sink(c, SinkOptions{Topic: "out", Source: src, Delivery: ExactlyOnce})
 	o := pipeline.Options{Source: src, Sink: sink, Workers: 2, ReadAhead: 8 << 10, NewTransform: pipelinetest.Identity, Log: quiet}
 	ctx, stop := signal.NotifyContext(t.Context(), syscall.SIGTERM)

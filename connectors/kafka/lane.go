@@ -3,9 +3,9 @@ package kafka
 import (
 	"context"
 	"io"
+	"sync"
 	"time"
 
-	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -13,8 +13,7 @@ import (
 // pipeline.Lane.
 type lane struct {
 	source  *Source
-	owner   cluster.Owner
-	share   share
+	owner   *owner
 	held    *pipeline.Assignment
 	start   []pipeline.Position
 	fetcher fetcher
@@ -26,38 +25,67 @@ type lane struct {
 	transaction *transaction
 	committer   *committer
 
-	failure failure
-	places  map[string]*partitionProgress
+	failure *failure
+	moves   moves
+	closed  chan struct{} // when the lane is let go
+
+	mu     sync.Mutex
+	places map[string]*partitionProgress
 }
 
-func newLane(s *Source, o cluster.Owner, sh share, held *pipeline.Assignment) *lane {
-	return &lane{source: s, owner: o, share: sh, held: held, places: make(map[string]*partitionProgress)}
+func newLane(s *Source, o *owner, held *pipeline.Assignment) *lane {
+	l := &lane{
+		source: s, owner: o, held: held, failure: newFailure(), closed: make(chan struct{}),
+		places: make(map[string]*partitionProgress),
+	}
+	l.moves.init()
+	return l
 }
 
-// beginAt sets the positions where the lane begins.
-func (l *lane) beginAt(positions []pipeline.Position) {
+// beginAt sets the partitions of the lane and where they begin.
+func (l *lane) beginAt(numbers []int32, positions []pipeline.Position, known []int32) {
 	s, in := l.source, &l.fetcher
 	in.topic, in.options, in.maxBatch = s.topic, &s.SourceOptions, s.maxBatch
 	in.codecs.Limit = s.CodecMemory
 	in.retry = s.cluster.NewRetry("read topic " + s.Topic)
-	for i, number := range l.share.partitions {
-		p := &partition{
-			number: number, index: i, place: positions[i].Place, next: positions[i].Next,
-			stopAt: -1, replica: -1,
-		}
-		p.reader.Codecs = &in.codecs
-		if s.untilOffsets != nil {
-			p.stopAt = s.untilOffsets[number]
-		}
-		in.parts = append(in.parts, p)
+	in.epochs.source = s.topic.SourceHash()
+	in.held, in.losses, in.timing = l.held, &s.losses, s.timing
+	for i, number := range numbers {
+		p := l.newPartition(number, positions[i])
+		in.addPart(p)
+		l.addPlace(p)
+		l.moves.durable[number] = p.next
+		in.epochs.begin(number, known[i])
 	}
-	in.held = l.held
 	in.lookAtStops()
-	s.tracked.trackParts(in.parts)
-	for _, p := range in.parts {
-		l.places[p.place] = p.status
-	}
 	l.start = positions
+}
+
+func (l *lane) newPartition(number int32, at pipeline.Position) *partition {
+	p := &partition{
+		number: number, place: at.Place, next: at.Next, handed: at.Next, stopAt: -1, replica: -1, checked: -1,
+		epochs: &l.fetcher.epochs,
+	}
+	p.reader.Codecs = &l.fetcher.codecs
+	if l.source.untilOffsets != nil {
+		p.stopAt = l.source.untilOffsets[number]
+	}
+	return p
+}
+
+// addPlace makes a partition visible from outside.
+func (l *lane) addPlace(p *partition) {
+	l.source.tracked.trackParts([]*partition{p})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.places[p.place] = p.status
+}
+
+func (l *lane) dropPlace(p *partition) {
+	l.source.tracked.untrackParts([]*partition{p})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.places, p.place)
 }
 
 // hasMore tells whether another batch follows the one whose position is about
@@ -80,7 +108,7 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 }
 
 func (l *lane) readBatch(ctx context.Context, limit int) (*pipeline.Batch, error) {
-	ctx, stop := l.failure.watch(ctx)
+	ctx, stop := l.failure.bind(ctx)
 	defer stop()
 	for {
 		if err := l.failure.reason(); err != nil {
@@ -89,6 +117,7 @@ func (l *lane) readBatch(ctx context.Context, limit int) (*pipeline.Batch, error
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		l.carryOutMoves()
 		l.fetcher.noteChanges()
 		b, ok := l.fetcher.nextBatch(limit)
 		switch {
@@ -98,12 +127,8 @@ func (l *lane) readBatch(ctx context.Context, limit int) (*pipeline.Batch, error
 			if l.source.Until.Bounded() && !l.held.IsTrying() {
 				return nil, io.EOF
 			}
-			// Every partition is parked, or at the end of the run.
-			select {
-			case <-l.held.Changed():
-				l.fetcher.lookAtStops()
-			case <-ctx.Done():
-			}
+			// Every partition is parked, or has left, or is at the end of the run.
+			l.awaitChange(ctx)
 			continue
 		}
 		if err := l.fetchMore(ctx, limit); err != nil {
@@ -122,19 +147,38 @@ func (l *lane) fetchMore(ctx context.Context, limit int) error {
 	if err := l.source.topic.CheckIdentity(ctx, l.asked, l.source.timing.pause); err != nil {
 		return err
 	}
-	err := l.fetcher.fetchOnce(ctx, limit)
+	woken, stop := l.bindWake(ctx)
+	defer stop()
+	err := l.fetcher.fetchOnce(woken, limit)
 	l.asked = time.Now()
+	if err != nil && woken.Err() != nil && ctx.Err() == nil {
+		return nil // a partition is to join or to leave first
+	}
 	return err
+}
+
+// awaitChange waits until a parked partition may be tried, or one joins or
+// leaves.
+func (l *lane) awaitChange(ctx context.Context) {
+	woken, stop := l.bindWake(ctx)
+	defer stop()
+	select {
+	case <-l.held.Changed():
+		l.fetcher.lookAtStops()
+	case <-woken.Done():
+	}
 }
 
 // Commit implements pipeline.Lane. Positions that go with a transaction were
 // noted there by the Sink's Write.
 func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
+	l.mu.Lock()
 	for i := range done.Places {
 		if s := l.places[done.Places[i].Place]; s != nil {
 			s.position.Store(done.Places[i].Next)
 		}
 	}
+	l.mu.Unlock()
 	if l.committer == nil {
 		return nil
 	}
@@ -155,5 +199,6 @@ func (l *lane) close() (moved bool, err error) {
 	l.fetcher.dropAnswer()
 	l.source.tracked.untrackParts(l.fetcher.parts)
 	l.failure.set(errLaneClosed)
+	close(l.closed)
 	return moved, err
 }

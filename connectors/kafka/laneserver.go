@@ -3,31 +3,55 @@ package kafka
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// laneServer serves a share of the partitions as one lane after the other, for
-// as long as the share is ours.
+// laneServer serves partitions as one lane after the other: for a member the
+// partitions that it has at that time, and for a bounded run always the same.
 type laneServer struct {
 	source   *Source
-	owner    cluster.Owner
-	share    share
+	number   int
+	owner    *owner
 	serve    serveFunc
-	producer *producer // of the share's transactions; begun already in a bounded run
+	producer *producer // of the lane's transactions; nil before
 	held     *pipeline.Assignment
 	began    bool // a lane was opened
+
+	mu      sync.Mutex
+	parts   map[int32]heldPartition
+	serving *lane         // nil between two servings
+	changed chan struct{} // closed when parts has changed
+	joins   sync.WaitGroup
 }
 
-// serveLanes serves the share's lane until its places are not ours any more, or
-// the bounded run has ended.
+// heldPartition is a partition that is ours.
+type heldPartition struct {
+	number int32
+	fresh  bool // see membership.Assigned
+}
+
+func newLaneServer(s *Source, number int, o *owner, partitions []int32, serve serveFunc) *laneServer {
+	h := &laneServer{
+		source: s, number: number, owner: o, serve: serve, parts: make(map[int32]heldPartition),
+		changed: make(chan struct{}), held: pipeline.NewAssignment(),
+	}
+	for _, p := range partitions {
+		h.parts[p] = heldPartition{number: p, fresh: true}
+		h.held.Add(cluster.PlaceOf(s.Topic, p))
+	}
+	return h
+}
+
+// serveLanes serves the lane until ctx is done, or the bounded run has ended.
 func (h *laneServer) serveLanes(ctx context.Context) error {
-	partitions := int32(len(h.share.partitions))
-	h.source.held.Add(partitions)
-	defer h.source.held.Add(-partitions)
-	h.held = pipeline.NewAssignment(h.share.places(h.source.Topic)...)
 	err := h.held.Hold(ctx, h.source.Until.Bounded(), h.serveOnce)
+	h.joins.Wait()
 	if ctx.Err() != nil {
 		return h.endError(err)
 	}
@@ -45,10 +69,17 @@ func (h *laneServer) endError(err error) error {
 // serveOnce serves one lane. A lane that cannot be opened is served as one that
 // cannot be read, so that the pipeline hears of it.
 func (h *laneServer) serveOnce(ctx context.Context) (err error) {
-	l := newLane(h.source, h.owner, h.share, h.held)
+	lease, err := h.awaitWork(ctx)
+	if err != nil {
+		return err
+	}
+	l := newLane(h.source, h.owner, h.held)
+	defer context.AfterFunc(lease, func() {
+		l.failure.set(fmt.Errorf("%w: %w", pipeline.ErrLost, context.Cause(lease)))
+	})()
 	err = h.openLane(ctx, l)
 	if err != nil && ctx.Err() != nil {
-		_, err = l.close()
+		_, err = h.closeLane(l)
 		return err
 	}
 	if err != nil {
@@ -59,7 +90,7 @@ func (h *laneServer) serveOnce(ctx context.Context) (err error) {
 		defer func() { ended(err) }()
 	}
 	err = h.serve(ctx, l)
-	moved, closing := l.close()
+	moved, closing := h.closeLane(l)
 	if moved {
 		h.held.NoteMoved()
 	}
@@ -73,32 +104,83 @@ func (h *laneServer) serveOnce(ctx context.Context) (err error) {
 	return err
 }
 
+// awaitWork waits until there is a partition to read and the lease to do so.
+func (h *laneServer) awaitWork(ctx context.Context) (lease context.Context, err error) {
+	for {
+		h.mu.Lock()
+		idle, changed := len(h.parts) == 0, h.changed
+		h.mu.Unlock()
+		if !idle {
+			return h.owner.awaitLease(ctx)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+func (h *laneServer) closeLane(l *lane) (moved bool, err error) {
+	h.mu.Lock()
+	h.serving = nil
+	h.mu.Unlock()
+	return l.close()
+}
+
 // openLane finds the positions where a lane begins. With transactions it first
 // ends the transaction that the lane's last owner left open, since that may
 // still move the committed offsets.
 func (h *laneServer) openLane(ctx context.Context, l *lane) error {
+	ctx, stop := l.failure.bind(ctx)
+	defer stop()
 	s := h.source
 	if s.sink != nil {
 		if err := h.beginProducer(ctx); err != nil {
 			return asLost(ctx, err)
 		}
 	}
-	positions, err := s.findPositions(ctx, h.owner, h.share.partitions)
+	h.mu.Lock()
+	parts := maps.Clone(h.parts)
+	h.mu.Unlock()
+	numbers := slices.Sorted(maps.Keys(parts))
+	positions, known, err := s.findPositions(ctx, h.owner, numbers, func(p int32) bool { return parts[p].fresh })
 	if err != nil {
 		return asLost(ctx, err)
 	}
-	l.beginAt(positions)
+	l.beginAt(numbers, positions, known)
 	switch {
 	case s.sink != nil:
 		l.transaction = &transaction{
-			producer: h.producer, owner: h.owner, topic: s.Topic, length: s.timing.transaction,
-			waiting: l.hasMore, broken: l.failure.set, observer: s.sink.Observer,
+			producer: h.producer, owner: h.owner, topic: s.Topic, epochs: &l.fetcher.epochs, length: s.timing.transaction,
+			waiting: l.hasMore, broken: l.failure.set, settled: l.noteDurable, observer: s.sink.Observer,
 		}
 		l.transaction.startLoop()
-	case h.owner.Group != "":
-		l.committer = startCommitter(s.cluster, h.owner, s.Topic, l.failure.set)
+	case h.owner.group() != "":
+		l.committer = startCommitter(s.cluster, h.owner, s.Topic, &l.fetcher.epochs, l.failure.set, l.noteDurable)
 	}
+	h.present(l, parts)
 	return nil
+}
+
+// present makes a lane the one that partitions join and leave. Those that have
+// come or gone since it was opened do so now.
+func (h *laneServer) present(l *lane, opened map[int32]heldPartition) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.serving = l
+	var came []heldPartition
+	for number, p := range h.parts {
+		if _, ok := opened[number]; !ok {
+			came = append(came, p)
+		}
+	}
+	for number := range opened {
+		if _, ok := h.parts[number]; !ok {
+			l.leave(number)
+		}
+	}
+	h.join(l, came)
 }
 
 // beginProducer makes the producer ready for a new lane.
@@ -106,11 +188,110 @@ func (h *laneServer) beginProducer(ctx context.Context) error {
 	again := h.began
 	h.began = true
 	if s := h.source; h.producer == nil {
-		h.producer = newProducer(s.sink.cluster, s.laneTransactionalID(h.share.number), s.timing.timeout)
+		h.producer = newProducer(s.sink.cluster, s.laneTransactionalID(h.number), s.timing.timeout)
 		return h.producer.initID(ctx, true)
 	}
 	if !again && h.producer.id >= 0 {
 		return nil
 	}
-	return h.producer.initID(ctx, h.owner.Generation >= 0 || h.producer.id < 0)
+	if err := h.owner.confirm(ctx); err != nil {
+		return err
+	}
+	return h.producer.initID(ctx, h.owner.isMember() || h.producer.id < 0)
+}
+
+// addPartitions takes up partitions.
+func (h *laneServer) addPartitions(parts []heldPartition) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, p := range parts {
+		h.parts[p.number] = p
+		h.held.Add(cluster.PlaceOf(h.source.Topic, p.number))
+	}
+	h.noteChange()
+	h.source.held.Add(int32(len(parts)))
+	if h.serving != nil {
+		h.join(h.serving, parts)
+	}
+}
+
+// noteChange wakes awaitWork. h.mu is held.
+func (h *laneServer) noteChange() {
+	close(h.changed)
+	h.changed = make(chan struct{})
+}
+
+// join has partitions join the lane that is being served, as soon as it is known
+// where they begin. Meanwhile the others go on. h.mu is held.
+func (h *laneServer) join(l *lane, parts []heldPartition) {
+	if len(parts) == 0 {
+		return
+	}
+	h.joins.Go(func() {
+		ctx, stop := l.failure.bind(context.Background())
+		defer stop()
+		numbers := make([]int32, len(parts))
+		fresh := make(map[int32]bool, len(parts))
+		for i, p := range parts {
+			numbers[i], fresh[p.number] = p.number, p.fresh
+		}
+		h.source.awaitLeaders(ctx, numbers)
+		positions, known, err := h.source.findPositions(ctx, h.owner, numbers, func(p int32) bool { return fresh[p] })
+		if err != nil {
+			l.failure.set(asLost(ctx, err)) // no effect if the lane has ended
+			return
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		for i, number := range numbers {
+			if _, ours := h.parts[number]; ours && h.serving == l {
+				l.join(number, positions[i], known[i])
+			}
+		}
+	})
+}
+
+// releasePartitions gives up partitions after everything that was read of them
+// has been committed. When ctx ends first, the lane ends without them, and what
+// it has not committed does not count.
+func (h *laneServer) releasePartitions(ctx context.Context, numbers []int32) {
+	h.mu.Lock()
+	l := h.serving
+	h.mu.Unlock()
+	if l != nil {
+		for _, number := range numbers {
+			l.leave(number)
+		}
+		if err := l.awaitGone(ctx, numbers); err != nil {
+			l.failure.set(fmt.Errorf("%w: partitions were to be given up: %w", pipeline.ErrLost, err))
+			<-l.closed
+		}
+	}
+	h.forgetPartitions(numbers)
+}
+
+// dropPartitions gives up partitions at once: the lane ends, and what it has not
+// committed does not count.
+func (h *laneServer) dropPartitions(numbers []int32) {
+	h.mu.Lock()
+	l := h.serving
+	h.mu.Unlock()
+	if l != nil {
+		l.failure.set(fmt.Errorf("%w: partitions are another's", pipeline.ErrLost))
+	}
+	h.forgetPartitions(numbers)
+}
+
+func (h *laneServer) forgetPartitions(numbers []int32) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, number := range numbers {
+		if _, ok := h.parts[number]; !ok {
+			continue
+		}
+		delete(h.parts, number)
+		h.held.Remove(cluster.PlaceOf(h.source.Topic, number))
+		h.source.held.Add(-1)
+	}
+	h.noteChange()
 }

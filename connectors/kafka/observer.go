@@ -1,6 +1,9 @@
 package kafka
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 // SourceObserver is told about the lanes of a Source. Its methods are called by
 // several goroutines and must not block. None is called for every message.
@@ -32,7 +35,10 @@ type SinkObserver interface {
 
 // reportPlaces is places of SourceObserver.ServeLane.
 func (l *lane) reportPlaces(yield func(place string, position, end int64)) {
-	for _, p := range l.fetcher.parts {
-		yield(p.place, p.status.position.Load(), p.status.end.Load())
+	l.mu.Lock()
+	places := maps.Clone(l.places)
+	l.mu.Unlock()
+	for place, p := range places {
+		yield(place, p.position.Load(), p.end.Load())
 	}
 }

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/membership"
+	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // Start says where partitions begin that have no committed offset. The zero
@@ -21,7 +24,7 @@ type Start struct {
 // Until says where a bounded run ends. The zero Until is never. At most one
 // field is set.
 type Until struct {
-	End    bool      // behind the last committed record when NewSource is called
+	End    bool      // behind the last record when NewSource is called, of a transaction that is open as well
 	Time   time.Time // before the first record with this timestamp or a later one, and at the latest as End
 	Offset int64     // before this offset in every partition, and at the latest as End
 }
@@ -46,10 +49,23 @@ type SourceOptions struct {
 	// the same rack.
 	Rack string
 	// Instance is a name for this process, unique in the group and the same at
-	// each start. Transactions that the process left open are then aborted at
-	// once when it starts again, and otherwise after the transaction timeout of
-	// 10 s. Empty means a random name.
+	// each start: up to 249 letters, digits, dots, - and _. A process that is
+	// started again within the session then has its partitions back at once, and
+	// transactions that it left open are aborted at once and not after their
+	// timeout of 10 s. Of two processes with one name the older one ends with an
+	// error that matches membership.ErrInstanceTaken. Empty means a random name,
+	// and a membership that is given up with the process.
 	Instance string
+	// Session is how long a member of the group may be silent before its
+	// partitions go to others; default 10 s. Rebalance is how long the group
+	// waits for members that have to join again; default 30 s.
+	Session, Rebalance time.Duration
+	// BrokerDeals has the broker deal partitions to members (KIP-848) instead of
+	// a member of the group. Session is the broker's then.
+	BrokerDeals bool
+	// Grace is how long the end of a lane may take, and giving up a partition;
+	// default 10 s. It is the pipeline's.
+	Grace time.Duration
 	// TransactionalID is the prefix of the transactional ids of the lanes, for
 	// brokers that restrict them. Empty means a name made of Group and
 	// Instance, or for a bounded run a hash of Group and Topic.
@@ -70,6 +86,10 @@ type SourceOptions struct {
 	OneLane bool
 	// Observer is told about lanes and fetches; nil means nobody.
 	Observer SourceObserver
+	// Stuck is told of a place that waits for something that may never come, and
+	// with a nil error that it waits no more; nil means nobody. It must not
+	// block.
+	Stuck func(place string, waitsFor error)
 	// Log is told about rebalances, lost offsets and retries; nil means
 	// slog.Default.
 	Log *slog.Logger
@@ -95,10 +115,18 @@ func (o SourceOptions) withDefaults() (SourceOptions, error) {
 		return fail("a run that begins with new records has no end")
 	case o.Partitions != nil && !o.Until.Bounded():
 		return fail("a member of a group cannot choose its partitions; a run that ends (until=latest) can")
+	case o.BrokerDeals && (o.Start != Start{}):
+		return fail("where broker deals partitions no member knows whether the group is new; begin at the earliest record")
 	case o.Workers < 0:
 		return fail("%d workers", o.Workers)
 	case o.CodecMemory < 0 || o.CodecMemory > 0 && o.CodecMemory < batch.MinCodecMemory:
 		return fail("codec memory of %d bytes: %d is the least", o.CodecMemory, batch.MinCodecMemory)
+	}
+	if err := errors.Join(membership.CheckTimes(o.Session, o.Rebalance), membership.CheckInstance(o.Instance)); err != nil {
+		return fail("%w", err)
+	}
+	if o.Grace == 0 {
+		o.Grace = pipeline.DefaultGrace
 	}
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
@@ -149,9 +177,15 @@ type SinkOptions struct {
 	DeadLetters bool
 	Partition   Partitioning
 	Delivery    Delivery
-	// Create makes the topic if it does not exist: with the Source's number of
-	// partitions, if there is one, and else the brokers' default.
+	// Create makes the topic if it does not exist, as strong as that of the
+	// Source: see planTopic. Without a Source it is the brokers' default.
 	Create bool
+	// Expired accepts a topic that deletes records which it is given, since they
+	// are older than its retention or have a key that comes again.
+	Expired bool
+	// Oversize accepts a topic that does not take the largest records of the
+	// Source. These are rejected then.
+	Oversize bool
 	// Compression of record batches. None by default: ciphertext does not
 	// shrink.
 	Compression batch.Compression

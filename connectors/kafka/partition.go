@@ -19,8 +19,10 @@ type partition struct {
 	number int32
 	index  int // in intake.parts
 	place  string
-	next   int64 // where the next fetch begins
-	stopAt int64 // where a bounded run ends; -1 if never
+	next   int64              // where the next fetch begins
+	handed int64              // where the last batch of it that was handed out has ended
+	starts *pipeline.Position // it has yet to begin in the lane, which is being served
+	stopAt int64              // where a bounded run ends; -1 if never
 	parked bool
 	stop   int64             // where it is parked
 	trial  bool              // one message is to be read from there
@@ -33,6 +35,11 @@ type partition struct {
 	alone     bool // in the request: a whole batch is due
 	got       bool // a whole batch
 	largest   int  // batch of the last answer, in bytes, the one included that its end cut short
+
+	skip    int64      // reading goes on there if that is behind next
+	behind  behindOpen // has records that are not stable
+	checked int32      // the leader epoch whose log is known to have what was read
+	epochs  *epochs
 
 	fault   error // why nothing was fetched that could be read
 	spoiled int   // answers in a row with a wrong checksum
@@ -68,6 +75,10 @@ func (p *partition) brokerToAsk(t *cluster.Topic) int32 {
 // appendRecords appends fetched records until there are none left or records is
 // full.
 func (p *partition) appendRecords(records *batch.Records, limit int) (full bool) {
+	if p.skip > p.next {
+		p.next, p.got = min(p.skip, p.limit()), true
+		return false
+	}
 	if p.fault != nil {
 		p.addFault(records, p.next, p.fault)
 		p.fault, p.got = nil, true
@@ -102,6 +113,7 @@ func (p *partition) appendSome(records *batch.Records, limit int) (full, left bo
 			return false, p.stepOver(records, err)
 		}
 		p.got, p.spoiled = true, 0
+		p.epochs.note(p.number, info.LeaderEpoch, info.BaseOffset)
 		p.largest = max(p.largest, info.Size)
 		p.within = p.committed.Admits(info)
 		return false, true

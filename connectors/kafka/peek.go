@@ -48,7 +48,11 @@ func (s *Source) Peekers(ctx context.Context) ([]*Peeker, error) {
 		return nil, fmt.Errorf("kafka topic %s: a run without an end cannot be looked through", s.Topic)
 	}
 	partitions := s.chosenPartitions()
-	starts, err := s.findStarts(ctx, partitions)
+	starts, err := s.findStarts(ctx, partitions, isFresh)
+	if err != nil {
+		return nil, err
+	}
+	stable, err := s.topic.ListOffsets(ctx, partitions, wire.Latest)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +60,7 @@ func (s *Source) Peekers(ctx context.Context) ([]*Peeker, error) {
 	for i, number := range partitions {
 		all[i] = &Peeker{
 			topic: s.topic, number: number, place: cluster.PlaceOf(s.Topic, number),
-			first: starts[i], end: s.untilOffsets[number], codecMemory: s.CodecMemory,
+			first: starts[i], end: min(stable[0][i], s.untilOffsets[number]), codecMemory: s.CodecMemory,
 		}
 	}
 	return all, nil

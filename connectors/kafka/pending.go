@@ -54,17 +54,20 @@ func (p *pending) setEntry(to, from *pipeline.Position) {
 func (p *pending) isEmpty() bool { return len(p.moved) == 0 }
 
 // appendOffsets appends the positions in the brokers' form.
-func (p *pending) appendOffsets(dst []cluster.Offset) ([]cluster.Offset, error) {
+func (p *pending) appendOffsets(dst []cluster.Offset, e *epochs) ([]cluster.Offset, error) {
+	source := e.sourceHash()
 	for _, at := range p.moved {
 		partition, ok := cluster.PartitionOf(at.Place)
 		if !ok {
 			return nil, fmt.Errorf("kafka: %q is not a partition", at.Place)
 		}
 		var err error
-		if p.text, err = cluster.AppendMetadata(p.text[:0], at); err != nil {
+		if p.text, err = cluster.AppendMetadata(p.text[:0], source, at); err != nil {
 			return nil, err
 		}
-		dst = append(dst, cluster.Offset{Partition: partition, Next: at.Next, Metadata: string(p.text)})
+		dst = append(dst, cluster.Offset{
+			Partition: partition, Next: at.Next, LeaderEpoch: e.at(partition, at.Next, true), Metadata: string(p.text),
+		})
 	}
 	return dst, nil
 }

@@ -6,12 +6,7 @@ import (
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
-	"github.com/segmentio/kafka-go/protocol/addoffsetstotxn"
-	"github.com/segmentio/kafka-go/protocol/addpartitionstotxn"
-	"github.com/segmentio/kafka-go/protocol/endtxn"
-	"github.com/segmentio/kafka-go/protocol/initproducerid"
-	"github.com/segmentio/kafka-go/protocol/txnoffsetcommit"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
@@ -20,23 +15,37 @@ import (
 // producer is one producer id and the sequence numbers that it has reached. It
 // is used by the goroutine that holds the token of its lane's transaction. Its
 // requests are sent again until they are answered.
+//
+// Transactions are made in one of two ways. In the first one each partition,
+// and the group, is added by a request of its own, and the epoch stays the
+// same: a request that comes late could end, or add to, a later transaction. So
+// after each unknown outcome the producer is initialised anew, which moves the
+// epoch. In the second way (KIP-890, where the cluster has transaction.version
+// 2) the broker adds partitions by itself and moves the epoch with each end, so
+// that a late request is refused.
 type producer struct {
-	cluster *cluster.Cluster
-	name    string // transactional id; "" if it is idempotent only
-	timeout time.Duration
-	id      int64
-	epoch   int16
-	next    map[string][]int32 // by topic and partition
+	cluster     *cluster.Cluster
+	coordinator *cluster.Coordinator
+	name        string // transactional id; "" if it is idempotent only
+	timeout     time.Duration
+	id          int64
+	epoch       int16
+	next        map[string][]int32 // by topic and partition
+	implicit    bool               // the second way
 	// uncertain says that a request may still be on its way which was sent
-	// again because no answer came. It could end, or move the offsets of, a
-	// transaction that is opened later, if the epoch stayed the same.
+	// again because no answer came. It counts in the first way only.
 	uncertain bool
 }
+
+// transactionVersion is the feature that says which way a cluster has.
+const transactionVersion = "transaction.version"
 
 // newProducer returns a producer that has yet to begin. Timeout is after how
 // long the brokers abort a transaction by themselves.
 func newProducer(c *cluster.Cluster, name string, timeout time.Duration) *producer {
-	return &producer{cluster: c, name: name, timeout: timeout, id: -1, epoch: -1}
+	return &producer{
+		cluster: c, coordinator: c.TransactionCoordinator(name), name: name, timeout: timeout, id: -1, epoch: -1,
+	}
 }
 
 // initID asks for a producer id, which aborts the transaction that the id's
@@ -44,24 +53,23 @@ func newProducer(c *cluster.Cluster, name string, timeout time.Duration) *produc
 // must be this producer itself, and the error is ErrTakenOver otherwise. All
 // sequence numbers start again.
 func (p *producer) initID(ctx context.Context, claim bool) error {
-	req := &initproducerid.Request{
-		TransactionalID: p.name, TransactionTimeoutMs: int32(p.timeout.Milliseconds()),
-		ProducerID: -1, ProducerEpoch: -1,
-	}
-	if !claim {
-		req.ProducerID, req.ProducerEpoch = p.id, p.epoch
-	}
 	err := p.cluster.RetryCall(ctx, "producer id", func(ctx context.Context) error {
-		m, err := p.cluster.RoundTrip(ctx, req)
+		req := kmsg.NewPtrInitProducerIDRequest()
+		req.TransactionalID, req.TransactionTimeoutMillis = orNull(p.name), int32(p.timeout.Milliseconds())
+		if !claim {
+			req.ProducerID, req.ProducerEpoch = p.id, p.epoch
+		}
+		answer, peer, err := p.coordinator.AskPeer(ctx, req, 3, 5, 0)
 		if err != nil {
 			return err
 		}
-		res := m.(*initproducerid.Response)
+		res := answer.(*kmsg.InitProducerIDResponse)
 		if res.ErrorCode == 0 {
 			p.id, p.epoch = res.ProducerID, res.ProducerEpoch
+			p.implicit = p.name != "" && peer.Feature(transactionVersion) >= 2
 		}
 		err = cluster.ErrorFromCode(res.ErrorCode)
-		p.cluster.NoteMoved(req, err)
+		p.coordinator.NoteCode(err)
 		return err
 	})
 	if !claim && (errors.Is(err, kafkago.ProducerFenced) || errors.Is(err, kafkago.InvalidProducerEpoch)) {
@@ -71,16 +79,27 @@ func (p *producer) initID(ctx context.Context, claim bool) error {
 	return err
 }
 
-// sendAgain sends a request of the transaction until it is answered.
+func orNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// sendAgain sends a request of the transaction until it is answered. The
+// request is made anew each time, and worst returns the error in the answer.
 func (p *producer) sendAgain(
-	ctx context.Context, name string, req protocol.Message, do func(context.Context) error,
+	ctx context.Context, name string, to *cluster.Coordinator, least, most int16,
+	request func() kmsg.Request, worst func(kmsg.Response) error,
 ) error {
 	return p.cluster.RetryCall(ctx, name, func(ctx context.Context) error {
-		err := do(ctx)
-		p.cluster.NoteMoved(req, err)
-		if _, answered := errors.AsType[kafkago.Error](err); err != nil && !answered {
+		answer, err := to.Ask(ctx, request(), least, most, 0)
+		if err != nil {
 			p.uncertain = true
+			return err
 		}
+		err = worst(answer)
+		to.NoteCode(err)
 		return err
 	})
 }
@@ -104,18 +123,16 @@ func (p *producer) stampBatch(sequence int32) batch.Producer {
 // addPartitions adds partitions of a topic to the transaction, and opens one if
 // none is.
 func (p *producer) addPartitions(ctx context.Context, topic string, partitions []int32) error {
-	req := &addpartitionstotxn.Request{
-		TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch,
-		Topics: []addpartitionstotxn.RequestTopic{{Name: topic, Partitions: partitions}},
-	}
-	return p.sendAgain(ctx, "partitions of a transaction", req, func(ctx context.Context) error {
-		m, err := p.cluster.RoundTrip(ctx, req)
-		if err != nil {
-			return err
-		}
-		var worst error
-		for _, t := range m.(*addpartitionstotxn.Response).Results {
-			for _, r := range t.Results {
+	return p.sendAgain(ctx, "partitions of a transaction", p.coordinator, 1, 3, func() kmsg.Request {
+		req := kmsg.NewPtrAddPartitionsToTxnRequest()
+		req.TransactionalID, req.ProducerID, req.ProducerEpoch = p.name, p.id, p.epoch
+		t := kmsg.NewAddPartitionsToTxnRequestTopic()
+		t.Topic, t.Partitions = topic, partitions
+		req.Topics = append(req.Topics, t)
+		return req
+	}, func(answer kmsg.Response) (worst error) {
+		for _, t := range answer.(*kmsg.AddPartitionsToTxnResponse).Topics {
+			for _, r := range t.Partitions {
 				worst = cluster.WorseOf(worst, cluster.ErrorFromCode(r.ErrorCode))
 			}
 		}
@@ -126,38 +143,40 @@ func (p *producer) addPartitions(ctx context.Context, topic string, partitions [
 // addOffsets adds a group's offsets to the transaction, and opens one if none
 // is.
 func (p *producer) addOffsets(ctx context.Context, group string) error {
-	req := &addoffsetstotxn.Request{
-		TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch, GroupID: group,
-	}
-	return p.sendAgain(ctx, "offsets of a transaction", req, func(ctx context.Context) error {
-		m, err := p.cluster.RoundTrip(ctx, req)
-		if err != nil {
-			return err
-		}
-		return cluster.ErrorFromCode(m.(*addoffsetstotxn.Response).ErrorCode)
+	return p.sendAgain(ctx, "offsets of a transaction", p.coordinator, 1, 3, func() kmsg.Request {
+		req := kmsg.NewPtrAddOffsetsToTxnRequest()
+		req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Group = p.name, p.id, p.epoch, group
+		return req
+	}, func(answer kmsg.Response) error {
+		return cluster.ErrorFromCode(answer.(*kmsg.AddOffsetsToTxnResponse).ErrorCode)
 	})
 }
 
 // commitOffsets writes offsets that become valid when the transaction is
 // committed.
 func (p *producer) commitOffsets(ctx context.Context, o cluster.Owner, topic string, offsets []cluster.Offset) error {
-	req := &txnoffsetcommit.Request{
-		TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch,
-		GroupID: o.Group, GenerationID: o.Generation, MemberID: o.Member,
-		Topics: []txnoffsetcommit.RequestTopic{{Name: topic}},
+	most := int16(3)
+	if p.implicit {
+		most = 5
 	}
-	for _, at := range offsets {
-		req.Topics[0].Partitions = append(req.Topics[0].Partitions, txnoffsetcommit.RequestPartition{
-			Partition: at.Partition, CommittedOffset: at.Next, CommittedLeaderEpoch: -1, CommittedMetadata: at.Metadata,
-		})
-	}
-	return p.sendAgain(ctx, "offsets of a transaction", req, func(ctx context.Context) error {
-		m, err := p.cluster.RoundTrip(ctx, req)
-		if err != nil {
-			return err
+	group := p.cluster.GroupCoordinator(o.Group)
+	return p.sendAgain(ctx, "offsets of a transaction", group, 3, most, func() kmsg.Request {
+		req := kmsg.NewPtrTxnOffsetCommitRequest()
+		req.TransactionalID, req.ProducerID, req.ProducerEpoch = p.name, p.id, p.epoch
+		req.Group, req.Generation, req.MemberID, req.InstanceID = o.Group, o.Generation, o.Member, orNull(o.Instance)
+		t := kmsg.NewTxnOffsetCommitRequestTopic()
+		t.Topic = topic
+		for i := range offsets {
+			r := kmsg.NewTxnOffsetCommitRequestTopicPartition()
+			metadata := offsets[i].Metadata // the request may outlive the offsets
+			r.Partition, r.Offset, r.Metadata = offsets[i].Partition, offsets[i].Next, &metadata
+			r.LeaderEpoch = offsets[i].LeaderEpoch
+			t.Partitions = append(t.Partitions, r)
 		}
-		var worst error
-		for _, t := range m.(*txnoffsetcommit.Response).Topics {
+		req.Topics = append(req.Topics, t)
+		return req
+	}, func(answer kmsg.Response) (worst error) {
+		for _, t := range answer.(*kmsg.TxnOffsetCommitResponse).Topics {
 			for _, r := range t.Partitions {
 				worst = cluster.WorseOf(worst, cluster.ErrorFromCode(r.ErrorCode))
 			}
@@ -169,12 +188,29 @@ func (p *producer) commitOffsets(ctx context.Context, o cluster.Owner, topic str
 // endTransaction commits or aborts the transaction. A lost answer is asked for
 // again: the coordinator repeats it to a producer that has not moved on since.
 func (p *producer) endTransaction(ctx context.Context, commit bool) error {
-	req := &endtxn.Request{TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch, Committed: commit}
-	return p.sendAgain(ctx, "end of a transaction", req, func(ctx context.Context) error {
-		m, err := p.cluster.RoundTrip(ctx, req)
-		if err != nil {
-			return err
+	least, most := int16(1), int16(4)
+	if p.implicit {
+		least, most = 5, 5
+	}
+	return p.sendAgain(ctx, "end of a transaction", p.coordinator, least, most, func() kmsg.Request {
+		req := kmsg.NewPtrEndTxnRequest()
+		req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Commit = p.name, p.id, p.epoch, commit
+		return req
+	}, func(answer kmsg.Response) error {
+		res := answer.(*kmsg.EndTxnResponse)
+		if res.ErrorCode == 0 && p.implicit {
+			p.beginEpoch(res.ProducerID, res.ProducerEpoch)
 		}
-		return cluster.ErrorFromCode(m.(*endtxn.Response).ErrorCode)
+		return cluster.ErrorFromCode(res.ErrorCode)
 	})
+}
+
+// beginEpoch notes the id and the epoch of the next transaction, which come
+// with the end of the last one. Sequence numbers begin at zero in each epoch,
+// and whatever is still on its way has an epoch that is over.
+func (p *producer) beginEpoch(id int64, epoch int16) {
+	p.id, p.epoch, p.uncertain = id, epoch, false
+	for _, sequences := range p.next {
+		clear(sequences)
+	}
 }

@@ -50,7 +50,7 @@ func ReadTopicRights(ctx context.Context, c *cluster.Cluster, topic string) (Rig
 	one.Topic = &topic
 	req.Topics = append(req.Topics, one)
 	req.AllowAutoTopicCreation, req.IncludeTopicAuthorizedOperations = false, true
-	m, err := c.Wire().Ask(ctx, wire.Question{Broker: -1, Request: req, Least: 8, Most: 9})
+	m, _, err := c.Wire().Ask(ctx, wire.Question{Broker: -1, Request: req, Least: 8, Most: 9})
 	if err != nil {
 		return Rights{}, err
 	}
@@ -86,7 +86,7 @@ type Group struct {
 func DescribeGroup(ctx context.Context, c *cluster.Cluster, group string) (Group, error) {
 	find := kmsg.NewPtrFindCoordinatorRequest()
 	find.CoordinatorKey = group
-	m, err := c.Wire().Ask(ctx, wire.Question{Broker: -1, Request: find, Least: 0, Most: 3})
+	m, _, err := c.Wire().Ask(ctx, wire.Question{Broker: -1, Request: find, Least: 0, Most: 3})
 	if err != nil {
 		return Group{}, err
 	}
@@ -96,7 +96,7 @@ func DescribeGroup(ctx context.Context, c *cluster.Cluster, group string) (Group
 	}
 	req := kmsg.NewPtrDescribeGroupsRequest()
 	req.Groups, req.IncludeAuthorizedOperations = []string{group}, true
-	if m, err = c.Wire().Ask(ctx, wire.Question{Broker: found.NodeID, Request: req, Least: 3, Most: 5}); err != nil {
+	if m, _, err = c.Wire().Ask(ctx, wire.Question{Broker: found.NodeID, Request: req, Least: 3, Most: 5}); err != nil {
 		return Group{}, err
 	}
 	for _, g := range m.(*kmsg.DescribeGroupsResponse).Groups {

@@ -21,6 +21,7 @@ const produceTimeout = 5 * time.Second
 // leader at a time, until every batch is stored. A retry sends the same bytes,
 // so that they are stored once.
 type sender struct {
+	adding   bool       // see wire.ProduceRequest
 	requests []*request // recycled
 	open     []int      // indexes of batches that are not stored yet
 	left     []int
@@ -44,9 +45,10 @@ func (s *sender) sendAll(ctx context.Context, t *cluster.Topic, transactionalID 
 	r := t.Cluster().NewRetry("write topic " + t.Name())
 	for {
 		requests := s.groupByLeader(t, transactionalID, parcels)
-		exchangeAll(ctx, t.Cluster().Wire(), requests)
+		exchangeAll(ctx, t.Cluster(), requests)
 		worst := s.keepUnstored(t, parcels, requests)
 		if len(s.open) == 0 {
+			r.Reset()
 			return nil
 		}
 		if err := r.Wait(ctx, worst); err != nil {
@@ -77,7 +79,7 @@ func (s *sender) groupByLeader(t *cluster.Topic, transactionalID string, parcels
 			to = s.requests[n]
 			n++
 			to.parcels, to.Partitions = to.parcels[:0], to.Partitions[:0]
-			to.Broker, to.TransactionalID = leader, transactionalID
+			to.Broker, to.TransactionalID, to.Adding = leader, transactionalID, s.adding
 			to.Acks, to.Timeout = wire.AllReplicas, produceTimeout
 		}
 		to.parcels = append(to.parcels, i)
@@ -90,8 +92,15 @@ func (s *sender) groupByLeader(t *cluster.Topic, transactionalID string, parcels
 
 // exchangeAll sends the requests at the same time and returns when all have
 // been answered, or left.
-func exchangeAll(ctx context.Context, c *wire.Client, requests []*request) {
-	one := func(r *request) { r.answer, r.err = c.Produce(ctx, &r.ProduceRequest) }
+func exchangeAll(ctx context.Context, c *cluster.Cluster, requests []*request) {
+	one := func(r *request) {
+		if r.err = c.AwaitQuota(ctx, r.Broker, true); r.err != nil {
+			return
+		}
+		if r.answer, r.err = c.Wire().Produce(ctx, &r.ProduceRequest); r.err == nil {
+			c.NoteThrottle(r.Broker, true, r.answer.Throttle)
+		}
+	}
 	if len(requests) == 1 {
 		one(requests[0])
 		return

@@ -20,6 +20,7 @@ type Sink struct {
 	SinkOptions
 	cluster  *cluster.Cluster
 	topic    *cluster.Topic
+	settings cluster.Settings
 	maxBatch int // the topic's max.message.bytes
 	exactly  bool
 	pause    time.Duration // between two writes, before the topic is looked at again
@@ -45,10 +46,21 @@ func NewSink(ctx context.Context, c *cluster.Cluster, o SinkOptions) (*Sink, err
 	if err := s.checkTopic(); err != nil {
 		return nil, err
 	}
+	if err := s.checkRights(ctx); err != nil {
+		return nil, err
+	}
 	if s.exactly {
 		o.Source.sink = s
 	}
 	return s, nil
+}
+
+// checkRights finds out whether this user may do what the Sink will.
+func (s *Sink) checkRights(ctx context.Context) error {
+	if err := s.cluster.CheckTopicRight(ctx, s.Topic, "Write"); err != nil || !s.exactly {
+		return err
+	}
+	return s.cluster.CheckTransactions(ctx, s.Source.laneTransactionalID(0))
 }
 
 func (s *Sink) openTopic(ctx context.Context) error {
@@ -57,10 +69,12 @@ func (s *Sink) openTopic(ctx context.Context) error {
 		again = 0
 	}
 	var err error
+	made := false
 	s.topic, err = s.cluster.OpenTopic(ctx, s.Topic, again)
 	switch {
 	case errors.Is(err, cluster.ErrNoTopic) && s.Create:
-		if err := s.cluster.CreateTopic(ctx, s.Topic, s.wantPartitions(), s.wantMaxBatch()); err != nil {
+		made = true
+		if err := s.createTopic(ctx); err != nil {
 			return err
 		}
 		if s.topic, err = s.cluster.OpenTopic(ctx, s.Topic, cluster.LookTriesForMade); err != nil {
@@ -69,15 +83,19 @@ func (s *Sink) openTopic(ctx context.Context) error {
 	case errors.Is(err, cluster.ErrNoTopic):
 		return fmt.Errorf("%w; make it, or say create=true", err)
 	case err != nil:
+		return s.cluster.NameRight(cluster.Resource{Kind: "topic", Name: s.Topic}, "Write", err)
+	}
+	if s.settings, err = s.cluster.ReadSettings(ctx, s.Topic); err != nil {
 		return err
 	}
-	if s.maxBatch, err = s.cluster.MaxMessageBytes(ctx, s.Topic); err != nil {
-		return err
+	s.maxBatch = defaultMaxBatch
+	if n, ok := s.settings.ReadInt(cluster.MaxMessageBytes); ok {
+		s.maxBatch = int(n)
 	}
-	if s.maxBatch == 0 {
-		s.maxBatch = defaultMaxBatch
+	if made {
+		return nil
 	}
-	return nil
+	return s.compareTopic(ctx)
 }
 
 // wantPartitions is the least number of partitions that will do; 0 if any will.
@@ -103,6 +121,9 @@ func (s *Sink) checkTopic() error {
 		return fmt.Errorf("kafka topic %s: %w: it has %d and the source has %d; "+
 			"add some (kafka-topics.sh --alter --topic %s --partitions %d), or say partition=key",
 			s.Topic, ErrFewPartitions, s.topic.PartitionCount(), want, s.Topic, want)
+	case s.maxBatch < s.wantMaxBatch() && s.Oversize:
+		s.Log.Warn("kafka: the destination does not take the largest records of the source; they are rejected as too-large",
+			"topic", s.Topic, "max_message_bytes", s.maxBatch, "needed", s.wantMaxBatch())
 	case s.maxBatch < s.wantMaxBatch():
 		return fmt.Errorf("kafka topic %s: %w: it is %d, and records of the source may need %d; raise it: "+
 			"kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config max.message.bytes=%d",
@@ -145,7 +166,12 @@ func (s *Sink) LaneMemory() int { return batch.CompressorMemory(s.Compression, s
 // may differ from m.Value while that is still to be transformed. Its error is a
 // *pipeline.Reject with the reason too-large.
 func (s *Sink) Check(m *pipeline.Message, valueSize int) error {
-	if n := batch.HeaderSize + batch.BoundMessage(m) - len(m.Value) + valueSize; n > s.maxBatch {
+	n := batch.HeaderSize + batch.BoundMessage(m) - len(m.Value) + valueSize
+	if n > s.maxBatch && valueSize == len(m.Value) {
+		var alone batch.Appender // the bound is enough for nearly all; others are measured
+		n = batch.HeaderSize + alone.Size(m)
+	}
+	if n > s.maxBatch {
 		return &pipeline.Reject{
 			Reason: "too-large",
 			Err:    fmt.Errorf("too-large: a record of up to %d bytes, and topic %s takes %d", n, s.Topic, s.maxBatch),
@@ -175,6 +201,9 @@ func (s *Sink) openWriter(ctx context.Context, from pipeline.Lane) (*writer, err
 		return nil, err
 	}
 	w := &writer{sink: s, compressor: batch.NewCompressor(s.Compression)}
+	if ours {
+		w.failure = l.failure
+	}
 	w.partitioner = partitioner{
 		by: s.Partition, partitions: s.topic.PartitionCount(), fold: s.DeadLetters, kafka: ours,
 	}

@@ -5,10 +5,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strconv"
-	"sync"
 	"sync/atomic"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
@@ -21,12 +19,15 @@ type Source struct {
 	SourceOptions
 	cluster      *cluster.Cluster
 	topic        *cluster.Topic
+	settings     cluster.Settings
 	maxBatch     int     // the topic's max.message.bytes; 0 if it is unknown
 	untilOffsets []int64 // of a bounded run, by partition
 	sink         *Sink   // its transactions carry the positions; nil at least once
 	timing       timing
+	losses       losses
 	tracked      statusTable
-	held         atomic.Int32 // partitions
+	static       bool         // Instance was given, and names a member of the group
+	held         atomic.Int32 // partitions of a member
 }
 
 // NewSource opens a topic. A bounded run ends at its present end.
@@ -35,15 +36,21 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 	if err != nil {
 		return nil, err
 	}
-	if o.Instance == "" {
-		o.Instance = rand.Text()[:12]
+	s := &Source{SourceOptions: o, cluster: c, timing: defaultTiming, static: o.Instance != ""}
+	if !s.static {
+		s.Instance = rand.Text()[:12]
 	}
-	s := &Source{SourceOptions: o, cluster: c, timing: defaultTiming}
 	if s.topic, err = c.OpenTopic(ctx, o.Topic, cluster.LookTries); err != nil {
+		return nil, c.NameRight(cluster.Resource{Kind: "topic", Name: o.Topic}, "Read", err)
+	}
+	if err := s.checkRights(ctx); err != nil {
 		return nil, err
 	}
-	if s.maxBatch, err = c.MaxMessageBytes(ctx, o.Topic); err != nil {
+	if s.settings, err = c.ReadSettings(ctx, o.Topic); err != nil {
 		return nil, err
+	}
+	if n, ok := s.settings.ReadInt(cluster.MaxMessageBytes); ok {
+		s.maxBatch = int(n)
 	}
 	if s.CodecMemory == 0 {
 		s.CodecMemory = batch.CodecMemoryFor(max(s.maxBatch, o.LargestRecord))
@@ -55,9 +62,17 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 		}
 	}
 	if o.Until.Bounded() {
-		err = s.findEnds(ctx)
+		return s, s.findEnds(ctx)
 	}
-	return s, err
+	return s, s.checkGroup(ctx)
+}
+
+// checkRights finds out whether this user may do what the Source will.
+func (s *Source) checkRights(ctx context.Context) error {
+	if err := s.cluster.CheckTopicRight(ctx, s.Topic, "Read"); err != nil || s.Group == "" {
+		return err
+	}
+	return s.cluster.CheckGroupRight(ctx, s.Group, "Read")
 }
 
 // Ordered tells whether offsets grow in read order: they do.
@@ -86,7 +101,8 @@ func (s *Source) MaxBatch() int { return s.maxBatch }
 // what it reads.
 func (s *Source) LaneMemory() int { return s.CodecMemory }
 
-// MaxLanes is how many lanes there may be at the same time.
+// MaxLanes is how many lanes there may be at the same time. A member has as many
+// all the time, whatever partitions it has.
 func (s *Source) MaxLanes() int {
 	return len(s.dealShares(s.topic.Partitions()))
 }
@@ -113,24 +129,6 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 		return s.serveBounded(ctx, serve)
 	}
 	return s.serveGroup(ctx, serve)
-}
-
-// serveShares serves one lane per share and returns when all have ended, with
-// their errors. Producers, if there are any, are those of the shares.
-func (s *Source) serveShares(
-	ctx context.Context, o cluster.Owner, shares []share, producers []*producer, serve serveFunc,
-) error {
-	var lanes sync.WaitGroup
-	errs := make([]error, len(shares))
-	for i := range shares {
-		h := &laneServer{source: s, owner: o, share: shares[i], serve: serve}
-		if producers != nil {
-			h.producer = producers[shares[i].number]
-		}
-		lanes.Go(func() { errs[i] = h.serveLanes(ctx) })
-	}
-	lanes.Wait()
-	return errors.Join(errs...)
 }
 
 // laneTransactionalID names a lane's producer. Names of a bounded run are the

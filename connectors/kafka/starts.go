@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	kafkago "github.com/segmentio/kafka-go"
 
@@ -12,18 +13,26 @@ import (
 )
 
 // findPositions returns where the given partitions begin: at the committed
-// offset, or else as Start says.
-func (s *Source) findPositions(ctx context.Context, o cluster.Owner, partitions []int32) ([]pipeline.Position, error) {
-	out := make([]pipeline.Position, len(partitions))
-	var unknown []int // indexes
+// offset, or else as Start says if the partition is fresh. One that was added to
+// the topic later begins at its first record.
+func (s *Source) findPositions(
+	ctx context.Context, o *owner, partitions []int32, fresh func(int32) bool,
+) (out []pipeline.Position, known []int32, err error) {
+	out, known = make([]pipeline.Position, len(partitions)), make([]int32, len(partitions))
 	for i, p := range partitions {
 		out[i] = pipeline.Position{Place: cluster.PlaceOf(s.Topic, p), Next: -1, Last: -1}
+		known[i] = -1
 	}
-	if o.Group != "" {
-		if err := s.readCommitted(ctx, o, partitions, out); err != nil {
-			return nil, err
+	replaced := make(map[int32]bool)
+	if s.Group != "" {
+		if err := s.readCommitted(ctx, partitions, out, known, replaced); err != nil {
+			return nil, nil, err
+		}
+		if err := s.goBackToCuts(ctx, partitions, out, known); err != nil {
+			return nil, nil, err
 		}
 	}
+	var unknown []int // indexes
 	var asked []int32
 	for i := range out {
 		if out[i].Next < 0 {
@@ -31,32 +40,34 @@ func (s *Source) findPositions(ctx context.Context, o cluster.Owner, partitions 
 		}
 	}
 	if len(unknown) == 0 {
-		return out, nil
+		return out, known, nil
 	}
-	starts, err := s.findStarts(ctx, asked)
+	starts, err := s.findStarts(ctx, asked, func(p int32) bool { return fresh(p) && !replaced[p] })
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	offsets := make([]cluster.Offset, 0, len(unknown))
 	for n, i := range unknown {
 		out[i].Next = starts[n]
-		offsets = append(offsets, cluster.Offset{Partition: asked[n], Next: starts[n]})
+		offsets = append(offsets, cluster.Offset{Partition: asked[n], Next: starts[n], LeaderEpoch: -1})
 	}
 	if s.Start.New {
 		// Where the end is now must not be forgotten if the lane is lost before
 		// its first commit.
-		return out, s.cluster.CommitOffsets(ctx, o, s.Topic, offsets)
+		return out, known, o.commitAs(ctx, s.Topic, offsets, func(as cluster.Owner) error {
+			return s.cluster.CommitOffsets(ctx, as, s.Topic, offsets)
+		})
 	}
-	return out, nil
+	return out, known, nil
 }
 
-// readCommitted fills in the offsets that the group has committed. It waits for
-// transactions that are about to move them.
+// readCommitted fills in the offsets that the group has committed, their leader
+// epochs, and the partitions whose offset is another topic's. It waits for transactions that are about to move them.
 func (s *Source) readCommitted(
-	ctx context.Context, o cluster.Owner, partitions []int32, out []pipeline.Position,
+	ctx context.Context, partitions []int32, out []pipeline.Position, known []int32, replaced map[int32]bool,
 ) error {
-	return s.cluster.RetryCall(ctx, "offsets of group "+o.Group, func(ctx context.Context) error {
-		found, err := s.cluster.Wire().OffsetFetch(ctx, o.Group, s.Topic, partitions)
+	return s.cluster.RetryExplained(ctx, "offsets of group "+s.Group, s.explainUnstable, func(ctx context.Context) error {
+		found, err := s.cluster.ReadOffsets(ctx, s.Group, s.Topic, partitions)
 		switch {
 		case errors.Is(err, kafkago.GroupIdNotFound):
 			return nil // it has committed nothing
@@ -69,11 +80,17 @@ func (s *Source) readCommitted(
 				worst = cluster.WorseOf(worst, found[i].Err)
 				continue
 			}
-			out[i].Next = found[i].Offset
+			out[i].Next, known[i] = found[i].Offset, found[i].LeaderEpoch
 			if found[i].Offset < 0 {
 				continue
 			}
-			if err := cluster.ParseMetadata(&out[i], found[i].Metadata); err != nil {
+			err := cluster.ParseMetadata(&out[i], s.topic.SourceHash(), found[i].Metadata)
+			switch {
+			case errors.Is(err, cluster.ErrOtherSource):
+				s.Log.Warn("kafka: the topic was made anew, and the group has an offset of the one before: "+
+					"the partition is read from its beginning", "error", err)
+				out[i].Next, known[i], replaced[partitions[i]] = -1, -1, true
+			case err != nil:
 				s.Log.Warn("kafka: state of a partition is not known", "error", err)
 			}
 		}
@@ -81,8 +98,18 @@ func (s *Source) readCommitted(
 	})
 }
 
+// explainUnstable returns attributes for the log about the transactions that
+// hold the group's offsets back.
+func (s *Source) explainUnstable(ctx context.Context) []any {
+	open, err := s.cluster.OpenOffsets(ctx, s.Group, s.timing.told)
+	if err != nil {
+		return []any{"transaction", fmt.Sprintf("not known: %v", err)}
+	}
+	return describeTransactions(s.cluster, open)
+}
+
 // findStarts returns where partitions without an offset begin.
-func (s *Source) findStarts(ctx context.Context, partitions []int32) ([]int64, error) {
+func (s *Source) findStarts(ctx context.Context, partitions []int32, fresh func(int32) bool) ([]int64, error) {
 	times := []int64{wire.Earliest, wire.Latest}
 	if !s.Start.Time.IsZero() {
 		times = append(times, s.Start.Time.UnixMilli())
@@ -95,6 +122,8 @@ func (s *Source) findStarts(ctx context.Context, partitions []int32) ([]int64, e
 	for i := range starts {
 		first, end := rows[0][i], rows[1][i]
 		switch {
+		case !fresh(partitions[i]):
+			starts[i] = first
 		case s.Start.New:
 			starts[i] = end
 		case s.Start.Offset > 0:
@@ -113,21 +142,25 @@ func (s *Source) findStarts(ctx context.Context, partitions []int32) ([]int64, e
 // findEnds sets the offsets where a bounded run ends.
 func (s *Source) findEnds(ctx context.Context) error {
 	all := s.topic.Partitions()
-	times := []int64{wire.Latest}
-	if !s.Until.Time.IsZero() {
-		times = append(times, s.Until.Time.UnixMilli())
-	}
-	rows, err := s.topic.ListOffsets(ctx, all, times...)
+	ends, err := s.topic.ListEnds(ctx, all)
 	if err != nil {
 		return err
 	}
-	s.untilOffsets = rows[0]
+	var behind []int64 // the time, by partition
+	if !s.Until.Time.IsZero() {
+		rows, err := s.topic.ListOffsets(ctx, all, s.Until.Time.UnixMilli())
+		if err != nil {
+			return err
+		}
+		behind = rows[0]
+	}
+	s.untilOffsets = ends
 	for i := range s.untilOffsets {
 		if s.Until.Offset > 0 {
 			s.untilOffsets[i] = min(s.untilOffsets[i], s.Until.Offset)
 		}
-		if len(rows) > 1 && rows[1][i] >= 0 {
-			s.untilOffsets[i] = min(s.untilOffsets[i], rows[1][i])
+		if behind != nil && behind[i] >= 0 {
+			s.untilOffsets[i] = min(s.untilOffsets[i], behind[i])
 		}
 	}
 	return nil

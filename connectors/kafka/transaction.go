@@ -26,12 +26,14 @@ const abortTimeout = 2 * time.Second
 // transaction for good: the lane is served again with a new one.
 type transaction struct {
 	producer *producer
-	owner    cluster.Owner
+	owner    *owner
 	topic    string // of the offsets
+	epochs   *epochs
 	length   time.Duration
-	waiting  func() bool  // something was read and has no position yet
-	broken   func(error)  // told when closing fails
-	observer SinkObserver // nil if nobody wants to know
+	waiting  func() bool            // something was read and has no position yet
+	broken   func(error)            // told when closing fails
+	settled  func([]cluster.Offset) // told of offsets that are committed
+	observer SinkObserver           // nil if nobody wants to know
 
 	token chan struct{}  // has one entry while no goroutine holds the token
 	full  chan struct{}  // hands the token to closeLoop, to close the transaction
@@ -42,9 +44,9 @@ type transaction struct {
 	// For the goroutine that holds the token:
 	open    bool
 	opened  time.Time
-	before  time.Time               // when the one before was opened
-	step    bool                    // something was written that has no position yet
-	parts   map[string][]membership // by topic and partition
+	before  time.Time                // when the one before was opened
+	step    bool                     // something was written that has no position yet
+	parts   map[string][]involvement // by topic and partition
 	fresh   []int32
 	pending pending
 	offsets []cluster.Offset
@@ -56,7 +58,7 @@ type transaction struct {
 func (t *transaction) startLoop() {
 	t.token, t.full, t.due = make(chan struct{}, 1), make(chan struct{}, 1), make(chan time.Time, 1)
 	t.ended = make(chan struct{})
-	t.parts = make(map[string][]membership)
+	t.parts = make(map[string][]involvement)
 	t.token <- struct{}{}
 	var ctx context.Context
 	ctx, t.stop = context.WithCancel(context.Background())
@@ -79,17 +81,20 @@ func (t *transaction) takeToken(ctx context.Context) error {
 
 func (t *transaction) putToken() { t.token <- struct{}{} }
 
-// membership tells how a partition takes part in the transaction.
-type membership struct{ joined, written, before bool } // before: the last transaction wrote it
+// involvement tells how a partition takes part in the transaction.
+type involvement struct{ joined, written, before bool } // before: the last transaction wrote it
 
 // joinPartitions adds partitions of a topic to the open transaction, and with
 // them those that the last one wrote: they will mostly be next, and a request
 // costs the same for any number. The caller holds the token.
 func (t *transaction) joinPartitions(ctx context.Context, topic string, partitions []int32) error {
+	if t.producer.implicit {
+		return nil // the leaders add them
+	}
 	parts, missing := t.parts[topic], false
 	for _, p := range partitions {
 		if n := int(p) + 1 - len(parts); n > 0 {
-			parts = append(parts, make([]membership, n)...)
+			parts = append(parts, make([]involvement, n)...)
 		}
 		missing = missing || !parts[p].joined
 		parts[p].written = true
@@ -120,7 +125,7 @@ func (t *transaction) openIfNeeded(ctx context.Context) error {
 		return nil
 	}
 	if t.producer.uncertain {
-		if err := t.producer.initID(ctx, t.owner.Generation >= 0); err != nil {
+		if err := t.producer.initID(ctx, t.owner.isMember()); err != nil {
 			return t.abortFor(ctx, err)
 		}
 	}
@@ -168,25 +173,31 @@ func (t *transaction) passToken() {
 
 // commitOpen commits the transaction. The caller holds the token.
 func (t *transaction) commitOpen(ctx context.Context) error {
-	offsets, err := t.pending.appendOffsets(t.offsets[:0])
+	offsets, err := t.pending.appendOffsets(t.offsets[:0], t.epochs)
 	if err != nil {
 		return t.abortFor(ctx, err)
 	}
 	t.offsets = offsets
-	if err := t.producer.addOffsets(ctx, t.owner.Group); err != nil {
-		return t.abortFor(ctx, err)
+	if !t.producer.implicit {
+		if err := t.producer.addOffsets(ctx, t.owner.group()); err != nil {
+			return t.abortFor(ctx, err)
+		}
 	}
-	if err := t.producer.commitOffsets(ctx, t.owner, t.topic, offsets); err != nil {
+	err = t.owner.commitAs(ctx, t.topic, offsets, func(as cluster.Owner) error {
+		return t.producer.commitOffsets(ctx, as, t.topic, offsets)
+	})
+	if err != nil {
 		return t.abortFor(ctx, err)
 	}
 	if err := t.producer.endTransaction(ctx, true); err != nil {
 		return t.abortFor(ctx, err)
 	}
 	t.noteEnd(true)
+	t.settled(offsets)
 	t.open, t.before, t.moved = false, t.opened, true
 	for _, parts := range t.parts {
 		for i := range parts {
-			parts[i] = membership{before: parts[i].written}
+			parts[i] = involvement{before: parts[i].written}
 		}
 	}
 	t.pending.clearMoved()

@@ -16,6 +16,7 @@ const maxRequest = 4 << 20
 // writer writes the messages of one lane. It implements pipeline.Writer.
 type writer struct {
 	sink        *Sink
+	failure     *failure // of the lane of a Source of ours; nil for others
 	producer    *producer
 	transaction *transaction // nil outside transactions
 	positions   bool         // the lane's positions go with these messages
@@ -58,6 +59,14 @@ type parcel struct {
 
 // Write implements pipeline.Writer.
 func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
+	if w.failure != nil {
+		bound, stop := w.failure.bind(ctx)
+		defer stop()
+		ctx = bound
+		if err := w.failure.reason(); err != nil {
+			return err // a lane without partitions writes nothing more
+		}
+	}
 	err := w.writeStep(ctx, msgs, done)
 	if _, refused := errors.AsType[*pipeline.Refused](err); err == nil || refused {
 		return err
@@ -121,7 +130,7 @@ func (w *writer) writeBatches(ctx context.Context, msgs []pipeline.Message) erro
 		return err
 	}
 	w.wrote = time.Now()
-	w.sortByPartition(msgs)
+	w.sortByPartition(ctx, msgs)
 	for len(w.order) > 0 {
 		if err := w.writeRound(ctx, msgs); err != nil {
 			w.out = nil // an exchange that was left may still read it
@@ -153,13 +162,14 @@ func (w *writer) writeRound(ctx context.Context, msgs []pipeline.Message) error 
 
 // sortByPartition deals the messages out to partitions, but for those that the
 // topic cannot take.
-func (w *writer) sortByPartition(msgs []pipeline.Message) {
+func (w *writer) sortByPartition(ctx context.Context, msgs []pipeline.Message) {
 	if w.chains == nil {
 		w.chains = make(map[int32]*chain)
 	}
 	w.resetChains()
 	w.partitioner.beginWrite()
 	var recent *chain
+	looked := false
 	for i := range msgs {
 		w.follows = append(w.follows, -1)
 		place := msgs[i].Origin.Place
@@ -171,6 +181,11 @@ func (w *writer) sortByPartition(msgs []pipeline.Message) {
 			continue
 		}
 		p, err := w.partitioner.choosePartition(&msgs[i])
+		if err != nil && !looked {
+			looked = true
+			w.lookForMore(ctx)
+			p, err = w.partitioner.choosePartition(&msgs[i])
+		}
 		if err != nil {
 			w.refusals.Refuse(i, place, pipeline.Passing(err)) // more may be added
 			continue
@@ -186,6 +201,12 @@ func (w *writer) sortByPartition(msgs []pipeline.Message) {
 		}
 		recent.last = int32(i)
 	}
+}
+
+// lookForMore finds out whether the topic has more partitions than it had.
+func (w *writer) lookForMore(ctx context.Context) {
+	_ = w.sink.topic.Refresh(ctx) // without an answer there are as many as there were
+	w.partitioner.partitions = max(w.partitioner.partitions, w.sink.topic.PartitionCount())
 }
 
 func (w *writer) resetChains() {
@@ -284,6 +305,7 @@ func (w *writer) sendRound(ctx context.Context) error {
 			return err
 		}
 	}
+	w.sender.adding = w.producer.implicit
 	if err := w.sender.sendAll(ctx, w.sink.topic, w.producer.name, w.parcels); err != nil {
 		return asLost(ctx, err)
 	}

@@ -113,6 +113,10 @@ func ReadRoots(name, path string) (*x509.CertPool, error) {
 	return roots, nil
 }
 
+// ErrLockedKey says that a private key is encrypted and that no password for it
+// was given.
+var ErrLockedKey = errors.New("the key is encrypted")
+
 // ReadPair reads a client's certificate and its private key from PEM files.
 func ReadPair(name, cert, key string, log *slog.Logger) (tls.Certificate, error) {
 	certificate, _, err := Read(name, cert)
@@ -124,6 +128,13 @@ func ReadPair(name, cert, key string, log *slog.Logger) (tls.Certificate, error)
 		return tls.Certificate{}, err
 	}
 	defer clear(private)
+	if isLocked(private) {
+		return tls.Certificate{}, fmt.Errorf("%s's key: %s: %w", name, key, ErrLockedKey)
+	}
+	return makePair(name, certificate, private)
+}
+
+func makePair(name string, certificate, private []byte) (tls.Certificate, error) {
 	pair, err := tls.X509KeyPair(certificate, private)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("%s: %w", name, err)

@@ -3,6 +3,7 @@ package endpoint
 import (
 	"io"
 	"log/slog"
+	"time"
 
 	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/internal/retry"
@@ -24,6 +25,9 @@ type Session struct {
 	// Workers, Budget and ReadAhead are those of pipeline.Options. Budget is
 	// never 0.
 	Workers, Budget, ReadAhead int
+	// Grace is how long writes and commits may go on after the route was told to
+	// end; 0 stands for the pipeline's default.
+	Grace time.Duration
 	// Instance names this process among those that share a source, and is the
 	// same when it is started again; "" stands for a random name.
 	Instance string

@@ -26,7 +26,7 @@ func (p *plan) newSession(archive archive.Functions, closers *closers) *endpoint
 		Log: p.env.Log, Stdin: p.env.Stdin, Stdout: p.env.Stdout, Patience: p.patience,
 		Watch:   &p.watch,
 		Workers: p.Workers, Budget: cmp.Or(int(p.Budget), pipeline.DefaultBudget), ReadAhead: int(p.ReadAhead),
-		Instance: p.Instance, Overwrite: p.Overwrite, Checkpoint: p.Checkpoint,
+		Grace: p.Grace, Instance: p.Instance, Overwrite: p.Overwrite, Checkpoint: p.Checkpoint,
 		To: p.sink.Identity, Mapping: p.sink.Mapping, OneLane: p.sink.OneLane, Growth: growth[p.do],
 		Archive: archive, OnClose: closers.add,
 	}

@@ -112,7 +112,47 @@ type Route struct {
 	parked  map[string]bool // the names of all that stand still
 	lanes   []*PlacesFunc   // that are served now
 	traffic Traffic
+	stuck   map[string]*Stuck
 	keys    keyFigures // has a lock of its own
+}
+
+// Stuck is a place, or a request of a connector, that waits for something which
+// may never come. It is not parked: it goes on by itself when that comes.
+type Stuck struct {
+	Name     string
+	WaitsFor error
+	Since    time.Time
+}
+
+// ObserveStuck notes that a place or a request is stuck, or with a nil error
+// that it goes on. At most MaxPlaces are kept.
+func (r *Route) ObserveStuck(name string, waitsFor error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known := r.stuck[name]
+	switch {
+	case waitsFor == nil:
+		delete(r.stuck, name)
+	case known != nil:
+		known.WaitsFor = waitsFor
+	case len(r.stuck) < MaxPlaces:
+		if r.stuck == nil {
+			r.stuck = make(map[string]*Stuck)
+		}
+		r.stuck[name] = &Stuck{Name: name, WaitsFor: waitsFor, Since: time.Now()}
+	}
+}
+
+// StuckPlaces returns what is stuck now, by name.
+func (r *Route) StuckPlaces() []Stuck {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]Stuck, 0, len(r.stuck))
+	for _, s := range r.stuck {
+		all = append(all, *s)
+	}
+	slices.SortFunc(all, func(a, b Stuck) int { return cmp.Compare(a.Name, b.Name) })
+	return all
 }
 
 var _ pipeline.Observer = (*Route)(nil)

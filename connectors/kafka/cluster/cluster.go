@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strconv"
+	"net"
+	"slices"
 	"strings"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/dial"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 )
 
@@ -29,26 +31,32 @@ const maxHangUps = 5
 // Cluster is a way to a cluster. Sources and Sinks may share it.
 type Cluster struct {
 	options   Options
+	dialer    *dial.Dialer
 	transport *kafkago.Transport
 	wire      *wire.Client
 	id        string
 	log       *slog.Logger
 
-	coordinators coordinatorCache
+	coordinators coordinatorTable
+	brokers      brokerTable
+	quotas       quotas
 }
 
 // Connect reaches a cluster and checks that its brokers are recent enough. An
 // error of the brokers, such as a wrong password, is returned at once, one of
-// the network after 15 s.
+// the network after 15 s. Later on brokers that refuse a connection are asked
+// again, with growing pauses.
 func Connect(ctx context.Context, o Options) (*Cluster, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
+	c := &Cluster{options: o, log: o.Log}
+	c.dialer = dial.New(dial.Options{ClientID: o.ClientID, TLS: o.TLS, SASL: o.SASL, Dial: o.Dial})
 	// The layout of topics is ours to watch (see Topic): the transport only has
 	// to know the brokers.
-	transport := newTransport(o, []string{})
-	c := &Cluster{options: o, transport: transport, wire: wire.New(transport, kafkago.TCP(o.Brokers...)), log: o.Log}
+	c.transport = c.newTransport([]string{})
+	c.wire = wire.New(c.transport, kafkago.TCP(o.Brokers...))
 	if err := c.meetBrokers(ctx); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("kafka %s: %w", strings.Join(o.Brokers, ","), err)
@@ -56,37 +64,81 @@ func Connect(ctx context.Context, o Options) (*Cluster, error) {
 	return c, nil
 }
 
-func newTransport(o Options, topics []string) *kafkago.Transport {
+// dialTimeout is how long a connection may take with all of its steps, of which
+// one may ask another service for a token.
+const dialTimeout = 10 * time.Second
+
+// newTransport returns a transport that knows the given topics. TLS and SASL
+// are the dialer's.
+func (c *Cluster) newTransport(topics []string) *kafkago.Transport {
 	return &kafkago.Transport{
-		Dial: o.Dial, TLS: o.TLS, SASL: o.SASL, ClientID: o.ClientID,
+		Dial: c.dialBroker, DialTimeout: dialTimeout, ClientID: c.options.ClientID,
 		MetadataTopics: topics, MetadataTTL: 5 * time.Second,
 	}
+}
+
+// dialBroker opens a connection. An address that nobody configured is one that
+// the brokers gave.
+func (c *Cluster) dialBroker(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := c.dialer.DialContext(ctx, network, address)
+	op, ok := errors.AsType[*net.OpError](err)
+	if ok && op.Op == "dial" && !slices.Contains(c.options.Brokers, address) {
+		return nil, fmt.Errorf("%w (brokers reached through %s advertise %s: see advertised.listeners)",
+			err, strings.Join(c.options.Brokers, ","), address)
+	}
+	return conn, err
 }
 
 func (c *Cluster) meetBrokers(ctx context.Context) error {
 	tooLate := errors.New("not reached within " + connectPatience.String())
 	ctx, cancel := context.WithTimeoutCause(ctx, connectPatience, tooLate)
 	defer cancel()
-	hangUps := 0
-	err := c.RetryCall(ctx, "connect", func(ctx context.Context) error {
-		err := c.wire.Supported(ctx)
+	r := c.NewRetry("connect")
+	for hangUps := 0; ; {
+		err := c.meetOnce(ctx)
 		if err == nil {
-			var m *wire.Metadata
-			if m, err = c.wire.Metadata(ctx); err == nil {
-				c.id = m.ClusterID
-			}
+			return nil
 		}
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		if _, refused := errors.AsType[*dial.RefusedError](err); refused {
+			return err
+		}
+		if isHangUp(err) {
 			if hangUps++; hangUps == maxHangUps {
-				return ErrHungUp
+				return fmt.Errorf("%w: %w", dial.ErrHungUp, err)
 			}
 		}
+		if err := r.Wait(ctx, err); err != nil {
+			return err
+		}
+	}
+}
+
+// meetOnce asks one broker for the versions that it speaks and for the
+// cluster's id.
+func (c *Cluster) meetOnce(ctx context.Context) error {
+	if err := c.wire.Supported(ctx); err != nil {
 		return err
-	})
-	if errors.Is(err, kafkago.SASLAuthenticationFailed) {
-		return fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	m, err := c.AskMetadata(ctx)
+	if err == nil {
+		c.id = m.ClusterID
 	}
 	return err
+}
+
+// AskMetadata asks any broker about topics, once.
+func (c *Cluster) AskMetadata(ctx context.Context, topics ...string) (*wire.Metadata, error) {
+	m, err := c.wire.Metadata(ctx, c.anyBroker(), topics...)
+	if err != nil {
+		c.noteSilence()
+		return nil, err
+	}
+	c.noteBrokers(m.Brokers)
+	return m, nil
+}
+
+func isHangUp(err error) bool {
+	return errors.Is(err, dial.ErrHungUp) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // ID returns the cluster's id, which does not depend on the names of its
@@ -96,6 +148,9 @@ func (c *Cluster) ID() string { return c.id }
 // Options returns the options that the Cluster was connected with, defaults
 // filled in.
 func (c *Cluster) Options() Options { return c.options }
+
+// Dialer returns what opens the connections.
+func (c *Cluster) Dialer() *dial.Dialer { return c.dialer }
 
 // Wire returns the client for the requests of the record path.
 func (c *Cluster) Wire() *wire.Client { return c.wire }
@@ -111,78 +166,24 @@ func (c *Cluster) IsSame(other *Cluster) bool {
 
 // RetryCall calls do until it succeeds, fails for good or ctx is done.
 func (c *Cluster) RetryCall(ctx context.Context, what string, do func(context.Context) error) error {
+	return c.RetryExplained(ctx, what, nil, do)
+}
+
+// RetryExplained does the same. Explain returns attributes for the log that say
+// more about a request that may wait for ever; it may be nil.
+func (c *Cluster) RetryExplained(
+	ctx context.Context, what string, explain func(context.Context) []any, do func(context.Context) error,
+) error {
 	r := c.NewRetry(what)
+	r.explain = explain
 	for {
 		err := do(ctx)
 		if err == nil {
+			r.Reset()
 			return nil
 		}
 		if err := r.Wait(ctx, err); err != nil {
 			return err
 		}
 	}
-}
-
-// MaxMessageBytes asks for the largest record batch that a topic takes, in
-// bytes. It is 0 if the brokers do not allow the question.
-func (c *Cluster) MaxMessageBytes(ctx context.Context, topic string) (int, error) {
-	const name = "max.message.bytes"
-	client := kafkago.Client{Addr: kafkago.TCP(c.options.Brokers...), Transport: c.transport}
-	var found int
-	err := c.RetryCall(ctx, "configuration of topic "+topic, func(ctx context.Context) error {
-		res, err := client.DescribeConfigs(ctx, &kafkago.DescribeConfigsRequest{
-			Resources: []kafkago.DescribeConfigRequestResource{
-				{ResourceType: kafkago.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{name}},
-			},
-		})
-		if err != nil {
-			return err
-		}
-		for _, r := range res.Resources {
-			if r.Error != nil {
-				return r.Error
-			}
-			for _, entry := range r.ConfigEntries {
-				if entry.ConfigName == name {
-					found, _ = strconv.Atoi(entry.ConfigValue)
-				}
-			}
-		}
-		return nil
-	})
-	if errors.Is(err, kafkago.TopicAuthorizationFailed) || errors.Is(err, kafkago.ClusterAuthorizationFailed) {
-		return 0, nil
-	}
-	return found, err
-}
-
-// CreateTopic makes a topic; zero partitions or bytes leave the number to the
-// brokers. It is no error if the topic is there already.
-func (c *Cluster) CreateTopic(ctx context.Context, name string, partitions, maxMessageBytes int) error {
-	// kafka-go waits until it sees the topic, which needs a transport that
-	// looks for it.
-	transport := newTransport(c.options, []string{name})
-	defer transport.CloseIdleConnections()
-	client := kafkago.Client{Addr: kafkago.TCP(c.options.Brokers...), Transport: transport}
-	config := kafkago.TopicConfig{Topic: name, NumPartitions: partitions, ReplicationFactor: -1}
-	if partitions == 0 {
-		config.NumPartitions = -1
-	}
-	if maxMessageBytes > 0 {
-		config.ConfigEntries = []kafkago.ConfigEntry{
-			{ConfigName: "max.message.bytes", ConfigValue: strconv.Itoa(maxMessageBytes)},
-		}
-	}
-	return c.RetryCall(ctx, "create topic "+name, func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, createTimeout)
-		defer cancel()
-		res, err := client.CreateTopics(ctx, &kafkago.CreateTopicsRequest{Topics: []kafkago.TopicConfig{config}})
-		if err != nil {
-			return err
-		}
-		if err := res.Errors[name]; !errors.Is(err, kafkago.TopicAlreadyExists) {
-			return err
-		}
-		return nil
-	})
 }

@@ -4,100 +4,138 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
-	"github.com/segmentio/kafka-go/protocol/findcoordinator"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/dial"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 )
 
-// coordinator names a group or a transactional id that a broker coordinates. A
-// process uses only a few.
-type coordinator struct {
-	transaction bool
+// Coordinator is the way to the broker that coordinates a group or a
+// transactional id. It remembers the broker until one fails to answer. It is
+// safe for concurrent use.
+type Coordinator struct {
+	cluster     *Cluster
 	name        string
+	transaction bool
+
+	mu     sync.Mutex
+	broker int32 // -1 if it has to be looked for
 }
 
-// coordinatorCache remembers the coordinating brokers until one fails to
-// answer.
-type coordinatorCache struct {
+// coordinatorKey names a group or a transactional id.
+type coordinatorKey struct {
+	name        string
+	transaction bool
+}
+
+// coordinatorTable has the coordinators that a process uses: only a few.
+type coordinatorTable struct {
 	mu    sync.Mutex
-	known map[coordinator]int32
+	known map[coordinatorKey]*Coordinator
 }
 
-// coordinatorFor returns the group or transactional id of req, if it has one.
-func coordinatorFor(req protocol.Message) (of coordinator, ok bool) {
-	switch m := req.(type) {
-	case protocol.GroupMessage:
-		of = coordinator{name: m.Group()}
-	case protocol.TransactionalMessage:
-		of = coordinator{name: m.Transaction(), transaction: true}
+// GroupCoordinator returns the way to the coordinator of a group.
+func (c *Cluster) GroupCoordinator(group string) *Coordinator {
+	return c.coordinatorOf(coordinatorKey{name: group})
+}
+
+// TransactionCoordinator returns the way to the coordinator of a transactional
+// id. An empty id has none: any broker will do.
+func (c *Cluster) TransactionCoordinator(id string) *Coordinator {
+	return c.coordinatorOf(coordinatorKey{name: id, transaction: true})
+}
+
+func (c *Cluster) coordinatorOf(key coordinatorKey) *Coordinator {
+	c.coordinators.mu.Lock()
+	defer c.coordinators.mu.Unlock()
+	k := c.coordinators.known[key]
+	if k == nil {
+		k = &Coordinator{cluster: c, name: key.name, transaction: key.transaction, broker: -1}
+		if c.coordinators.known == nil {
+			c.coordinators.known = make(map[coordinatorKey]*Coordinator)
+		}
+		c.coordinators.known[key] = k
 	}
-	return of, of.name != ""
+	return k
 }
 
-func (c *coordinatorCache) lookUp(of coordinator) (broker int32, ok bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	broker, ok = c.known[of]
-	return broker, ok
+// Ask sends a request to the coordinator, in the highest version from least to
+// most that it speaks. The exchange takes limit at most, or the usual time if
+// that is zero. The caller passes a code in the answer to NoteCode.
+func (k *Coordinator) Ask(
+	ctx context.Context, req kmsg.Request, least, most int16, limit time.Duration,
+) (kmsg.Response, error) {
+	res, _, err := k.AskPeer(ctx, req, least, most, limit)
+	return res, err
 }
 
-func (c *coordinatorCache) setBroker(of coordinator, broker int32) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.known == nil {
-		c.known = make(map[coordinator]int32)
-	}
-	c.known[of] = broker
-}
-
-func (c *coordinatorCache) forgetBroker(of coordinator) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.known, of)
-}
-
-// NoteMoved forgets the coordinator for req if err can mean that another broker
-// has taken over.
-func (c *Cluster) NoteMoved(req protocol.Message, err error) {
-	if err == nil || JudgeError(err) != Again || errors.Is(err, kafkago.ConcurrentTransactions) {
-		return
-	}
-	if of, ok := coordinatorFor(req); ok {
-		c.coordinators.forgetBroker(of)
-	}
-}
-
-// RoundTrip sends a request of kafka-go's own, to its coordinator if it has
-// one. The caller passes every error to NoteMoved, also one in the answer.
-func (c *Cluster) RoundTrip(ctx context.Context, req protocol.Message) (protocol.Message, error) {
-	of, ok := coordinatorFor(req)
-	if !ok {
-		return c.wire.RoundTrip(ctx, req)
-	}
-	broker, err := c.findCoordinator(ctx, of)
+// AskPeer does the same, and tells of the broker that has answered.
+func (k *Coordinator) AskPeer(
+	ctx context.Context, req kmsg.Request, least, most int16, limit time.Duration,
+) (kmsg.Response, *dial.Peer, error) {
+	broker, err := k.findBroker(ctx, limit)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return c.wire.RoundTripTo(ctx, broker, req)
+	res, peer, err := k.cluster.wire.Ask(ctx, wire.Question{
+		Broker: broker, Request: req, Least: least, Most: most, Limit: limit,
+	})
+	if err != nil {
+		k.NoteMoved()
+	}
+	return res, peer, err
 }
 
-func (c *Cluster) findCoordinator(ctx context.Context, of coordinator) (int32, error) {
-	if broker, ok := c.coordinators.lookUp(of); ok {
+// NoteMoved has the coordinator be looked for with the next request.
+func (k *Coordinator) NoteMoved() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.broker = -1
+}
+
+// NoteCode forgets the coordinator if a code in its answer can mean that
+// another broker has taken over.
+func (k *Coordinator) NoteCode(err error) {
+	if err != nil && JudgeError(err) == Again && !errors.Is(err, kafkago.ConcurrentTransactions) {
+		k.NoteMoved()
+	}
+}
+
+// MayPass tells whether the request of an error may succeed later.
+func (k *Coordinator) MayPass(err error) bool { return JudgeError(err) == Again }
+
+// findBroker returns the coordinating broker; -1 if any will do.
+func (k *Coordinator) findBroker(ctx context.Context, limit time.Duration) (int32, error) {
+	if k.name == "" {
+		return -1, nil
+	}
+	k.mu.Lock()
+	broker := k.broker
+	k.mu.Unlock()
+	if broker >= 0 {
 		return broker, nil
 	}
-	req := &findcoordinator.Request{Key: of.name}
-	if of.transaction {
-		req.KeyType = 1
+	req := kmsg.NewPtrFindCoordinatorRequest()
+	req.CoordinatorKey = k.name
+	if k.transaction {
+		req.CoordinatorType = 1
 	}
-	m, err := c.wire.RoundTrip(ctx, req)
+	answer, _, err := k.cluster.wire.Ask(ctx, wire.Question{
+		Broker: k.cluster.anyBroker(), Request: req, Least: 1, Most: 3, Limit: limit,
+	})
 	if err != nil {
+		k.cluster.noteSilence()
 		return 0, err
 	}
-	res := m.(*findcoordinator.Response)
+	res := answer.(*kmsg.FindCoordinatorResponse)
 	if err := ErrorFromCode(res.ErrorCode); err != nil {
 		return 0, err
 	}
-	c.coordinators.setBroker(of, res.NodeID)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.broker = res.NodeID
 	return res.NodeID, nil
 }

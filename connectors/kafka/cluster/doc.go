@@ -11,7 +11,8 @@
 //	topic.go         Topic: its id, and the leaders of its partitions
 //	listing.go       offsets that belong to times, from the leaders
 //	coordinators.go  the coordinators of groups and transactions, and requests to them
-//	offsets.go       committing offsets outside transactions
+//	anybroker.go     a broker for questions that any can answer
+//	offsets.go       offsets of a group, outside transactions
 //	metadata.go      a pipeline.Position as the metadata of an offset
 //	place.go         names of partitions
 //	retry.go         Retry: when the same request is sent again

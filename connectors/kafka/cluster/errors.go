@@ -5,6 +5,7 @@ import (
 
 	kafkago "github.com/segmentio/kafka-go"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/dial"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 )
 
@@ -17,12 +18,6 @@ var (
 	// ErrGroupActive says that a bounded run cannot use the offsets of a group
 	// that has members.
 	ErrGroupActive = errors.New("the group has members")
-	// ErrRefused says that the brokers do not accept the credentials.
-	ErrRefused = errors.New("credentials refused")
-	// ErrHungUp says that brokers close new connections, which is how some of
-	// them answer a wrong password, and all of them a client that does not
-	// speak TLS.
-	ErrHungUp = errors.New("the broker hangs up")
 )
 
 // Outcome is the consequence of a broker's error.
@@ -41,6 +36,9 @@ const (
 
 // JudgeError returns the consequence of err, which came from a request.
 func JudgeError(err error) Outcome {
+	if isConnectError(err) {
+		return Again
+	}
 	code, ok := errors.AsType[kafkago.Error](err)
 	switch {
 	case !ok && wire.Retriable(err):
@@ -76,6 +74,15 @@ func JudgeError(err error) Outcome {
 		// version of Kafka.
 		return Lost
 	}
+}
+
+// isConnectError tells whether a connection was refused, or could not be made
+// because a service was away. Once a program runs, credentials that do not fit
+// are being changed, perhaps on one of the two sides only.
+func isConnectError(err error) bool {
+	_, refused := errors.AsType[*dial.RefusedError](err)
+	_, away := errors.AsType[*dial.AwayError](err)
+	return refused || away
 }
 
 // errNotAttempted is the code of a partition that was left out because of

@@ -6,15 +6,18 @@ import (
 	"fmt"
 
 	kafkago "github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol/offsetcommit"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 )
 
 // Owner is the committer of offsets: a member of a generation of the group, or
 // nobody.
 type Owner struct {
 	Group      string
-	Generation int32
 	Member     string
+	Instance   string // empty if the membership is dynamic
+	Generation int32  // -1 for nobody
 }
 
 // NoMember returns the owner of a bounded run. Brokers accept its offsets while
@@ -25,37 +28,66 @@ func NoMember(group string) Owner { return Owner{Group: group, Generation: -1} }
 type Offset struct {
 	Partition int32
 	Next      int64
-	Metadata  string // see AppendMetadata
+	// LeaderEpoch is that of the last record before Next; -1 if it is not known.
+	LeaderEpoch int32
+	Metadata    string // see AppendMetadata
 }
 
 // CommitOffsets commits offsets outside any transaction.
 func (c *Cluster) CommitOffsets(ctx context.Context, o Owner, topic string, offsets []Offset) error {
-	req := &offsetcommit.Request{
-		GroupID: o.Group, GenerationID: o.Generation, MemberID: o.Member,
-		RetentionTimeMs: -1, Topics: []offsetcommit.RequestTopic{{Name: topic}},
-	}
-	for _, at := range offsets {
-		req.Topics[0].Partitions = append(req.Topics[0].Partitions, offsetcommit.RequestPartition{
-			PartitionIndex: at.Partition, CommittedOffset: at.Next, CommittedLeaderEpoch: -1,
-			CommittedMetadata: at.Metadata,
-		})
-	}
+	k := c.GroupCoordinator(o.Group)
 	err := c.RetryCall(ctx, "offsets of group "+o.Group, func(ctx context.Context) error {
-		m, err := c.RoundTrip(ctx, req)
+		answer, err := k.Ask(ctx, commitRequest(o, topic, offsets), 7, 9, 0)
 		if err != nil {
 			return err
 		}
 		var worst error
-		for _, t := range m.(*offsetcommit.Response).Topics {
+		for _, t := range answer.(*kmsg.OffsetCommitResponse).Topics {
 			for _, r := range t.Partitions {
 				worst = WorseOf(worst, ErrorFromCode(r.ErrorCode))
 			}
 		}
-		c.NoteMoved(req, worst)
+		k.NoteCode(worst)
 		return worst
 	})
 	if o.Generation < 0 && (errors.Is(err, kafkago.UnknownMemberId) || errors.Is(err, kafkago.RebalanceInProgress)) {
 		return fmt.Errorf("%w: %s", ErrGroupActive, o.Group)
 	}
 	return err
+}
+
+func commitRequest(o Owner, topic string, offsets []Offset) *kmsg.OffsetCommitRequest {
+	req := kmsg.NewPtrOffsetCommitRequest()
+	req.Group, req.Generation, req.MemberID = o.Group, o.Generation, o.Member
+	if o.Instance != "" {
+		req.InstanceID = &o.Instance
+	}
+	t := kmsg.NewOffsetCommitRequestTopic()
+	t.Topic = topic
+	for i := range offsets {
+		p := kmsg.NewOffsetCommitRequestTopicPartition()
+		metadata := offsets[i].Metadata // the request may outlive the offsets
+		p.Partition, p.Offset, p.Metadata = offsets[i].Partition, offsets[i].Next, &metadata
+		p.LeaderEpoch = offsets[i].LeaderEpoch
+		t.Partitions = append(t.Partitions, p)
+	}
+	req.Topics = append(req.Topics, t)
+	return req
+}
+
+// ReadOffsets asks for the offsets that a group has committed, once: see
+// wire.Client.OffsetFetch.
+func (c *Cluster) ReadOffsets(
+	ctx context.Context, group, topic string, partitions []int32,
+) ([]wire.CommittedOffset, error) {
+	k := c.GroupCoordinator(group)
+	broker, err := k.findBroker(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	found, err := c.wire.OffsetFetch(ctx, broker, group, topic, partitions)
+	if err != nil {
+		k.NoteCode(err)
+	}
+	return found, err
 }

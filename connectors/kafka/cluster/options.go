@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go/sasl"
-	"github.com/segmentio/kafka-go/sasl/plain"
-	"github.com/segmentio/kafka-go/sasl/scram"
 )
 
 // Options say how to reach a cluster. Brokers is required.
@@ -24,17 +22,22 @@ type Options struct {
 	// ClientID is how the brokers name the client in logs and quotas; default
 	// "streamcrypt".
 	ClientID string
-	// TLS is how connections are encrypted; nil means not at all. Its
-	// ServerName may be empty.
-	TLS *tls.Config
-	// SASL is how the client proves who it is; nil means not at all. See
-	// NewMechanism.
+	// TLS, SASL and Dial are how connections are opened: see dial.Options.
+	TLS  func() (*tls.Config, error)
 	SASL sasl.Mechanism
-	// Dial opens connections; nil means net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Principal is the user as the brokers' rights name it, such as User:app, for
+	// errors; empty if it is not known.
+	Principal string
 	// Refresh is the least time between two questions about one topic; default
 	// 50 ms.
 	Refresh time.Duration
+	// StuckAfter is how long a request may wait for something that may never
+	// come before people are told; default 30 s.
+	StuckAfter time.Duration
+	// Stuck is told the name of such a request and what it waits for, and with a
+	// nil error that it waits no more; nil means nobody. It must not block.
+	Stuck func(name string, waitsFor error)
 	// Observer is told about retries; nil means nobody.
 	Observer Observer
 	// Log is told about retries; nil means slog.Default.
@@ -75,25 +78,13 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Refresh == 0 {
 		o.Refresh = defaultRefresh
 	}
+	if o.StuckAfter == 0 {
+		o.StuckAfter = stuckAfter
+	}
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
 	return o, nil
-}
-
-// NewMechanism returns a SASL mechanism by name: plain, scram-sha-256 or
-// scram-sha-512. Others (OAUTHBEARER, an IAM of a cloud) implement
-// sasl.Mechanism, which has one method.
-func NewMechanism(name, user, password string) (sasl.Mechanism, error) {
-	switch name {
-	case "plain":
-		return plain.Mechanism{Username: user, Password: password}, nil
-	case "scram-sha-256":
-		return scram.Mechanism(scram.SHA256, user, password)
-	case "scram-sha-512":
-		return scram.Mechanism(scram.SHA512, user, password)
-	}
-	return nil, fmt.Errorf("kafka: SASL mechanism %q is none of plain, scram-sha-256, scram-sha-512", name)
 }
 
 // CheckTopicName applies the brokers' rule for names, which also keeps slashes

@@ -68,7 +68,7 @@ func (t *Topic) askRepeatedly(ctx context.Context, retries int) (*wire.Topic, er
 }
 
 func (t *Topic) askOnce(ctx context.Context) (*wire.Topic, error) {
-	m, err := t.cluster.wire.Metadata(ctx, t.name)
+	m, err := t.cluster.AskMetadata(ctx, t.name)
 	if err != nil {
 		return nil, err
 	}
@@ -128,6 +128,18 @@ func (t *Topic) CheckIdentity(ctx context.Context, last time.Time, pause time.Du
 		return err
 	}
 	return nil
+}
+
+// ConfirmIdentity asks in any case, until it is answered, and returns ErrReplaced
+// if the topic was deleted and made again.
+func (t *Topic) ConfirmIdentity(ctx context.Context) error {
+	return t.cluster.RetryCall(ctx, "topic "+t.name, func(ctx context.Context) error {
+		found, err := t.askOnce(ctx)
+		if err == nil && found.ID != t.id && t.id != [16]byte{} {
+			err = fmt.Errorf("kafka topic %s: %w", t.name, ErrReplaced)
+		}
+		return err
+	})
 }
 
 // Cluster returns the way to the topic's cluster.

@@ -273,7 +273,7 @@ func TestDeadline(t *testing.T) {
 	})
 	defer close(stop)
 	c := connect(t, k, func(tr *kafka.Transport) { tr.Dial = p.dial })
-	if _, err := c.Metadata(t.Context(), "orders"); err != nil { // connected
+	if _, err := c.Metadata(t.Context(), -1, "orders"); err != nil { // connected
 		t.Fatal(err)
 	}
 	c.Timeout = 50 * time.Millisecond

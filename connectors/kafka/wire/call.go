@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 
 	"github.com/segmentio/kafka-go/protocol"
+
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/dial"
 )
 
 // call is one run of an exchange. The Transport executes it on the connection's
@@ -21,7 +23,6 @@ type call struct {
 	client *Client
 	state  atomic.Int32
 	done   chan struct{} // closed when RawExchange is over
-	spoken int16         // the version that kafka-go negotiated
 	err    error
 }
 
@@ -58,14 +59,9 @@ func (c *call) wait(ctx context.Context) (hasLeft bool, err error) {
 // ApiKey implements protocol.Message.
 func (c *call) ApiKey() protocol.ApiKey { return c.api }
 
-// Required implements protocol.RawExchanger: always. The Transport tells here
-// what it negotiated.
-func (c *call) Required(negotiated map[protocol.ApiKey]int16) bool {
-	if v, ok := negotiated[c.ApiKey()]; ok {
-		c.spoken = v
-	}
-	return true
-}
+// Required implements protocol.RawExchanger: always. The versions that kafka-go
+// has negotiated are bounded by those that kafka-go speaks, and are not used.
+func (c *call) Required(map[protocol.ApiKey]int16) bool { return true }
 
 // RawExchange implements protocol.RawExchanger. An error closes the connection,
 // so what leaves the connection between two messages is in c.err only.
@@ -73,7 +69,7 @@ func (c *call) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if !c.state.CompareAndSwap(waiting, running) {
 		return c, nil
 	}
-	broken, err := c.run(rw)
+	broken, err := c.runOn(rw)
 	c.err = err
 	release := c.release // after the next line the exchange may be another's
 	if !c.state.CompareAndSwap(running, finished) && release != nil {
@@ -86,17 +82,19 @@ func (c *call) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	return c, nil
 }
 
-func (c *call) run(rw io.ReadWriter) (broken bool, err error) {
-	if c.prepare != nil {
-		spoken, err := askVersions(c.client, rw)
-		if err != nil {
-			return true, err
-		}
-		if err := c.prepare(spoken); err != nil {
-			return false, err
-		}
-	} else if c.spoken < c.version {
-		return false, &VersionError{API: c.api, Need: c.version, Has: c.spoken}
+// runOn runs the exchange on a connection. A broken one must be closed.
+func (c *call) runOn(rw io.ReadWriter) (broken bool, err error) {
+	peer := dial.PeerOf(rw)
+	switch {
+	case peer == nil:
+		return true, errNoPeer
+	case c.prepare != nil:
+		err = c.prepare(peer)
+	default:
+		err = needVersion(peer, c.api, c.version)
+	}
+	if err != nil {
+		return false, err
 	}
 	if c.request.bad {
 		return false, errLongName

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
 )
 
 // Client sends requests through a Transport to one cluster. It may be used by
@@ -24,14 +23,15 @@ type Client struct {
 	// was asked for.
 	MaxAnswer int
 
-	transport *kafka.Transport
+	transport *kafka.Transport // it dials by package dial
 	addr      net.Addr
 	lastID    atomic.Int32 // correlation
 	idle      pool
 	writers   sync.Pool // *bufio.Writer
 }
 
-// New returns a Client of the cluster whose brokers addr names.
+// New returns a Client of the cluster whose brokers addr names. The transport's
+// Dial is that of a dial.Dialer, and it has no TLS and SASL of its own.
 func New(transport *kafka.Transport, addr net.Addr) *Client {
 	return &Client{
 		Timeout: 10 * time.Second, MaxAnswer: 256 << 20,
@@ -39,24 +39,14 @@ func New(transport *kafka.Transport, addr net.Addr) *Client {
 	}
 }
 
-// RoundTrip sends one of kafka-go's own requests, under Timeout.
-func (c *Client) RoundTrip(ctx context.Context, request protocol.Message) (protocol.Message, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
-	defer cancel()
-	answer, err := c.transport.RoundTrip(ctx, c.addr, request)
-	if err != nil {
-		return nil, &Error{API: request.ApiKey(), Broker: -1, Err: err}
-	}
-	return answer, nil
-}
-
-// do runs an exchange. When it returns nil, the answer is in x.body. Then, and
-// after an error, x is the caller's again, unless left is true: then it is the
-// connection's, which calls x.release when it is done.
-func (c *Client) do(ctx context.Context, x *exchange, to route, wait time.Duration) (left bool, err error) {
-	call := &call{exchange: x, client: c, done: make(chan struct{}), spoken: -1}
+// do runs an exchange, which may take up to limit. When it returns nil, the
+// answer is in x.body. Then, and after an error, x is the caller's again, unless
+// left is true: then it is the connection's, which calls x.release when it is
+// done.
+func (c *Client) do(ctx context.Context, x *exchange, to route, limit time.Duration) (left bool, err error) {
+	call := &call{exchange: x, client: c, done: make(chan struct{})}
 	api := x.api // x may be another's when we return
-	limited, cancel := context.WithTimeout(ctx, wait+c.Timeout)
+	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	_, err = c.transport.RoundTrip(limited, c.addr, to.message(call))
 	switch {

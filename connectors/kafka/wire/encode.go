@@ -48,6 +48,9 @@ func (e *encoder) nullable(s string) {
 	}
 }
 
+// bytesLength writes the length of bytes that follow.
+func (e *encoder) bytesLength(n int) { e.array(n) }
+
 func (e *encoder) array(n int) {
 	if e.flexible {
 		e.b = binary.AppendUvarint(e.b, uint64(n)+1)

@@ -9,6 +9,8 @@ import (
 	"math"
 
 	"github.com/segmentio/kafka-go/protocol"
+
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/dial"
 )
 
 // exchange is a request and its answer, and the memory of both.
@@ -19,9 +21,9 @@ type exchange struct {
 	// that go between.
 	request encoder
 	inserts []insert
-	// prepare, if not nil, chooses the version by what the broker speaks and
-	// encodes the request. It runs on the connection's goroutine.
-	prepare func(spoken versions) error
+	// prepare, if not nil, chooses the version by those that the broker speaks
+	// and encodes the request. It runs on the connection's goroutine.
+	prepare func(peer *dial.Peer) error
 	// release, if not nil, gives the memory back if the caller has left.
 	release func()
 

@@ -94,7 +94,7 @@ func (c *Client) Fetch(ctx context.Context, request *FetchRequest) (*FetchRespon
 	x := &r.exchange
 	x.request = encoder{b: x.request.b[:0]}
 	request.encode(&x.request)
-	left, err := c.do(ctx, x, toBroker(request.Broker), request.MaxWait)
+	left, err := c.do(ctx, x, toBroker(request.Broker), request.MaxWait+c.Timeout)
 	if err == nil {
 		if err = r.decode(request, x.body); err != nil {
 			err = &Error{API: protocol.Fetch, Broker: request.Broker, Err: err}

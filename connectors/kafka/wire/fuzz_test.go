@@ -45,6 +45,9 @@ func FuzzProduceResponse(f *testing.F) {
 	request := &ProduceRequest{Partitions: []ProducePartition{{"t", 0, nil}, {"t", 1, nil}}}
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		_ = new(ProduceResponse).decode(request, b)
+		adding := *request
+		adding.Adding = true
+		_ = new(ProduceResponse).decode(&adding, b)
 	})
 }
 
@@ -73,14 +76,5 @@ func FuzzOffsets(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		_, _ = decodeOffsetFetch("t", []int32{0, 1}, b)
 		_, _ = (&ListOffsetsRequest{Topic: "t", Partitions: []ListPartition{{Partition: 0}}}).decode(b)
-	})
-}
-
-func FuzzVersions(f *testing.F) {
-	k := kmsg.NewPtrApiVersionsResponse()
-	k.ApiKeys = []kmsg.ApiVersionsResponseApiKey{{ApiKey: 1, MinVersion: 4, MaxVersion: 18}}
-	seed(f, k, 0)
-	f.Fuzz(func(_ *testing.T, b []byte) {
-		_, _ = decodeVersions(b)
 	})
 }

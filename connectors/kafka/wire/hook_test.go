@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/dial"
 )
 
 // What kafka-go must keep for this package to work. These tests fail when it
@@ -19,9 +22,7 @@ import (
 var (
 	_ protocol.RawExchanger  = (*call)(nil)
 	_ protocol.RawExchanger  = (*brokerCall)(nil)
-	_ protocol.RawExchanger  = (*groupCall)(nil)
 	_ protocol.BrokerMessage = (*brokerCall)(nil)
-	_ protocol.GroupMessage  = (*groupCall)(nil)
 )
 
 // server answers what comes on a connection.
@@ -59,7 +60,28 @@ func frame(request []byte, body []byte) []byte {
 }
 
 func newCall(c *Client, x *exchange) *call {
-	return &call{exchange: x, client: c, done: make(chan struct{}), spoken: -1}
+	return &call{exchange: x, client: c, done: make(chan struct{})}
+}
+
+// connectTo returns a connection to a broker that speaks a request up to a
+// version and answers in a way of its own.
+func connectTo(t *testing.T, api protocol.ApiKey, most int16, answer func(request []byte) []byte) *protocol.Conn {
+	t.Helper()
+	pipe := server(t, func(request []byte) []byte {
+		if request[5] != byte(protocol.ApiVersions) {
+			return answer(request)
+		}
+		k := kmsg.NewPtrApiVersionsResponse()
+		k.Version = int16(binary.BigEndian.Uint16(request[6:]))
+		k.ApiKeys = []kmsg.ApiVersionsResponseApiKey{{ApiKey: int16(api), MaxVersion: most}}
+		return frame(request, k.AppendTo(nil))
+	})
+	d := dial.New(dial.Options{Dial: func(context.Context, string, string) (net.Conn, error) { return pipe, nil }})
+	c, err := d.DialContext(t.Context(), "tcp", "broker:9092")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return protocol.NewConn(c, "other")
 }
 
 func fetchExchange() *exchange {
@@ -70,18 +92,14 @@ func fetchExchange() *exchange {
 
 func TestConnectionRunsTheHook(t *testing.T) {
 	var seen []byte
-	conn := protocol.NewConn(server(t, func(request []byte) []byte {
+	conn := connectTo(t, protocol.Fetch, fetchVersion, func(request []byte) []byte {
 		seen = request
 		return frame(request, []byte("body"))
-	}), "other")
-	conn.SetVersions(map[protocol.ApiKey]int16{protocol.Fetch: fetchVersion})
+	})
 	for range 2 { // the connection is good for another
 		call := newCall(New(&kafka.Transport{ClientID: "streamcrypt"}, nil), fetchExchange())
 		if _, err := conn.RoundTrip(call); err != nil {
 			t.Fatal("the connection did not use RawExchange:", err)
-		}
-		if call.spoken != fetchVersion {
-			t.Error("Required was not told the negotiated versions:", call.spoken)
 		}
 		if !bytes.Contains(seen, []byte("streamcrypt")) || call.err != nil || string(call.body) != "body" {
 			t.Errorf("sent %x, got %q, %v", seen, call.body, call.err)
@@ -95,10 +113,10 @@ func TestConnectionRunsTheHook(t *testing.T) {
 // A call that was abandoned does nothing when its turn comes: its memory is
 // another's.
 func TestAbandonedCallDoesNothing(t *testing.T) {
-	conn := protocol.NewConn(server(t, func(request []byte) []byte {
+	conn := connectTo(t, protocol.Fetch, fetchVersion, func([]byte) []byte {
 		t.Error("a request was sent")
 		return nil
-	}), "")
+	})
 	x := fetchExchange()
 	x.release = func() { t.Error("released") }
 	call := newCall(New(&kafka.Transport{}, nil), x)
@@ -127,8 +145,7 @@ func TestBadAnswers(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			conn := protocol.NewConn(server(t, test.answer), "")
-			conn.SetVersions(map[protocol.ApiKey]int16{protocol.Fetch: fetchVersion})
+			conn := connectTo(t, protocol.Fetch, fetchVersion, test.answer)
 			c := New(&kafka.Transport{}, nil)
 			c.MaxAnswer = 1 << 20
 			call := newCall(c, fetchExchange())
@@ -141,11 +158,10 @@ func TestBadAnswers(t *testing.T) {
 
 // An old broker is refused before anything is sent, and the connection stays.
 func TestOldBroker(t *testing.T) {
-	conn := protocol.NewConn(server(t, func(request []byte) []byte {
+	conn := connectTo(t, protocol.Fetch, 10, func(request []byte) []byte {
 		t.Errorf("sent %x", request)
 		return nil
-	}), "")
-	conn.SetVersions(map[protocol.ApiKey]int16{protocol.Fetch: 10})
+	})
 	call := newCall(New(&kafka.Transport{}, nil), fetchExchange())
 	if _, err := conn.RoundTrip(call); err != nil {
 		t.Error("the connection would be closed:", err)
@@ -156,22 +172,26 @@ func TestOldBroker(t *testing.T) {
 	}
 }
 
-func TestVersionsAreAskedOnTheConnection(t *testing.T) {
+// A connection that does not tell the versions of its broker is of no use.
+func TestForeignConnection(t *testing.T) {
+	conn := protocol.NewConn(server(t, func([]byte) []byte { return nil }), "")
+	call := newCall(New(&kafka.Transport{}, nil), fetchExchange())
+	if _, err := conn.RoundTrip(call); !errors.Is(err, errNoPeer) || !errors.Is(call.err, errNoPeer) {
+		t.Error(err, call.err)
+	}
+}
+
+func TestVersionsAreThoseOfTheConnection(t *testing.T) {
 	for _, test := range []struct {
 		most int16
 		want int16
 	}{{13, 10}, {10, 10}, {9, 9}, {8, 0}} {
-		conn := protocol.NewConn(server(t, func(request []byte) []byte {
-			if request[5] == byte(protocol.ApiVersions) {
-				k := kmsg.NewPtrApiVersionsResponse()
-				k.ApiKeys = []kmsg.ApiVersionsResponseApiKey{{ApiKey: 3, MinVersion: 0, MaxVersion: test.most}}
-				return frame(request, k.AppendTo(nil))
-			}
+		conn := connectTo(t, protocol.Metadata, test.most, func(request []byte) []byte {
 			if got := int16(binary.BigEndian.Uint16(request[6:])); got != test.want {
 				t.Errorf("version %d, want %d", got, test.want)
 			}
 			return frame(request, []byte{0})
-		}), "")
+		})
 		x := &exchange{api: protocol.Metadata}
 		x.prepare = prepareMetadata(x, []string{"orders"})
 		call := newCall(New(&kafka.Transport{}, nil), x)

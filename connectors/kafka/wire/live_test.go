@@ -3,26 +3,24 @@ package wire
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"net"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
-	"github.com/segmentio/kafka-go/sasl/plain"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/dial"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -51,6 +49,7 @@ func connect(t *testing.T, k *kfake.Cluster, change func(*kafka.Transport)) *Cli
 	if change != nil {
 		change(tr)
 	}
+	tr.Dial = dial.New(dial.Options{ClientID: "streamcrypt", Dial: tr.Dial}).DialContext
 	t.Cleanup(tr.CloseIdleConnections)
 	return New(tr, kafka.TCP(k.ListenAddrs()...))
 }
@@ -291,7 +290,7 @@ func TestIdempotence(t *testing.T) {
 func TestMetadata(t *testing.T) {
 	k := cluster(t, kfake.ClusterID("the-cluster"))
 	c := connect(t, k, nil)
-	m, err := c.Metadata(t.Context(), "orders", "nothing")
+	m, err := c.Metadata(t.Context(), -1, "orders", "nothing")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,7 +314,7 @@ func TestMetadata(t *testing.T) {
 		}
 	}
 	old := connect(t, cluster(t, kfake.MaxVersions(kversion.V2_5_0())), nil)
-	if m, err = old.Metadata(t.Context(), "orders"); err != nil || m.Topics[0].ID != [16]byte{} || len(m.Topics[0].Partitions) != 4 {
+	if m, err = old.Metadata(t.Context(), -1, "orders"); err != nil || m.Topics[0].ID != [16]byte{} || len(m.Topics[0].Partitions) != 4 {
 		t.Errorf("before topic ids: %+v, %v", m, err)
 	}
 }
@@ -345,7 +344,7 @@ func TestOffsetFetch(t *testing.T) {
 	c := connect(t, k, nil)
 	fetch := func() CommittedOffset {
 		t.Helper()
-		got, err := c.OffsetFetch(t.Context(), "group", "orders", []int32{3, 0})
+		got, err := c.OffsetFetch(t.Context(), k.CoordinatorFor("group"), "group", "orders", []int32{3, 0})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -408,7 +407,7 @@ func TestSupported(t *testing.T) {
 	c := connect(t, k, nil)
 	for _, err := range []error{
 		c.Supported(t.Context()),
-		func() error { _, err := c.OffsetFetch(t.Context(), "group", "orders", []int32{0}); return err }(),
+		func() error { _, err := c.OffsetFetch(t.Context(), 0, "group", "orders", []int32{0}); return err }(),
 	} {
 		old, ok := errors.AsType[*VersionError](err)
 		if !ok || old.API != protocol.OffsetFetch || Retriable(err) || !strings.Contains(err.Error(), "Kafka 2.5 or later") {
@@ -431,48 +430,6 @@ func TestNoSuchBroker(t *testing.T) {
 		if _, err := c.Fetch(t.Context(), f); !errors.Is(err, want) || !Retriable(err) {
 			t.Errorf("broker %d: %v", broker, err)
 		}
-	}
-}
-
-// What will not get better by itself is not retriable.
-func TestRefusedConnections(t *testing.T) {
-	k := cluster(t, kfake.EnableSASL(), kfake.Superuser("PLAIN", "admin", "right"))
-	k.ControlKey(int16(protocol.SaslAuthenticate), func(request kmsg.Request) (kmsg.Response, error, bool) {
-		k.KeepControl()
-		if !strings.Contains(string(request.(*kmsg.SASLAuthenticateRequest).SASLAuthBytes), "wrong") {
-			return nil, nil, false
-		}
-		r := request.ResponseKind().(*kmsg.SASLAuthenticateResponse) // as Kafka answers; kfake hangs up
-		r.ErrorCode = int16(kafka.SASLAuthenticationFailed)
-		return r, nil, true
-	})
-	password := func(p string) func(*kafka.Transport) {
-		return func(tr *kafka.Transport) { tr.SASL = plain.Mechanism{Username: "admin", Password: p} }
-	}
-	_, err := connect(t, k, password("wrong")).Metadata(t.Context(), "orders")
-	if !errors.Is(err, kafka.SASLAuthenticationFailed) || Retriable(err) || strings.Contains(err.Error(), "wrong") {
-		t.Error("wrong password:", err)
-	}
-	if _, err := connect(t, k, password("right")).Metadata(t.Context(), "orders"); err != nil {
-		t.Error(err)
-	}
-
-	someone := httptest.NewTLSServer(nil)
-	defer someone.Close()
-	k = cluster(t, kfake.TLS(someone.TLS))
-	secure := func(roots *x509.CertPool) func(*kafka.Transport) {
-		return func(tr *kafka.Transport) {
-			tr.TLS = &tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS12}
-		}
-	}
-	known := x509.NewCertPool()
-	known.AddCert(someone.Certificate())
-	if _, err := connect(t, k, secure(known)).Metadata(t.Context(), "orders"); err != nil {
-		t.Error(err)
-	}
-	_, err = connect(t, k, secure(x509.NewCertPool())).Metadata(t.Context(), "orders")
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); !ok || Retriable(err) {
-		t.Error("unknown authority:", err)
 	}
 }
 

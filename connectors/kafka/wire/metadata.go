@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/segmentio/kafka-go/protocol"
+
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/dial"
 )
 
 // Metadata is who leads what, as a broker sees it now.
@@ -42,12 +44,12 @@ type Partition struct {
 	InSync      []int32
 }
 
-// Metadata asks any broker about topics, past the Transport's cache. Topics are
-// not created by asking.
-func (c *Client) Metadata(ctx context.Context, topics ...string) (*Metadata, error) {
+// Metadata asks a broker about topics, past the Transport's cache, or any one
+// if its number is below zero. Topics are not created by asking.
+func (c *Client) Metadata(ctx context.Context, broker int32, topics ...string) (*Metadata, error) {
 	x := &exchange{api: protocol.Metadata}
 	x.prepare = prepareMetadata(x, slices.Clone(topics)) // it may run after the caller has left
-	if _, err := c.do(ctx, x, anywhere(), 0); err != nil {
+	if _, err := c.do(ctx, x, toAnyOr(broker), c.Timeout); err != nil {
 		return nil, err
 	}
 	m := &Metadata{}
@@ -57,13 +59,13 @@ func (c *Client) Metadata(ctx context.Context, topics ...string) (*Metadata, err
 	return m, nil
 }
 
-func prepareMetadata(x *exchange, topics []string) func(versions) error {
-	return func(spoken versions) error {
+func prepareMetadata(x *exchange, topics []string) func(*dial.Peer) error {
+	return func(peer *dial.Peer) error {
 		x.version = topicIDVersion
-		if spoken.need(protocol.Metadata, topicIDVersion) != nil {
+		if needVersion(peer, protocol.Metadata, topicIDVersion) != nil {
 			x.version = metadataVersion
 		}
-		if err := spoken.need(protocol.Metadata, x.version); err != nil {
+		if err := needVersion(peer, protocol.Metadata, x.version); err != nil {
 			return err
 		}
 		x.request = encoder{flexible: true}

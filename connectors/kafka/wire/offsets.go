@@ -6,6 +6,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
+
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/dial"
 )
 
 // ListOffsets asks for the offset of a time, in milliseconds since 1970, or of
@@ -45,7 +47,7 @@ type ListedOffset struct {
 func (c *Client) ListOffsets(ctx context.Context, request *ListOffsetsRequest) ([]ListedOffset, error) {
 	x := &exchange{api: protocol.ListOffsets, version: listOffsetsVersion}
 	request.encode(&x.request)
-	if _, err := c.do(ctx, x, toBroker(request.Broker), 0); err != nil {
+	if _, err := c.do(ctx, x, toBroker(request.Broker), c.Timeout); err != nil {
 		return nil, err
 	}
 	listed, err := request.decode(x.body)
@@ -96,23 +98,25 @@ type CommittedOffset struct {
 	Metadata    string
 }
 
-// OffsetFetch asks a group's coordinator what has been committed for partitions
-// of a topic, and answers them one by one. A partition whose offset is part of
-// a transaction that is still open has the error UnstableOffsetCommit
-// (KIP-447): otherwise who takes the partition over would read again what the
-// open transaction is about to commit.
-func (c *Client) OffsetFetch(ctx context.Context, group, topic string, partitions []int32) ([]CommittedOffset, error) {
+// OffsetFetch asks a group's coordinator for the offsets committed for
+// partitions of a topic, and answers them one by one. A partition whose offset
+// is part of a transaction that is still open has the error
+// UnstableOffsetCommit (KIP-447): otherwise who takes the partition over would
+// read again what the open transaction is about to commit.
+func (c *Client) OffsetFetch(
+	ctx context.Context, broker int32, group, topic string, partitions []int32,
+) ([]CommittedOffset, error) {
 	partitions = slices.Clone(partitions) // prepare may run after the caller has left
 	x := &exchange{api: protocol.OffsetFetch, version: offsetFetchVersion}
-	x.prepare = func(spoken versions) error {
-		if err := spoken.need(protocol.OffsetFetch, offsetFetchVersion); err != nil {
+	x.prepare = func(peer *dial.Peer) error {
+		if err := needVersion(peer, protocol.OffsetFetch, offsetFetchVersion); err != nil {
 			return err
 		}
 		x.request = encoder{flexible: true}
 		encodeOffsetFetch(&x.request, group, topic, partitions)
 		return nil
 	}
-	if _, err := c.do(ctx, x, toCoordinator(group), 0); err != nil {
+	if _, err := c.do(ctx, x, toBroker(broker), c.Timeout); err != nil {
 		return nil, err
 	}
 	committed, err := decodeOffsetFetch(topic, partitions, x.body)

@@ -20,7 +20,10 @@ const (
 type ProduceRequest struct {
 	Broker          int32
 	TransactionalID string // empty outside transactions
-	Acks            Acks
+	// Adding has the leader add the partitions to the transaction (KIP-890).
+	// Without, they have been added by a request of their own.
+	Adding bool
+	Acks   Acks
 	// Timeout is how long the broker waits for the replicas.
 	Timeout    time.Duration
 	Partitions []ProducePartition
@@ -67,8 +70,11 @@ type ProducedPartition struct {
 func (c *Client) Produce(ctx context.Context, request *ProduceRequest) (*ProduceResponse, error) {
 	release := request.Release
 	x := &exchange{api: protocol.Produce, version: produceVersion, release: release}
+	if request.Adding {
+		x.version = addingVersion
+	}
 	request.encode(x)
-	left, err := c.do(ctx, x, toBroker(request.Broker), request.Timeout)
+	left, err := c.do(ctx, x, toBroker(request.Broker), request.Timeout+c.Timeout)
 	r := &ProduceResponse{}
 	if err == nil {
 		if err = r.decode(request, x.body); err != nil {
@@ -84,20 +90,23 @@ func (c *Client) Produce(ctx context.Context, request *ProduceRequest) (*Produce
 	return r, nil
 }
 
-// encode writes Produce version 8. The batches stay where they are.
+// encode writes Produce version 8 or 12. The batches stay where they are.
 func (p *ProduceRequest) encode(x *exchange) {
 	e := &x.request
+	e.flexible = p.Adding
 	e.nullable(p.TransactionalID)
 	e.int16(int16(p.Acks))
 	e.int32(int32(p.Timeout / time.Millisecond))
 	groups(e, len(p.Partitions), func(i int) string { return p.Partitions[i].Topic }, func(i int) {
 		e.int32(p.Partitions[i].Partition)
-		e.int32(int32(len(p.Partitions[i].Batch)))
+		e.bytesLength(len(p.Partitions[i].Batch))
 		x.insert(p.Partitions[i].Batch)
+		e.tags()
 	})
+	e.tags()
 }
 
-// decode reads Produce version 8.
+// decode reads Produce version 8 or 12.
 func (r *ProduceResponse) decode(request *ProduceRequest, b []byte) error {
 	r.Partitions = refill(r.Partitions, len(request.Partitions), ProducedPartition{
 		Err: ErrUnanswered, BaseOffset: -1, LogStart: -1,
@@ -105,10 +114,10 @@ func (r *ProduceResponse) decode(request *ProduceRequest, b []byte) error {
 	find := finder{n: len(request.Partitions), name: func(i int) (string, int32) {
 		return request.Partitions[i].Topic, request.Partitions[i].Partition
 	}}
-	d := decoder{b: b}
-	for topics := d.array(6); topics > 0; topics-- {
+	d := decoder{b: b, flexible: request.Adding}
+	for topics := d.array(3); topics > 0; topics-- {
 		topic := d.raw()
-		for n := d.array(36); n > 0; n-- {
+		for n := d.array(32); n > 0; n-- {
 			i := find.index(&d, topic, d.int32())
 			if d.bad {
 				break
@@ -118,13 +127,17 @@ func (r *ProduceResponse) decode(request *ProduceRequest, b []byte) error {
 			p.BaseOffset = d.int64()
 			d.int64() // append time
 			p.LogStart = d.int64()
-			for errors := d.array(6); errors > 0; errors-- {
+			for errors := d.array(5); errors > 0; errors-- {
 				p.Refused = append(p.Refused, d.int32())
-				d.raw()
+				d.raw() // words, which may quote the record
+				d.tags()
 			}
 			d.raw()
+			d.tags() // the leader that the broker knows of
 		}
+		d.tags()
 	}
 	r.Throttle = time.Duration(d.int32()) * time.Millisecond
+	d.tags() // where brokers are
 	return d.end()
 }

@@ -19,8 +19,12 @@ func toBroker(id int32) route {
 	return route{broker: id, message: func(c *call) protocol.Message { return &brokerCall{call: c, id: id} }}
 }
 
-func toCoordinator(group string) route {
-	return route{broker: -1, message: func(c *call) protocol.Message { return &groupCall{call: c, group: group} }}
+// toAnyOr goes to a broker, or to any one if its number is below zero.
+func toAnyOr(id int32) route {
+	if id < 0 {
+		return anywhere()
+	}
+	return toBroker(id)
 }
 
 type brokerCall struct {
@@ -45,11 +49,3 @@ func brokerOf(cluster protocol.Cluster, id int32) (protocol.Broker, error) {
 	}
 	return broker, nil
 }
-
-type groupCall struct {
-	*call
-	group string
-}
-
-// Group implements protocol.GroupMessage.
-func (c *groupCall) Group() string { return c.group }

@@ -69,12 +69,15 @@ func TestFetchRequest(t *testing.T) {
 
 func TestProduceRequest(t *testing.T) {
 	large := bytes.Repeat([]byte("batch"), 40_000)
-	for _, id := range []string{"", "tx-1"} {
+	for i, id := range []string{"", "tx-1", "tx-1"} {
 		p := &ProduceRequest{
-			TransactionalID: id, Acks: AllReplicas, Timeout: 5 * time.Second,
+			TransactionalID: id, Adding: i == 2, Acks: AllReplicas, Timeout: 5 * time.Second,
 			Partitions: []ProducePartition{{"orders", 3, []byte("batch one")}, {"orders", 4, large}, {"letters", 0, []byte("two")}},
 		}
 		x := &exchange{api: protocol.Produce, version: produceVersion}
+		if p.Adding {
+			x.version = addingVersion
+		}
 		p.encode(x)
 		want := kmsg.NewPtrProduceRequest()
 		want.Acks, want.TimeoutMillis = -1, 5000
@@ -172,11 +175,18 @@ func TestProduceResponse(t *testing.T) {
 	refused.Partition, refused.ErrorCode, refused.BaseOffset, refused.LogStartOffset = 4, 87, -1, -1
 	refused.ErrorRecords = []kmsg.ProduceResponseTopicPartitionErrorRecord{{RelativeOffset: 5, ErrorMessage: ptr("no")}, {}}
 	refused.ErrorMessage = ptr("one record is no good")
+	for _, version := range []int16{produceVersion, addingVersion} {
+		testProduceResponse(t, version, refused, ok)
+	}
+}
+
+func testProduceResponse(t *testing.T, version int16, refused, ok kmsg.ProduceResponseTopicPartition) {
+	t.Helper()
 	k := kmsg.NewPtrProduceResponse()
-	k.SetVersion(produceVersion)
+	k.SetVersion(version)
 	k.ThrottleMillis = 9
 	k.Topics = []kmsg.ProduceResponseTopic{{Topic: "orders", Partitions: []kmsg.ProduceResponseTopicPartition{refused, ok}}}
-	request := &ProduceRequest{Partitions: []ProducePartition{{"orders", 3, nil}, {"orders", 4, nil}, {"letters", 0, nil}}}
+	request := &ProduceRequest{Adding: version == addingVersion, Partitions: []ProducePartition{{"orders", 3, nil}, {"orders", 4, nil}, {"letters", 0, nil}}}
 	var r ProduceResponse
 	if err := r.decode(request, k.AppendTo(nil)); err != nil {
 		t.Fatal(err)

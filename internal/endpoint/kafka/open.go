@@ -33,7 +33,8 @@ func (t *topic) connect(ctx context.Context, s *endpoint.Session) (*cluster.Clus
 func (t *topic) sourceOptions(log *slog.Logger) connector.SourceOptions {
 	return connector.SourceOptions{
 		Topic: t.topic, Group: t.group, Start: t.start, Until: t.until,
-		Partitions: t.partitions, Rack: t.rack, CodecMemory: t.codecMemory, Log: log,
+		Partitions: t.partitions, Rack: t.rack, Session: t.session, Rebalance: t.rebalance, BrokerDeals: t.brokerDeals,
+		CodecMemory: t.codecMemory, Log: log,
 	}
 }
 
@@ -42,7 +43,7 @@ func (t *topic) sourceOptions(log *slog.Logger) connector.SourceOptions {
 func (t *topic) sinkOptions(in *connector.Source, log *slog.Logger) connector.SinkOptions {
 	return connector.SinkOptions{
 		Topic: t.topic, Source: in, DeadLetters: t.as == endpoint.DeadLetters,
-		Partition: t.partition, Delivery: t.delivery, Create: t.create, Compression: t.compression, Log: log,
+		Partition: t.partition, Delivery: t.delivery, Create: t.create, Expired: t.expired, Oversize: t.oversize, Compression: t.compression, Log: log,
 	}
 }
 
@@ -77,7 +78,8 @@ func (t *topic) openSource(ctx context.Context, s *endpoint.Session) (*connector
 		return nil, err
 	}
 	o := t.sourceOptions(s.Log)
-	o.Instance, o.Workers, o.OneLane, o.Observer = s.Instance, s.Workers, s.OneLane, s.Watch
+	o.Instance, o.Workers, o.OneLane, o.Grace = s.Instance, s.Workers, s.OneLane, s.Grace
+	o.Observer, o.Stuck = s.Watch, s.Watch.ObserveStuck
 	o.LargestRecord = s.Budget / 2 // the other half is for its transformed copy
 	return connector.NewSource(ctx, cluster, o)
 }

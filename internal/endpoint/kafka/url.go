@@ -1,13 +1,17 @@
 // Package kafka is the room of topics: kafka://HOST:PORT/TOPIC.
 //
-//	url.go      the URL's parameters and rules
-//	connect.go  how a cluster is reached
-//	open.go     sources, sinks and samples
+//	url.go          the URL's parameters and rules
+//	connect.go      the parameters of a connection
+//	credentials.go  the files that they name, read for each connection
+//	token.go        tokens of a file or a service
+//	aws.go          tokens of Amazon MSK
+//	open.go         sources, sinks and samples
 //
 // It must not know the meaning of a message, nor any other kind of end.
 package kafka
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,8 +22,11 @@ import (
 	connector "github.com/streamcrypt/streamcrypt/connectors/kafka"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/dial"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/membership"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 	"github.com/streamcrypt/streamcrypt/internal/address"
+	"github.com/streamcrypt/streamcrypt/internal/credfile"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint/bounds"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
@@ -43,7 +50,7 @@ func Scheme() endpoint.Scheme {
 		},
 		Parse:     parse,
 		Advice:    advice,
-		TakenOver: []error{connector.ErrTakenOver},
+		TakenOver: []error{connector.ErrTakenOver, membership.ErrInstanceTaken},
 	}
 }
 
@@ -52,15 +59,39 @@ var advice = []hint.Advice{
 	hint.AboutError(cluster.ErrNoTopic, "is the name right? a topic that is written is made with create=true"),
 	hint.AboutError(cluster.ErrGroupActive,
 		"end the group's members first, or name another group: a run with an end keeps offsets by itself"),
+	hint.AboutType[*membership.ForeignGroupError]("name another group= for this route: members of two programs do not " +
+		"share partitions"),
+	hint.AboutError(membership.ErrInstanceTaken,
+		"give each process an --instance of its own; this one ends, since the other one has its partitions now"),
 	hint.AboutError(connector.ErrTakenOver,
 		"one run with an end at a time for a group and a topic; leave it to the other one"),
+	hint.AboutType[*cluster.RightError]("docs/kafka.md lists the rights that a route needs"),
+	hint.AboutError(cluster.ErrNoTransactions, "say delivery=at-least-once, or mend the cluster: "+
+		"transaction.state.log.replication.factor and transaction.state.log.min.isr"),
+	hint.AboutType[*connector.OpenTransactionError]("docs/operate.md says how to find the transaction and end it; " +
+		"with group= the next run goes on there"),
+	hint.AboutType[*connector.DeletedError]("everything else was carried; retention.ms and retention.bytes of the source " +
+		"say how long records stay"),
 	hint.AboutError(connector.ErrFewPartitions, "add partitions to the destination, or say partition=key on --to"),
 	hint.AboutError(connector.ErrSmallRecords,
-		"raise max.message.bytes of the destination; create=true makes a topic that has it right"),
+		"raise max.message.bytes of the destination, or say oversize=reject; create=true makes a topic that has it right"),
+	hint.AboutError(connector.ErrDeletesEarly, "change the destination's settings, or say expired=accept on --to; "+
+		"create=true makes a topic that keeps records as long as the source"),
 	hint.AboutError(connector.ErrNotExactlyOnce,
 		"say delivery=at-least-once, or leave delivery= out for the best there is"),
-	hint.AboutError(cluster.ErrRefused, "is the user, the password or the sasl= mechanism wrong?"),
-	hint.AboutError(cluster.ErrHungUp, "is the password wrong, or do the brokers want tls=true or sasl=?"),
+	hint.AboutError(dial.ErrCredentials, "is the user, the password, the token or the sasl= mechanism wrong?"),
+	hint.AboutError(dial.ErrMechanism, "name one that the broker has: sasl="),
+	hint.AboutError(dial.ErrNoSASL, "leave out sasl= and the user, or name the port that authenticates users"),
+	hint.AboutError(dial.ErrNeedsTLS, "say tls=true, and ca=FILE if the system does not know who signs the certificate"),
+	hint.AboutError(dial.ErrNoTLS, "leave out tls=, ca= and cert=, or name the port that speaks TLS"),
+	hint.AboutType[x509.HostnameError]("name the broker as its certificate does, or say server-name=NAME"),
+	hint.AboutType[x509.UnknownAuthorityError]("say ca=FILE, the roots that sign the brokers' certificates, in PEM"),
+	hint.AboutError(dial.ErrCertificate, "does the broker want a certificate (cert=FILE&key=FILE), or has one of the two "+
+		"certificates expired?"),
+	hint.AboutError(dial.ErrHandshake, "does the broker want a certificate (cert=FILE&key=FILE), or another version of TLS?"),
+	hint.AboutError(credfile.ErrLockedKey, "name the file with its password: key-password-file=FILE"),
+	hint.AboutError(dial.ErrHungUp, "is the password wrong, do the brokers want tls=true or sasl=, or is there no TLS "+
+		"on this port?"),
 	hint.AboutError(cluster.ErrReplaced,
 		"run it again if the new topic is to be read or written; its records are others"),
 	hint.AboutType[*wire.VersionError]("Kafka 2.5 is the oldest that will do; for one that is too new there may " +
@@ -76,16 +107,21 @@ type topic struct {
 	topic string
 
 	// Of a source:
-	group      string
-	start      connector.Start
-	until      connector.Until
-	partitions []int32
-	rack       string
+	group       string
+	start       connector.Start
+	until       connector.Until
+	partitions  []int32
+	session     time.Duration // of a member; 0 where the URL has none
+	rebalance   time.Duration
+	brokerDeals bool
+	rack        string
 	// codecMemory is that of a lane, in bytes; 0 is the default.
 	codecMemory int
 
 	// Of a sink:
 	create      bool
+	expired     bool
+	oversize    bool
 	partition   connector.Partitioning
 	delivery    connector.Delivery
 	compression batch.Compression
@@ -137,6 +173,7 @@ func (t *topic) readSource(p *address.Params) {
 		Least:   1,
 	}))
 	t.partitions = readPartitions(p)
+	t.readMembership(p)
 	t.rack = p.ReadText(address.Param{
 		Name:    "rack",
 		Text:    "the rack that this process stands in: brokers let it read from a replica there",
@@ -171,6 +208,25 @@ func readCodecMemory(p *address.Params) int {
 		})
 	}
 	return n << 20
+}
+
+// readMembership reads the parameters of a member of a group.
+func (t *topic) readMembership(p *address.Params) {
+	t.session = p.ReadDuration(address.Param{
+		Name: "session", Text: "how long a member of the group may be silent before others get its partitions",
+		Default: "(10s)",
+	})
+	t.rebalance = p.ReadDuration(address.Param{
+		Name: "rebalance", Text: "how long the group waits for members that have to join again when it changes",
+		Default: "(30s)",
+	})
+	t.brokerDeals = p.ReadWord(address.Param{
+		Name: "membership",
+		Text: "the protocol of the group: classic, in which a member deals the partitions, or consumer, in which the " +
+			"broker does (KIP-848) and has a session of its own",
+		Words:   []string{"classic", "consumer"},
+		Default: "classic",
+	}) == "consumer"
 }
 
 // toStart takes a time before 1970 for the earliest record: brokers give
@@ -217,8 +273,21 @@ var codecs = map[string]batch.Compression{
 func (t *topic) readSink(p *address.Params) {
 	t.create = p.ReadBool(address.Param{
 		Name: "create",
-		Text: "make the topic if there is none, with the partitions of the source and room for its records",
+		Text: "make the topic if there is none, as strong as the source: its partitions, replicas and retention, and room for " +
+			"its records",
 	})
+	t.expired = p.ReadWord(address.Param{
+		Name: "expired",
+		Text: "what to do if the topic would delete records that it is given: they are older than its retention, or it " +
+			"is compacted and the source is not",
+		Words: []string{"refuse", "accept"}, Default: "refuse",
+	}) == "accept"
+	t.oversize = p.ReadWord(address.Param{
+		Name: "oversize",
+		Text: "what to do if the topic does not take the largest records of the source: refuse to start, or reject " +
+			"these records",
+		Words: []string{"refuse", "reject"}, Default: "refuse",
+	}) == "reject"
 	t.compression = codecs[p.ReadWord(address.Param{
 		Name:    "compression",
 		Text:    "how record batches are compressed; ciphertext does not shrink",
@@ -269,6 +338,15 @@ func (t *topic) checkRun() error {
 			"leave out group=")
 	case t.as == endpoint.Look && t.start.New, bounded && t.start.New:
 		return errors.New("start=latest: a run with an end reads the records that are there already")
+	case (bounded || t.as == endpoint.Look) && (t.session != 0 || t.rebalance != 0 || t.brokerDeals):
+		return hint.New("session=, rebalance= or membership=, and a run with an end is no member of a group",
+			"leave them out")
+	case t.brokerDeals && t.session != 0:
+		return hint.New("session= and membership=consumer: the session is the broker's then",
+			"leave out session=, or set group.consumer.session.timeout.ms of the brokers")
+	case t.brokerDeals && t.start != connector.Start{}:
+		return hint.New("start= and membership=consumer: no member knows whether the group is new",
+			"leave out start=, or membership=consumer")
 	case bounded, t.as == endpoint.Look:
 		return nil
 	case t.group == "":
@@ -285,7 +363,7 @@ func (t *topic) checkRun() error {
 // Traits implements endpoint.Endpoint.
 func (t *topic) Traits() endpoint.Traits {
 	return endpoint.Traits{
-		Name: t.name, Identity: "kafka " + t.name, Context: t.topic, Files: t.conn.ListFiles(),
+		Name: t.name, Identity: "kafka " + t.name, Context: t.topic, Files: t.conn.listFiles(),
 		Log: true, Endless: !t.until.Bounded(), KeepsPartitions: t.partition == connector.SamePartition,
 		Repartitions: t.as == endpoint.To && t.partition != connector.SamePartition, Subjects: endpoint.NoSubjects,
 	}

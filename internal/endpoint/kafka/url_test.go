@@ -76,6 +76,37 @@ func TestTopics(t *testing.T) {
 			topic{conn: connection{brokers: "h:9092", sasl: "scram-sha-512", Credentials: endpoint.Credentials{TLS: true, User: "u", PasswordFile: "f"}}},
 		},
 	}
+	tests = append(tests, []struct {
+		in   string
+		as   endpoint.Role
+		want topic
+	}{
+		{
+			"kafka://h:9092/orders?ca=a&cert=b&key=c&key-password-file=d&server-name=n", endpoint.To,
+			topic{conn: connection{
+				brokers: "h:9092", serverName: "n", keyPasswordFile: "d",
+				Credentials: endpoint.Credentials{TLS: true, CA: "a", Cert: "b", Key: "c"},
+			}},
+		},
+		{
+			"kafka://h:9092/orders?tls=true&sasl=oauthbearer&token-url=https://h/t&client-id=c&client-secret-file=f&scope=a,b" +
+				"&audience=x&token-ca=y&sasl-extensions=logicalCluster:lkc-1,identityPoolId:pool-1", endpoint.To,
+			topic{conn: connection{
+				brokers: "h:9092", sasl: oauthBearer, extensions: "logicalCluster:lkc-1,identityPoolId:pool-1",
+				tokens: tokenParams{
+					url: "https://h/t", clientID: "c", secretFile: "f", scope: "a b", audience: "x", ca: "y",
+				},
+				Credentials: endpoint.Credentials{TLS: true},
+			}},
+		},
+		{
+			"kafka://h:9092/orders?tls=true&sasl=aws-msk-iam&region=r&role=o&profile=p", endpoint.To,
+			topic{conn: connection{
+				brokers: "h:9092", sasl: awsIAM, aws: awsParams{region: "r", role: "o", profile: "p"},
+				Credentials: endpoint.Credentials{TLS: true},
+			}},
+		},
+	}...)
 	for _, tc := range tests {
 		e, err := table.Parse(tc.in, tc.as)
 		if err != nil {
@@ -149,11 +180,24 @@ func TestURLsAreRefused(t *testing.T) {
 		{"start=latest&until=latest", endpoint.From, "start=latest: a run with an end", ""},
 		{"start=latest", endpoint.Look, "start=latest: a run with an end", ""},
 		{"group=g", endpoint.Look, "a group would remember", "leave out group="},
+		{"sasl=oauthbearer", endpoint.From, "sasl=oauthbearer without a token", "token-file=FILE"},
+		{"sasl=oauthbearer&token-file=f&token-url=https://h/t", endpoint.From, "by a file and by a service", ""},
+		{"sasl=oauthbearer&token-url=https://h/t&client-id=c", endpoint.From, "without a token", "client-secret-file"},
+		{"sasl=oauthbearer&token-url=http://h/t&client-id=c&client-secret-file=f", endpoint.From, "a secret can be sent to", "https"},
+		{"sasl=oauthbearer&token-url=https://u:hunter2@h/t&client-id=c&client-secret-file=f", endpoint.From, "a secret can be sent to", ""},
+		{"sasl=oauthbearer&token-file=f&user=u", endpoint.From, "takes none", "leave out user="},
+		{"sasl=oauthbearer&token-file=f&sasl-extensions=a", endpoint.From, "a name without a value", "NAME:VALUE"},
+		{"token-file=f", endpoint.From, "no mechanism that takes one", "sasl=oauthbearer"},
+		{"sasl=aws-msk-iam", endpoint.From, "shows a token", "tls=true"},
+		{"region=r", endpoint.From, "no mechanism that takes them", "sasl=aws-msk-iam"},
+		{"sasl=aws-msk-iam&tls=true&password-file=f", endpoint.From, "takes none", ""},
+		{"tls=true&key-password-file=f", endpoint.From, "a password of a key and no key", ""},
+		{"server-name=n", endpoint.From, "a server's name and no TLS", "tls=true"},
 		{"password=hunter2", endpoint.To, `unknown parameter "password"`, ""},
 	}
 	for _, tc := range tests {
 		url := tc.query
-		if !strings.Contains(url, ":") {
+		if !strings.HasPrefix(url, "kaf") {
 			url = "kafka://h/t?" + url
 		}
 		_, err := table.Parse(url, tc.as)
@@ -206,16 +250,18 @@ func TestConnectionOptions(t *testing.T) {
 	var logged strings.Builder
 	log := slog.New(slog.NewTextHandler(&logged, nil))
 	c := connection{brokers: "a:1,b", sasl: "plain", Credentials: endpoint.Credentials{TLS: true, CA: "cert", Cert: "cert", Key: "key", User: "u", PasswordFile: "p"}}
-	o, err := c.options(log)
+	o, err := c.options(t.Context(), log)
 	must(t, err)
-	if len(o.Brokers) != 2 || o.TLS.RootCAs == nil || len(o.TLS.Certificates) != 1 || o.TLS.MinVersion == 0 || o.SASL.Name() != "PLAIN" || logged.Len() > 0 {
+	config, err := o.TLS()
+	must(t, err)
+	if len(o.Brokers) != 2 || config.RootCAs == nil || len(config.Certificates) != 1 || config.MinVersion == 0 || o.SASL.Name() != "PLAIN" || logged.Len() > 0 {
 		t.Errorf("got %+v; %s", o, logged.String())
 	}
 	if _, token, err := o.SASL.Start(t.Context()); err != nil || string(token) != "\x00u\x00pass word" {
 		t.Errorf("the password is read as %q, %v", token, err)
 	}
 	for want, c := range map[string]connection{
-		"shows the password":         {sasl: "plain", Credentials: endpoint.Credentials{User: "u", PasswordFile: "p"}},
+		"shows the secret":           {sasl: "plain", Credentials: endpoint.Credentials{User: "u", PasswordFile: "p"}},
 		"":                           {sasl: "scram-sha-512", Credentials: endpoint.Credentials{User: "u", PasswordFile: "p"}},
 		"password: open no":          {sasl: "plain", Credentials: endpoint.Credentials{User: "u", PasswordFile: "no"}},
 		"ca: open no":                {Credentials: endpoint.Credentials{TLS: true, CA: "no"}},
@@ -223,7 +269,7 @@ func TestConnectionOptions(t *testing.T) {
 		"cert: tls: failed to find ": {Credentials: endpoint.Credentials{TLS: true, Cert: "none", Key: "none"}},
 	} {
 		logged.Reset()
-		_, err := c.options(log)
+		_, err := c.options(t.Context(), log)
 		said := logged.String()
 		if err != nil {
 			said += err.Error()
@@ -232,7 +278,7 @@ func TestConnectionOptions(t *testing.T) {
 			t.Errorf("%+v: got %q, want %q in it", c, said, want)
 		}
 	}
-	if o, err := (&connection{brokers: "a"}).options(log); err != nil || o.TLS != nil || o.SASL != nil {
+	if o, err := (connection{brokers: "a"}).options(t.Context(), log); err != nil || o.TLS != nil || o.SASL != nil {
 		t.Errorf("got %+v, %v", o, err)
 	}
 }
