@@ -2,9 +2,15 @@
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := $(shell go env GOPATH)/bin/golangci-lint
 FUZZTIME ?= 10s
+FAULTS_TIME ?= 20m
+FAULTS_SEEDS ?= 3
 MODULES := . bench testcontainers
 
-.PHONY: help build systems test race fuzz lint words bench test-containers
+<<<<<<< HEAD
+.PHONY: help build systems test race fuzz lint words bench test-containers faults
+=======
+.PHONY: help build systems test race fuzz lint words bench test-containers faults-nats
+>>>>>>> nats
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -53,6 +59,15 @@ $(GOLANGCI):
 bench:
 	cd bench && go run .
 
+## faults-nats      NATS_FAULTS (40) faults, seed NATS_FAULTS_SEED, on a real server; needs a container engine
+faults-nats:
+	cd testcontainers && NATS_FAULTS=$${NATS_FAULTS:-40} go test -count=1 -v -timeout 60m -run TestNATSFaults .
+
 ## test-containers  against real servers; needs a container engine
 test-containers:
-	cd testcontainers && go test -count=1 -timeout 20m ./...
+	cd testcontainers && go test -count=1 -timeout 30m ./...
+
+## faults           Kafka's fault suite for FAULTS_TIME (20m) over FAULTS_SEEDS (3) seeds, the first one FAULTS_SEED; short in test-containers
+faults:
+	cd testcontainers && FAULTS_TIME=$(FAULTS_TIME) FAULTS_SEEDS=$(FAULTS_SEEDS) FAULTS_SEED=$(FAULTS_SEED) \
+		go test -count=1 -timeout 3h -v -run '^TestKafkaFaults$$' .

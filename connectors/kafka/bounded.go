@@ -69,7 +69,9 @@ func (s *Source) claimOffsets(ctx context.Context, o *owner, partitions []int32)
 		if err != nil {
 			return err
 		}
-		offsets[i] = cluster.Offset{Partition: partitions[i], Next: positions[i].Next, LeaderEpoch: known[i], Metadata: string(metadata)}
+		offsets[i] = cluster.Offset{
+			Partition: partitions[i], Next: positions[i].Next, LeaderEpoch: known[i], Metadata: string(metadata),
+		}
 	}
 	return s.cluster.CommitOffsets(ctx, o.identity(), s.Topic, offsets)
 }

@@ -10,9 +10,10 @@ import (
 )
 
 // epochs are what committed offsets say of their source: a hash of it, and the
-// leader epochs of the records of a lane that have been read, by partition. A committed offset has the epoch of the last record before it: by
-// that a leader knows whether its log still has what was read. The reader adds
-// to them, and commits look them up. A nil *epochs knows nothing.
+// leader epochs of the records of a lane that have been read, by partition. A
+// committed offset has the epoch of the last record before it: by that a leader
+// knows whether its log still has what was read. The reader adds to them, and
+// commits look them up. A nil *epochs knows nothing.
 type epochs struct {
 	source cluster.SourceHash
 
@@ -114,7 +115,8 @@ func (in *fetcher) checkLeaders(ctx context.Context) error {
 			if err := in.topic.ConfirmIdentity(ctx); err != nil {
 				return err
 			}
-			return fmt.Errorf("%w: %s was cut at %d and had been read up to %d", pipeline.ErrLost, p.place, cuts[i], p.next)
+			return fmt.Errorf("%w: %s was cut at %d and had been read up to %d",
+				pipeline.ErrLost, p.place, cuts[i], p.next)
 		}
 		p.checked = asked[i]
 	}

@@ -152,7 +152,8 @@ func (h *laneServer) openLane(ctx context.Context, l *lane) error {
 	switch {
 	case s.sink != nil:
 		l.transaction = &transaction{
-			producer: h.producer, owner: h.owner, topic: s.Topic, epochs: &l.fetcher.epochs, length: s.timing.transaction,
+			producer: h.producer, owner: h.owner, topic: s.Topic, epochs: &l.fetcher.epochs,
+			length:  s.timing.transaction,
 			waiting: l.hasMore, broken: l.failure.set, settled: l.noteDurable, observer: s.sink.Observer,
 		}
 		l.transaction.startLoop()

@@ -3,8 +3,6 @@ package kafka
 import (
 	"cmp"
 	"slices"
-
-	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 )
 
 // share is the part of one lane: partitions with one leader. Number is the
@@ -12,15 +10,6 @@ import (
 type share struct {
 	number     int
 	partitions []int32
-}
-
-// places names the partitions of the share.
-func (s *share) places(topic string) []string {
-	names := make([]string, len(s.partitions))
-	for i, p := range s.partitions {
-		names[i] = cluster.PlaceOf(topic, p)
-	}
-	return names
 }
 
 // dealPartitions deals partitions out to lanes: as many as there are leaders,

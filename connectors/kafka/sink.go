@@ -122,7 +122,8 @@ func (s *Sink) checkTopic() error {
 			"add some (kafka-topics.sh --alter --topic %s --partitions %d), or say partition=key",
 			s.Topic, ErrFewPartitions, s.topic.PartitionCount(), want, s.Topic, want)
 	case s.maxBatch < s.wantMaxBatch() && s.Oversize:
-		s.Log.Warn("kafka: the destination does not take the largest records of the source; they are rejected as too-large",
+		s.Log.Warn("kafka: the destination does not take the largest records of the source; "+
+			"they are rejected as too-large",
 			"topic", s.Topic, "max_message_bytes", s.maxBatch, "needed", s.wantMaxBatch())
 	case s.maxBatch < s.wantMaxBatch():
 		return fmt.Errorf("kafka topic %s: %w: it is %d, and records of the source may need %d; raise it: "+

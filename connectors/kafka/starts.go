@@ -34,9 +34,9 @@ func (s *Source) findPositions(
 	}
 	var unknown []int // indexes
 	var asked []int32
-	for i := range out {
+	for i, p := range partitions {
 		if out[i].Next < 0 {
-			unknown, asked = append(unknown, i), append(asked, partitions[i])
+			unknown, asked = append(unknown, i), append(asked, p)
 		}
 	}
 	if len(unknown) == 0 {
@@ -66,7 +66,8 @@ func (s *Source) findPositions(
 func (s *Source) readCommitted(
 	ctx context.Context, partitions []int32, out []pipeline.Position, known []int32, replaced map[int32]bool,
 ) error {
-	return s.cluster.RetryExplained(ctx, "offsets of group "+s.Group, s.explainUnstable, func(ctx context.Context) error {
+	name := "offsets of group " + s.Group
+	return s.cluster.RetryExplained(ctx, name, s.explainUnstable, func(ctx context.Context) error {
 		found, err := s.cluster.ReadOffsets(ctx, s.Group, s.Topic, partitions)
 		switch {
 		case errors.Is(err, kafkago.GroupIdNotFound):

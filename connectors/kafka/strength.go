@@ -54,7 +54,8 @@ func (s *Sink) planTopic(ctx context.Context) (cluster.NewTopic, error) {
 		}
 	}
 	if size, ok := from.settings.ReadInt(cluster.RetentionBytes); ok && size > 0 {
-		n.Settings[cluster.RetentionBytes] = strconv.FormatInt(min(size, math.MaxInt64/retentionFactor)*retentionFactor, 10)
+		size = min(size, math.MaxInt64/retentionFactor) * retentionFactor
+		n.Settings[cluster.RetentionBytes] = strconv.FormatInt(size, 10)
 	}
 	// A record that the source took long ago is older now than a limit allows.
 	if _, ok := from.settings[cluster.TimestampBefore]; ok {
@@ -113,7 +114,8 @@ func (s *Sink) compareTopic(ctx context.Context) error {
 		}
 	}
 	if len(weaker) > 0 {
-		s.Log.Warn("kafka: the destination is weaker than the source", "topic", s.Topic, "differs", strings.Join(weaker, "; "))
+		s.Log.Warn("kafka: the destination is weaker than the source",
+			"topic", s.Topic, "differs", strings.Join(weaker, "; "))
 	}
 	return nil
 }
@@ -139,7 +141,8 @@ func (s *Sink) listWeaker(ctx context.Context) (weaker []string, err error) {
 			weaker = append(weaker, fmt.Sprintf("%s %d (source: %d)", name, mine, theirs))
 		}
 	}
-	if mine, theirs := s.settings[cluster.CleanupPolicy].Value, from.settings[cluster.CleanupPolicy].Value; mine != theirs {
+	mine, theirs := s.settings[cluster.CleanupPolicy].Value, from.settings[cluster.CleanupPolicy].Value
+	if mine != theirs {
 		weaker = append(weaker, fmt.Sprintf("%s %s (source: %s)", cluster.CleanupPolicy, mine, theirs))
 	}
 	return weaker, nil

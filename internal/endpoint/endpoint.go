@@ -102,6 +102,9 @@ type Traits struct {
 	// Archive says that the end holds envelopes only, and after them a sealed
 	// record of how many.
 	Archive bool
+	// Plain says that the end holds plaintext only: envelopes cannot be stored
+	// there.
+	Plain bool
 	// Append says that a sink goes on behind the messages that it holds.
 	Append bool
 	// OneLane says that a sink takes one lane at a time.
@@ -125,6 +128,9 @@ type Traits struct {
 	TextHeaders bool
 	// NoHeaderOrder says that headers have no order.
 	NoHeaderOrder bool
+	// Effects says that a source gives headers with an effect at their
+	// destination names of ours, and lets no user give them.
+	Effects bool
 	// Times says what becomes of the time of a message.
 	Times Times
 	// Mapping is the rule by which a sink changes subjects, as text; "" if it

@@ -38,11 +38,22 @@ type Session struct {
 	// To is Traits.Identity of the sink, and Mapping its rule for subjects; ""
 	// where nothing is written.
 	To, Mapping string
+	// Work, Context and Keys are what the route does, the name that its
+	// envelopes are bound to, and the names of its keys. A checkpoint keeps
+	// them.
+	Work, Context string
+	Keys          []string
 	// OneLane says that the sink takes one lane at a time.
 	OneLane bool
 	// Growth is how many bytes larger messages become at most; below zero:
 	// smaller.
 	Growth int
+	// Opens says that the source holds envelopes, Seals that messages are
+	// written as envelopes.
+	Opens, Seals bool
+	// KeySet tells apart the sets of keys that messages are sealed with; zero for
+	// a route that does not seal.
+	KeySet [8]byte
 	// Archive is for files of envelopes.
 	Archive archive.Functions
 	// OnClose takes a function that is called when the route is closed. The

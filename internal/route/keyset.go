@@ -2,8 +2,10 @@ package route
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
@@ -29,6 +31,7 @@ func (p *plan) loadSealing(ctx context.Context, records bool) (*envelope.Sealer,
 	if err != nil {
 		return nil, err
 	}
+	p.keyNames, p.keySet = listNames(wrappers), nameKeys(wrappers)
 	o := envelope.SealerOptions{
 		Context:      string(p.context),
 		KeyContext:   p.KeyContext,
@@ -65,6 +68,20 @@ func (p *plan) loadSealing(ctx context.Context, records bool) (*envelope.Sealer,
 	return sealer, nil
 }
 
+// nameKeys returns a short name of a set of keys, whatever their order.
+//
+// Once keys tell their alg and kid, it is the hash of docs/envelope.md, section
+// 18.
+func nameKeys(wrappers []keys.Wrapper) (short [8]byte) {
+	all := make([]string, len(wrappers))
+	for i, w := range wrappers {
+		all[i] = w.Name()
+	}
+	slices.Sort(all)
+	sum := sha256.Sum256([]byte(strings.Join(all, "\n")))
+	return [8]byte(sum[:])
+}
+
 // prepareSealer makes the first data key, for which key services may have to be
 // waited for.
 func (p *plan) prepareSealer(ctx context.Context, sealer *envelope.Sealer, wrappers []keys.Wrapper) error {
@@ -98,6 +115,7 @@ func (p *plan) loadOpening(ctx context.Context) (*envelope.Opener, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.keyNames = listNames(unwrappers)
 	o, err := p.openerOptions()
 	if err != nil {
 		return nil, err
@@ -119,6 +137,7 @@ func (p *plan) loadRewrapping(ctx context.Context) (*envelope.Rewrapper, error) 
 	if err != nil {
 		return nil, err
 	}
+	p.keyNames = listNames(to)
 	o := envelope.RewrapperOptions{
 		Context: string(p.context), KeyContext: p.KeyContext, Signers: p.signers, Skew: p.MaxSkew,
 		PassUntrusted: p.passes(pipeline.ReasonUntrusted), Verify: p.VerifyKeys, Audit: p.audit,

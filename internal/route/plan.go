@@ -26,6 +26,8 @@ type plan struct {
 	raw            bool              // both are one payload
 	context        []byte
 	nonces         chunker.Nonces
+	keyNames       []string         // of the keys that were loaded
+	keySet         [8]byte          // tells apart the sets of keys that are sealed with; zero before they are loaded
 	audit          kekcache.Auditor // nil without an audit log
 	patience       *retry.Patience
 	watch          watch.Route // the figures of the route
@@ -114,6 +116,9 @@ func (p *plan) readKeys() error {
 		}
 	}
 	if _, err := chooseWord("tombstones", p.Tombstones, "require", "pass"); err != nil {
+		return err
+	}
+	if err := p.checkLetters(); err != nil {
 		return err
 	}
 	if p.do != encrypt {

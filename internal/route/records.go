@@ -68,7 +68,7 @@ func (r *records) openSealing(ctx context.Context) (err error) {
 	return r.setTransform(func() (pipeline.Transform, error) {
 		t, err := transform.NewEncrypt(transform.EncryptOptions{
 			Sealer: r.sealing, Place: place, Subject: r.out.MapSubject,
-			PassSealed: r.passes(pipeline.ReasonAlreadySealed),
+			PassSealed: r.passes(pipeline.ReasonAlreadySealed), Effects: r.source.Effects,
 		})
 		return &fitted{Transform: t, textOut: r.sink.TextHeaders, check: r.out.Check}, err
 	})
@@ -105,6 +105,9 @@ func (r *records) openOpening(ctx context.Context) error {
 func (r *records) openEnds(ctx context.Context, archive archive.Functions, more int64) (err error) {
 	session := r.newSession(archive, r.closers)
 	if r.in, err = r.openSource(ctx, session); err != nil {
+		return err
+	}
+	if err := r.checkUnsealed(ctx, r.in); err != nil {
 		return err
 	}
 	r.options = r.pipelineOptions()
@@ -151,6 +154,9 @@ func (r *records) run(ctx context.Context) error {
 	}
 	if err == nil && r.do == verify {
 		err = r.findFindings()
+	}
+	if err == nil && r.out.Finish != nil {
+		err = r.out.Finish()
 	}
 	return err
 }

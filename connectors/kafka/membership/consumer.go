@@ -135,7 +135,9 @@ func (c *consumer) sendBeat(ctx context.Context) error {
 	return c.followAssignment(ctx, answer.Assignment)
 }
 
-func (c *consumer) makeRequest(ctx context.Context, id Identity, owned []Partition) (*kmsg.ConsumerGroupHeartbeatRequest, error) {
+func (c *consumer) makeRequest(
+	ctx context.Context, id Identity, owned []Partition,
+) (*kmsg.ConsumerGroupHeartbeatRequest, error) {
 	req := kmsg.NewPtrConsumerGroupHeartbeatRequest()
 	req.Group, req.MemberID, req.MemberEpoch = c.Group, id.Member, max(0, id.Generation)
 	req.RebalanceTimeoutMillis = -1
