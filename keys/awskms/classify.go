@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"regexp"
 	"strings"
@@ -154,6 +155,8 @@ func judgeTransport(err error) verdict {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return away
 	case errors.As(err, &send), code < 300 && errors.As(err, &garbled): // not sent, or the answer is cut
+		return away
+	case errors.Is(err, io.ErrUnexpectedEOF): // the answer is cut, at any status
 		return away
 	}
 	return gone
