@@ -22,7 +22,7 @@ func (s *Source) serveBounded(ctx context.Context, serve serveFunc) error {
 		lanes = append(lanes, newLaneServer(s, share.number, o, share.partitions, serve))
 	}
 	if s.sink != nil {
-		for n := range int(s.topic.PartitionCount()) {
+		for n := range int(s.topics.PartitionCount()) {
 			p := newProducer(s.sink.cluster, s.laneTransactionalID(n), s.timing.timeout)
 			if err := p.initID(ctx, true); err != nil {
 				return err
@@ -66,9 +66,10 @@ func (s *Source) claimOffsets(ctx context.Context, o *owner, partitions []int32)
 		if err != nil {
 			return err
 		}
-		offsets[i] = cluster.Offset{Partition: partitions[i], Next: positions[i].Next, Metadata: string(metadata)}
+		offsets[i] = s.topics.offsetOf(partitions[i], positions[i].Next)
+		offsets[i].Metadata = string(metadata)
 	}
-	return s.cluster.CommitOffsets(ctx, o.identity(), s.Topic, offsets)
+	return s.cluster.CommitOffsets(ctx, o.identity(), offsets)
 }
 
 // chosenPartitions returns the partitions of a bounded run.
@@ -76,5 +77,5 @@ func (s *Source) chosenPartitions() []int32 {
 	if s.Partitions != nil {
 		return slices.Compact(slices.Sorted(slices.Values(s.Partitions)))
 	}
-	return s.topic.Partitions()
+	return s.topics.Partitions()
 }

@@ -33,10 +33,9 @@ const (
 // fetcher reads the partitions of a lane, one fetch after the other. It is used
 // by one goroutine; batches are released by any.
 type fetcher struct {
-	topic    *cluster.Topic
-	options  *SourceOptions
-	maxBatch int // the largest batch that the topic takes, in bytes
-	parts    []*partition
+	topics  *topicSet
+	options *SourceOptions
+	parts   []*partition
 
 	first  int        // of parts, in the next request
 	alone  *partition // the next request is for this one only; nil if it is not
@@ -50,6 +49,7 @@ type fetcher struct {
 	queue      []*partition // partitions with data left in current
 	retry      *cluster.Retry
 	missing    time.Time // since when the topic is unknown
+	looked     time.Time // when missing ones of several topics were looked for
 
 	held   *pipeline.Assignment
 	trying *partition   // is parked, and is read again to be tried
@@ -115,8 +115,8 @@ func (in *fetcher) addPart(p *partition) {
 
 // removePart removes a partition, and what was fetched of it and not handed out.
 // It returns nil if there is no such partition.
-func (in *fetcher) removePart(number int32) *partition {
-	at := slices.IndexFunc(in.parts, func(p *partition) bool { return p.number == number })
+func (in *fetcher) removePart(slot int32) *partition {
+	at := slices.IndexFunc(in.parts, func(p *partition) bool { return p.slot == slot })
 	if at < 0 {
 		return nil
 	}
@@ -174,9 +174,9 @@ func (in *fetcher) isFinished() bool {
 // nothing, or if another try is due.
 func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 	if !in.buildRequest(limit) {
-		return in.retryLater(ctx, kafkago.LeaderNotAvailable)
+		return in.awaitLeader(ctx)
 	}
-	answer, err := in.topic.Cluster().Wire().Fetch(ctx, &in.request)
+	answer, err := in.topics.cluster.Wire().Fetch(ctx, &in.request)
 	if err != nil {
 		return in.retryLater(ctx, err)
 	}
@@ -220,6 +220,7 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 			}
 		}
 	}
+	in.queueGone(ctx)
 	in.buffered.Store(len(in.queue) > 0)
 	if in.options.Observer != nil && size > 0 {
 		in.options.Observer.FetchBytes(size)
@@ -228,7 +229,7 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 	case troubled != nil && len(in.queue) == 0:
 		return in.retryLater(ctx, troubled)
 	case troubled != nil || in.leaderless:
-		_ = in.topic.Refresh(ctx) // the data comes first, and the next fetch will see the leader
+		_ = in.topics.Refresh(ctx) // the data comes first, and the next fetch will see the leader
 	default:
 		in.retry.Reset()
 		in.missing = time.Time{}
@@ -249,10 +250,10 @@ func (in *fetcher) buildRequest(limit int) bool {
 	for i := range in.parts {
 		at := (start + i) % len(in.parts)
 		p := in.parts[at]
-		broker := p.brokerToAsk(in.topic)
-		in.leaderless = in.leaderless || broker < 0 && !p.isFinished()
+		broker := p.brokerToAsk()
+		in.leaderless = in.leaderless || broker < 0 && !p.isFinished() && !in.isGone(p)
 		switch {
-		case broker < 0 || p.isFinished() || in.alone != nil && in.alone != p:
+		case broker < 0 || p.topic.IsReplaced() || p.isFinished() || in.alone != nil && in.alone != p:
 			continue
 		case r.Broker < 0:
 			r.Broker = broker
@@ -263,13 +264,13 @@ func (in *fetcher) buildRequest(limit int) bool {
 			continue
 		}
 		in.asked = append(in.asked, p)
-		want := p.wantBytes(limit, in.maxBatch)
+		want := p.wantBytes(limit, int(p.topic.maxBatch.Load()))
 		if r.MaxBytes == 0 || r.MaxBytes+want <= limit/4*3 { // the rest is for the structs around records
 			r.MaxBytes += want
 		}
 		r.Partitions = append(r.Partitions, wire.FetchPartition{
-			Topic: in.topic.Name(), Partition: p.number, Offset: p.next,
-			LeaderEpoch: in.topic.Leader(p.number).Epoch, MaxBytes: want,
+			Topic: p.topic.Name(), Partition: p.number, Offset: p.next,
+			LeaderEpoch: p.topic.Leader(p.number).Epoch, MaxBytes: want,
 		})
 	}
 	in.alone = nil
@@ -282,14 +283,14 @@ func (in *fetcher) retryLater(ctx context.Context, err error) error {
 	if err := in.retry.Wait(ctx, err); err != nil {
 		return err
 	}
-	err = in.topic.Refresh(ctx)
+	err = in.topics.Refresh(ctx)
 	switch {
 	case errors.Is(err, kafkago.UnknownTopicOrPartition):
 		if in.missing.IsZero() {
 			in.missing = time.Now()
 		}
 		if time.Since(in.missing) > missingTime {
-			return fmt.Errorf("kafka topic %s: %w", in.topic.Name(), cluster.ErrNoTopic)
+			return fmt.Errorf("%s: %w", in.topics.names.describe(), cluster.ErrNoTopic)
 		}
 		return nil
 	case err != nil && cluster.JudgeError(err) != cluster.Again && ctx.Err() == nil:
@@ -312,7 +313,7 @@ func (in *fetcher) handleError(ctx context.Context, p *partition, err error) err
 // moveIntoRange moves a partition whose next record has been deleted to its
 // first record.
 func (in *fetcher) moveIntoRange(ctx context.Context, p *partition) error {
-	bounds, err := in.topic.ListOffsets(ctx, []int32{p.number}, wire.Earliest, wire.Latest)
+	bounds, err := p.topic.ListOffsets(ctx, []int32{p.number}, wire.Earliest, wire.Latest)
 	if err != nil {
 		return err
 	}

@@ -45,8 +45,8 @@ func newLane(s *Source, o *owner, held *pipeline.Assignment) *lane {
 // beginAt sets the partitions of the lane and where they begin.
 func (l *lane) beginAt(numbers []int32, positions []pipeline.Position) {
 	s, in := l.source, &l.fetcher
-	in.topic, in.options, in.maxBatch = s.topic, &s.SourceOptions, s.maxBatch
-	in.retry = s.cluster.NewRetry("read topic " + s.Topic)
+	in.topics, in.options = s.topics, &s.SourceOptions
+	in.retry = s.cluster.NewRetry("read " + s.names.describe())
 	in.held = l.held
 	for i, number := range numbers {
 		p := l.newPartition(number, positions[i])
@@ -59,7 +59,11 @@ func (l *lane) beginAt(numbers []int32, positions []pipeline.Position) {
 }
 
 func (l *lane) newPartition(number int32, at pipeline.Position) *partition {
-	p := &partition{number: number, place: at.Place, next: at.Next, handed: at.Next, stopAt: -1, replica: -1}
+	in := l.source.topics.at(number)
+	p := &partition{
+		slot: number, topic: in.topic, number: in.number,
+		place: at.Place, next: at.Next, handed: at.Next, stopAt: -1, replica: -1,
+	}
 	if l.source.untilOffsets != nil {
 		p.stopAt = l.source.untilOffsets[number]
 	}
@@ -133,11 +137,11 @@ func (l *lane) readBatch(ctx context.Context, limit int) (*pipeline.Batch, error
 	}
 }
 
-// fetchMore fetches once. After a pause it first checks the topic's identity: a
-// fetch names the topic, and the answer could be records of another one that
-// was made meanwhile.
+// fetchMore fetches once. After a pause it first checks the identity of the
+// topics: a fetch names the topic, and the answer could be records of another
+// one that was made meanwhile.
 func (l *lane) fetchMore(ctx context.Context, limit int) error {
-	if err := l.source.topic.CheckIdentity(ctx, l.asked, l.source.timing.pause); err != nil {
+	if err := l.source.topics.CheckIdentity(ctx, l.asked, l.source.timing.pause); err != nil {
 		return err
 	}
 	woken, stop := l.bindWake(ctx)

@@ -25,7 +25,7 @@ type moves struct {
 
 // joining is a partition with the position where it begins.
 type joining struct {
-	number int32
+	number int32 // its slot
 	at     pipeline.Position
 }
 
@@ -107,7 +107,7 @@ func (l *lane) isGone(number int32) bool {
 	if !left {
 		return false
 	}
-	stop := l.held.Stop(cluster.PlaceOf(l.source.Topic, number))
+	stop := l.held.Stop(l.source.topics.placeOf(number))
 	return l.moves.durable[number] >= min(handed, stop) || l.owner.group() == ""
 }
 
@@ -117,7 +117,9 @@ func (l *lane) noteDurable(offsets []cluster.Offset) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i := range offsets {
-		m.durable[offsets[i].Partition] = offsets[i].Next
+		if number, ok := l.source.topics.findSlot(offsets[i].Topic, offsets[i].Partition); ok {
+			m.durable[number] = offsets[i].Next
+		}
 	}
 	m.noteNews()
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
-	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -16,8 +15,10 @@ import (
 // partition is one partition that a lane reads. It belongs to the lane's
 // reader.
 type partition struct {
-	number int32
-	index  int // in intake.parts
+	slot   int32 // see topicSet
+	topic  *sourceTopic
+	number int32 // in the topic
+	index  int   // in intake.parts
 	place  string
 	next   int64              // where the next fetch begins
 	handed int64              // where the last batch of it that was handed out has ended
@@ -60,11 +61,11 @@ func (p *partition) limit() int64 {
 func (p *partition) isFinished() bool { return p.next >= p.limit() }
 
 // brokerToAsk returns the broker to read from; -1 if nobody leads.
-func (p *partition) brokerToAsk(t *cluster.Topic) int32 {
+func (p *partition) brokerToAsk() int32 {
 	if p.replica >= 0 && time.Now().Before(p.replicaUntil) {
 		return p.replica
 	}
-	return t.Leader(p.number).Broker
+	return p.topic.Leader(p.number).Broker
 }
 
 // appendRecords appends fetched records until there are none left or records is

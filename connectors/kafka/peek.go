@@ -44,7 +44,7 @@ type Peeker struct {
 // its Start to its Until.
 func (s *Source) Peekers(ctx context.Context) ([]*Peeker, error) {
 	if !s.Until.Bounded() {
-		return nil, fmt.Errorf("kafka topic %s: a run without an end cannot be looked through", s.Topic)
+		return nil, fmt.Errorf("%s: a run without an end cannot be looked through", s.names.describe())
 	}
 	partitions := s.chosenPartitions()
 	starts, err := s.findStarts(ctx, partitions, isFresh)
@@ -53,8 +53,9 @@ func (s *Source) Peekers(ctx context.Context) ([]*Peeker, error) {
 	}
 	all := make([]*Peeker, len(partitions))
 	for i, number := range partitions {
+		in := s.topics.at(number)
 		all[i] = &Peeker{
-			topic: s.topic, number: number, place: cluster.PlaceOf(s.Topic, number),
+			topic: in.topic.Topic, number: in.number, place: in.place,
 			first: starts[i], end: s.untilOffsets[number],
 		}
 	}

@@ -1,7 +1,9 @@
 package kafka
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -56,7 +58,7 @@ func (p *pending) isEmpty() bool { return len(p.moved) == 0 }
 // appendOffsets appends the positions in the brokers' form.
 func (p *pending) appendOffsets(dst []cluster.Offset) ([]cluster.Offset, error) {
 	for _, at := range p.moved {
-		partition, ok := cluster.PartitionOf(at.Place)
+		topic, partition, ok := cluster.SplitPlace(at.Place)
 		if !ok {
 			return nil, fmt.Errorf("kafka: %q is not a partition", at.Place)
 		}
@@ -64,8 +66,9 @@ func (p *pending) appendOffsets(dst []cluster.Offset) ([]cluster.Offset, error) 
 		if p.text, err = cluster.AppendMetadata(p.text[:0], at); err != nil {
 			return nil, err
 		}
-		dst = append(dst, cluster.Offset{Partition: partition, Next: at.Next, Metadata: string(p.text)})
+		dst = append(dst, cluster.Offset{Topic: topic, Partition: partition, Next: at.Next, Metadata: string(p.text)})
 	}
+	slices.SortStableFunc(dst, func(a, b cluster.Offset) int { return cmp.Compare(a.Topic, b.Topic) })
 	return dst, nil
 }
 

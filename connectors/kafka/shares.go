@@ -3,24 +3,13 @@ package kafka
 import (
 	"cmp"
 	"slices"
-
-	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 )
 
 // share is the part of one lane: partitions with one leader. Number is the
 // lane's among those of its Source.
 type share struct {
 	number     int
-	partitions []int32
-}
-
-// places names the partitions of the share.
-func (s *share) places(topic string) []string {
-	names := make([]string, len(s.partitions))
-	for i, p := range s.partitions {
-		names[i] = cluster.PlaceOf(topic, p)
-	}
-	return names
+	partitions []int32 // their slots
 }
 
 // dealPartitions deals partitions out to lanes: as many as there are leaders,

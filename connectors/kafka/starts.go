@@ -19,7 +19,7 @@ func (s *Source) findPositions(
 ) ([]pipeline.Position, error) {
 	out := make([]pipeline.Position, len(partitions))
 	for i, p := range partitions {
-		out[i] = pipeline.Position{Place: cluster.PlaceOf(s.Topic, p), Next: -1, Last: -1}
+		out[i] = pipeline.Position{Place: s.topics.placeOf(p), Next: -1, Last: -1}
 	}
 	if s.Group != "" {
 		if err := s.readCommitted(ctx, partitions, out); err != nil {
@@ -29,6 +29,10 @@ func (s *Source) findPositions(
 	var unknown []int // indexes
 	var asked []int32
 	for i := range out {
+		if out[i].Next < 0 && s.names.MayBeSeveral() && s.topics.at(partitions[i]).topic.IsReplaced() {
+			out[i].Next = 0 // it is parked there
+			continue
+		}
 		if out[i].Next < 0 {
 			unknown, asked = append(unknown, i), append(asked, partitions[i])
 		}
@@ -43,13 +47,13 @@ func (s *Source) findPositions(
 	offsets := make([]cluster.Offset, 0, len(unknown))
 	for n, i := range unknown {
 		out[i].Next = starts[n]
-		offsets = append(offsets, cluster.Offset{Partition: asked[n], Next: starts[n]})
+		offsets = append(offsets, s.topics.offsetOf(asked[n], starts[n]))
 	}
 	if s.Start.New {
 		// Where the end is now must not be forgotten if the lane is lost before
 		// its first commit.
-		return out, o.commitAs(ctx, s.Topic, offsets, func(as cluster.Owner) error {
-			return s.cluster.CommitOffsets(ctx, as, s.Topic, offsets)
+		return out, o.commitAs(ctx, offsets, func(as cluster.Owner) error {
+			return s.cluster.CommitOffsets(ctx, as, offsets)
 		})
 	}
 	return out, nil
@@ -58,8 +62,9 @@ func (s *Source) findPositions(
 // readCommitted fills in the offsets that the group has committed. It waits for
 // transactions that are about to move them.
 func (s *Source) readCommitted(ctx context.Context, partitions []int32, out []pipeline.Position) error {
+	asked := s.topics.partitionsAt(partitions)
 	return s.cluster.RetryCall(ctx, "offsets of group "+s.Group, func(ctx context.Context) error {
-		found, err := s.cluster.ReadOffsets(ctx, s.Group, s.Topic, partitions)
+		found, err := s.cluster.ReadOffsets(ctx, s.Group, asked)
 		switch {
 		case errors.Is(err, kafkago.GroupIdNotFound):
 			return nil // it has committed nothing
@@ -90,7 +95,7 @@ func (s *Source) findStarts(ctx context.Context, partitions []int32, fresh func(
 	if !s.Start.Time.IsZero() {
 		times = append(times, s.Start.Time.UnixMilli())
 	}
-	rows, err := s.topic.ListOffsets(ctx, partitions, times...)
+	rows, err := s.topics.ListOffsets(ctx, partitions, times...)
 	if err != nil {
 		return nil, err
 	}
@@ -117,12 +122,12 @@ func (s *Source) findStarts(ctx context.Context, partitions []int32, fresh func(
 
 // findEnds sets the offsets where a bounded run ends.
 func (s *Source) findEnds(ctx context.Context) error {
-	all := s.topic.Partitions()
+	all := s.topics.Partitions()
 	times := []int64{wire.Latest}
 	if !s.Until.Time.IsZero() {
 		times = append(times, s.Until.Time.UnixMilli())
 	}
-	rows, err := s.topic.ListOffsets(ctx, all, times...)
+	rows, err := s.topics.ListOffsets(ctx, all, times...)
 	if err != nil {
 		return err
 	}

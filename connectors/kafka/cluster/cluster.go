@@ -38,6 +38,7 @@ type Cluster struct {
 
 	coordinators coordinatorTable
 	brokers      brokerTable
+	deleted      deletedTopics
 }
 
 // Connect reaches a cluster and checks that its brokers are recent enough. An
@@ -115,6 +116,17 @@ func (c *Cluster) meetOnce(ctx context.Context) error {
 // AskMetadata asks any broker about topics, once.
 func (c *Cluster) AskMetadata(ctx context.Context, topics ...string) (*wire.Metadata, error) {
 	m, err := c.wire.Metadata(ctx, c.anyBroker(), topics...)
+	return c.noteMetadata(m, err)
+}
+
+// AskAllMetadata asks any broker, once, about every topic that the user may
+// describe.
+func (c *Cluster) AskAllMetadata(ctx context.Context) (*wire.Metadata, error) {
+	m, err := c.wire.AllMetadata(ctx, c.anyBroker())
+	return c.noteMetadata(m, err)
+}
+
+func (c *Cluster) noteMetadata(m *wire.Metadata, err error) (*wire.Metadata, error) {
 	if err != nil {
 		c.noteSilence()
 		return nil, err
@@ -167,34 +179,50 @@ func (c *Cluster) RetryCall(ctx context.Context, what string, do func(context.Co
 // MaxMessageBytes asks for the largest record batch that a topic takes, in
 // bytes. It is 0 if the brokers do not allow the question.
 func (c *Cluster) MaxMessageBytes(ctx context.Context, topic string) (int, error) {
+	found, err := c.MaxMessageBytesOf(ctx, []string{topic})
+	return found[topic], err
+}
+
+// MaxMessageBytesOf does the same for several topics, with one request.
+func (c *Cluster) MaxMessageBytesOf(ctx context.Context, topics []string) (map[string]int, error) {
 	const name = "max.message.bytes"
 	client := kafkago.Client{Addr: kafkago.TCP(c.options.Brokers...), Transport: c.transport}
-	var found int
-	err := c.RetryCall(ctx, "configuration of topic "+topic, func(ctx context.Context) error {
-		res, err := client.DescribeConfigs(ctx, &kafkago.DescribeConfigsRequest{
-			Resources: []kafkago.DescribeConfigRequestResource{
-				{ResourceType: kafkago.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{name}},
-			},
+	request := new(kafkago.DescribeConfigsRequest)
+	for _, topic := range topics {
+		request.Resources = append(request.Resources, kafkago.DescribeConfigRequestResource{
+			ResourceType: kafkago.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{name},
 		})
+	}
+	found := make(map[string]int, len(topics))
+	err := c.RetryCall(ctx, "configuration of "+nameTopics(topics), func(ctx context.Context) error {
+		res, err := client.DescribeConfigs(ctx, request)
 		if err != nil {
 			return err
 		}
 		for _, r := range res.Resources {
+			if errors.Is(r.Error, kafkago.TopicAuthorizationFailed) || errors.Is(r.Error, kafkago.ClusterAuthorizationFailed) {
+				continue
+			}
 			if r.Error != nil {
 				return r.Error
 			}
 			for _, entry := range r.ConfigEntries {
 				if entry.ConfigName == name {
-					found, _ = strconv.Atoi(entry.ConfigValue)
+					found[r.ResourceName], _ = strconv.Atoi(entry.ConfigValue)
 				}
 			}
 		}
 		return nil
 	})
-	if errors.Is(err, kafkago.TopicAuthorizationFailed) || errors.Is(err, kafkago.ClusterAuthorizationFailed) {
-		return 0, nil
-	}
 	return found, err
+}
+
+// nameTopics names topics for errors and the log.
+func nameTopics(topics []string) string {
+	if len(topics) == 1 {
+		return "topic " + topics[0]
+	}
+	return strconv.Itoa(len(topics)) + " topics"
 }
 
 // CreateTopic makes a topic; zero partitions or bytes leave the number to the

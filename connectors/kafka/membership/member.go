@@ -39,7 +39,8 @@ type Member struct {
 	dealtAt time.Time        // when the partitions were dealt, for every member
 	planned map[string]int32 // partitions that were dealt, by topic
 
-	joined bool // has been a member, or is one
+	joined bool     // has been a member, or is one
+	names  []string // of topics, as Match returned them last
 
 	// When a request was sent that found the group without a join phase, or
 	// ended one: the next join phase began later.
@@ -56,6 +57,7 @@ func New(o Options) (*Member, error) {
 	}
 	m := &Member{
 		Options: o, lease: newLease(min(o.Session, o.Rebalance)), changed: make(chan struct{}),
+		names:    o.Topics,
 		identity: Identity{Group: o.Group, Instance: o.Instance, Generation: -1}, dealt: -1,
 	}
 	m.holding.init(o.Holder)

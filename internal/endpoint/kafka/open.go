@@ -108,13 +108,13 @@ func identifyPartition(cluster string, topic [16]byte, partition int32) (endpoin
 	return endpoint.EncodeIdentity("kafka", cluster, topic[:], partition)
 }
 
-// identifyPlace returns nil for a place that is not a partition of the topic.
+// identifyPlace returns nil for a place that is not a partition of the source.
 func identifyPlace(source *connector.Source, place string) endpoint.Identity {
-	number, ok := source.Partition(place)
+	topic, number, ok := source.Partition(place)
 	if !ok {
 		return nil
 	}
-	cluster, topic := source.Identity()
+	cluster, _ := source.Identity()
 	id, err := identifyPartition(cluster, topic, number)
 	if err != nil {
 		return nil
