@@ -85,18 +85,38 @@ func NewSealer(keks []keys.Wrapper, o SealerOptions) (*Sealer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.openSupply(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// ForContext returns a Sealer with the same options and keys for another
+// context, with data keys of its own. Reload of either is for both. Close of the
+// one that was made first ends all of them.
+func (s *Sealer) ForContext(name string) (*Sealer, error) {
+	o := s.options
+	o.Context = name
+	other := &Sealer{options: o, keks: s.keks, keys: s.keys}
+	other.options.Shared = s.keys
+	if err := other.openSupply(); err != nil {
+		return nil, err
+	}
+	return other, nil
+}
+
+// openSupply opens the supply of data keys for the options.
+func (s *Sealer) openSupply() (err error) {
 	nonces := chunker.Counter
-	if o.RandomNonces {
+	if s.options.RandomNonces {
 		nonces = chunker.Random
 	}
 	s.supply, err = s.keys.Supply(kekcache.Purpose{
-		KEKs: s.keks, Context: keys.Context{Name: o.Context, Pairs: o.Pairs}, Nonces: nonces, Store: o.Store,
+		KEKs: s.keks, Context: keys.Context{Name: s.options.Context, Pairs: s.options.Pairs}, Nonces: nonces,
+		Store: s.options.Store,
 	})
-	if err != nil {
-		return nil, err
-	}
 	s.workers.New = func() any { return s.NewWorker() }
-	return s, nil
+	return err
 }
 
 // Seal appends the envelope of plaintext to dst. It waits while no data key can

@@ -159,6 +159,15 @@ func (in *fetcher) dropAnswer() {
 	in.buffered.Store(false)
 }
 
+// announce tells of the topic of a partition, once.
+func (in *fetcher) announce(p *partition) {
+	if in.options.Announce == nil || p.announced {
+		return
+	}
+	p.announced = true
+	in.options.Announce(p.topic.Name())
+}
+
 // isFinished tells whether nothing more is to be read: every partition is at
 // the end of a bounded run, or parked.
 func (in *fetcher) isFinished() bool {
@@ -213,6 +222,7 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 		}
 		size += len(a.Records)
 		if len(a.Records) > 0 {
+			in.announce(p)
 			p.beginAnswer(a, len(in.asked) == 1)
 			in.queue = append(in.queue, p)
 			if !in.shared {

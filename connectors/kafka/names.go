@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
+	"github.com/streamcrypt/streamcrypt/internal/topicname"
 )
 
 // TopicNames say which topics a Source reads.
@@ -63,75 +64,39 @@ func (n *TopicNames) describe() string {
 // for themselves, such as __consumer_offsets. No pattern takes them.
 func isInternal(name string) bool { return strings.HasPrefix(name, "__") }
 
-// placeholder begins the part of a NameMap that stands for the topic.
-const placeholder = "{topic"
-
 // NameMap gives the topic that a message is written to. It is one topic, or a
 // template in which {topic} stands for the topic that the message comes from,
 // and {topic-SUFFIX} for that name without its end.
-type NameMap struct {
-	text           string
-	mapped         bool // there is a placeholder
-	before, behind string
-	strip          string // from the end of the topic's name
-}
+type NameMap struct{ topicname.Template }
 
 // ParseNameMap reads the name of a topic or a template.
 func ParseNameMap(text string) (NameMap, error) {
-	m := NameMap{text: text}
-	before, rest, mapped := strings.Cut(text, placeholder)
-	if !mapped {
+	t, err := topicname.Parse(text)
+	m := NameMap{t}
+	if err != nil {
+		return m, fmt.Errorf("kafka: %w", err)
+	}
+	if !m.IsMapped() {
 		return m, cluster.CheckTopicName(text)
 	}
-	inner, behind, closed := strings.Cut(rest, "}")
-	strip, strips := strings.CutPrefix(inner, "-")
-	switch {
-	case !closed || inner != "" && !strips || strips && strip == "":
-		return m, fmt.Errorf("kafka: %q has a placeholder that is neither {topic} nor {topic-SUFFIX}", text)
-	case strings.Contains(behind, "{"):
-		return m, fmt.Errorf("kafka: %q has more than one placeholder", text)
-	}
-	m.mapped, m.before, m.behind, m.strip = true, before, behind, strip
-	if err := cluster.CheckTopicName(before + "t" + strip + behind); err != nil {
+	// Some topic must have a good name.
+	if err := cluster.CheckTopicName(m.Sample("t")); err != nil {
 		return m, fmt.Errorf("kafka: %q makes no topic names", text)
 	}
 	return m, nil
 }
 
-// String returns the text that was parsed.
-func (m *NameMap) String() string { return m.text }
-
-// IsMapped tells whether the topic depends on that of the message.
-func (m *NameMap) IsMapped() bool { return m.mapped }
-
 // NameFor returns the topic for messages of a topic. It is an error if that does
 // not have the end which is to be taken off, or if the name becomes too long.
 func (m *NameMap) NameFor(topic string) (string, error) {
-	if !m.mapped {
-		return m.text, nil
+	name, err := m.Template.NameFor(topic)
+	if err != nil {
+		return "", fmt.Errorf("kafka %w", err)
 	}
-	stem, ok := strings.CutSuffix(topic, m.strip)
-	if !ok || stem == "" {
-		return "", fmt.Errorf("kafka topic %s: %s takes %s off the end of a name, and this one has no such end",
-			topic, m.text, m.strip)
-	}
-	name := m.before + stem + m.behind
 	if err := cluster.CheckTopicName(name); err != nil {
-		return "", fmt.Errorf("kafka topic %s: by %s: %w", topic, m.text, err)
+		return "", fmt.Errorf("kafka topic %s: by %s: %w", topic, m.String(), err)
 	}
 	return name, nil
-}
-
-// sourceOf returns the topic of which name would be the destination.
-func (m *NameMap) sourceOf(name string) (string, bool) {
-	stem, ok := strings.CutPrefix(name, m.before)
-	if ok {
-		stem, ok = strings.CutSuffix(stem, m.behind)
-	}
-	if !ok || stem == "" || !m.mapped {
-		return "", false
-	}
-	return stem + m.strip, true
 }
 
 // mayWrite tells whether a route that reads the topics of a pattern may write a
@@ -140,14 +105,14 @@ func (m *NameMap) sourceOf(name string) (string, bool) {
 // not exist: that may have been deleted. With a map that makes them shorter
 // every name could come from a longer one, so only those count that do.
 func (m *NameMap) mayWrite(name string, reads *regexp.Regexp, exists func(string) bool) bool {
-	if !m.mapped {
-		return name == m.text
+	if !m.IsMapped() {
+		return name == m.String()
 	}
-	from, ok := m.sourceOf(name)
+	from, ok := m.SourceOf(name)
 	if !ok || !reads.MatchString(from) {
 		return false
 	}
-	return m.strip == "" || exists(from)
+	return !m.Shortens() || exists(from)
 }
 
 // selectTopics returns those of the existing topics that the names stand for, in

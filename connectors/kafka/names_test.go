@@ -48,7 +48,7 @@ func TestNameMap(t *testing.T) {
 		if got != c.want || (err == nil) != (c.want != "") {
 			t.Errorf("%s for %s: %q, %v", c.text, c.topic, got, err)
 		}
-		if back, ok := m.sourceOf(got); c.want != "" && m.IsMapped() && (!ok || back != c.topic) {
+		if back, ok := m.SourceOf(got); c.want != "" && m.IsMapped() && (!ok || back != c.topic) {
 			t.Errorf("%s: %s comes from %q", c.text, got, back)
 		}
 	}
@@ -80,7 +80,7 @@ func FuzzNames(f *testing.F) {
 		if err := cluster.CheckTopicName(name); err != nil {
 			t.Errorf("%q for %q: %v", text, topic, err)
 		}
-		if back, ok := m.sourceOf(name); m.IsMapped() && (!ok || back != topic) {
+		if back, ok := m.SourceOf(name); m.IsMapped() && (!ok || back != topic) {
 			t.Errorf("%q: %q is of %q, not of %q", text, name, back, topic)
 		}
 	})

@@ -80,6 +80,9 @@ type SourceOptions struct {
 	// OneLane makes one lane of all partitions, for a destination that is
 	// written in one order. It asks their leaders in turns.
 	OneLane bool
+	// Announce is told of a topic when its first records are about to be read,
+	// and again after a lane was lost. It must not block; nil means nobody.
+	Announce func(topic string)
 	// Observer is told about lanes and fetches; nil means nobody.
 	Observer SourceObserver
 	// Log is told about rebalances, lost offsets and retries; nil means

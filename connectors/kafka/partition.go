@@ -37,6 +37,8 @@ type partition struct {
 	got       bool // a whole batch
 	largest   int  // batch of the last answer, in bytes, the one included that its end cut short
 
+	announced bool // see SourceOptions.Announce
+
 	fault   error // why nothing was fetched that could be read
 	spoiled int   // answers in a row with a wrong checksum
 

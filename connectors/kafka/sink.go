@@ -76,7 +76,32 @@ func (s *Sink) checkSource() error {
 			return fmt.Errorf("kafka topic %s: it is the source as well", from)
 		}
 	}
-	return reads.checkWritten([]NameMap{s.names})
+	if err := reads.checkWritten([]NameMap{s.names}); err != nil {
+		return err
+	}
+	return s.checkOthers()
+}
+
+// checkOthers refuses a Sink that writes a topic which another Sink of its
+// Source writes: dead letters would stand between messages.
+func (s *Sink) checkOthers() error {
+	for _, other := range s.Source.feeds {
+		if !other.cluster.IsSame(s.cluster) {
+			continue
+		}
+		taken := make(map[string]bool)
+		for _, from := range s.Source.Topics() {
+			if name, err := other.names.NameFor(from); err == nil {
+				taken[name] = true
+			}
+		}
+		for _, from := range s.Source.Topics() {
+			if name, err := s.names.NameFor(from); err == nil && taken[name] {
+				return fmt.Errorf("kafka topic %s: messages and dead letters would be written to it", name)
+			}
+		}
+	}
+	return nil
 }
 
 // openTopic opens a destination for a topic of the Source, or makes it.

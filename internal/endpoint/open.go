@@ -17,6 +17,13 @@ type Source struct {
 	// the place is not one of the source. A nil IdentifyPlace says that all
 	// places are the source as a whole. Several goroutines may call it.
 	IdentifyPlace func(place string) Identity
+	// TopicOf returns the topic of a place, for a source with
+	// Traits.NamesTopics. Several goroutines may call it.
+	TopicOf func(place string) string
+	// Topics returns the topics that the source has now, likewise.
+	Topics func() []string
+	// Places is how many places there are now; 0 if only a few.
+	Places int
 	// Name is how a checkpoint names the source.
 	Name string
 	// Ordered says that messages come in the order of their offsets.

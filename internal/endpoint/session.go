@@ -28,6 +28,13 @@ type Session struct {
 	Checkpoint string
 	// To is Traits.Identity of the sink; "" where nothing is written.
 	To string
+	// Written are the ends that the route writes. A source that may choose what
+	// it reads never reads them.
+	Written []Endpoint
+	// Announce, if not nil, is told of each topic of which messages are about to
+	// be read, again after a lane was lost. It does not block, and is called by
+	// several goroutines.
+	Announce func(topic string)
 	// OneLane says that the sink takes one lane at a time.
 	OneLane bool
 	// Growth is how many bytes larger messages become at most; below zero:

@@ -25,9 +25,20 @@ func (p *plan) newSession(archive endpoint.Archive, closers *closers) *endpoint.
 		Log: p.env.Log, Stdin: p.env.Stdin, Stdout: p.env.Stdout,
 		Workers: p.Workers, Budget: cmp.Or(int(p.Budget), pipeline.DefaultBudget), ReadAhead: int(p.ReadAhead),
 		Grace: p.Grace, Instance: p.Instance, Overwrite: p.Overwrite, Checkpoint: p.Checkpoint,
-		To: p.sink.Identity, OneLane: p.sink.OneLane, Growth: growth[p.do],
+		To: p.sink.Identity, Written: p.listWritten(), OneLane: p.sink.OneLane, Growth: growth[p.do],
 		Archive: archive, OnClose: closers.add,
 	}
+}
+
+// listWritten lists the ends that the route writes.
+func (p *plan) listWritten() []endpoint.Endpoint {
+	var ends []endpoint.Endpoint
+	for _, end := range []endpoint.Endpoint{p.to, p.dead} {
+		if end != nil {
+			ends = append(ends, end)
+		}
+	}
+	return ends
 }
 
 // openSource opens the end that is read.

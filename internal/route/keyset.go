@@ -25,15 +25,8 @@ func (p *plan) loadSealing(ctx context.Context, records bool) (*envelope.Sealer,
 	if err != nil {
 		return nil, err
 	}
-	o := envelope.SealerOptions{
-		Context:      string(p.context),
-		ChunkSize:    int(p.ChunkSize),
-		RandomNonces: p.nonces == chunker.Random,
-		Limits:       p.window(),
-		Log:          p.env.Log,
-		Audit:        p.audit,
-	}
-	if o.Store, err = p.openStore(); err != nil {
+	o, err := p.sealerOptions()
+	if err != nil {
 		return nil, err
 	}
 	sealer, err := envelope.NewSealer(wrappers, o)
@@ -51,14 +44,35 @@ func (p *plan) loadSealing(ctx context.Context, records bool) (*envelope.Sealer,
 	return sealer, nil
 }
 
+// sealerOptions returns the options of a Sealer of all messages.
+func (p *plan) sealerOptions() (o envelope.SealerOptions, err error) {
+	o = envelope.SealerOptions{
+		Context:      string(p.context),
+		ChunkSize:    int(p.ChunkSize),
+		RandomNonces: p.nonces == chunker.Random,
+		Limits:       p.window(),
+		Log:          p.env.Log,
+		Audit:        p.audit,
+	}
+	o.Store, err = p.openStore()
+	return o, err
+}
+
+// openerOptions returns the options of an Opener of all messages.
+func (p *plan) openerOptions() (o envelope.OpenerOptions, err error) {
+	o = envelope.OpenerOptions{Context: string(p.context), Log: p.env.Log, Audit: p.audit}
+	o.Store, err = p.openStore()
+	return o, err
+}
+
 // loadOpening loads the keys to decrypt with.
 func (p *plan) loadOpening(ctx context.Context) (*envelope.Opener, error) {
 	unwrappers, err := keyring.LoadUnwrappers(ctx, p.Keys, p.env.Log)
 	if err != nil {
 		return nil, err
 	}
-	o := envelope.OpenerOptions{Context: string(p.context), Log: p.env.Log, Audit: p.audit}
-	if o.Store, err = p.openStore(); err != nil {
+	o, err := p.openerOptions()
+	if err != nil {
 		return nil, err
 	}
 	p.env.Log.Debug("keys loaded", "keys", names[keys.Unwrapper](unwrappers))

@@ -10,6 +10,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
+	"github.com/streamcrypt/streamcrypt/internal/topicname"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
@@ -21,10 +22,11 @@ type plan struct {
 	env Env
 	do  direction
 
-	from, to, dead endpoint.Endpoint // to is nil when verifying, dead without dead letters
-	source, sink   endpoint.Traits   // of from and to
-	raw            bool              // both are one payload
-	context        []byte
+	from, to, dead endpoint.Endpoint  // to is nil when verifying, dead without dead letters
+	source, sink   endpoint.Traits    // of from and to
+	raw            bool               // both are one payload
+	context        []byte             // of all messages, or its template: see byTopic
+	contexts       topicname.Template // of Context, if it may be one
 	bind           []string
 	nonces         chunker.Nonces
 	audit          kekcache.Auditor // nil without an audit log
@@ -34,6 +36,7 @@ func newPlan(do direction, c Config, env Env) (*plan, error) {
 	p := &plan{Config: c, env: env, do: do}
 	steps := []func() error{
 		p.readEnds, p.readBind, p.readKeys, p.checkLimits, p.checkFormats, p.checkDistinct, p.checkRewrap, p.checkFiles,
+		p.checkTopics, p.readContexts,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

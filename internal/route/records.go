@@ -23,8 +23,12 @@ type records struct {
 	sealing *envelope.Sealer // nil unless sealing
 	load    loadKeys
 	watch   watch.Route
-	gates   transform.GateStats
-	rewraps rewraps // of a route that rewraps
+	// Of a route over several topics: the reader tells of topics, and something
+	// is to be done when the source is open.
+	announce func(topic string)
+	opened   func(ctx context.Context) error
+	gates    transform.GateStats
+	rewraps  rewraps // of a route that rewraps
 }
 
 func openRecords(ctx context.Context, p *plan, closers *closers) (*records, error) {
@@ -47,6 +51,9 @@ func openRecords(ctx context.Context, p *plan, closers *closers) (*records, erro
 
 // openSealing opens a route that seals.
 func (r *records) openSealing(ctx context.Context) (err error) {
+	if r.byTopic() {
+		return r.openSealingByTopic(ctx)
+	}
 	if r.sealing, err = r.loadSealing(ctx, true); err != nil {
 		return err
 	}
@@ -57,17 +64,24 @@ func (r *records) openSealing(ctx context.Context) (err error) {
 	}
 	place := newPlaces(r.in)
 	return r.setTransform(func() (pipeline.Transform, error) {
-		t, err := transform.NewEncrypt(transform.EncryptOptions{
-			Common: transform.Common{Bind: r.bind, Subject: r.out.MapSubject},
-			Sealer: r.sealing,
-			Place:  place,
-		})
+		t, err := r.newEncrypt(r.sealing, place)
 		return &fitted{Transform: t, textOut: r.sink.TextHeaders, check: r.out.Check}, err
+	})
+}
+
+func (r *records) newEncrypt(sealing *envelope.Sealer, place func(string) transform.Place) (pipeline.Transform, error) {
+	return transform.NewEncrypt(transform.EncryptOptions{
+		Common: transform.Common{Bind: r.bind, Subject: r.out.MapSubject},
+		Sealer: sealing,
+		Place:  place,
 	})
 }
 
 // openOpening opens a route that decrypts or verifies.
 func (r *records) openOpening(ctx context.Context) error {
+	if r.byTopic() {
+		return r.openOpeningByTopic(ctx)
+	}
 	opening, err := r.loadOpening(ctx)
 	if err != nil {
 		return err
@@ -76,18 +90,27 @@ func (r *records) openOpening(ctx context.Context) error {
 	if err := r.openEnds(ctx, newOpenedArchive(opening), 0); err != nil {
 		return err
 	}
+	r.setGates()
+	return r.setTransform(func() (pipeline.Transform, error) {
+		t, err := r.newDecrypt(opening)
+		return &fitted{Transform: t, textIn: r.source.TextHeaders, check: r.out.Check}, err
+	})
+}
+
+// setGates makes the Gates of a route that opens.
+func (r *records) setGates() {
 	// Only a broker's log is sure to be as its sealer wrote it. Somebody may
 	// have sorted the lines of a file, and a message that comes late would then
 	// be lost.
 	r.options.NewGate = newGates(r.in.Ordered && r.source.Log, &r.gates)
 	r.options.DeadLetterValues = r.options.DeadLetters != nil
-	return r.setTransform(func() (pipeline.Transform, error) {
-		t, err := transform.NewDecrypt(transform.DecryptOptions{
-			Common:         transform.Common{Bind: r.bind, Subject: r.out.MapSubject},
-			Opener:         opening,
-			PassTombstones: r.Tombstones == "pass",
-		})
-		return &fitted{Transform: t, textIn: r.source.TextHeaders, check: r.out.Check}, err
+}
+
+func (r *records) newDecrypt(opening *envelope.Opener) (pipeline.Transform, error) {
+	return transform.NewDecrypt(transform.DecryptOptions{
+		Common:         transform.Common{Bind: r.bind, Subject: r.out.MapSubject},
+		Opener:         opening,
+		PassTombstones: r.Tombstones == "pass",
 	})
 }
 
@@ -96,12 +119,18 @@ func (r *records) openOpening(ctx context.Context) error {
 // when the source is open, and found out before a sink is made.
 func (r *records) openEnds(ctx context.Context, archive endpoint.Archive, more int64) (err error) {
 	session := r.newSession(archive, r.closers)
+	session.Announce = r.announce
 	if r.in, err = r.openSource(ctx, session); err != nil {
 		return err
 	}
+	if r.opened != nil {
+		if err := r.opened(ctx); err != nil {
+			return err
+		}
+	}
 	r.options = r.pipelineOptions()
 	r.options.Source, r.options.Observer, r.options.Log = r.in.Source, &r.watch, r.env.Log
-	r.memory = pipeline.Memory(r.options, r.in.Lanes, r.in.Largest) + more
+	r.memory = pipeline.Memory(r.options, r.in.Lanes, r.in.Largest) + int64(r.in.Places)*placeMemory + more
 	if err := memlimit.Check(r.memory); err != nil {
 		return err
 	}

@@ -58,13 +58,14 @@ func (t *topic) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint.
 			"holds more memory than is counted",
 			"topic", t.topic, "max_message_bytes", source.MaxBatch(), "budget", s.Budget)
 	}
-	id, err := identifyTopic(source.Identity())
+	id, err := t.identify(source)
 	if err != nil {
 		return nil, err
 	}
 	bounded := t.until.Bounded()
 	return &endpoint.Source{
 		Source: source, Identity: id, Name: fmt.Sprintf("kafka topic %s, %s", t.topic, id),
+		TopicOf: cluster.TopicOf, Topics: source.Topics, Places: t.countPlaces(source),
 		IdentifyPlace: func(place string) endpoint.Identity { return identifyPlace(source, place) },
 		Ordered:       source.Ordered(), Bounded: bounded, Lanes: source.MaxLanes(), Largest: source.MaxBatch(),
 		MeasureProgress: func(settled int64) endpoint.Progress { return measureProgress(source, bounded, settled) },
@@ -72,13 +73,40 @@ func (t *topic) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint.
 }
 
 func (t *topic) openSource(ctx context.Context, s *endpoint.Session) (*connector.Source, error) {
-	cluster, err := t.connect(ctx, s)
+	c, err := t.connect(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	o := t.sourceOptions(s.Log)
+	if o.Written, err = t.listWritten(ctx, s, c); err != nil {
+		return nil, err
+	}
+	o.Announce = s.Announce
 	o.Instance, o.Workers, o.OneLane, o.Grace = s.Instance, s.Workers, s.OneLane, s.Grace
-	return connector.NewSource(ctx, cluster, o)
+	return connector.NewSource(ctx, c, o)
+}
+
+// listWritten lists the topics that the route writes in the cluster that it
+// reads.
+func (t *topic) listWritten(ctx context.Context, s *endpoint.Session, c *cluster.Cluster) ([]connector.NameMap, error) {
+	if !t.reads.MayBeSeveral() {
+		return nil, nil
+	}
+	var written []connector.NameMap
+	for _, end := range s.Written {
+		to, ok := end.(*topic)
+		if !ok {
+			continue
+		}
+		other, err := to.connect(ctx, s)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", to.as, err)
+		}
+		if other.IsSame(c) {
+			written = append(written, to.writes)
+		}
+	}
+	return written, nil
 }
 
 // measureProgress tells of a run with an end how far that is away as far as
@@ -94,6 +122,23 @@ func measureProgress(source *connector.Source, bounded bool, settled int64) endp
 		p.Total += partition.Lag()
 	}
 	return p
+}
+
+// countPlaces returns how many places there are, if they may be many.
+func (t *topic) countPlaces(source *connector.Source) int {
+	if !t.reads.MayBeSeveral() {
+		return 0
+	}
+	return source.PartitionCount()
+}
+
+// identify returns the identity of the source as a whole.
+func (t *topic) identify(source *connector.Source) (endpoint.Identity, error) {
+	cluster, id := source.Identity()
+	if t.reads.MayBeSeveral() {
+		return endpoint.EncodeIdentity("kafka", cluster, t.topic)
+	}
+	return identifyTopic(cluster, id)
 }
 
 // identifyTopic returns the identity of a topic as a whole, which no position
@@ -124,7 +169,7 @@ func identifyPlace(source *connector.Source, place string) endpoint.Identity {
 
 // OpenSink implements endpoint.Records.
 func (t *topic) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint.Source) (*endpoint.Sink, error) {
-	cluster, err := t.connect(ctx, s)
+	c, err := t.connect(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +178,7 @@ func (t *topic) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint.
 	if t.as == endpoint.To {
 		o.Growth = s.Growth
 	}
-	sink, err := connector.NewSink(ctx, cluster, o)
+	sink, err := connector.NewSink(ctx, c, o)
 	if err != nil {
 		return nil, err
 	}
