@@ -13,7 +13,7 @@ import (
 // has. After an error in the middle, the bytes that were read before are a
 // verified beginning of the payload and no more. A Reader is for one goroutine.
 type Reader struct {
-	ctx context.Context // an io.Reader has no other way to hear of its end
+	ctx context.Context //nolint:containedctx // an io.Reader has no other way to hear of its end
 	o   *Opener
 	in  input
 	b   Binding // ours alone

@@ -21,7 +21,7 @@ const maxStreamBytes = 1 << 40
 // in memory. Close must be called, and the output is complete only if Close
 // returns nil. A Writer is for one goroutine.
 type Writer struct {
-	ctx context.Context // an io.Writer has no other way to hear of its end
+	ctx context.Context //nolint:containedctx // an io.Writer has no other way to hear of its end
 	s   *Sealer
 	w   io.Writer
 	b   Binding // ours alone

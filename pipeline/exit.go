@@ -76,7 +76,8 @@ func (e *engine) placesParked(places []string, at int64, err error) {
 	if len(places) == 1 {
 		e.Log.Error("place parked", "place", places[0], "offset", at, "tried_again", MayPass(err), "error", err)
 	} else {
-		e.Log.Error("places parked", "places", len(places), "first", places[0], "tried_again", MayPass(err), "error", err)
+		e.Log.Error("places parked",
+			"places", len(places), "first", places[0], "tried_again", MayPass(err), "error", err)
 	}
 	for _, place := range places {
 		e.Observer.ObservePlace(place, at, err)

@@ -95,7 +95,7 @@ func (w *worker) writePart(last bool) (done *Progress, err error) {
 		if err := w.writeLetters(); err != nil {
 			return nil, err
 		}
-		if err := w.cutUnwritten(); err != nil {
+		if err := w.cutBehindStops(); err != nil {
 			return nil, err
 		}
 		if last {
@@ -253,9 +253,9 @@ func (w *worker) writeLetters() error {
 	return nil
 }
 
-// cutUnwritten drops from the next Write the messages behind a stop that a dead
+// cutBehindStops drops from the next Write the messages behind a stop that a dead
 // letter has made.
-func (w *worker) cutUnwritten() error {
+func (w *worker) cutBehindStops() error {
 	if !w.places.stopped {
 		return nil
 	}

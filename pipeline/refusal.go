@@ -151,7 +151,8 @@ func (w *worker) rewindGates() error {
 		for i := range w.msgs {
 			if w.parts[i].place == int32(n) && w.parts[i].index < p.stop {
 				if err := p.lane.gate.Admit(&w.msgs[i]); err != nil {
-					return &MessageError{Origin: w.msgs[i].Origin, Err: fmt.Errorf("gate: admitted before, and not again: %w", err)}
+					err = fmt.Errorf("gate: admitted before, and not again: %w", err)
+					return &MessageError{Origin: w.msgs[i].Origin, Err: err}
 				}
 			}
 		}

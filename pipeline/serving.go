@@ -18,9 +18,9 @@ type serving struct {
 
 	// Three contexts end one after the other: reading is done when the lane
 	// fails or is told to end, grace some time after it was told to end.
-	reading context.Context
+	reading context.Context //nolint:containedctx // ends with this serving, as all its fields do
 	stop    context.CancelFunc
-	grace   context.Context
+	grace   context.Context //nolint:containedctx // the same
 
 	offsets lastOffsets // the reader's
 	sink    Writer

@@ -1,5 +1,6 @@
-// Package testcontainers runs the built command against real servers in containers. It is a module of its own, so that nobody who
-// imports streamcrypt sees its dependencies.
+// Package testcontainers runs the built command against real servers in
+// containers. It is a module of its own, so that nobody who imports streamcrypt
+// sees its dependencies.
 //
 // Without a container engine its tests are skipped and say so; with STREAMCRYPT_REQUIRE_CONTAINERS=1 that is a failure.
 package testcontainers

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"testing"
 	"time"
@@ -41,6 +42,8 @@ func TestKafka(t *testing.T) {
 	t.Run("grown", k.testGrown)
 	t.Run("made anew", k.testMadeAnew)
 	t.Run("rewrap", k.testRewrap)
+	t.Run("open transaction", k.testOpenTransaction)
+	t.Run("deleted records", k.testDeletedRecords)
 }
 
 // run runs a command on a route to its end.
@@ -144,6 +147,7 @@ func (k *kafkaTest) testBrokerRestart(t *testing.T) {
 	k.await(t, "restart-sealed-exactly-once", s.n/10)
 	k.restart(t)
 	k.put(t, "restart", s.n/2, s.n, s.numbered)
+	k.operate(t, members[0])
 	for _, delivery := range []string{"exactly-once", "at-least-once"} {
 		k.await(t, "restart-sealed-"+delivery, s.n)
 	}
@@ -157,6 +161,33 @@ func (k *kafkaTest) testBrokerRestart(t *testing.T) {
 		k.compare(t, opened, s, s.numbered)
 	}
 }
+
+// operate does what a person does when a member says that it is stuck behind a transaction: it runs the command in the log line
+// (docs/operate.md). The only broker of a cluster that ends in the middle of a commit may leave such a transaction behind; with
+// it everything is open, so that nothing is doubled.
+func (k *kafkaTest) operate(t *testing.T, p *process) {
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	t.Cleanup(func() { cancel(); <-done })
+	go func() {
+		defer close(done)
+		for tried := 0; ctx.Err() == nil; {
+			select {
+			case <-time.After(time.Second): // asked again; the log decides
+			case <-ctx.Done():
+				return
+			}
+			commands := stuckCommand.FindAllStringSubmatch(p.logs.String(), -1)
+			for _, c := range commands[tried:] {
+				out := k.java(ctx, "org.apache.kafka.tools.TransactionsCommand", "abort", "--topic", c[1], "--partition", c[2], "--start-offset", c[3])
+				t.Logf("a transaction hung in %s/%s@%s, and was aborted: %s", c[1], c[2], c[3], out)
+			}
+			tried = len(commands)
+		}
+	}()
+}
+
+var stuckCommand = regexp.MustCompile(`"end_it":"[^"]* abort --topic (\S+) --partition (\d+) --start-offset (\d+)"`)
 
 // testKilledRun kills a run with an end at random points; the next one goes on. What is sealed at least once is opened once.
 func (k *kafkaTest) testKilledRun(t *testing.T) {

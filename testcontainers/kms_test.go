@@ -25,7 +25,7 @@ var kc = keys.Context{Name: "orders", Pairs: map[string]string{"team": "pay"}}
 type account struct {
 	*testing.T
 	*emulator
-	ctx   context.Context
+	ctx   context.Context //nolint:containedctx // as long as the test
 	admin *kms.Client
 }
 

@@ -37,7 +37,10 @@ func (s *Source) serveBounded(ctx context.Context, serve serveFunc) error {
 			return err
 		}
 	}
-	return serveAll(ctx, lanes)
+	if err := serveAll(ctx, lanes); err != nil || ctx.Err() != nil {
+		return err
+	}
+	return s.losses.result()
 }
 
 // serveAll serves the lanes and returns when all have ended, with their errors.
@@ -56,18 +59,18 @@ func isFresh(int32) bool { return true }
 // claimOffsets commits the positions where the run starts. Partitions that had
 // no offset get one.
 func (s *Source) claimOffsets(ctx context.Context, o *owner, partitions []int32) error {
-	positions, err := s.findPositions(ctx, o, partitions, isFresh)
+	positions, known, err := s.findPositions(ctx, o, partitions, isFresh)
 	if err != nil {
 		return err
 	}
 	offsets := make([]cluster.Offset, len(positions))
 	for i := range positions {
-		metadata, err := cluster.AppendMetadata(nil, &positions[i])
+		metadata, err := cluster.AppendMetadata(nil, s.topics.at(partitions[i]).topic.SourceHash(), &positions[i])
 		if err != nil {
 			return err
 		}
 		offsets[i] = s.topics.offsetOf(partitions[i], positions[i].Next)
-		offsets[i].Metadata = string(metadata)
+		offsets[i].LeaderEpoch, offsets[i].Metadata = known[i], string(metadata)
 	}
 	return s.cluster.CommitOffsets(ctx, o.identity(), offsets)
 }

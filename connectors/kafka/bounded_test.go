@@ -167,7 +167,7 @@ func TestDeletedRecords(t *testing.T) {
 	b.topic("in", 1)
 	b.put("in", 1, numbered(0, 20))
 	c := b.connect(nil)
-	if err := c.CommitOffsets(t.Context(), cluster.NoMember("g"), []cluster.Offset{{Topic: "in", Next: 5}}); err != nil {
+	if err := c.CommitOffsets(t.Context(), cluster.NoMember("g"), []cluster.Offset{{Topic: "in", Next: 5, LeaderEpoch: -1}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.DeleteRecords("in", 0, 12); err != nil {
@@ -175,15 +175,33 @@ func TestDeletedRecords(t *testing.T) {
 	}
 	src := b.source(c, SourceOptions{Topic: "in", Group: "g", Until: Until{End: true}})
 	sink := b.sink(c, SinkOptions{Topic: "out", Source: src, Create: true})
-	if err := finish(t, pipeline.Options{Source: src, Sink: sink}); err != nil {
-		t.Fatal(err)
+	err := finish(t, pipeline.Options{Source: src, Sink: sink})
+	if lost, ok := errors.AsType[*DeletedError](err); !ok || lost.Deleted["in/0"] != 7 {
+		t.Fatalf("got %v", err)
 	}
 	if got := b.committed("out"); len(got) != 8 || number(&got[0]) != 12 {
 		t.Errorf("%d messages", len(got))
 	}
 
+	// Nothing is left of the topic: the group is at its end then, and the next
+	// run has lost nothing.
+	b.put("in", 1, numbered(20, 10))
+	if err := b.DeleteRecords("in", 0, 30); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		src = b.source(c, SourceOptions{Topic: "in", Group: "g", Until: Until{End: true}})
+		err := finish(t, pipeline.Options{Source: src, Sink: b.sink(c, SinkOptions{Topic: "out", Source: src})})
+		if lost, ok := errors.AsType[*DeletedError](err); ok != (i == 0) || ok && lost.Deleted["in/0"] != 10 {
+			t.Errorf("run %d: got %v", i, err)
+		}
+		if at := b.offsetOf("g", "in", 0); at != 30 {
+			t.Errorf("run %d: the group is at %d", i, at)
+		}
+	}
+
 	// An offset beyond the end is another topic's, or a truncated one's.
-	if err := c.CommitOffsets(t.Context(), cluster.NoMember("h"), []cluster.Offset{{Topic: "in", Next: 500}}); err != nil {
+	if err := c.CommitOffsets(t.Context(), cluster.NoMember("h"), []cluster.Offset{{Topic: "in", Next: 500, LeaderEpoch: -1}}); err != nil {
 		t.Fatal(err)
 	}
 	src = b.source(c, SourceOptions{Topic: "in", Group: "h", Until: Until{End: true}})

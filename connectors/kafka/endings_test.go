@@ -1,8 +1,14 @@
 package kafka
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -32,11 +38,6 @@ func TestEndings(t *testing.T) {
 			abort(b, 1)
 			abort(b, 1)
 		}, 11, 23},
-		"still open last": {func(b *broker) { // what is behind the last stable offset is not there yet
-			b.put("in", 1, numbered(0, 10))
-			b.begun("in", 0, numbered(10, 5))
-			b.put("in", 1, numbered(15, 5))
-		}, 10, 10},
 	}
 	for name, test := range tests {
 		for kind, delivery := range map[string]Delivery{"exactly once": ExactlyOnce, "at least once": AtLeastOnce} {
@@ -62,6 +63,113 @@ func TestEndings(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestOpenTransaction: a run with an end waits for a transaction that is open in
+// the source when it begins, and says so. Records of it count if it is committed,
+// and those behind it in any case.
+func TestOpenTransaction(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]kgo.TransactionEndTry{"commit": kgo.TryCommit, "abort": kgo.TryAbort} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := startBroker(t)
+			b.topic("in", 1)
+			b.put("in", 1, numbered(0, 10))
+			open := b.begun("in", 0, numbered(10, 5))
+			b.put("in", 1, numbered(15, 5))
+			src, log := b.patientSource(time.Hour)
+			sink := b.sink(src.cluster, SinkOptions{Topic: "out", Source: src, Create: true})
+			r := start(t, pipeline.Options{Source: src, Sink: sink})
+			b.eventually("an error", func() bool { return log.has("level=ERROR", "partition=in/0", "offset=10", "behind=10") })
+			if !log.has("producer_id=", "abort --topic in --partition 0 --start-offset 10") {
+				t.Errorf("it names neither the producer nor the command:\n%s", log)
+			}
+			if err := open.EndTransaction(t.Context(), end); err != nil {
+				t.Fatal(err)
+			}
+			<-r.ended
+			if r.err != nil {
+				t.Error(r.err)
+			}
+			got := b.committed("out")
+			if end == kgo.TryAbort {
+				for i := range got[min(10, len(got)):] {
+					if n := number(&got[10+i]); n != 15+i {
+						t.Errorf("message %d is number %d", 10+i, n)
+					}
+				}
+				if len(got) != 15 {
+					t.Errorf("%d messages", len(got))
+				}
+			} else if err := onceInOrder(got, 20); err != nil {
+				t.Error(err)
+			}
+			if at := b.offsetOf("g", "in", 0); at != 20 {
+				t.Errorf("the group is at %d", at)
+			}
+		})
+	}
+}
+
+// TestHangingTransaction: a run with an end gives up a partition in which a
+// transaction never ends, and carries the others.
+func TestHangingTransaction(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	b.topic("in", 2)
+	b.put("in", 2, numbered(0, 20))
+	b.begun("in", 0, numbered(20, 1))
+	b.put("in", 2, numbered(22, 20))
+	src, _ := b.patientSource(300 * time.Millisecond)
+	sink := b.sink(src.cluster, SinkOptions{Topic: "out", Source: src, Create: true})
+	err := finish(t, pipeline.Options{Source: src, Sink: sink})
+	hanging, ok := errors.AsType[*OpenTransactionError](err)
+	if !ok || hanging.Place != "in/0" || hanging.Stable != 10 || hanging.Behind != 11 {
+		t.Errorf("got %v", err)
+	}
+	if n := len(b.committed("out")); n != 30 {
+		t.Errorf("%d messages", n)
+	}
+}
+
+// patientSource returns a source of a run with an end that tells at once of
+// transactions which it waits for, and gives up after a while; and its log.
+func (b *broker) patientSource(giveUp time.Duration) (*Source, *logged) {
+	log := new(logged)
+	src := b.source(b.connect(nil), SourceOptions{
+		Topic: "in", Group: "g", Until: Until{End: true}, Log: slog.New(slog.NewTextHandler(log, nil)),
+	})
+	src.timing.told, src.timing.urgent, src.timing.giveUp = time.Millisecond, 100*time.Millisecond, giveUp
+	return src, log
+}
+
+// logged is what was logged.
+type logged struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, string(p))
+	return len(p), nil
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.lines, "")
+}
+
+// has tells whether a line has all of these texts.
+func (l *logged) has(texts ...string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.lines, func(line string) bool {
+		return !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(line, text) })
+	})
 }
 
 // abort writes messages in a transaction that is aborted.

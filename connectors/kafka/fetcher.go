@@ -51,6 +51,10 @@ type fetcher struct {
 	missing    time.Time // since when the topic is unknown
 	looked     time.Time // when missing ones of several topics were looked for
 
+	epochs epochs
+	losses *losses
+	timing timing
+
 	held   *pipeline.Assignment
 	trying *partition   // is parked, and is read again to be tried
 	lent   atomic.Int64 // batches that were taken and not released
@@ -182,6 +186,9 @@ func (in *fetcher) isFinished() bool {
 // fetchOnce asks one broker for more. It also returns nil if the broker had
 // nothing, or if another try is due.
 func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
+	if err := in.checkLeaders(ctx); err != nil {
+		return err
+	}
 	if !in.buildRequest(limit) {
 		return in.awaitLeader(ctx)
 	}
@@ -220,6 +227,7 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 		if p == in.trying && len(a.Records) == 0 && a.HighWatermark <= p.next {
 			in.noteEmpty()
 		}
+		in.noteQuiet(ctx, p, a, answer.Throttle > 0)
 		size += len(a.Records)
 		if len(a.Records) > 0 {
 			in.announce(p)
@@ -323,16 +331,24 @@ func (in *fetcher) handleError(ctx context.Context, p *partition, err error) err
 // moveIntoRange moves a partition whose next record has been deleted to its
 // first record.
 func (in *fetcher) moveIntoRange(ctx context.Context, p *partition) error {
-	bounds, err := p.topic.ListOffsets(ctx, []int32{p.number}, wire.Earliest, wire.Latest)
+	starts, err := p.topic.ListOffsets(ctx, []int32{p.number}, wire.Earliest)
 	if err != nil {
 		return err
 	}
-	first, end := bounds[0][0], bounds[1][0]
+	ends, err := p.topic.ListEnds(ctx, []int32{p.number})
+	if err != nil {
+		return err
+	}
+	first, end := starts[0][0], ends[0]
 	switch {
 	case p.next < first:
+		lost := min(first, p.limit()) - p.next
 		in.options.Log.Warn("kafka: records were deleted before they were read",
-			"partition", p.place, "from", p.next, "to", first, "records", first-p.next)
-		p.next = first
+			"partition", p.place, "from", p.next, "to", first, "up_to", lost)
+		in.losses.noteDeleted(p.place, lost)
+		in.skipTo(p, first)
+	case p.next > end && in.epochs.at(p.place, p.next, false) >= 0:
+		p.checked = -1 // the leader is asked where its log was cut
 	case p.next > end:
 		return fmt.Errorf("the partition ends at %d: it was cut or made anew", end)
 	}

@@ -17,10 +17,15 @@ type timing struct {
 	timeout     time.Duration // until the brokers abort one that was left open
 	pause       time.Duration // between two fetches, before the topic is looked at again
 	watch       time.Duration // between two looks at the number of partitions
+	// How long records may wait for the end of somebody's transaction, before
+	// people are told, before that is an error, and before a run with an end
+	// gives up. Brokers let a transaction last 15 minutes at most.
+	told, urgent, giveUp time.Duration
 }
 
 var defaultTiming = timing{
 	transaction: 100 * time.Millisecond, timeout: 10 * time.Second, pause: time.Second, watch: 5 * time.Second,
+	told: 10 * time.Second, urgent: time.Minute, giveUp: 16 * time.Minute,
 }
 
 // leastLeave is how long leaving the group may take if no time is left.

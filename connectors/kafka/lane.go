@@ -43,16 +43,18 @@ func newLane(s *Source, o *owner, held *pipeline.Assignment) *lane {
 }
 
 // beginAt sets the partitions of the lane and where they begin.
-func (l *lane) beginAt(numbers []int32, positions []pipeline.Position) {
+func (l *lane) beginAt(numbers []int32, positions []pipeline.Position, known []int32) {
 	s, in := l.source, &l.fetcher
 	in.topics, in.options = s.topics, &s.SourceOptions
 	in.retry = s.cluster.NewRetry("read " + s.names.describe())
-	in.held = l.held
+	in.epochs.hashOf = s.topics.hashOf
+	in.held, in.losses, in.timing = l.held, &s.losses, s.timing
 	for i, number := range numbers {
 		p := l.newPartition(number, positions[i])
 		in.addPart(p)
 		l.addPlace(p)
 		l.moves.durable[number] = p.next
+		in.epochs.begin(p.place, known[i])
 	}
 	in.lookAtStops()
 	l.start = positions
@@ -62,7 +64,8 @@ func (l *lane) newPartition(number int32, at pipeline.Position) *partition {
 	in := l.source.topics.at(number)
 	p := &partition{
 		slot: number, topic: in.topic, number: in.number,
-		place: at.Place, next: at.Next, handed: at.Next, stopAt: -1, replica: -1,
+		place: at.Place, next: at.Next, handed: at.Next, stopAt: -1, replica: -1, checked: -1,
+		epochs: &l.fetcher.epochs,
 	}
 	if l.source.untilOffsets != nil {
 		p.stopAt = l.source.untilOffsets[number]

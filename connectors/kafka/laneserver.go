@@ -149,20 +149,20 @@ func (h *laneServer) openLane(ctx context.Context, l *lane) error {
 	// Partitions of a topic that is missing join once it is there again.
 	maps.DeleteFunc(parts, func(number int32, _ heldPartition) bool { return s.topics.isMissing(number) })
 	numbers := slices.Sorted(maps.Keys(parts))
-	positions, err := s.findPositions(ctx, h.owner, numbers, func(p int32) bool { return parts[p].fresh })
+	positions, known, err := s.findPositions(ctx, h.owner, numbers, func(p int32) bool { return parts[p].fresh })
 	if err != nil {
 		return asLost(ctx, err)
 	}
-	l.beginAt(numbers, positions)
+	l.beginAt(numbers, positions, known)
 	switch {
 	case s.sink != nil:
 		l.transaction = &transaction{
-			producer: h.producer, owner: h.owner, length: s.timing.transaction,
+			producer: h.producer, owner: h.owner, epochs: &l.fetcher.epochs, length: s.timing.transaction,
 			waiting: l.hasMore, broken: l.failure.set, settled: l.noteDurable, observer: s.sink.Observer,
 		}
 		l.transaction.startLoop()
 	case h.owner.group() != "":
-		l.committer = startCommitter(s.cluster, h.owner, l.failure.set, l.noteDurable)
+		l.committer = startCommitter(s.cluster, h.owner, &l.fetcher.epochs, l.failure.set, l.noteDurable)
 	}
 	h.present(l, parts)
 	return nil
@@ -282,7 +282,7 @@ func (h *laneServer) joinReady(ctx context.Context, l *lane, numbers []int32, fr
 	}
 	h.source.topics.learnLimits(ctx, numbers)
 	h.source.openAhead(ctx, numbers)
-	positions, err := h.source.findPositions(ctx, h.owner, numbers, fresh)
+	positions, known, err := h.source.findPositions(ctx, h.owner, numbers, fresh)
 	if err != nil {
 		return err
 	}
@@ -290,7 +290,7 @@ func (h *laneServer) joinReady(ctx context.Context, l *lane, numbers []int32, fr
 	defer h.mu.Unlock()
 	for i, number := range numbers {
 		if _, ours := h.parts[number]; ours && h.serving == l {
-			l.join(number, positions[i])
+			l.join(number, positions[i], known[i])
 		}
 	}
 	return nil

@@ -47,11 +47,12 @@ func (m *moves) interrupt() {
 }
 
 // join has a partition join the lane.
-func (l *lane) join(number int32, at pipeline.Position) {
+func (l *lane) join(number int32, at pipeline.Position, epoch int32) {
 	m := &l.moves
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.handed, number)
+	l.fetcher.epochs.begin(at.Place, epoch)
 	m.durable[number] = at.Next
 	m.leaving = slices.DeleteFunc(m.leaving, func(n int32) bool { return n == number })
 	m.joining = append(m.joining, joining{number, at})

@@ -23,7 +23,7 @@ type Start struct {
 // Until says where a bounded run ends. The zero Until is never. At most one
 // field is set.
 type Until struct {
-	End    bool      // behind the last committed record when NewSource is called
+	End    bool      // behind the last record when NewSource is called, of a transaction that is open as well
 	Time   time.Time // before the first record with this timestamp or a later one, and at the latest as End
 	Offset int64     // before this offset in every partition, and at the latest as End
 }
@@ -85,6 +85,10 @@ type SourceOptions struct {
 	Announce func(topic string)
 	// Observer is told about lanes and fetches; nil means nobody.
 	Observer SourceObserver
+	// Stuck is told of a place that waits for something that may never come, and
+	// with a nil error that it waits no more; nil means nobody. It must not
+	// block.
+	Stuck func(place string, waitsFor error)
 	// Log is told about rebalances, lost offsets and retries; nil means
 	// slog.Default.
 	Log *slog.Logger

@@ -37,7 +37,11 @@ type partition struct {
 	got       bool // a whole batch
 	largest   int  // batch of the last answer, in bytes, the one included that its end cut short
 
-	announced bool // see SourceOptions.Announce
+	announced bool       // see SourceOptions.Announce
+	skip      int64      // reading goes on there if that is behind next
+	behind    behindOpen // has records that are not stable
+	checked   int32      // the leader epoch whose log is known to have what was read
+	epochs    *epochs
 
 	fault   error // why nothing was fetched that could be read
 	spoiled int   // answers in a row with a wrong checksum
@@ -73,6 +77,10 @@ func (p *partition) brokerToAsk() int32 {
 // appendRecords appends fetched records until there are none left or records is
 // full.
 func (p *partition) appendRecords(records *batch.Records, limit int) (full bool) {
+	if p.skip > p.next {
+		p.next, p.got = min(p.skip, p.limit()), true
+		return false
+	}
 	if p.fault != nil {
 		p.addFault(records, p.next, p.fault)
 		p.fault, p.got = nil, true
@@ -107,6 +115,7 @@ func (p *partition) appendSome(records *batch.Records, limit int) (full, left bo
 			return false, p.stepOver(records, err)
 		}
 		p.got, p.spoiled = true, 0
+		p.epochs.note(p.place, info.LeaderEpoch, info.BaseOffset)
 		p.largest = max(p.largest, info.Size)
 		p.within = p.committed.Admits(info)
 		return false, true

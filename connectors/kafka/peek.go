@@ -51,12 +51,16 @@ func (s *Source) Peekers(ctx context.Context) ([]*Peeker, error) {
 	if err != nil {
 		return nil, err
 	}
+	stable, err := s.topics.ListOffsets(ctx, partitions, wire.Latest)
+	if err != nil {
+		return nil, err
+	}
 	all := make([]*Peeker, len(partitions))
 	for i, number := range partitions {
 		in := s.topics.at(number)
 		all[i] = &Peeker{
 			topic: in.topic.Topic, number: in.number, place: in.place,
-			first: starts[i], end: s.untilOffsets[number],
+			first: starts[i], end: min(stable[0][i], s.untilOffsets[number]),
 		}
 	}
 	return all, nil

@@ -56,17 +56,20 @@ func (p *pending) setEntry(to, from *pipeline.Position) {
 func (p *pending) isEmpty() bool { return len(p.moved) == 0 }
 
 // appendOffsets appends the positions in the brokers' form.
-func (p *pending) appendOffsets(dst []cluster.Offset) ([]cluster.Offset, error) {
+func (p *pending) appendOffsets(dst []cluster.Offset, e *epochs) ([]cluster.Offset, error) {
 	for _, at := range p.moved {
 		topic, partition, ok := cluster.SplitPlace(at.Place)
 		if !ok {
 			return nil, fmt.Errorf("kafka: %q is not a partition", at.Place)
 		}
 		var err error
-		if p.text, err = cluster.AppendMetadata(p.text[:0], at); err != nil {
+		if p.text, err = cluster.AppendMetadata(p.text[:0], e.sourceHash(topic), at); err != nil {
 			return nil, err
 		}
-		dst = append(dst, cluster.Offset{Topic: topic, Partition: partition, Next: at.Next, Metadata: string(p.text)})
+		dst = append(dst, cluster.Offset{
+			Topic: topic, Partition: partition, Next: at.Next, LeaderEpoch: e.at(at.Place, at.Next, true),
+			Metadata: string(p.text),
+		})
 	}
 	slices.SortStableFunc(dst, func(a, b cluster.Offset) int { return cmp.Compare(a.Topic, b.Topic) })
 	return dst, nil

@@ -178,7 +178,9 @@ func (p *producer) commitOffsets(ctx context.Context, o cluster.Owner, offsets [
 				t.Topic = offsets[i].Topic
 			}
 			r := kmsg.NewTxnOffsetCommitRequestTopicPartition()
-			r.Partition, r.Offset, r.Metadata = offsets[i].Partition, offsets[i].Next, &offsets[i].Metadata
+			metadata := offsets[i].Metadata // the request may outlive the offsets
+			r.Partition, r.Offset, r.Metadata = offsets[i].Partition, offsets[i].Next, &metadata
+			r.LeaderEpoch = offsets[i].LeaderEpoch
 			t.Partitions = append(t.Partitions, r)
 		}
 		return req

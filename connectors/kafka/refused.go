@@ -36,7 +36,8 @@ func isUnknown(err error) bool {
 		return true
 	}
 	switch code {
-	case kafkago.RequestTimedOut, kafkago.NetworkException, kafkago.NotEnoughReplicasAfterAppend, kafkago.KafkaStorageError:
+	case kafkago.RequestTimedOut, kafkago.NetworkException, kafkago.NotEnoughReplicasAfterAppend,
+		kafkago.KafkaStorageError:
 		return true
 	default:
 		return false

@@ -24,6 +24,7 @@ type Source struct {
 	sink         *Sink   // its transactions carry the positions; nil at least once
 	feeds        []*Sink // those that write the messages or dead letters
 	timing       timing
+	losses       losses
 	tracked      statusTable
 	static       bool         // Instance was given, and names a member of the group
 	held         atomic.Int32 // partitions of a member

@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	kafkago "github.com/segmentio/kafka-go"
 
@@ -16,14 +17,19 @@ import (
 // the topic later begins at its first record.
 func (s *Source) findPositions(
 	ctx context.Context, o *owner, partitions []int32, fresh func(int32) bool,
-) ([]pipeline.Position, error) {
-	out := make([]pipeline.Position, len(partitions))
+) (out []pipeline.Position, known []int32, err error) {
+	out, known = make([]pipeline.Position, len(partitions)), make([]int32, len(partitions))
 	for i, p := range partitions {
 		out[i] = pipeline.Position{Place: s.topics.placeOf(p), Next: -1, Last: -1}
+		known[i] = -1
 	}
+	replaced := make(map[int32]bool)
 	if s.Group != "" {
-		if err := s.readCommitted(ctx, partitions, out); err != nil {
-			return nil, err
+		if err := s.readCommitted(ctx, partitions, out, known, replaced); err != nil {
+			return nil, nil, err
+		}
+		if err := s.goBackToCuts(ctx, partitions, out, known); err != nil {
+			return nil, nil, err
 		}
 	}
 	var unknown []int // indexes
@@ -38,11 +44,11 @@ func (s *Source) findPositions(
 		}
 	}
 	if len(unknown) == 0 {
-		return out, nil
+		return out, known, nil
 	}
-	starts, err := s.findStarts(ctx, asked, fresh)
+	starts, err := s.findStarts(ctx, asked, func(p int32) bool { return fresh(p) && !replaced[p] })
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	offsets := make([]cluster.Offset, 0, len(unknown))
 	for n, i := range unknown {
@@ -52,18 +58,21 @@ func (s *Source) findPositions(
 	if s.Start.New {
 		// Where the end is now must not be forgotten if the lane is lost before
 		// its first commit.
-		return out, o.commitAs(ctx, offsets, func(as cluster.Owner) error {
+		return out, known, o.commitAs(ctx, offsets, func(as cluster.Owner) error {
 			return s.cluster.CommitOffsets(ctx, as, offsets)
 		})
 	}
-	return out, nil
+	return out, known, nil
 }
 
-// readCommitted fills in the offsets that the group has committed. It waits for
+// readCommitted fills in the offsets that the group has committed, their leader
+// epochs, and the partitions whose offset is another topic's. It waits for
 // transactions that are about to move them.
-func (s *Source) readCommitted(ctx context.Context, partitions []int32, out []pipeline.Position) error {
+func (s *Source) readCommitted(
+	ctx context.Context, partitions []int32, out []pipeline.Position, known []int32, replaced map[int32]bool,
+) error {
 	asked := s.topics.partitionsAt(partitions)
-	return s.cluster.RetryCall(ctx, "offsets of group "+s.Group, func(ctx context.Context) error {
+	return s.cluster.RetryExplained(ctx, "offsets of group "+s.Group, s.explainUnstable, func(ctx context.Context) error {
 		found, err := s.cluster.ReadOffsets(ctx, s.Group, asked)
 		switch {
 		case errors.Is(err, kafkago.GroupIdNotFound):
@@ -77,16 +86,32 @@ func (s *Source) readCommitted(ctx context.Context, partitions []int32, out []pi
 				worst = cluster.WorseOf(worst, found[i].Err)
 				continue
 			}
-			out[i].Next = found[i].Offset
+			out[i].Next, known[i] = found[i].Offset, found[i].LeaderEpoch
 			if found[i].Offset < 0 {
 				continue
 			}
-			if err := cluster.ParseMetadata(&out[i], found[i].Metadata); err != nil {
+			err := cluster.ParseMetadata(&out[i], s.topics.hashOf(asked[i].Topic), found[i].Metadata)
+			switch {
+			case errors.Is(err, cluster.ErrOtherSource):
+				s.Log.Warn("kafka: the topic was made anew, and the group has an offset of the one before: "+
+					"the partition is read from its beginning", "error", err)
+				out[i].Next, known[i], replaced[partitions[i]] = -1, -1, true
+			case err != nil:
 				s.Log.Warn("kafka: state of a partition is not known", "error", err)
 			}
 		}
 		return worst
 	})
+}
+
+// explainUnstable returns attributes for the log about the transactions that
+// hold the group's offsets back.
+func (s *Source) explainUnstable(ctx context.Context) []any {
+	open, err := s.cluster.OpenOffsets(ctx, s.Group, s.timing.told)
+	if err != nil {
+		return []any{"transaction", fmt.Sprintf("not known: %v", err)}
+	}
+	return describeTransactions(s.cluster, open)
 }
 
 // findStarts returns where partitions without an offset begin.
@@ -123,21 +148,25 @@ func (s *Source) findStarts(ctx context.Context, partitions []int32, fresh func(
 // findEnds sets the offsets where a bounded run ends.
 func (s *Source) findEnds(ctx context.Context) error {
 	all := s.topics.Partitions()
-	times := []int64{wire.Latest}
-	if !s.Until.Time.IsZero() {
-		times = append(times, s.Until.Time.UnixMilli())
-	}
-	rows, err := s.topics.ListOffsets(ctx, all, times...)
+	ends, err := s.topics.ListEnds(ctx, all)
 	if err != nil {
 		return err
 	}
-	s.untilOffsets = rows[0]
+	var behind []int64 // the time, by partition
+	if !s.Until.Time.IsZero() {
+		rows, err := s.topics.ListOffsets(ctx, all, s.Until.Time.UnixMilli())
+		if err != nil {
+			return err
+		}
+		behind = rows[0]
+	}
+	s.untilOffsets = ends
 	for i := range s.untilOffsets {
 		if s.Until.Offset > 0 {
 			s.untilOffsets[i] = min(s.untilOffsets[i], s.Until.Offset)
 		}
-		if len(rows) > 1 && rows[1][i] >= 0 {
-			s.untilOffsets[i] = min(s.untilOffsets[i], rows[1][i])
+		if behind != nil && behind[i] >= 0 {
+			s.untilOffsets[i] = min(s.untilOffsets[i], behind[i])
 		}
 	}
 	return nil

@@ -195,10 +195,19 @@ func (s *topicSet) at(number int32) slot {
 // placeOf names the partition in a slot.
 func (s *topicSet) placeOf(number int32) string { return s.at(number).place }
 
-// offsetOf returns an offset of the partition in a slot.
+// offsetOf returns an offset of the partition in a slot, of which the leader
+// epoch is not known.
 func (s *topicSet) offsetOf(number int32, next int64) cluster.Offset {
 	at := s.at(number)
-	return cluster.Offset{Topic: at.topic.Name(), Partition: at.number, Next: next}
+	return cluster.Offset{Topic: at.topic.Name(), Partition: at.number, Next: next, LeaderEpoch: -1}
+}
+
+// hashOf returns what stands for a topic in committed offsets.
+func (s *topicSet) hashOf(topic string) (h cluster.SourceHash) {
+	if t := s.find(topic); t != nil {
+		h = t.SourceHash()
+	}
+	return h
 }
 
 // partitionsAt returns the partitions in some slots, for requests.
@@ -304,14 +313,10 @@ func (s *topicSet) ListOffsets(ctx context.Context, slots []int32, times ...int6
 	for i := range rows {
 		rows[i] = make([]int64, len(slots))
 	}
-	limited := ctx
-	if s.names.MayBeSeveral() { // the others must not wait for one that is deleted at this moment
-		bound, cancel := context.WithTimeoutCause(ctx, listPatience, errNoOffsets)
-		defer cancel()
-		limited = bound
-	}
+	ctx, cancel := s.boundPatience(ctx)
+	defer cancel()
 	return rows, s.eachTopic(slots, func(t *sourceTopic, numbers []int32, at []int) error {
-		found, err := t.ListOffsets(limited, numbers, times...)
+		found, err := t.ListOffsets(ctx, numbers, times...)
 		for row := range found {
 			for n, i := range at {
 				rows[row][i] = found[row][n]
@@ -321,9 +326,78 @@ func (s *topicSet) ListOffsets(ctx context.Context, slots []int32, times ...int6
 	})
 }
 
+// ListEnds asks for high watermarks: see cluster.Topic.ListEnds.
+func (s *topicSet) ListEnds(ctx context.Context, slots []int32) ([]int64, error) {
+	ends := make([]int64, len(slots))
+	ctx, cancel := s.boundPatience(ctx)
+	defer cancel()
+	return ends, s.eachTopic(slots, func(t *sourceTopic, numbers []int32, at []int) error {
+		found, err := t.ListEnds(ctx, numbers)
+		for n := range found {
+			ends[at[n]] = found[n]
+		}
+		return err
+	})
+}
+
+// readUpTo says how far the partition in a slot has been read.
+type readUpTo struct {
+	slot  int32
+	next  int64
+	epoch int32
+}
+
+// FindCuts asks where logs were cut since they were read: see
+// cluster.Topic.FindCuts. Those that were must be of the topics that the set
+// knows, and not of others that were made anew: with one topic that is an error,
+// and of several IsReplaced tells.
+func (s *topicSet) FindCuts(ctx context.Context, read []readUpTo) ([]int64, error) {
+	cuts, slots := make([]int64, len(read)), make([]int32, len(read))
+	for i := range read {
+		slots[i] = read[i].slot
+	}
+	ctx, cancel := s.boundPatience(ctx)
+	defer cancel()
+	return cuts, s.eachTopic(slots, func(t *sourceTopic, numbers []int32, at []int) error {
+		asked := make([]cluster.ReadUpTo, len(at))
+		for n, i := range at {
+			asked[n] = cluster.ReadUpTo{Partition: numbers[n], Next: read[i].next, LeaderEpoch: read[i].epoch}
+		}
+		found, err := t.FindCuts(ctx, asked)
+		if err != nil {
+			return err
+		}
+		cut := false
+		for n, i := range at {
+			cuts[i] = found[n]
+			cut = cut || cuts[i] >= 0
+		}
+		if !cut {
+			return nil
+		}
+		err = t.ConfirmIdentity(ctx)
+		if errors.Is(err, cluster.ErrReplaced) && s.names.MayBeSeveral() {
+			for _, i := range at {
+				cuts[i] = -1
+			}
+			return nil
+		}
+		return err
+	})
+}
+
 // listPatience is how long the offsets of several topics are waited for before
 // the lane begins again, without those topics that are missing by then.
 const listPatience = 10 * time.Second
+
+// boundPatience bounds a question about several topics: the others must not wait
+// for one that is deleted at this moment.
+func (s *topicSet) boundPatience(ctx context.Context) (context.Context, context.CancelFunc) {
+	if !s.names.MayBeSeveral() {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, listPatience, errNoOffsets)
+}
 
 var errNoOffsets = fmt.Errorf("%w: offsets of topics were not told in time", pipeline.ErrLost)
 

@@ -27,6 +27,7 @@ const abortTimeout = 2 * time.Second
 type transaction struct {
 	producer *producer
 	owner    *owner
+	epochs   *epochs
 	length   time.Duration
 	waiting  func() bool            // something was read and has no position yet
 	broken   func(error)            // told when closing fails
@@ -180,7 +181,7 @@ func (t *transaction) passToken() {
 
 // commitOpen commits the transaction. The caller holds the token.
 func (t *transaction) commitOpen(ctx context.Context) error {
-	offsets, err := t.pending.appendOffsets(t.offsets[:0])
+	offsets, err := t.pending.appendOffsets(t.offsets[:0], t.epochs)
 	if err != nil {
 		return t.abortFor(ctx, err)
 	}

@@ -123,7 +123,7 @@ func TestPending(t *testing.T) {
 	p.addOlder(&older)
 	older.clearMoved()
 	state[0] = 'b' // it was lent
-	got, err := p.appendOffsets(nil)
+	got, err := p.appendOffsets(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestPending(t *testing.T) {
 		}
 	}
 	back := pipeline.Position{Place: "in/2", Next: 5}
-	if err := cluster.ParseMetadata(&back, got[2].Metadata); err != nil || string(back.State) != "a" || back.Last != 4 {
+	if err := cluster.ParseMetadata(&back, cluster.SourceHash{}, got[2].Metadata); err != nil || string(back.State) != "a" || back.Last != 4 {
 		t.Errorf("got %+v, %v", back, err)
 	}
 	p.clearMoved()

@@ -41,10 +41,10 @@ func (p *parking) readTrial() (*pipeline.Batch, error) {
 	from, due := p.held.Due(l.source.Stream)
 	if !due {
 		l.halt()
-		return nil, nil
+		return nil, nil //nolint:nilnil // documented: not yet
 	}
 	if !l.takeBack(from) {
-		return nil, nil
+		return nil, nil //nolint:nilnil // documented: not yet
 	}
 	l.unhalt()
 	b, err := l.takeReady(1)

@@ -57,7 +57,8 @@ func buildChangelog(root string) ([]byte, error) {
 		return nil, err
 	}
 	slices.SortFunc(folders, compareReleases)
-	out := bytes.NewBufferString("# Changelog\n\nThis file is made of the fragments in `changelog/`: `go run ./internal/changelog`.\n")
+	out := bytes.NewBufferString("# Changelog\n\n" +
+		"This file is made of the fragments in `changelog/`: `go run ./internal/changelog`.\n")
 	for _, folder := range folders {
 		if info, err := os.Stat(folder); err != nil || !info.IsDir() {
 			continue

@@ -4,6 +4,8 @@ import (
 	"io"
 	"log/slog"
 	"time"
+
+	"github.com/streamcrypt/streamcrypt/internal/watch"
 )
 
 // Session has everything that the ends of one route need to be opened, and
@@ -12,6 +14,8 @@ type Session struct {
 	Log    *slog.Logger
 	Stdin  io.Reader
 	Stdout io.Writer
+	// Watch is told of lanes, connections and retries. It is never nil.
+	Watch *watch.Route
 
 	// Workers, Budget and ReadAhead are those of pipeline.Options. Budget is
 	// never 0.

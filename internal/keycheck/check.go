@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -55,6 +56,9 @@ func New(o Options) (*Checker, error) {
 	if o.Recipients < 0 {
 		return nil, errors.New("recipients must not be negative")
 	}
+	if len(o.Keys) > maxRows {
+		return nil, fmt.Errorf("%d keys are configured, at most %d can be checked", len(o.Keys), maxRows)
+	}
 	o.Recipients = cmp.Or(o.Recipients, len(o.Keys))
 	o.Timeout = cmp.Or(o.Timeout, 15*time.Second)
 	c := &Checker{
@@ -69,7 +73,7 @@ func New(o Options) (*Checker, error) {
 		if err != nil {
 			return nil, err
 		}
-		r.row = c.rowNamed(k.Name())
+		r.row = c.findOrAddRow(k.Name())
 		r.row.Configured, r.row.Why = true, ""
 		c.ring = append(c.ring, r)
 	}

@@ -270,6 +270,9 @@ func TestOptions(t *testing.T) {
 	if _, err := New(Options{Recipients: -1}); err == nil {
 		t.Error("a negative number of recipients")
 	}
+	if _, err := New(Options{Keys: make([]keys.Unwrapper, maxRows+1)}); err == nil {
+		t.Error("more keys than have rows")
+	}
 }
 
 func FuzzEnvelope(f *testing.F) {

@@ -143,7 +143,7 @@ func (c *Checker) fillNeed(ctx context.Context, n *need, wrappings []wrapping) e
 			c.addRow(n, c.rowOf(&w.recipients[j]))
 		}
 		if w.count > len(w.recipients) {
-			c.addRow(n, c.rowNamed("a kind that this version does not know"))
+			c.addRow(n, c.findOrAddRow("a kind that this version does not know"))
 		}
 	}
 	if len(wrappings) > 0 {
@@ -203,10 +203,11 @@ func (c *Checker) rowOf(w *keys.Wrapped) *KEK {
 			return k.row
 		}
 	}
-	return c.rowNamed(kekName(w))
+	return c.findOrAddRow(kekName(w))
 }
 
-func (c *Checker) rowNamed(name string) *KEK {
+// findOrAddRow returns the row of a KEK, or nil if there are maxRows others.
+func (c *Checker) findOrAddRow(name string) *KEK {
 	r := c.rows[name]
 	if r == nil && len(c.rows) < maxRows {
 		r = &KEK{Name: name, Why: whyUnconfigured}

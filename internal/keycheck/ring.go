@@ -104,7 +104,7 @@ func (k *ringKey) judgeError(err error) (*refusal, error) {
 	var service *keys.Error
 	switch {
 	case err == nil:
-		return nil, nil
+		return nil, nil //nolint:nilnil // no refusal and no error
 	case k.audit.failed() != nil:
 		return nil, k.audit.failed()
 	case errors.Is(err, context.DeadlineExceeded):

@@ -45,8 +45,8 @@ func TestAWS(t *testing.T) {
 		{url: "awskms:", says: "not of the form awskms:ARN"},
 		{url: "awskms://h/alias/orders", says: "not of the form awskms:ARN"},
 	} {
-		w, err := LoadWrappers(t.Context(), []string{tc.url}, log)
-		u, err2 := LoadUnwrappers(t.Context(), []string{tc.url}, log)
+		w, err := LoadWrappers(t.Context(), []string{tc.url}, Env{Log: log})
+		u, err2 := LoadUnwrappers(t.Context(), []string{tc.url}, Env{Log: log})
 		if tc.name != "" {
 			if err != nil || err2 != nil || w[0].Name() != tc.name || u[0].Name() != tc.name {
 				t.Errorf("%s: %v, %v", tc.url, err, err2)
@@ -66,10 +66,10 @@ func TestAWSGivenTwice(t *testing.T) {
 	awsEnv(t)
 	log := slog.New(slog.DiscardHandler)
 	two := []string{"awskms:alias/orders?region=eu-west-1", "awskms:alias/orders?region=eu-west-2"}
-	if _, err := LoadWrappers(t.Context(), two, log); err != nil {
+	if _, err := LoadWrappers(t.Context(), two, Env{Log: log}); err != nil {
 		t.Error(err)
 	}
-	if _, err := LoadWrappers(t.Context(), []string{"awskms:" + arn, "awskms:" + arn + "?pair=a:b"}, log); err == nil || !strings.Contains(err.Error(), "given twice") {
+	if _, err := LoadWrappers(t.Context(), []string{"awskms:" + arn, "awskms:" + arn + "?pair=a:b"}, Env{Log: log}); err == nil || !strings.Contains(err.Error(), "given twice") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 
 	"github.com/streamcrypt/streamcrypt/internal/address"
@@ -27,11 +26,17 @@ func readAWS(at *address.Address, p *address.Params) (loader, error) {
 		return loader{}, err
 	}
 	return loader{
-		wrapper: func(ctx context.Context, _ *slog.Logger) (keys.Wrapper, error) {
+		wrapper: func(ctx context.Context, env Env) (keys.Wrapper, error) {
+			o := o
+			o.Observer = env.Observer
 			key, err := awskms.New(ctx, o)
 			return awskms.Encrypting{Key: key}, err
 		},
-		unwrapper: func(ctx context.Context, _ *slog.Logger) (keys.Unwrapper, error) { return awskms.New(ctx, o) },
+		unwrapper: func(ctx context.Context, env Env) (keys.Unwrapper, error) {
+			o := o
+			o.Observer = env.Observer
+			return awskms.New(ctx, o)
+		},
 	}, nil
 }
 
@@ -43,7 +48,8 @@ func readAWSParams(p *address.Params) (o awskms.Options, pairs []string) {
 		Default: "(that of the ARN; of a multi-Region key that of the environment or the profile, if there is one)",
 	})
 	o.Role = p.ReadText(address.Param{
-		Name: "role", Text: "a role to assume, by its ARN; its session is called streamcrypt", Values: "ARN", Default: "(none)",
+		Name: "role", Text: "a role to assume, by its ARN; its session is called streamcrypt",
+		Values: "ARN", Default: "(none)",
 	})
 	o.Profile = p.ReadText(address.Param{
 		Name:    "profile",

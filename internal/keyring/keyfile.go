@@ -27,11 +27,11 @@ func fileReader(
 			return loader{}, fmt.Errorf("not of the form %s:FILE", at.Scheme)
 		}
 		return loader{
-			wrapper: func(_ context.Context, log *slog.Logger) (keys.Wrapper, error) {
-				return readKeyFile(at.Path, log, wrapper)
+			wrapper: func(_ context.Context, env Env) (keys.Wrapper, error) {
+				return readKeyFile(at.Path, env.Log, wrapper)
 			},
-			unwrapper: func(_ context.Context, log *slog.Logger) (keys.Unwrapper, error) {
-				return readKeyFile(at.Path, log, unwrapper)
+			unwrapper: func(_ context.Context, env Env) (keys.Unwrapper, error) {
+				return readKeyFile(at.Path, env.Log, unwrapper)
 			},
 		}, p.Check()
 	}

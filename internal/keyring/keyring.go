@@ -24,6 +24,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/keys"
+	"github.com/streamcrypt/streamcrypt/keys/guard"
 )
 
 // NotBuiltError says that a kind of key exists, and that this build lacks it.
@@ -34,17 +35,24 @@ func (e *NotBuiltError) Error() string { return "this build has no " + e.Scheme 
 // plannedSchemes are kinds of key that this build lacks.
 var plannedSchemes = map[string]bool{"nkey": true, "pq": true, "vault": true}
 
+// Env is the surroundings of keys.
+type Env struct {
+	// Log is told about private keys that others can read.
+	Log *slog.Logger
+	// Observer is told of breakers and of calls that have to wait; nil: nobody.
+	Observer guard.Observer
+}
+
 // LoadWrappers loads the keys to encrypt to. Of a key pair the public half is
-// enough. It calls other services at most to look for credentials. log is told
-// about private keys that others can read.
-func LoadWrappers(ctx context.Context, urls []string, log *slog.Logger) ([]keys.Wrapper, error) {
-	return loadKeys(urls, func(l loader) (keys.Wrapper, error) { return l.wrapper(ctx, log) })
+// enough. It calls other services at most to look for credentials.
+func LoadWrappers(ctx context.Context, urls []string, env Env) ([]keys.Wrapper, error) {
+	return loadKeys(urls, func(l loader) (keys.Wrapper, error) { return l.wrapper(ctx, env) })
 }
 
 // LoadUnwrappers loads the keys to decrypt with, in the order in which they are
 // to be tried. See LoadWrappers.
-func LoadUnwrappers(ctx context.Context, urls []string, log *slog.Logger) ([]keys.Unwrapper, error) {
-	return loadKeys(urls, func(l loader) (keys.Unwrapper, error) { return l.unwrapper(ctx, log) })
+func LoadUnwrappers(ctx context.Context, urls []string, env Env) ([]keys.Unwrapper, error) {
+	return loadKeys(urls, func(l loader) (keys.Unwrapper, error) { return l.unwrapper(ctx, env) })
 }
 
 // Check refuses URLs that are not those of keys. It loads none.

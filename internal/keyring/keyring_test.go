@@ -85,9 +85,9 @@ func TestLoad(t *testing.T) {
 	for _, tc := range tests {
 		t.Run(tc.urls, func(t *testing.T) {
 			urls := strings.Fields(tc.urls)
-			w, err := LoadWrappers(t.Context(), urls, log)
+			w, err := LoadWrappers(t.Context(), urls, Env{Log: log})
 			check(t, len(w), err, tc.wrap, tc.wrapIs, urls)
-			u, err := LoadUnwrappers(t.Context(), urls, log)
+			u, err := LoadUnwrappers(t.Context(), urls, Env{Log: log})
 			check(t, len(u), err, tc.unwrap, tc.openIs, urls)
 		})
 	}
@@ -103,7 +103,7 @@ func TestWidePermissionsAreWarnedOf(t *testing.T) {
 				t.Fatal(err)
 			}
 			var out bytes.Buffer
-			if _, err := LoadWrappers(t.Context(), []string{name}, slog.New(slog.NewTextHandler(&out, nil))); err != nil {
+			if _, err := LoadWrappers(t.Context(), []string{name}, Env{Log: slog.New(slog.NewTextHandler(&out, nil))}); err != nil {
 				t.Fatal(err)
 			}
 			if warned := strings.Contains(out.String(), "level=WARN"); warned != (want && mode != 0o600) {

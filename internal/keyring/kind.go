@@ -2,7 +2,6 @@ package keyring
 
 import (
 	"context"
-	"log/slog"
 	"strconv"
 	"strings"
 
@@ -31,8 +30,8 @@ type Kind struct {
 
 // loader loads the key that a URL names.
 type loader struct {
-	wrapper   func(ctx context.Context, log *slog.Logger) (keys.Wrapper, error)
-	unwrapper func(ctx context.Context, log *slog.Logger) (keys.Unwrapper, error)
+	wrapper   func(ctx context.Context, env Env) (keys.Wrapper, error)
+	unwrapper func(ctx context.Context, env Env) (keys.Unwrapper, error)
 }
 
 // Params returns the parameters that a URL of this kind may have.

@@ -56,8 +56,11 @@ func run(out io.Writer, update, list bool) error {
 		}
 	}
 	total := sum(files)
-	if _, err := fmt.Fprintf(out, "%d files: %.1f free relatives per 1,000 words, %d %% one-word function names, %d comment lines over %d columns, %d Markdown lines over %d\n",
-		len(files), total.perThousand(), total.oneWordPercent(), total.wide, commentWidth, total.long, markdownWidth); err != nil {
+	_, err = fmt.Fprintf(out, "%d files: %.1f free relatives per 1,000 words, %d %% one-word function names, "+
+		"%d comment lines over %d columns, %d Markdown lines over %d\n",
+		len(files), total.perThousand(), total.oneWordPercent(),
+		total.wide, commentWidth, total.long, markdownWidth)
+	if err != nil {
 		return err
 	}
 	if len(worse) > 0 {

@@ -112,8 +112,8 @@ func measureGo(path string, text []byte) (figures, error) {
 func proseOf(group *ast.CommentGroup) (lines []string) {
 	for _, c := range group.List {
 		text, ok := strings.CutPrefix(c.Text, "//")
-		if !ok || strings.HasPrefix(text, "go:") || strings.HasPrefix(text, "nolint") || strings.HasPrefix(text, "\t") ||
-			strings.HasPrefix(text, "  ") {
+		if !ok || strings.HasPrefix(text, "go:") || strings.HasPrefix(text, "nolint") ||
+			strings.HasPrefix(text, "\t") || strings.HasPrefix(text, "  ") {
 			continue
 		}
 		lines = append(lines, strings.TrimSpace(text))
@@ -133,8 +133,9 @@ func isWideComment(line string) bool {
 
 // demanded are method names that interfaces of the standard library demand.
 var demanded = map[string]bool{
-	"Close": true, "Error": true, "Is": true, "Len": true, "Less": true, "Open": true, "Read": true, "Reset": true, "Run": true,
-	"Seek": true, "String": true, "Swap": true, "Sync": true, "Unwrap": true, "Write": true, "main": true, "init": true,
+	"Close": true, "Error": true, "Is": true, "Len": true, "Less": true, "Open": true, "Read": true, "Reset": true,
+	"Run": true, "Seek": true, "String": true, "Swap": true, "Sync": true, "Unwrap": true, "Write": true,
+	"main": true, "init": true,
 }
 
 func (f *figures) addFunction(n *ast.FuncDecl) {
@@ -151,7 +152,8 @@ func isErrorCall(call *ast.CallExpr) bool {
 		return false
 	}
 	pkg, ok := selector.X.(*ast.Ident)
-	return ok && (pkg.Name == "errors" && selector.Sel.Name == "New" || pkg.Name == "fmt" && selector.Sel.Name == "Errorf")
+	return ok && (pkg.Name == "errors" && selector.Sel.Name == "New" ||
+		pkg.Name == "fmt" && selector.Sel.Name == "Errorf")
 }
 
 func (f *figures) addLiteral(e ast.Expr) {

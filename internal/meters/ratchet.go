@@ -102,7 +102,9 @@ func readBaseline(name string) (map[string]figures, error) {
 		}
 		var path string
 		var f figures
-		if _, err := fmt.Sscanf(line, "%s\t%d\t%d\t%d\t%d\t%d", &path, &f.relatives, &f.openers, &f.wide, &f.long, &f.oneWord); err != nil {
+		_, err := fmt.Sscanf(line, "%s\t%d\t%d\t%d\t%d\t%d",
+			&path, &f.relatives, &f.openers, &f.wide, &f.long, &f.oneWord)
+		if err != nil {
 			return nil, fmt.Errorf("%s: %q: %w", name, line, err)
 		}
 		baseline[path] = f
@@ -131,11 +133,14 @@ func listWorst(out io.Writer, files map[string]figures) error {
 	for _, path := range paths {
 		now := files[path]
 		most := allowed(figures{}, now)
-		if now.relatives <= most.relatives && now.openers == 0 && now.wide == 0 && now.long == 0 && now.oneWord <= most.oneWord {
+		if now.relatives <= most.relatives && now.openers == 0 && now.wide == 0 && now.long == 0 &&
+			now.oneWord <= most.oneWord {
 			continue
 		}
-		if _, err := fmt.Fprintf(out, "%s: %d free relatives, %d openers, %d wide comments, %d long lines, %d of %d names one word\n",
-			path, now.relatives, now.openers, now.wide, now.long, now.oneWord, now.functions); err != nil {
+		_, err := fmt.Fprintf(out,
+			"%s: %d free relatives, %d openers, %d wide comments, %d long lines, %d of %d names one word\n",
+			path, now.relatives, now.openers, now.wide, now.long, now.oneWord, now.functions)
+		if err != nil {
 			return err
 		}
 	}

@@ -121,7 +121,8 @@ func writeTexts(out io.Writer, modules []module) error {
 				if err != nil {
 					return err
 				}
-				if _, err := fmt.Fprintf(out, "==== %s %s: %s\n\n%s\n\n", m.path, m.version, filepath.Base(name), text); err != nil {
+				base := filepath.Base(name)
+				if _, err := fmt.Fprintf(out, "==== %s %s: %s\n\n%s\n\n", m.path, m.version, base, text); err != nil {
 					return err
 				}
 			}

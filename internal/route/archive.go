@@ -116,12 +116,13 @@ func (e *carriedEnd) findRecord(count uint64, digest [32]byte) ([]byte, error) {
 // for the new keys. With one seal a random nonce is as good as any, and always
 // permitted.
 func (p *plan) newEndSealer(ctx context.Context, closers *closers) (*envelope.Sealer, error) {
-	wrappers, err := keyring.LoadWrappers(ctx, p.Keys, p.env.Log)
+	wrappers, err := keyring.LoadWrappers(ctx, p.Keys, p.keyEnv())
 	if err != nil {
 		return nil, err
 	}
 	sealer, err := envelope.NewSealer(wrappers, envelope.SealerOptions{
 		Context: string(p.context), RandomNonces: true, Log: p.env.Log, Audit: p.audit,
+		Observer: &p.watch,
 	})
 	if err != nil {
 		return nil, err

@@ -20,7 +20,7 @@ const placeMemory = 16 << 10
 // are made when the first message of a topic comes, but for one: that shows
 // whether the keys are any good before anything is made or read.
 func (r *records) openSealingByTopic(ctx context.Context) error {
-	wrappers, err := keyring.LoadWrappers(ctx, r.Keys, r.env.Log)
+	wrappers, err := keyring.LoadWrappers(ctx, r.Keys, r.keyEnv())
 	if err != nil {
 		return err
 	}
@@ -60,12 +60,14 @@ func (r *records) makeFirstSealer(ctx context.Context, wrappers []keys.Wrapper) 
 	if o.Context, err = r.firstContext(r.in); err != nil {
 		return err
 	}
-	o.Shared, err = envelope.NewSealKeys(kekcache.SealKeysOptions{Limits: o.Limits, Log: o.Log, Audit: o.Audit})
+	o.Shared, err = envelope.NewSealKeys(kekcache.SealKeysOptions{
+		Limits: o.Limits, Log: o.Log, Audit: o.Audit, Observer: o.Observer,
+	})
 	if err != nil {
 		return err
 	}
 	r.closers.add(o.Shared.Close)
-	o.Limits, o.Log, o.Audit = kekcache.Limits{}, nil, nil
+	o.Limits, o.Log, o.Audit, o.Observer = kekcache.Limits{}, nil, nil, nil
 	if r.sealing, err = envelope.NewSealer(wrappers, o); err != nil {
 		return err
 	}
@@ -98,7 +100,7 @@ const keysPerTopic = 1000
 // openOpeningByTopic opens a route that decrypts or verifies messages of several
 // contexts.
 func (r *records) openOpeningByTopic(ctx context.Context) error {
-	unwrappers, err := keyring.LoadUnwrappers(ctx, r.Keys, r.env.Log)
+	unwrappers, err := keyring.LoadUnwrappers(ctx, r.Keys, r.keyEnv())
 	if err != nil {
 		return err
 	}
@@ -153,7 +155,7 @@ func (r *records) newOpeners(unwrappers []keys.Unwrapper) (*openers, error) {
 
 // reload has all Openers use other keys, and those that are opened later.
 func (o *openers) reload(ctx context.Context, urls []string) error {
-	unwrappers, err := keyring.LoadUnwrappers(ctx, urls, o.plan.env.Log)
+	unwrappers, err := keyring.LoadUnwrappers(ctx, urls, o.plan.keyEnv())
 	if err != nil {
 		return err
 	}

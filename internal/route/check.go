@@ -104,7 +104,7 @@ func (p *plan) newChecker(ctx context.Context, o CheckOptions) (*keycheck.Checke
 	}
 	var err error
 	if len(p.Keys) > 0 {
-		if options.Keys, err = keyring.LoadUnwrappers(ctx, p.Keys, p.env.Log); err != nil {
+		if options.Keys, err = keyring.LoadUnwrappers(ctx, p.Keys, p.keyEnv()); err != nil {
 			return nil, err
 		}
 	}

@@ -22,7 +22,7 @@ var growth = map[direction]int{encrypt: envelopeRoom, decrypt: -envelopeRoom}
 // newSession returns everything that the ends of the route are opened with.
 func (p *plan) newSession(archive endpoint.Archive, closers *closers) *endpoint.Session {
 	return &endpoint.Session{
-		Log: p.env.Log, Stdin: p.env.Stdin, Stdout: p.env.Stdout,
+		Log: p.env.Log, Stdin: p.env.Stdin, Stdout: p.env.Stdout, Watch: &p.watch,
 		Workers: p.Workers, Budget: cmp.Or(int(p.Budget), pipeline.DefaultBudget), ReadAhead: int(p.ReadAhead),
 		Grace: p.Grace, Instance: p.Instance, Overwrite: p.Overwrite, Checkpoint: p.Checkpoint,
 		To: p.sink.Identity, Written: p.listWritten(), OneLane: p.sink.OneLane, Growth: growth[p.do],
@@ -73,7 +73,7 @@ func (p *plan) openSink(ctx context.Context, s *endpoint.Session, in *endpoint.S
 // openLetters opens the sink for dead letters; nil if there is none.
 func (p *plan) openLetters(ctx context.Context, s *endpoint.Session, in *endpoint.Source) (pipeline.Sink, error) {
 	if p.dead == nil {
-		return nil, nil
+		return nil, nil //nolint:nilnil // documented: there is none
 	}
 	t := p.dead.Traits()
 	dead, ok := p.dead.(endpoint.Records)

@@ -21,7 +21,7 @@ func (p *plan) window() kekcache.Limits {
 // that a wrong key file is an error before anything is read. The caller closes
 // it.
 func (p *plan) loadSealing(ctx context.Context, records bool) (*envelope.Sealer, error) {
-	wrappers, err := keyring.LoadWrappers(ctx, p.Keys, p.env.Log)
+	wrappers, err := keyring.LoadWrappers(ctx, p.Keys, p.keyEnv())
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +53,7 @@ func (p *plan) sealerOptions() (o envelope.SealerOptions, err error) {
 		Limits:       p.window(),
 		Log:          p.env.Log,
 		Audit:        p.audit,
+		Observer:     &p.watch,
 	}
 	o.Store, err = p.openStore()
 	return o, err
@@ -60,14 +61,14 @@ func (p *plan) sealerOptions() (o envelope.SealerOptions, err error) {
 
 // openerOptions returns the options of an Opener of all messages.
 func (p *plan) openerOptions() (o envelope.OpenerOptions, err error) {
-	o = envelope.OpenerOptions{Context: string(p.context), Log: p.env.Log, Audit: p.audit}
+	o = envelope.OpenerOptions{Context: string(p.context), Log: p.env.Log, Audit: p.audit, Observer: &p.watch}
 	o.Store, err = p.openStore()
 	return o, err
 }
 
 // loadOpening loads the keys to decrypt with.
 func (p *plan) loadOpening(ctx context.Context) (*envelope.Opener, error) {
-	unwrappers, err := keyring.LoadUnwrappers(ctx, p.Keys, p.env.Log)
+	unwrappers, err := keyring.LoadUnwrappers(ctx, p.Keys, p.keyEnv())
 	if err != nil {
 		return nil, err
 	}
@@ -81,15 +82,17 @@ func (p *plan) loadOpening(ctx context.Context) (*envelope.Opener, error) {
 
 // loadRewrapping loads the keys to rewrap from and for.
 func (p *plan) loadRewrapping(ctx context.Context) (*envelope.Rewrapper, error) {
-	from, err := keyring.LoadUnwrappers(ctx, p.OldKeys, p.env.Log)
+	from, err := keyring.LoadUnwrappers(ctx, p.OldKeys, p.keyEnv())
 	if err != nil {
 		return nil, hint.PrefixError("old", err)
 	}
-	to, err := keyring.LoadWrappers(ctx, p.Keys, p.env.Log)
+	to, err := keyring.LoadWrappers(ctx, p.Keys, p.keyEnv())
 	if err != nil {
 		return nil, err
 	}
-	o := envelope.RewrapperOptions{Context: string(p.context), Verify: p.VerifyKeys, Audit: p.audit, Log: p.env.Log}
+	o := envelope.RewrapperOptions{
+		Context: string(p.context), Verify: p.VerifyKeys, Audit: p.audit, Observer: &p.watch, Log: p.env.Log,
+	}
 	if o.Store, err = p.openStore(); err != nil {
 		return nil, err
 	}
@@ -97,10 +100,13 @@ func (p *plan) loadRewrapping(ctx context.Context) (*envelope.Rewrapper, error) 
 	return envelope.NewRewrapper(from, to, o)
 }
 
+// keyEnv returns the surroundings of the route's keys.
+func (p *plan) keyEnv() keyring.Env { return keyring.Env{Log: p.env.Log, Observer: &p.watch} }
+
 // openStore returns nil if no store is configured.
 func (p *plan) openStore() (kekcache.Store, error) {
 	if p.KeyStore == "" {
-		return nil, nil
+		return nil, nil //nolint:nilnil // documented: none is configured
 	}
 	return keyring.OpenStore(p.KeyStore)
 }

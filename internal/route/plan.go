@@ -11,6 +11,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/internal/topicname"
+	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
@@ -30,6 +31,7 @@ type plan struct {
 	bind           []string
 	nonces         chunker.Nonces
 	audit          kekcache.Auditor // nil without an audit log
+	watch          watch.Route      // the figures of the route
 }
 
 func newPlan(do direction, c Config, env Env) (*plan, error) {

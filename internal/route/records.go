@@ -7,7 +7,6 @@ import (
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
-	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
@@ -22,12 +21,10 @@ type records struct {
 	memory  int64
 	sealing *envelope.Sealer // nil unless sealing
 	load    loadKeys
-	watch   watch.Route
 	// Of a route over several topics: the reader tells of topics, and something
 	// is to be done when the source is open.
 	announce func(topic string)
 	opened   func(ctx context.Context) error
-	gates    transform.GateStats
 	rewraps  rewraps // of a route that rewraps
 }
 
@@ -102,7 +99,7 @@ func (r *records) setGates() {
 	// Only a broker's log is sure to be as its sealer wrote it. Somebody may
 	// have sorted the lines of a file, and a message that comes late would then
 	// be lost.
-	r.options.NewGate = newGates(r.in.Ordered && r.source.Log, &r.gates)
+	r.options.NewGate = newGates(r.in.Ordered && r.source.Log, &r.watch.Gates)
 	r.options.DeadLetterValues = r.options.DeadLetters != nil
 }
 
@@ -200,8 +197,9 @@ func (r *records) snapshot() Snapshot {
 
 		ParkedPlaces: r.watch.ParkedPlaces(maxParkedNames),
 
-		Gaps:    r.gates.Gaps.Load(),
-		Foreign: r.gates.Foreign.Load(),
+		Lag:     r.watch.Lag(),
+		Gaps:    r.watch.Gates.Gaps.Load(),
+		Foreign: r.watch.Gates.Foreign.Load(),
 	}
 	if r.do == verify {
 		s.BytesOut = 0

@@ -47,7 +47,7 @@ func (r *Route) Reload(ctx context.Context, urls []string) error {
 
 func (p *plan) reloadSealing(sealing *envelope.Sealer) loadKeys {
 	return func(ctx context.Context, urls []string) error {
-		wrappers, err := keyring.LoadWrappers(ctx, urls, p.env.Log)
+		wrappers, err := keyring.LoadWrappers(ctx, urls, p.keyEnv())
 		if err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ func (p *plan) reloadSealing(sealing *envelope.Sealer) loadKeys {
 
 func (p *plan) reloadOpening(opening *envelope.Opener) loadKeys {
 	return func(ctx context.Context, urls []string) error {
-		unwrappers, err := keyring.LoadUnwrappers(ctx, urls, p.env.Log)
+		unwrappers, err := keyring.LoadUnwrappers(ctx, urls, p.keyEnv())
 		if err != nil {
 			return err
 		}

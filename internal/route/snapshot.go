@@ -11,7 +11,8 @@ import (
 // got there.
 var ErrInterrupted = errors.New("interrupted before the end")
 
-// Snapshot is how far a route is. All numbers but Total only grow.
+// Snapshot is how far a route is. All numbers but
+// Total, Parked and Lag only grow.
 type Snapshot struct {
 	Messages int64 // settled: written, skipped or rejected; 0 for a raw file
 	Bytes    int64 // read: keys and values, or the bytes of a raw file
@@ -20,6 +21,7 @@ type Snapshot struct {
 	Rejected int64 // written to the dead letters
 	Reasons  map[pipeline.Reason]int64
 	Parked   int64 // places that stand still
+	Lag      int64 // messages that wait in the source, or watch.Unknown
 	// ParkedPlaces are the names of the first few of them.
 	ParkedPlaces []string
 

@@ -3,6 +3,10 @@
 // tell, implements the observers that they declare, and is read by progress,
 // the last line and, later, metrics and alarms.
 //
+//	watch.go   counts of messages, and how each place stands: pipeline.Observer
+//	lanes.go   lag, and the work of connectors: their observers
+//	keys.go    data keys, calls and breakers: those of kekcache and keys/guard
+//
 // Its memory is bounded: MaxPlaces places have figures of their own, and those
 // of all others are summed. The names of all parked places are kept; there are
 // no more of them than places that this run holds. The package decides nothing,
@@ -17,6 +21,7 @@ import (
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/pipeline"
+	"github.com/streamcrypt/streamcrypt/transform"
 )
 
 // MaxPlaces is how many places of a route have figures of their own.
@@ -97,11 +102,57 @@ type Totals struct {
 // Route holds the figures of one route. The zero Route is ready. It is safe for
 // concurrent use and must not be copied.
 type Route struct {
-	mu     sync.Mutex
-	totals Totals
-	places map[string]*Place
-	others Place           // the sum of the places without figures of their own
-	parked map[string]bool // the names of all that stand still
+	// Gates are what the gates of the route have seen.
+	Gates transform.GateStats
+
+	mu      sync.Mutex
+	totals  Totals
+	places  map[string]*Place
+	others  Place           // the sum of the places without figures of their own
+	parked  map[string]bool // the names of all that stand still
+	lanes   []*PlacesFunc   // that are served now
+	traffic Traffic
+	stuck   map[string]*Stuck
+	keys    keyFigures // has a lock of its own
+}
+
+// Stuck is a place, or a request of a connector, that waits for something which
+// may never come. It is not parked: it goes on by itself when that comes.
+type Stuck struct {
+	Name     string
+	WaitsFor error
+	Since    time.Time
+}
+
+// ObserveStuck notes that a place or a request is stuck, or with a nil error
+// that it goes on. At most MaxPlaces are kept.
+func (r *Route) ObserveStuck(name string, waitsFor error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known := r.stuck[name]
+	switch {
+	case waitsFor == nil:
+		delete(r.stuck, name)
+	case known != nil:
+		known.WaitsFor = waitsFor
+	case len(r.stuck) < MaxPlaces:
+		if r.stuck == nil {
+			r.stuck = make(map[string]*Stuck)
+		}
+		r.stuck[name] = &Stuck{Name: name, WaitsFor: waitsFor, Since: time.Now()}
+	}
+}
+
+// StuckPlaces returns what is stuck now, by name.
+func (r *Route) StuckPlaces() []Stuck {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]Stuck, 0, len(r.stuck))
+	for _, s := range r.stuck {
+		all = append(all, *s)
+	}
+	slices.SortFunc(all, func(a, b Stuck) int { return cmp.Compare(a.Name, b.Name) })
+	return all
 }
 
 var _ pipeline.Observer = (*Route)(nil)
@@ -202,6 +253,7 @@ func (r *Route) ParkedPlaces(limit int) []string {
 // Places returns how each place stands, by name, and the sum of those that have
 // no figures of their own.
 func (r *Route) Places() (own []Place, others Figures) {
+	r.refreshLags()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, p := range r.places {

@@ -102,3 +102,27 @@ func TestLanes(t *testing.T) {
 		t.Errorf("%+v", n)
 	}
 }
+
+// TestStuck: what is stuck is known by name until it goes on.
+func TestStuck(t *testing.T) {
+	var r Route
+	first, second := errors.New("first"), errors.New("second")
+	r.ObserveStuck("b", first)
+	r.ObserveStuck("a", first)
+	r.ObserveStuck("b", second)
+	all := r.StuckPlaces()
+	if len(all) != 2 || all[0].Name != "a" || all[1].WaitsFor != second || all[1].Since.After(all[0].Since) {
+		t.Errorf("got %+v", all)
+	}
+	r.ObserveStuck("b", nil)
+	r.ObserveStuck("c", nil)
+	if all := r.StuckPlaces(); len(all) != 1 || all[0].Name != "a" {
+		t.Errorf("got %+v", all)
+	}
+	for i := range MaxPlaces + 5 {
+		r.ObserveStuck(fmt.Sprint(i), first)
+	}
+	if n := len(r.StuckPlaces()); n != MaxPlaces {
+		t.Errorf("%d are kept", n)
+	}
+}

@@ -26,7 +26,8 @@ func (s *MemorySource) newBatch() *batch {
 		b := s.free[n-1]
 		s.free = s.free[:n-1]
 		b.bytes = b.bytes[:0]
-		b.lent.Messages, b.lent.Starts, b.lent.Ends, b.lent.Size = b.lent.Messages[:0], b.lent.Starts[:0], b.lent.Ends[:0], 0
+		b.lent.Messages, b.lent.Size = b.lent.Messages[:0], 0
+		b.lent.Starts, b.lent.Ends = b.lent.Starts[:0], b.lent.Ends[:0]
 		return b
 	}
 	b := new(batch)

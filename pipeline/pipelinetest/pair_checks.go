@@ -29,7 +29,8 @@ func (s PairSpec) arrival() arrival {
 
 func (s PairSpec) run(t *testing.T, m PairMedium, transform func() pipeline.Transform) error {
 	src, sink := m.Open()
-	return runToEnd(t, s.Timeout, pipeline.Options{Source: src, Sink: sink, NewTransform: transform, ReadAhead: 4 << 10})
+	o := pipeline.Options{Source: src, Sink: sink, NewTransform: transform, ReadAhead: 4 << 10}
+	return runToEnd(t, s.Timeout, o)
 }
 
 func pairHooks(t *testing.T, s PairSpec) error {

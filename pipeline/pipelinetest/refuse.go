@@ -7,7 +7,9 @@ import "github.com/streamcrypt/streamcrypt/pipeline"
 // and those behind them; nil if there are none. With ahead, messages behind a
 // refused one of their own place are written too if ahead says so, as into
 // partitions of a destination that take messages of many places.
-func splitRefused(msgs []pipeline.Message, refuse func(*pipeline.Message) error, ahead func(*pipeline.Message) bool) (write []int, _ *pipeline.Refused) {
+func splitRefused(
+	msgs []pipeline.Message, refuse func(*pipeline.Message) error, ahead func(*pipeline.Message) bool,
+) (write []int, _ *pipeline.Refused) {
 	r := new(pipeline.Refused)
 	stopped := make(map[string]bool)
 	for i := range msgs {

@@ -12,10 +12,12 @@ import (
 
 // refusedChecks are about messages that a medium does not take.
 var refusedChecks = []check[SinkSpec]{
-	{name: "refused messages", run: sinkRefused, applies: func(s SinkSpec) bool { return s.Refuses }},
-	{name: "refused messages as dead letters", run: sinkRefusedLetters, applies: func(s SinkSpec) bool { return s.Refuses }},
-	{name: "refused message parks its place", run: sinkRefusedParks, applies: func(s SinkSpec) bool { return s.Refuses }},
+	{name: "refused messages", run: sinkRefused, applies: SinkSpec.refuses},
+	{name: "refused messages as dead letters", run: sinkRefusedLetters, applies: SinkSpec.refuses},
+	{name: "refused message parks its place", run: sinkRefusedParks, applies: SinkSpec.refuses},
 }
+
+func (s SinkSpec) refuses() bool { return s.Refuses }
 
 // spoiled returns messages of two places in turns, a and b, those of the given
 // numbers spoiled, and the ones that are not.
@@ -37,7 +39,9 @@ func (s SinkSpec) spoiled(m SinkMedium, n int, numbers ...int) (all, good []pipe
 func sinkRefused(t *testing.T, s SinkSpec) error {
 	m := s.New(t)
 	all, want := s.spoiled(m, 10, 3, 6)
-	done := &pipeline.Progress{Messages: 10, Places: []pipeline.Position{{Place: "a", Next: 9, Last: 8}, {Place: "b", Next: 10, Last: 9}}}
+	done := &pipeline.Progress{
+		Messages: 10, Places: []pipeline.Position{{Place: "a", Next: 9, Last: 8}, {Place: "b", Next: 10, Last: 9}},
+	}
 	err := withWriter(t, s, m, func(ctx context.Context, w pipeline.Writer) error {
 		left, err := firstRefusal(w.Write(ctx, all, done))
 		if err != nil {

@@ -34,8 +34,11 @@ func (s SourceSpec) messages(first, n int) []pipeline.Message {
 }
 
 // bounded runs a bounded source on m into sink.
-func (s SourceSpec) bounded(t *testing.T, m SourceMedium, sink pipeline.Sink, transform func() pipeline.Transform) error {
-	return runToEnd(t, s.Timeout, pipeline.Options{Source: m.Bounded(), Sink: sink, NewTransform: transform})
+func (s SourceSpec) bounded(
+	t *testing.T, m SourceMedium, sink pipeline.Sink, transform func() pipeline.Transform,
+) error {
+	o := pipeline.Options{Source: m.Bounded(), Sink: sink, NewTransform: transform}
+	return runToEnd(t, s.Timeout, o)
 }
 
 func sourceHooks(t *testing.T, s SourceSpec) error {

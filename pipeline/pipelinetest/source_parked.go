@@ -16,9 +16,15 @@ import (
 // parkedChecks are about places that stand still.
 var parkedChecks = []check[SourceSpec]{
 	{name: "parked place ends a bounded run", run: sourceParked},
-	{name: "parked place leaves the others alone", run: sourceNeighbours, applies: func(s SourceSpec) bool { return s.Resumes }},
-	{name: "parked place stays parked after a lost lane", run: sourceParkedAndLost, applies: func(s SourceSpec) bool { return s.ServesAgain }},
-	{name: "parked place is left alone", run: sourceParkedLive, applies: func(s SourceSpec) bool { return s.Live }},
+	{
+		name: "parked place leaves the others alone", run: sourceNeighbours,
+		applies: func(s SourceSpec) bool { return s.Resumes },
+	},
+	{
+		name: "parked place stays parked after a lost lane", run: sourceParkedAndLost,
+		applies: func(s SourceSpec) bool { return s.ServesAgain },
+	},
+	{name: "parked place is left alone", run: sourceParkedLeftAlone, applies: func(s SourceSpec) bool { return s.Live }},
 	{name: "parked place is tried again", run: sourceTried, applies: func(s SourceSpec) bool { return s.Live }},
 	{name: "failed lane is served again", run: sourceServedAgain, applies: func(s SourceSpec) bool { return s.Live }},
 }
@@ -31,7 +37,8 @@ func parkedAt(err, cause error) (pipeline.Origin, error) {
 		return pipeline.Origin{}, fmt.Errorf("the run did not end with one parked place: %w", err)
 	}
 	at, ok := errors.AsType[*pipeline.MessageError](parked.Parked[0].Err)
-	if !ok || parked.Parked[0].At != at.Origin.Offset || !slices.Equal(parked.Parked[0].Places, []string{at.Origin.Place}) {
+	if !ok || parked.Parked[0].At != at.Origin.Offset ||
+		!slices.Equal(parked.Parked[0].Places, []string{at.Origin.Place}) {
 		return pipeline.Origin{}, fmt.Errorf("the parked place is not that of the message: %+v", parked.Parked[0])
 	}
 	return at.Origin, nil
@@ -121,7 +128,7 @@ func sourceParkedAndLost(t *testing.T, s SourceSpec) error {
 	return nil
 }
 
-func sourceParkedLive(t *testing.T, s SourceSpec) error {
+func sourceParkedLeftAlone(t *testing.T, s SourceSpec) error {
 	m := s.New(t)
 	parked := make(chan error, 64)
 	want := s.messages(0, 50)

@@ -164,10 +164,20 @@ func (c *Cluster) IsSame(other *Cluster) bool {
 
 // RetryCall calls do until it succeeds, fails for good or ctx is done.
 func (c *Cluster) RetryCall(ctx context.Context, what string, do func(context.Context) error) error {
+	return c.RetryExplained(ctx, what, nil, do)
+}
+
+// RetryExplained does the same. Explain returns attributes for the log that say
+// more about a request that may wait for ever; it may be nil.
+func (c *Cluster) RetryExplained(
+	ctx context.Context, what string, explain func(context.Context) []any, do func(context.Context) error,
+) error {
 	r := c.NewRetry(what)
+	r.explain = explain
 	for {
 		err := do(ctx)
 		if err == nil {
+			r.Reset()
 			return nil
 		}
 		if err := r.Wait(ctx, err); err != nil {

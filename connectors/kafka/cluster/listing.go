@@ -14,7 +14,7 @@ import (
 func (t *Topic) ListOffsets(ctx context.Context, partitions []int32, times ...int64) ([][]int64, error) {
 	rows := make([][]int64, len(times))
 	for i, at := range times {
-		row, err := t.offsetsAt(ctx, partitions, at)
+		row, err := t.offsetsAt(ctx, partitions, at, true)
 		if err != nil {
 			return nil, err
 		}
@@ -23,7 +23,13 @@ func (t *Topic) ListOffsets(ctx context.Context, partitions []int32, times ...in
 	return rows, nil
 }
 
-func (t *Topic) offsetsAt(ctx context.Context, partitions []int32, at int64) ([]int64, error) {
+// ListEnds returns the high watermarks of partitions: the offset behind the last
+// record that all replicas have, whether its transaction has ended or not.
+func (t *Topic) ListEnds(ctx context.Context, partitions []int32) ([]int64, error) {
+	return t.offsetsAt(ctx, partitions, wire.Latest, false)
+}
+
+func (t *Topic) offsetsAt(ctx context.Context, partitions []int32, at int64, committed bool) ([]int64, error) {
 	found := make([]int64, len(partitions))
 	open := make([]int, len(partitions)) // indexes of those without an answer
 	for i := range open {
@@ -33,7 +39,7 @@ func (t *Topic) offsetsAt(ctx context.Context, partitions []int32, at int64) ([]
 	for {
 		var worst error
 		for _, leader := range t.leadersOf(partitions, open) {
-			worst = WorseOf(worst, t.listAt(ctx, leader, partitions, &open, at, found))
+			worst = WorseOf(worst, t.listAt(ctx, leader, partitions, &open, at, committed, found))
 		}
 		if len(open) == 0 {
 			return found, nil
@@ -60,9 +66,9 @@ func (t *Topic) leadersOf(partitions []int32, at []int) []int32 {
 
 // listAt asks one leader, and removes the answered indexes from open.
 func (t *Topic) listAt(
-	ctx context.Context, leader int32, partitions []int32, open *[]int, at int64, found []int64,
+	ctx context.Context, leader int32, partitions []int32, open *[]int, at int64, committed bool, found []int64,
 ) error {
-	req := &wire.ListOffsetsRequest{Broker: leader, Committed: true, Topic: t.name}
+	req := &wire.ListOffsetsRequest{Broker: leader, Committed: committed, Topic: t.name}
 	var asked, left []int
 	for _, i := range *open {
 		if l := t.Leader(partitions[i]); l.Broker == leader {

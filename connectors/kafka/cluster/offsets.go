@@ -29,7 +29,9 @@ type Offset struct {
 	Topic     string
 	Partition int32
 	Next      int64
-	Metadata  string // see AppendMetadata
+	// LeaderEpoch is that of the last record before Next; -1 if it is not known.
+	LeaderEpoch int32
+	Metadata    string // see AppendMetadata
 }
 
 // CommitOffsets commits offsets outside any transaction. Those of one topic
@@ -70,7 +72,9 @@ func commitRequest(o Owner, offsets []Offset) *kmsg.OffsetCommitRequest {
 			t.Topic = offsets[i].Topic
 		}
 		p := kmsg.NewOffsetCommitRequestTopicPartition()
-		p.Partition, p.Offset, p.Metadata = offsets[i].Partition, offsets[i].Next, &offsets[i].Metadata
+		metadata := offsets[i].Metadata // the request may outlive the offsets
+		p.Partition, p.Offset, p.Metadata = offsets[i].Partition, offsets[i].Next, &metadata
+		p.LeaderEpoch = offsets[i].LeaderEpoch
 		t.Partitions = append(t.Partitions, p)
 	}
 	return req

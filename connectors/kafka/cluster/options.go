@@ -29,6 +29,12 @@ type Options struct {
 	// Refresh is the least time between two questions about one topic; default
 	// 50 ms.
 	Refresh time.Duration
+	// StuckAfter is how long a request may wait for something that may never
+	// come before people are told; default 30 s.
+	StuckAfter time.Duration
+	// Stuck is told the name of such a request and what it waits for, and with a
+	// nil error that it waits no more; nil means nobody. It must not block.
+	Stuck func(name string, waitsFor error)
 	// Observer is told about retries; nil means nobody.
 	Observer Observer
 	// Log is told about retries; nil means slog.Default.
@@ -68,6 +74,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Refresh == 0 {
 		o.Refresh = defaultRefresh
+	}
+	if o.StuckAfter == 0 {
+		o.StuckAfter = stuckAfter
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

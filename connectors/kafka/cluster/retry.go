@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -19,9 +18,17 @@ var Pauses = retry.Policy{First: 4 * time.Millisecond, Longest: time.Second}
 // last one, which takes a few milliseconds.
 var shortPauses = retry.Policy{First: 4 * time.Millisecond, Longest: 32 * time.Millisecond}
 
+// quietFor returns how long tries stay out of the log. A coordinator that ends
+// the last transaction says so for as long as its brokers need, which is daily
+// business.
+func quietFor(err error) time.Duration {
+	if errors.Is(err, kafkago.ConcurrentTransactions) {
+		return 10 * time.Second
+	}
+	return 2 * time.Second
+}
+
 const (
-	// quiet is how long tries stay out of the log.
-	quiet = 2 * time.Second
 	// reminder is how often they are logged after that.
 	reminder = 10 * time.Second
 )
@@ -37,22 +44,23 @@ type Observer interface {
 // Retry tries one request again for as long as the errors say that this helps.
 // It is used by one goroutine.
 type Retry struct {
-	what     string // for errors and the log
-	log      *slog.Logger
-	observer Observer
-	waits    *retry.Waits
-	short    *retry.Waits
-	tries    int
-	report   time.Time // when the next try is logged
+	cluster *Cluster
+	what    string // for errors and the log
+	waits   *retry.Waits
+	short   *retry.Waits
+	tries   int
+	began   time.Time // when the first try had failed
+	report  time.Time // when the next try is logged
+
+	stuck      bool      // people were told
+	stuckAgain time.Time // when they are told again
+	explain    func(ctx context.Context) (attrs []any)
 }
 
 // NewRetry returns a Retry before its first try. The name stands in errors and
 // the log.
 func (c *Cluster) NewRetry(name string) *Retry {
-	return &Retry{
-		what: name, log: c.log, observer: c.options.Observer,
-		waits: Pauses.Begin(), short: shortPauses.Begin(),
-	}
+	return &Retry{cluster: c, what: name, waits: Pauses.Begin(), short: shortPauses.Begin()}
 }
 
 // Tries returns the number of tries before this one.
@@ -63,6 +71,7 @@ func (r *Retry) Reset() {
 	if r.tries == 0 {
 		return
 	}
+	r.endStuck()
 	r.waits.Reset()
 	r.short.Reset()
 	r.tries, r.report = 0, time.Time{}
@@ -72,26 +81,32 @@ func (r *Retry) Reset() {
 // once it is; otherwise an error that wraps err.
 func (r *Retry) Wait(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
+		r.endStuck()
 		return fmt.Errorf("%s: %w (%w)", r.what, context.Cause(ctx), err)
 	}
 	if JudgeError(err) != Again {
+		r.endStuck()
 		return fmt.Errorf("%s: %w", r.what, err)
 	}
-	switch now := time.Now(); {
-	case r.tries == 0:
-		r.report = now.Add(quiet)
+	now := time.Now()
+	if r.tries == 0 {
+		r.began, r.report = now, now.Add(quietFor(err))
+	}
+	switch {
+	case r.reportStuck(ctx, err, now):
 	case now.After(r.report):
 		r.report = now.Add(reminder)
-		r.log.Warn("kafka: trying again", "what", r.what, "attempt", r.tries, "error", err)
+		r.cluster.log.Warn("kafka: trying again", "what", r.what, "attempt", r.tries, "error", err)
 	}
-	if r.observer != nil {
-		r.observer.RetryRequest(r.what, err)
+	if o := r.cluster.options.Observer; o != nil {
+		o.RetryRequest(r.what, err)
 	}
 	waits := r.waits
 	if errors.Is(err, kafkago.ConcurrentTransactions) {
 		waits = r.short
 	}
 	if waits.Wait(ctx) != nil {
+		r.endStuck()
 		return fmt.Errorf("%s: %w (%w)", r.what, context.Cause(ctx), err)
 	}
 	r.tries++

@@ -23,7 +23,7 @@ func (f *recordFile) OpenSource(_ context.Context, s *endpoint.Session) (*endpoi
 	most := largestRecord(s.Budget)
 	source, err := connector.NewSource(connector.SourceOptions{
 		Path: f.path, Format: f.format, Archive: format.Archive(s.Archive),
-		Checkpoint: checkpoint, MaxRecord: most, Stdin: s.Stdin,
+		Checkpoint: checkpoint, MaxRecord: most, Stdin: s.Stdin, Observer: s.Watch,
 	})
 	if err != nil {
 		return nil, err
@@ -132,7 +132,7 @@ type checkpointKey struct{}
 // configured.
 func openCheckpoint(s *endpoint.Session, from, to string) (*connector.Checkpoint, error) {
 	if s.Checkpoint == "" {
-		return nil, nil
+		return nil, nil //nolint:nilnil // documented: none is configured
 	}
 	return endpoint.Share(s, checkpointKey{}, func() (*connector.Checkpoint, error) {
 		checkpoint, err := connector.OpenCheckpoint(s.Checkpoint, from, to)

@@ -133,6 +133,7 @@ func (c connection) connect(ctx context.Context, s *endpoint.Session) (*cluster.
 		if err != nil {
 			return nil, err
 		}
+		options.Observer, options.Stuck = s.Watch, s.Watch.ObserveStuck
 		c, err := cluster.Connect(ctx, options)
 		if err != nil {
 			return nil, err

@@ -83,6 +83,7 @@ func (t *topic) openSource(ctx context.Context, s *endpoint.Session) (*connector
 	}
 	o.Announce = s.Announce
 	o.Instance, o.Workers, o.OneLane, o.Grace = s.Instance, s.Workers, s.OneLane, s.Grace
+	o.Observer, o.Stuck = s.Watch, s.Watch.ObserveStuck
 	return connector.NewSource(ctx, c, o)
 }
 
@@ -175,6 +176,7 @@ func (t *topic) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint.
 	}
 	source, _ := in.Source.(*connector.Source)
 	o := t.sinkOptions(source, s.Log)
+	o.Observer = s.Watch
 	if t.as == endpoint.To {
 		o.Growth = s.Growth
 	}

@@ -71,6 +71,10 @@ var advice = []hint.Advice{
 	hint.AboutError(connector.ErrNoMatch, "is the pattern right? it must match whole names, and internal topics (__*) and "+
 		"those that the route writes are never read"),
 	hint.AboutError(connector.ErrOneForSeveral, "write --to kafka://HOST:PORT/{topic}.sealed"),
+	hint.AboutType[*connector.OpenTransactionError]("docs/operate.md says how to find the transaction and end it; " +
+		"with group= the next run goes on there"),
+	hint.AboutType[*connector.DeletedError]("everything else was carried; retention.ms and retention.bytes of the source " +
+		"say how long records stay"),
 	hint.AboutError(connector.ErrFewPartitions, "add partitions to the destination, or say partition=key on --to"),
 	hint.AboutError(connector.ErrSmallRecords,
 		"raise max.message.bytes of the destination; create=true makes a topic that has it right"),

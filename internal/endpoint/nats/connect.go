@@ -17,7 +17,8 @@ func (n *stream) readConnection(p *address.Params) {
 	})
 	n.credentials = endpoint.ReadCredentials(p)
 	n.conn = connector.ConnOptions{
-		Name: "streamcrypt", Creds: creds, NKey: nkey, User: n.credentials.User, PasswordFile: n.credentials.PasswordFile,
+		Name: "streamcrypt", Creds: creds, NKey: nkey,
+		User: n.credentials.User, PasswordFile: n.credentials.PasswordFile,
 		TLS: n.credentials.TLS, CA: n.credentials.CA, Cert: n.credentials.Cert, Key: n.credentials.Key,
 		Context: p.ReadText(address.Param{
 			Name:    "context",
@@ -42,7 +43,7 @@ type connKey struct{ connector.ConnOptions }
 func (n *stream) connect(ctx context.Context, s *endpoint.Session) (*connector.Conn, error) {
 	return endpoint.Share(s, connKey{n.conn}, func() (*connector.Conn, error) {
 		options := n.conn
-		options.Log = s.Log
+		options.Log, options.Observer = s.Log, s.Watch
 		conn, err := connector.Connect(ctx, options)
 		if err != nil {
 			return nil, err

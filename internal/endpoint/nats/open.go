@@ -29,7 +29,7 @@ func (n *stream) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint
 		return nil, err
 	}
 	o := n.sourceOptions()
-	o.ReadAhead, o.Log = s.ReadAhead, s.Log
+	o.ReadAhead, o.Log, o.Observer = s.ReadAhead, s.Log, s.Watch
 	source, err := connector.NewSource(ctx, conn, o)
 	if err != nil {
 		return nil, err
@@ -62,7 +62,8 @@ func (n *stream) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint
 		return nil, err
 	}
 	o := n.sinkOptions()
-	o.Incarnation, o.SourceAckWait, o.Log = in.Identity.String(), in.AckWait, s.Log
+	o.Incarnation, o.SourceAckWait = in.Identity.String(), in.AckWait
+	o.Log, o.Observer = s.Log, s.Watch
 	sink, err := connector.NewSink(ctx, conn, o)
 	if err != nil {
 		return nil, err

@@ -71,8 +71,8 @@ func Run(ctx context.Context, o Options) (err error) {
 	defer b.stopServer()
 
 	d := &demo{Options: o, broker: b, dir: dir}
-	for _, step := range []func(context.Context) error{d.makeKey, d.publishPayments, d.encryptStream, d.inspectFirst, d.tryAttacks,
-		d.decryptStream, d.compareMessages} {
+	for _, step := range []func(context.Context) error{d.makeKey, d.publishPayments, d.encryptStream, d.inspectFirst,
+		d.tryAttacks, d.decryptStream, d.compareMessages} {
 		if err := step(ctx); err != nil {
 			return err
 		}

@@ -67,11 +67,13 @@ func (e *Envelope) writeRows(t *table) {
 	}
 	t.writeRow("iv", fmt.Sprintf("%s (lease %d, counter %d, unless random)", e.IV.Hex, e.IV.Lease, e.IV.Counter))
 	if e.Form == "chunked" {
-		t.writeRow("chunks", fmt.Sprintf("%d of %s, message id %s", e.Chunks, writeBytes(int64(e.ChunkSize)), e.MessageID))
+		size := writeBytes(int64(e.ChunkSize))
+		t.writeRow("chunks", fmt.Sprintf("%d of %s, message id %s", e.Chunks, size, e.MessageID))
 	}
 	t.writeRow("payload", fmt.Sprintf("%s, in %s", writeBytes(e.Payload), writeBytes(e.Size)))
 	for _, r := range e.Recipients {
-		t.writeRow("recipient", fmt.Sprintf("%s, kid %s, wrapped key of %s", r.Alg, r.KID, writeBytes(int64(r.Wrapped))))
+		size := writeBytes(int64(r.Wrapped))
+		t.writeRow("recipient", fmt.Sprintf("%s, kid %s, wrapped key of %s", r.Alg, r.KID, size))
 	}
 	if e.Unknown > 0 {
 		t.writeRow("recipient", fmt.Sprintf("%d of kinds that this version does not know", e.Unknown))

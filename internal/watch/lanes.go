@@ -1,0 +1,124 @@
+package watch
+
+import (
+	"slices"
+	"time"
+)
+
+// PlacesFunc calls yield for each place of a lane, with the position from which
+// a new owner would read, and the end of the place; an end below zero is not
+// known.
+type PlacesFunc = func(yield func(place string, position, end int64))
+
+// ServeLane implements the source observers of the connectors. The places of
+// the lane are asked when somebody wants to know the lag, and not before.
+func (r *Route) ServeLane(places PlacesFunc) (ended func(error)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	lane := &places
+	r.lanes = append(r.lanes, lane)
+	return func(error) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if at := slices.Index(r.lanes, lane); at >= 0 {
+			r.lanes = slices.Delete(r.lanes, at, at+1)
+		}
+	}
+}
+
+// refreshLags asks all lanes for the lags of their places. A lane is asked
+// without a lock, because it takes locks of its own.
+func (r *Route) refreshLags() {
+	r.mu.Lock()
+	lanes := slices.Clone(r.lanes)
+	r.mu.Unlock()
+	for _, places := range lanes {
+		(*places)(func(place string, position, end int64) {
+			if end >= 0 {
+				r.SetLag(place, max(0, end-position))
+			}
+		})
+	}
+}
+
+// Lag returns how many messages wait in the places that are served now, or
+// Unknown if no lane can tell.
+func (r *Route) Lag() int64 {
+	r.mu.Lock()
+	lanes := slices.Clone(r.lanes)
+	r.mu.Unlock()
+	lag := Unknown
+	for _, places := range lanes {
+		(*places)(func(_ string, position, end int64) {
+			if end >= 0 {
+				lag = max(0, lag) + max(0, end-position)
+			}
+		})
+	}
+	return lag
+}
+
+// Traffic counts the work of the connectors: the bytes that the broker stores,
+// transactions, and everything that had to be done again.
+type Traffic struct {
+	FetchedBytes, ProducedBytes int64
+	Committed, Aborted          int64 // transactions
+	// OpenFor is the sum of how long transactions were open.
+	OpenFor time.Duration
+	// RetriedRequests counts requests, RepublishedMessages messages.
+	RetriedRequests, RepublishedMessages int64
+	// LostConnections counts connections that broke; Away is how many are
+	// broken now.
+	LostConnections, Away int64
+}
+
+// FetchBytes implements the observer of a Kafka source.
+func (r *Route) FetchBytes(n int) { r.count(func(t *Traffic) { t.FetchedBytes += int64(n) }) }
+
+// ProduceBytes implements the observer of a Kafka sink.
+func (r *Route) ProduceBytes(n int) { r.count(func(t *Traffic) { t.ProducedBytes += int64(n) }) }
+
+// EndTransaction implements the observer of a Kafka sink.
+func (r *Route) EndTransaction(committed bool, open time.Duration) {
+	r.count(func(t *Traffic) {
+		if committed {
+			t.Committed++
+		} else {
+			t.Aborted++
+		}
+		t.OpenFor += open
+	})
+}
+
+// RetryRequest implements the observer of a Kafka cluster.
+func (r *Route) RetryRequest(string, error) { r.count(func(t *Traffic) { t.RetriedRequests++ }) }
+
+// RetryPublish implements the observer of a NATS sink.
+func (r *Route) RetryPublish(messages int, _ error) {
+	r.count(func(t *Traffic) { t.RepublishedMessages += int64(messages) })
+}
+
+// ChangeConnection implements the observer of a NATS connection.
+func (r *Route) ChangeConnection(connected bool, _ error) {
+	r.count(func(t *Traffic) {
+		if connected {
+			t.Away = max(0, t.Away-1)
+			return
+		}
+		t.LostConnections++
+		t.Away++
+	})
+}
+
+func (r *Route) count(add func(*Traffic)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	add(&r.traffic)
+}
+
+// Traffic returns the counts of the connectors.
+func (r *Route) Traffic() Traffic {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.traffic
+}
