@@ -14,7 +14,7 @@ import (
 // TestFIPSOnly runs itself again in the mode in which the cipher chooses every
 // nonce.
 func TestFIPSOnly(t *testing.T) {
-	const inside = "STREAMCRYPT_TEST_FIPS_ONLY"
+	const inside = "TEST_STREAMCRYPT_FIPS_ONLY"
 	if os.Getenv(inside) == "" {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestFIPSOnly$", "-test.v")
 		cmd.Env = append(os.Environ(), "GODEBUG=fips140=only", inside+"=1")

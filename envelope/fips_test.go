@@ -18,9 +18,9 @@ import (
 // TestFIPSOnly runs itself again under GODEBUG=fips140=only, which allows no
 // nonces but the cipher's own.
 func TestFIPSOnly(t *testing.T) {
-	if os.Getenv("STREAMCRYPT_TEST_FIPS") == "" {
+	if os.Getenv("TEST_STREAMCRYPT_FIPS") == "" {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestFIPSOnly$", "-test.v")
-		cmd.Env = append(os.Environ(), "GODEBUG=fips140=only", "STREAMCRYPT_TEST_FIPS=1")
+		cmd.Env = append(os.Environ(), "GODEBUG=fips140=only", "TEST_STREAMCRYPT_FIPS=1")
 		out, err := cmd.CombinedOutput()
 		if err != nil || !strings.Contains(string(out), "--- PASS: TestFIPSOnly/chunked") {
 			t.Fatalf("%v\n%s", err, out)

@@ -29,6 +29,9 @@ type Event struct {
 	KID   []byte   // of the DEK, KIDSize bytes; nil where none is concerned or known
 	State State    // OpState only
 	Why   string   // may be empty
+	// Requests are the ids of the calls that were made for this, as the key
+	// services name them in their own logs; the latest ones if there are many.
+	Requests []string
 }
 
 // Auditor keeps a record of key operations.

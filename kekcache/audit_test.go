@@ -324,3 +324,25 @@ func TestUnwrapThatCannotBeAudited(t *testing.T) {
 		}
 	})
 }
+
+// TestRequestsAreAudited: each event has the calls that were made for it.
+func TestRequestsAreAudited(t *testing.T) {
+	audit, a, b := &fakeAudit{}, newKEK("a"), newKEK("b")
+	c := newSealing(t, sealingOptions{Wrappers: wrappers(a, b), Audit: audit})
+	take(t, c.Quota())
+	o := newOpening(t, kekcache.OpenKeysOptions{Audit: audit}, a, b)
+	m := newMessage(1, "a", "b")
+	m.opens(t, o)
+	m.opens(t, o)
+	a.set(a.fault(keys.BadWrap), 0)
+	b.set(b.fault(keys.BadWrap), 0)
+	newMessage(2, "a", "b").refused(t, o, kekcache.ErrUnknownKey)
+	var got []string
+	for _, e := range audit.all() {
+		got = append(got, fmt.Sprintf("%s %s", e.Op, strings.Join(e.Requests, ",")))
+	}
+	want := []string{"window-opened a-1,b-1", "unwrapped a-2", "unwrap-refused a-3,b-2"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

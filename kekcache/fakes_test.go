@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -81,6 +82,7 @@ func (k *fakeKEK) underWay() int {
 func (k *fakeKEK) call(ctx context.Context) error {
 	k.mu.Lock()
 	k.calls++
+	keys.NoteRequest(ctx, fmt.Sprintf("%s-%d", k.name, k.calls))
 	k.busy++
 	k.most = max(k.most, k.busy)
 	takes := k.takes

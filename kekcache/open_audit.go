@@ -10,8 +10,8 @@ import (
 
 // noteUnwrapped audits that d was unwrapped. While that cannot be done it
 // waits, and d is not used.
-func (c *OpenKeys) noteUnwrapped(ctx context.Context, d *dek) error {
-	e := Event{Op: OpUnwrapped, KEKs: []string{d.kek}, KID: d.commitment[:KIDSize]}
+func (c *OpenKeys) noteUnwrapped(ctx context.Context, d *dek, requests *keys.Requests) error {
+	e := Event{Op: OpUnwrapped, KEKs: []string{d.kek}, KID: d.commitment[:KIDSize], Requests: requests.IDs()}
 	if err := c.recordEvent(ctx, e); err != nil {
 		clear(d.key[:])
 		return err
@@ -20,9 +20,11 @@ func (c *OpenKeys) noteUnwrapped(ctx context.Context, d *dek) error {
 }
 
 // noteRefused audits err if it is a refusal, and returns it. The kid of the
-// DEK is the first bytes of claimed.
-func (c *OpenKeys) noteRefused(ctx context.Context, keks []keys.Unwrapper, claimed []byte, d *dek, err error) error {
-	e := Event{Op: OpUnwrapRefused, KID: claimed[:min(KIDSize, len(claimed))]}
+// DEK is the first bytes of claimed. requests are the calls that were made.
+func (c *OpenKeys) noteRefused(
+	ctx context.Context, keks []keys.Unwrapper, claimed []byte, d *dek, requests *keys.Requests, err error,
+) error {
+	e := Event{Op: OpUnwrapRefused, KID: claimed[:min(KIDSize, len(claimed))], Requests: requests.IDs()}
 	switch {
 	case errors.Is(err, ErrWrongKey):
 		e.KEKs, e.Why = []string{d.kek}, ErrWrongKey.Error()

@@ -155,8 +155,9 @@ func (c *OpenKeys) FromRecord(ctx context.Context, record, kid []byte) (*chunker
 	}
 	var d dek
 	defer clear(d.key[:])
-	if err := c.unwrapRecords(ctx, r, kid, &d); err != nil {
-		return nil, c.noteRefused(ctx, keks, kid, &d, err)
+	asking, requests := keys.CollectRequests(ctx)
+	if err := c.unwrapRecords(asking, r, kid, &d); err != nil {
+		return nil, c.noteRefused(ctx, keks, kid, &d, requests, err)
 	}
 	return chunker.NewOpeningKey(&d.key)
 }

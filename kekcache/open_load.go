@@ -139,12 +139,13 @@ func (c *OpenKeys) loadKey(
 ) (key *chunker.OpeningKey, err error) {
 	keks, generation := c.currentKEKs()
 	d := &dek{}
-	err = ask(ctx, keks, d)
+	asking, requests := keys.CollectRequests(ctx)
+	err = ask(asking, keks, d)
 	unwrapped := err == nil
 	if unwrapped {
 		err = d.verifyCommitment(want)
 	}
-	err = c.noteRefused(ctx, keks, want, d, err)
+	err = c.noteRefused(ctx, keks, want, d, requests, err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()

@@ -24,10 +24,11 @@ func (c *OpenKeys) unwrapAny(ctx context.Context, keks []keys.Unwrapper, recipie
 // unwrapOnce asks one KEK once, and audits that it has unwrapped the key. d is
 // filled if the error is nil.
 func (c *OpenKeys) unwrapOnce(ctx context.Context, p unwrapPair, d *dek) error {
+	ctx, requests := keys.CollectRequests(ctx)
 	if err := c.askKEK(ctx, p, d); err != nil {
 		return err
 	}
-	return c.noteUnwrapped(ctx, d)
+	return c.noteUnwrapped(ctx, d, requests)
 }
 
 // askKEK fills d if the error is nil, and otherwise leaves it as it was.

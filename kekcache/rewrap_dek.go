@@ -88,12 +88,13 @@ func (c *RewrapKeys) verifyAll(ctx context.Context, recipients []keys.Wrapped, o
 		pairs = []unwrapPair{*old}
 	}
 	for _, p := range pairs {
+		asking, requests := keys.CollectRequests(ctx)
 		one := newAttempts()
 		one.pairs = []unwrapPair{p}
 		err := c.askPatiently(ctx, one, func(p unwrapPair) (err error) {
 			secret.Do(func() {
 				var dek []byte
-				dek, err = c.unwrapSeen(ctx, p, r)
+				dek, err = c.unwrapSeen(asking, p, r)
 				clear(dek)
 			})
 			return err
@@ -101,7 +102,10 @@ func (c *RewrapKeys) verifyAll(ctx context.Context, recipients []keys.Wrapped, o
 		if err != nil {
 			return err
 		}
-		e := Event{Op: OpUnwrapped, KEKs: []string{p.kek.Name()}, KID: slices.Clone(r.commitment[:KIDSize])}
+		e := Event{
+			Op: OpUnwrapped, KEKs: []string{p.kek.Name()}, KID: slices.Clone(r.commitment[:KIDSize]),
+			Requests: requests.IDs(),
+		}
 		if err := c.recordEvent(ctx, e); err != nil {
 			return err
 		}

@@ -33,8 +33,9 @@ func (c *RewrapKeys) rewrapRecipients(ctx context.Context, claimed, encoded []by
 	var now []keys.Wrapped
 	err = c.askOldKEKs(ctx, known, func(p unwrapPair) (err error) {
 		*r = Rewrapped{}
-		now, event.Why, err = c.rewrapDEK(ctx, p, r)
-		event.KEKs = []string{p.kek.Name()}
+		asking, requests := keys.CollectRequests(ctx)
+		now, event.Why, err = c.rewrapDEK(asking, p, r)
+		event.KEKs, event.Requests = []string{p.kek.Name()}, requests.IDs()
 		return err
 	})
 	if err != nil {

@@ -58,6 +58,7 @@ func (m *keyMaker) makeKey(ctx context.Context, wrappers []keys.Wrapper) (*Key, 
 		return nil, err
 	}
 	born := time.Now()
+	ctx, requests := keys.CollectRequests(ctx)
 	key, err := m.wrapKey(ctx, wrappers)
 	if err != nil {
 		return nil, err
@@ -71,7 +72,9 @@ func (m *keyMaker) makeKey(ctx context.Context, wrappers []keys.Wrapper) (*Key, 
 	if time.Since(born) >= m.maxAge {
 		return nil, errLate
 	}
-	if err := m.audit.recordNow(key.event(OpWindowOpened, "")); err != nil {
+	opened := key.event(OpWindowOpened, "")
+	opened.Requests = requests.IDs()
+	if err := m.audit.recordNow(opened); err != nil {
 		return nil, err
 	}
 	m.observed.noteEvent(OpWindowOpened, key.keks, "")

@@ -86,3 +86,12 @@ type Rewrapper interface {
 	// alone. Its errors are *Error.
 	Rewrap(ctx context.Context, kc Context, from Unwrapper, w *Wrapped) (Wrapped, error)
 }
+
+// Prober is a KEK whose service can tell whether it would wrap, without doing
+// so.
+type Prober interface {
+	Name() string
+	// Probe returns nil if the service would generate a DEK, or wrap one. Its
+	// errors are *Error.
+	Probe(ctx context.Context, kc Context, generate bool) error
+}

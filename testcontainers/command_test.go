@@ -45,7 +45,7 @@ func needEngine(t *testing.T) {
 	}
 	switch {
 	case err == nil:
-	case os.Getenv("STREAMCRYPT_REQUIRE_CONTAINERS") == "1":
+	case os.Getenv("TEST_REQUIRE_CONTAINERS") == "1":
 		t.Fatalf("a container engine is required: %v", err)
 	default:
 		t.Skipf("SKIPPED, NOT RUN: no container engine: %v", err)

@@ -57,12 +57,12 @@ func localKMS(t *testing.T) *emulator {
 	return &emulator{name: "local-kms", endpoint: endpoint, region: "eu-central-1", noRotation: true}
 }
 
-// moto starts the server that STREAMCRYPT_MOTO_SERVER names: moto_server, of a Python environment with moto[kms,server].
+// moto starts the server that TEST_MOTO_SERVER names: moto_server, of a Python environment with moto[kms,server].
 func moto(t *testing.T) *emulator {
 	t.Helper()
-	program := os.Getenv("STREAMCRYPT_MOTO_SERVER")
+	program := os.Getenv("TEST_MOTO_SERVER")
 	if program == "" {
-		t.Skip("SKIPPED, NOT RUN: STREAMCRYPT_MOTO_SERVER does not name moto_server")
+		t.Skip("SKIPPED, NOT RUN: TEST_MOTO_SERVER does not name moto_server")
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -24,7 +24,8 @@ type job struct {
 	from, to, group string
 	partitions      int
 	records, size   int
-	batch           int // of a fill, in bytes
+	batch           int    // of a fill, in bytes
+	codec           string // of a fill
 }
 
 // listArgs returns the job as arguments that runChild reads.
@@ -33,6 +34,7 @@ func (j *job) listArgs() []string {
 		childWord, "-do", j.does, "-broker", j.broker, "-from", j.from, "-to", j.to, "-group", j.group,
 		"-partitions", strconv.Itoa(j.partitions), "-records", strconv.Itoa(j.records),
 		"-size", strconv.Itoa(j.size), "-batch", strconv.Itoa(j.batch),
+		"-codec", j.codec,
 	}
 }
 
@@ -48,6 +50,7 @@ func runChild(ctx context.Context, args []string) error {
 	f.IntVar(&j.records, "records", 0, "")
 	f.IntVar(&j.size, "size", 0, "")
 	f.IntVar(&j.batch, "batch", 0, "")
+	f.StringVar(&j.codec, "codec", "none", "")
 	if err := f.Parse(args); err != nil {
 		return err
 	}

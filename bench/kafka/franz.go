@@ -28,17 +28,38 @@ func franzProducer(j *job, batch int) []kgo.Opt {
 	}
 }
 
+// sourceCodecs are how the batches of a fill may be compressed.
+var sourceCodecs = map[string]kgo.CompressionCodec{
+	"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(),
+	"lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
+}
+
+// makeNoise returns n random bytes, or for a codec n random hex digits, which
+// shrink to about half.
+func makeNoise(n int, codec string) []byte {
+	noise := make([]byte, n)
+	for i := 0; i+8 <= n; i += 8 {
+		binary.LittleEndian.PutUint64(noise[i:], rand.Uint64())
+	}
+	if codec == "none" {
+		return noise
+	}
+	for i, b := range noise {
+		noise[i] = "0123456789abcdef"[b&15]
+	}
+	return noise
+}
+
 // fillTopic writes records of random bytes, dealt out to the partitions.
 func fillTopic(ctx context.Context, j *job) error {
-	c, err := kgo.NewClient(append(franzProducer(j, j.batch), kgo.ProducerLinger(50*time.Millisecond))...)
+	options := append(franzProducer(j, j.batch), kgo.ProducerLinger(50*time.Millisecond),
+		kgo.ProducerBatchCompression(sourceCodecs[j.codec]))
+	c, err := kgo.NewClient(options...)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	noise := make([]byte, 1<<20+j.size)
-	for i := 0; i+8 <= len(noise); i += 8 {
-		binary.LittleEndian.PutUint64(noise[i:], rand.Uint64())
-	}
+	noise := makeNoise(1<<20+j.size, j.codec)
 	var failed firstError
 	for i := range j.records {
 		at := rand.IntN(1 << 20)

@@ -20,6 +20,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 func main() {
@@ -44,6 +46,7 @@ type settings struct {
 	rounds      int
 	data        int64 // bytes of payload in a topic, at most
 	batch       int   // bytes of a record batch in the source
+	codec       string
 	profile     string
 	with        string
 	partitions  int
@@ -65,6 +68,8 @@ func parseFlags(args []string) (*settings, error) {
 	f.Int64Var(&s.data, "data", 400, "payload in a topic in `MB`, at most 600; small records get less")
 	f.IntVar(&s.batch, "source-batch", 128<<10,
 		"largest record batch of the source in `bytes`; a larger record has one of its own")
+	f.StringVar(&s.codec, "source-codec", "none",
+		"`codec` of the source's record batches: none, gzip, snappy, lz4 or zstd")
 	f.StringVar(&s.profile, "profile", "self", "profile of the envelopes, self or ref")
 	f.StringVar(&s.with, "with", "", "more `flags` for streamcrypt, such as --read-ahead=4MiB")
 	f.StringVar(&s.only, "only", "", "only contenders with this `text` in their name, and franz-go's copy")
@@ -93,6 +98,9 @@ func parseFlags(args []string) (*settings, error) {
 			s.sizes = append(s.sizes, n)
 		}
 		slices.Sort(s.sizes)
+	}
+	if sourceCodecs[s.codec] == (kgo.CompressionCodec{}) && s.codec != "none" {
+		return nil, fmt.Errorf("-source-codec=%s: there is no such codec", s.codec)
 	}
 	if s.data < 1 || s.data > 600 || s.rounds < 1 {
 		return nil, errors.New("-data is from 1 to 600, -rounds from 1")

@@ -68,7 +68,7 @@ func (r *runner) deleteLoad(ctx context.Context, l *load) error {
 func (l *load) newJob(r *runner, does string) *job {
 	return &job{
 		does: does, broker: r.address,
-		partitions: l.partitions, records: l.records, size: l.size, batch: l.batch,
+		partitions: l.partitions, records: l.records, size: l.size, batch: l.batch, codec: r.codec,
 	}
 }
 

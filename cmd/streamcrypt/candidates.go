@@ -29,13 +29,13 @@ func (c *completer) completeValue(v *kong.Value, start string) []string {
 	}
 	switch v.Tag.Get("complete") {
 	case "from":
-		return completeURL(c.endURLs(endpoint.From), start)
+		return completeEnd(c.endURLs(endpoint.From), start)
 	case "look":
-		return completeURL(c.endURLs(endpoint.Look), start)
+		return completeEnd(c.endURLs(endpoint.Look), start)
 	case "to":
-		return completeURL(c.endURLs(endpoint.To), start)
+		return completeEnd(c.endURLs(endpoint.To), start)
 	case "dead-letter":
-		return completeURL(c.endURLs(endpoint.DeadLetters), start)
+		return completeEnd(c.endURLs(endpoint.DeadLetters), start)
 	case "key":
 		return completeURL(keyURLs(), start)
 	case "store":
@@ -98,6 +98,21 @@ func completeURL(kinds []urlKind, start string) []string {
 		beginnings = append(beginnings, k.beginning)
 	}
 	return filterPrefix(start, beginnings)
+}
+
+// completeEnd returns the URLs of ends that begin with start. A local file may
+// stand without its scheme.
+func completeEnd(kinds []urlKind, start string) []string {
+	found := completeURL(kinds, start)
+	if start == "" || strings.Contains(start, ":") || len(found) > 0 {
+		return found
+	}
+	for _, k := range kinds {
+		if k.isFile {
+			return k.completeRest(start)
+		}
+	}
+	return nil
 }
 
 // completeRest returns everything that can stand behind the beginning of a URL.

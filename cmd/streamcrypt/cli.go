@@ -1,18 +1,13 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
-	"os"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/progress"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
-	"github.com/streamcrypt/streamcrypt/internal/endpoint/all"
 )
 
 // cli is the whole command line. A flag's name is also its field in a --config
@@ -22,6 +17,7 @@ type cli struct {
 	VersionFlag versionFlag   `name:"version" short:"v" help:"Show version and build."`
 	Config      configFlag    `placeholder:"FILE" complete:"path" help:"Read flags from FILE (YAML or JSON). The command line and the environment win over it."`
 	LogLevel    string        `placeholder:"LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least severe messages to log: ${enum}."`
+	AllowCore   bool          `help:"Allow core dumps, debuggers and swapping of memory, which holds keys and plaintext."`
 	Progress    progress.Mode `placeholder:"WHERE" default:"auto" enum:"auto,terminal,log,none" help:"Where to show progress: ${enum}."`
 
 	Encrypt    encryptCmd    `cmd:"" help:"Encrypt a stream or file into another."`
@@ -29,6 +25,7 @@ type cli struct {
 	Verify     verifyCmd     `cmd:"" help:"Decrypt everything and write nothing."`
 	Rewrap     rewrapCmd     `cmd:"" help:"Copy envelopes with their data keys wrapped for other keys."`
 	Inspect    inspectCmd    `cmd:"" help:"Show the parts of envelopes that need no key."`
+	Peek       peekCmd       `cmd:"" help:"Show a few envelopes of a topic or stream, as inspect does."`
 	Keys       keysCmd       `cmd:"" help:"Say which keys envelopes need, and check audit logs."`
 	Keygen     keygenCmd     `cmd:"" help:"Make a key, or print the public half of one."`
 	Demo       demoCmd       `cmd:"" help:"Encrypt and decrypt 10,000 messages with a NATS server inside this process."`
@@ -39,71 +36,6 @@ type cli struct {
 }
 
 const envPrefix = "STREAMCRYPT"
-
-// stdio is the standard files of a process. Tests run the program with
-// buffers.
-type stdio struct {
-	in       io.Reader
-	out, err io.Writer
-}
-
-// program is everything that commands need of their surroundings.
-type program struct {
-	stdio
-	ctx    context.Context //nolint:containedctx // one program is one call of run
-	log    *slog.Logger
-	screen *progress.Screen
-	mode   progress.Mode
-	parser *kong.Kong
-	ends   endpoint.Table
-
-	args    []string
-	hangups *hangups
-}
-
-// run is the whole program but for the process: it returns the exit code.
-func run(ctx context.Context, args []string, std stdio) int {
-	return runWith(ctx, args, std, all.Table())
-}
-
-// runWith runs the program with these kinds of end.
-func runWith(ctx context.Context, args []string, std stdio, ends endpoint.Table) int {
-	err := execute(ctx, args, std, ends)
-	if err == nil || errors.Is(err, errShown) {
-		return exitOK
-	}
-	reportError(std.err, err)
-	return exitCode(err)
-}
-
-func execute(ctx context.Context, args []string, std stdio, ends endpoint.Table) error {
-	var c cli
-	parser, err := newParser(&c, std, ends)
-	if err != nil {
-		return err
-	}
-	if len(args) == 0 {
-		return showUsage(parser, std)
-	}
-	selected, err := parser.Parse(args)
-	if err != nil {
-		return newUsageError(err)
-	}
-	ctx, end := context.WithCancel(ctx)
-	defer end()
-	hangups := watchHangups(func() {
-		fmt.Fprintf(std.err, ending, "hangup signal received")
-		end()
-	})
-	defer hangups.stop()
-	screen := progress.NewScreen(std.err)
-	p := &program{
-		stdio: std, ctx: ctx, screen: screen, log: newLogger(screen, c.LogLevel), mode: c.Progress, parser: parser,
-		ends: ends, args: args, hangups: hangups,
-	}
-	p.warnOfVariables(os.Environ())
-	return selected.Run(p)
-}
 
 func newParser(c *cli, std stdio, ends endpoint.Table) (*kong.Kong, error) {
 	return kong.New(c,
@@ -137,12 +69,49 @@ func (e *usageError) Error() string { return e.err.Error() }
 
 func (e *usageError) Unwrap() error { return e.err }
 
+// NotStarted tells package outcome that nothing was done.
+func (e *usageError) NotStarted() bool { return true }
+
 // lists returns the noun for the list that the help of the command shows.
 func (e *usageError) lists() string {
 	if e.command == "streamcrypt" {
 		return "the commands"
 	}
 	return "the flags"
+}
+
+// isInformative tells whether the command shows something of the program
+// itself, for which no setting matters.
+func isInformative(selected *kong.Context) bool {
+	if selected == nil || selected.Selected() == nil {
+		return false
+	}
+	switch selected.Selected().Target.Addr().Interface().(type) {
+	case *helpCmd, *versionCmd, *completionCmd, *completeCmd:
+		return true
+	}
+	return false
+}
+
+// refuseRepeated refuses a flag that takes one value and was given several:
+// only one of them could count, and the others would be dropped in silence. The
+// environment and the file have one value for each flag.
+func refuseRepeated(selected *kong.Context) error {
+	given := map[*kong.Flag]bool{}
+	for _, element := range selected.Path {
+		f := element.Flag
+		if f == nil || element.Resolved || f.IsCumulative() {
+			continue
+		}
+		if given[f] {
+			return &usageError{
+				err:     fmt.Errorf("--%s: given twice, and it takes one value", f.Name),
+				command: selected.Selected().FullPath(),
+			}
+		}
+		given[f] = true
+	}
+	return nil
 }
 
 // newUsageError makes an error of kong one of ours.

@@ -20,5 +20,5 @@ func (c *decryptCmd) Run(p *program) error {
 	config := c.newConfig(c.From)
 	c.toFlags.fillIn(&config)
 	config.Tombstones = c.Tombstones
-	return p.runRoute(route.Decrypt, config)
+	return p.runRoute(route.Decrypt, config, &c.runFlags)
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"io"
+	"log/slog"
 
 	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/demo"
 	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/progress"
@@ -21,12 +23,13 @@ func (demoCmd) Help() string {
 // Run implements the command.
 func (demoCmd) Run(p *program) error {
 	mode := p.mode
-	if mode == progress.Auto && !p.screen.Terminal() {
+	if mode == progress.Auto && !p.voice.screen.Terminal() {
 		mode = progress.None // it is short, and tells a story already
 	}
 	err := demo.Run(p.ctx, demo.Options{
-		Messages: demoMessages, Out: p.out, Log: newLogger(p.screen, "warn"), Report: reportError,
-		Watch: func(r *route.Route) func() { return p.watchRoute(r, mode).Stop },
+		Messages: demoMessages, Out: p.out, Log: slog.New(p.voice.newHandler(slog.LevelWarn)),
+		Report: func(w io.Writer, err error) { writeError(w, err, findHint(err)) },
+		Watch:  func(r *route.Route) func() { return p.watchRoute(r, mode).Stop },
 	})
 	if err != nil && p.ctx.Err() != nil {
 		return errors.Join(route.ErrInterrupted, err)

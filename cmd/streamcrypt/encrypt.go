@@ -31,5 +31,5 @@ func (c *encryptCmd) Run(p *program) error {
 	c.toFlags.fillIn(&config)
 	config.Profile, config.Nonce, config.ChunkSize = c.Profile, c.Nonce, int64(c.ChunkSize)
 	config.Window, config.WindowMessages, config.WindowBytes = c.Window, c.WindowMessages, uint64(c.WindowBytes)
-	return p.runRoute(route.Encrypt, config)
+	return p.runRoute(route.Encrypt, config, &c.runFlags)
 }

@@ -2,23 +2,12 @@ package main
 
 import (
 	"errors"
-	"io"
-	"strings"
 
 	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/describe"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/route"
 	"github.com/streamcrypt/streamcrypt/pipeline"
-)
-
-// The exit codes. The package comment explains them.
-const (
-	exitOK          = 0
-	exitFailed      = 1
-	exitNotStarted  = 2
-	exitInterrupted = 3
-	exitTakenOver   = 4
 )
 
 // startError is why a route did not begin: nothing was read, nothing was
@@ -29,34 +18,8 @@ func (e *startError) Error() string { return e.err.Error() }
 
 func (e *startError) Unwrap() error { return e.err }
 
-func exitCode(err error) int {
-	var usage *usageError
-	var start *startError
-	var taken interface{ InstanceTaken() bool }
-	switch {
-	case err == nil:
-		return exitOK
-	case errors.As(err, &taken) && taken.InstanceTaken():
-		return exitTakenOver
-	case errors.Is(err, route.ErrInterrupted):
-		return exitInterrupted
-	case errors.As(err, &usage), errors.As(err, &start):
-		return exitNotStarted
-	}
-	return exitFailed
-}
-
-// reportError tells people about an error, and of the advice about it.
-func reportError(w io.Writer, err error) {
-	var text strings.Builder
-	for line := range strings.Lines(err.Error()) {
-		text.WriteString("streamcrypt: " + strings.TrimRight(line, "\n") + "\n")
-	}
-	if hint := findHint(err); hint != "" {
-		text.WriteString("hint: " + hint + "\n")
-	}
-	_, _ = io.WriteString(w, text.String()) // there is no other place for it
-}
+// NotStarted tells package outcome that nothing was done.
+func (e *startError) NotStarted() bool { return true }
 
 // findHint returns the advice about an error, if there is any. The nearest
 // advice counts: a route's own, then that for the reason of a refusal, then the

@@ -7,11 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/outcome"
 	"github.com/streamcrypt/streamcrypt/connectors/format"
-	"github.com/streamcrypt/streamcrypt/connectors/kafka/membership"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
-	"github.com/streamcrypt/streamcrypt/internal/route"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -48,21 +47,15 @@ func TestReport(t *testing.T) {
 			"streamcrypt: unknown flag\nhint: streamcrypt verify --help lists the flags\n",
 		},
 		{"two errors", errors.Join(errors.New("one"), errors.New("two")), exitFailed, "streamcrypt: one\nstreamcrypt: two\n"},
-		{
-			"taken over", fmt.Errorf("kafka group g: instance one: %w", membership.ErrInstanceTaken), exitTakenOver,
-			"streamcrypt: kafka group g: instance one: instance taken over: another process uses it\n",
-		},
 		{"no advice", io.ErrUnexpectedEOF, exitFailed, "streamcrypt: unexpected EOF\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var b strings.Builder
-			reportError(&b, c.err)
-			if b.String() != c.want || exitCode(c.err) != c.code {
-				t.Errorf("exit code %d, want %d:\n%swant\n%s", exitCode(c.err), c.code, b.String(), c.want)
+			writeError(&b, c.err, findHint(c.err))
+			code := outcome.Conclude(outcome.Facts{Err: c.err}).Word.Code()
+			if b.String() != c.want || code != c.code {
+				t.Errorf("exit code %d, want %d:\n%swant\n%s", code, c.code, b.String(), c.want)
 			}
 		})
-	}
-	if exitCode(errors.Join(route.ErrInterrupted, io.EOF)) != exitInterrupted || exitCode(nil) != exitOK {
-		t.Error("exit codes of an interruption and of none")
 	}
 }

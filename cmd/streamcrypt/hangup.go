@@ -16,17 +16,16 @@ import (
 // program, as the closing of its terminal is meant to.
 type hangups struct {
 	signals chan os.Signal
-	end     func()
+	end     func(os.Signal)
 	done    sync.WaitGroup
 
 	mu     sync.Mutex // held while handle runs
 	handle func()     // nil: end
 }
 
-// watchHangups calls end at a SIGHUP, until stop is called; a second SIGHUP
-// then has its default effect. Under nohup, which means to outlive the
-// terminal, there are none.
-func watchHangups(end func()) *hangups {
+// watchHangups calls end at a SIGHUP, until stop is called. Under nohup, which
+// means to outlive the terminal, there are none.
+func watchHangups(end func(os.Signal)) *hangups {
 	h := &hangups{signals: make(chan os.Signal, 1), end: end}
 	if !signal.Ignored(syscall.SIGHUP) {
 		signal.Notify(h.signals, syscall.SIGHUP)
@@ -43,8 +42,7 @@ func (h *hangups) handleSignal() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.handle == nil {
-		signal.Stop(h.signals)
-		h.end()
+		h.end(syscall.SIGHUP)
 		return
 	}
 	h.handle()
@@ -73,13 +71,13 @@ func (h *hangups) setHandler(handle func()) (release func()) {
 // a route may take as long as a key service is away. release tells whether one
 // came.
 func (p *program) holdHangups() (release func() (came bool)) {
-	if p.screen.Terminal() {
+	if p.voice.screen.Terminal() {
 		return func() bool { return false }
 	}
 	came := false // release waits for the last call
 	end := p.hangups.setHandler(func() {
 		came = true
-		p.log.Info("the keys are loaded anew when the route is open")
+		p.log().Info("the keys are loaded anew when the route is open")
 	})
 	return func() bool {
 		end()
@@ -92,7 +90,7 @@ func (p *program) holdHangups() (release func() (came bool)) {
 // hang-up means that the terminal is closed, and ends the run. came says that a
 // SIGHUP came before r was open; it is handled now.
 func (p *program) reloadKeys(r *route.Route, came bool) (stop func()) {
-	if !r.Reloads() || p.screen.Terminal() {
+	if !r.Reloads() || p.voice.screen.Terminal() {
 		if came {
 			p.hangups.handleSignal()
 		}
@@ -105,7 +103,7 @@ func (p *program) reloadKeys(r *route.Route, came bool) (stop func()) {
 			err = r.Reload(ctx, urls)
 		}
 		if err != nil {
-			p.log.Error("keys not loaded anew; those in use stay", "error", err)
+			p.log().Error("keys not loaded anew; those in use stay", "error", err)
 		}
 	}
 	if came {

@@ -9,7 +9,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/progress"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint/all"
 	"github.com/streamcrypt/streamcrypt/internal/route"
 )
@@ -42,10 +41,8 @@ func TestHangupAtTheStart(t *testing.T) {
 			defer cancel()
 			log := &said{lines: make(chan string, 100)}
 			ended := false
-			hangups := watchHangups(func() { ended = true })
-			screen := progress.NewScreen(log)
-			p := &program{ends: all.Table(),
-				ctx: ctx, screen: screen, log: newLogger(screen, "info"), hangups: hangups,
+			hangups := watchHangups(func(os.Signal) { ended = true })
+			p := &program{ends: all.Table(), ctx: ctx, voice: newVoice(log), hangups: hangups, command: "encrypt",
 				args: []string{"encrypt", "--key", "local:" + key, "--from", "file:" + in, "--to", "file:" + filepath.Join(dir, "out-"+name)},
 			}
 			late := func(ctx context.Context, c route.Config, e route.Env) (*route.Route, error) {
@@ -57,7 +54,7 @@ func TestHangupAtTheStart(t *testing.T) {
 				}
 				return route.Encrypt(ctx, c, e)
 			}
-			err := p.runRoute(late, route.Config{From: "file:" + in, To: "file:" + filepath.Join(dir, "out-"+name), Keys: []string{"local:" + key}})
+			err := p.runRoute(late, route.Config{From: "file:" + in, To: "file:" + filepath.Join(dir, "out-"+name), Keys: []string{"local:" + key}}, &runFlags{})
 			hangups.stop()
 			if err != nil {
 				t.Error(err)

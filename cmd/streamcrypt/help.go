@@ -16,7 +16,7 @@ import (
 
 // docs/urls.md is made from the same tables as help on topics.
 //
-//go:generate go test -run ^TestURLReference$ . -update
+//go:generate go test -run ^Test(URLReference|Mistakes|MistakesWithServers|Plans)$ . -update
 
 // helpFlag is --help, for the command that it stands behind.
 type helpFlag bool

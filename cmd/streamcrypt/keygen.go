@@ -6,11 +6,14 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/streamcrypt/streamcrypt/internal/address"
+	"github.com/streamcrypt/streamcrypt/internal/audit"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
+	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys/local"
 )
 
@@ -19,7 +22,8 @@ type keygenCmd struct {
 	Kind   string `arg:"" optional:"" complete:"kind" help:"Kind of key: ${kinds}."`
 	Bits   int    `placeholder:"N" help:"Size of the key, of kinds with several: ${sizes}."`
 	Public string `placeholder:"FILE" complete:"path" help:"Print the public half of the key in FILE instead."`
-	Out    string `placeholder:"FILE" complete:"path" help:"Write a new file instead of standard output."`
+	Out    string `placeholder:"FILE" complete:"path" help:"Write a new file instead of standard output, and print the key's name and public half."`
+	Audit  string `placeholder:"FILE" complete:"path" help:"Record that a key was made in FILE, as encrypt does with its key operations."`
 }
 
 // listGenerated returns the kinds of key that this build makes.
@@ -64,13 +68,63 @@ func (c *keygenCmd) Run(p *program) error {
 	if err != nil {
 		return &startError{err}
 	}
+	name, err := keyring.NameKey(key)
+	if err != nil {
+		return err
+	}
+	if err := c.recordKey(name); err != nil {
+		return &startError{err}
+	}
 	if c.Out != "" {
-		return writeKey(c.Out, key, c.Public != "")
+		if err := writeKey(c.Out, key, c.Public != ""); err != nil {
+			return err
+		}
+		return c.printName(p.out, name, key)
 	}
 	if c.Public == "" {
 		warnOfReaders(p)
 	}
+	if err := checkOpen(p.rawOut); err != nil {
+		return err
+	}
 	_, err = p.out.Write(key)
+	return err
+}
+
+// recordKey writes a line to the audit log, if there is one, before there is a
+// key: one that cannot be recorded is not made.
+func (c *keygenCmd) recordKey(name string) error {
+	if c.Audit == "" || c.Kind == "" {
+		return nil
+	}
+	place := "for standard output"
+	if c.Out != "" {
+		if filepath.Clean(c.Out) == filepath.Clean(c.Audit) {
+			return fmt.Errorf("%s: --out and --audit are the same", c.Out)
+		}
+		if _, err := os.Lstat(c.Out); err == nil {
+			return newExistsError(c.Out)
+		}
+		place = "for " + c.Out
+	}
+	log, err := audit.Open(c.Audit, audit.DescribeProcess())
+	if err != nil {
+		return err
+	}
+	err = log.Record(kekcache.Event{Op: audit.OpKeyGenerated, KEKs: []string{name}, Why: place})
+	return errors.Join(err, log.Close())
+}
+
+// printName prints the name by which envelopes and logs call a key, and the
+// public half of one that has just been made, which sealers need.
+func (c *keygenCmd) printName(w io.Writer, name string, key []byte) error {
+	text := name + "\n"
+	if c.Kind != "" {
+		if public, err := local.Public(key); err == nil { // others have none
+			text += string(public)
+		}
+	}
+	_, err := io.WriteString(w, text)
 	return err
 }
 
@@ -100,6 +154,10 @@ func readPublicHalf(name string) ([]byte, error) {
 	return key, nil
 }
 
+func newExistsError(name string) error {
+	return fmt.Errorf("%s: is there already, and a key is never overwritten", name)
+}
+
 // writeKey makes a new file. A private key is readable by its owner only, from
 // the beginning.
 func writeKey(name string, key []byte, public bool) (err error) {
@@ -109,7 +167,7 @@ func writeKey(name string, key []byte, public bool) (err error) {
 	}
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if errors.Is(err, fs.ErrExist) {
-		return &startError{fmt.Errorf("%s: is there already, and a key is never overwritten", name)}
+		return &startError{newExistsError(name)}
 	}
 	if err != nil {
 		return &startError{err}
@@ -124,13 +182,13 @@ func writeKey(name string, key []byte, public bool) (err error) {
 // warnOfReaders warns if standard output is a file that others can read, as the
 // shell's > makes them.
 func warnOfReaders(p *program) {
-	f, ok := p.out.(*os.File)
+	f, ok := p.rawOut.(*os.File)
 	if !ok {
 		return
 	}
 	info, err := f.Stat()
 	if err == nil && info.Mode().IsRegular() && local.WidePermissions(info.Mode()) {
-		p.log.Warn("others can read the key's file; chmod 600 it, or use --out, or umask 077 before", "mode",
+		p.log().Warn("others can read the key's file; chmod 600 it, or use --out, or umask 077 before", "mode",
 			info.Mode().Perm().String())
 	}
 }

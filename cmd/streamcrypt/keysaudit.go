@@ -38,7 +38,7 @@ func (c *keysAuditVerifyCmd) Run(p *program) error {
 			return err
 		}
 	}
-	if err := v.End(); err != nil {
+	if err := v.CheckEnd(); err != nil {
 		return err
 	}
 	return c.writeSummary(p, v.Summary())
@@ -50,7 +50,7 @@ func verifyFile(v *audit.Verifier, name string) error {
 		return &startError{err}
 	}
 	defer f.Close() //nolint:errcheck // opened for reading
-	return v.File(name, f)
+	return v.AddFile(name, f)
 }
 
 func (c *keysAuditVerifyCmd) writeSummary(p *program, s audit.Summary) error {

@@ -13,8 +13,8 @@ import (
 )
 
 // TestMistakes runs commands that cannot be meant: testdata/mistakes.txt has
-// each with its error and hint. Each ends with 2, prints nothing, opens no
-// connection and leaves the folder as it was.
+// each with its error and hint, and the program is run. Each ends with 2,
+// prints nothing, opens no connection and leaves the folder as it was.
 func TestMistakes(t *testing.T) {
 	const golden = "testdata/mistakes.txt"
 	text, err := os.ReadFile(golden)
@@ -40,15 +40,16 @@ func TestMistakes(t *testing.T) {
 		}
 		count++
 		before := listFolder(t)
-		code, stdout, stderr := runArgs(t.Context(), splitWords(args)...)
+		code, stdout, stderr := runBinary(t.Context(), t, nil, splitWords(args)...)
 		if code != exitNotStarted || stdout != "" {
 			t.Errorf("%s: exit code %d, standard output %q, standard error:\n%s", command, code, stdout, stderr)
 		}
 		if after := listFolder(t); after != before {
 			t.Errorf("%s: the folder has changed from\n%s\nto\n%s", command, before, after)
 		}
-		fmt.Fprintf(&got, "%s\n%s", command, stderr)
-		if want := command + "\n" + stderr; !*update && strings.TrimSuffix(block, "\n")+"\n" != want {
+		said := spoken(t, stderr)
+		fmt.Fprintf(&got, "%s\n%s", command, said)
+		if want := command + "\n" + said; !*update && strings.TrimSuffix(block, "\n")+"\n" != want {
 			t.Errorf("got\n%s\nwant\n%s", want, block)
 		}
 	}

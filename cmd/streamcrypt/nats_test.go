@@ -60,7 +60,7 @@ func TestLiveRoute(t *testing.T) {
 	}
 	for _, context := range []string{"OTHER", ""} { // an empty one is not the default one
 		code, _, stderr = runArgs(t.Context(), "verify", "--key", key, "--from", url+"/SEALED", "--context", context)
-		if code != exitFailed || !strings.Contains(stderr, "streamcrypt: SEALED@1: tampered\nhint: ") {
+		if code != exitFailed || !strings.HasPrefix(spoken(t, stderr), "streamcrypt: from SEALED@1: tampered\nhint: ") {
 			t.Errorf("context %q: exit code %d:\n%s", context, code, stderr)
 		}
 	}
@@ -81,7 +81,7 @@ func TestInterrupted(t *testing.T) {
 			in := write(t, dir, name, []byte(`{"value":"v"}`+"\n"))
 			out := filepath.Join(dir, "sealed-"+name)
 			code, _, stderr := runArgs(ctx, "encrypt", "--key", "local:"+key, "--from", "file:"+in, "--to", "file:"+out)
-			if code != exitInterrupted || !strings.Contains(stderr, "\nhint: ") {
+			if code != exitInterrupted || !strings.Contains(spoken(t, stderr), "\nhint: ") {
 				t.Errorf("exit code %d:\n%s", code, stderr)
 			}
 			if _, err := os.Stat(out); err == nil {
@@ -137,4 +137,30 @@ func next(t *testing.T, js jetstream.JetStream, stream string) jetstream.Msg {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// TestPeekCommand shows envelopes of a stream as inspect does, and tells what is
+// none.
+func TestPeekCommand(t *testing.T) {
+	inMistakesFolder(t)
+	url := "nats://" + startNATSWith(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})
+	code, _, stderr := runArgs(t.Context(), "encrypt", "--key", "local:key.jwk", "--from", "in.ndjson", "--to",
+		url+"/SEALED?subject=sealed&create=true")
+	if code != exitOK {
+		t.Fatal(stderr)
+	}
+	code, stdout, stderr := runArgs(t.Context(), "peek", url+"/SEALED")
+	if code != exitOK || !strings.HasPrefix(stdout, "SEALED@1: value\n") || !strings.Contains(stdout, "A256KW (-5), kid d83a4050d6d0c816") {
+		t.Errorf("exit code %d:\n%s%s", code, stdout, stderr)
+	}
+	if code, stdout, _ := runArgs(t.Context(), "peek", "--json", "-n", "1", url+"/SEALED"); code != exitOK ||
+		strings.Count(stdout, "\n") != 1 || !strings.Contains(stdout, `"origin":"SEALED@`) {
+		t.Errorf("exit code %d: %s", code, stdout)
+	}
+	if code, _, stderr := runArgs(t.Context(), "peek", "in.ndjson"); code != exitNotStarted || !strings.Contains(stderr, "streamcrypt inspect") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	if code, _, stderr := runArgs(t.Context(), "peek", url+"/NONE"); code != exitNotStarted || !strings.Contains(stderr, "from: nats stream NONE") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
 }

@@ -18,6 +18,7 @@ type rewrapCmd struct {
 	openFlags
 	sinkFlags
 	resourceFlags
+	runFlags
 }
 
 // Help is shown by --help.
@@ -39,5 +40,6 @@ func (c *rewrapCmd) Run(p *program) error {
 	}
 	c.sinkFlags.fillIn(&config)
 	c.resourceFlags.fillIn(&config)
-	return p.runRoute(route.Rewrap, config)
+	c.runFlags.fillIn(&config)
+	return p.runRoute(route.Rewrap, config, &c.runFlags)
 }

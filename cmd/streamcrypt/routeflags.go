@@ -13,6 +13,7 @@ type keyFlags struct {
 	Bind     []string `placeholder:"header:NAME" group:"Binding" complete:"bind" help:"Header that every envelope is bound to; may be repeated."`
 	Keystore string   `placeholder:"URL" group:"Keys" complete:"store" help:"Store of key records for --profile=ref: ${store}."`
 	resourceFlags
+	runFlags
 }
 
 // resourceFlags limit the resources of a route.
@@ -30,7 +31,8 @@ func (f *keyFlags) keyURLs() []string { return f.Key }
 // newConfig returns a configuration of these flags.
 func (f *keyFlags) newConfig(from string) route.Config {
 	c := route.Config{From: from, Keys: f.Key, Bind: f.Bind, KeyStore: f.Keystore}
-	f.fillIn(&c)
+	f.resourceFlags.fillIn(&c)
+	f.runFlags.fillIn(&c)
 	if f.Context != nil {
 		c.Context, c.ContextSet = *f.Context, true
 	}
@@ -41,6 +43,16 @@ func (f *resourceFlags) fillIn(c *route.Config) {
 	c.Workers, c.Budget, c.ReadAhead, c.Grace = f.Workers, int64(f.Budget), int64(f.Ahead), f.Grace
 	c.Audit = f.Audit
 }
+
+// runFlags are the flags of every command that runs a route.
+type runFlags struct {
+	Name string         `placeholder:"NAME" group:"Run" help:"Name of the route in logs, metrics and audit lines; default: the command and the source."`
+	Wait *time.Duration `placeholder:"TIME" group:"Run" help:"How long the start waits for brokers and key services that are away; default: a minute if the input has an end, else for any time."`
+	Plan bool           `group:"Run" help:"Look at ends and keys, and print what the run would read, make and write, and which rights it takes; change nothing."`
+	JSON bool           `group:"Run" help:"Print how the run ended to standard output, as one line of JSON."`
+}
+
+func (f *runFlags) fillIn(c *route.Config) { c.Name, c.Wait = f.Name, f.Wait }
 
 // sourceFlag is the source of every command that changes or keeps nothing of
 // the source.

@@ -1,23 +1,36 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"log/slog"
+	"fmt"
+	"os"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/progress"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/route"
+	"github.com/streamcrypt/streamcrypt/internal/watch"
+	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // opener is one of route.Encrypt, Decrypt, Verify and Rewrap.
 type opener func(context.Context, route.Config, route.Env) (*route.Route, error)
 
-// runRoute opens a route, runs it to its end and logs the result.
-func (p *program) runRoute(open opener, c route.Config) (err error) {
+// runRoute opens a route, runs it to its end and notes how it ended.
+func (p *program) runRoute(open opener, c route.Config, f *runFlags) (err error) {
+	p.voice.nameRoute(route.NameOf(p.command, c, p.newEnv()), nameInstance(c.Instance))
+	c.Settings = p.settings
+	if f.Plan {
+		return p.showPlan(c, f.JSON)
+	}
+	if err := p.beginRun(c, f); err != nil {
+		return &startError{err}
+	}
 	release := p.holdHangups()
 	r, err := open(p.ctx, c, p.newEnv())
 	came := release()
@@ -27,23 +40,62 @@ func (p *program) runRoute(open opener, c route.Config) (err error) {
 		}
 		return &startError{err}
 	}
-	defer func() { err = errors.Join(err, r.Close()) }()
+	return p.carryRoute(r, came)
+}
 
-	defer p.reloadKeys(r, came)()
-	reporter := p.watchRoute(r, p.mode)
+// beginRun notes everything that the end of a run has to know.
+func (p *program) beginRun(c route.Config, f *runFlags) error {
+	if err := p.checkOutput(c.To, f.JSON); err != nil {
+		return err
+	}
+	p.ending.setFields(func(e *ending) {
+		e.grace = cmp.Or(c.Grace, pipeline.DefaultGrace)
+		if f.JSON {
+			e.json = p.out
+		}
+	})
+	return nil
+}
+
+// carryRoute runs an open route and closes it. came says that a SIGHUP came
+// while it was being opened.
+func (p *program) carryRoute(r *route.Route, came bool) (err error) {
+	p.lockMemory(r)
 	started := time.Now()
-	err = r.Run(p.ctx)
+	reporter := func() *progress.Reporter {
+		defer p.reloadKeys(r, came)()
+		reporter := p.watchRoute(r, p.mode)
+		err = r.Run(p.ctx)
+		return reporter
+	}()
 	reporter.Stop()
-	p.logResult(r.Snapshot(), time.Since(started), err == nil)
+	stopped := err == nil && p.ctx.Err() != nil && !r.About().HasEnd
+	err = errors.Join(err, r.Close()) // an output that is not complete is removed before anything is said
+	run := describeRun(r, started, err == nil)
+	run.Stopped = stopped
+	p.ending.setFields(func(e *ending) { e.run = run })
 	if name, needed := r.ReadersContext(); needed {
-		p.log.Warn("readers must use --context "+quoteWord(name), "context", name)
+		p.log().Warn("readers must use --context "+quoteWord(name), "context", name)
 	}
 	return err
 }
 
 // newEnv returns the surroundings of a route.
 func (p *program) newEnv() route.Env {
-	return route.Env{Log: p.log, Stdin: p.in, Stdout: p.out, Endpoints: p.ends}
+	return route.Env{Log: p.log(), Stdin: p.in, Stdout: p.rawOut, Endpoints: p.ends}
+}
+
+// nameInstance returns the name of this process: the configured one, or one
+// that tells it from others in a log.
+func nameInstance(configured string) string {
+	if configured != "" {
+		return configured
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown-host"
+	}
+	return fmt.Sprintf("%s/%d", host, os.Getpid())
 }
 
 // quoteWord returns a word as it can be typed.
@@ -58,42 +110,30 @@ func quoteWord(word string) string {
 
 // watchRoute shows how far a route is, until the Reporter is stopped.
 func (p *program) watchRoute(r *route.Route, mode progress.Mode) *progress.Reporter {
-	return progress.Start(mode, p.screen, p.log, func() progress.State {
+	return progress.Start(mode, p.voice.screen, p.log(), func() progress.State {
 		s := r.Snapshot()
-		return progress.State{Done: s.Done, Total: s.Total, Bytes: s.Unit == endpoint.Bytes}
+		shown := progress.State{Done: s.Done, Total: s.Total, Bytes: s.Unit == endpoint.Bytes}
+		if s.Lag != watch.Unknown {
+			shown.Lag = &s.Lag
+		}
+		return shown
 	})
 }
 
-// logResult logs the counts of a route that has ended.
-func (p *program) logResult(s route.Snapshot, took time.Duration, complete bool) {
-	attrs := []slog.Attr{slog.Bool("complete", complete)}
-	if s.Messages > 0 {
-		attrs = append(attrs, slog.Int64("messages", s.Messages))
+// checkOutput refuses a standard output that cannot take the route's own
+// output, and to print the outcome there as well.
+func (p *program) checkOutput(to string, printOutcome bool) error {
+	end, _ := p.ends.Parse(to, endpoint.To) // the route refuses a URL that is wrong
+	if end == nil || !end.Traits().Pipe {
+		return nil
 	}
-	attrs = append(attrs, slog.Int64("bytes", s.Bytes), slog.Int64("bytes_out", s.BytesOut),
-		slog.String("took", took.Round(time.Millisecond).String()))
-	level := slog.LevelInfo
-	for _, count := range []struct {
-		name    string
-		n       int64
-		warning bool
-	}{
-		{"rewrapped", s.Rewrapped, false},
-		{"already", s.Already, false},
-		{"data_keys", s.DataKeys, false},
-		{"duplicates", s.Skipped, false},
-		{"rejected", s.Rejected, true},
-		{"parked", s.Parked, true},
-	} {
-		if count.n > 0 {
-			attrs = append(attrs, slog.Int64(count.name, count.n))
-			if count.warning {
-				level = slog.LevelWarn
-			}
-		}
+	if printOutcome {
+		return hint.New("--json: standard output is that of the route",
+			"write to a file, or leave out --json and read the last line of standard error")
 	}
-	if len(s.ParkedPlaces) > 0 {
-		attrs = append(attrs, slog.Any("parked_places", s.ParkedPlaces))
+	if err := checkOpen(p.rawOut); err != nil {
+		err = fmt.Errorf("%s: %w", endpoint.To, err)
+		return &hint.Error{Err: err, Hint: "to drop the output, write to " + os.DevNull}
 	}
-	p.log.LogAttrs(p.ctx, level, "done", attrs...)
+	return nil
 }

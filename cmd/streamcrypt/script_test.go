@@ -11,8 +11,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/stopping"
 )
 
 func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"streamcrypt": main}) }
@@ -27,7 +30,7 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"streamcrypt"
 //	                            gives it a line, replaces file OLD by NEW, sends
 //	                            SIGHUP, and gives it another line
 //	stuck program args...       gives it one message that is more than its
-//	                            output takes, and sends two signals
+//	                            output takes, and sends signals until it ends
 //	flip FILE N                 flips the lowest bit of byte N
 //	truncate FILE N             cuts FILE to N bytes
 func TestScripts(t *testing.T) {
@@ -158,11 +161,22 @@ func stuck(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Check(p.Process.Signal(syscall.SIGINT))
 	p.awaitEnding(ts)
-	ts.Check(p.Process.Signal(syscall.SIGINT))
-	err = p.Wait()
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGINT {
-		ts.Fatalf("ended with %v, not by the signal", err)
+	ended := make(chan error)
+	go func() { ended <- p.Wait() }()
+	for signals := 1; ; signals++ { // those of the first second are one and the same
+		ts.Check(p.Process.Signal(syscall.SIGINT))
+		select {
+		case err := <-ended:
+			var exit *exec.ExitError
+			if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGINT {
+				ts.Fatalf("ended with %v, not by the signal", err)
+			}
+			if signals < 2 {
+				ts.Fatalf("ended by a signal that came at once")
+			}
+			return
+		case <-time.After(stopping.Same / 5):
+		}
 	}
 }
 

@@ -84,13 +84,13 @@ func TestToyScheme(t *testing.T) {
 	inMistakesFolder(t)
 	toys := shelf{}
 	table := append(all.Table(), toys.scheme())
-	do := func(want int, args ...string) (stdout, stderr string) {
+	do := func(want int, args ...string) (stdout, said string) {
 		t.Helper()
 		var out, errs bytes.Buffer
 		if code := runWith(t.Context(), args, stdio{strings.NewReader(""), &out, &errs}, table); code != want {
 			t.Errorf("%q: exit code %d, want %d:\n%s", args, code, want, &errs)
 		}
-		return out.String(), errs.String()
+		return out.String(), spoken(t, errs.String())
 	}
 	says := func(text, want string) {
 		t.Helper()

@@ -72,8 +72,8 @@ func decryptVector(t *testing.T, v *vectors.Vector) {
 	code := run(t.Context(), args, stdio{strings.NewReader(""), &stdout, &stderr})
 	got, err := os.ReadFile(out)
 	if v.Expect != "ok" {
-		want := fmt.Sprintf("streamcrypt: %s@0: %s", filepath.Join(dir, "in.ndjson"), v.Expect)
-		if code != exitFailed || !strings.Contains(stderr.String(), want) || !strings.Contains(stderr.String(), "\nhint: ") {
+		want := fmt.Sprintf("streamcrypt: from %s@0: %s", filepath.Join(dir, "in.ndjson"), v.Expect)
+		if code != exitFailed || !strings.Contains(spoken(t, stderr.String()), want) || !strings.Contains(spoken(t, stderr.String()), "\nhint: ") {
 			t.Errorf("exit code %d, want %q:\n%s", code, want, &stderr)
 		}
 		if !errors.Is(err, fs.ErrNotExist) {

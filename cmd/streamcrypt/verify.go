@@ -13,5 +13,5 @@ type verifyCmd struct {
 func (c *verifyCmd) Run(p *program) error {
 	config := c.newConfig(c.From)
 	config.Tombstones = c.Tombstones
-	return p.runRoute(route.Verify, config)
+	return p.runRoute(route.Verify, config, &c.runFlags)
 }

@@ -110,3 +110,31 @@ func TestTruncatedBatch(t *testing.T) {
 		}
 	}
 }
+
+// TestCodecMemory: a batch that takes more memory than the lane has for its
+// decoders is rejected as too-large. With more memory the batch, which has not
+// got the bytes that it announces, is refused for that.
+func TestCodecMemory(t *testing.T) {
+	t.Parallel()
+	lying := five(t)
+	lying = append(lying[:batch.HeaderSize], binary.AppendUvarint(nil, 7<<20)...)
+	lying[22] |= byte(batch.Snappy)
+	binary.BigEndian.PutUint32(lying[8:], uint32(len(lying)-12))
+	for memory, want := range map[int]error{batch.MinCodecMemory: batch.ErrTooLarge, 0: batch.ErrCompression} {
+		b := startBroker(t)
+		b.topic("in", 1)
+		b.put("in", 1, numbered(0, 5))
+		c := b.connect(nil)
+		src := b.source(c, SourceOptions{Topic: "in", Group: "g", CodecMemory: memory, Until: Until{End: true}})
+		sink := b.sink(c, SinkOptions{Topic: "out", Source: src, Create: true})
+		b.answers(sealed(lying))
+		err := finish(t, pipeline.Options{Source: src, Sink: sink})
+		if !errors.Is(err, want) || !strings.Contains(err.Error(), "in/0@0") {
+			t.Errorf("memory %d: got %v, want %v", memory, err, want)
+		}
+		reject, ok := errors.AsType[*pipeline.Reject](err)
+		if want == batch.ErrTooLarge && (!ok || reject.Reason != pipeline.ReasonTooLarge || reject.Through != 4) {
+			t.Errorf("got %+v", reject)
+		}
+	}
+}

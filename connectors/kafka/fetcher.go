@@ -11,6 +11,7 @@ import (
 
 	kafkago "github.com/segmentio/kafka-go"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -35,6 +36,7 @@ const (
 type fetcher struct {
 	topics  *topicSet
 	options *SourceOptions
+	codecs  batch.Codecs // of all partitions: one after the other is read
 	parts   []*partition
 
 	first  int        // of parts, in the next request

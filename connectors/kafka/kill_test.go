@@ -19,8 +19,8 @@ import (
 
 // These variables make a test the process that is killed.
 const (
-	childBrokers = "STREAMCRYPT_TEST_BROKERS" // with commas between them
-	childRun     = "STREAMCRYPT_TEST_RUN"     // bounded or member
+	childBrokers = "TEST_STREAMCRYPT_BROKERS" // with commas between them
+	childRun     = "TEST_STREAMCRYPT_RUN"     // bounded or member
 )
 
 // TestKilledProcess kills a process, by SIGKILL, when its broker has written

@@ -46,6 +46,7 @@ func newLane(s *Source, o *owner, held *pipeline.Assignment) *lane {
 func (l *lane) beginAt(numbers []int32, positions []pipeline.Position, known []int32) {
 	s, in := l.source, &l.fetcher
 	in.topics, in.options = s.topics, &s.SourceOptions
+	in.codecs.Limit = s.CodecMemory
 	in.retry = s.cluster.NewRetry("read " + s.names.describe())
 	in.epochs.hashOf = s.topics.hashOf
 	in.held, in.losses, in.timing = l.held, &s.losses, s.timing
@@ -67,6 +68,7 @@ func (l *lane) newPartition(number int32, at pipeline.Position) *partition {
 		place: at.Place, next: at.Next, handed: at.Next, stopAt: -1, replica: -1, checked: -1,
 		epochs: &l.fetcher.epochs,
 	}
+	p.reader.Codecs = &l.fetcher.codecs
 	if l.source.untilOffsets != nil {
 		p.stopAt = l.source.untilOffsets[number]
 	}

@@ -77,6 +77,14 @@ type SourceOptions struct {
 	// Workers is how many lanes a Source has at least, if it has as many
 	// partitions; default GOMAXPROCS.
 	Workers int
+	// CodecMemory is the most memory that a lane's decoders of compressed
+	// batches may take, in bytes. A batch that needs more is rejected as
+	// too-large. Default: batch.DefaultCodecMemory, or more where the largest
+	// batch of the topic or LargestRecord takes more as one block.
+	CodecMemory int
+	// LargestRecord is the size in bytes up to which records are of use to the
+	// caller before compression; 0 if that is not known.
+	LargestRecord int
 	// OneLane makes one lane of all partitions, for a destination that is
 	// written in one order. It asks their leaders in turns.
 	OneLane bool
@@ -121,6 +129,8 @@ func (o SourceOptions) withDefaults() (SourceOptions, error) {
 		return fail("where broker deals partitions no member knows whether the group is new; begin at the earliest record")
 	case o.Workers < 0:
 		return fail("%d workers", o.Workers)
+	case o.CodecMemory < 0 || o.CodecMemory > 0 && o.CodecMemory < batch.MinCodecMemory:
+		return fail("codec memory of %d bytes: %d is the least", o.CodecMemory, batch.MinCodecMemory)
 	}
 	if err := errors.Join(membership.CheckTimes(o.Session, o.Rebalance), membership.CheckInstance(o.Instance)); err != nil {
 		return fail("%w", err)

@@ -31,13 +31,14 @@ const (
 // control records, nothing of aborted transactions. It is used by one
 // goroutine.
 type Peeker struct {
-	topic      *cluster.Topic
-	number     int32
-	place      string
-	first, end int64
-	reader     batch.Reader
-	committed  batch.Committed
-	records    batch.Records
+	topic       *cluster.Topic
+	number      int32
+	place       string
+	first, end  int64
+	codecMemory int
+	reader      batch.Reader
+	committed   batch.Committed
+	records     batch.Records
 }
 
 // Peekers returns a Peeker for each partition that a bounded Source reads, from
@@ -60,7 +61,7 @@ func (s *Source) Peekers(ctx context.Context) ([]*Peeker, error) {
 		in := s.topics.at(number)
 		all[i] = &Peeker{
 			topic: in.topic.Topic, number: in.number, place: in.place,
-			first: starts[i], end: min(stable[0][i], s.untilOffsets[number]),
+			first: starts[i], end: min(stable[0][i], s.untilOffsets[number]), codecMemory: s.CodecMemory,
 		}
 	}
 	return all, nil
@@ -130,6 +131,8 @@ func (p *Peeker) fetchFirst(ctx context.Context, offset int64) (m *pipeline.Mess
 	if a.Err != nil {
 		return nil, 0, a.Err
 	}
+	// Peekers are many and used one after the other: none keeps decoders.
+	p.reader.Codecs = &batch.Codecs{Limit: p.codecMemory}
 	p.reader.Reset(p.place, a.Records, offset)
 	defer p.reader.Close()
 	p.committed.Reset(a.Aborted)

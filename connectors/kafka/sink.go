@@ -210,6 +210,18 @@ func (s *Sink) chooseDelivery() error {
 // together.
 func (s *Sink) ExactlyOnce() bool { return s.exactly }
 
+// LaneMemory returns the bytes that the writer of a lane takes at most to
+// compress its batches; 0 if it does not.
+func (s *Sink) LaneMemory() int {
+	s.destinations.mu.RLock()
+	defer s.destinations.mu.RUnlock()
+	most := 0
+	for _, to := range s.destinations.byName {
+		most = max(most, to.maxBatch)
+	}
+	return batch.CompressorMemory(s.Compression, most)
+}
+
 // Check tells whether m can be written with a value of valueSize bytes, which
 // may differ from m.Value while that is still to be transformed. Its error is a
 // *pipeline.Reject with the reason too-large. For a topic that has no
@@ -227,7 +239,7 @@ func (s *Sink) Check(m *pipeline.Message, valueSize int) error {
 }
 
 func (to *destination) check(m *pipeline.Message, valueSize int) error {
-	if n := batch.HeaderSize + batch.Bound(m) - len(m.Value) + valueSize; n > to.maxBatch {
+	if n := batch.HeaderSize + batch.BoundMessage(m) - len(m.Value) + valueSize; n > to.maxBatch {
 		return &pipeline.Reject{
 			Reason: "too-large",
 			Err:    fmt.Errorf("too-large: a record of up to %d bytes, and topic %s takes %d", n, to.Name(), to.maxBatch),

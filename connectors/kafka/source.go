@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync/atomic"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -49,6 +50,9 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 	}
 	if s.topics, err = openTopics(ctx, c, s.names, found, o.Log); err != nil {
 		return nil, err
+	}
+	if s.CodecMemory == 0 {
+		s.CodecMemory = batch.CodecMemoryFor(max(s.MaxBatch(), o.LargestRecord))
 	}
 	for _, p := range o.Partitions {
 		if p < 0 || p >= s.topics.PartitionCount() {
@@ -118,6 +122,10 @@ func (s *Source) MaxBatch() int {
 	}
 	return int(most)
 }
+
+// LaneMemory returns the bytes that the decoders of a lane take at most, beside
+// what it reads.
+func (s *Source) LaneMemory() int { return s.CodecMemory }
 
 // MaxLanes is how many lanes there may be at the same time. A member has as many
 // all the time, whatever partitions it has.

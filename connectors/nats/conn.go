@@ -105,8 +105,12 @@ func Connect(ctx context.Context, o ConnOptions) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.nc, err = natsgo.Connect(p.URL, opts...)
-	if err != nil {
+	dialer := &ctxDialer{ctx: ctx}
+	c.nc, err = natsgo.Connect(p.URL, append(opts, natsgo.SetCustomDialer(dialer))...)
+	if failed := dialer.release(); err != nil {
+		if errors.Is(err, natsgo.ErrNoServers) && failed != nil {
+			err = failed // the client forgets why
+		}
 		return nil, fmt.Errorf("nats %s: %w", p.URL, err)
 	}
 	c.js, err = p.newJetStream(c.nc)

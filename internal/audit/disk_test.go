@@ -50,7 +50,7 @@ func TestFaults(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "log")
 			var file *faulty
-			l, err := openLog(path, func(path string) (handle, error) {
+			l, err := openLog(path, Who{}, func(path string) (handle, error) {
 				f, err := openFile(path)
 				file = &faulty{handle: f}
 				return file, err

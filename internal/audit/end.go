@@ -9,23 +9,25 @@ import (
 	"github.com/streamcrypt/streamcrypt/kekcache"
 )
 
-// endSize is how much of a file is looked at before a line is written: two lines and what is left of one.
+// endSize is how much of the end of a file is read before a line is written:
+// two lines and the rest of a third.
 const endSize = 3 * maxLine
 
-// catchUp takes over what others have written, and cuts off what a crash has left of a line. The caller holds the lock.
+// catchUp takes over the lines that others have written, and cuts off the part
+// of a line that a crash has left. The caller holds the lock.
 func (l *Log) catchUp() error {
-	end, torn, size, err := l.end()
+	end, torn, size, err := l.readEnd()
 	if err != nil {
 		return err
 	}
 	if torn > maxLine {
 		return fmt.Errorf("%w: %d bytes without a line feed at its end", ErrChanged, torn)
 	}
-	last, err := lastOf(end, size == int64(len(end)+torn))
+	last, err := findLast(end, size == int64(len(end)+torn))
 	switch {
 	case err != nil:
 		return err
-	case !l.here && last == start: // the file is empty: it goes on where the one before it ended, if there was one
+	case !l.here && last == start: // an empty file goes on where the one before it ended, if there was one
 	case l.here && last.seq < l.last.seq, l.here && last.seq == l.last.seq && last != l.last:
 		return fmt.Errorf("%w: line number %d is not there any more", ErrChanged, l.last.seq)
 	default:
@@ -37,11 +39,12 @@ func (l *Log) catchUp() error {
 	if err := l.file.Truncate(size - int64(torn)); err != nil {
 		return err
 	}
-	return l.append(&kekcache.Event{Op: opLineCut, Why: fmt.Sprintf("%d bytes", torn)})
+	return l.appendLine(&kekcache.Event{Op: opLineCut, Why: fmt.Sprintf("%d bytes", torn)})
 }
 
-// end reads the end of the file: whole lines, and how many bytes stand behind them.
-func (l *Log) end() (lines []byte, torn int, size int64, err error) {
+// readEnd reads the end of the file: whole lines, and how many bytes stand
+// behind them.
+func (l *Log) readEnd() (lines []byte, torn int, size int64, err error) {
 	info, err := l.file.Stat()
 	if err != nil {
 		return nil, 0, 0, err
@@ -59,8 +62,9 @@ func (l *Log) end() (lines []byte, torn int, size int64, err error) {
 	return b[:whole], len(b) - whole, size, nil
 }
 
-// lastOf is the end of the chain in lines, which are the last ones of a file, or if all is true the whole of it.
-func lastOf(lines []byte, all bool) (link, error) {
+// findLast returns the end of the chain in lines, which are the last ones of a
+// file, or if all is true the whole of it.
+func findLast(lines []byte, all bool) (link, error) {
 	if len(lines) == 0 {
 		if !all {
 			return link{}, fmt.Errorf("%w: %w", ErrChanged, errNoLine)
@@ -76,14 +80,14 @@ func lastOf(lines []byte, all bool) (link, error) {
 		if last.seq == 1 && last.prev != genesis {
 			return link{}, fmt.Errorf("%w: its only line does not begin a chain", ErrChanged)
 		}
-		return last.link(), nil
+		return last.toLink(), nil
 	}
 	_, text = cutLast(rest)
 	before, err := parseLine(text)
-	if err != nil || !last.follows(before.link()) {
+	if err != nil || !last.isBehind(before.toLink()) {
 		return link{}, fmt.Errorf("%w: its last line does not follow the one before", ErrChanged)
 	}
-	return last.link(), nil
+	return last.toLink(), nil
 }
 
 // cutLast takes the last line from lines, which end with a line feed.

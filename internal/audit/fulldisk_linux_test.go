@@ -21,7 +21,7 @@ func TestFullDisk(t *testing.T) {
 	})
 	path, ballast := filepath.Join(dir, "log"), filepath.Join(dir, "ballast")
 	must(t, os.WriteFile(ballast, make([]byte, 40<<10), 0o600))
-	l, err := Open(path)
+	l, err := Open(path, Who{})
 	must(t, err)
 	defer l.Close()
 	lines := int64(0)

@@ -19,7 +19,7 @@ func must(t testing.TB, err error) {
 
 func mustOpen(t testing.TB, path string) *Log {
 	t.Helper()
-	l, err := Open(path)
+	l, err := Open(path, Who{})
 	must(t, err)
 	t.Cleanup(func() { _ = l.Close() })
 	return l
@@ -52,11 +52,11 @@ func content(t testing.TB, path string) []byte {
 func verify(want *Hash, files ...[]byte) (Summary, error) {
 	v := Verifier{Want: want}
 	for i, b := range files {
-		if err := v.File(string(rune('a'+i)), bytes.NewReader(b)); err != nil {
+		if err := v.AddFile(string(rune('a'+i)), bytes.NewReader(b)); err != nil {
 			return v.Summary(), err
 		}
 	}
-	return v.Summary(), v.End()
+	return v.Summary(), v.CheckEnd()
 }
 
 // whole checks a file, and that it has so many lines.

@@ -8,11 +8,12 @@ import (
 	"time"
 )
 
-// lockWait is how long a line waits for another process to write its own.
+// lockWait is how long a line waits for other processes to write theirs.
 const lockWait = 10 * time.Second
 
-// lock takes the exclusive lock of an open file. It is let go with unlock, or when the file is closed or the process ends.
-func lock(f handle) error {
+// lockFile takes the exclusive lock of an open file. The lock ends with
+// unlockFile, or when the file is closed or the process ends.
+func lockFile(f handle) error {
 	for waited, wait := time.Duration(0), time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		switch {
@@ -29,4 +30,4 @@ func lock(f handle) error {
 	}
 }
 
-func unlock(f handle) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }
+func unlockFile(f handle) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }

@@ -6,6 +6,6 @@ import "errors"
 
 var errNoLocks = errors.New("this system has no file locks that an audit log could use")
 
-func lock(handle) error { return errNoLocks }
+func lockFile(handle) error { return errNoLocks }
 
-func unlock(handle) error { return errNoLocks }
+func unlockFile(handle) error { return errNoLocks }

@@ -14,13 +14,15 @@ import (
 )
 
 var (
-	// ErrChanged says that the file is not as its writers left it. Nothing is written to it any more.
+	// ErrChanged says that the file is not as its writers left it. Nothing is
+	// written to it any more.
 	ErrChanged = errors.New("changed by somebody else")
-	// ErrLocked says that another process holds the file's lock for longer than a line takes.
+	// ErrLocked says that another process holds the file's lock for longer than
+	// a line takes.
 	ErrLocked = errors.New("locked by another process")
 )
 
-// handle is an open file, or what a test puts in its place.
+// handle is an open file, or a test's stand-in for one.
 type handle interface {
 	io.Writer // at its end
 	io.ReaderAt
@@ -31,9 +33,11 @@ type handle interface {
 	Close() error
 }
 
-// Log is an audit log that is written. It is safe for concurrent use, also by several processes on one file.
+// Log is an audit log that is written. It is safe for concurrent use, also by
+// several processes on one file.
 type Log struct {
 	path string
+	who  Who
 	open func(path string) (handle, error)
 
 	mu   sync.Mutex
@@ -44,23 +48,24 @@ type Log struct {
 
 var _ kekcache.Auditor = (*Log)(nil)
 
-// Open opens the log at path, and makes it if there is none. It looks at the end of what is there, as Record does.
-func Open(path string) (*Log, error) { return openLog(path, openFile) }
+// Open opens the log at path, and makes it if there is none. It checks the end
+// of the file, as Record does. Every line says who.
+func Open(path string, who Who) (*Log, error) { return openLog(path, who, openFile) }
 
-func openLog(path string, open func(string) (handle, error)) (*Log, error) {
-	l := &Log{path: path, open: open, last: start}
+func openLog(path string, who Who, open func(string) (handle, error)) (*Log, error) {
+	l := &Log{path: path, who: who, open: open, last: start}
 	var err error
 	if l.file, err = open(path); err != nil {
-		return nil, l.fail(err)
+		return nil, l.nameError(err)
 	}
-	if err := l.locked(func() error { return l.catchUp() }); err != nil {
-		return nil, errors.Join(l.fail(err), l.file.Close())
+	if err := l.holdLock(l.catchUp); err != nil {
+		return nil, errors.Join(l.nameError(err), l.file.Close())
 	}
 	return l, nil
 }
 
 func openFile(path string) (handle, error) {
-	// Looked at first: opening a pipe would wait for its reader.
+	// This is checked first, since opening a pipe would wait for its reader.
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, errors.New("not a regular file")
 	}
@@ -72,33 +77,36 @@ func openFile(path string) (handle, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	if err := errors.Join(dir.Sync(), dir.Close()); err != nil { // that there is a file, if it has just been made
+	if err := errors.Join(dir.Sync(), dir.Close()); err != nil { // a new file must be there after a crash too
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }
 
-// Record implements kekcache.Auditor: the line of e is on the disk when it returns. After an error nothing of it is left, or
-// what is left will be cut off before the next line. Errors match ErrChanged, ErrLocked, or are the file's, such as ENOSPC.
+// Record implements kekcache.Auditor: the line of e is on the disk when it
+// returns. After an error nothing of the line is left, or the rest of it will
+// be cut off before the next line. Errors match ErrChanged, ErrLocked, or are
+// the file's, such as ENOSPC.
 func (l *Log) Record(e kekcache.Event) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	err := l.locked(func() error {
-		if err := l.follow(); err != nil {
+	err := l.holdLock(func() error {
+		if err := l.followPath(); err != nil {
 			return err
 		}
 		if err := l.catchUp(); err != nil {
 			return err
 		}
-		return l.append(&e)
+		return l.appendLine(&e)
 	})
 	if err != nil {
-		return l.fail(err)
+		return l.nameError(err)
 	}
 	return nil
 }
 
-// Head returns the number and hash of the last line that is known; the number is 0 before there is one.
+// Head returns the number and hash of the last line that is known; the number
+// is 0 before there is one.
 func (l *Log) Head() (seq uint64, head Hash) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,20 +116,22 @@ func (l *Log) Head() (seq uint64, head Hash) {
 // Close closes the file. Every line is on the disk already.
 func (l *Log) Close() error { return l.file.Close() }
 
-func (l *Log) fail(err error) error { return fmt.Errorf("audit log %s: %w", l.path, err) }
+func (l *Log) nameError(err error) error { return fmt.Errorf("audit log %s: %w", l.path, err) }
 
-// locked calls do under the file's lock. do may change l.file to another one whose lock it has.
-func (l *Log) locked(do func() error) error {
-	if err := lock(l.file); err != nil {
+// holdLock calls do under the file's lock. do may change l.file to another one
+// whose lock it has.
+func (l *Log) holdLock(do func() error) error {
+	if err := lockFile(l.file); err != nil {
 		return err
 	}
 	err := do()
-	return errors.Join(err, unlock(l.file))
+	return errors.Join(err, unlockFile(l.file))
 }
 
-// follow goes on in another file if the path names one: the operator has moved the old one away. Whoever wrote last wrote to
-// the old one under its lock, so that its end is where the new one begins, for everybody.
-func (l *Log) follow() error {
+// followPath goes on in another file if the path names one: the operator has
+// moved the old one away. All writers wrote to the old file under its lock, so
+// that the new one begins at its end, for all of them.
+func (l *Log) followPath() error {
 	for {
 		now, err := l.file.Stat()
 		if err != nil {
@@ -134,22 +144,23 @@ func (l *Log) follow() error {
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
 			return err
 		}
-		if err := l.catchUp(); err != nil && !errors.Is(err, ErrChanged) { // moving it away is what one does then
+		if err := l.catchUp(); err != nil && !errors.Is(err, ErrChanged) { // a changed file is moved away for good reason
 			return err
 		}
-		if err := l.change(); err != nil {
+		if err := l.changeFile(); err != nil {
 			return err
 		}
 	}
 }
 
-// change takes the file that the path names, with its lock, in place of the one that is open.
-func (l *Log) change() error {
+// changeFile takes the file that the path names, with its lock, in place of the
+// one that is open.
+func (l *Log) changeFile() error {
 	next, err := l.open(l.path)
 	if err != nil {
 		return err
 	}
-	if err := lock(next); err != nil {
+	if err := lockFile(next); err != nil {
 		return errors.Join(err, next.Close())
 	}
 	old := l.file
@@ -157,13 +168,13 @@ func (l *Log) change() error {
 	return old.Close() // and with it goes its lock
 }
 
-// append writes the line of e behind the last one.
-func (l *Log) append(e *kekcache.Event) error {
-	next, err := newLine(l.last, e, time.Now())
+// appendLine writes the line of e behind the last one.
+func (l *Log) appendLine(e *kekcache.Event) error {
+	next, err := newLine(l.last, e, &l.who, time.Now())
 	if err != nil {
 		return err
 	}
-	b, err := next.encode()
+	b, err := next.encodeLine()
 	if err != nil {
 		return err
 	}
@@ -181,6 +192,6 @@ func (l *Log) append(e *kekcache.Event) error {
 	if err != nil {
 		return errors.Join(err, l.file.Truncate(info.Size()))
 	}
-	l.last, l.here = p.link(), true
+	l.last, l.here = p.toLink(), true
 	return nil
 }

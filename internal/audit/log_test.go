@@ -66,7 +66,7 @@ func TestEventHoldsNames(t *testing.T) {
 	for f := range reflect.TypeFor[kekcache.Event]().Fields() {
 		fields = append(fields, f.Name+" "+f.Type.String())
 	}
-	want := []string{"Op kekcache.Op", "KEKs []string", "KID []uint8", "State kekcache.State", "Why string"}
+	want := []string{"Op kekcache.Op", "KEKs []string", "KID []uint8", "State kekcache.State", "Why string", "Requests []string"}
 	if !reflect.DeepEqual(fields, want) {
 		t.Errorf("an Event has %q", fields)
 	}
@@ -114,9 +114,9 @@ func TestGoesOn(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := written(t, 3)
 			if c.torn == "last" {
-				fourth, err := newLine(end(t, b), &kekcache.Event{Op: kekcache.OpUnwrapRefused}, time.Now())
+				fourth, err := newLine(end(t, b), &kekcache.Event{Op: kekcache.OpUnwrapRefused}, &Who{}, time.Now())
 				must(t, err)
-				text, err := fourth.encode()
+				text, err := fourth.encodeLine()
 				must(t, err)
 				c.torn = strings.TrimSuffix(string(text), "\n")
 			}
@@ -138,7 +138,7 @@ func TestGoesOn(t *testing.T) {
 
 func end(t *testing.T, b []byte) link {
 	t.Helper()
-	last, err := lastOf(b, true)
+	last, err := findLast(b, true)
 	must(t, err)
 	return last
 }
@@ -155,7 +155,8 @@ func TestRefusesChanged(t *testing.T) {
 		"two swapped":        lines[0] + lines[1] + lines[3] + "\n" + lines[2],
 		"one missing":        lines[0] + lines[1] + lines[3] + "\n",
 		"another encoding":   lines[0] + swap(`"seq":2`, `"seq": 2`)(lines[1]),
-		"an unknown field":   swap(`"op"`, `"host":"h","op"`)(lines[0]),
+		"an unknown field":   swap(`"op"`, `"place":"h","op"`)(lines[0]),
+		"a field elsewhere":  swap(`"op"`, `"host":"h","op"`)(lines[0]),
 		"no beginning":       swap(genesis.String()[:8], "00000000")(lines[0]),
 		"no feed for long":   lines[0] + strings.Repeat("x", maxLine+1),
 		"a line that is too": lines[0] + strings.Repeat("x", 4*maxLine) + "\n",
@@ -164,7 +165,7 @@ func TestRefusesChanged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "log")
 			must(t, os.WriteFile(path, []byte(b), 0o600))
-			l, err := Open(path)
+			l, err := Open(path, Who{})
 			if !errors.Is(err, ErrChanged) || strings.Contains(err.Error(), "secret") {
 				t.Errorf("%v", err)
 			}
@@ -277,9 +278,48 @@ func TestNotAFile(t *testing.T) {
 	pipe := filepath.Join(dir, "pipe")
 	must(t, syscall.Mkfifo(pipe, 0o600))
 	for _, path := range []string{pipe, dir, "/dev/full", filepath.Join(dir, "none", "log")} {
-		if l, err := Open(path); err == nil {
+		if l, err := Open(path, Who{}); err == nil {
 			_ = l.Close()
 			t.Errorf("%s was opened", path)
 		}
+	}
+}
+
+// TestWho: every line says who, and which calls of key services it is about.
+func TestWho(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	who := Who{
+		Route: "encrypt-orders", Context: "orders", Store: "file:keys\xff", Host: "h1", User: "joe", PID: 7, Version: "v1.2.3",
+	}
+	l, err := Open(path, who)
+	must(t, err)
+	e := opened(1)
+	e.Requests = []string{"1111-2222", "3333"}
+	must(t, l.Record(e))
+	must(t, l.Record(kekcache.Event{Op: OpKeyGenerated}))
+	must(t, l.Close())
+	must(t, os.WriteFile(path, append(content(t, path), "torn"...), 0o600))
+	l, err = Open(path, who) // which writes that a line was cut
+	must(t, err)
+	must(t, l.Close())
+	const said = `"store":"file:keys` + "\uFFFD" + `","route":"encrypt-orders","context":"orders","host":"h1","user":"joe","pid":7,"version":"v1.2.3","prev":"`
+	lines := splitLines(content(t, path))
+	if len(lines) != 3 || !strings.Contains(lines[0], `"requests":["1111-2222","3333"],`+said) {
+		t.Errorf("%q", lines)
+	}
+	for _, line := range lines {
+		if !strings.Contains(line, said) {
+			t.Errorf("it does not say who: %s", line)
+		}
+	}
+	whole(t, path, 3)
+}
+
+// TestDescribeProcess: no part is missing.
+func TestDescribeProcess(t *testing.T) {
+	host, err := os.Hostname()
+	must(t, err)
+	if w := DescribeProcess(); w.Host != host || w.User == "" || w.PID != os.Getpid() {
+		t.Errorf("%+v", w)
 	}
 }

@@ -9,13 +9,14 @@ import (
 
 // Faults of a log that Verifier finds.
 var (
-	// ErrMissing says that a line has another number than its place: one is missing, was moved, or is there twice.
+	// ErrMissing says that a line has another number than its place: one is
+	// missing, was moved, or is there twice.
 	ErrMissing = errors.New("a line is missing or was moved")
 	// ErrLine says that a line was changed.
 	ErrLine = errors.New("changed")
 	// ErrTorn says that the last line is not whole.
 	ErrTorn = errors.New("not whole")
-	// ErrCut says that the line whose hash was asked for is not there.
+	// ErrCut says that the line with the wanted hash is not there.
 	ErrCut = errors.New("the line with this hash is not there: lines were cut off the end, or written anew")
 )
 
@@ -30,9 +31,11 @@ func (e *LineError) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.L
 
 func (e *LineError) Unwrap() error { return e.Err }
 
-// Verifier follows a chain through one file or several. The zero value is ready.
+// Verifier follows a chain through one file or several. The zero value is
+// ready.
 type Verifier struct {
-	// Want, if not nil, is the hash of a line that must be there, or before the first one.
+	// Want, if not nil, is the hash of a line that must be there, or before the
+	// first one.
 	Want *Hash
 
 	last  link
@@ -44,7 +47,7 @@ type Verifier struct {
 	found bool // Want
 }
 
-// Summary is what a Verifier has seen.
+// Summary is how much a Verifier has read.
 type Summary struct {
 	Lines       int64
 	First, Last uint64 // their numbers; 0 without lines
@@ -53,16 +56,19 @@ type Summary struct {
 	Cuts        int64  // lines of which a crash left a part that was cut off
 }
 
-// Summary returns what was seen so far.
+// Summary returns how much has been read so far.
 func (v *Verifier) Summary() Summary {
-	return Summary{Lines: v.lines, First: v.first.seq, Last: v.last.seq, Before: v.first.prev, Head: v.last.hash, Cuts: v.cuts}
+	return Summary{
+		Lines: v.lines, First: v.first.seq, Last: v.last.seq, Before: v.first.prev, Head: v.last.hash, Cuts: v.cuts,
+	}
 }
 
-// File reads the next file of the chain. A fault is a *LineError that matches ErrMissing, ErrLine or ErrTorn, or it is r's.
-func (v *Verifier) File(name string, r io.Reader) error {
+// AddFile reads the next file of the chain. A fault is a *LineError that
+// matches ErrMissing, ErrLine or ErrTorn, or it is r's.
+func (v *Verifier) AddFile(name string, r io.Reader) error {
 	in := bufio.NewReaderSize(r, maxLine)
 	for number := int64(1); ; number++ {
-		p, err := next(in)
+		p, err := readLine(in)
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
@@ -71,34 +77,36 @@ func (v *Verifier) File(name string, r io.Reader) error {
 		case err != nil:
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		if err := v.add(&p); err != nil {
-			return v.fault(name, number, err, func() bool { return v.confirmed(in, &p) })
+		if err := v.addLine(&p); err != nil {
+			return v.blameLine(name, number, err, func() bool { return v.isConfirmed(in, &p) })
 		}
 		v.file, v.line = name, number
 	}
 }
 
-// fault says which line err is about: the one that it was found at, or if something vouches for that one, the line before.
-func (v *Verifier) fault(name string, number int64, err error, vouched func() bool) error {
+// blameLine says which line err is about: the one that it was found at, or if
+// something vouches for that one, the line before.
+func (v *Verifier) blameLine(name string, number int64, err error, vouched func() bool) error {
 	switch {
 	case !errors.Is(err, errHash):
 		return &LineError{File: name, Line: number, Err: err}
 	case vouched():
 		return &LineError{File: v.file, Line: v.line, Err: fmt.Errorf("%w: the next line has the hash of another one", ErrLine)}
 	}
-	return &LineError{File: name, Line: number, Err: fmt.Errorf("%w, or else the line before was: it does not follow", ErrLine)}
+	err = fmt.Errorf("%w, or else the line before was: it does not follow", ErrLine)
+	return &LineError{File: name, Line: number, Err: err}
 }
 
-// End says that there are no more files.
-func (v *Verifier) End() error {
+// CheckEnd is called behind the last file. Its error matches ErrCut.
+func (v *Verifier) CheckEnd() error {
 	if v.Want != nil && !v.found && !(v.lines == 0 && *v.Want == genesis) {
 		return fmt.Errorf("%s: %w", v.Want, ErrCut)
 	}
 	return nil
 }
 
-// next reads a line.
-func next(in *bufio.Reader) (parsed, error) {
+// readLine reads the next line.
+func readLine(in *bufio.Reader) (parsed, error) {
 	b, err := in.ReadSlice('\n')
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull):
@@ -115,8 +123,8 @@ func next(in *bufio.Reader) (parsed, error) {
 	return p, nil
 }
 
-// add takes the next line of the chain.
-func (v *Verifier) add(p *parsed) error {
+// addLine takes the next line of the chain.
+func (v *Verifier) addLine(p *parsed) error {
 	switch {
 	case v.lines > 0 && p.seq != v.last.seq+1:
 		return fmt.Errorf("%w: number %d where %d belongs", ErrMissing, p.seq, v.last.seq+1)
@@ -131,7 +139,7 @@ func (v *Verifier) add(p *parsed) error {
 	if p.op == opLineCut {
 		v.cuts++
 	}
-	v.last = p.link()
+	v.last = p.toLink()
 	v.lines++
 	v.found = v.found || v.Want != nil && p.hash == *v.Want
 	return nil
@@ -140,11 +148,12 @@ func (v *Verifier) add(p *parsed) error {
 // errHash says that the hash of a line is not the one that the next line has.
 var errHash = errors.New("hash")
 
-// confirmed tells whether p is as it was written, by the line that follows it in its file, or by the wanted hash.
-func (v *Verifier) confirmed(in *bufio.Reader, p *parsed) bool {
+// isConfirmed tells whether p is as it was written, by the line that follows it
+// in its file, or by the wanted hash.
+func (v *Verifier) isConfirmed(in *bufio.Reader, p *parsed) bool {
 	if v.Want != nil && *v.Want == p.hash {
 		return true
 	}
-	after, err := next(in)
-	return err == nil && after.follows(p.link())
+	after, err := readLine(in)
+	return err == nil && after.isBehind(p.toLink())
 }

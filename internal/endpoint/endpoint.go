@@ -8,6 +8,8 @@
 //	open.go         Source, Sink, RawSource, RawSink: ends that are open
 //	credentials.go  parameters by which clients prove who they are
 //	identity.go     names that stay when URLs change
+//	check.go        looks at ends, which change nothing
+//	await.go        waiting for a service that is away
 //	archive.go      functions that a file of envelopes needs
 //
 // There is one room (a package below this one) per scheme. It owns everything
@@ -89,6 +91,8 @@ type Traits struct {
 	// Identity is equal for two ends that are the same thing. A checkpoint
 	// keeps it.
 	Identity string
+	// Path is the local file that the end is; "" if it is none, or Pipe.
+	Path string
 	// Context is the name that envelopes stored here are bound to unless
 	// another one is configured. It may be empty.
 	Context string
@@ -121,6 +125,8 @@ type Traits struct {
 	// Log says that a broker keeps the messages in the order in which they
 	// were written, so that a message that comes late was there before.
 	Log bool
+	// Endless says that a source goes on until it is told to end.
+	Endless bool
 	// KeepsPartitions says that a sink keeps the partition of each message.
 	KeepsPartitions bool
 	// TextHeaders says that header values are text.

@@ -41,11 +41,12 @@ func (id Identity) String() string {
 
 // FileIdentity is Traits.Identity of a local file: its path without links, as
 // far as it exists.
-func FileIdentity(path string) string { return "file " + resolvePath(path) }
+func FileIdentity(path string) string { return "file " + ResolvePath(path) }
 
-// resolvePath follows links before it takes ".." away: a folder that is a link
-// has another parent than its name says.
-func resolvePath(path string) string {
+// ResolvePath returns an absolute path without links, as far as it exists. It
+// follows links before it takes ".." away: a folder that is a link has another
+// parent than its name says.
+func ResolvePath(path string) string {
 	folder, name := filepath.Split(path)
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real

@@ -34,11 +34,20 @@ type Source struct {
 	Lanes int
 	// Largest is how many bytes one read may hold, at most.
 	Largest int
+	// LaneMemory is how many bytes a lane takes beside what it reads, at most:
+	// the decoders of what is compressed.
+	LaneMemory int
 	// AckWait is after how long a message may come again; 0: it does not.
 	AckWait time.Duration
 	// MeasureProgress tells how far the source has been read, of which this
 	// many messages have been settled.
 	MeasureProgress func(settled int64) Progress
+}
+
+// CountMemory returns how many bytes a process at most takes that runs o with
+// this source (pipeline.Memory), its decoders included.
+func (s *Source) CountMemory(o pipeline.Options) int64 {
+	return pipeline.Memory(o, s.Lanes, s.Largest) + int64(s.Lanes)*int64(s.LaneMemory)
 }
 
 // Sink is an open sink and its properties.
@@ -52,6 +61,9 @@ type Sink struct {
 	// MapSubject appends the subject under which a message is published that
 	// has the given one. A nil MapSubject leaves subjects as they are.
 	MapSubject func(dst, subject []byte) ([]byte, error)
+	// LaneMemory is how many bytes the writer of a lane takes beside what it
+	// writes, at most: the encoder where the sink compresses.
+	LaneMemory int
 	// AtOnce says that the output appears when the source has been read to its
 	// end, and not before.
 	AtOnce bool

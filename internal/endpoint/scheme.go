@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 
 	"github.com/streamcrypt/streamcrypt/internal/address"
@@ -9,7 +10,7 @@ import (
 )
 
 // Scheme is one kind of URL: its room's row in a Table. All fields but IsFile,
-// Notes and Advice are required.
+// Notes, Advice and TakenOver are required.
 type Scheme struct {
 	Name string // as it stands before the colon
 	Form string // of a URL without parameters, such as kafka://HOST:PORT/TOPIC
@@ -29,6 +30,9 @@ type Scheme struct {
 	Parse func(a *address.Address, as Role) (Endpoint, error)
 	// Advice is about errors of the room's connector.
 	Advice []hint.Advice
+	// TakenOver are the errors of the room's connector that say that another
+	// process goes on with the work of this one.
+	TakenOver []error
 }
 
 // Beginning returns the part of Form in front of the first placeholder, such
@@ -93,11 +97,47 @@ func (t Table) Parse(text string, as Role) (Endpoint, error) {
 	return e, nil
 }
 
+// parseAddress takes a text without a scheme for the path of a local file, with
+// the parameters that such a URL may have. A text that looks like an address on
+// a network is none.
+func (t Table) parseAddress(text string) (*address.Address, error) {
+	if hostAndPort.MatchString(text) {
+		return nil, address.ErrNoScheme
+	}
+	a, err := address.Parse(text)
+	if !errors.Is(err, address.ErrNoScheme) || t.looksRemote(text) {
+		return a, err
+	}
+	for i := range t {
+		if t[i].IsFile {
+			return address.Parse(t[i].Name + ":" + text)
+		}
+	}
+	return a, err
+}
+
+// hostAndPort matches a text that begins with a host and a port.
+var hostAndPort = regexp.MustCompile(`^[A-Za-z0-9.-]+:[0-9]+(,|/|$)`)
+
+// looksRemote tells whether somebody meant a URL with a host: a scheme is
+// misspelled, or a colon is missing.
+func (t Table) looksRemote(text string) bool {
+	if strings.Contains(text, "://") {
+		return true
+	}
+	for i := range t {
+		if !t[i].IsFile && strings.HasPrefix(text, t[i].Name+"/") {
+			return true
+		}
+	}
+	return false
+}
+
 func (t Table) readURL(text string, as Role) (Endpoint, error) {
 	if text == "" {
 		return nil, errors.New("no URL is given")
 	}
-	a, err := address.Parse(text)
+	a, err := t.parseAddress(text)
 	if errors.Is(err, address.ErrNoScheme) {
 		return nil, &hint.Error{Err: err, Hint: "write " + t.DescribeForms()}
 	}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/internal/retry"
 	"github.com/streamcrypt/streamcrypt/internal/watch"
 )
 
@@ -16,6 +17,9 @@ type Session struct {
 	Stdout io.Writer
 	// Watch is told of lanes, connections and retries. It is never nil.
 	Watch *watch.Route
+
+	// Patience bounds the waits for services; nil: each is tried once.
+	Patience *retry.Patience
 
 	// Workers, Budget and ReadAhead are those of pipeline.Options. Budget is
 	// never 0.

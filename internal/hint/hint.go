@@ -56,6 +56,11 @@ func AboutType[E error](hint string) Advice {
 	}}
 }
 
+// AboutErrors advises on errors for which matches returns true.
+func AboutErrors(matches func(error) bool, hint string) Advice {
+	return Advice{matches: matches, hint: hint}
+}
+
 // ExplainError adds the first advice that fits to an error. An error that has
 // advice already, or that no advice fits, is returned as it is.
 func ExplainError(err error, advice []Advice) error {

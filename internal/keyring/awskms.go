@@ -11,6 +11,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys/awskms"
 )
 
+const awsScheme = "awskms"
+
 // readAWS reads a URL of the form awskms:KEY.
 func readAWS(at *address.Address, p *address.Params) (loader, error) {
 	o, pairs := readAWSParams(p)

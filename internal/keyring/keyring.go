@@ -5,6 +5,7 @@
 //	keyring.go  URLs into keys
 //	keyfile.go  keys in local files
 //	awskms.go   keys in AWS KMS
+//	check.go    looks at keys before a run
 //	store.go    stores of key records
 //	advice.go   advice about errors of keys
 //
@@ -63,6 +64,25 @@ func Check(urls []string) error {
 		}
 	}
 	return nil
+}
+
+// KeyFile is a local file that the URL of a key names.
+type KeyFile struct {
+	Name string // the URL, as far as it may be shown
+	Path string
+}
+
+// ListFiles lists the local files that URLs of keys name. URLs that are not
+// those of keys are left out.
+func ListFiles(urls []string) []KeyFile {
+	var files []KeyFile
+	for _, text := range urls {
+		at, _, err := readURL(text)
+		if err == nil && FindKind(at.Scheme).IsFile {
+			files = append(files, KeyFile{Name: at.String(), Path: at.Path})
+		}
+	}
+	return files
 }
 
 // named is the part that both directions have in common.

@@ -2,6 +2,7 @@ package keyring
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 
@@ -23,6 +24,9 @@ type Kind struct {
 	Generate func(bits int) ([]byte, error)
 	Sizes    string // of new keys in bits, for help; "" if all have one size
 
+	// parse reads a key file, of which it needs only the public half; nil of
+	// kinds that have no file.
+	parse func(file []byte) (keys.Wrapper, error)
 	// read reads a URL of this kind. It declares all parameters before it
 	// returns an error, and opens nothing.
 	read func(at *address.Address, p *address.Params) (loader, error)
@@ -50,17 +54,15 @@ func Kinds() []Kind {
 			Scheme: "local", Form: "local:FILE", IsFile: true,
 			Text:     "an AES-256 key in a JWK file, which encrypts and decrypts",
 			Generate: func(int) ([]byte, error) { return local.GenerateAES() },
-			read: fileReader(
-				func(file []byte) (keys.Wrapper, error) { return local.ParseAES(file) },
-				func(file []byte) (keys.Unwrapper, error) { return local.ParseAES(file) }),
+			parse:    parseAES,
+			read:     fileReader(parseAES, func(file []byte) (keys.Unwrapper, error) { return local.ParseAES(file) }),
 		},
 		{
 			Scheme: "x25519", Form: "x25519:FILE", IsFile: true,
 			Text:     "an X25519 key in a PEM file: the public half encrypts, the private half decrypts",
 			Generate: func(int) ([]byte, error) { return local.GenerateX25519() },
-			read: fileReader(
-				func(file []byte) (keys.Wrapper, error) { return local.ParseX25519Public(file) },
-				func(file []byte) (keys.Unwrapper, error) { return local.ParseX25519(file) }),
+			parse:    parseX25519Public,
+			read:     fileReader(parseX25519Public, parseX25519),
 		},
 		{
 			Scheme: "rsa", Form: "rsa:FILE", IsFile: true,
@@ -72,12 +74,11 @@ func Kinds() []Kind {
 				}
 				return local.GenerateRSA(bits)
 			},
-			read: fileReader(
-				func(file []byte) (keys.Wrapper, error) { return local.ParseRSAPublic(file) },
-				func(file []byte) (keys.Unwrapper, error) { return local.ParseRSA(file) }),
+			parse: parseRSAPublic,
+			read:  fileReader(parseRSAPublic, func(file []byte) (keys.Unwrapper, error) { return local.ParseRSA(file) }),
 		},
 		{
-			Scheme: "awskms", Form: "awskms:KEY",
+			Scheme: awsScheme, Form: "awskms:KEY",
 			Text: "a symmetric key in AWS KMS, by its ARN, its id, or alias/NAME",
 			Notes: "Credentials, and everything else that a URL does not say, come from the usual places of the " +
 				"AWS SDK: " +
@@ -85,6 +86,28 @@ func Kinds() []Kind {
 			read: readAWS,
 		},
 	}
+}
+
+func parseAES(file []byte) (keys.Wrapper, error) { return local.ParseAES(file) }
+
+func parseX25519Public(file []byte) (keys.Wrapper, error) { return local.ParseX25519Public(file) }
+
+func parseX25519(file []byte) (keys.Unwrapper, error) { return local.ParseX25519(file) }
+
+func parseRSAPublic(file []byte) (keys.Wrapper, error) { return local.ParseRSAPublic(file) }
+
+// NameKey returns the name of the key that a file holds, or the public half of
+// which it holds. It is no secret.
+func NameKey(file []byte) (string, error) {
+	for _, k := range Kinds() {
+		if k.parse == nil {
+			continue
+		}
+		if key, err := k.parse(file); err == nil {
+			return key.Name(), nil
+		}
+	}
+	return "", errors.New("not the file of a key")
 }
 
 // FindKind returns nil if there is no such kind.

@@ -2,6 +2,7 @@ package keyring
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
@@ -36,6 +37,16 @@ func OpenStore(url string) (kekcache.Store, error) {
 	return dir.Open(path)
 }
 
+// StorePath returns the folder of a store, or "" if the URL is not that of a
+// store in the file system.
+func StorePath(url string) string {
+	path, err := readDirURL(url)
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
 // readStoreURL returns the directory that the URL of a store names.
 func readStoreURL(url string) (string, error) {
 	path, err := readDirURL(url)
@@ -47,6 +58,9 @@ func readStoreURL(url string) (string, error) {
 
 func readDirURL(url string) (string, error) {
 	a, err := address.Parse(url)
+	if errors.Is(err, address.ErrNoScheme) && url != "" && !strings.Contains(url, "://") {
+		a, err = address.Parse(StoreBeginning + url)
+	}
 	switch {
 	case errors.Is(err, address.ErrNoScheme):
 		return "", &hint.Error{Err: err, Hint: "write " + StoreForm}

@@ -1,6 +1,7 @@
 // Package memlimit adds up the memory that routes count as theirs: whether it
 // fits the process's cgroup, and the limit that the garbage collector is given.
-// It must not know the use of the memory.
+// It warns when the collector takes much time to keep that limit. It must not
+// know the use of the memory.
 package memlimit
 
 import (
@@ -17,6 +18,8 @@ type TooSmallError struct{ Need, Limit int64 } // bytes
 func (e *TooSmallError) Error() string {
 	return fmt.Sprintf("needs up to %d MiB of memory, the cgroup allows %d MiB", (e.Need+1<<20-1)>>20, e.Limit>>20)
 }
+
+func formatMiB(n uint64) string { return fmt.Sprintf("%dMiB", n>>20) }
 
 // ledger adds up the memory that has been reserved in this process.
 var ledger struct {

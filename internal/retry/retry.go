@@ -1,4 +1,5 @@
-// Package retry paces the tries of an operation that failed because something was slow or away.
+// Package retry paces the tries of an operation that failed because something
+// was slow or away.
 //
 // It is the one place in the project that waits between tries: a wait is drawn
 // at random, so that a fleet does not come back at one moment, and it ends with

@@ -8,6 +8,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
+	"github.com/streamcrypt/streamcrypt/internal/retry"
 )
 
 // ownAdvice is about errors of the route itself, and of packages that can give
@@ -23,10 +24,16 @@ var ownAdvice = []hint.Advice{
 	hint.AboutType[*memlimit.TooSmallError]("lower --workers, --budget or --read-ahead, or raise the limit"),
 }
 
+// lastAdvice is for errors about which nobody else has advice.
+var lastAdvice = []hint.Advice{
+	hint.AboutType[*retry.LateError]("is it started, and are host and port right? --wait TIME waits longer"),
+}
+
 // explain makes an error that something can be done about a *hint.Error.
 func (e Env) explain(err error) error {
 	if err == nil {
 		return nil
 	}
-	return hint.ExplainError(err, slices.Concat(ownAdvice, keyring.Advice(), e.Endpoints.Advice()))
+	err = e.markTakenOver(err)
+	return hint.ExplainError(err, slices.Concat(ownAdvice, keyring.Advice(), e.Endpoints.Advice(), lastAdvice))
 }

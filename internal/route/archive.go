@@ -9,7 +9,6 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
-	"github.com/streamcrypt/streamcrypt/internal/keyring"
 )
 
 // An archive ends with an envelope over how many messages it has and the digest
@@ -116,7 +115,7 @@ func (e *carriedEnd) findRecord(count uint64, digest [32]byte) ([]byte, error) {
 // for the new keys. With one seal a random nonce is as good as any, and always
 // permitted.
 func (p *plan) newEndSealer(ctx context.Context, closers *closers) (*envelope.Sealer, error) {
-	wrappers, err := keyring.LoadWrappers(ctx, p.Keys, p.keyEnv())
+	wrappers, err := p.loadWrappers(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -128,5 +127,5 @@ func (p *plan) newEndSealer(ctx context.Context, closers *closers) (*envelope.Se
 		return nil, err
 	}
 	closers.add(sealer.Close)
-	return sealer, sealer.Prepare(ctx)
+	return sealer, p.prepareSealer(ctx, sealer, wrappers)
 }

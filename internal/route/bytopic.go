@@ -5,7 +5,6 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
-	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -20,7 +19,7 @@ const placeMemory = 16 << 10
 // are made when the first message of a topic comes, but for one: that shows
 // whether the keys are any good before anything is made or read.
 func (r *records) openSealingByTopic(ctx context.Context) error {
-	wrappers, err := keyring.LoadWrappers(ctx, r.Keys, r.keyEnv())
+	wrappers, err := r.loadWrappers(ctx)
 	if err != nil {
 		return err
 	}
@@ -72,7 +71,7 @@ func (r *records) makeFirstSealer(ctx context.Context, wrappers []keys.Wrapper) 
 		return err
 	}
 	r.closers.add(r.sealing.Close)
-	if err := r.sealing.Prepare(ctx); err != nil {
+	if err := r.prepareSealer(ctx, r.sealing, wrappers); err != nil {
 		return err
 	}
 	r.env.Log.Debug("data key ready", "keys", names[keys.Wrapper](wrappers), "context", o.Context)
@@ -100,7 +99,7 @@ const keysPerTopic = 1000
 // openOpeningByTopic opens a route that decrypts or verifies messages of several
 // contexts.
 func (r *records) openOpeningByTopic(ctx context.Context) error {
-	unwrappers, err := keyring.LoadUnwrappers(ctx, r.Keys, r.keyEnv())
+	unwrappers, err := r.loadUnwrappers(ctx, r.Keys)
 	if err != nil {
 		return err
 	}
@@ -155,7 +154,7 @@ func (r *records) newOpeners(unwrappers []keys.Unwrapper) (*openers, error) {
 
 // reload has all Openers use other keys, and those that are opened later.
 func (o *openers) reload(ctx context.Context, urls []string) error {
-	unwrappers, err := keyring.LoadUnwrappers(ctx, urls, o.plan.keyEnv())
+	unwrappers, err := o.plan.loadUnwrappers(ctx, urls)
 	if err != nil {
 		return err
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keycheck"
-	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
+	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -104,7 +104,7 @@ func (p *plan) newChecker(ctx context.Context, o CheckOptions) (*keycheck.Checke
 	}
 	var err error
 	if len(p.Keys) > 0 {
-		if options.Keys, err = keyring.LoadUnwrappers(ctx, p.Keys, p.keyEnv()); err != nil {
+		if options.Keys, err = p.loadUnwrappers(ctx, p.Keys); err != nil {
 			return nil, err
 		}
 	}
@@ -153,7 +153,7 @@ func (j *checkJob) openScan(ctx context.Context) error {
 	o := j.pipelineOptions()
 	limit := cmp.Or(o.ReadAhead, pipeline.DefaultReadAhead)
 	j.look = func(ctx context.Context) error { return j.checker.Scan(ctx, in.Source, limit) }
-	j.memory, j.progress = pipeline.Memory(o, in.Lanes, in.Largest), in.MeasureProgress
+	j.memory, j.progress = in.CountMemory(o), in.MeasureProgress
 	return j.tellOpen()
 }
 
@@ -230,7 +230,7 @@ func (j *checkJob) run(ctx context.Context) error {
 }
 
 func (j *checkJob) snapshot() Snapshot {
-	s := Snapshot{Messages: j.checker.Looked()}
+	s := Snapshot{Lag: watch.Unknown, Messages: j.checker.Looked()}
 	s.Progress = j.progress(s.Messages)
 	return s
 }

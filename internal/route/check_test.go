@@ -260,7 +260,13 @@ func TestAuditLog(t *testing.T) {
 	mustRun(t, Encrypt, c)
 	mustRun(t, Verify, Config{From: "file:s.scx", Audit: "audit"})
 	v := audit.Verifier{}
-	must(t, v.File("audit", bytes.NewReader(readFile(t, "audit"))))
+	must(t, v.AddFile("audit", bytes.NewReader(readFile(t, "audit"))))
+	text := string(readFile(t, "audit"))
+	for _, name := range []string{"encrypt-in.ndjson", "verify-s.scx"} {
+		if !strings.Contains(text, `"route":"`+name+`"`) {
+			t.Errorf("no line of %s:\n%s", name, text)
+		}
+	}
 	c.Audit, c.Overwrite = "s.scx", true
 	refuses(t, Encrypt, c, "to and the audit log are the same")
 }

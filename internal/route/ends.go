@@ -22,7 +22,8 @@ var growth = map[direction]int{encrypt: envelopeRoom, decrypt: -envelopeRoom}
 // newSession returns everything that the ends of the route are opened with.
 func (p *plan) newSession(archive endpoint.Archive, closers *closers) *endpoint.Session {
 	return &endpoint.Session{
-		Log: p.env.Log, Stdin: p.env.Stdin, Stdout: p.env.Stdout, Watch: &p.watch,
+		Log: p.env.Log, Stdin: p.env.Stdin, Stdout: p.env.Stdout, Patience: p.patience,
+		Watch:   &p.watch,
 		Workers: p.Workers, Budget: cmp.Or(int(p.Budget), pipeline.DefaultBudget), ReadAhead: int(p.ReadAhead),
 		Grace: p.Grace, Instance: p.Instance, Overwrite: p.Overwrite, Checkpoint: p.Checkpoint,
 		To: p.sink.Identity, Written: p.listWritten(), OneLane: p.sink.OneLane, Growth: growth[p.do],
@@ -67,13 +68,14 @@ func (p *plan) openSink(ctx context.Context, s *endpoint.Session, in *endpoint.S
 	if err != nil {
 		return nil, hint.PrefixError(endpoint.To.String(), err)
 	}
+	out.Sink = namedSink{out.Sink, endpoint.To}
 	return out, nil
 }
 
-// openLetters opens the sink for dead letters; nil if there is none.
-func (p *plan) openLetters(ctx context.Context, s *endpoint.Session, in *endpoint.Source) (pipeline.Sink, error) {
+// openLetters opens the sink for dead letters. Without them its Sink is nil.
+func (p *plan) openLetters(ctx context.Context, s *endpoint.Session, in *endpoint.Source) (*endpoint.Sink, error) {
 	if p.dead == nil {
-		return nil, nil //nolint:nilnil // documented: there is none
+		return new(endpoint.Sink), nil
 	}
 	t := p.dead.Traits()
 	dead, ok := p.dead.(endpoint.Records)
@@ -84,11 +86,11 @@ func (p *plan) openLetters(ctx context.Context, s *endpoint.Session, in *endpoin
 	if err != nil {
 		return nil, hint.PrefixError(endpoint.DeadLetters.String(), err)
 	}
-	letters := deadletter.NewSink(out.Sink, out.Check)
+	letters := deadletter.NewSink(namedSink{out.Sink, endpoint.DeadLetters}, out.Check)
 	if t.OneLane {
 		letters = deadletter.ShareSink(letters)
 	}
-	return letters, nil
+	return &endpoint.Sink{Sink: letters, LaneMemory: out.LaneMemory}, nil
 }
 
 // closers are called when a route is closed, in reverse order.

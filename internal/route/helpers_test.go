@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/streamcrypt/streamcrypt/keys/local"
 )
@@ -74,6 +75,9 @@ func run(t *testing.T, open direct, c Config, env Env) (Snapshot, error) {
 	if c.Keys == nil {
 		c.Keys = []string{"local:k.jwk"}
 	}
+	if c.Wait == nil {
+		c.Wait = new(time.Duration) // a service that is away in a test stays away
+	}
 	r, err := open(t.Context(), c, env)
 	if err != nil {
 		return Snapshot{}, err
@@ -107,6 +111,9 @@ func refuses(t *testing.T, open direct, c Config, want string) error {
 	t.Helper()
 	if c.Keys == nil {
 		c.Keys = []string{"local:k.jwk"}
+	}
+	if c.Wait == nil {
+		c.Wait = new(time.Duration) // a service that is away in a test stays away
 	}
 	r, err := open(t.Context(), c, Env{Log: quiet})
 	if err == nil {

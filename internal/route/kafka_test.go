@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/streamcrypt/streamcrypt/codec/cms"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -467,19 +468,24 @@ func TestTopicMemoryAndPromise(t *testing.T) {
 	b := startKafka(t)
 	b.topic(t, "plain", 3, map[string]string{"max.message.bytes": "9000000"})
 	for to, want := range map[string]struct {
-		lanes    int
-		delivery string
+		lanes       int
+		delivery    string
+		compressors int64
 	}{
-		b.url + "/sealed?create=true":                         {3, "exactly-once"},
-		b.url + "/sealed2?create=true&delivery=at-least-once": {3, "at-least-once"},
-		"file:s.scx": {1, ""},
+		b.url + "/sealed?create=true": {3, "exactly-once", 0},
+		b.url + "/sealed2?create=true&delivery=at-least-once&compression=lz4": {
+			3, "at-least-once", 3 * int64(batch.CompressorMemory(batch.LZ4, 9_000_000+growth[encrypt])),
+		},
+		"file:s.scx": {1, "", 0},
 	} {
 		var logged bytes.Buffer
 		c := Config{From: b.url + "/plain?group=g", To: to, Keys: []string{"local:k.jwk"}, Workers: 4}
 		r, err := Encrypt(t.Context(), c, Env{Log: slog.New(slog.NewTextHandler(&logged, nil))})
 		must(t, err)
-		if got, want := r.job.(*records).memory, pipeline.Memory(pipeline.Options{Workers: 4}, want.lanes, 9_000_000); got != want {
-			t.Errorf("%s: %d bytes, want %d", to, got, want)
+		lanes := int64(want.lanes) * int64(batch.CodecMemoryFor(9_000_000)) // that inflate
+		memory := pipeline.Memory(pipeline.Options{Workers: 4}, want.lanes, 9_000_000) + lanes + want.compressors
+		if got := r.job.(*records).memory; got != memory {
+			t.Errorf("%s: %d bytes, want %d", to, got, memory)
 		}
 		if !strings.Contains(logged.String(), "delivery="+want.delivery) && want.delivery != "" {
 			t.Errorf("%s: logged %s", to, logged.String())
@@ -489,6 +495,15 @@ func TestTopicMemoryAndPromise(t *testing.T) {
 		}
 		must(t, r.Close())
 	}
+	// A record that fits a larger budget can be inflated.
+	c := Config{From: b.url + "/plain?group=g", To: "file:s.scx", Keys: []string{"local:k.jwk"}, Workers: 1, Budget: 64 << 20}
+	r, err := Encrypt(t.Context(), c, Env{})
+	must(t, err)
+	want := pipeline.Memory(pipeline.Options{Workers: 1, Budget: 64 << 20}, 1, 9_000_000) + int64(batch.CodecMemoryFor(32<<20))
+	if got := r.job.(*records).memory; got != want {
+		t.Errorf("budget of 64 MiB: %d bytes, want %d", got, want)
+	}
+	must(t, r.Close())
 }
 
 // Kafka splits nothing: what a topic does not take is the record's fault, and

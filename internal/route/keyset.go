@@ -2,12 +2,15 @@ package route
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"strings"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
+	"github.com/streamcrypt/streamcrypt/internal/retry"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 )
@@ -21,7 +24,7 @@ func (p *plan) window() kekcache.Limits {
 // that a wrong key file is an error before anything is read. The caller closes
 // it.
 func (p *plan) loadSealing(ctx context.Context, records bool) (*envelope.Sealer, error) {
-	wrappers, err := keyring.LoadWrappers(ctx, p.Keys, p.keyEnv())
+	wrappers, err := p.loadWrappers(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -36,8 +39,8 @@ func (p *plan) loadSealing(ctx context.Context, records bool) (*envelope.Sealer,
 	// A long raw file has a data key of its own, so another one that is made
 	// here would leave a key record that no envelope refers to.
 	if records || o.Store == nil {
-		if err := sealer.Prepare(ctx); err != nil {
-			return nil, err
+		if err := p.prepareSealer(ctx, sealer, wrappers); err != nil {
+			return nil, errors.Join(err, sealer.Close())
 		}
 	}
 	p.env.Log.Debug("data key ready", "keys", names[keys.Wrapper](wrappers))
@@ -66,9 +69,36 @@ func (p *plan) openerOptions() (o envelope.OpenerOptions, err error) {
 	return o, err
 }
 
+// prepareSealer makes the first data key, for which key services may have to be
+// waited for.
+func (p *plan) prepareSealer(ctx context.Context, sealer *envelope.Sealer, wrappers []keys.Wrapper) error {
+	cause := func() error { return sealer.Status().Cause }
+	service := "key " + strings.Join(names[keys.Wrapper](wrappers).listNames(), ", ")
+	return p.patience.Watch(ctx, service, cause, sealer.Prepare)
+}
+
+// loadWrappers loads the keys to wrap for. To look for credentials may take
+// another service.
+func (p *plan) loadWrappers(ctx context.Context) (wrappers []keys.Wrapper, err error) {
+	err = p.patience.Await(ctx, "credentials of keys", retry.IsAway, func(ctx context.Context) (err error) {
+		wrappers, err = keyring.LoadWrappers(ctx, p.Keys, p.keyEnv())
+		return err
+	})
+	return wrappers, err
+}
+
+// loadUnwrappers loads the keys of urls to unwrap with. See loadWrappers.
+func (p *plan) loadUnwrappers(ctx context.Context, urls []string) (unwrappers []keys.Unwrapper, err error) {
+	err = p.patience.Await(ctx, "credentials of keys", retry.IsAway, func(ctx context.Context) (err error) {
+		unwrappers, err = keyring.LoadUnwrappers(ctx, urls, p.keyEnv())
+		return err
+	})
+	return unwrappers, err
+}
+
 // loadOpening loads the keys to decrypt with.
 func (p *plan) loadOpening(ctx context.Context) (*envelope.Opener, error) {
-	unwrappers, err := keyring.LoadUnwrappers(ctx, p.Keys, p.keyEnv())
+	unwrappers, err := p.loadUnwrappers(ctx, p.Keys)
 	if err != nil {
 		return nil, err
 	}
@@ -82,11 +112,11 @@ func (p *plan) loadOpening(ctx context.Context) (*envelope.Opener, error) {
 
 // loadRewrapping loads the keys to rewrap from and for.
 func (p *plan) loadRewrapping(ctx context.Context) (*envelope.Rewrapper, error) {
-	from, err := keyring.LoadUnwrappers(ctx, p.OldKeys, p.keyEnv())
+	from, err := p.loadUnwrappers(ctx, p.OldKeys)
 	if err != nil {
 		return nil, hint.PrefixError("old", err)
 	}
-	to, err := keyring.LoadWrappers(ctx, p.Keys, p.keyEnv())
+	to, err := p.loadWrappers(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -115,10 +145,12 @@ func (p *plan) openStore() (kekcache.Store, error) {
 type names[K interface{ Name() string }] []K
 
 // LogValue implements slog.LogValuer.
-func (n names[K]) LogValue() slog.Value {
+func (n names[K]) LogValue() slog.Value { return slog.AnyValue(n.listNames()) }
+
+func (n names[K]) listNames() []string {
 	out := make([]string, len(n))
 	for i, k := range n {
 		out[i] = k.Name()
 	}
-	return slog.AnyValue(out)
+	return out
 }

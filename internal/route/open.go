@@ -18,7 +18,7 @@ func open(ctx context.Context, do direction, c Config, env Env) (*Route, error) 
 	if err != nil {
 		return nil, env.explain(err)
 	}
-	r := &Route{env: env, keep: p.contextToKeep()}
+	r := &Route{env: env, about: p.describeRoute(), keep: p.contextToKeep()}
 	switch err = p.openAudit(&r.closers); {
 	case err != nil:
 	case p.raw:
@@ -63,7 +63,7 @@ func (p *plan) openAudit(closers *closers) error {
 	if p.Audit == "" {
 		return nil
 	}
-	l, err := audit.Open(p.Audit)
+	l, err := audit.Open(p.Audit, p.describeAuditor())
 	if err != nil {
 		return err
 	}
@@ -78,4 +78,11 @@ func (p *plan) openAudit(closers *closers) error {
 	})
 	p.audit = l
 	return nil
+}
+
+// describeAuditor says who does the key operations of the route.
+func (p *plan) describeAuditor() audit.Who {
+	who := audit.DescribeProcess()
+	who.Route, who.Context, who.Store = NameOf(p.do.String(), p.Config, p.env), string(p.context), p.KeyStore
+	return who
 }

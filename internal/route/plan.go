@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
+	"github.com/streamcrypt/streamcrypt/internal/retry"
 	"github.com/streamcrypt/streamcrypt/internal/topicname"
 	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/kekcache"
@@ -31,14 +33,15 @@ type plan struct {
 	bind           []string
 	nonces         chunker.Nonces
 	audit          kekcache.Auditor // nil without an audit log
-	watch          watch.Route      // the figures of the route
+	patience       *retry.Patience
+	watch          watch.Route // the figures of the route
 }
 
 func newPlan(do direction, c Config, env Env) (*plan, error) {
 	p := &plan{Config: c, env: env, do: do}
 	steps := []func() error{
-		p.readEnds, p.readBind, p.readKeys, p.checkLimits, p.checkFormats, p.checkDistinct, p.checkRewrap, p.checkFiles,
-		p.checkTopics, p.readContexts,
+		p.readEnds, p.readBind, p.readKeys, p.checkLimits, p.checkFormats, p.checkCheckpoint, p.checkDistinct,
+		p.checkRewrap, p.checkFiles, p.checkTopics, p.readContexts,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -46,8 +49,25 @@ func newPlan(do direction, c Config, env Env) (*plan, error) {
 		}
 	}
 	p.context = []byte(p.findContext())
+	p.patience = retry.NewPatience(p.findWait(), env.Log)
 	return p, nil
 }
+
+// findWait returns how long opening waits for services. A service waits for
+// others to be there, in whichever order they are started; a run with an end is
+// waited for by somebody.
+func (p *plan) findWait() time.Duration {
+	switch {
+	case p.Wait != nil:
+		return *p.Wait
+	case p.source.Endless:
+		return retry.NoLimit
+	}
+	return boundedWait
+}
+
+// boundedWait is how long a run with an end waits for services.
+const boundedWait = time.Minute
 
 func (p *plan) readEnds() (err error) {
 	reads := endpoint.From

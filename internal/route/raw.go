@@ -11,6 +11,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
+	"github.com/streamcrypt/streamcrypt/internal/watch"
 )
 
 // raw is a route for one payload, which is streamed in constant memory and
@@ -144,7 +145,7 @@ func (r *raw) run(ctx context.Context) error {
 	defer stop()
 	err := r.copy(reading)
 	if err == nil {
-		err = r.out.Commit()
+		err = nameSinkError(endpoint.To, r.out.Commit())
 	}
 	switch {
 	case err == nil:
@@ -152,11 +153,14 @@ func (r *raw) run(ctx context.Context) error {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return ErrInterrupted
 	}
-	return fmt.Errorf("%s: %w", r.name, err)
+	if _, sink := errors.AsType[*sinkError](err); sink {
+		return err
+	}
+	return fmt.Errorf("%s %s: %w", endpoint.From, r.name, err)
 }
 
 func (r *raw) snapshot() Snapshot {
-	s := Snapshot{BytesOut: r.written.Load(), Progress: r.in.Progress()}
+	s := Snapshot{Lag: watch.Unknown, BytesOut: r.written.Load(), Progress: r.in.Progress()}
 	s.Bytes = s.Done
 	r.rewraps.report(&s)
 	return s
@@ -172,5 +176,5 @@ type counted struct {
 func (c *counted) Write(p []byte) (int, error) {
 	n, err := c.Writer.Write(p)
 	c.n.Add(int64(n))
-	return n, err
+	return n, nameSinkError(endpoint.To, err)
 }

@@ -170,7 +170,7 @@ func (d decryptor) refuses(t *testing.T, input []byte, what string) {
 	if !errors.As(err, &refused) || refused.Reason == "" {
 		t.Fatalf("%s: got %v", what, err)
 	}
-	if !strings.HasPrefix(err.Error(), "file:bad: "+string(refused.Reason)) {
+	if !strings.HasPrefix(err.Error(), "from file:bad: "+string(refused.Reason)) {
 		t.Fatalf("%s: the error reads %q", what, err)
 	}
 	noFile(t, "out")

@@ -113,7 +113,8 @@ func (r *records) newDecrypt(opening *envelope.Opener) (pipeline.Transform, erro
 
 // openEnds opens source, sink and dead letters. more is the memory that the
 // route needs beside the pipeline, in bytes. Whether there is enough is known
-// when the source is open, and found out before a sink is made.
+// when the source is open, and found out before a sink is made. Only the memory
+// of a sink that compresses is known when the sink is open.
 func (r *records) openEnds(ctx context.Context, archive endpoint.Archive, more int64) (err error) {
 	session := r.newSession(archive, r.closers)
 	session.Announce = r.announce
@@ -127,16 +128,20 @@ func (r *records) openEnds(ctx context.Context, archive endpoint.Archive, more i
 	}
 	r.options = r.pipelineOptions()
 	r.options.Source, r.options.Observer, r.options.Log = r.in.Source, &r.watch, r.env.Log
-	r.memory = pipeline.Memory(r.options, r.in.Lanes, r.in.Largest) + int64(r.in.Places)*placeMemory + more
+	r.memory = r.in.CountMemory(r.options) + int64(r.in.Places)*placeMemory + more
 	if err := memlimit.Check(r.memory); err != nil {
 		return err
 	}
 	if r.out, err = r.openSink(ctx, session, r.in); err != nil {
 		return err
 	}
-	r.options.Sink = r.out.Sink
-	r.options.DeadLetters, err = r.openLetters(ctx, session, r.in)
-	return err
+	letters, err := r.openLetters(ctx, session, r.in)
+	if err != nil {
+		return err
+	}
+	r.options.Sink, r.options.DeadLetters = r.out.Sink, letters.Sink
+	r.memory += int64(r.in.Lanes) * int64(r.out.LaneMemory+letters.LaneMemory)
+	return memlimit.Check(r.memory)
 }
 
 // setTransform makes one transform to find out whether it can be made. Those of

@@ -12,6 +12,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
+	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -33,7 +34,8 @@ type storeRewrap struct {
 }
 
 func openStoreRewrap(ctx context.Context, c Config, env Env) (*Route, error) {
-	r := &Route{env: env.complete()}
+	about := About{Direction: rewrap.String(), From: c.KeyStore, To: c.KeyStore}
+	r := &Route{env: env.complete(), about: about}
 	if err := r.openStore(ctx, c); err != nil {
 		return nil, r.env.explain(errors.Join(err, r.closers.close()))
 	}
@@ -47,6 +49,9 @@ func (r *Route) openStore(ctx context.Context, c Config) error {
 	}
 	p := &plan{Config: c, env: r.env, do: rewrap, context: []byte(c.Context)}
 	if err := p.readKeys(); err != nil {
+		return err
+	}
+	if err := p.checkDistinct(); err != nil {
 		return err
 	}
 	if err := p.openAudit(&r.closers); err != nil {
@@ -148,6 +153,7 @@ func (s *storeRewrap) snapshot() Snapshot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	snap := Snapshot{
+		Lag:      watch.Unknown,
 		Messages: s.done, Reasons: maps.Clone(s.reasons),
 		Progress: endpoint.Progress{Done: s.done, Unit: endpoint.Messages},
 	}

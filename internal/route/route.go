@@ -11,13 +11,17 @@
 //
 //	route.go            Config, Env, and the Route that runs
 //	plan.go, rules.go   a configuration that is consistent; nothing is open
+//	distinct.go         nothing that is read is written over
 //	open.go, ends.go    opening, and everything that ends are opened with
 //	records.go, raw.go  the two kinds of route
+//	endings.go, name.go descriptions and names of routes, and how they end
+//	endnames.go         errors name the end that they are about
 //	fit.go, place.go    between ends and transform: headers, names of places
 //	archive.go, tag.go  end records; tag.go alone looks into an envelope
 //	keyset.go           keys of a route; reload.go loads them again
 //	rewrap*.go          routes that rewrap: rules, records, key stores
-//	check.go            checks of keys
+//	check.go, peek.go   checks of keys; looks at single messages
+//	preview.go, places.go   a look before the run, and how places stand
 //	advice.go           advice about errors
 //
 // The package decides the defaults that hold for a route as a whole: its
@@ -37,12 +41,16 @@ import (
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/memlimit"
 )
 
 // Config is one route, as flags, environment and a file give it. The zero value
 // of a field means its default. Fields that a direction does not use are not
 // looked at: Decrypt and Verify read no Profile, Nonce, ChunkSize or Window.
 type Config struct {
+	// Name is the name of the route in logs, metrics and audit lines; by
+	// default that of NameOf.
+	Name string
 	// From and To are URLs of ends: docs/urls.md.
 	From, To string
 	// Keys are the URLs of key encryption keys: docs/urls.md. Encrypt seals for
@@ -95,11 +103,18 @@ type Config struct {
 	// Audit is a file that every key operation is recorded in (docs/audit.md);
 	// none by default.
 	Audit string
+	// Settings is the file that this configuration was read from, "" if it was
+	// not. The route only takes care not to write over it.
+	Settings string
 	// Overwrite allows to replace an existing output file.
 	Overwrite bool
 	// Grace is how long writes and commits go on after the route was told to
 	// end; 10 s.
 	Grace time.Duration
+	// Wait is how long opening waits for brokers and key services that are
+	// away. nil stands for a minute if the source has an end, and for any time
+	// if it has none.
+	Wait *time.Duration
 }
 
 // Env is the surroundings of a route. The zero value stands for the process's
@@ -149,6 +164,7 @@ type Route struct {
 	env     Env
 	job     job
 	closers closers
+	about   About
 	keep    *string // the context that readers of the output must name
 }
 
@@ -166,7 +182,10 @@ type job interface {
 // that has an end, and did not reach it, returns an error that matches
 // ErrInterrupted: a caller must not take half a file for a whole one. A lane
 // that could not go on is an error too, when the others have ended.
-func (r *Route) Run(ctx context.Context) error { return r.env.explain(r.job.run(ctx)) }
+func (r *Route) Run(ctx context.Context) error {
+	defer memlimit.WatchCollector(r.env.Log)()
+	return r.env.explain(nameSource(r.job.run(ctx)))
+}
 
 // Snapshot tells how far the route is.
 func (r *Route) Snapshot() Snapshot { return r.job.snapshot() }

@@ -20,6 +20,9 @@ func (p *plan) checkLimits() error {
 	if err := o.Check(); err != nil {
 		return err
 	}
+	if p.Wait != nil && *p.Wait < 0 {
+		return errors.New("wait must not be negative")
+	}
 	if most := p.source.MaxReadAhead; most > 0 && p.ReadAhead > most {
 		return fmt.Errorf("read-ahead: %d bytes are above %d, the most that %s can do", p.ReadAhead, most,
 			p.source.Name)
@@ -77,38 +80,16 @@ func (p *plan) checkFormats() error {
 	return nil
 }
 
-// checkDistinct refuses a route that reads its own output, or writes one thing
-// twice.
-func (p *plan) checkDistinct() error {
-	if p.Checkpoint != "" {
-		switch {
-		case !p.source.Checkpoint && !p.sink.Checkpoint:
-			return hint.New("checkpoint: neither end is a file",
-				"a consumer or a group remembers how far it was read; leave out --checkpoint")
-		case p.source.Pipe || p.sink.Pipe:
-			return hint.New("checkpoint: a pipe cannot be begun again", "name a file, or leave out --checkpoint")
-		}
-	}
-	type thing struct{ identity, name string }
-	things := []thing{{p.source.Identity, "from"}}
-	if p.to != nil {
-		things = append(things, thing{p.sink.Identity, "to"})
-	}
-	if p.dead != nil {
-		things = append(things, thing{p.dead.Traits().Identity, "the dead letters"})
-	}
-	if p.Checkpoint != "" {
-		things = append(things, thing{endpoint.FileIdentity(p.Checkpoint), "the checkpoint"})
-	}
-	if p.Audit != "" {
-		things = append(things, thing{endpoint.FileIdentity(p.Audit), "the audit log"})
-	}
-	names := map[string]string{}
-	for _, t := range things {
-		if other, twice := names[t.identity]; twice {
-			return fmt.Errorf("%s and %s are the same", other, t.name)
-		}
-		names[t.identity] = t.name
+// checkCheckpoint refuses a checkpoint that cannot keep anything.
+func (p *plan) checkCheckpoint() error {
+	switch {
+	case p.Checkpoint == "":
+		return nil
+	case !p.source.Checkpoint && !p.sink.Checkpoint:
+		return hint.New("checkpoint: neither end is a file",
+			"a consumer or a group remembers how far it was read; leave out --checkpoint")
+	case p.source.Pipe || p.sink.Pipe:
+		return hint.New("checkpoint: a pipe cannot be begun again", "name a file, or leave out --checkpoint")
 	}
 	return nil
 }
@@ -116,13 +97,7 @@ func (p *plan) checkDistinct() error {
 // checkFiles refuses a URL with a parameter that names a missing file, and
 // warns of secrets that others can read.
 func (p *plan) checkFiles() error {
-	for _, end := range []struct {
-		endpoint.Endpoint
-		as endpoint.Role
-	}{{p.from, endpoint.From}, {p.to, endpoint.To}, {p.dead, endpoint.DeadLetters}} {
-		if end.Endpoint == nil {
-			continue
-		}
+	for _, end := range p.listEnds() {
 		t := end.Traits()
 		for _, f := range t.Files {
 			info, err := os.Stat(f.Path)
@@ -136,4 +111,21 @@ func (p *plan) checkFiles() error {
 		}
 	}
 	return nil
+}
+
+// roledEnd is an end and its role.
+type roledEnd struct {
+	endpoint.Endpoint
+	as endpoint.Role
+}
+
+// listEnds lists the ends that the route has.
+func (p *plan) listEnds() []roledEnd {
+	var ends []roledEnd
+	for _, end := range []roledEnd{{p.from, endpoint.From}, {p.to, endpoint.To}, {p.dead, endpoint.DeadLetters}} {
+		if end.Endpoint != nil {
+			ends = append(ends, end)
+		}
+	}
+	return ends
 }

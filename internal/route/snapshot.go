@@ -11,8 +11,8 @@ import (
 // got there.
 var ErrInterrupted = errors.New("interrupted before the end")
 
-// Snapshot is how far a route is. All numbers but
-// Total, Parked and Lag only grow.
+// Snapshot is how far a route is. All numbers but Total, Parked and Lag only
+// grow.
 type Snapshot struct {
 	Messages int64 // settled: written, skipped or rejected; 0 for a raw file
 	Bytes    int64 // read: keys and values, or the bytes of a raw file

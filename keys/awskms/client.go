@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -15,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
+
+	"github.com/streamcrypt/streamcrypt/keys"
 )
 
 // connections is the connection pool that the clients of all keys share.
@@ -24,6 +27,11 @@ var connections = sync.OnceValue(func() *awshttp.BuildableClient {
 			t.TLSClientConfig = &tls.Config{}
 		}
 		t.TLSClientConfig.MinVersion = tls.VersionTLS12
+		t.OnProxyConnectResponse = func(
+			_ context.Context, proxy *url.URL, _ *http.Request, answer *http.Response,
+		) error {
+			return checkProxy(proxy, answer)
+		}
 	})
 })
 
@@ -64,7 +72,7 @@ func connect(ctx context.Context, o *Options, r ref) (*client, error) {
 		return nil, err
 	}
 	c := kms.NewFromConfig(cfg, func(k *kms.Options) {
-		k.HTTPClient = confidentially{cfg.HTTPClient}
+		k.HTTPClient = noting{confidentially{cfg.HTTPClient}}
 		if o.Endpoint != "" {
 			k.BaseEndpoint = aws.String(o.Endpoint)
 		}
@@ -101,6 +109,17 @@ func (c confidentially) Do(r *http.Request) (*http.Response, error) {
 		return nil, ErrClear
 	}
 	return c.HTTPClient.Do(r)
+}
+
+// noting tells of the ids of calls, by which CloudTrail names them.
+type noting struct{ aws.HTTPClient }
+
+func (n noting) Do(r *http.Request) (*http.Response, error) {
+	answer, err := n.HTTPClient.Do(r)
+	if err == nil {
+		keys.NoteRequest(r.Context(), answer.Header.Get("X-Amzn-Requestid"))
+	}
+	return answer, err
 }
 
 // credentials marks the errors of the SDK's chain, which has no type for them.

@@ -3,6 +3,8 @@ package awskms
 import (
 	"bytes"
 	"errors"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -373,5 +375,29 @@ func TestCanRewrap(t *testing.T) {
 	}
 	if _, n := f.last(); n != 0 {
 		t.Errorf("%d calls", n)
+	}
+}
+
+// TestRequestIDs: the calls of a key are told by the ids that CloudTrail has,
+// those that KMS refuses too.
+func TestRequestIDs(t *testing.T) {
+	f := newFake(t)
+	k := f.key(Options{Key: first}, guard.Options{})
+	f.set(func() {
+		f.fault = func(w http.ResponseWriter, op string, _ []byte) bool {
+			w.Header().Set("X-Amzn-RequestId", "id-of-"+op)
+			return false
+		}
+	})
+	ctx, requests := keys.CollectRequests(t.Context())
+	_, w, err := k.Generate(ctx, keys.Context{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Unwrap(ctx, keys.Context{Name: "another"}, nil, &w); err == nil {
+		t.Error("unwrapped in another context")
+	}
+	if got, want := requests.IDs(), []string{"id-of-GenerateDataKey", "id-of-Decrypt"}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
 	}
 }

@@ -10,9 +10,10 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// Producer is who writes a batch. A batch that is sent again carries the same
-// Producer, Sequence included, so that the broker takes it once. ID, Epoch and
-// Sequence are -1 for a batch that is neither idempotent nor in a transaction.
+// Producer identifies the writer of a batch. A batch that is sent again carries
+// the same Producer, Sequence included, so that the broker takes it once. ID,
+// Epoch and Sequence are -1 for a batch that is neither idempotent nor in a
+// transaction.
 type Producer struct {
 	ID            int64
 	Epoch         int16
@@ -28,7 +29,7 @@ func NextSequence(sequence int32, count int) int32 {
 
 // Appender gathers messages of one partition into one batch. Use is Begin,
 // Append for every message, Finish. The zero value is ready. It is used by one
-// goroutine at a time and allocates nothing but what the buffer grows by; of
+// goroutine at a time and allocates nothing but the growth of the buffer; of
 // the messages it keeps nothing.
 type Appender struct {
 	buf      []byte
@@ -38,8 +39,8 @@ type Appender struct {
 	maxTime  int64
 }
 
-// Begin starts a batch behind what is in dst. Dst belongs to the Appender until
-// Finish.
+// Begin starts a batch behind the content of dst. Dst belongs to the Appender
+// until Finish.
 func (a *Appender) Begin(dst []byte) {
 	a.start = len(dst)
 	a.buf = append(dst, make([]byte, HeaderSize)...)
@@ -52,16 +53,16 @@ func (a *Appender) Count() int { return a.count }
 // Len is the size of the batch so far, in bytes, before compression.
 func (a *Appender) Len() int { return len(a.buf) - a.start }
 
-// Size is what Append of m would add to Len now, exactly, in bytes.
+// Size is by how many bytes Append of m would raise Len now, exactly.
 func (a *Appender) Size(m *pipeline.Message) int {
-	body := a.bodySize(m, millis(m.Time)-a.base(m))
+	body := a.bodySize(m, toMillis(m.Time)-a.chooseBase(m))
 	return varintSize(int64(body)) + body
 }
 
-// Bound is the most that a message adds to a batch, wherever it stands in it,
-// in bytes. HeaderSize+Bound is what a message that is alone in its batch takes
-// at most.
-func Bound(m *pipeline.Message) int {
+// BoundMessage is the most that a message adds to a batch, wherever it stands
+// in it, in bytes. HeaderSize+BoundMessage is the most that a message takes
+// which is alone in its batch.
+func BoundMessage(m *pipeline.Message) int {
 	n := maxVarint32 + 1 + maxVarint64 + maxVarint32 // length, attributes, time, offset
 	n += maxVarint32 + len(m.Key) + maxVarint32 + len(m.Value) + maxVarint32
 	for i := range m.Headers {
@@ -70,12 +71,12 @@ func Bound(m *pipeline.Message) int {
 	return n
 }
 
-// Append adds m: key, value, headers and time. Null and empty stay what they
-// are, and so does the order of headers. A zero time is written as none.
+// Append adds m: key, value, headers and time. Null stays null, and empty
+// stays empty; headers keep their order. A zero time is written as none.
 // Messages get the offsets 0, 1, 2 of the batch; the broker makes real ones of
 // them.
 func (a *Appender) Append(m *pipeline.Message) {
-	at := millis(m.Time)
+	at := toMillis(m.Time)
 	if a.count == 0 {
 		a.baseTime, a.maxTime = at, at
 	}
@@ -133,9 +134,9 @@ func (a *Appender) Finish(p Producer, c *Compressor) ([]byte, error) {
 	return out, nil
 }
 
-func (a *Appender) base(m *pipeline.Message) int64 {
+func (a *Appender) chooseBase(m *pipeline.Message) int64 {
 	if a.count == 0 {
-		return millis(m.Time)
+		return toMillis(m.Time)
 	}
 	return a.baseTime
 }
@@ -153,7 +154,7 @@ func (a *Appender) bodySize(m *pipeline.Message, timeDelta int64) int {
 // noTime is the timestamp of a record that has none.
 const noTime = -1
 
-func millis(t time.Time) int64 {
+func toMillis(t time.Time) int64 {
 	if t.IsZero() {
 		return noTime
 	}

@@ -22,8 +22,8 @@ func finish(t testing.TB, msgs []pipeline.Message, p Producer, c *Compressor) []
 	for i := range msgs {
 		before, size := a.Len(), a.Size(&msgs[i])
 		a.Append(&msgs[i])
-		if got := a.Len() - before; got != size || got > Bound(&msgs[i]) {
-			t.Fatalf("message %d took %d bytes, Size said %d, Bound %d", i, got, size, Bound(&msgs[i]))
+		if got := a.Len() - before; got != size || got > BoundMessage(&msgs[i]) {
+			t.Fatalf("message %d took %d bytes, Size said %d, Bound %d", i, got, size, BoundMessage(&msgs[i]))
 		}
 	}
 	if a.Count() != len(msgs) {
@@ -109,7 +109,7 @@ func TestOthersReadWhatIsAppended(t *testing.T) {
 			}
 			latest := int64(math.MinInt64)
 			for i := range msgs {
-				length, n := varint(records)
+				length, n := parseVarint(records)
 				var k kmsg.Record
 				if err := k.ReadFrom(records[:n+int(length)]); err != nil {
 					t.Fatal(err)
@@ -128,7 +128,8 @@ func TestOthersReadWhatIsAppended(t *testing.T) {
 	}
 }
 
-// What does not shrink is left alone, so that readers are spared the codec.
+// Records that do not shrink are left alone, so that readers are spared the
+// codec.
 func TestIncompressible(t *testing.T) {
 	value := make([]byte, 5000)
 	for i := range value {
@@ -206,7 +207,7 @@ func TestVarintSize(t *testing.T) {
 				t.Errorf("%d: %d, want %d", v, got, want)
 			}
 			b := appendVarint(nil, v)
-			if got, n := varint(b); got != v || n != len(b) {
+			if got, n := parseVarint(b); got != v || n != len(b) {
 				t.Errorf("%d: %d, %d", v, got, n)
 			}
 		}
@@ -257,7 +258,7 @@ func TestAllocations(t *testing.T) {
 	perBatch := testing.AllocsPerRun(20, func() {
 		a.Begin(buf[:0])
 		for i := range msgs {
-			if a.Size(&msgs[i]) > Bound(&msgs[i]) {
+			if a.Size(&msgs[i]) > BoundMessage(&msgs[i]) {
 				t.Fatal("size")
 			}
 			a.Append(&msgs[i])

@@ -2,21 +2,21 @@ package batch
 
 import "slices"
 
-// Aborted is a transaction that was taken back, as a fetch lists it: batches of
+// Aborted is an aborted transaction, as a fetch lists it: batches of
 // the producer from First on, up to its Abort marker.
 type Aborted struct {
 	ProducerID int64
 	First      int64 // offset
 }
 
-// Committed tells what a reader that asked for read_committed may see of the
-// answer to one fetch. Brokers send what was aborted all the same, with a list
-// of it.
+// Committed tells which batches of the answer to one fetch a reader may see
+// that asked for read_committed. Brokers send aborted batches all the same,
+// with a list of them.
 //
 // The zero value is ready. It is used by one goroutine at a time.
 type Committed struct {
 	listed []Aborted // by First, not yet reached
-	open   []int64   // producers whose aborted transaction we are in
+	open   []int64   // producers with an aborted transaction that is not over
 }
 
 // Reset begins the answer of a fetch for one partition. It keeps the list and

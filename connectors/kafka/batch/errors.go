@@ -6,8 +6,7 @@ import (
 	"strconv"
 )
 
-// What can be wrong with a batch. Reader wraps them in an *Error that says
-// where.
+// The faults of a batch. Reader wraps them in an *Error that says where.
 var (
 	// ErrChecksum says that the CRC-32C does not match: the batch was damaged
 	// on a disk or on the way.

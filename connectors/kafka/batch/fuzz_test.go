@@ -1,9 +1,11 @@
 package batch
 
 import (
+	"bytes"
 	"math"
 	"testing"
 
+	"github.com/pierrec/lz4/v4"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -58,8 +60,7 @@ func check(t *testing.T, msgs []pipeline.Message) {
 	}
 }
 
-// FuzzInflate gives the codecs what the broker sent, behind the checks that
-// bound them.
+// FuzzInflate gives the codecs any bytes, behind the checks that bound them.
 func FuzzInflate(f *testing.F) {
 	for i := range codecs {
 		var body []byte
@@ -79,6 +80,21 @@ func FuzzInflate(f *testing.F) {
 		r.Reset("orders/3", set, 0)
 		got, _, _ := readAll(&r, math.MaxInt)
 		check(t, got)
+	})
+}
+
+// FuzzLZ4 compares frames with the library, which is more lenient.
+func FuzzLZ4(f *testing.F) {
+	text := []byte("abcdabcdabcdabcdabcdabcdabcd0123abcdabcd")
+	f.Add(lz4Frame(f, text))
+	f.Add(lz4Frame(f, text, lz4.BlockSizeOption(lz4.Block64Kb), lz4.SizeOption(uint64(len(text))), lz4.BlockChecksumOption(true)))
+	f.Add(linkedFrame(f, bytes.Repeat(text, 3200)))
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		frame = bytes.Clone(frame)
+		if len(frame) >= 15 {
+			sealLZ4(frame)
+		}
+		compareLZ4(t, new(Codecs), "fuzzed", frame, true)
 	})
 }
 

@@ -36,20 +36,20 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Marker is what a control batch says.
+// Marker is the meaning of a control batch.
 type Marker int8
 
 // The kinds of batch.
 const (
 	Data   Marker = iota // no control batch: records
-	Abort                // the producer's transaction was taken back
-	Commit               // the producer's transaction holds
+	Abort                // the producer's transaction was aborted
+	Commit               // the producer's transaction was committed
 	Other                // a control batch that concerns brokers only
 )
 
 // Info is the header of a batch.
 type Info struct {
-	// BaseOffset and LastOffset are what the batch spans. Compaction removes
+	// BaseOffset and LastOffset are the span of the batch. Compaction removes
 	// records and leaves the span.
 	BaseOffset, LastOffset int64
 	LeaderEpoch            int32
@@ -72,10 +72,10 @@ type Info struct {
 	Sequence      int32
 }
 
-// parse reads the batch at the start of set, which may hold more. A batch that
-// is cut short is (nil, nil): a fetch ends anywhere. The checksum is checked
-// here, once for everything.
-func (h *Info) parse(set []byte) (records []byte, err error) {
+// parseBatch reads the batch at the start of set, which may hold more. A batch
+// that is cut short is (nil, nil): a fetch ends anywhere. The checksum is
+// checked here, once for everything.
+func (h *Info) parseBatch(set []byte) (records []byte, err error) {
 	if len(set) < atMagic+1 {
 		return nil, nil
 	}
@@ -97,10 +97,10 @@ func (h *Info) parse(set []byte) (records []byte, err error) {
 	if crc32.Checksum(b[atAttributes:], castagnoli) != binary.BigEndian.Uint32(b[atChecksum:]) {
 		return nil, ErrChecksum
 	}
-	return b[HeaderSize:], h.fields(b)
+	return b[HeaderSize:], h.parseFields(b)
 }
 
-func (h *Info) fields(b []byte) error {
+func (h *Info) parseFields(b []byte) error {
 	lastDelta := int32(binary.BigEndian.Uint32(b[atLastDelta:]))
 	count := int32(binary.BigEndian.Uint32(b[atCount:]))
 	switch {
@@ -128,5 +128,5 @@ func (h *Info) fields(b []byte) error {
 	if attributes&flagControl == 0 {
 		return nil
 	}
-	return h.marker(b[HeaderSize:])
+	return h.parseMarker(b[HeaderSize:])
 }

@@ -2,14 +2,15 @@ package batch
 
 import "io"
 
-// Limits bounds what a compressed batch may become. A zero field is its
+// Limits bounds the inflated size of compressed batches. A zero field is its
 // default.
 type Limits struct {
 	// Batch is the most bytes that one batch may inflate to, all in all. They
 	// are never in memory together. 256 MiB by default.
 	Batch int
-	// Piece is the most bytes that must be in memory together: a record, a
-	// codec's window or block. 32 MiB by default.
+	// Piece is the most bytes that a record may take, since a record is in
+	// memory as a whole. 32 MiB by default. Codecs.Limit bounds the memory of
+	// the codec.
 	Piece int
 }
 
@@ -23,7 +24,7 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// Reader walks the record batches that a fetch answered for one partition. Use
+// Reader walks the record batches of a fetch's answer for one partition. Use
 // is Reset, then Next for every batch, and Read until it has no more of the
 // batch; Next also leaves a batch that is not wanted:
 //
@@ -43,9 +44,13 @@ func (l Limits) withDefaults() Limits {
 // same error until Reset or Skip.
 type Reader struct {
 	Limits Limits
+	// Codecs inflates compressed batches. Nil: the Reader makes one of its own
+	// when it needs it. It is taken from the first Read of a batch to the last
+	// one, Next, Skip, Reset or Close.
+	Codecs *Codecs
 
 	place string
-	set   []byte // what Next has not seen
+	set   []byte // batches that Next has not seen
 	end   int64  // last offset of the batches that Next has seen
 	next  int64
 	info  Info
@@ -57,11 +62,11 @@ type Reader struct {
 	err   error
 }
 
-// Reset begins a set of batches. Place is what messages carry as their origin
-// and errors name. Records below from are left out: a fetch answers whole
+// Reset begins a set of batches. Place names the partition in errors and in the
+// origins of messages. Records below from are left out: a fetch answers whole
 // batches. Set is used until the next Reset or Close, and messages alias it.
 func (r *Reader) Reset(place string, set []byte, from int64) {
-	r.in.close()
+	r.in.endBatch()
 	r.place, r.set, r.end, r.next = place, set, -1, from
 	r.body, r.left, r.cut, r.err = nil, 0, 0, nil
 }
@@ -79,21 +84,21 @@ func (r *Reader) Offset() int64 { return r.next }
 // cut or too little of it is there.
 func (r *Reader) Cut() int { return r.cut }
 
-// Next goes to the next batch, leaving what Read has not read of the one
-// before. It returns io.EOF when no whole batch follows: the broker cuts the
-// last one where its answer is full. Batches that end before the offset given
-// to Reset are not shown. The Info is valid until the next call. Control
-// batches are shown, and Read finds no records in them.
+// Next goes to the next batch, leaving out the records of the one before that
+// Read has not read. It returns io.EOF when no whole batch follows: the broker
+// cuts the last one where its answer is full. Batches that end before the
+// offset given to Reset are not shown. The Info is valid until the next call.
+// Control batches are shown, and Read finds no records in them.
 func (r *Reader) Next() (*Info, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	r.leave()
+	r.leaveBatch()
 	for {
-		body, err := r.info.parse(r.set)
+		body, err := r.info.parseBatch(r.set)
 		switch {
 		case err != nil:
-			return nil, r.fail(err)
+			return nil, r.noteError(err)
 		case body == nil:
 			if len(r.set) > atMagic {
 				r.cut = r.info.Size
@@ -101,7 +106,7 @@ func (r *Reader) Next() (*Info, error) {
 			return nil, io.EOF
 		}
 		if r.info.BaseOffset <= r.end {
-			return nil, r.fail(malformed("offset behind %d", r.end))
+			return nil, r.noteError(malformed("offset behind %d", r.end))
 		}
 		r.set, r.end = r.set[r.info.Size:], r.info.LastOffset
 		if r.info.LastOffset < r.next {
@@ -118,7 +123,7 @@ func (r *Reader) Next() (*Info, error) {
 // Read appends records of the current batch to into, as messages, until there
 // are none left or the next one would take into beyond limit bytes, by
 // Records.Size. More says that records are left: they are for another Records.
-// An empty into takes one record whatever its size.
+// An empty into takes one record of any size.
 func (r *Reader) Read(into *Records, limit int) (more bool, err error) {
 	if r.err != nil {
 		return false, r.err
@@ -130,28 +135,28 @@ func (r *Reader) Read(into *Records, limit int) (more bool, err error) {
 			err = r.readInflated(into, limit)
 		}
 		if err != nil {
-			return false, r.fail(err)
+			return false, r.noteError(err)
 		}
 	}
 	if r.left == 0 {
-		r.leave()
+		r.leaveBatch()
 		return false, nil
 	}
 	return true, nil
 }
 
-// leave ends the current batch, read or not.
-func (r *Reader) leave() {
+// leaveBatch ends the current batch, read or not.
+func (r *Reader) leaveBatch() {
 	if r.body == nil {
 		return
 	}
-	r.in.close()
+	r.in.endBatch()
 	r.next = max(r.next, r.info.LastOffset+1)
 	r.body, r.left = nil, 0
 }
 
-func (r *Reader) fail(err error) error {
-	r.in.close()
+func (r *Reader) noteError(err error) error {
+	r.in.endBatch()
 	r.err = &Error{Place: r.place, Offset: r.info.BaseOffset, Err: err}
 	return r.err
 }
@@ -171,7 +176,7 @@ func (r *Reader) Skip() (first, last int64, ok bool) {
 	}
 	if last < 0 {
 		var next Info
-		if body, err := next.parse(behind); err != nil || body == nil || next.BaseOffset <= r.info.BaseOffset {
+		if body, err := next.parseBatch(behind); err != nil || body == nil || next.BaseOffset <= r.info.BaseOffset {
 			return 0, 0, false
 		}
 		last = next.BaseOffset - 1
@@ -180,7 +185,7 @@ func (r *Reader) Skip() (first, last int64, ok bool) {
 	if last < first {
 		return 0, 0, false
 	}
-	r.in.close()
+	r.in.endBatch()
 	r.set, r.end, r.next = behind, max(r.end, last), last+1
 	r.body, r.left, r.err = nil, 0, nil
 	return first, last, true
@@ -188,14 +193,14 @@ func (r *Reader) Skip() (first, last int64, ok bool) {
 
 func (r *Reader) readPlain(into *Records, limit int) error {
 	for r.left > 0 {
-		record, rest, err := cut(r.body)
+		record, rest, err := cutRecord(r.body)
 		if err != nil {
 			return err
 		}
 		if rest == nil {
 			return malformed("%d records are missing", r.left)
 		}
-		done, err := r.add(into, record, limit)
+		done, err := r.addRecord(into, record, limit)
 		if err != nil || !done {
 			return err
 		}

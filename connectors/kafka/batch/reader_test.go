@@ -303,7 +303,7 @@ func TestRecordsAreRecycled(t *testing.T) {
 	wantEqual(t, into.Messages, want)
 }
 
-// What is cut is left for the next fetch, wherever the cut is.
+// A batch that is cut is left for the next fetch, wherever the cut is.
 func TestCutSet(t *testing.T) {
 	first := encode(50, awkward[:4], nil)
 	set := append(first[:len(first):len(first)], encode(100, awkward[:4], nil)...)
@@ -455,8 +455,8 @@ func TestTerm(t *testing.T) {
 	}
 }
 
-// TestSkip: a batch that cannot be read is stepped over if it is certain where it
-// ends, and reading goes on behind it.
+// TestSkip: a batch that cannot be read is stepped over if it is certain where
+// it ends, and reading goes on behind it.
 func TestSkip(t *testing.T) {
 	three := func(base int64) []byte { return finish(t, sixtyAt(base)[:3], anonymous, nil) }
 	at := func(base int64, spoil func(b []byte)) []byte {
@@ -534,7 +534,7 @@ func TestSkipInTheMiddle(t *testing.T) {
 	b := finish(t, sixtyAt(0)[:5], anonymous, nil)
 	at := HeaderSize
 	for range 3 {
-		_, rest, err := cut(b[at:])
+		_, rest, err := cutRecord(b[at:])
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,9 +12,9 @@ import (
 // key, value and headers of one byte each.
 const minRecord = 6
 
-// cut splits the first record from b, without its length. A nil rest says that
-// b ends before the record does.
-func cut(b []byte) (record, rest []byte, err error) {
+// cutRecord splits the first record from b, without its length. A nil rest says
+// that b ends before the record does.
+func cutRecord(b []byte) (record, rest []byte, err error) {
 	length, n, err := recordLength(b)
 	if err != nil || n == 0 || len(b)-n < length {
 		return nil, nil, err
@@ -26,7 +26,7 @@ func cut(b []byte) (record, rest []byte, err error) {
 // recordLength reads the length in front of a record and says how long it was
 // itself: 0 if b ends before it.
 func recordLength(b []byte) (length, n int, err error) {
-	v, n := varint(b)
+	v, n := parseVarint(b)
 	switch {
 	case n == 0 && len(b) < maxVarint32:
 		return 0, 0, nil
@@ -36,15 +36,16 @@ func recordLength(b []byte) (length, n int, err error) {
 	return int(v), n, nil
 }
 
-// add appends one record to into, or leaves it out if it lies before the offset
-// that is asked for. It says no if the record would take into beyond limit.
-func (r *Reader) add(into *Records, record []byte, limit int) (done bool, err error) {
+// addRecord appends one record to into, or leaves it out if it lies before the
+// offset that is asked for. It says no if the record would take into beyond
+// limit.
+func (r *Reader) addRecord(into *Records, record []byte, limit int) (done bool, err error) {
 	f := fields{b: record}
-	f.skip(1) // attributes: none are defined
-	at := r.info.BaseTime + f.varint()
-	offset := r.info.BaseOffset + f.varint32()
-	key, value := f.bytes(), f.bytes()
-	headers := f.count()
+	f.skipBytes(1) // attributes: none are defined
+	at := r.info.BaseTime + f.readVarint()
+	offset := r.info.BaseOffset + f.readVarint32()
+	key, value := f.readBytes(), f.readBytes()
+	headers := f.readCount()
 	switch {
 	case f.bad:
 		return false, malformed("record behind offset %d", r.last)
@@ -59,7 +60,7 @@ func (r *Reader) add(into *Records, record []byte, limit int) (done bool, err er
 	if len(into.Messages) > 0 && into.size+size > limit {
 		return false, nil
 	}
-	list := f.headers(into, headers)
+	list := f.readHeaders(into, headers)
 	if f.bad || len(f.b) > 0 {
 		return false, malformed("headers of the record at offset %d", offset)
 	}
@@ -89,46 +90,46 @@ type fields struct {
 	bad bool
 }
 
-func (f *fields) fail() {
+func (f *fields) markBad() {
 	f.b, f.bad = nil, true
 }
 
-func (f *fields) skip(n int) {
+func (f *fields) skipBytes(n int) {
 	if len(f.b) < n {
-		f.fail()
+		f.markBad()
 		return
 	}
 	f.b = f.b[n:]
 }
 
-func (f *fields) varint() int64 {
-	v, n := varint(f.b)
+func (f *fields) readVarint() int64 {
+	v, n := parseVarint(f.b)
 	if n <= 0 {
-		f.fail()
+		f.markBad()
 		return 0
 	}
 	f.b = f.b[n:]
 	return v
 }
 
-func (f *fields) varint32() int64 {
+func (f *fields) readVarint32() int64 {
 	before := len(f.b)
-	v := f.varint()
+	v := f.readVarint()
 	if v < math.MinInt32 || v > math.MaxInt32 || before-len(f.b) > maxVarint32 {
-		f.fail()
+		f.markBad()
 		return 0
 	}
 	return v
 }
 
-// bytes reads a length and as many bytes. They are nil for the length -1.
-func (f *fields) bytes() []byte {
-	n := f.varint32()
+// readBytes reads a length and as many bytes. They are nil for the length -1.
+func (f *fields) readBytes() []byte {
+	n := f.readVarint32()
 	if n == -1 {
 		return nil
 	}
 	if n < 0 || n > int64(len(f.b)) {
-		f.fail()
+		f.markBad()
 		return nil
 	}
 	v := f.b[:n:n]
@@ -136,39 +137,41 @@ func (f *fields) bytes() []byte {
 	return v
 }
 
-// count reads the number of headers, each of which takes two bytes at least.
-func (f *fields) count() int {
-	n := f.varint32()
+// readCount reads the number of headers, each of which takes two bytes at
+// least.
+func (f *fields) readCount() int {
+	n := f.readVarint32()
 	if n < 0 || n > int64(len(f.b)/2) {
-		f.fail()
+		f.markBad()
 		return 0
 	}
 	return int(n)
 }
 
-// headers reads n of them into the array that they share.
-func (f *fields) headers(into *Records, n int) []pipeline.Header {
+// readHeaders reads n of them into the array that they share.
+func (f *fields) readHeaders(into *Records, n int) []pipeline.Header {
 	if n == 0 {
 		return nil
 	}
 	from := len(into.headers)
 	for range n {
-		name := f.bytes()
+		name := f.readBytes()
 		if name == nil {
-			f.fail()
+			f.markBad()
 		}
-		value := f.bytes()
+		value := f.readBytes()
 		if f.bad {
 			into.headers = into.headers[:from]
 			return nil
 		}
-		into.headers = append(into.headers, pipeline.Header{Name: into.name(name), Value: value})
+		into.headers = append(into.headers, pipeline.Header{Name: into.internName(name), Value: value})
 	}
 	return into.headers[from:len(into.headers):len(into.headers)]
 }
 
-// marker reads which transaction marker the only record of a control batch is.
-func (h *Info) marker(records []byte) error {
+// parseMarker reads which transaction marker the only record of a control batch
+// is.
+func (h *Info) parseMarker(records []byte) error {
 	h.Marker = Other
 	if h.Compression != None {
 		return malformed("compressed control batch")
@@ -176,15 +179,15 @@ func (h *Info) marker(records []byte) error {
 	if h.Count == 0 {
 		return nil
 	}
-	record, _, err := cut(records)
+	record, _, err := cutRecord(records)
 	if err != nil {
 		return err
 	}
 	f := fields{b: record}
-	f.skip(1)
-	f.varint()
-	f.varint32()
-	key := f.bytes() // version 2, type 2
+	f.skipBytes(1)
+	f.readVarint()
+	f.readVarint32()
+	key := f.readBytes() // version 2, type 2
 	if f.bad || len(key) < 4 {
 		return malformed("control record")
 	}

@@ -17,9 +17,9 @@ const (
 	maxName   = 256       // bytes of the longest that is
 )
 
-// Records is what Reader appends to: messages, and the arrays they lean on. It
-// is recycled: Reset gives everything back at once, and nothing that was read
-// may be used after it.
+// Records takes the messages of a Reader, and has the arrays that they lean on.
+// It is recycled: Reset gives everything back at once, and nothing that was
+// read may be used after it.
 //
 // Keys, values and header values alias the set that was given to Reader.Reset
 // or, if the batch was compressed, memory of Records. Messages.Headers are
@@ -36,8 +36,8 @@ type Records struct {
 	filled  int
 }
 
-// Size is what the messages pin, in bytes: their records as they were before
-// compression, and the structs.
+// Size is the memory that the messages pin, in bytes: their records as they
+// were before compression, and the structs.
 func (r *Records) Size() int { return r.size }
 
 // Reset forgets all messages and keeps the memory for the next ones.
@@ -53,9 +53,9 @@ func (r *Records) Reset() {
 	r.size, r.used, r.filled = 0, 0, 0
 }
 
-// name gives b as a string. Names repeat, so most are known and cost no
+// internName gives b as a string. Names repeat, so most are known and cost no
 // allocation.
-func (r *Records) name(b []byte) string {
+func (r *Records) internName(b []byte) string {
 	if known, ok := r.names[string(b)]; ok {
 		return known
 	}
@@ -70,9 +70,9 @@ func (r *Records) name(b []byte) string {
 	return name
 }
 
-// room returns free memory for at least n inflated bytes. Take says how much of
-// it is used.
-func (r *Records) room(n int) []byte {
+// reserveRoom returns free memory for at least n inflated bytes. takeRoom says
+// how much of it is used.
+func (r *Records) reserveRoom(n int) []byte {
 	if r.used > 0 {
 		if free := r.chunks[r.used-1][r.filled:]; len(free) >= n {
 			return free
@@ -90,5 +90,5 @@ func (r *Records) room(n int) []byte {
 	return *chunk
 }
 
-// take makes the first n bytes of the last room belong to messages.
-func (r *Records) take(n int) { r.filled += n }
+// takeRoom makes the first n bytes of the last room belong to messages.
+func (r *Records) takeRoom(n int) { r.filled += n }

@@ -12,9 +12,9 @@ const (
 	maxVarint64 = 10
 )
 
-// varint reads one from the start of b and says how long it was: 0 if b ends
-// before it does, negative if it does not fit.
-func varint(b []byte) (int64, int) {
+// parseVarint reads one from the start of b and says how long it was: 0 if b
+// ends before it does, negative if it does not fit.
+func parseVarint(b []byte) (int64, int) {
 	if len(b) > 0 && b[0] < 0x80 {
 		return int64(b[0]>>1) ^ -int64(b[0]&1), 1
 	}

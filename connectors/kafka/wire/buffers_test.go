@@ -35,10 +35,10 @@ func init() {
 }
 
 // rounds is how often lanes are cancelled: 1,000 times, or as
-// STREAMCRYPT_TEST_ROUNDS says.
+// TEST_STREAMCRYPT_ROUNDS says.
 func rounds(t *testing.T) int {
 	n := 1000
-	if s := os.Getenv("STREAMCRYPT_TEST_ROUNDS"); s != "" {
+	if s := os.Getenv("TEST_STREAMCRYPT_ROUNDS"); s != "" {
 		var err error
 		if n, err = strconv.Atoi(s); err != nil {
 			t.Fatal(err)

@@ -12,16 +12,17 @@
 //	Metadata      9 or 10  Kafka 2.4, topic ids from 2.8
 //	OffsetFetch         7  Kafka 2.5
 //
-// # Who owns a buffer
+// # The owner of a buffer
 //
 // The Transport returns when the caller's context ends, while the connection's
 // own goroutine goes on with the exchange. So an exchange is never cancelled:
-// it has a deadline, which the connection keeps. Whoever calls may leave
+// it has a deadline, which the connection keeps. The caller may leave
 // earlier; then the exchange's goroutine gives the buffers back when it is done
 // with them. A buffer therefore has one owner at any time:
 //
 //	Fetch     exchange ─► FetchResponse ─► pool, by Release
-//	          exchange ─► pool, if the caller has left or the exchange failed
+//	          exchange ─► pool, if the caller has left or the
+//	                      exchange failed
 //	Produce   caller ─► exchange ─► caller, by ProduceRequest.Release
 //
 // The package starts no goroutine and retries nothing. It must not know the

@@ -13,8 +13,8 @@ import (
 )
 
 // Error says which request failed and where. Err is a kafka.Error if the broker
-// refused the request, and whatever the connection met otherwise. What a broker
-// says of a single partition is a plain kafka.Error.
+// refused the request, and otherwise the error of the connection. The error of
+// a single partition is a plain kafka.Error.
 type Error struct {
 	API    protocol.ApiKey
 	Broker int32 // -1 if it was not a certain one
@@ -37,7 +37,7 @@ func (e *Error) Unwrap() error { return e.Err }
 type VersionError struct {
 	API        protocol.ApiKey
 	Need       int16
-	Least, Has int16 // what the broker speaks; Has is -1 if it does not know the request
+	Least, Has int16 // versions of the broker; Has is -1 if it does not know the request
 }
 
 // Error implements error.
@@ -52,7 +52,7 @@ func (e *VersionError) Error() string {
 }
 
 var (
-	// ErrMalformed says that an answer is not what the protocol describes.
+	// ErrMalformed says that an answer is not as the protocol describes it.
 	ErrMalformed = errors.New("malformed answer")
 	// ErrUnanswered is the error of a partition that the answer left out. It is
 	// retriable.
@@ -84,8 +84,8 @@ func Retriable(err error) bool {
 	return ok
 }
 
-// isRetriableCode adds what kafka-go leaves out: the two are reported by every
-// broker from time to time.
+// isRetriableCode adds codes that kafka-go leaves out: every broker reports
+// them from time to time.
 func isRetriableCode(code kafka.Error) bool {
 	switch code {
 	case kafka.BrokerNotAvailable, kafka.ReplicaNotAvailable, kafka.ConcurrentTransactions:

@@ -33,8 +33,8 @@ type finder struct {
 	next int
 }
 
-// index gives its number in the request; what was not asked for makes the
-// answer bad.
+// index returns the partition's number in the request. A partition that was not
+// asked for makes the answer bad.
 func (f *finder) index(d *decoder, topic []byte, partition int32) int {
 	for k := range f.n {
 		i := f.next + k

@@ -2,7 +2,7 @@ package wire
 
 import "sync"
 
-// maxIdle bounds what the pool keeps, in bytes: more is left to the garbage
+// maxIdle is the most bytes that the pool keeps; more is left to the garbage
 // collector.
 const maxIdle = 32 << 20
 
@@ -37,5 +37,5 @@ func (p *pool) put(r *FetchResponse) {
 	}
 }
 
-// poison is where tests overwrite what nobody may use any more.
+// poison lets tests overwrite memory that nobody may use any more.
 var poison = func([]byte) {}

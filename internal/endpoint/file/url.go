@@ -26,7 +26,7 @@ func Scheme() endpoint.Scheme {
 	return endpoint.Scheme{
 		Name:   "file",
 		Form:   "file:PATH",
-		Text:   "a local file; file:- is standard input or output",
+		Text:   "a local file; file:- is standard input or output, and file: may be left out",
 		IsFile: true,
 		Notes: "A raw file is one payload of any size. An ndjson file has one record a line. " +
 			"A seq file holds envelopes, and a sealed end record that tells whether anything is missing. " +
@@ -144,10 +144,14 @@ func (l location) identity() string {
 }
 
 func (l location) traits() endpoint.Traits {
-	return endpoint.Traits{
+	t := endpoint.Traits{
 		Name: l.name, Identity: l.identity(), Pipe: l.path == connector.Stream, OneLane: true, Checkpoint: true,
 		RecordsHint: recordsHint,
 	}
+	if !t.Pipe {
+		t.Path = l.path
+	}
+	return t
 }
 
 // Traits implements endpoint.Endpoint.

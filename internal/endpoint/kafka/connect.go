@@ -8,6 +8,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
+	"github.com/streamcrypt/streamcrypt/internal/probe"
+	"github.com/streamcrypt/streamcrypt/internal/retry"
 )
 
 // connection says how a cluster is reached and who this process is there. Ends
@@ -134,11 +136,23 @@ func (c connection) connect(ctx context.Context, s *endpoint.Session) (*cluster.
 			return nil, err
 		}
 		options.Observer, options.Stuck = s.Watch, s.Watch.ObserveStuck
-		c, err := cluster.Connect(ctx, options)
+		var met *cluster.Cluster
+		err = s.Await(ctx, c.describeService(), func(ctx context.Context) (err error) {
+			met, err = cluster.Connect(ctx, options)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
-		s.OnClose(func() error { c.Close(); return nil })
-		return c, nil
+		s.OnClose(func() error { met.Close(); return nil })
+		return met, nil
 	})
+}
+
+// describeService returns the brokers, as they are waited for.
+func (c *connection) describeService() endpoint.Service {
+	return endpoint.Service{
+		Name: "kafka " + c.brokers, Servers: strings.Split(c.brokers, ","),
+		Speaks: probe.Wish{Protocol: probe.Kafka, TLS: c.TLS}, IsAway: retry.IsAway,
+	}
 }

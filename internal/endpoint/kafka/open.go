@@ -34,7 +34,7 @@ func (t *topic) sourceOptions(log *slog.Logger) connector.SourceOptions {
 	return connector.SourceOptions{
 		Topic: t.topic, Group: t.group, Start: t.start, Until: t.until,
 		Partitions: t.partitions, Rack: t.rack, Session: t.session, Rebalance: t.rebalance, BrokerDeals: t.brokerDeals,
-		Log: log,
+		CodecMemory: t.codecMemory, Log: log,
 	}
 }
 
@@ -68,6 +68,7 @@ func (t *topic) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint.
 		TopicOf: cluster.TopicOf, Topics: source.Topics, Places: t.countPlaces(source),
 		IdentifyPlace: func(place string) endpoint.Identity { return identifyPlace(source, place) },
 		Ordered:       source.Ordered(), Bounded: bounded, Lanes: source.MaxLanes(), Largest: source.MaxBatch(),
+		LaneMemory:      source.LaneMemory(),
 		MeasureProgress: func(settled int64) endpoint.Progress { return measureProgress(source, bounded, settled) },
 	}, nil
 }
@@ -84,6 +85,7 @@ func (t *topic) openSource(ctx context.Context, s *endpoint.Session) (*connector
 	o.Announce = s.Announce
 	o.Instance, o.Workers, o.OneLane, o.Grace = s.Instance, s.Workers, s.OneLane, s.Grace
 	o.Observer, o.Stuck = s.Watch, s.Watch.ObserveStuck
+	o.LargestRecord = s.Budget / 2 // the other half is for its transformed copy
 	return connector.NewSource(ctx, c, o)
 }
 
@@ -191,7 +193,9 @@ func (t *topic) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint.
 		}
 		s.Log.Info("kafka destination", "topic", t.topic, "delivery", delivery)
 	}
-	return &endpoint.Sink{Sink: sink, Check: sink.Check, MapSubject: mapToNone}, nil
+	return &endpoint.Sink{
+		Sink: sink, Check: sink.Check, MapSubject: mapToNone, LaneMemory: sink.LaneMemory(),
+	}, nil
 }
 
 // mapToNone leaves a record without a subject, also if it had one where it

@@ -52,8 +52,9 @@ func Scheme() endpoint.Scheme {
 		Params: func(as endpoint.Role) []address.Param {
 			return address.ListParams(func(p *address.Params) { _ = (&topic{as: as}).readParams(p) })
 		},
-		Parse:  parse,
-		Advice: advice,
+		Parse:     parse,
+		Advice:    advice,
+		TakenOver: []error{connector.ErrTakenOver, membership.ErrInstanceTaken},
 	}
 }
 
@@ -118,6 +119,7 @@ type topic struct {
 	rebalance   time.Duration
 	brokerDeals bool
 	rack        string
+	codecMemory int // of a lane, in bytes; 0 is the default
 
 	// Of a sink:
 	create      bool
@@ -194,6 +196,34 @@ func (t *topic) readSource(p *address.Params) {
 		Values:  "NAME",
 		Default: "(none: it reads from leaders)",
 	})
+	t.codecMemory = readCodecMemory(p)
+}
+
+// maxCodecMemory is more than any batch can need, in MiB.
+const maxCodecMemory = 1024
+
+// readCodecMemory reads a number of MiB and returns bytes.
+func readCodecMemory(p *address.Params) int {
+	const name, least = "codec-memory", (batch.MinCodecMemory + 1<<20 - 1) >> 20
+	text := p.ReadText(address.Param{
+		Name:   name,
+		Text:   "the memory for inflating compressed batches, for each lane; a batch that needs more is too-large",
+		Values: "NMiB",
+		Default: "(" + strconv.Itoa(batch.DefaultCodecMemory>>20) +
+			"MiB, or more for a topic with a large max.message.bytes)",
+	})
+	if text == "" {
+		return 0
+	}
+	digits, ok := strings.CutSuffix(text, "MiB")
+	n, err := strconv.Atoi(digits)
+	if !ok || err != nil || n < least || n > maxCodecMemory {
+		p.Fail(name, &hint.Error{
+			Err:  fmt.Errorf("%q is not a number of MiB from %d to %d", text, least, maxCodecMemory),
+			Hint: "write codec-memory=32MiB",
+		})
+	}
+	return n << 20
 }
 
 // readMembership reads the parameters of a member of a group.
@@ -337,8 +367,8 @@ func (t *topic) checkRun() error {
 func (t *topic) Traits() endpoint.Traits {
 	traits := endpoint.Traits{
 		Name: t.name, Identity: "kafka " + t.name, Context: t.topic, Files: t.conn.listFiles(),
-		Log: true, KeepsPartitions: t.partition == connector.SamePartition, Subjects: endpoint.NoSubjects,
-		NamesTopics: true, SeveralTopics: t.as.Reads() && t.reads.MayBeSeveral(),
+		Log: true, Endless: !t.until.Bounded(), KeepsPartitions: t.partition == connector.SamePartition,
+		Subjects: endpoint.NoSubjects, NamesTopics: true, SeveralTopics: t.as.Reads() && t.reads.MayBeSeveral(),
 	}
 	if t.writes.IsMapped() {
 		traits.MapTopic = t.writes.NameFor

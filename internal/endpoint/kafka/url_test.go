@@ -43,6 +43,7 @@ func TestTopics(t *testing.T) {
 		{"kafka://h1:9092,h2/orders?group=g", endpoint.From, topic{group: "g", conn: connection{brokers: "h1:9092,h2"}}},
 		{"kafka://h:9092/orders?group=g&start=earliest", endpoint.From, topic{group: "g", conn: h}},
 		{"kafka://h:9092/orders?group=g&start=latest&rack=r1", endpoint.From, topic{group: "g", rack: "r1", start: connector.Start{New: true}, conn: h}},
+		{"kafka://h:9092/orders?group=g&codec-memory=32MiB", endpoint.From, topic{group: "g", codecMemory: 32 << 20, conn: h}},
 		{"kafka://h:9092/orders?start=17&until=latest", endpoint.From, topic{start: connector.Start{Offset: 17}, until: connector.Until{End: true}, conn: h}},
 		{"kafka://h:9092/orders?start=0&until=18", endpoint.From, topic{until: connector.Until{Offset: 18}, conn: h}},
 		{
@@ -139,6 +140,10 @@ func TestURLsAreRefused(t *testing.T) {
 		{"kafka://a,,b/t", endpoint.From, "no host", "commas"},
 		{"kafka://joe:hunter2@h/t", endpoint.From, "a user before the host", ""},
 		{"kafak://h/t", endpoint.From, `the nearest known one is "kafka"`, ""},
+		{"group=g&codec-memory=5MiB", endpoint.From, `"5MiB" is not a number of MiB from 6 to 1024`, "codec-memory=32MiB"},
+		{"group=g&codec-memory=32", endpoint.From, `"32" is not a number of MiB`, "codec-memory=32MiB"},
+		{"group=g&codec-memory=9999999999999999999MiB", endpoint.From, "is not a number of MiB", "codec-memory=32MiB"},
+		{"codec-memory=32MiB", endpoint.To, "unknown parameter", ""},
 		{"grup=g", endpoint.From, `unknown parameter "grup", the nearest known one is "group"`, ""},
 		{"group=g", endpoint.To, `unknown parameter "group"`, ""},
 		{"create=true", endpoint.From, `unknown parameter "create"`, ""},

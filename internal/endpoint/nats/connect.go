@@ -2,10 +2,13 @@ package nats
 
 import (
 	"context"
+	"net"
+	"strings"
 
 	connector "github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/probe"
 )
 
 func (n *stream) readConnection(p *address.Params) {
@@ -36,6 +39,27 @@ func (n *stream) listFiles() []endpoint.NamedFile {
 	})...)
 }
 
+// describeService returns the servers, as they are waited for. Those that only
+// a context names are not asked which protocol they speak.
+func (n *stream) describeService() endpoint.Service {
+	var servers []string
+	for server := range strings.SplitSeq(n.conn.URL, ",") {
+		if host, ok := strings.CutPrefix(server, "nats://"); ok {
+			if _, _, err := net.SplitHostPort(host); err != nil {
+				host = net.JoinHostPort(host, defaultPort)
+			}
+			servers = append(servers, host)
+		}
+	}
+	return endpoint.Service{
+		Name: n.name, Servers: servers, Speaks: probe.Wish{Protocol: probe.NATS, TLS: n.conn.TLS},
+		IsAway: connector.IsAway,
+	}
+}
+
+// defaultPort is the port of a server whose URL has none.
+const defaultPort = "4222"
+
 // connKey is a connection in a session.
 type connKey struct{ connector.ConnOptions }
 
@@ -44,7 +68,11 @@ func (n *stream) connect(ctx context.Context, s *endpoint.Session) (*connector.C
 	return endpoint.Share(s, connKey{n.conn}, func() (*connector.Conn, error) {
 		options := n.conn
 		options.Log, options.Observer = s.Log, s.Watch
-		conn, err := connector.Connect(ctx, options)
+		var conn *connector.Conn
+		err := s.Await(ctx, n.describeService(), func(ctx context.Context) (err error) {
+			conn, err = connector.Connect(ctx, options)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}

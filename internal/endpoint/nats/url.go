@@ -8,11 +8,16 @@
 package nats
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	connector "github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/internal/address"
@@ -38,8 +43,27 @@ func Scheme() endpoint.Scheme {
 		Params: func(as endpoint.Role) []address.Param {
 			return address.ListParams(func(p *address.Params) { _ = (&stream{as: as}).readParams(p) })
 		},
-		Parse: parse,
+		Parse:  parse,
+		Advice: advice,
 	}
+}
+
+// advice is about the connector's errors.
+var advice = []hint.Advice{
+	hint.AboutError(natsgo.ErrAuthorization, "are user= and password-file=, or creds=, or nkey= those of this server?"),
+	hint.AboutError(natsgo.ErrAuthExpired, "creds= has expired; get another file"),
+	hint.AboutError(natsgo.ErrPermissionViolation,
+		"the user lacks a right; streamcrypt with --plan lists all that are needed"),
+	hint.AboutError(jetstream.ErrStreamNotFound,
+		"is the name right? a stream that is written is made with create=true"),
+	hint.AboutError(jetstream.ErrJetStreamNotEnabled, "the server, or the account, has no JetStream"),
+	hint.AboutError(jetstream.ErrJetStreamNotEnabledForAccount, "the account has no JetStream"),
+	hint.AboutType[x509.HostnameError]("name the server as its certificate does"),
+	hint.AboutType[x509.UnknownAuthorityError]("say ca=FILE, the roots that sign the server's certificate, in PEM"),
+	hint.AboutType[*tls.CertificateVerificationError](
+		"has the server's certificate expired, or is it for another use?"),
+	hint.AboutError(connector.ErrSubject,
+		"say subject= on --to: the subject, or with .> at its end the prefix, of the messages there"),
 }
 
 // stream is an end.
@@ -207,7 +231,8 @@ var rewrapsNot = hint.New(
 func (n *stream) Traits() endpoint.Traits {
 	t := endpoint.Traits{
 		Name: n.name, Identity: "nats " + n.name, Context: n.stream, Files: n.listFiles(),
-		Log: true, TextHeaders: true, Subjects: endpoint.OwnSubjects, MaxReadAhead: connector.MaxReadAhead,
+		Log: true, Endless: !n.untilEnd, TextHeaders: true, Subjects: endpoint.OwnSubjects,
+		MaxReadAhead: connector.MaxReadAhead,
 	}
 	if n.subjects != (connector.SubjectMap{}) {
 		t.NoRewrap = rewrapsNot

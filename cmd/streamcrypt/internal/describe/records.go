@@ -19,6 +19,7 @@ import (
 // Record is one envelope in an input, with the fields beside it.
 type Record struct {
 	Number   int64     `json:"number,omitempty"` // of a message in a file of them, from 1
+	Origin   string    `json:"origin,omitempty"` // of a message in a topic or a stream: place@offset
 	Kind     string    `json:"kind,omitempty"`   // value, tombstone, key record or end of archive, by where it stands
 	Subject  string    `json:"subject,omitempty"`
 	KeySize  *int      `json:"key_size,omitempty"` // bytes; nil: null
@@ -190,6 +191,18 @@ func (w *walk) emitEnds() error {
 	return nil
 }
 
+// Message describes a message of a topic or a stream. sealed is its envelope,
+// or failed says why there is none.
+func Message(m *pipeline.Message, sealed []byte, failed error) *Record {
+	r := newRecord(0, m)
+	r.Origin = fmt.Sprintf("%s@%d", m.Origin.Place, m.Origin.Offset)
+	if failed != nil {
+		return addError(r, failed)
+	}
+	r.Err, r.Error = nil, ""
+	return addEnvelope(r, sealed)
+}
+
 // newRecord describes one message.
 func newRecord(number int64, m *pipeline.Message) *Record {
 	r := &Record{Number: number, Kind: value, Subject: string(m.Subject)}
@@ -210,7 +223,8 @@ func newRecord(number int64, m *pipeline.Message) *Record {
 	return addEnvelope(r, envelope)
 }
 
-// addEnvelope adds a description of the envelope b, behind which nothing stands.
+// addEnvelope adds a description of the envelope b, behind which nothing
+// stands.
 func addEnvelope(r *Record, b []byte) *Record {
 	var whole cms.Envelope
 	if err := cms.Parse(b, &whole); err != nil { // of several faults it finds the first one

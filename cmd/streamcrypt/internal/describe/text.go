@@ -16,7 +16,7 @@ func (r *Record) WriteText(w io.Writer) error {
 	if r.Subject != "" {
 		t.writeRow("subject", fmt.Sprintf("%q", r.Subject))
 	}
-	if r.Number > 0 {
+	if r.Number > 0 || r.Origin != "" {
 		t.writeRow("key", writeKeySize(r.KeySize))
 	}
 	if len(r.Headers) > 0 {
@@ -36,6 +36,8 @@ func (r *Record) WriteText(w io.Writer) error {
 // writeTitle names the record where there may be more than one.
 func (r *Record) writeTitle(w *strings.Builder) {
 	switch {
+	case r.Origin != "":
+		fmt.Fprintf(w, "%s: %s\n", r.Origin, r.Kind)
 	case r.Number > 0:
 		fmt.Fprintf(w, "message %d: %s\n", r.Number, r.Kind)
 	case r.Kind != "":

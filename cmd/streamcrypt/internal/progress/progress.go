@@ -31,6 +31,8 @@ const (
 type State struct {
 	Done, Total int64 // Total is 0 while unknown
 	Bytes       bool  // Done and Total count bytes, not messages
+	// Lag is how many messages wait in the source, nil if that is not known.
+	Lag *int64
 }
 
 // Reporter shows progress until it is stopped.
@@ -53,7 +55,7 @@ func Start(mode Mode, screen *Screen, log *slog.Logger, read func() State) *Repo
 		line := newLine(screen, read())
 		go r.showEvery(redraw, func() { line.showState(read()) }, line.removeLine)
 	case Log:
-		lines := &lines{log: log, last: time.Now()}
+		lines := &lines{log: log, last: time.Now(), shown: read()}
 		lines.began = lines.last
 		go r.showEvery(logEvery, func() { lines.showState(read()) }, func() {})
 	default:

@@ -105,16 +105,22 @@ func TestLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bytes.Buffer
 		var done atomic.Int64
+		lag := int64(7)
 		r := Start(Auto, NewScreen(&b), slog.New(slog.NewJSONHandler(&b, nil)), func() State {
-			return State{Done: done.Add(500), Total: 2000}
+			return State{Done: done.Load(), Total: 2000, Lag: &lag}
 		})
-		time.Sleep(2*logEvery + time.Second)
+		time.Sleep(time.Millisecond)                                     // so that nothing changes just when a line is due
+		for _, now := range []int64{500, 1000, 1000, 1000, 2000, 2000} { // nothing is said while nothing changes
+			done.Store(now)
+			time.Sleep(logEvery)
+		}
 		synctest.Wait()
 		r.Stop()
 		decoder := json.NewDecoder(&b)
 		for _, want := range []map[string]any{
-			{"messages": 500.0, "of": 2000.0, "per_second": 100.0, "left": "15s"},
+			{"messages": 500.0, "of": 2000.0, "per_second": 100.0, "left": "15s", "lag": 7.0},
 			{"messages": 1000.0, "of": 2000.0, "per_second": 100.0, "left": "10s"},
+			{"messages": 2000.0, "of": 2000.0, "per_second": 200.0, "left": nil},
 		} {
 			var got map[string]any
 			if err := decoder.Decode(&got); err != nil {

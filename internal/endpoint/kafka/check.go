@@ -1,0 +1,234 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	connector "github.com/streamcrypt/streamcrypt/connectors/kafka"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/findings"
+)
+
+// Needs implements endpoint.Checker.
+func (t *topic) Needs() []findings.Need {
+	var needs []findings.Need
+	if t.as.Reads() {
+		needs = append(needs, t.needOnTopic("Read"), t.needOnTopic("Describe"))
+		if t.group != "" {
+			needs = append(needs, t.needOn("Read", "group", t.group))
+		}
+	} else {
+		needs = append(needs, t.needOnTopic("Write"), t.needOnTopic("Describe"))
+		if t.create {
+			needs = append(needs, t.needOnTopic("Create"))
+		}
+	}
+	configs := t.needOnTopic("DescribeConfigs") // without it the largest batch is taken to be the brokers' default
+	configs.Optional = true
+	return append(needs, configs)
+}
+
+func (t *topic) needOnTopic(operation string) findings.Need {
+	return t.needOn(operation, "topic", t.topic)
+}
+
+// needOn returns the right to do an operation, with the command that gives it.
+func (t *topic) needOn(operation, kind, name string) findings.Need {
+	principal := t.conn.User
+	if principal == "" {
+		principal = "NAME"
+	}
+	return findings.Need{
+		Right: fmt.Sprintf("%s on %s %s", operation, kind, name), State: findings.Unknown,
+		Grant: fmt.Sprintf("kafka-acls.sh --bootstrap-server %s --add --allow-principal User:%s --operation %s --%s %s",
+			t.conn.brokers, principal, operation, kind, name),
+	}
+}
+
+// operations are those of Needs that brokers tell of.
+var operations = map[string]connector.Right{
+	"Read": connector.RightRead, "Write": connector.RightWrite, "Describe": connector.RightDescribe,
+	"DescribeConfigs": connector.RightDescribeConfigs,
+}
+
+// settleNeeds fills in which of the rights are there.
+func (t *topic) settleNeeds(ctx context.Context, c *cluster.Cluster, needs []findings.Need) error {
+	onTopic, err := connector.ReadTopicRights(ctx, c, t.topic)
+	if err != nil {
+		return err
+	}
+	var onGroup connector.Rights
+	if t.group != "" {
+		g, err := connector.DescribeGroup(ctx, c, t.group)
+		if err == nil {
+			onGroup = g.Rights
+		}
+		// An error is why the rights are not known, and no problem of the run.
+	}
+	for i := range needs {
+		for operation, right := range operations {
+			switch needs[i].Right {
+			case t.needOnTopic(operation).Right:
+				needs[i].State = stateOf(onTopic, right)
+			case t.needOn(operation, "group", t.group).Right:
+				needs[i].State = stateOf(onGroup, right)
+			}
+		}
+	}
+	return nil
+}
+
+func stateOf(r connector.Rights, one connector.Right) findings.State {
+	switch {
+	case !r.Known:
+		return findings.Unknown
+	case r.Has(one):
+		return findings.Given
+	}
+	return findings.Missing
+}
+
+// CheckSource implements endpoint.Checker. To open a source changes nothing;
+// only to serve it does.
+func (t *topic) CheckSource(ctx context.Context, s *endpoint.Session) (*endpoint.Checked, error) {
+	c, err := t.connect(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	found := &endpoint.Checked{Report: findings.Report{Needs: t.Needs()}}
+	if err := t.settleNeeds(ctx, c, found.Needs); err != nil {
+		return nil, err
+	}
+	in, err := t.OpenSource(ctx, s)
+	if err != nil {
+		found.AddProblem(err)
+		return found, nil
+	}
+	source := in.Source.(*connector.Source)
+	found.Source, found.Lanes, found.Largest = in, in.Lanes, in.Largest
+	if t.reads.MayBeSeveral() {
+		found.AddFact("topics", "%d", len(source.Topics()))
+	}
+	found.AddFact("partitions", "%d", source.PartitionCount())
+	if t.until.Bounded() {
+		if err := addExtent(ctx, source, found); err != nil {
+			return nil, err
+		}
+	}
+	if t.group != "" {
+		t.addGroup(ctx, c, found)
+	}
+	return found, nil
+}
+
+// addExtent adds how many offsets a run with an end reads.
+func addExtent(ctx context.Context, source *connector.Source, found *endpoint.Checked) error {
+	peekers, err := source.Peekers(ctx)
+	if err != nil {
+		return err
+	}
+	total := int64(0)
+	for _, p := range peekers {
+		first, end := p.Bounds()
+		total += max(0, end-first)
+	}
+	found.AddFact("offsets", "%d, less those that earlier runs have committed", total)
+	return nil
+}
+
+// addGroup adds how the group is. A run with an end refuses to run beside its
+// members.
+func (t *topic) addGroup(ctx context.Context, c *cluster.Cluster, found *endpoint.Checked) {
+	g, err := connector.DescribeGroup(ctx, c, t.group)
+	if err != nil {
+		found.Warnings = append(found.Warnings, fmt.Sprintf("group %s: %v", t.group, err))
+		return
+	}
+	found.AddFact("group", "%s, %s, %d members", t.group, g.State, g.Members)
+	if t.until.Bounded() && g.Members > 0 {
+		found.AddProblem(fmt.Errorf("group %s: it has %d members, and a run with an end is none", t.group, g.Members))
+	}
+}
+
+// CheckSink implements endpoint.Checker. To open a sink changes nothing if the
+// topic is there; only that is asked for here.
+func (t *topic) CheckSink(ctx context.Context, s *endpoint.Session, in *endpoint.Checked) (*endpoint.Checked, error) {
+	c, err := t.connect(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	found := &endpoint.Checked{Report: findings.Report{Needs: t.Needs()}}
+	if err := t.settleNeeds(ctx, c, found.Needs); err != nil {
+		return nil, err
+	}
+	var source *connector.Source
+	if in.Source != nil {
+		source, _ = in.Source.Source.(*connector.Source)
+	}
+	o := t.sinkOptions(source, s.Log)
+	if t.as == endpoint.To {
+		o.Growth = s.Growth
+	}
+	exactly, err := connector.ChooseDelivery(c, o)
+	if err != nil {
+		found.AddProblem(err)
+		return found, nil
+	}
+	t.addDelivery(found, source, exactly)
+	if t.writes.IsMapped() {
+		return t.checkTemplate(ctx, c, o, found)
+	}
+	_, err = c.OpenTopic(ctx, t.topic, 0)
+	if errors.Is(err, cluster.ErrNoTopic) && t.create {
+		if t.as == endpoint.DeadLetters {
+			source = nil // its partitions do not matter
+		}
+		found.Makes = append(found.Makes, describeNewTopic(t.topic, source))
+		return found, nil
+	}
+	o.Create = false
+	_, err = connector.NewSink(ctx, c, o)
+	found.AddProblem(err)
+	return found, nil
+}
+
+// checkTemplate looks at the destinations of a template.
+func (t *topic) checkTemplate(
+	ctx context.Context, c *cluster.Cluster, o connector.SinkOptions, found *endpoint.Checked,
+) (*endpoint.Checked, error) {
+	if t.create {
+		found.Makes = append(found.Makes, "a topic by the template "+t.topic+" for each topic of the source that has none")
+		return found, nil
+	}
+	_, err := connector.NewSink(ctx, c, o)
+	found.AddProblem(err)
+	return found, nil
+}
+
+func describeNewTopic(name string, source *connector.Source) string {
+	if source == nil {
+		return "topic " + name + ", with the brokers' number of partitions"
+	}
+	return fmt.Sprintf("topic %s, with %d partitions", name, source.PartitionCount())
+}
+
+// addDelivery says how often a record arrives, and which rights that takes.
+func (t *topic) addDelivery(found *endpoint.Checked, source *connector.Source, exactlyOnce bool) {
+	found.Delivery = "at-least-once"
+	if !exactlyOnce {
+		return
+	}
+	found.Delivery = "exactly-once"
+	prefix := "streamcrypt-" // of a run with an end
+	if !source.Until.Bounded() {
+		prefix = source.Group + "-"
+	}
+	for _, operation := range []string{"Write", "Describe"} {
+		need := t.needOn(operation, "transactional-id", prefix)
+		need.Right += "*"
+		need.Grant += " --resource-pattern-type prefixed"
+		found.Needs = append(found.Needs, need)
+	}
+}

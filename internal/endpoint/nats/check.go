@@ -1,0 +1,172 @@
+package nats
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	connector "github.com/streamcrypt/streamcrypt/connectors/nats"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/findings"
+)
+
+// Rights are subjects. Subjects of a request begin with the API's.
+const (
+	publishRight   = "publish "
+	subscribeRight = "subscribe "
+	api            = "$JS.API."
+)
+
+// Needs implements endpoint.Checker.
+func (n *stream) Needs() []findings.Need {
+	subjects := []string{api + "STREAM.INFO." + n.stream}
+	if n.as.Reads() {
+		subjects = append(subjects, n.listSourceSubjects()...)
+	} else {
+		if n.create {
+			subjects = append(subjects, api+createStream+n.stream)
+		}
+		if pattern := n.subjects.Pattern(); pattern != ">" {
+			subjects = append(subjects, pattern)
+		} else {
+			subjects = append(subjects, n.takes...)
+		}
+	}
+	var needs []findings.Need
+	for _, subject := range subjects {
+		needs = append(needs, newNeed(publishRight, subject))
+	}
+	return append(needs, newNeed(subscribeRight, "_INBOX.>"))
+}
+
+func (n *stream) listSourceSubjects() []string {
+	if n.consumer == "" {
+		return []string{
+			api + createConsumer + n.stream + ".>", api + "CONSUMER.MSG.NEXT." + n.stream + ".*",
+			api + "CONSUMER.DELETE." + n.stream + ".*", "$JS.ACK." + n.stream + ".>",
+		}
+	}
+	name := n.stream + "." + n.consumer
+	filter := ""
+	if len(n.filters) == 1 { // then it is part of the request's subject
+		filter = "." + n.filters[0]
+	}
+	return []string{
+		api + "CONSUMER.INFO." + name, api + "CONSUMER.MSG.NEXT." + name, "$JS.ACK." + name + ".>",
+		api + createConsumer + name + filter,
+	}
+}
+
+// Requests that make something, which may be there already.
+const (
+	createConsumer = "CONSUMER.CREATE."
+	createStream   = "STREAM.CREATE."
+)
+
+// dropNeed drops the right to make something that is there.
+func dropNeed(found *endpoint.Checked, request string) {
+	found.Needs = slices.DeleteFunc(found.Needs, func(need findings.Need) bool {
+		return strings.HasPrefix(need.Right, publishRight+api+request)
+	})
+}
+
+// newNeed returns a right, with the lines of a server's configuration that give
+// it.
+func newNeed(right, subject string) findings.Need {
+	verb := strings.TrimSpace(right)
+	return findings.Need{
+		Right: right + subject, State: findings.Unknown,
+		Grant: fmt.Sprintf("permissions { %s { allow: [%q] } }", verb, subject),
+	}
+}
+
+// settleNeeds fills in which of the rights are there, if the server tells.
+func settleNeeds(ctx context.Context, conn *connector.Conn, needs []findings.Need) {
+	permissions := connector.ReadPermissions(ctx, conn)
+	if permissions == nil {
+		return
+	}
+	for i := range needs {
+		subject, publishes := strings.CutPrefix(needs[i].Right, publishRight)
+		given := publishes && permissions.MayPublish(subject)
+		if !publishes {
+			given = permissions.MaySubscribe(strings.TrimPrefix(subject, subscribeRight))
+		}
+		needs[i].State = findings.Missing
+		if given {
+			needs[i].State = findings.Given
+		}
+	}
+}
+
+// beginCheck connects, and finds out about the rights.
+func (n *stream) beginCheck(ctx context.Context, s *endpoint.Session) (*connector.Conn, *endpoint.Checked, error) {
+	conn, err := n.connect(ctx, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	found := &endpoint.Checked{Report: findings.Report{Needs: n.Needs()}}
+	settleNeeds(ctx, conn, found.Needs)
+	return conn, found, nil
+}
+
+// CheckSource implements endpoint.Checker.
+func (n *stream) CheckSource(ctx context.Context, s *endpoint.Session) (*endpoint.Checked, error) {
+	conn, found, err := n.beginCheck(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	o := n.sourceOptions()
+	o.ReadAhead, o.Log = s.ReadAhead, s.Log
+	look, err := connector.LookAtSource(ctx, conn, o)
+	if err != nil {
+		found.AddProblem(err)
+		return found, nil
+	}
+	found.Lanes, found.Largest = 1, look.ReadAheadBytes
+	found.AddFact("messages", "%d of %d bytes in the stream", look.Messages, look.Bytes)
+	found.AddFact("waiting", "%d messages", look.Waiting)
+	switch {
+	case n.consumer == "":
+	case look.Exists:
+		dropNeed(found, createConsumer)
+		found.AddFact("consumer", "%s, which exists", n.consumer)
+		found.AddProblem(look.Drift)
+	default:
+		found.Makes = append(found.Makes, "durable consumer "+n.consumer+" of stream "+n.stream)
+	}
+	return found, nil
+}
+
+// CheckSink implements endpoint.Checker. To open a sink changes nothing if the
+// stream is there; only that is asked for here.
+func (n *stream) CheckSink(ctx context.Context, s *endpoint.Session, _ *endpoint.Checked) (*endpoint.Checked, error) {
+	conn, found, err := n.beginCheck(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	found.Delivery = "at-least-once, doubles dropped within the stream's duplicates window"
+	if n.create {
+		there, err := connector.HasStream(ctx, conn, n.stream)
+		if err != nil {
+			found.AddProblem(fmt.Errorf("nats stream %s: %w", n.stream, err))
+			return found, nil
+		}
+		if !there {
+			found.Makes = append(found.Makes, "stream "+n.stream)
+			return found, nil
+		}
+		dropNeed(found, createStream)
+	}
+	o := n.sinkOptions()
+	o.Create, o.CreateSubjects, o.Log = false, nil, s.Log
+	sink, err := connector.NewSink(ctx, conn, o)
+	if err != nil {
+		found.AddProblem(err)
+		return found, nil
+	}
+	found.Warnings = slices.Concat(found.Warnings, sink.Warnings())
+	found.AddFact("subjects", "%q", sink.StreamSubjects())
+	return found, nil
+}

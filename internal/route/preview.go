@@ -1,0 +1,185 @@
+package route
+
+import (
+	"cmp"
+	"context"
+	"errors"
+
+	"github.com/streamcrypt/streamcrypt/internal/address"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/findings"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
+	"github.com/streamcrypt/streamcrypt/internal/keyring"
+	"github.com/streamcrypt/streamcrypt/internal/memlimit"
+	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/keys"
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// Preview says what a route would do, as far as that can be known without
+// changing anything.
+type Preview struct {
+	Name      string
+	Direction string
+	// Context is the name that envelopes are bound to.
+	Context string
+	// Profile and KeyStore say where wrapped data keys are.
+	Profile, KeyStore string
+	// Checkpoint and Audit are files; "" for none.
+	Checkpoint, Audit string
+	Ends              []EndPreview
+	// Keys unwrap or wrap data keys; OldKeys are those that Rewrap unwraps
+	// with.
+	Keys, OldKeys []keyring.KeyReport
+	// Delivery says how often a message arrives; "" if it is not known.
+	Delivery string
+	// Memory is how much the route may use, in bytes.
+	Memory int64
+	// Problems are those of the route as a whole. Those of ends and keys are
+	// with them. Each has advice, if there is any.
+	Problems []error
+}
+
+// EndPreview is one end of a route.
+type EndPreview struct {
+	Role string
+	Name string
+	findings.Report
+}
+
+// IsUsable tells whether the route could begin, as far as can be known.
+func (p *Preview) IsUsable() bool {
+	for i := range p.Ends {
+		if !p.Ends[i].IsUsable() {
+			return false
+		}
+	}
+	for _, some := range [][]keyring.KeyReport{p.Keys, p.OldKeys} {
+		for i := range some {
+			if !some[i].IsUsable() {
+				return false
+			}
+		}
+	}
+	return len(p.Problems) == 0
+}
+
+// MakePreview looks at everything that a route would use: ends, keys, and
+// whether the memory is there. It connects, and changes nothing: it makes and
+// writes nothing, joins no group and moves no position. direction is that of
+// About. Its error says that the configuration is wrong; everything else is in
+// the Preview.
+func MakePreview(ctx context.Context, direction string, c Config, env Env) (_ *Preview, err error) {
+	env = env.complete()
+	do, err := findDirection(direction)
+	if err != nil {
+		return nil, err
+	}
+	if do == rewrap && c.From == "" && c.To == "" {
+		return nil, hint.New("a rewrap of a key store has no plan", "rewrap with --from and --to has one")
+	}
+	p, err := newPlan(do, c, env)
+	if err != nil {
+		return nil, env.explain(err)
+	}
+	var closers closers
+	defer func() { err = errors.Join(err, closers.close()) }()
+	preview := &Preview{
+		Name: NameOf(direction, c, env), Direction: direction, Context: string(p.context), KeyStore: p.KeyStore,
+		Checkpoint: p.Checkpoint, Audit: p.Audit,
+	}
+	if do == encrypt {
+		preview.Profile = cmp.Or(p.Profile, "self")
+	}
+	if err := p.previewEnds(ctx, preview, &closers); err != nil {
+		return nil, env.explain(err)
+	}
+	p.previewKeys(ctx, preview)
+	preview.explainProblems(env)
+	return preview, nil
+}
+
+func findDirection(word string) (direction, error) {
+	for _, d := range []direction{encrypt, decrypt, verify, rewrap} {
+		if d.String() == word {
+			return d, nil
+		}
+	}
+	return 0, address.NewUnknownError("direction", word, nil)
+}
+
+// previewEnds looks at the ends, and at the memory that they take.
+func (p *plan) previewEnds(ctx context.Context, preview *Preview, closers *closers) error {
+	session := p.newSession(endpoint.Archive{}, closers)
+	var in *endpoint.Checked
+	for _, end := range p.listEnds() {
+		checker, ok := end.Endpoint.(endpoint.Checker)
+		found := &endpoint.Checked{}
+		var err error
+		switch {
+		case !ok:
+		case end.as.Reads():
+			found, err = checker.CheckSource(ctx, session)
+		default:
+			found, err = checker.CheckSink(ctx, session, in)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			found = &endpoint.Checked{}
+			found.AddProblem(err)
+		}
+		if end.as.Reads() {
+			in = found
+		}
+		if end.as == endpoint.To {
+			preview.Delivery = found.Delivery
+		}
+		preview.Ends = append(preview.Ends, EndPreview{end.as.String(), end.Traits().Name, found.Report})
+	}
+	preview.Memory = rawMemory
+	if !p.raw {
+		preview.Memory = pipeline.Memory(p.pipelineOptions(), max(1, in.Lanes), in.Largest)
+	}
+	if p.do == rewrap {
+		preview.Memory += kekcache.DefaultRewrapBytes
+	}
+	if err := memlimit.Check(preview.Memory); err != nil {
+		preview.Problems = append(preview.Problems, err)
+	}
+	return nil
+}
+
+func (p *plan) previewKeys(ctx context.Context, preview *Preview) {
+	use, old := keyring.Unwrap, keyring.Unwrap
+	switch p.do {
+	case encrypt:
+		use = keyring.Seal
+	case rewrap:
+		old, use = keyring.RewrapUses(p.OldKeys, p.Keys)
+	case decrypt, verify:
+	}
+	kc := keys.Context{Name: string(p.context)}
+	preview.Keys = keyring.CheckKeys(ctx, p.Keys, use, kc, p.keyEnv())
+	preview.OldKeys = keyring.CheckKeys(ctx, p.OldKeys, old, kc, p.keyEnv())
+}
+
+// explainProblems adds advice to every problem.
+func (p *Preview) explainProblems(env Env) {
+	explain := func(problems []error) {
+		for i := range problems {
+			problems[i] = env.explain(problems[i])
+		}
+	}
+	explain(p.Problems)
+	for i := range p.Ends {
+		explain(p.Ends[i].Problems)
+	}
+	for i := range p.Keys {
+		explain(p.Keys[i].Problems)
+	}
+	for i := range p.OldKeys {
+		explain(p.OldKeys[i].Problems)
+	}
+}
