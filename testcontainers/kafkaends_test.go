@@ -1,7 +1,9 @@
 package testcontainers
 
 import (
+	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,5 +93,52 @@ func (k *kafkaServer) deleteRecords(t *testing.T, topic string, before int64) {
 	res, err := req.RequestWith(t.Context(), k.client)
 	if err != nil || res.Topics[0].Partitions[0].ErrorCode != 0 {
 		t.Fatalf("%v, %+v", err, res)
+	}
+}
+
+// testStrongCopy has copies made with create=true: they keep records as long as the source, and take a record that fills the
+// source's limit, there and back.
+func (k *kafkaTest) testStrongCopy(t *testing.T) {
+	const limit = 200_000
+	k.topic(t, "strong", 1, "retention.ms", "-1", "max.message.bytes", fmt.Sprint(limit), "min.insync.replicas", "1")
+	full := &kgo.Record{Topic: "strong", Value: make([]byte, limit-72), Timestamp: time.Now().Add(-30 * 24 * time.Hour)}
+	for i := range full.Value {
+		full.Value[i] = byte(i)
+	}
+	c := k.connect(t, kgo.ProducerBatchMaxBytes(2*limit))
+	if err := c.ProduceSync(t.Context(), full).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	k.run(t, "encrypt", k.url("strong?until=latest&group=strong"), k.url("strong-sealed?create=true"))
+	k.run(t, "decrypt", k.url("strong-sealed?until=latest&group=strong-sealed"), k.url("strong-opened?create=true"))
+	n := 0
+	k.read(t, "strong-opened", 1, func(r *kgo.Record) {
+		if n++; !bytes.Equal(r.Value, full.Value) || !r.Timestamp.Equal(full.Timestamp.Truncate(time.Millisecond)) {
+			t.Errorf("%s is another record", place(r))
+		}
+	})
+	if n != 1 {
+		t.Errorf("%d records", n)
+	}
+	for _, topic := range []string{"strong-sealed", "strong-opened"} {
+		req := kmsg.NewPtrDescribeConfigsRequest()
+		r := kmsg.NewDescribeConfigsRequestResource()
+		r.ResourceType, r.ResourceName, r.ConfigNames = kmsg.ConfigResourceTypeTopic, topic, []string{"retention.ms", "min.insync.replicas"}
+		req.Resources = append(req.Resources, r)
+		res, err := req.RequestWith(t.Context(), k.client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range res.Resources[0].Configs {
+			if want := map[string]string{"retention.ms": "-1", "min.insync.replicas": "1"}[s.Name]; s.Value == nil || *s.Value != want || s.Source != kmsg.ConfigSourceDynamicTopicConfig {
+				t.Errorf("%s: %s is %v", topic, s.Name, s.Value)
+			}
+		}
+	}
+	// A topic that is there and keeps records for a day is refused, and nothing is read.
+	k.topic(t, "strong-day", 1, "retention.ms", "86400000", "max.message.bytes", "1100000")
+	e := exitOf(t.Context(), t, "encrypt", "--key", k.key, "--from", k.url("strong?until=latest&group=day"), "--to", k.url("strong-day"))
+	if e.code != 2 || !strings.Contains(e.stderr, "retention.ms is 24h0m0s, and strong/0 has older records") {
+		t.Errorf("exit code %d:\n%s", e.code, e.stderr)
 	}
 }

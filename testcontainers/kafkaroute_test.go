@@ -44,6 +44,7 @@ func TestKafka(t *testing.T) {
 	t.Run("rewrap", k.testRewrap)
 	t.Run("open transaction", k.testOpenTransaction)
 	t.Run("deleted records", k.testDeletedRecords)
+	t.Run("strong copy", k.testStrongCopy)
 }
 
 // run runs a command on a route to its end.

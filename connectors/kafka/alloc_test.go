@@ -33,7 +33,7 @@ func TestPackAllocations(t *testing.T) {
 	w.producer.next = make(map[string][]int32)
 	msgs := spread(4000, parts)
 	pack := func() {
-		w.sortByPartition(msgs)
+		w.sortByPartition(t.Context(), msgs)
 		for len(w.order) > 0 {
 			if err := w.packRound(msgs); err != nil {
 				t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 // destination is a topic that a Sink writes.
 type destination struct {
 	*cluster.Topic
+	settings cluster.Settings
 	maxBatch int // its max.message.bytes
 }
 
@@ -91,6 +92,9 @@ func (s *Sink) openDestination(ctx context.Context, name, from string) error {
 	to, err := s.openTopic(ctx, name, from)
 	if err == nil {
 		err = s.checkTopic(to, from)
+	}
+	if err == nil {
+		err = s.cluster.CheckTopicRight(ctx, name, "Write")
 	}
 	if err == nil {
 		s.destinations.put(to)

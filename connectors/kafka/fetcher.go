@@ -194,10 +194,15 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 	if !in.buildRequest(limit) {
 		return in.awaitLeader(ctx)
 	}
-	answer, err := in.topics.cluster.Wire().Fetch(ctx, &in.request)
+	c := in.topics.cluster
+	if err := c.AwaitQuota(ctx, in.request.Broker, false); err != nil {
+		return err
+	}
+	answer, err := c.Wire().Fetch(ctx, &in.request)
 	if err != nil {
 		return in.retryLater(ctx, err)
 	}
+	c.NoteThrottle(in.request.Broker, false, answer.Throttle)
 	in.current = &sharedAnswer{answer: answer}
 	in.current.users.Store(1)
 	var troubled error

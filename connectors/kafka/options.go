@@ -189,9 +189,15 @@ type SinkOptions struct {
 	DeadLetters bool
 	Partition   Partitioning
 	Delivery    Delivery
-	// Create makes the topic if it does not exist: with the Source's number of
-	// partitions, if there is one, and else the brokers' default.
+	// Create makes the topic if it does not exist, as strong as that of the
+	// Source: see planTopic. Without a Source it is the brokers' default.
 	Create bool
+	// Expired accepts a topic that deletes records which it is given, since they
+	// are older than its retention or have a key that comes again.
+	Expired bool
+	// Oversize accepts a topic that does not take the largest records of the
+	// Source. These are rejected then.
+	Oversize bool
 	// Compression of record batches. None by default: ciphertext does not
 	// shrink.
 	Compression batch.Compression

@@ -104,8 +104,8 @@ func TestSourceMadeAnewUnseen(t *testing.T) {
 }
 
 // TestGrownBeyondTheDestination: a partition that the source got later and the
-// destination does not have parks its lane with both numbers, and the others go
-// on.
+// destination does not have is parked with both numbers, and the others go on. It
+// goes on by itself when the destination has grown.
 func TestGrownBeyondTheDestination(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -121,16 +121,12 @@ func TestGrownBeyondTheDestination(t *testing.T) {
 		t.Errorf("parked with %v", err)
 	}
 	b.eventually("partition 0", func() bool { return b.offsetOf("g", "in", 0) >= 25 })
-	if err := r.stop(); err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("the run ended with %v", err)
-	}
 	if got := b.committed("out"); len(got) != 25 {
 		t.Errorf("%d messages are there", len(got))
 	}
 	b.partitions("out", 2) // what the error asks for
-	next, _ := b.watched(ExactlyOnce, 2)
 	b.eventually("the rest", b.caughtUp)
-	if err := next.stop(); err != nil {
+	if err := r.stop(); err != nil {
 		t.Error(err)
 	}
 	if err := onceInOrder(b.committed("out"), 40); err != nil {

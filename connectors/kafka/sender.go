@@ -46,9 +46,10 @@ func (s *sender) sendAll(ctx context.Context, to *Sink, transactionalID string, 
 	r := to.cluster.NewRetry("write topic " + to.Topic)
 	for {
 		requests := s.groupByLeader(transactionalID, parcels)
-		exchangeAll(ctx, to.cluster.Wire(), requests)
+		exchangeAll(ctx, to.cluster, requests)
 		worst := s.keepUnstored(parcels, requests)
 		if len(s.open) == 0 {
+			r.Reset()
 			return nil
 		}
 		if err := r.Wait(ctx, worst); err != nil {
@@ -128,8 +129,15 @@ func (s *sender) groupByLeader(transactionalID string, parcels []parcel) []*requ
 
 // exchangeAll sends the requests at the same time and returns when all have
 // been answered, or left.
-func exchangeAll(ctx context.Context, c *wire.Client, requests []*request) {
-	one := func(r *request) { r.answer, r.err = c.Produce(ctx, &r.ProduceRequest) }
+func exchangeAll(ctx context.Context, c *cluster.Cluster, requests []*request) {
+	one := func(r *request) {
+		if r.err = c.AwaitQuota(ctx, r.Broker, true); r.err != nil {
+			return
+		}
+		if r.answer, r.err = c.Wire().Produce(ctx, &r.ProduceRequest); r.err == nil {
+			c.NoteThrottle(r.Broker, true, r.answer.Throttle)
+		}
+	}
 	if len(requests) == 1 {
 		one(requests[0])
 		return

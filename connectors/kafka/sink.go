@@ -48,6 +48,9 @@ func NewSink(ctx context.Context, c *cluster.Cluster, o SinkOptions) (*Sink, err
 	if err := s.openDestinations(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.checkTransactions(ctx); err != nil {
+		return nil, err
+	}
 	if s.exactly {
 		o.Source.sink = s
 	}
@@ -104,16 +107,27 @@ func (s *Sink) checkOthers() error {
 	return nil
 }
 
+// checkTransactions finds out whether this user may write with transactions, if
+// the Sink will.
+func (s *Sink) checkTransactions(ctx context.Context) error {
+	if !s.exactly {
+		return nil
+	}
+	return s.cluster.CheckTransactions(ctx, s.Source.laneTransactionalID(0))
+}
+
 // openTopic opens a destination for a topic of the Source, or makes it.
 func (s *Sink) openTopic(ctx context.Context, name, from string) (*destination, error) {
 	again := cluster.LookTries
 	if s.Create {
 		again = 0
 	}
+	made := false
 	topic, err := s.cluster.OpenTopic(ctx, name, again)
 	switch {
 	case errors.Is(err, cluster.ErrNoTopic) && s.Create:
-		if err := s.cluster.CreateTopic(ctx, name, s.wantPartitions(from), s.wantMaxBatch(from)); err != nil {
+		made = true
+		if err := s.createTopic(ctx, name, from); err != nil {
 			return nil, err
 		}
 		if topic, err = s.cluster.OpenTopic(ctx, name, cluster.LookTriesForMade); err != nil {
@@ -122,16 +136,19 @@ func (s *Sink) openTopic(ctx context.Context, name, from string) (*destination, 
 	case errors.Is(err, cluster.ErrNoTopic):
 		return nil, fmt.Errorf("%w; make it, or say create=true", err)
 	case err != nil:
+		return nil, s.cluster.NameRight(cluster.Resource{Kind: "topic", Name: name}, "Write", err)
+	}
+	to := &destination{Topic: topic, maxBatch: defaultMaxBatch}
+	if to.settings, err = s.cluster.ReadSettings(ctx, name); err != nil {
 		return nil, err
 	}
-	to := &destination{Topic: topic}
-	if to.maxBatch, err = s.cluster.MaxMessageBytes(ctx, name); err != nil {
-		return nil, err
+	if n, ok := to.settings.ReadInt(cluster.MaxMessageBytes); ok {
+		to.maxBatch = int(n)
 	}
-	if to.maxBatch == 0 {
-		to.maxBatch = defaultMaxBatch
+	if made {
+		return to, nil
 	}
-	return to, nil
+	return to, s.compareTopic(ctx, to, from)
 }
 
 // feedersOf returns the topics of the Source that are written to a destination:
@@ -176,6 +193,9 @@ func (s *Sink) checkTopic(to *destination, from string) error {
 		return fmt.Errorf("kafka topic %s: %w: it has %d and the source has %d; "+
 			"add some (kafka-topics.sh --alter --topic %s --partitions %d), or say partition=key",
 			name, ErrFewPartitions, to.PartitionCount(), want, name, want)
+	case to.maxBatch < s.wantMaxBatch(from) && s.Oversize:
+		s.Log.Warn("kafka: the destination does not take the largest records of the source; they are rejected as too-large",
+			"topic", name, "max_message_bytes", to.maxBatch, "needed", s.wantMaxBatch(from))
 	case to.maxBatch < s.wantMaxBatch(from):
 		return fmt.Errorf("kafka topic %s: %w: it is %d, and records of the source may need %d; raise it: "+
 			"kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config max.message.bytes=%d",
@@ -239,7 +259,12 @@ func (s *Sink) Check(m *pipeline.Message, valueSize int) error {
 }
 
 func (to *destination) check(m *pipeline.Message, valueSize int) error {
-	if n := batch.HeaderSize + batch.BoundMessage(m) - len(m.Value) + valueSize; n > to.maxBatch {
+	n := batch.HeaderSize + batch.BoundMessage(m) - len(m.Value) + valueSize
+	if n > to.maxBatch && valueSize == len(m.Value) {
+		var alone batch.Appender // the bound is enough for nearly all; others are measured
+		n = batch.HeaderSize + alone.Size(m)
+	}
+	if n > to.maxBatch {
 		return &pipeline.Reject{
 			Reason: "too-large",
 			Err:    fmt.Errorf("too-large: a record of up to %d bytes, and topic %s takes %d", n, to.Name(), to.maxBatch),

@@ -49,6 +49,9 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 		return nil, err
 	}
 	if s.topics, err = openTopics(ctx, c, s.names, found, o.Log); err != nil {
+		return nil, c.NameRight(cluster.Resource{Kind: "topic", Name: o.Topic}, "Read", err)
+	}
+	if err := s.checkRights(ctx); err != nil {
 		return nil, err
 	}
 	if s.CodecMemory == 0 {
@@ -64,6 +67,17 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 		return s, s.findEnds(ctx)
 	}
 	return s, s.checkGroup(ctx)
+}
+
+// checkRights finds out whether this user may do what the Source will.
+func (s *Source) checkRights(ctx context.Context) error {
+	err := s.topics.eachTopic(s.topics.Partitions(), func(t *sourceTopic, _ []int32, _ []int) error {
+		return s.cluster.CheckTopicRight(ctx, t.Name(), "Read")
+	})
+	if err != nil || s.Group == "" {
+		return err
+	}
+	return s.cluster.CheckGroupRight(ctx, s.Group, "Read")
 }
 
 // Ordered tells whether offsets grow in read order: they do.

@@ -34,8 +34,17 @@ type topicSet struct {
 type sourceTopic struct {
 	*cluster.Topic
 	maxBatch atomic.Int64 // its max.message.bytes; 0 if it is unknown
-	slots    []int32      // by partition; guarded by topicSet.mu
-	gone     atomic.Bool  // it was told that the topic is missing
+	settings atomic.Pointer[cluster.Settings]
+	slots    []int32     // by partition; guarded by topicSet.mu
+	gone     atomic.Bool // it was told that the topic is missing
+}
+
+// readSettings returns nil if the settings are not known.
+func (t *sourceTopic) readSettings() cluster.Settings {
+	if s := t.settings.Load(); s != nil {
+		return *s
+	}
+	return nil
 }
 
 // slot is a partition of a topic.
@@ -63,44 +72,42 @@ func openTopics(ctx context.Context, c *cluster.Cluster, names TopicNames, found
 	return s, nil
 }
 
-// awaitTopics asks until all topics are known. A topic may have been made a
-// moment ago, through another broker.
+// awaitTopics asks until all topics are known, or one is found to be missing or
+// not to be seen.
 func (s *topicSet) awaitTopics(ctx context.Context) error {
 	r := s.cluster.NewRetry("metadata of " + s.names.describe())
 	for {
-		err := s.cluster.RefreshTopics(ctx, s.clusterTopics())
-		var missing string
-		for _, t := range s.allTopics() {
-			if !t.MissingSince().IsZero() && missing == "" {
-				missing = t.Name()
+		if err := s.cluster.RefreshTopics(ctx, s.clusterTopics()); err != nil {
+			if err := r.Wait(ctx, err); err != nil {
+				return err
 			}
+			continue
 		}
-		switch {
-		case err == nil && missing == "":
+		all := s.allTopics()
+		at := slices.IndexFunc(all, func(t *sourceTopic) bool { return !t.MissingSince().IsZero() })
+		if at < 0 {
 			return nil
-		case err == nil && r.Tries() >= cluster.LookTries:
-			return fmt.Errorf("kafka topic %s: %w", missing, cluster.ErrNoTopic)
-		case err == nil:
-			err = cluster.ErrorFromCode(codeUnknownTopic)
 		}
-		if err := r.Wait(ctx, err); err != nil {
+		// It may have been made a moment ago, through another broker.
+		if err := all[at].Await(ctx, cluster.LookTries); err != nil {
 			return err
 		}
 	}
 }
 
-// codeUnknownTopic says that a broker does not know a topic.
-const codeUnknownTopic = 3
-
-// askLimits asks for the max.message.bytes of topics.
+// askLimits asks for the settings of topics, max.message.bytes among them.
 func (s *topicSet) askLimits(ctx context.Context, topics []*sourceTopic) error {
 	names := make([]string, len(topics))
 	for i, t := range topics {
 		names[i] = t.Name()
 	}
-	found, err := s.cluster.MaxMessageBytesOf(ctx, names)
+	found, err := s.cluster.ReadSettingsOf(ctx, names)
 	for _, t := range topics {
-		t.maxBatch.Store(int64(found[t.Name()]))
+		settings := found[t.Name()]
+		t.settings.Store(&settings)
+		if n, ok := settings.ReadInt(cluster.MaxMessageBytes); ok {
+			t.maxBatch.Store(n)
+		}
 	}
 	return err
 }

@@ -138,7 +138,7 @@ func (w *writer) writeBatches(ctx context.Context, msgs []pipeline.Message) erro
 	if len(msgs) == 0 {
 		return nil
 	}
-	w.sortByPartition(msgs)
+	w.sortByPartition(ctx, msgs)
 	for len(w.order) > 0 {
 		if err := w.writeRound(ctx, msgs); err != nil {
 			w.out = nil // an exchange that was left may still read it
@@ -171,9 +171,10 @@ func (w *writer) writeRound(ctx context.Context, msgs []pipeline.Message) error 
 
 // sortByPartition deals the messages out to partitions, but for those that their
 // topic cannot take.
-func (w *writer) sortByPartition(msgs []pipeline.Message) {
+func (w *writer) sortByPartition(ctx context.Context, msgs []pipeline.Message) {
 	w.resetChains()
 	var recent *chain
+	looked := false
 	for i := range msgs {
 		w.follows = append(w.follows, -1)
 		place := msgs[i].Origin.Place
@@ -190,6 +191,11 @@ func (w *writer) sortByPartition(msgs []pipeline.Message) {
 			continue
 		}
 		p, err := out.choosePartition(&msgs[i])
+		if err != nil && !looked {
+			looked = true
+			out.lookForMore(ctx)
+			p, err = out.choosePartition(&msgs[i])
+		}
 		if err != nil {
 			w.refusals.Refuse(i, place, pipeline.Passing(err)) // more may be added
 			continue
@@ -205,6 +211,12 @@ func (w *writer) sortByPartition(msgs []pipeline.Message) {
 		}
 		recent.last = int32(i)
 	}
+}
+
+// lookForMore finds out whether the topic has more partitions than it had.
+func (out *outlet) lookForMore(ctx context.Context) {
+	_ = out.to.Refresh(ctx) // without an answer there are as many as there were
+	out.partitions = max(out.partitions, out.to.PartitionCount())
 }
 
 func (w *writer) resetChains() {

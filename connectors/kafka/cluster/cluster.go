@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strconv"
+	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,6 +40,7 @@ type Cluster struct {
 	coordinators coordinatorTable
 	brokers      brokerTable
 	deleted      deletedTopics
+	quotas       quotas
 }
 
 // Connect reaches a cluster and checks that its brokers are recent enough. An
@@ -71,9 +73,21 @@ const dialTimeout = 10 * time.Second
 // are the dialer's.
 func (c *Cluster) newTransport(topics []string) *kafkago.Transport {
 	return &kafkago.Transport{
-		Dial: c.dialer.DialContext, DialTimeout: dialTimeout, ClientID: c.options.ClientID,
+		Dial: c.dialBroker, DialTimeout: dialTimeout, ClientID: c.options.ClientID,
 		MetadataTopics: topics, MetadataTTL: 5 * time.Second,
 	}
+}
+
+// dialBroker opens a connection. An address that nobody configured is one that
+// the brokers gave.
+func (c *Cluster) dialBroker(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := c.dialer.DialContext(ctx, network, address)
+	op, ok := errors.AsType[*net.OpError](err)
+	if ok && op.Op == "dial" && !slices.Contains(c.options.Brokers, address) {
+		return nil, fmt.Errorf("%w (brokers reached through %s advertise %s: see advertised.listeners)",
+			err, strings.Join(c.options.Brokers, ","), address)
+	}
+	return conn, err
 }
 
 func (c *Cluster) meetBrokers(ctx context.Context) error {
@@ -184,84 +198,4 @@ func (c *Cluster) RetryExplained(
 			return err
 		}
 	}
-}
-
-// MaxMessageBytes asks for the largest record batch that a topic takes, in
-// bytes. It is 0 if the brokers do not allow the question.
-func (c *Cluster) MaxMessageBytes(ctx context.Context, topic string) (int, error) {
-	found, err := c.MaxMessageBytesOf(ctx, []string{topic})
-	return found[topic], err
-}
-
-// MaxMessageBytesOf does the same for several topics, with one request.
-func (c *Cluster) MaxMessageBytesOf(ctx context.Context, topics []string) (map[string]int, error) {
-	const name = "max.message.bytes"
-	client := kafkago.Client{Addr: kafkago.TCP(c.options.Brokers...), Transport: c.transport}
-	request := new(kafkago.DescribeConfigsRequest)
-	for _, topic := range topics {
-		request.Resources = append(request.Resources, kafkago.DescribeConfigRequestResource{
-			ResourceType: kafkago.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{name},
-		})
-	}
-	found := make(map[string]int, len(topics))
-	err := c.RetryCall(ctx, "configuration of "+nameTopics(topics), func(ctx context.Context) error {
-		res, err := client.DescribeConfigs(ctx, request)
-		if err != nil {
-			return err
-		}
-		for _, r := range res.Resources {
-			if errors.Is(r.Error, kafkago.TopicAuthorizationFailed) || errors.Is(r.Error, kafkago.ClusterAuthorizationFailed) {
-				continue
-			}
-			if r.Error != nil {
-				return r.Error
-			}
-			for _, entry := range r.ConfigEntries {
-				if entry.ConfigName == name {
-					found[r.ResourceName], _ = strconv.Atoi(entry.ConfigValue)
-				}
-			}
-		}
-		return nil
-	})
-	return found, err
-}
-
-// nameTopics names topics for errors and the log.
-func nameTopics(topics []string) string {
-	if len(topics) == 1 {
-		return "topic " + topics[0]
-	}
-	return strconv.Itoa(len(topics)) + " topics"
-}
-
-// CreateTopic makes a topic; zero partitions or bytes leave the number to the
-// brokers. It is no error if the topic is there already.
-func (c *Cluster) CreateTopic(ctx context.Context, name string, partitions, maxMessageBytes int) error {
-	// kafka-go waits until it sees the topic, which needs a transport that
-	// looks for it.
-	transport := c.newTransport([]string{name})
-	defer transport.CloseIdleConnections()
-	client := kafkago.Client{Addr: kafkago.TCP(c.options.Brokers...), Transport: transport}
-	config := kafkago.TopicConfig{Topic: name, NumPartitions: partitions, ReplicationFactor: -1}
-	if partitions == 0 {
-		config.NumPartitions = -1
-	}
-	if maxMessageBytes > 0 {
-		config.ConfigEntries = []kafkago.ConfigEntry{
-			{ConfigName: "max.message.bytes", ConfigValue: strconv.Itoa(maxMessageBytes)},
-		}
-	}
-	return c.RetryCall(ctx, "create topic "+name, func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, createTimeout)
-		defer cancel()
-		res, err := client.CreateTopics(ctx, &kafkago.CreateTopicsRequest{Topics: []kafkago.TopicConfig{config}})
-		if err != nil {
-			return err
-		}
-		if err := res.Errors[name]; !errors.Is(err, kafkago.TopicAlreadyExists) {
-			return err
-		}
-		return nil
-	})
 }

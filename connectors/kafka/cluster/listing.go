@@ -42,6 +42,7 @@ func (t *Topic) offsetsAt(ctx context.Context, partitions []int32, at int64, com
 			worst = WorseOf(worst, t.listAt(ctx, leader, partitions, &open, at, committed, found))
 		}
 		if len(open) == 0 {
+			r.Reset()
 			return found, nil
 		}
 		if err := r.Wait(ctx, worst); err != nil {

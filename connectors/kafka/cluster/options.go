@@ -26,6 +26,9 @@ type Options struct {
 	TLS  func() (*tls.Config, error)
 	SASL sasl.Mechanism
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Principal is the user as the brokers' rights name it, such as User:app, for
+	// errors; empty if it is not known.
+	Principal string
 	// Refresh is the least time between two questions about one topic; default
 	// 50 ms.
 	Refresh time.Duration

@@ -44,11 +44,19 @@ const LookTriesForMade = 20
 // missing after retries more tries.
 func (c *Cluster) OpenTopic(ctx context.Context, name string, retries int) (*Topic, error) {
 	t := &Topic{cluster: c, name: name}
-	found, err := t.askRepeatedly(ctx, retries)
-	if err != nil {
+	if err := t.Await(ctx, retries); err != nil {
 		return nil, err
 	}
-	return t, t.Note(found)
+	return t, nil
+}
+
+// Await finds the topic: see OpenTopic.
+func (t *Topic) Await(ctx context.Context, retries int) error {
+	found, err := t.askRepeatedly(ctx, retries)
+	if err != nil {
+		return err
+	}
+	return t.Note(found)
 }
 
 // NewTopic returns a topic that nothing is known of yet. It is not found before

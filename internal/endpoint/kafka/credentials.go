@@ -18,6 +18,9 @@ import (
 // connection, since certificates and passwords are replaced.
 func (c connection) options(ctx context.Context, log *slog.Logger) (o cluster.Options, err error) {
 	o = cluster.Options{Brokers: strings.Split(c.brokers, ","), Log: log}
+	if c.User != "" {
+		o.Principal = "User:" + c.User
+	}
 	if c.TLS {
 		if _, err = c.readTLS(log); err != nil {
 			return o, err

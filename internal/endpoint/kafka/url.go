@@ -72,13 +72,18 @@ var advice = []hint.Advice{
 	hint.AboutError(connector.ErrNoMatch, "is the pattern right? it must match whole names, and internal topics (__*) and "+
 		"those that the route writes are never read"),
 	hint.AboutError(connector.ErrOneForSeveral, "write --to kafka://HOST:PORT/{topic}.sealed"),
+	hint.AboutType[*cluster.RightError]("docs/kafka.md lists the rights that a route needs"),
+	hint.AboutError(cluster.ErrNoTransactions, "say delivery=at-least-once, or mend the cluster: "+
+		"transaction.state.log.replication.factor and transaction.state.log.min.isr"),
 	hint.AboutType[*connector.OpenTransactionError]("docs/operate.md says how to find the transaction and end it; " +
 		"with group= the next run goes on there"),
 	hint.AboutType[*connector.DeletedError]("everything else was carried; retention.ms and retention.bytes of the source " +
 		"say how long records stay"),
 	hint.AboutError(connector.ErrFewPartitions, "add partitions to the destination, or say partition=key on --to"),
 	hint.AboutError(connector.ErrSmallRecords,
-		"raise max.message.bytes of the destination; create=true makes a topic that has it right"),
+		"raise max.message.bytes of the destination, or say oversize=reject; create=true makes a topic that has it right"),
+	hint.AboutError(connector.ErrDeletesEarly, "change the destination's settings, or say expired=accept on --to; "+
+		"create=true makes a topic that keeps records as long as the source"),
 	hint.AboutError(connector.ErrNotExactlyOnce,
 		"say delivery=at-least-once, or leave delivery= out for the best there is"),
 	hint.AboutError(dial.ErrCredentials, "is the user, the password, the token or the sasl= mechanism wrong?"),
@@ -123,6 +128,8 @@ type topic struct {
 
 	// Of a sink:
 	create      bool
+	expired     bool
+	oversize    bool
 	partition   connector.Partitioning
 	delivery    connector.Delivery
 	compression batch.Compression
@@ -289,8 +296,21 @@ var codecs = map[string]batch.Compression{
 func (t *topic) readSink(p *address.Params) {
 	t.create = p.ReadBool(address.Param{
 		Name: "create",
-		Text: "make the topic if there is none, with the partitions of the source and room for its records",
+		Text: "make the topic if there is none, as strong as the source: its partitions, replicas and retention, and room for " +
+			"its records",
 	})
+	t.expired = p.ReadWord(address.Param{
+		Name: "expired",
+		Text: "what to do if the topic would delete records that it is given: they are older than its retention, or it " +
+			"is compacted and the source is not",
+		Words: []string{"refuse", "accept"}, Default: "refuse",
+	}) == "accept"
+	t.oversize = p.ReadWord(address.Param{
+		Name: "oversize",
+		Text: "what to do if the topic does not take the largest records of the source: refuse to start, or reject " +
+			"these records",
+		Words: []string{"refuse", "reject"}, Default: "refuse",
+	}) == "reject"
 	t.compression = codecs[p.ReadWord(address.Param{
 		Name:    "compression",
 		Text:    "how record batches are compressed; ciphertext does not shrink",
