@@ -5,25 +5,21 @@ import (
 	"context"
 	"io"
 
-	"github.com/streamcrypt/streamcrypt/chunker"
-	"github.com/streamcrypt/streamcrypt/codec/cms"
+	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// archive has the functions that a seq file needs of envelopes. Its end record
-// is not sealed: a run writes one.
-var archive = format.Archive{
-	Tag: func(dst []byte, m *pipeline.Message) ([]byte, error) {
-		var e cms.Envelope
-		if err := cms.Parse(m.Value, &e); err != nil {
-			return dst, err
-		}
-		return append(dst, e.Ciphertext[len(e.Ciphertext)-chunker.TagSize:]...), nil
+// seqFunctions are those that a seq file needs of envelopes. Its end is not
+// sealed: a run writes one, and nobody opens it.
+var seqFunctions = archive.Functions{
+	Front:      envelope.BeforeRecipients,
+	KeepRecord: func(context.Context, *archive.Record) error { return nil },
+	SealEnd: func(_ context.Context, dst []byte, _ [archive.EndSize]byte) ([]byte, error) {
+		return append(dst, 0), nil
 	},
-	SealEnd: func(_ context.Context, dst []byte, _ uint64, _ [32]byte) ([]byte, error) { return append(dst, 0), nil },
-	KeepEnd: func([]byte, uint64, [32]byte) {},
 }
 
 // archiveEnds returns a function that makes a source and a sink. The source
@@ -43,14 +39,14 @@ func archiveEnds(pool []*pipeline.Batch) func(batches int) (pipeline.Source, pip
 			parts = append(parts, bytes.NewReader(body.Bytes()))
 		}
 		from, err := file.NewSource(file.SourceOptions{
-			Path: file.Stream, Format: format.Seq, Archive: archive,
+			Path: file.Stream, Format: format.Seq, Archive: seqFunctions,
 			Stdin: io.MultiReader(append(parts, bytes.NewReader(end.Bytes()))...),
 		})
 		if err != nil {
 			return nil, nil, err
 		}
 		to, err := file.NewSink(file.SinkOptions{
-			Path: file.Stream, Format: format.Seq, Archive: archive, Stdout: io.Discard,
+			Path: file.Stream, Format: format.Seq, Archive: seqFunctions, Stdout: io.Discard,
 		})
 		return from, to, err
 	}
@@ -59,7 +55,7 @@ func archiveEnds(pool []*pipeline.Batch) func(batches int) (pipeline.Source, pip
 // fillArchive writes an archive and splits it into its first line, its messages
 // and its end record.
 func fillArchive(head, body, end *bytes.Buffer, pool []*pipeline.Batch) error {
-	to, err := file.NewSink(file.SinkOptions{Path: file.Stream, Format: format.Seq, Archive: archive, Stdout: body})
+	to, err := file.NewSink(file.SinkOptions{Path: file.Stream, Format: format.Seq, Archive: seqFunctions, Stdout: body})
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func measureCore(ctx context.Context, budget time.Duration) ([]Figure, error) {
 		c := &core{workers: workers, transform: func() (pipeline.Transform, error) {
 			return transform.NewEncrypt(transform.EncryptOptions{
 				Sealer: r.sealer,
-				Place:  func(string) transform.Place { return transform.Place{ID: position.Place, Ordered: true} },
+				Place:  func(string) transform.Place { return transform.Place{Source: position.Source, Ordered: true} },
 			})
 		}}
 		f, err := c.compareCosts(ctx, budget)

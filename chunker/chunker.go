@@ -3,10 +3,16 @@
 // key has used, and which keys may seal.
 //
 // A [SealingKey] only seals and an [OpeningKey] only opens, and neither becomes
-// the other: a DEK that was unwrapped cannot seal. Each goroutine that seals
-// has a [Sealer] with a lease of its own, so nonces never meet:
+// the other: a DEK that was unwrapped cannot seal. A [DEK] makes one SealingKey,
+// and each goroutine that seals has a [Sealer] with a lease of its own, so
+// nonces never meet:
 //
 //	IV, 12 bytes:  lease 4 | counter 8     (SP 800-38D, 8.2.1; big-endian)
+//
+// The lease is the fixed field and the counter the invocation field: an integer
+// modulo 2^64 that begins at a random value for each lease. The first lease of
+// a key is random too, and the next ones count up modulo 2^32. So two programs
+// that hold one DEK by accident do not repeat each other's nonces at once.
 //
 // The package must not know the meaning of the bytes: neither envelopes, nor
 // associated data, nor where keys come from or how long they live. It starts no
@@ -36,13 +42,20 @@ const (
 	Overhead = IVSize + TagSize
 	// CommitmentSize is the size of a key commitment in bytes.
 	CommitmentSize = 32
+
+	// maxUses is how often one lease is used at most (docs/envelope.md, section
+	// 11).
+	maxUses = 1 << 32
 )
 
 var (
 	// ErrTampered says that a tag did not verify.
 	ErrTampered = errors.New("tampered")
-	// ErrLeases says that a key has handed out all its leases.
+	// ErrLeases says that a key has handed out all its leases, or that a lease
+	// has been used up.
 	ErrLeases = errors.New("no nonces left under this key")
+	// ErrSpent says that a DEK has made its SealingKey already.
+	ErrSpent = errors.New("chunker: a DEK makes one sealing key, and this one has")
 	// ErrCounterNonces says that this process runs in a mode that forbids
 	// nonces from a counter (GODEBUG=fips140=only).
 	ErrCounterNonces = errors.New("nonces from a counter are not allowed in this mode")

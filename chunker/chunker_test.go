@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"testing"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
@@ -37,10 +38,7 @@ func TestCommitment(t *testing.T) {
 			t.Errorf("%s: got %x", c.key, got)
 		}
 		for name, nonces := range bothKinds {
-			k, err := chunker.NewSealingKey(&key, nonces)
-			if err != nil {
-				t.Fatal(err)
-			}
+			k := sealingKey(t, &key, nonces)
 			if k.Commitment() != got {
 				t.Errorf("%s, %s: the key says %x", c.key, name, k.Commitment())
 			}
@@ -76,20 +74,56 @@ func TestSealLayout(t *testing.T) {
 	}
 }
 
+// TestCounterIV: leases count up from a random one, and the counter of each
+// counts up from a random value.
 func TestCounterIV(t *testing.T) {
 	_, k := newKey(t, chunker.Counter)
-	for wantLease := range uint32(3) {
+	var firstLease uint32
+	for n := range uint32(3) {
 		s, err := k.NewSealer()
 		if err != nil {
 			t.Fatal(err)
 		}
-		for wantCounter := uint64(1); wantCounter <= 300; wantCounter++ { // 300: the last byte carries
+		var firstCounter uint64
+		for i := range uint64(300) { // the last byte carries
 			iv := seal(t, s, nil, nil, nil, nil)[:chunker.IVSize]
 			lease, counter := binary.BigEndian.Uint32(iv), binary.BigEndian.Uint64(iv[4:])
-			if lease != wantLease || counter != wantCounter {
-				t.Fatalf("IV %x: lease %d, counter %d; want %d, %d", iv, lease, counter, wantLease, wantCounter)
+			if n == 0 && i == 0 {
+				firstLease = lease
+			}
+			if i == 0 {
+				firstCounter = counter
+			}
+			if lease != firstLease+n || counter != firstCounter+i {
+				t.Fatalf("IV %x: lease %d, counter %d; want %d, %d", iv, lease, counter, firstLease+n, firstCounter+i)
 			}
 		}
+	}
+}
+
+// TestFirstIVs: neither the first lease nor the first counters are the same for
+// two keys, or for two leases of one key.
+func TestFirstIVs(t *testing.T) {
+	leases, counters := map[uint32]bool{}, map[uint64]bool{}
+	const keys, each = 50, 4
+	for range keys {
+		_, k := newKey(t, chunker.Counter)
+		for n := range each {
+			s, err := k.NewSealer()
+			if err != nil {
+				t.Fatal(err)
+			}
+			iv := seal(t, s, nil, nil, nil, nil)
+			if n == 0 {
+				leases[binary.BigEndian.Uint32(iv)] = true
+			}
+			counters[binary.BigEndian.Uint64(iv[4:])] = true
+		}
+	}
+	// By chance two of the leases are equal once in 3,500,000 runs, which still
+	// leaves 49.
+	if len(leases) < keys-1 || len(counters) < keys*each {
+		t.Errorf("%d first leases and %d first counters", len(leases), len(counters))
 	}
 }
 
@@ -121,22 +155,67 @@ func TestSealDoesNotAllocate(t *testing.T) {
 }
 
 func TestNewSealingKeyRefusesUnknownNonces(t *testing.T) {
-	var key [chunker.KeySize]byte
 	for _, n := range []chunker.Nonces{-1, 2} {
-		if _, err := chunker.NewSealingKey(&key, n); err == nil {
+		if _, err := new(chunker.DEK).NewSealingKey(n); err == nil {
 			t.Errorf("%d was taken", n)
 		}
+	}
+}
+
+// TestDEKMakesOneSealingKey: also when the first one was refused, since nobody
+// can tell what became of it.
+func TestDEKMakesOneSealingKey(t *testing.T) {
+	for _, first := range []chunker.Nonces{chunker.Counter, chunker.Random, -1} {
+		var dek chunker.DEK
+		_, _ = dek.NewSealingKey(first)
+		for name, nonces := range bothKinds {
+			if k, err := dek.NewSealingKey(nonces); !errors.Is(err, chunker.ErrSpent) || k != nil {
+				t.Errorf("after %d, %s: %v, %v", first, name, k, err)
+			}
+		}
+	}
+	var dek chunker.DEK
+	copy(dek.Bytes(), random(t, chunker.KeySize))
+	dek.Clear()
+	if !bytes.Equal(dek.Bytes(), make([]byte, chunker.KeySize)) {
+		t.Error("a DEK that was cleared is still there")
+	}
+}
+
+// TestCopiedSealerPanics: a copy would use the nonces of the original.
+func TestCopiedSealerPanics(t *testing.T) {
+	for name, nonces := range bothKinds {
+		_, s := newSealer(t, nonces)
+		seal(t, s, nil, nil, nil, nil)
+		copied := *s
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: a copy has sealed", name)
+				}
+			}()
+			_, _ = copied.Seal(nil, nil, nil, nil)
+		}()
+		seal(t, s, nil, nil, nil, nil) // the original goes on
 	}
 }
 
 func newKey(t testing.TB, nonces chunker.Nonces) (*[chunker.KeySize]byte, *chunker.SealingKey) {
 	t.Helper()
 	key := [chunker.KeySize]byte(random(t, chunker.KeySize))
-	k, err := chunker.NewSealingKey(&key, nonces)
+	return &key, sealingKey(t, &key, nonces)
+}
+
+// sealingKey returns the sealing key of these bytes.
+func sealingKey(t testing.TB, key *[chunker.KeySize]byte, nonces chunker.Nonces) *chunker.SealingKey {
+	t.Helper()
+	var dek chunker.DEK
+	copy(dek.Bytes(), key[:])
+	k, err := dek.NewSealingKey(nonces)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &key, k
+	return k
 }
 
 func newSealer(t testing.TB, nonces chunker.Nonces) (*[chunker.KeySize]byte, *chunker.Sealer) {

@@ -127,16 +127,19 @@ func TestOpenDoesNotAllocate(t *testing.T) {
 // neither key.
 func TestKeysKeepNoReference(t *testing.T) {
 	for name, nonces := range bothKinds {
-		dek := [chunker.KeySize]byte(random(t, chunker.KeySize))
-		sealing, err := chunker.NewSealingKey(&dek, nonces)
+		var dek chunker.DEK
+		copy(dek.Bytes(), random(t, chunker.KeySize))
+		sealing, err := dek.NewSealingKey(nonces)
 		if err != nil {
 			t.Fatal(err)
 		}
-		opening, err := chunker.NewOpeningKey(&dek)
+		bytes := [chunker.KeySize]byte(dek.Bytes())
+		opening, err := chunker.NewOpeningKey(&bytes)
 		if err != nil {
 			t.Fatal(err)
 		}
-		clear(dek[:])
+		clear(bytes[:])
+		dek.Clear()
 		s, err := sealing.NewSealer()
 		if err != nil {
 			t.Fatal(err)

@@ -2,6 +2,7 @@ package chunker
 
 import (
 	"crypto/cipher"
+	"crypto/rand"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -16,21 +17,32 @@ type SealingKey struct {
 	aead       cipher.AEAD
 	nonces     Nonces
 	commitment [CommitmentSize]byte
-	leases     atomic.Uint64
+	firstLease uint32
+	leases     atomic.Uint64 // handed out
 }
 
-// NewSealingKey makes a sealing key of a DEK that was generated for this
-// process and has sealed nothing yet. Never give it a key that was unwrapped or
-// stored: its nonces begin at the first one again. It keeps no reference to
-// key.
-func NewSealingKey(key *[KeySize]byte, nonces Nonces) (*SealingKey, error) {
+// newSealingKey keeps no reference to key.
+func newSealingKey(key *[KeySize]byte, nonces Nonces) (*SealingKey, error) {
 	k := &SealingKey{nonces: nonces, commitment: Commitment(key)}
-	var err error
+	first, err := drawRandom()
+	if err != nil {
+		return nil, err
+	}
+	k.firstLease = uint32(first)
 	secret.Do(func() { err = k.makeCipher(key) })
 	if err != nil {
 		return nil, err
 	}
 	return k, nil
+}
+
+// drawRandom returns 64 random bits.
+func drawRandom() (uint64, error) {
+	var b [8]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return 0, fmt.Errorf("chunker: %w", err)
+	}
+	return binary.BigEndian.Uint64(b[:]), nil
 }
 
 func (k *SealingKey) makeCipher(key *[KeySize]byte) error {
@@ -64,32 +76,44 @@ func (k *SealingKey) NewSealer() (*Sealer, error) {
 		k.leases.Store(math.MaxUint32 + 1) // never wraps, however often it is asked
 		return nil, ErrLeases
 	}
-	s := &Sealer{key: k}
-	binary.BigEndian.PutUint32(s.iv[:4], uint32(n))
+	counter, err := drawRandom()
+	if err != nil {
+		return nil, err
+	}
+	s := &Sealer{key: k, left: maxUses, counter: counter}
+	s.self = s
+	binary.BigEndian.PutUint32(s.iv[:4], k.firstLease+uint32(n))
 	return s, nil
 }
 
 // Sealer seals chunks under one lease of a SealingKey. It is not safe for
-// concurrent use.
+// concurrent use. It must not be copied, since a copy would use the nonces of
+// the original; Seal panics on one.
 type Sealer struct {
 	key     *SealingKey
-	counter uint64
+	self    *Sealer // where NewSealer put it
+	left    uint64  // uses of the lease
+	counter uint64  // of the last use, modulo 2^64
 	iv      [IVSize]byte
 }
 
 // Seal appends IV || head || ciphertext || tag to dst. The head stands between
 // IV and ciphertext because envelopes put the length there; it is not
 // authenticated here. plaintext and the spare capacity of dst must not overlap.
-// When the counter of the lease is used up, Seal returns ErrLeases and dst
+// When the lease is used up, after 2^32 seals, Seal returns ErrLeases and dst
 // unchanged.
 func (s *Sealer) Seal(dst, head, plaintext, aad []byte) ([]byte, error) {
+	switch {
+	case s.self != s:
+		panic("chunker: a Sealer was copied")
+	case s.left == 0:
+		return dst, ErrLeases
+	}
+	s.left-- // before use, as the counter: no path seals twice under one value
 	if s.key.nonces == Random {
 		return s.sealRandom(dst, head, plaintext, aad), nil
 	}
-	if s.counter == math.MaxUint64 {
-		return dst, ErrLeases
-	}
-	s.counter++ // before use: no path seals twice under one value
+	s.counter++
 	binary.BigEndian.PutUint64(s.iv[4:], s.counter)
 	dst = append(dst, s.iv[:]...)
 	dst = append(dst, head...)

@@ -2,9 +2,11 @@ package envelope
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/streamcrypt/streamcrypt/codec/cms"
 )
@@ -14,20 +16,108 @@ import (
 // that was moved to another key or subject does not open (docs/envelope.md,
 // section 5). The zero Binding ties it to the context alone.
 type Binding struct {
-	Subject []byte  // the subject of a NATS message; nil: none, which is not the empty one
-	Key     []byte  // the record key; nil: none, which is not the empty one
-	Bound   []Bound // headers, in any order, each name once
-	Kind    Kind    // Value, unless the payload is none of the application's own
+	Subject []byte    // the subject of a NATS message; nil: none, which is not the empty one
+	Key     []byte    // the record key; nil: none, which is not the empty one
+	Headers []Header  // all that the message has, in its order
+	Time    time.Time // of the record; the zero Time: it has none
+	Kind    Kind      // Value, unless the payload is none of the application's own
 }
 
-// Bound is a message header that is part of a Binding:
+// Header is a header of a message:
 //
-//	Name   string   // of the header
-//	Values [][]byte // all that the message has for it, in their order
-//
-// A header that is absent has no values. A nil value is null, which is not the
-// empty one.
-type Bound = cms.Bound
+//	Name  string
+//	Value []byte // nil: null, which is not the empty one
+type Header = cms.BoundHeader
+
+// Bind says which parts of a message its envelope is bound to, beside subject
+// and key. Sealer and Opener need the same Medium and Names; the rest an opener
+// learns from the envelope. The zero Bind binds all headers, and no time.
+type Bind struct {
+	Medium Medium
+	// Named has only the headers of Names bound, and those that have an effect
+	// on NATS (docs/envelope.md, section 5).
+	Named bool
+	Names []string
+	// Time has the record's time bound, in milliseconds. Envelopes in a stream
+	// have none.
+	Time bool
+}
+
+// Medium is the kind of place in which envelopes lie. It decides which headers
+// count, and in which order.
+type Medium uint8
+
+const (
+	// Topic is a Kafka topic, a file of records, or a program's own: headers
+	// stand in an order. Others may append to them: see
+	// OpenerOptions.ExtraHeaders.
+	Topic Medium = iota
+	// Stream is a NATS stream: headers have no order, so they are bound sorted
+	// by name, and all of them (docs/envelope.md, section 18).
+	Stream
+)
+
+// TombstoneHeader is the header in which a tombstone carries its envelope. It
+// never counts, and is never bound.
+const TombstoneHeader = "streamcrypt"
+
+// effects are the headers that have an effect on NATS. They are bound in every
+// form.
+var effects = []string{"KV-Operation", "Streamcrypt-Msg-Id", "Streamcrypt-Rollup", "Streamcrypt-TTL"}
+
+// Check returns an error for a Bind that cannot be.
+func (b *Bind) Check() error {
+	switch {
+	case b.Medium > Stream:
+		return fmt.Errorf("unknown medium %d", b.Medium)
+	case b.Time && b.Medium == Stream:
+		return errors.New("a message in a stream has no time that could be bound")
+	case len(b.Names) > 0 && !b.Named:
+		return errors.New("headers are named where all of them are bound")
+	case len(b.Names) > cms.MaxBound-len(effects):
+		return fmt.Errorf("more than %d headers to bind", cms.MaxBound-len(effects))
+	}
+	for _, name := range b.Names {
+		if !b.Medium.counts(name) {
+			return fmt.Errorf("header %q cannot be bound", name)
+		}
+	}
+	return nil
+}
+
+// counts tells whether headers of this name count.
+func (m Medium) counts(name string) bool {
+	switch {
+	case name == TombstoneHeader:
+		return false
+	case m != Stream || len(name) < 5:
+		return true
+	}
+	switch name {
+	case "Streamcrypt-Key", "Streamcrypt-Null", "Streamcrypt-Part":
+		return false
+	}
+	return !strings.EqualFold(name[:5], "Nats-")
+}
+
+// Counts tells whether headers of this name count: they are bound, unless the
+// headers are Named.
+func (b *Bind) Counts(name string) bool { return b.Medium.counts(name) }
+
+// IsNamed tells whether headers of this name are bound where headers are Named.
+func (b *Bind) IsNamed(name string) bool {
+	return slices.Contains(b.Names, name) || slices.Contains(effects, name)
+}
+
+// IsInstruction tells whether a decryptor never passes on a header of this name
+// unless it is bound: at a NATS server it is an instruction (docs/envelope.md,
+// section 5).
+func IsInstruction(name string) bool {
+	hasPrefix := func(prefix string) bool {
+		return len(name) >= len(prefix) && strings.EqualFold(name[:len(prefix)], prefix)
+	}
+	return hasPrefix("Streamcrypt") || hasPrefix("Nats-") || strings.EqualFold(name, "KV-Operation")
+}
 
 // Kind says which kind of payload an envelope seals. An envelope of one kind
 // does not open as another.
@@ -35,70 +125,86 @@ type Kind = cms.Kind
 
 // The kinds. Tombstone and KeyRecord have an empty payload.
 const (
-	Value        = cms.Value
-	Tombstone    = cms.Tombstone    // stands for a null value
-	KeyRecord    = cms.KeyRecord    // says how a data key is wrapped
-	EndOfArchive = cms.EndOfArchive // ends a file of records
+	Value            = cms.Value
+	Tombstone        = cms.Tombstone        // stands for a null value
+	KeyRecord        = cms.KeyRecord        // says how a data key is wrapped
+	EndOfArchive     = cms.EndOfArchive     // ends a section of a file of records
+	DictionaryRecord = cms.DictionaryRecord // holds a dictionary
 )
 
 // Position says where a message was stored before it was sealed. It stands in
 // the envelope, where everyone can read it, and the tag covers it
-// (docs/envelope.md, section 3). The zero Position says nothing.
+// (docs/envelope.md, section 3). Without a Source it says nothing, and the
+// other fields but Created must be zero.
 type Position struct {
-	Place    [7]byte // which partition, stream or file, as a hash; zero: none
-	Offset   uint64  // of the message in its place
-	Distance uint32  // to the message before it; 0: the place has no order; UnknownDistance
-	Created  uint32  // when it was sealed, unix seconds; Seal writes it from the clock
+	Source    [5]byte // names the log, as a hash; zero: none
+	Partition uint16
+	Term      uint64 // tells apart messages at one offset; at most 2^40-1
+	Offset    uint64 // of the message in its partition; at most 2^48-1
+	Distance  uint32 // to the message before it; 0: the place has no order; UnknownDistance
+	Created   uint32 // when it was sealed, unix seconds; Seal writes it from the clock
+
+	Rising        bool // terms rise along the place, and do not stay as they are
+	SamePartition bool // the envelope lies in a partition of the same number
 }
 
-// UnknownDistance is the Distance of a message if its place has an order, and
-// the message before it is not known.
-const UnknownDistance = cms.Unknown
+// Limits of a Position.
+const (
+	MaxTerm   = cms.MaxTerm
+	MaxOffset = cms.MaxOffset
+	// UnknownDistance is the Distance of a message if its place has an order,
+	// and the message before it is not known or too far away.
+	UnknownDistance = cms.Unknown
+)
 
-var errBoundTwice = errors.New("a bound header is named twice")
+var errPosition = errors.New("a position over its limits, or without a source")
 
-// isPlain says that b needs no convertBinding.
-func isPlain(b *Binding) bool { return b != nil && len(b.Bound) < 2 }
-
-// convertBinding returns b as package cms takes it, with its headers in
-// bytewise order of their names. nil is the zero Binding. It copies only
-// if it must.
-func convertBinding(b *Binding) (*cms.Binding, error) {
-	switch {
-	case b == nil:
-		return &cms.Binding{}, nil
-	case isSorted(b.Bound):
-		return (*cms.Binding)(b), nil
+// encode writes p as package cms takes it.
+func (p *Position) encode(to *cms.Position) error {
+	*to = cms.Position{
+		Source: p.Source, Partition: p.Partition, Term: p.Term, Offset: p.Offset, Distance: p.Distance,
+		Created: p.Created,
 	}
-	sorted := cms.Binding(*b)
-	sorted.Bound = slices.Clone(b.Bound)
-	slices.SortFunc(sorted.Bound, func(x, y Bound) int { return cmp.Compare(x.Name, y.Name) })
-	if !isSorted(sorted.Bound) {
-		return nil, errBoundTwice
+	if p.Rising {
+		to.Form |= cms.FormRising
 	}
-	return &sorted, nil
+	if p.SamePartition {
+		to.Form |= cms.FormSamePartition
+	}
+	if p.Term > MaxTerm || p.Offset > MaxOffset || p.Distance > UnknownDistance ||
+		p.Source == [5]byte{} && (to.Form != 0 || p.Partition != 0 || p.Term|p.Offset|uint64(p.Distance) != 0) {
+		return errPosition
+	}
+	return nil
 }
 
-// isSorted says that each name is greater than the one before it.
-func isSorted(bound []Bound) bool {
-	for i := 1; i < len(bound); i++ {
-		if bound[i-1].Name >= bound[i].Name {
-			return false
-		}
+func decodePosition(p *cms.Position) Position {
+	return Position{
+		Source: p.Source, Partition: p.Partition, Term: p.Term, Offset: p.Offset, Distance: p.Distance,
+		Created: p.Created,
+		Rising:  p.Form&cms.FormRising != 0, SamePartition: p.Form&cms.FormSamePartition != 0,
 	}
-	return true
+}
+
+// Opened is what an envelope that has been opened says beside its payload.
+type Opened struct {
+	Position
+	// Bound is how many of the headers that count are authenticated: the first
+	// ones. Extra is how many stand behind them. Where headers are Named, only
+	// those are authenticated, and both are 0.
+	Bound, Extra int
+	Named        bool
+	// Vouched says that the data key is surely of a program that may seal: a
+	// signer vouches for it, or the key that it was wrapped for is not public.
+	Vouched bool
 }
 
 // copyBinding returns a Binding that shares no memory with b, for a stream that
 // outlives the call.
 func copyBinding(b Binding) Binding {
-	b.Subject, b.Key, b.Bound = bytes.Clone(b.Subject), bytes.Clone(b.Key), slices.Clone(b.Bound)
-	for i := range b.Bound {
-		values := slices.Clone(b.Bound[i].Values)
-		for j := range values {
-			values[j] = bytes.Clone(values[j])
-		}
-		b.Bound[i].Values = values
+	b.Subject, b.Key, b.Headers = bytes.Clone(b.Subject), bytes.Clone(b.Key), slices.Clone(b.Headers)
+	for i := range b.Headers {
+		b.Headers[i].Value = bytes.Clone(b.Headers[i].Value)
 	}
 	return b
 }

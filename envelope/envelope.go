@@ -2,10 +2,10 @@
 // of docs/envelope.md. It is the library for a program of your own:
 //
 //	sealer, err := envelope.NewSealer([]keys.Wrapper{kek}, envelope.SealerOptions{Context: "orders"})
-//	sealed, err := sealer.Seal(ctx, nil, plaintext, envelope.Binding{Key: recordKey})
+//	sealed, err := sealer.Seal(ctx, nil, plaintext, envelope.Binding{Key: recordKey, Headers: headers})
 //
 //	opener, err := envelope.NewOpener([]keys.Unwrapper{kek}, envelope.OpenerOptions{Context: "orders"})
-//	plaintext, err := opener.Open(ctx, nil, sealed, envelope.Binding{Key: recordKey})
+//	plaintext, err := opener.Open(ctx, nil, sealed, envelope.Binding{Key: recordKey, Headers: headers})
 //
 // [Sealer.NewWriter] and [Opener.NewReader] do the same for payloads larger
 // than memory, and [Rewrapper] replaces the keys that can open an envelope
@@ -34,11 +34,24 @@
 //
 // # Layers
 //
-// The package puts three others together and adds no bytes of its own:
-// codec/cms has the layout, chunker the cipher and the nonces, kekcache the
-// keys. It must not know where messages come from: partitions, offsets and
-// subjects are values that its caller hands in. It starts no goroutine. Beside
-// the standard library it needs a CBOR package and one that paces retries.
+// The package puts four others together and adds no bytes of its own: codec/cms
+// has the layout, codec/coding compression and padding, chunker the cipher and
+// the nonces, kekcache the keys. It must not know where messages come from:
+// partitions, offsets and subjects are values that its caller hands in. It
+// starts no goroutine. Beside the standard library it needs a CBOR package, one
+// for zstd, and one that paces retries.
+//
+// # Files
+//
+//	binding.go    Binding, Bind, Position, Opened; binder.go puts headers in order
+//	seal.go       Sealer; seal_worker.go seals a message, writer.go a stream
+//	seal_records.go  key and dictionary records for files and stores
+//	open.go       Opener; open_worker.go opens a message, reader.go a stream
+//	dictionaries.go  the dictionaries that an Opener has
+//	archive.go    ends of archives
+//	rewrap.go     Rewrapper
+//	pieces.go     takes raw files apart, input.go reads them
+//	codec.go      the layout of records, as kekcache asks for it
 package envelope
 
 import (
@@ -47,6 +60,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/codec/cms"
+	"github.com/streamcrypt/streamcrypt/codec/coding"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 )
 
@@ -68,6 +82,14 @@ const (
 	ReasonWrongKey    Reason = "wrong-key"
 	ReasonTampered    Reason = "tampered"
 	ReasonTruncated   Reason = "truncated"
+	// ReasonUntrusted: none of the signers vouches for the data key.
+	ReasonUntrusted Reason = "untrusted"
+	// ReasonUnknownDictionary: the dictionary that the payload was compressed
+	// with is not here.
+	ReasonUnknownDictionary Reason = "unknown-dictionary"
+	// ReasonSkewed and ReasonStale: sealed later than now, or too long ago.
+	ReasonSkewed Reason = "skewed"
+	ReasonStale  Reason = "stale"
 )
 
 // Error is the refusal of an envelope. It begins with the reason and shows
@@ -86,6 +108,7 @@ var causes = [...]struct {
 	err    error
 	reason Reason
 }{
+	{errUnknownDictionary, ReasonUnknownDictionary}, // may wrap another one
 	{cms.ErrMalformed, ReasonMalformed},
 	{cms.ErrUnsupported, ReasonUnsupported},
 	{cms.ErrNotEnvelope, ReasonNotEnvelope},
@@ -93,13 +116,21 @@ var causes = [...]struct {
 	{cms.ErrTruncated, ReasonTruncated},
 	{kekcache.ErrUnknownKey, ReasonUnknownKey},
 	{kekcache.ErrWrongKey, ReasonWrongKey},
+	{kekcache.ErrUntrusted, ReasonUntrusted},
 	{kekcache.ErrWindow, ReasonTooLarge},
+	{coding.ErrMalformed, ReasonMalformed},
+	{coding.ErrTooLarge, ReasonTooLarge},
+	{errSkewed, ReasonSkewed},
+	{errStale, ReasonStale},
 	{chunker.ErrTampered, ReasonTampered},
 }
 
 // refuse makes an *Error of an error that has a reason, and passes on the rest:
 // keys that are gone, contexts that ended.
 func refuse(err error) error {
+	if e, ok := err.(*Error); ok { //nolint:errorlint // not one that is wrapped
+		return e
+	}
 	for _, c := range causes {
 		if errors.Is(err, c.err) {
 			return &Error{Reason: c.reason, Err: err}
@@ -116,8 +147,20 @@ func tamperedError(index uint32, chunked bool) error {
 	return &Error{Reason: ReasonTampered, Err: fmt.Errorf("%w: chunk %d", chunker.ErrTampered, index)}
 }
 
+// tampered returns an error for something that is not as it was sealed.
+func tampered(text string) error { return fmt.Errorf("%w: %s", chunker.ErrTampered, text) }
+
+func errTooLarge(limit int64) error {
+	return fmt.Errorf("%w: a payload of more than %d bytes", cms.ErrTooLarge, limit)
+}
+
 var (
-	errTooLong  = fmt.Errorf("%w: more than 2^32 chunks or 2^40 bytes under one key", cms.ErrTooLarge)
-	errPayload  = fmt.Errorf("%w: a payload where none may be", cms.ErrMalformed)
-	errTrailing = fmt.Errorf("%w: bytes after the envelope", cms.ErrMalformed)
+	errTooLong       = fmt.Errorf("%w: more than 2^32 chunks or 2^40 bytes under one key", cms.ErrTooLarge)
+	errPayload       = fmt.Errorf("%w: a payload where none may be", cms.ErrMalformed)
+	errNotDictionary = fmt.Errorf("%w: a dictionary record without a dictionary", cms.ErrMalformed)
+	errTrailing      = fmt.Errorf("%w: bytes after the envelope", cms.ErrMalformed)
+
+	errUnknownDictionary = errors.New(string(ReasonUnknownDictionary))
+	errSkewed            = errors.New(string(ReasonSkewed))
+	errStale             = errors.New(string(ReasonStale))
 )

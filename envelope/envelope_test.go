@@ -92,8 +92,8 @@ func TestSealOpen(t *testing.T) {
 		for _, chunkSize := range []int{4096, 65536} {
 			s, o := r.sealer(t, chunkSize), r.opener(t)
 			for _, n := range sizes {
-				b := envelope.Binding{Subject: []byte("s"), Key: []byte("k"), Bound: []envelope.Bound{{Name: "h", Values: [][]byte{nil, {}}}}}
-				p := envelope.Position{Place: [7]byte{1, 2, 3}, Offset: 99, Distance: 1}
+				b := envelope.Binding{Subject: []byte("s"), Key: []byte("k"), Headers: []envelope.Header{{Name: "h"}, {Name: "h", Value: []byte{}}}}
+				p := envelope.Position{Source: [5]byte{1, 2, 3}, Partition: 7, Term: 3, Offset: 99, Distance: 1, SamePartition: true}
 				prefix := []byte("prefix")
 				e, err := s.NewWorker().Seal(t.Context(), prefix, payload(n), &b, &p)
 				if err != nil {
@@ -117,8 +117,8 @@ func TestSealOpen(t *testing.T) {
 					t.Error("no time")
 				}
 				got.Created = 0
-				if got != p {
-					t.Errorf("position %+v, want %+v", got, p)
+				if want := (envelope.Opened{Position: p, Bound: 2, Vouched: true}); got != want {
+					t.Errorf("%+v, want %+v", got, want)
 				}
 				read, err := io.ReadAll(o.NewReader(t.Context(), onlyReader{bytes.NewReader(e)}, b))
 				if err != nil || !bytes.Equal(read, payload(n)) {

@@ -15,7 +15,10 @@ import (
 // openRecord opens a record of a topic that "streamcrypt encrypt" has written. It
 // returns nil for a tombstone.
 func openRecord(ctx context.Context, opener *envelope.Opener, r *kgo.Record) ([]byte, error) {
-	b := envelope.Binding{Key: r.Key} // and Bound, if the route binds headers
+	b := envelope.Binding{Key: r.Key}
+	for _, h := range r.Headers { // all of them, in their order
+		b.Headers = append(b.Headers, envelope.Header{Name: h.Key, Value: h.Value})
+	}
 	if r.Value != nil {
 		return opener.Open(ctx, nil, r.Value, b)
 	}

@@ -14,8 +14,13 @@ import (
 
 // openMessage opens a message of a stream that "streamcrypt encrypt" has written.
 func openMessage(ctx context.Context, opener *envelope.Opener, m *nats.Msg) ([]byte, error) {
-	b := envelope.Binding{Subject: []byte(m.Subject)} // and Bound, if the route binds headers
-	if key, ok := m.Header["Streamcrypt-Key"]; ok {   // NATS has no record keys: one that came along is here
+	b := envelope.Binding{Subject: []byte(m.Subject)}
+	for name, values := range m.Header { // the Opener knows which of them count, and sorts them
+		for _, value := range values {
+			b.Headers = append(b.Headers, envelope.Header{Name: name, Value: []byte(value)})
+		}
+	}
+	if key, ok := m.Header["Streamcrypt-Key"]; ok { // NATS has no record keys: one that came along is here
 		var err error
 		if b.Key, err = base64.RawURLEncoding.DecodeString(key[0]); err != nil {
 			return nil, err
@@ -29,6 +34,7 @@ func Example_natsMsg() {
 	kek, ctx := newExampleKEK(), context.Background()
 	opener, err := envelope.NewOpener([]keys.Unwrapper{kek}, envelope.OpenerOptions{
 		Context: "ORDERS-SEALED", // the stream, unless the route says --context
+		Bind:    envelope.Bind{Medium: envelope.Stream},
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -47,7 +53,9 @@ func Example_natsMsg() {
 
 // sealedMessage stands for the stream.
 func sealedMessage(ctx context.Context, kek keys.Wrapper) *nats.Msg {
-	sealer, err := envelope.NewSealer([]keys.Wrapper{kek}, envelope.SealerOptions{Context: "ORDERS-SEALED"})
+	sealer, err := envelope.NewSealer([]keys.Wrapper{kek}, envelope.SealerOptions{
+		Context: "ORDERS-SEALED", Bind: envelope.Bind{Medium: envelope.Stream},
+	})
 	if err != nil {
 		log.Fatal(err)
 	}

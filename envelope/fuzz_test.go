@@ -8,7 +8,6 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/docs/vectors"
 	"github.com/streamcrypt/streamcrypt/envelope"
-	"github.com/streamcrypt/streamcrypt/keys"
 )
 
 // FuzzOpen: whatever comes in, there is a payload or a reason, the same through
@@ -18,13 +17,13 @@ func FuzzOpen(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	unwrappers := map[string]keys.Unwrapper{}
 	var everyKey vectors.Vector
 	seen := map[string]bool{}
 	for i := range all {
 		if v := &all[i]; len(v.Envelope) < 10_000 {
 			f.Add([]byte(v.Envelope), []byte(v.Key), v.Kind)
 			everyKey.Records = append(everyKey.Records, v.Records...)
+			everyKey.DictionaryRecords = append(everyKey.DictionaryRecords, v.DictionaryRecords...)
 		}
 		for _, k := range all[i].Keys {
 			if file := string(k.File()); k.Kind != "rsa" && !seen[file] { // RSA makes it too slow to find anything
@@ -34,8 +33,10 @@ func FuzzOpen(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, e, key []byte, kind uint8) {
-		b := envelope.Binding{Key: key, Kind: envelope.Kind(kind % 4)}
-		o := vectorOpener(t, &everyKey, unwrappers, "orders")
+		b := envelope.Binding{Key: key, Kind: envelope.Kind(kind % 5)}
+		everyKey := everyKey
+		everyKey.Envelope, everyKey.Context = e, vectors.Hex("orders")
+		o := vectorOpener(t, &everyKey)
 		var refusal *envelope.Error
 		out, err := o.Open(t.Context(), nil, e, b)
 		if err != nil && (!errors.As(err, &refusal) || len(out) > 0) {

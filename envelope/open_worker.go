@@ -2,10 +2,13 @@ package envelope
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/codec/cms"
+	"github.com/streamcrypt/streamcrypt/codec/coding"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 )
 
@@ -13,132 +16,353 @@ import (
 // keeps the data key of the message before, and allocates nothing for a
 // message. It is not safe for concurrent use.
 type OpenWorker struct {
-	keys    *kekcache.OpenKeys
-	aad     *cms.AAD
-	last    lastKey
-	e       cms.Envelope
+	// Place names where the next messages are read from, such as a partition. If
+	// too many of a place cannot be unwrapped by a key service, the place waits,
+	// and no other.
+	Place string
+
+	opener  *Opener
+	binder  binder
+	aad     *cms.AAD     // of the context
+	records *cms.AAD     // of the key context
+	recent  [4]recentKey // the one before is the first
+
+	// Of the envelope that is opened:
+	e            cms.Envelope
+	key          *kekcache.OpenedKey
+	dictionaries []*coding.Dictionary // of which it may name one
+	bound        *cms.Binding         // in the binder's memory
+	extra        int
+
+	decoder *coding.Decoder // nil before the first coded payload
+	hash    [cms.DictionarySize]byte
+	coded   []byte // a coded payload
 	scratch []byte // a copy of an envelope over which the plaintext is written
 }
 
-// lastKey is the key of the message before, which is most often the next one's
-// too.
-type lastKey struct {
-	key         *chunker.OpeningKey
+// recentKey is the key of a message before, which is most often the next one's
+// too: some sealers may write in turns.
+type recentKey struct {
+	key         *kekcache.OpenedKey // nil: none
 	byReference bool
 	name        []byte // commitment or kid
+	signature   []byte
 	recipients  []byte // encoded
-	uses        int    // left
-	generation  uint64 // kekcache's
 }
-
-// maxUses is how often the last key is used before kekcache is asked again, so
-// that keys age there. A Reload takes it away at once.
-const maxUses = 4096
 
 // NewWorker returns an OpenWorker for one goroutine.
 func (o *Opener) NewWorker() *OpenWorker {
-	return &OpenWorker{keys: o.keys, aad: cms.NewAAD([]byte(o.context))}
+	return &OpenWorker{
+		opener: o, binder: newBinder(o.o.Bind),
+		aad: cms.NewAAD([]byte(o.o.Context)), records: cms.NewAAD([]byte(o.o.KeyContext)),
+	}
 }
 
-// Open is Opener.Open and returns the Position too, which the tag covers. A nil
-// b is the zero Binding.
-func (w *OpenWorker) Open(ctx context.Context, dst, e []byte, b *Binding) ([]byte, Position, error) {
-	bound := (*cms.Binding)(b)
-	if !isPlain(b) {
-		var err error
-		if bound, err = convertBinding(b); err != nil {
-			return dst, Position{}, err
-		}
+// Open is Opener.Open and returns the rest that the envelope says, which the tag
+// covers. A nil b is the zero Binding.
+func (w *OpenWorker) Open(ctx context.Context, dst, e []byte, b *Binding) ([]byte, Opened, error) {
+	out, opened, err := w.openEnvelope(ctx, dst, e, b)
+	if err != nil {
+		return dst, Opened{}, refuse(err)
 	}
-	if err := cms.Parse(e, &w.e); err != nil {
-		return dst, Position{}, refuse(err)
+	return out, opened, nil
+}
+
+// MaxSize is the most bytes that Open appends for an envelope. It opens nothing.
+func (w *OpenWorker) MaxSize(e []byte) int {
+	if _, ok := cms.ParseHead(e, &w.e.Header); ok && w.e.Coded && w.e.Coding.Compression != 0 {
+		return int(w.payloadLimit())
+	}
+	return len(e)
+}
+
+// openEnvelope makes the checks in the order of docs/envelope.md, section 10.
+func (w *OpenWorker) openEnvelope(ctx context.Context, dst, e []byte, b *Binding) ([]byte, Opened, error) {
+	if b == nil {
+		b = &Binding{}
+	}
+	if err := w.parse(e, b.Kind); err != nil {
+		return dst, Opened{}, err
 	}
 	if !areApart(dst, e) {
-		inPlace, err := overlaps(dst, e, len(e))
+		inPlace, err := overlaps(dst, e, max(len(e), w.maxPayload()))
 		if err != nil {
-			return dst, Position{}, err
+			return dst, Opened{}, err
 		}
 		if inPlace {
 			return w.openInPlace(ctx, dst, e, b)
 		}
 	}
-	key, err := w.findKey(ctx, &w.e)
+	if err := w.prepare(ctx, b); err != nil {
+		return dst, Opened{}, err
+	}
+	out, err := w.openPayload(dst)
 	if err != nil {
-		return dst, Position{}, refuse(err)
+		return dst, Opened{}, err
 	}
-	w.aad.SetHeader(w.e.ByReference, w.e.Protected)
-	if w.e.Chunked {
-		return w.openSegments(dst, key, bound)
-	}
-	out, err := key.Open(dst, w.e.IV, w.e.Ciphertext, w.aad.Bytes(bound, 0, true))
-	switch {
-	case err != nil:
-		return dst, Position{}, tamperedError(0, false)
-	case len(out) > len(dst) && mustBeEmpty(bound.Kind):
+	if err := w.checkPayload(out[len(dst):], b.Kind); err != nil {
 		clear(out[len(dst):])
-		return dst, Position{}, refuse(errPayload)
+		return dst, Opened{}, err
 	}
-	return out, Position(w.e.Position), nil
+	return out, Opened{
+		Position: decodePosition(&w.e.Position), Bound: int(w.e.Position.Bound), Extra: w.extra,
+		Named: w.e.Position.Form&cms.FormNamed != 0, Vouched: w.key.Vouched,
+	}, nil
 }
 
-// mustBeEmpty says that envelopes of a kind have no payload.
-func mustBeEmpty(kind Kind) bool { return kind == Tombstone || kind == KeyRecord }
-
-// openInPlace opens a copy of an envelope that begins where dst ends. The
-// plaintext is written over the original.
-func (w *OpenWorker) openInPlace(ctx context.Context, dst, e []byte, b *Binding) ([]byte, Position, error) {
-	w.scratch = append(w.scratch[:0], e...)
-	out, p, err := w.Open(ctx, dst, w.scratch, b)
-	if cap(w.scratch) > maxScratch {
-		w.scratch = nil
+// parse makes the checks 1 to 7.
+func (w *OpenWorker) parse(e []byte, kind Kind) error {
+	if err := cms.Parse(e, &w.e); err != nil {
+		return err
 	}
-	return out, p, err
+	if err := w.e.CheckKind(kind); err != nil {
+		return w.firstError(err)
+	}
+	return nil
 }
 
-func (w *OpenWorker) openSegments(dst []byte, key *chunker.OpeningKey, b *cms.Binding) ([]byte, Position, error) {
+// prepare makes the checks 8 to 11, and that of the number of headers.
+func (w *OpenWorker) prepare(ctx context.Context, b *Binding) (err error) {
+	if w.key, err = w.findKey(ctx, &w.e); err != nil {
+		return err
+	}
+	if w.dictionaries, err = w.findDictionaries(ctx, &w.e.Header); err != nil {
+		return err
+	}
+	w.bound, w.extra, err = w.binder.bindOpening(b, &w.e.Position)
+	if err == nil && w.extra > 0 && !w.opener.o.ExtraHeaders {
+		err = errExtraHeaders
+	}
+	return err
+}
+
+// openCoded opens an envelope for a stream: it returns the coded payload, in
+// memory of w, and how it is coded; c is nil if it is not.
+func (w *OpenWorker) openCoded(ctx context.Context, e []byte, b *Binding) (payload []byte, c *coding.Coding, err error) {
+	if err := w.parse(e, b.Kind); err != nil {
+		return nil, nil, err
+	}
+	if err := w.prepare(ctx, b); err != nil {
+		return nil, nil, err
+	}
+	payload, dictionary, err := w.decryptCoded()
+	if err == nil {
+		err = w.opener.checkTimes(w.e.Position.Created)
+	}
+	if err == nil && !w.e.Coded {
+		err = w.checkPayload(payload, b.Kind)
+	}
+	if err != nil {
+		clear(payload)
+		return nil, nil, err
+	}
+	if w.e.Coded {
+		coding := codingOf(&w.e.Coding, dictionary)
+		c = &coding
+	}
+	return payload, c, nil
+}
+
+var errExtraHeaders = tampered("headers that were not sealed")
+
+// firstError returns err, unless the recipients, which have not been looked at
+// yet, have a fault: it comes first.
+func (w *OpenWorker) firstError(err error) error {
+	if w.e.ByReference {
+		return err
+	}
+	if _, fault := cms.ParseRecipients(w.e.Recipients, nil); fault != nil {
+		return fault
+	}
+	return err
+}
+
+// maxPayload is how many bytes may be appended for a compressed payload.
+func (w *OpenWorker) maxPayload() int {
+	if !w.e.Coded {
+		return 0
+	}
+	return int(w.payloadLimit())
+}
+
+// payloadLimit is the most bytes of a coded payload.
+func (w *OpenWorker) payloadLimit() int64 {
+	limit := cmp.Or(w.opener.o.MaxPayload, DefaultMaxPayload)
+	if most := w.opener.o.MaxInflated; most > 0 && w.e.Coding.Compression != 0 {
+		return min(limit, most)
+	}
+	return limit
+}
+
+// openPayload verifies the ciphertext and decodes what it holds.
+func (w *OpenWorker) openPayload(dst []byte) ([]byte, error) {
+	if !w.e.Coded {
+		out, err := w.decrypt(dst)
+		if err == nil {
+			if err = w.opener.checkTimes(w.e.Position.Created); err != nil {
+				clear(out[len(dst):])
+			}
+		}
+		return out, err
+	}
+	coded, dictionary, err := w.decryptCoded()
+	defer clear(coded)
+	if err != nil {
+		return dst, err
+	}
+	if err := w.opener.checkTimes(w.e.Position.Created); err != nil {
+		return dst, err
+	}
+	if w.decoder == nil {
+		w.decoder = coding.NewDecoder(w.payloadLimit())
+	}
+	return w.decoder.Append(dst, coded, codingOf(&w.e.Coding, dictionary))
+}
+
+func codingOf(c *cms.Coding, dictionary *coding.Dictionary) coding.Coding {
+	return coding.Coding{
+		Compressed: c.Compression == cms.CompressionZstd, Padded: c.Padding == cms.PaddingMark, Dictionary: dictionary,
+	}
+}
+
+// decryptCoded returns the coded payload, in memory of w, and the dictionary that
+// the tag is over. There may be several with one hint.
+func (w *OpenWorker) decryptCoded() (coded []byte, dictionary *coding.Dictionary, err error) {
+	if len(w.dictionaries) == 0 {
+		coded, err = w.decrypt(w.coded[:0])
+		w.coded = coded[:0]
+		return coded, nil, err
+	}
+	for _, dictionary = range w.dictionaries {
+		w.hash = dictionary.Sum()
+		w.bound.Dictionary = w.hash[:]
+		coded, err = w.decrypt(w.coded[:0])
+		w.coded = coded[:0]
+		if err == nil {
+			return coded, dictionary, nil
+		}
+	}
+	return nil, nil, err
+}
+
+// decrypt appends the coded payload to dst.
+func (w *OpenWorker) decrypt(dst []byte) ([]byte, error) {
+	aad := w.aad
+	if kind := w.bound.Kind; kind == KeyRecord || kind == DictionaryRecord {
+		aad = w.records
+	}
+	aad.SetHeader(w.e.ByReference, w.e.Protected)
+	if w.e.Chunked {
+		return w.decryptSegments(dst, aad)
+	}
+	out, err := w.key.Open(dst, w.e.IV, w.e.Ciphertext, aad.Bytes(w.bound, 0, true))
+	if err != nil {
+		return dst, tamperedError(0, false)
+	}
+	return out, nil
+}
+
+func (w *OpenWorker) decryptSegments(dst []byte, aad *cms.AAD) ([]byte, error) {
 	out := dst
 	for index, segments := uint32(0), w.e.Segments; len(segments) > 0; index++ {
 		var segment []byte
 		segment, segments = segments.Next()
 		iv, ciphertext := segment[:chunker.IVSize], segment[chunker.IVSize:]
 		var err error
-		if out, err = key.Open(out, iv, ciphertext, w.aad.Bytes(b, index, len(segments) == 0)); err != nil {
+		if out, err = w.key.Open(out, iv, ciphertext, aad.Bytes(w.bound, index, len(segments) == 0)); err != nil {
 			clear(out[len(dst):])
-			return dst, Position{}, tamperedError(index, true)
+			return dst, tamperedError(index, true)
 		}
 	}
-	return out, Position(w.e.Position), nil
+	return out, nil
+}
+
+// checkPayload makes the checks 16 and 17.
+func (w *OpenWorker) checkPayload(payload []byte, kind Kind) error {
+	switch kind {
+	case Value:
+		if limit := w.opener.o.MaxPayload; limit > 0 && int64(len(payload)) > limit {
+			return errTooLarge(limit)
+		}
+	case Tombstone, KeyRecord:
+		if len(payload) > 0 {
+			return errPayload
+		}
+	case EndOfArchive:
+		if len(payload) != EndSize && len(payload) != SignedEndSize {
+			return errEndSize
+		}
+	case DictionaryRecord:
+		if _, err := coding.ParseDictionary(payload); err != nil {
+			return errNotDictionary
+		}
+	}
+	return nil
+}
+
+// openInPlace opens a copy of an envelope that begins where dst ends. The
+// plaintext is written over the original.
+func (w *OpenWorker) openInPlace(ctx context.Context, dst, e []byte, b *Binding) ([]byte, Opened, error) {
+	w.scratch = append(w.scratch[:0], e...)
+	out, opened, err := w.openEnvelope(ctx, dst, w.scratch, b)
+	if cap(w.scratch) > maxScratch {
+		w.scratch = nil
+	}
+	return out, opened, err
 }
 
 // findKey finds the envelope's key: the last one, kekcache's, or unwrapped now.
-func (w *OpenWorker) findKey(ctx context.Context, e *cms.Envelope) (*chunker.OpeningKey, error) {
+func (w *OpenWorker) findKey(ctx context.Context, e *cms.Envelope) (*kekcache.OpenedKey, error) {
 	name := e.Commitment
 	if e.ByReference {
 		name = e.KID
 	}
-	generation := w.keys.Generation() // before the key is fetched: a Reload in between makes it one of the past
-	if l := &w.last; l.uses > 0 && l.generation == generation && l.byReference == e.ByReference &&
-		bytes.Equal(l.name, name) && bytes.Equal(l.recipients, e.Recipients) {
-		l.uses--
-		return l.key, nil
+	for i := range w.recent {
+		r := &w.recent[i]
+		if !r.isOf(e, name) || !w.opener.keys.IsLive(r.key, e.Position.Created) {
+			continue
+		}
+		if i > 0 {
+			*r, w.recent[0] = w.recent[0], *r
+		}
+		return w.recent[0].key, nil
 	}
-	var key *chunker.OpeningKey
+	var key *kekcache.OpenedKey
 	var err error
 	if e.ByReference {
-		key, err = w.keys.Lookup(ctx, e.KID)
+		key, err = w.opener.keys.Lookup(ctx, w.Place, e.KID, e.Position.Created)
 	} else {
-		key, err = w.keys.Unwrap(ctx, e.Commitment, e.Recipients)
+		sealed := sealedOf(&e.Header, e.Recipients)
+		key, err = w.opener.keys.Unwrap(ctx, w.Place, &sealed)
+		if errors.Is(err, kekcache.ErrUntrusted) {
+			err = w.firstError(err)
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	w.last = lastKey{
+	oldest := w.recent[len(w.recent)-1]
+	copy(w.recent[1:], w.recent[:])
+	w.recent[0] = recentKey{
 		key:         key,
 		byReference: e.ByReference,
-		name:        append(w.last.name[:0], name...),
-		recipients:  append(w.last.recipients[:0], e.Recipients...),
-		uses:        maxUses,
-		generation:  generation,
+		name:        append(oldest.name[:0], name...),
+		signature:   append(oldest.signature[:0], e.Signature...),
+		recipients:  append(oldest.recipients[:0], e.Recipients...),
 	}
 	return key, nil
+}
+
+// isOf tells whether the key is that of an envelope with this commitment or kid.
+func (r *recentKey) isOf(e *cms.Envelope, name []byte) bool {
+	return r.key != nil && r.byReference == e.ByReference && bytes.Equal(r.name, name) &&
+		bytes.Equal(r.recipients, e.Recipients) && (e.ByReference || bytes.Equal(r.signature, e.Signature))
+}
+
+// findDictionaries returns the dictionaries of which the envelope may name one.
+func (w *OpenWorker) findDictionaries(ctx context.Context, h *cms.Header) ([]*coding.Dictionary, error) {
+	if !h.Coded || h.Coding.Dictionary == [4]byte{} {
+		return nil, nil
+	}
+	return w.opener.dictionaries.find(ctx, w.Place, h.Coding.Dictionary)
 }

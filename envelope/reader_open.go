@@ -1,11 +1,13 @@
 package envelope
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/codec/cms"
+	"github.com/streamcrypt/streamcrypt/kekcache"
 )
 
 // maxSingle is more than any envelope in the single form takes, in bytes.
@@ -14,11 +16,7 @@ const maxSingle = cms.MaxHead + cms.MaxSingle + chunker.TagSize + cms.MaxRecipie
 // open reads the head. Short forms are opened whole; for chunks it finds the
 // key.
 func (r *Reader) open() error {
-	var err error
-	if r.bound, err = convertBinding(&r.b); err != nil {
-		return err
-	}
-	if err = r.measure(); err != nil {
+	if err := r.measure(); err != nil {
 		return err
 	}
 	h, n, err := r.in.readHead()
@@ -28,13 +26,16 @@ func (r *Reader) open() error {
 	switch {
 	case h.ByReference && !h.Chunked:
 		return r.openWhole(maxSingle, errTrailing)
-	case h.ByReference:
-		key, err := r.o.keys.Lookup(r.ctx, h.KID)
-		return r.begin(h, n, key, err)
-	case h.Chunked:
+	case h.Chunked && !h.ByReference:
 		return r.openTailed(h, n)
+	case !h.Chunked:
+		return r.openFirst(n)
 	}
-	return r.openFirst(n)
+	if err := h.CheckKind(r.b.Kind); err != nil {
+		return refuse(err)
+	}
+	key, err := r.o.keys.Lookup(r.ctx, r.worker.Place, h.KID, h.Position.Created)
+	return r.beginChunks(h, n, key, err)
 }
 
 // measure notes where the input begins and ends, if it has such places.
@@ -64,19 +65,30 @@ func (r *Reader) openWhole(limit int, tooLong error) error {
 	case !ok:
 		return refuse(tooLong)
 	}
-	r.ready, err = r.o.Open(r.ctx, nil, b, r.b)
+	r.ready, r.coding, err = r.worker.openCoded(r.ctx, b, &r.b)
 	r.final = err == nil
-	return err
+	return refuse(err)
 }
 
-// begin makes ready for the segments behind a head of n bytes. err is that of
-// finding the key.
-func (r *Reader) begin(h *cms.Header, n int, key *chunker.OpeningKey, err error) error {
+// beginChunks makes ready for the segments behind a head of n bytes. err is that
+// of finding the key.
+func (r *Reader) beginChunks(h *cms.Header, n int, key *kekcache.OpenedKey, err error) error {
 	if err != nil {
 		return refuse(err)
 	}
-	r.aad.SetHeader(h.ByReference, append([]byte(nil), h.Protected...)) // the input's buffer moves on
-	r.key, r.size = key, h.ChunkSize
+	w, c := r.worker, &r.chunks
+	if c.dictionaries, err = w.findDictionaries(r.ctx, h); err != nil {
+		return refuse(err)
+	}
+	bound, extra, err := w.binder.bindOpening(&r.b, &h.Position)
+	switch {
+	case err != nil:
+		return refuse(err)
+	case extra > 0 && !r.o.o.ExtraHeaders:
+		return refuse(errExtraHeaders)
+	}
+	w.aad.SetHeader(h.ByReference, bytes.Clone(h.Protected)) // the input's buffer moves on
+	c.key, c.bound, c.header = key, bound, *h
 	r.in.skip(n)
 	return nil
 }
@@ -91,11 +103,11 @@ func (r *Reader) openFirst(n int) error {
 	case record == nil:
 		return r.openWhole(maxSingle, errTrailing)
 	}
-	return r.openRecorded(record)
+	return r.openBehindRecord(record)
 }
 
-// openRecorded reads the envelope by reference behind its key record.
-func (r *Reader) openRecorded(record []byte) error {
+// openBehindRecord reads the envelope by reference behind its key record.
+func (r *Reader) openBehindRecord(record []byte) error {
 	h, n, err := r.in.readHead()
 	if err != nil {
 		return err
@@ -103,23 +115,44 @@ func (r *Reader) openRecorded(record []byte) error {
 	if !h.ByReference || !h.Chunked {
 		return refuse(errRecordAlone)
 	}
-	key, err := r.o.keys.FromRecord(r.ctx, record, h.KID)
-	if err == nil {
-		err = r.checkRecord(record, key)
+	if err := h.CheckKind(r.b.Kind); err != nil {
+		return refuse(err)
 	}
-	return r.begin(h, n, key, err)
+	key, err := r.openKeyRecord(record, h)
+	return r.beginChunks(h, n, key, err)
 }
 
-// checkRecord opens the key record itself. The commitment has shown that the
-// key is right; this shows that not a bit of the record was changed.
-func (r *Reader) checkRecord(record []byte, key *chunker.OpeningKey) error {
+// openKeyRecord opens the key record before an envelope, and not only the key in
+// it: so not a bit of it can have been changed.
+func (r *Reader) openKeyRecord(record []byte, h *cms.Header) (*kekcache.OpenedKey, error) {
 	var e cms.Envelope
-	if err := cms.Parse(record, &e); err != nil {
-		return err
+	switch err := cms.Parse(record, &e); {
+	case err != nil:
+		return nil, err
+	case !bytes.HasPrefix(e.Commitment, h.KID):
+		return nil, kekcache.ErrWrongKey
 	}
-	r.aad.SetHeader(e.ByReference, e.Protected)
-	_, err := key.Open(nil, e.IV, e.Ciphertext, r.aad.Bytes(&cms.Binding{Kind: cms.KeyRecord}, 0, true))
-	return err
+	if _, err := cms.ParseRecipients(e.Recipients, nil); err != nil {
+		return nil, err
+	}
+	if err := e.CheckKind(KeyRecord); err != nil {
+		return nil, err
+	}
+	key, err := r.o.keys.FromRecord(r.ctx, r.worker.Place, record, h.KID, h.Position.Created)
+	if err != nil {
+		return nil, err
+	}
+	aad := r.worker.records
+	aad.SetHeader(e.ByReference, e.Protected)
+	payload, err := key.Open(nil, e.IV, e.Ciphertext, aad.Bytes(&cms.Binding{Kind: KeyRecord}, 0, true))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(payload) > 0:
+		clear(payload)
+		return nil, errPayload
+	}
+	return key, nil
 }
 
 // openTailed reads a self-contained chunked envelope. Its recipients stand at
@@ -133,9 +166,16 @@ func (r *Reader) openTailed(h *cms.Header, n int) error {
 	if err != nil {
 		return refuse(err)
 	}
-	key, err := r.o.keys.Unwrap(r.ctx, h.Commitment, tail)
+	if _, err := cms.ParseRecipients(tail, nil); err != nil {
+		return refuse(err)
+	}
+	if err := h.CheckKind(r.b.Kind); err != nil {
+		return refuse(err)
+	}
+	sealed := sealedOf(h, tail)
+	key, err := r.o.keys.Unwrap(r.ctx, r.worker.Place, &sealed)
 	r.tail, r.at, r.tailAt = true, r.base+int64(n), r.last-int64(len(tail))-1
-	return r.begin(h, n, key, err)
+	return r.beginChunks(h, n, key, err)
 }
 
 var errTail = fmt.Errorf("%w: the recipients stand at the end of more than %d bytes that cannot be read twice",

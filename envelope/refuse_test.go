@@ -47,7 +47,7 @@ func TestEverySingleBit(t *testing.T) {
 	profiles(t, func(t *testing.T, store kekcache.Store) {
 		r := newRig(t, rigOptions{store: store})
 		b := envelope.Binding{Key: []byte("k")}
-		e, err := r.sealer(t, 0).NewWorker().Seal(t.Context(), nil, []byte("hello"), &b, &envelope.Position{Offset: 7})
+		e, err := r.sealer(t, 0).NewWorker().Seal(t.Context(), nil, []byte("hello"), &b, &envelope.Position{Source: [5]byte{1}, Offset: 7})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +85,7 @@ func TestBinding(t *testing.T) {
 	profiles(t, func(t *testing.T, store kekcache.Store) {
 		r := newRig(t, rigOptions{store: store})
 		full := func() envelope.Binding {
-			return envelope.Binding{Subject: []byte("s"), Key: []byte("k"), Bound: []envelope.Bound{{Name: "h", Values: [][]byte{{1}}}}}
+			return envelope.Binding{Subject: []byte("s"), Key: []byte("k"), Headers: []envelope.Header{{Name: "h", Value: []byte{1}}}}
 		}
 		b := full()
 		e, err := r.sealer(t, 0).Seal(t.Context(), nil, []byte("hello"), b)
@@ -98,12 +98,13 @@ func TestBinding(t *testing.T) {
 			"key":         func(b *envelope.Binding) { b.Key = []byte("l") },
 			"empty key":   func(b *envelope.Binding) { b.Key = []byte{} },
 			"null key":    func(b *envelope.Binding) { b.Key = nil },
-			"value":       func(b *envelope.Binding) { b.Bound[0].Values[0] = []byte{2} },
-			"null value":  func(b *envelope.Binding) { b.Bound[0].Values[0] = nil },
-			"no value":    func(b *envelope.Binding) { b.Bound[0].Values = nil },
-			"header name": func(b *envelope.Binding) { b.Bound[0].Name = "i" },
-			"no header":   func(b *envelope.Binding) { b.Bound = nil },
-			"kind":        func(b *envelope.Binding) { b.Kind = envelope.EndOfArchive },
+			"value":       func(b *envelope.Binding) { b.Headers[0].Value = []byte{2} },
+			"null value":  func(b *envelope.Binding) { b.Headers[0].Value = nil },
+			"empty value": func(b *envelope.Binding) { b.Headers[0].Value = []byte{} },
+			"one more":    func(b *envelope.Binding) { b.Headers = append(b.Headers, envelope.Header{Name: "h"}) },
+			"header name": func(b *envelope.Binding) { b.Headers[0].Name = "i" },
+			"no header":   func(b *envelope.Binding) { b.Headers = nil },
+			"kind":        func(b *envelope.Binding) { b.Kind = envelope.Tombstone },
 		} {
 			b := full()
 			change(&b)

@@ -1,9 +1,11 @@
 package envelope
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
@@ -12,13 +14,23 @@ import (
 // RewrapperOptions say how a Rewrapper works. The zero value is good for a
 // start.
 type RewrapperOptions struct {
-	// Context is the Sealer's. Only key services look at it here.
-	Context string
+	// Context and KeyContext are the Sealer's. Only key services and signatures
+	// have to do with them here.
+	Context, KeyContext string
 	// Pairs are the Sealer's.
 	Pairs map[string]string
 	// Store has the key records of envelopes that name their data key; nil:
 	// those are refused.
 	Store kekcache.Store
+	// Signers are the sealers that are trusted: everything that none of them
+	// vouches for is refused as untrusted. The signatures stay.
+	Signers []keys.Verifier
+	// Skew is how far clocks may differ; default 5 minutes.
+	Skew time.Duration
+	// PassUntrusted has data keys of public keys rewrapped for keys that vouch
+	// for them, although no signer does. Without it they are refused as
+	// untrusted: a reader would take a stranger's for a sealer's.
+	PassUntrusted bool
 	// Verify unwraps a data key that a key service has moved without showing
 	// it, and compares its commitment.
 	Verify bool
@@ -64,8 +76,10 @@ func (c *RewrapCounts) add(to *kekcache.Rewrapped) {
 // envelope.
 func NewRewrapper(from []keys.Unwrapper, to []keys.Wrapper, o RewrapperOptions) (*Rewrapper, error) {
 	rewrapKeys, err := kekcache.NewRewrapKeys(kekcache.RewrapKeysOptions{
-		Codec: codec{}, From: from, To: to, Context: keys.Context{Name: o.Context, Pairs: o.Pairs},
-		Store: o.Store, Verify: o.Verify, MaxBytes: o.MaxBytes, Log: o.Log, Audit: o.Audit, Observer: o.Observer,
+		Codec: codec{}, From: from, To: to,
+		Context: keys.Context{Name: cmp.Or(o.KeyContext, o.Context), Pairs: o.Pairs},
+		Store:   o.Store, Signers: o.Signers, Skew: o.Skew, PassUntrusted: o.PassUntrusted,
+		Verify: o.Verify, MaxBytes: o.MaxBytes, Log: o.Log, Audit: o.Audit, Observer: o.Observer,
 	})
 	if err != nil {
 		return nil, err
@@ -88,12 +102,17 @@ func (r *Rewrapper) Rewrap(ctx context.Context, dst, e []byte) ([]byte, error) {
 // key with this kid of 16 bytes, unless there is one: already says so. Its
 // errors are those of Rewrap.
 func (r *Rewrapper) RewrapRecord(ctx context.Context, kid []byte) (already bool, err error) {
-	to, err := r.keys.RewrapRecord(ctx, kid)
+	to, _, err := r.keys.RewrapRecord(ctx, "", kid)
 	if err != nil {
 		return false, refuse(err)
 	}
 	return to.Already, nil
 }
+
+// KeepKeyRecord has a key record of an archive be used for the messages behind
+// it, instead of the store. It is an envelope of its own, for Rewrap. It keeps a
+// copy. The error is an *Error.
+func (r *Rewrapper) KeepKeyRecord(record []byte) error { return refuse(r.keys.KeepRecord(record)) }
 
 // CountKeys returns how many distinct data keys have been rewrapped. One that
 // was forgotten meanwhile counts again.

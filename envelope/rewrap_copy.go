@@ -72,7 +72,7 @@ func (c *rewrapCopy) copyFirst(n int) error {
 	case record == nil:
 		return c.copyWhole()
 	}
-	commitment, _, err := codec{}.SplitRecord(record)
+	sealed, err := codec{}.SplitRecord(record)
 	if err != nil {
 		return refuse(err)
 	}
@@ -82,10 +82,18 @@ func (c *rewrapCopy) copyFirst(n int) error {
 		return err
 	case !h.ByReference || !h.Chunked:
 		return refuse(errRecordAlone)
-	case !bytes.Equal(h.KID, commitment[:cms.KIDSize]):
+	case !bytes.Equal(h.KID, sealed.Commitment[:cms.KIDSize]):
 		return refuse(kekcache.ErrWrongKey)
 	}
-	if err := c.writeRewrapped(record); err != nil {
+	created := h.Position.Created
+	out, err := c.worker.Rewrap(c.ctx, nil, record)
+	if err == nil && !c.worker.recent[0].valid.Covers(created) {
+		err = refuse(errOutOfTime)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := c.w.Write(out); err != nil {
 		return err
 	}
 	return c.copySegments(h, n)
@@ -94,14 +102,15 @@ func (c *rewrapCopy) copyFirst(n int) error {
 // copyChunked copies an envelope in the chunked form that stands alone.
 func (c *rewrapCopy) copyChunked(h *cms.Header, n int) error {
 	if h.ByReference {
-		to, err := c.worker.keys.RewrapRecord(c.ctx, h.KID)
+		to, _, err := c.worker.rewrapKey(c.ctx, h, nil)
 		if err != nil {
 			return refuse(err)
 		}
 		c.worker.counts.add(to)
 		return c.copySegments(h, n)
 	}
-	commitment := bytes.Clone(h.Commitment) // the input's buffer moves on
+	head := *h // the input's buffer moves on
+	head.Commitment, head.Signature = bytes.Clone(h.Commitment), bytes.Clone(h.Signature)
 	if err := c.copySegments(h, n); err != nil {
 		return err
 	}
@@ -112,7 +121,7 @@ func (c *rewrapCopy) copyChunked(h *cms.Header, n int) error {
 	case !ok:
 		return refuse(fmt.Errorf("%w: recipients", cms.ErrTooLarge))
 	}
-	to, err := c.worker.keys.RewrapRecipients(c.ctx, commitment, encoded)
+	to, _, err := c.worker.rewrapKey(c.ctx, &head, encoded)
 	if err != nil {
 		return refuse(err)
 	}

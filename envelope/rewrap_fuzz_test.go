@@ -8,7 +8,6 @@ import (
 	"github.com/streamcrypt/streamcrypt/codec/cms"
 	"github.com/streamcrypt/streamcrypt/docs/vectors"
 	"github.com/streamcrypt/streamcrypt/envelope"
-	"github.com/streamcrypt/streamcrypt/keys"
 )
 
 // FuzzRewrap: whatever comes in, it is refused for a reason, or nothing of it
@@ -32,10 +31,11 @@ func FuzzRewrap(f *testing.F) {
 			}
 		}
 	}
-	unwrappers := map[string]keys.Unwrapper{}
 	to := newKEK(f)
 	f.Fuzz(func(t *testing.T, e []byte) {
-		r := newVectorRig(t, &every, unwrappers, to)
+		every := every
+		every.Envelope = e
+		r := newVectorRig(t, &every, to)
 		var refused *envelope.Error
 		out, err := r.rewrapper.Rewrap(t.Context(), nil, e)
 		if err != nil && (!errors.As(err, &refused) || len(out) > 0) {

@@ -40,7 +40,7 @@ func newRewrapper(t testing.TB, store kekcache.Store, from []keys.Unwrapper, to 
 	for i, k := range to {
 		wrappers[i] = k
 	}
-	r, err := envelope.NewRewrapper(from, wrappers, envelope.RewrapperOptions{Store: store})
+	r, err := envelope.NewRewrapper(from, wrappers, envelope.RewrapperOptions{Store: store, PassUntrusted: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,19 +57,6 @@ func openerWith(t testing.TB, store kekcache.Store, context string, kek keys.Unw
 	return o
 }
 
-// vectorBinding is that of a vector.
-func vectorBinding(v *vectors.Vector) envelope.Binding {
-	b := envelope.Binding{Subject: v.Subject, Key: v.Key, Kind: envelope.Kind(v.Kind)}
-	for _, bound := range v.Bound {
-		values := make([][]byte, len(bound.Values))
-		for i := range values {
-			values[i] = bound.Values[i]
-		}
-		b.Bound = append(b.Bound, envelope.Bound{Name: string(bound.Name), Values: values})
-	}
-	return b
-}
-
 // vectorRig is a vector's keys and records, rewrapped for other keys.
 type vectorRig struct {
 	old       []keys.Unwrapper
@@ -77,31 +64,31 @@ type vectorRig struct {
 	rewrapper *envelope.Rewrapper
 }
 
-func newVectorRig(t *testing.T, v *vectors.Vector, unwrappers map[string]keys.Unwrapper, to ...target) *vectorRig {
+func newVectorRig(t *testing.T, v *vectors.Vector, to ...target) *vectorRig {
 	t.Helper()
-	r := &vectorRig{store: new(keystoretest.Memory)}
-	for i := range v.Keys {
-		file := string(v.Keys[i].File())
-		if unwrappers[file] == nil {
-			u, err := v.Keys[i].Unwrapper()
-			if err != nil {
-				t.Fatal(err)
-			}
-			unwrappers[file] = u
-		}
-		r.old = append(r.old, unwrappers[file])
-	}
-	if len(r.old) == 0 {
-		r.old = append(r.old, newKEK(t))
-	}
-	for _, record := range v.Records {
-		var e cms.Envelope
-		if cms.ParseKeyRecord(record, &e) == nil {
-			putRecord(t, r.store, [kekcache.KIDSize]byte(e.Commitment), record)
+	r := &vectorRig{old: vectorKEKs(t, &v.Reader), store: new(keystoretest.Memory)}
+	for name, records := range newVectorStore(v.Envelope, v.Records, v.DictionaryRecords) {
+		for _, record := range records {
+			putRecord(t, r.store, name, record)
 		}
 	}
-	r.rewrapper = newRewrapper(t, r.store, r.old, to...)
+	var wrappers []keys.Wrapper
+	for _, k := range to {
+		wrappers = append(wrappers, k)
+	}
+	o := readerOptions(t, &v.Reader)
+	var err error
+	r.rewrapper, err = envelope.NewRewrapper(r.old, wrappers, envelope.RewrapperOptions{
+		Context: o.Context, KeyContext: o.KeyContext, Store: r.store, Signers: o.Signers, Skew: o.Skew, PassUntrusted: true,
+	})
+	fatal(t, err)
 	return r
+}
+
+// opener opens what was rewrapped with one of the new keys.
+func (r *vectorRig) opener(t *testing.T, v *vectors.Vector, store kekcache.Store, kek keys.Unwrapper) *envelope.Opener {
+	t.Helper()
+	return vectorOpenerWith(t, v, store, []keys.Unwrapper{kek})
 }
 
 // TestRewrapVectors: of every good vector nothing changes but the recipients,
@@ -112,40 +99,58 @@ func TestRewrapVectors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	unwrappers := map[string]keys.Unwrapper{}
 	to := []target{newKEK(t), newX25519(t)}
 	for i := range all {
 		v := &all[i]
-		t.Run(v.Name, func(t *testing.T) {
-			r := newVectorRig(t, v, unwrappers, to...)
-			dst := append(make([]byte, 0, 6+r.rewrapper.NewWorker().MaxSize(len(v.Envelope))), "prefix"...)
-			out, err := r.rewrapper.Rewrap(t.Context(), dst, v.Envelope)
-			if !bytes.HasPrefix(out, dst) || err != nil && len(out) != len(dst) {
-				t.Fatalf("%d bytes, %v", len(out), err)
-			}
-			if len(out) > cap(dst) {
-				t.Errorf("%d bytes after a MaxSize of %d", len(out)-len(dst), cap(dst)-len(dst))
-			}
-			out = out[len(dst):]
-			if v.Expect == "ok" {
-				if err != nil {
-					t.Fatal(err)
-				}
-				checkSpliced(t, v.Envelope, out)
-				for _, old := range r.old {
-					_, err := openerWith(t, r.onlyNew(t, v), string(v.Context), old).Open(t.Context(), nil, out, vectorBinding(v))
-					wantReason(t, err, "unknown-key")
-				}
-			}
-			if err != nil {
-				wantReason(t, err, v.Expect)
-				return
-			}
-			for _, kek := range to {
-				plain, err := openerWith(t, r.store, string(v.Context), kek).Open(t.Context(), nil, out, vectorBinding(v))
-				checkVector(t, kek.Name(), v, plain, err)
-			}
-		})
+		t.Run(v.Name, func(t *testing.T) { atTime(t, v.Now, func(t *testing.T) { testRewrapVector(t, v, to) }) })
+	}
+}
+
+// rewrapped are the vectors of which a Rewrapper says something else than an
+// Opener; "" where the Opener that comes after it does.
+var rewrapped = map[string]string{
+	"kind-rule-before-unknown-key": "unknown-key", // it does not know as what an envelope is opened
+	// The store of this test keeps equal records once, so there are no 16 tries.
+	"record-seventeenth-try-is-not-made":  "",
+	"record-tries-stop-at-wrong-keys-too": "",
+}
+
+func testRewrapVector(t *testing.T, v *vectors.Vector, to []target) {
+	if word, other := rewrapped[v.Name]; other {
+		_, err := newVectorRig(t, v, to...).rewrapper.Rewrap(t.Context(), nil, v.Envelope)
+		if word == "" {
+			fatal(t, err)
+			return
+		}
+		wantReason(t, err, word)
+		return
+	}
+	r := newVectorRig(t, v, to...)
+	dst := append(make([]byte, 0, 6+r.rewrapper.NewWorker().MaxSize(len(v.Envelope))), "prefix"...)
+	out, err := r.rewrapper.Rewrap(t.Context(), dst, v.Envelope)
+	if !bytes.HasPrefix(out, dst) || err != nil && len(out) != len(dst) {
+		t.Fatalf("%d bytes, %v", len(out), err)
+	}
+	if len(out) > cap(dst) {
+		t.Errorf("%d bytes after a MaxSize of %d", len(out)-len(dst), cap(dst)-len(dst))
+	}
+	out = out[len(dst):]
+	if v.Expect == "ok" {
+		fatal(t, err)
+		checkSpliced(t, v.Envelope, out)
+		for _, old := range r.old {
+			b := vectorBinding(v)
+			_, err := r.opener(t, v, r.onlyNew(t, v), old).Open(t.Context(), nil, out, b)
+			wantReason(t, err, "unknown-key")
+		}
+	}
+	if err != nil {
+		wantReason(t, err, v.Expect)
+		return
+	}
+	for _, kek := range to {
+		plain, err := r.opener(t, v, r.store, kek).Open(t.Context(), nil, out, vectorBinding(v))
+		checkVector(t, kek.Name(), v, plain, err)
 	}
 }
 

@@ -2,6 +2,8 @@ package envelope
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/streamcrypt/streamcrypt/codec/cms"
 	"github.com/streamcrypt/streamcrypt/kekcache"
@@ -11,12 +13,23 @@ import (
 // and allocates nothing for an envelope with a data key that it knows. It is
 // not safe for concurrent use.
 type RewrapWorker struct {
+	// Place names where the next envelopes are read from, such as a partition.
+	// If too many of a place cannot be unwrapped by a key service, the place
+	// waits, and no other.
+	Place string
+
 	keys    *kekcache.RewrapKeys
 	e       cms.Envelope
-	last    cms.Alike           // the envelope before, to which most are alike
-	to      *kekcache.Rewrapped // the result for it
-	longest int                 // recipients of those that were written, in bytes; 0: none were
+	recent  [4]recentResult // the last one is the first: some sealers may write in turns
+	longest int             // recipients of those that were written, in bytes; 0: none were
 	counts  RewrapCounts
+}
+
+// recentResult is the result for an envelope before, to which most are alike.
+type recentResult struct {
+	like  cms.Alike
+	to    *kekcache.Rewrapped
+	valid kekcache.Validity // when its data key may have sealed
 }
 
 // NewWorker returns a RewrapWorker for one goroutine.
@@ -43,34 +56,80 @@ func (w *RewrapWorker) Rewrap(ctx context.Context, dst, e []byte) ([]byte, error
 		}
 	}
 	out := append(dst, e...)
-	if !w.last.Match(out[len(dst):]) { // the copy is in the processor's cache, and e may not be
-		if err := w.findResult(ctx, e); err != nil {
-			return dst, refuse(err)
+	copied := out[len(dst):] // is in the processor's cache, and e may not be
+	last := &w.recent[0]
+	if w.findRecent(copied) {
+		if !last.valid.Covers(last.like.Created(copied)) {
+			return dst, refuse(errOutOfTime)
 		}
+	} else if err := w.findResult(ctx, e); err != nil {
+		return dst, refuse(err)
 	}
-	w.counts.add(w.to)
-	if old := w.last.Recipients(); !w.to.Already && len(old) > 0 {
-		return append(out[:len(out)-len(old)], w.to.Recipients...), nil
+	w.counts.add(last.to)
+	if old := last.like.Recipients(); !last.to.Already && len(old) > 0 {
+		return append(out[:len(out)-len(old)], last.to.Recipients...), nil
 	}
 	return out, nil
 }
 
+// findRecent tells whether an envelope is alike to one of the last ones, and
+// makes that the first.
+func (w *RewrapWorker) findRecent(e []byte) bool {
+	for i := range w.recent {
+		if !w.recent[i].like.Match(e) {
+			continue
+		}
+		if i > 0 {
+			w.recent[0], w.recent[i] = w.recent[i], w.recent[0]
+		}
+		return true
+	}
+	return false
+}
+
+var errOutOfTime = fmt.Errorf("%w: sealed when the signature does not hold", kekcache.ErrUntrusted)
+
 // findResult finds the result for an envelope that is not alike to the last
-// one.
-func (w *RewrapWorker) findResult(ctx context.Context, e []byte) (err error) {
+// ones.
+func (w *RewrapWorker) findResult(ctx context.Context, e []byte) error {
 	if err := cms.Parse(e, &w.e); err != nil {
 		return err
 	}
-	var to *kekcache.Rewrapped
-	if w.e.ByReference {
-		to, err = w.keys.RewrapRecord(ctx, w.e.KID)
-	} else {
-		to, err = w.keys.RewrapRecipients(ctx, w.e.Commitment, w.e.Recipients)
-	}
+	to, valid, err := w.rewrapKey(ctx, &w.e.Header, w.e.Recipients)
 	if err != nil {
 		return err
 	}
-	w.to, w.longest = to, max(w.longest, len(to.Recipients))
-	w.last.Set(e, &w.e)
+	w.longest = max(w.longest, len(to.Recipients))
+	oldest := w.recent[len(w.recent)-1].like
+	copy(w.recent[1:], w.recent[:])
+	w.recent[0] = recentResult{like: oldest, to: to, valid: valid}
+	w.recent[0].like.Set(e, &w.e)
 	return nil
+}
+
+// rewrapKey returns the new recipients for an envelope with these ones, and sees
+// to the dictionary that it may need.
+func (w *RewrapWorker) rewrapKey(
+	ctx context.Context, h *cms.Header, recipients []byte,
+) (to *kekcache.Rewrapped, valid kekcache.Validity, err error) {
+	if h.ByReference {
+		to, valid, err = w.keys.RewrapRecord(ctx, w.Place, h.KID)
+		if err == nil && !valid.Covers(h.Position.Created) {
+			err = errOutOfTime
+		}
+	} else {
+		sealed := sealedOf(h, recipients)
+		to, valid, err = w.keys.RewrapRecipients(ctx, w.Place, &sealed)
+	}
+	if err == nil && h.Coded && h.Coding.Dictionary != (dictionaryHint{}) {
+		if err = w.keys.RewrapDictionaries(ctx, w.Place, h.Coding.Dictionary); isRefusal(err) {
+			err = fmt.Errorf("%w: its record cannot be rewrapped: %w", errUnknownDictionary, err)
+		}
+	}
+	return to, valid, err
+}
+
+func isRefusal(err error) bool {
+	return errors.Is(err, kekcache.ErrUnknownKey) || errors.Is(err, kekcache.ErrWrongKey) ||
+		errors.Is(err, kekcache.ErrUntrusted)
 }

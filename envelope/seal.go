@@ -1,6 +1,7 @@
 package envelope
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/codec/cms"
+	"github.com/streamcrypt/streamcrypt/codec/coding"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 )
@@ -18,6 +20,9 @@ type SealerOptions struct {
 	// records and, where the key service can, wrapped data keys are bound to
 	// it: an Opener with another Context does not open them. It may be empty.
 	Context string
+	// KeyContext is the name to which data keys are bound, where that is another
+	// one; "" for Context.
+	KeyContext string
 	// Pairs bind wrapped data keys further, at key services that can.
 	Pairs map[string]string
 	// ChunkSize is the largest payload that is sealed in one piece, in bytes,
@@ -32,6 +37,18 @@ type SealerOptions struct {
 	// their data key instead of carrying it. They are smaller then, and nobody
 	// can open them without the store.
 	Store kekcache.Store
+
+	// Bind says which headers are bound, and whether the time is.
+	Bind Bind
+	// Coding compresses and pads payloads. Lengths of compressed payloads tell
+	// about their content: docs/compression.md says when that matters.
+	Coding coding.Options
+	// Signer, if not nil, vouches for data keys. Readers that trust it refuse
+	// everything from those who cannot open. It does not tell apart this sealer
+	// and those who can open, each of whom could have sealed a message, dated
+	// within the window of its data key. It must be comparable, such as a
+	// pointer.
+	Signer keys.Signer
 
 	// Limits end the use of a data key.
 	Limits kekcache.Limits
@@ -57,7 +74,10 @@ type Sealer struct {
 	keks    *kekcache.KEKs
 	keys    *kekcache.SealKeys
 	supply  *kekcache.Supply
-	workers sync.Pool // of *SealWorker
+
+	namesKeys bool      // KeyContext was given
+	workers   sync.Pool // of *SealWorker
+	records   keyRecords
 }
 
 // NewSealer returns a Sealer for 1 to 16 keys, each of which will be able to
@@ -67,10 +87,18 @@ func NewSealer(keks []keys.Wrapper, o SealerOptions) (*Sealer, error) {
 	if err := CheckChunkSize(int64(o.ChunkSize)); err != nil {
 		return nil, err
 	}
+	if err := o.Bind.Check(); err != nil {
+		return nil, err
+	}
+	if err := o.Coding.Check(); err != nil {
+		return nil, err
+	}
 	if o.ChunkSize == 0 {
 		o.ChunkSize = DefaultChunkSize
 	}
-	s := &Sealer{options: o, keys: o.Shared}
+	namesKeys := o.KeyContext != ""
+	o.KeyContext = cmp.Or(o.KeyContext, o.Context)
+	s := &Sealer{options: o, keys: o.Shared, namesKeys: namesKeys}
 	var err error
 	if s.keks, err = kekcache.NewKEKs(keks); err != nil {
 		return nil, err
@@ -92,12 +120,15 @@ func NewSealer(keks []keys.Wrapper, o SealerOptions) (*Sealer, error) {
 }
 
 // ForContext returns a Sealer with the same options and keys for another
-// context, with data keys of its own. Reload of either is for both. Close of the
+// context, with data keys of its own unless KeyContext was given. Reload of either is for both. Close of the
 // one that was made first ends all of them.
 func (s *Sealer) ForContext(name string) (*Sealer, error) {
 	o := s.options
 	o.Context = name
-	other := &Sealer{options: o, keks: s.keks, keys: s.keys}
+	if !s.namesKeys {
+		o.KeyContext = name
+	}
+	other := &Sealer{options: o, keks: s.keks, keys: s.keys, namesKeys: s.namesKeys}
 	other.options.Shared = s.keys
 	if err := other.openSupply(); err != nil {
 		return nil, err
@@ -112,8 +143,8 @@ func (s *Sealer) openSupply() (err error) {
 		nonces = chunker.Random
 	}
 	s.supply, err = s.keys.Supply(kekcache.Purpose{
-		KEKs: s.keks, Context: keys.Context{Name: s.options.Context, Pairs: s.options.Pairs}, Nonces: nonces,
-		Store: s.options.Store,
+		KEKs: s.keks, Context: keys.Context{Name: s.options.KeyContext, Pairs: s.options.Pairs}, Nonces: nonces,
+		Store: s.options.Store, Signer: s.options.Signer,
 	})
 	s.workers.New = func() any { return s.NewWorker() }
 	return err
@@ -128,19 +159,22 @@ func (s *Sealer) Seal(ctx context.Context, dst, plaintext []byte, b Binding) ([]
 	return w.Seal(ctx, dst, plaintext, &b, nil)
 }
 
+// Bind returns the option.
+func (s *Sealer) Bind() Bind { return s.options.Bind }
+
 // MaxSize is the most bytes that an envelope of a payload of n bytes takes.
 func (s *Sealer) MaxSize(n int) int {
-	size := maxSealedSize(n, s.options.ChunkSize)
+	size := maxSealedSize(s.options.Coding.MaxSize(n), s.options.ChunkSize)
 	if s.options.Store != nil {
 		return size
 	}
 	return size + cms.MaxRecipientSize
 }
 
-// maxSealedSize is the most bytes that an envelope takes without its
-// recipients.
+// maxSealedSize is the most bytes that an envelope of a coded payload of n bytes
+// takes without its recipients.
 func maxSealedSize(n, chunkSize int) int {
-	return n + (n/chunkSize+1)*(segmentRoom(chunkSize)-chunkSize) + cms.MaxHead
+	return n + (n/chunkSize+1)*(segmentRoom(chunkSize)-chunkSize) + cms.MaxSealedHead
 }
 
 // Prepare makes the first data key, unless there is one. A key service that

@@ -17,23 +17,26 @@ var errClosed = errors.New("envelope: write after close")
 // 11).
 const maxStreamBytes = 1 << 40
 
-// Writer seals a payload of any length while it is written. It holds one chunk
-// in memory. Close must be called, and the output is complete only if Close
-// returns nil. A Writer is for one goroutine.
+// Writer seals a payload of any length while it is written. It holds a chunk in
+// memory, and a compressor where payloads are compressed. Close must be called,
+// and the output is complete only if Close returns nil. A Writer is for one
+// goroutine.
 type Writer struct {
 	ctx context.Context //nolint:containedctx // an io.Writer has no other way to hear of its end
 	s   *Sealer
 	w   io.Writer
 	b   Binding // ours alone
 
-	chunk []byte // payload not sealed yet; a full chunk waits until more comes, for it may be the last
-	out   []byte
-	grant *kekcache.Grant // nil until the first chunk is sealed
-	aad   *cms.AAD        // from then on
-	bound *cms.Binding
-	index uint32
-	bytes uint64
-	err   error
+	coder  *coder // nil where nothing is coded
+	chunk  []byte // coded payload not sealed yet; a full chunk waits until more comes, for it may be the last
+	out    []byte
+	grant  *kekcache.Grant // nil until the first chunk is sealed
+	aad    *cms.AAD        // from then on
+	binder binder
+	bound  *cms.Binding // in its memory
+	index  uint32
+	bytes  uint64
+	err    error
 }
 
 // NewWriter returns a Writer of the raw form of docs/envelope.md, section 9:
@@ -41,11 +44,37 @@ type Writer struct {
 // payload has a data key of its own, so the Limits do not apply to it; those of
 // the format do.
 func (s *Sealer) NewWriter(ctx context.Context, w io.Writer, b Binding) *Writer {
-	return &Writer{ctx: ctx, s: s, w: w, b: copyBinding(b), chunk: make([]byte, 0, s.options.ChunkSize)}
+	out := &Writer{
+		ctx: ctx, s: s, w: w, b: copyBinding(b), chunk: make([]byte, 0, s.options.ChunkSize),
+		binder: newBinder(s.options.Bind),
+	}
+	if s.options.Coding.IsSet() && b.Kind == Value {
+		size := s.options.ChunkSize
+		out.coder = &coder{o: &s.options.Coding, limit: size, plain: make([]byte, 0, size)}
+		out.coder.out = func(p []byte) error {
+			_, err := out.writeCoded(p)
+			return err
+		}
+	}
+	return out
 }
 
 // Write seals all full chunks but the last one.
 func (w *Writer) Write(p []byte) (n int, err error) {
+	switch {
+	case w.err != nil:
+		return 0, w.err
+	case w.coder == nil:
+		return w.writeCoded(p)
+	}
+	if n, err = w.coder.Write(p); err != nil {
+		w.coder.release()
+	}
+	return n, w.noteError(err)
+}
+
+// writeCoded takes payload in its coded form.
+func (w *Writer) writeCoded(p []byte) (n int, err error) {
 	if w.err != nil {
 		return 0, w.err
 	}
@@ -62,8 +91,15 @@ func (w *Writer) Write(p []byte) (n int, err error) {
 
 // ReadFrom seals all of r, reading straight into the chunk. io.Copy uses it.
 func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
-	if w.err != nil {
+	switch {
+	case w.err != nil:
 		return 0, w.err
+	case w.coder != nil:
+		n, err := copyAll(w.coder, r)
+		if err != io.EOF {
+			w.coder.release()
+		}
+		return n, w.noteReadError(err)
 	}
 	var ahead [1]byte
 	for {
@@ -102,6 +138,22 @@ func readFull(r io.Reader, p []byte) (n int, err error) {
 	return n, err
 }
 
+// copyAll copies r to w. It returns a bare io.EOF at the source's end.
+func copyAll(w io.Writer, r io.Reader) (n int64, err error) {
+	buf := make([]byte, 32<<10)
+	defer clear(buf)
+	for {
+		got, err := r.Read(buf)
+		if _, err := w.Write(buf[:got]); err != nil {
+			return n, err
+		}
+		n += int64(got)
+		if err != nil {
+			return n, err
+		}
+	}
+}
+
 // noteReadError returns nil for a source that ended; after any other error the
 // payload is incomplete and must never be closed as whole.
 func (w *Writer) noteReadError(err error) error {
@@ -129,25 +181,45 @@ func (w *Writer) Close() error {
 	err := w.noteError(w.finish())
 	w.err = errClosed
 	w.releaseKey()
+	if w.coder != nil {
+		w.coder.release()
+	}
 	clear(w.chunk[:cap(w.chunk)])
 	return err
 }
 
 // finish seals the last chunk, which may be all there is.
 func (w *Writer) finish() error {
+	streamed := w.coder != nil && w.coder.begun
+	if streamed {
+		if err := w.coder.finish(); err != nil {
+			return err
+		}
+	}
 	if w.grant != nil {
 		return w.sealChunk(true)
 	}
-	out, err := w.s.Seal(w.ctx, w.out[:0], w.chunk, w.b)
+	worker := w.s.workers.Get().(*SealWorker)
+	defer w.s.workers.Put(worker)
+	var err error
+	switch {
+	case streamed:
+		w.out, err = worker.sealStreamed(w.ctx, w.out[:0], w.chunk, &w.b)
+	case w.coder != nil:
+		w.out, err = worker.Seal(w.ctx, w.out[:0], w.coder.plain, &w.b, nil)
+	default:
+		w.out, err = worker.Seal(w.ctx, w.out[:0], w.chunk, &w.b, nil)
+	}
 	if err != nil {
 		return err
 	}
-	_, err = w.w.Write(out)
+	_, err = w.w.Write(w.out)
 	return err
 }
 
+// noteError keeps the first error, which ends the Writer.
 func (w *Writer) noteError(err error) error {
-	if err != nil {
+	if err != nil && w.err == nil {
 		w.err = err
 		w.releaseKey()
 	}
@@ -191,9 +263,10 @@ func (w *Writer) sealChunk(final bool) (err error) {
 // begin takes a data key, and appends the key record, unless that is in a
 // store, and the head.
 func (w *Writer) begin() error {
+	var position cms.Position
 	var err error
-	if w.bound, err = convertBinding(&w.b); err != nil {
-		return err
+	if w.bound, err = w.binder.bindSealing(&w.b, &position); err != nil {
+		return refuse(err)
 	}
 	grant, err := w.s.supply.StreamKey(w.ctx)
 	if err != nil {
@@ -201,15 +274,27 @@ func (w *Writer) begin() error {
 	}
 	w.grant = grant // from here on releaseKey ends it
 	if !grant.Key.ByReference {
-		record, err := codec{}.SealRecord(grant.Key, grant.Sealer, w.s.options.Context, grant.Created)
+		record, err := codec{}.SealRecord(grant.Key, grant.Sealer, w.s.options.KeyContext)
 		if err != nil {
 			return err
 		}
 		w.out = append(w.out, record...)
 	}
-	t := cms.NewTemplate(true, true, grant.Key.Commitment[:])
+	t := cms.NewTemplate(cms.Layout{
+		ByReference: true, Chunked: true, Coded: w.coder != nil, Commitment: grant.Key.Commitment[:],
+	})
+	position.Created = grant.Created
+	t.SetPosition(&position)
+	if w.coder != nil {
+		coding := newCoding(&w.s.options.Coding, w.s.options.Coding.Level > 0)
+		t.SetCoding(&coding)
+		if d := w.s.options.Coding.Dictionary; d != nil {
+			hash := d.Sum()
+			w.bound.Dictionary = hash[:]
+		}
+	}
 	w.aad = cms.NewAAD([]byte(w.s.options.Context))
 	var id [cms.MessageIDSize]byte
-	w.out, err = appendChunkedHead(w.out, t, w.aad, &cms.Position{Created: grant.Created}, &id, w.s.options.ChunkSize)
+	w.out, err = appendChunkedHead(w.out, t, true, w.aad, &id, w.s.options.ChunkSize)
 	return err
 }

@@ -2,8 +2,11 @@ package kekcache
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 	"slices"
 
 	"github.com/streamcrypt/streamcrypt/keys"
@@ -39,6 +42,56 @@ func (u *unwrapAttempts) addRecipients(keks []keys.Unwrapper, recipients []keys.
 			}
 		}
 	}
+}
+
+// source is the name under which a result is kept: of one pair, of a kid, or of
+// recipients that are what they should be.
+type source struct {
+	of   byte
+	name [sha256.Size]byte
+}
+
+const (
+	ofPair byte = iota
+	ofAttempts
+	ofKID
+	ofKIDAtTime
+	ofRecipients
+	ofHint
+)
+
+// source names the pair. It is by that alone that a DEK is found again: the
+// other recipients of an envelope, and its commitment, are a stranger's to
+// choose, and each variation would cost a call (docs/envelope.md, section 4).
+// The key context is that of the cache.
+func (p *unwrapPair) source() (s source) {
+	s.of = ofPair
+	sum := sha256.New()
+	p.addTo(sum)
+	sum.Sum(s.name[:0])
+	return s
+}
+
+func (p *unwrapPair) addTo(sum hash.Hash) {
+	var n [8]byte
+	binary.BigEndian.PutUint64(n[:], uint64(p.wrapped.Alg))
+	sum.Write(n[:])
+	for _, part := range [...][]byte{[]byte(p.kek.Name()), p.wrapped.KID, p.wrapped.Ephemeral, p.wrapped.Ciphertext} {
+		binary.BigEndian.PutUint64(n[:], uint64(len(part)))
+		sum.Write(n[:])
+		sum.Write(part)
+	}
+}
+
+// sourceOf names all attempts together.
+func (u *unwrapAttempts) source() (s source) {
+	s.of = ofAttempts
+	sum := sha256.New()
+	for i := range u.pairs {
+		u.pairs[i].addTo(sum)
+	}
+	sum.Sum(s.name[:0])
+	return s
 }
 
 // tryPairs asks one KEK after the other until do succeeds for one. An error
@@ -78,8 +131,7 @@ func (u *unwrapAttempts) refuseRecord(record int) {
 }
 
 func (u *unwrapAttempts) noteFailure(err error) {
-	var service *keys.Error
-	if errors.As(err, &service) && service.Class == keys.BadWrap {
+	if isBadWrap(err) {
 		err = fmt.Errorf("%w: %w", ErrUnknownKey, err)
 	}
 	if rankFailure(err) >= rankFailure(u.failed) {
@@ -91,7 +143,7 @@ func (u *unwrapAttempts) noteFailure(err error) {
 // the higher.
 func rankFailure(err error) int {
 	switch {
-	case errors.Is(err, ErrUnknownKey):
+	case errors.Is(err, ErrUnknownKey), errors.Is(err, ErrUntrusted):
 		return 0
 	case errors.Is(err, ErrWrongKey):
 		return 1
@@ -100,7 +152,12 @@ func rankFailure(err error) int {
 }
 
 // isAway says that err is of a key service that is away.
-func isAway(err error) bool {
+func isAway(err error) bool { return isClass(err, keys.Away) }
+
+// isBadWrap says that err is of a wrapped key that does not unwrap.
+func isBadWrap(err error) bool { return isClass(err, keys.BadWrap) }
+
+func isClass(err error, class keys.Class) bool {
 	var service *keys.Error
-	return errors.As(err, &service) && service.Class == keys.Away
+	return errors.As(err, &service) && service.Class == class
 }

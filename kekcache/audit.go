@@ -12,10 +12,12 @@ const (
 	OpWindowClosed Op = "window-closed"
 	// OpUnwrapped: a KEK unwrapped a DEK.
 	OpUnwrapped Op = "unwrapped"
-	// OpUnwrapRefused: no configured KEK unwraps the DEK (Why: unknown-key), or the
-	// wrong key came out (wrong-key).
+	// OpUnwrapRefused: a KEK was asked, and none unwraps the DEK (Why:
+	// unknown-key), or the wrong key came out (wrong-key). A DEK that is for none
+	// of the KEKs is no key operation.
 	OpUnwrapRefused Op = "unwrap-refused"
-	// OpRewrapped: the recipients of a DEK were replaced. Why says in which way.
+	// OpRewrapped: the recipients of a DEK were replaced. Why says in which way,
+	// and whether the KID is only claimed: nobody saw the DEK.
 	OpRewrapped Op = "rewrapped"
 	// OpState: sealing went to another State. Why is its cause.
 	OpState Op = "state"

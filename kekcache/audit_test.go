@@ -262,7 +262,8 @@ func TestCloseDuringFetch(t *testing.T) {
 	})
 }
 
-// TestUnwrapsAreAudited: each actual unwrap once, each refusal once.
+// TestUnwrapsAreAudited: each actual unwrap once, each refusal once. A key for
+// others is none of our operations.
 func TestUnwrapsAreAudited(t *testing.T) {
 	audit := &fakeAudit{}
 	a, b := newKEK("a"), newKEK("b")
@@ -275,6 +276,7 @@ func TestUnwrapsAreAudited(t *testing.T) {
 		m.opens(t, c)
 		strange.refused(t, c, kekcache.ErrUnknownKey)
 		forged.refused(t, c, kekcache.ErrWrongKey)
+		newMessage(3, "x", "y").refused(t, c, kekcache.ErrUnknownKey)
 	}
 	audit.want(t, "unwrapped b 1", "unwrap-refused a,b 2 unknown-key")
 
@@ -294,7 +296,8 @@ func TestUnwrapThatCannotBeAudited(t *testing.T) {
 		audit, kek, log := &fakeAudit{}, newKEK("kek"), &logged{}
 		c := newOpening(t, kekcache.OpenKeysOptions{Audit: audit, Log: log.logger()}, kek)
 		audit.fail(errors.New("disk full"))
-		m, strange := newMessage(1, "kek"), newMessage(2, "x")
+		m, strange := newMessage(1, "kek"), newMessage(2, "kek")
+		strange.recipients[0].Ciphertext = nil // it unwraps, and is no DEK
 		for _, m := range []*message{m, strange} {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()

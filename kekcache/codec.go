@@ -12,17 +12,40 @@ import (
 // SealKeys, OpenKeys or RewrapKeys: envelope.NewSealKeys and its siblings.
 type Codec interface {
 	// SealRecord returns the key record of key for a context, sealed by s,
-	// which holds a lease of key. created is in unix seconds.
-	SealRecord(key *Key, s *chunker.Sealer, context string, created uint32) ([]byte, error)
-	// SplitRecord returns the commitment, of CommitmentSize bytes, and the
-	// encoded recipients of a key record. Both alias record, and the recipients
-	// are its end.
-	SplitRecord(record []byte) (commitment, recipients []byte, err error)
+	// which holds a lease of key.
+	SealRecord(key *Key, s *chunker.Sealer, context string) ([]byte, error)
+	// SplitRecord takes a key record apart. The result aliases record, and the
+	// recipients are its end.
+	SplitRecord(record []byte) (Sealed, error)
+	// SplitDictionary is SplitRecord for a dictionary record.
+	SplitDictionary(record []byte) (Sealed, error)
 	// ParseRecipients returns the recipients of known kinds, and how many there
 	// are of all kinds. They may alias encoded.
 	ParseRecipients(encoded []byte) (known []keys.Wrapped, all int, err error)
 	// AppendRecipients appends the encoding of recipients to dst.
 	AppendRecipients(dst []byte, recipients []keys.Wrapped) ([]byte, error)
+	// EncodeSignature returns s as envelopes carry it, and ReadSignature reads
+	// that.
+	EncodeSignature(s *Signature) []byte
+	ReadSignature(encoded []byte) Signature
+	// AppendSignedMessage appends the message that a signature is over.
+	AppendSignedMessage(dst, commitment []byte, context string, from, until uint32) []byte
+}
+
+// Sealed is what an envelope or a key record says of its DEK. Its slices are
+// lent.
+type Sealed struct {
+	Commitment []byte // CommitmentSize bytes
+	Signature  []byte // as Codec.EncodeSignature writes it; nil: none
+	Recipients []byte // encoded
+	Created    uint32 // unix seconds
+}
+
+// Signature says that a sealer vouches for a DEK.
+type Signature struct {
+	KID         [keys.SignerKIDSize]byte
+	From, Until uint32 // unix seconds between which the DEK seals
+	Bytes       [keys.SignatureSize]byte
 }
 
 var errNoCodec = errors.New("kekcache: no Codec: package envelope has it")

@@ -3,6 +3,7 @@ package kekcache_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -143,6 +144,11 @@ func (k *fakeKEK) cleared() bool {
 	return !slices.ContainsFunc(k.lent, func(b []byte) bool { return !bytes.Equal(b, make([]byte, len(b))) })
 }
 
+// freeKEK is a fakeKEK that is no service, so that no failure counts.
+type freeKEK struct{ *fakeKEK }
+
+func (freeKEK) IsLocal() {}
+
 func flip(dst, b []byte) []byte {
 	for _, c := range b {
 		dst = append(dst, ^c)
@@ -209,35 +215,62 @@ func (s *fakeStore) Each(context.Context, func([kekcache.KIDSize]byte) error) er
 	panic("not used here")
 }
 
-// fakeCodec writes a key record as commitment, the IV that sealed it, and the
-// recipients, which are JSON.
+// fakeCodec writes a key record as commitment, the IV that sealed it, the time,
+// the length of the signature and the signature, and the recipients, which are
+// JSON.
 type fakeCodec struct{}
 
-func (fakeCodec) SealRecord(key *kekcache.Key, s *chunker.Sealer, _ string, _ uint32) ([]byte, error) {
+func (fakeCodec) SealRecord(key *kekcache.Key, s *chunker.Sealer, _ string) ([]byte, error) {
 	sealed, err := s.Seal(nil, nil, nil, nil)
 	if err != nil {
 		return nil, err
 	}
-	return fakeRecord(key.Commitment[:], sealed[:chunker.IVSize], key.Recipients), nil
+	return fakeRecord(&kekcache.Sealed{
+		Commitment: key.Commitment[:], Signature: key.Signature, Created: key.From, Recipients: encode(key.Recipients),
+	}, sealed[:chunker.IVSize]), nil
 }
 
-func fakeRecord(commitment, iv []byte, recipients []keys.Wrapped) []byte {
-	record := append(bytes.Clone(commitment), iv...)
-	record, err := fakeCodec{}.AppendRecipients(record, recipients)
-	if err != nil {
-		panic(err)
-	}
-	return record
+func fakeRecord(s *kekcache.Sealed, iv []byte) []byte {
+	record := append(bytes.Clone(s.Commitment), iv...)
+	record = binary.BigEndian.AppendUint32(record, s.Created)
+	record = append(append(record, byte(len(s.Signature))), s.Signature...)
+	return append(record, s.Recipients...)
+}
+
+func (c fakeCodec) SplitDictionary(record []byte) (kekcache.Sealed, error) {
+	return c.SplitRecord(record)
 }
 
 var errNoRecord = errors.New("not a key record")
 
-func (fakeCodec) SplitRecord(record []byte) (commitment, recipients []byte, err error) {
-	const head = chunker.CommitmentSize + chunker.IVSize
+func (fakeCodec) SplitRecord(record []byte) (s kekcache.Sealed, err error) {
+	const head = chunker.CommitmentSize + chunker.IVSize + 5
 	if len(record) < head {
-		return nil, nil, errNoRecord
+		return s, errNoRecord
 	}
-	return record[:chunker.CommitmentSize], record[head:], nil
+	s.Commitment = record[:chunker.CommitmentSize]
+	s.Created = binary.BigEndian.Uint32(record[head-5:])
+	s.Signature, s.Recipients = record[head:][:record[head-1]], record[head:][record[head-1]:]
+	return s, nil
+}
+
+func (fakeCodec) EncodeSignature(s *kekcache.Signature) []byte {
+	b, err := binary.Append(nil, binary.BigEndian, s)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+func (fakeCodec) ReadSignature(encoded []byte) (s kekcache.Signature) {
+	if _, err := binary.Decode(encoded, binary.BigEndian, &s); err != nil {
+		panic(err)
+	}
+	return s
+}
+
+func (fakeCodec) AppendSignedMessage(dst, commitment []byte, context string, from, until uint32) []byte {
+	return fmt.Appendf(dst, "%x %s %d %d", commitment, context, from, until)
 }
 
 func (fakeCodec) ParseRecipients(encoded []byte) (known []keys.Wrapped, all int, err error) {

@@ -2,7 +2,6 @@ package kekcache
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"runtime"
@@ -20,6 +19,7 @@ import (
 type plainKEK struct{}
 
 func (plainKEK) Name() string            { return "plain" }
+func (plainKEK) IsLocal()                {}
 func (plainKEK) Fits(*keys.Wrapped) bool { return true }
 func (plainKEK) Wrap(_ context.Context, _ keys.Context, dek []byte) (keys.Wrapped, error) {
 	return keys.Wrapped{Ciphertext: append([]byte(nil), dek...)}, nil
@@ -28,14 +28,10 @@ func (plainKEK) Unwrap(_ context.Context, _ keys.Context, dst []byte, w *keys.Wr
 	return append(dst, w.Ciphertext...), nil
 }
 
-// plainCodec takes what is encoded for one wrapped key; four bytes say that
-// there is none.
+// plainCodec takes what is encoded for one wrapped key.
 type plainCodec struct{ Codec }
 
 func (plainCodec) ParseRecipients(encoded []byte) ([]keys.Wrapped, int, error) {
-	if len(encoded) == 4 {
-		return nil, 0, nil
-	}
 	return []keys.Wrapped{{Ciphertext: encoded}}, 1, nil
 }
 
@@ -160,11 +156,12 @@ func TestKeyLeavesNothingBehind(t *testing.T) {
 			t.Helper()
 			key := [chunker.KeySize]byte{number, 1}
 			commitment := chunker.Commitment(&key)
-			_, err := c.Unwrap(t.Context(), commitment[:], key[:])
+			_, err := c.Unwrap(t.Context(), "", &Sealed{Commitment: commitment[:], Recipients: key[:]})
 			if err != nil {
 				t.Fatal(err)
 			}
-			d, ok := c.deks.get(source{name: sha256.Sum256(key[:])})
+			pair := unwrapPair{kek: plainKEK{}, wrapped: &keys.Wrapped{Ciphertext: key[:]}}
+			d, ok := c.deks.get(pair.source())
 			if !ok || d.key != key {
 				t.Fatalf("key %d is not kept", number)
 			}
@@ -276,7 +273,8 @@ func TestRefusalsAreBounded(t *testing.T) {
 	}
 	for n := range uint32(3 * keptRefusals) {
 		name := binary.BigEndian.AppendUint32(nil, n)
-		if _, err := c.Unwrap(t.Context(), make([]byte, chunker.CommitmentSize), name); !errors.Is(err, ErrUnknownKey) {
+		s := &Sealed{Commitment: make([]byte, chunker.CommitmentSize), Recipients: name}
+		if _, err := c.Unwrap(t.Context(), "", s); !errors.Is(err, ErrUnknownKey) {
 			t.Fatal(err)
 		}
 	}

@@ -51,15 +51,22 @@
 //	seal_stream.go   a DEK for one stream
 //	seal_run.go      Run: the clock, and making keys ahead
 //
-//	open_keys.go     OpenKeys and its doors
-//	open_load.go     the cache, and filling it
+//	open_keys.go     OpenKeys, its doors, OpenedKey
+//	open_load.go     the cache
 //	open_unwrap.go   unwraps by recipients; open_records.go by key records
+//	open_budget.go   how many unwraps of a place may fail
+//	open_clock.go    the time, without a look at the clock for each message
 //	open_health.go   which services are away
+//	signers.go       who vouches for a DEK
 //
 //	rewrap_keys.go   RewrapKeys, its doors and its cache
 //	rewrap_recipients.go  new recipients for old ones
 //	rewrap_dek.go    moves a DEK inside a service, or unwraps and wraps it
 //	rewrap_records.go     key records in a store
+//	rewrap_dictionaries.go  dictionary records in a store
+//
+//	kept_records.go  key records of a file
+//	index.go         names of a store
 //
 // # Locks
 //
@@ -85,9 +92,12 @@
 //     give up: they come and go with the lanes of a route.
 //   - Before the first window of a Purpose only a service that is away is waited
 //     for. So a wrong name is an error at the start, and an outage later on.
-//   - A DEK is kept under the hash of the recipients that it was unwrapped from,
-//     and its commitment is compared whenever it is used. So envelopes with
-//     copied recipients cost nothing, and do no harm to genuine ones.
+//   - A DEK is kept under the hash of the one recipient that it was unwrapped
+//     from and of the KEK that did it, and its commitment is compared whenever it
+//     is asked for. So envelopes with other recipients added, or with copied
+//     ones, cost nothing, and do no harm to genuine ones.
+//   - The budget of a place is waited for before a flight is joined: others may
+//     wait for the same flight.
 //   - Refusals have a cache of their own: a flood of forged envelopes pushes out
 //     no DEK.
 package kekcache
@@ -104,6 +114,8 @@ var (
 	// ErrWrongKey says that a key was unwrapped and that its commitment is not
 	// the envelope's.
 	ErrWrongKey = errors.New("wrong-key")
+	// ErrUntrusted says that none of the signers vouches for a DEK.
+	ErrUntrusted = errors.New("untrusted")
 	// ErrWindow says that a single message is larger than a whole window.
 	ErrWindow = errors.New("too-large: more than a key window")
 	// ErrClosed says that SealKeys were asked for a key after Close.

@@ -2,7 +2,6 @@ package kekcache
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"slices"
@@ -20,11 +19,16 @@ type OpenKeysOptions struct {
 	Context    keys.Context     // under which the DEKs were wrapped
 	Codec      Codec            // needed
 	Store      Store            // has the key records of envelopes by reference; nil: none
-	MaxKeys    int              // unwrapped DEKs kept; default 100,000 (about 30 MiB)
-	MaxAge     time.Duration    // how long a DEK is used from when it was unwrapped; default 1 hour
-	Log        *slog.Logger     // services that are waited for; nil: none
-	Audit      Auditor          // unwraps; nil: none
-	Observer   Observer         // nil: none
+	Signers    []keys.Verifier  // of which one must vouch for a DEK; none: nobody needs to
+	Skew       time.Duration    // how far clocks may differ; default DefaultSkew, negative: not at all
+	// PassUntrusted has DEKs pass that no signer vouches for, although there are
+	// Signers.
+	PassUntrusted bool
+	MaxKeys       int           // unwrapped DEKs kept; default 100,000 (about 30 MiB)
+	MaxAge        time.Duration // how long a DEK is used from when it was unwrapped; default 1 hour
+	Log           *slog.Logger  // services that are waited for; nil: none
+	Audit         Auditor       // unwraps; nil: none
+	Observer      Observer      // nil: none
 }
 
 const (
@@ -40,30 +44,26 @@ const (
 // pushed out by others, found to be over its age, or dropped by Reload. It is
 // safe for concurrent use.
 //
-// It does not limit how often KEKs are asked by a clock. Each wrapped DEK is
-// unwrapped once, one that does not unwrap is remembered, and a caller has one
-// unwrap under way at a time, so a flood of forged envelopes makes as many
-// unwraps at once as there are workers. How often a remote service may be asked
-// in a second is limited where it is called.
+// A wrapped DEK is unwrapped once, and one that does not unwrap is remembered.
+// Beyond that, each place has a budget of unwraps by a key service that may
+// fail; who has none left waits.
 type OpenKeys struct {
 	o          OpenKeysOptions // but for Unwrappers, which Reload changes
 	generation atomic.Uint64   // how many Reloads there were
+	clock      coarseClock
+	signers    *signers
+	budgets    *budgets
 	observed   observed
 	health     health
 	loads      flights[source]
+	kept       keptRecords
+	index      *nameIndex
 
 	mu         sync.Mutex
 	unwrappers []keys.Unwrapper
 	deks       *lru[source, *dek]
 	ciphers    *lru[source, *chunker.OpeningKey] // of some that are in deks
 	refusals   *lru[source, refusal]
-}
-
-// source is the name under which a DEK is kept: a kid, or the SHA-256 of the
-// recipients that it was unwrapped from.
-type source struct {
-	record bool
-	name   [sha256.Size]byte // of a kid only the first KIDSize bytes are used
 }
 
 // NewOpenKeys validates o. No key service is called before the first DEK.
@@ -79,6 +79,11 @@ func NewOpenKeys(o OpenKeysOptions) (*OpenKeys, error) {
 	case o.MaxAge < 0:
 		return nil, errors.New("keys kept: the age must not be negative")
 	}
+	signers, err := newSigners(o.Codec, o.Context.Name, o.Signers, o.Skew)
+	if err != nil {
+		return nil, err
+	}
+	signers.lenient = o.PassUntrusted
 	if o.MaxKeys == 0 {
 		o.MaxKeys = 100_000
 	}
@@ -90,6 +95,10 @@ func NewOpenKeys(o OpenKeysOptions) (*OpenKeys, error) {
 	}
 	c := &OpenKeys{
 		o:          o,
+		clock:      coarseClock{start: time.Now()},
+		signers:    signers,
+		budgets:    newBudgets(),
+		index:      newNameIndex(o.Store),
 		observed:   observed{to: o.Observer, side: Opening, context: o.Context.Name},
 		unwrappers: slices.Clone(o.Unwrappers),
 		ciphers:    newLRU[source, *chunker.OpeningKey](keptCiphers, nil),
@@ -113,53 +122,81 @@ func checkUnwrappers(unwrappers []keys.Unwrapper) error {
 	return nil
 }
 
-// Unwrap returns the DEK of a self-contained envelope with this commitment, of
-// CommitmentSize bytes, and these encoded recipients. The errors are
-// ErrUnknownKey, ErrWrongKey, the Codec's, ctx's, or that of a KEK that cannot
-// be used, a *keys.Error. While a key service is away it waits, until ctx ends.
-func (c *OpenKeys) Unwrap(ctx context.Context, commitment, encoded []byte) (*chunker.OpeningKey, error) {
-	if len(commitment) != chunker.CommitmentSize {
+// OpenedKey is a DEK that opens envelopes, for as long as IsLive says so.
+type OpenedKey struct {
+	*chunker.OpeningKey
+	// Vouched says that the DEK is surely of a program that may seal: a signer
+	// vouches for it, or it was unwrapped from a recipient that no public key
+	// makes.
+	Vouched bool
+
+	valid      Validity
+	expires    time.Duration // by OpenKeys.clock
+	generation uint64
+}
+
+// IsLive tells whether k, which c has returned, still opens envelopes, and
+// those that were created at this time, in unix seconds. It costs much less
+// than to ask for the key again, and is up to clockStep late.
+func (c *OpenKeys) IsLive(k *OpenedKey, created uint32) bool {
+	return k.generation == c.generation.Load() && c.clock.now().age < k.expires && k.valid.Covers(created)
+}
+
+// UnixNow returns the time in unix seconds, to a second. It costs less than a
+// look at the clock.
+func (c *OpenKeys) UnixNow() int64 { return c.clock.now().unix }
+
+// Skew is how far clocks may differ.
+func (c *OpenKeys) Skew() time.Duration { return c.signers.skew }
+
+// Unwrap returns the DEK of a self-contained envelope that was read from a
+// place. The errors are ErrUntrusted, ErrUnknownKey, ErrWrongKey, the Codec's,
+// ctx's, or that of a KEK that cannot be used, a *keys.Error. While a key
+// service is away, or the place has had too many unwraps fail, it waits, until
+// ctx ends.
+func (c *OpenKeys) Unwrap(ctx context.Context, place string, s *Sealed) (*OpenedKey, error) {
+	if len(s.Commitment) != chunker.CommitmentSize {
 		return nil, ErrWrongKey
 	}
-	from := source{name: sha256.Sum256(encoded)}
-	return c.getKey(ctx, from, commitment, func(ctx context.Context, keks []keys.Unwrapper, d *dek) error {
-		recipients, _, err := c.o.Codec.ParseRecipients(encoded)
-		if err != nil {
-			return err
-		}
-		return c.unwrapAny(ctx, keks, recipients, d)
-	})
+	valid, err := c.signers.check(s)
+	if err != nil {
+		return nil, err
+	}
+	recipients, _, err := c.o.Codec.ParseRecipients(s.Recipients)
+	if err != nil {
+		return nil, err
+	}
+	return c.openRecipients(ctx, place, recipients, s.Commitment, valid)
 }
 
 // Lookup returns the DEK of an envelope by reference with this kid, of KIDSize
-// bytes. Its errors are those of Unwrap. It waits while the store is away too.
-func (c *OpenKeys) Lookup(ctx context.Context, kid []byte) (*chunker.OpeningKey, error) {
-	if c.o.Store == nil || len(kid) != KIDSize {
+// bytes, that was created at this time. Its errors are those of Unwrap. It
+// waits while the store is away too.
+func (c *OpenKeys) Lookup(ctx context.Context, place string, kid []byte, created uint32) (*OpenedKey, error) {
+	if len(kid) != KIDSize {
 		return nil, ErrUnknownKey
 	}
-	from := source{record: true}
-	copy(from.name[:], kid)
-	return c.getKey(ctx, from, kid, func(ctx context.Context, keks []keys.Unwrapper, d *dek) error {
-		return c.unwrapStored(ctx, keks, [KIDSize]byte(kid), d)
-	})
+	return c.openStored(ctx, place, [KIDSize]byte(kid), created)
 }
 
 // FromRecord returns the DEK of a key record that came with the data, in front
-// of an envelope by reference with this kid, instead of from a store. The DEK
-// is not kept. Its errors are those of Unwrap.
-func (c *OpenKeys) FromRecord(ctx context.Context, record, kid []byte) (*chunker.OpeningKey, error) {
-	keks, _ := c.currentKEKs()
-	r := newRecordAttempts()
-	if err := r.addRecord(c.o.Codec, keks, record); err != nil {
+// of an envelope by reference with this kid that was created at this time,
+// instead of from a store. Its errors are those of Unwrap.
+func (c *OpenKeys) FromRecord(
+	ctx context.Context, place string, record, kid []byte, created uint32,
+) (*OpenedKey, error) {
+	s, err := c.o.Codec.SplitRecord(record)
+	switch {
+	case err != nil:
 		return nil, err
+	case len(kid) != KIDSize || string(s.Commitment[:KIDSize]) != string(kid):
+		return nil, errOtherKID
 	}
-	var d dek
-	defer clear(d.key[:])
-	asking, requests := keys.CollectRequests(ctx)
-	if err := c.unwrapRecords(asking, r, kid, &d); err != nil {
-		return nil, c.noteRefused(ctx, keks, kid, &d, requests, err)
+	key, err := c.Unwrap(ctx, place, &s)
+	if err == nil && !key.valid.Covers(created) {
+		return nil, errOutOfTime
 	}
-	return chunker.NewOpeningKey(&d.key)
+	return key, err
 }
 
 // Reload has DEKs unwrapped by other KEKs from now on, or by the same ones read
@@ -182,10 +219,6 @@ func (c *OpenKeys) replaceKEKs(unwrappers []keys.Unwrapper) {
 	c.deks.clear()
 	c.refusals.clear()
 }
-
-// Generation changes with each Reload: a key that was returned earlier must
-// then be asked for again. It costs less than to ask.
-func (c *OpenKeys) Generation() uint64 { return c.generation.Load() }
 
 // Status says whether somebody waits for a key service, the store or the audit
 // log, and for how many keys.

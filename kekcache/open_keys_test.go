@@ -17,6 +17,9 @@ type message struct {
 	dek        [chunker.KeySize]byte
 	commitment [chunker.CommitmentSize]byte
 	recipients []keys.Wrapped
+	signature  []byte
+	created    uint32
+	place      string // that it comes from
 }
 
 // newMessage has the DEK wrapped for the named KEKs. Messages of one number
@@ -31,17 +34,25 @@ func newMessage(number byte, names ...string) *message {
 }
 
 // unwrap asks c for the key of m, which is a self-contained envelope.
-func (m *message) unwrap(ctx context.Context, c *kekcache.OpenKeys) (*chunker.OpeningKey, error) {
-	return c.Unwrap(ctx, m.commitment[:], m.encoded())
+func (m *message) unwrap(ctx context.Context, c *kekcache.OpenKeys) (*kekcache.OpenedKey, error) {
+	return c.Unwrap(ctx, m.place, m.sealed())
+}
+
+func (m *message) sealed() *kekcache.Sealed {
+	return &kekcache.Sealed{
+		Commitment: m.commitment[:], Signature: m.signature, Recipients: m.encoded(), Created: m.created,
+	}
 }
 
 // check fails t unless k opens what is sealed under the DEK.
-func (m *message) check(t *testing.T, k *chunker.OpeningKey, err error) {
+func (m *message) check(t *testing.T, k *kekcache.OpenedKey, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealing, err := chunker.NewSealingKey(&m.dek, chunker.Counter)
+	var dek chunker.DEK
+	copy(dek.Bytes(), m.dek[:])
+	sealing, err := dek.NewSealingKey(chunker.Counter)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +225,7 @@ func TestCommitmentIsCompared(t *testing.T) {
 		t.Errorf("unwrapped %d times", kek.count())
 	}
 	for _, size := range []int{0, 31, 33} {
-		if _, err := c.Unwrap(t.Context(), make([]byte, size), nil); !errors.Is(err, kekcache.ErrWrongKey) {
+		if _, err := c.Unwrap(t.Context(), "", &kekcache.Sealed{Commitment: make([]byte, size)}); !errors.Is(err, kekcache.ErrWrongKey) {
 			t.Errorf("a commitment of %d bytes: %v", size, err)
 		}
 	}
@@ -232,4 +243,14 @@ func TestOpeningOptions(t *testing.T) {
 			t.Errorf("%s was taken", name)
 		}
 	}
+}
+
+// remade returns a message of the DEK in m, which was changed.
+func remade(m *message) *message {
+	out := *m
+	out.commitment = chunker.Commitment(&out.dek)
+	for i := range out.recipients {
+		out.recipients[i].Ciphertext = flip(nil, out.dek[:])
+	}
+	return &out
 }

@@ -151,7 +151,7 @@ func TestUnreadableRecipients(t *testing.T) {
 	codec := &brokenCodec{err: errors.New("malformed")}
 	c := newOpening(t, kekcache.OpenKeysOptions{Codec: codec}, newKEK("kek"))
 	for want := 1; want <= 2; want++ {
-		_, err := c.Unwrap(t.Context(), make([]byte, chunker.CommitmentSize), nil)
+		_, err := c.Unwrap(t.Context(), "", &kekcache.Sealed{Commitment: make([]byte, chunker.CommitmentSize)})
 		if !errors.Is(err, codec.err) || codec.calls != want {
 			t.Errorf("%v after %d calls", err, codec.calls)
 		}
@@ -229,7 +229,12 @@ func TestErrorNamesTheKey(t *testing.T) {
 // did stay, and what is remembered is bounded.
 func TestFloodPushesOutNoKey(t *testing.T) {
 	kek := newKEK("kek")
-	c := newOpening(t, kekcache.OpenKeysOptions{MaxKeys: 2}, kek)
+	c, err := kekcache.NewOpenKeys(kekcache.OpenKeysOptions{
+		Unwrappers: []keys.Unwrapper{freeKEK{kek}}, Codec: fakeCodec{}, MaxKeys: 2,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	good := []*message{newMessage(1, "kek"), newMessage(2, "kek")}
 	for _, m := range good {
 		m.opens(t, c)

@@ -192,7 +192,7 @@ func TestAliasMoves(t *testing.T) {
 		}
 		opening := newOpening(t, kekcache.OpenKeysOptions{}, newKEK("new"), newKEK("old"))
 		for _, k := range []*kekcache.Key{first, second} {
-			if _, err := opening.Unwrap(t.Context(), k.Commitment[:], encode(k.Recipients)); err != nil {
+			if _, err := opening.Unwrap(t.Context(), "", &kekcache.Sealed{Commitment: k.Commitment[:], Recipients: encode(k.Recipients)}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -207,15 +207,18 @@ func TestOpeningReload(t *testing.T) {
 	mine, other := newMessage(1, "a"), newMessage(2, "b")
 	mine.opens(t, c)
 	other.refused(t, c, kekcache.ErrUnknownKey)
-	generation := c.Generation()
-	if err := c.Reload(nil); err == nil || c.Generation() != generation {
+	key, err := mine.unwrap(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Reload(nil); err == nil || !c.IsLive(key, 0) {
 		t.Error("no key was taken")
 	}
 	if err := c.Reload([]keys.Unwrapper{b}); err != nil {
 		t.Fatal(err)
 	}
-	if c.Generation() == generation {
-		t.Error("the generation is the same")
+	if c.IsLive(key, 0) {
+		t.Error("a key of a KEK that was removed is still used")
 	}
 	mine.refused(t, c, kekcache.ErrUnknownKey)
 	other.opens(t, c)
@@ -308,7 +311,7 @@ func TestEightWorkers(t *testing.T) {
 		wg.Go(func() {
 			for range 10 {
 				for k := range all {
-					_, err := opening.Unwrap(t.Context(), k.Commitment[:], encode(k.Recipients))
+					_, err := opening.Unwrap(t.Context(), "", &kekcache.Sealed{Commitment: k.Commitment[:], Recipients: encode(k.Recipients)})
 					if err != nil {
 						t.Error(err)
 					}

@@ -21,6 +21,12 @@ type RewrapKeysOptions struct {
 	Context keys.Context     // under which the DEKs were wrapped, and will be
 	Codec   Codec            // needed
 	Store   Store            // has the key records of envelopes by reference; nil: none
+	Signers []keys.Verifier  // of which one must vouch for a DEK; none: nobody needs to
+	Skew    time.Duration    // how far clocks may differ; default DefaultSkew, negative: not at all
+	// PassUntrusted has DEKs of public keys rewrapped for keys that vouch for
+	// them, although no signer does: a reader then takes a stranger's for one
+	// of a sealer.
+	PassUntrusted bool
 	// Verify unwraps a DEK that a key service has moved without showing it, and
 	// checks the commitment: once a DEK and new KEK that can unwrap, or once
 	// with the old KEK if none can.
@@ -38,6 +44,7 @@ type Rewrapped struct {
 
 	seen       bool // the DEK was seen here, and commitment is its own
 	commitment [chunker.CommitmentSize]byte
+	valid      Validity  // of a kid: that of the key record
 	refused    error     // the DEK cannot be rewrapped
 	expires    time.Time // when refused is forgotten
 }
@@ -53,9 +60,13 @@ const DefaultRewrapBytes = 32 << 20
 // the new recipients, and no DEK. It is safe for concurrent use.
 type RewrapKeys struct {
 	o        RewrapKeysOptions
+	signers  *signers
+	budgets  *budgets
 	observed observed
 	moved    atomic.Int64
 	flights  flights[source]
+	kept     keptRecords
+	index    *nameIndex
 
 	mu    sync.Mutex
 	done  *lru[source, *Rewrapped]
@@ -84,8 +95,12 @@ func NewRewrapKeys(o RewrapKeysOptions) (*RewrapKeys, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	signers, err := newSigners(o.Codec, o.Context.Name, o.Signers, o.Skew)
+	if err != nil {
+		return nil, err
+	}
 	o.From, o.To = slices.Clone(o.From), slices.Clone(o.To)
-	c := &RewrapKeys{o: o, observed: observed{to: o.Observer, side: Rewrapping, context: o.Context.Name}}
+	c := &RewrapKeys{o: o, signers: signers, budgets: newBudgets(), index: newNameIndex(o.Store), observed: observed{to: o.Observer, side: Rewrapping, context: o.Context.Name}}
 	// The bytes are its bound; as many entries as this never fit.
 	c.done = newLRU(o.MaxBytes/rewrappedOverhead+1, func(_ source, r *Rewrapped) { c.bytes -= r.size() })
 	return c, nil
@@ -97,25 +112,131 @@ func (c *RewrapKeys) CountMoved() int64 { return c.moved.Load() }
 
 func (r *Rewrapped) size() int { return len(r.Recipients) + rewrappedOverhead }
 
-// RewrapRecipients returns the new recipients of a self-contained envelope with
-// this commitment, of CommitmentSize bytes, and these encoded recipients. The
-// errors are ErrUnknownKey, ErrWrongKey, the Codec's, ctx's, or that of a KEK
+// RewrapRecipients returns the new recipients of a self-contained envelope that
+// was read from a place, and when its DEK may have sealed. The errors are
+// ErrUntrusted, ErrUnknownKey, ErrWrongKey, the Codec's, ctx's, or that of a KEK
 // that cannot be used, a *keys.Error. It waits while a key service or the audit
-// log is away, until ctx ends.
+// log is away, or the place has had too many unwraps fail, until ctx ends.
 //
 // Unless the DEK was seen or Verify is set, nobody has compared the commitment:
 // that is left to those who open the envelope.
-func (c *RewrapKeys) RewrapRecipients(ctx context.Context, commitment, encoded []byte) (*Rewrapped, error) {
-	if len(commitment) != chunker.CommitmentSize {
-		return nil, ErrWrongKey
+func (c *RewrapKeys) RewrapRecipients(ctx context.Context, place string, s *Sealed) (*Rewrapped, Validity, error) {
+	if len(s.Commitment) != chunker.CommitmentSize {
+		return nil, Validity{}, ErrWrongKey
 	}
-	r, err := c.getResult(ctx, source{name: sha256.Sum256(encoded)}, func(ctx context.Context, r *Rewrapped) error {
-		return c.rewrapRecipients(ctx, commitment, encoded, r)
-	})
+	valid, err := c.signers.check(s)
+	if err != nil {
+		return nil, valid, err
+	}
+	r, err := c.rewrapSealed(ctx, place, s)
+	if err != nil {
+		return nil, valid, err
+	}
+	return r, valid, r.checkCommitment(s.Commitment)
+}
+
+// rewrapSealed finds the result for the recipients of an envelope or a key
+// record, or has it made. Whether the DEK is the one that is claimed is not
+// compared here, so that forged envelopes with recipients of another one cost
+// no more than the first of them.
+func (c *RewrapKeys) rewrapSealed(ctx context.Context, place string, s *Sealed) (*Rewrapped, error) {
+	known, all, err := c.o.Codec.ParseRecipients(s.Recipients)
 	if err != nil {
 		return nil, err
 	}
-	return r, r.checkCommitment(commitment)
+	if c.areDone(known, all) {
+		return c.keepRecipients(ctx, place, s, known)
+	}
+	tries := newAttempts()
+	tries.addRecipients(c.o.From, known, 0)
+	return c.rewrapPairs(ctx, place, s.Commitment, tries)
+}
+
+// keepRecipients is for recipients that are for exactly the new KEKs.
+func (c *RewrapKeys) keepRecipients(
+	ctx context.Context, place string, s *Sealed, known []keys.Wrapped,
+) (*Rewrapped, error) {
+	if !c.o.Verify {
+		return &Rewrapped{Recipients: slices.Clone(s.Recipients), Already: true}, nil
+	}
+	from := source{of: ofRecipients, name: sha256.Sum256(s.Recipients)}
+	if err := c.budgets.wait(ctx, place); err != nil {
+		return nil, err
+	}
+	return c.getResult(ctx, from, func(ctx context.Context, r *Rewrapped) error {
+		r.Recipients, r.Already = slices.Clone(s.Recipients), true
+		return c.verifyAll(ctx, known, nil, r)
+	})
+}
+
+// rewrapPairs goes by the one recipient that is tried, as OpenKeys does: of one
+// pair after the other it finds the result or has it made, until one is good.
+// While the service of a pair is away, it goes on with the next one, and waits
+// only when none is left.
+func (c *RewrapKeys) rewrapPairs(
+	ctx context.Context, place string, claimed []byte, tries *unwrapAttempts,
+) (r *Rewrapped, err error) {
+	var refused error
+	pairs := slices.Clone(tries.pairs)
+	look := func() (known bool) {
+		r, known, refused = c.lookUpPairs(pairs, claimed)
+		return known
+	}
+	if look() {
+		return r, refused
+	}
+	if slices.ContainsFunc(pairs, func(p unwrapPair) bool { return isLimited(p.kek) }) {
+		if err := c.budgets.wait(ctx, place); err != nil {
+			return nil, err
+		}
+	}
+	err = c.flights.doOnce(ctx, tries.source(), look, func(ctx context.Context) error {
+		return c.askPatiently(ctx, tries, func(p unwrapPair) (err error) {
+			r, err = c.makePair(ctx, place, claimed, p)
+			return err
+		})
+	})
+	if err == nil {
+		err = refused
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// makePair finds or makes the result of one pair.
+func (c *RewrapKeys) makePair(ctx context.Context, place string, claimed []byte, p unwrapPair) (*Rewrapped, error) {
+	return c.getResult(ctx, p.source(), func(ctx context.Context, r *Rewrapped) error {
+		err := c.rewrapPair(ctx, claimed, p, r)
+		if isBadWrap(err) && isLimited(p.kek) {
+			c.budgets.charge(place)
+		}
+		return err
+	})
+}
+
+// lookUpPairs tells what is known: the result of one of the pairs, or that there
+// is none.
+func (c *RewrapKeys) lookUpPairs(pairs []unwrapPair, claimed []byte) (r *Rewrapped, known bool, refused error) {
+	for i := range pairs {
+		r, known := c.lookUp(pairs[i].source())
+		if known && r.refused == nil && r.checkCommitment(claimed) == nil {
+			return r, true, nil
+		}
+	}
+	all := newAttempts()
+	for i := range pairs {
+		r, known := c.lookUp(pairs[i].source())
+		switch {
+		case !known:
+			return nil, false, nil
+		case r.refused == nil:
+			return r, true, nil
+		}
+		all.noteFailure(r.refused)
+	}
+	return nil, true, all.failed
 }
 
 // checkCommitment returns ErrWrongKey if r is known to be of another DEK than
@@ -130,15 +251,17 @@ func (r *Rewrapped) checkCommitment(commitment []byte) error {
 // RewrapRecord puts a key record for the new KEKs into the store, unless there
 // is one, for the DEK with this kid of KIDSize bytes. Its errors are those of
 // RewrapRecipients. It waits while the store is away too.
-func (c *RewrapKeys) RewrapRecord(ctx context.Context, kid []byte) (*Rewrapped, error) {
-	if c.o.Store == nil || len(kid) != KIDSize {
-		return nil, ErrUnknownKey
+func (c *RewrapKeys) RewrapRecord(ctx context.Context, place string, kid []byte) (*Rewrapped, Validity, error) {
+	if len(kid) != KIDSize {
+		return nil, Validity{}, ErrUnknownKey
 	}
-	from := source{record: true}
-	copy(from.name[:], kid)
-	return c.getResult(ctx, from, func(ctx context.Context, r *Rewrapped) error {
-		return c.rewrapStored(ctx, [KIDSize]byte(kid), r)
+	r, err := c.getResult(ctx, sourceOfKID([KIDSize]byte(kid)), func(ctx context.Context, r *Rewrapped) error {
+		return c.rewrapStored(ctx, place, [KIDSize]byte(kid), r)
 	})
+	if err != nil {
+		return nil, Validity{}, err
+	}
+	return r, r.valid, nil
 }
 
 // rewrapWork fills r.
@@ -185,8 +308,8 @@ func (c *RewrapKeys) lookUp(from source) (*Rewrapped, bool) {
 func (c *RewrapKeys) makeResult(ctx context.Context, from source, do rewrapWork) (*Rewrapped, error) {
 	r := &Rewrapped{}
 	err := do(ctx, r)
-	if isRefusal(err) {
-		*r = Rewrapped{refused: err, expires: time.Now().Add(refusedAge(from))}
+	if isRefusal(err) || isBadWrap(err) {
+		*r = Rewrapped{refused: err, expires: time.Now().Add(refusedAge(from.of))}
 	}
 	if err == nil || r.refused != nil {
 		c.mu.Lock()

@@ -108,11 +108,18 @@ func (m *message) encoded() []byte {
 	return encode(m.recipients)
 }
 
-func encode(recipients []keys.Wrapped) []byte { return fakeRecord(nil, nil, recipients) }
+func encode(recipients []keys.Wrapped) []byte {
+	b, err := fakeCodec{}.AppendRecipients(nil, recipients)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
 
 // rewrap asks c for the new recipients of m, a self-contained envelope.
 func (m *message) rewrap(ctx context.Context, c *kekcache.RewrapKeys) (*kekcache.Rewrapped, error) {
-	return c.RewrapRecipients(ctx, m.commitment[:], m.encoded())
+	r, _, err := c.RewrapRecipients(ctx, m.place, m.sealed())
+	return r, err
 }
 
 // isFor checks that encoded recipients are m's DEK, wrapped for the named KEKs.
@@ -171,7 +178,7 @@ func TestRewrapUnseen(t *testing.T) {
 	if old.unwraps+a.unwraps+b.unwraps != 0 || len(old.lent)+len(a.lent)+len(b.lent) != 0 {
 		t.Error("the DEK was here")
 	}
-	log.want(t, fmt.Sprintf("rewrapped old>a>b %x inside the key service", m.commitment[:2]))
+	log.want(t, fmt.Sprintf("rewrapped old>a>b %x inside the key service; the kid is claimed, not verified", m.commitment[:2]))
 }
 
 // TestRewrapMixed: one target that has to be shown the DEK means that all are,

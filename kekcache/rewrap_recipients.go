@@ -2,6 +2,7 @@ package kekcache
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/streamcrypt/streamcrypt/keys"
@@ -9,45 +10,34 @@ import (
 
 // Ways in which a DEK came to its new recipients: Event.Why of OpRewrapped.
 const (
-	whyMoved = "inside the key service"
-	whySeen  = "unwrapped in this process"
+	whyMoved   = "inside the key service"
+	whyClaimed = "inside the key service; the kid is claimed, not verified"
+	whySeen    = "unwrapped in this process"
 )
 
-// rewrapRecipients fills r with the recipients that stand instead of encoded,
-// and audits that. Whether the DEK is the one that was asked for is not
-// compared here, so that forged envelopes with recipients of another one cost
-// no more than the first of them.
-func (c *RewrapKeys) rewrapRecipients(ctx context.Context, claimed, encoded []byte, r *Rewrapped) error {
-	known, all, err := c.o.Codec.ParseRecipients(encoded)
+// rewrapPair fills r with the recipients that stand instead of those of which p
+// is one, and audits that. The DEK is claimed to have a commitment, and the
+// audit log is told if nobody has seen that.
+func (c *RewrapKeys) rewrapPair(ctx context.Context, claimed []byte, p unwrapPair, r *Rewrapped) error {
+	asking, requests := keys.CollectRequests(ctx)
+	now, why, err := c.rewrapDEK(asking, p, r)
 	if err != nil {
 		return err
 	}
-	if c.areDone(known, all) {
-		r.Recipients, r.Already = slices.Clone(encoded), true
-		if c.o.Verify {
-			return c.verifyAll(ctx, known, nil, r)
-		}
-		return nil
-	}
-	event := Event{Op: OpRewrapped, KID: slices.Clone(claimed[:KIDSize])}
-	var now []keys.Wrapped
-	err = c.askOldKEKs(ctx, known, func(p unwrapPair) (err error) {
-		*r = Rewrapped{}
-		asking, requests := keys.CollectRequests(ctx)
-		now, event.Why, err = c.rewrapDEK(asking, p, r)
-		event.KEKs, event.Requests = []string{p.kek.Name()}, requests.IDs()
-		return err
-	})
-	if err != nil {
+	if err := c.checkVouching(p, now); err != nil {
 		return err
 	}
 	if r.Recipients, err = c.o.Codec.AppendRecipients(nil, now); err != nil {
 		return err
 	}
+	event := Event{
+		Op: OpRewrapped, KEKs: append([]string{p.kek.Name()}, namesOf(c.o.To)...), Why: why, Requests: requests.IDs(),
+	}
 	if r.seen {
 		event.KID = slices.Clone(r.commitment[:KIDSize])
+	} else {
+		event.KID, event.Why = slices.Clone(claimed[:KIDSize]), whyClaimed
 	}
-	event.KEKs = append(event.KEKs, namesOf(c.o.To)...)
 	if err := c.recordEvent(ctx, event); err != nil {
 		return err
 	}
@@ -55,14 +45,21 @@ func (c *RewrapKeys) rewrapRecipients(ctx context.Context, claimed, encoded []by
 	return nil
 }
 
-// askOldKEKs calls do for one old KEK after the other until it succeeds. It
-// waits for services that are away, but only when no other old KEK unwraps the
-// key.
-func (c *RewrapKeys) askOldKEKs(ctx context.Context, recipients []keys.Wrapped, do func(unwrapPair) error) error {
-	all := newAttempts()
-	all.addRecipients(c.o.From, recipients, 0)
-	return c.askPatiently(ctx, all, do)
+// checkVouching refuses to make a stranger's DEK one that is vouched for:
+// anybody can wrap for a public key (docs/envelope.md, section 15).
+func (c *RewrapKeys) checkVouching(p unwrapPair, now []keys.Wrapped) error {
+	if c.o.PassUntrusted || c.signers.areConfigured() || keys.Vouches(p.wrapped.Alg) {
+		return nil
+	}
+	for i := range now {
+		if keys.Vouches(now[i].Alg) {
+			return errVouching
+		}
+	}
+	return nil
 }
+
+var errVouching = fmt.Errorf("%w: anybody can wrap for a public key, and the new key would vouch for it", ErrUntrusted)
 
 // askPatiently makes attempts until do succeeds for one. It logs once that a
 // service is away, and once that it is back.

@@ -8,7 +8,15 @@ import (
 // rewrapStored puts a record of kid for the new KEKs into the store, unless
 // there is one. Stores are append-only: the new record stands behind those
 // before it, and differs in its recipients.
-func (c *RewrapKeys) rewrapStored(ctx context.Context, kid [KIDSize]byte, r *Rewrapped) error {
+func (c *RewrapKeys) rewrapStored(ctx context.Context, place string, kid [KIDSize]byte, r *Rewrapped) error {
+	if kept := c.kept.find(kid); len(kept) > 0 {
+		if err := c.rewrapKept(ctx, place, kid, kept, r); err == nil || !isRefusal(err) || c.o.Store == nil {
+			return err
+		}
+	}
+	if c.o.Store == nil {
+		return ErrUnknownKey
+	}
 	records, err := c.readRecords(ctx, kid)
 	if err != nil {
 		return err
@@ -16,42 +24,79 @@ func (c *RewrapKeys) rewrapStored(ctx context.Context, kid [KIDSize]byte, r *Rew
 	if done, err := c.findDone(ctx, kid, records, r); done || err != nil {
 		return err
 	}
-	var unusable error
-	result := ErrUnknownKey
+	failed := newAttempts()
+	tries := 0
+	var untrusted error
 	for _, record := range records {
-		switch err := c.rewrapRecord(ctx, kid, record, r); {
+		s, valid, err := c.splitRecord(kid, record)
+		switch {
+		case errors.Is(err, ErrUntrusted):
+			untrusted = err
+			continue
+		case err != nil:
+			continue
+		}
+		if tries++; tries > maxTries {
+			break
+		}
+		switch err := c.rewrapRecord(ctx, place, kid, record, s, r); {
 		case err == nil:
+			r.valid = valid
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, ErrWrongKey):
-			result = err
-		case !errors.Is(err, ErrUnknownKey):
-			unusable = err
+		default:
+			failed.noteFailure(err)
 		}
 	}
-	if unusable != nil {
-		return unusable
+	if tries == 0 && untrusted != nil {
+		return untrusted
 	}
-	return result
+	return failed.failed
+}
+
+// rewrapKept is rewrapStored for the records of a file, which are rewrapped
+// where they stand: it sees to it that one of them can be.
+func (c *RewrapKeys) rewrapKept(
+	ctx context.Context, place string, kid [KIDSize]byte, records [][]byte, r *Rewrapped,
+) error {
+	failed := newAttempts()
+	for _, record := range records[:min(len(records), maxTries)] {
+		s, valid, err := c.splitRecord(kid, record)
+		if err == nil {
+			var now *Rewrapped
+			if now, err = c.rewrapSealed(ctx, place, s); err == nil {
+				err = now.checkCommitment(s.Commitment)
+			}
+			if err == nil {
+				*r = Rewrapped{Already: now.Already, seen: now.seen, commitment: now.commitment, valid: valid}
+				return nil
+			}
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		failed.noteFailure(err)
+	}
+	return failed.failed
 }
 
 // findDone looks for a record that is for the new KEKs. One that must verify,
 // and does not, is as good as none.
 func (c *RewrapKeys) findDone(ctx context.Context, kid [KIDSize]byte, records [][]byte, r *Rewrapped) (bool, error) {
 	for _, record := range records {
-		commitment, encoded, ok := c.splitRecord(kid, record)
-		if !ok {
+		s, valid, err := c.splitRecord(kid, record)
+		if err != nil {
 			continue
 		}
-		known, all, err := c.o.Codec.ParseRecipients(encoded)
+		known, all, err := c.o.Codec.ParseRecipients(s.Recipients)
 		if err != nil || !c.areDone(known, all) {
 			continue
 		}
-		*r = Rewrapped{Already: true}
+		*r = Rewrapped{Already: true, valid: valid}
 		if c.o.Verify {
 			if err = c.verifyAll(ctx, known, nil, r); err == nil {
-				err = r.checkCommitment(commitment)
+				err = r.checkCommitment(s.Commitment)
 			}
 		}
 		switch {
@@ -65,33 +110,39 @@ func (c *RewrapKeys) findDone(ctx context.Context, kid [KIDSize]byte, records []
 	return false, nil
 }
 
-// splitRecord takes a record apart if it is one of kid.
-func (c *RewrapKeys) splitRecord(kid [KIDSize]byte, record []byte) (commitment, encoded []byte, ok bool) {
-	commitment, encoded, err := c.o.Codec.SplitRecord(record)
-	if err != nil || len(commitment) < KIDSize || string(commitment[:KIDSize]) != string(kid[:]) {
-		return nil, nil, false
+// splitRecord takes a record apart if it is one of kid, and one of the signers
+// vouches for it.
+func (c *RewrapKeys) splitRecord(kid [KIDSize]byte, record []byte) (*Sealed, Validity, error) {
+	s, err := c.o.Codec.SplitRecord(record)
+	switch {
+	case err != nil:
+		return nil, Validity{}, err
+	case string(s.Commitment[:KIDSize]) != string(kid[:]):
+		return nil, Validity{}, errOtherKID
 	}
-	return commitment, encoded, true
+	if _, _, err := c.o.Codec.ParseRecipients(s.Recipients); err != nil {
+		return nil, Validity{}, err
+	}
+	valid, err := c.signers.check(&s)
+	return &s, valid, err
 }
 
 // rewrapRecord puts the record into the store again, for the new KEKs.
-func (c *RewrapKeys) rewrapRecord(ctx context.Context, kid [KIDSize]byte, record []byte, r *Rewrapped) error {
-	commitment, encoded, ok := c.splitRecord(kid, record)
-	if !ok {
-		return ErrUnknownKey
-	}
-	now := &Rewrapped{}
-	if err := c.rewrapRecipients(ctx, commitment, encoded, now); err != nil {
+func (c *RewrapKeys) rewrapRecord(
+	ctx context.Context, place string, kid [KIDSize]byte, record []byte, s *Sealed, r *Rewrapped,
+) error {
+	now, err := c.rewrapSealed(ctx, place, s)
+	if err != nil {
 		return err
 	}
-	if err := now.checkCommitment(commitment); err != nil {
+	if err := now.checkCommitment(s.Commitment); err != nil {
 		return err
 	}
 	r.Already, r.seen, r.commitment = now.Already, now.seen, now.commitment
 	if now.Already {
 		return nil
 	}
-	return c.putRecord(ctx, kid, replaceRecipients(record, encoded, now.Recipients))
+	return c.putRecord(ctx, kid, replaceRecipients(record, s.Recipients, now.Recipients))
 }
 
 // readRecords reads the records of kid, again and again while the store is

@@ -44,21 +44,21 @@ func TestRewrapRecords(t *testing.T) {
 			c := newRewrapping(t, kekcache.RewrapKeysOptions{
 				From: []keys.Unwrapper{old}, To: []keys.Wrapper{to}, Store: store, Verify: test.verify,
 			})
-			r, err := c.RewrapRecord(t.Context(), kid[:])
+			r, _, err := c.RewrapRecord(t.Context(), "", kid[:])
 			if !errors.Is(err, test.want) || err == nil && r.Already != test.already || store.puts != test.puts {
 				t.Errorf("%v, %d puts", err, store.puts)
 			}
 			if test.puts == 1 {
 				now := store.records[kid][len(test.records)]
-				_, encoded, err := fakeCodec{}.SplitRecord(now)
-				good.isFor(t, &kekcache.Rewrapped{Recipients: encoded}, err, "to")
-				_, old, _ := fakeCodec{}.SplitRecord(good.record(t))
-				if !bytes.HasPrefix(now, good.record(t)[:len(good.record(t))-len(old)]) {
+				split, err := fakeCodec{}.SplitRecord(now)
+				good.isFor(t, &kekcache.Rewrapped{Recipients: split.Recipients}, err, "to")
+				old, _ := fakeCodec{}.SplitRecord(good.record(t))
+				if !bytes.HasPrefix(now, good.record(t)[:len(good.record(t))-len(old.Recipients)]) {
 					t.Error("more than the recipients changed")
 				}
 			}
 			if err == nil {
-				if _, err := c.RewrapRecord(t.Context(), kid[:]); err != nil || store.gets != 1 {
+				if _, _, err := c.RewrapRecord(t.Context(), "", kid[:]); err != nil || store.gets != 1 {
 					t.Errorf("asked again: %v, %d reads of the store", err, store.gets)
 				}
 			}
@@ -83,7 +83,7 @@ func TestRewrapRecordsWait(t *testing.T) {
 		store.fail(errors.New("gone fishing"))
 		time.AfterFunc(time.Hour, func() { store.fail(nil) })
 		before := time.Now()
-		if _, err := c.RewrapRecord(t.Context(), kid[:]); err != nil || time.Since(before) < time.Hour {
+		if _, _, err := c.RewrapRecord(t.Context(), "", kid[:]); err != nil || time.Since(before) < time.Hour {
 			t.Errorf("%v after %s", err, time.Since(before))
 		}
 		if old.count() != 1 || store.puts != 1 || len(store.records[kid]) != 2 {
@@ -97,7 +97,7 @@ func TestRewrapWithoutStore(t *testing.T) {
 	c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{newKEK("old")}, To: []keys.Wrapper{newKEK("to")}})
 	kid := newMessage(1).kid()
 	for _, name := range [][]byte{kid, kid[:3]} {
-		if _, err := c.RewrapRecord(t.Context(), name); !errors.Is(err, kekcache.ErrUnknownKey) {
+		if _, _, err := c.RewrapRecord(t.Context(), "", name); !errors.Is(err, kekcache.ErrUnknownKey) {
 			t.Errorf("got %v", err)
 		}
 	}

@@ -98,10 +98,10 @@ func TestRewrapRefusalIsKept(t *testing.T) {
 		two := newMessage(2, "to", "too")
 		two.recipients[1].Ciphertext[0]++ // two recipients, two DEKs
 		for range 3 {
-			if _, err := c.RewrapRecord(t.Context(), bad.kid()); !errors.Is(err, kekcache.ErrWrongKey) {
+			if _, _, err := c.RewrapRecord(t.Context(), "", bad.kid()); !errors.Is(err, kekcache.ErrWrongKey) {
 				t.Errorf("a record of another DEK: %v", err)
 			}
-			if _, err := c.RewrapRecord(t.Context(), newMessage(3).kid()); !errors.Is(err, kekcache.ErrUnknownKey) {
+			if _, _, err := c.RewrapRecord(t.Context(), "", newMessage(3).kid()); !errors.Is(err, kekcache.ErrUnknownKey) {
 				t.Errorf("no record: %v", err)
 			}
 			if _, err := two.rewrap(t.Context(), c); !errors.Is(err, kekcache.ErrWrongKey) {
@@ -114,7 +114,7 @@ func TestRewrapRefusalIsKept(t *testing.T) {
 		good := newMessage(1, "old")
 		store.records[[kekcache.KIDSize]byte(bad.kid())] = [][]byte{bad.record(t), good.record(t)}
 		time.Sleep(5 * time.Second)
-		if _, err := c.RewrapRecord(t.Context(), good.kid()); err != nil {
+		if _, _, err := c.RewrapRecord(t.Context(), "", good.kid()); err != nil {
 			t.Errorf("a record that came later: %v", err)
 		}
 	})
@@ -169,7 +169,7 @@ func TestRewrapForged(t *testing.T) {
 	if old.count() != 1 {
 		t.Errorf("%d unwraps", old.count())
 	}
-	if _, err := c.RewrapRecipients(t.Context(), m.commitment[:5], m.encoded()); !errors.Is(err, kekcache.ErrWrongKey) {
+	if _, _, err := c.RewrapRecipients(t.Context(), "", &kekcache.Sealed{Commitment: m.commitment[:5], Recipients: m.encoded()}); !errors.Is(err, kekcache.ErrWrongKey) {
 		t.Errorf("short commitment: %v", err)
 	}
 }

@@ -48,7 +48,7 @@ func (k *SealKeys) newEntry(name purposeKey, p Purpose) *sealEntry {
 		windows:    e.windows,
 		limits:     k.o.Limits,
 		seals:      sealsLeft(p.Nonces),
-		patiently:  e.makePatiently,
+		patiently:  func(ctx context.Context) (*Key, error) { return e.makePatiently(ctx, k.o.Limits.Age) },
 		once:       func(ctx context.Context) (*Key, error) { return e.maker.makeKey(ctx, e.keks.currentKeys()) },
 		wakeRun:    func() { k.requests.addEntry(e) },
 		flushAudit: k.audit.tryFlush,
@@ -102,14 +102,15 @@ func (e *sealEntry) askForProbe() {
 	}
 }
 
-// makePatiently makes a DEK, trying again while that can help.
-func (e *sealEntry) makePatiently(ctx context.Context) (key *Key, err error) {
+// makePatiently makes a DEK that seals for so long, trying again while that can
+// help.
+func (e *sealEntry) makePatiently(ctx context.Context, lasts time.Duration) (key *Key, err error) {
 	tries := repetition{mayPass: e.mayPass}
 	err = tries.run(ctx, func() (err error) {
 		if _, err := e.windows.openGeneration(); err != nil {
 			return err
 		}
-		key, err = e.maker.makeKey(ctx, e.keks.currentKeys())
+		key, err = e.maker.makeKeyFor(ctx, e.keks.currentKeys(), lasts)
 		switch {
 		case err == nil:
 		case ctx.Err() != nil: // the error says nothing about the service

@@ -17,9 +17,15 @@ type Key struct {
 	Commitment  [chunker.CommitmentSize]byte
 	Recipients  []keys.Wrapped
 	ByReference bool // the recipients stand in a key record, in a store
-	sealing     *chunker.SealingKey
-	keks        []string  // the names of those that wrapped it
-	born        time.Time // before it was asked for; with the monotonic clock
+	// Signature is that of the sealer, as Codec.EncodeSignature writes it; nil
+	// without one.
+	Signature []byte
+	From      uint32 // when it was made, unix seconds
+	// Record is the key record, by reference.
+	Record  []byte
+	sealing *chunker.SealingKey
+	keks    []string  // the names of those that wrapped it
+	born    time.Time // before it was asked for; with the monotonic clock
 }
 
 // KID is the first KIDSize bytes of the commitment.
@@ -41,19 +47,26 @@ func (e *storeError) Unwrap() error { return e.err }
 // another try.
 var errLate = errors.New("data key: it took longer to make than it may live")
 
-// keyMaker makes one DEK for a purpose: it has it wrapped, stored and audited.
+// keyMaker makes one DEK for a purpose: it has it wrapped, signed, stored and
+// audited.
 type keyMaker struct {
 	purpose  Purpose
-	maxAge   time.Duration
+	maxAge   time.Duration // of a window
 	codec    Codec
 	audit    *auditQueue
 	observed observed
 }
 
-// makeKey makes a DEK, has it wrapped for every recipient and, by reference,
-// its record stored. It finds out first whether anything can be audited, and
-// audits last that the DEK may be used.
+// makeKey makes a DEK for a window, has it wrapped for every recipient and, by
+// reference, its record stored. It finds out first whether anything can be
+// audited, and audits last that the DEK may be used.
 func (m *keyMaker) makeKey(ctx context.Context, wrappers []keys.Wrapper) (*Key, error) {
+	return m.makeKeyFor(ctx, wrappers, m.maxAge)
+}
+
+// makeKeyFor makes a DEK that seals for so long, as its signature says: 0 is for
+// a stream, which is dated by its beginning.
+func (m *keyMaker) makeKeyFor(ctx context.Context, wrappers []keys.Wrapper, lasts time.Duration) (*Key, error) {
 	if err := m.audit.flush(); err != nil {
 		return nil, err
 	}
@@ -63,7 +76,10 @@ func (m *keyMaker) makeKey(ctx context.Context, wrappers []keys.Wrapper) (*Key, 
 	if err != nil {
 		return nil, err
 	}
-	key.born = born
+	key.born, key.From = born, unixTime(born)
+	if err := m.signKey(key, lasts); err != nil {
+		return nil, err
+	}
 	if key.ByReference {
 		if err := m.storeRecord(ctx, key); err != nil {
 			return nil, err
@@ -92,14 +108,14 @@ func (m *keyMaker) discardKey(key *Key, why string) {
 // wrapKey makes a DEK and has it wrapped.
 func (m *keyMaker) wrapKey(ctx context.Context, wrappers []keys.Wrapper) (key *Key, err error) {
 	secret.Do(func() {
-		var dek [chunker.KeySize]byte
-		defer clear(dek[:])
+		var dek chunker.DEK
+		defer dek.Clear()
 		var recipients []keys.Wrapped
 		if recipients, err = m.wrapForAll(ctx, wrappers, &dek); err != nil {
 			return
 		}
 		var sealing *chunker.SealingKey
-		if sealing, err = chunker.NewSealingKey(&dek, m.purpose.Nonces); err != nil {
+		if sealing, err = dek.NewSealingKey(m.purpose.Nonces); err != nil {
 			return
 		}
 		key = &Key{
@@ -126,7 +142,7 @@ func namesOf[K interface{ Name() string }](keks []K) []string {
 // first service that generates DEKs does; without one the DEK comes from this
 // process.
 func (m *keyMaker) wrapForAll(
-	ctx context.Context, wrappers []keys.Wrapper, dek *[chunker.KeySize]byte,
+	ctx context.Context, wrappers []keys.Wrapper, dek *chunker.DEK,
 ) ([]keys.Wrapped, error) {
 	recipients := make([]keys.Wrapped, len(wrappers))
 	generated, err := m.generateDEK(ctx, wrappers, recipients, dek)
@@ -138,7 +154,7 @@ func (m *keyMaker) wrapForAll(
 			continue
 		}
 		began := m.observed.beginCall()
-		recipients[i], err = w.Wrap(ctx, m.purpose.Context, dek[:])
+		recipients[i], err = w.Wrap(ctx, m.purpose.Context, dek.Bytes())
 		m.observed.noteCall(ctx, callWrap, w.Name(), began, err)
 		if err != nil {
 			return nil, err
@@ -150,7 +166,7 @@ func (m *keyMaker) wrapForAll(
 // generateDEK fills dek, and returns which of the KEKs has made and wrapped it;
 // -1 if this process has made it.
 func (m *keyMaker) generateDEK(
-	ctx context.Context, wrappers []keys.Wrapper, recipients []keys.Wrapped, dek *[chunker.KeySize]byte,
+	ctx context.Context, wrappers []keys.Wrapper, recipients []keys.Wrapped, dek *chunker.DEK,
 ) (int, error) {
 	for i, w := range wrappers {
 		g, ok := w.(keys.Generator)
@@ -163,7 +179,7 @@ func (m *keyMaker) generateDEK(
 		if err != nil {
 			return i, err
 		}
-		n := copy(dek[:], b)
+		n := copy(dek.Bytes(), b)
 		clear(b)
 		if n != chunker.KeySize || len(b) != n {
 			return i, fmt.Errorf("%s: generated a key of %d bytes", g.Name(), len(b))
@@ -171,8 +187,28 @@ func (m *keyMaker) generateDEK(
 		recipients[i] = wrapped
 		return i, nil
 	}
-	_, err := rand.Read(dek[:])
+	_, err := rand.Read(dek.Bytes())
 	return -1, err
+}
+
+// signKey has the signer, if there is one, vouch for the key.
+func (m *keyMaker) signKey(key *Key, lasts time.Duration) error {
+	signer := m.purpose.Signer
+	if signer == nil {
+		return nil
+	}
+	out := Signature{KID: signer.KID(), From: key.From, Until: unixTime(key.born.Add(lasts + time.Second - 1))}
+	message := m.codec.AppendSignedMessage(nil, key.Commitment[:], m.purpose.Context.Name, out.From, out.Until)
+	signature, err := signer.Sign(message)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: sign: %w", signer.Name(), err)
+	case len(signature) != keys.SignatureSize:
+		return fmt.Errorf("%s: sign: a signature of %d bytes", signer.Name(), len(signature))
+	}
+	out.Bytes = [keys.SignatureSize]byte(signature)
+	key.Signature = m.codec.EncodeSignature(&out)
+	return nil
 }
 
 // storeRecord makes the key record durable, before anything is sealed that
@@ -182,12 +218,11 @@ func (m *keyMaker) storeRecord(ctx context.Context, key *Key) error {
 	if err != nil {
 		return err
 	}
-	record, err := m.codec.SealRecord(key, sealer, m.purpose.Context.Name, unixTime(time.Now()))
-	if err != nil {
+	if key.Record, err = m.codec.SealRecord(key, sealer, m.purpose.Context.Name); err != nil {
 		return err
 	}
 	began := m.observed.beginCall()
-	err = m.purpose.Store.Put(ctx, key.KID(), record)
+	err = m.purpose.Store.Put(ctx, key.KID(), key.Record)
 	m.observed.noteCall(ctx, callPut, "", began, err)
 	if err != nil {
 		return &storeError{err}

@@ -1,7 +1,6 @@
 package kekcache
 
 import (
-	"crypto"
 	"encoding/binary"
 	"errors"
 	"maps"
@@ -64,17 +63,13 @@ type Purpose struct {
 	Context keys.Context   // the key service binds the wrapping to it, and key records are sealed for its Name
 	Nonces  chunker.Nonces // how nonces are made
 	Store   Store          // keeps key records, and envelopes refer to their key by kid; nil: self-contained
-	Signer  crypto.Signer  // room for a signature by the sealer; the format has none yet, so it must be nil
+	Signer  keys.Signer    // vouches for the data keys; comparable, such as a pointer; nil: nobody does
 }
-
-var errSigner = errors.New("kekcache: envelopes cannot be signed yet")
 
 func (p *Purpose) check() error {
 	switch {
 	case p.KEKs == nil:
 		return errors.New("no key to encrypt to")
-	case p.Signer != nil:
-		return errSigner
 	case p.Nonces != chunker.Counter && p.Nonces != chunker.Random:
 		return errors.New("kekcache: unknown kind of nonces")
 	}
@@ -87,10 +82,10 @@ type purposeKey struct {
 	context string
 	nonces  chunker.Nonces
 	store   Store
-	signer  crypto.Signer
+	signer  keys.Signer
 }
 
-var errNotComparable = errors.New("kekcache: a Store must be comparable, such as a pointer")
+var errNotComparable = errors.New("kekcache: a Store and a Signer must be comparable, such as a pointer")
 
 // key returns the Purpose as a key of a map.
 func (p *Purpose) key() (k purposeKey, err error) {
@@ -100,7 +95,7 @@ func (p *Purpose) key() (k purposeKey, err error) {
 			k, err = purposeKey{}, errNotComparable
 		}
 	}()
-	_ = map[purposeKey]bool{k: true} // panics if the Store's type cannot be compared
+	_ = map[purposeKey]bool{k: true} // panics if a type cannot be compared
 	return k, nil
 }
 

@@ -2,7 +2,6 @@ package kekcache_test
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"slices"
 	"testing"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/keys"
 )
 
 // TestStart: before there is a key only what is away is waited for.
@@ -152,15 +152,22 @@ func TestSealKeysOptions(t *testing.T) {
 func TestPurposes(t *testing.T) {
 	c := newSealing(t, sealingOptions{Wrappers: wrappers(newKEK("kek"))})
 	for name, p := range map[string]kekcache.Purpose{
-		"no KEKs":                       {},
-		"a signer":                      {KEKs: c.keks, Signer: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))},
-		"a store that is no comparable": {KEKs: c.keks, Store: sliceStore{}},
+		"no KEKs":                        {},
+		"a signer that is no comparable": {KEKs: c.keks, Signer: sliceSigner{}},
+		"a store that is no comparable":  {KEKs: c.keks, Store: sliceStore{}},
 	} {
 		if _, err := c.SealKeys.Supply(p); err == nil {
 			t.Errorf("%s was taken", name)
 		}
 	}
 }
+
+// sliceSigner cannot be the key of a map.
+type sliceSigner []byte
+
+func (sliceSigner) Name() string                      { return "signer" }
+func (sliceSigner) KID() (k [keys.SignerKIDSize]byte) { return k }
+func (sliceSigner) Sign([]byte) ([]byte, error)       { return nil, nil }
 
 // sliceStore cannot be the key of a map.
 type sliceStore []kekcache.Store

@@ -19,7 +19,7 @@ func (s *Supply) StreamKey(ctx context.Context) (*Grant, error) {
 		if err != nil {
 			return nil, err
 		}
-		key, err := e.makePatiently(ctx)
+		key, err := e.makePatiently(ctx, 0)
 		if err != nil {
 			e.askForProbe()
 			return nil, err

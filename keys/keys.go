@@ -24,7 +24,20 @@ const (
 	AlgRSAOAEP512   int64 = -42 // RSAES-OAEP with SHA-512
 	AlgAWSKMS       int64 = -1935867908
 	AlgMLKEM        int64 = -1935867909 // MLKEM768-X25519
+	AlgVault        int64 = -1935867913 // Vault transit
+	AlgGCPKMS       int64 = -1935867914 // Google Cloud KMS
 )
+
+// Vouches tells whether a DEK that was unwrapped from a recipient of this kind
+// is surely of a program that may use the KEK. A public key proves nothing:
+// anybody who has it can wrap (docs/envelope.md, section 19).
+func Vouches(alg int64) bool {
+	switch alg {
+	case AlgA256KW, AlgAWSKMS, AlgVault, AlgGCPKMS:
+		return true
+	}
+	return false
+}
 
 // Context is the key context of a route. Services that can (AWS KMS) bind the
 // wrapping to it.
@@ -62,6 +75,14 @@ type Unwrapper interface {
 	Fits(w *Wrapped) bool
 	// Unwrap appends the DEK to dst. Its errors are *Error.
 	Unwrap(ctx context.Context, kc Context, dst []byte, w *Wrapped) ([]byte, error)
+}
+
+// Local is an Unwrapper that asks nobody. A caller need not limit how often it
+// is tried in vain.
+type Local interface {
+	Unwrapper
+	// IsLocal is a mark and does nothing.
+	IsLocal()
 }
 
 // Generator is a Wrapper with a service that generates DEKs itself (AWS KMS

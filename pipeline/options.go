@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -30,6 +31,9 @@ type Options struct {
 	// DeadLetters receives a pointer to every rejected message. Without it a
 	// reject parks its place.
 	DeadLetters Sink
+	// Parks, if not nil, says of a reason that a message which is rejected for it
+	// parks its place nonetheless. It is called by many goroutines.
+	Parks func(Reason) bool
 	// DeadLetterValues adds the value as it was read. It is for inputs that are
 	// ciphertext: a dead letter never carries plaintext.
 	DeadLetterValues bool
@@ -106,3 +110,7 @@ func (o Options) withSizes() Options {
 	o.ReadAhead = min(o.ReadAhead, o.Budget/2)
 	return o
 }
+
+// MaxValue returns the most bytes of a value that a Transform may make, with
+// defaults filled in.
+func (o Options) MaxValue() int { return cmp.Or(o.Budget, DefaultBudget) / 8 * 3 }

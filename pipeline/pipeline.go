@@ -48,7 +48,7 @@ type Message struct {
 	Origin  Origin
 	// Mark is for the Transform to tell the Gate the position inside the
 	// envelope.
-	Mark [24]byte
+	Mark [32]byte
 	// Fault is set by a Source for a message that it could not read. With a
 	// *Reject it is rejected, and may stand for several, see Reject.Through;
 	// with any other error its place is parked. No Transform, Gate or Sink sees

@@ -169,9 +169,9 @@ func (w *worker) refuseMessage(i int, place int32, err error) {
 }
 
 // rejectMessage sets message i of the batch aside for the dead letters. Without
-// any its place stops.
+// any, or if Options.Parks says so, its place stops.
 func (w *worker) rejectMessage(i int, place int32, r *Reject) {
-	if w.DeadLetters == nil {
+	if w.DeadLetters == nil || w.Parks != nil && w.Parks(r.Reason) {
 		w.stopPlace(i, place, r)
 		return
 	}

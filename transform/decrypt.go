@@ -2,7 +2,6 @@ package transform
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 
 	"github.com/streamcrypt/streamcrypt/envelope"
@@ -11,11 +10,18 @@ import (
 
 // DecryptOptions say how a route is opened.
 type DecryptOptions struct {
-	Common
-	Opener *envelope.Opener // of the route; every worker takes a share of it
-	// PassTombstones lets a null value without an envelope through. Whoever can
-	// write to the source can then delete any key.
+	// Opener is that of the route; every worker takes a share of it. It must
+	// have ExtraHeaders set.
+	Opener  *envelope.Opener
+	Subject MapSubject
+	// PassTombstones lets a null value without an envelope through. Everyone who
+	// can write to the source can then delete any key.
 	PassTombstones bool
+	// PassPlain lets values through that are no envelopes.
+	PassPlain bool
+	// PassExtraHeaders passes on headers that were not sealed, but for those
+	// that are instructions. Else they are left out.
+	PassExtraHeaders bool
 }
 
 // Decrypt opens messages, and checks and removes the envelope of a sealed
@@ -23,6 +29,7 @@ type DecryptOptions struct {
 type Decrypt struct {
 	o      DecryptOptions
 	opener *envelope.OpenWorker
+	bind   *envelope.Bind
 	memory scratch
 }
 
@@ -31,32 +38,26 @@ func NewDecrypt(o DecryptOptions) (*Decrypt, error) {
 	if o.Opener == nil {
 		return nil, errors.New("transform: no opener")
 	}
-	var err error
-	if o.Bind, err = bindNames(o.Bind); err != nil {
-		return nil, err
-	}
-	return &Decrypt{
-		o:      o,
-		opener: o.Opener.NewWorker(),
-		memory: newScratch(o.Bind),
-	}, nil
+	bind := o.Opener.Bind()
+	return &Decrypt{o: o, opener: o.Opener.NewWorker(), bind: &bind}, nil
 }
 
 // Reset implements pipeline.Transform.
 func (t *Decrypt) Reset() { t.memory.reset() }
 
-// Bound implements pipeline.Transform: a payload is shorter than its envelope.
-func (t *Decrypt) Bound(m *pipeline.Message) int { return len(m.Value) }
+// Bound implements pipeline.Transform. A payload is shorter than its envelope,
+// unless it is compressed.
+func (t *Decrypt) Bound(m *pipeline.Message) int { return t.opener.MaxSize(m.Value) }
 
 // Append implements pipeline.Transform. On an error dst comes back as it was,
 // and its spare capacity holds no plaintext.
 func (t *Decrypt) Append(ctx context.Context, dst []byte, m *pipeline.Message) ([]byte, error) {
-	m.Mark = [24]byte{}
+	m.Mark = [32]byte{}
 	out, err := t.openMessage(ctx, dst, m)
 	if err != nil {
 		return dst, err
 	}
-	if err := t.memory.subject(&t.o.Common, m); err != nil {
+	if err := t.memory.mapSubject(t.o.Subject, m); err != nil {
 		clear(out[len(dst):])
 		return dst, err
 	}
@@ -64,7 +65,7 @@ func (t *Decrypt) Append(ctx context.Context, dst []byte, m *pipeline.Message) (
 }
 
 func (t *Decrypt) openMessage(ctx context.Context, dst []byte, m *pipeline.Message) ([]byte, error) {
-	at, n := find(m.Headers)
+	at, n := findTombstone(m.Headers)
 	switch {
 	case n > 1 || n == 1 && m.Value != nil:
 		return dst, &pipeline.Reject{Reason: pipeline.ReasonReservedHeader}
@@ -73,27 +74,21 @@ func (t *Decrypt) openMessage(ctx context.Context, dst []byte, m *pipeline.Messa
 	case m.Value == nil && n == 0:
 		return dst, &pipeline.Reject{Reason: pipeline.ReasonBareTombstone}
 	}
-	b := envelope.Binding{Subject: m.Subject, Key: m.Key, Bound: t.memory.bind(m.Headers)}
+	b := t.memory.bindingOf(m)
 	sealed := m.Value
 	if m.Value == nil {
 		b.Kind, sealed = envelope.Tombstone, m.Headers[at].Value
 	}
-	out, p, err := t.opener.Open(ctx, dst, sealed, &b)
+	t.opener.Place = m.Origin.Place
+	out, opened, err := t.opener.Open(ctx, dst, sealed, &b)
+	if refused, ok := errors.AsType[*envelope.Error](err); ok && t.o.PassPlain &&
+		refused.Reason == envelope.ReasonNotEnvelope && m.Value != nil {
+		return append(dst, m.Value...), nil
+	}
 	if err != nil {
 		return dst, reject(err)
 	}
-	if m.Value == nil {
-		m.Headers = t.memory.without(m.Headers, at)
-	}
-	markPosition(m, &p)
+	m.Headers = t.memory.keepHeaders(m.Headers, t.bind, &opened, t.o.PassExtraHeaders)
+	writeMark(m, &opened, opened.Extra)
 	return out, nil
-}
-
-// markPosition notes the position for the Gate, in the order of
-// docs/envelope.md, section 3. The last byte is spare.
-func markPosition(m *pipeline.Message, p *envelope.Position) {
-	copy(m.Mark[:7], p.Place[:])
-	binary.BigEndian.PutUint64(m.Mark[7:], p.Offset)
-	binary.BigEndian.PutUint32(m.Mark[15:], p.Distance)
-	binary.BigEndian.PutUint32(m.Mark[19:], p.Created)
 }

@@ -3,6 +3,7 @@ package transform
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -10,9 +11,11 @@ import (
 
 // EncryptOptions say how a route is sealed.
 type EncryptOptions struct {
-	Common
-	Sealer *envelope.Sealer         // of the route; every worker takes a share of it
-	Place  func(place string) Place // called by many goroutines
+	Sealer  *envelope.Sealer         // of the route; every worker takes a share of it
+	Place   func(place string) Place // called by many goroutines; nil: positions say nothing
+	Subject MapSubject
+	// PassSealed has values sealed that are envelopes already.
+	PassSealed bool
 }
 
 // Encrypt seals messages. A null value becomes a sealed tombstone: the value
@@ -20,6 +23,7 @@ type EncryptOptions struct {
 type Encrypt struct {
 	o      EncryptOptions
 	sealer *envelope.SealWorker
+	medium envelope.Medium
 	memory scratch
 	place  string // the last message's
 	as     Place
@@ -31,11 +35,7 @@ func NewEncrypt(o EncryptOptions) (*Encrypt, error) {
 	if o.Sealer == nil {
 		return nil, errors.New("transform: no sealer")
 	}
-	var err error
-	if o.Bind, err = bindNames(o.Bind); err != nil {
-		return nil, err
-	}
-	return &Encrypt{o: o, sealer: o.Sealer.NewWorker(), memory: newScratch(o.Bind)}, nil
+	return &Encrypt{o: o, sealer: o.Sealer.NewWorker(), medium: o.Sealer.Bind().Medium}, nil
 }
 
 // Reset implements pipeline.Transform.
@@ -47,13 +47,16 @@ func (t *Encrypt) Bound(m *pipeline.Message) int { return t.sealer.MaxSize(len(m
 
 // Append implements pipeline.Transform.
 func (t *Encrypt) Append(ctx context.Context, dst []byte, m *pipeline.Message) ([]byte, error) {
-	if _, n := find(m.Headers); n > 0 {
+	if t.hasReserved(m.Headers) {
 		return dst, &pipeline.Reject{Reason: pipeline.ReasonReservedHeader}
 	}
-	if err := t.memory.subject(&t.o.Common, m); err != nil {
+	if !t.o.PassSealed && envelope.IsEnvelope(m.Value) {
+		return dst, &pipeline.Reject{Reason: pipeline.ReasonAlreadySealed}
+	}
+	if err := t.memory.mapSubject(t.o.Subject, m); err != nil {
 		return dst, err
 	}
-	b := envelope.Binding{Subject: m.Subject, Key: m.Key, Bound: t.memory.bind(m.Headers)}
+	b := t.memory.bindingOf(m)
 	if m.Value == nil {
 		return dst, t.sealTombstone(ctx, m, &b)
 	}
@@ -65,6 +68,19 @@ func (t *Encrypt) Append(ctx context.Context, dst []byte, m *pipeline.Message) (
 	return dst, nil
 }
 
+// hasReserved tells whether a message has a header whose name is ours: on NATS
+// every name that begins so.
+func (t *Encrypt) hasReserved(headers []pipeline.Header) bool {
+	for i := range headers {
+		name := headers[i].Name
+		if name == HeaderName || t.medium == envelope.Stream &&
+			len(name) >= len(HeaderName) && strings.EqualFold(name[:len(HeaderName)], HeaderName) {
+			return true
+		}
+	}
+	return false
+}
+
 func (t *Encrypt) sealTombstone(ctx context.Context, m *pipeline.Message, b *envelope.Binding) error {
 	b.Kind = envelope.Tombstone
 	start := len(t.memory.bytes)
@@ -74,11 +90,12 @@ func (t *Encrypt) sealTombstone(ctx context.Context, m *pipeline.Message, b *env
 		return reject(err)
 	}
 	t.memory.bytes = out
-	m.Headers = t.memory.with(m.Headers, pipeline.Header{Name: HeaderName, Value: out[start:len(out):len(out)]})
+	m.Headers = t.memory.addHeader(m.Headers, pipeline.Header{Name: HeaderName, Value: out[start:len(out):len(out)]})
 	return nil
 }
 
-// positionOf returns where the message was stored.
+// positionOf returns where the message was stored. A message that no position
+// can name has none.
 func (t *Encrypt) positionOf(o *pipeline.Origin) envelope.Position {
 	if t.o.Place == nil {
 		return envelope.Position{}
@@ -86,10 +103,14 @@ func (t *Encrypt) positionOf(o *pipeline.Origin) envelope.Position {
 	if !t.known || o.Place != t.place {
 		t.place, t.as, t.known = o.Place, t.o.Place(o.Place), true
 	}
-	if t.as.ID == ([7]byte{}) {
+	if t.as.Source == ([5]byte{}) || o.Offset < 0 || o.Offset > envelope.MaxOffset || o.Term > envelope.MaxTerm {
 		return envelope.Position{}
 	}
-	return envelope.Position{Place: t.as.ID, Offset: uint64(o.Offset), Distance: distanceOf(o, t.as.Ordered)}
+	return envelope.Position{
+		Source: t.as.Source, Partition: t.as.Partition, Term: o.Term,
+		Offset: uint64(o.Offset), Distance: distanceOf(o, t.as.Ordered),
+		Rising: t.as.Rising, SamePartition: t.as.SamePartition,
+	}
 }
 
 // distanceOf returns the Distance of a message (docs/envelope.md, section 3).
@@ -98,10 +119,8 @@ func distanceOf(o *pipeline.Origin, ordered bool) uint32 {
 	switch {
 	case !ordered:
 		return 0
-	case o.Previous < 0 || d <= 0 || d >= unknown:
-		return unknown
+	case o.Previous < 0 || d <= 0 || d >= envelope.UnknownDistance:
+		return envelope.UnknownDistance
 	}
 	return uint32(d)
 }
-
-const unknown = 1<<32 - 1

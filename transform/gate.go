@@ -5,122 +5,193 @@ import (
 	"hash/maphash"
 	"sync/atomic"
 
+	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// maxUnordered is how many unordered places a Gate follows; each takes 8 KiB, or 256 KiB where messages have subjects.
-const maxUnordered = 32
-
 // GateStats count what Gates see. The counters only grow.
 type GateStats struct {
-	Duplicates atomic.Int64 // dropped
-	Gaps       atomic.Int64 // messages of an ordered place whose predecessor did not come
-	Foreign    atomic.Int64 // messages sealed from another place than the first one of their place
-	Untracked  atomic.Int64 // messages of more places than a Gate follows: they pass, duplicates too
+	Duplicates   atomic.Int64 // messages that came before, whether they were dropped or not
+	Gaps         atomic.Int64 // messages of an ordered place whose predecessor did not come
+	Reordered    atomic.Int64 // messages that are older than others of their place
+	Foreign      atomic.Int64 // messages that lie in another partition than they were sealed for
+	Unplaced     atomic.Int64 // messages whose envelope names no place
+	Untracked    atomic.Int64 // messages of more places than a Gate follows: duplicates pass
+	ExtraHeaders atomic.Int64 // headers that were not sealed
 }
 
-// Gate drops duplicates on the way out. It looks at where messages were stored before they were sealed: of an ordered place
-// it drops what is not beyond the highest offset seen, of an unordered one what is among the last 65,536 offsets seen, under the same subject. Gaps and
-// foreign places are counted. Messages without a source pass.
-//
-// Where it cannot know, it lets pass: a duplicate can be dropped again further on, a lost message is lost.
+// GateOptions say how a Gate judges. Gates of one route share the Stats.
+type GateOptions struct {
+	Stats  *GateStats
+	Policy Policy
+	// Partition is the number of the partition that the place is; -1: it is none.
+	Partition int
+	// Compacted says that messages are deleted out of the place: gaps say
+	// nothing.
+	Compacted bool
+	// Windows, if not nil, bounds the memory of windows of all Gates together.
+	Windows *Windows
+}
+
+// Gate finds out which messages came before (docs/envelope.md, section 19). It
+// looks at where they were stored before they were sealed, and knows the runs
+// of offsets that have come, with their terms. It drops only messages that it
+// knows, and only if their data key is vouched for: everyone who can seal could
+// delete messages otherwise. Messages without a place pass.
 type Gate struct {
-	stats    *GateStats
-	inOrder  bool    // the source gives messages in the order of its offsets
-	first    placeID // zero before the first message that has a source
-	ordered  highest
-	unsorted map[unorderedPlace]marks
+	o       GateOptions
+	runs    *knownRuns
+	windows map[windowPlace]*window
 }
 
 var _ pipeline.Gate = (*Gate)(nil)
 
-// seed keeps anyone from choosing subjects that look alike to a Gate.
+// seed keeps strangers from choosing subjects that look alike to a Gate.
 var seed = maphash.MakeSeed()
 
-// placeID is a sealed place: the beginning of a hash (docs/envelope.md, section 3). Zero stands for none.
-type placeID [7]byte
-
-// NewGate returns a Gate that goes on from a state that AppendState wrote, or from the beginning if that is empty.
-//
-// ordered says whether the source gives its messages in the order of its own offsets. Behind one that gives a message again after later
-// ones, as a stream does when a consumer has failed, "not beyond the highest" would drop what comes again and was never
-// written. Then every place is treated as an unordered one, whatever its envelopes promise.
-func NewGate(state []byte, ordered bool, stats *GateStats) (*Gate, error) {
-	places, err := restore(state)
-	if err != nil {
-		return nil, err
+// NewGate returns a Gate that goes on from a state that AppendState wrote, or
+// from the beginning if that is empty. With an error the Gate is good, and
+// begins without a state.
+func NewGate(state []byte, o GateOptions) (*Gate, error) {
+	if o.Windows == nil {
+		o.Windows = NewWindows()
 	}
-	return &Gate{stats: stats, inOrder: ordered, ordered: places, unsorted: map[unorderedPlace]marks{}}, nil
+	o.Policy = o.Policy.fill()
+	runs, err := parseState(state)
+	return &Gate{o: o, runs: runs, windows: map[windowPlace]*window{}}, err
 }
 
 // Admit implements pipeline.Gate.
 func (g *Gate) Admit(m *pipeline.Message) error {
-	place := placeID(m.Mark[:7])
-	if place == (placeID{}) {
+	var k mark
+	if !k.read(&m.Mark) {
 		return nil
 	}
-	switch g.first {
-	case placeID{}:
-		g.first = place
-	case place:
-	default:
-		g.stats.Foreign.Add(1)
+	if k.extra > 0 {
+		g.o.Stats.ExtraHeaders.Add(int64(k.extra))
 	}
-	offset, distance := binary.BigEndian.Uint64(m.Mark[7:]), binary.BigEndian.Uint32(m.Mark[15:])
-	if distance == 0 || !g.inOrder {
-		return g.admitUnordered(unorderedPlace{place, m.Subject != nil}, offset, m.Subject)
+	if !k.hasSource() {
+		g.o.Stats.Unplaced.Add(1)
+		return nil
 	}
-	return g.admitOrdered(place, offset, distance)
+	if k.flags&markSamePartition != 0 && g.o.Partition >= 0 && g.o.Partition != k.partition() {
+		g.o.Stats.Foreign.Add(1)
+		if err := g.o.Policy.Foreign.act(pipeline.ReasonForeignRecord, "sealed for another partition"); err != nil {
+			return err
+		}
+	}
+	if k.distance == 0 {
+		return g.admitUnordered(&k, m.Subject)
+	}
+	return g.admitOrdered(&k, m.Subject)
 }
 
-func (g *Gate) admitOrdered(place placeID, offset uint64, distance uint32) error {
-	last := g.ordered.find(place)
-	switch {
-	case last == nil:
-		if !g.ordered.add(place, offset) {
-			g.stats.Untracked.Add(1)
-		}
+// admitOrdered judges a message of a place whose messages stand in order.
+func (g *Gate) admitOrdered(k *mark, subject []byte) error {
+	p := g.runs.find(k.place)
+	if p != nil && k.flags&markSamePartition != 0 && k.distance != envelope.UnknownDistance &&
+		p.extend(k.offset, uint64(k.distance), k.term) {
 		return nil
-	case offset <= *last:
-		g.stats.Duplicates.Add(1)
-		return pipeline.Skip
-	case distance != unknown && offset-uint64(distance) != *last:
-		g.stats.Gaps.Add(1)
 	}
-	*last = offset
+	first, reach, known := k.offset, uint64(0), false
+	if d := uint64(k.distance); d != envelope.UnknownDistance && d <= k.offset {
+		first, reach, known = k.offset-d+1, k.offset-d, true
+	} else if d == k.offset+1 { // the first of all
+		first = 0
+	}
+	found := isNew
+	if p != nil {
+		found = p.judge(k.offset, k.term, reach, known)
+	}
+	// Where neighbours go to other partitions, runs do not grow together, and
+	// gaps say nothing.
+	var w *window
+	if k.flags&markSamePartition == 0 {
+		w = g.findWindow(k, subject)
+		switch {
+		case w != nil && w.contains(k.offset, tagOf(k.term, subject)):
+			found = isDuplicate
+		case found == isGap && g.o.Partition >= 0:
+			found = isNew
+		}
+	}
+	if err := g.answer(k, found); err != nil {
+		return err
+	}
+	if found == isDuplicate {
+		return nil // it passes, and is known
+	}
+	if w != nil {
+		w.mark(k.offset, tagOf(k.term, subject))
+	}
+	if !g.runs.note(k.place, first, k.offset, k.term) {
+		g.o.Stats.Untracked.Add(1)
+	}
 	return nil
 }
 
-// unorderedPlace is a place as messages with subjects, or without, come from it.
-type unorderedPlace struct {
-	placeID
-	subjects bool
-}
-
-// marks remember offsets. The tag stands for a subject and is not 0.
-type marks interface {
-	mark(offset uint64, tag uint32) (seen bool)
-}
-
-func (g *Gate) admitUnordered(place unorderedPlace, offset uint64, subject []byte) error {
-	r := g.unsorted[place]
-	if r == nil {
-		if len(g.unsorted) == maxUnordered {
-			g.stats.Untracked.Add(1)
+// answer counts a finding and returns what comes of it.
+func (g *Gate) answer(k *mark, found verdict) error {
+	switch found {
+	case isDuplicate:
+		g.o.Stats.Duplicates.Add(1)
+		action := g.o.Policy.Duplicate
+		if action == Drop && k.flags&markVouched == 0 {
+			action = Pass
+		}
+		return action.act(pipeline.ReasonDuplicate, "it came before")
+	case isReordered:
+		g.o.Stats.Reordered.Add(1)
+		return g.o.Policy.Reordered.act(pipeline.ReasonReordered, "older than a message that came before it")
+	case isGap:
+		if g.o.Compacted {
 			return nil
 		}
-		r = &bitmap{}
-		if place.subjects {
-			r = &recent{}
-		}
-		g.unsorted[place] = r
-	}
-	if r.mark(offset, uint32(maphash.Bytes(seed, subject))|1) { // 31 bits: two subjects look alike once in 2^31
-		g.stats.Duplicates.Add(1)
-		return pipeline.Skip
+		g.o.Stats.Gaps.Add(1)
+		return g.o.Policy.Gap.act(pipeline.ReasonGap, "messages before it did not come")
 	}
 	return nil
 }
 
-// AppendState implements pipeline.Gate. Unordered places are not part of it: they start anew.
-func (g *Gate) AppendState(dst []byte) []byte { return g.ordered.append(dst) }
+// admitUnordered judges a message of a place without an order.
+func (g *Gate) admitUnordered(k *mark, subject []byte) error {
+	w := g.findWindow(k, subject)
+	switch tag := tagOf(k.term, subject); {
+	case w == nil:
+		g.o.Stats.Untracked.Add(1)
+	case w.contains(k.offset, tag):
+		return g.answer(k, isDuplicate)
+	default:
+		w.mark(k.offset, tag)
+	}
+	return nil
+}
+
+// tagOf stands for a term and a subject. Two of them look alike once in 2^31.
+func tagOf(term uint64, subject []byte) uint32 {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	var b [9]byte
+	binary.BigEndian.PutUint64(b[:], term)
+	if subject != nil {
+		b[8] = 1
+	}
+	h.Write(b[:])
+	h.Write(subject)
+	return uint32(h.Sum64()) | 1
+}
+
+// findWindow returns the window of a message's place, nil if there is no room.
+func (g *Gate) findWindow(k *mark, subject []byte) *window {
+	at := windowPlace{k.place, subject != nil}
+	w := g.windows[at]
+	if w == nil && g.o.Windows.take() {
+		w = &window{}
+		g.windows[at] = w
+	}
+	return w
+}
+
+// AppendState implements pipeline.Gate. Windows are not part of it: they begin
+// anew.
+func (g *Gate) AppendState(dst []byte) []byte { return g.runs.append(dst) }

@@ -1,22 +1,20 @@
 package transform_test
 
 import (
-	"bytes"
-	"encoding/binary"
+	"encoding/hex"
 	"errors"
-	"math"
-	"slices"
+	"fmt"
+	"strings"
 	"testing"
 
+	"github.com/streamcrypt/streamcrypt/docs/vectors"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
 
 const (
-	entrySize    = 12
-	maxOrdered   = 240
-	maxUnordered = 32
-	bitmapWidth  = 1 << 16
+	windowWidth = 1 << 16
+	maxState    = 3072
 )
 
 // gate is a Gate under test with its counters.
@@ -26,121 +24,171 @@ type gate struct {
 	subject []byte // of the messages
 }
 
-func newGate(t testing.TB, state []byte) gate {
+func newGate(t testing.TB, state []byte, options ...func(*transform.GateOptions)) gate {
 	t.Helper()
-	stats := new(transform.GateStats)
-	g, err := transform.NewGate(state, true, stats)
-	if err != nil {
+	g := gate{stats: new(transform.GateStats)}
+	o := transform.GateOptions{Stats: g.stats, Partition: -1}
+	for _, option := range options {
+		option(&o)
+	}
+	var err error
+	if g.Gate, err = transform.NewGate(state, o); err != nil {
 		t.Fatal(err)
 	}
-	return gate{Gate: g, stats: stats}
+	return g
 }
 
-// passes admits a message, and fails the test for any other answer than nil and Skip.
-func (g gate) passes(t testing.TB, place [7]byte, offset uint64, distance uint32) bool {
+// says returns the Gate's word for a message: "" if it passes, skip, or the
+// reason of a reject.
+func (g gate) says(t testing.TB, a at) string {
 	t.Helper()
-	m := marked(place, offset, distance)
+	m := marked(a)
 	m.Subject = g.subject
 	before := *m
 	err := g.Admit(m)
-	if err != nil && !errors.Is(err, pipeline.Skip) {
-		t.Fatal(err)
-	}
 	if !sameMessage(m, &before) || m.Mark != before.Mark {
 		t.Fatal("the Gate changed the message")
 	}
-	return err == nil
-}
-
-func (g gate) counts(t testing.TB, duplicates, gaps, foreign, untracked int64) {
-	t.Helper()
-	got := [4]int64{g.stats.Duplicates.Load(), g.stats.Gaps.Load(), g.stats.Foreign.Load(), g.stats.Untracked.Load()}
-	if want := [4]int64{duplicates, gaps, foreign, untracked}; got != want {
-		t.Errorf("duplicates, gaps, foreign, untracked %v, want %v", got, want)
+	var rejected *pipeline.Reject
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, pipeline.Skip):
+		return "skip"
+	case errors.As(err, &rejected):
+		return string(rejected.Reason)
 	}
+	t.Fatal(err)
+	return ""
 }
 
-// step is a message of a place and what the Gate says to it.
-type step struct {
-	offset   uint64
-	distance uint32
-	passes   bool
+// counts are duplicates, gaps and reordered messages.
+func (g gate) counts() string {
+	return fmt.Sprint(g.stats.Duplicates.Load(), g.stats.Gaps.Load(), g.stats.Reordered.Load())
 }
 
-// TestGateOrdered: what is not beyond the highest offset is dropped, what comes without its predecessor is counted.
-func TestGateOrdered(t *testing.T) {
-	const last = math.MaxUint64
-	tests := []struct {
-		name  string
-		steps []step
-		gaps  int64
+// TestGate: what the Gate says to messages of one place. A step is
+// term/offset-distance, and what it says if it does not pass.
+func TestGate(t *testing.T) {
+	for _, test := range []struct {
+		name, steps, counts string
+		rising              bool
 	}{
-		{"contiguous", []step{{0, unknown, true}, {1, 1, true}, {2, 1, true}}, 0},
-		{"compacted", []step{{10, 3, true}, {50, 40, true}, {1 << 40, unknown, true}, {1<<40 + 1, 1, true}}, 0},
-		{"again", []step{{5, 1, true}, {5, 1, false}, {6, 1, true}, {5, 1, false}, {6, 1, false}, {7, 1, true}}, 0},
-		{"a run again", []step{{5, 1, true}, {6, 1, true}, {7, 1, true}, {5, 1, false}, {6, 1, false}, {7, 1, false}, {8, 1, true}}, 0},
-		{"a gap", []step{{5, 1, true}, {7, 1, true}, {8, 1, true}, {20, 2, true}}, 2},
-		{"overlap", []step{{5, 1, true}, {7, 3, true}}, 1},
-		{"what filled a gap is late", []step{{5, 1, true}, {7, 1, true}, {6, 1, false}}, 1},
-		{"unknown distance is no gap", []step{{5, unknown, true}, {9, unknown, true}, {9, unknown, false}}, 0},
-		{"first one's distance is not known to be a gap", []step{{5, 3, true}}, 0},
-		{"offset 0 again", []step{{0, unknown, true}, {0, unknown, false}, {1, 1, true}}, 0},
-		{"distance beyond the beginning", []step{{1, 1, true}, {3, 9, true}}, 1},
-		{"the last offset", []step{{last - 1, unknown, true}, {last, 1, true}, {last, 1, false}, {0, 1, false}}, 0},
-	}
-	for _, test := range tests {
+		{"contiguous", "0/0-? 0/1-1 0/2-1", "0 0 0", false},
+		{"compacted", "0/10-3 0/50-40 0/51-1", "0 0 0", false},
+		{"again", "0/5-1 0/5-1=skip 0/6-1 0/5-1=skip 0/6-1=skip 0/7-1", "3 0 0", false},
+		{"a gap", "0/5-1 0/7-1 0/8-1 0/20-2", "0 2 0", false},
+		{"the last message first", "0/9-1 0/0-? 0/1-1 0/2-1 0/3-1 0/4-1 0/5-1 0/6-1 0/7-1 0/8-1", "0 0 9", false},
+		{"late messages are known from then on", "0/5-1 0/9-1 0/7-1 0/7-1=skip 0/6-1 0/8-1 0/8-1=skip 0/10-1", "2 1 3", false},
+		{"an unknown distance is a gap", "0/5-? 0/9-? 0/9-?=skip", "1 1 0", false},
+		{"the first one's distance is no gap", "0/5-3", "0 0 0", false},
+		{"holes that a distance covers are known", "0/9-5 0/6-1=skip", "1 0 0", false},
+		{"the largest offset ends nothing", "0/281474976710655-? 0/0-? 0/1-1 0/2-1 0/1-1=skip", "1 0 3", false},
+		{"the log is cut and its offsets come again", "1/7-1 1/8-1 1/9-1 2/8-1 2/9-1 2/8-1=skip 1/8-1=skip 2/10-1", "2 0 1", false},
+		{"a zombie of the term before", "1/5-1 2/6-1 1/6-1 2/7-1", "0 0 1", false},
+		{"terms rise", "10/1-1 20/2-1 30/3-1 20/2-1=skip 30/3-1=skip 10/1-1=skip", "3 0 0", true},
+		{"a lost tail is written over", "10/1-1 20/2-1 30/3-1 40/2-1 50/3-1 30/3-1=skip 50/3-1=skip", "2 0 0", true},
+		{"of a term in between another offset", "10/1-1 30/3-2 20/2-1=skip", "1 0 0", true},
+		{"of a higher term than all", "10/1-1 30/3-2 40/2-1", "0 0 0", true},
+	} {
 		t.Run(test.name, func(t *testing.T) {
 			g := newGate(t, nil)
-			var dropped int64
-			for i, s := range test.steps {
-				if got := g.passes(t, [7]byte{1}, s.offset, s.distance); got != s.passes {
-					t.Errorf("step %d, %d: passes %v", i, s.offset, got)
+			for i, text := range strings.Fields(test.steps) {
+				step, want, _ := strings.Cut(text, "=")
+				a := at{source: 1, rising: test.rising}
+				step = strings.ReplaceAll(step, "?", fmt.Sprint(uint32(unknown)))
+				if _, err := fmt.Sscanf(step, "%d/%d-%d", &a.term, &a.offset, &a.distance); err != nil {
+					t.Fatal(err)
 				}
-				if !s.passes {
-					dropped++
+				if got := g.says(t, a); got != want {
+					t.Errorf("step %d, %s: %q", i, text, got)
+				}
+				if i%2 == 1 { // a restart changes nothing
+					state := g.AppendState(nil)
+					g.Gate, _ = transform.NewGate(state, transform.GateOptions{Stats: g.stats, Partition: -1})
 				}
 			}
-			g.counts(t, dropped, test.gaps, 0, 0)
+			if got := g.counts(); got != test.counts {
+				t.Errorf("duplicates, gaps, reordered %s, want %s", got, test.counts)
+			}
 		})
 	}
 }
 
-// TestGateUnordered: only what is marked is dropped, and what is too old to know passes.
-func TestGateUnordered(t *testing.T) {
-	const w, last = bitmapWidth, math.MaxUint64
-	pass, drop := func(o uint64) step { return step{o, 0, true} }, func(o uint64) step { return step{o, 0, false} }
-	tests := []struct {
-		name  string
-		steps []step
-	}{
-		{"in any order", []step{pass(5), pass(3), pass(9), pass(4), drop(3), drop(5), drop(9), pass(6), drop(6)}},
-		{"before the first", []step{pass(70_000), pass(69_999), pass(70_000 - w + 1), drop(70_000 - w + 1), pass(70_000 - w), pass(70_000 - w)}},
-		{"the oldest still known", []step{pass(0), pass(w - 1), drop(0), drop(w - 1), pass(w), pass(0), drop(w), drop(w - 1)}},
-		{"a slot changes hands", []step{pass(1), pass(w + 1), drop(w + 1), pass(1), pass(2), drop(2), drop(w + 1)}},
-		{"slots in between change hands", []step{pass(1), pass(2), pass(3), pass(w + 3), pass(w + 1), pass(w + 2), drop(w + 1), drop(w + 2), drop(w + 3), pass(3)}},
-		{"ahead by the width", []step{pass(5), pass(5 + w), pass(5), drop(5 + w), pass(6 + w - 1 - 4), drop(5 + w)}},
-		{"ahead by one less", []step{pass(5), pass(4 + w), drop(5), drop(4 + w), pass(6)}},
-		{"far ahead", []step{pass(1), pass(2), pass(1 << 50), pass(1<<50 - 1), drop(1 << 50), pass(1), pass(1)}},
-		{"words", []step{pass(63), pass(64), pass(127), pass(128), drop(63), drop(64), drop(127), drop(128), pass(62), pass(65)}},
-		{"the last offsets", []step{pass(last), drop(last), pass(last - 1), drop(last - 1), pass(last - w + 1), drop(last - w + 1), pass(last - w), pass(0), pass(0), drop(last)}},
-		{"up to the last offset", []step{pass(last - 3), pass(last), pass(last - 1), drop(last - 3), drop(last), drop(last - 1), pass(last - 2)}},
-		{"from 0 to the last", []step{pass(0), pass(last), pass(0), drop(last), pass(last - 1)}},
+// TestGatePolicy: what becomes of a finding, and that a refused message changes
+// nothing.
+func TestGatePolicy(t *testing.T) {
+	with := func(p transform.Policy) func(*transform.GateOptions) {
+		return func(o *transform.GateOptions) { o.Policy, o.Partition = p, 3 }
 	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
+	first := at{source: 1, partition: 3, offset: 10, distance: 1}
+	for name, test := range map[string]struct {
+		policy transform.Policy
+		then   func(a *at)
+		want   string
+	}{
+		"duplicate":                     {transform.Policy{}, func(a *at) { a.offset = 10 }, "skip"},
+		"duplicate of a stranger's key": {transform.Policy{}, func(a *at) { a.offset, a.stranger = 10, true }, ""},
+		"duplicate passes":              {transform.Policy{Duplicate: transform.Pass}, func(a *at) { a.offset = 10 }, ""},
+		"duplicate is refused":          {transform.Policy{Duplicate: transform.Refuse}, func(a *at) { a.offset = 10 }, "duplicate"},
+		"stranger's duplicate refused":  {transform.Policy{Duplicate: transform.Refuse}, func(a *at) { a.offset, a.stranger = 10, true }, "duplicate"},
+		"gap":                           {transform.Policy{}, func(a *at) { a.offset = 12 }, ""},
+		"gap is refused":                {transform.Policy{Gap: transform.Refuse}, func(a *at) { a.offset = 12 }, "gap"},
+		"reordered":                     {transform.Policy{}, func(a *at) { a.offset = 5 }, ""},
+		"reordered is refused":          {transform.Policy{Reordered: transform.Refuse}, func(a *at) { a.offset = 5 }, "reordered"},
+		"foreign":                       {transform.Policy{}, func(a *at) { a.partition = 4 }, "foreign-record"},
+		"foreign passes":                {transform.Policy{Foreign: transform.Pass}, func(a *at) { a.partition = 4 }, ""},
+		"partition not kept":            {transform.Policy{}, func(a *at) { a.partition, a.moved = 4, true }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGate(t, nil, with(test.policy))
+			g.says(t, first)
+			before := hex.EncodeToString(g.AppendState(nil))
+			a := first
+			a.offset = 11
+			test.then(&a)
+			if got := g.says(t, a); got != test.want {
+				t.Errorf("it says %q, want %q", got, test.want)
+			}
+			changed := before != hex.EncodeToString(g.AppendState(nil))
+			if refused := test.want != "" || a.offset == 10 && a.partition == 3; changed == refused {
+				t.Errorf("the state has changed: %v", changed)
+			}
+		})
+	}
+	g := newGate(t, nil, func(o *transform.GateOptions) { o.Compacted = true })
+	if g.says(t, at{source: 1, offset: 1, distance: 1})+g.says(t, at{source: 1, offset: 9, distance: 1}) != "" || g.stats.Gaps.Load() != 0 {
+		t.Error("gaps of a compacted place count")
+	}
+}
+
+// TestGateUnordered: without an order only what is in the window is dropped,
+// and what is too old to know passes.
+func TestGateUnordered(t *testing.T) {
+	const w = windowWidth
+	for name, steps := range map[string][]int64{ // below zero: dropped
+		"in any order":       {5, 3, 9, 4, -3, -5, -9, 6, -6},
+		"before the first":   {70_000, 69_999, 70_000 - w + 1, -(70_000 - w + 1), 70_000 - w, 70_000 - w},
+		"a slot is reused":   {1, w + 1, -(w + 1), 1, 2, -2, -(w + 1)},
+		"far ahead":          {1, 2, 1 << 40, 1<<40 - 1, -(1 << 40), 1, 1},
+		"ahead by the width": {5, 5 + w, 5, -(5 + w)},
+	} {
+		t.Run(name, func(t *testing.T) {
 			g := newGate(t, nil)
-			var dropped int64
 			for _, g.subject = range [][]byte{nil, []byte("a")} { // one does not know of the other
-				for i, s := range test.steps {
-					if got := g.passes(t, [7]byte{1}, s.offset, s.distance); got != s.passes {
-						t.Errorf("subject %q: step %d, %d: passes %v", g.subject, i, s.offset, got)
+				for i, s := range steps {
+					want := ""
+					if s < 0 {
+						s, want = -s, "skip"
 					}
-					if !s.passes {
-						dropped++
+					if got := g.says(t, at{source: 1, offset: uint64(s), rising: true, term: 7}); got != want {
+						t.Errorf("subject %q: step %d, %d: %q", g.subject, i, s, got)
 					}
 				}
 			}
-			g.counts(t, dropped, 0, 0, 0)
+			if g.says(t, at{source: 1, offset: uint64(max(steps[0], -steps[0])), rising: true, term: 8}) != "" {
+				t.Error("the same offset of another term is dropped")
+			}
 			if state := g.AppendState(nil); len(state) != 0 {
 				t.Errorf("state %x", state)
 			}
@@ -148,298 +196,141 @@ func TestGateUnordered(t *testing.T) {
 	}
 }
 
-// TestGateJumps: after a jump ahead, of a bitmap that is full, exactly the offsets before the jump are known.
-func TestGateJumps(t *testing.T) {
-	for i, start := range []uint64{0, 1<<20 + 37, 0, 1<<20 + 37} {
-		for _, jump := range []uint64{1, 63, 64, 65, 128, 5000, bitmapWidth - 1, bitmapWidth, bitmapWidth + 1} {
-			g, m := newGate(t, nil), marked([7]byte{1}, 0, 0)
-			if i > 1 {
-				m.Subject = []byte("a")
-			}
-			passes := func(offset uint64) bool {
-				binary.BigEndian.PutUint64(m.Mark[7:], offset)
-				return g.Admit(m) == nil
-			}
-			last := start + bitmapWidth - 1
-			for offset := start; offset <= last; offset++ {
-				passes(offset)
-			}
-			if !passes(last + jump) {
-				t.Fatalf("from %d by %d: dropped", last, jump)
-			}
-			for offset := last + jump - 1; offset > last+jump-bitmapWidth; offset-- {
-				if got := passes(offset); got != (offset > last) {
-					t.Fatalf("from %d by %d: passes(%d) is %v", last, jump, offset, got)
-				}
-			}
+// TestGateScattered: where neighbours go to other partitions, the last offsets
+// are known nonetheless, and gaps say nothing.
+func TestGateScattered(t *testing.T) {
+	g := newGate(t, nil, func(o *transform.GateOptions) { o.Partition = 2 })
+	for offset := uint64(0); offset < 40_000; offset += 4 {
+		if got := g.says(t, at{source: 1, offset: offset, distance: 1, moved: true}); got != "" {
+			t.Fatalf("offset %d: %s", offset, got)
 		}
+	}
+	for offset := uint64(0); offset < 40_000; offset += 4 {
+		if got := g.says(t, at{source: 1, offset: offset, distance: 1, moved: true}); got != "skip" {
+			t.Fatalf("offset %d again: %q", offset, got)
+		}
+	}
+	if g.counts() != "10000 0 0" || len(g.AppendState(nil)) > maxState {
+		t.Errorf("%s, a state of %d bytes", g.counts(), len(g.AppendState(nil)))
 	}
 }
 
-// TestGateWithoutSource: messages that say nothing of a source pass, however often.
-func TestGateWithoutSource(t *testing.T) {
+// TestGateWithoutPlace: messages that say nothing of a source pass, however
+// often, and those without an envelope are not even counted.
+func TestGateWithoutPlace(t *testing.T) {
 	g := newGate(t, nil)
 	for range 3 {
-		for _, distance := range []uint32{0, 1, unknown} {
-			if !g.passes(t, [7]byte{}, 5, distance) {
-				t.Error("dropped")
-			}
+		if g.says(t, at{}) != "" || g.Admit(new(pipeline.Message)) != nil {
+			t.Error("dropped")
 		}
 	}
-	if g.Admit(new(pipeline.Message)) != nil || len(g.AppendState(nil)) != 0 {
-		t.Error("dropped, or noted")
+	if g.stats.Unplaced.Load() != 3 || len(g.AppendState(nil)) != 0 {
+		t.Errorf("%d unplaced", g.stats.Unplaced.Load())
 	}
-	g.counts(t, 0, 0, 0, 0)
 }
 
-// TestGateForeign: messages of another place than the first are counted, and judged by their own place.
-func TestGateForeign(t *testing.T) {
-	a, b := [7]byte{1}, [7]byte{2}
-	g := newGate(t, nil)
-	for i, s := range []struct {
-		place [7]byte
-		step
-	}{
-		{[7]byte{}, step{1, 1, true}}, // has no place, so is not the first
-		{a, step{5, 1, true}},
-		{b, step{5, 0, true}},
-		{b, step{3, 1, true}},
-		{a, step{6, 1, true}},
-		{b, step{3, 1, false}},
-		{b, step{5, 0, false}},
-		{a, step{5, 0, true}}, // ordered and unordered are kept apart
-	} {
-		if got := g.passes(t, s.place, s.offset, s.distance); got != s.passes {
-			t.Errorf("step %d: passes %v", i, got)
-		}
-	}
-	g.counts(t, 2, 0, 4, 0)
-}
-
-// place returns the n-th of many places.
-func place(n int) (p [7]byte) {
-	binary.BigEndian.PutUint32(p[:], uint32(n)+1)
-	return p
-}
-
-// TestGateBounds: a Gate follows so many places and no more. Messages of others pass and are counted.
+// TestGateBounds: there is room for so many places, and for so many runs. The
+// highest run of a place is never forgotten.
 func TestGateBounds(t *testing.T) {
-	for name, c := range map[string]struct {
-		distance uint32
-		most     int
-	}{"ordered": {1, maxOrdered}, "unordered": {0, maxUnordered}} {
-		t.Run(name, func(t *testing.T) {
-			g := newGate(t, nil)
-			for n := range c.most + 3 {
-				if !g.passes(t, place(n), 7, c.distance) {
-					t.Fatalf("place %d dropped", n)
-				}
-			}
-			g.counts(t, 0, 0, int64(c.most+2), 3)
-			for n := range c.most + 3 {
-				if got, want := g.passes(t, place(n), 7, c.distance), n >= c.most; got != want {
-					t.Fatalf("place %d again: passes %v", n, got)
-				}
-			}
-			g.counts(t, int64(c.most), 0, int64(2*(c.most+2)), 6)
-			if state := g.AppendState(nil); len(state) > maxOrdered*entrySize {
-				t.Errorf("state of %d bytes", len(state))
-			} else if next := newGate(t, state); name == "ordered" && next.passes(t, place(0), 7, 1) {
-				t.Error("a full state was not taken up")
-			}
-		})
-	}
-}
-
-func TestGateState(t *testing.T) {
 	g := newGate(t, nil)
-	for n := range 50 {
-		g.passes(t, place(n), uint64(n)*1000, unknown)
-	}
-	g.passes(t, place(7), 7_001, 1)
-	state := g.AppendState([]byte("x"))
-	if len(state) != 1+50*entrySize || state[0] != 'x' {
-		t.Fatalf("%d bytes", len(state))
-	}
-	state = state[1:]
-	if again := g.AppendState(nil); !bytes.Equal(state, again) {
-		t.Error("twice is not the same")
-	}
-	if restored := newGate(t, state).AppendState(nil); !bytes.Equal(state, restored) {
-		t.Error("a state that was taken up is not the same")
-	}
-	next := newGate(t, state)
-	clear(state) // it is lent
-	for n := range 50 {
-		last := uint64(n) * 1000
-		if n == 7 {
-			last++
-		}
-		for _, s := range []step{{last, 1, false}, {last + 1, 1, true}, {last + 1, 1, false}, {last + 3, 1, true}} {
-			if got := next.passes(t, place(n), s.offset, s.distance); got != s.passes {
-				t.Fatalf("place %d, offset %d after %d: passes %v", n, s.offset, last, got)
-			}
+	for p := range uint16(130) {
+		if g.says(t, at{source: 1, partition: p, offset: 7, distance: 1}) != "" {
+			t.Fatal("dropped")
 		}
 	}
-	next.counts(t, 100, 50, 49*4, 0)
-	// Places that have not come again are handed on.
-	idle := newGate(t, next.AppendState(nil))
-	idle.passes(t, place(3), 9_999, unknown)
-	if newGate(t, idle.AppendState(nil)).passes(t, place(40), 40_003, 1) {
-		t.Error("an idle place was forgotten")
+	kept := 130 - int(g.stats.Untracked.Load())
+	if kept < 120 || len(g.AppendState(nil)) > maxState {
+		t.Errorf("%d places, a state of %d bytes", kept, len(g.AppendState(nil)))
+	}
+	for p := range uint16(kept) {
+		if g.says(t, at{source: 1, partition: p, offset: 7, distance: 1}) != "skip" {
+			t.Fatalf("place %d is forgotten", p)
+		}
+	}
+	g = newGate(t, nil)
+	for i := range uint64(400) {
+		g.says(t, at{source: 1, offset: 10 * i, distance: 1})
+	}
+	runs := 0
+	for i := range uint64(400) {
+		if g.says(t, at{source: 1, offset: 10 * (399 - i), distance: 1}) != "skip" {
+			break
+		}
+		runs++
+	}
+	if runs < 175 {
+		t.Errorf("%d runs are known", runs)
+	}
+	for p := range uint16(10) { // room for others is that of the oldest runs
+		if g.says(t, at{source: 2, partition: p, offset: 7, distance: 1}) != "" {
+			t.Fatal("dropped")
+		}
+	}
+	if g.stats.Untracked.Load() != 0 || g.says(t, at{source: 1, offset: 3990, distance: 1}) != "skip" {
+		t.Errorf("%d are not tracked, or the highest is forgotten", g.stats.Untracked.Load())
 	}
 }
 
-// TestGateStateBytes pins the layout: states outlive programs.
-func TestGateStateBytes(t *testing.T) {
-	g := newGate(t, nil)
-	g.passes(t, [7]byte{1, 2, 3, 4, 5, 6, 7}, 0x0a0b0c0d0e0f, 1)
-	g.passes(t, [7]byte{0, 0, 0, 0, 0, 0, 7}, 1<<48, 1)
-	want := []byte{1, 2, 3, 4, 5, 6, 0xa, 0xb, 0xc, 0xd, 0xe, 0xf, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
-	if got := g.AppendState(nil); !bytes.Equal(got, want) {
-		t.Errorf("%x, want %x", got, want)
-	}
-}
-
-// TestGateHighOffset: of an offset too high for the state the next Gate drops less, never what is beyond it.
-func TestGateHighOffset(t *testing.T) {
-	for _, highest := range []uint64{1<<48 - 2, 1<<48 - 1, 1 << 48, 1<<48 + 5, 1 << 63, math.MaxUint64 - 1} {
-		g := newGate(t, nil)
-		g.passes(t, [7]byte{1}, highest, unknown)
-		next := newGate(t, g.AppendState(nil))
-		if next.passes(t, [7]byte{1}, min(highest, 1<<48-1), unknown) || !next.passes(t, [7]byte{1}, highest+1, unknown) {
-			t.Errorf("after %d", highest)
-		}
-	}
-}
-
-// TestGateTwins: places that a state cannot tell apart lose nothing to each other.
-func TestGateTwins(t *testing.T) {
-	a, b, c := [7]byte{1, 1, 1, 1, 1, 1, 1}, [7]byte{1, 1, 1, 1, 1, 1, 2}, [7]byte{1, 1, 1, 1, 1, 1, 3}
-
-	t.Run("in one run", func(t *testing.T) {
-		g := newGate(t, nil)
-		for i, s := range []struct {
-			place [7]byte
-			step
-		}{{a, step{100, 1, true}}, {b, step{50, 1, true}}, {a, step{100, 1, false}}, {b, step{51, 1, true}}, {b, step{51, 1, false}}, {a, step{101, 1, true}}} {
-			if got := g.passes(t, s.place, s.offset, s.distance); got != s.passes {
-				t.Errorf("step %d: passes %v", i, got)
-			}
-		}
-	})
-	t.Run("one in the state", func(t *testing.T) {
-		g := newGate(t, nil)
-		g.passes(t, a, 100, 1)
-		next := newGate(t, g.AppendState(nil))
-		if next.passes(t, a, 100, 1) {
-			t.Error("a duplicate passed")
-		}
-		for offset := range uint64(200) {
-			if !next.passes(t, b, offset, unknown) {
-				t.Fatalf("offset %d of the new place was dropped", offset)
-			}
-		}
-	})
-	t.Run("both in the state", func(t *testing.T) {
-		for _, order := range [][2][7]byte{{a, b}, {b, a}} {
-			g := newGate(t, nil)
-			for _, place := range order {
-				g.passes(t, place, map[[7]byte]uint64{a: 100, b: 50}[place], 1)
-			}
-			for _, order := range [][2][7]byte{{a, b}, {b, a}} {
-				next := newGate(t, g.AppendState(nil))
-				for _, place := range order {
-					if !next.passes(t, place, map[[7]byte]uint64{a: 101, b: 51}[place], 1) {
-						t.Fatalf("%x: a new message was dropped", place)
-					}
-				}
-				if !next.passes(t, c, 1, 1) {
-					t.Error("a third place was taken for one of them")
-				}
-			}
-		}
-	})
-	t.Run("4 bytes alike", func(t *testing.T) { // what a shorter prefix would confuse
-		p, q := [7]byte{9, 9, 9, 9, 9, 1}, [7]byte{9, 9, 9, 9, 9, 2}
-		g := newGate(t, nil)
-		g.passes(t, p, 100, 1)
-		if next := newGate(t, g.AppendState(nil)); !next.passes(t, q, 5, 1) || next.passes(t, p, 100, 1) {
-			t.Error("confused")
-		}
-	})
-}
-
-func TestGateBadState(t *testing.T) {
-	for _, n := range []int{1, entrySize - 1, entrySize + 1, 2*entrySize - 1, (maxOrdered + 1) * entrySize, maxOrdered*entrySize + 1} {
-		if _, err := transform.NewGate(make([]byte, n), true, new(transform.GateStats)); err == nil {
-			t.Errorf("a state of %d bytes was taken", n)
-		}
-	}
-	for _, state := range [][]byte{nil, {}, make([]byte, entrySize), make([]byte, maxOrdered*entrySize)} {
-		newGate(t, state)
-	}
-}
-
-// TestGateNoAllocations: neither messages nor states of known places cost memory.
-func TestGateNoAllocations(t *testing.T) {
-	g := newGate(t, nil)
-	var state []byte
-	var offset uint64
-	messages := []*pipeline.Message{marked(place(1), 0, 1), marked(place(2), 0, 1), marked(place(3), 0, 0)}
-	if allocs := testing.AllocsPerRun(100, func() {
-		offset++
-		for _, m := range messages {
-			binary.BigEndian.PutUint64(m.Mark[7:], offset)
-			if g.Admit(m) != nil {
-				t.Fatal("dropped")
-			}
-		}
-		state = g.AppendState(state[:0])
-	}); allocs != 0 {
-		t.Errorf("%v allocations", allocs)
-	}
-}
-
-// TestGateBehindAnUnorderedSource: what comes again after later messages is written, once.
-func TestGateBehindAnUnorderedSource(t *testing.T) {
-	stats := new(transform.GateStats)
-	g, err := transform.NewGate(nil, false, stats)
+// TestGateStates are the vectors of docs/envelope.md, section 19.
+func TestGateStates(t *testing.T) {
+	all, err := vectors.Numbers()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got []int
-	for _, offset := range []int{1, 3, 2, 3, 4, 2, 1, 5} { // sealed in order, 2 delivered late
-		m := pipeline.Message{}
-		m.Mark[0], m.Mark[14], m.Mark[18] = 7, byte(offset), 1
-		if err := g.Admit(&m); err == nil {
-			got = append(got, offset)
-		} else if !errors.Is(err, pipeline.Skip) {
+	n := 0
+	for _, v := range all {
+		name := v["name"].(string)
+		if !strings.HasPrefix(name, "gate-state") {
+			continue
+		}
+		n++
+		state, err := hex.DecodeString(v["state"].(string))
+		if err != nil {
 			t.Fatal(err)
 		}
+		g, err := transform.NewGate(state, transform.GateOptions{Stats: new(transform.GateStats), Partition: -1})
+		places, good := v["places"].([]any)
+		if good != (err == nil) && len(state) > 0 { // an empty state is that of a beginning
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		got := hex.EncodeToString(g.AppendState(nil))
+		want := hex.EncodeToString(state)
+		for _, more := range []string{"020005ee773a1131", "0900056c61746572"} { // sections of others are not written
+			want = strings.TrimSuffix(want, more)
+		}
+		if !good || len(places) == 0 {
+			want = ""
+		}
+		if got != want {
+			t.Errorf("%s: written again it is %s, want %s", name, got, want)
+		}
 	}
-	if !slices.Equal(got, []int{1, 3, 2, 4, 5}) || stats.Duplicates.Load() != 3 {
-		t.Errorf("admitted %v, %d duplicates", got, stats.Duplicates.Load())
+	if n < 20 {
+		t.Errorf("%d vectors", n)
 	}
 }
 
-// TestGateKnowsSubjects: one stored message sealed under two subjects is two messages.
-func TestGateKnowsSubjects(t *testing.T) {
-	g, err := transform.NewGate(nil, false, new(transform.GateStats))
-	if err != nil {
-		t.Fatal(err)
-	}
-	admitted := func(subject string) bool {
-		m := pipeline.Message{Subject: []byte(subject)}
-		m.Mark[0], m.Mark[14] = 7, 5
-		return g.Admit(&m) == nil
-	}
-	for i, c := range []struct {
-		subject string
-		want    bool
-	}{{"eu.a", true}, {"us.a", true}, {"us.a", false}, {"", true}, {"", false}} { // the empty one is a subject too
-		if got := admitted(c.subject); got != c.want {
-			t.Errorf("%d: %q: %v", i, c.subject, got)
-		}
+// BenchmarkGate judges messages in order, of 100 places in turns.
+func BenchmarkGate(b *testing.B) {
+	for _, places := range []int{1, 100} {
+		b.Run(fmt.Sprint(places), func(b *testing.B) {
+			g := newGate(b, nil)
+			msgs := make([]*pipeline.Message, places)
+			for i := range msgs {
+				msgs[i] = marked(at{source: 1, partition: uint16(i), distance: 1})
+			}
+			b.ReportAllocs()
+			for n := range b.N {
+				m := msgs[n%places]
+				offset := uint64(n / places)
+				for i := range 6 {
+					m.Mark[23-i] = byte(offset >> (8 * i))
+				}
+				if g.Admit(m) != nil {
+					b.Fatal("dropped")
+				}
+			}
+		})
 	}
 }

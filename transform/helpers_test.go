@@ -35,8 +35,14 @@ func newRig(t testing.TB, store kekcache.Store) rig {
 }
 
 func (r rig) newSealer(t testing.TB, chunkSize int) *envelope.Sealer {
+	return r.newSealerWith(t, chunkSize, envelope.Bind{})
+}
+
+func (r rig) newSealerWith(t testing.TB, chunkSize int, bind envelope.Bind) *envelope.Sealer {
 	t.Helper()
-	s, err := envelope.NewSealer([]keys.Wrapper{r.kek}, envelope.SealerOptions{Context: route, ChunkSize: chunkSize, Store: r.store})
+	s, err := envelope.NewSealer([]keys.Wrapper{r.kek}, envelope.SealerOptions{
+		Context: route, ChunkSize: chunkSize, Store: r.store, Bind: bind,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,8 +63,16 @@ func newKEK(t testing.TB) *local.AES {
 }
 
 func newOpener(t testing.TB, store kekcache.Store, context string, kek keys.Unwrapper) *envelope.Opener {
+	return newOpenerWith(t, store, context, kek, envelope.Bind{})
+}
+
+func newOpenerWith(
+	t testing.TB, store kekcache.Store, context string, kek keys.Unwrapper, bind envelope.Bind,
+) *envelope.Opener {
 	t.Helper()
-	o, err := envelope.NewOpener([]keys.Unwrapper{kek}, envelope.OpenerOptions{Context: context, Store: store})
+	o, err := envelope.NewOpener([]keys.Unwrapper{kek}, envelope.OpenerOptions{
+		Context: context, Store: store, Bind: bind, ExtraHeaders: true,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +158,9 @@ func rejected(t testing.TB, by pipeline.Transform, m pipeline.Message, reason pi
 	if errors.As(err, &cause) && pipeline.Reason(cause.Reason) != reason || cause == nil && r.Err != nil {
 		t.Fatalf("rejected for %q because of %v", reason, r.Err)
 	}
-	if ours := []pipeline.Reason{pipeline.ReasonBareTombstone, pipeline.ReasonReservedHeader}; cause == nil && !slices.Contains(ours, reason) {
+	if ours := []pipeline.Reason{
+		pipeline.ReasonBareTombstone, pipeline.ReasonReservedHeader, pipeline.ReasonAlreadySealed,
+	}; cause == nil && !slices.Contains(ours, reason) {
 		t.Fatalf("rejected for %q without a cause", reason)
 	}
 }
@@ -169,13 +185,31 @@ func sameMessage(a, b *pipeline.Message) bool {
 		sameHeaders(a.Headers, b.Headers) && a.Time.Equal(b.Time) && a.Origin == b.Origin
 }
 
-const unknown = 1<<32 - 1 // a distance
+const unknown = envelope.UnknownDistance
+
+// at is a position in a source.
+type at struct {
+	source        byte // 0: none
+	partition     uint16
+	term, offset  uint64
+	distance      uint32
+	rising, moved bool // moved: the sink does not keep partitions
+	stranger      bool // nobody vouches for the key
+}
 
 // marked is a message as Decrypt leaves it for the Gate.
-func marked(place [7]byte, offset uint64, distance uint32) *pipeline.Message {
+func marked(a at) *pipeline.Message {
 	m := new(pipeline.Message)
-	copy(m.Mark[:], place[:])
-	binary.BigEndian.PutUint64(m.Mark[7:], offset)
-	binary.BigEndian.PutUint32(m.Mark[15:], distance)
+	m.Mark[0] = 1
+	for i, is := range []bool{!a.stranger, a.rising, !a.moved} {
+		if is {
+			m.Mark[0] |= 2 << i
+		}
+	}
+	m.Mark[1] = a.source
+	binary.BigEndian.PutUint16(m.Mark[6:], a.partition)
+	binary.BigEndian.PutUint64(m.Mark[8:], a.term)
+	binary.BigEndian.PutUint64(m.Mark[16:], a.offset)
+	binary.BigEndian.PutUint32(m.Mark[24:], a.distance)
 	return m
 }

@@ -59,8 +59,8 @@ func TestFlush(t *testing.T) {
 	r := newRig(t, nil)
 	toEnc := func(dst, s []byte) ([]byte, error) { return append(append(dst, "enc."...), s...), nil }
 	toDec := func(dst, s []byte) ([]byte, error) { return append(dst, bytes.TrimPrefix(s, []byte("enc."))...), nil }
-	e := r.encrypt(t, bindOnSeal("tenant"), func(o *transform.EncryptOptions) { o.Subject = toEnc })
-	d := r.decrypt(t, bindOnOpen("tenant"), func(o *transform.DecryptOptions) { o.Subject = toDec })
+	e := r.encrypt(t, r.bindOnSeal(t, "tenant"), func(o *transform.EncryptOptions) { o.Subject = toEnc })
+	d := r.decrypt(t, r.bindOnOpen(t, "tenant"), func(o *transform.DecryptOptions) { o.Subject = toDec })
 	for round, n := range []int{50, 3000, 1000, 4000} {
 		in := flush(n)
 		var sealed, opened []pipeline.Message
@@ -111,17 +111,29 @@ func TestReset(t *testing.T) {
 func TestNoAllocations(t *testing.T) {
 	profiles(t, func(t *testing.T, r rig) {
 		headers := []pipeline.Header{{Name: "tenant", Value: []byte("a")}, {Name: "n", Value: []byte("1")}, {Name: "tenant"}}
-		ids := func(string) transform.Place { return transform.Place{ID: [7]byte{1}, Ordered: true} }
+		ids := func(string) transform.Place { return transform.Place{Source: [5]byte{1}, Ordered: true} }
 		subject := func(dst, s []byte) ([]byte, error) { return append(append(dst, "to."...), s...), nil }
-		for _, bind := range [][]string{nil, {"tenant", "absent"}} {
+		onSeal := func(bind []string) func(*transform.EncryptOptions) {
+			if bind == nil {
+				return func(*transform.EncryptOptions) {}
+			}
+			return r.bindOnSeal(t, bind...)
+		}
+		onOpen := func(bind []string) func(*transform.DecryptOptions) {
+			if bind == nil {
+				return func(*transform.DecryptOptions) {}
+			}
+			return r.bindOnOpen(t, bind...)
+		}
+		for _, bind := range [][]string{nil, {"tenant", "absent"}} { // nil: all
 			for _, value := range [][]byte{nil, {}, payload(1024), payload(10_000)} {
-				e := r.encrypt(t, bindOnSeal(bind...), func(o *transform.EncryptOptions) { o.Place, o.Subject = ids, subject })
-				d := r.decrypt(t, bindOnOpen(bind...), func(o *transform.DecryptOptions) { o.Subject = subject })
+				e := r.encrypt(t, onSeal(bind), func(o *transform.EncryptOptions) { o.Place, o.Subject = ids, subject })
+				d := r.decrypt(t, onOpen(bind), func(o *transform.DecryptOptions) { o.Subject = subject })
 				in := pipeline.Message{
 					Key: []byte("k"), Value: value, Headers: headers, Subject: []byte("s"),
 					Origin: pipeline.Origin{Place: "orders/3", Offset: 9, Previous: 8},
 				}
-				sealed := must(t, r.encrypt(t, bindOnSeal(bind...)), in)
+				sealed := must(t, r.encrypt(t, onSeal(bind)), in)
 				buf := make([]byte, 0, e.Bound(&in))
 				for name, c := range map[string]struct {
 					by pipeline.Transform

@@ -49,7 +49,7 @@ func TestMoved(t *testing.T) {
 		{"other place and offset", func(m *pipeline.Message) { m.Origin = pipeline.Origin{Place: "x", Offset: 1} }, true},
 	}
 	r := newRig(t, nil)
-	e, d := r.encrypt(t, bindOnSeal("tenant", "absent")), r.decrypt(t, bindOnOpen("tenant", "absent"))
+	e, d := r.encrypt(t, r.bindOnSeal(t, "tenant", "absent")), r.decrypt(t, r.bindOnOpen(t, "tenant", "absent"))
 	for _, value := range [][]byte{[]byte("v"), payload(10_000), nil} {
 		sealed := must(t, e, pipeline.Message{Key: []byte("k"), Subject: []byte("orders.eu"), Value: value, Headers: headers})
 		for _, test := range tests {
@@ -64,12 +64,12 @@ func TestMoved(t *testing.T) {
 			})
 		}
 		t.Run("other context", func(t *testing.T) {
-			elsewhere := r.decrypt(t, bindOnOpen("tenant", "absent"), func(o *transform.DecryptOptions) {
-				o.Opener = newOpener(t, r.store, "elsewhere", r.kek)
+			elsewhere := r.decrypt(t, r.bindOnOpen(t, "tenant", "absent"), func(o *transform.DecryptOptions) {
+				o.Opener = newOpenerWith(t, r.store, "elsewhere", r.kek, namedBind([]string{"tenant", "absent"}))
 			})
 			rejected(t, elsewhere, sealed, "tampered")
 		})
-		t.Run("not bound on opening", func(t *testing.T) { rejected(t, r.decrypt(t, bindOnOpen("tenant")), sealed, "tampered") })
+		t.Run("not bound on opening", func(t *testing.T) { rejected(t, r.decrypt(t, r.bindOnOpen(t, "tenant")), sealed, "tampered") })
 	}
 }
 
@@ -126,7 +126,7 @@ func TestNotSealed(t *testing.T) {
 			}
 			test.m.Mark[0] = 1
 			m := must(t, pass, test.m)
-			if m.Value != nil || !sameHeaders(m.Headers, test.m.Headers) || m.Mark != [24]byte{} {
+			if m.Value != nil || !sameHeaders(m.Headers, test.m.Headers) || m.Mark != [32]byte{} {
 				t.Errorf("passed as %+v", m)
 			}
 		})

@@ -15,9 +15,9 @@ var errSubject = errors.New("header: the destination would change the subject th
 // RewrapOptions say how a route is rewrapped.
 type RewrapOptions struct {
 	Rewrapper *envelope.Rewrapper // of the route; every worker takes a share of it
-	// Subject is that of Common. If it changes the subject of a message, that
+	// Subject must leave subjects as they are. If it changes the subject of a message, that
 	// is rejected: nobody could open it any more.
-	Subject func(dst, subject []byte) ([]byte, error)
+	Subject MapSubject
 	// PassTombstones lets a null value without an envelope through.
 	PassTombstones bool
 	Stats          *RewrapStats // may be nil
@@ -67,7 +67,7 @@ func (t *Rewrap) Reset() {
 // of the transform.
 func (t *Rewrap) Bound(m *pipeline.Message) int {
 	if m.Value == nil {
-		if at, n := find(m.Headers); n > 0 {
+		if at, n := findTombstone(m.Headers); n > 0 {
 			return t.rewraps.MaxSize(len(m.Headers[at].Value))
 		}
 	}
@@ -76,7 +76,7 @@ func (t *Rewrap) Bound(m *pipeline.Message) int {
 
 // Append implements pipeline.Transform.
 func (t *Rewrap) Append(ctx context.Context, dst []byte, m *pipeline.Message) ([]byte, error) {
-	at, n := find(m.Headers)
+	at, n := findTombstone(m.Headers)
 	switch {
 	case n > 1 || n == 1 && m.Value != nil:
 		return dst, &pipeline.Reject{Reason: pipeline.ReasonReservedHeader}
@@ -86,6 +86,7 @@ func (t *Rewrap) Append(ctx context.Context, dst []byte, m *pipeline.Message) ([
 	if err := t.checkSubject(m); err != nil {
 		return dst, err
 	}
+	t.rewraps.Place = m.Origin.Place
 	if m.Value != nil {
 		return t.rewrapValue(ctx, dst, m.Value)
 	}
@@ -111,7 +112,7 @@ func (t *Rewrap) rewrapTombstone(ctx context.Context, m *pipeline.Message, at in
 		return err
 	}
 	t.memory.bytes = out
-	m.Headers = t.memory.copy(m.Headers)
+	m.Headers = t.memory.copyHeaders(m.Headers)
 	m.Headers[at].Value = out[start:len(out):len(out)]
 	return nil
 }
@@ -123,7 +124,7 @@ func (t *Rewrap) checkSubject(m *pipeline.Message) error {
 		return nil
 	}
 	was := m.Subject
-	if err := t.memory.subject(&Common{Subject: t.o.Subject}, m); err != nil {
+	if err := t.memory.mapSubject(t.o.Subject, m); err != nil {
 		return err
 	}
 	if (was == nil) != (m.Subject == nil) || !bytes.Equal(was, m.Subject) {

@@ -34,9 +34,9 @@ func TestRewrap(t *testing.T) {
 	headers := []pipeline.Header{{Name: "tenant", Value: []byte("a")}, {Name: "nothing"}}
 	profiles(t, func(t *testing.T, r rig) {
 		to, stats := newKEK(t), &transform.RewrapStats{}
-		e, before := r.encrypt(t, bindOnSeal("tenant")), r.decrypt(t, bindOnOpen("tenant"))
+		e, before := r.encrypt(t, r.bindOnSeal(t, "tenant")), r.decrypt(t, r.bindOnOpen(t, "tenant"))
 		rewrap := r.rewrap(t, to, func(o *transform.RewrapOptions) { o.Stats = stats })
-		after := rig{opener: newOpener(t, r.store, route, to)}.decrypt(t, bindOnOpen("tenant"))
+		after := rig{kek: to, store: r.store}.decrypt(t, rig{kek: to, store: r.store}.bindOnOpen(t, "tenant"))
 		for _, value := range [][]byte{[]byte("v"), {}, payload(10_000), nil} {
 			for _, subject := range [][]byte{nil, []byte("orders.eu")} {
 				m := pipeline.Message{Key: []byte("k"), Subject: subject, Value: value, Headers: headers, Origin: pipeline.Origin{Place: "p", Offset: 7}}
@@ -53,7 +53,7 @@ func TestRewrap(t *testing.T) {
 					rejected(t, before, moved, "unknown-key")
 				}
 				moved.Value, moved.Headers = sealed.Value, sealed.Headers
-				if !sameMessage(&moved, &sealed) || moved.Mark != ([24]byte{}) {
+				if !sameMessage(&moved, &sealed) || moved.Mark != ([32]byte{}) {
 					t.Error("more than value and headers changed")
 				}
 			}

@@ -7,7 +7,7 @@ type decryptCmd struct {
 	sourceFlag
 	keyFlags
 	toFlags
-	openFlags
+	readFlags
 }
 
 // Help is shown by --help.
@@ -19,6 +19,6 @@ func (decryptCmd) Help() string {
 func (c *decryptCmd) Run(p *program) error {
 	config := c.newConfig(c.From)
 	c.toFlags.fillIn(&config)
-	config.Tombstones = c.Tombstones
+	c.readFlags.fillIn(&config)
 	return p.runRoute(route.Decrypt, config, &c.runFlags)
 }

@@ -17,10 +17,12 @@ func describeRun(r *route.Route, started time.Time, well bool) *outcome.Run {
 		Direction: about.Direction, From: about.From, To: about.To, DeadLetters: about.DeadLetters,
 		Started: started, Took: time.Since(started), Checkpointed: about.Checkpointed,
 		Counts: outcome.Counts{
-			Read: s.Messages, Written: s.Messages - s.Skipped - s.Rejected, Duplicates: s.Skipped, SetAside: s.Rejected,
-			Gaps: s.Gaps, Foreign: s.Foreign, Parked: s.Parked, BytesRead: s.Bytes, BytesWritten: s.BytesOut,
+			Read: s.Messages, Written: s.Messages - s.Skipped - s.Rejected, Duplicates: max(s.Skipped, s.Duplicates),
+			SetAside: s.Rejected,
+			Gaps:     s.Gaps, Reordered: s.Reordered, Foreign: s.Foreign, Unplaced: s.Unplaced, ExtraHeaders: s.ExtraHeaders,
+			Parked: s.Parked, BytesRead: s.Bytes, BytesWritten: s.BytesOut,
 		},
-		Reasons: nameReasons(s.Reasons), Parked: s.ParkedPlaces,
+		Reasons: nameReasons(s.Reasons), Parked: s.ParkedPlaces, Receipt: s.Receipt, Archive: s.Flags,
 	}
 	describePlaces(r, run)
 	if about.Raw {

@@ -11,7 +11,12 @@ type encryptCmd struct {
 	sourceFlag
 	keyFlags
 	toFlags
+	archiveFlags
 
+	Repair         bool          `group:"Archives" help:"Append to an archive without a proper end: bytes behind its last whole record are cut off, and its next end says so."`
+	Sign           string        `placeholder:"FILE" group:"Keys" complete:"path" help:"Ed25519 key that vouches for data keys: streamcrypt keygen ed25519."`
+	Compress       string        `placeholder:"KIND" default:"none" enum:"none,zstd" group:"Coding" help:"Compress payloads: none, or zstd. Lengths then tell about contents."`
+	Pad            string        `placeholder:"RULE" group:"Coding" help:"Pad payloads: padme, or a number of bytes that lengths become a multiple of; default: none."`
 	Profile        string        `placeholder:"PROFILE" default:"self" enum:"self,ref" group:"Keys" help:"Where the wrapped data key is: self, in every envelope; ref, in the --keystore."`
 	Nonce          string        `placeholder:"KIND" default:"counter" enum:"counter,random" group:"Keys" help:"How nonces are made: counter, or random, as FIPS mode and cloned virtual machines need."`
 	ChunkSize      size          `placeholder:"SIZE" group:"Resources" help:"Largest payload in one piece; default: ${chunk_size}."`
@@ -30,6 +35,8 @@ func (c *encryptCmd) Run(p *program) error {
 	config := c.newConfig(c.From)
 	c.toFlags.fillIn(&config)
 	config.Profile, config.Nonce, config.ChunkSize = c.Profile, c.Nonce, int64(c.ChunkSize)
+	config.Sign, config.Compress, config.Pad = c.Sign, c.Compress, c.Pad
+	config.Receipt, config.Repair = c.Receipt, c.Repair
 	config.Window, config.WindowMessages, config.WindowBytes = c.Window, c.WindowMessages, uint64(c.WindowBytes)
 	return p.runRoute(route.Encrypt, config, &c.runFlags)
 }

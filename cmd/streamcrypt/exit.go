@@ -76,5 +76,15 @@ var reasonHints = map[string]string{
 		"who can write can delete",
 	"reserved-header": "there is a header named streamcrypt already; is the input encrypted already?",
 	"header":          "the destination cannot carry this header; --dead-letter sets such messages aside",
-	"refused":         "the destination's settings do not allow this record; --dead-letter sets such messages aside",
+	"untrusted": "no signer that is trusted vouches for it: --signer names the public key of the sealer, " +
+		"who needs --sign",
+	"stale":              "sealed longer ago than --max-age; for a backfill leave it out, or say --on stale=pass",
+	"skewed":             "sealed in the future; look at the clocks of both machines, or raise --max-skew",
+	"already-sealed":     "the message is an envelope already; are --from and --to the right way round?",
+	"unknown-dictionary": "name the dictionary with --dictionary, or the --keystore that has its record",
+	"duplicate":          "it came before; --on duplicate=drop or pass lets the run go on",
+	"reordered":          "it is older than one that came before; --on reordered=pass lets it pass",
+	"gap":                "messages before it are missing; --on gap=pass lets it pass",
+	"foreign-record":     "it was sealed for another partition; --on foreign-record=pass lets it pass",
+	"refused":            "the destination's settings do not allow this record; --dead-letter sets such messages aside",
 }

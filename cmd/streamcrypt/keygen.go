@@ -28,7 +28,8 @@ type keygenCmd struct {
 
 // listGenerated returns the kinds of key that this build makes.
 func listGenerated() []string {
-	return listKinds(func(k *keyring.Kind) bool { return k.Generate != nil })
+	kinds := listKinds(func(k *keyring.Kind) bool { return k.Generate != nil })
+	return append(kinds, keyring.SigningKind().Scheme)
 }
 
 // listKinds returns the names of the kinds of key that have a property.
@@ -55,7 +56,7 @@ func (c *keygenCmd) Validate() error {
 		return errors.New("either a kind of key or --public is needed")
 	case c.Kind != "" && !slices.Contains(known, c.Kind):
 		return address.NewUnknownError("kind of key", c.Kind, known)
-	case c.Bits != 0 && (c.Kind == "" || keyring.FindKind(c.Kind).Sizes == ""):
+	case c.Bits != 0 && (c.Kind == "" || keyring.FindGenerated(c.Kind).Sizes == ""):
 		sized := listKinds(func(k *keyring.Kind) bool { return k.Sizes != "" })
 		return errors.New("--bits is for " + strings.Join(sized, ", "))
 	}
@@ -133,7 +134,7 @@ func (c *keygenCmd) makeKey() ([]byte, error) {
 	if c.Kind == "" {
 		return readPublicHalf(c.Public)
 	}
-	return keyring.FindKind(c.Kind).Generate(c.Bits)
+	return keyring.FindGenerated(c.Kind).Generate(c.Bits)
 }
 
 func readPublicHalf(name string) ([]byte, error) {

@@ -19,6 +19,7 @@ type keysCheckCmd struct {
 	Sample     int      `placeholder:"N" group:"Extent" help:"Look at N messages of each partition or stream, and search for where they begin to be readable; default: all."`
 	Recipients int      `placeholder:"N" group:"Extent" help:"How many recipients an envelope should have; default: as many as there are keys."`
 	JSON       bool     `help:"Print JSON."`
+	trustFlags
 }
 
 // Help is shown by --help.
@@ -38,6 +39,7 @@ func (c *keysCheckCmd) Run(p *program) (err error) {
 	if c.Context != nil {
 		config.Context, config.ContextSet = *c.Context, true
 	}
+	c.trustFlags.fillIn(&config)
 	check, err := route.CheckKeys(p.ctx, config, route.CheckOptions{Sample: c.Sample, Recipients: c.Recipients},
 		p.newEnv())
 	if err != nil {

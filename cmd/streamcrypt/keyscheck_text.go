@@ -17,6 +17,10 @@ func writeCheck(w io.Writer, r *keycheck.Report) error {
 	var text strings.Builder
 	writeTable(&text, listKEKs(r))
 	text.WriteByte('\n')
+	if len(r.Signers) > 0 {
+		writeTable(&text, listSigners(r))
+		text.WriteByte('\n')
+	}
 	writeTable(&text, listPlaces(r))
 	text.WriteByte('\n')
 	for _, line := range summarizeCheck(r) {
@@ -41,6 +45,26 @@ func listKEKs(r *keycheck.Report) [][]string {
 	}
 	if r.More > 0 {
 		rows = append(rows, []string{"others", writeCount(r.More), "", ""})
+	}
+	return rows
+}
+
+func listSigners(r *keycheck.Report) [][]string {
+	rows := [][]string{{"SIGNER", "ENVELOPES", "DATA KEYS", "VERIFIES"}}
+	for _, s := range r.Signers {
+		verifies := fmt.Sprintf("%d of %d", s.Verified, s.DataKeys)
+		switch {
+		case !s.Trusted:
+			verifies = "not trusted: no --signer has this kid"
+		case s.DataKeys == 0:
+			verifies = "nothing to verify"
+		case s.Verified == s.DataKeys:
+			verifies = "yes"
+		}
+		rows = append(rows, []string{s.KID, writeCount(s.Envelopes), writeCount(s.DataKeys), verifies})
+	}
+	if r.Unsigned > 0 {
+		rows = append(rows, []string{"nobody", writeCount(r.Unsigned), "", ""})
 	}
 	return rows
 }

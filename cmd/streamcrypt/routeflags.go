@@ -8,10 +8,13 @@ import (
 
 // keyFlags are the flags of every command that seals or opens envelopes.
 type keyFlags struct {
-	Key      []string `required:"" placeholder:"URL" group:"Keys" complete:"key" help:"A key: ${keys}. Several, with commas or repeated, are several recipients."`
-	Context  *string  `placeholder:"NAME" group:"Binding" help:"Name that every envelope is bound to; default: the topic or stream that holds the ciphertext, empty for files."`
-	Bind     []string `placeholder:"header:NAME" group:"Binding" complete:"bind" help:"Header that every envelope is bound to; may be repeated."`
-	Keystore string   `placeholder:"URL" group:"Keys" complete:"store" help:"Store of key records for --profile=ref: ${store}."`
+	Key        []string `required:"" placeholder:"URL" group:"Keys" complete:"key" help:"A key: ${keys}. Several, with commas or repeated, are several recipients."`
+	Context    *string  `placeholder:"NAME" group:"Binding" help:"Name that every envelope is bound to; default: the topic or stream that holds the ciphertext, empty for files."`
+	Bind       []string `placeholder:"RULE" group:"Binding" complete:"bind" help:"What envelopes are bound to: all headers (default), none, header:NAME for some (repeated, and the same when reading), and time for the record's time."`
+	KeyContext string   `placeholder:"NAME" group:"Keys" help:"Name that data keys are bound to; default: the context."`
+	Dictionary string   `placeholder:"FILE" group:"Coding" complete:"path" help:"Dictionary that payloads are, or may have been, compressed with."`
+	On         []string `placeholder:"REASON=ACTION" group:"Route" complete:"on" help:"What becomes of messages that are refused for REASON: drop, pass, dead-letter or park; may be repeated."`
+	Keystore   string   `placeholder:"URL" group:"Keys" complete:"store" help:"Store of key records for --profile=ref: ${store}."`
 	resourceFlags
 	runFlags
 }
@@ -30,7 +33,10 @@ func (f *keyFlags) keyURLs() []string { return f.Key }
 
 // newConfig returns a configuration of these flags.
 func (f *keyFlags) newConfig(from string) route.Config {
-	c := route.Config{From: from, Keys: f.Key, Bind: f.Bind, KeyStore: f.Keystore}
+	c := route.Config{
+		From: from, Keys: f.Key, Bind: f.Bind, KeyStore: f.Keystore, KeyContext: f.KeyContext,
+		Dictionary: f.Dictionary, On: f.On,
+	}
 	f.resourceFlags.fillIn(&c)
 	f.runFlags.fillIn(&c)
 	if f.Context != nil {
@@ -86,6 +92,34 @@ func (f *toFlags) fillIn(c *route.Config) {
 
 func (f *sinkFlags) fillIn(c *route.Config) {
 	c.DeadLetter, c.Checkpoint, c.Overwrite, c.Instance = f.DeadLetter, f.Checkpoint, f.Overwrite, f.Instance
+}
+
+// archiveFlags are about archives.
+type archiveFlags struct {
+	Receipt string `placeholder:"FILE" group:"Archives" complete:"path" help:"A receipt that the archive must satisfy: it was neither cut back to before that end nor swapped."`
+}
+
+// trustFlags say which envelopes are believed.
+type trustFlags struct {
+	Signer  []string      `placeholder:"FILE" group:"Keys" complete:"path" help:"Public key of a sealer that is trusted; with any, everything that none of them vouches for is refused. May be repeated."`
+	MaxSkew time.Duration `placeholder:"TIME" group:"Binding" help:"How far clocks may differ; default: 5m."`
+}
+
+func (f *trustFlags) fillIn(c *route.Config) { c.Signers, c.MaxSkew = f.Signer, f.MaxSkew }
+
+// readFlags are the flags of decrypt and verify.
+type readFlags struct {
+	openFlags
+	trustFlags
+	archiveFlags
+	MaxAge       time.Duration `placeholder:"TIME" group:"Binding" help:"Refuse envelopes that were sealed longer ago."`
+	ExtraHeaders string        `placeholder:"RULE" default:"drop" enum:"drop,pass" group:"Binding" help:"Headers that were not sealed are left out (drop), or passed on (pass)."`
+}
+
+func (f *readFlags) fillIn(c *route.Config) {
+	f.trustFlags.fillIn(c)
+	c.Tombstones, c.Receipt, c.MaxAge = f.Tombstones, f.Receipt, f.MaxAge
+	c.PassExtraHeaders = f.ExtraHeaders == "pass"
 }
 
 // openFlags are the flags of every command that opens envelopes.

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
 	"os/exec"
 	"os/signal"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -33,6 +35,8 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"streamcrypt"
 //	                            output takes, and sends signals until it ends
 //	flip FILE N                 flips the lowest bit of byte N
 //	truncate FILE N             cuts FILE to N bytes
+//	receipt FILE                keeps the receipt that the last program told of
+//	append-header FILE          adds a header to each line of ndjson
 func TestScripts(t *testing.T) {
 	// Under nohup a hang-up is ignored, also by the programs that are started
 	// here; one that is caught they get as usual.
@@ -47,6 +51,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "live": live, "reload": reload, "stuck": stuck, "flip": flip, "truncate": truncate,
+			"receipt": keepReceipt, "append-header": appendHeader,
 		},
 	})
 }
@@ -192,4 +197,28 @@ func truncate(ts *testscript.TestScript, _ bool, args []string) {
 	size, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	ts.Check(os.Truncate(ts.MkAbs(args[0]), int64(size)))
+}
+
+var receiptPattern = regexp.MustCompile(`"receipt":"([^"]*)"`)
+
+func keepReceipt(ts *testscript.TestScript, _ bool, args []string) {
+	found := receiptPattern.FindStringSubmatch(ts.ReadFile("stderr"))
+	if found == nil {
+		ts.Fatalf("no receipt was told of")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(found[1]+"\n"), 0o600))
+}
+
+func appendHeader(ts *testscript.TestScript, _ bool, args []string) {
+	var out []byte
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		var fields map[string]any
+		ts.Check(json.Unmarshal([]byte(line), &fields))
+		headers, _ := fields["headers"].([]any)
+		fields["headers"] = append(headers, []any{"extra", "x"})
+		b, err := json.Marshal(fields)
+		ts.Check(err)
+		out = append(append(out, b...), '\n')
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), out, 0o600))
 }

@@ -3,14 +3,18 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+	"unicode/utf8"
 
 	"github.com/streamcrypt/streamcrypt/codec/cms"
 	"github.com/streamcrypt/streamcrypt/docs/vectors"
@@ -19,13 +23,39 @@ import (
 	"github.com/streamcrypt/streamcrypt/keystore/dir"
 )
 
-// unsayable are the vectors that cannot be said on a command line.
-var unsayable = map[string]string{
-	"self-contained-context-not-utf8":     "a flag is text",
-	"by-reference-context-not-utf8":       "a flag is text",
-	"self-contained-bound-bytewise-order": "it binds a header without a name",
-	"by-reference-bound-bytewise-order":   "it binds a header without a name",
-	"no-keys-configured":                  "--key is required",
+// unsayable tells why a vector cannot be said on a command line, or as a line
+// of ndjson.
+func unsayable(v *vectors.Vector) string {
+	tombstones := slices.ContainsFunc(v.Headers, func(h vectors.Header) bool { return string(h.Name) == "streamcrypt" })
+	switch {
+	case v.Name == "record-seventeenth-try-is-not-made", v.Name == "record-tries-stop-at-wrong-keys-too":
+		return "a store keeps equal records once"
+	case v.Name == "bomb-one-byte-over-the-limit":
+		return "the command takes more"
+	case tombstones:
+		return "a message with such a header is reserved-header before its envelope is opened"
+	case v.Kind > uint8(envelope.Tombstone):
+		return "it is no message"
+	case v.Medium == "stream":
+		return "it is no line"
+	case v.Now != nil || v.MaxAge != nil || v.Limit != nil:
+		return "it is about another clock or limit"
+	case len(v.KeyNames) == 0:
+		return "--key is required"
+	case len(v.Dictionaries) > 1:
+		return "there is one --dictionary"
+	case !utf8.Valid(v.Context) || !utf8.Valid(v.KeyContext):
+		return "a flag is text"
+	case v.KeyContext != nil && len(v.KeyContext) == 0 && len(v.Context) > 0:
+		return "an empty --key-context is the context"
+	case v.Skew != nil && *v.Skew == 0:
+		return "no --max-skew is 5 minutes"
+	case slices.ContainsFunc(v.Bind, func(b vectors.Hex) bool { return len(b) == 0 || !utf8.Valid(b) || bytes.ContainsAny(b, ",") }):
+		return "a flag is text"
+	case v.Time != nil && (*v.Time < -62135596800000 || *v.Time > 253402300799999):
+		return "RFC 3339 has no such time"
+	}
+	return ""
 }
 
 // TestVectors runs every vector that can be a record through the decrypt
@@ -35,20 +65,16 @@ func TestVectors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	left := len(unsayable)
+	said := 0
 	for i := range all {
 		v := &all[i]
-		if v.Kind > 1 { // key records and end records are no messages
-			continue
+		if unsayable(v) == "" {
+			said++
+			t.Run(v.Name, func(t *testing.T) { decryptVector(t, v) })
 		}
-		if unsayable[v.Name] != "" {
-			left--
-			continue
-		}
-		t.Run(v.Name, func(t *testing.T) { decryptVector(t, v) })
 	}
-	if left != 0 {
-		t.Errorf("%d vectors were to be skipped and are not there", left)
+	if said < 600 {
+		t.Errorf("%d of %d vectors", said, len(all))
 	}
 }
 
@@ -57,15 +83,27 @@ func decryptVector(t *testing.T, v *vectors.Vector) {
 	out := filepath.Join(dir, "out.ndjson")
 	args := []string{
 		"decrypt", "--from", "file:" + write(t, dir, "in.ndjson", vectorLine(t, v)), "--to", "file:" + out,
-		"--context", string(v.Context),
+		"--context", string(v.Context), "--on", "skewed=pass",
+	}
+	if v.KeyContext != nil {
+		args = append(args, "--key-context", string(v.KeyContext))
+	}
+	if v.Skew != nil {
+		args = append(args, "--max-skew", fmt.Sprintf("%ds", *v.Skew))
+	}
+	for i, signer := range v.Signers {
+		args = append(args, "--signer", write(t, dir, fmt.Sprintf("signer%d", i), []byte(signer)))
+	}
+	for _, d := range v.Dictionaries {
+		args = append(args, "--dictionary", write(t, dir, "dictionary", d))
 	}
 	for i := range v.Keys {
 		args = append(args, "--key", v.Keys[i].Kind+":"+write(t, dir, fmt.Sprintf("key%d", i), v.Keys[i].File()))
 	}
-	for _, b := range v.Bound {
-		args = append(args, "--bind", "header:"+string(b.Name))
+	for _, name := range v.Bind {
+		args = append(args, "--bind", "header:"+string(name))
 	}
-	if len(v.Records) > 0 {
+	if len(v.Records)+len(v.DictionaryRecords) > 0 {
 		args = append(args, "--keystore", "file:"+vectorStore(t, v))
 	}
 	var stdout, stderr bytes.Buffer
@@ -92,10 +130,11 @@ func vectorLine(t *testing.T, v *vectors.Vector) []byte {
 	t.Helper()
 	fields := map[string]any{}
 	var headers [][]any
-	for _, b := range v.Bound {
-		for _, value := range b.Values {
-			headers = append(headers, []any{inBase64(b.Name), inBase64(value)})
-		}
+	for _, h := range v.Headers {
+		headers = append(headers, []any{inBase64(h.Name), inBase64(h.Value)})
+	}
+	if v.Time != nil && *v.Time != -62135596800000 { // the year 1 is none
+		fields["time"] = time.UnixMilli(*v.Time).UTC().Format(time.RFC3339Nano)
 	}
 	if v.Kind == uint8(envelope.Tombstone) {
 		fields["value"] = nil
@@ -145,8 +184,10 @@ func checkLine(t *testing.T, v *vectors.Vector, b []byte) {
 		value = []byte(*got.Value)
 	}
 	tombstone := v.Kind == uint8(envelope.Tombstone)
-	if !bytes.Equal(value, v.Plaintext) || (value == nil) != tombstone {
-		t.Errorf("a value of %d bytes, want %d", len(value), len(v.Plaintext))
+	sum := sha256.Sum256(value)
+	if v.SHA256 == nil && !bytes.Equal(value, v.Plaintext) || v.SHA256 != nil && !bytes.Equal(sum[:], v.SHA256) ||
+		(value == nil) != tombstone {
+		t.Errorf("a value of %d bytes, want %d", len(value), max(len(v.Plaintext), v.Length))
 	}
 	if bytes.Contains(b, []byte(`"streamcrypt"`)) {
 		t.Errorf("the envelope's header is still there: %.200s", b)
@@ -162,14 +203,19 @@ func vectorStore(t *testing.T, v *vectors.Vector) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, record := range v.Records {
-		var e cms.Envelope
-		if err := cms.ParseKeyRecord(record, &e); err != nil {
+	put := func(name [kekcache.KIDSize]byte, record []byte) {
+		if err := store.Put(context.Background(), name, record); err != nil {
 			t.Fatal(err)
 		}
-		if err := store.Put(context.Background(), [kekcache.KIDSize]byte(e.Commitment), record); err != nil {
-			t.Fatal(err)
+	}
+	var e cms.Envelope
+	if err := cms.Parse(v.Envelope, &e); err == nil && e.ByReference {
+		for _, record := range v.Records {
+			put([kekcache.KIDSize]byte(e.KID), record)
 		}
+	}
+	for _, d := range v.DictionaryRecords {
+		put([kekcache.KIDSize]byte(d.Name), d.Bytes)
 	}
 	return folder
 }

@@ -6,12 +6,12 @@ import "github.com/streamcrypt/streamcrypt/internal/route"
 type verifyCmd struct {
 	lookFlag
 	keyFlags
-	openFlags
+	readFlags
 }
 
 // Run implements the command.
 func (c *verifyCmd) Run(p *program) error {
 	config := c.newConfig(c.From)
-	config.Tombstones = c.Tombstones
+	c.readFlags.fillIn(&config)
 	return p.runRoute(route.Verify, config, &c.runFlags)
 }

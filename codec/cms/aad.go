@@ -7,14 +7,25 @@ const version = "streamcrypt/1"
 type Binding struct {
 	Subject []byte
 	Key     []byte
-	Bound   []Bound // in bytewise order of Name, each name once
-	Kind    Kind
+	// Form says with FormNamed that Named is bound and not Headers, and with
+	// FormTime that Time is.
+	Form       Form
+	Headers    []BoundHeader // as many as are bound, in the order of their medium
+	Named      []NamedHeader // in bytewise order of Name, each name once
+	Time       int64         // unix milliseconds
+	Dictionary []byte        // DictionarySize; nil: none
+	Kind       Kind
 }
 
-// Bound is a message header that is tied to the envelope: its name, and all the
-// values that the message has for it, in their order. A header that is absent
-// has no values.
-type Bound struct {
+// BoundHeader is a message header that is tied to the envelope.
+type BoundHeader struct {
+	Name  string
+	Value []byte
+}
+
+// NamedHeader is all values that a message has for a header of a list, in their
+// order. A header that the message does not have has no values.
+type NamedHeader struct {
 	Name   string
 	Values [][]byte
 }
@@ -23,30 +34,38 @@ type Bound struct {
 // section 5). It reuses its memory and is not safe for concurrent use.
 //
 // Messages of one route differ in a few bytes at the same places, so the layout
-// of the last one is kept and only those bytes are written.
+// of the last one is kept and only those bytes are written. Bound headers and
+// times are of any length, so what follows them is written anew.
 type AAD struct {
 	buf         []byte
 	prefix      []byte // external_aad up to the subject
 	byReference bool
 	protected   []byte // of the envelope in hand; not ours
-	last        layout
-	at          struct{ protected, subject, key int } // offsets in buf, under last
+	last        front
+	at          struct{ protected, external, subject, key, bound int } // offsets in buf, under last
+	rear        rear                                                   // what stands in buf from at.bound on
 }
 
-// layout decides where the bytes of a message stand in an Enc_structure.
-type layout struct {
-	byReference             bool
+// front is what decides where the bytes up to the bound headers stand in an
+// Enc_structure.
+type front struct {
+	byReference, set        bool
 	protected, subject, key int // sizes; -1 for null
-	kind                    Kind
-	index                   uint32
-	final                   bool
-	set                     bool
+	head                    int // size of the head of external_aad
+}
+
+// rear is all of the bytes behind the key, where nothing is bound.
+type rear struct {
+	kind  Kind
+	index uint32
+	final bool
+	plain bool // nothing is bound, and there is no dictionary
 }
 
 // NewAAD returns an AAD for a context, which may be empty.
 func NewAAD(context []byte) *AAD {
-	prefix := appendHead(nil, majorArray, 8)
-	prefix = append(appendHead(prefix, majorText, uint64(len(version))), version...)
+	prefix := appendHead(nil, majorArray, 10)
+	prefix = appendText(prefix, version)
 	return &AAD{prefix: appendBytes(prefix, context)}
 }
 
@@ -59,16 +78,26 @@ func (a *AAD) SetHeader(byReference bool, protected []byte) {
 // Bytes returns the Enc_structure for one chunk. It is valid until the next
 // call.
 func (a *AAD) Bytes(b *Binding, index uint32, final bool) []byte {
-	unbound := len(b.Bound) == 0
-	now := layout{a.byReference, len(a.protected), size(b.Subject), size(b.Key), b.Kind, index, final, unbound}
-	if now != a.last || !now.set {
-		a.buildBytes(b, index, final)
-		a.last = now
-		return a.buf
+	now := front{a.byReference, true, len(a.protected), size(b.Subject), size(b.Key), a.last.head}
+	behind := rear{b.Kind, index, final, len(b.Headers) == 0 && b.Form&(FormNamed|FormTime) == 0 && b.Dictionary == nil}
+	if now != a.last {
+		a.buildFront(b, &now, 2)
+		a.rear = rear{}
 	}
 	copy(a.buf[a.at.protected:], a.protected)
 	copy(a.buf[a.at.subject:], b.Subject)
 	copy(a.buf[a.at.key:], b.Key)
+	if behind == a.rear && behind.plain {
+		return a.buf
+	}
+	a.rear = behind
+	a.buf = appendRear(a.buf[:a.at.bound], b, index, final)
+	size := len(a.buf) - a.at.external - a.last.head
+	if head := headSize(uint64(size)); head != a.last.head { // the external_aad is longer, or shorter, than those before
+		a.buildFront(b, &now, head)
+		a.buf = appendRear(a.buf, b, index, final)
+	}
+	appendHead(a.buf[:a.at.external], majorBytes, uint64(size))
 	return a.buf
 }
 
@@ -80,7 +109,11 @@ func size(b []byte) int {
 	return len(b)
 }
 
-func (a *AAD) buildBytes(b *Binding, index uint32, final bool) {
+// buildFront writes everything up to the bound headers, with room for the head
+// of external_aad in so many bytes.
+func (a *AAD) buildFront(b *Binding, now *front, head int) {
+	now.head = head
+	a.last = *now
 	buf := append(a.buf[:0], majorArray|3)
 	if a.byReference {
 		buf = append(buf, "\x68Encrypt0"...)
@@ -89,44 +122,56 @@ func (a *AAD) buildBytes(b *Binding, index uint32, final bool) {
 	}
 	buf = appendBytes(buf, a.protected)
 	a.at.protected = len(buf) - len(a.protected)
-	size := len(a.prefix) + bytesOrNullSize(b.Subject) + bytesOrNullSize(b.Key) + boundSize(b.Bound) +
-		1 + headSize(uint64(index)) + 1
-	buf = appendHead(buf, majorBytes, uint64(size))
+	a.at.external = len(buf)
+	buf = append(buf, "\x00\x00\x00\x00\x00\x00\x00\x00\x00"[:head]...)
 	buf = append(buf, a.prefix...)
 	buf = appendBytesOrNull(buf, b.Subject)
 	a.at.subject = len(buf) - len(b.Subject)
 	buf = appendBytesOrNull(buf, b.Key)
 	a.at.key = len(buf) - len(b.Key)
-	buf = appendBound(buf, b.Bound)
-	buf = append(buf, byte(b.Kind))
-	buf = appendHead(buf, majorUint, uint64(index))
-	if final {
-		buf = append(buf, cborTrue)
-	} else {
-		buf = append(buf, cborFalse)
-	}
+	a.at.bound = len(buf)
 	a.buf = buf
 }
 
-func boundSize(bound []Bound) int {
-	size := headSize(uint64(len(bound)))
-	for i := range bound {
-		size += 1 + bytesSize(len(bound[i].Name)) + headSize(uint64(len(bound[i].Values)))
-		for _, v := range bound[i].Values {
-			size += bytesOrNullSize(v)
-		}
+// appendRear appends external_aad from the bound headers on.
+func appendRear(dst []byte, b *Binding, index uint32, final bool) []byte {
+	if b.Form&FormNamed != 0 {
+		dst = appendNamed(dst, b.Named)
+	} else {
+		dst = appendBound(dst, b.Headers)
 	}
-	return size
+	if b.Form&FormTime != 0 {
+		dst = appendInt(dst, b.Time)
+	} else {
+		dst = append(dst, cborNull)
+	}
+	dst = appendBytesOrNull(dst, b.Dictionary)
+	dst = append(dst, byte(b.Kind))
+	dst = appendHead(dst, majorUint, uint64(index))
+	if final {
+		return append(dst, cborTrue)
+	}
+	return append(dst, cborFalse)
 }
 
-func appendBound(dst []byte, bound []Bound) []byte {
-	dst = appendHead(dst, majorArray, uint64(len(bound)))
-	for i := range bound {
-		dst = append(dst, majorArray|2)
-		dst = appendHead(dst, majorBytes, uint64(len(bound[i].Name)))
-		dst = append(dst, bound[i].Name...)
-		dst = appendHead(dst, majorArray, uint64(len(bound[i].Values)))
-		for _, v := range bound[i].Values {
+func appendBound(dst []byte, headers []BoundHeader) []byte {
+	dst = appendHead(dst, majorArray, uint64(len(headers)))
+	for i := range headers {
+		h := &headers[i]
+		dst = appendHead(append(dst, majorArray|2), majorBytes, uint64(len(h.Name)))
+		dst = append(dst, h.Name...)
+		dst = appendBytesOrNull(dst, h.Value)
+	}
+	return dst
+}
+
+func appendNamed(dst []byte, named []NamedHeader) []byte {
+	dst = appendHead(dst, majorArray, uint64(len(named)))
+	for i := range named {
+		dst = appendHead(append(dst, majorArray|2), majorBytes, uint64(len(named[i].Name)))
+		dst = append(dst, named[i].Name...)
+		dst = appendHead(dst, majorArray, uint64(len(named[i].Values)))
+		for _, v := range named[i].Values {
 			dst = appendBytesOrNull(dst, v)
 		}
 	}

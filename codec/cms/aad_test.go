@@ -24,9 +24,16 @@ func TestAADKeepsNothing(t *testing.T) {
 		}
 	}
 	for i := range 20_000 {
-		b := Binding{Subject: some(), Key: some(), Kind: Kind(rnd.IntN(4))}
+		b := Binding{Subject: some(), Key: some(), Kind: Kind(rnd.IntN(5)), Time: rnd.Int64() >> rnd.IntN(64)}
+		if rnd.IntN(3) == 0 {
+			b.Form = Form(rnd.IntN(16))
+		}
+		if rnd.IntN(3) == 0 {
+			b.Dictionary = make([]byte, DictionarySize)
+		}
 		for n := rnd.IntN(3); n > 0 && rnd.IntN(3) == 0; n-- {
-			b.Bound = append(b.Bound, Bound{Name: "h", Values: [][]byte{some(), some()}})
+			b.Named = append(b.Named, NamedHeader{Name: "h", Values: [][]byte{some(), some()}})
+			b.Headers = append(b.Headers, BoundHeader{Name: "h", Value: some()})
 		}
 		byReference, index, final := rnd.IntN(2) == 0, uint32(rnd.IntN(3)*30), rnd.IntN(2) == 0
 		protected := bytes.Repeat([]byte{byte(i)}, 32+33*rnd.IntN(2))

@@ -15,7 +15,18 @@ func sameKey(t testing.TB, given, b []byte) bool {
 	if err := cms.Parse(given, &g); err != nil {
 		t.Fatal(err)
 	}
-	return cms.Parse(b, &e) == nil && !g.Chunked && !e.Chunked && g.ByReference == e.ByReference &&
+	passed := func(e *cms.Envelope) bool { // labels that are passed over have no shape
+		size := 70
+		if e.ByReference {
+			size = 38
+		}
+		if e.Coded {
+			size += 12
+		}
+		return len(e.Protected) != size
+	}
+	return cms.Parse(b, &e) == nil && !g.Chunked && !e.Chunked && !passed(&g) && !passed(&e) &&
+		g.ByReference == e.ByReference && g.Coded == e.Coded && g.Coding == e.Coding && bytes.Equal(g.Signature, e.Signature) &&
 		bytes.Equal(g.Commitment, e.Commitment) && bytes.Equal(g.KID, e.KID) && bytes.Equal(g.Recipients, e.Recipients)
 }
 
@@ -43,7 +54,7 @@ func TestAlike(t *testing.T) {
 				t.Fatalf("%s, %s: %v, want %v", all[i].Name, what, got, want)
 			}
 		}
-		if alike.Match(given) == e.Chunked || !bytes.Equal(alike.Recipients(), e.Recipients) {
+		if alike.Match(given) != sameKey(t, given, given) || !bytes.Equal(alike.Recipients(), e.Recipients) {
 			t.Errorf("%s: itself", all[i].Name)
 		}
 		if at := len(given) - len(e.Recipients) - len(e.Ciphertext); len(e.Ciphertext) == 16 { // its head is one byte

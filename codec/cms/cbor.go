@@ -54,6 +54,14 @@ func headSize(n uint64) int {
 	}
 }
 
+// appendInt appends an integer in its shortest form.
+func appendInt(dst []byte, n int64) []byte {
+	if n < 0 {
+		return appendHead(dst, majorNint, uint64(-1-n))
+	}
+	return appendHead(dst, majorUint, uint64(n))
+}
+
 func appendBytes(dst, b []byte) []byte {
 	return append(appendHead(dst, majorBytes, uint64(len(b))), b...)
 }
@@ -64,15 +72,6 @@ func appendBytesOrNull(dst, b []byte) []byte {
 		return append(dst, cborNull)
 	}
 	return appendBytes(dst, b)
-}
-
-func bytesSize(n int) int { return headSize(uint64(n)) + n }
-
-func bytesOrNullSize(b []byte) int {
-	if b == nil {
-		return 1
-	}
-	return bytesSize(len(b))
 }
 
 // bytesHead reads the head of a definite byte string in its shortest form, of

@@ -20,30 +20,43 @@ func unhex(t testing.TB, s string) []byte {
 
 // sample returns an envelope of the given shape with made-up contents; nothing
 // in it verifies.
-func sample(t testing.TB, byReference, chunked bool) []byte {
+func sample(t testing.TB, l Layout) []byte {
 	t.Helper()
-	template := NewTemplate(byReference, chunked, bytes.Repeat([]byte{0xc0}, CommitmentSize))
-	p := Position{Place: [7]byte{1, 2, 3, 4, 5, 6, 7}, Offset: 8, Distance: 9, Created: 10}
-	template.Set(&p, bytes.Repeat([]byte{0x1d}, MessageIDSize), MinChunkSize)
-	b := append([]byte(nil), template.Bytes()...)
-	if chunked {
+	l.Commitment = bytes.Repeat([]byte{0xc0}, CommitmentSize)
+	template := NewTemplate(l)
+	p := samplePosition
+	template.SetPosition(&p)
+	if l.Coded {
+		template.SetCoding(&Coding{Compression: CompressionZstd, Padding: PaddingMark, Dictionary: [4]byte{1, 2, 3, 4}})
+	}
+	if l.Chunked {
+		template.SetChunking(bytes.Repeat([]byte{0x1d}, MessageIDSize), MinChunkSize)
+	}
+	b := bytes.Clone(template.Bytes())
+	if l.Chunked {
 		for _, n := range []int{MinChunkSize, 1} {
 			b = AppendBytesHead(b, SegmentSize(n))
 			b = append(b, make([]byte, SegmentSize(n))...)
 		}
 		b = AppendBreak(b)
 	} else {
-		b = append(b, make([]byte, ivSize)...)
+		b = append(b, make([]byte, IVSize)...)
+		b = append(b, template.AfterIV()...)
 		b = AppendBytesHead(b, tagSize+5)
 		b = append(b, make([]byte, tagSize+5)...)
 	}
-	if !byReference {
+	if !l.ByReference {
 		var err error
 		if b, err = AppendRecipients(b, []Recipient{sampleRecipient(AlgA256KW)}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return b
+}
+
+var samplePosition = Position{
+	Form: FormSamePartition | FormTime, Source: [5]byte{1, 2, 3, 4, 5}, Partition: 0x0607, Term: 0x08090a0b0c,
+	Offset: 0x0d0e0f101112, Distance: 0x131415, Created: 0x16171819, Bound: 0x1a1b,
 }
 
 func sampleRecipient(alg int64) Recipient {
@@ -53,23 +66,37 @@ func sampleRecipient(alg int64) Recipient {
 		r.Ephemeral = make([]byte, ephemeralSize)
 	case AlgRSAOAEP256, AlgRSAOAEP512:
 		r.Ciphertext = make([]byte, minRSA)
-	case AlgAWSKMS:
+	case AlgAWSKMS, AlgVault, AlgGCPKMS:
 		r.KID, r.Ciphertext = []byte("arn:aws:kms:eu-central-1:111122223333:key/1"), make([]byte, 184)
+	case AlgMLKEM:
+		r.Ciphertext = make([]byte, mlkemSize)
 	}
 	return r
 }
 
-func samples(t testing.TB) [][]byte {
-	return [][]byte{sample(t, false, false), sample(t, false, true), sample(t, true, false), sample(t, true, true)}
+// samples are one envelope of each shape.
+func samples(t testing.TB) (all [][]byte) {
+	for i := range shapes {
+		s := &shapes[i]
+		l := Layout{ByReference: s.byReference, Chunked: s.chunked, Coded: s.coded}
+		if s.signed {
+			l.Signature = bytes.Repeat([]byte{0x51}, SignatureSize)
+		}
+		all = append(all, sample(t, l))
+	}
+	return all
 }
 
 // TestSpecExample is the drawing in docs/envelope.md, section 2.
 func TestSpecExample(t *testing.T) {
-	template := NewTemplate(false, false, bytes.Repeat([]byte{0xcc}, CommitmentSize))
-	template.Set(&Position{Place: [7]byte{0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa}, Offset: 1, Distance: 2, Created: 3}, nil, 0)
+	template := NewTemplate(Layout{Commitment: bytes.Repeat([]byte{0xcc}, CommitmentSize)})
+	template.SetPosition(&Position{
+		Form: FormRising, Source: [5]byte{0xaa, 0xaa, 0xaa, 0xaa, 0xaa}, Partition: 1, Term: 2, Offset: 3,
+		Distance: 4, Created: 5, Bound: 6,
+	})
 	got := append([]byte(nil), template.Bytes()...)
-	got = append(got, bytes.Repeat([]byte{0x11}, ivSize)...)
-	got = AppendBytesHead(got, 21)
+	got = append(got, bytes.Repeat([]byte{0x11}, IVSize)...)
+	got = AppendBytesHead(append(got, template.AfterIV()...), 21)
 	got = append(got, bytes.Repeat([]byte{0x22}, 21)...)
 	got, err := AppendRecipients(got, []Recipient{{
 		Alg: AlgA256KW, KID: bytes.Repeat([]byte{0x33}, 8), Ciphertext: bytes.Repeat([]byte{0x44}, 40),
@@ -77,26 +104,32 @@ func TestSpecExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := unhex(t, `d860 84 5841 a20103 3a73630001 5837
-		aaaaaaaaaaaaaa 0000000000000001 00000002 00000003`+strings.Repeat("cc", 32)+`
+	want := unhex(t, `d860 84 5846 a20103 3a73630001 583c
+		08 aaaaaaaaaa 0001 0000000002 000000000003 000004 00000005 0006`+strings.Repeat("cc", 32)+`
 		a1054c`+strings.Repeat("11", 12)+`
 		55`+strings.Repeat("22", 21)+`
 		81 83 40 a2 01 24 04 48`+strings.Repeat("33", 8)+`5828`+strings.Repeat("44", 40))
 	if !bytes.Equal(got, want) {
 		t.Errorf("envelope\n%x, want\n%x", got, want)
 	}
-	if !bytes.Equal(template.Protected(), want[5:5+65]) {
+	if !bytes.Equal(template.Protected(), want[5:5+70]) {
 		t.Errorf("protected %x", template.Protected())
+	}
+	reference := NewTemplate(Layout{ByReference: true, Commitment: bytes.Repeat([]byte{0xcc}, CommitmentSize)})
+	reference.SetPosition(&Position{})
+	want = unhex(t, `d0 83 5826 a20103 3a73630001 581c`+strings.Repeat("00", 28)+`a20450`+strings.Repeat("cc", 16)+`054c`)
+	if got := reference.Bytes(); !bytes.Equal(got, want) {
+		t.Errorf("by reference\n%x, want\n%x", got, want)
 	}
 }
 
 // TestAAD has the example of docs/envelope.md, section 5, and the borders of
 // its encodings.
 func TestAAD(t *testing.T) {
-	protected := bytes.Repeat([]byte{0xdd}, 65)
-	p := "8367456e6372797074" + "5841" + strings.Repeat("dd", 65)
-	p0 := "8368456e637279707430" + "5841" + strings.Repeat("dd", 65)
-	version := "886d" + hex.EncodeToString([]byte("streamcrypt/1"))
+	protected := bytes.Repeat([]byte{0xdd}, 70)
+	p := "8367456e6372797074" + "5846" + strings.Repeat("dd", 70)
+	p0 := "8368456e637279707430" + "5846" + strings.Repeat("dd", 70)
+	version := "8a6d" + hex.EncodeToString([]byte("streamcrypt/1"))
 	long := bytes.Repeat([]byte{0xee}, 256)
 	for name, c := range map[string]struct {
 		context     string
@@ -107,17 +140,29 @@ func TestAAD(t *testing.T) {
 		want        string
 	}{
 		"the specification's": {context: "orders", b: Binding{Key: []byte("k1")}, final: true,
-			want: p + "581e" + version + "466f7264657273" + "f6" + "426b31" + "80" + "00" + "00" + "f5"},
+			want: p + "5820" + version + "466f7264657273" + "f6" + "426b31" + "80" + "f6f6" + "00" + "00" + "f5"},
 		"empty is not null": {b: Binding{Subject: []byte{}, Key: []byte{}}, final: true,
-			want: p + "56" + version + "40" + "40" + "40" + "80" + "00" + "00" + "f5"},
+			want: p + "5818" + version + "40" + "40" + "40" + "80" + "f6f6" + "00" + "00" + "f5"},
 		"by reference, a chunk": {byReference: true, b: Binding{Kind: EndOfArchive}, index: 24,
-			want: p0 + "57" + version + "40" + "f6" + "f6" + "80" + "03" + "1818" + "f4"},
+			want: p0 + "5819" + version + "40" + "f6" + "f6" + "80" + "f6f6" + "03" + "1818" + "f4"},
 		"a large index": {b: Binding{}, index: 65536,
-			want: p + "581a" + version + "40" + "f6" + "f6" + "80" + "00" + "1a00010000" + "f4"},
-		"bound": {b: Binding{Bound: []Bound{{Name: "a"}, {Name: "b", Values: [][]byte{nil, {}, {7}}}}}, final: true,
-			want: p + "5822" + version + "40" + "f6" + "f6" + "82" + "82416180" + "82416283f6404107" + "00" + "00" + "f5"},
+			want: p + "581c" + version + "40" + "f6" + "f6" + "80" + "f6f6" + "00" + "1a00010000" + "f4"},
+		"all headers": {b: Binding{Headers: []BoundHeader{{"b", []byte{7}}, {"a", nil}, {"b", []byte{}}}}, final: true,
+			want: p + "5825" + version + "40" + "f6" + "f6" + "83" + "8241624107" + "824161f6" + "82416240" + "f6f6" + "00" + "00" + "f5"},
+		"named headers": {b: Binding{Form: FormNamed, Named: []NamedHeader{{Name: "a"}, {Name: "b", Values: [][]byte{nil, {}, {7}}}}}, final: true,
+			want: p + "5824" + version + "40" + "f6" + "f6" + "82" + "82416180" + "82416283f6404107" + "f6f6" + "00" + "00" + "f5"},
+		"no names": {b: Binding{Form: FormNamed, Headers: []BoundHeader{{"b", nil}}}, final: true,
+			want: p + "5818" + version + "40" + "f6" + "f6" + "80" + "f6f6" + "00" + "00" + "f5"},
+		"a time": {b: Binding{Form: FormTime, Time: 1704164645678}, final: true,
+			want: p + "5820" + version + "40" + "f6" + "f6" + "80" + "1b0000018cc820db2e" + "f6" + "00" + "00" + "f5"},
+		"no time": {b: Binding{Form: FormTime, Time: -62135596800000}, final: true,
+			want: p + "5820" + version + "40" + "f6" + "f6" + "80" + "3b00003883122cd7ff" + "f6" + "00" + "00" + "f5"},
+		"a time that is not bound": {b: Binding{Time: 7}, final: true,
+			want: p + "5818" + version + "40" + "f6" + "f6" + "80" + "f6f6" + "00" + "00" + "f5"},
+		"a dictionary": {b: Binding{Dictionary: bytes.Repeat([]byte{9}, 32)}, final: true,
+			want: p + "5839" + version + "40" + "f6" + "f6" + "80" + "f6" + "5820" + strings.Repeat("09", 32) + "00" + "00" + "f5"},
 		"a long key": {b: Binding{Key: long}, final: true,
-			want: p + "590118" + version + "40" + "f6" + "590100" + hex.EncodeToString(long) + "80" + "00" + "00" + "f5"},
+			want: p + "59011a" + version + "40" + "f6" + "590100" + hex.EncodeToString(long) + "80" + "f6f6" + "00" + "00" + "f5"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := NewAAD([]byte(c.context))
@@ -143,7 +188,7 @@ func TestParseSamples(t *testing.T) {
 		if !reflect.DeepEqual(fast, slow) {
 			t.Errorf("fast %+v, strict %+v", fast, slow)
 		}
-		if p := (Position{Place: [7]byte{1, 2, 3, 4, 5, 6, 7}, Offset: 8, Distance: 9, Created: 10}); fast.Position != p {
+		if fast.Position != samplePosition {
 			t.Errorf("position %+v", fast.Position)
 		}
 		if n, ok := ParseHead(b[:min(len(b), MaxHead)], &Header{}); !ok || n > MaxHead {
@@ -175,9 +220,13 @@ func TestCut(t *testing.T) {
 	}
 }
 
+var allAlgs = []int64{
+	AlgA256KW, AlgECDHESA256KW, AlgRSAOAEP256, AlgRSAOAEP512, AlgAWSKMS, AlgMLKEM, AlgVault, AlgGCPKMS,
+}
+
 func TestRecipients(t *testing.T) {
 	var all []Recipient
-	for _, alg := range []int64{AlgA256KW, AlgECDHESA256KW, AlgRSAOAEP256, AlgRSAOAEP512, AlgAWSKMS} {
+	for _, alg := range allAlgs {
 		all = append(all, sampleRecipient(alg))
 	}
 	b, err := AppendRecipients([]byte("x"), all)
@@ -208,7 +257,7 @@ func TestRecipients(t *testing.T) {
 }
 
 func hugeRecipient() Recipient {
-	return Recipient{Alg: AlgAWSKMS, KID: []byte("k"), Ciphertext: make([]byte, maxKMSBlob)}
+	return Recipient{Alg: AlgAWSKMS, KID: []byte("k"), Ciphertext: make([]byte, maxService)}
 }
 
 func TestParseAllocatesNothing(t *testing.T) {

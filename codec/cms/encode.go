@@ -8,43 +8,60 @@ import "encoding/binary"
 type Template struct {
 	bytes []byte
 	shape *shape
+	after []byte // what stands between IV and ciphertext
 }
 
-// NewTemplate lays out a self-contained template for a commitment of
-// CommitmentSize bytes; by reference the first KIDSize bytes of it are the kid.
-func NewTemplate(byReference, chunked bool, commitment []byte) *Template {
-	s := shapeOf(byReference, chunked)
-	t := &Template{shape: s, bytes: make([]byte, s.ivAt)}
-	copy(t.bytes, s.lead)
-	copy(t.bytes[s.middleAt:], s.middle)
-	copy(t.bytes[s.afterChunkingAt:], s.afterChunking)
-	copy(t.bytes[s.afterKIDAt:], s.afterKID)
-	if byReference {
-		copy(t.bytes[s.kidAt:s.afterKIDAt], commitment)
+// Layout says which envelopes a Template makes.
+type Layout struct {
+	ByReference bool
+	Chunked     bool
+	Coded       bool
+	Commitment  []byte // CommitmentSize; by reference the first KIDSize bytes of it are the kid
+	Signature   []byte // SignatureSize; nil: none. It must be nil by reference
+}
+
+// NewTemplate lays out a template. It keeps nothing of l.
+func NewTemplate(l Layout) *Template {
+	s := shapeOf(l.ByReference, l.Chunked, l.Coded, l.Signature != nil)
+	b := make([]byte, s.size)
+	for _, part := range s.literals {
+		copy(b[part.at:], part.text)
+	}
+	copy(s.signature.of(b), l.Signature)
+	if l.ByReference {
+		copy(s.kid.of(b), l.Commitment)
 	} else {
-		copy(t.bytes[len(s.lead)+PositionSize:s.middleAt], commitment)
+		copy(b[s.position.from+PositionSize:s.position.to], l.Commitment)
 	}
-	return t
+	if l.Chunked {
+		return &Template{shape: s, bytes: b}
+	}
+	return &Template{shape: s, bytes: b[:s.iv.from:s.iv.from], after: b[s.iv.to:]}
 }
 
-// Set patches the position, and in the chunked form the message id and the
-// chunk size.
-func (t *Template) Set(p *Position, messageID []byte, chunkSize int) {
-	p.putInto(t.bytes[len(t.shape.lead):])
-	if t.shape.chunked {
-		copy(t.bytes[t.shape.chunkingAt:t.shape.afterChunkingAt], messageID)
-		binary.BigEndian.PutUint32(t.bytes[t.shape.chunkingAt+MessageIDSize:], uint32(chunkSize))
-	}
+// SetPosition patches the position.
+func (t *Template) SetPosition(p *Position) { p.putInto(t.bytes[t.shape.position.from:]) }
+
+// SetCoding patches the coding of a coded template.
+func (t *Template) SetCoding(c *Coding) { c.putInto(t.shape.coding.of(t.bytes)) }
+
+// SetChunking patches the message id and the chunk size, in the chunked form.
+func (t *Template) SetChunking(messageID []byte, chunkSize int) {
+	b := t.shape.chunking.of(t.bytes)
+	copy(b[:MessageIDSize], messageID)
+	binary.BigEndian.PutUint32(b[MessageIDSize:], uint32(chunkSize))
 }
 
 // Bytes is the head up to the IV or the first segment. It changes with the next
 // Set.
 func (t *Template) Bytes() []byte { return t.bytes }
 
+// AfterIV stands between the IV and the ciphertext: the signature, if there is
+// one. It is empty in the chunked form.
+func (t *Template) AfterIV() []byte { return t.after }
+
 // Protected is the part of Bytes that the tag covers.
-func (t *Template) Protected() []byte {
-	return t.bytes[t.shape.protected[0]:t.shape.protected[1]]
-}
+func (t *Template) Protected() []byte { return t.shape.protected.of(t.bytes) }
 
 // AppendBytesHead appends the head of a byte string of n bytes: a ciphertext's
 // or a segment's.

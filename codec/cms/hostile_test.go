@@ -27,7 +27,7 @@ func nest(depth int, maps bool) []byte {
 // TestHostileInputCostsItsOwnSize: whatever is nested where, parsing allocates
 // no more than the input's size, twice at the most.
 func TestHostileInputCostsItsOwnSize(t *testing.T) {
-	protected := append([]byte{0xa2, 0x01, 0x03, 0x3a, 0x73, 0x63, 0x00, 0x01, 0x58, 0x37}, make([]byte, 55)...)
+	protected := append([]byte{0xa2, 0x01, 0x03, 0x3a, 0x73, 0x63, 0x00, 0x01, 0x58, 0x3c}, make([]byte, 60)...)
 	headed := append([]byte{0xd8, 0x60, 0x84, 0x58, byte(len(protected))}, protected...)
 	for name, parts := range map[string][][]byte{
 		"arrays for the protected header": {{0xd8, 0x60, 0x84}, nest(5, false), {0xa0, 0x40, 0x80}},

@@ -12,27 +12,28 @@ func Parse(b []byte, e *Envelope) error {
 	return parseStrict(b, e)
 }
 
-// ParseKeyRecord reads a key record strictly, but for its recipients: a
-// self-contained envelope of an empty payload (docs/envelope.md, section 8).
-// Nothing in it is trustworthy before the DEK's commitment has been compared.
-func ParseKeyRecord(b []byte, e *Envelope) error {
+// ParseRecord reads a key record or a dictionary record strictly, but for its
+// recipients (docs/envelope.md, section 8). Nothing in it is trustworthy before
+// the DEK's commitment has been compared, and nothing of a dictionary record
+// before its tag has verified.
+func ParseRecord(b []byte, kind Kind, e *Envelope) error {
 	if err := Parse(b, e); err != nil {
 		return err
 	}
-	if e.ByReference || e.Chunked || len(e.Ciphertext) != tagSize {
-		return fmt.Errorf("%w: not a key record", ErrMalformed)
+	if e.ByReference || e.Chunked || kind == KeyRecord && len(e.Ciphertext) != tagSize {
+		return fmt.Errorf("%w: not a record", ErrMalformed)
 	}
-	return nil
+	return e.CheckKind(kind)
 }
 
-// parseFast accepts every envelope that parseStrict accepts, and no other but
-// for its recipients.
+// parseFast accepts every envelope without passed-over labels that parseStrict
+// accepts, and no other but for its recipients.
 func parseFast(b []byte, e *Envelope) bool {
-	n, ok := ParseHead(b, &e.Header)
-	if !ok {
+	s := shapeFor(b)
+	if s == nil || !s.readHeader(b, &e.Header) {
 		return false
 	}
-	b = b[n:]
+	b = b[s.size:]
 	e.Ciphertext, e.Segments, e.Recipients = nil, nil, nil
 	if e.Chunked {
 		segments, rest, ok := scanSegments(b, e.ChunkSize)
@@ -72,11 +73,10 @@ func HeadError(b []byte) error {
 // MaxHead bytes, or all there are. If ok is false, b is not the beginning of an
 // envelope, and HeadError on the whole says why.
 func ParseHead(b []byte, h *Header) (n int, ok bool) {
-	s := shapeFor(b)
-	if s == nil {
-		return 0, false
+	if s := shapeFor(b); s != nil && s.readHeader(b, h) {
+		return s.size, true
 	}
-	return s.readHeader(b, h)
+	return parseHeadStrict(b, h)
 }
 
 // Segments are the encoded segments of a chunked ciphertext.
@@ -91,7 +91,7 @@ func (s Segments) Next() (segment []byte, rest Segments) {
 
 // SegmentSize is the size of a segment that seals n bytes, without its string
 // head.
-func SegmentSize(n int) int { return ivSize + n + tagSize }
+func SegmentSize(n int) int { return IVSize + n + tagSize }
 
 // scanSegments takes the segments and the break from the front of b.
 func scanSegments(b []byte, chunkSize int) (segments, rest []byte, ok bool) {

@@ -15,8 +15,8 @@ const (
 
 // scanItem walks over one CBOR item in byte order and returns the bytes that
 // follow it. It finds an input that ends too early, is not well formed, or is
-// over the limits (docs/envelope.md, section 10, rows 2 to 4), without building
-// anything.
+// over the limits (docs/envelope.md, section 10, step 2), without building
+// anything. depth is how many arrays and maps it stands in.
 func scanItem(b []byte, depth int) (rest []byte, err error) {
 	major, info, n, rest, err := scanHead(b)
 	if err != nil {
@@ -34,8 +34,10 @@ func scanItem(b []byte, depth int) (rest []byte, err error) {
 		return scanElements(rest, major, n, open, depth)
 	case major == majorTag:
 		return nil, fmt.Errorf("%w: a tag inside", ErrMalformed)
-	case open, info == 24 && n < 32: // no length, a stray break, a simple value in two bytes instead of one
+	case open: // no length, or a stray break
 		return nil, fmt.Errorf("%w: not well-formed", ErrMalformed)
+	case info < 20 || info > 22: // false, true and null are left
+		return nil, fmt.Errorf("%w: a float or a simple value", ErrMalformed)
 	}
 	return rest, nil
 }
@@ -97,8 +99,11 @@ func scanPieces(b []byte, major byte) (rest []byte, err error) {
 // scanElements walks over n elements or pairs, or if open over those up to a
 // break.
 func scanElements(b []byte, major byte, n uint64, open bool, depth int) (rest []byte, err error) {
-	if depth == maxNesting {
+	switch {
+	case depth == maxNesting:
 		return nil, fmt.Errorf("%w: nested deeper than %d", ErrTooLarge, maxNesting)
+	case !open && n > maxElements:
+		return nil, fmt.Errorf("%w: more than %d elements", ErrTooLarge, maxElements)
 	}
 	var keys [maxElements][]byte
 	for count := uint64(0); ; count++ {
@@ -107,7 +112,7 @@ func scanElements(b []byte, major byte, n uint64, open bool, depth int) (rest []
 			return b[1:], nil
 		case !open && count == n:
 			return b, nil
-		case count == maxElements || !open && n > maxElements:
+		case count == maxElements:
 			return nil, fmt.Errorf("%w: more than %d elements", ErrTooLarge, maxElements)
 		}
 		item := b

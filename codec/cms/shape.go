@@ -3,145 +3,232 @@ package cms
 import "encoding/binary"
 
 // A shape is the layout of everything before the ciphertext: literal bytes and
-// fields of fixed size, in the order of the fields below. The offsets follow
-// from them.
+// fields of fixed size, at offsets that are the same in every envelope of the
+// shape. Envelopes with passed-over labels have none.
 type shape struct {
-	byReference, chunked bool
-	lead                 string // up to the position
-	position             int    // size of the position
-	middle               string
-	chunking             int // size of the chunking header; 0 in the single form
-	afterChunking        string
-	kid                  int // size of the kid; 0 in the self-contained profile
-	afterKID             string
-	iv                   int // size of the IV; 0 in the chunked form
+	byReference, chunked, coded, signed bool
 
-	protected               [2]int // from, to
-	middleAt, chunkingAt    int
-	afterChunkingAt         int
-	kidAt, afterKIDAt, ivAt int
-	size                    int
+	literals []literal
+	// Fields that the shape does not have are empty. The position has the
+	// commitment behind it, in the self-contained profile.
+	position, chunking, coding, kid, iv, signature span
+	protected                                      span
+	size                                           int
 }
+
+// literal is bytes that stand at an offset.
+type literal struct {
+	at   int
+	text string
+}
+
+// span is where a field stands.
+type span struct{ from, to int }
+
+func (s span) of(b []byte) []byte { return b[s.from:s.to:s.to] }
+
+func (s span) isEmpty() bool { return s.from == s.to }
 
 const (
-	position2 = "\x3a\x73\x63\x00\x01" // label position
-	chunking2 = "\x3a\x73\x63\x00\x05" // label chunking
-	chunked2  = "\x3a\x73\x63\x00\x02" // alg chunked
+	positionLabel  = "\x3a\x73\x63\x00\x01"
+	chunkingLabel  = "\x3a\x73\x63\x00\x05"
+	signatureLabel = "\x3a\x73\x63\x00\x06"
+	codingLabel    = "\x3a\x73\x63\x00\x07"
+	chunkedAlg     = "\x3a\x73\x63\x00\x02"
 )
 
-var shapes = [4]shape{
-	{
-		lead:     "\xd8\x60\x84" + "\x58\x41" + "\xa2\x01\x03" + position2 + "\x58\x37",
-		position: PositionSize + CommitmentSize, middle: "\xa1\x05\x4c", iv: ivSize,
-		protected: [2]int{5, 5 + 0x41},
-	},
-	{
-		chunked:  true,
-		lead:     "\xd8\x60\x84" + "\x58\x5f" + "\xa3\x01" + chunked2 + position2 + "\x58\x37",
-		position: PositionSize + CommitmentSize,
-		middle:   chunking2 + "\x54", chunking: chunkingSize, afterChunking: "\xa0\x5f",
-		protected: [2]int{5, 5 + 0x5f},
-	},
-	{
-		byReference: true,
-		lead:        "\xd0\x83" + "\x58\x20" + "\xa2\x01\x03" + position2 + "\x57", position: PositionSize,
-		middle: "\xa2\x04\x50", kid: KIDSize, afterKID: "\x05\x4c", iv: ivSize,
-		protected: [2]int{4, 4 + 0x20},
-	},
-	{
-		byReference: true, chunked: true,
-		lead: "\xd0\x83" + "\x58\x3e" + "\xa3\x01" + chunked2 + position2 + "\x57", position: PositionSize,
-		middle: chunking2 + "\x54", chunking: chunkingSize, afterChunking: "\xa1\x04\x50",
-		kid: KIDSize, afterKID: "\x5f",
-		protected: [2]int{4, 4 + 0x3e},
-	},
-}
-
-func init() {
-	for i := range shapes {
-		s := &shapes[i]
-		s.middleAt = len(s.lead) + s.position
-		s.chunkingAt = s.middleAt + len(s.middle)
-		s.afterChunkingAt = s.chunkingAt + s.chunking
-		s.kidAt = s.afterChunkingAt + len(s.afterChunking)
-		s.afterKIDAt = s.kidAt + s.kid
-		s.ivAt = s.afterKIDAt + len(s.afterKID)
-		s.size = s.ivAt + s.iv
+// shapes are all layouts; shapeOf has their order.
+var shapes = func() (all [16]shape) {
+	for i := range all {
+		all[i] = newShape(i&8 != 0, i&4 != 0, i&2 != 0, i&1 != 0)
 	}
-}
+	return all
+}()
 
-func shapeOf(byReference, chunked bool) *shape {
+func shapeOf(byReference, chunked, coded, signed bool) *shape {
 	i := 0
-	if byReference {
-		i = 2
-	}
-	if chunked {
-		i++
+	for _, is := range [...]bool{byReference, chunked, coded, signed} {
+		i <<= 1
+		if is {
+			i |= 1
+		}
 	}
 	return &shapes[i]
 }
 
-// shapeFor guesses the shape from the first bytes: the tag and the size of the
-// protected header.
+// newShape lays out one of the shapes (docs/envelope.md, section 2).
+func newShape(byReference, chunked, coded, signed bool) shape {
+	s := shape{byReference: byReference, chunked: chunked, coded: coded, signed: signed}
+	position, tag := PositionSize+CommitmentSize, "\xd8\x60\x84"
+	if byReference {
+		position, tag = PositionSize, "\xd0\x83"
+	}
+	protected := 3 + len(positionLabel) + BytesHeadSize(position) + position // map, label 1, alg 3
+	labels, alg := 2, "\x03"
+	if chunked {
+		labels, alg = labels+1, chunkedAlg
+		protected += len(chunkedAlg) - 1 + len(chunkingLabel) + 1 + chunkingSize
+	}
+	if coded {
+		labels++
+		protected += len(codingLabel) + 1 + codingSize
+	}
+	s.addLiteral(tag + stringHead(protected))
+	s.protected = span{s.size, s.size + protected}
+	s.addLiteral(mapHead(labels) + "\x01" + alg)
+	s.addField(&s.position, positionLabel, position)
+	if chunked {
+		s.addField(&s.chunking, chunkingLabel, chunkingSize)
+	}
+	if coded {
+		s.addField(&s.coding, codingLabel, codingSize)
+	}
+	s.layUnprotected()
+	if chunked {
+		s.addLiteral("\x5f")
+	}
+	return s
+}
+
+func (s *shape) layUnprotected() {
+	labels := 0
+	for _, has := range [...]bool{s.byReference, !s.chunked, s.signed} {
+		if has {
+			labels++
+		}
+	}
+	s.addLiteral(mapHead(labels))
+	if s.byReference {
+		s.addField(&s.kid, "\x04", KIDSize)
+	}
+	if !s.chunked {
+		s.addField(&s.iv, "\x05", IVSize)
+	}
+	if s.signed {
+		s.addField(&s.signature, signatureLabel, SignatureSize)
+	}
+}
+
+// addLiteral puts text behind everything else.
+func (s *shape) addLiteral(text string) {
+	if n := len(s.literals); n > 0 && s.literals[n-1].at+len(s.literals[n-1].text) == s.size {
+		s.literals[n-1].text += text
+	} else {
+		s.literals = append(s.literals, literal{s.size, text})
+	}
+	s.size += len(text)
+}
+
+// addField puts a label and its byte string behind everything else.
+func (s *shape) addField(at *span, label string, size int) {
+	s.addLiteral(label + stringHead(size))
+	*at = span{s.size, s.size + size}
+	s.size += size
+}
+
+func mapHead(pairs int) string { return string([]byte{majorMap | byte(pairs)}) }
+
+func stringHead(size int) string { return string(AppendBytesHead(nil, size)) }
+
+// shapeFor guesses the shape from the size of the protected header and from the
+// unprotected one; nil if there is none.
 func shapeFor(b []byte) *shape {
-	if len(b) < 5 {
+	if len(b) < minHead {
 		return nil
 	}
+	var i, at int
 	switch {
-	case b[0] == 0xd8 && b[4] == 0x41:
-		return &shapes[0]
-	case b[0] == 0xd8 && b[4] == 0x5f:
-		return &shapes[1]
-	case b[0] == 0xd0 && b[3] == 0x20:
-		return &shapes[2]
-	case b[0] == 0xd0 && b[3] == 0x3e:
-		return &shapes[3]
+	case b[0] == 0xd8:
+		at = 5
+	case b[0] == 0xd0:
+		i, at = 8, 4
+	default:
+		return nil
+	}
+	size := int(b[at-1])
+	for ; ; i += 2 {
+		if s := &shapes[i]; s.protected.to-s.protected.from == size {
+			break
+		}
+		if i&6 == 6 {
+			return nil
+		}
+	}
+	if at += size; at >= len(b) {
+		return nil
+	}
+	// The number of unprotected labels tells whether one of them is the
+	// signature.
+	without := shapes[i].labelCount()
+	switch int(b[at] &^ majorMap) {
+	case without:
+		return &shapes[i]
+	case without + 1:
+		return &shapes[i+1]
 	}
 	return nil
 }
 
-// readHeader takes the header from the front of b and returns its size; ok is
-// false if b is not of this shape.
-func (s *shape) readHeader(b []byte, h *Header) (n int, ok bool) {
-	if len(b) < s.size ||
-		string(b[:len(s.lead)]) != s.lead ||
-		string(b[s.middleAt:s.chunkingAt]) != s.middle ||
-		string(b[s.afterChunkingAt:s.kidAt]) != s.afterChunking ||
-		string(b[s.afterKIDAt:s.ivAt]) != s.afterKID {
-		return 0, false
-	}
-	h.ByReference, h.Chunked = s.byReference, s.chunked
-	h.Protected = b[s.protected[0]:s.protected[1]]
-	h.Position = readPosition(b[len(s.lead):])
-	h.Commitment, h.KID, h.IV, h.MessageID, h.ChunkSize = nil, nil, nil, nil, 0
+// minHead is less than any envelope has before its ciphertext.
+const minHead = 40
+
+// labelCount is how many unprotected labels a shape without a signature has.
+func (s *shape) labelCount() int {
+	n := 0
 	if s.byReference {
-		h.KID = b[s.kidAt:s.afterKIDAt]
-	} else {
-		h.Commitment = b[len(s.lead)+PositionSize : s.middleAt]
+		n++
 	}
 	if !s.chunked {
-		h.IV = b[s.ivAt:s.size]
-		return s.size, true
+		n++
 	}
-	h.MessageID = b[s.chunkingAt : s.chunkingAt+MessageIDSize]
-	h.ChunkSize = int(binary.BigEndian.Uint32(b[s.chunkingAt+MessageIDSize:]))
-	return s.size, h.ChunkSize >= MinChunkSize && h.ChunkSize <= MaxChunkSize
+	return n
 }
 
-func readPosition(b []byte) (p Position) {
-	_ = b[PositionSize-1]
-	copy(p.Place[:], b)
-	p.Offset = binary.BigEndian.Uint64(b[PlaceSize:])
-	p.Distance = binary.BigEndian.Uint32(b[PlaceSize+8:])
-	p.Created = binary.BigEndian.Uint32(b[PlaceSize+12:])
-	return p
+// readHeader takes the header from the front of b; ok is false if b is not of
+// this shape.
+func (s *shape) readHeader(b []byte, h *Header) (ok bool) {
+	if len(b) < s.size || !s.matches(b) {
+		return false
+	}
+	h.ByReference, h.Chunked, h.Coded = s.byReference, s.chunked, s.coded
+	h.Protected = s.protected.of(b)
+	h.Position = readPosition(b[s.position.from:])
+	h.Commitment, h.KID, h.IV, h.Signature, h.MessageID, h.ChunkSize = nil, nil, nil, nil, nil, 0
+	h.Coding = Coding{}
+	if s.byReference {
+		h.KID = s.kid.of(b)
+	} else {
+		h.Commitment = b[s.position.from+PositionSize : s.position.to : s.position.to]
+	}
+	if s.signed {
+		h.Signature = s.signature.of(b)
+	}
+	if s.coded {
+		h.Coding = readCoding(s.coding.of(b))
+		if h.Coding.check() != nil {
+			return false
+		}
+	}
+	if h.Position.check() != nil {
+		return false
+	}
+	if !s.chunked {
+		h.IV = s.iv.of(b)
+		return true
+	}
+	chunking := s.chunking.of(b)
+	h.MessageID = chunking[:MessageIDSize:MessageIDSize]
+	h.ChunkSize = int(binary.BigEndian.Uint32(chunking[MessageIDSize:]))
+	return h.ChunkSize >= MinChunkSize && h.ChunkSize <= MaxChunkSize
 }
 
-// putInto writes the position over the first PositionSize bytes of b.
-func (p *Position) putInto(b []byte) {
-	_ = b[PositionSize-1]
-	copy(b, p.Place[:])
-	binary.BigEndian.PutUint64(b[PlaceSize:], p.Offset)
-	binary.BigEndian.PutUint32(b[PlaceSize+8:], p.Distance)
-	binary.BigEndian.PutUint32(b[PlaceSize+12:], p.Created)
+// matches compares the literals. b has at least size bytes.
+func (s *shape) matches(b []byte) bool {
+	for i := range s.literals {
+		l := &s.literals[i]
+		if string(b[l.at:l.at+len(l.text)]) != l.text {
+			return false
+		}
+	}
+	return true
 }

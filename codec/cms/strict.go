@@ -19,7 +19,7 @@ var (
 		MaxNestedLevels:   maxNesting,
 		MaxArrayElements:  maxElements,
 		MaxMapPairs:       maxElements,
-		BigIntDec:         cbor.BigIntDecodeValue,
+		BigIntDec:         cbor.BigIntDecodePointer,
 		ExtraReturnErrors: cbor.ExtraDecErrorNone,
 	}.DecMode())
 	encoder = must(cbor.CoreDetEncOptions().EncMode())
@@ -39,7 +39,7 @@ func parseStrict(b []byte, e *Envelope) error {
 	if err != nil {
 		return err
 	}
-	if err := checkWellFormed(body); err != nil {
+	if err := checkWellFormed(body, 0); err != nil {
 		return err
 	}
 	elements, err := splitArray(body)
@@ -67,6 +67,34 @@ func parseStrict(b []byte, e *Envelope) error {
 	return err
 }
 
+// parseHeadStrict is ParseHead for an envelope that has passed-over labels.
+func parseHeadStrict(b []byte, h *Header) (n int, ok bool) {
+	body, byReference, err := splitTag(b)
+	if err != nil || len(body) == 0 || body[0] != majorArray|map[bool]byte{false: 4, true: 3}[byReference] {
+		return 0, false
+	}
+	size, head, ok := bytesHead(body[1:])
+	if !ok || len(body) < 1+head+size {
+		return 0, false
+	}
+	rest, err := scanItem(body[1+head+size:], 1)
+	if err != nil {
+		return 0, false
+	}
+	protected, unprotected := body[1:1+head+size], body[1+head+size:len(body)-len(rest)]
+	read, err := parseHeaders(byReference, protected, unprotected)
+	if err != nil {
+		return 0, false
+	}
+	*h = *read
+	n = len(b) - len(rest)
+	h.Protected = b[n-len(unprotected)-size : n-len(unprotected)]
+	if !h.Chunked {
+		return n, true
+	}
+	return n + 1, len(rest) > 0 && rest[0] == cborOpen
+}
+
 // splitTag takes the tag from the front.
 func splitTag(b []byte) (body []byte, byReference bool, err error) {
 	switch {
@@ -81,9 +109,9 @@ func splitTag(b []byte) (body []byte, byReference bool, err error) {
 }
 
 // checkWellFormed checks that b is one CBOR item within the limits, with no map
-// key twice.
-func checkWellFormed(b []byte) error {
-	rest, err := scanItem(b, 0)
+// key twice. depth is how many arrays and maps it stands in.
+func checkWellFormed(b []byte, depth int) error {
+	rest, err := scanItem(b, depth)
 	switch {
 	case err != nil:
 		return err

@@ -1,29 +1,47 @@
 package cms
 
 import (
+	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
-
-	"github.com/fxamacker/cbor/v2"
+	"math/big"
 )
 
 // headers is a decoded header map.
 type headers map[any]any
 
-// parseMap decodes a map in deterministic encoding.
+// parseMap decodes a map in deterministic encoding, with labels that are integers
+// or text.
 func parseMap(b []byte) (headers, error) {
 	if len(b) == 0 || b[0]&0xe0 != majorMap {
 		return nil, fmt.Errorf("%w: headers are not a map", ErrMalformed)
 	}
 	var v any
-	if checkWellFormed(b) != nil || decoder.Unmarshal(b, &v) != nil || !isDeterministic(b) {
+	if checkWellFormed(b, 0) != nil || decoder.Unmarshal(b, &v) != nil || !isDeterministic(b) {
 		return nil, fmt.Errorf("%w: headers are not in deterministic encoding", ErrMalformed)
 	}
 	m, ok := v.(map[any]any)
 	if !ok {
 		return nil, fmt.Errorf("%w: headers are not a map", ErrMalformed)
 	}
+	for label := range m {
+		if !isInteger(label) {
+			if _, ok := label.(string); !ok {
+				return nil, fmt.Errorf("%w: a label that is neither an integer nor text", ErrMalformed)
+			}
+		}
+	}
 	return m, nil
+}
+
+// isInteger tells whether a decoded value is an integer, of any size.
+func isInteger(v any) bool {
+	switch v.(type) {
+	case uint64, int64, *big.Int:
+		return true
+	}
+	return false
 }
 
 // parseBytes decodes a definite byte string in its shortest form.
@@ -43,7 +61,7 @@ const (
 	labelIV   = uint64(5)
 )
 
-func parseHeaders(byReference bool, protectedItem, unprotectedItem cbor.RawMessage) (*Header, error) {
+func parseHeaders(byReference bool, protectedItem, unprotectedItem []byte) (*Header, error) {
 	protected, err := parseBytes(protectedItem)
 	if err != nil {
 		return nil, err
@@ -55,88 +73,136 @@ func parseHeaders(byReference bool, protectedItem, unprotectedItem cbor.RawMessa
 	if err != nil {
 		return nil, err
 	}
-	if err := in.checkLabels(); err != nil {
-		return nil, err
-	}
 	h := &Header{ByReference: byReference, Protected: protected}
 	if err := in.readProtected(h); err != nil {
 		return nil, err
 	}
-	if len(unprotectedItem) > maxHeaders {
+	switch {
+	case len(unprotectedItem) == 0 || unprotectedItem[0]&0xe0 != majorMap:
+		return nil, fmt.Errorf("%w: unprotected headers are not a map", ErrMalformed)
+	case len(unprotectedItem) > maxHeaders:
 		return nil, fmt.Errorf("%w: %d bytes of unprotected headers", ErrTooLarge, len(unprotectedItem))
 	}
 	out, err := parseMap(unprotectedItem)
 	if err != nil {
 		return nil, err
 	}
-	if err := out.checkLabels(); err != nil {
-		return nil, err
-	}
 	return h, out.readUnprotected(h)
 }
 
+// isPassedOver tells whether a label is of the range that is passed over.
+func isPassedOver(label any) bool {
+	n, ok := label.(int64)
+	return ok && n <= firstPassed && n >= lastPassed
+}
+
 // checkLabels refuses every label that this version does not know, crit among
-// them.
-func (m headers) checkLabels() error {
+// them. passed says that some are passed over.
+func (m headers) checkLabels(passed bool) error {
 	for label := range m {
 		switch label {
-		case labelAlg, labelKID, labelIV, int64(LabelPosition), int64(LabelChunking):
-		default:
+		case labelAlg, labelKID, labelIV,
+			int64(LabelPosition), int64(LabelChunking), int64(LabelSignature), int64(LabelCoding):
+			continue
+		}
+		if !passed || !isPassedOver(label) {
 			return fmt.Errorf("%w: header label", ErrUnsupported)
 		}
 	}
 	return nil
 }
 
-// byteString returns a header's byte string if it has one of the sizes.
-func (m headers) byteString(label any, sizes ...int) ([]byte, error) {
-	b, ok := m[label].([]byte)
-	for _, size := range sizes {
-		if ok && len(b) == size {
-			return b, nil
-		}
+// byteString returns a header's byte string if it has the size.
+func (m headers) byteString(label any, size int) ([]byte, error) {
+	if b, ok := m[label].([]byte); ok && len(b) == size {
+		return b, nil
 	}
 	return nil, fmt.Errorf("%w: header %v", ErrMalformed, label)
 }
 
+// readProtected makes the checks of docs/envelope.md, section 10, 3e to 3h, in
+// this order.
 func (m headers) readProtected(h *Header) error {
-	alg, ok := m[labelAlg]
-	switch {
+	if err := m.checkLabels(true); err != nil {
+		return err
+	}
+	switch alg := m[labelAlg]; {
 	case alg == uint64(AlgA256GCM):
 	case alg == int64(AlgChunked):
 		h.Chunked = true
-	case !ok:
+	case !m.hasLabel(labelAlg):
 		return fmt.Errorf("%w: no content alg", ErrMalformed)
 	default: // the input decides its value, so it is not shown
 		return fmt.Errorf("%w: content alg", ErrUnsupported)
 	}
-	labels, size := 2, PositionSize
-	if h.Chunked {
-		labels++
+	known := 2
+	if err := m.readPosition(h); err != nil {
+		return err
 	}
+	if h.Chunked {
+		known++
+		if err := m.readChunking(h); err != nil {
+			return err
+		}
+	}
+	if h.Coded = m.hasLabel(int64(LabelCoding)); h.Coded {
+		known++
+		b, err := m.byteString(int64(LabelCoding), codingSize)
+		if err != nil {
+			return err
+		}
+		h.Coding = readCoding(b)
+	}
+	for label, value := range m {
+		if isPassedOver(label) {
+			known++
+			if b, ok := value.([]byte); !ok || len(b) > maxPassed {
+				return fmt.Errorf("%w: header %v", ErrMalformed, label)
+			}
+		}
+	}
+	if len(m) != known {
+		return fmt.Errorf("%w: %d protected headers", ErrMalformed, len(m))
+	}
+	return checkValues(h)
+}
+
+// checkValues refuses unknown values before impossible ones.
+func checkValues(h *Header) error {
+	position := h.Position.check()
+	var coding error
+	if h.Coded {
+		coding = h.Coding.check()
+	}
+	if errors.Is(coding, ErrUnsupported) && !errors.Is(position, ErrUnsupported) {
+		return coding
+	}
+	return cmp.Or(position, coding)
+}
+
+func (m headers) readPosition(h *Header) error {
+	size := PositionSize
 	if !h.ByReference {
 		size += CommitmentSize
 	}
-	if len(m) != labels {
-		return fmt.Errorf("%w: %d protected headers", ErrMalformed, len(m))
-	}
-	position, err := m.byteString(int64(LabelPosition), size)
+	b, err := m.byteString(int64(LabelPosition), size)
 	if err != nil {
 		return err
 	}
-	h.Position = readPosition(position)
+	h.Position = readPosition(b)
 	if !h.ByReference {
-		h.Commitment = position[PositionSize:]
+		h.Commitment = b[PositionSize:]
 	}
-	if !h.Chunked {
-		return nil
-	}
-	chunking, err := m.byteString(int64(LabelChunking), chunkingSize)
+	return nil
+}
+
+func (m headers) readChunking(h *Header) error {
+	b, err := m.byteString(int64(LabelChunking), chunkingSize)
 	if err != nil {
 		return err
 	}
-	h.MessageID = chunking[:MessageIDSize]
-	n := binary.BigEndian.Uint32(chunking[MessageIDSize:])
+	h.MessageID = b[:MessageIDSize]
+	n := binary.BigEndian.Uint32(b[MessageIDSize:])
 	if n < MinChunkSize || n > MaxChunkSize {
 		return fmt.Errorf("%w: chunk size %d", ErrMalformed, n)
 	}
@@ -144,21 +210,31 @@ func (m headers) readProtected(h *Header) error {
 	return nil
 }
 
+// readUnprotected makes the checks 4d and 4e.
 func (m headers) readUnprotected(h *Header) (err error) {
-	labels := 0
-	if h.ByReference {
-		labels++
-		if h.KID, err = m.byteString(labelKID, KIDSize); err != nil {
+	if err := m.checkLabels(false); err != nil {
+		return err
+	}
+	known := 0
+	for _, field := range []struct {
+		has   bool
+		label any
+		size  int
+		to    *[]byte
+	}{
+		{h.ByReference, labelKID, KIDSize, &h.KID},
+		{!h.Chunked, labelIV, IVSize, &h.IV},
+		{m.hasLabel(int64(LabelSignature)), int64(LabelSignature), SignatureSize, &h.Signature},
+	} {
+		if !field.has {
+			continue
+		}
+		known++
+		if *field.to, err = m.byteString(field.label, field.size); err != nil {
 			return err
 		}
 	}
-	if !h.Chunked {
-		labels++
-		if h.IV, err = m.byteString(labelIV, ivSize); err != nil {
-			return err
-		}
-	}
-	if len(m) != labels {
+	if len(m) != known {
 		return fmt.Errorf("%w: %d unprotected headers", ErrMalformed, len(m))
 	}
 	return nil
@@ -193,69 +269,4 @@ func malformedIfCut(err error) error {
 		return ErrMalformed
 	}
 	return err
-}
-
-// parseRecipient decodes one recipient. Of an unknown kind only the form is
-// checked.
-func parseRecipient(item cbor.RawMessage) (r Recipient, known bool, err error) {
-	elements, err := splitArray(item)
-	switch {
-	case err != nil:
-		return r, false, err
-	case len(elements) == 4:
-		return r, false, fmt.Errorf("%w: nested", ErrUnsupported)
-	case len(elements) != 3:
-		return r, false, fmt.Errorf("%w: array of %d elements", ErrMalformed, len(elements))
-	}
-	protected, err := parseBytes(elements[0])
-	if err != nil {
-		return r, false, err
-	}
-	in := headers{}
-	if len(protected) > 0 {
-		if in, err = parseMap(protected); err != nil {
-			return r, false, err
-		}
-	}
-	out, err := parseMap(elements[1])
-	if err != nil {
-		return r, false, err
-	}
-	if r.Ciphertext, err = parseBytes(elements[2]); err != nil {
-		return r, false, err
-	}
-	if in.hasLabel(labelCrit) || out.hasLabel(labelCrit) {
-		return r, false, fmt.Errorf("%w: crit", ErrUnsupported)
-	}
-	if in.hasLabel(labelAlg) == out.hasLabel(labelAlg) {
-		return r, false, fmt.Errorf("%w: alg", ErrMalformed)
-	}
-	r.readHeaders(in, out)
-	switch r.Alg {
-	case AlgA256KW, AlgECDHESA256KW, AlgRSAOAEP256, AlgRSAOAEP512, AlgAWSKMS:
-		if !sameEncoding(&r, item) {
-			return r, false, fmt.Errorf("%w: not of the shape of alg %d", ErrMalformed, r.Alg)
-		}
-		return r, true, nil
-	}
-	return r, false, nil
-}
-
-func (m headers) hasLabel(label any) bool {
-	_, ok := m[label]
-	return ok
-}
-
-// readHeaders takes alg, kid and ephemeral key from the headers, as far as they
-// are there.
-func (r *Recipient) readHeaders(in, out headers) {
-	alg := in[labelAlg]
-	if !in.hasLabel(labelAlg) {
-		alg = out[labelAlg]
-	}
-	r.Alg, _ = alg.(int64)
-	r.KID, _ = out[labelKID].([]byte)
-	if epk, ok := out[int64(-1)].(map[any]any); ok {
-		r.Ephemeral, _ = epk[int64(-2)].([]byte)
-	}
 }

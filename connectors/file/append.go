@@ -79,7 +79,7 @@ func (s *Sink) cutTornRecord(ctx context.Context, w *writer, h handle) error {
 			if err := s.checkRest(ctx, &win); err != nil {
 				return fail(err)
 			}
-			return w.continueAfter(h, dec, win.Offset)
+			return w.continueAfter(h, dec, win.Offset, true)
 		case err != nil:
 			return fail(err)
 		case n > 0:
@@ -92,7 +92,7 @@ func (s *Sink) cutTornRecord(ctx context.Context, w *writer, h handle) error {
 				index++
 			}
 		case win.EOF:
-			return w.continueAfter(h, dec, win.Offset)
+			return w.continueAfter(h, dec, win.Offset, false)
 		default:
 			if err := win.Fill(ctx); err != nil {
 				return err
@@ -102,9 +102,9 @@ func (s *Sink) cutTornRecord(ctx context.Context, w *writer, h handle) error {
 }
 
 // continueAfter makes the encoder continue behind the last record of dec, and
-// cuts the file there.
-func (w *writer) continueAfter(h handle, dec format.Decoder, size int64) error {
-	if err := format.ContinueAfter(dec, w.enc); err != nil {
+// cuts the file there if more follows.
+func (w *writer) continueAfter(h handle, dec format.Decoder, size int64, isCut bool) error {
+	if err := format.ContinueAfter(dec, w.enc, isCut, w.sink.begun); err != nil {
 		return err
 	}
 	w.bytes = size

@@ -2,10 +2,12 @@ package file
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"testing"
 
+	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/connectors/format/formattest"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -81,7 +83,8 @@ func TestSeqAppend(t *testing.T) {
 }
 
 // TestSeqAppendTorn cuts the last write at every byte and fills some of the
-// rest with zeros.
+// rest with zeros. Without an end the file is refused, unless it is to be
+// repaired; then its next end says so.
 func TestSeqAppendTorn(t *testing.T) {
 	msgs := formattest.Messages(4)
 	b := seqOf(t, msgs[:3]...)
@@ -93,9 +96,19 @@ func TestSeqAppendTorn(t *testing.T) {
 				whole++
 			}
 			torn := append(bytes.Clone(b[:n]), make([]byte, zeros)...)
-			grown, err := appendSeq(t, torn, testArchive(), msgs[3])
-			if err != nil {
+			refused, err := appendSeq(t, torn, testArchive(), msgs[3])
+			if len(refused) > n+zeros {
+				continue // the zeros were those of the end itself
+			}
+			if !errors.Is(err, format.ErrTruncated) {
 				t.Fatalf("cut to %d and %d zeros: %v", n, zeros, err)
+			}
+			repairing := testArchive()
+			var last archive.End
+			repairing.Repair, repairing.NoteEnd = true, func(e archive.End) { last = e }
+			grown, err := appendSeq(t, torn, repairing, msgs[3])
+			if err != nil || last.Flags != archive.FlagLost {
+				t.Fatalf("cut to %d and %d zeros: flags %d, %v", n, zeros, last.Flags, err)
 			}
 			got, err := readSeq(t, grown)
 			if err != nil {
@@ -106,6 +119,59 @@ func TestSeqAppendTorn(t *testing.T) {
 			}
 			formattest.RequireEqual(t, append(copyOf(msgs[:whole]), msgs[3]), got)
 		}
+	}
+}
+
+// TestSeqAppendBehindEnd: a torn record behind an end is cut, and nothing was
+// lost by that.
+func TestSeqAppendBehindEnd(t *testing.T) {
+	msgs := formattest.Messages(3)
+	b := seqOf(t, msgs[:2]...)
+	more, err := appendSeq(t, b, testArchive(), msgs[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	torn := more[:len(b)+20]
+	a := testArchive()
+	var ends []archive.End
+	a.NoteEnd = func(e archive.End) { ends = append(ends, e) }
+	grown, err := appendSeq(t, torn, a, msgs[2])
+	if err != nil || len(ends) != 2 || ends[1].Flags != 0 || ends[1].Number != 2 || ends[0].ID != ends[1].ID {
+		t.Fatalf("%+v, %v", ends, err)
+	}
+	got, err := readSeq(t, grown)
+	if err != nil {
+		t.Fatal(err)
+	}
+	formattest.RequireEqual(t, msgs, got)
+}
+
+// TestSeqAppendReceipt: an archive that does not satisfy its receipt is not
+// appended to.
+func TestSeqAppendReceipt(t *testing.T) {
+	msgs := formattest.Messages(3)
+	var ends []archive.End
+	a := testArchive()
+	a.NoteEnd = func(e archive.End) { ends = append(ends, e) }
+	once, err := appendSeq(t, nil, a, msgs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	twice, err := appendSeq(t, once, a, msgs[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	receipt := ends[len(ends)-1].Receipt()
+	with := testArchive()
+	with.Receipt = &receipt
+	if _, err := appendSeq(t, twice, with, msgs[2]); err != nil {
+		t.Error(err)
+	}
+	if after, err := appendSeq(t, once, with, msgs[2]); !errors.Is(err, format.ErrTruncated) || !bytes.Equal(after, once) {
+		t.Errorf("cut back: %v", err)
+	}
+	if _, err := appendSeq(t, seqOf(t, msgs[:2]...), with, msgs[2]); !errors.Is(err, format.ErrTampered) {
+		t.Errorf("swapped: %v", err)
 	}
 }
 
@@ -135,10 +201,23 @@ func TestSeqAppendChecksSeals(t *testing.T) {
 	if _, err := appendSeq(t, c, testArchive()); !errors.Is(err, format.ErrTampered) {
 		t.Error(err)
 	}
-	blind := testArchive()
-	blind.OpenEnd = nil
-	if _, err := appendSeq(t, c, blind); err != nil {
-		t.Error(err)
+	for name, open := range map[string]func(context.Context, []byte) ([archive.EndSize]byte, error){
+		"no key": nil,
+		"not for this one": func(context.Context, []byte) (end [archive.EndSize]byte, err error) {
+			return end, archive.ErrNotOpened
+		},
+	} {
+		blind := testArchive()
+		blind.OpenEnd = open
+		var last archive.End
+		blind.NoteEnd = func(e archive.End) { last = e }
+		grown, err := appendSeq(t, b, blind)
+		if err != nil || last.Number != 1 || last.Flags != archive.FlagUnverified {
+			t.Errorf("%s: %+v, %v", name, last, err)
+		}
+		if got, err := readSeq(t, grown); err != nil || len(got) != 3 {
+			t.Errorf("%s: %d messages, %v", name, len(got), err)
+		}
 	}
 }
 

@@ -118,7 +118,7 @@ func TestCrashAppend(t *testing.T) {
 			durable := 0
 			part := func(from, to int) error {
 				o := sinkOptions("out", f)
-				o.Append = true
+				o.Append, o.Archive.Repair = true, from == 11 // after the power was off
 				s := newSink(t, o)
 				s.disk = d
 				w, err := s.Open(t.Context(), nil)

@@ -20,7 +20,7 @@ import (
 var quiet = slog.New(slog.DiscardHandler)
 
 func testArchive() format.Archive {
-	return format.Archive{Tag: formattest.Tag, SealEnd: formattest.SealEnd, OpenEnd: formattest.OpenEnd}
+	return format.Archive{Front: formattest.Front, SealEnd: formattest.SealEnd, OpenEnd: formattest.OpenEnd}
 }
 
 func sourceOptions(path string, f format.Format) SourceOptions {

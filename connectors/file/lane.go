@@ -205,7 +205,7 @@ func (l *lane) setFault(err error) {
 // addMark remembers the point behind the batch that was just read. There are as
 // many marks as batches in flight.
 func (l *lane) addMark() {
-	if l.in.isLive() {
+	if l.in.isLive() || !l.dec.CanResume() {
 		return
 	}
 	m := inputMark{Record: l.index, Byte: l.win.Offset, State: l.dec.AppendState(nil)}

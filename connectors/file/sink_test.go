@@ -95,7 +95,12 @@ func TestWhole(t *testing.T) {
 		if seen.Load() {
 			t.Fatalf("%s: the output was there before it was complete", f)
 		}
-		if !bytes.Equal(load(t, in), load(t, out)) || len(listing(t, out)) != 1 {
+		was, is := load(t, in), load(t, out)
+		if f == format.Seq { // the ends are those of two archives
+			at := starts(was)
+			was, is = was[:at[len(at)-2]], is[:at[len(at)-2]]
+		}
+		if !bytes.Equal(was, is) || len(listing(t, out)) != 1 {
 			t.Fatalf("%s: another file, or not alone: %v", f, listing(t, out))
 		}
 		if info, _ := os.Stat(out); info.Mode().Perm() != 0o600 {
@@ -106,7 +111,8 @@ func TestWhole(t *testing.T) {
 		}
 		over := sinkOptions(out, f)
 		over.Overwrite = true
-		if err := run(in, over, true); err == nil || !bytes.Equal(load(t, in), load(t, out)) {
+		before := load(t, out)
+		if err := run(in, over, true); err == nil || !bytes.Equal(before, load(t, out)) {
 			t.Fatalf("%s: a failed run replaced the file: %v", f, err)
 		}
 		if err := run(in, over, false); err != nil {

@@ -26,6 +26,10 @@ type Decoder interface {
 	// Finish is called at the end of the input. Its error wraps ErrTruncated:
 	// an input must not end there.
 	Finish() error
+	// CanResume tells whether the input may be read on from here after a restart.
+	// Else it is read again from its beginning: records were met that its reader
+	// has to know.
+	CanResume() bool
 	// Locate names the record with this index, counted from 0, for errors.
 	Locate(place string, index int64) string
 
@@ -65,12 +69,13 @@ func (l *Layout) NewEncoder() Encoder {
 	return &lineEncoder{limits: l.limits}
 }
 
-// ContinueAfter makes e continue behind the last record that d has read. Both
-// come from one Layout.
-func ContinueAfter(d Decoder, e Encoder) error {
+// ContinueAfter makes e continue behind the last record that d has read: of an
+// input that was cut there if isCut says so. own says that this run wrote the
+// records. Both come from one Layout. The error wraps one of this package.
+func ContinueAfter(d Decoder, e Encoder, isCut, own bool) error {
 	from, ok := d.(*seqDecoder)
 	if !ok {
 		return nil // lines do not depend on one another
 	}
-	return e.Restore(from.roll.AppendState(nil))
+	return e.(*seqEncoder).continueAfter(from, isCut, own)
 }

@@ -12,8 +12,8 @@
 // [Shelf] recycles batches.
 //
 // The package opens nothing and starts no goroutine: its caller reads and
-// writes the bytes. It must not know crypto: an [Archive] brings the tag of an
-// envelope and the seal of an end record.
+// writes the bytes. It must not know crypto: an [Archive] brings everything that
+// a seq needs of envelopes.
 //
 //	format.go   Format, Options, Layout, Archive: the choices of a caller
 //	codec.go    Decoder and Encoder
@@ -21,19 +21,18 @@
 //	window.go   Window: the bytes that were read and are no record yet
 //	check.go    which messages fit, and the size of their records
 //	ndjson.go   writing and reading lines; json.go and text.go parse one
-//	seq.go      writing and reading a seq; seqstate.go carries it over a restart
+//	seq.go      frames and digests of a seq; seqwrite.go and seqread.go
 //	body.go     the CBOR body of a seq's record
 //	torn.go     the rest of a write that did not come to its end
 package format
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 
-	"github.com/streamcrypt/streamcrypt/pipeline"
+	"github.com/streamcrypt/streamcrypt/codec/archive"
 )
 
 const (
@@ -69,29 +68,9 @@ func OfPath(path string) Format {
 	}
 }
 
-// Archive tells a seq about the envelopes in it. Writing needs Tag and SealEnd,
-// reading needs Tag and OpenEnd or KeepEnd. Without them a seq is refused: it
-// never holds plaintext.
-type Archive struct {
-	// Tag appends the GCM tag of m's envelope to dst: the last segment's tag of
-	// a chunked envelope, and for a tombstone the tag of the envelope in its
-	// header. It keeps nothing of m.
-	Tag func(dst []byte, m *pipeline.Message) ([]byte, error)
-	// SealEnd appends to dst the sealed form of the number of messages in the
-	// seq, and of the SHA-256 over their tags in order.
-	SealEnd func(ctx context.Context, dst []byte, count uint64, digest [32]byte) ([]byte, error)
-	// OpenEnd opens the result of SealEnd. Its error is reported unchanged
-	// behind the place. An appender checks the end records in its file if
-	// OpenEnd is set; an encryptor that holds public keys only cannot open
-	// them.
-	OpenEnd func(ctx context.Context, record []byte) (count uint64, digest [32]byte, err error)
-	// KeepEnd, if OpenEnd is not set, receives each end record that is read,
-	// unchecked, with the number and the digest of the messages before it.
-	// After a restart it receives the last one again, if nothing follows it. It
-	// keeps nothing of record. A copier of an archive sets it if it has no key
-	// to check the archive with.
-	KeepEnd func(record []byte, count uint64, digest [32]byte)
-}
+// Archive tells a seq about the envelopes in it. Without its functions a seq is
+// refused: it never holds plaintext.
+type Archive = archive.Functions
 
 // Options say how records lie in an input or an output.
 type Options struct {
@@ -115,19 +94,18 @@ type Layout struct {
 
 // ForReading checks the options of an input.
 func ForReading(o Options) (*Layout, error) {
-	if o.Format == Seq && (o.Archive.Tag == nil || o.Archive.OpenEnd == nil && o.Archive.KeepEnd == nil) {
+	if o.Format == Seq && !o.Archive.CanRead() {
 		return nil, errors.New("seq is for ciphertext only: nothing is there to check its end record with")
 	}
 	return newLayout(o)
 }
 
-// ForWriting checks the options of an output. KeepEnd is not used: it is for
-// the end records of an input.
+// ForWriting checks the options of an output. The functions for reading are for
+// a file to which is appended.
 func ForWriting(o Options) (*Layout, error) {
-	if o.Format == Seq && (o.Archive.Tag == nil || o.Archive.SealEnd == nil) {
+	if o.Format == Seq && !o.Archive.CanWrite() {
 		return nil, errors.New("seq is for ciphertext only: nothing is there to seal its end record with")
 	}
-	o.Archive.KeepEnd = nil
 	return newLayout(o)
 }
 

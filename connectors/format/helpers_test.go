@@ -10,7 +10,7 @@ import (
 )
 
 func testArchive() Archive {
-	return Archive{Tag: formattest.Tag, SealEnd: formattest.SealEnd, OpenEnd: formattest.OpenEnd}
+	return Archive{Front: formattest.Front, SealEnd: formattest.SealEnd, OpenEnd: formattest.OpenEnd}
 }
 
 // reading and writing return Layouts, with testArchive unless o has one.
@@ -19,7 +19,7 @@ func writing(t testing.TB, o Options) *Layout { return layout(t, o, ForWriting) 
 
 func layout(t testing.TB, o Options, check func(Options) (*Layout, error)) *Layout {
 	t.Helper()
-	if o.Archive.Tag == nil {
+	if o.Archive.Front == nil {
 		o.Archive = testArchive()
 	}
 	l, err := check(o)

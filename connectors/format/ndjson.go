@@ -168,6 +168,9 @@ func (d *lineDecoder) decodeInto(_ context.Context, record []byte, b *Batch) (bo
 
 func (*lineDecoder) Finish() error { return nil }
 
+// CanResume implements Decoder.
+func (*lineDecoder) CanResume() bool { return true }
+
 func (*lineDecoder) Locate(place string, index int64) string {
 	return fmt.Sprintf("%s:%d", place, index+1) // every record is a line
 }

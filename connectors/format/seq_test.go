@@ -2,13 +2,16 @@ package format
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/connectors/format/formattest"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -59,7 +62,7 @@ func TestSeqLayout(t *testing.T) {
 		t.Fatalf("got % x\nwant % x", b, want)
 	}
 	end := b[len(want)+frameSize:]
-	if !bytes.HasPrefix(end, []byte("\x01\x85\xf6\x80\x00\xf6\x58\x30\x00\x00\x00\x00\x00\x00\x00\x01")) {
+	if !bytes.HasPrefix(end, []byte("\x01\x85\xf6\x80\x00\xf6\x58\x45")) {
 		t.Fatalf("end record % x", end)
 	}
 	empty := seqOf(t)
@@ -111,29 +114,34 @@ func TestSeqRearranged(t *testing.T) {
 	foreign := other[otherAt[0]:otherAt[1]]
 	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 	body := func(m pipeline.Message) []byte { return appendBody(nil, &m) }
-	a := testArchive()
-	sealed := newRoll(a.Tag)
-	for i := range msgs {
-		if err := sealed.addMessage(&msgs[i]); err != nil {
-			t.Fatal(err)
+	// seal returns an end behind the messages, changed before it is sealed.
+	seal := func(change func(*archive.End), msgs ...pipeline.Message) []byte {
+		e := newSeqEncoder(testArchive(), limits{record: 1 << 20, headers: 100})
+		for i := range msgs {
+			if _, err := e.Append(nil, &msgs[i]); err != nil {
+				t.Fatal(err)
+			}
 		}
+		sealed := e.chain.NextEnd([16]byte{1}, 0)
+		change(&sealed)
+		value, _ := formattest.SealEnd(t.Context(), nil, sealed.Encode())
+		return frame(append([]byte{1}, body(endMessage(value))...)...)
 	}
-	seal := func(count uint64, digest [32]byte) []byte {
-		v, _ := a.SealEnd(t.Context(), nil, count, digest)
-		return frame(append([]byte{1}, body(*endMessage(v))...)...)
-	}
+	keep := func(*archive.End) {}
 	flipped := func(b []byte) []byte { b = bytes.Clone(b); b[len(b)-1] ^= 1; return b }
 	for name, c := range map[string]struct {
 		file []byte
 		want error
 	}{
-		"sealed again":       {join(head, rec(0), rec(1), rec(2), seal(3, sealed.digest())), nil},
-		"another count":      {join(head, rec(0), rec(1), rec(2), seal(2, sealed.digest())), ErrTampered},
-		"another digest":     {join(head, rec(0), rec(1), rec(2), seal(3, [32]byte{})), ErrTampered},
+		"sealed again":       {join(head, rec(0), rec(1), rec(2), seal(keep, msgs...)), nil},
+		"another count":      {join(head, rec(0), rec(1), rec(2), seal(func(e *archive.End) { e.Count-- }, msgs...)), ErrTampered},
+		"another digest":     {join(head, rec(0), rec(1), rec(2), seal(func(e *archive.End) { e.Digest[0]++ }, msgs...)), ErrTampered},
 		"flip in a message":  {join(head, rec(0), flipped(rec(1)), rec(2), end), ErrMalformed},
 		"flip in the end":    {join(head, rec(0), rec(1), rec(2), flipped(end)), ErrTruncated},
 		"as it was":          {join(head, rec(0), rec(1), rec(2), end), nil},
-		"end in the middle":  {join(head, rec(0), rec(1), rec(2), end, end), nil},
+		"second number":      {join(head, rec(0), rec(1), rec(2), seal(func(e *archive.End) { e.Number = 2 }, msgs...)), ErrTampered},
+		"the end twice":      {join(head, rec(0), rec(1), rec(2), end, end), ErrTampered},
+		"flags of any kind":  {join(head, rec(0), rec(1), rec(2), seal(func(e *archive.End) { e.Flags = 3 }, msgs...)), nil},
 		"dropped":            {join(head, rec(0), rec(2), end), ErrTampered},
 		"swapped":            {join(head, rec(1), rec(0), rec(2), end), ErrTampered},
 		"doubled":            {join(head, rec(0), rec(1), rec(2), rec(2), end), ErrTampered},
@@ -148,15 +156,15 @@ func TestSeqRearranged(t *testing.T) {
 		"zeros, then more":   {join(head, rec(0), make([]byte, 8), rec(1), rec(2), end), ErrMalformed},
 		"empty":              {nil, ErrTruncated},
 		"another format":     {[]byte(`{"value":"v"}`), ErrMalformed},
-		"unknown type":       {join(head, frame(append([]byte{2}, body(msgs[0])...)...), end), ErrMalformed},
+		"unknown type":       {join(head, frame(append([]byte{4}, body(msgs[0])...)...), end), ErrMalformed},
 		"no body":            {join(head, frame(0), end), ErrMalformed},
 		"body and more":      {join(head, frame(append(append([]byte{0}, body(msgs[0])...), 0)...), end), ErrMalformed},
-		"unsealed end":       {join(head, frame(append([]byte{1}, body(*endMessage([]byte("x")))...)...)), formattest.ErrSeal},
-		"end with a key":     {join(head, frame(append([]byte{1}, body(pipeline.Message{Key: []byte("k"), Time: endMessage(nil).Time, Value: []byte("x")})...)...)), ErrMalformed},
+		"unsealed end":       {join(head, frame(append([]byte{1}, body(endMessage([]byte("x")))...)...)), formattest.ErrSeal},
+		"end with a key":     {join(head, frame(append([]byte{1}, body(pipeline.Message{Key: []byte("k"), Time: time.UnixMilli(0), Value: []byte("x")})...)...)), ErrMalformed},
 		"end with a time":    {join(head, frame(append([]byte{1}, body(pipeline.Message{Value: []byte("x")})...)...)), ErrMalformed},
-		"end without a seal": {join(head, frame(append([]byte{1}, body(*endMessage(nil))...)...)), ErrMalformed},
+		"end without a seal": {join(head, frame(append([]byte{1}, body(endMessage(nil))...)...)), ErrMalformed},
 		"claims 4 GiB, ends": {join(head, []byte("\xff\xff\xff\xff\x00\x00\x00\x00")), ErrTruncated},
-		"claims 4 GiB":       {join(head, []byte("\xff\xff\xff\xff\x00\x00\x00\x00\x00")), ErrTooLarge},
+		"claims 4 GiB":       {join(head, []byte("\xff\xff\xff\xff\x00\x00\x00\x00\x00")), ErrTruncated},
 		"claims 64 MiB":      {join(head, []byte("\x04\x00\x00\x00\x00\x00\x00\x00\x00")), ErrTruncated},
 	} {
 		if _, err := readSeq(t, c.file); !errors.Is(err, c.want) || (c.want == nil) != (err == nil) {
@@ -165,23 +173,115 @@ func TestSeqRearranged(t *testing.T) {
 	}
 }
 
-// TestSeqUntagged checks that a message whose tag cannot be found is handed on,
-// and that the end record then does not fit.
-func TestSeqUntagged(t *testing.T) {
+// endMessage is an end as a message that holds nothing but the sealed value.
+func endMessage(value []byte) pipeline.Message {
+	return pipeline.Message{Time: time.UnixMilli(0), Value: value}
+}
+
+// TestSeqNoEnvelopes: messages that hold no envelope are handed on, and are in
+// the digest as they are.
+func TestSeqNoEnvelopes(t *testing.T) {
 	msgs := formattest.Messages(3)
 	o := Options{Format: Seq, Archive: testArchive()}
-	tag, n := o.Archive.Tag, 0
-	o.Archive.Tag = func(dst []byte, m *pipeline.Message) ([]byte, error) {
-		if n++; n == 2 {
-			return nil, errors.New("not an envelope")
-		}
-		return tag(dst, m)
-	}
+	o.Archive.Front = func([]byte) ([]byte, bool) { return nil, false }
 	got, err := readAll(t, reading(t, o), seqOf(t, msgs...))
 	if !errors.Is(err, ErrTampered) {
 		t.Fatal(err)
 	}
 	formattest.RequireEqual(t, msgs, got)
+}
+
+// TestSeqOthers: key records, dictionary records and records of types that come
+// later are told of, covered by the digest, and no messages.
+func TestSeqOthers(t *testing.T) {
+	msgs := formattest.Messages(2)
+	a := testArchive()
+	a.Dictionary = []byte("\xd8\x60dictionary")
+	a.KeyRecord = func(e []byte) (name [16]byte, record []byte, ok bool) {
+		return [16]byte{byte(len(e))}, []byte("\xd8\x60record"), len(e) > 0
+	}
+	e := newSeqEncoder(a, limits{record: 1 << 20, headers: 100})
+	b := e.Begin(nil)
+	for _, i := range []int{0, 0, 1} {
+		var err error
+		if b, err = e.Append(b, &msgs[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	later := frame(append([]byte{200}, "later"...)...)
+	b = append(b, later...)
+	e.addRecord(200, []byte("later"))
+	b, err := e.End(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	o := Options{Format: Seq, Archive: testArchive()}
+	o.Archive.KeepRecord = func(_ context.Context, r *archive.Record) error {
+		told = append(told, fmt.Sprintf("%d/%d/%d", r.Type, r.Index, r.Before))
+		return nil
+	}
+	got, err := readAll(t, reading(t, o), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	formattest.RequireEqual(t, []pipeline.Message{msgs[0], msgs[0], msgs[1]}, got)
+	if want := "[3/0/0 2/1/0 2/2/2 200/3/3 1/4/3]"; fmt.Sprint(told) != want {
+		t.Errorf("told of %v, want %s", told, want)
+	}
+	for _, at := range starts(b)[:6] { // no record can be taken out
+		n := frameSize + int(binary.BigEndian.Uint32(b[at:]))
+		if _, err := readSeq(t, slices.Delete(slices.Clone(b), at, at+n)); !errors.Is(err, ErrTampered) {
+			t.Errorf("without the record at %d: %v", at, err)
+		}
+	}
+}
+
+// TestSeqReceipt: an archive that was cut back to an earlier end is truncated,
+// and another one tampered with.
+func TestSeqReceipt(t *testing.T) {
+	var ends []archive.End
+	a := testArchive()
+	a.NoteEnd = func(e archive.End) { ends = append(ends, e) }
+	e := newSeqEncoder(a, limits{record: 1 << 20, headers: 100})
+	b := e.Begin(nil)
+	var files [][]byte
+	for i, m := range formattest.Messages(3) {
+		b, _ = e.Append(b, &m)
+		var err error
+		if b, err = e.End(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, slices.Clone(b))
+		if ends[i].Number != uint32(i+1) || ends[i].ID != ends[0].ID || ends[i].Flags != 0 {
+			t.Errorf("end %+v", ends[i])
+		}
+	}
+	other := seqOf(t, formattest.Messages(5)...)
+	for i, end := range ends {
+		receipt, err := archive.ParseReceipt(end.Receipt().String() + "\n")
+		if err != nil || receipt != end.Receipt() {
+			t.Fatal(err)
+		}
+		check := func(file []byte, want error) {
+			t.Helper()
+			o := Options{Format: Seq, Archive: testArchive()}
+			o.Archive.Receipt = &receipt
+			if _, err := readAll(t, reading(t, o), file); !errors.Is(err, want) || want == nil && err != nil {
+				t.Errorf("receipt %d: %v, want %v", i, err, want)
+			}
+		}
+		for n, file := range files {
+			if n >= i {
+				check(file, nil)
+			} else {
+				check(file, ErrTruncated)
+			}
+		}
+		check(other, ErrTampered)
+		receipt.Digest[3]++
+		check(files[2], ErrTampered)
+	}
 }
 
 // FuzzSeq checks that no input makes the reader panic, and that what it takes
@@ -196,7 +296,7 @@ func FuzzSeq(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if want := seqOf(t, got...); len(starts(b)) == len(starts(want)) && !bytes.Equal(b, want) {
+		if want := seqOf(t, got...); len(starts(b)) == len(starts(want)) && len(b) != len(want) {
 			t.Fatal(fmt.Errorf("% x, written again % x", b, want))
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 
+	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -43,10 +44,10 @@ func IsTorn(err error) bool {
 // ContainsRecord tells whether a complete record of a seq begins anywhere in b
 // but at its start.
 func ContainsRecord(b []byte) bool {
-	for i := 1; len(b)-i > frameSize+1; i++ {
+	for i := 1; len(b)-i > frameSize; i++ {
 		length := binary.BigEndian.Uint32(b[i:])
 		content := b[i+frameSize:]
-		if length < 2 || uint64(length) > uint64(len(content)) || content[0] > typeEnd || content[1] != cborArray|5 {
+		if length < 1 || uint64(length) > uint64(len(content)) || !beginsAs(content) {
 			continue
 		}
 		if crc32.Checksum(content[:length], castagnoli) == binary.BigEndian.Uint32(b[i+4:]) {
@@ -54,6 +55,20 @@ func ContainsRecord(b []byte) bool {
 		}
 	}
 	return false
+}
+
+// beginsAs tells whether type and first byte of a record fit.
+func beginsAs(content []byte) bool {
+	const envelopes = 0xd8 // CBOR's head of a tag in one byte
+	switch kind := content[0]; {
+	case kind >= archive.FirstPassedOver:
+		return true
+	case len(content) < 2 || kind > archive.TypeDictionaryRecord:
+		return false
+	case kind >= archive.TypeKeyRecord:
+		return content[1] == envelopes
+	}
+	return content[1] == cborArray|5
 }
 
 // MaxTorn returns the most bytes that a torn last write of a seq can leave.

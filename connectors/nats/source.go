@@ -75,6 +75,7 @@ type Source struct {
 	SourceOptions
 	conn     *Conn
 	created  time.Time
+	domain   string
 	consumer jetstream.Consumer
 	config   jetstream.ConsumerConfig // of the consumer, as the server has it
 	backlog  uint64                   // messages for the consumer when it was opened
@@ -100,7 +101,7 @@ func NewSource(ctx context.Context, conn *Conn, o SourceOptions) (*Source, error
 		return nil, fmt.Errorf("nats stream %s: %w", o.Stream, err)
 	}
 	info := stream.CachedInfo()
-	s.created, s.last = info.Created, info.State.LastSeq
+	s.created, s.last, s.domain = info.Created, info.State.LastSeq, info.Domain
 	if o.Consumer == "" && info.Config.Retention != jetstream.LimitsPolicy {
 		return nil, fmt.Errorf("nats stream %s: it deletes what has been read (%v retention), "+
 			"so a run without a consumer name could lose messages", o.Stream, info.Config.Retention)

@@ -49,6 +49,15 @@ func ParseSubjectMap(to, strip string) (SubjectMap, error) {
 	return m, nil
 }
 
+// String returns the rule as ParseSubjectMap reads it, without the prefix that
+// is taken off before; "" if subjects stay as they are.
+func (m SubjectMap) String() string {
+	if m.prefix != "" {
+		return m.prefix + ">"
+	}
+	return m.fixed
+}
+
 // Map appends the subject for a message whose own is subject, which may be nil
 // if the map is fixed. Its errors match ErrSubject.
 func (m SubjectMap) Map(dst, subject []byte) ([]byte, error) {

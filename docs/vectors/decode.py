@@ -1,17 +1,17 @@
-"""A CBOR decoder for rows 2 to 5 of section 10: limits, well-formedness, deterministic encoding."""
+"""A CBOR decoder for step 2 of section 10 and for the encoding: limits, well-formedness, dCBOR."""
 
-import struct
 from dataclasses import dataclass, field
 
-from encode import ARRAY, BSTR, MAP, NINT, TAG, TSTR, UINT
+from encode import ARRAY, BSTR, MAP, NINT, TSTR, UINT
 
 MAX_ELEMENTS, MAX_DEPTH = 16, 8
 SIMPLE = 7
+FALSE, TRUE, NULL = 20, 21, 22
 INDEFINITE = 31
 
 
 class Fault(Exception):
-    """The word of a refused envelope."""
+    """The word of a refusal."""
 
     def __init__(self, word: str):
         super().__init__(word)
@@ -43,11 +43,17 @@ class Item:
                 return self.data.decode()
         return self
 
+    def is_label(self) -> bool:
+        return self.major in (UINT, NINT, TSTR)
+
+    def is_integer(self) -> bool:
+        return self.major in (UINT, NINT)
+
     def pairs(self) -> list[tuple["Item", "Item"]]:
         return list(zip(self.children[::2], self.children[1::2], strict=True))
 
     def get(self, label: int) -> "Item | None":
-        return next((v for k, v in self.pairs() if k.major in (UINT, NINT) and k.value == label), None)
+        return next((v for k, v in self.pairs() if k.is_integer() and k.value == label), None)
 
     def deterministic(self) -> bool:
         if self.argument is None or not self.shortest:
@@ -56,9 +62,9 @@ class Item:
         return keys == sorted(keys) and all(c.deterministic() for c in self.children)
 
 
-def decode(data: bytes) -> Item:
-    """The one item that data is."""
-    decoder = Decoder(data)
+def decode(data: bytes, limits: bool = True) -> Item:
+    """The one item that data is, at depth 1. Without limits it may have any number of elements (seq bodies)."""
+    decoder = Decoder(data, limits)
     item = decoder.item(1)
     if decoder.at != len(data):
         raise Fault("malformed")
@@ -66,30 +72,31 @@ def decode(data: bytes) -> Item:
 
 
 class Decoder:
-    def __init__(self, data: bytes):
+    def __init__(self, data: bytes, limits: bool = True):
         self.input, self.at = data, 0
+        self.elements = MAX_ELEMENTS if limits else 1 << 62
 
     def take(self, n: int) -> bytes:
         if n > len(self.input) - self.at:
             raise Fault("truncated")
         self.at += n
-        return self.input[self.at - n:self.at]
+        return self.input[self.at - n : self.at]
 
     def item(self, depth: int) -> Item:
         start = self.at
         item = self.head()
-        if item.major in (ARRAY, MAP, TAG) and depth > MAX_DEPTH:
-            raise Fault("too-large")
         match item.major:
             case 2 | 3:
                 self.string(item)
             case 4 | 5:
+                if depth > MAX_DEPTH:
+                    raise Fault("too-large")
                 self.container(item, depth)
             case 6:
-                if depth > 1:  # a tag inside
-                    raise Fault("malformed")
-                item.children = [self.item(depth + 1)]
-        item.raw = self.input[start:self.at]
+                raise Fault("malformed")
+            case 7 if item.argument not in (FALSE, TRUE, NULL) or self.at - start > 1:
+                raise Fault("malformed")
+        item.raw = self.input[start : self.at]
         return item
 
     def head(self) -> Item:
@@ -102,39 +109,31 @@ class Decoder:
         if info > 27:
             raise Fault("malformed")
         width = 1 << info - 24
-        encoded = self.take(width)
-        n = int.from_bytes(encoded, "big")
-        if major == SIMPLE:
-            if width == 1 and n < 32:
-                raise Fault("malformed")
-            return Item(major, n, shortest=width == 1 or shortest_float(encoded))
+        n = int.from_bytes(self.take(width), "big")
         return Item(major, n, shortest=n >= (24 if width == 1 else 1 << 4 * width))
 
     def string(self, item: Item) -> None:
         if item.argument is not None:
             item.data = self.take(item.argument)
-        else:
-            while not self.at_break():
-                part = self.head()
-                if part.major != item.major or part.argument is None:
-                    raise Fault("malformed")
-                part.data = self.take(part.argument)
-                item.children.append(part)
-            item.data = b"".join(p.data for p in item.children)
-        if item.major == TSTR:
-            try:
-                item.data.decode()
-            except UnicodeDecodeError:
-                raise Fault("malformed") from None
+            check_text(item)
+            return
+        while not self.at_break():
+            part = self.head()
+            if part.major != item.major or part.argument is None:
+                raise Fault("malformed")
+            part.data = self.take(part.argument)
+            check_text(part)
+            item.children.append(part)
+        item.data = b"".join(p.data for p in item.children)
 
     def container(self, item: Item, depth: int) -> None:
-        if item.argument is not None and item.argument > MAX_ELEMENTS:
+        if item.argument is not None and item.argument > self.elements:
             raise Fault("too-large")
         seen = set()
         count = 0
         while count != item.argument and not (item.argument is None and self.at_break()):
             count += 1
-            if count > MAX_ELEMENTS:
+            if count > self.elements:
                 raise Fault("too-large")
             child = self.item(depth + 1)
             item.children.append(child)
@@ -152,12 +151,10 @@ class Decoder:
         return False
 
 
-def shortest_float(encoded: bytes) -> bool:
-    if len(encoded) == 2:
-        return True
-    wide, narrow = {4: (">f", ">e"), 8: (">d", ">f")}[len(encoded)]
-    value = struct.unpack(wide, encoded)[0]
+def check_text(item: Item) -> None:
+    if item.major != TSTR:
+        return
     try:
-        return struct.unpack(narrow, struct.pack(narrow, value))[0] != value
-    except OverflowError:
-        return True
+        item.data.decode()
+    except UnicodeDecodeError:
+        raise Fault("malformed") from None

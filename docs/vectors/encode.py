@@ -35,6 +35,11 @@ def boolean(value: bool) -> bytes:
     return b"\xf5" if value else b"\xf4"
 
 
+def unsigned(n: int, width: int) -> bytes:
+    """An integer inside a byte string."""
+    return n.to_bytes(width, "big")
+
+
 def nullable(data: bytes | None) -> bytes:
     return NULL if data is None else bstr(data)
 

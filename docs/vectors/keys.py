@@ -1,4 +1,4 @@
-"""The keys of the vectors and how each kind wraps a data key (section 4 of the specification).
+"""The keys of the vectors, how each kind wraps a data key (section 4), and the signers (section 17).
 
 Everything random is derived from a label, so that a run gives the bytes of the run before. These are
 test keys: they are published with the vectors and protect nothing.
@@ -10,14 +10,14 @@ import hashlib
 import hmac
 
 from cryptography.hazmat.primitives import keywrap, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa, x25519
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa, x25519
 
-from encode import array, bstr, integer, mapping
+from encode import array, bstr, integer, mapping, tstr, unsigned
 
 A256KW, RSA_256, RSA_512, ECDH_ES_A256KW = -5, -41, -42, -31
-AWS_KMS, MLKEM = -1935867908, -1935867909
+AWS_KMS, MLKEM, VAULT, GCP_KMS = -1935867908, -1935867909, -1935867913, -1935867914
 X25519_PROTECTED = bytes.fromhex("a101381e")
-KDF_CONTEXT = bytes.fromhex("842483f6f6f683f6f6f68219010044a101381e")
+KDF_CONTEXT = bytes.fromhex("842483f6f6f683f6f6f68319010044a101381e5840")  # and 64 bytes of other
 
 
 def derived(label: str, n: int) -> bytes:
@@ -45,8 +45,9 @@ def labelled(alg: int, kid: bytes, wrapped: bytes) -> bytes:
 
 
 def pem_of(private) -> str:
-    return private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-                                 serialization.NoEncryption()).decode()
+    return private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
 
 
 def kid_of(public) -> bytes:
@@ -85,16 +86,20 @@ class X25519:
         own = x25519.X25519PrivateKey.from_private_bytes(derived(f"ephemeral {self.label} {self.made}", 32))
         return own.public_key().public_bytes_raw(), own.exchange(self.public)
 
+    def info(self, ephemeral: bytes) -> bytes:
+        """COSE_KDF_Context with both public keys."""
+        return KDF_CONTEXT + ephemeral + self.public.public_bytes_raw()
+
     def header(self, ephemeral: bytes) -> bytes:
         return mapping((4, bstr(self.kid)), (-1, mapping((1, integer(1)), (-1, integer(4)), (-2, bstr(ephemeral)))))
 
     def recipient(self, dek: bytes) -> bytes:
         ephemeral, secret = self.agree()
-        return recipient(X25519_PROTECTED, self.header(ephemeral), wrap_agreed(secret, dek))
+        return recipient(X25519_PROTECTED, self.header(ephemeral), wrap_agreed(secret, dek, self.info(ephemeral)))
 
 
-def wrap_agreed(secret: bytes, dek: bytes, context: bytes = KDF_CONTEXT) -> bytes:
-    return keywrap.aes_key_wrap(expand(extract(secret), context, 32), dek)
+def wrap_agreed(secret: bytes, dek: bytes, info: bytes) -> bytes:
+    return keywrap.aes_key_wrap(expand(extract(secret), info, 32), dek)
 
 
 class RSA:
@@ -173,14 +178,61 @@ def probably_prime(n: int) -> bool:
 @functools.cache
 def ours() -> dict[str, Local | X25519 | RSA]:
     """The keys that readers of the vectors have, by kind."""
-    return {"local": Local("reader"), "x25519": X25519("reader"),
-            "rsa2048": RSA("reader 2048", 2048, RSA_256), "rsa3072": RSA("reader 3072", 3072, RSA_512)}
+    return {
+        "local": Local("reader"),
+        "x25519": X25519("reader"),
+        "rsa2048": RSA("reader 2048", 2048, RSA_256),
+        "rsa3072": RSA("reader 3072", 3072, RSA_512),
+    }
 
 
 STRANGER = Local("stranger")
 
 
-def kms(dek: bytes, name: str = "vectors") -> bytes:
+def kms(name: str = "vectors") -> bytes:
     """A recipient for AWS KMS; no reader of the vectors has this key."""
     arn = f"arn:aws:kms:eu-central-1:000000000000:key/{name}".encode()
     return labelled(AWS_KMS, arn, derived("kms " + name, 60))
+
+
+def mlkem() -> bytes:
+    return labelled(MLKEM, derived("ml-kem kid", 8), derived("ml-kem", 1168))
+
+
+def vault() -> bytes:
+    return labelled(VAULT, b"transit/orders", b"vault:v1:" + base64.b64encode(derived("vault", 60)))
+
+
+def gcp() -> bytes:
+    return labelled(GCP_KMS, b"projects/p/locations/eu/keyRings/r/cryptoKeys/orders", derived("gcp", 113))
+
+
+class Signer:
+    """An Ed25519 key of a sealer."""
+
+    def __init__(self, label: str):
+        self.private = ed25519.Ed25519PrivateKey.from_private_bytes(derived("ed25519 " + label, 32))
+        self.public = self.private.public_key()
+        self.kid = kid_of(self.public)
+        self.pem = self.public.public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        ).decode()
+
+    def sign(self, *elements: bytes) -> bytes:
+        """kid and signature over an array of encoded elements."""
+        return self.kid + self.private.sign(array(*elements))
+
+    def vouch(self, commitment: bytes, key_context: bytes, since: int, until: int) -> bytes:
+        """The 80 bytes of label -1935867911."""
+        signed = self.sign(*sealer_input(commitment, key_context, since, until))
+        return signed[:8] + unsigned(since, 4) + unsigned(until, 4) + signed[8:]
+
+
+def sealer_input(commitment: bytes, key_context: bytes, since: int, until: int) -> tuple[bytes, ...]:
+    return (tstr("streamcrypt/1 sealer"), bstr(commitment), bstr(key_context), integer(since), integer(until))
+
+
+@functools.cache
+def signers() -> dict[str, Signer]:
+    """The signers by name; readers trust those that a vector lists."""
+    return {name: Signer(name) for name in ("sealer", "rotated", "mallory")}

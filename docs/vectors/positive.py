@@ -1,164 +1,165 @@
-"""Vectors that a reader must open."""
-
-import hashlib
+"""Vectors that a reader must open: sizes, nonces, contexts, kinds, positions."""
 
 from case import Case, reading
-from encode import array, bstr, integer, mapping, tstr
-from keys import MLKEM, STRANGER, derived, kms, labelled, ours, recipient
-from sealer import END, FIRST, TOMBSTONE, Dek, Message, key_record, seal
+from encode import array, bstr, integer, tstr
+from keys import derived, ours
+from sealer import (
+    CREATED,
+    END,
+    KEEPS_PARTITION,
+    RISING,
+    TOMBSTONE,
+    UNKNOWN,
+    Dek,
+    Message,
+    digest,
+    key_record,
+    seal,
+)
 
 SINGLE_SIZES = (0, 1, 7, 8, 23, 24, 100, 239, 240, 255, 256, 1024)
 CHUNKED_SIZES = (4097, 8191, 8192, 8193, 12288)
 CHUNK = 4096
 
 DEK = Dek("positive")
-RANDOM_NONCES, LAST_NONCE = Dek("positive, random nonces"), Dek("positive, last nonce")
+RANDOM_NONCES = Dek("positive, random nonces")
 
 
-def place(*encoded: bytes) -> bytes:
-    """The place of section 3."""
-    return hashlib.sha256(array(*encoded)).digest()[:7]
+def source(*encoded: bytes) -> bytes:
+    """Section 3."""
+    return digest(array(*encoded))[:5]
 
 
-KAFKA = place(tstr("kafka"), tstr("MkU3OEVBNTcwNTJENDM2Qg"), bstr(derived("topic id", 16)), integer(3))
-KAFKA_OLD = place(tstr("kafka"), tstr("MkU3OEVBNTcwNTJENDM2Qg"), bstr(bytes(16)), integer(0))
-NATS = place(tstr("nats"), tstr("ORDERS"), integer(1790000000123456789))
-FILE = place(tstr("file"), bstr(derived("file", 16)))
+KAFKA = source(tstr("kafka"), tstr("MkU3OEVBNTcwNTJENDM2Qg"), bstr(derived("topic id", 16)))
+NATS = source(
+    tstr("nats"), tstr(""), tstr("ORDERS"), integer(1790000000123456789), array(tstr("orders.eu.>")), tstr("enc.orders")
+)
+FILE = source(tstr("file"), bstr(derived("file", 16)), bstr(b"orders.ndjson"))
+IN_KAFKA = {"form": KEEPS_PARTITION, "source": KAFKA, "partition": 3, "term": 7, "distance": 1}
+IN_NATS = {
+    "form": RISING,
+    "source": NATS,
+    "term": 212_000_000_000,
+    "distance": 2,
+    "medium": "stream",
+    "context": b"ORDERS",
+    "subject": b"enc.orders.eu.4711",
+}
 
 
 def local(dek: Dek) -> tuple[bytes, ...]:
     return (ours()["local"].recipient(dek.key),)
 
 
-def record_of(dek: Dek, recipients: tuple[bytes, ...] | None = None, context: bytes = b"orders") -> bytes:
-    return seal(key_record(dek, recipients or local(dek), context)).bytes()
+def record_of(dek: Dek, recipients: tuple[bytes, ...] | None = None, context: bytes = b"orders", **fields) -> bytes:
+    return seal(key_record(dek, recipients or local(dek), context, **fields)).bytes()
 
 
-def both(name: str, payload: bytes, *, dek: Dek = DEK, sealing: dict | None = None, **message) -> list[Case]:
+def both(
+    name: str, payload: bytes, *, dek: Dek = DEK, sealing: dict | None = None, reader: dict | None = None, **message
+) -> list[Case]:
     """One message in both profiles."""
-    sealing = sealing or {}
+    sealing, reader = sealing or {}, reader or {}
     alone = Message(payload, dek, local(dek), **message)
     referring = Message(payload, dek, **message)
     records = (record_of(dek, context=referring.context),)
-    return [reading(f"self-contained-{name}", "ok", alone, seal(alone, **sealing)),
-            reading(f"by-reference-{name}", "ok", referring, seal(referring, **sealing), records=records)]
+    return [
+        reading(f"self-contained-{name}", "ok", alone, seal(alone, **sealing), **reader),
+        reading(f"by-reference-{name}", "ok", referring, seal(referring, **sealing), **({"records": records} | reader)),
+    ]
 
 
 def positives() -> list[Case]:
-    return sizes() + nonces() + bindings() + kinds() + positions() + recipients() + records()
+    return sizes() + nonces() + contexts() + kinds() + positions()
 
 
 def sizes() -> list[Case]:
     cases = []
     for n in SINGLE_SIZES:
-        cases += both(f"single-{n}", derived(f"payload {n}", n), place=KAFKA, offset=n, distance=1)
+        cases += both(f"single-{n}", derived(f"payload {n}", n), offset=n, **IN_KAFKA)
     for n in CHUNKED_SIZES:
-        cases += both(f"chunked-{n}", derived(f"payload {n}", n), place=KAFKA, offset=n, distance=1,
-                      chunk=CHUNK, message_id=derived(f"message {n}", 16))
-    chunk = Message(derived("payload 4096", CHUNK), DEK, local(DEK), place=KAFKA, offset=CHUNK, distance=1)
+        cases += both(
+            f"chunked-{n}",
+            derived(f"payload {n}", n),
+            offset=n,
+            chunk=CHUNK,
+            message_id=derived(f"message {n}", 16),
+            **IN_KAFKA,
+        )
+    chunk = Message(derived("payload 4096", CHUNK), DEK, local(DEK), offset=CHUNK, **IN_KAFKA)
     return [*cases, reading("self-contained-single-4096", "ok", chunk, seal(chunk))]
 
 
 def nonces() -> list[Case]:
-    """Under random nonces and under the last of a counter; a reader sees no difference."""
+    """Under random nonces, and the last and first value of a counter; a reader sees no difference."""
     drawn = Message(b"all twelve bytes are random", RANDOM_NONCES, local(RANDOM_NONCES))
-    last = Message(b"hello", LAST_NONCE, local(LAST_NONCE))
-    return [reading("iv-random", "ok", drawn, seal(drawn, iv=derived("iv", 12))),
-            reading("iv-largest", "ok", last, seal(last, iv=b"\xff" * 12))]
+    edge = Dek("positive, edge of the counter")
+    last = Message(b"hello", edge, local(edge))
+    return [
+        reading("iv-random", "ok", drawn, seal(drawn, iv=derived("iv", 12))),
+        reading("iv-largest", "ok", last, seal(last, iv=b"\xff" * 12)),
+        reading("iv-zero", "ok", last, seal(last, iv=bytes(12))),
+    ]
 
 
-def bindings() -> list[Case]:
+def contexts() -> list[Case]:
     cases = []
     for name, message in {
         "context-empty": {"context": b""},
         "context-24-bytes": {"context": b"orders.eu-central-1.blue"},
         "context-not-utf8": {"context": b"\xff\x00\xfe"},
-        "subject": {"context": b"ORDERS", "subject": b"orders.eu.4711", "key": None},
-        "subject-empty": {"subject": b"", "key": None},
+        "subject-empty": {"subject": b"", "key": None, "medium": "file"},
         "key-null": {"key": None},
         "key-empty": {"key": b""},
         "key-300-bytes": {"key": derived("long key", 300)},
-        "bound-one": {"bound": ((b"tenant", (b"acme",)),)},
-        "bound-missing": {"bound": ((b"tenant", ()),)},
-        "bound-repeated": {"bound": ((b"trace", (b"2", b"1", b"2")),)},
-        "bound-null-and-empty": {"bound": ((b"tenant", (None, b"")), (b"trace", (None,)))},
-        "bound-bytewise-order": {"bound": ((b"", (b"x",)), (b"B", ()), (b"a", (b"1",)), (b"aa", ()),
-                                           (b"\xff", (b"",)))},
-        "bound-24-names": {"bound": tuple((b"h%02d" % i, (b"%d" % i,)) for i in range(24))},
     }.items():
         cases += both(name, b"hello", **message)
-    return cases
+    record = record_of(DEK, context=b"payments")
+    m = Message(b"hello", DEK, local(DEK))
+    r = Message(b"hello", DEK)
+    return [
+        *cases,
+        reading("key-context-of-its-own", "ok", m, seal(m), key_context=b"payments"),
+        reading("key-context-of-its-own-by-reference", "ok", r, seal(r), key_context=b"payments", records=(record,)),
+    ]
 
 
 def kinds() -> list[Case]:
     record = key_record(DEK, local(DEK))
-    count_and_digest = (3).to_bytes(8, "big") + hashlib.sha256(derived("three tags", 48)).digest()
-    return [*both("tombstone", b"", kind=TOMBSTONE, place=KAFKA, offset=9, distance=2),
-            reading("key-record", "ok", record, seal(record)),
-            *both("end-of-archive", count_and_digest, kind=END, key=None, context=b"")]
+    return [
+        *both("tombstone", b"", kind=TOMBSTONE, offset=9, **IN_KAFKA),
+        reading("key-record", "ok", record, seal(record)),
+        *both("end-of-archive", derived("end", 61), kind=END, key=None, context=b"", medium="file"),
+        *both("end-of-archive-signed", derived("end", 133), kind=END, key=None, context=b"", medium="file"),
+    ]
 
 
 def positions() -> list[Case]:
     cases = []
     for name, message in {
-        "distance-0": {"place": KAFKA_OLD, "offset": 8},
-        "distance-1": {"place": NATS, "offset": 8, "distance": 1},
-        "distance-unknown": {"place": FILE, "offset": 0, "distance": FIRST},
-        "position-largest": {"place": b"\xff" * 7, "offset": 2**64 - 1, "distance": FIRST, "created": 2**32 - 1},
-        "position-zero": {"created": 0},
+        "distance-0": IN_KAFKA | {"distance": 0, "offset": 8},
+        "distance-unknown": IN_KAFKA | {"distance": UNKNOWN, "offset": 8},
+        "partition-not-kept": IN_KAFKA | {"form": 0, "offset": 8},
+        "stream": IN_NATS | {"key": None, "offset": 8},
+        "file": {"source": FILE, "distance": 1, "offset": 8, "medium": "file"},
+        "largest": {
+            "form": KEEPS_PARTITION | RISING,
+            "source": b"\xff" * 5,
+            "partition": 2**16 - 1,
+            "term": 2**40 - 1,
+            "offset": 2**48 - 1,
+            "distance": UNKNOWN,
+            "created": 2**32 - 1,
+        },
+        "no-place": {"created": 0},
+        "source-with-zeros-elsewhere": {"source": KAFKA},
     }.items():
-        cases += both(name, b"hello", **message)
-    return cases
-
-
-def recipients() -> list[Case]:
-    cases = []
-    keys = ours()
-    mixed = ("local", "rsa2048", "x25519", "rsa3072")
-
-    def add(name: str, recipients: tuple[bytes, ...], *key_names: str) -> None:
-        m = Message(b"hello", DEK, recipients)
-        cases.append(reading(name, "ok", m, seal(m), keys=tuple(keys[k] for k in key_names)))
-
-    for kind in mixed:
-        add(f"recipient-{kind}", (keys[kind].recipient(DEK.key),), kind)
-    for i, kind in enumerate(mixed):
-        around = (kms(DEK.key), *(keys[k].recipient(DEK.key) for k in mixed), STRANGER.recipient(DEK.key))
-        add(f"recipients-mixed-ours-at-{i + 1}", around, kind)
-    add("recipients-several-of-ours", tuple(keys[k].recipient(DEK.key) for k in mixed), *mixed)
-    sixteen = (*(kms(DEK.key, f"filler-{i}") for i in range(15)), *local(DEK))
-    add("recipients-16-ours-last", sixteen, "local")
-    add("recipients-unknown-kinds-skipped", (*unknown_kinds(), *local(DEK)), "local")
-    return cases
-
-
-def unknown_kinds() -> tuple[bytes, ...]:
-    """A reserved alg, an alg of COSE that is not of section 4, and an alg that is text; none has a known shape."""
-    return (labelled(MLKEM, derived("ml-kem kid", 8), derived("ml-kem", 100)),
-            recipient(bytes.fromhex("a101381c"), mapping((-1, mapping((1, integer(1)))), (-20, tstr("x"))), b""),
-            recipient(b"", mapping((1, tstr("PRIVATE")), (4, bstr(b"k"))), b"\x00"))
-
-
-def records() -> list[Case]:
-    """By reference: which key record counts."""
-    cases = []
-    keys = ours()
-    other = Dek("positive, another")
-
-    def add(name: str, records: tuple[bytes, ...], key_name: str = "local") -> None:
-        m = Message(b"hello", DEK)
-        cases.append(reading(name, "ok", m, seal(m), records=records, keys=(keys[key_name],)))
-
-    for kind in ("x25519", "rsa2048", "rsa3072"):
-        add(f"record-for-{kind}", (record_of(DEK, (keys[kind].recipient(DEK.key),)),), kind)
-    add("record-among-others", (record_of(other), record_of(DEK)))
-    add("record-rewrapped-first-is-not-for-us", (record_of(DEK, (STRANGER.recipient(DEK.key),)), record_of(DEK)))
-    add("record-first-has-wrong-commitment", (foreign_record(DEK, other), record_of(DEK)))
-    return cases
-
-
-def foreign_record(named: Dek, wrapped: Dek) -> bytes:
-    """A record under the kid of one data key that holds another."""
-    m = key_record(wrapped, local(wrapped))
-    headers = mapping((1, integer(3)), (-1935867906, bstr(bytes(19) + m.created.to_bytes(4, "big") + named.commitment)))
-    return seal(m, protected=headers).bytes()
+        cases += both(f"position-{name}", b"hello", **message)
+    m = Message(b"hello", DEK, local(DEK))
+    return [
+        *cases,
+        reading("created-as-far-ahead-as-allowed", "ok", m, seal(m), now=CREATED - 300),
+        reading("created-as-old-as-allowed", "ok", m, seal(m), now=CREATED + 60, max_age=60),
+        reading("created-long-ago-without-a-highest-age", "ok", m, seal(m), now=CREATED + 10**9),
+        reading("created-far-ahead-for-a-reader-without-a-clock", "ok", m, seal(m), skew=0),
+    ]

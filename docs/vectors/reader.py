@@ -1,257 +1,223 @@
-"""A strict reader: sections 4 to 7 and 10 of the specification, one function for each step.
+"""A strict reader: sections 3 to 8, 10, 16 and 17 of the specification, one function for each step.
 
-It checks every vector before the vector is written, from its JSON fields alone and without the sealer's
-encoder, with which it has the numbers of CBOR's major types in common and nothing else.
+It checks every vector before the vector is written, from its JSON fields alone and without the sealer's encoder,
+with which it
+has the numbers of CBOR's major types in common and nothing else.
 """
-
-import base64
-import functools
-import hashlib
 
 import cbor2
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes, keywrap, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
-from decode import Fault, Item, decode
-from encode import ARRAY, BSTR, MAP, NINT, UINT
+from coded import decoded, is_dictionary
+from decode import Fault
+from parse import IV_SIZE, TAG_SIZE, Envelope, need
+from unwrap import Key, commitment, unwrap
+from vouch import Signers, sha256
 
-POSITION, CHUNKING = -1935867906, -1935867910
-CHUNKED, KMS = -1935867907, -1935867908
-KINDS = {-5, -41, -42, -31, KMS}
-MAX_HEADERS, MAX_RECIPIENTS, MAX_SINGLE = 1 << 10, 16 << 10, (1 << 20) + 16
-TAG_SIZE, IV_SIZE = 16, 12
-
-
-def need(ok: bool, word: str = "malformed") -> None:
-    if not ok:
-        raise Fault(word)
+VALUE, TOMBSTONE, KEY_RECORD, END, DICTIONARY = range(5)
+NAMED, TIMED = 1, 4
+NO_TIME = -62135596800000
+MAX_TRIES = 16
+EFFECTS = (b"KV-Operation", b"Streamcrypt-Msg-Id", b"Streamcrypt-Rollup", b"Streamcrypt-TTL")
 
 
-def read(vector: dict) -> tuple[str, bytes | None]:
-    """What a reader says to a vector: ("ok", plaintext) or (word, None)."""
-    bound = [[unhex(n), [unhex(v) for v in values]] for n, values in vector["bound"]]
-    binding = [unhex(vector["context"]), unhex(vector["subject"]), unhex(vector["key"]), bound, vector["kind"]]
-    keys = [Key(k) for k in vector["keys"]]
+class Reader:
+    """What a reader is configured with, and what it knows of the message around an envelope."""
+
+    def __init__(
+        self,
+        keys,
+        *,
+        context=b"",
+        key_context=None,
+        signers=(),
+        records=(),
+        dictionaries=(),
+        dictionary_records=(),
+        now=None,
+        skew=300,
+        max_age=None,
+        limit=1 << 20,
+    ):
+        self.keys, self.context = keys, context
+        self.key_context = context if key_context is None else key_context
+        self.signers = Signers(signers, self.key_context, skew) if signers else None
+        self.records, self.dictionaries, self.dictionary_records = records, dictionaries, dictionary_records
+        self.now, self.skew, self.max_age, self.limit = now, skew, max_age, limit
+        self.extra = 0
+
+    def open(
+        self, envelope: Envelope, kind=VALUE, medium="topic", subject=None, key=None, headers=(), bind=(), time=None
+    ) -> bytes:
+        """Steps 7 to 17. extra is set to the number of headers that are left out."""
+        check_kind(envelope, kind)
+        dek = self.data_key(envelope)
+        bound, self.extra = bindings(envelope, medium, headers, bind)
+        time = (NO_TIME if time is None or medium == "stream" else time) if envelope.form & TIMED else None
+        binding = [self.context if kind in (VALUE, TOMBSTONE, END) else self.key_context, subject, key, bound, time]
+        payload, dictionary = self.decrypt(envelope, dek, binding, kind)
+        self.check_time(envelope)
+        if envelope.coding:
+            payload = decoded(payload, envelope.coding, dictionary, self.limit)
+        need(len(payload) <= self.limit or kind != VALUE, "too-large")
+        need(payload == b"" or kind not in (TOMBSTONE, KEY_RECORD))
+        need(len(payload) in (61, 133) or kind != END)
+        need(kind != DICTIONARY or is_dictionary(payload))
+        return payload
+
+    def data_key(self, envelope: Envelope) -> bytes:
+        """Steps 8 to 10."""
+        if not envelope.self_contained:
+            return self.look_up(envelope)
+        need(self.signers is None or self.signers.vouch(envelope, envelope.created), "untrusted")
+        dek = unwrap(envelope, self.keys)
+        need(dek is not None, "unknown-key")
+        need(commitment(dek) == envelope.commitment, "wrong-key")
+        return dek
+
+    def look_up(self, envelope: Envelope) -> bytes:
+        """The data key of the first record that counts (section 8)."""
+        seen, tries = set(), 0
+        for record in filter(None, map(parsed, self.records)):
+            if not is_key_record(record) or record.commitment[:16] != envelope.kid:
+                continue
+            if self.signers and not (
+                self.signers.vouch(record, record.created) and self.signers.vouch(record, envelope.created)
+            ):
+                seen.add("untrusted")
+                continue
+            if tries == MAX_TRIES:
+                break
+            tries += 1
+            dek = unwrap(record, self.keys)
+            if dek is not None and commitment(dek) == record.commitment:
+                return dek
+            seen.add("unknown-key" if dek is None else "wrong-key")
+        raise Fault(next((w for w in ("wrong-key", "unknown-key", "untrusted") if w in seen), "unknown-key"))
+
+    def decrypt(self, envelope: Envelope, dek: bytes, binding: list, kind: int) -> tuple[bytes, bytes | None]:
+        """Steps 11 and 12: the coded payload, and the dictionary that its tag names."""
+        hint = envelope.coding[2:] if envelope.coding else bytes(4)
+        candidates = [None] if hint == bytes(4) else self.candidates(hint)
+        need(candidates != [], "unknown-dictionary")
+        need(binding[3] is not None, "tampered")
+        for dictionary in candidates:
+            aad = [*binding, sha256(dictionary) if dictionary else None, kind]
+            try:
+                return b"".join(self.segments(envelope, dek, aad)), dictionary
+            except InvalidTag:
+                continue
+        raise Fault("tampered")
+
+    def candidates(self, hint: bytes) -> list[bytes]:
+        """The dictionaries whose hash begins with the hint."""
+        known = [d for d in self.dictionaries if sha256(d)[:4] == hint and is_dictionary(d)]
+        for name, record in self.dictionary_records:
+            if name is not None and name[:4] != hint:
+                continue
+            try:
+                dictionary = self.plain().open(Envelope(record), DICTIONARY)
+            except Fault:
+                continue
+            if sha256(dictionary)[:16].startswith(hint if name is None else name):
+                known.append(dictionary)
+        return known[:MAX_TRIES]
+
+    def plain(self) -> "Reader":
+        """The reader of a dictionary record: the same keys and signers, no limit of age."""
+        reader = Reader(self.keys, context=self.key_context)
+        reader.signers = self.signers
+        return reader
+
+    def segments(self, envelope: Envelope, dek: bytes, aad: list):
+        pieces = envelope.segments or [envelope.iv + envelope.ciphertext.data]
+        name = "Encrypt" if envelope.self_contained else "Encrypt0"
+        for i, piece in enumerate(pieces):
+            external = cbor2.dumps(["streamcrypt/1", *aad, i, i == len(pieces) - 1])
+            structure = cbor2.dumps([name, envelope.protected_raw, external])
+            yield AESGCM(dek).decrypt(piece[:IV_SIZE], piece[IV_SIZE:], structure)
+
+    def check_time(self, envelope: Envelope) -> None:
+        """Steps 13 and 14."""
+        if self.now is None:
+            return
+        need(envelope.created <= self.now + self.skew, "skewed")
+        need(self.max_age is None or envelope.created >= self.now - self.max_age, "stale")
+
+
+def check_kind(envelope: Envelope, kind: int) -> None:
+    """Step 7."""
+    need(kind == VALUE or not envelope.chunked and not envelope.coding)
+    need(kind not in (KEY_RECORD, DICTIONARY) or envelope.self_contained)
+    unplaced = envelope.position[:22] + envelope.position[26:28]  # all but created
+    need(kind in (VALUE, TOMBSTONE) or unplaced == bytes(24))
+
+
+def is_key_record(envelope: Envelope) -> bool:
     try:
-        envelope = Envelope(unhex(vector["envelope"]))
-        if envelope.self_contained:
-            dek = envelope.unwrap(keys)
-        else:
-            dek = look_up(envelope.kid, [unhex(r) for r in vector["records"]], keys, binding[0])
-        return "ok", envelope.open(dek, binding)
+        check_kind(envelope, KEY_RECORD)
+    except Fault:
+        return False
+    return len(envelope.ciphertext.data) == TAG_SIZE
+
+
+def parsed(data: bytes) -> Envelope | None:
+    try:
+        return Envelope(data)
+    except Fault:
+        return None
+
+
+def bindings(envelope: Envelope, medium: str, headers, bind) -> tuple[list | None, int]:
+    """The element bound, None where the headers cannot be those that were sealed; and the number of extra headers."""
+    if envelope.form & NAMED:
+        return [[name, [v for n, v in headers if n == name]] for name in sorted({*bind, *EFFECTS})], 0
+    counted = [[n, v] for n, v in headers if counts(n, medium)]
+    if medium == "stream":
+        counted.sort(key=lambda h: h[0])
+        return (counted, 0) if len(counted) == envelope.n else (None, 0)
+    return (counted[: envelope.n], len(counted) - envelope.n) if len(counted) >= envelope.n else (None, 0)
+
+
+def counts(name: bytes, medium: str) -> bool:
+    if name == b"streamcrypt":
+        return False
+    ours = (b"Streamcrypt-Key", b"Streamcrypt-Null", b"Streamcrypt-Part")
+    return medium != "stream" or name not in ours and name[:5].lower() != b"nats-"
+
+
+def read(vector: dict, shared: dict) -> tuple[str, bytes | None, int]:
+    """What a reader says to a vector: ("ok", payload, extra headers) or (word, None, 0)."""
+    get = vector.get
+    reader = Reader(
+        [Key(shared["keys"][k]) for k in vector["keys"]],
+        context=unhex(vector["context"]),
+        key_context=unhex(get("key_context")),
+        signers=[shared["signers"][s] for s in get("signers", ())],
+        records=list(map(unhex, get("records", ()))),
+        dictionaries=list(map(unhex, get("dictionaries", ()))),
+        dictionary_records=[(unhex(n), unhex(r)) for n, r in get("dictionary_records", ())],
+        now=get("now"),
+        skew=get("skew", 300),
+        max_age=get("max_age"),
+        limit=get("limit", 1 << 20),
+    )
+    try:
+        payload = reader.open(
+            Envelope(unhex(vector["envelope"])),
+            vector["kind"],
+            vector["medium"],
+            unhex(get("subject")),
+            unhex(get("key")),
+            [(unhex(n), unhex(v)) for n, v in get("headers", ())],
+            list(map(unhex, get("bind", ()))),
+            get("time"),
+        )
+        return "ok", payload, reader.extra
     except Fault as fault:
-        return fault.word, None
+        return fault.word, None, 0
 
 
 def unhex(text: str | None) -> bytes | None:
     return None if text is None else bytes.fromhex(text)
-
-
-class Envelope:
-    """A parsed envelope: rows 1 to 9, in that order."""
-
-    def __init__(self, data: bytes):
-        need(data != b"\xd8", "truncated")
-        need(data[:1] == b"\xd0" or data[:2] == b"\xd8\x60", "not-an-envelope")
-        item = decode(data)
-        self.self_contained = item.argument == 96
-        self.structure(item.children[0])
-        self.supported()
-        self.shapes()
-        self.sizes()
-
-    def structure(self, body: Item) -> None:
-        """Row 5. A fourth element of a recipient is left to row 6."""
-        majors = [BSTR, MAP, BSTR] + [ARRAY] * self.self_contained
-        need(body.major == ARRAY and [c.major for c in body.children] == majors)
-        protected, self.unprotected, self.ciphertext = body.children[:3]
-        self.recipients = body.children[3].children if self.self_contained else []
-        self.recipients_raw = body.children[3].raw if self.self_contained else b""
-        for r in self.recipients:
-            need(r.major == ARRAY and [c.major for c in r.children] in ([BSTR, MAP, BSTR], [BSTR, MAP, BSTR, ARRAY]))
-        need(body.argument is not None and body.shortest)
-        need(all(c.deterministic() for c in body.children if c is not self.ciphertext))
-        need(self.ciphertext.argument is None or self.ciphertext.shortest)
-        need(len(protected.data) <= MAX_HEADERS, "too-large")
-        need(len(self.unprotected.raw) <= MAX_HEADERS, "too-large")
-        self.protected_raw = protected.data
-        self.protected = header_map(protected.data)
-        self.recipient_protected = [header_map(r.children[0].data) if r.children[0].data else None
-                                    for r in self.recipients]
-
-    def supported(self) -> None:
-        """Row 6."""
-        known = {1, 4, 5, POSITION, CHUNKING}
-        for headers in (self.protected, self.unprotected):
-            need(all(k.major in (UINT, NINT) and k.value in known for k, _ in headers.pairs()), "unsupported")
-        for r, protected in zip(self.recipients, self.recipient_protected, strict=True):
-            need(r.children[1].get(2) is None and (protected is None or protected.get(2) is None), "unsupported")
-            need(len(r.children) == 3, "unsupported")
-        alg = self.protected.get(1)
-        need(alg is None or alg.value in (3, CHUNKED), "unsupported")
-
-    def shapes(self) -> None:
-        """Row 7."""
-        alg = self.protected.get(1)
-        need(alg is not None)
-        self.chunked = alg.value == CHUNKED
-        need(self.chunked == (self.ciphertext.argument is None))
-        self.position = exact_bytes(self.protected, POSITION, 55 if self.self_contained else 23)
-        labels = [1, POSITION] + [CHUNKING] * self.chunked
-        need([k.value for k, _ in self.protected.pairs()] == labels)
-        if self.chunked:
-            self.chunk = int.from_bytes(exact_bytes(self.protected, CHUNKING, 20)[16:], "big")
-            need(4096 <= self.chunk <= 1 << 20)
-        labels = [4] * (not self.self_contained) + [5] * (not self.chunked)
-        need([k.value for k, _ in self.unprotected.pairs()] == labels)
-        self.kid = b"" if self.self_contained else exact_bytes(self.unprotected, 4, 16)
-        self.iv = b"" if self.chunked else exact_bytes(self.unprotected, 5, IV_SIZE)
-        need(self.chunked or len(self.ciphertext.data) >= TAG_SIZE)
-        need(not self.self_contained or self.recipients != [])
-        self.wrapped = [w for w in map(recipient, self.recipients, self.recipient_protected) if w]
-
-    def sizes(self) -> None:
-        """Rows 8 and 9."""
-        need(self.chunked or len(self.ciphertext.data) <= MAX_SINGLE, "too-large")
-        need(len(self.recipients_raw) <= MAX_RECIPIENTS, "too-large")
-        if self.chunked:
-            lengths = [len(s.data) - IV_SIZE - TAG_SIZE for s in self.ciphertext.children]
-            need(len(lengths) >= 2 and all(s.shortest for s in self.ciphertext.children))
-            need(set(lengths[:-1]) == {self.chunk} and 1 <= lengths[-1] <= self.chunk)
-
-    def unwrap(self, keys: list["Key"]) -> bytes:
-        """Rows 10 and 11 of a self-contained envelope: the data key."""
-        fitting = (next((w for w in self.wrapped if k.fits(*w[:2])), None) for k in keys)  # one per key of ours
-        found = (k.unwrap(*w) for k, w in zip(keys, fitting) if w is not None)
-        dek = next((d for d in found if d is not None), None)
-        need(dek is not None, "unknown-key")
-        need(commitment(dek) == self.position[23:], "wrong-key")
-        return dek
-
-    def open(self, dek: bytes, binding: list) -> bytes:
-        """Row 12: the payload."""
-        if not self.chunked:
-            return self.open_one(dek, self.iv, self.ciphertext.data, binding, 0, True)
-        segments = [s.data for s in self.ciphertext.children]
-        return b"".join(self.open_one(dek, s[:IV_SIZE], s[IV_SIZE:], binding, i, i == len(segments) - 1)
-                        for i, s in enumerate(segments))
-
-    def open_one(self, dek, iv, ciphertext, binding, index, final) -> bytes:
-        external = cbor2.dumps(["streamcrypt/1", *binding, index, final])
-        name = "Encrypt" if self.self_contained else "Encrypt0"
-        try:
-            return AESGCM(dek).decrypt(iv, ciphertext, cbor2.dumps([name, self.protected_raw, external]))
-        except InvalidTag:
-            raise Fault("tampered") from None
-
-
-def header_map(data: bytes) -> Item:
-    """A protected header; its bytes are all there, so any fault of theirs is malformed."""
-    try:
-        item = decode(data)
-    except Fault:
-        raise Fault("malformed") from None
-    need(item.major == MAP and item.deterministic())
-    return item
-
-
-def exact_bytes(headers: Item, label: int, size: int) -> bytes:
-    item = headers.get(label)
-    need(item is not None and item.major == BSTR and len(item.data) == size)
-    return item.data
-
-
-def recipient(item: Item, protected: Item | None) -> tuple | None:
-    """(alg, kid, wrapped key, ephemeral key) of a recipient of our kinds, None of any other (section 4)."""
-    unprotected, wrapped = item.children[1], item.children[2].data
-    algs = [a for a in (h.get(1) for h in (protected, unprotected) if h is not None) if a is not None]
-    need(len(algs) == 1)
-    alg = algs[0].value
-    if not isinstance(alg, int) or alg not in KINDS:
-        return None
-    kid = unprotected.get(4)
-    need(kid is not None and kid.major == BSTR)
-    need(len(kid.data) == 8 or alg == KMS and 1 <= len(kid.data) <= 2048)
-    limits = {-5: (40, 40), -31: (40, 40), KMS: (1, 6144)}.get(alg, (256, 512))
-    need(limits[0] <= len(wrapped) <= limits[1])
-    if alg != -31:
-        need(protected is None and [k.value for k, _ in unprotected.pairs()] == [1, 4])
-        return alg, kid.data, wrapped, None
-    need(item.children[0].data == bytes.fromhex("a101381e") and [k.value for k, _ in unprotected.pairs()] == [4, -1])
-    key = unprotected.get(-1)
-    need(key.major == MAP and [k.value for k, _ in key.pairs()] == [1, -1, -2])
-    need(key.get(1).value == 1 and key.get(-1).value == 4)
-    return alg, kid.data, wrapped, exact_bytes(key, -2, 32)
-
-
-def look_up(kid: bytes, records: list[bytes], keys: list["Key"], context: bytes) -> bytes:
-    """The data key of the first record of kid whose commitment verifies (section 8)."""
-    word = "unknown-key"
-    for record in map(Envelope, records):
-        if record.position[23:39] != kid:
-            continue
-        try:
-            dek = record.unwrap(keys)
-        except Fault as fault:
-            word = "wrong-key" if word == "wrong-key" else fault.word
-            continue
-        record.open(dek, [context, None, None, [], 2])
-        return dek
-    raise Fault(word)
-
-
-def commitment(dek: bytes) -> bytes:
-    return HKDFExpand(hashes.SHA256(), 32, b"streamcrypt/1 commitment").derive(dek)
-
-
-@functools.cache
-def load(pem: str):
-    return serialization.load_pem_private_key(pem.encode(), None)
-
-
-class Key:
-    """A configured key encryption key, from its JSON form."""
-
-    def __init__(self, spec: dict):
-        if spec["kind"] == "local":
-            k = spec["jwk"]["k"]
-            self.secret = base64.urlsafe_b64decode(k + "=" * (-len(k) % 4))
-            self.kid = HKDFExpand(hashes.SHA256(), 8, b"streamcrypt/1 kid").derive(self.secret)
-            self.algs = {-5: self.unwrap_local}
-            return
-        self.private = load(spec["pem"])
-        der = self.private.public_key().public_bytes(serialization.Encoding.DER,
-                                                     serialization.PublicFormat.SubjectPublicKeyInfo)
-        self.kid = hashlib.sha256(der).digest()[:8]
-        if isinstance(self.private, rsa.RSAPrivateKey):
-            self.algs = {-41: self.unwrap_rsa(hashes.SHA256()), -42: self.unwrap_rsa(hashes.SHA512())}
-        else:
-            self.algs = {-31: self.unwrap_x25519}
-
-    def fits(self, alg: int, kid: bytes) -> bool:
-        return kid == self.kid and alg in self.algs
-
-    def unwrap(self, alg: int, kid: bytes, wrapped: bytes, ephemeral: bytes | None) -> bytes | None:
-        """The data key, or None if it does not unwrap to 32 bytes."""
-        try:
-            dek = self.algs[alg](wrapped, ephemeral)
-        except (ValueError, keywrap.InvalidUnwrap):
-            return None
-        return dek if len(dek) == 32 else None
-
-    def unwrap_local(self, wrapped, _):
-        return keywrap.aes_key_unwrap(self.secret, wrapped)
-
-    def unwrap_rsa(self, digest):
-        oaep = padding.OAEP(padding.MGF1(digest), digest, None)
-        return lambda wrapped, _: self.private.decrypt(wrapped, oaep)
-
-    def unwrap_x25519(self, wrapped, ephemeral):
-        if int.from_bytes(ephemeral, "little") >= 2**255 - 19:  # not canonical
-            raise ValueError("ephemeral key")
-        secret = self.private.exchange(x25519.X25519PublicKey.from_public_bytes(ephemeral))  # refuses an all-zero one
-        info = cbor2.dumps([-5, [None] * 3, [None] * 3, [256, bytes.fromhex("a101381e")]])
-        return keywrap.aes_key_unwrap(HKDF(hashes.SHA256(), 32, None, info).derive(secret), wrapped)

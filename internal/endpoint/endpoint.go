@@ -10,7 +10,6 @@
 //	identity.go     names that stay when URLs change
 //	check.go        looks at ends, which change nothing
 //	await.go        waiting for a service that is away
-//	archive.go      functions that a file of envelopes needs
 //
 // There is one room (a package below this one) per scheme. It owns everything
 // about its URLs: parameters with their texts, rules, advice about its
@@ -129,8 +128,17 @@ type Traits struct {
 	Endless bool
 	// KeepsPartitions says that a sink keeps the partition of each message.
 	KeepsPartitions bool
+	// Repartitions says that a sink chooses partitions anew.
+	Repartitions bool
 	// TextHeaders says that header values are text.
 	TextHeaders bool
+	// NoHeaderOrder says that headers have no order.
+	NoHeaderOrder bool
+	// Times says what becomes of the time of a message.
+	Times Times
+	// Mapping is the rule by which a sink changes subjects, as text; "" if it
+	// changes none.
+	Mapping string
 	// Subjects says whether messages are published under subjects.
 	Subjects Subjects
 
@@ -161,4 +169,17 @@ const (
 	NoSubjects
 	// OwnSubjects says that every message has one.
 	OwnSubjects
+)
+
+// Times says what becomes of the time of a message in an end that holds
+// envelopes.
+type Times int
+
+const (
+	// ServerTimes says that messages have a time, which a server may set.
+	ServerTimes Times = iota
+	// KeptTimes says that messages keep their time.
+	KeptTimes
+	// NoTimes says that messages keep no time.
+	NoTimes
 )

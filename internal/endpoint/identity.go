@@ -24,7 +24,7 @@ func EncodeIdentity(parts ...any) (Identity, error) {
 }
 
 // identitySize is how much of the hash names a source, in bytes.
-const identitySize = 7
+const identitySize = 5
 
 // Short returns the first bytes of the SHA-256 of the identity, by which
 // positions name a source.

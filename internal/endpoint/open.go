@@ -11,11 +11,12 @@ import (
 // Source is an open source and its properties.
 type Source struct {
 	pipeline.Source
-	// Identity is that of the source as a whole.
+	// Identity is that of the log, for positions; nil if it cannot be told from
+	// others.
 	Identity Identity
-	// IdentifyPlace returns the identity of a place of the pipeline, or nil if
-	// the place is not one of the source. A nil IdentifyPlace says that all
-	// places are the source as a whole. Several goroutines may call it.
+	// IdentifyPlace returns the identity of the log that a place belongs to, or
+	// nil, where a source has several. A nil IdentifyPlace says that it is
+	// Identity for all. Several goroutines may call it.
 	IdentifyPlace func(place string) Identity
 	// TopicOf returns the topic of a place, for a source with
 	// Traits.NamesTopics. Several goroutines may call it.
@@ -24,6 +25,15 @@ type Source struct {
 	Topics func() []string
 	// Places is how many places there are now; 0 if only a few.
 	Places int
+	// NumberPlace returns the number of a place of the pipeline, if that is a
+	// partition of the source. A nil NumberPlace says that the source has no
+	// partitions. Several goroutines may call it.
+	NumberPlace func(place string) (partition int32, ok bool)
+	// RisingTerms says that the terms of messages rise along a place, and do not
+	// stay as they are.
+	RisingTerms bool
+	// Compacted says that messages are deleted out of the middle of a place.
+	Compacted bool
 	// Name is how a checkpoint names the source.
 	Name string
 	// Ordered says that messages come in the order of their offsets.
@@ -64,6 +74,8 @@ type Sink struct {
 	// LaneMemory is how many bytes the writer of a lane takes beside what it
 	// writes, at most: the encoder where the sink compresses.
 	LaneMemory int
+	// LastValue says that only the last message of each key or subject stays.
+	LastValue bool
 	// AtOnce says that the output appears when the source has been read to its
 	// end, and not before.
 	AtOnce bool

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/internal/retry"
 	"github.com/streamcrypt/streamcrypt/internal/watch"
 )
@@ -34,8 +35,9 @@ type Session struct {
 	Overwrite bool
 	// Checkpoint is the path of the file that keeps positions; "" for none.
 	Checkpoint string
-	// To is Traits.Identity of the sink; "" where nothing is written.
-	To string
+	// To is Traits.Identity of the sink, and Mapping its rule for subjects; ""
+	// where nothing is written.
+	To, Mapping string
 	// Written are the ends that the route writes. A source that may choose what
 	// it reads never reads them.
 	Written []Endpoint
@@ -49,7 +51,7 @@ type Session struct {
 	// smaller.
 	Growth int
 	// Archive is for files of envelopes.
-	Archive Archive
+	Archive archive.Functions
 	// OnClose takes a function that is called when the route is closed. The
 	// functions are called in reverse order.
 	OnClose func(close func() error)

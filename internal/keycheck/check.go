@@ -30,9 +30,12 @@ type Options struct {
 	// Recipients is how many an envelope should have at least; default: as many
 	// as there are Keys.
 	Recipients int
-	Timeout    time.Duration // how long a key service is waited for; default 15 s
-	Log        *slog.Logger
-	Audit      kekcache.Auditor // may be nil
+	// Signers, if there are any, are those of which one must vouch for a data key.
+	Signers []keys.Verifier
+	Skew    time.Duration // how far clocks may differ; default 5 minutes
+	Timeout time.Duration // how long a key service is waited for; default 15 s
+	Log     *slog.Logger
+	Audit   kekcache.Auditor // may be nil
 }
 
 // Checker looks at messages and keeps count. Its methods may be called by
@@ -45,7 +48,9 @@ type Checker struct {
 	ring     []*ringKey
 	rows     map[string]*KEK
 	order    []*KEK // of rows
+	signers  []*Signer
 	needs    map[needName]*need
+	kept     map[[cms.KIDSize]byte][][]byte // key records of an archive
 	places   map[string]*Place
 	report   Report
 	envelope cms.Envelope // scratch
@@ -67,6 +72,9 @@ func New(o Options) (*Checker, error) {
 			Tried: len(o.Keys) > 0, Recipients: o.Recipients,
 			Refused: map[string]int64{}, Unreadable: map[string]int64{},
 		},
+	}
+	for _, s := range o.Signers {
+		c.signerOf(s.KID()).Trusted = true
 	}
 	for _, k := range o.Keys {
 		r, err := newRingKey(k, &c.o)
@@ -92,6 +100,9 @@ func (c *Checker) Report() *Report {
 	out.KEKs = []KEK{}
 	for _, r := range c.order {
 		out.KEKs = append(out.KEKs, *r)
+	}
+	for _, s := range c.signers {
+		out.Signers = append(out.Signers, *s)
 	}
 	for _, p := range c.places {
 		out.Places = append(out.Places, *p)
@@ -169,6 +180,26 @@ func (c *Checker) checkMessage(ctx context.Context, m *pipeline.Message) (verdic
 	return c.checkEnvelope(ctx, sealed)
 }
 
+// maxKept is how many names of key records of an archive are kept.
+const maxKept = 100_000
+
+// KeepRecord has a key record of an archive be used for the messages behind it.
+// Anything else is counted as refused.
+func (c *Checker) KeepRecord(record []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var e cms.Envelope
+	if err := cms.ParseRecord(record, cms.KeyRecord, &e); err != nil {
+		c.countRefused(err)
+		return
+	}
+	kid := [cms.KIDSize]byte(e.Commitment)
+	if c.kept == nil || len(c.kept) >= maxKept {
+		c.kept = map[[cms.KIDSize]byte][][]byte{}
+	}
+	c.kept[kid] = append(c.kept[kid], slices.Clone(record))
+}
+
 // Envelope looks at an envelope that is no message of a place.
 func (c *Checker) Envelope(ctx context.Context, sealed []byte) error {
 	c.mu.Lock()
@@ -206,6 +237,12 @@ func (c *Checker) countEnvelope(n *need) verdict {
 	}
 	for _, r := range n.rows {
 		r.Envelopes++
+	}
+	for _, s := range n.signers {
+		s.Envelopes++
+	}
+	if len(n.signers) == 0 {
+		c.report.Unsigned++
 	}
 	c.report.More += n.more
 	switch {

@@ -231,7 +231,7 @@ func recordIn(t testing.TB, s *keystoretest.Memory) []byte {
 func forged(t testing.TB, recipients ...cms.Recipient) []byte {
 	t.Helper()
 	var commitment [cms.CommitmentSize]byte
-	tpl := cms.NewTemplate(false, false, commitment[:])
+	tpl := cms.NewTemplate(cms.Layout{Commitment: commitment[:]})
 	b := append(bytes.Clone(tpl.Bytes()), make([]byte, 12)...)
 	b = append(cms.AppendBytesHead(b, 16), make([]byte, 16)...)
 	b, err := cms.AppendRecipients(b, recipients)

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/codec/cms"
+	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
@@ -29,7 +29,8 @@ const (
 // need says which keys can open the envelopes with one data key.
 type need struct {
 	rows       []*KEK
-	more       int64 // recipients without a row
+	signers    []*Signer // of those that have signed the data key
+	more       int64     // recipients without a row
 	recipients int
 	why        string // it cannot be unwrapped; "" if it can
 	malformed  error  // the recipients are none
@@ -49,8 +50,7 @@ func nameOf(h *cms.Header, encoded []byte) (name needName) {
 
 // wrapping is a data key, wrapped for its recipients.
 type wrapping struct {
-	commitment [chunker.CommitmentSize]byte
-	encoded    []byte // the recipients, as they stand in an envelope or a key record
+	sealed     kekcache.Sealed // as it stands in an envelope or a key record
 	recipients []keys.Wrapped
 	count      int // those of unknown kinds included
 }
@@ -81,13 +81,13 @@ func (c *Checker) makeNeed(ctx context.Context, h *cms.Header, encoded []byte) (
 	var wrappings []wrapping
 	switch {
 	case !h.ByReference:
-		w, err := parseWrapping([chunker.CommitmentSize]byte(h.Commitment), encoded)
+		w, err := parseWrapping(h, encoded)
 		if err != nil {
 			n.malformed = err
 			return n, nil //nolint:nilerr // the envelope is at fault, and that is what is found
 		}
 		wrappings = []wrapping{w}
-	case c.o.Store == nil:
+	case c.o.Store == nil && len(c.kept[[cms.KIDSize]byte(h.KID)]) == 0:
 		n.why = whyNoStore
 	default:
 		var err error
@@ -102,12 +102,17 @@ func (c *Checker) makeNeed(ctx context.Context, h *cms.Header, encoded []byte) (
 }
 
 // parseWrapping reads an envelope's recipients.
-func parseWrapping(commitment [chunker.CommitmentSize]byte, encoded []byte) (wrapping, error) {
+func parseWrapping(h *cms.Header, encoded []byte) (wrapping, error) {
 	recipients, err := cms.ParseRecipients(encoded, nil)
 	if err != nil {
 		return wrapping{}, err
 	}
-	w := wrapping{commitment: commitment, encoded: encoded, count: cms.CountRecipients(encoded)}
+	w := wrapping{
+		sealed: kekcache.Sealed{
+			Commitment: h.Commitment, Signature: h.Signature, Recipients: encoded, Created: h.Position.Created,
+		},
+		count: cms.CountRecipients(encoded),
+	}
 	for _, r := range recipients {
 		w.recipients = append(w.recipients, keys.Wrapped(r))
 	}
@@ -116,17 +121,21 @@ func parseWrapping(commitment [chunker.CommitmentSize]byte, encoded []byte) (wra
 
 // readStored reads the key records of kid.
 func (c *Checker) readStored(ctx context.Context, kid [cms.KIDSize]byte) ([]wrapping, error) {
-	records, err := c.o.Store.Get(ctx, kid)
-	if err != nil {
-		return nil, err
+	records := c.kept[kid]
+	if c.o.Store != nil {
+		stored, err := c.o.Store.Get(ctx, kid)
+		if err != nil {
+			return nil, err
+		}
+		records = slices.Concat(records, stored)
 	}
 	var out []wrapping
 	for _, record := range records {
 		var e cms.Envelope
-		if cms.ParseKeyRecord(record, &e) != nil || [cms.KIDSize]byte(e.Commitment) != kid {
+		if cms.ParseRecord(record, cms.KeyRecord, &e) != nil || [cms.KIDSize]byte(e.Commitment) != kid {
 			continue
 		}
-		if w, err := parseWrapping([chunker.CommitmentSize]byte(e.Commitment), e.Recipients); err == nil {
+		if w, err := parseWrapping(&e.Header, e.Recipients); err == nil {
 			out = append(out, w)
 		}
 	}
@@ -153,6 +162,9 @@ func (c *Checker) fillNeed(ctx context.Context, n *need, wrappings []wrapping) e
 	}
 	for _, r := range n.rows {
 		r.DataKeys++
+	}
+	for i := range wrappings {
+		c.addSigner(n, &wrappings[i].sealed)
 	}
 	return nil
 }

@@ -18,6 +18,10 @@ type Report struct {
 	Recipients int   `json:"recipients"`
 	Few        int64 `json:"few_recipients"`
 
+	Signers []Signer `json:"signers,omitempty"` // in the order in which they were met, trusted ones first
+	// Unsigned counts envelopes whose data key nobody has signed.
+	Unsigned int64 `json:"unsigned,omitempty"`
+
 	KEKs   []KEK   `json:"keks"`             // in the order in which they were met, configured ones first
 	More   int64   `json:"more,omitempty"`   // recipients of further KEKs, for which there was no room in KEKs
 	Places []Place `json:"places,omitempty"` // in order of their names
@@ -32,6 +36,15 @@ type KEK struct {
 	DataKeys   int64  `json:"data_keys"` // distinct; one that comes again long after it was seen counts again
 	Unwrapped  int64  `json:"unwrapped"` // of DataKeys
 	Why        string `json:"why,omitempty"`
+}
+
+// Signer is a key that has signed data keys, or one that is trusted.
+type Signer struct {
+	KID       string `json:"kid"`
+	Trusted   bool   `json:"trusted"` // configured; of another one nothing is verified
+	Envelopes int64  `json:"envelopes"`
+	DataKeys  int64  `json:"data_keys"`
+	Verified  int64  `json:"verified"` // of DataKeys
 }
 
 // Place is a partition, a stream or a file.

@@ -29,7 +29,7 @@ type ringKey struct {
 func newRingKey(k keys.Unwrapper, o *Options) (*ringKey, error) {
 	out := &ringKey{kek: k, timeout: o.Timeout}
 	options := kekcache.OpenKeysOptions{
-		Unwrappers: []keys.Unwrapper{k}, Context: o.Context, Log: o.Log,
+		Unwrappers: []keys.Unwrapper{k}, Context: o.Context, Signers: o.Signers, Skew: o.Skew, Log: o.Log,
 		MaxKeys: 1, // the result for a key is remembered here
 	}
 	if o.Audit != nil {
@@ -91,7 +91,7 @@ func (k *ringKey) unwrapOne(ctx context.Context, w *wrapping) (*refusal, error) 
 	}
 	limited, cancel := context.WithTimeout(ctx, k.timeout)
 	defer cancel()
-	_, err := k.opening.Unwrap(limited, w.commitment[:], w.encoded)
+	_, err := k.opening.Unwrap(limited, "", &w.sealed)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -110,6 +110,8 @@ func (k *ringKey) judgeError(err error) (*refusal, error) {
 	case errors.Is(err, context.DeadlineExceeded):
 		k.away = &refusal{"away", fmt.Sprintf("away: no answer within %s", k.timeout)}
 		return k.away, nil
+	case errors.Is(err, kekcache.ErrUntrusted):
+		return &refusal{"untrusted", err.Error()}, nil
 	case errors.Is(err, kekcache.ErrWrongKey):
 		return &refusal{"wrong-key", "wrong-key: the wrapped key is not the one that seals"}, nil
 	case errors.Is(err, kekcache.ErrUnknownKey):

@@ -107,6 +107,9 @@ func NameKey(file []byte) (string, error) {
 			return key.Name(), nil
 		}
 	}
+	if key, err := local.ParseEd25519Public(file); err == nil {
+		return key.Name(), nil
+	}
 	return "", errors.New("not the file of a key")
 }
 

@@ -2,117 +2,163 @@ package route
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
 
+	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/envelope"
-	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/keyring"
 )
 
-// An archive ends with an envelope over how many messages it has and the digest
-// of their tags (docs/envelope.md, section 9). The functions that are made here
-// are all that an archive's endpoint knows of envelopes.
+// The functions that are made here are all that an archive's endpoint knows of
+// envelopes (docs/envelope.md, section 9).
 
-const endSize = 8 + 32
+// ends are the ends of an archive that were read or written, for the last line
+// and for receipts.
+type ends struct {
+	mu   sync.Mutex
+	all  int
+	last archive.End
+}
 
-// newSealedArchive is for an archive that is written. s is used for end records
-// only, by one goroutine at a time.
-func newSealedArchive(s *envelope.Sealer) endpoint.Archive {
-	return endpoint.Archive{
-		Tag: appendTag,
-		SealEnd: func(ctx context.Context, dst []byte, count uint64, digest [32]byte) ([]byte, error) {
-			end := append(binary.BigEndian.AppendUint64(make([]byte, 0, endSize), count), digest[:]...)
-			return s.Seal(ctx, dst, end, envelope.Binding{Kind: envelope.EndOfArchive})
+func (e *ends) note(end archive.End) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.all++
+	e.last = end
+}
+
+// latest returns the last end; ok is false if there was none.
+func (e *ends) latest() (end archive.End, ok bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.last, e.all > 0
+}
+
+// newSealedArchive is for an archive that is written. s is used for its records
+// by one goroutine at a time.
+func (r *records) newSealedArchive(ctx context.Context, s *envelope.Sealer) (archive.Functions, error) {
+	f := archive.Functions{
+		Front: envelope.BeforeRecipients, SealEnd: s.SealEnd, KeyRecord: s.FindKeyRecord,
+		NoteEnd: r.ends.note, Receipt: r.receipt, Repair: r.Repair,
+	}
+	if !r.sink.Archive {
+		return f, nil
+	}
+	var err error
+	if r.dictionary != nil {
+		if f.Dictionary, err = s.DictionaryRecord(ctx); err != nil {
+			return f, err
+		}
+	}
+	if r.sink.Append {
+		err = r.addEndOpener(ctx, &f)
+	}
+	return f, err
+}
+
+// addEndOpener has the ends of an archive opened to which is appended, as far
+// as the keys can; otherwise the next end says that nobody has.
+func (r *records) addEndOpener(ctx context.Context, f *archive.Functions) error {
+	unwrappers := keyring.LoadOwnUnwrappers(ctx, r.Keys, r.keyEnv())
+	if len(unwrappers) == 0 {
+		return nil
+	}
+	o, err := r.openerOptions()
+	if err != nil {
+		return err
+	}
+	o.NoClock = true
+	opener, err := envelope.NewOpener(unwrappers, o)
+	if err != nil {
+		return err
+	}
+	f.KeepRecord = r.newOpenedArchive(opener).KeepRecord
+	f.OpenEnd = func(ctx context.Context, sealed []byte) ([archive.EndSize]byte, error) {
+		end, err := opener.OpenEnd(ctx, sealed)
+		var refused *envelope.Error
+		if errors.As(err, &refused) &&
+			(refused.Reason == envelope.ReasonUnknownKey || refused.Reason == envelope.ReasonUntrusted) {
+			return end, archive.ErrNotOpened
+		}
+		return end, err
+	}
+	return nil
+}
+
+// newOpenedArchive is for an archive that is read. o is used for its records by
+// one goroutine at a time.
+func (r *records) newOpenedArchive(o *envelope.Opener) archive.Functions {
+	return archive.Functions{
+		Front: envelope.BeforeRecipients, OpenEnd: o.OpenEnd, NoteEnd: r.ends.note, Receipt: r.receipt,
+		KeepRecord: func(_ context.Context, k *archive.Record) error {
+			switch k.Type {
+			case archive.TypeKeyRecord:
+				return markMalformed(o.KeepKeyRecord(k.Body))
+			case archive.TypeDictionaryRecord:
+				return markMalformed(o.KeepDictionaryRecord(k.Body))
+			}
+			return nil
 		},
 	}
 }
 
-// newOpenedArchive is for an archive that is read. o is used for end records
-// only, by one goroutine at a time.
-func newOpenedArchive(o *envelope.Opener) endpoint.Archive {
-	return endpoint.Archive{
-		Tag: appendTag,
-		OpenEnd: func(ctx context.Context, record []byte) (uint64, [32]byte, error) {
-			end, err := o.Open(ctx, nil, record, envelope.Binding{Kind: envelope.EndOfArchive})
-			switch {
-			case err != nil:
-				return 0, [32]byte{}, err
-			case len(end) != endSize:
-				err := fmt.Errorf("%s: an end record over %d bytes", envelope.ReasonMalformed, len(end))
-				return 0, [32]byte{}, &envelope.Error{Reason: envelope.ReasonMalformed, Err: err}
+// markMalformed makes the fault of a record that is not what its type says one
+// of the archive's form.
+func markMalformed(err error) error {
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("%s: not a record of its type: %w", envelope.ReasonMalformed, err)
+	return &envelope.Error{Reason: envelope.ReasonMalformed, Err: err}
+}
+
+// newRewrappedArchive is for both ends of a route that rewraps. rewrapper is
+// used for the archive's records by one goroutine at a time.
+func (r *records) newRewrappedArchive(
+	ctx context.Context, rewrapper *envelope.Rewrapper, closers *closers,
+) (archive.Functions, error) {
+	f := archive.Functions{Front: envelope.BeforeRecipients}
+	if r.source.Archive && !r.sink.Archive {
+		r.env.Log.Warn("the ends of the archive are left behind, unchecked: streamcrypt verify checks them",
+			"from", r.source.Name)
+	}
+	if r.source.Archive && r.sink.Archive {
+		f.Carrier = &archive.Carrier{}
+	}
+	f.KeepRecord = func(ctx context.Context, k *archive.Record) error {
+		if k.Type == archive.TypeKeyRecord {
+			if err := rewrapper.KeepKeyRecord(k.Body); err != nil {
+				return markMalformed(err)
 			}
-			return binary.BigEndian.Uint64(end), [32]byte(end[8:]), nil
-		},
-	}
-}
-
-// newRewrappedArchive is for both ends of a route that rewraps. ends is used
-// for end records only, by one goroutine at a time.
-func (p *plan) newRewrappedArchive(
-	ctx context.Context, ends *envelope.Rewrapper, closers *closers,
-) (endpoint.Archive, error) {
-	if p.source.Archive && !p.sink.Archive {
-		p.env.Log.Warn("the end record of the archive is left behind, unchecked: streamcrypt verify checks it",
-			"from", p.source.Name)
-	}
-	carried := &carriedEnd{}
-	a := endpoint.Archive{Tag: appendTag, KeepEnd: carried.keepRecord}
-	switch {
-	case !p.sink.Archive:
-	case p.source.Archive:
-		a.SealEnd = func(ctx context.Context, dst []byte, count uint64, digest [32]byte) ([]byte, error) {
-			end, err := carried.findRecord(count, digest)
-			if err != nil {
-				return dst, err
+		}
+		if f.Carrier == nil {
+			return nil
+		}
+		copied := *k
+		if k.Type < archive.FirstPassedOver {
+			var err error
+			if copied.Body, err = rewrapper.Rewrap(ctx, nil, k.Body); err != nil {
+				return err
 			}
-			return ends.Rewrap(ctx, dst, end)
 		}
-	default: // the source has no end record, so the archive gets one of its own
-		s, err := p.newEndSealer(ctx, closers)
-		if err != nil {
-			return a, err
-		}
-		a.SealEnd = newSealedArchive(s).SealEnd
+		return f.Carrier.Put(&copied)
 	}
-	return a, nil
-}
-
-// carriedEnd is the last end record of an archive that is copied. Nobody here
-// has opened it; it stands for as many messages, and with such a digest, as
-// stood before it.
-type carriedEnd struct {
-	mu     sync.Mutex
-	record []byte
-	count  uint64
-	digest [32]byte
-}
-
-func (e *carriedEnd) keepRecord(record []byte, count uint64, digest [32]byte) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.record, e.count, e.digest = append([]byte(nil), record...), count, digest
-}
-
-// findRecord returns the end record if it stands for the messages that were
-// written.
-func (e *carriedEnd) findRecord(count uint64, digest [32]byte) ([]byte, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	switch {
-	case e.record == nil:
-		return nil, errors.New("the archive that was read has none")
-	case e.count != count:
-		return nil, fmt.Errorf("%d messages were written, the archive that was read has %d", count, e.count)
-	case e.digest != digest:
-		return nil, errors.New("the messages written are not those of the archive that was read")
+	if r.source.Archive || !r.sink.Archive {
+		return f, nil
 	}
-	return e.record, nil
+	// The source has no ends, so the archive gets one of its own.
+	s, err := r.newEndSealer(ctx, closers)
+	if err != nil {
+		return f, err
+	}
+	f.SealEnd, f.NoteEnd, f.Repair, f.Receipt = s.SealEnd, r.ends.note, r.Repair, r.receipt
+	return f, nil
 }
 
-// newEndSealer returns a Sealer for one end record under a data key of its own,
-// for the new keys. With one seal a random nonce is as good as any, and always
+// newEndSealer returns a Sealer for one end under a data key of its own, for the
+// new keys. With one seal a random nonce is as good as any, and always
 // permitted.
 func (p *plan) newEndSealer(ctx context.Context, closers *closers) (*envelope.Sealer, error) {
 	wrappers, err := p.loadWrappers(ctx)
@@ -120,8 +166,8 @@ func (p *plan) newEndSealer(ctx context.Context, closers *closers) (*envelope.Se
 		return nil, err
 	}
 	sealer, err := envelope.NewSealer(wrappers, envelope.SealerOptions{
-		Context: string(p.context), RandomNonces: true, Log: p.env.Log, Audit: p.audit,
-		Observer: &p.watch,
+		Context: string(p.context), KeyContext: p.KeyContext, RandomNonces: true, Signer: p.signer,
+		Log: p.env.Log, Audit: p.audit, Observer: &p.watch,
 	})
 	if err != nil {
 		return nil, err

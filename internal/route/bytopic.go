@@ -3,8 +3,8 @@ package route
 import (
 	"context"
 
+	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/envelope"
-	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -30,12 +30,12 @@ func (r *records) openSealingByTopic(ctx context.Context) error {
 	ahead := newAnnouncer(func(ctx context.Context, topic string) error { return r.prepareTopic(ctx, sealers, topic) })
 	r.announce = ahead.announce
 	r.opened = func(ctx context.Context) error { return r.makeFirstSealer(ctx, wrappers) }
-	if err := r.openEnds(ctx, endpoint.Archive{}, 0); err != nil {
+	if err := r.openEnds(ctx, archive.Functions{}, 0); err != nil {
 		return err
 	}
 	r.closers.add(ahead.close)
 	r.load = r.reloadSealing(r.sealing)
-	place := newPlaces(r.in)
+	place := newPlaces(r.in, r.sink.KeepsPartitions)
 	return r.setTransform(func() (pipeline.Transform, error) {
 		t := newTopical(r.in.TopicOf, r.contextFor, func(name string) (pipeline.Transform, func(), error) {
 			sealer, err := sealers.acquire(name)
@@ -108,7 +108,7 @@ func (r *records) openOpeningByTopic(ctx context.Context) error {
 		return err
 	}
 	r.load = openers.reload
-	if err := r.openEnds(ctx, endpoint.Archive{}, 0); err != nil {
+	if err := r.openEnds(ctx, archive.Functions{}, 0); err != nil {
 		return err
 	}
 	r.setGates()
@@ -137,7 +137,7 @@ func (r *records) newOpeners(unwrappers []keys.Unwrapper) (*openers, error) {
 	if err != nil {
 		return nil, err
 	}
-	options.MaxKeys = keysPerTopic
+	options.MaxKeys, options.MaxInflated = keysPerTopic, int64(r.pipelineOptions().MaxValue()/2)
 	if _, err := envelope.NewOpener(unwrappers, options); err != nil { // wrong options are told at once
 		return nil, err
 	}

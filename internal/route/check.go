@@ -3,10 +3,11 @@ package route
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 
+	"github.com/streamcrypt/streamcrypt/codec/archive"
+	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keycheck"
@@ -76,6 +77,9 @@ func (c *Check) open(ctx context.Context, config Config, o CheckOptions) error {
 	if err := p.openAudit(&c.closers); err != nil {
 		return err
 	}
+	if err := p.loadFiles(); err != nil {
+		return err
+	}
 	if c.checker, err = p.newChecker(ctx, o); err != nil {
 		return err
 	}
@@ -99,8 +103,8 @@ func (c *Check) open(ctx context.Context, config Config, o CheckOptions) error {
 // newChecker loads the keys, if there are any.
 func (p *plan) newChecker(ctx context.Context, o CheckOptions) (*keycheck.Checker, error) {
 	options := keycheck.Options{
-		Context: keys.Context{Name: string(p.context)},
-		Sealed:  findSealed(p.source.TextHeaders), Recipients: o.Recipients, Log: p.env.Log, Audit: p.audit,
+		Context: keys.Context{Name: cmp.Or(p.KeyContext, string(p.context))}, Signers: p.signers, Skew: p.MaxSkew,
+		Sealed: findSealed(p.source.TextHeaders), Recipients: o.Recipients, Log: p.env.Log, Audit: p.audit,
 	}
 	var err error
 	if len(p.Keys) > 0 {
@@ -157,18 +161,20 @@ func (j *checkJob) openScan(ctx context.Context) error {
 	return j.tellOpen()
 }
 
-// newArchive is for an archive. Its end records are looked at like any other
-// envelope and otherwise believed: to check one takes its key, and that may be
-// the key that is lost.
-func (j *checkJob) newArchive() endpoint.Archive {
-	var count uint64
-	return endpoint.Archive{
-		Tag: func(dst []byte, _ *pipeline.Message) ([]byte, error) {
-			count++
-			return dst, nil
-		},
-		OpenEnd: func(ctx context.Context, record []byte) (uint64, [32]byte, error) {
-			return count, sha256.Sum256(nil), j.checker.Envelope(ctx, record)
+// newArchive is for an archive. Its ends are looked at like any other envelope
+// and otherwise believed: to check one takes its key, and that may be the key
+// that is lost. Key records are kept for the messages behind them.
+func (j *checkJob) newArchive() archive.Functions {
+	return archive.Functions{
+		Front: envelope.BeforeRecipients,
+		KeepRecord: func(ctx context.Context, r *archive.Record) error {
+			switch r.Type {
+			case archive.TypeEnd, archive.TypeDictionaryRecord:
+				return j.checker.Envelope(ctx, r.Body)
+			case archive.TypeKeyRecord:
+				j.checker.KeepRecord(r.Body)
+			}
+			return nil
 		},
 	}
 }
@@ -178,7 +184,7 @@ func (j *checkJob) newArchive() endpoint.Archive {
 const peekMemory = 64 << 20
 
 func (j *checkJob) openSample(ctx context.Context, from endpoint.Sampler, n int) error {
-	peekers, err := from.OpenPeekers(ctx, j.newSession(endpoint.Archive{}, j.closers))
+	peekers, err := from.OpenPeekers(ctx, j.newSession(archive.Functions{}, j.closers))
 	if err != nil {
 		return hint.PrefixError(endpoint.Look.String(), err)
 	}
@@ -197,7 +203,7 @@ func (j *checkJob) openSample(ctx context.Context, from endpoint.Sampler, n int)
 }
 
 func (j *checkJob) openRaw(ctx context.Context) error {
-	in, err := j.openRawSource(ctx, j.newSession(endpoint.Archive{}, j.closers))
+	in, err := j.openRawSource(ctx, j.newSession(archive.Functions{}, j.closers))
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/internal/deadletter"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
@@ -20,13 +21,14 @@ const envelopeRoom = 512
 var growth = map[direction]int{encrypt: envelopeRoom, decrypt: -envelopeRoom}
 
 // newSession returns everything that the ends of the route are opened with.
-func (p *plan) newSession(archive endpoint.Archive, closers *closers) *endpoint.Session {
+func (p *plan) newSession(archive archive.Functions, closers *closers) *endpoint.Session {
 	return &endpoint.Session{
 		Log: p.env.Log, Stdin: p.env.Stdin, Stdout: p.env.Stdout, Patience: p.patience,
 		Watch:   &p.watch,
 		Workers: p.Workers, Budget: cmp.Or(int(p.Budget), pipeline.DefaultBudget), ReadAhead: int(p.ReadAhead),
 		Grace: p.Grace, Instance: p.Instance, Overwrite: p.Overwrite, Checkpoint: p.Checkpoint,
-		To: p.sink.Identity, Written: p.listWritten(), OneLane: p.sink.OneLane, Growth: growth[p.do],
+		To: p.sink.Identity, Mapping: p.sink.Mapping, Written: p.listWritten(), OneLane: p.sink.OneLane,
+		Growth:  growth[p.do],
 		Archive: archive, OnClose: closers.add,
 	}
 }

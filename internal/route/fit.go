@@ -93,3 +93,13 @@ func (t *fitted) recodeTombstone(m *pipeline.Message, encode func(dst, value []b
 		}
 	}
 }
+
+// findTombstone returns the envelope that a null value carries in its header.
+func findTombstone(m *pipeline.Message) ([]byte, bool) {
+	for i := range m.Headers {
+		if m.Headers[i].Name == transform.HeaderName {
+			return m.Headers[i].Value, true
+		}
+	}
+	return nil, false
+}

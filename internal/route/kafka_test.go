@@ -84,7 +84,7 @@ func (b *kafkaBroker) checkPositions(t *testing.T, sealed, plain [][]*kgo.Record
 	t.Helper()
 	for p := range sealed {
 		topic := b.TopicInfo("plain").TopicID
-		id, err := endpoint.EncodeIdentity("kafka", b.clusterID(t), topic[:], int32(p))
+		id, err := endpoint.EncodeIdentity("kafka", b.clusterID(t), topic[:])
 		must(t, err)
 		for i, r := range sealed[p] {
 			value := r.Value
@@ -93,7 +93,8 @@ func (b *kafkaBroker) checkPositions(t *testing.T, sealed, plain [][]*kgo.Record
 			}
 			var e cms.Envelope
 			must(t, cms.Parse(value, &e))
-			if at := e.Position; at.Place != id.Short() || at.Offset != uint64(plain[p][i].Offset) || at.Distance != 1 && i > 0 {
+			if at := e.Position; at.Source != id.Short() || at.Partition != uint16(p) || at.Form&cms.FormSamePartition == 0 ||
+				at.Offset != uint64(plain[p][i].Offset) || at.Distance != 1 && i > 0 {
 				t.Fatalf("partition %d, record %d: position %+v", p, i, at)
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/retry"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
+	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // window returns the configured limits of a data key.
@@ -51,6 +52,10 @@ func (p *plan) loadSealing(ctx context.Context, records bool) (*envelope.Sealer,
 func (p *plan) sealerOptions() (o envelope.SealerOptions, err error) {
 	o = envelope.SealerOptions{
 		Context:      string(p.context),
+		KeyContext:   p.KeyContext,
+		Bind:         p.bind,
+		Coding:       p.coding,
+		Signer:       p.signer,
 		ChunkSize:    int(p.ChunkSize),
 		RandomNonces: p.nonces == chunker.Random,
 		Limits:       p.window(),
@@ -58,13 +63,6 @@ func (p *plan) sealerOptions() (o envelope.SealerOptions, err error) {
 		Audit:        p.audit,
 		Observer:     &p.watch,
 	}
-	o.Store, err = p.openStore()
-	return o, err
-}
-
-// openerOptions returns the options of an Opener of all messages.
-func (p *plan) openerOptions() (o envelope.OpenerOptions, err error) {
-	o = envelope.OpenerOptions{Context: string(p.context), Log: p.env.Log, Audit: p.audit, Observer: &p.watch}
 	o.Store, err = p.openStore()
 	return o, err
 }
@@ -106,6 +104,9 @@ func (p *plan) loadOpening(ctx context.Context) (*envelope.Opener, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !p.raw {
+		o.MaxInflated = int64(p.pipelineOptions().MaxValue() / 2)
+	}
 	p.env.Log.Debug("keys loaded", "keys", names[keys.Unwrapper](unwrappers))
 	return envelope.NewOpener(unwrappers, o)
 }
@@ -121,7 +122,9 @@ func (p *plan) loadRewrapping(ctx context.Context) (*envelope.Rewrapper, error) 
 		return nil, err
 	}
 	o := envelope.RewrapperOptions{
-		Context: string(p.context), Verify: p.VerifyKeys, Audit: p.audit, Observer: &p.watch, Log: p.env.Log,
+		Context: string(p.context), KeyContext: p.KeyContext, Signers: p.signers, Skew: p.MaxSkew,
+		PassUntrusted: p.passes(pipeline.ReasonUntrusted), Verify: p.VerifyKeys, Audit: p.audit,
+		Observer: &p.watch, Log: p.env.Log,
 	}
 	if o.Store, err = p.openStore(); err != nil {
 		return nil, err

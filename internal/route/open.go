@@ -19,7 +19,10 @@ func open(ctx context.Context, do direction, c Config, env Env) (*Route, error) 
 		return nil, env.explain(err)
 	}
 	r := &Route{env: env, about: p.describeRoute(), keep: p.contextToKeep()}
-	switch err = p.openAudit(&r.closers); {
+	if err = p.openAudit(&r.closers); err == nil {
+		err = p.loadFiles()
+	}
+	switch {
 	case err != nil:
 	case p.raw:
 		r.job, err = openRaw(ctx, p, &r.closers)

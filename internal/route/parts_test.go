@@ -4,59 +4,45 @@ import (
 	"bytes"
 	"context"
 	"crypto/fips140"
-	"encoding/hex"
 	"errors"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
 
-func TestNewPlace(t *testing.T) {
+// TestNewPlaces: positions name a partition, a source without partitions, or
+// nothing.
+func TestNewPlaces(t *testing.T) {
 	id, err := endpoint.EncodeIdentity("x", "y")
 	must(t, err)
-	p := newPlace(id, true)
-	if !p.Ordered || p.ID == ([7]byte{}) || id.String() != hex.EncodeToString(p.ID[:]) || newPlace(id, false).Ordered {
-		t.Errorf("got %+v", p)
-	}
-}
-
-// marked is a message whose envelope says that it was sealed in order, right
-// behind the one before it.
-func marked(offset byte) *pipeline.Message {
-	m := &pipeline.Message{}
-	m.Mark[0], m.Mark[14], m.Mark[18], m.Mark[23] = 1, offset, 1, 1
-	return m
-}
-
-// A stream gives again, after later ones, what another consumer had taken and
-// not written. It must not pass for a duplicate.
-func TestGateBehindAnUnorderedSource(t *testing.T) {
-	for _, ordered := range []bool{false, true} {
-		var stats transform.GateStats
-		gate, err := newGates(ordered, &stats)("S", nil)
-		must(t, err)
-		for _, offset := range []byte{1, 2, 4, 5} {
-			must(t, gate.Admit(marked(offset)))
+	topic := &endpoint.Source{Identity: id, Ordered: true, NumberPlace: func(place string) (int32, bool) {
+		n, err := strconv.Atoi(place)
+		return int32(n), err == nil
+	}}
+	for name, test := range map[string]struct {
+		in    *endpoint.Source
+		keeps bool
+		place string
+		want  transform.Place
+	}{
+		"a partition":        {topic, true, "7", transform.Place{Source: id.Short(), Partition: 7, Ordered: true, SamePartition: true}},
+		"not kept":           {topic, false, "7", transform.Place{Source: id.Short(), Partition: 7, Ordered: true}},
+		"the last partition": {topic, true, "65535", transform.Place{Source: id.Short(), Partition: 65535, Ordered: true, SamePartition: true}},
+		"one too many":       {topic, true, "65536", transform.Place{}},
+		"another place":      {topic, true, "x", transform.Place{}},
+		"a stream":           {&endpoint.Source{Identity: id, RisingTerms: true}, true, "S", transform.Place{Source: id.Short(), Rising: true}},
+		"no identity":        {&endpoint.Source{Ordered: true}, true, "S", transform.Place{Ordered: true}},
+	} {
+		if got := newPlaces(test.in, test.keeps)(test.place); got != test.want {
+			t.Errorf("%s: %+v", name, got)
 		}
-		if err := gate.Admit(marked(3)); errors.Is(err, pipeline.Skip) != ordered {
-			t.Errorf("ordered %v: a late message: %v", ordered, err)
-		}
-		if err := gate.Admit(marked(4)); !errors.Is(err, pipeline.Skip) {
-			t.Errorf("ordered %v: a duplicate: %v", ordered, err)
-		}
-		if gaps := stats.Gaps.Load(); (gaps == 1) != ordered {
-			t.Errorf("ordered %v: %d gaps", ordered, gaps)
-		}
-	}
-	if _, err := newGates(true, nil)("S", []byte{1}); err == nil {
-		t.Error("a state that is none is accepted")
 	}
 }
 
@@ -135,67 +121,6 @@ func TestFittedCheck(t *testing.T) {
 	f.check = func(_ *pipeline.Message, n int) error { size = n; return nil }
 	if _, err = f.Append(t.Context(), nil, &pipeline.Message{}); err != nil || size != 0 {
 		t.Errorf("a null value is checked with %d bytes, %v", size, err)
-	}
-}
-
-func TestTag(t *testing.T) {
-	testDir(t)
-	writeFile(t, "small", []byte("x"))
-	writeFile(t, "long", payload(9000))
-	must(t, os.Mkdir("store", 0o700))
-	mustRun(t, Encrypt, Config{From: "file:small", To: "file:a"})
-	mustRun(t, Encrypt, config("ref", Config{From: "file:long", To: "file:b", ChunkSize: 4096}))
-	one, many := readFile(t, "a"), readFile(t, "b")
-	head := bytes.Index(one, []byte{0x81, 0x83, 0x40}) // recipients follow the tag
-	got, err := appendTag([]byte("t"), &pipeline.Message{Value: one})
-	if err != nil || string(got) != "t"+string(one[head-16:head]) {
-		t.Errorf("single: %x, %v", got, err)
-	}
-	got, err = appendTag(nil, &pipeline.Message{Value: many})
-	if err != nil || string(got) != string(many[len(many)-17:len(many)-1]) { // before the break
-		t.Errorf("chunked: %x, %v", got, err)
-	}
-	got, err = appendTag(nil, &pipeline.Message{Headers: []pipeline.Header{{Name: "streamcrypt", Value: one}}})
-	if err != nil || string(got) != string(one[head-16:head]) {
-		t.Errorf("tombstone: %x, %v", got, err)
-	}
-	for _, m := range []pipeline.Message{{}, {Value: []byte("plain")}, {Value: []byte{}}} {
-		if _, err := appendTag(nil, &m); err == nil {
-			t.Errorf("%q has a tag", m.Value)
-		}
-	}
-}
-
-// The end record is what docs/envelope.md, section 9, says: kind 3, over count
-// and digest.
-func TestEndRecord(t *testing.T) {
-	testDir(t)
-	p := &plan{Config: Config{Keys: []string{"local:k.jwk"}}, env: Env{Log: quiet}}
-	sealer, err := p.loadSealing(t.Context(), true)
-	must(t, err)
-	opener, err := p.loadOpening(t.Context())
-	must(t, err)
-	digest := [32]byte{7, 8, 9}
-	record, err := newSealedArchive(sealer).SealEnd(t.Context(), []byte("r"), 0x0102, digest)
-	must(t, err)
-	got, at, err := opener.NewWorker().Open(t.Context(), nil, record[1:], &envelope.Binding{Kind: 3})
-	if want := "0000000000000102" + hex.EncodeToString(digest[:]); err != nil || hex.EncodeToString(got) != want || at.Place != ([7]byte{}) {
-		t.Errorf("got %x at %v, %v", got, at, err)
-	}
-	open := newOpenedArchive(opener).OpenEnd
-	if n, d, err := open(t.Context(), record[1:]); err != nil || n != 0x0102 || d != digest {
-		t.Errorf("got %d, %x, %v", n, d, err)
-	}
-	value, err := sealer.Seal(t.Context(), nil, got, envelope.Binding{})
-	must(t, err)
-	if _, _, err := open(t.Context(), value); err == nil {
-		t.Error("a message is taken for an end record")
-	}
-	short, err := sealer.Seal(t.Context(), nil, got[:39], envelope.Binding{Kind: envelope.EndOfArchive})
-	must(t, err)
-	var refused *envelope.Error
-	if _, _, err := open(t.Context(), short); !errors.As(err, &refused) || refused.Reason != envelope.ReasonMalformed {
-		t.Errorf("got %v", err)
 	}
 }
 

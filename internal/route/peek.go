@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -44,7 +45,7 @@ func peek(ctx context.Context, o PeekOptions, env Env, show func(*pipeline.Messa
 	}
 	var closers closers
 	defer func() { err = errors.Join(err, closers.close()) }()
-	peekers, err := sampler.OpenPeekers(ctx, p.newSession(endpoint.Archive{}, &closers))
+	peekers, err := sampler.OpenPeekers(ctx, p.newSession(archive.Functions{}, &closers))
 	if err != nil {
 		return hint.PrefixError(endpoint.Look.String(), err)
 	}

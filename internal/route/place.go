@@ -1,55 +1,58 @@
 package route
 
 import (
-	"sync"
+	"math"
 
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
 
-// newPlace returns how positions name the source with this identity.
-func newPlace(id endpoint.Identity, ordered bool) transform.Place {
-	return transform.Place{ID: id.Short(), Ordered: ordered}
-}
-
 // newPlaces returns a function that says how positions name a place of the
-// pipeline. Workers share it.
-func newPlaces(in *endpoint.Source) func(string) transform.Place {
-	if in.IdentifyPlace == nil {
-		whole := newPlace(in.Identity, in.Ordered)
+// pipeline: the zero Place for one that they cannot name. Workers share it.
+func newPlaces(in *endpoint.Source, keepsPartitions bool) func(string) transform.Place {
+	whole := transform.Place{Ordered: in.Ordered, Rising: in.RisingTerms}
+	if in.Identity != nil {
+		whole.Source = in.Identity.Short()
+	}
+	if in.NumberPlace == nil {
 		return func(string) transform.Place { return whole }
 	}
-	return (&placeNames{source: in, known: map[string]transform.Place{}}).find
-}
-
-// placeNames remembers how positions name places.
-type placeNames struct {
-	source *endpoint.Source
-	mu     sync.RWMutex
-	known  map[string]transform.Place
-}
-
-// find returns the zero Place for a name that is not a place of the source:
-// then a position says nothing.
-func (p *placeNames) find(name string) transform.Place {
-	p.mu.RLock()
-	at, ok := p.known[name]
-	p.mu.RUnlock()
-	if ok {
-		return at
+	return func(name string) transform.Place {
+		number, ok := in.NumberPlace(name)
+		if !ok || number < 0 || number > math.MaxUint16 {
+			return transform.Place{}
+		}
+		place := whole
+		if in.IdentifyPlace != nil {
+			id := in.IdentifyPlace(name)
+			if id == nil {
+				return transform.Place{}
+			}
+			place.Source = id.Short()
+		}
+		place.Partition, place.SamePartition = uint16(number), keepsPartitions
+		return place
 	}
-	if id := p.source.IdentifyPlace(name); id != nil {
-		at = newPlace(id, p.source.Ordered)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.known[name] = at
-	return at
 }
 
-// newGates returns a function that makes the Gates of a route. ordered says
-// that its source gives messages in the order of their offsets.
-func newGates(ordered bool, stats *transform.GateStats) func(string, []byte) (pipeline.Gate, error) {
-	return func(_ string, state []byte) (pipeline.Gate, error) { return transform.NewGate(state, ordered, stats) }
+// newGates returns a function that makes the Gates of a route.
+func (r *records) newGates() func(string, []byte) (pipeline.Gate, error) {
+	windows := transform.NewWindows()
+	return func(place string, state []byte) (pipeline.Gate, error) {
+		o := transform.GateOptions{
+			Stats: &r.watch.Gates, Policy: r.gatePolicy(r.out.LastValue), Partition: -1, Compacted: r.in.Compacted, Windows: windows,
+		}
+		if r.in.NumberPlace != nil {
+			if number, ok := r.in.NumberPlace(place); ok {
+				o.Partition = int(number)
+			}
+		}
+		g, err := transform.NewGate(state, o)
+		if err != nil {
+			r.env.Log.Warn("the state of a place is not one: duplicates of messages from before may pass",
+				"place", place, "error", err)
+		}
+		return g, nil
+	}
 }

@@ -2,8 +2,6 @@ package route
 
 import (
 	"cmp"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
@@ -15,7 +13,6 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/topicname"
 	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/kekcache"
-	"github.com/streamcrypt/streamcrypt/transform"
 )
 
 // plan is a configuration that has been read and found consistent. Nothing has
@@ -30,18 +27,18 @@ type plan struct {
 	raw            bool               // both are one payload
 	context        []byte             // of all messages, or its template: see byTopic
 	contexts       topicname.Template // of Context, if it may be one
-	bind           []string
 	nonces         chunker.Nonces
 	audit          kekcache.Auditor // nil without an audit log
 	patience       *retry.Patience
 	watch          watch.Route // the figures of the route
+	protection
 }
 
 func newPlan(do direction, c Config, env Env) (*plan, error) {
 	p := &plan{Config: c, env: env, do: do}
 	steps := []func() error{
-		p.readEnds, p.readBind, p.readKeys, p.checkLimits, p.checkFormats, p.checkCheckpoint, p.checkDistinct,
-		p.checkRewrap, p.checkFiles, p.checkTopics, p.readContexts,
+		p.readEnds, p.readBind, p.readCoding, p.readPolicies, p.readKeys, p.checkLimits, p.checkFormats,
+		p.checkArchives, p.checkCheckpoint, p.checkDistinct, p.checkRewrap, p.checkFiles, p.checkTopics, p.readContexts,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -104,23 +101,6 @@ func (p *plan) findContext() string {
 		return p.sink.Context
 	}
 	return p.source.Context
-}
-
-func (p *plan) readBind() error {
-	for _, text := range p.Bind {
-		kind, name, ok := strings.Cut(text, ":")
-		switch {
-		case !ok || name == "":
-			return &hint.Error{Err: fmt.Errorf("bind %q: not of the form header:NAME", text),
-				Hint: "write --bind header:NAME"}
-		case kind != "header":
-			return hint.PrefixError("bind", address.NewUnknownError("kind of name", kind, []string{"header"}))
-		case name == transform.HeaderName:
-			return fmt.Errorf("bind: header %q carries envelopes and cannot be bound", name)
-		}
-		p.bind = append(p.bind, name)
-	}
-	return nil
 }
 
 func (p *plan) readKeys() error {

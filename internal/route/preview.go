@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/findings"
@@ -110,7 +111,7 @@ func findDirection(word string) (direction, error) {
 
 // previewEnds looks at the ends, and at the memory that they take.
 func (p *plan) previewEnds(ctx context.Context, preview *Preview, closers *closers) error {
-	session := p.newSession(endpoint.Archive{}, closers)
+	session := p.newSession(archive.Functions{}, closers)
 	var in *endpoint.Checked
 	for _, end := range p.listEnds() {
 		checker, ok := end.Endpoint.(endpoint.Checker)

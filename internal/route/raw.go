@@ -7,6 +7,7 @@ import (
 	"io"
 	"sync/atomic"
 
+	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
@@ -35,7 +36,7 @@ func openRaw(ctx context.Context, p *plan, closers *closers) (*raw, error) {
 	if err := r.openCopy(ctx, p, closers); err != nil {
 		return nil, err
 	}
-	session := p.newSession(endpoint.Archive{}, closers)
+	session := p.newSession(archive.Functions{}, closers)
 	var err error
 	if r.in, err = p.openRawSource(ctx, session); err != nil {
 		return nil, err

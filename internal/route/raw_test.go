@@ -127,7 +127,7 @@ func TestRawCorruption(t *testing.T) {
 
 // keyRecord is how long the record of one local AES key is, in bytes: what
 // stands before a long payload.
-const keyRecord = 160
+const keyRecord = 165
 
 // flips yields bits of an envelope to flip: all of a small one, some of each
 // part of a long one.

@@ -2,8 +2,11 @@ package route
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"sync"
 
+	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
@@ -26,6 +29,7 @@ type records struct {
 	announce func(topic string)
 	opened   func(ctx context.Context) error
 	rewraps  rewraps // of a route that rewraps
+	ends     ends    // of an archive
 }
 
 func openRecords(ctx context.Context, p *plan, closers *closers) (*records, error) {
@@ -56,10 +60,14 @@ func (r *records) openSealing(ctx context.Context) (err error) {
 	}
 	r.closers.add(r.sealing.Close)
 	r.load = r.reloadSealing(r.sealing)
-	if err := r.openEnds(ctx, newSealedArchive(r.sealing), 0); err != nil {
+	archive, err := r.newSealedArchive(ctx, r.sealing)
+	if err != nil {
 		return err
 	}
-	place := newPlaces(r.in)
+	if err := r.openEnds(ctx, archive, 0); err != nil {
+		return err
+	}
+	place := newPlaces(r.in, r.sink.KeepsPartitions)
 	return r.setTransform(func() (pipeline.Transform, error) {
 		t, err := r.newEncrypt(r.sealing, place)
 		return &fitted{Transform: t, textOut: r.sink.TextHeaders, check: r.out.Check}, err
@@ -68,9 +76,8 @@ func (r *records) openSealing(ctx context.Context) (err error) {
 
 func (r *records) newEncrypt(sealing *envelope.Sealer, place func(string) transform.Place) (pipeline.Transform, error) {
 	return transform.NewEncrypt(transform.EncryptOptions{
-		Common: transform.Common{Bind: r.bind, Subject: r.out.MapSubject},
-		Sealer: sealing,
-		Place:  place,
+		Sealer: sealing, Place: place, Subject: r.out.MapSubject,
+		PassSealed: r.passes(pipeline.ReasonAlreadySealed),
 	})
 }
 
@@ -84,7 +91,7 @@ func (r *records) openOpening(ctx context.Context) error {
 		return err
 	}
 	r.load = r.reloadOpening(opening)
-	if err := r.openEnds(ctx, newOpenedArchive(opening), 0); err != nil {
+	if err := r.openEnds(ctx, r.newOpenedArchive(opening), 0); err != nil {
 		return err
 	}
 	r.setGates()
@@ -96,18 +103,17 @@ func (r *records) openOpening(ctx context.Context) error {
 
 // setGates makes the Gates of a route that opens.
 func (r *records) setGates() {
-	// Only a broker's log is sure to be as its sealer wrote it. Somebody may
-	// have sorted the lines of a file, and a message that comes late would then
-	// be lost.
-	r.options.NewGate = newGates(r.in.Ordered && r.source.Log, &r.watch.Gates)
+	r.options.NewGate = r.newGates()
 	r.options.DeadLetterValues = r.options.DeadLetters != nil
 }
 
 func (r *records) newDecrypt(opening *envelope.Opener) (pipeline.Transform, error) {
 	return transform.NewDecrypt(transform.DecryptOptions{
-		Common:         transform.Common{Bind: r.bind, Subject: r.out.MapSubject},
-		Opener:         opening,
-		PassTombstones: r.Tombstones == "pass",
+		Opener:           opening,
+		Subject:          r.out.MapSubject,
+		PassTombstones:   r.Tombstones == "pass" || r.passes(pipeline.ReasonBareTombstone),
+		PassPlain:        r.passes(pipeline.ReasonNotEnvelope),
+		PassExtraHeaders: r.PassExtraHeaders,
 	})
 }
 
@@ -115,7 +121,7 @@ func (r *records) newDecrypt(opening *envelope.Opener) (pipeline.Transform, erro
 // route needs beside the pipeline, in bytes. Whether there is enough is known
 // when the source is open, and found out before a sink is made. Only the memory
 // of a sink that compresses is known when the sink is open.
-func (r *records) openEnds(ctx context.Context, archive endpoint.Archive, more int64) (err error) {
+func (r *records) openEnds(ctx context.Context, archive archive.Functions, more int64) (err error) {
 	session := r.newSession(archive, r.closers)
 	session.Announce = r.announce
 	if r.in, err = r.openSource(ctx, session); err != nil {
@@ -128,6 +134,7 @@ func (r *records) openEnds(ctx context.Context, archive endpoint.Archive, more i
 	}
 	r.options = r.pipelineOptions()
 	r.options.Source, r.options.Observer, r.options.Log = r.in.Source, &r.watch, r.env.Log
+	r.options.Parks = r.parks
 	r.memory = r.in.CountMemory(r.options) + int64(r.in.Places)*placeMemory + more
 	if err := memlimit.Check(r.memory); err != nil {
 		return err
@@ -167,8 +174,45 @@ func (r *records) run(ctx context.Context) error {
 	if err == nil && ctx.Err() != nil && (r.in.Bounded || r.out.AtOnce) {
 		return ErrInterrupted
 	}
+	if err == nil && r.do == verify {
+		err = r.findFindings()
+	}
 	return err
 }
+
+// findFindings returns an error if there was anything that a verification does
+// not pass.
+func (r *records) findFindings() error {
+	var found []string
+	for _, f := range []struct {
+		n      int64
+		what   string
+		passed bool
+	}{
+		{r.watch.Gates.Duplicates.Load(), "duplicates", r.passes(pipeline.ReasonDuplicate)},
+		{r.watch.Gates.Gaps.Load(), "gaps", r.passes(pipeline.ReasonGap)},
+		{r.watch.Gates.Reordered.Load(), "reordered messages", r.passes(pipeline.ReasonReordered)},
+		{r.watch.Gates.Foreign.Load(), "foreign records", r.passes(pipeline.ReasonForeignRecord)},
+		{r.watch.Gates.ExtraHeaders.Load(), "headers that were not sealed", r.PassExtraHeaders},
+	} {
+		if f.n > 0 && !f.passed {
+			found = append(found, fmt.Sprintf("%d %s", f.n, f.what))
+		}
+	}
+	if end, ok := r.ends.latest(); ok && end.Flags != 0 {
+		found = append(found, "the archive says: "+end.DescribeFlags())
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	return &FindingError{Text: r.source.Name + ": " + strings.Join(found, ", ")}
+}
+
+// FindingError says that a verification has found something, although every
+// envelope opened.
+type FindingError struct{ Text string }
+
+func (e *FindingError) Error() string { return e.Text }
 
 // renewKeys fetches data keys ahead until the function that it returns is
 // called, which waits for the end of it. Keys are needed until the last batch
@@ -202,9 +246,16 @@ func (r *records) snapshot() Snapshot {
 
 		ParkedPlaces: r.watch.ParkedPlaces(maxParkedNames),
 
-		Lag:     r.watch.Lag(),
-		Gaps:    r.watch.Gates.Gaps.Load(),
-		Foreign: r.watch.Gates.Foreign.Load(),
+		Lag:          r.watch.Lag(),
+		Duplicates:   r.watch.Gates.Duplicates.Load(),
+		Gaps:         r.watch.Gates.Gaps.Load(),
+		Reordered:    r.watch.Gates.Reordered.Load(),
+		Foreign:      r.watch.Gates.Foreign.Load(),
+		Unplaced:     r.watch.Gates.Unplaced.Load(),
+		ExtraHeaders: r.watch.Gates.ExtraHeaders.Load(),
+	}
+	if end, ok := r.ends.latest(); ok {
+		s.Receipt, s.Flags = end.Receipt().String(), end.DescribeFlags()
 	}
 	if r.do == verify {
 		s.BytesOut = 0

@@ -2,13 +2,18 @@ package route
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
-	"hash/crc32"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	natsgo "github.com/nats-io/nats.go"
+
+	"github.com/streamcrypt/streamcrypt/connectors/file"
+	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/pipeline"
+	"github.com/streamcrypt/streamcrypt/transform"
 )
 
 // A message with more headers than a file takes is a dead letter, and the
@@ -43,20 +48,11 @@ func TestMessageTooLargeForAFile(t *testing.T) {
 	}
 }
 
-// Nobody vouches for a time in a seq. One that ndjson cannot hold is a dead
-// letter, which then goes without a time.
+// A time that ndjson cannot hold is a dead letter, which then goes without a
+// time.
 func TestTimeThatCannotBeWritten(t *testing.T) {
 	testDir(t)
-	writeFile(t, "in.ndjson", []byte("{\"value\":\"0\"}\n{\"value\":\"1\"}\n"))
-	mustRun(t, Encrypt, Config{From: "file:in.ndjson", To: "file:s.scx"})
-	sealed := readFile(t, "s.scx")
-	none := []byte{0x3b, 0, 0, 0x38, 0x83, 0x12, 0x2c, 0xd7, 0xff} // the year 1 in milliseconds: no time
-	at := bytes.Index(sealed, none)
-	copy(sealed[at:], []byte{0x1b, 0x10, 0, 0, 0, 0, 0, 0, 0})
-	record := sealed[len("SCXSEQ1\n"):]
-	content := record[8 : 8+binary.BigEndian.Uint32(record)]
-	binary.BigEndian.PutUint32(record[4:], crc32.Checksum(content, crc32.MakeTable(crc32.Castagnoli)))
-	writeFile(t, "s.scx", sealed)
+	writeArchive(t, "s.scx", time.Date(20_000, 1, 1, 0, 0, 0, 0, time.UTC), time.Time{})
 
 	c := Config{From: "file:s.scx", To: "file:out.ndjson"}
 	fails(t, Decrypt, c, "s.scx@0: malformed")
@@ -135,4 +131,31 @@ func TestAppendedIsNotAtOnce(t *testing.T) {
 		}
 		must(t, r.Close())
 	}
+}
+
+// writeArchive writes an archive of messages with these times, whose values
+// count from 0.
+func writeArchive(t *testing.T, path string, times ...time.Time) {
+	t.Helper()
+	p := &plan{Config: Config{Keys: []string{"local:k.jwk"}}, env: Env{Log: quiet}}
+	p.bind.Time, p.sink.Archive = true, true
+	sealer, err := p.loadSealing(t.Context(), true)
+	must(t, err)
+	functions, err := (&records{plan: p}).newSealedArchive(t.Context(), sealer)
+	must(t, err)
+	encrypt, err := transform.NewEncrypt(transform.EncryptOptions{Sealer: sealer})
+	must(t, err)
+	var msgs []pipeline.Message
+	for i, at := range times {
+		m := pipeline.Message{Value: []byte(strconv.Itoa(i)), Time: at}
+		m.Value, err = encrypt.Append(t.Context(), nil, &m)
+		must(t, err)
+		msgs = append(msgs, m)
+	}
+	sink, err := file.NewSink(file.SinkOptions{Path: path, Format: format.Seq, Archive: functions})
+	must(t, err)
+	w, err := sink.Open(t.Context(), nil)
+	must(t, err)
+	must(t, w.Write(t.Context(), msgs, &pipeline.Progress{Messages: len(msgs)}))
+	must(t, w.Close(t.Context()))
 }

@@ -65,6 +65,11 @@ func (p *plan) checkRewrap() error {
 				p.source.Name, p.sink.Name, without),
 			Hint: "decrypt and encrypt",
 		}
+	case p.sink.Repartitions:
+		return &hint.Error{
+			Err:  fmt.Errorf("%s: an envelope may name the partition in which it lies, and rewrapping keeps that", p.sink.Name),
+			Hint: "leave out partition=, or decrypt and encrypt",
+		}
 	case !p.source.Archive || !p.sink.Archive:
 		return nil
 	case p.sink.Append:

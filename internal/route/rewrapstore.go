@@ -63,7 +63,9 @@ func (r *Route) openStore(ctx context.Context, c Config) error {
 	if s.store, err = keyring.OpenStore(p.KeyStore); err != nil {
 		return err
 	}
-	s.rewraps.keys, err = p.loadRewrapping(ctx)
+	if err = p.loadFiles(); err == nil {
+		s.rewraps.keys, err = p.loadRewrapping(ctx)
+	}
 	return err
 }
 

@@ -17,7 +17,9 @@
 //	endings.go, name.go descriptions and names of routes, and how they end
 //	endnames.go         errors name the end that they are about
 //	fit.go, place.go    between ends and transform: headers, names of places
-//	archive.go, tag.go  end records; tag.go alone looks into an envelope
+//	protection.go       what envelopes are bound to, coding, signatures
+//	policy.go           what becomes of messages that are refused
+//	archive.go          what archives need to know of envelopes
 //	keyset.go           keys of a route; reload.go loads them again
 //	rewrap*.go          routes that rewrap: rules, records, key stores
 //	check.go, peek.go   checks of keys; looks at single messages
@@ -66,8 +68,32 @@ type Config struct {
 	// empty for files.
 	Context    string
 	ContextSet bool
-	// Bind names headers that are bound too: "header:NAME".
+	// KeyContext is the name that data keys are bound to; "" for that of
+	// Context.
+	KeyContext string
+	// Bind says what envelopes are bound to beside it: "all" headers (the
+	// default), "none", "header:NAME" for each of some, and "time".
 	Bind []string
+	// PassExtraHeaders has headers passed on that were not sealed, which Decrypt
+	// leaves out otherwise.
+	PassExtraHeaders bool
+	// Sign is the file of the key that vouches for data keys, Signers those of
+	// the keys that are trusted to.
+	Sign    string
+	Signers []string
+	// Compress is "none" (the default) or "zstd", Dictionary the file of a
+	// dictionary for it, or for reading. Pad is "none", "padme" or a number of
+	// bytes.
+	Compress, Dictionary, Pad string
+	// Receipt is the file of a receipt that an archive must satisfy. Repair has
+	// an archive appended to that has no proper end.
+	Receipt string
+	Repair  bool
+	// On has actions for messages that are refused: "REASON=ACTION".
+	On []string
+	// MaxAge is how long ago an envelope may have been sealed; 0: any time.
+	// MaxSkew is how far clocks may differ; 5 minutes.
+	MaxAge, MaxSkew time.Duration
 	// Profile is "self" (the default) or "ref", which needs a KeyStore.
 	Profile string
 	// KeyStore is the URL of the store of key records.

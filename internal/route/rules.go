@@ -70,7 +70,7 @@ func (p *plan) checkFormats() error {
 		return errors.New("to: append and overwrite exclude each other")
 	case !p.raw:
 		return nil
-	case len(p.bind) > 0:
+	case len(p.Bind) > 0:
 		return hint.New("bind: a raw file has no headers", p.source.RecordsHint)
 	case p.dead != nil:
 		return hint.New("dead letters: a raw file is one message", p.source.RecordsHint)

@@ -25,10 +25,18 @@ type Snapshot struct {
 	// ParkedPlaces are the names of the first few of them.
 	ParkedPlaces []string
 
-	// Observations of a route that opens envelopes, in the order of messages;
-	// they are counted, not refused.
-	Gaps    int64 // messages without their predecessor
-	Foreign int64 // messages that were sealed from another place than the first
+	// Observations of a route that opens envelopes, in the order of messages.
+	// They are counted whether the messages pass or not.
+	Duplicates   int64 // messages that came before
+	Gaps         int64 // messages without their predecessor
+	Reordered    int64 // messages that are older than others of their place
+	Foreign      int64 // messages that were sealed for another partition
+	Unplaced     int64 // messages whose envelope does not say where they come from
+	ExtraHeaders int64 // headers that were not sealed
+
+	// Receipt is that of the last end of an archive that was read or written, and
+	// Flags says what its flags mean; "" without one.
+	Receipt, Flags string
 
 	// Results of rewrapping. An envelope that could not be rewrapped is
 	// rejected.

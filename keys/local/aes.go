@@ -26,8 +26,8 @@ type AES struct {
 }
 
 var (
-	_ keys.Wrapper   = (*AES)(nil)
-	_ keys.Unwrapper = (*AES)(nil)
+	_ keys.Wrapper = (*AES)(nil)
+	_ keys.Local   = (*AES)(nil)
 )
 
 // NewAES returns the KEK whose key is kek, AESKeySize bytes, and keeps no

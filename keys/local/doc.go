@@ -14,6 +14,7 @@
 // byte of the file.
 //
 //	aes.go, x25519.go, rsa.go   the three kinds of KEK
+//	ed25519.go                  signing keys
 //	aeskw.go                    AES key wrap (RFC 3394)
 //	file.go, jwk.go, pem.go     key files
 //	id.go                       names of KEKs

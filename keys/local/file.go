@@ -17,6 +17,7 @@ const (
 	kindOtherJWK = "a JWK of another type"
 	kindX25519   = "an X25519 key"
 	kindRSA      = "an RSA key"
+	kindEd25519  = "an Ed25519 key"
 )
 
 var (
@@ -67,8 +68,14 @@ func Public(file []byte) ([]byte, error) {
 			return nil, err
 		}
 		return publicPEM(k.key)
+	case kindEd25519:
+		k, err := ed25519Public(key)
+		if err != nil {
+			return nil, err
+		}
+		return publicPEM(k.key)
 	}
-	return nil, &KindError{Want: kindX25519 + " or " + kindRSA, Have: kindOf(key)}
+	return nil, &KindError{Want: kindX25519 + ", " + kindRSA + " or " + kindEd25519, Have: kindOf(key)}
 }
 
 func checkSize(file []byte) error {

@@ -29,6 +29,8 @@ func FuzzParse(f *testing.F) {
 		r, rErr := ParseRSAPublic(file)
 		_, xPrivateErr := ParseX25519(file)
 		_, rPrivateErr := ParseRSA(file)
+		e, eErr := ParseEd25519Public(file)
+		signer, signerErr := ParseEd25519(file)
 		_, publicErr := Public(file)
 
 		var found []keys.Wrapper
@@ -41,7 +43,7 @@ func FuzzParse(f *testing.F) {
 		if rErr == nil {
 			found = append(found, r)
 		}
-		if len(found) > 1 {
+		if eErr == nil && len(found) > 0 || len(found) > 1 {
 			t.Fatalf("%d kinds of key", len(found))
 		}
 		for _, k := range found {
@@ -49,10 +51,15 @@ func FuzzParse(f *testing.F) {
 				t.Error(err)
 			}
 		}
+		if signerErr == nil {
+			if signature, err := signer.Sign(file); err != nil || e == nil || !e.Verify(file, signature) {
+				t.Errorf("a signature that does not verify, %v", err)
+			}
+		}
 		if xErr != nil && xPrivateErr == nil || rErr != nil && rPrivateErr == nil {
 			t.Error("a private key without a public half")
 		}
-		if asymmetric := xErr == nil || rErr == nil; asymmetric != (publicErr == nil) {
+		if asymmetric := xErr == nil || rErr == nil || eErr == nil; asymmetric != (publicErr == nil) {
 			t.Errorf("public half: %v", publicErr)
 		}
 	})

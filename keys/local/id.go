@@ -35,6 +35,9 @@ func newID(scheme string, kid []byte) id {
 // "local:3f9a0c54d2e87b16".
 func (d *id) Name() string { return d.name }
 
+// IsLocal implements keys.Local.
+func (d *id) IsLocal() {}
+
 // newWrapped returns the wrapping of a DEK without its ciphertext.
 func (d *id) newWrapped(alg int64) keys.Wrapped {
 	return keys.Wrapped{Alg: alg, KID: bytes.Clone(d.kid[:])}

@@ -230,7 +230,7 @@ func TestVectors(t *testing.T) {
 		{"x25519:7761b9822401fe8f", "x25519", keys.Wrapped{
 			Alg: -31, KID: unhex(t, "7761b9822401fe8f"),
 			Ephemeral:  unhex(t, "675dd574ed7789310b3d2e7681f3790b466c773b1521fecf36577958371ea52f"),
-			Ciphertext: unhex(t, "9a146c9cde11db95307ba86edddc0eb7d2b79da0ccd599419de4cc338d68a741dceb5c5cd0b9f4a8"),
+			Ciphertext: unhex(t, "b9d06052ef61c275a000272c867857803692d420ace9647577cce45be1440925028d1af39e1569cf"),
 		}},
 		{"rsa:4e0feda4ef784df8", "rsa", keys.Wrapped{
 			Alg: -42, KID: unhex(t, "4e0feda4ef784df8"),

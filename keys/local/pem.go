@@ -68,6 +68,9 @@ func parseBlock(block *pem.Block) (key any, err error) {
 		if key, err = x509.ParsePKIXPublicKey(block.Bytes); err != nil {
 			return nil, fmt.Errorf("PUBLIC KEY: %w", err)
 		}
+		if aliased, ok := key.(ed25519.PublicKey); ok { // the block will be cleared
+			key = ed25519.PublicKey(bytes.Clone(aliased))
+		}
 	case blockPKCS1Pub:
 		if key, err = x509.ParsePKCS1PublicKey(block.Bytes); err != nil {
 			return nil, fmt.Errorf("RSA PUBLIC KEY: %w", err)
@@ -92,7 +95,7 @@ func kindOf(key any) string {
 	case *ecdsa.PrivateKey, *ecdsa.PublicKey:
 		return "an elliptic curve key"
 	case ed25519.PrivateKey, ed25519.PublicKey:
-		return "an Ed25519 key"
+		return kindEd25519
 	}
 	return "a key of another kind"
 }

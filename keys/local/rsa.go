@@ -33,9 +33,9 @@ type RSA struct {
 }
 
 var (
-	_ keys.Wrapper   = (*RSAPublic)(nil)
-	_ keys.Wrapper   = (*RSA)(nil)
-	_ keys.Unwrapper = (*RSA)(nil)
+	_ keys.Wrapper = (*RSAPublic)(nil)
+	_ keys.Wrapper = (*RSA)(nil)
+	_ keys.Local   = (*RSA)(nil)
 )
 
 // NewRSAPublic returns the public half of a KEK. The key has MinRSABits to

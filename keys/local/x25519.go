@@ -20,10 +20,10 @@ import (
 // GODEBUG=fips140=only.
 var ErrFIPS = errors.New("X25519 is not available with fips140=only; an RSA or a local AES key is")
 
-// kdfInfo is the COSE_KDF_Context of RFC 9053 section 5.2 in deterministic
-// CBOR: [-5, [nil, nil, nil], [nil, nil, nil], [256, protected]] with protected
-// = {1: -31}.
-const kdfInfo = "\x84\x24\x83\xf6\xf6\xf6\x83\xf6\xf6\xf6\x82\x19\x01\x00\x44\xa1\x01\x38\x1e"
+// kdfInfo is the beginning of the COSE_KDF_Context of RFC 9053 section 5.2 in
+// deterministic CBOR: [-5, [nil, nil, nil], [nil, nil, nil], [256, protected,
+// other]] with protected = {1: -31} and other of 64 bytes, which follow.
+const kdfInfo = "\x84\x24\x83\xf6\xf6\xf6\x83\xf6\xf6\xf6\x83\x19\x01\x00\x44\xa1\x01\x38\x1e\x58\x40"
 
 // X25519Public is the public half of an X25519 KEK. It wraps with ECDH-ES,
 // HKDF-SHA-256 and AES key wrap (RFC 9053 section 6.4.1, COSE algorithm -31)
@@ -41,9 +41,9 @@ type X25519 struct {
 }
 
 var (
-	_ keys.Wrapper   = (*X25519Public)(nil)
-	_ keys.Wrapper   = (*X25519)(nil)
-	_ keys.Unwrapper = (*X25519)(nil)
+	_ keys.Wrapper = (*X25519Public)(nil)
+	_ keys.Wrapper = (*X25519)(nil)
+	_ keys.Local   = (*X25519)(nil)
 )
 
 // NewX25519Public returns the public half of a KEK. The key must be canonical
@@ -133,7 +133,7 @@ func (k *X25519Public) wrapUnder(ephemeral *ecdh.PrivateKey, dek []byte) (keys.W
 	if len(dek) != keys.DEKSize {
 		return keys.Wrapped{}, k.unusable("wrap", errDEKSize)
 	}
-	block, err := agreeKW(ephemeral, k.key)
+	block, err := agreeKW(ephemeral, k.key, ephemeral.PublicKey(), k.key)
 	if err != nil {
 		return keys.Wrapped{}, k.unusable("wrap", err)
 	}
@@ -165,7 +165,7 @@ func (k *X25519) Unwrap(_ context.Context, _ keys.Context, dst []byte, w *keys.W
 	if err != nil || !isCanonical(w.Ephemeral) {
 		return nil, k.badWrap(errors.New("ephemeral key is not 32 bytes in canonical form"))
 	}
-	block, err := agreeKW(k.private, ephemeral)
+	block, err := agreeKW(k.private, ephemeral, ephemeral, k.key)
 	if err != nil {
 		return nil, k.badWrap(err)
 	}
@@ -175,21 +175,26 @@ func (k *X25519) Unwrap(_ context.Context, _ keys.Context, dst []byte, w *keys.W
 	return dst, nil
 }
 
-// agreeKW returns the cipher that wraps the DEK between two keys. crypto/ecdh
-// refuses a shared secret of zeros, which a public key of low order gives.
-func agreeKW(private *ecdh.PrivateKey, public *ecdh.PublicKey) (cipher.Block, error) {
+// agreeKW returns the cipher that wraps the DEK between two keys, of which each
+// side has one private key. crypto/ecdh refuses a shared secret of zeros, which
+// a public key of low order gives.
+//
+// Both public keys are part of the derivation (docs/envelope.md, section 4).
+// Adding a point of low order to the ephemeral key leaves the secret as it was,
+// so without them seven other envelopes would open too.
+func agreeKW(private *ecdh.PrivateKey, public, ephemeral, recipient *ecdh.PublicKey) (cipher.Block, error) {
 	secret, err := private.ECDH(public)
 	if err != nil {
 		return nil, err
 	}
 	defer clear(secret)
-	return deriveKW(secret)
+	return deriveKW(secret, kdfInfo+string(ephemeral.Bytes())+string(recipient.Bytes()))
 }
 
 // deriveKW returns the key-wrapping cipher of a shared secret (RFC 9053 section
 // 5.1, no salt).
-func deriveKW(secret []byte) (cipher.Block, error) {
-	kek, err := hkdf.Key(sha256.New, secret, nil, kdfInfo, AESKeySize)
+func deriveKW(secret []byte, info string) (cipher.Block, error) {
+	kek, err := hkdf.Key(sha256.New, secret, nil, info, AESKeySize)
 	if err != nil {
 		return nil, err
 	}

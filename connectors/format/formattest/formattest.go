@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"testing"
 	"time"
@@ -26,28 +25,21 @@ var Carries = pipelinetest.Carries{
 // ErrSeal is OpenEnd's error.
 var ErrSeal = errors.New("seal broken")
 
-// Tag takes the last 16 bytes of a value, or of the last header of a tombstone,
-// for the tag of an envelope.
-func Tag(dst []byte, m *pipeline.Message) ([]byte, error) {
-	v := m.Value
-	if v == nil && len(m.Headers) > 0 {
-		v = m.Headers[len(m.Headers)-1].Value
-	}
-	return append(dst, v[max(0, len(v)-16):]...), nil
-}
+// Front takes all but the last byte of a value, or of a tombstone's header, for
+// the part that rewrapping does not change. Values of a byte are no envelopes.
+func Front(e []byte) (front []byte, ok bool) { return e[:max(0, len(e)-1)], len(e) > 1 }
 
 // SealEnd seals with a hash that everyone can make.
-func SealEnd(_ context.Context, dst []byte, count uint64, digest [32]byte) ([]byte, error) {
-	b := append(binary.BigEndian.AppendUint64(nil, count), digest[:]...)
-	return append(append(dst, b...), seal(b)...), nil
+func SealEnd(_ context.Context, dst []byte, end [61]byte) ([]byte, error) {
+	return append(append(dst, end[:]...), seal(end[:])...), nil
 }
 
 // OpenEnd opens the result of SealEnd.
-func OpenEnd(_ context.Context, b []byte) (count uint64, digest [32]byte, err error) {
-	if len(b) != 48 || !bytes.Equal(seal(b[:40]), b[40:]) {
-		return 0, [32]byte{}, ErrSeal
+func OpenEnd(_ context.Context, b []byte) (end [61]byte, err error) {
+	if len(b) != 69 || !bytes.Equal(seal(b[:61]), b[61:]) {
+		return end, ErrSeal
 	}
-	return binary.BigEndian.Uint64(b), [32]byte(b[8:40]), nil
+	return [61]byte(b), nil
 }
 
 func seal(b []byte) []byte {
@@ -55,7 +47,7 @@ func seal(b []byte) []byte {
 	return s[:8]
 }
 
-// Messages returns n messages, of which no two have the same Tag.
+// Messages returns n messages, of which no two are equal.
 func Messages(n int) []pipeline.Message {
 	msgs := pipelinetest.Messages(Carries, 0, n, 2000)
 	for i := range msgs {

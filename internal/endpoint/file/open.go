@@ -22,7 +22,7 @@ func (f *recordFile) OpenSource(_ context.Context, s *endpoint.Session) (*endpoi
 	}
 	most := largestRecord(s.Budget)
 	source, err := connector.NewSource(connector.SourceOptions{
-		Path: f.path, Format: f.format, Archive: format.Archive(s.Archive),
+		Path: f.path, Format: f.format, Archive: s.Archive,
 		Checkpoint: checkpoint, MaxRecord: most, Stdin: s.Stdin, Observer: s.Watch,
 	})
 	if err != nil {
@@ -43,7 +43,7 @@ func (f *recordFile) OpenSource(_ context.Context, s *endpoint.Session) (*endpoi
 		}
 		in.Bounded = info.Mode().IsRegular()
 	}
-	in.Identity, err = identifyFile(newFileID(checkpoint))
+	in.Identity, err = identifyFile(newFileID(checkpoint), f.path)
 	return in, err
 }
 
@@ -64,8 +64,8 @@ func newFileID(checkpoint *connector.Checkpoint) (id [16]byte) {
 }
 
 // identifyFile returns the identity of a file (docs/envelope.md, section 3).
-func identifyFile(id [16]byte) (endpoint.Identity, error) {
-	return endpoint.EncodeIdentity("file", id[:])
+func identifyFile(id [16]byte, path string) (endpoint.Identity, error) {
+	return endpoint.EncodeIdentity("file", id[:], []byte(path))
 }
 
 // OpenSink implements endpoint.Records.
@@ -82,7 +82,7 @@ func (f *recordFile) OpenSink(_ context.Context, s *endpoint.Session, in *endpoi
 	if o.Checkpoint, err = openCheckpoint(s, in.Name, f.identity()); err != nil {
 		return nil, err
 	}
-	o.Archive, o.Overwrite, o.Ordered = format.Archive(s.Archive), s.Overwrite, in.Ordered
+	o.Archive, o.Overwrite, o.Ordered = s.Archive, s.Overwrite, in.Ordered
 	sink, err := connector.NewSink(o)
 	if err != nil {
 		return nil, err

@@ -157,7 +157,7 @@ func (l location) traits() endpoint.Traits {
 // Traits implements endpoint.Endpoint.
 func (f *recordFile) Traits() endpoint.Traits {
 	t := f.traits()
-	t.Archive, t.Append = f.format == format.Seq, f.append
+	t.Archive, t.Append, t.Times = f.format == format.Seq, f.append, endpoint.KeptTimes
 	return t
 }
 

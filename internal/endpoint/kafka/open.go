@@ -66,8 +66,8 @@ func (t *topic) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint.
 	return &endpoint.Source{
 		Source: source, Identity: id, Name: fmt.Sprintf("kafka topic %s, %s", t.topic, id),
 		TopicOf: cluster.TopicOf, Topics: source.Topics, Places: t.countPlaces(source),
-		IdentifyPlace: func(place string) endpoint.Identity { return identifyPlace(source, place) },
-		Ordered:       source.Ordered(), Bounded: bounded, Lanes: source.MaxLanes(), Largest: source.MaxBatch(),
+		NumberPlace: numberPlace(source), IdentifyPlace: t.placeIdentities(source),
+		Ordered: source.Ordered(), Bounded: bounded, Lanes: source.MaxLanes(), Largest: source.MaxBatch(),
 		LaneMemory:      source.LaneMemory(),
 		MeasureProgress: func(settled int64) endpoint.Progress { return measureProgress(source, bounded, settled) },
 	}, nil
@@ -135,39 +135,50 @@ func (t *topic) countPlaces(source *connector.Source) int {
 	return source.PartitionCount()
 }
 
-// identify returns the identity of the source as a whole.
+// identify returns the identity of the source as a whole; nil for several
+// topics.
 func (t *topic) identify(source *connector.Source) (endpoint.Identity, error) {
-	cluster, id := source.Identity()
 	if t.reads.MayBeSeveral() {
-		return endpoint.EncodeIdentity("kafka", cluster, t.topic)
+		return nil, nil
 	}
-	return identifyTopic(cluster, id)
+	return identifyTopic(source.Identity())
 }
 
-// identifyTopic returns the identity of a topic as a whole, which no position
-// names.
-func identifyTopic(cluster string, topic [16]byte) (endpoint.Identity, error) {
-	return endpoint.EncodeIdentity("kafka", cluster, topic[:])
-}
-
-// identifyPartition returns the identity of a partition (docs/envelope.md,
-// section 3).
-func identifyPartition(cluster string, topic [16]byte, partition int32) (endpoint.Identity, error) {
-	return endpoint.EncodeIdentity("kafka", cluster, topic[:], partition)
-}
-
-// identifyPlace returns nil for a place that is not a partition of the source.
-func identifyPlace(source *connector.Source, place string) endpoint.Identity {
-	topic, number, ok := source.Partition(place)
-	if !ok {
+// placeIdentities returns a function for endpoint.Source.IdentifyPlace; nil for
+// one topic.
+func (t *topic) placeIdentities(source *connector.Source) func(place string) endpoint.Identity {
+	if !t.reads.MayBeSeveral() {
 		return nil
 	}
 	cluster, _ := source.Identity()
-	id, err := identifyPartition(cluster, topic, number)
-	if err != nil {
-		return nil
+	return func(place string) endpoint.Identity {
+		topic, _, ok := source.Partition(place)
+		if !ok {
+			return nil
+		}
+		id, err := identifyTopic(cluster, topic)
+		if err != nil {
+			return nil
+		}
+		return id
 	}
-	return id
+}
+
+// numberPlace returns a function for endpoint.Source.NumberPlace.
+func numberPlace(source *connector.Source) func(place string) (int32, bool) {
+	return func(place string) (int32, bool) {
+		_, number, ok := source.Partition(place)
+		return number, ok
+	}
+}
+
+// identifyTopic returns the identity of a topic (docs/envelope.md, section 3),
+// or nil for one without an id: of a broker that is too old for them.
+func identifyTopic(cluster string, topic [16]byte) (endpoint.Identity, error) {
+	if topic == ([16]byte{}) {
+		return nil, nil
+	}
+	return endpoint.EncodeIdentity("kafka", cluster, topic[:])
 }
 
 // OpenSink implements endpoint.Records.

@@ -388,7 +388,8 @@ func (t *topic) Traits() endpoint.Traits {
 	traits := endpoint.Traits{
 		Name: t.name, Identity: "kafka " + t.name, Context: t.topic, Files: t.conn.listFiles(),
 		Log: true, Endless: !t.until.Bounded(), KeepsPartitions: t.partition == connector.SamePartition,
-		Subjects: endpoint.NoSubjects, NamesTopics: true, SeveralTopics: t.as.Reads() && t.reads.MayBeSeveral(),
+		Repartitions: t.as == endpoint.To && t.partition != connector.SamePartition, Subjects: endpoint.NoSubjects,
+		NamesTopics: true, SeveralTopics: t.as.Reads() && t.reads.MayBeSeveral(),
 	}
 	if t.writes.IsMapped() {
 		traits.MapTopic = t.writes.NameFor

@@ -219,27 +219,21 @@ func TestURLsAreRefused(t *testing.T) {
 }
 
 // The array is written out by hand from docs/envelope.md, section 3.
-func TestPartitionIdentity(t *testing.T) {
+func TestTopicIdentity(t *testing.T) {
 	topic := [16]byte{0xa0, 15: 0x0f}
-	id, err := identifyPartition("c1", topic, 300)
+	id, err := identifyTopic("c1", topic)
 	must(t, err)
-	want := "84" + "656b61666b61" + "626331" + "50a0" + strings.Repeat("00", 14) + "0f" + "19012c"
+	want := "83" + "656b61666b61" + "626331" + "50a0" + strings.Repeat("00", 14) + "0f"
 	if got := hex.EncodeToString(id); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	seen := map[[7]byte]bool{}
-	for _, cluster := range []string{"c1", "c2"} {
-		for _, partition := range []int32{0, 1} {
-			id, err := identifyPartition(cluster, topic, partition)
-			must(t, err)
-			seen[id.Short()] = true
-		}
-		whole, err := identifyTopic(cluster, topic)
-		must(t, err)
-		seen[whole.Short()] = true
+	other, err := identifyTopic("c2", topic)
+	must(t, err)
+	if id.Short() == other.Short() {
+		t.Error("two clusters have one source")
 	}
-	if len(seen) != 6 {
-		t.Errorf("%d places of 6", len(seen))
+	if none, err := identifyTopic("c1", [16]byte{}); none != nil || err != nil {
+		t.Errorf("a topic without an id: %x, %v", none, err)
 	}
 }
 

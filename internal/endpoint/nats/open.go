@@ -34,10 +34,12 @@ func (n *stream) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint
 	if err != nil {
 		return nil, err
 	}
-	id, err := identifyStream(source.Identity())
+	name, created := source.Identity()
+	id, err := identifyStream(source.Domain(), name, created, source.FilterSubjects(), s.Mapping)
 	return &endpoint.Source{
 		Source: source, Identity: id, Name: n.Traits().Identity,
-		Ordered: source.Ordered(), Bounded: n.untilEnd, Lanes: 1, Largest: source.ReadAheadBytes(),
+		RisingTerms: true,
+		Ordered:     source.Ordered(), Bounded: n.untilEnd, Lanes: 1, Largest: source.ReadAheadBytes(),
 		AckWait: source.ConsumerAckWait(),
 		MeasureProgress: func(settled int64) endpoint.Progress {
 			p := endpoint.Progress{Done: settled, Unit: endpoint.Messages}
@@ -49,10 +51,15 @@ func (n *stream) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint
 	}, err
 }
 
-// identifyStream returns the identity of a stream (docs/envelope.md, section
-// 3).
-func identifyStream(name string, createdUnixNano int64) (endpoint.Identity, error) {
-	return endpoint.EncodeIdentity("nats", name, createdUnixNano)
+// identifyStream returns the identity of a stream as a route reads it
+// (docs/envelope.md, section 3).
+func identifyStream(
+	domain, stream string, createdUnixNano int64, filters []string, mapping string,
+) (endpoint.Identity, error) {
+	if filters == nil {
+		filters = []string{}
+	}
+	return endpoint.EncodeIdentity("nats", domain, stream, createdUnixNano, filters, mapping)
 }
 
 // OpenSink implements endpoint.Records.

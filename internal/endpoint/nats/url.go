@@ -231,8 +231,8 @@ var rewrapsNot = hint.New(
 func (n *stream) Traits() endpoint.Traits {
 	t := endpoint.Traits{
 		Name: n.name, Identity: "nats " + n.name, Context: n.stream, Files: n.listFiles(),
-		Log: true, Endless: !n.untilEnd, TextHeaders: true, Subjects: endpoint.OwnSubjects,
-		MaxReadAhead: connector.MaxReadAhead,
+		Log: true, Endless: !n.untilEnd, TextHeaders: true, NoHeaderOrder: true, Times: endpoint.NoTimes,
+		Subjects: endpoint.OwnSubjects, MaxReadAhead: connector.MaxReadAhead, Mapping: n.subjects.String(),
 	}
 	if n.subjects != (connector.SubjectMap{}) {
 		t.NoRewrap = rewrapsNot

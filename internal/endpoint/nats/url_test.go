@@ -158,13 +158,24 @@ func TestURLsAreRefused(t *testing.T) {
 	}
 }
 
-// The array is written out by hand from docs/envelope.md, section 3.
+// The arrays are vectors of docs/envelope.md, section 3.
 func TestStreamIdentity(t *testing.T) {
-	id, err := identifyStream("ORDERS", 1_700_000_000_000_000_000)
+	const created = 0x18d75b842b4ecd15
+	plain, err := identifyStream("", "ORDERS", created, nil, "")
+	must(t, err)
+	if got, want := hex.EncodeToString(plain), "86646e61747360664f52444552531b18d75b842b4ecd158060"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	filtered, err := identifyStream("hub", "ORDERS", created, []string{"orders.eu.>", "orders.us.*"}, "enc.>")
+	must(t, err)
+	if plain.String() != "dbb23dcd0e" || filtered.String() != "074e82d086" {
+		t.Errorf("sources %s and %s", plain, filtered)
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
-	}
-	if got, want := hex.EncodeToString(id), "83646e617473"+"664f5244455253"+"1b17979cfe362a0000"; got != want {
-		t.Errorf("got %s, want %s", got, want)
 	}
 }

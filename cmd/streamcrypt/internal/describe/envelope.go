@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/codec/cms"
@@ -32,6 +33,8 @@ type Envelope struct {
 	Chunks     int64       `json:"chunks"`
 	Payload    int64       `json:"payload_size"`
 	Size       int64       `json:"size"`
+	Coding     *Coding     `json:"coding,omitempty"`
+	Signature  *Signature  `json:"signature,omitempty"` // not verified
 	Recipients []Recipient `json:"recipients,omitempty"`
 	// Unknown is the number of recipients of kinds that this version does
 	// not know.
@@ -46,10 +49,31 @@ type Alg struct {
 
 // Position is where the message was stored before it was sealed.
 type Position struct {
-	Place    string    `json:"place"` // zeros: nothing is said of a source
-	Offset   uint64    `json:"offset"`
-	Distance *uint32   `json:"distance"` // to the previous message; 0: not ordered; null: ordered, unknown
-	Created  time.Time `json:"created"`
+	Source        string    `json:"source"` // zeros: nothing is said of a source
+	Partition     uint16    `json:"partition"`
+	Term          uint64    `json:"term"`
+	Offset        uint64    `json:"offset"`
+	Distance      *uint32   `json:"distance"` // to the previous message; 0: not ordered; null: ordered, unknown
+	Created       time.Time `json:"created"`
+	Headers       string    `json:"headers"` // that are bound: all or named
+	Bound         uint16    `json:"bound_headers"`
+	Time          bool      `json:"bound_time"`
+	SamePartition bool      `json:"same_partition"` // the sink keeps the partition of the source
+	Rising        bool      `json:"rising_terms"`
+}
+
+// Coding is what was done to a payload before it was sealed.
+type Coding struct {
+	Compression string `json:"compression"` // none or zstd
+	Padded      bool   `json:"padded"`
+	Dictionary  string `json:"dictionary,omitempty"` // the first bytes of its hash
+}
+
+// Signature is that of a sealer.
+type Signature struct {
+	KID   string    `json:"kid"`
+	From  time.Time `json:"from"`
+	Until time.Time `json:"until"`
 }
 
 // IV is a nonce. Only a counter nonce is made of a lease and a counter.
@@ -108,6 +132,12 @@ func newEnvelope(h *cms.Header) *Envelope {
 	if h.ByReference {
 		e.Profile = "by-reference"
 	}
+	if h.Coded {
+		e.Coding = newCoding(&h.Coding)
+	}
+	if len(h.Signature) > 0 && !h.ByReference {
+		e.Signature = newSignature(h.Signature)
+	}
 	if h.Chunked {
 		e.Form, e.Alg = "chunked", newAlg(cms.AlgChunked)
 	} else {
@@ -117,12 +147,39 @@ func newEnvelope(h *cms.Header) *Envelope {
 }
 
 func newPosition(p cms.Position) Position {
-	out := Position{Place: hex.EncodeToString(p.Place[:]), Offset: p.Offset,
-		Created: time.Unix(int64(p.Created), 0).UTC()}
+	out := Position{
+		Source: hex.EncodeToString(p.Source[:]), Partition: p.Partition, Term: p.Term, Offset: p.Offset,
+		Created: time.Unix(int64(p.Created), 0).UTC(), Headers: "all", Bound: p.Bound,
+		Time: p.Form&cms.FormTime != 0, SamePartition: p.Form&cms.FormSamePartition != 0,
+		Rising: p.Form&cms.FormRising != 0,
+	}
+	if p.Form&cms.FormNamed != 0 {
+		out.Headers = "named"
+	}
 	if p.Distance != cms.Unknown {
 		out.Distance = &p.Distance
 	}
 	return out
+}
+
+func newCoding(c *cms.Coding) *Coding {
+	out := &Coding{Compression: "none", Padded: c.Padding != 0}
+	if c.Compression == cms.CompressionZstd {
+		out.Compression = "zstd"
+	}
+	if c.Dictionary != [4]byte{} {
+		out.Dictionary = hex.EncodeToString(c.Dictionary[:])
+	}
+	return out
+}
+
+func newSignature(b []byte) *Signature {
+	s := cms.ReadSignature(b)
+	return &Signature{
+		KID:   hex.EncodeToString(s.KID[:]),
+		From:  time.Unix(int64(s.From), 0).UTC(),
+		Until: time.Unix(int64(s.Until), 0).UTC(),
+	}
 }
 
 func newIV(b []byte) IV {
@@ -195,8 +252,8 @@ func (e *Envelope) readRecipients(in *input) error {
 	}
 	for _, r := range known {
 		kid := hex.EncodeToString(r.KID)
-		if r.Alg == cms.AlgAWSKMS {
-			kid = string(r.KID)
+		if cms.HasTextKID(r.Alg) {
+			kid = strings.ToValidUTF8(string(r.KID), "\ufffd")
 		}
 		e.Recipients = append(e.Recipients, Recipient{Alg: newAlg(r.Alg), KID: kid, Wrapped: len(r.Ciphertext)})
 	}
@@ -212,6 +269,9 @@ var names = map[int64]string{
 	cms.AlgRSAOAEP256:   "RSAES-OAEP w/ SHA-256",
 	cms.AlgRSAOAEP512:   "RSAES-OAEP w/ SHA-512",
 	cms.AlgAWSKMS:       "AWS KMS",
+	cms.AlgMLKEM:        "MLKEM768-X25519",
+	cms.AlgVault:        "Vault transit",
+	cms.AlgGCPKMS:       "Google Cloud KMS",
 }
 
 func newAlg(id int64) Alg { return Alg{ID: id, Name: names[id]} }

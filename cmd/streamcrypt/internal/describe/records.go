@@ -4,11 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 
+	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/codec/cms"
 	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/connectors/format"
@@ -35,6 +35,8 @@ const (
 	tombstone    = "tombstone"
 	keyRecord    = "key record"
 	endOfArchive = "end of archive"
+
+	dictionaryRecord = "dictionary record"
 )
 
 // errTrailing says that an envelope does not end where it should.
@@ -110,7 +112,7 @@ func addError(r *Record, err error) *Record {
 func readMessages(ctx context.Context, r io.Reader, f format.Format, emit func(*Record) error) error {
 	w := &walk{emit: emit}
 	source, err := file.NewSource(file.SourceOptions{
-		Path: file.Stream, Format: f, Stdin: r, Archive: format.Archive{Tag: w.appendNoTag, OpenEnd: w.noteEnd},
+		Path: file.Stream, Format: f, Stdin: r, Archive: archive.Functions{Front: cms.BeforeRecipients, KeepRecord: w.noteRecord},
 	})
 	if err != nil {
 		return err
@@ -120,35 +122,39 @@ func readMessages(ctx context.Context, r io.Reader, f format.Format, emit func(*
 
 // walk goes through the messages of a file.
 type walk struct {
-	emit  func(*Record) error
-	read  int64 // messages decoded, which runs ahead of those emitted
-	count int64 // messages emitted
-	ends  []ending
+	emit   func(*Record) error
+	count  int64 // messages emitted
+	others []other
 }
 
-// ending is an end record and how many messages stand before it.
-type ending struct {
+// other is a record that is no message, and how many messages stand before it.
+type other struct {
 	after  int64
 	record *Record
 }
 
-// appendNoTag stands for a message's tag: nothing, since nothing is compared.
-func (w *walk) appendNoTag(dst []byte, _ *pipeline.Message) ([]byte, error) {
-	w.read++
-	return dst, nil
+// noteRecord notes a record that is no message.
+func (w *walk) noteRecord(_ context.Context, r *archive.Record) error {
+	kind, known := recordKinds[r.Type]
+	noted := &Record{Kind: kind}
+	if known {
+		addEnvelope(noted, r.Body)
+	} else {
+		noted.Kind = fmt.Sprintf("record of type %d", r.Type)
+	}
+	w.others = append(w.others, other{int64(r.Before), noted})
+	return nil
 }
 
-// noteEnd notes an end record and returns the values that the reader expects.
-func (w *walk) noteEnd(_ context.Context, record []byte) (uint64, [sha256.Size]byte, error) {
-	w.ends = append(w.ends, ending{w.read, addEnvelope(&Record{Kind: endOfArchive}, record)})
-	return uint64(w.read), sha256.Sum256(nil), nil
+var recordKinds = map[byte]string{
+	archive.TypeEnd: endOfArchive, archive.TypeKeyRecord: keyRecord, archive.TypeDictionaryRecord: dictionaryRecord,
 }
 
 func (w *walk) serveLane(ctx context.Context, lane pipeline.Lane) error {
 	for {
 		batch, err := lane.Read(ctx, readSize)
 		if err != nil {
-			if end := w.emitEnds(); end != nil {
+			if end := w.emitOthers(); end != nil {
 				return end
 			}
 			if errors.Is(err, io.EOF) {
@@ -168,7 +174,7 @@ func (w *walk) serveLane(ctx context.Context, lane pipeline.Lane) error {
 
 func (w *walk) emitBatch(b *pipeline.Batch) error {
 	for i := range b.Messages {
-		if err := w.emitEnds(); err != nil {
+		if err := w.emitOthers(); err != nil {
 			return err
 		}
 		w.count++
@@ -179,11 +185,11 @@ func (w *walk) emitBatch(b *pipeline.Batch) error {
 	return nil
 }
 
-// emitEnds emits the end records that come next.
-func (w *walk) emitEnds() error {
-	for len(w.ends) > 0 && w.ends[0].after <= w.count {
-		next := w.ends[0].record
-		w.ends = w.ends[1:]
+// emitOthers emits the other records that come next.
+func (w *walk) emitOthers() error {
+	for len(w.others) > 0 && w.others[0].after <= w.count {
+		next := w.others[0].record
+		w.others = w.others[1:]
 		if err := w.emit(next); err != nil {
 			return err
 		}

@@ -3,9 +3,12 @@ package describe
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/streamcrypt/streamcrypt/codec/cms"
 )
 
 // WriteText writes a record for people.
@@ -60,6 +63,7 @@ func (e *Envelope) writeRows(t *table) {
 	t.writeRow("profile", e.Profile+", "+e.Form)
 	t.writeRow("alg", e.Alg.String())
 	t.writeRow("position", e.Position.String())
+	t.writeRow("bound", e.Position.describeBound())
 	t.writeRow("created", e.Position.Created.Format(time.RFC3339))
 	if e.Commitment != "" {
 		t.writeRow("commitment", e.Commitment)
@@ -73,9 +77,19 @@ func (e *Envelope) writeRows(t *table) {
 		t.writeRow("chunks", fmt.Sprintf("%d of %s, message id %s", e.Chunks, size, e.MessageID))
 	}
 	t.writeRow("payload", fmt.Sprintf("%s, in %s", writeBytes(e.Payload), writeBytes(e.Size)))
+	if c := e.Coding; c != nil {
+		t.writeRow("coding", c.String())
+	}
+	if s := e.Signature; s != nil {
+		t.writeRow("signature", fmt.Sprintf("by %s, from %s to %s, not verified", s.KID,
+			s.From.Format(time.RFC3339), s.Until.Format(time.RFC3339)))
+	}
 	for _, r := range e.Recipients {
-		size := writeBytes(int64(r.Wrapped))
-		t.writeRow("recipient", fmt.Sprintf("%s, kid %s, wrapped key of %s", r.Alg, r.KID, size))
+		kid, size := r.KID, writeBytes(int64(r.Wrapped))
+		if cms.HasTextKID(r.Alg.ID) { // it is a stranger's
+			kid = strconv.Quote(kid)
+		}
+		t.writeRow("recipient", fmt.Sprintf("%s, kid %s, wrapped key of %s", r.Alg, kid, size))
 	}
 	if e.Unknown > 0 {
 		t.writeRow("recipient", fmt.Sprintf("%d of kinds that this version does not know", e.Unknown))
@@ -85,18 +99,46 @@ func (e *Envelope) writeRows(t *table) {
 // String names the algorithm, with its number in COSE.
 func (a Alg) String() string { return fmt.Sprintf("%s (%d)", a.Name, a.ID) }
 
+// String tells what was done to the payload.
+func (c *Coding) String() string {
+	text := "compression " + c.Compression
+	if c.Dictionary != "" {
+		text += ", dictionary " + c.Dictionary
+	}
+	if c.Padded {
+		text += ", padded"
+	}
+	return text
+}
+
+// describeBound tells what the envelope is bound to beside subject and key.
+func (p Position) describeBound() string {
+	text := fmt.Sprintf("the first %d headers", p.Bound)
+	if p.Headers == "named" {
+		text = "named headers"
+	}
+	if p.Time {
+		text += ", the record's time"
+	}
+	return text
+}
+
 // String tells where the message was stored.
 func (p Position) String() string {
-	if strings.Trim(p.Place, "0") == "" {
+	if strings.Trim(p.Source, "0") == "" {
 		return "none recorded"
+	}
+	at := fmt.Sprintf("source %s, partition %d, term %d, offset %d", p.Source, p.Partition, p.Term, p.Offset)
+	if p.SamePartition {
+		at += ", kept in its partition"
 	}
 	switch {
 	case p.Distance == nil:
-		return fmt.Sprintf("place %s, offset %d, ordered, the previous one is unknown", p.Place, p.Offset)
+		return at + ", ordered, the previous one is unknown"
 	case *p.Distance == 0:
-		return fmt.Sprintf("place %s, offset %d, not ordered", p.Place, p.Offset)
+		return at + ", not ordered"
 	}
-	return fmt.Sprintf("place %s, offset %d, %d after the previous one", p.Place, p.Offset, *p.Distance)
+	return fmt.Sprintf("%s, %d after the previous one", at, *p.Distance)
 }
 
 func writeBytes(n int64) string {

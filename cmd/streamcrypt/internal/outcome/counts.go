@@ -9,7 +9,8 @@ type Counts struct {
 	// AlreadyThere counts messages that the destination held already, from a
 	// run before this one.
 	AlreadyThere int64 `json:"already_there"`
-	// Duplicates counts messages that came again and were dropped.
+	// Duplicates counts messages that came again. They are dropped unless
+	// --on=duplicate says otherwise.
 	Duplicates int64 `json:"duplicates"`
 	// SetAside counts messages that went to the dead letters.
 	SetAside int64 `json:"set_aside"`
@@ -51,7 +52,7 @@ type count struct {
 func (c *Counts) listShown() []count {
 	return []count{
 		{"already_there", "already there", c.AlreadyThere, false},
-		{"duplicates", "duplicates dropped", c.Duplicates, false},
+		{"duplicates", "that came again", c.Duplicates, false},
 		{"set_aside", "set aside", c.SetAside, true},
 		{"gaps", "without their predecessor", c.Gaps, true},
 		{"reordered", "out of order", c.Reordered, true},

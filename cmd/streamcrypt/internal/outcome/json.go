@@ -25,6 +25,8 @@ type object struct {
 	Rewrap      *Rewrap   `json:"rewrap,omitempty"`
 	Places      []Place   `json:"places,omitempty"`
 	Others      *Counts   `json:"other_places,omitempty"`
+	Receipt     string    `json:"receipt,omitempty"`
+	Archive     string    `json:"archive,omitempty"`
 	Error       string    `json:"error,omitempty"`
 	Reason      string    `json:"reason,omitempty"`
 	Hint        string    `json:"hint,omitempty"`
@@ -44,6 +46,7 @@ func (o *Outcome) WriteJSON(w io.Writer, routeName, instance string) error {
 		out.Direction, out.From, out.To, out.DeadLetters = r.Direction, r.From, r.To, r.DeadLetters
 		out.Started, out.Seconds = r.Started.UTC(), r.Took.Round(time.Millisecond).Seconds()
 		out.Counts, out.Reasons, out.Rewrap, out.Places, out.Others = &r.Counts, r.Reasons, r.Rewrap, r.Places, r.Others
+		out.Receipt, out.Archive = r.Receipt, r.Archive
 	}
 	return json.NewEncoder(w).Encode(&out)
 }

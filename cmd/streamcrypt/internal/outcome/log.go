@@ -49,7 +49,7 @@ func (o *Outcome) chooseMessage() string {
 func (o *Outcome) chooseLevel() slog.Level {
 	switch o.Word {
 	case Complete, Stopped:
-		if o.Run != nil && o.Run.Counts.needAttention() {
+		if o.Run != nil && (o.Run.Counts.needAttention() || o.Run.Archive != "") {
 			return slog.LevelWarn
 		}
 		return slog.LevelInfo
@@ -94,6 +94,12 @@ func (r *Run) listAttrs(o *Outcome) []slog.Attr {
 	if r.Rewrap != nil {
 		attrs = append(attrs, slog.Int64("rewrapped", r.Rewrap.Rewrapped),
 			slog.Int64("rewrapped_before", r.Rewrap.Before), slog.Int64("data_keys", r.Rewrap.DataKeys))
+	}
+	if r.Receipt != "" {
+		attrs = append(attrs, slog.String("receipt", r.Receipt))
+	}
+	if r.Archive != "" {
+		attrs = append(attrs, slog.String("archive", r.Archive))
 	}
 	return append(attrs, slog.Int64("bytes_read", c.BytesRead), slog.Int64("bytes_written", c.BytesWritten),
 		slog.String("took", r.Took.Round(time.Millisecond).String()))

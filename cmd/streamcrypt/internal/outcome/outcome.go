@@ -78,6 +78,9 @@ type Run struct {
 	Places       []Place  // by name
 	Others       *Counts  // of the places that are not among Places; nil: none
 	Rewrap       *Rewrap  // nil unless the route rewrapped
+	// Receipt is that of the last end of an archive that was read or written,
+	// and Archive says what its flags mean; "" without one.
+	Receipt, Archive string
 }
 
 // Outcome is how a command ended.

@@ -74,6 +74,12 @@ func (o *Outcome) writeCounts(b *strings.Builder) {
 			fmt.Fprintf(b, ", %s that were before", groupDigits(r.Before))
 		}
 	}
+	if o.Run.Archive != "" {
+		b.WriteString("; the archive: " + o.Run.Archive)
+	}
+	if o.Run.Receipt != "" {
+		b.WriteString("; receipt " + o.Run.Receipt)
+	}
 	fmt.Fprintf(b, " (%s in %s)", writeSize(c.BytesRead), writeDuration(o.Run.Took))
 }
 

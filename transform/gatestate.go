@@ -1,0 +1,152 @@
+package transform
+
+import (
+	"encoding/binary"
+	"errors"
+	"maps"
+	"slices"
+)
+
+// The state of a Gate is that of docs/envelope.md, section 19:
+//
+//	version 1 || sections: type 1 || length 2 || bytes
+//
+// This package writes the section of runs. Kafka's connector adds that of the
+// source of its positions.
+const (
+	stateVersion = 1
+	sectionRuns  = 1
+	sectionName  = 2
+
+	sectionHead = 3
+	maxState    = 3072
+	// maxRunBytes leaves room for the section of the source.
+	maxRunBytes = maxState - 1 - sectionHead - (sectionHead + 5)
+)
+
+var errState = errors.New("not a state of a Gate")
+
+// append appends the state to dst.
+func (k *knownRuns) append(dst []byte) []byte {
+	if len(k.places) == 0 {
+		return dst
+	}
+	dst = append(dst, stateVersion, sectionRuns)
+	dst = binary.BigEndian.AppendUint16(dst, uint16(k.size))
+	for _, id := range slices.Sorted(maps.Keys(k.places)) {
+		for runs := range slices.Chunk(k.places[id].runs, runsOfHead) {
+			dst = binary.BigEndian.AppendUint64(dst, uint64(id)|uint64(len(runs))<<56)
+			for _, r := range runs {
+				dst = appendUint48(appendUint48(dst, r.first), r.last)
+				dst = appendUint40(dst, r.low)
+				if id.isRising() {
+					dst = appendUint40(dst, r.high)
+				}
+			}
+		}
+	}
+	return dst
+}
+
+func appendUint48(dst []byte, n uint64) []byte {
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint16(dst, uint16(n>>32)), uint32(n))
+}
+
+func appendUint40(dst []byte, n uint64) []byte {
+	return binary.BigEndian.AppendUint32(append(dst, byte(n>>32)), uint32(n))
+}
+
+// parseState reads a state. An empty one is that of a beginning, and so is what
+// it returns beside an error.
+func parseState(state []byte) (*knownRuns, error) {
+	k := &knownRuns{places: map[placeID]*placeRuns{}}
+	if len(state) > 0 && !k.parseSections(state) {
+		return &knownRuns{places: map[placeID]*placeRuns{}}, errState
+	}
+	for _, p := range k.places {
+		k.size += p.size()
+	}
+	k.makeRoom(0)
+	return k, nil
+}
+
+func (k *knownRuns) parseSections(state []byte) bool {
+	if state[0] != stateVersion || len(state) > maxState {
+		return false
+	}
+	rest, before := state[1:], -1
+	for len(rest) > 0 {
+		if len(rest) < sectionHead {
+			return false
+		}
+		kind, size := int(rest[0]), int(binary.BigEndian.Uint16(rest[1:]))
+		if rest = rest[sectionHead:]; len(rest) < size || kind <= before {
+			return false
+		}
+		section := rest[:size]
+		rest, before = rest[size:], kind
+		if kind == sectionRuns && !k.parseRuns(section) || kind == sectionName && size != 5 {
+			return false
+		}
+	}
+	return true
+}
+
+// parseRuns reads the section of runs.
+func (k *knownRuns) parseRuns(b []byte) bool {
+	var before placeID
+	for first := true; len(b) > 0; first = false {
+		if len(b) < placeSize {
+			return false
+		}
+		id, count := placeID(binary.BigEndian.Uint64(b)&^(runsOfHead<<56)), int(b[0]&^risingMask)
+		each := fixedRun
+		if id.isRising() {
+			each = risingRun
+		}
+		if b = b[placeSize:]; count == 0 || len(b) < count*each {
+			return false
+		}
+		p := k.places[id]
+		switch {
+		case p != nil && (id != before || len(p.runs)%runsOfHead != 0), p == nil && !first && id < before:
+			return false
+		case p == nil:
+			p = &placeRuns{rising: id.isRising()}
+			k.places[id] = p
+		}
+		for range count {
+			if !p.restoreRun(b[:each]) {
+				return false
+			}
+			b = b[each:]
+		}
+		before = id
+	}
+	return true
+}
+
+// restoreRun reads one run, which must stand behind those before it.
+func (p *placeRuns) restoreRun(b []byte) bool {
+	r := run{first: readUint(b[:6]), last: readUint(b[6:12]), low: readUint(b[12:17])}
+	r.high = r.low
+	if p.rising {
+		r.high = readUint(b[17:22])
+	}
+	if r.first > r.last || r.low > r.high {
+		return false
+	}
+	if n := len(p.runs); n > 0 && compareRuns(p.runs[n-1], r) >= 0 {
+		return false
+	}
+	p.runs = append(p.runs, r)
+	p.high = max(p.high, r.high)
+	return true
+}
+
+func readUint(b []byte) (n uint64) {
+	for _, c := range b {
+		n = n<<8 | uint64(c)
+	}
+	return n
+}
