@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"log/slog"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -171,5 +172,37 @@ func TestTailIsGone(t *testing.T) {
 	}
 	if n := len(b.committed("out")); n != 16 || alone < 4 || throttled < 2 {
 		t.Errorf("%d messages, %d answers about one partition, %d of them throttled", n, alone, throttled)
+	}
+}
+
+// TestUpgrade: an offset of a version whose metadata had no source holds, and the
+// state in it counts as none.
+func TestUpgrade(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	b.topic("in", 1)
+	b.put("in", 1, numbered(0, 20))
+	log := new(logged)
+	c := b.connect(nil)
+	// version 1, last = next - 1, and a state of that version's Gate
+	earlier := []cluster.Offset{{Topic: "in", Next: 12, LeaderEpoch: -1, Metadata: "AQEBAgMEBQ"}}
+	if err := c.CommitOffsets(t.Context(), cluster.NoMember("g"), earlier); err != nil {
+		t.Fatal(err)
+	}
+	src := b.source(c, SourceOptions{
+		Topic: "in", Group: "g", Until: Until{End: true}, Log: slog.New(slog.NewTextHandler(log, nil)),
+	})
+	positions, _, err := src.findPositions(t.Context(), fixedOwner(cluster.NoMember("g")), []int32{0}, isFresh)
+	if err != nil || positions[0].Next != 12 || positions[0].Last != -1 || positions[0].State != nil {
+		t.Errorf("the position is %+v, %v", positions, err)
+	}
+	if !log.has("level=WARN", "state of a partition is not known", "in/0@12") {
+		t.Errorf("nothing was said:\n%s", log)
+	}
+	if err := finish(t, pipeline.Options{Source: src, Sink: b.sink(c, SinkOptions{Topic: "out", Source: src, Create: true})}); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.committed("out"); len(got) != 8 || number(&got[0]) != 12 {
+		t.Errorf("%d messages", len(got))
 	}
 }
