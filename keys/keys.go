@@ -108,8 +108,8 @@ type Rewrapper interface {
 	Rewrap(ctx context.Context, kc Context, from Unwrapper, w *Wrapped) (Wrapped, error)
 }
 
-// Prober is a KEK whose service can tell whether it would wrap, without doing
-// so.
+// Prober is a KEK with a service that can tell whether it would wrap, without
+// doing so.
 type Prober interface {
 	Name() string
 	// Probe returns nil if the service would generate a DEK, or wrap one. Its

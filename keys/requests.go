@@ -32,9 +32,9 @@ func CollectRequests(ctx context.Context) (context.Context, *Requests) {
 	return context.WithValue(ctx, requestsKey{}, r), r
 }
 
-// NoteRequest tells the collections of ctx the id of a call. A key service calls
-// it for each call that the service has answered, whatever the answer. An id
-// that is not plain is left out, for it ends up in logs.
+// NoteRequest tells the collections of ctx the id of a call. A key service
+// calls it for each call that the service has answered, with a refusal too. An
+// id that is not plain is left out, for it ends up in logs.
 func NoteRequest(ctx context.Context, id string) {
 	r, _ := ctx.Value(requestsKey{}).(*Requests)
 	if r == nil || !isPlainID(id) {

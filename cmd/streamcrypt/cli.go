@@ -28,6 +28,7 @@ type cli struct {
 	Peek       peekCmd       `cmd:"" help:"Show a few envelopes of a topic or stream, as inspect does."`
 	Keys       keysCmd       `cmd:"" help:"Say which keys envelopes need, and check audit logs."`
 	Keygen     keygenCmd     `cmd:"" help:"Make a key, or print the public half of one."`
+	Dictionary dictionaryCmd `cmd:"" help:"Make dictionaries for compression."`
 	Demo       demoCmd       `cmd:"" help:"Encrypt and decrypt 10,000 messages with a NATS server inside this process."`
 	HelpTopic  helpCmd       `cmd:"" name:"help" help:"Show help on a command, on a kind of URL, or on keys: ${topics}."`
 	Version    versionCmd    `cmd:"" help:"Show version and build."`

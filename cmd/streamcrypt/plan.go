@@ -15,7 +15,7 @@ import (
 // detail.
 var errNotReady = errors.New("the run would not start as things are")
 
-// showPlan prints what a run would do, and does nothing of it.
+// showPlan prints everything that a run would do, and does nothing of it.
 func (p *program) showPlan(c route.Config, asJSON bool) error {
 	preview, err := route.MakePreview(p.ctx, p.command, c, p.newEnv())
 	if err != nil {

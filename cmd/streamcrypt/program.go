@@ -38,7 +38,7 @@ type program struct {
 	settings string // path of the configuration file; may be empty
 	args     []string
 	hangups  *hangups
-	owns     bool // the process: what concerns all of it may be changed
+	owns     bool // the process, so that settings of all of it may be changed
 	ending   ending
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -37,6 +38,7 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"streamcrypt"
 //	truncate FILE N             cuts FILE to N bytes
 //	receipt FILE                keeps the receipt that the last program told of
 //	append-header FILE          adds a header to each line of ndjson
+//	orders FILE N               writes N lines of ndjson that are much alike
 func TestScripts(t *testing.T) {
 	// Under nohup a hang-up is ignored, also by the programs that are started
 	// here; one that is caught they get as usual.
@@ -52,6 +54,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "live": live, "reload": reload, "stuck": stuck, "flip": flip, "truncate": truncate,
 			"receipt": keepReceipt, "append-header": appendHeader,
+			"orders": writeOrders,
 		},
 	})
 }
@@ -219,6 +222,16 @@ func appendHeader(ts *testscript.TestScript, _ bool, args []string) {
 		b, err := json.Marshal(fields)
 		ts.Check(err)
 		out = append(append(out, b...), '\n')
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), out, 0o600))
+}
+
+func writeOrders(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	var out []byte
+	for i := range n {
+		out = fmt.Appendf(out, "{\"value\":\"order %d, customer customer-%d, status paid, currency euro\"}\n", i*7919, i%37)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), out, 0o600))
 }

@@ -1,9 +1,8 @@
 // Package audit keeps the audit log: key operations as lines of JSON in a file,
 // each with the hash of the one before. docs/audit.md is its specification.
 //
-//	kekcache ─Event─► Log.Record ─► lock, look at the end, append, sync ─► file
-//	                                                                        │
-//	                                              Verifier ◄────────────────┘
+//	kekcache ─Event─► Log.Record ─► lock, catch up, append, sync ─► file
+//	                                                      Verifier ◄──┘
 //
 // Files:
 //

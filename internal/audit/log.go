@@ -119,7 +119,7 @@ func (l *Log) Close() error { return l.file.Close() }
 func (l *Log) nameError(err error) error { return fmt.Errorf("audit log %s: %w", l.path, err) }
 
 // holdLock calls do under the file's lock. do may change l.file to another one
-// whose lock it has.
+// of which it has the lock.
 func (l *Log) holdLock(do func() error) error {
 	if err := lockFile(l.file); err != nil {
 		return err

@@ -7,9 +7,9 @@ import (
 	"strconv"
 )
 
-// Who says who does the operations of a Log. Every line has it: a line alone
-// must answer who did it, where, and for which data (PCI DSS 10.2.2). Empty
-// fields are left out.
+// A Who names the process that does the operations of a Log. Every line has it:
+// a line alone must answer which process did it, where, and for which data (PCI
+// DSS 10.2.2). Empty fields are left out.
 type Who struct {
 	Route   string // the name of the route
 	Context string // the name that its envelopes are bound to

@@ -27,8 +27,9 @@ type Checked struct {
 	// Source is the open source of a kind that changes nothing when it is
 	// opened; otherwise nil.
 	Source *Source
-	// Lanes and Largest are as those of a Source; 0 if they are not known.
-	Lanes, Largest int
+	// Lanes and Largest are as those of a Source, and LaneMemory is as that of
+	// a Source or a Sink; 0 if they are not known.
+	Lanes, Largest, LaneMemory int
 	// Delivery says how often a message arrives in a sink; "" if it is not
 	// known.
 	Delivery string

@@ -34,6 +34,9 @@ type Source struct {
 	RisingTerms bool
 	// Compacted says that messages are deleted out of the middle of a place.
 	Compacted bool
+	// Compressed says that the messages are stored compressed, so that envelopes
+	// of them will take more room unless payloads are compressed before.
+	Compressed bool
 	// Name is how a checkpoint names the source.
 	Name string
 	// Ordered says that messages come in the order of their offsets.
@@ -44,8 +47,8 @@ type Source struct {
 	Lanes int
 	// Largest is how many bytes one read may hold, at most.
 	Largest int
-	// LaneMemory is how many bytes a lane takes beside what it reads, at most:
-	// the decoders of what is compressed.
+	// LaneMemory is how many bytes a lane takes at most beside a read: the
+	// decoders of compressed messages.
 	LaneMemory int
 	// AckWait is after how long a message may come again; 0: it does not.
 	AckWait time.Duration
@@ -71,8 +74,8 @@ type Sink struct {
 	// MapSubject appends the subject under which a message is published that
 	// has the given one. A nil MapSubject leaves subjects as they are.
 	MapSubject func(dst, subject []byte) ([]byte, error)
-	// LaneMemory is how many bytes the writer of a lane takes beside what it
-	// writes, at most: the encoder where the sink compresses.
+	// LaneMemory is how many bytes the writer of a lane takes at most beside
+	// its messages: the encoder where the sink compresses.
 	LaneMemory int
 	// LastValue says that only the last message of each key or subject stays.
 	LastValue bool

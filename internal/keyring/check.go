@@ -13,7 +13,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys/awskms"
 )
 
-// Use is what a route does with keys.
+// Use is the work that a route has for keys.
 type Use int
 
 // The uses.
@@ -30,8 +30,8 @@ const (
 	MoveTo
 )
 
-// RewrapUses returns how a rewrap uses old and new keys: a service can move data
-// keys only among its own.
+// RewrapUses returns how a rewrap uses old and new keys: a service can move
+// data keys only among its own.
 func RewrapUses(oldURLs, newURLs []string) (from, to Use) {
 	for _, text := range slices.Concat(oldURLs, newURLs) {
 		if at, _, err := readURL(text); err != nil || at.Scheme != awsScheme {
@@ -127,8 +127,8 @@ func describeUse(use Use, generates bool) string {
 }
 
 // needOfKMS returns the right that a route takes on a key in AWS KMS, with a
-// statement of a policy that gives it. Whether it is given can only be asked for
-// new data keys: for others KMS wants to see one.
+// statement of a policy that gives it. KMS tells in advance only of new data
+// keys: of others it wants to see one.
 func needOfKMS(key string, use Use, generates bool, kc keys.Context) findings.Need {
 	action := "kms:Encrypt"
 	switch {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
@@ -31,7 +32,7 @@ func nameSinkError(as endpoint.Role, err error) error {
 	return &sinkError{as, err}
 }
 
-// namedSink is a sink whose errors name it.
+// namedSink is a sink with errors that name it.
 type namedSink struct {
 	pipeline.Sink
 	as endpoint.Role
@@ -46,7 +47,7 @@ func (s namedSink) Open(ctx context.Context, lane pipeline.Lane) (pipeline.Write
 	return namedWriter{w, s.as}, nil
 }
 
-// namedWriter is a writer whose errors name its sink.
+// namedWriter is a writer with errors that name its sink.
 type namedWriter struct {
 	pipeline.Writer
 	as endpoint.Role
@@ -75,9 +76,17 @@ func nameSource(err error) error {
 		return errors.Join(named...)
 	}
 	_, message := errors.AsType[*pipeline.MessageError](err)
-	parked, stands := errors.AsType[*pipeline.ParkedError](err)
-	if message || stands && strings.HasPrefix(err.Error(), parked.Parked[0].Places[0]+"@") {
+	if message || namesParked(err) {
 		return fmt.Errorf("%s %w", endpoint.From, err)
 	}
 	return err
+}
+
+// namesParked tells whether the text of an error begins with the name of a
+// parked place.
+func namesParked(err error) bool {
+	parked, ok := errors.AsType[*pipeline.ParkedError](err)
+	return ok && slices.ContainsFunc(parked.Parked[0].Places, func(place string) bool {
+		return strings.HasPrefix(err.Error(), place+"@")
+	})
 }

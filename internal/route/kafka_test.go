@@ -481,12 +481,17 @@ func TestTopicMemoryAndPromise(t *testing.T) {
 	} {
 		var logged bytes.Buffer
 		c := Config{From: b.url + "/plain?group=g", To: to, Keys: []string{"local:k.jwk"}, Workers: 4}
+		preview, err := MakePreview(t.Context(), "encrypt", c, Env{})
+		must(t, err)
 		r, err := Encrypt(t.Context(), c, Env{Log: slog.New(slog.NewTextHandler(&logged, nil))})
 		must(t, err)
 		lanes := int64(want.lanes) * int64(batch.CodecMemoryFor(9_000_000)) // that inflate
 		memory := pipeline.Memory(pipeline.Options{Workers: 4}, want.lanes, 9_000_000) + lanes + want.compressors
 		if got := r.job.(*records).memory; got != memory {
 			t.Errorf("%s: %d bytes, want %d", to, got, memory)
+		}
+		if to != "file:s.scx" && preview.Memory != memory { // the plan does not know that a file makes one lane of all
+			t.Errorf("%s: the plan says %d bytes, want %d", to, preview.Memory, memory)
 		}
 		if !strings.Contains(logged.String(), "delivery="+want.delivery) && want.delivery != "" {
 			t.Errorf("%s: logged %s", to, logged.String())

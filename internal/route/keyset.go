@@ -44,6 +44,11 @@ func (p *plan) loadSealing(ctx context.Context, records bool) (*envelope.Sealer,
 			return nil, errors.Join(err, sealer.Close())
 		}
 	}
+	if p.dictionary != nil && o.Store != nil {
+		if err := sealer.StoreDictionary(ctx, o.Store); err != nil {
+			return nil, errors.Join(err, sealer.Close())
+		}
+	}
 	p.env.Log.Debug("data key ready", "keys", names[keys.Wrapper](wrappers))
 	return sealer, nil
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// Preview says what a route would do, as far as that can be known without
-// changing anything.
+// Preview tells of everything that a route would do, as far as that can be
+// known without changing anything.
 type Preview struct {
 	Name      string
 	Direction string
@@ -113,6 +113,7 @@ func findDirection(word string) (direction, error) {
 func (p *plan) previewEnds(ctx context.Context, preview *Preview, closers *closers) error {
 	session := p.newSession(archive.Functions{}, closers)
 	var in *endpoint.Checked
+	laneMemory := 0
 	for _, end := range p.listEnds() {
 		checker, ok := end.Endpoint.(endpoint.Checker)
 		found := &endpoint.Checked{}
@@ -131,6 +132,7 @@ func (p *plan) previewEnds(ctx context.Context, preview *Preview, closers *close
 			found = &endpoint.Checked{}
 			found.AddProblem(err)
 		}
+		laneMemory += found.LaneMemory
 		if end.as.Reads() {
 			in = found
 		}
@@ -141,7 +143,8 @@ func (p *plan) previewEnds(ctx context.Context, preview *Preview, closers *close
 	}
 	preview.Memory = rawMemory
 	if !p.raw {
-		preview.Memory = pipeline.Memory(p.pipelineOptions(), max(1, in.Lanes), in.Largest)
+		lanes := max(1, in.Lanes)
+		preview.Memory = pipeline.Memory(p.pipelineOptions(), lanes, in.Largest) + int64(lanes)*int64(laneMemory)
 	}
 	if p.do == rewrap {
 		preview.Memory += kekcache.DefaultRewrapBytes

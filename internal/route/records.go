@@ -67,6 +67,10 @@ func (r *records) openSealing(ctx context.Context) (err error) {
 	if err := r.openEnds(ctx, archive, 0); err != nil {
 		return err
 	}
+	if r.in.Compressed && r.coding.Level == 0 {
+		r.env.Log.Info("the source is stored compressed, and envelopes cannot be: --compress=zstd does it before, "+
+			"and --dictionary makes it as good as the broker (docs/compression.md)", "from", r.source.Name)
+	}
 	place := newPlaces(r.in, r.sink.KeepsPartitions)
 	return r.setTransform(func() (pipeline.Transform, error) {
 		t, err := r.newEncrypt(r.sealing, place)

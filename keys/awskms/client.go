@@ -58,7 +58,7 @@ func connect(ctx context.Context, o *Options, r ref) (*client, error) {
 		return nil, ErrNoRegion
 	}
 	if o.Role != "" {
-		tokens := sts.NewFromConfig(cfg, func(s *sts.Options) { s.HTTPClient = confidentially{cfg.HTTPClient} })
+		tokens := sts.NewFromConfig(cfg, func(s *sts.Options) { s.HTTPClient = confidentially{HTTPClient: cfg.HTTPClient} })
 		role := stscreds.NewAssumeRoleProvider(tokens, o.Role, func(a *stscreds.AssumeRoleOptions) {
 			a.RoleSessionName = "streamcrypt"
 		})
@@ -72,7 +72,7 @@ func connect(ctx context.Context, o *Options, r ref) (*client, error) {
 		return nil, err
 	}
 	c := kms.NewFromConfig(cfg, func(k *kms.Options) {
-		k.HTTPClient = noting{confidentially{cfg.HTTPClient}}
+		k.HTTPClient = confidentially{HTTPClient: cfg.HTTPClient, note: keys.NoteRequest}
 		if o.Endpoint != "" {
 			k.BaseEndpoint = aws.String(o.Endpoint)
 		}
@@ -102,22 +102,20 @@ func loadOptions(o *Options, r ref) []func(*config.LoadOptions) error {
 
 // confidentially sends nothing that others could read on the way. The address
 // may also come from the environment or a shared file, so it is checked here.
-type confidentially struct{ aws.HTTPClient }
+type confidentially struct {
+	aws.HTTPClient
+	// note is told of the ids of calls, by which CloudTrail names them; may be
+	// nil.
+	note func(ctx context.Context, id string)
+}
 
 func (c confidentially) Do(r *http.Request) (*http.Response, error) {
 	if !isConfidential(r.URL) {
 		return nil, ErrClear
 	}
-	return c.HTTPClient.Do(r)
-}
-
-// noting tells of the ids of calls, by which CloudTrail names them.
-type noting struct{ aws.HTTPClient }
-
-func (n noting) Do(r *http.Request) (*http.Response, error) {
-	answer, err := n.HTTPClient.Do(r)
-	if err == nil {
-		keys.NoteRequest(r.Context(), answer.Header.Get("X-Amzn-Requestid"))
+	answer, err := c.HTTPClient.Do(r)
+	if err == nil && c.note != nil {
+		c.note(r.Context(), answer.Header.Get("X-Amzn-Requestid"))
 	}
 	return answer, err
 }

@@ -21,19 +21,29 @@ import (
 )
 
 // MaxRecord is the largest record that Put takes, in bytes: more than an
-// envelope of an empty payload with all its recipients is. A larger file is no
-// record, and Get passes it over.
-const MaxRecord = 32 << 10
+// envelope of the largest dictionary with all its recipients is. A larger file
+// is no record, and Get passes it over.
+const MaxRecord = 160 << 10
+
+// maxCalls is how many calls are with the file system at once.
+const maxCalls = 32
 
 // Store is a directory of key records. Several processes may use it at once. It
 // is safe for concurrent use.
-type Store struct{ dir string }
+//
+// A file system that hangs, as one in a network may, does not heed a context.
+// So every call is made on a goroutine of the Store, at most maxCalls of them,
+// and a call whose context ends is left behind.
+type Store struct {
+	dir   string
+	calls chan struct{} // one for each call that is with the file system
+}
 
 var _ kekcache.Store = (*Store)(nil)
 
 // Open returns the store in dir, which must exist.
 func Open(dir string) (*Store, error) {
-	s := &Store{dir: dir}
+	s := &Store{dir: dir, calls: make(chan struct{}, maxCalls)}
 	if err := s.checkDir(); err != nil {
 		return nil, err
 	}
@@ -52,9 +62,40 @@ func (s *Store) checkDir() error {
 	return nil
 }
 
+// await makes a call, and gives it up when ctx ends.
+func await[T any](ctx context.Context, s *Store, call func() (T, error)) (result T, err error) {
+	type answer struct {
+		result T
+		err    error
+	}
+	select {
+	case s.calls <- struct{}{}:
+	case <-ctx.Done():
+		return result, ctx.Err()
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		defer func() { <-s.calls }()
+		result, err := call()
+		answered <- answer{result, err}
+	}()
+	select {
+	case a := <-answered:
+		return a.result, a.err
+	case <-ctx.Done():
+		return result, ctx.Err()
+	}
+}
+
 // Put writes the record to a file of its own and returns when it is on the
 // disk. A record that is there already is not written again.
-func (s *Store) Put(_ context.Context, kid [kekcache.KIDSize]byte, record []byte) error {
+func (s *Store) Put(ctx context.Context, kid [kekcache.KIDSize]byte, record []byte) error {
+	record = bytes.Clone(record) // the call may be left behind
+	_, err := await(ctx, s, func() (struct{}, error) { return struct{}{}, s.putRecord(kid, record) })
+	return err
+}
+
+func (s *Store) putRecord(kid [kekcache.KIDSize]byte, record []byte) error {
 	if len(record) > MaxRecord {
 		return fmt.Errorf("key store: a record of %d bytes: at most %d are possible", len(record), MaxRecord)
 	}
@@ -92,7 +133,11 @@ func (s *Store) linkRecord(temp string, kid [kekcache.KIDSize]byte, record []byt
 // Get returns the records of kid in the order in which they were put. A
 // directory that is gone is an error, not an empty store: messages would be
 // refused for good.
-func (s *Store) Get(_ context.Context, kid [kekcache.KIDSize]byte) ([][]byte, error) {
+func (s *Store) Get(ctx context.Context, kid [kekcache.KIDSize]byte) ([][]byte, error) {
+	return await(ctx, s, func() ([][]byte, error) { return s.readRecords(kid) })
+}
+
+func (s *Store) readRecords(kid [kekcache.KIDSize]byte) ([][]byte, error) {
 	var records [][]byte
 	for n := 0; ; n++ {
 		record, err := readFile(s.pathOf(kid, n))

@@ -14,16 +14,16 @@ import (
 // Each implements kekcache.Store. It looks at ctx between two reads of the
 // directory.
 func (s *Store) Each(ctx context.Context, do func(kid [kekcache.KIDSize]byte) error) error {
-	dir, err := os.Open(s.dir)
+	dir, err := await(ctx, s, func() (*os.File, error) { return os.Open(s.dir) })
 	if err != nil {
 		return fmt.Errorf("key store: %w", err)
 	}
 	defer dir.Close() //nolint:errcheck // nothing was written
 	for {
-		if err := ctx.Err(); err != nil {
-			return err
+		names, err := await(ctx, s, func() ([]string, error) { return dir.Readdirnames(1024) })
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		names, err := dir.Readdirnames(1024)
 		for _, name := range names {
 			if kid, ok := kidOf(name); ok {
 				if err := do(kid); err != nil {

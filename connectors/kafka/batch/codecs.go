@@ -25,8 +25,8 @@ const (
 	decoderMemory = 1 << 20
 )
 
-// CodecMemoryFor returns the Codecs.Limit that suits batches or records of up to
-// largest bytes: DefaultCodecMemory, or room for a block of that size, since a
+// CodecMemoryFor returns the Codecs.Limit that suits batches and records of up
+// to largest bytes: DefaultCodecMemory, or room for a block of that size: a
 // batch that is one record may be one block.
 func CodecMemoryFor(largest int) int {
 	return max(DefaultCodecMemory, largest+largest/8+decoderMemory+2*zstdMaxBlock)

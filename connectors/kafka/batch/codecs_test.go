@@ -75,9 +75,7 @@ func TestHostileSizes(t *testing.T) {
 	record := recordOf(zeros)
 	var zipped bytes.Buffer
 	z := gzip.NewWriter(&zipped)
-	for range 17 {
-		_, _ = z.Write(zeros) // into memory
-	}
+	_, _ = z.Write(recordOf(make([]byte, 33<<20))) // into memory
 	_ = z.Close()
 	tests := map[string]struct {
 		codec Compression
@@ -85,7 +83,7 @@ func TestHostileSizes(t *testing.T) {
 		most  uint64 // KiB allocated
 		want  error
 	}{
-		"gzip of a record of 272 MiB":           {Gzip, slices.Concat(zipped.Bytes()), 1024, ErrMalformed},
+		"gzip of a record of 33 MiB":            {Gzip, zipped.Bytes(), 1024, ErrTooLarge},
 		"snappy block of 16 MiB":                {Snappy, snappy.Encode(nil, record), 512, ErrTooLarge},
 		"snappy of Java, 16 MiB and a byte":     {Snappy, frameSnappy(snappy.Encode(nil, record), snappy.Encode(nil, small)), 512, ErrTooLarge},
 		"snappy block of 4 GiB":                 {Snappy, []byte{0xff, 0xff, 0xff, 0xff, 0x0f, 0}, 512, ErrTooLarge},
@@ -161,7 +159,7 @@ func TestCodecMemory(t *testing.T) {
 	}
 	for _, limit := range []int{0, MinCodecMemory, 7 << 20} {
 		c := &Codecs{Limit: limit}
-		for turn := range 3 * len(sets) {
+		for turn := range 2 * len(sets) {
 			if _, err := readBomb(c, sets[turn%len(sets)]); err != nil {
 				t.Errorf("limit %d, set %d: %v", limit, turn%len(sets), err)
 			}
@@ -324,7 +322,7 @@ func TestEqualToLZ4Library(t *testing.T) {
 		if len(frame) == 0 || name == "old" {
 			continue
 		}
-		for range min(20, 1<<20/len(frame)) {
+		for range min(3, 1<<20/len(frame)) {
 			damaged := slices.Clone(frame)
 			damaged[rand.IntN(min(len(frame), 40))] ^= 1 << rand.IntN(8)
 			damaged[rand.IntN(len(frame))] ^= 1
@@ -417,7 +415,7 @@ func TestEqualToLibraries(t *testing.T) {
 		}
 	}
 	var c Codecs
-	for _, size := range []int{0, 1, 100, 40_000, 130_000, 1_000_000} {
+	for _, size := range []int{0, 1, 100, 40_000, 130_000, 300_000} {
 		content := text[:size]
 		forms := map[string][]byte{}
 		if size > 0 {
@@ -439,7 +437,7 @@ func TestEqualToLibraries(t *testing.T) {
 			forms[fmt.Sprint("gzip ", level)] = out.Bytes()
 			forms["gzip, two members"] = slices.Concat(out.Bytes(), forms["gzip -2"])
 		}
-		for _, level := range []zstd.EncoderLevel{zstd.SpeedFastest, zstd.SpeedDefault, zstd.SpeedBestCompression} {
+		for _, level := range []zstd.EncoderLevel{zstd.SpeedFastest, zstd.SpeedDefault} {
 			for _, window := range []int{1 << 10, 128 << 10, 8 << 20} {
 				var out bytes.Buffer
 				w, err := zstd.NewWriter(&out, zstd.WithEncoderLevel(level), zstd.WithWindowSize(window))
@@ -520,7 +518,7 @@ func TestTakenCodecs(t *testing.T) {
 	}
 }
 
-// An encoder takes no more than is counted for it, and nothing once it is made.
+// An encoder takes no more than is counted for it, and is kept.
 func TestCompressorMemory(t *testing.T) {
 	text := bytes.Repeat([]byte("abcdefghijklmnopqrstuvwxyz 0123456789 "), 30_000)
 	for i := range text {
@@ -549,7 +547,11 @@ func TestCompressorMemory(t *testing.T) {
 		first := allocated(func() { _, _, _ = c.shrink(records) })
 		copy(records, text)
 		second := allocated(func() { _, _, _ = c.shrink(records) })
-		if first > encoderMemory || second > 512<<10 { // the library of snappy keeps tables in a pool
+		most := uint64(encoderMemory) // the libraries of snappy and lz4 have pools of their own
+		if codecs[i].is == Gzip || codecs[i].is == Zstd {
+			most = 64 << 10
+		}
+		if first > encoderMemory || second > most {
 			t.Errorf("%s: %d KiB at first, then %d", codecs[i].is, first>>10, second>>10)
 		}
 	}

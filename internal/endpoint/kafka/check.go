@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	connector "github.com/streamcrypt/streamcrypt/connectors/kafka"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/findings"
@@ -107,7 +108,7 @@ func (t *topic) CheckSource(ctx context.Context, s *endpoint.Session) (*endpoint
 		return found, nil
 	}
 	source := in.Source.(*connector.Source)
-	found.Source, found.Lanes, found.Largest = in, in.Lanes, in.Largest
+	found.Source, found.Lanes, found.Largest, found.LaneMemory = in, in.Lanes, in.Largest, in.LaneMemory
 	if t.reads.MayBeSeveral() {
 		found.AddFact("topics", "%d", len(source.Topics()))
 	}
@@ -186,11 +187,16 @@ func (t *topic) CheckSink(ctx context.Context, s *endpoint.Session, in *endpoint
 			source = nil // its partitions do not matter
 		}
 		found.Makes = append(found.Makes, describeNewTopic(t.topic, source))
+		found.LaneMemory = batch.CompressorMemory(t.compression, in.Largest+o.Growth)
 		return found, nil
 	}
 	o.Create = false
-	_, err = connector.NewSink(ctx, c, o)
-	found.AddProblem(err)
+	sink, err := connector.NewSink(ctx, c, o)
+	if err != nil {
+		found.AddProblem(err)
+		return found, nil
+	}
+	found.LaneMemory = sink.LaneMemory()
 	return found, nil
 }
 

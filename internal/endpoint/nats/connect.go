@@ -57,7 +57,7 @@ func (n *stream) describeService() endpoint.Service {
 	}
 }
 
-// defaultPort is the port of a server whose URL has none.
+// defaultPort is the port of a server if its URL has none.
 const defaultPort = "4222"
 
 // connKey is a connection in a session.

@@ -37,7 +37,8 @@ func LockMemory(bound uint64) error {
 	return nil
 }
 
-// hasSwap tells whether the machine has swap. What cannot be read may be.
+// hasSwap tells whether the machine may have swap: also if that cannot be
+// read.
 func hasSwap() bool {
 	list, err := os.ReadFile("/proc/swaps")
 	return err != nil || bytes.Count(list, []byte("\n")) > 1
