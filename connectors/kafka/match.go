@@ -44,9 +44,9 @@ func (s *Source) findTopics(ctx context.Context) ([]string, error) {
 	}
 	taken, left := s.names.selectTopics(existing, s.Written)
 	taken = s.matches.noteSeen(taken, time.Now())
-	for _, name := range s.matches.listUntold(left) {
-		s.Log.Info("kafka: a topic that the pattern matches is not read, since the route writes it or has no name "+
-			"for what it would write", "topic", name, "pattern", s.names.String())
+	if untold := s.matches.listUntold(left); len(untold) > 0 {
+		s.Log.Info("kafka: topics that the pattern matches are not read, since the route writes them or has no name for "+
+			"what it would write", "pattern", s.names.String(), "topics", len(untold), "such_as", untold[:min(len(untold), 5)])
 	}
 	if len(taken) > 0 {
 		return taken, nil
