@@ -2,9 +2,11 @@
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := $(shell go env GOPATH)/bin/golangci-lint
 FUZZTIME ?= 10s
+FAULTS_TIME ?= 20m
+FAULTS_SEEDS ?= 3
 MODULES := . bench testcontainers
 
-.PHONY: help build systems test race fuzz lint words bench test-containers
+.PHONY: help build systems test race fuzz lint words bench test-containers faults
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -55,4 +57,9 @@ bench:
 
 ## test-containers  against real servers; needs a container engine
 test-containers:
-	cd testcontainers && go test -count=1 -timeout 20m ./...
+	cd testcontainers && go test -count=1 -timeout 30m ./...
+
+## faults           Kafka's fault suite for FAULTS_TIME (20m) over FAULTS_SEEDS (3) seeds, the first one FAULTS_SEED; short in test-containers
+faults:
+	cd testcontainers && FAULTS_TIME=$(FAULTS_TIME) FAULTS_SEEDS=$(FAULTS_SEEDS) FAULTS_SEED=$(FAULTS_SEED) \
+		go test -count=1 -timeout 3h -v -run '^TestKafkaFaults$$' .

@@ -92,7 +92,7 @@ func freePort(t *testing.T) int {
 // ready waits until the broker answers.
 func (k *kafkaServer) ready(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	for k.client.Ping(ctx) != nil {
 		select {
@@ -106,9 +106,18 @@ func (k *kafkaServer) ready(t *testing.T) {
 // restart ends the broker as an operator would, and starts it again.
 func (k *kafkaServer) restart(t *testing.T) {
 	t.Helper()
-	grace := 20 * time.Second
+	grace := 2 * time.Minute // on a busy machine it is killed after less
+	begin := time.Now()
 	if err := k.container.Stop(t.Context(), &grace); err != nil {
 		t.Fatal(err)
+	}
+	state, err := k.container.State(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the broker ended after %v with code %d", time.Since(begin).Round(time.Millisecond), state.ExitCode)
+	if state.ExitCode == 137 {
+		t.Fatal("the broker was killed: what a single broker forgets then is not the matter of this test")
 	}
 	if err := k.container.Start(t.Context()); err != nil {
 		t.Fatal(err)

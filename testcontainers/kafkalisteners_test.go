@@ -145,7 +145,8 @@ func startSecured(t *testing.T) *securedKafka {
 	}
 	store := append(append(read("broker.key"), read("broker.pem")...), read("ca.pem")...)
 
-	listen, advertise, protocols := "CLIENTS://:9092,CONTROLLER://:9093,BROKERS://localhost:9094", "", "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT,BROKERS:PLAINTEXT"
+	listen := "CLIENTS://:9092,CONTROLLER://:9093,BROKERS://localhost:9094"
+	protocols := "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT,BROKERS:PLAINTEXT"
 	bindings, exposed := network.PortMap{}, []string{}
 	bind := func(inside int) string {
 		outside, port := freePort(t), strconv.Itoa(inside)+"/tcp"
@@ -154,7 +155,7 @@ func startSecured(t *testing.T) *securedKafka {
 		return net.JoinHostPort("127.0.0.1", strconv.Itoa(outside))
 	}
 	k.kafkaServer = &kafkaServer{address: bind(9092)}
-	advertise = "CLIENTS://" + k.address + ",BROKERS://localhost:9094"
+	advertise := "CLIENTS://" + k.address + ",BROKERS://localhost:9094"
 	for i, l := range listeners {
 		inside := 9100 + i
 		k.ports[l.name] = bind(inside)

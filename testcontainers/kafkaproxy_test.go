@@ -28,6 +28,13 @@ type kafkaProxy struct {
 type proxyRules struct {
 	asked    func(kafkaRequest) bool
 	answered func(kafkaRequest) bool
+	held     func(kafkaRequest) *heldRequest // nil: goes on
+}
+
+// heldRequest is a request whose client is told nothing: its connection is closed. The broker gets the request later.
+type heldRequest struct {
+	due      <-chan struct{}
+	answered func(kmsg.Response) // nil if no answer came
 }
 
 // kafkaRequest is a request as it goes over the wire, behind its size.
@@ -139,6 +146,13 @@ func (p *kafkaProxy) serve(client, broker net.Conn) error {
 		if rules.asked != nil && !rules.asked(request[4:]) {
 			return errRuledOut
 		}
+		if rules.held != nil {
+			if h := rules.held(request[4:]); h != nil {
+				p.hold(client, false)
+				h.answered(h.deliver(request, broker))
+				return errRuledOut
+			}
+		}
 		if _, err := broker.Write(request); err != nil {
 			return err
 		}
@@ -153,6 +167,29 @@ func (p *kafkaProxy) serve(client, broker net.Conn) error {
 			return err
 		}
 	}
+}
+
+// deliver sends the request when it is due, and returns the answer.
+func (h *heldRequest) deliver(request []byte, broker net.Conn) kmsg.Response {
+	<-h.due
+	if _, err := broker.Write(request); err != nil {
+		return nil
+	}
+	answer, err := readKafka(broker)
+	if err != nil {
+		return nil
+	}
+	r := kafkaRequest(request[4:])
+	response := kmsg.ResponseForKey(int16(r.key()))
+	response.SetVersion(int16(be.BigEndian.Uint16(r[2:])))
+	body := 8 // size and correlation
+	if response.IsFlexible() {
+		body++ // no tags
+	}
+	if len(answer) < body || response.ReadFrom(answer[body:]) != nil {
+		return nil
+	}
+	return response
 }
 
 // readKafka reads a message with its size.

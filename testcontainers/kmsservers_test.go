@@ -54,6 +54,7 @@ func localKMS(t *testing.T) *emulator {
 	if err != nil {
 		t.Fatal(err)
 	}
+	awaitHTTP(t, endpoint, nil) // the engine takes connections before the server does
 	return &emulator{name: "local-kms", endpoint: endpoint, region: "eu-central-1", noRotation: true}
 }
 

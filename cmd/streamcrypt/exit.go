@@ -63,11 +63,12 @@ func findReason(err error) string {
 // reasonHints are the advice about refusals, by their words in docs/errors.md.
 var reasonHints = map[string]string{
 	"not-an-envelope": "this is not encrypted by streamcrypt; is --from the right side of the route?",
-	"malformed":       "the input was changed, or is of another format than was taken for granted",
-	"unsupported":     "sealed with something this version does not know; a newer version may",
-	"truncated":       "the end is missing; get the input again",
-	"too-large":       "a message must fit a worker's memory and the destination; --budget makes the first larger",
-	"unknown-key":     "none of the keys given opens it; streamcrypt inspect shows for which keys it was sealed",
+	"malformed": "the input was changed, or is of another format than was taken for granted; mend the line or the " +
+		"record and run it again, or say --dead-letter to set it aside",
+	"unsupported": "sealed with something this version does not know; a newer version may",
+	"truncated":   "the end is missing; get the input again",
+	"too-large":   "a message must fit a worker's memory and the destination; --budget makes the first larger",
+	"unknown-key": "none of the keys given opens it; streamcrypt inspect shows for which keys it was sealed",
 	"wrong-key": "the wrapped key is not the one this was sealed with; was the key record or the envelope " +
 		"changed?",
 	"tampered": "it was changed, or moved: a wrong --context or --bind, another subject or record key " +

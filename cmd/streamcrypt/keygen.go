@@ -13,6 +13,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/internal/audit"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
+	"github.com/streamcrypt/streamcrypt/internal/textfile"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys/local"
 )
@@ -147,6 +148,9 @@ func readPublicHalf(name string) ([]byte, error) {
 	file, err := io.ReadAll(io.LimitReader(f, most))
 	if err != nil {
 		return nil, err
+	}
+	if file, err = textfile.Clean(file); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	key, err := local.Public(file)
 	if err != nil {

@@ -108,6 +108,9 @@ func (s mistakenServers) fillIn(command string) string {
 var varying = map[*regexp.Regexp]string{
 	regexp.MustCompile(`127\.0\.0\.1:\d+->`): "", // our own port
 	regexp.MustCompile(`sealed/\d@`):         "sealed/N@",
+	// Memory depends on how many processors there are.
+	regexp.MustCompile(`\d+ MiB at most`):    "N MiB at most",
+	regexp.MustCompile(`"memory_bytes":\d+`): `"memory_bytes":N`,
 }
 
 // takeOut puts the names in the place of addresses.

@@ -80,6 +80,7 @@ type toFlags struct {
 // sinkFlags say how a route writes.
 type sinkFlags struct {
 	DeadLetter string `placeholder:"URL" group:"Route" complete:"dead-letter" help:"Where to note rejected messages; without it the first one stops its lane."`
+	Values     string `name:"dead-letter-value" placeholder:"RULE" group:"Route" help:"How much of the value a dead letter has when opening: full (the default; a value above 1 MiB is hashed), hash or none."`
 	Checkpoint string `placeholder:"FILE" group:"Route" complete:"path" help:"Keeps how far files were read and written, so that the next run goes on there."`
 	Overwrite  bool   `group:"Route" help:"Replace an output file that exists."`
 	Instance   string `placeholder:"NAME" group:"Route" help:"This process among the members of a consumer group, the same after a restart; transactions that it left open are then aborted at once."`
@@ -91,6 +92,7 @@ func (f *toFlags) fillIn(c *route.Config) {
 }
 
 func (f *sinkFlags) fillIn(c *route.Config) {
+	c.DeadLetterValue = f.Values
 	c.DeadLetter, c.Checkpoint, c.Overwrite, c.Instance = f.DeadLetter, f.Checkpoint, f.Overwrite, f.Instance
 }
 

@@ -82,6 +82,8 @@ func (s *Sink) cutTornRecord(ctx context.Context, w *writer, h handle) error {
 			return w.continueAfter(h, dec, win.Offset, true)
 		case err != nil:
 			return fail(err)
+		case n > 0 && dec.InPieces():
+			return fail(fmt.Errorf("%w: a record of more than %d bytes", format.ErrTooLarge, s.layout.MaxRecord()))
 		case n > 0:
 			b.Reset()
 			is, err := b.Decode(ctx, dec, win.Take(n))

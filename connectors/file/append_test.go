@@ -239,8 +239,8 @@ func TestSeqLimits(t *testing.T) {
 			}
 			from := sourceOptions(path, f)
 			from.MaxRecord, from.MaxHeaders = o.MaxRecord, o.MaxHeaders
-			if _, err := read(t, from); !errors.Is(err, format.ErrTooLarge) {
-				t.Errorf("%s read: %v", f, err)
+			if got, _ := read(t, from); len(got) != 1 || !errors.Is(got[0].Fault, format.ErrTooLarge) {
+				t.Errorf("%s read: %+v", f, got)
 			}
 		}
 	}

@@ -1,7 +1,7 @@
 package file
 
 import (
-	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -10,18 +10,23 @@ import (
 	"path/filepath"
 )
 
-// Atomic is a file that appears under its name complete or not at all. It is
-// written under a temporary name in the same folder, readable by its owner
-// only. A destination that exists and is no regular file, such as a device or a
-// named pipe, cannot be replaced: it is written directly, and Abort takes
-// nothing back.
+// Atomic is a file that appears under its name complete or not at all. Until
+// then it has no name, where the system can do that, so nothing of it is left
+// when the process is killed. Elsewhere it has a temporary name in the same
+// folder, which follows from its own: the next Atomic of that name removes the
+// file that the last one has left. Only its owner can read it.
+//
+// A destination that exists and is no regular file, such as a device or a named
+// pipe, cannot be replaced: it is written directly, and Abort takes nothing
+// back.
 //
 // It is used by one goroutine.
 type Atomic struct {
 	disk      disk
 	h         handle
+	unnamed   unnamed // h, if it has no name
 	path      string
-	temp      string // "" when path is written itself
+	temp      string // the temporary name; "" when path is written itself
 	overwrite bool
 	done      bool
 	written   int64
@@ -49,19 +54,53 @@ func beginAtomic(d disk, path string, overwrite bool) (*Atomic, error) {
 	a := &Atomic{disk: d, path: path, overwrite: overwrite}
 	if there && !regular {
 		a.h, err = d.open(path, os.O_WRONLY)
-		if err != nil {
-			return nil, err
-		}
-		return a, nil
+		return a, err
 	}
-	var id [8]byte
-	rand.Read(id[:])
-	a.temp = filepath.Join(filepath.Dir(path), ".streamcrypt-"+hex.EncodeToString(id[:])+".tmp")
-	a.h, err = d.open(a.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
-	if err != nil {
+	a.temp = nameTemp(path)
+	if err := removeLeft(d, a.temp); err != nil {
 		return nil, err
 	}
+	a.unnamed, err = d.openUnnamed(filepath.Dir(path))
+	switch {
+	case err == nil:
+		a.h = a.unnamed
+		return a, nil
+	case !errors.Is(err, errors.ErrUnsupported):
+		return nil, err
+	}
+	if a.h, err = d.open(a.temp, os.O_RDWR|os.O_CREATE|os.O_EXCL); err != nil {
+		return nil, err
+	}
+	if err := d.lockFile(a.h); err != nil {
+		return nil, errors.Join(err, a.h.Close())
+	}
 	return a, nil
+}
+
+// nameTemp returns the temporary name of a file. It is short however long the
+// name of the file is.
+func nameTemp(path string) string {
+	sum := sha256.Sum256([]byte(filepath.Base(path)))
+	return filepath.Join(filepath.Dir(path), ".streamcrypt-"+hex.EncodeToString(sum[:8])+".tmp")
+}
+
+// errInUse says that another process writes to a file.
+var errInUse = errors.New("another run writes to it")
+
+// removeLeft removes the file that a killed run has left under a temporary
+// name.
+func removeLeft(d disk, temp string) error {
+	h, err := d.open(temp, os.O_RDWR)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	if err := d.lockFile(h); err != nil {
+		return errors.Join(fmt.Errorf("%s: %w", temp, err), h.Close())
+	}
+	return errors.Join(d.remove(temp), h.Close())
 }
 
 // writebackStep is the number of bytes after which the kernel is asked to begin
@@ -85,44 +124,69 @@ func (a *Atomic) Commit() error {
 	if a.done {
 		return errors.New("file is closed already")
 	}
-	a.done = true
 	if a.temp == "" {
+		a.done = true
 		return a.h.Close()
 	}
-	if err := errors.Join(a.h.Sync(), a.h.Close()); err != nil {
-		return errors.Join(err, a.disk.remove(a.temp))
+	err := a.h.Sync()
+	if err == nil {
+		err = a.giveName()
 	}
-	if err := a.giveName(); err != nil {
-		return errors.Join(err, a.disk.remove(a.temp))
+	if err != nil {
+		return errors.Join(err, a.Abort())
 	}
-	return a.disk.syncDir(filepath.Dir(a.path))
+	a.done = true
+	return errors.Join(a.h.Close(), a.disk.syncDir(filepath.Dir(a.path)))
 }
 
-// giveName renames the temporary file. A file of that name that somebody made
+// giveName gives the file its name. A file of that name that somebody made
 // meanwhile is kept.
 func (a *Atomic) giveName() error {
 	there, regular, err := findFile(a.disk, a.path)
-	if err != nil {
+	switch {
+	case err != nil:
+		return err
+	case there && (!a.overwrite || !regular):
+		return fs.ErrExist
+	case a.unnamed == nil:
+		return moveFile(a.disk, a.temp, a.path, a.overwrite)
+	}
+	err = a.unnamed.linkTo(a.path)
+	if !errors.Is(err, fs.ErrExist) || !a.overwrite {
 		return err
 	}
-	if there && (!a.overwrite || !regular) {
-		return fs.ErrExist
-	}
-	if !a.overwrite {
-		switch err := a.disk.link(a.temp, a.path); {
-		case err == nil:
-			if err := a.disk.remove(a.temp); err != nil {
-				return errors.Join(err, a.disk.remove(a.path))
-			}
-			return nil
-		case errors.Is(err, fs.ErrExist):
-			return fs.ErrExist
-		case !lacksLinks(err):
-			return err
-		}
-		// Without links, a file that appears after the check above is replaced.
+	if err := a.unnamed.linkTo(a.temp); err != nil {
+		return err
 	}
 	return a.disk.rename(a.temp, a.path)
+}
+
+// moveFile renames a file. A file that has the new name already is replaced if
+// that is said.
+func moveFile(d disk, from, to string, replace bool) error {
+	if replace {
+		return d.rename(from, to)
+	}
+	switch err := d.link(from, to); {
+	case err == nil:
+		if err := d.remove(from); err != nil {
+			return errors.Join(err, d.remove(to))
+		}
+		return nil
+	case errors.Is(err, fs.ErrExist):
+		return fs.ErrExist
+	case !lacksLinks(err):
+		return err
+	}
+	// Without links, a file that appears after this check is replaced.
+	there, _, err := findFile(d, to)
+	switch {
+	case err != nil:
+		return err
+	case there:
+		return fs.ErrExist
+	}
+	return d.rename(from, to)
 }
 
 // lacksLinks tells whether an error says that the file system has no hard
@@ -131,16 +195,18 @@ func lacksLinks(err error) bool {
 	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission)
 }
 
-// Abort removes the temporary file. After Commit it does nothing, so it can be
-// deferred.
+// Abort removes the file. After Commit it does nothing, so it can be deferred.
 func (a *Atomic) Abort() error {
 	if a.done {
 		return nil
 	}
 	a.done = true
-	err := a.h.Close()
 	if a.temp == "" {
-		return err
+		return a.h.Close()
 	}
-	return errors.Join(err, a.disk.remove(a.temp))
+	err := a.disk.remove(a.temp) // before the lock is let go
+	if a.unnamed != nil && errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(err, a.h.Close())
 }

@@ -1,10 +1,7 @@
 package file
 
 import (
-	"bytes"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -45,65 +42,50 @@ type Checkpoint struct {
 	err     error // of a flush in the background; returned from then on
 }
 
-// content is the JSON of a checkpoint file.
-type content struct {
-	Version int          `json:"version"`
-	FileID  []byte       `json:"file_id"`
-	From    string       `json:"from"`
-	To      string       `json:"to"`
-	Places  []placeEntry `json:"places"`
-	Input   *inputMark   `json:"input,omitempty"`
-	Output  *outputMark  `json:"output,omitempty"`
+// Owner is the route that a checkpoint belongs to. It holds no secrets.
+type Owner struct {
+	From, To string // the source and the destination
+	RouteMark
 }
 
-type placeEntry struct {
-	Place string `json:"place"`
-	Next  int64  `json:"next"`
-	Last  int64  `json:"last"`
-	State []byte `json:"state,omitempty"`
+// OpenCheckpoint opens the checkpoint at path, or makes one. A checkpoint of
+// another owner is refused; only the keys may differ, since keys are changed,
+// and a key that was missing is given. The caller closes it after the run.
+func OpenCheckpoint(path string, owner Owner) (*Checkpoint, error) {
+	return loadCheckpoint(osDisk{}, path, owner)
 }
 
-// inputMark is a point where a file source can resume reading: at the next
-// record or before it.
-type inputMark struct {
-	Record int64  `json:"record"`
-	Byte   int64  `json:"byte"`
-	Tail   []byte `json:"tail,omitempty"`  // of the bytes before Byte, if there are any
-	State  []byte `json:"state,omitempty"` // the decoder's
-}
-
-// outputMark is the point where a file sink resumes writing.
-type outputMark struct {
-	Bytes int64  `json:"bytes"`
-	State []byte `json:"state,omitempty"` // the encoder's
-}
-
-// OpenCheckpoint opens the checkpoint at path, or makes one. The names from and
-// to identify the source and the destination and hold no secrets; a checkpoint
-// that was made for others is refused. The caller closes it after the run.
-func OpenCheckpoint(path, from, to string) (*Checkpoint, error) {
-	return loadCheckpoint(osDisk{}, path, from, to)
-}
-
-func loadCheckpoint(d disk, path, from, to string) (*Checkpoint, error) {
+func loadCheckpoint(d disk, path string, owner Owner) (*Checkpoint, error) {
 	c := &Checkpoint{path: path, disk: d}
 	err := c.readFile()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		c.now = content{Version: 1, FileID: make([]byte, 16), From: from, To: to}
-		rand.Read(c.now.FileID)
+		c.now = content{Ends: ends{FileID: make([]byte, 16), From: owner.From, To: owner.To}, Route: owner.RouteMark}
+		rand.Read(c.now.Ends.FileID)
 		err = c.replaceFile()
-	case err == nil && c.now.From != from:
-		err = fmt.Errorf("made for source %s, not %s", c.now.From, from)
-	case err == nil && c.now.To != to:
-		err = fmt.Errorf("made for destination %s, not %s", c.now.To, to)
-	default:
+	case err == nil:
 		c.resumed = true
+		err = c.checkOwner(&owner)
+		c.now.Route.Keys = owner.Keys
 	}
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint %s: %w", path, err)
 	}
 	return c, nil
+}
+
+func (c *Checkpoint) checkOwner(owner *Owner) error {
+	for _, part := range []struct{ name, was, is string }{
+		{"source", c.now.Ends.From, owner.From},
+		{"destination", c.now.Ends.To, owner.To},
+		{"work", c.now.Route.Work, owner.Work},
+		{"context", c.now.Route.Context, owner.Context},
+	} {
+		if part.was != part.is {
+			return fmt.Errorf("made for %s %q, not %q", part.name, part.was, part.is)
+		}
+	}
+	return nil
 }
 
 func (c *Checkpoint) readFile() error {
@@ -119,32 +101,12 @@ func (c *Checkpoint) readFile() error {
 	if len(text) > maxCheckpoint {
 		return format.ErrTooLarge
 	}
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&c.now); err != nil {
-		return fmt.Errorf("%w: %w", format.ErrMalformed, err)
-	}
-	return c.now.validate()
-}
-
-func (r *content) validate() error {
-	bad := r.Version != 1 || len(r.FileID) != 16
-	for _, p := range r.Places {
-		bad = bad || p.Next < 0 || p.Last < -1
-	}
-	if in := r.Input; in != nil {
-		bad = bad || in.Record < 0 || in.Byte < 0 || in.Byte > 0 && len(in.Tail) != sha256.Size
-	}
-	bad = bad || r.Output != nil && r.Output.Bytes < 0
-	if bad {
-		return fmt.Errorf("%w: not a checkpoint of version 1", format.ErrMalformed)
-	}
-	return nil
+	return c.now.decodeForm(text)
 }
 
 // FileID returns a random name for the source, made with the checkpoint and
 // never changed.
-func (c *Checkpoint) FileID() [16]byte { return [16]byte(c.now.FileID) }
+func (c *Checkpoint) FileID() [16]byte { return [16]byte(c.now.Ends.FileID) }
 
 // Resumed tells whether the checkpoint existed already.
 func (c *Checkpoint) Resumed() bool { return c.resumed }
@@ -195,9 +157,9 @@ func (c *Checkpoint) replaceFile() error {
 	if err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(&c.now, "", " ")
+	text, err := c.now.encodeForm()
 	if err == nil {
-		_, err = a.Write(append(text, '\n'))
+		_, err = a.Write(text)
 	}
 	if err != nil {
 		return errors.Join(err, a.Abort())
@@ -249,17 +211,4 @@ func (c *Checkpoint) lastOutput() *outputMark {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now.Output
-}
-
-// setPlaces replaces the positions of the given places.
-func (r *content) setPlaces(places []pipeline.Position) {
-	for _, p := range places {
-		to := placeEntry{Place: p.Place, Next: p.Next, Last: p.Last, State: slices.Clone(p.State)}
-		i := slices.IndexFunc(r.Places, func(have placeEntry) bool { return have.Place == p.Place })
-		if i < 0 {
-			r.Places = append(r.Places, to)
-		} else {
-			r.Places[i] = to
-		}
-	}
 }

@@ -1,7 +1,9 @@
 package file
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -17,11 +19,11 @@ import (
 
 func TestCheckpointBelongs(t *testing.T) {
 	path := temp(t, "ck")
-	ck, err := OpenCheckpoint(path, "a", "b")
+	ck, err := OpenCheckpoint(path, Owner{From: "a", To: "b"})
 	if err != nil || ck.Resumed() || ck.FileID() == [16]byte{} {
 		t.Fatal(err)
 	}
-	again, err := OpenCheckpoint(path, "a", "b")
+	again, err := OpenCheckpoint(path, Owner{From: "a", To: "b"})
 	if err != nil || !again.Resumed() || again.FileID() != ck.FileID() {
 		t.Fatal("another checkpoint", err)
 	}
@@ -29,18 +31,66 @@ func TestCheckpointBelongs(t *testing.T) {
 		t.Fatalf("mode %v", info.Mode())
 	}
 	for _, c := range [][2]string{{"x", "b"}, {"a", "x"}} {
-		if _, err := OpenCheckpoint(path, c[0], c[1]); err == nil || !strings.Contains(err.Error(), "made for") {
+		if _, err := OpenCheckpoint(path, Owner{From: c[0], To: c[1]}); err == nil || !strings.Contains(err.Error(), "made for") {
 			t.Errorf("%v: %v", c, err)
 		}
 	}
-	for _, text := range []string{
-		"", "{}", `{"version":2}`, `{"unknown":1}`,
-		`{"version":1,"file_id":"AAAAAAAAAAAAAAAAAAAAAA==","places":[{"next":-1}]}`,
-		`{"version":1,"file_id":"AAAAAAAAAAAAAAAAAAAAAA==","from":"a","to":"b","input":{"record":1,"byte":10}}`,
+	text := string(load(t, path))
+	for _, bad := range []string{
+		"", "{}", text + "{}", strings.Replace(text, `"streamcrypt_checkpoint": 1`, `"streamcrypt_checkpoint": 2`, 1),
+		strings.Replace(text, `"sections"`, `"section"`, 1), strings.Replace(text, `"ends"`, `"endings"`, 1),
+		strings.Replace(text, `"file_id"`, `"file"`, 1), strings.Replace(text, `"version": 1`, `"version": 2`, 1),
+		strings.Replace(text, `"fields": null`, `"fields": [{"place":"p","next":-1}]`, 1),
+		strings.Replace(text, `"sections": {`, `"sections": {"input":{"version":1,"fields":{"record":1,"byte":10}},`, 1),
 	} {
-		store(t, path, []byte(text))
-		if _, err := OpenCheckpoint(path, "a", "b"); !errors.Is(err, format.ErrMalformed) {
-			t.Errorf("%q: %v", text, err)
+		if bad == text {
+			t.Fatal("nothing was changed")
+		}
+		store(t, path, []byte(bad))
+		if _, err := OpenCheckpoint(path, Owner{From: "a", To: "b"}); !errors.Is(err, format.ErrMalformed) {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
+// TestCheckpointKeepsSections checks that a section of a newer program outlives
+// the changes that this one makes, and that the keys of the last run are kept.
+func TestCheckpointKeepsSections(t *testing.T) {
+	path := temp(t, "ck")
+	owner := Owner{From: "a", To: "b", RouteMark: RouteMark{Work: "encrypt", Context: "c", Keys: []string{"01"}}}
+	if _, err := OpenCheckpoint(path, owner); err != nil {
+		t.Fatal(err)
+	}
+	text := string(load(t, path))
+	store(t, path, []byte(strings.Replace(text, `"sections": {`, `"sections": {"receipt":{"version":3,"id":"x"},`, 1)))
+	owner.Keys = []string{"02"}
+	ck, err := OpenCheckpoint(path, owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ck.noteChange(func(r *content) { r.setPlaces([]pipeline.Position{{Place: "p", Next: 7, State: []byte("s")}}) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := ck.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var got form
+	if err := json.Unmarshal(load(t, path), &got); err != nil {
+		t.Fatal(err)
+	}
+	var receipt bytes.Buffer
+	if err := json.Compact(&receipt, got.Sections["receipt"]); err != nil || receipt.String() != `{"version":3,"id":"x"}` {
+		t.Errorf("receipt %s, %v", receipt.String(), err)
+	}
+	if route := string(got.Sections["route"]); !strings.Contains(route, `"02"`) || strings.Contains(route, `"01"`) {
+		t.Errorf("route %s", route)
+	}
+	if at, ok := ck.positionOf("p"); !ok || at.Next != 7 || string(at.State) != "s" {
+		t.Errorf("position %+v", at)
+	}
+	for _, other := range []RouteMark{{Work: "decrypt", Context: "c"}, {Work: "encrypt", Context: "d"}} {
+		if _, err := OpenCheckpoint(path, Owner{From: "a", To: "b", RouteMark: other}); err == nil || !strings.Contains(err.Error(), "made for") {
+			t.Errorf("%+v: %v", other, err)
 		}
 	}
 }
@@ -95,7 +145,7 @@ func TestCommitInTime(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		d := newMemDisk()
-		ck, err := loadCheckpoint(d, "ck", "in", "out")
+		ck, err := loadCheckpoint(d, "ck", Owner{From: "in", To: "out"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +168,7 @@ func TestCommitInTime(t *testing.T) {
 			}
 			time.Sleep(commitEvery)
 			synctest.Wait()
-			saved, err := loadCheckpoint(d, "ck", "in", "out")
+			saved, err := loadCheckpoint(d, "ck", Owner{From: "in", To: "out"})
 			if err != nil {
 				return err
 			}

@@ -19,12 +19,12 @@ import (
 // crashRun is one run from a source to a file on a disk that may fail, with a
 // checkpoint on the same disk. Each message takes its time, so progress is also
 // saved in the background.
-func crashRun(t *testing.T, d *memDisk, f format.Format, source func(*Checkpoint) pipeline.Source) error {
-	ck, err := loadCheckpoint(d, "ck", "in", "out")
+func crashRun(t *testing.T, d *memDisk, f format.Format, partial bool, source func(*Checkpoint) pipeline.Source) error {
+	ck, err := loadCheckpoint(d, "ck", Owner{From: "in", To: "out"})
 	if err != nil {
 		return err
 	}
-	sink := newSink(t, SinkOptions{Path: "out", Format: f, Archive: testArchive(), Checkpoint: ck, Ordered: true})
+	sink := newSink(t, SinkOptions{Path: "out", Format: f, Archive: testArchive(), Checkpoint: ck, Ordered: true, Partial: partial})
 	sink.disk = d
 	slow := pipelinetest.Each(func(context.Context, *pipeline.Message) error {
 		time.Sleep(9 * time.Millisecond)
@@ -33,6 +33,9 @@ func crashRun(t *testing.T, d *memDisk, f format.Format, source func(*Checkpoint
 	err = pipeline.Run(t.Context(), pipeline.Options{
 		Source: source(ck), Sink: sink, NewTransform: slow, Workers: 2, ReadAhead: 1500, Log: quiet,
 	})
+	if err == nil {
+		err = sink.Finish()
+	}
 	return errors.Join(err, ck.Close())
 }
 
@@ -71,27 +74,38 @@ func TestCrash(t *testing.T) {
 			return func(*Checkpoint) pipeline.Source { return src }
 		}
 		for name, open := range map[string]func() func(*Checkpoint) pipeline.Source{"file": fromFile, "broker": fromBroker} {
-			t.Run(fmt.Sprintf("%s from %s", f, name), func(t *testing.T) { crashAtEveryStep(t, f, want, open) })
+			for _, partial := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s from %s, partial %v", f, name, partial), func(t *testing.T) {
+					crashAtEveryStep(t, f, partial, want, open)
+				})
+			}
 		}
 	}
 }
 
-func crashAtEveryStep(t *testing.T, f format.Format, want []pipeline.Message, open func() func(*Checkpoint) pipeline.Source) {
+func crashAtEveryStep(t *testing.T, f format.Format, partial bool, want []pipeline.Message, open func() func(*Checkpoint) pipeline.Source) {
 	steps := 1
 	for at := 0; at < steps; at++ {
 		synctest.Test(t, func(t *testing.T) {
 			d, source, r := newMemDisk(), open(), rand.New(rand.NewPCG(uint64(at), 7))
+			d.named = at%2 == 0
 			for _, left := range []int{at, r.IntN(at + 5)} {
 				d.left = left
-				if err := crashRun(t, d, f, source); err == nil {
+				if err := crashRun(t, d, f, partial, source); err == nil {
 					break
 				} else if !errors.Is(err, errCrash) {
 					t.Fatalf("step %d: %v", at, err)
 				}
 				d.crash(r)
+				if partial && d.names["out"] != nil {
+					_, err := stored(t, d, f)
+					if err != nil {
+						t.Fatalf("step %d: under its name it is not complete: %v", at, err)
+					}
+				}
 			}
 			d.left = -1
-			if err := crashRun(t, d, f, source); err != nil {
+			if err := crashRun(t, d, f, partial, source); err != nil {
 				t.Fatalf("step %d: begun again: %v", at, err)
 			}
 			got, err := stored(t, d, f)
@@ -163,11 +177,12 @@ func TestCrashAppend(t *testing.T) {
 // as a whole.
 func TestCrashAtomic(t *testing.T) {
 	text := bytes.Repeat([]byte("text"), 10)
-	for at := range 8 {
+	for n := range 32 {
+		at, named, overwrite := n/4, n%2 == 0, n/2%2 == 0
 		d := newMemDisk()
-		d.left = at
+		d.left, d.named = at, named
 		make := func() error {
-			a, err := beginAtomic(d, "out", false)
+			a, err := beginAtomic(d, "out", overwrite)
 			if err != nil {
 				return err
 			}

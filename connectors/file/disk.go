@@ -12,9 +12,16 @@ import (
 // that forgets bytes that were not synced.
 type disk interface {
 	open(path string, flag int) (handle, error) // a new file is readable by its owner only
+	// openUnnamed makes a file in dir that has no name and is gone when it is
+	// closed without one; errors.ErrUnsupported where that is not possible.
+	openUnnamed(dir string) (unnamed, error)
+	// lockFile takes the lock of an open file for as long as it is open, or
+	// returns errInUse if another one has it.
+	lockFile(h handle) error
 	stat(path string) (size int64, regular bool, err error)
 	rename(from, to string) error
 	link(from, to string) error // fs.ErrExist if to exists
+	isSame(a, b string) bool    // whether both names are those of one file
 	remove(path string) error
 	syncDir(dir string) error // makes new names in dir durable
 }
@@ -26,6 +33,13 @@ type handle interface {
 	io.Closer
 	Truncate(size int64) error
 	Sync() error
+}
+
+// unnamed is a file that has no name yet.
+type unnamed interface {
+	handle
+	// linkTo gives it a name; fs.ErrExist if that is taken.
+	linkTo(path string) error
 }
 
 type osDisk struct{}
@@ -49,6 +63,15 @@ func (osDisk) stat(path string) (int64, bool, error) {
 func (osDisk) rename(from, to string) error { return os.Rename(from, to) }
 
 func (osDisk) link(from, to string) error { return os.Link(from, to) }
+
+func (osDisk) isSame(a, b string) bool {
+	first, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	second, err := os.Stat(b)
+	return err == nil && os.SameFile(first, second)
+}
 
 func (osDisk) remove(path string) error { return os.Remove(path) }
 

@@ -2,11 +2,12 @@
 // formats of package format.
 //
 // A file is one lane and one place, read to its end. An output is written under
-// a temporary name and renamed when it is complete, so a failure leaves no
-// partial file. With a Checkpoint the output is written in place instead. The
-// checkpoint holds the position in the source together with the length of the
-// output; a resumed run cuts the output there and continues, which delivers
-// exactly once on one host.
+// no name, or a temporary one, and gets its own when it is complete, so a
+// failure leaves no partial file. With a Checkpoint the output is written in
+// place instead, or under a name that says that it is partial. The checkpoint
+// holds the position in the source together with the length of the output; a
+// resumed run cuts the output there and continues, which delivers exactly once
+// on one host.
 //
 // A raw file is one payload and never becomes a message. Its route uses
 // RawInput and Atomic.
@@ -21,9 +22,12 @@
 //	sink.go, open.go          writing: options, and how an output is opened
 //	writer.go, output.go      writing records, and the kinds of output
 //	append.go                 an existing file, checked before it grows
-//	atomic.go, writeback*.go  a file that appears complete or not at all
-//	checkpoint.go, tail.go    progress on disk, and the file that it is about
-//	disk.go                   the file system, which tests replace
+//	resume.go                 an output with a checkpoint
+//	atomic.go, unnamed*.go    a file that appears complete or not at all
+//	writeback*.go             writing to the disk ahead
+//	checkpoint.go             progress on disk; sections.go has its form
+//	known.go                  the part of an input that has been read
+//	disk.go, lock*.go         the file system, which tests replace
 //	observer.go               SourceObserver
 package file
 

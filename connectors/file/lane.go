@@ -21,6 +21,7 @@ type lane struct {
 	in     input
 	dec    format.Decoder
 	win    format.Window
+	known  known // over the bytes that were taken from win
 	index  int64 // of the next record
 	err    error // the end of reading; returned after the messages before it
 	shelf  format.Shelf
@@ -28,6 +29,7 @@ type lane struct {
 	mu    sync.Mutex
 	done  pipeline.Position
 	marks []inputMark // points to resume at, oldest first; the first is at or before done
+	fixed bool        // there are no more marks: the next run reads on from the last one
 	ended bool        // Read has returned io.EOF
 	total int64       // the number of records; valid once ended
 }
@@ -69,25 +71,21 @@ func (s *Source) findStart() (startPoint, error) {
 	return r, nil
 }
 
-func (s *Source) newLane(in input, r startPoint) (*lane, error) {
+func (s *Source) newLane(ctx context.Context, in input, r startPoint) (*lane, error) {
 	l := &lane{
 		source: s, place: s.opts.Path, first: r, done: r.at, dec: s.layout.NewDecoder(),
 		index: r.from.Record, marks: []inputMark{r.from},
 		in: in,
 	}
 	l.win.Read, l.win.Offset = l.readInput, r.from.Byte
-	if s.opts.Checkpoint != nil {
-		l.win.Keep = tailSize
-	}
 	if f, ok := in.(regular); ok {
-		before, err := s.checkTail(f, r.from)
-		if err != nil {
+		var err error
+		if l.known, err = s.resumeKnown(ctx, f, r.from); err != nil {
 			return nil, err
 		}
 		if _, err := f.Seek(r.from.Byte, io.SeekStart); err != nil {
 			return nil, err
 		}
-		l.win.SetTaken(before)
 		s.read.Store(r.from.Byte)
 	}
 	if r.from.Byte == 0 {
@@ -143,12 +141,10 @@ func (l *lane) fillBatch(ctx context.Context, b *format.Batch, limit int, stop i
 		case err != nil:
 			l.setFault(err)
 		case n > 0:
-			if !b.Fits(n, limit) {
-				return nil
+			if !b.Fits(n, limit) || b.Len() > 0 && l.dec.InPieces() {
+				return nil // marks lie between records
 			}
-			if err := l.decodeRecord(ctx, l.win.Take(n), b); err != nil {
-				return err
-			}
+			l.decodeRecord(ctx, l.win.Take(n), b)
 			if l.err != nil {
 				l.win.PutBack(n) // the next run has to stop at this record, too
 			}
@@ -180,14 +176,21 @@ func (l *lane) fillBatch(ctx context.Context, b *format.Batch, limit int, stop i
 	return l.err
 }
 
-func (l *lane) decodeRecord(ctx context.Context, record []byte, b *format.Batch) error {
+// decodeRecord decodes a record, or a piece of one. A record that can never be
+// read is a message with a fault.
+func (l *lane) decodeRecord(ctx context.Context, record []byte, b *format.Batch) {
 	is, err := b.Decode(ctx, l.dec, record)
-	switch {
-	case err != nil:
+	if fault, ok := errors.AsType[*pipeline.Reject](err); ok {
+		b.AddFault(record, fault)
+		is, err = true, nil
+	}
+	if err != nil {
 		l.setFault(err)
-		return nil
-	case !is:
-		return nil
+		return
+	}
+	l.known.addBytes(record)
+	if !is {
+		return
 	}
 	m := b.Last()
 	m.Origin = pipeline.Origin{Place: l.place, Offset: l.index, Previous: -1}
@@ -195,7 +198,11 @@ func (l *lane) decodeRecord(ctx context.Context, record []byte, b *format.Batch)
 	if m.Origin.Offset < l.first.at.Next {
 		b.DropLast() // it was committed before the restart
 	}
-	return nil
+}
+
+func isReject(err error) bool {
+	_, is := errors.AsType[*pipeline.Reject](err)
+	return is
 }
 
 func (l *lane) setFault(err error) {
@@ -205,13 +212,16 @@ func (l *lane) setFault(err error) {
 // addMark remembers the point behind the batch that was just read. There are as
 // many marks as batches in flight.
 func (l *lane) addMark() {
-	if l.in.isLive() || !l.dec.CanResume() {
+	if l.in.isLive() {
 		return
 	}
-	m := inputMark{Record: l.index, Byte: l.win.Offset, State: l.dec.AppendState(nil)}
-	if ck := l.source.opts.Checkpoint; ck != nil {
-		m.Tail = ck.hashTail(l.win.Taken())
+	if !l.dec.CanResume() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.fixed = true
+		return
 	}
+	m := newMark(l.index, l.win.Offset, l.dec, l.known)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.marks = append(l.marks, m)
@@ -224,8 +234,11 @@ func (l *lane) noteEnd() {
 }
 
 // Commit notes the position in the checkpoint, if there is one.
-func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
-	from := l.advanceTo(done)
+func (l *lane) Commit(ctx context.Context, done *pipeline.Progress) error {
+	from, err := l.advanceTo(ctx, done)
+	if err != nil {
+		return err
+	}
 	ck := l.source.opts.Checkpoint
 	if ck == nil {
 		return nil
@@ -233,8 +246,9 @@ func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	return ck.noteChange(func(r *content) { r.setPlaces(done.Places); r.Input = &from })
 }
 
-// advanceTo takes over progress and returns the point to resume at after it.
-func (l *lane) advanceTo(done *pipeline.Progress) inputMark {
+// advanceTo takes over progress and returns the point to resume at after it:
+// the one right before the next message.
+func (l *lane) advanceTo(ctx context.Context, done *pipeline.Progress) (inputMark, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, p := range done.Places {
@@ -246,9 +260,16 @@ func (l *lane) advanceTo(done *pipeline.Progress) inputMark {
 		l.marks = append(l.marks[:0], l.marks[1:]...)
 	}
 	if len(l.marks) == 0 {
-		return inputMark{}
+		return inputMark{}, nil
 	}
-	return l.marks[0]
+	if l.marks[0].Record < l.done.Next && !l.fixed {
+		mark, err := l.findMark(ctx, l.marks[0], l.done.Next)
+		if err != nil {
+			return mark, fmt.Errorf("source %s: %w", l.place, err)
+		}
+		l.marks[0] = mark
+	}
+	return l.marks[0], nil
 }
 
 // committedStart returns the point where the lane begins if it is served again.

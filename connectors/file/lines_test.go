@@ -10,13 +10,15 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// TestLineNamed checks that an error says which line, after the messages before
-// it.
+// TestLineNamed checks that the fault of a line says which line it is.
 func TestLineNamed(t *testing.T) {
 	path := store(t, temp(t, "orders.ndjson"), []byte("{\"value\":\"1\"}\n{\"value\":\"2\"}\n{\"value\":\"secret\",\"x\":0}\n"))
 	got, err := read(t, sourceOptions(path, format.NDJSON))
-	if len(got) != 2 || err == nil || err.Error() != path+`:3: malformed: unknown field "x"` {
+	if len(got) != 3 || err != nil {
 		t.Fatalf("%d messages, then %v", len(got), err)
+	}
+	if err = got[2].Fault; err == nil || err.Error() != `malformed: line 3: unknown field "x"` {
+		t.Fatal(err)
 	}
 	var word interface{ Reason() string }
 	if !errors.As(err, &word) || word.Reason() != "malformed" {

@@ -22,6 +22,7 @@ type memDisk struct {
 	synced map[string]*memFile // names that survive
 	left   int                 // steps before the power goes off; negative: it stays on
 	steps  int
+	named  bool // every file has a name
 }
 
 type memFile struct{ now, synced []byte }
@@ -88,6 +89,28 @@ func (d *memDisk) open(path string, flag int) (handle, error) {
 	return &memHandle{d: d, f: f}, nil
 }
 
+func (d *memDisk) openUnnamed(string) (unnamed, error) {
+	if d.named {
+		return nil, errors.ErrUnsupported
+	}
+	return &memHandle{d: d, f: new(memFile)}, nil
+}
+
+func (d *memDisk) lockFile(handle) error { return nil }
+
+func (h *memHandle) linkTo(path string) error {
+	h.d.mu.Lock()
+	defer h.d.mu.Unlock()
+	if h.d.names[path] != nil {
+		return fs.ErrExist
+	}
+	if err := h.d.step(); err != nil {
+		return err
+	}
+	h.d.names[path] = h.f
+	return nil
+}
+
 func (d *memDisk) stat(path string) (int64, bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -122,9 +145,18 @@ func (d *memDisk) link(from, to string) error {
 	return nil
 }
 
+func (d *memDisk) isSame(a, b string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.names[a] != nil && d.names[a] == d.names[b]
+}
+
 func (d *memDisk) remove(path string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.names[path] == nil {
+		return fs.ErrNotExist
+	}
 	if err := d.step(); err != nil {
 		return err
 	}

@@ -3,13 +3,11 @@ package file
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 
-	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -121,76 +119,31 @@ func (s *Sink) createFile(w *writer, there bool) error {
 	if there && !s.opts.Overwrite {
 		return fs.ErrExist
 	}
-	return s.openInPlace(w, 0)
+	return s.openInPlace(w, s.opts.Path, 0)
 }
 
-// openInPlace opens the file and cuts it to size.
-func (s *Sink) openInPlace(w *writer, size int64) error {
+// openInPlace opens a file and cuts it to size.
+func (s *Sink) openInPlace(w *writer, path string, size int64) error {
 	flag := os.O_RDWR
 	if size == 0 {
 		flag |= os.O_CREATE
 	}
-	h, err := s.disk.open(s.opts.Path, flag)
+	h, err := s.disk.open(path, flag)
 	if err != nil {
 		return err
 	}
 	w.out = growing{h}
+	if s.opts.Checkpoint != nil {
+		if err := s.disk.lockFile(h); err != nil {
+			return err
+		}
+	}
 	if err := truncateTo(h, size); err != nil {
 		return err
 	}
 	w.bytes = size
-	if err := s.disk.syncDir(filepath.Dir(s.opts.Path)); err != nil {
+	if err := s.disk.syncDir(filepath.Dir(path)); err != nil {
 		return err
 	}
 	return w.beginOutput()
-}
-
-// resumeFile cuts the output to the length in the checkpoint. The first run
-// notes that length before it touches the output, so that a run which is killed
-// here can start again.
-func (s *Sink) resumeFile(ctx context.Context, w *writer, there bool) error {
-	ck := s.opts.Checkpoint
-	at := ck.lastOutput()
-	if at == nil {
-		if err := s.adoptFile(ctx, w, there); err != nil {
-			return err
-		}
-		at = ck.lastOutput()
-	} else if s.opts.Ordered && w.lane == nil {
-		w.written = ck.nextOffsets()
-	}
-	if size, _, err := s.disk.stat(s.opts.Path); at.Bytes > 0 && (err != nil || size < at.Bytes) {
-		return fmt.Errorf("the file is shorter than its checkpoint says: %w", errors.Join(format.ErrTruncated, err))
-	}
-	if err := w.enc.Restore(at.State); err != nil {
-		return err
-	}
-	if err := s.openInPlace(w, at.Bytes); err != nil {
-		return err
-	}
-	ck.setOutput(w.out.sync)
-	return nil
-}
-
-// adoptFile notes the file's present state as the checkpoint's first.
-func (s *Sink) adoptFile(ctx context.Context, w *writer, there bool) error {
-	if there && !s.opts.Append && !s.opts.Overwrite {
-		return fs.ErrExist
-	}
-	at := outputMark{State: w.enc.AppendState(nil)}
-	if there && s.opts.Append {
-		if err := s.openToAppend(ctx, w); err != nil {
-			return err
-		}
-		at = w.kept
-		err := w.out.close(true)
-		if w.out = nil; err != nil {
-			return err
-		}
-	}
-	ck := s.opts.Checkpoint
-	if err := ck.noteChange(func(r *content) { r.Output = &at }); err != nil {
-		return err
-	}
-	return ck.flushChanges()
 }

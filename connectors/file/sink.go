@@ -21,7 +21,7 @@ import (
 type SinkOptions struct {
 	// Path is the file, or Stream for standard output.
 	Path string
-	// Format is NDJSON or Seq.
+	// Format is NDJSON, Lines or Seq.
 	Format format.Format
 	// Archive seals a seq's end records with Tag and SealEnd. With OpenEnd the
 	// end records of an existing file are checked as well.
@@ -37,6 +37,10 @@ type SinkOptions struct {
 	// source, and cuts the output there when it is opened again. A Source of
 	// this package must share it.
 	Checkpoint *Checkpoint
+	// Partial says that the output has an end, and has the name Path with
+	// ".partial" behind it until Finish. It needs a Checkpoint, and does not go
+	// with Append.
+	Partial bool
 	// Ordered says that the source returns the messages of each place in order,
 	// also after a restart. Messages below a position in the Checkpoint are
 	// then dropped, since the output has them already.
@@ -74,8 +78,11 @@ func NewSink(o SinkOptions) (*Sink, error) {
 	if err != nil {
 		return fail(err)
 	}
-	if o.Overwrite && o.Append {
+	switch {
+	case o.Overwrite && o.Append:
 		return fail(errors.New("append and overwrite exclude each other"))
+	case o.Partial && (o.Append || o.Checkpoint == nil):
+		return fail(errors.New("a partial output needs a checkpoint, and is not appended to"))
 	}
 	if o.Path == Stream {
 		if o.Checkpoint != nil {

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"sync/atomic"
 
+	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -17,8 +19,10 @@ type SourceOptions struct {
 	// Path is the file, or Stream for standard input. It is also the place of
 	// its messages.
 	Path string
-	// Format is NDJSON or Seq.
+	// Format is NDJSON, Lines or Seq.
 	Format format.Format
+	// Key is the field that is the record key, for Lines; see format.Options.
+	Key string
 	// Archive checks a seq's end records with Tag and OpenEnd, or passes them
 	// to KeepEnd unchecked.
 	Archive format.Archive
@@ -50,8 +54,16 @@ func NewSource(o SourceOptions) (*Source, error) {
 	if o.Path == "" {
 		return nil, errors.New("source file: no path")
 	}
+	if open := o.Archive.OpenEnd; open != nil { // findMark may open one while the lane reads
+		var mu sync.Mutex
+		o.Archive.OpenEnd = func(ctx context.Context, record []byte) ([archive.EndSize]byte, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			return open(ctx, record)
+		}
+	}
 	layout, err := format.ForReading(format.Options{
-		Format: o.Format, Archive: o.Archive, MaxRecord: o.MaxRecord, MaxHeaders: o.MaxHeaders,
+		Format: o.Format, Key: o.Key, Archive: o.Archive, MaxRecord: o.MaxRecord, MaxHeaders: o.MaxHeaders,
 	})
 	if err != nil {
 		return fail(err)
@@ -101,7 +113,7 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 		p.wake = held.Changed()
 	}
 	return held.Hold(ctx, true, func(ctx context.Context) error {
-		l, err := s.newLane(in, start)
+		l, err := s.newLane(ctx, in, start)
 		if err != nil {
 			return fmt.Errorf("source %s: %w", s.opts.Path, err)
 		}

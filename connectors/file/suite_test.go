@@ -27,7 +27,7 @@ func appender(t *testing.T, path string, f format.Format) func([]pipeline.Messag
 func opener(t *testing.T) func() *Checkpoint {
 	path := temp(t, "checkpoint")
 	return func() *Checkpoint {
-		ck, err := OpenCheckpoint(path, "in", "out")
+		ck, err := OpenCheckpoint(path, Owner{From: "in", To: "out"})
 		if err != nil {
 			t.Fatal(err)
 		}

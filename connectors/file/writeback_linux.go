@@ -1,9 +1,6 @@
 package file
 
-import (
-	"os"
-	"syscall"
-)
+import "syscall"
 
 // syncFileRangeWrite is SYNC_FILE_RANGE_WRITE of sync_file_range(2): begin
 // writing, do not wait.
@@ -13,7 +10,7 @@ const syncFileRangeWrite = 2
 // so that the sync at the end has little left to do. It promises nothing, so an
 // error means nothing.
 func startWriteback(h handle, from, size int64) {
-	f, ok := h.(*os.File)
+	f, ok := h.(syscall.Conn)
 	if !ok {
 		return
 	}

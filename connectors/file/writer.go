@@ -18,6 +18,7 @@ type writer struct {
 	enc      format.Encoder
 	buf      []byte
 	bytes    int64               // the output's length
+	ended    bool                // the output of an earlier run has its end behind bytes
 	kept     outputMark          // the output at the last position
 	written  map[string]int64    // by place: messages below this offset are in the output already
 	refusals pipeline.RefusalSet // of one Write
@@ -77,7 +78,7 @@ func (w *writer) appendMessages(ctx context.Context, msgs []pipeline.Message, do
 		done = nil // it comes with the messages that are left
 	}
 	if w.sink.opts.Checkpoint != nil {
-		return w.noteProgress(done)
+		return w.noteProgress(ctx, done)
 	}
 	if len(msgs) > 0 { // without a position too: dead letters must be durable
 		if err := w.out.sync(); err != nil {
@@ -94,6 +95,11 @@ func (w *writer) flushBuffer() error {
 	if len(w.buf) == 0 {
 		return nil
 	}
+	if w.ended {
+		if err := w.cutEnd(); err != nil {
+			return err
+		}
+	}
 	n, err := w.out.Write(w.buf)
 	w.bytes += int64(n)
 	w.buf = w.buf[:0]
@@ -109,20 +115,25 @@ func (w *writer) markKept() {
 
 // noteProgress notes the length of the output and its position together in the
 // checkpoint.
-func (w *writer) noteProgress(done *pipeline.Progress) error {
+func (w *writer) noteProgress(ctx context.Context, done *pipeline.Progress) error {
 	if done == nil {
 		return nil
 	}
 	w.markKept()
-	at := outputMark{Bytes: w.kept.Bytes, State: slices.Clone(w.kept.State)}
+	bytes, state := w.kept.Bytes, slices.Clone(w.kept.State)
 	var from *inputMark
 	if w.lane != nil {
-		mark := w.lane.advanceTo(done)
+		mark, err := w.lane.advanceTo(ctx, done)
+		if err != nil {
+			return err
+		}
 		from = &mark
 	}
 	ck := w.sink.opts.Checkpoint
 	err := ck.noteChange(func(r *content) {
 		r.setPlaces(done.Places)
+		at := *r.Output
+		at.Bytes, at.State = bytes, state
 		r.Output = &at
 		if from != nil {
 			r.Input = from
@@ -174,7 +185,7 @@ func (w *writer) endOutput(ctx context.Context, complete bool) error {
 		}
 		ck.setOutput(nil)
 	}
-	if !complete {
+	if !complete || w.ended {
 		return nil
 	}
 	end, err := w.enc.End(ctx, w.buf[:0])
@@ -182,5 +193,28 @@ func (w *writer) endOutput(ctx context.Context, complete bool) error {
 		return err
 	}
 	w.buf = end
-	return w.flushBuffer()
+	if err := w.flushBuffer(); err != nil {
+		return err
+	}
+	return w.noteEnd()
+}
+
+// noteEnd notes in the checkpoint that the output has its end.
+func (w *writer) noteEnd() error {
+	ck := w.sink.opts.Checkpoint
+	if ck == nil {
+		return nil
+	}
+	if err := w.out.sync(); err != nil {
+		return err
+	}
+	err := ck.noteChange(func(r *content) {
+		at := *r.Output
+		at.Ended = w.bytes
+		r.Output = &at
+	})
+	if err != nil {
+		return err
+	}
+	return ck.flushChanges()
 }

@@ -2,6 +2,7 @@ package format
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"unsafe"
 
@@ -40,7 +41,12 @@ func (b *Batch) usedBytes() int {
 }
 
 // Decode copies a record into the batch and decodes it with d. It returns true
-// for a message, which is then the Last, and false for another record.
+// for a message, which is then the Last, and false for another record or for a
+// piece of one.
+//
+// The error is a *pipeline.Reject if the record can never be read and others
+// may follow it: AddFault takes it. With any other error nothing more can be
+// read.
 func (b *Batch) Decode(ctx context.Context, d Decoder, record []byte) (bool, error) {
 	b.lastBuf, b.lastHeaders = len(b.buf), len(b.headers)
 	is, err := d.decodeInto(ctx, b.appendRecord(record), b)
@@ -48,6 +54,19 @@ func (b *Batch) Decode(ctx context.Context, d Decoder, record []byte) (bool, err
 		b.buf = b.buf[:b.lastBuf]
 	}
 	return is, err
+}
+
+// AddFault adds a message in place of a record that can never be read. Its
+// value is the record as it lies in the input, or null if the record is longer
+// than the limit of its Layout. It is then the Last.
+func (b *Batch) AddFault(record []byte, fault *pipeline.Reject) {
+	b.buf, b.headers = b.buf[:b.lastBuf], b.headers[:b.lastHeaders]
+	var value []byte
+	if !errors.Is(fault, ErrTooLarge) {
+		value = b.appendRecord(record)
+	}
+	m := b.addMessage()
+	m.Value, m.Fault = value, fault
 }
 
 // Last returns the last message, which has no origin yet. It is valid until the

@@ -3,7 +3,6 @@ package format
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"math"
 	"time"
 
@@ -107,7 +106,7 @@ func (p *bodyParser) parseHeaders(b *Batch, most int) ([]pipeline.Header, error)
 	case err != nil:
 		return nil, err
 	case n > uint64(most):
-		return nil, fmt.Errorf("%w: more than %d headers", ErrTooLarge, most)
+		return nil, headerLimitError(most)
 	case n == 0:
 		return nil, nil
 	}

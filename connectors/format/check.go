@@ -17,16 +17,21 @@ import (
 //	too-large  the record would be longer than MaxRecord
 //	header     there are more headers than MaxHeaders
 //	malformed  a time that ndjson cannot hold: outside the years 0 to 9999 (RFC 3339 section 1)
+//	refused    a value that is no line: null, or with a line feed in it
 //
 // The length of a line depends on the bytes of the value, so it is exact if
 // m.Value has valueSize bytes. Otherwise Check assumes the shortest form, and
 // Encoder.Append may still refuse the message. Check is safe for concurrent
 // use.
 func (l *Layout) Check(m *pipeline.Message, valueSize int) error {
-	if l.format == Seq {
+	switch l.format {
+	case Seq:
 		return l.limits.checkRecord(m, valueSize)
+	case Lines:
+		return l.limits.checkValue(m, valueSize)
+	default:
+		return l.limits.checkLine(m, valueSize)
 	}
-	return l.limits.checkLine(m, valueSize)
 }
 
 func (l limits) checkLine(m *pipeline.Message, valueSize int) error {

@@ -23,6 +23,10 @@ type Decoder interface {
 	// needed to know it. With eof there are no more. An error wraps one of this
 	// package.
 	Next(b []byte, eof bool) (int, error)
+	// InPieces tells whether the last call of Next has returned the length of a
+	// piece of a record that is too large to be kept. Its pieces are decoded one
+	// after the other; the last one gives the error.
+	InPieces() bool
 	// Finish is called at the end of the input. Its error wraps ErrTruncated:
 	// an input must not end there.
 	Finish() error
@@ -30,12 +34,13 @@ type Decoder interface {
 	// Else it is read again from its beginning: records were met that its reader
 	// has to know.
 	CanResume() bool
-	// Locate names the record with this index, counted from 0, for errors.
+	// Locate names the record of the last error, which has this index, counted
+	// from 0.
 	Locate(place string, index int64) string
 
 	// decodeInto makes the record a message of b. It returns false for another
 	// kind of record, which it checks. It may change the record, and the
-	// message points into it.
+	// message points into it. See Batch.Decode for its error.
 	decodeInto(ctx context.Context, record []byte, b *Batch) (bool, error)
 }
 
@@ -54,19 +59,39 @@ type Encoder interface {
 // NewDecoder returns a Decoder for the beginning of an input. The Layout comes
 // from ForReading, or from ForWriting to append.
 func (l *Layout) NewDecoder() Decoder {
-	if l.format == Seq {
+	lines := lineSplitter{most: l.limits.record}
+	switch l.format {
+	case Seq:
 		return newSeqDecoder(l.archive, l.limits)
+	case Lines:
+		return &valueDecoder{lines: lines, key: l.key}
+	default:
+		return &lineDecoder{lines: lines, headers: l.limits.headers}
 	}
-	return &lineDecoder{limits: l.limits}
+}
+
+// NewRescanner returns a Decoder for input that another Decoder of the Layout
+// has read before. Ends are opened again, but neither KeepRecord nor NoteEnd is
+// told of anything.
+func (l *Layout) NewRescanner() Decoder {
+	d := l.NewDecoder()
+	if seq, ok := d.(*seqDecoder); ok {
+		seq.archive.KeepRecord, seq.archive.NoteEnd = nil, nil
+	}
+	return d
 }
 
 // NewEncoder returns an Encoder for the beginning of an output. The Layout
 // comes from ForWriting.
 func (l *Layout) NewEncoder() Encoder {
-	if l.format == Seq {
+	switch l.format {
+	case Seq:
 		return newSeqEncoder(l.archive, l.limits)
+	case Lines:
+		return &valueEncoder{limits: l.limits}
+	default:
+		return &lineEncoder{limits: l.limits}
 	}
-	return &lineEncoder{limits: l.limits}
 }
 
 // ContinueAfter makes e continue behind the last record that d has read: of an

@@ -1,10 +1,11 @@
 // Package format reads and writes records: how messages lie in files and
 // objects.
 //
-// Two formats hold messages. ndjson holds one message a line, for people and
-// for other programs. seq holds envelopes: an appendable archive whose sealed
-// end record tells whether anything is missing. A raw file is one payload and
-// never becomes a message.
+// Three formats hold messages. ndjson holds one message a line, for people and
+// for other programs. lines holds values that other programs have written, one
+// a line. seq holds envelopes: an appendable archive whose sealed end record
+// tells whether anything is missing. A raw file is one payload and never
+// becomes a message.
 //
 // A connector that stores messages as bytes checks its options once, with
 // [ForReading] or [ForWriting], and gets a [Layout]. A Layout makes Decoders
@@ -20,8 +21,11 @@
 //	batch.go    Batch and Shelf: the memory of decoded messages
 //	window.go   Window: the bytes that were read and are no record yet
 //	check.go    which messages fit, and the size of their records
-//	ndjson.go   writing and reading lines; json.go and text.go parse one
+//	lines.go    values as lines; jsonkey.go finds a record key in one
+//	ndjson.go   writing ndjson
+//	ndjsonread.go, splitter.go, json.go, text.go  reading ndjson
 //	seq.go      frames and digests of a seq; seqwrite.go and seqread.go
+//	seqlarge.go a record of a seq that is too large to be kept
 //	body.go     the CBOR body of a seq's record
 //	torn.go     the rest of a write that did not come to its end
 package format
@@ -51,6 +55,8 @@ const (
 	Raw Format = "raw"
 	// NDJSON is one JSON object a line.
 	NDJSON Format = "ndjson"
+	// Lines is one value a line, and nothing else of a message.
+	Lines Format = "lines"
 	// Seq is an appendable sequence of envelopes with a sealed end record.
 	Seq Format = "seq"
 )
@@ -74,8 +80,11 @@ type Archive = archive.Functions
 
 // Options say how records lie in an input or an output.
 type Options struct {
-	// Format is NDJSON or Seq.
+	// Format is NDJSON, Lines or Seq.
 	Format Format
+	// Key is the field in the JSON of each line that is the record key, such as
+	// ".customer.id"; "" for none. It is for reading Lines.
+	Key string
 	// Archive is for a seq. See Archive for the functions that are needed.
 	Archive Archive
 	// MaxRecord is the most bytes of one record, DefaultMaxRecord if 0.
@@ -89,6 +98,7 @@ type Options struct {
 type Layout struct {
 	format  Format
 	archive Archive
+	key     []string
 	limits  limits
 }
 
@@ -111,17 +121,24 @@ func ForWriting(o Options) (*Layout, error) {
 
 func newLayout(o Options) (*Layout, error) {
 	switch o.Format {
-	case NDJSON, Seq:
+	case NDJSON, Lines, Seq:
 	case Raw:
 		return nil, errors.New("a raw file holds no messages")
 	default:
-		return nil, fmt.Errorf("format %q is not one of ndjson, seq", string(o.Format))
+		return nil, fmt.Errorf("format %q is not one of ndjson, lines, seq", string(o.Format))
 	}
 	l, err := newLimits(o.MaxRecord, o.MaxHeaders)
 	if err != nil {
 		return nil, err
 	}
-	return &Layout{format: o.Format, archive: o.Archive, limits: l}, nil
+	key, err := parseKeyPath(o.Key)
+	switch {
+	case err != nil:
+		return nil, err
+	case key != nil && o.Format != Lines:
+		return nil, fmt.Errorf("%s has record keys of its own: a field for them is for lines", o.Format)
+	}
+	return &Layout{format: o.Format, archive: o.Archive, key: key, limits: l}, nil
 }
 
 // Format returns the format of the records.

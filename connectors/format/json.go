@@ -58,7 +58,7 @@ func (p *lineParser) parseMessage(m *pipeline.Message) error {
 		f, ok := fieldsByName[string(name)]
 		switch {
 		case !ok:
-			return unknownField(name)
+			return &ForeignError{unknownField(name)}
 		case seen&f != 0:
 			return fmt.Errorf("field %q comes twice, or with its base64 form", name)
 		}
@@ -72,7 +72,7 @@ func (p *lineParser) parseMessage(m *pipeline.Message) error {
 		return errors.New("more than one object in the line")
 	}
 	if seen&fieldValue == 0 {
-		return errors.New(`field "value" is missing`)
+		return &ForeignError{errors.New(`field "value" is missing`)}
 	}
 	return nil
 }
@@ -121,12 +121,17 @@ func (p *lineParser) parseBytes(encoded bool) ([]byte, error) {
 	if !encoded && p.skipNull() {
 		return nil, nil
 	}
+	if p.skipSpace(); p.i < len(p.b) && p.b[p.i] != '"' {
+		return nil, errNoString
+	}
 	s, err := p.parseText()
 	if err != nil || !encoded {
 		return s, err
 	}
 	return decodeBase64(s)
 }
+
+var errNoString = errors.New("it is a JSON string, or null, and nothing else: an object is written as a string")
 
 // decodeBase64 decodes in place. It refuses line ends, which encoding/base64
 // skips even in strict mode.
@@ -167,7 +172,7 @@ func (p *lineParser) parseHeaders() ([]pipeline.Header, error) {
 	start := len(p.batch.headers)
 	for n := 0; !p.skipByte(']'); n++ {
 		if n == p.max {
-			return nil, fmt.Errorf("%w: more than %d headers", ErrTooLarge, p.max)
+			return nil, headerLimitError(p.max)
 		}
 		if n > 0 {
 			if err := p.expectByte(','); err != nil {

@@ -1,11 +1,8 @@
 package format
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
-	"errors"
-	"fmt"
 	"time"
 	"unicode/utf8"
 
@@ -19,7 +16,8 @@ import (
 // key, value and subject that are not UTF-8 are written base64-encoded as
 // key64, value64, subject64, a header's name or value as {"b64":".."}. A key
 // that is null or absent is null. A null value is a tombstone; an absent value
-// is an error, and so is any other field.
+// is an error, and so is any other field. Empty lines are passed over, and so
+// is a byte order mark at the beginning.
 
 // lineEncoder writes messages as ndjson.
 type lineEncoder struct{ limits limits }
@@ -123,57 +121,3 @@ func appendString[T string | []byte](dst []byte, s T) []byte {
 	}
 	return append(append(dst, s[from:]...), '"')
 }
-
-// lineDecoder reads ndjson.
-type lineDecoder struct {
-	limits limits
-	seen   int // bytes of the first line that were searched for a line feed
-}
-
-func (d *lineDecoder) Next(b []byte, eof bool) (int, error) {
-	i := bytes.IndexByte(b[d.seen:], '\n')
-	n := d.seen + i + 1
-	if i < 0 {
-		n, d.seen = 0, len(b)
-		if eof {
-			n = len(b) // the last line may lack its line feed
-		}
-	}
-	if max(n, d.seen) > d.limits.record {
-		return 0, fmt.Errorf("%w: a line of more than %d bytes", ErrTooLarge, d.limits.record)
-	}
-	if n > 0 {
-		d.seen = 0
-	}
-	return n, nil
-}
-
-func (d *lineDecoder) decodeInto(_ context.Context, record []byte, b *Batch) (bool, error) {
-	m := b.addMessage()
-	p := lineParser{b: record, batch: b, max: d.limits.headers}
-	err := p.parseMessage(m)
-	if err == nil {
-		return true, nil
-	}
-	b.dropMessage()
-	switch last := record[len(record)-1]; {
-	case errors.Is(err, ErrTooLarge):
-		return false, err
-	case last != '\n' && (last != '}' || p.i == len(record)):
-		return false, fmt.Errorf("%w: the last line is not whole", ErrTruncated)
-	default:
-		return false, fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-}
-
-func (*lineDecoder) Finish() error { return nil }
-
-// CanResume implements Decoder.
-func (*lineDecoder) CanResume() bool { return true }
-
-func (*lineDecoder) Locate(place string, index int64) string {
-	return fmt.Sprintf("%s:%d", place, index+1) // every record is a line
-}
-
-func (*lineDecoder) AppendState(dst []byte) []byte { return dst }
-func (*lineDecoder) Restore([]byte) error          { return nil }

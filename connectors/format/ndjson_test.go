@@ -15,7 +15,7 @@ import (
 
 func decodeLine(line string) (pipeline.Message, error) {
 	b := new(Batch)
-	d := &lineDecoder{limits: limits{record: 1 << 20, headers: 4}}
+	d := &lineDecoder{lines: lineSplitter{most: 1 << 20}, headers: 4}
 	n, err := d.Next([]byte(line), true)
 	if err != nil {
 		return pipeline.Message{}, err
@@ -33,6 +33,7 @@ func TestLineGood(t *testing.T) {
 		want pipeline.Message
 	}{
 		{`{"value":""}`, pipeline.Message{Value: []byte{}}},
+		{"\ufeff{\"value\":\"v\"}\r\n", pipeline.Message{Value: []byte("v")}},
 		{`{"value":null}`, pipeline.Message{}},
 		{`{"key":null,"value":"v"}`, pipeline.Message{Value: []byte("v")}},
 		{`{"key":"","value":"v"}`, pipeline.Message{Key: []byte{}, Value: []byte("v")}},
@@ -66,12 +67,11 @@ func TestLineBad(t *testing.T) {
 		want error
 		text string
 	}{
-		{"\n", ErrMalformed, "column 2"},
 		{"[]\n", ErrMalformed, "'{' is due"},
 		{"{}\n", ErrMalformed, `"value" is missing`},
 		{"{\"key\":\"k\"}\n", ErrMalformed, `"value" is missing`},
 		{"{\"value\":\"v\",\"colour\":1}\n", ErrMalformed, `unknown field "colour"`},
-		{"{\"value\":\"v\",\"4111 1111\":1}\n", ErrMalformed, "malformed: unknown field"},
+		{"{\"value\":\"v\",\"4111 1111\":1}\n", ErrMalformed, "malformed: line 1: unknown field"},
 		{"{\"value\":\"v\",\"value\":\"w\"}\n", ErrMalformed, `"value" comes twice`},
 		{"{\"value\":\"v\",\"value64\":\"\"}\n", ErrMalformed, `"value64" comes twice`},
 		{"{\"key\":null,\"key64\":\"\",\"value\":\"v\"}\n", ErrMalformed, `"key64" comes twice`},
@@ -101,12 +101,15 @@ func TestLineBad(t *testing.T) {
 		{"{\"value\":\"v\",\"headers\":[[null,\"b\"]]}\n", ErrMalformed, `field "headers"`},
 		{"{\"value\":\"v\",\"headers\":[[\"a\",{\"b32\":\"\"}]]}\n", ErrMalformed, `unknown field "b32"`},
 		{"{\"value\":\"v\",\"headers\":[" + strings.Repeat(`["a","b"],`, 4) + "[\"a\",\"b\"]]}\n", ErrTooLarge, "4 headers"},
-		{"\ufeff{\"value\":\"v\"}\n", ErrMalformed, "is due"},
+		{"{\"value\":\"v\"\ufeff}\n", ErrMalformed, "is due"},
+		{"{\"value\":{\"x\":1}}\n", ErrMalformed, `line 1: field "value": it is a JSON string`},
+		{"\xff\xfe{\x00\"\x00", ErrMalformed, "UTF-16"},
+		{"{\x00\"\x00", ErrMalformed, "UTF-16"},
 		{`{"value":"v`, ErrTruncated, "not whole"},
 		{`{"value":"v"`, ErrTruncated, "not whole"},
 		{`{"value":`, ErrTruncated, "not whole"},
 		{`{"value":"v","x":1}`, ErrMalformed, "unknown field"},
-		{"{\"value\":\"" + strings.Repeat("v", 1<<20) + "\"}\n", ErrTooLarge, "a line of more"},
+		{"{\"value\":\"" + strings.Repeat("v", 1<<20) + "\"}\n", ErrTooLarge, "line 1: more than"},
 	} {
 		_, err := decodeLine(c.line)
 		if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.text) {

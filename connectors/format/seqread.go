@@ -19,6 +19,9 @@ type seqDecoder struct {
 	started bool   // the magic has been read
 	others  uint64 // records that are no messages
 	needed  bool   // some of them must be known to read on
+	unread  uint32 // records that could not be read, since the beginning
+	damaged bool   // the record from Next has a wrong checksum and a good neighbour
+	large   largeRecord
 }
 
 func newSeqDecoder(a Archive, l limits) *seqDecoder {
@@ -28,10 +31,12 @@ func newSeqDecoder(a Archive, l limits) *seqDecoder {
 }
 
 func (d *seqDecoder) Next(b []byte, eof bool) (int, error) {
-	if !d.started {
+	switch {
+	case !d.started:
 		return nextMagic(b, eof)
-	}
-	if len(b) == 0 && eof {
+	case d.large.left > 0:
+		return d.large.nextPiece(b, eof)
+	case len(b) == 0 && eof:
 		return 0, nil
 	}
 	n := frameSize
@@ -44,7 +49,7 @@ func (d *seqDecoder) Next(b []byte, eof bool) (int, error) {
 		case length == 0 && more:
 			return 0, errEmpty
 		case length > most && int64(len(b)) > frameSize+most:
-			return 0, fmt.Errorf("%w: a record of more than %d bytes", ErrTooLarge, most)
+			return d.large.beginRecord(b, length), nil
 		case length <= most:
 			n += int(length)
 		}
@@ -81,13 +86,28 @@ var (
 )
 
 // checkFrame returns n if the first n bytes of b are a record with the right
-// checksum. A record at the very end with a wrong one is torn.
+// checksum. A record at the very end with a wrong one is torn. One in the
+// middle is damaged: if a good record begins where it should end, its length is
+// right and it can be set aside; otherwise nobody knows where the next one
+// begins.
 func (d *seqDecoder) checkFrame(b []byte, n int, eof bool) (int, error) {
-	want := binary.BigEndian.Uint32(b[4:])
+	d.damaged = false
 	switch {
-	case crc32.Checksum(b[frameSize:n], castagnoli) == want:
+	case hasChecksum(b[:n]):
 		return n, nil
 	case len(b) > n:
+		rest := b[n:]
+		whole := frameSize
+		if len(rest) >= frameSize {
+			whole += int(min(binary.BigEndian.Uint32(rest), uint32(d.limits.record)))
+		}
+		switch {
+		case len(rest) < whole && !eof:
+			return 0, nil
+		case len(rest) >= whole && whole > frameSize && hasChecksum(rest[:whole]):
+			d.damaged = true
+			return n, nil
+		}
 		return 0, errChecksum
 	case eof:
 		return 0, fmt.Errorf("%w: wrong checksum of the last record", ErrTruncated)
@@ -96,10 +116,27 @@ func (d *seqDecoder) checkFrame(b []byte, n int, eof bool) (int, error) {
 	}
 }
 
+// hasChecksum tells whether a frame has the checksum of its content.
+func hasChecksum(frame []byte) bool {
+	return crc32.Checksum(frame[frameSize:], castagnoli) == binary.BigEndian.Uint32(frame[4:])
+}
+
+// InPieces implements Decoder.
+func (d *seqDecoder) InPieces() bool { return d.large.left > 0 }
+
 func (d *seqDecoder) decodeInto(ctx context.Context, record []byte, b *Batch) (bool, error) {
-	if !d.started {
+	switch {
+	case !d.started:
 		d.started = true
 		return false, nil
+	case d.large.left > 0:
+		whole, err := d.large.takePiece(record)
+		if whole && err == nil {
+			err = d.setAside(ErrTooLarge, fmt.Errorf("a record of more than %d bytes", d.limits.record))
+		}
+		return false, err
+	case d.damaged:
+		return false, d.setAside(ErrMalformed, errors.New("wrong checksum"))
 	}
 	kind, body := record[frameSize], record[frameSize+1:]
 	if kind > archive.TypeEnd {
@@ -110,23 +147,32 @@ func (d *seqDecoder) decodeInto(ctx context.Context, record []byte, b *Batch) (b
 	err := p.parseMessage(m, b, d.limits.headers)
 	switch {
 	case err != nil:
+		b.dropMessage()
+		return false, d.setAside(reasonOf(err), err)
 	case kind == archive.TypeMessage:
 		d.addMessage(m)
 		return true, nil
-	default:
-		err = d.readEnd(ctx, m)
 	}
+	err = d.readEnd(ctx, m)
 	b.dropMessage()
 	if errors.Is(err, errRecord) {
-		err = fmt.Errorf("%w: %w", ErrMalformed, err)
+		err = fmt.Errorf("%w: end of the archive: %w", ErrMalformed, err)
 	}
 	return false, err
+}
+
+// setAside counts a record that can never be read as a message, and returns its
+// error. No end fits the archive from there on.
+func (d *seqDecoder) setAside(reason, detail error) error {
+	d.chain.BeginRecord(archive.TypeMessage, 0)
+	d.unread++
+	return rejectRecord(reason, detail)
 }
 
 // readRecord reads a record that has not the form of a message.
 func (d *seqDecoder) readRecord(ctx context.Context, kind byte, body []byte) error {
 	if kind > archive.TypeDictionaryRecord && kind < archive.FirstPassedOver {
-		return fmt.Errorf("%w: a record of type %d", ErrMalformed, kind)
+		return d.setAside(ErrMalformed, fmt.Errorf("a record of type %d", kind))
 	}
 	d.needed = true
 	if err := d.keepRecord(ctx, kind, body); err != nil {
@@ -173,6 +219,9 @@ func (d *seqDecoder) readEnd(ctx context.Context, m *pipeline.Message) error {
 	case errors.Is(err, archive.ErrUnconnected):
 		d.chain.AddEnd(nil)
 		return nil
+	case err != nil && d.unread > 0:
+		return fmt.Errorf("%w: the end of the archive cannot be checked: %d records before it could not be read",
+			ErrMalformed, d.unread)
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrTampered, err)
 	}
@@ -205,14 +254,22 @@ func (*seqDecoder) Locate(place string, index int64) string {
 	return fmt.Sprintf("%s@%d", place, index)
 }
 
+// CanResume implements Decoder.
 func (d *seqDecoder) CanResume() bool { return !d.needed }
 
-func (d *seqDecoder) AppendState(dst []byte) []byte { return d.chain.AppendState(dst) }
+// AppendState appends: unread 4 || the chain.
+func (d *seqDecoder) AppendState(dst []byte) []byte {
+	return d.chain.AppendState(binary.BigEndian.AppendUint32(dst, d.unread))
+}
 
+// Restore implements Resumable.
 func (d *seqDecoder) Restore(state []byte) error {
-	if rest, err := d.chain.Restore(state); err != nil || len(rest) > 0 {
+	if len(state) < 4 {
 		return errSeqState
 	}
-	d.started = true
+	if rest, err := d.chain.Restore(state[4:]); err != nil || len(rest) > 0 {
+		return errSeqState
+	}
+	d.unread, d.started = binary.BigEndian.Uint32(state), true
 	return nil
 }

@@ -12,11 +12,14 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// CheckLastLine judges the last line of an ndjson file, which has no line feed,
-// before lines are appended. It returns true for a message that merely lacks
-// its line feed, and false for the rest of a torn write, which can be cut. Any
-// other line was not written by this package: that is an error.
+// CheckLastLine judges the last line of a file of lines, which has no line
+// feed, before lines are appended. It returns true for a message that merely
+// lacks its line feed, and false for the rest of a torn write, which can be
+// cut. Any other line was not written by this package: that is an error.
 func (l *Layout) CheckLastLine(line []byte) (whole bool, err error) {
+	if l.format == Lines {
+		return false, fmt.Errorf("%w: the last line has no line feed, and may have been cut off", ErrTruncated)
+	}
 	p := lineParser{b: bytes.Clone(line), batch: new(Batch), max: l.limits.headers}
 	switch {
 	case p.parseMessage(new(pipeline.Message)) == nil:

@@ -12,9 +12,6 @@ type Window struct {
 	Read func(ctx context.Context, p []byte) (int, error)
 	// Offset is where Bytes begins in the input.
 	Offset int64
-	// Keep is how many of the last bytes that were taken stay in memory, at
-	// least; fewer if no more were taken.
-	Keep int
 	// EOF says that the input has no more bytes than those in Bytes.
 	EOF bool
 
@@ -30,14 +27,6 @@ const (
 
 // Bytes returns the bytes that wait to be taken. They are valid until Fill.
 func (w *Window) Bytes() []byte { return w.buf[w.begin:w.stop] }
-
-// Taken returns the last bytes that were taken, as many as Keep says. They are
-// valid until Fill.
-func (w *Window) Taken() []byte { return w.buf[max(0, w.begin-w.Keep):w.begin] }
-
-// SetTaken sets the bytes before an input that is read from its middle. The
-// window takes over b.
-func (w *Window) SetTaken(b []byte) { w.buf, w.begin, w.stop = b, len(b), len(b) }
 
 // Take hands out the next n bytes. They are valid until Fill.
 func (w *Window) Take(n int) []byte {
@@ -68,22 +57,21 @@ func (w *Window) Fill(ctx context.Context) error {
 }
 
 func (w *Window) makeRoom() {
-	from := max(0, w.begin-w.Keep)
-	have := w.stop - from
+	have := w.stop - w.begin
 	switch {
 	case have == len(w.buf):
-		w.moveTo(from, max(2*have, minWindow))
+		w.moveTo(max(2*have, minWindow))
 	case have < minWindow && len(w.buf) > maxIdleWindow: // one large record has grown it
-		w.moveTo(from, minWindow)
-	case w.stop == len(w.buf) || w.begin == w.stop:
-		copy(w.buf, w.buf[from:w.stop])
-		w.begin, w.stop = w.begin-from, have
+		w.moveTo(minWindow)
+	case w.stop == len(w.buf) || have == 0:
+		copy(w.buf, w.buf[w.begin:w.stop])
+		w.begin, w.stop = 0, have
 	}
 }
 
-// moveTo moves the bytes behind from into a buffer of another size.
-func (w *Window) moveTo(from, size int) {
+// moveTo moves the bytes into a buffer of another size.
+func (w *Window) moveTo(size int) {
 	b := make([]byte, size)
-	n := copy(b, w.buf[from:w.stop])
-	w.buf, w.begin, w.stop = b, w.begin-from, n
+	n := copy(b, w.buf[w.begin:w.stop])
+	w.buf, w.begin, w.stop = b, 0, n
 }

@@ -91,7 +91,8 @@ func (in *fetcher) noteOpen(ctx context.Context, p *partition, stable, target in
 		}
 	case age >= t.told && w.told.IsZero():
 		w.told = now
-		in.options.Log.Warn("kafka: records wait for the end of a transaction", in.describeOpen(ctx, p, stable, target)...)
+		in.options.Log.Warn("kafka: records wait for the end of a transaction",
+			in.describeOpen(ctx, p, stable, target)...)
 	}
 }
 

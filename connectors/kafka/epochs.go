@@ -112,7 +112,8 @@ func (in *fetcher) checkLeaders(ctx context.Context) error {
 	}
 	for i, p := range parts {
 		if cuts[i] >= 0 {
-			return fmt.Errorf("%w: %s was cut at %d and had been read up to %d", pipeline.ErrLost, p.place, cuts[i], p.next)
+			return fmt.Errorf("%w: %s was cut at %d and had been read up to %d",
+				pipeline.ErrLost, p.place, cuts[i], p.next)
 		}
 		p.checked = asked[i]
 	}

@@ -8,7 +8,7 @@ import (
 // failure is the reason why a lane cannot go on. It is set once, by any
 // goroutine, and ends the reads and writes under way.
 type failure struct {
-	ctx context.Context // is done once there is a reason, which is its cause
+	ctx context.Context //nolint:containedctx // is done once there is a reason, which is its cause
 	end context.CancelCauseFunc
 }
 

@@ -135,13 +135,6 @@ func (t *laneTable) take(partitions []membership.Partition) map[*laneServer][]in
 	return by
 }
 
-// count returns how many partitions are held.
-func (t *laneTable) count() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.at)
-}
-
 // refreshTopics asks who leads, since partitions may be new.
 func (s *Source) refreshTopics() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)

@@ -126,13 +126,15 @@ func (o SourceOptions) withDefaults() (SourceOptions, error) {
 	case o.Partitions != nil && !o.Until.Bounded():
 		return fail("a member of a group cannot choose its partitions; a run that ends (until=latest) can")
 	case o.BrokerDeals && (o.Start != Start{}):
-		return fail("where broker deals partitions no member knows whether the group is new; begin at the earliest record")
+		return fail("where the broker deals partitions no member knows whether the group is new; " +
+			"begin at the earliest record")
 	case o.Workers < 0:
 		return fail("%d workers", o.Workers)
 	case o.CodecMemory < 0 || o.CodecMemory > 0 && o.CodecMemory < batch.MinCodecMemory:
 		return fail("codec memory of %d bytes: %d is the least", o.CodecMemory, batch.MinCodecMemory)
 	}
-	if err := errors.Join(membership.CheckTimes(o.Session, o.Rebalance), membership.CheckInstance(o.Instance)); err != nil {
+	err = errors.Join(membership.CheckTimes(o.Session, o.Rebalance), membership.CheckInstance(o.Instance))
+	if err != nil {
 		return fail("%w", err)
 	}
 	if o.Grace == 0 {

@@ -194,7 +194,8 @@ func (s *Sink) checkTopic(to *destination, from string) error {
 			"add some (kafka-topics.sh --alter --topic %s --partitions %d), or say partition=key",
 			name, ErrFewPartitions, to.PartitionCount(), want, name, want)
 	case to.maxBatch < s.wantMaxBatch(from) && s.Oversize:
-		s.Log.Warn("kafka: the destination does not take the largest records of the source; they are rejected as too-large",
+		s.Log.Warn("kafka: the destination does not take the largest records of the source; "+
+			"they are rejected as too-large",
 			"topic", name, "max_message_bytes", to.maxBatch, "needed", s.wantMaxBatch(from))
 	case to.maxBatch < s.wantMaxBatch(from):
 		return fmt.Errorf("kafka topic %s: %w: it is %d, and records of the source may need %d; raise it: "+

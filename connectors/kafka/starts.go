@@ -34,13 +34,13 @@ func (s *Source) findPositions(
 	}
 	var unknown []int // indexes
 	var asked []int32
-	for i := range out {
-		if out[i].Next < 0 && s.names.MayBeSeveral() && s.topics.at(partitions[i]).topic.IsReplaced() {
+	for i, p := range partitions {
+		if out[i].Next < 0 && s.names.MayBeSeveral() && s.topics.at(p).topic.IsReplaced() {
 			out[i].Next = 0 // it is parked there
 			continue
 		}
 		if out[i].Next < 0 {
-			unknown, asked = append(unknown, i), append(asked, partitions[i])
+			unknown, asked = append(unknown, i), append(asked, p)
 		}
 	}
 	if len(unknown) == 0 {
@@ -71,8 +71,8 @@ func (s *Source) findPositions(
 func (s *Source) readCommitted(
 	ctx context.Context, partitions []int32, out []pipeline.Position, known []int32, replaced map[int32]bool,
 ) error {
-	asked := s.topics.partitionsAt(partitions)
-	return s.cluster.RetryExplained(ctx, "offsets of group "+s.Group, s.explainUnstable, func(ctx context.Context) error {
+	asked, name := s.topics.partitionsAt(partitions), "offsets of group "+s.Group
+	return s.cluster.RetryExplained(ctx, name, s.explainUnstable, func(ctx context.Context) error {
 		found, err := s.cluster.ReadOffsets(ctx, s.Group, asked)
 		switch {
 		case errors.Is(err, kafkago.GroupIdNotFound):

@@ -54,7 +54,8 @@ func (s *Sink) planTopic(ctx context.Context, name, of string) (cluster.NewTopic
 		}
 	}
 	if size, ok := settings.ReadInt(cluster.RetentionBytes); ok && size > 0 {
-		n.Settings[cluster.RetentionBytes] = strconv.FormatInt(min(size, math.MaxInt64/retentionFactor)*retentionFactor, 10)
+		size = min(size, math.MaxInt64/retentionFactor) * retentionFactor
+		n.Settings[cluster.RetentionBytes] = strconv.FormatInt(size, 10)
 	}
 	// A record that the source took long ago is older now than a limit allows.
 	if _, ok := settings[cluster.TimestampBefore]; ok {
@@ -121,7 +122,8 @@ func (s *Sink) compareTopic(ctx context.Context, to *destination, of string) err
 		}
 	}
 	if len(weaker) > 0 {
-		s.Log.Warn("kafka: the destination is weaker than the source", "topic", to.Name(), "differs", strings.Join(weaker, "; "))
+		s.Log.Warn("kafka: the destination is weaker than the source",
+			"topic", to.Name(), "differs", strings.Join(weaker, "; "))
 	}
 	return nil
 }
@@ -147,7 +149,8 @@ func (s *Sink) listWeaker(ctx context.Context, to *destination, from *sourceTopi
 			weaker = append(weaker, fmt.Sprintf("%s %d (source: %d)", name, mine, theirs))
 		}
 	}
-	if mine, theirs := to.settings[cluster.CleanupPolicy].Value, settings[cluster.CleanupPolicy].Value; mine != theirs {
+	mine, theirs := to.settings[cluster.CleanupPolicy].Value, settings[cluster.CleanupPolicy].Value
+	if mine != theirs {
 		weaker = append(weaker, fmt.Sprintf("%s %s (source: %s)", cluster.CleanupPolicy, mine, theirs))
 	}
 	return weaker, nil

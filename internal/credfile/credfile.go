@@ -2,7 +2,8 @@
 // keys, and the certificates that go with them.
 //
 // One policy holds for all of them, whichever broker or key service they are
-// for. A file has a bounded size. A secret that others than its owner can read
+// for. A file is text in UTF-8, with or without a byte order mark, and has a
+// bounded size. A secret that others than its owner can read
 // is used, and warned of, since in a container the mode is often not the user's
 // to choose. Errors and log lines name the file and hold nothing of its
 // content.
@@ -20,6 +21,8 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+
+	"github.com/streamcrypt/streamcrypt/internal/textfile"
 )
 
 // MaxSize is more than any credential needs, a bundle of certificates included,
@@ -56,8 +59,12 @@ func readBounded(path string) ([]byte, fs.FileMode, error) {
 		clear(buf)
 		return nil, 0, err
 	}
-	b := append([]byte(nil), buf[:n]...)
+	text, err := textfile.Clean(buf[:n])
+	b := append([]byte(nil), text...)
 	clear(buf)
+	if err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", path, err)
+	}
 	return b, info.Mode(), nil
 }
 

@@ -80,7 +80,7 @@ func TestModes(t *testing.T) {
 
 func TestReadPassword(t *testing.T) {
 	for content, want := range map[string]string{
-		"pass word": "pass word", "p\n": "p", "p\r\n": "p", "p\n\n": "p\n", " p ": " p ", "": "", "\n": "",
+		"pass word": "pass word", "p\n": "p", "p\r\n": "p", "p\n\n": "p\n", " p ": " p ", "": "", "\n": "", "\xef\xbb\xbfp\r\n": "p",
 	} {
 		got, err := ReadPassword("password", store(t, "p", 0o600, []byte(content)), slog.New(slog.DiscardHandler))
 		if err != nil || got != want {

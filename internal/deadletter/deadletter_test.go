@@ -2,6 +2,8 @@ package deadletter
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"sync"
 	"testing"
@@ -38,7 +40,7 @@ func TestPartsAreLeftOut(t *testing.T) {
 		{Key: []byte("away"), Value: []byte("v"), Time: at},
 	}
 	to := &pipelinetest.MemorySink{}
-	w, err := NewSink(to, check).Open(t.Context(), nil)
+	w, err := NewSink(to, FullValues, check).Open(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,6 +61,56 @@ func TestPartsAreLeftOut(t *testing.T) {
 	}
 	if len(want) > 0 || string(given[1].Value) != "value" || !given[2].Time.Equal(late) {
 		t.Errorf("missing %v; the messages are now %v", want, given)
+	}
+}
+
+// A letter has its value, or two headers in its place, or neither; never more
+// than MaxValue bytes of it.
+func TestValues(t *testing.T) {
+	long := make([]byte, MaxValue+1)
+	for _, c := range []struct {
+		values Values
+		value  []byte
+		kept   bool
+		size   string
+	}{
+		{NoValues, []byte("v"), false, ""},
+		{HashedValues, []byte("v"), false, "1"},
+		{HashedValues, []byte{}, false, "0"},
+		{HashedValues, nil, false, ""},
+		{FullValues, []byte("v"), true, ""},
+		{FullValues, nil, false, ""},
+		{FullValues, long[:MaxValue], true, ""},
+		{FullValues, long, false, "1048577"},
+	} {
+		to := &pipelinetest.MemorySink{}
+		w, err := NewSink(to, c.values, func(*pipeline.Message, int) error { return nil }).Open(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		headers := []pipeline.Header{{Name: "a"}, {Name: "b"}}[:1]
+		if err := w.Write(t.Context(), []pipeline.Message{{Value: c.value, Headers: headers}}, nil); err != nil {
+			t.Fatal(err)
+		}
+		got := to.Stored()[0]
+		if (got.Value != nil) != c.kept || c.kept && len(got.Value) != len(c.value) || headers[:2][1].Name != "b" {
+			t.Errorf("%s of %d bytes: %d bytes", c.values, len(c.value), len(got.Value))
+		}
+		size := ""
+		for _, h := range got.Headers {
+			switch h.Name {
+			case HeaderSize:
+				size = string(h.Value)
+			case HeaderHash:
+				sum := sha256.Sum256(c.value)
+				if string(h.Value) != hex.EncodeToString(sum[:]) {
+					t.Errorf("hash %s", h.Value)
+				}
+			}
+		}
+		if size != c.size || len(got.Headers) > 1 != (size != "") {
+			t.Errorf("%s of %d bytes: headers %q", c.values, len(c.value), got.Headers)
+		}
 	}
 }
 
@@ -121,7 +173,7 @@ func TestSharedSinkOfEndedLane(t *testing.T) {
 func TestOpenFails(t *testing.T) {
 	errAway := errors.New("away")
 	to := &pipelinetest.MemorySink{OnOpen: func(context.Context, pipeline.Lane) error { return errAway }}
-	for _, s := range []pipeline.Sink{NewSink(to, nil), ShareSink(to)} {
+	for _, s := range []pipeline.Sink{NewSink(to, FullValues, nil), ShareSink(to)} {
 		if _, err := s.Open(t.Context(), nil); !errors.Is(err, errAway) {
 			t.Errorf("got %v", err)
 		}

@@ -2,6 +2,7 @@
 // a rejected message is stored, and why it was rejected.
 //
 //	NewSink    leaves out the parts that the destination cannot hold
+//	Values     says how much of a value a letter has
 //	ShareSink  lets several lanes write to a destination that takes one lane
 //
 // The package must not know any kind of destination, nor the content of
@@ -20,16 +21,18 @@ import (
 // Its error is a *pipeline.Reject.
 type CheckFunc func(m *pipeline.Message, size int) error
 
-// NewSink returns a Sink that writes letters to another one. If check says that
-// the destination cannot hold the value or the time of a letter, the letter is
-// written without it: it still says where the message is stored.
-func NewSink(to pipeline.Sink, check CheckFunc) pipeline.Sink {
-	return &letterSink{Sink: to, check: check}
+// NewSink returns a Sink that writes letters with such values to another one.
+// If check says that the destination cannot hold the value or the time of a
+// letter, the letter is written without it: it still says where the message is
+// stored.
+func NewSink(to pipeline.Sink, values Values, check CheckFunc) pipeline.Sink {
+	return &letterSink{Sink: to, values: values, check: check}
 }
 
 type letterSink struct {
 	pipeline.Sink
-	check CheckFunc
+	values Values
+	check  CheckFunc
 }
 
 // Open implements pipeline.Sink.
@@ -38,11 +41,12 @@ func (s *letterSink) Open(ctx context.Context, lane pipeline.Lane) (pipeline.Wri
 	if err != nil {
 		return nil, err
 	}
-	return &letterWriter{Writer: w, check: s.check}, nil
+	return &letterWriter{Writer: w, values: s.values, check: s.check}, nil
 }
 
 type letterWriter struct {
 	pipeline.Writer
+	values  Values
 	check   CheckFunc
 	letters []pipeline.Message // of one Write
 }
@@ -53,11 +57,12 @@ func (w *letterWriter) Write(ctx context.Context, msgs []pipeline.Message, done 
 	defer func() { clear(w.letters) }()
 	for i := range w.letters {
 		m := &w.letters[i]
+		w.values.limitValue(m)
 		if w.findRefusal(m) == pipeline.ReasonMalformed {
 			m.Time = time.Time{}
 		}
-		if w.findRefusal(m) == pipeline.ReasonTooLarge {
-			m.Value = nil
+		if m.Value != nil && w.findRefusal(m) == pipeline.ReasonTooLarge {
+			hashValue(m)
 		}
 	}
 	return w.Writer.Write(ctx, w.letters, done)

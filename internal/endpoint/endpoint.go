@@ -111,6 +111,9 @@ type Traits struct {
 	// Archive says that the end holds envelopes only, and after them a sealed
 	// record of how many.
 	Archive bool
+	// Plain says that the end holds plaintext only: envelopes cannot be stored
+	// there.
+	Plain bool
 	// Append says that a sink goes on behind the messages that it holds.
 	Append bool
 	// OneLane says that a sink takes one lane at a time.

@@ -52,6 +52,9 @@ type Source struct {
 	LaneMemory int
 	// AckWait is after how long a message may come again; 0: it does not.
 	AckWait time.Duration
+	// Peek returns the first n messages of the source, or fewer, and leaves it
+	// as if it had not been read; nil if that is not possible.
+	Peek func(ctx context.Context, n int) ([]pipeline.Message, error)
 	// MeasureProgress tells how far the source has been read, of which this
 	// many messages have been settled.
 	MeasureProgress func(settled int64) Progress
@@ -74,6 +77,9 @@ type Sink struct {
 	// MapSubject appends the subject under which a message is published that
 	// has the given one. A nil MapSubject leaves subjects as they are.
 	MapSubject func(dst, subject []byte) ([]byte, error)
+	// Finish makes the output complete. It is called once after a run that has
+	// carried everything; nil if nothing is to be done.
+	Finish func() error
 	// LaneMemory is how many bytes the writer of a lane takes at most beside
 	// its messages: the encoder where the sink compresses.
 	LaneMemory int

@@ -45,6 +45,11 @@ type Session struct {
 	// be read, again after a lane was lost. It does not block, and is called by
 	// several goroutines.
 	Announce func(topic string)
+	// Work, Context and Keys are what the route does, the name that its
+	// envelopes are bound to, and the names of its keys. A checkpoint keeps
+	// them.
+	Work, Context string
+	Keys          []string
 	// OneLane says that the sink takes one lane at a time.
 	OneLane bool
 	// Growth is how many bytes larger messages become at most; below zero:

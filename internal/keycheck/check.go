@@ -173,6 +173,9 @@ func (c *Checker) placeOf(name string) *Place {
 // is ctx's, or the key store's. The caller holds the lock.
 func (c *Checker) checkMessage(ctx context.Context, m *pipeline.Message) (verdict, error) {
 	c.looked.Add(1)
+	if m.Fault != nil {
+		return c.countRefused(m.Fault), nil
+	}
 	sealed, err := c.o.Sealed(m)
 	if err != nil {
 		return c.countRefused(err), nil

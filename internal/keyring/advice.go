@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/streamcrypt/streamcrypt/internal/hint"
+	"github.com/streamcrypt/streamcrypt/internal/textfile"
 	"github.com/streamcrypt/streamcrypt/keys/awskms"
 	"github.com/streamcrypt/streamcrypt/keys/local"
 )
@@ -12,6 +13,11 @@ import (
 func Advice() []hint.Advice {
 	return append([]hint.Advice{
 		hint.AboutError(local.ErrFIPS, "use an rsa: or local: key"),
+		hint.AboutError(local.ErrOpenSSH, "convert a copy of it: "+
+			"ssh-keygen -p -m PEM -f COPY makes a private key PEM, "+
+			"ssh-keygen -e -m PKCS8 -f FILE prints a public one as PEM; of those only RSA keys encrypt"),
+		hint.AboutError(textfile.ErrUTF16,
+			"convert it: iconv -f UTF-16 -t UTF-8; in PowerShell say Out-File -Encoding utf8"),
 		hint.AboutError(local.ErrPublicOnly, "name the file that holds the private key"),
 		hint.AboutType[*NotBuiltError]("this build has " + strings.Join(Schemes(), ":, ") + ":"),
 	}, adviseOnKMS()...)

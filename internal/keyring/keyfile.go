@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/streamcrypt/streamcrypt/internal/address"
+	"github.com/streamcrypt/streamcrypt/internal/textfile"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/keys/local"
 )
@@ -54,7 +55,10 @@ func readKeyFile[K any](path string, log *slog.Logger, parse func([]byte) (K, er
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return key, err
 	}
-	file := buf[:n]
+	file, err := textfile.Clean(buf[:n])
+	if err != nil {
+		return key, err
+	}
 	if key, err = parse(file); err != nil {
 		return key, err
 	}

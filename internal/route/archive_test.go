@@ -93,6 +93,9 @@ func readArchive(t *testing.T, v *vectors.Archive, receipt *archive.Receipt) (ou
 			}
 			for i := range batch.Messages {
 				m := batch.Messages[i]
+				if m.Fault != nil {
+					return m.Fault
+				}
 				value, err := d.Append(ctx, nil, &m)
 				if err != nil {
 					return err

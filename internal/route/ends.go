@@ -27,6 +27,7 @@ func (p *plan) newSession(archive archive.Functions, closers *closers) *endpoint
 		Watch:   &p.watch,
 		Workers: p.Workers, Budget: cmp.Or(int(p.Budget), pipeline.DefaultBudget), ReadAhead: int(p.ReadAhead),
 		Grace: p.Grace, Instance: p.Instance, Overwrite: p.Overwrite, Checkpoint: p.Checkpoint,
+		Work: p.do.String(), Context: p.describeContext(), Keys: p.keyNames,
 		To: p.sink.Identity, Mapping: p.sink.Mapping, Written: p.listWritten(), OneLane: p.sink.OneLane,
 		Growth:  growth[p.do],
 		Archive: archive, OnClose: closers.add,
@@ -88,7 +89,7 @@ func (p *plan) openLetters(ctx context.Context, s *endpoint.Session, in *endpoin
 	if err != nil {
 		return nil, hint.PrefixError(endpoint.DeadLetters.String(), err)
 	}
-	letters := deadletter.NewSink(namedSink{out.Sink, endpoint.DeadLetters}, out.Check)
+	letters := deadletter.NewSink(namedSink{out.Sink, endpoint.DeadLetters}, p.letterValues(), out.Check)
 	if t.OneLane {
 		letters = deadletter.ShareSink(letters)
 	}

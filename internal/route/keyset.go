@@ -29,6 +29,7 @@ func (p *plan) loadSealing(ctx context.Context, records bool) (*envelope.Sealer,
 	if err != nil {
 		return nil, err
 	}
+	p.keyNames = listNames(wrappers)
 	o, err := p.sealerOptions()
 	if err != nil {
 		return nil, err
@@ -105,6 +106,7 @@ func (p *plan) loadOpening(ctx context.Context) (*envelope.Opener, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.keyNames = listNames(unwrappers)
 	o, err := p.openerOptions()
 	if err != nil {
 		return nil, err
@@ -126,6 +128,7 @@ func (p *plan) loadRewrapping(ctx context.Context) (*envelope.Rewrapper, error) 
 	if err != nil {
 		return nil, err
 	}
+	p.keyNames = listNames(to)
 	o := envelope.RewrapperOptions{
 		Context: string(p.context), KeyContext: p.KeyContext, Signers: p.signers, Skew: p.MaxSkew,
 		PassUntrusted: p.passes(pipeline.ReasonUntrusted), Verify: p.VerifyKeys, Audit: p.audit,

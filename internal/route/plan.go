@@ -28,6 +28,7 @@ type plan struct {
 	context        []byte             // of all messages, or its template: see byTopic
 	contexts       topicname.Template // of Context, if it may be one
 	nonces         chunker.Nonces
+	keyNames       []string         // of the keys that were loaded
 	audit          kekcache.Auditor // nil without an audit log
 	patience       *retry.Patience
 	watch          watch.Route // the figures of the route
@@ -116,6 +117,9 @@ func (p *plan) readKeys() error {
 		}
 	}
 	if _, err := chooseWord("tombstones", p.Tombstones, "require", "pass"); err != nil {
+		return err
+	}
+	if err := p.checkLetters(); err != nil {
 		return err
 	}
 	if p.do != encrypt {

@@ -13,6 +13,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
 	"github.com/streamcrypt/streamcrypt/internal/watch"
+	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // raw is a route for one payload, which is streamed in constant memory and
@@ -116,8 +117,14 @@ func (r *raw) openSealing(ctx context.Context, p *plan, closers *closers) error 
 	}
 	closers.add(sealer.Close)
 	r.copy = func(ctx context.Context) error {
+		in, err := r.in.OpenReader(ctx), error(nil)
+		if !p.passes(pipeline.ReasonAlreadySealed) {
+			if in, err = checkUnsealedRaw(in); err != nil {
+				return err
+			}
+		}
 		w := sealer.NewWriter(ctx, &counted{Writer: r.out, n: &r.written}, envelope.Binding{})
-		if _, err := w.ReadFrom(r.in.OpenReader(ctx)); err != nil {
+		if _, err := w.ReadFrom(in); err != nil {
 			return err
 		}
 		return w.Close()

@@ -131,6 +131,9 @@ func (r *records) openEnds(ctx context.Context, archive archive.Functions, more 
 	if r.in, err = r.openSource(ctx, session); err != nil {
 		return err
 	}
+	if err := r.checkUnsealed(ctx, r.in); err != nil {
+		return err
+	}
 	if r.opened != nil {
 		if err := r.opened(ctx); err != nil {
 			return err
@@ -180,6 +183,9 @@ func (r *records) run(ctx context.Context) error {
 	}
 	if err == nil && r.do == verify {
 		err = r.findFindings()
+	}
+	if err == nil && r.out.Finish != nil {
+		err = r.out.Finish()
 	}
 	return err
 }

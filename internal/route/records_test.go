@@ -205,7 +205,8 @@ func TestCheckpointGoesOn(t *testing.T) {
 	writeFile(t, "in.ndjson", append(bytes.Clone(bad), "oops\n"...))
 	c := Config{From: "file:in.ndjson", To: "file:s.scx", Checkpoint: "ck", ReadAhead: 4096}
 	fails(t, Encrypt, c, "in.ndjson")
-	first := readFile(t, "s.scx")
+	first := readFile(t, "s.scx.partial")
+	noFile(t, "s.scx")
 
 	writeFile(t, "in.ndjson", lines) // what the first run could not read is mended
 	s := mustRun(t, Encrypt, c)

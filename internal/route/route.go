@@ -116,6 +116,10 @@ type Config struct {
 	// DeadLetter is the URL of the end for rejected messages. Without it the
 	// first rejected message stops its lane.
 	DeadLetter string
+	// DeadLetterValue says how much of a value a dead letter of Decrypt or
+	// Rewrap has: "full" (the default), up to 1 MiB, "hash" or "none". Letters
+	// of Encrypt have none.
+	DeadLetterValue string
 	// Checkpoint is a file that keeps how far a file has been read or written,
 	// so that the next run goes on there.
 	Checkpoint string

@@ -59,6 +59,10 @@ func (p *plan) checkFormats() error {
 			Err:  fmt.Errorf("%s: an archive holds envelopes only", p.sink.Name),
 			Hint: "decrypt into .ndjson or a stream",
 		}
+	case p.do != encrypt && p.source.Plain:
+		return hint.PrefixError("from", errHoldsPlain(&p.source))
+	case p.do != decrypt && p.to != nil && p.sink.Plain:
+		return hint.PrefixError("to", errHoldsPlain(&p.sink))
 	case p.do != verify && p.raw != endpoint.IsRaw(p.to):
 		whole, records := &p.source, &p.sink
 		if !p.raw {
@@ -78,6 +82,14 @@ func (p *plan) checkFormats() error {
 		return hint.New("checkpoint: a raw file is read as a whole", p.source.RecordsHint)
 	}
 	return nil
+}
+
+// errHoldsPlain says that an end cannot hold envelopes.
+func errHoldsPlain(t *endpoint.Traits) error {
+	return &hint.Error{
+		Err:  fmt.Errorf("%s: its format cannot hold envelopes", t.Name),
+		Hint: "say format=ndjson or format=seq for envelopes",
+	}
 }
 
 // checkCheckpoint refuses a checkpoint that cannot keep anything.

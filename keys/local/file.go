@@ -24,6 +24,9 @@ var (
 	// ErrPublicOnly says that a file holds a public key where the private one
 	// is needed.
 	ErrPublicOnly = errors.New("holds a public key only; unwrapping needs the private one")
+	// ErrOpenSSH says that a file holds a key in a form of OpenSSH's own, which
+	// ssh-keygen converts to PEM.
+	ErrOpenSSH = errors.New("holds an OpenSSH key, not one in PEM (PKCS #8, PKCS #1 or PKIX)")
 	// ErrNoPublic says that a public half was asked of a symmetric key.
 	ErrNoPublic = errors.New("holds " + kindAES + ", which has no public half")
 )
@@ -88,3 +91,14 @@ func checkSize(file []byte) error {
 func looksJSON(file []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(file), []byte("{")) }
 
 func looksPEM(file []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(file), []byte("-----BEGIN ")) }
+
+// looksSSH tells whether a file is a private key in OpenSSH's own PEM block, or
+// a public key as one line.
+func looksSSH(file []byte) bool {
+	for _, beginning := range []string{"-----BEGIN OPENSSH ", "ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"} {
+		if bytes.HasPrefix(file, []byte(beginning)) {
+			return true
+		}
+	}
+	return false
+}

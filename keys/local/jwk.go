@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 const (
@@ -41,8 +42,11 @@ func parseJWK(file []byte) ([]byte, error) {
 	if looksPEM(file) {
 		return nil, &KindError{Want: kindAES, Have: describePEM(file)}
 	}
-	members, err := jsonMembers(file)
+	members, err := jwkMembers(file)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkUse(members); err != nil {
 		return nil, err
 	}
 	switch kty, ok := jsonString(members["kty"]); {
@@ -57,6 +61,39 @@ func parseJWK(file []byte) ([]byte, error) {
 		}
 	}
 	return decodeK(members["k"])
+}
+
+// jwkMembers returns the members of a JWK, or of the only one in a JWK set (RFC
+// 7517 section 5).
+func jwkMembers(file []byte) (map[string]json.RawMessage, error) {
+	members, err := jsonMembers(file)
+	if err != nil {
+		return nil, err
+	}
+	set, is := members["keys"]
+	if _, key := members["kty"]; !is || key {
+		return members, nil
+	}
+	var keys []json.RawMessage
+	if json.Unmarshal(set, &keys) != nil {
+		return nil, errJWKSyntax
+	}
+	if len(keys) != 1 {
+		return nil, fmt.Errorf("holds a JWK set of %d keys; put the right one into a file of its own", len(keys))
+	}
+	return jsonMembers(keys[0])
+}
+
+// checkUse refuses a key that is for signatures (RFC 7517 sections 4.2 and
+// 4.3).
+func checkUse(members map[string]json.RawMessage) error {
+	use, _ := jsonString(members["use"])
+	var ops []string
+	_ = json.Unmarshal(members["key_ops"], &ops) // another type says nothing
+	if use == "sig" || slices.Contains(ops, "sign") || slices.Contains(ops, "verify") {
+		return errors.New(`holds a JWK for signatures ("use" or "key_ops" says so), not for encryption`)
+	}
+	return nil
 }
 
 // decodeK reads the "k" member (RFC 7518 section 6.4.1).

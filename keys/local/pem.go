@@ -32,7 +32,10 @@ func parsePEM(file []byte) (any, error) {
 		return nil, err
 	}
 	text := bytes.TrimSpace(file)
-	if !looksPEM(text) {
+	switch {
+	case looksSSH(text):
+		return nil, ErrOpenSSH
+	case !looksPEM(text):
 		return nil, errors.New("holds no PEM block")
 	}
 	if bytes.Count(text, []byte("-----BEGIN ")) > 1 {

@@ -118,17 +118,18 @@ func (c *Cluster) CreateTopic(ctx context.Context, n NewTopic) error {
 		if err != nil {
 			return err
 		}
-		for _, t := range res.(*kmsg.CreateTopicsResponse).Topics {
-			err := ErrorFromCode(t.ErrorCode)
-			switch {
-			case err == nil, errors.Is(err, kafkago.TopicAlreadyExists):
-				return nil
-			case t.ErrorMessage != nil:
-				return fmt.Errorf("%w (%s)", err, *t.ErrorMessage)
-			}
-			return err
+		topics := res.(*kmsg.CreateTopicsResponse).Topics
+		if len(topics) != 1 {
+			return wire.ErrUnanswered
 		}
-		return wire.ErrUnanswered
+		err = ErrorFromCode(topics[0].ErrorCode)
+		switch {
+		case errors.Is(err, kafkago.TopicAlreadyExists):
+			return nil
+		case err != nil && topics[0].ErrorMessage != nil:
+			return fmt.Errorf("%w (%s)", err, *topics[0].ErrorMessage)
+		}
+		return err
 	})
 }
 

@@ -96,6 +96,13 @@ func (k *Coordinator) NoteMoved() {
 	k.broker = -1
 }
 
+// NoteDoubt does the same, and has another broker be asked: the last one may
+// know no better than the coordinator that it has named.
+func (k *Coordinator) NoteDoubt() {
+	k.cluster.noteSilence()
+	k.NoteMoved()
+}
+
 // NoteCode forgets the coordinator if a code in its answer can mean that
 // another broker has taken over.
 func (k *Coordinator) NoteCode(err error) {

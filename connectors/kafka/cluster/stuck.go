@@ -23,8 +23,8 @@ func (c *Cluster) adviseStuck(err error) string {
 	servers := " --bootstrap-server " + strings.Join(c.options.Brokers, ",")
 	switch {
 	case errors.Is(err, kafkago.UnstableOffsetCommit), errors.Is(err, kafkago.ConcurrentTransactions):
-		return "a transaction does not end: kafka-transactions.sh" + servers + " find-hanging --broker-id ID finds it; " +
-			"docs/operate.md says what aborting it by hand may double"
+		return "a transaction does not end: kafka-transactions.sh" + servers +
+			" find-hanging --broker-id ID finds it; docs/operate.md says what aborting it by hand may double"
 	case errors.Is(err, kafkago.NotEnoughReplicas), errors.Is(err, kafkago.NotEnoughReplicasAfterAppend):
 		return "replicas are missing: kafka-topics.sh" + servers + " --describe --under-min-isr-partitions names them"
 	}

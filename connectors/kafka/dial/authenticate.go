@@ -81,7 +81,8 @@ func beginSASL(x *exchanger, name string) error {
 	case errIllegalState:
 		return &RefusedError{Cause: ErrNoSASL}
 	case errUnsupportedMechanism:
-		return &RefusedError{Cause: ErrMechanism, Err: fmt.Errorf("%s; it has %q", name, shortList(res.SupportedMechanisms))}
+		has := shortList(res.SupportedMechanisms)
+		return &RefusedError{Cause: ErrMechanism, Err: fmt.Errorf("%s; it has %q", name, has)}
 	}
 	return &RefusedError{Cause: ErrMechanism, Err: brokerError(res.ErrorCode, nil)}
 }

@@ -123,7 +123,9 @@ func (d *deal) keepOwned() {
 // subscribers come first, since they leave little choice.
 func (d *deal) dealRest() {
 	topics := slices.Sorted(maps.Keys(d.counts))
-	slices.SortStableFunc(topics, func(a, b string) int { return cmp.Compare(d.countSubscribers(a), d.countSubscribers(b)) })
+	slices.SortStableFunc(topics, func(a, b string) int {
+		return cmp.Compare(d.countSubscribers(a), d.countSubscribers(b))
+	})
 	for _, topic := range topics {
 		for n := range d.counts[topic] {
 			p := Partition{topic, n}

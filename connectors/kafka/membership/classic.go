@@ -88,7 +88,7 @@ func isPassing(c Coordinator, err error) bool {
 	switch {
 	case errors.As(err, &foreign):
 		return false
-	case errors.Is(err, errUnanswered):
+	case errors.Is(err, errUnanswered), errors.Is(err, errFenceDoubt):
 		return true
 	}
 	if code, ok := errors.AsType[kafkago.Error](err); ok {

@@ -150,7 +150,9 @@ func (c *consumer) lookForTopics(ctx context.Context) {
 	}
 }
 
-func (c *consumer) makeRequest(ctx context.Context, id Identity, owned []Partition) (*kmsg.ConsumerGroupHeartbeatRequest, error) {
+func (c *consumer) makeRequest(
+	ctx context.Context, id Identity, owned []Partition,
+) (*kmsg.ConsumerGroupHeartbeatRequest, error) {
 	req := kmsg.NewPtrConsumerGroupHeartbeatRequest()
 	req.Group, req.MemberID, req.MemberEpoch = c.Group, id.Member, max(0, id.Generation)
 	req.RebalanceTimeoutMillis = -1

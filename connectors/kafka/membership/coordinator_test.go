@@ -62,11 +62,14 @@ func newCoordinator(t *testing.T) *coordinator {
 // link is one process's way to the coordinator.
 type link struct {
 	*coordinator
-	mu   sync.Mutex
-	cut  bool // nothing arrives
-	lose int16
-	seen []int16
-	last map[int16]kmsg.Request
+	mu  sync.Mutex
+	cut bool // nothing arrives
+	// A broker that does not know that it is the coordinator no more answers
+	// instead, and knows another member of each instance.
+	stale bool
+	lose  int16
+	seen  []int16
+	last  map[int16]kmsg.Request
 }
 
 func (c *coordinator) link() *link {
@@ -81,6 +84,12 @@ func (l *link) setCut(cut bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.cut = cut
+}
+
+func (l *link) setStale(stale bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stale = stale
 }
 
 func (l *link) count(key int16) (n int) {
@@ -101,7 +110,7 @@ func (l *link) Ask(ctx context.Context, req kmsg.Request, least, most int16, lim
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	l.mu.Lock()
-	cut := l.cut
+	cut, stale := l.cut, l.stale
 	l.seen = append(l.seen, req.Key())
 	l.last[req.Key()] = req
 	l.mu.Unlock()
@@ -115,6 +124,16 @@ func (l *link) Ask(ctx context.Context, req kmsg.Request, least, most int16, lim
 		return nil, ctx.Err()
 	}
 	req.SetVersion(most)
+	if res := req.ResponseKind(); stale {
+		switch res := res.(type) {
+		case *kmsg.HeartbeatResponse:
+			res.ErrorCode = int16(codeFencedInstance)
+			return res, nil
+		case *kmsg.SyncGroupResponse:
+			res.ErrorCode = int16(codeFencedInstance)
+			return res, nil
+		}
+	}
 	res, err := l.answer(ctx, req)
 	l.mu.Lock()
 	lost := l.lose == req.Key()
@@ -129,6 +148,8 @@ func (l *link) Ask(ctx context.Context, req kmsg.Request, least, most int16, lim
 }
 
 func (l *link) NoteMoved() {}
+
+func (l *link) NoteDoubt() {}
 
 func (l *link) MayPass(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, context.DeadlineExceeded)

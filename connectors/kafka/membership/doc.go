@@ -53,6 +53,7 @@
 //	member.go        Member: the state that its users see
 //	holding.go       the partitions that are taken up and given up
 //	lease.go         the time during which partitions are surely ours
+//	fenced.go        another process of the same instance
 //	classic.go       joining and leading a group
 //	rounds.go        the requests of one round
 //	heartbeat.go     heartbeats

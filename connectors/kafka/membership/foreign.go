@@ -50,7 +50,9 @@ func (m *Member) checkGroup(ctx context.Context) error {
 	case err != nil:
 		return err
 	case dealt != nil && !m.Consumer:
-		return &ForeignGroupError{Group: m.Group, Protocol: "consumer: " + dealt.AssignorName, Members: len(dealt.Members)}
+		return &ForeignGroupError{
+			Group: m.Group, Protocol: "consumer: " + dealt.AssignorName, Members: len(dealt.Members),
+		}
 	case dealt != nil || !hasMembers(g.State):
 		return nil
 	case m.Consumer:
@@ -74,11 +76,11 @@ func (m *Member) askDealtByBroker(ctx context.Context) (*kmsg.ConsumerGroupDescr
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		return nil, nil // a broker that has no such groups
+		return nil, nil //nolint:nilnil // a broker that has no such groups
 	}
 	groups := res.(*kmsg.ConsumerGroupDescribeResponse).Groups
 	if len(groups) != 1 || groups[0].ErrorCode != 0 || !hasMembers(groups[0].State) || len(groups[0].Members) == 0 {
-		return nil, nil
+		return nil, nil //nolint:nilnil // the group is none of these
 	}
 	return &groups[0], nil
 }

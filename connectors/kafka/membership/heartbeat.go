@@ -152,12 +152,13 @@ func (m *Member) noteHeartbeat(id Identity, sent time.Time, code kafkago.Error) 
 		m.noteSettled(sent)
 		m.resendLate()
 	case codeRebalance:
+		m.endDoubt()
 		m.lease.extendUpTo(sent, m.joinDeadline())
 		if m.isSettled(id) {
 			m.requestRejoin("the group changes")
 		}
 	case codeFencedInstance:
-		m.noteLoss(id, ErrInstanceTaken)
+		return m.noteFenced(id)
 	case codeUnknownMember:
 		m.noteLoss(id, ErrNotHeld)
 	case codeIllegalGeneration:
@@ -188,6 +189,7 @@ func (m *Member) noteSettled(sent time.Time) {
 	if sent.After(m.settled) {
 		m.settled = sent
 	}
+	m.fencedSince = time.Time{}
 	m.mu.Unlock()
 	m.lease.extend(sent)
 }

@@ -15,7 +15,7 @@ type lease struct {
 	mu      sync.Mutex
 	until   time.Time
 	timer   *time.Timer
-	current context.Context // nil while there is none
+	current context.Context //nolint:containedctx // the lease is a context; nil while there is none
 	end     context.CancelCauseFunc
 	begun   chan struct{} // closed when there is one again
 }

@@ -26,11 +26,11 @@ type Member struct {
 
 	mu       sync.Mutex
 	identity Identity
-	joining  bool          // a round is under way, so the identity may be outdated
-	changed  chan struct{} // closed when anything here changes
-	rejoin   string        // why to join again; empty if there is no reason
-	dealt    int32         // the generation that dealt the partitions that are held
-	loss     context.Context
+	joining  bool            // a round is under way, so the identity may be outdated
+	changed  chan struct{}   // closed when anything here changes
+	rejoin   string          // why to join again; empty if there is no reason
+	dealt    int32           // the generation that dealt the partitions that are held
+	loss     context.Context //nolint:containedctx // of the present life
 	lose     context.CancelCauseFunc
 
 	// Of the leader:
@@ -39,8 +39,9 @@ type Member struct {
 	dealtAt time.Time        // when the partitions were dealt, for every member
 	planned map[string]int32 // partitions that were dealt, by topic
 
-	joined bool     // has been a member, or is one
-	names  []string // of topics, as Match returned them last
+	joined      bool      // has been a member, or is one
+	names       []string  // of topics, as Match returned them last
+	fencedSince time.Time // see noteFenced; zero if there is no doubt
 
 	// When a request was sent that found the group without a join phase, or
 	// ended one: the next join phase began later.
@@ -179,6 +180,7 @@ func (m *Member) resetIdentity(keepID bool) {
 			m.identity.Member = ""
 		}
 		m.identity.Generation, m.joining, m.leading, m.rejoin, m.dealt = -1, false, false, "", -1
+		m.fencedSince = time.Time{}
 		m.loss, m.lose = context.WithCancelCause(context.Background())
 	})
 }

@@ -155,7 +155,7 @@ func TestTwoOfOneName(t *testing.T) {
 		if err := <-x.ended; !errors.Is(err, ErrInstanceTaken) {
 			t.Errorf("got %v", err)
 		}
-		if took := time.Since(before); took > 3*time.Second {
+		if took := time.Since(before); took > 4*time.Second {
 			t.Errorf("it took %v", took)
 		}
 		pass(20 * time.Second)
@@ -164,6 +164,56 @@ func TestTwoOfOneName(t *testing.T) {
 		}
 		y.leave()
 	})
+}
+
+// TestStaleCoordinator: a broker that is the coordinator no more, and does not
+// know it, says that another process has the name of this one. It is not
+// believed at once, and meanwhile nothing is read or written.
+func TestStaleCoordinator(t *testing.T) {
+	for name, round := range map[string]bool{"at rest": false, "in a round": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, b *board) {
+				c, l := newCoordinator(t), topic(4)
+				x := b.start(c, l, Options{Instance: "x"})
+				pass(5 * time.Second)
+				lease, err := x.AwaitLease(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				x.link.setStale(true)
+				if round {
+					defer b.start(c, l, Options{}).leave()
+				}
+				x.RequestProbe()
+				pass(500 * time.Millisecond)
+				if lease.Err() == nil {
+					t.Error("reads and writes go on in doubt")
+				}
+				x.link.setStale(false)
+				pass(5 * time.Second)
+				select {
+				case err := <-x.ended:
+					t.Fatalf("it has ended: %v", err)
+				default:
+				}
+				if lease, err := x.AwaitLease(t.Context()); err != nil || lease.Err() != nil || len(x.has()) == 0 {
+					t.Errorf("it does not go on: %v, %v", err, x.has())
+				}
+				// One that says so for longer is right.
+				x.link.setStale(true)
+				x.RequestProbe()
+				pass(5 * time.Second)
+				select {
+				case err := <-x.ended:
+					if !errors.Is(err, ErrInstanceTaken) {
+						t.Errorf("got %v", err)
+					}
+				default:
+					t.Error("it does not end")
+				}
+			})
+		})
+	}
 }
 
 // TestLapse: a member that is cut off stops before its session ends, and goes

@@ -54,6 +54,9 @@ type Coordinator interface {
 	// NoteMoved says that the last answer named another coordinator, or that
 	// there is none.
 	NoteMoved()
+	// NoteDoubt says that the broker which answered may be the coordinator no
+	// more without knowing it: another one is asked who it is.
+	NoteDoubt()
 	// MayPass tells whether the request of an error may succeed later.
 	MayPass(err error) bool
 }

@@ -24,7 +24,8 @@ func (m *Member) joinAndSync(ctx context.Context, reason string) (assignment, er
 	}
 	sync := kmsg.NewPtrSyncGroupRequest()
 	id := m.Identity()
-	sync.Group, sync.Generation, sync.MemberID, sync.InstanceID = id.Group, id.Generation, id.Member, optional(id.Instance)
+	sync.Group, sync.Generation = id.Group, id.Generation
+	sync.MemberID, sync.InstanceID = id.Member, optional(id.Instance)
 	sync.ProtocolType, sync.Protocol = optional(protocolType), optional(protocolName)
 	if m.isLeader(joined) {
 		if sync.GroupAssignment, err = m.planRound(ctx, joined); err != nil {
@@ -119,7 +120,9 @@ func (m *Member) judgeCode(id Identity, code int16) error {
 	case 0:
 		return nil
 	case codeFencedInstance:
-		m.noteLoss(id, ErrInstanceTaken)
+		if !m.noteFenced(id) {
+			return errFenceDoubt
+		}
 		return ErrInstanceTaken
 	case codeUnknownMember, codeIllegalGeneration:
 		// A member that missed a round has lost its partitions with it.
@@ -141,7 +144,9 @@ func (m *Member) isLeader(joined *kmsg.JoinGroupResponse) bool {
 }
 
 // planRound deals the partitions of all topics out, for the sync of the leader.
-func (m *Member) planRound(ctx context.Context, joined *kmsg.JoinGroupResponse) ([]kmsg.SyncGroupRequestGroupAssignment, error) {
+func (m *Member) planRound(
+	ctx context.Context, joined *kmsg.JoinGroupResponse,
+) ([]kmsg.SyncGroupRequestGroupAssignment, error) {
 	topics := make(map[string]bool)
 	var members []memberView
 	for i := range joined.Members {
@@ -196,7 +201,8 @@ func (m *Member) findFacts(ctx context.Context, topics []string) (f facts, err e
 func (m *Member) notePlan(joined *kmsg.JoinGroupResponse, given assignment) {
 	leads := joined.LeaderID == joined.MemberID
 	if leads && m.Instance != "" && joined.Version < 9 {
-		m.Log.Warn("kafka: a static member that leads needs Kafka 3.2 to see added partitions by itself", "group", m.Group)
+		m.Log.Warn("kafka: a static member that leads needs Kafka 3.2 to see added partitions by itself",
+			"group", m.Group)
 	}
 	if !given.known && len(given.partitions) > 0 {
 		m.Log.Warn("kafka: another program has dealt the partitions of the group", "group", m.Group)

@@ -85,7 +85,9 @@ func encodeAssignment(partitions []Partition, f facts) ([]byte, error) {
 		t.Topic, t.Partitions = topic, numbers
 		a.Topics = append(a.Topics, t)
 	}
-	slices.SortFunc(a.Topics, func(a, b kmsg.ConsumerMemberAssignmentTopic) int { return cmp.Compare(a.Topic, b.Topic) })
+	slices.SortFunc(a.Topics, func(a, b kmsg.ConsumerMemberAssignmentTopic) int {
+		return cmp.Compare(a.Topic, b.Topic)
+	})
 	return a.AppendTo(nil), nil
 }
 

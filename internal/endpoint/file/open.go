@@ -22,7 +22,7 @@ func (f *recordFile) OpenSource(_ context.Context, s *endpoint.Session) (*endpoi
 	}
 	most := largestRecord(s.Budget)
 	source, err := connector.NewSource(connector.SourceOptions{
-		Path: f.path, Format: f.format, Archive: s.Archive,
+		Path: f.path, Format: f.format, Key: f.key, Archive: s.Archive,
 		Checkpoint: checkpoint, MaxRecord: most, Stdin: s.Stdin, Observer: s.Watch,
 	})
 	if err != nil {
@@ -31,6 +31,7 @@ func (f *recordFile) OpenSource(_ context.Context, s *endpoint.Session) (*endpoi
 	in := &endpoint.Source{
 		Source: source, Name: f.identity(), Ordered: true, Lanes: 1,
 		Largest: 2 * most, // a record is read into one buffer and kept in another
+		Peek:    source.Peek,
 		MeasureProgress: func(int64) endpoint.Progress {
 			read, total := source.Progress()
 			return endpoint.Progress{Done: read, Total: max(0, total), Unit: endpoint.Bytes}
@@ -83,6 +84,8 @@ func (f *recordFile) OpenSink(_ context.Context, s *endpoint.Session, in *endpoi
 		return nil, err
 	}
 	o.Archive, o.Overwrite, o.Ordered = s.Archive, s.Overwrite, in.Ordered
+	// Without an end the output is never complete, and is read while it grows.
+	o.Partial = o.Checkpoint != nil && in.Bounded && !f.append && f.isReplaceable()
 	sink, err := connector.NewSink(o)
 	if err != nil {
 		return nil, err
@@ -93,8 +96,14 @@ func (f *recordFile) OpenSink(_ context.Context, s *endpoint.Session, in *endpoi
 		}
 	}
 	_, fromFile := in.Source.(*connector.Source)
+	if f.format == format.Lines {
+		s.Log.Info("lines hold values only: keys, headers, times and subjects are left out", "file", f.path)
+	}
+	if o.Partial {
+		s.Log.Info("until it is complete the output has another name", "file", connector.PartialName(f.path))
+	}
 	return &endpoint.Sink{
-		Sink: sink, Check: sink.Check,
+		Sink: sink, Check: sink.Check, Finish: sink.Finish,
 		AtOnce: fromFile && o.Checkpoint == nil && !f.append && f.isReplaceable(),
 	}, nil
 }
@@ -135,7 +144,10 @@ func openCheckpoint(s *endpoint.Session, from, to string) (*connector.Checkpoint
 		return nil, nil //nolint:nilnil // documented: none is configured
 	}
 	return endpoint.Share(s, checkpointKey{}, func() (*connector.Checkpoint, error) {
-		checkpoint, err := connector.OpenCheckpoint(s.Checkpoint, from, to)
+		checkpoint, err := connector.OpenCheckpoint(s.Checkpoint, connector.Owner{
+			From: from, To: to,
+			RouteMark: connector.RouteMark{Work: s.Work, Context: s.Context, Keys: s.Keys},
+		})
 		if err != nil {
 			return nil, err
 		}

@@ -40,6 +40,7 @@ func Scheme() endpoint.Scheme {
 		},
 		Parse: parse,
 		Advice: []hint.Advice{
+			hint.AboutType[*format.ForeignError](foreignHint),
 			hint.AboutError(fs.ErrExist, "say --overwrite to replace it"),
 			hint.AboutError(format.ErrTooLarge,
 				"raise --budget: a record may have twice as many bytes, and 4,096 headers"),
@@ -49,11 +50,17 @@ func Scheme() endpoint.Scheme {
 
 // recordsHint says how a URL names records.
 const recordsHint = "a raw file is one payload, not records; " +
-	"say format=ndjson or format=seq, or end the name in .ndjson or .scx"
+	"say format=ndjson, format=lines or format=seq, or end the name in .ndjson or .scx"
+
+// foreignHint is about a first line that is not one of ours.
+const foreignHint = `a line of ndjson is {"key":"..","value":"..","headers":[["name","value"]],"time":".."}, ` +
+	"with the data as a string; if each line is data of your own say format=lines, " +
+	"and key=.FIELD for the field that is the record key"
 
 // params are the parameters of a URL.
 type params struct {
 	format format.Format // "" if none was given
+	key    string
 	append bool
 }
 
@@ -61,11 +68,15 @@ func readParams(p *address.Params, as endpoint.Role) params {
 	q := params{format: format.Format(p.ReadWord(address.Param{
 		Name:    "format",
 		Text:    "how records, if any, lie in the file",
-		Words:   []string{string(format.Raw), string(format.NDJSON), string(format.Seq)},
+		Words:   []string{string(format.Raw), string(format.NDJSON), string(format.Lines), string(format.Seq)},
 		Default: "(by the name: .ndjson and .jsonl are ndjson, .scx is seq, all others are raw)",
 	}))}
 	switch as {
 	case endpoint.From, endpoint.Look:
+		q.key = p.ReadText(address.Param{
+			Name: "key", Values: ".FIELD", Default: "(none)",
+			Text: "with format=lines, the field in the JSON of each line that is the record key, such as .customer.id",
+		})
 		bounds.ReadStart(p, bounds.Spec{
 			Text:   "where to begin; with --checkpoint a run goes on where the last one ended",
 			Serves: []bounds.Form{bounds.Earliest}, Default: "earliest",
@@ -93,7 +104,8 @@ type location struct {
 // recordFile is a file of records.
 type recordFile struct {
 	location
-	format format.Format // NDJSON or Seq
+	format format.Format // NDJSON, Lines or Seq
+	key    string
 	append bool
 }
 
@@ -123,12 +135,15 @@ func parse(a *address.Address, as endpoint.Role) (endpoint.Endpoint, error) {
 			Err:  fmt.Errorf("%s cannot hold dead letters", q.format),
 			Hint: "name a file that ends in .ndjson, or say format=ndjson",
 		}
+	case q.key != "" && q.format != format.Lines:
+		return nil, hint.New("parameter key: only a file of format lines has no record keys of its own",
+			"say format=lines, or leave out key=")
 	case q.append && q.format == format.Raw:
 		return nil, hint.New("parameter append: a raw file is one payload", recordsHint)
 	case q.format == format.Raw:
 		return &rawFile{at}, nil
 	}
-	return &recordFile{location: at, format: q.format,
+	return &recordFile{location: at, format: q.format, key: q.key,
 		append: q.append || as == endpoint.DeadLetters && path != connector.Stream}, nil
 }
 
@@ -158,6 +173,7 @@ func (l location) traits() endpoint.Traits {
 func (f *recordFile) Traits() endpoint.Traits {
 	t := f.traits()
 	t.Archive, t.Append, t.Times = f.format == format.Seq, f.append, endpoint.KeptTimes
+	t.Plain = f.format == format.Lines
 	return t
 }
 

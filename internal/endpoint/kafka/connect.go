@@ -111,7 +111,8 @@ func (c *connection) parseExtensions() ([][2]string, error) {
 	for text := range strings.SplitSeq(c.extensions, ",") {
 		name, value, ok := strings.Cut(text, ":")
 		if !ok {
-			return nil, hint.New("sasl-extensions: a name without a value", "write sasl-extensions=NAME:VALUE,NAME:VALUE")
+			return nil, hint.New("sasl-extensions: a name without a value",
+				"write sasl-extensions=NAME:VALUE,NAME:VALUE")
 		}
 		pairs = append(pairs, [2]string{name, value})
 	}

@@ -62,7 +62,7 @@ func (c *connection) readPair(log *slog.Logger) (tls.Certificate, error) {
 // mechanism returns what proves who this process is; nil for nothing.
 func (c connection) mechanism(ctx context.Context, log *slog.Logger) (sasl.Mechanism, error) {
 	if c.sasl == "" {
-		return nil, nil
+		return nil, nil //nolint:nilnil // nil stands for no authentication
 	}
 	if !c.TLS && (c.sasl == "plain" || c.sasl == oauthBearer) {
 		log.Warn("kafka: sasl="+c.sasl+" without tls=true shows the secret to everybody who sees the connection",

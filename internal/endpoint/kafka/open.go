@@ -43,7 +43,8 @@ func (t *topic) sourceOptions(log *slog.Logger) connector.SourceOptions {
 func (t *topic) sinkOptions(in *connector.Source, log *slog.Logger) connector.SinkOptions {
 	return connector.SinkOptions{
 		Topic: t.topic, Source: in, DeadLetters: t.as == endpoint.DeadLetters,
-		Partition: t.partition, Delivery: t.delivery, Create: t.create, Expired: t.expired, Oversize: t.oversize, Compression: t.compression, Log: log,
+		Partition: t.partition, Delivery: t.delivery, Create: t.create, Expired: t.expired, Oversize: t.oversize,
+		Compression: t.compression, Log: log,
 	}
 }
 

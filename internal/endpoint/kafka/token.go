@@ -77,7 +77,8 @@ func (t *tokenParams) check() error {
 	}
 	u, err := url.Parse(t.url)
 	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && !isLocal(u) {
-		return hint.New("token-url is no address that a secret can be sent to", "write https://HOST/PATH, without a user")
+		return hint.New("token-url is no address that a secret can be sent to",
+			"write https://HOST/PATH, without a user")
 	}
 	return nil
 }

@@ -63,8 +63,8 @@ var advice = []hint.Advice{
 	hint.AboutError(cluster.ErrNoTopic, "is the name right? a topic that is written is made with create=true"),
 	hint.AboutError(cluster.ErrGroupActive,
 		"end the group's members first, or name another group: a run with an end keeps offsets by itself"),
-	hint.AboutType[*membership.ForeignGroupError]("name another group= for this route: members of two programs do not " +
-		"share partitions"),
+	hint.AboutType[*membership.ForeignGroupError]("name another group= for this route: " +
+		"members of two programs do not share partitions"),
 	hint.AboutError(membership.ErrInstanceTaken,
 		"give each process an --instance of its own; this one ends, since the other one has its partitions now"),
 	hint.AboutError(connector.ErrTakenOver,
@@ -77,11 +77,12 @@ var advice = []hint.Advice{
 		"transaction.state.log.replication.factor and transaction.state.log.min.isr"),
 	hint.AboutType[*connector.OpenTransactionError]("docs/operate.md says how to find the transaction and end it; " +
 		"with group= the next run goes on there"),
-	hint.AboutType[*connector.DeletedError]("everything else was carried; retention.ms and retention.bytes of the source " +
-		"say how long records stay"),
+	hint.AboutType[*connector.DeletedError]("everything else was carried; " +
+		"retention.ms and retention.bytes of the source say how long records stay"),
 	hint.AboutError(connector.ErrFewPartitions, "add partitions to the destination, or say partition=key on --to"),
 	hint.AboutError(connector.ErrSmallRecords,
-		"raise max.message.bytes of the destination, or say oversize=reject; create=true makes a topic that has it right"),
+		"raise max.message.bytes of the destination, or say oversize=reject; "+
+			"create=true makes a topic that has it right"),
 	hint.AboutError(connector.ErrDeletesEarly, "change the destination's settings, or say expired=accept on --to; "+
 		"create=true makes a topic that keeps records as long as the source"),
 	hint.AboutError(connector.ErrNotExactlyOnce,
@@ -89,13 +90,16 @@ var advice = []hint.Advice{
 	hint.AboutError(dial.ErrCredentials, "is the user, the password, the token or the sasl= mechanism wrong?"),
 	hint.AboutError(dial.ErrMechanism, "name one that the broker has: sasl="),
 	hint.AboutError(dial.ErrNoSASL, "leave out sasl= and the user, or name the port that authenticates users"),
-	hint.AboutError(dial.ErrNeedsTLS, "say tls=true, and ca=FILE if the system does not know who signs the certificate"),
+	hint.AboutError(dial.ErrNeedsTLS,
+		"say tls=true, and ca=FILE if the system does not know who signs the certificate"),
 	hint.AboutError(dial.ErrNoTLS, "leave out tls=, ca= and cert=, or name the port that speaks TLS"),
 	hint.AboutType[x509.HostnameError]("name the broker as its certificate does, or say server-name=NAME"),
 	hint.AboutType[x509.UnknownAuthorityError]("say ca=FILE, the roots that sign the brokers' certificates, in PEM"),
-	hint.AboutError(dial.ErrCertificate, "does the broker want a certificate (cert=FILE&key=FILE), or has one of the two "+
+	hint.AboutError(dial.ErrCertificate, "does the broker want a certificate (cert=FILE&key=FILE), "+
+		"or has one of the two "+
 		"certificates expired?"),
-	hint.AboutError(dial.ErrHandshake, "does the broker want a certificate (cert=FILE&key=FILE), or another version of TLS?"),
+	hint.AboutError(dial.ErrHandshake,
+		"does the broker want a certificate (cert=FILE&key=FILE), or another version of TLS?"),
 	hint.AboutError(credfile.ErrLockedKey, "name the file with its password: key-password-file=FILE"),
 	hint.AboutError(dial.ErrHungUp, "is the password wrong, do the brokers want tls=true or sasl=, or is there no TLS "+
 		"on this port?"),
@@ -296,13 +300,13 @@ var codecs = map[string]batch.Compression{
 func (t *topic) readSink(p *address.Params) {
 	t.create = p.ReadBool(address.Param{
 		Name: "create",
-		Text: "make the topic if there is none, as strong as the source: its partitions, replicas and retention, and room for " +
-			"its records",
+		Text: "make the topic if there is none, as strong as the source: its partitions, replicas and retention, " +
+			"and room for its records",
 	})
 	t.expired = p.ReadWord(address.Param{
 		Name: "expired",
-		Text: "what to do if the topic would delete records that it is given: they are older than its retention, or it " +
-			"is compacted and the source is not",
+		Text: "what to do if the topic would delete records that it is given: they are older than its retention, " +
+			"or it is compacted and the source is not",
 		Words: []string{"refuse", "accept"}, Default: "refuse",
 	}) == "accept"
 	t.oversize = p.ReadWord(address.Param{

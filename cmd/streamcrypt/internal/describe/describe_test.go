@@ -148,7 +148,9 @@ func TestInputs(t *testing.T) {
 		{"lines with envelopes", `{"key":"","value64":"` + base64.StdEncoding.EncodeToString(long) + `"}` + "\n" +
 			`{"value":null,"headers":[["a","b"],["streamcrypt",{"b64":"` + base64.StdEncoding.EncodeToString(record) + `"}]]}`, "value, tombstone"},
 		{"a sequence that ends nowhere", seqMagic, "! truncated: no end behind the last record"},
-		{"a line that is none", "{\n", "! malformed"},
+		{"a line that is none", "{\n", "malformed"},
+		{"a line that is none among others", `{"value":"x"}` + "\n{\n" + `{"value":null}`, "not-an-envelope, malformed, bare-tombstone"},
+		{"a byte order mark", "\ufeff" + `{"value":"x"}`, "not-an-envelope"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := records(t, []byte(c.in))

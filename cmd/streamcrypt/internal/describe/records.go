@@ -12,6 +12,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/codec/cms"
 	"github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/internal/textfile"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
@@ -56,7 +57,7 @@ func Input(ctx context.Context, r io.Reader, emit func(*Record) error) error {
 		return err
 	case string(first) == seqMagic:
 		return readMessages(ctx, b, format.Seq, emit)
-	case len(first) > 0 && first[0] == '{':
+	case bytes.HasPrefix(textfile.TrimMark(first), []byte("{")):
 		return readMessages(ctx, b, format.NDJSON, emit)
 	}
 	return readRaw(b, emit)
@@ -177,8 +178,15 @@ func (w *walk) emitBatch(b *pipeline.Batch) error {
 		if err := w.emitOthers(); err != nil {
 			return err
 		}
+		m := &b.Messages[i]
 		w.count++
-		if err := w.emit(newRecord(w.count, &b.Messages[i])); err != nil {
+		record := &Record{Number: w.count, Kind: value}
+		if m.Fault != nil {
+			addError(record, m.Fault)
+		} else {
+			record = newRecord(w.count, m)
+		}
+		if err := w.emit(record); err != nil {
 			return err
 		}
 	}

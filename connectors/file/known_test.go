@@ -2,12 +2,15 @@ package file
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/connectors/format/formattest"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
@@ -45,7 +48,7 @@ func TestOtherFile(t *testing.T) {
 		"shorter":               {short, lines("tue", 0, 10)},
 		"empty":                 {short, nil},
 		"another last line":     {long, bytes.Join([][]byte{long[:len(long)-27], lines("tue", 0, 2)}, nil)},
-		"another line at 4 KiB": {long, replaceAt(long, len(long)-tailSize, lines("tue", 0, 1)[10:20])},
+		"another line early on": {long, replaceAt(long, 1000, lines("tue", 0, 1)[10:20])},
 		"another first line":    {short, append(lines("tue", 0, 1), lines("mon", 1, 30)...)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -94,9 +97,9 @@ func TestSameFileGrows(t *testing.T) {
 	}
 }
 
-// TestTailTellsNothing checks that equal texts leave different traces in
+// TestDigestTellsNothing checks that equal texts leave different digests in
 // different checkpoints.
-func TestTailTellsNothing(t *testing.T) {
+func TestDigestTellsNothing(t *testing.T) {
 	var tails [2][]byte
 	for i := range tails {
 		in := store(t, temp(t, "in"), lines("x", 0, 10))
@@ -104,9 +107,67 @@ func TestTailTellsNothing(t *testing.T) {
 		if _, err := carry(t, in, ck); err != nil {
 			t.Fatal(err)
 		}
-		tails[i] = ck.lastInput().Tail
+		tails[i] = ck.lastInput().Digest
 	}
 	if len(tails[0]) != 32 || bytes.Equal(tails[0], tails[1]) {
 		t.Errorf("%x, %x", tails[0], tails[1])
+	}
+}
+
+// TestMend refuses a line in the middle of a batch, as a source does that
+// cannot read it and as a transform does. The line may then be changed, and so
+// may everything behind it, but nothing before it.
+func TestMend(t *testing.T) {
+	good := lines("x", 0, 300)
+	width := len(good) / 300
+	at := width * 150
+	bad := replaceAt(good, at, []byte(`{"valeu`))
+	poison := replaceAt(good, at, []byte(`{"value":"poison`))
+	refuse := pipelinetest.Each(func(_ context.Context, m *pipeline.Message) error {
+		if bytes.HasPrefix(m.Value, []byte("poison")) {
+			return &pipeline.Reject{Reason: pipeline.ReasonTampered}
+		}
+		return nil
+	})
+	for name, first := range map[string][]byte{"unreadable": bad, "refused": poison} {
+		for _, f := range formats {
+			t.Run(name+" "+string(f), func(t *testing.T) {
+				in, open := store(t, temp(t, "in"), first), opener(t)
+				out := sinkOptions(temp(t, "out"), f)
+				run := func() error {
+					ck := open()
+					from, to := sourceOptions(in, format.NDJSON), out
+					from.Checkpoint, to.Checkpoint = ck, ck
+					err := pipeline.Run(t.Context(), pipeline.Options{
+						Source: newSource(t, from), Sink: newSink(t, to), NewTransform: refuse, Workers: 2, Log: quiet,
+					})
+					return errors.Join(err, ck.Close())
+				}
+				for range 2 {
+					var parked *pipeline.ParkedError
+					if err := run(); !errors.As(err, &parked) || parked.Parked[0].At != 150 {
+						t.Fatal(err)
+					}
+				}
+				store(t, in, replaceAt(good, width*149+12, []byte("!"))) // the line before
+				if err := run(); !errors.Is(err, errOtherFile) {
+					t.Fatal(err)
+				}
+				store(t, in, good[:at-1])
+				if err := run(); !errors.Is(err, errOtherFile) {
+					t.Fatal(err)
+				}
+				mended := slices.Concat(good[:at], []byte("{\"value\":\"mended\"}\n"), lines("y", 0, 5))
+				store(t, in, mended)
+				if err := run(); err != nil {
+					t.Fatal(err)
+				}
+				want, err := read(t, sourceOptions(in, format.NDJSON))
+				if err != nil {
+					t.Fatal(err)
+				}
+				formattest.RequireEqual(t, want, readBack(t, out.Path, f))
+			})
+		}
 	}
 }

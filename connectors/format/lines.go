@@ -1,0 +1,103 @@
+package format
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// In the format lines each line is the value of a message, without its line
+// feed: a carriage return before that belongs to the value, and an empty line
+// is an empty value. Nothing else of a message is kept, so envelopes are not
+// stored in this way.
+
+// valueEncoder writes the values of messages as lines.
+type valueEncoder struct{ limits limits }
+
+// Begin implements Encoder.
+func (*valueEncoder) Begin(dst []byte) []byte { return dst }
+
+// Append implements Encoder.
+func (e *valueEncoder) Append(dst []byte, m *pipeline.Message) ([]byte, error) {
+	if err := e.limits.checkValue(m, len(m.Value)); err != nil {
+		return dst, err
+	}
+	return append(append(dst, m.Value...), '\n'), nil
+}
+
+// End implements Encoder.
+func (*valueEncoder) End(_ context.Context, dst []byte) ([]byte, error) { return dst, nil }
+
+// AppendState implements Resumable.
+func (*valueEncoder) AppendState(dst []byte) []byte { return dst }
+
+// Restore implements Resumable.
+func (*valueEncoder) Restore([]byte) error { return nil }
+
+var (
+	errLineNull = errors.New("refused: a line cannot hold a null value")
+	errLineFeed = errors.New("refused: a line cannot hold a value with a line feed")
+)
+
+// checkValue tells whether the value of m can be a line.
+func (l limits) checkValue(m *pipeline.Message, valueSize int) error {
+	switch {
+	case m.Value == nil:
+		return &pipeline.Reject{Reason: pipeline.ReasonRefused, Err: errLineNull}
+	case len(m.Value) == valueSize && bytes.IndexByte(m.Value, '\n') >= 0:
+		return &pipeline.Reject{Reason: pipeline.ReasonRefused, Err: errLineFeed}
+	case valueSize+1 > l.record:
+		return rejectTooLarge("a line", l.record)
+	}
+	return nil
+}
+
+// valueDecoder reads lines as values.
+type valueDecoder struct {
+	lines lineSplitter
+	key   []string // the path of the record key in the JSON of a value; nil for none
+}
+
+// Next implements Decoder.
+func (d *valueDecoder) Next(b []byte, eof bool) (int, error) { return d.lines.nextLine(b, eof) }
+
+// InPieces implements Decoder.
+func (d *valueDecoder) InPieces() bool { return d.lines.piece }
+
+func (d *valueDecoder) decodeInto(_ context.Context, record []byte, b *Batch) (bool, error) {
+	line, err := d.lines.takeLine(record)
+	if err != nil || line == nil {
+		return false, err
+	}
+	value := bytes.TrimSuffix(line, []byte{'\n'})
+	var key []byte
+	if d.key != nil {
+		if key, err = findKey(value, d.key); err != nil {
+			return false, rejectRecord(ErrMalformed, fmt.Errorf("line %d: %w", d.lines.number, err))
+		}
+	}
+	m := b.addMessage()
+	m.Key, m.Value = key, value[:len(value):len(value)]
+	return true, nil
+}
+
+// Finish implements Decoder. A last line that was cut off cannot be told from a
+// whole one.
+func (*valueDecoder) Finish() error { return nil }
+
+// Locate implements Decoder.
+func (d *valueDecoder) Locate(place string, _ int64) string {
+	return fmt.Sprintf("%s:%d", place, d.lines.number)
+}
+
+// AppendState implements Resumable.
+func (d *valueDecoder) AppendState(dst []byte) []byte { return d.lines.appendState(dst) }
+
+// Restore implements Resumable.
+func (d *valueDecoder) Restore(state []byte) error { return d.lines.restoreState(state) }
+
+// CanResume implements Decoder.
+func (*valueDecoder) CanResume() bool { return true }
