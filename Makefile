@@ -6,7 +6,11 @@ FAULTS_TIME ?= 20m
 FAULTS_SEEDS ?= 3
 MODULES := . bench testcontainers
 
+<<<<<<< HEAD
 .PHONY: help build systems test race fuzz lint words bench test-containers faults
+=======
+.PHONY: help build systems test race fuzz lint words bench test-containers faults-nats
+>>>>>>> nats
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -54,6 +58,10 @@ $(GOLANGCI):
 ## bench            the figures of docs/performance.md, as ratios to baselines of the same run
 bench:
 	cd bench && go run .
+
+## faults-nats      NATS_FAULTS (40) faults, seed NATS_FAULTS_SEED, on a real server; needs a container engine
+faults-nats:
+	cd testcontainers && NATS_FAULTS=$${NATS_FAULTS:-40} go test -count=1 -v -timeout 60m -run TestNATSFaults .
 
 ## test-containers  against real servers; needs a container engine
 test-containers:

@@ -16,6 +16,9 @@ type EncryptOptions struct {
 	Subject MapSubject
 	// PassSealed has values sealed that are envelopes already.
 	PassSealed bool
+	// Effects says that the source itself gives headers with an effect (rollup,
+	// TTL, message id) names of ours, and lets no user give them.
+	Effects bool
 }
 
 // Encrypt seals messages. A null value becomes a sealed tombstone: the value
@@ -69,16 +72,26 @@ func (t *Encrypt) Append(ctx context.Context, dst []byte, m *pipeline.Message) (
 }
 
 // hasReserved tells whether a message has a header whose name is ours: on NATS
-// every name that begins so.
+// every name that begins so, and anywhere one that has an effect on NATS, unless
+// it comes from the source itself.
 func (t *Encrypt) hasReserved(headers []pipeline.Header) bool {
 	for i := range headers {
 		name := headers[i].Name
-		if name == HeaderName || t.medium == envelope.Stream &&
-			len(name) >= len(HeaderName) && strings.EqualFold(name[:len(HeaderName)], HeaderName) {
+		if len(name) < len(HeaderName) || !strings.EqualFold(name[:len(HeaderName)], HeaderName) {
+			continue
+		}
+		effect := isEffect(name)
+		if name == HeaderName || effect && !t.o.Effects || !effect && t.medium == envelope.Stream {
 			return true
 		}
 	}
 	return false
+}
+
+// isEffect tells whether a header of this name has an effect on NATS
+// (docs/envelope.md, section 18). KV-Operation has one under its own name.
+func isEffect(name string) bool {
+	return name == "Streamcrypt-Msg-Id" || name == "Streamcrypt-Rollup" || name == "Streamcrypt-TTL"
 }
 
 func (t *Encrypt) sealTombstone(ctx context.Context, m *pipeline.Message, b *envelope.Binding) error {

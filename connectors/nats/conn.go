@@ -9,6 +9,7 @@ import (
 	"math"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -67,6 +68,7 @@ type ConnOptions struct {
 type Conn struct {
 	nc       *natsgo.Conn
 	js       jetstream.JetStream
+	api      string // begins the subjects of the API, with its final dot
 	log      *slog.Logger
 	observer ConnObserver
 	// closed is closed by the client library's last callback.
@@ -74,6 +76,10 @@ type Conn struct {
 	// denied is the last permission violation: the server reports it apart from
 	// the publish that it refused, which is then simply not acknowledged.
 	denied atomic.Pointer[denial]
+	// deniedSubjects are the subjects of the API to which we may not publish.
+	deniedSubjects sync.Map
+	// noNewer has tests play an old server.
+	noNewer bool
 }
 
 type denial struct {
@@ -88,6 +94,19 @@ func (c *Conn) deniedSince(t time.Time) error {
 		return pipeline.Passing(d.err)
 	}
 	return nil
+}
+
+// explainSince returns err, or the permission violation that came since t and is
+// its cause: a request that is not allowed gets no answer, and would end as one
+// that took too long.
+func (c *Conn) explainSince(t time.Time, err error) error {
+	if err == nil {
+		return nil
+	}
+	if denied := c.deniedSince(t); denied != nil {
+		return denied
+	}
+	return err
 }
 
 // Connect opens a connection. The first attempt must succeed, within 5 s for
@@ -113,6 +132,7 @@ func Connect(ctx context.Context, o ConnOptions) (*Conn, error) {
 		}
 		return nil, fmt.Errorf("nats %s: %w", p.URL, err)
 	}
+	c.api = p.apiSubjects()
 	c.js, err = p.newJetStream(c.nc)
 	if err != nil {
 		c.Close()
@@ -132,6 +152,22 @@ func (c *Conn) Close() {
 // may never be answered: the client library asks again as soon as it is
 // connected, and a server that has just started does not listen yet.
 func (c *Conn) connectionCount() uint64 { return c.nc.Stats().Reconnects }
+
+// canReset tells whether the server can take a consumer back to its ack floor.
+func (c *Conn) canReset() bool { return c.isAtLeast(2, 14) }
+
+// isAtLeast tells whether the server that we are connected to has this version
+// or a later one.
+func (c *Conn) isAtLeast(major, minor int) bool {
+	if c.noNewer {
+		return false
+	}
+	var a, b int
+	if n, _ := fmt.Sscanf(c.nc.ConnectedServerVersion(), "%d.%d", &a, &b); n != 2 {
+		return false
+	}
+	return a > major || a == major && b >= minor
+}
 
 // profile is ConnOptions together with the fields that only a context file has.
 type profile struct {
@@ -295,6 +331,20 @@ func (p profile) newJetStream(nc *natsgo.Conn) (jetstream.JetStream, error) {
 	return jetstream.New(nc, opts...)
 }
 
+// apiSubjects returns what the subjects of the API begin with.
+func (p profile) apiSubjects() string {
+	switch {
+	case p.domain != "":
+		return "$JS." + p.domain + ".API."
+	case p.apiPrefix != "":
+		return strings.TrimSuffix(p.apiPrefix, ".") + "."
+	}
+	return jetstream.DefaultAPIPrefix
+}
+
+// apiSubject returns the subject of a request to the API.
+func (c *Conn) apiSubject(name string) string { return c.api + name }
+
 func (c *Conn) noteDisconnect(err error) {
 	if err == nil {
 		return // closed by us
@@ -307,6 +357,9 @@ func (c *Conn) noteDisconnect(err error) {
 
 func (c *Conn) noteError(err error) {
 	if errors.Is(err, natsgo.ErrPermissionViolation) {
+		if _, subject, ok := strings.Cut(err.Error(), `"`); ok && strings.HasPrefix(subject, c.api) {
+			c.deniedSubjects.Store(strings.TrimRight(subject, `"`), true)
+		}
 		c.denied.Store(&denial{err: err, at: time.Now()})
 	}
 	c.log.Warn("nats error", "error", err)

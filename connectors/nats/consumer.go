@@ -53,16 +53,30 @@ func (s *Source) bindOrCreate(ctx context.Context, stream jetstream.Stream) (jet
 	return consumer, s.describeDrift(consumer.CachedInfo().Config)
 }
 
+// ackPolicy is that of a consumer that is made. One acknowledgement for many
+// messages is sent where one process reads in order, and where the server can
+// reset the consumer: it ignores acknowledgements of messages that were
+// delivered before a redelivery, and a reset is the only remedy.
+func (s *Source) ackPolicy() jetstream.AckPolicy {
+	if s.Shared || !s.conn.canReset() {
+		return jetstream.AckExplicitPolicy
+	}
+	return jetstream.AckAllPolicy
+}
+
 func (s *Source) newConsumer() jetstream.ConsumerConfig {
 	cfg := jetstream.ConsumerConfig{
 		Name:           s.Consumer,
 		Durable:        s.Consumer,
 		Description:    "streamcrypt",
 		FilterSubjects: s.Filters,
-		AckPolicy:      jetstream.AckExplicitPolicy,
+		AckPolicy:      s.ackPolicy(),
 		AckWait:        s.AckWait,
 		MaxAckPending:  s.MaxAckPending,
 		MaxDeliver:     -1, // else the server skips a message for ever after as many failures
+	}
+	if s.Route != "" {
+		cfg.Metadata = map[string]string{metadataRoute: s.Route}
 	}
 	if s.Consumer == "" {
 		cfg.Name = "streamcrypt-" + rand.Text()
@@ -82,14 +96,17 @@ func (s *Source) newConsumer() jetstream.ConsumerConfig {
 // describeDrift returns an error that lists the settings of an existing
 // consumer which would lose messages, or read others than were asked for.
 func (s *Source) describeDrift(cfg jetstream.ConsumerConfig) error {
-	filters := cfg.FilterSubjects
-	if cfg.FilterSubject != "" {
-		filters = []string{cfg.FilterSubject}
-	}
+	filters := filtersOf(&cfg)
 	var found []string
 	differs := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
-	if cfg.AckPolicy != jetstream.AckExplicitPolicy {
+	switch {
+	case cfg.AckPolicy == jetstream.AckExplicitPolicy:
+	case cfg.AckPolicy != jetstream.AckAllPolicy:
 		differs("its ack policy is %v, not AckExplicit", cfg.AckPolicy)
+	case s.Shared:
+		differs("its ack policy is AckAll, under which processes that share it acknowledge each other's messages")
+	case !s.conn.canReset():
+		differs("its ack policy is AckAll, which needs a server that can reset it (2.14)")
 	}
 	if !sameSubjects(filters, s.Filters) {
 		differs("it reads subjects %q, not %q", filters, s.Filters)
@@ -112,6 +129,9 @@ func (s *Source) describeDrift(cfg jetstream.ConsumerConfig) error {
 	}
 	return fmt.Errorf("%w: %s (change it, or name another)", ErrConsumerDiffers, strings.Join(found, "; "))
 }
+
+// metadataRoute is the key under which a consumer names its route.
+const metadataRoute = "streamcrypt-route"
 
 // ErrConsumerDiffers is the error of a consumer that exists and is not as it
 // must be.
@@ -150,5 +170,18 @@ func (s *Source) closeConsumer() {
 	defer cancel()
 	if err := s.conn.js.DeleteConsumer(ctx, s.Stream, s.config.Name); err != nil {
 		s.Log.Warn("temporary nats consumer not deleted", "stream", s.Stream, "consumer", s.config.Name, "error", err)
+	}
+}
+
+// notePause says that the consumer is paused, once for each pause: a run that
+// waits must say for what.
+func (s *Source) notePause(info *jetstream.ConsumerInfo) {
+	if !info.Paused {
+		s.paused.Store(false)
+		return
+	}
+	if !s.paused.Swap(true) {
+		s.Log.Warn("nats consumer is paused, so nothing is read (nats consumer resume ends the pause)",
+			"stream", s.Stream, "consumer", info.Name, "for", info.PauseRemaining.Round(time.Second))
 	}
 }

@@ -67,7 +67,11 @@ func (l *lane) isAtEnd(ctx context.Context) bool {
 	}
 	l.mu.Lock()
 	changes, own := l.changes, len(l.held)
+	pastEnd := l.pastEnd && len(l.ready) == 0
 	l.mu.Unlock()
+	if pastEnd {
+		return true
+	}
 	ctx, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
 	consumer, err := l.source.lookUp(ctx)

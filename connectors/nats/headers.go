@@ -21,6 +21,9 @@ const (
 	// a tombstone. Its value is "value".
 	NullHeader = "Streamcrypt-Null"
 
+	// partHeader numbers the parts of a message (docs/envelope.md, NATS).
+	partHeader = "Streamcrypt-Part"
+
 	nullValue = "value"
 	// statusHeader makes a client take a message without payload for a word
 	// from the server, which no consumer ever sees.
@@ -34,6 +37,8 @@ const (
 	// headerExtra is what a header has on the wire besides name and value:
 	// colon, space, CR, LF.
 	headerExtra = 4
+	// effectBytes is more than the instructions that effects become.
+	effectBytes = 64
 	// maxHeaderBlock is the most bytes of headers that JetStream stores.
 	maxHeaderBlock = math.MaxUint16
 )
@@ -71,8 +76,16 @@ var reservedNames = []string{
 // from its server or from a streamcrypt that reads it. The prefix covers what
 // servers to come may add.
 func isOurs(name string) bool {
-	return len(name) >= 5 && strings.EqualFold(name[:5], "Nats-") ||
-		strings.EqualFold(name, KeyHeader) || strings.EqualFold(name, NullHeader)
+	const nats = "Nats-"
+	if len(name) >= len(nats) && strings.EqualFold(name[:len(nats)], nats) {
+		return true
+	}
+	for _, own := range [...]string{KeyHeader, NullHeader, partHeader, rollupEffect, ttlEffect, idEffect} {
+		if strings.EqualFold(name, own) {
+			return !isEffect(name)
+		}
+	}
+	return false
 }
 
 // CheckHeaders tells whether NATS gives back the headers of m as they are. Its
@@ -80,7 +93,7 @@ func isOurs(name string) bool {
 //
 //	header           a null value; a value with CR or LF, or with a space or tab at either end;
 //	                 a name with other characters than NATS allows; more than 65,535 bytes in all
-//	reserved-header  a name that begins with Nats-, or that carries our key or null mark
+//	reserved-header  a name that begins with Nats-, or that is one of ours and no effect
 func CheckHeaders(m *pipeline.Message) error {
 	for _, h := range m.Headers {
 		if err := checkOneHeader(h); err != nil {
@@ -106,6 +119,9 @@ func checkOneHeader(h pipeline.Header) error {
 	case slices.ContainsFunc(v, func(c byte) bool { return c == '\r' || c == '\n' }):
 		return rejectHeader("header", "header %s has a line break, which NATS cannot carry", h.Name)
 	}
+	if isEffect(h.Name) {
+		return checkEffects(h)
+	}
 	return nil
 }
 
@@ -127,15 +143,16 @@ func rejectHeader(reason pipeline.Reason, format string, args ...any) error {
 }
 
 // headerBytes is how long the header block of m is on the wire, with our own
-// headers and a Nats-Msg-Id of the longest kind.
+// headers and a Nats-Msg-Id.
 func headerBytes(m *pipeline.Message) int {
-	n := len(headerLine) + len(headerEnd) + len("Nats-Msg-Id") + maxID + headerExtra
+	n := len(headerLine) + len(headerEnd) + len("Nats-Msg-Id") + idSize + headerExtra
 	for _, h := range m.Headers {
 		n += len(h.Name) + len(h.Value) + headerExtra
 	}
 	if m.Key != nil {
 		n += len(KeyHeader) + keyEncoding.EncodedLen(len(m.Key)) + headerExtra
 	}
+	n += effectBytes
 	if m.Value == nil {
 		n += len(NullHeader) + len(nullValue) + headerExtra
 	}
@@ -151,7 +168,7 @@ func encodeHeaders(m *pipeline.Message) natsgo.Header {
 	if m.Key != nil {
 		headers[KeyHeader] = []string{keyEncoding.EncodeToString(m.Key)}
 	}
-	if m.Value == nil {
+	if m.Value == nil && !isTombstone(natsgo.Header{operationHeader: headers[operationHeader]}) {
 		headers[NullHeader] = []string{nullValue}
 	}
 	return headers
@@ -174,6 +191,9 @@ func decodeKey(dst []byte, headers natsgo.Header) ([]byte, error) {
 
 // isNull tells whether a message stands for a null value.
 func isNull(headers natsgo.Header, payload []byte) bool {
+	if len(payload) > 0 || len(headers) == 0 {
+		return false
+	}
 	values := headers[NullHeader]
-	return len(payload) == 0 && len(values) == 1 && values[0] == nullValue
+	return len(values) == 1 && values[0] == nullValue || isTombstone(headers)
 }

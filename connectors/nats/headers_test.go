@@ -62,7 +62,7 @@ func TestFidelity(t *testing.T) {
 			t.Fatalf("%s: %v", test.name, err)
 		}
 	}
-	v := serve(t, b.source(c, SourceOptions{Stream: "ENC", Consumer: "dec", UntilEnd: true, ReadAhead: 4 << 20}))
+	v := serve(t, b.source(c, SourceOptions{Stream: "ENC", Consumer: "dec", Sealed: true, UntilEnd: true, ReadAhead: 4 << 20}))
 	stored := b.stored("ENC")
 	for read := 0; read < len(tests); {
 		batch, err := v.lane.Read(t.Context(), 8<<20)
@@ -105,7 +105,7 @@ func TestForeignHeaders(t *testing.T) {
 		null    bool
 		want    string
 	}{
-		{name: "reserved", headers: natsgo.Header{"Nats-Msg-Id": {"1"}, "Nats-Expected-Stream": {"ORDERS"}, "x": {"1"}}, data: "v", want: "x=1 "},
+		{name: "reserved", headers: natsgo.Header{"Nats-Msg-Id": {"1"}, "Nats-Expected-Stream": {"ORDERS"}, "x": {"1"}}, data: "v", want: "Streamcrypt-Msg-Id=1 x=1 "},
 		{name: "sorted", headers: natsgo.Header{"b": {"2", "1"}, "a": {"3"}, "B": {"4"}}, data: "v", want: "B=4 a=3 b=2 b=1 "},
 		{name: "key", headers: natsgo.Header{KeyHeader: {"a2V5"}}, data: "v", key: []byte("key")},
 		{name: "padded key", headers: natsgo.Header{KeyHeader: {"a2U="}}, data: "v", want: KeyHeader + "=a2U= "},

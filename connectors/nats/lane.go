@@ -1,12 +1,13 @@
 package nats
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,27 +17,17 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// delivery is one message that the server waits to hear about.
-type delivery struct {
-	msg      jetstream.Msg // the last one delivered: its reply subject is the one that counts
-	sequence uint64
-	time     time.Time
-	size     int
-	done     bool // committed, but the acknowledgement could not be sent
-}
-
 // lane is the consumer while it is being served.
 //
-// Messages arrive on a goroutine of the client library (session.go), wait in
-// ready, are handed out by Read, and wait in taken for Commit, which is in read
-// order. All the while they are in held, and a goroutine of the lane tells the
-// server that they are being worked on.
+// Messages arrive on a goroutine of the client library (pull.go), wait in ready,
+// are handed out by Read, and wait in taken for Commit, which is in read order.
+// All the while they are in held, and a goroutine of the lane tells the server
+// that they are being worked on.
 type lane struct {
 	source *Source
 	parked *parking
 
 	mu        sync.Mutex
-	room      sync.Cond            // the session waits here while too much is ready
 	held      map[uint64]*delivery // by sequence: all that is not acknowledged
 	changes   uint64               // counts changes of held
 	delivered uint64               // the highest sequence that has arrived
@@ -50,14 +41,18 @@ type lane struct {
 	err       error                // why there is nothing more to read
 	moved     bool                 // something was committed
 	closed    bool                 // messages that arrive are given back
-	halted    bool                 // the same, while the stream is parked
+	halted    bool                 // the same, while the stream is parked; in order they are kept
+	pastEnd   bool                 // in order, the end of a bounded run has come by
+	resets    bool                 // the next lane resets the consumer
+	ackAll    bool                 // an acknowledgement is for all messages before, too
+	unsaved   []saving             // committed, and not acknowledged before their position is stored
 
 	unanswered int // for the reader: how often in a row the stream did not tell its content
 
 	arrived chan struct{} // has an element when ready or err may have changed
 	attend  chan struct{} // has an element when the lane's goroutine has something to look at
 	stop    context.CancelFunc
-	stopped chan struct{} // closed when the lane's goroutine has ended
+	loops   sync.WaitGroup // the lane's goroutines
 }
 
 func newLane(s *Source, held *pipeline.Assignment) *lane {
@@ -68,20 +63,35 @@ func newLane(s *Source, held *pipeline.Assignment) *lane {
 		arrived: make(chan struct{}, 1),
 		attend:  make(chan struct{}, 1),
 		stop:    stop,
-		stopped: make(chan struct{}),
 	}
-	l.room.L = &l.mu
 	l.parked = &parking{lane: l, held: held}
+	l.resets = !s.Shared && s.conn.canReset()
+	l.ackAll = s.config.AckPolicy == jetstream.AckAllPolicy
+	if s.lease != nil {
+		s.lease.setChanged(func() { signalOnce(l.attend) })
+	}
 	signalOnce(l.attend)
-	go l.runLoop(ctx)
+	l.loops.Go(func() { l.runLoop(ctx) })
+	l.loops.Go(func() { l.watchConsumer(ctx) })
 	return l
 }
 
 // Assignment implements pipeline.Lane.
 func (l *lane) Assignment() *pipeline.Assignment { return l.parked.held }
 
-// Start is empty: the server remembers each acknowledged message.
-func (l *lane) Start() []pipeline.Position { return nil }
+// Start is what the last owner said of how far it had come. It is empty without
+// a lease: the server remembers each acknowledged message.
+func (l *lane) Start() []pipeline.Position {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	from := l.source.start
+	if !from.known || from.last < 0 && from.state == nil {
+		return nil
+	}
+	return []pipeline.Position{{
+		Place: l.source.Stream, Next: int64(from.next), Last: from.last, State: slices.Clone(from.state),
+	}}
+}
 
 // Read returns the messages that have arrived, up to about limit bytes. In a
 // bounded run it returns io.EOF after the last one.
@@ -125,6 +135,7 @@ func (l *lane) takeReady(limit int) (*pipeline.Batch, error) {
 		return nil, l.err
 	}
 	b := newBatch()
+	b.sealed, b.dropTTL = l.source.Sealed, l.source.DropTTL
 	n := 0
 	for _, d := range l.ready {
 		if n > 0 && b.Size+d.size > limit {
@@ -139,15 +150,29 @@ func (l *lane) takeReady(limit int) (*pipeline.Batch, error) {
 	l.bytes -= b.Size
 	l.taken = append(l.taken, l.ready[:n]...)
 	l.ready = slices.Delete(l.ready, 0, n)
-	l.room.Broadcast()
+	if l.session != nil {
+		l.session.askForMore()
+	}
 	signalOnce(l.attend)
 	return &b.Batch, nil
 }
 
+// saving is messages that wait until a position is stored.
+type saving struct {
+	number uint64 // of the position
+	msgs   []*delivery
+}
+
 // Commit acknowledges as many messages as done says, in read order: the lane
 // has one place. The acknowledgements leave at once; those that cannot, because
-// the connection is down, leave when it is back.
+// the connection is down, leave when it is back. Messages whose position has the
+// state of a Gate are acknowledged when that is stored with the lease, within
+// 100 ms: a message that is acknowledged and that the Gate does not know could
+// be played again to the next owner.
 func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
+	if err := l.CheckOwner(); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if done.Messages > len(l.taken) {
@@ -155,18 +180,71 @@ func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 			l.source.Stream, done.Messages, len(l.taken))
 	}
 	l.moved = l.moved || done.Messages > 0
-	for _, d := range l.taken[:done.Messages] {
+	msgs := l.taken[:done.Messages]
+	number, waits := l.notePosition(done, msgs)
+	for _, d := range msgs {
 		d.done = true
-		l.ackDelivery(d)
+	}
+	if waits {
+		l.unsaved = append(l.unsaved, saving{number, slices.Clone(msgs)})
+	} else {
+		l.ackDeliveries(msgs)
 	}
 	l.taken = slices.Delete(l.taken, 0, done.Messages)
 	return nil
 }
 
-// ackDelivery tells the server that d is done, or leaves that to a later try.
+// notePosition notes how far the lane has come, here and with the lease. waits
+// tells whether the messages must not be acknowledged before that is stored.
 // l.mu is held.
+func (l *lane) notePosition(done *pipeline.Progress, msgs []*delivery) (number uint64, waits bool) {
+	if l.source.Shared || len(done.Places) == 0 || len(msgs) == 0 {
+		return 0, false
+	}
+	at, from := &done.Places[0], &l.source.start
+	from.known, from.next, from.last, from.stored = true, uint64(at.Next), at.Last, msgs[len(msgs)-1].time
+	from.state = append(from.state[:0:0], at.State...)
+	if l.source.lease == nil {
+		return 0, false
+	}
+	waits = len(at.State) > 0
+	return l.source.lease.savePosition(savedPosition{
+		Created: l.source.created.UnixNano(), Next: at.Next, Last: at.Last, Time: from.stored.UnixNano(), State: from.state,
+	}, waits), waits
+}
+
+// ackSaved acknowledges the messages whose position is stored by now. l.mu is
+// held.
+func (l *lane) ackSaved() {
+	for len(l.unsaved) > 0 && l.source.lease.isSaved(l.unsaved[0].number) {
+		l.ackDeliveries(l.unsaved[0].msgs)
+		l.unsaved = slices.Delete(l.unsaved, 0, 1)
+	}
+}
+
+// ackDeliveries tells the server that messages are done, or leaves that to a
+// later try. l.mu is held.
+func (l *lane) ackDeliveries(msgs []*delivery) {
+	if len(msgs) == 0 {
+		return
+	}
+	if l.ackAll && l.sendWord(msgs[len(msgs)-1].msg, wordAck) != nil {
+		return
+	}
+	for _, d := range msgs {
+		if l.ackAll {
+			delete(l.held, d.sequence)
+			l.changes++
+		} else {
+			l.ackDelivery(d)
+		}
+	}
+}
+
+// ackDelivery is ackDeliveries for one message that has an acknowledgement of
+// its own. l.mu is held.
 func (l *lane) ackDelivery(d *delivery) {
-	if err := d.msg.Ack(); err != nil && !errors.Is(err, jetstream.ErrMsgAlreadyAckd) {
+	if l.sendWord(d.msg, wordAck) != nil {
 		return
 	}
 	delete(l.held, d.sequence)
@@ -177,13 +255,14 @@ func (l *lane) ackDelivery(d *delivery) {
 func (l *lane) failReads(err error) {
 	if l.err == nil {
 		l.err = err
+		l.endSession()
 	}
 	signalOnce(l.arrived)
 }
 
-// runLoop is the lane's goroutine.
+// runLoop looks after messages and the session.
 func (l *lane) runLoop(ctx context.Context) {
-	defer close(l.stopped)
+	started := time.Now()
 	working := time.NewTicker(l.source.effectiveAckWait() / 3)
 	defer working.Stop()
 	look := time.NewTicker(lookEvery)
@@ -194,13 +273,43 @@ func (l *lane) runLoop(ctx context.Context) {
 			l.inProgress()
 		case <-look.C:
 			l.settleDebts()
+			l.noteDenied(started)
 			l.superviseSession(ctx)
 		case <-l.attend:
+			l.attendLease()
 			l.superviseSession(ctx)
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// attendLease acts on a lease that has changed.
+func (l *lane) attendLease() {
+	if l.source.lease == nil {
+		return
+	}
+	err := l.CheckOwner()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err != nil {
+		l.failReads(fmt.Errorf("nats stream %s, consumer %s: %w", l.source.Stream, l.source.config.Name, err))
+		return
+	}
+	l.ackSaved()
+}
+
+// noteDenied ends reading if the server has refused an acknowledgement or a
+// request for messages since t: without a word the lane would stand still, or
+// read the same messages again and again.
+func (l *lane) noteDenied(t time.Time) {
+	err := l.source.conn.deniedSince(t)
+	if err == nil || !strings.Contains(err.Error(), ackPrefix) && !strings.Contains(err.Error(), "CONSUMER.MSG.NEXT."+l.source.Stream) {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failReads(pipeline.Passing(fmt.Errorf("nats stream %s, consumer %s: %w", l.source.Stream, l.source.config.Name, err)))
 }
 
 // settleEvery is the wait before a lane that is let go sends acknowledgements
@@ -216,7 +325,7 @@ func (l *lane) inProgress() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, d := range l.held {
-		if !d.done && d.msg.InProgress() != nil {
+		if !d.done && l.sendWord(d.msg, wordInProgress) != nil {
 			return // disconnected: the server redelivers by itself
 		}
 	}
@@ -227,14 +336,24 @@ func (l *lane) inProgress() {
 func (l *lane) settleDebts() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	settled := true
+	if l.source.lease != nil {
+		l.ackSaved()
+	}
+	waiting := 0
+	for _, w := range l.unsaved {
+		waiting += len(w.msgs)
+	}
+	var debts []*delivery
 	for _, d := range l.held {
 		if d.done {
-			l.ackDelivery(d)
-			settled = settled && l.held[d.sequence] == nil
+			debts = append(debts, d)
 		}
 	}
-	return settled
+	if len(debts) > waiting {
+		slices.SortFunc(debts, func(a, b *delivery) int { return cmp.Compare(a.sequence, b.sequence) })
+		l.ackDeliveries(debts[:len(debts)-waiting]) // those that wait for their position come last
+	}
+	return len(debts) == 0
 }
 
 // stopReads stops reading and gives back messages that nobody has read. Those
@@ -244,16 +363,19 @@ func (l *lane) stopReads() {
 	defer l.mu.Unlock()
 	l.closed = true
 	l.endSession()
-	for _, d := range l.ready {
-		l.giveBack(d)
+	if l.source.Shared {
+		for _, d := range l.ready {
+			l.giveBack(d)
+		}
+		l.ready, l.bytes = nil, 0
 	}
-	l.ready, l.bytes = nil, 0
 	l.giveBackSpares()
 }
 
-// close lets the lane go. When it returns, acknowledgements and given-back
-// messages have reached the server, unless that cannot be reached within 5 s.
-func (l *lane) close() {
+// close lets the lane go; final says that this process serves no other one. When
+// it returns, acknowledgements and given-back messages have reached the server,
+// unless that cannot be reached within 5 s.
+func (l *lane) close(final bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
 	l.mu.Lock()
@@ -265,12 +387,13 @@ func (l *lane) close() {
 		session.awaitEnd(ctx)
 	}
 	l.stop()
-	<-l.stopped
+	l.loops.Wait()
 
-	for !l.settleDebts() && retry.Sleep(ctx, settleEvery) == nil {
+	for !l.settleDebts() && l.CheckOwner() == nil && retry.Sleep(ctx, settleEvery) == nil {
 	}
 	l.mu.Lock()
 	// In the order of the stream, in which they will then come again.
+	l.resets = l.resets && !final
 	for _, sequence := range slices.Sorted(maps.Keys(l.held)) {
 		l.giveBack(l.held[sequence])
 	}
@@ -284,10 +407,12 @@ func (l *lane) close() {
 	}
 }
 
-// giveBack makes the server deliver d again at once. l.mu is held.
+// giveBack makes the server deliver d again at once. Where the next lane of this
+// process resets the consumer that comes to nothing, and a word that is late
+// would disturb it. l.mu is held.
 func (l *lane) giveBack(d *delivery) {
-	if !d.done {
-		_ = d.msg.Nak() // without it the server delivers after AckWait
+	if !d.done && !l.resets {
+		_ = l.sendWord(d.msg, wordNak) // without it the server delivers after AckWait
 	}
 	delete(l.held, d.sequence)
 	l.changes++

@@ -2,12 +2,12 @@ package nats
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"time"
 	"unsafe"
 
 	natsgo "github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -16,6 +16,8 @@ import (
 // Payloads stay in the buffers that the client library allocated.
 type batch struct {
 	pipeline.Batch
+	sealed  bool // the stream holds envelopes
+	dropTTL bool
 	headers []pipeline.Header
 	arena   []byte   // subjects, keys and header values; grows by append, so older slices stay good
 	names   []string // scratch
@@ -40,15 +42,9 @@ func (b *batch) reset() {
 	clear(b.headers)
 	clear(b.names)
 	b.Batch = pipeline.Batch{Messages: b.Messages[:0], Release: b.Release}
+	b.sealed, b.dropTTL = false, false
 	b.headers, b.arena, b.names = b.headers[:0], b.arena[:0], b.names[:0]
 	b.end = [1]pipeline.Position{}
-}
-
-// content is a message that was delivered or asked for.
-type content interface {
-	Subject() string
-	Headers() natsgo.Header
-	Data() []byte
 }
 
 // addDelivery appends the message of d, with an origin in place.
@@ -69,10 +65,14 @@ func termOf(stored time.Time) uint64 {
 	return uint64(stored.Sub(termBegin).Milliseconds()) % maxTerm
 }
 
-func (b *batch) addMessage(origin pipeline.Origin, stored time.Time, c content) {
-	headers := c.Headers()
-	m := pipeline.Message{Value: c.Data(), Time: stored, Subject: b.keepString(c.Subject()), Origin: origin}
+func (b *batch) addMessage(origin pipeline.Origin, stored time.Time, msg *natsgo.Msg) {
+	headers := msg.Header
+	m := pipeline.Message{Value: msg.Data, Time: stored, Subject: b.keepString(msg.Subject), Origin: origin}
 	null := isNull(headers, m.Value)
+	e := readEffects(headers, stored, b.sealed)
+	if b.dropTTL {
+		e.ttl = ""
+	}
 	switch {
 	case null:
 		m.Value = nil
@@ -80,7 +80,7 @@ func (b *batch) addMessage(origin pipeline.Origin, stored time.Time, c content) 
 		m.Value = []byte{}
 	}
 	m.Key = b.readKey(headers)
-	m.Headers = b.readHeaders(headers, m.Key != nil, null)
+	m.Headers = b.readHeaders(headers, e, m.Key != nil, null)
 	b.Messages = append(b.Messages, m)
 }
 
@@ -98,9 +98,9 @@ func (b *batch) readKey(headers natsgo.Header) []byte {
 	return arena[start:len(arena):len(arena)]
 }
 
-// readHeaders copies the headers that are passed on, sorted by name; values
-// keep their order.
-func (b *batch) readHeaders(headers natsgo.Header, key, null bool) []pipeline.Header {
+// readHeaders copies the headers that are passed on, and adds effects, sorted by
+// name; values keep their order.
+func (b *batch) readHeaders(headers natsgo.Header, e effects, key, null bool) []pipeline.Header {
 	b.names = b.names[:0]
 	for name := range headers {
 		if slices.Contains(reservedNames, name) || key && name == KeyHeader || null && name == NullHeader {
@@ -111,9 +111,17 @@ func (b *batch) readHeaders(headers natsgo.Header, key, null bool) []pipeline.He
 	slices.Sort(b.names)
 	start := len(b.headers)
 	for _, name := range b.names {
-		for _, value := range headers[name] {
-			b.headers = append(b.headers, pipeline.Header{Name: name, Value: b.keepString(value)})
+		as := name
+		if !b.sealed {
+			as = hideOurName(name)
 		}
+		for _, value := range headers[name] {
+			b.headers = append(b.headers, pipeline.Header{Name: as, Value: b.keepString(value)})
+		}
+	}
+	if e != (effects{}) {
+		b.addEffects(e)
+		slices.SortStableFunc(b.headers[start:], func(a, c pipeline.Header) int { return strings.Compare(a.Name, c.Name) })
 	}
 	if len(b.headers) == start {
 		return nil
@@ -133,9 +141,9 @@ func (b *batch) keepString(s string) []byte {
 
 // sizeOf returns the memory that a message pins: the client's buffers, our copy
 // of subject and headers, and the structs.
-func sizeOf(msg jetstream.Msg) int {
-	n := len(msg.Data()) + 2*len(msg.Subject()) + len(msg.Reply()) + int(unsafe.Sizeof(pipeline.Message{}))
-	for name, values := range msg.Headers() {
+func sizeOf(msg *natsgo.Msg) int {
+	n := len(msg.Data) + 2*len(msg.Subject) + len(msg.Reply) + int(unsafe.Sizeof(pipeline.Message{}))
+	for name, values := range msg.Header {
 		for _, value := range values {
 			n += len(name) + 2*len(value) + int(unsafe.Sizeof(pipeline.Header{}))
 		}

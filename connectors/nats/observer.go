@@ -26,6 +26,9 @@ type ConnObserver interface {
 type SinkObserver interface {
 	// RetryPublish tells how many messages are published again because of err.
 	RetryPublish(messages int, err error)
+	// NoteDuplicates tells how many messages the stream had stored already, and
+	// how many it only said so of: they are published again, under other ids.
+	NoteDuplicates(already, again int)
 }
 
 // reportPlaces is places of SourceObserver.ServeLane.

@@ -35,6 +35,8 @@ func (w *witness) ChangeConnection(connected bool, err error) {
 	}
 }
 
+func (w *witness) NoteDuplicates(int, int) {}
+
 func (w *witness) RetryPublish(messages int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 // was parked if this lane has it still, and otherwise the next that arrives.
 //
 // While the stream is parked, messages that nobody has read go back to the
-// server. Those that were read stay ours, so that no other process has to fail
-// on the one that stopped this lane.
+// server if other processes share the consumer. Those that were read stay ours,
+// so that no other process has to fail on the one that stopped this lane.
 type parking struct {
 	lane *lane
 	held *pipeline.Assignment
@@ -74,7 +74,8 @@ func (p *parking) awaitChange(ctx context.Context) error {
 	return nil
 }
 
-// halt gives back the messages that nobody has read, and asks for no more.
+// halt asks for no more messages, and gives back to processes that share the
+// consumer those that nobody has read.
 func (l *lane) halt() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -82,6 +83,9 @@ func (l *lane) halt() {
 		return
 	}
 	l.halted = true
+	if !l.source.Shared {
+		return // nobody else could read them, and they would come out of order
+	}
 	l.endSession()
 	for _, d := range l.ready {
 		l.giveBack(d)
@@ -95,6 +99,9 @@ func (l *lane) unhalt() {
 	defer l.mu.Unlock()
 	if l.halted {
 		l.halted = false
+		if l.session != nil {
+			l.session.askForMore()
+		}
 		signalOnce(l.attend)
 	}
 }

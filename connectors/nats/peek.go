@@ -69,13 +69,8 @@ func (p *Peeker) Peek(ctx context.Context, sequence int64) (pipeline.Message, er
 	if found == nil || found.Sequence >= uint64(p.end) {
 		return pipeline.Message{}, io.EOF
 	}
-	b := &batch{} // not a recycled one: the message is the caller's
-	b.addMessage(pipeline.Origin{Place: p.name, Offset: int64(found.Sequence), Previous: -1}, found.Time, raw{found})
+	b := &batch{sealed: true} // not a recycled one: the message is the caller's
+	b.addMessage(pipeline.Origin{Place: p.name, Offset: int64(found.Sequence), Previous: -1}, found.Time,
+		&natsgo.Msg{Subject: found.Subject, Header: found.Header, Data: found.Data})
 	return b.Messages[0], nil
 }
-
-type raw struct{ m *jetstream.RawStreamMsg }
-
-func (r raw) Subject() string        { return r.m.Subject }
-func (r raw) Headers() natsgo.Header { return r.m.Header }
-func (r raw) Data() []byte           { return r.m.Data }

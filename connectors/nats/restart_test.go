@@ -81,7 +81,7 @@ func TestAcknowledgedAfterReconnect(t *testing.T) {
 	b.stream("ORDERS", nil)
 	b.fill("ORDERS", 5, 0)
 	c := b.connect()
-	v := serve(t, b.source(c, SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: time.Hour}))
+	v := serve(t, b.source(c, SourceOptions{Stream: "ORDERS", Consumer: "enc", Shared: true, AckWait: time.Hour}))
 	v.read(5)
 	l := v.lane.(*lane)
 	before := l.current()

@@ -212,7 +212,7 @@ func (b *broker) consumer(stream, name string) *jetstream.ConsumerInfo {
 // eventually asks until the answer is yes.
 func eventually(t *testing.T, what string, yes func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !yes() {
 		if time.Now().After(deadline) {
 			t.Fatalf("still not: %s", what)

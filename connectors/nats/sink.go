@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -27,16 +28,26 @@ type SinkOptions struct {
 	// Sink itself applies it only to a message that has no subject yet, such as
 	// a dead letter: others were given theirs by the Transform.
 	Subjects SubjectMap
-	// Create makes the stream if there is none, on file storage, with
-	// CreateSubjects, or if that is empty with the pattern of Subjects. A
-	// stream that exists is left as it is.
+	// Create makes the stream if there is none: on file storage, as strong as
+	// Like, with CreateSubjects, or if that is empty with the pattern of
+	// Subjects. A stream that exists is left as it is.
 	Create         bool
 	CreateSubjects []string
 
-	// Incarnation tells apart sources that give the same origins to different
-	// messages, as a stream does that was deleted and made anew. It is part of
-	// every message id; the source's identity is right. It may be empty.
-	Incarnation string
+	// Plain says that messages are written that were decrypted: headers with an
+	// effect are given back to the server under its own names.
+	Plain bool
+	// IDs say how messages are named.
+	IDs IDOptions
+	// IsOurs tells whether an envelope that the stream holds under one of our
+	// ids is that of the message with this origin. Nil leaves it at the id.
+	IsOurs func(envelope []byte, origin pipeline.Origin) bool
+	// Like is the configuration of the stream that is read, if it is one: a
+	// stream that is made becomes as strong, and one that exists is compared.
+	Like *jetstream.StreamConfig
+	// Growth is how many bytes larger than in Like messages may be.
+	Growth int
+
 	// SourceAckWait is the AckWait of the source, if it has one: the stream's
 	// duplicates window should be three times as long.
 	SourceAckWait time.Duration
@@ -59,6 +70,8 @@ type Sink struct {
 	stream   *jetstream.StreamInfo
 	inFlight *inFlight
 	warnings []string
+	counts   duplicateCounts
+	believes atomic.Bool // what the stream says is a duplicate is believed
 }
 
 // NewSink opens a stream for writing and checks that it takes the messages that
@@ -68,15 +81,16 @@ func NewSink(ctx context.Context, conn *Conn, o SinkOptions) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
+	started := time.Now()
 	info, err := openStream(ctx, conn, o)
 	if err != nil {
-		return nil, fmt.Errorf("nats stream %s: %w", o.Stream, err)
+		return nil, fmt.Errorf("nats stream %s: %w", o.Stream, conn.explainSince(started, err))
 	}
 	s := &Sink{SinkOptions: o, conn: conn, stream: info, inFlight: newInFlight(o.InFlightBytes, o.InFlight)}
 	if err := s.checkStream(); err != nil {
 		return nil, fmt.Errorf("nats stream %s: %w", o.Stream, err)
 	}
-	s.warnings = s.addWarning()
+	s.warnings = s.listWarnings()
 	return s, nil
 }
 
@@ -98,70 +112,8 @@ func (o SinkOptions) withDefaults() (SinkOptions, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
+	o.IDs = o.IDs.withSecret()
 	return o, nil
-}
-
-// openStream finds the stream or creates it.
-func openStream(ctx context.Context, conn *Conn, o SinkOptions) (*jetstream.StreamInfo, error) {
-	stream, err := conn.js.Stream(ctx, o.Stream)
-	if errors.Is(err, jetstream.ErrStreamNotFound) && o.Create {
-		stream, err = conn.js.CreateStream(ctx, o.newStream())
-	} else if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, fmt.Errorf("%w (create it, or say create=true)", err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return stream.CachedInfo(), nil
-}
-
-func (o SinkOptions) newStream() jetstream.StreamConfig {
-	subjects := o.CreateSubjects
-	if len(subjects) == 0 && o.Subjects.Pattern() != ">" {
-		subjects = []string{o.Subjects.Pattern()}
-	}
-	// With no subjects at all the server takes the stream's name for the
-	// subject.
-	return jetstream.StreamConfig{
-		Name:       o.Stream,
-		Subjects:   subjects,
-		Storage:    jetstream.FileStorage,
-		Duplicates: max(minDuplicates, duplicatesPerAckWait*o.SourceAckWait),
-	}
-}
-
-const (
-	minDuplicates        = 2 * time.Minute // the server's default
-	duplicatesPerAckWait = 3
-)
-
-// checkStream refuses a stream that would refuse every message.
-func (s *Sink) checkStream() error {
-	cfg := s.stream.Config
-	pattern := s.Subjects.Pattern()
-	switch {
-	case cfg.Mirror != nil:
-		return errors.New("it mirrors another stream and takes no messages")
-	case cfg.Sealed:
-		return errors.New("it is sealed and takes no messages")
-	case cfg.NoAck:
-		return errors.New("it acknowledges nothing (no_ack), so nobody knows what is durable")
-	case pattern != ">" && !s.takesSubject(pattern) && !coversAny(pattern, cfg.Subjects):
-		return fmt.Errorf("subject %q is not among its subjects %q (choose one with subject=, or add it to the stream)",
-			pattern, cfg.Subjects)
-	}
-	return nil
-}
-
-func (s *Sink) addWarning() []string {
-	cfg := s.stream.Config
-	var warnings []string
-	if need := duplicatesPerAckWait * s.SourceAckWait; cfg.Duplicates < need {
-		warnings = append(warnings, fmt.Sprintf(
-			"stream %s: duplicates window %v is below three times the source's AckWait (%v): "+
-				"a message that is written again later than that is stored twice", cfg.Name, cfg.Duplicates, need))
-	}
-	return warnings
 }
 
 // Warnings returns settings of the stream that are allowed and likely unwanted.
@@ -228,8 +180,10 @@ func hasStatus(m *pipeline.Message) bool {
 }
 
 // Open returns the lane's way into the stream.
-func (s *Sink) Open(context.Context, pipeline.Lane) (pipeline.Writer, error) {
-	return &writer{sink: s}, nil
+func (s *Sink) Open(_ context.Context, lane pipeline.Lane) (pipeline.Writer, error) {
+	w := &writer{sink: s, ids: newIDMaker(s.IDs, s.Stream)}
+	w.owner, _ = lane.(owner)
+	return w, nil
 }
 
 // validToken tells whether s can name a stream or a consumer.

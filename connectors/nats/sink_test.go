@@ -76,54 +76,169 @@ func TestDuplicatesWithinTheWindow(t *testing.T) {
 	b := startBroker(t, nil)
 	b.stream("ENC", nil)
 	c := b.connect()
-	write := func(o SinkOptions, msgs []pipeline.Message) {
+	write := func(ids IDOptions, msgs []pipeline.Message) *Sink {
 		t.Helper()
-		o.Stream = "ENC"
-		if err := b.writer(b.sink(c, o)).Write(t.Context(), msgs, nil); err != nil {
+		s := b.sink(c, SinkOptions{Stream: "ENC", IDs: ids})
+		if err := b.writer(s).Write(t.Context(), msgs, nil); err != nil {
 			t.Fatal(err)
 		}
+		return s
 	}
+	ids := IDOptions{Secret: [32]byte{1}}
 	msgs := numberedMessages("enc", 10, 0)
-	write(SinkOptions{}, msgs[:6])
-	write(SinkOptions{}, msgs) // as after a crash before the acknowledgements
+	write(ids, msgs[:6])
+	s := write(ids, msgs) // as after a crash before the acknowledgements
 	if n := len(b.stored("ENC")); n != 10 {
 		t.Fatalf("%d messages stored, want 10", n)
 	}
-	// The same origin under another subject, or of another incarnation, is
-	// another message.
-	other := numberedMessages("enc.dead", 1, 0)
-	write(SinkOptions{}, other)
-	write(SinkOptions{Incarnation: "2"}, msgs[:1])
-	if n := len(b.stored("ENC")); n != 12 {
-		t.Fatalf("%d messages stored, want 12", n)
+	if already, again := s.Duplicates(); already != 6 || again != 0 {
+		t.Fatalf("%d stored already, %d again", already, again)
 	}
-	if id := b.stored("ENC")[3].Header.Get("Nats-Msg-Id"); id != "src@3 enc" {
-		t.Fatalf("id %q", id)
+	// The same origin under another subject, with another key, or as a dead
+	// letter, is another message.
+	write(ids, numberedMessages("enc.dead", 1, 0))
+	write(IDOptions{Secret: ids.Secret, Keys: [8]byte{1}}, msgs[:1])
+	write(IDOptions{Secret: ids.Secret, DeadLetters: true}, msgs[:1])
+	if n := len(b.stored("ENC")); n != 13 {
+		t.Fatalf("%d messages stored, want 13", n)
 	}
 }
 
+// TestDuplicateThatIsNotStored: the stream remembers ids of messages that it
+// does not hold any more.
+func TestDuplicateThatIsNotStored(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ENC", nil)
+	s := b.sink(b.connect(), SinkOptions{Stream: "ENC"})
+	w := b.writer(s)
+	msgs := numberedMessages("enc", 40, 0)
+	write := func(want int) {
+		t.Helper()
+		if err := w.Write(t.Context(), msgs, nil); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, m := range b.stored("ENC") {
+			got = append(got, string(m.Data))
+		}
+		same(t, got, numberedFrom(40, want))
+	}
+	write(40)
+	stream, err := b.plain().Stream(t.Context(), "ENC")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time two ids of each message are used up
+		if err := stream.Purge(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		write(40)
+	}
+	write(40)
+	if already, again := s.Duplicates(); already != 40 || again < 80 {
+		t.Fatalf("%d stored already, %d again", already, again)
+	}
+}
+
+// TestOvertaken: a writer was killed when the stream had stored a new value, and
+// not the old one before it. In the end the new one is the last.
+func TestOvertaken(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ENC", func(cfg *jetstream.StreamConfig) { cfg.MaxMsgsPerSubject = 64 })
+	c := b.connect()
+	o := SinkOptions{Stream: "ENC", IDs: IDOptions{Secret: [32]byte{5}}}
+	var msgs []pipeline.Message
+	for i := range 6 {
+		msgs = append(msgs, message(int64(i), "enc.k", fmt.Append(nil, i)))
+	}
+	write := func(w pipeline.Writer, msgs ...pipeline.Message) {
+		t.Helper()
+		if err := w.Write(t.Context(), msgs, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(b.writer(b.sink(c, o)), msgs[1], msgs[2], msgs[4])
+	next := b.writer(b.sink(c, o))
+	write(next, msgs[:3]...)
+	write(next, msgs[3:5]...)
+	last := func(value string) {
+		t.Helper()
+		stored := b.stored("ENC")
+		if got := string(stored[len(stored)-1].Data); got != value {
+			t.Fatalf("the last value is %s, not %s", got, value)
+		}
+	}
+	last("4")
+	write(next, msgs[5])
+	last("5")
+}
+
+func numberedFrom(n, count int) []string { return want(n, 0)[n-count:] }
+
+// TestDuplicateOfAStranger: a message under one of our ids that is not ours.
+func TestDuplicateOfAStranger(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ENC", nil)
+	ids := IDOptions{Secret: [32]byte{7}}
+	m := message(5, "enc", []byte("genuine"))
+	junk := &natsgo.Msg{Subject: "enc", Data: []byte("junk"), Header: natsgo.Header{
+		"Nats-Msg-Id": {newIDMaker(ids, "ENC").makeID(m.Origin, "enc", 0)},
+	}}
+	b.publish(junk)
+	s := b.sink(b.connect(), SinkOptions{Stream: "ENC", IDs: ids, IsOurs: func(envelope []byte, o pipeline.Origin) bool {
+		return o.Offset == 5 && string(envelope) == "genuine"
+	}})
+	for range 2 {
+		if err := b.writer(s).Write(t.Context(), []pipeline.Message{m}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := b.stored("ENC"); len(got) != 2 || string(got[1].Data) != "genuine" {
+		t.Fatalf("%d messages", len(got))
+	}
+}
+
+// TestMessageID: one of the ids was made with Python's hmac.
 func TestMessageID(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("x", maxID)
+	secret := [32]byte{1, 2, 3}
+	place := func(string) ([5]byte, uint32) { return [5]byte{0xaa, 1, 2, 3, 4}, 300 }
+	o := pipeline.Origin{Place: "src", Offset: 70000, Term: 1 << 36}
 	ids := map[string]string{}
-	for _, m := range []pipeline.Message{
-		message(1, "a", nil), message(1, "b", nil), message(2, "a", nil), message(-1, "a", nil),
-		message(1, long, nil), message(2, long, nil), message(1, long+"y", nil),
-		{Subject: []byte("a"), Origin: pipeline.Origin{Place: "line\nbreak", Offset: 1}},
-		{Subject: []byte("a"), Origin: pipeline.Origin{Place: " src", Offset: 1}},
-		{Subject: []byte("a"), Origin: pipeline.Origin{Place: "ünlaut", Offset: 1}},
-	} {
-		for _, incarnation := range []string{"", "1"} {
-			id := messageID(m.Origin, string(m.Subject), incarnation)
-			if len(id) > maxID || !isPrintable([]byte(id)) {
-				t.Errorf("%v: id %q cannot travel in a header", m.Origin, id)
-			}
-			what := fmt.Sprintf("%v %s %s", m.Origin, m.Subject, incarnation)
-			if of, ok := ids[id]; ok {
-				t.Errorf("%s and %s have the same id", what, of)
-			}
-			ids[id] = what
+	add := func(what string, ids2 IDOptions, stream string, o pipeline.Origin, subject string, try uint32) {
+		t.Helper()
+		id := newIDMaker(ids2, stream).makeID(o, subject, try)
+		if len(id) != idSize {
+			t.Errorf("%s: id %q", what, id)
 		}
+		if of, ok := ids[id]; ok {
+			t.Errorf("%s and %s have the same id", what, of)
+		}
+		ids[id] = what
+	}
+	base := IDOptions{Secret: secret, Place: place, Keys: [8]byte{9}}
+	add("base", base, "ENC", o, "enc.a", 0)
+	add("first try", base, "ENC", o, "enc.a", 1)
+	add("second try", base, "ENC", o, "enc.a", 2)
+	add("subject", base, "ENC", o, "enc.b", 0)
+	add("stream", base, "ENC2", o, "enc.a", 0)
+	for what, change := range map[string]func(*IDOptions, *pipeline.Origin){
+		"secret":  func(i *IDOptions, _ *pipeline.Origin) { i.Secret[31]++ },
+		"place":   func(i *IDOptions, _ *pipeline.Origin) { i.Place = nil },
+		"keys":    func(i *IDOptions, _ *pipeline.Origin) { i.Keys[7]++ },
+		"letters": func(i *IDOptions, _ *pipeline.Origin) { i.DeadLetters = true },
+		"offset":  func(_ *IDOptions, o *pipeline.Origin) { o.Offset++ },
+		"term":    func(_ *IDOptions, o *pipeline.Origin) { o.Term++ },
+	} {
+		i, o := base, o
+		change(&i, &o)
+		add(what, i, "ENC", o, "enc.a", 0)
+	}
+	if ids["mBqiNueQ_1qXKR-HRcAj_WUq"] != "base" {
+		t.Errorf("the ids are %v", ids)
 	}
 }
 
@@ -386,6 +501,12 @@ func TestNewSink(t *testing.T) {
 	b := startBroker(t, nil)
 	b.stream("ENC", nil)
 	b.stream("SILENT", func(cfg *jetstream.StreamConfig) { cfg.NoAck = true })
+	b.stream("INTEREST", func(cfg *jetstream.StreamConfig) { cfg.Retention = jetstream.InterestPolicy })
+	b.stream("MOVES", func(cfg *jetstream.StreamConfig) {
+		cfg.SubjectTransform = &jetstream.SubjectTransformConfig{Source: "moves.>", Destination: "arch.>"}
+	})
+	b.stream("COUNTS", func(cfg *jetstream.StreamConfig) { cfg.AllowMsgCounter = true })
+	b.stream("TINY", func(cfg *jetstream.StreamConfig) { cfg.MaxMsgSize = 100 })
 	b.stream("COPY", func(cfg *jetstream.StreamConfig) {
 		cfg.Subjects, cfg.Mirror = nil, &jetstream.StreamSource{Name: "ENC"}
 	})
@@ -409,6 +530,10 @@ func TestNewSink(t *testing.T) {
 		{"subjects of a stream that exists", SinkOptions{Stream: "ENC", CreateSubjects: []string{"a"}}, "only for a stream that is created"},
 		{"no acknowledgements", SinkOptions{Stream: "SILENT"}, "no_ack"},
 		{"mirror", SinkOptions{Stream: "COPY"}, "mirrors"},
+		{"interest without a consumer", SinkOptions{Stream: "INTEREST"}, "interest retention"},
+		{"subject transform", SinkOptions{Stream: "MOVES"}, "subject_transform"},
+		{"counters", SinkOptions{Stream: "COUNTS"}, "counters"},
+		{"no room", SinkOptions{Stream: "TINY"}, "max_msg_size of 100"},
 		{"negative", SinkOptions{Stream: "ENC", InFlight: -1}, "negative"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -446,6 +571,70 @@ func TestCreateStream(t *testing.T) {
 	o.SourceAckWait = time.Hour
 	if w := b.sink(c, o).Warnings(); len(w) != 1 || !strings.Contains(w[0], "duplicates window 3m0s") {
 		t.Fatalf("warnings %q", w)
+	}
+}
+
+// TestCreateAsStrong: what is made keeps as much as the source, and for as long.
+func TestCreateAsStrong(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	c := b.connect()
+	like := &jetstream.StreamConfig{
+		Replicas: 1, MaxAge: time.Hour, MaxMsgs: 1000, MaxMsgsPerSubject: 3, MaxBytes: 1 << 20, MaxMsgSize: 1000,
+		AllowRollup: true, AllowMsgTTL: true, DenyDelete: true, SubjectDeleteMarkerTTL: time.Minute,
+	}
+	b.sink(c, SinkOptions{Stream: "MADE", Create: true, Subjects: fixed(t, "made"), Like: like, Growth: 200, SourceAckWait: time.Minute})
+	stream, err := b.plain().Stream(t.Context(), "MADE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := stream.CachedInfo().Config
+	if got.MaxAge != time.Hour || got.MaxMsgs != 1000 || got.MaxMsgsPerSubject != 3 || got.MaxBytes != 2<<20 ||
+		got.MaxMsgSize != 1000+200+sizeOfOwnHeaders || !got.AllowRollup || !got.AllowMsgTTL || !got.DenyDelete ||
+		got.SubjectDeleteMarkerTTL != time.Minute || got.Duplicates != 3*time.Minute || !got.AllowAtomicPublish {
+		t.Fatalf("made %+v", got)
+	}
+	// Dead letters are kept.
+	b.sink(c, SinkOptions{Stream: "DEAD", Create: true, Subjects: fixed(t, "dead"), Like: like, IDs: IDOptions{DeadLetters: true}})
+	if stream, err = b.plain().Stream(t.Context(), "DEAD"); err != nil {
+		t.Fatal(err)
+	}
+	if got := stream.CachedInfo().Config; got.MaxAge != 0 || got.MaxMsgs != -1 || got.MaxMsgsPerSubject != -1 {
+		t.Fatalf("made %+v", got)
+	}
+	// A bucket is one for every client.
+	b.sink(c, SinkOptions{Stream: "KV_copy", Create: true, Like: like})
+	kv, err := b.plain().KeyValue(t.Context(), "copy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kv.PutString(t.Context(), "a.b", "v"); err != nil {
+		t.Fatal(err)
+	}
+	if err := kv.Purge(t.Context(), "a.b"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestWeakSink: what is allowed and likely unwanted is said.
+func TestWeakSink(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ENC", func(cfg *jetstream.StreamConfig) {
+		cfg.Storage, cfg.MaxAge = jetstream.MemoryStorage, time.Hour
+		cfg.Discard, cfg.DiscardNewPerSubject, cfg.MaxMsgsPerSubject = jetstream.DiscardNew, true, 1
+	})
+	b.stream("ASYNC", func(cfg *jetstream.StreamConfig) { cfg.PersistMode = jetstream.AsyncPersistMode })
+	c := b.connect()
+	like := &jetstream.StreamConfig{Replicas: 3, AllowRollup: true, AllowMsgTTL: true}
+	all := strings.Join(b.sink(c, SinkOptions{Stream: "ENC", Like: like}).Warnings(), "\n")
+	for _, word := range []string{"kept in memory", "discard_new_per_subject", "1 replicas, the source 3", "after 1h0m0s", "rollup", "TTL"} {
+		if !strings.Contains(all, word) {
+			t.Errorf("nothing about %q:\n%s", word, all)
+		}
+	}
+	if got := b.sink(c, SinkOptions{Stream: "ASYNC"}).Warnings(); len(got) != 1 || !strings.Contains(got[0], "persist_mode") {
+		t.Errorf("%q", got)
 	}
 }
 

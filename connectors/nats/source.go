@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -17,6 +18,7 @@ const (
 	DefaultReadAhead     = 1 << 20
 	DefaultAckWait       = 30 * time.Second
 	DefaultMaxAckPending = 1 << 16
+	DefaultLeaseBucket   = "streamcrypt"
 )
 
 const (
@@ -53,6 +55,27 @@ type SourceOptions struct {
 	// finished.
 	UntilEnd bool
 
+	// Sealed says that the stream holds envelopes. In a plaintext stream, headers
+	// with an effect (rollup, TTL, message id) become headers of ours that
+	// travel.
+	Sealed bool
+	// DropTTL leaves TTLs out.
+	DropTTL bool
+
+	// Shared says that other processes read with the same consumer at the same
+	// time: more speed, and no order. Otherwise one process at a time owns the
+	// consumer, by a lease in a KV bucket, and reads in the order of the stream.
+	Shared bool
+	// LeaseBucket is the KV bucket of leases; default "streamcrypt". It is made
+	// if there is none.
+	LeaseBucket string
+	// Instance names this process to others that wait for the lease. It may be
+	// empty.
+	Instance string
+	// Route is equal for all processes whose consumers have a part of one route
+	// each, by Filters. Together they must cover the stream. It may be empty.
+	Route string
+
 	// AckWait and MaxAckPending are for a consumer that is created; defaults 30
 	// s and 65,536. AckWait is how long after a crash the server waits before
 	// it gives messages to somebody else.
@@ -73,14 +96,20 @@ type SourceOptions struct {
 // Source reads a stream. Serve is called once.
 type Source struct {
 	SourceOptions
-	conn     *Conn
-	created  time.Time
-	domain   string
-	consumer jetstream.Consumer
-	config   jetstream.ConsumerConfig // of the consumer, as the server has it
-	backlog  uint64                   // messages for the consumer when it was opened
-	last     uint64                   // the last sequence of a bounded run
-	window   int                      // bytes asked for at a time
+	conn    *Conn
+	created time.Time
+	domain  string
+	// streamConfig is the stream's when it was opened.
+	streamConfig jetstream.StreamConfig
+	consumer     jetstream.Consumer
+	config       jetstream.ConsumerConfig // of the consumer, as the server has it
+	backlog      uint64                   // messages for the consumer when it was opened
+	last         uint64                   // the last sequence of a bounded run
+	window       int                      // bytes asked for at a time
+	paused       atomic.Bool              // it was said that the consumer is paused
+	bucket       jetstream.KeyValue       // of leases; nil without
+	lease        *lease                   // nil without
+	start        startPosition            // of the next lane
 }
 
 // NewSource opens a stream and its consumer. It never changes a consumer that
@@ -96,18 +125,25 @@ func NewSource(ctx context.Context, conn *Conn, o SourceOptions) (*Source, error
 		return nil, fmt.Errorf("nats stream %s: read-ahead, or the server's max_payload, of %d bytes is above %d",
 			o.Stream, s.window, maxWindow)
 	}
+	started := time.Now()
 	stream, err := conn.js.Stream(ctx, o.Stream)
 	if err != nil {
-		return nil, fmt.Errorf("nats stream %s: %w", o.Stream, err)
+		return nil, fmt.Errorf("nats stream %s: %w", o.Stream, conn.explainSince(started, err))
 	}
 	info := stream.CachedInfo()
-	s.created, s.last, s.domain = info.Created, info.State.LastSeq, info.Domain
+	s.created, s.last, s.domain, s.streamConfig = info.Created, info.State.LastSeq, info.Domain, info.Config
 	if o.Consumer == "" && info.Config.Retention != jetstream.LimitsPolicy {
 		return nil, fmt.Errorf("nats stream %s: it deletes what has been read (%v retention), "+
 			"so a run without a consumer name could lose messages", o.Stream, info.Config.Retention)
 	}
+	if s.Consumer != "" && !s.Shared {
+		if s.bucket, err = openBucket(ctx, conn, s.LeaseBucket, info.Config.Replicas); err != nil {
+			return nil, fmt.Errorf("nats stream %s: %w", o.Stream, err)
+		}
+		s.lease = s.newLease()
+	}
 	if err := s.openConsumer(ctx, stream); err != nil {
-		return nil, err
+		return nil, conn.explainSince(started, err)
 	}
 	return s, nil
 }
@@ -127,6 +163,8 @@ func (o SourceOptions) withDefaults() (SourceOptions, error) {
 			o.Stream)
 	case o.Consumer != "" && !validToken(o.Consumer):
 		return o, fmt.Errorf("nats stream %s: %q is not a consumer name", o.Stream, o.Consumer)
+	case o.LeaseBucket != "" && !validToken(o.LeaseBucket):
+		return o, fmt.Errorf("nats stream %s: %q is not the name of a KV bucket", o.Stream, o.LeaseBucket)
 	case starts > 1:
 		return o, fmt.Errorf("nats stream %s: more than one start is given", o.Stream)
 	case o.Start.New && o.UntilEnd:
@@ -145,15 +183,18 @@ func (o SourceOptions) withDefaults() (SourceOptions, error) {
 	if o.ReadAhead == 0 {
 		o.ReadAhead = DefaultReadAhead
 	}
+	if o.LeaseBucket == "" {
+		o.LeaseBucket = DefaultLeaseBucket
+	}
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
 	return o, nil
 }
 
-// Ordered tells whether offsets grow in read order. They do not: see the
-// package comment.
-func (s *Source) Ordered() bool { return false }
+// Ordered tells whether offsets grow in read order: unless the consumer is
+// shared.
+func (s *Source) Ordered() bool { return !s.Shared }
 
 // Identity identifies the stream beyond its name: the name, and when the stream
 // was made in unix nanoseconds.
@@ -173,32 +214,41 @@ func (s *Source) Backlog() uint64 { return s.backlog }
 func (s *Source) ConsumerAckWait() time.Duration { return s.config.AckWait }
 
 // ReadAheadBytes is the most that a lane holds besides the batches that it has
-// handed out: what waits to be read, and what has been asked for. The latter is
-// never below the server's max_payload, since the server delivers no message to
-// a smaller request.
-func (s *Source) ReadAheadBytes() int { return s.ReadAhead + 2*s.window }
+// handed out: what waits to be read, and what has been asked for, structs
+// included. A request is never below the server's max_payload, since the server
+// delivers no message to a smaller one.
+func (s *Source) ReadAheadBytes() int { return s.ReadAhead + 3*s.window }
 
-// HoldsAll implements pipeline.Source. A durable consumer may have other
-// processes, and the server does not tell; a run without one is alone.
-func (s *Source) HoldsAll() bool { return s.Consumer == "" }
+// HoldsAll implements pipeline.Source. A shared consumer may have other
+// processes, and the server does not tell.
+func (s *Source) HoldsAll() bool {
+	return !s.Shared && (s.lease == nil || s.lease.checkOwner() == nil)
+}
 
-// Serve serves the one lane until ctx is done, or the bounded run has ended. A
-// lane that the sink has lost is served again. One that failed in an unbounded
-// run keeps the messages that its reader had taken until it is served again or
-// ctx is done, so that no other process has to fail on the same message.
+// Serve serves the one lane until ctx is done, or the bounded run has ended. It
+// waits until this process is the owner of the consumer. A lane that was lost is
+// served again. One that failed in an unbounded run keeps the messages that its
+// reader had taken until it is served again or ctx is done, so that no other
+// process has to fail on the same message.
 func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
 	defer s.closeConsumer()
+	if s.lease != nil {
+		defer s.lease.release()
+	}
 	held := pipeline.NewAssignment(s.Stream)
 	var failed *lane
-	closeFailed := func() {
+	closeFailed := func(final bool) {
 		if failed != nil {
-			failed.close()
+			failed.close(final)
 			failed = nil
 		}
 	}
-	defer closeFailed()
+	defer closeFailed(true)
 	return held.Hold(ctx, s.UntilEnd, func(ctx context.Context) error {
-		closeFailed()
+		closeFailed(false)
+		if err := s.prepare(ctx); err != nil {
+			return err
+		}
 		l := newLane(s, held)
 		err := s.serveLane(ctx, l, serve)
 		if ctx.Err() == nil && err != nil && !errors.Is(err, pipeline.ErrLost) && !s.UntilEnd {
@@ -206,7 +256,7 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 			failed = l
 			return err
 		}
-		l.close()
+		l.close(ctx.Err() != nil || !errors.Is(err, pipeline.ErrLost))
 		if l.moved {
 			held.NoteMoved()
 		}

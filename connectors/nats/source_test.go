@@ -261,13 +261,13 @@ func TestRedeliveredWhileHeld(t *testing.T) {
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
 	b.fill("ORDERS", 2, 0)
-	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", UntilEnd: true, AckWait: time.Hour}))
+	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", Shared: true, UntilEnd: true, AckWait: time.Hour}))
 	got, _ := v.read(2)
 	l := v.lane.(*lane)
 	l.mu.Lock()
 	first := l.held[1].msg
 	l.mu.Unlock()
-	if err := first.Nak(); err != nil {
+	if err := l.sendWord(first, wordNak); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "delivered again", func() bool {
@@ -287,14 +287,9 @@ func TestReadAheadIsBounded(t *testing.T) {
 	b.stream("ORDERS", nil)
 	const size = 64 << 10
 	b.fill("ORDERS", 200, size)
-	s := b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: time.Second, ReadAhead: 128 << 10, UntilEnd: true})
+	s := b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: time.Minute, ReadAhead: 128 << 10, UntilEnd: true})
 	v := serve(t, s)
-	eventually(t, "pressure relieved", func() bool {
-		l := v.lane.(*lane)
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		return l.session != nil && l.session.ending
-	})
+	v.fill()
 	if held := b.consumer("ORDERS", "enc").NumAckPending * size; held > s.ReadAheadBytes() {
 		t.Fatalf("%d bytes on the way, more than %d", held, s.ReadAheadBytes())
 	}
@@ -302,6 +297,17 @@ func TestReadAheadIsBounded(t *testing.T) {
 	got := v.rest()
 	same(t, got, want(200, size))
 	v.leave(nil)
+}
+
+// fill waits until the lane holds as much as it may.
+func (v *serving) fill() {
+	v.t.Helper()
+	l := v.lane.(*lane)
+	eventually(v.t, "full", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.bytes >= l.source.ReadAhead
+	})
 }
 
 func TestReadLimit(t *testing.T) {
@@ -477,7 +483,7 @@ func TestTwoBoundedRuns(t *testing.T) {
 	b.stream("ORDERS", nil)
 	const messages = 3000
 	b.fill("ORDERS", messages, 100)
-	o := SourceOptions{Stream: "ORDERS", Consumer: "enc", UntilEnd: true, ReadAhead: 4 << 10}
+	o := SourceOptions{Stream: "ORDERS", Consumer: "enc", Shared: true, UntilEnd: true, ReadAhead: 4 << 10}
 	sources := []*Source{b.source(b.connect(), o), b.source(b.connect(), o)}
 	b.fill("ORDERS", 50, 100)
 	var mu sync.Mutex
@@ -560,7 +566,7 @@ func TestParkedLane(t *testing.T) {
 	b.fill("ORDERS", 10, 0)
 	c := b.connect()
 	told := b.watchProgress("ORDERS", "enc")
-	v := serve(t, b.source(c, SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: 2 * time.Second}))
+	v := serve(t, b.source(c, SourceOptions{Stream: "ORDERS", Consumer: "enc", Shared: true, AckWait: 2 * time.Second}))
 	batch, err := v.lane.Read(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)
@@ -570,7 +576,7 @@ func TestParkedLane(t *testing.T) {
 	broken := errors.New("broken")
 	v.let <- broken
 
-	other := serve(t, b.source(c, SourceOptions{Stream: "ORDERS", Consumer: "enc"}))
+	other := serve(t, b.source(c, SourceOptions{Stream: "ORDERS", Consumer: "enc", Shared: true}))
 	got, _ := other.read(9)
 	if slices.Contains(got, poison) {
 		t.Fatal("the message that the lane failed on went to somebody else")
@@ -587,11 +593,13 @@ func TestParkedLane(t *testing.T) {
 	other.leave(nil)
 }
 
+// TestConsumerDeleted: nobody knows what the others that share it have done, so
+// it is not made anew.
 func TestConsumerDeleted(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
-	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc"}))
+	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", Shared: true}))
 	eventually(t, "the lane waits", func() bool { return b.consumer("ORDERS", "enc").NumWaiting > 0 })
 	if err := b.plain().DeleteConsumer(t.Context(), "ORDERS", "enc"); err != nil {
 		t.Fatal(err)
@@ -602,17 +610,17 @@ func TestConsumerDeleted(t *testing.T) {
 	v.leave(nil)
 }
 
-// TestSilentConsumer plays the client library that reports missing heartbeats.
+// TestSilentConsumer plays a server whose heartbeats are missing.
 func TestSilentConsumer(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
-	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", MaxAckPending: 1}))
+	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", Shared: true, MaxAckPending: 1}))
 	l := v.lane.(*lane)
 	silent := func(in *pullSession) {
-		for range silenceLimit {
-			in.noteError(jetstream.ErrNoHeartbeat)
-		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		in.heard = time.Now().Add(-time.Hour)
 	}
 	eventually(t, "the lane reads", func() bool { return l.current() != nil })
 	before := l.current()
@@ -620,7 +628,7 @@ func TestSilentConsumer(t *testing.T) {
 	eventually(t, "found idle", func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		return before.silence == 0
+		return !before.isSilent(time.Now())
 	})
 	if l.current() != before {
 		t.Fatal("an idle consumer was started again")
@@ -694,10 +702,10 @@ func TestConsumerIsCreatedAndBound(t *testing.T) {
 	c := b.connect()
 	s := b.source(c, SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: 7 * time.Second})
 	cfg := b.consumer("ORDERS", "enc").Config
-	if cfg.AckPolicy != jetstream.AckExplicitPolicy || cfg.MaxDeliver != -1 || cfg.AckWait != 7*time.Second || cfg.MaxAckPending != DefaultMaxAckPending {
+	if cfg.AckPolicy != jetstream.AckAllPolicy || cfg.MaxDeliver != -1 || cfg.AckWait != 7*time.Second || cfg.MaxAckPending != DefaultMaxAckPending {
 		t.Fatalf("created %+v", cfg)
 	}
-	if name, created := s.Identity(); name != "ORDERS" || created != s.StreamCreated().UnixNano() || created == 0 || s.Ordered() {
+	if name, created := s.Identity(); name != "ORDERS" || created != s.StreamCreated().UnixNano() || created == 0 || !s.Ordered() {
 		t.Fatal(name, created)
 	}
 	// A second process asks for another AckWait and gets what is there.
@@ -733,7 +741,7 @@ func TestConsumerDiffers(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := b.consumer("ORDERS", name).Config
-			_, err := NewSource(t.Context(), c, SourceOptions{Stream: "ORDERS", Consumer: name})
+			_, err := NewSource(t.Context(), c, SourceOptions{Stream: "ORDERS", Consumer: name, Shared: true})
 			if !errors.Is(err, ErrConsumerDiffers) || !strings.Contains(err.Error(), test.want) {
 				t.Fatalf("got %v", err)
 			}

@@ -2,13 +2,9 @@ package nats
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
-	"slices"
-	"strconv"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -26,14 +22,14 @@ const (
 	// ackTimeout is how long an acknowledgement may take before the message is
 	// published again.
 	ackTimeout = 15 * time.Second
-	// maxID is the longest message id in bytes; a longer one is hashed.
-	maxID = 160
 )
 
 // writer publishes one lane's messages.
 type writer struct {
-	sink *Sink
-	todo []int // indices of the messages to publish, in order
+	sink  *Sink
+	owner owner // nil if its lane has no owner that could change
+	ids   *idMaker
+	todo  []int // indices of the messages to publish, in order
 
 	// Of the round under way:
 	onWay  []published // in order; those before first are acknowledged or failed
@@ -41,7 +37,29 @@ type writer struct {
 	failed []int // indices of the messages to publish again, in order
 	cause  error // why they failed, or why publishing stopped; it may pass
 
+	duplicates []duplicate    // of this round: the stream says that it has them
+	tries      map[int]uint32 // of one Write: how many ids of a message were somebody else's; nil for none
+
 	refusals pipeline.RefusalSet // of one Write
+
+	// Of a stream that keeps last values:
+	stored  []uint64 // the sequences of the messages of a Write; 0 for none
+	highest uint64   // of all that was written
+}
+
+// owner is a lane that one process at a time may write for.
+type owner interface {
+	// CheckOwner returns an error that matches pipeline.ErrLost if this process
+	// is not the one.
+	CheckOwner() error
+}
+
+// checkOwner tells whether this process may still publish.
+func (w *writer) checkOwner() error {
+	if w.owner == nil {
+		return nil
+	}
+	return w.owner.CheckOwner()
 }
 
 // published is a message that is not acknowledged yet.
@@ -60,6 +78,7 @@ type published struct {
 // parked they are published again, and the stream drops them by their ids.
 func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, _ *pipeline.Progress) error {
 	w.todo = w.todo[:0]
+	w.tries = nil
 	w.refusals.Reset()
 	for i := range msgs {
 		place := msgs[i].Origin.Place
@@ -72,10 +91,45 @@ func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, _ *pipeline
 		}
 		w.todo = append(w.todo, i)
 	}
-	if err := w.publishAll(ctx, msgs); err != nil {
-		return err
+	w.stored = append(w.stored[:0], make([]uint64, len(msgs))...)
+	for again := true; again; {
+		if err := w.publishAll(ctx, msgs); err != nil {
+			return err
+		}
+		again = w.findOvertaken(msgs)
 	}
 	return w.refusals.Result(false)
+}
+
+// findOvertaken leaves in w.todo the messages that the stream stored before one
+// that comes before them, and tells whether there are any. Their
+// acknowledgements were lost, or a writer that was killed had published them and
+// not what comes before. Where the stream keeps last values, an old value would
+// now be the present one: they are published once more, under other ids.
+func (w *writer) findOvertaken(msgs []pipeline.Message) bool {
+	if !w.sink.KeepsLastValues() {
+		return false
+	}
+	w.todo = w.todo[:0]
+	for i := range msgs {
+		switch sequence := w.stored[i]; {
+		case sequence == 0:
+		case sequence < w.highest:
+			w.todo = append(w.todo, i)
+			w.countTry(i)
+		default:
+			w.highest = sequence
+		}
+	}
+	return len(w.todo) > 0
+}
+
+// countTry gives message i of a Write another id.
+func (w *writer) countTry(i int) {
+	if w.tries == nil {
+		w.tries = map[int]uint32{}
+	}
+	w.tries[i]++
 }
 
 // publishAll publishes the messages of w.todo, in one round after the other.
@@ -83,6 +137,9 @@ func (w *writer) publishAll(ctx context.Context, msgs []pipeline.Message) error 
 	waits := pauses.Begin()
 	for len(w.todo) > 0 {
 		before := len(w.todo)
+		if err := w.checkOwner(); err != nil {
+			return err
+		}
 		if err := w.publishRound(ctx, msgs); err != nil {
 			return fmt.Errorf("stream %s: %w", w.sink.Stream, err)
 		}
@@ -91,6 +148,9 @@ func (w *writer) publishAll(ctx context.Context, msgs []pipeline.Message) error 
 		}
 		if len(w.todo) < before {
 			waits.Reset()
+		}
+		if w.cause == nil {
+			continue // under other ids, at once
 		}
 		if tries := waits.Tries(); tries&(tries-1) == 0 { // 0, 1, 2, 4, 8 ...
 			w.sink.Log.Warn("nats publish not acknowledged, trying again",
@@ -135,6 +195,9 @@ func (w *writer) publishRound(ctx context.Context, msgs []pipeline.Message) erro
 			return err
 		}
 	}
+	if err := w.verifyDuplicates(ctx, msgs); err != nil {
+		return err
+	}
 	w.failed = append(w.failed, w.todo[sent:]...)
 	w.todo, w.failed = w.failed, w.todo
 	if errors.Is(w.cause, jetstream.ErrAsyncPublishTimeout) {
@@ -151,7 +214,11 @@ func (w *writer) publishOne(ctx context.Context, msgs []pipeline.Message, index 
 	if err := w.takeRoom(ctx, msgs, size); err != nil || w.cause != nil {
 		return err
 	}
-	msg := w.sink.newMessage(m)
+	if err := w.checkOwner(); err != nil {
+		w.sink.inFlight.giveRoom(size)
+		return err
+	}
+	msg := w.newMessage(m, index)
 	// The library must not publish again by itself: by then the value may be
 	// another message's.
 	future, err := w.sink.conn.js.PublishMsgAsync(msg, jetstream.WithRetryAttempts(0))
@@ -190,8 +257,15 @@ func (w *writer) settleOldest(ctx context.Context, msgs []pipeline.Message) erro
 	var err error
 	select {
 	case ack := <-p.future.Ok():
-		if ack.Stream != w.sink.Stream {
+		switch {
+		case ack.Stream != w.sink.Stream:
 			err = fmt.Errorf("stream %s has taken a message that was meant for %s", ack.Stream, w.sink.Stream)
+		case ack.Duplicate && ack.Sequence == 0:
+			err = errBatchUnderWay
+		case ack.Duplicate:
+			w.duplicates = append(w.duplicates, duplicate{index: p.index, sequence: ack.Sequence})
+		default:
+			w.stored[p.index] = ack.Sequence
 		}
 	case err = <-p.future.Err():
 	case <-ctx.Done():
@@ -245,36 +319,24 @@ func (w *writer) dropOnWay() {
 	}
 	clear(w.onWay)
 	w.onWay, w.first = w.onWay[:0], 0
+	w.duplicates = w.duplicates[:0]
 }
 
-// newMessage returns the message to publish for m. It borrows m.Value.
-func (s *Sink) newMessage(m *pipeline.Message) *natsgo.Msg {
-	headers, subject := encodeHeaders(m), s.subjectOf(m)
-	headers[jetstream.MsgIDHeader] = []string{messageID(m.Origin, subject, s.Incarnation)}
-	return &natsgo.Msg{Subject: subject, Header: headers, Data: m.Value}
+// newMessage returns the message to publish for message index of a Write. It
+// borrows m.Value.
+func (w *writer) newMessage(m *pipeline.Message, index int) *natsgo.Msg {
+	headers := encodeHeaders(m)
+	w.sink.applyEffects(headers, m)
+	headers[jetstream.MsgIDHeader] = []string{w.idOf(m, index)}
+	return &natsgo.Msg{Subject: w.sink.subjectOf(m), Header: headers, Data: m.Value}
 }
 
-// messageID names a message for ever: place@offset, then the subject, since one
-// message may be published under two (a dead letter). A name that is long, or
-// that a header cannot hold, is hashed.
-func messageID(origin pipeline.Origin, subject, incarnation string) string {
-	id := make([]byte, 0, maxID)
-	id = append(append(id, origin.Place...), '@')
-	id = append(strconv.AppendInt(id, origin.Offset, 10), ' ')
-	id = append(id, subject...)
-	if incarnation != "" {
-		id = append(append(id, ' '), incarnation...)
+// idOf returns the id under which message index of a Write is published.
+func (w *writer) idOf(m *pipeline.Message, index int) string {
+	if id := w.sink.producerID(m); id != "" && w.tries[index] == 0 {
+		return id
 	}
-	if len(id) <= maxID && isPrintable(id) {
-		return string(id)
-	}
-	sum := sha256.Sum256(id)
-	return base64.RawURLEncoding.EncodeToString(sum[:])
-}
-
-func isPrintable(s []byte) bool {
-	unprintable := slices.ContainsFunc(s, func(c byte) bool { return c < ' ' || c > '~' })
-	return !unprintable && !isBlank(s[0]) && !isBlank(s[len(s)-1])
+	return w.ids.makeID(m.Origin, w.sink.subjectOf(m), w.tries[index])
 }
 
 // isTransient tells whether an error of a publish may pass: the connection is
@@ -288,7 +350,7 @@ func isTransient(err error) bool {
 	for _, passing := range []error{
 		natsgo.ErrDisconnected, natsgo.ErrConnectionReconnecting, natsgo.ErrReconnectBufExceeded,
 		natsgo.ErrTimeout, natsgo.ErrNoResponders, natsgo.ErrStaleConnection,
-		jetstream.ErrNoStreamResponse, jetstream.ErrAsyncPublishTimeout, jetstream.ErrTooManyStalledMsgs,
+		errBatchUnderWay, jetstream.ErrNoStreamResponse, jetstream.ErrAsyncPublishTimeout, jetstream.ErrTooManyStalledMsgs,
 	} {
 		if errors.Is(err, passing) {
 			return true

@@ -137,6 +137,9 @@ type Traits struct {
 	TextHeaders bool
 	// NoHeaderOrder says that headers have no order.
 	NoHeaderOrder bool
+	// Effects says that a source gives headers with an effect at their
+	// destination names of ours, and lets no user give them.
+	Effects bool
 	// Times says what becomes of the time of a message.
 	Times Times
 	// Mapping is the rule by which a sink changes subjects, as text; "" if it

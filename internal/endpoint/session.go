@@ -55,6 +55,12 @@ type Session struct {
 	// Growth is how many bytes larger messages become at most; below zero:
 	// smaller.
 	Growth int
+	// Opens says that the source holds envelopes, Seals that messages are
+	// written as envelopes.
+	Opens, Seals bool
+	// KeySet tells apart the sets of keys that messages are sealed with; zero for
+	// a route that does not seal.
+	KeySet [8]byte
 	// Archive is for files of envelopes.
 	Archive archive.Functions
 	// OnClose takes a function that is called when the route is closed. The

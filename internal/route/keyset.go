@@ -2,8 +2,10 @@ package route
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
@@ -29,7 +31,7 @@ func (p *plan) loadSealing(ctx context.Context, records bool) (*envelope.Sealer,
 	if err != nil {
 		return nil, err
 	}
-	p.keyNames = listNames(wrappers)
+	p.keyNames, p.keySet = listNames(wrappers), nameKeys(wrappers)
 	o, err := p.sealerOptions()
 	if err != nil {
 		return nil, err
@@ -71,6 +73,20 @@ func (p *plan) sealerOptions() (o envelope.SealerOptions, err error) {
 	}
 	o.Store, err = p.openStore()
 	return o, err
+}
+
+// nameKeys returns a short name of a set of keys, whatever their order.
+//
+// Once keys tell their alg and kid, it is the hash of docs/envelope.md, section
+// 18.
+func nameKeys(wrappers []keys.Wrapper) (short [8]byte) {
+	all := make([]string, len(wrappers))
+	for i, w := range wrappers {
+		all[i] = w.Name()
+	}
+	slices.Sort(all)
+	sum := sha256.Sum256([]byte(strings.Join(all, "\n")))
+	return [8]byte(sum[:])
 }
 
 // prepareSealer makes the first data key, for which key services may have to be

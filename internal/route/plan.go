@@ -29,6 +29,7 @@ type plan struct {
 	contexts       topicname.Template // of Context, if it may be one
 	nonces         chunker.Nonces
 	keyNames       []string         // of the keys that were loaded
+	keySet         [8]byte          // tells apart the sets of keys that are sealed with; zero before they are loaded
 	audit          kekcache.Auditor // nil without an audit log
 	patience       *retry.Patience
 	watch          watch.Route // the figures of the route

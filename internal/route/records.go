@@ -81,7 +81,7 @@ func (r *records) openSealing(ctx context.Context) (err error) {
 func (r *records) newEncrypt(sealing *envelope.Sealer, place func(string) transform.Place) (pipeline.Transform, error) {
 	return transform.NewEncrypt(transform.EncryptOptions{
 		Sealer: sealing, Place: place, Subject: r.out.MapSubject,
-		PassSealed: r.passes(pipeline.ReasonAlreadySealed),
+		PassSealed: r.passes(pipeline.ReasonAlreadySealed), Effects: r.source.Effects,
 	})
 }
 

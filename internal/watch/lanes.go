@@ -67,6 +67,9 @@ type Traffic struct {
 	OpenFor time.Duration
 	// RetriedRequests counts requests, RepublishedMessages messages.
 	RetriedRequests, RepublishedMessages int64
+	// AlreadyStored counts messages that a stream had stored before;
+	// PublishedAgain those that it only said so of.
+	AlreadyStored, PublishedAgain int64
 	// LostConnections counts connections that broke; Away is how many are
 	// broken now.
 	LostConnections, Away int64
@@ -96,6 +99,14 @@ func (r *Route) RetryRequest(string, error) { r.count(func(t *Traffic) { t.Retri
 // RetryPublish implements the observer of a NATS sink.
 func (r *Route) RetryPublish(messages int, _ error) {
 	r.count(func(t *Traffic) { t.RepublishedMessages += int64(messages) })
+}
+
+// NoteDuplicates implements the observer of a NATS sink.
+func (r *Route) NoteDuplicates(already, again int) {
+	r.count(func(t *Traffic) {
+		t.AlreadyStored += int64(already)
+		t.PublishedAgain += int64(again)
+	})
 }
 
 // ChangeConnection implements the observer of a NATS connection.

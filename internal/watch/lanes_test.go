@@ -55,12 +55,13 @@ func TestTraffic(t *testing.T) {
 	r.EndTransaction(false, 2*time.Second)
 	r.RetryRequest("Fetch", nil)
 	r.RetryPublish(3, nil)
+	r.NoteDuplicates(2, 1)
 	r.ChangeConnection(false, nil)
 	r.ChangeConnection(false, nil)
 	r.ChangeConnection(true, nil)
 	want := Traffic{
 		FetchedBytes: 11, ProducedBytes: 7, Committed: 1, Aborted: 1, OpenFor: 3 * time.Second,
-		RetriedRequests: 1, RepublishedMessages: 3, LostConnections: 2, Away: 1,
+		RetriedRequests: 1, RepublishedMessages: 3, AlreadyStored: 2, PublishedAgain: 1, LostConnections: 2, Away: 1,
 	}
 	if got := r.Traffic(); got != want {
 		t.Errorf("%+v", got)

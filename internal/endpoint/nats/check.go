@@ -24,6 +24,7 @@ func (n *stream) Needs() []findings.Need {
 	if n.as.Reads() {
 		subjects = append(subjects, n.listSourceSubjects()...)
 	} else {
+		subjects = append(subjects, api+"STREAM.MSG.GET."+n.stream)
 		if n.create {
 			subjects = append(subjects, api+createStream+n.stream)
 		}
@@ -52,11 +53,20 @@ func (n *stream) listSourceSubjects() []string {
 	if len(n.filters) == 1 { // then it is part of the request's subject
 		filter = "." + n.filters[0]
 	}
-	return []string{
+	subjects := []string{
 		api + "CONSUMER.INFO." + name, api + "CONSUMER.MSG.NEXT." + name, "$JS.ACK." + name + ".>",
 		api + createConsumer + name + filter,
 	}
+	if n.shared {
+		return subjects
+	}
+	return append(subjects,
+		api+"CONSUMER.RESET."+name, api+"STREAM.INFO."+bucketOf(n.lease), api+"DIRECT.GET."+bucketOf(n.lease)+".>",
+		"$KV."+n.lease+".>")
 }
+
+// bucketOf returns the stream of a KV bucket.
+func bucketOf(bucket string) string { return "KV_" + bucket }
 
 // Requests that make something, which may be there already.
 const (
@@ -135,6 +145,12 @@ func (n *stream) CheckSource(ctx context.Context, s *endpoint.Session) (*endpoin
 		found.AddProblem(look.Drift)
 	default:
 		found.Makes = append(found.Makes, "durable consumer "+n.consumer+" of stream "+n.stream)
+	}
+	if n.consumer == "" || n.shared {
+		return found, nil
+	}
+	if there, err := connector.HasStream(ctx, conn, bucketOf(n.lease)); err == nil && !there {
+		found.Makes = append(found.Makes, "KV bucket "+n.lease+", for the owner of the consumer and the id secret")
 	}
 	return found, nil
 }

@@ -36,6 +36,7 @@ func (n *stream) readConnection(p *address.Params) {
 func (n *stream) listFiles() []endpoint.NamedFile {
 	return append(n.credentials.ListFiles(), endpoint.ListNamed([]endpoint.NamedFile{
 		{Param: "creds", Path: n.conn.Creds, Secret: true}, {Param: "nkey", Path: n.conn.NKey, Secret: true},
+		{Param: "id-secret", Path: n.idSecret, Secret: true},
 	})...)
 }
 

@@ -6,6 +6,7 @@ import (
 
 	connector "github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -13,7 +14,8 @@ import (
 func (n *stream) sourceOptions() connector.SourceOptions {
 	return connector.SourceOptions{
 		Stream: n.stream, Consumer: n.consumer, Filters: n.filters,
-		Start: n.start, UntilEnd: n.untilEnd, AckWait: n.ackWait,
+		Start: n.start, UntilEnd: n.untilEnd, AckWait: n.ackWait, Shared: n.shared, LeaseBucket: n.lease,
+		DropTTL: n.dropTTL,
 	}
 }
 
@@ -30,10 +32,12 @@ func (n *stream) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint
 	}
 	o := n.sourceOptions()
 	o.ReadAhead, o.Log, o.Observer = s.ReadAhead, s.Log, s.Watch
+	o.Instance, o.Route, o.Sealed = s.Instance, s.To, s.Opens
 	source, err := connector.NewSource(ctx, conn, o)
 	if err != nil {
 		return nil, err
 	}
+	endpoint.Share(s, sourceKey{}, func() (*connector.Source, error) { return source, nil })
 	name, created := source.Identity()
 	id, err := identifyStream(source.Domain(), name, created, source.FilterSubjects(), s.Mapping)
 	return &endpoint.Source{
@@ -69,16 +73,30 @@ func (n *stream) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint
 		return nil, err
 	}
 	o := n.sinkOptions()
-	o.Incarnation, o.SourceAckWait = in.Identity.String(), in.AckWait
+	o.SourceAckWait, o.Growth = in.AckWait, s.Growth
+	// Dead letters are read by people: an effect in them has none.
+	o.Plain = n.as == endpoint.To && !s.Seals
 	o.Log, o.Observer = s.Log, s.Watch
+	source, _ := endpoint.Share(s, sourceKey{}, func() (*connector.Source, error) { return nil, errNoStream })
+	if source != nil {
+		o.Like = source.Config()
+	}
+	if o.IDs, err = n.nameMessages(ctx, conn, source, s, in); err != nil {
+		return nil, err
+	}
 	sink, err := connector.NewSink(ctx, conn, o)
 	if err != nil {
 		return nil, err
 	}
+	if sink.KeepsLastValues() && source != nil && !source.Ordered() && n.as == endpoint.To {
+		return nil, hint.New("shared=true promises no order, and stream "+n.stream+" keeps the last values of each subject: "+
+			"an old value that comes late would become the present one",
+			"leave out shared=true; more speed is a consumer with a part of the subjects for each process")
+	}
 	for _, w := range sink.Warnings() {
 		s.Log.Warn(w)
 	}
-	return &endpoint.Sink{Sink: sink, Check: sink.Check, MapSubject: n.mapSubject}, nil
+	return &endpoint.Sink{Sink: sink, Check: sink.Check, MapSubject: n.mapSubject, LastValue: sink.KeepsLastValues()}, nil
 }
 
 // mapSubject appends the subject under which a message is published. A subject

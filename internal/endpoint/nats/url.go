@@ -33,7 +33,8 @@ func Scheme() endpoint.Scheme {
 		Form: "nats://HOST:PORT/STREAM",
 		Text: "a stream of NATS JetStream; several servers stand between commas",
 		Notes: "A source reads through a durable consumer, consumer=, which is made if there is none. " +
-			"More processes with one consumer are more speed. " +
+			"One process at a time reads through it, in the order of the stream; others that name it wait to take over. " +
+			"More speed is a consumer with a part of the subjects for each process, or shared=true. " +
 			"With until=latest a source ends by itself and can do without. " +
 			"It reads " + strconv.Itoa(connector.DefaultReadAhead>>20) + "MiB ahead, or as --read-ahead says. " +
 			"nats:///STREAM?context=NAME takes servers and credentials from a context of the nats command.",
@@ -50,6 +51,13 @@ func Scheme() endpoint.Scheme {
 
 // advice is about the connector's errors.
 var advice = []hint.Advice{
+	hint.AboutError(connector.ErrNoLease,
+		"grant the rights on $KV.streamcrypt.> and the stream KV_streamcrypt (docs/nats.md), name another bucket "+
+			"with lease=, or do without order: shared=true"),
+	hint.AboutError(connector.ErrIDSecret,
+		"give the id-secret= of the other processes; or delete streamcrypt-id from the consumer's metadata: what a "+
+			"process before had in flight is then stored twice"),
+	hint.AboutError(connector.ErrStreamMadeAnew, "start again: the new stream is read from its beginning"),
 	hint.AboutError(natsgo.ErrAuthorization, "are user= and password-file=, or creds=, or nkey= those of this server?"),
 	hint.AboutError(natsgo.ErrAuthExpired, "creds= has expired; get another file"),
 	hint.AboutError(natsgo.ErrPermissionViolation,
@@ -81,11 +89,15 @@ type stream struct {
 	start    connector.Start
 	untilEnd bool
 	ackWait  time.Duration
+	shared   bool
+	dropTTL  bool
+	lease    string // the bucket
 
 	// Of a sink:
 	subjects connector.SubjectMap
 	create   bool
 	takes    []string // subjects of a stream that is created
+	idSecret string   // a file
 }
 
 func parse(a *address.Address, as endpoint.Role) (endpoint.Endpoint, error) {
@@ -160,6 +172,19 @@ func (n *stream) readSource(p *address.Params) {
 			"consumer that is made",
 		Default: connector.DefaultAckWait.String(),
 	})
+	n.dropTTL = p.ReadWord(address.Param{
+		Name: "ttl", Text: "the time to live of single messages: what is left of it goes with them (keep), or nothing (drop)",
+		Words: []string{"keep", "drop"}, Default: "keep",
+	}) == "drop"
+	n.shared = p.ReadBool(address.Param{
+		Name: "shared",
+		Text: "let several processes read through the consumer at the same time, in no order; not for a sink that " +
+			"keeps last values",
+	})
+	n.lease = p.ReadText(address.Param{
+		Name: "lease", Text: "the KV bucket in which one process after the other owns the consumer; made if there is none",
+		Values: "BUCKET", Default: connector.DefaultLeaseBucket,
+	})
 }
 
 func toStart(b bounds.Bound) connector.Start {
@@ -184,6 +209,15 @@ func (n *stream) readSink(p *address.Params) error {
 		Text:    "the subjects of a stream that is made",
 		Values:  "SUBJECT,...",
 		Default: "(those of subject=)",
+	})
+	n.idSecret = p.ReadText(address.Param{
+		Name:   "id-secret",
+		Text:   "a file of 32 bytes or more from which message ids are made; all processes of a route have the same",
+		Values: address.File, Default: "(kept in the bucket of lease=)",
+	})
+	n.lease = p.ReadText(address.Param{
+		Name: "lease", Text: "the KV bucket that keeps the secret of the message ids, where the source is no stream",
+		Values: "BUCKET", Default: connector.DefaultLeaseBucket,
 	})
 	var err error
 	if n.subjects, err = connector.ParseSubjectMap(to, strip); err != nil {
@@ -231,7 +265,7 @@ var rewrapsNot = hint.New(
 func (n *stream) Traits() endpoint.Traits {
 	t := endpoint.Traits{
 		Name: n.name, Identity: "nats " + n.name, Context: n.stream, Files: n.listFiles(),
-		Log: true, Endless: !n.untilEnd, TextHeaders: true, NoHeaderOrder: true, Times: endpoint.NoTimes,
+		Log: true, Endless: !n.untilEnd, TextHeaders: true, NoHeaderOrder: true, Effects: true, Times: endpoint.NoTimes,
 		Subjects: endpoint.OwnSubjects, MaxReadAhead: connector.MaxReadAhead, Mapping: n.subjects.String(),
 	}
 	if n.subjects != (connector.SubjectMap{}) {

@@ -1,0 +1,184 @@
+package nats
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// A stream says "duplicate" when it has seen the id within its window. That does
+// not say that it holds the message: it may have been purged since, and in a
+// stream that lost its tail the sequence is used again. So what is stored is
+// looked at, and a message that is not there is published under another id.
+
+// duplicateCounts count what came of acknowledgements that said "duplicate".
+type duplicateCounts struct {
+	already atomic.Int64 // the message is stored
+	again   atomic.Int64 // it is not, and was published under another id
+}
+
+// duplicate is a message that the stream called one.
+type duplicate struct {
+	index    int // into the messages of Write
+	sequence uint64
+	ours     bool
+	err      error
+}
+
+// maxVerifying is how many stored messages are asked for at a time.
+const maxVerifying = 16
+
+// errBatchUnderWay is the cause of a duplicate without a sequence: the message
+// is part of a batch that is not stored yet.
+var errBatchUnderWay = errors.New("the stream has the message in a batch that is under way")
+
+// verifyDuplicates looks at the messages that the stream called duplicates.
+// Those that are not stored are left for another round, under another id.
+func (w *writer) verifyDuplicates(ctx context.Context, msgs []pipeline.Message) error {
+	if len(w.duplicates) == 0 {
+		return nil
+	}
+	room := make(chan struct{}, maxVerifying)
+	var all sync.WaitGroup
+	for i := range w.duplicates {
+		d := &w.duplicates[i]
+		id := w.idOf(&msgs[d.index], d.index)
+		room <- struct{}{}
+		all.Go(func() {
+			defer func() { <-room }()
+			d.ours, d.err = w.sink.isStored(ctx, d.sequence, id, &msgs[d.index])
+		})
+	}
+	all.Wait()
+	already, again := 0, 0
+	for _, d := range w.duplicates {
+		switch {
+		case d.err != nil:
+			w.failed = append(w.failed, d.index)
+			if err := w.noteCause(d.err); err != nil {
+				return err
+			}
+		case d.ours:
+			already++
+			w.stored[d.index] = d.sequence
+		default:
+			again++
+			w.countTry(d.index)
+			w.failed = append(w.failed, d.index)
+		}
+	}
+	slices.Sort(w.failed)
+	w.duplicates = w.duplicates[:0]
+	w.sink.noteDuplicates(already, again)
+	return nil
+}
+
+func (s *Sink) noteDuplicates(already, again int) {
+	s.counts.already.Add(int64(already))
+	s.counts.again.Add(int64(again))
+	if again > 0 {
+		s.Log.Warn("the stream called messages duplicates that it does not hold; they are published under other ids",
+			"stream", s.Stream, "messages", again)
+	}
+	if s.Observer != nil && already+again > 0 {
+		s.Observer.NoteDuplicates(already, again)
+	}
+}
+
+// Duplicates counts the messages that the stream had stored already, and those
+// that it only said so of.
+func (s *Sink) Duplicates() (already, again int64) {
+	return s.counts.already.Load(), s.counts.again.Load()
+}
+
+// isStored tells whether the message at a sequence has the id. The leader is
+// asked: replicas and mirrors may answer with what was.
+func (s *Sink) isStored(ctx context.Context, sequence uint64, id string, m *pipeline.Message) (bool, error) {
+	if s.believes.Load() {
+		return true, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, endTimeout)
+	defer cancel()
+	msg, err := s.conn.getMessage(ctx, s.Stream, sequence)
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return false, nil
+	case isDenied(err) || errors.Is(err, context.DeadlineExceeded) && s.conn.deniedGet(s.Stream):
+		if !s.believes.Swap(true) {
+			s.Log.Warn("no right to look at stored messages, so the stream is believed when it says duplicate",
+				"stream", s.Stream, "permission", s.conn.apiSubject("STREAM.MSG.GET."+s.Stream))
+		}
+		return true, nil
+	case errors.Is(err, context.DeadlineExceeded):
+		return false, natsgo.ErrTimeout
+	case err != nil:
+		return false, err
+	}
+	switch ours := first(msg.Header, jetstream.MsgIDHeader) == id; {
+	case ours && s.producerID(m) == id:
+		// Anybody may have chosen the same id, and a producer may give it to
+		// two messages in two windows, which come in one here.
+		return msg.Subject == s.subjectOf(m) && bytes.Equal(msg.Data, m.Value), nil
+	case ours && s.IsOurs != nil:
+		return s.IsOurs(msg.Data, m.Origin), nil
+	default:
+		return ours, nil
+	}
+}
+
+// isDenied tells whether the server does not let us ask.
+func isDenied(err error) bool {
+	var api *jetstream.APIError
+	return errors.Is(err, natsgo.ErrPermissionViolation) || errors.As(err, &api) && api.Code == 403
+}
+
+// getMessage returns a stored message, from the stream's leader.
+func (c *Conn) getMessage(ctx context.Context, stream string, sequence uint64) (*natsgo.Msg, error) {
+	answer, err := c.nc.RequestWithContext(ctx, c.apiSubject("STREAM.MSG.GET."+stream),
+		fmt.Appendf(nil, `{"seq":%d}`, sequence))
+	if err != nil {
+		return nil, err
+	}
+	var got struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message *struct {
+			Subject string `json:"subject"`
+			Headers []byte `json:"hdrs"`
+			Data    []byte `json:"data"`
+		} `json:"message"`
+	}
+	switch err := json.Unmarshal(answer.Data, &got); {
+	case err != nil:
+		return nil, fmt.Errorf("stream %s: stored message %d: %w", stream, sequence, err)
+	case got.Error != nil && got.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
+		return nil, jetstream.ErrMsgNotFound
+	case got.Error != nil:
+		return nil, got.Error
+	case got.Message == nil:
+		return nil, jetstream.ErrMsgNotFound
+	}
+	msg := &natsgo.Msg{Subject: got.Message.Subject, Data: got.Message.Data}
+	if len(got.Message.Headers) > 0 {
+		if msg.Header, err = natsgo.DecodeHeadersMsg(got.Message.Headers); err != nil {
+			return nil, fmt.Errorf("stream %s: stored message %d: %w", stream, sequence, err)
+		}
+	}
+	return msg, nil
+}
+
+// deniedGet tells whether the server has said that we may not look at stored
+// messages.
+func (c *Conn) deniedGet(stream string) bool {
+	_, denied := c.deniedSubjects.Load(c.apiSubject("STREAM.MSG.GET." + stream))
+	return denied
+}

@@ -1,0 +1,364 @@
+package nats
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/streamcrypt/streamcrypt/internal/retry"
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// A lease makes one process the owner of a consumer. It is an entry of a KV
+// bucket, which its owner writes again every second, each time on top of its own
+// last revision: when somebody else has written in between, the owner is told so
+// by the server.
+//
+// Clocks of different machines are never compared. Another process takes the
+// lease over when it has seen one revision for leaseTime; the owner, counting
+// from before it sent its last renewal, stops writing at ownerTime. Both count
+// by their monotonic clocks, so an owner that was stopped and goes on finds out
+// at once.
+const (
+	leaseTime  = 10 * time.Second
+	ownerTime  = 8 * time.Second
+	renewEvery = time.Second
+	// leaseAnswer is how long the server may take to answer: long enough on a
+	// busy machine, short enough for a second try.
+	leaseAnswer = 3 * time.Second
+	// saveEvery is how soon after one renewal another one may carry a state:
+	// acknowledgements wait for it.
+	saveEvery = 50 * time.Millisecond
+	// leaseLook is how often a process that waits for the lease looks at it.
+	leaseLook = 250 * time.Millisecond
+)
+
+// errLease is the error of a lane whose lease is gone.
+var errLease = errors.New("another process has taken the lease over")
+
+// ErrNoLease is the error of a lease that cannot be kept: rights on its bucket
+// are missing, or the server has no JetStream for it.
+var ErrNoLease = errors.New("no lease of the consumer")
+
+// savedPosition is how far the owner has come, as the next owner needs to know.
+type savedPosition struct {
+	Created int64  `json:"created"` // when the stream was made, unix nanoseconds
+	Next    int64  `json:"next"`
+	Last    int64  `json:"last"`
+	Time    int64  `json:"time"`            // when the message at Last was stored, likewise
+	State   []byte `json:"state,omitempty"` // the Gate's
+}
+
+// leaseRecord is the entry. Nothing of it is secret.
+type leaseRecord struct {
+	Owner    string         `json:"owner"` // random, of a process
+	Instance string         `json:"instance,omitempty"`
+	Released bool           `json:"released,omitempty"`
+	Position *savedPosition `json:"position,omitempty"`
+}
+
+// lease is this process's side of the entry.
+type lease struct {
+	kv    jetstream.KeyValue
+	key   string
+	about []any // for logs
+	log   *slog.Logger
+
+	unclean  bool // it was taken from an owner that did not release it
+	mu       sync.Mutex
+	record   leaseRecord // as this process would store it
+	revision uint64      // of the entry as this process stored it
+	until    time.Time   // when this process stops being the owner
+	lost     bool
+	unsaved  uint64 // counts the positions given to savePosition
+	saved    uint64 // that of them which is stored
+
+	work    chan struct{} // has an element when there is a position to store
+	changed func()        // is called when saved or lost has changed, not under mu
+	stop    context.CancelFunc
+	stopped chan struct{}
+}
+
+// openBucket opens the bucket of leases, or makes it as strong as the stream.
+func openBucket(ctx context.Context, conn *Conn, bucket string, replicas int) (jetstream.KeyValue, error) {
+	started := time.Now()
+	kv, err := conn.js.KeyValue(ctx, bucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		kv, err = conn.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
+			Bucket: bucket, Description: "streamcrypt: owners of consumers", History: 1, Replicas: max(replicas, 1),
+		})
+		if errors.Is(err, jetstream.ErrBucketExists) { // another process was faster
+			kv, err = conn.js.KeyValue(ctx, bucket)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: nats KV bucket %s: %w", ErrNoLease, bucket, conn.explainSince(started, err))
+	}
+	return kv, nil
+}
+
+// newLease returns a lease that this process does not have yet.
+func (s *Source) newLease() *lease {
+	return &lease{
+		kv: s.bucket, key: "lease." + s.Stream + "." + s.Consumer, log: s.Log,
+		about:  []any{"stream", s.Stream, "consumer", s.Consumer},
+		record: leaseRecord{Owner: rand.Text(), Instance: s.Instance},
+		work:   make(chan struct{}, 1),
+	}
+}
+
+// acquire waits until this process is the owner. Its error is that of ctx.
+func (e *lease) acquire(ctx context.Context) error {
+	var seen leaseRecord
+	var revision uint64
+	var since time.Time
+	told := false
+	for ctx.Err() == nil {
+		got, err := e.look(ctx)
+		switch {
+		case err != nil:
+			e.log.Warn("nats lease cannot be read", append(e.about, "error", err)...)
+		case got == nil:
+			if e.take(ctx, nil, 0) {
+				return nil
+			}
+		default:
+			record, current := parseLease(got.Value()), got.Revision()
+			if current != revision {
+				seen, revision, since = record, current, time.Now()
+			}
+			if record.Released || record.Owner == e.record.Owner || time.Since(since) >= leaseTime {
+				if e.take(ctx, record.Position, current) {
+					e.unclean = !record.Released && record.Owner != e.record.Owner
+					if e.unclean {
+						e.log.Warn("nats lease taken over: its owner has not renewed it",
+							append(e.about, "instance", seen.Instance)...)
+					}
+					return nil
+				}
+				break
+			}
+			if !told {
+				told = true
+				e.log.Info("another process reads this consumer; waiting for its lease",
+					append(e.about, "instance", record.Instance)...)
+			}
+		}
+		if err := retry.Sleep(ctx, leaseLook); err != nil {
+			break
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// look returns the entry; nil if there is none.
+func (e *lease) look(ctx context.Context) (jetstream.KeyValueEntry, error) {
+	ctx, cancel := context.WithTimeout(ctx, leaseAnswer)
+	defer cancel()
+	got, err := e.kv.Get(ctx, e.key)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return nil, nil
+	}
+	return got, err
+}
+
+// parseLease reads an entry. One that nobody can read has no owner that renews
+// it, and is taken over in time.
+func parseLease(text []byte) leaseRecord {
+	var r leaseRecord
+	if json.Unmarshal(text, &r) != nil {
+		return leaseRecord{}
+	}
+	return r
+}
+
+// take writes the entry on top of a revision, and starts to renew it.
+func (e *lease) take(ctx context.Context, position *savedPosition, revision uint64) bool {
+	e.mu.Lock()
+	e.record.Position, e.record.Released = position, false
+	e.mu.Unlock()
+	sent := time.Now()
+	revision, err := e.write(ctx, revision)
+	if err != nil {
+		return false // somebody was faster, or the server is away: look again
+	}
+	e.mu.Lock()
+	e.revision, e.until, e.lost = revision, sent.Add(ownerTime), false
+	e.mu.Unlock()
+	renewing, stop := context.WithCancel(context.Background())
+	e.stop, e.stopped = stop, make(chan struct{})
+	go e.renewAlways(renewing)
+	return true
+}
+
+// write stores the record on top of a revision, 0 for none.
+func (e *lease) write(ctx context.Context, revision uint64) (uint64, error) {
+	e.mu.Lock()
+	text, err := json.Marshal(e.record)
+	e.mu.Unlock()
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, leaseAnswer)
+	defer cancel()
+	if revision == 0 {
+		return e.kv.Create(ctx, e.key, text)
+	}
+	return e.kv.Update(ctx, e.key, text, revision)
+}
+
+// renewAlways renews the lease until it is lost or ctx ends.
+func (e *lease) renewAlways(ctx context.Context) {
+	defer close(e.stopped)
+	tick := time.NewTicker(renewEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-e.work:
+		case <-ctx.Done():
+			return
+		}
+		if !e.renew(ctx) {
+			return
+		}
+		if retry.Sleep(ctx, saveEvery) != nil {
+			return
+		}
+	}
+}
+
+// renew writes the entry again. It returns false when the lease is lost.
+func (e *lease) renew(ctx context.Context) bool {
+	e.mu.Lock()
+	revision, number := e.revision, e.unsaved
+	e.mu.Unlock()
+	sent := time.Now()
+	stored, err := e.write(ctx, revision)
+	if err != nil && ctx.Err() == nil {
+		stored, err = e.findOwnWrite(ctx, revision, err)
+	}
+	e.mu.Lock()
+	switch {
+	case err == nil:
+		// Stored on top of our own revision: nobody else has had it, even if
+		// this came late.
+		e.revision, e.until, e.saved = stored, sent.Add(ownerTime), number
+	case errors.Is(err, errLease) || time.Now().After(e.until):
+		e.lost = true
+	}
+	lost, changed := e.lost, e.changed
+	e.mu.Unlock()
+	if lost {
+		e.log.Warn("nats lease lost", append(e.about, "error", err)...)
+	}
+	if changed != nil {
+		changed()
+	}
+	return !lost
+}
+
+// findOwnWrite finds out how a write ended of which no answer came: it may be
+// stored. Its error is errLease if somebody else has written.
+func (e *lease) findOwnWrite(ctx context.Context, revision uint64, cause error) (uint64, error) {
+	got, err := e.look(ctx)
+	switch {
+	case err != nil:
+		return 0, cause
+	case got == nil:
+		return 0, errLease // deleted: nobody's, until it is taken again
+	case got.Revision() == revision:
+		return 0, cause
+	case parseLease(got.Value()).Owner != e.record.Owner:
+		return 0, errLease
+	}
+	// Which of our writes it is does not matter for the lease; it is written
+	// again for the position.
+	e.mu.Lock()
+	e.revision = got.Revision()
+	e.mu.Unlock()
+	return 0, cause
+}
+
+// checkOwner returns an error that matches pipeline.ErrLost unless this process
+// is the owner now.
+func (e *lease) checkOwner() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.lost || time.Now().After(e.until) {
+		return fmt.Errorf("%w: %w", pipeline.ErrLost, errLease)
+	}
+	return nil
+}
+
+// savePosition notes how far the lane has come, to be stored soon or with the
+// next renewal. It returns the number of the note: it is stored when isSaved
+// says so.
+func (e *lease) savePosition(p savedPosition, soon bool) uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.record.Position = &p
+	e.unsaved++
+	if soon {
+		signalOnce(e.work)
+	}
+	return e.unsaved
+}
+
+// isSaved tells whether the note of this number, or a later one, is stored.
+func (e *lease) isSaved(number uint64) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.saved >= number
+}
+
+// setChanged sets the function to call after each renewal.
+func (e *lease) setChanged(f func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.changed = f
+}
+
+// position returns the position with which the lease was taken; nil if none.
+func (e *lease) position() *savedPosition {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.record.Position
+}
+
+// release gives the lease to the next process at once.
+func (e *lease) release() {
+	if e.stop == nil {
+		return
+	}
+	e.stop()
+	<-e.stopped
+	if e.checkOwner() != nil {
+		return
+	}
+	e.mu.Lock()
+	e.record.Released = true
+	revision := e.revision
+	e.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
+	defer cancel()
+	if _, err := e.write(ctx, revision); err != nil {
+		e.log.Warn("nats lease not released; the next owner has to wait for its end", append(e.about, "error", err)...)
+	}
+}
+
+// drop forgets a lease that was lost.
+func (e *lease) drop() {
+	if e.stop != nil {
+		e.stop()
+		<-e.stopped
+		e.stop = nil
+	}
+}

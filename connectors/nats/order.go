@@ -1,0 +1,237 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/streamcrypt/streamcrypt/internal/retry"
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// Order. A stream is read in its order by one process at a time, and every lane
+// begins at the first message that is not acknowledged. Three things together
+// see to that:
+//
+//   - The lease (lease.go): one owner.
+//   - The reset, before every lane: the server forgets which messages it has
+//     delivered and begins behind the last acknowledged one. Without it the
+//     server gives *new* messages to the next owner first, and those that the
+//     last one had taken after AckWait. Servers before 2.14 cannot do it; there
+//     AckWait is waited out before the first message is asked for, and then the
+//     server redelivers first.
+//   - The check of every sequence that arrives (holdOrdered): when one does not
+//     rise, the lane is lost and begins again.
+
+// startPosition is where a lane begins.
+type startPosition struct {
+	known  bool
+	next   uint64    // messages before it are durable
+	last   int64     // the message before; -1 if it is not known
+	stored time.Time // when that was stored
+	state  []byte    // the Gate's
+}
+
+// prepare waits for the lease, and makes the consumer ready for a lane. Its
+// error is that of ctx, or one that parks the stream.
+func (s *Source) prepare(ctx context.Context) error {
+	unclean := false
+	if s.lease != nil && s.lease.checkOwner() != nil {
+		s.lease.drop()
+		if err := s.lease.acquire(ctx); err != nil {
+			return err
+		}
+		unclean = s.lease.unclean
+		s.readLease()
+	}
+	for first := true; ; first = false {
+		err := s.prepareConsumer(ctx, unclean)
+		if err == nil || ctx.Err() != nil || s.isFinal(err) {
+			return err
+		}
+		if first {
+			s.Log.Warn("nats consumer not ready, trying again",
+				"stream", s.Stream, "consumer", s.config.Name, "error", err)
+		}
+		if err := retry.Sleep(ctx, lookAgain); err != nil {
+			return err
+		}
+	}
+}
+
+// ErrStreamMadeAnew is the error of a stream that was deleted and made anew: its
+// sequences name other messages than before.
+var ErrStreamMadeAnew = errors.New("the stream was deleted and made anew since this process opened it")
+
+// isFinal tells whether an error of prepareConsumer is for the operator.
+func (s *Source) isFinal(err error) bool {
+	return errors.Is(err, ErrStreamMadeAnew) || errors.Is(err, ErrConsumerDiffers) ||
+		errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound)
+}
+
+// readLease takes over how far the last owner came.
+func (s *Source) readLease() {
+	p := s.lease.position()
+	if p == nil || p.Created != s.created.UnixNano() || p.Next < 0 || s.start.known && uint64(p.Next) <= s.start.next {
+		return
+	}
+	s.start = startPosition{
+		known: true, next: uint64(p.Next), last: p.Last, stored: time.Unix(0, p.Time), state: p.State,
+	}
+}
+
+// prepareConsumer finds the consumer, makes it anew if it was deleted, and has
+// the server begin behind the last message that is acknowledged.
+func (s *Source) prepareConsumer(ctx context.Context, unclean bool) error {
+	asking, cancel := context.WithTimeout(ctx, endTimeout)
+	defer cancel()
+	stream, err := s.conn.js.Stream(asking, s.Stream)
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		return pipeline.Passing(fmt.Errorf("nats stream %s: %w", s.Stream, err))
+	case err != nil:
+		return fmt.Errorf("nats stream %s: %w", s.Stream, err)
+	case !stream.CachedInfo().Created.Equal(s.created):
+		return fmt.Errorf("nats stream %s: %w", s.Stream, ErrStreamMadeAnew)
+	}
+	consumer, err := s.findConsumer(asking, stream)
+	if err != nil {
+		return fmt.Errorf("nats stream %s, consumer %s: %w", s.Stream, s.config.Name, err)
+	}
+	info := consumer.CachedInfo()
+	s.config = info.Config
+	s.notePause(info)
+	s.noteLostTail(stream.CachedInfo(), info)
+	switch {
+	case s.Shared:
+		return nil
+	case s.conn.canReset():
+		return s.goBack(asking, stream, info)
+	case unclean && info.NumAckPending > 0:
+		if err := s.waitOutAckWait(ctx); err != nil {
+			return err
+		}
+	}
+	s.noteFloor(info.AckFloor.Stream, stream.CachedInfo().State.LastSeq)
+	return nil
+}
+
+// findConsumer finds the consumer. One that was deleted is made anew, behind
+// the last message that is known to be durable.
+func (s *Source) findConsumer(ctx context.Context, stream jetstream.Stream) (jetstream.Consumer, error) {
+	consumer, err := stream.Consumer(ctx, s.config.Name)
+	if !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return consumer, err
+	}
+	if s.Shared {
+		return nil, pipeline.Passing(err)
+	}
+	cfg := s.newConsumer()
+	cfg.Name, cfg.Metadata = s.config.Name, s.config.Metadata
+	if s.start.known {
+		cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartSequencePolicy, nil
+		cfg.OptStartSeq = max(s.start.next, 1)
+	}
+	s.Log.Warn("nats consumer was deleted, made anew", "stream", s.Stream, "consumer", cfg.Name, "begins", cfg.OptStartSeq)
+	return stream.CreateConsumer(ctx, cfg)
+}
+
+// noteLostTail names a stream that is shorter than it was: a server that came
+// back with an older disk, or whose tail was in memory alone.
+func (s *Source) noteLostTail(stream *jetstream.StreamInfo, consumer *jetstream.ConsumerInfo) {
+	last, had := stream.State.LastSeq, consumer.Delivered.Stream
+	if s.start.known {
+		had = max(had, s.start.next-1)
+	}
+	if had <= last {
+		return
+	}
+	s.Log.Error("the stream lost its tail: messages that were read are not in it any more, "+
+		"and their sequences are used again", "stream", s.Stream, "consumer", consumer.Name, "last", last, "was", had)
+	if s.start.known && s.start.next > last+1 {
+		s.start.next, s.start.last = last+1, -1
+	}
+}
+
+// goBack makes the server deliver everything that is not acknowledged, in the
+// order of the stream.
+func (s *Source) goBack(ctx context.Context, stream jetstream.Stream, info *jetstream.ConsumerInfo) (err error) {
+	floor, last := info.AckFloor.Stream, stream.CachedInfo().State.LastSeq
+	switch {
+	case floor > last && s.config.DeliverPolicy == jetstream.DeliverAllPolicy:
+		// Else it would pass over new messages until the stream is as long as
+		// it was.
+		floor = last
+		_, err = stream.ResetConsumerToSequence(ctx, s.config.Name, last+1)
+	case info.NumAckPending > 0 || info.NumRedelivered > 0 || floor < info.Delivered.Stream:
+		_, err = stream.ResetConsumer(ctx, s.config.Name)
+	}
+	if err != nil {
+		return fmt.Errorf("nats stream %s, consumer %s: reset: %w", s.Stream, s.config.Name, err)
+	}
+	s.noteFloor(floor, last)
+	return nil
+}
+
+// noteFloor notes where the server begins, unless a position from further on is
+// known.
+func (s *Source) noteFloor(floor, last uint64) {
+	if !s.start.known || s.start.next <= floor && floor <= last {
+		// The last owner did not come to say how far it was.
+		s.start = startPosition{known: true, next: floor + 1, last: -1, state: s.start.state}
+	}
+}
+
+// waitOutAckWait waits until the server takes the messages of the last owner
+// for lost. They come before new ones if nobody asks for any until then.
+func (s *Source) waitOutAckWait(ctx context.Context) error {
+	wait := s.effectiveAckWait() + time.Second
+	s.Log.Info("the server cannot reset the consumer (2.14 can); waiting until the messages of its last owner come again",
+		"stream", s.Stream, "consumer", s.config.Name, "for", wait)
+	return retry.Sleep(ctx, wait)
+}
+
+// CheckOwner tells whether this process may still write what the lane has read.
+// Its error matches pipeline.ErrLost.
+func (l *lane) CheckOwner() error {
+	if l.source.lease == nil {
+		return nil
+	}
+	return l.source.lease.checkOwner()
+}
+
+// lose ends the lane: it begins again behind the last message that is
+// committed. l.mu is held.
+func (l *lane) lose(format string, args ...any) {
+	l.failReads(fmt.Errorf("nats stream %s, consumer %s: %w: %s",
+		l.source.Stream, l.source.config.Name, pipeline.ErrLost, fmt.Sprintf(format, args...)))
+}
+
+// takesInOrder tells whether a message that arrives is the next one of the
+// stream. Messages that are durable already are acknowledged and left out.
+// l.mu is held.
+func (l *lane) takesInOrder(d *delivery, deliveries uint64) bool {
+	from := &l.source.start
+	switch {
+	case from.known && d.sequence < from.next && !d.time.After(from.stored):
+		_ = l.sendWord(d.msg, wordAck)
+		return false
+	case l.ackAll && deliveries > 1:
+		l.lose("message %d was delivered again, and the server ignores acknowledgements from before", d.sequence)
+		return false
+	case d.sequence > l.delivered:
+		return true
+	}
+	if held := l.held[d.sequence]; held != nil && !l.ackAll && held.time.Equal(d.time) {
+		held.msg = d.msg
+		if held.done {
+			l.ackDelivery(held)
+		}
+		return false
+	}
+	l.lose("message %d came behind message %d", d.sequence, l.delivered)
+	return false
+}

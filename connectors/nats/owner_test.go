@@ -1,0 +1,404 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
+
+// reader serves a Source and reads whatever comes, as a pipeline does that
+// writes at once: what was read is committed before the next read.
+type reader struct {
+	t      *testing.T
+	cancel context.CancelFunc
+	done   chan error
+
+	mu     sync.Mutex
+	values []string
+	lanes  int
+	starts []pipeline.Position // of the last lane
+}
+
+func read(t *testing.T, s *Source) *reader {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	r := &reader{t: t, cancel: cancel, done: make(chan error, 1)}
+	go func() { r.done <- s.Serve(ctx, r.serve) }()
+	return r
+}
+
+func (r *reader) serve(ctx context.Context, l pipeline.Lane) error {
+	r.mu.Lock()
+	r.lanes++
+	r.starts = l.Start()
+	r.mu.Unlock()
+	for {
+		b, err := l.Read(ctx, readLimit)
+		switch {
+		case errors.Is(err, io.EOF), ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		}
+		last := b.Messages[len(b.Messages)-1].Origin.Offset
+		values := take(b)
+		if err := l.Commit(ctx, &pipeline.Progress{
+			Messages: len(values), Places: []pipeline.Position{{Place: "ORDERS", Next: last + 1, Last: last}},
+		}); err != nil {
+			return err
+		}
+		r.mu.Lock()
+		r.values = append(r.values, values...)
+		r.mu.Unlock()
+	}
+}
+
+// await waits for n messages and returns them.
+func (r *reader) await(n int) []string {
+	r.t.Helper()
+	eventually(r.t, fmt.Sprint(n, " messages"), func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return len(r.values) >= n
+	})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.values)
+}
+
+func (r *reader) served() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lanes
+}
+
+func (r *reader) end() error {
+	r.cancel()
+	return <-r.done
+}
+
+func equal(t *testing.T, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		at := 0
+		for at < min(len(got), len(want)) && got[at] == want[at] {
+			at++
+		}
+		t.Fatalf("%d messages, want %d; they differ from number %d on", len(got), len(want), at+1)
+	}
+}
+
+// TestTakeOver kills an owner that has taken messages and not committed them.
+// The next one reads them, in order, before all others.
+func TestTakeOver(t *testing.T) {
+	t.Parallel()
+	for name, old := range map[string]bool{"reset": false, "a server that cannot reset": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := startBroker(t, nil)
+			b.stream("ORDERS", nil)
+			b.fill("ORDERS", 50, 0)
+			o := SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: 2 * time.Second}
+			first := b.connect()
+			first.noNewer = old
+			v := serve(t, b.source(first, o))
+			v.read(50)
+			v.commit(10)
+			eventually(t, "10 acknowledged", func() bool { return b.consumer("ORDERS", "enc").AckFloor.Stream == 10 })
+			second := b.connect()
+			second.noNewer = old
+			next := read(t, b.source(second, o))
+			first.Close()
+			for i := 50; i < 80; i++ {
+				b.publish(numberedMsg("ORDERS", i, 0))
+			}
+			equal(t, next.await(70), want(80, 0)[10:])
+			v.cancel()
+			v.let <- nil
+			<-v.done
+			if err := next.end(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// TestRelease: an owner that ends lets the next one begin at once.
+func TestRelease(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 10, 0)
+	c := b.connect()
+	o := SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: time.Hour}
+	first := read(t, b.source(c, o))
+	first.await(10)
+	second := read(t, b.source(b.connect(), o))
+	b.fill("ORDERS", 10, 0)
+	first.await(20)
+	if second.served() > 0 {
+		t.Fatal("two owners")
+	}
+	began := time.Now()
+	if err := first.end(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "served", func() bool { return second.served() == 1 })
+	if time.Since(began) >= leaseTime {
+		t.Error("the next owner waited for the end of a lease that was released")
+	}
+	if got := second.starts; len(got) != 1 || got[0].Next != 21 || got[0].Last != 20 {
+		t.Errorf("begins at %+v", got)
+	}
+	_ = second.end()
+}
+
+// TestRedelivered: under AckAll the server would ignore every acknowledgement of
+// a message from before the redelivery.
+func TestRedelivered(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 10, 0)
+	s := b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: time.Hour})
+	var got []string
+	lanes := 0
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	err := s.Serve(ctx, func(ctx context.Context, l pipeline.Lane) error {
+		lanes++
+		v := &serving{t: t, lane: l}
+		if lanes == 1 {
+			v.read(10)
+			v.commit(3)
+			in := l.(*lane)
+			in.mu.Lock()
+			fifth := in.held[5].msg
+			in.mu.Unlock()
+			_ = in.sendWord(fifth, wordNak)
+			_, err := l.Read(ctx, readLimit)
+			return err
+		}
+		got, _ = v.read(7)
+		v.commit(7)
+		eventually(t, "acknowledged", func() bool { return b.consumer("ORDERS", "enc").AckFloor.Stream == 10 })
+		cancel()
+		return nil
+	})
+	if err != nil || lanes != 2 {
+		t.Fatalf("%d lanes, %v", lanes, err)
+	}
+	equal(t, got, want(10, 0)[3:])
+}
+
+// TestOwnConsumerDeleted: it is made anew where this process stands.
+func TestOwnConsumerDeleted(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 20, 0)
+	r := read(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc"}))
+	r.await(20)
+	if err := b.plain().DeleteConsumer(t.Context(), "ORDERS", "enc"); err != nil {
+		t.Fatal(err)
+	}
+	for i := 20; i < 40; i++ {
+		b.publish(numberedMsg("ORDERS", i, 0))
+	}
+	equal(t, r.await(40), want(40, 0))
+	if err := r.end(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestStreamMadeAnew: its sequences name other messages, so nobody goes on as if
+// nothing had happened.
+func TestStreamMadeAnew(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 5, 0)
+	s := b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", UntilEnd: true})
+	if err := b.plain().DeleteStream(t.Context(), "ORDERS"); err != nil {
+		t.Fatal(err)
+	}
+	b.stream("ORDERS", nil)
+	r := read(t, s)
+	if err := <-r.done; !errors.Is(err, ErrStreamMadeAnew) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+// TestLeaseTaken: an owner that was stopped for longer than its lease writes and
+// commits nothing more.
+func TestLeaseTaken(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.stream("ENC", nil)
+	b.fill("ORDERS", 10, 0)
+	c := b.connect()
+	s := b.source(c, SourceOptions{Stream: "ORDERS", Consumer: "enc"})
+	v := serve(t, s)
+	v.read(10)
+	w, err := b.sink(c, SinkOptions{Stream: "ENC"}).Open(t.Context(), v.lane)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Write(t.Context(), numberedMessages("enc", 1, 0), nil); err != nil {
+		t.Fatal(err)
+	}
+	kv, err := b.plain().KeyValue(t.Context(), DefaultLeaseBucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kv.Put(t.Context(), "lease.ORDERS.enc", []byte(`{"owner":"other"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.lane.Read(t.Context(), readLimit); !errors.Is(err, pipeline.ErrLost) {
+		t.Fatalf("read: %v", err)
+	}
+	if err := v.lane.Commit(t.Context(), &pipeline.Progress{Messages: 1}); !errors.Is(err, pipeline.ErrLost) {
+		t.Fatalf("commit: %v", err)
+	}
+	if err := w.Write(t.Context(), numberedMessages("enc", 5, 0)[1:], nil); !errors.Is(err, pipeline.ErrLost) {
+		t.Fatalf("write: %v", err)
+	}
+	if n := len(b.stored("ENC")); n != 1 {
+		t.Fatalf("%d messages written by two owners", n)
+	}
+	v.cancel()
+	v.let <- nil
+	<-v.done
+}
+
+// TestStateBeforeAck: the Gate's state is stored before the server forgets a
+// message, and the next owner begins with it.
+func TestStateBeforeAck(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 10, 0)
+	c := b.connect()
+	o := SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: time.Hour}
+	v := serve(t, b.source(c, o))
+	v.read(10)
+	state := []byte("state of a gate")
+	if err := v.lane.Commit(t.Context(), &pipeline.Progress{
+		Messages: 7, Places: []pipeline.Position{{Place: "ORDERS", Next: 8, Last: 7, State: state}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	kv, err := b.plain().KeyValue(t.Context(), DefaultLeaseBucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "acknowledged", func() bool {
+		floor := b.consumer("ORDERS", "enc").AckFloor.Stream
+		entry, err := kv.Get(t.Context(), "lease.ORDERS.enc")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if floor > 0 && parseLease(entry.Value()).Position == nil {
+			t.Fatal("acknowledged before the state was stored")
+		}
+		return floor == 7
+	})
+	v.leave(nil)
+	v = serve(t, b.source(c, o))
+	want := pipeline.Position{Place: "ORDERS", Next: 8, Last: 7, State: state}
+	if got := v.lane.Start(); len(got) != 1 || got[0].Next != want.Next || got[0].Last != want.Last || string(got[0].State) != string(state) {
+		t.Fatalf("begins at %+v", got)
+	}
+	v.leave(nil)
+}
+
+// TestLostTail puts a server back to an older disk: what has the sequences again
+// is read.
+func TestLostTail(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 5, 0)
+	r := read(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc"}))
+	r.await(5)
+	answers := func() {
+		t.Helper()
+		eventually(t, "the server answers", func() bool {
+			_, err := b.plain().Stream(t.Context(), "ORDERS")
+			return err == nil && b.plain().Conn().IsConnected()
+		})
+	}
+	b.stop()
+	older := filepath.Join(t.TempDir(), "older")
+	if err := os.CopyFS(older, os.DirFS(b.opts.StoreDir)); err != nil {
+		t.Fatal(err)
+	}
+	b.start()
+	answers()
+	for i := 5; i < 10; i++ {
+		b.publish(numberedMsg("ORDERS", i, 0))
+	}
+	equal(t, r.await(10), want(10, 0))
+	b.stop()
+	if err := os.RemoveAll(b.opts.StoreDir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(b.opts.StoreDir, os.DirFS(older)); err != nil {
+		t.Fatal(err)
+	}
+	b.start()
+	answers()
+	for i := 100; i < 110; i++ {
+		b.publish(numberedMsg("ORDERS", i, 0))
+	}
+	got := r.await(20)
+	if again := want(110, 0)[100:]; !slices.Equal(got[10:], again) {
+		t.Fatalf("then came %q", got[10:])
+	}
+	if err := r.end(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestUncovered: filters of several instances together must cover the stream.
+func TestUncovered(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	for _, subject := range []string{"orders.eu.a", "orders.us.a", "orders.asia.a"} {
+		b.publish(natsgo.NewMsg(subject))
+	}
+	c := b.connect()
+	source := func(consumer, route, filter string) *Source {
+		return b.source(c, SourceOptions{Stream: "ORDERS", Consumer: consumer, Route: route, Filters: []string{filter}})
+	}
+	s := source("eu", "a route", "orders.eu.>")
+	source("asia", "another route", "orders.asia.>")
+	uncovered := func() []string {
+		got, err := s.findUncovered(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(got)
+		return got
+	}
+	if got := uncovered(); !slices.Equal(got, []string{"orders.asia.a", "orders.us.a"}) {
+		t.Fatalf("%q", got)
+	}
+	source("rest", "a route", "orders.*.a")
+	if got := uncovered(); len(got) > 0 {
+		t.Fatalf("%q", got)
+	}
+}

@@ -1,0 +1,89 @@
+package nats
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// LoadIDSecret returns 32 random bytes that all processes with the same bucket
+// and name have in common. The first one makes them. Whoever can read the bucket
+// can tell the ids that come next.
+func LoadIDSecret(ctx context.Context, conn *Conn, bucket, name string) ([]byte, error) {
+	kv, err := openBucket(ctx, conn, bucket, 1)
+	if err != nil {
+		return nil, err
+	}
+	key := "secret." + name
+	for range 2 {
+		entry, err := kv.Get(ctx, key)
+		if err == nil {
+			if len(entry.Value()) < idSecretSize {
+				return nil, fmt.Errorf("nats KV bucket %s, key %s: %d bytes are no secret", bucket, key, len(entry.Value()))
+			}
+			return entry.Value(), nil
+		}
+		if !errors.Is(err, jetstream.ErrKeyNotFound) {
+			return nil, fmt.Errorf("%w: nats KV bucket %s: %w", ErrNoLease, bucket, err)
+		}
+		secret := make([]byte, idSecretSize)
+		_, _ = rand.Read(secret) // it never fails
+		_, err = kv.Create(ctx, key, secret)
+		switch {
+		case err == nil:
+			return secret, nil
+		case !errors.Is(err, jetstream.ErrKeyExists): // another process was faster
+			return nil, fmt.Errorf("%w: nats KV bucket %s: %w", ErrNoLease, bucket, err)
+		}
+	}
+	return nil, fmt.Errorf("%w: nats KV bucket %s: key %s comes and goes", ErrNoLease, bucket, key)
+}
+
+const idSecretSize = 32
+
+// metadataID is the key under which a consumer keeps a fingerprint of the secret
+// of the ids.
+const metadataID = "streamcrypt-id"
+
+// ErrIDSecret is the error of a process whose secret of the ids is not that of
+// the others with the same consumer: it would store their messages twice.
+var ErrIDSecret = errors.New("the consumer was read with another id secret")
+
+// HoldIDSecret keeps a fingerprint of the secret with the consumer, and compares
+// it with the one that is kept there already.
+func (s *Source) HoldIDSecret(ctx context.Context, fingerprint string) error {
+	if s.Consumer == "" {
+		return nil
+	}
+	kept := s.config.Metadata[metadataID]
+	switch kept {
+	case fingerprint:
+		return nil
+	case "":
+	default:
+		return fmt.Errorf("nats stream %s, consumer %s: %w: %s, not %s", s.Stream, s.Consumer, ErrIDSecret, kept, fingerprint)
+	}
+	cfg := s.config
+	cfg.Metadata = maps.Clone(cfg.Metadata)
+	if cfg.Metadata == nil {
+		cfg.Metadata = map[string]string{}
+	}
+	cfg.Metadata[metadataID] = fingerprint
+	if _, err := s.conn.js.UpdateConsumer(ctx, s.Stream, cfg); err != nil {
+		s.Log.Warn("the consumer does not keep a fingerprint of the id secret: an instance with another one goes unnoticed",
+			"stream", s.Stream, "consumer", s.Consumer, "error", err)
+		return nil
+	}
+	s.config = cfg
+	return nil
+}
+
+// Config is the configuration of the stream when it was opened.
+func (s *Source) Config() *jetstream.StreamConfig { return &s.streamConfig }
+
+// Conn is the connection that the Source reads from.
+func (s *Source) Conn() *Conn { return s.conn }

@@ -1,0 +1,100 @@
+package nats
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	connector "github.com/streamcrypt/streamcrypt/connectors/nats"
+	"github.com/streamcrypt/streamcrypt/internal/credfile"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+)
+
+// sourceKey is the open source in a session, if it is a stream.
+type sourceKey struct{}
+
+var errNoStream = errors.New("the source is no stream")
+
+const (
+	idInfo          = "streamcrypt/1 msg-id" // docs/envelope.md, NATS
+	fingerprintInfo = "streamcrypt/1 msg-id name"
+	fingerprintSize = 4
+	leastSecret     = 32 // bytes of a file
+)
+
+// nameMessages returns the options that message ids are made with.
+//
+// The secret comes from id-secret=, else from the bucket with the leases, which
+// all processes of the route share; else it is random.
+func (n *stream) nameMessages(
+	ctx context.Context, conn *connector.Conn, source *connector.Source, s *endpoint.Session, in *endpoint.Source,
+) (connector.IDOptions, error) {
+	o := connector.IDOptions{Keys: s.KeySet, DeadLetters: n.as == endpoint.DeadLetters, Place: placesOf(in)}
+	prk, err := n.loadSecret(ctx, conn, source, s, in)
+	switch {
+	case errors.Is(err, connector.ErrNoLease):
+		s.Log.Warn("message ids are made with a secret of this run: what another run had in flight is stored twice "+
+			"(give id-secret=, or rights on the bucket of lease=)", "stream", n.stream, "error", err)
+		return o, nil
+	case err != nil:
+		return o, err
+	}
+	defer clear(prk)
+	secret, err := hkdf.Expand(sha256.New, prk, idInfo, len(o.Secret))
+	if err != nil {
+		return o, err
+	}
+	o.Secret = [32]byte(secret)
+	if source == nil {
+		return o, nil
+	}
+	name, err := hkdf.Expand(sha256.New, secret, fingerprintInfo, fingerprintSize)
+	if err != nil {
+		return o, err
+	}
+	return o, source.HoldIDSecret(ctx, hex.EncodeToString(name))
+}
+
+// loadSecret returns the bytes that the secret is made from.
+func (n *stream) loadSecret(
+	ctx context.Context, conn *connector.Conn, source *connector.Source, s *endpoint.Session, in *endpoint.Source,
+) ([]byte, error) {
+	if n.idSecret != "" {
+		text, err := credfile.ReadSecret("id-secret", n.idSecret, s.Log)
+		if err != nil {
+			return nil, err
+		}
+		defer clear(text)
+		if len(text) < leastSecret {
+			return nil, fmt.Errorf("id-secret %s: %d bytes are fewer than %d", n.idSecret, len(text), leastSecret)
+		}
+		sum := sha256.Sum256(text)
+		return sum[:], nil
+	}
+	// All consumers of a stream have one secret: a run through another one
+	// writes the same messages.
+	name := "source." + in.Identity.String()
+	if source != nil {
+		return connector.LoadIDSecret(ctx, source.Conn(), source.LeaseBucket, name)
+	}
+	return connector.LoadIDSecret(ctx, conn, n.lease, name)
+}
+
+// placesOf returns how positions name the places of a source (docs/envelope.md,
+// section 3).
+func placesOf(in *endpoint.Source) func(string) ([5]byte, uint32) {
+	var source [5]byte
+	if in.Identity != nil {
+		source = in.Identity.Short()
+	}
+	return func(place string) ([5]byte, uint32) {
+		if in.NumberPlace == nil {
+			return source, 0
+		}
+		number, _ := in.NumberPlace(place)
+		return source, uint32(max(number, 0))
+	}
+}
