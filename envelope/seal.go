@@ -74,8 +74,10 @@ type Sealer struct {
 	keks    *kekcache.KEKs
 	keys    *kekcache.SealKeys
 	supply  *kekcache.Supply
-	workers sync.Pool // of *SealWorker
-	records keyRecords
+
+	namesKeys bool      // KeyContext was given
+	workers   sync.Pool // of *SealWorker
+	records   keyRecords
 }
 
 // NewSealer returns a Sealer for 1 to 16 keys, each of which will be able to
@@ -94,8 +96,9 @@ func NewSealer(keks []keys.Wrapper, o SealerOptions) (*Sealer, error) {
 	if o.ChunkSize == 0 {
 		o.ChunkSize = DefaultChunkSize
 	}
+	namesKeys := o.KeyContext != ""
 	o.KeyContext = cmp.Or(o.KeyContext, o.Context)
-	s := &Sealer{options: o, keys: o.Shared}
+	s := &Sealer{options: o, keys: o.Shared, namesKeys: namesKeys}
 	var err error
 	if s.keks, err = kekcache.NewKEKs(keks); err != nil {
 		return nil, err
@@ -110,19 +113,41 @@ func NewSealer(keks []keys.Wrapper, o SealerOptions) (*Sealer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.openSupply(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// ForContext returns a Sealer with the same options and keys for another
+// context, with data keys of its own unless KeyContext was given. Reload of either is for both. Close of the
+// one that was made first ends all of them.
+func (s *Sealer) ForContext(name string) (*Sealer, error) {
+	o := s.options
+	o.Context = name
+	if !s.namesKeys {
+		o.KeyContext = name
+	}
+	other := &Sealer{options: o, keks: s.keks, keys: s.keys, namesKeys: s.namesKeys}
+	other.options.Shared = s.keys
+	if err := other.openSupply(); err != nil {
+		return nil, err
+	}
+	return other, nil
+}
+
+// openSupply opens the supply of data keys for the options.
+func (s *Sealer) openSupply() (err error) {
 	nonces := chunker.Counter
-	if o.RandomNonces {
+	if s.options.RandomNonces {
 		nonces = chunker.Random
 	}
 	s.supply, err = s.keys.Supply(kekcache.Purpose{
-		KEKs: s.keks, Context: keys.Context{Name: o.KeyContext, Pairs: o.Pairs}, Nonces: nonces, Store: o.Store,
-		Signer: o.Signer,
+		KEKs: s.keks, Context: keys.Context{Name: s.options.KeyContext, Pairs: s.options.Pairs}, Nonces: nonces,
+		Store: s.options.Store, Signer: s.options.Signer,
 	})
-	if err != nil {
-		return nil, err
-	}
 	s.workers.New = func() any { return s.NewWorker() }
-	return s, nil
+	return err
 }
 
 // Seal appends the envelope of plaintext to dst. It waits while no data key can

@@ -45,6 +45,7 @@ func TestKafka(t *testing.T) {
 	t.Run("open transaction", k.testOpenTransaction)
 	t.Run("deleted records", k.testDeletedRecords)
 	t.Run("strong copy", k.testStrongCopy)
+	t.Run("many topics", k.testManyTopics)
 }
 
 // run runs a command on a route to its end.

@@ -25,11 +25,11 @@ func spread(n, parts int) []pipeline.Message {
 func TestPackAllocations(t *testing.T) {
 	const parts = 20
 	c := &cluster.Cluster{}
-	w := &writer{
-		sink:        &Sink{SinkOptions: SinkOptions{Topic: "out"}, cluster: c, maxBatch: defaultMaxBatch},
-		producer:    newProducer(c, "", 0),
-		partitioner: partitioner{partitions: parts, kafka: true},
-	}
+	w := &writer{sink: &Sink{SinkOptions: SinkOptions{Topic: "out"}, cluster: c}, producer: newProducer(c, "", 0)}
+	w.outlets.byTopic = map[string]*outlet{"": {
+		to:     &destination{Topic: c.NewTopic("out"), maxBatch: defaultMaxBatch},
+		chains: make(map[int32]*chain), partitioner: partitioner{partitions: parts, kafka: true},
+	}}
 	w.producer.next = make(map[string][]int32)
 	msgs := spread(4000, parts)
 	pack := func() {

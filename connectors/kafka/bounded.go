@@ -22,7 +22,7 @@ func (s *Source) serveBounded(ctx context.Context, serve serveFunc) error {
 		lanes = append(lanes, newLaneServer(s, share.number, o, share.partitions, serve))
 	}
 	if s.sink != nil {
-		for n := range int(s.topic.PartitionCount()) {
+		for n := range int(s.topics.PartitionCount()) {
 			p := newProducer(s.sink.cluster, s.laneTransactionalID(n), s.timing.timeout)
 			if err := p.initID(ctx, true); err != nil {
 				return err
@@ -65,15 +65,14 @@ func (s *Source) claimOffsets(ctx context.Context, o *owner, partitions []int32)
 	}
 	offsets := make([]cluster.Offset, len(positions))
 	for i := range positions {
-		metadata, err := cluster.AppendMetadata(nil, s.topic.SourceHash(), &positions[i])
+		metadata, err := cluster.AppendMetadata(nil, s.topics.at(partitions[i]).topic.SourceHash(), &positions[i])
 		if err != nil {
 			return err
 		}
-		offsets[i] = cluster.Offset{
-			Partition: partitions[i], Next: positions[i].Next, LeaderEpoch: known[i], Metadata: string(metadata),
-		}
+		offsets[i] = s.topics.offsetOf(partitions[i], positions[i].Next)
+		offsets[i].LeaderEpoch, offsets[i].Metadata = known[i], string(metadata)
 	}
-	return s.cluster.CommitOffsets(ctx, o.identity(), s.Topic, offsets)
+	return s.cluster.CommitOffsets(ctx, o.identity(), offsets)
 }
 
 // chosenPartitions returns the partitions of a bounded run.
@@ -81,5 +80,5 @@ func (s *Source) chosenPartitions() []int32 {
 	if s.Partitions != nil {
 		return slices.Compact(slices.Sorted(slices.Values(s.Partitions)))
 	}
-	return s.topic.Partitions()
+	return s.topics.Partitions()
 }

@@ -167,7 +167,7 @@ func TestDeletedRecords(t *testing.T) {
 	b.topic("in", 1)
 	b.put("in", 1, numbered(0, 20))
 	c := b.connect(nil)
-	if err := c.CommitOffsets(t.Context(), cluster.NoMember("g"), "in", []cluster.Offset{{Next: 5, LeaderEpoch: -1}}); err != nil {
+	if err := c.CommitOffsets(t.Context(), cluster.NoMember("g"), []cluster.Offset{{Topic: "in", Next: 5, LeaderEpoch: -1}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.DeleteRecords("in", 0, 12); err != nil {
@@ -201,7 +201,7 @@ func TestDeletedRecords(t *testing.T) {
 	}
 
 	// An offset beyond the end is another topic's, or a truncated one's.
-	if err := c.CommitOffsets(t.Context(), cluster.NoMember("h"), "in", []cluster.Offset{{Next: 500, LeaderEpoch: -1}}); err != nil {
+	if err := c.CommitOffsets(t.Context(), cluster.NoMember("h"), []cluster.Offset{{Topic: "in", Next: 500, LeaderEpoch: -1}}); err != nil {
 		t.Fatal(err)
 	}
 	src = b.source(c, SourceOptions{Topic: "in", Group: "h", Until: Until{End: true}})
@@ -223,7 +223,7 @@ func TestStatus(t *testing.T) {
 	if cluster, id := src.Identity(); cluster == "" || id == [16]byte{} {
 		t.Errorf("the topic is %q, %x", cluster, id)
 	}
-	if p, ok := src.Partition("in/1"); p != 1 || !ok {
+	if _, p, ok := src.Partition("in/1"); p != 1 || !ok {
 		t.Errorf("in/1 is partition %d, %t", p, ok)
 	}
 	sink := b.sink(c, SinkOptions{Topic: "out", Source: src, Create: true})

@@ -21,7 +21,6 @@ const (
 type committer struct {
 	cluster *cluster.Cluster
 	owner   *owner
-	topic   string
 	epochs  *epochs
 	broken  func(error)            // told once that commits fail for good
 	settled func([]cluster.Offset) // told of offsets that are committed
@@ -42,11 +41,11 @@ type committer struct {
 
 // startCommitter starts the goroutine that commits; close ends it.
 func startCommitter(
-	c *cluster.Cluster, o *owner, topic string, e *epochs, broken func(error), settled func([]cluster.Offset),
+	c *cluster.Cluster, o *owner, e *epochs, broken func(error), settled func([]cluster.Offset),
 ) *committer {
 	ctx, stop := context.WithCancel(context.Background())
 	k := &committer{
-		cluster: c, owner: o, topic: topic, epochs: e, broken: broken, settled: settled,
+		cluster: c, owner: o, epochs: e, broken: broken, settled: settled,
 		noted: make(chan struct{}, 1), stop: stop, ended: make(chan struct{}),
 	}
 	go k.commitLoop(ctx)
@@ -101,8 +100,8 @@ func (k *committer) commitNoted(ctx context.Context) error {
 		return err
 	}
 	if k.offsets, err = k.sending.appendOffsets(k.offsets[:0], k.epochs); err == nil {
-		err = k.owner.commitAs(ctx, k.topic, k.offsets, func(as cluster.Owner) error {
-			return k.cluster.CommitOffsets(ctx, as, k.topic, k.offsets)
+		err = k.owner.commitAs(ctx, k.offsets, func(as cluster.Owner) error {
+			return k.cluster.CommitOffsets(ctx, as, k.offsets)
 		})
 	}
 	k.mu.Lock()

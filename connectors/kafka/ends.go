@@ -37,7 +37,7 @@ func (e *OpenTransactionError) Error() string {
 // there is nothing any more.
 func (in *fetcher) skipTo(p *partition, offset int64) {
 	p.skip = offset
-	in.epochs.note(p.number, in.topic.Leader(p.number).Epoch, offset-1)
+	in.epochs.note(p.place, p.topic.Leader(p.number).Epoch, offset-1)
 	p.beginAnswer(&wire.FetchedPartition{}, false)
 	in.queue = append(in.queue, p)
 }
@@ -111,8 +111,8 @@ func (in *fetcher) describeOpen(ctx context.Context, p *partition, stable, targe
 		"partition", p.place, "offset", stable, "behind", target - stable, "waited",
 		time.Since(p.behind.since).Round(time.Second),
 	}
-	c := in.topic.Cluster()
-	open, err := c.OpenTransactions(ctx, in.topic.Leader(p.number).Broker, in.topic.Name(), p.number)
+	c := in.topics.cluster
+	open, err := c.OpenTransactions(ctx, p.topic.Leader(p.number).Broker, p.topic.Name(), p.number)
 	if err != nil {
 		return append(attrs, "producer", fmt.Sprintf("not known: %v", err))
 	}

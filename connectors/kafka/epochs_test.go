@@ -14,22 +14,22 @@ import (
 func TestEpochs(t *testing.T) {
 	t.Parallel()
 	var e epochs
-	e.begin(0, 3)
+	e.begin("in/0", 3)
 	for _, batch := range []struct {
 		epoch int32
 		first int64
 	}{{3, 10}, {3, 20}, {5, 30}, {-1, 35}, {6, 40}} {
-		e.note(0, batch.epoch, batch.first)
+		e.note("in/0", batch.epoch, batch.first)
 	}
 	for next, want := range map[int64]int32{0: 3, 10: 3, 30: 3, 31: 5, 40: 5, 41: 6, 1000: 6} {
-		if got := e.at(0, next, false); got != want {
+		if got := e.at("in/0", next, false); got != want {
 			t.Errorf("before %d: epoch %d, want %d", next, got, want)
 		}
 	}
-	if e.at(0, 35, true) != 5 || len(e.all[0]) != 2 || e.at(0, 41, true) != 6 {
+	if e.at("in/0", 35, true) != 5 || len(e.all["in/0"]) != 2 || e.at("in/0", 41, true) != 6 {
 		t.Errorf("after a commit: %v", e.all)
 	}
-	if got := e.at(1, 10, false); got != -1 {
+	if got := e.at("in/1", 10, false); got != -1 {
 		t.Errorf("a partition that was never read: epoch %d", got)
 	}
 }
@@ -104,8 +104,8 @@ func TestOffsetsOfAnother(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stale := []cluster.Offset{{Next: 12, LeaderEpoch: -1, Metadata: string(metadata)}}
-	if err := c.CommitOffsets(t.Context(), cluster.NoMember("g"), "in", stale); err != nil {
+	stale := []cluster.Offset{{Topic: "in", Next: 12, LeaderEpoch: -1, Metadata: string(metadata)}}
+	if err := c.CommitOffsets(t.Context(), cluster.NoMember("g"), stale); err != nil {
 		t.Fatal(err)
 	}
 	r := b.member("a", ExactlyOnce)
@@ -185,8 +185,8 @@ func TestUpgrade(t *testing.T) {
 	log := new(logged)
 	c := b.connect(nil)
 	// version 1, last = next - 1, and a state of that version's Gate
-	earlier := []cluster.Offset{{Next: 12, LeaderEpoch: -1, Metadata: "AQEBAgMEBQ"}}
-	if err := c.CommitOffsets(t.Context(), cluster.NoMember("g"), "in", earlier); err != nil {
+	earlier := []cluster.Offset{{Topic: "in", Next: 12, LeaderEpoch: -1, Metadata: "AQEBAgMEBQ"}}
+	if err := c.CommitOffsets(t.Context(), cluster.NoMember("g"), earlier); err != nil {
 		t.Fatal(err)
 	}
 	src := b.source(c, SourceOptions{

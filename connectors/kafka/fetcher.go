@@ -34,11 +34,10 @@ const (
 // fetcher reads the partitions of a lane, one fetch after the other. It is used
 // by one goroutine; batches are released by any.
 type fetcher struct {
-	topic    *cluster.Topic
-	options  *SourceOptions
-	maxBatch int          // the largest batch that the topic takes, in bytes
-	codecs   batch.Codecs // of all partitions: one after the other is read
-	parts    []*partition
+	topics  *topicSet
+	options *SourceOptions
+	codecs  batch.Codecs // of all partitions: one after the other is read
+	parts   []*partition
 
 	first  int        // of parts, in the next request
 	alone  *partition // the next request is for this one only; nil if it is not
@@ -52,6 +51,7 @@ type fetcher struct {
 	queue      []*partition // partitions with data left in current
 	retry      *cluster.Retry
 	missing    time.Time // since when the topic is unknown
+	looked     time.Time // when missing ones of several topics were looked for
 
 	epochs epochs
 	losses *losses
@@ -121,8 +121,8 @@ func (in *fetcher) addPart(p *partition) {
 
 // removePart removes a partition, and what was fetched of it and not handed out.
 // It returns nil if there is no such partition.
-func (in *fetcher) removePart(number int32) *partition {
-	at := slices.IndexFunc(in.parts, func(p *partition) bool { return p.number == number })
+func (in *fetcher) removePart(slot int32) *partition {
+	at := slices.IndexFunc(in.parts, func(p *partition) bool { return p.slot == slot })
 	if at < 0 {
 		return nil
 	}
@@ -165,6 +165,15 @@ func (in *fetcher) dropAnswer() {
 	in.buffered.Store(false)
 }
 
+// announce tells of the topic of a partition, once.
+func (in *fetcher) announce(p *partition) {
+	if in.options.Announce == nil || p.announced {
+		return
+	}
+	p.announced = true
+	in.options.Announce(p.topic.Name())
+}
+
 // isFinished tells whether nothing more is to be read: every partition is at
 // the end of a bounded run, or parked.
 func (in *fetcher) isFinished() bool {
@@ -183,9 +192,9 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 		return err
 	}
 	if !in.buildRequest(limit) {
-		return in.retryLater(ctx, kafkago.LeaderNotAvailable)
+		return in.awaitLeader(ctx)
 	}
-	c := in.topic.Cluster()
+	c := in.topics.cluster
 	if err := c.AwaitQuota(ctx, in.request.Broker, false); err != nil {
 		return err
 	}
@@ -228,6 +237,7 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 		in.noteQuiet(ctx, p, a, answer.Throttle > 0)
 		size += len(a.Records)
 		if len(a.Records) > 0 {
+			in.announce(p)
 			p.beginAnswer(a, len(in.asked) == 1)
 			in.queue = append(in.queue, p)
 			if !in.shared {
@@ -235,6 +245,7 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 			}
 		}
 	}
+	in.queueGone(ctx)
 	in.buffered.Store(len(in.queue) > 0)
 	if in.options.Observer != nil && size > 0 {
 		in.options.Observer.FetchBytes(size)
@@ -243,7 +254,7 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 	case troubled != nil && len(in.queue) == 0:
 		return in.retryLater(ctx, troubled)
 	case troubled != nil || in.leaderless:
-		_ = in.topic.Refresh(ctx) // the data comes first, and the next fetch will see the leader
+		_ = in.topics.Refresh(ctx) // the data comes first, and the next fetch will see the leader
 	default:
 		in.retry.Reset()
 		in.missing = time.Time{}
@@ -264,10 +275,10 @@ func (in *fetcher) buildRequest(limit int) bool {
 	for i := range in.parts {
 		at := (start + i) % len(in.parts)
 		p := in.parts[at]
-		broker := p.brokerToAsk(in.topic)
-		in.leaderless = in.leaderless || broker < 0 && !p.isFinished()
+		broker := p.brokerToAsk()
+		in.leaderless = in.leaderless || broker < 0 && !p.isFinished() && !in.isGone(p)
 		switch {
-		case broker < 0 || p.isFinished() || in.alone != nil && in.alone != p:
+		case broker < 0 || p.topic.IsReplaced() || p.isFinished() || in.alone != nil && in.alone != p:
 			continue
 		case r.Broker < 0:
 			r.Broker = broker
@@ -278,13 +289,13 @@ func (in *fetcher) buildRequest(limit int) bool {
 			continue
 		}
 		in.asked = append(in.asked, p)
-		want := p.wantBytes(limit, in.maxBatch)
+		want := p.wantBytes(limit, int(p.topic.maxBatch.Load()))
 		if r.MaxBytes == 0 || r.MaxBytes+want <= limit/4*3 { // the rest is for the structs around records
 			r.MaxBytes += want
 		}
 		r.Partitions = append(r.Partitions, wire.FetchPartition{
-			Topic: in.topic.Name(), Partition: p.number, Offset: p.next,
-			LeaderEpoch: in.topic.Leader(p.number).Epoch, MaxBytes: want,
+			Topic: p.topic.Name(), Partition: p.number, Offset: p.next,
+			LeaderEpoch: p.topic.Leader(p.number).Epoch, MaxBytes: want,
 		})
 	}
 	in.alone = nil
@@ -297,14 +308,14 @@ func (in *fetcher) retryLater(ctx context.Context, err error) error {
 	if err := in.retry.Wait(ctx, err); err != nil {
 		return err
 	}
-	err = in.topic.Refresh(ctx)
+	err = in.topics.Refresh(ctx)
 	switch {
 	case errors.Is(err, kafkago.UnknownTopicOrPartition):
 		if in.missing.IsZero() {
 			in.missing = time.Now()
 		}
 		if time.Since(in.missing) > missingTime {
-			return fmt.Errorf("kafka topic %s: %w", in.topic.Name(), cluster.ErrNoTopic)
+			return fmt.Errorf("%s: %w", in.topics.names.describe(), cluster.ErrNoTopic)
 		}
 		return nil
 	case err != nil && cluster.JudgeError(err) != cluster.Again && ctx.Err() == nil:
@@ -327,11 +338,11 @@ func (in *fetcher) handleError(ctx context.Context, p *partition, err error) err
 // moveIntoRange moves a partition whose next record has been deleted to its
 // first record.
 func (in *fetcher) moveIntoRange(ctx context.Context, p *partition) error {
-	starts, err := in.topic.ListOffsets(ctx, []int32{p.number}, wire.Earliest)
+	starts, err := p.topic.ListOffsets(ctx, []int32{p.number}, wire.Earliest)
 	if err != nil {
 		return err
 	}
-	ends, err := in.topic.ListEnds(ctx, []int32{p.number})
+	ends, err := p.topic.ListEnds(ctx, []int32{p.number})
 	if err != nil {
 		return err
 	}
@@ -343,7 +354,7 @@ func (in *fetcher) moveIntoRange(ctx context.Context, p *partition) error {
 			"partition", p.place, "from", p.next, "to", first, "up_to", lost)
 		in.losses.noteDeleted(p.place, lost)
 		in.skipTo(p, first)
-	case p.next > end && in.epochs.at(p.number, p.next, false) >= 0:
+	case p.next > end && in.epochs.at(p.place, p.next, false) >= 0:
 		p.checked = -1 // the leader is asked where its log was cut
 	case p.next > end:
 		return fmt.Errorf("the partition ends at %d: it was cut or made anew", end)

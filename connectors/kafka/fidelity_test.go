@@ -139,7 +139,7 @@ func TestNoStarvation(t *testing.T) {
 	}
 	c := b.connect(nil)
 	src := b.source(c, SourceOptions{Topic: "in", Group: "g", Workers: 1, Until: Until{End: true}})
-	src.maxBatch = 1
+	src.topics.allTopics()[0].maxBatch.Store(1)
 	place, inARow := "", 0
 	err := src.Serve(t.Context(), func(ctx context.Context, l pipeline.Lane) error {
 		for range 200 {
@@ -177,7 +177,7 @@ func TestCorruptBatch(t *testing.T) {
 	damaging := &network{damage: []byte("00000045")}
 	c := b.connect(damaging.dial)
 	src := b.source(c, SourceOptions{Topic: "in", Group: "g", Until: Until{End: true}})
-	src.maxBatch = 0
+	src.topics.allTopics()[0].maxBatch.Store(0)
 	sink := b.sink(c, SinkOptions{Topic: "out", Source: src})
 	err := finish(t, pipeline.Options{Source: src, Sink: sink})
 	if !errors.Is(err, batch.ErrChecksum) || !strings.Contains(err.Error(), "in/0@30") {

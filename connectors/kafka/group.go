@@ -88,12 +88,15 @@ func (s *Source) leaveGroup(member *membership.Member, told time.Time) {
 // memberOptions describe this process to the group.
 func (s *Source) memberOptions(holder membership.Holder) membership.Options {
 	o := membership.Options{
-		Group: s.Group, Topics: []string{s.Topic}, Session: s.Session, Rebalance: s.Rebalance, Watch: s.timing.watch,
+		Group: s.Group, Topics: s.Topics(), Session: s.Session, Rebalance: s.Rebalance, Watch: s.timing.watch,
 		Consumer: s.BrokerDeals, Coordinator: s.cluster.GroupCoordinator(s.Group), Layout: layout{s}, Holder: holder,
 		Log: s.Log,
 	}
 	if s.static {
 		o.Instance = s.Instance
+	}
+	if s.names.pattern != nil {
+		o.Match = s.findTopics
 	}
 	return o
 }
@@ -116,10 +119,10 @@ const lookTries = 10
 func (s *Source) awaitLeaders(ctx context.Context, partitions []int32) {
 	waits := cluster.Pauses.Begin()
 	for {
-		err := s.topic.Refresh(ctx)
+		err := s.topics.Refresh(ctx)
 		known := true
 		for _, p := range partitions {
-			known = known && s.topic.Leader(p).Broker >= 0
+			known = known && s.topics.Leader(p).Broker >= 0
 		}
 		if err == nil && known || waits.Tries() == lookTries || waits.Wait(ctx) != nil {
 			return

@@ -45,25 +45,27 @@ func newLane(s *Source, o *owner, held *pipeline.Assignment) *lane {
 // beginAt sets the partitions of the lane and where they begin.
 func (l *lane) beginAt(numbers []int32, positions []pipeline.Position, known []int32) {
 	s, in := l.source, &l.fetcher
-	in.topic, in.options, in.maxBatch = s.topic, &s.SourceOptions, s.maxBatch
+	in.topics, in.options = s.topics, &s.SourceOptions
 	in.codecs.Limit = s.CodecMemory
-	in.retry = s.cluster.NewRetry("read topic " + s.Topic)
-	in.epochs.source = s.topic.SourceHash()
+	in.retry = s.cluster.NewRetry("read " + s.names.describe())
+	in.epochs.hashOf = s.topics.hashOf
 	in.held, in.losses, in.timing = l.held, &s.losses, s.timing
 	for i, number := range numbers {
 		p := l.newPartition(number, positions[i])
 		in.addPart(p)
 		l.addPlace(p)
 		l.moves.durable[number] = p.next
-		in.epochs.begin(number, known[i])
+		in.epochs.begin(p.place, known[i])
 	}
 	in.lookAtStops()
 	l.start = positions
 }
 
 func (l *lane) newPartition(number int32, at pipeline.Position) *partition {
+	in := l.source.topics.at(number)
 	p := &partition{
-		number: number, place: at.Place, next: at.Next, handed: at.Next, stopAt: -1, replica: -1, checked: -1,
+		slot: number, topic: in.topic, number: in.number,
+		place: at.Place, next: at.Next, handed: at.Next, stopAt: -1, replica: -1, checked: -1,
 		epochs: &l.fetcher.epochs,
 	}
 	p.reader.Codecs = &l.fetcher.codecs
@@ -140,11 +142,11 @@ func (l *lane) readBatch(ctx context.Context, limit int) (*pipeline.Batch, error
 	}
 }
 
-// fetchMore fetches once. After a pause it first checks the topic's identity: a
-// fetch names the topic, and the answer could be records of another one that
-// was made meanwhile.
+// fetchMore fetches once. After a pause it first checks the identity of the
+// topics: a fetch names the topic, and the answer could be records of another
+// one that was made meanwhile.
 func (l *lane) fetchMore(ctx context.Context, limit int) error {
-	if err := l.source.topic.CheckIdentity(ctx, l.asked, l.source.timing.pause); err != nil {
+	if err := l.source.topics.CheckIdentity(ctx, l.asked, l.source.timing.pause); err != nil {
 		return err
 	}
 	woken, stop := l.bindWake(ctx)

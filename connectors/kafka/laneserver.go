@@ -32,8 +32,8 @@ type laneServer struct {
 
 // heldPartition is a partition that is ours.
 type heldPartition struct {
-	number int32
-	fresh  bool // see membership.Assigned
+	number int32 // its slot: see topicSet
+	fresh  bool  // see membership.Assigned
 }
 
 func newLaneServer(s *Source, number int, o *owner, partitions []int32, serve serveFunc) *laneServer {
@@ -43,7 +43,7 @@ func newLaneServer(s *Source, number int, o *owner, partitions []int32, serve se
 	}
 	for _, p := range partitions {
 		h.parts[p] = heldPartition{number: p, fresh: true}
-		h.held.Add(cluster.PlaceOf(s.Topic, p))
+		h.held.Add(s.topics.placeOf(p))
 	}
 	return h
 }
@@ -97,7 +97,7 @@ func (h *laneServer) serveOnce(ctx context.Context) (err error) {
 	if closing == nil {
 		return err
 	}
-	h.source.Log.Warn("kafka: offsets were not committed", "topic", h.source.Topic, "error", closing)
+	h.source.Log.Warn("kafka: offsets were not committed", "topics", h.source.Topic, "error", closing)
 	if err == nil || errors.Is(closing, pipeline.ErrLost) {
 		return errors.Join(closing, err)
 	}
@@ -143,6 +143,11 @@ func (h *laneServer) openLane(ctx context.Context, l *lane) error {
 	h.mu.Lock()
 	parts := maps.Clone(h.parts)
 	h.mu.Unlock()
+	if s.names.MayBeSeveral() {
+		_ = s.topics.Refresh(ctx)
+	}
+	// Partitions of a topic that is missing join once it is there again.
+	maps.DeleteFunc(parts, func(number int32, _ heldPartition) bool { return s.topics.isMissing(number) })
 	numbers := slices.Sorted(maps.Keys(parts))
 	positions, known, err := s.findPositions(ctx, h.owner, numbers, func(p int32) bool { return parts[p].fresh })
 	if err != nil {
@@ -152,13 +157,12 @@ func (h *laneServer) openLane(ctx context.Context, l *lane) error {
 	switch {
 	case s.sink != nil:
 		l.transaction = &transaction{
-			producer: h.producer, owner: h.owner, topic: s.Topic, epochs: &l.fetcher.epochs,
-			length:  s.timing.transaction,
+			producer: h.producer, owner: h.owner, epochs: &l.fetcher.epochs, length: s.timing.transaction,
 			waiting: l.hasMore, broken: l.failure.set, settled: l.noteDurable, observer: s.sink.Observer,
 		}
 		l.transaction.startLoop()
 	case h.owner.group() != "":
-		l.committer = startCommitter(s.cluster, h.owner, s.Topic, &l.fetcher.epochs, l.failure.set, l.noteDurable)
+		l.committer = startCommitter(s.cluster, h.owner, &l.fetcher.epochs, l.failure.set, l.noteDurable)
 	}
 	h.present(l, parts)
 	return nil
@@ -207,7 +211,7 @@ func (h *laneServer) addPartitions(parts []heldPartition) {
 	defer h.mu.Unlock()
 	for _, p := range parts {
 		h.parts[p.number] = p
-		h.held.Add(cluster.PlaceOf(h.source.Topic, p.number))
+		h.held.Add(h.source.topics.placeOf(p.number))
 	}
 	h.noteChange()
 	h.source.held.Add(int32(len(parts)))
@@ -231,25 +235,65 @@ func (h *laneServer) join(l *lane, parts []heldPartition) {
 	h.joins.Go(func() {
 		ctx, stop := l.failure.bind(context.Background())
 		defer stop()
-		numbers := make([]int32, len(parts))
 		fresh := make(map[int32]bool, len(parts))
-		for i, p := range parts {
-			numbers[i], fresh[p.number] = p.number, p.fresh
+		for _, p := range parts {
+			fresh[p.number] = p.fresh
 		}
-		h.source.awaitLeaders(ctx, numbers)
-		positions, known, err := h.source.findPositions(ctx, h.owner, numbers, func(p int32) bool { return fresh[p] })
-		if err != nil {
-			l.failure.set(asLost(ctx, err)) // no effect if the lane has ended
-			return
-		}
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		for i, number := range numbers {
-			if _, ours := h.parts[number]; ours && h.serving == l {
-				l.join(number, positions[i], known[i])
+		for waits := cluster.Pauses.Begin(); ; {
+			ready, missing := h.sortJoining(ctx, l, parts)
+			if err := h.joinReady(ctx, l, ready, func(p int32) bool { return fresh[p] }); err != nil {
+				l.failure.set(asLost(ctx, err)) // no effect if the lane has ended
+				return
+			}
+			if parts = missing; len(parts) == 0 || waits.Wait(ctx) != nil {
+				return
 			}
 		}
 	})
+}
+
+// sortJoining returns the slots of the partitions that can join, and the
+// partitions of topics that are missing. Those that are not ours any more are
+// neither.
+func (h *laneServer) sortJoining(ctx context.Context, l *lane, parts []heldPartition) (ready []int32, missing []heldPartition) {
+	numbers := make([]int32, len(parts))
+	for i, p := range parts {
+		numbers[i] = p.number
+	}
+	h.source.awaitLeaders(ctx, numbers)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, p := range parts {
+		switch _, ours := h.parts[p.number]; {
+		case !ours || h.serving != l:
+		case h.source.topics.isMissing(p.number):
+			missing = append(missing, p)
+		default:
+			ready = append(ready, p.number)
+		}
+	}
+	return ready, missing
+}
+
+// joinReady has partitions join the lane where they begin.
+func (h *laneServer) joinReady(ctx context.Context, l *lane, numbers []int32, fresh func(int32) bool) error {
+	if len(numbers) == 0 {
+		return nil
+	}
+	h.source.topics.learnLimits(ctx, numbers)
+	h.source.openAhead(ctx, numbers)
+	positions, known, err := h.source.findPositions(ctx, h.owner, numbers, fresh)
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i, number := range numbers {
+		if _, ours := h.parts[number]; ours && h.serving == l {
+			l.join(number, positions[i], known[i])
+		}
+	}
+	return nil
 }
 
 // releasePartitions gives up partitions after everything that was read of them
@@ -291,7 +335,7 @@ func (h *laneServer) forgetPartitions(numbers []int32) {
 			continue
 		}
 		delete(h.parts, number)
-		h.held.Remove(cluster.PlaceOf(h.source.Topic, number))
+		h.held.Remove(h.source.topics.placeOf(number))
 		h.source.held.Add(-1)
 	}
 	h.noteChange()

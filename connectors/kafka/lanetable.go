@@ -31,19 +31,25 @@ func newLaneTable(s *Source, o *owner, lanes int, serve serveFunc) *laneTable {
 
 // Take implements membership.Holder.
 func (t *laneTable) Take(partitions []membership.Assigned) {
-	t.source.refreshTopic()
-	byLeader := slices.Clone(partitions)
-	slices.SortFunc(byLeader, func(a, b membership.Assigned) int {
-		return cmp.Or(cmp.Compare(t.source.topic.Leader(a.Number).Broker, t.source.topic.Leader(b.Number).Broker),
-			cmp.Compare(a.Number, b.Number))
+	topics := t.source.topics
+	byLeader := make([]heldPartition, len(partitions))
+	for i, p := range partitions {
+		byLeader[i] = heldPartition{number: topics.slotOf(p.Topic, p.Number), fresh: p.Fresh}
+	}
+	t.source.refreshTopics()
+	slices.SortFunc(byLeader, func(a, b heldPartition) int {
+		return cmp.Or(cmp.Compare(topics.Leader(a.number).Broker, topics.Leader(b.number).Broker),
+			cmp.Compare(a.number, b.number))
 	})
 	given := make(map[*laneServer][]heldPartition)
 	t.mu.Lock()
 	most := (len(t.at) + len(partitions) + len(t.lanes) - 1) / len(t.lanes)
+	counts := t.weighLanes()
 	for _, p := range byLeader {
-		h := t.chooseLane(p.Number, most)
-		t.at[p.Number] = h
-		given[h] = append(given[h], heldPartition{number: p.Number, fresh: p.Fresh})
+		h := t.chooseLane(counts, topics.Leader(p.number).Broker, most)
+		t.at[p.number] = h
+		counts[h].add(topics.Leader(p.number).Broker)
+		given[h] = append(given[h], p)
 	}
 	t.mu.Unlock()
 	for h, parts := range given {
@@ -51,22 +57,39 @@ func (t *laneTable) Take(partitions []membership.Assigned) {
 	}
 }
 
+// laneLoad is how many partitions a lane has, and who leads them.
+type laneLoad struct {
+	partitions int
+	leader     int32
+	mixed      bool // not all have the same leader
+}
+
+func (c *laneLoad) add(leader int32) {
+	c.mixed = c.mixed || c.partitions > 0 && c.leader != leader
+	c.partitions, c.leader = c.partitions+1, leader
+}
+
+// weighLanes counts the partitions of all lanes. t.mu is held.
+func (t *laneTable) weighLanes() map[*laneServer]*laneLoad {
+	counts := make(map[*laneServer]*laneLoad, len(t.lanes))
+	for _, h := range t.lanes {
+		counts[h] = new(laneLoad)
+	}
+	for number, h := range t.at {
+		counts[h].add(t.source.topics.Leader(number).Broker)
+	}
+	return counts
+}
+
 // chooseLane returns the lane for another partition: one with room in which all
 // partitions have the same leader, and else the one with the fewest. t.mu is
 // held.
-func (t *laneTable) chooseLane(number int32, most int) *laneServer {
-	leader := t.source.topic.Leader(number).Broker
-	counts := make(map[*laneServer]int, len(t.lanes))
-	mixed := make(map[*laneServer]bool, len(t.lanes))
-	for p, h := range t.at {
-		counts[h]++
-		mixed[h] = mixed[h] || t.source.topic.Leader(p).Broker != leader
-	}
-	rank := func(h *laneServer) int {
-		switch n := counts[h]; {
+func (t *laneTable) chooseLane(counts map[*laneServer]*laneLoad, leader int32, most int) *laneServer {
+	rank := func(c *laneLoad) int {
+		switch n := c.partitions; {
 		case n >= most:
 			return 3
-		case n > 0 && !mixed[h]:
+		case n > 0 && !c.mixed && c.leader == leader:
 			return 0
 		case n == 0:
 			return 1
@@ -74,7 +97,8 @@ func (t *laneTable) chooseLane(number int32, most int) *laneServer {
 		return 2
 	}
 	return slices.MinFunc(t.lanes, func(a, b *laneServer) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(counts[a], counts[b]))
+		return cmp.Or(cmp.Compare(rank(counts[a]), rank(counts[b])),
+			cmp.Compare(counts[a].partitions, counts[b].partitions))
 	})
 }
 
@@ -102,17 +126,18 @@ func (t *laneTable) take(partitions []membership.Partition) map[*laneServer][]in
 	defer t.mu.Unlock()
 	by := make(map[*laneServer][]int32)
 	for _, p := range partitions {
-		if h := t.at[p.Number]; h != nil {
-			by[h] = append(by[h], p.Number)
-			delete(t.at, p.Number)
+		number, ok := t.source.topics.findSlot(p.Topic, p.Number)
+		if h := t.at[number]; ok && h != nil {
+			by[h] = append(by[h], number)
+			delete(t.at, number)
 		}
 	}
 	return by
 }
 
-// refreshTopic asks who leads, since partitions may be new.
-func (s *Source) refreshTopic() {
+// refreshTopics asks who leads, since partitions may be new.
+func (s *Source) refreshTopics() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_ = s.topic.Refresh(ctx) // lanes ask again for partitions that nobody leads
+	_ = s.topics.Refresh(ctx) // lanes ask again for partitions that nobody leads
 }

@@ -3,10 +3,13 @@ package kafka
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 
 	kafkago "github.com/segmentio/kafka-go"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 )
 
 // layout tells the membership about the topics that the Source reads.
@@ -21,8 +24,13 @@ func (l layout) CountPartitions(ctx context.Context, topics []string) (map[strin
 	}
 	counts := make(map[string]int32, len(m.Topics))
 	for i := range m.Topics {
-		if t := &m.Topics[i]; t.Err == nil && len(t.Partitions) > 0 {
-			counts[t.Name] = int32(len(t.Partitions))
+		t := &m.Topics[i]
+		if t.Err != nil || len(t.Partitions) == 0 {
+			continue
+		}
+		counts[t.Name] = int32(len(t.Partitions))
+		if known := s.topics.find(t.Name); known != nil {
+			_ = known.Note(t) // IsReplaced tells
 		}
 	}
 	return counts, nil
@@ -30,61 +38,94 @@ func (l layout) CountPartitions(ctx context.Context, topics []string) (map[strin
 
 // FindFresh implements membership.Layout.
 func (l layout) FindFresh(ctx context.Context, counts map[string]int32) ([]string, error) {
+	var all []wire.TopicPartition
+	for _, topic := range slices.Sorted(maps.Keys(counts)) {
+		for n := range counts[topic] {
+			all = append(all, wire.TopicPartition{Topic: topic, Partition: n})
+		}
+	}
+	if len(all) == 0 {
+		return nil, nil
+	}
+	used, err := l.findUsed(ctx, all)
+	if err != nil {
+		return nil, err
+	}
 	var fresh []string
-	for topic, n := range counts {
-		all := make([]int32, n)
-		for i := range all {
-			all[i] = int32(i)
-		}
-		found, err := l.hasOffsets(ctx, topic, all)
-		if err != nil {
-			return nil, err
-		}
-		if !found {
+	for topic := range counts {
+		if !used[topic] {
 			fresh = append(fresh, topic)
 		}
 	}
+	slices.Sort(fresh)
 	return fresh, nil
 }
 
-// hasOffsets tells whether the group has committed an offset for one of the
-// partitions, or is about to.
-func (l layout) hasOffsets(ctx context.Context, topic string, partitions []int32) (has bool, err error) {
+// findUsed returns the topics for a partition of which the group has committed
+// an offset, or is about to.
+func (l layout) findUsed(ctx context.Context, partitions []wire.TopicPartition) (used map[string]bool, err error) {
 	s := l.source
+	used = make(map[string]bool)
 	err = s.cluster.RetryCall(ctx, "offsets of group "+s.Group, func(ctx context.Context) error {
-		found, err := s.cluster.ReadOffsets(ctx, s.Group, topic, partitions)
+		found, err := s.cluster.ReadOffsets(ctx, s.Group, partitions)
 		switch {
 		case errors.Is(err, kafkago.GroupIdNotFound):
 			return nil
 		case err != nil:
 			return err
 		}
-		var worst error
+		unknown := make(map[string]error)
 		for i := range found {
+			topic := partitions[i].Topic
 			switch err := found[i].Err; {
 			case errors.Is(err, kafkago.UnstableOffsetCommit):
-				has = true // of a transaction that is open
+				used[topic] = true // of a transaction that is open
 			case err != nil:
-				worst = cluster.WorseOf(worst, err)
-			default:
-				has = has || found[i].Offset >= 0
+				unknown[topic] = cluster.WorseOf(unknown[topic], err)
+			case found[i].Offset >= 0:
+				used[topic] = true
 			}
 		}
-		if has {
-			return nil
+		var worst error
+		for topic, err := range unknown {
+			if !used[topic] {
+				worst = cluster.WorseOf(worst, err)
+			}
 		}
 		return worst
 	})
-	return has, err
+	return used, err
 }
 
-// TopicName implements membership.Layout.
-func (l layout) TopicName(_ context.Context, id [16]byte) (string, error) {
-	if id == l.source.topic.ID() {
-		return l.source.Topic, nil
+// TopicName implements membership.Layout. A topic that was made a moment ago is
+// looked for among all of them.
+func (l layout) TopicName(ctx context.Context, id [16]byte) (string, error) {
+	for _, t := range l.source.topics.allTopics() {
+		if t.ID() == id {
+			return t.Name(), nil
+		}
+	}
+	if !l.source.names.MayBeSeveral() {
+		return "", nil
+	}
+	m, err := l.source.cluster.AskAllMetadata(ctx)
+	if err != nil {
+		return "", err
+	}
+	for i := range m.Topics {
+		if m.Topics[i].ID == id {
+			return m.Topics[i].Name, nil
+		}
 	}
 	return "", nil
 }
 
 // TopicID implements membership.Layout.
-func (l layout) TopicID(context.Context, string) ([16]byte, error) { return l.source.topic.ID(), nil }
+func (l layout) TopicID(_ context.Context, name string) ([16]byte, error) {
+	for _, t := range l.source.topics.allTopics() {
+		if t.Name() == name {
+			return t.ID(), nil
+		}
+	}
+	return [16]byte{}, nil
+}

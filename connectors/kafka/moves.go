@@ -25,7 +25,7 @@ type moves struct {
 
 // joining is a partition with the position where it begins.
 type joining struct {
-	number int32
+	number int32 // its slot
 	at     pipeline.Position
 }
 
@@ -52,7 +52,7 @@ func (l *lane) join(number int32, at pipeline.Position, epoch int32) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.handed, number)
-	l.fetcher.epochs.begin(number, epoch)
+	l.fetcher.epochs.begin(at.Place, epoch)
 	m.durable[number] = at.Next
 	m.leaving = slices.DeleteFunc(m.leaving, func(n int32) bool { return n == number })
 	m.joining = append(m.joining, joining{number, at})
@@ -108,7 +108,7 @@ func (l *lane) isGone(number int32) bool {
 	if !left {
 		return false
 	}
-	stop := l.held.Stop(cluster.PlaceOf(l.source.Topic, number))
+	stop := l.held.Stop(l.source.topics.placeOf(number))
 	return l.moves.durable[number] >= min(handed, stop) || l.owner.group() == ""
 }
 
@@ -118,7 +118,9 @@ func (l *lane) noteDurable(offsets []cluster.Offset) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i := range offsets {
-		m.durable[offsets[i].Partition] = offsets[i].Next
+		if number, ok := l.source.topics.findSlot(offsets[i].Topic, offsets[i].Partition); ok {
+			m.durable[number] = offsets[i].Next
+		}
 	}
 	m.noteNews()
 }

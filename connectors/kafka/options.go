@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
-	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/membership"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -32,10 +31,15 @@ type Until struct {
 // Bounded tells whether the run ends by itself.
 func (u Until) Bounded() bool { return u != Until{} }
 
-// SourceOptions say how a topic is read. Topic is required, and Group if there
+// SourceOptions say how topics are read. Topic is required, and Group if there
 // is no Until.
 type SourceOptions struct {
+	// Topic names a topic, several with commas between them, or with ~ in front
+	// all that match a regular expression: see ParseTopicNames.
 	Topic string
+	// Written are the topics of the same cluster that the route writes. A
+	// pattern never takes one of them.
+	Written []NameMap
 	// Group is the consumer group that the Source is a member of. A bounded run
 	// is no member: it keeps its offsets in the group's name and refuses to run
 	// while the group has members. Without a group a bounded run keeps no
@@ -84,6 +88,9 @@ type SourceOptions struct {
 	// OneLane makes one lane of all partitions, for a destination that is
 	// written in one order. It asks their leaders in turns.
 	OneLane bool
+	// Announce is told of a topic when its first records are about to be read,
+	// and again after a lane was lost. It must not block; nil means nobody.
+	Announce func(topic string)
 	// Observer is told about lanes and fetches; nil means nobody.
 	Observer SourceObserver
 	// Stuck is told of a place that waits for something that may never come, and
@@ -96,13 +103,16 @@ type SourceOptions struct {
 }
 
 func (o SourceOptions) withDefaults() (SourceOptions, error) {
-	if err := cluster.CheckTopicName(o.Topic); err != nil {
+	names, err := ParseTopicNames(o.Topic)
+	if err != nil {
 		return o, err
 	}
 	fail := func(format string, args ...any) (SourceOptions, error) {
-		return o, fmt.Errorf("kafka topic %s: "+format, append([]any{o.Topic}, args...)...)
+		return o, fmt.Errorf("%s: "+format, append([]any{names.describe()}, args...)...)
 	}
 	switch {
+	case o.Partitions != nil && names.MayBeSeveral():
+		return fail("partitions are chosen of one topic only")
 	case o.Group == "" && !o.Until.Bounded():
 		return fail("no group; only a run that ends (until=latest) can do without")
 	case countGiven(o.Start.New, !o.Start.Time.IsZero(), o.Start.Offset != 0) > 1:
@@ -123,7 +133,7 @@ func (o SourceOptions) withDefaults() (SourceOptions, error) {
 	case o.CodecMemory < 0 || o.CodecMemory > 0 && o.CodecMemory < batch.MinCodecMemory:
 		return fail("codec memory of %d bytes: %d is the least", o.CodecMemory, batch.MinCodecMemory)
 	}
-	err := errors.Join(membership.CheckTimes(o.Session, o.Rebalance), membership.CheckInstance(o.Instance))
+	err = errors.Join(membership.CheckTimes(o.Session, o.Rebalance), membership.CheckInstance(o.Instance))
 	if err != nil {
 		return fail("%w", err)
 	}
@@ -161,8 +171,10 @@ const (
 	AtLeastOnce
 )
 
-// SinkOptions say how a topic is written. Topic is required.
+// SinkOptions say how topics are written. Topic is required.
 type SinkOptions struct {
+	// Topic names a topic, or is a template that names the topic for each
+	// message: see ParseNameMap. A template needs a Source.
 	Topic string
 	// Source is where the messages come from, if that is a Kafka topic. The
 	// destination must then have at least as many partitions (unless they are
@@ -198,7 +210,7 @@ type SinkOptions struct {
 }
 
 func (o SinkOptions) withDefaults() (SinkOptions, error) {
-	if err := cluster.CheckTopicName(o.Topic); err != nil {
+	if _, err := ParseNameMap(o.Topic); err != nil {
 		return o, err
 	}
 	switch {

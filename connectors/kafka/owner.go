@@ -63,7 +63,7 @@ const codeStaleEpoch = kafkago.Error(113)
 // commitAs sends a commit of offsets, and sends it again under the identity of
 // the next round if one has outdated the first.
 func (o *owner) commitAs(
-	ctx context.Context, topic string, offsets []cluster.Offset, send func(cluster.Owner) error,
+	ctx context.Context, offsets []cluster.Offset, send func(cluster.Owner) error,
 ) error {
 	as := o.identity()
 	for renewals := 0; ; renewals++ {
@@ -79,7 +79,7 @@ func (o *owner) commitAs(
 		}
 		partitions := make([]membership.Partition, len(offsets))
 		for i := range offsets {
-			partitions[i] = membership.Partition{Topic: topic, Number: offsets[i].Partition}
+			partitions[i] = membership.Partition{Topic: offsets[i].Topic, Number: offsets[i].Partition}
 		}
 		next, renewing := o.member.Renew(ctx, membership.Identity(as), partitions)
 		switch {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
-	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -16,8 +15,10 @@ import (
 // partition is one partition that a lane reads. It belongs to the lane's
 // reader.
 type partition struct {
-	number int32
-	index  int // in intake.parts
+	slot   int32 // see topicSet
+	topic  *sourceTopic
+	number int32 // in the topic
+	index  int   // in intake.parts
 	place  string
 	next   int64              // where the next fetch begins
 	handed int64              // where the last batch of it that was handed out has ended
@@ -36,10 +37,11 @@ type partition struct {
 	got       bool // a whole batch
 	largest   int  // batch of the last answer, in bytes, the one included that its end cut short
 
-	skip    int64      // reading goes on there if that is behind next
-	behind  behindOpen // has records that are not stable
-	checked int32      // the leader epoch whose log is known to have what was read
-	epochs  *epochs
+	announced bool       // see SourceOptions.Announce
+	skip      int64      // reading goes on there if that is behind next
+	behind    behindOpen // has records that are not stable
+	checked   int32      // the leader epoch whose log is known to have what was read
+	epochs    *epochs
 
 	fault   error // why nothing was fetched that could be read
 	spoiled int   // answers in a row with a wrong checksum
@@ -65,11 +67,11 @@ func (p *partition) limit() int64 {
 func (p *partition) isFinished() bool { return p.next >= p.limit() }
 
 // brokerToAsk returns the broker to read from; -1 if nobody leads.
-func (p *partition) brokerToAsk(t *cluster.Topic) int32 {
+func (p *partition) brokerToAsk() int32 {
 	if p.replica >= 0 && time.Now().Before(p.replicaUntil) {
 		return p.replica
 	}
-	return t.Leader(p.number).Broker
+	return p.topic.Leader(p.number).Broker
 }
 
 // appendRecords appends fetched records until there are none left or records is
@@ -113,7 +115,7 @@ func (p *partition) appendSome(records *batch.Records, limit int) (full, left bo
 			return false, p.stepOver(records, err)
 		}
 		p.got, p.spoiled = true, 0
-		p.epochs.note(p.number, info.LeaderEpoch, info.BaseOffset)
+		p.epochs.note(p.place, info.LeaderEpoch, info.BaseOffset)
 		p.largest = max(p.largest, info.Size)
 		p.within = p.committed.Admits(info)
 		return false, true

@@ -45,21 +45,22 @@ type Peeker struct {
 // its Start to its Until.
 func (s *Source) Peekers(ctx context.Context) ([]*Peeker, error) {
 	if !s.Until.Bounded() {
-		return nil, fmt.Errorf("kafka topic %s: a run without an end cannot be looked through", s.Topic)
+		return nil, fmt.Errorf("%s: a run without an end cannot be looked through", s.names.describe())
 	}
 	partitions := s.chosenPartitions()
 	starts, err := s.findStarts(ctx, partitions, isFresh)
 	if err != nil {
 		return nil, err
 	}
-	stable, err := s.topic.ListOffsets(ctx, partitions, wire.Latest)
+	stable, err := s.topics.ListOffsets(ctx, partitions, wire.Latest)
 	if err != nil {
 		return nil, err
 	}
 	all := make([]*Peeker, len(partitions))
 	for i, number := range partitions {
+		in := s.topics.at(number)
 		all[i] = &Peeker{
-			topic: s.topic, number: number, place: cluster.PlaceOf(s.Topic, number),
+			topic: in.topic.Topic, number: in.number, place: in.place,
 			first: starts[i], end: min(stable[0][i], s.untilOffsets[number]), codecMemory: s.CodecMemory,
 		}
 	}

@@ -1,7 +1,9 @@
 package kafka
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -55,20 +57,21 @@ func (p *pending) isEmpty() bool { return len(p.moved) == 0 }
 
 // appendOffsets appends the positions in the brokers' form.
 func (p *pending) appendOffsets(dst []cluster.Offset, e *epochs) ([]cluster.Offset, error) {
-	source := e.sourceHash()
 	for _, at := range p.moved {
-		partition, ok := cluster.PartitionOf(at.Place)
+		topic, partition, ok := cluster.SplitPlace(at.Place)
 		if !ok {
 			return nil, fmt.Errorf("kafka: %q is not a partition", at.Place)
 		}
 		var err error
-		if p.text, err = cluster.AppendMetadata(p.text[:0], source, at); err != nil {
+		if p.text, err = cluster.AppendMetadata(p.text[:0], e.sourceHash(topic), at); err != nil {
 			return nil, err
 		}
 		dst = append(dst, cluster.Offset{
-			Partition: partition, Next: at.Next, LeaderEpoch: e.at(partition, at.Next, true), Metadata: string(p.text),
+			Topic: topic, Partition: partition, Next: at.Next, LeaderEpoch: e.at(at.Place, at.Next, true),
+			Metadata: string(p.text),
 		})
 	}
+	slices.SortStableFunc(dst, func(a, b cluster.Offset) int { return cmp.Compare(a.Topic, b.Topic) })
 	return dst, nil
 }
 

@@ -120,15 +120,21 @@ func (p *producer) stampBatch(sequence int32) batch.Producer {
 	return batch.Producer{ID: p.id, Epoch: p.epoch, Sequence: sequence, Transactional: p.name != ""}
 }
 
-// addPartitions adds partitions of a topic to the transaction, and opens one if
-// none is.
-func (p *producer) addPartitions(ctx context.Context, topic string, partitions []int32) error {
+// addPartitions adds partitions to the transaction, and opens one if none is.
+// Those of one topic stand together.
+func (p *producer) addPartitions(ctx context.Context, partitions []target) error {
 	return p.sendAgain(ctx, "partitions of a transaction", p.coordinator, 1, 3, func() kmsg.Request {
 		req := kmsg.NewPtrAddPartitionsToTxnRequest()
 		req.TransactionalID, req.ProducerID, req.ProducerEpoch = p.name, p.id, p.epoch
-		t := kmsg.NewAddPartitionsToTxnRequestTopic()
-		t.Topic, t.Partitions = topic, partitions
-		req.Topics = append(req.Topics, t)
+		var t *kmsg.AddPartitionsToTxnRequestTopic
+		for _, at := range partitions {
+			if t == nil || t.Topic != at.topic {
+				req.Topics = append(req.Topics, kmsg.NewAddPartitionsToTxnRequestTopic())
+				t = &req.Topics[len(req.Topics)-1]
+				t.Topic = at.topic
+			}
+			t.Partitions = append(t.Partitions, at.partition)
+		}
 		return req
 	}, func(answer kmsg.Response) (worst error) {
 		for _, t := range answer.(*kmsg.AddPartitionsToTxnResponse).Topics {
@@ -154,7 +160,7 @@ func (p *producer) addOffsets(ctx context.Context, group string) error {
 
 // commitOffsets writes offsets that become valid when the transaction is
 // committed.
-func (p *producer) commitOffsets(ctx context.Context, o cluster.Owner, topic string, offsets []cluster.Offset) error {
+func (p *producer) commitOffsets(ctx context.Context, o cluster.Owner, offsets []cluster.Offset) error {
 	most := int16(3)
 	if p.implicit {
 		most = 5
@@ -164,21 +170,25 @@ func (p *producer) commitOffsets(ctx context.Context, o cluster.Owner, topic str
 		req := kmsg.NewPtrTxnOffsetCommitRequest()
 		req.TransactionalID, req.ProducerID, req.ProducerEpoch = p.name, p.id, p.epoch
 		req.Group, req.Generation, req.MemberID, req.InstanceID = o.Group, o.Generation, o.Member, orNull(o.Instance)
-		t := kmsg.NewTxnOffsetCommitRequestTopic()
-		t.Topic = topic
+		var t *kmsg.TxnOffsetCommitRequestTopic
 		for i := range offsets {
+			if t == nil || t.Topic != offsets[i].Topic {
+				req.Topics = append(req.Topics, kmsg.NewTxnOffsetCommitRequestTopic())
+				t = &req.Topics[len(req.Topics)-1]
+				t.Topic = offsets[i].Topic
+			}
 			r := kmsg.NewTxnOffsetCommitRequestTopicPartition()
 			metadata := offsets[i].Metadata // the request may outlive the offsets
 			r.Partition, r.Offset, r.Metadata = offsets[i].Partition, offsets[i].Next, &metadata
 			r.LeaderEpoch = offsets[i].LeaderEpoch
 			t.Partitions = append(t.Partitions, r)
 		}
-		req.Topics = append(req.Topics, t)
 		return req
 	}, func(answer kmsg.Response) (worst error) {
 		for _, t := range answer.(*kmsg.TxnOffsetCommitResponse).Topics {
 			for _, r := range t.Partitions {
-				worst = cluster.WorseOf(worst, cluster.ErrorFromCode(r.ErrorCode))
+				err := p.cluster.ForgiveDeleted(ctx, t.Topic, cluster.ErrorFromCode(r.ErrorCode))
+				worst = cluster.WorseOf(worst, err)
 			}
 		}
 		return worst

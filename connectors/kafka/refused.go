@@ -8,6 +8,7 @@ import (
 
 	kafkago "github.com/segmentio/kafka-go"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -47,48 +48,55 @@ func isUnknown(err error) bool {
 // the same sequence must not be used for other records.
 var errUnknownBefore = fmt.Errorf("%w: refused after an unknown outcome", pipeline.ErrLost)
 
-// rejectOf is the Reject of a message that the topic does not take.
-func (s *Sink) rejectOf(err error) *pipeline.Reject {
+// reject makes a Reject of the error of a message that the topic does not take,
+// or an error that parks its place if the topic is gone.
+func (to *destination) reject(err error) error {
+	if errors.Is(err, cluster.ErrNoTopic) {
+		return pipeline.Passing(err)
+	}
 	reason := pipeline.ReasonRefused
 	if errors.Is(err, kafkago.MessageSizeTooLarge) || errors.Is(err, kafkago.RecordListTooLarge) {
 		reason = pipeline.ReasonTooLarge
 	}
-	return &pipeline.Reject{Reason: reason, Err: fmt.Errorf("%s: topic %s: %w", reason, s.Topic, err)}
+	return &pipeline.Reject{Reason: reason, Err: fmt.Errorf("%s: topic %s: %w", reason, to.Name(), err)}
 }
 
 // splitBatch finds the messages at fault of a batch that was refused, and
-// writes the others. list has the messages of the batch, and named the indexes
-// of the records at fault in it, where the broker names them; else the batch is
-// halved.
-func (w *writer) splitBatch(
-	ctx context.Context, msgs []pipeline.Message, partition int32, list, named []int32, err error,
-) error {
-	reject := w.sink.rejectOf(err)
+// writes the others. If the broker does not name the records at fault the batch
+// is halved.
+func (w *writer) splitBatch(ctx context.Context, msgs []pipeline.Message, r *refusedBatch) error {
+	reject, list := r.outlet.to.reject(r.err), r.list
+	if errors.Is(r.err, cluster.ErrNoTopic) {
+		for _, i := range list {
+			w.refusals.Refuse(int(i), msgs[i].Origin.Place, reject)
+		}
+		return nil
+	}
 	good := make([]int32, 0, len(list))
 	for n, i := range list {
-		if slices.Contains(named, int32(n)) {
+		if slices.Contains(r.named, int32(n)) {
 			w.refusals.Refuse(int(i), msgs[i].Origin.Place, reject)
 		} else {
 			good = append(good, i)
 		}
 	}
 	if len(good) < len(list) {
-		return w.writeBatch(ctx, msgs, partition, good)
+		return w.writeBatch(ctx, msgs, r, good)
 	}
 	if len(list) == 1 {
 		w.refusals.Refuse(int(list[0]), msgs[list[0]].Origin.Place, reject)
 		return nil
 	}
 	half := len(list) / 2
-	if err := w.writeBatch(ctx, msgs, partition, list[:half]); err != nil {
+	if err := w.writeBatch(ctx, msgs, r, list[:half]); err != nil {
 		return err
 	}
-	return w.writeBatch(ctx, msgs, partition, list[half:])
+	return w.writeBatch(ctx, msgs, r, list[half:])
 }
 
 // writeBatch writes one batch, by itself, of those messages of list that do not
 // stand behind a refused one of their place.
-func (w *writer) writeBatch(ctx context.Context, msgs []pipeline.Message, partition int32, list []int32) error {
+func (w *writer) writeBatch(ctx context.Context, msgs []pipeline.Message, of *refusedBatch, list []int32) error {
 	w.out, w.parcels = w.out[:0], w.parcels[:0]
 	w.appender.Begin(w.out)
 	taken := make([]int32, 0, len(list))
@@ -101,7 +109,7 @@ func (w *writer) writeBatch(ctx context.Context, msgs []pipeline.Message, partit
 	if len(taken) == 0 {
 		return nil
 	}
-	if err := w.finishParcel(partition, taken[0], 0); err != nil {
+	if err := w.finishParcel(of.outlet, of.partition, taken[0], 0); err != nil {
 		return err
 	}
 	w.parcels[0].batch = w.out
@@ -109,16 +117,20 @@ func (w *writer) writeBatch(ctx context.Context, msgs []pipeline.Message, partit
 		return err
 	}
 	if p := &w.parcels[0]; p.refused != nil {
-		return w.splitBatch(ctx, msgs, partition, taken, p.named, p.refused)
+		return w.splitBatch(ctx, msgs, &refusedBatch{
+			outlet: of.outlet, partition: of.partition, list: taken, named: p.named, err: p.refused,
+		})
 	}
 	return nil
 }
 
 // refusedBatch is a batch of a round that the broker has refused.
 type refusedBatch struct {
-	partition   int32
-	list, named []int32
-	err         error
+	outlet    *outlet
+	partition int32
+	list      []int32 // its messages
+	named     []int32 // the indexes in list of the records at fault, if the broker says which
+	err       error
 }
 
 // takeRefused collects the batches of the round that were refused.
@@ -129,7 +141,7 @@ func (w *writer) takeRefused() []refusedBatch {
 		if p.refused == nil {
 			continue
 		}
-		r := refusedBatch{partition: p.partition, named: p.named, err: p.refused}
+		r := refusedBatch{outlet: p.outlet, partition: p.partition, named: p.named, err: p.refused}
 		for at := p.first; len(r.list) < p.count; at = w.follows[at] {
 			r.list = append(r.list, at)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
+	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // produceTimeout is how long a leader waits for its replicas before it says
@@ -37,16 +38,16 @@ type request struct {
 
 // sendAll returns when all batches are stored or refused for their records, or
 // one never will be, or ctx is done.
-func (s *sender) sendAll(ctx context.Context, t *cluster.Topic, transactionalID string, parcels []parcel) error {
+func (s *sender) sendAll(ctx context.Context, to *Sink, transactionalID string, parcels []parcel) error {
 	s.open = s.open[:0]
 	for i := range parcels {
 		s.open = append(s.open, i)
 	}
-	r := t.Cluster().NewRetry("write topic " + t.Name())
+	r := to.cluster.NewRetry("write topic " + to.Topic)
 	for {
-		requests := s.groupByLeader(t, transactionalID, parcels)
-		exchangeAll(ctx, t.Cluster(), requests)
-		worst := s.keepUnstored(t, parcels, requests)
+		requests := s.groupByLeader(transactionalID, parcels)
+		exchangeAll(ctx, to.cluster, requests)
+		worst := s.keepUnstored(parcels, requests)
 		if len(s.open) == 0 {
 			r.Reset()
 			return nil
@@ -54,18 +55,54 @@ func (s *sender) sendAll(ctx context.Context, t *cluster.Topic, transactionalID 
 		if err := r.Wait(ctx, worst); err != nil {
 			return err
 		}
-		if err := t.Refresh(ctx); err != nil && cluster.JudgeError(err) != cluster.Again && ctx.Err() == nil {
+		if err := s.lookAgain(ctx, to, parcels); err != nil {
 			return err
+		}
+		if len(s.open) == 0 {
+			return nil
 		}
 	}
 }
 
+// lookAgain asks who leads the open batches. With a template those for topics
+// that were deleted are refused: the others must not wait for them.
+func (s *sender) lookAgain(ctx context.Context, to *Sink, parcels []parcel) error {
+	if !to.names.IsMapped() {
+		err := parcels[s.open[0]].outlet.to.Refresh(ctx)
+		if err != nil && cluster.JudgeError(err) != cluster.Again && ctx.Err() == nil {
+			return err
+		}
+		return nil
+	}
+	topics := make([]*cluster.Topic, len(s.open))
+	for n, i := range s.open {
+		topics[n] = parcels[i].outlet.to.Topic
+	}
+	if err := to.cluster.RefreshTopics(ctx, topics); err != nil {
+		return nil //nolint:nilerr // the next try tells
+	}
+	s.left = s.left[:0]
+	for _, i := range s.open {
+		p := &parcels[i]
+		switch {
+		case to.isDeleted(p.outlet.to):
+			p.refused = errNoDestination(p.outlet.to)
+			continue
+		case p.outlet.to.IsReplaced():
+			return fmt.Errorf("%w: kafka topic %s: %w", pipeline.ErrLost, p.outlet.to.Name(), cluster.ErrReplaced)
+		}
+		s.left = append(s.left, i)
+	}
+	s.open, s.left = s.left, s.open
+	return nil
+}
+
 // groupByLeader makes one request per leader of the open batches. Batches whose
 // partition has no leader go to broker -1, which answers so.
-func (s *sender) groupByLeader(t *cluster.Topic, transactionalID string, parcels []parcel) []*request {
+func (s *sender) groupByLeader(transactionalID string, parcels []parcel) []*request {
 	n := 0
 	for _, i := range s.open {
-		leader := t.Leader(parcels[i].partition).Broker
+		leader := parcels[i].outlet.to.Leader(parcels[i].partition).Broker
 		var to *request
 		for _, r := range s.requests[:n] {
 			if r.Broker == leader {
@@ -84,7 +121,7 @@ func (s *sender) groupByLeader(t *cluster.Topic, transactionalID string, parcels
 		}
 		to.parcels = append(to.parcels, i)
 		to.Partitions = append(to.Partitions, wire.ProducePartition{
-			Topic: t.Name(), Partition: parcels[i].partition, Batch: parcels[i].batch,
+			Topic: parcels[i].outlet.to.Name(), Partition: parcels[i].partition, Batch: parcels[i].batch,
 		})
 	}
 	return s.requests[:n]
@@ -114,7 +151,7 @@ func exchangeAll(ctx context.Context, c *cluster.Cluster, requests []*request) {
 
 // keepUnstored keeps the batches open that are not stored, and returns the
 // error that decides about them.
-func (s *sender) keepUnstored(t *cluster.Topic, parcels []parcel, requests []*request) (worst error) {
+func (s *sender) keepUnstored(parcels []parcel, requests []*request) (worst error) {
 	s.left = s.left[:0]
 	for _, r := range requests {
 		for n, i := range r.parcels {
@@ -136,7 +173,7 @@ func (s *sender) keepUnstored(t *cluster.Topic, parcels []parcel, requests []*re
 				p.unknown = true
 			}
 			if worst == nil || cluster.JudgeError(err) > cluster.JudgeError(worst) {
-				worst = fmt.Errorf("%s: %w", cluster.PlaceOf(t.Name(), parcels[i].partition), err)
+				worst = fmt.Errorf("%s: %w", cluster.PlaceOf(p.outlet.to.Name(), parcels[i].partition), err)
 			}
 			s.left = append(s.left, i)
 		}

@@ -9,7 +9,7 @@ import (
 // lane's among those of its Source.
 type share struct {
 	number     int
-	partitions []int32
+	partitions []int32 // their slots
 }
 
 // dealPartitions deals partitions out to lanes: as many as there are leaders,

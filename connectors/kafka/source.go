@@ -14,15 +14,16 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// Source reads a topic. Serve is called once.
+// Source reads topics. Serve is called once.
 type Source struct {
 	SourceOptions
 	cluster      *cluster.Cluster
-	topic        *cluster.Topic
-	settings     cluster.Settings
-	maxBatch     int     // the topic's max.message.bytes; 0 if it is unknown
-	untilOffsets []int64 // of a bounded run, by partition
+	names        TopicNames
+	topics       *topicSet
+	matches      matches
+	untilOffsets []int64 // of a bounded run, by slot
 	sink         *Sink   // its transactions carry the positions; nil at least once
+	feeds        []*Sink // those that write the messages or dead letters
 	timing       timing
 	losses       losses
 	tracked      statusTable
@@ -30,7 +31,7 @@ type Source struct {
 	held         atomic.Int32 // partitions of a member
 }
 
-// NewSource opens a topic. A bounded run ends at its present end.
+// NewSource opens the topics. A bounded run ends at their present ends.
 func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Source, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -40,25 +41,26 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 	if !s.static {
 		s.Instance = rand.Text()[:12]
 	}
-	if s.topic, err = c.OpenTopic(ctx, o.Topic, cluster.LookTries); err != nil {
+	if s.names, err = ParseTopicNames(o.Topic); err != nil {
+		return nil, err
+	}
+	found, err := s.findTopics(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.topics, err = openTopics(ctx, c, s.names, found, o.Log); err != nil {
 		return nil, c.NameRight(cluster.Resource{Kind: "topic", Name: o.Topic}, "Read", err)
 	}
 	if err := s.checkRights(ctx); err != nil {
 		return nil, err
 	}
-	if s.settings, err = c.ReadSettings(ctx, o.Topic); err != nil {
-		return nil, err
-	}
-	if n, ok := s.settings.ReadInt(cluster.MaxMessageBytes); ok {
-		s.maxBatch = int(n)
-	}
 	if s.CodecMemory == 0 {
-		s.CodecMemory = batch.CodecMemoryFor(max(s.maxBatch, o.LargestRecord))
+		s.CodecMemory = batch.CodecMemoryFor(max(s.MaxBatch(), o.LargestRecord))
 	}
 	for _, p := range o.Partitions {
-		if p < 0 || p >= s.topic.PartitionCount() {
+		if p < 0 || p >= s.topics.PartitionCount() {
 			return nil, fmt.Errorf("kafka topic %s: it has no partition %d among its %d",
-				o.Topic, p, s.topic.PartitionCount())
+				o.Topic, p, s.topics.PartitionCount())
 		}
 	}
 	if o.Until.Bounded() {
@@ -69,7 +71,10 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 
 // checkRights finds out whether this user may do what the Source will.
 func (s *Source) checkRights(ctx context.Context) error {
-	if err := s.cluster.CheckTopicRight(ctx, s.Topic, "Read"); err != nil || s.Group == "" {
+	err := s.topics.eachTopic(s.topics.Partitions(), func(t *sourceTopic, _ []int32, _ []int) error {
+		return s.cluster.CheckTopicRight(ctx, t.Name(), "Read")
+	})
+	if err != nil || s.Group == "" {
 		return err
 	}
 	return s.cluster.CheckGroupRight(ctx, s.Group, "Read")
@@ -78,24 +83,59 @@ func (s *Source) checkRights(ctx context.Context) error {
 // Ordered tells whether offsets grow in read order: they do.
 func (s *Source) Ordered() bool { return true }
 
-// Identity returns the ids of the cluster and the topic, which do not depend on
-// their names. The topic's id is zero if the brokers have none.
-func (s *Source) Identity() (cluster string, topic [16]byte) { return s.cluster.ID(), s.topic.ID() }
-
-// Partition is the number of the partition that a place of this Source is.
-func (s *Source) Partition(place string) (int32, bool) {
-	p, ok := cluster.PartitionOf(place)
-	return p, ok && cluster.PlaceOf(s.Topic, p) == place
+// Identity returns the ids of the cluster and of the topic that it had when the
+// Source was opened, which do not depend on their names. The topic's id is zero
+// if the brokers have none, or if there may be several topics.
+func (s *Source) Identity() (cluster string, topic [16]byte) {
+	if s.names.MayBeSeveral() {
+		return s.cluster.ID(), [16]byte{}
+	}
+	return s.cluster.ID(), s.topics.allTopics()[0].ID()
 }
 
-// PartitionCount is how many partitions the topic had when it was last looked
-// at.
-func (s *Source) PartitionCount() int { return int(s.topic.PartitionCount()) }
+// Partition returns the id of the topic and the number of the partition that a
+// place of this Source is.
+func (s *Source) Partition(place string) (topic [16]byte, number int32, ok bool) {
+	name, number, ok := cluster.SplitPlace(place)
+	if !ok || cluster.PlaceOf(name, number) != place {
+		return topic, 0, false
+	}
+	n, ok := s.topics.findSlot(name, number)
+	if !ok {
+		return topic, 0, false
+	}
+	return s.topics.at(n).topic.ID(), number, true
+}
 
-// MaxBatch returns the largest record batch that the topic takes, in bytes, and
-// so the most that one read may exceed its limit by; 0 if the brokers do not
-// say.
-func (s *Source) MaxBatch() int { return s.maxBatch }
+// Topics returns the names of the topics that are read: those of a list, or
+// those that match the pattern now.
+func (s *Source) Topics() []string {
+	if s.names.pattern == nil {
+		return s.names.list
+	}
+	var names []string
+	for _, t := range s.topics.allTopics() {
+		if t.MissingSince().IsZero() {
+			names = append(names, t.Name())
+		}
+	}
+	return names
+}
+
+// PartitionCount is how many partitions the topics had together when they were
+// last looked at.
+func (s *Source) PartitionCount() int { return int(s.topics.PartitionCount()) }
+
+// MaxBatch returns the largest record batch that one of the topics takes, in
+// bytes, and so the most that one read may exceed its limit by; 0 if the brokers
+// do not say.
+func (s *Source) MaxBatch() int {
+	var most int64
+	for _, t := range s.topics.allTopics() {
+		most = max(most, t.maxBatch.Load())
+	}
+	return int(most)
+}
 
 // LaneMemory returns the bytes that the decoders of a lane take at most, beside
 // what it reads.
@@ -104,7 +144,11 @@ func (s *Source) LaneMemory() int { return s.CodecMemory }
 // MaxLanes is how many lanes there may be at the same time. A member has as many
 // all the time, whatever partitions it has.
 func (s *Source) MaxLanes() int {
-	return len(s.dealShares(s.topic.Partitions()))
+	lanes := len(s.dealShares(s.topics.Partitions()))
+	if s.names.pattern != nil && !s.OneLane && !s.Until.Bounded() {
+		return max(lanes, s.Workers) // there may be more partitions later
+	}
+	return lanes
 }
 
 // dealShares returns the shares of the lanes for some partitions.
@@ -112,7 +156,7 @@ func (s *Source) dealShares(partitions []int32) []share {
 	if s.OneLane {
 		return dealPartitions(partitions, func(int32) int32 { return 0 }, 1)
 	}
-	return dealPartitions(partitions, func(p int32) int32 { return s.topic.Leader(p).Broker }, s.Workers)
+	return dealPartitions(partitions, func(p int32) int32 { return s.topics.Leader(p).Broker }, s.Workers)
 }
 
 // HoldsAll implements pipeline.Source. A member of a group knows how many

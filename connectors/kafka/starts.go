@@ -20,7 +20,7 @@ func (s *Source) findPositions(
 ) (out []pipeline.Position, known []int32, err error) {
 	out, known = make([]pipeline.Position, len(partitions)), make([]int32, len(partitions))
 	for i, p := range partitions {
-		out[i] = pipeline.Position{Place: cluster.PlaceOf(s.Topic, p), Next: -1, Last: -1}
+		out[i] = pipeline.Position{Place: s.topics.placeOf(p), Next: -1, Last: -1}
 		known[i] = -1
 	}
 	replaced := make(map[int32]bool)
@@ -35,6 +35,10 @@ func (s *Source) findPositions(
 	var unknown []int // indexes
 	var asked []int32
 	for i, p := range partitions {
+		if out[i].Next < 0 && s.names.MayBeSeveral() && s.topics.at(p).topic.IsReplaced() {
+			out[i].Next = 0 // it is parked there
+			continue
+		}
 		if out[i].Next < 0 {
 			unknown, asked = append(unknown, i), append(asked, p)
 		}
@@ -49,26 +53,27 @@ func (s *Source) findPositions(
 	offsets := make([]cluster.Offset, 0, len(unknown))
 	for n, i := range unknown {
 		out[i].Next = starts[n]
-		offsets = append(offsets, cluster.Offset{Partition: asked[n], Next: starts[n], LeaderEpoch: -1})
+		offsets = append(offsets, s.topics.offsetOf(asked[n], starts[n]))
 	}
 	if s.Start.New {
 		// Where the end is now must not be forgotten if the lane is lost before
 		// its first commit.
-		return out, known, o.commitAs(ctx, s.Topic, offsets, func(as cluster.Owner) error {
-			return s.cluster.CommitOffsets(ctx, as, s.Topic, offsets)
+		return out, known, o.commitAs(ctx, offsets, func(as cluster.Owner) error {
+			return s.cluster.CommitOffsets(ctx, as, offsets)
 		})
 	}
 	return out, known, nil
 }
 
 // readCommitted fills in the offsets that the group has committed, their leader
-// epochs, and the partitions whose offset is another topic's. It waits for transactions that are about to move them.
+// epochs, and the partitions whose offset is another topic's. It waits for
+// transactions that are about to move them.
 func (s *Source) readCommitted(
 	ctx context.Context, partitions []int32, out []pipeline.Position, known []int32, replaced map[int32]bool,
 ) error {
-	name := "offsets of group " + s.Group
+	asked, name := s.topics.partitionsAt(partitions), "offsets of group "+s.Group
 	return s.cluster.RetryExplained(ctx, name, s.explainUnstable, func(ctx context.Context) error {
-		found, err := s.cluster.ReadOffsets(ctx, s.Group, s.Topic, partitions)
+		found, err := s.cluster.ReadOffsets(ctx, s.Group, asked)
 		switch {
 		case errors.Is(err, kafkago.GroupIdNotFound):
 			return nil // it has committed nothing
@@ -85,7 +90,7 @@ func (s *Source) readCommitted(
 			if found[i].Offset < 0 {
 				continue
 			}
-			err := cluster.ParseMetadata(&out[i], s.topic.SourceHash(), found[i].Metadata)
+			err := cluster.ParseMetadata(&out[i], s.topics.hashOf(asked[i].Topic), found[i].Metadata)
 			switch {
 			case errors.Is(err, cluster.ErrOtherSource):
 				s.Log.Warn("kafka: the topic was made anew, and the group has an offset of the one before: "+
@@ -115,7 +120,7 @@ func (s *Source) findStarts(ctx context.Context, partitions []int32, fresh func(
 	if !s.Start.Time.IsZero() {
 		times = append(times, s.Start.Time.UnixMilli())
 	}
-	rows, err := s.topic.ListOffsets(ctx, partitions, times...)
+	rows, err := s.topics.ListOffsets(ctx, partitions, times...)
 	if err != nil {
 		return nil, err
 	}
@@ -142,14 +147,14 @@ func (s *Source) findStarts(ctx context.Context, partitions []int32, fresh func(
 
 // findEnds sets the offsets where a bounded run ends.
 func (s *Source) findEnds(ctx context.Context) error {
-	all := s.topic.Partitions()
-	ends, err := s.topic.ListEnds(ctx, all)
+	all := s.topics.Partitions()
+	ends, err := s.topics.ListEnds(ctx, all)
 	if err != nil {
 		return err
 	}
 	var behind []int64 // the time, by partition
 	if !s.Until.Time.IsZero() {
-		rows, err := s.topic.ListOffsets(ctx, all, s.Until.Time.UnixMilli())
+		rows, err := s.topics.ListOffsets(ctx, all, s.Until.Time.UnixMilli())
 		if err != nil {
 			return err
 		}

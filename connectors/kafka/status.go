@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -8,6 +9,7 @@ import (
 
 // PartitionStatus is how far a partition has been carried.
 type PartitionStatus struct {
+	Topic     string
 	Partition int32
 	// Position is the offset of the first record that has no committed position
 	// yet.
@@ -22,6 +24,7 @@ func (p PartitionStatus) Lag() int64 { return max(0, p.End-p.Position) }
 
 // partitionProgress is a PartitionStatus that moves.
 type partitionProgress struct {
+	topic     string
 	partition int32
 	position  atomic.Int64
 	end       atomic.Int64
@@ -38,10 +41,12 @@ func (s *statusTable) trackParts(parts []*partition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range parts {
-		p.status = &partitionProgress{partition: p.number}
+		p.status = &partitionProgress{topic: p.topic.Name(), partition: p.number}
 		p.status.position.Store(p.next)
 		p.status.end.Store(p.stopAt)
-		s.all = slices.DeleteFunc(s.all, func(old *partitionProgress) bool { return old.partition == p.number })
+		s.all = slices.DeleteFunc(s.all, func(old *partitionProgress) bool {
+			return old.partition == p.number && old.topic == p.topic.Name()
+		})
 		s.all = append(s.all, p.status)
 	}
 }
@@ -62,8 +67,10 @@ func (s *Source) Status() []PartitionStatus {
 	defer s.tracked.mu.Unlock()
 	out := make([]PartitionStatus, len(s.tracked.all))
 	for i, p := range s.tracked.all {
-		out[i] = PartitionStatus{Partition: p.partition, Position: p.position.Load(), End: p.end.Load()}
+		out[i] = PartitionStatus{Topic: p.topic, Partition: p.partition, Position: p.position.Load(), End: p.end.Load()}
 	}
-	slices.SortFunc(out, func(a, b PartitionStatus) int { return int(a.Partition) - int(b.Partition) })
+	slices.SortFunc(out, func(a, b PartitionStatus) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
 	return out
 }

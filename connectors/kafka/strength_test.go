@@ -84,8 +84,8 @@ func TestDeletesEarly(t *testing.T) {
 		}
 	}
 	c := b.connect(nil)
-	behind := []cluster.Offset{{Partition: 0, Next: 10, LeaderEpoch: -1}, {Partition: 1, Next: 10, LeaderEpoch: -1}}
-	if err := c.CommitOffsets(t.Context(), cluster.NoMember("behind"), "in", behind); err != nil {
+	behind := []cluster.Offset{{Topic: "in", Partition: 0, Next: 10, LeaderEpoch: -1}, {Topic: "in", Partition: 1, Next: 10, LeaderEpoch: -1}}
+	if err := c.CommitOffsets(t.Context(), cluster.NoMember("behind"), behind); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {

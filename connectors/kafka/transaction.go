@@ -27,7 +27,6 @@ const abortTimeout = 2 * time.Second
 type transaction struct {
 	producer *producer
 	owner    *owner
-	topic    string // of the offsets
 	epochs   *epochs
 	length   time.Duration
 	waiting  func() bool            // something was read and has no position yet
@@ -47,7 +46,7 @@ type transaction struct {
 	before  time.Time                // when the one before was opened
 	step    bool                     // something was written that has no position yet
 	parts   map[string][]involvement // by topic and partition
-	fresh   []int32
+	fresh   []target
 	pending pending
 	offsets []cluster.Offset
 	moved   bool // one was committed
@@ -84,36 +83,45 @@ func (t *transaction) putToken() { t.token <- struct{}{} }
 // involvement tells how a partition takes part in the transaction.
 type involvement struct{ joined, written, before bool } // before: the last transaction wrote it
 
-// joinPartitions adds partitions of a topic to the open transaction, and with
-// them those that the last one wrote: they will mostly be next, and a request
-// costs the same for any number. The caller holds the token.
-func (t *transaction) joinPartitions(ctx context.Context, topic string, partitions []int32) error {
+// target is a partition that is written.
+type target struct {
+	topic     string
+	partition int32
+}
+
+// joinPartitions adds partitions to the open transaction, and with them those
+// that the last one wrote: they will mostly be next, and a request costs the
+// same for any number. The caller holds the token.
+func (t *transaction) joinPartitions(ctx context.Context, partitions []target) error {
 	if t.producer.implicit {
 		return nil // the leaders add them
 	}
-	parts, missing := t.parts[topic], false
-	for _, p := range partitions {
-		if n := int(p) + 1 - len(parts); n > 0 {
+	missing := false
+	for _, at := range partitions {
+		parts := t.parts[at.topic]
+		if n := int(at.partition) + 1 - len(parts); n > 0 {
 			parts = append(parts, make([]involvement, n)...)
+			t.parts[at.topic] = parts
 		}
-		missing = missing || !parts[p].joined
-		parts[p].written = true
+		missing = missing || !parts[at.partition].joined
+		parts[at.partition].written = true
 	}
-	t.parts[topic] = parts
 	if !missing {
 		return nil
 	}
 	t.fresh = t.fresh[:0]
-	for i := range parts {
-		if p := &parts[i]; !p.joined && (p.written || p.before) {
-			t.fresh = append(t.fresh, int32(i))
+	for topic, parts := range t.parts {
+		for i := range parts {
+			if p := &parts[i]; !p.joined && (p.written || p.before) {
+				t.fresh = append(t.fresh, target{topic, int32(i)})
+			}
 		}
 	}
-	if err := t.producer.addPartitions(ctx, topic, t.fresh); err != nil {
+	if err := t.producer.addPartitions(ctx, t.fresh); err != nil {
 		return t.abortFor(ctx, err)
 	}
-	for _, p := range t.fresh {
-		parts[p].joined = true
+	for _, at := range t.fresh {
+		t.parts[at.topic][at.partition].joined = true
 	}
 	return nil
 }
@@ -183,8 +191,8 @@ func (t *transaction) commitOpen(ctx context.Context) error {
 			return t.abortFor(ctx, err)
 		}
 	}
-	err = t.owner.commitAs(ctx, t.topic, offsets, func(as cluster.Owner) error {
-		return t.producer.commitOffsets(ctx, as, t.topic, offsets)
+	err = t.owner.commitAs(ctx, offsets, func(as cluster.Owner) error {
+		return t.producer.commitOffsets(ctx, as, offsets)
 	})
 	if err != nil {
 		return t.abortFor(ctx, err)

@@ -40,7 +40,7 @@ func newStep(b *broker, length time.Duration, o cluster.Owner) *step {
 	}
 	s := &step{b: b, broken: make(chan error, 1)}
 	s.transaction = &transaction{
-		producer: p, owner: fixedOwner(o), topic: "in", length: length,
+		producer: p, owner: fixedOwner(o), length: length,
 		waiting: func() bool { return s.more }, broken: func(err error) { s.broken <- err },
 		settled: func([]cluster.Offset) {},
 	}
@@ -48,7 +48,6 @@ func newStep(b *broker, length time.Duration, o cluster.Owner) *step {
 	write := func(topic string, positions bool) *writer {
 		return &writer{
 			sink: b.sink(c, SinkOptions{Topic: topic}), producer: p, transaction: s.transaction, positions: positions,
-			partitioner: partitioner{partitions: 1, kafka: true},
 		}
 	}
 	s.good, s.letters = write("out", true), write("dead", false)
@@ -302,7 +301,7 @@ func TestStaleOwner(t *testing.T) {
 			if n := s.visible("out"); n == 0 != (stale != "") {
 				t.Errorf("%d messages are visible", n)
 			}
-			err = s.producer.cluster.CommitOffsets(t.Context(), o, "in", []cluster.Offset{{Next: 9}})
+			err = s.producer.cluster.CommitOffsets(t.Context(), o, []cluster.Offset{{Topic: "in", Next: 9}})
 			if want := stale != ""; err != nil != want || want && cluster.JudgeError(err) != cluster.Lost {
 				t.Errorf("outside a transaction: %v", err)
 			}

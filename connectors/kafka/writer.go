@@ -3,7 +3,6 @@ package kafka
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -20,32 +19,31 @@ type writer struct {
 	producer    *producer
 	transaction *transaction // nil outside transactions
 	positions   bool         // the lane's positions go with these messages
-	partitioner partitioner
+	outlets     outletTable
 	compressor  *batch.Compressor
 	appender    batch.Appender
 	sender      sender
 	refusals    pipeline.RefusalSet
 
-	// Of one Write. The messages of a partition are a list: chains has its
+	// Of one Write. The messages of a partition are a list: a chain has its
 	// ends, follows the links.
-	chains  map[int32]*chain
 	order   []*chain // in order of first appearance
 	follows []int32
 	out     []byte // the batches of one round
-	joining []int32
+	joining []target
 	parcels []parcel
-
-	wrote time.Time // when the last write began
 }
 
 // chain is the messages of one partition, as indexes.
 type chain struct {
+	outlet      *outlet
 	partition   int32
 	first, last int32 // first is the next to be written; -1 if there is none
 }
 
 // parcel is one batch of a round.
 type parcel struct {
+	outlet    *outlet
 	partition int32
 	first     int32 // of its messages; follows links the others
 	count     int
@@ -67,11 +65,27 @@ func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, done *pipel
 			return err // a lane without partitions writes nothing more
 		}
 	}
+	if err := w.openOutlets(ctx, msgs); err != nil {
+		return markPassing(w.endWith(ctx, err))
+	}
 	err := w.writeStep(ctx, msgs, done)
 	if _, refused := errors.AsType[*pipeline.Refused](err); err == nil || refused {
 		return err
 	}
 	return markPassing(err)
+}
+
+// endWith returns the error of a write that has not begun. A transaction that is
+// open is aborted.
+func (w *writer) endWith(ctx context.Context, err error) error {
+	if w.transaction == nil {
+		return err
+	}
+	if err := w.transaction.takeToken(ctx); err != nil {
+		return err
+	}
+	defer w.transaction.passToken()
+	return w.transaction.abortFor(ctx, err)
 }
 
 // writeStep writes messages, and in a transaction the position.
@@ -124,12 +138,6 @@ func (w *writer) writeBatches(ctx context.Context, msgs []pipeline.Message) erro
 	if len(msgs) == 0 {
 		return nil
 	}
-	// A produce names the topic. One that was deleted and made again would take
-	// messages whose predecessors it does not have.
-	if err := w.sink.topic.CheckIdentity(ctx, w.wrote, w.sink.pause); err != nil {
-		return err
-	}
-	w.wrote = time.Now()
 	w.sortByPartition(ctx, msgs)
 	for len(w.order) > 0 {
 		if err := w.writeRound(ctx, msgs); err != nil {
@@ -152,22 +160,19 @@ func (w *writer) writeRound(ctx context.Context, msgs []pipeline.Message) error 
 	if err := w.sendRound(ctx); err != nil {
 		return err
 	}
-	for _, r := range w.takeRefused() {
-		if err := w.splitBatch(ctx, msgs, r.partition, r.list, r.named, r.err); err != nil {
+	refused := w.takeRefused()
+	for i := range refused {
+		if err := w.splitBatch(ctx, msgs, &refused[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// sortByPartition deals the messages out to partitions, but for those that the
+// sortByPartition deals the messages out to partitions, but for those that their
 // topic cannot take.
 func (w *writer) sortByPartition(ctx context.Context, msgs []pipeline.Message) {
-	if w.chains == nil {
-		w.chains = make(map[int32]*chain)
-	}
 	w.resetChains()
-	w.partitioner.beginWrite()
 	var recent *chain
 	looked := false
 	for i := range msgs {
@@ -176,22 +181,27 @@ func (w *writer) sortByPartition(ctx context.Context, msgs []pipeline.Message) {
 		if w.refusals.LeaveBehind(i, place) {
 			continue
 		}
-		if err := w.sink.Check(&msgs[i], len(msgs[i].Value)); err != nil {
+		out := w.findOutlet(place)
+		if out.err != nil {
+			w.refusals.Refuse(i, place, pipeline.Passing(out.err)) // it may be made, or mended
+			continue
+		}
+		if err := out.to.check(&msgs[i], len(msgs[i].Value)); err != nil {
 			w.refusals.Refuse(i, place, err)
 			continue
 		}
-		p, err := w.partitioner.choosePartition(&msgs[i])
+		p, err := out.choosePartition(&msgs[i])
 		if err != nil && !looked {
 			looked = true
-			w.lookForMore(ctx)
-			p, err = w.partitioner.choosePartition(&msgs[i])
+			out.lookForMore(ctx)
+			p, err = out.choosePartition(&msgs[i])
 		}
 		if err != nil {
 			w.refusals.Refuse(i, place, pipeline.Passing(err)) // more may be added
 			continue
 		}
-		if recent == nil || recent.partition != p { // neighbours are mostly of one partition
-			recent = w.chainFor(p)
+		if recent == nil || recent.partition != p || recent.outlet != out { // neighbours are mostly of one partition
+			recent = out.chainFor(p)
 		}
 		if recent.first < 0 {
 			recent.first = int32(i)
@@ -204,9 +214,9 @@ func (w *writer) sortByPartition(ctx context.Context, msgs []pipeline.Message) {
 }
 
 // lookForMore finds out whether the topic has more partitions than it had.
-func (w *writer) lookForMore(ctx context.Context) {
-	_ = w.sink.topic.Refresh(ctx) // without an answer there are as many as there were
-	w.partitioner.partitions = max(w.partitioner.partitions, w.sink.topic.PartitionCount())
+func (out *outlet) lookForMore(ctx context.Context) {
+	_ = out.to.Refresh(ctx) // without an answer there are as many as there were
+	out.partitions = max(out.partitions, out.to.PartitionCount())
 }
 
 func (w *writer) resetChains() {
@@ -216,11 +226,11 @@ func (w *writer) resetChains() {
 	w.order, w.follows = w.order[:0], w.follows[:0]
 }
 
-func (w *writer) chainFor(p int32) *chain {
-	c := w.chains[p]
+func (out *outlet) chainFor(p int32) *chain {
+	c := out.chains[p]
 	if c == nil {
-		c = &chain{partition: p, first: -1}
-		w.chains[p] = c
+		c = &chain{outlet: out, partition: p, first: -1}
+		out.chains[p] = c
 	}
 	return c
 }
@@ -263,7 +273,7 @@ func (w *writer) packChain(msgs []pipeline.Message, c *chain) error {
 			continue
 		}
 		size := w.appender.Len() + w.appender.Size(m)
-		if w.appender.Count() > 0 && (size > w.sink.maxBatch || start+size > maxRequest) {
+		if w.appender.Count() > 0 && (size > c.outlet.to.maxBatch || start+size > maxRequest) {
 			break
 		}
 		w.appender.Append(m)
@@ -277,20 +287,20 @@ func (w *writer) packChain(msgs []pipeline.Message, c *chain) error {
 	if first < 0 {
 		return nil
 	}
-	return w.finishParcel(c.partition, first, start)
+	return w.finishParcel(c.outlet, c.partition, first, start)
 }
 
 // finishParcel makes a parcel of the messages in the appender, the first of
 // which is given. It begins at start in out.
-func (w *writer) finishParcel(partition, first int32, start int) error {
+func (w *writer) finishParcel(out *outlet, partition, first int32, start int) error {
 	count := w.appender.Count()
-	sequence := w.producer.nextSequences(w.sink.Topic, w.partitioner.partitions)[partition]
-	out, err := w.appender.Finish(w.producer.stampBatch(sequence), w.compressor)
+	sequence := w.producer.nextSequences(out.to.Name(), out.partitions)[partition]
+	set, err := w.appender.Finish(w.producer.stampBatch(sequence), w.compressor)
 	if err != nil {
 		return err
 	}
-	w.out = out
-	w.parcels = append(w.parcels, parcel{partition: partition, first: first, count: count, start: start})
+	w.out = set
+	w.parcels = append(w.parcels, parcel{outlet: out, partition: partition, first: first, count: count, start: start})
 	return nil
 }
 
@@ -299,25 +309,25 @@ func (w *writer) sendRound(ctx context.Context) error {
 	if w.transaction != nil {
 		w.joining = w.joining[:0]
 		for i := range w.parcels {
-			w.joining = append(w.joining, w.parcels[i].partition)
+			w.joining = append(w.joining, target{w.parcels[i].outlet.to.Name(), w.parcels[i].partition})
 		}
-		if err := w.transaction.joinPartitions(ctx, w.sink.Topic, w.joining); err != nil {
+		if err := w.transaction.joinPartitions(ctx, w.joining); err != nil {
 			return err
 		}
 	}
 	w.sender.adding = w.producer.implicit
-	if err := w.sender.sendAll(ctx, w.sink.topic, w.producer.name, w.parcels); err != nil {
+	if err := w.sender.sendAll(ctx, w.sink, w.producer.name, w.parcels); err != nil {
 		return asLost(ctx, err)
 	}
 	if w.sink.Observer != nil {
 		w.sink.Observer.ProduceBytes(len(w.out))
 	}
-	sequences := w.producer.nextSequences(w.sink.Topic, w.partitioner.partitions)
 	for i := range w.parcels {
 		p := &w.parcels[i]
 		if p.refused != nil {
 			continue
 		}
+		sequences := w.producer.nextSequences(p.outlet.to.Name(), p.outlet.partitions)
 		sequences[p.partition] = batch.NextSequence(sequences[p.partition], p.count)
 	}
 	return nil

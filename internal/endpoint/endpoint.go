@@ -95,6 +95,15 @@ type Traits struct {
 	// Context is the name that envelopes stored here are bound to unless
 	// another one is configured. It may be empty.
 	Context string
+	// NamesTopics says that every message comes from a topic with a name, or is
+	// written to one.
+	NamesTopics bool
+	// SeveralTopics says that a source may be more than one topic: its messages
+	// are bound to a context by topic.
+	SeveralTopics bool
+	// MapTopic returns the topic that messages of another one are written to,
+	// for a sink that depends on it; nil for one that does not.
+	MapTopic func(topic string) (string, error)
 	// Files are the local files that the URL names and that opening reads,
 	// such as credentials.
 	Files []NamedFile

@@ -14,6 +14,17 @@ type Source struct {
 	// Identity is that of the log, for positions; nil if it cannot be told from
 	// others.
 	Identity Identity
+	// IdentifyPlace returns the identity of the log that a place belongs to, or
+	// nil, where a source has several. A nil IdentifyPlace says that it is
+	// Identity for all. Several goroutines may call it.
+	IdentifyPlace func(place string) Identity
+	// TopicOf returns the topic of a place, for a source with
+	// Traits.NamesTopics. Several goroutines may call it.
+	TopicOf func(place string) string
+	// Topics returns the topics that the source has now, likewise.
+	Topics func() []string
+	// Places is how many places there are now; 0 if only a few.
+	Places int
 	// NumberPlace returns the number of a place of the pipeline, if that is a
 	// partition of the source. A nil NumberPlace says that the source has no
 	// partitions. Several goroutines may call it.

@@ -38,6 +38,13 @@ type Session struct {
 	// To is Traits.Identity of the sink, and Mapping its rule for subjects; ""
 	// where nothing is written.
 	To, Mapping string
+	// Written are the ends that the route writes. A source that may choose what
+	// it reads never reads them.
+	Written []Endpoint
+	// Announce, if not nil, is told of each topic of which messages are about to
+	// be read, again after a lane was lost. It does not block, and is called by
+	// several goroutines.
+	Announce func(topic string)
 	// Work, Context and Keys are what the route does, the name that its
 	// envelopes are bound to, and the names of its keys. A checkpoint keeps
 	// them.

@@ -68,6 +68,9 @@ func (c *Check) open(ctx context.Context, config Config, o CheckOptions) error {
 	if err != nil {
 		return err
 	}
+	if p.byTopic() {
+		return hint.New("keys check: several topics", "check one after the other")
+	}
 	if err := o.check(); err != nil {
 		return err
 	}

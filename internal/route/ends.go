@@ -27,11 +27,22 @@ func (p *plan) newSession(archive archive.Functions, closers *closers) *endpoint
 		Watch:   &p.watch,
 		Workers: p.Workers, Budget: cmp.Or(int(p.Budget), pipeline.DefaultBudget), ReadAhead: int(p.ReadAhead),
 		Grace: p.Grace, Instance: p.Instance, Overwrite: p.Overwrite, Checkpoint: p.Checkpoint,
-		Work: p.do.String(), Context: string(p.context), Keys: p.keyNames,
-		To: p.sink.Identity, Mapping: p.sink.Mapping, OneLane: p.sink.OneLane, Growth: growth[p.do],
-		Opens: p.do != encrypt, Seals: p.do == encrypt || p.do == rewrap, KeySet: p.keySet,
+		Work: p.do.String(), Context: p.describeContext(), Keys: p.keyNames,
+		To: p.sink.Identity, Mapping: p.sink.Mapping, Written: p.listWritten(), OneLane: p.sink.OneLane,
+		Growth: growth[p.do], Opens: p.do != encrypt, Seals: p.do == encrypt || p.do == rewrap, KeySet: p.keySet,
 		Archive: archive, OnClose: closers.add,
 	}
+}
+
+// listWritten lists the ends that the route writes.
+func (p *plan) listWritten() []endpoint.Endpoint {
+	var ends []endpoint.Endpoint
+	for _, end := range []endpoint.Endpoint{p.to, p.dead} {
+		if end != nil {
+			ends = append(ends, end)
+		}
+	}
+	return ends
 }
 
 // openSource opens the end that is read.

@@ -32,20 +32,8 @@ func (p *plan) loadSealing(ctx context.Context, records bool) (*envelope.Sealer,
 		return nil, err
 	}
 	p.keyNames, p.keySet = listNames(wrappers), nameKeys(wrappers)
-	o := envelope.SealerOptions{
-		Context:      string(p.context),
-		KeyContext:   p.KeyContext,
-		Bind:         p.bind,
-		Coding:       p.coding,
-		Signer:       p.signer,
-		ChunkSize:    int(p.ChunkSize),
-		RandomNonces: p.nonces == chunker.Random,
-		Limits:       p.window(),
-		Log:          p.env.Log,
-		Audit:        p.audit,
-		Observer:     &p.watch,
-	}
-	if o.Store, err = p.openStore(); err != nil {
+	o, err := p.sealerOptions()
+	if err != nil {
 		return nil, err
 	}
 	sealer, err := envelope.NewSealer(wrappers, o)
@@ -66,6 +54,25 @@ func (p *plan) loadSealing(ctx context.Context, records bool) (*envelope.Sealer,
 	}
 	p.env.Log.Debug("data key ready", "keys", names[keys.Wrapper](wrappers))
 	return sealer, nil
+}
+
+// sealerOptions returns the options of a Sealer of all messages.
+func (p *plan) sealerOptions() (o envelope.SealerOptions, err error) {
+	o = envelope.SealerOptions{
+		Context:      string(p.context),
+		KeyContext:   p.KeyContext,
+		Bind:         p.bind,
+		Coding:       p.coding,
+		Signer:       p.signer,
+		ChunkSize:    int(p.ChunkSize),
+		RandomNonces: p.nonces == chunker.Random,
+		Limits:       p.window(),
+		Log:          p.env.Log,
+		Audit:        p.audit,
+		Observer:     &p.watch,
+	}
+	o.Store, err = p.openStore()
+	return o, err
 }
 
 // nameKeys returns a short name of a set of keys, whatever their order.

@@ -56,7 +56,7 @@ func (e Env) complete() Env {
 func (p *plan) tellOpen(memory int64) {
 	p.env.Log.Info("route open",
 		"direction", p.do.String(), "from", p.source.Name, "to", p.sink.Name,
-		"context", string(p.context), "memory_mib", memory>>20)
+		"context", p.describeContext(), "memory_mib", memory>>20)
 }
 
 // openAudit opens the configured audit log, if any. Its head goes to the log at

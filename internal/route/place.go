@@ -24,6 +24,13 @@ func newPlaces(in *endpoint.Source, keepsPartitions bool) func(string) transform
 			return transform.Place{}
 		}
 		place := whole
+		if in.IdentifyPlace != nil {
+			id := in.IdentifyPlace(name)
+			if id == nil {
+				return transform.Place{}
+			}
+			place.Source = id.Short()
+		}
 		place.Partition, place.SamePartition = uint16(number), keepsPartitions
 		return place
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/internal/retry"
+	"github.com/streamcrypt/streamcrypt/internal/topicname"
 	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/kekcache"
 )
@@ -21,10 +22,11 @@ type plan struct {
 	env Env
 	do  direction
 
-	from, to, dead endpoint.Endpoint // to is nil when verifying, dead without dead letters
-	source, sink   endpoint.Traits   // of from and to
-	raw            bool              // both are one payload
-	context        []byte
+	from, to, dead endpoint.Endpoint  // to is nil when verifying, dead without dead letters
+	source, sink   endpoint.Traits    // of from and to
+	raw            bool               // both are one payload
+	context        []byte             // of all messages, or its template: see byTopic
+	contexts       topicname.Template // of Context, if it may be one
 	nonces         chunker.Nonces
 	keyNames       []string         // of the keys that were loaded
 	keySet         [8]byte          // tells apart the sets of keys that are sealed with; zero before they are loaded
@@ -38,7 +40,7 @@ func newPlan(do direction, c Config, env Env) (*plan, error) {
 	p := &plan{Config: c, env: env, do: do}
 	steps := []func() error{
 		p.readEnds, p.readBind, p.readCoding, p.readPolicies, p.readKeys, p.checkLimits, p.checkFormats,
-		p.checkArchives, p.checkCheckpoint, p.checkDistinct, p.checkRewrap, p.checkFiles,
+		p.checkArchives, p.checkCheckpoint, p.checkDistinct, p.checkRewrap, p.checkFiles, p.checkTopics, p.readContexts,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

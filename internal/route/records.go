@@ -24,8 +24,12 @@ type records struct {
 	memory  int64
 	sealing *envelope.Sealer // nil unless sealing
 	load    loadKeys
-	rewraps rewraps // of a route that rewraps
-	ends    ends    // of an archive
+	// Of a route over several topics: the reader tells of topics, and something
+	// is to be done when the source is open.
+	announce func(topic string)
+	opened   func(ctx context.Context) error
+	rewraps  rewraps // of a route that rewraps
+	ends     ends    // of an archive
 }
 
 func openRecords(ctx context.Context, p *plan, closers *closers) (*records, error) {
@@ -48,6 +52,9 @@ func openRecords(ctx context.Context, p *plan, closers *closers) (*records, erro
 
 // openSealing opens a route that seals.
 func (r *records) openSealing(ctx context.Context) (err error) {
+	if r.byTopic() {
+		return r.openSealingByTopic(ctx)
+	}
 	if r.sealing, err = r.loadSealing(ctx, true); err != nil {
 		return err
 	}
@@ -66,16 +73,23 @@ func (r *records) openSealing(ctx context.Context) (err error) {
 	}
 	place := newPlaces(r.in, r.sink.KeepsPartitions)
 	return r.setTransform(func() (pipeline.Transform, error) {
-		t, err := transform.NewEncrypt(transform.EncryptOptions{
-			Sealer: r.sealing, Place: place, Subject: r.out.MapSubject,
-			PassSealed: r.passes(pipeline.ReasonAlreadySealed), Effects: r.source.Effects,
-		})
+		t, err := r.newEncrypt(r.sealing, place)
 		return &fitted{Transform: t, textOut: r.sink.TextHeaders, check: r.out.Check}, err
+	})
+}
+
+func (r *records) newEncrypt(sealing *envelope.Sealer, place func(string) transform.Place) (pipeline.Transform, error) {
+	return transform.NewEncrypt(transform.EncryptOptions{
+		Sealer: sealing, Place: place, Subject: r.out.MapSubject,
+		PassSealed: r.passes(pipeline.ReasonAlreadySealed), Effects: r.source.Effects,
 	})
 }
 
 // openOpening opens a route that decrypts or verifies.
 func (r *records) openOpening(ctx context.Context) error {
+	if r.byTopic() {
+		return r.openOpeningByTopic(ctx)
+	}
 	opening, err := r.loadOpening(ctx)
 	if err != nil {
 		return err
@@ -84,17 +98,26 @@ func (r *records) openOpening(ctx context.Context) error {
 	if err := r.openEnds(ctx, r.newOpenedArchive(opening), 0); err != nil {
 		return err
 	}
+	r.setGates()
+	return r.setTransform(func() (pipeline.Transform, error) {
+		t, err := r.newDecrypt(opening)
+		return &fitted{Transform: t, textIn: r.source.TextHeaders, check: r.out.Check}, err
+	})
+}
+
+// setGates makes the Gates of a route that opens.
+func (r *records) setGates() {
 	r.options.NewGate = r.newGates()
 	r.options.DeadLetterValues = r.options.DeadLetters != nil
-	return r.setTransform(func() (pipeline.Transform, error) {
-		t, err := transform.NewDecrypt(transform.DecryptOptions{
-			Opener:           opening,
-			Subject:          r.out.MapSubject,
-			PassTombstones:   r.Tombstones == "pass" || r.passes(pipeline.ReasonBareTombstone),
-			PassPlain:        r.passes(pipeline.ReasonNotEnvelope),
-			PassExtraHeaders: r.PassExtraHeaders,
-		})
-		return &fitted{Transform: t, textIn: r.source.TextHeaders, check: r.out.Check}, err
+}
+
+func (r *records) newDecrypt(opening *envelope.Opener) (pipeline.Transform, error) {
+	return transform.NewDecrypt(transform.DecryptOptions{
+		Opener:           opening,
+		Subject:          r.out.MapSubject,
+		PassTombstones:   r.Tombstones == "pass" || r.passes(pipeline.ReasonBareTombstone),
+		PassPlain:        r.passes(pipeline.ReasonNotEnvelope),
+		PassExtraHeaders: r.PassExtraHeaders,
 	})
 }
 
@@ -104,16 +127,22 @@ func (r *records) openOpening(ctx context.Context) error {
 // of a sink that compresses is known when the sink is open.
 func (r *records) openEnds(ctx context.Context, archive archive.Functions, more int64) (err error) {
 	session := r.newSession(archive, r.closers)
+	session.Announce = r.announce
 	if r.in, err = r.openSource(ctx, session); err != nil {
 		return err
 	}
 	if err := r.checkUnsealed(ctx, r.in); err != nil {
 		return err
 	}
+	if r.opened != nil {
+		if err := r.opened(ctx); err != nil {
+			return err
+		}
+	}
 	r.options = r.pipelineOptions()
 	r.options.Source, r.options.Observer, r.options.Log = r.in.Source, &r.watch, r.env.Log
 	r.options.Parks = r.parks
-	r.memory = r.in.CountMemory(r.options) + more
+	r.memory = r.in.CountMemory(r.options) + int64(r.in.Places)*placeMemory + more
 	if err := memlimit.Check(r.memory); err != nil {
 		return err
 	}

@@ -39,6 +39,7 @@ type Cluster struct {
 
 	coordinators coordinatorTable
 	brokers      brokerTable
+	deleted      deletedTopics
 	quotas       quotas
 }
 
@@ -129,6 +130,17 @@ func (c *Cluster) meetOnce(ctx context.Context) error {
 // AskMetadata asks any broker about topics, once.
 func (c *Cluster) AskMetadata(ctx context.Context, topics ...string) (*wire.Metadata, error) {
 	m, err := c.wire.Metadata(ctx, c.anyBroker(), topics...)
+	return c.noteMetadata(m, err)
+}
+
+// AskAllMetadata asks any broker, once, about every topic that the user may
+// describe.
+func (c *Cluster) AskAllMetadata(ctx context.Context) (*wire.Metadata, error) {
+	m, err := c.wire.AllMetadata(ctx, c.anyBroker())
+	return c.noteMetadata(m, err)
+}
+
+func (c *Cluster) noteMetadata(m *wire.Metadata, err error) (*wire.Metadata, error) {
 	if err != nil {
 		c.noteSilence()
 		return nil, err

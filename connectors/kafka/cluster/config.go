@@ -45,34 +45,53 @@ const (
 // ReadSettings asks for the settings of a topic. They are nil if the brokers do
 // not allow the question.
 func (c *Cluster) ReadSettings(ctx context.Context, topic string) (Settings, error) {
-	var found Settings
-	err := c.RetryCall(ctx, "configuration of topic "+topic, func(ctx context.Context) error {
+	found, err := c.ReadSettingsOf(ctx, []string{topic})
+	return found[topic], err
+}
+
+// ReadSettingsOf does the same for several topics, with one request.
+func (c *Cluster) ReadSettingsOf(ctx context.Context, topics []string) (map[string]Settings, error) {
+	var found map[string]Settings
+	err := c.RetryCall(ctx, "configuration of "+nameTopics(topics), func(ctx context.Context) error {
 		req := kmsg.NewPtrDescribeConfigsRequest()
-		r := kmsg.NewDescribeConfigsRequestResource()
-		r.ResourceType, r.ResourceName = kmsg.ConfigResourceTypeTopic, topic
-		req.Resources = append(req.Resources, r)
+		for _, topic := range topics {
+			r := kmsg.NewDescribeConfigsRequestResource()
+			r.ResourceType, r.ResourceName = kmsg.ConfigResourceTypeTopic, topic
+			req.Resources = append(req.Resources, r)
+		}
 		res, _, err := c.wire.Ask(ctx, wire.Question{Broker: c.anyBroker(), Request: req, Least: 1, Most: 4})
 		if err != nil {
 			c.noteSilence()
 			return err
 		}
-		found = make(Settings)
+		found = make(map[string]Settings, len(topics))
 		for _, r := range res.(*kmsg.DescribeConfigsResponse).Resources {
-			if err := ErrorFromCode(r.ErrorCode); err != nil {
+			err := ErrorFromCode(r.ErrorCode)
+			if errors.Is(err, kafkago.TopicAuthorizationFailed) || errors.Is(err, kafkago.ClusterAuthorizationFailed) {
+				continue // not knowing the settings is no error
+			}
+			if err != nil {
 				return err
 			}
+			settings := make(Settings)
 			for _, s := range r.Configs {
 				if s.Value != nil && !s.IsSensitive {
-					found[s.Name] = Setting{Value: *s.Value, Own: s.Source == kmsg.ConfigSourceDynamicTopicConfig}
+					settings[s.Name] = Setting{Value: *s.Value, Own: s.Source == kmsg.ConfigSourceDynamicTopicConfig}
 				}
 			}
+			found[r.ResourceName] = settings
 		}
 		return nil
 	})
-	if errors.Is(err, kafkago.TopicAuthorizationFailed) || errors.Is(err, kafkago.ClusterAuthorizationFailed) {
-		return nil, nil //nolint:nilnil // not knowing the settings is no error
-	}
 	return found, err
+}
+
+// nameTopics names topics for errors and the log.
+func nameTopics(topics []string) string {
+	if len(topics) == 1 {
+		return "topic " + topics[0]
+	}
+	return strconv.Itoa(len(topics)) + " topics"
 }
 
 // NewTopic is a topic to be made. Zero partitions or replicas leave the number

@@ -10,13 +10,26 @@ func PlaceOf(topic string, partition int32) string {
 	return topic + "/" + strconv.Itoa(int(partition))
 }
 
-// PartitionOf returns the partition that a place names. It is false if place is
-// no such name.
-func PartitionOf(place string) (int32, bool) {
-	at := strings.LastIndexByte(place, '/')
-	if at < 0 {
-		return 0, false
+// SplitPlace returns the topic and the partition that a place names. It is false
+// if place is no such name.
+func SplitPlace(place string) (topic string, partition int32, ok bool) {
+	topic, number, ok := strings.Cut(place, "/")
+	if !ok || topic == "" {
+		return "", 0, false
 	}
-	n, err := strconv.ParseUint(place[at+1:], 10, 31)
-	return int32(n), err == nil
+	n, err := strconv.ParseUint(number, 10, 31)
+	return topic, int32(n), err == nil
+}
+
+// TopicOf returns the topic of the partition that a place names, or "".
+func TopicOf(place string) string {
+	topic, _, _ := SplitPlace(place)
+	return topic
+}
+
+// PartitionOf returns the number of the partition that a place names. It is
+// false if place is no such name.
+func PartitionOf(place string) (int32, bool) {
+	_, n, ok := SplitPlace(place)
+	return n, ok
 }

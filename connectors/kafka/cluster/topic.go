@@ -18,12 +18,14 @@ import (
 type Topic struct {
 	cluster *Cluster
 	name    string
-	id      [16]byte // zero if the brokers are too old to say
 
-	asking sync.Mutex // held while it is asked for
-	mu     sync.RWMutex
-	leads  []Leader // by partition
-	asked  time.Time
+	asking   sync.Mutex // held while it is asked for
+	mu       sync.RWMutex
+	id       [16]byte // zero if the brokers are too old to say
+	leads    []Leader // by partition
+	asked    time.Time
+	missing  time.Time // since when the brokers do not know it; zero if they do
+	replaced bool
 }
 
 // Leader returns the leader of a partition.
@@ -42,13 +44,25 @@ const LookTriesForMade = 20
 // missing after retries more tries.
 func (c *Cluster) OpenTopic(ctx context.Context, name string, retries int) (*Topic, error) {
 	t := &Topic{cluster: c, name: name}
-	found, err := t.askRepeatedly(ctx, retries)
-	if err != nil {
+	if err := t.Await(ctx, retries); err != nil {
 		return nil, err
 	}
-	t.id = found.ID
-	t.setLeaders(found)
 	return t, nil
+}
+
+// Await finds the topic: see OpenTopic.
+func (t *Topic) Await(ctx context.Context, retries int) error {
+	found, err := t.askRepeatedly(ctx, retries)
+	if err != nil {
+		return err
+	}
+	return t.Note(found)
+}
+
+// NewTopic returns a topic that nothing is known of yet. It is not found before
+// a Refresh.
+func (c *Cluster) NewTopic(name string) *Topic {
+	return &Topic{cluster: c, name: name, missing: time.Now()}
 }
 
 func (t *Topic) askRepeatedly(ctx context.Context, retries int) (*wire.Topic, error) {
@@ -80,9 +94,19 @@ func (t *Topic) askOnce(ctx context.Context) (*wire.Topic, error) {
 	return nil, kafkago.UnknownTopicOrPartition
 }
 
-func (t *Topic) setLeaders(found *wire.Topic) {
+// Note takes over what a broker knows. The error is ErrReplaced if that is
+// another topic of the same name.
+func (t *Topic) Note(found *wire.Topic) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.id == [16]byte{} {
+		t.id = found.ID
+	}
+	if found.ID != t.id {
+		t.replaced, t.missing = true, time.Time{}
+		return fmt.Errorf("kafka topic %s: %w", t.name, ErrReplaced)
+	}
+	t.missing = time.Time{}
 	leads := make([]Leader, len(found.Partitions))
 	for i := range leads {
 		leads[i] = Leader{Broker: -1, Epoch: -1}
@@ -93,6 +117,7 @@ func (t *Topic) setLeaders(found *wire.Topic) {
 		}
 	}
 	t.leads, t.asked = leads, time.Now()
+	return nil
 }
 
 // Refresh asks again who leads, unless that was asked less than Options.Refresh
@@ -107,14 +132,10 @@ func (t *Topic) Refresh(ctx context.Context) error {
 		return nil
 	}
 	found, err := t.askOnce(ctx)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case found.ID != t.id && t.id != [16]byte{}:
-		return fmt.Errorf("kafka topic %s: %w", t.name, ErrReplaced)
 	}
-	t.setLeaders(found)
-	return nil
+	return t.Note(found)
 }
 
 // CheckIdentity returns ErrReplaced if the topic was deleted and made again. It
@@ -135,10 +156,10 @@ func (t *Topic) CheckIdentity(ctx context.Context, last time.Time, pause time.Du
 func (t *Topic) ConfirmIdentity(ctx context.Context) error {
 	return t.cluster.RetryCall(ctx, "topic "+t.name, func(ctx context.Context) error {
 		found, err := t.askOnce(ctx)
-		if err == nil && found.ID != t.id && t.id != [16]byte{} {
-			err = fmt.Errorf("kafka topic %s: %w", t.name, ErrReplaced)
+		if err != nil {
+			return err
 		}
-		return err
+		return t.Note(found)
 	})
 }
 
@@ -149,7 +170,11 @@ func (t *Topic) Cluster() *Cluster { return t.cluster }
 func (t *Topic) Name() string { return t.name }
 
 // ID returns the topic's id; zero if the brokers are too old to have one.
-func (t *Topic) ID() [16]byte { return t.id }
+func (t *Topic) ID() [16]byte {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.id
+}
 
 // PartitionCount returns how many partitions there were when the brokers were
 // last asked.

@@ -27,12 +27,14 @@ const (
 // owned as the answer.
 type consumer struct {
 	*Member
-	interval time.Duration
-	told     []Partition   // owned, as the coordinator was told last
-	full     bool          // the next heartbeat tells everything
-	target   []Partition   // to be owned
-	released chan struct{} // has an entry when partitions have been given up; nil if none are
-	releases context.CancelFunc
+	interval   time.Duration
+	told       []Partition // owned, as the coordinator was told last
+	full       bool        // the next heartbeat tells everything
+	subscribed []string    // topics, as of the last look
+	looked     time.Time
+	target     []Partition   // to be owned
+	released   chan struct{} // has an entry when partitions have been given up; nil if none are
+	releases   context.CancelFunc
 }
 
 // memberUUID returns the id of a member. It is made by the client, and the same
@@ -110,6 +112,7 @@ func (c *consumer) sendBeat(ctx context.Context) error {
 	number := c.beats.beginBeat()
 	id := c.Identity()
 	owned := c.holding.listHeld()
+	c.lookForTopics(ctx)
 	req, err := c.makeRequest(ctx, id, owned)
 	if err != nil {
 		return err
@@ -135,6 +138,18 @@ func (c *consumer) sendBeat(ctx context.Context) error {
 	return c.followAssignment(ctx, answer.Assignment)
 }
 
+// lookForTopics has the next heartbeat tell everything if other topics are to be
+// read now.
+func (c *consumer) lookForTopics(ctx context.Context) {
+	if c.subscribed != nil && time.Since(c.looked) < c.Watch {
+		return
+	}
+	c.looked = time.Now()
+	if names := c.matchTopics(ctx); !slices.Equal(names, c.subscribed) {
+		c.subscribed, c.full = names, true
+	}
+}
+
 func (c *consumer) makeRequest(
 	ctx context.Context, id Identity, owned []Partition,
 ) (*kmsg.ConsumerGroupHeartbeatRequest, error) {
@@ -144,7 +159,7 @@ func (c *consumer) makeRequest(
 	joins := id.Generation < 0
 	if joins || c.full {
 		req.RebalanceTimeoutMillis = int32(c.Rebalance.Milliseconds())
-		req.SubscribedTopicNames = c.Topics
+		req.SubscribedTopicNames = c.subscribed
 	}
 	if !joins && !c.full && slices.Equal(owned, c.told) {
 		return req, nil

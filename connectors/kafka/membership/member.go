@@ -40,6 +40,7 @@ type Member struct {
 	planned map[string]int32 // partitions that were dealt, by topic
 
 	joined      bool      // has been a member, or is one
+	names       []string  // of topics, as Match returned them last
 	fencedSince time.Time // see noteFenced; zero if there is no doubt
 
 	// When a request was sent that found the group without a join phase, or
@@ -57,6 +58,7 @@ func New(o Options) (*Member, error) {
 	}
 	m := &Member{
 		Options: o, lease: newLease(min(o.Session, o.Rebalance)), changed: make(chan struct{}),
+		names:    o.Topics,
 		identity: Identity{Group: o.Group, Instance: o.Instance, Generation: -1}, dealt: -1,
 	}
 	m.holding.init(o.Holder)

@@ -19,6 +19,10 @@ type Options struct {
 	Instance string
 	// Topics are the names to read, without repetition.
 	Topics []string
+	// Match returns the names to read now, if they may change. It is called
+	// before each round, and by the leader at each Watch. After an error the
+	// last names hold. Nil means that they are Topics for ever.
+	Match func(ctx context.Context) ([]string, error)
 	// Session is how long a member may be silent before the group gives it up;
 	// default 10 s. Brokers accept 6 s to 30 min unless configured otherwise.
 	Session time.Duration

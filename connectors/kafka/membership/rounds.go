@@ -54,6 +54,7 @@ func (m *Member) joinAndSync(ctx context.Context, reason string) (assignment, er
 // generation.
 func (m *Member) joinGroup(ctx context.Context, reason string) (*kmsg.JoinGroupResponse, error) {
 	for {
+		m.matchTopics(ctx)
 		id := m.Identity()
 		sent := time.Now()
 		res, err := m.askRound(ctx, m.joinRequest(id, reason), 5, 9)
@@ -106,9 +107,9 @@ func (m *Member) joinRequest(id Identity, reason string) *kmsg.JoinGroupRequest 
 	p := kmsg.NewJoinGroupRequestProtocol()
 	p.Name = protocolName
 	m.mu.Lock()
-	dealt := m.dealt // a coordinator starts a round if these bytes change
+	dealt, names := m.dealt, m.names // a coordinator starts a round if these bytes change
 	m.mu.Unlock()
-	p.Metadata = encodeSubscription(m.Topics, m.holding.listHeld(), dealt)
+	p.Metadata = encodeSubscription(names, m.holding.listHeld(), dealt)
 	req.Protocols = append(req.Protocols, p)
 	return req
 }

@@ -35,7 +35,7 @@ func (m *Member) watchTopics(ctx context.Context) {
 			continue
 		}
 		limited, cancel := context.WithTimeout(ctx, m.Watch)
-		counts, err := m.Layout.CountPartitions(limited, m.Topics)
+		counts, err := m.Layout.CountPartitions(limited, m.matchTopics(limited))
 		cancel()
 		if err != nil {
 			continue // the next look tells more
@@ -52,6 +52,24 @@ func (m *Member) watchTopics(ctx context.Context) {
 			missing = 0
 		}
 	}
+}
+
+// matchTopics returns the names to read, and remembers them for the next round.
+func (m *Member) matchTopics(ctx context.Context) []string {
+	if m.Match == nil {
+		return m.Topics
+	}
+	ctx, cancel := context.WithTimeout(ctx, m.Watch)
+	defer cancel()
+	names, err := m.Match(ctx)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err != nil {
+		m.Log.Debug("kafka: the topics of the group were not listed", "group", m.Group, "error", err)
+		return m.names
+	}
+	m.names = names
+	return names
 }
 
 // compareCounts tells whether there are more partitions than planned, and

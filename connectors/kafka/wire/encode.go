@@ -59,6 +59,16 @@ func (e *encoder) array(n int) {
 	}
 }
 
+// nullArray writes the array that is null, which is not the same as an empty
+// one.
+func (e *encoder) nullArray() {
+	if e.flexible {
+		e.b = append(e.b, 0)
+	} else {
+		e.int32(-1)
+	}
+}
+
 // tags ends a struct of a flexible message. We have no tagged fields to write.
 func (e *encoder) tags() {
 	if e.flexible {

@@ -74,7 +74,7 @@ func FuzzOffsets(f *testing.F) {
 	l.Topics = []kmsg.ListOffsetsResponseTopic{{Topic: "t", Partitions: []kmsg.ListOffsetsResponseTopicPartition{{}}}}
 	seed(f, l, listOffsetsVersion)
 	f.Fuzz(func(_ *testing.T, b []byte) {
-		_, _ = decodeOffsetFetch("t", []int32{0, 1}, b)
+		_, _ = decodeOffsetFetch([]TopicPartition{{"t", 0}, {"t", 1}}, b)
 		_, _ = (&ListOffsetsRequest{Topic: "t", Partitions: []ListPartition{{Partition: 0}}}).decode(b)
 	})
 }

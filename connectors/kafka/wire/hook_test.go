@@ -193,7 +193,7 @@ func TestVersionsAreThoseOfTheConnection(t *testing.T) {
 			return frame(request, []byte{0})
 		})
 		x := &exchange{api: protocol.Metadata}
-		x.prepare = prepareMetadata(x, []string{"orders"})
+		x.prepare = prepareMetadata(x, func(e *encoder, v int16) { encodeMetadata(e, v, []string{"orders"}) })
 		call := newCall(New(&kafka.Transport{}, nil), x)
 		if _, err := conn.RoundTrip(call); err != nil {
 			t.Error(err)

@@ -344,7 +344,7 @@ func TestOffsetFetch(t *testing.T) {
 	c := connect(t, k, nil)
 	fetch := func() CommittedOffset {
 		t.Helper()
-		got, err := c.OffsetFetch(t.Context(), k.CoordinatorFor("group"), "group", "orders", []int32{3, 0})
+		got, err := c.OffsetFetch(t.Context(), k.CoordinatorFor("group"), "group", []TopicPartition{{"orders", 3}, {"orders", 0}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -407,7 +407,10 @@ func TestSupported(t *testing.T) {
 	c := connect(t, k, nil)
 	for _, err := range []error{
 		c.Supported(t.Context()),
-		func() error { _, err := c.OffsetFetch(t.Context(), 0, "group", "orders", []int32{0}); return err }(),
+		func() error {
+			_, err := c.OffsetFetch(t.Context(), 0, "group", []TopicPartition{{"orders", 0}})
+			return err
+		}(),
 	} {
 		old, ok := errors.AsType[*VersionError](err)
 		if !ok || old.API != protocol.OffsetFetch || Retriable(err) || !strings.Contains(err.Error(), "Kafka 2.5 or later") {

@@ -47,8 +47,23 @@ type Partition struct {
 // Metadata asks a broker about topics, past the Transport's cache, or any one
 // if its number is below zero. Topics are not created by asking.
 func (c *Client) Metadata(ctx context.Context, broker int32, topics ...string) (*Metadata, error) {
+	topics = slices.Clone(topics) // they may be encoded after the caller has left
+	return c.askMetadata(ctx, broker, func(e *encoder, version int16) { encodeMetadata(e, version, topics) })
+}
+
+// AllMetadata does the same for every topic that the user may describe.
+func (c *Client) AllMetadata(ctx context.Context, broker int32) (*Metadata, error) {
+	return c.askMetadata(ctx, broker, encodeAllTopics)
+}
+
+func encodeAllTopics(e *encoder, _ int16) {
+	e.nullArray()
+	encodeWishes(e)
+}
+
+func (c *Client) askMetadata(ctx context.Context, broker int32, encode func(*encoder, int16)) (*Metadata, error) {
 	x := &exchange{api: protocol.Metadata}
-	x.prepare = prepareMetadata(x, slices.Clone(topics)) // it may run after the caller has left
+	x.prepare = prepareMetadata(x, encode)
 	if _, err := c.do(ctx, x, toAnyOr(broker), c.Timeout); err != nil {
 		return nil, err
 	}
@@ -59,7 +74,7 @@ func (c *Client) Metadata(ctx context.Context, broker int32, topics ...string) (
 	return m, nil
 }
 
-func prepareMetadata(x *exchange, topics []string) func(*dial.Peer) error {
+func prepareMetadata(x *exchange, encode func(*encoder, int16)) func(*dial.Peer) error {
 	return func(peer *dial.Peer) error {
 		x.version = topicIDVersion
 		if needVersion(peer, protocol.Metadata, topicIDVersion) != nil {
@@ -69,7 +84,7 @@ func prepareMetadata(x *exchange, topics []string) func(*dial.Peer) error {
 			return err
 		}
 		x.request = encoder{flexible: true}
-		encodeMetadata(&x.request, x.version, topics)
+		encode(&x.request, x.version)
 		return nil
 	}
 }
@@ -84,6 +99,12 @@ func encodeMetadata(e *encoder, version int16, topics []string) {
 		e.string(topic)
 		e.tags()
 	}
+	encodeWishes(e)
+}
+
+// encodeWishes writes the end of a request: nothing is to be made, and nothing
+// is asked about permissions.
+func encodeWishes(e *encoder) {
 	e.bool(false) // create topics
 	e.bool(false) // permissions on the cluster
 	e.bool(false) // permissions on topics

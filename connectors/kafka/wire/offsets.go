@@ -98,13 +98,19 @@ type CommittedOffset struct {
 	Metadata    string
 }
 
+// TopicPartition names a partition.
+type TopicPartition struct {
+	Topic     string
+	Partition int32
+}
+
 // OffsetFetch asks a group's coordinator for the offsets committed for
-// partitions of a topic, and answers them one by one. A partition whose offset
+// partitions, and answers them one by one. A partition whose offset
 // is part of a transaction that is still open has the error
 // UnstableOffsetCommit (KIP-447): otherwise who takes the partition over would
 // read again what the open transaction is about to commit.
 func (c *Client) OffsetFetch(
-	ctx context.Context, broker int32, group, topic string, partitions []int32,
+	ctx context.Context, broker int32, group string, partitions []TopicPartition,
 ) ([]CommittedOffset, error) {
 	partitions = slices.Clone(partitions) // prepare may run after the caller has left
 	x := &exchange{api: protocol.OffsetFetch, version: offsetFetchVersion}
@@ -113,13 +119,13 @@ func (c *Client) OffsetFetch(
 			return err
 		}
 		x.request = encoder{flexible: true}
-		encodeOffsetFetch(&x.request, group, topic, partitions)
+		encodeOffsetFetch(&x.request, group, partitions)
 		return nil
 	}
 	if _, err := c.do(ctx, x, toBroker(broker), c.Timeout); err != nil {
 		return nil, err
 	}
-	committed, err := decodeOffsetFetch(topic, partitions, x.body)
+	committed, err := decodeOffsetFetch(partitions, x.body)
 	if err != nil {
 		return nil, &Error{API: protocol.OffsetFetch, Broker: -1, Err: err}
 	}
@@ -127,24 +133,22 @@ func (c *Client) OffsetFetch(
 }
 
 // encodeOffsetFetch writes OffsetFetch version 7.
-func encodeOffsetFetch(e *encoder, group, topic string, partitions []int32) {
+func encodeOffsetFetch(e *encoder, group string, partitions []TopicPartition) {
 	e.string(group)
-	e.array(1)
-	e.string(topic)
-	e.array(len(partitions))
-	for _, p := range partitions {
-		e.int32(p)
-	}
-	e.tags()
+	groups(e, len(partitions), func(i int) string { return partitions[i].Topic }, func(i int) {
+		e.int32(partitions[i].Partition)
+	})
 	e.bool(true) // require stable
 	e.tags()
 }
 
 // decodeOffsetFetch reads OffsetFetch version 7.
-func decodeOffsetFetch(topic string, partitions []int32, b []byte) ([]CommittedOffset, error) {
+func decodeOffsetFetch(partitions []TopicPartition, b []byte) ([]CommittedOffset, error) {
 	unanswered := CommittedOffset{Err: ErrUnanswered, Offset: -1, LeaderEpoch: -1}
 	committed := refill[CommittedOffset](nil, len(partitions), unanswered)
-	find := finder{n: len(partitions), name: func(i int) (string, int32) { return topic, partitions[i] }}
+	find := finder{n: len(partitions), name: func(i int) (string, int32) {
+		return partitions[i].Topic, partitions[i].Partition
+	}}
 	d := decoder{b: b, flexible: true}
 	d.int32() // throttle
 	for topics := d.array(3); topics > 0; topics-- {

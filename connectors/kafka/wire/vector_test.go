@@ -110,11 +110,15 @@ func TestOtherRequests(t *testing.T) {
 		wantSent(t, x, want)
 	}
 
+	x = &exchange{api: protocol.Metadata, version: topicIDVersion, request: encoder{flexible: true}}
+	encodeAllTopics(&x.request, topicIDVersion)
+	wantSent(t, x, kmsg.NewPtrMetadataRequest()) // null stands for all
+
 	x = &exchange{api: protocol.OffsetFetch, version: offsetFetchVersion, request: encoder{flexible: true}}
-	encodeOffsetFetch(&x.request, "group", "orders", []int32{0, 7})
+	encodeOffsetFetch(&x.request, "group", []TopicPartition{{"orders", 0}, {"orders", 7}, {"payments", 1}})
 	offsets := kmsg.NewPtrOffsetFetchRequest()
 	offsets.Group, offsets.RequireStable = "group", true
-	offsets.Topics = []kmsg.OffsetFetchRequestTopic{{Topic: "orders", Partitions: []int32{0, 7}}}
+	offsets.Topics = []kmsg.OffsetFetchRequestTopic{{Topic: "orders", Partitions: []int32{0, 7}}, {Topic: "payments", Partitions: []int32{1}}}
 	wantSent(t, x, offsets)
 
 	x = &exchange{api: protocol.ApiVersions}
@@ -244,7 +248,7 @@ func TestOffsetResponses(t *testing.T) {
 		{Partition: 0, Offset: 8812, LeaderEpoch: 5, Metadata: ptr("state")},
 		{Partition: 1, Offset: -1, LeaderEpoch: -1, ErrorCode: 88},
 	}}}
-	got, err := decodeOffsetFetch("orders", []int32{0, 1, 2, 7}, k.AppendTo(nil))
+	got, err := decodeOffsetFetch([]TopicPartition{{"orders", 0}, {"orders", 1}, {"orders", 2}, {"orders", 7}}, k.AppendTo(nil))
 	want := []CommittedOffset{
 		{Offset: 8812, LeaderEpoch: 5, Metadata: "state"}, {Err: kafka.UnstableOffsetCommit, Offset: -1, LeaderEpoch: -1},
 		{Err: ErrUnanswered, Offset: -1, LeaderEpoch: -1}, {Offset: -1, LeaderEpoch: -1},
@@ -253,7 +257,7 @@ func TestOffsetResponses(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	k.Topics, k.ErrorCode = nil, 16
-	if _, err := decodeOffsetFetch("orders", nil, k.AppendTo(nil)); !errors.Is(err, kafka.NotCoordinatorForGroup) {
+	if _, err := decodeOffsetFetch(nil, k.AppendTo(nil)); !errors.Is(err, kafka.NotCoordinatorForGroup) {
 		t.Error(err)
 	}
 

@@ -109,6 +109,9 @@ func (t *topic) CheckSource(ctx context.Context, s *endpoint.Session) (*endpoint
 	}
 	source := in.Source.(*connector.Source)
 	found.Source, found.Lanes, found.Largest, found.LaneMemory = in, in.Lanes, in.Largest, in.LaneMemory
+	if t.reads.MayBeSeveral() {
+		found.AddFact("topics", "%d", len(source.Topics()))
+	}
 	found.AddFact("partitions", "%d", source.PartitionCount())
 	if t.until.Bounded() {
 		if err := addExtent(ctx, source, found); err != nil {
@@ -175,6 +178,9 @@ func (t *topic) CheckSink(ctx context.Context, s *endpoint.Session, in *endpoint
 		return found, nil
 	}
 	t.addDelivery(found, source, exactly)
+	if t.writes.IsMapped() {
+		return t.checkTemplate(ctx, c, o, found)
+	}
 	_, err = c.OpenTopic(ctx, t.topic, 0)
 	if errors.Is(err, cluster.ErrNoTopic) && t.create {
 		if t.as == endpoint.DeadLetters {
@@ -191,6 +197,19 @@ func (t *topic) CheckSink(ctx context.Context, s *endpoint.Session, in *endpoint
 		return found, nil
 	}
 	found.LaneMemory = sink.LaneMemory()
+	return found, nil
+}
+
+// checkTemplate looks at the destinations of a template.
+func (t *topic) checkTemplate(
+	ctx context.Context, c *cluster.Cluster, o connector.SinkOptions, found *endpoint.Checked,
+) (*endpoint.Checked, error) {
+	if t.create {
+		found.Makes = append(found.Makes, "a topic by the template "+t.topic+" for each topic of the source that has none")
+		return found, nil
+	}
+	_, err := connector.NewSink(ctx, c, o)
+	found.AddProblem(err)
 	return found, nil
 }
 

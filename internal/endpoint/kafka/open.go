@@ -59,30 +59,58 @@ func (t *topic) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint.
 			"holds more memory than is counted",
 			"topic", t.topic, "max_message_bytes", source.MaxBatch(), "budget", s.Budget)
 	}
-	id, err := identifyTopic(source.Identity())
+	id, err := t.identify(source)
 	if err != nil {
 		return nil, err
 	}
 	bounded := t.until.Bounded()
 	return &endpoint.Source{
 		Source: source, Identity: id, Name: fmt.Sprintf("kafka topic %s, %s", t.topic, id),
-		NumberPlace: source.Partition,
-		Ordered:     source.Ordered(), Bounded: bounded, Lanes: source.MaxLanes(), Largest: source.MaxBatch(),
+		TopicOf: cluster.TopicOf, Topics: source.Topics, Places: t.countPlaces(source),
+		NumberPlace: numberPlace(source), IdentifyPlace: t.placeIdentities(source),
+		Ordered: source.Ordered(), Bounded: bounded, Lanes: source.MaxLanes(), Largest: source.MaxBatch(),
 		LaneMemory:      source.LaneMemory(),
 		MeasureProgress: func(settled int64) endpoint.Progress { return measureProgress(source, bounded, settled) },
 	}, nil
 }
 
 func (t *topic) openSource(ctx context.Context, s *endpoint.Session) (*connector.Source, error) {
-	cluster, err := t.connect(ctx, s)
+	c, err := t.connect(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	o := t.sourceOptions(s.Log)
+	if o.Written, err = t.listWritten(ctx, s, c); err != nil {
+		return nil, err
+	}
+	o.Announce = s.Announce
 	o.Instance, o.Workers, o.OneLane, o.Grace = s.Instance, s.Workers, s.OneLane, s.Grace
 	o.Observer, o.Stuck = s.Watch, s.Watch.ObserveStuck
 	o.LargestRecord = s.Budget / 2 // the other half is for its transformed copy
-	return connector.NewSource(ctx, cluster, o)
+	return connector.NewSource(ctx, c, o)
+}
+
+// listWritten lists the topics that the route writes in the cluster that it
+// reads.
+func (t *topic) listWritten(ctx context.Context, s *endpoint.Session, c *cluster.Cluster) ([]connector.NameMap, error) {
+	if !t.reads.MayBeSeveral() {
+		return nil, nil
+	}
+	var written []connector.NameMap
+	for _, end := range s.Written {
+		to, ok := end.(*topic)
+		if !ok {
+			continue
+		}
+		other, err := to.connect(ctx, s)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", to.as, err)
+		}
+		if other.IsSame(c) {
+			written = append(written, to.writes)
+		}
+	}
+	return written, nil
 }
 
 // measureProgress tells of a run with an end how far that is away as far as
@@ -100,6 +128,51 @@ func measureProgress(source *connector.Source, bounded bool, settled int64) endp
 	return p
 }
 
+// countPlaces returns how many places there are, if they may be many.
+func (t *topic) countPlaces(source *connector.Source) int {
+	if !t.reads.MayBeSeveral() {
+		return 0
+	}
+	return source.PartitionCount()
+}
+
+// identify returns the identity of the source as a whole; nil for several
+// topics.
+func (t *topic) identify(source *connector.Source) (endpoint.Identity, error) {
+	if t.reads.MayBeSeveral() {
+		return nil, nil
+	}
+	return identifyTopic(source.Identity())
+}
+
+// placeIdentities returns a function for endpoint.Source.IdentifyPlace; nil for
+// one topic.
+func (t *topic) placeIdentities(source *connector.Source) func(place string) endpoint.Identity {
+	if !t.reads.MayBeSeveral() {
+		return nil
+	}
+	cluster, _ := source.Identity()
+	return func(place string) endpoint.Identity {
+		topic, _, ok := source.Partition(place)
+		if !ok {
+			return nil
+		}
+		id, err := identifyTopic(cluster, topic)
+		if err != nil {
+			return nil
+		}
+		return id
+	}
+}
+
+// numberPlace returns a function for endpoint.Source.NumberPlace.
+func numberPlace(source *connector.Source) func(place string) (int32, bool) {
+	return func(place string) (int32, bool) {
+		_, number, ok := source.Partition(place)
+		return number, ok
+	}
+}
+
 // identifyTopic returns the identity of a topic (docs/envelope.md, section 3),
 // or nil for one without an id: of a broker that is too old for them.
 func identifyTopic(cluster string, topic [16]byte) (endpoint.Identity, error) {
@@ -111,7 +184,7 @@ func identifyTopic(cluster string, topic [16]byte) (endpoint.Identity, error) {
 
 // OpenSink implements endpoint.Records.
 func (t *topic) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint.Source) (*endpoint.Sink, error) {
-	cluster, err := t.connect(ctx, s)
+	c, err := t.connect(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +194,7 @@ func (t *topic) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint.
 	if t.as == endpoint.To {
 		o.Growth = s.Growth
 	}
-	sink, err := connector.NewSink(ctx, cluster, o)
+	sink, err := connector.NewSink(ctx, c, o)
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,11 @@ func Scheme() endpoint.Scheme {
 		Name: "kafka",
 		Form: "kafka://HOST:PORT/TOPIC",
 		Text: "a topic of a Kafka cluster; several brokers stand between commas",
-		Notes: "With group= a source is a member of a consumer group; more members are more speed. " +
+		Notes: "A source may be several topics: orders,refunds, or ~ and a regular expression (RE2) that matches the " +
+			"whole names of topics, such as ~orders\\.[a-z]+, in which %3F stands for a question mark. " +
+			"Topics that appear while it runs are read too. " +
+			"The destination is then a template: {topic}.sealed, or {topic-.sealed} to take the end off again. " +
+			"With group= a source is a member of a consumer group; more members are more speed. " +
 			"With until= it is a run that ends by itself: it joins no group, and with group= it keeps its " +
 			"offsets in the group's name. " +
 			"A source needs one of the two.",
@@ -65,6 +69,9 @@ var advice = []hint.Advice{
 		"give each process an --instance of its own; this one ends, since the other one has its partitions now"),
 	hint.AboutError(connector.ErrTakenOver,
 		"one run with an end at a time for a group and a topic; leave it to the other one"),
+	hint.AboutError(connector.ErrNoMatch, "is the pattern right? it must match whole names, and internal topics (__*) and "+
+		"those that the route writes are never read"),
+	hint.AboutError(connector.ErrOneForSeveral, "write --to kafka://HOST:PORT/{topic}.sealed"),
 	hint.AboutType[*cluster.RightError]("docs/kafka.md lists the rights that a route needs"),
 	hint.AboutError(cluster.ErrNoTransactions, "say delivery=at-least-once, or mend the cluster: "+
 		"transaction.state.log.replication.factor and transaction.state.log.min.isr"),
@@ -108,7 +115,9 @@ type topic struct {
 	name string // of the URL
 	conn connection
 
-	topic string
+	topic  string               // one, a list, a pattern or a template
+	reads  connector.TopicNames // of a source
+	writes connector.NameMap    // of a sink
 
 	// Of a source:
 	group       string
@@ -119,8 +128,7 @@ type topic struct {
 	rebalance   time.Duration
 	brokerDeals bool
 	rack        string
-	// codecMemory is that of a lane, in bytes; 0 is the default.
-	codecMemory int
+	codecMemory int // of a lane, in bytes; 0 is the default
 
 	// Of a sink:
 	create      bool
@@ -148,7 +156,22 @@ func parse(a *address.Address, as endpoint.Role) (endpoint.Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := t.readNames(); err != nil {
+		return nil, err
+	}
 	return t, t.checkRules()
+}
+
+// readNames reads which topics the path names.
+func (t *topic) readNames() (err error) {
+	if t.as.Reads() {
+		if t.reads, err = connector.ParseTopicNames(t.topic); err != nil && strings.HasPrefix(t.topic, "~") {
+			return &hint.Error{Err: err, Hint: "the syntax is that of RE2; a question mark is written %3F in a URL"}
+		}
+		return err
+	}
+	t.writes, err = connector.ParseNameMap(t.topic)
+	return err
 }
 
 func (t *topic) readParams(p *address.Params) error {
@@ -366,9 +389,14 @@ func (t *topic) checkRun() error {
 
 // Traits implements endpoint.Endpoint.
 func (t *topic) Traits() endpoint.Traits {
-	return endpoint.Traits{
+	traits := endpoint.Traits{
 		Name: t.name, Identity: "kafka " + t.name, Context: t.topic, Files: t.conn.listFiles(),
 		Log: true, Endless: !t.until.Bounded(), KeepsPartitions: t.partition == connector.SamePartition,
 		Repartitions: t.as == endpoint.To && t.partition != connector.SamePartition, Subjects: endpoint.NoSubjects,
+		NamesTopics: true, SeveralTopics: t.as.Reads() && t.reads.MayBeSeveral(),
 	}
+	if t.writes.IsMapped() {
+		traits.MapTopic = t.writes.NameFor
+	}
+	return traits
 }

@@ -114,6 +114,7 @@ func TestTopics(t *testing.T) {
 			continue
 		}
 		tc.want.as, tc.want.topic, tc.want.name = tc.as, "orders", "kafka://"+tc.want.conn.brokers+"/orders"
+		must(t, tc.want.readNames())
 		if !reflect.DeepEqual(e, &tc.want) {
 			t.Errorf("%s: got %+v, want %+v", tc.in, e, tc.want)
 		}
@@ -171,7 +172,13 @@ func TestURLsAreRefused(t *testing.T) {
 		{"sasl=plain&user=u", endpoint.From, "sasl without a user", ""},
 		{"user=u&password-file=f", endpoint.To, "a user and no mechanism", "scram-sha-512"},
 		{"sasl=scram", endpoint.To, `unknown value "scram"`, ""},
-		{"kafka://h/a,b?group=g", endpoint.From, "not a topic name", ""},
+		{"kafka://h/a,b,a?group=g", endpoint.From, "listed twice", ""},
+		{"kafka://h/~?group=g", endpoint.From, "empty", "RE2"},
+		{"kafka://h/~(a?group=g", endpoint.From, "missing closing", "%3F"},
+		{"kafka://h/{topic}?group=g", endpoint.From, "not a topic name", ""},
+		{"kafka://h/a,b", endpoint.To, "not a topic name", ""},
+		{"kafka://h/{topics}", endpoint.To, "placeholder", ""},
+		{"kafka://h/a,b?until=latest&partitions=1", endpoint.From, "one topic only", ""},
 		{"kafka://h/a/b", endpoint.To, "not a topic name", ""},
 		{"kafka://h:1:2/t", endpoint.To, "is not HOST or HOST:PORT", ""},
 		{"kafka://h/t", endpoint.From, "neither a group nor an end", "group=NAME"},
