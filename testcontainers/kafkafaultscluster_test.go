@@ -2,6 +2,7 @@ package testcontainers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -78,11 +79,11 @@ func startFaultCluster(t *testing.T) *faultCluster {
 		started.Go(func() { b.container, failed[i] = run(t.Context()) })
 	}
 	started.Wait()
-	for i, b := range c.brokers {
+	for _, b := range c.brokers {
 		testcontainers.CleanupContainer(t, b.container, testcontainers.StopTimeout(time.Second))
-		if failed[i] != nil {
-			t.Fatal(failed[i])
-		}
+	}
+	if err := errors.Join(failed[:]...); err != nil {
+		t.Fatal(err)
 	}
 	c.kafkaServer = &kafkaServer{address: c.brokers[0].direct}
 	c.client = c.dial(t)
