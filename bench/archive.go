@@ -55,7 +55,8 @@ func archiveEnds(pool []*pipeline.Batch) func(batches int) (pipeline.Source, pip
 // fillArchive writes an archive and splits it into its first line, its messages
 // and its end record.
 func fillArchive(head, body, end *bytes.Buffer, pool []*pipeline.Batch) error {
-	to, err := file.NewSink(file.SinkOptions{Path: file.Stream, Format: format.Seq, Archive: seqFunctions, Stdout: body})
+	to, err := file.NewSink(file.SinkOptions{Path: file.Stream, Format: format.Seq, Archive: seqFunctions,
+		Stdout: body})
 	if err != nil {
 		return err
 	}

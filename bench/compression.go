@@ -51,7 +51,8 @@ func makeOrder(rnd *rand.Rand, i int) []byte {
 		items += fmt.Sprintf(`{"sku":"SKU-%05d","name":"%s","quantity":%d,"unit_price":%d.%02d}`, rnd.IntN(5000),
 			goods[rnd.IntN(len(goods))], 1+rnd.IntN(5), rnd.IntN(200), rnd.IntN(100))
 	}
-	return fmt.Appendf(nil, `{"order_id":"%08x-%04x","created_at":"2026-09-%02dT%02d:%02d:%02dZ","status":"%s",`+
+	return fmt.Appendf(nil, `{"order_id":"%08x-%04x","created_at":"2026-09-%02dT%02d:%02d:%02dZ",`+
+		`"status":"%s",`+
 		`"customer":{"id":%d,"name":"%s %s","email":"user%d@example.com","country":"%s"},"currency":"EUR","items":[%s],`+
 		`"shipping":{"method":"standard","address":{"street":"%d Main Street","city":"%s","postal_code":"%05d"}}}`,
 		rnd.Uint32(), i&0xffff, 1+i/1000%28, rnd.IntN(24), rnd.IntN(60), rnd.IntN(60), states[rnd.IntN(len(states))],
@@ -69,8 +70,9 @@ var (
 )
 
 func makeLogLine(rnd *rand.Rand, i int) []byte {
-	return fmt.Appendf(nil, `2026-09-%02dT%02d:%02d:%02d.%03dZ INFO http request method=GET path=/api/v1/%s/%d status=%d `+
-		`bytes=%d duration_ms=%d trace=%016x client=10.%d.%d.%d`, 1+i/1000%28, rnd.IntN(24), rnd.IntN(60), rnd.IntN(60),
+	return fmt.Appendf(nil,
+		`2026-09-%02dT%02d:%02d:%02d.%03dZ INFO http request method=GET path=/api/v1/%s/%d status=%d `+
+			`bytes=%d duration_ms=%d trace=%016x client=10.%d.%d.%d`, 1+i/1000%28, rnd.IntN(24), rnd.IntN(60), rnd.IntN(60),
 		rnd.IntN(1000), []string{"orders", "users", "items"}[rnd.IntN(3)], rnd.IntN(100_000),
 		[]int{200, 200, 200, 404, 500}[rnd.IntN(5)], rnd.IntN(20_000), rnd.IntN(500), rnd.Uint64(), rnd.IntN(256),
 		rnd.IntN(256), rnd.IntN(256))
@@ -147,7 +149,8 @@ func (c *corpus) compareSizes(ctx context.Context, budget time.Duration) ([]Figu
 				Value: float64(batched) / float64(stored), Unit: "x",
 				Beside: map[string]float64{
 					"B a message": float64(size) / float64(len(rest)), "of plain": float64(size) / float64(plain),
-					"plain B": float64(plain) / float64(len(rest)), "plain B stored": float64(stored) / float64(len(rest)),
+					"plain B":        float64(plain) / float64(len(rest)),
+					"plain B stored": float64(stored) / float64(len(rest)),
 				},
 				Note: "room in the broker beside that of the plain topic, both compressed by it in batches of 500",
 			}

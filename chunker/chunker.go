@@ -3,9 +3,9 @@
 // key has used, and which keys may seal.
 //
 // A [SealingKey] only seals and an [OpeningKey] only opens, and neither becomes
-// the other: a DEK that was unwrapped cannot seal. A [DEK] makes one SealingKey,
-// and each goroutine that seals has a [Sealer] with a lease of its own, so
-// nonces never meet:
+// the other: a DEK that was unwrapped cannot seal. A [DEK] makes one
+// SealingKey, and each goroutine that seals has a [Sealer] with a lease of its
+// own, so nonces never meet:
 //
 //	IV, 12 bytes:  lease 4 | counter 8     (SP 800-38D, 8.2.1; big-endian)
 //

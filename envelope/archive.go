@@ -31,8 +31,8 @@ var (
 	errEnd      = fmt.Errorf("%w: the end of the archive", kekcache.ErrUntrusted)
 )
 
-// SealEnd appends the envelope of an archive's end to dst. With a Signer the end
-// is signed as well: it is then a proof to others, as a data key that is
+// SealEnd appends the envelope of an archive's end to dst. With a Signer the
+// end is signed as well: it is then a proof to others, as a data key that is
 // vouched for is not.
 func (s *Sealer) SealEnd(ctx context.Context, dst []byte, end [EndSize]byte) ([]byte, error) {
 	payload := end[:]
@@ -50,8 +50,8 @@ func (s *Sealer) SealEnd(ctx context.Context, dst []byte, end [EndSize]byte) ([]
 	return s.Seal(ctx, dst, payload, Binding{Kind: EndOfArchive})
 }
 
-// OpenEnd opens the envelope of an archive's end. If the Opener has Signers, one
-// of them must have signed the end itself.
+// OpenEnd opens the envelope of an archive's end. If the Opener has Signers,
+// one of them must have signed the end itself.
 func (o *Opener) OpenEnd(ctx context.Context, e []byte) (end [EndSize]byte, err error) {
 	payload, err := o.Open(ctx, nil, e, Binding{Kind: EndOfArchive})
 	if err != nil {
@@ -67,7 +67,8 @@ func (o *Opener) OpenEnd(ctx context.Context, e []byte) (end [EndSize]byte, err 
 	return end, nil
 }
 
-// isSignedEnd tells whether one of the signers has signed the payload of an end.
+// isSignedEnd tells whether one of the signers has signed the payload of an
+// end.
 func (o *Opener) isSignedEnd(payload []byte) bool {
 	if len(payload) != SignedEndSize {
 		return false

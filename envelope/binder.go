@@ -9,8 +9,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/codec/cms"
 )
 
-// binder turns a Binding into that of package cms: it finds the headers that are
-// bound, and puts them in order. It reuses its memory and is not safe for
+// binder turns a Binding into that of package cms: it finds the headers that
+// are bound, and puts them in order. It reuses its memory and is not safe for
 // concurrent use.
 type binder struct {
 	bind    Bind

@@ -81,8 +81,8 @@ func (o *Opener) KeepDictionaryRecord(record []byte) error {
 	return nil
 }
 
-// find returns the dictionaries with this hint, at least one. It waits for a key
-// service or the store, as OpenWorker.Open does.
+// find returns the dictionaries with this hint, at least one. It waits for a
+// key service or the store, as OpenWorker.Open does.
 func (d *dictionaries) find(ctx context.Context, place string, hint dictionaryHint) ([]*coding.Dictionary, error) {
 	if all := (*d.known.Load())[hint]; len(all) > 0 {
 		return all, nil
@@ -141,7 +141,8 @@ func (d *dictionaries) nextRecord() []byte {
 	return d.records[0]
 }
 
-// dropRecord takes a record out, unless newer ones have pushed it out meanwhile.
+// dropRecord takes a record out, unless newer ones have pushed it out
+// meanwhile.
 func (d *dictionaries) dropRecord(record []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -201,13 +202,13 @@ func (d *dictionaries) openRecord(ctx context.Context, place string, record []by
 	var refused *Error
 	switch {
 	case errors.As(err, &refused):
-		return nil, nil //nolint:nilerr // it is as good as none
+		return nil, nil //nolint:nilnil // it is as good as none
 	case err != nil:
 		return nil, err
 	}
 	dictionary, err := coding.ParseDictionary(payload)
 	if err != nil {
-		return nil, nil //nolint:nilerr // Open has refused it before
+		return nil, nil //nolint:nilnil // Open has refused it before
 	}
 	return dictionary, nil
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// openRecord opens a record of a topic that "streamcrypt encrypt" has written. It
-// returns nil for a tombstone.
+// openRecord opens a record of a topic that "streamcrypt encrypt" has written.
+// It returns nil for a tombstone.
 func openRecord(ctx context.Context, opener *envelope.Opener, r *kgo.Record) ([]byte, error) {
 	b := envelope.Binding{Key: r.Key}
 	for _, h := range r.Headers { // all of them, in their order

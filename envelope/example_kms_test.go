@@ -14,9 +14,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// standIn is a key service in this process, in place of a remote one. For AWS KMS
-// the two constructors take awskms.New(ctx, awskms.Options{Key: "alias/orders"}).
-// A service of your own has these four methods.
+// standIn is a key service in this process, in place of a remote one. For AWS
+// KMS the two constructors take awskms.New(ctx, awskms.Options{Key:
+// "alias/orders"}). A service of your own has these four methods.
 type standIn struct {
 	secret [keys.DEKSize]byte
 	calls  int
@@ -53,8 +53,8 @@ func (s *standIn) mask(key []byte) []byte {
 	return out
 }
 
-// A key service is called once for each data key and not for each message. Limits
-// say how long a data key is in use.
+// A key service is called once for each data key and not for each message.
+// Limits say how long a data key is in use.
 func Example_keyService() {
 	kms := &standIn{}
 	rand.Read(kms.secret[:])

@@ -12,7 +12,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// openMessage opens a message of a stream that "streamcrypt encrypt" has written.
+// openMessage opens a message of a stream that "streamcrypt encrypt" has
+// written.
 func openMessage(ctx context.Context, opener *envelope.Opener, m *nats.Msg) ([]byte, error) {
 	b := envelope.Binding{Subject: []byte(m.Subject)}
 	for name, values := range m.Header { // the Opener knows which of them count, and sorts them
@@ -29,7 +30,8 @@ func openMessage(ctx context.Context, opener *envelope.Opener, m *nats.Msg) ([]b
 	return opener.Open(ctx, nil, m.Data, b)
 }
 
-// A consumer of your own opens messages with the key and the name of the stream.
+// A consumer of your own opens messages with the key and the name of the
+// stream.
 func Example_natsMsg() {
 	kek, ctx := newExampleKEK(), context.Background()
 	opener, err := envelope.NewOpener([]keys.Unwrapper{kek}, envelope.OpenerOptions{

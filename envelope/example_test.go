@@ -95,8 +95,8 @@ func Example_publicKey() {
 	// true
 }
 
-// A payload of any length is sealed and opened in constant memory. Close ends the
-// envelope; without it the output is incomplete, and a Reader says so.
+// A payload of any length is sealed and opened in constant memory. Close ends
+// the envelope; without it the output is incomplete, and a Reader says so.
 func ExampleSealer_NewWriter() {
 	kek := newExampleKEK()
 	sealer, err := envelope.NewSealer([]keys.Wrapper{kek}, envelope.SealerOptions{})
@@ -164,9 +164,9 @@ func ExampleRewrapper_Rewrap() {
 	// "", unknown-key
 }
 
-// An error that is the envelope's fault has a reason, by which a program decides;
-// docs/errors.md has the list. Any other error is not: a key that cannot be used,
-// or a context that ended.
+// An error that is the envelope's fault has a reason, by which a program
+// decides; docs/errors.md has the list. Any other error is not: a key that
+// cannot be used, or a context that ended.
 func ExampleError() {
 	opener, err := envelope.NewOpener([]keys.Unwrapper{newExampleKEK()}, envelope.OpenerOptions{})
 	if err != nil {

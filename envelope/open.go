@@ -36,8 +36,8 @@ type OpenerOptions struct {
 	// that none of them vouches for is refused as untrusted, before a key is
 	// asked.
 	Signers []keys.Verifier
-	// PassUntrusted has everything opened, although there are Signers: Opened.Vouched
-	// then tells.
+	// PassUntrusted has everything opened, although there are Signers:
+	// Opened.Vouched then tells.
 	PassUntrusted bool
 	// Skew is how far clocks may differ; default 5 minutes, negative: not at
 	// all.
@@ -74,8 +74,8 @@ type OpenerOptions struct {
 	Observer kekcache.Observer
 }
 
-// DefaultMaxPayload is OpenerOptions.MaxPayload for payloads that are compressed
-// and opened in memory, unless that is set.
+// DefaultMaxPayload is OpenerOptions.MaxPayload for payloads that are
+// compressed and opened in memory, unless that is set.
 const DefaultMaxPayload = 64 << 20
 
 // Opener opens messages and streams. It is safe for concurrent use. It must not
@@ -130,8 +130,8 @@ func (o *OpenerOptions) check() error {
 // all. A refusal is an *Error; any other error is not the message's fault. It
 // waits while a key service or the store is away, until ctx ends. On an error
 // the spare capacity of dst holds no plaintext. What b binds is authenticated,
-// unless headers are Named or ExtraHeaders are allowed: then OpenWorker.Open says
-// which are.
+// unless headers are Named or ExtraHeaders are allowed: then OpenWorker.Open
+// says which are.
 func (o *Opener) Open(ctx context.Context, dst, e []byte, b Binding) ([]byte, error) {
 	w := o.workers.Get().(*OpenWorker)
 	defer o.workers.Put(w)

@@ -16,9 +16,9 @@ import (
 // keeps the data key of the message before, and allocates nothing for a
 // message. It is not safe for concurrent use.
 type OpenWorker struct {
-	// Place names where the next messages are read from, such as a partition. If
-	// too many of a place cannot be unwrapped by a key service, the place waits,
-	// and no other.
+	// Place names where the next messages are read from, such as a partition.
+	// If too many of a place cannot be unwrapped by a key service, the place
+	// waits, and no other.
 	Place string
 
 	opener  *Opener
@@ -58,8 +58,8 @@ func (o *Opener) NewWorker() *OpenWorker {
 	}
 }
 
-// Open is Opener.Open and returns the rest that the envelope says, which the tag
-// covers. A nil b is the zero Binding.
+// Open is Opener.Open and returns the rest that the envelope says, which the
+// tag covers. A nil b is the zero Binding.
 func (w *OpenWorker) Open(ctx context.Context, dst, e []byte, b *Binding) ([]byte, Opened, error) {
 	out, opened, err := w.openEnvelope(ctx, dst, e, b)
 	if err != nil {
@@ -68,7 +68,8 @@ func (w *OpenWorker) Open(ctx context.Context, dst, e []byte, b *Binding) ([]byt
 	return out, opened, nil
 }
 
-// MaxSize is the most bytes that Open appends for an envelope. It opens nothing.
+// MaxSize is the most bytes that Open appends for an envelope. It opens
+// nothing.
 func (w *OpenWorker) MaxSize(e []byte) int {
 	if _, ok := cms.ParseHead(e, &w.e.Header); ok && w.e.Coded && w.e.Coding.Compression != 0 {
 		return int(w.payloadLimit())
@@ -138,7 +139,8 @@ func (w *OpenWorker) prepare(ctx context.Context, b *Binding) (err error) {
 
 // openCoded opens an envelope for a stream: it returns the coded payload, in
 // memory of w, and how it is coded; c is nil if it is not.
-func (w *OpenWorker) openCoded(ctx context.Context, e []byte, b *Binding) (payload []byte, c *coding.Coding, err error) {
+func (w *OpenWorker) openCoded(ctx context.Context, e []byte, b *Binding) (payload []byte, c *coding.Coding,
+	err error) {
 	if err := w.parse(e, b.Kind); err != nil {
 		return nil, nil, err
 	}
@@ -225,8 +227,8 @@ func codingOf(c *cms.Coding, dictionary *coding.Dictionary) coding.Coding {
 	}
 }
 
-// decryptCoded returns the coded payload, in memory of w, and the dictionary that
-// the tag is over. There may be several with one hint.
+// decryptCoded returns the coded payload, in memory of w, and the dictionary
+// that the tag is over. There may be several with one hint.
 func (w *OpenWorker) decryptCoded() (coded []byte, dictionary *coding.Dictionary, err error) {
 	if len(w.dictionaries) == 0 {
 		coded, err = w.decrypt(w.coded[:0])
@@ -353,7 +355,8 @@ func (w *OpenWorker) findKey(ctx context.Context, e *cms.Envelope) (*kekcache.Op
 	return key, nil
 }
 
-// isOf tells whether the key is that of an envelope with this commitment or kid.
+// isOf tells whether the key is that of an envelope with this commitment or
+// kid.
 func (r *recentKey) isOf(e *cms.Envelope, name []byte) bool {
 	return r.key != nil && r.byReference == e.ByReference && bytes.Equal(r.name, name) &&
 		bytes.Equal(r.recipients, e.Recipients) && (e.ByReference || bytes.Equal(r.signature, e.Signature))

@@ -52,11 +52,11 @@ type chunks struct {
 }
 
 // NewReader returns a Reader of the raw form of docs/envelope.md, section 9.
-// Its memory is a chunk and a little more, and a window of up to 8 MiB where the
-// payload is compressed, with one exception: a long self-contained envelope that
-// Seal made has its recipients at the end. If r is an io.ReaderAt and io.Seeker
-// they are read first; otherwise such an envelope is held in memory, up to
-// MaxBuffered bytes.
+// Its memory is a chunk and a little more, and a window of up to 8 MiB where
+// the payload is compressed, with one exception: a long self-contained envelope
+// that Seal made has its recipients at the end. If r is an io.ReaderAt and
+// io.Seeker they are read first; otherwise such an envelope is held in memory,
+// up to MaxBuffered bytes.
 func (o *Opener) NewReader(ctx context.Context, r io.Reader, b Binding) *Reader {
 	return &Reader{ctx: ctx, o: o, in: input{r: r}, b: copyBinding(b), worker: o.NewWorker()}
 }

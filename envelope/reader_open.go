@@ -70,8 +70,8 @@ func (r *Reader) openWhole(limit int, tooLong error) error {
 	return refuse(err)
 }
 
-// beginChunks makes ready for the segments behind a head of n bytes. err is that
-// of finding the key.
+// beginChunks makes ready for the segments behind a head of n bytes. err is
+// that of finding the key.
 func (r *Reader) beginChunks(h *cms.Header, n int, key *kekcache.OpenedKey, err error) error {
 	if err != nil {
 		return refuse(err)
@@ -122,8 +122,8 @@ func (r *Reader) openBehindRecord(record []byte) error {
 	return r.beginChunks(h, n, key, err)
 }
 
-// openKeyRecord opens the key record before an envelope, and not only the key in
-// it: so not a bit of it can have been changed.
+// openKeyRecord opens the key record before an envelope, and not only the key
+// in it: so not a bit of it can have been changed.
 func (r *Reader) openKeyRecord(record []byte, h *cms.Header) (*kekcache.OpenedKey, error) {
 	var e cms.Envelope
 	switch err := cms.Parse(record, &e); {

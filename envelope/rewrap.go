@@ -110,8 +110,8 @@ func (r *Rewrapper) RewrapRecord(ctx context.Context, kid []byte) (already bool,
 }
 
 // KeepKeyRecord has a key record of an archive be used for the messages behind
-// it, instead of the store. It is an envelope of its own, for Rewrap. It keeps a
-// copy. The error is an *Error.
+// it, instead of the store. It is an envelope of its own, for Rewrap. It keeps
+// a copy. The error is an *Error.
 func (r *Rewrapper) KeepKeyRecord(record []byte) error { return refuse(r.keys.KeepRecord(record)) }
 
 // CountKeys returns how many distinct data keys have been rewrapped. One that

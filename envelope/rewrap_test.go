@@ -110,7 +110,8 @@ func TestRewrapVectors(t *testing.T) {
 // Opener; "" where the Opener that comes after it does.
 var rewrapped = map[string]string{
 	"kind-rule-before-unknown-key": "unknown-key", // it does not know as what an envelope is opened
-	// The store of this test keeps equal records once, so there are no 16 tries.
+	// The store of this test keeps equal records once, so there are no 16
+	// tries.
 	"record-seventeenth-try-is-not-made":  "",
 	"record-tries-stop-at-wrong-keys-too": "",
 }

@@ -107,8 +107,8 @@ func (w *RewrapWorker) findResult(ctx context.Context, e []byte) error {
 	return nil
 }
 
-// rewrapKey returns the new recipients for an envelope with these ones, and sees
-// to the dictionary that it may need.
+// rewrapKey returns the new recipients for an envelope with these ones, and
+// sees to the dictionary that it may need.
 func (w *RewrapWorker) rewrapKey(
 	ctx context.Context, h *cms.Header, recipients []byte,
 ) (to *kekcache.Rewrapped, valid kekcache.Validity, err error) {

@@ -20,8 +20,8 @@ type SealerOptions struct {
 	// records and, where the key service can, wrapped data keys are bound to
 	// it: an Opener with another Context does not open them. It may be empty.
 	Context string
-	// KeyContext is the name to which data keys are bound, where that is another
-	// one; "" for Context.
+	// KeyContext is the name to which data keys are bound, where that is
+	// another one; "" for Context.
 	KeyContext string
 	// Pairs bind wrapped data keys further, at key services that can.
 	Pairs map[string]string
@@ -120,8 +120,8 @@ func NewSealer(keks []keys.Wrapper, o SealerOptions) (*Sealer, error) {
 }
 
 // ForContext returns a Sealer with the same options and keys for another
-// context, with data keys of its own unless KeyContext was given. Reload of either is for both. Close of the
-// one that was made first ends all of them.
+// context, with data keys of its own unless KeyContext was given. Reload of
+// either is for both. Close of the one that was made first ends all of them.
 func (s *Sealer) ForContext(name string) (*Sealer, error) {
 	o := s.options
 	o.Context = name
@@ -171,8 +171,8 @@ func (s *Sealer) MaxSize(n int) int {
 	return size + cms.MaxRecipientSize
 }
 
-// maxSealedSize is the most bytes that an envelope of a coded payload of n bytes
-// takes without its recipients.
+// maxSealedSize is the most bytes that an envelope of a coded payload of n
+// bytes takes without its recipients.
 func maxSealedSize(n, chunkSize int) int {
 	return n + (n/chunkSize+1)*(segmentRoom(chunkSize)-chunkSize) + cms.MaxSealedHead
 }

@@ -69,9 +69,9 @@ func (s *Sealer) DictionaryRecord(ctx context.Context) ([]byte, error) {
 	return sealRecord(grant.Key, grant.Sealer, s.options.KeyContext, DictionaryRecord, grant.Created, d.Bytes())
 }
 
-// StoreDictionary puts the dictionary into a store, which may be that of the key
-// records, unless there is a record of it for all keys. Readers with that store
-// need not be given the dictionary.
+// StoreDictionary puts the dictionary into a store, which may be that of the
+// key records, unless there is a record of it for all keys. Readers with that
+// store need not be given the dictionary.
 func (s *Sealer) StoreDictionary(ctx context.Context, store kekcache.Store) error {
 	d := s.options.Coding.Dictionary
 	if d == nil {

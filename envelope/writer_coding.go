@@ -6,9 +6,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/codec/coding"
 )
 
-// coder codes the payload of a Writer before it is cut into chunks. A payload of
-// one chunk is left whole, for the single form, in which it may turn out not to
-// be worth compressing.
+// coder codes the payload of a Writer before it is cut into chunks. A payload
+// of one chunk is left whole, for the single form, in which it may turn out not
+// to be worth compressing.
 type coder struct {
 	o     *coding.Options
 	out   func(p []byte) error // takes the coded payload

@@ -7,17 +7,17 @@ type Op string
 const (
 	// OpWindowOpened: a new DEK may be sealed under.
 	OpWindowOpened Op = "window-opened"
-	// OpWindowClosed: nothing more is sealed under a DEK. Why is the limit that was
-	// reached (age, messages, bytes, seals), or reload, evicted, end.
+	// OpWindowClosed: nothing more is sealed under a DEK. Why is the limit that
+	// was reached (age, messages, bytes, seals), or reload, evicted, end.
 	OpWindowClosed Op = "window-closed"
 	// OpUnwrapped: a KEK unwrapped a DEK.
 	OpUnwrapped Op = "unwrapped"
 	// OpUnwrapRefused: a KEK was asked, and none unwraps the DEK (Why:
-	// unknown-key), or the wrong key came out (wrong-key). A DEK that is for none
-	// of the KEKs is no key operation.
+	// unknown-key), or the wrong key came out (wrong-key). A DEK that is for
+	// none of the KEKs is no key operation.
 	OpUnwrapRefused Op = "unwrap-refused"
-	// OpRewrapped: the recipients of a DEK were replaced. Why says in which way,
-	// and whether the KID is only claimed: nobody saw the DEK.
+	// OpRewrapped: the recipients of a DEK were replaced. Why says in which
+	// way, and whether the KID is only claimed: nobody saw the DEK.
 	OpRewrapped Op = "rewrapped"
 	// OpState: sealing went to another State. Why is its cause.
 	OpState Op = "state"

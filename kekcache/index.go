@@ -11,16 +11,16 @@ const HintSize = 4
 // maxNames is how many names of one hint are found.
 const maxNames = 16
 
-// A walk through a store looks for a name that was not there at the last one. The
-// hint of an envelope may be a stranger's to choose, so there are only so many
-// walks: maxWalks at once, and then one in walkEvery.
+// A walk through a store looks for a name that was not there at the last one.
+// The hint of an envelope may be a stranger's to choose, so there are only so
+// many walks: maxWalks at once, and then one in walkEvery.
 const (
 	maxWalks  = 16
 	walkEvery = time.Second
 )
 
-// nameIndex finds names in a store by their first bytes, for dictionary records,
-// which messages do not name in full. It is safe for concurrent use.
+// nameIndex finds names in a store by their first bytes, for dictionary
+// records, which messages do not name in full. It is safe for concurrent use.
 type nameIndex struct {
 	store Store
 	turn  chan struct{} // is held by the one that walks, and guards the rest

@@ -16,7 +16,8 @@ const (
 	maxKeptBytes = 16 << 20
 )
 
-// keptRecords are the last key records of a file. It is safe for concurrent use.
+// keptRecords are the last key records of a file. It is safe for concurrent
+// use.
 type keptRecords struct {
 	mu    sync.Mutex
 	byKID map[[KIDSize]byte][][]byte

@@ -185,8 +185,8 @@ func TestTriesOfAKID(t *testing.T) {
 	}
 }
 
-// TestKeysAgeInHand: a key that is in use is looked at each time, and a KEK that
-// is disabled opens nothing after its age.
+// TestKeysAgeInHand: a key that is in use is looked at each time, and a KEK
+// that is disabled opens nothing after its age.
 func TestKeysAgeInHand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kek := newKEK("kek")

@@ -21,8 +21,8 @@ type OpenKeysOptions struct {
 	Store      Store            // has the key records of envelopes by reference; nil: none
 	Signers    []keys.Verifier  // of which one must vouch for a DEK; none: nobody needs to
 	Skew       time.Duration    // how far clocks may differ; default DefaultSkew, negative: not at all
-	// PassUntrusted has DEKs pass that no signer vouches for, although there are
-	// Signers.
+	// PassUntrusted has DEKs pass that no signer vouches for, although there
+	// are Signers.
 	PassUntrusted bool
 	MaxKeys       int           // unwrapped DEKs kept; default 100,000 (about 30 MiB)
 	MaxAge        time.Duration // how long a DEK is used from when it was unwrapped; default 1 hour

@@ -60,8 +60,8 @@ func (c *OpenKeys) awaitBudget(ctx context.Context, place string, all *unwrapAtt
 	return nil
 }
 
-// lookUpPairs tells what the cache knows: a key with this commitment that one of
-// the KEKs has unwrapped, or that the first KEK which unwraps anything gives
+// lookUpPairs tells what the cache knows: a key with this commitment that one
+// of the KEKs has unwrapped, or that the first KEK which unwraps anything gives
 // another one, or that none does. Recipients that no KEK fits cost nothing, and
 // neither do those that were added to some of which the key is known.
 func (c *OpenKeys) lookUpPairs(

@@ -9,8 +9,8 @@ import (
 var errNoDictionary = fmt.Errorf("%w: no dictionary record", ErrUnknownKey)
 
 // RewrapDictionaries puts dictionary records for the new KEKs into the store,
-// unless there are some, for all dictionaries with this hint that the store has.
-// Without a store it does nothing. Its errors are those of RewrapRecord.
+// unless there are some, for all dictionaries with this hint that the store
+// has. Without a store it does nothing. Its errors are those of RewrapRecord.
 func (c *RewrapKeys) RewrapDictionaries(ctx context.Context, place string, hint [HintSize]byte) error {
 	if c.o.Store == nil {
 		return nil

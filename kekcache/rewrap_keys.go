@@ -100,7 +100,8 @@ func NewRewrapKeys(o RewrapKeysOptions) (*RewrapKeys, error) {
 		return nil, err
 	}
 	o.From, o.To = slices.Clone(o.From), slices.Clone(o.To)
-	c := &RewrapKeys{o: o, signers: signers, budgets: newBudgets(), index: newNameIndex(o.Store), observed: observed{to: o.Observer, side: Rewrapping, context: o.Context.Name}}
+	c := &RewrapKeys{o: o, signers: signers, budgets: newBudgets(), index: newNameIndex(o.Store),
+		observed: observed{to: o.Observer, side: Rewrapping, context: o.Context.Name}}
 	// The bytes are its bound; as many entries as this never fit.
 	c.done = newLRU(o.MaxBytes/rewrappedOverhead+1, func(_ source, r *Rewrapped) { c.bytes -= r.size() })
 	return c, nil
@@ -114,9 +115,10 @@ func (r *Rewrapped) size() int { return len(r.Recipients) + rewrappedOverhead }
 
 // RewrapRecipients returns the new recipients of a self-contained envelope that
 // was read from a place, and when its DEK may have sealed. The errors are
-// ErrUntrusted, ErrUnknownKey, ErrWrongKey, the Codec's, ctx's, or that of a KEK
-// that cannot be used, a *keys.Error. It waits while a key service or the audit
-// log is away, or the place has had too many unwraps fail, until ctx ends.
+// ErrUntrusted, ErrUnknownKey, ErrWrongKey, the Codec's, ctx's, or that of a
+// KEK that cannot be used, a *keys.Error. It waits while a key service or the
+// audit log is away, or the place has had too many unwraps fail, until ctx
+// ends.
 //
 // Unless the DEK was seen or Verify is set, nobody has compared the commitment:
 // that is left to those who open the envelope.
@@ -216,8 +218,8 @@ func (c *RewrapKeys) makePair(ctx context.Context, place string, claimed []byte,
 	})
 }
 
-// lookUpPairs tells what is known: the result of one of the pairs, or that there
-// is none.
+// lookUpPairs tells what is known: the result of one of the pairs, or that
+// there is none.
 func (c *RewrapKeys) lookUpPairs(pairs []unwrapPair, claimed []byte) (r *Rewrapped, known bool, refused error) {
 	for i := range pairs {
 		r, known := c.lookUp(pairs[i].source())

@@ -64,8 +64,8 @@ func (m *keyMaker) makeKey(ctx context.Context, wrappers []keys.Wrapper) (*Key, 
 	return m.makeKeyFor(ctx, wrappers, m.maxAge)
 }
 
-// makeKeyFor makes a DEK that seals for so long, as its signature says: 0 is for
-// a stream, which is dated by its beginning.
+// makeKeyFor makes a DEK that seals for so long, as its signature says: 0 is
+// for a stream, which is dated by its beginning.
 func (m *keyMaker) makeKeyFor(ctx context.Context, wrappers []keys.Wrapper, lasts time.Duration) (*Key, error) {
 	if err := m.audit.flush(); err != nil {
 		return nil, err

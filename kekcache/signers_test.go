@@ -156,8 +156,8 @@ func TestSignersOfRecords(t *testing.T) {
 	}
 }
 
-// TestRecordsOfTimes: each message is opened by the record that covers its time,
-// and a message that none covers does not disturb the others.
+// TestRecordsOfTimes: each message is opened by the record that covers its
+// time, and a message that none covers does not disturb the others.
 func TestRecordsOfTimes(t *testing.T) {
 	signer := newSigner(t)
 	m := newMessage(1, "a")
@@ -310,8 +310,8 @@ func (*brokenSigner) Name() string                      { return "broken" }
 func (*brokenSigner) KID() (k [keys.SignerKIDSize]byte) { return k }
 func (s *brokenSigner) Sign([]byte) ([]byte, error)     { return make([]byte, s.size), s.err }
 
-// TestRewrapDoesNotVouch: from a key that anybody can wrap for to one that vouches
-// goes only what a signer vouches for, unless that is asked for.
+// TestRewrapDoesNotVouch: from a key that anybody can wrap for to one that
+// vouches goes only what a signer vouches for, unless that is asked for.
 func TestRewrapDoesNotVouch(t *testing.T) {
 	signer := newSigner(t)
 	for name, test := range map[string]struct {

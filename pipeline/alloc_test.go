@@ -10,7 +10,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
 
-// repeater is a source of one lane and place that lends the same messages in n batches.
+// repeater is a source of one lane and place that lends the same messages in n
+// batches.
 type repeater struct {
 	n, size int
 }
@@ -98,13 +99,15 @@ func TestNoAllocations(t *testing.T) {
 		return after.Mallocs - before.Mallocs
 	}
 	short, long := allocs(50), allocs(500)
-	// The runtime allocates a little of its own; one allocation in each of 450 batches is too much.
+	// The runtime allocates a little of its own; one allocation in each of 450
+	// batches is too much.
 	if long > short+100 {
 		t.Errorf("%d allocations in 50 batches of 500, %d in 500", short, long)
 	}
 }
 
-// BenchmarkRun: what the pipeline costs a message of 1 KiB, 500 in a batch, copy included.
+// BenchmarkRun: what the pipeline costs a message of 1 KiB, 500 in a batch,
+// copy included.
 func BenchmarkRun(b *testing.B) {
 	for _, gate := range []bool{false, true} {
 		name := "plain"
@@ -129,7 +132,8 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
-// BenchmarkTransformOnly is the baseline of BenchmarkRun: the same copies in a loop.
+// BenchmarkTransformOnly is the baseline of BenchmarkRun: the same copies in a
+// loop.
 func BenchmarkTransformOnly(b *testing.B) {
 	const size = 500
 	m := pipeline.Message{Value: make([]byte, 1<<10)}

@@ -2,9 +2,9 @@ package pipeline
 
 import "slices"
 
-// Add adds a place that joins the lane while that may be served. The first batch
-// with something of the place names it among its Starts; a lane that is made
-// later names it in Start.
+// Add adds a place that joins the lane while that may be served. The first
+// batch with something of the place names it among its Starts; a lane that is
+// made later names it in Start.
 func (a *Assignment) Add(place string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -15,8 +15,8 @@ func (a *Assignment) Add(place string) {
 	a.names = append(a.names, place)
 }
 
-// Remove forgets a place that leaves the lane. Everything of it that was read has
-// been committed by then, or the lane has ended since.
+// Remove forgets a place that leaves the lane. Everything of it that was read
+// has been committed by then, or the lane has ended since.
 func (a *Assignment) Remove(place string) {
 	a.mu.Lock()
 	s := a.places[place]

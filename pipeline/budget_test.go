@@ -17,7 +17,8 @@ import (
 
 const smallBudget = 64 << 10 // 24 KiB for values
 
-// sized returns one batch of messages of the given sizes, numbered in their first bytes.
+// sized returns one batch of messages of the given sizes, numbered in their
+// first bytes.
 func sized(sizes ...int) (*pipelinetest.MemorySource, []pipeline.Message) {
 	src := pipelinetest.NewSource([]string{"a"})
 	var msgs []pipeline.Message
@@ -51,7 +52,8 @@ func (w watched) Append(_ context.Context, dst []byte, m *pipeline.Message) ([]b
 	return out, nil
 }
 
-// TestBudget: a batch whose output is over the budget is written in parts of one step.
+// TestBudget: a batch whose output is over the budget is written in parts of
+// one step.
 func TestBudget(t *testing.T) {
 	var tr trace
 	src, want := sized(10<<10, 10<<10, 10<<10, 24<<10, 1, 0, 5<<10, 20<<10)
@@ -95,7 +97,8 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// keeper keeps what it makes of null values in memory of its own, until it is told that all is written.
+// keeper keeps what it makes of null values in memory of its own, until it is
+// told that all is written.
 type keeper struct {
 	pipelinetest.Filter
 	kept, most int
@@ -114,7 +117,8 @@ func (k *keeper) Append(_ context.Context, dst []byte, m *pipeline.Message) ([]b
 	return append(dst, m.Value...), nil
 }
 
-// TestBudgetOfNullValues: what a transform keeps for null values is within the budget too.
+// TestBudgetOfNullValues: what a transform keeps for null values is within the
+// budget too.
 func TestBudgetOfNullValues(t *testing.T) {
 	src := pipelinetest.NewSource([]string{"a"})
 	src.Put("a", make([]pipeline.Message, 50)...)
@@ -131,7 +135,8 @@ func TestBudgetOfNullValues(t *testing.T) {
 	}
 }
 
-// TestFailureWithinAStep: after a part that was not written, the rest of its batch is not either.
+// TestFailureWithinAStep: after a part that was not written, the rest of its
+// batch is not either.
 func TestFailureWithinAStep(t *testing.T) {
 	var tr trace
 	src, _ := sized(10<<10, 10<<10, 10<<10)
@@ -212,7 +217,8 @@ func TestGrownBuffer(t *testing.T) {
 	}
 }
 
-// TestBuffersAreCleared: plaintext does not outlive the run, not even in a buffer that was outgrown.
+// TestBuffersAreCleared: plaintext does not outlive the run, not even in a
+// buffer that was outgrown.
 func TestBuffersAreCleared(t *testing.T) {
 	var resets, largest atomic.Int64
 	w := watched{resets: &resets, largest: &largest, mu: new(sync.Mutex), buffers: make(map[*byte][]byte)}
@@ -231,8 +237,8 @@ func TestBuffersAreCleared(t *testing.T) {
 	}
 }
 
-// TestBackpressure: while the sink is stuck, no more batches are out than there are workers, and one
-// per lane.
+// TestBackpressure: while the sink is stuck, no more batches are out than there
+// are workers, and one per lane.
 func TestBackpressure(t *testing.T) {
 	tests := []struct {
 		name          string
@@ -272,7 +278,8 @@ func TestBackpressure(t *testing.T) {
 	}
 }
 
-// TestStuckLane: a lane whose sink is stuck does not hold the workers of the others.
+// TestStuckLane: a lane whose sink is stuck does not hold the workers of the
+// others.
 func TestStuckLane(t *testing.T) {
 	for _, lanes := range []int{2, 3, 4} {
 		t.Run(fmt.Sprint(lanes), func(t *testing.T) {
@@ -306,8 +313,8 @@ func TestStuckLane(t *testing.T) {
 	}
 }
 
-// together makes the lanes wait for each other before they read: a lane that is alone may take all
-// workers.
+// together makes the lanes wait for each other before they read: a lane that is
+// alone may take all workers.
 func together(src *pipelinetest.MemorySource, lanes int) {
 	var ready sync.WaitGroup
 	ready.Add(lanes)

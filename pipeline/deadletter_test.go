@@ -50,7 +50,8 @@ func TestDeadLetter(t *testing.T) {
 	}
 }
 
-// TestDeadLettersComeFirst: before the good messages of the same flush; their position, alone, after.
+// TestDeadLettersComeFirst: before the good messages of the same flush; their
+// position, alone, after.
 func TestDeadLettersComeFirst(t *testing.T) {
 	var tr trace
 	src := source(5, 10)
@@ -66,7 +67,8 @@ func TestDeadLettersComeFirst(t *testing.T) {
 	tr.want(t, "dead 1", "write 4 @5", "dead 0 @5", "commit 5 @5", "write 5 @10", "commit 5 @10")
 }
 
-// TestDeadLetterOrder: rejects of the transform and of the gate come in the order of the messages.
+// TestDeadLetterOrder: rejects of the transform and of the gate come in the
+// order of the messages.
 func TestDeadLetterOrder(t *testing.T) {
 	src, dead := source(10, 10), new(pipelinetest.MemorySink)
 	reject := func(values ...string) func(*pipeline.Message) error {
@@ -89,7 +91,8 @@ func TestDeadLetterOrder(t *testing.T) {
 	wantValues(t, dead.Stored(), "orders/0", []string{"1", "2", "4", "5", "6", "7"})
 }
 
-// TestRejectsBehindAFailure: a message behind the one that ends the lane is not dead yet.
+// TestRejectsBehindAFailure: a message behind the one that ends the lane is not
+// dead yet.
 func TestRejectsBehindAFailure(t *testing.T) {
 	src, sink, dead := source(10, 10), new(pipelinetest.MemorySink), new(pipelinetest.MemorySink)
 	err := run(t, pipeline.Options{
@@ -114,7 +117,8 @@ func TestRejectsBehindAFailure(t *testing.T) {
 	wantValues(t, dead.Stored(), "orders/0", []string{"1"})
 }
 
-// TestDeadLettersThatAreNotWritten: no good message of the flush is written, nothing is committed.
+// TestDeadLettersThatAreNotWritten: no good message of the flush is written,
+// nothing is committed.
 func TestDeadLettersThatAreNotWritten(t *testing.T) {
 	src, sink := source(10, 10), new(pipelinetest.MemorySink)
 	dead := &pipelinetest.MemorySink{OnWrite: func(context.Context, []pipeline.Message, *pipeline.Progress) error {

@@ -91,7 +91,8 @@ func TestExitRule(t *testing.T) {
 	}
 }
 
-// TestExitIsTakenBack: a place that goes on within the time keeps the run alive.
+// TestExitIsTakenBack: a place that goes on within the time keeps the run
+// alive.
 func TestExitIsTakenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, sink := source(5, 10), new(pipelinetest.MemorySink)

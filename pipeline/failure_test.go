@@ -15,7 +15,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
 
-// TestFailureAtMessage: what ends a lane, what came before it is written and committed, nothing after.
+// TestFailureAtMessage: what ends a lane, what came before it is written and
+// committed, nothing after.
 func TestFailureAtMessage(t *testing.T) {
 	tests := []struct {
 		name string
@@ -58,7 +59,8 @@ func TestFailureAtFirstMessage(t *testing.T) {
 	tr.want(t)
 }
 
-// TestFailurePerPlace: a message that cannot pass stops its place, and no other.
+// TestFailurePerPlace: a message that cannot pass stops its place, and no
+// other.
 func TestFailurePerPlace(t *testing.T) {
 	src, sink := pipelinetest.NewSource([]string{"a", "b", "c"}), new(pipelinetest.MemorySink)
 	src.Put("a", numbered(0, 3)...)
@@ -75,7 +77,8 @@ func TestFailurePerPlace(t *testing.T) {
 	}
 }
 
-// TestFailureWaitsForItsTurn: the batch that fails first is not the first batch.
+// TestFailureWaitsForItsTurn: the batch that fails first is not the first
+// batch.
 func TestFailureWaitsForItsTurn(t *testing.T) {
 	src, sink := source(2, 20), new(pipelinetest.MemorySink)
 	var gaveUp atomic.Int32
@@ -136,7 +139,8 @@ func faulty(call string, n int64, err error) (*pipelinetest.MemorySource, *pipel
 	return src, sink
 }
 
-// TestLostLane: the lane is served again and the run goes on; what was not committed comes again.
+// TestLostLane: the lane is served again and the run goes on; what was not
+// committed comes again.
 func TestLostLane(t *testing.T) {
 	for _, call := range []string{"open", "read", "write", "commit", "close"} {
 		t.Run(call, func(t *testing.T) {
@@ -193,7 +197,8 @@ func TestLostByRead(t *testing.T) {
 	}
 }
 
-// TestLostDuringWrite: a lane that is lost is not parked for what happens to its writes afterwards.
+// TestLostDuringWrite: a lane that is lost is not parked for what happens to
+// its writes afterwards.
 func TestLostDuringWrite(t *testing.T) {
 	src, sink := source(1, 3), new(pipelinetest.MemorySink)
 	read, write := pipelinetest.FailNth(2, pipeline.ErrLost), pipelinetest.FailNth(1, errBoom)
@@ -279,7 +284,8 @@ func TestParkedPlaceLeavesOthersAlone(t *testing.T) {
 	})
 }
 
-// TestWrappedEOF: only io.EOF itself ends a lane well; one from a broken connection does not.
+// TestWrappedEOF: only io.EOF itself ends a lane well; one from a broken
+// connection does not.
 func TestWrappedEOF(t *testing.T) {
 	src := source(2, 10)
 	fail := pipelinetest.FailNth(2, fmt.Errorf("broker: %w", io.EOF))

@@ -15,7 +15,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
 
-// lastGate remembers the last value it has seen and refuses what is not above it.
+// lastGate remembers the last value it has seen and refuses what is not above
+// it.
 type lastGate struct {
 	last   int
 	refuse func(*pipeline.Message) error
@@ -57,7 +58,8 @@ func gates(made *trace, refuse func(*pipeline.Message) error) func(string, []byt
 	}
 }
 
-// TestGateOrder: gates are asked in read order though transforms end in any, one gate per place.
+// TestGateOrder: gates are asked in read order though transforms end in any,
+// one gate per place.
 func TestGateOrder(t *testing.T) {
 	src, sink := pipelinetest.NewSource([]string{"a", "b"}), new(pipelinetest.MemorySink)
 	src.MaxBatch = 3
@@ -99,7 +101,8 @@ func TestGateOrder(t *testing.T) {
 	}
 }
 
-// TestGateRefuses: what Skip, a Reject and another error of the gate do, at a message in mid-batch.
+// TestGateRefuses: what Skip, a Reject and another error of the gate do, at a
+// message in mid-batch.
 func TestGateRefuses(t *testing.T) {
 	reject := &pipeline.Reject{Reason: "duplicate"}
 	tests := []struct {

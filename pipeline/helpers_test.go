@@ -16,7 +16,8 @@ import (
 
 var errBoom = errors.New("boom")
 
-// run runs o to its end in a bubble of its own and checks that nothing is left behind.
+// run runs o to its end in a bubble of its own and checks that nothing is left
+// behind.
 func run(t *testing.T, o pipeline.Options) error {
 	t.Helper()
 	var err error
@@ -70,7 +71,8 @@ func tidy(t *testing.T, o pipeline.Options) {
 	}
 }
 
-// numbered returns messages whose values are the numbers from first to before end.
+// numbered returns messages whose values are the numbers from first to before
+// end.
 func numbered(first, end int) []pipeline.Message {
 	var msgs []pipeline.Message
 	for i := first; i < end; i++ {
@@ -81,8 +83,8 @@ func numbered(first, end int) []pipeline.Message {
 	return msgs
 }
 
-// source returns a bounded source of one place per argument, each a lane of its own and holding the
-// numbers from 0 on, read in batches of size messages.
+// source returns a bounded source of one place per argument, each a lane of its
+// own and holding the numbers from 0 on, read in batches of size messages.
 func source(size int, counts ...int) *pipelinetest.MemorySource {
 	var lanes [][]string
 	for i := range counts {
@@ -158,7 +160,8 @@ func (tr *trace) want(t *testing.T, want ...string) {
 	}
 }
 
-// writes returns an OnWrite that traces the number of messages and the position.
+// writes returns an OnWrite that traces the number of messages and the
+// position.
 func (tr *trace) writes(name string) func(context.Context, []pipeline.Message, *pipeline.Progress) error {
 	return func(_ context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
 		tr.add("%s %d%s", name, len(msgs), position(done))

@@ -31,8 +31,8 @@ type Options struct {
 	// DeadLetters receives a pointer to every rejected message. Without it a
 	// reject parks its place.
 	DeadLetters Sink
-	// Parks, if not nil, says of a reason that a message which is rejected for it
-	// parks its place nonetheless. It is called by many goroutines.
+	// Parks, if not nil, says of a reason that a message which is rejected for
+	// it parks its place nonetheless. It is called by many goroutines.
 	Parks func(Reason) bool
 	// DeadLetterValues adds the value as it was read. It is for inputs that are
 	// ciphertext: a dead letter never carries plaintext.

@@ -199,8 +199,8 @@ func TestFaultThatStops(t *testing.T) {
 	}
 }
 
-// attempts is a transform that notes when it sees a message of a place and fails
-// the first times.
+// attempts is a transform that notes when it sees a message of a place and
+// fails the first times.
 type attempts struct {
 	place, value string
 	fails        int
@@ -477,8 +477,8 @@ func TestQuietTrial(t *testing.T) {
 	})
 }
 
-// TestLostAgainAndAgain: a place whose messages lose the lane each time is found
-// by trying each place by itself, and the others go on.
+// TestLostAgainAndAgain: a place whose messages lose the lane each time is
+// found by trying each place by itself, and the others go on.
 func TestLostAgainAndAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := threePlaces(6, 20)

@@ -253,8 +253,8 @@ func (w *worker) writeLetters() error {
 	return nil
 }
 
-// cutBehindStops drops from the next Write the messages behind a stop that a dead
-// letter has made.
+// cutBehindStops drops from the next Write the messages behind a stop that a
+// dead letter has made.
 func (w *worker) cutBehindStops() error {
 	if !w.places.stopped {
 		return nil

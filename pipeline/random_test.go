@@ -16,10 +16,11 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
 
-// TestRandomRuns draws sources, batches, delays, faults, revocations and restarts, and checks what must
-// hold whatever happens: every message is written, dead-lettered or skipped; first appearances keep the
-// order of their place; no commit passes a message that is not settled; and without a fault nothing
-// appears twice.
+// TestRandomRuns draws sources, batches, delays, faults, revocations and
+// restarts, and checks what must hold whatever happens: every message is
+// written, dead-lettered or skipped; first appearances keep the order of their
+// place; no commit passes a message that is not settled; and without a fault
+// nothing appears twice.
 func TestRandomRuns(t *testing.T) {
 	rounds := 400
 	if testing.Short() {
@@ -84,7 +85,8 @@ func newRound(t *testing.T, seed uint64) *round {
 	return r
 }
 
-// put fills every place with messages, numbered from 0, and gaps; some are large for the budget.
+// put fills every place with messages, numbered from 0, and gaps; some are
+// large for the budget.
 func (r *round) put() {
 	for _, p := range r.places {
 		offset := int64(0)
@@ -150,7 +152,8 @@ func (r *round) inject() {
 	}
 }
 
-// The transform and the gate decide by the number, so that every run decides alike.
+// The transform and the gate decide by the number, so that every run decides
+// alike.
 func (r *round) transform(ctx context.Context, m *pipeline.Message) error {
 	if err := r.pause(ctx); err != nil {
 		return err
@@ -211,7 +214,8 @@ func offsetsOf(s *pipelinetest.MemorySink, place string) []int64 {
 	return offsets
 }
 
-// play runs until every message has been settled, beginning again after what ends a run.
+// play runs until every message has been settled, beginning again after what
+// ends a run.
 func (r *round) play() {
 	for range 100 {
 		if r.once() {

@@ -77,8 +77,8 @@ func TestRefusedBecomesADeadLetter(t *testing.T) {
 	}
 }
 
-// TestRefusedParksItsPlace: without dead letters, or for a cause that is not the
-// message's, the place stops, and what was left of it is not written.
+// TestRefusedParksItsPlace: without dead letters, or for a cause that is not
+// the message's, the place stops, and what was left of it is not written.
 func TestRefusedParksItsPlace(t *testing.T) {
 	var tr trace
 	src := pipelinetest.NewSource([]string{"a", "b"})

@@ -82,7 +82,8 @@ func TestOrderWithSlowTransforms(t *testing.T) {
 	}
 }
 
-// TestParallelWithinLane: with four workers, four batches of one lane are in flight.
+// TestParallelWithinLane: with four workers, four batches of one lane are in
+// flight.
 func TestParallelWithinLane(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
@@ -168,7 +169,8 @@ func TestNullAndEmpty(t *testing.T) {
 	}
 }
 
-// TestPositionWithoutMessages: gaps and skipped messages move the position, through the sink as well.
+// TestPositionWithoutMessages: gaps and skipped messages move the position,
+// through the sink as well.
 func TestPositionWithoutMessages(t *testing.T) {
 	var tr trace
 	src := pipelinetest.NewSource([]string{"a"})

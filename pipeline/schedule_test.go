@@ -23,9 +23,10 @@ var (
 )
 
 // TestSchedules plays drawn schedules: lanes of several places, messages that
-// are skipped, rejected or refused for ever or for a while by the transform, the
-// gate or the sink, dead letters or none, transactions or none, lanes that are
-// lost, fail or are revoked, and runs that are begun again. Whatever happens:
+// are skipped, rejected or refused for ever or for a while by the transform,
+// the gate or the sink, dead letters or none, transactions or none, lanes that
+// are lost, fail or are revoked, and runs that are begun again. Whatever
+// happens:
 //
 //   - every message of a place that is not parked arrives, in order, and in
 //     transactions exactly once;
@@ -67,7 +68,8 @@ const (
 	pausesSink
 )
 
-// letter says whether a message of the kind is a dead letter where there are any.
+// letter says whether a message of the kind is a dead letter where there are
+// any.
 func (k kind) letter() bool {
 	return k == rejectedByTransform || k == rejectedByGate || k == rejectedBySink
 }

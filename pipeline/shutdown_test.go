@@ -11,7 +11,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
 
-// TestShutdown: what a lane in each of its states does when it is told to end, and how long it takes.
+// TestShutdown: what a lane in each of its states does when it is told to end,
+// and how long it takes.
 func TestShutdown(t *testing.T) {
 	until := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 	tests := []struct {
@@ -93,8 +94,8 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// TestEndedBeforeItBegan: nothing is read or written for a context that was done
-// before the run, however little there is to do.
+// TestEndedBeforeItBegan: nothing is read or written for a context that was
+// done before the run, however little there is to do.
 func TestEndedBeforeItBegan(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -118,7 +119,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// TestTransformGivesUpBetweenMessages: a transform that is not waiting ends with the message in hand.
+// TestTransformGivesUpBetweenMessages: a transform that is not waiting ends
+// with the message in hand.
 func TestTransformGivesUpBetweenMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, sink := source(100, 100), new(pipelinetest.MemorySink)
@@ -139,7 +141,8 @@ func TestTransformGivesUpBetweenMessages(t *testing.T) {
 	})
 }
 
-// TestRevokedLane: a lane that is taken away drains before it is let go, and goes on where it was.
+// TestRevokedLane: a lane that is taken away drains before it is let go, and
+// goes on where it was.
 func TestRevokedLane(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, sink := source(3, 30, 30), new(pipelinetest.MemorySink)
@@ -163,7 +166,8 @@ func TestRevokedLane(t *testing.T) {
 	})
 }
 
-// TestGraceDoesNotRunBeforeTheEnd: a write may take longer than grace while the lane goes on.
+// TestGraceDoesNotRunBeforeTheEnd: a write may take longer than grace while the
+// lane goes on.
 func TestGraceDoesNotRunBeforeTheEnd(t *testing.T) {
 	src, sink := source(2, 6), new(pipelinetest.MemorySink)
 	sink.OnWrite = func(ctx context.Context, _ []pipeline.Message, _ *pipeline.Progress) error {
@@ -187,7 +191,8 @@ func (s candid) Serve(ctx context.Context, serve func(context.Context, pipeline.
 	return ctx.Err()
 }
 
-// TestDeadline: a run that ends by a deadline ends as well as one that is cancelled.
+// TestDeadline: a run that ends by a deadline ends as well as one that is
+// cancelled.
 func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := source(2, 6)

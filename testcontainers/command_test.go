@@ -36,7 +36,8 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// needEngine skips the test, loudly, where there is no container engine, or fails it where one is required.
+// needEngine skips the test, loudly, where there is no container engine, or
+// fails it where one is required.
 func needEngine(t *testing.T) {
 	t.Helper()
 	provider, err := testcontainers.NewDockerProvider()

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// TestFiles makes the round trip with files, through the built command; it needs no container.
+// TestFiles makes the round trip with files, through the built command; it
+// needs no container.
 func TestFiles(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }

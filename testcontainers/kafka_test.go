@@ -17,13 +17,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// The broker listens for clients on two ports. What the second one says of where it is leads through a proxy.
+// The broker listens for clients on two ports. What the second one says of
+// where it is leads through a proxy.
 const (
 	kafkaPort   = "9092/tcp"
 	proxiedPort = "9095/tcp"
 )
 
-// kafkaServer is one broker that is its own controller, with a client that is not ours.
+// kafkaServer is one broker that is its own controller, with a client that is
+// not ours.
 type kafkaServer struct {
 	container *testcontainers.DockerContainer
 	address   string
@@ -31,8 +33,9 @@ type kafkaServer struct {
 	client    *kgo.Client
 }
 
-// startKafka starts a broker. It keeps its address when it is started again: the host's port is chosen beforehand, since a
-// broker must tell clients where it is.
+// startKafka starts a broker. It keeps its address when it is started again:
+// the host's port is chosen beforehand, since a broker must tell clients where
+// it is.
 func startKafka(t *testing.T) *kafkaServer {
 	t.Helper()
 	needEngine(t)
@@ -49,7 +52,8 @@ func startKafka(t *testing.T) *kafkaServer {
 				network.MustParsePort(proxiedPort): {{HostIP: loopback, HostPort: strconv.Itoa(behind)}},
 			}
 		}),
-		// The start script writes configuration files, which not every build of the image lets its own user do.
+		// The start script writes configuration files, which not every build of
+		// the image lets its own user do.
 		testcontainers.WithConfigModifier(func(c *container.Config) { c.User = "root" }),
 		testcontainers.WithEnv(map[string]string{
 			"KAFKA_NODE_ID":                                  "1",
@@ -159,7 +163,8 @@ func (k *kafkaServer) topic(t *testing.T, name string, partitions int32, config 
 	}
 }
 
-// ends are the offsets behind the last record of each partition, of open transactions too.
+// ends are the offsets behind the last record of each partition, of open
+// transactions too.
 func (k *kafkaServer) ends(t *testing.T, topic string, partitions int32) []int64 {
 	t.Helper()
 	return k.offsets(t, topic, partitions, 0)
@@ -197,7 +202,8 @@ func (k *kafkaServer) offsets(t *testing.T, topic string, partitions int32, isol
 	return ends
 }
 
-// read gives see all that a consumer of committed records sees of a topic up to now, in order per partition.
+// read gives see all that a consumer of committed records sees of a topic up to
+// now, in order per partition.
 func (k *kafkaServer) read(t *testing.T, topic string, partitions int32, see func(*kgo.Record)) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)

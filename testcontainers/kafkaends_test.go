@@ -11,8 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// testOpenTransaction has a run with an end wait for a transaction that is open in its source. It says for whom, and everything
-// behind it is carried.
+// testOpenTransaction has a run with an end wait for a transaction that is open
+// in its source. It says for whom, and everything behind it is carried.
 func (k *kafkaTest) testOpenTransaction(t *testing.T) {
 	s := series{partitions: 1, n: 2000}
 	k.topic(t, "open", 1)
@@ -48,8 +48,8 @@ func (k *kafkaTest) testOpenTransaction(t *testing.T) {
 	}
 }
 
-// testDeletedRecords has a topic lose records before a run with an end has read them: it says how many, and the next run has
-// nothing to do.
+// testDeletedRecords has a topic lose records before a run with an end has read
+// them: it says how many, and the next run has nothing to do.
 func (k *kafkaTest) testDeletedRecords(t *testing.T) {
 	s := series{partitions: 1, n: 200}
 	k.topic(t, "lost", 1)
@@ -96,8 +96,8 @@ func (k *kafkaServer) deleteRecords(t *testing.T, topic string, before int64) {
 	}
 }
 
-// testStrongCopy has copies made with create=true: they keep records as long as the source, and take a record that fills the
-// source's limit, there and back.
+// testStrongCopy has copies made with create=true: they keep records as long as
+// the source, and take a record that fills the source's limit, there and back.
 func (k *kafkaTest) testStrongCopy(t *testing.T) {
 	const limit = 200_000
 	k.topic(t, "strong", 1, "retention.ms", "-1", "max.message.bytes", fmt.Sprint(limit), "min.insync.replicas", "1")
@@ -135,7 +135,8 @@ func (k *kafkaTest) testStrongCopy(t *testing.T) {
 			}
 		}
 	}
-	// A topic that is there and keeps records for a day is refused, and nothing is read.
+	// A topic that is there and keeps records for a day is refused, and nothing
+	// is read.
 	k.topic(t, "strong-day", 1, "retention.ms", "86400000", "max.message.bytes", "1100000")
 	e := exitOf(t.Context(), t, "encrypt", "--key", k.key, "--from", k.url("strong?until=latest&group=day"), "--to", k.url("strong-day"))
 	if e.code != 2 || !strings.Contains(e.stderr, "retention.ms is 24h0m0s, and strong/0 has older records") {

@@ -11,8 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// testLostAnswers closes the connection in place of the answer to every seventh produce. What is sent again is what was sent,
-// and is stored once.
+// testLostAnswers closes the connection in place of the answer to every seventh
+// produce. What is sent again is what was sent, and is stored once.
 func (k *kafkaTest) testLostAnswers(t *testing.T) {
 	s := series{partitions: 1, n: 100_000}
 	k.topic(t, "unsure", 1)
@@ -61,14 +61,16 @@ type stamps struct {
 	lost []int // those whose answer was lost
 }
 
-// stamp is what makes a batch known to the broker, and a checksum of all that it holds.
+// stamp is what makes a batch known to the broker, and a checksum of all that
+// it holds.
 type stamp struct {
 	producer                 int64
 	epoch                    int16
 	sequence, count, content int32
 }
 
-// noteLoss notes that the answer to the last batch was lost. There is one request under way at a time.
+// noteLoss notes that the answer to the last batch was lost. There is one
+// request under way at a time.
 func (s *stamps) noteLoss() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,9 +95,10 @@ func (s *stamps) note(t *testing.T, r kafkaRequest) bool {
 	return true
 }
 
-// again returns how many answers were lost, and after how many of them the batch was sent once more as it was. On a busy machine a
-// batch may also be sent again because its answer took too long, and a transaction aborted; any batch must be the one before once
-// more, follow on it, or begin.
+// again returns how many answers were lost, and after how many of them the
+// batch was sent once more as it was. On a busy machine a batch may also be
+// sent again because its answer took too long, and a transaction aborted; any
+// batch must be the one before once more, follow on it, or begin.
 func (s *stamps) again(t *testing.T) (lost, again int) {
 	t.Helper()
 	s.mu.Lock()
@@ -116,8 +119,9 @@ func (s *stamps) again(t *testing.T) (lost, again int) {
 	return len(s.lost), again
 }
 
-// killedAt runs a command through the proxy and takes it away between the TxnOffsetCommit and the EndTxn of its n-th
-// transaction: in place of the answer to the one, or when the other is on its way.
+// killedAt runs a command through the proxy and takes it away between the
+// TxnOffsetCommit and the EndTxn of its n-th transaction: in place of the
+// answer to the one, or when the other is on its way.
 func (k *kafkaTest) killedAt(t *testing.T, n int, answered bool, sealed string, args ...string) {
 	t.Helper()
 	var p *process
@@ -149,8 +153,9 @@ func (k *kafkaTest) killedAt(t *testing.T, n int, answered bool, sealed string, 
 	k.proxy.use(t, proxyRules{})
 }
 
-// testKilledInTransaction takes one run with an end after the other away, each in a later one of its transactions. The next
-// one aborts at once what was left, and nothing is missing or there twice.
+// testKilledInTransaction takes one run with an end after the other away, each
+// in a later one of its transactions. The next one aborts at once what was
+// left, and nothing is missing or there twice.
 func (k *kafkaTest) testKilledInTransaction(t *testing.T) {
 	s := series{partitions: parts, n: 400_000}
 	k.topic(t, "cut", parts)
@@ -168,7 +173,8 @@ func (k *kafkaTest) testKilledInTransaction(t *testing.T) {
 	k.compare(t, "cut-opened", s, s.numbered)
 }
 
-// testKilledMemberInTransaction does so with a member of a group, which comes back under its name.
+// testKilledMemberInTransaction does so with a member of a group, which comes
+// back under its name.
 func (k *kafkaTest) testKilledMemberInTransaction(t *testing.T) {
 	s := series{partitions: parts, n: 200_000}
 	k.topic(t, "member-cut", parts)
@@ -184,8 +190,9 @@ func (k *kafkaTest) testKilledMemberInTransaction(t *testing.T) {
 	k.once(t, "member-cut-sealed", s)
 }
 
-// testHandover measures how long a member works on partitions that it must let go: from another member's wish to join until
-// its own. How long that takes is logged; it fails the test only where something must have been waited for.
+// testHandover measures how long a member works on partitions that it must let
+// go, from another member's wish to join until its own. How long that takes is
+// logged; it fails the test only where something must have been waited for.
 func (k *kafkaTest) testHandover(t *testing.T) {
 	s := series{partitions: parts, n: 300_000}
 	k.topic(t, "handover", parts)
@@ -211,7 +218,8 @@ func (k *kafkaTest) testHandover(t *testing.T) {
 	}
 }
 
-// handover is when a second member asked to join a group, and the first one to join it again.
+// handover is when a second member asked to join a group, and the first one to
+// join it again.
 type handover struct {
 	mu          sync.Mutex
 	first       string // id of the first member

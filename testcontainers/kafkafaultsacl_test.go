@@ -13,8 +13,8 @@ type aclChange struct {
 	operation kmsg.ACLOperation
 }
 
-// memberRights are what members need. Each is more than they need of one resource: which rights are enough is the matter of
-// another test.
+// memberRights are what members need. Each is more than they need of one
+// resource: which rights are enough is the matter of another test.
 var memberRights = []aclChange{
 	{kmsg.ACLResourceTypeTopic, "*", kmsg.ACLOperationAll},
 	{kmsg.ACLResourceTypeGroup, "*", kmsg.ACLOperationAll},

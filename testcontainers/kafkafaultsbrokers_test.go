@@ -22,7 +22,8 @@ func killBroker(r *faultRun, b *faultBroker) {
 	b.raise(r.T)
 }
 
-// outliveBroker kills a broker and starts it again when everything flows without it.
+// outliveBroker kills a broker and starts it again when everything flows
+// without it.
 func outliveBroker(r *faultRun, b *faultBroker) {
 	r.began = time.Now()
 	b.kill(r.T)
@@ -36,7 +37,8 @@ func outliveBroker(r *faultRun, b *faultBroker) {
 	b.raise(r.T)
 }
 
-// pauseBroker stops a broker for longer than its session with the controller, and lets it go on.
+// pauseBroker stops a broker for longer than its session with the controller,
+// and lets it go on.
 func pauseBroker(r *faultRun, b *faultBroker) {
 	r.began = time.Now()
 	b.pause(r.T)
@@ -52,7 +54,8 @@ func isolateBroker(r *faultRun, b *faultBroker) {
 	r.join(r.T, b)
 }
 
-// restartBrokers restarts one broker after the other, as an operator does: the next one when all replicas are back.
+// restartBrokers restarts one broker after the other, as an operator does: the
+// next one when all replicas are back.
 func restartBrokers(r *faultRun) {
 	for _, i := range r.rnd.Perm(len(r.brokers)) {
 		r.brokers[i].restart(r.T)
@@ -61,7 +64,8 @@ func restartBrokers(r *faultRun) {
 	}
 }
 
-// fillDisk takes all room from a broker, which ends by it, and gives the room back.
+// fillDisk takes all room from a broker, which ends by it, and gives the room
+// back.
 func fillDisk(r *faultRun) {
 	b := r.brokers[r.rnd.IntN(len(r.brokers))]
 	b.fillDisk(r.T)

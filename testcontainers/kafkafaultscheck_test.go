@@ -25,7 +25,8 @@ func numberOf(r *kgo.Record) int {
 	return i
 }
 
-// checkMark counts what has come through so far: everything up to a mark must have. The source is taken for what was written.
+// checkMark counts what has come through so far: everything up to a mark must
+// have. The source is taken for what was written.
 func (s *faultStream) checkMark(mark [faultParts]int) (found [3]counts) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -41,8 +42,8 @@ func (s *faultStream) checkMark(mark [faultParts]int) (found [3]counts) {
 	return found
 }
 
-// check reads all topics anew. What counts is the order in which the source holds the records, whatever the test's own producer
-// has made of them.
+// check reads all topics anew. What counts is the order in which the source
+// holds the records, whatever the test's own producer has made of them.
 func (s *faultStream) check(t *testing.T) {
 	t.Helper()
 	source := s.keys(t, faultTopics[0], nil)
@@ -84,7 +85,8 @@ func (s *faultStream) keys(t *testing.T, topic string, see func(*kgo.Record)) (k
 	return keys
 }
 
-// compare counts what differs between a partition of the source and of a copy, which has to have the first ones.
+// compare counts what differs between a partition of the source and of a copy,
+// which has to have the first ones.
 func (c *counts) compare(source, copied []int, first int) {
 	left := make(map[int]int, len(source))
 	order := make(map[int]int, len(source))

@@ -25,8 +25,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// faultCluster is three brokers. Members of groups reach each of them through a proxy, and must name themselves; the checker
-// reaches them directly. The client of kafkaServer is the checker's.
+// faultCluster is three brokers. Members of groups reach each of them through a
+// proxy, and must name themselves; the checker reaches them directly. The
+// client of kafkaServer is the checker's.
 type faultCluster struct {
 	*kafkaServer
 	brokers [3]*faultBroker
@@ -34,7 +35,8 @@ type faultCluster struct {
 	engine  *testcontainers.DockerClient
 }
 
-// faultBroker is a broker that can be killed, stopped and cut off without an end of its container: its data lies in memory.
+// faultBroker is a broker that can be killed, stopped and cut off without an
+// end of its container: its data lies in memory.
 type faultBroker struct {
 	id        int32
 	name      string // among its peers
@@ -43,7 +45,8 @@ type faultBroker struct {
 	proxy     *kafkaProxy
 }
 
-// superviseBroker starts the broker again whenever it has ended, unless it is to be down.
+// superviseBroker starts the broker again whenever it has ended, unless it is
+// to be down.
 const superviseBroker = `trap 'kill -9 $pid; exit' TERM
 while :; do
   while [ -e /tmp/down ]; do sleep 0.1; done
@@ -58,7 +61,8 @@ const (
 	appPassword = "app-secret"
 )
 
-// startFaultCluster starts the brokers. All of them are voters of the metadata quorum.
+// startFaultCluster starts the brokers. All of them are voters of the metadata
+// quorum.
 func startFaultCluster(t *testing.T) *faultCluster {
 	t.Helper()
 	needEngine(t)
@@ -234,7 +238,8 @@ func (b *faultBroker) fillDisk(t *testing.T) {
 
 func (b *faultBroker) freeDisk(t *testing.T) { b.inside(t, "rm -f /data/filler /data/crumbs") }
 
-// cutOff takes the broker out of the network of its peers. Clients still reach it.
+// cutOff takes the broker out of the network of its peers. Clients still reach
+// it.
 func (c *faultCluster) cutOff(t *testing.T, b *faultBroker) {
 	t.Helper()
 	options := client.NetworkDisconnectOptions{Container: b.container.GetContainerID(), Force: true}
@@ -276,7 +281,8 @@ func (c *faultCluster) leader(t *testing.T, topic string, partition int) *faultB
 	return found
 }
 
-// coordinator returns the broker that coordinates a group, or a transactional id.
+// coordinator returns the broker that coordinates a group, or a transactional
+// id.
 func (c *faultCluster) coordinator(t *testing.T, of string, transactional bool) *faultBroker {
 	t.Helper()
 	var found *faultBroker
@@ -302,7 +308,8 @@ func (c *faultCluster) coordinator(t *testing.T, of string, transactional bool) 
 	return found
 }
 
-// whole tells whether every partition of the cluster is on all brokers. Its answer is that of the controller's log.
+// whole tells whether every partition of the cluster is on all brokers. Its
+// answer is that of the controller's log.
 func (c *faultCluster) whole(ctx context.Context) bool {
 	req := kmsg.NewPtrMetadataRequest()
 	res, err := req.RequestWith(ctx, c.client)

@@ -9,7 +9,8 @@ import (
 // faultSession is the session of the members: the default.
 const faultSession = 10 * time.Second
 
-// allFaults are the faults of the suite, with the times that docs/kafka.md promises.
+// allFaults are the faults of the suite, with the times that docs/kafka.md
+// promises.
 func allFaults() []fault {
 	const broker, gone, whole = 15 * time.Second, faultSession + 2*time.Second, 5 * time.Second
 	return []fault{
@@ -49,14 +50,16 @@ func killNamed(r *faultRun) {
 	r.members.replace(r.T, one)
 }
 
-// killNameless kills a member that nobody will know again: its partitions wait for the end of its session.
+// killNameless kills a member that nobody will know again: its partitions wait
+// for the end of its session.
 func killNameless(r *faultRun) {
 	one := r.members.of(sealers, false)[0]
 	one.kill(r.T)
 	r.members.replace(r.T, one)
 }
 
-// stopMember stops a member until its session is over. Then it goes on as if nothing had happened.
+// stopMember stops a member until its session is over. Then it goes on as if
+// nothing had happened.
 func stopMember(r *faultRun) {
 	all := append(r.members.of(sealers, true), r.members.of(sealers, false)...)
 	one := all[r.rnd.IntN(len(all))]
@@ -82,7 +85,8 @@ func comeAndGo(r *faultRun) {
 	}
 }
 
-// takeName starts a second process with the name of one that runs. The older one ends, and says so.
+// takeName starts a second process with the name of one that runs. The older
+// one ends, and says so.
 func takeName(r *faultRun) {
 	all := r.members.of(sealers, true)
 	older := all[r.rnd.IntN(len(all))]

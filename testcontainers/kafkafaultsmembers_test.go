@@ -12,7 +12,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys/awskms"
 )
 
-// The groups: several members seal, and a single one opens what they have sealed.
+// The groups: several members seal, and a single one opens what they have
+// sealed.
 const (
 	sealers = "sealers"
 	openers = "openers"
@@ -31,13 +32,15 @@ type faultMembers struct {
 	slowest time.Duration // that a member took to end
 }
 
-// faultMember is one of them. Its name is empty if it has none, and nobody then knows it again after a restart.
+// faultMember is one of them. Its name is empty if it has none, and nobody then
+// knows it again after a restart.
 type faultMember struct {
 	*process
 	group, name string
 }
 
-// startMembers starts a key service, and the members that stay: a and b, one without a name, and the one that opens.
+// startMembers starts a key service, and the members that stay: a and b, one
+// without a name, and the one that opens.
 func startMembers(t *testing.T, c *faultCluster) *faultMembers {
 	t.Helper()
 	for name, value := range map[string]string{
@@ -104,7 +107,8 @@ func (m *faultMembers) replace(t *testing.T, old *faultMember) *faultMember {
 	return again
 }
 
-// end tells a member to end, and waits. However things are, it ends well, or as one that was interrupted before it began.
+// end tells a member to end, and waits. However things are, it ends well, or as
+// one that was interrupted before it began.
 func (m *faultMembers) end(t *testing.T, one *faultMember) {
 	t.Helper()
 	begin := time.Now()

@@ -10,7 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// everywhere sets rules for the connections to all brokers until the function that it returns is called.
+// everywhere sets rules for the connections to all brokers until the function
+// that it returns is called.
 func (r *faultRun) everywhere(rules proxyRules) (off func()) {
 	for _, b := range r.brokers {
 		b.proxy.use(r.T, rules)
@@ -32,7 +33,8 @@ func cutConnections(r *faultRun) {
 	}
 }
 
-// refuseConnections takes a broker away from the members, which all other clients and brokers reach.
+// refuseConnections takes a broker away from the members, which all other
+// clients and brokers reach.
 func refuseConnections(r *faultRun) {
 	b := r.brokers[r.rnd.IntN(len(r.brokers))]
 	b.proxy.use(r.T, proxyRules{asked: func(kafkaRequest) bool { return false }})
@@ -41,7 +43,8 @@ func refuseConnections(r *faultRun) {
 	b.proxy.use(r.T, proxyRules{})
 }
 
-// stallRequests holds all requests of members to a broker back. They reach it late, and nobody waits for their answers any more.
+// stallRequests holds all requests of members to a broker back. They reach it
+// late, and nobody waits for their answers any more.
 func stallRequests(r *faultRun) {
 	b := r.brokers[r.rnd.IntN(len(r.brokers))]
 	over := make(chan struct{})
@@ -54,7 +57,8 @@ func stallRequests(r *faultRun) {
 	close(over)
 }
 
-// loseAnswers closes the connection in the place of some answers to each kind of request, while a member joins and leaves.
+// loseAnswers closes the connection in the place of some answers to each kind
+// of request, while a member joins and leaves.
 func loseAnswers(r *faultRun) {
 	var mu sync.Mutex
 	asked, lost := map[kmsg.Key]int{}, map[kmsg.Key]int{}
@@ -102,8 +106,9 @@ func loseAnswers(r *faultRun) {
 	r.Logf("answers lost: one in %d;%s", every, text)
 }
 
-// lateEnds holds the end of a transaction back until the next one has written something. Then its member is killed: what the late
-// end has committed by mistake would be there twice.
+// lateEnds holds the end of a transaction back until the next one has written
+// something. Then its member is killed: what the late end has committed by
+// mistake would be there twice.
 type lateEnds struct {
 	mu    sync.Mutex
 	id    string        // transactional id of the one that is held; empty if none is
@@ -164,8 +169,9 @@ func (l *lateEnds) hold(end *kmsg.EndTxnRequest) *heldRequest {
 	}}
 }
 
-// noteWritten lets the end that is held go on, if this is the transaction after it: the client sends nothing between an end
-// and its answer, or the end of its own wait.
+// noteWritten lets the end that is held go on, if this is the transaction after
+// it: the client sends nothing between an end and its answer, or the end of its
+// own wait.
 func (l *lateEnds) noteWritten(id *string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -210,7 +216,8 @@ func holdEnds(r *faultRun) {
 	}
 }
 
-// killOwner kills the member that a transactional id belongs to, and starts it again.
+// killOwner kills the member that a transactional id belongs to, and starts it
+// again.
 func (r *faultRun) killOwner(id string) {
 	one := r.members.of(sealers, false)[0] // its ids have a random part
 	for _, named := range r.members.of(sealers, true) {

@@ -83,8 +83,10 @@ func (p *prepared) noteAnswer(r *faultRun, request kafkaRequest) {
 	}
 }
 
-// killPrepared kills the coordinator of a transaction when it has noted the end, and before any leader has written the marker.
-// Leaders cannot: one broker is down, and the topic wants all replicas, while the log of transactions does with two.
+// killPrepared kills the coordinator of a transaction when it has noted the
+// end, and before any leader has written the marker. Leaders cannot: one broker
+// is down, and the topic wants all replicas, while the log of transactions does
+// with two.
 func killPrepared(r *faultRun) {
 	down := r.brokers[r.rnd.IntN(len(r.brokers))]
 	down.kill(r.T)
@@ -140,7 +142,8 @@ func (c *faultCluster) without(ctx context.Context, b *faultBroker) bool {
 	return true
 }
 
-// setMinISR says how many replicas the ciphertext must be on, and waits until all brokers that live go by it.
+// setMinISR says how many replicas the ciphertext must be on, and waits until
+// all brokers that live go by it.
 func (r *faultRun) setMinISR(n string) {
 	r.Helper()
 	topic := faultTopics[1]

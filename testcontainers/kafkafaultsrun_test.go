@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// fault is something that goes wrong, and is made good again before inflict returns.
+// fault is something that goes wrong, and is made good again before inflict
+// returns.
 type fault struct {
 	name    string
 	target  time.Duration // within which everything flows again; 0 if none is set
@@ -33,8 +34,8 @@ type faultRun struct {
 	found   [3]counts // by topic, so far
 }
 
-// The environment says how long the long form takes, over how many seeds, which is the first one, which faults, and a folder for
-// what members log.
+// The environment says how long the long form takes, over how many seeds, which
+// is the first one, which faults, and a folder for what members log.
 const (
 	faultsTime  = "FAULTS_TIME"
 	faultsSeeds = "FAULTS_SEEDS"
@@ -43,9 +44,10 @@ const (
 	faultsLogs  = "FAULTS_LOGS"
 )
 
-// TestKafkaFaults has members of groups seal and open a stream on three brokers, and lets go wrong all that can. However it goes,
-// a reader of committed records sees each record once, and in order. Everything goes on by itself. Times are printed beside what
-// they should be; counts decide.
+// TestKafkaFaults has members of groups seal and open a stream on three
+// brokers, and lets go wrong all that can. However it goes, a reader of
+// committed records sees each record once, and in order. Everything goes on by
+// itself. Times are printed beside what they should be; counts decide.
 func TestKafkaFaults(t *testing.T) {
 	if os.Getenv(faultsTime) == "" {
 		runFaults(t, envNumber(t, faultsSeed, 1), 0)
@@ -75,7 +77,8 @@ func envNumber(t *testing.T, name string, otherwise uint64) uint64 {
 	return n
 }
 
-// runFaults runs with one seed. Without a time it is the short form: some faults, each once.
+// runFaults runs with one seed. Without a time it is the short form: some
+// faults, each once.
 func runFaults(t *testing.T, seed uint64, length time.Duration) {
 	begin := time.Now()
 	r := &faultRun{T: t, rnd: rand.New(rand.NewPCG(seed, 0)), long: length > 0}
@@ -162,8 +165,10 @@ func (r *faultRun) suffer(f fault) {
 	r.Log(report)
 }
 
-// await waits until everything that was made up to now has come through, and all replicas are there. Nobody helps. Then it waits
-// a little for calm, so that one fault does not count for the next; on a machine that is busy there may be none.
+// await waits until everything that was made up to now has come through, and
+// all replicas are there. Nobody helps. Then it waits a little for calm, so
+// that one fault does not count for the next; on a machine that is busy there
+// may be none.
 func (r *faultRun) await(after string) {
 	r.Helper()
 	const limit, patience, calm = 2 * time.Minute, 10 * time.Second, 1500 * time.Millisecond

@@ -20,8 +20,8 @@ const (
 // faultTopics are the source, the ciphertext and the plaintext again.
 var faultTopics = [3]string{"in", "sealed", "opened"}
 
-// faultStream writes numbered records at a steady rate and watches, as a reader of committed records, how old the oldest one is
-// that has not come through.
+// faultStream writes numbered records at a steady rate and watches, as a reader
+// of committed records, how old the oldest one is that has not come through.
 type faultStream struct {
 	cluster *faultCluster
 	series  series
@@ -150,7 +150,8 @@ func (s *faultStream) begin() {
 	s.lateAt, s.oldest = [3][faultParts]time.Time{}, [3][faultParts]time.Duration{}
 }
 
-// lastLate tells when a record of a topic was last late, and how old the oldest one of each partition became.
+// lastLate tells when a record of a topic was last late, and how old the oldest
+// one of each partition became.
 func (s *faultStream) lastLate(topic int) (at time.Time, oldest [faultParts]time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,7 +173,8 @@ func (s *faultStream) mark() (made [faultParts]int) {
 	return made
 }
 
-// passed tells whether everything up to a mark has come through, and the error of the test's own producer.
+// passed tells whether everything up to a mark has come through, and the error
+// of the test's own producer.
 func (s *faultStream) passed(mark [faultParts]int) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

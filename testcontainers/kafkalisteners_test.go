@@ -46,7 +46,8 @@ var listeners = []listener{
 	{"TLSONLY", "SSL"},
 }
 
-// securedKafka is a broker with a port for each way in. The client that is not ours uses a port without any.
+// securedKafka is a broker with a port for each way in. The client that is not
+// ours uses a port without any.
 type securedKafka struct {
 	kafkaTest
 	ports map[string]string // HOST:PORT
@@ -251,7 +252,8 @@ func (k *securedKafka) at(port, topic, query string) string {
 	return "kafka://" + k.ports[port] + "/" + topic + "?" + strings.TrimSuffix(strings.ReplaceAll(query, "%s", k.dir), "&")
 }
 
-// unsecured returns a token that says who somebody is, without a signature: the broker is configured to believe it.
+// unsecured returns a token that says who somebody is, without a signature: the
+// broker is configured to believe it.
 func unsecured(life time.Duration) string {
 	part := func(v any) string {
 		b, _ := json.Marshal(v)
@@ -271,7 +273,8 @@ var ways = map[string]string{
 	"TLSONLY": "ca=%s/ca.pem&server-name=127.0.0.1",
 }
 
-// TestKafkaListeners gets into a broker by each way that there is, and says what is wrong where one does not.
+// TestKafkaListeners gets into a broker by each way that there is, and says
+// what is wrong where one does not.
 func TestKafkaListeners(t *testing.T) {
 	k := startSecured(t)
 	k.file(t, "token", unsecured(time.Hour))
@@ -328,8 +331,9 @@ func (k *securedKafka) testMistakes(t *testing.T) {
 	}
 }
 
-// testRotation: the password is changed in the cluster and in the file while a member runs. Its connections authenticate
-// again each 3.4 s, and it neither stops nor rebalances.
+// testRotation: the password is changed in the cluster and in the file while a
+// member runs. Its connections authenticate again each 3.4 s, and it neither
+// stops nor rebalances.
 func (k *securedKafka) testRotation(t *testing.T) {
 	k.topic(t, "rotated", 2)
 	k.topic(t, "rotated.enc", 2, "max.message.bytes", "1100000")
@@ -409,7 +413,8 @@ func (k *kafkaServer) carry(t *testing.T, from, to string, s series, first, last
 	}
 }
 
-// waitFor lets time pass in which authentications and tokens end: there is nothing to see of it from here.
+// waitFor lets time pass in which authentications and tokens end: there is
+// nothing to see of it from here.
 func (k *kafkaServer) waitFor(t *testing.T, d time.Duration) {
 	t.Helper()
 	select {

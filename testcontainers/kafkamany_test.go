@@ -7,8 +7,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// testManyTopics: topics of a list, and of a pattern while they come and go, are carried each to its own; an envelope
-// that is moved from one to another is refused.
+// testManyTopics: topics of a list, and of a pattern while they come and go,
+// are carried each to its own; an envelope that is moved from one to another is
+// refused.
 func (k *kafkaTest) testManyTopics(t *testing.T) {
 	s := series{partitions: parts, n: 5000}
 	for _, topic := range []string{"many.a", "many.b"} {

@@ -17,7 +17,8 @@ import (
 // session of the members of these tests: the shortest that brokers accept.
 const session = 6 * time.Second
 
-// TestKafkaMembers has members of a group come, go, die and come back. Counts decide; times are printed.
+// TestKafkaMembers has members of a group come, go, die and come back. Counts
+// decide; times are printed.
 func TestKafkaMembers(t *testing.T) {
 	k := kafkaTest{kafkaServer: startKafka(t), key: newKey(t)}
 	t.Run("started again", k.testStartedAgain)
@@ -46,8 +47,8 @@ func (k *kafkaTest) member(t *testing.T, topic string, args ...string) *process 
 
 const assigned = "kafka: partitions assigned"
 
-// testStartedAgain kills a member with a name and starts it again within the session: there is no round of the group, and
-// another member goes on.
+// testStartedAgain kills a member with a name and starts it again within the
+// session: there is no round of the group, and another member goes on.
 func (k *kafkaTest) testStartedAgain(t *testing.T) {
 	s := series{partitions: parts, n: 40_000}
 	k.topic(t, "again", parts)
@@ -72,7 +73,8 @@ func (k *kafkaTest) testStartedAgain(t *testing.T) {
 	k.once(t, "again-sealed", s)
 }
 
-// testGone kills a member: another one has its partitions after the session, and its own all the time.
+// testGone kills a member: another one has its partitions after the session,
+// and its own all the time.
 func (k *kafkaTest) testGone(t *testing.T) {
 	s := series{partitions: parts, n: 40_000}
 	k.topic(t, "gone", parts)
@@ -93,7 +95,8 @@ func (k *kafkaTest) testGone(t *testing.T) {
 	k.once(t, "gone-sealed", s)
 }
 
-// testOneName starts a second process with the name of a first one, which ends with a code of its own.
+// testOneName starts a second process with the name of a first one, which ends
+// with a code of its own.
 func (k *kafkaTest) testOneName(t *testing.T) {
 	s := series{partitions: parts, n: 40_000}
 	k.topic(t, "name", parts)
@@ -135,8 +138,8 @@ func (k *kafkaTest) testEndedInJoin(t *testing.T) {
 	}
 }
 
-// testOtherPrograms: a group of Kafka's own consumers is refused by the name of its protocol, and they go on. Kafka's tools
-// understand a group of ours.
+// testOtherPrograms: a group of Kafka's own consumers is refused by the name of
+// its protocol, and they go on. Kafka's tools understand a group of ours.
 func (k *kafkaTest) testOtherPrograms(t *testing.T) {
 	const sticky = "partition.assignment.strategy=org.apache.kafka.clients.consumer.CooperativeStickyAssignor"
 	for name, test := range map[string]struct{ property, protocol string }{
@@ -190,7 +193,8 @@ func (k *kafkaServer) java(ctx context.Context, class string, args ...string) st
 	return string(text)
 }
 
-// awaitShares waits until a group is at rest, has that many members, and each has partitions.
+// awaitShares waits until a group is at rest, has that many members, and each
+// has partitions.
 func (k *kafkaServer) awaitShares(t *testing.T, group string, members int) {
 	t.Helper()
 	k.awaitGroup(t, group, func(state string, shares []int) bool {
@@ -204,7 +208,8 @@ func (k *kafkaServer) awaitJoin(t *testing.T, group string) {
 	k.awaitGroup(t, group, func(state string, _ []int) bool { return state == "PreparingRebalance" })
 }
 
-// awaitGroup waits until a group is as wanted: its state, and how many partitions each member has.
+// awaitGroup waits until a group is as wanted: its state, and how many
+// partitions each member has.
 func (k *kafkaServer) awaitGroup(t *testing.T, group string, ready func(state string, shares []int) bool) {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
@@ -220,7 +225,8 @@ func (k *kafkaServer) awaitGroup(t *testing.T, group string, ready func(state st
 	}
 }
 
-// describeGroup returns the state of a group, of either protocol, and how many partitions each member has.
+// describeGroup returns the state of a group, of either protocol, and how many
+// partitions each member has.
 func (k *kafkaServer) describeGroup(t *testing.T, group string) (state string, shares []int) {
 	t.Helper()
 	req := kmsg.NewPtrDescribeGroupsRequest()

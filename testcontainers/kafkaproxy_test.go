@@ -11,8 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// kafkaProxy stands between clients and a broker's second listener, and sees whole messages: one at a time on each
-// connection, as our clients send them.
+// kafkaProxy stands between clients and a broker's second listener, and sees
+// whole messages: one at a time on each connection, as our clients send them.
 type kafkaProxy struct {
 	listener net.Listener
 	upstream string // set before the first connection
@@ -23,15 +23,16 @@ type kafkaProxy struct {
 	wait  sync.WaitGroup
 }
 
-// proxyRules are asked about every message; false closes the connection in its place. Either may be nil, and is called from
-// one goroutine per connection.
+// proxyRules are asked about every message; false closes the connection in its
+// place. Either may be nil, and is called from one goroutine per connection.
 type proxyRules struct {
 	asked    func(kafkaRequest) bool
 	answered func(kafkaRequest) bool
 	held     func(kafkaRequest) *heldRequest // nil: goes on
 }
 
-// heldRequest is a request whose client is told nothing: its connection is closed. The broker gets the request later.
+// heldRequest is a request whose client is told nothing: its connection is
+// closed. The broker gets the request later.
 type heldRequest struct {
 	due      <-chan struct{}
 	answered func(kmsg.Response) // nil if no answer came
@@ -42,8 +43,8 @@ type kafkaRequest []byte
 
 func (r kafkaRequest) key() kmsg.Key { return kmsg.Key(be.BigEndian.Uint16(r)) }
 
-// read reads the request into into, whose key is the request's. The header of flexible versions ends with tags, of which we
-// send none.
+// read reads the request into into, whose key is the request's. The header of
+// flexible versions ends with tags, of which we send none.
 func (r kafkaRequest) read(into kmsg.Request) error {
 	if len(r) < 10 {
 		return io.ErrUnexpectedEOF

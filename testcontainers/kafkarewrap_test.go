@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// testRewrap: a topic of envelopes becomes one that another key opens and the old one does not, record by record the same.
+// testRewrap: a topic of envelopes becomes one that another key opens and the
+// old one does not, record by record the same.
 func (k *kafkaTest) testRewrap(t *testing.T) {
 	s := series{partitions: parts, n: 20_000, large: 500}
 	k.topic(t, "moving", parts)

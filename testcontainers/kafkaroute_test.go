@@ -22,8 +22,8 @@ type kafkaTest struct {
 	key string // URL
 }
 
-// TestKafka carries records between topics of a real broker, through the built command. The tests take turns: one of them
-// restarts the broker.
+// TestKafka carries records between topics of a real broker, through the built
+// command. The tests take turns: one of them restarts the broker.
 func TestKafka(t *testing.T) {
 	k := kafkaTest{kafkaServer: startKafka(t)}
 	path := filepath.Join(t.TempDir(), "key.jwk")
@@ -60,7 +60,8 @@ func (k *kafkaTest) run(t *testing.T, command, from, to string) {
 	t.Logf("%s took %v", command, time.Since(start).Round(time.Millisecond))
 }
 
-// testFidelity: what comes out is what went in, in both deliveries, and nothing of it can be read on the way.
+// testFidelity: what comes out is what went in, in both deliveries, and nothing
+// of it can be read on the way.
 func (k *kafkaTest) testFidelity(t *testing.T) {
 	s := series{partitions: parts, n: 200_000, large: 1000}
 	k.topic(t, "fidelity", parts)
@@ -96,7 +97,8 @@ func (k *kafkaTest) checkSealed(t *testing.T, topic string, s series) {
 	})
 }
 
-// testAborted: what a producer has taken back is not sealed, at the end of the topic neither.
+// testAborted: what a producer has taken back is not sealed, at the end of the
+// topic neither.
 func (k *kafkaTest) testAborted(t *testing.T) {
 	k.topic(t, "restless", parts)
 	const rounds, size = 40, 200
@@ -136,7 +138,8 @@ func (k *kafkaTest) testAborted(t *testing.T) {
 	k.once(t, "restless-live", s)
 }
 
-// testBrokerRestart: two members of groups go on when the broker has come back, and nothing is missing or there twice.
+// testBrokerRestart: two members of groups go on when the broker has come back,
+// and nothing is missing or there twice.
 func (k *kafkaTest) testBrokerRestart(t *testing.T) {
 	s := series{partitions: parts, n: 120_000}
 	k.topic(t, "restart", parts)
@@ -164,9 +167,10 @@ func (k *kafkaTest) testBrokerRestart(t *testing.T) {
 	}
 }
 
-// operate does what a person does when a member says that it is stuck behind a transaction: it runs the command in the log line
-// (docs/operate.md). The only broker of a cluster that ends in the middle of a commit may leave such a transaction behind; with
-// it everything is open, so that nothing is doubled.
+// operate does what a person does when a member says that it is stuck behind a
+// transaction: it runs the command in the log line (docs/operate.md). The only
+// broker of a cluster that ends in the middle of a commit may leave such a
+// transaction behind; with it everything is open, so that nothing is doubled.
 func (k *kafkaTest) operate(t *testing.T, p *process) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -191,7 +195,8 @@ func (k *kafkaTest) operate(t *testing.T, p *process) {
 
 var stuckCommand = regexp.MustCompile(`"end_it":"[^"]* abort --topic (\S+) --partition (\d+) --start-offset (\d+)"`)
 
-// testKilledRun kills a run with an end at random points; the next one goes on. What is sealed at least once is opened once.
+// testKilledRun kills a run with an end at random points; the next one goes on.
+// What is sealed at least once is opened once.
 func (k *kafkaTest) testKilledRun(t *testing.T) {
 	s := series{partitions: parts, n: 400_000}
 	k.topic(t, "killed", parts)
@@ -244,7 +249,8 @@ func (k *kafkaTest) testKilledMember(t *testing.T) {
 	k.compare(t, "member-opened", s, s.numbered)
 }
 
-// await waits until a consumer of committed records has seen n of a topic, which may not be there yet.
+// await waits until a consumer of committed records has seen n of a topic,
+// which may not be there yet.
 func (k *kafkaTest) await(t *testing.T, topic string, n int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
@@ -261,7 +267,8 @@ func (k *kafkaTest) await(t *testing.T, topic string, n int) {
 	}
 }
 
-// once checks that a consumer of committed records sees each numbered record once, in order per partition.
+// once checks that a consumer of committed records sees each numbered record
+// once, in order per partition.
 func (k *kafkaTest) once(t *testing.T, topic string, s series) {
 	t.Helper()
 	next, wrong, total := make([]int, s.partitions), 0, 0

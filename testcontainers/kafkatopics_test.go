@@ -11,7 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// testAppendTime: the broker's times become those of the records, which then say that they are their own.
+// testAppendTime: the broker's times become those of the records, which then
+// say that they are their own.
 func (k *kafkaTest) testAppendTime(t *testing.T) {
 	s := series{partitions: parts, n: 20_000}
 	k.topic(t, "appended", parts, "message.timestamp.type", "LogAppendTime")
@@ -72,7 +73,8 @@ func (k *kafkaTest) testGrown(t *testing.T) {
 	}
 }
 
-// testMadeAnew: a run whose topic is deleted and made again says so, and carries nothing of the new one.
+// testMadeAnew: a run whose topic is deleted and made again says so, and
+// carries nothing of the new one.
 func (k *kafkaTest) testMadeAnew(t *testing.T) {
 	s := series{partitions: 1, n: 100_000}
 	k.topic(t, "anew", 1)

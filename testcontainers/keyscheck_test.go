@@ -22,8 +22,9 @@ type checked struct {
 	}
 }
 
-// TestKeysCheck loses a key. On a real broker, whose topic has transaction markers and records that were taken back, a sample
-// finds the same first readable offsets as reading everything does.
+// TestKeysCheck loses a key. On a real broker, whose topic has transaction
+// markers and records that were taken back, a sample finds the same first
+// readable offsets as reading everything does.
 func TestKeysCheck(t *testing.T) {
 	k := kafkaTest{kafkaServer: startKafka(t)}
 	dir := t.TempDir()
@@ -77,7 +78,8 @@ func TestKeysCheck(t *testing.T) {
 	}
 }
 
-// check runs keys check on the sealed topic, which must end with code 1: something cannot be opened.
+// check runs keys check on the sealed topic, which must end with code 1:
+// something cannot be opened.
 func (k *kafkaTest) check(t *testing.T, key string, more ...string) (r checked) {
 	t.Helper()
 	args := append([]string{"keys", "check", "--json", "--key", key, "--from", k.url("sealed")}, more...)

@@ -67,7 +67,8 @@ func (a *account) key(o awskms.Options) *awskms.Key {
 	return k
 }
 
-// patient calls do again while the service is away, as kekcache does: an emulator may hang up on a connection that is kept.
+// patient calls do again while the service is away, as kekcache does: an
+// emulator may hang up on a connection that is kept.
 func patient(do func() error) (err error) {
 	for range 100 {
 		var e *keys.Error
@@ -216,7 +217,8 @@ func kmsRewrap(a *account) {
 	}
 }
 
-// A key whose material KMS rotates keeps its ARN, and opens what the old material wrapped.
+// A key whose material KMS rotates keeps its ARN, and opens what the old
+// material wrapped.
 func kmsRotation(a *account) {
 	if a.noRotation {
 		a.Skip("SKIPPED, NOT RUN: " + a.name + " does not rotate")

@@ -17,7 +17,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 )
 
-// TestKMSCalls counts what KMS is asked, between the command and the emulator, and what the audit log has of it.
+// TestKMSCalls counts what KMS is asked, between the command and the emulator,
+// and what the audit log has of it.
 func TestKMSCalls(t *testing.T) {
 	emulators(t, func(t *testing.T, e *emulator) {
 		for name, test := range map[string]func(*account){
@@ -70,7 +71,8 @@ func (f *files) run(command, from, to string, more ...string) {
 	streamcrypt(f.ctx, f.T, append([]string{command, "--from", "file:" + f.path(from), "--to", "file:" + f.path(to)}, more...)...)
 }
 
-// refused runs the command, which must end with exit code 1 and write what is wanted.
+// refused runs the command, which must end with exit code 1 and write what is
+// wanted.
 func (f *files) refused(want, command, from, to string, more ...string) {
 	f.Helper()
 	e := exitOf(f.ctx, f.T, append([]string{command, "--from", "file:" + f.path(from), "--to", "file:" + f.path(to), "--overwrite"}, more...)...)
@@ -128,7 +130,8 @@ func (f *files) same(name string, want []byte) {
 	}
 }
 
-// kmsUnwraps has KMS asked once for a data key, however many messages and workers need it.
+// kmsUnwraps has KMS asked once for a data key, however many messages and
+// workers need it.
 func kmsUnwraps(a *account) {
 	f, arn := newFiles(a), a.symmetric()
 	plain := f.lines("in.ndjson", 30_000)
@@ -211,7 +214,8 @@ func unbase64(t *testing.T, text string) []byte {
 	return b
 }
 
-// kmsCheck asks what can be read, with a key that was disabled meanwhile and others.
+// kmsCheck asks what can be read, with a key that was disabled meanwhile and
+// others.
 func kmsCheck(a *account) {
 	f, one, two, other := newFiles(a), a.symmetric(), a.symmetric(), a.symmetric()
 	f.lines("in.ndjson", 1000)

@@ -17,8 +17,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys/awskms"
 )
 
-// TestKMSHerd has the KMS of 100 caches go away until their windows are over, and come back. Each of them has its own breaker, as
-// in a process of its own.
+// TestKMSHerd has the KMS of 100 caches go away until their windows are over,
+// and come back. Each of them has its own breaker, as in a process of its own.
 func TestKMSHerd(t *testing.T) {
 	emulators(t, func(t *testing.T, e *emulator) {
 		t.Run("cut off", func(t *testing.T) {
@@ -38,7 +38,8 @@ type member struct {
 	again time.Time                    // when it had a key after the outage
 }
 
-// kmsHerd has the outage last until each cache has made so many calls in vain and waits for a key.
+// kmsHerd has the outage last until each cache has made so many calls in vain
+// and waits for a key.
 func kmsHerd(a *account, inVain int, fault http.HandlerFunc) {
 	const caches, window = 100, 5 * time.Second
 	p := newProxy(a.T, a.endpoint)
@@ -74,11 +75,13 @@ func kmsHerd(a *account, inVain int, fault http.HandlerFunc) {
 	a.Logf("away for %s: %d calls in vain, at most %d of a cache; then %d calls, at most %d of a cache, in each half second %v; a key after %s (median), %s (last)",
 		outage.Round(time.Millisecond), sum(failed), most(failed), sum(after), most(after), halfSeconds(p, back),
 		waited[caches/2].Round(time.Millisecond), waited[caches-1].Round(time.Millisecond))
-	// Five calls open the breaker, which then lets one through every second at most.
+	// Five calls open the breaker, which then lets one through every second at
+	// most.
 	if limit := 5 + int(outage/time.Second) + 1; most(failed) > limit {
 		a.Errorf("%d calls of one cache in vain, more than %d", most(failed), limit)
 	}
-	// One for the window that is waited for, and one that Run may have begun ahead of the next.
+	// One for the window that is waited for, and one that Run may have begun
+	// ahead of the next.
 	if len(after) != caches || most(after) > 2 {
 		a.Errorf("%d caches called, up to %d times", len(after), most(after))
 	}

@@ -9,8 +9,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 )
 
-// kmsAliasMovesInARun moves the alias of a key while the command encrypts a pipe: the next window is under the new key, without
-// a restart, and what is under the old one stays readable.
+// kmsAliasMovesInARun moves the alias of a key while the command encrypts a
+// pipe: the next window is under the new key, without a restart, and what is
+// under the old one stays readable.
 func kmsAliasMovesInARun(a *account) {
 	f, before, after := newFiles(a), a.symmetric(), a.symmetric()
 	a.alias("alias/pipe", before)

@@ -11,7 +11,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys/awskms"
 )
 
-// TestKMSOutage has the command wait for a KMS that is away at its start, and go on by itself when it is back.
+// TestKMSOutage has the command wait for a KMS that is away at its start, and
+// go on by itself when it is back.
 func TestKMSOutage(t *testing.T) {
 	faults := map[string]http.HandlerFunc{
 		"503": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) },

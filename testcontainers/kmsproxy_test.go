@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// proxy stands before an emulator. It notes all calls, and answers in the emulator's place while it is told to.
+// proxy stands before an emulator. It notes all calls, and answers in the
+// emulator's place while it is told to.
 type proxy struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -123,7 +124,8 @@ func (p *proxy) failed() (calls []call) {
 	return calls
 }
 
-// once checks that an operation was called for n wrapped keys, for each of them once.
+// once checks that an operation was called for n wrapped keys, for each of them
+// once.
 func (p *proxy) once(t *testing.T, op string, n int) {
 	t.Helper()
 	calls := p.of(op)
@@ -136,7 +138,8 @@ func (p *proxy) once(t *testing.T, op string, n int) {
 	}
 }
 
-// await waits until something is so, which must come to be before ended is closed.
+// await waits until something is so, which must come to be before ended is
+// closed.
 func await(t *testing.T, what string, ended <-chan struct{}, is func() bool) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)

@@ -24,7 +24,8 @@ type emulator struct {
 	noRotation       bool // RotateKeyOnDemand is missing
 }
 
-// emulators starts all that this machine has, and fails or skips, loudly, for those that it has not.
+// emulators starts all that this machine has, and fails or skips, loudly, for
+// those that it has not.
 func emulators(t *testing.T, test func(*testing.T, *emulator)) {
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_CONFIG_FILE": os.DevNull,
@@ -58,7 +59,8 @@ func localKMS(t *testing.T) *emulator {
 	return &emulator{name: "local-kms", endpoint: endpoint, region: "eu-central-1", noRotation: true}
 }
 
-// moto starts the server that TEST_MOTO_SERVER names: moto_server, of a Python environment with moto[kms,server].
+// moto starts the server that TEST_MOTO_SERVER names: moto_server, of a Python
+// environment with moto[kms,server].
 func moto(t *testing.T) *emulator {
 	t.Helper()
 	program := os.Getenv("TEST_MOTO_SERVER")

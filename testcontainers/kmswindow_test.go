@@ -14,8 +14,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys/awskms"
 )
 
-// kmsWindows seals in windows of 100,000 messages: as fast as three workers can, which uses up a window in less time than an
-// emulator on this machine may take for a call, and at a rate that leaves it the time.
+// kmsWindows seals in windows of 100,000 messages: as fast as three workers
+// can, which uses up a window in less time than an emulator on this machine may
+// take for a call, and at a rate that leaves it the time.
 func kmsWindows(a *account) {
 	a.Run("at full speed", func(t *testing.T) { kmsWindowsAt(newAccount(t, a.emulator), 0) })
 	a.Run("paced", func(t *testing.T) { kmsWindowsAt(newAccount(t, a.emulator), 200_000) })
@@ -71,7 +72,8 @@ func kmsWindowsAt(a *account, rate int) {
 	}
 }
 
-// seal seals n messages, so many a second if rate is not 0, and counts them by data key.
+// seal seals n messages, so many a second if rate is not 0, and counts them by
+// data key.
 func seal(a *account, cache *envelope.Sealer, n, rate int, count map[[chunker.CommitmentSize]byte]int) {
 	s := cache.NewWorker()
 	began := time.Now()

@@ -17,7 +17,8 @@ import (
 
 const messages = 100_000
 
-// TestNATS encrypts a stream of a real server into a second one and decrypts that into a third, and compares field by field.
+// TestNATS encrypts a stream of a real server into a second one and decrypts
+// that into a third, and compares field by field.
 func TestNATS(t *testing.T) {
 	needEngine(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
@@ -59,7 +60,8 @@ func TestNATS(t *testing.T) {
 	compare(ctx, t, js)
 }
 
-// publish fills ORDERS with messages of many sizes, subjects and headers, empty ones among them.
+// publish fills ORDERS with messages of many sizes, subjects and headers, empty
+// ones among them.
 func publish(ctx context.Context, t *testing.T, js jetstream.JetStream) {
 	t.Helper()
 	rnd := rand.New(rand.NewPCG(3, 4))
@@ -128,7 +130,8 @@ func compare(ctx context.Context, t *testing.T, js jetstream.JetStream) {
 	}
 }
 
-// sameHeaders compares all headers but the one that makes publishing idempotent, which each hop has of its own.
+// sameHeaders compares all headers but the one that makes publishing
+// idempotent, which each hop has of its own.
 func sameHeaders(a, b jetstream.Msg) bool {
 	x, y := map[string][]string{}, map[string][]string{}
 	for from, to := range map[*map[string][]string]nats.Header{&x: a.Headers(), &y: b.Headers()} {

@@ -18,7 +18,8 @@ import (
 	tcnats "github.com/testcontainers/testcontainers-go/modules/nats"
 )
 
-// natsFaults is how many faults TestNATSFaults makes; make faults-nats asks for more.
+// natsFaults is how many faults TestNATSFaults makes; make faults-nats asks for
+// more.
 func natsFaults(t *testing.T) (faults int, seed uint64) {
 	t.Helper()
 	faults, seed = 6, 1
@@ -36,7 +37,8 @@ func natsFaults(t *testing.T) (faults int, seed uint64) {
 	return faults, seed
 }
 
-// natsRoute is a route of two processes, of which one waits for the other, and messages that never cease.
+// natsRoute is a route of two processes, of which one waits for the other, and
+// messages that never cease.
 type natsRoute struct {
 	t         *testing.T
 	url, key  string
@@ -47,8 +49,10 @@ type natsRoute struct {
 
 const natsKeys = 20
 
-// TestNATSFaults kills, stops and continues processes at random moments, and deletes their consumer. Afterwards the sealed
-// stream has every message once, in the order of the source, and the newest value of each subject is its last one.
+// TestNATSFaults kills, stops and continues processes at random moments, and
+// deletes their consumer. Afterwards the sealed stream has every message once,
+// in the order of the source, and the newest value of each subject is its last
+// one.
 func TestNATSFaults(t *testing.T) {
 	needEngine(t)
 	faults, seed := natsFaults(t)
@@ -179,7 +183,8 @@ func (r *natsRoute) awaitSealed(ctx context.Context) {
 	}
 }
 
-// check reads the sealed stream. It decrypts to a file without a Gate's help: the count comes from the stream itself.
+// check reads the sealed stream. It decrypts to a file without a Gate's help:
+// the count comes from the stream itself.
 func (r *natsRoute) check(ctx context.Context) {
 	r.t.Helper()
 	stream, err := r.js.Stream(ctx, "ENC")

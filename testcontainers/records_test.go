@@ -11,8 +11,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// series are records that can be made again from their number, so that many of them need no memory. Record i lies in partition
-// i modulo partitions, and keeps its order there.
+// series are records that can be made again from their number, so that many of
+// them need no memory. Record i lies in partition i modulo partitions, and
+// keeps its order there.
 type series struct {
 	partitions int32
 	n          int
@@ -21,7 +22,8 @@ type series struct {
 
 const largest = 900 << 10
 
-// record makes record i: null and empty keys, values and headers, headers that repeat, times that go backwards.
+// record makes record i: null and empty keys, values and headers, headers that
+// repeat, times that go backwards.
 func (s series) record(topic string, i int) *kgo.Record {
 	var seed [32]byte
 	copy(seed[:], strconv.Itoa(i))
@@ -55,7 +57,8 @@ func (s series) record(topic string, i int) *kgo.Record {
 	return r
 }
 
-// numbered makes record i with its number as the key, so that it is known without being opened.
+// numbered makes record i with its number as the key, so that it is known
+// without being opened.
 func (s series) numbered(topic string, i int) *kgo.Record {
 	r := s.record(topic, i)
 	r.Key = fmt.Appendf(nil, "%09d", i)
@@ -90,7 +93,8 @@ func (k *kafkaServer) put(t *testing.T, topic string, from, to int, record func(
 	}
 }
 
-// compare reads a topic and compares it with what record makes: each once, field by field, in order per partition.
+// compare reads a topic and compares it with what record makes: each once,
+// field by field, in order per partition.
 func (k *kafkaServer) compare(t *testing.T, topic string, s series, record func(topic string, i int) *kgo.Record) {
 	t.Helper()
 	seen, differ := make([]int, s.partitions), 0
@@ -116,7 +120,8 @@ func (k *kafkaServer) compare(t *testing.T, topic string, s series, record func(
 	t.Logf("%s: %d records, %d differ", topic, total, differ)
 }
 
-// difference says in which field two records differ; "" if in none. Null and empty are different.
+// difference says in which field two records differ; "" if in none. Null and
+// empty are different.
 func difference(a, b *kgo.Record) string {
 	same := func(x, y []byte) bool { return bytes.Equal(x, y) && (x == nil) == (y == nil) }
 	switch {

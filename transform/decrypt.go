@@ -14,8 +14,8 @@ type DecryptOptions struct {
 	// have ExtraHeaders set.
 	Opener  *envelope.Opener
 	Subject MapSubject
-	// PassTombstones lets a null value without an envelope through. Everyone who
-	// can write to the source can then delete any key.
+	// PassTombstones lets a null value without an envelope through. Everyone
+	// who can write to the source can then delete any key.
 	PassTombstones bool
 	// PassPlain lets values through that are no envelopes.
 	PassPlain bool

@@ -72,8 +72,8 @@ func (t *Encrypt) Append(ctx context.Context, dst []byte, m *pipeline.Message) (
 }
 
 // hasReserved tells whether a message has a header whose name is ours: on NATS
-// every name that begins so, and anywhere one that has an effect on NATS, unless
-// it comes from the source itself.
+// every name that begins so, and anywhere one that has an effect on NATS,
+// unless it comes from the source itself.
 func (t *Encrypt) hasReserved(headers []pipeline.Header) bool {
 	for i := range headers {
 		name := headers[i].Name

@@ -24,7 +24,8 @@ type GateStats struct {
 type GateOptions struct {
 	Stats  *GateStats
 	Policy Policy
-	// Partition is the number of the partition that the place is; -1: it is none.
+	// Partition is the number of the partition that the place is; -1: it is
+	// none.
 	Partition int
 	// Compacted says that messages are deleted out of the place: gaps say
 	// nothing.
@@ -132,7 +133,7 @@ func (g *Gate) admitOrdered(k *mark, subject []byte) error {
 
 // answer counts a finding and returns what comes of it.
 func (g *Gate) answer(k *mark, found verdict) error {
-	switch found {
+	switch found { //nolint:exhaustive // a new message has no answer
 	case isDuplicate:
 		g.o.Stats.Duplicates.Add(1)
 		action := g.o.Policy.Duplicate

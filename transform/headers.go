@@ -29,8 +29,8 @@ func (s *scratch) bindingOf(m *pipeline.Message) envelope.Binding {
 	return envelope.Binding{Subject: m.Subject, Key: m.Key, Headers: s.bound, Time: m.Time}
 }
 
-// addHeader returns headers and one more, in memory of its own: a batch's header
-// arrays are shared.
+// addHeader returns headers and one more, in memory of its own: a batch's
+// header arrays are shared.
 func (s *scratch) addHeader(headers []pipeline.Header, h pipeline.Header) []pipeline.Header {
 	start := len(s.headers)
 	s.headers = append(append(s.headers, headers...), h)

@@ -85,7 +85,8 @@ func profiles(t *testing.T, test func(t *testing.T, r rig)) {
 	t.Run("by reference", func(t *testing.T) { test(t, newRig(t, new(keystoretest.Memory))) })
 }
 
-// encrypt and decrypt return a transform of the rig's route; options say how it differs.
+// encrypt and decrypt return a transform of the rig's route; options say how it
+// differs.
 
 func (r rig) encrypt(t testing.TB, options ...func(*transform.EncryptOptions)) *transform.Encrypt {
 	t.Helper()
@@ -113,7 +114,8 @@ func (r rig) decrypt(t testing.TB, options ...func(*transform.DecryptOptions)) *
 	return d
 }
 
-// apply does to a message what the pipeline does, and holds the transform to its Bound.
+// apply does to a message what the pipeline does, and holds the transform to
+// its Bound.
 func apply(t testing.TB, by pipeline.Transform, m pipeline.Message) (pipeline.Message, error) {
 	t.Helper()
 	bound := by.Bound(&m)

@@ -10,7 +10,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/transform"
 )
 
-// TestBound: Append stays within Bound for every size, which apply checks, and so does a tombstone's envelope.
+// TestBound: Append stays within Bound for every size, which apply checks, and
+// so does a tombstone's envelope.
 func TestBound(t *testing.T) {
 	profiles(t, func(t *testing.T, r rig) {
 		rnd := rand.New(rand.NewPCG(1, 2))
@@ -54,7 +55,8 @@ func flush(n int) []pipeline.Message {
 	return msgs
 }
 
-// TestFlush: all messages of a flush are valid until Reset, however the memory behind them grew.
+// TestFlush: all messages of a flush are valid until Reset, however the memory
+// behind them grew.
 func TestFlush(t *testing.T) {
 	r := newRig(t, nil)
 	toEnc := func(dst, s []byte) ([]byte, error) { return append(append(dst, "enc."...), s...), nil }

@@ -8,7 +8,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/transform"
 )
 
-// TestPosition: what an envelope says of where its message was stored, and that Decrypt hands it to the Gate.
+// TestPosition: what an envelope says of where its message was stored, and that
+// Decrypt hands it to the Gate.
 func TestPosition(t *testing.T) {
 	id := [5]byte{1, 2, 3, 4, 5}
 	tests := []struct {
@@ -73,7 +74,8 @@ func TestPosition(t *testing.T) {
 	}
 }
 
-// TestPlaces: every place gets its own id, also when they take turns, and whatever it is called.
+// TestPlaces: every place gets its own id, also when they take turns, and
+// whatever it is called.
 func TestPlaces(t *testing.T) {
 	r := newRig(t, nil)
 	var asked int
@@ -99,7 +101,8 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
-// TestRejectLeavesNoMark: a Gate must not take what a message said that was not verified.
+// TestRejectLeavesNoMark: a Gate must not take what a message said that was not
+// verified.
 func TestRejectLeavesNoMark(t *testing.T) {
 	r := newRig(t, nil)
 	e := r.encrypt(t, func(o *transform.EncryptOptions) {

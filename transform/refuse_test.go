@@ -13,7 +13,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/transform"
 )
 
-// TestMoved: an envelope that stands anywhere but where it was sealed for is refused, a value and a tombstone alike.
+// TestMoved: an envelope that stands anywhere but where it was sealed for is
+// refused, a value and a tombstone alike.
 func TestMoved(t *testing.T) {
 	headers := []pipeline.Header{{Name: "tenant", Value: []byte("a")}, {Name: "free", Value: []byte("x")}, {Name: "tenant"}}
 	header := func(i int, h pipeline.Header) func(*pipeline.Message) {
@@ -73,7 +74,8 @@ func TestMoved(t *testing.T) {
 	}
 }
 
-// TestSwapped: envelopes that change places between records, and between a value and a tombstone, are refused.
+// TestSwapped: envelopes that change places between records, and between a
+// value and a tombstone, are refused.
 func TestSwapped(t *testing.T) {
 	r := newRig(t, nil)
 	e, d := r.encrypt(t), r.decrypt(t)
@@ -141,7 +143,8 @@ func TestNotSealed(t *testing.T) {
 	})
 }
 
-// TestReservedHeader: a plaintext message that has our header already is not sealed.
+// TestReservedHeader: a plaintext message that has our header already is not
+// sealed.
 func TestReservedHeader(t *testing.T) {
 	e := newRig(t, nil).encrypt(t)
 	for _, value := range [][]byte{nil, {}, []byte("v")} {
@@ -152,7 +155,8 @@ func TestReservedHeader(t *testing.T) {
 	must(t, e, pipeline.Message{Headers: []pipeline.Header{{Name: "Streamcrypt"}}}) // names are bytes
 }
 
-// TestRejectsShowNothing: nothing of a message is in the error, and plaintext that was refused late is not left in memory.
+// TestRejectsShowNothing: nothing of a message is in the error, and plaintext
+// that was refused late is not left in memory.
 func TestRejectsShowNothing(t *testing.T) {
 	r := newRig(t, nil)
 	secret := []byte("4111-1111-1111-1111")
@@ -174,8 +178,8 @@ func (goneKEK) Unwrap(context.Context, keys.Context, []byte, *keys.Wrapped) ([]b
 	return nil, &keys.Error{Class: keys.Gone, Key: "gone", Op: "unwrap", Err: errors.New("denied")}
 }
 
-// TestKeys: a message whose key nobody has is at fault itself; a KEK that is gone, and a wait that was broken off, are not
-// its fault.
+// TestKeys: a message whose key nobody has is at fault itself; a KEK that is
+// gone, and a wait that was broken off, are not its fault.
 func TestKeys(t *testing.T) {
 	profiles(t, func(t *testing.T, r rig) {
 		for _, value := range [][]byte{[]byte("v"), nil} {

@@ -15,8 +15,8 @@ var errSubject = errors.New("header: the destination would change the subject th
 // RewrapOptions say how a route is rewrapped.
 type RewrapOptions struct {
 	Rewrapper *envelope.Rewrapper // of the route; every worker takes a share of it
-	// Subject must leave subjects as they are. If it changes the subject of a message, that
-	// is rejected: nobody could open it any more.
+	// Subject must leave subjects as they are. If it changes the subject of a
+	// message, that is rejected: nobody could open it any more.
 	Subject MapSubject
 	// PassTombstones lets a null value without an envelope through.
 	PassTombstones bool

@@ -29,7 +29,8 @@ func (r rig) rewrap(t testing.TB, to keys.Wrapper, options ...func(*transform.Re
 	return rewrap
 }
 
-// TestRewrap: a message of any kind is the same afterwards, but for who opens it; and what was lent stays as it was.
+// TestRewrap: a message of any kind is the same afterwards, but for who opens
+// it; and what was lent stays as it was.
 func TestRewrap(t *testing.T) {
 	headers := []pipeline.Header{{Name: "tenant", Value: []byte("a")}, {Name: "nothing"}}
 	profiles(t, func(t *testing.T, r rig) {
@@ -99,7 +100,8 @@ func TestRewrapRefuses(t *testing.T) {
 	}
 }
 
-// TestRewrapKeepsSubjects: an envelope that would be published under another subject could not be opened there.
+// TestRewrapKeepsSubjects: an envelope that would be published under another
+// subject could not be opened there.
 func TestRewrapKeepsSubjects(t *testing.T) {
 	r := newRig(t, nil)
 	e := r.encrypt(t)

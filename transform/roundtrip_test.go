@@ -30,7 +30,8 @@ func (r rig) bindOnOpen(t testing.TB, names ...string) func(*transform.DecryptOp
 
 func namedBind(names []string) envelope.Bind { return envelope.Bind{Named: true, Names: names} }
 
-// TestRoundTrip: what was null, empty, repeated or large comes back as it was, tombstones included.
+// TestRoundTrip: what was null, empty, repeated or large comes back as it was,
+// tombstones included.
 func TestRoundTrip(t *testing.T) {
 	headers := []pipeline.Header{
 		{Name: "tenant", Value: []byte("a")},
@@ -70,7 +71,8 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
-// TestSubject: the envelope is bound to the subject under which it is published, on the ciphertext side.
+// TestSubject: the envelope is bound to the subject under which it is
+// published, on the ciphertext side.
 func TestSubject(t *testing.T) {
 	mapped := func(to string) func(dst, subject []byte) ([]byte, error) {
 		return func(dst, subject []byte) ([]byte, error) { return append(append(dst, to...), subject...), nil }
@@ -95,7 +97,8 @@ func TestSubject(t *testing.T) {
 	}
 }
 
-// TestNoSubject: a map that makes nothing leaves a message without a subject, whatever was sealed before it.
+// TestNoSubject: a map that makes nothing leaves a message without a subject,
+// whatever was sealed before it.
 func TestNoSubject(t *testing.T) {
 	same := func(dst, subject []byte) ([]byte, error) { return append(dst, subject...), nil }
 	r := newRig(t, nil)
@@ -109,7 +112,8 @@ func TestNoSubject(t *testing.T) {
 	}
 }
 
-// TestErrorsPass: what Subject returns is the transform's error, on both sides, and nothing is left of the message.
+// TestErrorsPass: what Subject returns is the transform's error, on both sides,
+// and nothing is left of the message.
 func TestErrorsPass(t *testing.T) {
 	boom := errors.New("boom")
 	for _, want := range []error{boom, pipeline.Skip, &pipeline.Reject{Reason: "header"}} {

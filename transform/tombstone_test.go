@@ -8,8 +8,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/transform"
 )
 
-// TestTombstoneHeader: the envelope is the last header, and goes again. A batch's header arrays are one piece of memory, so
-// neither may write into what is behind a message's own.
+// TestTombstoneHeader: the envelope is the last header, and goes again. A
+// batch's header arrays are one piece of memory, so neither may write into what
+// is behind a message's own.
 func TestTombstoneHeader(t *testing.T) {
 	profiles(t, func(t *testing.T, r rig) {
 		e, d := r.encrypt(t), r.decrypt(t)
@@ -46,7 +47,8 @@ func TestTombstoneHeader(t *testing.T) {
 	})
 }
 
-// TestAppendToWhatIsReturned: whoever appends to a returned slice does not write into the next message's.
+// TestAppendToWhatIsReturned: whoever appends to a returned slice does not
+// write into the next message's.
 func TestAppendToWhatIsReturned(t *testing.T) {
 	r := newRig(t, nil)
 	subject := func(dst, s []byte) ([]byte, error) { return append(dst, s...), nil }

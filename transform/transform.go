@@ -35,8 +35,8 @@ type Place struct {
 }
 
 // MapSubject appends to dst the subject under which a message is published on
-// the way out. A message for which it appends nothing has none. A nil MapSubject
-// leaves subjects as they are. It is called by many goroutines.
+// the way out. A message for which it appends nothing has none. A nil
+// MapSubject leaves subjects as they are. It is called by many goroutines.
 type MapSubject func(dst, subject []byte) ([]byte, error)
 
 // reject makes a *pipeline.Reject of an envelope's refusal and passes on every

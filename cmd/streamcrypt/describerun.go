@@ -19,8 +19,9 @@ func describeRun(r *route.Route, started time.Time, well bool) *outcome.Run {
 		Counts: outcome.Counts{
 			Read: s.Messages, Written: s.Messages - s.Skipped - s.Rejected, Duplicates: max(s.Skipped, s.Duplicates),
 			SetAside: s.Rejected,
-			Gaps:     s.Gaps, Reordered: s.Reordered, Foreign: s.Foreign, Unplaced: s.Unplaced, ExtraHeaders: s.ExtraHeaders,
-			Parked: s.Parked, BytesRead: s.Bytes, BytesWritten: s.BytesOut,
+			Gaps:     s.Gaps, Reordered: s.Reordered, Foreign: s.Foreign, Unplaced: s.Unplaced,
+			ExtraHeaders: s.ExtraHeaders,
+			Parked:       s.Parked, BytesRead: s.Bytes, BytesWritten: s.BytesOut,
 		},
 		Reasons: nameReasons(s.Reasons), Parked: s.ParkedPlaces, Receipt: s.Receipt, Archive: s.Flags,
 	}

@@ -139,8 +139,8 @@ func next(t *testing.T, js jetstream.JetStream, stream string) jetstream.Msg {
 	return m
 }
 
-// TestPeekCommand shows envelopes of a stream as inspect does, and tells what is
-// none.
+// TestPeekCommand shows envelopes of a stream as inspect does, and tells what
+// is none.
 func TestPeekCommand(t *testing.T) {
 	inMistakesFolder(t)
 	url := "nats://" + startNATSWith(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})

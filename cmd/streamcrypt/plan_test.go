@@ -17,8 +17,8 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 )
 
-// TestPlans runs commands with --plan: testdata/plans.txt has each with its exit
-// code and everything that it prints. Files, topics, groups, streams and
+// TestPlans runs commands with --plan: testdata/plans.txt has each with its
+// exit code and everything that it prints. Files, topics, groups, streams and
 // consumers are then as before.
 func TestPlans(t *testing.T) {
 	const golden = "testdata/plans.txt"

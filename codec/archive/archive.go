@@ -34,8 +34,9 @@ var ErrNotOpened = errors.New("no key for the end of the archive")
 // Front and SealEnd, reading needs Front and OpenEnd or KeepRecord. They are
 // called by one goroutine at a time.
 type Functions struct {
-	// Front returns the part of an envelope that rewrapping does not change: the
-	// bytes before its recipients. ok is false for bytes that are no envelope.
+	// Front returns the part of an envelope that rewrapping does not change:
+	// the bytes before its recipients. ok is false for bytes that are no
+	// envelope.
 	Front func(e []byte) (front []byte, ok bool)
 
 	// OpenEnd opens the result of SealEnd. Its error is reported unchanged
@@ -53,18 +54,18 @@ type Functions struct {
 
 	// SealEnd appends to dst the envelope of an end.
 	SealEnd func(ctx context.Context, dst []byte, end [EndSize]byte) ([]byte, error)
-	// KeyRecord, if not nil, returns the name and the key record of the data key
-	// of an envelope, which is to stand before its message. ok is false if none
-	// is needed.
+	// KeyRecord, if not nil, returns the name and the key record of the data
+	// key of an envelope, which is to stand before its message. ok is false if
+	// none is needed.
 	KeyRecord func(e []byte) (name [16]byte, record []byte, ok bool)
 	// Dictionary, if not nil, is the dictionary record that stands before the
 	// first message.
 	Dictionary []byte
-	// Repair has an appender take over a file without a proper end: the end that
-	// it writes says so.
+	// Repair has an appender take over a file without a proper end: the end
+	// that it writes says so.
 	Repair bool
-	// Carrier, if not nil, has the records that are written between messages, the
-	// last end among them. SealEnd is not used then.
+	// Carrier, if not nil, has the records that are written between messages,
+	// the last end among them. SealEnd is not used then.
 	Carrier *Carrier
 }
 

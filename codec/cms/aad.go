@@ -93,7 +93,8 @@ func (a *AAD) Bytes(b *Binding, index uint32, final bool) []byte {
 	a.rear = behind
 	a.buf = appendRear(a.buf[:a.at.bound], b, index, final)
 	size := len(a.buf) - a.at.external - a.last.head
-	if head := headSize(uint64(size)); head != a.last.head { // the external_aad is longer, or shorter, than those before
+	// the external_aad is longer, or shorter, than those before
+	if head := headSize(uint64(size)); head != a.last.head {
 		a.buildFront(b, &now, head)
 		a.buf = appendRear(a.buf, b, index, final)
 	}

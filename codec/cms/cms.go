@@ -1,12 +1,12 @@
 // Package cms writes and reads the bytes of an envelope: CMS's structure in
 // CBOR, which is COSE (RFC 9052). docs/envelope.md is its specification.
 //
-// There are sixteen shapes: two profiles in two forms, with and without a coding
-// and a signature. Everything before the ciphertext stands at fixed offsets
-// (shape.go). Parse compares with the shapes. Bytes that fit none go through a
-// strict reader on top of a CBOR library (strict.go): it says why they are
-// refused, and reads envelopes with labels that are passed over. A fuzz target
-// holds the two equal.
+// There are sixteen shapes: two profiles in two forms, with and without a
+// coding and a signature. Everything before the ciphertext stands at fixed
+// offsets (shape.go). Parse compares with the shapes. Bytes that fit none go
+// through a strict reader on top of a CBOR library (strict.go): it says why
+// they are refused, and reads envelopes with labels that are passed over. A
+// fuzz target holds the two equal.
 //
 // The package must not see a key. It does not know how a recipient was wrapped,
 // whether a tag or a signature verifies, or the meaning of a context; it moves

@@ -57,8 +57,8 @@ func hasPassedOver(protected []byte) bool {
 	return false
 }
 
-// FuzzRecipients: what is accepted and known is encoded again as it came, and the
-// fast reader takes exactly that.
+// FuzzRecipients: what is accepted and known is encoded again as it came, and
+// the fast reader takes exactly that.
 func FuzzRecipients(f *testing.F) {
 	for _, alg := range allAlgs {
 		b, err := AppendRecipients(nil, []Recipient{sampleRecipient(alg)})

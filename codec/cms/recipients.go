@@ -132,8 +132,8 @@ func parseRecipientsStrict(b []byte, dst []Recipient) ([]Recipient, error) {
 	return dst, nil
 }
 
-// parseRecipientsFast accepts what parseRecipientsStrict accepts if all recipients
-// are of known kinds.
+// parseRecipientsFast accepts what parseRecipientsStrict accepts if all
+// recipients are of known kinds.
 func parseRecipientsFast(b []byte, dst []Recipient) ([]Recipient, bool) {
 	if len(b) == 0 || len(b) > MaxRecipientSize || b[0] <= majorArray || b[0] > majorArray|MaxRecipients {
 		return dst, false
@@ -199,8 +199,8 @@ func hasPrefix(b []byte, prefix string) bool {
 
 // BeforeRecipients returns the part of a self-contained envelope that stands
 // before its recipients, and all of an envelope by reference. That is what a
-// rewrapped copy has in common with the original. ok is false for bytes that are
-// no envelope.
+// rewrapped copy has in common with the original. ok is false for bytes that
+// are no envelope.
 func BeforeRecipients(b []byte) (front []byte, ok bool) {
 	var e Envelope
 	if Parse(b, &e) != nil {
@@ -225,6 +225,6 @@ func sameEncoding(r *Recipient, raw []byte) bool {
 // that ParseRecipients accepts.
 func CountRecipients(encoded []byte) int { return int(encoded[0] &^ majorArray) }
 
-// HasTextKID tells whether the kid of a kind of recipient is text: that of a key
-// service. It is a stranger's, and may be anything.
+// HasTextKID tells whether the kid of a kind of recipient is text: that of a
+// key service. It is a stranger's, and may be anything.
 func HasTextKID(alg int64) bool { return alg == AlgAWSKMS || alg == AlgVault || alg == AlgGCPKMS }

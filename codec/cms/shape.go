@@ -27,8 +27,6 @@ type span struct{ from, to int }
 
 func (s span) of(b []byte) []byte { return b[s.from:s.to:s.to] }
 
-func (s span) isEmpty() bool { return s.from == s.to }
-
 const (
 	positionLabel  = "\x3a\x73\x63\x00\x01"
 	chunkingLabel  = "\x3a\x73\x63\x00\x05"

@@ -11,8 +11,8 @@ import (
 // headers is a decoded header map.
 type headers map[any]any
 
-// parseMap decodes a map in deterministic encoding, with labels that are integers
-// or text.
+// parseMap decodes a map in deterministic encoding, with labels that are
+// integers or text.
 func parseMap(b []byte) (headers, error) {
 	if len(b) == 0 || b[0]&0xe0 != majorMap {
 		return nil, fmt.Errorf("%w: headers are not a map", ErrMalformed)

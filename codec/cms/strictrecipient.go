@@ -6,8 +6,8 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
-// parseRecipient decodes one recipient (docs/envelope.md, section 10, 6c to 6g).
-// Of an unknown kind only the form is checked.
+// parseRecipient decodes one recipient (docs/envelope.md, section 10, 6c to
+// 6g). Of an unknown kind only the form is checked.
 func parseRecipient(item cbor.RawMessage) (r Recipient, known bool, err error) {
 	elements, err := splitArray(item)
 	switch {

@@ -1,6 +1,6 @@
-// Package coding compresses and pads payloads before they are sealed, and undoes
-// that (docs/envelope.md, section 16): exactly one frame of zstd (RFC 8878),
-// then ISO/IEC 7816-4 padding.
+// Package coding compresses and pads payloads before they are sealed, and
+// undoes that (docs/envelope.md, section 16): exactly one frame of zstd (RFC
+// 8878), then ISO/IEC 7816-4 padding.
 //
 //	coding.go      errors; Frame, the limits of a frame
 //	dictionary.go  Dictionary: what frames may be compressed with

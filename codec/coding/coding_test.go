@@ -53,8 +53,8 @@ func noise(n int) []byte {
 	return b
 }
 
-// TestRoundTrip: every way to code, in memory and as a stream, gives the payload
-// back, and adds no more than MaxSize says.
+// TestRoundTrip: every way to code, in memory and as a stream, gives the
+// payload back, and adds no more than MaxSize says.
 func TestRoundTrip(t *testing.T) {
 	d := newDictionary(t, 77)
 	blocks, err := PadBlocks(256)
@@ -112,7 +112,7 @@ func readStream(src io.Reader, c Coding, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close() //nolint:errcheck // it has none
+	defer r.Close()
 	return io.ReadAll(r)
 }
 

@@ -57,8 +57,8 @@ func (d *Dictionary) Hint() [HintSize]byte { return [HintSize]byte(d.sum[:]) }
 // Name is what a dictionary record is stored under.
 func (d *Dictionary) Name() [NameSize]byte { return [NameSize]byte(d.sum[:]) }
 
-// CheckSealing returns an error for a dictionary that cannot be sealed with: its
-// Hint would say that there is none.
+// CheckSealing returns an error for a dictionary that cannot be sealed with:
+// its Hint would say that there is none.
 func (d *Dictionary) CheckSealing() error {
 	if d.Hint() == [HintSize]byte{} {
 		return errors.New("dictionary: its hash begins with four zero bytes; train another one")

@@ -72,8 +72,8 @@ func NewEncoder(o Options) (*Encoder, error) {
 }
 
 // Code returns the coded payload, which is valid until the next call, and
-// whether it is compressed. always has it compressed, else only if that makes it
-// shorter.
+// whether it is compressed. always has it compressed, else only if that makes
+// it shorter.
 func (e *Encoder) Code(payload []byte, always bool) (coded []byte, compressed bool) {
 	coded = payload
 	if e.zstd != nil && len(payload) > 0 {
@@ -101,8 +101,8 @@ func (o *Options) MaxSize(n int) int {
 	return int(o.Padding.PaddedSize(int64(n)))
 }
 
-// stripDictionaryID takes the id of the dictionary out of a frame: the tag of an
-// envelope tells more exactly. The result is in the memory of frame.
+// stripDictionaryID takes the id of the dictionary out of a frame: the tag of
+// an envelope tells more exactly. The result is in the memory of frame.
 func stripDictionaryID(frame []byte) []byte {
 	h, ok := parseFrameHead(frame)
 	if !ok || h.idSize == 0 {

@@ -5,9 +5,9 @@ import (
 	"math"
 )
 
-// The library takes several frames, skippable ones, and frames without the id of
-// their dictionary as if they were without one. So frames are looked at here,
-// without being decoded.
+// The library takes several frames, skippable ones, and frames without the id
+// of their dictionary as if they were without one. So frames are looked at
+// here, without being decoded.
 
 const frameMagic = "\x28\xb5\x2f\xfd"
 
@@ -28,8 +28,8 @@ type frameHead struct {
 // maxFrameHead is the size of the longest head.
 const maxFrameHead = 4 + 1 + 1 + 4 + 8
 
-// parseFrameHead reads the head of a frame; ok is false if b does not begin with
-// a whole one.
+// parseFrameHead reads the head of a frame; ok is false if b does not begin
+// with a whole one.
 func parseFrameHead(b []byte) (h frameHead, ok bool) {
 	if len(b) < 6 || string(b[:4]) != frameMagic {
 		return h, false

@@ -69,8 +69,8 @@ func (r *reader) Close() error {
 	return nil
 }
 
-// frameReader hands a frame on to the library and sees to it that it is one, and
-// that nothing follows it.
+// frameReader hands a frame on to the library and sees to it that it is one,
+// and that nothing follows it.
 type frameReader struct {
 	src        io.Reader
 	dictionary *Dictionary
@@ -189,8 +189,8 @@ func (f *frameReader) readNext() error {
 	return nil
 }
 
-// unpadder takes the padding off a stream. Of bytes that may be padding it keeps
-// the number.
+// unpadder takes the padding off a stream. Of bytes that may be padding it
+// keeps the number.
 type unpadder struct {
 	src   io.Reader
 	buf   []byte // that was read

@@ -22,10 +22,10 @@ const (
 	// MinSize is the smallest that is worth making.
 	MinSize = 2 << 10
 
-	// MaxSamples and MaxSample bound the memory of Samples: how many there are,
-	// and how much of each is kept, in bytes.
+	// MaxSamples is how many Samples there are, at most.
 	MaxSamples = 4096
-	MaxSample  = 16 << 10
+	// MaxSample is how much of each is kept, in bytes.
+	MaxSample = 16 << 10
 
 	minSamples = 8
 	// tables is about what a dictionary needs beside its text.
@@ -40,8 +40,8 @@ func CheckSize(size int64) error {
 	return nil
 }
 
-// Samples is a fair choice of the payloads that were shown to it, whatever their
-// number. The zero Samples is ready.
+// Samples is a fair choice of the payloads that were shown to it, whatever
+// their number. The zero Samples is ready.
 type Samples struct {
 	seen   int64
 	chosen [][]byte

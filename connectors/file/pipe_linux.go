@@ -72,9 +72,9 @@ func (a *awaited) waitForWriter() error {
 	return errors.Join(err, failed)
 }
 
-// reopenFile opens a pipe or terminal that is open once more, as a file that can
-// have deadlines. Setting its own descriptor to O_NONBLOCK would set it for every
-// process that shares it, such as a shell on the same terminal.
+// reopenFile opens a pipe or terminal that is open once more, as a file that
+// can have deadlines. Setting its own descriptor to O_NONBLOCK would set it for
+// every process that shares it, such as a shell on the same terminal.
 func reopenFile(f *os.File) (*os.File, error) {
 	info, err := f.Stat()
 	if err != nil {

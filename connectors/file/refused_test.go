@@ -110,8 +110,8 @@ func TestEndOnFullDisk(t *testing.T) {
 }
 
 // TestFullDiskPasses fills the disk under a source without an end. The messages
-// follow when there is room again, each of them once. In a pipe nobody knows how
-// much of the last record has arrived: nothing follows.
+// follow when there is room again, each of them once. In a pipe nobody knows
+// how much of the last record has arrived: nothing follows.
 func TestFullDiskPasses(t *testing.T) {
 	for name, c := range map[string]struct {
 		stdout *fullPipe

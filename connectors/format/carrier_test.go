@@ -57,7 +57,8 @@ func TestCarrier(t *testing.T) {
 		write(got[:restart])
 		state, size := c.AppendState(nil), len(out)
 		write(got[restart:])
-		// Both begin again: the reader from its beginning, the writer from its state.
+		// Both begin again: the reader from its beginning, the writer from its
+		// state.
 		if _, err := readAll(t, reading(t, Options{Format: Seq, Archive: reader}), b); err != nil {
 			t.Fatal(err)
 		}

@@ -24,15 +24,15 @@ type Decoder interface {
 	// package.
 	Next(b []byte, eof bool) (int, error)
 	// InPieces tells whether the last call of Next has returned the length of a
-	// piece of a record that is too large to be kept. Its pieces are decoded one
-	// after the other; the last one gives the error.
+	// piece of a record that is too large to be kept. Its pieces are decoded
+	// one after the other; the last one gives the error.
 	InPieces() bool
 	// Finish is called at the end of the input. Its error wraps ErrTruncated:
 	// an input must not end there.
 	Finish() error
-	// CanResume tells whether the input may be read on from here after a restart.
-	// Else it is read again from its beginning: records were met that its reader
-	// has to know.
+	// CanResume tells whether the input may be read on from here after a
+	// restart. Else it is read again from its beginning: records were met that
+	// its reader has to know.
 	CanResume() bool
 	// Locate names the record of the last error, which has this index, counted
 	// from 0.

@@ -13,8 +13,8 @@
 // [Shelf] recycles batches.
 //
 // The package opens nothing and starts no goroutine: its caller reads and
-// writes the bytes. It must not know crypto: an [Archive] brings everything that
-// a seq needs of envelopes.
+// writes the bytes. It must not know crypto: an [Archive] brings everything
+// that a seq needs of envelopes.
 //
 //	format.go   Format, Options, Layout, Archive: the choices of a caller
 //	codec.go    Decoder and Encoder

@@ -14,10 +14,10 @@ import (
 //	"SCXSEQ1\n"  then records of  length 4 || CRC-32C 4 || type 1 || body
 //
 // with big-endian numbers; length and CRC cover type and body. A record of type
-// 0 is a message and one of type 1 an end, in the same form: its value is sealed
-// and covers all records before it. Types 2 and 3 are the bare envelopes of key
-// and dictionary records. A complete seq ends with an end (docs/envelope.md,
-// section 9).
+// 0 is a message and one of type 1 an end, in the same form: its value is
+// sealed and covers all records before it. Types 2 and 3 are the bare envelopes
+// of key and dictionary records. A complete seq ends with an end
+// (docs/envelope.md, section 9).
 
 const (
 	seqMagic  = "SCXSEQ1\n"

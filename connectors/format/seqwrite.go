@@ -193,8 +193,8 @@ func (e *seqEncoder) continueAfter(d *seqDecoder, isCut, own bool) error {
 	return nil
 }
 
-// AppendState appends: flags 1 || carried 8 || id 16 || the chain. Key records are written
-// again after a restart.
+// AppendState appends: flags 1 || carried 8 || id 16 || the chain. Key records
+// are written again after a restart.
 func (e *seqEncoder) AppendState(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint64(append(dst, e.flags), e.carried)
 	return e.chain.AppendState(append(dst, e.id[:]...))

@@ -102,8 +102,8 @@ func (s *Sink) openDestination(ctx context.Context, name, from string) error {
 	return err
 }
 
-// openPatience is how long messages wait for the topic that they are written to,
-// if that was not there before. Then their places are parked.
+// openPatience is how long messages wait for the topic that they are written
+// to, if that was not there before. Then their places are parked.
 const openPatience = 5 * time.Second
 
 // destinationFor returns the topic for the messages of a topic, which may be
@@ -130,8 +130,8 @@ func (s *Sink) destinationFor(ctx context.Context, from string, open bool) (*des
 	return s.destinations.find(name), nil
 }
 
-// openAhead opens the destinations for topics that begin to be read, so that the
-// first messages need not wait. What goes wrong shows with them.
+// openAhead opens the destinations for topics that begin to be read, so that
+// the first messages need not wait. What goes wrong shows with them.
 func (s *Source) openAhead(ctx context.Context, slots []int32) {
 	var before *sourceTopic
 	for _, n := range slots {

@@ -65,9 +65,9 @@ func TestEndings(t *testing.T) {
 	}
 }
 
-// TestOpenTransaction: a run with an end waits for a transaction that is open in
-// the source when it begins, and says so. Records of it count if it is committed,
-// and those behind it in any case.
+// TestOpenTransaction: a run with an end waits for a transaction that is open
+// in the source when it begins, and says so. Records of it count if it is
+// committed, and those behind it in any case.
 func TestOpenTransaction(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]kgo.TransactionEndTry{"commit": kgo.TryCommit, "abort": kgo.TryAbort} {

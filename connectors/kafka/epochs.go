@@ -12,8 +12,8 @@ import (
 // epochs are what committed offsets say of their source: a hash of the topic,
 // and the leader epochs of the records of a lane that have been read, by place.
 // A committed offset has the epoch of the last record before it: by that a
-// leader knows whether its log still has what was read. The reader adds to them,
-// and commits look them up. A nil *epochs knows nothing.
+// leader knows whether its log still has what was read. The reader adds to
+// them, and commits look them up. A nil *epochs knows nothing.
 type epochs struct {
 	hashOf func(topic string) cluster.SourceHash
 

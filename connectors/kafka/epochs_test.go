@@ -119,8 +119,9 @@ func TestOffsetsOfAnother(t *testing.T) {
 }
 
 // TestTailIsGone: a run ends although the last records before its end are gone,
-// as after compaction, and its group is at the end. Only an answer to a question
-// about the partition alone counts, and none of a broker that is over its quota.
+// as after compaction, and its group is at the end. Only an answer to a
+// question about the partition alone counts, and none of a broker that is over
+// its quota.
 func TestTailIsGone(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -175,8 +176,8 @@ func TestTailIsGone(t *testing.T) {
 	}
 }
 
-// TestUpgrade: an offset of a version whose metadata had no source holds, and the
-// state in it counts as none.
+// TestUpgrade: an offset of a version whose metadata had no source holds, and
+// the state in it counts as none.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)

@@ -18,8 +18,8 @@ var (
 	// ErrFewPartitions says that a destination has fewer partitions than the
 	// source.
 	ErrFewPartitions = errors.New("too few partitions")
-	// ErrOneForSeveral says that the messages of several topics would be written
-	// to one.
+	// ErrOneForSeveral says that the messages of several topics would be
+	// written to one.
 	ErrOneForSeveral = errors.New("one destination for several topics")
 	// ErrSmallRecords says that a destination does not take the largest record
 	// that the source may give.

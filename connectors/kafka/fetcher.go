@@ -119,8 +119,8 @@ func (in *fetcher) addPart(p *partition) {
 	in.parts = append(in.parts, p)
 }
 
-// removePart removes a partition, and what was fetched of it and not handed out.
-// It returns nil if there is no such partition.
+// removePart removes a partition, and what was fetched of it and not handed
+// out. It returns nil if there is no such partition.
 func (in *fetcher) removePart(slot int32) *partition {
 	at := slices.IndexFunc(in.parts, func(p *partition) bool { return p.slot == slot })
 	if at < 0 {

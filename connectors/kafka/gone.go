@@ -14,8 +14,8 @@ import (
 // Of several topics one may be deleted, or deleted and made again, while the
 // others go on. A member's partitions of a topic that is missing stand still
 // until the group takes them away, or the topic is there again. A run with an
-// end did not get there, and its places are parked. So are those of a topic that
-// was made again: its offsets count other records.
+// end did not get there, and its places are parked. So are those of a topic
+// that was made again: its offsets count other records.
 
 // lookForGone is how often topics that are missing are looked for.
 const lookForGone = time.Second

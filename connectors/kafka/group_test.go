@@ -79,8 +79,8 @@ func TestRebalanceUnderLoad(t *testing.T) {
 	}
 }
 
-// TestExpelled: members that the group has forgotten begin again, and nothing is
-// lost, doubled or out of order.
+// TestExpelled: members that the group has forgotten begin again, and nothing
+// is lost, doubled or out of order.
 func TestExpelled(t *testing.T) {
 	t.Parallel()
 	const n, parts = 20_000, 4

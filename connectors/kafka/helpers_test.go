@@ -392,8 +392,8 @@ func (g *guest) Release(_ context.Context, ps []membership.Partition) {
 
 func (g *guest) Drop(ps []membership.Partition) { g.Release(context.Background(), ps) }
 
-// isWaiting tells whether a guest has yet to get a partition that it is due: one
-// of two at least, if there are more than members.
+// isWaiting tells whether a guest has yet to get a partition that it is due:
+// one of two at least, if there are more than members.
 func (g *guest) isWaiting(info *kfake.GroupInfo) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

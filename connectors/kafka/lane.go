@@ -129,7 +129,8 @@ func (l *lane) readBatch(ctx context.Context, limit int) (*pipeline.Batch, error
 			if l.source.Until.Bounded() && !l.held.IsTrying() {
 				return nil, io.EOF
 			}
-			// Every partition is parked, or has left, or is at the end of the run.
+			// Every partition is parked, or has left, or is at the end of the
+			// run.
 			l.awaitChange(ctx)
 			continue
 		}

@@ -226,8 +226,8 @@ func (h *laneServer) noteChange() {
 	h.changed = make(chan struct{})
 }
 
-// join has partitions join the lane that is being served, as soon as it is known
-// where they begin. Meanwhile the others go on. h.mu is held.
+// join has partitions join the lane that is being served, as soon as it is
+// known where they begin. Meanwhile the others go on. h.mu is held.
 func (h *laneServer) join(l *lane, parts []heldPartition) {
 	if len(parts) == 0 {
 		return
@@ -255,7 +255,8 @@ func (h *laneServer) join(l *lane, parts []heldPartition) {
 // sortJoining returns the slots of the partitions that can join, and the
 // partitions of topics that are missing. Those that are not ours any more are
 // neither.
-func (h *laneServer) sortJoining(ctx context.Context, l *lane, parts []heldPartition) (ready []int32, missing []heldPartition) {
+func (h *laneServer) sortJoining(ctx context.Context, l *lane, parts []heldPartition) (ready []int32,
+	missing []heldPartition) {
 	numbers := make([]int32, len(parts))
 	for i, p := range parts {
 		numbers[i] = p.number
@@ -315,8 +316,8 @@ func (h *laneServer) releasePartitions(ctx context.Context, numbers []int32) {
 	h.forgetPartitions(numbers)
 }
 
-// dropPartitions gives up partitions at once: the lane ends, and what it has not
-// committed does not count.
+// dropPartitions gives up partitions at once: the lane ends, and what it has
+// not committed does not count.
 func (h *laneServer) dropPartitions(numbers []int32) {
 	h.mu.Lock()
 	l := h.serving

@@ -46,7 +46,8 @@ func (l *losses) result() error {
 }
 
 // Losses tells how many records of each place were deleted before they were
-// read, up to so many, and how many had been read when the source's log was cut.
+// read, up to so many, and how many had been read when the source's log was
+// cut.
 func (s *Source) Losses() (deleted, cut map[string]int64) {
 	l := &s.losses
 	l.mu.Lock()
@@ -58,8 +59,8 @@ func (s *Source) Losses() (deleted, cut map[string]int64) {
 	return maps.Clone(l.deleted), cut
 }
 
-// DeletedError says that a run with an end is not complete: records were deleted
-// before they were read. Everything else was carried.
+// DeletedError says that a run with an end is not complete: records were
+// deleted before they were read. Everything else was carried.
 type DeletedError struct {
 	Deleted map[string]int64 // by place, up to so many: offsets are counted
 }

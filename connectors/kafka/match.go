@@ -45,22 +45,24 @@ func (s *Source) findTopics(ctx context.Context) ([]string, error) {
 	taken, left := s.names.selectTopics(existing, s.Written)
 	taken = s.matches.noteSeen(taken, time.Now())
 	if untold := s.matches.listUntold(left); len(untold) > 0 {
-		s.Log.Info("kafka: topics that the pattern matches are not read, since the route writes them or has no name for "+
-			"what it would write", "pattern", s.names.String(), "topics", len(untold), "such_as", untold[:min(len(untold), 5)])
+		s.Log.Info("kafka: topics that the pattern matches are not read, since the route writes them or has "+
+			"no name for what it would write", "pattern", s.names.String(), "topics", len(untold), "such_as",
+			untold[:min(len(untold), 5)])
 	}
 	if len(taken) > 0 {
 		return taken, nil
 	}
 	if len(left) > 0 {
-		return nil, fmt.Errorf("%s: %w, but for those that the route writes or cannot name a destination for, such as %s",
-			s.names.describe(), ErrNoMatch, left[0])
+		return nil,
+			fmt.Errorf("%s: %w, but for those that the route writes or cannot name a destination for, such as %s",
+				s.names.describe(), ErrNoMatch, left[0])
 	}
 	return nil, fmt.Errorf("%s: %w among the %d of the cluster", s.names.describe(), ErrNoMatch, len(existing))
 }
 
-// noteSeen notes the topics of one answer, and returns them with those that were
-// seen a short while ago: a broker that has just started may not know all of
-// them.
+// noteSeen notes the topics of one answer, and returns them with those that
+// were seen a short while ago: a broker that has just started may not know all
+// of them.
 func (m *matches) noteSeen(names []string, now time.Time) []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()

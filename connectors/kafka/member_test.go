@@ -43,9 +43,9 @@ func TestTwoOfOneName(t *testing.T) {
 	}
 }
 
-// TestStartedAgain: a process that is killed and started again under its name has
-// its partitions back at once, and another member goes on with its own lanes.
-// That a real broker needs no round for it is tested in testcontainers.
+// TestStartedAgain: a process that is killed and started again under its name
+// has its partitions back at once, and another member goes on with its own
+// lanes. That a real broker needs no round for it is tested in testcontainers.
 func TestStartedAgain(t *testing.T) {
 	t.Parallel()
 	const n, parts = 4000, 4
@@ -86,9 +86,9 @@ func TestStartedAgain(t *testing.T) {
 	_ = killed.stop()
 }
 
-// TestForeignGroups: a group with members of another program is refused when the
-// Source is opened, by the name of its protocol, and so is a session that the
-// brokers do not accept.
+// TestForeignGroups: a group with members of another program is refused when
+// the Source is opened, by the name of its protocol, and so is a session that
+// the brokers do not accept.
 func TestForeignGroups(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -127,8 +127,8 @@ func TestForeignGroups(t *testing.T) {
 }
 
 // TestAddedPartitions: records of a partition that is added later are all read,
-// also those that were there before it was noticed, although the group began with
-// new records.
+// also those that were there before it was noticed, although the group began
+// with new records.
 func TestAddedPartitions(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -153,8 +153,8 @@ func TestAddedPartitions(t *testing.T) {
 }
 
 // TestStuckPartitionLeaves: a partition of which a message is held up for good
-// goes to another member when the grace is over, and the lane that had it goes on
-// with the others. Nothing is lost, doubled or out of order.
+// goes to another member when the grace is over, and the lane that had it goes
+// on with the others. Nothing is lost, doubled or out of order.
 func TestStuckPartitionLeaves(t *testing.T) {
 	t.Parallel()
 	for name, delivery := range map[string]Delivery{"exactly once": ExactlyOnce, "at least once": AtLeastOnce} {

@@ -11,8 +11,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// moves are partitions that join and leave a lane while it is served. The lane's
-// reader carries them out between two fetches.
+// moves are partitions that join and leave a lane while it is served. The
+// lane's reader carries them out between two fetches.
 type moves struct {
 	mu      sync.Mutex
 	joining []joining

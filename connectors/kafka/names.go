@@ -17,9 +17,9 @@ type TopicNames struct {
 	pattern *regexp.Regexp // of whole names
 }
 
-// ParseTopicNames reads the name of a topic, a list with commas (orders,refunds)
-// or a pattern, which begins with ~ and must match the whole name
-// (~orders\..*), in the syntax of RE2.
+// ParseTopicNames reads the name of a topic, a list with commas
+// (orders,refunds) or a pattern, which begins with ~ and must match the whole
+// name (~orders\..*), in the syntax of RE2.
 func ParseTopicNames(text string) (TopicNames, error) {
 	n := TopicNames{text: text}
 	if expression, ok := strings.CutPrefix(text, "~"); ok {
@@ -86,8 +86,9 @@ func ParseNameMap(text string) (NameMap, error) {
 	return m, nil
 }
 
-// NameFor returns the topic for messages of a topic. It is an error if that does
-// not have the end which is to be taken off, or if the name becomes too long.
+// NameFor returns the topic for messages of a topic. It is an error if that
+// does not have the end which is to be taken off, or if the name becomes too
+// long.
 func (m *NameMap) NameFor(topic string) (string, error) {
 	name, err := m.Template.NameFor(topic)
 	if err != nil {
@@ -115,9 +116,9 @@ func (m *NameMap) mayWrite(name string, reads *regexp.Regexp, exists func(string
 	return !m.Shortens() || exists(from)
 }
 
-// selectTopics returns those of the existing topics that the names stand for, in
-// order, and those that are left out although the pattern matches, because the
-// route writes them or has no name for their destination.
+// selectTopics returns those of the existing topics that the names stand for,
+// in order, and those that are left out although the pattern matches, because
+// the route writes them or has no name for their destination.
 func (n *TopicNames) selectTopics(existing []string, written []NameMap) (taken, left []string) {
 	if n.pattern == nil {
 		return n.list, nil

@@ -54,18 +54,18 @@ type SourceOptions struct {
 	Rack string
 	// Instance is a name for this process, unique in the group and the same at
 	// each start: up to 249 letters, digits, dots, - and _. A process that is
-	// started again within the session then has its partitions back at once, and
-	// transactions that it left open are aborted at once and not after their
-	// timeout of 10 s. Of two processes with one name the older one ends with an
-	// error that matches membership.ErrInstanceTaken. Empty means a random name,
-	// and a membership that is given up with the process.
+	// started again within the session then has its partitions back at once,
+	// and transactions that it left open are aborted at once and not after
+	// their timeout of 10 s. Of two processes with one name the older one ends
+	// with an error that matches membership.ErrInstanceTaken. Empty means a
+	// random name, and a membership that is given up with the process.
 	Instance string
 	// Session is how long a member of the group may be silent before its
 	// partitions go to others; default 10 s. Rebalance is how long the group
 	// waits for members that have to join again; default 30 s.
 	Session, Rebalance time.Duration
-	// BrokerDeals has the broker deal partitions to members (KIP-848) instead of
-	// a member of the group. Session is the broker's then.
+	// BrokerDeals has the broker deal partitions to members (KIP-848) instead
+	// of a member of the group. Session is the broker's then.
 	BrokerDeals bool
 	// Grace is how long the end of a lane may take, and giving up a partition;
 	// default 10 s. It is the pipeline's.
@@ -93,8 +93,8 @@ type SourceOptions struct {
 	Announce func(topic string)
 	// Observer is told about lanes and fetches; nil means nobody.
 	Observer SourceObserver
-	// Stuck is told of a place that waits for something that may never come, and
-	// with a nil error that it waits no more; nil means nobody. It must not
+	// Stuck is told of a place that waits for something that may never come,
+	// and with a nil error that it waits no more; nil means nobody. It must not
 	// block.
 	Stuck func(place string, waitsFor error)
 	// Log is told about rebalances, lost offsets and retries; nil means
@@ -194,8 +194,8 @@ type SinkOptions struct {
 	// Create makes the topic if it does not exist, as strong as that of the
 	// Source: see planTopic. Without a Source it is the brokers' default.
 	Create bool
-	// Expired accepts a topic that deletes records which it is given, since they
-	// are older than its retention or have a key that comes again.
+	// Expired accepts a topic that deletes records which it is given, since
+	// they are older than its retention or have a key that comes again.
 	Expired bool
 	// Oversize accepts a topic that does not take the largest records of the
 	// Source. These are rejected then.

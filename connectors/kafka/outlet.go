@@ -46,8 +46,8 @@ func (w *writer) findOutlet(place string) *outlet {
 	return nil
 }
 
-// openOutlets opens the destinations of messages, before anything is written. Of
-// one that cannot be opened the outlet has the reason.
+// openOutlets opens the destinations of messages, before anything is written.
+// Of one that cannot be opened the outlet has the reason.
 func (w *writer) openOutlets(ctx context.Context, msgs []pipeline.Message) error {
 	t := &w.outlets
 	for _, out := range t.used {

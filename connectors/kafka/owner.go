@@ -43,9 +43,9 @@ func (o *owner) awaitLease(ctx context.Context) (context.Context, error) {
 	return o.member.AwaitLease(ctx)
 }
 
-// confirm asks the group's coordinator whether this process is still a member. A
-// process that finds its transactions fenced asks before it fences in its turn:
-// another process of its name may have taken over.
+// confirm asks the group's coordinator whether this process is still a member.
+// A process that finds its transactions fenced asks before it fences in its
+// turn: another process of its name may have taken over.
 func (o *owner) confirm(ctx context.Context) error {
 	if o.member == nil {
 		return nil

@@ -110,9 +110,9 @@ func keyed(first, n int) []pipeline.Message {
 	return msgs
 }
 
-// TestRefusedRecords: records that the topic does not take are set aside, or park
-// their partitions, and nothing else is lost or doubled, in both deliveries and
-// with both ways of choosing partitions.
+// TestRefusedRecords: records that the topic does not take are set aside, or
+// park their partitions, and nothing else is lost or doubled, in both
+// deliveries and with both ways of choosing partitions.
 func TestRefusedRecords(t *testing.T) {
 	t.Parallel()
 	bad := []int{7, 8, 51, 199, 298}

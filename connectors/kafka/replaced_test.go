@@ -104,8 +104,8 @@ func TestSourceMadeAnewUnseen(t *testing.T) {
 }
 
 // TestGrownBeyondTheDestination: a partition that the source got later and the
-// destination does not have is parked with both numbers, and the others go on. It
-// goes on by itself when the destination has grown.
+// destination does not have is parked with both numbers, and the others go on.
+// It goes on by itself when the destination has grown.
 func TestGrownBeyondTheDestination(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)

@@ -51,8 +51,8 @@ func (d *diary) idler(ctx context.Context, src *Source, name string) (ended chan
 }
 
 // TestRevokeWaitsForNoFetch: a partition goes to another member although the
-// fetch that asks for it is never answered, and the lane that had it goes on with
-// the others. From the moment that another member joins, no more than two
+// fetch that asks for it is never answered, and the lane that had it goes on
+// with the others. From the moment that another member joins, no more than two
 // heartbeats go by before this one joins as well.
 func TestRevokeWaitsForNoFetch(t *testing.T) {
 	t.Parallel()

@@ -14,8 +14,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 )
 
-// TestRights: a right that is missing is found when the ends are opened, and the
-// error has the resource, the user and the command that grants it.
+// TestRights: a right that is missing is found when the ends are opened, and
+// the error has the resource, the user and the command that grants it.
 func TestRights(t *testing.T) {
 	t.Parallel()
 	type right struct {
@@ -96,8 +96,8 @@ func openPair(ctx context.Context, c *cluster.Cluster, create bool) error {
 	return err
 }
 
-// TestNoTransactions: a cluster that never makes the topic of its transactions is
-// found out when the sink is opened.
+// TestNoTransactions: a cluster that never makes the topic of its transactions
+// is found out when the sink is opened.
 func TestNoTransactions(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)

@@ -45,14 +45,6 @@ func (b *broker) wantNumbered(topic string, n int) {
 	}
 }
 
-// end is where a topic ends, all partitions together.
-func (b *broker) end(topic string) (n int64) {
-	for _, p := range b.PartitionInfos(topic) {
-		n += p.HighWatermark
-	}
-	return n
-}
-
 // allCommitted tells whether a group has committed what a topic holds.
 func (b *broker) allCommitted(topic string) bool {
 	for _, p := range b.PartitionInfos(topic) {
@@ -63,8 +55,8 @@ func (b *broker) allCommitted(topic string) bool {
 	return true
 }
 
-// TestSeveralTopics: every message of a list of topics, or of those that match a
-// pattern, reaches the topic that belongs to its own, once and in order.
+// TestSeveralTopics: every message of a list of topics, or of those that match
+// a pattern, reaches the topic that belongs to its own, once and in order.
 func TestSeveralTopics(t *testing.T) {
 	t.Parallel()
 	const n = 3000

@@ -27,9 +27,9 @@ type Sink struct {
 }
 
 // NewSink opens the topics, or makes them, and checks that they can take the
-// messages of Source. It chooses the delivery: see ExactlyOnce. With a template,
-// topics that the Source begins to read later are treated alike then, and their
-// places are parked if there is no destination.
+// messages of Source. It chooses the delivery: see ExactlyOnce. With a
+// template, topics that the Source begins to read later are treated alike then,
+// and their places are parked if there is no destination.
 func NewSink(ctx context.Context, c *cluster.Cluster, o SinkOptions) (*Sink, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -254,7 +254,7 @@ func (s *Sink) Check(m *pipeline.Message, valueSize int) error {
 	}
 	to, err := s.destinationFor(context.Background(), from, false)
 	if err != nil || to == nil {
-		return nil
+		return nil //nolint:nilerr // the writer finds it again, and can wait
 	}
 	return to.check(m, valueSize)
 }
@@ -268,7 +268,8 @@ func (to *destination) check(m *pipeline.Message, valueSize int) error {
 	if n > to.maxBatch {
 		return &pipeline.Reject{
 			Reason: "too-large",
-			Err:    fmt.Errorf("too-large: a record of up to %d bytes, and topic %s takes %d", n, to.Name(), to.maxBatch),
+			Err: fmt.Errorf("too-large: a record of up to %d bytes, and topic %s takes %d", n, to.Name(),
+				to.maxBatch),
 		}
 	}
 	return nil

@@ -127,8 +127,8 @@ func (s *Source) Topics() []string {
 func (s *Source) PartitionCount() int { return int(s.topics.PartitionCount()) }
 
 // MaxBatch returns the largest record batch that one of the topics takes, in
-// bytes, and so the most that one read may exceed its limit by; 0 if the brokers
-// do not say.
+// bytes, and so the most that one read may exceed its limit by; 0 if the
+// brokers do not say.
 func (s *Source) MaxBatch() int {
 	var most int64
 	for _, t := range s.topics.allTopics() {
@@ -141,8 +141,8 @@ func (s *Source) MaxBatch() int {
 // what it reads.
 func (s *Source) LaneMemory() int { return s.CodecMemory }
 
-// MaxLanes is how many lanes there may be at the same time. A member has as many
-// all the time, whatever partitions it has.
+// MaxLanes is how many lanes there may be at the same time. A member has as
+// many all the time, whatever partitions it has.
 func (s *Source) MaxLanes() int {
 	lanes := len(s.dealShares(s.topics.Partitions()))
 	if s.names.pattern != nil && !s.OneLane && !s.Until.Bounded() {

@@ -13,8 +13,8 @@ import (
 )
 
 // findPositions returns where the given partitions begin: at the committed
-// offset, or else as Start says if the partition is fresh. One that was added to
-// the topic later begins at its first record.
+// offset, or else as Start says if the partition is fresh. One that was added
+// to the topic later begins at its first record.
 func (s *Source) findPositions(
 	ctx context.Context, o *owner, partitions []int32, fresh func(int32) bool,
 ) (out []pipeline.Position, known []int32, err error) {

@@ -11,8 +11,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// TestCreateAsStrong: a topic that is made has the source's settings, and each is
-// told.
+// TestCreateAsStrong: a topic that is made has the source's settings, and each
+// is told.
 func TestCreateAsStrong(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -112,8 +112,8 @@ func TestDeletesEarly(t *testing.T) {
 	}
 }
 
-// TestOversize: records that a destination does not take are rejected one by one
-// where that was said, and one that fills its limit exactly is taken.
+// TestOversize: records that a destination does not take are rejected one by
+// one where that was said, and one that fills its limit exactly is taken.
 func TestOversize(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -141,8 +141,8 @@ func TestOversize(t *testing.T) {
 	if err := finish(t, pipeline.Options{Source: src, Sink: sink}); err != nil {
 		t.Error(err)
 	}
-	// 61 bytes of the batch; 2 of the record's length, 3 before the key, 1 + 3, 2
-	// before the value, 1 + 1 + 1 + 1 + 1 of headers.
+	// 61 bytes of the batch; 2 of the record's length, 3 before the key, 1 + 3,
+	// 2 before the value, 1 + 1 + 1 + 1 + 1 of headers.
 	if want := 2000 - 61 - 2 - 3 - 4 - 2 - 5; largest != want {
 		t.Errorf("the largest value has %d bytes, want %d", largest, want)
 	}

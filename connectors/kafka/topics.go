@@ -16,8 +16,8 @@ import (
 )
 
 // topicSet is the topics that a Source reads. Lanes and tables name a partition
-// by its slot: a number that the set gives to each, which for the first topic of
-// a set is the partition's own. A slot stays its partition's for ever.
+// by its slot: a number that the set gives to each, which for the first topic
+// of a set is the partition's own. A slot stays its partition's for ever.
 type topicSet struct {
 	cluster *cluster.Cluster
 	names   TopicNames
@@ -54,8 +54,10 @@ type slot struct {
 	place  string
 }
 
-// openTopics finds the topics and what the brokers say of them. Each must exist.
-func openTopics(ctx context.Context, c *cluster.Cluster, names TopicNames, found []string, log *slog.Logger) (*topicSet, error) {
+// openTopics finds the topics and what the brokers say of them. Each must
+// exist.
+func openTopics(ctx context.Context, c *cluster.Cluster, names TopicNames, found []string,
+	log *slog.Logger) (*topicSet, error) {
 	s := &topicSet{cluster: c, names: names, log: log, byName: make(map[string]*sourceTopic)}
 	for _, name := range found {
 		s.addTopic(name)
@@ -255,8 +257,8 @@ func (s *topicSet) clusterTopics() []*cluster.Topic {
 	return all
 }
 
-// Partitions returns the slots of all partitions that the topics have, as far as
-// they exist.
+// Partitions returns the slots of all partitions that the topics have, as far
+// as they exist.
 func (s *topicSet) Partitions() []int32 {
 	var all []int32
 	for _, t := range s.allTopics() {
@@ -296,8 +298,8 @@ func (s *topicSet) Refresh(ctx context.Context) error {
 }
 
 // CheckIdentity returns cluster.ErrReplaced if the only topic was deleted and
-// made again: see cluster.Topic.CheckIdentity. With several topics it only looks
-// at them.
+// made again: see cluster.Topic.CheckIdentity. With several topics it only
+// looks at them.
 func (s *topicSet) CheckIdentity(ctx context.Context, last time.Time, pause time.Duration) error {
 	if only := s.allTopics()[0]; !s.names.MayBeSeveral() && only.IsReplaced() {
 		return fmt.Errorf("kafka topic %s: %w", only.Name(), cluster.ErrReplaced)
@@ -314,7 +316,8 @@ func (s *topicSet) CheckIdentity(ctx context.Context, last time.Time, pause time
 // mostQuestions is how many topics are asked about at the same time.
 const mostQuestions = 8
 
-// ListOffsets asks for the offsets of partitions: see cluster.Topic.ListOffsets.
+// ListOffsets asks for the offsets of partitions: see
+// cluster.Topic.ListOffsets.
 func (s *topicSet) ListOffsets(ctx context.Context, slots []int32, times ...int64) ([][]int64, error) {
 	rows := make([][]int64, len(times))
 	for i := range rows {
@@ -356,8 +359,8 @@ type readUpTo struct {
 
 // FindCuts asks where logs were cut since they were read: see
 // cluster.Topic.FindCuts. Those that were must be of the topics that the set
-// knows, and not of others that were made anew: with one topic that is an error,
-// and of several IsReplaced tells.
+// knows, and not of others that were made anew: with one topic that is an
+// error, and of several IsReplaced tells.
 func (s *topicSet) FindCuts(ctx context.Context, read []readUpTo) ([]int64, error) {
 	cuts, slots := make([]int64, len(read)), make([]int32, len(read))
 	for i := range read {
@@ -397,8 +400,8 @@ func (s *topicSet) FindCuts(ctx context.Context, read []readUpTo) ([]int64, erro
 // the lane begins again, without those topics that are missing by then.
 const listPatience = 10 * time.Second
 
-// boundPatience bounds a question about several topics: the others must not wait
-// for one that is deleted at this moment.
+// boundPatience bounds a question about several topics: the others must not
+// wait for one that is deleted at this moment.
 func (s *topicSet) boundPatience(ctx context.Context) (context.Context, context.CancelFunc) {
 	if !s.names.MayBeSeveral() {
 		return ctx, func() {}
@@ -409,8 +412,8 @@ func (s *topicSet) boundPatience(ctx context.Context) (context.Context, context.
 var errNoOffsets = fmt.Errorf("%w: offsets of topics were not told in time", pipeline.ErrLost)
 
 // eachTopic calls do for each topic of some slots, for several at a time, with
-// the numbers of its partitions and their indexes in slots. It returns the first
-// error.
+// the numbers of its partitions and their indexes in slots. It returns the
+// first error.
 func (s *topicSet) eachTopic(slots []int32, do func(t *sourceTopic, numbers []int32, at []int) error) error {
 	numbers, indexes := make(map[*sourceTopic][]int32), make(map[*sourceTopic][]int)
 	var topics []*sourceTopic

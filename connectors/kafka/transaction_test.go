@@ -210,10 +210,10 @@ func TestEndRefused(t *testing.T) {
 }
 
 // TestUnknownOutcome: after a request that may still be on its way, the next
-// transaction has an epoch of its own, so that the late request cannot end it or
-// add to it. Where the epoch does not move by itself with each transaction, the
-// producer is initialised anew: the defence against delayed requests that Jepsen
-// asks of clients (Bufstream 0.1.0, 2024).
+// transaction has an epoch of its own, so that the late request cannot end it
+// or add to it. Where the epoch does not move by itself with each transaction,
+// the producer is initialised anew: the defence against delayed requests that
+// Jepsen asks of clients (Bufstream 0.1.0, 2024).
 func TestUnknownOutcome(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

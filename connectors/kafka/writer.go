@@ -75,8 +75,8 @@ func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, done *pipel
 	return markPassing(err)
 }
 
-// endWith returns the error of a write that has not begun. A transaction that is
-// open is aborted.
+// endWith returns the error of a write that has not begun. A transaction that
+// is open is aborted.
 func (w *writer) endWith(ctx context.Context, err error) error {
 	if w.transaction == nil {
 		return err
@@ -169,8 +169,8 @@ func (w *writer) writeRound(ctx context.Context, msgs []pipeline.Message) error 
 	return nil
 }
 
-// sortByPartition deals the messages out to partitions, but for those that their
-// topic cannot take.
+// sortByPartition deals the messages out to partitions, but for those that
+// their topic cannot take.
 func (w *writer) sortByPartition(ctx context.Context, msgs []pipeline.Message) {
 	w.resetChains()
 	var recent *chain

@@ -96,9 +96,9 @@ func (c *Conn) deniedSince(t time.Time) error {
 	return nil
 }
 
-// explainSince returns err, or the permission violation that came since t and is
-// its cause: a request that is not allowed gets no answer, and would end as one
-// that took too long.
+// explainSince returns err, or the permission violation that came since t and
+// is its cause: a request that is not allowed gets no answer, and would end as
+// one that took too long.
 func (c *Conn) explainSince(t time.Time, err error) error {
 	if err == nil {
 		return nil

@@ -5,13 +5,13 @@
 //
 // # Reading
 //
-// A Source serves one lane: a pull consumer that one process at a time owns, by a
-// lease in a KV bucket (lease.go). It reads in the order of the stream, and the
-// next owner goes on behind the last message that is acknowledged (order.go).
-// More speed comes from more consumers, each with a part of the subjects
-// (coverage.go). On request several processes share one consumer; then no order
-// is promised: what was not acknowledged in time, or was given back by a process
-// that ended, comes again later, under the same origin.
+// A Source serves one lane: a pull consumer that one process at a time owns, by
+// a lease in a KV bucket (lease.go). It reads in the order of the stream, and
+// the next owner goes on behind the last message that is acknowledged
+// (order.go). More speed comes from more consumers, each with a part of the
+// subjects (coverage.go). On request several processes share one consumer; then
+// no order is promised: what was not acknowledged in time, or was given back by
+// a process that ended, comes again later, under the same origin.
 //
 // A message is acknowledged when the pipeline commits it, which it does after
 // the sink has made it durable, and where it has a Gate after the Gate's state

@@ -16,9 +16,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// A stream says "duplicate" when it has seen the id within its window. That does
-// not say that it holds the message: it may have been purged since, and in a
-// stream that lost its tail the sequence is used again. So what is stored is
+// A stream says "duplicate" when it has seen the id within its window. That
+// does not say that it holds the message: it may have been purged since, and in
+// a stream that lost its tail the sequence is used again. So what is stored is
 // looked at, and a message that is not there is published under another id.
 
 // duplicateCounts count what came of acknowledgements that said "duplicate".

@@ -142,7 +142,8 @@ func (s *Sink) applyEffects(headers natsgo.Header, m *pipeline.Message) {
 	}
 }
 
-// producerID returns the id that the producer of m gave it, if it is given back.
+// producerID returns the id that the producer of m gave it, if it is given
+// back.
 func (s *Sink) producerID(m *pipeline.Message) string {
 	if !s.Plain {
 		return ""
@@ -168,8 +169,9 @@ func checkEffects(h pipeline.Header) error {
 	return nil
 }
 
-// hideOurName changes a name that a user gave a header of a plaintext stream and
-// that is ours: it is then refused as reserved, and not taken for an effect.
+// hideOurName changes a name that a user gave a header of a plaintext stream
+// and that is ours: it is then refused as reserved, and not taken for an
+// effect.
 func hideOurName(name string) string {
 	if isEffect(name) {
 		return strings.ToLower(name)

@@ -173,8 +173,8 @@ func TestBucketThroughBucket(t *testing.T) {
 	}
 }
 
-// TestProducerID: the id of a producer is given back, and two messages that have
-// one id, in two windows of the source, are both stored.
+// TestProducerID: the id of a producer is given back, and two messages that
+// have one id, in two windows of the source, are both stored.
 func TestProducerID(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)

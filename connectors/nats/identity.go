@@ -2,8 +2,8 @@ package nats
 
 import "slices"
 
-// FilterSubjects returns the subjects that the consumer filters by, sorted; none
-// if it takes all.
+// FilterSubjects returns the subjects that the consumer filters by, sorted;
+// none if it takes all.
 func (s *Source) FilterSubjects() []string {
 	filters := slices.Clone(s.config.FilterSubjects)
 	if one := s.config.FilterSubject; one != "" {

@@ -19,10 +19,10 @@ import (
 
 // lane is the consumer while it is being served.
 //
-// Messages arrive on a goroutine of the client library (pull.go), wait in ready,
-// are handed out by Read, and wait in taken for Commit, which is in read order.
-// All the while they are in held, and a goroutine of the lane tells the server
-// that they are being worked on.
+// Messages arrive on a goroutine of the client library (pull.go), wait in
+// ready, are handed out by Read, and wait in taken for Commit, which is in read
+// order. All the while they are in held, and a goroutine of the lane tells the
+// server that they are being worked on.
 type lane struct {
 	source *Source
 	parked *parking
@@ -165,10 +165,10 @@ type saving struct {
 
 // Commit acknowledges as many messages as done says, in read order: the lane
 // has one place. The acknowledgements leave at once; those that cannot, because
-// the connection is down, leave when it is back. Messages whose position has the
-// state of a Gate are acknowledged when that is stored with the lease, within
-// 100 ms: a message that is acknowledged and that the Gate does not know could
-// be played again to the next owner.
+// the connection is down, leave when it is back. Messages whose position has
+// the state of a Gate are acknowledged when that is stored with the lease,
+// within 100 ms: a message that is acknowledged and that the Gate does not know
+// could be played again to the next owner.
 func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	if err := l.CheckOwner(); err != nil {
 		return err
@@ -378,9 +378,9 @@ func (l *lane) stopReads() {
 	l.giveBackSpares()
 }
 
-// close lets the lane go; final says that this process serves no other one. When
-// it returns, acknowledgements and given-back messages have reached the server,
-// unless that cannot be reached within 5 s.
+// close lets the lane go; final says that this process serves no other one.
+// When it returns, acknowledgements and given-back messages have reached the
+// server, unless that cannot be reached within 5 s.
 func (l *lane) close(final bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
@@ -413,9 +413,9 @@ func (l *lane) close(final bool) {
 	}
 }
 
-// giveBack makes the server deliver d again at once. Where the next lane of this
-// process resets the consumer that comes to nothing, and a word that is late
-// would disturb it. l.mu is held.
+// giveBack makes the server deliver d again at once. Where the next lane of
+// this process resets the consumer that comes to nothing, and a word that is
+// late would disturb it. l.mu is held.
 func (l *lane) giveBack(d *delivery) {
 	if !d.done && !l.resets {
 		_ = l.sendWord(d.msg, wordNak) // without it the server delivers after AckWait

@@ -17,9 +17,9 @@ import (
 )
 
 // A lease makes one process the owner of a consumer. It is an entry of a KV
-// bucket, which its owner writes again every second, each time on top of its own
-// last revision: when somebody else has written in between, the owner is told so
-// by the server.
+// bucket, which its owner writes again every second, each time on top of its
+// own last revision: when somebody else has written in between, the owner is
+// told so by the server.
 //
 // Clocks of different machines are never compared. Another process takes the
 // lease over when it has seen one revision for leaseTime; the owner, counting

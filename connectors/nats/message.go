@@ -98,8 +98,8 @@ func (b *batch) readKey(headers natsgo.Header) []byte {
 	return arena[start:len(arena):len(arena)]
 }
 
-// readHeaders copies the headers that are passed on, and adds effects, sorted by
-// name; values keep their order.
+// readHeaders copies the headers that are passed on, and adds effects, sorted
+// by name; values keep their order.
 func (b *batch) readHeaders(headers natsgo.Header, e effects, key, null bool) []pipeline.Header {
 	b.names = b.names[:0]
 	for name := range headers {

@@ -62,8 +62,8 @@ func (s *Source) prepare(ctx context.Context) error {
 	}
 }
 
-// ErrStreamMadeAnew is the error of a stream that was deleted and made anew: its
-// sequences name other messages than before.
+// ErrStreamMadeAnew is the error of a stream that was deleted and made anew:
+// its sequences name other messages than before.
 var ErrStreamMadeAnew = errors.New("the stream was deleted and made anew since this process opened it")
 
 // isFinal tells whether an error of prepareConsumer is for the operator.

@@ -164,8 +164,8 @@ func TestRelease(t *testing.T) {
 	_ = second.end()
 }
 
-// TestRedelivered: under AckAll the server would ignore every acknowledgement of
-// a message from before the redelivery.
+// TestRedelivered: under AckAll the server would ignore every acknowledgement
+// of a message from before the redelivery.
 func TestRedelivered(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
@@ -222,8 +222,8 @@ func TestOwnConsumerDeleted(t *testing.T) {
 	}
 }
 
-// TestStreamMadeAnew: its sequences name other messages, so nobody goes on as if
-// nothing had happened.
+// TestStreamMadeAnew: its sequences name other messages, so nobody goes on as
+// if nothing had happened.
 func TestStreamMadeAnew(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
@@ -240,8 +240,8 @@ func TestStreamMadeAnew(t *testing.T) {
 	}
 }
 
-// TestLeaseTaken: an owner that was stopped for longer than its lease writes and
-// commits nothing more.
+// TestLeaseTaken: an owner that was stopped for longer than its lease writes
+// and commits nothing more.
 func TestLeaseTaken(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
@@ -324,8 +324,8 @@ func TestStateBeforeAck(t *testing.T) {
 	v.leave(nil)
 }
 
-// TestLostTail puts a server back to an older disk: what has the sequences again
-// is read.
+// TestLostTail puts a server back to an older disk: what has the sequences
+// again is read.
 func TestLostTail(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)

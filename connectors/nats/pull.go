@@ -43,7 +43,8 @@ const (
 	sparePause   = time.Second
 	lookAgain    = time.Second
 	// smallMessage is the size that the number of messages in a request is made
-	// for: the structs of smaller ones would take more memory than the messages.
+	// for: the structs of smaller ones would take more memory than the
+	// messages.
 	smallMessage = 512
 )
 

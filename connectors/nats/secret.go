@@ -15,8 +15,8 @@ import (
 )
 
 // LoadIDSecret returns 32 random bytes that all processes with the same bucket
-// and name have in common. The first one makes them. Whoever can read the bucket
-// can tell the ids that come next.
+// and name have in common. The first one makes them. Whoever can read the
+// bucket can tell the ids that come next.
 func LoadIDSecret(ctx context.Context, conn *Conn, bucket, name string) ([]byte, error) {
 	kv, err := openBucket(ctx, conn, bucket, 1)
 	if err != nil {
@@ -64,16 +64,16 @@ func ReadIDSecret(path string, log *slog.Logger) ([]byte, error) {
 	return sum[:], nil
 }
 
-// metadataID is the key under which a consumer keeps a fingerprint of the secret
-// of the ids.
+// metadataID is the key under which a consumer keeps a fingerprint of the
+// secret of the ids.
 const metadataID = "streamcrypt-id"
 
 // ErrIDSecret is the error of a process whose secret of the ids is not that of
 // the others with the same consumer: it would store their messages twice.
 var ErrIDSecret = errors.New("the consumer was read with another id secret")
 
-// HoldIDSecret keeps a fingerprint of the secret with the consumer, and compares
-// it with the one that is kept there already.
+// HoldIDSecret keeps a fingerprint of the secret with the consumer, and
+// compares it with the one that is kept there already.
 func (s *Source) HoldIDSecret(ctx context.Context, fingerprint string) error {
 	if s.Consumer == "" {
 		return nil

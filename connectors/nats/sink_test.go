@@ -141,8 +141,8 @@ func TestDuplicateThatIsNotStored(t *testing.T) {
 	}
 }
 
-// TestOvertaken: a writer was killed when the stream had stored a new value, and
-// not the old one before it. In the end the new one is the last.
+// TestOvertaken: a writer was killed when the stream had stored a new value,
+// and not the old one before it. In the end the new one is the last.
 func TestOvertaken(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
@@ -282,8 +282,8 @@ func TestCheckSize(t *testing.T) {
 	}
 }
 
-// TestRefusedByTheServer gives a stream messages that it has become too small for
-// since it was opened.
+// TestRefusedByTheServer gives a stream messages that it has become too small
+// for since it was opened.
 func TestRefusedByTheServer(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
@@ -574,7 +574,8 @@ func TestCreateStream(t *testing.T) {
 	}
 }
 
-// TestCreateAsStrong: what is made keeps as much as the source, and for as long.
+// TestCreateAsStrong: what is made keeps as much as the source, and for as
+// long.
 func TestCreateAsStrong(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)

@@ -55,16 +55,17 @@ type SourceOptions struct {
 	// finished.
 	UntilEnd bool
 
-	// Sealed says that the stream holds envelopes. In a plaintext stream, headers
-	// with an effect (rollup, TTL, message id) become headers of ours that
-	// travel.
+	// Sealed says that the stream holds envelopes. In a plaintext stream,
+	// headers with an effect (rollup, TTL, message id) become headers of ours
+	// that travel.
 	Sealed bool
 	// DropTTL leaves TTLs out.
 	DropTTL bool
 
 	// Shared says that other processes read with the same consumer at the same
 	// time: more speed, and no order. Otherwise one process at a time owns the
-	// consumer, by a lease in a KV bucket, and reads in the order of the stream.
+	// consumer, by a lease in a KV bucket, and reads in the order of the
+	// stream.
 	Shared bool
 	// LeaseBucket is the KV bucket of leases; default "streamcrypt". It is made
 	// if there is none.
@@ -226,10 +227,10 @@ func (s *Source) HoldsAll() bool {
 }
 
 // Serve serves the one lane until ctx is done, or the bounded run has ended. It
-// waits until this process is the owner of the consumer. A lane that was lost is
-// served again. One that failed in an unbounded run keeps the messages that its
-// reader had taken until it is served again or ctx is done, so that no other
-// process has to fail on the same message.
+// waits until this process is the owner of the consumer. A lane that was lost
+// is served again. One that failed in an unbounded run keeps the messages that
+// its reader had taken until it is served again or ctx is done, so that no
+// other process has to fail on the same message.
 func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
 	defer s.closeConsumer()
 	if s.lease != nil {

@@ -56,7 +56,8 @@ func RawFiles() ([]RawFile, error) {
 	return all, resolve(all, func(f *RawFile) *Reader { return &f.Reader })
 }
 
-// Numbers returns the vectors of numbers outside envelopes, by their JSON fields.
+// Numbers returns the vectors of numbers outside envelopes, by their JSON
+// fields.
 func Numbers() ([]map[string]any, error) {
 	var all []map[string]any
 	return all, load("numbers.json", &all)

@@ -1,5 +1,6 @@
-// Package vectors holds the test vectors of docs/envelope.md, for the tests of every door through which an envelope
-// can come. They are made by generate.py, which works from the specification and shares no code with streamcrypt.
+// Package vectors holds the test vectors of docs/envelope.md, for the tests of
+// every door through which an envelope can come. They are made by generate.py,
+// which works from the specification and shares no code with streamcrypt.
 // README.md beside this file says what the fields mean.
 //
 // The package must not seal or open anything.
@@ -46,7 +47,8 @@ func (h *Header) UnmarshalJSON(data []byte) error {
 // Stored is a record in a key store.
 type Stored struct{ Name, Bytes Hex }
 
-// UnmarshalJSON implements json.Unmarshaler: a stored record is an array of two.
+// UnmarshalJSON implements json.Unmarshaler: a stored record is an array of
+// two.
 func (s *Stored) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, &[]any{&s.Name, &s.Bytes})
 }
@@ -95,10 +97,11 @@ type Reader struct {
 // Vector is one envelope.
 type Vector struct {
 	Reader
-	Name              string   `json:"name"`
-	Envelope          Hex      `json:"envelope"`
-	Expect            string   `json:"expect"`
-	Grammar           string   `json:"grammar"` // "accepts" or "refuses" what docs/envelope.cddl must do with a refused one
+	Name     string `json:"name"`
+	Envelope Hex    `json:"envelope"`
+	Expect   string `json:"expect"`
+	// Grammar is "accepts" or "refuses" what docs/envelope.cddl must do with a refused one.
+	Grammar           string   `json:"grammar"`
 	Dictionaries      []Hex    `json:"dictionaries"`
 	DictionaryRecords []Stored `json:"dictionary_records"`
 	Now               *int64   `json:"now"`     // unix seconds; nil: the reader has no clock

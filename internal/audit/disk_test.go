@@ -35,7 +35,8 @@ func (f *faulty) Truncate(size int64) error {
 	return f.handle.Truncate(size)
 }
 
-// TestFaults fails a line, and looks that nothing of it is there, or nothing that counts.
+// TestFaults fails a line, and looks that nothing of it is there, or nothing
+// that counts.
 func TestFaults(t *testing.T) {
 	for _, c := range []struct {
 		name string

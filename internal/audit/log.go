@@ -144,7 +144,8 @@ func (l *Log) followPath() error {
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
 			return err
 		}
-		if err := l.catchUp(); err != nil && !errors.Is(err, ErrChanged) { // a changed file is moved away for good reason
+		// a changed file is moved away for good reason
+		if err := l.catchUp(); err != nil && !errors.Is(err, ErrChanged) {
 			return err
 		}
 		if err := l.changeFile(); err != nil {

@@ -60,7 +60,8 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// TestEventHoldsNames fails when an Event gets a field that this package has not been looked at for.
+// TestEventHoldsNames fails when an Event gets a field that this package has
+// not been looked at for.
 func TestEventHoldsNames(t *testing.T) {
 	var fields []string
 	for f := range reflect.TypeFor[kekcache.Event]().Fields() {
@@ -99,7 +100,8 @@ func TestLongReason(t *testing.T) {
 	whole(t, path, 2)
 }
 
-// TestGoesOn continues a file in another process, and after a crash in the middle of a line.
+// TestGoesOn continues a file in another process, and after a crash in the
+// middle of a line.
 func TestGoesOn(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -179,7 +181,8 @@ func TestRefusesChanged(t *testing.T) {
 	}
 }
 
-// TestNoticesChange changes a file while it is open. Whoever moves it away can go on.
+// TestNoticesChange changes a file while it is open. Whoever moves it away can
+// go on.
 func TestNoticesChange(t *testing.T) {
 	for name, change := range map[string]func(b []byte) []byte{
 		"cut":      func(b []byte) []byte { return []byte(strings.Join(splitLines(b)[:2], "")) },
@@ -206,7 +209,8 @@ func TestNoticesChange(t *testing.T) {
 	}
 }
 
-// TestRotation moves the file away while two writers have it open, and both go on in one new file.
+// TestRotation moves the file away while two writers have it open, and both go
+// on in one new file.
 func TestRotation(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	a, b := mustOpen(t, path), mustOpen(t, path)
@@ -220,7 +224,8 @@ func TestRotation(t *testing.T) {
 		t.Fatalf("%d lines, %v:\n%s", s.Lines, err, content(t, path))
 	}
 
-	// A third one is started between the rotation and the next line, and begins a chain that the others join.
+	// A third one is started between the rotation and the next line, and begins
+	// a chain that the others join.
 	must(t, os.Rename(path, path+".2"))
 	c := mustOpen(t, path)
 	must(t, c.Record(opened(5)))
@@ -235,7 +240,8 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// TestManyWriters has goroutines with one Log each write to one file, and child processes too.
+// TestManyWriters has goroutines with one Log each write to one file, and child
+// processes too.
 func TestManyWriters(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	const writers, each = 4, 25

@@ -91,7 +91,8 @@ func (v *Verifier) blameLine(name string, number int64, err error, vouched func(
 	case !errors.Is(err, errHash):
 		return &LineError{File: name, Line: number, Err: err}
 	case vouched():
-		return &LineError{File: v.file, Line: v.line, Err: fmt.Errorf("%w: the next line has the hash of another one", ErrLine)}
+		return &LineError{File: v.file, Line: v.line, Err: fmt.Errorf("%w: the next line has the hash of another one",
+			ErrLine)}
 	}
 	err = fmt.Errorf("%w, or else the line before was: it does not follow", ErrLine)
 	return &LineError{File: name, Line: number, Err: err}

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// TestFindsLine changes a log of ten lines, and wants the fault found in its line.
+// TestFindsLine changes a log of ten lines, and wants the fault found in its
+// line.
 func TestFindsLine(t *testing.T) {
 	b := written(t, 10)
 	lines := splitLines(b)
@@ -69,7 +70,8 @@ func TestFindsLine(t *testing.T) {
 	}
 }
 
-// TestLastLineChanged cannot tell which of two lines was changed, unless there is a head.
+// TestLastLineChanged cannot tell which of two lines was changed, unless there
+// is a head.
 func TestLastLineChanged(t *testing.T) {
 	b := written(t, 3)
 	head := end(t, b).hash
@@ -162,7 +164,8 @@ func TestEveryBit(t *testing.T) {
 	}
 }
 
-// FuzzVerify holds that what passes is chained: its last line, and with it the file, is found by its hash.
+// FuzzVerify holds that what passes is chained: its last line, and with it the
+// file, is found by its hash.
 func FuzzVerify(f *testing.F) {
 	f.Add(written(f, 2))
 	f.Add([]byte(`{"seq":1,"time":"2026-01-02T03:04:05Z","op":"state","state":"normal","prev":"` + genesis.String() + `"}` + "\n"))

@@ -29,13 +29,14 @@ type Source struct {
 	// partition of the source. A nil NumberPlace says that the source has no
 	// partitions. Several goroutines may call it.
 	NumberPlace func(place string) (partition int32, ok bool)
-	// RisingTerms says that the terms of messages rise along a place, and do not
-	// stay as they are.
+	// RisingTerms says that the terms of messages rise along a place, and do
+	// not stay as they are.
 	RisingTerms bool
 	// Compacted says that messages are deleted out of the middle of a place.
 	Compacted bool
-	// Compressed says that the messages are stored compressed, so that envelopes
-	// of them will take more room unless payloads are compressed before.
+	// Compressed says that the messages are stored compressed, so that
+	// envelopes of them will take more room unless payloads are compressed
+	// before.
 	Compressed bool
 	// Name is how a checkpoint names the source.
 	Name string

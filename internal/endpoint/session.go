@@ -25,8 +25,8 @@ type Session struct {
 	// Workers, Budget and ReadAhead are those of pipeline.Options. Budget is
 	// never 0.
 	Workers, Budget, ReadAhead int
-	// Grace is how long writes and commits may go on after the route was told to
-	// end; 0 stands for the pipeline's default.
+	// Grace is how long writes and commits may go on after the route was told
+	// to end; 0 stands for the pipeline's default.
 	Grace time.Duration
 	// Instance names this process among those that share a source, and is the
 	// same when it is started again; "" stands for a random name.
@@ -41,9 +41,9 @@ type Session struct {
 	// Written are the ends that the route writes. A source that may choose what
 	// it reads never reads them.
 	Written []Endpoint
-	// Announce, if not nil, is told of each topic of which messages are about to
-	// be read, again after a lane was lost. It does not block, and is called by
-	// several goroutines.
+	// Announce, if not nil, is told of each topic of which messages are about
+	// to be read, again after a lane was lost. It does not block, and is called
+	// by several goroutines.
 	Announce func(topic string)
 	// Work, Context and Keys are what the route does, the name that its
 	// envelopes are bound to, and the names of its keys. A checkpoint keeps
@@ -58,8 +58,8 @@ type Session struct {
 	// Opens says that the source holds envelopes, Seals that messages are
 	// written as envelopes.
 	Opens, Seals bool
-	// KeySet tells apart the sets of keys that messages are sealed with; zero for
-	// a route that does not seal.
+	// KeySet tells apart the sets of keys that messages are sealed with; zero
+	// for a route that does not seal.
 	KeySet [8]byte
 	// Archive is for files of envelopes.
 	Archive archive.Functions

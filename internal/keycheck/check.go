@@ -30,7 +30,8 @@ type Options struct {
 	// Recipients is how many an envelope should have at least; default: as many
 	// as there are Keys.
 	Recipients int
-	// Signers, if there are any, are those of which one must vouch for a data key.
+	// Signers, if there are any, are those of which one must vouch for a data
+	// key.
 	Signers []keys.Verifier
 	Skew    time.Duration // how far clocks may differ; default 5 minutes
 	Timeout time.Duration // how long a key service is waited for; default 15 s
@@ -174,7 +175,7 @@ func (c *Checker) placeOf(name string) *Place {
 func (c *Checker) checkMessage(ctx context.Context, m *pipeline.Message) (verdict, error) {
 	c.looked.Add(1)
 	if m.Fault != nil {
-		return c.countRefused(m.Fault), nil
+		return c.countRefused(m.Fault), nil //nolint:nilerr // it is counted
 	}
 	sealed, err := c.o.Sealed(m)
 	if err != nil {

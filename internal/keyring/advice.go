@@ -38,13 +38,15 @@ func adviseOnKMS() []hint.Advice {
 		hint.AboutError(awskms.ErrCredentials,
 			"is `aws sts get-caller-identity` good? say profile= or role= in the key's URL to ask as another"),
 		about(awskms.CauseCiphertext,
-			"KMS does not say why: was it sealed with another --context, or with other pair= in the key's URL? or with "+
+			"KMS does not say why: was it sealed with another --context, or with other pair= in the key's URL? "+
+				"or with "+
 				"another key, or was it changed?"),
 		about(awskms.CauseDenied,
 			"the role needs rights on the key's ARN, which docs/operate.md lists under IAM; a condition on the "+
 				"encryption context must be that of --context"),
 		about(awskms.CauseMissing,
-			"are the alias, the account and region= right? an alias is looked up in the region and account that are asked"),
+			"are the alias, the account and region= right? an alias is looked up in the region and account that "+
+				"are asked"),
 		about(awskms.CauseCertificate,
 			"is endpoint= the name in the certificate? SSL_CERT_FILE names the roots of a proxy that opens TLS"),
 		about(awskms.CausePlaintext, "the endpoint speaks no TLS: is the port of endpoint= right?"),

@@ -75,7 +75,10 @@ func Kinds() []Kind {
 				return local.GenerateRSA(bits)
 			},
 			parse: parseRSAPublic,
-			read:  fileReader(parseRSAPublic, func(file []byte) (keys.Unwrapper, error) { return local.ParseRSA(file) }),
+			read: fileReader(parseRSAPublic, func(file []byte) (keys.Unwrapper,
+				error) {
+				return local.ParseRSA(file)
+			}),
 		},
 		{
 			Scheme: awsScheme, Form: "awskms:KEY",

@@ -34,7 +34,8 @@ func recogniseLicence(text string) (string, error) {
 	return strings.Join(names, " and "), nil
 }
 
-// findCopyright returns the first line that names a holder, "" if there is none.
+// findCopyright returns the first line that names a holder, "" if there is
+// none.
 func findCopyright(text string) string {
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)

@@ -28,7 +28,8 @@ func (w Wish) explainAnswer(server string, a Answer) string {
 	case !a.Reached:
 		return ""
 	case a.Protocol == Unknown && a.TLS && !w.TLS, a.Protocol == w.Protocol && a.TLS && !w.TLS:
-		return fmt.Sprintf("%s speaks TLS: say tls=true, and ca=FILE if the system does not know who signs its certificate",
+		return fmt.Sprintf("%s speaks TLS: say tls=true, and ca=FILE if the system does not know who signs its "+
+			"certificate",
 			server)
 	case a.Protocol == w.Protocol && !a.TLS && w.TLS:
 		return fmt.Sprintf("%s speaks no TLS: leave out tls=, ca= and cert=, or name the port that does", server)

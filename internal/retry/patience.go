@@ -115,7 +115,8 @@ func (p *Patience) Watch(
 	began := time.Now()
 	err := do(bounded)
 	if told() && err == nil {
-		p.log.Info("the service is there", "service", service, "waited", time.Since(began).Round(time.Millisecond).String())
+		p.log.Info("the service is there", "service", service, "waited",
+			time.Since(began).Round(time.Millisecond).String())
 	}
 	if err == nil || ctx.Err() != nil || !errors.Is(context.Cause(bounded), errLate) {
 		return err

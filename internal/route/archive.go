@@ -157,8 +157,8 @@ func (r *records) newRewrappedArchive(
 	return f, nil
 }
 
-// newEndSealer returns a Sealer for one end under a data key of its own, for the
-// new keys. With one seal a random nonce is as good as any, and always
+// newEndSealer returns a Sealer for one end under a data key of its own, for
+// the new keys. With one seal a random nonce is as good as any, and always
 // permitted.
 func (p *plan) newEndSealer(ctx context.Context, closers *closers) (*envelope.Sealer, error) {
 	wrappers, err := p.loadWrappers(ctx)

@@ -96,8 +96,8 @@ func (r *records) prepareTopic(ctx context.Context, sealers *contextTable[*envel
 // topics.
 const keysPerTopic = 1000
 
-// openOpeningByTopic opens a route that decrypts or verifies messages of several
-// contexts.
+// openOpeningByTopic opens a route that decrypts or verifies messages of
+// several contexts.
 func (r *records) openOpeningByTopic(ctx context.Context) error {
 	unwrappers, err := r.loadUnwrappers(ctx, r.Keys)
 	if err != nil {

@@ -16,9 +16,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// Several topics are sealed and opened by one route each. Each envelope is bound
-// to its own topic, so that one that was moved to another is refused, and a
-// route of one topic opens what a route of several has sealed.
+// Several topics are sealed and opened by one route each. Each envelope is
+// bound to its own topic, so that one that was moved to another is refused, and
+// a route of one topic opens what a route of several has sealed.
 func TestSeveralTopics(t *testing.T) {
 	const n, parts = 600, 3
 	for _, tc := range []struct{ name, seal, open, context string }{
@@ -120,8 +120,8 @@ func (f fakeTransform) Append(_ context.Context, dst []byte, _ *pipeline.Message
 	return append(dst, f.name...), nil
 }
 
-// A worker has one transform for each topic, as long as the topic is among those
-// that it met lately, and none is closed while its memory is in use.
+// A worker has one transform for each topic, as long as the topic is among
+// those that it met lately, and none is closed while its memory is in use.
 func TestTopical(t *testing.T) {
 	var resets, open atomic.Int64
 	var closed []string

@@ -65,8 +65,10 @@ func (p *plan) readBind() error {
 		case word == "all":
 			words = append(words, word)
 		default:
-			return &hint.Error{Err: fmt.Errorf("bind %q: neither all, none nor time, and not of the form header:NAME", text),
-				Hint: "write --bind header:NAME"}
+			return &hint.Error{
+				Err:  fmt.Errorf("bind %q: neither all, none nor time, and not of the form header:NAME", text),
+				Hint: "write --bind header:NAME",
+			}
 		}
 	}
 	if len(words) > 0 && (len(words) > 1 || len(p.bind.Names) > 0) {

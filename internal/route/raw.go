@@ -117,8 +117,9 @@ func (r *raw) openSealing(ctx context.Context, p *plan, closers *closers) error 
 	}
 	closers.add(sealer.Close)
 	r.copy = func(ctx context.Context) error {
-		in, err := r.in.OpenReader(ctx), error(nil)
+		in := r.in.OpenReader(ctx)
 		if !p.passes(pipeline.ReasonAlreadySealed) {
+			var err error
 			if in, err = checkUnsealedRaw(in); err != nil {
 				return err
 			}

@@ -67,7 +67,8 @@ func (p *plan) checkRewrap() error {
 		}
 	case p.sink.Repartitions:
 		return &hint.Error{
-			Err:  fmt.Errorf("%s: an envelope may name the partition in which it lies, and rewrapping keeps that", p.sink.Name),
+			Err: fmt.Errorf("%s: an envelope may name the partition in which it lies, and rewrapping keeps that",
+				p.sink.Name),
 			Hint: "leave out partition=, or decrypt and encrypt",
 		}
 	case !p.source.Archive || !p.sink.Archive:

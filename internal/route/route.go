@@ -74,8 +74,8 @@ type Config struct {
 	// Bind says what envelopes are bound to beside it: "all" headers (the
 	// default), "none", "header:NAME" for each of some, and "time".
 	Bind []string
-	// PassExtraHeaders has headers passed on that were not sealed, which Decrypt
-	// leaves out otherwise.
+	// PassExtraHeaders has headers passed on that were not sealed, which
+	// Decrypt leaves out otherwise.
 	PassExtraHeaders bool
 	// Sign is the file of the key that vouches for data keys, Signers those of
 	// the keys that are trusted to.

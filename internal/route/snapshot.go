@@ -34,8 +34,8 @@ type Snapshot struct {
 	Unplaced     int64 // messages whose envelope does not say where they come from
 	ExtraHeaders int64 // headers that were not sealed
 
-	// Receipt is that of the last end of an archive that was read or written, and
-	// Flags says what its flags mean; "" without one.
+	// Receipt is that of the last end of an archive that was read or written,
+	// and Flags says what its flags mean; "" without one.
 	Receipt, Flags string
 
 	// Results of rewrapping. An envelope that could not be rewrapped is

@@ -12,7 +12,8 @@ import (
 )
 
 // A route over several topics binds each envelope to the topic that holds the
-// ciphertext, and has a data key for each. Everything here is about such routes.
+// ciphertext, and has a data key for each. Everything here is about such
+// routes.
 
 // byTopic tells whether contexts depend on topics.
 func (p *plan) byTopic() bool {
@@ -42,8 +43,8 @@ func (p *plan) checkTopics() error {
 	return nil
 }
 
-// readContexts reads the configured context as a template, if the end that holds
-// the envelopes has topics.
+// readContexts reads the configured context as a template, if the end that
+// holds the envelopes has topics.
 func (p *plan) readContexts() (err error) {
 	sealed := &p.source
 	if p.do == encrypt {

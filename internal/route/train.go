@@ -57,7 +57,7 @@ func (t *Training) open(ctx context.Context, p *plan) error {
 	}
 	o := p.pipelineOptions()
 	job := &trainJob{
-		training: t, in: in, limit: int(cmp.Or(o.ReadAhead, pipeline.DefaultReadAhead)),
+		training: t, in: in, limit: cmp.Or(o.ReadAhead, pipeline.DefaultReadAhead),
 		memory: pipeline.Memory(o, in.Lanes, in.Largest) + training.MaxSamples*training.MaxSample,
 	}
 	t.job = job

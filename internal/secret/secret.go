@@ -4,5 +4,6 @@
 // arm64). Built without, the code just runs, and only the bytes that its
 // authors clear are cleared.
 //
-// The package must not know what the code does. It imports the standard library only.
+// The package must not know what the code does. It imports the standard library
+// only.
 package secret

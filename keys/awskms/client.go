@@ -58,7 +58,8 @@ func connect(ctx context.Context, o *Options, r ref) (*client, error) {
 		return nil, ErrNoRegion
 	}
 	if o.Role != "" {
-		tokens := sts.NewFromConfig(cfg, func(s *sts.Options) { s.HTTPClient = confidentially{HTTPClient: cfg.HTTPClient} })
+		tokens := sts.NewFromConfig(cfg,
+			func(s *sts.Options) { s.HTTPClient = confidentially{HTTPClient: cfg.HTTPClient} })
 		role := stscreds.NewAssumeRoleProvider(tokens, o.Role, func(a *stscreds.AssumeRoleOptions) {
 			a.RoleSessionName = "streamcrypt"
 		})

@@ -76,8 +76,8 @@ func newKey(ctx context.Context, o Options, g guard.Options) (*Key, error) {
 	return k, nil
 }
 
-// Name implements keys.Wrapper. It is the URL of the key, without the parameters
-// that say who asks for it.
+// Name implements keys.Wrapper. It is the URL of the key, without the
+// parameters that say who asks for it.
 func (k *Key) Name() string { return k.name }
 
 // State is whether KMS is asked for this key at present.

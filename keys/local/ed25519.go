@@ -60,8 +60,8 @@ func NewEd25519(key ed25519.PrivateKey) (*Ed25519, error) {
 	return &Ed25519{Ed25519Public: *public, private: key}, nil
 }
 
-// ParseEd25519Public reads the public half of a signing key from a PEM file that
-// holds it (PKIX) or the private key (PKCS #8).
+// ParseEd25519Public reads the public half of a signing key from a PEM file
+// that holds it (PKIX) or the private key (PKCS #8).
 func ParseEd25519Public(file []byte) (*Ed25519Public, error) {
 	key, err := parsePEMKey(kindEd25519, file)
 	if err != nil {
@@ -99,8 +99,8 @@ func GenerateEd25519() ([]byte, error) {
 // KID implements keys.Signer and keys.Verifier.
 func (k *Ed25519Public) KID() [keys.SignerKIDSize]byte { return k.kid }
 
-// Verify implements keys.Verifier. crypto/ed25519 refuses an S that is not below
-// the order of the group.
+// Verify implements keys.Verifier. crypto/ed25519 refuses an S that is not
+// below the order of the group.
 func (k *Ed25519Public) Verify(message, signature []byte) bool {
 	return len(signature) == ed25519.SignatureSize && ed25519.Verify(k.key, message, signature)
 }
@@ -121,9 +121,9 @@ func ed25519Public(key any) (*Ed25519Public, error) {
 	return nil, &KindError{Want: kindEd25519, Have: kindOf(key)}
 }
 
-// isCanonicalPoint says whether the y of a public key is below the field's prime
-// (RFC 8032 section 5.1.3), which crypto/ed25519 does not ask. The sign of x
-// stands in the top bit.
+// isCanonicalPoint says whether the y of a public key is below the field's
+// prime (RFC 8032 section 5.1.3), which crypto/ed25519 does not ask. The sign
+// of x stands in the top bit.
 func isCanonicalPoint(key []byte) bool {
 	y := bytes.Clone(key)
 	y[31] &= 0x7f

@@ -89,8 +89,8 @@ func TestEd25519IDs(t *testing.T) {
 	}
 }
 
-// TestEd25519RefusesKeys: for a point of small order anybody can make signatures,
-// and a key that is not canonical has a second id.
+// TestEd25519RefusesKeys: for a point of small order anybody can make
+// signatures, and a key that is not canonical has a second id.
 func TestEd25519RefusesKeys(t *testing.T) {
 	for _, y := range smallOrders {
 		for _, sign := range []byte{0, 0x80} {

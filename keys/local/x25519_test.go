@@ -14,8 +14,8 @@ import (
 )
 
 // cose-wg/Examples, ecdh-wrap-examples/p256-wrap-256-01: another curve, which
-// matters to the secret only, under our KDF context without the public keys, and
-// the same key wrap.
+// matters to the secret only, under our KDF context without the public keys,
+// and the same key wrap.
 func TestDeriveMatchesCOSEExample(t *testing.T) {
 	const info = "\x84\x24\x83\xf6\xf6\xf6\x83\xf6\xf6\xf6\x82\x19\x01\x00\x44\xa1\x01\x38\x1e" // nothing in SuppPubInfo.other
 	block, err := deriveKW(unhex(t, "8bed545f07a7f39bd7179403c94e7d9862d0a5630217c289b8b4d953490d6d9e"), info)
@@ -128,9 +128,9 @@ func TestX25519RefusesForgeryUnderZeroSecret(t *testing.T) {
 	}
 }
 
-// torsion returns the u-coordinates of P + kT for k from 1 to 7, where P has the
-// given one and T is of order 8. X25519 multiplies by 8, so with each of them
-// in the place of P it gives the same secret.
+// torsion returns the u-coordinates of P + kT for k from 1 to 7, where P has
+// the given one and T is of order 8. X25519 multiplies by 8, so with each of
+// them in the place of P it gives the same secret.
 func torsion(t *testing.T, u []byte) (points [][]byte) {
 	t.Helper()
 	p := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 255), big.NewInt(19))
@@ -164,8 +164,8 @@ func torsion(t *testing.T, u []byte) (points [][]byte) {
 	return points
 }
 
-// TestX25519RefusesTorsion: of the ephemeral keys that give the same secret only
-// the one of the sender opens.
+// TestX25519RefusesTorsion: of the ephemeral keys that give the same secret
+// only the one of the sender opens.
 func TestX25519RefusesTorsion(t *testing.T) {
 	k := must[*X25519](t)(ParseX25519(testdata(t, "x25519.pem")))
 	w := must[keys.Wrapped](t)(k.Wrap(t.Context(), noContext, make([]byte, keys.DEKSize)))

@@ -45,7 +45,8 @@ func (s broken) Serve(ctx context.Context, serve func(context.Context, pipeline.
 	})
 }
 
-// deaf is a lane that forgets commits, stale one whose batches share their buffers.
+// deaf is a lane that forgets commits, stale one whose batches share their
+// buffers.
 type (
 	deaf  struct{ pipeline.Lane }
 	stale struct {
@@ -111,7 +112,8 @@ func (s mute) Serve(ctx context.Context, serve func(context.Context, pipeline.La
 	})
 }
 
-// TestSourceSuiteFindsFaults gives each check a source that breaks what it checks.
+// TestSourceSuiteFindsFaults gives each check a source that breaks what it
+// checks.
 func TestSourceSuiteFindsFaults(t *testing.T) {
 	drop := func(b *pipeline.Batch) {
 		if n := len(b.Messages); n > 1 {

@@ -24,7 +24,8 @@ var parkedChecks = []check[SourceSpec]{
 		name: "parked place stays parked after a lost lane", run: sourceParkedAndLost,
 		applies: func(s SourceSpec) bool { return s.ServesAgain },
 	},
-	{name: "parked place is left alone", run: sourceParkedLeftAlone, applies: func(s SourceSpec) bool { return s.Live }},
+	{name: "parked place is left alone", run: sourceParkedLeftAlone,
+		applies: func(s SourceSpec) bool { return s.Live }},
 	{name: "parked place is tried again", run: sourceTried, applies: func(s SourceSpec) bool { return s.Live }},
 	{name: "failed lane is served again", run: sourceServedAgain, applies: func(s SourceSpec) bool { return s.Live }},
 }

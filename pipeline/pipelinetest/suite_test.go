@@ -13,7 +13,8 @@ var everything = Carries{
 	Time: time.Nanosecond,
 }
 
-// memoryMedium is a medium over one MemorySource that spreads messages over three places in two lanes.
+// memoryMedium is a medium over one MemorySource that spreads messages over
+// three places in two lanes.
 func memoryMedium(*testing.T) SourceMedium {
 	names := []string{"a", "b", "c"}
 	src := NewSource(names[:2], names[2:])

@@ -155,7 +155,8 @@ func (n *NewTopic) encode() kmsg.CreateTopicsRequestTopic {
 	return t
 }
 
-// CountReplicas asks how many replicas the partitions of a topic have, at least.
+// CountReplicas asks how many replicas the partitions of a topic have, at
+// least.
 func (c *Cluster) CountReplicas(ctx context.Context, topic string) (n int, err error) {
 	err = c.RetryCall(ctx, "topic "+topic, func(ctx context.Context) error {
 		m, err := c.AskMetadata(ctx, topic)

@@ -14,8 +14,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 )
 
-// OpenTransaction is a transaction of a producer that has neither been committed
-// nor aborted, as the leader of a partition knows it (KIP-664).
+// OpenTransaction is a transaction of a producer that has neither been
+// committed nor aborted, as the leader of a partition knows it (KIP-664).
 type OpenTransaction struct {
 	Topic      string
 	Partition  int32

@@ -23,8 +23,8 @@ func (t *Topic) ListOffsets(ctx context.Context, partitions []int32, times ...in
 	return rows, nil
 }
 
-// ListEnds returns the high watermarks of partitions: the offset behind the last
-// record that all replicas have, whether its transaction has ended or not.
+// ListEnds returns the high watermarks of partitions: the offset behind the
+// last record that all replicas have, whether its transaction has ended or not.
 func (t *Topic) ListEnds(ctx context.Context, partitions []int32) ([]int64, error) {
 	return t.offsetsAt(ctx, partitions, wire.Latest, false)
 }

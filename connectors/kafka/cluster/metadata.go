@@ -14,10 +14,10 @@ import (
 //
 //	version 2 || source 5 || uvarint of next - last, or 0 if there is no last || the Gate's state
 //
-// The source is a hash of the cluster's and the topic's id: an offset of a topic
-// that was deleted and made again under its name is none. Offsets that a tool
-// has set have no metadata, and neither a last message nor a state. Version 1
-// had no source, and Gates of another kind; it counts as no metadata.
+// The source is a hash of the cluster's and the topic's id: an offset of a
+// topic that was deleted and made again under its name is none. Offsets that a
+// tool has set have no metadata, and neither a last message nor a state.
+// Version 1 had no source, and Gates of another kind; it counts as no metadata.
 const metadataVersion = 2
 
 // SourceHash stands for a topic in the metadata of its offsets.
@@ -48,9 +48,9 @@ func (t *Topic) SourceHash() (h SourceHash) {
 
 var metadataText = base64.RawURLEncoding.Strict()
 
-// roomBesideState is how many bytes a Gate's state leaves for the rest. A longer
-// distance is left out where it does not fit, so that the last message is not
-// known.
+// roomBesideState is how many bytes a Gate's state leaves for the rest. A
+// longer distance is left out where it does not fit, so that the last message
+// is not known.
 const roomBesideState = 8
 
 // AppendMetadata appends the metadata of p, which holds the rest of the

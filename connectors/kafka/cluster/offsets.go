@@ -29,7 +29,8 @@ type Offset struct {
 	Topic     string
 	Partition int32
 	Next      int64
-	// LeaderEpoch is that of the last record before Next; -1 if it is not known.
+	// LeaderEpoch is that of the last record before Next; -1 if it is not
+	// known.
 	LeaderEpoch int32
 	Metadata    string // see AppendMetadata
 }

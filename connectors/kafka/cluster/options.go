@@ -26,8 +26,8 @@ type Options struct {
 	TLS  func() (*tls.Config, error)
 	SASL sasl.Mechanism
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Principal is the user as the brokers' rights name it, such as User:app, for
-	// errors; empty if it is not known.
+	// Principal is the user as the brokers' rights name it, such as User:app,
+	// for errors; empty if it is not known.
 	Principal string
 	// Refresh is the least time between two questions about one topic; default
 	// 50 ms.
@@ -35,8 +35,8 @@ type Options struct {
 	// StuckAfter is how long a request may wait for something that may never
 	// come before people are told; default 30 s.
 	StuckAfter time.Duration
-	// Stuck is told the name of such a request and what it waits for, and with a
-	// nil error that it waits no more; nil means nobody. It must not block.
+	// Stuck is told the name of such a request and what it waits for, and with
+	// a nil error that it waits no more; nil means nobody. It must not block.
 	Stuck func(name string, waitsFor error)
 	// Observer is told about retries; nil means nobody.
 	Observer Observer

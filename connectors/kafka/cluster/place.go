@@ -10,8 +10,8 @@ func PlaceOf(topic string, partition int32) string {
 	return topic + "/" + strconv.Itoa(int(partition))
 }
 
-// SplitPlace returns the topic and the partition that a place names. It is false
-// if place is no such name.
+// SplitPlace returns the topic and the partition that a place names. It is
+// false if place is no such name.
 func SplitPlace(place string) (topic string, partition int32, ok bool) {
 	topic, number, ok := strings.Cut(place, "/")
 	if !ok || topic == "" {

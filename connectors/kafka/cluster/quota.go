@@ -7,8 +7,8 @@ import (
 )
 
 // quotas remember until when brokers ask this client to wait, since it is over
-// its quota (KIP-219). A broker that has said so does not read the client's next
-// request before, which would look like one that does not answer.
+// its quota (KIP-219). A broker that has said so does not read the client's
+// next request before, which would look like one that does not answer.
 type quotas struct {
 	mu    sync.Mutex
 	until map[quotaKey]time.Time

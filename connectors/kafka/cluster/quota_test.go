@@ -13,8 +13,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/dial"
 )
 
-// TestQuota: a broker is left alone for as long as it asks, for reads and writes
-// apart; that is told once a minute, and is no warning.
+// TestQuota: a broker is left alone for as long as it asks, for reads and
+// writes apart; that is told once a minute, and is no warning.
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -50,8 +50,8 @@ func TestQuota(t *testing.T) {
 	})
 }
 
-// TestAdvertised: an address that only the brokers have named, and that cannot be
-// reached, is told with the one that could be, and the setting.
+// TestAdvertised: an address that only the brokers have named, and that cannot
+// be reached, is told with the one that could be, and the setting.
 func TestAdvertised(t *testing.T) {
 	t.Parallel()
 	away := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("no route")}

@@ -12,8 +12,8 @@ import (
 )
 
 // TestStuck: a request that waits for a transaction or for replicas is an error
-// for people after half a minute, said again each minute, and goes on. Everything
-// else is a warning.
+// for people after half a minute, said again each minute, and goes on.
+// Everything else is a warning.
 func TestStuck(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -151,8 +151,8 @@ func (t *Topic) CheckIdentity(ctx context.Context, last time.Time, pause time.Du
 	return nil
 }
 
-// ConfirmIdentity asks in any case, until it is answered, and returns ErrReplaced
-// if the topic was deleted and made again.
+// ConfirmIdentity asks in any case, until it is answered, and returns
+// ErrReplaced if the topic was deleted and made again.
 func (t *Topic) ConfirmIdentity(ctx context.Context) error {
 	return t.cluster.RetryCall(ctx, "topic "+t.name, func(ctx context.Context) error {
 		found, err := t.askOnce(ctx)

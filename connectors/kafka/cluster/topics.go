@@ -9,9 +9,10 @@ import (
 )
 
 // RefreshTopics asks about several topics with one request, but for those that
-// were asked about less than Options.Refresh ago. Partitions of a topic that the
-// brokers do not know have no leaders until they do: see Topic.MissingSince. One
-// that was replaced keeps its leaders: see Topic.IsReplaced.
+// were asked about less than Options.Refresh ago. Partitions of a topic that
+// the brokers do not know have no leaders until they do: see
+// Topic.MissingSince. One that was replaced keeps its leaders: see
+// Topic.IsReplaced.
 func (c *Cluster) RefreshTopics(ctx context.Context, topics []*Topic) error {
 	due := make(map[string]*Topic)
 	var names []string

@@ -15,10 +15,10 @@ import (
 // checkPatience is how long Check tries a coordinator that is away or busy.
 const checkPatience = 15 * time.Second
 
-// Check finds out whether a group would take a member, before anything is opened
-// for it: whether the group is used by another program, whether the session is
-// one that the brokers accept, and whether this process may be a member. It
-// changes nothing. The Holder may be nil.
+// Check finds out whether a group would take a member, before anything is
+// opened for it: whether the group is used by another program, whether the
+// session is one that the brokers accept, and whether this process may be a
+// member. It changes nothing. The Holder may be nil.
 func Check(ctx context.Context, o Options) error {
 	o.Holder = nobody{}
 	m, err := New(o)

@@ -138,8 +138,8 @@ func (c *consumer) sendBeat(ctx context.Context) error {
 	return c.followAssignment(ctx, answer.Assignment)
 }
 
-// lookForTopics has the next heartbeat tell everything if other topics are to be
-// read now.
+// lookForTopics has the next heartbeat tell everything if other topics are to
+// be read now.
 func (c *consumer) lookForTopics(ctx context.Context) {
 	if c.subscribed != nil && time.Since(c.looked) < c.Watch {
 		return

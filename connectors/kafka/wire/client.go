@@ -40,9 +40,9 @@ func New(transport *kafka.Transport, addr net.Addr) *Client {
 }
 
 // do runs an exchange, which may take up to limit. When it returns nil, the
-// answer is in x.body. Then, and after an error, x is the caller's again, unless
-// left is true: then it is the connection's, which calls x.release when it is
-// done.
+// answer is in x.body. Then, and after an error, x is the caller's again,
+// unless left is true: then it is the connection's, which calls x.release when
+// it is done.
 func (c *Client) do(ctx context.Context, x *exchange, to route, limit time.Duration) (left bool, err error) {
 	call := &call{exchange: x, client: c, done: make(chan struct{})}
 	api := x.api // x may be another's when we return

@@ -205,7 +205,8 @@ func (t *topic) checkTemplate(
 	ctx context.Context, c *cluster.Cluster, o connector.SinkOptions, found *endpoint.Checked,
 ) (*endpoint.Checked, error) {
 	if t.create {
-		found.Makes = append(found.Makes, "a topic by the template "+t.topic+" for each topic of the source that has none")
+		found.Makes = append(found.Makes,
+			"a topic by the template "+t.topic+" for each topic of the source that has none")
 		return found, nil
 	}
 	_, err := connector.NewSink(ctx, c, o)

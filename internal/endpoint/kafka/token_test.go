@@ -212,8 +212,9 @@ func TestAWSWithoutCredentials(t *testing.T) {
 	}
 }
 
-// TestFilesAreReadAgain: a certificate, a password and a token that are replaced
-// are taken for the next connection, and the mode of a file is told once.
+// TestFilesAreReadAgain: a certificate, a password and a token that are
+// replaced are taken for the next connection, and the mode of a file is told
+// once.
 func TestFilesAreReadAgain(t *testing.T) {
 	var logged bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&logged, nil))

@@ -69,8 +69,9 @@ var advice = []hint.Advice{
 		"give each process an --instance of its own; this one ends, since the other one has its partitions now"),
 	hint.AboutError(connector.ErrTakenOver,
 		"one run with an end at a time for a group and a topic; leave it to the other one"),
-	hint.AboutError(connector.ErrNoMatch, "is the pattern right? it must match whole names, and internal topics (__*) and "+
-		"those that the route writes are never read"),
+	hint.AboutError(connector.ErrNoMatch,
+		"is the pattern right? it must match whole names, and internal topics (__*) and "+
+			"those that the route writes are never read"),
 	hint.AboutError(connector.ErrOneForSeveral, "write --to kafka://HOST:PORT/{topic}.sealed"),
 	hint.AboutType[*cluster.RightError]("docs/kafka.md lists the rights that a route needs"),
 	hint.AboutError(cluster.ErrNoTransactions, "say delivery=at-least-once, or mend the cluster: "+

@@ -113,7 +113,8 @@ func addError(r *Record, err error) *Record {
 func readMessages(ctx context.Context, r io.Reader, f format.Format, emit func(*Record) error) error {
 	w := &walk{emit: emit}
 	source, err := file.NewSource(file.SourceOptions{
-		Path: file.Stream, Format: f, Stdin: r, Archive: archive.Functions{Front: cms.BeforeRecipients, KeepRecord: w.noteRecord},
+		Path: file.Stream, Format: f, Stdin: r, Archive: archive.Functions{Front: cms.BeforeRecipients,
+			KeepRecord: w.noteRecord},
 	})
 	if err != nil {
 		return err

@@ -57,8 +57,8 @@ func runInside(t *testing.T, limits ...func(*exec.Cmd)) string {
 }
 
 // TestForbidDumps: nothing of the process can be dumped or read by others of
-// the same user, and everything that the program needs of /proc still works: its
-// cgroup, its status, and files without a name that are given one.
+// the same user, and everything that the program needs of /proc still works:
+// its cgroup, its status, and files without a name that are given one.
 func TestForbidDumps(t *testing.T) {
 	if os.Getenv(inside) == "" {
 		runInside(t)

@@ -43,7 +43,7 @@ var ends = []struct {
 	},
 	{
 		"verified", Facts{Run: &Run{Counts: Counts{Read: 3, Duplicates: 1}}},
-		Complete, true, "complete: 3 read, 1 duplicates dropped (0 bytes in 0s)", slog.LevelInfo,
+		Complete, true, "complete: 3 read, 1 that came again (0 bytes in 0s)", slog.LevelInfo,
 	},
 	{
 		"rewrapped", Facts{Run: &Run{To: "x", Counts: Counts{Read: 3, Written: 3}, Rewrap: &Rewrap{Rewrapped: 2, Before: 1}}},
