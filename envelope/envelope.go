@@ -1,11 +1,11 @@
 // Package envelope seals, opens and rewraps messages and streams in the format
 // of docs/envelope.md. It is the library for a program of your own:
 //
-//	sealer, err := envelope.NewSealer([]keys.Wrapper{kek}, envelope.SealerOptions{Context: "orders"})
-//	sealed, err := sealer.Seal(ctx, nil, plaintext, envelope.Binding{Key: recordKey, Headers: headers})
+//	sealer, err := envelope.NewSealer(keks, envelope.SealerOptions{Context: "orders"})
+//	sealed, err := sealer.Seal(ctx, nil, plaintext, envelope.Binding{Key: key})
 //
-//	opener, err := envelope.NewOpener([]keys.Unwrapper{kek}, envelope.OpenerOptions{Context: "orders"})
-//	plaintext, err := opener.Open(ctx, nil, sealed, envelope.Binding{Key: recordKey, Headers: headers})
+//	opener, err := envelope.NewOpener(keks, envelope.OpenerOptions{Context: "orders"})
+//	plaintext, err := opener.Open(ctx, nil, sealed, envelope.Binding{Key: key})
 //
 // [Sealer.NewWriter] and [Opener.NewReader] do the same for payloads larger
 // than memory, and [Rewrapper] replaces the keys that can open an envelope

@@ -50,7 +50,8 @@
 //	layout.go, owner.go           facts for the membership, and the identity of commits
 //	lanetable.go, moves.go        partitions that join and leave lanes
 //	bounded.go, starts.go         a run with an end; where partitions begin and end
-//	ends.go, epochs.go, losses.go ends that are true: open transactions, logs that were cut, records deleted unread
+//	ends.go, epochs.go, losses.go ends that are true: open transactions, logs
+//	                              that were cut, records deleted unread
 //	shares.go, laneserver.go      partitions dealt out to lanes, each served until it is taken away
 //	lane.go, failure.go           pipeline.Lane, and the reason why one cannot go on
 //	fetcher.go, partition.go      fetches of a lane, and the part of an answer for each partition
