@@ -73,7 +73,8 @@ func makeLogLine(rnd *rand.Rand, i int) []byte {
 	return fmt.Appendf(nil,
 		`2026-09-%02dT%02d:%02d:%02d.%03dZ INFO http request method=GET path=/api/v1/%s/%d status=%d `+
 			`bytes=%d duration_ms=%d trace=%016x client=10.%d.%d.%d`,
-		1+i/1000%28, rnd.IntN(24), rnd.IntN(60), rnd.IntN(60), rnd.IntN(1000), []string{"orders", "users", "items"}[rnd.IntN(3)], rnd.IntN(100_000),
+		1+i/1000%28, rnd.IntN(24), rnd.IntN(60), rnd.IntN(60), rnd.IntN(1000),
+		[]string{"orders", "users", "items"}[rnd.IntN(3)], rnd.IntN(100_000),
 		[]int{200, 200, 200, 404, 500}[rnd.IntN(5)], rnd.IntN(20_000), rnd.IntN(500), rnd.Uint64(), rnd.IntN(256),
 		rnd.IntN(256), rnd.IntN(256))
 }

@@ -13,15 +13,17 @@ import (
 // no message counts as one, and is written if the route ended well.
 func describeRun(r *route.Route, started time.Time, well bool) *outcome.Run {
 	s, about := r.Snapshot(), r.About()
+	written := s.Messages - s.Skipped - s.Rejected
+	already := min(s.AlreadyThere, written)
 	run := &outcome.Run{
 		Direction: about.Direction, From: about.From, To: about.To, DeadLetters: about.DeadLetters,
 		Started: started, Took: time.Since(started), Checkpointed: about.Checkpointed,
 		Counts: outcome.Counts{
-			Read: s.Messages, Written: s.Messages - s.Skipped - s.Rejected, Duplicates: max(s.Skipped, s.Duplicates),
+			Read: s.Messages, Written: written - already, AlreadyThere: already, Duplicates: max(s.Skipped, s.Duplicates),
 			SetAside: s.Rejected,
 			Gaps:     s.Gaps, Reordered: s.Reordered, Foreign: s.Foreign, Unplaced: s.Unplaced,
 			ExtraHeaders: s.ExtraHeaders,
-			Parked:       s.Parked, BytesRead: s.Bytes, BytesWritten: s.BytesOut,
+			Deleted:      s.Deleted, Cut: s.Cut, Parked: s.Parked, BytesRead: s.Bytes, BytesWritten: s.BytesOut,
 		},
 		Reasons: nameReasons(s.Reasons), Parked: s.ParkedPlaces, Receipt: s.Receipt, Archive: s.Flags,
 	}

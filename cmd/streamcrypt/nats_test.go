@@ -91,6 +91,24 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// TestStoppedBeforeItWasOpen: a signal is the usual end of a route that has
+// none of its own, also while it waits for its services.
+func TestStoppedBeforeItWasOpen(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "key.jwk")
+	if code, _, stderr := runArgs(t.Context(), "keygen", "local", "--out", key); code != exitOK {
+		t.Fatal(stderr)
+	}
+	ctx, end := context.WithCancel(t.Context())
+	end()
+	for until, want := range map[string]int{"": exitOK, "?until=latest": exitInterrupted} {
+		code, _, stderr := runArgs(ctx, "encrypt", "--key", "local:"+key,
+			"--from", "nats://127.0.0.1:1/ORDERS"+until, "--to", "nats://127.0.0.1:1/SEALED?subject=sealed.>")
+		if code != want {
+			t.Errorf("%q: exit code %d:\n%s", until, code, stderr)
+		}
+	}
+}
+
 func runArgs(ctx context.Context, args ...string) (code int, stdout, stderr string) {
 	var out, err bytes.Buffer
 	code = run(ctx, args, stdio{strings.NewReader(""), &out, &err})

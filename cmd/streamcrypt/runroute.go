@@ -35,12 +35,23 @@ func (p *program) runRoute(open opener, c route.Config, f *runFlags) (err error)
 	r, err := open(p.ctx, c, p.newEnv())
 	came := release()
 	if err != nil {
-		if p.ctx.Err() != nil {
-			return errors.Join(route.ErrInterrupted, err)
+		switch {
+		case p.ctx.Err() == nil:
+			return &startError{err}
+		case p.isEndless(c.From):
+			p.log().Info("stopped by a signal before the route was open: nothing was read")
+			return nil
 		}
-		return &startError{err}
+		return errors.Join(route.ErrInterrupted, err)
 	}
 	return p.carryRoute(r, came)
+}
+
+// isEndless tells whether a route from this URL has no end of its own, so that
+// a signal is the usual way to end it.
+func (p *program) isEndless(from string) bool {
+	end, err := p.ends.Parse(from, endpoint.From)
+	return err == nil && end.Traits().Endless
 }
 
 // beginRun notes everything that the end of a run has to know.

@@ -32,6 +32,10 @@ type Source struct {
 	// RisingTerms says that the terms of messages rise along a place, and do
 	// not stay as they are.
 	RisingTerms bool
+	// Losses tells how many messages each place deleted before they were read,
+	// at most, and how many it lost after they had been read. A nil Losses says
+	// that the source loses nothing unseen.
+	Losses func() (deleted, cut map[string]int64)
 	// Compacted says that messages are deleted out of the middle of a place.
 	Compacted bool
 	// Compressed says that the messages are stored compressed, so that

@@ -144,3 +144,22 @@ func TestProducerLostForGood(t *testing.T) {
 	}
 	must(t, r.Close())
 }
+
+// TestDeletedInSnapshot: records that retention took before they were read are
+// counted for the last line.
+func TestDeletedInSnapshot(t *testing.T) {
+	testDir(t)
+	b := startKafka(t)
+	b.topic(t, "plain", 1, nil)
+	b.put(t, mixed("plain", 5, 1)...)
+	c := Config{From: b.url + "/plain?group=g&until=latest", To: b.url + "/sealed?create=true"}
+	if s := mustRun(t, Encrypt, c); s.Messages != 5 || s.Deleted != 0 || s.Cut != 0 {
+		t.Fatalf("%+v", s)
+	}
+	b.put(t, mixed("plain", 15, 1)...)
+	must(t, b.DeleteRecords("plain", 0, 12))
+	s, err := run(t, Encrypt, c, Env{})
+	if err == nil || s.Messages != 8 || s.Deleted != 7 || s.Cut != 0 {
+		t.Errorf("%v: %+v", err, s)
+	}
+}

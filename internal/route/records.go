@@ -240,6 +240,13 @@ func (r *records) renewKeys(ctx context.Context) (stop func()) {
 	}
 }
 
+func sumCounts(counts map[string]int64) (total int64) {
+	for _, n := range counts {
+		total += n
+	}
+	return total
+}
+
 // maxParkedNames is how many parked places a Snapshot names.
 const maxParkedNames = 10
 
@@ -266,6 +273,11 @@ func (r *records) snapshot() Snapshot {
 	}
 	if end, ok := r.ends.latest(); ok {
 		s.Receipt, s.Flags = end.Receipt().String(), end.DescribeFlags()
+	}
+	s.AlreadyThere = r.watch.Traffic().AlreadyStored
+	if r.in.Losses != nil {
+		deleted, cut := r.in.Losses()
+		s.Deleted, s.Cut = sumCounts(deleted), sumCounts(cut)
 	}
 	if r.do == verify {
 		s.BytesOut = 0

@@ -22,6 +22,11 @@ type Snapshot struct {
 	Reasons  map[pipeline.Reason]int64
 	Parked   int64 // places that stand still
 	Lag      int64 // messages that wait in the source, or watch.Unknown
+	// AlreadyThere counts messages that the sink held before they were written.
+	AlreadyThere int64
+	// Deleted counts messages that the source deleted before they were read, at
+	// most, and Cut those that it lost after they had been read.
+	Deleted, Cut int64
 	// ParkedPlaces are the names of the first few of them.
 	ParkedPlaces []string
 

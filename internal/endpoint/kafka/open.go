@@ -70,6 +70,7 @@ func (t *topic) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint.
 		NumberPlace: numberPlace(source), IdentifyPlace: t.placeIdentities(source),
 		Ordered: source.Ordered(), Bounded: bounded, Lanes: source.MaxLanes(), Largest: source.MaxBatch(),
 		LaneMemory:      source.LaneMemory(),
+		Losses:          source.Losses,
 		MeasureProgress: func(settled int64) endpoint.Progress { return measureProgress(source, bounded, settled) },
 	}, nil
 }
