@@ -100,7 +100,7 @@ func TestStoppedBeforeItWasOpen(t *testing.T) {
 	}
 	ctx, end := context.WithCancel(t.Context())
 	end()
-	for until, want := range map[string]int{"": exitOK, "?until=latest": exitInterrupted} {
+	for until, want := range map[string]int{"?consumer=c": exitOK, "?until=latest": exitInterrupted} {
 		code, _, stderr := runArgs(ctx, "encrypt", "--key", "local:"+key,
 			"--from", "nats://127.0.0.1:1/ORDERS"+until, "--to", "nats://127.0.0.1:1/SEALED?subject=sealed.>")
 		if code != want {
