@@ -24,9 +24,9 @@ systems:
 test:
 	go test ./...
 
-## race             the same under the race detector
+## race             the same under the race detector, and of the command's vectors a part
 race:
-	go test -race ./...
+	go test -race -short -timeout 30m ./...
 
 ## fuzz             every fuzz target for FUZZTIME (10s; or a count, 10000x)
 fuzz:

@@ -19,9 +19,10 @@ func describeRun(r *route.Route, started time.Time, well bool) *outcome.Run {
 		Direction: about.Direction, From: about.From, To: about.To, DeadLetters: about.DeadLetters,
 		Started: started, Took: time.Since(started), Checkpointed: about.Checkpointed,
 		Counts: outcome.Counts{
-			Read: s.Messages, Written: written - already, AlreadyThere: already, Duplicates: max(s.Skipped, s.Duplicates),
-			SetAside: s.Rejected,
-			Gaps:     s.Gaps, Reordered: s.Reordered, Foreign: s.Foreign, Unplaced: s.Unplaced,
+			Read: s.Messages, Written: written - already, AlreadyThere: already,
+			Duplicates: max(s.Skipped, s.Duplicates),
+			SetAside:   s.Rejected,
+			Gaps:       s.Gaps, Reordered: s.Reordered, Foreign: s.Foreign, Unplaced: s.Unplaced,
 			ExtraHeaders: s.ExtraHeaders,
 			Deleted:      s.Deleted, Cut: s.Cut, Parked: s.Parked, BytesRead: s.Bytes, BytesWritten: s.BytesOut,
 		},

@@ -59,7 +59,8 @@ func unsayable(v *vectors.Vector) string {
 }
 
 // TestVectors runs every vector that can be a record through the decrypt
-// command, as a line of ndjson.
+// command, as a line of ndjson; in short, every tenth: package envelope has them
+// all.
 func TestVectors(t *testing.T) {
 	all, err := vectors.All()
 	if err != nil {
@@ -70,6 +71,9 @@ func TestVectors(t *testing.T) {
 		v := &all[i]
 		if unsayable(v) == "" {
 			said++
+			if testing.Short() && said%10 != 0 {
+				continue
+			}
 			t.Run(v.Name, func(t *testing.T) { decryptVector(t, v) })
 		}
 	}
