@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -57,8 +58,16 @@ var errFull = syscall.ENOSPC
 // smallDisk has room for writes of up to room bytes, if that is set.
 type smallDisk struct {
 	*memDisk
+	mu   sync.Mutex
 	room int
 	part bool // it takes the first bytes of a larger write
+}
+
+// setRoom has writes of more than room bytes fail; 0: none does.
+func (d *smallDisk) setRoom(room int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.room = room
 }
 
 func (d *smallDisk) open(path string, flag int) (handle, error) {
@@ -72,10 +81,13 @@ type smallHandle struct {
 }
 
 func (h smallHandle) Write(p []byte) (int, error) {
-	if h.disk.room > 0 && len(p) > h.disk.room {
+	h.disk.mu.Lock()
+	room := h.disk.room
+	h.disk.mu.Unlock()
+	if room > 0 && len(p) > room {
 		n := 0
 		if h.disk.part {
-			n, _ = h.handle.Write(p[:h.disk.room])
+			n, _ = h.handle.Write(p[:room])
 		}
 		return n, errFull
 	}
@@ -144,7 +156,7 @@ func TestFullDiskPasses(t *testing.T) {
 					})
 				}()
 				time.Sleep(5 * time.Second)
-				d.room = 0
+				d.setRoom(0)
 				time.Sleep(5 * time.Second)
 				cancel()
 				err := <-ended

@@ -23,8 +23,13 @@ func decodeLine(line string) (pipeline.Message, error) {
 	if _, err := b.Decode(context.Background(), d, []byte(line)[:n]); err != nil {
 		return pipeline.Message{}, err
 	}
+	if b.Len() == 0 {
+		return pipeline.Message{}, errNoMessage
+	}
 	return *b.Last(), nil
 }
+
+var errNoMessage = errors.New("a blank line")
 
 func TestLineGood(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678_900_000, time.UTC)
