@@ -32,8 +32,10 @@ type Source struct {
 	// RisingTerms says that the terms of messages rise along a place, and do
 	// not stay as they are.
 	RisingTerms bool
-	// Compacted says that messages are deleted out of the middle of a place.
-	Compacted bool
+	// IsCompacted tells whether messages are deleted out of the middle of a
+	// place. A nil IsCompacted says that they are not. Several goroutines may
+	// call it.
+	IsCompacted func(place string) bool
 	// Compressed says that the messages are stored compressed, so that
 	// envelopes of them will take more room unless payloads are compressed
 	// before.
@@ -84,8 +86,10 @@ type Sink struct {
 	// LaneMemory is how many bytes the writer of a lane takes at most beside
 	// its messages: the encoder where the sink compresses.
 	LaneMemory int
-	// LastValue says that only the last message of each key or subject stays.
-	LastValue bool
+	// KeepsLastValues tells whether only the last messages of each key or
+	// subject stay where the messages of a place of the source are written. A
+	// nil KeepsLastValues says that all stay. Several goroutines may call it.
+	KeepsLastValues func(place string) bool
 	// AtOnce says that the output appears when the source has been read to its
 	// end, and not before.
 	AtOnce bool

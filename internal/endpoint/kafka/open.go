@@ -68,7 +68,8 @@ func (t *topic) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint.
 		Source: source, Identity: id, Name: fmt.Sprintf("kafka topic %s, %s", t.topic, id),
 		TopicOf: cluster.TopicOf, Topics: source.Topics, Places: t.countPlaces(source),
 		NumberPlace: numberPlace(source), IdentifyPlace: t.placeIdentities(source),
-		Ordered: source.Ordered(), Bounded: bounded, Lanes: source.MaxLanes(), Largest: source.MaxBatch(),
+		IsCompacted: source.IsCompacted,
+		Ordered:     source.Ordered(), Bounded: bounded, Lanes: source.MaxLanes(), Largest: source.MaxBatch(),
 		LaneMemory:      source.LaneMemory(),
 		MeasureProgress: func(settled int64) endpoint.Progress { return measureProgress(source, bounded, settled) },
 	}, nil
@@ -207,6 +208,7 @@ func (t *topic) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint.
 	}
 	return &endpoint.Sink{
 		Sink: sink, Check: sink.Check, MapSubject: mapToNone, LaneMemory: sink.LaneMemory(),
+		KeepsLastValues: sink.KeepsLastValues,
 	}, nil
 }
 

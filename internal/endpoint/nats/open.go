@@ -44,8 +44,8 @@ func (n *stream) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint
 	id, err := identifyStream(source.Domain(), name, created, source.FilterSubjects(), s.Mapping)
 	return &endpoint.Source{
 		Source: source, Identity: id, Name: n.Traits().Identity,
-		RisingTerms: true,
-		Ordered:     source.Ordered(), Bounded: n.untilEnd, Lanes: 1, Largest: source.ReadAheadBytes(),
+		RisingTerms: true, IsCompacted: func(string) bool { return source.IsCompacted() },
+		Ordered: source.Ordered(), Bounded: n.untilEnd, Lanes: 1, Largest: source.ReadAheadBytes(),
 		AckWait: source.ConsumerAckWait(),
 		MeasureProgress: func(settled int64) endpoint.Progress {
 			p := endpoint.Progress{Done: settled, Unit: endpoint.Messages}
@@ -99,7 +99,8 @@ func (n *stream) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint
 		s.Log.Warn(w)
 	}
 	return &endpoint.Sink{
-		Sink: sink, Check: sink.Check, MapSubject: n.mapSubject, LastValue: sink.KeepsLastValues(),
+		Sink: sink, Check: sink.Check, MapSubject: n.mapSubject,
+		KeepsLastValues: func(string) bool { return sink.KeepsLastValues() },
 	}, nil
 }
 
