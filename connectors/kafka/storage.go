@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
@@ -18,6 +19,19 @@ func isCompacted(s cluster.Settings) bool {
 func (s *Source) IsCompacted(place string) bool {
 	t := s.topics.find(cluster.TopicOf(place))
 	return t != nil && isCompacted(t.readSettings())
+}
+
+// IsCompressed tells whether the brokers compress one of the topics, as far as
+// its settings were known when it was opened. Whether producers do where the
+// brokers leave it to them, it does not tell.
+func (s *Source) IsCompressed() bool {
+	return slices.ContainsFunc(s.topics.allTopics(), func(t *sourceTopic) bool {
+		switch t.readSettings()[cluster.CompressionType].Value {
+		case "", "producer", "uncompressed":
+			return false
+		}
+		return true
+	})
 }
 
 // KeepsLastValues tells whether the topic that has the messages of a place of

@@ -194,4 +194,7 @@ func (s *Sink) KeepsLastValues() bool { return keepsLastValues(&s.stream.Config)
 // so messages out of its middle, as every KV bucket does.
 func (s *Source) IsCompacted() bool { return keepsLastValues(&s.streamConfig) }
 
+// IsCompressed tells whether the stream is compressed on disk.
+func (s *Source) IsCompressed() bool { return s.streamConfig.Compression != jetstream.NoCompression }
+
 func keepsLastValues(c *jetstream.StreamConfig) bool { return c.MaxMsgsPerSubject > 0 }

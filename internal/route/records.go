@@ -67,15 +67,21 @@ func (r *records) openSealing(ctx context.Context) (err error) {
 	if err := r.openEnds(ctx, archive, 0); err != nil {
 		return err
 	}
-	if r.in.Compressed && r.coding.Level == 0 {
-		r.env.Log.Info("the source is stored compressed, and envelopes cannot be: --compress=zstd does it before, "+
-			"and --dictionary makes it as good as the broker (docs/compression.md)", "from", r.source.Name)
-	}
+	r.adviseCompression()
 	place := newPlaces(r.in, r.sink.KeepsPartitions)
 	return r.setTransform(func() (pipeline.Transform, error) {
 		t, err := r.newEncrypt(r.sealing, place)
 		return &fitted{Transform: t, textOut: r.sink.TextHeaders, check: r.out.Check}, err
 	})
+}
+
+// adviseCompression says how envelopes of a source that is stored compressed
+// take less room.
+func (r *records) adviseCompression() {
+	if r.in.Compressed && r.coding.Level == 0 {
+		r.env.Log.Info("the source is stored compressed, and envelopes cannot be: --compress=zstd does it before, "+
+			"and --dictionary makes it as good as the broker (docs/compression.md)", "from", r.source.Name)
+	}
 }
 
 func (r *records) newEncrypt(sealing *envelope.Sealer, place func(string) transform.Place) (pipeline.Transform, error) {

@@ -68,8 +68,8 @@ func (t *topic) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint.
 		Source: source, Identity: id, Name: fmt.Sprintf("kafka topic %s, %s", t.topic, id),
 		TopicOf: cluster.TopicOf, Topics: source.Topics, Places: t.countPlaces(source),
 		NumberPlace: numberPlace(source), IdentifyPlace: t.placeIdentities(source),
-		IsCompacted: source.IsCompacted,
-		Ordered:     source.Ordered(), Bounded: bounded, Lanes: source.MaxLanes(), Largest: source.MaxBatch(),
+		IsCompacted: source.IsCompacted, Compressed: source.IsCompressed(),
+		Ordered: source.Ordered(), Bounded: bounded, Lanes: source.MaxLanes(), Largest: source.MaxBatch(),
 		LaneMemory:      source.LaneMemory(),
 		MeasureProgress: func(settled int64) endpoint.Progress { return measureProgress(source, bounded, settled) },
 	}, nil
