@@ -79,6 +79,9 @@ func (n *stream) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint
 	o.SourceAckWait, o.Growth = in.AckWait, s.Growth
 	// Dead letters are read by people: an effect in them has none.
 	o.Plain = n.as == endpoint.To && !s.Seals
+	if n.as == endpoint.To {
+		o.IsOurs = s.IsSameMessage
+	}
 	o.Log, o.Observer = s.Log, s.Watch
 	source, _ := endpoint.Share(s, sourceKey{}, func() (*connector.Source, error) { return nil, errNoStream })
 	if source != nil {
