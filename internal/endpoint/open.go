@@ -38,7 +38,7 @@ type Source struct {
 	IsCompacted func(place string) bool
 	// Compressed says that the messages are stored compressed, so that
 	// envelopes of them will take more room unless payloads are compressed
-	// before.
+	// before. See Session.NoteCompressed too.
 	Compressed bool
 	// Name is how a checkpoint names the source.
 	Name string

@@ -51,6 +51,10 @@ type Session struct {
 	// them.
 	Work, Context string
 	Keys          []string
+	// NoteCompressed, if not nil, is told that messages are compressed where
+	// they are stored, if that shows only when they are read. It does not block,
+	// and is called by several goroutines, perhaps more than once.
+	NoteCompressed func()
 	// OneLane says that the sink takes one lane at a time.
 	OneLane bool
 	// Growth is how many bytes larger messages become at most; below zero:

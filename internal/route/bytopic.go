@@ -33,7 +33,6 @@ func (r *records) openSealingByTopic(ctx context.Context) error {
 	if err := r.openEnds(ctx, archive.Functions{}, 0); err != nil {
 		return err
 	}
-	r.adviseCompression()
 	r.closers.add(ahead.close)
 	r.load = r.reloadSealing(r.sealing)
 	place := newPlaces(r.in, r.sink.KeepsPartitions)

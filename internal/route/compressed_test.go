@@ -8,6 +8,7 @@ import (
 
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // TestAdviseCompression: a route that seals a source which is stored compressed
@@ -18,6 +19,13 @@ func TestAdviseCompression(t *testing.T) {
 	for _, codec := range []string{"lz4", "uncompressed", "producer"} {
 		k.topic(t, "in."+codec, 1, map[string]string{"compression.type": codec})
 		k.put(t, numbered("in."+codec, 3, 1)...)
+	}
+	k.topic(t, "in.snappy", 2, nil) // of producers that compress
+	for i := range 20 {
+		c := k.client(t, kgo.ProducerBatchCompression(kgo.SnappyCompression()), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+		must(t, c.ProduceSync(t.Context(), &kgo.Record{
+			Topic: "in.snappy", Partition: int32(i % 2), Value: bytes.Repeat([]byte("x"), 1000),
+		}).FirstErr())
 	}
 	for name, compression := range map[string]jetstream.StoreCompression{
 		"S2": jetstream.S2Compression, "PLAIN": jetstream.NoCompression,
@@ -35,6 +43,8 @@ func TestAdviseCompression(t *testing.T) {
 		{k.url + "/in.lz4?until=latest", "file:zstd.ndjson", "zstd", 0},
 		{k.url + "/in.uncompressed?until=latest", "file:uncompressed.ndjson", "", 0},
 		{k.url + "/in.producer?until=latest", "file:producer.ndjson", "", 0},
+		{k.url + "/in.snappy?until=latest", "file:snappy.ndjson", "", 1},
+		{k.url + "/in.snappy?until=latest", "file:snappy-zstd.ndjson", "zstd", 0},
 		{k.url + "/in.producer,in.lz4?group=g&until=latest", k.url + "/{topic}.sealed?create=true", "", 1},
 		{n.url + "/S2?until=latest", "file:s2.ndjson", "", 1},
 		{n.url + "/PLAIN?until=latest", "file:plain.ndjson", "", 0},

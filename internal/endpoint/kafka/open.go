@@ -84,7 +84,7 @@ func (t *topic) openSource(ctx context.Context, s *endpoint.Session) (*connector
 	if o.Written, err = t.listWritten(ctx, s, c); err != nil {
 		return nil, err
 	}
-	o.Announce = s.Announce
+	o.Announce, o.NoteCompressed = s.Announce, s.NoteCompressed
 	o.Instance, o.Workers, o.OneLane, o.Grace = s.Instance, s.Workers, s.OneLane, s.Grace
 	o.Observer, o.Stuck = s.Watch, s.Watch.ObserveStuck
 	o.LargestRecord = s.Budget / 2 // the other half is for its transformed copy
