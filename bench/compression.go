@@ -53,7 +53,8 @@ func makeOrder(rnd *rand.Rand, i int) []byte {
 	}
 	return fmt.Appendf(nil, `{"order_id":"%08x-%04x","created_at":"2026-09-%02dT%02d:%02d:%02dZ",`+
 		`"status":"%s",`+
-		`"customer":{"id":%d,"name":"%s %s","email":"user%d@example.com","country":"%s"},"currency":"EUR","items":[%s],`+
+		`"customer":{"id":%d,"name":"%s %s","email":"user%d@example.com","country":"%s"},`+
+		`"currency":"EUR","items":[%s],`+
 		`"shipping":{"method":"standard","address":{"street":"%d Main Street","city":"%s","postal_code":"%05d"}}}`,
 		rnd.Uint32(), i&0xffff, 1+i/1000%28, rnd.IntN(24), rnd.IntN(60), rnd.IntN(60), states[rnd.IntN(len(states))],
 		rnd.IntN(100_000), given[rnd.IntN(len(given))], family[rnd.IntN(len(family))], rnd.IntN(100_000),
