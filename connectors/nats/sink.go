@@ -41,8 +41,8 @@ type SinkOptions struct {
 	IDs IDOptions
 	// IsOurs tells whether a message that the stream holds under one of our ids
 	// is the one that was to be written, which another run may have written in
-	// other bytes. Of stored only Value, Headers and Subject are set. Nil leaves
-	// it at the id. Several goroutines call it.
+	// other bytes. Of stored only Value, Headers and Subject are set. Nil
+	// leaves it at the id. Several goroutines call it.
 	IsOurs func(stored, written *pipeline.Message) bool
 	// Like is the configuration of the stream that is read, if it is one: a
 	// stream that is made becomes as strong, and one that exists is compared.

@@ -52,8 +52,8 @@ type Session struct {
 	Work, Context string
 	Keys          []string
 	// NoteCompressed, if not nil, is told that messages are compressed where
-	// they are stored, if that shows only when they are read. It does not block,
-	// and is called by several goroutines, perhaps more than once.
+	// they are stored, if that shows only when they are read. It does not
+	// block, and is called by several goroutines, perhaps more than once.
 	NoteCompressed func()
 	// OneLane says that the sink takes one lane at a time.
 	OneLane bool
@@ -66,9 +66,9 @@ type Session struct {
 	// KeySet tells apart the sets of keys that messages are sealed with; zero
 	// for a route that does not seal.
 	KeySet [8]byte
-	// IsSameMessage tells whether an envelope that a broker has stored is one of
-	// the message that is written; nil for a route that does not seal. Several
-	// goroutines may call it.
+	// IsSameMessage tells whether an envelope that a broker has stored is one
+	// of the message that is written; nil for a route that does not seal.
+	// Several goroutines may call it.
 	IsSameMessage func(stored, written *pipeline.Message) bool
 	// Archive is for files of envelopes.
 	Archive archive.Functions

@@ -27,8 +27,8 @@ func newSameMessage(textHeaders bool) func(stored, written *pipeline.Message) bo
 }
 
 // claimedPlace returns the position that the envelope of a message claims,
-// without what another run may see otherwise: when it was sealed, and how far
-// away the message before it was.
+// without the parts in which two runs may differ: when it was sealed, and how
+// far away the message before it was.
 func claimedPlace(find func(*pipeline.Message) ([]byte, error), m *pipeline.Message) (envelope.Position, bool) {
 	e, err := find(m)
 	if err != nil {
