@@ -62,6 +62,17 @@ type authority struct {
 	dir  string
 }
 
+// lastWords returns the error and the hint of the last line of a log.
+func lastWords(t *testing.T, log string) (text, hint string) {
+	t.Helper()
+	var last struct{ Error, Hint string }
+	lines := strings.Split(strings.TrimSpace(log), "\n")
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil {
+		t.Fatalf("%v: %s", err, log)
+	}
+	return last.Error, last.Hint
+}
+
 func newAuthority(t *testing.T, dir, name string) *authority {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -320,8 +331,8 @@ func (k *securedKafka) testMistakes(t *testing.T) {
 			e := exitOf(t.Context(), t, "encrypt", "--key", k.key, "--from", k.at(tc.port, "in-SPLAIN", "until=latest&"+tc.query),
 				"--to", "file:"+filepath.Join(t.TempDir(), "out.scx"))
 			t.Logf("%v: %s", time.Since(start).Round(time.Millisecond), e.stderr)
-			_, advice, _ := strings.Cut(e.stderr, "hint: ")
-			if e.code != 2 || !strings.Contains(e.stderr, tc.says) || !strings.Contains(advice, tc.hint) {
+			says, advice := lastWords(t, e.stderr)
+			if e.code != 2 || !strings.Contains(says, tc.says) || !strings.Contains(advice, tc.hint) {
 				t.Errorf("exit %d, want %q with %q in the hint:\n%s", e.code, tc.says, tc.hint, e.stderr)
 			}
 			if strings.Contains(e.stderr, "app-secret") || strings.Contains(e.stderr, "key secret") {

@@ -177,6 +177,7 @@ func (k *kafkaTest) operate(t *testing.T, p *process) {
 	t.Cleanup(func() { cancel(); <-done })
 	go func() {
 		defer close(done)
+		since := time.Now()
 		for tried := 0; ctx.Err() == nil; {
 			select {
 			case <-time.After(time.Second): // asked again; the log decides
@@ -189,9 +190,28 @@ func (k *kafkaTest) operate(t *testing.T, p *process) {
 				t.Logf("a transaction hung in %s/%s@%s, and was aborted: %s", c[1], c[2], c[3], out)
 			}
 			tried = len(commands)
+			if looked := time.Since(since); strings.Contains(p.logs.String(), "find-hanging") && looked > 20*time.Second {
+				k.abortHanging(ctx, t)
+				since = time.Now()
+			}
 		}
 	}()
 }
+
+// abortHanging finds the transactions that the coordinator has ended and a
+// partition has not, and aborts them there.
+func (k *kafkaTest) abortHanging(ctx context.Context, t *testing.T) {
+	const tool = "org.apache.kafka.tools.TransactionsCommand"
+	found := k.java(ctx, tool, "find-hanging", "--broker-id", "1", "--max-transaction-timeout", "1")
+	for _, row := range hangingRow.FindAllStringSubmatch(found, -1) {
+		out := k.java(ctx, tool, "abort", "--topic", row[1], "--partition", row[2], "--start-offset", row[3])
+		t.Logf("a transaction hung in %s/%s@%s, and was aborted: %s", row[1], row[2], row[3], out)
+	}
+}
+
+// hangingRow is topic, partition, producer id and epoch, coordinator epoch and
+// start offset.
+var hangingRow = regexp.MustCompile(`(?m)^(\S+)\s+(\d+)\s+\d+\s+\d+\s+-?\d+\s+(\d+)\s`)
 
 var stuckCommand = regexp.MustCompile(`"end_it":"[^"]* abort --topic (\S+) --partition (\d+) --start-offset (\d+)"`)
 

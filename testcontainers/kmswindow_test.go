@@ -84,7 +84,7 @@ func seal(a *account, cache *envelope.Sealer, n, rate int, count map[[chunker.Co
 			time.Sleep(time.Until(began.Add(time.Duration(i) * time.Second / time.Duration(rate))))
 		}
 		var err error
-		dst, err = s.Seal(a.ctx, dst[:0], plain, nil, &envelope.Position{Offset: uint64(i)})
+		dst, err = s.Seal(a.ctx, dst[:0], plain, nil, &envelope.Position{Source: [5]byte{1}, Offset: uint64(i)})
 		if err == nil {
 			err = cms.Parse(dst, &e)
 		}
