@@ -181,16 +181,17 @@ func (w *OpenWorker) firstError(err error) error {
 
 // maxPayload is how many bytes may be appended for a compressed payload.
 func (w *OpenWorker) maxPayload() int {
-	if !w.e.Coded {
+	if !w.e.Coded || w.e.Coding.Compression == 0 {
 		return 0
 	}
 	return int(w.payloadLimit())
 }
 
-// payloadLimit is the most bytes of a coded payload.
+// payloadLimit is the most bytes of a compressed payload. It is the same for
+// all messages.
 func (w *OpenWorker) payloadLimit() int64 {
 	limit := cmp.Or(w.opener.o.MaxPayload, DefaultMaxPayload)
-	if most := w.opener.o.MaxInflated; most > 0 && w.e.Coding.Compression != 0 {
+	if most := w.opener.o.MaxInflated; most > 0 {
 		return min(limit, most)
 	}
 	return limit

@@ -22,7 +22,9 @@ type Decoder struct {
 	frame []byte
 }
 
-// NewDecoder returns a Decoder of payloads of up to limit bytes, at least 1.
+// NewDecoder returns a Decoder that inflates payloads to up to limit bytes, at
+// least 1. Payloads that are not compressed are shorter than their coding, and
+// have no limit here.
 func NewDecoder(limit int64) *Decoder { return &Decoder{limit: max(1, limit)} }
 
 // Append appends the payload of coded to dst. On an error dst comes back as it
@@ -35,9 +37,6 @@ func (d *Decoder) Append(dst, coded []byte, c Coding) ([]byte, error) {
 		}
 	}
 	if !c.Compressed {
-		if int64(len(coded)) > d.limit {
-			return dst, errPayload(d.limit)
-		}
 		return append(dst, coded...), nil
 	}
 	return d.inflate(dst, coded, c.Dictionary)
