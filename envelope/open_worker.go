@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
 	"github.com/streamcrypt/streamcrypt/codec/cms"
@@ -181,16 +182,17 @@ func (w *OpenWorker) firstError(err error) error {
 
 // maxPayload is how many bytes may be appended for a compressed payload.
 func (w *OpenWorker) maxPayload() int {
-	if !w.e.Coded {
+	if !w.e.Coded || w.e.Coding.Compression == 0 {
 		return 0
 	}
 	return int(w.payloadLimit())
 }
 
-// payloadLimit is the most bytes of a coded payload.
+// payloadLimit is the most bytes of a compressed payload. It is the same for
+// all messages.
 func (w *OpenWorker) payloadLimit() int64 {
 	limit := cmp.Or(w.opener.o.MaxPayload, DefaultMaxPayload)
-	if most := w.opener.o.MaxInflated; most > 0 && w.e.Coding.Compression != 0 {
+	if most := w.opener.o.MaxInflated; most > 0 {
 		return min(limit, most)
 	}
 	return limit
@@ -265,7 +267,9 @@ func (w *OpenWorker) decrypt(dst []byte) ([]byte, error) {
 }
 
 func (w *OpenWorker) decryptSegments(dst []byte, aad *cms.AAD) ([]byte, error) {
-	out := dst
+	// With room for all of them no chunk is left in an array that was too
+	// small.
+	out := slices.Grow(dst, plaintextSize(w.e.Segments))
 	for index, segments := uint32(0), w.e.Segments; len(segments) > 0; index++ {
 		var segment []byte
 		segment, segments = segments.Next()
@@ -277,6 +281,16 @@ func (w *OpenWorker) decryptSegments(dst []byte, aad *cms.AAD) ([]byte, error) {
 		}
 	}
 	return out, nil
+}
+
+// plaintextSize is how many bytes segments hold when they are opened.
+func plaintextSize(segments cms.Segments) (n int) {
+	for len(segments) > 0 {
+		var segment []byte
+		segment, segments = segments.Next()
+		n += len(segment) - chunker.Overhead
+	}
+	return n
 }
 
 // checkPayload makes the checks 16 and 17.

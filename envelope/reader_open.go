@@ -185,6 +185,9 @@ var errTail = fmt.Errorf("%w: the recipients stand at the end of more than %d by
 // end. All segments but the last are of one size, so it goes to where the last
 // ones must be.
 func readTail(r io.ReaderAt, start, end int64, chunkSize int) ([]byte, error) {
+	if end < start { // it has grown since it was measured
+		return nil, cms.ErrTruncated
+	}
 	stride := int64(segmentRoom(chunkSize))
 	back := cms.MaxRecipientSize/stride + 3
 	first := max(0, (end-start)/stride-back)

@@ -22,30 +22,61 @@ const (
 // nameIndex finds names in a store by their first bytes, for dictionary
 // records, which messages do not name in full. It is safe for concurrent use.
 type nameIndex struct {
-	store Store
-	turn  chan struct{} // is held by the one that walks, and guards the rest
-	names map[[HintSize]byte][][KIDSize]byte
-	walks int       // that are left
-	since time.Time // when one of them came back
+	store  Store
+	turn   chan struct{} // is held by the one that walks, and guards the rest
+	names  map[[HintSize]byte][][KIDSize]byte
+	walked int       // how many walks there were
+	walks  int       // that are left
+	since  time.Time // when one of them came back
 }
 
 func newNameIndex(store Store) *nameIndex {
 	return &nameIndex{store: store, turn: make(chan struct{}, 1), walks: maxWalks}
 }
 
-// findNames returns up to maxNames names that begin with hint.
+// findNames returns up to maxNames names that begin with hint. It waits while
+// there may be no walk, until ctx ends: nobody has looked for the name then.
 func (x *nameIndex) findNames(ctx context.Context, hint [HintSize]byte) ([][KIDSize]byte, error) {
-	select {
-	case x.turn <- struct{}{}:
-		defer func() { <-x.turn }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	before := -1
+	for {
+		select {
+		case x.turn <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if before < 0 {
+			before = x.walked
+		}
+		names, delay, err := x.lookUp(ctx, hint, before)
+		<-x.turn // those that are known do not wait
+		if delay == 0 {
+			return names, err
+		}
+		timer := time.NewTimer(delay)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		}
 	}
-	if names := x.names[hint]; len(names) > 0 || !x.takeWalk() {
-		return names, nil
+}
+
+// lookUp returns the names that begin with hint, or how long to wait before
+// another try. before is the number of walks there were when it was first
+// asked: a later one has seen everything that there was then. The caller holds
+// the turn.
+func (x *nameIndex) lookUp(
+	ctx context.Context, hint [HintSize]byte, before int,
+) (found [][KIDSize]byte, delay time.Duration, err error) {
+	if found = x.names[hint]; len(found) > 0 || x.walked > before {
+		return found, 0, nil
+	}
+	if delay = x.takeWalk(); delay > 0 {
+		return nil, delay, nil
 	}
 	names := map[[HintSize]byte][][KIDSize]byte{}
-	err := x.store.Each(ctx, func(name [KIDSize]byte) error {
+	err = x.store.Each(ctx, func(name [KIDSize]byte) error {
 		hint := [HintSize]byte(name[:])
 		if len(names[hint]) < maxNames {
 			names[hint] = append(names[hint], name)
@@ -53,24 +84,25 @@ func (x *nameIndex) findNames(ctx context.Context, hint [HintSize]byte) ([][KIDS
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	x.names = names
-	return names[hint], nil
+	x.walked++
+	return names[hint], 0, nil
 }
 
-// takeWalk tells whether there may be another walk.
-func (x *nameIndex) takeWalk() bool {
+// takeWalk takes a walk that is left, or returns when there will be one.
+func (x *nameIndex) takeWalk() (delay time.Duration) {
 	now := time.Now()
 	if back := int(now.Sub(x.since) / walkEvery); back > 0 {
 		x.walks = min(maxWalks, x.walks+back)
 		x.since = now
 	}
 	if x.walks == 0 {
-		return false
+		return max(1, walkEvery-now.Sub(x.since))
 	}
 	x.walks--
-	return true
+	return 0
 }
 
 // Dictionary is the dictionary records of one name in a store.

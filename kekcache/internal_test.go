@@ -103,6 +103,20 @@ func TestReserveAtOnce(t *testing.T) {
 	}
 }
 
+// TestDatesWithinTheSignature: a message is not dated outside the signature of
+// its key, though the wall clock was set.
+func TestDatesWithinTheSignature(t *testing.T) {
+	signed, unsigned := &Key{Signature: []byte{1}, From: 100, until: 160}, &Key{From: 100}
+	for now, want := range map[uint32]uint32{40: 100, 99: 100, 100: 100, 130: 130, 160: 160, 161: 160, 3000: 160} {
+		if got := signed.date(now); got != want {
+			t.Errorf("at %d it is dated %d, want %d", now, got, want)
+		}
+		if got := unsigned.date(now); got != now {
+			t.Errorf("unsigned: at %d it is dated %d", now, got)
+		}
+	}
+}
+
 // TestMachineSlept: a jump of the wall clock ends a window, with Run at its
 // next tick.
 func TestMachineSlept(t *testing.T) {

@@ -163,6 +163,56 @@ func TestBudgetOfRewrapping(t *testing.T) {
 	})
 }
 
+// TestStrangersCostNoCalls: keys that anybody can make, and that are not to
+// become ones that vouch, cost the services no call each.
+func TestStrangersCostNoCalls(t *testing.T) {
+	old, to := newKEK("kek"), newKEK("to")
+	c := newRewrapping(t, kekcache.RewrapKeysOptions{From: []keys.Unwrapper{freeKEK{old}}, To: []keys.Wrapper{to}})
+	for n := range byte(100) {
+		m := newMessage(n, "kek")
+		m.recipients[0].Alg = keys.AlgRSAOAEP256
+		if _, err := m.rewrap(t.Context(), c); !errors.Is(err, kekcache.ErrUntrusted) {
+			t.Fatal(err)
+		}
+	}
+	if old.count() > 1 || to.count() > 1 {
+		t.Errorf("%d unwraps and %d wraps", old.count(), to.count())
+	}
+	genuine := newMessage(200, "kek")
+	genuine.recipients[0].Alg = keys.AlgA256KW
+	r, err := genuine.rewrap(t.Context(), c)
+	genuine.isFor(t, r, err, "to")
+}
+
+// TestBudgetOfVerifying: recipients that only say that they are for the new
+// KEKs count when they do not unwrap.
+func TestBudgetOfVerifying(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		to := newKEK("kek")
+		c := newRewrapping(t, kekcache.RewrapKeysOptions{
+			From: []keys.Unwrapper{newKEK("old")}, To: []keys.Wrapper{to}, Verify: true,
+		})
+		genuine := newMessage(1, "kek")
+		if _, err := genuine.rewrap(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		to.set(to.fault(keys.BadWrap), 0)
+		began := time.Now()
+		for n := range 100 {
+			if _, err := junk(n).rewrap(t.Context(), c); !errors.Is(err, kekcache.ErrUnknownKey) {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(began); took < 9*time.Second || took > 11*time.Second {
+			t.Errorf("100 failures took %s", took)
+		}
+		began = time.Now()
+		if _, err := genuine.rewrap(t.Context(), c); err != nil || time.Since(began) != 0 {
+			t.Errorf("one that is known: %v, waited %s", err, time.Since(began))
+		}
+	})
+}
+
 // TestTriesOfAKID: a store can hold any number of records of a kid, of which a
 // few are tried.
 func TestTriesOfAKID(t *testing.T) {

@@ -9,8 +9,9 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// maxTries is how many key records of a kid are tried: their number is that of
-// whoever can write to the store.
+// maxTries is how many key records of a kid are tried: anyone who can write to
+// the store adds to their number. One that no KEK fits is no try: a DEK that
+// was rewrapped often has many of them.
 const maxTries = 16
 
 var errOtherKID = fmt.Errorf("%w: a key record of another kid", ErrWrongKey)
@@ -35,6 +36,7 @@ func (c *OpenKeys) attemptRecords(
 	keks []keys.Unwrapper, records [][]byte, kid [KIDSize]byte, created uint32,
 ) *recordAttempts {
 	r := &recordAttempts{attempts: newAttempts(), failed: ErrUnknownKey}
+	isUnfit := false
 	for _, record := range records {
 		s, err := c.o.Codec.SplitRecord(record)
 		if err != nil || string(s.Commitment[:KIDSize]) != string(kid[:]) {
@@ -52,11 +54,19 @@ func (c *OpenKeys) attemptRecords(
 		if err != nil {
 			continue
 		}
+		before := len(r.attempts.pairs)
 		r.attempts.addRecipients(keks, recipients, len(r.records))
+		if len(r.attempts.pairs) == before {
+			isUnfit = true
+			continue
+		}
 		r.records = append(r.records, recordAttempt{s.Commitment, valid})
 		if len(r.records) == maxTries {
 			break
 		}
+	}
+	if isUnfit { // it promises more than one that nobody vouches for
+		r.failed = ErrUnknownKey
 	}
 	return r
 }

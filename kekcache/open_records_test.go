@@ -3,6 +3,7 @@ package kekcache_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -92,6 +93,54 @@ func TestRecordsOfOneKid(t *testing.T) {
 				t.Error("a DEK was left in memory")
 			}
 		})
+	}
+}
+
+// TestRecordsForOthersAreNoTries: a DEK that was rewrapped again and again has
+// many records that no KEK of the reader fits. They cost nothing, so they do
+// not keep it from the one behind them.
+func TestRecordsForOthersAreNoTries(t *testing.T) {
+	m := newMessage(1, "a")
+	var strange [][]byte
+	for n := range byte(40) {
+		theirs := newMessage(1, "x")
+		theirs.recipients[0].Ciphertext[0] += n
+		strange = append(strange, theirs.record(t))
+	}
+	kid := [kekcache.KIDSize]byte(m.kid())
+	a, old, store := newKEK("a"), newKEK("a"), newStore()
+	store.records[kid] = append(slices.Clone(strange), m.record(t))
+	c := newOpening(t, kekcache.OpenKeysOptions{Store: store}, a)
+	k, err := c.Lookup(t.Context(), "", m.kid(), 0)
+	m.check(t, k, err)
+	if a.count() != 1 {
+		t.Errorf("asked %d times", a.count())
+	}
+	var lying [][]byte
+	for n := range byte(17) {
+		lie := newMessage(1, "a")
+		lie.recipients[0].Ciphertext[0] += 1 + n
+		lying = append(lying, lie.record(t))
+	}
+	store.records[kid] = append(slices.Clone(lying), m.record(t))
+	c = newOpening(t, kekcache.OpenKeysOptions{Store: store}, a)
+	if _, err := c.Lookup(t.Context(), "", m.kid(), 0); !errors.Is(err, kekcache.ErrWrongKey) || a.count() != 1+16 {
+		t.Errorf("17 that fit: %v, %d calls", err, a.count()-1)
+	}
+	for name, options := range map[string]kekcache.RewrapKeysOptions{"in the store": {Store: store}, "of a file": {}} {
+		store.records[kid] = append(slices.Clone(strange), m.record(t))
+		options.From, options.To = []keys.Unwrapper{old}, []keys.Wrapper{newKEK("to")}
+		r := newRewrapping(t, options)
+		if options.Store == nil {
+			for _, record := range store.records[kid] {
+				if err := r.KeepRecord(record); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if _, _, err := r.RewrapRecord(t.Context(), "", m.kid()); err != nil {
+			t.Errorf("rewrapped %s: %v", name, err)
+		}
 	}
 }
 

@@ -64,6 +64,7 @@ type RewrapKeys struct {
 	budgets  *budgets
 	observed observed
 	moved    atomic.Int64
+	vouching atomic.Bool // one of the new KEKs is known to vouch: no call is needed to find out
 	flights  flights[source]
 	kept     keptRecords
 	index    *nameIndex
@@ -162,12 +163,19 @@ func (c *RewrapKeys) keepRecipients(
 		return &Rewrapped{Recipients: slices.Clone(s.Recipients), Already: true}, nil
 	}
 	from := source{of: ofRecipients, name: sha256.Sum256(s.Recipients)}
+	if r, known := c.lookUp(from); known {
+		return r, r.refused
+	}
 	if err := c.budgets.wait(ctx, place); err != nil {
 		return nil, err
 	}
 	return c.getResult(ctx, from, func(ctx context.Context, r *Rewrapped) error {
 		r.Recipients, r.Already = slices.Clone(s.Recipients), true
-		return c.verifyAll(ctx, known, nil, r)
+		err := c.verifyAll(ctx, known, nil, r)
+		if isRefusal(err) && slices.ContainsFunc(c.newUnwrappers(), isLimited) {
+			c.budgets.charge(place)
+		}
+		return err
 	})
 }
 

@@ -19,13 +19,19 @@ const (
 // is one, and audits that. The DEK is claimed to have a commitment, and the
 // audit log is told if nobody has seen that.
 func (c *RewrapKeys) rewrapPair(ctx context.Context, claimed []byte, p unwrapPair, r *Rewrapped) error {
+	if c.vouching.Load() && !c.mayVouch(p) {
+		return errVouching
+	}
 	asking, requests := keys.CollectRequests(ctx)
 	now, why, err := c.rewrapDEK(asking, p, r)
 	if err != nil {
 		return err
 	}
-	if err := c.checkVouching(p, now); err != nil {
-		return err
+	if slices.ContainsFunc(now, func(w keys.Wrapped) bool { return keys.Vouches(w.Alg) }) {
+		c.vouching.Store(true)
+		if !c.mayVouch(p) {
+			return errVouching
+		}
 	}
 	if r.Recipients, err = c.o.Codec.AppendRecipients(nil, now); err != nil {
 		return err
@@ -45,18 +51,10 @@ func (c *RewrapKeys) rewrapPair(ctx context.Context, claimed []byte, p unwrapPai
 	return nil
 }
 
-// checkVouching refuses to make a stranger's DEK one that is vouched for:
-// anybody can wrap for a public key (docs/envelope.md, section 15).
-func (c *RewrapKeys) checkVouching(p unwrapPair, now []keys.Wrapped) error {
-	if c.o.PassUntrusted || c.signers.areConfigured() || keys.Vouches(p.wrapped.Alg) {
-		return nil
-	}
-	for i := range now {
-		if keys.Vouches(now[i].Alg) {
-			return errVouching
-		}
-	}
-	return nil
+// mayVouch tells whether a DEK may become one that is vouched for. A stranger's
+// must not: anybody can wrap for a public key (docs/envelope.md, section 15).
+func (c *RewrapKeys) mayVouch(p unwrapPair) bool {
+	return c.o.PassUntrusted || c.signers.areConfigured() || keys.Vouches(p.wrapped.Alg)
 }
 
 var errVouching = fmt.Errorf("%w: anybody can wrap for a public key, and the new key would vouch for it", ErrUntrusted)

@@ -25,7 +25,7 @@ func (c *RewrapKeys) rewrapStored(ctx context.Context, place string, kid [KIDSiz
 		return err
 	}
 	failed := newAttempts()
-	tries := 0
+	tries, isUnfit := 0, false
 	var untrusted error
 	for _, record := range records {
 		s, valid, err := c.splitRecord(kid, record)
@@ -34,6 +34,9 @@ func (c *RewrapKeys) rewrapStored(ctx context.Context, place string, kid [KIDSiz
 			untrusted = err
 			continue
 		case err != nil:
+			continue
+		case !c.isFit(s):
+			isUnfit = true
 			continue
 		}
 		if tries++; tries > maxTries {
@@ -49,7 +52,7 @@ func (c *RewrapKeys) rewrapStored(ctx context.Context, place string, kid [KIDSiz
 			failed.noteFailure(err)
 		}
 	}
-	if tries == 0 && untrusted != nil {
+	if tries == 0 && !isUnfit && untrusted != nil {
 		return untrusted
 	}
 	return failed.failed
@@ -61,9 +64,16 @@ func (c *RewrapKeys) rewrapKept(
 	ctx context.Context, place string, kid [KIDSize]byte, records [][]byte, r *Rewrapped,
 ) error {
 	failed := newAttempts()
-	for _, record := range records[:min(len(records), maxTries)] {
+	tries := 0
+	for _, record := range records {
 		s, valid, err := c.splitRecord(kid, record)
+		if err == nil && !c.isFit(s) {
+			err = ErrUnknownKey
+		}
 		if err == nil {
+			if tries++; tries > maxTries {
+				break
+			}
 			var now *Rewrapped
 			if now, err = c.rewrapSealed(ctx, place, s); err == nil {
 				err = now.checkCommitment(s.Commitment)
@@ -125,6 +135,18 @@ func (c *RewrapKeys) splitRecord(kid [KIDSize]byte, record []byte) (*Sealed, Val
 	}
 	valid, err := c.signers.check(&s)
 	return &s, valid, err
+}
+
+// isFit tells whether one of the old KEKs may unwrap the DEK, or it is for the
+// new ones as it is. If not, it costs no try (see maxTries).
+func (c *RewrapKeys) isFit(s *Sealed) bool {
+	known, all, err := c.o.Codec.ParseRecipients(s.Recipients)
+	if err != nil {
+		return false
+	}
+	fitting := newAttempts()
+	fitting.addRecipients(c.o.From, known, 0)
+	return len(fitting.pairs) > 0 || c.areDone(known, all)
 }
 
 // rewrapRecord puts the record into the store again, for the new KEKs.

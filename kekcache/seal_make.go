@@ -21,6 +21,7 @@ type Key struct {
 	// without one.
 	Signature []byte
 	From      uint32 // when it was made, unix seconds
+	until     uint32 // of the signature
 	// Record is the key record, by reference.
 	Record  []byte
 	sealing *chunker.SealingKey
@@ -30,6 +31,16 @@ type Key struct {
 
 // KID is the first KIDSize bytes of the commitment.
 func (k *Key) KID() [KIDSize]byte { return [KIDSize]byte(k.Commitment[:KIDSize]) }
+
+// date returns when a message is dated that is sealed now. A reader refuses one
+// outside the signature, so the wall clock counts within that only: it may be
+// set.
+func (k *Key) date(now uint32) uint32 {
+	if k.Signature == nil {
+		return now
+	}
+	return max(k.From, min(now, k.until))
+}
 
 // event returns an Event about the key.
 func (k *Key) event(op Op, why string) Event {
@@ -197,7 +208,11 @@ func (m *keyMaker) signKey(key *Key, lasts time.Duration) error {
 	if signer == nil {
 		return nil
 	}
-	out := Signature{KID: signer.KID(), From: key.From, Until: unixTime(key.born.Add(lasts + time.Second - 1))}
+	key.until = key.From
+	if lasts > 0 {
+		key.until = unixTime(key.born.Add(lasts + time.Second - 1))
+	}
+	out := Signature{KID: signer.KID(), From: key.From, Until: key.until}
 	message := m.codec.AppendSignedMessage(nil, key.Commitment[:], m.purpose.Context.Name, out.From, out.Until)
 	signature, err := signer.Sign(message)
 	switch {

@@ -23,7 +23,7 @@ type Quota struct {
 type Grant struct {
 	Key     *Key
 	Sealer  *chunker.Sealer // a lease of Key that nobody else has
-	Created uint32          // the time, in unix seconds
+	Created uint32          // the time, in unix seconds; within the signature of Key, if it has one
 	done    func()          // of StreamKey; otherwise nil
 }
 
@@ -48,7 +48,7 @@ func (q *Quota) Take(ctx context.Context, size, seals uint64) (*Grant, error) {
 	q.block.messages--
 	q.block.bytes -= size
 	q.block.seals -= seals
-	q.grant.Created = q.clock.unixNow()
+	q.grant.Created = q.grant.Key.date(q.clock.unixNow())
 	return &q.grant, nil
 }
 

@@ -43,5 +43,5 @@ func (e *sealEntry) grantStream(key *Key) (*Grant, error) {
 		done()
 		return nil, err
 	}
-	return &Grant{Key: key, Sealer: sealer, Created: unixTime(time.Now()), done: done}, nil
+	return &Grant{Key: key, Sealer: sealer, Created: key.date(unixTime(time.Now())), done: done}, nil
 }

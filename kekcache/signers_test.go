@@ -280,6 +280,45 @@ func TestSealedKeysAreSigned(t *testing.T) {
 	})
 }
 
+// TestSignedStreamsAreDatedByTheirSignature: however long a key took to make,
+// the stream is dated within its signature; without one it is dated by now.
+func TestSignedStreamsAreDatedByTheirSignature(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Second / 2) // to within a second
+		kek := newKEK("kek")
+		kek.set(nil, 10*time.Second)
+		keks, err := kekcache.NewKEKs(wrappers(kek))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := kekcache.NewSealKeys(kekcache.SealKeysOptions{Codec: fakeCodec{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, signer := range []keys.Signer{newSigner(t), nil} {
+			supply, err := all.Supply(kekcache.Purpose{KEKs: keks, Signer: signer})
+			if err != nil {
+				t.Fatal(err)
+			}
+			born := uint32(time.Now().Unix())
+			g, err := supply.StreamKey(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if signer == nil && g.Created != born+10 {
+				t.Errorf("unsigned: %d s after it was asked for", g.Created-born)
+			}
+			if signer != nil {
+				if s := (fakeCodec{}).ReadSignature(g.Key.Signature); g.Created != born || s.From != born || s.Until != born {
+					t.Errorf("created %d, signed from %d until %d, asked for at %d", g.Created, s.From, s.Until, born)
+				}
+			}
+			g.Done()
+			supply.Close()
+		}
+	})
+}
+
 // TestSignerFails: no key is used that could not be signed.
 func TestSignerFails(t *testing.T) {
 	keks, err := kekcache.NewKEKs(wrappers(newKEK("kek")))

@@ -17,7 +17,8 @@ type DecryptOptions struct {
 	// PassTombstones lets a null value without an envelope through. Everyone
 	// who can write to the source can then delete any key.
 	PassTombstones bool
-	// PassPlain lets values through that are no envelopes.
+	// PassPlain lets values through that are no envelopes. Of these messages,
+	// and of bare tombstones, headers that are instructions do not pass.
 	PassPlain bool
 	// PassExtraHeaders passes on headers that were not sealed, but for those
 	// that are instructions. Else they are left out.
@@ -70,6 +71,7 @@ func (t *Decrypt) openMessage(ctx context.Context, dst []byte, m *pipeline.Messa
 	case n > 1 || n == 1 && m.Value != nil:
 		return dst, &pipeline.Reject{Reason: pipeline.ReasonReservedHeader}
 	case m.Value == nil && n == 0 && t.o.PassTombstones:
+		m.Headers = t.memory.keepPlainHeaders(m.Headers, t.bind, true)
 		return dst, nil
 	case m.Value == nil && n == 0:
 		return dst, &pipeline.Reject{Reason: pipeline.ReasonBareTombstone}
@@ -83,6 +85,7 @@ func (t *Decrypt) openMessage(ctx context.Context, dst []byte, m *pipeline.Messa
 	out, opened, err := t.opener.Open(ctx, dst, sealed, &b)
 	if refused, ok := errors.AsType[*envelope.Error](err); ok && t.o.PassPlain &&
 		refused.Reason == envelope.ReasonNotEnvelope && m.Value != nil {
+		m.Headers = t.memory.keepPlainHeaders(m.Headers, t.bind, false)
 		return append(dst, m.Value...), nil
 	}
 	if err != nil {

@@ -38,11 +38,13 @@ type GateOptions struct {
 // looks at where they were stored before they were sealed, and knows the runs
 // of offsets that have come, with their terms. It drops only messages that it
 // knows, and only if their data key is vouched for: everyone who can seal could
-// delete messages otherwise. Messages without a place pass.
+// delete messages otherwise. For the same reason it compares messages that
+// nobody vouches for with each other only. Messages without a place pass.
 type Gate struct {
-	o       GateOptions
-	runs    *knownRuns
-	windows map[windowPlace]*window
+	o         GateOptions
+	runs      *knownRuns
+	strangers *knownRuns // of messages that nobody vouches for; not in the state
+	windows   map[windowPlace]*window
 }
 
 var _ pipeline.Gate = (*Gate)(nil)
@@ -59,7 +61,7 @@ func NewGate(state []byte, o GateOptions) (*Gate, error) {
 	}
 	o.Policy = o.Policy.fill()
 	runs, err := parseState(state)
-	return &Gate{o: o, runs: runs, windows: map[windowPlace]*window{}}, err
+	return &Gate{o: o, runs: runs, strangers: newRuns(), windows: map[windowPlace]*window{}}, err
 }
 
 // Admit implements pipeline.Gate.
@@ -89,7 +91,8 @@ func (g *Gate) Admit(m *pipeline.Message) error {
 
 // admitOrdered judges a message of a place whose messages stand in order.
 func (g *Gate) admitOrdered(k *mark, subject []byte) error {
-	p := g.runs.find(k.place)
+	runs := g.runsOf(k)
+	p := runs.find(k.place)
 	if p != nil && k.flags&markSamePartition != 0 && k.distance != envelope.UnknownDistance &&
 		p.extend(k.offset, uint64(k.distance), k.term) {
 		return nil
@@ -125,7 +128,7 @@ func (g *Gate) admitOrdered(k *mark, subject []byte) error {
 	if w != nil {
 		w.mark(k.offset, tagOf(k.term, subject))
 	}
-	if !g.runs.note(k.place, first, k.offset, k.term) {
+	if !runs.note(k.place, first, k.offset, k.term) {
 		g.o.Stats.Untracked.Add(1)
 	}
 	return nil
@@ -137,7 +140,7 @@ func (g *Gate) answer(k *mark, found verdict) error {
 	case isDuplicate:
 		g.o.Stats.Duplicates.Add(1)
 		action := g.o.Policy.Duplicate
-		if action == Drop && k.flags&markVouched == 0 {
+		if action == Drop && !k.isVouched() {
 			action = Pass
 		}
 		return action.act(pipeline.ReasonDuplicate, "it came before")
@@ -182,9 +185,17 @@ func tagOf(term uint64, subject []byte) uint32 {
 	return uint32(h.Sum64()) | 1
 }
 
+// runsOf returns the runs with which a message is compared.
+func (g *Gate) runsOf(k *mark) *knownRuns {
+	if k.isVouched() {
+		return g.runs
+	}
+	return g.strangers
+}
+
 // findWindow returns the window of a message's place, nil if there is no room.
 func (g *Gate) findWindow(k *mark, subject []byte) *window {
-	at := windowPlace{k.place, subject != nil}
+	at := windowPlace{k.place, subject != nil, k.isVouched()}
 	w := g.windows[at]
 	if w == nil && g.o.Windows.take() {
 		w = &window{}
@@ -193,6 +204,6 @@ func (g *Gate) findWindow(k *mark, subject []byte) *window {
 	return w
 }
 
-// AppendState implements pipeline.Gate. Windows are not part of it: they begin
-// anew.
+// AppendState implements pipeline.Gate. Windows, and the runs of
+// messages that nobody vouches for, are not part of it: they begin anew.
 func (g *Gate) AppendState(dst []byte) []byte { return g.runs.append(dst) }

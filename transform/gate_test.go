@@ -128,10 +128,10 @@ func TestGatePolicy(t *testing.T) {
 		want   string
 	}{
 		"duplicate":                     {transform.Policy{}, func(a *at) { a.offset = 10 }, "skip"},
+		"duplicate among strangers":     {transform.Policy{Duplicate: transform.Refuse}, func(a *at) { a.offset, a.stranger = 10, true }, ""},
 		"duplicate of a stranger's key": {transform.Policy{}, func(a *at) { a.offset, a.stranger = 10, true }, ""},
 		"duplicate passes":              {transform.Policy{Duplicate: transform.Pass}, func(a *at) { a.offset = 10 }, ""},
 		"duplicate is refused":          {transform.Policy{Duplicate: transform.Refuse}, func(a *at) { a.offset = 10 }, "duplicate"},
-		"stranger's duplicate refused":  {transform.Policy{Duplicate: transform.Refuse}, func(a *at) { a.offset, a.stranger = 10, true }, "duplicate"},
 		"gap":                           {transform.Policy{}, func(a *at) { a.offset = 12 }, ""},
 		"gap is refused":                {transform.Policy{Gap: transform.Refuse}, func(a *at) { a.offset = 12 }, "gap"},
 		"reordered":                     {transform.Policy{}, func(a *at) { a.offset = 5 }, ""},
@@ -159,6 +159,31 @@ func TestGatePolicy(t *testing.T) {
 	g := newGate(t, nil, func(o *transform.GateOptions) { o.Compacted = true })
 	if g.says(t, at{source: 1, offset: 1, distance: 1})+g.says(t, at{source: 1, offset: 9, distance: 1}) != "" || g.stats.Gaps.Load() != 0 {
 		t.Error("gaps of a compacted place count")
+	}
+}
+
+// TestGateStrangers: a message that nobody vouches for is compared with its
+// like only. It teaches the Gate nothing about genuine ones, nor the state.
+func TestGateStrangers(t *testing.T) {
+	for name, distance := range map[string]uint32{"ordered": 1, "in windows": 0} {
+		t.Run(name, func(t *testing.T) {
+			g := newGate(t, nil, func(o *transform.GateOptions) { o.Policy.Duplicate = transform.Refuse })
+			a := at{source: 1, offset: 10, distance: distance}
+			forged := a
+			forged.stranger = true
+			if distance > 0 { // one message that covers all
+				forged.offset, forged.distance = 1000, 1001
+			}
+			if got := g.says(t, forged); got != "" || len(g.AppendState(nil)) != 0 {
+				t.Errorf("a stranger's first: %q, and the state is not empty: %x", got, g.AppendState(nil))
+			}
+			if got := g.says(t, a); got != "" {
+				t.Errorf("genuine behind a forgery: %q", got)
+			}
+			if a, b := g.says(t, forged), g.says(t, a); a != "duplicate" || b != "duplicate" {
+				t.Errorf("again: %q and %q", a, b)
+			}
+		})
 	}
 }
 

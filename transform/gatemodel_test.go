@@ -134,7 +134,9 @@ func checkHistory(t *testing.T, seed uint64) {
 			forged := m.at
 			forged.offset, forged.distance, forged.stranger = rnd.Uint64N(1<<48), uint32(rnd.IntN(1<<24)), true
 			forged.term = m.term + 1 + rnd.Uint64N(1<<39)
-			forged.source = 200 // of a place of its own: one that is forged in this place is not a genuine one's loss either
+			if rnd.IntN(2) == 0 { // of exactly the next message, and of all before it
+				forged.offset, forged.term, forged.distance = m.offset, m.term, uint32(min(m.offset+1, 1<<24-2))
+			}
 			g.says(t, forged)
 		}
 		switch got := g.says(t, m.at); {

@@ -59,9 +59,9 @@ func appendUint40(dst []byte, n uint64) []byte {
 // parseState reads a state. An empty one is that of a beginning, and so is what
 // it returns beside an error.
 func parseState(state []byte) (*knownRuns, error) {
-	k := &knownRuns{places: map[placeID]*placeRuns{}}
+	k := newRuns()
 	if len(state) > 0 && !k.parseSections(state) {
-		return &knownRuns{places: map[placeID]*placeRuns{}}, errState
+		return newRuns(), errState
 	}
 	for _, p := range k.places {
 		k.size += p.size()

@@ -74,6 +74,26 @@ func (s *scratch) keepHeaders(
 	return s.headers[start:len(s.headers):len(s.headers)]
 }
 
+// kvOperation is the header by which a NATS KV bucket deletes a key.
+const kvOperation = "KV-Operation"
+
+// keepPlainHeaders returns the headers that pass on, of a message that comes
+// without an envelope: those that are no instruction to anybody. A bare
+// tombstone may be a KV delete, which is no more than its null value says. A KV
+// purge, which would delete the history too, passes as a delete.
+func (s *scratch) keepPlainHeaders(
+	headers []pipeline.Header, bind *envelope.Bind, isTombstone bool,
+) []pipeline.Header {
+	kept := s.keepHeaders(headers, bind, &envelope.Opened{}, true)
+	for i := range headers {
+		h := &headers[i]
+		if isTombstone && h.Name == kvOperation && (string(h.Value) == "DEL" || string(h.Value) == "PURGE") {
+			return s.addHeader(kept, pipeline.Header{Name: kvOperation, Value: []byte("DEL")})
+		}
+	}
+	return kept
+}
+
 // mapSubject maps m's subject.
 func (s *scratch) mapSubject(mapping MapSubject, m *pipeline.Message) error {
 	if mapping == nil {

@@ -63,6 +63,9 @@ func (m *mark) read(b *[32]byte) (ok bool) {
 	return m.flags&markOpened != 0
 }
 
+// isVouched tells whether the data key is vouched for.
+func (m *mark) isVouched() bool { return m.flags&markVouched != 0 }
+
 // hasSource tells whether the envelope says where its message was stored.
 func (m *mark) hasSource() bool { return m.place<<8>>24 != 0 }
 

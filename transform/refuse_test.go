@@ -143,6 +143,46 @@ func TestNotSealed(t *testing.T) {
 	})
 }
 
+// TestPassedWithoutInstructions: nothing vouches for a message that passes
+// without an envelope, so it instructs nobody: Streamcrypt-Rollup would empty a
+// NATS stream.
+func TestPassedWithoutInstructions(t *testing.T) {
+	h := func(name, value string) pipeline.Header { return pipeline.Header{Name: name, Value: []byte(value)} }
+	headers := []pipeline.Header{
+		h("a", "1"), h("Streamcrypt-Rollup", "all"), h("KV-Operation", "PURGE"), h("nats-ttl", "1s"), h("b", "2"),
+		h("Streamcrypt-TTL", "1s"), h("Streamcrypt-Msg-Id", "x"), h("kv-operation", "DEL"), h("Nats-Rollup", "sub"),
+	}
+	plain := []pipeline.Header{headers[0], headers[4]}
+	with := func(operations ...string) (all []pipeline.Header) {
+		all = slices.Clone(plain)
+		for _, operation := range operations {
+			all = append(all, h("KV-Operation", operation))
+		}
+		return all
+	}
+	d := newRig(t, nil).decrypt(t, func(o *transform.DecryptOptions) { o.PassPlain, o.PassTombstones = true, true })
+	for name, test := range map[string]struct {
+		value         []byte
+		headers, want []pipeline.Header
+	}{
+		"plaintext":               {[]byte("plain"), headers, plain},
+		"a plaintext that is one": {[]byte("plain"), with("DEL"), plain},
+		"tombstone":               {nil, headers, with("DEL")},
+		"a KV delete":             {nil, with("DEL"), with("DEL")},
+		"a KV purge":              {nil, with("PURGE"), with("DEL")},
+		"another operation":       {nil, with("PUT"), plain},
+		"both":                    {nil, with("DEL", "PURGE"), with("DEL")},
+		"other headers":           {nil, plain, plain},
+		"none":                    {[]byte("plain"), nil, nil},
+	} {
+		before := slices.Clone(test.headers)
+		m := must(t, d, pipeline.Message{Key: []byte("k"), Value: test.value, Headers: test.headers})
+		if !sameHeaders(m.Headers, test.want) || !sameHeaders(test.headers, before) {
+			t.Errorf("%s: %q", name, m.Headers)
+		}
+	}
+}
+
 // TestReservedHeader: a plaintext message that has our header already is not
 // sealed.
 func TestReservedHeader(t *testing.T) {

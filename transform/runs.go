@@ -162,6 +162,8 @@ type knownRuns struct {
 	lastID placeID
 }
 
+func newRuns() *knownRuns { return &knownRuns{places: map[placeID]*placeRuns{}} }
+
 // find returns the runs of a place, or nil.
 func (k *knownRuns) find(id placeID) *placeRuns {
 	if k.last != nil && k.lastID == id {

@@ -31,9 +31,11 @@ func (w *Windows) take() bool {
 }
 
 // windowPlace is a place as messages with subjects, or without, come from it.
+// Messages that are vouched for have windows of their own.
 type windowPlace struct {
 	placeID
 	subjects bool
+	vouched  bool
 }
 
 // window remembers which of the last windowWidth offsets, up to the highest

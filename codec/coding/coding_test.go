@@ -215,9 +215,41 @@ func TestLimits(t *testing.T) {
 		"a size that is wrong":    {rawFrame(0x40, 200, []byte("a")), Coding{Compressed: true}, 200, ErrMalformed},
 	} {
 		for door, got := range bothDoors(test.coded, test.c, test.limit) {
-			if !errors.Is(got, test.want) {
-				t.Errorf("%s, %s: %v, want %v", name, door, got, test.want)
+			want := test.want
+			if door == "memory" && !test.c.Compressed {
+				want = nil // it takes no more memory than the coded one
 			}
+			if !errors.Is(got, want) {
+				t.Errorf("%s, %s: %v, want %v", name, door, got, want)
+			}
+		}
+	}
+}
+
+// TestLimitIsOfThePayload: bytes that stood in dst before do not count against
+// the limit, and stay as they were.
+func TestLimitIsOfThePayload(t *testing.T) {
+	e, err := NewEncoder(Options{Level: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload := bytes.Repeat([]byte("0123456789"), 20000)
+	coded, _ := e.Code(payload, true)
+	before := noise(MaxWindow)
+	bad := append(bytes.Clone(coded), 0) // found when all has been decoded
+	for _, spare := range []int{0, 1000, len(payload), 2 * len(payload)} {
+		dst := append(make([]byte, 0, len(before)+spare), before...)
+		out, err := NewDecoder(int64(len(payload))).Append(dst, coded, Coding{Compressed: true})
+		if err != nil || !bytes.HasPrefix(out, before) || !bytes.Equal(out[len(before):], payload) {
+			t.Errorf("%d bytes of room: %d bytes, %v", spare, len(out), err)
+		}
+		if spare == 1000 && !bytes.Equal(dst[len(dst):cap(dst)], make([]byte, cap(dst)-len(dst))) {
+			t.Error("a part of the payload was left behind")
+		}
+		dst = append(make([]byte, 0, len(before)+spare), before...)
+		out, err = NewDecoder(int64(len(payload))).Append(dst, bad, Coding{Compressed: true})
+		if err == nil || !bytes.Equal(out, before) || !bytes.Equal(dst[len(dst):cap(dst)], make([]byte, cap(dst)-len(dst))) {
+			t.Errorf("%d bytes of room, a bad one: %d bytes, %v", spare, len(out), err)
 		}
 	}
 }

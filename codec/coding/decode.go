@@ -22,7 +22,9 @@ type Decoder struct {
 	frame []byte
 }
 
-// NewDecoder returns a Decoder of payloads of up to limit bytes, at least 1.
+// NewDecoder returns a Decoder that inflates payloads to up to limit bytes, at
+// least 1. Payloads that are not compressed are shorter than their coding, and
+// have no limit here.
 func NewDecoder(limit int64) *Decoder { return &Decoder{limit: max(1, limit)} }
 
 // Append appends the payload of coded to dst. On an error dst comes back as it
@@ -35,9 +37,6 @@ func (d *Decoder) Append(dst, coded []byte, c Coding) ([]byte, error) {
 		}
 	}
 	if !c.Compressed {
-		if int64(len(coded)) > d.limit {
-			return dst, errPayload(d.limit)
-		}
 		return append(dst, coded...), nil
 	}
 	return d.inflate(dst, coded, c.Dictionary)
@@ -64,21 +63,40 @@ func (d *Decoder) inflate(dst, frame []byte, dictionary *Dictionary) ([]byte, er
 	if err := d.useDictionary(dictionary); err != nil {
 		return dst, err
 	}
-	out, err := d.zstd.DecodeAll(frame, dst)
+	// The library takes bytes that stand in front for a part of the payload.
+	spare := dst[len(dst):]
+	out, err := d.zstd.DecodeAll(frame, spare)
 	clear(d.frame)
 	switch {
-	case err == nil && isWhole && int64(len(out)-len(dst)) <= d.limit:
-		return out, nil
-	case err == nil && int64(len(out)-len(dst)) > d.limit || errors.Is(err, zstd.ErrDecoderSizeExceeded):
+	case err == nil && isWhole && int64(len(out)) <= d.limit:
+		return joinPayload(dst, out), nil
+	case err == nil && int64(len(out)) > d.limit || errors.Is(err, zstd.ErrDecoderSizeExceeded):
 		err = errPayload(d.limit)
 	default: // it may show bytes of the payload
 		err = errFrame
 	}
-	if len(out) > len(dst) {
-		clear(out[len(dst):])
-	}
-	clear(dst[len(dst):cap(dst)])
+	clear(out)
+	clear(spare[:cap(spare)])
 	return dst, err
+}
+
+// joinPayload appends a payload to dst that was decoded behind it, or in memory
+// of its own if there was no room. No other copy of it is left.
+func joinPayload(dst, payload []byte) []byte {
+	spare := dst[len(dst):cap(dst)]
+	switch {
+	case len(payload) == 0:
+		return dst
+	case len(spare) > 0 && &spare[0] == &payload[0]:
+		return dst[:len(dst)+len(payload)]
+	}
+	clear(spare) // the library may have begun there
+	if len(dst) == 0 {
+		return payload
+	}
+	dst = append(dst, payload...)
+	clear(payload)
+	return dst
 }
 
 // useDictionary makes the library's decoder for a dictionary. Neighbours are

@@ -46,6 +46,6 @@ def cases() -> list[Case]:
         case("record-with-a-payload-only", "unknown-key", (payload,)),
         case("record-with-a-place-only", "unknown-key", (record_of(DEK, source=b"\x01" * 5),)),
         case("record-by-reference-only", "unknown-key", (seal(Message(b"", DEK)).bytes(),)),
-        case("record-seventeenth-try-is-not-made", "unknown-key", (theirs,) * 16 + (RECORD,)),
+        case("record-seventeenth-try-is-not-made", "unknown-key", (broken,) * 16 + (RECORD,)),
         case("record-tries-stop-at-wrong-keys-too", "wrong-key", (lying,) * 16 + (RECORD,)),
     ]

@@ -111,6 +111,7 @@ def records() -> list[Case]:
         add(f"record-passed-over-{name}", (junk, good))
     add("record-sixteenth-try-opens", (theirs,) * 15 + (good,))
     add("record-passed-over-ones-are-no-tries", (record_of(other),) * 20 + (good,))
+    add("record-for-others-is-no-try", (theirs,) * 20 + (good,))
     return cases
 
 

@@ -87,6 +87,9 @@ class Reader:
             ):
                 seen.add("untrusted")
                 continue
+            if not any(key.fits(*w[:2]) for key in self.keys for w in record.wrapped):
+                seen.add("unknown-key")
+                continue
             if tries == MAX_TRIES:
                 break
             tries += 1
