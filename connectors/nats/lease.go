@@ -71,7 +71,6 @@ type lease struct {
 	about []any // for logs
 	log   *slog.Logger
 
-	unclean  bool // it was taken from an owner that did not release it
 	mu       sync.Mutex
 	record   leaseRecord // as this process would store it
 	revision uint64      // of the entry as this process stored it
@@ -136,8 +135,7 @@ func (e *lease) acquire(ctx context.Context) error {
 			}
 			if record.Released || record.Owner == e.record.Owner || time.Since(since) >= leaseTime {
 				if e.take(ctx, record.Position, current) {
-					e.unclean = !record.Released && record.Owner != e.record.Owner
-					if e.unclean {
+					if !record.Released && record.Owner != e.record.Owner {
 						e.log.Warn("nats lease taken over: its owner has not renewed it",
 							append(e.about, "instance", seen.Instance)...)
 					}

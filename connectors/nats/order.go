@@ -38,17 +38,15 @@ type startPosition struct {
 // prepare waits for the lease, and makes the consumer ready for a lane. Its
 // error is that of ctx, or one that parks the stream.
 func (s *Source) prepare(ctx context.Context) error {
-	unclean := false
 	if s.lease != nil && s.lease.checkOwner() != nil {
 		s.lease.drop()
 		if err := s.lease.acquire(ctx); err != nil {
 			return err
 		}
-		unclean = s.lease.unclean
 		s.readLease()
 	}
 	for first := true; ; first = false {
-		err := s.prepareConsumer(ctx, unclean)
+		err := s.prepareConsumer(ctx)
 		if err == nil || ctx.Err() != nil || s.isFinal(err) {
 			return err
 		}
@@ -85,7 +83,7 @@ func (s *Source) readLease() {
 
 // prepareConsumer finds the consumer, makes it anew if it was deleted, and has
 // the server begin behind the last message that is acknowledged.
-func (s *Source) prepareConsumer(ctx context.Context, unclean bool) error {
+func (s *Source) prepareConsumer(ctx context.Context) error {
 	asking, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
 	stream, err := s.conn.js.Stream(asking, s.Stream)
@@ -110,7 +108,8 @@ func (s *Source) prepareConsumer(ctx context.Context, unclean bool) error {
 		return nil
 	case s.conn.canReset():
 		return s.goBack(asking, stream, info)
-	case unclean && info.NumAckPending > 0:
+	case info.NumAckPending > 0:
+		// Of the last owner, or of this process and lost with a connection.
 		if err := s.waitOutAckWait(ctx); err != nil {
 			return err
 		}
@@ -186,12 +185,12 @@ func (s *Source) noteFloor(floor, last uint64) {
 	}
 }
 
-// waitOutAckWait waits until the server takes the messages of the last owner
-// for lost. They come before new ones if nobody asks for any until then.
+// waitOutAckWait waits until the server takes the messages of the last lane for
+// lost. They come before new ones if nobody asks for any until then.
 func (s *Source) waitOutAckWait(ctx context.Context) error {
 	wait := s.effectiveAckWait() + time.Second
 	s.Log.Info("the server cannot reset the consumer (2.14 can): "+
-		"waiting until the messages of its last owner come again",
+		"waiting until messages that were delivered before come again",
 		"stream", s.Stream, "consumer", s.config.Name, "for", wait)
 	return retry.Sleep(ctx, wait)
 }

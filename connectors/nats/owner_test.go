@@ -13,6 +13,7 @@ import (
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -132,6 +133,46 @@ func TestTakeOver(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLostInFlight: messages that were delivered to nobody come before newer
+// ones, although the lease was never anybody else's.
+func TestLostInFlight(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 5, 0)
+	c := b.connect()
+	c.noNewer = true
+	s := b.source(c, SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: 2 * time.Second})
+	b.fetch("ORDERS", "enc", 5)
+	for i := 5; i < 10; i++ {
+		b.publish(numberedMsg("ORDERS", i, 0))
+	}
+	v := serve(t, s)
+	got, _ := v.read(10)
+	equal(t, got, want(10, 0))
+	v.leave(nil)
+}
+
+// fetch takes n messages of a consumer and acknowledges none.
+func (b *broker) fetch(stream, consumer string, n int) (msgs []jetstream.Msg) {
+	b.t.Helper()
+	from, err := b.plain().Consumer(b.t.Context(), stream, consumer)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	got, err := from.Fetch(n)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for msg := range got.Messages() {
+		msgs = append(msgs, msg)
+	}
+	if len(msgs) != n {
+		b.t.Fatalf("%d messages, not %d: %v", len(msgs), n, got.Error())
+	}
+	return msgs
 }
 
 // TestRelease: an owner that ends lets the next one begin at once.
