@@ -31,6 +31,7 @@ type lane struct {
 	held      map[uint64]*delivery // by sequence: all that is not acknowledged
 	changes   uint64               // counts changes of held
 	delivered uint64               // the highest sequence that has arrived
+	number    uint64               // of the last delivery; not kept of a shared consumer
 	pending   uint64               // how many messages waited in the stream behind it
 	ready     []*delivery          // not read yet, in order of arrival
 	bytes     int                  // of ready
@@ -65,6 +66,7 @@ func newLane(s *Source, held *pipeline.Assignment) *lane {
 		stop:    stop,
 	}
 	l.parked = &parking{lane: l, held: held}
+	l.number = s.number
 	l.resets = !s.Shared && s.conn.canReset()
 	l.ackAll = s.config.AckPolicy == jetstream.AckAllPolicy
 	if s.lease != nil {

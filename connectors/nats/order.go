@@ -23,8 +23,9 @@ import (
 //     last one had taken after AckWait. Servers before 2.14 cannot do it; there
 //     AckWait is waited out before the first message is asked for, and then the
 //     server redelivers first.
-//   - The check of every sequence that arrives (holdOrdered): when one does not
-//     rise, the lane is lost and begins again.
+//   - The check of every sequence and every delivery's number that arrives
+//     (takesInOrder, followsLast): when a sequence does not rise, or a delivery
+//     is missing, the lane is lost and begins again.
 
 // startPosition is where a lane begins.
 type startPosition struct {
@@ -100,7 +101,7 @@ func (s *Source) prepareConsumer(ctx context.Context) error {
 		return fmt.Errorf("nats stream %s, consumer %s: %w", s.Stream, s.config.Name, err)
 	}
 	info := consumer.CachedInfo()
-	s.config = info.Config
+	s.config, s.number = info.Config, info.Delivered.Consumer
 	s.notePause(info)
 	s.noteLostTail(stream.CachedInfo(), info)
 	switch {
@@ -168,10 +169,14 @@ func (s *Source) goBack(ctx context.Context, stream jetstream.Stream, info *jets
 		_, err = stream.ResetConsumerToSequence(ctx, s.config.Name, last+1)
 	case info.NumAckPending > 0 || info.NumRedelivered > 0 || floor < info.Delivered.Stream:
 		_, err = stream.ResetConsumer(ctx, s.config.Name)
+	default:
+		s.noteFloor(floor, last)
+		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("nats stream %s, consumer %s: reset: %w", s.Stream, s.config.Name, err)
 	}
+	s.number = 0
 	s.noteFloor(floor, last)
 	return nil
 }
@@ -209,6 +214,19 @@ func (l *lane) CheckOwner() error {
 func (l *lane) lose(format string, args ...any) {
 	l.failReads(fmt.Errorf("nats stream %s, consumer %s: %w: %s",
 		l.source.Stream, l.source.config.Name, pipeline.ErrLost, fmt.Sprintf(format, args...)))
+}
+
+// followsLast tells whether a delivery is the next one of the consumer. One
+// that is missing was lost with a connection, and an acknowledgement of a later
+// one would cover it, too. l.mu is held.
+func (l *lane) followsLast(number uint64) bool {
+	last := l.number
+	l.number = number
+	if number != last+1 {
+		l.lose("delivery %d came behind delivery %d", number, last)
+		return false
+	}
+	return true
 }
 
 // takesInOrder tells whether a message that arrives is the next one of the

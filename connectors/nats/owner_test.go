@@ -243,6 +243,44 @@ func TestRedelivered(t *testing.T) {
 	equal(t, got, want(10, 0)[3:])
 }
 
+// TestMissingDelivery: a delivery that was lost with a connection is missed,
+// whether or not the server is asked anew.
+func TestMissingDelivery(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 10, 0)
+	s := b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: time.Hour})
+	var got []string
+	lanes := 0
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	err := s.Serve(ctx, func(ctx context.Context, l pipeline.Lane) error {
+		lanes++
+		v := &serving{t: t, lane: l}
+		if lanes == 1 {
+			v.read(10)
+			v.commit(3)
+			// Sequence 11 was delivered as number 11, to a connection that
+			// was lost.
+			l.(*lane).current().receive(&natsgo.Msg{
+				Reply: fmt.Sprintf("$JS.ACK.ORDERS.enc.1.12.12.%d.0", time.Now().UnixNano()),
+			})
+			_, err := l.Read(ctx, readLimit)
+			return err
+		}
+		got, _ = v.read(7)
+		v.commit(7)
+		eventually(t, "acknowledged", func() bool { return b.consumer("ORDERS", "enc").AckFloor.Stream == 10 })
+		cancel()
+		return nil
+	})
+	if err != nil || lanes != 2 {
+		t.Fatalf("%d lanes, %v", lanes, err)
+	}
+	equal(t, got, want(10, 0)[3:])
+}
+
 // TestOwnConsumerDeleted: it is made anew where this process stands.
 func TestOwnConsumerDeleted(t *testing.T) {
 	t.Parallel()
