@@ -93,10 +93,21 @@ func BeforeRecipients(e []byte) (front []byte, ok bool) { return cms.BeforeRecip
 
 // IsEnvelope tells whether b begins as an envelope does. Nothing is verified.
 func IsEnvelope(b []byte) bool {
-	if len(b) < 2 || b[0] != 0xd0 && (b[0] != 0xd8 || b[1] != 0x60) {
-		return false
+	_, ok := ClaimedPosition(b)
+	return ok
+}
+
+// ClaimedPosition returns the Position that stands in an envelope. ok is false
+// for bytes that do not begin as an envelope does. Nothing is verified, and
+// anyone can write an envelope with any Position: it tells messages apart where
+// nobody has an interest to mix them up. Opened has one that is authenticated.
+func ClaimedPosition(e []byte) (p Position, ok bool) {
+	if len(e) < 2 || e[0] != 0xd0 && (e[0] != 0xd8 || e[1] != 0x60) {
+		return p, false
 	}
 	var h cms.Header
-	_, ok := cms.ParseHead(b, &h)
-	return ok
+	if _, ok = cms.ParseHead(e, &h); !ok {
+		return p, false
+	}
+	return decodePosition(&h.Position), true
 }

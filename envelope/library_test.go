@@ -292,3 +292,31 @@ func TestLibraryPage(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+// TestClaimedPosition: an envelope says where its message was stored to
+// everyone, also when it has been changed.
+func TestClaimedPosition(t *testing.T) {
+	profiles(t, func(t *testing.T, store kekcache.Store) {
+		want := envelope.Position{
+			Source: [5]byte{1, 2, 3}, Partition: 7, Term: envelope.MaxTerm, Offset: envelope.MaxOffset, Distance: 9,
+			Rising: true, SamePartition: true,
+		}
+		for _, n := range []int{0, 10, 10_000} {
+			e, err := newRig(t, rigOptions{store: store}).sealer(t, 4096).NewWorker().Seal(t.Context(), nil, payload(n), nil, &want)
+			fatal(t, err)
+			e[len(e)-1] ^= 1
+			got, ok := envelope.ClaimedPosition(e)
+			if got.Created == 0 {
+				t.Errorf("%d bytes: no time", n)
+			}
+			if got.Created = 0; !ok || got != want {
+				t.Errorf("%d bytes: %+v, %t", n, got, ok)
+			}
+		}
+		for _, b := range [][]byte{nil, {0xd0}, {0xd8, 0x60}, []byte("plaintext")} {
+			if p, ok := envelope.ClaimedPosition(b); ok || p != (envelope.Position{}) {
+				t.Errorf("%x: %+v", b, p)
+			}
+		}
+	})
+}

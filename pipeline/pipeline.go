@@ -31,6 +31,7 @@ package pipeline
 
 import (
 	"context"
+	"math"
 	"time"
 )
 
@@ -74,9 +75,13 @@ type Origin struct {
 	// Term tells apart messages that were stored at one offset after another,
 	// where a place can be cut and written again; 0 where it cannot. The Source
 	// fills it in: a partition's leader epoch, the time at which a stream
-	// stored the message.
+	// stored the message. It is UnknownTerm if the source does not say.
 	Term uint64
 }
+
+// UnknownTerm is the Term of a message whose place can be cut, and does not say
+// when it stored the message. No position has room for it.
+const UnknownTerm = math.MaxUint64
 
 // Position is how far a place has been read. Next and Last count as
 // Origin.Offset does: a message is read from a Next that is its offset.

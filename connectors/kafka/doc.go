@@ -60,6 +60,7 @@
 //	sink.go, partitioner.go       a Sink, and the partition of a message
 //	writer.go, sender.go          record batches, and requests to leaders
 //	producer.go, transaction.go   a producer id, and one transaction after the other
+//	strength.go, storage.go       how topics are made and compared; what they delete
 //	peek.go                       single records in any order
 //	status.go, observer.go        how far a Source is, and observers
 //	errors.go                     errors of Sources and Sinks

@@ -47,6 +47,7 @@ type fetcher struct {
 	leaderless bool
 	request    wire.FetchRequest
 	asked      []*partition // of the request
+	compressed bool         // it was told that a batch was
 	current    *sharedAnswer
 	queue      []*partition // partitions with data left in current
 	retry      *cluster.Retry
@@ -78,6 +79,7 @@ func (in *fetcher) nextBatch(limit int) (*pipeline.Batch, bool) {
 		p := in.queue[0]
 		before := p.next
 		full = p.appendRecords(&b.records, limit)
+		in.noteCompressed(p)
 		if p.next > before {
 			b.batch.Ends = append(b.batch.Ends, pipeline.Position{Place: p.place, Next: p.next})
 			p.handed = p.next
@@ -172,6 +174,14 @@ func (in *fetcher) announce(p *partition) {
 	}
 	p.announced = true
 	in.options.Announce(p.topic.Name())
+}
+
+// noteCompressed tells of the first compressed batch of the lane.
+func (in *fetcher) noteCompressed(p *partition) {
+	if p.compressed && !in.compressed && in.options.NoteCompressed != nil {
+		in.options.NoteCompressed()
+		in.compressed = true
+	}
 }
 
 // isFinished tells whether nothing more is to be read: every partition is at

@@ -91,6 +91,9 @@ type SourceOptions struct {
 	// Announce is told of a topic when its first records are about to be read,
 	// and again after a lane was lost. It must not block; nil means nobody.
 	Announce func(topic string)
+	// NoteCompressed is told of the first compressed batch that a lane reads. It
+	// must not block; nil means nobody.
+	NoteCompressed func()
 	// Observer is told about lanes and fetches; nil means nobody.
 	Observer SourceObserver
 	// Stuck is told of a place that waits for something that may never come,

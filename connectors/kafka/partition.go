@@ -37,11 +37,13 @@ type partition struct {
 	got       bool // a whole batch
 	largest   int  // batch of the last answer, in bytes, the one included that its end cut short
 
-	announced bool       // see SourceOptions.Announce
-	skip      int64      // reading goes on there if that is behind next
-	behind    behindOpen // has records that are not stable
-	checked   int32      // the leader epoch whose log is known to have what was read
-	epochs    *epochs
+	announced bool // see SourceOptions.Announce
+	// compressed says that a batch was, see SourceOptions.NoteCompressed.
+	compressed bool
+	skip       int64      // reading goes on there if that is behind next
+	behind     behindOpen // has records that are not stable
+	checked    int32      // the leader epoch whose log is known to have what was read
+	epochs     *epochs
 
 	fault   error // why nothing was fetched that could be read
 	spoiled int   // answers in a row with a wrong checksum
@@ -117,6 +119,7 @@ func (p *partition) appendSome(records *batch.Records, limit int) (full, left bo
 		p.got, p.spoiled = true, 0
 		p.epochs.note(p.place, info.LeaderEpoch, info.BaseOffset)
 		p.largest = max(p.largest, info.Size)
+		p.compressed = p.compressed || info.Compression != batch.None
 		p.within = p.committed.Admits(info)
 		return false, true
 	}

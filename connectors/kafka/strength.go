@@ -74,10 +74,6 @@ func (s *Sink) planTopic(ctx context.Context, name, of string) (cluster.NewTopic
 // judged: the one that is written to it, or the first of all.
 func (s *Sink) modelOf(of string) *sourceTopic { return s.feedersOf(of)[0] }
 
-func isCompacted(s cluster.Settings) bool {
-	return strings.Contains(s[cluster.CleanupPolicy].Value, "compact")
-}
-
 // createTopic makes the topic and tells with which settings.
 func (s *Sink) createTopic(ctx context.Context, name, of string) error {
 	n, err := s.planTopic(ctx, name, of)

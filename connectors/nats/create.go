@@ -188,4 +188,13 @@ func (s *Sink) listWarnings() []string {
 
 // KeepsLastValues tells whether the stream keeps so few messages per subject
 // that an older one which comes late would be taken for the present value.
-func (s *Sink) KeepsLastValues() bool { return s.stream.Config.MaxMsgsPerSubject > 0 }
+func (s *Sink) KeepsLastValues() bool { return keepsLastValues(&s.stream.Config) }
+
+// IsCompacted tells whether the stream deletes older messages of a subject, and
+// so messages out of its middle, as every KV bucket does.
+func (s *Source) IsCompacted() bool { return keepsLastValues(&s.streamConfig) }
+
+// IsCompressed tells whether the stream is compressed on disk.
+func (s *Source) IsCompressed() bool { return s.streamConfig.Compression != jetstream.NoCompression }
+
+func keepsLastValues(c *jetstream.StreamConfig) bool { return c.MaxMsgsPerSubject > 0 }

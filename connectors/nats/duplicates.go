@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -130,7 +131,9 @@ func (s *Sink) isStored(ctx context.Context, sequence uint64, id string, m *pipe
 		// two messages in two windows, which come in one here.
 		return msg.Subject == s.subjectOf(m) && bytes.Equal(msg.Data, m.Value), nil
 	case ours && s.IsOurs != nil:
-		return s.IsOurs(msg.Data, m.Origin), nil
+		b := &batch{sealed: true}
+		b.addMessage(pipeline.Origin{}, time.Time{}, msg)
+		return s.IsOurs(&b.Messages[0], m), nil
 	default:
 		return ours, nil
 	}

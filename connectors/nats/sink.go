@@ -39,9 +39,11 @@ type SinkOptions struct {
 	Plain bool
 	// IDs say how messages are named.
 	IDs IDOptions
-	// IsOurs tells whether an envelope that the stream holds under one of our
-	// ids is that of the message with this origin. Nil leaves it at the id.
-	IsOurs func(envelope []byte, origin pipeline.Origin) bool
+	// IsOurs tells whether a message that the stream holds under one of our ids
+	// is the one that was to be written, which another run may have written in
+	// other bytes. Of stored only Value, Headers and Subject are set. Nil leaves
+	// it at the id. Several goroutines call it.
+	IsOurs func(stored, written *pipeline.Message) bool
 	// Like is the configuration of the stream that is read, if it is one: a
 	// stream that is made becomes as strong, and one that exists is compared.
 	Like *jetstream.StreamConfig

@@ -188,8 +188,8 @@ func TestDuplicateOfAStranger(t *testing.T) {
 		"Nats-Msg-Id": {newIDMaker(ids, "ENC").makeID(m.Origin, "enc", 0)},
 	}}
 	b.publish(junk)
-	s := b.sink(b.connect(), SinkOptions{Stream: "ENC", IDs: ids, IsOurs: func(envelope []byte, o pipeline.Origin) bool {
-		return o.Offset == 5 && string(envelope) == "genuine"
+	s := b.sink(b.connect(), SinkOptions{Stream: "ENC", IDs: ids, IsOurs: func(stored, written *pipeline.Message) bool {
+		return written.Origin.Offset == 5 && string(stored.Value) == "genuine"
 	}})
 	for range 2 {
 		if err := b.writer(s).Write(t.Context(), []pipeline.Message{m}, nil); err != nil {

@@ -36,11 +36,13 @@ type Source struct {
 	// at most, and how many it lost after they had been read. A nil Losses says
 	// that the source loses nothing unseen.
 	Losses func() (deleted, cut map[string]int64)
-	// Compacted says that messages are deleted out of the middle of a place.
-	Compacted bool
+	// IsCompacted tells whether messages are deleted out of the middle of a
+	// place. A nil IsCompacted says that they are not. Several goroutines may
+	// call it.
+	IsCompacted func(place string) bool
 	// Compressed says that the messages are stored compressed, so that
 	// envelopes of them will take more room unless payloads are compressed
-	// before.
+	// before. See Session.NoteCompressed too.
 	Compressed bool
 	// Name is how a checkpoint names the source.
 	Name string
@@ -88,8 +90,10 @@ type Sink struct {
 	// LaneMemory is how many bytes the writer of a lane takes at most beside
 	// its messages: the encoder where the sink compresses.
 	LaneMemory int
-	// LastValue says that only the last message of each key or subject stays.
-	LastValue bool
+	// KeepsLastValues tells whether only the last messages of each key or
+	// subject stay where the messages of a place of the source are written. A
+	// nil KeepsLastValues says that all stay. Several goroutines may call it.
+	KeepsLastValues func(place string) bool
 	// AtOnce says that the output appears when the source has been read to its
 	// end, and not before.
 	AtOnce bool

@@ -8,6 +8,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/internal/retry"
 	"github.com/streamcrypt/streamcrypt/internal/watch"
+	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // Session has everything that the ends of one route need to be opened, and
@@ -50,6 +51,10 @@ type Session struct {
 	// them.
 	Work, Context string
 	Keys          []string
+	// NoteCompressed, if not nil, is told that messages are compressed where
+	// they are stored, if that shows only when they are read. It does not block,
+	// and is called by several goroutines, perhaps more than once.
+	NoteCompressed func()
 	// OneLane says that the sink takes one lane at a time.
 	OneLane bool
 	// Growth is how many bytes larger messages become at most; below zero:
@@ -61,6 +66,10 @@ type Session struct {
 	// KeySet tells apart the sets of keys that messages are sealed with; zero
 	// for a route that does not seal.
 	KeySet [8]byte
+	// IsSameMessage tells whether an envelope that a broker has stored is one of
+	// the message that is written; nil for a route that does not seal. Several
+	// goroutines may call it.
+	IsSameMessage func(stored, written *pipeline.Message) bool
 	// Archive is for files of envelopes.
 	Archive archive.Functions
 	// OnClose takes a function that is called when the route is closed. The

@@ -22,7 +22,7 @@ var growth = map[direction]int{encrypt: envelopeRoom, decrypt: -envelopeRoom}
 
 // newSession returns everything that the ends of the route are opened with.
 func (p *plan) newSession(archive archive.Functions, closers *closers) *endpoint.Session {
-	return &endpoint.Session{
+	session := &endpoint.Session{
 		Log: p.env.Log, Stdin: p.env.Stdin, Stdout: p.env.Stdout, Patience: p.patience,
 		Watch:   &p.watch,
 		Workers: p.Workers, Budget: cmp.Or(int(p.Budget), pipeline.DefaultBudget), ReadAhead: int(p.ReadAhead),
@@ -32,6 +32,10 @@ func (p *plan) newSession(archive archive.Functions, closers *closers) *endpoint
 		Growth: growth[p.do], Opens: p.do != encrypt, Seals: p.do == encrypt || p.do == rewrap, KeySet: p.keySet,
 		Archive: archive, OnClose: closers.add,
 	}
+	if session.Seals {
+		session.IsSameMessage = newSameMessage(p.sink.TextHeaders)
+	}
+	return session
 }
 
 // listWritten lists the ends that the route writes.

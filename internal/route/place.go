@@ -41,8 +41,9 @@ func (r *records) newGates() func(string, []byte) (pipeline.Gate, error) {
 	windows := transform.NewWindows()
 	return func(place string, state []byte) (pipeline.Gate, error) {
 		o := transform.GateOptions{
-			Stats: &r.watch.Gates, Policy: r.gatePolicy(r.out.LastValue), Partition: -1, Compacted: r.in.Compacted,
-			Windows: windows,
+			Stats: &r.watch.Gates, Partition: -1, Windows: windows,
+			Policy:    r.gatePolicy(r.out.KeepsLastValues != nil && r.out.KeepsLastValues(place)),
+			Compacted: r.in.IsCompacted != nil && r.in.IsCompacted(place),
 		}
 		if r.in.NumberPlace != nil {
 			if number, ok := r.in.NumberPlace(place); ok {

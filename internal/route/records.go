@@ -67,14 +67,23 @@ func (r *records) openSealing(ctx context.Context) (err error) {
 	if err := r.openEnds(ctx, archive, 0); err != nil {
 		return err
 	}
-	if r.in.Compressed && r.coding.Level == 0 {
-		r.env.Log.Info("the source is stored compressed, and envelopes cannot be: --compress=zstd does it before, "+
-			"and --dictionary makes it as good as the broker (docs/compression.md)", "from", r.source.Name)
-	}
 	place := newPlaces(r.in, r.sink.KeepsPartitions)
 	return r.setTransform(func() (pipeline.Transform, error) {
 		t, err := r.newEncrypt(r.sealing, place)
 		return &fitted{Transform: t, textOut: r.sink.TextHeaders, check: r.out.Check}, err
+	})
+}
+
+// newCompressionAdvice returns a function that says once how envelopes of a
+// source that is stored compressed take less room; nil for a route that need
+// not be told.
+func (r *records) newCompressionAdvice() func() {
+	if r.do != encrypt || r.coding.Level != 0 {
+		return nil
+	}
+	return sync.OnceFunc(func() {
+		r.env.Log.Info("the source is stored compressed, and envelopes cannot be: --compress=zstd does it before, "+
+			"and --dictionary makes it as good as the broker (docs/compression.md)", "from", r.source.Name)
 	})
 }
 
@@ -127,7 +136,7 @@ func (r *records) newDecrypt(opening *envelope.Opener) (pipeline.Transform, erro
 // of a sink that compresses is known when the sink is open.
 func (r *records) openEnds(ctx context.Context, archive archive.Functions, more int64) (err error) {
 	session := r.newSession(archive, r.closers)
-	session.Announce = r.announce
+	session.Announce, session.NoteCompressed = r.announce, r.newCompressionAdvice()
 	if r.in, err = r.openSource(ctx, session); err != nil {
 		return err
 	}
@@ -152,6 +161,9 @@ func (r *records) openEnds(ctx context.Context, archive archive.Functions, more 
 	letters, err := r.openLetters(ctx, session, r.in)
 	if err != nil {
 		return err
+	}
+	if r.in.Compressed && session.NoteCompressed != nil {
+		session.NoteCompressed()
 	}
 	r.options.Sink, r.options.DeadLetters = r.out.Sink, letters.Sink
 	r.memory += int64(r.in.Lanes) * int64(r.out.LaneMemory+letters.LaneMemory)

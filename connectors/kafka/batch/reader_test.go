@@ -2,6 +2,7 @@ package batch
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -438,11 +439,14 @@ func TestEveryBit(t *testing.T) {
 }
 
 // TestTerm: the term of a message is its batch's leader epoch; a batch from
-// before there were epochs has none.
+// before there were epochs has none, which is not the term of the first leader.
 func TestTerm(t *testing.T) {
-	for epoch, want := range map[byte]uint64{7: 7, 0: 0} {
+	tests := map[int32]uint64{
+		7: 7, 0: 0, math.MaxInt32: math.MaxInt32, -1: pipeline.UnknownTerm, math.MinInt32: pipeline.UnknownTerm,
+	}
+	for epoch, want := range tests {
 		b := vectorBytes(t)
-		b[15] = epoch // no checksum covers it
+		binary.BigEndian.PutUint32(b[12:], uint32(epoch)) // no checksum covers it
 		var r Reader
 		r.Reset("orders/3", b, 0)
 		if _, err := r.Next(); err != nil {

@@ -69,11 +69,20 @@ func (r *Reader) addRecord(into *Records, record []byte, limit int) (done bool, 
 	}
 	into.Messages = append(into.Messages, pipeline.Message{
 		Key: key, Value: value, Headers: list, Time: timeOf(at),
-		Origin: pipeline.Origin{Place: r.place, Offset: offset, Previous: -1, Term: uint64(max(0, r.info.LeaderEpoch))},
+		Origin: pipeline.Origin{Place: r.place, Offset: offset, Previous: -1, Term: termOf(r.info.LeaderEpoch)},
 	})
 	into.size += size
 	r.last, r.next, r.left = offset, offset+1, r.left-1
 	return true, nil
+}
+
+// termOf returns the term of the messages of a batch. A batch from before there
+// were leader epochs has the epoch -1.
+func termOf(leaderEpoch int32) uint64 {
+	if leaderEpoch < 0 {
+		return pipeline.UnknownTerm
+	}
+	return uint64(leaderEpoch)
 }
 
 func timeOf(millis int64) time.Time {

@@ -40,6 +40,7 @@ const (
 	TimestampBefore = "message.timestamp.before.max.ms"
 	TimestampAfter  = "message.timestamp.after.max.ms"
 	TimestampType   = "message.timestamp.type"
+	CompressionType = "compression.type"
 )
 
 // ReadSettings asks for the settings of a topic. They are nil if the brokers do

@@ -68,6 +68,7 @@ func (t *topic) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint.
 		Source: source, Identity: id, Name: fmt.Sprintf("kafka topic %s, %s", t.topic, id),
 		TopicOf: cluster.TopicOf, Topics: source.Topics, Places: t.countPlaces(source),
 		NumberPlace: numberPlace(source), IdentifyPlace: t.placeIdentities(source),
+		IsCompacted: source.IsCompacted, Compressed: source.IsCompressed(),
 		Ordered: source.Ordered(), Bounded: bounded, Lanes: source.MaxLanes(), Largest: source.MaxBatch(),
 		LaneMemory:      source.LaneMemory(),
 		Losses:          source.Losses,
@@ -84,7 +85,7 @@ func (t *topic) openSource(ctx context.Context, s *endpoint.Session) (*connector
 	if o.Written, err = t.listWritten(ctx, s, c); err != nil {
 		return nil, err
 	}
-	o.Announce = s.Announce
+	o.Announce, o.NoteCompressed = s.Announce, s.NoteCompressed
 	o.Instance, o.Workers, o.OneLane, o.Grace = s.Instance, s.Workers, s.OneLane, s.Grace
 	o.Observer, o.Stuck = s.Watch, s.Watch.ObserveStuck
 	o.LargestRecord = s.Budget / 2 // the other half is for its transformed copy
@@ -208,6 +209,7 @@ func (t *topic) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint.
 	}
 	return &endpoint.Sink{
 		Sink: sink, Check: sink.Check, MapSubject: mapToNone, LaneMemory: sink.LaneMemory(),
+		KeepsLastValues: sink.KeepsLastValues,
 	}, nil
 }
 

@@ -44,8 +44,9 @@ func (n *stream) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint
 	id, err := identifyStream(source.Domain(), name, created, source.FilterSubjects(), s.Mapping)
 	return &endpoint.Source{
 		Source: source, Identity: id, Name: n.Traits().Identity,
-		RisingTerms: true,
-		Ordered:     source.Ordered(), Bounded: n.untilEnd, Lanes: 1, Largest: source.ReadAheadBytes(),
+		RisingTerms: true, IsCompacted: func(string) bool { return source.IsCompacted() },
+		Compressed: source.IsCompressed(),
+		Ordered:    source.Ordered(), Bounded: n.untilEnd, Lanes: 1, Largest: source.ReadAheadBytes(),
 		AckWait: source.ConsumerAckWait(),
 		MeasureProgress: func(settled int64) endpoint.Progress {
 			p := endpoint.Progress{Done: settled, Unit: endpoint.Messages}
@@ -78,6 +79,9 @@ func (n *stream) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint
 	o.SourceAckWait, o.Growth = in.AckWait, s.Growth
 	// Dead letters are read by people: an effect in them has none.
 	o.Plain = n.as == endpoint.To && !s.Seals
+	if n.as == endpoint.To {
+		o.IsOurs = s.IsSameMessage
+	}
 	o.Log, o.Observer = s.Log, s.Watch
 	source, _ := endpoint.Share(s, sourceKey{}, func() (*connector.Source, error) { return nil, errNoStream })
 	if source != nil {
@@ -99,7 +103,8 @@ func (n *stream) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint
 		s.Log.Warn(w)
 	}
 	return &endpoint.Sink{
-		Sink: sink, Check: sink.Check, MapSubject: n.mapSubject, LastValue: sink.KeepsLastValues(),
+		Sink: sink, Check: sink.Check, MapSubject: n.mapSubject,
+		KeepsLastValues: func(string) bool { return sink.KeepsLastValues() },
 	}, nil
 }
 
