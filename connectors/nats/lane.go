@@ -211,7 +211,7 @@ func (l *lane) notePosition(done *pipeline.Progress, msgs []*delivery) (number u
 	}
 	waits = len(at.State) > 0
 	return l.source.lease.savePosition(savedPosition{
-		Created: l.source.created.UnixNano(), Next: at.Next, Last: at.Last,
+		Created: l.source.created.UnixNano(), Consumer: from.consumer, Next: at.Next, Last: at.Last,
 		Time: from.stored.UnixNano(), State: from.state,
 	}, waits), waits
 }

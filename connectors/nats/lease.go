@@ -49,11 +49,12 @@ var ErrNoLease = errors.New("no lease of the consumer")
 
 // savedPosition is how far the owner has come, as the next owner needs to know.
 type savedPosition struct {
-	Created int64  `json:"created"` // when the stream was made, unix nanoseconds
-	Next    int64  `json:"next"`
-	Last    int64  `json:"last"`
-	Time    int64  `json:"time"`            // when the message at Last was stored, likewise
-	State   []byte `json:"state,omitempty"` // the Gate's
+	Created  int64  `json:"created"`            // when the stream was made, unix nanoseconds
+	Consumer int64  `json:"consumer,omitempty"` // when the consumer was made, likewise; 0 if not known
+	Next     int64  `json:"next"`
+	Last     int64  `json:"last"`
+	Time     int64  `json:"time"`            // when the message at Last was stored, likewise
+	State    []byte `json:"state,omitempty"` // the Gate's
 }
 
 // leaseRecord is the entry. Nothing of it is secret.

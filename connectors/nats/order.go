@@ -29,11 +29,12 @@ import (
 
 // startPosition is where a lane begins.
 type startPosition struct {
-	known  bool
-	next   uint64    // messages before it are durable
-	last   int64     // the message before; -1 if it is not known
-	stored time.Time // when that was stored
-	state  []byte    // the Gate's
+	known    bool
+	consumer int64     // when the consumer that it is of was made; 0 if not known
+	next     uint64    // messages before it are durable
+	last     int64     // the message before; -1 if it is not known
+	stored   time.Time // when that was stored
+	state    []byte    // the Gate's
 }
 
 // prepare waits for the lease, and makes the consumer ready for a lane. Its
@@ -74,11 +75,12 @@ func (s *Source) isFinal(err error) bool {
 // readLease takes over how far the last owner came.
 func (s *Source) readLease() {
 	p := s.lease.position()
-	if p == nil || p.Created != s.created.UnixNano() || p.Next < 0 || s.start.known && uint64(p.Next) <= s.start.next {
+	if p == nil || p.Created != s.created.UnixNano() || p.Next < 0 ||
+		s.start.known && p.Consumer == s.start.consumer && uint64(p.Next) <= s.start.next {
 		return
 	}
 	s.start = startPosition{
-		known: true, next: uint64(p.Next), last: p.Last, stored: time.Unix(0, p.Time), state: p.State,
+		known: true, consumer: p.Consumer, next: uint64(p.Next), last: p.Last, stored: time.Unix(0, p.Time), state: p.State,
 	}
 }
 
@@ -96,13 +98,14 @@ func (s *Source) prepareConsumer(ctx context.Context) error {
 	case !stream.CachedInfo().Created.Equal(s.created):
 		return fmt.Errorf("nats stream %s: %w", s.Stream, ErrStreamMadeAnew)
 	}
-	consumer, err := s.findConsumer(asking, stream)
+	consumer, made, err := s.findConsumer(asking, stream)
 	if err != nil {
 		return fmt.Errorf("nats stream %s, consumer %s: %w", s.Stream, s.config.Name, err)
 	}
 	info := consumer.CachedInfo()
 	s.config, s.number = info.Config, info.Delivered.Consumer
 	s.notePause(info)
+	s.bindStart(info.Created.UnixNano(), made)
 	s.noteLostTail(stream.CachedInfo(), info)
 	switch {
 	case s.Shared:
@@ -119,15 +122,30 @@ func (s *Source) prepareConsumer(ctx context.Context) error {
 	return nil
 }
 
+// bindStart forgets a position that was reached with another consumer of the
+// same name, unless this process made the one that is there, behind that
+// position. People remove a consumer and make it again to have messages read
+// once more. The Gate's state is of messages and stays.
+func (s *Source) bindStart(consumer int64, made bool) {
+	if s.start.known && s.start.consumer != 0 && s.start.consumer != consumer && !made {
+		s.Log.Warn("the nats consumer was made anew by somebody else: it is read from where it begins",
+			"stream", s.Stream, "consumer", s.config.Name, "was", s.start.next)
+		s.start = startPosition{state: s.start.state}
+	}
+	s.start.consumer = consumer
+}
+
 // findConsumer finds the consumer. One that was deleted is made anew, behind
-// the last message that is known to be durable.
-func (s *Source) findConsumer(ctx context.Context, stream jetstream.Stream) (jetstream.Consumer, error) {
-	consumer, err := stream.Consumer(ctx, s.config.Name)
+// the last message that is known to be durable; made says so.
+func (s *Source) findConsumer(
+	ctx context.Context, stream jetstream.Stream,
+) (consumer jetstream.Consumer, made bool, err error) {
+	consumer, err = stream.Consumer(ctx, s.config.Name)
 	if !errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return consumer, err
+		return consumer, false, err
 	}
 	if s.Shared {
-		return nil, pipeline.Passing(err)
+		return nil, false, pipeline.Passing(err)
 	}
 	cfg := s.newConsumer()
 	cfg.Name, cfg.Metadata = s.config.Name, s.config.Metadata
@@ -137,7 +155,8 @@ func (s *Source) findConsumer(ctx context.Context, stream jetstream.Stream) (jet
 	}
 	s.Log.Warn("nats consumer was deleted, made anew",
 		"stream", s.Stream, "consumer", cfg.Name, "begins", cfg.OptStartSeq)
-	return stream.CreateConsumer(ctx, cfg)
+	consumer, err = stream.CreateConsumer(ctx, cfg)
+	return consumer, err == nil, err
 }
 
 // noteLostTail names a stream that is shorter than it was: a server that came
@@ -186,7 +205,9 @@ func (s *Source) goBack(ctx context.Context, stream jetstream.Stream, info *jets
 func (s *Source) noteFloor(floor, last uint64) {
 	if !s.start.known || s.start.next <= floor && floor <= last {
 		// The last owner did not come to say how far it was.
-		s.start = startPosition{known: true, next: floor + 1, last: -1, state: s.start.state}
+		s.start = startPosition{
+			known: true, consumer: s.start.consumer, next: floor + 1, last: -1, state: s.start.state,
+		}
 	}
 }
 

@@ -301,6 +301,34 @@ func TestOwnConsumerDeleted(t *testing.T) {
 	}
 }
 
+// TestConsumerMadeAgain: people remove a consumer and make it again to have the
+// stream read once more.
+func TestConsumerMadeAgain(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 20, 0)
+	o := SourceOptions{Stream: "ORDERS", Consumer: "enc"}
+	s := b.source(b.connect(), o)
+	r := read(t, s)
+	r.await(20)
+	if err := r.end(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.plain().DeleteConsumer(t.Context(), "ORDERS", "enc"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.plain().CreateConsumer(t.Context(), "ORDERS", s.newConsumer()); err != nil {
+		t.Fatal(err)
+	}
+	r = read(t, b.source(b.connect(), o))
+	eventually(t, "the stream is read again", func() bool { return b.consumer("ORDERS", "enc").AckFloor.Stream == 20 })
+	if err := r.end(); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, r.await(0), want(20, 0))
+}
+
 // TestStreamMadeAnew: its sequences name other messages, so nobody goes on as
 // if nothing had happened.
 func TestStreamMadeAnew(t *testing.T) {
