@@ -66,9 +66,14 @@ func (s *Source) prepare(ctx context.Context) error {
 // its sequences name other messages than before.
 var ErrStreamMadeAnew = errors.New("the stream was deleted and made anew since this process opened it")
 
+// ErrLostTail is the error of a consumer that has acknowledged messages which
+// the stream has lost, and that no reset can take back: it would pass over new
+// messages until the stream is as long as it was.
+var ErrLostTail = errors.New("the stream lost its tail, and its consumer would skip what has those sequences now")
+
 // isFinal tells whether an error of prepareConsumer is for the operator.
 func (s *Source) isFinal(err error) bool {
-	return errors.Is(err, ErrStreamMadeAnew) || errors.Is(err, ErrConsumerDiffers) ||
+	return errors.Is(err, ErrStreamMadeAnew) || errors.Is(err, ErrLostTail) || errors.Is(err, ErrConsumerDiffers) ||
 		errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound)
 }
 
@@ -103,13 +108,23 @@ func (s *Source) prepareConsumer(ctx context.Context) error {
 		return fmt.Errorf("nats stream %s, consumer %s: %w", s.Stream, s.config.Name, err)
 	}
 	info := consumer.CachedInfo()
+	if max(info.AckFloor.Stream, info.Delivered.Stream) > stream.CachedInfo().State.LastSeq {
+		// Messages may have come and been delivered since the stream was asked.
+		if _, err := stream.Info(asking); err != nil {
+			return fmt.Errorf("nats stream %s: %w", s.Stream, err)
+		}
+	}
 	s.config, s.number = info.Config, info.Delivered.Consumer
 	s.notePause(info)
 	s.bindStart(info.Created.UnixNano(), made)
 	s.noteLostTail(stream.CachedInfo(), info)
-	switch {
-	case s.Shared:
+	if s.Shared {
 		return nil
+	}
+	if err := s.checkTail(stream.CachedInfo().State.LastSeq, info); err != nil {
+		return err
+	}
+	switch {
 	case s.conn.canReset():
 		return s.goBack(asking, stream, info)
 	case info.NumAckPending > 0:
@@ -176,14 +191,28 @@ func (s *Source) noteLostTail(stream *jetstream.StreamInfo, consumer *jetstream.
 	}
 }
 
+// checkTail returns ErrLostTail if the consumer is behind the end of its stream
+// and cannot be taken back: a reset goes back to the last acknowledged message,
+// and further only where the consumer begins with the first one.
+func (s *Source) checkTail(last uint64, info *jetstream.ConsumerInfo) error {
+	had, resets := info.AckFloor.Stream, s.conn.canReset()
+	if !resets {
+		had = max(had, info.Delivered.Stream)
+	}
+	if had <= last || resets && s.config.DeliverPolicy == jetstream.DeliverAllPolicy {
+		return nil
+	}
+	return fmt.Errorf("nats stream %s, consumer %s: %w", s.Stream, s.config.Name, ErrLostTail)
+}
+
 // goBack makes the server deliver everything that is not acknowledged, in the
 // order of the stream.
 func (s *Source) goBack(ctx context.Context, stream jetstream.Stream, info *jetstream.ConsumerInfo) (err error) {
 	floor, last := info.AckFloor.Stream, stream.CachedInfo().State.LastSeq
 	switch {
-	case floor > last && s.config.DeliverPolicy == jetstream.DeliverAllPolicy:
-		// Else it would pass over new messages until the stream is as long as
-		// it was.
+	case floor > last:
+		// It would pass over new messages until the stream is as long as it
+		// was.
 		floor = last
 		_, err = stream.ResetConsumerToSequence(ctx, s.config.Name, last+1)
 	case info.NumAckPending > 0 || info.NumRedelivered > 0 || floor < info.Delivered.Stream:

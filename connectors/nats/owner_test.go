@@ -479,6 +479,37 @@ func TestLostTail(t *testing.T) {
 	}
 }
 
+// TestLostTailIsFinal: a consumer that cannot be taken back skips new messages
+// for as long as its stream is shorter than it was. The server in the test
+// mends such a consumer when it starts; others, and clusters, do not.
+func TestLostTailIsFinal(t *testing.T) {
+	t.Parallel()
+	c := startBroker(t, nil).connect()
+	for name, is := range map[string]struct {
+		old              bool
+		policy           jetstream.DeliverPolicy
+		floor, delivered uint64
+		final            bool
+	}{
+		"whole":                      {false, jetstream.DeliverNewPolicy, 5, 5, false},
+		"taken back":                 {false, jetstream.DeliverAllPolicy, 9, 9, false},
+		"reset to what is there":     {false, jetstream.DeliverNewPolicy, 5, 9, false},
+		"begun at a sequence":        {false, jetstream.DeliverByStartSequencePolicy, 9, 9, true},
+		"whole, cannot reset":        {true, jetstream.DeliverAllPolicy, 5, 5, false},
+		"acknowledged, cannot reset": {true, jetstream.DeliverAllPolicy, 9, 9, true},
+		"delivered, cannot reset":    {true, jetstream.DeliverAllPolicy, 5, 9, true},
+	} {
+		conn := &Conn{nc: c.nc, noNewer: is.old}
+		s := &Source{conn: conn, config: jetstream.ConsumerConfig{DeliverPolicy: is.policy}}
+		err := s.checkTail(5, &jetstream.ConsumerInfo{
+			AckFloor: jetstream.SequenceInfo{Stream: is.floor}, Delivered: jetstream.SequenceInfo{Stream: is.delivered},
+		})
+		if is.final != errors.Is(err, ErrLostTail) || is.final != (err != nil) || is.final != s.isFinal(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestUncovered: filters of several instances together must cover the stream.
 func TestUncovered(t *testing.T) {
 	t.Parallel()
