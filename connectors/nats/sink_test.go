@@ -175,6 +175,47 @@ func TestOvertaken(t *testing.T) {
 	last("5")
 }
 
+// TestRollupBehind: a rollup had to be published again, and then purged the
+// message behind it, which was stored already.
+func TestRollupBehind(t *testing.T) {
+	t.Parallel()
+	for _, is := range []struct{ rollup, subject string }{{rollupSubject, "enc.k"}, {rollupAll, "enc.other"}} {
+		t.Run(is.rollup, func(t *testing.T) {
+			t.Parallel()
+			b := startBroker(t, nil)
+			b.stream("ENC", func(cfg *jetstream.StreamConfig) {
+				cfg.AllowRollup, cfg.Discard, cfg.MaxBytes = true, jetstream.DiscardNew, 8192
+			})
+			b.publish(&natsgo.Msg{Subject: "enc.filler", Data: numbered(0, 5000)})
+			w := b.writer(b.sink(b.connect(), SinkOptions{Stream: "ENC"}))
+			rollup, behind := message(0, "enc.k", numbered(1, 4000)), message(1, is.subject, numbered(2, 0))
+			rollup.Headers = []pipeline.Header{{Name: rollupEffect, Value: []byte(is.rollup)}}
+			ended := make(chan error, 1)
+			go func() { ended <- w.Write(t.Context(), []pipeline.Message{rollup, behind}, nil) }()
+			eventually(t, "the second is stored", func() bool { return b.count("ENC") == 2 })
+			stream, err := b.plain().Stream(t.Context(), "ENC")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := stream.Purge(t.Context(), jetstream.WithPurgeSubject("enc.filler")); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-ended; err != nil {
+				t.Fatal(err)
+			}
+			stored := map[string]bool{}
+			for seq := uint64(1); seq < 10; seq++ {
+				if m, err := stream.GetMsg(t.Context(), seq); err == nil {
+					stored[string(m.Data)] = true
+				}
+			}
+			if len(stored) != 2 || !stored[string(behind.Value)] {
+				t.Fatalf("%d messages are stored", len(stored))
+			}
+		})
+	}
+}
+
 func numberedFrom(n, count int) []string { return want(n, 0)[n-count:] }
 
 // TestDuplicateOfAStranger: a message under one of our ids that is not ours.
