@@ -141,6 +141,42 @@ func TestDuplicateThatIsNotStored(t *testing.T) {
 	}
 }
 
+// TestDuplicateThatWasConsumed: a stream that deletes what its readers have
+// acknowledged has stored it all the same.
+func TestDuplicateThatWasConsumed(t *testing.T) {
+	t.Parallel()
+	for _, retention := range []jetstream.RetentionPolicy{jetstream.WorkQueuePolicy, jetstream.InterestPolicy} {
+		t.Run(retention.String(), func(t *testing.T) {
+			t.Parallel()
+			b := startBroker(t, nil)
+			b.stream("ENC", func(cfg *jetstream.StreamConfig) { cfg.Retention = retention })
+			if _, err := b.plain().CreateConsumer(t.Context(), "ENC", jetstream.ConsumerConfig{
+				Durable: "reader", AckPolicy: jetstream.AckExplicitPolicy,
+			}); err != nil {
+				t.Fatal(err)
+			}
+			s := b.sink(b.connect(), SinkOptions{Stream: "ENC"})
+			w := b.writer(s)
+			msgs := numberedMessages("enc", 5, 0)
+			if err := w.Write(t.Context(), msgs, nil); err != nil {
+				t.Fatal(err)
+			}
+			for _, msg := range b.fetch("ENC", "reader", 5) {
+				if err := msg.DoubleAck(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			eventually(t, "consumed", func() bool { return b.count("ENC") == 0 })
+			if err := w.Write(t.Context(), msgs, nil); err != nil {
+				t.Fatal(err)
+			}
+			if already, again := s.Duplicates(); b.count("ENC") != 0 || already != 5 || again != 0 {
+				t.Fatalf("%d messages stored twice; %d stored already, %d again", b.count("ENC"), already, again)
+			}
+		})
+	}
+}
+
 // TestOvertaken: a writer was killed when the stream had stored a new value,
 // and not the old one before it. In the end the new one is the last.
 func TestOvertaken(t *testing.T) {
