@@ -210,10 +210,11 @@ func (l *lane) notePosition(done *pipeline.Progress, msgs []*delivery) (number u
 		return 0, false
 	}
 	waits = len(at.State) > 0
-	return l.source.lease.savePosition(savedPosition{
+	from.note = l.source.lease.savePosition(savedPosition{
 		Created: l.source.created.UnixNano(), Consumer: from.consumer, Next: at.Next, Last: at.Last,
 		Time: from.stored.UnixNano(), State: from.state,
-	}, waits), waits
+	}, waits)
+	return from.note, waits
 }
 
 // ackSaved acknowledges the messages whose position is stored by now. l.mu is

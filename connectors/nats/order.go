@@ -35,6 +35,7 @@ type startPosition struct {
 	last     int64     // the message before; -1 if it is not known
 	stored   time.Time // when that was stored
 	state    []byte    // the Gate's
+	note     uint64    // of it with the lease: it is stored when isSaved says so
 }
 
 // prepare waits for the lease, and makes the consumer ready for a lane. Its
@@ -46,6 +47,7 @@ func (s *Source) prepare(ctx context.Context) error {
 			return err
 		}
 		s.readLease()
+		s.saveStart()
 	}
 	for first := true; ; first = false {
 		err := s.prepareConsumer(ctx)
@@ -87,6 +89,19 @@ func (s *Source) readLease() {
 	s.start = startPosition{
 		known: true, consumer: p.Consumer, next: uint64(p.Next), last: p.Last, stored: time.Unix(0, p.Time), state: p.State,
 	}
+}
+
+// saveStart stores with a lease that was lost and is held again how far this
+// process has come: the entry has what was stored before.
+func (s *Source) saveStart() {
+	from := &s.start
+	if !from.known || len(from.state) == 0 {
+		return
+	}
+	from.note = s.lease.savePosition(savedPosition{
+		Created: s.created.UnixNano(), Consumer: from.consumer, Next: int64(from.next), Last: from.last,
+		Time: from.stored.UnixNano(), State: from.state,
+	}, true)
 }
 
 // prepareConsumer finds the consumer, makes it anew if it was deleted, and has
@@ -145,7 +160,7 @@ func (s *Source) bindStart(consumer int64, made bool) {
 	if s.start.known && s.start.consumer != 0 && s.start.consumer != consumer && !made {
 		s.Log.Warn("the nats consumer was made anew by somebody else: it is read from where it begins",
 			"stream", s.Stream, "consumer", s.config.Name, "was", s.start.next)
-		s.start = startPosition{state: s.start.state}
+		s.start = startPosition{state: s.start.state, note: s.start.note}
 	}
 	s.start.consumer = consumer
 }
@@ -235,7 +250,8 @@ func (s *Source) noteFloor(floor, last uint64) {
 	if !s.start.known || s.start.next <= floor && floor <= last {
 		// The last owner did not come to say how far it was.
 		s.start = startPosition{
-			known: true, consumer: s.start.consumer, next: floor + 1, last: -1, state: s.start.state,
+			known: true, consumer: s.start.consumer, next: floor + 1, last: -1,
+			state: s.start.state, note: s.start.note,
 		}
 	}
 }
@@ -279,6 +295,24 @@ func (l *lane) followsLast(number uint64) bool {
 	return true
 }
 
+// ackKnown acknowledges a message that is durable already, as soon as a Gate's
+// state that knows it is stored. l.mu is held.
+func (l *lane) ackKnown(d *delivery) {
+	from := &l.source.start
+	if len(from.state) == 0 || l.source.lease == nil || l.source.lease.isSaved(from.note) {
+		_ = l.sendWord(d.msg, wordAck)
+		return
+	}
+	if held := l.held[d.sequence]; held != nil {
+		held.msg = d.msg
+		return
+	}
+	d.done = true
+	l.held[d.sequence] = d
+	l.changes++
+	l.unsaved = append(l.unsaved, saving{from.note, []*delivery{d}})
+}
+
 // takesInOrder tells whether a message that arrives is the next one of the
 // stream. Messages that are durable already are acknowledged and left out.
 // l.mu is held.
@@ -286,7 +320,7 @@ func (l *lane) takesInOrder(d *delivery, deliveries uint64) bool {
 	from := &l.source.start
 	switch {
 	case from.known && d.sequence < from.next && !d.time.After(from.stored):
-		_ = l.sendWord(d.msg, wordAck)
+		l.ackKnown(d)
 		return false
 	case l.ackAll && deliveries > 1:
 		l.lose("message %d was delivered again, and the server ignores acknowledgements from before", d.sequence)

@@ -431,6 +431,58 @@ func TestStateBeforeAck(t *testing.T) {
 	v.leave(nil)
 }
 
+// TestStateAfterLostLease: the state that a process could not store before it
+// lost its lease is stored when it has the lease again, before the server
+// forgets the messages that it knows.
+func TestStateAfterLostLease(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 10, 0)
+	s := b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: time.Hour})
+	kv, err := b.plain().KeyValue(t.Context(), DefaultLeaseBucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The process came to 7, and somebody had the lease meanwhile.
+	s.lease.unsaved = 3
+	s.start = startPosition{
+		known: true, next: 8, last: 7, stored: time.Now(), state: []byte("state of a gate"),
+	}
+	v := serve(t, s)
+	l := v.lane.(*lane)
+	l.mu.Lock()
+	note := s.start.note
+	l.mu.Unlock()
+	eventually(t, "acknowledged", func() bool {
+		floor := b.consumer("ORDERS", "enc").AckFloor.Stream
+		entry, err := kv.Get(t.Context(), "lease.ORDERS.enc")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := parseLease(entry.Value()).Position
+		if floor > 0 && (p == nil || p.Next != 8 || string(p.State) != "state of a gate") {
+			t.Fatalf("acknowledged up to %d with the position %+v", floor, p)
+		}
+		return floor == 7
+	})
+	if note != 4 {
+		t.Fatalf("note %d of the state", note)
+	}
+	// One whose note is not stored waits.
+	l.mu.Lock()
+	s.start.note = 99
+	l.ackKnown(&delivery{sequence: 7, msg: &natsgo.Msg{Reply: "an.acknowledgement"}})
+	waits := len(l.unsaved) == 1 && l.held[7] != nil && l.held[7].done
+	l.unsaved = nil
+	delete(l.held, 7)
+	l.mu.Unlock()
+	if !waits {
+		t.Fatal("acknowledged before its note was stored")
+	}
+	v.leave(nil)
+}
+
 // TestLostTail puts a server back to an older disk: what has the sequences
 // again is read.
 func TestLostTail(t *testing.T) {
