@@ -99,9 +99,21 @@ func openBucket(ctx context.Context, conn *Conn, bucket string, replicas int) (j
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: nats KV bucket %s: %w", ErrNoLease, bucket, conn.explainSince(started, err))
+		return nil, conn.explainBucket(bucket, started, err)
 	}
 	return kv, nil
+}
+
+// explainBucket returns the error of a request to a bucket that was made at
+// started. It matches ErrNoLease only where no other try would end otherwise:
+// the right is missing, or there is no JetStream.
+func (c *Conn) explainBucket(bucket string, started time.Time, err error) error {
+	cause := c.explainSince(started, err)
+	if isDenied(cause) || errors.Is(cause, jetstream.ErrJetStreamNotEnabled) ||
+		errors.Is(cause, jetstream.ErrJetStreamNotEnabledForAccount) {
+		return fmt.Errorf("%w: nats KV bucket %s: %w", ErrNoLease, bucket, cause)
+	}
+	return fmt.Errorf("nats KV bucket %s: %w", bucket, cause)
 }
 
 // newLease returns a lease that this process does not have yet.
