@@ -39,6 +39,7 @@ func isDelivery(msg *natsgo.Msg) bool { return strings.HasPrefix(msg.Reply, ackP
 type tokens struct {
 	deliveries uint64 // how often it was delivered, this time included
 	sequence   uint64 // in the stream
+	number     uint64 // of this delivery, among those of the consumer
 	stored     time.Time
 	pending    uint64 // messages that wait behind it
 }
@@ -50,8 +51,8 @@ var errReplySubject = errors.New("a reply subject that no consumer writes")
 //	$JS.ACK.STREAM.CONSUMER.DELIVERIES.SEQUENCE.NUMBER.TIME.PENDING
 //	$JS.ACK.DOMAIN.ACCOUNT.STREAM.CONSUMER.DELIVERIES.SEQUENCE.NUMBER.TIME.PENDING[.TOKEN...]
 //
-// (nats-architecture-and-design, ADR-15). NUMBER counts deliveries and is not
-// needed.
+// (nats-architecture-and-design, ADR-15). NUMBER counts the deliveries of the
+// consumer, from 1 on after a reset.
 func parseReply(reply string) (tokens, error) {
 	rest, ok := strings.CutPrefix(reply, ackPrefix)
 	if !ok {
@@ -77,7 +78,7 @@ func parseReply(reply string) (tokens, error) {
 		numbers[i] = n
 	}
 	return tokens{
-		deliveries: numbers[0], sequence: numbers[1],
+		deliveries: numbers[0], sequence: numbers[1], number: numbers[2],
 		stored: time.Unix(0, int64(numbers[3])), pending: numbers[4],
 	}, nil
 }

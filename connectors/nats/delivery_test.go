@@ -9,7 +9,7 @@ import (
 
 func TestParseReply(t *testing.T) {
 	t.Parallel()
-	is := tokens{deliveries: 2, sequence: 17, stored: time.Unix(0, 1764500000123456789), pending: 4}
+	is := tokens{deliveries: 2, sequence: 17, number: 9, stored: time.Unix(0, 1764500000123456789), pending: 4}
 	for _, reply := range []string{
 		"$JS.ACK.ORDERS.enc.2.17.9.1764500000123456789.4",
 		"$JS.ACK.hub.A1b2.ORDERS.enc.2.17.9.1764500000123456789.4",

@@ -20,7 +20,8 @@ import (
 // A stream says "duplicate" when it has seen the id within its window. That
 // does not say that it holds the message: it may have been purged since, and in
 // a stream that lost its tail the sequence is used again. So what is stored is
-// looked at, and a message that is not there is published under another id.
+// looked at, and a message that is not there is published under another id;
+// unless the stream deletes what its readers have acknowledged.
 
 // duplicateCounts count what came of acknowledgements that said "duplicate".
 type duplicateCounts struct {
@@ -113,7 +114,7 @@ func (s *Sink) isStored(ctx context.Context, sequence uint64, id string, m *pipe
 	msg, err := s.conn.getMessage(ctx, s.Stream, sequence)
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
-		return false, nil
+		return s.wasConsumed(ctx, sequence)
 	case isDenied(err) || errors.Is(err, context.DeadlineExceeded) && s.conn.deniedGet(s.Stream):
 		if !s.believes.Swap(true) {
 			s.Log.Warn("no right to look at stored messages, so the stream is believed when it says duplicate",
@@ -137,6 +138,23 @@ func (s *Sink) isStored(ctx context.Context, sequence uint64, id string, m *pipe
 	default:
 		return ours, nil
 	}
+}
+
+// wasConsumed tells whether a message that the stream does not hold was taken
+// from it by its readers: a stream with workqueue or interest retention deletes
+// what they have acknowledged. It was stored if the stream has come as far.
+func (s *Sink) wasConsumed(ctx context.Context, sequence uint64) (bool, error) {
+	if s.stream.Config.Retention == jetstream.LimitsPolicy {
+		return false, nil
+	}
+	stream, err := s.conn.js.Stream(ctx, s.Stream)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return false, natsgo.ErrTimeout
+	case err != nil:
+		return false, err
+	}
+	return stream.CachedInfo().State.LastSeq >= sequence, nil
 }
 
 // isDenied tells whether the server does not let us ask.

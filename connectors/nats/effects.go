@@ -41,6 +41,7 @@ const (
 	operationDelete = "DEL"
 	operationPurge  = "PURGE"
 	rollupSubject   = "sub"
+	rollupAll       = "all"
 	markerRemoved   = "Remove"
 	ttlNever        = "never"
 	leastTTL        = time.Second
@@ -142,6 +143,16 @@ func (s *Sink) applyEffects(headers natsgo.Header, m *pipeline.Message) {
 	}
 }
 
+// rollupOf returns the rollup among the effects of m; "" if it has none.
+func rollupOf(m *pipeline.Message) string {
+	for _, h := range m.Headers {
+		if h.Name == rollupEffect {
+			return string(h.Value)
+		}
+	}
+	return ""
+}
+
 // producerID returns the id that the producer of m gave it, if it is given
 // back.
 func (s *Sink) producerID(m *pipeline.Message) string {
@@ -161,7 +172,7 @@ func (s *Sink) producerID(m *pipeline.Message) string {
 func checkEffects(h pipeline.Header) error {
 	value := string(h.Value)
 	switch {
-	case h.Name == rollupEffect && value != rollupSubject && value != "all",
+	case h.Name == rollupEffect && value != rollupSubject && value != rollupAll,
 		h.Name == ttlEffect && leftOf(value, time.Now()) == "",
 		h.Name == idEffect && value == "":
 		return rejectHeader("header", "header %s has a value that no server takes", h.Name)

@@ -31,6 +31,7 @@ type lane struct {
 	held      map[uint64]*delivery // by sequence: all that is not acknowledged
 	changes   uint64               // counts changes of held
 	delivered uint64               // the highest sequence that has arrived
+	number    uint64               // of the last delivery; not kept of a shared consumer
 	pending   uint64               // how many messages waited in the stream behind it
 	ready     []*delivery          // not read yet, in order of arrival
 	bytes     int                  // of ready
@@ -65,6 +66,7 @@ func newLane(s *Source, held *pipeline.Assignment) *lane {
 		stop:    stop,
 	}
 	l.parked = &parking{lane: l, held: held}
+	l.number = s.number
 	l.resets = !s.Shared && s.conn.canReset()
 	l.ackAll = s.config.AckPolicy == jetstream.AckAllPolicy
 	if s.lease != nil {
@@ -208,10 +210,11 @@ func (l *lane) notePosition(done *pipeline.Progress, msgs []*delivery) (number u
 		return 0, false
 	}
 	waits = len(at.State) > 0
-	return l.source.lease.savePosition(savedPosition{
-		Created: l.source.created.UnixNano(), Next: at.Next, Last: at.Last,
+	from.note = l.source.lease.savePosition(savedPosition{
+		Created: l.source.created.UnixNano(), Consumer: from.consumer, Next: at.Next, Last: at.Last,
 		Time: from.stored.UnixNano(), State: from.state,
-	}, waits), waits
+	}, waits)
+	return from.note, waits
 }
 
 // ackSaved acknowledges the messages whose position is stored by now. l.mu is

@@ -49,11 +49,12 @@ var ErrNoLease = errors.New("no lease of the consumer")
 
 // savedPosition is how far the owner has come, as the next owner needs to know.
 type savedPosition struct {
-	Created int64  `json:"created"` // when the stream was made, unix nanoseconds
-	Next    int64  `json:"next"`
-	Last    int64  `json:"last"`
-	Time    int64  `json:"time"`            // when the message at Last was stored, likewise
-	State   []byte `json:"state,omitempty"` // the Gate's
+	Created  int64  `json:"created"`            // when the stream was made, unix nanoseconds
+	Consumer int64  `json:"consumer,omitempty"` // when the consumer was made, likewise; 0 if not known
+	Next     int64  `json:"next"`
+	Last     int64  `json:"last"`
+	Time     int64  `json:"time"`            // when the message at Last was stored, likewise
+	State    []byte `json:"state,omitempty"` // the Gate's
 }
 
 // leaseRecord is the entry. Nothing of it is secret.
@@ -71,7 +72,6 @@ type lease struct {
 	about []any // for logs
 	log   *slog.Logger
 
-	unclean  bool // it was taken from an owner that did not release it
 	mu       sync.Mutex
 	record   leaseRecord // as this process would store it
 	revision uint64      // of the entry as this process stored it
@@ -99,9 +99,21 @@ func openBucket(ctx context.Context, conn *Conn, bucket string, replicas int) (j
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: nats KV bucket %s: %w", ErrNoLease, bucket, conn.explainSince(started, err))
+		return nil, conn.explainBucket(bucket, started, err)
 	}
 	return kv, nil
+}
+
+// explainBucket returns the error of a request to a bucket that was made at
+// started. It matches ErrNoLease only where no other try would end otherwise:
+// the right is missing, or there is no JetStream.
+func (c *Conn) explainBucket(bucket string, started time.Time, err error) error {
+	cause := c.explainSince(started, err)
+	if isDenied(cause) || errors.Is(cause, jetstream.ErrJetStreamNotEnabled) ||
+		errors.Is(cause, jetstream.ErrJetStreamNotEnabledForAccount) {
+		return fmt.Errorf("%w: nats KV bucket %s: %w", ErrNoLease, bucket, cause)
+	}
+	return fmt.Errorf("nats KV bucket %s: %w", bucket, cause)
 }
 
 // newLease returns a lease that this process does not have yet.
@@ -136,8 +148,7 @@ func (e *lease) acquire(ctx context.Context) error {
 			}
 			if record.Released || record.Owner == e.record.Owner || time.Since(since) >= leaseTime {
 				if e.take(ctx, record.Position, current) {
-					e.unclean = !record.Released && record.Owner != e.record.Owner
-					if e.unclean {
+					if !record.Released && record.Owner != e.record.Owner {
 						e.log.Warn("nats lease taken over: its owner has not renewed it",
 							append(e.about, "instance", seen.Instance)...)
 					}

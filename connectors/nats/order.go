@@ -23,32 +23,34 @@ import (
 //     last one had taken after AckWait. Servers before 2.14 cannot do it; there
 //     AckWait is waited out before the first message is asked for, and then the
 //     server redelivers first.
-//   - The check of every sequence that arrives (holdOrdered): when one does not
-//     rise, the lane is lost and begins again.
+//   - The check of every sequence and every delivery's number that arrives
+//     (takesInOrder, followsLast): when a sequence does not rise, or a delivery
+//     is missing, the lane is lost and begins again.
 
 // startPosition is where a lane begins.
 type startPosition struct {
-	known  bool
-	next   uint64    // messages before it are durable
-	last   int64     // the message before; -1 if it is not known
-	stored time.Time // when that was stored
-	state  []byte    // the Gate's
+	known    bool
+	consumer int64     // when the consumer that it is of was made; 0 if not known
+	next     uint64    // messages before it are durable
+	last     int64     // the message before; -1 if it is not known
+	stored   time.Time // when that was stored
+	state    []byte    // the Gate's
+	note     uint64    // of it with the lease: it is stored when isSaved says so
 }
 
 // prepare waits for the lease, and makes the consumer ready for a lane. Its
 // error is that of ctx, or one that parks the stream.
 func (s *Source) prepare(ctx context.Context) error {
-	unclean := false
 	if s.lease != nil && s.lease.checkOwner() != nil {
 		s.lease.drop()
 		if err := s.lease.acquire(ctx); err != nil {
 			return err
 		}
-		unclean = s.lease.unclean
 		s.readLease()
+		s.saveStart()
 	}
 	for first := true; ; first = false {
-		err := s.prepareConsumer(ctx, unclean)
+		err := s.prepareConsumer(ctx)
 		if err == nil || ctx.Err() != nil || s.isFinal(err) {
 			return err
 		}
@@ -66,26 +68,45 @@ func (s *Source) prepare(ctx context.Context) error {
 // its sequences name other messages than before.
 var ErrStreamMadeAnew = errors.New("the stream was deleted and made anew since this process opened it")
 
+// ErrLostTail is the error of a consumer that has acknowledged messages which
+// the stream has lost, and that no reset can take back: it would pass over new
+// messages until the stream is as long as it was.
+var ErrLostTail = errors.New("the stream lost its tail, and its consumer would skip what has those sequences now")
+
 // isFinal tells whether an error of prepareConsumer is for the operator.
 func (s *Source) isFinal(err error) bool {
-	return errors.Is(err, ErrStreamMadeAnew) || errors.Is(err, ErrConsumerDiffers) ||
+	return errors.Is(err, ErrStreamMadeAnew) || errors.Is(err, ErrLostTail) || errors.Is(err, ErrConsumerDiffers) ||
 		errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound)
 }
 
 // readLease takes over how far the last owner came.
 func (s *Source) readLease() {
 	p := s.lease.position()
-	if p == nil || p.Created != s.created.UnixNano() || p.Next < 0 || s.start.known && uint64(p.Next) <= s.start.next {
+	if p == nil || p.Created != s.created.UnixNano() || p.Next < 0 ||
+		s.start.known && p.Consumer == s.start.consumer && uint64(p.Next) <= s.start.next {
 		return
 	}
 	s.start = startPosition{
-		known: true, next: uint64(p.Next), last: p.Last, stored: time.Unix(0, p.Time), state: p.State,
+		known: true, consumer: p.Consumer, next: uint64(p.Next), last: p.Last, stored: time.Unix(0, p.Time), state: p.State,
 	}
+}
+
+// saveStart stores with a lease that was lost and is held again how far this
+// process has come: the entry has what was stored before.
+func (s *Source) saveStart() {
+	from := &s.start
+	if !from.known || len(from.state) == 0 {
+		return
+	}
+	from.note = s.lease.savePosition(savedPosition{
+		Created: s.created.UnixNano(), Consumer: from.consumer, Next: int64(from.next), Last: from.last,
+		Time: from.stored.UnixNano(), State: from.state,
+	}, true)
 }
 
 // prepareConsumer finds the consumer, makes it anew if it was deleted, and has
 // the server begin behind the last message that is acknowledged.
-func (s *Source) prepareConsumer(ctx context.Context, unclean bool) error {
+func (s *Source) prepareConsumer(ctx context.Context) error {
 	asking, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
 	stream, err := s.conn.js.Stream(asking, s.Stream)
@@ -97,20 +118,32 @@ func (s *Source) prepareConsumer(ctx context.Context, unclean bool) error {
 	case !stream.CachedInfo().Created.Equal(s.created):
 		return fmt.Errorf("nats stream %s: %w", s.Stream, ErrStreamMadeAnew)
 	}
-	consumer, err := s.findConsumer(asking, stream)
+	consumer, made, err := s.findConsumer(asking, stream)
 	if err != nil {
 		return fmt.Errorf("nats stream %s, consumer %s: %w", s.Stream, s.config.Name, err)
 	}
 	info := consumer.CachedInfo()
-	s.config = info.Config
+	if max(info.AckFloor.Stream, info.Delivered.Stream) > stream.CachedInfo().State.LastSeq {
+		// Messages may have come and been delivered since the stream was asked.
+		if _, err := stream.Info(asking); err != nil {
+			return fmt.Errorf("nats stream %s: %w", s.Stream, err)
+		}
+	}
+	s.config, s.number = info.Config, info.Delivered.Consumer
 	s.notePause(info)
+	s.bindStart(info.Created.UnixNano(), made)
 	s.noteLostTail(stream.CachedInfo(), info)
-	switch {
-	case s.Shared:
+	if s.Shared {
 		return nil
+	}
+	if err := s.checkTail(stream.CachedInfo().State.LastSeq, info); err != nil {
+		return err
+	}
+	switch {
 	case s.conn.canReset():
 		return s.goBack(asking, stream, info)
-	case unclean && info.NumAckPending > 0:
+	case info.NumAckPending > 0:
+		// Of the last owner, or of this process and lost with a connection.
 		if err := s.waitOutAckWait(ctx); err != nil {
 			return err
 		}
@@ -119,15 +152,30 @@ func (s *Source) prepareConsumer(ctx context.Context, unclean bool) error {
 	return nil
 }
 
+// bindStart forgets a position that was reached with another consumer of the
+// same name, unless this process made the one that is there, behind that
+// position. People remove a consumer and make it again to have messages read
+// once more. The Gate's state is of messages and stays.
+func (s *Source) bindStart(consumer int64, made bool) {
+	if s.start.known && s.start.consumer != 0 && s.start.consumer != consumer && !made {
+		s.Log.Warn("the nats consumer was made anew by somebody else: it is read from where it begins",
+			"stream", s.Stream, "consumer", s.config.Name, "was", s.start.next)
+		s.start = startPosition{state: s.start.state, note: s.start.note}
+	}
+	s.start.consumer = consumer
+}
+
 // findConsumer finds the consumer. One that was deleted is made anew, behind
-// the last message that is known to be durable.
-func (s *Source) findConsumer(ctx context.Context, stream jetstream.Stream) (jetstream.Consumer, error) {
-	consumer, err := stream.Consumer(ctx, s.config.Name)
+// the last message that is known to be durable; made says so.
+func (s *Source) findConsumer(
+	ctx context.Context, stream jetstream.Stream,
+) (consumer jetstream.Consumer, made bool, err error) {
+	consumer, err = stream.Consumer(ctx, s.config.Name)
 	if !errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return consumer, err
+		return consumer, false, err
 	}
 	if s.Shared {
-		return nil, pipeline.Passing(err)
+		return nil, false, pipeline.Passing(err)
 	}
 	cfg := s.newConsumer()
 	cfg.Name, cfg.Metadata = s.config.Name, s.config.Metadata
@@ -137,7 +185,8 @@ func (s *Source) findConsumer(ctx context.Context, stream jetstream.Stream) (jet
 	}
 	s.Log.Warn("nats consumer was deleted, made anew",
 		"stream", s.Stream, "consumer", cfg.Name, "begins", cfg.OptStartSeq)
-	return stream.CreateConsumer(ctx, cfg)
+	consumer, err = stream.CreateConsumer(ctx, cfg)
+	return consumer, err == nil, err
 }
 
 // noteLostTail names a stream that is shorter than it was: a server that came
@@ -157,22 +206,40 @@ func (s *Source) noteLostTail(stream *jetstream.StreamInfo, consumer *jetstream.
 	}
 }
 
+// checkTail returns ErrLostTail if the consumer is behind the end of its stream
+// and cannot be taken back: a reset goes back to the last acknowledged message,
+// and further only where the consumer begins with the first one.
+func (s *Source) checkTail(last uint64, info *jetstream.ConsumerInfo) error {
+	had, resets := info.AckFloor.Stream, s.conn.canReset()
+	if !resets {
+		had = max(had, info.Delivered.Stream)
+	}
+	if had <= last || resets && s.config.DeliverPolicy == jetstream.DeliverAllPolicy {
+		return nil
+	}
+	return fmt.Errorf("nats stream %s, consumer %s: %w", s.Stream, s.config.Name, ErrLostTail)
+}
+
 // goBack makes the server deliver everything that is not acknowledged, in the
 // order of the stream.
 func (s *Source) goBack(ctx context.Context, stream jetstream.Stream, info *jetstream.ConsumerInfo) (err error) {
 	floor, last := info.AckFloor.Stream, stream.CachedInfo().State.LastSeq
 	switch {
-	case floor > last && s.config.DeliverPolicy == jetstream.DeliverAllPolicy:
-		// Else it would pass over new messages until the stream is as long as
-		// it was.
+	case floor > last:
+		// It would pass over new messages until the stream is as long as it
+		// was.
 		floor = last
 		_, err = stream.ResetConsumerToSequence(ctx, s.config.Name, last+1)
 	case info.NumAckPending > 0 || info.NumRedelivered > 0 || floor < info.Delivered.Stream:
 		_, err = stream.ResetConsumer(ctx, s.config.Name)
+	default:
+		s.noteFloor(floor, last)
+		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("nats stream %s, consumer %s: reset: %w", s.Stream, s.config.Name, err)
 	}
+	s.number = 0
 	s.noteFloor(floor, last)
 	return nil
 }
@@ -182,16 +249,19 @@ func (s *Source) goBack(ctx context.Context, stream jetstream.Stream, info *jets
 func (s *Source) noteFloor(floor, last uint64) {
 	if !s.start.known || s.start.next <= floor && floor <= last {
 		// The last owner did not come to say how far it was.
-		s.start = startPosition{known: true, next: floor + 1, last: -1, state: s.start.state}
+		s.start = startPosition{
+			known: true, consumer: s.start.consumer, next: floor + 1, last: -1,
+			state: s.start.state, note: s.start.note,
+		}
 	}
 }
 
-// waitOutAckWait waits until the server takes the messages of the last owner
-// for lost. They come before new ones if nobody asks for any until then.
+// waitOutAckWait waits until the server takes the messages of the last lane for
+// lost. They come before new ones if nobody asks for any until then.
 func (s *Source) waitOutAckWait(ctx context.Context) error {
 	wait := s.effectiveAckWait() + time.Second
 	s.Log.Info("the server cannot reset the consumer (2.14 can): "+
-		"waiting until the messages of its last owner come again",
+		"waiting until messages that were delivered before come again",
 		"stream", s.Stream, "consumer", s.config.Name, "for", wait)
 	return retry.Sleep(ctx, wait)
 }
@@ -212,6 +282,37 @@ func (l *lane) lose(format string, args ...any) {
 		l.source.Stream, l.source.config.Name, pipeline.ErrLost, fmt.Sprintf(format, args...)))
 }
 
+// followsLast tells whether a delivery is the next one of the consumer. One
+// that is missing was lost with a connection, and an acknowledgement of a later
+// one would cover it, too. l.mu is held.
+func (l *lane) followsLast(number uint64) bool {
+	last := l.number
+	l.number = number
+	if number != last+1 {
+		l.lose("delivery %d came behind delivery %d", number, last)
+		return false
+	}
+	return true
+}
+
+// ackKnown acknowledges a message that is durable already, as soon as a Gate's
+// state that knows it is stored. l.mu is held.
+func (l *lane) ackKnown(d *delivery) {
+	from := &l.source.start
+	if len(from.state) == 0 || l.source.lease == nil || l.source.lease.isSaved(from.note) {
+		_ = l.sendWord(d.msg, wordAck)
+		return
+	}
+	if held := l.held[d.sequence]; held != nil {
+		held.msg = d.msg
+		return
+	}
+	d.done = true
+	l.held[d.sequence] = d
+	l.changes++
+	l.unsaved = append(l.unsaved, saving{from.note, []*delivery{d}})
+}
+
 // takesInOrder tells whether a message that arrives is the next one of the
 // stream. Messages that are durable already are acknowledged and left out.
 // l.mu is held.
@@ -219,7 +320,7 @@ func (l *lane) takesInOrder(d *delivery, deliveries uint64) bool {
 	from := &l.source.start
 	switch {
 	case from.known && d.sequence < from.next && !d.time.After(from.stored):
-		_ = l.sendWord(d.msg, wordAck)
+		l.ackKnown(d)
 		return false
 	case l.ackAll && deliveries > 1:
 		l.lose("message %d was delivered again, and the server ignores acknowledgements from before", d.sequence)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -134,6 +135,46 @@ func TestTakeOver(t *testing.T) {
 	}
 }
 
+// TestLostInFlight: messages that were delivered to nobody come before newer
+// ones, although the lease was never anybody else's.
+func TestLostInFlight(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 5, 0)
+	c := b.connect()
+	c.noNewer = true
+	s := b.source(c, SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: 2 * time.Second})
+	b.fetch("ORDERS", "enc", 5)
+	for i := 5; i < 10; i++ {
+		b.publish(numberedMsg("ORDERS", i, 0))
+	}
+	v := serve(t, s)
+	got, _ := v.read(10)
+	equal(t, got, want(10, 0))
+	v.leave(nil)
+}
+
+// fetch takes n messages of a consumer and acknowledges none.
+func (b *broker) fetch(stream, consumer string, n int) (msgs []jetstream.Msg) {
+	b.t.Helper()
+	from, err := b.plain().Consumer(b.t.Context(), stream, consumer)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	got, err := from.Fetch(n)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for msg := range got.Messages() {
+		msgs = append(msgs, msg)
+	}
+	if len(msgs) != n {
+		b.t.Fatalf("%d messages, not %d: %v", len(msgs), n, got.Error())
+	}
+	return msgs
+}
+
 // TestRelease: an owner that ends lets the next one begin at once.
 func TestRelease(t *testing.T) {
 	t.Parallel()
@@ -202,6 +243,44 @@ func TestRedelivered(t *testing.T) {
 	equal(t, got, want(10, 0)[3:])
 }
 
+// TestMissingDelivery: a delivery that was lost with a connection is missed,
+// whether or not the server is asked anew.
+func TestMissingDelivery(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 10, 0)
+	s := b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: time.Hour})
+	var got []string
+	lanes := 0
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	err := s.Serve(ctx, func(ctx context.Context, l pipeline.Lane) error {
+		lanes++
+		v := &serving{t: t, lane: l}
+		if lanes == 1 {
+			v.read(10)
+			v.commit(3)
+			// Sequence 11 was delivered as number 11, to a connection that
+			// was lost.
+			l.(*lane).current().receive(&natsgo.Msg{
+				Reply: fmt.Sprintf("$JS.ACK.ORDERS.enc.1.12.12.%d.0", time.Now().UnixNano()),
+			})
+			_, err := l.Read(ctx, readLimit)
+			return err
+		}
+		got, _ = v.read(7)
+		v.commit(7)
+		eventually(t, "acknowledged", func() bool { return b.consumer("ORDERS", "enc").AckFloor.Stream == 10 })
+		cancel()
+		return nil
+	})
+	if err != nil || lanes != 2 {
+		t.Fatalf("%d lanes, %v", lanes, err)
+	}
+	equal(t, got, want(10, 0)[3:])
+}
+
 // TestOwnConsumerDeleted: it is made anew where this process stands.
 func TestOwnConsumerDeleted(t *testing.T) {
 	t.Parallel()
@@ -220,6 +299,34 @@ func TestOwnConsumerDeleted(t *testing.T) {
 	if err := r.end(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestConsumerMadeAgain: people remove a consumer and make it again to have the
+// stream read once more.
+func TestConsumerMadeAgain(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 20, 0)
+	o := SourceOptions{Stream: "ORDERS", Consumer: "enc"}
+	s := b.source(b.connect(), o)
+	r := read(t, s)
+	r.await(20)
+	if err := r.end(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.plain().DeleteConsumer(t.Context(), "ORDERS", "enc"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.plain().CreateConsumer(t.Context(), "ORDERS", s.newConsumer()); err != nil {
+		t.Fatal(err)
+	}
+	r = read(t, b.source(b.connect(), o))
+	eventually(t, "the stream is read again", func() bool { return b.consumer("ORDERS", "enc").AckFloor.Stream == 20 })
+	if err := r.end(); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, r.await(0), want(20, 0))
 }
 
 // TestStreamMadeAnew: its sequences name other messages, so nobody goes on as
@@ -324,6 +431,58 @@ func TestStateBeforeAck(t *testing.T) {
 	v.leave(nil)
 }
 
+// TestStateAfterLostLease: the state that a process could not store before it
+// lost its lease is stored when it has the lease again, before the server
+// forgets the messages that it knows.
+func TestStateAfterLostLease(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 10, 0)
+	s := b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: time.Hour})
+	kv, err := b.plain().KeyValue(t.Context(), DefaultLeaseBucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The process came to 7, and somebody had the lease meanwhile.
+	s.lease.unsaved = 3
+	s.start = startPosition{
+		known: true, next: 8, last: 7, stored: time.Now(), state: []byte("state of a gate"),
+	}
+	v := serve(t, s)
+	l := v.lane.(*lane)
+	l.mu.Lock()
+	note := s.start.note
+	l.mu.Unlock()
+	eventually(t, "acknowledged", func() bool {
+		floor := b.consumer("ORDERS", "enc").AckFloor.Stream
+		entry, err := kv.Get(t.Context(), "lease.ORDERS.enc")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := parseLease(entry.Value()).Position
+		if floor > 0 && (p == nil || p.Next != 8 || string(p.State) != "state of a gate") {
+			t.Fatalf("acknowledged up to %d with the position %+v", floor, p)
+		}
+		return floor == 7
+	})
+	if note != 4 {
+		t.Fatalf("note %d of the state", note)
+	}
+	// One whose note is not stored waits.
+	l.mu.Lock()
+	s.start.note = 99
+	l.ackKnown(&delivery{sequence: 7, msg: &natsgo.Msg{Reply: "an.acknowledgement"}})
+	waits := len(l.unsaved) == 1 && l.held[7] != nil && l.held[7].done
+	l.unsaved = nil
+	delete(l.held, 7)
+	l.mu.Unlock()
+	if !waits {
+		t.Fatal("acknowledged before its note was stored")
+	}
+	v.leave(nil)
+}
+
 // TestLostTail puts a server back to an older disk: what has the sequences
 // again is read.
 func TestLostTail(t *testing.T) {
@@ -369,6 +528,37 @@ func TestLostTail(t *testing.T) {
 	}
 	if err := r.end(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestLostTailIsFinal: a consumer that cannot be taken back skips new messages
+// for as long as its stream is shorter than it was. The server in the test
+// mends such a consumer when it starts; others, and clusters, do not.
+func TestLostTailIsFinal(t *testing.T) {
+	t.Parallel()
+	c := startBroker(t, nil).connect()
+	for name, is := range map[string]struct {
+		old              bool
+		policy           jetstream.DeliverPolicy
+		floor, delivered uint64
+		final            bool
+	}{
+		"whole":                      {false, jetstream.DeliverNewPolicy, 5, 5, false},
+		"taken back":                 {false, jetstream.DeliverAllPolicy, 9, 9, false},
+		"reset to what is there":     {false, jetstream.DeliverNewPolicy, 5, 9, false},
+		"begun at a sequence":        {false, jetstream.DeliverByStartSequencePolicy, 9, 9, true},
+		"whole, cannot reset":        {true, jetstream.DeliverAllPolicy, 5, 5, false},
+		"acknowledged, cannot reset": {true, jetstream.DeliverAllPolicy, 9, 9, true},
+		"delivered, cannot reset":    {true, jetstream.DeliverAllPolicy, 5, 9, true},
+	} {
+		conn := &Conn{nc: c.nc, noNewer: is.old}
+		s := &Source{conn: conn, config: jetstream.ConsumerConfig{DeliverPolicy: is.policy}}
+		err := s.checkTail(5, &jetstream.ConsumerInfo{
+			AckFloor: jetstream.SequenceInfo{Stream: is.floor}, Delivered: jetstream.SequenceInfo{Stream: is.delivered},
+		})
+		if is.final != errors.Is(err, ErrLostTail) || is.final != (err != nil) || is.final != s.isFinal(err) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

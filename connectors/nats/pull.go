@@ -195,7 +195,7 @@ func (l *lane) holdDelivery(msg *natsgo.Msg, is tokens) {
 		if !l.takesAny(d) {
 			return
 		}
-	} else if l.err != nil || !l.takesInOrder(d, is.deliveries) {
+	} else if l.err != nil || !l.followsLast(is.number) || !l.takesInOrder(d, is.deliveries) {
 		return
 	}
 	if is.sequence >= l.delivered {

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/streamcrypt/streamcrypt/internal/credfile"
+	"github.com/streamcrypt/streamcrypt/internal/retry"
 )
 
 // LoadIDSecret returns 32 random bytes that all processes with the same bucket
@@ -22,8 +24,17 @@ func LoadIDSecret(ctx context.Context, conn *Conn, bucket, name string) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	key := "secret." + name
-	for range 2 {
+	return loadSecret(ctx, conn, kv, "secret."+name)
+}
+
+// secretLooks is how often an entry is looked for that the bucket says exists:
+// the replica that answers may not have it yet.
+const secretLooks = 20
+
+// loadSecret reads the secret under a key, or makes it.
+func loadSecret(ctx context.Context, conn *Conn, kv jetstream.KeyValue, key string) ([]byte, error) {
+	bucket, started := kv.Bucket(), time.Now()
+	for range secretLooks {
 		entry, err := kv.Get(ctx, key)
 		if err == nil {
 			if len(entry.Value()) < idSecretSize {
@@ -33,7 +44,7 @@ func LoadIDSecret(ctx context.Context, conn *Conn, bucket, name string) ([]byte,
 			return entry.Value(), nil
 		}
 		if !errors.Is(err, jetstream.ErrKeyNotFound) {
-			return nil, fmt.Errorf("%w: nats KV bucket %s: %w", ErrNoLease, bucket, err)
+			return nil, conn.explainBucket(bucket, started, err)
 		}
 		secret := make([]byte, idSecretSize)
 		_, _ = rand.Read(secret) // it never fails
@@ -42,10 +53,13 @@ func LoadIDSecret(ctx context.Context, conn *Conn, bucket, name string) ([]byte,
 		case err == nil:
 			return secret, nil
 		case !errors.Is(err, jetstream.ErrKeyExists): // another process was faster
-			return nil, fmt.Errorf("%w: nats KV bucket %s: %w", ErrNoLease, bucket, err)
+			return nil, conn.explainBucket(bucket, started, err)
+		}
+		if err := retry.Sleep(ctx, leaseLook); err != nil {
+			return nil, err
 		}
 	}
-	return nil, fmt.Errorf("%w: nats KV bucket %s: key %s comes and goes", ErrNoLease, bucket, key)
+	return nil, fmt.Errorf("nats KV bucket %s: key %s comes and goes", bucket, key)
 }
 
 const idSecretSize = 32
@@ -71,6 +85,9 @@ const metadataID = "streamcrypt-id"
 // ErrIDSecret is the error of a process whose secret of the ids is not that of
 // the others with the same consumer: it would store their messages twice.
 var ErrIDSecret = errors.New("the consumer was read with another id secret")
+
+// HasIDSecret tells whether the consumer keeps a fingerprint of a secret.
+func (s *Source) HasIDSecret() bool { return s.config.Metadata[metadataID] != "" }
 
 // HoldIDSecret keeps a fingerprint of the secret with the consumer, and
 // compares it with the one that is kept there already.

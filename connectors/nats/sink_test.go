@@ -141,6 +141,42 @@ func TestDuplicateThatIsNotStored(t *testing.T) {
 	}
 }
 
+// TestDuplicateThatWasConsumed: a stream that deletes what its readers have
+// acknowledged has stored it all the same.
+func TestDuplicateThatWasConsumed(t *testing.T) {
+	t.Parallel()
+	for _, retention := range []jetstream.RetentionPolicy{jetstream.WorkQueuePolicy, jetstream.InterestPolicy} {
+		t.Run(retention.String(), func(t *testing.T) {
+			t.Parallel()
+			b := startBroker(t, nil)
+			b.stream("ENC", func(cfg *jetstream.StreamConfig) { cfg.Retention = retention })
+			if _, err := b.plain().CreateConsumer(t.Context(), "ENC", jetstream.ConsumerConfig{
+				Durable: "reader", AckPolicy: jetstream.AckExplicitPolicy,
+			}); err != nil {
+				t.Fatal(err)
+			}
+			s := b.sink(b.connect(), SinkOptions{Stream: "ENC"})
+			w := b.writer(s)
+			msgs := numberedMessages("enc", 5, 0)
+			if err := w.Write(t.Context(), msgs, nil); err != nil {
+				t.Fatal(err)
+			}
+			for _, msg := range b.fetch("ENC", "reader", 5) {
+				if err := msg.DoubleAck(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			eventually(t, "consumed", func() bool { return b.count("ENC") == 0 })
+			if err := w.Write(t.Context(), msgs, nil); err != nil {
+				t.Fatal(err)
+			}
+			if already, again := s.Duplicates(); b.count("ENC") != 0 || already != 5 || again != 0 {
+				t.Fatalf("%d messages stored twice; %d stored already, %d again", b.count("ENC"), already, again)
+			}
+		})
+	}
+}
+
 // TestOvertaken: a writer was killed when the stream had stored a new value,
 // and not the old one before it. In the end the new one is the last.
 func TestOvertaken(t *testing.T) {
@@ -173,6 +209,47 @@ func TestOvertaken(t *testing.T) {
 	last("4")
 	write(next, msgs[5])
 	last("5")
+}
+
+// TestRollupBehind: a rollup had to be published again, and then purged the
+// message behind it, which was stored already.
+func TestRollupBehind(t *testing.T) {
+	t.Parallel()
+	for _, is := range []struct{ rollup, subject string }{{rollupSubject, "enc.k"}, {rollupAll, "enc.other"}} {
+		t.Run(is.rollup, func(t *testing.T) {
+			t.Parallel()
+			b := startBroker(t, nil)
+			b.stream("ENC", func(cfg *jetstream.StreamConfig) {
+				cfg.AllowRollup, cfg.Discard, cfg.MaxBytes = true, jetstream.DiscardNew, 8192
+			})
+			b.publish(&natsgo.Msg{Subject: "enc.filler", Data: numbered(0, 5000)})
+			w := b.writer(b.sink(b.connect(), SinkOptions{Stream: "ENC"}))
+			rollup, behind := message(0, "enc.k", numbered(1, 4000)), message(1, is.subject, numbered(2, 0))
+			rollup.Headers = []pipeline.Header{{Name: rollupEffect, Value: []byte(is.rollup)}}
+			ended := make(chan error, 1)
+			go func() { ended <- w.Write(t.Context(), []pipeline.Message{rollup, behind}, nil) }()
+			eventually(t, "the second is stored", func() bool { return b.count("ENC") == 2 })
+			stream, err := b.plain().Stream(t.Context(), "ENC")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := stream.Purge(t.Context(), jetstream.WithPurgeSubject("enc.filler")); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-ended; err != nil {
+				t.Fatal(err)
+			}
+			stored := map[string]bool{}
+			for seq := uint64(1); seq < 10; seq++ {
+				if m, err := stream.GetMsg(t.Context(), seq); err == nil {
+					stored[string(m.Data)] = true
+				}
+			}
+			if len(stored) != 2 || !stored[string(behind.Value)] {
+				t.Fatalf("%d messages are stored", len(stored))
+			}
+		})
+	}
 }
 
 func numberedFrom(n, count int) []string { return want(n, 0)[n-count:] }

@@ -111,6 +111,7 @@ type Source struct {
 	bucket       jetstream.KeyValue       // of leases; nil without
 	lease        *lease                   // nil without
 	start        startPosition            // of the next lane
+	number       uint64                   // of the delivery before the next lane
 }
 
 // NewSource opens a stream and its consumer. It never changes a consumer that

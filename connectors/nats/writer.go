@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -42,9 +43,8 @@ type writer struct {
 
 	refusals pipeline.RefusalSet // of one Write
 
-	// Of a stream that keeps last values:
 	stored  []uint64 // the sequences of the messages of a Write; 0 for none
-	highest uint64   // of all that was written
+	highest uint64   // of all that was written, of a stream that keeps last values
 }
 
 // owner is a lane that one process at a time may write for.
@@ -96,7 +96,7 @@ func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, _ *pipeline
 		if err := w.publishAll(ctx, msgs); err != nil {
 			return err
 		}
-		again = w.findOvertaken(msgs)
+		again = w.findOvertaken(msgs) || w.findPurged(msgs)
 	}
 	return w.refusals.Result(false)
 }
@@ -119,6 +119,37 @@ func (w *writer) findOvertaken(msgs []pipeline.Message) bool {
 			w.countTry(i)
 		default:
 			w.highest = sequence
+		}
+	}
+	return len(w.todo) > 0
+}
+
+// findPurged leaves in w.todo the messages that a rollup before them has
+// purged, and tells whether there are any: the rollup was published again, and
+// the stream stored it behind them.
+func (w *writer) findPurged(msgs []pipeline.Message) bool {
+	hasRollup := func(m pipeline.Message) bool { return rollupOf(&m) != "" }
+	if !w.sink.stream.Config.AllowRollup || w.sink.IDs.DeadLetters || !slices.ContainsFunc(msgs, hasRollup) {
+		return false
+	}
+	w.todo = w.todo[:0]
+	var all uint64                  // the sequence of the last rollup of the stream
+	subjects := map[string]uint64{} // of a subject
+	for i := range msgs {
+		sequence := w.stored[i]
+		if sequence == 0 {
+			continue
+		}
+		subject := w.sink.subjectOf(&msgs[i])
+		if sequence < max(all, subjects[subject]) {
+			w.todo = append(w.todo, i)
+			w.countTry(i)
+		}
+		switch rollupOf(&msgs[i]) {
+		case rollupSubject:
+			subjects[subject] = max(subjects[subject], sequence)
+		case rollupAll:
+			all = max(all, sequence)
 		}
 	}
 	return len(w.todo) > 0

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 
 	connector "github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
@@ -25,17 +26,20 @@ const (
 // nameMessages returns the options that message ids are made with.
 //
 // The secret comes from id-secret=, else from the bucket with the leases, which
-// all processes of the route share; else it is random.
+// all processes of the route share. Without rights on that bucket it is random,
+// unless the consumer was read with the bucket's before.
 func (n *stream) nameMessages(
 	ctx context.Context, conn *connector.Conn, source *connector.Source, s *endpoint.Session, in *endpoint.Source,
 ) (connector.IDOptions, error) {
 	o := connector.IDOptions{Keys: s.KeySet, DeadLetters: n.as == endpoint.DeadLetters, Place: placesOf(in)}
 	prk, err := n.loadSecret(ctx, conn, source, s, in)
 	switch {
-	case errors.Is(err, connector.ErrNoLease):
+	case mayGoWithout(err, source != nil && source.HasIDSecret()):
 		s.Log.Warn("message ids are made with a secret of this run: what another run had in flight is stored twice "+
 			"(give id-secret=, or rights on the bucket of lease=)", "stream", n.stream, "error", err)
 		return o, nil
+	case errors.Is(err, connector.ErrNoLease):
+		return o, fmt.Errorf("%w, which cannot be read: %w", connector.ErrIDSecret, err)
 	case err != nil:
 		return o, err
 	}
@@ -54,6 +58,11 @@ func (n *stream) nameMessages(
 	}
 	return o, source.HoldIDSecret(ctx, hex.EncodeToString(name))
 }
+
+// mayGoWithout tells whether a run whose secret could not be read for err goes
+// on with one of its own. kept says that the consumer was read with a secret
+// before: this run would store messages of that one twice.
+func mayGoWithout(err error, kept bool) bool { return errors.Is(err, connector.ErrNoLease) && !kept }
 
 // loadSecret returns the bytes that the secret is made from.
 func (n *stream) loadSecret(

@@ -58,6 +58,8 @@ var advice = []hint.Advice{
 		"give the id-secret= of the other processes; or delete streamcrypt-id from the consumer's metadata: what a "+
 			"process before had in flight is then stored twice"),
 	hint.AboutError(connector.ErrStreamMadeAnew, "start again: the new stream is read from its beginning"),
+	hint.AboutError(connector.ErrLostTail,
+		"delete the consumer and start again with start=, at the first message that is to be read (docs/nats.md)"),
 	hint.AboutError(natsgo.ErrAuthorization, "are user= and password-file=, or creds=, or nkey= those of this server?"),
 	hint.AboutError(natsgo.ErrAuthExpired, "creds= has expired; get another file"),
 	hint.AboutError(natsgo.ErrPermissionViolation,
