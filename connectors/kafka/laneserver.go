@@ -158,7 +158,7 @@ func (h *laneServer) openLane(ctx context.Context, l *lane) error {
 	case s.sink != nil:
 		l.transaction = &transaction{
 			producer: h.producer, owner: h.owner, epochs: &l.fetcher.epochs, length: s.timing.transaction,
-			waiting: l.hasMore, broken: l.failure.set, settled: l.noteDurable, observer: s.sink.Observer,
+			waiting: l.hasMore, broken: l.failure.set, lost: l.failure.reason, settled: l.noteDurable, observer: s.sink.Observer,
 		}
 		l.transaction.startLoop()
 	case h.owner.group() != "":

@@ -31,6 +31,7 @@ type transaction struct {
 	length   time.Duration
 	waiting  func() bool            // something was read and has no position yet
 	broken   func(error)            // told when closing fails
+	lost     func() error           // why nothing of the lane counts any more; nil if it does
 	settled  func([]cluster.Offset) // told of offsets that are committed
 	observer SinkObserver           // nil if nobody wants to know
 
@@ -192,6 +193,11 @@ func (t *transaction) commitOpen(ctx context.Context) error {
 		}
 	}
 	err = t.owner.commitAs(ctx, offsets, func(as cluster.Owner) error {
+		// The identity may be that of a later membership with the same
+		// partitions.
+		if err := t.lost(); err != nil {
+			return err
+		}
 		return t.producer.commitOffsets(ctx, as, offsets)
 	})
 	if err != nil {

@@ -42,7 +42,7 @@ func newStep(b *broker, length time.Duration, o cluster.Owner) *step {
 	s.transaction = &transaction{
 		producer: p, owner: fixedOwner(o), length: length,
 		waiting: func() bool { return s.more }, broken: func(err error) { s.broken <- err },
-		settled: func([]cluster.Offset) {},
+		settled: func([]cluster.Offset) {}, lost: func() error { return nil },
 	}
 	s.startLoop()
 	write := func(topic string, positions bool) *writer {
