@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -151,6 +152,7 @@ func (h *laneServer) openLane(ctx context.Context, l *lane) error {
 	if s.names.MayBeSeveral() {
 		_ = s.topics.Refresh(ctx)
 	}
+	l.wanted, l.opened = len(parts), time.Now()
 	// Partitions of a topic that is missing join once it is there again.
 	maps.DeleteFunc(parts, func(number int32, _ heldPartition) bool { return s.topics.isMissing(number) })
 	numbers := slices.Sorted(maps.Keys(parts))
