@@ -167,6 +167,11 @@ func (h *laneServer) openLane(ctx context.Context, l *lane) error {
 			producer: h.producer, owner: h.owner, epochs: &l.fetcher.epochs, length: s.timing.transaction,
 			waiting: l.hasMore, broken: l.failure.set, lost: l.failure.reason, settled: l.noteDurable, observer: s.sink.Observer,
 		}
+		if h.owner.member == nil {
+			l.transaction.confirm = func(ctx context.Context, offsets []cluster.Offset) error {
+				return s.cluster.CommitOffsets(ctx, h.owner.identity(), offsets)
+			}
+		}
 		l.transaction.startLoop()
 	case h.owner.group() != "":
 		l.committer = startCommitter(s.cluster, h.owner, &l.fetcher.epochs, l.failure.set, l.noteDurable)
