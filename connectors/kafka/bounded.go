@@ -13,7 +13,8 @@ import (
 // without joining a group. With a group it first makes sure that nobody else
 // uses its offsets: it commits where it starts, which brokers refuse while the
 // group has members, and with transactions it takes over the ids of all lanes
-// that a run may have, which fences a run that is still under way.
+// that a run may have, which fences a run that is still under way. Members that
+// join later are noticed by plain commits: see transaction.confirm.
 func (s *Source) serveBounded(ctx context.Context, serve serveFunc) error {
 	partitions := s.chosenPartitions()
 	o := fixedOwner(cluster.NoMember(s.Group))

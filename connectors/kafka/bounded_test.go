@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/membership"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -37,6 +39,45 @@ func TestActiveGroup(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestMemberJoinsRun: a bounded run ends when its group gets a member, since
+// that reads the same messages. Brokers do not refuse its transactions.
+func TestMemberJoinsRun(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	b.topic("in", 1)
+	b.put("in", 1, numbered(0, 300))
+	c := b.connect(nil)
+	src := b.source(c, SourceOptions{Topic: "in", Group: "g", Until: Until{End: true}})
+	src.timing.transaction = 0
+	sink := b.sink(c, SinkOptions{Topic: "out", Source: src, Create: true})
+	other := b.source(b.connect(nil), SourceOptions{Topic: "in", Group: "g"})
+	m, err := membership.New(other.memberOptions(&guest{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	var seen atomic.Int64
+	b.ControlKey(int16(kmsg.TxnOffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
+		b.KeepControl()
+		if seen.Add(1) == 3 {
+			b.SleepControl(func() {
+				go func() { ended <- m.Run(ctx) }()
+				b.eventually("the member", func() bool { return m.Identity().Generation >= 0 })
+			})
+		}
+		return nil, nil, false
+	})
+	err = finish(t, pipeline.Options{Source: src, Sink: sink, ReadAhead: 8 << 10})
+	if !errors.Is(err, cluster.ErrGroupActive) {
+		t.Errorf("got %v after %d transactions", err, seen.Load())
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 

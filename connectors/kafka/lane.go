@@ -2,10 +2,12 @@ package kafka
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"sync"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -18,6 +20,10 @@ type lane struct {
 	start   []pipeline.Position
 	fetcher fetcher
 	asked   time.Time // when the last fetch was over; of the reader
+	// How many partitions a run with an end must have read, those of missing
+	// topics too, and when the lane was opened.
+	wanted int
+	opened time.Time
 
 	// How positions are committed: in the transactions of a Sink of the same
 	// cluster, or by themselves, or in a bounded run without a group not at
@@ -127,7 +133,10 @@ func (l *lane) readBatch(ctx context.Context, limit int) (*pipeline.Batch, error
 			return b, nil
 		case l.fetcher.isFinished():
 			if l.source.Until.Bounded() && !l.held.IsTrying() {
-				return nil, io.EOF
+				if err := l.awaitMissing(ctx); err != nil {
+					return nil, err
+				}
+				continue
 			}
 			// Every partition is parked, or has left, or is at the end of the
 			// run.
@@ -141,6 +150,24 @@ func (l *lane) readBatch(ctx context.Context, limit int) (*pipeline.Batch, error
 			return nil, err
 		}
 	}
+}
+
+// awaitMissing returns io.EOF when all partitions of a run with an end were
+// read. While the topic of one is missing it waits for that topic, and returns
+// an error when it counts as deleted.
+func (l *lane) awaitMissing(ctx context.Context) error {
+	missed := l.wanted - len(l.fetcher.parts)
+	if missed <= 0 {
+		return io.EOF
+	}
+	until := l.opened.Add(missingTime)
+	if !time.Now().Before(until) {
+		return fmt.Errorf("%d partitions were not read: %w", missed, cluster.ErrNoTopic)
+	}
+	ctx, stop := context.WithDeadline(ctx, until)
+	defer stop()
+	l.awaitChange(ctx)
+	return nil
 }
 
 // fetchMore fetches once. After a pause it first checks the identity of the

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -25,6 +26,7 @@ type laneServer struct {
 
 	mu      sync.Mutex
 	parts   map[int32]heldPartition
+	turns   uint64        // how many partitions have come
 	serving *lane         // nil between two servings
 	changed chan struct{} // closed when parts has changed
 	joins   sync.WaitGroup
@@ -34,6 +36,10 @@ type laneServer struct {
 type heldPartition struct {
 	number int32 // its slot: see topicSet
 	fresh  bool  // see membership.Assigned
+	// turn tells this time that the partition is ours from an earlier one; 0 if
+	// it was there from the beginning. Another member may have moved the
+	// committed offset between the two.
+	turn uint64
 }
 
 func newLaneServer(s *Source, number int, o *owner, partitions []int32, serve serveFunc) *laneServer {
@@ -146,6 +152,7 @@ func (h *laneServer) openLane(ctx context.Context, l *lane) error {
 	if s.names.MayBeSeveral() {
 		_ = s.topics.Refresh(ctx)
 	}
+	l.wanted, l.opened = len(parts), time.Now()
 	// Partitions of a topic that is missing join once it is there again.
 	maps.DeleteFunc(parts, func(number int32, _ heldPartition) bool { return s.topics.isMissing(number) })
 	numbers := slices.Sorted(maps.Keys(parts))
@@ -158,7 +165,12 @@ func (h *laneServer) openLane(ctx context.Context, l *lane) error {
 	case s.sink != nil:
 		l.transaction = &transaction{
 			producer: h.producer, owner: h.owner, epochs: &l.fetcher.epochs, length: s.timing.transaction,
-			waiting: l.hasMore, broken: l.failure.set, settled: l.noteDurable, observer: s.sink.Observer,
+			waiting: l.hasMore, broken: l.failure.set, lost: l.failure.reason, settled: l.noteDurable, observer: s.sink.Observer,
+		}
+		if h.owner.member == nil {
+			l.transaction.confirm = func(ctx context.Context, offsets []cluster.Offset) error {
+				return s.cluster.CommitOffsets(ctx, h.owner.identity(), offsets)
+			}
 		}
 		l.transaction.startLoop()
 	case h.owner.group() != "":
@@ -180,9 +192,12 @@ func (h *laneServer) present(l *lane, opened map[int32]heldPartition) {
 			came = append(came, p)
 		}
 	}
-	for number := range opened {
-		if _, ok := h.parts[number]; !ok {
+	for number, before := range opened {
+		switch now, ours := h.parts[number]; {
+		case !ours:
 			l.leave(number)
+		case now != before:
+			l.failure.set(fmt.Errorf("%w: a partition was another's meanwhile", pipeline.ErrLost))
 		}
 	}
 	h.join(l, came)
@@ -209,6 +224,10 @@ func (h *laneServer) beginProducer(ctx context.Context) error {
 func (h *laneServer) addPartitions(parts []heldPartition) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	for i := range parts {
+		h.turns++
+		parts[i].turn = h.turns
+	}
 	for _, p := range parts {
 		h.parts[p.number] = p
 		h.held.Add(h.source.topics.placeOf(p.number))
@@ -235,13 +254,9 @@ func (h *laneServer) join(l *lane, parts []heldPartition) {
 	h.joins.Go(func() {
 		ctx, stop := l.failure.bind(context.Background())
 		defer stop()
-		fresh := make(map[int32]bool, len(parts))
-		for _, p := range parts {
-			fresh[p.number] = p.fresh
-		}
 		for waits := cluster.Pauses.Begin(); ; {
 			ready, missing := h.sortJoining(ctx, l, parts)
-			if err := h.joinReady(ctx, l, ready, func(p int32) bool { return fresh[p] }); err != nil {
+			if err := h.joinReady(ctx, l, ready); err != nil {
 				l.failure.set(asLost(ctx, err)) // no effect if the lane has ended
 				return
 			}
@@ -252,46 +267,54 @@ func (h *laneServer) join(l *lane, parts []heldPartition) {
 	})
 }
 
-// sortJoining returns the slots of the partitions that can join, and the
-// partitions of topics that are missing. Those that are not ours any more are
-// neither.
-func (h *laneServer) sortJoining(ctx context.Context, l *lane, parts []heldPartition) (ready []int32,
+// sortJoining returns the partitions that can join, and those of topics that
+// are missing. Those that are not ours any more, or left and have come back,
+// are neither.
+func (h *laneServer) sortJoining(ctx context.Context, l *lane, parts []heldPartition) (ready,
 	missing []heldPartition) {
-	numbers := make([]int32, len(parts))
-	for i, p := range parts {
-		numbers[i] = p.number
-	}
-	h.source.awaitLeaders(ctx, numbers)
+	h.source.awaitLeaders(ctx, slotsOf(parts))
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, p := range parts {
-		switch _, ours := h.parts[p.number]; {
-		case !ours || h.serving != l:
+		switch now, ours := h.parts[p.number]; {
+		case !ours || now != p || h.serving != l:
 		case h.source.topics.isMissing(p.number):
 			missing = append(missing, p)
 		default:
-			ready = append(ready, p.number)
+			ready = append(ready, p)
 		}
 	}
 	return ready, missing
 }
 
+func slotsOf(parts []heldPartition) []int32 {
+	numbers := make([]int32, len(parts))
+	for i, p := range parts {
+		numbers[i] = p.number
+	}
+	return numbers
+}
+
 // joinReady has partitions join the lane where they begin.
-func (h *laneServer) joinReady(ctx context.Context, l *lane, numbers []int32, fresh func(int32) bool) error {
-	if len(numbers) == 0 {
+func (h *laneServer) joinReady(ctx context.Context, l *lane, parts []heldPartition) error {
+	if len(parts) == 0 {
 		return nil
+	}
+	numbers, fresh := slotsOf(parts), make(map[int32]bool, len(parts))
+	for _, p := range parts {
+		fresh[p.number] = p.fresh
 	}
 	h.source.topics.learnLimits(ctx, numbers)
 	h.source.openAhead(ctx, numbers)
-	positions, known, err := h.source.findPositions(ctx, h.owner, numbers, fresh)
+	positions, known, err := h.source.findPositions(ctx, h.owner, numbers, func(p int32) bool { return fresh[p] })
 	if err != nil {
 		return err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for i, number := range numbers {
-		if _, ours := h.parts[number]; ours && h.serving == l {
-			l.join(number, positions[i], known[i])
+	for i, p := range parts {
+		if now, ours := h.parts[p.number]; ours && now == p && h.serving == l {
+			l.join(p.number, positions[i], known[i])
 		}
 	}
 	return nil

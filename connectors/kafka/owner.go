@@ -61,12 +61,21 @@ const maxRenewals = 5
 const codeStaleEpoch = kafkago.Error(113)
 
 // commitAs sends a commit of offsets, and sends it again under the identity of
-// the next round if one has outdated the first.
+// the next round if one has outdated the first. A member that has lost the
+// partitions sends nothing: brokers take a commit without a generation for that
+// of a user who is no member, and do not fence it.
 func (o *owner) commitAs(
 	ctx context.Context, offsets []cluster.Offset, send func(cluster.Owner) error,
 ) error {
 	as := o.identity()
+	var partitions []membership.Partition
+	if o.member != nil {
+		partitions = partitionsOf(offsets)
+	}
 	for renewals := 0; ; renewals++ {
+		if o.member != nil && (as.Generation < 0 || !o.member.Holds(partitions)) {
+			return errNotHeld
+		}
 		err := send(as)
 		if err == nil || o.member == nil {
 			return err
@@ -77,10 +86,6 @@ func (o *owner) commitAs(
 			o.member.RequestProbe() // the cause may be that another one is the member now
 			return err
 		}
-		partitions := make([]membership.Partition, len(offsets))
-		for i := range offsets {
-			partitions[i] = membership.Partition{Topic: offsets[i].Topic, Number: offsets[i].Partition}
-		}
 		next, renewing := o.member.Renew(ctx, membership.Identity(as), partitions)
 		switch {
 		case errors.Is(renewing, membership.ErrNotHeld):
@@ -90,4 +95,15 @@ func (o *owner) commitAs(
 		}
 		as = cluster.Owner(next)
 	}
+}
+
+// errNotHeld says that nothing may be committed of some partitions any more.
+var errNotHeld = fmt.Errorf("%w: partitions are not held any more", pipeline.ErrLost)
+
+func partitionsOf(offsets []cluster.Offset) []membership.Partition {
+	partitions := make([]membership.Partition, len(offsets))
+	for i := range offsets {
+		partitions[i] = membership.Partition{Topic: offsets[i].Topic, Number: offsets[i].Partition}
+	}
+	return partitions
 }

@@ -1,10 +1,12 @@
 package kafka
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -289,5 +291,50 @@ func TestMistakesWithTopics(t *testing.T) {
 		if b.TopicInfo(topic) != nil {
 			t.Errorf("%s was made", topic)
 		}
+	}
+}
+
+// TestMissingTopicIsNotRead: a run with an end does not end well while a topic
+// is missing that it began with, whether that stays away or is made again.
+func TestMissingTopicIsNotRead(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		again bool
+		want  error
+	}{{"deleted", false, cluster.ErrNoTopic}, {"made again", true, cluster.ErrReplaced}} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b := startBroker(t)
+			b.refresh = time.Nanosecond
+			for _, name := range []string{"in.a", "in.b"} {
+				b.topic(name, 1)
+				b.put(name, 1, numbered(0, 10))
+			}
+			src := b.source(b.connect(nil), SourceOptions{Topic: "in.a,in.b", Until: Until{End: true}, Workers: 1})
+			b.deleteTopic("in.b")
+			var read int
+			var end error
+			err := src.Serve(t.Context(), func(ctx context.Context, served pipeline.Lane) error {
+				l := served.(*lane)
+				if test.again {
+					b.topic("in.b", 1)
+				} else {
+					l.opened = l.opened.Add(-missingTime)
+				}
+				for {
+					batch, err := l.Read(ctx, 1<<20)
+					if err != nil {
+						end = err
+						return nil
+					}
+					read += len(batch.Messages)
+					batch.Release()
+				}
+			})
+			if err != nil || read != 10 || !errors.Is(end, test.want) {
+				t.Errorf("read %d messages, the lane ended with %v, the source with %v", read, end, err)
+			}
+		})
 	}
 }

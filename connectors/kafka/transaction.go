@@ -31,8 +31,13 @@ type transaction struct {
 	length   time.Duration
 	waiting  func() bool            // something was read and has no position yet
 	broken   func(error)            // told when closing fails
+	lost     func() error           // why nothing of the lane counts any more; nil if it does
 	settled  func([]cluster.Offset) // told of offsets that are committed
 	observer SinkObserver           // nil if nobody wants to know
+	// confirm commits offsets once more, outside any transaction; nil if brokers
+	// fence the owner. They refuse such a commit while the group has members,
+	// and do not look at those in a transaction.
+	confirm func(context.Context, []cluster.Offset) error
 
 	token chan struct{}  // has one entry while no goroutine holds the token
 	full  chan struct{}  // hands the token to closeLoop, to close the transaction
@@ -49,7 +54,9 @@ type transaction struct {
 	fresh   []target
 	pending pending
 	offsets []cluster.Offset
-	moved   bool // one was committed
+	moved   bool      // one was committed
+	doubted bool      // offsets were committed and have yet to be confirmed
+	sure    time.Time // when offsets were confirmed last
 	err     error
 }
 
@@ -192,6 +199,11 @@ func (t *transaction) commitOpen(ctx context.Context) error {
 		}
 	}
 	err = t.owner.commitAs(ctx, offsets, func(as cluster.Owner) error {
+		// The identity may be that of a later membership with the same
+		// partitions.
+		if err := t.lost(); err != nil {
+			return err
+		}
 		return t.producer.commitOffsets(ctx, as, offsets)
 	})
 	if err != nil {
@@ -209,6 +221,27 @@ func (t *transaction) commitOpen(ctx context.Context) error {
 		}
 	}
 	t.pending.clearMoved()
+	t.doubted = true
+	if time.Since(t.sure) < confirmPause {
+		return nil
+	}
+	return t.confirmOffsets(ctx)
+}
+
+// confirmPause is how often a run without a membership makes sure that nobody
+// has joined its group.
+const confirmPause = time.Second
+
+// confirmOffsets makes sure that the group had no members when the offsets of
+// the last transaction were committed. The caller holds the token.
+func (t *transaction) confirmOffsets(ctx context.Context) error {
+	if t.confirm == nil || !t.doubted {
+		return nil
+	}
+	if err := t.confirm(ctx, t.offsets); err != nil {
+		return t.abortFor(ctx, err)
+	}
+	t.doubted, t.sure = false, time.Now()
 	return nil
 }
 
@@ -294,11 +327,14 @@ func (t *transaction) close(ctx context.Context) error {
 	defer t.putToken()
 	switch {
 	case !t.open:
-		return nil
+		return t.confirmOffsets(ctx)
 	case t.step:
 		return t.abortFor(ctx, fmt.Errorf("%w: closed before the position of what was written", pipeline.ErrLost))
 	}
-	return t.commitOpen(ctx)
+	if err := t.commitOpen(ctx); err != nil {
+		return err
+	}
+	return t.confirmOffsets(ctx)
 }
 
 // stopLoop ends the goroutine and aborts the open transaction, since the lane

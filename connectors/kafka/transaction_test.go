@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -42,7 +43,7 @@ func newStep(b *broker, length time.Duration, o cluster.Owner) *step {
 	s.transaction = &transaction{
 		producer: p, owner: fixedOwner(o), length: length,
 		waiting: func() bool { return s.more }, broken: func(err error) { s.broken <- err },
-		settled: func([]cluster.Offset) {},
+		settled: func([]cluster.Offset) {}, lost: func() error { return nil },
 	}
 	s.startLoop()
 	write := func(topic string, positions bool) *writer {
@@ -187,6 +188,54 @@ func TestCloseWithinAStep(t *testing.T) {
 	s.stopLoop()
 	if n := s.visible("out"); n != 0 {
 		t.Errorf("%d messages are visible", n)
+	}
+}
+
+// TestOffsetsAreConfirmed: without a membership offsets are committed once more
+// outside of transactions, at most once a second and when the lane ends. If
+// that is refused the transaction has failed.
+func TestOffsetsAreConfirmed(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	s := newStep(b, 0, cluster.NoMember("g"))
+	defer s.stopLoop()
+	var at []int64
+	var refusal error
+	s.confirm = func(_ context.Context, offsets []cluster.Offset) error {
+		at = append(at, offsets[0].Next)
+		return refusal
+	}
+	write := func(n int) error {
+		return errors.Join(s.good.Write(t.Context(), from(numbered(n, 1)), upTo(int64(n+1))), s.awaitClosed(t.Context()))
+	}
+	setSure := func(sure time.Time) {
+		if err := s.takeToken(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.sure = sure
+		s.putToken()
+	}
+	for n := range 3 {
+		if err := write(n); err != nil {
+			t.Fatal(err)
+		}
+		setSure(time.Now().Add(time.Hour))
+	}
+	for range 2 {
+		if err := s.good.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(at, []int64{1, 3}) {
+		t.Errorf("confirmed at %v", at)
+	}
+	setSure(time.Time{})
+	refusal = cluster.ErrGroupActive
+	if err := write(3); !errors.Is(err, cluster.ErrGroupActive) {
+		t.Errorf("got %v", err)
+	}
+	if err := s.good.Close(t.Context()); !errors.Is(err, cluster.ErrGroupActive) {
+		t.Errorf("closing: %v", err)
 	}
 }
 

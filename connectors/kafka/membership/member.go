@@ -97,6 +97,9 @@ func (m *Member) Identity() Identity {
 	return m.identity
 }
 
+// Holds tells whether all of some partitions are this member's.
+func (m *Member) Holds(partitions []Partition) bool { return m.holding.holdsAll(partitions) }
+
 // AwaitLease returns a context that ends when the partitions may be another
 // member's: with ErrLapsed near the end of a session without an answer, and
 // with ErrNotHeld when the membership is lost. If that is so now, it waits.
