@@ -24,7 +24,9 @@ const (
 	connectTimeout = 5 * time.Second
 	// pingInterval finds a dead peer within a minute; the client's default
 	// takes six.
-	pingInterval  = 20 * time.Second
+	pingInterval = 20 * time.Second
+	// flushTimeout bounds a write to a server that takes nothing any more.
+	flushTimeout  = 5 * time.Second
 	reconnectWait = 500 * time.Millisecond
 )
 
@@ -234,6 +236,7 @@ func (p profile) clientOptions(c *Conn) ([]natsgo.Option, error) {
 		natsgo.Name(p.Name),
 		natsgo.Timeout(connectTimeout),
 		natsgo.PingInterval(pingInterval),
+		natsgo.FlusherTimeout(flushTimeout),
 		natsgo.ReconnectWait(reconnectWait),
 		natsgo.MaxReconnects(-1),
 		// A revoked user may be let in again, so even two refusals in a row do

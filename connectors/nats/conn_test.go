@@ -351,3 +351,12 @@ func TestWideSecrets(t *testing.T) {
 		}
 	}
 }
+
+// TestFlushEnds: a write to a server that takes nothing any more must end, and
+// with it the publishes that wait for it.
+func TestFlushEnds(t *testing.T) {
+	t.Parallel()
+	if got := startBroker(t, nil).connect().nc.Opts.FlusherTimeout; got != flushTimeout {
+		t.Fatalf("%v", got)
+	}
+}

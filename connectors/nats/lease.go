@@ -25,7 +25,8 @@ import (
 // lease over when it has seen one revision for leaseTime; the owner, counting
 // from before it sent its last renewal, stops writing at ownerTime. Both count
 // by their monotonic clocks, so an owner that was stopped and goes on finds out
-// at once.
+// at once; unless its clock stood still, too, as that of a paused virtual
+// machine may: then its next renewal tells it.
 const (
 	leaseTime  = 10 * time.Second
 	ownerTime  = 8 * time.Second

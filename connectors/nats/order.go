@@ -87,7 +87,8 @@ func (s *Source) readLease() {
 		return
 	}
 	s.start = startPosition{
-		known: true, consumer: p.Consumer, next: uint64(p.Next), last: p.Last, stored: time.Unix(0, p.Time), state: p.State,
+		known: true, consumer: p.Consumer, next: uint64(p.Next), last: p.Last,
+		stored: time.Unix(0, p.Time), state: p.State,
 	}
 }
 

@@ -314,8 +314,8 @@ func (l *lane) resumeSession() {
 }
 
 // restartSession asks the server about the consumer before it begins another
-// session. With onlyPending, a session that is silent because no messages wait
-// is left alone.
+// session. With onlyPending, a session that is silent because no messages wait,
+// and none that were delivered are missing here, is left alone.
 func (l *lane) restartSession(ctx context.Context, onlyPending bool) {
 	ctx, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
@@ -335,7 +335,8 @@ func (l *lane) restartSession(ctx context.Context, onlyPending bool) {
 		return // the server is away; look again
 	}
 	l.source.notePause(consumer.CachedInfo())
-	if onlyPending && consumer.CachedInfo().NumPending == 0 {
+	info := consumer.CachedInfo()
+	if onlyPending && info.NumPending == 0 && info.NumAckPending <= len(l.held) {
 		l.session.heard = time.Now()
 		return
 	}

@@ -278,6 +278,30 @@ func TestDuplicateOfAStranger(t *testing.T) {
 	}
 }
 
+// TestDuplicateTombstone: the envelope of a tombstone is in a header, and its
+// value is null.
+func TestDuplicateTombstone(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ENC", nil)
+	m := message(5, "enc", nil)
+	m.Headers = []pipeline.Header{{Name: envelopeHeader, Value: []byte("an envelope")}}
+	s := b.sink(b.connect(), SinkOptions{Stream: "ENC", IsOurs: func(stored, written *pipeline.Message) bool {
+		return stored.Value == nil && slices.ContainsFunc(stored.Headers, func(h pipeline.Header) bool {
+			return h.Name == envelopeHeader && string(h.Value) == "an envelope"
+		})
+	}})
+	w := b.writer(s)
+	for range 2 {
+		if err := w.Write(t.Context(), []pipeline.Message{m}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if already, again := s.Duplicates(); already != 1 || again != 0 {
+		t.Fatalf("%d stored already, %d again", already, again)
+	}
+}
+
 // TestMessageID: one of the ids was made with Python's hmac.
 func TestMessageID(t *testing.T) {
 	t.Parallel()

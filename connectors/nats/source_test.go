@@ -644,6 +644,33 @@ func TestSilentConsumer(t *testing.T) {
 	v.leave(nil)
 }
 
+// TestSilentWhileMessagesAreMissing: no messages wait, but some were delivered
+// and have not arrived.
+func TestSilentWhileMessagesAreMissing(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 2, 0)
+	s := b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", Shared: true, AckWait: time.Hour})
+	b.fetch("ORDERS", "enc", 2)
+	v := serve(t, s)
+	l := v.lane.(*lane)
+	eventually(t, "the lane reads", func() bool { return l.current() != nil })
+	before := l.current()
+	l.mu.Lock()
+	before.heard = time.Now().Add(-time.Hour)
+	l.mu.Unlock()
+	eventually(t, "looked at", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.session != before || !before.isSilent(time.Now())
+	})
+	if l.current() == before {
+		t.Fatal("left alone")
+	}
+	v.leave(nil)
+}
+
 func (l *lane) current() *pullSession {
 	l.mu.Lock()
 	defer l.mu.Unlock()
