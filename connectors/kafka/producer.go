@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
+	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // producer is one producer id and the sequence numbers that it has reached. It
@@ -121,8 +123,11 @@ func (p *producer) stampBatch(sequence int32) batch.Producer {
 }
 
 // addPartitions adds partitions to the transaction, and opens one if none is.
-// Those of one topic stand together.
+// Those of one topic stand together. With a topic that brokers have not known
+// for deletedTime the work of the lane is lost: the transaction cannot go on
+// without it, and when the lane begins again the topic counts as deleted.
 func (p *producer) addPartitions(ctx context.Context, partitions []target) error {
+	var since time.Time // the first of the answers that do not know a topic
 	return p.sendAgain(ctx, "partitions of a transaction", p.coordinator, 1, 3, func() kmsg.Request {
 		req := kmsg.NewPtrAddPartitionsToTxnRequest()
 		req.TransactionalID, req.ProducerID, req.ProducerEpoch = p.name, p.id, p.epoch
@@ -137,10 +142,23 @@ func (p *producer) addPartitions(ctx context.Context, partitions []target) error
 		}
 		return req
 	}, func(answer kmsg.Response) (worst error) {
+		unknown := ""
 		for _, t := range answer.(*kmsg.AddPartitionsToTxnResponse).Topics {
 			for _, r := range t.Partitions {
-				worst = cluster.WorseOf(worst, cluster.ErrorFromCode(r.ErrorCode))
+				err := cluster.ErrorFromCode(r.ErrorCode)
+				if errors.Is(err, kafkago.UnknownTopicOrPartition) {
+					unknown = t.Topic
+				}
+				worst = cluster.WorseOf(worst, err)
 			}
+		}
+		switch {
+		case unknown == "":
+			since = time.Time{}
+		case since.IsZero():
+			since = time.Now()
+		case time.Since(since) > deletedTime && cluster.JudgeError(worst) == cluster.Again:
+			return fmt.Errorf("%w: kafka topic %s is not known to the brokers", pipeline.ErrLost, unknown)
 		}
 		return worst
 	})

@@ -211,14 +211,22 @@ func TestTopicMadeAnew(t *testing.T) {
 // deleted.
 func TestTopicsWithoutDestination(t *testing.T) {
 	t.Parallel()
-	for _, delivery := range []Delivery{ExactlyOnce, AtLeastOnce} {
-		t.Run(fmt.Sprint(delivery), func(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		delivery Delivery
+		opts     []kfake.Opt
+	}{
+		{"exactly once", ExactlyOnce, nil},
+		{"partitions added by the client", ExactlyOnce, []kfake.Opt{beforeKIP890}},
+		{"at least once", AtLeastOnce, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			const n = 200
-			b := startBroker(t)
+			b := startBroker(t, test.opts...)
 			b.topic("in.a", 2)
 			b.destination("in.a.out", 2)
-			_, r, parked := b.carry(`~in\..*`, "{topic}.out", SinkOptions{Delivery: delivery})
+			_, r, parked := b.carry(`~in\..*`, "{topic}.out", SinkOptions{Delivery: test.delivery})
 			b.topic("in.b", 2)
 			b.put("in.b", 2, numbered(0, n))
 			b.put("in.a", 2, numbered(0, n))

@@ -26,6 +26,10 @@ type deletedTopics struct {
 // not wait for it. It asks any broker, since a coordinator may not know a topic
 // yet. Other errors are returned as they are.
 func (c *Cluster) ForgiveDeleted(ctx context.Context, topic string, err error) error {
+	if err == nil {
+		c.deleted.forget(topic)
+		return nil
+	}
 	if !errors.Is(err, kafkago.UnknownTopicOrPartition) {
 		return err
 	}
@@ -53,4 +57,11 @@ func (c *Cluster) ForgiveDeleted(ctx context.Context, topic string, err error) e
 	}
 	c.log.Warn("kafka: a topic was deleted before the offsets of what was read of it were committed", "topic", topic)
 	return nil
+}
+
+// forget has the next absence of a topic count from its own beginning.
+func (d *deletedTopics) forget(topic string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.since, topic)
 }

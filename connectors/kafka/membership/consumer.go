@@ -216,6 +216,9 @@ func (c *consumer) followAssignment(ctx context.Context, given *kmsg.ConsumerGro
 	var target []Partition
 	for i := range given.Topics {
 		name, err := c.Layout.TopicName(ctx, given.Topics[i].TopicID)
+		if err == nil && name == "" {
+			err = kafkago.UnknownTopicID // it is not known yet
+		}
 		if err != nil {
 			c.full = true // the assignment is told again
 			return err
