@@ -78,7 +78,14 @@ func (l *lane) isAtEnd(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
-	if at := consumer.CachedInfo().Delivered.Stream; at < l.source.last && !l.nothingBehind(ctx, at) {
+	at := consumer.CachedInfo().Delivered.Stream
+	if own == 0 {
+		// Nothing is with this lane, so everything must be acknowledged. Around
+		// a reset the server may count neither what was taken back as pending
+		// nor as to be delivered; its floor is exact.
+		at = min(at, consumer.CachedInfo().AckFloor.Stream)
+	}
+	if at < l.source.last && !l.nothingBehind(ctx, at) {
 		return false
 	}
 	l.mu.Lock()

@@ -120,7 +120,7 @@ func TestProducerLostForGood(t *testing.T) {
 		must(t, err)
 		err = r.Run(ctx)
 		if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "sealed/0: [59] Unknown Producer ID") {
-			t.Errorf("%s: got %v, and %v", source, err, ctx.Err())
+			t.Errorf("%s: got %v, and %v; the topic ends at %v", source, err, ctx.Err(), b.ends("sealed"))
 		}
 		must(t, r.Close())
 		cancel()
