@@ -165,7 +165,8 @@ func (h *laneServer) openLane(ctx context.Context, l *lane) error {
 	case s.sink != nil:
 		l.transaction = &transaction{
 			producer: h.producer, owner: h.owner, epochs: &l.fetcher.epochs, length: s.timing.transaction,
-			waiting: l.hasMore, broken: l.failure.set, lost: l.failure.reason, settled: l.noteDurable, observer: s.sink.Observer,
+			waiting: l.hasMore, broken: l.failure.set, lost: l.failure.reason, settled: l.noteDurable,
+			observer: s.sink.Observer,
 		}
 		if h.owner.member == nil {
 			l.transaction.confirm = func(ctx context.Context, offsets []cluster.Offset) error {
