@@ -28,6 +28,9 @@ func (l *lane) watchConsumer(ctx context.Context) {
 		if consumer, err := s.lookUp(asking); err == nil {
 			s.notePause(consumer.CachedInfo())
 		}
+		if s.losses.areOpen() {
+			_ = s.settleLosses(asking) // asked again, and at the end
+		}
 		if n%coverEvery == 0 {
 			s.noteUncovered(asking)
 		}

@@ -40,7 +40,7 @@ func (w *endWait) awaitArrival(ctx context.Context) (ended bool, err error) {
 			return false, context.Cause(ctx)
 		}
 	}
-	if w.lane.isAtEnd(ctx) {
+	if w.lane.isAtEnd(ctx) && w.lane.settleEnd(ctx) {
 		return true, nil
 	}
 	timer := time.NewTimer(w.next)
@@ -93,6 +93,17 @@ func (l *lane) isAtEnd(ctx context.Context) bool {
 	// A message that moved while the server was asked makes its answer and our
 	// count incomparable.
 	return l.changes == changes && len(l.ready) == 0 && isFinished(consumer.CachedInfo(), l.source.last, own)
+}
+
+// settleEnd counts what was deleted before it was read, up to the end of the
+// run. The end is not reached while the stream does not say where it begins.
+func (l *lane) settleEnd(ctx context.Context) bool {
+	l.mu.Lock()
+	l.source.noteHole(max(l.delivered+1, l.source.start.next), l.source.last)
+	l.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, endTimeout)
+	defer cancel()
+	return l.source.settleLosses(ctx) == nil
 }
 
 // unconfirmed is how often the stream may fail to tell its content before the

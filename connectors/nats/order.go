@@ -95,14 +95,22 @@ func (s *Source) readLease() {
 // saveStart stores with a lease that was lost and is held again how far this
 // process has come: the entry has what was stored before.
 func (s *Source) saveStart() {
-	from := &s.start
-	if !from.known || len(from.state) == 0 {
-		return
+	if s.start.known && len(s.start.state) > 0 {
+		s.storeStart()
 	}
-	from.note = s.lease.savePosition(savedPosition{
+}
+
+// storeStart has the lease store how far this process has come.
+func (s *Source) storeStart() {
+	from := &s.start
+	p := savedPosition{
 		Created: s.created.UnixNano(), Consumer: from.consumer, Next: int64(from.next), Last: from.last,
-		Time: from.stored.UnixNano(), State: from.state,
-	}, true)
+		State: from.state,
+	}
+	if !from.stored.IsZero() {
+		p.Time = from.stored.UnixNano()
+	}
+	from.note = s.lease.savePosition(p, true)
 }
 
 // prepareConsumer finds the consumer, makes it anew if it was deleted, and has
@@ -134,6 +142,7 @@ func (s *Source) prepareConsumer(ctx context.Context) error {
 	s.notePause(info)
 	s.bindStart(info.Created.UnixNano(), made)
 	s.noteLostTail(stream.CachedInfo(), info)
+	defer func() { s.tellLosses(stream.CachedInfo().State.FirstSeq) }()
 	if s.Shared {
 		return nil
 	}
@@ -249,10 +258,14 @@ func (s *Source) goBack(ctx context.Context, stream jetstream.Stream, info *jets
 // known.
 func (s *Source) noteFloor(floor, last uint64) {
 	if !s.start.known || s.start.next <= floor && floor <= last {
-		// The last owner did not come to say how far it was.
+		// The last owner did not come to say how far it was, or the server has
+		// passed over messages that are gone.
+		if s.start.known {
+			s.noteHole(s.start.next, floor)
+		}
 		s.start = startPosition{
 			known: true, consumer: s.start.consumer, next: floor + 1, last: -1,
-			state: s.start.state, note: s.start.note,
+			stored: s.start.stored, state: s.start.state, note: s.start.note,
 		}
 	}
 }
@@ -327,6 +340,7 @@ func (l *lane) takesInOrder(d *delivery, deliveries uint64) bool {
 		l.lose("message %d was delivered again, and the server ignores acknowledgements from before", d.sequence)
 		return false
 	case d.sequence > l.delivered:
+		l.source.noteHole(max(l.delivered+1, from.next), d.sequence-1)
 		return true
 	}
 	if held := l.held[d.sequence]; held != nil && !l.ackAll && held.time.Equal(d.time) {

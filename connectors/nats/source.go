@@ -112,6 +112,7 @@ type Source struct {
 	lease        *lease                   // nil without
 	start        startPosition            // of the next lane
 	number       uint64                   // of the delivery before the next lane
+	losses       losses
 }
 
 // NewSource opens a stream and its consumer. It never changes a consumer that
@@ -246,7 +247,7 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 		}
 	}
 	defer closeFailed(true)
-	return held.Hold(ctx, s.UntilEnd, func(ctx context.Context) error {
+	err := held.Hold(ctx, s.UntilEnd, func(ctx context.Context) error {
 		closeFailed(false)
 		if err := s.prepare(ctx); err != nil {
 			return err
@@ -264,6 +265,10 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 		}
 		return err
 	})
+	if err == nil {
+		err = s.resultOfRun()
+	}
+	return err
 }
 
 // serveLane serves the lane.

@@ -45,8 +45,8 @@ func (n *stream) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint
 	return &endpoint.Source{
 		Source: source, Identity: id, Name: n.Traits().Identity,
 		RisingTerms: true, IsCompacted: func(string) bool { return source.IsCompacted() },
-		Compressed: source.IsCompressed(),
-		Ordered:    source.Ordered(), Bounded: n.untilEnd, Lanes: 1, Largest: source.ReadAheadBytes(),
+		Losses: source.Losses, Compressed: source.IsCompressed(),
+		Ordered: source.Ordered(), Bounded: n.untilEnd, Lanes: 1, Largest: source.ReadAheadBytes(),
 		AckWait: source.ConsumerAckWait(),
 		MeasureProgress: func(settled int64) endpoint.Progress {
 			p := endpoint.Progress{Done: settled, Unit: endpoint.Messages}
