@@ -95,8 +95,9 @@ func (l *lane) isAtEnd(ctx context.Context) bool {
 	return l.changes == changes && len(l.ready) == 0 && isFinished(consumer.CachedInfo(), l.source.last, own)
 }
 
-// settleEnd counts what was deleted before it was read, up to the end of the
-// run. The end is not reached while the stream does not say where it begins.
+// settleEnd counts the messages up to the end of the run that were deleted
+// before they were read. The end is not reached while the stream does not say
+// where it begins.
 func (l *lane) settleEnd(ctx context.Context) bool {
 	l.mu.Lock()
 	l.source.noteHole(max(l.delivered+1, l.source.start.next), l.source.last)

@@ -11,10 +11,10 @@ import (
 // losses are the messages of the source that its stream deleted before they
 // were read, because of its limits or by a purge.
 //
-// A consumer passes over what is gone and says nothing. So the sequences that
-// did not come are noted as holes, and those that lie in front of the stream's
-// first message count once. A hole further on is a message that somebody has
-// deleted by itself: nobody expects that to come.
+// A consumer passes over deleted messages and says nothing. So the sequences
+// that did not come are noted as holes, and those that lie in front of the
+// stream's first message count once. A hole further on is a message that
+// somebody has deleted by itself, which nobody expects to come.
 type losses struct {
 	mu      sync.Mutex
 	seen    uint64 // up to here holes have been noted
@@ -32,8 +32,8 @@ type hole struct {
 // the last sequence of both lies in front of the stream.
 const maxHoles = 1000
 
-// noteHole notes that the sequences from one up to another did not come. What
-// has been noted before is not noted again.
+// noteHole notes that the sequences from one up to another did not come. Each
+// is noted once.
 func (l *losses) noteHole(from, to uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -103,7 +103,8 @@ func (s *Source) noteHole(from, to uint64) {
 	}
 }
 
-// settleLosses asks where the stream begins by now, and says what was deleted.
+// settleLosses asks where the stream begins by now, and counts the messages
+// that were deleted.
 func (s *Source) settleLosses(ctx context.Context) error {
 	if !s.countsLosses() {
 		return nil
