@@ -205,6 +205,18 @@ func (s *Sink) checkTopic(to *destination, from string) error {
 	return nil
 }
 
+// ChooseDelivery tells whether a Sink with these options would write exactly
+// once, as NewSink decides it; the topic need not be there.
+func ChooseDelivery(c *cluster.Cluster, o SinkOptions) (exactlyOnce bool, err error) {
+	o, err = o.withDefaults()
+	if err != nil {
+		return false, err
+	}
+	s := &Sink{SinkOptions: o, cluster: c}
+	err = s.chooseDelivery()
+	return s.exactly, err
+}
+
 // chooseDelivery decides whether messages are written exactly once.
 func (s *Sink) chooseDelivery() error {
 	why := ""
