@@ -298,8 +298,9 @@ func (s *topicSet) Refresh(ctx context.Context) error {
 }
 
 // CheckIdentity returns cluster.ErrReplaced if the only topic was deleted and
-// made again: see cluster.Topic.CheckIdentity. With several topics it only
-// looks at them.
+// made again. It asks only if the last request that named the topic is longer
+// ago than pause: the requests in between would have failed. With several
+// topics it only looks at them.
 func (s *topicSet) CheckIdentity(ctx context.Context, last time.Time, pause time.Duration) error {
 	if only := s.allTopics()[0]; !s.names.MayBeSeveral() && only.IsReplaced() {
 		return fmt.Errorf("kafka topic %s: %w", only.Name(), cluster.ErrReplaced)
