@@ -145,21 +145,24 @@ func (k *kafkaServer) url(topic string) string { return "kafka://" + k.address +
 // topic makes a topic; config is pairs.
 func (k *kafkaServer) topic(t *testing.T, name string, partitions int32, config ...string) {
 	t.Helper()
+	createTopic(t, k.client, name, partitions, 1, config)
+}
+
+// createTopic makes a topic; config is pairs.
+func createTopic(t *testing.T, c *kgo.Client, name string, partitions int32, replicas int16, config []string) {
+	t.Helper()
 	req := kmsg.NewPtrCreateTopicsRequest()
 	topic := kmsg.NewCreateTopicsRequestTopic()
-	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, partitions, 1
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, partitions, replicas
 	for i := 0; i+1 < len(config); i += 2 {
-		c := kmsg.NewCreateTopicsRequestTopicConfig()
-		c.Name, c.Value = config[i], &config[i+1]
-		topic.Configs = append(topic.Configs, c)
+		one := kmsg.NewCreateTopicsRequestTopicConfig()
+		one.Name, one.Value = config[i], &config[i+1]
+		topic.Configs = append(topic.Configs, one)
 	}
 	req.Topics = append(req.Topics, topic)
-	res, err := req.RequestWith(t.Context(), k.client)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if code := res.Topics[0].ErrorCode; code != 0 {
-		t.Fatalf("topic %s: error %d", name, code)
+	res, err := req.RequestWith(t.Context(), c)
+	if err != nil || res.Topics[0].ErrorCode != 0 {
+		t.Fatalf("topic %s: %v, %+v", name, err, res)
 	}
 }
 

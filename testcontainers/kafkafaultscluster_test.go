@@ -184,22 +184,10 @@ func (c *faultCluster) url(topic string) string {
 	return "kafka://" + strings.Join(seeds, ",") + "/" + topic
 }
 
-// topic makes a topic with three replicas.
+// topic makes a topic with three replicas; config is pairs.
 func (c *faultCluster) topic(t *testing.T, name string, partitions int32, config ...string) {
 	t.Helper()
-	req := kmsg.NewPtrCreateTopicsRequest()
-	topic := kmsg.NewCreateTopicsRequestTopic()
-	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, partitions, 3
-	for i := 0; i+1 < len(config); i += 2 {
-		one := kmsg.NewCreateTopicsRequestTopicConfig()
-		one.Name, one.Value = config[i], &config[i+1]
-		topic.Configs = append(topic.Configs, one)
-	}
-	req.Topics = append(req.Topics, topic)
-	res, err := req.RequestWith(t.Context(), c.client)
-	if err != nil || res.Topics[0].ErrorCode != 0 {
-		t.Fatalf("topic %s: %v, %+v", name, err, res)
-	}
+	createTopic(t, c.client, name, partitions, 3, config)
 }
 
 // inside runs a command in the broker's container.

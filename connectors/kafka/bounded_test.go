@@ -42,17 +42,23 @@ func TestActiveGroup(t *testing.T) {
 	}
 }
 
+// manyTransactions returns the ends of a run with an end that has a transaction
+// for every write.
+func (b *broker) manyTransactions() (*Source, *Sink) {
+	b.t.Helper()
+	b.topic("in", 1)
+	b.put("in", 1, numbered(0, 300))
+	src := b.source(b.connect(nil), SourceOptions{Topic: "in", Group: "g", Until: Until{End: true}})
+	src.timing.transaction = 0
+	return src, b.sink(src.cluster, SinkOptions{Topic: "out", Source: src, Create: true})
+}
+
 // TestMemberJoinsRun: a bounded run ends when its group gets a member, since
 // that reads the same messages. Brokers do not refuse its transactions.
 func TestMemberJoinsRun(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
-	b.topic("in", 1)
-	b.put("in", 1, numbered(0, 300))
-	c := b.connect(nil)
-	src := b.source(c, SourceOptions{Topic: "in", Group: "g", Until: Until{End: true}})
-	src.timing.transaction = 0
-	sink := b.sink(c, SinkOptions{Topic: "out", Source: src, Create: true})
+	src, sink := b.manyTransactions()
 	other := b.source(b.connect(nil), SourceOptions{Topic: "in", Group: "g"})
 	m, err := membership.New(other.memberOptions(&guest{}))
 	if err != nil {
@@ -86,18 +92,13 @@ func TestMemberJoinsRun(t *testing.T) {
 func TestTakenOver(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
-	b.topic("in", 1)
-	b.put("in", 1, numbered(0, 300))
-	c := b.connect(nil)
-	src := b.source(c, SourceOptions{Topic: "in", Group: "g", Until: Until{End: true}})
-	src.timing.transaction = 0
-	sink := b.sink(c, SinkOptions{Topic: "out", Source: src, Create: true})
+	src, sink := b.manyTransactions()
 	var seen atomic.Int64
 	b.ControlKey(int16(kmsg.TxnOffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
 		if seen.Add(1) == 3 {
 			b.SleepControl(func() {
-				again := b.source(c, SourceOptions{Topic: "in", Group: "g", Until: Until{End: true}})
-				if err := newProducer(c, again.laneTransactionalID(0), time.Second).initID(t.Context(), true); err != nil {
+				again := b.source(src.cluster, SourceOptions{Topic: "in", Group: "g", Until: Until{End: true}})
+				if err := newProducer(src.cluster, again.laneTransactionalID(0), time.Second).initID(t.Context(), true); err != nil {
 					t.Error(err)
 				}
 			})

@@ -48,23 +48,13 @@ func (s *Sink) openDestinations(ctx context.Context) error {
 	if s.Source == nil {
 		return fmt.Errorf("kafka topic %s: a template, and the source is not of Kafka", s.Topic)
 	}
-	topics := s.Source.topics.allTopics()
-	errs := make([]error, len(topics))
-	var all sync.WaitGroup
-	places := make(chan struct{}, mostQuestions)
-	for i, from := range topics {
-		places <- struct{}{}
-		all.Go(func() {
-			defer func() { <-places }()
-			name, err := s.names.NameFor(from.Name())
-			if err == nil {
-				err = s.openDestination(ctx, name, from.Name())
-			}
-			errs[i] = err
-		})
-	}
-	all.Wait()
-	return firstOf(errs)
+	return firstOf(askEach(s.Source.topics.allTopics(), func(from *sourceTopic) error {
+		name, err := s.names.NameFor(from.Name())
+		if err != nil {
+			return err
+		}
+		return s.openDestination(ctx, name, from.Name())
+	}))
 }
 
 // firstOf returns the first error, and says how many more there are.

@@ -88,7 +88,7 @@
 //
 // Produce and Fetch name a topic and not its id. A topic that was deleted and
 // made again would be read or written without a word, so its id is compared
-// after every pause (cluster.Topic.CheckIdentity).
+// after every pause (topicSet.CheckIdentity).
 //
 // A transaction never closes between a write and its position. The token of a
 // transaction is held by one goroutine at a time: the worker that writes, or

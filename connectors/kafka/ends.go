@@ -116,18 +116,20 @@ func (in *fetcher) describeOpen(ctx context.Context, p *partition, stable, targe
 	if err != nil {
 		return append(attrs, "producer", fmt.Sprintf("not known: %v", err))
 	}
-	return append(attrs, describeTransactions(c, open[:min(1, len(open))])...)
+	return append(attrs, describeOldest(c, open)...)
 }
 
-// describeTransactions returns attributes for the log about transactions that
-// are open, the oldest first.
-func describeTransactions(c *cluster.Cluster, open []cluster.OpenTransaction) (attrs []any) {
-	for i := range open[:min(1, len(open))] {
-		o := &open[i]
-		attrs = append(attrs, "producer_id", o.ProducerID, "producer_epoch", o.Epoch, "begins_at", o.Start,
-			"last_write", o.Last.UTC().Format(time.RFC3339), "end_it", o.Command(c))
+// describeOldest returns attributes for the log about the first of the
+// transactions that are open; none if there are none.
+func describeOldest(c *cluster.Cluster, open []cluster.OpenTransaction) []any {
+	if len(open) == 0 {
+		return nil
 	}
-	return attrs
+	o := &open[0]
+	return []any{
+		"producer_id", o.ProducerID, "producer_epoch", o.Epoch, "begins_at", o.Start,
+		"last_write", o.Last.UTC().Format(time.RFC3339), "end_it", o.Command(c),
+	}
 }
 
 // noteShrunk notes that a log ends before the end of the run. A new leader may

@@ -68,13 +68,7 @@ func TestRebalanceUnderLoad(t *testing.T) {
 			if err := first.stop(); err != nil {
 				t.Error(err)
 			}
-			msgs := b.committed("out")
-			if delivery == AtLeastOnce {
-				msgs = firsts(msgs)
-			}
-			if err := onceInOrder(msgs, n); err != nil {
-				t.Error(err)
-			}
+			b.checkDelivered("out", n, delivery)
 		})
 	}
 }
@@ -98,6 +92,19 @@ func TestExpelled(t *testing.T) {
 	}
 	if err := onceInOrder(b.committed("out"), n); err != nil {
 		t.Error(err)
+	}
+}
+
+// checkDelivered checks that a topic holds 0..n-1 in order, as a delivery
+// promises it.
+func (b *broker) checkDelivered(topic string, n int, delivery Delivery) {
+	b.t.Helper()
+	msgs := b.committed(topic)
+	if delivery == AtLeastOnce {
+		msgs = firsts(msgs)
+	}
+	if err := onceInOrder(msgs, n); err != nil {
+		b.t.Error(err)
 	}
 }
 

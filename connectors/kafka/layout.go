@@ -122,10 +122,8 @@ func (l layout) TopicName(ctx context.Context, id [16]byte) (string, error) {
 
 // TopicID implements membership.Layout.
 func (l layout) TopicID(_ context.Context, name string) ([16]byte, error) {
-	for _, t := range l.source.topics.allTopics() {
-		if t.Name() == name {
-			return t.ID(), nil
-		}
+	if t := l.source.topics.find(name); t != nil {
+		return t.ID(), nil
 	}
 	return [16]byte{}, nil
 }

@@ -187,13 +187,7 @@ func TestStuckPartitionLeaves(t *testing.T) {
 			if err := errors.Join(first.stop(), second.stop()); err != nil {
 				t.Error(err)
 			}
-			msgs := b.committed("out")
-			if delivery == AtLeastOnce {
-				msgs = firsts(msgs)
-			}
-			if err := onceInOrder(msgs, n); err != nil {
-				t.Error(err)
-			}
+			b.checkDelivered("out", n, delivery)
 		})
 	}
 }

@@ -35,11 +35,7 @@ func (w *writer) findOutlet(place string) *outlet {
 	if t.recent != nil && place == t.place {
 		return t.recent
 	}
-	topic := ""
-	if w.sink.names.IsMapped() {
-		topic = cluster.TopicOf(place)
-	}
-	if out := t.byTopic[topic]; out != nil {
+	if out := t.byTopic[w.sink.feedOf(place)]; out != nil {
 		t.place, t.recent = place, out
 		return out
 	}
@@ -87,10 +83,7 @@ func (w *writer) openOutlets(ctx context.Context, msgs []pipeline.Message) error
 
 // openOutlet makes the outlet for the messages of a place.
 func (w *writer) openOutlet(ctx context.Context, place string) *outlet {
-	t, topic := &w.outlets, ""
-	if w.sink.names.IsMapped() {
-		topic = cluster.TopicOf(place)
-	}
+	t, topic := &w.outlets, w.sink.feedOf(place)
 	out := t.byTopic[topic]
 	if out != nil && out.used {
 		return out // it has been tried in this write

@@ -18,7 +18,7 @@ type partition struct {
 	slot   int32 // see topicSet
 	topic  *sourceTopic
 	number int32 // in the topic
-	index  int   // in intake.parts
+	index  int   // in fetcher.parts
 	place  string
 	next   int64              // where the next fetch begins
 	handed int64              // where the last batch of it that was handed out has ended

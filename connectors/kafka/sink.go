@@ -151,6 +151,15 @@ func (s *Sink) openTopic(ctx context.Context, name, from string) (*destination, 
 	return to, s.compareTopic(ctx, to, from)
 }
 
+// feedOf returns the topic of a place if the destination depends on it, and
+// else "", which stands for all topics.
+func (s *Sink) feedOf(place string) string {
+	if s.names.IsMapped() {
+		return cluster.TopicOf(place)
+	}
+	return ""
+}
+
 // feedersOf returns the topics of the Source that are written to a destination:
 // one if from names it, and else all.
 func (s *Sink) feedersOf(from string) []*sourceTopic {
@@ -205,6 +214,18 @@ func (s *Sink) checkTopic(to *destination, from string) error {
 	return nil
 }
 
+// ChooseDelivery tells whether a Sink with these options would write exactly
+// once, as NewSink decides it; the topic need not be there.
+func ChooseDelivery(c *cluster.Cluster, o SinkOptions) (exactlyOnce bool, err error) {
+	o, err = o.withDefaults()
+	if err != nil {
+		return false, err
+	}
+	s := &Sink{SinkOptions: o, cluster: c}
+	err = s.chooseDelivery()
+	return s.exactly, err
+}
+
 // chooseDelivery decides whether messages are written exactly once.
 func (s *Sink) chooseDelivery() error {
 	why := ""
@@ -248,11 +269,7 @@ func (s *Sink) LaneMemory() int {
 // *pipeline.Reject with the reason too-large. For a topic that has no
 // destination yet it is nil: the write tells.
 func (s *Sink) Check(m *pipeline.Message, valueSize int) error {
-	from := ""
-	if s.names.IsMapped() {
-		from = cluster.TopicOf(m.Origin.Place)
-	}
-	to, err := s.destinationFor(context.Background(), from, false)
+	to, err := s.destinationFor(context.Background(), s.feedOf(m.Origin.Place), false)
 	if err != nil || to == nil {
 		return nil //nolint:nilerr // the writer finds it again, and can wait
 	}

@@ -111,7 +111,7 @@ func (s *Source) explainUnstable(ctx context.Context) []any {
 	if err != nil {
 		return []any{"transaction", fmt.Sprintf("not known: %v", err)}
 	}
-	return describeTransactions(s.cluster, open)
+	return describeOldest(s.cluster, open)
 }
 
 // findStarts returns where partitions without an offset begin.

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -298,8 +299,9 @@ func (s *topicSet) Refresh(ctx context.Context) error {
 }
 
 // CheckIdentity returns cluster.ErrReplaced if the only topic was deleted and
-// made again: see cluster.Topic.CheckIdentity. With several topics it only
-// looks at them.
+// made again. It asks only if the last request that named the topic is longer
+// ago than pause: the requests in between would have failed. With several
+// topics it only looks at them.
 func (s *topicSet) CheckIdentity(ctx context.Context, last time.Time, pause time.Duration) error {
 	if only := s.allTopics()[0]; !s.names.MayBeSeveral() && only.IsReplaced() {
 		return fmt.Errorf("kafka topic %s: %w", only.Name(), cluster.ErrReplaced)
@@ -424,24 +426,27 @@ func (s *topicSet) eachTopic(slots []int32, do func(t *sourceTopic, numbers []in
 		}
 		numbers[at.topic], indexes[at.topic] = append(numbers[at.topic], at.number), append(indexes[at.topic], i)
 	}
-	if len(topics) == 1 {
-		return do(topics[0], numbers[topics[0]], indexes[topics[0]])
-	}
+	errs := askEach(topics, func(t *sourceTopic) error { return do(t, numbers[t], indexes[t]) })
+	return cmp.Or(errs...)
+}
+
+// askEach calls ask for each topic, for up to mostQuestions at a time, and
+// returns the errors in the order of the topics.
+func askEach(topics []*sourceTopic, ask func(*sourceTopic) error) []error {
 	errs := make([]error, len(topics))
+	if len(topics) == 1 {
+		errs[0] = ask(topics[0])
+		return errs
+	}
 	var all sync.WaitGroup
 	places := make(chan struct{}, mostQuestions)
 	for i, t := range topics {
 		places <- struct{}{}
 		all.Go(func() {
 			defer func() { <-places }()
-			errs[i] = do(t, numbers[t], indexes[t])
+			errs[i] = ask(t)
 		})
 	}
 	all.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return errs
 }

@@ -1,8 +1,11 @@
 package cluster
 
 import (
+	"context"
 	"slices"
 	"sync"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 )
@@ -15,6 +18,16 @@ type brokerTable struct {
 	mu     sync.Mutex
 	ids    []int32
 	silent int // questions in a row without an answer
+}
+
+// askAny asks a question that any broker can answer: it chooses the broker.
+func (c *Cluster) askAny(ctx context.Context, q wire.Question) (kmsg.Response, error) {
+	q.Broker = c.anyBroker()
+	answer, _, err := c.wire.Ask(ctx, q)
+	if err != nil {
+		c.noteSilence()
+	}
+	return answer, err
 }
 
 // anyBroker returns the broker to ask next; -1 for one that the configuration

@@ -60,9 +60,8 @@ func (c *Cluster) ReadSettingsOf(ctx context.Context, topics []string) (map[stri
 			r.ResourceType, r.ResourceName = kmsg.ConfigResourceTypeTopic, topic
 			req.Resources = append(req.Resources, r)
 		}
-		res, _, err := c.wire.Ask(ctx, wire.Question{Broker: c.anyBroker(), Request: req, Least: 1, Most: 4})
+		res, err := c.askAny(ctx, wire.Question{Request: req, Least: 1, Most: 4})
 		if err != nil {
-			c.noteSilence()
 			return err
 		}
 		found = make(map[string]Settings, len(topics))

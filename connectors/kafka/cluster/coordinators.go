@@ -130,11 +130,8 @@ func (k *Coordinator) findBroker(ctx context.Context, limit time.Duration) (int3
 	if k.transaction {
 		req.CoordinatorType = 1
 	}
-	answer, _, err := k.cluster.wire.Ask(ctx, wire.Question{
-		Broker: k.cluster.anyBroker(), Request: req, Least: 1, Most: 3, Limit: limit,
-	})
+	answer, err := k.cluster.askAny(ctx, wire.Question{Request: req, Least: 1, Most: 3, Limit: limit})
 	if err != nil {
-		k.cluster.noteSilence()
 		return 0, err
 	}
 	res := answer.(*kmsg.FindCoordinatorResponse)

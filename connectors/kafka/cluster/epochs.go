@@ -23,28 +23,17 @@ type ReadUpTo struct {
 // offset are others than those that were read.
 func (t *Topic) FindCuts(ctx context.Context, read []ReadUpTo) ([]int64, error) {
 	cuts := make([]int64, len(read))
-	open := make([]int, len(read))
 	partitions := make([]int32, len(read))
 	for i := range read {
-		cuts[i], open[i], partitions[i] = -1, i, read[i].Partition
+		cuts[i], partitions[i] = -1, read[i].Partition
 	}
-	r := t.cluster.NewRetry("leader epochs of topic " + t.name)
-	for {
-		var worst error
-		for _, leader := range t.leadersOf(partitions, open) {
-			worst = WorseOf(worst, t.askEpochs(ctx, leader, read, &open, cuts))
-		}
-		if len(open) == 0 {
-			r.Reset()
-			return cuts, nil
-		}
-		if err := r.Wait(ctx, worst); err != nil {
-			return nil, err
-		}
-		if err := t.Refresh(ctx); err != nil && JudgeError(err) != Again {
-			return nil, err
-		}
+	err := t.askLeaders(ctx, "leader epochs", partitions, func(leader int32, open *[]int) error {
+		return t.askEpochs(ctx, leader, read, open, cuts)
+	})
+	if err != nil {
+		return nil, err
 	}
+	return cuts, nil
 }
 
 // askEpochs asks one leader, and removes the answered indexes from open.

@@ -31,25 +31,41 @@ func (t *Topic) ListEnds(ctx context.Context, partitions []int32) ([]int64, erro
 
 func (t *Topic) offsetsAt(ctx context.Context, partitions []int32, at int64, committed bool) ([]int64, error) {
 	found := make([]int64, len(partitions))
+	err := t.askLeaders(ctx, "offsets", partitions, func(leader int32, open *[]int) error {
+		return t.listAt(ctx, leader, partitions, open, at, committed, found)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// askLeaders asks the leaders of partitions until all have answered. Ask asks
+// one of them for its partitions among those at the indexes in open, and
+// removes the answered ones from it. The name of the question stands in errors
+// and the log.
+func (t *Topic) askLeaders(
+	ctx context.Context, name string, partitions []int32, ask func(leader int32, open *[]int) error,
+) error {
 	open := make([]int, len(partitions)) // indexes of those without an answer
 	for i := range open {
 		open[i] = i
 	}
-	r := t.cluster.NewRetry("offsets of topic " + t.name)
+	r := t.cluster.NewRetry(name + " of topic " + t.name)
 	for {
 		var worst error
 		for _, leader := range t.leadersOf(partitions, open) {
-			worst = WorseOf(worst, t.listAt(ctx, leader, partitions, &open, at, committed, found))
+			worst = WorseOf(worst, ask(leader, &open))
 		}
 		if len(open) == 0 {
 			r.Reset()
-			return found, nil
+			return nil
 		}
 		if err := r.Wait(ctx, worst); err != nil {
-			return nil, err
+			return err
 		}
 		if err := t.Refresh(ctx); err != nil && JudgeError(err) != Again {
-			return nil, err
+			return err
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/streamcrypt/streamcrypt/internal/retry"
 )
 
 // quotas remember until when brokers ask this client to wait, since it is over
@@ -58,12 +60,5 @@ func (c *Cluster) AwaitQuota(ctx context.Context, broker int32, writes bool) err
 	if !ok {
 		return nil
 	}
-	timer := time.NewTimer(time.Until(until))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return retry.Sleep(ctx, time.Until(until))
 }

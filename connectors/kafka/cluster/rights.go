@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -40,16 +41,22 @@ func (e *RightError) Error() string {
 // Unwrap gives the broker's error.
 func (e *RightError) Unwrap() error { return e.Err }
 
-// NewRightError returns the error of a right that is missing.
-func (c *Cluster) NewRightError(r Resource, operation string, err error) error {
-	principal := c.options.Principal
+// FormatGrant returns the command of Kafka's that grants a right to the
+// principal.
+func (o *Options) FormatGrant(r Resource, operation string) string {
+	principal := o.Principal
 	if principal == "" {
 		principal = "User:NAME"
 	}
+	return fmt.Sprintf("kafka-acls.sh --bootstrap-server %s --add --allow-principal %s --operation %s --%s %s",
+		strings.Join(o.Brokers, ","), principal, operation, r.Kind, r.Name)
+}
+
+// NewRightError returns the error of a right that is missing.
+func (c *Cluster) NewRightError(r Resource, operation string, err error) error {
 	return &RightError{
 		Resource: r, Operation: operation, Principal: c.options.Principal, Err: err,
-		Command: fmt.Sprintf("kafka-acls.sh --bootstrap-server %s --add --allow-principal %s --operation %s --%s %s",
-			strings.Join(c.options.Brokers, ","), principal, operation, r.Kind, r.Name),
+		Command: c.options.FormatGrant(r, operation),
 	}
 }
 
@@ -66,61 +73,122 @@ func (c *Cluster) NameRight(r Resource, operation string, err error) error {
 	return err
 }
 
+// operations are those that brokers tell of.
 var operations = map[string]kmsg.ACLOperation{
 	"Read": kmsg.ACLOperationRead, "Write": kmsg.ACLOperationWrite, "Describe": kmsg.ACLOperationDescribe,
+	"DescribeConfigs": kmsg.ACLOperationDescribeConfigs,
 }
 
-// lacks tells whether a bit field of operations lacks one. A broker that does
-// not say returns the least number there is.
-func lacks(allowed int32, operation string) bool {
-	return allowed != -1<<31 && allowed&(1<<operations[operation]) == 0
+// Rights are the operations that the brokers allow on a topic or a group. None
+// is known of the zero value.
+type Rights struct {
+	told bool
+	bits int32
 }
 
-// CheckTopicRight asks whether this user has a right to a topic, which changes
-// nothing (KIP-430). Brokers that do not know the question say nothing.
+// newRights reads the bit field of an answer. A broker that is too old to tell,
+// or has no authorizer, returns the least number there is.
+func newRights(bits int32) Rights { return Rights{told: bits != math.MinInt32, bits: bits} }
+
+// Has tells whether an operation is allowed, and whether that is known.
+func (r Rights) Has(operation string) (has, known bool) {
+	bit, ok := operations[operation]
+	known = ok && r.told
+	return known && r.bits&(1<<bit) != 0, known
+}
+
+func (r Rights) lacks(operation string) bool {
+	has, known := r.Has(operation)
+	return known && !has
+}
+
+// ReadTopicRights asks any broker, once, which operations this user may do on a
+// topic (KIP-430). Nothing is made by asking. Rights on a topic that is not
+// there, or that may not be seen, are not known.
+func (c *Cluster) ReadTopicRights(ctx context.Context, topic string) (Rights, error) {
+	rights, _, err := c.readTopicRights(ctx, topic)
+	return rights, err
+}
+
+// readTopicRights does the same, and returns the code of the topic apart from
+// an error of the request.
+func (c *Cluster) readTopicRights(ctx context.Context, topic string) (_ Rights, code, err error) {
+	req := kmsg.NewPtrMetadataRequest()
+	t := kmsg.NewMetadataRequestTopic()
+	t.Topic = &topic
+	req.Topics = append(req.Topics, t)
+	req.AllowAutoTopicCreation, req.IncludeTopicAuthorizedOperations = false, true
+	res, err := c.askAny(ctx, wire.Question{Request: req, Least: 8, Most: 10})
+	if err != nil {
+		return Rights{}, nil, err
+	}
+	for _, t := range res.(*kmsg.MetadataResponse).Topics {
+		if t.Topic == nil || *t.Topic != topic {
+			continue
+		}
+		if code := ErrorFromCode(t.ErrorCode); code != nil {
+			return Rights{}, code, nil
+		}
+		return newRights(t.AuthorizedOperations), nil, nil
+	}
+	return Rights{}, nil, nil
+}
+
+// CheckTopicRight asks whether this user has a right to a topic. Brokers that
+// do not know the question say nothing.
 func (c *Cluster) CheckTopicRight(ctx context.Context, topic, operation string) error {
 	r := Resource{"topic", topic}
 	return c.RetryCall(ctx, "rights to topic "+topic, func(ctx context.Context) error {
-		req := kmsg.NewPtrMetadataRequest()
-		t := kmsg.NewMetadataRequestTopic()
-		t.Topic = &topic
-		req.Topics, req.IncludeTopicAuthorizedOperations = append(req.Topics, t), true
-		res, _, err := c.wire.Ask(ctx, wire.Question{Broker: c.anyBroker(), Request: req, Least: 8, Most: 10})
-		if err != nil {
+		rights, code, err := c.readTopicRights(ctx, topic)
+		switch {
+		case err != nil:
 			return ignoreVersion(err)
+		case rights.lacks(operation):
+			return c.NewRightError(r, operation, nil)
 		}
-		for _, t := range res.(*kmsg.MetadataResponse).Topics {
-			switch err := ErrorFromCode(t.ErrorCode); {
-			case err != nil:
-				return c.NameRight(r, operation, err)
-			case lacks(t.AuthorizedOperations, operation):
-				return c.NewRightError(r, operation, nil)
-			}
-		}
-		return nil
+		return c.NameRight(r, operation, code)
 	})
 }
 
-// CheckGroupRight is the same for a group.
+// Group is a consumer group as its coordinator sees it.
+type Group struct {
+	Rights  Rights
+	State   string // Dead if there is no such group
+	Members int
+}
+
+// DescribeGroup asks the group's coordinator about it, once. Nothing is made by
+// asking.
+func (c *Cluster) DescribeGroup(ctx context.Context, group string) (Group, error) {
+	k := c.GroupCoordinator(group)
+	req := kmsg.NewPtrDescribeGroupsRequest()
+	req.Groups, req.IncludeAuthorizedOperations = []string{group}, true
+	res, err := k.Ask(ctx, req, 3, 5, 0)
+	if err != nil {
+		return Group{}, err
+	}
+	for _, g := range res.(*kmsg.DescribeGroupsResponse).Groups {
+		if g.Group != group {
+			continue
+		}
+		err := ErrorFromCode(g.ErrorCode)
+		if k.NoteCode(err); err != nil && !errors.Is(err, kafkago.GroupIdNotFound) {
+			return Group{}, err
+		}
+		return Group{Rights: newRights(g.AuthorizedOperations), State: g.State, Members: len(g.Members)}, nil
+	}
+	return Group{}, nil
+}
+
+// CheckGroupRight asks whether this user has a right to a group.
 func (c *Cluster) CheckGroupRight(ctx context.Context, group, operation string) error {
-	r, k := Resource{"group", group}, c.GroupCoordinator(group)
+	r := Resource{"group", group}
 	err := c.RetryCall(ctx, "rights to group "+group, func(ctx context.Context) error {
-		req := kmsg.NewPtrDescribeGroupsRequest()
-		req.Groups, req.IncludeAuthorizedOperations = []string{group}, true
-		res, err := k.Ask(ctx, req, 3, 5, 0)
-		if err != nil {
-			return ignoreVersion(err)
+		g, err := c.DescribeGroup(ctx, group)
+		if g.Rights.lacks(operation) {
+			return c.NewRightError(r, operation, nil)
 		}
-		for _, g := range res.(*kmsg.DescribeGroupsResponse).Groups {
-			err := ErrorFromCode(g.ErrorCode)
-			if k.NoteCode(err); err != nil && !errors.Is(err, kafkago.GroupIdNotFound) {
-				return err
-			}
-			if lacks(g.AuthorizedOperations, operation) {
-				return c.NewRightError(r, operation, nil)
-			}
-		}
-		return nil
+		return ignoreVersion(err)
 	})
 	return c.NameRight(r, operation, err)
 }

@@ -138,19 +138,6 @@ func (t *Topic) Refresh(ctx context.Context) error {
 	return t.Note(found)
 }
 
-// CheckIdentity returns ErrReplaced if the topic was deleted and made again. It
-// asks only if the last request that named the topic is longer ago than pause:
-// the requests in between would have failed.
-func (t *Topic) CheckIdentity(ctx context.Context, last time.Time, pause time.Duration) error {
-	if time.Since(last) < pause {
-		return nil
-	}
-	if err := t.Refresh(ctx); errors.Is(err, ErrReplaced) {
-		return err
-	}
-	return nil
-}
-
 // ConfirmIdentity asks in any case, until it is answered, and returns
 // ErrReplaced if the topic was deleted and made again.
 func (t *Topic) ConfirmIdentity(ctx context.Context) error {

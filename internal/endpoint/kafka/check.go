@@ -12,83 +12,78 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/findings"
 )
 
+// right is an operation that the route takes.
+type right struct {
+	cluster.Resource
+	operation string
+	optional  bool
+}
+
+// listRights lists the rights that the topic takes.
+func (t *topic) listRights() []right {
+	on := cluster.Resource{Kind: "topic", Name: t.topic}
+	var rights []right
+	if t.as.Reads() {
+		rights = append(rights, right{on, "Read", false}, right{on, "Describe", false})
+		if t.group != "" {
+			rights = append(rights, right{cluster.Resource{Kind: "group", Name: t.group}, "Read", false})
+		}
+	} else {
+		rights = append(rights, right{on, "Write", false}, right{on, "Describe", false})
+		if t.create {
+			rights = append(rights, right{on, "Create", false})
+		}
+	}
+	// Without this one the largest batch is taken to be the brokers' default.
+	return append(rights, right{on, "DescribeConfigs", true})
+}
+
 // Needs implements endpoint.Checker.
 func (t *topic) Needs() []findings.Need {
 	var needs []findings.Need
-	if t.as.Reads() {
-		needs = append(needs, t.needOnTopic("Read"), t.needOnTopic("Describe"))
-		if t.group != "" {
-			needs = append(needs, t.needOn("Read", "group", t.group))
-		}
-	} else {
-		needs = append(needs, t.needOnTopic("Write"), t.needOnTopic("Describe"))
-		if t.create {
-			needs = append(needs, t.needOnTopic("Create"))
-		}
+	for _, r := range t.listRights() {
+		needs = append(needs, t.newNeed(r))
 	}
-	configs := t.needOnTopic("DescribeConfigs") // without it the largest batch is taken to be the brokers' default
-	configs.Optional = true
-	return append(needs, configs)
+	return needs
 }
 
-func (t *topic) needOnTopic(operation string) findings.Need {
-	return t.needOn(operation, "topic", t.topic)
-}
-
-// needOn returns the right to do an operation, with the command that gives it.
-func (t *topic) needOn(operation, kind, name string) findings.Need {
-	principal := t.conn.User
-	if principal == "" {
-		principal = "NAME"
-	}
+// newNeed returns the need of a right, with the command that grants it.
+func (t *topic) newNeed(r right) findings.Need {
+	o := t.conn.nameOptions()
 	return findings.Need{
-		Right: fmt.Sprintf("%s on %s %s", operation, kind, name), State: findings.Unknown,
-		Grant: fmt.Sprintf("kafka-acls.sh --bootstrap-server %s --add --allow-principal User:%s --operation %s --%s %s",
-			t.conn.brokers, principal, operation, kind, name),
+		Right: fmt.Sprintf("%s on %s %s", r.operation, r.Kind, r.Name), State: findings.Unknown,
+		Optional: r.optional, Grant: o.FormatGrant(r.Resource, r.operation),
 	}
 }
 
-// operations are those of Needs that brokers tell of.
-var operations = map[string]connector.Right{
-	"Read": connector.RightRead, "Write": connector.RightWrite, "Describe": connector.RightDescribe,
-	"DescribeConfigs": connector.RightDescribeConfigs,
-}
-
-// settleNeeds fills in which of the rights are there.
-func (t *topic) settleNeeds(ctx context.Context, c *cluster.Cluster, needs []findings.Need) error {
-	onTopic, err := connector.ReadTopicRights(ctx, c, t.topic)
+// settleNeeds returns Needs, and which of the rights are there.
+func (t *topic) settleNeeds(ctx context.Context, c *cluster.Cluster) ([]findings.Need, error) {
+	onTopic, err := c.ReadTopicRights(ctx, t.topic)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var onGroup connector.Rights
+	var onGroup cluster.Rights
 	if t.group != "" {
-		g, err := connector.DescribeGroup(ctx, c, t.group)
+		g, err := c.DescribeGroup(ctx, t.group)
 		if err == nil {
 			onGroup = g.Rights
 		}
 		// An error is why the rights are not known, and no problem of the run.
 	}
-	for i := range needs {
-		for operation, right := range operations {
-			switch needs[i].Right {
-			case t.needOnTopic(operation).Right:
-				needs[i].State = stateOf(onTopic, right)
-			case t.needOn(operation, "group", t.group).Right:
-				needs[i].State = stateOf(onGroup, right)
-			}
+	needs := t.Needs()
+	for i, r := range t.listRights() {
+		given := onTopic
+		if r.Kind == "group" {
+			given = onGroup
+		}
+		switch has, known := given.Has(r.operation); {
+		case has:
+			needs[i].State = findings.Given
+		case known:
+			needs[i].State = findings.Missing
 		}
 	}
-	return nil
-}
-
-func stateOf(r connector.Rights, one connector.Right) findings.State {
-	switch {
-	case !r.Known:
-		return findings.Unknown
-	case r.Has(one):
-		return findings.Given
-	}
-	return findings.Missing
+	return needs, nil
 }
 
 // CheckSource implements endpoint.Checker. To open a source changes nothing;
@@ -98,10 +93,11 @@ func (t *topic) CheckSource(ctx context.Context, s *endpoint.Session) (*endpoint
 	if err != nil {
 		return nil, err
 	}
-	found := &endpoint.Checked{Report: findings.Report{Needs: t.Needs()}}
-	if err := t.settleNeeds(ctx, c, found.Needs); err != nil {
+	needs, err := t.settleNeeds(ctx, c)
+	if err != nil {
 		return nil, err
 	}
+	found := &endpoint.Checked{Report: findings.Report{Needs: needs}}
 	in, err := t.OpenSource(ctx, s)
 	if err != nil {
 		found.AddProblem(err)
@@ -142,7 +138,7 @@ func addExtent(ctx context.Context, source *connector.Source, found *endpoint.Ch
 // addGroup adds how the group is. A run with an end refuses to run beside its
 // members.
 func (t *topic) addGroup(ctx context.Context, c *cluster.Cluster, found *endpoint.Checked) {
-	g, err := connector.DescribeGroup(ctx, c, t.group)
+	g, err := c.DescribeGroup(ctx, t.group)
 	if err != nil {
 		found.Warnings = append(found.Warnings, fmt.Sprintf("group %s: %v", t.group, err))
 		return
@@ -160,10 +156,11 @@ func (t *topic) CheckSink(ctx context.Context, s *endpoint.Session, in *endpoint
 	if err != nil {
 		return nil, err
 	}
-	found := &endpoint.Checked{Report: findings.Report{Needs: t.Needs()}}
-	if err := t.settleNeeds(ctx, c, found.Needs); err != nil {
+	needs, err := t.settleNeeds(ctx, c)
+	if err != nil {
 		return nil, err
 	}
+	found := &endpoint.Checked{Report: findings.Report{Needs: needs}}
 	var source *connector.Source
 	if in.Source != nil {
 		source, _ = in.Source.Source.(*connector.Source)
@@ -233,7 +230,7 @@ func (t *topic) addDelivery(found *endpoint.Checked, source *connector.Source, e
 		prefix = source.Group + "-"
 	}
 	for _, operation := range []string{"Write", "Describe"} {
-		need := t.needOn(operation, "transactional-id", prefix)
+		need := t.newNeed(right{cluster.Resource{Kind: "transactional-id", Name: prefix}, operation, false})
 		need.Right += "*"
 		need.Grant += " --resource-pattern-type prefixed"
 		found.Needs = append(found.Needs, need)

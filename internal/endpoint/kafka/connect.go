@@ -73,7 +73,7 @@ func (c *connection) check() error {
 	if err := c.checkSASL(); err != nil || c.brokers == "" {
 		return err
 	}
-	return cluster.Options{Brokers: strings.Split(c.brokers, ",")}.Check()
+	return c.nameOptions().Check()
 }
 
 // checkSASL refuses parameters that the mechanism lacks, or has no use for.

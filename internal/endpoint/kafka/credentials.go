@@ -13,14 +13,21 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/credfile"
 )
 
+// nameOptions returns the options that name the brokers and the user.
+func (c *connection) nameOptions() cluster.Options {
+	o := cluster.Options{Brokers: strings.Split(c.brokers, ",")}
+	if c.User != "" {
+		o.Principal = "User:" + c.User
+	}
+	return o
+}
+
 // options returns how to connect. The files that the connection names are read
 // once, so that mistakes are told before anything is opened, and again for each
 // connection, since certificates and passwords are replaced.
 func (c connection) options(ctx context.Context, log *slog.Logger) (o cluster.Options, err error) {
-	o = cluster.Options{Brokers: strings.Split(c.brokers, ","), Log: log}
-	if c.User != "" {
-		o.Principal = "User:" + c.User
-	}
+	o = c.nameOptions()
+	o.Log = log
 	if c.TLS {
 		if _, err = c.readTLS(log); err != nil {
 			return o, err
