@@ -718,6 +718,9 @@ func TestSourceOptions(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Fatalf("got %v", err)
 			}
+			if _, looked := LookAtSource(t.Context(), c, test.options); looked == nil || looked.Error() != err.Error() {
+				t.Fatalf("looked at: %v, opened: %v", looked, err)
+			}
 		})
 	}
 }
