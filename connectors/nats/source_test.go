@@ -264,17 +264,11 @@ func TestRedeliveredWhileHeld(t *testing.T) {
 	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", Shared: true, UntilEnd: true, AckWait: time.Hour}))
 	got, _ := v.read(2)
 	l := v.lane.(*lane)
-	l.mu.Lock()
-	first := l.held[1].msg
-	l.mu.Unlock()
+	first := l.heldMessage(1)
 	if err := l.sendWord(first, wordNak); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "delivered again", func() bool {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		return l.held[1].msg != first
-	})
+	eventually(t, "delivered again", func() bool { return l.heldMessage(1) != first })
 	same(t, append(got, v.rest()...), want(2, 0))
 	v.commit(2)
 	eventually(t, "acknowledged", func() bool { return b.consumer("ORDERS", "enc").NumAckPending == 0 })
