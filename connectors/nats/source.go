@@ -102,7 +102,6 @@ type Source struct {
 	domain  string
 	// streamConfig is the stream's when it was opened.
 	streamConfig jetstream.StreamConfig
-	consumer     jetstream.Consumer
 	config       jetstream.ConsumerConfig // of the consumer, as the server has it
 	backlog      uint64                   // messages for the consumer when it was opened
 	last         uint64                   // the last sequence of a bounded run

@@ -719,6 +719,26 @@ func TestSourceOptions(t *testing.T) {
 	}
 }
 
+func TestFilterSubjects(t *testing.T) {
+	t.Parallel()
+	for _, is := range []struct {
+		one  string
+		many []string
+		want []string
+	}{
+		{},
+		{one: ">"},
+		{many: []string{">"}},
+		{one: "b.*", want: []string{"b.*"}},
+		{many: []string{"c", "b.>", "a"}, want: []string{"a", "b.>", "c"}},
+	} {
+		s := &Source{config: jetstream.ConsumerConfig{FilterSubject: is.one, FilterSubjects: is.many}}
+		if got := s.FilterSubjects(); !slices.Equal(got, is.want) {
+			t.Errorf("%q, %q: %q", is.one, is.many, got)
+		}
+	}
+}
+
 func TestConsumerIsCreatedAndBound(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
