@@ -31,7 +31,7 @@ func (s *Source) openConsumer(ctx context.Context, stream jetstream.Stream) erro
 		return fmt.Errorf("nats stream %s, consumer %q: %w", s.Stream, s.Consumer, err)
 	}
 	info := consumer.CachedInfo()
-	s.consumer, s.config = consumer, info.Config
+	s.config = info.Config
 	s.backlog = info.NumPending + uint64(info.NumAckPending)
 	return nil
 }
@@ -137,14 +137,14 @@ const metadataRoute = "streamcrypt-route"
 // must be.
 var ErrConsumerDiffers = errors.New("the consumer exists and differs")
 
-func sameSubjects(a, b []string) bool {
-	everything := func(s []string) []string {
-		if len(s) == 1 && s[0] == ">" {
-			return nil
-		}
-		return slices.Sorted(slices.Values(s))
+func sameSubjects(a, b []string) bool { return slices.Equal(sortFilters(a), sortFilters(b)) }
+
+// sortFilters returns filters in order; none where one takes all.
+func sortFilters(filters []string) []string {
+	if len(filters) == 1 && filters[0] == ">" {
+		return nil
 	}
-	return slices.Equal(everything(a), everything(b))
+	return slices.Sorted(slices.Values(filters))
 }
 
 // effectiveAckWait is how long the server waits for a word about a message. A

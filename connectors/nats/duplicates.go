@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -22,12 +21,6 @@ import (
 // a stream that lost its tail the sequence is used again. So what is stored is
 // looked at, and a message that is not there is published under another id;
 // unless the stream deletes what its readers have acknowledged.
-
-// duplicateCounts count what came of acknowledgements that said "duplicate".
-type duplicateCounts struct {
-	already atomic.Int64 // the message is stored
-	again   atomic.Int64 // it is not, and was published under another id
-}
 
 // duplicate is a message that the stream called one.
 type duplicate struct {
@@ -86,8 +79,6 @@ func (w *writer) verifyDuplicates(ctx context.Context, msgs []pipeline.Message) 
 }
 
 func (s *Sink) noteDuplicates(already, again int) {
-	s.counts.already.Add(int64(already))
-	s.counts.again.Add(int64(again))
 	if again > 0 {
 		s.Log.Warn("the stream called messages duplicates that it does not hold; they are published under other ids",
 			"stream", s.Stream, "messages", again)
@@ -95,12 +86,6 @@ func (s *Sink) noteDuplicates(already, again int) {
 	if s.Observer != nil && already+again > 0 {
 		s.Observer.NoteDuplicates(already, again)
 	}
-}
-
-// Duplicates counts the messages that the stream had stored already, and those
-// that it only said so of.
-func (s *Sink) Duplicates() (already, again int64) {
-	return s.counts.already.Load(), s.counts.again.Load()
 }
 
 // isStored tells whether the message at a sequence has the id. The leader is

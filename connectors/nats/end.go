@@ -66,7 +66,7 @@ func (l *lane) isAtEnd(ctx context.Context) bool {
 		return true
 	}
 	l.mu.Lock()
-	changes, own := l.changes, len(l.held)
+	changes, own, arrived := l.changes, len(l.held), l.delivered
 	pastEnd := l.pastEnd && len(l.ready) == 0
 	l.mu.Unlock()
 	if pastEnd {
@@ -78,13 +78,8 @@ func (l *lane) isAtEnd(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
-	at := consumer.CachedInfo().Delivered.Stream
-	if own == 0 {
-		// Nothing is with this lane, so everything must be acknowledged. Around
-		// a reset the server may count neither what was taken back as pending
-		// nor as to be delivered; its floor is exact.
-		at = min(at, consumer.CachedInfo().AckFloor.Stream)
-	}
+	info := consumer.CachedInfo()
+	at := l.source.deliveredTo(info, own, arrived)
 	if at < l.source.last && !l.nothingBehind(ctx, at) {
 		return false
 	}
@@ -92,7 +87,27 @@ func (l *lane) isAtEnd(ctx context.Context) bool {
 	defer l.mu.Unlock()
 	// A message that moved while the server was asked makes its answer and our
 	// count incomparable.
-	return l.changes == changes && len(l.ready) == 0 && isFinished(consumer.CachedInfo(), l.source.last, own)
+	return l.changes == changes && len(l.ready) == 0 && isFinished(info, at, l.source.last, own)
+}
+
+// deliveredTo returns the sequence up to which the consumer's messages have
+// been delivered. own is how many of them are with this lane, arrived the
+// highest sequence that has come to it.
+//
+// After a reset to the first message the server may still name the last
+// delivery of before: when it was writing its state at that moment it does not
+// write the new one, and reads the old one back (2.15, consumerFileStore). So
+// its word on deliveries is not taken where we know better: in order, all that
+// is not acknowledged comes to this lane, and without one of ours there must be
+// nothing but acknowledged messages.
+func (s *Source) deliveredTo(info *jetstream.ConsumerInfo, own int, arrived uint64) uint64 {
+	switch {
+	case !s.Shared:
+		return max(info.AckFloor.Stream, arrived)
+	case own == 0:
+		return info.AckFloor.Stream
+	}
+	return info.Delivered.Stream
 }
 
 // settleEnd counts the messages up to the end of the run that were deleted
@@ -154,12 +169,13 @@ func (s *Source) holdsNothing(ctx context.Context, from uint64) (bool, error) {
 	return true, nil
 }
 
-// isFinished tells whether a consumer has delivered all up to last and waits
-// for nobody else: own is how many of the messages it waits for are ours.
+// isFinished tells whether a consumer that has delivered all up to at has
+// delivered all up to last and waits for nobody else: own is how many of the
+// messages it waits for are ours.
 //
 // With others there may also be messages beyond last, so the count alone would
 // not do; the floor is exact but rises only when ours are committed.
-func isFinished(info *jetstream.ConsumerInfo, last uint64, own int) bool {
-	delivered := info.NumPending == 0 || info.Delivered.Stream >= last
+func isFinished(info *jetstream.ConsumerInfo, at, last uint64, own int) bool {
+	delivered := info.NumPending == 0 || at >= last
 	return delivered && (info.AckFloor.Stream >= last || info.NumAckPending <= own)
 }

@@ -29,15 +29,9 @@ type SourceLook struct {
 // LookAtSource looks at a stream and its consumer as NewSource does, and
 // changes nothing: a consumer that does not exist is not made.
 func LookAtSource(ctx context.Context, conn *Conn, o SourceOptions) (*SourceLook, error) {
-	o, err := o.withDefaults()
+	s, stream, err := bindStream(ctx, conn, o)
 	if err != nil {
 		return nil, err
-	}
-	s := &Source{SourceOptions: o, conn: conn}
-	s.window = max(o.ReadAhead, int(conn.nc.MaxPayload())+envelopeBytes)
-	stream, err := conn.js.Stream(ctx, o.Stream)
-	if err != nil {
-		return nil, fmt.Errorf("nats stream %s: %w", o.Stream, err)
 	}
 	state := stream.CachedInfo().State
 	look := &SourceLook{

@@ -20,6 +20,8 @@ type witness struct {
 	ends    []error                          // of lanes
 	changes []bool                           // of the connection
 	retried []int                            // messages
+
+	already, again int // of duplicates
 }
 
 func (w *witness) ServeLane(places func(func(string, int64, int64))) func(error) {
@@ -35,7 +37,19 @@ func (w *witness) ChangeConnection(connected bool, err error) {
 	}
 }
 
-func (w *witness) NoteDuplicates(int, int) {}
+func (w *witness) NoteDuplicates(already, again int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.already, w.again = w.already+already, w.again+again
+}
+
+// notedDuplicates returns what the observer of broker.sink was told.
+func notedDuplicates(s *Sink) (already, again int) {
+	w := s.Observer.(*witness)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.already, w.again
+}
 
 func (w *witness) RetryPublish(messages int, err error) {
 	w.mu.Lock()

@@ -212,35 +212,46 @@ func TestRedelivered(t *testing.T) {
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
 	b.fill("ORDERS", 10, 0)
+	b.loseLane(func(l *lane) { _ = l.sendWord(l.heldMessage(5), wordNak) })
+}
+
+// loseLane has a lane lost, after 3 of the 10 messages of ORDERS, by what
+// disturb does to it. The next lane must read the others and have them
+// acknowledged.
+func (b *broker) loseLane(disturb func(*lane)) {
+	b.t.Helper()
 	s := b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: time.Hour})
 	var got []string
 	lanes := 0
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(b.t.Context(), 20*time.Second)
 	defer cancel()
 	err := s.Serve(ctx, func(ctx context.Context, l pipeline.Lane) error {
 		lanes++
-		v := &serving{t: t, lane: l}
+		v := &serving{t: b.t, lane: l}
 		if lanes == 1 {
 			v.read(10)
 			v.commit(3)
-			in := l.(*lane)
-			in.mu.Lock()
-			fifth := in.held[5].msg
-			in.mu.Unlock()
-			_ = in.sendWord(fifth, wordNak)
+			disturb(l.(*lane))
 			_, err := l.Read(ctx, readLimit)
 			return err
 		}
 		got, _ = v.read(7)
 		v.commit(7)
-		eventually(t, "acknowledged", func() bool { return b.consumer("ORDERS", "enc").AckFloor.Stream == 10 })
+		eventually(b.t, "acknowledged", func() bool { return b.consumer("ORDERS", "enc").AckFloor.Stream == 10 })
 		cancel()
 		return nil
 	})
 	if err != nil || lanes != 2 {
-		t.Fatalf("%d lanes, %v", lanes, err)
+		b.t.Fatalf("%d lanes, %v", lanes, err)
 	}
-	equal(t, got, want(10, 0)[3:])
+	equal(b.t, got, want(10, 0)[3:])
+}
+
+// heldMessage is the message of a sequence, as it was delivered last.
+func (l *lane) heldMessage(sequence uint64) *natsgo.Msg {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.held[sequence].msg
 }
 
 // TestMissingDelivery: a delivery that was lost with a connection is missed,
@@ -250,35 +261,13 @@ func TestMissingDelivery(t *testing.T) {
 	b := startBroker(t, nil)
 	b.stream("ORDERS", nil)
 	b.fill("ORDERS", 10, 0)
-	s := b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", AckWait: time.Hour})
-	var got []string
-	lanes := 0
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	err := s.Serve(ctx, func(ctx context.Context, l pipeline.Lane) error {
-		lanes++
-		v := &serving{t: t, lane: l}
-		if lanes == 1 {
-			v.read(10)
-			v.commit(3)
-			// Sequence 11 was delivered as number 11, to a connection that
-			// was lost.
-			l.(*lane).current().receive(&natsgo.Msg{
-				Reply: fmt.Sprintf("$JS.ACK.ORDERS.enc.1.12.12.%d.0", time.Now().UnixNano()),
-			})
-			_, err := l.Read(ctx, readLimit)
-			return err
-		}
-		got, _ = v.read(7)
-		v.commit(7)
-		eventually(t, "acknowledged", func() bool { return b.consumer("ORDERS", "enc").AckFloor.Stream == 10 })
-		cancel()
-		return nil
+	b.loseLane(func(l *lane) {
+		// Sequence 11 was delivered as number 11, to a connection that was
+		// lost.
+		l.current().receive(&natsgo.Msg{
+			Reply: fmt.Sprintf("$JS.ACK.ORDERS.enc.1.12.12.%d.0", time.Now().UnixNano()),
+		})
 	})
-	if err != nil || lanes != 2 {
-		t.Fatalf("%d lanes, %v", lanes, err)
-	}
-	equal(t, got, want(10, 0)[3:])
 }
 
 // TestOwnConsumerDeleted: it is made anew where this process stands.

@@ -240,9 +240,13 @@ func (b *broker) source(c *Conn, o SourceOptions) *Source {
 	return s
 }
 
+// sink opens a Sink, with the test's defaults for what o leaves open.
 func (b *broker) sink(c *Conn, o SinkOptions) *Sink {
 	b.t.Helper()
 	o.Log = quiet
+	if o.Observer == nil {
+		o.Observer = new(witness)
+	}
 	s, err := NewSink(b.t.Context(), c, o)
 	if err != nil {
 		b.t.Fatal(err)

@@ -72,7 +72,6 @@ type Sink struct {
 	stream   *jetstream.StreamInfo
 	inFlight *inFlight
 	warnings []string
-	counts   duplicateCounts
 	believes atomic.Bool // what the stream says is a duplicate is believed
 }
 

@@ -102,7 +102,6 @@ type Source struct {
 	domain  string
 	// streamConfig is the stream's when it was opened.
 	streamConfig jetstream.StreamConfig
-	consumer     jetstream.Consumer
 	config       jetstream.ConsumerConfig // of the consumer, as the server has it
 	backlog      uint64                   // messages for the consumer when it was opened
 	last         uint64                   // the last sequence of a bounded run
@@ -118,30 +117,14 @@ type Source struct {
 // NewSource opens a stream and its consumer. It never changes a consumer that
 // exists: if that does not fit o, the error lists the differences.
 func NewSource(ctx context.Context, conn *Conn, o SourceOptions) (*Source, error) {
-	o, err := o.withDefaults()
+	started := time.Now()
+	s, stream, err := bindStream(ctx, conn, o)
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{SourceOptions: o, conn: conn}
-	s.window = max(o.ReadAhead, int(conn.nc.MaxPayload())+envelopeBytes)
-	if s.window > maxWindow {
-		return nil, fmt.Errorf("nats stream %s: read-ahead, or the server's max_payload, of %d bytes is above %d",
-			o.Stream, s.window, maxWindow)
-	}
-	started := time.Now()
-	stream, err := conn.js.Stream(ctx, o.Stream)
-	if err != nil {
-		return nil, fmt.Errorf("nats stream %s: %w", o.Stream, conn.explainSince(started, err))
-	}
-	info := stream.CachedInfo()
-	s.created, s.last, s.domain, s.streamConfig = info.Created, info.State.LastSeq, info.Domain, info.Config
-	if o.Consumer == "" && info.Config.Retention != jetstream.LimitsPolicy {
-		return nil, fmt.Errorf("nats stream %s: it deletes what has been read (%v retention), "+
-			"so a run without a consumer name could lose messages", o.Stream, info.Config.Retention)
-	}
 	if s.Consumer != "" && !s.Shared {
-		if s.bucket, err = openBucket(ctx, conn, s.LeaseBucket, info.Config.Replicas); err != nil {
-			return nil, fmt.Errorf("nats stream %s: %w", o.Stream, err)
+		if s.bucket, err = openBucket(ctx, conn, s.LeaseBucket, s.streamConfig.Replicas); err != nil {
+			return nil, fmt.Errorf("nats stream %s: %w", s.Stream, err)
 		}
 		s.lease = s.newLease()
 	}
@@ -149,6 +132,33 @@ func NewSource(ctx context.Context, conn *Conn, o SourceOptions) (*Source, error
 		return nil, conn.explainSince(started, err)
 	}
 	return s, nil
+}
+
+// bindStream returns a Source of a stream that is there and may be read, which
+// has no consumer yet.
+func bindStream(ctx context.Context, conn *Conn, o SourceOptions) (*Source, jetstream.Stream, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, nil, err
+	}
+	s := &Source{SourceOptions: o, conn: conn}
+	s.window = max(o.ReadAhead, int(conn.nc.MaxPayload())+envelopeBytes)
+	if s.window > maxWindow {
+		return nil, nil, fmt.Errorf("nats stream %s: read-ahead, or the server's max_payload, of %d bytes is above %d",
+			o.Stream, s.window, maxWindow)
+	}
+	started := time.Now()
+	stream, err := conn.js.Stream(ctx, o.Stream)
+	if err != nil {
+		return nil, nil, fmt.Errorf("nats stream %s: %w", o.Stream, conn.explainSince(started, err))
+	}
+	info := stream.CachedInfo()
+	s.created, s.last, s.domain, s.streamConfig = info.Created, info.State.LastSeq, info.Domain, info.Config
+	if o.Consumer == "" && info.Config.Retention != jetstream.LimitsPolicy {
+		return nil, nil, fmt.Errorf("nats stream %s: it deletes what has been read (%v retention), "+
+			"so a run without a consumer name could lose messages", o.Stream, info.Config.Retention)
+	}
+	return s, stream, nil
 }
 
 func (o SourceOptions) withDefaults() (SourceOptions, error) {

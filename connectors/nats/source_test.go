@@ -264,17 +264,11 @@ func TestRedeliveredWhileHeld(t *testing.T) {
 	v := serve(t, b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", Shared: true, UntilEnd: true, AckWait: time.Hour}))
 	got, _ := v.read(2)
 	l := v.lane.(*lane)
-	l.mu.Lock()
-	first := l.held[1].msg
-	l.mu.Unlock()
+	first := l.heldMessage(1)
 	if err := l.sendWord(first, wordNak); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "delivered again", func() bool {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		return l.held[1].msg != first
-	})
+	eventually(t, "delivered again", func() bool { return l.heldMessage(1) != first })
 	same(t, append(got, v.rest()...), want(2, 0))
 	v.commit(2)
 	eventually(t, "acknowledged", func() bool { return b.consumer("ORDERS", "enc").NumAckPending == 0 })
@@ -718,7 +712,30 @@ func TestSourceOptions(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Fatalf("got %v", err)
 			}
+			if _, looked := LookAtSource(t.Context(), c, test.options); looked == nil || looked.Error() != err.Error() {
+				t.Fatalf("looked at: %v, opened: %v", looked, err)
+			}
 		})
+	}
+}
+
+func TestFilterSubjects(t *testing.T) {
+	t.Parallel()
+	for _, is := range []struct {
+		one  string
+		many []string
+		want []string
+	}{
+		{},
+		{one: ">"},
+		{many: []string{">"}},
+		{one: "b.*", want: []string{"b.*"}},
+		{many: []string{"c", "b.>", "a"}, want: []string{"a", "b.>", "c"}},
+	} {
+		s := &Source{config: jetstream.ConsumerConfig{FilterSubject: is.one, FilterSubjects: is.many}}
+		if got := s.FilterSubjects(); !slices.Equal(got, is.want) {
+			t.Errorf("%q, %q: %q", is.one, is.many, got)
+		}
 	}
 }
 
