@@ -162,8 +162,7 @@ func (d *dictionaries) openStored(ctx context.Context, place string, hint dictio
 	}
 	found := false
 	for i := range stored {
-		records := stored[i].Records
-		for _, record := range records[:min(len(records), maxDictionaries)] {
+		for _, record := range stored[i].Records {
 			dictionary, err := d.openRecord(ctx, place, record)
 			if err != nil {
 				return err

@@ -211,8 +211,15 @@ func (s *fakeStore) Get(_ context.Context, kid [kekcache.KIDSize]byte) ([][]byte
 	return s.records[kid], s.err
 }
 
-func (s *fakeStore) Each(context.Context, func([kekcache.KIDSize]byte) error) error {
-	panic("not used here")
+func (s *fakeStore) Each(_ context.Context, do func([kekcache.KIDSize]byte) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name := range s.records {
+		if err := do(name); err != nil {
+			return err
+		}
+	}
+	return s.err
 }
 
 // fakeCodec writes a key record as commitment, the IV that sealed it, the time,

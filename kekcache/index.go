@@ -105,14 +105,15 @@ func (x *nameIndex) takeWalk() (delay time.Duration) {
 	return 0
 }
 
-// Dictionary is the dictionary records of one name in a store.
+// Dictionary is the dictionary records of one name in a store that may be
+// tried, at most 16.
 type Dictionary struct {
 	Name    [KIDSize]byte
 	Records [][]byte
 }
 
-// ReadDictionaries returns what the store has under names that begin with hint;
-// some of it may be key records. It waits while the store is away, until ctx
+// ReadDictionaries returns the names in the store that begin with hint; some of
+// them may be of key records only. It waits while the store is away, until ctx
 // ends. Without a store it returns nothing.
 func (c *OpenKeys) ReadDictionaries(ctx context.Context, hint [HintSize]byte) (all []Dictionary, err error) {
 	if c.o.Store == nil {
@@ -124,10 +125,16 @@ func (c *OpenKeys) ReadDictionaries(ctx context.Context, hint [HintSize]byte) (a
 		c.health.noteAnswer(ctx, storeDependency, err)
 		return err
 	})
+	keks, _ := c.currentKEKs()
 	for _, name := range names {
-		d := Dictionary{Name: name}
-		if d.Records, err = c.readRecords(ctx, name); err != nil {
+		records, err := c.readRecords(ctx, name)
+		if err != nil {
 			return nil, err
+		}
+		d := Dictionary{Name: name}
+		found, _ := c.filterRecords(keks, splitDictionary(c.o.Codec, name)).findCandidates(records)
+		for i := range found {
+			d.Records = append(d.Records, found[i].record)
 		}
 		all = append(all, d)
 	}

@@ -213,6 +213,48 @@ func TestBudgetOfVerifying(t *testing.T) {
 	})
 }
 
+// TestBudgetOfVerifyingRecords: the same for records of a store that only say
+// that they are for the new KEKs. Each is asked for once, and of a kid only so
+// many are.
+func TestBudgetOfVerifyingRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		to, store := newKEK("kek"), newStore()
+		c := newRewrapping(t, kekcache.RewrapKeysOptions{
+			From: []keys.Unwrapper{newKEK("old")}, To: []keys.Wrapper{to}, Store: store, Verify: true,
+		})
+		to.set(to.fault(keys.BadWrap), 0)
+		began := time.Now()
+		for n := range 100 {
+			m := junk(n)
+			kid := [kekcache.KIDSize]byte(m.kid())
+			store.records[kid] = append(store.records[kid], m.record(t))
+			if _, _, err := c.RewrapRecord(t.Context(), "", m.kid()); !errors.Is(err, kekcache.ErrUnknownKey) {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(began); took < 9*time.Second || took > 11*time.Second || to.count() != 100 {
+			t.Errorf("100 failures took %s and %d calls", took, to.count())
+		}
+		to.fine()
+		genuine := newMessage(200, "old")
+		kid := [kekcache.KIDSize]byte(genuine.kid())
+		store.records[kid] = [][]byte{genuine.record(t)}
+		for n := range byte(40) {
+			claims := *genuine
+			claims.recipients = newMessage(100+n, "kek").recipients
+			store.records[kid] = append(store.records[kid], claims.record(t))
+		}
+		before := to.count()
+		r, _, err := c.RewrapRecord(t.Context(), "", kid[:])
+		if err != nil || r.Already || store.puts != 1 {
+			t.Errorf("%+v, %v, %d records more", r, err, store.puts)
+		}
+		if n := to.count() - before; n != 16+1 {
+			t.Errorf("%d records were verified", n-1)
+		}
+	})
+}
+
 // TestTriesOfAKID: a store can hold any number of records of a kid, of which a
 // few are tried.
 func TestTriesOfAKID(t *testing.T) {

@@ -4,71 +4,48 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 
 	"github.com/streamcrypt/streamcrypt/keys"
 )
-
-// maxTries is how many key records of a kid are tried: anyone who can write to
-// the store adds to their number. One that no KEK fits is no try: a DEK that
-// was rewrapped often has many of them.
-const maxTries = 16
-
-var errOtherKID = fmt.Errorf("%w: a key record of another kid", ErrWrongKey)
 
 // recordAttempts are the ways to unwrap a DEK that the key records of a kid
 // offer.
 type recordAttempts struct {
 	attempts *unwrapAttempts
-	records  []recordAttempt // those that may be tried
-	failed   error           // the word if none of them is
+	records  []candidate
+	failed   error // the word if there are none
 }
 
-type recordAttempt struct {
-	commitment []byte
-	valid      Validity
-}
-
-// attemptRecords finds the records that may be tried, in their order, and
-// passes over the others (docs/envelope.md, section 8). A commitment is
-// compared with the kid before anything is unwrapped.
+// attemptRecords finds the records that may be tried for an envelope that was
+// created at this time. A commitment is compared with the kid before anything
+// is unwrapped.
 func (c *OpenKeys) attemptRecords(
 	keks []keys.Unwrapper, records [][]byte, kid [KIDSize]byte, created uint32,
 ) *recordAttempts {
-	r := &recordAttempts{attempts: newAttempts(), failed: ErrUnknownKey}
-	isUnfit := false
-	for _, record := range records {
-		s, err := c.o.Codec.SplitRecord(record)
-		if err != nil || string(s.Commitment[:KIDSize]) != string(kid[:]) {
-			continue
-		}
-		valid, err := c.signers.check(&s)
+	filter := c.filterRecords(keks, splitKeyRecord(c.o.Codec, kid))
+	filter.check = func(s *Sealed) (Validity, error) {
+		valid, err := c.signers.check(s)
 		if err == nil && !valid.Covers(created) {
 			err = errOutOfTime
 		}
-		if err != nil {
-			r.failed = err
-			continue
-		}
-		recipients, _, err := c.o.Codec.ParseRecipients(s.Recipients)
-		if err != nil {
-			continue
-		}
-		before := len(r.attempts.pairs)
-		r.attempts.addRecipients(keks, recipients, len(r.records))
-		if len(r.attempts.pairs) == before {
-			isUnfit = true
-			continue
-		}
-		r.records = append(r.records, recordAttempt{s.Commitment, valid})
-		if len(r.records) == maxTries {
-			break
-		}
+		return valid, err
 	}
-	if isUnfit { // it promises more than one that nobody vouches for
+	r := &recordAttempts{attempts: newAttempts()}
+	if r.records, r.failed = filter.findCandidates(records); r.failed == nil {
 		r.failed = ErrUnknownKey
 	}
+	for i := range r.records {
+		r.attempts.addRecipients(keks, r.records[i].recipients, i)
+	}
 	return r
+}
+
+// filterRecords returns the filter for records that the KEKs may open.
+func (c *OpenKeys) filterRecords(keks []keys.Unwrapper, split func([]byte) (Sealed, error)) *recordFilter {
+	return &recordFilter{
+		codec: c.o.Codec, split: split, check: c.signers.check,
+		fits: func(recipients []keys.Wrapped, _ int) bool { return areFor(keks, recipients) },
+	}
 }
 
 // openStored returns the DEK of a kid.
@@ -188,7 +165,7 @@ func (c *OpenKeys) unwrapRecords(
 				return err
 			}
 			record := &r.records[p.record]
-			if err := d.verifyCommitment(record.commitment); err != nil {
+			if err := d.verifyCommitment(record.sealed.Commitment); err != nil {
 				clear(d.key[:])
 				r.attempts.refuseRecord(p.record)
 				return err

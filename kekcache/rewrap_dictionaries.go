@@ -1,6 +1,7 @@
 package kekcache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,23 +57,19 @@ func (c *RewrapKeys) rewrapDictionary(ctx context.Context, place string, name [K
 	if err != nil {
 		return err
 	}
-	done := map[string]bool{} // by the bytes before the recipients
-	var todo []storedDictionary
-	for _, record := range records[:min(len(records), maxTries)] {
-		s, err := c.o.Codec.SplitDictionary(record)
-		if err != nil || string(s.Commitment[:KIDSize]) == string(name[:]) { // a key record
-			continue
-		}
-		front := string(record[:len(record)-len(s.Recipients)])
-		if known, count, err := c.o.Codec.ParseRecipients(s.Recipients); err == nil && c.areDone(known, count) {
-			done[front] = true
-			continue
-		}
-		todo = append(todo, storedDictionary{record, front, s})
+	found, failed := c.filterRecords(splitDictionary(c.o.Codec, name)).findCandidates(records)
+	if len(found) == 0 {
+		return cmp.Or(failed, errNoDictionary)
 	}
-	var failed error
-	for _, d := range todo {
-		if done[d.front] {
+	done := map[string]bool{} // by the bytes before the recipients
+	for i := range found {
+		if d := &found[i]; c.areDone(d.recipients, d.all) {
+			done[d.front()] = true
+		}
+	}
+	for i := range found {
+		d := &found[i]
+		if done[d.front()] {
 			continue
 		}
 		now, _, err := c.RewrapRecipients(ctx, place, &d.sealed)
@@ -82,25 +79,15 @@ func (c *RewrapKeys) rewrapDictionary(ctx context.Context, place string, name [K
 			if err != nil {
 				return err
 			}
-			done[d.front] = true
+			done[d.front()] = true
 		case !isRefusal(err):
 			return err
 		default:
 			failed = err
 		}
 	}
-	switch {
-	case len(done) > 0:
+	if len(done) > 0 {
 		return nil
-	case failed == nil:
-		return errNoDictionary
 	}
 	return failed
-}
-
-// storedDictionary is a dictionary record that is not for the new KEKs.
-type storedDictionary struct {
-	record []byte
-	front  string
-	sealed Sealed
 }

@@ -1,7 +1,8 @@
 """Vectors that a reader must open: compression, padding, dictionaries (section 16)."""
 
 from case import Case, reading
-from keys import derived
+from encode import array
+from keys import STRANGER, derived
 from positive import CHUNK, DEK, both, local
 from sealer import Coding, Dek, Message, dictionary_record, digest, seal
 from zstd import bomb, compress, dictionary, frame, order, raw_block, sized
@@ -101,7 +102,8 @@ def dictionary_records() -> list[Case]:
     ours, other = dictionary(), dictionary("other")
     name = digest(ours)[:16]
     record = dictionary_record(ours, KEEPER, local(KEEPER))
-    sealed = seal(record).bytes()
+    parts = seal(record)
+    sealed, theirs = parts.bytes(), parts.replace(recipients=array(STRANGER.recipient(KEEPER.key))).bytes()
     lying = seal(dictionary_record(other, KEEPER, local(KEEPER))).bytes()
     m = Message(ORDER, DEK, local(DEK), coding=Coding(1, 0, ours), coded=compress(ORDER, ours))
     cases = [reading("dictionary-record", "ok", record, seal(record))]
@@ -109,6 +111,8 @@ def dictionary_records() -> list[Case]:
         "found": ((name, sealed),),
         "among-others": ((digest(other)[:16], lying), (name, sealed)),
         "first-under-the-name-is-another": ((name, lying), (name, sealed)),
+        "for-others-is-no-try": ((name, theirs),) * 20 + ((name, sealed),),
+        "sixteenth-try-opens": ((name, lying),) * 15 + ((name, sealed),),
         "first-with-the-hint-is-rubbish": ((name[:4] + bytes(12), b"x"), (name, sealed)),
     }.items():
         cases.append(reading(f"dictionary-record-{label}", "ok", m, seal(m), dictionary_records=records))

@@ -109,7 +109,7 @@ def records() -> list[Case]:
         "by-reference": seal(Message(b"", DEK)).bytes(),
     }.items():
         add(f"record-passed-over-{name}", (junk, good))
-    add("record-sixteenth-try-opens", (theirs,) * 15 + (good,))
+    add("record-sixteenth-try-opens", (foreign_record(DEK, other),) * 15 + (good,))
     add("record-passed-over-ones-are-no-tries", (record_of(other),) * 20 + (good,))
     add("record-for-others-is-no-try", (theirs,) * 20 + (good,))
     return cases
