@@ -24,46 +24,18 @@ import (
 // testdata/mistakes-servers.txt has each with its exit code, error and hint.
 // $NAME stands for the address of a server.
 func TestMistakesWithServers(t *testing.T) {
-	const golden = "testdata/mistakes-servers.txt"
-	text, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path, err := filepath.Abs(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
+	golden := readTranscript(t, "mistakes-servers.txt")
 	inMistakesFolder(t)
 	servers := startServers(t)
-	var got strings.Builder
-	count := 0
-	for block := range strings.SplitSeq(string(text), "\n\n") {
-		command, rest, _ := strings.Cut(strings.TrimSuffix(block, "\n"), "\n")
-		words, isCommand := strings.CutPrefix(command, "$ ")
-		if got.Len() > 0 {
-			got.WriteString("\n")
-		}
-		if !isCommand { // a comment
-			got.WriteString(strings.TrimSuffix(block, "\n") + "\n")
-			continue
-		}
-		count++
-		env, args := splitCommand(servers.fillIn(words))
+	golden.check(t, 25, func(command string) string {
+		env, args := splitCommand(servers.fillIn(command))
 		removeOutputs(t)
 		code, _, stderr := runBinary(t.Context(), t, env, args...)
 		if code == exitOK {
 			t.Errorf("%s: is no mistake", command)
 		}
-		said := fmt.Sprintf("%s\nexit %d\n%s", command, code, servers.takeOut(spoken(t, stderr)))
-		got.WriteString(said)
-		if want := command + "\n" + rest + "\n"; !*update && said != want {
-			t.Errorf("got\n%s\nwant\n%s", said, want)
-		}
-	}
-	if count < 25 {
-		t.Errorf("%d mistakes", count)
-	}
-	checkGolden(t, path, []byte(got.String()))
+		return fmt.Sprintf("exit %d\n%s", code, servers.takeOut(spoken(t, stderr)))
+	})
 }
 
 // removeOutputs removes the outputs that the last command may have left.
