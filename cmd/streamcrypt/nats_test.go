@@ -109,12 +109,6 @@ func TestStoppedBeforeItWasOpen(t *testing.T) {
 	}
 }
 
-func runArgs(ctx context.Context, args ...string) (code int, stdout, stderr string) {
-	var out, err bytes.Buffer
-	code = run(ctx, args, stdio{strings.NewReader(""), &out, &err})
-	return code, out.String(), err.String()
-}
-
 // startNATS runs a server for the test and returns its URL and a client.
 func startNATS(t *testing.T) (string, jetstream.JetStream) {
 	t.Helper()
