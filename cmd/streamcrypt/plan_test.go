@@ -74,16 +74,7 @@ func startPlanServers(t *testing.T) mistakenServers {
 // connectRoot returns a connection that may do everything.
 func connectRoot(t *testing.T, s mistakenServers) jetstream.JetStream {
 	t.Helper()
-	conn, err := natsgo.Connect("nats://"+s["NATS"], natsgo.UserInfo("root", "secret"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
-	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return js
+	return connectNATS(t, "nats://"+s["NATS"], natsgo.UserInfo("root", "secret"))
 }
 
 // listWorld lists everything that a plan must not change.
