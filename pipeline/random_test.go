@@ -3,11 +3,8 @@ package pipeline_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strconv"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,45 +38,35 @@ func TestRandomRuns(t *testing.T) {
 
 // round is one draw.
 type round struct {
-	t    *testing.T
-	mu   sync.Mutex
-	rand *rand.Rand
+	*chance
+	t *testing.T
 
 	src        *pipelinetest.MemorySource
 	sink, dead *pipelinetest.MemorySink
 	o          pipeline.Options
 	places     []string
-	counts     map[string]int // messages put
 	offsets    map[string][]int64
-
-	faults  int // left to happen
-	faulted bool
+	drawn      int // faults at the beginning
 }
 
 func newRound(t *testing.T, seed uint64) *round {
 	r := &round{
-		t: t, rand: rand.New(rand.NewPCG(seed, 7)),
-		counts: make(map[string]int), offsets: make(map[string][]int64),
+		t: t, chance: newChance(seed, 7), offsets: make(map[string][]int64),
 		sink: new(pipelinetest.MemorySink), dead: new(pipelinetest.MemorySink),
 	}
-	var lanes [][]string
-	for l := range 1 + r.rand.IntN(4) {
-		var names []string
-		for p := range 1 + r.rand.IntN(3) {
-			names = append(names, fmt.Sprintf("%d/%d", l, p))
-		}
-		lanes, r.places = append(lanes, names), append(r.places, names...)
-	}
+	lanes := r.drawPlaces(4, 3)
+	r.places = slices.Concat(lanes...)
 	r.src = pipelinetest.NewSource(lanes...)
-	r.src.Live = r.rand.IntN(2) == 0
-	r.src.MaxBatch = 1 + r.rand.IntN(12)
-	if r.rand.IntN(2) == 0 {
-		r.faults = 1 + r.rand.IntN(12)
+	r.src.Live = r.draw(2) == 0
+	r.src.MaxBatch = 1 + r.draw(12)
+	if r.draw(2) == 0 {
+		r.faults = 1 + r.draw(12)
+		r.drawn = r.faults
 	}
 	r.put()
 	r.inject()
 	r.o = pipeline.Options{
-		Source: r.src, Sink: r.sink, DeadLetters: r.dead, Workers: 1 + r.rand.IntN(6), Budget: smallBudget,
+		Source: r.src, Sink: r.sink, DeadLetters: r.dead, Workers: 1 + r.draw(6), Budget: smallBudget,
 		NewTransform: pipelinetest.Each(r.transform), NewGate: r.gate,
 	}
 	return r
@@ -90,62 +77,35 @@ func newRound(t *testing.T, seed uint64) *round {
 func (r *round) put() {
 	for _, p := range r.places {
 		offset := int64(0)
-		for i := range r.rand.IntN(60) {
-			for r.rand.IntN(8) == 0 {
-				r.src.PutGap(p)
-				offset++
-			}
+		for i := range r.draw(60) {
+			offset = r.skipGaps(r.src, p, offset)
 			m := numbered(i, i+1)[0]
-			if r.rand.IntN(10) == 0 {
+			if r.draw(10) == 0 {
 				m.Key = make([]byte, 3000)
 			}
 			r.src.Put(p, m)
 			r.offsets[p] = append(r.offsets[p], offset)
-			r.counts[p]++
 			offset++
 		}
 	}
 }
 
-func (r *round) draw(n int) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.rand.IntN(n)
-}
-
-// pause waits for a while, mostly for none.
-func (r *round) pause(ctx context.Context) error {
-	if r.draw(3) > 0 {
-		return nil
-	}
-	return sleep(ctx, time.Duration(r.draw(1000))*time.Millisecond)
-}
+// wait waits for a while, mostly for none.
+func (r *round) wait(ctx context.Context) error { return r.pause(ctx, 3, time.Second) }
 
 // fault is now and then an error.
-func (r *round) fault() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.faults == 0 || r.rand.IntN(8) > 0 {
-		return nil
-	}
-	r.faults--
-	r.faulted = true
-	if r.rand.IntN(3) == 0 {
-		return errBoom
-	}
-	return fmt.Errorf("fault: %w", pipeline.ErrLost)
-}
+func (r *round) fault() error { return r.drawFault(errBoom) }
 
 func (r *round) inject() {
-	r.src.OnRead = func(ctx context.Context) error { return errors.Join(r.pause(ctx), r.fault()) }
+	r.src.OnRead = func(ctx context.Context) error { return errors.Join(r.wait(ctx), r.fault()) }
 	r.src.OnCommit = func(ctx context.Context, done *pipeline.Progress) error {
 		r.settled(done)
-		return errors.Join(r.pause(ctx), r.fault())
+		return errors.Join(r.wait(ctx), r.fault())
 	}
 	for _, s := range []*pipelinetest.MemorySink{r.sink, r.dead} {
 		s.OnOpen = func(context.Context, pipeline.Lane) error { return r.fault() }
 		s.OnWrite = func(ctx context.Context, _ []pipeline.Message, _ *pipeline.Progress) error {
-			return errors.Join(r.pause(ctx), r.fault())
+			return errors.Join(r.wait(ctx), r.fault())
 		}
 		s.AfterWrite = func(context.Context, *pipeline.Progress) error { return r.fault() }
 		s.OnClose = func(context.Context) error { return r.fault() }
@@ -155,7 +115,7 @@ func (r *round) inject() {
 // The transform and the gate decide by the number, so that every run decides
 // alike.
 func (r *round) transform(ctx context.Context, m *pipeline.Message) error {
-	if err := r.pause(ctx); err != nil {
+	if err := r.wait(ctx); err != nil {
 		return err
 	}
 	switch n, _ := strconv.Atoi(string(m.Value)); {
@@ -194,7 +154,7 @@ func (r *round) fate(n int) *pipelinetest.MemorySink {
 func (r *round) settled(done *pipeline.Progress) {
 	for _, p := range done.Places {
 		have := map[*pipelinetest.MemorySink][]int64{
-			r.sink: offsetsOf(r.sink, p.Place), r.dead: offsetsOf(r.dead, p.Place),
+			r.sink: offsetsIn(r.sink.Stored(), p.Place), r.dead: offsetsIn(r.dead.Stored(), p.Place),
 		}
 		for n, offset := range r.offsets[p.Place] {
 			if fate := r.fate(n); offset < p.Next && fate != nil && !slices.Contains(have[fate], offset) {
@@ -202,16 +162,6 @@ func (r *round) settled(done *pipeline.Progress) {
 			}
 		}
 	}
-}
-
-func offsetsOf(s *pipelinetest.MemorySink, place string) []int64 {
-	var offsets []int64
-	for _, m := range s.Stored() {
-		if m.Origin.Place == place {
-			offsets = append(offsets, m.Origin.Offset)
-		}
-	}
-	return offsets
 }
 
 // play runs until every message has been settled, beginning again after what
@@ -258,12 +208,12 @@ func (r *round) check() {
 			want[r.fate(n)] = append(want[r.fate(n)], offset)
 		}
 		for _, s := range []*pipelinetest.MemorySink{r.sink, r.dead} {
-			got := offsetsOf(s, p)
+			got := offsetsIn(s.Stored(), p)
 			once := first(got)
 			if !slices.Equal(once, want[s]) {
 				r.t.Errorf("%s: got %v, want %v", p, once, want[s])
 			}
-			if !r.faulted && len(once) != len(got) {
+			if r.faultsLeft() == r.drawn && len(once) != len(got) {
 				r.t.Errorf("%s: twice without a fault: %v", p, got)
 			}
 		}

@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strconv"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,9 +73,8 @@ func (k kind) letter() bool {
 
 // schedule is one draw.
 type schedule struct {
-	t    *testing.T
-	mu   sync.Mutex
-	rand *rand.Rand
+	*chance
+	t *testing.T
 
 	src     *pipelinetest.MemorySource
 	sink    *pipelinetest.MemorySink // at least once
@@ -91,36 +87,29 @@ type schedule struct {
 	kinds   map[string][]kind // by number of the message
 	offsets map[string][]int64
 	tries   map[string]int // left to fail, of a message that passes later
-	faults  int            // left to happen
 }
 
 func newSchedule(t *testing.T, seed uint64) *schedule {
 	s := &schedule{
-		t: t, rand: rand.New(rand.NewPCG(seed, 42)), sink: new(pipelinetest.MemorySink), dead: new(pipelinetest.MemorySink),
+		t: t, chance: newChance(seed, 42), sink: new(pipelinetest.MemorySink), dead: new(pipelinetest.MemorySink),
 		kinds: make(map[string][]kind), offsets: make(map[string][]int64), tries: make(map[string]int),
 	}
-	var lanes [][]string
-	for l := range 1 + s.rand.IntN(3) {
-		var names []string
-		for p := range 1 + s.rand.IntN(4) {
-			names = append(names, fmt.Sprintf("%d/%d", l, p))
-		}
-		lanes, s.places = append(lanes, names), append(s.places, names...)
-	}
+	lanes := s.drawPlaces(3, 4)
+	s.places = slices.Concat(lanes...)
 	s.src = pipelinetest.NewSource(lanes...)
-	s.src.Live = s.rand.IntN(2) == 0
-	s.src.MaxBatch = 1 + s.rand.IntN(12)
-	s.letters = s.rand.IntN(2) == 0
-	if s.rand.IntN(2) == 0 {
-		s.faults = 1 + s.rand.IntN(8)
+	s.src.Live = s.draw(2) == 0
+	s.src.MaxBatch = 1 + s.draw(12)
+	s.letters = s.draw(2) == 0
+	if s.draw(2) == 0 {
+		s.faults = 1 + s.draw(8)
 	}
 	s.fill()
 	s.o = pipeline.Options{
-		Source: s.src, Sink: s.sink, Workers: 1 + s.rand.IntN(5), Budget: smallBudget,
+		Source: s.src, Sink: s.sink, Workers: 1 + s.draw(5), Budget: smallBudget,
 		NewTransform: pipelinetest.Each(s.transform), NewGate: s.newGate,
 		ExitAfter: 24 * time.Hour, // the schedule ends the run
 	}
-	s.src.OnRead = func(ctx context.Context) error { return errors.Join(s.pause(ctx), s.fault(true)) }
+	s.src.OnRead = func(ctx context.Context) error { return errors.Join(s.wait(ctx), s.fault(true)) }
 	s.openSinks()
 	return s
 }
@@ -131,11 +120,11 @@ func (s *schedule) openSinks() {
 		s.o.DeadLetters = s.dead
 	}
 	s.dead.OnWrite = func(ctx context.Context, _ []pipeline.Message, _ *pipeline.Progress) error { return s.fault(false) }
-	if s.rand.IntN(3) == 0 {
-		s.src.OnCommit = func(ctx context.Context, _ *pipeline.Progress) error { return errors.Join(s.pause(ctx), s.fault(true)) }
+	if s.draw(3) == 0 {
+		s.src.OnCommit = func(ctx context.Context, _ *pipeline.Progress) error { return errors.Join(s.wait(ctx), s.fault(true)) }
 		s.sink.OnOpen = func(context.Context, pipeline.Lane) error { return s.fault(true) }
 		s.sink.OnWrite = func(ctx context.Context, _ []pipeline.Message, _ *pipeline.Progress) error {
-			return errors.Join(s.pause(ctx), s.fault(true))
+			return errors.Join(s.wait(ctx), s.fault(true))
 		}
 		s.sink.AfterWrite = func(context.Context, *pipeline.Progress) error { return s.fault(true) }
 		s.sink.OnClose = func(context.Context) error { return s.fault(true) }
@@ -145,10 +134,10 @@ func (s *schedule) openSinks() {
 	s.exactly = &pipelinetest.Transactions{
 		Source: s.src, Refuse: s.refuse,
 		Full:     func() bool { return s.draw(3) == 0 },
-		OnWrite:  func(ctx context.Context) error { return errors.Join(s.pause(ctx), s.fault(false)) },
-		OnCommit: func(ctx context.Context) error { return errors.Join(s.pause(ctx), s.fault(false)) },
+		OnWrite:  func(ctx context.Context) error { return errors.Join(s.wait(ctx), s.fault(false)) },
+		OnCommit: func(ctx context.Context) error { return errors.Join(s.wait(ctx), s.fault(false)) },
 	}
-	if s.rand.IntN(2) == 0 { // as with partition=key
+	if s.draw(2) == 0 { // as with partition=key
 		s.exactly.Ahead = func(m *pipeline.Message) bool { return number(m)%3 == 0 }
 	}
 	s.o.Sink = s.exactly
@@ -159,23 +148,20 @@ func (s *schedule) openSinks() {
 
 // fill draws the messages of each place.
 func (s *schedule) fill() {
-	quiet := s.rand.IntN(3) == 0 // mostly good messages
+	quiet := s.draw(3) == 0 // mostly good messages
 	for _, place := range s.places {
 		offset := int64(0)
-		for n := range s.rand.IntN(40) {
-			for s.rand.IntN(8) == 0 {
-				s.src.PutGap(place)
-				offset++
-			}
+		for n := range s.draw(40) {
+			offset = s.skipGaps(s.src, place, offset)
 			k := passes
-			if s.rand.IntN(10) == 0 || !quiet && s.rand.IntN(4) == 0 {
-				k = kind(s.rand.IntN(int(pausesSink) + 1))
+			if s.draw(10) == 0 || !quiet && s.draw(4) == 0 {
+				k = kind(s.draw(int(pausesSink) + 1))
 			}
 			if k >= pausesTransform {
-				s.tries[name(place, n)] = 1 + s.rand.IntN(3)
+				s.tries[name(place, n)] = 1 + s.draw(3)
 			}
 			m := numbered(n, n+1)[0]
-			if s.rand.IntN(12) == 0 {
+			if s.draw(12) == 0 {
 				m.Key = make([]byte, 3000) // its batch takes several writes
 			}
 			s.src.Put(place, m)
@@ -196,38 +182,15 @@ func number(m *pipeline.Message) int {
 	return n
 }
 
-func (s *schedule) draw(n int) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.rand.IntN(n)
-}
-
-// pause waits for a while, mostly for none.
-func (s *schedule) pause(ctx context.Context) error {
-	if s.draw(4) > 0 {
-		return nil
-	}
-	return sleep(ctx, time.Duration(s.draw(1500))*time.Millisecond)
-}
+// wait waits for a while, mostly for none.
+func (s *schedule) wait(ctx context.Context) error { return s.pause(ctx, 4, 1500*time.Millisecond) }
 
 // fault is now and then an error that concerns the lane.
-func (s *schedule) fault(any bool) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.faults == 0 || s.rand.IntN(8) > 0 {
-		return nil
+func (s *schedule) fault(other bool) error {
+	if other {
+		return s.drawFault(pipeline.Passing(errBoom))
 	}
-	s.faults--
-	if any && s.rand.IntN(3) == 0 {
-		return pipeline.Passing(errBoom)
-	}
-	return fmt.Errorf("fault: %w", pipeline.ErrLost)
-}
-
-func (s *schedule) faultsLeft() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.faults
+	return s.drawFault(nil)
 }
 
 var errStop, errPause = errors.New("stop"), errors.New("pause")
@@ -251,7 +214,7 @@ func (s *schedule) verdict(place string, n int, reject, stops, pauses kind) erro
 }
 
 func (s *schedule) transform(ctx context.Context, m *pipeline.Message) error {
-	if err := s.pause(ctx); err != nil {
+	if err := s.wait(ctx); err != nil {
 		return err
 	}
 	if s.kinds[m.Origin.Place][number(m)] == skipped {

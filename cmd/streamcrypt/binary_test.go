@@ -8,6 +8,9 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint/all"
 )
 
 // runBinary runs the program as a process of its own, in the current folder,
@@ -35,4 +38,16 @@ func runBinary(ctx context.Context, t *testing.T, env []string, args ...string) 
 	}
 	t.Fatal(err)
 	return 0, "", ""
+}
+
+// runArgs runs the program in this process.
+func runArgs(ctx context.Context, args ...string) (code int, stdout, stderr string) {
+	return runWith(ctx, all.Table(), args...)
+}
+
+// runWith runs the program in this process with these kinds of end.
+func runWith(ctx context.Context, ends endpoint.Table, args ...string) (code int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	code = startProgram(ctx, args, stdio{strings.NewReader(""), &out, &errs}, ends, nil)
+	return code, out.String(), errs.String()
 }

@@ -17,24 +17,23 @@ import (
 type hangups struct {
 	signals chan os.Signal
 	end     func(os.Signal)
-	done    sync.WaitGroup
 
 	mu     sync.Mutex // held while handle runs
 	handle func()     // nil: end
 }
 
-// watchHangups calls end at a SIGHUP, until stop is called. Under nohup, which
-// means to outlive the terminal, there are none.
+// watchHangups calls end at a SIGHUP, until the process ends. Under nohup,
+// which means to outlive the terminal, there are none.
 func watchHangups(end func(os.Signal)) *hangups {
 	h := &hangups{signals: make(chan os.Signal, 1), end: end}
 	if !signal.Ignored(syscall.SIGHUP) {
 		signal.Notify(h.signals, syscall.SIGHUP)
 	}
-	h.done.Go(func() {
+	go func() {
 		for range h.signals {
 			h.handleSignal()
 		}
-	})
+	}()
 	return h
 }
 
@@ -46,13 +45,6 @@ func (h *hangups) handleSignal() {
 		return
 	}
 	h.handle()
-}
-
-// stop returns when no handler runs any longer.
-func (h *hangups) stop() {
-	signal.Stop(h.signals)
-	close(h.signals)
-	h.done.Wait()
 }
 
 // setHandler has SIGHUP call a handler instead, until release is called, which

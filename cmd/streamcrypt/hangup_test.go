@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -31,8 +32,8 @@ func TestHangupAtTheStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			key, in := filepath.Join(dir, "key.jwk"), filepath.Join(dir, name)
-			if code := run(t.Context(), []string{"keygen", "local", "--out", key}, stdio{os.Stdin, new(bytes.Buffer), new(bytes.Buffer)}); code != 0 {
-				t.Fatal(code)
+			if code, _, stderr := runArgs(t.Context(), "keygen", "local", "--out", key); code != exitOK {
+				t.Fatal(stderr)
 			}
 			if err := os.WriteFile(in, nil, 0o600); err != nil {
 				t.Fatal(err)
@@ -42,6 +43,8 @@ func TestHangupAtTheStart(t *testing.T) {
 			log := &said{lines: make(chan string, 100)}
 			ended := false
 			hangups := watchHangups(func(os.Signal) { ended = true })
+			defer close(hangups.signals)
+			defer signal.Stop(hangups.signals)
 			p := &program{ends: all.Table(), ctx: ctx, voice: newVoice(log), hangups: hangups, command: "encrypt",
 				args: []string{"encrypt", "--key", "local:" + key, "--from", "file:" + in, "--to", "file:" + filepath.Join(dir, "out-"+name)},
 			}
@@ -55,7 +58,6 @@ func TestHangupAtTheStart(t *testing.T) {
 				return route.Encrypt(ctx, c, e)
 			}
 			err := p.runRoute(late, route.Config{From: "file:" + in, To: "file:" + filepath.Join(dir, "out-"+name), Keys: []string{"local:" + key}}, &runFlags{})
-			hangups.stop()
 			if err != nil {
 				t.Error(err)
 			}

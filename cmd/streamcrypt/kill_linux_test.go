@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -20,8 +21,11 @@ import (
 func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR, 0o600)
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		t.Skip("SKIPPED, NOT RUN: this file system has no files without a name, so that a kill does leave something")
+	}
 	if err != nil {
-		t.Skipf("this file system has no files without a name: %v", err)
+		t.Fatal(err)
 	}
 	if err := unix.Close(fd); err != nil {
 		t.Fatal(err)

@@ -16,47 +16,20 @@ import (
 // each with its error and hint, and the program is run. Each ends with 2,
 // prints nothing, opens no connection and leaves the folder as it was.
 func TestMistakes(t *testing.T) {
-	const golden = "testdata/mistakes.txt"
-	text, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path, err := filepath.Abs(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
+	golden := readTranscript(t, "mistakes.txt")
 	inMistakesFolder(t)
-	var got strings.Builder
-	count := 0
-	for block := range strings.SplitSeq(string(text), "\n\n") {
-		command, _, _ := strings.Cut(strings.TrimSuffix(block, "\n"), "\n")
-		args, isCommand := strings.CutPrefix(command, "$ streamcrypt ")
-		if got.Len() > 0 {
-			got.WriteString("\n")
-		}
-		if !isCommand { // a comment
-			got.WriteString(strings.TrimSuffix(block, "\n") + "\n")
-			continue
-		}
-		count++
+	golden.check(t, 60, func(command string) string {
 		before := listFolder(t)
-		code, stdout, stderr := runBinary(t.Context(), t, nil, splitWords(args)...)
+		env, args := splitCommand(command)
+		code, stdout, stderr := runBinary(t.Context(), t, env, args...)
 		if code != exitNotStarted || stdout != "" {
 			t.Errorf("%s: exit code %d, standard output %q, standard error:\n%s", command, code, stdout, stderr)
 		}
 		if after := listFolder(t); after != before {
 			t.Errorf("%s: the folder has changed from\n%s\nto\n%s", command, before, after)
 		}
-		said := spoken(t, stderr)
-		fmt.Fprintf(&got, "%s\n%s", command, said)
-		if want := command + "\n" + said; !*update && strings.TrimSuffix(block, "\n")+"\n" != want {
-			t.Errorf("got\n%s\nwant\n%s", want, block)
-		}
-	}
-	if count < 60 {
-		t.Errorf("%d mistakes", count)
-	}
-	checkGolden(t, path, []byte(got.String()))
+		return spoken(t, stderr)
+	})
 }
 
 // inMistakesFolder makes a folder with some input and keys the current one.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,7 +14,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/twmb/franz-go/pkg/kfake"
 )
@@ -24,46 +22,18 @@ import (
 // testdata/mistakes-servers.txt has each with its exit code, error and hint.
 // $NAME stands for the address of a server.
 func TestMistakesWithServers(t *testing.T) {
-	const golden = "testdata/mistakes-servers.txt"
-	text, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path, err := filepath.Abs(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
+	golden := readTranscript(t, "mistakes-servers.txt")
 	inMistakesFolder(t)
 	servers := startServers(t)
-	var got strings.Builder
-	count := 0
-	for block := range strings.SplitSeq(string(text), "\n\n") {
-		command, rest, _ := strings.Cut(strings.TrimSuffix(block, "\n"), "\n")
-		words, isCommand := strings.CutPrefix(command, "$ ")
-		if got.Len() > 0 {
-			got.WriteString("\n")
-		}
-		if !isCommand { // a comment
-			got.WriteString(strings.TrimSuffix(block, "\n") + "\n")
-			continue
-		}
-		count++
-		env, args := splitCommand(servers.fillIn(words))
+	golden.check(t, 25, func(command string) string {
+		env, args := splitCommand(servers.fillIn(command))
 		removeOutputs(t)
 		code, _, stderr := runBinary(t.Context(), t, env, args...)
 		if code == exitOK {
 			t.Errorf("%s: is no mistake", command)
 		}
-		said := fmt.Sprintf("%s\nexit %d\n%s", command, code, servers.takeOut(spoken(t, stderr)))
-		got.WriteString(said)
-		if want := command + "\n" + rest + "\n"; !*update && said != want {
-			t.Errorf("got\n%s\nwant\n%s", said, want)
-		}
-	}
-	if count < 25 {
-		t.Errorf("%d mistakes", count)
-	}
-	checkGolden(t, path, []byte(got.String()))
+		return fmt.Sprintf("exit %d\n%s", code, servers.takeOut(spoken(t, stderr)))
+	})
 }
 
 // removeOutputs removes the outputs that the last command may have left.
@@ -156,15 +126,7 @@ func fillServers(t *testing.T, s mistakenServers) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	conn, err := natsgo.Connect("nats://" + s["NATS"])
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := connectNATS(t, "nats://"+s["NATS"])
 	if _, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "ORDERS", Subjects: []string{"orders.>"}}); err != nil {
 		t.Fatal(err)
 	}
@@ -189,18 +151,6 @@ func fillServers(t *testing.T, s mistakenServers) {
 var awsVariables = []string{
 	"AWS_ACCESS_KEY_ID=AKIDTEST", "AWS_SECRET_ACCESS_KEY=secret", "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=" + os.DevNull,
 	"AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
-}
-
-func startNATSWith(t *testing.T, o *server.Options) string {
-	t.Helper()
-	o.Host, o.Port, o.NoLog, o.NoSigs = "127.0.0.1", server.RANDOM_PORT, true, true
-	s, err := server.NewServer(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	return s.Addr().(*net.TCPAddr).String()
 }
 
 func startKafka(t *testing.T, opts ...kfake.Opt) string {

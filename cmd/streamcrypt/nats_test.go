@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -109,24 +110,30 @@ func TestStoppedBeforeItWasOpen(t *testing.T) {
 	}
 }
 
-func runArgs(ctx context.Context, args ...string) (code int, stdout, stderr string) {
-	var out, err bytes.Buffer
-	code = run(ctx, args, stdio{strings.NewReader(""), &out, &err})
-	return code, out.String(), err.String()
-}
-
 // startNATS runs a server for the test and returns its URL and a client.
 func startNATS(t *testing.T) (string, jetstream.JetStream) {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true,
-	})
+	url := "nats://" + startNATSWith(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})
+	return url, connectNATS(t, url)
+}
+
+// startNATSWith runs a server for the test and returns its address.
+func startNATSWith(t *testing.T, o *server.Options) string {
+	t.Helper()
+	o.Host, o.Port, o.NoLog, o.NoSigs = "127.0.0.1", server.RANDOM_PORT, true, true
+	s, err := server.NewServer(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Start()
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	conn, err := natsgo.Connect(s.ClientURL(), natsgo.RetryOnFailedConnect(true))
+	return s.Addr().(*net.TCPAddr).String()
+}
+
+// connectNATS returns a client, until the end of the test.
+func connectNATS(t *testing.T, url string, options ...natsgo.Option) jetstream.JetStream {
+	t.Helper()
+	conn, err := natsgo.Connect(url, options...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +142,7 @@ func startNATS(t *testing.T) (string, jetstream.JetStream) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.ClientURL(), js
+	return js
 }
 
 // next waits for the first message of a stream.

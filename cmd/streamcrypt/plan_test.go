@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -21,36 +19,19 @@ import (
 // exit code and everything that it prints. Files, topics, groups, streams and
 // consumers are then as before.
 func TestPlans(t *testing.T) {
-	const golden = "testdata/plans.txt"
-	text, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path, err := filepath.Abs(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
+	golden := readTranscript(t, "plans.txt")
 	inMistakesFolder(t)
 	write(t, ".", "password", []byte("secret\n"))
 	servers := startPlanServers(t)
-	var got strings.Builder
-	for block := range strings.SplitSeq(string(text), "\n\n$ ") {
-		command, _, _ := strings.Cut(strings.TrimPrefix(block, "$ "), "\n")
+	golden.check(t, 13, func(command string) string {
 		before := listWorld(t, servers)
 		env, args := splitCommand(servers.fillIn(command))
 		code, stdout, stderr := runBinary(t.Context(), t, env, args...)
 		if after := listWorld(t, servers); after != before {
 			t.Errorf("%s: changed\n%s\nto\n%s", command, before, after)
 		}
-		if got.Len() > 0 {
-			got.WriteString("\n")
-		}
-		fmt.Fprintf(&got, "$ %s\nexit %d\n%s%s", command, code, servers.takeOut(stdout), servers.takeOut(spoken(t, stderr)))
-	}
-	if want := string(text); !*update && got.String() != want {
-		t.Errorf("got\n%s\nwant\n%s", &got, want)
-	}
-	checkGolden(t, path, []byte(got.String()))
+		return fmt.Sprintf("exit %d\n%s%s", code, servers.takeOut(stdout), servers.takeOut(spoken(t, stderr)))
+	})
 }
 
 func startPlanServers(t *testing.T) mistakenServers {
@@ -93,16 +74,7 @@ func startPlanServers(t *testing.T) mistakenServers {
 // connectRoot returns a connection that may do everything.
 func connectRoot(t *testing.T, s mistakenServers) jetstream.JetStream {
 	t.Helper()
-	conn, err := natsgo.Connect("nats://"+s["NATS"], natsgo.UserInfo("root", "secret"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
-	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return js
+	return connectNATS(t, "nats://"+s["NATS"], natsgo.UserInfo("root", "secret"))
 }
 
 // listWorld lists everything that a plan must not change.

@@ -15,7 +15,6 @@ import (
 	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/progress"
 	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/stopping"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
-	"github.com/streamcrypt/streamcrypt/internal/endpoint/all"
 )
 
 // stdio is the standard files of a process. Tests run the program with
@@ -29,7 +28,7 @@ type stdio struct {
 type program struct {
 	stdio                    // its out marks its errors
 	rawOut   io.Writer       // standard output itself, for a route that writes to it
-	ctx      context.Context //nolint:containedctx // one program is one call of run
+	ctx      context.Context //nolint:containedctx // one program is one call of startProgram
 	voice    *voice
 	mode     progress.Mode
 	parser   *kong.Kong
@@ -60,17 +59,9 @@ func (e *ending) setFields(change func(*ending)) {
 	change(e)
 }
 
-// run is the whole program but for the process: it returns the exit code.
-func run(ctx context.Context, args []string, std stdio) int {
-	return runWith(ctx, args, std, all.Table())
-}
-
-// runWith runs the program with these kinds of end.
-func runWith(ctx context.Context, args []string, std stdio, ends endpoint.Table) int {
-	return startProgram(ctx, args, std, ends, nil)
-}
-
-// startProgram runs the program until it ends, or a signal ends it.
+// startProgram runs the program with these kinds of end until it ends, or a
+// signal ends it, and returns the exit code. Without signals it leaves the
+// settings of the process alone.
 func startProgram(
 	ctx context.Context, args []string, std stdio, ends endpoint.Table, signals chan os.Signal,
 ) int {

@@ -86,11 +86,11 @@ func TestToyScheme(t *testing.T) {
 	table := append(all.Table(), toys.scheme())
 	do := func(want int, args ...string) (stdout, said string) {
 		t.Helper()
-		var out, errs bytes.Buffer
-		if code := runWith(t.Context(), args, stdio{strings.NewReader(""), &out, &errs}, table); code != want {
-			t.Errorf("%q: exit code %d, want %d:\n%s", args, code, want, &errs)
+		code, stdout, stderr := runWith(t.Context(), table, args...)
+		if code != want {
+			t.Errorf("%q: exit code %d, want %d:\n%s", args, code, want, stderr)
 		}
-		return out.String(), spoken(t, errs.String())
+		return stdout, spoken(t, stderr)
 	}
 	says := func(text, want string) {
 		t.Helper()

@@ -110,13 +110,12 @@ func decryptVector(t *testing.T, v *vectors.Vector) {
 	if len(v.Records)+len(v.DictionaryRecords) > 0 {
 		args = append(args, "--keystore", "file:"+vectorStore(t, v))
 	}
-	var stdout, stderr bytes.Buffer
-	code := run(t.Context(), args, stdio{strings.NewReader(""), &stdout, &stderr})
+	code, _, stderr := runArgs(t.Context(), args...)
 	got, err := os.ReadFile(out)
 	if v.Expect != "ok" {
 		want := fmt.Sprintf("streamcrypt: from %s@0: %s", filepath.Join(dir, "in.ndjson"), v.Expect)
-		if code != exitFailed || !strings.Contains(spoken(t, stderr.String()), want) || !strings.Contains(spoken(t, stderr.String()), "\nhint: ") {
-			t.Errorf("exit code %d, want %q:\n%s", code, want, &stderr)
+		if code != exitFailed || !strings.Contains(spoken(t, stderr), want) || !strings.Contains(spoken(t, stderr), "\nhint: ") {
+			t.Errorf("exit code %d, want %q:\n%s", code, want, stderr)
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("an output file of %d bytes is there, %v", len(got), err)
@@ -124,7 +123,7 @@ func decryptVector(t *testing.T, v *vectors.Vector) {
 		return
 	}
 	if code != exitOK || err != nil {
-		t.Fatalf("exit code %d, %v:\n%s", code, err, &stderr)
+		t.Fatalf("exit code %d, %v:\n%s", code, err, stderr)
 	}
 	checkLine(t, v, got)
 }

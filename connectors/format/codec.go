@@ -64,9 +64,9 @@ func (l *Layout) NewDecoder() Decoder {
 	case Seq:
 		return newSeqDecoder(l.archive, l.limits)
 	case Lines:
-		return &valueDecoder{lines: lines, key: l.key}
+		return &valueDecoder{lineSplitter: lines, key: l.key}
 	default:
-		return &lineDecoder{lines: lines, headers: l.limits.headers}
+		return &lineDecoder{lineSplitter: lines, headers: l.limits.headers}
 	}
 }
 

@@ -15,10 +15,10 @@ import (
 // stored in this way.
 
 // valueEncoder writes the values of messages as lines.
-type valueEncoder struct{ limits limits }
-
-// Begin implements Encoder.
-func (*valueEncoder) Begin(dst []byte) []byte { return dst }
+type valueEncoder struct {
+	lineOutput
+	limits limits
+}
 
 // Append implements Encoder.
 func (e *valueEncoder) Append(dst []byte, m *pipeline.Message) ([]byte, error) {
@@ -27,15 +27,6 @@ func (e *valueEncoder) Append(dst []byte, m *pipeline.Message) ([]byte, error) {
 	}
 	return append(append(dst, m.Value...), '\n'), nil
 }
-
-// End implements Encoder.
-func (*valueEncoder) End(_ context.Context, dst []byte) ([]byte, error) { return dst, nil }
-
-// AppendState implements Resumable.
-func (*valueEncoder) AppendState(dst []byte) []byte { return dst }
-
-// Restore implements Resumable.
-func (*valueEncoder) Restore([]byte) error { return nil }
 
 var (
 	errLineNull = errors.New("refused: a line cannot hold a null value")
@@ -55,20 +46,15 @@ func (l limits) checkValue(m *pipeline.Message, valueSize int) error {
 	return nil
 }
 
-// valueDecoder reads lines as values.
+// valueDecoder reads lines as values. A last line that was cut off cannot be
+// told from a whole one.
 type valueDecoder struct {
-	lines lineSplitter
-	key   []string // the path of the record key in the JSON of a value; nil for none
+	lineSplitter
+	key []string // the path of the record key in the JSON of a value; nil for none
 }
 
-// Next implements Decoder.
-func (d *valueDecoder) Next(b []byte, eof bool) (int, error) { return d.lines.nextLine(b, eof) }
-
-// InPieces implements Decoder.
-func (d *valueDecoder) InPieces() bool { return d.lines.piece }
-
 func (d *valueDecoder) decodeInto(_ context.Context, record []byte, b *Batch) (bool, error) {
-	line, err := d.lines.takeLine(record)
+	line, err := d.takeLine(record)
 	if err != nil || line == nil {
 		return false, err
 	}
@@ -76,28 +62,10 @@ func (d *valueDecoder) decodeInto(_ context.Context, record []byte, b *Batch) (b
 	var key []byte
 	if d.key != nil {
 		if key, err = findKey(value, d.key); err != nil {
-			return false, rejectRecord(ErrMalformed, fmt.Errorf("line %d: %w", d.lines.number, err))
+			return false, rejectRecord(ErrMalformed, fmt.Errorf("line %d: %w", d.number, err))
 		}
 	}
 	m := b.addMessage()
 	m.Key, m.Value = key, value[:len(value):len(value)]
 	return true, nil
 }
-
-// Finish implements Decoder. A last line that was cut off cannot be told from a
-// whole one.
-func (*valueDecoder) Finish() error { return nil }
-
-// Locate implements Decoder.
-func (d *valueDecoder) Locate(place string, _ int64) string {
-	return fmt.Sprintf("%s:%d", place, d.lines.number)
-}
-
-// AppendState implements Resumable.
-func (d *valueDecoder) AppendState(dst []byte) []byte { return d.lines.appendState(dst) }
-
-// Restore implements Resumable.
-func (d *valueDecoder) Restore(state []byte) error { return d.lines.restoreState(state) }
-
-// CanResume implements Decoder.
-func (*valueDecoder) CanResume() bool { return true }

@@ -20,9 +20,10 @@ import (
 // is a byte order mark at the beginning.
 
 // lineEncoder writes messages as ndjson.
-type lineEncoder struct{ limits limits }
-
-func (*lineEncoder) Begin(dst []byte) []byte { return dst }
+type lineEncoder struct {
+	lineOutput
+	limits limits
+}
 
 func (e *lineEncoder) Append(dst []byte, m *pipeline.Message) ([]byte, error) {
 	if err := e.limits.checkLine(m, len(m.Value)); err != nil {
@@ -31,9 +32,14 @@ func (e *lineEncoder) Append(dst []byte, m *pipeline.Message) ([]byte, error) {
 	return appendLine(dst, m), nil
 }
 
-func (*lineEncoder) End(_ context.Context, dst []byte) ([]byte, error) { return dst, nil }
-func (*lineEncoder) AppendState(dst []byte) []byte                     { return dst }
-func (*lineEncoder) Restore([]byte) error                              { return nil }
+// lineOutput is all of an Encoder of lines but for Append: they need neither
+// bytes around them nor a state.
+type lineOutput struct{}
+
+func (lineOutput) Begin(dst []byte) []byte                           { return dst }
+func (lineOutput) End(_ context.Context, dst []byte) ([]byte, error) { return dst, nil }
+func (lineOutput) AppendState(dst []byte) []byte                     { return dst }
+func (lineOutput) Restore([]byte) error                              { return nil }
 
 func appendLine(dst []byte, m *pipeline.Message) []byte {
 	dst = append(dst, '{')

@@ -15,7 +15,7 @@ import (
 
 func decodeLine(line string) (pipeline.Message, error) {
 	b := new(Batch)
-	d := &lineDecoder{lines: lineSplitter{most: 1 << 20}, headers: 4}
+	d := &lineDecoder{lineSplitter: lineSplitter{most: 1 << 20}, headers: 4}
 	n, err := d.Next([]byte(line), true)
 	if err != nil {
 		return pipeline.Message{}, err

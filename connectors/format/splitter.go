@@ -8,19 +8,20 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/textfile"
 )
 
-// lineSplitter divides a text into lines. A line that is longer than most is
-// passed over in pieces, so that it costs no memory.
+// lineSplitter divides a text into lines, and is all of a Decoder of lines but
+// for decodeInto. A line that is longer than most is passed over in pieces, so
+// that it costs no memory.
 type lineSplitter struct {
 	most int
 
 	number int64 // of the line in hand, counted from 1; 0 before the first
 	seen   int   // bytes of the first line that were searched for a line feed
-	piece  bool  // nextLine has returned a part of a line that is too long
+	piece  bool  // Next has returned a part of a line that is too long
 	inside bool  // so has the call before
 }
 
-// nextLine is Decoder.Next.
-func (s *lineSplitter) nextLine(b []byte, eof bool) (int, error) {
+// Next implements Decoder.
+func (s *lineSplitter) Next(b []byte, eof bool) (int, error) {
 	if s.number == 0 {
 		if !eof && (len(b) < 2 || textfile.MayGrowMark(b)) {
 			return 0, nil
@@ -67,12 +68,29 @@ func (s *lineSplitter) takeLine(record []byte) ([]byte, error) {
 	return record, nil
 }
 
-// The state of a lineSplitter is the number of lines before the next one.
-func (s *lineSplitter) appendState(dst []byte) []byte {
+// InPieces implements Decoder.
+func (s *lineSplitter) InPieces() bool { return s.piece }
+
+// Finish implements Decoder. A last line without its line feed is for the one
+// that decodes it.
+func (*lineSplitter) Finish() error { return nil }
+
+// Locate implements Decoder.
+func (s *lineSplitter) Locate(place string, _ int64) string {
+	return fmt.Sprintf("%s:%d", place, s.number)
+}
+
+// CanResume implements Decoder.
+func (*lineSplitter) CanResume() bool { return true }
+
+// AppendState implements Resumable. The state is the number of lines before the
+// next one.
+func (s *lineSplitter) AppendState(dst []byte) []byte {
 	return binary.AppendUvarint(dst, uint64(s.number))
 }
 
-func (s *lineSplitter) restoreState(state []byte) error {
+// Restore implements Resumable.
+func (s *lineSplitter) Restore(state []byte) error {
 	number, n := binary.Uvarint(state)
 	if n <= 0 || n != len(state) || number > 1<<62 {
 		return fmt.Errorf("%w: state of lines", ErrMalformed)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 )
 
@@ -69,7 +70,10 @@ func TestFileIdentity(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := os.Symlink("real", "link"); err != nil {
-		t.Skip("no links here:", err)
+		if runtime.GOOS == "windows" {
+			t.Skip("SKIPPED, NOT RUN: Windows makes links only for those with the right to:", err)
+		}
+		t.Fatal(err)
 	}
 	if err := os.Symlink(dir, "folder"); err != nil {
 		t.Fatal(err)

@@ -38,12 +38,9 @@ func (r *records) openSealingByTopic(ctx context.Context) error {
 	place := newPlaces(r.in, r.sink.KeepsPartitions)
 	return r.setTransform(func() (pipeline.Transform, error) {
 		t := newTopical(r.in.TopicOf, r.contextFor, func(name string) (pipeline.Transform, func(), error) {
-			sealer, err := sealers.acquire(name)
-			if err != nil {
-				return nil, nil, err
-			}
-			inner, err := r.newEncrypt(sealer, place)
-			return inner, func() { sealers.release(name) }, err
+			return sealers.openTransform(name, func(sealer *envelope.Sealer) (pipeline.Transform, error) {
+				return r.newEncrypt(sealer, place)
+			})
 		})
 		return &fitted{Transform: t, textOut: r.sink.TextHeaders, check: r.out.Check}, nil
 	})
@@ -114,12 +111,7 @@ func (r *records) openOpeningByTopic(ctx context.Context) error {
 	r.setGates()
 	return r.setTransform(func() (pipeline.Transform, error) {
 		t := newTopical(r.in.TopicOf, r.contextFor, func(name string) (pipeline.Transform, func(), error) {
-			opener, err := openers.acquire(name)
-			if err != nil {
-				return nil, nil, err
-			}
-			inner, err := r.newDecrypt(opener)
-			return inner, func() { openers.release(name) }, err
+			return openers.openTransform(name, r.newDecrypt)
 		})
 		return &fitted{Transform: t, textIn: r.source.TextHeaders, check: r.out.Check}, nil
 	})

@@ -199,6 +199,29 @@ func TestContextTable(t *testing.T) {
 	}
 }
 
+// Keys are in use as long as a transform of them is, and not by one that could
+// not be made.
+func TestOpenTransform(t *testing.T) {
+	table := contextTable[string]{
+		open:  func(name string) (string, error) { return name, nil },
+		close: func(string) error { return nil },
+	}
+	if _, _, err := table.openTransform("bad", func(string) (pipeline.Transform, error) { return nil, errors.New("no") }); err == nil {
+		t.Error("no error")
+	}
+	got, release, err := table.openTransform("good", func(name string) (pipeline.Transform, error) {
+		return fakeTransform{name: name}, nil
+	})
+	must(t, err)
+	if got.(fakeTransform).name != "good" || len(table.byName) != 1 || table.byName["good"] == nil {
+		t.Errorf("got %v, in use are %v", got, table.byName)
+	}
+	release()
+	if len(table.byName) != 0 {
+		t.Errorf("still in use are %v", table.byName)
+	}
+}
+
 // Keys of topics are prepared once, unless that fails, and not after the end.
 func TestAnnouncer(t *testing.T) {
 	var mu sync.Mutex

@@ -1,6 +1,10 @@
 package route
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
+)
 
 // contextTable has the keys of a route over several topics, by context: each is
 // opened when a worker first needs it, and closed when no worker does.
@@ -45,4 +49,22 @@ func (t *contextTable[K]) release(name string) {
 		delete(t.byName, name)
 		_ = t.close(k.keys) // what it could not audit, the whole route tells at its end
 	}
+}
+
+// openTransform returns the transform that newTransform makes of the keys of a
+// context. The keys are in use until the returned function is called.
+func (t *contextTable[K]) openTransform(
+	name string, newTransform func(K) (pipeline.Transform, error),
+) (pipeline.Transform, func(), error) {
+	keys, err := t.acquire(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	release := func() { t.release(name) }
+	transform, err := newTransform(keys)
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	return transform, release, nil
 }

@@ -3,6 +3,7 @@ package route
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -127,7 +128,10 @@ func TestDanglingLink(t *testing.T) {
 	writeFile(t, "key.jwk", key)
 	writeFile(t, "in.ndjson", []byte(""))
 	if err := os.Symlink("nowhere", "link.ndjson"); err != nil {
-		t.Skip("no links here:", err)
+		if runtime.GOOS == "windows" {
+			t.Skip("SKIPPED, NOT RUN: Windows makes links only for those with the right to:", err)
+		}
+		t.Fatal(err)
 	}
 	for want, c := range map[string]Config{
 		"from: link.ndjson: a link to nowhere, which does not exist":          {From: "file:link.ndjson", To: "file:out.ndjson"},

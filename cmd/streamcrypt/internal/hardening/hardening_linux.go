@@ -28,6 +28,11 @@ func LockMemory(bound uint64) error {
 	if !hasSwap() {
 		return nil
 	}
+	return lockAll(bound)
+}
+
+// lockAll is LockMemory on a machine with swap.
+func lockAll(bound uint64) error {
 	if err := checkRoom(bound); err != nil {
 		return err
 	}
