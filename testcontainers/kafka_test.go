@@ -209,6 +209,16 @@ func (k *kafkaServer) offsets(t *testing.T, topic string, partitions int32, isol
 // now, in order per partition.
 func (k *kafkaServer) read(t *testing.T, topic string, partitions int32, see func(*kgo.Record)) {
 	t.Helper()
+	k.readAll(t, topic, partitions, func(r *kgo.Record) {
+		if !r.Attrs.IsControl() {
+			see(r)
+		}
+	})
+}
+
+// readAll is read with the control records, which end transactions.
+func (k *kafkaServer) readAll(t *testing.T, topic string, partitions int32, see func(*kgo.Record)) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	left := map[int32]int64{}
@@ -231,9 +241,7 @@ func (k *kafkaServer) read(t *testing.T, topic string, partitions int32, see fun
 			if last, ok := left[r.Partition]; ok && r.Offset >= last {
 				delete(left, r.Partition)
 			}
-			if !r.Attrs.IsControl() {
-				see(r)
-			}
+			see(r)
 		})
 	}
 }

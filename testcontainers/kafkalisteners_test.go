@@ -412,8 +412,8 @@ func (k *kafkaServer) carry(t *testing.T, from, to string, s series, first, last
 	deadline := time.Now().Add(time.Minute)
 	for n := 0; n < last; {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d of %d records after a minute; %s ends at %v, stable is %v", n, last, to,
-				k.ends(t, to, s.partitions), k.stable(t, to, s.partitions))
+			t.Fatalf("%d of %d records after a minute; %s ends at %v, stable is %v, transactions ended %v", n, last, to,
+				k.ends(t, to, s.partitions), k.stable(t, to, s.partitions), k.transactionEnds(t, to, s.partitions))
 		}
 		k.waitFor(t, 200*time.Millisecond)
 		n = 0
@@ -422,6 +422,19 @@ func (k *kafkaServer) carry(t *testing.T, from, to string, s series, first, last
 			t.Fatalf("%d records of %d", n, last)
 		}
 	}
+}
+
+// transactionEnds tells how the transactions in a topic ended, in the order of
+// offsets, by partition.
+func (k *kafkaServer) transactionEnds(t *testing.T, topic string, partitions int32) []string {
+	t.Helper()
+	ends := make([]string, partitions)
+	k.readAll(t, topic, partitions, func(r *kgo.Record) {
+		if r.Attrs.IsControl() {
+			ends[r.Partition] += fmt.Sprintf(" %x@%d of producer %d/%d", r.Key, r.Offset, r.ProducerID, r.ProducerEpoch)
+		}
+	})
+	return ends
 }
 
 // waitFor lets time pass in which authentications and tokens end: there is

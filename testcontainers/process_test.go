@@ -30,6 +30,9 @@ func start(t *testing.T, args ...string) *process {
 		p.err = p.cmd.Wait()
 	}()
 	t.Cleanup(func() {
+		if t.Failed() {
+			p.dump()
+		}
 		_ = p.cmd.Process.Kill()
 		<-p.ended
 		if t.Failed() {
@@ -37,6 +40,15 @@ func start(t *testing.T, args ...string) *process {
 		}
 	})
 	return p
+}
+
+// dump has the process write what each of its goroutines does, and end.
+func (p *process) dump() {
+	_ = p.cmd.Process.Signal(syscall.SIGQUIT)
+	select {
+	case <-p.ended:
+	case <-time.After(5 * time.Second): // it does not hear; it is killed instead
+	}
 }
 
 // logBuffer is what a process has logged so far.
