@@ -193,6 +193,7 @@ func startSecured(t *testing.T) *securedKafka {
 			"KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
 			"KAFKA_TRANSACTION_STATE_LOG_MIN_ISR":            "1",
 			"KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS":         "0",
+			"KAFKA_LOG_RETENTION_MS":                         "-1", // the tests' records are years old
 			"KAFKA_HEAP_OPTS":                                "-Xms256m -Xmx512m",
 			"KAFKA_SSL_KEYSTORE_TYPE":                        "PEM",
 			"KAFKA_SSL_KEYSTORE_LOCATION":                    "/etc/kafka/secrets/broker.pem",

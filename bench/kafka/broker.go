@@ -56,6 +56,7 @@ func startBroker(ctx context.Context) (_ *broker, err error) {
 		"KAFKA_TRANSACTION_STATE_LOG_MIN_ISR=1",
 		"KAFKA_TRANSACTION_STATE_LOG_NUM_PARTITIONS=4",
 		"KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS=0",
+		"KAFKA_LOG_RETENTION_MS=-1",
 		"KAFKA_HEAP_OPTS=-Xms1g -Xmx1g",
 	} {
 		args = append(args, "--env", env)
