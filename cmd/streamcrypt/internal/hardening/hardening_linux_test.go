@@ -158,7 +158,7 @@ func TestLockedMemoryCanGrow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Munmap(unused) //nolint:errcheck // the process ends
+	defer unix.Munmap(unused)
 	if resident, err := readStatus("VmRSS"); err != nil || resident > 512<<10 {
 		t.Errorf("%d KiB are resident, %v", resident, err)
 	}
