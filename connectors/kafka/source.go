@@ -17,6 +17,11 @@ import (
 // Source reads topics. Serve is called once.
 type Source struct {
 	SourceOptions
+	// FindSealed tells for Start.Sealed where a place goes on: at the offset
+	// behind the last message of it that the destination holds, or below zero
+	// if that holds none.
+	FindSealed func(ctx context.Context, place string) (int64, error)
+
 	cluster      *cluster.Cluster
 	names        TopicNames
 	topics       *topicSet

@@ -193,7 +193,7 @@ func (t *topic) CheckSink(ctx context.Context, s *endpoint.Session, in *endpoint
 		found.AddProblem(err)
 		return found, nil
 	}
-	found.LaneMemory = sink.LaneMemory()
+	found.LaneMemory, found.Sink = sink.LaneMemory(), t.describeSink(sink)
 	return found, nil
 }
 
@@ -204,10 +204,17 @@ func (t *topic) checkTemplate(
 	if t.create {
 		found.Makes = append(found.Makes,
 			"a topic by the template "+t.topic+" for each topic of the source that has none")
+	}
+	o.Create = false
+	sink, err := connector.NewSink(ctx, c, o)
+	if errors.Is(err, cluster.ErrNoTopic) && t.create {
 		return found, nil
 	}
-	_, err := connector.NewSink(ctx, c, o)
-	found.AddProblem(err)
+	if err != nil {
+		found.AddProblem(err)
+		return found, nil
+	}
+	found.Sink = t.describeSink(sink)
 	return found, nil
 }
 
