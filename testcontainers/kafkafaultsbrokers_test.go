@@ -29,6 +29,11 @@ func outliveBroker(r *faultRun, b *faultBroker, take, give func()) {
 	take()
 	r.waitFor(r.T, 5*time.Second)
 	mark := r.stream.mark() // much of it was made without the broker
+	defer func() {
+		if r.Failed() {
+			r.stream.report(r.T)
+		}
+	}()
 	r.eventually(r.T, "a stream without "+b.name, func(context.Context) bool {
 		r.members.alive(r.T)
 		passed, err := r.stream.passed(mark)

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strconv"
+	"sync"
 	"sync/atomic"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
@@ -174,6 +175,11 @@ type serveFunc = func(context.Context, pipeline.Lane) error
 
 // Serve serves the lanes until ctx is done, or the bounded run has ended.
 func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
+	watching, stop := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() { s.watchLeaders(watching) })
+	defer watch.Wait()
+	defer stop()
 	if s.Until.Bounded() {
 		return s.serveBounded(ctx, serve)
 	}

@@ -23,6 +23,7 @@ type brokerTable struct {
 	ids     []int32
 	doubted map[int32]time.Time // by broker; named is one that the configuration names
 	last    time.Time           // when one was in doubt last
+	turn    int                 // counts those that were asked in turn
 }
 
 // named stands for the brokers that the configuration names. Nobody knows which
@@ -32,6 +33,9 @@ const named = -1
 // doubtTime is how long after a doubt the brokers that the configuration names
 // are not the first choice.
 const doubtTime = time.Minute
+
+// turnPause is how long after a doubt a broker is not asked in its turn.
+const turnPause = 15 * time.Second
 
 // askAny asks a question that any broker can answer: it chooses the broker.
 func (c *Cluster) askAny(ctx context.Context, q wire.Question) (kmsg.Response, error) {
@@ -59,6 +63,28 @@ func (c *Cluster) anyBroker() int32 {
 		}
 	}
 	return best
+}
+
+// AskInTurn asks about topics, once, and each time another broker. One that was
+// in doubt a moment ago is left out.
+func (c *Cluster) AskInTurn(ctx context.Context, topics ...string) (*wire.Metadata, error) {
+	broker := c.brokerInTurn()
+	m, err := c.wire.Metadata(ctx, broker, topics...)
+	return c.noteMetadata(ctx, broker, m, err)
+}
+
+func (c *Cluster) brokerInTurn() int32 {
+	b := &c.brokers
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for range b.ids {
+		b.turn++
+		id := b.ids[b.turn%len(b.ids)]
+		if at, ok := b.doubted[id]; !ok || time.Since(at) > turnPause {
+			return id
+		}
+	}
+	return named
 }
 
 // NoteDoubt notes that a broker did not answer, or answered as one does that
