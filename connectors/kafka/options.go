@@ -73,6 +73,10 @@ type SourceOptions struct {
 	// Grace is how long the end of a lane may take, and giving up a partition;
 	// default 10 s. It is the pipeline's.
 	Grace time.Duration
+	// Wait is how long a bounded run waits for a transaction of somebody else
+	// that is open before its end. It waits for as long as brokers let one last
+	// in any case, and a minute more: 16 minutes.
+	Wait time.Duration
 	// TransactionalID is the prefix of the transactional ids of the lanes, for
 	// brokers that restrict them. Empty means a name made of Group and
 	// Instance, or for a bounded run a hash of Group and Topic.

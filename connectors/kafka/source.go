@@ -43,7 +43,7 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{SourceOptions: o, cluster: c, timing: defaultTiming, static: o.Instance != ""}
+	s := &Source{SourceOptions: o, cluster: c, timing: newTiming(o.Wait), static: o.Instance != ""}
 	if !s.static {
 		s.Instance = rand.Text()[:12]
 	}

@@ -90,6 +90,7 @@ func (t *topic) openSource(ctx context.Context, s *endpoint.Session) (*connector
 	o.Announce, o.NoteCompressed = s.Announce, s.NoteCompressed
 	o.Instance, o.Workers, o.OneLane, o.Grace = s.Instance, s.Workers, s.OneLane, s.Grace
 	o.Observer, o.Stuck = s.Watch, s.Watch.ObserveStuck
+	o.Wait = s.Patience.Limit()
 	o.LargestRecord = s.Budget / 2 // the other half is for its transformed copy
 	return connector.NewSource(ctx, c, o)
 }
