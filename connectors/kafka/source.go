@@ -186,6 +186,21 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 	return s.serveGroup(ctx, serve)
 }
 
+// TransactionPrefix is the beginning of the transactional ids of all lanes, and
+// of other processes that do the same work: rights are granted for it.
+func (s *Source) TransactionPrefix() string {
+	switch {
+	case s.TransactionalID != "":
+		return s.TransactionalID + "-"
+	case s.Until.Bounded():
+		return boundedPrefix
+	}
+	return s.Group + "-"
+}
+
+// boundedPrefix begins the transactional ids of runs with an end.
+const boundedPrefix = "streamcrypt-"
+
 // laneTransactionalID names a lane's producer. Names of a bounded run are the
 // same for every run of the group and topic, so that a second one fences the
 // first.
@@ -195,7 +210,7 @@ func (s *Source) laneTransactionalID(lane int) string {
 	case prefix != "":
 	case s.Until.Bounded():
 		sum := sha256.Sum256([]byte(strconv.Itoa(len(s.Group)) + ":" + s.Group + s.Topic))
-		prefix = "streamcrypt-" + hex.EncodeToString(sum[:12])
+		prefix = boundedPrefix + hex.EncodeToString(sum[:12])
 	default:
 		prefix = s.Group + "-" + s.Instance
 	}

@@ -290,3 +290,30 @@ func TestConnectionOptions(t *testing.T) {
 		t.Errorf("got %+v, %v", o, err)
 	}
 }
+
+// TestNeeds: each topic of a list has rights of its own, and a pattern none
+// that a command could grant.
+func TestNeeds(t *testing.T) {
+	for in, want := range map[string][]string{
+		"kafka://h:9092/a,b?group=g": {
+			"Read on topic a", "Describe on topic a", "Read on topic b", "Describe on topic b", "Read on group g",
+			"DescribeConfigs on topic a", "DescribeConfigs on topic b",
+		},
+		"kafka://h:9092/~a.*?group=g": {
+			"Read on topic ~a.*", "Describe on topic ~a.*", "Read on group g", "DescribeConfigs on topic ~a.*",
+		},
+	} {
+		e, err := table.Parse(in, endpoint.From)
+		must(t, err)
+		var got []string
+		for _, need := range e.(endpoint.Checker).Needs() {
+			got = append(got, need.Right)
+			if strings.Contains(need.Right, "~") != (need.Grant == "") {
+				t.Errorf("%s: %q is granted by %q", in, need.Right, need.Grant)
+			}
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %q", in, got)
+		}
+	}
+}
