@@ -38,7 +38,7 @@ func splitWords(line string) []string {
 }
 
 // TestKafkaQuickstart runs the quickstart of docs/kafka.md as it stands there,
-// with Kafka's own tools beside the broker. What a reader sees is what it says.
+// with Kafka's own tools beside the broker.
 func TestKafkaQuickstart(t *testing.T) {
 	commands := readQuickstart(t)
 	k := kafkaTest{kafkaServer: startKafka(t, map[string]string{"KAFKA_LOG_RETENTION_MS": "604800000"})}

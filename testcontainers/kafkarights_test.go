@@ -23,7 +23,7 @@ var securedByRights = map[string]string{
 
 // TestKafkaRights takes away each of the rights in docs/kafka.md, one at a
 // time. The command says at its start which one is missing and how to grant it,
-// and so does its plan. With what it says granted, by Kafka's own tool, it goes
+// and so does its plan. With that granted, by Kafka's own tool, it goes
 // on.
 func TestKafkaRights(t *testing.T) {
 	k := kafkaTest{kafkaServer: startKafka(t, securedByRights), key: newKey(t)}
@@ -70,12 +70,12 @@ func TestKafkaRights(t *testing.T) {
 			}
 			refused := exitOf(t.Context(), t, args...)
 			said, _ := lastWords(t, refused.stderr)
-			what, command, ok := strings.Cut(said, "; grant it: ")
+			missing, command, ok := strings.Cut(said, "; grant it: ")
 			resource := map[string]string{"topic in": "topic " + in, "topic out": "topic " + out, "group read": "group " + group}[tc.resource]
 			if resource == "" {
 				resource = tc.resource
 			}
-			if want := "User:" + appUser + " has no right to " + tc.operation + " " + resource; refused.code != 2 || !ok || !strings.Contains(what, want) {
+			if want := "User:" + appUser + " has no right to " + tc.operation + " " + resource; refused.code != 2 || !ok || !strings.Contains(missing, want) {
 				t.Fatalf("exit code %d, %q; not %q", refused.code, said, want)
 			}
 			plan := exitOf(t.Context(), t, append([]string{"encrypt", "--plan"}, args[1:]...)...)

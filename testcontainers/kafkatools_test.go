@@ -19,7 +19,7 @@ var kafkaTools = map[string]string{
 }
 
 // runTool runs a command line with one of Kafka's scripts beside the broker,
-// and returns what it has written.
+// and returns its output.
 func (k *kafkaServer) runTool(t *testing.T, command string) string {
 	t.Helper()
 	script := command

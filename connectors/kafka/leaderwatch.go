@@ -39,8 +39,8 @@ func (s *Source) watchLeaders(ctx context.Context) {
 	}
 }
 
-// noteLeaders takes over what a broker knows of a topic. What it does not know
-// is left to those whose business it is.
+// noteLeaders takes over the leaders that a broker names for a topic. Missing
+// topics are noticed elsewhere.
 func (s *Source) noteLeaders(found *wire.Topic) {
 	if found.Err != nil || len(found.Partitions) == 0 {
 		return

@@ -51,8 +51,8 @@ func (s *Source) isGroupUsed(ctx context.Context) (used bool, err error) {
 	return used, err
 }
 
-// findSealed returns where a partition goes on behind what the destination
-// holds of it, or its first offset if that holds nothing.
+// findSealed returns where a partition goes on behind its last message in the
+// destination, or its first offset if that has none.
 func (s *Source) findSealed(ctx context.Context, partition int32, first, end int64) (int64, error) {
 	place := s.topics.placeOf(partition)
 	next, err := s.FindSealed(ctx, place)
@@ -62,7 +62,7 @@ func (s *Source) findSealed(ctx context.Context, partition int32, first, end int
 	case next < 0:
 		return first, nil
 	case next > end:
-		// Nobody has verified what stands in the destination.
+		// Nobody has verified the envelopes in the destination.
 		return 0, fmt.Errorf("kafka %s: the destination claims to hold its messages up to offset %d, and its end is %d",
 			place, next-1, end)
 	}

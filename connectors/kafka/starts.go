@@ -57,9 +57,9 @@ func (s *Source) findPositions(
 	}
 	if s.Start.New || s.sink == nil && s.Group != "" {
 		// Where the end is now must not be forgotten if the lane is lost before
-		// its first commit. And a group whose messages are written before its
-		// first offset is committed would look like one whose offsets have
-		// expired: see FreshPlaces.
+		// its first commit. And a group would look like one with expired
+		// offsets (see FreshPlaces) if messages were written before its first
+		// commit.
 		return out, known, o.commitAs(ctx, offsets, func(as cluster.Owner) error {
 			return s.cluster.CommitOffsets(ctx, as, offsets)
 		})

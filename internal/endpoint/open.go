@@ -70,9 +70,9 @@ type Source struct {
 	// Keeper names the keeper of the positions, for errors about FreshPlaces;
 	// "" if nobody keeps any.
 	Keeper string
-	// UseSealed has the source begin behind what the destination holds, of
-	// places for which it has no position: find returns that offset, or one
-	// below zero if the destination holds nothing. A nil UseSealed says that
+	// UseSealed has the source begin behind its last message in the
+	// destination, at places for which it has no position: find returns that
+	// offset, or one below zero if there is none. A nil UseSealed says that
 	// this is not wished for.
 	UseSealed func(find func(ctx context.Context, place string) (next int64, err error))
 	// MeasureProgress tells how far the source has been read, of which this
@@ -110,7 +110,7 @@ type Sink struct {
 	// AtOnce says that the output appears when the source has been read to its
 	// end, and not before.
 	AtOnce bool
-	// OpenPeekers opens what shows the messages that the sink holds already of
+	// OpenPeekers opens Peekers of the messages that the sink holds already of
 	// a place of the source, among others; nil if they cannot be looked at.
 	OpenPeekers func(ctx context.Context, place string) ([]Peeker, error)
 	// MayRepeat says that the user accepts messages that come twice.

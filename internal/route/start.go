@@ -40,10 +40,10 @@ func (p *plan) checkSealedStart() error {
 
 var errHeldAlready = errors.New("the destination holds messages of the source already")
 
-// checkStart refuses a run that would seal what the destination holds a second
-// time, because the source has lost its positions and nobody has said where to
-// begin. With start=sealed it tells the source where the destination ends, and
-// finds out whether that can be known.
+// checkStart refuses a run that would seal messages a second time, because the
+// source has lost its positions and nobody has said where to begin. With
+// start=sealed it tells the source where the destination ends, and finds out
+// whether that can be known.
 func (p *plan) checkStart(ctx context.Context, in *endpoint.Source, out *endpoint.Sink) error {
 	if in.UseSealed != nil {
 		if err := p.useSealed(ctx, in, out); err != nil {
@@ -87,7 +87,7 @@ func adviseOnHeld(in *endpoint.Source, err error) error {
 		"start=earliest seals everything again"}
 }
 
-// useSealed has the source begin behind what the destination holds.
+// useSealed has the source begin behind its last messages in the destination.
 func (p *plan) useSealed(ctx context.Context, in *endpoint.Source, out *endpoint.Sink) error {
 	held := newHeld(p, in, out, longLook)
 	in.UseSealed(held.findNext)
@@ -107,8 +107,8 @@ func (p *plan) useSealed(ctx context.Context, in *endpoint.Source, out *endpoint
 	return nil
 }
 
-// held looks for messages of a source in the destination. It believes what
-// envelopes claim: a run that only seals may have no key to verify them.
+// held looks for messages of a source in the destination. It believes the
+// claims of envelopes: a run that only seals may have no key to verify them.
 type held struct {
 	in    *endpoint.Source
 	out   *endpoint.Sink
@@ -150,7 +150,7 @@ func (h *held) findLast(ctx context.Context, place string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	of := envelope.Position{Source: identity.Short(), Partition: uint16(number)} //nolint:gosec // as places have it
+	of := envelope.Position{Source: identity.Short(), Partition: uint16(number)}
 	best := int64(-1)
 	for _, peeker := range peekers {
 		last, err := h.lookBack(ctx, peeker, &of)
@@ -206,5 +206,5 @@ func (h *held) claimedOffset(m *pipeline.Message, of *envelope.Position) int64 {
 	if !ok || claimed.Source != of.Source || claimed.Partition != of.Partition {
 		return -1
 	}
-	return int64(claimed.Offset) //nolint:gosec // below 2^48
+	return int64(claimed.Offset)
 }

@@ -88,8 +88,7 @@ func (c *Cluster) brokerInTurn() int32 {
 }
 
 // NoteDoubt notes that a broker did not answer, or answered as one does that
-// others do not hear any more. What it knows about the cluster may be outdated
-// then.
+// others do not hear any more. Its view of the cluster may be outdated then.
 func (c *Cluster) NoteDoubt(broker int32) {
 	b := &c.brokers
 	b.mu.Lock()

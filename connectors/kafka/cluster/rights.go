@@ -18,7 +18,7 @@ import (
 type Resource struct {
 	Kind   string // topic, group or transactional-id, as kafka-acls.sh names it
 	Name   string
-	Prefix bool // all whose names begin with Name
+	Prefix bool // every resource with a name that begins with Name
 }
 
 // String names the resource.
