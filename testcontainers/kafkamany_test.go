@@ -51,3 +51,26 @@ func (k *kafkaTest) testManyTopics(t *testing.T) {
 		t.Errorf("a moved record: %v: %s", v.err, logs)
 	}
 }
+
+// testDealtTopics has the broker deal the partitions of a pattern's topics to
+// two members (KIP-848), of a topic as well that is made later.
+func (k *kafkaTest) testDealtTopics(t *testing.T) {
+	s := series{partitions: parts, n: 2000}
+	k.topic(t, "dealt.a", parts)
+	k.put(t, "dealt.a", 0, s.n, s.numbered)
+	args := []string{
+		"encrypt", "--key", k.key, "--from", k.url(`~dealt\.[a-z]*?group=dealt&membership=consumer`), "--to", k.url("{topic}.sealed?create=true"),
+	}
+	a, b := start(t, args...), start(t, args...)
+	k.await(t, "dealt.a.sealed", s.n)
+	k.awaitShares(t, "dealt", 2)
+	k.topic(t, "dealt.b", parts)
+	k.put(t, "dealt.b", 0, s.n, s.numbered)
+	k.await(t, "dealt.b.sealed", s.n)
+	a.end(t)
+	k.put(t, "dealt.a", s.n, 2*s.n, s.numbered)
+	k.await(t, "dealt.a.sealed", 2*s.n)
+	b.end(t)
+	k.once(t, "dealt.a.sealed", series{partitions: parts, n: 2 * s.n})
+	k.once(t, "dealt.b.sealed", s)
+}

@@ -38,12 +38,12 @@ func TestKafkaRights(t *testing.T) {
 		kind                      kmsg.ACLResourceType
 		right                     kmsg.ACLOperation
 	}{
+		{"transaction", "transactional-id ", "Write", kmsg.ACLResourceTypeTransactionalId, kmsg.ACLOperationWrite},
 		{"read", "topic in", "Read", kmsg.ACLResourceTypeTopic, kmsg.ACLOperationRead},
 		{"group", "group read", "Read", kmsg.ACLResourceTypeGroup, kmsg.ACLOperationRead},
 		{"write", "topic out", "Write", kmsg.ACLResourceTypeTopic, kmsg.ACLOperationWrite},
 		{"create", "topic out", "Create", kmsg.ACLResourceTypeTopic, kmsg.ACLOperationCreate},
-		{"transaction", "transactional-id ", "Write", kmsg.ACLResourceTypeTransactionalId, kmsg.ACLOperationWrite},
-	} {
+	} { // the first one before any other has granted all transactional ids
 		t.Run(tc.name, func(t *testing.T) {
 			in, out := "in-"+tc.name, "out-"+tc.name
 			k.topic(t, in, parts)

@@ -47,6 +47,7 @@ func TestKafka(t *testing.T) {
 	t.Run("deleted records", k.testDeletedRecords)
 	t.Run("strong copy", k.testStrongCopy)
 	t.Run("many topics", k.testManyTopics)
+	t.Run("topics dealt by the broker", k.testDealtTopics)
 }
 
 // run runs a command on a route to its end.
