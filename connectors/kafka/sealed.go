@@ -3,6 +3,9 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
+	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
@@ -70,32 +73,66 @@ func (s *Source) findSealed(ctx context.Context, partition int32, first, end int
 }
 
 // OpenPeekers opens the partitions in which messages of a place of the Source
-// are. There are none if the destination is not open.
+// are, but for those that are empty. There are none if the destination is not
+// open. Several goroutines may call it for different places.
 func (s *Sink) OpenPeekers(ctx context.Context, place string) ([]*Peeker, error) {
 	to, err := s.destinationFor(ctx, s.feedOf(place), false)
 	if err != nil || to == nil {
 		return nil, err
 	}
-	if err := s.cluster.CheckTopicRight(ctx, to.Name(), "Read"); err != nil {
-		return nil, err
-	}
-	partitions := to.Partitions()
-	if _, number, ok := cluster.SplitPlace(place); ok && s.Partition == SamePartition {
-		if number >= to.PartitionCount() {
-			return nil, nil
-		}
-		partitions = []int32{number}
-	}
-	rows, err := to.ListOffsets(ctx, partitions, wire.Earliest, wire.Latest)
+	all, err := s.peeked.open(ctx, s, to)
 	if err != nil {
 		return nil, err
 	}
-	all := make([]*Peeker, len(partitions))
-	for i, number := range partitions {
-		all[i] = &Peeker{
-			topic: to.Topic, number: number, place: cluster.PlaceOf(to.Name(), number),
-			first: rows[0][i], end: rows[1][i], codecMemory: batch.CodecMemoryFor(to.maxBatch),
-		}
+	_, number, ok := cluster.SplitPlace(place)
+	if !ok || s.Partition != SamePartition {
+		return all, nil
 	}
-	return all, nil
+	return slices.DeleteFunc(slices.Clone(all), func(p *Peeker) bool { return p.number != number }), nil
+}
+
+// peekedTopic has the Peekers of the destination that was looked at last:
+// places of one topic are looked at one after the other.
+type peekedTopic struct {
+	mu      sync.Mutex
+	to      *destination
+	at      time.Time
+	peekers []*Peeker
+}
+
+// peekedTime is how long the ends of a destination are those of its Peekers.
+const peekedTime = time.Second
+
+func (t *peekedTopic) open(ctx context.Context, s *Sink, to *destination) ([]*Peeker, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.to == to && time.Since(t.at) < peekedTime {
+		return t.peekers, nil
+	}
+	partitions := to.Partitions()
+	ends, err := to.ListOffsets(ctx, partitions, wire.Latest)
+	if err != nil {
+		return nil, err
+	}
+	t.to, t.at, t.peekers = to, time.Now(), nil
+	if slices.Max(ends[0]) <= 0 {
+		return nil, nil // as a topic is that was made a moment ago
+	}
+	if err := s.cluster.CheckTopicRight(ctx, to.Name(), "Read"); err != nil {
+		return nil, err
+	}
+	starts, err := to.ListOffsets(ctx, partitions, wire.Earliest)
+	if err != nil {
+		return nil, err
+	}
+	for i, number := range partitions {
+		if starts[0][i] >= ends[0][i] {
+			continue
+		}
+		t.peekers = append(t.peekers, &Peeker{
+			topic: to.Topic, number: number, place: cluster.PlaceOf(to.Name(), number),
+			first: starts[0][i], end: ends[0][i], codecMemory: batch.CodecMemoryFor(to.maxBatch),
+		})
+	}
+	return t.peekers, nil
 }

@@ -24,6 +24,7 @@ type Sink struct {
 	destinations destinationTable
 	exactly      bool
 	pause        time.Duration // between two writes, before the topic is looked at again
+	peeked       peekedTopic
 }
 
 // NewSink opens the topics, or makes them, and checks that they can take the
