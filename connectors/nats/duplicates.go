@@ -150,36 +150,47 @@ func isDenied(err error) bool {
 
 // getMessage returns a stored message, from the stream's leader.
 func (c *Conn) getMessage(ctx context.Context, stream string, sequence uint64) (*natsgo.Msg, error) {
-	answer, err := c.nc.RequestWithContext(ctx, c.apiSubject("STREAM.MSG.GET."+stream),
-		fmt.Appendf(nil, `{"seq":%d}`, sequence))
+	msg, _, err := c.requestMessage(ctx, stream, map[string]any{"seq": sequence})
+	return msg, err
+}
+
+// requestMessage returns the stored message that a request names, and its
+// sequence, from the stream's leader.
+func (c *Conn) requestMessage(ctx context.Context, stream string, which map[string]any) (*natsgo.Msg, uint64, error) {
+	request, err := json.Marshal(which)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
+	}
+	answer, err := c.nc.RequestWithContext(ctx, c.apiSubject("STREAM.MSG.GET."+stream), request)
+	if err != nil {
+		return nil, 0, err
 	}
 	var got struct {
 		Error   *jetstream.APIError `json:"error"`
 		Message *struct {
-			Subject string `json:"subject"`
-			Headers []byte `json:"hdrs"`
-			Data    []byte `json:"data"`
+			Subject  string `json:"subject"`
+			Sequence uint64 `json:"seq"`
+			Headers  []byte `json:"hdrs"`
+			Data     []byte `json:"data"`
 		} `json:"message"`
 	}
 	switch err := json.Unmarshal(answer.Data, &got); {
 	case err != nil:
-		return nil, fmt.Errorf("stream %s: stored message %d: %w", stream, sequence, err)
+		return nil, 0, fmt.Errorf("stream %s: stored message %v: %w", stream, which, err)
 	case got.Error != nil && got.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
-		return nil, jetstream.ErrMsgNotFound
+		return nil, 0, jetstream.ErrMsgNotFound
 	case got.Error != nil:
-		return nil, got.Error
+		return nil, 0, got.Error
 	case got.Message == nil:
-		return nil, jetstream.ErrMsgNotFound
+		return nil, 0, jetstream.ErrMsgNotFound
 	}
 	msg := &natsgo.Msg{Subject: got.Message.Subject, Data: got.Message.Data}
 	if len(got.Message.Headers) > 0 {
 		if msg.Header, err = natsgo.DecodeHeadersMsg(got.Message.Headers); err != nil {
-			return nil, fmt.Errorf("stream %s: stored message %d: %w", stream, sequence, err)
+			return nil, 0, fmt.Errorf("stream %s: stored message %v: %w", stream, which, err)
 		}
 	}
-	return msg, nil
+	return msg, got.Message.Sequence, nil
 }
 
 // deniedGet tells whether the server has said that we may not look at stored
