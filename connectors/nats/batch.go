@@ -50,6 +50,8 @@ func (w *writer) cutBatch(msgs []pipeline.Message, todo []int) []int {
 		case n == 0:
 		case n >= most, size > w.sink.InFlightBytes, w.refusals.IsBehind(i, m.Origin.Place), w.sink.needsParts(m):
 			return todo[:n]
+		case !w.fitsBatch(m):
+			return todo[:n]
 		case w.sink.stream.Config.AllowRollup && rollupOf(m) != "":
 			// A rollup is the first message of a batch, or the server may
 			// refuse it.
@@ -57,6 +59,11 @@ func (w *writer) cutBatch(msgs []pipeline.Message, todo []int) []int {
 		}
 	}
 	return todo
+}
+
+// fitsBatch tells whether the headers of a batch leave enough room for m.
+func (w *writer) fitsBatch(m *pipeline.Message) bool {
+	return len(m.Value)+headerBytes(m)+batchHeaderBytes+w.sink.fenceBytes() <= w.sink.Limit()
 }
 
 // publishBatch publishes messages as one batch, and returns how many it has

@@ -88,9 +88,30 @@ func (s *Sink) noteDuplicates(already, again int) {
 	}
 }
 
-// isStored tells whether the message at a sequence has the id. The leader is
-// asked: replicas and mirrors may answer with what was.
+// isStored tells whether the message at a sequence has the id, and is m as far
+// as that can be told.
 func (s *Sink) isStored(ctx context.Context, sequence uint64, id string, m *pipeline.Message) (bool, error) {
+	return s.checkStored(ctx, sequence, func(msg *natsgo.Msg) bool {
+		switch ours := first(msg.Header, jetstream.MsgIDHeader) == id; {
+		case ours && s.producerID(m) == id:
+			// Anybody may have chosen the same id, and a producer may give it
+			// to two messages in two windows, which come in one here.
+			return msg.Subject == s.subjectOf(m) && bytes.Equal(msg.Data, m.Value)
+		case ours && s.IsOurs != nil:
+			b := &batch{sealed: true}
+			b.addMessage(pipeline.Origin{}, time.Time{}, msg)
+			return s.IsOurs(&b.Messages[0], m)
+		default:
+			return ours
+		}
+	})
+}
+
+// checkStored has the message at a sequence checked, if there is one. The
+// leader is asked: replicas and mirrors may answer with what was.
+func (s *Sink) checkStored(
+	ctx context.Context, sequence uint64, check func(msg *natsgo.Msg) bool,
+) (bool, error) {
 	if s.believes.Load() {
 		return true, nil
 	}
@@ -111,18 +132,7 @@ func (s *Sink) isStored(ctx context.Context, sequence uint64, id string, m *pipe
 	case err != nil:
 		return false, err
 	}
-	switch ours := first(msg.Header, jetstream.MsgIDHeader) == id; {
-	case ours && s.producerID(m) == id:
-		// Anybody may have chosen the same id, and a producer may give it to
-		// two messages in two windows, which come in one here.
-		return msg.Subject == s.subjectOf(m) && bytes.Equal(msg.Data, m.Value), nil
-	case ours && s.IsOurs != nil:
-		b := &batch{sealed: true}
-		b.addMessage(pipeline.Origin{}, time.Time{}, msg)
-		return s.IsOurs(&b.Messages[0], m), nil
-	default:
-		return ours, nil
-	}
+	return check(msg), nil
 }
 
 // wasConsumed tells whether a message that the stream does not hold was taken

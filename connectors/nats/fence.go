@@ -82,8 +82,22 @@ func (s *Sink) newFence(lane pipeline.Lane) *fence {
 			"nothing fences a process whose clock stood still (one filter for each consumer would)", "stream", s.Stream)
 		return nil
 	}
+	if len(filter) > maxFilterBytes {
+		s.Log.Warn("the subjects are too long to fence a process whose clock stood still", "stream", s.Stream)
+		return nil
+	}
 	return &fence{owner: owner, filter: filter}
 }
+
+// fenceBytes is more than the headers of a comparison take.
+func (s *Sink) fenceBytes() int {
+	const digits = 20
+	return len(jetstream.ExpectedLastSubjSeqHeader) + len(jetstream.ExpectedLastSubjSeqSubjHeader) +
+		2*headerExtra + digits + maxFilterBytes
+}
+
+// maxFilterBytes is the length of the longest filter that is compared.
+const maxFilterBytes = 256
 
 // isFenced tells whether messages must be compared.
 func (w *writer) isFenced() bool { return w.fence != nil && !w.fence.down }

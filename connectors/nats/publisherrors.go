@@ -51,6 +51,9 @@ const (
 // down, the stream has no leader, no room or no time. Others would come again
 // with every attempt.
 func isTransient(err error) bool {
+	if errors.Is(err, errFence) {
+		return true
+	}
 	var api *jetstream.APIError
 	if errors.As(err, &api) {
 		return api.Code >= 500 || api.Code == 408 || api.Code == 429
@@ -59,7 +62,7 @@ func isTransient(err error) bool {
 		natsgo.ErrDisconnected, natsgo.ErrConnectionReconnecting, natsgo.ErrReconnectBufExceeded,
 		natsgo.ErrTimeout, natsgo.ErrNoResponders, natsgo.ErrStaleConnection,
 		jetstream.ErrNoStreamResponse, jetstream.ErrAsyncPublishTimeout, jetstream.ErrTooManyStalledMsgs,
-		errBatchUnderWay, errFence,
+		errBatchUnderWay,
 	} {
 		if errors.Is(err, passing) {
 			return true

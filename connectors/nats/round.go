@@ -26,6 +26,9 @@ func (w *writer) publishRound(ctx context.Context, msgs []pipeline.Message) erro
 			return err
 		}
 		sent += n
+		if n == 0 && len(w.failed) > 0 {
+			break
+		}
 	}
 	if err := w.settleAll(ctx, msgs); err != nil {
 		return err
@@ -50,13 +53,16 @@ func (w *writer) publishNext(ctx context.Context, msgs []pipeline.Message, todo 
 	if w.refusals.LeaveBehind(index, m.Origin.Place) {
 		return 1, nil
 	}
-	alone := w.sink.needsParts(m)
-	if !alone && !w.inBatches() && !w.isFenced() {
+	alone, batched := w.sink.needsParts(m), w.inBatches() && w.fitsBatch(m)
+	if !alone && !batched && !w.isFenced() {
 		return w.publishOne(ctx, msgs, index)
 	}
 	// Batches have no order among each other, and none with single messages,
-	// but that each is acknowledged before the next one begins.
+	// but that each is stored before the next one begins.
 	if err := w.settleAll(ctx, msgs); err != nil || w.cause != nil {
+		return 0, err
+	}
+	if err := w.verifyDuplicates(ctx, msgs); err != nil || len(w.failed) > 0 {
 		return 0, err
 	}
 	if err := w.checkOwner(); err != nil {
@@ -65,7 +71,7 @@ func (w *writer) publishNext(ctx context.Context, msgs []pipeline.Message, todo 
 	switch {
 	case alone:
 		return w.publishParts(ctx, m, index)
-	case w.inBatches():
+	case batched:
 		return w.publishBatch(ctx, msgs, w.cutBatch(msgs, todo))
 	}
 	if err := w.raiseFence(ctx); err != nil || w.cause != nil {

@@ -184,11 +184,7 @@ func (s *Sink) Check(m *pipeline.Message, valueSize int) error {
 		return fmt.Errorf("stream %s: %w: %q is not among its subjects %q",
 			s.Stream, ErrSubject, subject, s.stream.Config.Subjects)
 	}
-	size := headerBytes(m) + valueSize
-	if limit := s.Limit(); size > limit {
-		return rejectHeader("too-large", "%d bytes with headers; stream %s takes %d", size, s.Stream, limit)
-	}
-	return nil
+	return s.checkSize(m, valueSize)
 }
 
 func hasStatus(m *pipeline.Message) bool {
