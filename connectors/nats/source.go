@@ -112,6 +112,7 @@ type Source struct {
 	start        startPosition            // of the next lane
 	number       uint64                   // of the delivery before the next lane
 	losses       losses
+	firstNew     uint64        // behind it the consumer had delivered nothing
 	partWait     time.Duration // see partWait
 }
 
