@@ -29,12 +29,14 @@ type OpenWorker struct {
 	recent  [4]recentKey // the one before is the first
 
 	// Of the envelope that is opened:
-	e            cms.Envelope
-	key          *kekcache.OpenedKey
+	e            *cms.Envelope        // parsed, or that of a recentKey
+	key          *kekcache.OpenedKey  // nil: not found yet
 	dictionaries []*coding.Dictionary // of which it may name one
 	bound        *cms.Binding         // in the binder's memory
 	extra        int
 
+	parsed  cms.Envelope
+	head    cms.Header      // of MaxSize
 	decoder *coding.Decoder // nil before the first coded payload
 	hash    [cms.DictionarySize]byte
 	coded   []byte // a coded payload
@@ -45,6 +47,7 @@ type OpenWorker struct {
 // too: some sealers may write in turns.
 type recentKey struct {
 	key         *kekcache.OpenedKey // nil: none
+	like        cms.Alike           // recognises its envelopes in the single form
 	byReference bool
 	name        []byte // commitment or kid
 	signature   []byte
@@ -61,61 +64,67 @@ func (o *Opener) NewWorker() *OpenWorker {
 
 // Open is Opener.Open and returns the rest that the envelope says, which the
 // tag covers. A nil b is the zero Binding.
-func (w *OpenWorker) Open(ctx context.Context, dst, e []byte, b *Binding) ([]byte, Opened, error) {
-	out, opened, err := w.openEnvelope(ctx, dst, e, b)
-	if err != nil {
+func (w *OpenWorker) Open(ctx context.Context, dst, e []byte, b *Binding) (out []byte, opened Opened, err error) {
+	if out, err = w.openEnvelope(ctx, dst, e, b); err != nil {
 		return dst, Opened{}, refuse(err)
 	}
+	decodePosition(&opened.Position, &w.e.Position)
+	opened.Bound, opened.Extra = int(w.e.Position.Bound), w.extra
+	opened.Named, opened.Vouched = w.e.Position.Form&cms.FormNamed != 0, w.key.Vouched
 	return out, opened, nil
 }
 
 // MaxSize is the most bytes that Open appends for an envelope. It opens
 // nothing.
 func (w *OpenWorker) MaxSize(e []byte) int {
-	if _, ok := cms.ParseHead(e, &w.e.Header); ok && w.e.Coded && w.e.Coding.Compression != 0 {
+	if _, ok := cms.ParseHead(e, &w.head); ok && w.head.Coded && w.head.Coding.Compression != 0 {
 		return int(w.payloadLimit())
 	}
 	return len(e)
 }
 
 // openEnvelope makes the checks in the order of docs/envelope.md, section 10.
-func (w *OpenWorker) openEnvelope(ctx context.Context, dst, e []byte, b *Binding) ([]byte, Opened, error) {
+func (w *OpenWorker) openEnvelope(ctx context.Context, dst, e []byte, b *Binding) ([]byte, error) {
 	if b == nil {
 		b = &Binding{}
 	}
 	if err := w.parse(e, b.Kind); err != nil {
-		return dst, Opened{}, err
+		return dst, err
 	}
 	if !areApart(dst, e) {
 		inPlace, err := overlaps(dst, e, max(len(e), w.maxPayload()))
 		if err != nil {
-			return dst, Opened{}, err
+			return dst, err
 		}
 		if inPlace {
 			return w.openInPlace(ctx, dst, e, b)
 		}
 	}
-	if err := w.prepare(ctx, b); err != nil {
-		return dst, Opened{}, err
+	if err := w.prepare(ctx, e, b); err != nil {
+		return dst, err
 	}
 	out, err := w.openPayload(dst)
 	if err != nil {
-		return dst, Opened{}, err
+		return dst, err
 	}
 	if err := w.checkPayload(out[len(dst):], b.Kind); err != nil {
 		clear(out[len(dst):])
-		return dst, Opened{}, err
+		return dst, err
 	}
-	return out, Opened{
-		Position: decodePosition(&w.e.Position), Bound: int(w.e.Position.Bound), Extra: w.extra,
-		Named: w.e.Position.Form&cms.FormNamed != 0, Vouched: w.key.Vouched,
-	}, nil
+	return out, nil
 }
 
-// parse makes the checks 1 to 7.
+// parse makes the checks 1 to 7. Of an envelope that is alike to one of the
+// last ones it also finds the key.
 func (w *OpenWorker) parse(e []byte, kind Kind) error {
-	if err := cms.Parse(e, &w.e); err != nil {
-		return err
+	if !w.readAlike(e) {
+		w.e, w.key = &w.parsed, nil
+		if err := cms.Parse(e, w.e); err != nil {
+			return err
+		}
+	}
+	if kind == Value {
+		return nil
 	}
 	if err := w.e.CheckKind(kind); err != nil {
 		return w.firstError(err)
@@ -124,12 +133,17 @@ func (w *OpenWorker) parse(e []byte, kind Kind) error {
 }
 
 // prepare makes the checks 8 to 11, and that of the number of headers.
-func (w *OpenWorker) prepare(ctx context.Context, b *Binding) (err error) {
-	if w.key, err = w.findKey(ctx, &w.e); err != nil {
-		return err
+func (w *OpenWorker) prepare(ctx context.Context, e []byte, b *Binding) (err error) {
+	if w.key == nil {
+		if w.key, err = w.findKey(ctx, e, w.e); err != nil {
+			return err
+		}
 	}
-	if w.dictionaries, err = w.findDictionaries(ctx, &w.e.Header); err != nil {
-		return err
+	w.dictionaries = nil
+	if w.e.Coded {
+		if w.dictionaries, err = w.findDictionaries(ctx, &w.e.Header); err != nil {
+			return err
+		}
 	}
 	w.bound, w.extra, err = w.binder.bindOpening(b, &w.e.Position)
 	if err == nil && w.extra > 0 && !w.opener.o.ExtraHeaders {
@@ -145,7 +159,7 @@ func (w *OpenWorker) openCoded(ctx context.Context, e []byte, b *Binding) (paylo
 	if err := w.parse(e, b.Kind); err != nil {
 		return nil, nil, err
 	}
-	if err := w.prepare(ctx, b); err != nil {
+	if err := w.prepare(ctx, e, b); err != nil {
 		return nil, nil, err
 	}
 	payload, dictionary, err := w.decryptCoded()
@@ -318,17 +332,41 @@ func (w *OpenWorker) checkPayload(payload []byte, kind Kind) error {
 
 // openInPlace opens a copy of an envelope that begins where dst ends. The
 // plaintext is written over the original.
-func (w *OpenWorker) openInPlace(ctx context.Context, dst, e []byte, b *Binding) ([]byte, Opened, error) {
+func (w *OpenWorker) openInPlace(ctx context.Context, dst, e []byte, b *Binding) ([]byte, error) {
 	w.scratch = append(w.scratch[:0], e...)
-	out, opened, err := w.openEnvelope(ctx, dst, w.scratch, b)
+	out, err := w.openEnvelope(ctx, dst, w.scratch, b)
 	if cap(w.scratch) > maxScratch {
 		w.scratch = nil
 	}
-	return out, opened, err
+	return out, err
 }
 
-// findKey finds the envelope's key: the last one, kekcache's, or unwrapped now.
-func (w *OpenWorker) findKey(ctx context.Context, e *cms.Envelope) (*kekcache.OpenedKey, error) {
+// readAlike reads an envelope that is alike to one of the last ones, and whose
+// key is still live. It does what Parse and findKey do, in less time.
+func (w *OpenWorker) readAlike(raw []byte) bool {
+	for i := range w.recent {
+		r := &w.recent[i]
+		e := r.like.Read(raw)
+		if e == nil || !w.opener.keys.IsLive(r.key, e.Position.Created) {
+			continue
+		}
+		w.e, w.key = e, w.useRecent(i)
+		return true
+	}
+	return false
+}
+
+// useRecent makes one of the last keys the first, and returns it.
+func (w *OpenWorker) useRecent(i int) *kekcache.OpenedKey {
+	if i > 0 {
+		w.recent[0], w.recent[i] = w.recent[i], w.recent[0]
+	}
+	return w.recent[0].key
+}
+
+// findKey finds the key of an envelope, and e is its parse: one of the last
+// ones, kekcache's, or unwrapped now.
+func (w *OpenWorker) findKey(ctx context.Context, raw []byte, e *cms.Envelope) (*kekcache.OpenedKey, error) {
 	name := e.Commitment
 	if e.ByReference {
 		name = e.KID
@@ -338,10 +376,10 @@ func (w *OpenWorker) findKey(ctx context.Context, e *cms.Envelope) (*kekcache.Op
 		if !r.isOf(e, name) || !w.opener.keys.IsLive(r.key, e.Position.Created) {
 			continue
 		}
-		if i > 0 {
-			*r, w.recent[0] = w.recent[0], *r
+		if !e.Chunked {
+			r.like.Set(raw, e)
 		}
-		return w.recent[0].key, nil
+		return w.useRecent(i), nil
 	}
 	var key *kekcache.OpenedKey
 	var err error
@@ -362,10 +400,12 @@ func (w *OpenWorker) findKey(ctx context.Context, e *cms.Envelope) (*kekcache.Op
 	w.recent[0] = recentKey{
 		key:         key,
 		byReference: e.ByReference,
+		like:        oldest.like,
 		name:        append(oldest.name[:0], name...),
 		signature:   append(oldest.signature[:0], e.Signature...),
 		recipients:  append(oldest.recipients[:0], e.Recipients...),
 	}
+	w.recent[0].like.Set(raw, e)
 	return key, nil
 }
 
@@ -378,7 +418,7 @@ func (r *recentKey) isOf(e *cms.Envelope, name []byte) bool {
 
 // findDictionaries returns the dictionaries of which the envelope may name one.
 func (w *OpenWorker) findDictionaries(ctx context.Context, h *cms.Header) ([]*coding.Dictionary, error) {
-	if !h.Coded || h.Coding.Dictionary == [4]byte{} {
+	if h.Coding.Dictionary == [4]byte{} {
 		return nil, nil
 	}
 	return w.opener.dictionaries.find(ctx, w.Place, h.Coding.Dictionary)

@@ -111,11 +111,10 @@ func (w *SealWorker) Seal(ctx context.Context, dst, plaintext []byte, b *Binding
 
 // bindMessage sets the position of the next envelope.
 func (w *SealWorker) bindMessage(b *Binding, p *Position) (*cms.Binding, error) {
-	w.position = cms.Position{}
-	if p != nil {
-		if err := p.encode(&w.position); err != nil {
-			return nil, err
-		}
+	if p == nil {
+		w.position = cms.Position{}
+	} else if err := p.encode(&w.position); err != nil {
+		return nil, err
 	}
 	bound, err := w.binder.bindSealing(b, &w.position)
 	if err != nil {
@@ -244,10 +243,11 @@ func (w *SealWorker) sealSingle(
 	dst, plaintext []byte, sealer *chunker.Sealer, t *cms.Template, b *cms.Binding,
 ) ([]byte, error) {
 	start := len(dst)
-	w.aad.SetHeader(w.key.ByReference, t.Protected())
+	w.aad.SetTemplate(t, &w.position)
+	aad := w.aad.Bytes(b, 0, true)
 	dst = append(dst, t.Bytes()...)
 	head := cms.AppendBytesHead(append(w.head[:0], t.AfterIV()...), len(plaintext)+chunker.TagSize)
-	dst, err := sealer.Seal(dst, head, plaintext, w.aad.Bytes(b, 0, true))
+	dst, err := sealer.Seal(dst, head, plaintext, aad)
 	if err != nil {
 		return dst[:start], err
 	}
