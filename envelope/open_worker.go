@@ -1,10 +1,8 @@
 package envelope
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
@@ -41,17 +39,6 @@ type OpenWorker struct {
 	hash    [cms.DictionarySize]byte
 	coded   []byte // a coded payload
 	scratch []byte // a copy of an envelope over which the plaintext is written
-}
-
-// recentKey is the key of a message before, which is most often the next one's
-// too: some sealers may write in turns.
-type recentKey struct {
-	key         *kekcache.OpenedKey // nil: none
-	like        cms.Alike           // recognises its envelopes in the single form
-	byReference bool
-	name        []byte // commitment or kid
-	signature   []byte
-	recipients  []byte // encoded
 }
 
 // NewWorker returns an OpenWorker for one goroutine.
@@ -103,11 +90,17 @@ func (w *OpenWorker) openEnvelope(ctx context.Context, dst, e []byte, b *Binding
 	if err := w.prepare(ctx, e, b); err != nil {
 		return dst, err
 	}
-	out, err := w.openPayload(dst)
+	if w.e.Coded {
+		return w.openDecoded(dst, b.Kind)
+	}
+	out, err := w.decrypt(dst)
 	if err != nil {
 		return dst, err
 	}
-	if err := w.checkPayload(out[len(dst):], b.Kind); err != nil {
+	if err = w.opener.checkTimes(w.e.Position.Created); err == nil {
+		err = w.checkPayload(out[len(dst):], b.Kind)
+	}
+	if err != nil {
 		clear(out[len(dst):])
 		return dst, err
 	}
@@ -117,14 +110,15 @@ func (w *OpenWorker) openEnvelope(ctx context.Context, dst, e []byte, b *Binding
 // parse makes the checks 1 to 7. Of an envelope that is alike to one of the
 // last ones it also finds the key.
 func (w *OpenWorker) parse(e []byte, kind Kind) error {
-	if !w.readAlike(e) {
+	if w.readAlike(e) {
+		if kind == Value {
+			return nil
+		}
+	} else {
 		w.e, w.key = &w.parsed, nil
 		if err := cms.Parse(e, w.e); err != nil {
 			return err
 		}
-	}
-	if kind == Value {
-		return nil
 	}
 	if err := w.e.CheckKind(kind); err != nil {
 		return w.firstError(err)
@@ -139,11 +133,13 @@ func (w *OpenWorker) prepare(ctx context.Context, e []byte, b *Binding) (err err
 			return err
 		}
 	}
-	w.dictionaries = nil
 	if w.e.Coded {
-		if w.dictionaries, err = w.findDictionaries(ctx, &w.e.Header); err != nil {
-			return err
-		}
+		w.dictionaries, err = w.findDictionaries(ctx, &w.e.Header)
+	} else if w.dictionaries != nil {
+		w.dictionaries = nil
+	}
+	if err != nil {
+		return err
 	}
 	w.bound, w.extra, err = w.binder.bindOpening(b, &w.e.Position)
 	if err == nil && w.extra > 0 && !w.opener.o.ExtraHeaders {
@@ -212,17 +208,8 @@ func (w *OpenWorker) payloadLimit() int64 {
 	return limit
 }
 
-// openPayload verifies the ciphertext and decodes what it holds.
-func (w *OpenWorker) openPayload(dst []byte) ([]byte, error) {
-	if !w.e.Coded {
-		out, err := w.decrypt(dst)
-		if err == nil {
-			if err = w.opener.checkTimes(w.e.Position.Created); err != nil {
-				clear(out[len(dst):])
-			}
-		}
-		return out, err
-	}
+// openDecoded verifies the ciphertext of a coded payload and decodes it.
+func (w *OpenWorker) openDecoded(dst []byte, kind Kind) ([]byte, error) {
 	coded, dictionary, err := w.decryptCoded()
 	defer clear(coded)
 	if err != nil {
@@ -234,7 +221,15 @@ func (w *OpenWorker) openPayload(dst []byte) ([]byte, error) {
 	if w.decoder == nil {
 		w.decoder = coding.NewDecoder(w.payloadLimit())
 	}
-	return w.decoder.Append(dst, coded, codingOf(&w.e.Coding, dictionary))
+	out, err := w.decoder.Append(dst, coded, codingOf(&w.e.Coding, dictionary))
+	if err == nil {
+		err = w.checkPayload(out[len(dst):], kind)
+	}
+	if err != nil {
+		clear(out[len(dst):])
+		return dst, err
+	}
+	return out, nil
 }
 
 func codingOf(c *cms.Coding, dictionary *coding.Dictionary) coding.Coding {
@@ -339,87 +334,4 @@ func (w *OpenWorker) openInPlace(ctx context.Context, dst, e []byte, b *Binding)
 		w.scratch = nil
 	}
 	return out, err
-}
-
-// readAlike reads an envelope that is alike to one of the last ones, and whose
-// key is still live. It does what Parse and findKey do, in less time.
-func (w *OpenWorker) readAlike(raw []byte) bool {
-	for i := range w.recent {
-		r := &w.recent[i]
-		e := r.like.Read(raw)
-		if e == nil || !w.opener.keys.IsLive(r.key, e.Position.Created) {
-			continue
-		}
-		w.e, w.key = e, w.useRecent(i)
-		return true
-	}
-	return false
-}
-
-// useRecent makes one of the last keys the first, and returns it.
-func (w *OpenWorker) useRecent(i int) *kekcache.OpenedKey {
-	if i > 0 {
-		w.recent[0], w.recent[i] = w.recent[i], w.recent[0]
-	}
-	return w.recent[0].key
-}
-
-// findKey finds the key of an envelope, and e is its parse: one of the last
-// ones, kekcache's, or unwrapped now.
-func (w *OpenWorker) findKey(ctx context.Context, raw []byte, e *cms.Envelope) (*kekcache.OpenedKey, error) {
-	name := e.Commitment
-	if e.ByReference {
-		name = e.KID
-	}
-	for i := range w.recent {
-		r := &w.recent[i]
-		if !r.isOf(e, name) || !w.opener.keys.IsLive(r.key, e.Position.Created) {
-			continue
-		}
-		if !e.Chunked {
-			r.like.Set(raw, e)
-		}
-		return w.useRecent(i), nil
-	}
-	var key *kekcache.OpenedKey
-	var err error
-	if e.ByReference {
-		key, err = w.opener.keys.Lookup(ctx, w.Place, e.KID, e.Position.Created)
-	} else {
-		sealed := sealedOf(&e.Header, e.Recipients)
-		key, err = w.opener.keys.Unwrap(ctx, w.Place, &sealed)
-		if errors.Is(err, kekcache.ErrUntrusted) {
-			err = w.firstError(err)
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	oldest := w.recent[len(w.recent)-1]
-	copy(w.recent[1:], w.recent[:])
-	w.recent[0] = recentKey{
-		key:         key,
-		byReference: e.ByReference,
-		like:        oldest.like,
-		name:        append(oldest.name[:0], name...),
-		signature:   append(oldest.signature[:0], e.Signature...),
-		recipients:  append(oldest.recipients[:0], e.Recipients...),
-	}
-	w.recent[0].like.Set(raw, e)
-	return key, nil
-}
-
-// isOf tells whether the key is that of an envelope with this commitment or
-// kid.
-func (r *recentKey) isOf(e *cms.Envelope, name []byte) bool {
-	return r.key != nil && r.byReference == e.ByReference && bytes.Equal(r.name, name) &&
-		bytes.Equal(r.recipients, e.Recipients) && (e.ByReference || bytes.Equal(r.signature, e.Signature))
-}
-
-// findDictionaries returns the dictionaries of which the envelope may name one.
-func (w *OpenWorker) findDictionaries(ctx context.Context, h *cms.Header) ([]*coding.Dictionary, error) {
-	if h.Coding.Dictionary == [4]byte{} {
-		return nil, nil
-	}
-	return w.opener.dictionaries.find(ctx, w.Place, h.Coding.Dictionary)
 }

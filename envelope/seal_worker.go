@@ -141,7 +141,10 @@ func (w *SealWorker) sealCoded(
 		}
 	}
 	w.position.Created = grant.Created
-	t := w.templateFor(chunks > 1, coded)
+	t := w.templates[formOf(chunks > 1, coded)]
+	if t == nil {
+		t = w.makeTemplate(chunks > 1, coded)
+	}
 	t.SetPosition(&w.position)
 	if coded {
 		t.SetCoding(&w.coding)
@@ -227,16 +230,14 @@ func (w *SealWorker) useKey(key *kekcache.Key) error {
 	return nil
 }
 
-// templateFor returns the template of a form.
-func (w *SealWorker) templateFor(chunked, coded bool) *cms.Template {
-	form := formOf(chunked, coded)
-	if w.templates[form] == nil {
-		w.templates[form] = cms.NewTemplate(cms.Layout{
-			ByReference: w.key.ByReference, Chunked: chunked, Coded: coded,
-			Commitment: w.key.Commitment[:], Signature: w.signature,
-		})
-	}
-	return w.templates[form]
+// makeTemplate lays out the template of a form.
+func (w *SealWorker) makeTemplate(chunked, coded bool) *cms.Template {
+	t := cms.NewTemplate(cms.Layout{
+		ByReference: w.key.ByReference, Chunked: chunked, Coded: coded,
+		Commitment: w.key.Commitment[:], Signature: w.signature,
+	})
+	w.templates[formOf(chunked, coded)] = t
+	return t
 }
 
 func (w *SealWorker) sealSingle(
@@ -248,8 +249,11 @@ func (w *SealWorker) sealSingle(
 	dst = append(dst, t.Bytes()...)
 	head := cms.AppendBytesHead(append(w.head[:0], t.AfterIV()...), len(plaintext)+chunker.TagSize)
 	dst, err := sealer.Seal(dst, head, plaintext, aad)
-	if err != nil {
+	switch {
+	case err != nil:
 		return dst[:start], err
+	case len(w.tail) == 0:
+		return dst, nil
 	}
 	return append(dst, w.tail...), nil
 }
