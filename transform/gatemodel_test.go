@@ -186,10 +186,11 @@ func (r *reader) checkOutput(copies []sealed) {
 	}
 }
 
-// isWrittenOver tells whether a message without an order has an offset that was
-// written over. Of the two only the one that came last is known.
+// isWrittenOver tells whether a message that only a window may know has an
+// offset that was written over. Of the two the window knows the one that came
+// last.
 func (r *reader) isWrittenOver(c *sealed, copies []sealed) bool {
-	return r.shared && slices.ContainsFunc(copies, func(o sealed) bool {
+	return (r.shared || r.long) && slices.ContainsFunc(copies, func(o sealed) bool {
 		return o.source == c.source && o.offset == c.offset && o.term != c.term
 	})
 }
