@@ -2,13 +2,8 @@ package route
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -152,72 +147,4 @@ func TestAttackForged(t *testing.T) {
 			sameRecords(t, b.read(t, "out-"+topic), [][]*kgo.Record{want})
 		})
 	}
-}
-
-// standInForKMS counts the calls of the operations of AWS KMS.
-type standInForKMS struct {
-	decrypts atomic.Int64
-}
-
-const standInARN = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-
-func (s *standInForKMS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var in struct{ CiphertextBlob []byte }
-	body, _ := io.ReadAll(r.Body)
-	_ = json.Unmarshal(body, &in)
-	key := bytes.Repeat([]byte{7}, 32)
-	answer := map[string]any{"KeyId": standInARN, "Plaintext": key, "CiphertextBlob": append(key, "wrapped"...)}
-	switch r.Header.Get("X-Amz-Target") {
-	case "TrentService.Decrypt":
-		s.decrypts.Add(1)
-		if !bytes.Equal(in.CiphertextBlob, append(key, "wrapped"...)) {
-			w.WriteHeader(http.StatusBadRequest)
-			answer = map[string]any{"__type": "InvalidCiphertextException"}
-		}
-	case "TrentService.GenerateDataKey":
-	default:
-		w.WriteHeader(http.StatusBadRequest)
-		answer = map[string]any{"__type": "UnsupportedOperationException"}
-	}
-	_ = json.NewEncoder(w).Encode(answer)
-}
-
-// TestAttackAddedRecipients: genuine envelopes to which a stranger has appended
-// 600 different recipients cost one call and one line in the audit log.
-func TestAttackAddedRecipients(t *testing.T) {
-	testDir(t)
-	var service standInForKMS
-	server := httptest.NewServer(&service)
-	defer server.Close()
-	for name, value := range map[string]string{
-		"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_EC2_METADATA_DISABLED": "true",
-		"AWS_CONFIG_FILE": "none", "AWS_SHARED_CREDENTIALS_FILE": "none",
-	} {
-		t.Setenv(name, value)
-	}
-	key := []string{"awskms:" + standInARN + "?endpoint=" + server.URL}
-	writeFile(t, "in.ndjson", []byte(`{"key":"k","value":"v"}`+"\n"))
-	mustRun(t, Encrypt, Config{Keys: key, From: "file:in.ndjson", To: "file:s.ndjson"})
-	var line struct {
-		Key   string `json:"key"`
-		Value []byte `json:"value64"`
-	}
-	must(t, json.Unmarshal(readFile(t, "s.ndjson"), &line))
-	var lines []byte
-	genuine := line.Value
-	for n := range 600 {
-		line.Value = withRecipients(t, genuine, func(recipient []byte) [][]byte {
-			return [][]byte{recipient, fmt.Appendf(nil, "\x83\x40\xa1\x01\x3a\x00\x01\x86\x9e\x48%08d", n)}
-		})
-		text, err := json.Marshal(line)
-		must(t, err)
-		lines = append(append(lines, text...), '\n')
-	}
-	writeFile(t, "variants.ndjson", append(lines, readFile(t, "s.ndjson")...))
-	s := mustRun(t, Decrypt, Config{Keys: key, From: "file:variants.ndjson", To: "file:out.ndjson", Audit: "audit"})
-	unwraps := bytes.Count(readFile(t, "audit"), []byte(`"op":"unwrap`))
-	if service.decrypts.Load() != 1 || unwraps != 1 || s.Duplicates != 600 || s.Messages != 601 {
-		t.Errorf("%d calls, %d lines, %+v", service.decrypts.Load(), unwraps, s)
-	}
-	same(t, readFile(t, "out.ndjson"), readFile(t, "in.ndjson"))
 }
