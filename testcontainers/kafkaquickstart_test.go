@@ -61,6 +61,9 @@ func TestKafkaQuickstart(t *testing.T) {
 		case args[1] == "keygen", strings.Contains(command, "until="):
 			streamcrypt(t.Context(), t, args[1:]...)
 		default:
+			if args[1] == "decrypt" { // a reader types it when the encryptors run
+				k.awaitShares(t, "seal", 2)
+			}
 			running = append(running, start(t, args[1:]...))
 		}
 	}
