@@ -37,7 +37,8 @@ func (r *runner) measureIdleTopics(ctx context.Context) (*IdleTopics, error) {
 	}
 	//nolint:gosec // just built
 	cmd := exec.CommandContext(ctx, r.program, "encrypt", "--key", r.key,
-		"--from", "kafka://"+r.address+"/~many-[0-9]*?group=many", "--to", "kafka://"+r.address+"/sealed-{topic}?create=true")
+		"--from", "kafka://"+r.address+"/~many-[0-9]*?group=many",
+		"--to", "kafka://"+r.address+"/sealed-{topic}?create=true")
 	used, err := r.measureWait(ctx, cmd, settleTopics)
 	if err != nil {
 		return nil, err

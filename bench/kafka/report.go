@@ -116,8 +116,8 @@ func (r *Report) writeTables(w io.Writer) error {
 			i.Partitions, i.Seconds, 100*i.Ours, 100*i.Franz)
 	}
 	if i := r.IdleTopics; i != nil {
-		fmt.Fprintf(w, "\n%d topics of %d partitions without traffic, %.0f s: %.2f %% of a core (target: less than 2 %%), "+
-			"peak %.0f MiB (target: at most 160 MiB)\n", i.Topics, i.Partitions, i.Seconds, 100*i.Core, i.Peak)
+		fmt.Fprintf(w, "\n%d topics of %d partitions without traffic, %.0f s: "+
+			"%.2f %% of a core (target: less than 2 %%), peak %.0f MiB (target: at most 160 MiB)\n", i.Topics, i.Partitions, i.Seconds, 100*i.Core, i.Peak)
 	}
 	return writeFigures(w, r.listFigures())
 }
