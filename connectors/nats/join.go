@@ -69,7 +69,8 @@ func (l *lane) measureMessage(ready []*delivery) (n int, fault error) {
 		switch {
 		case !d.isPart || d.part.id != begin.part.id:
 			return n, rejectParts(pipeline.ReasonTruncated, "%d of %d parts", n, begin.part.parts)
-		case d.part.part != n+1, d.part.parts != begin.part.parts, d.msg.Subject != begin.msg.Subject, hasMore(d.msg.Header):
+		case d.part.part != n+1, d.part.parts != begin.part.parts, d.msg.Subject != begin.msg.Subject,
+			hasMore(d.msg.Header):
 			return countParts(ready), rejectParts(pipeline.ReasonMalformed, "part %d of %d does not fit the others",
 				n+1, begin.part.parts)
 		}

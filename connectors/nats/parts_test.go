@@ -258,7 +258,7 @@ func TestStrangeParts(t *testing.T) {
 			if !slices.Equal(got, want) {
 				t.Errorf("read %q, want %q", got, want)
 			}
-			if floor, last := b.consumer("ENC", "dec").AckFloor.Stream, uint64(b.count("ENC")); floor != last {
+			if floor, last := b.consumer("ENC", "dec").AckFloor.Stream, b.count("ENC"); floor != last {
 				t.Errorf("acknowledged up to %d of %d", floor, last)
 			}
 		})
