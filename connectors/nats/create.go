@@ -169,6 +169,9 @@ func (s *Sink) listWarnings() []string {
 	if s.Like == nil {
 		return warnings
 	}
+	if s.KeepsLastValues() && !s.IDs.DeadLetters && !s.canBatch() {
+		warn("it takes no atomic batches (allow_atomic, NATS 2.12), so messages are written to it one at a time")
+	}
 	if cfg.Replicas < s.Like.Replicas {
 		warn("it has %d replicas, the source %d", cfg.Replicas, s.Like.Replicas)
 	}
