@@ -7,8 +7,9 @@ type knownRuns struct {
 	spare  int          // runs that may be forgotten: all but one of each place
 	last   *placeRuns   // the last one that was found; nil: none
 	// slots finds a place: it is in the first slot from that of its hash on that
-	// has it. An empty slot ends the search.
-	slots [placeSlots]placeSlot
+	// has it. An empty slot ends the search. A Gate mostly sees one place, and
+	// then has none.
+	slots *[placeSlots]placeSlot
 }
 
 // placeSlot has a place; runs is nil in an empty one.
@@ -35,6 +36,13 @@ func (k *knownRuns) find(id placeID) *placeRuns {
 	if k.last != nil && k.last.id == id {
 		return k.last
 	}
+	if k.slots == nil { // the only place is the last one, once it was found
+		if len(k.places) == 0 || k.places[0].id != id {
+			return nil
+		}
+		k.last = k.places[0]
+		return k.last
+	}
 	for slot := slotOf(id); ; slot++ {
 		switch s := &k.slots[slot]; {
 		case s.runs == nil:
@@ -54,12 +62,25 @@ func (k *knownRuns) add(id placeID) *placeRuns {
 	}
 	p := &placeRuns{id: id, rising: id.isRising()}
 	k.places = append(k.places, p)
-	slot := slotOf(id)
+	switch len(k.places) {
+	case 1:
+	case 2:
+		k.slots = new([placeSlots]placeSlot)
+		k.fillSlot(k.places[0])
+		k.fillSlot(p)
+	default:
+		k.fillSlot(p)
+	}
+	return p
+}
+
+// fillSlot puts a place into the first slot that is free.
+func (k *knownRuns) fillSlot(p *placeRuns) {
+	slot := slotOf(p.id)
 	for k.slots[slot].runs != nil {
 		slot++
 	}
-	k.slots[slot] = placeSlot{id, p}
-	return p
+	k.slots[slot] = placeSlot{p.id, p}
 }
 
 // note adds a message. It reports false if there is no room for its place.
