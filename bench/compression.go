@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -188,7 +187,8 @@ func (c *corpus) measureEmpty(ctx context.Context, messages, stored int) (Figure
 	}
 	_, batched, err := measureBatches(sealed)
 	return Figure{
-		Part: "compression", Name: c.name + ", ref, envelopes of nothing", Value: float64(batched) / float64(stored), Unit: "x",
+		Part: "compression", Name: c.name + ", ref, envelopes of nothing",
+		Value: float64(batched) / float64(stored), Unit: "x",
 		Note: fmt.Sprintf("%.1f B a message, of which no payload can be spared", float64(batched)/float64(messages)),
 	}, err
 }
@@ -302,9 +302,4 @@ func measureBatches(values [][]byte) (size, stored int, err error) {
 		values = values[n:]
 	}
 	return size, stored, nil
-}
-
-func medianOf(times []float64) float64 {
-	sorted := slices.Sorted(slices.Values(times))
-	return sorted[len(sorted)/2]
 }

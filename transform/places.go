@@ -6,9 +6,8 @@ type knownRuns struct {
 	size   int          // of the state
 	spare  int          // runs that may be forgotten: all but one of each place
 	last   *placeRuns   // the last one that was found; nil: none
-	// slots finds a place: it is in the first slot from that of its hash on that
-	// has it. An empty slot ends the search. A Gate mostly sees one place, and
-	// then has none.
+	// slots finds a place: the search begins at the slot of its hash and ends
+	// with an empty one. A Gate mostly sees one place, and then has none.
 	slots *[placeSlots]placeSlot
 }
 
@@ -19,8 +18,8 @@ type placeSlot struct {
 }
 
 // placeSlots is a power of two, and more than twice as many as there are
-// places, so that most are found in the first slot. Whoever chooses places so
-// that they meet makes a search as long as there are places, and no longer.
+// places, so that most are found in the first slot. A stranger who chooses
+// places that meet makes a search as long as there are places, and no longer.
 const placeSlots = 256
 
 // maxPlaces is more than the state has room for.
