@@ -17,6 +17,7 @@ type timing struct {
 	timeout     time.Duration // until the brokers abort one that was left open
 	pause       time.Duration // between two fetches, before the topic is looked at again
 	watch       time.Duration // between two looks at the number of partitions
+	leaders     time.Duration // between two questions who leads: see watchLeaders
 	// How long records may wait for the end of somebody's transaction, before
 	// people are told, before that is an error, and before a run with an end
 	// gives up. Brokers let a transaction last 15 minutes at most.
@@ -25,7 +26,8 @@ type timing struct {
 
 var defaultTiming = timing{
 	transaction: 100 * time.Millisecond, timeout: 10 * time.Second, pause: time.Second, watch: 5 * time.Second,
-	told: 10 * time.Second, urgent: time.Minute, giveUp: longestTransaction + time.Minute,
+	leaders: 5 * time.Second,
+	told:    10 * time.Second, urgent: time.Minute, giveUp: longestTransaction + time.Minute,
 }
 
 // longestTransaction is how long brokers let a transaction last unless they are

@@ -121,7 +121,7 @@ func (b *broker) source(c *cluster.Cluster, o SourceOptions) *Source {
 	}
 	s.timing = timing{
 		transaction: 10 * time.Millisecond, timeout: 10 * time.Second, pause: time.Second,
-		watch: 100 * time.Millisecond, told: 10 * time.Second, urgent: time.Minute, giveUp: time.Hour,
+		watch: 100 * time.Millisecond, leaders: time.Second, told: 10 * time.Second, urgent: time.Minute, giveUp: time.Hour,
 	}
 	return s
 }

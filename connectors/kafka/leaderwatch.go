@@ -12,7 +12,7 @@ import (
 // new one: it answers fetches well, and has nothing new. Nothing but another
 // broker tells.
 func (s *Source) watchLeaders(ctx context.Context) {
-	ticker := time.NewTicker(s.timing.watch)
+	ticker := time.NewTicker(s.timing.leaders)
 	defer ticker.Stop()
 	for {
 		select {
