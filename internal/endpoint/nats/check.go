@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	connector "github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/findings"
@@ -15,11 +17,15 @@ import (
 const (
 	publishRight   = "publish "
 	subscribeRight = "subscribe "
-	api            = "$JS.API."
 )
+
+// findAPI returns the subject before the requests of the API, with its final
+// dot.
+func (n *stream) findAPI() string { return n.conn.APISubjects() }
 
 // Needs implements endpoint.Checker.
 func (n *stream) Needs() []findings.Need {
+	api := n.findAPI()
 	subjects := []string{api + "STREAM.INFO." + n.stream}
 	if n.as.Reads() {
 		subjects = append(subjects, n.listSourceSubjects()...)
@@ -38,31 +44,41 @@ func (n *stream) Needs() []findings.Need {
 	for _, subject := range subjects {
 		needs = append(needs, newNeed(publishRight, subject))
 	}
-	return append(needs, newNeed(subscribeRight, "_INBOX.>"))
+	return append(needs, newNeed(subscribeRight, n.conn.InboxSubjects()))
 }
 
 func (n *stream) listSourceSubjects() []string {
+	api := n.findAPI()
+	var subjects []string
+	if n.untilEnd {
+		subjects = append(subjects, api+"STREAM.MSG.GET."+n.stream)
+	}
 	if n.consumer == "" {
-		return []string{
-			api + createConsumer + n.stream + ".>", api + "CONSUMER.MSG.NEXT." + n.stream + ".*",
-			api + "CONSUMER.DELETE." + n.stream + ".*", "$JS.ACK." + n.stream + ".>",
-		}
+		return append(subjects,
+			api+createConsumer+n.stream+".>", api+"CONSUMER.INFO."+n.stream+".*",
+			api+"CONSUMER.MSG.NEXT."+n.stream+".*", api+"CONSUMER.DELETE."+n.stream+".*", "$JS.ACK."+n.stream+".>")
 	}
 	name := n.stream + "." + n.consumer
 	filter := ""
 	if len(n.filters) == 1 { // then it is part of the request's subject
 		filter = "." + n.filters[0]
 	}
-	subjects := []string{
-		api + "CONSUMER.INFO." + name, api + "CONSUMER.MSG.NEXT." + name, "$JS.ACK." + name + ".>",
-		api + createConsumer + name + filter,
+	subjects = append(subjects,
+		api+"CONSUMER.INFO."+name, api+"CONSUMER.MSG.NEXT."+name, "$JS.ACK."+name+".>",
+		api+createConsumer+name+filter)
+	if len(n.filters) > 0 {
+		subjects = append(subjects, api+"CONSUMER.LIST."+n.stream)
 	}
 	if n.shared {
 		return subjects
 	}
+	bucket := "$KV." + n.lease + ".>"
+	if api != jetstream.DefaultAPIPrefix {
+		bucket = api + bucket
+	}
 	return append(subjects,
 		api+"CONSUMER.RESET."+name, api+"STREAM.INFO."+bucketOf(n.lease), api+"DIRECT.GET."+bucketOf(n.lease)+".>",
-		"$KV."+n.lease+".>")
+		bucket)
 }
 
 // bucketOf returns the stream of a KV bucket.
@@ -75,9 +91,9 @@ const (
 )
 
 // dropNeed drops the right to make something that is there.
-func dropNeed(found *endpoint.Checked, request string) {
+func (n *stream) dropNeed(found *endpoint.Checked, request string) {
 	found.Needs = slices.DeleteFunc(found.Needs, func(need findings.Need) bool {
-		return strings.HasPrefix(need.Right, publishRight+api+request)
+		return strings.HasPrefix(need.Right, publishRight+n.findAPI()+request)
 	})
 }
 
@@ -140,7 +156,7 @@ func (n *stream) CheckSource(ctx context.Context, s *endpoint.Session) (*endpoin
 	switch {
 	case n.consumer == "":
 	case look.Exists:
-		dropNeed(found, createConsumer)
+		n.dropNeed(found, createConsumer)
 		found.AddFact("consumer", "%s, which exists", n.consumer)
 		found.AddProblem(look.Drift)
 	default:
@@ -173,7 +189,7 @@ func (n *stream) CheckSink(ctx context.Context, s *endpoint.Session, _ *endpoint
 			found.Makes = append(found.Makes, "stream "+n.stream)
 			return found, nil
 		}
-		dropNeed(found, createStream)
+		n.dropNeed(found, createStream)
 	}
 	o := n.sinkOptions()
 	o.Create, o.CreateSubjects, o.Log = false, nil, s.Log
