@@ -8,14 +8,10 @@ import (
 	"math"
 	"net/url"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-
-	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 const (
@@ -80,41 +76,10 @@ type Conn struct {
 	log      *slog.Logger
 	observer ConnObserver
 	// closed is closed by the client library's last callback.
-	closed chan struct{}
-	// denied is the last permission violation: the server reports it apart from
-	// the publish that it refused, which is then simply not acknowledged.
-	denied atomic.Pointer[denial]
-	// deniedSubjects are the subjects of the API to which we may not publish.
-	deniedSubjects sync.Map
+	closed  chan struct{}
+	denials denials
 	// noNewer has tests play an old server.
 	noNewer bool
-}
-
-type denial struct {
-	err error
-	at  time.Time
-}
-
-// deniedSince returns the last permission violation if it is newer than t.
-// Somebody may grant the right: its cause may pass.
-func (c *Conn) deniedSince(t time.Time) error {
-	if d := c.denied.Load(); d != nil && d.at.After(t) {
-		return pipeline.Passing(d.err)
-	}
-	return nil
-}
-
-// explainSince returns err, or the permission violation that came since t and
-// is its cause: a request that is not allowed gets no answer, and would end as
-// one that took too long.
-func (c *Conn) explainSince(t time.Time, err error) error {
-	if err == nil {
-		return nil
-	}
-	if denied := c.deniedSince(t); denied != nil {
-		return denied
-	}
-	return err
 }
 
 // Connect opens a connection. The first attempt must succeed, within 5 s for
@@ -309,6 +274,11 @@ func (p profile) apiSubjects() string {
 	return jetstream.DefaultAPIPrefix
 }
 
+// inboxSubject begins the subjects under which answers come.
+func (c *Conn) inboxSubject() string {
+	return firstGiven(c.nc.Opts.InboxPrefix, strings.TrimSuffix(inboxPrefix, ".")) + "."
+}
+
 // apiSubject returns the subject of a request to the API.
 func (c *Conn) apiSubject(name string) string { return c.api + name }
 
@@ -324,10 +294,7 @@ func (c *Conn) noteDisconnect(err error) {
 
 func (c *Conn) noteError(err error) {
 	if errors.Is(err, natsgo.ErrPermissionViolation) {
-		if _, subject, ok := strings.Cut(err.Error(), `"`); ok && strings.HasPrefix(subject, c.api) {
-			c.deniedSubjects.Store(strings.TrimRight(subject, `"`), true)
-		}
-		c.denied.Store(&denial{err: err, at: time.Now()})
+		c.denials.noteDenial(err)
 	}
 	c.log.Warn("nats error", "error", err)
 }

@@ -185,6 +185,5 @@ func (c *Conn) getMessage(ctx context.Context, stream string, sequence uint64) (
 // deniedGet tells whether the server has said that we may not look at stored
 // messages.
 func (c *Conn) deniedGet(stream string) bool {
-	_, denied := c.deniedSubjects.Load(c.apiSubject("STREAM.MSG.GET." + stream))
-	return denied
+	return c.denials.isRefused(c.apiSubject("STREAM.MSG.GET." + stream))
 }

@@ -129,7 +129,7 @@ func NewSource(ctx context.Context, conn *Conn, o SourceOptions) (*Source, error
 		s.lease = s.newLease()
 	}
 	if err := s.openConsumer(ctx, stream); err != nil {
-		return nil, conn.explainSince(started, err)
+		return nil, conn.explainStream(started, s.Stream, err)
 	}
 	return s, nil
 }
@@ -150,7 +150,7 @@ func bindStream(ctx context.Context, conn *Conn, o SourceOptions) (*Source, jets
 	started := time.Now()
 	stream, err := conn.js.Stream(ctx, o.Stream)
 	if err != nil {
-		return nil, nil, fmt.Errorf("nats stream %s: %w", o.Stream, conn.explainSince(started, err))
+		return nil, nil, fmt.Errorf("nats stream %s: %w", o.Stream, conn.explainStream(started, o.Stream, err))
 	}
 	info := stream.CachedInfo()
 	s.created, s.last, s.domain, s.streamConfig = info.Created, info.State.LastSeq, info.Domain, info.Config
