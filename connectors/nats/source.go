@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -86,6 +87,10 @@ type SourceOptions struct {
 	// ReadAhead is how many bytes wait to be read before no more are taken;
 	// default 1 MiB. See Source.ReadAheadBytes.
 	ReadAhead int
+
+	// Announce, if not nil, is told the stream when its messages are about to
+	// be read, again after a lane was lost. It does not block.
+	Announce func(stream string)
 
 	// Observer is told about lanes; nil means nobody.
 	Observer SourceObserver
@@ -215,6 +220,14 @@ func (s *Source) Identity() (stream string, createdUnixNano int64) {
 	return s.Stream, s.created.UnixNano()
 }
 
+// ChangesSubjects tells whether messages have other subjects in the stream than
+// those under which they were published.
+func (s *Source) ChangesSubjects() bool {
+	c := &s.streamConfig
+	changes := func(from *jetstream.StreamSource) bool { return from != nil && len(from.SubjectTransforms) > 0 }
+	return c.SubjectTransform != nil || changes(c.Mirror) || slices.ContainsFunc(c.Sources, changes)
+}
+
 // StreamCreated is when the stream was made.
 func (s *Source) StreamCreated() time.Time { return s.created }
 
@@ -283,6 +296,9 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 
 // serveLane serves the lane.
 func (s *Source) serveLane(ctx context.Context, l *lane, serve func(context.Context, pipeline.Lane) error) (err error) {
+	if s.Announce != nil {
+		s.Announce(s.Stream)
+	}
 	if s.Observer != nil {
 		ended := s.Observer.ServeLane(l.reportPlaces)
 		defer func() { ended(err) }()

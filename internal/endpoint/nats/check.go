@@ -25,6 +25,21 @@ func (n *stream) findAPI() string { return n.conn.APISubjects() }
 
 // Needs implements endpoint.Checker.
 func (n *stream) Needs() []findings.Need {
+	if n.template.IsMapped() {
+		return nil // of streams that only the source names
+	}
+	var needs []findings.Need
+	for _, one := range n.splitSource() {
+		needs = append(needs, one.listNeeds()...)
+	}
+	if !n.as.Reads() {
+		needs = n.listNeeds()
+	}
+	return append(needs, newNeed(subscribeRight, n.conn.InboxSubjects()))
+}
+
+// listNeeds lists the subjects to publish to for one stream.
+func (n *stream) listNeeds() []findings.Need {
 	api := n.findAPI()
 	subjects := []string{api + "STREAM.INFO." + n.stream}
 	if n.as.Reads() {
@@ -44,7 +59,7 @@ func (n *stream) Needs() []findings.Need {
 	for _, subject := range subjects {
 		needs = append(needs, newNeed(publishRight, subject))
 	}
-	return append(needs, newNeed(subscribeRight, n.conn.InboxSubjects()))
+	return needs
 }
 
 func (n *stream) listSourceSubjects() []string {
@@ -143,14 +158,31 @@ func (n *stream) CheckSource(ctx context.Context, s *endpoint.Session) (*endpoin
 	if err != nil {
 		return nil, err
 	}
+	for _, one := range n.splitSource() {
+		one.checkStream(ctx, s, conn, found)
+	}
+	if n.consumer == "" || n.shared {
+		return found, nil
+	}
+	if there, err := connector.HasStream(ctx, conn, bucketOf(n.lease)); err == nil && !there {
+		found.Makes = append(found.Makes, "KV bucket "+n.lease+", for the owner of the consumer and the id secret")
+	}
+	return found, nil
+}
+
+// checkStream looks at one stream of a source.
+func (n *stream) checkStream(
+	ctx context.Context, s *endpoint.Session, conn *connector.Conn, found *endpoint.Checked,
+) {
 	o := n.sourceOptions()
 	o.ReadAhead, o.Log = s.ReadAhead, s.Log
 	look, err := connector.LookAtSource(ctx, conn, o)
 	if err != nil {
 		found.AddProblem(err)
-		return found, nil
+		return
 	}
-	found.Lanes, found.Largest = 1, look.ReadAheadBytes
+	found.Lanes++
+	found.Largest = max(found.Largest, look.ReadAheadBytes)
 	found.AddFact("messages", "%d of %d bytes in the stream", look.Messages, look.Bytes)
 	found.AddFact("waiting", "%d messages", look.Waiting)
 	switch {
@@ -162,13 +194,6 @@ func (n *stream) CheckSource(ctx context.Context, s *endpoint.Session) (*endpoin
 	default:
 		found.Makes = append(found.Makes, "durable consumer "+n.consumer+" of stream "+n.stream)
 	}
-	if n.consumer == "" || n.shared {
-		return found, nil
-	}
-	if there, err := connector.HasStream(ctx, conn, bucketOf(n.lease)); err == nil && !there {
-		found.Makes = append(found.Makes, "KV bucket "+n.lease+", for the owner of the consumer and the id secret")
-	}
-	return found, nil
 }
 
 // CheckSink implements endpoint.Checker. To open a sink changes nothing if the
@@ -177,6 +202,10 @@ func (n *stream) CheckSink(ctx context.Context, s *endpoint.Session, _ *endpoint
 	conn, found, err := n.beginCheck(ctx, s)
 	if err != nil {
 		return nil, err
+	}
+	if n.template.IsMapped() {
+		found.AddFact("streams", "%s, one for each stream of the source; each is looked at when it is opened", n.stream)
+		return found, nil
 	}
 	found.Delivery = "at-least-once, doubles dropped within the stream's duplicates window"
 	if n.create {
