@@ -163,7 +163,7 @@ func bindStream(ctx context.Context, conn *Conn, o SourceOptions) (*Source, jets
 		return nil, nil, fmt.Errorf("nats stream %s: it deletes what has been read (%v retention), "+
 			"so a run without a consumer name could lose messages", o.Stream, info.Config.Retention)
 	}
-	return s, stream, nil
+	return s, stream, s.checkFilters(ctx, stream)
 }
 
 func (o SourceOptions) withDefaults() (SourceOptions, error) {

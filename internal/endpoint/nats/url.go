@@ -36,8 +36,8 @@ func Scheme() endpoint.Scheme {
 		Notes: "A source reads through a durable consumer, consumer=, which is made if there is none. " +
 			"One process at a time reads through it, in the order of the stream; others wait to take over. " +
 			"More speed is a consumer with a part of the subjects for each process, or shared=true. " +
-			"A source may be several streams, ORDERS,BILLS: each has a consumer of the name, and the destination is " +
-			"then a template: {topic}_SEALED, or {topic-_SEALED} to take the end off again, also in subject= and " +
+			"A source may be several streams, ORDERS,BILLS, each with a consumer of the name. " +
+			"The destination is then a template: {topic}_SEALED, or {topic-_SEALED} to take the end off again, also in subject= and " +
 			"strip=. " +
 			"With until=latest a source ends by itself and can do without. " +
 			"It reads " + strconv.Itoa(connector.DefaultReadAhead>>20) + "MiB ahead, or as --read-ahead says. " +
@@ -61,6 +61,7 @@ var advice = []hint.Advice{
 	hint.AboutError(connector.ErrIDSecret,
 		"give the id-secret= of the other processes; or delete streamcrypt-id from the consumer's metadata: what a "+
 			"process before had in flight is then stored twice"),
+	hint.AboutError(connector.ErrFilter, "is subject= right? nats stream subjects lists those that there are"),
 	hint.AboutError(connector.ErrStreamMadeAnew, "start again: the new stream is read from its beginning"),
 	hint.AboutError(connector.ErrLostTail,
 		"delete the consumer and start again with start=, at the first message that is to be read (docs/nats.md)"),
