@@ -35,7 +35,11 @@ func (n *stream) Needs() []findings.Need {
 	if !n.as.Reads() {
 		needs = n.listNeeds()
 	}
-	return append(needs, newNeed(subscribeRight, n.conn.InboxSubjects()))
+	needs = append(needs, newNeed(subscribeRight, n.conn.InboxSubjects()))
+	if n.service != "" {
+		needs = append(needs, newNeed(subscribeRight, "$SRV.>"), newNeed(subscribeRight, n.service+".status"))
+	}
+	return needs
 }
 
 // listNeeds lists the subjects to publish to for one stream.

@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	connector "github.com/streamcrypt/streamcrypt/connectors/nats"
@@ -33,7 +34,7 @@ func (n *stream) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint
 	if err != nil {
 		return nil, err
 	}
-	return in, shareSources(s, []*connector.Source{source})
+	return in, errors.Join(shareSources(s, []*connector.Source{source}), n.answerService(s, source.Conn()))
 }
 
 // openOne opens a source of one stream.

@@ -153,7 +153,7 @@ func (n *stream) openSeveral(ctx context.Context, s *endpoint.Session) (*endpoin
 	streams := connector.NewStreams(sources)
 	all.Source, all.Losses = streams, streams.Losses
 	all.MeasureProgress = n.measureBacklog(streams.Backlog)
-	return all, shareSources(s, sources)
+	return all, errors.Join(shareSources(s, sources), n.answerService(s, sources[0].Conn()))
 }
 
 // measureBacklog returns a function for endpoint.Source.MeasureProgress.

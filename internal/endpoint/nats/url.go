@@ -37,8 +37,8 @@ func Scheme() endpoint.Scheme {
 			"One process at a time reads through it, in the order of the stream; others wait to take over. " +
 			"More speed is a consumer with a part of the subjects for each process, or shared=true. " +
 			"A source may be several streams, ORDERS,BILLS, each with a consumer of the name. " +
-			"The destination is then a template: {topic}_SEALED, or {topic-_SEALED} to take the end off again, also in subject= and " +
-			"strip=. " +
+			"The destination is then a template: {topic}_SEALED, or {topic-_SEALED} to take the end off again, " +
+			"also in subject= and strip=. " +
 			"With until=latest a source ends by itself and can do without. " +
 			"It reads " + strconv.Itoa(connector.DefaultReadAhead>>20) + "MiB ahead, or as --read-ahead says. " +
 			"nats:///STREAM?context=NAME takes servers and credentials from a context of the nats command.",
@@ -100,6 +100,7 @@ type stream struct {
 	shared   bool
 	dropTTL  bool
 	lease    string               // the bucket
+	service  string               // its name as one
 	was      connector.SubjectMap // gives back the subject of a sealed message
 
 	// Of a sink:
@@ -201,7 +202,7 @@ func (n *stream) readSource(p *address.Params) error {
 		Text:   "the KV bucket in which one process after the other owns the consumer; made if there is none",
 		Values: "BUCKET", Default: connector.DefaultLeaseBucket,
 	})
-	return n.readOtherSubjects(p)
+	return errors.Join(n.readOtherSubjects(p), n.readService(p))
 }
 
 // readOtherSubjects reads under which subjects messages were sealed that are
