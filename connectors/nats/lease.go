@@ -74,13 +74,15 @@ type lease struct {
 	about []any // for logs
 	log   *slog.Logger
 
-	mu       sync.Mutex
-	record   leaseRecord // as this process would store it
-	revision uint64      // of the entry as this process stored it
-	until    time.Time   // when this process stops being the owner
-	lost     bool
-	unsaved  uint64 // counts the positions given to savePosition
-	saved    uint64 // that of them which is stored
+	mu        sync.Mutex
+	record    leaseRecord // as this process would store it
+	revision  uint64      // of the entry as this process stored it
+	until     time.Time   // when this process stops being the owner
+	lost      bool
+	confirmed time.Time     // when the last renewal was sent that the server took
+	turned    chan struct{} // closed and replaced after each renewal, taken or not
+	unsaved   uint64        // counts the positions given to savePosition
+	saved     uint64        // that of them which is stored
 
 	work    chan struct{} // has an element when there is a position to store
 	changed func()        // is called when saved or lost has changed, not under mu
@@ -125,6 +127,7 @@ func (s *Source) newLease() *lease {
 		about:  []any{"stream", s.Stream, "consumer", s.Consumer},
 		record: leaseRecord{Owner: rand.Text(), Instance: s.Instance},
 		work:   make(chan struct{}, 1),
+		turned: make(chan struct{}),
 	}
 }
 
@@ -230,14 +233,10 @@ func (e *lease) take(ctx context.Context, position *savedPosition, revision uint
 	return true, nil
 }
 
-// errLastSequence is the code of a server in a cluster for a write that is not
-// on top of the last one.
-const errLastSequence jetstream.ErrorCode = 10164
-
 // isOvertaken tells whether somebody else has written an entry in between.
 func isOvertaken(err error) bool {
 	var api *jetstream.APIError
-	return errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &api) && api.ErrorCode == errLastSequence
+	return errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &api) && api.ErrorCode == errLastSequenceOther
 }
 
 // write stores the record on top of a revision, 0 for none.
@@ -292,11 +291,13 @@ func (e *lease) renew(ctx context.Context) bool {
 	case err == nil:
 		// Stored on top of our own revision: nobody else has had it, even if
 		// this came late.
-		e.revision, e.until, e.saved = stored, sent.Add(ownerTime), number
+		e.revision, e.until, e.saved, e.confirmed = stored, sent.Add(ownerTime), number, sent
 	case errors.Is(err, errLease) || time.Now().After(e.until):
 		e.lost = true
 	}
 	lost, changed := e.lost, e.changed
+	close(e.turned)
+	e.turned = make(chan struct{})
 	e.mu.Unlock()
 	if lost {
 		err = e.conn.explainBucket(e.kv.Bucket(), sent, err)

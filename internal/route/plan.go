@@ -41,6 +41,7 @@ func newPlan(do direction, c Config, env Env) (*plan, error) {
 	steps := []func() error{
 		p.readEnds, p.readBind, p.readCoding, p.readPolicies, p.readKeys, p.checkLimits, p.checkFormats,
 		p.checkArchives, p.checkCheckpoint, p.checkDistinct, p.checkRewrap, p.checkFiles, p.checkTopics, p.readContexts,
+		p.checkSealedStart,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

@@ -2,6 +2,9 @@
 //
 //	url.go      the URL's parameters and rules
 //	connect.go  how servers are reached
+//	publishing.go how a sink publishes
+//	streams.go  several streams, and templates
+//	service.go  answers to nats micro
 //	open.go     sources, sinks and samples
 //
 // It must not know the meaning of a message, nor any other kind of end.
@@ -110,6 +113,8 @@ type stream struct {
 	create    bool
 	takes     []string // subjects of a stream that is created
 	idSecret  string   // a file
+	publish   connector.PublishMode
+	sync      bool // each message is flushed to disk by itself
 }
 
 func parse(a *address.Address, as endpoint.Role) (endpoint.Endpoint, error) {
@@ -244,6 +249,7 @@ func (n *stream) readSink(p *address.Params) error {
 		Text:   "a file of 32 bytes or more from which message ids are made; all processes of a route have the same",
 		Values: address.File, Default: "(kept in the bucket of lease=)",
 	})
+	n.readPublishing(p)
 	n.lease = p.ReadText(address.Param{
 		Name: "lease", Text: "the KV bucket that keeps the secret of the message ids, where the source is no stream",
 		Values: "BUCKET", Default: connector.DefaultLeaseBucket,
