@@ -1,8 +1,10 @@
 package route
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -180,5 +182,31 @@ func TestSeveralStreamsRefused(t *testing.T) {
 		if name != "ORDERS" && name != "BILLS" {
 			t.Errorf("made %s", name)
 		}
+	}
+}
+
+// TestSecondRun: a run that stores messages a second time says so before.
+func TestSecondRun(t *testing.T) {
+	testDir(t)
+	b := startBroker(t)
+	b.stream(t, "PLAIN", "orders.>")
+	b.stream(t, "SEALED", "sealed.>")
+	_, err := b.js.Publish(t.Context(), "orders.x", []byte("v"))
+	must(t, err)
+	mustRun(t, Encrypt, Config{From: b.url + "/PLAIN?until=latest", To: b.url + "/SEALED?subject=sealed.>"})
+	again := func(from string) string {
+		t.Helper()
+		var log bytes.Buffer
+		r, err := Encrypt(t.Context(), Config{From: b.url + from, To: b.url + "/SEALED?subject=sealed.>", Keys: []string{"local:k.jwk"}},
+			Env{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		must(t, err)
+		must(t, r.Close())
+		return log.String()
+	}
+	if said := again("/PLAIN?until=latest"); !strings.Contains(said, "stored a second time") {
+		t.Errorf("a second run is not told of the first: %s", said)
+	}
+	if said := again("/PLAIN?until=latest&consumer=c"); strings.Contains(said, "stored a second time") {
+		t.Errorf("a run with a consumer goes on: %s", said)
 	}
 }

@@ -126,6 +126,11 @@ func (n *stream) openOneSink(
 			" keeps the last values of each subject: an old value that comes late would become the present one",
 			"leave out shared=true; more speed is a consumer with a part of the subjects for each process")
 	}
+	if n.as == endpoint.To && s.Seals && source != nil && source.Consumer == "" && sink.Messages() > 0 {
+		s.Log.Warn("a run without consumer= begins anew, and the destination holds messages: of an earlier run, only "+
+			"those count as duplicates that were sealed for the same keys within the stream's duplicates window; "+
+			"all others are stored a second time", "stream", n.stream, "messages", sink.Messages())
+	}
 	for _, w := range sink.Warnings() {
 		s.Log.Warn(w)
 	}
