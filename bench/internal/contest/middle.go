@@ -16,6 +16,13 @@ func MiddleOf(values []float64) Middle {
 	return Middle{s[0], (s[last/2] + s[len(s)/2]) / 2, s[last]}
 }
 
+// TrimmedMiddle returns the middle of values without the n least and the n
+// greatest.
+func TrimmedMiddle(values []float64, n int) Middle {
+	s := slices.Sorted(slices.Values(values))
+	return MiddleOf(s[n : len(s)-n])
+}
+
 // MiddleOfTurns returns the middle of one measurement over the turns.
 func MiddleOfTurns[T any](turns []T, of func(T) float64) Middle {
 	values := make([]float64, len(turns))
