@@ -70,21 +70,25 @@ type leaseRecord struct {
 type lease struct {
 	kv    jetstream.KeyValue
 	key   string
-	about []any // for logs
-	log   *slog.Logger
+	store StateStore // of positions with the Gate's state; nil keeps them in the entry
+	// stateName is the name of the entry in store.
+	stateName string
+	about     []any // for logs
+	log       *slog.Logger
 
-	mu       sync.Mutex
-	record   leaseRecord // as this process would store it
-	revision uint64      // of the entry as this process stored it
-	until    time.Time   // when this process stops being the owner
-	lost     bool
-	unsaved  uint64 // counts the positions given to savePosition
-	saved    uint64 // that of them which is stored
+	mu        sync.Mutex
+	record    leaseRecord    // as this process would store it
+	elsewhere *savedPosition // the position, where there is a store
+	revision  uint64         // of the entry as this process stored it
+	until     time.Time      // when this process stops being the owner
+	lost      bool
+	unsaved   uint64 // counts the positions given to savePosition
+	saved     uint64 // that of them which is stored
 
 	work    chan struct{} // has an element when there is a position to store
 	changed func()        // is called when saved or lost has changed, not under mu
 	stop    context.CancelFunc
-	stopped chan struct{}
+	loops   sync.WaitGroup // those of the renewal, and of the store
 }
 
 // openBucket opens the bucket of leases, or makes it as strong as the stream.
@@ -124,11 +128,28 @@ func (s *Source) newLease() *lease {
 		about:  []any{"stream", s.Stream, "consumer", s.Consumer},
 		record: leaseRecord{Owner: rand.Text(), Instance: s.Instance},
 		work:   make(chan struct{}, 1),
+		store:  s.State, stateName: s.stateName(),
 	}
 }
 
-// acquire waits until this process is the owner. Its error is that of ctx.
+// acquire waits until this process is the owner, and knows how far the last one
+// has come. Its error is that of ctx, or matches ErrStateUnread.
 func (e *lease) acquire(ctx context.Context) error {
+	for {
+		if err := e.acquireEntry(ctx); err != nil {
+			return err
+		}
+		if loaded, err := e.loadElsewhere(ctx); err != nil {
+			return err
+		} else if loaded {
+			return nil
+		}
+		e.drop()
+	}
+}
+
+// acquireEntry waits until this process is the owner. Its error is that of ctx.
+func (e *lease) acquireEntry(ctx context.Context) error {
 	var seen leaseRecord
 	var revision uint64
 	var since time.Time
@@ -190,7 +211,7 @@ func parseLease(text []byte) leaseRecord {
 // take writes the entry on top of a revision, and starts to renew it.
 func (e *lease) take(ctx context.Context, position *savedPosition, revision uint64) bool {
 	e.mu.Lock()
-	e.record.Position, e.record.Released = position, false
+	e.record.Position, e.record.Released, e.elsewhere = position, false, nil
 	e.mu.Unlock()
 	sent := time.Now()
 	revision, err := e.write(ctx, revision)
@@ -201,8 +222,11 @@ func (e *lease) take(ctx context.Context, position *savedPosition, revision uint
 	e.revision, e.until, e.lost = revision, sent.Add(ownerTime), false
 	e.mu.Unlock()
 	renewing, stop := context.WithCancel(context.Background())
-	e.stop, e.stopped = stop, make(chan struct{})
-	go e.renewAlways(renewing)
+	e.stop = stop
+	e.loops.Go(func() { e.renewAlways(renewing) })
+	if e.store != nil {
+		e.loops.Go(func() { e.saveAlways(renewing) })
+	}
 	return true
 }
 
@@ -224,13 +248,16 @@ func (e *lease) write(ctx context.Context, revision uint64) (uint64, error) {
 
 // renewAlways renews the lease until it is lost or ctx ends.
 func (e *lease) renewAlways(ctx context.Context) {
-	defer close(e.stopped)
+	work := e.work
+	if e.store != nil {
+		work = nil // a renewal carries no position
+	}
 	tick := time.NewTicker(renewEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-		case <-e.work:
+		case <-work:
 		case <-ctx.Done():
 			return
 		}
@@ -258,7 +285,10 @@ func (e *lease) renew(ctx context.Context) bool {
 	case err == nil:
 		// Stored on top of our own revision: nobody else has had it, even if
 		// this came late.
-		e.revision, e.until, e.saved = stored, sent.Add(ownerTime), number
+		e.revision, e.until = stored, sent.Add(ownerTime)
+		if e.store == nil {
+			e.saved = number
+		}
 	case errors.Is(err, errLease) || time.Now().After(e.until):
 		e.lost = true
 	}
@@ -312,7 +342,11 @@ func (e *lease) checkOwner() error {
 func (e *lease) savePosition(p savedPosition, soon bool) uint64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.record.Position = &p
+	if e.store != nil {
+		e.elsewhere = &p
+	} else {
+		e.record.Position = &p
+	}
 	e.unsaved++
 	if soon {
 		signalOnce(e.work)
@@ -338,6 +372,9 @@ func (e *lease) setChanged(f func()) {
 func (e *lease) position() *savedPosition {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.store != nil {
+		return e.elsewhere
+	}
 	return e.record.Position
 }
 
@@ -347,7 +384,7 @@ func (e *lease) release() {
 		return
 	}
 	e.stop()
-	<-e.stopped
+	e.loops.Wait()
 	if e.checkOwner() != nil {
 		return
 	}
@@ -366,7 +403,7 @@ func (e *lease) release() {
 func (e *lease) drop() {
 	if e.stop != nil {
 		e.stop()
-		<-e.stopped
+		e.loops.Wait()
 		e.stop = nil
 	}
 }

@@ -141,6 +141,7 @@ func (s *Source) prepareConsumer(ctx context.Context) error {
 	s.config, s.number = info.Config, info.Delivered.Consumer
 	s.notePause(info)
 	s.bindStart(info.Created.UnixNano(), made)
+	s.noteLostState(info.AckFloor.Stream)
 	s.noteLostTail(stream.CachedInfo(), info)
 	defer func() { s.tellLosses(stream.CachedInfo().State.FirstSeq) }()
 	if s.Shared {

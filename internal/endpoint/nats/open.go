@@ -32,8 +32,15 @@ func (n *stream) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint
 	}
 	o := n.sourceOptions()
 	o.ReadAhead, o.Log, o.Observer = s.ReadAhead, s.Log, s.Watch
-	o.Instance, o.Route, o.Sealed = s.Instance, s.To, s.Opens
-	source, err := connector.NewSource(ctx, conn, o)
+	o.Instance, o.Route, o.Sealed, o.HasGate = s.Instance, s.To, s.Opens, s.Opens && !s.Seals
+	if o.State, err = n.openState(ctx, s); err != nil {
+		return nil, err
+	}
+	var source *connector.Source
+	err = n.awaitLeaders(ctx, s, func(ctx context.Context) (err error) {
+		source, err = connector.NewSource(ctx, conn, o)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -87,10 +94,14 @@ func (n *stream) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint
 	if source != nil {
 		o.Like = source.Config()
 	}
-	if o.IDs, err = n.nameMessages(ctx, conn, source, s, in); err != nil {
-		return nil, err
-	}
-	sink, err := connector.NewSink(ctx, conn, o)
+	var sink *connector.Sink
+	err = n.awaitLeaders(ctx, s, func(ctx context.Context) (err error) {
+		if o.IDs, err = n.nameMessages(ctx, conn, source, s, in); err != nil {
+			return err
+		}
+		sink, err = connector.NewSink(ctx, conn, o)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@
 //	url.go      the URL's parameters and rules
 //	connect.go  how servers are reached
 //	open.go     sources, sinks and samples
+//	state.go    the place of the replay check's state
 //
 // It must not know the meaning of a message, nor any other kind of end.
 package nats
@@ -57,6 +58,9 @@ var advice = []hint.Advice{
 	hint.AboutError(connector.ErrIDSecret,
 		"give the id-secret= of the other processes; or delete streamcrypt-id from the consumer's metadata: what a "+
 			"process before had in flight is then stored twice"),
+	hint.AboutError(connector.ErrStateUnread,
+		"is --state the place of this stream and consumer? move what is there away to begin anew: "+
+			"then a message that was read before passes if it is played again"),
 	hint.AboutError(connector.ErrStreamMadeAnew, "start again: the new stream is read from its beginning"),
 	hint.AboutError(connector.ErrLostTail,
 		"delete the consumer and start again with start=, at the first message that is to be read (docs/nats.md)"),
@@ -94,6 +98,7 @@ type stream struct {
 	shared   bool
 	dropTTL  bool
 	lease    string // the bucket
+	state    statePlace
 
 	// Of a sink:
 	subjects connector.SubjectMap

@@ -1,0 +1,19 @@
+package nats
+
+import (
+	"errors"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// IsUnready tells whether an error of opening a stream or a bucket may pass by
+// itself: a cluster that has just started, or that lost a node, elects leaders,
+// and a bucket that another process has just made has none yet.
+func IsUnready(err error) bool {
+	if errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) {
+		return false // both have the code 503, too
+	}
+	var api *jetstream.APIError
+	return errors.Is(err, natsgo.ErrNoResponders) || errors.As(err, &api) && api.Code == 503
+}
