@@ -36,14 +36,20 @@ func (r *RefusalSet) Refuse(i int, place string, err error) {
 // LeaveBehind reports whether a message of the place was refused that stands
 // before message i, and if so adds message i as left.
 func (r *RefusalSet) LeaveBehind(i int, place string) bool {
-	if len(r.stopped) == 0 {
-		return false
-	}
-	if first, ok := r.stopped[place]; !ok || i < first {
+	if !r.IsBehind(i, place) {
 		return false
 	}
 	r.left = append(r.left, i)
 	return true
+}
+
+// IsBehind is LeaveBehind for a message that is not added.
+func (r *RefusalSet) IsBehind(i int, place string) bool {
+	if len(r.stopped) == 0 {
+		return false
+	}
+	first, ok := r.stopped[place]
+	return ok && i >= first
 }
 
 // Result returns nil if no message was refused, and else a *Refused.

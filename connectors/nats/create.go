@@ -163,7 +163,8 @@ func (s *Sink) listWarnings() []string {
 		warn("persist_mode is async: it acknowledges messages before they are on disk")
 	}
 	if cfg.DiscardNewPerSubject {
-		warn("it refuses new messages of a subject that is full (discard_new_per_subject): then the route waits")
+		warn("it refuses new messages of a subject that is full (discard_new_per_subject): they become dead letters, or " +
+			"park the source")
 	}
 	if s.Like == nil {
 		return warnings

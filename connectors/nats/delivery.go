@@ -16,6 +16,12 @@ type delivery struct {
 	time     time.Time
 	size     int
 	done     bool // committed, but the acknowledgement could not be sent
+
+	// Of a part of a message (join.go):
+	isPart   bool
+	part     partNumber  // number 0 if its header is none
+	before   []*delivery // the parts before this one, the last
+	oversize bool        // this and other parts were too much, and their payloads are dropped
 }
 
 // The words that a consumer understands. They are published to the reply

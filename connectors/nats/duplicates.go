@@ -88,9 +88,30 @@ func (s *Sink) noteDuplicates(already, again int) {
 	}
 }
 
-// isStored tells whether the message at a sequence has the id. The leader is
-// asked: replicas and mirrors may answer with what was.
+// isStored tells whether the message at a sequence has the id, and is m as far
+// as that can be told.
 func (s *Sink) isStored(ctx context.Context, sequence uint64, id string, m *pipeline.Message) (bool, error) {
+	return s.checkStored(ctx, sequence, func(msg *natsgo.Msg) bool {
+		switch ours := first(msg.Header, jetstream.MsgIDHeader) == id; {
+		case ours && s.producerID(m) == id:
+			// Anybody may have chosen the same id, and a producer may give it
+			// to two messages in two windows, which come in one here.
+			return msg.Subject == s.subjectOf(m) && bytes.Equal(msg.Data, m.Value)
+		case ours && s.IsOurs != nil:
+			b := &batch{sealed: true}
+			b.addMessage(pipeline.Origin{}, time.Time{}, msg)
+			return s.IsOurs(&b.Messages[0], m)
+		default:
+			return ours
+		}
+	})
+}
+
+// checkStored has the message at a sequence checked, if there is one. The
+// leader is asked: replicas and mirrors may answer with what was.
+func (s *Sink) checkStored(
+	ctx context.Context, sequence uint64, check func(msg *natsgo.Msg) bool,
+) (bool, error) {
 	if s.believes.Load() {
 		return true, nil
 	}
@@ -111,18 +132,7 @@ func (s *Sink) isStored(ctx context.Context, sequence uint64, id string, m *pipe
 	case err != nil:
 		return false, err
 	}
-	switch ours := first(msg.Header, jetstream.MsgIDHeader) == id; {
-	case ours && s.producerID(m) == id:
-		// Anybody may have chosen the same id, and a producer may give it to
-		// two messages in two windows, which come in one here.
-		return msg.Subject == s.subjectOf(m) && bytes.Equal(msg.Data, m.Value), nil
-	case ours && s.IsOurs != nil:
-		b := &batch{sealed: true}
-		b.addMessage(pipeline.Origin{}, time.Time{}, msg)
-		return s.IsOurs(&b.Messages[0], m), nil
-	default:
-		return ours, nil
-	}
+	return check(msg), nil
 }
 
 // wasConsumed tells whether a message that the stream does not hold was taken
@@ -150,36 +160,47 @@ func isDenied(err error) bool {
 
 // getMessage returns a stored message, from the stream's leader.
 func (c *Conn) getMessage(ctx context.Context, stream string, sequence uint64) (*natsgo.Msg, error) {
-	answer, err := c.nc.RequestWithContext(ctx, c.apiSubject("STREAM.MSG.GET."+stream),
-		fmt.Appendf(nil, `{"seq":%d}`, sequence))
+	msg, _, err := c.requestMessage(ctx, stream, map[string]any{"seq": sequence})
+	return msg, err
+}
+
+// requestMessage returns the stored message that a request names, and its
+// sequence, from the stream's leader.
+func (c *Conn) requestMessage(ctx context.Context, stream string, which map[string]any) (*natsgo.Msg, uint64, error) {
+	request, err := json.Marshal(which)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
+	}
+	answer, err := c.nc.RequestWithContext(ctx, c.apiSubject("STREAM.MSG.GET."+stream), request)
+	if err != nil {
+		return nil, 0, err
 	}
 	var got struct {
 		Error   *jetstream.APIError `json:"error"`
 		Message *struct {
-			Subject string `json:"subject"`
-			Headers []byte `json:"hdrs"`
-			Data    []byte `json:"data"`
+			Subject  string `json:"subject"`
+			Sequence uint64 `json:"seq"`
+			Headers  []byte `json:"hdrs"`
+			Data     []byte `json:"data"`
 		} `json:"message"`
 	}
 	switch err := json.Unmarshal(answer.Data, &got); {
 	case err != nil:
-		return nil, fmt.Errorf("stream %s: stored message %d: %w", stream, sequence, err)
+		return nil, 0, fmt.Errorf("stream %s: stored message %v: %w", stream, which, err)
 	case got.Error != nil && got.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
-		return nil, jetstream.ErrMsgNotFound
+		return nil, 0, jetstream.ErrMsgNotFound
 	case got.Error != nil:
-		return nil, got.Error
+		return nil, 0, got.Error
 	case got.Message == nil:
-		return nil, jetstream.ErrMsgNotFound
+		return nil, 0, jetstream.ErrMsgNotFound
 	}
 	msg := &natsgo.Msg{Subject: got.Message.Subject, Data: got.Message.Data}
 	if len(got.Message.Headers) > 0 {
 		if msg.Header, err = natsgo.DecodeHeadersMsg(got.Message.Headers); err != nil {
-			return nil, fmt.Errorf("stream %s: stored message %d: %w", stream, sequence, err)
+			return nil, 0, fmt.Errorf("stream %s: stored message %v: %w", stream, which, err)
 		}
 	}
-	return msg, nil
+	return msg, got.Message.Sequence, nil
 }
 
 // deniedGet tells whether the server has said that we may not look at stored

@@ -22,7 +22,8 @@ type IDOptions struct {
 	// wrote before is stored twice.
 	Secret [32]byte
 	// Place returns how positions name a place of the pipeline: the source and
-	// the partition in it. Nil takes the place's own name.
+	// the partition in it; a zero source for a place that they cannot name. Nil
+	// takes the place's own name.
 	Place func(place string) (source [5]byte, partition uint32)
 	// Keys tells sets of key encryption keys apart: a second run with another
 	// key writes other messages.
@@ -48,6 +49,7 @@ type idMaker struct {
 	source [5]byte // of that place, with its partition
 	part   uint32
 	sum    [sha256.Size]byte
+	random map[randomKey]string // of messages without a place, of one Write
 }
 
 func newIDMaker(o IDOptions, stream string) *idMaker {
@@ -57,10 +59,15 @@ func newIDMaker(o IDOptions, stream string) *idMaker {
 // makeID returns the id of a message (docs/envelope.md, NATS). try counts the
 // ids that turned out to be somebody else's.
 func (m *idMaker) makeID(o pipeline.Origin, subject string, try uint32) string {
-	if !m.known || m.place != o.Place {
-		m.source, m.part = m.o.placeOf(o.Place)
-		m.place, m.known = o.Place, true
+	if try > 0 {
+		return m.makePartID(o, subject, ^uint32(0)-(try-1))
 	}
+	return m.makePartID(o, subject, 0)
+}
+
+// makePartID is makeID for a part of a message; part 0 is the whole one.
+func (m *idMaker) makePartID(o pipeline.Origin, subject string, part uint32) string {
+	m.findPlace(o.Place)
 	b := append(m.buf[:0], 0x8a) // an array of 10
 	b = appendText(b, idName)
 	b = appendUint(b, 0, uint64(m.purpose()))
@@ -69,16 +76,61 @@ func (m *idMaker) makeID(o pipeline.Origin, subject string, try uint32) string {
 	b = appendUint(b, 0, uint64(max(o.Offset, 0)))
 	b = appendUint(b, 0, o.Term)
 	b = appendText(appendText(b, m.stream), subject)
-	part := uint64(0)
-	if try > 0 {
-		part = uint64(^uint32(0) - (try - 1))
-	}
-	b = appendUint(b, 0, part)
+	b = appendUint(b, 0, uint64(part))
 	b = append(appendUint(b, 2, uint64(len(m.o.Keys))), m.o.Keys[:]...)
 	m.buf = b
 	m.mac.Reset()
 	m.mac.Write(b)
 	return base64.RawURLEncoding.EncodeToString(m.mac.Sum(m.sum[:0]))[:idSize]
+}
+
+// findPlace finds the source and the partition of a place.
+func (m *idMaker) findPlace(place string) {
+	if !m.known || m.place != place {
+		m.source, m.part = m.o.placeOf(place)
+		m.place, m.known = place, true
+	}
+}
+
+const (
+	maxOffset    = 1<<48 - 1
+	maxPartition = 1<<16 - 1
+)
+
+// isPlaced tells whether a position can name the place of a message. Without
+// one, two messages could have the same id.
+func (m *idMaker) isPlaced(o *pipeline.Origin) bool {
+	m.findPlace(o.Place)
+	return m.source != [5]byte{} && m.part <= maxPartition &&
+		o.Offset >= 0 && o.Offset <= maxOffset && o.Term < maxTerm
+}
+
+// randomID returns the id of a message without a place: the same for one try of
+// one message of a Write, and another one after forgetRandom.
+func (m *idMaker) randomID(index int, try uint32) string {
+	key := randomKey{index, try}
+	id, ok := m.random[key]
+	if !ok {
+		var b [randomIDSize]byte
+		_, _ = rand.Read(b[:]) // it never fails
+		id = base64.RawURLEncoding.EncodeToString(b[:])
+		if m.random == nil {
+			m.random = map[randomKey]string{}
+		}
+		m.random[key] = id
+	}
+	return id
+}
+
+// forgetRandom forgets the random ids of a Write.
+func (m *idMaker) forgetRandom() { clear(m.random) }
+
+// randomIDSize makes a random id as long as the others, in base64url.
+const randomIDSize = 18
+
+type randomKey struct {
+	index int
+	try   uint32
 }
 
 func (m *idMaker) purpose() int {

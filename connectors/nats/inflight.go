@@ -24,13 +24,16 @@ func newInFlight(maxBytes, maxCount int) *inFlight {
 // takeRoom takes room for one message of size bytes, if there is any; a message
 // that is alone always fits. Otherwise it returns a channel that is closed when
 // there may be room.
-func (f *inFlight) takeRoom(size int) (ok bool, freed <-chan struct{}) {
+func (f *inFlight) takeRoom(size int) (ok bool, freed <-chan struct{}) { return f.takeRoomFor(1, size) }
+
+// takeRoomFor is takeRoom for count messages that are published as one.
+func (f *inFlight) takeRoomFor(count, size int) (ok bool, freed <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.count > 0 && (f.count >= f.maxCount || f.bytes+size > f.maxBytes) {
+	if f.count > 0 && (f.count+count > f.maxCount || f.bytes+size > f.maxBytes) {
 		return false, f.freed
 	}
-	f.count++
+	f.count += count
 	f.bytes += size
 	return true, nil
 }
@@ -46,10 +49,13 @@ func (f *inFlight) awaitRoom(ctx context.Context, freed <-chan struct{}) error {
 }
 
 // giveRoom gives the room of one message back.
-func (f *inFlight) giveRoom(size int) {
+func (f *inFlight) giveRoom(size int) { f.giveRoomOf(1, size) }
+
+// giveRoomOf is giveRoom for what takeRoomFor took.
+func (f *inFlight) giveRoomOf(count, size int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.count--
+	f.count -= count
 	f.bytes -= size
 	close(f.freed)
 	f.freed = make(chan struct{})

@@ -35,6 +35,7 @@ type lane struct {
 	pending   uint64               // how many messages waited in the stream behind it
 	ready     []*delivery          // not read yet, in order of arrival
 	bytes     int                  // of ready
+	joining   joining              // parts at the front of ready that wait for others
 	taken     []*delivery          // read and not committed, in read order
 	spares    []*delivery          // after the end of a bounded run
 	session   *pullSession         // the one that asks for messages; nil if none does
@@ -66,7 +67,7 @@ func newLane(s *Source, held *pipeline.Assignment) *lane {
 		stop:    stop,
 	}
 	l.parked = &parking{lane: l, held: held}
-	l.number = s.number
+	l.number, l.joining.wait = s.number, s.partWait
 	l.resets = !s.Shared && s.conn.canReset()
 	l.ackAll = s.config.AckPolicy == jetstream.AckAllPolicy
 	if s.lease != nil {
@@ -98,6 +99,9 @@ func (l *lane) Start() []pipeline.Position {
 // Read returns the messages that have arrived, up to about limit bytes. In a
 // bounded run it returns io.EOF after the last one.
 func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
+	l.mu.Lock()
+	l.joining.limit = limit
+	l.mu.Unlock()
 	wait := newEndWait(l)
 	for {
 		if ctx.Err() != nil {
@@ -138,20 +142,27 @@ func (l *lane) takeReady(limit int) (*pipeline.Batch, error) {
 	}
 	b := newBatch()
 	b.sealed, b.dropTTL = l.source.Sealed, l.source.DropTTL
-	n := 0
-	for _, d := range l.ready {
-		if n > 0 && b.Size+d.size > limit {
+	rest := l.ready
+	for len(rest) > 0 {
+		n, fault := l.measureMessage(rest)
+		size := sizeOfAll(rest[:n])
+		if n == 0 || len(b.Messages) > 0 && b.Size+size > limit {
 			break
 		}
-		b.addDelivery(l.source.Stream, d)
+		d := joinParts(rest[:n])
+		b.addRead(l.source.Stream, d, fault)
 		b.end[0].Next = max(b.end[0].Next, int64(d.sequence)+1)
-		n++
+		l.bytes -= size
+		l.taken = append(l.taken, d)
+		rest = rest[n:]
+	}
+	l.ready = slices.Delete(l.ready, 0, len(l.ready)-len(rest))
+	if len(b.Messages) == 0 {
+		b.Release()
+		return nil, l.err
 	}
 	b.end[0].Place = l.source.Stream
 	b.Ends = b.end[:]
-	l.bytes -= b.Size
-	l.taken = append(l.taken, l.ready[:n]...)
-	l.ready = slices.Delete(l.ready, 0, n)
 	if l.session != nil {
 		l.session.askForMore()
 	}
@@ -182,7 +193,7 @@ func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 			l.source.Stream, done.Messages, len(l.taken))
 	}
 	l.moved = l.moved || done.Messages > 0
-	msgs := l.taken[:done.Messages]
+	msgs := unjoinAll(l.taken[:done.Messages])
 	number, waits := l.notePosition(done, msgs)
 	for _, d := range msgs {
 		d.done = true
@@ -205,13 +216,19 @@ func (l *lane) notePosition(done *pipeline.Progress, msgs []*delivery) (number u
 	}
 	at, from := &done.Places[0], &l.source.start
 	from.known, from.next, from.last, from.stored = true, uint64(at.Next), at.Last, msgs[len(msgs)-1].time
+	if rest := l.taken[done.Messages:]; len(rest) > 0 {
+		// A position behind which parts lie begins with the first of them.
+		from.next = min(from.next, rest[0].firstSequence())
+	}
 	from.state = append(from.state[:0:0], at.State...)
 	if l.source.lease == nil {
 		return 0, false
 	}
-	waits = len(at.State) > 0
+	// The server may forget some parts of a message and not the others, so it
+	// must be known first that it is done.
+	waits = len(at.State) > 0 || len(msgs) > done.Messages
 	from.note = l.source.lease.savePosition(savedPosition{
-		Created: l.source.created.UnixNano(), Consumer: from.consumer, Next: at.Next, Last: at.Last,
+		Created: l.source.created.UnixNano(), Consumer: from.consumer, Next: int64(from.next), Last: at.Last,
 		Time: from.stored.UnixNano(), State: from.state,
 	}, waits)
 	return from.note, waits
@@ -277,6 +294,7 @@ func (l *lane) runLoop(ctx context.Context) {
 			l.inProgress()
 		case <-look.C:
 			l.settleDebts()
+			l.wakeJoin()
 			l.noteDenied(started)
 			l.superviseSession(ctx)
 		case <-l.attend:

@@ -82,8 +82,10 @@ type lease struct {
 	revision  uint64         // of the entry as this process stored it
 	until     time.Time      // when this process stops being the owner
 	lost      bool
-	unsaved   uint64 // counts the positions given to savePosition
-	saved     uint64 // that of them which is stored
+	confirmed time.Time     // when the last renewal was sent that the server took
+	turned    chan struct{} // closed and replaced after each renewal, taken or not
+	unsaved   uint64        // counts the positions given to savePosition
+	saved     uint64        // that of them which is stored
 
 	work    chan struct{} // has an element when there is a position to store
 	changed func()        // is called when saved or lost has changed, not under mu
@@ -128,7 +130,7 @@ func (s *Source) newLease() *lease {
 		about:  []any{"stream", s.Stream, "consumer", s.Consumer},
 		record: leaseRecord{Owner: rand.Text(), Instance: s.Instance},
 		work:   make(chan struct{}, 1),
-		store:  s.State, stateName: s.stateName(),
+		store:  s.State, stateName: s.stateName(), turned: make(chan struct{}),
 	}
 }
 
@@ -285,7 +287,7 @@ func (e *lease) renew(ctx context.Context) bool {
 	case err == nil:
 		// Stored on top of our own revision: nobody else has had it, even if
 		// this came late.
-		e.revision, e.until = stored, sent.Add(ownerTime)
+		e.revision, e.until, e.confirmed = stored, sent.Add(ownerTime), sent
 		if e.store == nil {
 			e.saved = number
 		}
@@ -293,6 +295,8 @@ func (e *lease) renew(ctx context.Context) bool {
 		e.lost = true
 	}
 	lost, changed := e.lost, e.changed
+	close(e.turned)
+	e.turned = make(chan struct{})
 	e.mu.Unlock()
 	if lost {
 		e.log.Warn("nats lease lost", append(e.about, "error", err)...)

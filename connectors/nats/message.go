@@ -49,9 +49,13 @@ func (b *batch) reset() {
 
 // addDelivery appends the message of d, with an origin in place.
 func (b *batch) addDelivery(place string, d *delivery) {
-	origin := pipeline.Origin{Place: place, Offset: int64(d.sequence), Previous: -1, Term: termOf(d.time)}
-	b.addMessage(origin, d.time, d.msg)
+	b.addMessage(originOf(place, d), d.time, d.msg)
 	b.Size += d.size
+}
+
+// originOf is the origin of a message that was delivered.
+func originOf(place string, d *delivery) pipeline.Origin {
+	return pipeline.Origin{Place: place, Offset: int64(d.sequence), Previous: -1, Term: termOf(d.time)}
 }
 
 // termBegin is the time of term 0, and maxTerm one more than the largest term.

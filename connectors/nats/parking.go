@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -118,10 +119,12 @@ func (l *lane) takeBack(from pipeline.Position) bool {
 	if from.Next >= 0 && int64(l.taken[0].sequence) != from.Next {
 		return false
 	}
-	for _, d := range l.taken {
+	again := slices.Clone(unjoinAll(l.taken))
+	for _, d := range again {
 		l.bytes += d.size
+		d.before = nil
 	}
-	l.ready = append(l.taken, l.ready...)
+	l.ready = append(again, l.ready...)
 	l.taken = nil
 	return true
 }

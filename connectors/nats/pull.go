@@ -95,7 +95,7 @@ func (in *pullSession) awaitEnd(ctx context.Context) {
 func (in *pullSession) askForMore() {
 	l := in.lane
 	window := l.source.window
-	if in.ending || in.over != nil || l.err != nil || l.closed || l.halted || l.bytes >= l.source.ReadAhead {
+	if in.ending || in.over != nil || l.err != nil || l.closed || l.halted || l.unreadBytes() >= l.source.ReadAhead {
 		return
 	}
 	count := max(window/smallMessage, 1)
@@ -210,6 +210,9 @@ func (l *lane) holdDelivery(msg *natsgo.Msg, is tokens) {
 		l.keepSpare(d)
 		return
 	}
+	if l.source.Sealed {
+		d.notePart()
+	}
 	l.ready = append(l.ready, d)
 	l.bytes += d.size
 	signalOnce(l.arrived)
@@ -285,7 +288,7 @@ func (l *lane) sessionNeed() need {
 		return nothing
 	case in == nil:
 		return anew
-	case in.ending && !in.sub.IsValid() && l.bytes < l.source.ReadAhead:
+	case in.ending && !in.sub.IsValid() && l.unreadBytes() < l.source.ReadAhead:
 		return another
 	case in.ending:
 		return nothing

@@ -50,6 +50,13 @@ type SinkOptions struct {
 	// Growth is how many bytes larger than in Like messages may be.
 	Growth int
 
+	// Publish says how messages are published. A mode that the server or the
+	// stream does not have gives way to PublishAsync.
+	Publish PublishMode
+	// SyncAlways says that the servers flush each message to disk by itself
+	// (sync_interval: always), which they do not tell.
+	SyncAlways bool
+
 	// SourceAckWait is the AckWait of the source, if it has one: the stream's
 	// duplicates window should be three times as long.
 	SourceAckWait time.Duration
@@ -73,6 +80,10 @@ type Sink struct {
 	inFlight *inFlight
 	warnings []string
 	believes atomic.Bool // what the stream says is a duplicate is believed
+
+	// How messages are published: see chooseMode.
+	atomic, batches, fast atomic.Bool
+	batchSize             atomic.Int64
 }
 
 // NewSink opens a stream for writing and checks that it takes the messages that
@@ -91,6 +102,7 @@ func NewSink(ctx context.Context, conn *Conn, o SinkOptions) (*Sink, error) {
 	if err := s.checkStream(); err != nil {
 		return nil, fmt.Errorf("nats stream %s: %w", o.Stream, err)
 	}
+	s.chooseMode()
 	s.warnings = s.listWarnings()
 	return s, nil
 }
@@ -103,6 +115,9 @@ func (o SinkOptions) withDefaults() (SinkOptions, error) {
 		return o, errors.New("nats: a bound on what is in flight is negative")
 	case len(o.CreateSubjects) > 0 && !o.Create:
 		return o, fmt.Errorf("nats stream %s: subjects are given only for a stream that is created", o.Stream)
+	}
+	if err := o.checkMode(); err != nil {
+		return o, err
 	}
 	if o.InFlightBytes == 0 {
 		o.InFlightBytes = DefaultInFlightBytes
@@ -169,11 +184,7 @@ func (s *Sink) Check(m *pipeline.Message, valueSize int) error {
 		return fmt.Errorf("stream %s: %w: %q is not among its subjects %q",
 			s.Stream, ErrSubject, subject, s.stream.Config.Subjects)
 	}
-	size := headerBytes(m) + valueSize
-	if limit := s.Limit(); size > limit {
-		return rejectHeader("too-large", "%d bytes with headers; stream %s takes %d", size, s.Stream, limit)
-	}
-	return nil
+	return s.checkSize(m, valueSize)
 }
 
 func hasStatus(m *pipeline.Message) bool {
@@ -182,7 +193,11 @@ func hasStatus(m *pipeline.Message) bool {
 
 // Open returns the lane's way into the stream.
 func (s *Sink) Open(_ context.Context, lane pipeline.Lane) (pipeline.Writer, error) {
-	w := &writer{sink: s, ids: newIDMaker(s.IDs, s.Stream)}
+	answers, err := newAnswers(s.conn, s.Stream)
+	if err != nil {
+		return nil, fmt.Errorf("nats stream %s: %w", s.Stream, err)
+	}
+	w := &writer{sink: s, ids: newIDMaker(s.IDs, s.Stream), answers: answers, fence: s.newFence(lane)}
 	w.owner, _ = lane.(owner)
 	return w, nil
 }

@@ -119,6 +119,7 @@ type Source struct {
 	number       uint64                   // of the delivery before the next lane
 	stateTold    bool                     // it was said that the Gate's state is lost
 	losses       losses
+	partWait     time.Duration // see partWait
 }
 
 // NewSource opens a stream and its consumer. It never changes a consumer that
@@ -148,7 +149,7 @@ func bindStream(ctx context.Context, conn *Conn, o SourceOptions) (*Source, jets
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &Source{SourceOptions: o, conn: conn}
+	s := &Source{SourceOptions: o, conn: conn, partWait: partWait}
 	s.window = max(o.ReadAhead, int(conn.nc.MaxPayload())+envelopeBytes)
 	if s.window > maxWindow {
 		return nil, nil, fmt.Errorf("nats stream %s: read-ahead, or the server's max_payload, of %d bytes is above %d",

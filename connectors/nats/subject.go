@@ -78,6 +78,20 @@ func (m SubjectMap) Map(dst, subject []byte) ([]byte, error) {
 	return dst, nil
 }
 
+// mapPattern returns the pattern of the subjects that Map makes of those of a
+// pattern; ok is false if it makes none.
+func (m SubjectMap) mapPattern(pattern string) (mapped string, ok bool) {
+	rest, cut := strings.CutPrefix(pattern, m.strip)
+	switch {
+	case m.fixed != "":
+		return m.fixed, true
+	case cut:
+		return m.prefix + rest, true
+	}
+	// Some subjects of the pattern may begin with the prefix, others not.
+	return m.prefix + ">", strings.ContainsAny(pattern, "*>")
+}
+
 // Pattern is the subject, with > for the unknown part, under which messages are
 // published.
 func (m SubjectMap) Pattern() string {

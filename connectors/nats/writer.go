@@ -2,10 +2,7 @@ package nats
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
-	"slices"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -30,7 +27,11 @@ type writer struct {
 	sink  *Sink
 	owner owner // nil if its lane has no owner that could change
 	ids   *idMaker
-	todo  []int // indices of the messages to publish, in order
+	fence *fence // nil where none is needed
+	todo  []int  // indices of the messages to publish, in order
+
+	answers    *answers
+	perMessage bool // of one Write: a batch was refused, so no other one is tried
 
 	// Of the round under way:
 	onWay  []published // in order; those before first are acknowledged or failed
@@ -64,9 +65,9 @@ func (w *writer) checkOwner() error {
 
 // published is a message that is not acknowledged yet.
 type published struct {
-	index  int // into the messages of Write
-	size   int
-	future jetstream.PubAckFuture
+	index int // into the messages of Write
+	size  int
+	question
 }
 
 // Write publishes msgs in order and returns when the stream has acknowledged
@@ -78,7 +79,8 @@ type published struct {
 // parked they are published again, and the stream drops them by their ids.
 func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, _ *pipeline.Progress) error {
 	w.todo = w.todo[:0]
-	w.tries = nil
+	w.tries, w.perMessage = nil, false
+	w.ids.forgetRandom()
 	w.refusals.Reset()
 	for i := range msgs {
 		place := msgs[i].Origin.Place
@@ -99,68 +101,6 @@ func (w *writer) Write(ctx context.Context, msgs []pipeline.Message, _ *pipeline
 		again = w.findOvertaken(msgs) || w.findPurged(msgs)
 	}
 	return w.refusals.Result(false)
-}
-
-// findOvertaken leaves in w.todo the messages that the stream stored before one
-// that comes before them, and tells whether there are any. Their
-// acknowledgements were lost, or a writer that was killed had published them
-// and not what comes before. Where the stream keeps last values, an old value
-// would now be the present one: they are published once more, under other ids.
-func (w *writer) findOvertaken(msgs []pipeline.Message) bool {
-	if !w.sink.KeepsLastValues() {
-		return false
-	}
-	w.todo = w.todo[:0]
-	for i := range msgs {
-		switch sequence := w.stored[i]; {
-		case sequence == 0:
-		case sequence < w.highest:
-			w.todo = append(w.todo, i)
-			w.countTry(i)
-		default:
-			w.highest = sequence
-		}
-	}
-	return len(w.todo) > 0
-}
-
-// findPurged leaves in w.todo the messages that a rollup before them has
-// purged, and tells whether there are any: the rollup was published again, and
-// the stream stored it behind them.
-func (w *writer) findPurged(msgs []pipeline.Message) bool {
-	hasRollup := func(m pipeline.Message) bool { return rollupOf(&m) != "" }
-	if !w.sink.stream.Config.AllowRollup || w.sink.IDs.DeadLetters || !slices.ContainsFunc(msgs, hasRollup) {
-		return false
-	}
-	w.todo = w.todo[:0]
-	var all uint64                  // the sequence of the last rollup of the stream
-	subjects := map[string]uint64{} // of a subject
-	for i := range msgs {
-		sequence := w.stored[i]
-		if sequence == 0 {
-			continue
-		}
-		subject := w.sink.subjectOf(&msgs[i])
-		if sequence < max(all, subjects[subject]) {
-			w.todo = append(w.todo, i)
-			w.countTry(i)
-		}
-		switch rollupOf(&msgs[i]) {
-		case rollupSubject:
-			subjects[subject] = max(subjects[subject], sequence)
-		case rollupAll:
-			all = max(all, sequence)
-		}
-	}
-	return len(w.todo) > 0
-}
-
-// countTry gives message i of a Write another id.
-func (w *writer) countTry(i int) {
-	if w.tries == nil {
-		w.tries = map[int]uint32{}
-	}
-	w.tries[i]++
 }
 
 // publishAll publishes the messages of w.todo, in one round after the other.
@@ -197,160 +137,10 @@ func (w *writer) publishAll(ctx context.Context, msgs []pipeline.Message) error 
 	return nil
 }
 
-// Close has nothing to do: every Write is durable when it returns.
-func (w *writer) Close(context.Context) error { return nil }
-
-// publishRound publishes the messages of w.todo until one fails, waits for the
-// acknowledgements of those that it published, and leaves in w.todo those to be
-// published again. Its error is final.
-func (w *writer) publishRound(ctx context.Context, msgs []pipeline.Message) error {
-	started := time.Now()
-	w.failed, w.cause = w.failed[:0], nil
-	defer w.dropOnWay()
-	sent := 0
-	for _, i := range w.todo {
-		if w.refusals.LeaveBehind(i, msgs[i].Origin.Place) {
-			sent++
-			continue
-		}
-		if err := w.publishOne(ctx, msgs, i); err != nil {
-			return err
-		}
-		if w.cause != nil {
-			break // later messages must not overtake the failed one
-		}
-		sent++
-	}
-	for w.first < len(w.onWay) {
-		if err := w.settleOldest(ctx, msgs); err != nil {
-			return err
-		}
-	}
-	if err := w.verifyDuplicates(ctx, msgs); err != nil {
-		return err
-	}
-	w.failed = append(w.failed, w.todo[sent:]...)
-	w.todo, w.failed = w.failed, w.todo
-	if errors.Is(w.cause, jetstream.ErrAsyncPublishTimeout) {
-		return w.sink.conn.deniedSince(started)
-	}
+// Close has nothing to write: every Write is durable when it returns.
+func (w *writer) Close(context.Context) error {
+	w.answers.close()
 	return nil
-}
-
-// publishOne sends one message as soon as there is room for it. It sends
-// nothing once w.cause is set.
-func (w *writer) publishOne(ctx context.Context, msgs []pipeline.Message, index int) error {
-	m := &msgs[index]
-	size := len(m.Value) + headerBytes(m)
-	if err := w.takeRoom(ctx, msgs, size); err != nil || w.cause != nil {
-		return err
-	}
-	if err := w.checkOwner(); err != nil {
-		w.sink.inFlight.giveRoom(size)
-		return err
-	}
-	msg := w.newMessage(m, index)
-	// The library must not publish again by itself: by then the value may be
-	// another message's.
-	future, err := w.sink.conn.js.PublishMsgAsync(msg, jetstream.WithRetryAttempts(0))
-	msg.Data = nil // sent or copied; the future would pin it until the acknowledgement
-	if err != nil {
-		w.sink.inFlight.giveRoom(size)
-		return w.noteCause(err)
-	}
-	w.onWay = append(w.onWay, published{index: index, size: size, future: future})
-	return nil
-}
-
-// takeRoom takes room for size bytes unless w.cause gets set before there is
-// any.
-func (w *writer) takeRoom(ctx context.Context, msgs []pipeline.Message, size int) error {
-	for {
-		ok, freed := w.sink.inFlight.takeRoom(size)
-		if ok {
-			return nil
-		}
-		var err error
-		if w.first < len(w.onWay) {
-			err = w.settleOldest(ctx, msgs)
-		} else {
-			err = w.sink.inFlight.awaitRoom(ctx, freed)
-		}
-		if err != nil || w.cause != nil {
-			return err
-		}
-	}
-}
-
-// settleOldest waits for the acknowledgement of the oldest message on its way.
-func (w *writer) settleOldest(ctx context.Context, msgs []pipeline.Message) error {
-	p := w.onWay[w.first]
-	var err error
-	select {
-	case ack := <-p.future.Ok():
-		switch {
-		case ack.Stream != w.sink.Stream:
-			err = fmt.Errorf("stream %s has taken a message that was meant for %s", ack.Stream, w.sink.Stream)
-		case ack.Duplicate && ack.Sequence == 0:
-			err = errBatchUnderWay
-		case ack.Duplicate:
-			w.duplicates = append(w.duplicates, duplicate{index: p.index, sequence: ack.Sequence})
-		default:
-			w.stored[p.index] = ack.Sequence
-		}
-	case err = <-p.future.Err():
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	w.first++
-	w.sink.inFlight.giveRoom(p.size)
-	if reject := w.sink.rejectOf(err); reject != nil {
-		w.refusals.Refuse(p.index, msgs[p.index].Origin.Place, reject)
-		return nil
-	}
-	if err != nil {
-		w.failed = append(w.failed, p.index)
-	}
-	return w.noteCause(err)
-}
-
-// rejectOf returns the Reject of a message that the server does not take, and
-// nil for all other errors.
-func (s *Sink) rejectOf(err error) *pipeline.Reject {
-	var api *jetstream.APIError
-	if !errors.As(err, &api) || api.ErrorCode != errMessageSize && api.ErrorCode != errHeaderSize {
-		return nil
-	}
-	return &pipeline.Reject{Reason: pipeline.ReasonTooLarge, Err: fmt.Errorf("too-large: stream %s: %w", s.Stream, err)}
-}
-
-// Codes of the server for a message that it will never take as it is.
-const (
-	errMessageSize jetstream.ErrorCode = 10054 // above the stream's max_msg_size
-	errHeaderSize  jetstream.ErrorCode = 10097 // headers above 64 KiB
-)
-
-// noteCause keeps err as the cause of another round if it may pass, and returns
-// it if it is final.
-func (w *writer) noteCause(err error) error {
-	if err != nil && !isTransient(err) {
-		return err
-	}
-	if w.cause == nil {
-		w.cause = err
-	}
-	return nil
-}
-
-// dropOnWay forgets the messages on their way after an error. Their
-// acknowledgements find nobody.
-func (w *writer) dropOnWay() {
-	for _, p := range w.onWay[w.first:] {
-		w.sink.inFlight.giveRoom(p.size)
-	}
-	clear(w.onWay)
-	w.onWay, w.first = w.onWay[:0], 0
-	w.duplicates = w.duplicates[:0]
 }
 
 // newMessage returns the message to publish for message index of a Write. It
@@ -367,27 +157,8 @@ func (w *writer) idOf(m *pipeline.Message, index int) string {
 	if id := w.sink.producerID(m); id != "" && w.tries[index] == 0 {
 		return id
 	}
+	if !w.ids.isPlaced(&m.Origin) {
+		return w.ids.randomID(index, w.tries[index])
+	}
 	return w.ids.makeID(m.Origin, w.sink.subjectOf(m), w.tries[index])
-}
-
-// isTransient tells whether an error of a publish may pass: the connection is
-// down, the stream has no leader, no room or no time. Others would come again
-// with every attempt.
-func isTransient(err error) bool {
-	var api *jetstream.APIError
-	if errors.As(err, &api) {
-		return api.Code >= 500 || api.Code == 408 || api.Code == 429
-	}
-	for _, passing := range []error{
-		natsgo.ErrDisconnected, natsgo.ErrConnectionReconnecting, natsgo.ErrReconnectBufExceeded,
-		natsgo.ErrTimeout, natsgo.ErrNoResponders, natsgo.ErrStaleConnection,
-		jetstream.ErrNoStreamResponse, jetstream.ErrAsyncPublishTimeout, jetstream.ErrTooManyStalledMsgs,
-		errBatchUnderWay,
-	} {
-		if errors.Is(err, passing) {
-			return true
-		}
-	}
-	var network net.Error
-	return errors.As(err, &network)
 }

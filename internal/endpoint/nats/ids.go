@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 
 	connector "github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
@@ -81,7 +82,7 @@ func (n *stream) loadSecret(
 }
 
 // placesOf returns how positions name the places of a source (docs/envelope.md,
-// section 3).
+// section 3): a zero source for a place that they cannot name.
 func placesOf(in *endpoint.Source) func(string) ([5]byte, uint32) {
 	var source [5]byte
 	if in.Identity != nil {
@@ -91,7 +92,17 @@ func placesOf(in *endpoint.Source) func(string) ([5]byte, uint32) {
 		if in.NumberPlace == nil {
 			return source, 0
 		}
-		number, _ := in.NumberPlace(place)
-		return source, uint32(max(number, 0))
+		number, ok := in.NumberPlace(place)
+		if !ok || number < 0 || number > math.MaxUint16 {
+			return [5]byte{}, 0
+		}
+		if in.IdentifyPlace == nil {
+			return source, uint32(number)
+		}
+		// Two topics have the same partitions and offsets.
+		if id := in.IdentifyPlace(place); id != nil {
+			return id.Short(), uint32(number)
+		}
+		return [5]byte{}, 0
 	}
 }

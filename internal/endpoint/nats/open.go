@@ -21,7 +21,10 @@ func (n *stream) sourceOptions() connector.SourceOptions {
 
 // sinkOptions returns the options that the URL gives.
 func (n *stream) sinkOptions() connector.SinkOptions {
-	return connector.SinkOptions{Stream: n.stream, Subjects: n.subjects, Create: n.create, CreateSubjects: n.takes}
+	return connector.SinkOptions{
+		Stream: n.stream, Subjects: n.subjects, Create: n.create, CreateSubjects: n.takes,
+		Publish: n.publish, SyncAlways: n.sync,
+	}
 }
 
 // OpenSource implements endpoint.Records.

@@ -105,6 +105,8 @@ type stream struct {
 	create   bool
 	takes    []string // subjects of a stream that is created
 	idSecret string   // a file
+	publish  connector.PublishMode
+	sync     bool // each message is flushed to disk by itself
 }
 
 func parse(a *address.Address, as endpoint.Role) (endpoint.Endpoint, error) {
@@ -224,6 +226,7 @@ func (n *stream) readSink(p *address.Params) error {
 		Text:   "a file of 32 bytes or more from which message ids are made; all processes of a route have the same",
 		Values: address.File, Default: "(kept in the bucket of lease=)",
 	})
+	n.readPublishing(p)
 	n.lease = p.ReadText(address.Param{
 		Name: "lease", Text: "the KV bucket that keeps the secret of the message ids, where the source is no stream",
 		Values: "BUCKET", Default: connector.DefaultLeaseBucket,
@@ -236,6 +239,30 @@ func (n *stream) readSink(p *address.Params) error {
 		return hint.New("dead letters have no subject of their own", "name one: subject=dead.orders")
 	}
 	return nil
+}
+
+// publishModes are the values of publish=.
+var publishModes = map[string]connector.PublishMode{
+	"auto": connector.PublishAuto, "async": connector.PublishAsync,
+	"batch": connector.PublishBatch, "fast": connector.PublishFast,
+}
+
+// syncAlways is the value of sync= for servers that flush each message.
+const syncAlways = "always"
+
+func (n *stream) readPublishing(p *address.Params) {
+	n.publish = publishModes[p.ReadWord(address.Param{
+		Name: "publish",
+		Text: "how messages are published: one by one without waiting for each (async), in atomic batches (batch, NATS " +
+			"2.12), in fast ones (fast, 2.14), or as suits the stream (auto); a mode that the stream does not take " +
+			"gives way to async",
+		Words: []string{"auto", "async", "batch", "fast"}, Default: "auto",
+	})]
+	n.sync = p.ReadWord(address.Param{
+		Name:  "sync",
+		Text:  "whether the servers flush each message to disk by itself (sync_interval: always): then publish=auto is batch",
+		Words: []string{"default", syncAlways}, Default: "default",
+	}) == syncAlways
 }
 
 // checkRules refuses everything that can be refused without a connection.

@@ -132,6 +132,8 @@ func TestURLsAreRefused(t *testing.T) {
 		{"nats://h/S?subject=a..b", endpoint.To, "parameter subject", ""},
 		{"nats://h/S?subject=a&strip=b", endpoint.To, "parameter subject", ""},
 		{"nats://h/S?create=yes", endpoint.To, `unknown value "yes"`, ""},
+		{"nats://h/S?publish=all", endpoint.To, `unknown value "all"`, ""},
+		{"nats://h/S?sync=never", endpoint.To, `unknown value "never"`, ""},
 		{"nats://h/S?stream-subjects=a", endpoint.To, "only for a stream that is created", ""},
 		{"nats://h/S?creds=a&nkey=b", endpoint.To, "both creds and nkey", ""},
 		{"nats://h/S?cert=a", endpoint.To, "needs both cert and key", ""},

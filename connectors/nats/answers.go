@@ -1,0 +1,171 @@
+package nats
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// answers receives what the server says to the messages that one writer
+// publishes. Each message that is to be answered has a number, which ends its
+// reply subject. The client library has a way of its own for that; it decodes
+// each answer as JSON, and keeps a timer and two channels for each message.
+type answers struct {
+	conn   *Conn
+	stream string // the name that answers likely have
+	prefix string // of reply subjects, with its final dot
+	sub    *natsgo.Subscription
+	timer  *time.Timer // of await
+
+	mu      sync.Mutex
+	first   uint64   // the number of slots[head]
+	slots   []answer // from head on of the numbers that are not forgotten
+	head    int
+	waiting uint64 // the number that await waits for
+
+	arrived chan struct{} // has an element when that one may have come
+}
+
+// answer is what the server says to one message.
+type answer struct {
+	done      bool
+	persisted bool // it is part of a batch that goes on
+	ack       pubAck
+	err       error
+}
+
+// lookAround is how often a writer that waits for an answer looks whether there
+// is still a connection by which it could come.
+const lookAround = 100 * time.Millisecond
+
+func newAnswers(conn *Conn, stream string) (*answers, error) {
+	a := &answers{conn: conn, stream: stream, prefix: conn.nc.NewInbox() + ".", arrived: make(chan struct{}, 1)}
+	a.timer = time.NewTimer(lookAround)
+	a.timer.Stop()
+	sub, err := conn.nc.Subscribe(a.prefix+"*", a.receive)
+	if err != nil {
+		return nil, err
+	}
+	// There are no more answers than messages in flight.
+	if err := sub.SetPendingLimits(-1, -1); err != nil {
+		_ = sub.Unsubscribe()
+		return nil, err
+	}
+	a.sub = sub
+	return a, nil
+}
+
+// close ends it. What is under way finds nobody.
+func (a *answers) close() { _ = a.sub.Unsubscribe() }
+
+// expect returns the number and the reply subject of the next message.
+func (a *answers) expect() (number uint64, reply string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	number = a.first + uint64(len(a.slots)-a.head)
+	a.slots = append(a.slots, answer{})
+	return number, a.prefix + strconv.FormatUint(number, 10)
+}
+
+// receive is called by the client library for every answer.
+func (a *answers) receive(msg *natsgo.Msg) {
+	number, err := strconv.ParseUint(msg.Subject[len(a.prefix):], 10, 64)
+	if err != nil {
+		return
+	}
+	is := answer{done: true}
+	is.ack, is.persisted, is.err = readAnswer(msg, a.stream)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	slot := a.slotOf(number)
+	if slot == nil {
+		return // too late
+	}
+	if !slot.done {
+		*slot = is
+	}
+	if number == a.waiting {
+		signalOnce(a.arrived)
+	}
+}
+
+// look returns the answer to a message, if it has come.
+func (a *answers) look(number uint64) answer {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.waiting = number
+	if slot := a.slotOf(number); slot != nil {
+		return *slot
+	}
+	return answer{}
+}
+
+// slotOf returns the slot of a number; nil if it is forgotten. a.mu is held.
+func (a *answers) slotOf(number uint64) *answer {
+	if number < a.first || number-a.first >= uint64(len(a.slots)-a.head) {
+		return nil
+	}
+	return &a.slots[a.head+int(number-a.first)]
+}
+
+// forget forgets the answers to a message and to those before it.
+func (a *answers) forget(number uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if number < a.first {
+		return
+	}
+	n := min(number-a.first+1, uint64(len(a.slots)-a.head))
+	a.first += n
+	a.head += int(n)
+	if a.head >= len(a.slots)-a.head { // at least as many to drop as to move
+		rest := copy(a.slots, a.slots[a.head:])
+		clear(a.slots[rest:])
+		a.slots, a.head = a.slots[:rest], 0
+	}
+}
+
+// forgetAll forgets the answers to all messages so far.
+func (a *answers) forgetAll() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.first += uint64(len(a.slots) - a.head)
+	a.slots, a.head = a.slots[:0], 0
+}
+
+// question is a message to which an answer is expected.
+type question struct {
+	number uint64
+	epoch  uint64    // of the connection by which it went
+	sent   time.Time // when
+}
+
+// await waits for the answer to a message that was sent. An answer that cannot
+// come any more has an error that may pass. The error that await itself returns
+// is that of ctx.
+func (a *answers) await(ctx context.Context, q question) (answer, error) {
+	for {
+		if is := a.look(q.number); is.done {
+			return is, nil
+		}
+		switch {
+		case a.conn.connectionCount() != q.epoch || !a.conn.nc.IsConnected():
+			// The library resends nothing, so what was sent is answered by a
+			// connection that is gone, or not at all.
+			return answer{done: true, err: natsgo.ErrDisconnected}, nil
+		case time.Since(q.sent) >= ackTimeout:
+			return answer{done: true, err: jetstream.ErrAsyncPublishTimeout}, nil
+		}
+		a.timer.Reset(lookAround)
+		select {
+		case <-a.arrived:
+		case <-a.timer.C:
+		case <-ctx.Done():
+			return answer{}, context.Cause(ctx)
+		}
+	}
+}
