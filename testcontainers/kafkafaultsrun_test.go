@@ -195,7 +195,7 @@ func (r *faultRun) await(after string) {
 // judge fails the test if something has gone wrong that had not before.
 func (r *faultRun) judge(after string, mark [faultParts]int) {
 	r.Helper()
-	for topic, now := range r.stream.checkMark(mark) {
+	for topic, now := range r.stream.checkMark(r.T, mark) {
 		before := r.found[topic]
 		r.found[topic] = now
 		before.records = now.records

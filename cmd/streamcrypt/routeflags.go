@@ -56,6 +56,7 @@ type runFlags struct {
 	Wait *time.Duration `placeholder:"TIME" group:"Run" help:"How long the start waits for brokers and key services that are away; default: a minute if the input has an end, else for any time."`
 	Plan bool           `group:"Run" help:"Look at ends and keys, and print what the run would read, make and write, and which rights it takes; change nothing."`
 	JSON bool           `group:"Run" help:"Print how the run ended to standard output, as one line of JSON."`
+	opsFlags
 }
 
 func (f *runFlags) fillIn(c *route.Config) { c.Name, c.Wait = f.Name, f.Wait }

@@ -13,6 +13,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/progress"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
+	"github.com/streamcrypt/streamcrypt/internal/ops"
 	"github.com/streamcrypt/streamcrypt/internal/route"
 	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -31,6 +32,11 @@ func (p *program) runRoute(open opener, c route.Config, f *runFlags) (err error)
 	if err := p.beginRun(c, f); err != nil {
 		return &startError{err}
 	}
+	told, err := p.startOps(&c, &f.opsFlags)
+	if err != nil {
+		return &startError{err}
+	}
+	defer told.stop()
 	release := p.holdHangups()
 	r, err := open(p.ctx, c, p.newEnv())
 	came := release()
@@ -44,6 +50,7 @@ func (p *program) runRoute(open opener, c route.Config, f *runFlags) (err error)
 		}
 		return errors.Join(route.ErrInterrupted, err)
 	}
+	told.enter(ops.Running, r)
 	return p.carryRoute(r, came)
 }
 

@@ -1,8 +1,10 @@
 package nats
 
 import (
+	"bytes"
 	"context"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -46,7 +48,7 @@ func newAnswers(conn *Conn, stream string) (*answers, error) {
 	a := &answers{conn: conn, stream: stream, prefix: conn.nc.NewInbox() + ".", arrived: make(chan struct{}, 1)}
 	a.timer = time.NewTimer(lookAround)
 	a.timer.Stop()
-	sub, err := conn.nc.Subscribe(a.prefix+"*", a.receive)
+	sub, err := conn.nc.Subscribe(a.prefix+">", a.receive)
 	if err != nil {
 		return nil, err
 	}
@@ -62,18 +64,25 @@ func newAnswers(conn *Conn, stream string) (*answers, error) {
 // close ends it. What is under way finds nobody.
 func (a *answers) close() { _ = a.sub.Unsubscribe() }
 
-// expect returns the number and the reply subject of the next message.
-func (a *answers) expect() (number uint64, reply string) {
+// expect returns the number of the next message.
+func (a *answers) expect() uint64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	number = a.first + uint64(len(a.slots)-a.head)
 	a.slots = append(a.slots, answer{})
-	return number, a.prefix + strconv.FormatUint(number, 10)
+	return a.first + uint64(len(a.slots)-a.head-1)
 }
 
-// receive is called by the client library for every answer.
+// receive is called by the client library for every answer. The number is in
+// the last token of the reply subject, or in the batch's name of a fast batch.
 func (a *answers) receive(msg *natsgo.Msg) {
-	number, err := strconv.ParseUint(msg.Subject[len(a.prefix):], 10, 64)
+	tail := msg.Subject[len(a.prefix):]
+	if batch, rest, isFast := strings.Cut(tail, "."); isFast {
+		if !strings.HasSuffix(rest, fastSuffix[1:]) || bytes.HasPrefix(msg.Data, []byte(flowAnswer)) {
+			return
+		}
+		_, tail, _ = strings.Cut(batch, "-")
+	}
+	number, err := strconv.ParseUint(tail, 10, 64)
 	if err != nil {
 		return
 	}

@@ -153,16 +153,28 @@ func (w *writer) commitBatch(ctx context.Context, count, size int, make func(n i
 		}
 	}
 	w.answers.forgetAll()
-	switch ack := is.ack; {
-	case err != nil:
+	if err == nil {
+		err = w.checkBatchAck(is, id, count)
+	}
+	if err != nil {
 		return 0, err
-	case ack.stream != w.sink.Stream:
-		return 0, fmt.Errorf("stream %s has taken a batch that was meant for %s", ack.stream, w.sink.Stream)
-	case is.persisted, ack.batch != id, ack.count != uint64(count), ack.duplicate, ack.sequence < uint64(count):
-		return 0, errBatchAnswer
 	}
 	w.fence.pass(is.ack.sequence)
 	return is.ack.sequence, nil
+}
+
+// checkBatchAck returns an error unless an answer is that to a batch of count
+// messages, all of which are stored.
+func (w *writer) checkBatchAck(is answer, id string, count int) error {
+	switch ack := is.ack; {
+	case is.persisted:
+		return errBatchAnswer
+	case ack.stream != w.sink.Stream:
+		return fmt.Errorf("stream %s has taken a batch that was meant for %s", ack.stream, w.sink.Stream)
+	case ack.batch != id, ack.count != uint64(count), ack.duplicate, ack.sequence < uint64(count):
+		return errBatchAnswer
+	}
+	return nil
 }
 
 // takeBatchRoom waits for room for a batch. The writer has nothing on its way,

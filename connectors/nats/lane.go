@@ -35,6 +35,7 @@ type lane struct {
 	pending   uint64               // how many messages waited in the stream behind it
 	ready     []*delivery          // not read yet, in order of arrival
 	bytes     int                  // of ready
+	firstNew  uint64               // all behind it were never delivered before
 	joining   joining              // parts at the front of ready that wait for others
 	taken     []*delivery          // read and not committed, in read order
 	spares    []*delivery          // after the end of a bounded run
@@ -67,7 +68,7 @@ func newLane(s *Source, held *pipeline.Assignment) *lane {
 		stop:    stop,
 	}
 	l.parked = &parking{lane: l, held: held}
-	l.number, l.joining.wait = s.number, s.partWait
+	l.number, l.joining.wait, l.firstNew = s.number, s.partWait, s.firstNew
 	l.resets = !s.Shared && s.conn.canReset()
 	l.ackAll = s.config.AckPolicy == jetstream.AckAllPolicy
 	if s.lease != nil {

@@ -13,8 +13,7 @@ type PublishMode int
 
 const (
 	// PublishAuto takes atomic batches where each message would be flushed to
-	// disk by itself (SinkOptions.SyncAlways), else fast ones, else single
-	// messages: as the server, the stream and the source allow.
+	// disk by itself (SinkOptions.SyncAlways), and else single messages.
 	PublishAuto PublishMode = iota
 	// PublishAsync publishes message by message, and waits for many
 	// acknowledgements at a time.
@@ -54,7 +53,7 @@ func (s *Sink) canBatch() bool { return s.atomic.Load() }
 func (s *Sink) chooseMode() {
 	can := s.readAbilities()
 	s.atomic.Store(can.atomic)
-	s.fast.Store(can.fast && (s.Publish == PublishFast || s.Publish == PublishAuto && !s.SyncAlways))
+	s.fast.Store(can.fast && s.Publish == PublishFast)
 	s.batches.Store(can.atomic && (s.Publish == PublishBatch || s.Publish == PublishAuto && s.SyncAlways))
 	s.batchSize.Store(maxBatch)
 	if s.Publish == PublishBatch && !can.atomic || s.Publish == PublishFast && !can.fast {

@@ -139,6 +139,7 @@ func (s *Source) prepareConsumer(ctx context.Context) error {
 		}
 	}
 	s.config, s.number = info.Config, info.Delivered.Consumer
+	s.firstNew = max(s.firstNew, info.Delivered.Stream) // a reset takes that back
 	s.notePause(info)
 	s.bindStart(info.Created.UnixNano(), made)
 	s.noteLostState(info.AckFloor.Stream)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -44,17 +45,45 @@ func (w *writer) publishRound(ctx context.Context, msgs []pipeline.Message) erro
 	return nil
 }
 
+// way is how messages are published.
+type way int
+
+const (
+	singly   way = iota // without waiting for the one before
+	inParts             // one message in an atomic batch of its own
+	batched             // in an atomic batch
+	fast                // in a fast batch
+	compared            // with the last one stored, so after the one before
+)
+
+// chooseWay returns how the first messages of todo, which has some, are
+// published, and which these are.
+func (w *writer) chooseWay(msgs []pipeline.Message, todo []int) (way, []int) {
+	m := &msgs[todo[0]]
+	switch {
+	case w.sink.needsParts(m):
+		return inParts, todo[:1]
+	case w.inBatches() && w.fitsBatch(m):
+		return batched, w.cutBatch(msgs, todo)
+	case w.isFenced():
+		return compared, todo[:1]
+	}
+	if group := w.cutFast(msgs, todo); group != nil {
+		return fast, group
+	}
+	return singly, todo[:1]
+}
+
 // publishNext publishes the first messages of todo, which has some, and returns
 // how many it has dealt with: none once w.cause is set, and none where they
 // have to be published in another way. Its error is final.
 func (w *writer) publishNext(ctx context.Context, msgs []pipeline.Message, todo []int) (int, error) {
 	index := todo[0]
-	m := &msgs[index]
-	if w.refusals.LeaveBehind(index, m.Origin.Place) {
+	if w.refusals.LeaveBehind(index, msgs[index].Origin.Place) {
 		return 1, nil
 	}
-	alone, batched := w.sink.needsParts(m), w.inBatches() && w.fitsBatch(m)
-	if !alone && !batched && !w.isFenced() {
+	how, group := w.chooseWay(msgs, todo)
+	if how == singly {
 		return w.publishOne(ctx, msgs, index)
 	}
 	// Batches have no order among each other, and none with single messages,
@@ -68,12 +97,21 @@ func (w *writer) publishNext(ctx context.Context, msgs []pipeline.Message, todo 
 	if err := w.checkOwner(); err != nil {
 		return 0, err
 	}
-	switch {
-	case alone:
-		return w.publishParts(ctx, m, index)
+	switch how {
+	case inParts:
+		return w.publishParts(ctx, &msgs[index], index)
+	case fast:
+		return w.publishFast(ctx, msgs, group)
 	case batched:
-		return w.publishBatch(ctx, msgs, w.cutBatch(msgs, todo))
+		return w.publishBatch(ctx, msgs, group)
+	default:
+		return w.publishCompared(ctx, msgs, index)
 	}
+}
+
+// publishCompared publishes one message behind the fence, and waits for its
+// acknowledgement.
+func (w *writer) publishCompared(ctx context.Context, msgs []pipeline.Message, index int) (int, error) {
 	if err := w.raiseFence(ctx); err != nil || w.cause != nil {
 		return 0, err
 	}
@@ -110,10 +148,15 @@ func (w *writer) publishOne(ctx context.Context, msgs []pipeline.Message, index 
 // sendQuestion sends a message that is to be answered. The client has copied it
 // when it returns.
 func (w *writer) sendQuestion(msg *natsgo.Msg) (question, error) {
-	q := question{epoch: w.sink.conn.connectionCount(), sent: time.Now()}
-	q.number, msg.Reply = w.answers.expect()
+	q := w.beginQuestion()
+	msg.Reply = w.answers.prefix + strconv.FormatUint(q.number, 10)
 	err := w.sink.conn.nc.PublishMsg(msg)
 	return q, err
+}
+
+// beginQuestion returns a question that is sent now.
+func (w *writer) beginQuestion() question {
+	return question{number: w.answers.expect(), epoch: w.sink.conn.connectionCount(), sent: time.Now()}
 }
 
 // settleAll waits for the acknowledgements of all messages on their way.

@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -199,6 +200,8 @@ func (s *Sink) Open(_ context.Context, lane pipeline.Lane) (pipeline.Writer, err
 	}
 	w := &writer{sink: s, ids: newIDMaker(s.IDs, s.Stream), answers: answers, fence: s.newFence(lane)}
 	w.owner, _ = lane.(owner)
+	w.news, _ = lane.(deliveryTeller)
+	w.fastName = rand.Text()
 	return w, nil
 }
 

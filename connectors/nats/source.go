@@ -119,6 +119,7 @@ type Source struct {
 	number       uint64                   // of the delivery before the next lane
 	stateTold    bool                     // it was said that the Gate's state is lost
 	losses       losses
+	firstNew     uint64        // behind it the consumer had delivered nothing
 	partWait     time.Duration // see partWait
 }
 

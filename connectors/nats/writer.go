@@ -31,7 +31,9 @@ type writer struct {
 	todo  []int  // indices of the messages to publish, in order
 
 	answers    *answers
-	perMessage bool // of one Write: a batch was refused, so no other one is tried
+	news       deliveryTeller // nil if its lane cannot tell which messages are new
+	fastName   string         // begins the names of fast batches
+	perMessage bool           // of one Write: a batch was refused, so no other one is tried
 
 	// Of the round under way:
 	onWay  []published // in order; those before first are acknowledged or failed

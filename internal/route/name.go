@@ -31,3 +31,18 @@ func NameOf(direction string, c Config, env Env) string {
 	_, location, _ := strings.Cut(t.Name, ":")
 	return direction + "-" + path.Base(location)
 }
+
+// NamesOfEnds returns the names of both ends, without secrets. It opens
+// nothing; an end that cannot be read, or is not there, has an empty name.
+func NamesOfEnds(c Config, env Env) (from, to string) {
+	ends := env.complete().Endpoints
+	name := func(url string, roles ...endpoint.Role) string {
+		for _, role := range roles {
+			if end, err := ends.Parse(url, role); url != "" && err == nil {
+				return end.Traits().Name
+			}
+		}
+		return ""
+	}
+	return name(c.From, endpoint.From, endpoint.Look), name(c.To, endpoint.To)
+}

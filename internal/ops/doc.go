@@ -1,0 +1,23 @@
+// Package ops serves over HTTP what a process tells of its routes:
+//
+//	/healthz       the process answers
+//	/readyz        every route carries messages: nothing is parked, stuck or without keys
+//	/metrics       figures, for Prometheus
+//	/              the same for people; /status.json is its source
+//	/debug/pprof/  profiles, if they are asked for
+//
+// Files:
+//
+//	options.go    where to listen, and whether that may be
+//	server.go     the server and its paths
+//	access.go     tokens, names of hosts, limits
+//	route.go      what is known of a route; readiness
+//	collector.go, names.go, keys.go   the metrics
+//	status.go, page.go, page.html     the status page
+//
+// The server only reads: no path of it changes a route. Names of topics,
+// streams and keys are shown, and nothing of a message.
+//
+// The package must not know endpoints, commands or how a route works: it reads
+// figures of package watch.
+package ops

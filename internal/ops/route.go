@@ -1,0 +1,64 @@
+package ops
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/internal/watch"
+	"github.com/streamcrypt/streamcrypt/kekcache"
+)
+
+// Phase says where a route is in its life.
+type Phase string
+
+// The phases.
+const (
+	Opening Phase = "opening" // brokers or key services may be away
+	Running Phase = "running"
+	Ended   Phase = "ended"
+)
+
+// Route is what the server tells of a route.
+type Route struct {
+	Name      string // as in logs
+	Direction string // encrypt, decrypt, verify or rewrap
+	From, To  string // names of the ends
+	Phase     Phase
+	Since     time.Time // when the phase began
+	// Memory is how much the route may use, in bytes; 0 if it is not known yet.
+	Memory int64
+	// Watch has the figures; nil while there are none.
+	Watch *watch.Route
+}
+
+// maxReasons is how many reasons against readiness are named.
+const maxReasons = 20
+
+// reasonsAgainst returns why a route does not carry messages; none if it does.
+func (r *Route) reasonsAgainst() []string {
+	if r.Phase != Running {
+		return []string{"the route is " + string(r.Phase)}
+	}
+	if r.Watch == nil {
+		return nil
+	}
+	var reasons []string
+	if n := r.Watch.Totals().Parked; n > 0 {
+		reasons = append(reasons, fmt.Sprintf("%d places are parked", n))
+	}
+	for _, s := range r.Watch.StuckPlaces() {
+		if len(reasons) == maxReasons {
+			return reasons
+		}
+		reasons = append(reasons, fmt.Sprintf("%s is stuck since %s", s.Name, s.Since.UTC().Format(time.RFC3339)))
+	}
+	for _, k := range r.Watch.Keys() {
+		if len(reasons) == maxReasons {
+			return reasons
+		}
+		if k.State == kekcache.Restricted {
+			reasons = append(reasons, fmt.Sprintf("keys for %s of %q are restricted", k.Side, k.Context))
+		}
+	}
+	return reasons
+}
