@@ -17,7 +17,7 @@ type opsFlags struct {
 	OpsProfiles bool   `name:"ops-pprof" group:"Operations" help:"Serve /debug/pprof as well."`
 }
 
-func (f *opsFlags) options() ops.Options {
+func (f *opsFlags) readOptions() ops.Options {
 	return ops.Options{
 		Address: f.Ops, Certificate: f.OpsCert, Key: f.OpsKey, TokenFile: f.OpsToken, Profiles: f.OpsProfiles,
 	}
@@ -33,7 +33,7 @@ type opsRoute struct {
 // startOps starts the ops server, if there is to be one, before the route is
 // opened: a route that waits for a broker says so.
 func (p *program) startOps(c *route.Config, f *opsFlags) (*opsRoute, error) {
-	o := f.options()
+	o := f.readOptions()
 	if o.IsZero() {
 		return &opsRoute{}, nil
 	}
@@ -42,28 +42,28 @@ func (p *program) startOps(c *route.Config, f *opsFlags) (*opsRoute, error) {
 	}}
 	told.now.From, told.now.To = route.NamesOfEnds(*c, p.newEnv())
 	var err error
-	told.server, err = ops.Start(o, ops.Source{
-		Version: readBuild().Version, Log: p.log(), Routes: func() []ops.Route { return []ops.Route{told.read()} },
+	told.server, err = ops.Start(p.ctx, o, ops.Source{
+		Version: readBuild().Version, Log: p.log(), Routes: func() []ops.Route { return []ops.Route{told.readRoute()} },
 	})
 	return told, err
 }
 
-func (o *opsRoute) read() ops.Route {
+func (o *opsRoute) readRoute() ops.Route {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.now
 }
 
-// enter notes that the route is in another phase of its life.
-func (o *opsRoute) enter(phase ops.Phase, r *route.Route) {
+// enterPhase notes that the route is in another phase of its life.
+func (o *opsRoute) enterPhase(phase ops.Phase, r *route.Route) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.now.Phase, o.now.Since = phase, time.Now()
-	o.now.Memory, o.now.Watch = r.About().Memory, r.Watched()
+	o.now.Memory, o.now.Watch = r.About().Memory, r.ReadFigures()
 }
 
-// stop ends the server.
-func (o *opsRoute) stop() {
+// stopServer ends the server.
+func (o *opsRoute) stopServer() {
 	if o.server != nil {
 		_ = o.server.Close() // the process ends, and has told of its route
 	}

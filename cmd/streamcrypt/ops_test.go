@@ -67,7 +67,7 @@ func TestOpsServer(t *testing.T) {
 	}
 	res, err := http.Get("http://" + address + "/healthz")
 	if err == nil {
-		res.Body.Close() //nolint:errcheck // the test has failed
+		res.Body.Close()
 		t.Error("the server outlives the route")
 	}
 }
@@ -82,7 +82,7 @@ func ask(t *testing.T, address, path string) (code int, body string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close() //nolint:errcheck // read to its end
+	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
 		t.Fatal(err)

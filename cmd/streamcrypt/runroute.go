@@ -36,7 +36,7 @@ func (p *program) runRoute(open opener, c route.Config, f *runFlags) (err error)
 	if err != nil {
 		return &startError{err}
 	}
-	defer told.stop()
+	defer told.stopServer()
 	release := p.holdHangups()
 	r, err := open(p.ctx, c, p.newEnv())
 	came := release()
@@ -50,7 +50,7 @@ func (p *program) runRoute(open opener, c route.Config, f *runFlags) (err error)
 		}
 		return errors.Join(route.ErrInterrupted, err)
 	}
-	told.enter(ops.Running, r)
+	told.enterPhase(ops.Running, r)
 	return p.carryRoute(r, came)
 }
 

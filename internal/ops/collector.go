@@ -39,18 +39,18 @@ type sender struct {
 }
 
 func (s *sender) gauge(d *prometheus.Desc, value float64, labels ...string) {
-	s.send(d, prometheus.GaugeValue, value, labels)
+	s.sendValue(d, prometheus.GaugeValue, value, labels)
 }
 
 func (s *sender) count(d *prometheus.Desc, value int64, labels ...string) {
-	s.send(d, prometheus.CounterValue, float64(value), labels)
+	s.sendValue(d, prometheus.CounterValue, float64(value), labels)
 }
 
 func (s *sender) seconds(d *prometheus.Desc, value float64, labels ...string) {
-	s.send(d, prometheus.CounterValue, value, labels)
+	s.sendValue(d, prometheus.CounterValue, value, labels)
 }
 
-func (s *sender) send(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels []string) {
+func (s *sender) sendValue(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels []string) {
 	all := make([]string, 0, len(labels)+1)
 	all = append(all, s.route)
 	for _, label := range labels {
@@ -63,8 +63,8 @@ func (s *sender) send(d *prometheus.Desc, kind prometheus.ValueType, value float
 	s.out <- m
 }
 
-// word sends 1 for one of several words, and 0 for the others.
-func (s *sender) word(d *prometheus.Desc, is string, words []string, labels ...string) {
+// sendWord sends 1 for one of several words, and 0 for the others.
+func (s *sender) sendWord(d *prometheus.Desc, is string, words []string, labels ...string) {
 	for _, word := range words {
 		s.gauge(d, oneIf(word == is), append(labels[:len(labels):len(labels)], word)...)
 	}
@@ -79,7 +79,7 @@ func oneIf(is bool) float64 {
 
 func (s *sender) sendRoute(r *Route) {
 	s.gauge(descRoute, 1, r.Direction, r.From, r.To)
-	s.word(descPhase, string(r.Phase), []string{string(Opening), string(Running), string(Ended)})
+	s.sendWord(descPhase, string(r.Phase), []string{string(Opening), string(Running), string(Ended)})
 	s.gauge(descReady, oneIf(len(r.reasonsAgainst()) == 0))
 	if r.Memory > 0 {
 		s.gauge(descBound, float64(r.Memory))

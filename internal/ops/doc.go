@@ -1,7 +1,7 @@
-// Package ops serves over HTTP what a process tells of its routes:
+// Package ops tells of the routes of a process over HTTP:
 //
 //	/healthz       the process answers
-//	/readyz        every route carries messages: nothing is parked, stuck or without keys
+//	/readyz        every route carries messages
 //	/metrics       figures, for Prometheus
 //	/              the same for people; /status.json is its source
 //	/debug/pprof/  profiles, if they are asked for

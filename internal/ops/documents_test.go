@@ -20,7 +20,7 @@ func knownMetrics(t *testing.T) map[string]bool {
 		t.Fatal(err)
 	}
 	known := map[string]bool{"streamcrypt_build_info": true}
-	for _, m := range regexp.MustCompile(`describe\("([a-z_]+)"`).FindAllStringSubmatch(string(code), -1) {
+	for _, m := range regexp.MustCompile(`describe\(\s*"([a-z_]+)"`).FindAllStringSubmatch(string(code), -1) {
 		known["streamcrypt_"+m[1]] = true
 	}
 	if len(known) < 35 {

@@ -16,7 +16,7 @@ var (
 func (s *sender) sendKeys(w *watch.Route) {
 	for _, k := range w.Keys() {
 		side := string(k.Side)
-		s.word(descKeyState, k.State.String(), keyStates, side, k.Context)
+		s.sendWord(descKeyState, k.State.String(), keyStates, side, k.Context)
 		for event, n := range k.Events {
 			s.count(descKeyEvents, n, side, k.Context, string(event))
 		}
@@ -29,7 +29,7 @@ func (s *sender) sendKeys(w *watch.Route) {
 		s.seconds(descCallTime, c.Took.Seconds(), labels...)
 	}
 	for _, b := range w.Breakers() {
-		s.word(descBreaker, b.State.String(), breakerStates, b.Key)
+		s.sendWord(descBreaker, b.State.String(), breakerStates, b.Key)
 		s.count(descRefused, b.Refused, b.Key)
 		s.count(descDelayed, b.Delayed, b.Key)
 		s.seconds(descWaited, b.Waited.Seconds(), b.Key)

@@ -16,8 +16,9 @@ var page string
 
 // pagePolicy allows the page its own script and style, by their hashes, and
 // nothing else: names of topics cannot become code.
-var pagePolicy = "default-src 'none'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
-	"script-src '" + hashBetween(page, "<script>", "</script>") + "'; style-src '" + hashBetween(page, "<style>", "</style>") + "'"
+var pagePolicy = "default-src 'none'; connect-src 'self'; base-uri 'none'; form-action 'none'; " +
+	"frame-ancestors 'none'; script-src '" + hashBetween(page, "<script>", "</script>") + "'; " +
+	"style-src '" + hashBetween(page, "<style>", "</style>") + "'"
 
 // hashBetween returns the hash of an element's content as a policy has it.
 func hashBetween(text, begin, end string) string {

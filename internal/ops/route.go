@@ -18,7 +18,7 @@ const (
 	Ended   Phase = "ended"
 )
 
-// Route is what the server tells of a route.
+// Route holds everything that the server tells of a route.
 type Route struct {
 	Name      string // as in logs
 	Direction string // encrypt, decrypt, verify or rewrap

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -48,8 +49,8 @@ type Server struct {
 }
 
 // Start begins to listen, and serves until Close. An error is a mistake of the
-// options, or the address is not free.
-func Start(o Options, s Source) (*Server, error) {
+// options, or the address is not free. ctx ends the looking up of the address.
+func Start(ctx context.Context, o Options, s Source) (*Server, error) {
 	if err := o.Check(); err != nil {
 		return nil, fmt.Errorf("ops: %w", err)
 	}
@@ -57,7 +58,7 @@ func Start(o Options, s Source) (*Server, error) {
 	if host == "" {
 		host = "127.0.0.1"
 	}
-	listener, err := net.Listen("tcp", net.JoinHostPort(host, port))
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(host, port))
 	if err != nil {
 		return nil, fmt.Errorf("ops: %w", err)
 	}
@@ -70,19 +71,19 @@ func Start(o Options, s Source) (*Server, error) {
 	}
 	server := &Server{source: s, listener: listener, ended: make(chan struct{})}
 	server.http = http.Server{
-		Handler: server.route(&o, isLoopback(host)), ReadHeaderTimeout: headerTime, ReadTimeout: headerTime,
+		Handler: server.routePaths(&o, isLoopback(host)), ReadHeaderTimeout: headerTime, ReadTimeout: headerTime,
 		WriteTimeout: answerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeaders,
 		ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 	}
-	go server.serve()
-	s.Log.Info("ops server", "address", listener.Addr().String(), "tls", o.Certificate != "", "token", o.TokenFile != "")
+	go server.serveAll()
+	s.Log.Info("ops server", "address", server.Address(), "tls", o.Certificate != "", "token", o.TokenFile != "")
 	return server, nil
 }
 
 // Address returns the address that the server listens on.
 func (s *Server) Address() string { return s.listener.Addr().String() }
 
-func (s *Server) serve() {
+func (s *Server) serveAll() {
 	defer close(s.ended)
 	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 		s.source.Log.Error("the ops server has ended", "error", err)
@@ -96,16 +97,17 @@ func (s *Server) Close() error {
 	return err
 }
 
-// route returns the handler of all paths. Those that load balancers ask need no
-// token and tell no more than a word.
-func (s *Server) route(o *Options, local bool) http.Handler {
+// routePaths returns the handler of all paths. Those that load balancers ask
+// need no token and tell no more than a word.
+func (s *Server) routePaths(o *Options, local bool) http.Handler {
 	guarded := http.NewServeMux()
-	guarded.Handle("GET /metrics", s.metrics())
+	guarded.Handle("GET /metrics", s.serveMetrics())
 	guarded.HandleFunc("GET /status.json", s.serveStatus)
 	guarded.HandleFunc("GET /{$}", servePage)
 	if o.Profiles {
 		guarded.HandleFunc("GET /debug/pprof/", pprof.Index)
-		guarded.HandleFunc("GET /debug/pprof/cmdline", http.NotFound) // URLs of the command line are shown elsewhere, cleaned
+		// URLs of the command line are shown elsewhere, without their secrets.
+		guarded.HandleFunc("GET /debug/pprof/cmdline", http.NotFound)
 		guarded.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 		guarded.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 		guarded.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
@@ -142,9 +144,9 @@ func sayWord(w http.ResponseWriter, code int, word string) {
 	_, _ = io.WriteString(w, word+"\n") // the client may have gone
 }
 
-// metrics returns the handler of /metrics, with a registry of its own: nothing
-// that a library registers by itself is shown.
-func (s *Server) metrics() http.Handler {
+// serveMetrics returns the handler of /metrics, with a registry of its own:
+// nothing that a library registers by itself is shown.
+func (s *Server) serveMetrics() http.Handler {
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(
 		&collector{source: &s.source},

@@ -53,7 +53,7 @@ func busyRoute() Route {
 // serve starts a server of these routes.
 func serve(t *testing.T, o Options, routes func() []Route) *Server {
 	t.Helper()
-	s, err := Start(o, Source{Version: "1.2.3", Routes: routes, Log: slog.New(slog.DiscardHandler)})
+	s, err := Start(t.Context(), o, Source{Version: "1.2.3", Routes: routes, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,8 +67,16 @@ func serve(t *testing.T, o Options, routes func() []Route) *Server {
 
 func one(r Route) func() []Route { return func() []Route { return []Route{r} } }
 
+// answer is the part of an answer that tests look at.
+type answer struct {
+	StatusCode int
+	Status     string
+	Header     http.Header
+	TLS        *tls.ConnectionState
+}
+
 // ask sends a request that change may alter, and returns the answer.
-func ask(t *testing.T, client *http.Client, url string, change func(*http.Request)) (*http.Response, string) {
+func ask(t *testing.T, client *http.Client, url string, change func(*http.Request)) (answer, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
@@ -81,15 +89,15 @@ func ask(t *testing.T, client *http.Client, url string, change func(*http.Reques
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close() //nolint:errcheck // read to its end
+	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return res, string(body)
+	return answer{res.StatusCode, res.Status, res.Header, res.TLS}, string(body)
 }
 
-func get(t *testing.T, s *Server, path string) (*http.Response, string) {
+func get(t *testing.T, s *Server, path string) (answer, string) {
 	t.Helper()
 	return ask(t, http.DefaultClient, "http://"+s.Address()+path, nil)
 }
@@ -257,7 +265,9 @@ func TestToken(t *testing.T) {
 	bearer := func(token string) func(*http.Request) {
 		return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }
 	}
-	basic := func(token string) func(*http.Request) { return func(r *http.Request) { r.SetBasicAuth("anybody", token) } }
+	basic := func(token string) func(*http.Request) {
+		return func(r *http.Request) { r.SetBasicAuth("anybody", token) }
+	}
 	check := func(path string, change func(*http.Request), want int) {
 		t.Helper()
 		res, _ := ask(t, http.DefaultClient, "http://"+s.Address()+path, change)
@@ -391,7 +401,7 @@ func TestOptions(t *testing.T) {
 
 func TestAddressInUse(t *testing.T) {
 	s := serve(t, Options{Address: "127.0.0.1:0"}, one(busyRoute()))
-	_, err := Start(Options{Address: s.Address()}, Source{Log: slog.New(slog.DiscardHandler)})
+	_, err := Start(t.Context(), Options{Address: s.Address()}, Source{Log: slog.New(slog.DiscardHandler)})
 	if err == nil || !strings.Contains(err.Error(), "address already in use") {
 		t.Error(err)
 	}

@@ -11,9 +11,10 @@ func (r *Route) Places() (own []watch.Place, others watch.Figures) {
 	return nil, watch.Figures{}
 }
 
-// Watched returns the figures of the route, which grow while it runs; nil for a
-// raw route, and one that only rewraps a key store. The caller only reads them.
-func (r *Route) Watched() *watch.Route {
+// ReadFigures returns the figures of the route, which grow while it runs; nil
+// for a raw route, and one that only rewraps a key store. The caller only reads
+// them.
+func (r *Route) ReadFigures() *watch.Route {
 	if watched, ok := r.job.(*records); ok {
 		return &watched.watch
 	}
