@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// answers receives what the server says to the messages that one writer
+// answers receives the server's answers to the messages that one writer
 // publishes. Each message that is to be answered has a number, which ends its
 // reply subject. The client library has a way of its own for that; it decodes
 // each answer as JSON, and keeps a timer and two channels for each message.
@@ -21,18 +21,19 @@ type answers struct {
 	stream string // the name that answers likely have
 	prefix string // of reply subjects, with its final dot
 	sub    *natsgo.Subscription
-	timer  *time.Timer // of await
+	timer  *time.Timer   // of awaitAnswer
+	most   time.Duration // that an answer may take
 
 	mu      sync.Mutex
 	first   uint64   // the number of slots[head]
 	slots   []answer // from head on of the numbers that are not forgotten
 	head    int
-	waiting uint64 // the number that await waits for
+	waiting uint64 // the number that awaitAnswer waits for
 
 	arrived chan struct{} // has an element when that one may have come
 }
 
-// answer is what the server says to one message.
+// answer is the server's to one message.
 type answer struct {
 	done      bool
 	persisted bool // it is part of a batch that goes on
@@ -45,10 +46,10 @@ type answer struct {
 const lookAround = 100 * time.Millisecond
 
 func newAnswers(conn *Conn, stream string) (*answers, error) {
-	a := &answers{conn: conn, stream: stream, prefix: conn.nc.NewInbox() + ".", arrived: make(chan struct{}, 1)}
+	a := &answers{conn: conn, stream: stream, prefix: conn.nc.NewInbox() + ".", arrived: make(chan struct{}, 1), most: ackTimeout}
 	a.timer = time.NewTimer(lookAround)
 	a.timer.Stop()
-	sub, err := conn.nc.Subscribe(a.prefix+">", a.receive)
+	sub, err := conn.nc.Subscribe(a.prefix+">", a.noteAnswer)
 	if err != nil {
 		return nil, err
 	}
@@ -61,20 +62,20 @@ func newAnswers(conn *Conn, stream string) (*answers, error) {
 	return a, nil
 }
 
-// close ends it. What is under way finds nobody.
-func (a *answers) close() { _ = a.sub.Unsubscribe() }
+// closeInbox ends it. Answers under way find nobody.
+func (a *answers) closeInbox() { _ = a.sub.Unsubscribe() }
 
-// expect returns the number of the next message.
-func (a *answers) expect() uint64 {
+// expectAnswer returns the number of the next message.
+func (a *answers) expectAnswer() uint64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.slots = append(a.slots, answer{})
 	return a.first + uint64(len(a.slots)-a.head-1)
 }
 
-// receive is called by the client library for every answer. The number is in
+// noteAnswer is called by the client library for every answer. The number is in
 // the last token of the reply subject, or in the batch's name of a fast batch.
-func (a *answers) receive(msg *natsgo.Msg) {
+func (a *answers) noteAnswer(msg *natsgo.Msg) {
 	tail := msg.Subject[len(a.prefix):]
 	if batch, rest, isFast := strings.Cut(tail, "."); isFast {
 		if !strings.HasSuffix(rest, fastSuffix[1:]) || bytes.HasPrefix(msg.Data, []byte(flowAnswer)) {
@@ -121,8 +122,8 @@ func (a *answers) slotOf(number uint64) *answer {
 	return &a.slots[a.head+int(number-a.first)]
 }
 
-// forget forgets the answers to a message and to those before it.
-func (a *answers) forget(number uint64) {
+// forgetUpTo forgets the answers to a message and to those before it.
+func (a *answers) forgetUpTo(number uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if number < a.first {
@@ -153,20 +154,20 @@ type question struct {
 	sent   time.Time // when
 }
 
-// await waits for the answer to a message that was sent. An answer that cannot
-// come any more has an error that may pass. The error that await itself returns
-// is that of ctx.
-func (a *answers) await(ctx context.Context, q question) (answer, error) {
+// awaitAnswer waits for the answer to a message that was sent. An answer that
+// cannot come any more has an error that may pass. The error that awaitAnswer
+// itself returns is that of ctx.
+func (a *answers) awaitAnswer(ctx context.Context, q question) (answer, error) {
 	for {
 		if is := a.look(q.number); is.done {
 			return is, nil
 		}
 		switch {
 		case a.conn.connectionCount() != q.epoch || !a.conn.nc.IsConnected():
-			// The library resends nothing, so what was sent is answered by a
+			// The library sends nothing again, so the answer comes by a
 			// connection that is gone, or not at all.
 			return answer{done: true, err: natsgo.ErrDisconnected}, nil
-		case time.Since(q.sent) >= ackTimeout:
+		case time.Since(q.sent) >= a.most:
 			return answer{done: true, err: jetstream.ErrAsyncPublishTimeout}, nil
 		}
 		a.timer.Reset(lookAround)

@@ -88,8 +88,8 @@ func (w *writer) publishBatch(ctx context.Context, msgs []pipeline.Message, grou
 	return len(group), nil
 }
 
-// noteBatchCause decides what becomes of the messages of a batch of a size that
-// was not committed. Its error is final.
+// noteBatchCause decides how the messages of a batch of a size are published
+// that was not committed. Its error is final.
 func (w *writer) noteBatchCause(ctx context.Context, err error, size int) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -131,7 +131,7 @@ func (w *writer) commitBatch(ctx context.Context, count, size int, make func(n i
 			msg.Header[batchCommitHeader] = []string{"1"}
 			commit, err = w.sendQuestion(msg)
 		case 0:
-			// The cause of a refusal is in its answer. That of the commit only
+			// The cause of a refusal is in its answer. The commit's only
 			// says that the batch is cut.
 			first, err = w.sendQuestion(msg)
 		default:
@@ -142,7 +142,7 @@ func (w *writer) commitBatch(ctx context.Context, count, size int, make func(n i
 			return 0, err
 		}
 	}
-	is, err := w.answers.await(ctx, commit)
+	is, err := w.answers.awaitAnswer(ctx, commit)
 	if err == nil {
 		err = is.err
 	}

@@ -206,7 +206,7 @@ func (a *answers) turnDeaf(t *testing.T) (hear func(dropped int32)) {
 			dropped.Add(1)
 			return
 		}
-		a.receive(msg)
+		a.noteAnswer(msg)
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -30,6 +30,13 @@
 // again in order; when the connection breaks in the middle of a write, a
 // message may still be stored after one that follows it.
 //
+// Other ways of publishing (modes.go) are atomic batches (batch.go), parts of a
+// message that is too large (parts.go; join.go reads them), and fast batches
+// (fast.go). All of them end in single messages when the server does not take a
+// batch (round.go). A stream that keeps last values takes no message from a
+// process that has lost its lease (fence.go). The answers of the server come by
+// an inbox of the writer (answers.go, puback.go).
+//
 // # The form of a message
 //
 // NATS messages have no key and no null, so these travel in two headers of our

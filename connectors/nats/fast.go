@@ -13,8 +13,8 @@ import (
 
 // Fast batches (NATS 2.14). The number of a message in its batch stands in its
 // reply subject, and the server stores each message as it comes. It answers the
-// last one only, with the number of messages and the sequence of the last; what
-// it says in between is for publishers that do not bound what is in flight.
+// last one only, with the number of messages and the sequence of the last.
+// Its words in between are for publishers that do not bound messages in flight.
 //
 //	INBOX.BATCH.FLOW.GAP.NUMBER.OPERATION.$FI
 //
@@ -33,7 +33,7 @@ const (
 	fastAppend = 1
 	fastCommit = 2
 	fastSuffix = ".$FI"
-	// flowAnswer begins what the server says in between.
+	// flowAnswer begins the server's words in between.
 	flowAnswer = `{"type":`
 )
 
@@ -138,7 +138,7 @@ func (w *writer) commitFast(ctx context.Context, msgs []pipeline.Message, group 
 			return 0, err
 		}
 	}
-	is, err := w.answers.await(ctx, q)
+	is, err := w.answers.awaitAnswer(ctx, q)
 	if err == nil {
 		err = is.err
 	}

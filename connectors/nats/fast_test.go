@@ -206,7 +206,7 @@ func TestFastLostAnswer(t *testing.T) {
 	if err := c.nc.ForceReconnect(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.nc.Subscribe(w.answers.prefix+">", w.answers.receive); err != nil {
+	if _, err := c.nc.Subscribe(w.answers.prefix+">", w.answers.noteAnswer); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-done; err != nil {

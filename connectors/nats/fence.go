@@ -21,12 +21,12 @@ import (
 // under the subjects of its lane, and the server takes the next one only if
 // that is still so (Nats-Expected-Last-Subject-Sequence). A message of another
 // owner in between makes it refuse. Then the writer reads the sequence again,
-// and has its lease renewed before it uses it: a process that has lost the lease
-// ends its lane there.
+// and has its lease renewed before it uses it: a process that has lost the
+// lease ends its lane there.
 //
 // Messages that are compared cannot be published one behind the other without
-// waiting. So a fenced writer publishes in atomic batches, whose first message
-// is compared, and single messages one at a time where there are none.
+// waiting. So a fenced writer publishes in atomic batches, of which the first
+// message is compared, and single messages one at a time where there are none.
 type fence struct {
 	owner  confirmer
 	filter string // covers all subjects that this lane writes
@@ -36,7 +36,7 @@ type fence struct {
 	down   bool   // others write under these subjects, so it is not used
 }
 
-// confirmer is a lane whose owner can be told for sure.
+// confirmer is a lane that knows its owner for sure.
 type confirmer interface {
 	// ConfirmOwner returns nil if this process was the owner at a time after
 	// the call began. Its error matches pipeline.ErrLost if it is not, or is
@@ -46,8 +46,8 @@ type confirmer interface {
 	SubjectFilters() []string
 }
 
-// maxFenceMisses is how often in a row a stream may refuse an owner whose lease
-// is good. After that, others write under the same subjects.
+// maxFenceMisses is how often in a row a stream may refuse an owner with a
+// good lease. After that, others write under the same subjects.
 const maxFenceMisses = 5
 
 // errFence is the cause of another try: the stream has another last message

@@ -51,7 +51,7 @@ func (f *inFlight) awaitRoom(ctx context.Context, freed <-chan struct{}) error {
 // giveRoom gives the room of one message back.
 func (f *inFlight) giveRoom(size int) { f.giveRoomOf(1, size) }
 
-// giveRoomOf is giveRoom for what takeRoomFor took.
+// giveRoomOf is giveRoom for the room of takeRoomFor.
 func (f *inFlight) giveRoomOf(count, size int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -13,16 +13,16 @@ import (
 )
 
 // Joining. The parts of a message arrive as messages of their own, one behind
-// the other, and Read waits until it has all of them. The joined message has the
-// sequence of its last part; all parts are acknowledged together, after it is
-// durable.
+// the other, and Read waits until it has all of them. The joined message has
+// the sequence of its last part; all parts are acknowledged together, after it
+// is durable.
 //
-// Memory is bounded by what a batch may hold (the limit of Read): beyond it the
+// Memory is bounded by the size of a batch (the limit of Read): beyond it the
 // payloads are dropped as they come, and the message is too large.
 //
-// Parts are stored together or not at all, so what is missing was deleted, and
-// what is out of order was never one message. A reader cannot be told that no
-// part comes any more; it waits partWait.
+// Parts are stored together or not at all, so a part that is missing was
+// deleted, and parts out of order were never one message. A reader cannot be
+// told that no part comes any more; it waits partWait.
 
 // partWait is how long a part that is missing may take. All have been stored
 // before the first one is delivered.
@@ -109,7 +109,7 @@ func (l *lane) dropPayloads(parts []*delivery) {
 		if len(d.msg.Data) == 0 {
 			continue
 		}
-		// What was delivered is not changed: its reply subject is needed.
+		// The client's message stays as it is: it may be in use elsewhere.
 		d.msg = &natsgo.Msg{Subject: d.msg.Subject, Reply: d.msg.Reply, Header: d.msg.Header}
 		l.bytes -= d.size
 		d.size = sizeOf(d.msg)
@@ -118,7 +118,7 @@ func (l *lane) dropPayloads(parts []*delivery) {
 }
 
 // countParts returns how many of the messages in ready are parts of the same
-// message as the first of them, in whatever order.
+// message as the first of them, in any order.
 func countParts(ready []*delivery) int {
 	n := 1
 	id := ready[0].part.id

@@ -7,7 +7,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// PublishMode says how messages are published. Whatever the mode, a Write
+// PublishMode says how messages are published. In every mode a Write
 // returns when the stream has stored all of its messages, in order.
 type PublishMode int
 
@@ -36,7 +36,7 @@ const maxBatch = 1000
 // from its configuration, and given up when the server refuses one.
 type abilities struct{ atomic, fast bool }
 
-// readAbilities returns what the server and the stream allow.
+// readAbilities returns the ways that the server and the stream allow.
 func (s *Sink) readAbilities() abilities {
 	cfg := &s.stream.Config
 	return abilities{
@@ -73,7 +73,7 @@ const (
 
 // noteBatchError learns from a batch that the server did not take. It tells
 // whether another batch may do better; else its messages are to be published
-// one by one, where the server says what is wrong with each.
+// one by one, where the server says which one is wrong, and why.
 func (s *Sink) noteBatchError(err error, size int) (again bool) {
 	var api *jetstream.APIError
 	if !errors.As(err, &api) {

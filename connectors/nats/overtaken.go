@@ -9,7 +9,7 @@ import (
 // findOvertaken leaves in w.todo the messages that the stream stored before one
 // that comes before them, and tells whether there are any. Their
 // acknowledgements were lost, or a writer that was killed had published them
-// and not what comes before. Where the stream keeps last values, an old value
+// and not those before it. Where the stream keeps last values, an old value
 // would now be the present one: they are published once more, under other ids.
 func (w *writer) findOvertaken(msgs []pipeline.Message) bool {
 	if !w.sink.KeepsLastValues() {

@@ -16,8 +16,8 @@ import (
 )
 
 // A sealed message that is larger than the stream takes is published in parts
-// (docs/envelope.md, NATS): one atomic batch, so that no reader ever sees a part
-// of it without the others. join.go puts the parts together.
+// (docs/envelope.md, NATS): one atomic batch, so that no reader ever sees a
+// part of it without the others. join.go puts the parts together.
 const (
 	minParts = 2
 	maxParts = 1000
@@ -55,8 +55,8 @@ func parsePart(text string) (partNumber, error) {
 }
 
 // canPart tells whether large messages may be published in parts. A stream that
-// keeps last values would keep the last part, and nobody would join what was
-// decrypted.
+// keeps last values would keep the last part, and nobody would join messages
+// that were decrypted.
 func (s *Sink) canPart() bool {
 	return !s.Plain && !s.IDs.DeadLetters && !s.KeepsLastValues() && s.canBatch()
 }
@@ -116,7 +116,7 @@ func (w *writer) publishParts(ctx context.Context, m *pipeline.Message, index in
 	return w.notePartsCause(ctx, m, index, count, err)
 }
 
-// newPart returns a part of m, numbered from 0, without what names it. Headers
+// newPart returns a part of m, numbered from 0, without its names. Headers
 // that are no instructions to the server stand on the first part only. Those
 // that are stand on all; but a rollup would purge the parts before it.
 func (w *writer) newPart(m *pipeline.Message, n int, payload []byte) *natsgo.Msg {
@@ -153,8 +153,8 @@ func (w *writer) partID(m *pipeline.Message, index, part, count int) string {
 	return w.ids.makePartID(m.Origin, w.sink.subjectOf(m), number)
 }
 
-// notePartsCause decides what becomes of a message whose parts were not
-// committed because of err.
+// notePartsCause decides about a message in parts that were not committed
+// because of err.
 func (w *writer) notePartsCause(
 	ctx context.Context, m *pipeline.Message, index, count int, err error,
 ) (int, error) {
@@ -226,7 +226,7 @@ func (w *writer) probeID(ctx context.Context, m *pipeline.Message, id string) (u
 	if err != nil {
 		return 0, w.noteCause(err)
 	}
-	is, err := w.answers.await(ctx, q)
+	is, err := w.answers.awaitAnswer(ctx, q)
 	w.answers.forgetAll()
 	var api *jetstream.APIError
 	switch {

@@ -422,4 +422,3 @@ func FuzzPart(f *testing.F) {
 		}
 	})
 }
-

@@ -13,7 +13,7 @@ type pubAck struct {
 	stream    string
 	sequence  uint64 // of the message, or of the last one of a batch
 	duplicate bool
-	batch     string // the id of the batch that it ends; empty for a single message
+	batch     string // the id of the batch that it ends
 	count     uint64 // how many messages that has
 }
 
@@ -59,9 +59,10 @@ func decodePubAck(data []byte) (pubAck, error) {
 
 // scanPubAck reads an answer in the form in which servers write it:
 //
-//	{"stream":"S","domain":"D","seq":N,"duplicate": true,"batch":"B","count":N}
+//	{"stream":"S","domain":"D","seq":N,"duplicate": true}
+//	{"stream":"S","domain":"D","seq":N,"batch":"B","count":N}
 //
-// with all but stream and seq as they apply, in this order. It takes no other
+// with domain and duplicate where they apply. It takes no other
 // form: ok is false, and a JSON decoder has the say. There is one answer to
 // each message, and a decoder takes longer for it than the rest of the publish.
 func scanPubAck(data []byte, stream string) (ack pubAck, ok bool) {

@@ -156,7 +156,7 @@ func (w *writer) sendQuestion(msg *natsgo.Msg) (question, error) {
 
 // beginQuestion returns a question that is sent now.
 func (w *writer) beginQuestion() question {
-	return question{number: w.answers.expect(), epoch: w.sink.conn.connectionCount(), sent: time.Now()}
+	return question{number: w.answers.expectAnswer(), epoch: w.sink.conn.connectionCount(), sent: time.Now()}
 }
 
 // settleAll waits for the acknowledgements of all messages on their way.
@@ -192,11 +192,11 @@ func (w *writer) takeRoom(ctx context.Context, msgs []pipeline.Message, size int
 // settleOldest waits for the acknowledgement of the oldest message on its way.
 func (w *writer) settleOldest(ctx context.Context, msgs []pipeline.Message) error {
 	p := w.onWay[w.first]
-	is, err := w.answers.await(ctx, p.question)
+	is, err := w.answers.awaitAnswer(ctx, p.question)
 	if err != nil {
 		return err
 	}
-	w.answers.forget(p.number)
+	w.answers.forgetUpTo(p.number)
 	w.first++
 	w.sink.inFlight.giveRoom(p.size)
 	err = is.err
@@ -243,7 +243,7 @@ func (w *writer) dropOnWay() {
 		w.sink.inFlight.giveRoom(p.size)
 	}
 	if n := len(w.onWay); n > 0 {
-		w.answers.forget(w.onWay[n-1].number)
+		w.answers.forgetUpTo(w.onWay[n-1].number)
 	}
 	w.onWay, w.first = w.onWay[:0], 0
 	w.duplicates = w.duplicates[:0]

@@ -343,6 +343,54 @@ func TestMessageID(t *testing.T) {
 	}
 }
 
+// TestIDWithoutPlace: where a position cannot name the place of a message, two
+// messages could have one id, so it is random.
+func TestIDWithoutPlace(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ENC", nil)
+	source := [5]byte{1}
+	part := uint32(0)
+	s := b.sink(b.connect(), SinkOptions{Stream: "ENC", IDs: IDOptions{
+		Secret: [32]byte{1}, Place: func(string) ([5]byte, uint32) { return source, part },
+	}})
+	for name, is := range map[string]struct {
+		source [5]byte
+		part   uint32
+		o      pipeline.Origin
+		placed bool
+	}{
+		"a place":       {source: [5]byte{1}, part: 65535, o: pipeline.Origin{Offset: 1<<48 - 1, Term: 1<<40 - 1}, placed: true},
+		"no source":     {},
+		"partition":     {source: [5]byte{1}, part: 65536},
+		"offset":        {source: [5]byte{1}, o: pipeline.Origin{Offset: 1 << 48}},
+		"no offset":     {source: [5]byte{1}, o: pipeline.Origin{Offset: -1}},
+		"term":          {source: [5]byte{1}, o: pipeline.Origin{Term: 1 << 40}},
+		"another place": {source: [5]byte{2}, placed: true},
+	} {
+		source, part = is.source, is.part
+		w := b.writer(s).(*writer)
+		m := pipeline.Message{Value: []byte("v"), Subject: []byte("enc"), Origin: is.o}
+		id, other := w.idOf(&m, 0), w.idOf(&m, 1)
+		if len(id) != idSize || id != w.idOf(&m, 0) || (id == other) != is.placed {
+			t.Errorf("%s: ids %s and %s", name, id, other)
+		}
+		w.countTry(0)
+		if again := w.idOf(&m, 0); again == id {
+			t.Errorf("%s: the second try has the same id", name)
+		}
+		before := b.count("ENC")
+		for range 2 {
+			if err := w.Write(t.Context(), []pipeline.Message{m, m}, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := b.count("ENC") - before; is.placed && n != 1 || !is.placed && n != 4 {
+			t.Errorf("%s: %d messages stored", name, n)
+		}
+	}
+}
+
 func TestCheckSize(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, func(o *server.Options) { o.MaxPayload = 10_000 })

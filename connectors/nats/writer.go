@@ -141,7 +141,7 @@ func (w *writer) publishAll(ctx context.Context, msgs []pipeline.Message) error 
 
 // Close has nothing to write: every Write is durable when it returns.
 func (w *writer) Close(context.Context) error {
-	w.answers.close()
+	w.answers.closeInbox()
 	return nil
 }
 
