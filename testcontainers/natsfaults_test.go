@@ -58,6 +58,7 @@ func runNATSFaults(t *testing.T, seed uint64, long bool) {
 	defer cancel()
 	t.Logf("%s=%d", natsFaultsSeed, seed)
 	run := &natsRun{natsRoutes: openNATSRoutes(ctx, t, 3), rnd: rand.New(rand.NewPCG(seed, 7)), long: long}
+	run.sinks[0].publish = []string{"async", "batch", "fast"}[seed%3]
 	run.begin(ctx)
 	run.awaitFlow(ctx)
 	for _, i := range run.rnd.Perm(len(natsFaultsList)) {

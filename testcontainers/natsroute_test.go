@@ -18,6 +18,7 @@ import (
 // consumer, and the other waits.
 type natsSink struct {
 	stream, consumer string
+	publish          string // mode
 	processes        [2]*process
 }
 
@@ -72,7 +73,9 @@ func openNATSRoutes(ctx context.Context, t *testing.T, nodes int) *natsRoutes {
 	for _, name := range []string{natsSource, natsAll, natsLast} {
 		r.makeStream(ctx, name)
 	}
-	r.sinks = []*natsSink{{stream: natsAll, consumer: "all"}, {stream: natsLast, consumer: "last"}}
+	r.sinks = []*natsSink{
+		{stream: natsAll, consumer: "all", publish: "auto"}, {stream: natsLast, consumer: "last", publish: "auto"},
+	}
 	return r
 }
 
@@ -81,7 +84,7 @@ func (r *natsRoutes) makeStream(ctx context.Context, name string) {
 	r.Helper()
 	cfg := jetstream.StreamConfig{
 		Name: name, Subjects: []string{strings.ToLower(name) + ".>"}, Replicas: min(3, len(r.nodes)),
-		Duplicates: 10 * time.Minute, AllowDirect: true,
+		Duplicates: 10 * time.Minute, AllowDirect: true, AllowAtomicPublish: true, AllowBatchPublish: true,
 	}
 	if name == natsLast {
 		cfg.MaxMsgsPerSubject = 1
@@ -113,7 +116,7 @@ func (r *natsRoutes) beginProcess(s *natsSink, i int) {
 	args := []string{
 		"encrypt", "--key", r.key, "--instance", fmt.Sprint("i", i), "--progress", "none",
 		"--from", fmt.Sprintf("%s/%s?consumer=%s&ack-wait=%s", r.url, natsSource, s.consumer, r.ackWait),
-		"--to", fmt.Sprintf("%s/%s?subject=%s.>&strip=orders", r.url, s.stream, strings.ToLower(s.stream)),
+		"--to", fmt.Sprintf("%s/%s?subject=%s.>&strip=orders&publish=%s", r.url, s.stream, strings.ToLower(s.stream), s.publish),
 	}
 	s.processes[i] = start(r.T, append(args, r.with...)...)
 }
@@ -123,7 +126,7 @@ func (r *natsRoutes) beginProcess(s *natsSink, i int) {
 func (r *natsRoutes) publishAlways(ctx context.Context) {
 	for ctx.Err() == nil {
 		r.pause.Lock()
-		r.publishSome(ctx, 50)
+		r.publishSome(ctx, 20)
 		r.pause.Unlock()
 		select {
 		case <-time.After(50 * time.Millisecond): // a pace, so that a slow machine comes along
@@ -206,7 +209,7 @@ func (r *natsRoutes) lastSequence(ctx context.Context) (uint64, error) {
 // source now: after a fault they go on by themselves.
 func (r *natsRoutes) awaitFlow(ctx context.Context) {
 	r.Helper()
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 4*time.Minute)
 	defer cancel()
 	var last uint64
 	eventually(ctx, r.T, "the source does not answer", func() (err error) {

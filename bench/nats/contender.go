@@ -122,7 +122,7 @@ func (t *tools) makeCommand(ctx context.Context, c *contender, j *job, workers i
 	args := []string{
 		c.does, "--key", t.key, "--context", "bench",
 		"--from", fmt.Sprintf("%s/%s?consumer=%s&until=latest", j.server, j.from, j.consumer),
-		"--to", fmt.Sprintf("%s/%s?subject=%s.>&strip=%s", j.server, j.to, j.to, j.from),
+		"--to", fmt.Sprintf("%s/%s?subject=%s.>&strip=%s&publish=%s", j.server, j.to, j.to, j.from, c.mode),
 	}
 	if t.profiles != "" {
 		t.written++

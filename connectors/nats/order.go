@@ -323,8 +323,8 @@ func (l *lane) ackKnown(d *delivery) {
 		held.msg = d.msg
 		return
 	}
-	d.done = true
 	l.held[d.sequence] = d
+	l.markDone(d)
 	l.changes++
 	l.unsaved = append(l.unsaved, saving{from.note, []*delivery{d}})
 }

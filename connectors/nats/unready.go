@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"context"
 	"errors"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -9,11 +10,18 @@ import (
 
 // IsUnready tells whether an error of opening a stream or a bucket may pass by
 // itself: a cluster that has just started, or that lost a node, elects leaders,
-// and a bucket that another process has just made has none yet.
+// and a bucket that another process has just made has none yet. Then nobody
+// answers, or not in time; a missing right, for which the server does not answer
+// either, is named in the error.
 func IsUnready(err error) bool {
 	if errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) {
 		return false // both have the code 503, too
 	}
+	for _, passing := range []error{natsgo.ErrNoResponders, natsgo.ErrTimeout, context.DeadlineExceeded} {
+		if errors.Is(err, passing) {
+			return !isDenied(err)
+		}
+	}
 	var api *jetstream.APIError
-	return errors.Is(err, natsgo.ErrNoResponders) || errors.As(err, &api) && api.Code == 503
+	return errors.As(err, &api) && api.Code == 503
 }

@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -17,6 +18,8 @@ func TestIsUnready(t *testing.T) {
 	}{
 		{fmt.Errorf("bucket: %w", natsgo.ErrNoResponders), true},
 		{&jetstream.APIError{Code: 503, ErrorCode: 10008}, true},
+		{fmt.Errorf("stream: %w", context.DeadlineExceeded), true},
+		{fmt.Errorf("%w: %w", natsgo.ErrPermissionViolation, context.DeadlineExceeded), false},
 		{&jetstream.APIError{Code: 404}, false},
 		{jetstream.ErrJetStreamNotEnabled, false},
 		{jetstream.ErrJetStreamNotEnabledForAccount, false},
