@@ -39,7 +39,7 @@ func parseFlags() settings {
 	var s settings
 	flag.BoolVar(&s.json, "json", false, "print JSON instead of a table")
 	flag.BoolVar(&s.quick, "quick", false, "less than a minute: shorter measurements and a file of 256 MiB")
-	flag.StringVar(&s.parts, "parts", "file,messages,core,rewrap,keys,compression", "which `parts` to measure")
+	flag.StringVar(&s.parts, "parts", "file,messages,aad,headers,signing,core,gate,rewrap,keys,compression", "which `parts` to measure")
 	flag.Int64Var(&s.size, "size", 4<<10, "size of the file in `MiB`")
 	flag.StringVar(&s.dir, "dir", os.TempDir(), "`folder` for the file and its copies: five times its size")
 	flag.StringVar(&s.profile, "cpuprofile", "", "write a processor profile of this process to `file`")
@@ -97,7 +97,11 @@ func measureParts(ctx context.Context, s *settings) (*Report, error) {
 			return measureFile(ctx, s.dir, s.size<<20, s.scaleBudget(40*time.Second))
 		}},
 		{"messages", func() ([]Figure, error) { return measureMessages(ctx, s.scaleBudget(5*time.Second)) }},
+		{"aad", func() ([]Figure, error) { return measureAAD(s.scaleBudget(10 * time.Second)) }},
+		{"headers", func() ([]Figure, error) { return measureHeaders(ctx, s.scaleBudget(5*time.Second)) }},
+		{"signing", func() ([]Figure, error) { return measureSigning(ctx) }},
 		{"core", func() ([]Figure, error) { return measureCore(ctx, s.scaleBudget(20*time.Second)) }},
+		{"gate", func() ([]Figure, error) { return measureGate(ctx, s.scaleBudget(20*time.Second)) }},
 		{"rewrap", func() ([]Figure, error) { return measureRewrap(ctx, s.scaleBudget(20*time.Second)) }},
 		{"keys", func() ([]Figure, error) { return measureKeys(ctx, s.scaleBudget(10*time.Second)) }},
 		{"compression", func() ([]Figure, error) { return measureCompression(ctx, s.scaleBudget(10*time.Second)) }},

@@ -83,9 +83,9 @@ const placements = 8
 // contests are the same contest in several places.
 type contests [placements]*contest
 
-func newContests(ctx context.Context, r *route, size int) (c contests, err error) {
+func newContests(ctx context.Context, r *route, size int, bound ...envelope.Header) (c contests, err error) {
 	for i := range c {
-		if c[i], err = newContest(ctx, r, size); err != nil {
+		if c[i], err = newContest(ctx, r, size, bound); err != nil {
 			return c, err
 		}
 	}
@@ -130,7 +130,7 @@ type contest struct {
 	bareNonce  [12]byte
 }
 
-func newContest(ctx context.Context, r *route, size int) (*contest, error) {
+func newContest(ctx context.Context, r *route, size int, bound []envelope.Header) (*contest, error) {
 	key, payload := make([]byte, 32), make([]byte, size)
 	rand.Read(key)
 	rand.Read(payload)
@@ -144,7 +144,7 @@ func newContest(ctx context.Context, r *route, size int) (*contest, error) {
 	}
 	c := &contest{
 		ctx: ctx, sealer: r.sealer.NewWorker(), opener: r.opener.NewWorker(), bare: bare, payload: payload,
-		binding: envelope.Binding{Key: []byte(recordKey)},
+		binding: envelope.Binding{Key: []byte(recordKey), Headers: bound},
 	}
 	c.dst = make([]byte, 0, c.sealer.MaxSize(size))
 	return c, c.prepareInputs()
@@ -163,7 +163,7 @@ func (c *contest) prepareInputs() error {
 	}
 	aad := cms.NewAAD([]byte(routeName))
 	aad.SetHeader(e.ByReference, e.Protected)
-	c.aad = aad.Bytes(&cms.Binding{Key: c.binding.Key}, 0, true)
+	c.aad = aad.Bytes(&cms.Binding{Key: c.binding.Key, Headers: c.binding.Headers}, 0, true)
 	c.bareSealed = c.bare.Seal(nil, c.bareNonce[:], c.payload, nil)
 	c.aadSealed = c.bare.Seal(nil, c.bareNonce[:], c.payload, c.aad)
 	return nil

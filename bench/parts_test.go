@@ -41,6 +41,23 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+// TestGate: the messages that are measured come in order, and a Gate with more
+// places than its state has room for says so.
+func TestGate(t *testing.T) {
+	figures, err := measureGate(t.Context(), time.Nanosecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range figures {
+		if full := strings.Contains(f.Note, "no room"); full != (i == len(figures)-1) {
+			t.Errorf("%s: %s", f.Name, f.Note)
+		}
+	}
+	if len(figures) != 5 {
+		t.Errorf("%d figures", len(figures))
+	}
+}
+
 func TestAllocsPer(t *testing.T) {
 	var keep []byte
 	got, err := allocsPer(func(n int) error {

@@ -109,5 +109,6 @@ func ClaimedPosition(e []byte) (p Position, ok bool) {
 	if _, ok = cms.ParseHead(e, &h); !ok {
 		return p, false
 	}
-	return decodePosition(&h.Position), true
+	decodePosition(&p, &h.Position)
+	return p, true
 }

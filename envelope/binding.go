@@ -159,18 +159,17 @@ const (
 
 var errPosition = errors.New("a position over its limits, or without a source")
 
-// encode writes p as package cms takes it.
+// encode writes p as package cms takes it, with no headers bound.
 func (p *Position) encode(to *cms.Position) error {
-	*to = cms.Position{
-		Source: p.Source, Partition: p.Partition, Term: p.Term, Offset: p.Offset, Distance: p.Distance,
-		Created: p.Created,
-	}
+	to.Form = 0
 	if p.Rising {
 		to.Form |= cms.FormRising
 	}
 	if p.SamePartition {
 		to.Form |= cms.FormSamePartition
 	}
+	to.Source, to.Partition, to.Term = p.Source, p.Partition, p.Term
+	to.Offset, to.Distance, to.Created, to.Bound = p.Offset, p.Distance, p.Created, 0
 	if p.Term > MaxTerm || p.Offset > MaxOffset || p.Distance > UnknownDistance ||
 		p.Source == [5]byte{} && (to.Form != 0 || p.Partition != 0 || p.Term|p.Offset|uint64(p.Distance) != 0) {
 		return errPosition
@@ -178,12 +177,11 @@ func (p *Position) encode(to *cms.Position) error {
 	return nil
 }
 
-func decodePosition(p *cms.Position) Position {
-	return Position{
-		Source: p.Source, Partition: p.Partition, Term: p.Term, Offset: p.Offset, Distance: p.Distance,
-		Created: p.Created,
-		Rising:  p.Form&cms.FormRising != 0, SamePartition: p.Form&cms.FormSamePartition != 0,
-	}
+// decodePosition reads a position as package cms has read it.
+func decodePosition(to *Position, p *cms.Position) {
+	to.Source, to.Partition, to.Term = p.Source, p.Partition, p.Term
+	to.Offset, to.Distance, to.Created = p.Offset, p.Distance, p.Created
+	to.Rising, to.SamePartition = p.Form&cms.FormRising != 0, p.Form&cms.FormSamePartition != 0
 }
 
 // Opened is what an envelope that has been opened says beside its payload.

@@ -166,8 +166,16 @@ func (o *Opener) checkTimes(created uint32) error {
 	if o.o.NoClock {
 		return nil
 	}
-	now := o.keys.UnixNow()
-	switch age := now - int64(created); {
+	age := o.keys.UnixNow() - int64(created)
+	if age >= 0 && o.o.MaxMessageAge == 0 {
+		return nil // the usual case, without a call
+	}
+	return o.judgeAge(age)
+}
+
+// judgeAge judges a message that was sealed so many seconds ago.
+func (o *Opener) judgeAge(age int64) error {
+	switch {
 	case !o.o.NoSkewLimit && -age > int64(o.keys.Skew()/time.Second):
 		return fmt.Errorf("%w: by %d seconds", errSkewed, -age)
 	case o.o.MaxMessageAge > 0 && age > int64(o.o.MaxMessageAge/time.Second):

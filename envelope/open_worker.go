@@ -1,10 +1,8 @@
 package envelope
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
@@ -29,26 +27,18 @@ type OpenWorker struct {
 	recent  [4]recentKey // the one before is the first
 
 	// Of the envelope that is opened:
-	e            cms.Envelope
-	key          *kekcache.OpenedKey
+	e            *cms.Envelope        // parsed, or that of a recentKey
+	key          *kekcache.OpenedKey  // nil: not found yet
 	dictionaries []*coding.Dictionary // of which it may name one
 	bound        *cms.Binding         // in the binder's memory
 	extra        int
 
+	parsed  cms.Envelope
+	head    cms.Header      // of MaxSize
 	decoder *coding.Decoder // nil before the first coded payload
 	hash    [cms.DictionarySize]byte
 	coded   []byte // a coded payload
 	scratch []byte // a copy of an envelope over which the plaintext is written
-}
-
-// recentKey is the key of a message before, which is most often the next one's
-// too: some sealers may write in turns.
-type recentKey struct {
-	key         *kekcache.OpenedKey // nil: none
-	byReference bool
-	name        []byte // commitment or kid
-	signature   []byte
-	recipients  []byte // encoded
 }
 
 // NewWorker returns an OpenWorker for one goroutine.
@@ -61,61 +51,74 @@ func (o *Opener) NewWorker() *OpenWorker {
 
 // Open is Opener.Open and returns the rest that the envelope says, which the
 // tag covers. A nil b is the zero Binding.
-func (w *OpenWorker) Open(ctx context.Context, dst, e []byte, b *Binding) ([]byte, Opened, error) {
-	out, opened, err := w.openEnvelope(ctx, dst, e, b)
-	if err != nil {
+func (w *OpenWorker) Open(ctx context.Context, dst, e []byte, b *Binding) (out []byte, opened Opened, err error) {
+	if out, err = w.openEnvelope(ctx, dst, e, b); err != nil {
 		return dst, Opened{}, refuse(err)
 	}
+	decodePosition(&opened.Position, &w.e.Position)
+	opened.Bound, opened.Extra = int(w.e.Position.Bound), w.extra
+	opened.Named, opened.Vouched = w.e.Position.Form&cms.FormNamed != 0, w.key.Vouched
 	return out, opened, nil
 }
 
 // MaxSize is the most bytes that Open appends for an envelope. It opens
 // nothing.
 func (w *OpenWorker) MaxSize(e []byte) int {
-	if _, ok := cms.ParseHead(e, &w.e.Header); ok && w.e.Coded && w.e.Coding.Compression != 0 {
+	if _, ok := cms.ParseHead(e, &w.head); ok && w.head.Coded && w.head.Coding.Compression != 0 {
 		return int(w.payloadLimit())
 	}
 	return len(e)
 }
 
 // openEnvelope makes the checks in the order of docs/envelope.md, section 10.
-func (w *OpenWorker) openEnvelope(ctx context.Context, dst, e []byte, b *Binding) ([]byte, Opened, error) {
+func (w *OpenWorker) openEnvelope(ctx context.Context, dst, e []byte, b *Binding) ([]byte, error) {
 	if b == nil {
 		b = &Binding{}
 	}
 	if err := w.parse(e, b.Kind); err != nil {
-		return dst, Opened{}, err
+		return dst, err
 	}
 	if !areApart(dst, e) {
 		inPlace, err := overlaps(dst, e, max(len(e), w.maxPayload()))
 		if err != nil {
-			return dst, Opened{}, err
+			return dst, err
 		}
 		if inPlace {
 			return w.openInPlace(ctx, dst, e, b)
 		}
 	}
-	if err := w.prepare(ctx, b); err != nil {
-		return dst, Opened{}, err
+	if err := w.prepare(ctx, e, b); err != nil {
+		return dst, err
 	}
-	out, err := w.openPayload(dst)
+	if w.e.Coded {
+		return w.openDecoded(dst, b.Kind)
+	}
+	out, err := w.decrypt(dst)
 	if err != nil {
-		return dst, Opened{}, err
+		return dst, err
 	}
-	if err := w.checkPayload(out[len(dst):], b.Kind); err != nil {
+	if err = w.opener.checkTimes(w.e.Position.Created); err == nil {
+		err = w.checkPayload(out[len(dst):], b.Kind)
+	}
+	if err != nil {
 		clear(out[len(dst):])
-		return dst, Opened{}, err
+		return dst, err
 	}
-	return out, Opened{
-		Position: decodePosition(&w.e.Position), Bound: int(w.e.Position.Bound), Extra: w.extra,
-		Named: w.e.Position.Form&cms.FormNamed != 0, Vouched: w.key.Vouched,
-	}, nil
+	return out, nil
 }
 
-// parse makes the checks 1 to 7.
+// parse makes the checks 1 to 7. Of an envelope that is alike to one of the
+// last ones it also finds the key.
 func (w *OpenWorker) parse(e []byte, kind Kind) error {
-	if err := cms.Parse(e, &w.e); err != nil {
-		return err
+	if w.readAlike(e) {
+		if kind == Value {
+			return nil
+		}
+	} else {
+		w.e, w.key = &w.parsed, nil
+		if err := cms.Parse(e, w.e); err != nil {
+			return err
+		}
 	}
 	if err := w.e.CheckKind(kind); err != nil {
 		return w.firstError(err)
@@ -124,11 +127,18 @@ func (w *OpenWorker) parse(e []byte, kind Kind) error {
 }
 
 // prepare makes the checks 8 to 11, and that of the number of headers.
-func (w *OpenWorker) prepare(ctx context.Context, b *Binding) (err error) {
-	if w.key, err = w.findKey(ctx, &w.e); err != nil {
-		return err
+func (w *OpenWorker) prepare(ctx context.Context, e []byte, b *Binding) (err error) {
+	if w.key == nil {
+		if w.key, err = w.findKey(ctx, e, w.e); err != nil {
+			return err
+		}
 	}
-	if w.dictionaries, err = w.findDictionaries(ctx, &w.e.Header); err != nil {
+	if w.e.Coded {
+		w.dictionaries, err = w.findDictionaries(ctx, &w.e.Header)
+	} else if w.dictionaries != nil {
+		w.dictionaries = nil
+	}
+	if err != nil {
 		return err
 	}
 	w.bound, w.extra, err = w.binder.bindOpening(b, &w.e.Position)
@@ -145,7 +155,7 @@ func (w *OpenWorker) openCoded(ctx context.Context, e []byte, b *Binding) (paylo
 	if err := w.parse(e, b.Kind); err != nil {
 		return nil, nil, err
 	}
-	if err := w.prepare(ctx, b); err != nil {
+	if err := w.prepare(ctx, e, b); err != nil {
 		return nil, nil, err
 	}
 	payload, dictionary, err := w.decryptCoded()
@@ -198,17 +208,8 @@ func (w *OpenWorker) payloadLimit() int64 {
 	return limit
 }
 
-// openPayload verifies the ciphertext and decodes what it holds.
-func (w *OpenWorker) openPayload(dst []byte) ([]byte, error) {
-	if !w.e.Coded {
-		out, err := w.decrypt(dst)
-		if err == nil {
-			if err = w.opener.checkTimes(w.e.Position.Created); err != nil {
-				clear(out[len(dst):])
-			}
-		}
-		return out, err
-	}
+// openDecoded verifies the ciphertext of a coded payload and decodes it.
+func (w *OpenWorker) openDecoded(dst []byte, kind Kind) ([]byte, error) {
 	coded, dictionary, err := w.decryptCoded()
 	defer clear(coded)
 	if err != nil {
@@ -220,7 +221,15 @@ func (w *OpenWorker) openPayload(dst []byte) ([]byte, error) {
 	if w.decoder == nil {
 		w.decoder = coding.NewDecoder(w.payloadLimit())
 	}
-	return w.decoder.Append(dst, coded, codingOf(&w.e.Coding, dictionary))
+	out, err := w.decoder.Append(dst, coded, codingOf(&w.e.Coding, dictionary))
+	if err == nil {
+		err = w.checkPayload(out[len(dst):], kind)
+	}
+	if err != nil {
+		clear(out[len(dst):])
+		return dst, err
+	}
+	return out, nil
 }
 
 func codingOf(c *cms.Coding, dictionary *coding.Dictionary) coding.Coding {
@@ -318,68 +327,11 @@ func (w *OpenWorker) checkPayload(payload []byte, kind Kind) error {
 
 // openInPlace opens a copy of an envelope that begins where dst ends. The
 // plaintext is written over the original.
-func (w *OpenWorker) openInPlace(ctx context.Context, dst, e []byte, b *Binding) ([]byte, Opened, error) {
+func (w *OpenWorker) openInPlace(ctx context.Context, dst, e []byte, b *Binding) ([]byte, error) {
 	w.scratch = append(w.scratch[:0], e...)
-	out, opened, err := w.openEnvelope(ctx, dst, w.scratch, b)
+	out, err := w.openEnvelope(ctx, dst, w.scratch, b)
 	if cap(w.scratch) > maxScratch {
 		w.scratch = nil
 	}
-	return out, opened, err
-}
-
-// findKey finds the envelope's key: the last one, kekcache's, or unwrapped now.
-func (w *OpenWorker) findKey(ctx context.Context, e *cms.Envelope) (*kekcache.OpenedKey, error) {
-	name := e.Commitment
-	if e.ByReference {
-		name = e.KID
-	}
-	for i := range w.recent {
-		r := &w.recent[i]
-		if !r.isOf(e, name) || !w.opener.keys.IsLive(r.key, e.Position.Created) {
-			continue
-		}
-		if i > 0 {
-			*r, w.recent[0] = w.recent[0], *r
-		}
-		return w.recent[0].key, nil
-	}
-	var key *kekcache.OpenedKey
-	var err error
-	if e.ByReference {
-		key, err = w.opener.keys.Lookup(ctx, w.Place, e.KID, e.Position.Created)
-	} else {
-		sealed := sealedOf(&e.Header, e.Recipients)
-		key, err = w.opener.keys.Unwrap(ctx, w.Place, &sealed)
-		if errors.Is(err, kekcache.ErrUntrusted) {
-			err = w.firstError(err)
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	oldest := w.recent[len(w.recent)-1]
-	copy(w.recent[1:], w.recent[:])
-	w.recent[0] = recentKey{
-		key:         key,
-		byReference: e.ByReference,
-		name:        append(oldest.name[:0], name...),
-		signature:   append(oldest.signature[:0], e.Signature...),
-		recipients:  append(oldest.recipients[:0], e.Recipients...),
-	}
-	return key, nil
-}
-
-// isOf tells whether the key is that of an envelope with this commitment or
-// kid.
-func (r *recentKey) isOf(e *cms.Envelope, name []byte) bool {
-	return r.key != nil && r.byReference == e.ByReference && bytes.Equal(r.name, name) &&
-		bytes.Equal(r.recipients, e.Recipients) && (e.ByReference || bytes.Equal(r.signature, e.Signature))
-}
-
-// findDictionaries returns the dictionaries of which the envelope may name one.
-func (w *OpenWorker) findDictionaries(ctx context.Context, h *cms.Header) ([]*coding.Dictionary, error) {
-	if !h.Coded || h.Coding.Dictionary == [4]byte{} {
-		return nil, nil
-	}
-	return w.opener.dictionaries.find(ctx, w.Place, h.Coding.Dictionary)
+	return out, err
 }

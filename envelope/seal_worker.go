@@ -111,11 +111,10 @@ func (w *SealWorker) Seal(ctx context.Context, dst, plaintext []byte, b *Binding
 
 // bindMessage sets the position of the next envelope.
 func (w *SealWorker) bindMessage(b *Binding, p *Position) (*cms.Binding, error) {
-	w.position = cms.Position{}
-	if p != nil {
-		if err := p.encode(&w.position); err != nil {
-			return nil, err
-		}
+	if p == nil {
+		w.position = cms.Position{}
+	} else if err := p.encode(&w.position); err != nil {
+		return nil, err
 	}
 	bound, err := w.binder.bindSealing(b, &w.position)
 	if err != nil {
@@ -142,7 +141,10 @@ func (w *SealWorker) sealCoded(
 		}
 	}
 	w.position.Created = grant.Created
-	t := w.templateFor(chunks > 1, coded)
+	t := w.templates[formOf(chunks > 1, coded)]
+	if t == nil {
+		t = w.makeTemplate(chunks > 1, coded)
+	}
 	t.SetPosition(&w.position)
 	if coded {
 		t.SetCoding(&w.coding)
@@ -228,28 +230,30 @@ func (w *SealWorker) useKey(key *kekcache.Key) error {
 	return nil
 }
 
-// templateFor returns the template of a form.
-func (w *SealWorker) templateFor(chunked, coded bool) *cms.Template {
-	form := formOf(chunked, coded)
-	if w.templates[form] == nil {
-		w.templates[form] = cms.NewTemplate(cms.Layout{
-			ByReference: w.key.ByReference, Chunked: chunked, Coded: coded,
-			Commitment: w.key.Commitment[:], Signature: w.signature,
-		})
-	}
-	return w.templates[form]
+// makeTemplate lays out the template of a form.
+func (w *SealWorker) makeTemplate(chunked, coded bool) *cms.Template {
+	t := cms.NewTemplate(cms.Layout{
+		ByReference: w.key.ByReference, Chunked: chunked, Coded: coded,
+		Commitment: w.key.Commitment[:], Signature: w.signature,
+	})
+	w.templates[formOf(chunked, coded)] = t
+	return t
 }
 
 func (w *SealWorker) sealSingle(
 	dst, plaintext []byte, sealer *chunker.Sealer, t *cms.Template, b *cms.Binding,
 ) ([]byte, error) {
 	start := len(dst)
-	w.aad.SetHeader(w.key.ByReference, t.Protected())
+	w.aad.SetTemplate(t, &w.position)
+	aad := w.aad.Bytes(b, 0, true)
 	dst = append(dst, t.Bytes()...)
 	head := cms.AppendBytesHead(append(w.head[:0], t.AfterIV()...), len(plaintext)+chunker.TagSize)
-	dst, err := sealer.Seal(dst, head, plaintext, w.aad.Bytes(b, 0, true))
-	if err != nil {
+	dst, err := sealer.Seal(dst, head, plaintext, aad)
+	switch {
+	case err != nil:
 		return dst[:start], err
+	case len(w.tail) == 0:
+		return dst, nil
 	}
 	return append(dst, w.tail...), nil
 }

@@ -30,6 +30,11 @@ func (c *coarseClock) now() *instant {
 	if n := c.last.Load(); n != nil {
 		return n
 	}
+	return c.lookAgain()
+}
+
+// lookAgain returns the exact time, and keeps it for clockStep.
+func (c *coarseClock) lookAgain() *instant {
 	n := c.look()
 	if c.last.CompareAndSwap(nil, n) {
 		time.AfterFunc(clockStep, func() { c.last.Store(nil) })

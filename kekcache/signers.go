@@ -1,6 +1,7 @@
 package kekcache
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ type signers struct {
 	skew    time.Duration
 	lenient bool // DEKs pass that nobody vouches for
 
+	flights  flights[[sha256.Size]byte]
 	mu       sync.Mutex
 	verified *lru[[sha256.Size]byte, struct{}]
 }
@@ -98,16 +100,22 @@ func (s *signers) checkSignature(d *Sealed) (Validity, error) {
 
 var errOutOfTime = fmt.Errorf("%w: sealed when the signature does not hold", ErrUntrusted)
 
-// verify verifies a signature, unless that has been done before. Of signatures
-// that do not verify nothing is kept: they are a stranger's to choose.
+// verify verifies a signature, unless that has been done before. Callers that
+// meet a new DEK at the same moment wait for the first of them, as long as one
+// verification takes. Of signatures that do not verify nothing is kept: they
+// are a stranger's to choose.
 func (s *signers) verify(d *Sealed, signature *Signature) error {
 	name := sha256.Sum256(append(slices.Clone(d.Commitment), d.Signature...))
-	s.mu.Lock()
-	_, known := s.verified.get(name)
-	s.mu.Unlock()
-	if known {
-		return nil
-	}
+	return s.flights.doOnce(context.Background(), name, func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		_, known := s.verified.get(name)
+		return known
+	}, func(context.Context) error { return s.verifyNew(name, d, signature) })
+}
+
+// verifyNew verifies a signature, and keeps its name.
+func (s *signers) verifyNew(name [sha256.Size]byte, d *Sealed, signature *Signature) error {
 	message := s.codec.AppendSignedMessage(nil, d.Commitment, s.context, signature.From, signature.Until)
 	named := false
 	for _, k := range s.trusted {

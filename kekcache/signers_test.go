@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,6 +56,49 @@ func (m *message) createdAt(created uint32) *message {
 	n := *m
 	n.created = created
 	return &n
+}
+
+// slowVerifier takes a second for each signature.
+type slowVerifier struct {
+	keys.Verifier
+	calls atomic.Int64
+}
+
+func (v *slowVerifier) Verify(message, signature []byte) bool {
+	v.calls.Add(1)
+	time.Sleep(time.Second)
+	return v.Verifier.Verify(message, signature)
+}
+
+// TestSignersTogether: callers that meet a signed DEK at the same moment have
+// it verified once, and each of them has a signature that does not verify
+// refused.
+func TestSignersTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		signer := newSigner(t)
+		slow := &slowVerifier{Verifier: signer}
+		c := newOpening(t, kekcache.OpenKeysOptions{
+			Context: keys.Context{Name: "orders"}, Signers: []keys.Verifier{slow}, Skew: 10 * time.Second,
+		}, newKEK("kek"))
+		good := newMessage(1, "kek").createdAt(1500).sign(t, signer, "orders", 1000, 2000)
+		bad := newMessage(2, "kek").createdAt(1500).sign(t, signer, "orders", 1000, 2000)
+		bad.signature[20] ^= 1
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				if _, err := c.Unwrap(t.Context(), "", good.sealed()); err != nil {
+					t.Error(err)
+				}
+				if _, err := c.Unwrap(t.Context(), "", bad.sealed()); !errors.Is(err, kekcache.ErrUntrusted) {
+					t.Errorf("a signature that does not verify: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := slow.calls.Load(); n != 1+8 {
+			t.Errorf("%d verifications, want 1 of the good one and 8 of the bad one", n)
+		}
+	})
 }
 
 // TestSigners: nothing is unwrapped of a DEK that no signer vouches for, and a

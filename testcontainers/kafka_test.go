@@ -3,6 +3,7 @@ package testcontainers
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"strconv"
@@ -35,14 +36,31 @@ type kafkaServer struct {
 
 // startKafka starts a broker. It keeps its address when it is started again:
 // the host's port is chosen beforehand, since a broker must tell clients where
-// it is.
-func startKafka(t *testing.T) *kafkaServer {
+// it is. Settings in more replace those of all tests.
+func startKafka(t *testing.T, more map[string]string) *kafkaServer {
 	t.Helper()
 	needEngine(t)
 	port, behind := freePort(t), freePort(t)
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	proxy := startKafkaProxy(t)
 	proxy.upstream = net.JoinHostPort("127.0.0.1", strconv.Itoa(behind))
+	env := map[string]string{
+		"KAFKA_NODE_ID":                                  "1",
+		"KAFKA_PROCESS_ROLES":                            "broker,controller",
+		"KAFKA_CONTROLLER_QUORUM_VOTERS":                 "1@localhost:9093",
+		"KAFKA_CONTROLLER_LISTENER_NAMES":                "CONTROLLER",
+		"KAFKA_LISTENERS":                                "CLIENTS://:9092,PROXIED://:9095,CONTROLLER://:9093,BROKERS://localhost:9094",
+		"KAFKA_ADVERTISED_LISTENERS":                     "CLIENTS://" + address + ",PROXIED://" + proxy.address() + ",BROKERS://localhost:9094",
+		"KAFKA_INTER_BROKER_LISTENER_NAME":               "BROKERS", // a broker talks to itself about transactions
+		"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP":           "CLIENTS:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT,BROKERS:PLAINTEXT",
+		"KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR":         "1",
+		"KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+		"KAFKA_TRANSACTION_STATE_LOG_MIN_ISR":            "1",
+		"KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS":         "0",
+		"KAFKA_LOG_RETENTION_MS":                         "-1", // the tests' records are years old
+		"KAFKA_HEAP_OPTS":                                "-Xms256m -Xmx512m",
+	}
+	maps.Copy(env, more)
 	c, err := testcontainers.Run(t.Context(), "apache/kafka:4.3.1",
 		testcontainers.WithExposedPorts(kafkaPort, proxiedPort),
 		testcontainers.WithHostConfigModifier(func(h *container.HostConfig) {
@@ -55,22 +73,7 @@ func startKafka(t *testing.T) *kafkaServer {
 		// The start script writes configuration files, which not every build of
 		// the image lets its own user do.
 		testcontainers.WithConfigModifier(func(c *container.Config) { c.User = "root" }),
-		testcontainers.WithEnv(map[string]string{
-			"KAFKA_NODE_ID":                                  "1",
-			"KAFKA_PROCESS_ROLES":                            "broker,controller",
-			"KAFKA_CONTROLLER_QUORUM_VOTERS":                 "1@localhost:9093",
-			"KAFKA_CONTROLLER_LISTENER_NAMES":                "CONTROLLER",
-			"KAFKA_LISTENERS":                                "CLIENTS://:9092,PROXIED://:9095,CONTROLLER://:9093,BROKERS://localhost:9094",
-			"KAFKA_ADVERTISED_LISTENERS":                     "CLIENTS://" + address + ",PROXIED://" + proxy.address() + ",BROKERS://localhost:9094",
-			"KAFKA_INTER_BROKER_LISTENER_NAME":               "BROKERS", // a broker talks to itself about transactions
-			"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP":           "CLIENTS:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT,BROKERS:PLAINTEXT",
-			"KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR":         "1",
-			"KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
-			"KAFKA_TRANSACTION_STATE_LOG_MIN_ISR":            "1",
-			"KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS":         "0",
-			"KAFKA_LOG_RETENTION_MS":                         "-1", // the tests' records are years old
-			"KAFKA_HEAP_OPTS":                                "-Xms256m -Xmx512m",
-		}),
+		testcontainers.WithEnv(env),
 		testcontainers.WithWaitStrategyAndDeadline(2*time.Minute, wait.ForLog("Kafka Server started")),
 	)
 	testcontainers.CleanupContainer(t, c)

@@ -23,7 +23,7 @@ var memberRights = []aclChange{
 }
 
 // grant gives the members' user a right.
-func (c *faultCluster) grant(t *testing.T, right aclChange) {
+func (k *kafkaServer) grant(t *testing.T, right aclChange) {
 	t.Helper()
 	req := kmsg.NewPtrCreateACLsRequest()
 	one := kmsg.NewCreateACLsRequestCreation()
@@ -31,14 +31,14 @@ func (c *faultCluster) grant(t *testing.T, right aclChange) {
 	one.Principal, one.Host = "User:"+appUser, "*"
 	one.Operation, one.PermissionType = right.operation, kmsg.ACLPermissionTypeAllow
 	req.Creations = append(req.Creations, one)
-	res, err := req.RequestWith(t.Context(), c.client)
+	res, err := req.RequestWith(t.Context(), k.client)
 	if err != nil || res.Results[0].ErrorCode != 0 {
 		t.Fatalf("%v, %+v", err, res)
 	}
 }
 
 // takeBack takes a right away that was given.
-func (c *faultCluster) takeBack(t *testing.T, right aclChange) {
+func (k *kafkaServer) takeBack(t *testing.T, right aclChange) {
 	t.Helper()
 	req := kmsg.NewPtrDeleteACLsRequest()
 	one := kmsg.NewDeleteACLsRequestFilter()
@@ -47,7 +47,7 @@ func (c *faultCluster) takeBack(t *testing.T, right aclChange) {
 	one.Principal, one.Host = &principal, &host
 	one.Operation, one.PermissionType = right.operation, kmsg.ACLPermissionTypeAllow
 	req.Filters = append(req.Filters, one)
-	res, err := req.RequestWith(t.Context(), c.client)
+	res, err := req.RequestWith(t.Context(), k.client)
 	if err != nil || res.Results[0].ErrorCode != 0 || len(res.Results[0].MatchingACLs) != 1 {
 		t.Fatalf("%v, %+v", err, res)
 	}

@@ -22,36 +22,40 @@ func killBroker(r *faultRun, b *faultBroker) {
 	b.raise(r.T)
 }
 
-// outliveBroker kills a broker and starts it again when everything flows
+// outliveBroker takes a broker away and gives it back when everything flows
 // without it.
-func outliveBroker(r *faultRun, b *faultBroker) {
+func outliveBroker(r *faultRun, b *faultBroker, take, give func()) {
 	r.began = time.Now()
-	b.kill(r.T)
+	take()
 	r.waitFor(r.T, 5*time.Second)
 	mark := r.stream.mark() // much of it was made without the broker
+	defer func() {
+		if r.Failed() {
+			r.stream.report(r.T)
+		}
+	}()
 	r.eventually(r.T, "a stream without "+b.name, func(context.Context) bool {
 		r.members.alive(r.T)
 		passed, err := r.stream.passed(mark)
 		return passed || err != nil // the end of the fault reports it
 	})
-	b.raise(r.T)
+	give()
 }
 
-// pauseBroker stops a broker for longer than its session with the controller,
-// and lets it go on.
+// outliveKilled kills a broker.
+func outliveKilled(r *faultRun, b *faultBroker) {
+	outliveBroker(r, b, func() { b.kill(r.T) }, func() { b.raise(r.T) })
+}
+
+// pauseBroker stops a broker. It goes on as if nothing had happened.
 func pauseBroker(r *faultRun, b *faultBroker) {
-	r.began = time.Now()
-	b.pause(r.T)
-	r.pause(11*time.Second, 16*time.Second)
-	b.resume(r.T)
+	outliveBroker(r, b, func() { b.pause(r.T) }, func() { b.resume(r.T) })
 }
 
-// isolateBroker cuts a broker off from the others, but not from its clients.
+// isolateBroker cuts a broker off from the others, but not from its clients:
+// it still answers, and takes itself for the leader.
 func isolateBroker(r *faultRun, b *faultBroker) {
-	r.began = time.Now()
-	r.cutOff(r.T, b)
-	r.pause(11*time.Second, 16*time.Second)
-	r.join(r.T, b)
+	outliveBroker(r, b, func() { r.cutOff(r.T, b) }, func() { r.join(r.T, b) })
 }
 
 // restartBrokers restarts one broker after the other, as an operator does: the

@@ -170,8 +170,8 @@ func (c *faultCluster) dial(t *testing.T, opts ...kgo.Opt) *kgo.Client {
 		seeds[i] = b.direct
 	}
 	return c.connect(t, append([]kgo.Opt{
-		kgo.SeedBrokers(seeds...), kgo.MetadataMinAge(250 * time.Millisecond), kgo.RequestTimeoutOverhead(3 * time.Second),
-		kgo.DialTimeout(3 * time.Second),
+		kgo.SeedBrokers(seeds...), kgo.MetadataMinAge(250 * time.Millisecond), kgo.MetadataMaxAge(2 * time.Second),
+		kgo.RequestTimeoutOverhead(3 * time.Second), kgo.DialTimeout(3 * time.Second),
 	}, opts...)...)
 }
 

@@ -20,7 +20,7 @@ const session = 6 * time.Second
 // TestKafkaMembers has members of a group come, go, die and come back. Counts
 // decide; times are printed.
 func TestKafkaMembers(t *testing.T) {
-	k := kafkaTest{kafkaServer: startKafka(t), key: newKey(t)}
+	k := kafkaTest{kafkaServer: startKafka(t, nil), key: newKey(t)}
 	t.Run("started again", k.testStartedAgain)
 	t.Run("gone", k.testGone)
 	t.Run("one name", k.testOneName)

@@ -26,7 +26,7 @@ type kafkaTest struct {
 // TestKafka carries records between topics of a real broker, through the built
 // command. The tests take turns: one of them restarts the broker.
 func TestKafka(t *testing.T) {
-	k := kafkaTest{kafkaServer: startKafka(t)}
+	k := kafkaTest{kafkaServer: startKafka(t, nil)}
 	path := filepath.Join(t.TempDir(), "key.jwk")
 	streamcrypt(t.Context(), t, "keygen", "local", "--out", path)
 	k.key = "local:" + path

@@ -26,7 +26,7 @@ type checked struct {
 // markers and records that were taken back, a sample finds the same first
 // readable offsets as reading everything does.
 func TestKeysCheck(t *testing.T) {
-	k := kafkaTest{kafkaServer: startKafka(t)}
+	k := kafkaTest{kafkaServer: startKafka(t, nil)}
 	dir := t.TempDir()
 	keys := make([]string, 2)
 	for i, name := range []string{"lost.jwk", "new.jwk"} {

@@ -336,9 +336,9 @@ func TestGateStates(t *testing.T) {
 	}
 }
 
-// BenchmarkGate judges messages in order, of 100 places in turns.
+// BenchmarkGate judges messages in order, of so many places in turns.
 func BenchmarkGate(b *testing.B) {
-	for _, places := range []int{1, 100} {
+	for _, places := range []int{1, 100, 200} {
 		b.Run(fmt.Sprint(places), func(b *testing.B) {
 			g := newGate(b, nil)
 			msgs := make([]*pipeline.Message, places)

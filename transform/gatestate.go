@@ -1,9 +1,9 @@
 package transform
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
-	"maps"
 	"slices"
 )
 
@@ -33,13 +33,15 @@ func (k *knownRuns) append(dst []byte) []byte {
 	}
 	dst = append(dst, stateVersion, sectionRuns)
 	dst = binary.BigEndian.AppendUint16(dst, uint16(k.size))
-	for _, id := range slices.Sorted(maps.Keys(k.places)) {
-		for runs := range slices.Chunk(k.places[id].runs, runsOfHead) {
-			dst = binary.BigEndian.AppendUint64(dst, uint64(id)|uint64(len(runs))<<56)
+	sorted := slices.Clone(k.places)
+	slices.SortFunc(sorted, func(a, b *placeRuns) int { return cmp.Compare(a.id, b.id) })
+	for _, p := range sorted {
+		for runs := range slices.Chunk(p.runs, runsOfHead) {
+			dst = binary.BigEndian.AppendUint64(dst, uint64(p.id)|uint64(len(runs))<<56)
 			for _, r := range runs {
 				dst = appendUint48(appendUint48(dst, r.first), r.last)
 				dst = appendUint40(dst, r.low)
-				if id.isRising() {
+				if p.rising {
 					dst = appendUint40(dst, r.high)
 				}
 			}
@@ -65,6 +67,7 @@ func parseState(state []byte) (*knownRuns, error) {
 	}
 	for _, p := range k.places {
 		k.size += p.size()
+		k.spare += len(p.runs) - 1
 	}
 	k.makeRoom(0)
 	return k, nil
@@ -107,13 +110,14 @@ func (k *knownRuns) parseRuns(b []byte) bool {
 		if b = b[placeSize:]; count == 0 || len(b) < count*each {
 			return false
 		}
-		p := k.places[id]
+		p := k.find(id)
 		switch {
 		case p != nil && (id != before || len(p.runs)%runsOfHead != 0), p == nil && !first && id < before:
 			return false
 		case p == nil:
-			p = &placeRuns{rising: id.isRising()}
-			k.places[id] = p
+			if p = k.add(id); p == nil {
+				return false
+			}
 		}
 		for range count {
 			if !p.restoreRun(b[:each]) {

@@ -34,6 +34,7 @@ const (
 
 // placeRuns are the runs of one place, in the order of the state.
 type placeRuns struct {
+	id     placeID
 	rising bool
 	runs   []run
 	high   uint64 // the highest term
@@ -152,67 +153,4 @@ func (p *placeRuns) forgetLowest() {
 	for i := range p.runs {
 		p.high = max(p.high, p.runs[i].high)
 	}
-}
-
-// knownRuns are the runs of all places, as many as the state has room for.
-type knownRuns struct {
-	places map[placeID]*placeRuns
-	size   int // of the state
-	last   *placeRuns
-	lastID placeID
-}
-
-func newRuns() *knownRuns { return &knownRuns{places: map[placeID]*placeRuns{}} }
-
-// find returns the runs of a place, or nil.
-func (k *knownRuns) find(id placeID) *placeRuns {
-	if k.last != nil && k.lastID == id {
-		return k.last
-	}
-	p := k.places[id]
-	if p != nil {
-		k.last, k.lastID = p, id
-	}
-	return p
-}
-
-// note adds a message. It reports false if there is no room for its place.
-func (k *knownRuns) note(id placeID, first, last, term uint64) bool {
-	p := k.find(id)
-	if p == nil {
-		p = &placeRuns{rising: id.isRising()}
-		if !k.makeRoom(placeSize + risingRun) {
-			return false
-		}
-		k.places[id] = p
-	}
-	was := p.size()
-	if !p.note(first, last, term) || p.size() != was {
-		k.size += p.size() - was
-		k.makeRoom(0)
-	}
-	return true
-}
-
-// makeRoom forgets runs until so many bytes more have room: of the place with
-// the most runs that with the lowest end, and never the highest of a place. It
-// reports false if there is none to forget.
-func (k *knownRuns) makeRoom(more int) bool {
-	for k.size+more > maxRunBytes {
-		var most *placeRuns
-		var mostID placeID
-		for id, p := range k.places {
-			if most == nil || len(p.runs) > len(most.runs) ||
-				len(p.runs) == len(most.runs) && id < mostID {
-				most, mostID = p, id
-			}
-		}
-		if most == nil || len(most.runs) < 2 {
-			return false
-		}
-		was := most.size()
-		most.forgetLowest()
-		k.size += most.size() - was
-	}
-	return true
 }

@@ -37,23 +37,31 @@ func (r *runner) measureIdle(ctx context.Context) (*Idle, error) {
 	j := &job{broker: r.address, from: from, to: to, partitions: r.idle, records: 1, size: 1 << 10}
 	ours, franz := contenderNamed(encryptOnce), *j
 	j.group, franz.group, franz.does = "idle-ours", "idle-franz", "franz-copy"
-	var err error
-	if idle.Ours, err = r.measureWait(ctx, r.makeCommand(ctx, &ours, j, false)); err != nil {
+	used, err := r.measureWait(ctx, r.makeCommand(ctx, &ours, j, false), settle)
+	if err != nil {
 		return nil, err
 	}
-	if idle.Franz, err = r.measureWait(ctx, franz.makeChild(ctx)); err != nil {
+	idle.Ours = used.core
+	if used, err = r.measureWait(ctx, franz.makeChild(ctx), settle); err != nil {
 		return nil, err
 	}
+	idle.Franz = used.core
 	return idle, errors.Join(r.deleteTopic(ctx, from), r.deleteTopic(ctx, to))
 }
 
+// waiting is the cost of a process that waits.
+type waiting struct {
+	core float64 // part of one
+	peak float64 // of the memory since its start, in MiB
+}
+
 // measureWait starts a command that does not end, lets it settle, and returns
-// the part of a core that it then takes.
-func (r *runner) measureWait(ctx context.Context, cmd *exec.Cmd) (_ float64, err error) {
+// the cost of its waiting from then on.
+func (r *runner) measureWait(ctx context.Context, cmd *exec.Cmd, settle time.Duration) (_ waiting, err error) {
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	if err := cmd.Start(); err != nil {
-		return 0, err
+		return waiting{}, err
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
@@ -80,18 +88,22 @@ func (r *runner) measureWait(ctx context.Context, cmd *exec.Cmd) (_ float64, err
 		}
 	}()
 	if err := pause(settle); err != nil {
-		return 0, err
+		return waiting{}, err
 	}
 	before, err := contest.ReadProcessorTime(cmd.Process.Pid)
 	if err != nil {
-		return 0, err
+		return waiting{}, err
 	}
 	begin := time.Now()
 	if err := pause(time.Duration(r.idleFor) * time.Second); err != nil {
-		return 0, err
+		return waiting{}, err
 	}
 	after, err := contest.ReadProcessorTime(cmd.Process.Pid)
+	if err != nil {
+		return waiting{}, err
+	}
+	peak, err := readPeak(cmd.Process.Pid)
 	took := time.Since(begin)
 	fmt.Fprintf(r.log, "%v: %v in %v\n", cmd.Args[:2], after-before, took.Round(time.Millisecond))
-	return (after - before).Seconds() / took.Seconds(), err
+	return waiting{core: (after - before).Seconds() / took.Seconds(), peak: peak}, err
 }

@@ -52,6 +52,7 @@ type settings struct {
 	with        string
 	partitions  int
 	idle        int
+	idleTopics  int
 	idleFor     int // seconds
 	only        string
 	cpuprofiles string
@@ -76,6 +77,7 @@ func parseFlags(args []string) (*settings, error) {
 	f.StringVar(&s.only, "only", "", "only contenders with this `text` in their name, and franz-go's copy")
 	f.IntVar(&s.partitions, "partitions", 0, "compare 4 partitions with `N` too, at 1 KiB")
 	f.IntVar(&s.idle, "idle", 0, "measure the cost of `N` partitions without traffic too")
+	f.IntVar(&s.idleTopics, "idle-topics", 0, "measure the cost of `N` topics of 4 partitions without traffic too")
 	f.IntVar(&s.idleFor, "idle-seconds", 60, "for how many `seconds`")
 	f.StringVar(&s.cpuprofiles, "cpuprofile", "",
 		"write a processor profile of each streamcrypt process into this `folder`; costs time")
@@ -176,6 +178,11 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 	}
 	if s.idle > 0 {
 		if report.Idle, err = r.measureIdle(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if s.idleTopics > 0 {
+		if report.IdleTopics, err = r.measureIdleTopics(ctx); err != nil {
 			return nil, err
 		}
 	}

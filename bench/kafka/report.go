@@ -19,6 +19,8 @@ type Report struct {
 	Rows    []Row           `json:"sizes,omitempty"`
 	Many    []Row           `json:"partitions,omitempty"`
 	Idle    *Idle           `json:"idle,omitempty"`
+
+	IdleTopics *IdleTopics `json:"idle_topics,omitempty"`
 	// Floor is the peak of the measuring process in MiB: Linux reports at least
 	// that much of a child.
 	Floor   float64          `json:"floor"`
@@ -98,6 +100,10 @@ func (r *Report) writeTables(w io.Writer) error {
 	if i := r.Idle; i != nil {
 		fmt.Fprintf(w, "\n%d partitions without traffic, %.0f s: streamcrypt %.2f %% of a core, franz-go %.2f %%\n",
 			i.Partitions, i.Seconds, 100*i.Ours, 100*i.Franz)
+	}
+	if i := r.IdleTopics; i != nil {
+		fmt.Fprintf(w, "\n%d topics of %d partitions without traffic, %.0f s: %.2f %% of a core (target: less than 2 %%), "+
+			"peak %.0f MiB (target: at most 160 MiB)\n", i.Topics, i.Partitions, i.Seconds, 100*i.Core, i.Peak)
 	}
 	return contest.WriteFigures(w, r.listFigures())
 }

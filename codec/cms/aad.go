@@ -40,7 +40,8 @@ type AAD struct {
 	buf         []byte
 	prefix      []byte // external_aad up to the subject
 	byReference bool
-	protected   []byte // of the envelope in hand; not ours
+	protected   []byte    // of the envelope in hand; not ours
+	template    *Template // of which only the position changes; nil: unknown
 	last        front
 	at          struct{ protected, external, subject, key, bound int } // offsets in buf, under last
 	rear        rear                                                   // what stands in buf from at.bound on
@@ -72,34 +73,63 @@ func NewAAD(context []byte) *AAD {
 // SetHeader says which envelope the next calls of Bytes are about. It keeps
 // protected until the next SetHeader.
 func (a *AAD) SetHeader(byReference bool, protected []byte) {
-	a.byReference, a.protected = byReference, protected
+	a.byReference, a.protected, a.template = byReference, protected, nil
+	if a.hasHeader() {
+		copy(a.buf[a.at.protected:], protected)
+	}
+}
+
+// SetTemplate is SetHeader for the envelope that t is ready for. Of a template
+// in the single form that was the last one too it writes the position alone.
+func (a *AAD) SetTemplate(t *Template, p *Position) {
+	if a.template == t && a.hasHeader() {
+		p.putInto(a.buf[a.at.protected+t.shape.position.from-t.shape.protected.from:])
+		return
+	}
+	a.SetHeader(t.shape.byReference, t.Protected())
+	if !t.shape.chunked && !t.shape.coded {
+		a.template = t
+	}
+}
+
+// hasHeader tells whether there is a header in buf of the size of the present
+// one.
+func (a *AAD) hasHeader() bool {
+	return a.last.set && a.last.byReference == a.byReference && a.last.protected == len(a.protected)
 }
 
 // Bytes returns the Enc_structure for one chunk. It is valid until the next
 // call.
 func (a *AAD) Bytes(b *Binding, index uint32, final bool) []byte {
-	now := front{a.byReference, true, len(a.protected), size(b.Subject), size(b.Key), a.last.head}
-	behind := rear{b.Kind, index, final, len(b.Headers) == 0 && b.Form&(FormNamed|FormTime) == 0 && b.Dictionary == nil}
-	if now != a.last {
-		a.buildFront(b, &now, 2)
+	if !a.hasFront(b) {
+		a.buildFront(b, 2)
 		a.rear = rear{}
 	}
-	copy(a.buf[a.at.protected:], a.protected)
-	copy(a.buf[a.at.subject:], b.Subject)
+	if b.Subject != nil {
+		copy(a.buf[a.at.subject:], b.Subject)
+	}
 	copy(a.buf[a.at.key:], b.Key)
-	if behind == a.rear && behind.plain {
+	plain := len(b.Headers) == 0 && b.Form&(FormNamed|FormTime) == 0 && b.Dictionary == nil
+	if plain && a.rear.plain && a.rear.kind == b.Kind && a.rear.index == index && a.rear.final == final {
 		return a.buf
 	}
-	a.rear = behind
+	a.rear = rear{b.Kind, index, final, plain}
 	a.buf = appendRear(a.buf[:a.at.bound], b, index, final)
 	size := len(a.buf) - a.at.external - a.last.head
 	// the external_aad is longer, or shorter, than those before
 	if head := headSize(uint64(size)); head != a.last.head {
-		a.buildFront(b, &now, head)
+		a.buildFront(b, head)
 		a.buf = appendRear(a.buf, b, index, final)
 	}
 	appendHead(a.buf[:a.at.external], majorBytes, uint64(size))
 	return a.buf
+}
+
+// hasFront tells whether the bytes up to the bound headers stand where those of
+// the last message do. Field by field it costs half of a comparison of structs,
+// which is a call.
+func (a *AAD) hasFront(b *Binding) bool {
+	return a.hasHeader() && a.last.key == size(b.Key) && a.last.subject == size(b.Subject)
 }
 
 // size is the length of b, or -1 for null.
@@ -112,9 +142,8 @@ func size(b []byte) int {
 
 // buildFront writes everything up to the bound headers, with room for the head
 // of external_aad in so many bytes.
-func (a *AAD) buildFront(b *Binding, now *front, head int) {
-	now.head = head
-	a.last = *now
+func (a *AAD) buildFront(b *Binding, head int) {
+	a.last = front{a.byReference, true, len(a.protected), size(b.Subject), size(b.Key), head}
 	buf := append(a.buf[:0], majorArray|3)
 	if a.byReference {
 		buf = append(buf, "\x68Encrypt0"...)

@@ -1,14 +1,17 @@
 package cms
 
+import "slices"
+
 // Alike recognises envelopes in the single form that differ from a given one
 // only in position, IV and ciphertext: those of the same DEK, with the same
 // recipients. It costs a fraction of Parse. The zero value recognises none. It
 // is not safe for concurrent use.
 type Alike struct {
-	shape *shape // nil: none
-	fixed []byte // the bytes between position and IV: commitment or kid among them
-	after []byte // the bytes between IV and ciphertext
-	tail  []byte // the encoded recipients
+	shape *shape    // nil: none
+	head  []byte    // the bytes before the ciphertext
+	words []word    // all of head but position and IV
+	tail  []byte    // the encoded recipients
+	e     *Envelope // what Read returns
 }
 
 // Set makes b the given envelope; e is its parse. Its recipients must have
@@ -25,34 +28,62 @@ func (a *Alike) Set(b []byte, e *Envelope) {
 		return
 	}
 	a.shape = s
-	a.fixed = append(a.fixed[:0], b[s.position.from+PositionSize:s.iv.from]...)
-	a.after = append(a.after[:0], b[s.iv.to:s.size]...)
+	a.head = append(a.head[:0], b[:s.size]...)
+	a.words = slices.Grow(a.words[:0], s.size/8+3)
+	for _, part := range [...]span{
+		{0, s.position.from}, {s.position.from + PositionSize, s.iv.from}, {s.iv.to, s.size},
+	} {
+		a.words = appendWords(a.words, a.head, part)
+	}
+	if a.e == nil {
+		a.e = new(Envelope)
+	}
+	*a.e = Envelope{Header: Header{ByReference: s.byReference, Coded: s.coded, Coding: e.Coding}}
+	if s.byReference {
+		a.e.KID = s.kid.of(a.head)
+	} else {
+		a.e.Commitment = s.commitment().of(a.head)
+		a.e.Recipients = a.tail
+	}
+	if s.signed {
+		a.e.Signature = s.signature.of(a.head)
+	}
 }
 
 // Match tells whether Parse would accept b, with commitment or kid, signature
 // and recipients equal to those of the given one.
-func (a *Alike) Match(b []byte) bool {
+func (a *Alike) Match(b []byte) bool { return a.Read(b) != nil }
+
+// Read returns what Parse would read of an envelope that is alike, and nil of
+// any other. It is valid until the next call of a method. Commitment or KID,
+// Signature and Recipients are in memory of a, and the rest aliases b.
+func (a *Alike) Read(b []byte) *Envelope {
 	s := a.shape
-	if s == nil || len(b) < s.size+len(a.tail) {
-		return false
+	if s == nil || len(b) < s.size+len(a.tail) || !haveWords(b, a.words) {
+		return nil
 	}
 	size, head, ok := bytesHead(b[s.size:])
-	end := s.size + head + size
-	if !ok || size < tagSize || size > MaxSingle+tagSize || len(b) != end+len(a.tail) ||
-		string(b[end:]) != string(a.tail) ||
-		string(b[s.position.from+PositionSize:s.iv.from]) != string(a.fixed) ||
-		string(b[s.iv.to:s.size]) != string(a.after) ||
-		string(b[:s.position.from]) != s.literals[0].text {
-		return false
+	from := s.size + head
+	to := from + size
+	if !ok || size < tagSize || size > MaxSingle+tagSize || len(b) != to+len(a.tail) ||
+		len(a.tail) > 0 && string(b[to:]) != string(a.tail) {
+		return nil
 	}
-	p := readPosition(b[s.position.from:])
-	return p.check() == nil
+	e := a.e
+	e.Position.readFrom(b[s.position.from:])
+	if e.Position.check() != nil {
+		return nil
+	}
+	e.Protected, e.IV, e.Ciphertext = s.protected.of(b), s.iv.of(b), b[from:to:to]
+	return e
 }
 
 // Created is when an envelope was sealed that Match has recognised, in unix
 // seconds.
 func (a *Alike) Created(b []byte) uint32 {
-	return readPosition(b[a.shape.position.from:]).Created
+	var p Position
+	p.readFrom(b[a.shape.position.from:])
+	return p.Created
 }
 
 // Recipients are the encoded recipients of the given one, and of those that are

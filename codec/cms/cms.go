@@ -15,12 +15,13 @@
 //	cms.go           numbers, limits, errors, Header and Envelope
 //	position.go      Position and Coding
 //	shape.go         the layouts
+//	words.go         comparing many bytes at fixed offsets
 //	encode.go        Template: the head of envelopes under one DEK
 //	aad.go           AAD: the associated data; Binding
 //	parse.go         Parse and the parts of a stream
 //	recipients.go    the recipients array
 //	signature.go     the signature of a sealer, and the input of signatures
-//	alike.go         Alike: the fast way for rewrapping
+//	alike.go         Alike: the fast way for envelopes like the last one
 //	cbor.go          heads of CBOR items
 //	scan.go          limits and well-formedness, in byte order
 //	strict*.go       the strict reader

@@ -6,9 +6,10 @@ import "encoding/binary"
 // each message. It ends where the IV goes (single form) or where the first
 // segment goes (chunked form). It is not safe for concurrent use.
 type Template struct {
-	bytes []byte
-	shape *shape
-	after []byte // what stands between IV and ciphertext
+	bytes    []byte
+	shape    *shape
+	position []byte // in bytes
+	after    []byte // what stands between IV and ciphertext
 }
 
 // Layout says which envelopes a Template makes.
@@ -33,14 +34,15 @@ func NewTemplate(l Layout) *Template {
 	} else {
 		copy(b[s.position.from+PositionSize:s.position.to], l.Commitment)
 	}
-	if l.Chunked {
-		return &Template{shape: s, bytes: b}
+	t := &Template{shape: s, bytes: b, position: b[s.position.from:s.position.to]}
+	if !l.Chunked {
+		t.bytes, t.after = b[:s.iv.from:s.iv.from], b[s.iv.to:]
 	}
-	return &Template{shape: s, bytes: b[:s.iv.from:s.iv.from], after: b[s.iv.to:]}
+	return t
 }
 
 // SetPosition patches the position.
-func (t *Template) SetPosition(p *Position) { p.putInto(t.bytes[t.shape.position.from:]) }
+func (t *Template) SetPosition(p *Position) { p.putInto(t.position) }
 
 // SetCoding patches the coding of a coded template.
 func (t *Template) SetCoding(c *Coding) { c.putInto(t.shape.coding.of(t.bytes)) }

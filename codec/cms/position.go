@@ -42,8 +42,9 @@ const (
 	Unknown = 1<<24 - 1
 )
 
-// readPosition reads the first PositionSize bytes of b.
-func readPosition(b []byte) (p Position) {
+// readFrom reads the first PositionSize bytes of b. It writes field by field,
+// since a struct that is returned is copied.
+func (p *Position) readFrom(b []byte) {
 	_ = b[PositionSize-1]
 	p.Form = Form(b[0])
 	p.Source = [SourceSize]byte(b[1:6])
@@ -53,7 +54,6 @@ func readPosition(b []byte) (p Position) {
 	p.Distance = binary.BigEndian.Uint32(b[18:]) & Unknown
 	p.Created = binary.BigEndian.Uint32(b[22:])
 	p.Bound = binary.BigEndian.Uint16(b[26:])
-	return p
 }
 
 // putInto writes the position over the first PositionSize bytes of b. Fields
@@ -80,21 +80,30 @@ func AppendPosition(dst []byte, p *Position) []byte {
 }
 
 // ReadPosition reads what AppendPosition has written.
-func ReadPosition(b *[PositionSize]byte) Position { return readPosition(b[:]) }
+func ReadPosition(b *[PositionSize]byte) (p Position) {
+	p.readFrom(b[:])
+	return p
+}
 
 // check refuses values that a reader does not take (docs/envelope.md, section
 // 10, 3g and 3h).
 func (p *Position) check() error {
 	switch {
 	case p.Form&formUnknown != 0:
-		return fmt.Errorf("%w: form", ErrUnsupported)
+		return errForm
 	case p.Form&FormNamed != 0 && p.Bound != 0:
-		return fmt.Errorf("%w: a number of headers where they are named", ErrMalformed)
+		return errBoundNamed
 	case p.Source == [SourceSize]byte{} && p.hasPlace():
-		return fmt.Errorf("%w: a place without a source", ErrMalformed)
+		return errSource
 	}
 	return nil
 }
+
+var (
+	errForm       = fmt.Errorf("%w: form", ErrUnsupported)
+	errBoundNamed = fmt.Errorf("%w: a number of headers where they are named", ErrMalformed)
+	errSource     = fmt.Errorf("%w: a place without a source", ErrMalformed)
+)
 
 // hasPlace says that another field of the place than the source is set.
 func (p *Position) hasPlace() bool {

@@ -9,6 +9,7 @@ type shape struct {
 	byReference, chunked, coded, signed bool
 
 	literals []literal
+	words    []word // the literals, as matches compares them
 	// Fields that the shape does not have are empty. The position has the
 	// commitment behind it, in the self-contained profile.
 	position, chunking, coding, kid, iv, signature span
@@ -85,6 +86,11 @@ func newShape(byReference, chunked, coded, signed bool) shape {
 	if chunked {
 		s.addLiteral("\x5f")
 	}
+	pattern := make([]byte, s.size)
+	for _, l := range s.literals {
+		copy(pattern[l.at:], l.text)
+		s.words = appendWords(s.words, pattern, span{l.at, l.at + len(l.text)})
+	}
 	return s
 }
 
@@ -123,6 +129,9 @@ func (s *shape) addField(at *span, label string, size int) {
 	*at = span{s.size, s.size + size}
 	s.size += size
 }
+
+// commitment is where the commitment stands, in the self-contained profile.
+func (s *shape) commitment() span { return span{s.position.from + PositionSize, s.position.to} }
 
 func mapHead(pairs int) string { return string([]byte{majorMap | byte(pairs)}) }
 
@@ -190,14 +199,16 @@ func (s *shape) readHeader(b []byte, h *Header) (ok bool) {
 	}
 	h.ByReference, h.Chunked, h.Coded = s.byReference, s.chunked, s.coded
 	h.Protected = s.protected.of(b)
-	h.Position = readPosition(b[s.position.from:])
-	h.Commitment, h.KID, h.IV, h.Signature, h.MessageID, h.ChunkSize = nil, nil, nil, nil, nil, 0
-	h.Coding = Coding{}
-	if s.byReference {
-		h.KID = s.kid.of(b)
-	} else {
-		h.Commitment = b[s.position.from+PositionSize : s.position.to : s.position.to]
+	h.Position.readFrom(b[s.position.from:])
+	if h.Position.check() != nil {
+		return false
 	}
+	if s.byReference {
+		h.KID, h.Commitment = s.kid.of(b), nil
+	} else {
+		h.KID, h.Commitment = nil, s.commitment().of(b)
+	}
+	h.Signature, h.Coding = nil, Coding{}
 	if s.signed {
 		h.Signature = s.signature.of(b)
 	}
@@ -207,26 +218,15 @@ func (s *shape) readHeader(b []byte, h *Header) (ok bool) {
 			return false
 		}
 	}
-	if h.Position.check() != nil {
-		return false
-	}
 	if !s.chunked {
-		h.IV = s.iv.of(b)
+		h.IV, h.MessageID, h.ChunkSize = s.iv.of(b), nil, 0
 		return true
 	}
 	chunking := s.chunking.of(b)
-	h.MessageID = chunking[:MessageIDSize:MessageIDSize]
+	h.IV, h.MessageID = nil, chunking[:MessageIDSize:MessageIDSize]
 	h.ChunkSize = int(binary.BigEndian.Uint32(chunking[MessageIDSize:]))
 	return h.ChunkSize >= MinChunkSize && h.ChunkSize <= MaxChunkSize
 }
 
 // matches compares the literals. b has at least size bytes.
-func (s *shape) matches(b []byte) bool {
-	for i := range s.literals {
-		l := &s.literals[i]
-		if string(b[l.at:l.at+len(l.text)]) != l.text {
-			return false
-		}
-	}
-	return true
-}
+func (s *shape) matches(b []byte) bool { return haveWords(b, s.words) }

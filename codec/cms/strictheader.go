@@ -189,7 +189,7 @@ func (m headers) readPosition(h *Header) error {
 	if err != nil {
 		return err
 	}
-	h.Position = readPosition(b)
+	h.Position.readFrom(b)
 	if !h.ByReference {
 		h.Commitment = b[PositionSize:]
 	}

@@ -75,25 +75,38 @@ func (k known) resumeAt(state []byte) {
 const knownPiece = 256 << 10
 
 // resumeKnown returns the digest over the part of the file before a mark. A
-// mark from the checkpoint is compared with the file: the error is errOtherFile
-// if that has changed.
+// mark from the checkpoint is compared with the file, and so is the part behind
+// it that was seen: the error is errOtherFile if one of them has changed.
 func (s *Source) resumeKnown(ctx context.Context, f io.ReaderAt, at inputMark) (known, error) {
 	ck := s.opts.Checkpoint
 	if ck == nil {
 		return known{}, nil
 	}
 	k := newKnown(ck.FileID())
-	switch {
-	case at.Byte == 0:
-		return k, nil
-	case at.known != nil: // this run has read it
+	if at.known != nil { // this run has read it
 		k.resumeAt(at.known)
 		return k, nil
 	}
-	part, piece := io.NewSectionReader(f, 0, at.Byte), make([]byte, knownPiece)
+	if at.Byte > 0 {
+		if err := k.compareWith(ctx, f, 0, at.Byte, at.Digest); err != nil {
+			return k, err
+		}
+	}
+	if at.Seen > at.Byte {
+		further := newKnown(ck.FileID())
+		further.resumeAt(k.saveState())
+		return k, further.compareWith(ctx, f, at.Byte, at.Seen, at.SeenDigest)
+	}
+	return k, nil
+}
+
+// compareWith adds a part of the file. The error is errOtherFile if the digest
+// is another one then.
+func (k known) compareWith(ctx context.Context, f io.ReaderAt, from, to int64, digest []byte) error {
+	part, piece := io.NewSectionReader(f, from, to-from), make([]byte, knownPiece)
 	for {
 		if err := ctx.Err(); err != nil {
-			return k, err
+			return err
 		}
 		n, err := part.Read(piece)
 		k.addBytes(piece[:n])
@@ -101,13 +114,29 @@ func (s *Source) resumeKnown(ctx context.Context, f io.ReaderAt, at inputMark) (
 			break
 		}
 		if err != nil {
-			return k, err
+			return err
 		}
 	}
-	if string(k.digest()) != string(at.Digest) {
-		return k, errOtherFile
+	if string(k.digest()) != string(digest) {
+		return errOtherFile
 	}
-	return k, nil
+	return nil
+}
+
+// seenMark is a point that has been read, where reading cannot begin.
+type seenMark struct {
+	record, byte int64
+	digest       []byte
+}
+
+// noteSeen has a mark say that the file was read as far as one of the seen
+// marks, the last one that is committed. It returns those that are not.
+func (m *inputMark) noteSeen(seen []seenMark, next int64) []seenMark {
+	for len(seen) > 0 && seen[0].record <= next {
+		m.Seen, m.SeenDigest = seen[0].byte, seen[0].digest
+		seen = seen[1:]
+	}
+	return seen
 }
 
 // findMark returns the mark right before a record, reading on from an earlier

@@ -30,6 +30,7 @@ type lane struct {
 	done  pipeline.Position
 	marks []inputMark // points to resume at, oldest first; the first is at or before done
 	fixed bool        // there are no more marks: the next run reads on from the last one
+	seen  []seenMark  // the points behind batches since then
 	ended bool        // Read has returned io.EOF
 	total int64       // the number of records; valid once ended
 }
@@ -65,7 +66,7 @@ func (s *Source) findStart() (startPoint, error) {
 	if from := ck.lastInput(); from != nil {
 		r.from = *from
 	}
-	if r.from.Record > r.at.Next || r.from.Byte > s.total.Load() {
+	if r.from.Record > r.at.Next || max(r.from.Byte, r.from.Seen) > s.total.Load() {
 		return r, fmt.Errorf("the checkpoint is beyond its end: %w", errOtherFile)
 	}
 	return r, nil
@@ -215,16 +216,13 @@ func (l *lane) addMark() {
 	if l.in.isLive() {
 		return
 	}
-	if !l.dec.CanResume() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.fixed = true
-		return
-	}
-	m := newMark(l.index, l.win.Offset, l.dec, l.known)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.marks = append(l.marks, m)
+	if l.fixed = !l.dec.CanResume(); !l.fixed {
+		l.marks = append(l.marks, newMark(l.index, l.win.Offset, l.dec, l.known))
+	} else if l.source.opts.Checkpoint != nil {
+		l.seen = append(l.seen, seenMark{l.index, l.win.Offset, l.known.digest()})
+	}
 }
 
 func (l *lane) noteEnd() {
@@ -257,6 +255,7 @@ func (l *lane) advanceTo(ctx context.Context, done *pipeline.Progress) (inputMar
 		}
 	}
 	for len(l.marks) > 1 && l.marks[1].Record <= l.done.Next {
+		l.marks[1].Seen, l.marks[1].SeenDigest = l.marks[0].Seen, l.marks[0].SeenDigest
 		l.marks = append(l.marks[:0], l.marks[1:]...)
 	}
 	if len(l.marks) == 0 {
@@ -269,6 +268,7 @@ func (l *lane) advanceTo(ctx context.Context, done *pipeline.Progress) (inputMar
 		}
 		l.marks[0] = mark
 	}
+	l.seen = l.marks[0].noteSeen(l.seen, l.done.Next)
 	return l.marks[0], nil
 }
 

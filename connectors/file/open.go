@@ -102,7 +102,12 @@ func (w *writer) beginOutput() error {
 			return err
 		}
 	}
-	w.kept = outputMark{Bytes: w.bytes, State: w.enc.AppendState(nil)}
+	if g, ok := w.out.(growing); ok && w.sink.opts.Checkpoint != nil {
+		if err := w.tail.readTail(g.handle, w.bytes); err != nil {
+			return err
+		}
+	}
+	w.kept = outputMark{Bytes: w.bytes, State: w.enc.AppendState(nil), Tail: w.digestTail()}
 	return nil
 }
 
@@ -135,6 +140,9 @@ func (s *Sink) openInPlace(w *writer, path string, size int64) error {
 	w.out = growing{h}
 	if s.opts.Checkpoint != nil {
 		if err := s.disk.lockFile(h); err != nil {
+			return err
+		}
+		if err := w.compareTail(h, s.opts.Checkpoint.lastOutput()); err != nil {
 			return err
 		}
 	}

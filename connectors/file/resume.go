@@ -49,10 +49,13 @@ func (s *Sink) resumeFile(ctx context.Context, w *writer, there bool) error {
 	if at.Bytes > 0 && (err != nil || size < at.Bytes) {
 		return fmt.Errorf("%s is shorter than its checkpoint says: %w", path, errors.Join(format.ErrTruncated, err))
 	}
+	if at.Ended > 0 && size != at.Ended { // a run of ours notes first that it cuts the end
+		return fmt.Errorf("%s: %w", path, errOtherOutput)
+	}
 	if err := w.enc.Restore(at.State); err != nil {
 		return err
 	}
-	if at.Ended > 0 && size == at.Ended {
+	if at.Ended > 0 {
 		err = s.openEnded(w, path, at)
 	} else {
 		err = s.openInPlace(w, path, at.Bytes)
@@ -75,9 +78,12 @@ func (s *Sink) openEnded(w *writer, path string, at *outputMark) error {
 	if err := s.disk.lockFile(h); err != nil {
 		return err
 	}
+	if err := w.compareTail(h, at); err != nil {
+		return err
+	}
 	_, err = h.Seek(at.Bytes, io.SeekStart)
 	w.bytes, w.ended = at.Bytes, true
-	w.kept = outputMark{Bytes: at.Bytes, State: at.State}
+	w.kept = outputMark{Bytes: at.Bytes, State: at.State, Tail: at.Tail}
 	return err
 }
 
@@ -114,7 +120,7 @@ func (s *Sink) adoptFile(ctx context.Context, w *writer, there bool) error {
 		if err := s.openToAppend(ctx, w); err != nil {
 			return err
 		}
-		at.Bytes, at.State = w.kept.Bytes, w.kept.State
+		at.Bytes, at.State, at.Tail = w.kept.Bytes, w.kept.State, w.kept.Tail
 		err := w.out.close(true)
 		if w.out = nil; err != nil {
 			return err

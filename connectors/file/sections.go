@@ -21,8 +21,9 @@ import (
 // A section of another name comes from a newer program and is kept as it is. So
 // a newer program may add a section that an older one can do without. A section
 // that an older one must understand comes with another version of the whole.
-// The names "raw" and "receipt" are kept for how far a raw file has been read
-// and written, and for the receipt of an archive.
+// The name "raw" is kept for how far a raw file has been read and written. An
+// archive needs no section for its receipt: both marks below have digests, and
+// that of an output has the encoder's, which the next end seals.
 
 const (
 	formVersion    = 1
@@ -81,6 +82,11 @@ type inputMark struct {
 	Byte   int64  `json:"byte"`
 	Digest []byte `json:"digest,omitempty"` // of the bytes before Byte, if there are any; see known
 	State  []byte `json:"state,omitempty"`  // the decoder's
+	// Seen is how much of the file has been read and committed, where reading
+	// has to begin before that; 0 elsewhere. SeenDigest is that of the bytes
+	// before it.
+	Seen       int64  `json:"seen,omitempty"`
+	SeenDigest []byte `json:"seen_digest,omitempty"`
 
 	known []byte // the state of the digest, in the run that has made the mark
 }
@@ -89,6 +95,8 @@ type inputMark struct {
 type outputMark struct {
 	Bytes int64  `json:"bytes"`
 	State []byte `json:"state,omitempty"` // the encoder's
+	// Tail is the digest of the last bytes before Bytes; see tail.
+	Tail []byte `json:"tail,omitempty"`
 	// Ended is the length of the output with its end behind Bytes; 0 if it has
 	// none.
 	Ended int64 `json:"ended,omitempty"`
@@ -200,8 +208,11 @@ func (r *content) validate() error {
 	}
 	if in := r.Input; in != nil {
 		bad = bad || in.Record < 0 || in.Byte < 0 || in.Byte > 0 && len(in.Digest) != sha256.Size
+		bad = bad || in.Seen < 0 || in.Seen > 0 && len(in.SeenDigest) != sha256.Size
 	}
-	bad = bad || r.Output != nil && r.Output.Bytes < 0
+	if out := r.Output; out != nil {
+		bad = bad || out.Bytes < 0 || out.Bytes > 0 && len(out.Tail) != sha256.Size
+	}
 	if bad {
 		return fmt.Errorf("%w: not a checkpoint", format.ErrMalformed)
 	}

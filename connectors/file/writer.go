@@ -20,6 +20,7 @@ type writer struct {
 	bytes    int64               // the output's length
 	ended    bool                // the output of an earlier run has its end behind bytes
 	kept     outputMark          // the output at the last position
+	tail     tail                // of the output
 	written  map[string]int64    // by place: messages below this offset are in the output already
 	refusals pipeline.RefusalSet // of one Write
 	err      error               // of Write; the output behind kept is then unknown
@@ -102,6 +103,7 @@ func (w *writer) flushBuffer() error {
 	}
 	n, err := w.out.Write(w.buf)
 	w.bytes += int64(n)
+	w.tail.addBytes(w.buf[:n])
 	w.buf = w.buf[:0]
 	return err
 }
@@ -111,6 +113,7 @@ func (w *writer) flushBuffer() error {
 func (w *writer) markKept() {
 	w.kept.Bytes = w.bytes
 	w.kept.State = w.enc.AppendState(w.kept.State[:0])
+	w.kept.Tail = w.digestTail()
 }
 
 // noteProgress notes the length of the output and its position together in the
@@ -120,7 +123,7 @@ func (w *writer) noteProgress(ctx context.Context, done *pipeline.Progress) erro
 		return nil
 	}
 	w.markKept()
-	bytes, state := w.kept.Bytes, slices.Clone(w.kept.State)
+	bytes, state, last := w.kept.Bytes, slices.Clone(w.kept.State), w.kept.Tail
 	var from *inputMark
 	if w.lane != nil {
 		mark, err := w.lane.advanceTo(ctx, done)
@@ -133,7 +136,7 @@ func (w *writer) noteProgress(ctx context.Context, done *pipeline.Progress) erro
 	err := ck.noteChange(func(r *content) {
 		r.setPlaces(done.Places)
 		at := *r.Output
-		at.Bytes, at.State = bytes, state
+		at.Bytes, at.State, at.Tail = bytes, state, last
 		r.Output = &at
 		if from != nil {
 			r.Input = from

@@ -50,6 +50,7 @@
 //	layout.go, owner.go           facts for the membership, and the identity of commits
 //	lanetable.go, moves.go        partitions that join and leave lanes
 //	bounded.go, starts.go         a run with an end; where partitions begin and end
+//	leaderwatch.go, sealed.go     leaders cut off, groups forgotten
 //	ends.go, epochs.go, losses.go ends that are true: open transactions, logs
 //	                              that were cut, records deleted unread
 //	shares.go, laneserver.go      partitions dealt out to lanes, each served until it is taken away

@@ -210,6 +210,9 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 	}
 	answer, err := c.Wire().Fetch(ctx, &in.request)
 	if err != nil {
+		if cluster.IsDoubtful(err) && ctx.Err() == nil {
+			c.NoteDoubt(in.request.Broker)
+		}
 		return in.retryLater(ctx, err)
 	}
 	c.NoteThrottle(in.request.Broker, false, answer.Throttle)

@@ -25,7 +25,19 @@ type timing struct {
 
 var defaultTiming = timing{
 	transaction: 100 * time.Millisecond, timeout: 10 * time.Second, pause: time.Second, watch: 5 * time.Second,
-	told: 10 * time.Second, urgent: time.Minute, giveUp: 16 * time.Minute,
+	told: 10 * time.Second, urgent: time.Minute, giveUp: longestTransaction + time.Minute,
+}
+
+// longestTransaction is how long brokers let a transaction last unless they are
+// told otherwise (transaction.max.timeout.ms). They do not say which timeout
+// one has.
+const longestTransaction = 15 * time.Minute
+
+// newTiming returns the timing of a Source that waits for others so long.
+func newTiming(wait time.Duration) timing {
+	t := defaultTiming
+	t.giveUp = max(wait, longestTransaction) + time.Minute
+	return t
 }
 
 // leastLeave is how long leaving the group may take if no time is left.

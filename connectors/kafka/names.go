@@ -49,6 +49,9 @@ func ParseTopicNames(text string) (TopicNames, error) {
 // String returns the text that was parsed.
 func (n *TopicNames) String() string { return n.text }
 
+// Listed returns the names of the topics; nil for a pattern.
+func (n *TopicNames) Listed() []string { return n.list }
+
 // MayBeSeveral tells whether there may be more than one topic.
 func (n *TopicNames) MayBeSeveral() bool { return n.pattern != nil || len(n.list) > 1 }
 

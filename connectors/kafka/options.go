@@ -18,6 +18,9 @@ type Start struct {
 	New    bool      // records that are written after the Source was opened
 	Time   time.Time // the first record with this timestamp or a later one
 	Offset int64     // this offset in every partition, or the earliest after it
+	// Sealed begins behind the last message that the destination holds, as
+	// Source.FindSealed tells, which must be set before the Source serves.
+	Sealed bool
 }
 
 // Until says where a bounded run ends. The zero Until is never. At most one
@@ -70,6 +73,10 @@ type SourceOptions struct {
 	// Grace is how long the end of a lane may take, and giving up a partition;
 	// default 10 s. It is the pipeline's.
 	Grace time.Duration
+	// Wait is how long a bounded run waits for a transaction of somebody else
+	// that is open before its end. It waits for as long as brokers let one last
+	// in any case, and a minute more: 16 minutes.
+	Wait time.Duration
 	// TransactionalID is the prefix of the transactional ids of the lanes, for
 	// brokers that restrict them. Empty means a name made of Group and
 	// Instance, or for a bounded run a hash of Group and Topic.
@@ -118,7 +125,7 @@ func (o SourceOptions) withDefaults() (SourceOptions, error) {
 		return fail("partitions are chosen of one topic only")
 	case o.Group == "" && !o.Until.Bounded():
 		return fail("no group; only a run that ends (until=latest) can do without")
-	case countGiven(o.Start.New, !o.Start.Time.IsZero(), o.Start.Offset != 0) > 1:
+	case countGiven(o.Start.New, !o.Start.Time.IsZero(), o.Start.Offset != 0, o.Start.Sealed) > 1:
 		return fail("more than one start is given")
 	case countGiven(o.Until.End, !o.Until.Time.IsZero(), o.Until.Offset != 0) > 1:
 		return fail("more than one end is given")
@@ -128,7 +135,7 @@ func (o SourceOptions) withDefaults() (SourceOptions, error) {
 		return fail("a run that begins with new records has no end")
 	case o.Partitions != nil && !o.Until.Bounded():
 		return fail("a member of a group cannot choose its partitions; a run that ends (until=latest) can")
-	case o.BrokerDeals && (o.Start != Start{}):
+	case o.BrokerDeals && (o.Start != Start{} && !o.Start.Sealed):
 		return fail("where the broker deals partitions no member knows whether the group is new; " +
 			"begin at the earliest record")
 	case o.Workers < 0:

@@ -50,6 +50,11 @@ func newProducer(c *cluster.Cluster, name string, timeout time.Duration) *produc
 	}
 }
 
+// answerLimit is how long a coordinator may take to answer a request of a
+// transaction, which takes it milliseconds. One that does not is looked for
+// anew, and gets the request again.
+const answerLimit = 5 * time.Second
+
 // initID asks for a producer id, which aborts the transaction that the id's
 // last owner left open. With claim the last owner may be anybody; without, it
 // must be this producer itself, and the error is ErrTakenOver otherwise. All
@@ -61,7 +66,7 @@ func (p *producer) initID(ctx context.Context, claim bool) error {
 		if !claim {
 			req.ProducerID, req.ProducerEpoch = p.id, p.epoch
 		}
-		answer, peer, err := p.coordinator.AskPeer(ctx, req, 3, 5, 0)
+		answer, peer, err := p.coordinator.AskPeer(ctx, req, 3, 5, answerLimit)
 		if err != nil {
 			return err
 		}
@@ -95,7 +100,7 @@ func (p *producer) sendAgain(
 	request func() kmsg.Request, worst func(kmsg.Response) error,
 ) error {
 	return p.cluster.RetryCall(ctx, name, func(ctx context.Context) error {
-		answer, err := to.Ask(ctx, request(), least, most, 0)
+		answer, err := to.Ask(ctx, request(), least, most, answerLimit)
 		if err != nil {
 			p.uncertain = true
 			return err

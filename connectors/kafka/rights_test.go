@@ -45,7 +45,7 @@ func TestRights(t *testing.T) {
 		}, "--operation Create --topic new"},
 		{"not the transactions", false, []right{
 			{topic, "in", kmsg.ACLOperationRead}, {group, "g", kmsg.ACLOperationRead}, {topic, "out", kmsg.ACLOperationWrite},
-		}, "--operation Write --transactional-id tx-0"},
+		}, "--operation Write --transactional-id tx- --resource-pattern-type prefixed"},
 		{"all", false, []right{
 			{topic, "in", kmsg.ACLOperationRead}, {group, "g", kmsg.ACLOperationRead}, {topic, "out", kmsg.ACLOperationWrite},
 			{txn, "tx-0", kmsg.ACLOperationWrite},

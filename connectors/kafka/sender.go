@@ -163,6 +163,9 @@ func (s *sender) keepUnstored(parcels []parcel, requests []*request) (worst erro
 				continue
 			}
 			p := &parcels[i]
+			if cluster.IsDoubtful(err) {
+				p.outlet.to.Cluster().NoteDoubt(r.Broker)
+			}
 			switch {
 			case isRefusal(err) && !p.unknown:
 				p.refused, p.named = err, r.answer.Partitions[n].Refused

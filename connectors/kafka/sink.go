@@ -113,7 +113,7 @@ func (s *Sink) checkTransactions(ctx context.Context) error {
 	if !s.exactly {
 		return nil
 	}
-	return s.cluster.CheckTransactions(ctx, s.Source.laneTransactionalID(0))
+	return s.cluster.CheckTransactions(ctx, s.Source.laneTransactionalID(0), s.Source.TransactionPrefix())
 }
 
 // openTopic opens a destination for a topic of the Source, or makes it.

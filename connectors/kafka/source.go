@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strconv"
+	"sync"
 	"sync/atomic"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
@@ -17,6 +18,11 @@ import (
 // Source reads topics. Serve is called once.
 type Source struct {
 	SourceOptions
+	// FindSealed tells for Start.Sealed where a place goes on: at the offset
+	// behind the last message of it that the destination holds, or below zero
+	// if that holds none.
+	FindSealed func(ctx context.Context, place string) (int64, error)
+
 	cluster      *cluster.Cluster
 	names        TopicNames
 	topics       *topicSet
@@ -37,7 +43,7 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{SourceOptions: o, cluster: c, timing: defaultTiming, static: o.Instance != ""}
+	s := &Source{SourceOptions: o, cluster: c, timing: newTiming(o.Wait), static: o.Instance != ""}
 	if !s.static {
 		s.Instance = rand.Text()[:12]
 	}
@@ -169,11 +175,31 @@ type serveFunc = func(context.Context, pipeline.Lane) error
 
 // Serve serves the lanes until ctx is done, or the bounded run has ended.
 func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
+	watching, stop := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() { s.watchLeaders(watching) })
+	defer watch.Wait()
+	defer stop()
 	if s.Until.Bounded() {
 		return s.serveBounded(ctx, serve)
 	}
 	return s.serveGroup(ctx, serve)
 }
+
+// TransactionPrefix is the beginning of the transactional ids of all lanes, and
+// of other processes that do the same work: rights are granted for it.
+func (s *Source) TransactionPrefix() string {
+	switch {
+	case s.TransactionalID != "":
+		return s.TransactionalID + "-"
+	case s.Until.Bounded():
+		return boundedPrefix
+	}
+	return s.Group + "-"
+}
+
+// boundedPrefix begins the transactional ids of runs with an end.
+const boundedPrefix = "streamcrypt-"
 
 // laneTransactionalID names a lane's producer. Names of a bounded run are the
 // same for every run of the group and topic, so that a second one fences the
@@ -184,7 +210,7 @@ func (s *Source) laneTransactionalID(lane int) string {
 	case prefix != "":
 	case s.Until.Bounded():
 		sum := sha256.Sum256([]byte(strconv.Itoa(len(s.Group)) + ":" + s.Group + s.Topic))
-		prefix = "streamcrypt-" + hex.EncodeToString(sum[:12])
+		prefix = boundedPrefix + hex.EncodeToString(sum[:12])
 	default:
 		prefix = s.Group + "-" + s.Instance
 	}

@@ -55,9 +55,11 @@ func (s *Source) findPositions(
 		out[i].Next = starts[n]
 		offsets = append(offsets, s.topics.offsetOf(asked[n], starts[n]))
 	}
-	if s.Start.New {
+	if s.Start.New || s.sink == nil && s.Group != "" {
 		// Where the end is now must not be forgotten if the lane is lost before
-		// its first commit.
+		// its first commit. And a group would look like one with expired
+		// offsets (see FreshPlaces) if messages were written before its first
+		// commit.
 		return out, known, o.commitAs(ctx, offsets, func(as cluster.Owner) error {
 			return s.cluster.CommitOffsets(ctx, as, offsets)
 		})
@@ -128,6 +130,10 @@ func (s *Source) findStarts(ctx context.Context, partitions []int32, fresh func(
 	for i := range starts {
 		first, end := rows[0][i], rows[1][i]
 		switch {
+		case s.Start.Sealed:
+			if starts[i], err = s.findSealed(ctx, partitions[i], first, end); err != nil {
+				return nil, err
+			}
 		case !fresh(partitions[i]):
 			starts[i] = first
 		case s.Start.New:

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
 
@@ -140,5 +141,17 @@ func TestPending(t *testing.T) {
 	p.clearMoved()
 	if !p.isEmpty() || !older.isEmpty() {
 		t.Error("settled positions are still pending")
+	}
+}
+
+// TestGiveUp: a run with an end waits for a transaction at least as long as
+// brokers let one last.
+func TestGiveUp(t *testing.T) {
+	for wait, want := range map[time.Duration]time.Duration{
+		-1: 16 * time.Minute, 0: 16 * time.Minute, 15 * time.Minute: 16 * time.Minute, time.Hour: 61 * time.Minute,
+	} {
+		if got := newTiming(wait).giveUp; got != want {
+			t.Errorf("with a wait of %v: %v", wait, got)
+		}
 	}
 }

@@ -46,7 +46,9 @@ type answer struct {
 const lookAround = 100 * time.Millisecond
 
 func newAnswers(conn *Conn, stream string) (*answers, error) {
-	a := &answers{conn: conn, stream: stream, prefix: conn.nc.NewInbox() + ".", arrived: make(chan struct{}, 1), most: ackTimeout}
+	a := &answers{
+		conn: conn, stream: stream, prefix: conn.nc.NewInbox() + ".", arrived: make(chan struct{}, 1), most: ackTimeout,
+	}
 	a.timer = time.NewTimer(lookAround)
 	a.timer.Stop()
 	sub, err := conn.nc.Subscribe(a.prefix+">", a.noteAnswer)

@@ -70,18 +70,19 @@ func TestBatches(t *testing.T) {
 	b.stream("ENC", atomicStream)
 	s := b.sink(b.connect(), SinkOptions{Stream: "ENC", Publish: PublishBatch})
 	w := b.writer(s)
-	msgs := numberedMessages("enc", 2500, 0)
-	for _, some := range [][]pipeline.Message{msgs[:2300], msgs[2300:2301], msgs[2301:]} {
+	s.batchSize.Store(100)
+	msgs := numberedMessages("enc", 250, 0)
+	for _, some := range [][]pipeline.Message{msgs[:230], msgs[230:231], msgs[231:]} {
 		if err := w.Write(t.Context(), some, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	stored := b.wantNumbered("ENC", 2500, 0)
-	if n := countBatches(stored); n != 5 { // 1,000, 1,000, 300; one; 199
+	stored := b.wantNumbered("ENC", 250, 0)
+	if n := countBatches(stored); n != 5 { // 100, 100, 30; one; 19
 		t.Errorf("%d batches", n)
 	}
 	for i, sequence := range w.(*writer).stored {
-		if sequence != uint64(2302+i) {
+		if sequence != uint64(232+i) {
 			t.Fatalf("message %d of the last write is at %d", i, sequence)
 		}
 	}

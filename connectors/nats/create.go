@@ -163,11 +163,14 @@ func (s *Sink) listWarnings() []string {
 		warn("persist_mode is async: it acknowledges messages before they are on disk")
 	}
 	if cfg.DiscardNewPerSubject {
-		warn("it refuses new messages of a subject that is full (discard_new_per_subject): they become dead letters, or " +
-			"park the source")
+		warn("it refuses new messages of a subject that is full (discard_new_per_subject): " +
+			"they become dead letters, or park the source")
 	}
 	if s.Like == nil {
 		return warnings
+	}
+	if s.KeepsLastValues() && !s.IDs.DeadLetters && !s.canBatch() {
+		warn("it takes no atomic batches (allow_atomic, NATS 2.12), so messages are written to it one at a time")
 	}
 	if cfg.Replicas < s.Like.Replicas {
 		warn("it has %d replicas, the source %d", cfg.Replicas, s.Like.Replicas)

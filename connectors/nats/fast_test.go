@@ -34,10 +34,10 @@ func TestFast(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ENC", fastStream)
-	s := b.sink(b.connect(), SinkOptions{Stream: "ENC", Publish: PublishFast, InFlight: 1000})
+	s := b.sink(b.connect(), SinkOptions{Stream: "ENC", Publish: PublishFast, InFlight: 100})
 	w := b.fastWriter(s, 0)
-	msgs := numberedMessages("enc", 2500, 0)
-	for _, some := range [][]pipeline.Message{msgs[:2300], msgs[2300:2303], msgs[2303:]} {
+	msgs := numberedMessages("enc", 250, 0)
+	for _, some := range [][]pipeline.Message{msgs[:230], msgs[230:233], msgs[233:]} {
 		if err := w.Write(t.Context(), some, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -45,9 +45,9 @@ func TestFast(t *testing.T) {
 			t.Fatal("a batch has failed")
 		}
 	}
-	b.wantNumbered("ENC", 2500, 0)
+	b.wantNumbered("ENC", 250, 0)
 	for i, sequence := range w.stored {
-		if sequence != uint64(2304+i) {
+		if sequence != uint64(234+i) {
 			t.Fatalf("message %d of the last write is at %d", i, sequence)
 		}
 	}

@@ -111,7 +111,8 @@ func (w *writer) raiseFence(ctx context.Context) error {
 	}
 	if f.misses > maxFenceMisses {
 		f.down = true
-		w.sink.Log.Warn("others write under the subjects of this route, so nothing fences a process whose clock stood still",
+		w.sink.Log.Warn("others write under the subjects of this route, so nothing fences a process whose clock "+
+			"stood still",
 			"stream", w.sink.Stream, "subjects", f.filter)
 		return nil
 	}

@@ -21,21 +21,19 @@ import (
 // payloads are dropped as they come, and the message is too large.
 //
 // Parts are stored together or not at all, so a part that is missing was
-// deleted, and parts out of order were never one message. A reader cannot be
-// told that no part comes any more; it waits partWait.
-
-// partWait is how long a part that is missing may take. All have been stored
-// before the first one is delivered.
-const partWait = 10 * time.Second
+// deleted, and parts out of order were never one message. Where nothing comes
+// behind a part, the stream is asked after partWait (missing.go).
 
 // joining is how far the parts at the front of ready have come.
 type joining struct {
-	limit int       // bytes of a joined message, at most
-	bytes int       // of the parts that wait for others; 0 if none do
-	id    string    // of these parts
-	count int       // how many there are
-	since time.Time // when the last of them had come
-	wait  time.Duration
+	limit   int    // bytes of a joined message, at most
+	bytes   int    // of the parts that wait for others; 0 if none do
+	id      string // of these parts
+	count   int    // how many there are
+	wait    time.Duration
+	since   time.Time // when the last of them had come, or the stream was asked
+	last    *delivery // the last of them
+	missing bool      // the stream does not hold the next one
 }
 
 // notePart reads the header of a part, if d has one.
@@ -69,7 +67,8 @@ func (l *lane) measureMessage(ready []*delivery) (n int, fault error) {
 		switch {
 		case !d.isPart || d.part.id != begin.part.id:
 			return n, rejectParts(pipeline.ReasonTruncated, "%d of %d parts", n, begin.part.parts)
-		case d.part.part != n+1, d.part.parts != begin.part.parts, d.msg.Subject != begin.msg.Subject, hasMore(d.msg.Header):
+		case d.part.part != n+1, d.part.parts != begin.part.parts, d.msg.Subject != begin.msg.Subject,
+			hasMore(d.msg.Header):
 			return countParts(ready), rejectParts(pipeline.ReasonMalformed, "part %d of %d does not fit the others",
 				n+1, begin.part.parts)
 		}
@@ -86,9 +85,9 @@ func (l *lane) measureMessage(ready []*delivery) (n int, fault error) {
 func (l *lane) awaitPart(parts []*delivery, size int) (int, error) {
 	j, n, is := &l.joining, len(parts), parts[0].part
 	if n != j.count || is.id != j.id {
-		j.id, j.count, j.since = is.id, n, time.Now()
+		j.id, j.count, j.since, j.last, j.missing = is.id, n, time.Now(), parts[n-1], false
 	}
-	if time.Since(j.since) >= j.wait {
+	if j.missing {
 		return n, rejectParts(pipeline.ReasonTruncated, "%d of %d parts", n, is.parts)
 	}
 	if size > j.limit {
@@ -198,15 +197,6 @@ func (b *batch) addFault(place string, d *delivery, fault error) {
 	})
 	for _, p := range unjoinAll([]*delivery{d}) {
 		b.Size += p.size
-	}
-}
-
-// wakeJoin has Read look again when a missing part has taken long enough.
-func (l *lane) wakeJoin() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if j := &l.joining; j.bytes > 0 && time.Since(j.since) >= j.wait {
-		signalOnce(l.arrived)
 	}
 }
 

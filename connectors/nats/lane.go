@@ -317,7 +317,7 @@ func (l *lane) runLoop(ctx context.Context) {
 			l.inProgress()
 		case <-look.C:
 			l.settleDebts()
-			l.wakeJoin()
+			l.seekPart(ctx)
 			l.noteDenied(started)
 			l.superviseSession(ctx)
 		case <-l.attend:

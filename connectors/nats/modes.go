@@ -79,23 +79,21 @@ func (s *Sink) noteBatchError(err error, size int) (again bool) {
 	if !errors.As(err, &api) {
 		return isTransient(err)
 	}
-	switch api.ErrorCode {
-	case errAtomicDisabled:
+	switch code := api.ErrorCode; {
+	case code == errAtomicDisabled:
 		if s.atomic.Swap(false) {
 			s.batches.Store(false)
 			s.Log.Warn("the stream takes no atomic batches any more, so messages are published one by one",
 				"stream", s.Stream, "error", err)
 		}
-	case errFastDisabled:
+	case code == errFastDisabled:
 		if s.fast.Swap(false) {
 			s.Log.Warn("the stream takes no fast batches any more, so messages are published one by one",
 				"stream", s.Stream, "error", err)
 		}
-	case errBatchTooLarge:
-		if size > 1 {
-			s.batchSize.Store(int64(max(size/2, 1)))
-			return true
-		}
+	case code == errBatchTooLarge && size > 1:
+		s.batchSize.Store(int64(max(size/2, 1)))
+		return true
 	}
 	return false
 }

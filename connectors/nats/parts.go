@@ -81,12 +81,13 @@ func (s *Sink) checkSize(m *pipeline.Message, valueSize int) error {
 		return nil
 	}
 	if !s.canPart() {
-		return rejectHeader(pipeline.ReasonTooLarge, "%d bytes with headers; stream %s takes %d", size, s.Stream, limit)
+		return rejectHeader(pipeline.ReasonTooLarge, "too-large: %d bytes with headers; stream %s takes %d",
+			size, s.Stream, limit)
 	}
 	most := min(maxParts, int(s.batchSize.Load()))
 	if room := s.partRoom(m); room <= 0 || valueSize > most*room {
-		return rejectHeader(pipeline.ReasonTooLarge, "%d bytes with headers; stream %s takes %d in each of %d parts",
-			size, s.Stream, limit, most)
+		return rejectHeader(pipeline.ReasonTooLarge, "too-large: %d bytes with headers; stream %s takes %d in each "+
+			"of %d parts", size, s.Stream, limit, most)
 	}
 	return nil
 }

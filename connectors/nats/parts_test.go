@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -258,7 +260,7 @@ func TestStrangeParts(t *testing.T) {
 			if !slices.Equal(got, want) {
 				t.Errorf("read %q, want %q", got, want)
 			}
-			if floor, last := b.consumer("ENC", "dec").AckFloor.Stream, uint64(b.count("ENC")); floor != last {
+			if floor, last := b.consumer("ENC", "dec").AckFloor.Stream, b.count("ENC"); floor != last {
 				t.Errorf("acknowledged up to %d of %d", floor, last)
 			}
 		})
@@ -360,7 +362,7 @@ func TestPartsAreAckedTogether(t *testing.T) {
 // as one.
 func TestTrialOfParts(t *testing.T) {
 	t.Parallel()
-	l := &lane{source: &Source{}}
+	l := &lane{source: &Source{SourceOptions: SourceOptions{ReadAhead: 100}}}
 	parts := []*delivery{
 		{msg: partMsg("1/2"+idA, "1"), sequence: 4, size: 1}, {msg: partMsg("2/2"+idA, "2"), sequence: 5, size: 1},
 		{msg: partMsg("", "x"), sequence: 6, size: 1},
@@ -379,6 +381,44 @@ func TestTrialOfParts(t *testing.T) {
 	if b, err := l.takeReady(1); err != nil || len(b.Messages) != 1 || string(b.Messages[0].Value) != "12" {
 		t.Fatalf("%+v, %v", b, err)
 	}
+}
+
+// TestPartIsLate: a part that the stream holds is waited for, as long as it
+// takes.
+func TestPartIsLate(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ENC", nil)
+	b.publish(partMsg("1/2"+idA, "1"))
+	b.publish(partMsg("2/2"+idA, "2"))
+	if _, err := b.plain().CreateConsumer(t.Context(), "ENC", jetstream.ConsumerConfig{
+		Durable: "dec", AckPolicy: jetstream.AckExplicitPolicy, MaxAckPending: 1,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var log logLines
+	s, err := NewSource(t.Context(), b.connect(), SourceOptions{
+		Stream: "ENC", Consumer: "dec", Sealed: true, Log: slog.New(slog.NewTextHandler(&log, nil)),
+		MaxAckPending: 1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.partWait = 50 * time.Millisecond
+	v := serve(t, s)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		_, err := v.lane.Read(ctx, readLimit)
+		done <- err
+	}()
+	eventually(t, "asked twice", func() bool { return log.count("does not deliver") >= 2 })
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("read: %v", err)
+	}
+	v.leave(nil)
 }
 
 // TestHalfABatch: a batch that is not committed shows nothing of itself.

@@ -142,6 +142,11 @@ type Traits struct {
 	KeepsPartitions bool
 	// Repartitions says that a sink chooses partitions anew.
 	Repartitions bool
+	// StartsSealed says that a source begins behind its last message in the
+	// destination, where it has no position.
+	StartsSealed bool
+	// ShowsHeld says that a sink shows its messages: see Sink.OpenPeekers.
+	ShowsHeld bool
 	// TextHeaders says that header values are text.
 	TextHeaders bool
 	// NoHeaderOrder says that headers have no order.

@@ -62,6 +62,19 @@ type Source struct {
 	// Peek returns the first n messages of the source, or fewer, and leaves it
 	// as if it had not been read; nil if that is not possible.
 	Peek func(ctx context.Context, n int) ([]pipeline.Message, error)
+	// FreshPlaces returns the places at which a run would begin anew, although
+	// nobody has said where to begin: the source has no position for them, and
+	// knows of nobody else who is reading them. A nil FreshPlaces says that
+	// there are none.
+	FreshPlaces func(ctx context.Context) ([]string, error)
+	// Keeper names the keeper of the positions, for errors about FreshPlaces;
+	// "" if nobody keeps any.
+	Keeper string
+	// UseSealed has the source begin behind its last message in the
+	// destination, at places for which it has no position: find returns that
+	// offset, or one below zero if there is none. A nil UseSealed says that
+	// this is not wished for.
+	UseSealed func(find func(ctx context.Context, place string) (next int64, err error))
 	// MeasureProgress tells how far the source has been read, of which this
 	// many messages have been settled.
 	MeasureProgress func(settled int64) Progress
@@ -97,6 +110,11 @@ type Sink struct {
 	// AtOnce says that the output appears when the source has been read to its
 	// end, and not before.
 	AtOnce bool
+	// OpenPeekers opens Peekers of the messages that the sink holds already of
+	// a place of the source, among others; nil if they cannot be looked at.
+	OpenPeekers func(ctx context.Context, place string) ([]Peeker, error)
+	// MayRepeat says that the user accepts messages that come twice.
+	MayRepeat bool
 }
 
 // RawSource is an open payload.

@@ -59,15 +59,13 @@ func LoadVerifiers(paths []string) ([]keys.Verifier, error) {
 }
 
 // LoadOwnUnwrappers loads those of the keys to encrypt to that can decrypt as
-// well, as far as that is in their files: a symmetric key, or a private half.
+// well: a symmetric key, a file with the private half, or a key of a service,
+// which may still deny it.
 func LoadOwnUnwrappers(ctx context.Context, urls []string, env Env) []keys.Unwrapper {
 	var all []keys.Unwrapper
 	for _, text := range urls {
-		at, l, err := readURL(text)
+		_, l, err := readURL(text)
 		if err != nil {
-			continue
-		}
-		if kind := FindKind(at.Scheme); kind == nil || !kind.IsFile {
 			continue
 		}
 		if k, err := l.unwrapper(ctx, env); err == nil {

@@ -41,6 +41,14 @@ func NewPatience(limit time.Duration, log *slog.Logger) *Patience {
 	return &Patience{limit: limit, log: log}
 }
 
+// Limit returns the limit: 0 for a nil Patience, and NoLimit for none.
+func (p *Patience) Limit() time.Duration {
+	if p == nil {
+		return 0
+	}
+	return p.limit
+}
+
 // LateError says that a service did not come back in time.
 type LateError struct {
 	Service string

@@ -9,6 +9,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
+	"github.com/streamcrypt/streamcrypt/keys"
 )
 
 // The functions that are made here are all that an archive's endpoint knows of
@@ -77,14 +78,24 @@ func (r *records) addEndOpener(ctx context.Context, f *archive.Functions) error 
 	f.KeepRecord = r.newOpenedArchive(opener).KeepRecord
 	f.OpenEnd = func(ctx context.Context, sealed []byte) ([archive.EndSize]byte, error) {
 		end, err := opener.OpenEnd(ctx, sealed)
-		var refused *envelope.Error
-		if errors.As(err, &refused) &&
-			(refused.Reason == envelope.ReasonUnknownKey || refused.Reason == envelope.ReasonUntrusted) {
+		if isLocked(err) {
+			r.env.Log.Warn("an end of the archive cannot be opened with these keys: "+
+				"the next end says that the bytes before it were not verified", "to", r.sink.Name, "error", err)
 			return end, archive.ErrNotOpened
 		}
 		return end, err
 	}
 	return nil
+}
+
+// isLocked tells whether an end was not opened for want of a key, or of the
+// right to decrypt with one.
+func isLocked(err error) bool {
+	if refused, ok := errors.AsType[*envelope.Error](err); ok {
+		return refused.Reason == envelope.ReasonUnknownKey || refused.Reason == envelope.ReasonUntrusted
+	}
+	service, ok := errors.AsType[*keys.Error](err)
+	return ok && service.Class == keys.Gone
 }
 
 // newOpenedArchive is for an archive that is read. o is used for its records by

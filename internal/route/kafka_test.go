@@ -181,7 +181,8 @@ func TestTopicLettersInAFile(t *testing.T) {
 	b.put(t, records...)
 	for _, delivery := range []string{"exactly-once", "at-least-once"} {
 		s := mustRun(t, Encrypt, Config{
-			From: b.url + "/plain?until=latest&group=" + delivery, To: b.url + "/sealed?create=true&delivery=" + delivery, Workers: 4,
+			From: b.url + "/plain?until=latest&start=earliest&group=" + delivery,
+			To:   b.url + "/sealed?create=true&delivery=" + delivery, Workers: 4,
 			DeadLetter: "file:" + delivery + ".ndjson",
 		})
 		if s.Messages != 400 || s.Rejected != 100 {
@@ -266,7 +267,7 @@ func TestGateBehindATopic(t *testing.T) {
 		decrypt := Config{From: b.url + "/sealed?group=dec&until=latest", To: b.url + "/out?create=true&delivery=" + delivery}
 		mustRun(t, Decrypt, decrypt)
 		// Without a group nobody remembers that the topic was sealed already.
-		mustRun(t, Encrypt, Config{From: b.url + "/plain?until=latest", To: b.url + "/sealed"})
+		mustRun(t, Encrypt, Config{From: b.url + "/plain?until=latest", To: b.url + "/sealed?delivery=at-least-once"})
 		b.put(t, mixed("plain", 5, 1)...)
 		mustRun(t, Encrypt, Config{From: b.url + "/plain?until=latest&start=10", To: b.url + "/sealed"})
 		s := mustRun(t, Decrypt, decrypt)

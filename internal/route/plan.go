@@ -41,7 +41,8 @@ func newPlan(do direction, c Config, env Env) (*plan, error) {
 	p := &plan{Config: c, env: env, do: do}
 	steps := []func() error{
 		p.readEnds, p.readBind, p.readCoding, p.readPolicies, p.readKeys, p.checkLimits, p.checkFormats,
-		p.checkArchives, p.checkCheckpoint, p.checkState, p.checkDistinct, p.checkRewrap, p.checkFiles, p.checkTopics, p.readContexts,
+		p.checkArchives, p.checkCheckpoint, p.checkState, p.checkDistinct, p.checkRewrap, p.checkFiles, p.checkTopics,
+		p.readContexts, p.checkSealedStart,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

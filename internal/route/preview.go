@@ -138,6 +138,9 @@ func (p *plan) previewEnds(ctx context.Context, preview *Preview, closers *close
 		}
 		if end.as == endpoint.To {
 			preview.Delivery = found.Delivery
+			if in != nil && in.Source != nil && found.Sink != nil {
+				found.AddProblem(p.checkStart(ctx, in.Source, found.Sink))
+			}
 		}
 		preview.Ends = append(preview.Ends, EndPreview{end.as.String(), end.Traits().Name, found.Report})
 	}

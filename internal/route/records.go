@@ -158,6 +158,9 @@ func (r *records) openEnds(ctx context.Context, archive archive.Functions, more 
 	if r.out, err = r.openSink(ctx, session, r.in); err != nil {
 		return err
 	}
+	if err := r.checkStart(ctx, r.in, r.out); err != nil {
+		return err
+	}
 	letters, err := r.openLetters(ctx, session, r.in)
 	if err != nil {
 		return err

@@ -2,54 +2,121 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
+	"time"
 
+	kafkago "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 )
 
-// brokerTable has the brokers that the last metadata named. A question that any
-// broker can answer goes to those that the configuration names, and to the
-// others in turns once one of the former has not answered: the configuration
-// may name a single broker, and that one may be down.
+// brokerTable has the brokers that the last metadata named, and when each of
+// them was in doubt last. A question that any broker can answer goes to those
+// that the configuration names, and once a broker is in doubt to the one that
+// has been in doubt the longest time ago, or never: the configuration may name
+// a single broker, and that one may be down, or cut off from the others.
 type brokerTable struct {
-	mu     sync.Mutex
-	ids    []int32
-	silent int // questions in a row without an answer
+	mu      sync.Mutex
+	ids     []int32
+	doubted map[int32]time.Time // by broker; named is one that the configuration names
+	last    time.Time           // when one was in doubt last
+	turn    int                 // counts those that were asked in turn
 }
+
+// named stands for the brokers that the configuration names. Nobody knows which
+// of them is asked.
+const named = -1
+
+// doubtTime is how long after a doubt the brokers that the configuration names
+// are not the first choice.
+const doubtTime = time.Minute
+
+// turnPause is how long after a doubt a broker is not asked in its turn.
+const turnPause = 15 * time.Second
 
 // askAny asks a question that any broker can answer: it chooses the broker.
 func (c *Cluster) askAny(ctx context.Context, q wire.Question) (kmsg.Response, error) {
 	q.Broker = c.anyBroker()
 	answer, _, err := c.wire.Ask(ctx, q)
-	if err != nil {
-		c.noteSilence()
+	if err != nil && ctx.Err() == nil {
+		c.NoteDoubt(q.Broker)
 	}
 	return answer, err
 }
 
-// anyBroker returns the broker to ask next; -1 for one that the configuration
-// names.
+// anyBroker returns the broker to ask next; named for one that the
+// configuration names.
 func (c *Cluster) anyBroker() int32 {
 	b := &c.brokers
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.silent == 0 || len(b.ids) == 0 {
-		return -1
+	if b.last.IsZero() || time.Since(b.last) > doubtTime {
+		return named
 	}
-	if at := (b.silent - 1) % (len(b.ids) + 1); at < len(b.ids) {
-		return b.ids[at]
+	best, since := int32(named), b.last // it may be the one that is in doubt
+	for _, id := range b.ids {
+		if at := b.doubted[id]; at.Before(since) {
+			best, since = id, at
+		}
 	}
-	return -1
+	return best
 }
 
-// noteSilence notes that a broker has not answered a question that any can.
-func (c *Cluster) noteSilence() {
-	c.brokers.mu.Lock()
-	defer c.brokers.mu.Unlock()
-	c.brokers.silent++
+// AskInTurn asks about topics, once, and each time another broker. One that was
+// in doubt a moment ago is left out.
+func (c *Cluster) AskInTurn(ctx context.Context, topics ...string) (*wire.Metadata, error) {
+	broker := c.brokerInTurn()
+	m, err := c.wire.Metadata(ctx, broker, topics...)
+	return c.noteMetadata(ctx, broker, m, err)
+}
+
+func (c *Cluster) brokerInTurn() int32 {
+	b := &c.brokers
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for range b.ids {
+		b.turn++
+		id := b.ids[b.turn%len(b.ids)]
+		if at, ok := b.doubted[id]; !ok || time.Since(at) > turnPause {
+			return id
+		}
+	}
+	return named
+}
+
+// NoteDoubt notes that a broker did not answer, or answered as one does that
+// others do not hear any more. Its view of the cluster may be outdated then.
+func (c *Cluster) NoteDoubt(broker int32) {
+	b := &c.brokers
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.doubted == nil {
+		b.doubted = make(map[int32]time.Time)
+	}
+	b.last = time.Now()
+	b.doubted[broker] = b.last
+}
+
+// IsDoubtful tells whether the error of an exchange, or a code in an answer,
+// may come from a broker that is cut off from the others, or stopped.
+func IsDoubtful(err error) bool {
+	if err == nil {
+		return false
+	}
+	code, ok := errors.AsType[kafkago.Error](err)
+	if !ok {
+		return wire.Retriable(err)
+	}
+	switch code {
+	case kafkago.RequestTimedOut, kafkago.NetworkException, kafkago.NotEnoughReplicas,
+		kafkago.NotEnoughReplicasAfterAppend, kafkago.GroupCoordinatorNotAvailable:
+		return true
+	default:
+		return false
+	}
 }
 
 // noteBrokers notes an answer with the brokers of the cluster.

@@ -129,20 +129,26 @@ func (c *Cluster) meetOnce(ctx context.Context) error {
 
 // AskMetadata asks any broker about topics, once.
 func (c *Cluster) AskMetadata(ctx context.Context, topics ...string) (*wire.Metadata, error) {
-	m, err := c.wire.Metadata(ctx, c.anyBroker(), topics...)
-	return c.noteMetadata(m, err)
+	broker := c.anyBroker()
+	m, err := c.wire.Metadata(ctx, broker, topics...)
+	return c.noteMetadata(ctx, broker, m, err)
 }
 
 // AskAllMetadata asks any broker, once, about every topic that the user may
 // describe.
 func (c *Cluster) AskAllMetadata(ctx context.Context) (*wire.Metadata, error) {
-	m, err := c.wire.AllMetadata(ctx, c.anyBroker())
-	return c.noteMetadata(m, err)
+	broker := c.anyBroker()
+	m, err := c.wire.AllMetadata(ctx, broker)
+	return c.noteMetadata(ctx, broker, m, err)
 }
 
-func (c *Cluster) noteMetadata(m *wire.Metadata, err error) (*wire.Metadata, error) {
+func (c *Cluster) noteMetadata(
+	ctx context.Context, broker int32, m *wire.Metadata, err error,
+) (*wire.Metadata, error) {
 	if err != nil {
-		c.noteSilence()
+		if ctx.Err() == nil {
+			c.NoteDoubt(broker)
+		}
 		return nil, err
 	}
 	c.noteBrokers(m.Brokers)

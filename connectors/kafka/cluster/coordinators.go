@@ -84,6 +84,9 @@ func (k *Coordinator) AskPeer(
 		Broker: broker, Request: req, Least: least, Most: most, Limit: limit,
 	})
 	if err != nil {
+		if IsDoubtful(err) && ctx.Err() == nil {
+			k.cluster.NoteDoubt(broker)
+		}
 		k.NoteMoved()
 	}
 	return res, peer, err
@@ -99,14 +102,21 @@ func (k *Coordinator) NoteMoved() {
 // NoteDoubt does the same, and has another broker be asked: the last one may
 // know no better than the coordinator that it has named.
 func (k *Coordinator) NoteDoubt() {
-	k.cluster.noteSilence()
+	k.mu.Lock()
+	broker := k.broker
+	k.mu.Unlock()
+	k.cluster.NoteDoubt(broker)
 	k.NoteMoved()
 }
 
 // NoteCode forgets the coordinator if a code in its answer can mean that
 // another broker has taken over.
 func (k *Coordinator) NoteCode(err error) {
-	if err != nil && JudgeError(err) == Again && !errors.Is(err, kafkago.ConcurrentTransactions) {
+	switch {
+	case err == nil || JudgeError(err) != Again || errors.Is(err, kafkago.ConcurrentTransactions):
+	case IsDoubtful(err):
+		k.NoteDoubt()
+	default:
 		k.NoteMoved()
 	}
 }

@@ -16,8 +16,17 @@ import (
 
 // Resource is something in a cluster that rights are about.
 type Resource struct {
-	Kind string // topic, group or transactional-id, as kafka-acls.sh names it
-	Name string
+	Kind   string // topic, group or transactional-id, as kafka-acls.sh names it
+	Name   string
+	Prefix bool // every resource with a name that begins with Name
+}
+
+// String names the resource.
+func (r Resource) String() string {
+	if r.Prefix {
+		return r.Kind + " " + r.Name + "*"
+	}
+	return r.Kind + " " + r.Name
 }
 
 // RightError says that a right is missing.
@@ -35,7 +44,7 @@ func (e *RightError) Error() string {
 	if who == "" {
 		who = "this user"
 	}
-	return fmt.Sprintf("%s has no right to %s %s %s; grant it: %s", who, e.Operation, e.Kind, e.Name, e.Command)
+	return fmt.Sprintf("%s has no right to %s %s; grant it: %s", who, e.Operation, e.Resource, e.Command)
 }
 
 // Unwrap gives the broker's error.
@@ -48,8 +57,12 @@ func (o *Options) FormatGrant(r Resource, operation string) string {
 	if principal == "" {
 		principal = "User:NAME"
 	}
-	return fmt.Sprintf("kafka-acls.sh --bootstrap-server %s --add --allow-principal %s --operation %s --%s %s",
+	command := fmt.Sprintf("kafka-acls.sh --bootstrap-server %s --add --allow-principal %s --operation %s --%s %s",
 		strings.Join(o.Brokers, ","), principal, operation, r.Kind, r.Name)
+	if r.Prefix {
+		command += " --resource-pattern-type prefixed"
+	}
+	return command
 }
 
 // NewRightError returns the error of a right that is missing.
@@ -137,7 +150,7 @@ func (c *Cluster) readTopicRights(ctx context.Context, topic string) (_ Rights, 
 // CheckTopicRight asks whether this user has a right to a topic. Brokers that
 // do not know the question say nothing.
 func (c *Cluster) CheckTopicRight(ctx context.Context, topic, operation string) error {
-	r := Resource{"topic", topic}
+	r := Resource{Kind: "topic", Name: topic}
 	return c.RetryCall(ctx, "rights to topic "+topic, func(ctx context.Context) error {
 		rights, code, err := c.readTopicRights(ctx, topic)
 		switch {
@@ -182,7 +195,7 @@ func (c *Cluster) DescribeGroup(ctx context.Context, group string) (Group, error
 
 // CheckGroupRight asks whether this user has a right to a group.
 func (c *Cluster) CheckGroupRight(ctx context.Context, group, operation string) error {
-	r := Resource{"group", group}
+	r := Resource{Kind: "group", Name: group}
 	err := c.RetryCall(ctx, "rights to group "+group, func(ctx context.Context) error {
 		g, err := c.DescribeGroup(ctx, group)
 		if g.Rights.lacks(operation) {
@@ -214,7 +227,7 @@ const (
 // changes nothing, and whether the cluster can have transactions at all: a
 // cluster of fewer brokers than transaction.state.log.replication.factor never
 // makes their topic.
-func (c *Cluster) CheckTransactions(ctx context.Context, id string) error {
+func (c *Cluster) CheckTransactions(ctx context.Context, id, prefix string) error {
 	k, r, begin := c.TransactionCoordinator(id), c.NewRetry("transactions"), time.Now()
 	for {
 		_, err := k.findBroker(ctx, 0)
@@ -228,7 +241,7 @@ func (c *Cluster) CheckTransactions(ctx context.Context, id string) error {
 				"are there as many brokers as transaction.state.log.replication.factor says?", ErrNoTransactions)
 		}
 		if err := r.Wait(ctx, err); err != nil {
-			return c.NameRight(Resource{"transactional-id", id}, "Write", err)
+			return c.NameRight(Resource{Kind: "transactional-id", Name: prefix, Prefix: true}, "Write", err)
 		}
 	}
 }

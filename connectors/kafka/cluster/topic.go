@@ -113,11 +113,24 @@ func (t *Topic) Note(found *wire.Topic) error {
 	}
 	for _, p := range found.Partitions {
 		if p.Partition >= 0 && int(p.Partition) < len(leads) {
-			leads[p.Partition] = Leader{Broker: p.Leader, Epoch: p.LeaderEpoch}
+			leads[p.Partition] = t.laterOf(p.Partition, Leader{Broker: p.Leader, Epoch: p.LeaderEpoch})
 		}
 	}
 	t.leads, t.asked = leads, time.Now()
 	return nil
+}
+
+// laterOf returns the later of the leader that is known and one that a broker
+// names: a broker that is cut off from the others names those of before. Epochs
+// of one topic never fall. A topic without an id may be another one by now.
+func (t *Topic) laterOf(partition int32, found Leader) Leader {
+	if t.id == [16]byte{} || int(partition) >= len(t.leads) || found.Epoch < 0 {
+		return found
+	}
+	if known := t.leads[partition]; known.Epoch > found.Epoch {
+		return known
+	}
+	return found
 }
 
 // Refresh asks again who leads, unless that was asked less than Options.Refresh

@@ -66,6 +66,33 @@ func (m *Member) checkOnce(ctx context.Context) error {
 	}
 }
 
+// HasMembers asks once whether a group has members, of either protocol. The
+// Holder may be nil.
+func HasMembers(ctx context.Context, o Options) (bool, error) {
+	o.Holder = nobody{}
+	m, err := New(o)
+	if err != nil {
+		return false, err
+	}
+	req := kmsg.NewPtrDescribeGroupsRequest()
+	req.Groups = []string{m.Group}
+	res, err := m.Coordinator.Ask(ctx, req, 0, 5, describeLimit)
+	if err != nil {
+		return false, err
+	}
+	for _, g := range res.(*kmsg.DescribeGroupsResponse).Groups {
+		switch code := kafkago.Error(g.ErrorCode); {
+		case code == 0 && len(g.Members) > 0:
+			return true, nil
+		case code != 0 && code != codeGroupIDNotFound:
+			m.Coordinator.NoteMoved()
+			return false, code
+		}
+	}
+	dealt, err := m.askDealtByBroker(ctx)
+	return dealt != nil, err
+}
+
 // nameLimit names the brokers' setting that a session breaks.
 func (m *Member) nameLimit(err error) error {
 	if err == codeSessionTimeout {

@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/segmentio/kafka-go/protocol"
 
@@ -44,6 +45,10 @@ type Partition struct {
 	InSync      []int32
 }
 
+// metadataLimit is how long a broker may take to say who leads. Another one
+// knows it as well.
+const metadataLimit = 5 * time.Second
+
 // Metadata asks a broker about topics, past the Transport's cache, or any one
 // if its number is below zero. Topics are not created by asking.
 func (c *Client) Metadata(ctx context.Context, broker int32, topics ...string) (*Metadata, error) {
@@ -64,7 +69,7 @@ func encodeAllTopics(e *encoder, _ int16) {
 func (c *Client) askMetadata(ctx context.Context, broker int32, encode func(*encoder, int16)) (*Metadata, error) {
 	x := &exchange{api: protocol.Metadata}
 	x.prepare = prepareMetadata(x, encode)
-	if _, err := c.do(ctx, x, toAnyOr(broker), c.Timeout); err != nil {
+	if _, err := c.do(ctx, x, toAnyOr(broker), min(c.Timeout, metadataLimit)); err != nil {
 		return nil, err
 	}
 	m := &Metadata{}

@@ -21,21 +21,40 @@ type right struct {
 
 // listRights lists the rights that the topic takes.
 func (t *topic) listRights() []right {
-	on := cluster.Resource{Kind: "topic", Name: t.topic}
 	var rights []right
-	if t.as.Reads() {
-		rights = append(rights, right{on, "Read", false}, right{on, "Describe", false})
-		if t.group != "" {
-			rights = append(rights, right{cluster.Resource{Kind: "group", Name: t.group}, "Read", false})
-		}
-	} else {
-		rights = append(rights, right{on, "Write", false}, right{on, "Describe", false})
-		if t.create {
-			rights = append(rights, right{on, "Create", false})
+	operations := []string{"Write", "Describe"}
+	switch {
+	case t.as.Reads():
+		operations = []string{"Read", "Describe"}
+	case t.create:
+		operations = []string{"Write", "Describe", "Create"}
+	}
+	for _, on := range t.listResources() {
+		for _, operation := range operations {
+			rights = append(rights, right{on, operation, false})
 		}
 	}
+	if t.as.Reads() && t.group != "" {
+		rights = append(rights, right{cluster.Resource{Kind: "group", Name: t.group}, "Read", false})
+	}
 	// Without this one the largest batch is taken to be the brokers' default.
-	return append(rights, right{on, "DescribeConfigs", true})
+	for _, on := range t.listResources() {
+		rights = append(rights, right{on, "DescribeConfigs", true})
+	}
+	return rights
+}
+
+// listResources lists the topics that the URL names. Of a pattern or a template
+// they are not known: it stands for them.
+func (t *topic) listResources() []cluster.Resource {
+	if names := t.reads.Listed(); t.as.Reads() && len(names) > 0 {
+		all := make([]cluster.Resource, len(names))
+		for i, name := range names {
+			all[i] = cluster.Resource{Kind: "topic", Name: name}
+		}
+		return all
+	}
+	return []cluster.Resource{{Kind: "topic", Name: t.topic}}
 }
 
 // Needs implements endpoint.Checker.
@@ -47,36 +66,40 @@ func (t *topic) Needs() []findings.Need {
 	return needs
 }
 
-// newNeed returns the need of a right, with the command that grants it.
+// newNeed returns the need of a right, with the command that grants it. A
+// pattern or a template is no name that a command takes.
 func (t *topic) newNeed(r right) findings.Need {
-	o := t.conn.nameOptions()
-	return findings.Need{
-		Right: fmt.Sprintf("%s on %s %s", r.operation, r.Kind, r.Name), State: findings.Unknown,
-		Optional: r.optional, Grant: o.FormatGrant(r.Resource, r.operation),
+	need := findings.Need{
+		Right: fmt.Sprintf("%s on %s", r.operation, r.Resource), State: findings.Unknown, Optional: r.optional,
 	}
+	if cluster.CheckTopicName(r.Name) == nil || r.Kind != "topic" {
+		o := t.conn.nameOptions()
+		need.Grant = o.FormatGrant(r.Resource, r.operation)
+	}
+	return need
 }
 
 // settleNeeds returns Needs, and which of the rights are there.
 func (t *topic) settleNeeds(ctx context.Context, c *cluster.Cluster) ([]findings.Need, error) {
-	onTopic, err := c.ReadTopicRights(ctx, t.topic)
-	if err != nil {
-		return nil, err
+	given := make(map[cluster.Resource]cluster.Rights)
+	for _, on := range t.listResources() {
+		rights, err := c.ReadTopicRights(ctx, on.Name)
+		if err != nil {
+			return nil, err
+		}
+		given[on] = rights
 	}
-	var onGroup cluster.Rights
 	if t.group != "" {
 		g, err := c.DescribeGroup(ctx, t.group)
 		if err == nil {
-			onGroup = g.Rights
+			given[cluster.Resource{Kind: "group", Name: t.group}] = g.Rights
 		}
 		// An error is why the rights are not known, and no problem of the run.
 	}
 	needs := t.Needs()
 	for i, r := range t.listRights() {
-		given := onTopic
-		if r.Kind == "group" {
-			given = onGroup
-		}
-		switch has, known := given.Has(r.operation); {
+		rights := given[r.Resource]
+		switch has, known := rights.Has(r.operation); {
 		case has:
 			needs[i].State = findings.Given
 		case known:
@@ -193,7 +216,7 @@ func (t *topic) CheckSink(ctx context.Context, s *endpoint.Session, in *endpoint
 		found.AddProblem(err)
 		return found, nil
 	}
-	found.LaneMemory = sink.LaneMemory()
+	found.LaneMemory, found.Sink = sink.LaneMemory(), t.describeSink(sink)
 	return found, nil
 }
 
@@ -204,10 +227,17 @@ func (t *topic) checkTemplate(
 	if t.create {
 		found.Makes = append(found.Makes,
 			"a topic by the template "+t.topic+" for each topic of the source that has none")
+	}
+	o.Create = false
+	sink, err := connector.NewSink(ctx, c, o)
+	if errors.Is(err, cluster.ErrNoTopic) && t.create {
 		return found, nil
 	}
-	_, err := connector.NewSink(ctx, c, o)
-	found.AddProblem(err)
+	if err != nil {
+		found.AddProblem(err)
+		return found, nil
+	}
+	found.Sink = t.describeSink(sink)
 	return found, nil
 }
 
@@ -225,14 +255,8 @@ func (t *topic) addDelivery(found *endpoint.Checked, source *connector.Source, e
 		return
 	}
 	found.Delivery = "exactly-once"
-	prefix := "streamcrypt-" // of a run with an end
-	if !source.Until.Bounded() {
-		prefix = source.Group + "-"
-	}
+	ids := cluster.Resource{Kind: "transactional-id", Name: source.TransactionPrefix(), Prefix: true}
 	for _, operation := range []string{"Write", "Describe"} {
-		need := t.newNeed(right{cluster.Resource{Kind: "transactional-id", Name: prefix}, operation, false})
-		need.Right += "*"
-		need.Grant += " --resource-pattern-type prefixed"
-		found.Needs = append(found.Needs, need)
+		found.Needs = append(found.Needs, t.newNeed(right{ids, operation, false}))
 	}
 }

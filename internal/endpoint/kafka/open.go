@@ -64,7 +64,7 @@ func (t *topic) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint.
 		return nil, err
 	}
 	bounded := t.until.Bounded()
-	return &endpoint.Source{
+	in := &endpoint.Source{
 		Source: source, Identity: id, Name: fmt.Sprintf("kafka topic %s, %s", t.topic, id),
 		TopicOf: cluster.TopicOf, Topics: source.Topics, Places: t.countPlaces(source),
 		NumberPlace: numberPlace(source), IdentifyPlace: t.placeIdentities(source),
@@ -73,7 +73,9 @@ func (t *topic) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint.
 		LaneMemory:      source.LaneMemory(),
 		Losses:          source.Losses,
 		MeasureProgress: func(settled int64) endpoint.Progress { return measureProgress(source, bounded, settled) },
-	}, nil
+	}
+	t.tellStarts(source, in)
+	return in, nil
 }
 
 func (t *topic) openSource(ctx context.Context, s *endpoint.Session) (*connector.Source, error) {
@@ -88,6 +90,7 @@ func (t *topic) openSource(ctx context.Context, s *endpoint.Session) (*connector
 	o.Announce, o.NoteCompressed = s.Announce, s.NoteCompressed
 	o.Instance, o.Workers, o.OneLane, o.Grace = s.Instance, s.Workers, s.OneLane, s.Grace
 	o.Observer, o.Stuck = s.Watch, s.Watch.ObserveStuck
+	o.Wait = s.Patience.Limit()
 	o.LargestRecord = s.Budget / 2 // the other half is for its transformed copy
 	return connector.NewSource(ctx, c, o)
 }
@@ -113,6 +116,20 @@ func (t *topic) listWritten(ctx context.Context, s *endpoint.Session, c *cluster
 		}
 	}
 	return written, nil
+}
+
+// tellStarts tells the route where the source begins without a position.
+func (t *topic) tellStarts(source *connector.Source, in *endpoint.Source) {
+	if t.group != "" {
+		in.Keeper = "group " + t.group
+	}
+	switch {
+	case t.start.Sealed:
+		in.FreshPlaces = source.FreshPlaces
+		in.UseSealed = func(find func(context.Context, string) (int64, error)) { source.FindSealed = find }
+	case !t.chosen:
+		in.FreshPlaces = source.FreshPlaces
+	}
 }
 
 // measureProgress tells of a run with an end how far that is away as far as
@@ -200,6 +217,7 @@ func (t *topic) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint.
 	if err != nil {
 		return nil, err
 	}
+	out := t.describeSink(sink)
 	if t.as == endpoint.To {
 		delivery := "at-least-once"
 		if sink.ExactlyOnce() {
@@ -207,10 +225,20 @@ func (t *topic) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint.
 		}
 		s.Log.Info("kafka destination", "topic", t.topic, "delivery", delivery)
 	}
+	return out, nil
+}
+
+// describeSink returns the sink with its properties.
+func (t *topic) describeSink(sink *connector.Sink) *endpoint.Sink {
 	return &endpoint.Sink{
 		Sink: sink, Check: sink.Check, MapSubject: mapToNone, LaneMemory: sink.LaneMemory(),
 		KeepsLastValues: sink.KeepsLastValues,
-	}, nil
+		OpenPeekers: func(ctx context.Context, place string) ([]endpoint.Peeker, error) {
+			peekers, err := sink.OpenPeekers(ctx, place)
+			return toPeekers(peekers), err
+		},
+		MayRepeat: t.delivery == connector.AtLeastOnce,
+	}
 }
 
 // mapToNone leaves a record without a subject, also if it had one where it
@@ -232,9 +260,13 @@ func (t *topic) OpenPeekers(ctx context.Context, s *endpoint.Session) ([]endpoin
 	if err != nil {
 		return nil, err
 	}
+	return toPeekers(peekers), nil
+}
+
+func toPeekers(peekers []*connector.Peeker) []endpoint.Peeker {
 	out := make([]endpoint.Peeker, len(peekers))
 	for i, p := range peekers {
 		out[i] = p
 	}
-	return out, nil
+	return out
 }

@@ -123,6 +123,7 @@ type topic struct {
 	// Of a source:
 	group       string
 	start       connector.Start
+	chosen      bool // start was given
 	until       connector.Until
 	partitions  []int32
 	session     time.Duration // of a member; 0 where the URL has none
@@ -189,11 +190,12 @@ func (t *topic) readSource(p *address.Params) {
 		Name: "group", Text: "the consumer group to be a member of; not for verify and keys check", Values: "NAME",
 		Default: "(none; then until= is needed)",
 	})
-	t.start = toStart(bounds.ReadStart(p, bounds.Spec{
+	start := bounds.ReadStart(p, bounds.Spec{
 		Text:    "where to begin with partitions for which the group has no offset, and without a group with all",
-		Serves:  []bounds.Form{bounds.Earliest, bounds.Latest, bounds.Offset, bounds.Time},
-		Default: "earliest",
-	}))
+		Serves:  []bounds.Form{bounds.Earliest, bounds.Latest, bounds.Sealed, bounds.Offset, bounds.Time},
+		Default: "(earliest, and an error if the destination holds messages of the topic)",
+	})
+	t.start, t.chosen = toStart(start), start.Form != bounds.Unset
 	t.until = toUntil(bounds.ReadUntil(p, bounds.Spec{
 		Text:    "where the run ends",
 		Serves:  []bounds.Form{bounds.Latest, bounds.Offset, bounds.Time},
@@ -260,7 +262,9 @@ func (t *topic) readMembership(p *address.Params) {
 // toStart takes a time before 1970 for the earliest record: brokers give
 // negative timestamps another meaning.
 func toStart(b bounds.Bound) connector.Start {
-	return connector.Start{New: b.Form == bounds.Latest, Offset: b.Offset, Time: since1970(b)}
+	return connector.Start{
+		New: b.Form == bounds.Latest, Sealed: b.Form == bounds.Sealed, Offset: b.Offset, Time: since1970(b),
+	}
 }
 
 func toUntil(b bounds.Bound) connector.Until {
@@ -364,6 +368,8 @@ func (t *topic) checkRun() error {
 	case t.as == endpoint.Look && t.group != "":
 		return hint.New("a group would remember that this was read, and its members not be given it again",
 			"leave out group=")
+	case t.as == endpoint.Look && t.start.Sealed:
+		return errors.New("start=sealed: nothing is written here, so there is no destination to look at")
 	case t.as == endpoint.Look && t.start.New, bounded && t.start.New:
 		return errors.New("start=latest: a run with an end reads the records that are there already")
 	case (bounded || t.as == endpoint.Look) && (t.session != 0 || t.rebalance != 0 || t.brokerDeals):
@@ -372,7 +378,7 @@ func (t *topic) checkRun() error {
 	case t.brokerDeals && t.session != 0:
 		return hint.New("session= and membership=consumer: the session is the broker's then",
 			"leave out session=, or set group.consumer.session.timeout.ms of the brokers")
-	case t.brokerDeals && t.start != connector.Start{}:
+	case t.brokerDeals && t.start != connector.Start{} && !t.start.Sealed:
 		return hint.New("start= and membership=consumer: no member knows whether the group is new",
 			"leave out start=, or membership=consumer")
 	case bounded, t.as == endpoint.Look:
@@ -394,6 +400,7 @@ func (t *topic) Traits() endpoint.Traits {
 		Name: t.name, Identity: "kafka " + t.name, Context: t.topic, Files: t.conn.listFiles(),
 		Log: true, Endless: !t.until.Bounded(), KeepsPartitions: t.partition == connector.SamePartition,
 		Repartitions: t.as == endpoint.To && t.partition != connector.SamePartition, Subjects: endpoint.NoSubjects,
+		StartsSealed: t.start.Sealed, ShowsHeld: t.as == endpoint.To,
 		NamesTopics: true, SeveralTopics: t.as.Reads() && t.reads.MayBeSeveral(),
 	}
 	if t.writes.IsMapped() {

@@ -41,19 +41,20 @@ func TestTopics(t *testing.T) {
 	}{
 		{"kafka://h:9092/orders?group=g", endpoint.From, topic{group: "g", conn: h}},
 		{"kafka://h1:9092,h2/orders?group=g", endpoint.From, topic{group: "g", conn: connection{brokers: "h1:9092,h2"}}},
-		{"kafka://h:9092/orders?group=g&start=earliest", endpoint.From, topic{group: "g", conn: h}},
-		{"kafka://h:9092/orders?group=g&start=latest&rack=r1", endpoint.From, topic{group: "g", rack: "r1", start: connector.Start{New: true}, conn: h}},
+		{"kafka://h:9092/orders?group=g&start=earliest", endpoint.From, topic{group: "g", chosen: true, conn: h}},
+		{"kafka://h:9092/orders?group=g&start=sealed", endpoint.From, topic{group: "g", start: connector.Start{Sealed: true}, chosen: true, conn: h}},
+		{"kafka://h:9092/orders?group=g&start=latest&rack=r1", endpoint.From, topic{group: "g", rack: "r1", start: connector.Start{New: true}, chosen: true, conn: h}},
 		{"kafka://h:9092/orders?group=g&codec-memory=32MiB", endpoint.From, topic{group: "g", codecMemory: 32 << 20, conn: h}},
-		{"kafka://h:9092/orders?start=17&until=latest", endpoint.From, topic{start: connector.Start{Offset: 17}, until: connector.Until{End: true}, conn: h}},
-		{"kafka://h:9092/orders?start=0&until=18", endpoint.From, topic{until: connector.Until{Offset: 18}, conn: h}},
+		{"kafka://h:9092/orders?start=17&until=latest", endpoint.From, topic{chosen: true, start: connector.Start{Offset: 17}, until: connector.Until{End: true}, conn: h}},
+		{"kafka://h:9092/orders?start=0&until=18", endpoint.From, topic{chosen: true, until: connector.Until{Offset: 18}, conn: h}},
 		{
 			"kafka://h:9092/orders?start=2026-01-02T03:04:05Z&until=2026-01-02T03:04:05Z", endpoint.From,
-			topic{start: connector.Start{Time: at}, until: connector.Until{Time: at}, conn: h},
+			topic{chosen: true, start: connector.Start{Time: at}, until: connector.Until{Time: at}, conn: h},
 		},
 		{"kafka://h:9092/orders?until=latest&partitions=0,3", endpoint.From, topic{until: connector.Until{End: true}, partitions: []int32{0, 3}, conn: h}},
 		{
 			"kafka://h:9092/orders?until=1969-12-31T23:59:59.999Z&start=-2000000h", endpoint.From, // -1 and -2 ms have another meaning
-			topic{start: connector.Start{Time: time.Unix(0, 0)}, until: connector.Until{Time: time.Unix(0, 0)}, conn: h},
+			topic{chosen: true, start: connector.Start{Time: time.Unix(0, 0)}, until: connector.Until{Time: time.Unix(0, 0)}, conn: h},
 		},
 		{"kafka://h:9092/orders", endpoint.Look, topic{until: connector.Until{End: true}, conn: h}},
 		{"kafka://h:9092/orders?until=5&partitions=1", endpoint.Look, topic{until: connector.Until{Offset: 5}, partitions: []int32{1}, conn: h}},
@@ -147,11 +148,11 @@ func TestURLsAreRefused(t *testing.T) {
 		{"grup=g", endpoint.From, `unknown parameter "grup", the nearest known one is "group"`, ""},
 		{"group=g", endpoint.To, `unknown parameter "group"`, ""},
 		{"create=true", endpoint.From, `unknown parameter "create"`, ""},
-		{"start=yesterday", endpoint.From, `parameter start: "yesterday" is no position`, "start= is earliest, latest, an offset, a time"},
+		{"start=yesterday", endpoint.From, `parameter start: "yesterday" is no position`, "start= is earliest, latest, sealed, an offset, a time"},
 		{"start=-1", endpoint.From, "no position", ""},
 		{"start=-1&grup=g", endpoint.From, `"grup"`, ""},
 		{"start=beginning", endpoint.From, "start=beginning is now start=earliest", ""},
-		{"start=sealed&group=g", endpoint.From, "sealed is not served here", ""},
+		{"start=sealed", endpoint.Look, "nothing is written here", ""},
 		{"start=t/0@5&until=latest", endpoint.From, "an offset for each place is not served here", ""},
 		{"until=end", endpoint.From, "until=end is now until=latest", ""},
 		{"until=earliest", endpoint.From, "earliest is not served here", "until= is latest"},
@@ -287,5 +288,32 @@ func TestConnectionOptions(t *testing.T) {
 	}
 	if o, err := (connection{brokers: "a"}).options(t.Context(), log); err != nil || o.TLS != nil || o.SASL != nil {
 		t.Errorf("got %+v, %v", o, err)
+	}
+}
+
+// TestNeeds: each topic of a list has rights of its own, and a pattern none
+// that a command could grant.
+func TestNeeds(t *testing.T) {
+	for in, want := range map[string][]string{
+		"kafka://h:9092/a,b?group=g": {
+			"Read on topic a", "Describe on topic a", "Read on topic b", "Describe on topic b", "Read on group g",
+			"DescribeConfigs on topic a", "DescribeConfigs on topic b",
+		},
+		"kafka://h:9092/~a.*?group=g": {
+			"Read on topic ~a.*", "Describe on topic ~a.*", "Read on group g", "DescribeConfigs on topic ~a.*",
+		},
+	} {
+		e, err := table.Parse(in, endpoint.From)
+		must(t, err)
+		var got []string
+		for _, need := range e.(endpoint.Checker).Needs() {
+			got = append(got, need.Right)
+			if strings.Contains(need.Right, "~") != (need.Grant == "") {
+				t.Errorf("%s: %q is granted by %q", in, need.Right, need.Grant)
+			}
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %q", in, got)
+		}
 	}
 }

@@ -1,0 +1,71 @@
+package file
+
+import (
+	"crypto/sha256"
+	"errors"
+	"io"
+)
+
+// errOtherOutput says that an output is not the one that a run has left.
+var errOtherOutput = errors.New("it has changed since the run that the checkpoint is from: " +
+	"this is not the file that was written")
+
+// tailSize is how many bytes at the end of an output are compared.
+const tailSize = 1 << 10
+
+// tail is the last bytes of an output with a checkpoint. They show when the
+// output was swapped for another file, or cut and written on by another
+// program: it is not written on then, and nothing is cut off it. In an archive
+// they hold a tag, and the bytes before them are covered by the encoder's
+// digests, which the next end seals.
+//
+// As with the digest of an input, the checkpoint's FileID comes first.
+type tail struct{ last []byte }
+
+// addBytes adds bytes that were written.
+func (t *tail) addBytes(b []byte) {
+	b = b[max(0, len(b)-tailSize):]
+	if over := len(t.last) + len(b) - tailSize; over > 0 {
+		t.last = append(t.last[:0], t.last[over:]...)
+	}
+	t.last = append(t.last, b...)
+}
+
+// digest returns the digest of the bytes.
+func (t *tail) digest(id [16]byte) []byte {
+	sum := sha256.Sum256(append(id[:], t.last...))
+	return sum[:]
+}
+
+// readTail reads the bytes before size. The next write is there.
+func (t *tail) readTail(h handle, size int64) error {
+	t.last = make([]byte, min(size, tailSize))
+	if _, err := h.Seek(size-int64(len(t.last)), io.SeekStart); err != nil {
+		return err
+	}
+	_, err := io.ReadFull(h, t.last)
+	return err
+}
+
+// compareTail compares an output with its mark in the checkpoint.
+func (w *writer) compareTail(h handle, at *outputMark) error {
+	if at == nil || at.Bytes == 0 {
+		return nil
+	}
+	if err := w.tail.readTail(h, at.Bytes); err != nil {
+		return err
+	}
+	if string(w.tail.digest(w.sink.opts.Checkpoint.FileID())) != string(at.Tail) {
+		return errOtherOutput
+	}
+	return nil
+}
+
+// digestTail returns the digest of the output's last bytes; nil without a
+// checkpoint.
+func (w *writer) digestTail() []byte {
+	if w.sink.opts.Checkpoint == nil {
+		return nil
+	}
+	return w.tail.digest(w.sink.opts.Checkpoint.FileID())
+}
