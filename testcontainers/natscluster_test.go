@@ -196,25 +196,22 @@ func (c *natsCluster) restart(n *natsNode, s syscall.Signal) {
 	n.start(c.t)
 }
 
-// saveStores copies the files of nodes that are stopped; putBack puts them in
-// the place of those that are there then.
-func (c *natsCluster) saveStores() (putBack func()) {
-	c.t.Helper()
-	saved := make([]string, len(c.nodes))
-	for i, n := range c.nodes {
-		saved[i] = filepath.Join(c.t.TempDir(), n.name)
-		if err := os.CopyFS(saved[i], os.DirFS(n.store())); err != nil {
-			c.t.Fatal(err)
-		}
+// saveBlocks copies the messages of a stream on a node that is stopped. putBack
+// puts them in the place of those that are there then. What the server knows of
+// consumers stays as it is.
+func (n *natsNode) saveBlocks(t *testing.T, stream string) (putBack func()) {
+	t.Helper()
+	blocks := filepath.Join(n.store(), "jetstream", "$G", "streams", stream, "msgs")
+	saved := filepath.Join(t.TempDir(), "msgs")
+	if err := os.CopyFS(saved, os.DirFS(blocks)); err != nil {
+		t.Fatal(err)
 	}
 	return func() {
-		for i, n := range c.nodes {
-			if err := os.RemoveAll(n.store()); err != nil {
-				c.t.Fatal(err)
-			}
-			if err := os.CopyFS(n.store(), os.DirFS(saved[i])); err != nil {
-				c.t.Fatal(err)
-			}
+		if err := os.RemoveAll(blocks); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.CopyFS(blocks, os.DirFS(saved)); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
