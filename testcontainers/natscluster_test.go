@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -61,7 +60,11 @@ const clockSkew = "STREAMCRYPT_TEST_CLOCK_SKEW"
 // many seconds as clockSkew says. It changes no monotonic time. libfaketime
 // would not do: Go asks the kernel without the C library.
 func writeSkewedTime(dir string) (overlay string, err error) {
-	source := filepath.Join(runtime.GOROOT(), "src", "time", "time.go")
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return "", err
+	}
+	source := filepath.Join(strings.TrimSpace(string(root)), "src", "time", "time.go")
 	text, err := os.ReadFile(source)
 	if err != nil {
 		return "", err

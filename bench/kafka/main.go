@@ -162,7 +162,9 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 	defer func() { err = errors.Join(err, b.removeContainer()) }()
 
 	r := &runner{settings: s, tools: tools, broker: b, log: os.Stderr}
-	report := &Report{Machine: contest.ThisMachine(), Broker: brokerImage, Rounds: s.rounds, Profile: s.profile, With: s.with}
+	report := &Report{
+		Machine: contest.ThisMachine(), Broker: brokerImage, Rounds: s.rounds, Profile: s.profile, With: s.with,
+	}
 	if err := r.warmUp(ctx); err != nil {
 		return nil, err
 	}

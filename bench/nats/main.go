@@ -82,7 +82,8 @@ func parseFlags(args []string) (*settings, error) {
 		return nil, err
 	}
 	if *quick {
-		s.sizes, s.data, s.most, s.rounds, s.sync = []int{1 << 10, 64 << 10}, min(s.data, 150), 60_000, min(s.rounds, 3), false
+		s.sizes, s.data, s.most = []int{1 << 10, 64 << 10}, min(s.data, 150), min(s.most, 60_000)
+		s.rounds, s.sync = min(s.rounds, 3), false
 	}
 	if err := s.readSizes(*sizes); err != nil {
 		return nil, err

@@ -105,8 +105,8 @@ func copyBatches(ctx context.Context, js jetstream.JetStream, j *job, arrived <-
 	return nil
 }
 
-// copyFast publishes one batch without an end, whose messages the server
-// acknowledges a few hundred at a time.
+// copyFast publishes one batch without an end. The server acknowledges a few
+// hundred messages of it at a time.
 func copyFast(ctx context.Context, js jetstream.JetStream, j *job, arrived <-chan jetstream.Msg) error {
 	p, err := jetstreamext.NewFastPublisher(js, jetstreamext.FastPublishFlowControl{
 		Flow: uint16(max(1, min(100, pendingBytes/j.size/4))), AckTimeout: patience,

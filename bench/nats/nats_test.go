@@ -146,7 +146,6 @@ func TestCopies(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	program := filepath.Join(t.TempDir(), "nats-server")
-	//nolint:gosec // a tool of this module
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/nats-io/nats-server/v2").
 		CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

@@ -209,7 +209,7 @@ func (r *runner) measureSizes(ctx context.Context) ([]Row, error) {
 	return r.measureLoads(ctx, dir, false, loads, contenders)
 }
 
-// inMemory is a folder of Linux whose files are in memory: the work of a disk
+// inMemory is a folder of Linux with its files in memory: the work of a disk
 // would disturb every other turn.
 const inMemory = "/dev/shm"
 

@@ -142,8 +142,8 @@ func (l *lane) takeReady(limit int) (*pipeline.Batch, error) {
 	if len(l.ready) == 0 {
 		return nil, l.err
 	}
-	// A batch has what may wait to be read, and not all that has arrived: the
-	// memory of a worker grows with its largest batch.
+	// A batch is as large as the messages that may wait to be read, though more
+	// may have arrived: the memory of a worker grows with its largest batch.
 	limit = min(limit, l.source.ReadAhead)
 	b := newBatch()
 	b.sealed, b.dropTTL = l.source.Sealed, l.source.DropTTL

@@ -144,8 +144,7 @@ func (b *batch) keepString(s string) []byte {
 	return b.arena[start:len(b.arena):len(b.arena)]
 }
 
-// Memory of a message beside its bytes: structs, and what maps take for an
-// element.
+// Memory of a message beside its bytes: structs, and the elements of maps.
 const (
 	structBytes = int(unsafe.Sizeof(natsgo.Msg{})+unsafe.Sizeof(pipeline.Message{})+unsafe.Sizeof(delivery{})) + 64
 	// headersBytes is a map of a few headers.

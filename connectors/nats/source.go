@@ -59,8 +59,8 @@ type SourceOptions struct {
 	// headers with an effect (rollup, TTL, message id) become headers of ours
 	// that travel.
 	Sealed bool
-	// HasGate says that messages pass a Gate, whose state is missed if it is
-	// gone.
+	// HasGate says that messages pass a Gate, and that its state is missed if
+	// it is gone.
 	HasGate bool
 	// DropTTL leaves TTLs out.
 	DropTTL bool

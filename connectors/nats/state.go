@@ -11,9 +11,9 @@ import (
 )
 
 // The Gate's state. It is in the entry of the lease, unless SourceOptions.State
-// names another place. Wherever it is, a message is acknowledged after the state
-// that knows it is stored: otherwise a process that is started again would let
-// the message pass a second time, when somebody plays it once more.
+// names another place. In either place, a message is acknowledged after the
+// state that knows it is stored: otherwise a process that is started again
+// would let the message pass a second time, when somebody plays it once more.
 
 // StateStore keeps the Gate's state in another place than the lease. One
 // process at a time uses it: the owner of the lease.
@@ -47,18 +47,14 @@ func (e *lease) loadElsewhere(ctx context.Context) (bool, error) {
 		return true, nil
 	}
 	for told := false; ctx.Err() == nil && e.checkOwner() == nil; {
-		text, err := e.readStore(ctx)
-		if err == nil {
-			position, err := parsePosition(text)
-			if err != nil {
-				return false, fmt.Errorf("%s: %w: %w", e.store, ErrStateUnread, err)
-			}
+		position, err := e.readStore(ctx)
+		switch {
+		case err == nil:
 			e.mu.Lock()
 			e.elsewhere = position
 			e.mu.Unlock()
 			return true, nil
-		}
-		if errors.Is(err, ErrStateUnread) {
+		case errors.Is(err, ErrStateUnread):
 			return false, fmt.Errorf("%s: %w", e.store, err)
 		}
 		if !told {
@@ -66,17 +62,20 @@ func (e *lease) loadElsewhere(ctx context.Context) (bool, error) {
 			e.log.Warn("the state of the replay check cannot be loaded, trying again",
 				append(e.about, "state", e.store.String(), "error", err)...)
 		}
-		if retry.Sleep(ctx, lookAgain) != nil {
-			break
-		}
+		_ = retry.Sleep(ctx, lookAgain) // the loop looks at ctx
 	}
 	return false, nil
 }
 
-func (e *lease) readStore(ctx context.Context) ([]byte, error) {
+// readStore reads the entry of the store.
+func (e *lease) readStore(ctx context.Context) (*savedPosition, error) {
 	ctx, cancel := context.WithTimeout(ctx, leaseAnswer)
 	defer cancel()
-	return e.store.LoadState(ctx, e.stateName)
+	text, err := e.store.LoadState(ctx, e.stateName)
+	if err != nil {
+		return nil, err
+	}
+	return parsePosition(text)
 }
 
 // parsePosition reads an entry of a store; nil if there is none.
@@ -86,7 +85,7 @@ func parsePosition(text []byte) (*savedPosition, error) {
 	}
 	p := &savedPosition{}
 	if err := json.Unmarshal(text, p); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrStateUnread, err)
 	}
 	return p, nil
 }
@@ -114,7 +113,8 @@ func (e *lease) saveAlways(ctx context.Context) {
 			return
 		case err != nil && ctx.Err() == nil:
 			if !told {
-				e.log.Warn("the state of the replay check cannot be stored, so no message is acknowledged; trying again",
+				e.log.Warn("the state of the replay check cannot be stored, "+
+					"so no message is acknowledged; trying again",
 					append(e.about, "state", e.store.String(), "error", err)...)
 			}
 			told = true
