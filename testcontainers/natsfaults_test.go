@@ -114,12 +114,16 @@ func (run *natsRun) kill(s *natsSink, i int) {
 }
 
 var natsFaultsList = []natsFault{
-	{"kill -9 of processes", true, func(_ context.Context, run *natsRun) {
+	{"kill -9 of processes", true, func(ctx context.Context, run *natsRun) {
 		kills := uint64(2)
 		if run.long {
 			kills = envNumber(run.T, natsFaultsKills, 20)
 		}
 		for range kills {
+			run.pause.Lock()
+			run.publishSome(ctx, 500) // so that it dies in the middle of a write
+			run.pause.Unlock()
+			run.rest(100 * time.Millisecond)
 			run.kill(run.sink(), run.rnd.IntN(2))
 			run.rest(3 * time.Second)
 		}
