@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -22,7 +21,8 @@ const (
 	corpusMessages  = 20_000
 	brokerBatch     = 500 // messages that a broker compresses as one
 	dictionaryBytes = 32 << 10
-	codingLevel     = 7
+	codingLevel     = 1 // that of --compress zstd
+	slowLevel       = 3
 )
 
 // Targets for JSON orders with a dictionary: how much larger the sealed topic
@@ -133,7 +133,11 @@ func (c *corpus) compareSizes(ctx context.Context, budget time.Duration) ([]Figu
 			{"sealed", coding.Options{}},
 			{"zstd", coding.Options{Level: codingLevel}},
 			{"zstd, dictionary", coding.Options{Level: codingLevel, Dictionary: dictionary}},
+			{"zstd 3, dictionary", coding.Options{Level: slowLevel, Dictionary: dictionary}},
 		} {
+			if way.Level == slowLevel && profile != "ref" {
+				continue
+			}
 			sealer, err := newCodingSealer(ctx, profile, way.Options)
 			if err != nil {
 				return nil, err
@@ -156,29 +160,68 @@ func (c *corpus) compareSizes(ctx context.Context, budget time.Duration) ([]Figu
 				},
 				Note: "room in the broker beside that of the plain topic, both compressed by it in batches of 500",
 			}
-			if way.Dictionary != nil && c.name == corpora[0].name && profile == "ref" {
+			if way.Level == codingLevel && way.Dictionary != nil && c.name == corpora[0].name && profile == "ref" {
 				f.Limit = newLimit(codedSizeLimit)
 			}
 			figures = append(figures, f)
 		}
 	}
-	rate, err := c.compareRates(ctx, rest, dictionary, budget)
-	return append(figures, rate), err
+	empty, err := c.measureEmpty(ctx, len(rest), stored)
+	if err != nil {
+		return nil, err
+	}
+	rates, err := c.compareRates(ctx, rest, dictionary, budget)
+	return append(append(figures, empty), rates...), err
 }
 
-// compareRates compares sealing with a dictionary to sealing without
-// compression.
+// measureEmpty measures the room that envelopes take without their payloads:
+// no compression of payloads comes below it.
+func (c *corpus) measureEmpty(ctx context.Context, messages, stored int) (Figure, error) {
+	sealer, err := newCodingSealer(ctx, "ref", coding.Options{})
+	if err != nil {
+		return Figure{}, err
+	}
+	sealed, err := sealAll(ctx, sealer, make([][]byte, messages))
+	if err != nil {
+		return Figure{}, err
+	}
+	_, batched, err := measureBatches(sealed)
+	return Figure{
+		Part: "compression", Name: c.name + ", ref, envelopes of nothing",
+		Value: float64(batched) / float64(stored), Unit: "x",
+		Note: fmt.Sprintf("%.1f B a message, of which no payload can be spared", float64(batched)/float64(messages)),
+	}, err
+}
+
+// codedShare is by how much fewer messages a turn with compression has, so that
+// it is not much longer than one without.
+const codedShare = 16
+
+// compareRates compares sealing with compression to sealing without.
 func (c *corpus) compareRates(
 	ctx context.Context, payloads [][]byte, dictionary *coding.Dictionary, budget time.Duration,
-) (Figure, error) {
+) ([]Figure, error) {
+	ways := []struct {
+		name string
+		coding.Options
+	}{
+		{"nothing", coding.Options{}},
+		{"zstd and dictionary", coding.Options{Level: codingLevel, Dictionary: dictionary}},
+		{"zstd alone", coding.Options{Level: codingLevel}},
+		{"zstd 3 and dictionary", coding.Options{Level: slowLevel, Dictionary: dictionary}},
+		{"zstd 3 alone", coding.Options{Level: slowLevel}},
+	}
 	var ops []operation
-	for _, o := range []coding.Options{{}, {Level: codingLevel, Dictionary: dictionary}} {
-		sealer, err := newCodingSealer(ctx, "ref", o)
+	for _, way := range ways {
+		sealer, err := newCodingSealer(ctx, "ref", way.Options)
 		if err != nil {
-			return Figure{}, err
+			return nil, err
 		}
 		w, dst, at := sealer.NewWorker(), make([]byte, 0, 1<<16), 0
 		ops = append(ops, func(n int) error {
+			if way.IsSet() {
+				n = max(1, n/codedShare)
+			}
 			for range n {
 				if _, err := w.Seal(ctx, dst, payloads[at%len(payloads)], nil, nil); err != nil {
 					return err
@@ -190,17 +233,26 @@ func (c *corpus) compareRates(
 	}
 	t, err := interleaveTurns(budget/4, ops...)
 	if err != nil {
-		return Figure{}, err
+		return nil, err
 	}
-	ratio := medianOf(t[1]) / medianOf(t[0])
-	f := Figure{
-		Part: "compression", Name: c.name + ", time to seal with zstd and dictionary", Value: ratio, Unit: "x",
-		Beside: map[string]float64{"ns without": medianOf(t[0]), "ns with": medianOf(t[1])},
+	var figures []Figure
+	for i := 1; i < len(ways); i++ {
+		for round := range t[i] {
+			t[i][round] *= codedShare
+		}
+		ratio := t.compareTimes(i, 0)
+		f := Figure{
+			Part: "compression", Name: c.name + ", time to seal with " + ways[i].name,
+			Value: ratio.median, Unit: "x", Spread: ratio.makeSpread(),
+			Note: fmt.Sprintf("%.1f-%.1f; at best %.0f ns, without compression %.0f",
+				ratio.low, ratio.high, t.findBest(i), t.findBest(0)),
+		}
+		if i == 1 && c.name == corpora[0].name {
+			f.Limit = newLimit(codedTimeLimit)
+		}
+		figures = append(figures, f)
 	}
-	if c.name == corpora[0].name {
-		f.Limit = newLimit(codedTimeLimit)
-	}
-	return f, nil
+	return figures, nil
 }
 
 func newCodingSealer(ctx context.Context, profile string, o coding.Options) (*envelope.Sealer, error) {
@@ -250,9 +302,4 @@ func measureBatches(values [][]byte) (size, stored int, err error) {
 		values = values[n:]
 	}
 	return size, stored, nil
-}
-
-func medianOf(times []float64) float64 {
-	sorted := slices.Sorted(slices.Values(times))
-	return sorted[len(sorted)/2]
 }

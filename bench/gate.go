@@ -87,10 +87,7 @@ func newGates(ctx context.Context, places int, together bool) (*gates, error) {
 		return nil, err
 	}
 	defer r.stopRenewal()
-	seal, err := transform.NewEncrypt(transform.EncryptOptions{Sealer: r.sealer, Place: func(name string) transform.Place {
-		n, _ := strconv.ParseUint(name, 10, 16)
-		return transform.Place{Source: position.Source, Partition: uint16(n), Ordered: true, SamePartition: true}
-	}})
+	seal, err := transform.NewEncrypt(transform.EncryptOptions{Sealer: r.sealer, Place: placeOf})
 	if err != nil {
 		return nil, err
 	}
@@ -121,6 +118,12 @@ func newGates(ctx context.Context, places int, together bool) (*gates, error) {
 		g.gates = append(g.gates, gate)
 	}
 	return g, nil
+}
+
+// placeOf is the place of a partition's number.
+func placeOf(partition string) transform.Place {
+	n, _ := strconv.ParseUint(partition, 10, 16)
+	return transform.Place{Source: position.Source, Partition: uint16(n), Ordered: true, SamePartition: true}
 }
 
 // nextMessage returns the next message of the next place. The places take

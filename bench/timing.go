@@ -81,8 +81,8 @@ func timeOperation(depth int, op operation, n int) (time.Duration, error) {
 
 // batchOf finds how many executions of op take about batchTime. It also warms
 // up. The shortest of three tries counts: one during which the system takes the
-// processor away would end the search at a few executions, and then the clock
-// would be most of what is measured.
+// processor away would end the search at a few executions, and then the figure
+// would mostly be the cost of the clock.
 func batchOf(op operation) (int, error) {
 	for n := 1; ; n *= 2 {
 		took := time.Duration(math.MaxInt64)

@@ -21,8 +21,9 @@ type recentKey struct {
 	recipients  []byte // encoded
 }
 
-// readAlike reads an envelope that is alike to one of the last ones, and whose
-// key is still live. It does what Parse and findKey do, in less time.
+// readAlike reads an envelope that is alike to one of the last ones, if that
+// one's key is still live. It takes the place of Parse and findKey, and costs
+// less.
 func (w *OpenWorker) readAlike(raw []byte) bool {
 	for i := range w.recent {
 		r := &w.recent[i]

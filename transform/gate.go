@@ -197,7 +197,7 @@ func (g *Gate) runsOf(k *mark) *knownRuns {
 func (g *Gate) findWindow(k *mark, subject []byte) *window {
 	at := windowPlace{k.place, subject != nil, k.isVouched()}
 	w := g.windows[at]
-	if w == nil && g.o.Windows.take() {
+	if w == nil && g.o.Windows.take(k.isVouched()) {
 		w = &window{}
 		g.windows[at] = w
 	}

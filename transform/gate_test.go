@@ -187,6 +187,27 @@ func TestGateStrangers(t *testing.T) {
 	}
 }
 
+// TestGateStrangersWindows: somebody who forges messages of many places takes
+// no window away from those that are vouched for.
+func TestGateStrangersWindows(t *testing.T) {
+	g := newGate(t, nil)
+	for p := range uint16(100) {
+		if got := g.says(t, at{source: 1, partition: p, offset: 7, stranger: true}); got != "" {
+			t.Fatal(got)
+		}
+	}
+	for _, want := range []string{"", "skip"} {
+		for p := range uint16(16) {
+			if got := g.says(t, at{source: 1, partition: p, offset: 7}); got != want {
+				t.Errorf("place %d: %q, want %q", p, got, want)
+			}
+		}
+	}
+	if n := g.stats.Untracked.Load(); n != 100-16 {
+		t.Errorf("%d are not tracked", n)
+	}
+}
+
 // TestGateUnordered: without an order only what is in the window is dropped,
 // and what is too old to know passes.
 func TestGateUnordered(t *testing.T) {

@@ -6,9 +6,9 @@ type knownRuns struct {
 	size   int          // of the state
 	spare  int          // runs that may be forgotten: all but one of each place
 	last   *placeRuns   // the last one that was found; nil: none
-	// slots finds a place: it is in the first slot from that of its hash on that
-	// has it. An empty slot ends the search.
-	slots [placeSlots]placeSlot
+	// slots finds a place: the search begins at the slot of its hash and ends
+	// with an empty one. A Gate mostly sees one place, and then has none.
+	slots *[placeSlots]placeSlot
 }
 
 // placeSlot has a place; runs is nil in an empty one.
@@ -18,8 +18,8 @@ type placeSlot struct {
 }
 
 // placeSlots is a power of two, and more than twice as many as there are
-// places, so that most are found in the first slot. Whoever chooses places so
-// that they meet makes a search as long as there are places, and no longer.
+// places, so that most are found in the first slot. A stranger who chooses
+// places that meet makes a search as long as there are places, and no longer.
 const placeSlots = 256
 
 // maxPlaces is more than the state has room for.
@@ -33,6 +33,13 @@ func slotOf(id placeID) uint8 { return uint8(uint64(id) * 0x9e3779b97f4a7c15 >> 
 // find returns the runs of a place, or nil.
 func (k *knownRuns) find(id placeID) *placeRuns {
 	if k.last != nil && k.last.id == id {
+		return k.last
+	}
+	if k.slots == nil { // the only place is the last one, once it was found
+		if len(k.places) == 0 || k.places[0].id != id {
+			return nil
+		}
+		k.last = k.places[0]
 		return k.last
 	}
 	for slot := slotOf(id); ; slot++ {
@@ -54,12 +61,25 @@ func (k *knownRuns) add(id placeID) *placeRuns {
 	}
 	p := &placeRuns{id: id, rising: id.isRising()}
 	k.places = append(k.places, p)
-	slot := slotOf(id)
+	switch len(k.places) {
+	case 1:
+	case 2:
+		k.slots = new([placeSlots]placeSlot)
+		k.fillSlot(k.places[0])
+		k.fillSlot(p)
+	default:
+		k.fillSlot(p)
+	}
+	return p
+}
+
+// fillSlot puts a place into the first slot that is free.
+func (k *knownRuns) fillSlot(p *placeRuns) {
+	slot := slotOf(p.id)
 	for k.slots[slot].runs != nil {
 		slot++
 	}
-	k.slots[slot] = placeSlot{id, p}
-	return p
+	k.slots[slot] = placeSlot{p.id, p}
 }
 
 // note adds a message. It reports false if there is no room for its place.

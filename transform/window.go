@@ -21,9 +21,14 @@ func NewWindows() *Windows {
 	return w
 }
 
-// take tells whether there is room for another window.
-func (w *Windows) take() bool {
-	if w.left.Add(-1) >= 0 {
+// take tells whether there is room for another window. Messages that nobody
+// vouches for have half of the room: their places are a stranger's to choose.
+func (w *Windows) take(vouched bool) bool {
+	least := int64(0)
+	if !vouched {
+		least = maxWindows / 2
+	}
+	if w.left.Add(-1) >= least {
 		return true
 	}
 	w.left.Add(1)

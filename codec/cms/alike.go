@@ -11,7 +11,7 @@ type Alike struct {
 	head  []byte    // the bytes before the ciphertext
 	words []word    // all of head but position and IV
 	tail  []byte    // the encoded recipients
-	e     *Envelope // what Read returns
+	e     *Envelope // returned by Read
 }
 
 // Set makes b the given envelope; e is its parse. Its recipients must have
@@ -54,7 +54,7 @@ func (a *Alike) Set(b []byte, e *Envelope) {
 // and recipients equal to those of the given one.
 func (a *Alike) Match(b []byte) bool { return a.Read(b) != nil }
 
-// Read returns what Parse would read of an envelope that is alike, and nil of
+// Read returns an envelope that is alike as Parse would read it, and nil for
 // any other. It is valid until the next call of a method. Commitment or KID,
 // Signature and Recipients are in memory of a, and the rest aliases b.
 func (a *Alike) Read(b []byte) *Envelope {

@@ -2,6 +2,7 @@ package cms_test
 
 import (
 	"bytes"
+	"reflect"
 	"testing"
 
 	"github.com/streamcrypt/streamcrypt/codec/cms"
@@ -30,6 +31,15 @@ func sameKey(t testing.TB, given, b []byte) bool {
 		bytes.Equal(g.Commitment, e.Commitment) && bytes.Equal(g.KID, e.KID) && bytes.Equal(g.Recipients, e.Recipients)
 }
 
+// checkRead fails t if Read reads an envelope otherwise than Parse.
+func checkRead(t testing.TB, alike *cms.Alike, b []byte) {
+	t.Helper()
+	var parsed cms.Envelope
+	if read := alike.Read(b); read != nil && (cms.Parse(b, &parsed) != nil || !reflect.DeepEqual(*read, parsed)) {
+		t.Fatalf("read %+v, parsed %+v", *read, parsed)
+	}
+}
+
 // TestAlike: of all vectors, and of all that differ from a good one in a bit or
 // in their length, Match recognises those that it should.
 func TestAlike(t *testing.T) {
@@ -53,6 +63,7 @@ func TestAlike(t *testing.T) {
 			if got, want := alike.Match(b), sameKey(t, given, b); got != want {
 				t.Fatalf("%s, %s: %v, want %v", all[i].Name, what, got, want)
 			}
+			checkRead(t, &alike, b)
 		}
 		if alike.Match(given) != sameKey(t, given, given) || !bytes.Equal(alike.Recipients(), e.Recipients) {
 			t.Errorf("%s: itself", all[i].Name)
@@ -104,5 +115,6 @@ func FuzzAlike(f *testing.F) {
 		if got, want := alike.Match(b), sameKey(t, given, b); got != want {
 			t.Fatalf("%v, want %v", got, want)
 		}
+		checkRead(t, &alike, b)
 	})
 }

@@ -147,9 +147,10 @@ func TestBucketThroughBucket(t *testing.T) {
 			if strings.Contains(string(m.Data), "s3cret") {
 				t.Errorf("%s still has a secret that was purged", bucket)
 			}
-			ttl := m.Header.Get("Nats-TTL")
-			if strings.HasSuffix(m.Subject, "short") && ttl != "3600s" && ttl != "3599s" {
-				t.Errorf("%s: TTL %q", m.Subject, ttl)
+			// The test may be slow, and the time that is left is rounded.
+			ttl, err := time.ParseDuration(m.Header.Get("Nats-TTL"))
+			if strings.HasSuffix(m.Subject, "short") && (err != nil || ttl > time.Hour || ttl < time.Hour/2) {
+				t.Errorf("%s: TTL %v, %v", m.Subject, ttl, err)
 			}
 		}
 	}

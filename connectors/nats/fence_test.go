@@ -197,10 +197,13 @@ func TestFencedParts(t *testing.T) {
 	}
 	s := b.sink(b.connect(), SinkOptions{Stream: "ENC", Subjects: to})
 	var writers []pipeline.Writer
+	var confirmed atomic.Int32
 	done := make(chan error)
 	for lane := range 3 {
 		subject := fmt.Sprint("p", lane)
-		w, err := s.Open(t.Context(), ownerLane{confirm: func() error { return nil }, filters: []string{subject + ".>"}})
+		w, err := s.Open(t.Context(), ownerLane{
+			confirm: func() error { confirmed.Add(1); return nil }, filters: []string{subject + ".>"},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,6 +226,9 @@ func TestFencedParts(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
+	}
+	if n := confirmed.Load(); n != 3 { // once each, at the beginning
+		t.Errorf("owners were confirmed %d times", n)
 	}
 	for _, w := range writers {
 		if f := w.(*writer).fence; f.down || f.misses != 0 || !f.known {

@@ -13,8 +13,8 @@ import (
 const partWait = 10 * time.Second
 
 // seekPart asks the stream for the part that the reader waits for, if it has
-// waited long enough. That nothing comes says nothing: the server may be away,
-// or deliver no more messages before some are acknowledged.
+// waited long enough. Silence says nothing: the server may be away, or deliver
+// no more messages before some are acknowledged.
 func (l *lane) seekPart(ctx context.Context) {
 	l.mu.Lock()
 	j := l.joining

@@ -47,6 +47,11 @@ var actionsOf = map[pipeline.Reason][]string{
 	pipeline.ReasonRefused:           {actLetter, actPark},
 }
 
+// foundByGates are the reasons that only a Gate has.
+var foundByGates = []pipeline.Reason{
+	pipeline.ReasonDuplicate, pipeline.ReasonReordered, pipeline.ReasonGap, pipeline.ReasonForeignRecord,
+}
+
 // policies are the actions that were configured, by reason.
 type policies struct{ actions map[pipeline.Reason]string }
 
@@ -88,8 +93,9 @@ func (p *plan) checkPolicy(reason pipeline.Reason, action string) error {
 	if action == actLetter && p.DeadLetter == "" {
 		return hint.New(fmt.Sprintf("on %s: no dead letters are configured", reason), "say --dead-letter")
 	}
-	if p.do == encrypt && action == actPass && reason != pipeline.ReasonAlreadySealed {
-		return fmt.Errorf("on %s=pass: it is for envelopes that are opened", reason)
+	if p.do == encrypt && (slices.Contains(foundByGates, reason) ||
+		action == actPass && reason != pipeline.ReasonAlreadySealed) {
+		return fmt.Errorf("on %s=%s: it is for envelopes that are opened", reason, action)
 	}
 	if p.do != encrypt && reason == pipeline.ReasonAlreadySealed {
 		return fmt.Errorf("on %s: it is for messages that are sealed", reason)

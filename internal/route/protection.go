@@ -111,9 +111,10 @@ func (p *plan) readCoding() error {
 	return nil
 }
 
-// defaultLevel is the level of zstd: of those that cost about as much as the
-// encryption itself, the one that makes the shortest output.
-const defaultLevel = 3
+// defaultLevel is the level of zstd. For small messages with a dictionary level
+// 3 takes twice the time of level 1, and saves 3 percent of the room
+// (docs/compression.md).
+const defaultLevel = 1
 
 // loadFiles reads the files that the protection names.
 func (p *plan) loadFiles() (err error) {

@@ -283,6 +283,7 @@ func TestRewrapRefusals(t *testing.T) {
 		"change it":                {From: from, To: "nats://h/S?subject=x.>"},
 		"and kafka://h/a has none": {From: "kafka://h/a?group=g", To: "nats://h/S"},
 		"envelope is bound":        {From: "nats://h/S?consumer=c", To: "kafka://h/a"},
+		"rewrapping keeps that":    {From: "kafka://h/a?group=g", To: "kafka://h/b?partition=key"},
 		"leave out":                {From: from, To: to, DeadLetter: "file:d.ndjson"},
 		"copied, and is for":       {From: from, To: to + "?append=true"},
 		"is raw and":               {From: from, To: "file:t"},

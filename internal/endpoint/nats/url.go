@@ -254,14 +254,14 @@ func (n *stream) readPublishing(p *address.Params) {
 	n.publish = publishModes[p.ReadWord(address.Param{
 		Name: "publish",
 		Text: "how messages are published: one by one without waiting for each (async), in atomic batches (batch, " +
-			"NATS 2.12), in fast ones (fast, 2.14), or as suits the stream (auto); a mode that the stream does not take " +
-			"gives way to async",
+			"NATS 2.12), in fast ones (fast, 2.14), or as suits the stream (auto); a mode that the stream does not " +
+			"take gives way to async",
 		Words: []string{"auto", "async", "batch", "fast"}, Default: "auto",
 	})]
 	n.sync = p.ReadWord(address.Param{
 		Name: "sync",
-		Text: "whether the servers flush each message to disk by itself (sync_interval: always): then publish=auto is " +
-			"batch",
+		Text: "whether the servers flush each message to disk by itself (sync_interval: always): then publish=auto " +
+			"is batch",
 		Words: []string{"default", syncAlways}, Default: "default",
 	}) == syncAlways
 }

@@ -115,6 +115,22 @@ func TestText(t *testing.T) {
 	}
 }
 
+// TestTextOfStrangers: a kid that somebody has chosen moves no cursor.
+func TestTextOfStrangers(t *testing.T) {
+	e := bytes.Replace(vector(t, "recipient-kms-only"), []byte("arn:"), []byte("\x1b[2J"), 1)
+	got, err := records(t, e)
+	if err != nil || len(got) != 1 || got[0].Err != nil {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	text := new(strings.Builder)
+	if err := got[0].WriteText(text); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(text.String(), `kid "\x1b[2J`) || strings.ContainsRune(text.String(), 0x1b) {
+		t.Errorf("%q", text)
+	}
+}
+
 // TestStreamed reads envelopes that are longer than what is looked at at once:
 // cut anywhere, they are truncated.
 func TestStreamed(t *testing.T) {
