@@ -66,7 +66,7 @@ func runNATSFaults(t *testing.T, seed uint64, long bool) {
 		if only := os.Getenv(natsFaultsNames); !long && !f.short || only != "" && !strings.Contains(f.name, only) {
 			continue
 		}
-		run.rest(400 * time.Millisecond)
+		run.publishBurst(ctx)
 		began := time.Now()
 		f.inflict(ctx, run)
 		gone := time.Now()
@@ -79,6 +79,15 @@ func runNATSFaults(t *testing.T, seed uint64, long bool) {
 
 // rest waits for a random time: the moment of a fault comes from the seed.
 func (run *natsRun) rest(most time.Duration) { time.Sleep(time.Duration(run.rnd.Int64N(int64(most)))) }
+
+// publishBurst publishes many messages, and returns at a random time in the
+// middle of the writes that they cause.
+func (run *natsRun) publishBurst(ctx context.Context) {
+	run.pause.Lock()
+	run.publishSome(ctx, 500)
+	run.pause.Unlock()
+	run.rest(150 * time.Millisecond)
+}
 
 func (run *natsRun) node() *natsNode { return run.nodes[run.rnd.IntN(len(run.nodes))] }
 
@@ -120,10 +129,7 @@ var natsFaultsList = []natsFault{
 			kills = envNumber(run.T, natsFaultsKills, 20)
 		}
 		for range kills {
-			run.pause.Lock()
-			run.publishSome(ctx, 500) // so that it dies in the middle of a write
-			run.pause.Unlock()
-			run.rest(100 * time.Millisecond)
+			run.publishBurst(ctx)
 			run.kill(run.sink(), run.rnd.IntN(2))
 			run.rest(3 * time.Second)
 		}
