@@ -2,6 +2,7 @@ package testcontainers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -197,12 +198,22 @@ var natsFaultsList = []natsFault{
 	}},
 	{"consumers deleted", true, func(ctx context.Context, run *natsRun) {
 		for _, s := range run.sinks {
-			eventually(ctx, run.T, "delete", func() error { return run.js.DeleteConsumer(ctx, natsSource, s.consumer) })
+			eventually(ctx, run.T, "delete", func() error {
+				ctx, cancel := context.WithTimeout(ctx, 5*time.Second) // an answer may be lost
+				defer cancel()
+				err := run.js.DeleteConsumer(ctx, natsSource, s.consumer)
+				if errors.Is(err, jetstream.ErrConsumerNotFound) {
+					return nil
+				}
+				return err
+			})
 		}
 	}},
 	{"consumers paused", false, func(ctx context.Context, run *natsRun) {
 		for _, s := range run.sinks {
 			eventually(ctx, run.T, "pause", func() error {
+				ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+				defer cancel()
 				_, err := run.js.PauseConsumer(ctx, natsSource, s.consumer, time.Now().Add(5*time.Second))
 				return err
 			})
@@ -227,6 +238,8 @@ var natsFaultsList = []natsFault{
 // publishJunk publishes to the sinks under ids that are stored there already,
 // and under ids that people make of stream and sequence.
 func (run *natsRun) publishJunk(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	for _, s := range run.sinks {
 		var ids []string
 		held, err := run.js.Stream(ctx, s.stream)

@@ -70,7 +70,8 @@ func copyAsUsual(ctx context.Context, js jetstream.JetStream, j *job) error {
 	if err != nil {
 		return err
 	}
-	it, err := consumer.Messages()
+	// Without a bound in bytes, large messages would drown the client.
+	it, err := consumer.Messages(jetstream.PullMaxBytes(max(1<<20, pendingBytes)))
 	if err != nil {
 		return err
 	}
