@@ -142,9 +142,12 @@ func (l *lane) takeReady(limit int) (*pipeline.Batch, error) {
 	if len(l.ready) == 0 {
 		return nil, l.err
 	}
-	// A batch is as large as the messages that may wait to be read, though more
-	// may have arrived: the memory of a worker grows with its largest batch.
-	limit = min(limit, l.source.ReadAhead)
+	if l.ready[0].size < largeMessage {
+		// A batch is as large as the messages that may wait to be read, though
+		// more may have arrived: the memory of a worker grows with its largest
+		// batch. Of large messages a batch would have too few.
+		limit = min(limit, l.source.ReadAhead)
+	}
 	b := newBatch()
 	b.sealed, b.dropTTL = l.source.Sealed, l.source.DropTTL
 	rest := l.ready
@@ -174,6 +177,10 @@ func (l *lane) takeReady(limit int) (*pipeline.Batch, error) {
 	signalOnce(l.attend)
 	return &b.Batch, nil
 }
+
+// largeMessage is the size from which on a batch may have more bytes than wait
+// to be read.
+const largeMessage = 16 << 10
 
 // saving is messages that wait until a position is stored.
 type saving struct {
