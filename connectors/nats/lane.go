@@ -142,7 +142,7 @@ func (l *lane) takeReady(limit int) (*pipeline.Batch, error) {
 	if len(l.ready) == 0 {
 		return nil, l.err
 	}
-	if l.ready[0].size < largeMessage {
+	if l.ready[0].size < largeRead {
 		// A batch is as large as the messages that may wait to be read, though
 		// more may have arrived: the memory of a worker grows with its largest
 		// batch. Of large messages a batch would have too few.
@@ -178,9 +178,9 @@ func (l *lane) takeReady(limit int) (*pipeline.Batch, error) {
 	return &b.Batch, nil
 }
 
-// largeMessage is the size from which on a batch may have more bytes than wait
+// largeRead is the size from which on a batch may have more bytes than wait
 // to be read.
-const largeMessage = 16 << 10
+const largeRead = 16 << 10
 
 // saving is messages that wait until a position is stored.
 type saving struct {
