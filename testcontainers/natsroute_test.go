@@ -62,7 +62,7 @@ func openNATSRoutes(ctx context.Context, t *testing.T, nodes int) *natsRoutes {
 	r.url = proxiesURL(r.proxies)
 	r.nc = r.connect()
 	var err error
-	if r.js, err = jetstream.New(r.nc); err != nil {
+	if r.js, err = jetstream.New(r.nc, jetstream.WithPublishAsyncTimeout(4*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "key.jwk")
