@@ -14,6 +14,10 @@ type DecryptOptions struct {
 	// have ExtraHeaders set.
 	Opener  *envelope.Opener
 	Subject MapSubject
+	// SealedSubject gives back the subject under which a message was sealed, of
+	// a source that has others: a mirror, or a republished stream. From then on
+	// the message has it, also for Subject.
+	SealedSubject MapSubject
 	// PassTombstones lets a null value without an envelope through. Everyone
 	// who can write to the source can then delete any key.
 	PassTombstones bool
@@ -54,6 +58,9 @@ func (t *Decrypt) Bound(m *pipeline.Message) int { return t.opener.MaxSize(m.Val
 // and its spare capacity holds no plaintext.
 func (t *Decrypt) Append(ctx context.Context, dst []byte, m *pipeline.Message) ([]byte, error) {
 	m.Mark = [32]byte{}
+	if err := t.memory.mapSubject(t.o.SealedSubject, m); err != nil {
+		return dst, err
+	}
 	out, err := t.openMessage(ctx, dst, m)
 	if err != nil {
 		return dst, err

@@ -2,22 +2,16 @@ package nats
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"net/url"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-
-	"github.com/streamcrypt/streamcrypt/internal/credfile"
-	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 const (
@@ -46,6 +40,8 @@ type ConnOptions struct {
 	// User and PasswordFile are plain authentication. One newline at the end of
 	// the file is ignored.
 	User, PasswordFile string
+	// TokenFile is a file with a token, likewise.
+	TokenFile string
 
 	// TLS demands encryption. A CA or a certificate implies it.
 	TLS bool
@@ -54,6 +50,12 @@ type ConnOptions struct {
 	// Cert and Key are PEM files with the client's certificate and its private
 	// key.
 	Cert, Key string
+
+	// Domain is the JetStream domain to speak to, for one behind a leaf node.
+	Domain string
+	// APIPrefix begins the subjects of the API where an import gives it another
+	// name than $JS.API. At most one of Domain and APIPrefix is set.
+	APIPrefix string
 
 	// Context is the name of a context of the nats command line tool. Fields
 	// above win over it.
@@ -74,41 +76,10 @@ type Conn struct {
 	log      *slog.Logger
 	observer ConnObserver
 	// closed is closed by the client library's last callback.
-	closed chan struct{}
-	// denied is the last permission violation: the server reports it apart from
-	// the publish that it refused, which is then simply not acknowledged.
-	denied atomic.Pointer[denial]
-	// deniedSubjects are the subjects of the API to which we may not publish.
-	deniedSubjects sync.Map
+	closed  chan struct{}
+	denials denials
 	// noNewer has tests play an old server.
 	noNewer bool
-}
-
-type denial struct {
-	err error
-	at  time.Time
-}
-
-// deniedSince returns the last permission violation if it is newer than t.
-// Somebody may grant the right: its cause may pass.
-func (c *Conn) deniedSince(t time.Time) error {
-	if d := c.denied.Load(); d != nil && d.at.After(t) {
-		return pipeline.Passing(d.err)
-	}
-	return nil
-}
-
-// explainSince returns err, or the permission violation that came since t and
-// is its cause: a request that is not allowed gets no answer, and would end as
-// one that took too long.
-func (c *Conn) explainSince(t time.Time, err error) error {
-	if err == nil {
-		return nil
-	}
-	if denied := c.deniedSince(t); denied != nil {
-		return denied
-	}
-	return err
 }
 
 // Connect opens a connection. The first attempt must succeed, within 5 s for
@@ -121,8 +92,9 @@ func Connect(ctx context.Context, o ConnOptions) (*Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	c := &Conn{log: p.Log, observer: p.Observer, closed: make(chan struct{})}
-	opts, err := p.clientOptions(c)
+	c := &Conn{log: p.Log.With("servers", p.URL), observer: p.Observer, closed: make(chan struct{})}
+	auth := &login{profile: p}
+	opts, err := p.clientOptions(c, auth)
 	if err != nil {
 		return nil, err
 	}
@@ -134,6 +106,7 @@ func Connect(ctx context.Context, o ConnOptions) (*Conn, error) {
 		}
 		return nil, fmt.Errorf("nats %s: %w", p.URL, err)
 	}
+	dialer.setBefore(func() { auth.renewNKey(c.nc) })
 	c.api = p.apiSubjects()
 	c.js, err = p.newJetStream(c.nc)
 	if err != nil {
@@ -174,17 +147,16 @@ func (c *Conn) isAtLeast(major, minor int) bool {
 // profile is ConnOptions together with the fields that only a context file has.
 type profile struct {
 	ConnOptions
+	options     ConnOptions // without the context's
 	password    string
 	token       string
-	domain      string
-	apiPrefix   string
 	inboxPrefix string
 	tlsFirst    bool
 }
 
 // readProfile reads the context, if one is named, and checks the whole.
 func (o ConnOptions) readProfile() (profile, error) {
-	p := profile{ConnOptions: o}
+	p := profile{ConnOptions: o, options: o}
 	if p.Log == nil {
 		p.Log = slog.Default()
 	}
@@ -202,6 +174,14 @@ func (o ConnOptions) readProfile() (profile, error) {
 		return p, errors.New("nats: a client certificate needs both cert and key")
 	case p.PasswordFile != "" && p.User == "":
 		return p, errors.New("nats: a password without a user")
+	case p.TokenFile != "" && (p.Creds != "" || p.NKey != "" || p.User != ""):
+		return p, errors.New("nats: a token beside a user, creds or an nkey")
+	case p.Domain != "" && p.APIPrefix != "":
+		return p, errors.New("nats: both a domain and an API prefix are given")
+	case p.Domain != "" && !validToken(p.Domain):
+		return p, fmt.Errorf("nats: %q is not the name of a domain", p.Domain)
+	case p.APIPrefix != "" && !ValidSubject(strings.TrimSuffix(p.APIPrefix, ".")):
+		return p, fmt.Errorf("nats: API prefix %q is not a subject", p.APIPrefix)
 	}
 	for server := range strings.SplitSeq(p.URL, ",") {
 		if err := checkURL(strings.TrimSpace(server)); err != nil {
@@ -231,7 +211,7 @@ func checkURL(server string) error {
 }
 
 // clientOptions turns the profile into options of the client library.
-func (p profile) clientOptions(c *Conn) ([]natsgo.Option, error) {
+func (p profile) clientOptions(c *Conn, auth *login) ([]natsgo.Option, error) {
 	opts := []natsgo.Option{
 		natsgo.Name(p.Name),
 		natsgo.Timeout(connectTimeout),
@@ -258,62 +238,11 @@ func (p profile) clientOptions(c *Conn) ([]natsgo.Option, error) {
 	if p.inboxPrefix != "" {
 		opts = append(opts, natsgo.CustomInboxPrefix(p.inboxPrefix))
 	}
-	opts, err := p.addAuth(opts)
+	opts, err := auth.addOptions(opts)
 	if err != nil {
 		return nil, err
 	}
 	return p.addTLS(opts)
-}
-
-func (p profile) addAuth(opts []natsgo.Option) ([]natsgo.Option, error) {
-	switch {
-	case p.Creds != "":
-		// The client reads the file at each connect, and would report a missing
-		// one only as a connection that fails.
-		if err := credfile.CheckSecret("nats creds", p.Creds, p.Log); err != nil {
-			return nil, err
-		}
-		return append(opts, natsgo.UserCredentials(p.Creds)), nil
-	case p.NKey != "":
-		if err := credfile.CheckSecret("nats nkey", p.NKey, p.Log); err != nil {
-			return nil, err
-		}
-		opt, err := natsgo.NkeyOptionFromSeed(p.NKey)
-		if err != nil {
-			return nil, fmt.Errorf("nats nkey %s: %w", p.NKey, err)
-		}
-		return append(opts, opt), nil
-	case p.PasswordFile != "":
-		password, err := credfile.ReadPassword("nats password", p.PasswordFile, p.Log)
-		if err != nil {
-			return nil, err
-		}
-		return append(opts, natsgo.UserInfo(p.User, password)), nil
-	case p.User != "":
-		return append(opts, natsgo.UserInfo(p.User, p.password)), nil
-	case p.token != "":
-		return append(opts, natsgo.Token(p.token)), nil
-	}
-	return opts, nil
-}
-
-func (p profile) addTLS(opts []natsgo.Option) ([]natsgo.Option, error) {
-	if p.TLS || p.CA != "" || p.Cert != "" || p.tlsFirst {
-		opts = append(opts, natsgo.Secure(&tls.Config{MinVersion: tls.VersionTLS12}))
-	}
-	if p.CA != "" {
-		opts = append(opts, natsgo.RootCAs(p.CA))
-	}
-	if p.Cert != "" {
-		if err := credfile.CheckSecret("nats key", p.Key, p.Log); err != nil {
-			return nil, err
-		}
-		opts = append(opts, natsgo.ClientCert(p.Cert, p.Key))
-	}
-	if p.tlsFirst {
-		opts = append(opts, natsgo.TLSHandshakeFirst())
-	}
-	return opts, nil
 }
 
 // newJetStream opens the API. Un-acknowledged publishes are forgotten after
@@ -326,10 +255,10 @@ func (p profile) newJetStream(nc *natsgo.Conn) (jetstream.JetStream, error) {
 		jetstream.WithPublishAsyncMaxPending(math.MaxInt),
 	}
 	switch {
-	case p.domain != "":
-		return jetstream.NewWithDomain(nc, p.domain, opts...)
-	case p.apiPrefix != "":
-		return jetstream.NewWithAPIPrefix(nc, p.apiPrefix, opts...)
+	case p.Domain != "":
+		return jetstream.NewWithDomain(nc, p.Domain, opts...)
+	case p.APIPrefix != "":
+		return jetstream.NewWithAPIPrefix(nc, p.APIPrefix, opts...)
 	}
 	return jetstream.New(nc, opts...)
 }
@@ -337,12 +266,17 @@ func (p profile) newJetStream(nc *natsgo.Conn) (jetstream.JetStream, error) {
 // apiSubjects returns what the subjects of the API begin with.
 func (p profile) apiSubjects() string {
 	switch {
-	case p.domain != "":
-		return "$JS." + p.domain + ".API."
-	case p.apiPrefix != "":
-		return strings.TrimSuffix(p.apiPrefix, ".") + "."
+	case p.Domain != "":
+		return "$JS." + p.Domain + ".API."
+	case p.APIPrefix != "":
+		return strings.TrimSuffix(p.APIPrefix, ".") + "."
 	}
 	return jetstream.DefaultAPIPrefix
+}
+
+// inboxSubject begins the subjects under which answers come.
+func (c *Conn) inboxSubject() string {
+	return firstGiven(c.nc.Opts.InboxPrefix, strings.TrimSuffix(inboxPrefix, ".")) + "."
 }
 
 // apiSubject returns the subject of a request to the API.
@@ -360,10 +294,7 @@ func (c *Conn) noteDisconnect(err error) {
 
 func (c *Conn) noteError(err error) {
 	if errors.Is(err, natsgo.ErrPermissionViolation) {
-		if _, subject, ok := strings.Cut(err.Error(), `"`); ok && strings.HasPrefix(subject, c.api) {
-			c.deniedSubjects.Store(strings.TrimRight(subject, `"`), true)
-		}
-		c.denied.Store(&denial{err: err, at: time.Now()})
+		c.denials.noteDenial(err)
 	}
 	c.log.Warn("nats error", "error", err)
 }

@@ -33,6 +33,7 @@ type contextFile struct {
 	// somebody else.
 	NSC        string `json:"nsc"`
 	UserJWT    string `json:"user_jwt"`
+	UserSeed   string `json:"user_seed"`
 	SocksProxy string `json:"socks_proxy"`
 	CertStore  string `json:"windows_cert_store"`
 }
@@ -46,7 +47,7 @@ func (p *profile) addContext() error {
 	p.URL = firstGiven(p.URL, f.URL)
 	// Authentication is one thing: a context's user and the caller's creds must
 	// not be mixed.
-	if p.Creds == "" && p.NKey == "" && p.User == "" && p.PasswordFile == "" {
+	if p.Creds == "" && p.NKey == "" && p.User == "" && p.PasswordFile == "" && p.TokenFile == "" {
 		p.Creds, p.NKey = expandHome(f.Creds), expandHome(f.NKey)
 		p.User, p.password, p.token = f.User, f.Password, f.Token
 	}
@@ -55,7 +56,13 @@ func (p *profile) addContext() error {
 		p.Cert, p.Key = expandHome(f.Cert), expandHome(f.Key)
 	}
 	p.tlsFirst = f.TLSFirst
-	p.domain, p.apiPrefix, p.inboxPrefix = f.Domain, f.APIPrefix, f.InboxPrefix
+	p.inboxPrefix = f.InboxPrefix
+	if p.Domain == "" && p.APIPrefix == "" {
+		p.Domain, p.APIPrefix = f.Domain, f.APIPrefix
+		if p.Domain != "" {
+			p.APIPrefix = "" // as the nats command has it
+		}
+	}
 	return nil
 }
 
@@ -88,7 +95,8 @@ func readContext(name string, log *slog.Logger) (contextFile, error) {
 		return f, fmt.Errorf("nats context %q: %s: a field has the wrong type", name, path)
 	}
 	for field, value := range map[string]string{
-		"nsc": f.NSC, "user_jwt": f.UserJWT, "socks_proxy": f.SocksProxy, "windows_cert_store": f.CertStore,
+		"nsc": f.NSC, "user_jwt": f.UserJWT, "user_seed": f.UserSeed, "socks_proxy": f.SocksProxy,
+		"windows_cert_store": f.CertStore,
 	} {
 		if value != "" {
 			return f, fmt.Errorf("nats context %q: field %s is not supported", name, field)

@@ -47,8 +47,10 @@ func (s *Source) noteUncovered(ctx context.Context) {
 	if len(s.Filters) == 0 || s.Route == "" {
 		return
 	}
+	started := time.Now()
 	subjects, err := s.findUncovered(ctx)
 	if err != nil {
+		err = s.conn.explainStream(started, s.Stream, err)
 		s.Log.Warn("it is not known whether the route covers the stream", "stream", s.Stream, "error", err)
 		return
 	}

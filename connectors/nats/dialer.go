@@ -19,14 +19,20 @@ type ctxDialer struct {
 	mu   sync.Mutex
 	ctx  context.Context //nolint:containedctx // the interface of the client has none
 	stop []func() bool
-	err  error // of the last connection that could not be made
+	// before is called before each connection, while the client library holds
+	// its lock; nil for nothing.
+	before func()
+	err    error // of the last connection that could not be made
 }
 
 // Dial implements natsgo.CustomDialer.
 func (d *ctxDialer) Dial(network, address string) (net.Conn, error) {
 	d.mu.Lock()
-	ctx := d.ctx
+	ctx, before := d.ctx, d.before
 	d.mu.Unlock()
+	if before != nil {
+		before()
+	}
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
@@ -37,6 +43,13 @@ func (d *ctxDialer) Dial(network, address string) (net.Conn, error) {
 		d.stop = append(d.stop, context.AfterFunc(d.ctx, func() { _ = conn.Close() }))
 	}
 	return conn, err
+}
+
+// setBefore sets a function that is called before each connection.
+func (d *ctxDialer) setBefore(f func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.before = f
 }
 
 // release lets go of the context, and returns the error of the last connection

@@ -206,6 +206,5 @@ func (c *Conn) requestMessage(ctx context.Context, stream string, which map[stri
 // deniedGet tells whether the server has said that we may not look at stored
 // messages.
 func (c *Conn) deniedGet(stream string) bool {
-	_, denied := c.deniedSubjects.Load(c.apiSubject("STREAM.MSG.GET." + stream))
-	return denied
+	return c.denials.isRefused(c.apiSubject("STREAM.MSG.GET." + stream))
 }

@@ -74,8 +74,10 @@ func (l *lane) isAtEnd(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
+	started := time.Now()
 	consumer, err := l.source.lookUp(ctx)
 	if err != nil {
+		l.failDenied(l.source.conn.explainStream(started, l.source.Stream, err))
 		return false
 	}
 	info := consumer.CachedInfo()
@@ -119,7 +121,10 @@ func (l *lane) settleEnd(ctx context.Context) bool {
 	l.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
-	return l.source.settleLosses(ctx) == nil
+	started := time.Now()
+	err := l.source.settleLosses(ctx)
+	l.failDenied(l.source.conn.explainStream(started, l.source.Stream, err))
+	return err == nil
 }
 
 // unconfirmed is how often the stream may fail to tell its content before the
@@ -130,6 +135,7 @@ const unconfirmed = 3
 // sequence at and up to the end. A consumer does not count what was published a
 // moment ago, so that nothing is pending is not enough.
 func (l *lane) nothingBehind(ctx context.Context, at uint64) bool {
+	started := time.Now()
 	nothing, err := l.source.holdsNothing(ctx, at+1)
 	if err == nil {
 		l.unanswered = 0
@@ -140,7 +146,7 @@ func (l *lane) nothingBehind(ctx context.Context, at uint64) bool {
 	l.unanswered++
 	if l.unanswered == unconfirmed {
 		l.source.Log.Warn("the stream does not say what it holds; the consumer's word is taken for its end",
-			"stream", l.source.Stream, "error", err)
+			"stream", l.source.Stream, "error", l.source.conn.explainStream(started, l.source.Stream, err))
 	}
 	return l.unanswered >= unconfirmed
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -355,12 +354,16 @@ func (l *lane) attendLease() {
 // request for messages since t: without a word the lane would stand still, or
 // read the same messages again and again.
 func (l *lane) noteDenied(t time.Time) {
-	err := l.source.conn.deniedSince(t)
-	if err == nil {
-		return
-	}
-	text := err.Error()
-	if !strings.Contains(text, ackPrefix) && !strings.Contains(text, "CONSUMER.MSG.NEXT."+l.source.Stream) {
+	err := l.source.conn.deniedSince(t,
+		ackPrefix+l.source.Stream+"."+l.source.config.Name+".",
+		l.source.conn.apiSubject("CONSUMER.MSG.NEXT."+l.source.Stream+"."+l.source.config.Name),
+		l.source.conn.inboxSubject())
+	l.failDenied(err)
+}
+
+// failDenied ends reading if err is a permission violation.
+func (l *lane) failDenied(err error) {
+	if !isDenied(err) {
 		return
 	}
 	l.mu.Lock()

@@ -68,6 +68,7 @@ type leaseRecord struct {
 
 // lease is this process's side of the entry.
 type lease struct {
+	conn  *Conn
 	kv    jetstream.KeyValue
 	key   string
 	store StateStore // of positions with the Gate's state; nil keeps them in the entry
@@ -115,7 +116,7 @@ func openBucket(ctx context.Context, conn *Conn, bucket string, replicas int) (j
 // started. It matches ErrNoLease only where no other try would end otherwise:
 // the right is missing, or there is no JetStream.
 func (c *Conn) explainBucket(bucket string, started time.Time, err error) error {
-	cause := c.explainSince(started, err)
+	cause := c.explainSince(started, err, c.bucketSubjects(bucket)...)
 	if isDenied(cause) || errors.Is(cause, jetstream.ErrJetStreamNotEnabled) ||
 		errors.Is(cause, jetstream.ErrJetStreamNotEnabledForAccount) {
 		return fmt.Errorf("%w: nats KV bucket %s: %w", ErrNoLease, bucket, cause)
@@ -126,7 +127,7 @@ func (c *Conn) explainBucket(bucket string, started time.Time, err error) error 
 // newLease returns a lease that this process does not have yet.
 func (s *Source) newLease() *lease {
 	return &lease{
-		kv: s.bucket, key: "lease." + s.Stream + "." + s.Consumer, log: s.Log,
+		conn: s.conn, kv: s.bucket, key: "lease." + s.Stream + "." + s.Consumer, log: s.Log,
 		about:  []any{"stream", s.Stream, "consumer", s.Consumer},
 		record: leaseRecord{Owner: rand.Text(), Instance: s.Instance},
 		work:   make(chan struct{}, 1),
@@ -135,7 +136,8 @@ func (s *Source) newLease() *lease {
 }
 
 // acquire waits until this process is the owner, and knows how far the last one
-// has come. Its error is that of ctx, or matches ErrStateUnread.
+// has come. Its error is that of ctx, or matches ErrStateUnread or ErrNoLease:
+// no other try would end otherwise before somebody grants a right. It may pass.
 func (e *lease) acquire(ctx context.Context) error {
 	for {
 		if err := e.acquireEntry(ctx); err != nil {
@@ -157,13 +159,19 @@ func (e *lease) acquireEntry(ctx context.Context) error {
 	var since time.Time
 	told := false
 	for ctx.Err() == nil {
+		started := time.Now()
 		got, err := e.look(ctx)
 		switch {
 		case errors.Is(err, jetstream.ErrKeyNotFound):
-			if e.take(ctx, nil, 0) {
-				return nil
+			taken, err := e.take(ctx, nil, 0)
+			if taken || err != nil {
+				return err
 			}
 		case err != nil:
+			err = e.conn.explainBucket(e.kv.Bucket(), started, err)
+			if errors.Is(err, ErrNoLease) {
+				return pipeline.Passing(err)
+			}
 			e.log.Warn("nats lease cannot be read", append(e.about, "error", err)...)
 		default:
 			record, current := parseLease(got.Value()), got.Revision()
@@ -171,7 +179,11 @@ func (e *lease) acquireEntry(ctx context.Context) error {
 				seen, revision, since = record, current, time.Now()
 			}
 			if record.Released || record.Owner == e.record.Owner || time.Since(since) >= leaseTime {
-				if e.take(ctx, record.Position, current) {
+				taken, err := e.take(ctx, record.Position, current)
+				if err != nil {
+					return err
+				}
+				if taken {
 					if !record.Released && record.Owner != e.record.Owner {
 						e.log.Warn("nats lease taken over: its owner has not renewed it",
 							append(e.about, "instance", seen.Instance)...)
@@ -210,15 +222,26 @@ func parseLease(text []byte) leaseRecord {
 	return r
 }
 
-// take writes the entry on top of a revision, and starts to renew it.
-func (e *lease) take(ctx context.Context, position *savedPosition, revision uint64) bool {
+// take writes the entry on top of a revision, and starts to renew it. It
+// returns false if it has to be looked at again: somebody was faster, or the
+// server is away. Its error matches ErrNoLease.
+func (e *lease) take(ctx context.Context, position *savedPosition, revision uint64) (bool, error) {
 	e.mu.Lock()
 	e.record.Position, e.record.Released, e.elsewhere = position, false, nil
 	e.mu.Unlock()
 	sent := time.Now()
 	revision, err := e.write(ctx, revision)
-	if err != nil {
-		return false // somebody was faster, or the server is away: look again
+	switch {
+	case err == nil:
+	case isOvertaken(err) || ctx.Err() != nil:
+		return false, nil //nolint:nilerr // documented: it is looked at again
+	default:
+		err = e.conn.explainBucket(e.kv.Bucket(), sent, err)
+		if errors.Is(err, ErrNoLease) {
+			return false, pipeline.Passing(err)
+		}
+		e.log.Warn("nats lease not taken, trying again", append(e.about, "error", err)...)
+		return false, nil
 	}
 	e.mu.Lock()
 	e.revision, e.until, e.lost = revision, sent.Add(ownerTime), false
@@ -229,7 +252,13 @@ func (e *lease) take(ctx context.Context, position *savedPosition, revision uint
 	if e.store != nil {
 		e.loops.Go(func() { e.saveAlways(renewing) })
 	}
-	return true
+	return true, nil
+}
+
+// isOvertaken tells whether somebody else has written an entry in between.
+func isOvertaken(err error) bool {
+	var api *jetstream.APIError
+	return errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &api) && api.ErrorCode == errLastSequenceOther
 }
 
 // write stores the record on top of a revision, 0 for none.
@@ -299,6 +328,7 @@ func (e *lease) renew(ctx context.Context) bool {
 	e.turned = make(chan struct{})
 	e.mu.Unlock()
 	if lost {
+		err = e.conn.explainBucket(e.kv.Bucket(), sent, err)
 		e.log.Warn("nats lease lost", append(e.about, "error", err)...)
 	}
 	if changed != nil {

@@ -50,7 +50,11 @@ func (s *Source) prepare(ctx context.Context) error {
 		s.saveStart()
 	}
 	for first := true; ; first = false {
+		started := time.Now()
 		err := s.prepareConsumer(ctx)
+		if denied := s.conn.explainStream(started, s.Stream, err); isDenied(denied) {
+			err = fmt.Errorf("nats stream %s, consumer %s: %w", s.Stream, s.config.Name, denied)
+		}
 		if err == nil || ctx.Err() != nil || s.isFinal(err) {
 			return err
 		}
@@ -75,7 +79,8 @@ var ErrLostTail = errors.New("the stream lost its tail, and its consumer would s
 
 // isFinal tells whether an error of prepareConsumer is for the operator.
 func (s *Source) isFinal(err error) bool {
-	return errors.Is(err, ErrStreamMadeAnew) || errors.Is(err, ErrLostTail) || errors.Is(err, ErrConsumerDiffers) ||
+	return isDenied(err) || errors.Is(err, ErrStreamMadeAnew) || errors.Is(err, ErrLostTail) ||
+		errors.Is(err, ErrConsumerDiffers) ||
 		errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound)
 }
 

@@ -16,17 +16,22 @@ func (w *writer) findOvertaken(msgs []pipeline.Message) bool {
 		return false
 	}
 	w.todo = w.todo[:0]
+	highest := w.highest
 	for i := range msgs {
 		switch sequence := w.stored[i]; {
 		case sequence == 0:
-		case sequence < w.highest:
+		case sequence < highest, len(w.todo) > 0: // all that comes behind it must be stored behind it
 			w.todo = append(w.todo, i)
 			w.countTry(i)
 		default:
-			w.highest = sequence
+			highest = sequence
 		}
 	}
-	return len(w.todo) > 0
+	if len(w.todo) > 0 {
+		return true // and compared with the same message again
+	}
+	w.highest = highest
+	return false
 }
 
 // findPurged leaves in w.todo the messages that a rollup before them has

@@ -322,7 +322,9 @@ func (l *lane) resumeSession() {
 func (l *lane) restartSession(ctx context.Context, onlyPending bool) {
 	ctx, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
+	started := time.Now()
 	consumer, err := l.source.lookUp(ctx)
+	l.failDenied(l.source.conn.explainStream(started, l.source.Stream, err))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.retryAt = time.Now().Add(lookAgain)

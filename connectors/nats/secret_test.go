@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -47,7 +48,7 @@ func TestSecretOfALaggingReplica(t *testing.T) {
 // without the bucket.
 func TestNoLease(t *testing.T) {
 	t.Parallel()
-	c := &Conn{log: quiet}
+	c := &Conn{log: quiet, nc: &natsgo.Conn{}, api: jetstream.DefaultAPIPrefix}
 	for err, final := range map[error]bool{
 		natsgo.ErrPermissionViolation:              true,
 		jetstream.ErrJetStreamNotEnabled:           true,
@@ -65,7 +66,11 @@ func TestNoLease(t *testing.T) {
 		}
 	}
 	started := time.Now()
-	c.noteError(natsgo.ErrPermissionViolation)
+	c.noteError(fmt.Errorf(`%w for Publish to "$KV.other.key"`, natsgo.ErrPermissionViolation))
+	if got := c.explainBucket("leases", started, context.DeadlineExceeded); errors.Is(got, ErrNoLease) {
+		t.Errorf("the right to another bucket: %v", got)
+	}
+	c.noteError(fmt.Errorf(`%w for Publish to "$KV.leases.key"`, natsgo.ErrPermissionViolation))
 	if got := c.explainBucket("leases", started, context.DeadlineExceeded); !errors.Is(got, ErrNoLease) {
 		t.Errorf("a request that was not answered for want of a right: %v", got)
 	}

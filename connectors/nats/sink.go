@@ -139,6 +139,9 @@ func (s *Sink) Warnings() []string { return slices.Clone(s.warnings) }
 // StreamSubjects are the subjects that the stream takes.
 func (s *Sink) StreamSubjects() []string { return slices.Clone(s.stream.Config.Subjects) }
 
+// Messages is how many messages the stream held when it was opened.
+func (s *Sink) Messages() uint64 { return s.stream.State.Msgs }
+
 // StreamCreated is when the stream was made. Together with its name it
 // identifies the stream.
 func (s *Sink) StreamCreated() time.Time { return s.stream.Created }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -93,6 +94,10 @@ type SourceOptions struct {
 	// default 1 MiB. See Source.ReadAheadBytes.
 	ReadAhead int
 
+	// Announce, if not nil, is told the stream when its messages are about to
+	// be read, again after a lane was lost. It does not block.
+	Announce func(stream string)
+
 	// Observer is told about lanes; nil means nobody.
 	Observer SourceObserver
 	// Log is told about a consumer that has to be started again; nil means
@@ -138,7 +143,7 @@ func NewSource(ctx context.Context, conn *Conn, o SourceOptions) (*Source, error
 		s.lease = s.newLease()
 	}
 	if err := s.openConsumer(ctx, stream); err != nil {
-		return nil, conn.explainSince(started, err)
+		return nil, conn.explainStream(started, s.Stream, err)
 	}
 	return s, nil
 }
@@ -159,7 +164,7 @@ func bindStream(ctx context.Context, conn *Conn, o SourceOptions) (*Source, jets
 	started := time.Now()
 	stream, err := conn.js.Stream(ctx, o.Stream)
 	if err != nil {
-		return nil, nil, fmt.Errorf("nats stream %s: %w", o.Stream, conn.explainSince(started, err))
+		return nil, nil, fmt.Errorf("nats stream %s: %w", o.Stream, conn.explainStream(started, o.Stream, err))
 	}
 	info := stream.CachedInfo()
 	s.created, s.last, s.domain, s.streamConfig = info.Created, info.State.LastSeq, info.Domain, info.Config
@@ -167,7 +172,7 @@ func bindStream(ctx context.Context, conn *Conn, o SourceOptions) (*Source, jets
 		return nil, nil, fmt.Errorf("nats stream %s: it deletes what has been read (%v retention), "+
 			"so a run without a consumer name could lose messages", o.Stream, info.Config.Retention)
 	}
-	return s, stream, nil
+	return s, stream, s.checkFilters(ctx, stream)
 }
 
 func (o SourceOptions) withDefaults() (SourceOptions, error) {
@@ -222,6 +227,14 @@ func (s *Source) Ordered() bool { return !s.Shared }
 // was made in unix nanoseconds.
 func (s *Source) Identity() (stream string, createdUnixNano int64) {
 	return s.Stream, s.created.UnixNano()
+}
+
+// ChangesSubjects tells whether messages have other subjects in the stream than
+// those under which they were published.
+func (s *Source) ChangesSubjects() bool {
+	c := &s.streamConfig
+	changes := func(from *jetstream.StreamSource) bool { return from != nil && len(from.SubjectTransforms) > 0 }
+	return c.SubjectTransform != nil || changes(c.Mirror) || slices.ContainsFunc(c.Sources, changes)
 }
 
 // StreamCreated is when the stream was made.
@@ -292,6 +305,9 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 
 // serveLane serves the lane.
 func (s *Source) serveLane(ctx context.Context, l *lane, serve func(context.Context, pipeline.Lane) error) (err error) {
+	if s.Announce != nil {
+		s.Announce(s.Stream)
+	}
 	if s.Observer != nil {
 		ended := s.Observer.ServeLane(l.reportPlaces)
 		defer func() { ended(err) }()

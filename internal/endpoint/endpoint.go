@@ -159,6 +159,9 @@ type Traits struct {
 	// Mapping is the rule by which a sink changes subjects, as text; "" if it
 	// changes none.
 	Mapping string
+	// OtherSubjects says that a source has envelopes under other subjects than
+	// those that they are bound to, and its URL says which.
+	OtherSubjects bool
 	// Subjects says whether messages are published under subjects.
 	Subjects Subjects
 

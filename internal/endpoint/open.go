@@ -44,6 +44,10 @@ type Source struct {
 	// envelopes of them will take more room unless payloads are compressed
 	// before. See Session.NoteCompressed too.
 	Compressed bool
+	// SealedSubject appends the subject under which a message was sealed that
+	// is read under another one. A nil SealedSubject says that it is the same.
+	// Several goroutines may call it.
+	SealedSubject func(dst, subject []byte) ([]byte, error)
 	// Name is how a checkpoint names the source.
 	Name string
 	// Ordered says that messages come in the order of their offsets.
@@ -97,6 +101,10 @@ type Sink struct {
 	// MapSubject appends the subject under which a message is published that
 	// has the given one. A nil MapSubject leaves subjects as they are.
 	MapSubject func(dst, subject []byte) ([]byte, error)
+	// MapSubjectOf returns the MapSubject for the messages of a topic of the
+	// source, of a sink with Traits.MapTopic for which it depends on that; nil
+	// for one for which it does not.
+	MapSubjectOf func(topic string) func(dst, subject []byte) ([]byte, error)
 	// Finish makes the output complete. It is called once after a run that has
 	// carried everything; nil if nothing is to be done.
 	Finish func() error

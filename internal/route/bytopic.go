@@ -8,6 +8,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/kekcache"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/pipeline"
+	"github.com/streamcrypt/streamcrypt/transform"
 )
 
 // placeMemory is what a route needs for each of many places beside its workers,
@@ -37,13 +38,21 @@ func (r *records) openSealingByTopic(ctx context.Context) error {
 	r.load = r.reloadSealing(r.sealing)
 	place := newPlaces(r.in, r.sink.KeepsPartitions)
 	return r.setTransform(func() (pipeline.Transform, error) {
-		t := newTopical(r.in.TopicOf, r.contextFor, func(name string) (pipeline.Transform, func(), error) {
+		t := newTopical(r.in.TopicOf, r.contextFor, func(topic, name string) (pipeline.Transform, func(), error) {
 			return sealers.openTransform(name, func(sealer *envelope.Sealer) (pipeline.Transform, error) {
-				return r.newEncrypt(sealer, place)
+				return r.newEncrypt(sealer, place, r.mapSubjectOf(topic))
 			})
 		})
 		return &fitted{Transform: t, textOut: r.sink.TextHeaders, check: r.out.Check}, nil
 	})
+}
+
+// mapSubjectOf returns how subjects of messages of a topic change.
+func (r *records) mapSubjectOf(topic string) transform.MapSubject {
+	if r.out.MapSubjectOf != nil {
+		return r.out.MapSubjectOf(topic)
+	}
+	return r.out.MapSubject
 }
 
 // makeFirstSealer makes the Sealer that the others are made of, and its data
@@ -110,8 +119,10 @@ func (r *records) openOpeningByTopic(ctx context.Context) error {
 	}
 	r.setGates()
 	return r.setTransform(func() (pipeline.Transform, error) {
-		t := newTopical(r.in.TopicOf, r.contextFor, func(name string) (pipeline.Transform, func(), error) {
-			return openers.openTransform(name, r.newDecrypt)
+		t := newTopical(r.in.TopicOf, r.contextFor, func(topic, name string) (pipeline.Transform, func(), error) {
+			return openers.openTransform(name, func(opener *envelope.Opener) (pipeline.Transform, error) {
+				return r.newDecrypt(opener, r.mapSubjectOf(topic))
+			})
 		})
 		return &fitted{Transform: t, textIn: r.source.TextHeaders, check: r.out.Check}, nil
 	})

@@ -130,7 +130,7 @@ func TestTopical(t *testing.T) {
 			return "", errors.New("no name")
 		}
 		return topic + ".sealed", nil
-	}, func(name string) (pipeline.Transform, func(), error) {
+	}, func(_, name string) (pipeline.Transform, func(), error) {
 		open.Add(1)
 		return fakeTransform{name, &resets}, func() { open.Add(-1); closed = append(closed, name) }, nil
 	})

@@ -15,8 +15,19 @@ func newPlaces(in *endpoint.Source, keepsPartitions bool) func(string) transform
 	if in.Identity != nil {
 		whole.Source = in.Identity.Short()
 	}
-	if in.NumberPlace == nil {
+	switch {
+	case in.NumberPlace == nil && in.IdentifyPlace == nil:
 		return func(string) transform.Place { return whole }
+	case in.NumberPlace == nil:
+		return func(name string) transform.Place {
+			id := in.IdentifyPlace(name)
+			if id == nil {
+				return transform.Place{}
+			}
+			place := whole
+			place.Source = id.Short()
+			return place
+		}
 	}
 	return func(name string) transform.Place {
 		number, ok := in.NumberPlace(name)

@@ -69,7 +69,7 @@ func (r *records) openSealing(ctx context.Context) (err error) {
 	}
 	place := newPlaces(r.in, r.sink.KeepsPartitions)
 	return r.setTransform(func() (pipeline.Transform, error) {
-		t, err := r.newEncrypt(r.sealing, place)
+		t, err := r.newEncrypt(r.sealing, place, r.out.MapSubject)
 		return &fitted{Transform: t, textOut: r.sink.TextHeaders, check: r.out.Check}, err
 	})
 }
@@ -87,9 +87,11 @@ func (r *records) newCompressionAdvice() func() {
 	})
 }
 
-func (r *records) newEncrypt(sealing *envelope.Sealer, place func(string) transform.Place) (pipeline.Transform, error) {
+func (r *records) newEncrypt(
+	sealing *envelope.Sealer, place func(string) transform.Place, subject transform.MapSubject,
+) (pipeline.Transform, error) {
 	return transform.NewEncrypt(transform.EncryptOptions{
-		Sealer: sealing, Place: place, Subject: r.out.MapSubject,
+		Sealer: sealing, Place: place, Subject: subject,
 		PassSealed: r.passes(pipeline.ReasonAlreadySealed), Effects: r.source.Effects,
 	})
 }
@@ -109,7 +111,7 @@ func (r *records) openOpening(ctx context.Context) error {
 	}
 	r.setGates()
 	return r.setTransform(func() (pipeline.Transform, error) {
-		t, err := r.newDecrypt(opening)
+		t, err := r.newDecrypt(opening, r.out.MapSubject)
 		return &fitted{Transform: t, textIn: r.source.TextHeaders, check: r.out.Check}, err
 	})
 }
@@ -120,10 +122,11 @@ func (r *records) setGates() {
 	r.options.DeadLetterValues = r.options.DeadLetters != nil
 }
 
-func (r *records) newDecrypt(opening *envelope.Opener) (pipeline.Transform, error) {
+func (r *records) newDecrypt(opening *envelope.Opener, subject transform.MapSubject) (pipeline.Transform, error) {
 	return transform.NewDecrypt(transform.DecryptOptions{
 		Opener:           opening,
-		Subject:          r.out.MapSubject,
+		Subject:          subject,
+		SealedSubject:    r.in.SealedSubject,
 		PassTombstones:   r.Tombstones == "pass" || r.passes(pipeline.ReasonBareTombstone),
 		PassPlain:        r.passes(pipeline.ReasonNotEnvelope),
 		PassExtraHeaders: r.PassExtraHeaders,

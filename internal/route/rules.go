@@ -54,6 +54,9 @@ func (p *plan) checkFormats() error {
 			Err:  fmt.Errorf("%s: an archive holds envelopes already", p.source.Name),
 			Hint: "decrypt it, or read it with format=ndjson if it is none",
 		}
+	case p.source.OtherSubjects && (p.do == encrypt || p.do == rewrap):
+		return hint.New("from: subject-was= is about envelopes that are opened",
+			"leave it out, or decrypt; to rewrap, read the stream that holds them under their own subjects")
 	case p.do == decrypt && p.sink.Archive:
 		return &hint.Error{
 			Err:  fmt.Errorf("%s: an archive holds envelopes only", p.sink.Name),

@@ -12,9 +12,9 @@ import (
 type topical struct {
 	topicOf    func(place string) string
 	contextFor func(topic string) (string, error)
-	// open makes the transform for a context. The returned function is called
-	// when that is not used any more.
-	open func(name string) (pipeline.Transform, func(), error)
+	// open makes the transform for a topic and its context. The returned
+	// function is called when that is not used any more.
+	open func(topic, name string) (pipeline.Transform, func(), error)
 
 	byTopic map[string]*list.Element // of *opened
 	order   *list.List               // the one used last in front
@@ -39,7 +39,7 @@ const maxOpened = 1000
 
 func newTopical(
 	topicOf func(string) string, contextFor func(string) (string, error),
-	open func(string) (pipeline.Transform, func(), error),
+	open func(topic, name string) (pipeline.Transform, func(), error),
 ) *topical {
 	return &topical{
 		topicOf: topicOf, contextFor: contextFor, open: open,
@@ -79,7 +79,7 @@ func (t *topical) find(topic string) *opened {
 	if o.name, t.err = t.contextFor(topic); t.err != nil {
 		return nil
 	}
-	if o.inner, o.close, t.err = t.open(o.name); t.err != nil {
+	if o.inner, o.close, t.err = t.open(topic, o.name); t.err != nil {
 		return nil
 	}
 	t.byTopic[topic] = t.order.PushFront(o)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	connector "github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/findings"
@@ -15,11 +17,34 @@ import (
 const (
 	publishRight   = "publish "
 	subscribeRight = "subscribe "
-	api            = "$JS.API."
 )
+
+// findAPI returns the subject before the requests of the API, with its final
+// dot.
+func (n *stream) findAPI() string { return n.conn.APISubjects() }
 
 // Needs implements endpoint.Checker.
 func (n *stream) Needs() []findings.Need {
+	if n.template.IsMapped() {
+		return nil // of streams that only the source names
+	}
+	var needs []findings.Need
+	for _, one := range n.splitSource() {
+		needs = append(needs, one.listNeeds()...)
+	}
+	if !n.as.Reads() {
+		needs = n.listNeeds()
+	}
+	needs = append(needs, newNeed(subscribeRight, n.conn.InboxSubjects()))
+	if n.service != "" {
+		needs = append(needs, newNeed(subscribeRight, "$SRV.>"), newNeed(subscribeRight, n.service+".status"))
+	}
+	return needs
+}
+
+// listNeeds lists the subjects to publish to for one stream.
+func (n *stream) listNeeds() []findings.Need {
+	api := n.findAPI()
 	subjects := []string{api + "STREAM.INFO." + n.stream}
 	if n.as.Reads() {
 		subjects = append(subjects, n.listSourceSubjects()...)
@@ -38,31 +63,41 @@ func (n *stream) Needs() []findings.Need {
 	for _, subject := range subjects {
 		needs = append(needs, newNeed(publishRight, subject))
 	}
-	return append(needs, newNeed(subscribeRight, "_INBOX.>"))
+	return needs
 }
 
 func (n *stream) listSourceSubjects() []string {
+	api := n.findAPI()
+	var subjects []string
+	if n.untilEnd {
+		subjects = append(subjects, api+"STREAM.MSG.GET."+n.stream)
+	}
 	if n.consumer == "" {
-		return []string{
-			api + createConsumer + n.stream + ".>", api + "CONSUMER.MSG.NEXT." + n.stream + ".*",
-			api + "CONSUMER.DELETE." + n.stream + ".*", "$JS.ACK." + n.stream + ".>",
-		}
+		return append(subjects,
+			api+createConsumer+n.stream+".>", api+"CONSUMER.INFO."+n.stream+".*",
+			api+"CONSUMER.MSG.NEXT."+n.stream+".*", api+"CONSUMER.DELETE."+n.stream+".*", "$JS.ACK."+n.stream+".>")
 	}
 	name := n.stream + "." + n.consumer
 	filter := ""
 	if len(n.filters) == 1 { // then it is part of the request's subject
 		filter = "." + n.filters[0]
 	}
-	subjects := []string{
-		api + "CONSUMER.INFO." + name, api + "CONSUMER.MSG.NEXT." + name, "$JS.ACK." + name + ".>",
-		api + createConsumer + name + filter,
+	subjects = append(subjects,
+		api+"CONSUMER.INFO."+name, api+"CONSUMER.MSG.NEXT."+name, "$JS.ACK."+name+".>",
+		api+createConsumer+name+filter)
+	if len(n.filters) > 0 {
+		subjects = append(subjects, api+"CONSUMER.LIST."+n.stream)
 	}
 	if n.shared {
 		return subjects
 	}
+	bucket := "$KV." + n.lease + ".>"
+	if api != jetstream.DefaultAPIPrefix {
+		bucket = api + bucket
+	}
 	return append(subjects,
 		api+"CONSUMER.RESET."+name, api+"STREAM.INFO."+bucketOf(n.lease), api+"DIRECT.GET."+bucketOf(n.lease)+".>",
-		"$KV."+n.lease+".>")
+		bucket)
 }
 
 // bucketOf returns the stream of a KV bucket.
@@ -75,9 +110,9 @@ const (
 )
 
 // dropNeed drops the right to make something that is there.
-func dropNeed(found *endpoint.Checked, request string) {
+func (n *stream) dropNeed(found *endpoint.Checked, request string) {
 	found.Needs = slices.DeleteFunc(found.Needs, func(need findings.Need) bool {
-		return strings.HasPrefix(need.Right, publishRight+api+request)
+		return strings.HasPrefix(need.Right, publishRight+n.findAPI()+request)
 	})
 }
 
@@ -127,24 +162,8 @@ func (n *stream) CheckSource(ctx context.Context, s *endpoint.Session) (*endpoin
 	if err != nil {
 		return nil, err
 	}
-	o := n.sourceOptions()
-	o.ReadAhead, o.Log = s.ReadAhead, s.Log
-	look, err := connector.LookAtSource(ctx, conn, o)
-	if err != nil {
-		found.AddProblem(err)
-		return found, nil
-	}
-	found.Lanes, found.Largest = 1, look.ReadAheadBytes
-	found.AddFact("messages", "%d of %d bytes in the stream", look.Messages, look.Bytes)
-	found.AddFact("waiting", "%d messages", look.Waiting)
-	switch {
-	case n.consumer == "":
-	case look.Exists:
-		dropNeed(found, createConsumer)
-		found.AddFact("consumer", "%s, which exists", n.consumer)
-		found.AddProblem(look.Drift)
-	default:
-		found.Makes = append(found.Makes, "durable consumer "+n.consumer+" of stream "+n.stream)
+	for _, one := range n.splitSource() {
+		one.checkStream(ctx, s, conn, found)
 	}
 	if n.consumer == "" || n.shared {
 		return found, nil
@@ -156,12 +175,42 @@ func (n *stream) CheckSource(ctx context.Context, s *endpoint.Session) (*endpoin
 	return found, nil
 }
 
+// checkStream looks at one stream of a source.
+func (n *stream) checkStream(
+	ctx context.Context, s *endpoint.Session, conn *connector.Conn, found *endpoint.Checked,
+) {
+	o := n.sourceOptions()
+	o.ReadAhead, o.Log = s.ReadAhead, s.Log
+	look, err := connector.LookAtSource(ctx, conn, o)
+	if err != nil {
+		found.AddProblem(err)
+		return
+	}
+	found.Lanes++
+	found.Largest = max(found.Largest, look.ReadAheadBytes)
+	found.AddFact("messages", "%d of %d bytes in the stream", look.Messages, look.Bytes)
+	found.AddFact("waiting", "%d messages", look.Waiting)
+	switch {
+	case n.consumer == "":
+	case look.Exists:
+		n.dropNeed(found, createConsumer)
+		found.AddFact("consumer", "%s, which exists", n.consumer)
+		found.AddProblem(look.Drift)
+	default:
+		found.Makes = append(found.Makes, "durable consumer "+n.consumer+" of stream "+n.stream)
+	}
+}
+
 // CheckSink implements endpoint.Checker. To open a sink changes nothing if the
 // stream is there; only that is asked for here.
 func (n *stream) CheckSink(ctx context.Context, s *endpoint.Session, _ *endpoint.Checked) (*endpoint.Checked, error) {
 	conn, found, err := n.beginCheck(ctx, s)
 	if err != nil {
 		return nil, err
+	}
+	if n.template.IsMapped() {
+		found.AddFact("streams", "%s, one for each stream of the source; each is looked at when it is opened", n.stream)
+		return found, nil
 	}
 	found.Delivery = "at-least-once, doubles dropped within the stream's duplicates window"
 	if n.create {
@@ -174,7 +223,7 @@ func (n *stream) CheckSink(ctx context.Context, s *endpoint.Session, _ *endpoint
 			found.Makes = append(found.Makes, "stream "+n.stream)
 			return found, nil
 		}
-		dropNeed(found, createStream)
+		n.dropNeed(found, createStream)
 	}
 	o := n.sinkOptions()
 	o.Create, o.CreateSubjects, o.Log = false, nil, s.Log

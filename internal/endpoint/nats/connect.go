@@ -21,6 +21,19 @@ func (n *stream) readConnection(p *address.Params) {
 	n.credentials = endpoint.ReadCredentials(p)
 	n.conn = connector.ConnOptions{
 		Name: "streamcrypt", Creds: creds, NKey: nkey,
+		TokenFile: p.ReadText(address.Param{
+			Name:   "token-file",
+			Text:   "the file that holds the token of the server's authorization; a newline at its end is ignored",
+			Values: address.File, Default: "(none)",
+		}),
+		Domain: p.ReadText(address.Param{
+			Name: "domain", Text: "the JetStream domain of the stream, which may lie behind leaf nodes",
+			Values: "NAME", Default: "(that of the server)",
+		}),
+		APIPrefix: p.ReadText(address.Param{
+			Name: "api-prefix", Text: "the subject before JetStream's requests, where an import from another account " +
+				"gives them another one", Values: "SUBJECT", Default: "($JS.API)",
+		}),
 		User: n.credentials.User, PasswordFile: n.credentials.PasswordFile,
 		TLS: n.credentials.TLS, CA: n.credentials.CA, Cert: n.credentials.Cert, Key: n.credentials.Key,
 		Context: p.ReadText(address.Param{
@@ -36,6 +49,7 @@ func (n *stream) readConnection(p *address.Params) {
 func (n *stream) listFiles() []endpoint.NamedFile {
 	files := append(n.credentials.ListFiles(), endpoint.ListNamed([]endpoint.NamedFile{
 		{Param: "creds", Path: n.conn.Creds, Secret: true}, {Param: "nkey", Path: n.conn.NKey, Secret: true},
+		{Param: "token-file", Path: n.conn.TokenFile, Secret: true},
 		{Param: "id-secret", Path: n.idSecret, Secret: true},
 	})...)
 	if n.state.bucket != nil {

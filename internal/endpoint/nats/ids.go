@@ -33,6 +33,9 @@ func (n *stream) nameMessages(
 	ctx context.Context, conn *connector.Conn, source *connector.Source, s *endpoint.Session, in *endpoint.Source,
 ) (connector.IDOptions, error) {
 	o := connector.IDOptions{Keys: s.KeySet, DeadLetters: n.as == endpoint.DeadLetters, Place: placesOf(in)}
+	if in.NumberPlace == nil && in.IdentifyPlace != nil {
+		o.Place = placesOfStreams(in)
+	}
 	prk, err := n.loadSecret(ctx, conn, source, s, in)
 	switch {
 	case mayGoWithout(err, source != nil && source.HasIDSecret()):
@@ -74,11 +77,20 @@ func (n *stream) loadSecret(
 	}
 	// All consumers of a stream have one secret: a run through another one
 	// writes the same messages.
-	name := "source." + in.Identity.String()
+	identity := in.Identity
+	if source != nil && in.IdentifyPlace != nil {
+		identity = in.IdentifyPlace(source.Stream)
+	}
+	name := "source." + identity.String()
 	if source != nil {
 		return connector.LoadIDSecret(ctx, source.Conn(), source.LeaseBucket, name)
 	}
 	return connector.LoadIDSecret(ctx, conn, n.lease, name)
+}
+
+// placesOfStreams is placesOf for a source of several streams.
+func placesOfStreams(in *endpoint.Source) func(string) ([5]byte, uint32) {
+	return func(place string) ([5]byte, uint32) { return in.IdentifyPlace(place).Short(), 0 }
 }
 
 // placesOf returns how positions name the places of a source (docs/envelope.md,

@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	connector "github.com/streamcrypt/streamcrypt/connectors/nats"
@@ -29,15 +30,28 @@ func (n *stream) sinkOptions() connector.SinkOptions {
 
 // OpenSource implements endpoint.Records.
 func (n *stream) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint.Source, error) {
-	conn, err := n.connect(ctx, s)
+	if n.isSeveral() {
+		return n.openSeveral(ctx, s)
+	}
+	source, in, err := n.openOne(ctx, s)
 	if err != nil {
 		return nil, err
 	}
+	return in, errors.Join(shareSources(s, []*connector.Source{source}), n.answerService(s, source.Conn()))
+}
+
+// openOne opens a source of one stream.
+func (n *stream) openOne(ctx context.Context, s *endpoint.Session) (*connector.Source, *endpoint.Source, error) {
+	conn, err := n.connect(ctx, s)
+	if err != nil {
+		return nil, nil, err
+	}
 	o := n.sourceOptions()
 	o.ReadAhead, o.Log, o.Observer = s.ReadAhead, s.Log, s.Watch
-	o.Instance, o.Route, o.Sealed, o.HasGate = s.Instance, s.To, s.Opens, s.Opens && !s.Seals
+	o.Instance, o.Route, o.Sealed, o.Announce = s.Instance, s.To, s.Opens, s.Announce
+	o.HasGate = s.Opens && !s.Seals
 	if o.State, err = n.openState(ctx, s); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var source *connector.Source
 	err = n.awaitLeaders(ctx, s, func(ctx context.Context) (err error) {
@@ -45,26 +59,19 @@ func (n *stream) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if _, err := endpoint.Share(s, sourceKey{}, func() (*connector.Source, error) { return source, nil }); err != nil {
-		return nil, err
-	}
+	n.warnOfOtherSubjects(s, source)
 	name, created := source.Identity()
 	id, err := identifyStream(source.Domain(), name, created, source.FilterSubjects(), s.Mapping)
-	return &endpoint.Source{
+	return source, &endpoint.Source{
+		TopicOf: func(string) string { return n.stream }, Topics: func() []string { return []string{n.stream} },
 		Source: source, Identity: id, Name: n.Traits().Identity,
 		RisingTerms: true, IsCompacted: func(string) bool { return source.IsCompacted() },
 		Losses: source.Losses, Compressed: source.IsCompressed(),
 		Ordered: source.Ordered(), Bounded: n.untilEnd, Lanes: 1, Largest: source.ReadAheadBytes(),
-		AckWait: source.ConsumerAckWait(),
-		MeasureProgress: func(settled int64) endpoint.Progress {
-			p := endpoint.Progress{Done: settled, Unit: endpoint.Messages}
-			if n.untilEnd {
-				p.Total = int64(source.Backlog())
-			}
-			return p
-		},
+		AckWait: source.ConsumerAckWait(), SealedSubject: n.sealedSubject(),
+		MeasureProgress: n.measureBacklog(source.Backlog),
 	}, err
 }
 
@@ -81,9 +88,28 @@ func identifyStream(
 
 // OpenSink implements endpoint.Records.
 func (n *stream) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint.Source) (*endpoint.Sink, error) {
+	if n.template.IsMapped() {
+		return n.openTemplate(ctx, s, in)
+	}
+	var source *connector.Source // of several, dead letters have the ids of the first
+	if sources := openedStreams(s); len(sources) > 0 {
+		source = sources[0]
+	}
+	_, out, err := n.openOneSink(ctx, s, in, source)
+	return out, err
+}
+
+// openOneSink opens a sink that is one stream, for the messages of source; nil
+// for a source that is no stream.
+func (n *stream) openOneSink(
+	ctx context.Context, s *endpoint.Session, in *endpoint.Source, source *connector.Source,
+) (*connector.Sink, *endpoint.Sink, error) {
 	conn, err := n.connect(ctx, s)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	if err := n.checkLoop(conn, openedStreams(s)); err != nil {
+		return nil, nil, err
 	}
 	o := n.sinkOptions()
 	o.SourceAckWait, o.Growth = in.AckWait, s.Growth
@@ -93,7 +119,6 @@ func (n *stream) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint
 		o.IsOurs = s.IsSameMessage
 	}
 	o.Log, o.Observer = s.Log, s.Watch
-	source, _ := endpoint.Share(s, sourceKey{}, func() (*connector.Source, error) { return nil, errNoStream })
 	if source != nil {
 		o.Like = source.Config()
 	}
@@ -106,17 +131,22 @@ func (n *stream) OpenSink(ctx context.Context, s *endpoint.Session, in *endpoint
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if sink.KeepsLastValues() && source != nil && !source.Ordered() && n.as == endpoint.To {
-		return nil, hint.New("shared=true promises no order, and stream "+n.stream+
+		return nil, nil, hint.New("shared=true promises no order, and stream "+n.stream+
 			" keeps the last values of each subject: an old value that comes late would become the present one",
 			"leave out shared=true; more speed is a consumer with a part of the subjects for each process")
+	}
+	if n.as == endpoint.To && s.Seals && source != nil && source.Consumer == "" && sink.Messages() > 0 {
+		s.Log.Warn("a run without consumer= begins anew, and the destination holds messages: of an earlier run, only "+
+			"those count as duplicates that were sealed for the same keys within the stream's duplicates window; "+
+			"all others are stored a second time", "stream", n.stream, "messages", sink.Messages())
 	}
 	for _, w := range sink.Warnings() {
 		s.Log.Warn(w)
 	}
-	return &endpoint.Sink{
+	return sink, &endpoint.Sink{
 		Sink: sink, Check: sink.Check, MapSubject: n.mapSubject,
 		KeepsLastValues: func(string) bool { return sink.KeepsLastValues() },
 	}, nil
@@ -133,15 +163,42 @@ func (n *stream) mapSubject(dst, own []byte) ([]byte, error) {
 	return out, err
 }
 
+// sealedSubject returns a function for endpoint.Source.SealedSubject.
+func (n *stream) sealedSubject() func(dst, subject []byte) ([]byte, error) {
+	if n.was == (connector.SubjectMap{}) {
+		return nil
+	}
+	return func(dst, subject []byte) ([]byte, error) {
+		out, err := n.was.Map(dst, subject)
+		if err != nil {
+			return dst, &pipeline.Reject{Reason: "header", Err: fmt.Errorf("header: subject-was: %w", err)}
+		}
+		return out, nil
+	}
+}
+
+// warnOfOtherSubjects says that a stream changes subjects, if it holds
+// envelopes and the URL does not say which they had.
+func (n *stream) warnOfOtherSubjects(s *endpoint.Session, source *connector.Source) {
+	if s.Opens && n.was == (connector.SubjectMap{}) && source.ChangesSubjects() {
+		s.Log.Warn("the stream changes the subjects of its messages, and envelopes are bound to those that they had: "+
+			"such envelopes read as tampered unless subject-was= gives their subjects back", "stream", n.stream)
+	}
+}
+
 // OpenPeekers implements endpoint.Sampler.
 func (n *stream) OpenPeekers(ctx context.Context, s *endpoint.Session) ([]endpoint.Peeker, error) {
 	conn, err := n.connect(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	p, err := connector.NewPeeker(ctx, conn, n.sourceOptions())
-	if err != nil {
-		return nil, err
+	var peekers []endpoint.Peeker
+	for _, one := range n.splitSource() {
+		p, err := connector.NewPeeker(ctx, conn, one.sourceOptions())
+		if err != nil {
+			return nil, err
+		}
+		peekers = append(peekers, p)
 	}
-	return []endpoint.Peeker{p}, nil
+	return peekers, nil
 }

@@ -2,6 +2,9 @@
 //
 //	url.go      the URL's parameters and rules
 //	connect.go  how servers are reached
+//	publishing.go how a sink publishes
+//	streams.go  several streams, and templates
+//	service.go  answers to nats micro
 //	open.go     sources, sinks and samples
 //	state.go    the place of the replay check's state
 //
@@ -25,6 +28,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint/bounds"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
+	"github.com/streamcrypt/streamcrypt/internal/topicname"
 )
 
 // Scheme is the row of this room.
@@ -36,6 +40,9 @@ func Scheme() endpoint.Scheme {
 		Notes: "A source reads through a durable consumer, consumer=, which is made if there is none. " +
 			"One process at a time reads through it, in the order of the stream; others wait to take over. " +
 			"More speed is a consumer with a part of the subjects for each process, or shared=true. " +
+			"A source may be several streams, ORDERS,BILLS, each with a consumer of the name. " +
+			"The destination is then a template: {topic}_SEALED, or {topic-_SEALED} to take the end off again, " +
+			"also in subject= and strip=. " +
 			"With until=latest a source ends by itself and can do without. " +
 			"It reads " + strconv.Itoa(connector.DefaultReadAhead>>20) + "MiB ahead, or as --read-ahead says. " +
 			"nats:///STREAM?context=NAME takes servers and credentials from a context of the nats command.",
@@ -61,6 +68,7 @@ var advice = []hint.Advice{
 	hint.AboutError(connector.ErrStateUnread,
 		"is --state the place of this stream and consumer? move what is there away to begin anew: "+
 			"then a message that was read before passes if it is played again"),
+	hint.AboutError(connector.ErrFilter, "is subject= right? nats stream subjects lists those that there are"),
 	hint.AboutError(connector.ErrStreamMadeAnew, "start again: the new stream is read from its beginning"),
 	hint.AboutError(connector.ErrLostTail,
 		"delete the consumer and start again with start=, at the first message that is to be read (docs/nats.md)"),
@@ -82,9 +90,10 @@ var advice = []hint.Advice{
 
 // stream is an end.
 type stream struct {
-	as     endpoint.Role
-	name   string // of the URL
-	stream string
+	as      endpoint.Role
+	name    string   // of the URL
+	stream  string   // its name; of a source, or a template, as the URL has it
+	streams []string // of a source: one or several
 
 	credentials endpoint.Credentials
 	conn        connector.ConnOptions // credentials included
@@ -97,16 +106,20 @@ type stream struct {
 	ackWait  time.Duration
 	shared   bool
 	dropTTL  bool
-	lease    string // the bucket
+	lease    string               // the bucket
+	service  string               // its name as one
+	was      connector.SubjectMap // gives back the subject of a sealed message
 	state    statePlace
 
 	// Of a sink:
-	subjects connector.SubjectMap
-	create   bool
-	takes    []string // subjects of a stream that is created
-	idSecret string   // a file
-	publish  connector.PublishMode
-	sync     bool // each message is flushed to disk by itself
+	template  topicname.Template // zero for one stream
+	to, strip string             // as the URL has them
+	subjects  connector.SubjectMap
+	create    bool
+	takes     []string // subjects of a stream that is created
+	idSecret  string   // a file
+	publish   connector.PublishMode
+	sync      bool // each message is flushed to disk by itself
 }
 
 func parse(a *address.Address, as endpoint.Role) (endpoint.Endpoint, error) {
@@ -114,6 +127,9 @@ func parse(a *address.Address, as endpoint.Role) (endpoint.Endpoint, error) {
 		return nil, hint.New("no stream", "write nats://HOST:PORT/STREAM")
 	}
 	n := &stream{as: as, name: a.String(), stream: a.Path}
+	if err := n.nameStreams(); err != nil {
+		return nil, err
+	}
 	p := a.Params()
 	err := n.readParams(p)
 	if wrong := p.Check(); wrong != nil {
@@ -147,7 +163,7 @@ func writeServers(hosts []string, context bool) (string, error) {
 func (n *stream) readParams(p *address.Params) error {
 	var err error
 	if n.as.Reads() {
-		n.readSource(p)
+		err = n.readSource(p)
 	} else {
 		err = n.readSink(p)
 	}
@@ -155,7 +171,7 @@ func (n *stream) readParams(p *address.Params) error {
 	return err
 }
 
-func (n *stream) readSource(p *address.Params) {
+func (n *stream) readSource(p *address.Params) error {
 	n.consumer = p.ReadText(address.Param{
 		Name:   "consumer",
 		Text:   "the durable consumer that remembers how far the stream was read; not for verify and keys check",
@@ -196,6 +212,28 @@ func (n *stream) readSource(p *address.Params) {
 		Text:   "the KV bucket in which one process after the other owns the consumer; made if there is none",
 		Values: "BUCKET", Default: connector.DefaultLeaseBucket,
 	})
+	return errors.Join(n.readOtherSubjects(p), n.readService(p))
+}
+
+// readOtherSubjects reads under which subjects messages were sealed that are
+// read under others.
+func (n *stream) readOtherSubjects(p *address.Params) error {
+	was := p.ReadText(address.Param{
+		Name: "subject-was",
+		Text: "the subject under which all messages were sealed that a mirror, a republish or a transform gives " +
+			"another one, or with .> at its end a prefix for the subjects that they have now",
+		Values: "SUBJECT", Default: "(the one that they have)",
+	})
+	strip := p.ReadText(address.Param{
+		Name:   "strip",
+		Text:   "a prefix to take off the subjects before subject-was= is applied",
+		Values: "SUBJECT", Default: "(none)",
+	})
+	var err error
+	if n.was, err = connector.ParseSubjectMap(was, strip); err != nil {
+		return fmt.Errorf("parameter subject-was: %w", err)
+	}
+	return nil
 }
 
 func toStart(b bounds.Bound) connector.Start {
@@ -203,17 +241,7 @@ func toStart(b bounds.Bound) connector.Start {
 }
 
 func (n *stream) readSink(p *address.Params) error {
-	to := p.ReadText(address.Param{
-		Name:   "subject",
-		Text:   "the subject of all messages, or with .> at its end a prefix for the subjects that they have",
-		Values: "SUBJECT", Default: "(each message keeps its own; dead letters need one)",
-	})
-	strip := p.ReadText(address.Param{
-		Name:    "strip",
-		Text:    "a prefix to take off the subjects before subject= is applied",
-		Values:  "SUBJECT",
-		Default: "(none)",
-	})
+	n.readSubjectTexts(p)
 	n.create = p.ReadBool(address.Param{Name: "create", Text: "make the stream if there is none, on file storage"})
 	n.takes = p.ReadList(address.Param{
 		Name:    "stream-subjects",
@@ -231,39 +259,13 @@ func (n *stream) readSink(p *address.Params) error {
 		Name: "lease", Text: "the KV bucket that keeps the secret of the message ids, where the source is no stream",
 		Values: "BUCKET", Default: connector.DefaultLeaseBucket,
 	})
-	var err error
-	if n.subjects, err = connector.ParseSubjectMap(to, strip); err != nil {
-		return fmt.Errorf("parameter subject: %w", err)
+	if err := n.readSubjects(); err != nil {
+		return err
 	}
-	if n.as == endpoint.DeadLetters && !connector.ValidSubject(to) {
+	if n.as == endpoint.DeadLetters && !connector.ValidSubject(n.to) {
 		return hint.New("dead letters have no subject of their own", "name one: subject=dead.orders")
 	}
 	return nil
-}
-
-// publishModes are the values of publish=.
-var publishModes = map[string]connector.PublishMode{
-	"auto": connector.PublishAuto, "async": connector.PublishAsync,
-	"batch": connector.PublishBatch, "fast": connector.PublishFast,
-}
-
-// syncAlways is the value of sync= for servers that flush each message.
-const syncAlways = "always"
-
-func (n *stream) readPublishing(p *address.Params) {
-	n.publish = publishModes[p.ReadWord(address.Param{
-		Name: "publish",
-		Text: "how messages are published: one by one without waiting for each (async), in atomic batches (batch, " +
-			"NATS 2.12), in fast ones (fast, 2.14), or as suits the stream (auto); a mode that the stream does not " +
-			"take gives way to async",
-		Words: []string{"auto", "async", "batch", "fast"}, Default: "auto",
-	})]
-	n.sync = p.ReadWord(address.Param{
-		Name: "sync",
-		Text: "whether the servers flush each message to disk by itself (sync_interval: always): then publish=auto " +
-			"is batch",
-		Words: []string{"default", syncAlways}, Default: "default",
-	}) == syncAlways
 }
 
 // checkRules refuses everything that can be refused without a connection.
@@ -273,8 +275,14 @@ func (n *stream) checkRules() error {
 			return err
 		}
 	}
+	if !n.as.Reads() && n.template.IsMapped() {
+		return nil // judged stream by stream
+	}
 	if !n.as.Reads() {
 		return n.sinkOptions().Check()
+	}
+	if err := n.checkSeveral(); err != nil {
+		return err
 	}
 	switch {
 	case n.as == endpoint.Look && n.consumer != "":
@@ -289,7 +297,12 @@ func (n *stream) checkRules() error {
 			"say consumer=NAME to go on where the last run ended, or until=latest to stop behind the last "+
 				"message that is there now")
 	}
-	return n.sourceOptions().Check()
+	for _, one := range n.splitSource() {
+		if err := one.sourceOptions().Check(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // rewrapsNot is why envelopes cannot be copied to a sink that maps subjects.
@@ -303,9 +316,14 @@ func (n *stream) Traits() endpoint.Traits {
 	t := endpoint.Traits{
 		Name: n.name, Identity: "nats " + n.name, Context: n.stream, Files: n.listFiles(),
 		Log: true, Endless: !n.untilEnd, TextHeaders: true, NoHeaderOrder: true, Effects: true, Times: endpoint.NoTimes,
-		Subjects: endpoint.OwnSubjects, MaxReadAhead: connector.MaxReadAhead, Mapping: n.subjects.String(),
+		OtherSubjects: n.was != (connector.SubjectMap{}),
+		Subjects:      endpoint.OwnSubjects, MaxReadAhead: connector.MaxReadAhead, Mapping: n.subjects.String(),
 	}
-	if n.subjects != (connector.SubjectMap{}) {
+	t.NamesTopics, t.SeveralTopics = true, n.isSeveral()
+	if n.template.IsMapped() {
+		t.MapTopic, t.Mapping = n.template.NameFor, n.to
+	}
+	if n.subjects != (connector.SubjectMap{}) || n.template.IsMapped() {
 		t.NoRewrap = rewrapsNot
 	}
 	return t
