@@ -33,6 +33,8 @@ func (n *stream) KeepState(text string) (path string, err error) {
 	switch {
 	case err != nil:
 		return "", &hint.Error{Err: err, Hint: "write " + stateForm}
+	case at.Scheme == "file" && len(n.streams) > 1:
+		return "", hint.New("a file keeps the state of one stream", "name a bucket: nats://HOST:PORT/BUCKET")
 	case at.Scheme == "file":
 		if n.state.path, err = at.LocalPath(); err != nil {
 			return "", err
