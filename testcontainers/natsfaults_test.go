@@ -1,217 +1,272 @@
 package testcontainers
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
-	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	tcnats "github.com/testcontainers/testcontainers-go/modules/nats"
 )
 
-// natsFaults is how many faults TestNATSFaults makes; make faults-nats asks for
-// more.
-func natsFaults(t *testing.T) (faults int, seed uint64) {
-	t.Helper()
-	faults, seed = 6, 1
-	for name, set := range map[string]func(int){
-		"NATS_FAULTS": func(n int) { faults = n }, "NATS_FAULTS_SEED": func(n int) { seed = uint64(n) },
-	} {
-		if text := os.Getenv(name); text != "" {
-			n, err := strconv.Atoi(text)
-			if err != nil {
-				t.Fatalf("%s=%q is no number", name, text)
-			}
-			set(n)
-		}
-	}
-	return faults, seed
+// natsFault is something that goes wrong, and is made good again before inflict
+// returns.
+type natsFault struct {
+	name    string
+	short   bool // is part of the short form
+	inflict func(context.Context, *natsRun)
 }
 
-// natsRoute is a route of two processes, of which one waits for the other, and
-// messages that never cease.
-type natsRoute struct {
-	t         *testing.T
-	url, key  string
-	js        jetstream.JetStream
-	processes [2]*process
-	published int
+// natsRun is a run of the suite with one seed.
+type natsRun struct {
+	*natsRoutes
+	rnd  *rand.Rand
+	long bool
 }
 
-const natsKeys = 20
+// The environment asks for the long form: over how many seeds, which is the
+// first one, how many kills at random moments, and which faults.
+const (
+	natsFaultsSeeds = "NATS_FAULTS_SEEDS"
+	natsFaultsSeed  = "NATS_FAULTS_SEED"
+	natsFaultsKills = "NATS_FAULTS_KILLS"
+	natsFaultsNames = "NATS_FAULTS_NAMES"
+)
 
-// TestNATSFaults kills, stops and continues processes at random moments, and
-// deletes their consumer. Afterwards the sealed stream has every message once,
-// in the order of the source, and the newest value of each subject is its last
-// one.
+// TestNATSFaults has two routes seal a stream on three servers, and lets go
+// wrong all that can. However it goes, nothing is lost or sealed twice, the
+// newest value of a subject is its last one, and all goes on by itself.
 func TestNATSFaults(t *testing.T) {
-	needEngine(t)
-	faults, seed := natsFaults(t)
-	t.Logf("%d faults, NATS_FAULTS_SEED=%d", faults, seed)
-	rnd := rand.New(rand.NewPCG(seed, 7))
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute+time.Duration(faults)*time.Minute)
-	defer cancel()
-	r := openNATSRoute(ctx, t)
-	for i := range r.processes {
-		r.begin(i)
+	first := envNumber(t, natsFaultsSeed, 1)
+	seeds := envNumber(t, natsFaultsSeeds, 0)
+	if seeds == 0 {
+		runNATSFaults(t, first, false)
+		return
 	}
-	for n := range faults {
-		r.publish(ctx, 500+rnd.IntN(3000))
-		time.Sleep(time.Duration(rnd.IntN(400)) * time.Millisecond) // the moment of the fault, from the seed
-		victim := rnd.IntN(2)
-		fault := rnd.IntN(6)
-		if n < 3 {
-			fault = []int{0, 4, 5}[n] // every kind at least once
+	for seed := first; seed < first+seeds; seed++ {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { runNATSFaults(t, seed, true) })
+	}
+}
+
+func runNATSFaults(t *testing.T, seed uint64, long bool) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	t.Logf("%s=%d", natsFaultsSeed, seed)
+	run := &natsRun{natsRoutes: openNATSRoutes(ctx, t, 3), rnd: rand.New(rand.NewPCG(seed, 7)), long: long}
+	run.sinks[0].publish = []string{"async", "batch", "fast"}[seed%3]
+	run.begin(ctx)
+	run.awaitFlow(ctx)
+	for _, i := range run.rnd.Perm(len(natsFaultsList)) {
+		f := natsFaultsList[i]
+		if only := os.Getenv(natsFaultsNames); !long && !f.short || only != "" && !strings.Contains(f.name, only) {
+			continue
 		}
-		switch {
-		case fault < 4:
-			t.Logf("fault %d: kill -9 of process %d", n, victim)
-			r.processes[victim].kill(t)
-			r.begin(victim)
-		case fault == 4:
-			t.Logf("fault %d: process %d is stopped past its lease, and continued", n, victim)
-			r.signal(victim, syscall.SIGSTOP)
-			r.publish(ctx, 2000)
-			time.Sleep(12 * time.Second)
-			r.signal(victim, syscall.SIGCONT)
-		default:
-			t.Logf("fault %d: the consumer is deleted", n)
-			if err := r.js.DeleteConsumer(ctx, "ORDERS", "enc"); err != nil {
-				t.Fatal(err)
+		run.publishBurst(ctx)
+		began := time.Now()
+		f.inflict(ctx, run)
+		gone := time.Now()
+		run.awaitFlow(ctx)
+		t.Logf("%-40s took %5.1f s, all flowed %5.1f s later", f.name, gone.Sub(began).Seconds(), time.Since(gone).Seconds())
+	}
+	run.end(ctx)
+	run.check(ctx, expectation{})
+}
+
+// rest waits for a random time: the moment of a fault comes from the seed.
+func (run *natsRun) rest(most time.Duration) { time.Sleep(time.Duration(run.rnd.Int64N(int64(most)))) }
+
+// publishBurst publishes many messages, and returns at a random time in the
+// middle of the writes that they cause.
+func (run *natsRun) publishBurst(ctx context.Context) {
+	run.pause.Lock()
+	run.publishSome(ctx, 500)
+	run.pause.Unlock()
+	run.rest(150 * time.Millisecond)
+}
+
+func (run *natsRun) node() *natsNode { return run.nodes[run.rnd.IntN(len(run.nodes))] }
+
+func (run *natsRun) sink() *natsSink { return run.sinks[run.rnd.IntN(len(run.sinks))] }
+
+// leader is the node that leads a stream.
+func (run *natsRun) leader(ctx context.Context, stream string) *natsNode {
+	run.Helper()
+	var found *natsNode
+	eventually(ctx, run.T, "no leader of "+stream, func() error {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		held, err := run.js.Stream(ctx, stream)
+		if err != nil {
+			return err
+		}
+		for _, n := range run.nodes {
+			if info := held.CachedInfo(); info.Cluster != nil && info.Cluster.Leader == n.name {
+				found = n
+				return nil
 			}
 		}
-	}
-	r.publish(ctx, 1000)
-	r.awaitSealed(ctx)
-	for _, p := range r.processes {
-		p.end(t)
-	}
-	r.check(ctx)
+		return fmt.Errorf("none of the nodes: %+v", held.CachedInfo().Cluster)
+	})
+	return found
 }
 
-func openNATSRoute(ctx context.Context, t *testing.T) *natsRoute {
-	t.Helper()
-	server, err := tcnats.Run(ctx, "nats:2-alpine")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Terminate(context.Background()) })
-	r := &natsRoute{t: t, key: filepath.Join(t.TempDir(), "key.jwk")}
-	if r.url, err = server.ConnectionString(ctx); err != nil {
-		t.Fatal(err)
-	}
-	nc, err := nats.Connect(r.url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	if r.js, err = jetstream.New(nc); err != nil {
-		t.Fatal(err)
-	}
-	for name, subject := range map[string]string{"ORDERS": "orders.>", "ENC": "enc.>"} {
-		cfg := jetstream.StreamConfig{Name: name, Subjects: []string{subject}, Duplicates: 10 * time.Minute}
-		if _, err := r.js.CreateStream(ctx, cfg); err != nil {
-			t.Fatal(err)
+// kill takes a process away without a word, and starts it again.
+func (run *natsRun) kill(s *natsSink, i int) {
+	run.Helper()
+	s.processes[i].kill(run.T)
+	run.beginProcess(s, i)
+}
+
+var natsFaultsList = []natsFault{
+	{"kill -9 of processes", true, func(ctx context.Context, run *natsRun) {
+		kills := uint64(2)
+		if run.long {
+			kills = envNumber(run.T, natsFaultsKills, 20)
 		}
-	}
-	if err := os.WriteFile(r.key, streamcrypt(ctx, t, "keygen", "local"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return r
+		for range kills {
+			run.publishBurst(ctx)
+			run.kill(run.sink(), run.rnd.IntN(2))
+			run.rest(3 * time.Second)
+		}
+	}},
+	{"processes stopped past their lease", true, func(_ context.Context, run *natsRun) {
+		victim := run.rnd.IntN(2)
+		for _, s := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
+			for _, sink := range run.sinks {
+				if err := sink.processes[victim].cmd.Process.Signal(s); err != nil {
+					run.Fatal(err)
+				}
+			}
+			if s == syscall.SIGSTOP {
+				time.Sleep(12 * time.Second) // a lease is 10 s
+			}
+		}
+	}},
+	{"server restarted", false, func(_ context.Context, run *natsRun) { run.restart(run.node(), syscall.SIGTERM) }},
+	{"server killed", false, func(_ context.Context, run *natsRun) { run.restart(run.node(), syscall.SIGKILL) }},
+	{"leader of the source killed", true, func(ctx context.Context, run *natsRun) {
+		run.restart(run.leader(ctx, natsSource), syscall.SIGKILL)
+	}},
+	{"leaders of the sinks killed", false, func(ctx context.Context, run *natsRun) {
+		for _, s := range run.sinks {
+			run.restart(run.leader(ctx, s.stream), syscall.SIGKILL)
+		}
+	}},
+	{"all servers away", true, func(_ context.Context, run *natsRun) {
+		for _, n := range run.nodes {
+			n.stop(run.T, syscall.SIGKILL)
+		}
+		time.Sleep(3 * time.Second)
+		for _, n := range run.nodes {
+			n.start(run.T)
+		}
+	}},
+	{"lame duck", false, func(_ context.Context, run *natsRun) {
+		run.restart(run.node(), syscall.SIGUSR2)
+	}},
+	{"connections cut", true, func(_ context.Context, run *natsRun) {
+		for range 5 {
+			for _, p := range run.proxies {
+				p.cut()
+			}
+			run.rest(500 * time.Millisecond)
+		}
+	}},
+	{"connections stalled", false, func(_ context.Context, run *natsRun) {
+		for _, p := range run.proxies {
+			p.stall()
+		}
+		time.Sleep(15 * time.Second)
+		for _, p := range run.proxies {
+			p.mend()
+		}
+	}},
+	{"answers swallowed", false, func(_ context.Context, run *natsRun) {
+		for _, p := range run.proxies {
+			p.swallowAnswers()
+		}
+		time.Sleep(30 * time.Second)
+		for _, p := range run.proxies {
+			p.mend()
+		}
+	}},
+	{"consumers deleted", true, func(ctx context.Context, run *natsRun) {
+		for _, s := range run.sinks {
+			eventually(ctx, run.T, "delete", func() error {
+				ctx, cancel := context.WithTimeout(ctx, 5*time.Second) // an answer may be lost
+				defer cancel()
+				err := run.js.DeleteConsumer(ctx, natsSource, s.consumer)
+				if errors.Is(err, jetstream.ErrConsumerNotFound) {
+					return nil
+				}
+				return err
+			})
+		}
+	}},
+	{"consumers paused", false, func(ctx context.Context, run *natsRun) {
+		for _, s := range run.sinks {
+			eventually(ctx, run.T, "pause", func() error {
+				ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+				defer cancel()
+				_, err := run.js.PauseConsumer(ctx, natsSource, s.consumer, time.Now().Add(5*time.Second))
+				return err
+			})
+		}
+	}},
+	{"junk ids by a stranger", true, func(ctx context.Context, run *natsRun) { run.publishJunk(ctx) }},
+	{"clocks of servers differ", false, func(_ context.Context, run *natsRun) {
+		for i, n := range run.nodes {
+			n.skew = time.Duration(i-1) * 10 * time.Minute
+			run.restart(n, syscall.SIGTERM)
+			time.Sleep(3 * time.Second)
+		}
+		run.rest(5 * time.Second)
+		for _, n := range run.nodes {
+			n.skew = 0
+			run.restart(n, syscall.SIGTERM)
+			time.Sleep(3 * time.Second)
+		}
+	}},
 }
 
-// begin starts process i. Both have the same arguments but their name.
-func (r *natsRoute) begin(i int) {
-	r.t.Helper()
-	r.processes[i] = start(r.t, "encrypt", "--key", "local:"+r.key, "--instance", fmt.Sprint("i", i), "--progress", "none",
-		"--from", r.url+"/ORDERS?consumer=enc&ack-wait=10s", "--to", r.url+"/ENC?subject=enc.>&strip=orders")
-}
-
-func (r *natsRoute) signal(i int, s syscall.Signal) {
-	r.t.Helper()
-	if err := r.processes[i].cmd.Process.Signal(s); err != nil {
-		r.t.Fatal(err)
-	}
-}
-
-// publish publishes n more messages, each with its number.
-func (r *natsRoute) publish(ctx context.Context, n int) {
-	r.t.Helper()
-	pending := make([]jetstream.PubAckFuture, n)
-	for i := range pending {
-		subject := fmt.Sprintf("orders.k%d", r.published%natsKeys)
-		future, err := r.js.PublishAsync(subject, fmt.Appendf(nil, "%08d", r.published))
+// publishJunk publishes to the sinks under ids that are stored there already,
+// and under ids that people make of stream and sequence.
+func (run *natsRun) publishJunk(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for _, s := range run.sinks {
+		var ids []string
+		held, err := run.js.Stream(ctx, s.stream)
 		if err != nil {
-			r.t.Fatal(err)
+			run.Log(err) // the cluster is busy with the last fault
+			continue
 		}
-		pending[i] = future
-		r.published++
-	}
-	for _, f := range pending {
-		select {
-		case <-f.Ok():
-		case err := <-f.Err():
-			r.t.Fatal(err)
-		case <-ctx.Done():
-			r.t.Fatal(ctx.Err())
+		for sequence := held.CachedInfo().State.LastSeq; sequence > 0 && len(ids) < 20; sequence-- {
+			if m, err := held.GetMsg(ctx, sequence); err == nil {
+				ids = append(ids, m.Header.Get(jetstream.MsgIDHeader))
+			}
 		}
-	}
-}
-
-// awaitSealed waits until the consumer has acknowledged everything.
-func (r *natsRoute) awaitSealed(ctx context.Context) {
-	r.t.Helper()
-	for {
-		consumer, err := r.js.Consumer(ctx, "ORDERS", "enc")
-		if err == nil && consumer.CachedInfo().AckFloor.Stream >= uint64(r.published) {
-			return
+		next, err := run.lastSequence(ctx)
+		if err != nil {
+			run.Log(err)
+			continue
 		}
-		select {
-		case <-time.After(100 * time.Millisecond):
-		case <-ctx.Done():
-			r.t.Fatalf("the route does not come to its end: %v", err)
+		for i := range uint64(200) {
+			ids = append(ids, fmt.Sprintf("%s-%d", natsSource, next+i), fmt.Sprintf("%s:%d", natsSource, next+i))
 		}
-	}
-}
-
-// check reads the sealed stream. It decrypts to a file without a Gate's help:
-// the count comes from the stream itself.
-func (r *natsRoute) check(ctx context.Context) {
-	r.t.Helper()
-	stream, err := r.js.Stream(ctx, "ENC")
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	if n := stream.CachedInfo().State.Msgs; n != uint64(r.published) {
-		r.t.Errorf("%d messages are sealed, %d were published", n, r.published)
-	}
-	out := filepath.Join(r.t.TempDir(), "out.ndjson")
-	streamcrypt(ctx, r.t, "decrypt", "--key", "local:"+r.key, "--from", r.url+"/ENC?until=latest", "--to", "file:"+out)
-	text, err := os.ReadFile(out)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	next := 0
-	for line := range bytes.Lines(text) {
-		var record struct{ Value string }
-		if err := json.Unmarshal(line, &record); err != nil {
-			r.t.Fatal(err)
+		for i, id := range ids {
+			m := nats.NewMsg(fmt.Sprintf("%s.%s.%d", strings.ToLower(s.stream), natsStranger, i))
+			m.Data = []byte("junk")
+			m.Header.Set(jetstream.MsgIDHeader, id)
+			if err := run.nc.PublishMsg(m); err != nil {
+				run.Log(err)
+			}
 		}
-		if want := fmt.Sprintf("%08d", next); record.Value != want {
-			r.t.Fatalf("message %d is %s: lost, doubled or out of order", next, record.Value)
-		}
-		next++
-	}
-	if next != r.published {
-		r.t.Errorf("%d messages came out, %d were published", next, r.published)
 	}
 }

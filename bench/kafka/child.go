@@ -1,16 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
-	"syscall"
-	"time"
 )
 
 // childWord is the first argument of this program when it runs as one of the
@@ -73,46 +69,6 @@ func (j *job) runJob(ctx context.Context) error {
 		return kafkaGoCopy(ctx, j)
 	}
 	return fmt.Errorf("no job %q", j.does)
-}
-
-// usage is the processor time and the memory that a child process took from
-// start to end.
-type usage struct {
-	cpu time.Duration
-	rss float64 // at its peak, in MiB
-}
-
-// runCommand runs a command to its end.
-//
-// The peak that Linux reports of a child is at least the memory of this process
-// when it started the child. So this process keeps small: a child fills the
-// topics too.
-func runCommand(cmd *exec.Cmd) (usage, error) {
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) } // a Go program then prints its stacks
-	cmd.WaitDelay = 10 * time.Second
-	if err := cmd.Run(); err != nil {
-		return usage{}, fmt.Errorf("%v: %w: %s", cmd.Args, err, bytes.TrimSpace(said.Bytes()))
-	}
-	return usageOf(cmd)
-}
-
-func usageOf(cmd *exec.Cmd) (usage, error) {
-	u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return usage{}, errors.New("no resource usage on this system")
-	}
-	return usage{cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), rss: float64(u.Maxrss) / 1024}, nil
-}
-
-// ownPeak returns the peak of this process, in MiB: no child can show less.
-func ownPeak() float64 {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return float64(u.Maxrss) / 1024
 }
 
 // makeChild returns the command that runs this program as a contender.

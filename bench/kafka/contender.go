@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
 )
 
 // Contenders, as reports name them.
@@ -77,7 +79,7 @@ func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
 	}
 	build := func(out, in, pkg string) error {
 		//nolint:gosec // packages of this repository
-		_, err := runCommand(exec.CommandContext(ctx, "go", "build", "-C", in, "-o", out, pkg))
+		_, err := contest.RunCommand(exec.CommandContext(ctx, "go", "build", "-C", in, "-o", out, pkg))
 		return err
 	}
 	if err := build(t.program, filepath.Join(root, ".."), "./cmd/streamcrypt"); err != nil {
@@ -85,7 +87,7 @@ func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
 	}
 	//nolint:gosec // just built
 	keygen := exec.CommandContext(ctx, t.program, "keygen", "local", "--out", filepath.Join(dir, "key.jwk"))
-	if _, err := runCommand(keygen); err != nil {
+	if _, err := contest.RunCommand(keygen); err != nil {
 		return nil, err
 	}
 	if t.profiles != "" {
@@ -93,7 +95,7 @@ func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
 			return nil, err
 		}
 		t.program = filepath.Join(dir, "profiled")
-		err = build(t.program, root, "./kafka/profiled")
+		err = build(t.program, root, "./internal/profiled")
 	}
 	return t, err
 }

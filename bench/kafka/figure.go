@@ -1,87 +1,18 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
 
-// Figure is a target and the measured value.
-type Figure struct {
-	Name  string  `json:"name"`
-	Value float64 `json:"value"`
-	Unit  string  `json:"unit"` // "x" for a ratio
-	// Limit is the most that Value may be or, if AtLeast, the least.
-	Limit   float64 `json:"limit"`
-	AtLeast bool    `json:"at_least"`
-	Low     float64 `json:"low"`
-	High    float64 `json:"high"`
-}
-
-// IsMissed says that Value is beyond the target.
-func (f *Figure) IsMissed() bool {
-	if f.AtLeast {
-		return f.Value < f.Limit
-	}
-	return f.Value > f.Limit
-}
-
-// IsUnsure says that the target lies within the spread: another run may decide
-// otherwise.
-func (f *Figure) IsUnsure() bool { return f.Low < f.Limit && f.Limit < f.High }
-
-func (f *Figure) describeVerdict() string {
-	word := "met"
-	if f.IsMissed() {
-		word = "MISSED"
-	}
-	if f.IsUnsure() {
-		word += " ?"
-	}
-	return word
-}
-
-func (f *Figure) describeTarget() string {
-	if f.AtLeast {
-		return ">= " + formatNumber(f.Limit, f.Unit)
-	}
-	return "<= " + formatNumber(f.Limit, f.Unit)
-}
-
-func (f *Figure) describeSpread() string {
-	if f.Low == f.High {
-		return ""
-	}
-	return fmt.Sprintf("(%s to %s)", formatNumber(f.Low, f.Unit), formatNumber(f.High, f.Unit))
-}
-
-func formatNumber(v float64, unit string) string {
-	switch unit {
-	case "x":
-		return fmt.Sprintf("%.2fx", v)
-	case "%":
-		return fmt.Sprintf("%.2f %%", v)
-	}
-	return fmt.Sprintf("%.1f %s", v, unit)
-}
-
-func ratioFigure(name string, m middle, limit float64, atLeast bool) Figure {
-	return Figure{Name: name, Value: m.Median, Unit: "x", Limit: limit, AtLeast: atLeast, Low: m.Low, High: m.High}
-}
-
-// findRow returns the row of a contender, or nil.
-func findRow(rows []Row, name string, size, partitions int) *Row {
-	for i := range rows {
-		if r := &rows[i]; r.Contender == name && r.Size == size && r.Partitions == partitions {
-			return r
-		}
-	}
-	return nil
-}
+	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
+)
 
 // listFigures returns the targets for which the report has measurements.
-func (r *Report) listFigures() []Figure {
-	var all []Figure
+func (r *Report) listFigures() []contest.Figure {
+	var all []contest.Figure
 	compare := func(name, a, b string, size int, of func(Turn) float64, limit float64, atLeast bool) {
 		x, y := findRow(r.Rows, a, size, usualPartitions), findRow(r.Rows, b, size, usualPartitions)
 		if x != nil && y != nil {
-			all = append(all, ratioFigure(name, compareRows(x, y, of), limit, atLeast))
+			all = append(all, contest.RatioFigure(name, compareRows(x, y, of), limit, atLeast))
 		}
 	}
 	const small, large = 1 << 10, 1 << 20
@@ -98,16 +29,16 @@ func (r *Report) listFigures() []Figure {
 
 // peakFigures returns the largest peak of streamcrypt at each size, over all of
 // its commands.
-func (r *Report) peakFigures() []Figure {
-	var all []Figure
+func (r *Report) peakFigures() []contest.Figure {
+	var all []contest.Figure
 	for i := range r.Rows {
 		row := &r.Rows[i]
 		if c := contenderNamed(row.Contender); !c.isOurs() {
 			continue
 		}
-		name := sizeName(row.Size) + ": peak memory"
+		name := contest.SizeName(row.Size) + ": peak memory"
 		if n := len(all); n == 0 || all[n-1].Name != name {
-			all = append(all, Figure{Name: name, Unit: "MiB", Limit: 96})
+			all = append(all, contest.Figure{Name: name, Unit: "MiB", Limit: 96})
 		}
 		f := &all[len(all)-1]
 		f.Value = max(f.Value, row.RSS.High)
@@ -116,7 +47,7 @@ func (r *Report) peakFigures() []Figure {
 	return all
 }
 
-func (r *Report) manyFigures() []Figure {
+func (r *Report) manyFigures() []contest.Figure {
 	if len(r.Many) == 0 {
 		return nil
 	}
@@ -128,17 +59,17 @@ func (r *Report) manyFigures() []Figure {
 		return nil
 	}
 	name := fmt.Sprintf("%d partitions: CPU of encrypt / ", most)
-	return []Figure{
-		ratioFigure(name+"4 partitions", compareRows(many, few, cpuOf), 1.5, false),
-		ratioFigure(name+"franz-go copy", compareRows(many, franz, cpuOf), 1, false),
+	return []contest.Figure{
+		contest.RatioFigure(name+"4 partitions", compareRows(many, few, cpuOf), 1.5, false),
+		contest.RatioFigure(name+"franz-go copy", compareRows(many, franz, cpuOf), 1, false),
 	}
 }
 
-func (r *Report) idleFigures() []Figure {
+func (r *Report) idleFigures() []contest.Figure {
 	if r.Idle == nil {
 		return nil
 	}
 	v := 100 * r.Idle.Ours
 	name := fmt.Sprintf("%d idle partitions: of a core", r.Idle.Partitions)
-	return []Figure{{Name: name, Value: v, Unit: "%", Limit: 2, Low: v, High: v}}
+	return []contest.Figure{{Name: name, Value: v, Unit: "%", Limit: 2, Low: v, High: v}}
 }

@@ -5,12 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
+
+	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
 )
 
 // Idle is the cost of waiting for records.
@@ -91,7 +90,7 @@ func (r *runner) measureWait(ctx context.Context, cmd *exec.Cmd, settle time.Dur
 	if err := pause(settle); err != nil {
 		return waiting{}, err
 	}
-	before, err := readProcessorTime(cmd.Process.Pid)
+	before, err := contest.ReadProcessorTime(cmd.Process.Pid)
 	if err != nil {
 		return waiting{}, err
 	}
@@ -99,7 +98,7 @@ func (r *runner) measureWait(ctx context.Context, cmd *exec.Cmd, settle time.Dur
 	if err := pause(time.Duration(r.idleFor) * time.Second); err != nil {
 		return waiting{}, err
 	}
-	after, err := readProcessorTime(cmd.Process.Pid)
+	after, err := contest.ReadProcessorTime(cmd.Process.Pid)
 	if err != nil {
 		return waiting{}, err
 	}
@@ -107,28 +106,4 @@ func (r *runner) measureWait(ctx context.Context, cmd *exec.Cmd, settle time.Dur
 	took := time.Since(begin)
 	fmt.Fprintf(r.log, "%v: %v in %v\n", cmd.Args[:2], after-before, took.Round(time.Millisecond))
 	return waiting{core: (after - before).Seconds() / took.Seconds(), peak: peak}, err
-}
-
-// readProcessorTime returns the processor time of a process so far. Linux
-// counts it in ticks of 10 ms here.
-func readProcessorTime(pid int) (time.Duration, error) {
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return 0, err
-	}
-	_, rest, ok := strings.Cut(string(stat), ") ") // behind the name
-	fields := strings.Fields(rest)
-	const user, system = 11, 12
-	if !ok || len(fields) <= system {
-		return 0, errors.New("unknown form of /proc/PID/stat")
-	}
-	var ticks int64
-	for _, f := range []string{fields[user], fields[system]} {
-		n, err := strconv.ParseInt(f, 10, 64)
-		if err != nil {
-			return 0, err
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * 10 * time.Millisecond, nil
 }

@@ -15,13 +15,14 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
 )
 
 func main() {
@@ -161,7 +162,9 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 	defer func() { err = errors.Join(err, b.removeContainer()) }()
 
 	r := &runner{settings: s, tools: tools, broker: b, log: os.Stderr}
-	report := &Report{Machine: thisMachine(), Broker: brokerImage, Rounds: s.rounds, Profile: s.profile, With: s.with}
+	report := &Report{
+		Machine: contest.ThisMachine(), Broker: brokerImage, Rounds: s.rounds, Profile: s.profile, With: s.with,
+	}
 	if err := r.warmUp(ctx); err != nil {
 		return nil, err
 	}
@@ -185,38 +188,8 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 			return nil, err
 		}
 	}
-	report.Floor = ownPeak()
+	report.Floor = contest.OwnPeak()
 	return report, nil
-}
-
-// Machine is the machine on which the figures were measured.
-type Machine struct {
-	CPU   string `json:"cpu"`
-	Cores int    `json:"cores"`
-	Go    string `json:"go"`
-	OS    string `json:"os"`
-}
-
-func thisMachine() Machine {
-	m := Machine{
-		CPU: "unknown processor", Cores: runtime.NumCPU(), Go: runtime.Version(),
-		OS: runtime.GOOS + "/" + runtime.GOARCH,
-	}
-	info, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return m
-	}
-	for line := range strings.Lines(string(info)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			m.CPU = strings.TrimSpace(value)
-			break
-		}
-	}
-	return m
-}
-
-func (m Machine) String() string {
-	return fmt.Sprintf("%s, %d cores, %s, %s", m.CPU, m.Cores, m.Go, m.OS)
 }
 
 // moduleRoot returns the folder of this module. The program must run there or

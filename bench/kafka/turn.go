@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
 )
 
 // runner runs contenders in turns.
@@ -49,7 +51,7 @@ func (r *runner) prepareLoad(ctx context.Context, l *load) error {
 	}
 	j := l.newJob(r, "fill")
 	j.to = l.plain
-	if _, err := runCommand(j.makeChild(ctx)); err != nil {
+	if _, err := contest.RunCommand(j.makeChild(ctx)); err != nil {
 		return err
 	}
 	if err := r.createTopic(ctx, l.sealed, l.partitions, 1); err != nil {
@@ -57,7 +59,7 @@ func (r *runner) prepareLoad(ctx context.Context, l *load) error {
 	}
 	j.from, j.to, j.group = l.plain, l.sealed, "prepare-"+l.plain
 	c := contenderNamed(encryptOnce)
-	_, err := runCommand(r.makeCommand(ctx, &c, j, true))
+	_, err := contest.RunCommand(r.makeCommand(ctx, &c, j, true))
 	return err
 }
 
@@ -108,7 +110,7 @@ func (r *runner) runTurn(ctx context.Context, c *contender, l *load) (t Turn, er
 	} else {
 		cmd = j.makeChild(ctx)
 	}
-	before, err := readProcessorTime(r.pid)
+	before, err := contest.ReadProcessorTime(r.pid)
 	if err != nil {
 		return Turn{}, err
 	}
@@ -116,14 +118,14 @@ func (r *runner) runTurn(ctx context.Context, c *contender, l *load) (t Turn, er
 	if err != nil {
 		return Turn{}, fmt.Errorf("%s: %w", c.name, err)
 	}
-	after, err := readProcessorTime(r.pid)
+	after, err := contest.ReadProcessorTime(r.pid)
 	if err != nil {
 		return Turn{}, err
 	}
 	t = Turn{
 		Rate:   pace.records / pace.took.Seconds(),
-		CPU:    used.cpu.Seconds() / l.countBytes() * 1e9,
-		RSS:    used.rss,
+		CPU:    used.CPU.Seconds() / l.countBytes() * 1e9,
+		RSS:    used.RSS,
 		Broker: (after - before).Seconds() / l.countBytes() * 1e9,
 	}
 	fmt.Fprintf(r.log, "%7d B  %-36s %9.0f msg/s %7.1f MB/s %6.2f core-s/GB %6.1f MiB; broker %.2f core-s/GB\n",
@@ -132,7 +134,7 @@ func (r *runner) runTurn(ctx context.Context, c *contender, l *load) (t Turn, er
 }
 
 // runObserved runs a command and watches the topic that it fills.
-func (r *runner) runObserved(ctx context.Context, cmd *exec.Cmd, topic string, l *load) (usage, pace, error) {
+func (r *runner) runObserved(ctx context.Context, cmd *exec.Cmd, topic string, l *load) (contest.Usage, pace, error) {
 	watching, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	type result struct {
@@ -144,11 +146,11 @@ func (r *runner) runObserved(ctx context.Context, cmd *exec.Cmd, topic string, l
 		p, err := r.watchTopic(watching, topic, l.partitions, int64(l.records))
 		watched <- result{p, err}
 	}()
-	used, err := runCommand(cmd)
+	used, err := contest.RunCommand(cmd)
 	if err != nil {
 		cancel(err)
 		<-watched
-		return usage{}, pace{}, err
+		return contest.Usage{}, pace{}, err
 	}
 	late := time.AfterFunc(5*time.Second, func() { cancel(errors.New("the process has ended")) })
 	defer late.Stop()

@@ -8,6 +8,7 @@ type decryptCmd struct {
 	keyFlags
 	toFlags
 	readFlags
+	State string `placeholder:"URL" group:"Route" complete:"path" help:"Where the replay check of a stream keeps its memory: nats://HOST:PORT/BUCKET or file:PATH; default: in the bucket of leases."`
 }
 
 // Help is shown by --help.
@@ -20,5 +21,6 @@ func (c *decryptCmd) Run(p *program) error {
 	config := c.newConfig(c.From)
 	c.toFlags.fillIn(&config)
 	c.readFlags.fillIn(&config)
+	config.State = c.State
 	return p.runRoute(route.Decrypt, config, &c.runFlags)
 }

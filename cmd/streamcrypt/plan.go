@@ -46,6 +46,7 @@ type planObject struct {
 	Delivery   string        `json:"delivery,omitempty"`
 	Memory     int64         `json:"memory_bytes"`
 	Checkpoint string        `json:"checkpoint,omitempty"`
+	State      string        `json:"state,omitempty"`
 	Audit      string        `json:"audit,omitempty"`
 	Parts      []planPart    `json:"parts"`
 	Problems   []planProblem `json:"problems,omitempty"`
@@ -67,7 +68,8 @@ type planProblem struct {
 func newPlanObject(r *route.Preview) *planObject {
 	return &planObject{
 		Route: r.Name, Direction: r.Direction, Ready: r.IsUsable(), Context: r.Context, Profile: r.Profile,
-		KeyStore: r.KeyStore, Delivery: r.Delivery, Memory: r.Memory, Checkpoint: r.Checkpoint, Audit: r.Audit,
+		KeyStore: r.KeyStore, Delivery: r.Delivery, Memory: r.Memory, Checkpoint: r.Checkpoint,
+		State: r.State, Audit: r.Audit,
 		Parts: listParts(r), Problems: describeProblems(r.Problems),
 	}
 }
@@ -129,6 +131,7 @@ func writePlan(r *route.Preview) string {
 	row(2, "delivery", r.Delivery)
 	row(2, "memory", fmt.Sprintf("%d MiB at most", r.Memory>>20))
 	row(2, "checkpoint", r.Checkpoint)
+	row(2, "state", r.State)
 	row(2, "audit log", r.Audit)
 	writeProblems(&b, 2, describeProblems(r.Problems))
 	b.WriteString("Nothing was made or written, and no position moved.\n")

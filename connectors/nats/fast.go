@@ -1,10 +1,12 @@
 package nats
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -151,17 +153,21 @@ func (w *writer) commitFast(ctx context.Context, msgs []pipeline.Message, group 
 // checkEnds returns errBatchAnswer unless the first and the last message of a
 // batch are where they must be.
 func (w *writer) checkEnds(ctx context.Context, msgs []pipeline.Message, group []int, last uint64) error {
-	for _, n := range []int{0, len(group) - 1} {
+	var found [2]error
+	var both sync.WaitGroup // the batch behind this one waits for the answers
+	for i, n := range []int{0, len(group) - 1} {
 		sequence := last - uint64(len(group)-1-n)
-		ours, err := w.sink.holdsID(ctx, sequence, w.idOf(&msgs[group[n]], group[n]))
-		if err != nil {
-			return err
-		}
-		if !ours || w.sink.believes.Load() {
-			return fmt.Errorf("%w: message %d of %d is not at %d", errBatchAnswer, n+1, len(group), sequence)
-		}
+		id := w.idOf(&msgs[group[n]], group[n])
+		both.Go(func() {
+			ours, err := w.sink.holdsID(ctx, sequence, id)
+			if err == nil && (!ours || w.sink.believes.Load()) {
+				err = fmt.Errorf("%w: message %d of %d is not at %d", errBatchAnswer, n+1, len(group), sequence)
+			}
+			found[i] = err
+		})
 	}
-	return nil
+	both.Wait()
+	return cmp.Or(found[0], found[1])
 }
 
 var _ deliveryTeller = (*lane)(nil)

@@ -162,6 +162,12 @@ func headerBytes(m *pipeline.Message) int {
 // encodeHeaders makes the headers under which m is published, without the id.
 func encodeHeaders(m *pipeline.Message) natsgo.Header {
 	headers := make(natsgo.Header, len(m.Headers)+3)
+	fillHeaders(headers, m)
+	return headers
+}
+
+// fillHeaders is encodeHeaders into headers that are empty.
+func fillHeaders(headers natsgo.Header, m *pipeline.Message) {
 	for _, h := range m.Headers {
 		headers[h.Name] = append(headers[h.Name], string(h.Value))
 	}
@@ -171,7 +177,6 @@ func encodeHeaders(m *pipeline.Message) natsgo.Header {
 	if m.Value == nil && !isTombstone(natsgo.Header{operationHeader: headers[operationHeader]}) {
 		headers[NullHeader] = []string{nullValue}
 	}
-	return headers
 }
 
 var errNoKey = errors.New("not a key of ours")

@@ -28,6 +28,7 @@ type lane struct {
 
 	mu        sync.Mutex
 	held      map[uint64]*delivery // by sequence: all that is not acknowledged
+	owed      int                  // of held: committed, and not acknowledged yet
 	changes   uint64               // counts changes of held
 	delivered uint64               // the highest sequence that has arrived
 	number    uint64               // of the last delivery; not kept of a shared consumer
@@ -140,6 +141,12 @@ func (l *lane) takeReady(limit int) (*pipeline.Batch, error) {
 	if len(l.ready) == 0 {
 		return nil, l.err
 	}
+	if l.ready[0].size < largeRead {
+		// A batch is as large as the messages that may wait to be read, though
+		// more may have arrived: the memory of a worker grows with its largest
+		// batch. Of large messages a batch would have too few.
+		limit = min(limit, l.source.ReadAhead)
+	}
 	b := newBatch()
 	b.sealed, b.dropTTL = l.source.Sealed, l.source.DropTTL
 	rest := l.ready
@@ -170,6 +177,10 @@ func (l *lane) takeReady(limit int) (*pipeline.Batch, error) {
 	return &b.Batch, nil
 }
 
+// largeRead is the size from which on a batch may have more bytes than wait
+// to be read.
+const largeRead = 16 << 10
+
 // saving is messages that wait until a position is stored.
 type saving struct {
 	number uint64 // of the position
@@ -196,7 +207,7 @@ func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	msgs := unjoinAll(l.taken[:done.Messages])
 	number, waits := l.notePosition(done, msgs)
 	for _, d := range msgs {
-		d.done = true
+		l.markDone(d)
 	}
 	if waits {
 		l.unsaved = append(l.unsaved, saving{number, slices.Clone(msgs)})
@@ -254,8 +265,7 @@ func (l *lane) ackDeliveries(msgs []*delivery) {
 	}
 	for _, d := range msgs {
 		if l.ackAll {
-			delete(l.held, d.sequence)
-			l.changes++
+			l.forgetDelivery(d)
 		} else {
 			l.ackDelivery(d)
 		}
@@ -267,6 +277,25 @@ func (l *lane) ackDeliveries(msgs []*delivery) {
 func (l *lane) ackDelivery(d *delivery) {
 	if l.sendWord(d.msg, wordAck) != nil {
 		return
+	}
+	l.forgetDelivery(d)
+}
+
+// markDone notes that a message that is held is committed. l.mu is held.
+func (l *lane) markDone(d *delivery) {
+	if !d.done && l.held[d.sequence] == d {
+		l.owed++
+	}
+	d.done = true
+}
+
+// forgetDelivery takes a message out of those that are held. l.mu is held.
+func (l *lane) forgetDelivery(d *delivery) {
+	if l.held[d.sequence] != d {
+		return
+	}
+	if d.done {
+		l.owed--
 	}
 	delete(l.held, d.sequence)
 	l.changes++
@@ -370,6 +399,9 @@ func (l *lane) settleDebts() bool {
 	if l.source.lease != nil {
 		l.ackSaved()
 	}
+	if l.owed == 0 {
+		return true // nearly always: held may be large
+	}
 	waiting := 0
 	for _, w := range l.unsaved {
 		waiting += len(w.msgs)
@@ -445,8 +477,7 @@ func (l *lane) giveBack(d *delivery) {
 	if !d.done && !l.resets {
 		_ = l.sendWord(d.msg, wordNak) // without it the server delivers after AckWait
 	}
-	delete(l.held, d.sequence)
-	l.changes++
+	l.forgetDelivery(d)
 }
 
 // signalOnce puts an element into a channel of one unless there is one.

@@ -71,13 +71,17 @@ type lease struct {
 	conn  *Conn
 	kv    jetstream.KeyValue
 	key   string
-	about []any // for logs
-	log   *slog.Logger
+	store StateStore // of positions with the Gate's state; nil keeps them in the entry
+	// stateName is the name of the entry in store.
+	stateName string
+	about     []any // for logs
+	log       *slog.Logger
 
 	mu        sync.Mutex
-	record    leaseRecord // as this process would store it
-	revision  uint64      // of the entry as this process stored it
-	until     time.Time   // when this process stops being the owner
+	record    leaseRecord    // as this process would store it
+	elsewhere *savedPosition // the position, where there is a store
+	revision  uint64         // of the entry as this process stored it
+	until     time.Time      // when this process stops being the owner
 	lost      bool
 	confirmed time.Time     // when the last renewal was sent that the server took
 	turned    chan struct{} // closed and replaced after each renewal, taken or not
@@ -87,7 +91,7 @@ type lease struct {
 	work    chan struct{} // has an element when there is a position to store
 	changed func()        // is called when saved or lost has changed, not under mu
 	stop    context.CancelFunc
-	stopped chan struct{}
+	loops   sync.WaitGroup // those of the renewal, and of the store
 }
 
 // openBucket opens the bucket of leases, or makes it as strong as the stream.
@@ -127,14 +131,29 @@ func (s *Source) newLease() *lease {
 		about:  []any{"stream", s.Stream, "consumer", s.Consumer},
 		record: leaseRecord{Owner: rand.Text(), Instance: s.Instance},
 		work:   make(chan struct{}, 1),
-		turned: make(chan struct{}),
+		store:  s.State, stateName: s.stateName(), turned: make(chan struct{}),
 	}
 }
 
-// acquire waits until this process is the owner. Its error is that of ctx, or
-// matches ErrNoLease: no other try would end otherwise before somebody grants a
-// right. It may pass.
+// acquire waits until this process is the owner, and knows how far the last one
+// has come. Its error is that of ctx, or matches ErrStateUnread or ErrNoLease:
+// no other try would end otherwise before somebody grants a right. It may pass.
 func (e *lease) acquire(ctx context.Context) error {
+	for {
+		if err := e.acquireEntry(ctx); err != nil {
+			return err
+		}
+		if loaded, err := e.loadElsewhere(ctx); err != nil {
+			return err
+		} else if loaded {
+			return nil
+		}
+		e.drop()
+	}
+}
+
+// acquireEntry waits until this process is the owner. Its error is that of ctx.
+func (e *lease) acquireEntry(ctx context.Context) error {
 	var seen leaseRecord
 	var revision uint64
 	var since time.Time
@@ -208,7 +227,7 @@ func parseLease(text []byte) leaseRecord {
 // server is away. Its error matches ErrNoLease.
 func (e *lease) take(ctx context.Context, position *savedPosition, revision uint64) (bool, error) {
 	e.mu.Lock()
-	e.record.Position, e.record.Released = position, false
+	e.record.Position, e.record.Released, e.elsewhere = position, false, nil
 	e.mu.Unlock()
 	sent := time.Now()
 	revision, err := e.write(ctx, revision)
@@ -228,8 +247,11 @@ func (e *lease) take(ctx context.Context, position *savedPosition, revision uint
 	e.revision, e.until, e.lost = revision, sent.Add(ownerTime), false
 	e.mu.Unlock()
 	renewing, stop := context.WithCancel(context.Background())
-	e.stop, e.stopped = stop, make(chan struct{})
-	go e.renewAlways(renewing)
+	e.stop = stop
+	e.loops.Go(func() { e.renewAlways(renewing) })
+	if e.store != nil {
+		e.loops.Go(func() { e.saveAlways(renewing) })
+	}
 	return true, nil
 }
 
@@ -257,13 +279,16 @@ func (e *lease) write(ctx context.Context, revision uint64) (uint64, error) {
 
 // renewAlways renews the lease until it is lost or ctx ends.
 func (e *lease) renewAlways(ctx context.Context) {
-	defer close(e.stopped)
+	work := e.work
+	if e.store != nil {
+		work = nil // a renewal carries no position
+	}
 	tick := time.NewTicker(renewEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-		case <-e.work:
+		case <-work:
 		case <-ctx.Done():
 			return
 		}
@@ -291,7 +316,10 @@ func (e *lease) renew(ctx context.Context) bool {
 	case err == nil:
 		// Stored on top of our own revision: nobody else has had it, even if
 		// this came late.
-		e.revision, e.until, e.saved, e.confirmed = stored, sent.Add(ownerTime), number, sent
+		e.revision, e.until, e.confirmed = stored, sent.Add(ownerTime), sent
+		if e.store == nil {
+			e.saved = number
+		}
 	case errors.Is(err, errLease) || time.Now().After(e.until):
 		e.lost = true
 	}
@@ -348,7 +376,11 @@ func (e *lease) checkOwner() error {
 func (e *lease) savePosition(p savedPosition, soon bool) uint64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.record.Position = &p
+	if e.store != nil {
+		e.elsewhere = &p
+	} else {
+		e.record.Position = &p
+	}
 	e.unsaved++
 	if soon {
 		signalOnce(e.work)
@@ -374,6 +406,9 @@ func (e *lease) setChanged(f func()) {
 func (e *lease) position() *savedPosition {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.store != nil {
+		return e.elsewhere
+	}
 	return e.record.Position
 }
 
@@ -383,7 +418,7 @@ func (e *lease) release() {
 		return
 	}
 	e.stop()
-	<-e.stopped
+	e.loops.Wait()
 	if e.checkOwner() != nil {
 		return
 	}
@@ -402,7 +437,7 @@ func (e *lease) release() {
 func (e *lease) drop() {
 	if e.stop != nil {
 		e.stop()
-		<-e.stopped
+		e.loops.Wait()
 		e.stop = nil
 	}
 }

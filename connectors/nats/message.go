@@ -144,10 +144,21 @@ func (b *batch) keepString(s string) []byte {
 	return b.arena[start:len(b.arena):len(b.arena)]
 }
 
+// Memory of a message beside its bytes: structs, and the elements of maps.
+const (
+	structBytes = int(unsafe.Sizeof(natsgo.Msg{})+unsafe.Sizeof(pipeline.Message{})+unsafe.Sizeof(delivery{})) + 64
+	// headersBytes is a map of a few headers.
+	headersBytes = 384
+)
+
 // sizeOf returns the memory that a message pins: the client's buffers, our copy
-// of subject and headers, and the structs.
+// of subject and headers, and the structs. Of small messages these are nearly
+// all.
 func sizeOf(msg *natsgo.Msg) int {
-	n := len(msg.Data) + 2*len(msg.Subject) + len(msg.Reply) + int(unsafe.Sizeof(pipeline.Message{}))
+	n := len(msg.Data) + 2*len(msg.Subject) + len(msg.Reply) + structBytes
+	if len(msg.Header) > 0 {
+		n += headersBytes
+	}
 	for name, values := range msg.Header {
 		for _, value := range values {
 			n += len(name) + 2*len(value) + int(unsafe.Sizeof(pipeline.Header{}))

@@ -147,6 +147,7 @@ func (s *Source) prepareConsumer(ctx context.Context) error {
 	s.firstNew = max(s.firstNew, info.Delivered.Stream) // a reset takes that back
 	s.notePause(info)
 	s.bindStart(info.Created.UnixNano(), made)
+	s.noteLostState(info.AckFloor.Stream)
 	s.noteLostTail(stream.CachedInfo(), info)
 	defer func() { s.tellLosses(stream.CachedInfo().State.FirstSeq) }()
 	if s.Shared {
@@ -327,8 +328,8 @@ func (l *lane) ackKnown(d *delivery) {
 		held.msg = d.msg
 		return
 	}
-	d.done = true
 	l.held[d.sequence] = d
+	l.markDone(d)
 	l.changes++
 	l.unsaved = append(l.unsaved, saving{from.note, []*delivery{d}})
 }

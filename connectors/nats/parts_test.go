@@ -362,7 +362,7 @@ func TestPartsAreAckedTogether(t *testing.T) {
 // as one.
 func TestTrialOfParts(t *testing.T) {
 	t.Parallel()
-	l := &lane{source: &Source{}}
+	l := &lane{source: &Source{SourceOptions: SourceOptions{ReadAhead: 100}}}
 	parts := []*delivery{
 		{msg: partMsg("1/2"+idA, "1"), sequence: 4, size: 1}, {msg: partMsg("2/2"+idA, "2"), sequence: 5, size: 1},
 		{msg: partMsg("", "x"), sequence: 6, size: 1},

@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -232,7 +233,7 @@ func eventually(t *testing.T, what string, yes func() bool) {
 // source opens a Source, with the test's defaults for what o leaves open.
 func (b *broker) source(c *Conn, o SourceOptions) *Source {
 	b.t.Helper()
-	o.Log = quiet
+	o.Log = cmp.Or(o.Log, quiet)
 	s, err := NewSource(b.t.Context(), c, o)
 	if err != nil {
 		b.t.Fatal(err)

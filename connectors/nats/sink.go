@@ -208,6 +208,9 @@ func (s *Sink) Open(_ context.Context, lane pipeline.Lane) (pipeline.Writer, err
 	return w, nil
 }
 
+// ValidBucket tells whether s can name a KV bucket.
+func ValidBucket(s string) bool { return validToken(s) }
+
 // validToken tells whether s can name a stream or a consumer.
 func validToken(s string) bool {
 	return ValidSubject(s) && !slices.ContainsFunc([]byte(s), func(c byte) bool {

@@ -60,6 +60,9 @@ type SourceOptions struct {
 	// headers with an effect (rollup, TTL, message id) become headers of ours
 	// that travel.
 	Sealed bool
+	// HasGate says that messages pass a Gate, and that its state is missed if
+	// it is gone.
+	HasGate bool
 	// DropTTL leaves TTLs out.
 	DropTTL bool
 
@@ -71,6 +74,9 @@ type SourceOptions struct {
 	// LeaseBucket is the KV bucket of leases; default "streamcrypt". It is made
 	// if there is none.
 	LeaseBucket string
+	// State keeps the Gate's state; nil keeps it in the entry of the lease,
+	// without which there is none to keep.
+	State StateStore
 	// Instance names this process to others that wait for the lease. It may be
 	// empty.
 	Instance string
@@ -116,6 +122,7 @@ type Source struct {
 	lease        *lease                   // nil without
 	start        startPosition            // of the next lane
 	number       uint64                   // of the delivery before the next lane
+	stateTold    bool                     // it was said that the Gate's state is lost
 	losses       losses
 	firstNew     uint64        // behind it the consumer had delivered nothing
 	partWait     time.Duration // see partWait

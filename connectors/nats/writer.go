@@ -30,6 +30,9 @@ type writer struct {
 	fence *fence // nil where none is needed
 	todo  []int  // indices of the messages to publish, in order
 
+	message natsgo.Msg // the last one of newMessage
+	id      [1]string  // of it
+
 	answers    *answers
 	news       deliveryTeller // nil if its lane cannot tell which messages are new
 	fastName   string         // begins the names of fast batches
@@ -146,12 +149,20 @@ func (w *writer) Close(context.Context) error {
 }
 
 // newMessage returns the message to publish for message index of a Write. It
-// borrows m.Value.
+// borrows m.Value, and is valid until the next call: the client has copied a
+// message when Publish returns.
 func (w *writer) newMessage(m *pipeline.Message, index int) *natsgo.Msg {
-	headers := encodeHeaders(m)
+	headers := w.message.Header
+	if headers == nil {
+		headers = natsgo.Header{}
+	}
+	clear(headers)
+	fillHeaders(headers, m)
 	w.sink.applyEffects(headers, m)
-	headers[jetstream.MsgIDHeader] = []string{w.idOf(m, index)}
-	return &natsgo.Msg{Subject: w.sink.subjectOf(m), Header: headers, Data: m.Value}
+	w.id[0] = w.idOf(m, index)
+	headers[jetstream.MsgIDHeader] = w.id[:]
+	w.message = natsgo.Msg{Subject: w.sink.subjectOf(m), Header: headers, Data: m.Value}
+	return &w.message
 }
 
 // idOf returns the id under which message index of a Write is published.

@@ -76,6 +76,15 @@ type Sampler interface {
 	OpenPeekers(ctx context.Context, s *Session) ([]Peeker, error)
 }
 
+// StateKeeper is a source that keeps the memory of the replay check by itself,
+// and can keep it elsewhere.
+type StateKeeper interface {
+	// KeepState reads the URL of another place, before the source is opened.
+	// It opens nothing. path is the local file that the place is, "" if it is
+	// none.
+	KeepState(url string) (path string, err error)
+}
+
 // IsRaw tells whether e is one payload.
 func IsRaw(e Endpoint) bool {
 	_, raw := e.(Raw)

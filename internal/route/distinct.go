@@ -60,7 +60,8 @@ func (p *plan) listThings() []thing {
 		t := p.dead.Traits()
 		things = append(things, p.newEnd("the dead letters", &t, true))
 	}
-	things = append(things, newFile("the checkpoint", p.Checkpoint, true), newFile("the audit log", p.Audit, true),
+	things = append(things, newFile("the checkpoint", p.Checkpoint, true), newFile("the state", p.statePath, true),
+		newFile("the audit log", p.Audit, true),
 		newFile("the configuration file", p.Settings, false))
 	for _, keys := range [][]string{p.OldKeys, p.Keys} {
 		for _, f := range keyring.ListFiles(keys) {

@@ -31,6 +31,7 @@ type plan struct {
 	keyNames       []string         // of the keys that were loaded
 	keySet         [8]byte          // tells apart the sets of keys that are sealed with; zero before they are loaded
 	audit          kekcache.Auditor // nil without an audit log
+	statePath      string           // the file that State names, if it is one
 	patience       *retry.Patience
 	watch          watch.Route // the figures of the route
 	protection
@@ -40,8 +41,8 @@ func newPlan(do direction, c Config, env Env) (*plan, error) {
 	p := &plan{Config: c, env: env, do: do}
 	steps := []func() error{
 		p.readEnds, p.readBind, p.readCoding, p.readPolicies, p.readKeys, p.checkLimits, p.checkFormats,
-		p.checkArchives, p.checkCheckpoint, p.checkDistinct, p.checkRewrap, p.checkFiles, p.checkTopics, p.readContexts,
-		p.checkSealedStart,
+		p.checkArchives, p.checkCheckpoint, p.checkState, p.checkDistinct, p.checkRewrap, p.checkFiles, p.checkTopics,
+		p.readContexts, p.checkSealedStart,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

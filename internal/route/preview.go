@@ -26,9 +26,9 @@ type Preview struct {
 	Context string
 	// Profile and KeyStore say where wrapped data keys are.
 	Profile, KeyStore string
-	// Checkpoint and Audit are files; "" for none.
-	Checkpoint, Audit string
-	Ends              []EndPreview
+	// Checkpoint and Audit are files, and State is a URL; "" for none.
+	Checkpoint, Audit, State string
+	Ends                     []EndPreview
 	// Keys unwrap or wrap data keys; OldKeys are those that Rewrap unwraps
 	// with.
 	Keys, OldKeys []keyring.KeyReport
@@ -87,7 +87,7 @@ func MakePreview(ctx context.Context, direction string, c Config, env Env) (_ *P
 	defer func() { err = errors.Join(err, closers.close()) }()
 	preview := &Preview{
 		Name: NameOf(direction, c, env), Direction: direction, Context: string(p.context), KeyStore: p.KeyStore,
-		Checkpoint: p.Checkpoint, Audit: p.Audit,
+		Checkpoint: p.Checkpoint, Audit: p.Audit, State: p.State,
 	}
 	if do == encrypt {
 		preview.Profile = cmp.Or(p.Profile, "self")

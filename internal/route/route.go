@@ -123,6 +123,10 @@ type Config struct {
 	// Checkpoint is a file that keeps how far a file has been read or written,
 	// so that the next run goes on there.
 	Checkpoint string
+	// State is the URL of the place where a stream that is decrypted keeps the
+	// memory of the replay check: nats://HOST/BUCKET or file:PATH. Without it
+	// that is the bucket of leases.
+	State string
 	// Tombstones is "require" (the default) or "pass", which lets null values
 	// without an envelope through.
 	Tombstones string

@@ -109,6 +109,26 @@ func (p *plan) checkCheckpoint() error {
 	return nil
 }
 
+// checkState reads the place of the replay check's state.
+func (p *plan) checkState() (err error) {
+	if p.State == "" {
+		return nil
+	}
+	keeper, ok := p.from.(endpoint.StateKeeper)
+	switch {
+	case p.do != decrypt:
+		return hint.New("state: only a route that decrypts has a replay check", "leave out --state")
+	case !ok:
+		return hint.New("state: the source cannot keep that of the replay check elsewhere",
+			"it is for a stream that is read through consumer=; leave out --state")
+	}
+	if p.statePath, err = keeper.KeepState(p.State); err != nil {
+		return hint.PrefixError("state", err)
+	}
+	p.source = p.from.Traits() // with the files that the place names
+	return nil
+}
+
 // checkFiles refuses a URL with a parameter that names a missing file, and
 // warns of secrets that others can read.
 func (p *plan) checkFiles() error {

@@ -171,6 +171,7 @@ func (n *stream) CheckSource(ctx context.Context, s *endpoint.Session) (*endpoin
 	if there, err := connector.HasStream(ctx, conn, bucketOf(n.lease)); err == nil && !there {
 		found.Makes = append(found.Makes, "KV bucket "+n.lease+", for the owner of the consumer and the id secret")
 	}
+	n.checkState(ctx, s, found)
 	return found, nil
 }
 

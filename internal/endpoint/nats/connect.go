@@ -47,11 +47,15 @@ func (n *stream) readConnection(p *address.Params) {
 
 // listFiles lists the files that are read to connect.
 func (n *stream) listFiles() []endpoint.NamedFile {
-	return append(n.credentials.ListFiles(), endpoint.ListNamed([]endpoint.NamedFile{
+	files := append(n.credentials.ListFiles(), endpoint.ListNamed([]endpoint.NamedFile{
 		{Param: "creds", Path: n.conn.Creds, Secret: true}, {Param: "nkey", Path: n.conn.NKey, Secret: true},
 		{Param: "token-file", Path: n.conn.TokenFile, Secret: true},
 		{Param: "id-secret", Path: n.idSecret, Secret: true},
 	})...)
+	if n.state.bucket != nil {
+		files = append(files, n.state.bucket.listFiles()...)
+	}
+	return files
 }
 
 // describeService returns the servers, as they are waited for. Those that only
@@ -70,6 +74,14 @@ func (n *stream) describeService() endpoint.Service {
 		Name: n.name, Servers: servers, Speaks: probe.Wish{Protocol: probe.NATS, TLS: n.conn.TLS},
 		IsAway: connector.IsAway,
 	}
+}
+
+// awaitLeaders opens a part of the end, and waits while a cluster elects the
+// leaders that it needs.
+func (n *stream) awaitLeaders(ctx context.Context, s *endpoint.Session, open func(context.Context) error) error {
+	service := n.describeService()
+	service.IsAway = connector.IsUnready
+	return s.Await(ctx, service, open)
 }
 
 // defaultPort is the port of a server if its URL has none.

@@ -49,7 +49,15 @@ func (n *stream) openOne(ctx context.Context, s *endpoint.Session) (*connector.S
 	o := n.sourceOptions()
 	o.ReadAhead, o.Log, o.Observer = s.ReadAhead, s.Log, s.Watch
 	o.Instance, o.Route, o.Sealed, o.Announce = s.Instance, s.To, s.Opens, s.Announce
-	source, err := connector.NewSource(ctx, conn, o)
+	o.HasGate = s.Opens && !s.Seals
+	if o.State, err = n.openState(ctx, s); err != nil {
+		return nil, nil, err
+	}
+	var source *connector.Source
+	err = n.awaitLeaders(ctx, s, func(ctx context.Context) (err error) {
+		source, err = connector.NewSource(ctx, conn, o)
+		return err
+	})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -114,10 +122,14 @@ func (n *stream) openOneSink(
 	if source != nil {
 		o.Like = source.Config()
 	}
-	if o.IDs, err = n.nameMessages(ctx, conn, source, s, in); err != nil {
-		return nil, nil, err
-	}
-	sink, err := connector.NewSink(ctx, conn, o)
+	var sink *connector.Sink
+	err = n.awaitLeaders(ctx, s, func(ctx context.Context) (err error) {
+		if o.IDs, err = n.nameMessages(ctx, conn, source, s, in); err != nil {
+			return err
+		}
+		sink, err = connector.NewSink(ctx, conn, o)
+		return err
+	})
 	if err != nil {
 		return nil, nil, err
 	}

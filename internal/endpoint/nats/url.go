@@ -6,6 +6,7 @@
 //	streams.go  several streams, and templates
 //	service.go  answers to nats micro
 //	open.go     sources, sinks and samples
+//	state.go    the place of the replay check's state
 //
 // It must not know the meaning of a message, nor any other kind of end.
 package nats
@@ -64,6 +65,9 @@ var advice = []hint.Advice{
 	hint.AboutError(connector.ErrIDSecret,
 		"give the id-secret= of the other processes; or delete streamcrypt-id from the consumer's metadata: what a "+
 			"process before had in flight is then stored twice"),
+	hint.AboutError(connector.ErrStateUnread,
+		"is --state the place of this stream and consumer? move what is there away to begin anew: "+
+			"then a message that was read before passes if it is played again"),
 	hint.AboutError(connector.ErrFilter, "is subject= right? nats stream subjects lists those that there are"),
 	hint.AboutError(connector.ErrStreamMadeAnew, "start again: the new stream is read from its beginning"),
 	hint.AboutError(connector.ErrLostTail,
@@ -105,6 +109,7 @@ type stream struct {
 	lease    string               // the bucket
 	service  string               // its name as one
 	was      connector.SubjectMap // gives back the subject of a sealed message
+	state    statePlace
 
 	// Of a sink:
 	template  topicname.Template // zero for one stream
