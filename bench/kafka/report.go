@@ -103,7 +103,8 @@ func (r *Report) writeTables(w io.Writer) error {
 	}
 	if i := r.IdleTopics; i != nil {
 		fmt.Fprintf(w, "\n%d topics of %d partitions without traffic, %.0f s: "+
-			"%.2f %% of a core (target: less than 2 %%), peak %.0f MiB (target: at most 160 MiB)\n", i.Topics, i.Partitions, i.Seconds, 100*i.Core, i.Peak)
+			"%.2f %% of a core (target: less than 2 %%), peak %.0f MiB (target: at most 160 MiB)\n",
+			i.Topics, i.Partitions, i.Seconds, 100*i.Core, i.Peak)
 	}
 	return contest.WriteFigures(w, r.listFigures())
 }

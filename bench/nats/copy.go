@@ -71,7 +71,7 @@ func copyAsUsual(ctx context.Context, js jetstream.JetStream, j *job) error {
 		return err
 	}
 	// Without a bound in bytes, large messages would drown the client.
-	it, err := consumer.Messages(jetstream.PullMaxBytes(max(1<<20, pendingBytes)))
+	it, err := consumer.Messages(jetstream.PullMaxBytes(pendingBytes))
 	if err != nil {
 		return err
 	}

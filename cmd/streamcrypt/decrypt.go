@@ -8,7 +8,7 @@ type decryptCmd struct {
 	keyFlags
 	toFlags
 	readFlags
-	State string `placeholder:"URL" group:"Route" complete:"path" help:"Where the replay check of a stream keeps its memory: nats://HOST:PORT/BUCKET or file:PATH; default: in the bucket of leases."`
+	State string `placeholder:"URL" group:"Route" complete:"path" help:"Where the replay check of a stream keeps its memory: the URL of a bucket or of a file; default: the bucket of leases."`
 }
 
 // Help is shown by --help.

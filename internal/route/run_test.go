@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 // jobFunc is a job that is done by a function.
@@ -24,8 +25,11 @@ func TestRunWatchesCollector(t *testing.T) {
 	}
 	failed := errors.New("the job's own error")
 	r := &Route{env: Env{Log: quiet}, job: jobFunc(func() error {
-		if !isWatched() {
-			t.Error("nobody watches")
+		for deadline := time.Now().Add(10 * time.Second); !isWatched(); runtime.Gosched() { // its goroutine has yet to begin
+			if time.Now().After(deadline) {
+				t.Error("nobody watches")
+				break
+			}
 		}
 		return failed
 	})}
