@@ -1,9 +1,12 @@
 package awskms
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"sync"
@@ -114,11 +117,36 @@ func (c confidentially) Do(r *http.Request) (*http.Response, error) {
 	if !isConfidential(r.URL) {
 		return nil, ErrClear
 	}
+	if err := keepBody(r); err != nil {
+		return nil, err
+	}
 	answer, err := c.HTTPClient.Do(r)
 	if err == nil && c.note != nil {
 		c.note(r.Context(), answer.Header.Get("X-Amzn-Requestid"))
 	}
 	return answer, err
+}
+
+// maxRequest is more than a request to KMS or STS has, in bytes.
+const maxRequest = 1 << 20
+
+// keepBody gives a request a body of its own. The SDK closes its own body as
+// soon as the answer begins. A connection that looks for the end of that body a
+// little later takes the request for broken off, and closes itself while the
+// answer is read.
+func keepBody(r *http.Request) error {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	b, err := io.ReadAll(io.LimitReader(r.Body, maxRequest+1))
+	switch {
+	case err != nil:
+		return err
+	case len(b) > maxRequest:
+		return errors.New("the request is too long")
+	}
+	r.Body = io.NopCloser(bytes.NewReader(b))
+	return nil
 }
 
 // credentials marks the errors of the SDK's chain, which has no type for them.
