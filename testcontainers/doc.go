@@ -2,6 +2,7 @@
 // containers. It is a module of its own, so that nobody who imports streamcrypt
 // sees its dependencies.
 //
-// Without a container engine its tests are skipped and say so; with
-// TEST_REQUIRE_CONTAINERS=1 that is a failure.
+// Without a container engine, or the second KMS emulator that TEST_MOTO_SERVER
+// names, its tests are skipped and say so; with TEST_REQUIRE_CONTAINERS=1 that
+// is a failure.
 package testcontainers

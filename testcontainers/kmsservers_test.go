@@ -2,10 +2,10 @@ package testcontainers
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
 	"testing"
 	"time"
 
@@ -64,16 +64,15 @@ func localKMS(t *testing.T) *emulator {
 func moto(t *testing.T) *emulator {
 	t.Helper()
 	program := os.Getenv("TEST_MOTO_SERVER")
-	if program == "" {
+	switch {
+	case program != "":
+	case os.Getenv("TEST_REQUIRE_CONTAINERS") == "1":
+		t.Fatal("a second KMS emulator is required: TEST_MOTO_SERVER does not name moto_server")
+	default:
 		t.Skip("SKIPPED, NOT RUN: TEST_MOTO_SERVER does not name moto_server")
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().(*net.TCPAddr)
-	listener.Close()
-	cmd := exec.Command(program, "-H", "127.0.0.1", "-p", address.AddrPort().String()[len("127.0.0.1:"):])
+	port := strconv.Itoa(freePort(t))
+	cmd := exec.Command(program, "-H", "127.0.0.1", "-p", port)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +83,7 @@ func moto(t *testing.T) *emulator {
 		<-ended
 	})
 	e := &emulator{
-		name: "moto", endpoint: "http://" + address.String(), region: "eu-central-1",
+		name: "moto", endpoint: "http://127.0.0.1:" + port, region: "eu-central-1",
 		otherKeyIsDenied: true, ignoresStates: true,
 	}
 	awaitHTTP(t, e.endpoint, ended)
