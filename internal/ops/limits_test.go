@@ -87,6 +87,7 @@ func TestConnectionsAreLimited(t *testing.T) {
 		if err != nil {
 			return err
 		}
+		defer res.Body.Close()
 		_, err = io.Copy(io.Discard, res.Body)
 		return err
 	}
