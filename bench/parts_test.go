@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
@@ -165,11 +166,11 @@ func TestFileFigure(t *testing.T) {
 	r := &race{size: 1 << 30}
 	s := time.Second
 	laps := [2][]lap{
-		{{usage: usage{wall: 2 * s, cpu: s}}, {usage: usage{wall: 4 * s, cpu: s}}, {usage: usage{wall: 6 * s, cpu: s}}},
+		{{Usage: system.Usage{Wall: 2 * s, CPU: s}}, {Usage: system.Usage{Wall: 4 * s, CPU: s}}, {Usage: system.Usage{Wall: 6 * s, CPU: s}}},
 		{
-			{usage: usage{wall: s, cpu: 2 * s}, sync: 3 * s},
-			{usage: usage{wall: 2 * s, cpu: 2 * s}, sync: 6 * s},
-			{usage: usage{wall: 3 * s, cpu: 2 * s}, sync: 9 * s},
+			{Usage: system.Usage{Wall: s, CPU: 2 * s}, sync: 3 * s},
+			{Usage: system.Usage{Wall: 2 * s, CPU: 2 * s}, sync: 6 * s},
+			{Usage: system.Usage{Wall: 3 * s, CPU: 2 * s}, sync: 9 * s},
 		},
 	}
 	if f := r.makeFigure("x", laps, false); f.Value != 2 || f.Beside["processor time"] != 0.5 || !f.IsMissed() {

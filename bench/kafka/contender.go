@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
+	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 )
 
 // Contenders, as reports name them.
@@ -77,17 +77,12 @@ func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
 		keystore: "file:" + filepath.Join(dir, "keys"), profile: s.profile,
 		with: strings.Fields(s.with), profiles: s.cpuprofiles,
 	}
-	build := func(out, in, pkg string) error {
-		//nolint:gosec // packages of this repository
-		_, err := contest.RunCommand(exec.CommandContext(ctx, "go", "build", "-C", in, "-o", out, pkg))
-		return err
-	}
-	if err := build(t.program, filepath.Join(root, ".."), "./cmd/streamcrypt"); err != nil {
+	if err := system.BuildCommand(ctx, filepath.Join(root, ".."), t.program, "./cmd/streamcrypt"); err != nil {
 		return nil, err
 	}
 	//nolint:gosec // just built
 	keygen := exec.CommandContext(ctx, t.program, "keygen", "local", "--out", filepath.Join(dir, "key.jwk"))
-	if _, err := contest.RunCommand(keygen); err != nil {
+	if _, err := system.RunCommand(keygen); err != nil {
 		return nil, err
 	}
 	if t.profiles != "" {
@@ -95,7 +90,7 @@ func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
 			return nil, err
 		}
 		t.program = filepath.Join(dir, "profiled")
-		err = build(t.program, root, "./internal/profiled")
+		err = system.BuildCommand(ctx, root, t.program, "./internal/profiled")
 	}
 	return t, err
 }

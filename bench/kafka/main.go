@@ -22,7 +22,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
+	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 )
 
 func main() {
@@ -163,7 +163,7 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 
 	r := &runner{settings: s, tools: tools, broker: b, log: os.Stderr}
 	report := &Report{
-		Machine: contest.ThisMachine(), Broker: brokerImage, Rounds: s.rounds, Profile: s.profile, With: s.with,
+		Machine: system.ThisMachine(), Broker: brokerImage, Rounds: s.rounds, Profile: s.profile, With: s.with,
 	}
 	if err := r.warmUp(ctx); err != nil {
 		return nil, err
@@ -188,7 +188,7 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 			return nil, err
 		}
 	}
-	report.Floor = contest.OwnPeak()
+	report.Floor = system.OwnPeak()
 	return report, nil
 }
 

@@ -7,18 +7,19 @@ import (
 	"os"
 
 	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
+	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 )
 
 // Report has all measurements of one run.
 type Report struct {
-	Machine contest.Machine `json:"machine"`
-	Broker  string          `json:"broker"`
-	Profile string          `json:"profile"`        // of the envelopes
-	With    string          `json:"with,omitempty"` // flags of streamcrypt beside the usual ones
-	Rounds  int             `json:"rounds"`
-	Rows    []Row           `json:"sizes,omitempty"`
-	Many    []Row           `json:"partitions,omitempty"`
-	Idle    *Idle           `json:"idle,omitempty"`
+	Machine system.Machine `json:"machine"`
+	Broker  string         `json:"broker"`
+	Profile string         `json:"profile"`        // of the envelopes
+	With    string         `json:"with,omitempty"` // flags of streamcrypt beside the usual ones
+	Rounds  int            `json:"rounds"`
+	Rows    []Row          `json:"sizes,omitempty"`
+	Many    []Row          `json:"partitions,omitempty"`
+	Idle    *Idle          `json:"idle,omitempty"`
 
 	IdleTopics *IdleTopics `json:"idle_topics,omitempty"`
 	// Floor is the peak of the measuring process in MiB: Linux reports at least

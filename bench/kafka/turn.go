@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
+	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 )
 
 // runner runs contenders in turns.
@@ -51,7 +51,7 @@ func (r *runner) prepareLoad(ctx context.Context, l *load) error {
 	}
 	j := l.newJob(r, "fill")
 	j.to = l.plain
-	if _, err := contest.RunCommand(j.makeChild(ctx)); err != nil {
+	if _, err := system.RunCommand(j.makeChild(ctx)); err != nil {
 		return err
 	}
 	if err := r.createTopic(ctx, l.sealed, l.partitions, 1); err != nil {
@@ -59,7 +59,7 @@ func (r *runner) prepareLoad(ctx context.Context, l *load) error {
 	}
 	j.from, j.to, j.group = l.plain, l.sealed, "prepare-"+l.plain
 	c := contenderNamed(encryptOnce)
-	_, err := contest.RunCommand(r.makeCommand(ctx, &c, j, true))
+	_, err := system.RunCommand(r.makeCommand(ctx, &c, j, true))
 	return err
 }
 
@@ -110,7 +110,7 @@ func (r *runner) runTurn(ctx context.Context, c *contender, l *load) (t Turn, er
 	} else {
 		cmd = j.makeChild(ctx)
 	}
-	before, err := contest.ReadProcessorTime(r.pid)
+	before, err := system.ReadProcessorTime(r.pid)
 	if err != nil {
 		return Turn{}, err
 	}
@@ -118,7 +118,7 @@ func (r *runner) runTurn(ctx context.Context, c *contender, l *load) (t Turn, er
 	if err != nil {
 		return Turn{}, fmt.Errorf("%s: %w", c.name, err)
 	}
-	after, err := contest.ReadProcessorTime(r.pid)
+	after, err := system.ReadProcessorTime(r.pid)
 	if err != nil {
 		return Turn{}, err
 	}
@@ -134,7 +134,7 @@ func (r *runner) runTurn(ctx context.Context, c *contender, l *load) (t Turn, er
 }
 
 // runObserved runs a command and watches the topic that it fills.
-func (r *runner) runObserved(ctx context.Context, cmd *exec.Cmd, topic string, l *load) (contest.Usage, pace, error) {
+func (r *runner) runObserved(ctx context.Context, cmd *exec.Cmd, topic string, l *load) (system.Usage, pace, error) {
 	watching, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	type result struct {
@@ -146,11 +146,11 @@ func (r *runner) runObserved(ctx context.Context, cmd *exec.Cmd, topic string, l
 		p, err := r.watchTopic(watching, topic, l.partitions, int64(l.records))
 		watched <- result{p, err}
 	}()
-	used, err := contest.RunCommand(cmd)
+	used, err := system.RunCommand(cmd)
 	if err != nil {
 		cancel(err)
 		<-watched
-		return contest.Usage{}, pace{}, err
+		return system.Usage{}, pace{}, err
 	}
 	late := time.AfterFunc(5*time.Second, func() { cancel(errors.New("the process has ended")) })
 	defer late.Stop()

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
+	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 )
 
 // Contenders, as reports name them.
@@ -85,15 +85,10 @@ func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
 		program: filepath.Join(dir, "streamcrypt"), key: "local:" + filepath.Join(dir, "key.jwk"),
 		server: filepath.Join(dir, "nats-server"), with: strings.Fields(s.with), profiles: s.cpuprofiles,
 	}
-	build := func(out, in, pkg string) error {
-		//nolint:gosec // packages of this repository, and its tools
-		_, err := contest.RunCommand(exec.CommandContext(ctx, "go", "build", "-C", in, "-o", out, pkg))
-		return err
-	}
-	if err := build(t.program, filepath.Join(root, ".."), "./cmd/streamcrypt"); err != nil {
+	if err := system.BuildCommand(ctx, filepath.Join(root, ".."), t.program, "./cmd/streamcrypt"); err != nil {
 		return nil, err
 	}
-	if err := build(t.server, root, "github.com/nats-io/nats-server/v2"); err != nil {
+	if err := system.BuildCommand(ctx, root, t.server, "github.com/nats-io/nats-server/v2"); err != nil {
 		return nil, err
 	}
 	//nolint:gosec // just built
@@ -104,7 +99,7 @@ func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
 	t.serverVersion = strings.TrimSpace(string(version))
 	//nolint:gosec // just built
 	keygen := exec.CommandContext(ctx, t.program, "keygen", "local", "--out", filepath.Join(dir, "key.jwk"))
-	if _, err := contest.RunCommand(keygen); err != nil {
+	if _, err := system.RunCommand(keygen); err != nil {
 		return nil, err
 	}
 	if t.profiles != "" {
@@ -112,7 +107,7 @@ func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
 			return nil, err
 		}
 		t.program = filepath.Join(dir, "profiled")
-		err = build(t.program, root, "./internal/profiled")
+		err = system.BuildCommand(ctx, root, t.program, "./internal/profiled")
 	}
 	return t, err
 }

@@ -20,7 +20,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
+	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 )
 
 func main() {
@@ -160,7 +160,7 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 	}
 	r := &runner{settings: s, tools: tools, log: os.Stderr}
 	report := &Report{
-		Machine: contest.ThisMachine(), Server: tools.serverVersion, Rounds: s.rounds, Workers: s.workers, With: s.with,
+		Machine: system.ThisMachine(), Server: tools.serverVersion, Rounds: s.rounds, Workers: s.workers, With: s.with,
 	}
 	if len(s.sizes) > 0 {
 		if report.Rows, err = r.measureSizes(ctx); err != nil {
@@ -175,7 +175,7 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 			return nil, err
 		}
 	}
-	report.Floor = contest.OwnPeak()
+	report.Floor = system.OwnPeak()
 	return report, nil
 }
 

@@ -7,16 +7,17 @@ import (
 	"os"
 
 	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
+	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 )
 
 // Report has all measurements of one run.
 type Report struct {
-	Machine contest.Machine `json:"machine"`
-	Server  string          `json:"server"`
-	Rounds  int             `json:"rounds"`
-	Workers int             `json:"workers"`
-	With    string          `json:"with,omitempty"` // flags of streamcrypt beside the usual ones
-	Rows    []Row           `json:"sizes,omitempty"`
+	Machine system.Machine `json:"machine"`
+	Server  string         `json:"server"`
+	Rounds  int            `json:"rounds"`
+	Workers int            `json:"workers"`
+	With    string         `json:"with,omitempty"` // flags of streamcrypt beside the usual ones
+	Rows    []Row          `json:"sizes,omitempty"`
 	// Synced has rows of a server with sync_interval: always, and Disk how many
 	// milliseconds its disk takes for an fdatasync.
 	Synced []Row           `json:"synced,omitempty"`

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
+	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 )
 
 // runner runs contenders in turns.
@@ -45,12 +45,12 @@ func (r *runner) prepareLoad(ctx context.Context, l *load) error {
 	}
 	j := l.newJob(r, &contender{does: "fill"})
 	j.to = l.plain
-	if _, err := contest.RunCommand(j.makeChild(ctx)); err != nil {
+	if _, err := system.RunCommand(j.makeChild(ctx)); err != nil {
 		return err
 	}
 	c := contenderNamed(asyncEncrypt)
 	j.from, j.to, j.consumer = l.plain, l.sealed, "prepare"
-	_, err := contest.RunCommand(r.makeCommand(ctx, &c, j, r.workers))
+	_, err := system.RunCommand(r.makeCommand(ctx, &c, j, r.workers))
 	return errors.Join(err, r.js.DeleteConsumer(ctx, l.plain, j.consumer))
 }
 
@@ -90,7 +90,7 @@ func (r *runner) runTurn(ctx context.Context, c *contender, l *load) (t Turn, er
 	if c.ours {
 		cmd = r.makeCommand(ctx, c, j, r.workers)
 	}
-	before, err := contest.ReadProcessorTime(r.cmd.Process.Pid)
+	before, err := system.ReadProcessorTime(r.cmd.Process.Pid)
 	if err != nil {
 		return Turn{}, err
 	}
@@ -98,7 +98,7 @@ func (r *runner) runTurn(ctx context.Context, c *contender, l *load) (t Turn, er
 	if err != nil {
 		return Turn{}, fmt.Errorf("%s: %w", c.name, err)
 	}
-	after, err := contest.ReadProcessorTime(r.cmd.Process.Pid)
+	after, err := system.ReadProcessorTime(r.cmd.Process.Pid)
 	if err != nil {
 		return Turn{}, err
 	}
@@ -113,7 +113,7 @@ func (r *runner) runTurn(ctx context.Context, c *contender, l *load) (t Turn, er
 }
 
 // runObserved runs a command and watches the stream that it fills.
-func (r *runner) runObserved(ctx context.Context, cmd *exec.Cmd, stream string, l *load) (contest.Usage, pace, error) {
+func (r *runner) runObserved(ctx context.Context, cmd *exec.Cmd, stream string, l *load) (system.Usage, pace, error) {
 	watching, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	type result struct {
@@ -125,11 +125,11 @@ func (r *runner) runObserved(ctx context.Context, cmd *exec.Cmd, stream string, 
 		p, err := r.watchStream(watching, stream, uint64(l.messages))
 		watched <- result{p, err}
 	}()
-	used, err := contest.RunCommand(cmd)
+	used, err := system.RunCommand(cmd)
 	if err != nil {
 		cancel(err)
 		<-watched
-		return contest.Usage{}, pace{}, err
+		return system.Usage{}, pace{}, err
 	}
 	late := time.AfterFunc(5*time.Second, func() { cancel(errors.New("the process has ended")) })
 	defer late.Stop()

@@ -1,10 +1,9 @@
 // Package contest has the parts of benches in which programs have their turns:
-// the use of processes, medians of turns, targets with their verdicts, charts.
+// medians of turns, targets with their verdicts, charts.
 //
-//	process.go  runs a contender, and reads its use of processor and memory
-//	middle.go   medians and ratios of turns
-//	figure.go   a target and the measured value
-//	plot.go     a chart; svg.go and png.go draw it
+//	middle.go  medians and ratios of turns
+//	figure.go  a target and the measured value
+//	plot.go    a chart; svg.go and png.go draw it
 //
 // It must not know any broker, nor the work of its contenders.
 package contest
