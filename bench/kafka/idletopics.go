@@ -33,7 +33,7 @@ func (r *runner) measureIdleTopics(ctx context.Context) (*IdleTopics, error) {
 		}
 	}
 	//nolint:gosec // just built
-	cmd := exec.CommandContext(ctx, r.program, "encrypt", "--key", r.key,
+	cmd := exec.CommandContext(ctx, r.Path, "encrypt", "--key", r.Key,
 		"--from", "kafka://"+r.address+"/~many-[0-9]*?group=many",
 		"--to", "kafka://"+r.address+"/sealed-{topic}?create=true")
 	used, err := r.measureWait(ctx, cmd, settleTopics)

@@ -14,14 +14,11 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 	"syscall"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
 	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 )
 
@@ -89,18 +86,11 @@ func parseFlags(args []string) (*settings, error) {
 	if s.quick {
 		s.sizes, s.data, s.rounds = []int{1 << 10, 1 << 20}, min(s.data, 150), min(s.rounds, 3)
 	}
-	if *sizes == "none" {
-		s.sizes = nil
-	} else if *sizes != "" {
-		s.sizes = nil
-		for _, text := range strings.Split(*sizes, ",") {
-			n, err := strconv.Atoi(text)
-			if err != nil || n < 1 || n > maxSize {
-				return nil, fmt.Errorf("%q is not a size from 1 to %d", text, maxSize)
-			}
-			s.sizes = append(s.sizes, n)
+	if *sizes != "" {
+		var err error
+		if s.sizes, err = contest.ReadSizes(*sizes, maxSize); err != nil {
+			return nil, err
 		}
-		slices.Sort(s.sizes)
 	}
 	if sourceCodecs[s.codec] == (kgo.CompressionCodec{}) && s.codec != "none" {
 		return nil, fmt.Errorf("-source-codec=%s: there is no such codec", s.codec)
@@ -125,7 +115,7 @@ func runBench(ctx context.Context) error {
 	}
 	var report *Report
 	if s.redraw != "" {
-		report, err = readReport(s.redraw)
+		report, err = contest.ReadReport[Report](s.redraw)
 	} else {
 		report, err = measureAll(ctx, s)
 	}
@@ -190,15 +180,4 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 	}
 	report.Floor = system.OwnPeak()
 	return report, nil
-}
-
-// moduleRoot returns the folder of this module. The program must run there or
-// in its own folder.
-func moduleRoot() (string, error) {
-	for _, dir := range []string{".", ".."} {
-		if _, err := os.Stat(filepath.Join(dir, "kafka", "broker.go")); err == nil {
-			return filepath.Abs(dir)
-		}
-	}
-	return "", errors.New("run it in bench/ or bench/kafka/: it builds the command it measures")
 }

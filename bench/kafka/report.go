@@ -1,10 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
 	"github.com/streamcrypt/streamcrypt/bench/internal/system"
@@ -69,23 +67,9 @@ func findRow(rows []Row, name string, size, partitions int) *Row {
 	return nil
 }
 
-func readReport(name string) (*Report, error) {
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return nil, err
-	}
-	r := &Report{}
-	if err := json.Unmarshal(text, r); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return r, nil
-}
-
 func (r *Report) writeJSON(w io.Writer) error {
 	r.Figures = r.listFigures()
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(r)
+	return contest.WriteReport(w, r)
 }
 
 // writeTables prints the rows as a table of Markdown, and the targets below.

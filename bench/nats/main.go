@@ -14,12 +14,9 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 	"syscall"
 
+	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
 	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 )
 
@@ -85,8 +82,11 @@ func parseFlags(args []string) (*settings, error) {
 		s.sizes, s.data, s.most = []int{1 << 10, 64 << 10}, min(s.data, 150), min(s.most, 60_000)
 		s.rounds, s.sync = min(s.rounds, 3), false
 	}
-	if err := s.readSizes(*sizes); err != nil {
-		return nil, err
+	if *sizes != "" {
+		var err error
+		if s.sizes, err = contest.ReadSizes(*sizes, maxSize); err != nil {
+			return nil, err
+		}
 	}
 	if s.data < 1 || s.rounds < 1 || s.most < 100 || s.workers < 1 {
 		return nil, errors.New("-data, -rounds and -workers are from 1, -messages from 100")
@@ -96,26 +96,6 @@ func parseFlags(args []string) (*settings, error) {
 	}
 	s.data *= 1e6
 	return s, nil
-}
-
-func (s *settings) readSizes(list string) error {
-	switch list {
-	case "":
-		return nil
-	case "none":
-		s.sizes = nil
-		return nil
-	}
-	s.sizes = nil
-	for text := range strings.SplitSeq(list, ",") {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > maxSize {
-			return fmt.Errorf("%q is not a size from 1 to %d", text, maxSize)
-		}
-		s.sizes = append(s.sizes, n)
-	}
-	slices.Sort(s.sizes)
-	return nil
 }
 
 func runBench(ctx context.Context) error {
@@ -128,7 +108,7 @@ func runBench(ctx context.Context) error {
 	}
 	var report *Report
 	if s.redraw != "" {
-		report, err = readReport(s.redraw)
+		report, err = contest.ReadReport[Report](s.redraw)
 	} else {
 		report, err = measureAll(ctx, s)
 	}
@@ -177,15 +157,4 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 	}
 	report.Floor = system.OwnPeak()
 	return report, nil
-}
-
-// moduleRoot returns the folder of this module. The program must run there or
-// in its own folder.
-func moduleRoot() (string, error) {
-	for _, dir := range []string{".", ".."} {
-		if _, err := os.Stat(filepath.Join(dir, "nats", "server.go")); err == nil {
-			return filepath.Abs(dir)
-		}
-	}
-	return "", errors.New("run it in bench/ or bench/nats/: it builds the command it measures")
 }

@@ -84,7 +84,7 @@ func TestTablesJSONAndPlot(t *testing.T) {
 	if err := os.WriteFile(name, saved.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	again, err := readReport(name)
+	again, err := contest.ReadReport[Report](name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,9 +1,13 @@
 // Package contest has the parts of benches in which programs have their turns:
-// medians of turns, targets with their verdicts, charts.
+// the command under measurement, turns, their medians, targets with their
+// verdicts, charts.
 //
-//	middle.go  medians and ratios of turns
-//	figure.go  a target and the measured value
-//	plot.go    a chart; svg.go and png.go draw it
+//	program.go  builds streamcrypt, and makes its commands
+//	turn.go     the order of turns; runs a contender and watches its destination
+//	middle.go   medians and ratios of turns
+//	figure.go   a target and the measured value
+//	report.go   reads and writes a report as JSON
+//	plot.go     a chart; svg.go and png.go draw it
 //
 // It must not know any broker, nor the work of its contenders.
 package contest
