@@ -59,6 +59,23 @@ func TestGate(t *testing.T) {
 	}
 }
 
+// TestSigning: a data key is signed once, and verified once by all workers
+// together.
+func TestSigning(t *testing.T) {
+	figures, err := measureSigning(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range figures {
+		if f.Value != 1 {
+			t.Errorf("%s: %v %s", f.Name, f.Value, f.Unit)
+		}
+	}
+	if len(figures) != 2 {
+		t.Errorf("%d figures", len(figures))
+	}
+}
+
 func TestAllocsPer(t *testing.T) {
 	var keep []byte
 	got, err := allocsPer(func(n int) error {

@@ -2,16 +2,14 @@ package main
 
 import (
 	"bytes"
-	"encoding/xml"
-	"errors"
 	"image/png"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
+	"github.com/streamcrypt/streamcrypt/bench/internal/contest/contesttest"
 )
 
 // sample is a report with plain numbers: the rate of each contender is its
@@ -114,27 +112,7 @@ func TestPlot(t *testing.T) {
 	if err := sample().writePlots(dir); err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.Open(filepath.Join(dir, "kafka.svg"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	rects := 0
-	for d := xml.NewDecoder(f); ; {
-		token, err := d.Token()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e, ok := token.(xml.StartElement); ok && e.Name.Local == "rect" {
-			rects++
-		}
-	}
-	if bars := 3 * 2 * len(contenders); rects < bars {
-		t.Errorf("%d rectangles, and there are %d bars", rects, bars)
-	}
+	contesttest.CheckPlot(t, filepath.Join(dir, "kafka.svg"), bars, 3*2)
 	p, err := os.Open(filepath.Join(dir, "kafka.png"))
 	if err != nil {
 		t.Fatal(err)

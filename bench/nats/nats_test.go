@@ -3,10 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/xml"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +12,7 @@ import (
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
+	"github.com/streamcrypt/streamcrypt/bench/internal/contest/contesttest"
 )
 
 // sample is a report with plain numbers: the rate of each contender is its
@@ -94,34 +92,9 @@ func TestTablesJSONAndPlot(t *testing.T) {
 	if err := again.writePlots(dir); err != nil {
 		t.Fatal(err)
 	}
-	checkPlot(t, filepath.Join(dir, "nats.svg"), 3*2*len(contenders))
+	contesttest.CheckPlot(t, filepath.Join(dir, "nats.svg"), bars, 3*2)
 	if err := (&Report{}).writePlots(dir); err == nil {
 		t.Error("drew nothing without a word")
-	}
-}
-
-func checkPlot(t *testing.T, name string, bars int) {
-	t.Helper()
-	f, err := os.Open(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	rects := 0
-	for d := xml.NewDecoder(f); ; {
-		token, err := d.Token()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e, ok := token.(xml.StartElement); ok && e.Name.Local == "rect" {
-			rects++
-		}
-	}
-	if rects < bars {
-		t.Errorf("%d rectangles, and there are %d bars", rects, bars)
 	}
 }
 
@@ -159,7 +132,7 @@ func TestCopies(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	j := job{does: "fill", server: s.url, to: "from", messages: 3000, size: 200}
+	j := job{does: "fill", server: s.url, to: "from", messages: 3100, size: 200}
 	if err := s.createStream(ctx, "from"); err != nil {
 		t.Fatal(err)
 	}
@@ -185,6 +158,17 @@ func TestCopies(t *testing.T) {
 			if got[i] != name+strings.TrimPrefix(want[i], "from") {
 				t.Fatalf("%s: message %d is another", c.name, i)
 			}
+		}
+		held, err := s.js.Stream(ctx, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		msg, err := held.GetMsg(ctx, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if batched := msg.Header.Get("Nats-Batch-Id") != ""; batched != (c.mode == batch) {
+			t.Errorf("%s: published with the headers %v", c.name, msg.Header)
 		}
 		info, err := s.js.Consumer(ctx, "from", name)
 		if err != nil || info.CachedInfo().AckFloor.Stream != uint64(j.messages) {

@@ -3,7 +3,7 @@
 // verdicts, charts.
 //
 //	program.go  builds streamcrypt, and makes its commands
-//	turn.go     the order of turns; runs a contender and watches its destination
+//	turn.go     the order of turns; a contender and the destination it fills
 //	middle.go   medians and ratios of turns
 //	figure.go   a target and the measured value
 //	report.go   reads and writes a report as JSON

@@ -1,4 +1,5 @@
-// Package system describes the machine for all benches, and runs processes on it.
+// Package system describes the machine for all benches, and runs processes on
+// it.
 //
 //	machine.go  the description of the machine
 //	process.go  runs a child or the compiler; the use of processor and memory
