@@ -13,8 +13,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -22,24 +20,11 @@ import (
 	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	var err error
-	if len(os.Args) > 1 && os.Args[1] == childWord {
-		err = runChild(ctx, os.Args[2:])
-	} else {
-		err = runBench(ctx)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench/kafka:", err)
-		os.Exit(1)
-	}
-}
+func main() { contest.RunMain("kafka", runBench, runChild) }
 
 // settings are the flags.
 type settings struct {
-	json, quick bool
+	output      contest.Output
 	sizes       []int
 	rounds      int
 	data        int64 // bytes of payload in a topic, at most
@@ -53,15 +38,13 @@ type settings struct {
 	idleFor     int // seconds
 	only        string
 	cpuprofiles string
-	plots       string
-	redraw      string
 }
 
 func parseFlags(args []string) (*settings, error) {
 	s := &settings{sizes: []int{100, 1 << 10, 10 << 10, 100 << 10, 1 << 20}}
 	f := flag.NewFlagSet("kafka", flag.ContinueOnError)
-	f.BoolVar(&s.json, "json", false, "print JSON instead of tables")
-	f.BoolVar(&s.quick, "quick", false, "less than two minutes: 1 KiB and 1 MiB only, and less data")
+	s.output.AddFlags(f, "kafka")
+	quick := f.Bool("quick", false, "less than two minutes: 1 KiB and 1 MiB only, and less data")
 	sizes := f.String("sizes", "", "payload `sizes` in bytes, with commas between them, or none")
 	f.IntVar(&s.rounds, "rounds", 5, "how often each contender has its turn")
 	f.Int64Var(&s.data, "data", 400, "payload in a topic in `MB`, at most 600; small records get less")
@@ -78,12 +61,10 @@ func parseFlags(args []string) (*settings, error) {
 	f.IntVar(&s.idleFor, "idle-seconds", 60, "for how many `seconds`")
 	f.StringVar(&s.cpuprofiles, "cpuprofile", "",
 		"write a processor profile of each streamcrypt process into this `folder`; costs time")
-	f.StringVar(&s.plots, "plot", "", "write kafka.svg and kafka.png into this `folder`")
-	f.StringVar(&s.redraw, "redraw", "", "measure nothing: draw and print a report of -json from `file`")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
-	if s.quick {
+	if *quick {
 		s.sizes, s.data, s.rounds = []int{1 << 10, 1 << 20}, min(s.data, 150), min(s.rounds, 3)
 	}
 	if *sizes != "" {
@@ -113,24 +94,7 @@ func runBench(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var report *Report
-	if s.redraw != "" {
-		report, err = contest.ReadReport[Report](s.redraw)
-	} else {
-		report, err = measureAll(ctx, s)
-	}
-	if err != nil {
-		return err
-	}
-	if s.plots != "" {
-		if err := report.writePlots(s.plots); err != nil {
-			return err
-		}
-	}
-	if s.json {
-		return report.writeJSON(os.Stdout)
-	}
-	return report.writeTables(os.Stdout)
+	return s.output.ShowReport(&Report{}, func() (contest.Report, error) { return measureAll(ctx, s) })
 }
 
 // measureAll runs all measurements that the settings ask for, with a broker and

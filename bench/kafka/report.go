@@ -67,13 +67,13 @@ func findRow(rows []Row, name string, size, partitions int) *Row {
 	return nil
 }
 
-func (r *Report) writeJSON(w io.Writer) error {
+func (r *Report) WriteJSON(w io.Writer) error {
 	r.Figures = r.listFigures()
 	return contest.WriteReport(w, r)
 }
 
-// writeTables prints the rows as a table of Markdown, and the targets below.
-func (r *Report) writeTables(w io.Writer) error {
+// WriteTables prints the rows as a table of Markdown, and the targets below.
+func (r *Report) WriteTables(w io.Writer) error {
 	fmt.Fprintf(w, "%s; %s in memory on the same machine; profile %s; medians of %d\n",
 		r.Machine, r.Broker, r.Profile, r.Rounds)
 	if r.With != "" {

@@ -11,33 +11,17 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
 	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	var err error
-	if len(os.Args) > 1 && os.Args[1] == childWord {
-		err = runChild(ctx, os.Args[2:])
-	} else {
-		err = runBench(ctx)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench/nats:", err)
-		os.Exit(1)
-	}
-}
+func main() { contest.RunMain("nats", runBench, runChild) }
 
 // settings are the flags.
 type settings struct {
-	json        bool
+	output      contest.Output
 	sizes       []int
 	rounds      int
 	data        int64 // bytes of payload in a stream, at most
@@ -48,8 +32,6 @@ type settings struct {
 	with        string
 	dir, disk   string
 	cpuprofiles string
-	plots       string
-	redraw      string
 }
 
 // maxSize is the largest payload, in bytes: an envelope of it, with its
@@ -59,7 +41,7 @@ const maxSize = 1000 << 10
 func parseFlags(args []string) (*settings, error) {
 	s := &settings{sizes: []int{100, 1 << 10, 64 << 10, 900 << 10}}
 	f := flag.NewFlagSet("nats", flag.ContinueOnError)
-	f.BoolVar(&s.json, "json", false, "print JSON instead of tables")
+	s.output.AddFlags(f, "nats")
 	quick := f.Bool("quick", false, "about two minutes: 1 KiB and 64 KiB only, less data, no sync_interval: always")
 	sizes := f.String("sizes", "", "payload `sizes` in bytes, with commas between them, or none")
 	f.IntVar(&s.rounds, "rounds", 5, "how often each contender has its turn")
@@ -73,8 +55,6 @@ func parseFlags(args []string) (*settings, error) {
 	f.StringVar(&s.disk, "disk", os.TempDir(), "`folder` on a disk, for sync_interval: always")
 	f.StringVar(&s.cpuprofiles, "cpuprofile", "",
 		"write a processor profile of each streamcrypt process into this `folder`; costs time")
-	f.StringVar(&s.plots, "plot", "", "write nats.svg and nats.png into this `folder`")
-	f.StringVar(&s.redraw, "redraw", "", "measure nothing: draw and print a report of -json from `file`")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
@@ -106,24 +86,7 @@ func runBench(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var report *Report
-	if s.redraw != "" {
-		report, err = contest.ReadReport[Report](s.redraw)
-	} else {
-		report, err = measureAll(ctx, s)
-	}
-	if err != nil {
-		return err
-	}
-	if s.plots != "" {
-		if err := report.writePlots(s.plots); err != nil {
-			return err
-		}
-	}
-	if s.json {
-		return report.writeJSON(os.Stdout)
-	}
-	return report.writeTables(os.Stdout)
+	return s.output.ShowReport(&Report{}, func() (contest.Report, error) { return measureAll(ctx, s) })
 }
 
 // measureAll runs all measurements that the settings ask for, with programs of

@@ -122,13 +122,13 @@ func (r *Report) peakFigures() []contest.Figure {
 	return all
 }
 
-func (r *Report) writeJSON(w io.Writer) error {
+func (r *Report) WriteJSON(w io.Writer) error {
 	r.Figures = r.listFigures()
 	return contest.WriteReport(w, r)
 }
 
-// writeTables prints the rows as tables of Markdown, and the targets below.
-func (r *Report) writeTables(w io.Writer) error {
+// WriteTables prints the rows as tables of Markdown, and the targets below.
+func (r *Report) WriteTables(w io.Writer) error {
 	fmt.Fprintf(w, "%s; %s on the same machine; %d workers; medians of %d\n",
 		r.Machine, r.Server, r.Workers, r.Rounds)
 	if r.With != "" {

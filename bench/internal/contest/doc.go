@@ -2,6 +2,7 @@
 // the command under measurement, turns, their medians, targets with their
 // verdicts, charts.
 //
+//	command.go  the command line of a bench: its children and its report
 //	program.go  builds streamcrypt, and makes its commands
 //	turn.go     the order of turns; a contender and the destination it fills
 //	middle.go   medians and ratios of turns

@@ -7,17 +7,16 @@ import (
 	"os"
 )
 
-// ReadReport reads a report of WriteReport from a file.
-func ReadReport[R any](name string) (*R, error) {
+// ReadReport reads a file of WriteReport into an empty report.
+func ReadReport(name string, report any) error {
 	text, err := os.ReadFile(name)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r := new(R)
-	if err := json.Unmarshal(text, r); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	if err := json.Unmarshal(text, report); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
 	}
-	return r, nil
+	return nil
 }
 
 // WriteReport writes a report as JSON.
