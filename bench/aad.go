@@ -36,11 +36,7 @@ func measureAAD(budget time.Duration) ([]Figure, error) {
 			return nil, err
 		}
 		for i, size := range aadSizes {
-			costs := make([]float64, len(t[0]))
-			for round := range costs {
-				costs[round] = t[i+1][round] - t[0][round]
-			}
-			cost := middleOf(costs)
+			cost := middleOf(t.subtractTimes(i+1, 0))
 			figures = append(figures, Figure{
 				Part: "aad", Name: fmt.Sprintf("bare %s 1 KiB, %d B associated data", name, size),
 				Value: cost.median, Unit: "ns", Spread: cost.makeSpread(),

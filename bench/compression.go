@@ -219,8 +219,8 @@ func (c *corpus) compareRates(
 		}
 		w, dst, at := sealer.NewWorker(), make([]byte, 0, 1<<16), 0
 		ops = append(ops, func(n int) error {
-			if way.IsSet() {
-				n = max(1, n/codedShare)
+			if !way.IsSet() {
+				n *= codedShare
 			}
 			for range n {
 				if _, err := w.Seal(ctx, dst, payloads[at%len(payloads)], nil, nil); err != nil {
@@ -235,11 +235,11 @@ func (c *corpus) compareRates(
 	if err != nil {
 		return nil, err
 	}
+	for round := range t[0] {
+		t[0][round] /= codedShare
+	}
 	var figures []Figure
 	for i := 1; i < len(ways); i++ {
-		for round := range t[i] {
-			t[i][round] *= codedShare
-		}
 		ratio := t.compareTimes(i, 0)
 		f := Figure{
 			Part: "compression", Name: c.name + ", time to seal with " + ways[i].name,

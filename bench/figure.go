@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 )
 
 // Figure is one line of the report.
@@ -73,8 +75,8 @@ func formatNumber(v float64, unit string) string {
 
 // Report has all figures of one run.
 type Report struct {
-	Machine Machine  `json:"machine"`
-	Figures []Figure `json:"figures"`
+	Machine system.Machine `json:"machine"`
+	Figures []Figure       `json:"figures"`
 }
 
 func (r *Report) writeJSON(w io.Writer) error {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 )
 
 func TestVerdict(t *testing.T) {
@@ -35,7 +37,7 @@ func TestVerdict(t *testing.T) {
 }
 
 var report = Report{
-	Machine: Machine{CPU: "a processor", Cores: 2, Go: "go1", OS: "an/os"},
+	Machine: system.Machine{CPU: "a processor", Cores: 2, Go: "go1", OS: "an/os"},
 	Figures: []Figure{
 		{Part: "one", Name: "fast", Value: 1.2, Unit: "x", Limit: newLimit(1.3), Note: "a note"},
 		{Part: "one", Name: "known", Value: 88, Unit: "B"},

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 )
 
 // peakLimit is the most memory that streamcrypt may take for a raw file of any
@@ -84,7 +86,7 @@ func (r *race) fillFile() error {
 
 // lap is one tool's work in one round.
 type lap struct {
-	usage
+	system.Usage
 	sync time.Duration // to make the output durable afterwards
 }
 
@@ -102,7 +104,7 @@ func (r *race) runTask(ctx context.Context, decrypt, toFile bool) ([]Figure, err
 				return nil, err
 			}
 			laps[i] = append(laps[i], l)
-			r.peak[i] = max(r.peak[i], l.rss)
+			r.peak[i] = max(r.peak[i], l.RSS)
 			if decrypt && toFile && round == 0 {
 				if err := r.checkOutput(i); err != nil {
 					return nil, err
@@ -130,18 +132,18 @@ func (r *race) runLap(ctx context.Context, i int, decrypt, toFile bool) (lap, er
 		make, in, out = r.tools[i].decrypt, r.sealedPath(i), r.outputPath(i)
 	}
 	if !toFile {
-		u, err := runCommand(make(ctx, in, ""))
-		return lap{usage: u}, err
+		u, err := system.RunCommand(make(ctx, in, ""))
+		return lap{Usage: u}, err
 	}
 	if err := os.Remove(out); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return lap{}, err
 	}
-	u, err := runCommand(make(ctx, in, out))
+	u, err := system.RunCommand(make(ctx, in, out))
 	if err != nil {
 		return lap{}, err
 	}
 	took, err := syncFile(out) // also so that no tool's run pays for the one before
-	return lap{usage: u, sync: took}, err
+	return lap{Usage: u, sync: took}, err
 }
 
 // checkOutput compares the output of tool i with the file.
@@ -179,7 +181,7 @@ func (r *race) makeFigure(name string, laps [2][]lap, synced bool) Figure {
 	ratios, cpus := make([]float64, len(laps[0])), make([]float64, len(laps[0]))
 	for i := range laps {
 		for _, l := range laps[i] {
-			wall := l.wall
+			wall := l.Wall
 			if synced {
 				wall += l.sync
 			}
@@ -188,7 +190,7 @@ func (r *race) makeFigure(name string, laps [2][]lap, synced bool) Figure {
 	}
 	for round := range ratios {
 		ratios[round] = walls[0][round] / walls[1][round]
-		cpus[round] = float64(laps[0][round].cpu) / float64(laps[1][round].cpu)
+		cpus[round] = float64(laps[0][round].CPU) / float64(laps[1][round].CPU)
 	}
 	ratio, cpu := middleOf(ratios), middleOf(cpus)
 	ours, theirs := middleOf(walls[0]), middleOf(walls[1])

@@ -57,11 +57,7 @@ func measureGates(ctx context.Context, places int, together bool, budget time.Du
 	if err != nil {
 		return Figure{}, err
 	}
-	costs := make([]float64, len(t[0]))
-	for i := range costs {
-		costs[i] = t[1][i] - t[0][i]
-	}
-	cost := middleOf(costs)
+	cost := middleOf(t.subtractTimes(1, 0))
 	name := fmt.Sprintf("%d places, each with a Gate", places)
 	if together {
 		name = fmt.Sprintf("%d places with one Gate", places)

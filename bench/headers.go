@@ -44,10 +44,7 @@ func measureHeaders(ctx context.Context, budget time.Duration) ([]Figure, error)
 				if err != nil {
 					return nil, err
 				}
-				for round := range t[0] {
-					costs = append(costs, t[1][round]-t[0][round])
-					bare = append(bare, t[3][round]-t[2][round])
-				}
+				costs, bare = append(costs, t.subtractTimes(1, 0)...), append(bare, t.subtractTimes(3, 2)...)
 			}
 			cost, tag := middleOf(costs), middleOf(bare)
 			figures = append(figures, Figure{

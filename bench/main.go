@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 )
 
 func main() {
@@ -91,7 +93,7 @@ type part struct {
 }
 
 // measureParts runs the parts that were asked for. The file comes first: see
-// runCommand.
+// system.RunCommand.
 func measureParts(ctx context.Context, s *settings) (*Report, error) {
 	parts := []part{
 		{"file", func() ([]Figure, error) {
@@ -107,7 +109,7 @@ func measureParts(ctx context.Context, s *settings) (*Report, error) {
 		{"keys", func() ([]Figure, error) { return measureKeys(ctx, s.scaleBudget(10*time.Second)) }},
 		{"compression", func() ([]Figure, error) { return measureCompression(ctx, s.scaleBudget(10*time.Second)) }},
 	}
-	report := &Report{Machine: thisMachine()}
+	report := &Report{Machine: system.ThisMachine()}
 	wanted := strings.Split(s.parts, ",")
 	for _, name := range wanted {
 		if !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
@@ -54,6 +55,23 @@ func TestGate(t *testing.T) {
 		}
 	}
 	if len(figures) != 5 {
+		t.Errorf("%d figures", len(figures))
+	}
+}
+
+// TestSigning: a data key is signed once, and verified once by all workers
+// together.
+func TestSigning(t *testing.T) {
+	figures, err := measureSigning(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range figures {
+		if f.Value != 1 {
+			t.Errorf("%s: %v %s", f.Name, f.Value, f.Unit)
+		}
+	}
+	if len(figures) != 2 {
 		t.Errorf("%d figures", len(figures))
 	}
 }
@@ -165,11 +183,11 @@ func TestFileFigure(t *testing.T) {
 	r := &race{size: 1 << 30}
 	s := time.Second
 	laps := [2][]lap{
-		{{usage: usage{wall: 2 * s, cpu: s}}, {usage: usage{wall: 4 * s, cpu: s}}, {usage: usage{wall: 6 * s, cpu: s}}},
+		{{Usage: system.Usage{Wall: 2 * s, CPU: s}}, {Usage: system.Usage{Wall: 4 * s, CPU: s}}, {Usage: system.Usage{Wall: 6 * s, CPU: s}}},
 		{
-			{usage: usage{wall: s, cpu: 2 * s}, sync: 3 * s},
-			{usage: usage{wall: 2 * s, cpu: 2 * s}, sync: 6 * s},
-			{usage: usage{wall: 3 * s, cpu: 2 * s}, sync: 9 * s},
+			{Usage: system.Usage{Wall: s, CPU: 2 * s}, sync: 3 * s},
+			{Usage: system.Usage{Wall: 2 * s, CPU: 2 * s}, sync: 6 * s},
+			{Usage: system.Usage{Wall: 3 * s, CPU: 2 * s}, sync: 9 * s},
 		},
 	}
 	if f := r.makeFigure("x", laps, false); f.Value != 2 || f.Beside["processor time"] != 0.5 || !f.IsMissed() {

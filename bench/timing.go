@@ -118,6 +118,16 @@ func (t timings) compareTimes(i, j int) middle {
 	return middleOf(ratios)
 }
 
+// subtractTimes returns by how many nanoseconds operation i took longer than
+// operation j, round by round.
+func (t timings) subtractTimes(i, j int) []float64 {
+	costs := make([]float64, len(t[i]))
+	for round := range costs {
+		costs[round] = t[i][round] - t[j][round]
+	}
+	return costs
+}
+
 // findBest returns the shortest time of operation i, in nanoseconds.
 func (t timings) findBest(i int) float64 { return slices.Min(t[i]) }
 

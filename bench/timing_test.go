@@ -36,6 +36,9 @@ func TestRatioIsByRound(t *testing.T) {
 	if got := times.compareTimes(1, 0); got != (middle{2, 2, 2}) {
 		t.Errorf("ratio %v", got)
 	}
+	if got := middleOf(times.subtractTimes(1, 0)); got != (middle{10, 55, 100}) {
+		t.Errorf("difference %v", got)
+	}
 	if got := times.findBest(1); got != 20 {
 		t.Errorf("best %v", got)
 	}

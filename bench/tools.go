@@ -8,6 +8,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 	"github.com/streamcrypt/streamcrypt/keys/local"
 )
 
@@ -32,7 +33,7 @@ func buildTools(ctx context.Context, dir string) (streamcrypt, other tool, err e
 
 func buildStreamcrypt(ctx context.Context, dir string) (tool, error) {
 	program, keyFile := filepath.Join(dir, "streamcrypt"), filepath.Join(dir, "key.pem")
-	if err := buildCommand(ctx, "..", program, "./cmd/streamcrypt"); err != nil {
+	if err := system.BuildCommand(ctx, "..", program, "./cmd/streamcrypt"); err != nil {
 		return tool{}, err
 	}
 	key, err := local.GenerateX25519()
@@ -57,7 +58,7 @@ func buildStreamcrypt(ctx context.Context, dir string) (tool, error) {
 
 func buildAge(ctx context.Context, dir string) (tool, error) {
 	program, keyFile := filepath.Join(dir, "age"), filepath.Join(dir, "key.age")
-	if err := buildCommand(ctx, ".", program, "filippo.io/age/cmd/age"); err != nil {
+	if err := system.BuildCommand(ctx, ".", program, "filippo.io/age/cmd/age"); err != nil {
 		return tool{}, err
 	}
 	key, err := age.GenerateX25519Identity()

@@ -7,11 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
-)
 
-// childWord is the first argument of this program when it runs as one of the
-// contenders.
-const childWord = "child"
+	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
+)
 
 // job is the task of a contender.
 type job struct {
@@ -27,7 +25,7 @@ type job struct {
 // listArgs returns the job as arguments that runChild reads.
 func (j *job) listArgs() []string {
 	return []string{
-		childWord, "-do", j.does, "-broker", j.broker, "-from", j.from, "-to", j.to, "-group", j.group,
+		contest.ChildWord, "-do", j.does, "-broker", j.broker, "-from", j.from, "-to", j.to, "-group", j.group,
 		"-partitions", strconv.Itoa(j.partitions), "-records", strconv.Itoa(j.records),
 		"-size", strconv.Itoa(j.size), "-batch", strconv.Itoa(j.batch),
 		"-codec", j.codec,
@@ -36,7 +34,7 @@ func (j *job) listArgs() []string {
 
 func runChild(ctx context.Context, args []string) error {
 	var j job
-	f := flag.NewFlagSet(childWord, flag.ContinueOnError)
+	f := flag.NewFlagSet(contest.ChildWord, flag.ContinueOnError)
 	f.StringVar(&j.does, "do", "", "")
 	f.StringVar(&j.broker, "broker", "", "")
 	f.StringVar(&j.from, "from", "", "")

@@ -54,50 +54,21 @@ func (c *contender) readsSealed() bool { return c.does == "decrypt" }
 // isOurs tells whether it is streamcrypt.
 func (c *contender) isOurs() bool { return c.delivery != "" }
 
-// tools are the programs under measurement, and their key.
+// tools are the program under measurement, and its stores.
 type tools struct {
-	program  string
-	key      string // URL
+	*contest.Program
 	keystore string
-	profile  string
-	with     []string // more flags
-	profiles string   // folder of processor profiles; empty for none
-	written  int
+	profile  string // of the envelopes
 }
 
-// buildTools builds the command as it is shipped or, for a profile, around the
-// same route.
+// buildTools builds the program.
 func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
-	root, err := moduleRoot()
+	root, err := contest.FindModule("kafka")
 	if err != nil {
 		return nil, err
 	}
-	t := &tools{
-		program: filepath.Join(dir, "streamcrypt"), key: "local:" + filepath.Join(dir, "key.jwk"),
-		keystore: "file:" + filepath.Join(dir, "keys"), profile: s.profile,
-		with: strings.Fields(s.with), profiles: s.cpuprofiles,
-	}
-	build := func(out, in, pkg string) error {
-		//nolint:gosec // packages of this repository
-		_, err := contest.RunCommand(exec.CommandContext(ctx, "go", "build", "-C", in, "-o", out, pkg))
-		return err
-	}
-	if err := build(t.program, filepath.Join(root, ".."), "./cmd/streamcrypt"); err != nil {
-		return nil, err
-	}
-	//nolint:gosec // just built
-	keygen := exec.CommandContext(ctx, t.program, "keygen", "local", "--out", filepath.Join(dir, "key.jwk"))
-	if _, err := contest.RunCommand(keygen); err != nil {
-		return nil, err
-	}
-	if t.profiles != "" {
-		if t.profiles, err = filepath.Abs(t.profiles); err != nil {
-			return nil, err
-		}
-		t.program = filepath.Join(dir, "profiled")
-		err = build(t.program, root, "./internal/profiled")
-	}
-	return t, err
+	program, err := contest.BuildProgram(ctx, root, dir, s.cpuprofiles, strings.Fields(s.with)...)
+	return &tools{Program: program, keystore: "file:" + filepath.Join(dir, "keys"), profile: s.profile}, err
 }
 
 // makeCommand returns the command of streamcrypt that does a job. A run that is
@@ -108,7 +79,7 @@ func (t *tools) makeCommand(ctx context.Context, c *contender, j *job, bounded b
 		from += "&until=latest"
 	}
 	args := []string{
-		c.does, "--key", t.key, "--context", "bench", "--from", from,
+		c.does, "--key", t.Key, "--context", "bench", "--from", from,
 		"--to", fmt.Sprintf("kafka://%s/%s?delivery=%s", j.broker, j.to, c.delivery),
 	}
 	if t.profile == "ref" {
@@ -117,12 +88,5 @@ func (t *tools) makeCommand(ctx context.Context, c *contender, j *job, bounded b
 			args = append(args, "--profile", "ref")
 		}
 	}
-	args = append(args, t.with...)
-	if t.profiles != "" {
-		t.written++
-		name := strings.NewReplacer(" ", "-", ",", "").Replace(c.name)
-		name = fmt.Sprintf("%s-%d-%d.pprof", name, j.size, t.written)
-		args = append([]string{filepath.Join(t.profiles, name)}, args...)
-	}
-	return exec.CommandContext(ctx, t.program, args...) //nolint:gosec // just built
+	return t.MakeCommand(ctx, c.name, j.size, args...)
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
 )
 
 // TestCopies lets every contender that is ours to write carry records in
@@ -132,10 +134,10 @@ func TestWatch(t *testing.T) {
 		return nil, nil, false
 	})
 	done := make(chan error, 1)
-	var p pace
+	var p contest.Pace
 	go func() {
 		var err error
-		p, err = b.watchTopic(ctx, "watched", 2, 20)
+		p, err = b.watchTopic("watched", 2, 20).WatchFilling(ctx)
 		done <- err
 	}()
 	<-looks
@@ -144,10 +146,10 @@ func TestWatch(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if p.records != 10 || p.took <= 0 {
+	if p.Messages != 10 || p.Took <= 0 {
 		t.Errorf("%+v", p)
 	}
-	if _, err := b.watchTopic(ctx, "watched", 2, 20); err == nil {
+	if _, err := b.watchTopic("watched", 2, 20).WatchFilling(ctx); err == nil {
 		t.Error("a topic that was full is no measurement")
 	}
 	if err := b.deleteTopic(ctx, "watched"); err != nil {

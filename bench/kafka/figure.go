@@ -36,13 +36,7 @@ func (r *Report) peakFigures() []contest.Figure {
 		if c := contenderNamed(row.Contender); !c.isOurs() {
 			continue
 		}
-		name := contest.SizeName(row.Size) + ": peak memory"
-		if n := len(all); n == 0 || all[n-1].Name != name {
-			all = append(all, contest.Figure{Name: name, Unit: "MiB", Limit: 96})
-		}
-		f := &all[len(all)-1]
-		f.Value = max(f.Value, row.RSS.High)
-		f.Low, f.High = f.Value, f.Value
+		all = contest.AppendPeak(all, contest.SizeName(row.Size)+": peak memory", row.RSS.High, 96)
 	}
 	return all
 }

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
+	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 )
 
 // Idle is the cost of waiting for records.
@@ -90,7 +90,7 @@ func (r *runner) measureWait(ctx context.Context, cmd *exec.Cmd, settle time.Dur
 	if err := pause(settle); err != nil {
 		return waiting{}, err
 	}
-	before, err := contest.ReadProcessorTime(cmd.Process.Pid)
+	before, err := system.ReadProcessorTime(cmd.Process.Pid)
 	if err != nil {
 		return waiting{}, err
 	}
@@ -98,11 +98,11 @@ func (r *runner) measureWait(ctx context.Context, cmd *exec.Cmd, settle time.Dur
 	if err := pause(time.Duration(r.idleFor) * time.Second); err != nil {
 		return waiting{}, err
 	}
-	after, err := contest.ReadProcessorTime(cmd.Process.Pid)
+	after, err := system.ReadProcessorTime(cmd.Process.Pid)
 	if err != nil {
 		return waiting{}, err
 	}
-	peak, err := readPeak(cmd.Process.Pid)
+	peak, err := system.ReadPeak(cmd.Process.Pid)
 	took := time.Since(begin)
 	fmt.Fprintf(r.log, "%v: %v in %v\n", cmd.Args[:2], after-before, took.Round(time.Millisecond))
 	return waiting{core: (after - before).Seconds() / took.Seconds(), peak: peak}, err

@@ -3,11 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"os/exec"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -36,7 +33,7 @@ func (r *runner) measureIdleTopics(ctx context.Context) (*IdleTopics, error) {
 		}
 	}
 	//nolint:gosec // just built
-	cmd := exec.CommandContext(ctx, r.program, "encrypt", "--key", r.key,
+	cmd := exec.CommandContext(ctx, r.Path, "encrypt", "--key", r.Key,
 		"--from", "kafka://"+r.address+"/~many-[0-9]*?group=many",
 		"--to", "kafka://"+r.address+"/sealed-{topic}?create=true")
 	used, err := r.measureWait(ctx, cmd, settleTopics)
@@ -48,19 +45,4 @@ func (r *runner) measureIdleTopics(ctx context.Context) (*IdleTopics, error) {
 		err = errors.Join(err, r.deleteTopic(ctx, name), r.deleteTopic(ctx, "sealed-"+name))
 	}
 	return idle, err
-}
-
-// readPeak returns the most memory that a process has had, in MiB.
-func readPeak(pid int) (float64, error) {
-	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(status)) {
-		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			n, err := strconv.Atoi(strings.Fields(value)[0])
-			return float64(n) / 1024, err
-		}
-	}
-	return 0, fmt.Errorf("unknown form of /proc/%d/status", pid)
 }

@@ -13,36 +13,18 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
-	"syscall"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
+	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	var err error
-	if len(os.Args) > 1 && os.Args[1] == childWord {
-		err = runChild(ctx, os.Args[2:])
-	} else {
-		err = runBench(ctx)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench/kafka:", err)
-		os.Exit(1)
-	}
-}
+func main() { contest.RunMain("kafka", runBench, runChild) }
 
 // settings are the flags.
 type settings struct {
-	json, quick bool
+	output      contest.Output
 	sizes       []int
 	rounds      int
 	data        int64 // bytes of payload in a topic, at most
@@ -56,15 +38,13 @@ type settings struct {
 	idleFor     int // seconds
 	only        string
 	cpuprofiles string
-	plots       string
-	redraw      string
 }
 
 func parseFlags(args []string) (*settings, error) {
 	s := &settings{sizes: []int{100, 1 << 10, 10 << 10, 100 << 10, 1 << 20}}
 	f := flag.NewFlagSet("kafka", flag.ContinueOnError)
-	f.BoolVar(&s.json, "json", false, "print JSON instead of tables")
-	f.BoolVar(&s.quick, "quick", false, "less than two minutes: 1 KiB and 1 MiB only, and less data")
+	s.output.AddFlags(f, "kafka")
+	quick := f.Bool("quick", false, "less than two minutes: 1 KiB and 1 MiB only, and less data")
 	sizes := f.String("sizes", "", "payload `sizes` in bytes, with commas between them, or none")
 	f.IntVar(&s.rounds, "rounds", 5, "how often each contender has its turn")
 	f.Int64Var(&s.data, "data", 400, "payload in a topic in `MB`, at most 600; small records get less")
@@ -81,26 +61,17 @@ func parseFlags(args []string) (*settings, error) {
 	f.IntVar(&s.idleFor, "idle-seconds", 60, "for how many `seconds`")
 	f.StringVar(&s.cpuprofiles, "cpuprofile", "",
 		"write a processor profile of each streamcrypt process into this `folder`; costs time")
-	f.StringVar(&s.plots, "plot", "", "write kafka.svg and kafka.png into this `folder`")
-	f.StringVar(&s.redraw, "redraw", "", "measure nothing: draw and print a report of -json from `file`")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
-	if s.quick {
+	if *quick {
 		s.sizes, s.data, s.rounds = []int{1 << 10, 1 << 20}, min(s.data, 150), min(s.rounds, 3)
 	}
-	if *sizes == "none" {
-		s.sizes = nil
-	} else if *sizes != "" {
-		s.sizes = nil
-		for _, text := range strings.Split(*sizes, ",") {
-			n, err := strconv.Atoi(text)
-			if err != nil || n < 1 || n > maxSize {
-				return nil, fmt.Errorf("%q is not a size from 1 to %d", text, maxSize)
-			}
-			s.sizes = append(s.sizes, n)
+	if *sizes != "" {
+		var err error
+		if s.sizes, err = contest.ReadSizes(*sizes, maxSize); err != nil {
+			return nil, err
 		}
-		slices.Sort(s.sizes)
 	}
 	if sourceCodecs[s.codec] == (kgo.CompressionCodec{}) && s.codec != "none" {
 		return nil, fmt.Errorf("-source-codec=%s: there is no such codec", s.codec)
@@ -123,24 +94,7 @@ func runBench(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var report *Report
-	if s.redraw != "" {
-		report, err = readReport(s.redraw)
-	} else {
-		report, err = measureAll(ctx, s)
-	}
-	if err != nil {
-		return err
-	}
-	if s.plots != "" {
-		if err := report.writePlots(s.plots); err != nil {
-			return err
-		}
-	}
-	if s.json {
-		return report.writeJSON(os.Stdout)
-	}
-	return report.writeTables(os.Stdout)
+	return s.output.ShowReport(&Report{}, func() (contest.Report, error) { return measureAll(ctx, s) })
 }
 
 // measureAll runs all measurements that the settings ask for, with a broker and
@@ -163,7 +117,7 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 
 	r := &runner{settings: s, tools: tools, broker: b, log: os.Stderr}
 	report := &Report{
-		Machine: contest.ThisMachine(), Broker: brokerImage, Rounds: s.rounds, Profile: s.profile, With: s.with,
+		Machine: system.ThisMachine(), Broker: brokerImage, Rounds: s.rounds, Profile: s.profile, With: s.with,
 	}
 	if err := r.warmUp(ctx); err != nil {
 		return nil, err
@@ -188,17 +142,6 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 			return nil, err
 		}
 	}
-	report.Floor = contest.OwnPeak()
+	report.Floor = system.OwnPeak()
 	return report, nil
-}
-
-// moduleRoot returns the folder of this module. The program must run there or
-// in its own folder.
-func moduleRoot() (string, error) {
-	for _, dir := range []string{".", ".."} {
-		if _, err := os.Stat(filepath.Join(dir, "kafka", "broker.go")); err == nil {
-			return filepath.Abs(dir)
-		}
-	}
-	return "", errors.New("run it in bench/ or bench/kafka/: it builds the command it measures")
 }

@@ -20,8 +20,8 @@ var bars = map[string]color.RGBA{
 	kafkaGoPlain: {0x99, 0x8a, 0x80, 0xff},
 }
 
-// writePlots writes kafka.svg and kafka.png into a folder.
-func (r *Report) writePlots(folder string) error {
+// WritePlots writes kafka.svg and kafka.png into a folder.
+func (r *Report) WritePlots(folder string) error {
 	var sizes []int
 	c := contest.Chart{
 		Title: fmt.Sprint("Topic to topic, 4 partitions, acks=all, one machine with its broker; medians of ", r.Rounds),

@@ -1,24 +1,23 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
+	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 )
 
 // Report has all measurements of one run.
 type Report struct {
-	Machine contest.Machine `json:"machine"`
-	Broker  string          `json:"broker"`
-	Profile string          `json:"profile"`        // of the envelopes
-	With    string          `json:"with,omitempty"` // flags of streamcrypt beside the usual ones
-	Rounds  int             `json:"rounds"`
-	Rows    []Row           `json:"sizes,omitempty"`
-	Many    []Row           `json:"partitions,omitempty"`
-	Idle    *Idle           `json:"idle,omitempty"`
+	Machine system.Machine `json:"machine"`
+	Broker  string         `json:"broker"`
+	Profile string         `json:"profile"`        // of the envelopes
+	With    string         `json:"with,omitempty"` // flags of streamcrypt beside the usual ones
+	Rounds  int            `json:"rounds"`
+	Rows    []Row          `json:"sizes,omitempty"`
+	Many    []Row          `json:"partitions,omitempty"`
+	Idle    *Idle          `json:"idle,omitempty"`
 
 	IdleTopics *IdleTopics `json:"idle_topics,omitempty"`
 	// Floor is the peak of the measuring process in MiB: Linux reports at least
@@ -68,27 +67,13 @@ func findRow(rows []Row, name string, size, partitions int) *Row {
 	return nil
 }
 
-func readReport(name string) (*Report, error) {
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return nil, err
-	}
-	r := &Report{}
-	if err := json.Unmarshal(text, r); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return r, nil
-}
-
-func (r *Report) writeJSON(w io.Writer) error {
+func (r *Report) WriteJSON(w io.Writer) error {
 	r.Figures = r.listFigures()
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(r)
+	return contest.WriteReport(w, r)
 }
 
-// writeTables prints the rows as a table of Markdown, and the targets below.
-func (r *Report) writeTables(w io.Writer) error {
+// WriteTables prints the rows as a table of Markdown, and the targets below.
+func (r *Report) WriteTables(w io.Writer) error {
 	fmt.Fprintf(w, "%s; %s in memory on the same machine; profile %s; medians of %d\n",
 		r.Machine, r.Broker, r.Profile, r.Rounds)
 	if r.With != "" {

@@ -2,16 +2,14 @@ package main
 
 import (
 	"bytes"
-	"encoding/xml"
-	"errors"
 	"image/png"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
+	"github.com/streamcrypt/streamcrypt/bench/internal/contest/contesttest"
 )
 
 // sample is a report with plain numbers: the rate of each contender is its
@@ -80,7 +78,7 @@ func TestManyFigures(t *testing.T) {
 func TestTablesAndJSON(t *testing.T) {
 	r := sample()
 	var text, saved bytes.Buffer
-	if err := r.writeTables(&text); err != nil {
+	if err := r.WriteTables(&text); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
@@ -90,19 +88,19 @@ func TestTablesAndJSON(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, text.String())
 		}
 	}
-	if err := r.writeJSON(&saved); err != nil {
+	if err := r.WriteJSON(&saved); err != nil {
 		t.Fatal(err)
 	}
 	name := filepath.Join(t.TempDir(), "report.json")
 	if err := os.WriteFile(name, saved.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	again, err := readReport(name)
-	if err != nil {
+	again := &Report{}
+	if err := contest.ReadReport(name, again); err != nil {
 		t.Fatal(err)
 	}
 	var second bytes.Buffer
-	if err := again.writeTables(&second); err != nil || second.String() != text.String() {
+	if err := again.WriteTables(&second); err != nil || second.String() != text.String() {
 		t.Errorf("read back it is another report: %v\n%s", err, second.String())
 	}
 }
@@ -111,30 +109,10 @@ func TestTablesAndJSON(t *testing.T) {
 // bar for every contender and size.
 func TestPlot(t *testing.T) {
 	dir := t.TempDir()
-	if err := sample().writePlots(dir); err != nil {
+	if err := sample().WritePlots(dir); err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.Open(filepath.Join(dir, "kafka.svg"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	rects := 0
-	for d := xml.NewDecoder(f); ; {
-		token, err := d.Token()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e, ok := token.(xml.StartElement); ok && e.Name.Local == "rect" {
-			rects++
-		}
-	}
-	if bars := 3 * 2 * len(contenders); rects < bars {
-		t.Errorf("%d rectangles, and there are %d bars", rects, bars)
-	}
+	contesttest.CheckPlot(t, filepath.Join(dir, "kafka.svg"), bars, 3*2)
 	p, err := os.Open(filepath.Join(dir, "kafka.png"))
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +133,7 @@ func TestPlot(t *testing.T) {
 	if dark < 100 {
 		t.Errorf("the picture's title has %d dark dots", dark)
 	}
-	if err := (&Report{}).writePlots(dir); err == nil {
+	if err := (&Report{}).WritePlots(dir); err == nil {
 		t.Error("drew nothing without a word")
 	}
 }

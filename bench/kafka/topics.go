@@ -9,6 +9,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
 )
 
 // maxSize is the largest payload, in bytes. Topics accept records of that size.
@@ -106,41 +108,12 @@ func (b *broker) countRecords(ctx context.Context, name string, partitions int, 
 	return sum, nil
 }
 
-// pace is how fast a topic was filled, by the broker's answers.
-type pace struct {
-	records float64 // between the first and the last look that count
-	took    time.Duration
-}
-
-// lookEvery is the time between two looks at a topic, the same for all
-// contenders.
-const lookEvery = 20 * time.Millisecond
-
-// watchTopic looks at a topic until it holds want committed records. It counts
-// from the first record on, so that the time to start counts for no contender.
-func (b *broker) watchTopic(ctx context.Context, name string, partitions int, want int64) (pace, error) {
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	var begin time.Time
-	var first int64
-	for {
-		n, err := b.countRecords(ctx, name, partitions, !begin.IsZero())
-		if err != nil {
-			return pace{}, err
-		}
-		now := time.Now()
-		switch {
-		case n >= want && begin.IsZero():
-			return pace{}, fmt.Errorf("topic %s was full within %v", name, lookEvery)
-		case n >= want:
-			return pace{float64(want - first), now.Sub(begin)}, nil
-		case n > 0 && begin.IsZero():
-			begin, first = now, n
-		}
-		select {
-		case <-ctx.Done():
-			return pace{}, fmt.Errorf("topic %s: %d records of %d: %w", name, n, want, context.Cause(ctx))
-		case <-tick.C:
-		}
+// watchTopic describes a topic that a contender fills with committed records.
+func (b *broker) watchTopic(name string, partitions, want int) *contest.Destination {
+	return &contest.Destination{
+		Name: "topic " + name, Unit: "records", Want: int64(want),
+		CountMessages: func(ctx context.Context, begun bool) (int64, error) {
+			return b.countRecords(ctx, name, partitions, begun)
+		},
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
+	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 )
 
 // runner runs contenders in turns.
@@ -51,7 +52,7 @@ func (r *runner) prepareLoad(ctx context.Context, l *load) error {
 	}
 	j := l.newJob(r, "fill")
 	j.to = l.plain
-	if _, err := contest.RunCommand(j.makeChild(ctx)); err != nil {
+	if _, err := system.RunCommand(j.makeChild(ctx)); err != nil {
 		return err
 	}
 	if err := r.createTopic(ctx, l.sealed, l.partitions, 1); err != nil {
@@ -59,7 +60,7 @@ func (r *runner) prepareLoad(ctx context.Context, l *load) error {
 	}
 	j.from, j.to, j.group = l.plain, l.sealed, "prepare-"+l.plain
 	c := contenderNamed(encryptOnce)
-	_, err := contest.RunCommand(r.makeCommand(ctx, &c, j, true))
+	_, err := system.RunCommand(r.makeCommand(ctx, &c, j, true))
 	return err
 }
 
@@ -110,52 +111,17 @@ func (r *runner) runTurn(ctx context.Context, c *contender, l *load) (t Turn, er
 	} else {
 		cmd = j.makeChild(ctx)
 	}
-	before, err := contest.ReadProcessorTime(r.pid)
-	if err != nil {
-		return Turn{}, err
-	}
-	used, pace, err := r.runObserved(ctx, cmd, j.to, l)
+	o, err := contest.RunObserved(ctx, cmd, r.pid, r.watchTopic(j.to, l.partitions, l.records))
 	if err != nil {
 		return Turn{}, fmt.Errorf("%s: %w", c.name, err)
 	}
-	after, err := contest.ReadProcessorTime(r.pid)
-	if err != nil {
-		return Turn{}, err
-	}
 	t = Turn{
-		Rate:   pace.records / pace.took.Seconds(),
-		CPU:    used.CPU.Seconds() / l.countBytes() * 1e9,
-		RSS:    used.RSS,
-		Broker: (after - before).Seconds() / l.countBytes() * 1e9,
+		Rate: o.Rate, CPU: o.CPU.Seconds() / l.countBytes() * 1e9, RSS: o.RSS,
+		Broker: o.Server.Seconds() / l.countBytes() * 1e9,
 	}
 	fmt.Fprintf(r.log, "%7d B  %-36s %9.0f msg/s %7.1f MB/s %6.2f core-s/GB %6.1f MiB; broker %.2f core-s/GB\n",
 		l.size, c.name, t.Rate, t.Rate*float64(l.size)/1e6, t.CPU, t.RSS, t.Broker)
 	return t, nil
-}
-
-// runObserved runs a command and watches the topic that it fills.
-func (r *runner) runObserved(ctx context.Context, cmd *exec.Cmd, topic string, l *load) (contest.Usage, pace, error) {
-	watching, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	type result struct {
-		pace pace
-		err  error
-	}
-	watched := make(chan result, 1)
-	go func() {
-		p, err := r.watchTopic(watching, topic, l.partitions, int64(l.records))
-		watched <- result{p, err}
-	}()
-	used, err := contest.RunCommand(cmd)
-	if err != nil {
-		cancel(err)
-		<-watched
-		return contest.Usage{}, pace{}, err
-	}
-	late := time.AfterFunc(5*time.Second, func() { cancel(errors.New("the process has ended")) })
-	defer late.Stop()
-	w := <-watched
-	return used, w.pace, w.err
 }
 
 // warmUp lets the broker's virtual machine compile its code, and create its own
@@ -185,23 +151,19 @@ type entry struct {
 	load *load
 }
 
-// runLaps gives each entry as many turns as there are rounds, in turns: A B C,
-// C B A.
-func (r *runner) runLaps(ctx context.Context, entries []entry) ([][]Turn, error) {
-	turns := make([][]Turn, len(entries))
-	for round := range r.rounds {
-		for i := range entries {
-			if round%2 == 1 {
-				i = len(entries) - 1 - i
-			}
-			t, err := r.runTurn(ctx, &entries[i].contender, entries[i].load)
-			if err != nil {
-				return nil, err
-			}
-			turns[i] = append(turns[i], t)
-		}
+// runLaps gives each entry as many turns as there are rounds.
+func (r *runner) runLaps(ctx context.Context, entries []entry) ([]Row, error) {
+	turns, err := contest.RunLaps(r.rounds, len(entries), func(i int) (Turn, error) {
+		return r.runTurn(ctx, &entries[i].contender, entries[i].load)
+	})
+	if err != nil {
+		return nil, err
 	}
-	return turns, nil
+	rows := make([]Row, len(entries))
+	for i := range entries {
+		rows[i] = newRow(&entries[i], turns[i])
+	}
+	return rows, nil
 }
 
 // measureSizes compares all contenders at all sizes.
@@ -218,13 +180,11 @@ func (r *runner) measureSizes(ctx context.Context) ([]Row, error) {
 				entries = append(entries, entry{c, l})
 			}
 		}
-		turns, err := r.runLaps(ctx, entries)
+		some, err := r.runLaps(ctx, entries)
 		if err != nil {
 			return nil, err
 		}
-		for i := range entries {
-			rows = append(rows, newRow(&entries[i], turns[i]))
-		}
+		rows = append(rows, some...)
 		if err := r.deleteLoad(ctx, l); err != nil {
 			return nil, err
 		}
@@ -250,13 +210,9 @@ func (r *runner) measureMany(ctx context.Context) ([]Row, error) {
 		}
 		entries = append(entries, entry{contenderNamed(encryptOnce), l}, entry{contenderNamed(franzPlain), l})
 	}
-	turns, err := r.runLaps(ctx, entries)
+	rows, err := r.runLaps(ctx, entries)
 	if err != nil {
 		return nil, err
-	}
-	var rows []Row
-	for i := range entries {
-		rows = append(rows, newRow(&entries[i], turns[i]))
 	}
 	return rows, errors.Join(r.deleteLoad(ctx, few), r.deleteLoad(ctx, &many))
 }

@@ -13,11 +13,9 @@ import (
 
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-)
 
-// childWord is the first argument of this program when it runs as one of the
-// contenders.
-const childWord = "child"
+	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
+)
 
 // job is the task of a contender.
 type job struct {
@@ -30,14 +28,14 @@ type job struct {
 // makeChild returns the command that runs this program as a contender.
 func (j *job) makeChild(ctx context.Context) *exec.Cmd {
 	//nolint:gosec // this program itself
-	return exec.CommandContext(ctx, os.Args[0], childWord, "-do", j.does, "-mode", j.mode, "-server", j.server,
+	return exec.CommandContext(ctx, os.Args[0], contest.ChildWord, "-do", j.does, "-mode", j.mode, "-server", j.server,
 		"-from", j.from, "-to", j.to, "-consumer", j.consumer,
 		"-messages", strconv.Itoa(j.messages), "-size", strconv.Itoa(j.size))
 }
 
 func runChild(ctx context.Context, args []string) error {
 	var j job
-	f := flag.NewFlagSet(childWord, flag.ContinueOnError)
+	f := flag.NewFlagSet(contest.ChildWord, flag.ContinueOnError)
 	f.StringVar(&j.does, "do", "", "")
 	f.StringVar(&j.mode, "mode", "", "")
 	f.StringVar(&j.server, "server", "", "")

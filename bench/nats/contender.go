@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
+	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 )
 
 // Contenders, as reports name them.
@@ -63,75 +64,36 @@ func contenderNamed(name string) contender {
 // readsSealed tells whether it reads the sealed stream.
 func (c *contender) readsSealed() bool { return c.does == "decrypt" }
 
-// tools are the programs under measurement, and their key.
+// tools are the programs under measurement.
 type tools struct {
-	program       string
-	key           string // URL
+	*contest.Program
 	server        string // the program
 	serverVersion string
-	with          []string // more flags
-	profiles      string   // folder of processor profiles; empty for none
-	written       int
 }
 
-// buildTools builds the server, and the command as it is shipped or, for a
-// profile, around the same route.
+// buildTools builds the server and the program.
 func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
-	root, err := moduleRoot()
+	root, err := contest.FindModule("nats")
 	if err != nil {
 		return nil, err
 	}
-	t := &tools{
-		program: filepath.Join(dir, "streamcrypt"), key: "local:" + filepath.Join(dir, "key.jwk"),
-		server: filepath.Join(dir, "nats-server"), with: strings.Fields(s.with), profiles: s.cpuprofiles,
-	}
-	build := func(out, in, pkg string) error {
-		//nolint:gosec // packages of this repository, and its tools
-		_, err := contest.RunCommand(exec.CommandContext(ctx, "go", "build", "-C", in, "-o", out, pkg))
-		return err
-	}
-	if err := build(t.program, filepath.Join(root, ".."), "./cmd/streamcrypt"); err != nil {
+	t := &tools{server: filepath.Join(dir, "nats-server")}
+	flags := append([]string{"--workers", strconv.Itoa(s.workers)}, strings.Fields(s.with)...)
+	if t.Program, err = contest.BuildProgram(ctx, root, dir, s.cpuprofiles, flags...); err != nil {
 		return nil, err
 	}
-	if err := build(t.server, root, "github.com/nats-io/nats-server/v2"); err != nil {
+	if err := system.BuildCommand(ctx, root, t.server, "github.com/nats-io/nats-server/v2"); err != nil {
 		return nil, err
 	}
 	//nolint:gosec // just built
 	version, err := exec.CommandContext(ctx, t.server, "--version").Output()
-	if err != nil {
-		return nil, err
-	}
 	t.serverVersion = strings.TrimSpace(string(version))
-	//nolint:gosec // just built
-	keygen := exec.CommandContext(ctx, t.program, "keygen", "local", "--out", filepath.Join(dir, "key.jwk"))
-	if _, err := contest.RunCommand(keygen); err != nil {
-		return nil, err
-	}
-	if t.profiles != "" {
-		if t.profiles, err = filepath.Abs(t.profiles); err != nil {
-			return nil, err
-		}
-		t.program = filepath.Join(dir, "profiled")
-		err = build(t.program, root, "./internal/profiled")
-	}
 	return t, err
 }
 
 // makeCommand returns the command of streamcrypt that does a job.
-func (t *tools) makeCommand(ctx context.Context, c *contender, j *job, workers int) *exec.Cmd {
-	args := []string{
-		c.does, "--key", t.key, "--context", "bench",
+func (t *tools) makeCommand(ctx context.Context, c *contender, j *job) *exec.Cmd {
+	return t.MakeCommand(ctx, c.name, j.size, c.does, "--key", t.Key, "--context", "bench",
 		"--from", fmt.Sprintf("%s/%s?consumer=%s&until=latest", j.server, j.from, j.consumer),
-		"--to", fmt.Sprintf("%s/%s?subject=%s.>&strip=%s&publish=%s", j.server, j.to, j.to, j.from, c.mode),
-	}
-	if t.profiles != "" {
-		t.written++
-		name := strings.NewReplacer(" ", "-", ",", "").Replace(c.name)
-		name = fmt.Sprintf("%s-%d-%d.pprof", name, j.size, t.written)
-		args = append([]string{filepath.Join(t.profiles, name)}, args...)
-	} else {
-		args = append(args, "--workers", strconv.Itoa(workers))
-		args = append(args, t.with...)
-	}
-	return exec.CommandContext(ctx, t.program, args...) //nolint:gosec // just built
+		"--to", fmt.Sprintf("%s/%s?subject=%s.>&strip=%s&publish=%s", j.server, j.to, j.to, j.from, c.mode))
 }

@@ -11,36 +11,17 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"os"
-	"os/signal"
-	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
-	"syscall"
 
 	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
+	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	var err error
-	if len(os.Args) > 1 && os.Args[1] == childWord {
-		err = runChild(ctx, os.Args[2:])
-	} else {
-		err = runBench(ctx)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench/nats:", err)
-		os.Exit(1)
-	}
-}
+func main() { contest.RunMain("nats", runBench, runChild) }
 
 // settings are the flags.
 type settings struct {
-	json        bool
+	output      contest.Output
 	sizes       []int
 	rounds      int
 	data        int64 // bytes of payload in a stream, at most
@@ -51,8 +32,6 @@ type settings struct {
 	with        string
 	dir, disk   string
 	cpuprofiles string
-	plots       string
-	redraw      string
 }
 
 // maxSize is the largest payload, in bytes: an envelope of it, with its
@@ -62,7 +41,7 @@ const maxSize = 1000 << 10
 func parseFlags(args []string) (*settings, error) {
 	s := &settings{sizes: []int{100, 1 << 10, 64 << 10, 900 << 10}}
 	f := flag.NewFlagSet("nats", flag.ContinueOnError)
-	f.BoolVar(&s.json, "json", false, "print JSON instead of tables")
+	s.output.AddFlags(f, "nats")
 	quick := f.Bool("quick", false, "about two minutes: 1 KiB and 64 KiB only, less data, no sync_interval: always")
 	sizes := f.String("sizes", "", "payload `sizes` in bytes, with commas between them, or none")
 	f.IntVar(&s.rounds, "rounds", 5, "how often each contender has its turn")
@@ -76,8 +55,6 @@ func parseFlags(args []string) (*settings, error) {
 	f.StringVar(&s.disk, "disk", os.TempDir(), "`folder` on a disk, for sync_interval: always")
 	f.StringVar(&s.cpuprofiles, "cpuprofile", "",
 		"write a processor profile of each streamcrypt process into this `folder`; costs time")
-	f.StringVar(&s.plots, "plot", "", "write nats.svg and nats.png into this `folder`")
-	f.StringVar(&s.redraw, "redraw", "", "measure nothing: draw and print a report of -json from `file`")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
@@ -85,8 +62,11 @@ func parseFlags(args []string) (*settings, error) {
 		s.sizes, s.data, s.most = []int{1 << 10, 64 << 10}, min(s.data, 150), min(s.most, 60_000)
 		s.rounds, s.sync = min(s.rounds, 3), false
 	}
-	if err := s.readSizes(*sizes); err != nil {
-		return nil, err
+	if *sizes != "" {
+		var err error
+		if s.sizes, err = contest.ReadSizes(*sizes, maxSize); err != nil {
+			return nil, err
+		}
 	}
 	if s.data < 1 || s.rounds < 1 || s.most < 100 || s.workers < 1 {
 		return nil, errors.New("-data, -rounds and -workers are from 1, -messages from 100")
@@ -98,26 +78,6 @@ func parseFlags(args []string) (*settings, error) {
 	return s, nil
 }
 
-func (s *settings) readSizes(list string) error {
-	switch list {
-	case "":
-		return nil
-	case "none":
-		s.sizes = nil
-		return nil
-	}
-	s.sizes = nil
-	for text := range strings.SplitSeq(list, ",") {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > maxSize {
-			return fmt.Errorf("%q is not a size from 1 to %d", text, maxSize)
-		}
-		s.sizes = append(s.sizes, n)
-	}
-	slices.Sort(s.sizes)
-	return nil
-}
-
 func runBench(ctx context.Context) error {
 	s, err := parseFlags(os.Args[1:])
 	if errors.Is(err, flag.ErrHelp) {
@@ -126,24 +86,7 @@ func runBench(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var report *Report
-	if s.redraw != "" {
-		report, err = readReport(s.redraw)
-	} else {
-		report, err = measureAll(ctx, s)
-	}
-	if err != nil {
-		return err
-	}
-	if s.plots != "" {
-		if err := report.writePlots(s.plots); err != nil {
-			return err
-		}
-	}
-	if s.json {
-		return report.writeJSON(os.Stdout)
-	}
-	return report.writeTables(os.Stdout)
+	return s.output.ShowReport(&Report{}, func() (contest.Report, error) { return measureAll(ctx, s) })
 }
 
 // measureAll runs all measurements that the settings ask for, with programs of
@@ -160,7 +103,7 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 	}
 	r := &runner{settings: s, tools: tools, log: os.Stderr}
 	report := &Report{
-		Machine: contest.ThisMachine(), Server: tools.serverVersion, Rounds: s.rounds, Workers: s.workers, With: s.with,
+		Machine: system.ThisMachine(), Server: tools.serverVersion, Rounds: s.rounds, Workers: s.workers, With: s.with,
 	}
 	if len(s.sizes) > 0 {
 		if report.Rows, err = r.measureSizes(ctx); err != nil {
@@ -175,17 +118,6 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 			return nil, err
 		}
 	}
-	report.Floor = contest.OwnPeak()
+	report.Floor = system.OwnPeak()
 	return report, nil
-}
-
-// moduleRoot returns the folder of this module. The program must run there or
-// in its own folder.
-func moduleRoot() (string, error) {
-	for _, dir := range []string{".", ".."} {
-		if _, err := os.Stat(filepath.Join(dir, "nats", "server.go")); err == nil {
-			return filepath.Abs(dir)
-		}
-	}
-	return "", errors.New("run it in bench/ or bench/nats/: it builds the command it measures")
 }

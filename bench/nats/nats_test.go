@@ -3,10 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/xml"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +12,7 @@ import (
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
+	"github.com/streamcrypt/streamcrypt/bench/internal/contest/contesttest"
 )
 
 // sample is a report with plain numbers: the rate of each contender is its
@@ -66,7 +64,7 @@ func TestFigures(t *testing.T) {
 func TestTablesJSONAndPlot(t *testing.T) {
 	r := sample()
 	var text, saved, second bytes.Buffer
-	if err := r.writeTables(&text); err != nil {
+	if err := r.WriteTables(&text); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
@@ -76,7 +74,7 @@ func TestTablesJSONAndPlot(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, text.String())
 		}
 	}
-	if err := r.writeJSON(&saved); err != nil {
+	if err := r.WriteJSON(&saved); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
@@ -84,44 +82,19 @@ func TestTablesJSONAndPlot(t *testing.T) {
 	if err := os.WriteFile(name, saved.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	again, err := readReport(name)
-	if err != nil {
+	again := &Report{}
+	if err := contest.ReadReport(name, again); err != nil {
 		t.Fatal(err)
 	}
-	if err := again.writeTables(&second); err != nil || second.String() != text.String() {
+	if err := again.WriteTables(&second); err != nil || second.String() != text.String() {
 		t.Errorf("read back it is another report: %v\n%s", err, second.String())
 	}
-	if err := again.writePlots(dir); err != nil {
+	if err := again.WritePlots(dir); err != nil {
 		t.Fatal(err)
 	}
-	checkPlot(t, filepath.Join(dir, "nats.svg"), 3*2*len(contenders))
-	if err := (&Report{}).writePlots(dir); err == nil {
+	contesttest.CheckPlot(t, filepath.Join(dir, "nats.svg"), bars, 3*2)
+	if err := (&Report{}).WritePlots(dir); err == nil {
 		t.Error("drew nothing without a word")
-	}
-}
-
-func checkPlot(t *testing.T, name string, bars int) {
-	t.Helper()
-	f, err := os.Open(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	rects := 0
-	for d := xml.NewDecoder(f); ; {
-		token, err := d.Token()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e, ok := token.(xml.StartElement); ok && e.Name.Local == "rect" {
-			rects++
-		}
-	}
-	if rects < bars {
-		t.Errorf("%d rectangles, and there are %d bars", rects, bars)
 	}
 }
 
@@ -159,7 +132,7 @@ func TestCopies(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	j := job{does: "fill", server: s.url, to: "from", messages: 3000, size: 200}
+	j := job{does: "fill", server: s.url, to: "from", messages: 3100, size: 200}
 	if err := s.createStream(ctx, "from"); err != nil {
 		t.Fatal(err)
 	}
@@ -185,6 +158,17 @@ func TestCopies(t *testing.T) {
 			if got[i] != name+strings.TrimPrefix(want[i], "from") {
 				t.Fatalf("%s: message %d is another", c.name, i)
 			}
+		}
+		held, err := s.js.Stream(ctx, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		msg, err := held.GetMsg(ctx, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if batched := msg.Header.Get("Nats-Batch-Id") != ""; batched != (c.mode == batch) {
+			t.Errorf("%s: published with the headers %v", c.name, msg.Header)
 		}
 		info, err := s.js.Consumer(ctx, "from", name)
 		if err != nil || info.CachedInfo().AckFloor.Stream != uint64(j.messages) {

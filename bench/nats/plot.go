@@ -22,10 +22,10 @@ var bars = map[string]color.RGBA{
 	fastDecrypt:  {0x8f, 0xcf, 0xa8, 0xff},
 }
 
-// writePlots writes nats.svg and nats.png into a folder. Rates are beside the
+// WritePlots writes nats.svg and nats.png into a folder. Rates are beside the
 // usual copy's, since messages per second of 100 B and of 900 KiB fit on no
 // common scale.
-func (r *Report) writePlots(folder string) error {
+func (r *Report) WritePlots(folder string) error {
 	var sizes []int
 	c := contest.Chart{
 		Title: fmt.Sprint("Stream to stream, one machine with its server; medians of ", r.Rounds),

@@ -1,22 +1,21 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
+	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 )
 
 // Report has all measurements of one run.
 type Report struct {
-	Machine contest.Machine `json:"machine"`
-	Server  string          `json:"server"`
-	Rounds  int             `json:"rounds"`
-	Workers int             `json:"workers"`
-	With    string          `json:"with,omitempty"` // flags of streamcrypt beside the usual ones
-	Rows    []Row           `json:"sizes,omitempty"`
+	Machine system.Machine `json:"machine"`
+	Server  string         `json:"server"`
+	Rounds  int            `json:"rounds"`
+	Workers int            `json:"workers"`
+	With    string         `json:"with,omitempty"` // flags of streamcrypt beside the usual ones
+	Rows    []Row          `json:"sizes,omitempty"`
 	// Synced has rows of a server with sync_interval: always, and Disk how many
 	// milliseconds its disk takes for an fdatasync.
 	Synced []Row           `json:"synced,omitempty"`
@@ -118,38 +117,18 @@ func (r *Report) peakFigures() []contest.Figure {
 		if c := contenderNamed(row.Contender); !c.ours || !ok {
 			continue
 		}
-		name := contest.SizeName(row.Size) + ": peak memory of streamcrypt"
-		if n := len(all); n == 0 || all[n-1].Name != name {
-			all = append(all, contest.Figure{Name: name, Unit: "MiB", Limit: limit})
-		}
-		f := &all[len(all)-1]
-		f.Value = max(f.Value, row.RSS.High)
-		f.Low, f.High = f.Value, f.Value
+		all = contest.AppendPeak(all, contest.SizeName(row.Size)+": peak memory of streamcrypt", row.RSS.High, limit)
 	}
 	return all
 }
 
-func readReport(name string) (*Report, error) {
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return nil, err
-	}
-	r := &Report{}
-	if err := json.Unmarshal(text, r); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return r, nil
-}
-
-func (r *Report) writeJSON(w io.Writer) error {
+func (r *Report) WriteJSON(w io.Writer) error {
 	r.Figures = r.listFigures()
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(r)
+	return contest.WriteReport(w, r)
 }
 
-// writeTables prints the rows as tables of Markdown, and the targets below.
-func (r *Report) writeTables(w io.Writer) error {
+// WriteTables prints the rows as tables of Markdown, and the targets below.
+func (r *Report) WriteTables(w io.Writer) error {
 	fmt.Fprintf(w, "%s; %s on the same machine; %d workers; medians of %d\n",
 		r.Machine, r.Server, r.Workers, r.Rounds)
 	if r.With != "" {

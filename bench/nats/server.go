@@ -15,6 +15,8 @@ import (
 
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
 )
 
 // server is one nats-server, and the client that the bench itself uses to ask
@@ -126,45 +128,20 @@ func (s *server) createStream(ctx context.Context, name string) error {
 	return nil
 }
 
-// pace is how fast a stream was filled, by the server's answers.
-type pace struct {
-	messages float64 // between the first and the last look that count
-	took     time.Duration
-}
-
-// lookEvery is the time between two looks at a stream, the same for all
-// contenders.
-const lookEvery = 20 * time.Millisecond
-
-// watchStream looks at a stream until it holds want messages. It counts from
-// the first message on, so that the time to start counts for no contender.
-func (s *server) watchStream(ctx context.Context, name string, want uint64) (pace, error) {
+// watchStream describes a stream that a contender fills.
+func (s *server) watchStream(ctx context.Context, name string, want int) (*contest.Destination, error) {
 	stream, err := s.js.Stream(ctx, name)
 	if err != nil {
-		return pace{}, err
+		return nil, err
 	}
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	var begin time.Time
-	var first uint64
-	for {
-		info, err := stream.Info(ctx)
-		if err != nil {
-			return pace{}, err
-		}
-		now, n := time.Now(), info.State.Msgs
-		switch {
-		case n >= want && begin.IsZero():
-			return pace{}, fmt.Errorf("stream %s was full within %v", name, lookEvery)
-		case n >= want:
-			return pace{float64(want - first), now.Sub(begin)}, nil
-		case n > 0 && begin.IsZero():
-			begin, first = now, n
-		}
-		select {
-		case <-ctx.Done():
-			return pace{}, fmt.Errorf("stream %s: %d messages of %d: %w", name, n, want, context.Cause(ctx))
-		case <-tick.C:
-		}
-	}
+	return &contest.Destination{
+		Name: "stream " + name, Unit: "messages", Want: int64(want),
+		CountMessages: func(ctx context.Context, _ bool) (int64, error) {
+			info, err := stream.Info(ctx)
+			if err != nil {
+				return 0, err
+			}
+			return int64(info.State.Msgs), nil
+		},
+	}, nil
 }

@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"strings"
-	"time"
 
 	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
+	"github.com/streamcrypt/streamcrypt/bench/internal/system"
 )
 
 // runner runs contenders in turns.
@@ -45,12 +44,12 @@ func (r *runner) prepareLoad(ctx context.Context, l *load) error {
 	}
 	j := l.newJob(r, &contender{does: "fill"})
 	j.to = l.plain
-	if _, err := contest.RunCommand(j.makeChild(ctx)); err != nil {
+	if _, err := system.RunCommand(j.makeChild(ctx)); err != nil {
 		return err
 	}
 	c := contenderNamed(asyncEncrypt)
 	j.from, j.to, j.consumer = l.plain, l.sealed, "prepare"
-	_, err := contest.RunCommand(r.makeCommand(ctx, &c, j, r.workers))
+	_, err := system.RunCommand(r.makeCommand(ctx, &c, j))
 	return errors.Join(err, r.js.DeleteConsumer(ctx, l.plain, j.consumer))
 }
 
@@ -88,70 +87,32 @@ func (r *runner) runTurn(ctx context.Context, c *contender, l *load) (t Turn, er
 
 	cmd := j.makeChild(ctx)
 	if c.ours {
-		cmd = r.makeCommand(ctx, c, j, r.workers)
+		cmd = r.makeCommand(ctx, c, j)
 	}
-	before, err := contest.ReadProcessorTime(r.cmd.Process.Pid)
+	to, err := r.watchStream(ctx, j.to, l.messages)
 	if err != nil {
 		return Turn{}, err
 	}
-	used, pace, err := r.runObserved(ctx, cmd, j.to, l)
+	o, err := contest.RunObserved(ctx, cmd, r.cmd.Process.Pid, to)
 	if err != nil {
 		return Turn{}, fmt.Errorf("%s: %w", c.name, err)
 	}
-	after, err := contest.ReadProcessorTime(r.cmd.Process.Pid)
-	if err != nil {
-		return Turn{}, err
-	}
 	t = Turn{
-		Rate: pace.messages / pace.took.Seconds(), RSS: used.RSS,
-		CPU:    used.CPU.Seconds() * 1e6 / float64(l.messages),
-		Server: (after - before).Seconds() * 1e6 / float64(l.messages),
+		Rate: o.Rate, RSS: o.RSS, CPU: o.CPU.Seconds() * 1e6 / float64(l.messages),
+		Server: o.Server.Seconds() * 1e6 / float64(l.messages),
 	}
 	fmt.Fprintf(r.log, "%7d B  %-28s %9.0f msg/s %7.1f MB/s %7.1f us/msg %6.1f MiB; server %.1f us/msg\n",
 		l.size, c.name, t.Rate, t.Rate*float64(l.size)/1e6, t.CPU, t.RSS, t.Server)
 	return t, nil
 }
 
-// runObserved runs a command and watches the stream that it fills.
-func (r *runner) runObserved(ctx context.Context, cmd *exec.Cmd, stream string, l *load) (contest.Usage, pace, error) {
-	watching, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	type result struct {
-		pace pace
-		err  error
-	}
-	watched := make(chan result, 1)
-	go func() {
-		p, err := r.watchStream(watching, stream, uint64(l.messages))
-		watched <- result{p, err}
-	}()
-	used, err := contest.RunCommand(cmd)
-	if err != nil {
-		cancel(err)
-		<-watched
-		return contest.Usage{}, pace{}, err
-	}
-	late := time.AfterFunc(5*time.Second, func() { cancel(errors.New("the process has ended")) })
-	defer late.Stop()
-	w := <-watched
-	return used, w.pace, w.err
-}
-
-// runLaps gives each contender as many turns as there are rounds, in turns: A B
-// C, C B A.
+// runLaps gives each contender as many turns as there are rounds.
 func (r *runner) runLaps(ctx context.Context, l *load, all []contender) ([]Row, error) {
-	turns := make([][]Turn, len(all))
-	for round := range r.rounds {
-		for i := range all {
-			if round%2 == 1 {
-				i = len(all) - 1 - i
-			}
-			t, err := r.runTurn(ctx, &all[i], l)
-			if err != nil {
-				return nil, err
-			}
-			turns[i] = append(turns[i], t)
-		}
+	turns, err := contest.RunLaps(r.rounds, len(all), func(i int) (Turn, error) {
+		return r.runTurn(ctx, &all[i], l)
+	})
+	if err != nil {
+		return nil, err
 	}
 	rows := make([]Row, len(all))
 	for i := range all {

@@ -100,3 +100,15 @@ func WriteFigures(w io.Writer, figures []Figure) error {
 	}
 	return table.Flush()
 }
+
+// AppendPeak adds the figure of a peak of memory in MiB to all, or raises that
+// of the same name if it is the last one.
+func AppendPeak(all []Figure, name string, peak, limit float64) []Figure {
+	if n := len(all); n == 0 || all[n-1].Name != name {
+		all = append(all, Figure{Name: name, Unit: "MiB", Limit: limit})
+	}
+	f := &all[len(all)-1]
+	f.Value = max(f.Value, peak)
+	f.Low, f.High = f.Value, f.Value
+	return all
+}

@@ -1,6 +1,11 @@
 package contest
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // SizeName returns a number of bytes as people say it.
 func SizeName(n int) string {
@@ -19,4 +24,21 @@ func FormatThousands(v float64) string {
 		return fmt.Sprintf("%.0fk", v/1000)
 	}
 	return fmt.Sprintf("%.0f", v)
+}
+
+// ReadSizes returns the sizes of a list with commas, in order, or none.
+func ReadSizes(list string, most int) ([]int, error) {
+	if list == "none" {
+		return nil, nil
+	}
+	var sizes []int
+	for text := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > most {
+			return nil, fmt.Errorf("%q is not a size from 1 to %d", text, most)
+		}
+		sizes = append(sizes, n)
+	}
+	slices.Sort(sizes)
+	return sizes, nil
 }

@@ -1,7 +1,8 @@
-package contest
+package system
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,35 +13,45 @@ import (
 	"time"
 )
 
-// Usage is the processor time and the memory that a child process took from
-// start to end.
+// Usage is the time and the memory that a child process took from start to end.
 type Usage struct {
-	CPU time.Duration
-	RSS float64 // at its peak, in MiB
+	Wall, CPU time.Duration
+	RSS       float64 // at its peak, in MiB
 }
 
-// RunCommand runs a command to its end.
+// RunCommand runs a command to its end, of exec.CommandContext. Its standard
+// output goes nowhere unless cmd says otherwise.
 //
 // The peak that Linux reports of a child is at least the memory of this process
-// when it started the child. So this process keeps small: a child fills the
+// when it started the child. So this process allocates nothing large before it
+// has run the children that are measured by their memory, and a child fills
 // topics too.
 func RunCommand(cmd *exec.Cmd) (Usage, error) {
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) } // a Go program then prints its stacks
 	cmd.WaitDelay = 10 * time.Second
-	if err := cmd.Run(); err != nil {
+	begin := time.Now()
+	err := cmd.Run()
+	wall := time.Since(begin)
+	if err != nil {
 		return Usage{}, fmt.Errorf("%v: %w: %s", cmd.Args, err, bytes.TrimSpace(said.Bytes()))
 	}
-	return usageOf(cmd)
-}
-
-func usageOf(cmd *exec.Cmd) (Usage, error) {
 	u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	if !ok {
-		return Usage{}, errors.New("no resource usage on this system")
+		return Usage{}, fmt.Errorf("%v: no resource usage on this system", cmd.Args)
 	}
-	return Usage{CPU: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), RSS: float64(u.Maxrss) / 1024}, nil
+	return Usage{
+		Wall: wall, CPU: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), RSS: float64(u.Maxrss) / 1024,
+	}, nil
+}
+
+// BuildCommand compiles a command as part of the module in folder, which
+// decides about versions.
+func BuildCommand(ctx context.Context, folder, out, pkg string) error {
+	//nolint:gosec // packages of this repository, and its tools
+	_, err := RunCommand(exec.CommandContext(ctx, "go", "build", "-C", folder, "-o", out, pkg))
+	return err
 }
 
 // OwnPeak returns the peak of this process, in MiB: no child can show less.
@@ -74,4 +85,19 @@ func ReadProcessorTime(pid int) (time.Duration, error) {
 		ticks += n
 	}
 	return time.Duration(ticks) * 10 * time.Millisecond, nil
+}
+
+// ReadPeak returns the most memory that a process has had so far, in MiB.
+func ReadPeak(pid int) (float64, error) {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			n, err := strconv.Atoi(strings.Fields(value)[0])
+			return float64(n) / 1024, err
+		}
+	}
+	return 0, fmt.Errorf("unknown form of /proc/%d/status", pid)
 }
