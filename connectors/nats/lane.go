@@ -192,7 +192,8 @@ type saving struct {
 // the connection is down, leave when it is back. Messages whose position has
 // the state of a Gate are acknowledged when that is stored with the lease,
 // within 100 ms: a message that is acknowledged and that the Gate does not know
-// could be played again to the next owner.
+// could be played again to the next owner. So are messages in parts, and all
+// behind one that waits.
 func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	if err := l.CheckOwner(); err != nil {
 		return err
@@ -236,8 +237,9 @@ func (l *lane) notePosition(done *pipeline.Progress, msgs []*delivery) (number u
 		return 0, false
 	}
 	// The server may forget some parts of a message and not the others, so it
-	// must be known first that it is done.
-	waits = len(at.State) > 0 || len(msgs) > done.Messages
+	// must be known first that it is done. Messages behind those that wait do so,
+	// too: an acknowledgement may be for all before, and settleDebts counts on it.
+	waits = len(at.State) > 0 || len(msgs) > done.Messages || len(l.unsaved) > 0
 	from.note = l.source.lease.savePosition(savedPosition{
 		Created: l.source.created.UnixNano(), Consumer: from.consumer, Next: int64(from.next), Last: at.Last,
 		Time: from.stored.UnixNano(), State: from.state,

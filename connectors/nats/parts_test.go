@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -356,6 +357,46 @@ func TestPartsAreAckedTogether(t *testing.T) {
 		}
 		v.leave(nil)
 	}
+}
+
+// TestPartsWaitForTheirPosition: no part is acknowledged before it is known that
+// its message is done, even when the acknowledgement of a later message was
+// lost and is sent again.
+func TestPartsWaitForTheirPosition(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, smallPayload)
+	b.stream("ENC", atomicStream)
+	c := b.connect()
+	msgs := []pipeline.Message{largeMessage(0, 25_000), largeMessage(1, 10)} // three parts and one message
+	if err := b.writer(b.sink(c, SinkOptions{Stream: "ENC"})).Write(t.Context(), msgs, nil); err != nil {
+		t.Fatal(err)
+	}
+	store := &brokenStore{NewFileState(filepath.Join(t.TempDir(), "gate.state")), make(chan struct{})}
+	v := serve(t, b.source(c, SourceOptions{Stream: "ENC", Consumer: "dec", Sealed: true, AckWait: time.Hour, State: store}))
+	v.read(2)
+	commit := func(offset int64) {
+		t.Helper()
+		at := pipeline.Position{Place: "ENC", Next: offset + 1, Last: offset}
+		if err := v.lane.Commit(t.Context(), &pipeline.Progress{Messages: 1, Places: []pipeline.Position{at}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commit(3)
+	b.stop()
+	eventually(t, "away", func() bool { return !c.nc.IsConnected() })
+	commit(4)
+	b.start()
+	eventually(t, "back", c.nc.IsConnected)
+	v.lane.(*lane).settleDebts()
+	if err := c.nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if floor := b.consumer("ENC", "dec").AckFloor.Stream; floor != 0 {
+		t.Errorf("acknowledged up to %d before the position was stored", floor)
+	}
+	close(store.broken)
+	eventually(t, "acknowledged", func() bool { return b.consumer("ENC", "dec").AckFloor.Stream == 4 })
+	v.leave(nil)
 }
 
 // TestTrialOfParts: a stream that is parked at a message in parts reads it again
