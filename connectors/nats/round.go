@@ -210,6 +210,8 @@ func (w *writer) settleOldest(ctx context.Context, msgs []pipeline.Message) erro
 		err = errBatchUnderWay
 	case ack.duplicate:
 		w.duplicates = append(w.duplicates, duplicate{index: p.index, sequence: ack.sequence})
+	case ack.sequence == 0:
+		err = jetstream.ErrInvalidJSAck // the message is nowhere
 	default:
 		w.stored[p.index] = ack.sequence
 		w.fence.pass(ack.sequence)
