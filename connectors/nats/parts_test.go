@@ -71,6 +71,35 @@ func TestParts(t *testing.T) {
 	}
 }
 
+// TestEffectsOfParts: all parts live as long as their message does, and none of
+// them purges those before it.
+func TestEffectsOfParts(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, smallPayload)
+	b.stream("ENC", func(cfg *jetstream.StreamConfig) {
+		cfg.AllowAtomicPublish, cfg.AllowMsgTTL, cfg.AllowRollup = true, true, true
+	})
+	m := largeMessage(1, 25_000)
+	m.Headers = []pipeline.Header{
+		{Name: rollupEffect, Value: []byte(rollupSubject)}, {Name: ttlEffect, Value: []byte("1h")},
+	}
+	if err := b.writer(b.sink(b.connect(), SinkOptions{Stream: "ENC"})).Write(t.Context(), []pipeline.Message{m}, nil); err != nil {
+		t.Fatal(err)
+	}
+	stored := b.stored("ENC")
+	if len(stored) != 3 {
+		t.Fatalf("%d parts are stored", len(stored))
+	}
+	for i, part := range stored {
+		if ttl := part.Header.Get(ttlHeader); ttl != "1h" {
+			t.Errorf("part %d lives %q", i+1, ttl)
+		}
+		if rollup := part.Header.Get(rollupHeader); (rollup != "") != (i == 0) {
+			t.Errorf("part %d has the rollup %q", i+1, rollup)
+		}
+	}
+}
+
 // TestNoParts: where there are none, a large message is a Reject.
 func TestNoParts(t *testing.T) {
 	t.Parallel()
