@@ -68,7 +68,7 @@ func (s *Sink) partRoom(m *pipeline.Message) int {
 
 // needsParts tells whether m is published in parts.
 func (s *Sink) needsParts(m *pipeline.Message) bool {
-	return len(m.Value)+headerBytes(m) > s.Limit() && s.canPart()
+	return messageBytes(m) > s.Limit() && s.canPart()
 }
 
 // checkSize refuses a message that the stream does not take, even in parts.

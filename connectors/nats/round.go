@@ -126,7 +126,7 @@ func (w *writer) publishCompared(ctx context.Context, msgs []pipeline.Message, i
 // nothing once w.cause is set.
 func (w *writer) publishOne(ctx context.Context, msgs []pipeline.Message, index int) (int, error) {
 	m := &msgs[index]
-	size := len(m.Value) + headerBytes(m)
+	size := messageBytes(m)
 	if err := w.takeRoom(ctx, msgs, size); err != nil || w.cause != nil {
 		return 0, err
 	}
