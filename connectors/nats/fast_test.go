@@ -73,13 +73,7 @@ func TestFastWithDuplicates(t *testing.T) {
 				t.Fatal(err)
 			}
 			if purged {
-				stream, err := b.plain().Stream(t.Context(), "ENC")
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := stream.Purge(t.Context()); err != nil {
-					t.Fatal(err)
-				}
+				b.purge("ENC")
 			}
 			w := b.fastWriter(b.sink(c, o), 0)
 			if err := w.Write(t.Context(), msgs, nil); err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -162,14 +161,8 @@ func TestPartsAgain(t *testing.T) {
 	}
 	write(7, 0, 0)
 	write(7, 3, 0)
-	stream, err := b.plain().Stream(t.Context(), "ENC")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for i := range 2 {
-		if err := stream.Purge(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		b.purge("ENC")
 		write(7, 0, 3*(i+1))
 	}
 }
@@ -259,14 +252,7 @@ func TestStrangeParts(t *testing.T) {
 			}
 			var got []string
 			err := s.Serve(t.Context(), func(ctx context.Context, l pipeline.Lane) error {
-				for {
-					batch, err := l.Read(ctx, readLimit)
-					if errors.Is(err, io.EOF) {
-						return nil
-					}
-					if err != nil {
-						return err
-					}
+				return readBatches(ctx, l, readLimit, func(batch *pipeline.Batch) error {
 					for _, m := range batch.Messages {
 						text := string(m.Value)
 						var reject *pipeline.Reject
@@ -276,13 +262,10 @@ func TestStrangeParts(t *testing.T) {
 						got = append(got, text)
 					}
 					last := batch.Messages[len(batch.Messages)-1].Origin.Offset
-					if err := l.Commit(ctx, &pipeline.Progress{
+					return l.Commit(ctx, &pipeline.Progress{
 						Messages: len(batch.Messages), Places: []pipeline.Position{{Place: "ENC", Next: last + 1, Last: last}},
-					}); err != nil {
-						return err
-					}
-					batch.Release()
-				}
+					})
+				})
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -315,14 +298,7 @@ func TestLargerThanReadAhead(t *testing.T) {
 		s := b.source(c, SourceOptions{Stream: "ENC", Sealed: true, UntilEnd: true, ReadAhead: 10_000})
 		most, n := 0, 0
 		err := s.Serve(t.Context(), func(ctx context.Context, l pipeline.Lane) error {
-			for {
-				batch, err := l.Read(ctx, is.limit)
-				if errors.Is(err, io.EOF) {
-					return nil
-				}
-				if err != nil {
-					return err
-				}
+			return readBatches(ctx, l, is.limit, func(batch *pipeline.Batch) error {
 				most = max(most, batch.Size)
 				for _, m := range batch.Messages {
 					if n == 0 && (m.Fault != nil) != is.fault || n == 0 && !is.fault && len(m.Value) != 300_000 {
@@ -333,7 +309,8 @@ func TestLargerThanReadAhead(t *testing.T) {
 					}
 					n++
 				}
-			}
+				return nil
+			})
 		})
 		if err != nil || n != 2 {
 			t.Errorf("limit %d: %d messages, %v", is.limit, n, err)
