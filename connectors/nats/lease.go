@@ -323,7 +323,7 @@ func (e *lease) renew(ctx context.Context) bool {
 	case errors.Is(err, errLease) || time.Now().After(e.until):
 		e.lost = true
 	}
-	lost, changed := e.lost, e.changed
+	lost := e.lost
 	close(e.turned)
 	e.turned = make(chan struct{})
 	e.mu.Unlock()
@@ -331,10 +331,18 @@ func (e *lease) renew(ctx context.Context) bool {
 		err = e.conn.explainBucket(e.kv.Bucket(), sent, err)
 		e.log.Warn("nats lease lost", append(e.about, "error", err)...)
 	}
+	e.tellChange()
+	return !lost
+}
+
+// tellChange calls the function of setChanged.
+func (e *lease) tellChange() {
+	e.mu.Lock()
+	changed := e.changed
+	e.mu.Unlock()
 	if changed != nil {
 		changed()
 	}
-	return !lost
 }
 
 // findOwnWrite finds out how a write ended of which no answer came: it may be
