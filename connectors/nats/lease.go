@@ -420,7 +420,7 @@ func (e *lease) position() *savedPosition {
 	return e.record.Position
 }
 
-// release gives the lease to the next process at once.
+// release gives the lease to the next process at once, with the last position.
 func (e *lease) release() {
 	if e.stop == nil {
 		return
@@ -432,10 +432,16 @@ func (e *lease) release() {
 	}
 	e.mu.Lock()
 	e.record.Released = true
-	revision := e.revision
+	revision, owes := e.revision, e.store != nil && e.saved < e.unsaved
 	e.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
+	if owes {
+		if err := e.saveElsewhere(ctx); err != nil {
+			e.log.Warn("the state of the replay check is not stored; the next run begins with the one before",
+				append(e.about, "state", e.store.String(), "error", err)...)
+		}
+	}
 	if _, err := e.write(ctx, revision); err != nil {
 		e.log.Warn("nats lease not released; the next owner has to wait for its end", append(e.about, "error", err)...)
 	}
