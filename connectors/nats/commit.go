@@ -65,8 +65,9 @@ func (l *lane) notePosition(done *pipeline.Progress, msgs []*delivery) (number u
 		return 0, false
 	}
 	// The server may forget some parts of a message and not the others, so it
-	// must be known first that it is done. Messages behind those that wait do so,
-	// too: an acknowledgement may be for all before, and settleDebts counts on it.
+	// must be known first that it is done. Messages behind those that wait do
+	// so, too: an acknowledgement may be for all before, and settleDebts counts
+	// on it.
 	waits = len(at.State) > 0 || len(msgs) > done.Messages || len(l.unsaved) > 0
 	from.note = l.source.lease.savePosition(savedPosition{
 		Created: l.source.created.UnixNano(), Consumer: from.consumer, Next: int64(from.next), Last: at.Last,

@@ -121,9 +121,9 @@ func (w *writer) publishParts(ctx context.Context, m *pipeline.Message, index in
 }
 
 // partHeaders returns the headers of a part, numbered from 0, without its
-// names; whole are those of the message. Headers that are no instructions to the
-// server stand on the first part only. Those that are stand on all; but a rollup
-// would purge the parts before it.
+// names; whole are those of the message. Headers that are no instructions to
+// the server stand on the first part only. Those that are stand on all; but a
+// rollup would purge the parts before it.
 func partHeaders(whole natsgo.Header, n int) natsgo.Header {
 	if n == 0 {
 		return whole
