@@ -17,8 +17,8 @@ type saving struct {
 
 // Commit acknowledges as many messages as done says, in read order: the lane
 // has one place. The acknowledgements leave at once; those that cannot, because
-// the connection is down, leave when it is back. Messages whose position has
-// the state of a Gate are acknowledged when that is stored with the lease,
+// the connection is down, leave when it is back. If the position has the state
+// of a Gate, its messages are acknowledged when that is stored with the lease,
 // within 100 ms: a message that is acknowledged and that the Gate does not know
 // could be played again to the next owner. So are messages in parts, and all
 // behind one that waits.
@@ -76,8 +76,8 @@ func (l *lane) notePosition(done *pipeline.Progress, msgs []*delivery) (number u
 	return from.note, waits
 }
 
-// ackSaved acknowledges the messages whose position is stored by now. l.mu is
-// held.
+// ackSaved acknowledges the messages that waited for a position which is stored
+// by now. l.mu is held.
 func (l *lane) ackSaved() {
 	for len(l.unsaved) > 0 && l.source.lease.isSaved(l.unsaved[0].number) {
 		l.ackDeliveries(l.unsaved[0].msgs)
