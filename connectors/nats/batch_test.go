@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -44,24 +42,6 @@ func countBatches(stored []*jetstream.RawStreamMsg) int {
 		}
 	}
 	return len(ids)
-}
-
-// logLines counts the lines of a log.
-type logLines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logLines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logLines) count(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.text.String(), text)
 }
 
 func TestBatches(t *testing.T) {
@@ -269,7 +249,7 @@ func TestNoBatches(t *testing.T) {
 			b.stream("ENC", is.before)
 			c := b.connect()
 			c.noNewer = is.noNewer
-			var log logLines
+			var log lockedBuffer
 			s, err := NewSink(t.Context(), c, SinkOptions{
 				Stream: "ENC", Publish: PublishBatch, Log: slog.New(slog.NewTextHandler(&log, nil)),
 			})
@@ -290,7 +270,7 @@ func TestNoBatches(t *testing.T) {
 				t.Errorf("%d batches", n)
 			}
 			if n := log.count("published one by one"); n != 1 {
-				t.Errorf("said %d times:\n%s", n, log.text.String())
+				t.Errorf("said %d times:\n%s", n, log.String())
 			}
 		})
 	}

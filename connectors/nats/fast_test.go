@@ -162,7 +162,7 @@ func TestFastRefused(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ENC", fastStream)
-	var log logLines
+	var log lockedBuffer
 	s, err := NewSink(t.Context(), b.connect(), SinkOptions{
 		Stream: "ENC", Publish: PublishFast, Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})
@@ -178,7 +178,7 @@ func TestFastRefused(t *testing.T) {
 	}
 	b.wantNumbered("ENC", 60, 0)
 	if n := log.count("no fast batches any more"); n != 1 {
-		t.Errorf("said %d times:\n%s", n, log.text.String())
+		t.Errorf("said %d times:\n%s", n, log.String())
 	}
 }
 

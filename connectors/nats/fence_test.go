@@ -111,7 +111,7 @@ func TestFenceAgainstOthers(t *testing.T) {
 			t.Parallel()
 			b := startBroker(t, nil)
 			b.stream("ENC", lastValues(is.atomic))
-			var log logLines
+			var log lockedBuffer
 			s, err := NewSink(t.Context(), b.connect(), SinkOptions{
 				Stream: "ENC", Subjects: fixed(t, "enc.k"), Log: slog.New(slog.NewTextHandler(&log, nil)),
 			})
@@ -139,7 +139,7 @@ func TestFenceAgainstOthers(t *testing.T) {
 				want, said = maxFenceMisses+1, 1
 			}
 			if confirmed != want || log.count("others write") != said {
-				t.Errorf("confirmed %d times:\n%s", confirmed, log.text.String())
+				t.Errorf("confirmed %d times:\n%s", confirmed, log.String())
 			}
 		})
 	}

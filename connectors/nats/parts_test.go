@@ -167,6 +167,30 @@ func TestPartsAgain(t *testing.T) {
 	}
 }
 
+// TestPartsThatAreLeft: a message of which the stream still has some parts is
+// not there.
+func TestPartsThatAreLeft(t *testing.T) {
+	t.Parallel()
+	for _, gone := range []uint64{1, 3} { // the first part, the last one
+		b := startBroker(t, smallPayload)
+		b.stream("ENC", atomicStream)
+		c := b.connect()
+		o := SinkOptions{Stream: "ENC", IDs: IDOptions{Secret: [32]byte{3}}}
+		msgs := []pipeline.Message{largeMessage(1, 25_000)}
+		if err := b.writer(b.sink(c, o)).Write(t.Context(), msgs, nil); err != nil {
+			t.Fatal(err)
+		}
+		b.remove("ENC", gone)
+		s := b.sink(c, o)
+		if err := b.writer(s).Write(t.Context(), msgs, nil); err != nil {
+			t.Fatal(err)
+		}
+		if already, again := notedDuplicates(s); b.count("ENC") != 5 || already != 0 || again != 1 {
+			t.Errorf("part %d: %d messages; %d stored already, %d again", gone, b.count("ENC"), already, again)
+		}
+	}
+}
+
 // TestPartsLostAnswer: the parts are committed, and the connection is lost
 // before the answer has come.
 func TestPartsLostAnswer(t *testing.T) {
@@ -443,7 +467,7 @@ func TestPartIsLate(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	var log logLines
+	var log lockedBuffer
 	s, err := NewSource(t.Context(), b.connect(), SourceOptions{
 		Stream: "ENC", Consumer: "dec", Sealed: true, Log: slog.New(slog.NewTextHandler(&log, nil)),
 		MaxAckPending: 1,
