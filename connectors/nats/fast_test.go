@@ -96,6 +96,30 @@ func TestFastWithDuplicates(t *testing.T) {
 	}
 }
 
+// TestFastWithoutLook: without the right to look at the ends of a batch, its
+// answer alone is not enough, and there is no second one.
+func TestFastWithoutLook(t *testing.T) {
+	t.Parallel()
+	b, c := startGuarded(t, []string{"$JS.API.STREAM.INFO.SEALED", "sealed.>"})
+	b.update("SEALED", fastStream)
+	s := b.sink(c, SinkOptions{Stream: "SEALED", Publish: PublishFast})
+	w := b.fastWriter(s, 0)
+	msgs := numberedMessages("sealed.a", 40, 0)
+	if err := w.Write(t.Context(), msgs[:20], nil); err != nil {
+		t.Fatal(err)
+	}
+	if already, again := notedDuplicates(s); !w.perMessage || already != 20 || again != 0 {
+		t.Errorf("one by one: %v; %d stored already, %d again", w.perMessage, already, again)
+	}
+	if err := w.Write(t.Context(), msgs[20:], nil); err != nil {
+		t.Fatal(err)
+	}
+	if w.perMessage {
+		t.Error("another fast batch was tried")
+	}
+	b.wantNumbered("SEALED", 40, 0)
+}
+
 // TestFastTakesNewOnly: what was delivered before is published one by one, and
 // nothing else.
 func TestFastTakesNewOnly(t *testing.T) {
