@@ -179,6 +179,12 @@ func TestFirstDelivery(t *testing.T) {
 	}
 	first(1)
 	first(11)
+	s := b.source(c, o)
+	for range 2 { // the second lane of a process
+		if err := s.prepareConsumer(t.Context()); err != nil || s.firstNew != 10 {
+			t.Errorf("new behind %d, %v", s.firstNew, err)
+		}
+	}
 }
 
 // TestFastRefused: a stream that takes no fast batches any more is named once.

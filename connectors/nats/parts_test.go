@@ -492,6 +492,40 @@ func TestPartIsLate(t *testing.T) {
 	v.leave(nil)
 }
 
+// TestLacksPart: the part behind another one is the next message under its
+// subject, or is gone.
+func TestLacksPart(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	c := b.connect()
+	for stream, is := range map[string]struct {
+		behind []string // headers
+		lacks  bool
+	}{
+		"NOTHING": {nil, true},
+		"NEXT":    {[]string{"2/3" + idA}, false},
+		"LAST":    {[]string{"3/3" + idA}, true},
+		"OTHER":   {[]string{"2/3" + idB, "2/3" + idA}, true},
+		"COUNT":   {[]string{"2/4" + idA}, true},
+		"WHOLE":   {[]string{""}, true},
+	} {
+		b.stream(stream, nil)
+		for _, header := range append([]string{"1/3" + idA}, is.behind...) {
+			msg := partMsg(header, "x")
+			msg.Subject = subjectOf(stream)
+			b.publish(msg)
+		}
+		first := partMsg("1/3"+idA, "x")
+		first.Subject = subjectOf(stream)
+		d := &delivery{msg: first, sequence: 1}
+		d.notePart()
+		s := b.source(c, SourceOptions{Stream: stream, UntilEnd: true, Sealed: true})
+		if lacks, err := s.lacksPart(t.Context(), d); err != nil || lacks != is.lacks {
+			t.Errorf("%s: %v, %v", stream, lacks, err)
+		}
+	}
+}
+
 // TestHalfABatch: a batch that is not committed shows nothing of itself.
 func TestHalfABatch(t *testing.T) {
 	t.Parallel()

@@ -159,6 +159,35 @@ func TestStateTaken(t *testing.T) {
 	v.leave(nil)
 }
 
+// TestStateAnswerLost: the bucket has stored an entry, and its answer was lost.
+func TestStateAnswerLost(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	store, err := OpenBucketState(t.Context(), b.connect(), "elsewhere")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"first", "second"} {
+		before := store.revision
+		for range 2 {
+			if err := store.SaveState(t.Context(), "a", []byte(text)); err != nil {
+				t.Fatal(err)
+			}
+			after := store.revision
+			store.revision = before // as if no answer had come
+			if err := store.SaveState(t.Context(), "a", []byte("another")); !errors.Is(err, ErrStateTaken) {
+				t.Errorf("an entry of another process is overwritten: %v", err)
+			}
+			if store.revision = before; after == before {
+				t.Error("the entry has the revision of the one before")
+			}
+		}
+		if err := store.SaveState(t.Context(), "a", []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestStateOfOwnerOnly: a process that has lost its lease stores no state any
 // more. A file cannot tell that another process has written it since.
 func TestStateOfOwnerOnly(t *testing.T) {
