@@ -197,27 +197,19 @@ var natsFaultsList = []natsFault{
 		}
 	}},
 	{"consumers deleted", true, func(ctx context.Context, run *natsRun) {
-		for _, s := range run.sinks {
-			eventually(ctx, run.T, "delete", func() error {
-				ctx, cancel := context.WithTimeout(ctx, 5*time.Second) // an answer may be lost
-				defer cancel()
-				err := run.js.DeleteConsumer(ctx, natsSource, s.consumer)
-				if errors.Is(err, jetstream.ErrConsumerNotFound) {
-					return nil
-				}
-				return err
-			})
-		}
+		run.changeConsumers(ctx, "delete", func(ctx context.Context, consumer string) error {
+			err := run.js.DeleteConsumer(ctx, natsSource, consumer)
+			if errors.Is(err, jetstream.ErrConsumerNotFound) {
+				return nil
+			}
+			return err
+		})
 	}},
 	{"consumers paused", false, func(ctx context.Context, run *natsRun) {
-		for _, s := range run.sinks {
-			eventually(ctx, run.T, "pause", func() error {
-				ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-				defer cancel()
-				_, err := run.js.PauseConsumer(ctx, natsSource, s.consumer, time.Now().Add(5*time.Second))
-				return err
-			})
-		}
+		run.changeConsumers(ctx, "pause", func(ctx context.Context, consumer string) error {
+			_, err := run.js.PauseConsumer(ctx, natsSource, consumer, time.Now().Add(5*time.Second))
+			return err
+		})
 	}},
 	{"junk ids by a stranger", true, func(ctx context.Context, run *natsRun) { run.publishJunk(ctx) }},
 	{"clocks of servers differ", false, func(_ context.Context, run *natsRun) {
@@ -233,6 +225,19 @@ var natsFaultsList = []natsFault{
 			time.Sleep(3 * time.Second)
 		}
 	}},
+}
+
+// changeConsumers changes the consumer of each sink, and tries again until the
+// cluster has done so: an answer may be lost.
+func (run *natsRun) changeConsumers(ctx context.Context, what string, change func(context.Context, string) error) {
+	run.Helper()
+	for _, s := range run.sinks {
+		eventually(ctx, run.T, what, func() error {
+			ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+			defer cancel()
+			return change(ctx, s.consumer)
+		})
+	}
 }
 
 // publishJunk publishes to the sinks under ids that are stored there already,

@@ -45,7 +45,7 @@ func (w *writer) cutBatch(msgs []pipeline.Message, todo []int) []int {
 	size := 0
 	for n, i := range todo {
 		m := &msgs[i]
-		size += len(m.Value) + headerBytes(m)
+		size += messageBytes(m)
 		switch {
 		case n == 0:
 		case n >= most, size > w.sink.InFlightBytes, w.refusals.IsBehind(i, m.Origin.Place), w.sink.needsParts(m):
@@ -63,7 +63,7 @@ func (w *writer) cutBatch(msgs []pipeline.Message, todo []int) []int {
 
 // fitsBatch tells whether the headers of a batch leave enough room for m.
 func (w *writer) fitsBatch(m *pipeline.Message) bool {
-	return len(m.Value)+headerBytes(m)+batchHeaderBytes+w.sink.fenceBytes() <= w.sink.Limit()
+	return messageBytes(m)+batchHeaderBytes+w.sink.fenceBytes() <= w.sink.Limit()
 }
 
 // publishBatch publishes messages as one batch, and returns how many it has
@@ -72,11 +72,7 @@ func (w *writer) publishBatch(ctx context.Context, msgs []pipeline.Message, grou
 	if err := w.raiseFence(ctx); err != nil || w.cause != nil {
 		return 0, err
 	}
-	size := 0
-	for _, i := range group {
-		size += len(msgs[i].Value) + headerBytes(&msgs[i])
-	}
-	last, err := w.commitBatch(ctx, len(group), size, func(n int) *natsgo.Msg {
+	last, err := w.commitBatch(ctx, len(group), groupBytes(msgs, group), func(n int) *natsgo.Msg {
 		return w.newMessage(&msgs[group[n]], group[n])
 	})
 	if err != nil {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -44,24 +42,6 @@ func countBatches(stored []*jetstream.RawStreamMsg) int {
 		}
 	}
 	return len(ids)
-}
-
-// logLines counts the lines of a log.
-type logLines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logLines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logLines) count(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.text.String(), text)
 }
 
 func TestBatches(t *testing.T) {
@@ -149,13 +129,7 @@ func TestBatchPurged(t *testing.T) {
 	if err := w.Write(t.Context(), msgs, nil); err != nil {
 		t.Fatal(err)
 	}
-	stream, err := b.plain().Stream(t.Context(), "ENC")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := stream.Purge(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	b.purge("ENC")
 	if err := w.Write(t.Context(), msgs, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +249,7 @@ func TestNoBatches(t *testing.T) {
 			b.stream("ENC", is.before)
 			c := b.connect()
 			c.noNewer = is.noNewer
-			var log logLines
+			var log lockedBuffer
 			s, err := NewSink(t.Context(), c, SinkOptions{
 				Stream: "ENC", Publish: PublishBatch, Log: slog.New(slog.NewTextHandler(&log, nil)),
 			})
@@ -296,7 +270,7 @@ func TestNoBatches(t *testing.T) {
 				t.Errorf("%d batches", n)
 			}
 			if n := log.count("published one by one"); n != 1 {
-				t.Errorf("said %d times:\n%s", n, log.text.String())
+				t.Errorf("said %d times:\n%s", n, log.String())
 			}
 		})
 	}

@@ -121,7 +121,7 @@ func (s *Sink) checkStored(
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return s.wasConsumed(ctx, sequence)
-	case isDenied(err) || errors.Is(err, context.DeadlineExceeded) && s.conn.deniedGet(s.Stream):
+	case s.conn.isGetDenied(s.Stream, err):
 		if !s.believes.Swap(true) {
 			s.Log.Warn("no right to look at stored messages, so the stream is believed when it says duplicate",
 				"stream", s.Stream, "permission", s.conn.apiSubject("STREAM.MSG.GET."+s.Stream))
@@ -203,8 +203,9 @@ func (c *Conn) requestMessage(ctx context.Context, stream string, which map[stri
 	return msg, got.Message.Sequence, nil
 }
 
-// deniedGet tells whether the server has said that we may not look at stored
-// messages.
-func (c *Conn) deniedGet(stream string) bool {
-	return c.denials.isRefused(c.apiSubject("STREAM.MSG.GET." + stream))
+// isGetDenied tells whether err, of requestMessage, is that we may not look at
+// stored messages. The server says so in an answer, or apart from it.
+func (c *Conn) isGetDenied(stream string, err error) bool {
+	return isDenied(err) ||
+		errors.Is(err, context.DeadlineExceeded) && c.denials.isRefused(c.apiSubject("STREAM.MSG.GET."+stream))
 }

@@ -97,3 +97,20 @@ func TestIsAtEnd(t *testing.T) {
 		})
 	}
 }
+
+// TestStreamDoesNotTell: the consumer's own word is not enough before the stream
+// has failed to tell its content several times in a row.
+func TestStreamDoesNotTell(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	l := &lane{source: &Source{SourceOptions: SourceOptions{Stream: "GONE", Log: quiet}, conn: b.connect(), last: 10}}
+	for i := 1; i <= unconfirmed; i++ {
+		if got := l.nothingBehind(t.Context(), 10); got != (i == unconfirmed) {
+			t.Errorf("asked %d times: nothing behind is %v", i, got)
+		}
+	}
+	b.stream("GONE", nil)
+	if !l.nothingBehind(t.Context(), 10) || l.unanswered != 0 {
+		t.Errorf("an answer leaves %d in a row without one", l.unanswered)
+	}
+}

@@ -62,7 +62,7 @@ func (w *writer) cutFast(msgs []pipeline.Message, todo []int) []int {
 	size := 0
 	for n, i := range todo {
 		m := &msgs[i]
-		size += len(m.Value) + headerBytes(m)
+		size += messageBytes(m)
 		if n >= w.sink.InFlight || n > 0 && size > w.sink.InFlightBytes || !w.isNew(m) ||
 			w.tries[i] > 0 || w.refusals.IsBehind(i, m.Origin.Place) || w.sink.needsParts(m) {
 			todo = todo[:n]
@@ -111,10 +111,7 @@ func (w *writer) publishFast(ctx context.Context, msgs []pipeline.Message, group
 // commitFast publishes a fast batch and returns the sequence of its last
 // message.
 func (w *writer) commitFast(ctx context.Context, msgs []pipeline.Message, group []int) (uint64, error) {
-	size := 0
-	for _, i := range group {
-		size += len(msgs[i].Value) + headerBytes(&msgs[i])
-	}
+	size := groupBytes(msgs, group)
 	if err := w.takeBatchRoom(ctx, len(group), size); err != nil {
 		return 0, err
 	}

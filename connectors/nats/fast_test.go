@@ -73,13 +73,7 @@ func TestFastWithDuplicates(t *testing.T) {
 				t.Fatal(err)
 			}
 			if purged {
-				stream, err := b.plain().Stream(t.Context(), "ENC")
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := stream.Purge(t.Context()); err != nil {
-					t.Fatal(err)
-				}
+				b.purge("ENC")
 			}
 			w := b.fastWriter(b.sink(c, o), 0)
 			if err := w.Write(t.Context(), msgs, nil); err != nil {
@@ -100,6 +94,30 @@ func TestFastWithDuplicates(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestFastWithoutLook: without the right to look at the ends of a batch, its
+// answer alone is not enough, and there is no second one.
+func TestFastWithoutLook(t *testing.T) {
+	t.Parallel()
+	b, c := startGuarded(t, []string{"$JS.API.STREAM.INFO.SEALED", "sealed.>"})
+	b.update("SEALED", fastStream)
+	s := b.sink(c, SinkOptions{Stream: "SEALED", Publish: PublishFast})
+	w := b.fastWriter(s, 0)
+	msgs := numberedMessages("sealed.a", 40, 0)
+	if err := w.Write(t.Context(), msgs[:20], nil); err != nil {
+		t.Fatal(err)
+	}
+	if already, again := notedDuplicates(s); !w.perMessage || already != 20 || again != 0 {
+		t.Errorf("one by one: %v; %d stored already, %d again", w.perMessage, already, again)
+	}
+	if err := w.Write(t.Context(), msgs[20:], nil); err != nil {
+		t.Fatal(err)
+	}
+	if w.perMessage {
+		t.Error("another fast batch was tried")
+	}
+	b.wantNumbered("SEALED", 40, 0)
 }
 
 // TestFastTakesNewOnly: what was delivered before is published one by one, and
@@ -161,6 +179,12 @@ func TestFirstDelivery(t *testing.T) {
 	}
 	first(1)
 	first(11)
+	s := b.source(c, o)
+	for range 2 { // the second lane of a process
+		if err := s.prepareConsumer(t.Context()); err != nil || s.firstNew != 10 {
+			t.Errorf("new behind %d, %v", s.firstNew, err)
+		}
+	}
 }
 
 // TestFastRefused: a stream that takes no fast batches any more is named once.
@@ -168,7 +192,7 @@ func TestFastRefused(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, nil)
 	b.stream("ENC", fastStream)
-	var log logLines
+	var log lockedBuffer
 	s, err := NewSink(t.Context(), b.connect(), SinkOptions{
 		Stream: "ENC", Publish: PublishFast, Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})
@@ -184,7 +208,7 @@ func TestFastRefused(t *testing.T) {
 	}
 	b.wantNumbered("ENC", 60, 0)
 	if n := log.count("no fast batches any more"); n != 1 {
-		t.Errorf("said %d times:\n%s", n, log.text.String())
+		t.Errorf("said %d times:\n%s", n, log.String())
 	}
 }
 

@@ -123,7 +123,7 @@ func (w *writer) raiseFence(ctx context.Context) error {
 	case err == nil, errors.Is(err, jetstream.ErrMsgNotFound):
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case isDenied(err) || errors.Is(err, context.DeadlineExceeded) && w.sink.conn.deniedGet(w.sink.Stream):
+	case w.sink.conn.isGetDenied(w.sink.Stream, err):
 		f.down = true
 		w.sink.Log.Warn("no right to look at stored messages, so nothing fences a process whose clock stood still",
 			"stream", w.sink.Stream, "permission", w.sink.conn.apiSubject("STREAM.MSG.GET."+w.sink.Stream))

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -111,7 +112,7 @@ func TestFenceAgainstOthers(t *testing.T) {
 			t.Parallel()
 			b := startBroker(t, nil)
 			b.stream("ENC", lastValues(is.atomic))
-			var log logLines
+			var log lockedBuffer
 			s, err := NewSink(t.Context(), b.connect(), SinkOptions{
 				Stream: "ENC", Subjects: fixed(t, "enc.k"), Log: slog.New(slog.NewTextHandler(&log, nil)),
 			})
@@ -139,9 +140,36 @@ func TestFenceAgainstOthers(t *testing.T) {
 				want, said = maxFenceMisses+1, 1
 			}
 			if confirmed != want || log.count("others write") != said {
-				t.Errorf("confirmed %d times:\n%s", confirmed, log.text.String())
+				t.Errorf("confirmed %d times:\n%s", confirmed, log.String())
 			}
 		})
+	}
+}
+
+// slowKV is a bucket that answers after something else has happened.
+type slowKV struct {
+	jetstream.KeyValue
+	before func()
+}
+
+func (k slowKV) Update(_ context.Context, _ string, _ []byte, revision uint64) (uint64, error) {
+	k.before()
+	return revision + 1, nil
+}
+
+// TestConfirmedWhenSent: a renewal that was under way when somebody asked says
+// nothing about the time after that.
+func TestConfirmedWhenSent(t *testing.T) {
+	t.Parallel()
+	var asked time.Time
+	e := &lease{log: quiet, revision: 1, until: time.Now().Add(time.Hour), turned: make(chan struct{})}
+	e.kv = slowKV{before: func() {
+		for asked = time.Now(); !time.Now().After(asked); {
+			continue
+		}
+	}}
+	if !e.renew(t.Context()) || e.confirmed.IsZero() || e.confirmed.After(asked) {
+		t.Errorf("asked at %v, confirmed at %v", asked, e.confirmed)
 	}
 }
 

@@ -159,6 +159,18 @@ func headerBytes(m *pipeline.Message) int {
 	return n
 }
 
+// messageBytes is how long m is on the wire.
+func messageBytes(m *pipeline.Message) int { return len(m.Value) + headerBytes(m) }
+
+// groupBytes is how long the messages of these indices are together.
+func groupBytes(msgs []pipeline.Message, group []int) int {
+	size := 0
+	for _, i := range group {
+		size += messageBytes(&msgs[i])
+	}
+	return size
+}
+
 // encodeHeaders makes the headers under which m is published, without the id.
 func encodeHeaders(m *pipeline.Message) natsgo.Header {
 	headers := make(natsgo.Header, len(m.Headers)+3)

@@ -94,36 +94,6 @@ type lease struct {
 	loops   sync.WaitGroup // those of the renewal, and of the store
 }
 
-// openBucket opens the bucket of leases, or makes it as strong as the stream.
-func openBucket(ctx context.Context, conn *Conn, bucket string, replicas int) (jetstream.KeyValue, error) {
-	started := time.Now()
-	kv, err := conn.js.KeyValue(ctx, bucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = conn.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket: bucket, Description: "streamcrypt: owners of consumers", History: 1, Replicas: max(replicas, 1),
-		})
-		if errors.Is(err, jetstream.ErrBucketExists) { // another process was faster
-			kv, err = conn.js.KeyValue(ctx, bucket)
-		}
-	}
-	if err != nil {
-		return nil, conn.explainBucket(bucket, started, err)
-	}
-	return kv, nil
-}
-
-// explainBucket returns the error of a request to a bucket that was made at
-// started. It matches ErrNoLease only where no other try would end otherwise:
-// the right is missing, or there is no JetStream.
-func (c *Conn) explainBucket(bucket string, started time.Time, err error) error {
-	cause := c.explainSince(started, err, c.bucketSubjects(bucket)...)
-	if isDenied(cause) || errors.Is(cause, jetstream.ErrJetStreamNotEnabled) ||
-		errors.Is(cause, jetstream.ErrJetStreamNotEnabledForAccount) {
-		return fmt.Errorf("%w: nats KV bucket %s: %w", ErrNoLease, bucket, cause)
-	}
-	return fmt.Errorf("nats KV bucket %s: %w", bucket, cause)
-}
-
 // newLease returns a lease that this process does not have yet.
 func (s *Source) newLease() *lease {
 	return &lease{
@@ -133,132 +103,6 @@ func (s *Source) newLease() *lease {
 		work:   make(chan struct{}, 1),
 		store:  s.State, stateName: s.stateName(), turned: make(chan struct{}),
 	}
-}
-
-// acquire waits until this process is the owner, and knows how far the last one
-// has come. Its error is that of ctx, or matches ErrStateUnread or ErrNoLease:
-// no other try would end otherwise before somebody grants a right. It may pass.
-func (e *lease) acquire(ctx context.Context) error {
-	for {
-		if err := e.acquireEntry(ctx); err != nil {
-			return err
-		}
-		if loaded, err := e.loadElsewhere(ctx); err != nil {
-			return err
-		} else if loaded {
-			return nil
-		}
-		e.drop()
-	}
-}
-
-// acquireEntry waits until this process is the owner. Its error is that of ctx.
-func (e *lease) acquireEntry(ctx context.Context) error {
-	var seen leaseRecord
-	var revision uint64
-	var since time.Time
-	told := false
-	for ctx.Err() == nil {
-		started := time.Now()
-		got, err := e.look(ctx)
-		switch {
-		case errors.Is(err, jetstream.ErrKeyNotFound):
-			taken, err := e.take(ctx, nil, 0)
-			if taken || err != nil {
-				return err
-			}
-		case err != nil:
-			err = e.conn.explainBucket(e.kv.Bucket(), started, err)
-			if errors.Is(err, ErrNoLease) {
-				return pipeline.Passing(err)
-			}
-			e.log.Warn("nats lease cannot be read", append(e.about, "error", err)...)
-		default:
-			record, current := parseLease(got.Value()), got.Revision()
-			if current != revision {
-				seen, revision, since = record, current, time.Now()
-			}
-			if record.Released || record.Owner == e.record.Owner || time.Since(since) >= leaseTime {
-				taken, err := e.take(ctx, record.Position, current)
-				if err != nil {
-					return err
-				}
-				if taken {
-					if !record.Released && record.Owner != e.record.Owner {
-						e.log.Warn("nats lease taken over: its owner has not renewed it",
-							append(e.about, "instance", seen.Instance)...)
-					}
-					return nil
-				}
-				break
-			}
-			if !told {
-				told = true
-				e.log.Info("another process reads this consumer; waiting for its lease",
-					append(e.about, "instance", record.Instance)...)
-			}
-		}
-		if err := retry.Sleep(ctx, leaseLook); err != nil {
-			break
-		}
-	}
-	return context.Cause(ctx)
-}
-
-// look returns the entry, or jetstream.ErrKeyNotFound.
-func (e *lease) look(ctx context.Context) (jetstream.KeyValueEntry, error) {
-	ctx, cancel := context.WithTimeout(ctx, leaseAnswer)
-	defer cancel()
-	return e.kv.Get(ctx, e.key)
-}
-
-// parseLease reads an entry. One that nobody can read has no owner that renews
-// it, and is taken over in time.
-func parseLease(text []byte) leaseRecord {
-	var r leaseRecord
-	if json.Unmarshal(text, &r) != nil {
-		return leaseRecord{}
-	}
-	return r
-}
-
-// take writes the entry on top of a revision, and starts to renew it. It
-// returns false if it has to be looked at again: somebody was faster, or the
-// server is away. Its error matches ErrNoLease.
-func (e *lease) take(ctx context.Context, position *savedPosition, revision uint64) (bool, error) {
-	e.mu.Lock()
-	e.record.Position, e.record.Released, e.elsewhere = position, false, nil
-	e.mu.Unlock()
-	sent := time.Now()
-	revision, err := e.write(ctx, revision)
-	switch {
-	case err == nil:
-	case isOvertaken(err) || ctx.Err() != nil:
-		return false, nil //nolint:nilerr // documented: it is looked at again
-	default:
-		err = e.conn.explainBucket(e.kv.Bucket(), sent, err)
-		if errors.Is(err, ErrNoLease) {
-			return false, pipeline.Passing(err)
-		}
-		e.log.Warn("nats lease not taken, trying again", append(e.about, "error", err)...)
-		return false, nil
-	}
-	e.mu.Lock()
-	e.revision, e.until, e.lost = revision, sent.Add(ownerTime), false
-	e.mu.Unlock()
-	renewing, stop := context.WithCancel(context.Background())
-	e.stop = stop
-	e.loops.Go(func() { e.renewAlways(renewing) })
-	if e.store != nil {
-		e.loops.Go(func() { e.saveAlways(renewing) })
-	}
-	return true, nil
-}
-
-// isOvertaken tells whether somebody else has written an entry in between.
-func isOvertaken(err error) bool {
-	var api *jetstream.APIError
-	return errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &api) && api.ErrorCode == errLastSequenceOther
 }
 
 // write stores the record on top of a revision, 0 for none.
@@ -323,7 +167,7 @@ func (e *lease) renew(ctx context.Context) bool {
 	case errors.Is(err, errLease) || time.Now().After(e.until):
 		e.lost = true
 	}
-	lost, changed := e.lost, e.changed
+	lost := e.lost
 	close(e.turned)
 	e.turned = make(chan struct{})
 	e.mu.Unlock()
@@ -331,10 +175,18 @@ func (e *lease) renew(ctx context.Context) bool {
 		err = e.conn.explainBucket(e.kv.Bucket(), sent, err)
 		e.log.Warn("nats lease lost", append(e.about, "error", err)...)
 	}
+	e.tellChange()
+	return !lost
+}
+
+// tellChange calls the function of setChanged.
+func (e *lease) tellChange() {
+	e.mu.Lock()
+	changed := e.changed
+	e.mu.Unlock()
 	if changed != nil {
 		changed()
 	}
-	return !lost
 }
 
 // findOwnWrite finds out how a write ended of which no answer came: it may be
@@ -412,7 +264,7 @@ func (e *lease) position() *savedPosition {
 	return e.record.Position
 }
 
-// release gives the lease to the next process at once.
+// release gives the lease to the next process at once, with the last position.
 func (e *lease) release() {
 	if e.stop == nil {
 		return
@@ -424,10 +276,16 @@ func (e *lease) release() {
 	}
 	e.mu.Lock()
 	e.record.Released = true
-	revision := e.revision
+	revision, owes := e.revision, e.store != nil && e.saved < e.unsaved
 	e.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
+	if owes {
+		if err := e.saveElsewhere(ctx); err != nil {
+			e.log.Warn("the state of the replay check is not stored; the next run begins with the one before",
+				append(e.about, "state", e.store.String(), "error", err)...)
+		}
+	}
 	if _, err := e.write(ctx, revision); err != nil {
 		e.log.Warn("nats lease not released; the next owner has to wait for its end", append(e.about, "error", err)...)
 	}

@@ -37,6 +37,8 @@ func (b *lockedBuffer) String() string {
 	return b.buf.String()
 }
 
+func (b *lockedBuffer) count(text string) int { return strings.Count(b.String(), text) }
+
 // rotation is a server whose users change while a connection is open.
 type rotation struct {
 	*broker

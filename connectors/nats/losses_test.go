@@ -1,6 +1,10 @@
 package nats
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
 
 // TestHoles counts sequences in front of the stream's first one, each once.
 func TestHoles(t *testing.T) {
@@ -36,5 +40,26 @@ func TestHolesAreBounded(t *testing.T) {
 	}
 	if found := l.settle(10 * maxHoles); found != maxHoles+50 {
 		t.Errorf("%d of %d sequences count", found, maxHoles+50)
+	}
+}
+
+// TestCountsLosses: only where each sequence is a message that somebody will
+// miss does one that does not come count.
+func TestCountsLosses(t *testing.T) {
+	for name, change := range map[string]func(*Source){
+		"shared":      func(s *Source) { s.Shared = true },
+		"a filter":    func(s *Source) { s.config.FilterSubject = "a" },
+		"filters":     func(s *Source) { s.config.FilterSubjects = []string{"a", "b"} },
+		"last values": func(s *Source) { s.streamConfig.MaxMsgsPerSubject = 1 },
+		"work queue":  func(s *Source) { s.streamConfig.Retention = jetstream.WorkQueuePolicy },
+		"interest":    func(s *Source) { s.streamConfig.Retention = jetstream.InterestPolicy },
+	} {
+		s := &Source{}
+		if !s.countsLosses() {
+			t.Error("a whole stream does not count")
+		}
+		if change(s); s.countsLosses() {
+			t.Errorf("%s: counts", name)
+		}
 	}
 }

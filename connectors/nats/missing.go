@@ -48,7 +48,7 @@ func (s *Source) lacksPart(ctx context.Context, d *delivery) (bool, error) {
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return true, nil
-	case isDenied(err) || errors.Is(err, context.DeadlineExceeded) && s.conn.deniedGet(s.Stream):
+	case s.conn.isGetDenied(s.Stream, err):
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 		defer cancel()
 		consumer, err := s.lookUp(ctx)

@@ -29,7 +29,7 @@ func TestOvertakenSettles(t *testing.T) {
 		next := uint64(1000)
 		rounds := 0
 		for w.findOvertaken(msgs) {
-			if rounds++; rounds > 3 {
+			if rounds++; rounds > 1 { // all behind the first one are published once more
 				t.Fatalf("%v: not settled: %v", stored, w.stored)
 			}
 			for _, i := range w.todo {

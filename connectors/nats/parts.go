@@ -68,7 +68,7 @@ func (s *Sink) partRoom(m *pipeline.Message) int {
 
 // needsParts tells whether m is published in parts.
 func (s *Sink) needsParts(m *pipeline.Message) bool {
-	return len(m.Value)+headerBytes(m) > s.Limit() && s.canPart()
+	return messageBytes(m) > s.Limit() && s.canPart()
 }
 
 // checkSize refuses a message that the stream does not take, even in parts.
@@ -101,11 +101,14 @@ func (w *writer) publishParts(ctx context.Context, m *pipeline.Message, index in
 	_, _ = rand.Read(raw[:]) // it never fails
 	id := base64.RawURLEncoding.EncodeToString(raw[:])
 	size := len(m.Value) + count*(headerBytes(m)+partHeaderBytes+batchHeaderBytes)
+	whole := encodeHeaders(m)
+	w.sink.applyEffects(whole, m)
 	last, err := w.commitBatch(ctx, count, size, func(n int) *natsgo.Msg {
-		msg := w.newPart(m, n, m.Value[n*room:min((n+1)*room, len(m.Value))])
-		msg.Header[jetstream.MsgIDHeader] = []string{w.partID(m, index, n+1, count)}
-		msg.Header[partHeader] = []string{partNumber{n + 1, count, id}.String()}
-		return msg
+		headers := partHeaders(whole, n)
+		headers[jetstream.MsgIDHeader] = []string{w.partID(m, index, n+1, count)}
+		headers[partHeader] = []string{partNumber{n + 1, count, id}.String()}
+		payload := m.Value[n*room : min((n+1)*room, len(m.Value))]
+		return &natsgo.Msg{Subject: w.sink.subjectOf(m), Header: headers, Data: payload}
 	})
 	if err == nil {
 		w.stored[index] = last
@@ -117,31 +120,19 @@ func (w *writer) publishParts(ctx context.Context, m *pipeline.Message, index in
 	return w.notePartsCause(ctx, m, index, count, err)
 }
 
-// newPart returns a part of m, numbered from 0, without its names. Headers
-// that are no instructions to the server stand on the first part only. Those
-// that are stand on all; but a rollup would purge the parts before it.
-func (w *writer) newPart(m *pipeline.Message, n int, payload []byte) *natsgo.Msg {
-	headers := encodeHeaders(m)
-	w.sink.applyEffects(headers, m)
-	if n > 0 {
-		headers = natsgo.Header{}
-		if ttl := w.ttlOf(m); ttl != "" {
-			headers[ttlHeader] = []string{ttl}
-		}
+// partHeaders returns the headers of a part, numbered from 0, without its
+// names; whole are those of the message. Headers that are no instructions to
+// the server stand on the first part only. Those that are stand on all; but a
+// rollup would purge the parts before it.
+func partHeaders(whole natsgo.Header, n int) natsgo.Header {
+	if n == 0 {
+		return whole
 	}
-	return &natsgo.Msg{Subject: w.sink.subjectOf(m), Header: headers, Data: payload}
-}
-
-// ttlOf returns the TTL with which m is published; "" if it has none.
-func (w *writer) ttlOf(m *pipeline.Message) string {
 	headers := natsgo.Header{}
-	for _, h := range m.Headers {
-		if h.Name == ttlEffect {
-			headers[ttlEffect] = []string{string(h.Value)}
-		}
+	if ttl, ok := whole[ttlHeader]; ok {
+		headers[ttlHeader] = ttl
 	}
-	w.sink.applyEffects(headers, m)
-	return first(headers, ttlHeader)
+	return headers
 }
 
 // partID returns the id of a part, numbered from 1. Parts have numbers of their

@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -66,6 +66,35 @@ func TestParts(t *testing.T) {
 			if part := m.Header.Get(partHeader); part != "" && !strings.HasPrefix(part, "1/") && m.Header.Get("A") != "" {
 				t.Errorf("part %s has headers of the first one", part)
 			}
+		}
+	}
+}
+
+// TestEffectsOfParts: all parts live as long as their message does, and none of
+// them purges those before it.
+func TestEffectsOfParts(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, smallPayload)
+	b.stream("ENC", func(cfg *jetstream.StreamConfig) {
+		cfg.AllowAtomicPublish, cfg.AllowMsgTTL, cfg.AllowRollup = true, true, true
+	})
+	m := largeMessage(1, 25_000)
+	m.Headers = []pipeline.Header{
+		{Name: rollupEffect, Value: []byte(rollupSubject)}, {Name: ttlEffect, Value: []byte("1h")},
+	}
+	if err := b.writer(b.sink(b.connect(), SinkOptions{Stream: "ENC"})).Write(t.Context(), []pipeline.Message{m}, nil); err != nil {
+		t.Fatal(err)
+	}
+	stored := b.stored("ENC")
+	if len(stored) != 3 {
+		t.Fatalf("%d parts are stored", len(stored))
+	}
+	for i, part := range stored {
+		if ttl := part.Header.Get(ttlHeader); ttl != "1h" {
+			t.Errorf("part %d lives %q", i+1, ttl)
+		}
+		if rollup := part.Header.Get(rollupHeader); (rollup != "") != (i == 0) {
+			t.Errorf("part %d has the rollup %q", i+1, rollup)
 		}
 	}
 }
@@ -132,15 +161,33 @@ func TestPartsAgain(t *testing.T) {
 	}
 	write(7, 0, 0)
 	write(7, 3, 0)
-	stream, err := b.plain().Stream(t.Context(), "ENC")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for i := range 2 {
-		if err := stream.Purge(t.Context()); err != nil {
+		b.purge("ENC")
+		write(7, 0, 3*(i+1))
+	}
+}
+
+// TestPartsThatAreLeft: a message of which the stream still has some parts is
+// not there.
+func TestPartsThatAreLeft(t *testing.T) {
+	t.Parallel()
+	for _, gone := range []uint64{1, 3} { // the first part, the last one
+		b := startBroker(t, smallPayload)
+		b.stream("ENC", atomicStream)
+		c := b.connect()
+		o := SinkOptions{Stream: "ENC", IDs: IDOptions{Secret: [32]byte{3}}}
+		msgs := []pipeline.Message{largeMessage(1, 25_000)}
+		if err := b.writer(b.sink(c, o)).Write(t.Context(), msgs, nil); err != nil {
 			t.Fatal(err)
 		}
-		write(7, 0, 3*(i+1))
+		b.remove("ENC", gone)
+		s := b.sink(c, o)
+		if err := b.writer(s).Write(t.Context(), msgs, nil); err != nil {
+			t.Fatal(err)
+		}
+		if already, again := notedDuplicates(s); b.count("ENC") != 5 || already != 0 || again != 1 {
+			t.Errorf("part %d: %d messages; %d stored already, %d again", gone, b.count("ENC"), already, again)
+		}
 	}
 }
 
@@ -229,14 +276,7 @@ func TestStrangeParts(t *testing.T) {
 			}
 			var got []string
 			err := s.Serve(t.Context(), func(ctx context.Context, l pipeline.Lane) error {
-				for {
-					batch, err := l.Read(ctx, readLimit)
-					if errors.Is(err, io.EOF) {
-						return nil
-					}
-					if err != nil {
-						return err
-					}
+				return readBatches(ctx, l, readLimit, func(batch *pipeline.Batch) error {
 					for _, m := range batch.Messages {
 						text := string(m.Value)
 						var reject *pipeline.Reject
@@ -246,13 +286,10 @@ func TestStrangeParts(t *testing.T) {
 						got = append(got, text)
 					}
 					last := batch.Messages[len(batch.Messages)-1].Origin.Offset
-					if err := l.Commit(ctx, &pipeline.Progress{
+					return l.Commit(ctx, &pipeline.Progress{
 						Messages: len(batch.Messages), Places: []pipeline.Position{{Place: "ENC", Next: last + 1, Last: last}},
-					}); err != nil {
-						return err
-					}
-					batch.Release()
-				}
+					})
+				})
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -285,14 +322,7 @@ func TestLargerThanReadAhead(t *testing.T) {
 		s := b.source(c, SourceOptions{Stream: "ENC", Sealed: true, UntilEnd: true, ReadAhead: 10_000})
 		most, n := 0, 0
 		err := s.Serve(t.Context(), func(ctx context.Context, l pipeline.Lane) error {
-			for {
-				batch, err := l.Read(ctx, is.limit)
-				if errors.Is(err, io.EOF) {
-					return nil
-				}
-				if err != nil {
-					return err
-				}
+			return readBatches(ctx, l, is.limit, func(batch *pipeline.Batch) error {
 				most = max(most, batch.Size)
 				for _, m := range batch.Messages {
 					if n == 0 && (m.Fault != nil) != is.fault || n == 0 && !is.fault && len(m.Value) != 300_000 {
@@ -303,7 +333,8 @@ func TestLargerThanReadAhead(t *testing.T) {
 					}
 					n++
 				}
-			}
+				return nil
+			})
 		})
 		if err != nil || n != 2 {
 			t.Errorf("limit %d: %d messages, %v", is.limit, n, err)
@@ -358,6 +389,46 @@ func TestPartsAreAckedTogether(t *testing.T) {
 	}
 }
 
+// TestPartsWaitForTheirPosition: no part is acknowledged before it is known that
+// its message is done, even when the acknowledgement of a later message was
+// lost and is sent again.
+func TestPartsWaitForTheirPosition(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, smallPayload)
+	b.stream("ENC", atomicStream)
+	c := b.connect()
+	msgs := []pipeline.Message{largeMessage(0, 25_000), largeMessage(1, 10)} // three parts and one message
+	if err := b.writer(b.sink(c, SinkOptions{Stream: "ENC"})).Write(t.Context(), msgs, nil); err != nil {
+		t.Fatal(err)
+	}
+	store := &brokenStore{NewFileState(filepath.Join(t.TempDir(), "gate.state")), make(chan struct{})}
+	v := serve(t, b.source(c, SourceOptions{Stream: "ENC", Consumer: "dec", Sealed: true, AckWait: time.Hour, State: store}))
+	v.read(2)
+	commit := func(offset int64) {
+		t.Helper()
+		at := pipeline.Position{Place: "ENC", Next: offset + 1, Last: offset}
+		if err := v.lane.Commit(t.Context(), &pipeline.Progress{Messages: 1, Places: []pipeline.Position{at}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commit(3)
+	b.stop()
+	eventually(t, "away", func() bool { return !c.nc.IsConnected() })
+	commit(4)
+	b.start()
+	eventually(t, "back", c.nc.IsConnected)
+	v.lane.(*lane).settleDebts()
+	if err := c.nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if floor := b.consumer("ENC", "dec").AckFloor.Stream; floor != 0 {
+		t.Errorf("acknowledged up to %d before the position was stored", floor)
+	}
+	close(store.broken)
+	eventually(t, "acknowledged", func() bool { return b.consumer("ENC", "dec").AckFloor.Stream == 4 })
+	v.leave(nil)
+}
+
 // TestTrialOfParts: a stream that is parked at a message in parts reads it again
 // as one.
 func TestTrialOfParts(t *testing.T) {
@@ -396,7 +467,7 @@ func TestPartIsLate(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	var log logLines
+	var log lockedBuffer
 	s, err := NewSource(t.Context(), b.connect(), SourceOptions{
 		Stream: "ENC", Consumer: "dec", Sealed: true, Log: slog.New(slog.NewTextHandler(&log, nil)),
 		MaxAckPending: 1,
@@ -419,6 +490,40 @@ func TestPartIsLate(t *testing.T) {
 		t.Errorf("read: %v", err)
 	}
 	v.leave(nil)
+}
+
+// TestLacksPart: the part behind another one is the next message under its
+// subject, or is gone.
+func TestLacksPart(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	c := b.connect()
+	for stream, is := range map[string]struct {
+		behind []string // headers
+		lacks  bool
+	}{
+		"NOTHING": {nil, true},
+		"NEXT":    {[]string{"2/3" + idA}, false},
+		"LAST":    {[]string{"3/3" + idA}, true},
+		"OTHER":   {[]string{"2/3" + idB, "2/3" + idA}, true},
+		"COUNT":   {[]string{"2/4" + idA}, true},
+		"WHOLE":   {[]string{""}, true},
+	} {
+		b.stream(stream, nil)
+		for _, header := range append([]string{"1/3" + idA}, is.behind...) {
+			msg := partMsg(header, "x")
+			msg.Subject = subjectOf(stream)
+			b.publish(msg)
+		}
+		first := partMsg("1/3"+idA, "x")
+		first.Subject = subjectOf(stream)
+		d := &delivery{msg: first, sequence: 1}
+		d.notePart()
+		s := b.source(c, SourceOptions{Stream: stream, UntilEnd: true, Sealed: true})
+		if lacks, err := s.lacksPart(t.Context(), d); err != nil || lacks != is.lacks {
+			t.Errorf("%s: %v, %v", stream, lacks, err)
+		}
+	}
 }
 
 // TestHalfABatch: a batch that is not committed shows nothing of itself.

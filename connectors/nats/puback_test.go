@@ -2,6 +2,7 @@ package nats
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -61,6 +62,72 @@ func TestReadAnswer(t *testing.T) {
 		case is.code != 0 && (!errors.As(err, &api) || api.ErrorCode != is.code),
 			is.code == 0 && !errors.Is(err, is.err), persisted != is.persisted:
 			t.Errorf("%s: %+v, %v, %v", name, ack, persisted, err)
+		}
+	}
+}
+
+// TestFalseAnswers: a message is done only when the answer to it says that the
+// stream of the sink holds it, and where. The server of the test answers as
+// none should.
+func TestFalseAnswers(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	c := b.connect()
+	for stream, is := range map[string]struct{ answer, want string }{
+		"NOWHERE": {`{"stream":"NOWHERE","seq":0}`, jetstream.ErrInvalidJSAck.Error()},
+		"UNSAID":  {`{"stream":"UNSAID"}`, jetstream.ErrInvalidJSAck.Error()},
+		"OTHER":   {`{"stream":"ANOTHER","seq":3}`, "stream ANOTHER has taken"},
+		"EMPTY":   {``, jetstream.ErrInvalidJSAck.Error()},
+	} {
+		b.stream(stream, nil)
+		w := b.writer(b.sink(c, SinkOptions{Stream: stream}))
+		if err := b.plain().DeleteStream(t.Context(), stream); err != nil {
+			t.Fatal(err)
+		}
+		sub, err := b.plain().Conn().Subscribe(subjectOf(stream), func(msg *natsgo.Msg) {
+			if err := msg.Respond([]byte(is.answer)); err != nil {
+				t.Error(err)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.plain().Conn().Flush(); err != nil {
+			t.Fatal(err)
+		}
+		err = w.Write(t.Context(), numberedMessages(subjectOf(stream), 1, 0), nil)
+		if err == nil || !strings.Contains(err.Error(), is.want) {
+			t.Errorf("%q is taken: %v", is.answer, err)
+		}
+		if err := sub.Unsubscribe(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestFalseBatchAnswers: the same of a batch.
+func TestFalseBatchAnswers(t *testing.T) {
+	t.Parallel()
+	w := &writer{sink: &Sink{SinkOptions: SinkOptions{Stream: "S"}}}
+	good := pubAck{stream: "S", sequence: 7, batch: "id", count: 3}
+	if err := w.checkBatchAck(answer{done: true, ack: good}, "id", 3); err != nil {
+		t.Error(err)
+	}
+	for name, spoil := range map[string]func(*answer){
+		"another stream":  func(a *answer) { a.ack.stream = "T" },
+		"another batch":   func(a *answer) { a.ack.batch = "other" },
+		"no batch":        func(a *answer) { a.ack.batch = "" },
+		"too few":         func(a *answer) { a.ack.count = 2 },
+		"too many":        func(a *answer) { a.ack.count = 4 },
+		"a duplicate":     func(a *answer) { a.ack.duplicate = true },
+		"no sequence":     func(a *answer) { a.ack.sequence = 0 },
+		"too low":         func(a *answer) { a.ack.sequence = 2 },
+		"of a part of it": func(a *answer) { a.persisted = true },
+	} {
+		is := answer{done: true, ack: good}
+		spoil(&is)
+		if w.checkBatchAck(is, "id", 3) == nil {
+			t.Errorf("%s: taken", name)
 		}
 	}
 }

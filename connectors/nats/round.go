@@ -126,7 +126,7 @@ func (w *writer) publishCompared(ctx context.Context, msgs []pipeline.Message, i
 // nothing once w.cause is set.
 func (w *writer) publishOne(ctx context.Context, msgs []pipeline.Message, index int) (int, error) {
 	m := &msgs[index]
-	size := len(m.Value) + headerBytes(m)
+	size := messageBytes(m)
 	if err := w.takeRoom(ctx, msgs, size); err != nil || w.cause != nil {
 		return 0, err
 	}
@@ -210,6 +210,8 @@ func (w *writer) settleOldest(ctx context.Context, msgs []pipeline.Message) erro
 		err = errBatchUnderWay
 	case ack.duplicate:
 		w.duplicates = append(w.duplicates, duplicate{index: p.index, sequence: ack.sequence})
+	case ack.sequence == 0:
+		err = jetstream.ErrInvalidJSAck // the message is nowhere
 	default:
 		w.stored[p.index] = ack.sequence
 		w.fence.pass(ack.sequence)

@@ -190,6 +190,18 @@ func (b *broker) publish(msg *natsgo.Msg) uint64 {
 	return ack.Sequence
 }
 
+// purge deletes all messages of a stream.
+func (b *broker) purge(stream string) {
+	b.t.Helper()
+	s, err := b.plain().Stream(b.t.Context(), stream)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := s.Purge(b.t.Context()); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 // stored reads all messages of a stream, in order.
 func (b *broker) stored(stream string) []*jetstream.RawStreamMsg {
 	b.t.Helper()

@@ -104,12 +104,9 @@ func (e *lease) saveAlways(ctx context.Context) {
 		case errors.Is(err, ErrStateTaken):
 			e.mu.Lock()
 			e.lost = true
-			changed := e.changed
 			e.mu.Unlock()
 			e.log.Warn("nats lease lost", append(e.about, "state", e.store.String(), "error", err)...)
-			if changed != nil {
-				changed()
-			}
+			e.tellChange()
 			return
 		case err != nil && ctx.Err() == nil:
 			if !told {
@@ -148,11 +145,8 @@ func (e *lease) saveElsewhere(ctx context.Context) error {
 	}
 	e.mu.Lock()
 	e.saved = max(e.saved, number)
-	changed := e.changed
 	e.mu.Unlock()
-	if changed != nil {
-		changed()
-	}
+	e.tellChange()
 	return nil
 }
 

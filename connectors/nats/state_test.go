@@ -159,6 +159,52 @@ func TestStateTaken(t *testing.T) {
 	v.leave(nil)
 }
 
+// TestStateAnswerLost: the bucket has stored an entry, and its answer was lost.
+func TestStateAnswerLost(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	store, err := OpenBucketState(t.Context(), b.connect(), "elsewhere")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"first", "second"} {
+		before := store.revision
+		for range 2 {
+			if err := store.SaveState(t.Context(), "a", []byte(text)); err != nil {
+				t.Fatal(err)
+			}
+			after := store.revision
+			store.revision = before // as if no answer had come
+			if err := store.SaveState(t.Context(), "a", []byte("another")); !errors.Is(err, ErrStateTaken) {
+				t.Errorf("an entry of another process is overwritten: %v", err)
+			}
+			if store.revision = before; after == before {
+				t.Error("the entry has the revision of the one before")
+			}
+		}
+		if err := store.SaveState(t.Context(), "a", []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestStateOfOwnerOnly: a process that has lost its lease stores no state any
+// more. A file cannot tell that another process has written it since.
+func TestStateOfOwnerOnly(t *testing.T) {
+	t.Parallel()
+	store := NewFileState(filepath.Join(t.TempDir(), "state"))
+	for until, stored := range map[time.Duration]bool{-time.Second: false, time.Hour: true} {
+		e := &lease{store: store, stateName: "a", until: time.Now().Add(until), elsewhere: &savedPosition{Next: 3}, unsaved: 1}
+		if err := e.saveElsewhere(t.Context()); err != nil || e.isSaved(1) != stored {
+			t.Errorf("owner until %v from now: stored %v, %v", until, e.isSaved(1), err)
+		}
+		if text, err := store.LoadState(t.Context(), "a"); err != nil || (text != nil) != stored {
+			t.Errorf("owner until %v from now: %q, %v", until, text, err)
+		}
+		_ = os.Remove(store.path)
+	}
+}
+
 // TestStateLost: an owner that finds no state although messages were
 // acknowledged says so; one that finds it, or begins, does not.
 func TestStateLost(t *testing.T) {

@@ -27,18 +27,28 @@ func (b *broker) put(subject string, msgs []pipeline.Message) {
 	b.publishAll(published)
 }
 
+// readBatches hands over the batches of a lane, up to the end of a bounded run.
+func readBatches(ctx context.Context, l pipeline.Lane, limit int, take func(*pipeline.Batch) error) error {
+	for {
+		batch, err := l.Read(ctx, limit)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := take(batch); err != nil {
+			return err
+		}
+		batch.Release()
+	}
+}
+
 // messages reads a whole stream, through a Source that leaves nothing behind.
 func (b *broker) messages(c *Conn, stream string) (msgs []pipeline.Message) {
 	b.t.Helper()
 	err := b.source(c, SourceOptions{Stream: stream, Sealed: true, UntilEnd: true}).Serve(b.t.Context(), func(ctx context.Context, l pipeline.Lane) error {
-		for {
-			batch, err := l.Read(ctx, readLimit)
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
+		return readBatches(ctx, l, readLimit, func(batch *pipeline.Batch) error {
 			for _, m := range batch.Messages {
 				m.Key, m.Value, m.Subject = bytes.Clone(m.Key), bytes.Clone(m.Value), bytes.Clone(m.Subject)
 				var headers []pipeline.Header
@@ -48,8 +58,8 @@ func (b *broker) messages(c *Conn, stream string) (msgs []pipeline.Message) {
 				m.Headers = headers
 				msgs = append(msgs, m)
 			}
-			batch.Release()
-		}
+			return nil
+		})
 	})
 	if err != nil {
 		b.t.Fatal(err)

@@ -3,6 +3,7 @@ package route
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -51,4 +52,42 @@ func TestDeletedFromStream(t *testing.T) {
 	again(0, 0)
 	put(3)
 	again(3, 0)
+}
+
+// TestDeletedIsSaidOnce: a run that keeps the replay check's memory elsewhere
+// says once, too, what was deleted before it.
+func TestDeletedIsSaidOnce(t *testing.T) {
+	for _, state := range []string{"", "%s/GATES", "file:gate.state"} {
+		testDir(t)
+		b := startBroker(t)
+		b.stream(t, "PLAIN", "p")
+		b.stream(t, "ENC", "e")
+		b.stream(t, "OUT", "o")
+		stream, err := b.js.Stream(t.Context(), "ENC")
+		must(t, err)
+		c := Config{
+			From: b.url + "/ENC?consumer=dec&until=latest", To: b.url + "/OUT?subject=o", Workers: 1,
+			State: strings.ReplaceAll(state, "%s", b.url),
+		}
+		put := func() {
+			t.Helper()
+			for i := range 5 {
+				b.publish(t, &natsgo.Msg{Subject: "p", Data: fmt.Append(nil, i)})
+			}
+			b.published(t)
+			mustRun(t, Encrypt, Config{From: b.url + "/PLAIN?consumer=c&until=latest", To: b.url + "/ENC?subject=e"})
+		}
+		put()
+		mustRun(t, Decrypt, c)
+		for range 4 {
+			put()
+			must(t, stream.Purge(t.Context()))
+			if s, err := run(t, Decrypt, c, Env{}); s.Deleted != 5 {
+				t.Errorf("%q: %d deleted: %v", state, s.Deleted, err)
+			}
+			if s, err := run(t, Decrypt, c, Env{}); s.Deleted != 0 || err != nil {
+				t.Errorf("%q: said again: %d, %v", state, s.Deleted, err)
+			}
+		}
+	}
 }

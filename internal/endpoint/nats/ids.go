@@ -33,9 +33,6 @@ func (n *stream) nameMessages(
 	ctx context.Context, conn *connector.Conn, source *connector.Source, s *endpoint.Session, in *endpoint.Source,
 ) (connector.IDOptions, error) {
 	o := connector.IDOptions{Keys: s.KeySet, DeadLetters: n.as == endpoint.DeadLetters, Place: placesOf(in)}
-	if in.NumberPlace == nil && in.IdentifyPlace != nil {
-		o.Place = placesOfStreams(in)
-	}
 	prk, err := n.loadSecret(ctx, conn, source, s, in)
 	switch {
 	case mayGoWithout(err, source != nil && source.HasIDSecret()):
@@ -88,33 +85,23 @@ func (n *stream) loadSecret(
 	return connector.LoadIDSecret(ctx, conn, n.lease, name)
 }
 
-// placesOfStreams is placesOf for a source of several streams.
-func placesOfStreams(in *endpoint.Source) func(string) ([5]byte, uint32) {
-	return func(place string) ([5]byte, uint32) { return in.IdentifyPlace(place).Short(), 0 }
-}
-
 // placesOf returns how positions name the places of a source (docs/envelope.md,
 // section 3): a zero source for a place that they cannot name.
 func placesOf(in *endpoint.Source) func(string) ([5]byte, uint32) {
-	var source [5]byte
-	if in.Identity != nil {
-		source = in.Identity.Short()
-	}
 	return func(place string) ([5]byte, uint32) {
-		if in.NumberPlace == nil {
-			return source, 0
+		id, number := in.Identity, int32(0)
+		if in.NumberPlace != nil {
+			var ok bool
+			if number, ok = in.NumberPlace(place); !ok || number < 0 || number > math.MaxUint16 {
+				return [5]byte{}, 0
+			}
 		}
-		number, ok := in.NumberPlace(place)
-		if !ok || number < 0 || number > math.MaxUint16 {
+		if in.IdentifyPlace != nil { // two topics, or streams, have the same offsets
+			id = in.IdentifyPlace(place)
+		}
+		if id == nil {
 			return [5]byte{}, 0
 		}
-		if in.IdentifyPlace == nil {
-			return source, uint32(number)
-		}
-		// Two topics have the same partitions and offsets.
-		if id := in.IdentifyPlace(place); id != nil {
-			return id.Short(), uint32(number)
-		}
-		return [5]byte{}, 0
+		return id.Short(), uint32(number)
 	}
 }

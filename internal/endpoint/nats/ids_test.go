@@ -60,6 +60,7 @@ func TestPlacesOf(t *testing.T) {
 		"a high partition":   {endpoint.Source{Identity: whole, NumberPlace: number}, "orders/70000", none, 0},
 		"one of two":         {endpoint.Source{NumberPlace: number, IdentifyPlace: func(p string) endpoint.Identity { return identities[p] }}, "orders/3", orders.Short(), 3},
 		"the other":          {endpoint.Source{NumberPlace: number, IdentifyPlace: func(p string) endpoint.Identity { return identities[p] }}, "bills/3", bills.Short(), 3},
+		"one of two streams": {endpoint.Source{IdentifyPlace: func(string) endpoint.Identity { return orders }}, "ORDERS", orders.Short(), 0},
 		"a topic without id": {endpoint.Source{NumberPlace: number, IdentifyPlace: func(p string) endpoint.Identity { return identities[p] }}, "gone/3", none, 0},
 	} {
 		if source, part := placesOf(&is.in)(is.place); source != is.source || part != is.part {

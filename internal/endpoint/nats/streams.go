@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	connector "github.com/streamcrypt/streamcrypt/connectors/nats"
-	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/topicname"
@@ -245,19 +244,4 @@ func (n *stream) checkLoop(conn *connector.Conn, sources []*connector.Source) er
 		}
 	}
 	return nil
-}
-
-// readSubjectTexts reads the parameters of the mapping of a sink's subjects.
-func (n *stream) readSubjectTexts(p *address.Params) {
-	n.to = p.ReadText(address.Param{
-		Name:   "subject",
-		Text:   "the subject of all messages, or with .> at its end a prefix for the subjects that they have",
-		Values: "SUBJECT", Default: "(each message keeps its own; dead letters need one)",
-	})
-	n.strip = p.ReadText(address.Param{
-		Name:    "strip",
-		Text:    "a prefix to take off the subjects before subject= is applied",
-		Values:  "SUBJECT",
-		Default: "(none)",
-	})
 }
