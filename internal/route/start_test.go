@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/findings"
 )
 
 // forget deletes the group with its offsets, as brokers do when it has been
@@ -84,6 +85,27 @@ func TestGroupThatWasForgotten(t *testing.T) {
 		if got := b.numbersOf(t, sealed); slices.Equal(got, first) {
 			t.Errorf("several topics %v: %v", several, got)
 		}
+	}
+}
+
+// The plan of a run that begins with start=sealed looks at the destination as
+// the run does.
+func TestPlanOfStartSealed(t *testing.T) {
+	testDir(t)
+	b := startKafka(t)
+	b.topic(t, "plain", 1, nil)
+	b.put(t, mixed("plain", 4, 1)...)
+	c := Config{
+		From: b.url + "/plain?until=latest&start=sealed&group=enc", To: b.url + "/sealed?create=true",
+		Keys: []string{"local:k.jwk"},
+	}
+	mustRun(t, Encrypt, c)
+	b.forget(t, "enc")
+	plan, err := MakePreview(t.Context(), "encrypt", c, Env{Log: quiet})
+	must(t, err)
+	want := findings.Fact{Name: "offsets", Value: "4, less those that earlier runs have committed or the destination holds"}
+	if !plan.IsUsable() || !slices.Contains(plan.Ends[0].Facts, want) {
+		t.Errorf("the plan: %+v", plan.Ends)
 	}
 }
 
