@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -128,6 +129,45 @@ func TestStartBesideOthers(t *testing.T) {
 	b.put(t, mixed("plain", 5, 1)...)
 	if s := mustRun(t, Encrypt, seal("plain", "&start=sealed")); s.Messages != 5 {
 		t.Errorf("%d of 5 new messages are sealed", s.Messages)
+	}
+}
+
+// A transaction of somebody else that is open in the destination hides the
+// messages behind it. They are not sealed again: the run waits for its end.
+func TestStartBehindATransaction(t *testing.T) {
+	testDir(t)
+	b := startKafka(t)
+	b.topic(t, "plain", 1, nil)
+	run := Config{From: b.url + "/plain?until=latest&start=sealed&group=enc", To: b.url + "/sealed?create=true"}
+	mustRun(t, Encrypt, run)
+	c, err := kgo.NewClient(kgo.SeedBrokers(b.ListenAddrs()...), kgo.TransactionalID("somebody"))
+	must(t, err)
+	defer c.Close()
+	must(t, c.BeginTransaction())
+	must(t, c.ProduceSync(t.Context(), &kgo.Record{Topic: "sealed", Value: []byte("no envelope")}).FirstErr())
+	b.put(t, mixed("plain", 5, 1)...)
+	if s := mustRun(t, Encrypt, run); s.Messages != 5 {
+		t.Fatalf("%d of 5 messages are sealed", s.Messages)
+	}
+	b.forget(t, "enc")
+	var looks atomic.Int64
+	b.ControlKey(int16(kmsg.ListOffsets), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		b.KeepControl()
+		if req.(*kmsg.ListOffsetsRequest).Topics[0].Topic == "sealed" && looks.Add(1) == 4 {
+			// The end and the last stable offset, for the second time.
+			b.SleepControl(func() {
+				if err := c.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		return nil, nil, false
+	})
+	if s := mustRun(t, Encrypt, run); s.Messages != 0 {
+		t.Errorf("%d messages are sealed again", s.Messages)
+	}
+	if n := looks.Load(); n < 4 {
+		t.Errorf("the run has asked %d times for the end, and has not waited", n)
 	}
 }
 
