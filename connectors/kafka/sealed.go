@@ -22,10 +22,7 @@ import (
 // a new one. Where the group has members it returns none: one of them may have
 // begun a moment ago.
 func (s *Source) FreshPlaces(ctx context.Context) ([]string, error) {
-	partitions := s.topics.Partitions()
-	if s.Until.Bounded() {
-		partitions = s.chosenPartitions()
-	}
+	partitions := s.chosenPartitions()
 	fresh := func(string) bool { return true }
 	if s.Group != "" {
 		used, err := s.isGroupUsed(ctx)
@@ -118,7 +115,7 @@ func (t *peekedTopic) open(ctx context.Context, s *Sink, to *destination) ([]*Pe
 		return nil, err
 	}
 	t.to, t.at, t.peekers = to, time.Now(), nil
-	if slices.Max(ends) <= 0 {
+	if !slices.ContainsFunc(ends, func(end int64) bool { return end > 0 }) {
 		return nil, nil // as a topic is that was made a moment ago
 	}
 	if err := s.cluster.CheckTopicRight(ctx, to.Name(), "Read"); err != nil {
