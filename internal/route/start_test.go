@@ -2,6 +2,7 @@ package route
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -10,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/findings"
 )
@@ -67,6 +69,9 @@ func TestGroupThatWasForgotten(t *testing.T) {
 		member := run("")
 		member.From = strings.Replace(member.From, "&until=latest", "", 1)
 		fails(t, Encrypt, member, "the destination holds messages of the source already")
+		repeating := run("") // which may repeat a few, and not all
+		repeating.To += "&delivery=at-least-once"
+		fails(t, Encrypt, repeating, "the destination holds messages of the source already")
 
 		if s := mustRun(t, Encrypt, run("&start=sealed")); s.Messages != 0 {
 			t.Errorf("several topics %v: %d messages are sealed again", several, s.Messages)
@@ -168,6 +173,35 @@ func TestStartBehindATransaction(t *testing.T) {
 	}
 	if n := looks.Load(); n < 4 {
 		t.Errorf("the run has asked %d times for the end, and has not waited", n)
+	}
+}
+
+// A look at a destination that is full of others' messages ends.
+func TestLookBack(t *testing.T) {
+	dense := make([]int64, 1000)
+	for i := range dense {
+		dense[i] = int64(i)
+	}
+	for _, c := range []struct {
+		name      string
+		place     sparse
+		limit     int
+		want      error
+		mostPeeks int
+	}{
+		{"limited", sparse{offsets: dense, end: 1000}, shortLook, errNotFound, shortLook},
+		{"some steps", sparse{offsets: dense, end: 1000}, 100, errNotFound, 200},
+		{"to the beginning", sparse{offsets: dense, end: 1000}, longLook, nil, 1010},
+		{"few", sparse{offsets: []int64{1, 900}, end: 1 << 40}, longLook, nil, 50},
+	} {
+		h := held{find: findSealed(false), limit: c.limit}
+		last, err := h.lookBack(t.Context(), &c.place, &envelope.Position{})
+		if !errors.Is(err, c.want) || err == nil && last != -1 {
+			t.Errorf("%s: %d, %v", c.name, last, err)
+		}
+		if c.place.peeks > c.mostPeeks {
+			t.Errorf("%s: %d peeks", c.name, c.place.peeks)
+		}
 	}
 }
 
