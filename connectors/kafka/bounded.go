@@ -76,10 +76,15 @@ func (s *Source) claimOffsets(ctx context.Context, o *owner, partitions []int32)
 	return s.cluster.CommitOffsets(ctx, o.identity(), offsets)
 }
 
-// chosenPartitions returns the partitions of a bounded run.
+// chosenPartitions returns the partitions that a run reads. A bounded one leaves
+// out those that were added after it has found the ends.
 func (s *Source) chosenPartitions() []int32 {
 	if s.Partitions != nil {
 		return slices.Compact(slices.Sorted(slices.Values(s.Partitions)))
 	}
-	return s.topics.Partitions()
+	all := s.topics.Partitions()
+	if s.Until.Bounded() {
+		all = slices.DeleteFunc(all, func(slot int32) bool { return int(slot) >= len(s.untilOffsets) })
+	}
+	return all
 }

@@ -42,6 +42,30 @@ func TestActiveGroup(t *testing.T) {
 	}
 }
 
+// TestAddedPartition: a run with an end leaves out a partition that is added
+// after it has found the ends.
+func TestAddedPartition(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	b.topic("in", 1)
+	b.put("in", 1, numbered(0, 10))
+	src := b.source(b.connect(nil), SourceOptions{Topic: "in", Until: Until{End: true}})
+	b.partitions("in", 2)
+	if err := src.topics.find("in").ConfirmIdentity(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := src.topics.PartitionCount(); n != 2 {
+		t.Fatalf("%d partitions are known, not 2", n)
+	}
+	b.put("in", 2, numbered(10, 10))
+	b.destination("out", 2)
+	sink := b.sink(src.cluster, SinkOptions{Topic: "out", Source: src})
+	if err := finish(t, pipeline.Options{Source: src, Sink: sink}); err != nil {
+		t.Error(err)
+	}
+	b.checkDelivered("out", 10, ExactlyOnce)
+}
+
 // manyTransactions returns the ends of a run with an end that has a transaction
 // for every write.
 func (b *broker) manyTransactions() (*Source, *Sink) {

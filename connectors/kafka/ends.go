@@ -111,12 +111,18 @@ func (in *fetcher) describeOpen(ctx context.Context, p *partition, stable, targe
 		"partition", p.place, "offset", stable, "behind", target - stable, "waited",
 		time.Since(p.behind.since).Round(time.Second),
 	}
-	c := in.topics.cluster
-	open, err := c.OpenTransactions(ctx, p.topic.Leader(p.number).Broker, p.topic.Name(), p.number)
+	return append(attrs, describeOpenIn(ctx, p.topic.Topic, p.number)...)
+}
+
+// describeOpenIn returns attributes for the log about the oldest transaction
+// that is open in a partition.
+func describeOpenIn(ctx context.Context, t *cluster.Topic, number int32) []any {
+	c := t.Cluster()
+	open, err := c.OpenTransactions(ctx, t.Leader(number).Broker, t.Name(), number)
 	if err != nil {
-		return append(attrs, "producer", fmt.Sprintf("not known: %v", err))
+		return []any{"producer", fmt.Sprintf("not known: %v", err)}
 	}
-	return append(attrs, describeOldest(c, open)...)
+	return describeOldest(c, open)
 }
 
 // describeOldest returns attributes for the log about the first of the

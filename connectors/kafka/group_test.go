@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
@@ -146,6 +147,24 @@ func (b *broker) partitions(topic string, count int32) {
 	req.Topics = append(req.Topics, rt)
 	if _, err := req.RequestWith(b.t.Context(), b.client()); err != nil {
 		b.t.Fatal(err)
+	}
+}
+
+// TestCountOfBefore: a broker that has not heard of partitions which were added
+// does not have the group's leader take them from their members.
+func TestCountOfBefore(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	b.topic("in", 1)
+	src := b.source(b.connect(nil), SourceOptions{Topic: "in", Group: "g"})
+	topic := src.topics.find("in")
+	added := &wire.Topic{Name: "in", ID: topic.ID(), Partitions: make([]wire.Partition, 3)}
+	if err := topic.Note(added); err != nil {
+		t.Fatal(err)
+	}
+	counts, err := layout{src}.CountPartitions(t.Context(), []string{"in"})
+	if err != nil || counts["in"] != 3 {
+		t.Errorf("%v, %v", counts, err)
 	}
 }
 

@@ -29,8 +29,9 @@ func (l layout) CountPartitions(ctx context.Context, topics []string) (map[strin
 			continue
 		}
 		counts[t.Name] = int32(len(t.Partitions))
-		if known := s.topics.find(t.Name); known != nil {
-			_ = known.Note(t) // IsReplaced tells
+		// Of one that was replaced IsReplaced tells.
+		if known := s.topics.find(t.Name); known != nil && known.Note(t) == nil {
+			counts[t.Name] = known.PartitionCount() // this broker may not have heard of all
 		}
 	}
 	return counts, nil

@@ -19,7 +19,8 @@ type Start struct {
 	Time   time.Time // the first record with this timestamp or a later one
 	Offset int64     // this offset in every partition, or the earliest after it
 	// Sealed begins behind the last message that the destination holds, as
-	// Source.FindSealed tells, which must be set before the Source serves.
+	// Source.FindSealed tells, which must be set before the Source serves. For
+	// Peekers it is the earliest record until then.
 	Sealed bool
 }
 

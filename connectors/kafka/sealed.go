@@ -2,10 +2,13 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
@@ -19,10 +22,7 @@ import (
 // a new one. Where the group has members it returns none: one of them may have
 // begun a moment ago.
 func (s *Source) FreshPlaces(ctx context.Context) ([]string, error) {
-	partitions := s.topics.Partitions()
-	if s.Until.Bounded() {
-		partitions = s.chosenPartitions()
-	}
+	partitions := s.chosenPartitions()
 	fresh := func(string) bool { return true }
 	if s.Group != "" {
 		used, err := s.isGroupUsed(ctx)
@@ -110,12 +110,12 @@ func (t *peekedTopic) open(ctx context.Context, s *Sink, to *destination) ([]*Pe
 		return t.peekers, nil
 	}
 	partitions := to.Partitions()
-	ends, err := to.ListOffsets(ctx, partitions, wire.Latest)
+	ends, err := s.listHeld(ctx, to, partitions)
 	if err != nil {
 		return nil, err
 	}
 	t.to, t.at, t.peekers = to, time.Now(), nil
-	if slices.Max(ends[0]) <= 0 {
+	if !slices.ContainsFunc(ends, func(end int64) bool { return end > 0 }) {
 		return nil, nil // as a topic is that was made a moment ago
 	}
 	if err := s.cluster.CheckTopicRight(ctx, to.Name(), "Read"); err != nil {
@@ -126,13 +126,62 @@ func (t *peekedTopic) open(ctx context.Context, s *Sink, to *destination) ([]*Pe
 		return nil, err
 	}
 	for i, number := range partitions {
-		if starts[0][i] >= ends[0][i] {
+		if starts[0][i] >= ends[i] {
 			continue
 		}
 		t.peekers = append(t.peekers, &Peeker{
 			topic: to.Topic, number: number, place: cluster.PlaceOf(to.Name(), number),
-			first: starts[0][i], end: ends[0][i], codecMemory: batch.CodecMemoryFor(to.maxBatch),
+			first: starts[0][i], end: ends[i], codecMemory: batch.CodecMemoryFor(to.maxBatch),
 		})
 	}
 	return t.peekers, nil
+}
+
+var errOpenDestination = errors.New("a transaction in the destination does not end")
+
+// listHeld returns the offsets behind the last committed messages of a
+// destination. With Start.Sealed it waits for the transactions that are open
+// there now: they hide what stands behind their first record, also what was
+// committed long ago, and it would be sealed again. A run with an end gives up
+// as it does with a transaction in the source.
+func (s *Sink) listHeld(ctx context.Context, to *destination, partitions []int32) ([]int64, error) {
+	if s.Source == nil || !s.Source.Start.Sealed {
+		rows, err := to.ListOffsets(ctx, partitions, wire.Latest)
+		if err != nil {
+			return nil, err
+		}
+		return rows[0], nil
+	}
+	if s.Source.Until.Bounded() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, s.Source.timing.giveUp, errOpenDestination)
+		defer cancel()
+	}
+	var stable, ends []int64
+	open := int32(-1)
+	explain := func(ctx context.Context) []any { return describeOpenIn(ctx, to.Topic, open) }
+	err := s.cluster.RetryExplained(ctx, "end of topic "+to.Name(), explain, func(ctx context.Context) error {
+		now, err := to.ListEnds(ctx, partitions)
+		if err != nil {
+			return err
+		}
+		rows, err := to.ListOffsets(ctx, partitions, wire.Latest)
+		if err != nil {
+			return err
+		}
+		if ends == nil {
+			ends = now
+		}
+		stable = rows[0]
+		for i, number := range partitions {
+			ends[i] = min(ends[i], now[i]) // of a log that was cut
+			if stable[i] < ends[i] {
+				open = number
+				return fmt.Errorf("%s@%d: a transaction is open: %w",
+					cluster.PlaceOf(to.Name(), number), stable[i], kafkago.UnstableOffsetCommit)
+			}
+		}
+		return nil
+	})
+	return stable, err
 }

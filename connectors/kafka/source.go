@@ -175,6 +175,9 @@ type serveFunc = func(context.Context, pipeline.Lane) error
 
 // Serve serves the lanes until ctx is done, or the bounded run has ended.
 func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline.Lane) error) error {
+	if s.Start.Sealed && s.FindSealed == nil {
+		return fmt.Errorf("%s: start=sealed, and nobody tells what the destination holds", s.names.describe())
+	}
 	watching, stop := context.WithCancel(ctx)
 	var watch sync.WaitGroup
 	watch.Go(func() { s.watchLeaders(watching) })

@@ -116,7 +116,9 @@ func (s *Source) explainUnstable(ctx context.Context) []any {
 	return describeOldest(s.cluster, open)
 }
 
-// findStarts returns where partitions without an offset begin.
+// findStarts returns where partitions without an offset begin. With
+// Start.Sealed that is the first record as long as FindSealed is not set, as it
+// is when a Source is only looked at.
 func (s *Source) findStarts(ctx context.Context, partitions []int32, fresh func(int32) bool) ([]int64, error) {
 	times := []int64{wire.Earliest, wire.Latest}
 	if !s.Start.Time.IsZero() {
@@ -130,7 +132,7 @@ func (s *Source) findStarts(ctx context.Context, partitions []int32, fresh func(
 	for i := range starts {
 		first, end := rows[0][i], rows[1][i]
 		switch {
-		case s.Start.Sealed:
+		case s.Start.Sealed && s.FindSealed != nil:
 			if starts[i], err = s.findSealed(ctx, partitions[i], first, end); err != nil {
 				return nil, err
 			}

@@ -144,6 +144,16 @@ func TestPending(t *testing.T) {
 	}
 }
 
+// TestPeekNothing: a destination may have no partitions yet, as far as the
+// broker that was asked knows.
+func TestPeekNothing(t *testing.T) {
+	to := &destination{Topic: new(cluster.Cluster).NewTopic("out")}
+	all, err := new(peekedTopic).open(t.Context(), &Sink{}, to)
+	if len(all) > 0 || err != nil {
+		t.Errorf("%d peekers, %v", len(all), err)
+	}
+}
+
 // TestGiveUp: a run with an end waits for a transaction at least as long as
 // brokers let one last.
 func TestGiveUp(t *testing.T) {

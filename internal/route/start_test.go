@@ -2,14 +2,18 @@ package route
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/findings"
 )
 
 // forget deletes the group with its offsets, as brokers do when it has been
@@ -65,6 +69,9 @@ func TestGroupThatWasForgotten(t *testing.T) {
 		member := run("")
 		member.From = strings.Replace(member.From, "&until=latest", "", 1)
 		fails(t, Encrypt, member, "the destination holds messages of the source already")
+		repeating := run("") // which may repeat a few, and not all
+		repeating.To += "&delivery=at-least-once"
+		fails(t, Encrypt, repeating, "the destination holds messages of the source already")
 
 		if s := mustRun(t, Encrypt, run("&start=sealed")); s.Messages != 0 {
 			t.Errorf("several topics %v: %d messages are sealed again", several, s.Messages)
@@ -87,6 +94,27 @@ func TestGroupThatWasForgotten(t *testing.T) {
 	}
 }
 
+// The plan of a run that begins with start=sealed looks at the destination as
+// the run does.
+func TestPlanOfStartSealed(t *testing.T) {
+	testDir(t)
+	b := startKafka(t)
+	b.topic(t, "plain", 1, nil)
+	b.put(t, mixed("plain", 4, 1)...)
+	c := Config{
+		From: b.url + "/plain?until=latest&start=sealed&group=enc", To: b.url + "/sealed?create=true",
+		Keys: []string{"local:k.jwk"},
+	}
+	mustRun(t, Encrypt, c)
+	b.forget(t, "enc")
+	plan, err := MakePreview(t.Context(), "encrypt", c, Env{Log: quiet})
+	must(t, err)
+	want := findings.Fact{Name: "offsets", Value: "4, less those that earlier runs have committed or the destination holds"}
+	if !plan.IsUsable() || !slices.Contains(plan.Ends[0].Facts, want) {
+		t.Errorf("the plan: %+v", plan.Ends)
+	}
+}
+
 // Other messages in the destination are not the source's: those of another
 // topic, and those that are no envelopes.
 func TestStartBesideOthers(t *testing.T) {
@@ -106,6 +134,74 @@ func TestStartBesideOthers(t *testing.T) {
 	b.put(t, mixed("plain", 5, 1)...)
 	if s := mustRun(t, Encrypt, seal("plain", "&start=sealed")); s.Messages != 5 {
 		t.Errorf("%d of 5 new messages are sealed", s.Messages)
+	}
+}
+
+// A transaction of somebody else that is open in the destination hides the
+// messages behind it. They are not sealed again: the run waits for its end.
+func TestStartBehindATransaction(t *testing.T) {
+	testDir(t)
+	b := startKafka(t)
+	b.topic(t, "plain", 1, nil)
+	run := Config{From: b.url + "/plain?until=latest&start=sealed&group=enc", To: b.url + "/sealed?create=true"}
+	mustRun(t, Encrypt, run)
+	c, err := kgo.NewClient(kgo.SeedBrokers(b.ListenAddrs()...), kgo.TransactionalID("somebody"))
+	must(t, err)
+	defer c.Close()
+	must(t, c.BeginTransaction())
+	must(t, c.ProduceSync(t.Context(), &kgo.Record{Topic: "sealed", Value: []byte("no envelope")}).FirstErr())
+	b.put(t, mixed("plain", 5, 1)...)
+	if s := mustRun(t, Encrypt, run); s.Messages != 5 {
+		t.Fatalf("%d of 5 messages are sealed", s.Messages)
+	}
+	b.forget(t, "enc")
+	var looks atomic.Int64
+	b.ControlKey(int16(kmsg.ListOffsets), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		b.KeepControl()
+		if req.(*kmsg.ListOffsetsRequest).Topics[0].Topic == "sealed" && looks.Add(1) == 4 {
+			// The end and the last stable offset, for the second time.
+			b.SleepControl(func() {
+				if err := c.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		return nil, nil, false
+	})
+	if s := mustRun(t, Encrypt, run); s.Messages != 0 {
+		t.Errorf("%d messages are sealed again", s.Messages)
+	}
+	if n := looks.Load(); n < 4 {
+		t.Errorf("the run has asked %d times for the end, and has not waited", n)
+	}
+}
+
+// A look at a destination that is full of others' messages ends.
+func TestLookBack(t *testing.T) {
+	dense := make([]int64, 1000)
+	for i := range dense {
+		dense[i] = int64(i)
+	}
+	for _, c := range []struct {
+		name      string
+		place     sparse
+		limit     int
+		want      error
+		mostPeeks int
+	}{
+		{"limited", sparse{offsets: dense, end: 1000}, shortLook, errNotFound, shortLook},
+		{"some steps", sparse{offsets: dense, end: 1000}, 100, errNotFound, 200},
+		{"to the beginning", sparse{offsets: dense, end: 1000}, longLook, nil, 1010},
+		{"few", sparse{offsets: []int64{1, 900}, end: 1 << 40}, longLook, nil, 50},
+	} {
+		h := held{find: findSealed(false), limit: c.limit}
+		last, err := h.lookBack(t.Context(), &c.place, &envelope.Position{})
+		if !errors.Is(err, c.want) || err == nil && last != -1 {
+			t.Errorf("%s: %d, %v", c.name, last, err)
+		}
+		if c.place.peeks > c.mostPeeks {
+			t.Errorf("%s: %d peeks", c.name, c.place.peeks)
+		}
 	}
 }
 

@@ -111,3 +111,34 @@ func TestLeadersOfBefore(t *testing.T) {
 		}
 	}
 }
+
+// TestPartitionsOfBefore: a broker that has not heard of partitions which were
+// added takes none of them away.
+func TestPartitionsOfBefore(t *testing.T) {
+	layout := func(id byte, partitions int) *wire.Topic {
+		found := &wire.Topic{Name: "t", ID: [16]byte{id}}
+		for i := range partitions {
+			found.Partitions = append(found.Partitions, wire.Partition{Partition: int32(i), Leader: 1, LeaderEpoch: 5})
+		}
+		return found
+	}
+	for _, tc := range []struct {
+		id         byte
+		named      int
+		want       int32
+		wantLeader int32 // of partition 2
+	}{
+		{7, 2, 3, 1},
+		{7, 0, 3, 1},
+		{7, 4, 4, 1},
+		{0, 2, 2, -1}, // it may be another topic by now
+	} {
+		topic := new(Cluster).NewTopic("t")
+		if err := errors.Join(topic.Note(layout(tc.id, 3)), topic.Note(layout(tc.id, tc.named))); err != nil {
+			t.Fatal(err)
+		}
+		if n, leader := topic.PartitionCount(), topic.Leader(2).Broker; n != tc.want || leader != tc.wantLeader {
+			t.Errorf("id %d: after %d of 3 partitions were named: %d, the last one led by %d", tc.id, tc.named, n, leader)
+		}
+	}
+}

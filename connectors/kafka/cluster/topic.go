@@ -116,6 +116,10 @@ func (t *Topic) Note(found *wire.Topic) error {
 			leads[p.Partition] = t.laterOf(p.Partition, Leader{Broker: p.Leader, Epoch: p.LeaderEpoch})
 		}
 	}
+	if t.id != [16]byte{} && len(leads) < len(t.leads) {
+		// Nobody can take partitions away: this broker has not heard of them.
+		leads = append(leads, t.leads[len(leads):]...)
+	}
 	t.leads, t.asked = leads, time.Now()
 	return nil
 }

@@ -74,20 +74,9 @@ func HasMembers(ctx context.Context, o Options) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	req := kmsg.NewPtrDescribeGroupsRequest()
-	req.Groups = []string{m.Group}
-	res, err := m.Coordinator.Ask(ctx, req, 0, 5, describeLimit)
-	if err != nil {
-		return false, err
-	}
-	for _, g := range res.(*kmsg.DescribeGroupsResponse).Groups {
-		switch code := kafkago.Error(g.ErrorCode); {
-		case code == 0 && len(g.Members) > 0:
-			return true, nil
-		case code != 0 && code != codeGroupIDNotFound:
-			m.Coordinator.NoteMoved()
-			return false, code
-		}
+	g, err := m.describeGroup(ctx)
+	if err != nil || len(g.Members) > 0 {
+		return err == nil, err
 	}
 	dealt, err := m.askDealtByBroker(ctx)
 	return dealt != nil, err

@@ -23,24 +23,9 @@ func hasMembers(state string) bool {
 // checkGroup refuses a group that members of another program have. Joining it
 // could take partitions from them, and would not be understood by all.
 func (m *Member) checkGroup(ctx context.Context) error {
-	req := kmsg.NewPtrDescribeGroupsRequest()
-	req.Groups = []string{m.Group}
-	res, err := m.Coordinator.Ask(ctx, req, 0, 5, describeLimit)
+	g, err := m.describeGroup(ctx)
 	if err != nil {
 		return err
-	}
-	groups := res.(*kmsg.DescribeGroupsResponse).Groups
-	if len(groups) != 1 {
-		return nil
-	}
-	g := &groups[0]
-	switch code := kafkago.Error(g.ErrorCode); {
-	case code == codeGroupIDNotFound:
-	case code != 0:
-		if !isRefusal(code) {
-			m.Coordinator.NoteMoved()
-		}
-		return code
 	}
 	if hasMembers(g.State) && g.ProtocolType == protocolType && g.Protocol == protocolName && !m.Consumer {
 		return nil // no other program uses the name
@@ -63,6 +48,32 @@ func (m *Member) checkGroup(ctx context.Context) error {
 		return nil // its members are about to agree on one, or do not agree with ours
 	}
 	return &ForeignGroupError{Group: m.Group, Protocol: g.Protocol, Members: len(g.Members)}
+}
+
+// describeGroup asks once for the older description of the group, which is
+// empty if there is no such group.
+func (m *Member) describeGroup(ctx context.Context) (g kmsg.DescribeGroupsResponseGroup, err error) {
+	req := kmsg.NewPtrDescribeGroupsRequest()
+	req.Groups = []string{m.Group}
+	res, err := m.Coordinator.Ask(ctx, req, 0, 5, describeLimit)
+	if err != nil {
+		return g, err
+	}
+	groups := res.(*kmsg.DescribeGroupsResponse).Groups
+	if len(groups) != 1 {
+		return g, nil
+	}
+	switch code := kafkago.Error(groups[0].ErrorCode); {
+	case code == 0:
+		return groups[0], nil
+	case code == codeGroupIDNotFound:
+		return g, nil
+	case !isRefusal(code):
+		m.Coordinator.NoteMoved()
+		return g, code
+	default:
+		return g, code
+	}
 }
 
 // askDealtByBroker describes a group in which the broker deals partitions; nil

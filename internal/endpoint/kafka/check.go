@@ -133,7 +133,7 @@ func (t *topic) CheckSource(ctx context.Context, s *endpoint.Session) (*endpoint
 	}
 	found.AddFact("partitions", "%d", source.PartitionCount())
 	if t.until.Bounded() {
-		if err := addExtent(ctx, source, found); err != nil {
+		if err := t.addExtent(ctx, source, found); err != nil {
 			return nil, err
 		}
 	}
@@ -144,7 +144,7 @@ func (t *topic) CheckSource(ctx context.Context, s *endpoint.Session) (*endpoint
 }
 
 // addExtent adds how many offsets a run with an end reads.
-func addExtent(ctx context.Context, source *connector.Source, found *endpoint.Checked) error {
+func (t *topic) addExtent(ctx context.Context, source *connector.Source, found *endpoint.Checked) error {
 	peekers, err := source.Peekers(ctx)
 	if err != nil {
 		return err
@@ -154,7 +154,11 @@ func addExtent(ctx context.Context, source *connector.Source, found *endpoint.Ch
 		first, end := p.Bounds()
 		total += max(0, end-first)
 	}
-	found.AddFact("offsets", "%d, less those that earlier runs have committed", total)
+	less := "that earlier runs have committed"
+	if t.start.Sealed {
+		less += " or the destination holds"
+	}
+	found.AddFact("offsets", "%d, less those %s", total, less)
 	return nil
 }
 
