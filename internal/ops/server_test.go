@@ -386,7 +386,7 @@ func TestOptions(t *testing.T) {
 		"certificate is no": {Options{Address: "127.0.0.1:1", Certificate: good, Key: key}, "certificate: "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := tc.o.Check()
+			err := tc.o.Check(slog.New(slog.DiscardHandler))
 			switch {
 			case tc.says == "" && err != nil:
 				t.Error(err)
@@ -396,6 +396,32 @@ func TestOptions(t *testing.T) {
 				t.Error("the token is shown")
 			}
 		})
+	}
+}
+
+// TestWideKey: a key of the certificate that others can read is warned of, once
+// for all connections.
+func TestWideKey(t *testing.T) {
+	cert, key, roots := makeCertificate(t, t.TempDir(), "name")
+	if err := os.Chmod(key, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	s, err := Start(t.Context(), Options{Address: "127.0.0.1:0", Certificate: cert, Key: key},
+		Source{Routes: one(busyRoute()), Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	if res, _ := ask(t, client, "https://"+s.Address()+"/healthz", nil); res.StatusCode != http.StatusOK {
+		t.Error(res.Status)
+	}
+	client.CloseIdleConnections()
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(log.String(), "can be read by others than its owner"); n != 1 {
+		t.Errorf("%d warnings in\n%s", n, &log)
 	}
 }
 
