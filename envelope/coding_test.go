@@ -2,6 +2,7 @@ package envelope_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"testing"
 
@@ -42,4 +43,28 @@ func TestLimitsAreOfEachMessage(t *testing.T) {
 	w = strict.NewWorker()
 	open(w, padded, false)
 	open(w, compressed, false)
+}
+
+// TestCodingsInTurns: with padding, payloads that compress and others that do
+// not are in envelopes of one form, each with a coding of its own.
+func TestCodingsInTurns(t *testing.T) {
+	kek := newKEK(t)
+	sealer := must(envelope.NewSealer([]keys.Wrapper{kek}, envelope.SealerOptions{
+		Coding: coding.Options{Level: 1, Padding: coding.PadPADME()},
+	}))
+	defer sealer.Close()
+	noise := make([]byte, 1000)
+	rand.Read(noise)
+	seal := sealer.NewWorker()
+	open := must(envelope.NewOpener([]keys.Unwrapper{kek}, envelope.OpenerOptions{})).NewWorker()
+	for i, payload := range [][]byte{make([]byte, 1000), noise, make([]byte, 1000)} {
+		e := must(seal.Seal(t.Context(), nil, payload, nil, nil))
+		if isShort := len(e) < 500; isShort == (i == 1) {
+			t.Errorf("payload %d: an envelope of %d bytes", i, len(e))
+		}
+		out, _, err := open.Open(t.Context(), nil, e, nil)
+		if err != nil || !bytes.Equal(out, payload) {
+			t.Errorf("payload %d: %d bytes, %v", i, len(out), err)
+		}
+	}
 }

@@ -275,6 +275,41 @@ func TestGateWithoutPlace(t *testing.T) {
 	}
 }
 
+// TestGateMakesRoom: places that come later take the room of all the runs of
+// one place but its highest, and none of theirs is forgotten. It is the same
+// for the next run.
+func TestGateMakesRoom(t *testing.T) {
+	for _, restarts := range []bool{false, true} {
+		g := newGate(t, nil)
+		for i := range uint64(400) {
+			g.says(t, at{source: 1, offset: 10 * i, distance: 1})
+		}
+		if restarts {
+			g = newGate(t, g.AppendState(nil))
+		}
+		last := func(p uint16) at {
+			if p == 0 {
+				return at{source: 1, offset: 3990, distance: 1}
+			}
+			return at{source: 1, partition: p, offset: 7, distance: 1}
+		}
+		for p := range uint16(129) {
+			if g.says(t, last(p+1)) != "" {
+				t.Fatal("dropped")
+			}
+		}
+		kept := 130 - int(g.stats.Untracked.Load())
+		if kept < 120 || len(g.AppendState(nil)) > maxState {
+			t.Errorf("restarts %v: %d places, a state of %d bytes", restarts, kept, len(g.AppendState(nil)))
+		}
+		for p := range uint16(kept) {
+			if g.says(t, last(p)) != "skip" {
+				t.Fatalf("restarts %v: place %d is forgotten", restarts, p)
+			}
+		}
+	}
+}
+
 // TestGateBounds: there is room for so many places, and for so many runs. The
 // highest run of a place is never forgotten.
 func TestGateBounds(t *testing.T) {

@@ -41,7 +41,7 @@ func (k *knownRuns) append(dst []byte) []byte {
 			for _, r := range runs {
 				dst = appendUint48(appendUint48(dst, r.first), r.last)
 				dst = appendUint40(dst, r.low)
-				if p.rising {
+				if p.id.isRising() {
 					dst = appendUint40(dst, r.high)
 				}
 			}
@@ -103,10 +103,7 @@ func (k *knownRuns) parseRuns(b []byte) bool {
 			return false
 		}
 		id, count := placeID(binary.BigEndian.Uint64(b)&^(runsOfHead<<56)), int(b[0]&^risingMask)
-		each := fixedRun
-		if id.isRising() {
-			each = risingRun
-		}
+		each := id.runSize()
 		if b = b[placeSize:]; count == 0 || len(b) < count*each {
 			return false
 		}
@@ -134,7 +131,7 @@ func (k *knownRuns) parseRuns(b []byte) bool {
 func (p *placeRuns) restoreRun(b []byte) bool {
 	r := run{first: readUint(b[:6]), last: readUint(b[6:12]), low: readUint(b[12:17])}
 	r.high = r.low
-	if p.rising {
+	if p.id.isRising() {
 		r.high = readUint(b[17:22])
 	}
 	if r.first > r.last || r.low > r.high {

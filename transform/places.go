@@ -59,15 +59,13 @@ func (k *knownRuns) add(id placeID) *placeRuns {
 	if len(k.places) == maxPlaces {
 		return nil
 	}
-	p := &placeRuns{id: id, rising: id.isRising()}
+	p := &placeRuns{id: id}
 	k.places = append(k.places, p)
-	switch len(k.places) {
-	case 1:
-	case 2:
+	if len(k.places) == 2 {
 		k.slots = new([placeSlots]placeSlot)
 		k.fillSlot(k.places[0])
-		k.fillSlot(p)
-	default:
+	}
+	if k.slots != nil {
 		k.fillSlot(p)
 	}
 	return p

@@ -14,6 +14,14 @@ type placeID uint64
 
 func (p placeID) isRising() bool { return p>>56 == risingMask }
 
+// runSize is how many bytes of state a run takes.
+func (p placeID) runSize() int {
+	if p.isRising() {
+		return risingRun
+	}
+	return fixedRun
+}
+
 // run is a stretch of offsets that have come: first to last, of messages with
 // terms from low to high. Where terms do not rise the two are equal.
 type run struct{ first, last, low, high uint64 }
@@ -34,19 +42,14 @@ const (
 
 // placeRuns are the runs of one place, in the order of the state.
 type placeRuns struct {
-	id     placeID
-	rising bool
-	runs   []run
-	high   uint64 // the highest term
+	id   placeID
+	runs []run
+	high uint64 // the highest term
 }
 
 // size is how many bytes of state the place takes.
 func (p *placeRuns) size() int {
-	each := fixedRun
-	if p.rising {
-		each = risingRun
-	}
-	return (len(p.runs)+runsOfHead-1)/runsOfHead*placeSize + len(p.runs)*each
+	return (len(p.runs)+runsOfHead-1)/runsOfHead*placeSize + len(p.runs)*p.id.runSize()
 }
 
 // verdict is the finding about one message.
@@ -94,7 +97,7 @@ func (p *placeRuns) extend(offset, distance, term uint64) bool {
 		return false
 	}
 	top := &p.runs[n-1]
-	if top.last+distance != offset || distance == 0 || top.high != term && (!p.rising || top.high > term) {
+	if top.last+distance != offset || distance == 0 || top.high != term && (!p.id.isRising() || top.high > term) {
 		return false
 	}
 	top.last, top.high = offset, term
@@ -131,7 +134,7 @@ func (p *placeRuns) note(first, last, term uint64) (merged bool) {
 // fits tells whether a run that begins with one term may stand behind one that
 // ends with another.
 func (p *placeRuns) fits(ends, begins uint64) bool {
-	return ends == begins || p.rising && ends < begins
+	return ends == begins || p.id.isRising() && ends < begins
 }
 
 // findBest returns the index of the run of the highest term for which is says

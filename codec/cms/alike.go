@@ -62,10 +62,10 @@ func (a *Alike) Read(b []byte) *Envelope {
 	if s == nil || len(b) < s.size+len(a.tail) || !haveWords(b, a.words) {
 		return nil
 	}
-	size, head, ok := bytesHead(b[s.size:])
+	size, head, ok := singleHead(b[s.size:])
 	from := s.size + head
 	to := from + size
-	if !ok || size < tagSize || size > MaxSingle+tagSize || len(b) != to+len(a.tail) ||
+	if !ok || len(b) != to+len(a.tail) ||
 		len(a.tail) > 0 && string(b[to:]) != string(a.tail) {
 		return nil
 	}

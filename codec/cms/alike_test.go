@@ -71,6 +71,10 @@ func TestAlike(t *testing.T) {
 		if at := len(given) - len(e.Recipients) - len(e.Ciphertext); len(e.Ciphertext) == 16 { // its head is one byte
 			short := append(append(bytes.Clone(given[:at-1]), 0x4f), given[at+1:]...)
 			check(short, "a ciphertext shorter than a tag")
+			for _, size := range []int{cms.MaxSingle + 16, cms.MaxSingle + 17} {
+				long := append(cms.AppendBytesHead(bytes.Clone(given[:at-1]), size), make([]byte, size)...)
+				check(append(long, e.Recipients...), "a long ciphertext")
+			}
 		}
 		for j := range all {
 			check(all[j].Envelope, all[j].Name)

@@ -197,6 +197,27 @@ func TestParseSamples(t *testing.T) {
 	}
 }
 
+// TestLongestSingle: both readers, and the one of streams, refuse a ciphertext
+// in the single form that is longer than the longest.
+func TestLongestSingle(t *testing.T) {
+	b := sample(t, Layout{ByReference: true})
+	head := b[:len(b)-(1+tagSize+5)]
+	for size, want := range map[int]error{MaxSingle + tagSize: nil, MaxSingle + tagSize + 1: ErrTooLarge} {
+		ciphertext := append(AppendBytesHead(nil, size), make([]byte, size)...)
+		b := append(bytes.Clone(head), ciphertext...)
+		var fast, slow Envelope
+		if err := Parse(b, &fast); !errors.Is(err, want) {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+		if err := parseStrict(b, &slow); !errors.Is(err, want) {
+			t.Errorf("%d bytes: strict: %v", size, err)
+		}
+		if _, _, err := CiphertextHead(ciphertext); !errors.Is(err, want) {
+			t.Errorf("%d bytes: the head alone: %v", size, err)
+		}
+	}
+}
+
 // TestCut: every beginning of an envelope but the empty one is a cut envelope.
 func TestCut(t *testing.T) {
 	for _, b := range samples(t) {

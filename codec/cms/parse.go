@@ -42,8 +42,8 @@ func parseFast(b []byte, e *Envelope) bool {
 		}
 		e.Segments, b = segments, rest
 	} else {
-		size, head, ok := bytesHead(b)
-		if !ok || size < tagSize || size > MaxSingle+tagSize || len(b)-head < size {
+		size, head, ok := singleHead(b)
+		if !ok || len(b)-head < size {
 			return false
 		}
 		e.Ciphertext, b = b[head:head+size], b[head+size:]
@@ -56,6 +56,13 @@ func parseFast(b []byte, e *Envelope) bool {
 	}
 	e.Recipients = b
 	return true
+}
+
+// singleHead reads the head of the ciphertext in the single form: its size, tag
+// included, and the head's.
+func singleHead(b []byte) (size, head int, ok bool) {
+	size, head, ok = bytesHead(b)
+	return size, head, ok && size >= tagSize && size <= MaxSingle+tagSize
 }
 
 // HeadError says why ParseHead, or CiphertextHead behind it, has refused a

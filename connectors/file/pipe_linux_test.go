@@ -118,6 +118,35 @@ func TestPipeCloseEndsWaits(t *testing.T) {
 	}
 }
 
+// closingInput is an input at its end: it is closed while its deadline is set.
+type closingInput struct{ begun, done chan struct{} }
+
+func (closingInput) Read([]byte) (int, error) { return 0, io.EOF }
+
+func (c closingInput) Close() error {
+	close(c.begun)
+	<-c.done
+	return nil
+}
+
+func (c closingInput) SetReadDeadline(time.Time) error {
+	close(c.done)
+	return errors.New("use of closed file")
+}
+
+// TestPipeCloseAtTheEnd: close waits for a goroutine that is about to end by
+// itself.
+func TestPipeCloseAtTheEnd(t *testing.T) {
+	c := closingInput{make(chan struct{}), make(chan struct{})}
+	p := startPipe(c, c)
+	if _, err := readOnce(t, p); err != io.EOF {
+		t.Error(err)
+	}
+	<-c.begun
+	p.close()
+	requireEnded(t, p)
+}
+
 // TestSourceWaitsForWriter: a source of a named pipe can be given up before
 // there is a writer.
 func TestSourceWaitsForWriter(t *testing.T) {

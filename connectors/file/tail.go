@@ -1,7 +1,6 @@
 package file
 
 import (
-	"crypto/sha256"
 	"errors"
 	"io"
 )
@@ -19,7 +18,7 @@ const tailSize = 1 << 10
 // they hold a tag, and the bytes before them are covered by the encoder's
 // digests, which the next end seals.
 //
-// As with the digest of an input, the checkpoint's FileID comes first.
+// Their digest is made as that of an input: see known.
 type tail struct{ last []byte }
 
 // addBytes adds bytes that were written.
@@ -29,12 +28,6 @@ func (t *tail) addBytes(b []byte) {
 		t.last = append(t.last[:0], t.last[over:]...)
 	}
 	t.last = append(t.last, b...)
-}
-
-// digest returns the digest of the bytes.
-func (t *tail) digest(id [16]byte) []byte {
-	sum := sha256.Sum256(append(id[:], t.last...))
-	return sum[:]
 }
 
 // readTail reads the bytes before size. The next write is there.
@@ -55,7 +48,7 @@ func (w *writer) compareTail(h handle, at *outputMark) error {
 	if err := w.tail.readTail(h, at.Bytes); err != nil {
 		return err
 	}
-	if string(w.tail.digest(w.sink.opts.Checkpoint.FileID())) != string(at.Tail) {
+	if string(w.digestTail()) != string(at.Tail) {
 		return errOtherOutput
 	}
 	return nil
@@ -67,5 +60,7 @@ func (w *writer) digestTail() []byte {
 	if w.sink.opts.Checkpoint == nil {
 		return nil
 	}
-	return w.tail.digest(w.sink.opts.Checkpoint.FileID())
+	k := newKnown(w.sink.opts.Checkpoint.FileID())
+	k.addBytes(w.tail.last)
+	return k.digest()
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -38,22 +39,11 @@ func readToken(path string) (string, error) {
 	return token, nil
 }
 
-// loadCertificate reads the server's certificate.
-func (o *Options) loadCertificate() (*tls.Certificate, error) {
-	cert, _, err := credfile.Read("certificate", o.Certificate)
-	if err != nil {
-		return nil, err
-	}
-	key, _, err := credfile.Read("key", o.Key)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(key)
-	pair, err := tls.X509KeyPair(cert, key)
-	if err != nil {
-		return nil, fmt.Errorf("certificate: %s: %w", o.Certificate, err)
-	}
-	return &pair, nil
+// loadCertificate reads the server's certificate, and warns of a key that
+// others can read.
+func (o *Options) loadCertificate(log *slog.Logger) (*tls.Certificate, error) {
+	pair, err := credfile.ReadPair("certificate", o.Certificate, o.Key, log)
+	return &pair, err
 }
 
 // limit answers maxRequests at a time, and turns the others away: a client that

@@ -121,14 +121,9 @@ func (s *sender) sendTotals(w *watch.Route) {
 	s.count(descBatches, t.Batches)
 	s.gauge(descLanes, float64(t.Lanes))
 	s.count(descLost, t.LostLanes)
-	g := &w.Gates
-	s.count(descFindings, g.Duplicates.Load(), "duplicate")
-	s.count(descFindings, g.Gaps.Load(), "gap")
-	s.count(descFindings, g.Reordered.Load(), "reordered")
-	s.count(descFindings, g.Foreign.Load(), "foreign-record")
-	s.count(descFindings, g.Unplaced.Load(), "unplaced")
-	s.count(descFindings, g.Untracked.Load(), "untracked")
-	s.count(descFindings, g.ExtraHeaders.Load(), "extra-header")
+	for kind, n := range countFindings(w) {
+		s.count(descFindings, n, kind)
+	}
 }
 
 func (s *sender) sendTraffic(t watch.Traffic) {

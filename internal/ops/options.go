@@ -3,6 +3,7 @@ package ops
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -38,8 +39,9 @@ var (
 )
 
 // Check refuses options that contradict themselves or would show figures to
-// strangers. It opens nothing but the files that are named.
-func (o *Options) Check() error {
+// strangers. It opens nothing but the files that are named, and warns of a key
+// that others can read.
+func (o *Options) Check(log *slog.Logger) error {
 	switch {
 	case o.Address == "":
 		return hint.New(errNoAddress.Error(), "--ops=127.0.0.1:9464")
@@ -59,10 +61,10 @@ func (o *Options) Check() error {
 			return hint.New(fmt.Sprintf("%s: %v", o.Address, errWithoutName), "give --ops-token-file")
 		}
 	}
-	return o.checkFiles()
+	return o.checkFiles(log)
 }
 
-func (o *Options) checkFiles() error {
+func (o *Options) checkFiles(log *slog.Logger) error {
 	if o.TokenFile != "" {
 		if _, err := readToken(o.TokenFile); err != nil {
 			return err
@@ -71,7 +73,7 @@ func (o *Options) checkFiles() error {
 	if o.Certificate == "" {
 		return nil
 	}
-	_, err := o.loadCertificate()
+	_, err := o.loadCertificate(log)
 	return err
 }
 

@@ -51,7 +51,7 @@ type Server struct {
 // Start begins to listen, and serves until Close. An error is a mistake of the
 // options, or the address is not free. ctx ends the looking up of the address.
 func Start(ctx context.Context, o Options, s Source) (*Server, error) {
-	if err := o.Check(); err != nil {
+	if err := o.Check(s.Log); err != nil {
 		return nil, fmt.Errorf("ops: %w", err)
 	}
 	host, port, _ := net.SplitHostPort(o.Address)
@@ -64,9 +64,10 @@ func Start(ctx context.Context, o Options, s Source) (*Server, error) {
 	}
 	listener = netutil.LimitListener(listener, maxConnections)
 	if o.Certificate != "" {
+		warned := slog.New(slog.DiscardHandler) // of the mode, by Check
 		listener = tls.NewListener(listener, &tls.Config{
 			MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
-			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return o.loadCertificate() },
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return o.loadCertificate(warned) },
 		})
 	}
 	server := &Server{source: s, listener: listener, ended: make(chan struct{})}

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/big"
@@ -18,6 +19,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -234,6 +237,72 @@ func TestPage(t *testing.T) {
 	if res, _ := get(t, s, "/debug/pprof/"); res.StatusCode != http.StatusOK {
 		t.Errorf("profiles: %s", res.Status)
 	}
+	if res, _ := get(t, s, "/debug/pprof/cmdline"); res.StatusCode != http.StatusNotFound {
+		t.Errorf("the command line, with secrets of URLs: %s", res.Status)
+	}
+}
+
+// TestManyReasons: places that need somebody stand in front, and a route that
+// has lost all of its places says no more of it than people read.
+func TestManyReasons(t *testing.T) {
+	r := busyRoute()
+	r.Watch.ObservePlace("orders/1", 9, errors.New("tampered"))
+	for i := range 2 * maxReasons {
+		r.Watch.ObserveStuck(fmt.Sprintf("orders/%d", i), errors.New("a transaction"))
+	}
+	s := serve(t, Options{Address: "127.0.0.1:0"}, one(r))
+	var shown status
+	if _, body := get(t, s, "/status.json"); json.Unmarshal([]byte(body), &shown) != nil || len(shown.Routes) != 1 {
+		t.Fatal(body)
+	}
+	if n := len(shown.Routes[0].Against); n != maxReasons {
+		t.Errorf("%d reasons", n)
+	}
+	if places := shown.Routes[0].Places; len(places) != 2 || places[0].Name != "orders/1" {
+		t.Errorf("%+v", places)
+	}
+}
+
+// TestManyRequests: so many requests are answered at a time. Others are turned
+// away, but for the words that load balancers ask for.
+func TestManyRequests(t *testing.T) {
+	asked, goOn := make(chan struct{}), make(chan struct{})
+	var calls atomic.Int64
+	s := serve(t, Options{Address: "127.0.0.1:0"}, func() []Route {
+		if calls.Add(1) <= maxRequests {
+			asked <- struct{}{}
+			<-goOn
+		}
+		return nil
+	})
+	var all sync.WaitGroup
+	for range maxRequests {
+		all.Go(func() {
+			res, err := http.Get("http://" + s.Address() + "/status.json")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer res.Body.Close()
+			if res.StatusCode != http.StatusOK {
+				t.Error(res.Status)
+			}
+		})
+	}
+	for range maxRequests {
+		<-asked
+	}
+	if res, _ := get(t, s, "/metrics"); res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
+		t.Errorf("one more: %s", res.Status)
+	}
+	if res, _ := get(t, s, "/healthz"); res.StatusCode != http.StatusOK {
+		t.Errorf("healthz: %s", res.Status)
+	}
+	close(goOn)
+	all.Wait()
+	if res, _ := get(t, s, "/status.json"); res.StatusCode != http.StatusOK {
+		t.Errorf("afterwards: %s", res.Status)
+	}
 }
 
 // TestForeignHost: a stranger's page in a browser on this machine gets nothing.
@@ -386,7 +455,7 @@ func TestOptions(t *testing.T) {
 		"certificate is no": {Options{Address: "127.0.0.1:1", Certificate: good, Key: key}, "certificate: "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := tc.o.Check()
+			err := tc.o.Check(slog.New(slog.DiscardHandler))
 			switch {
 			case tc.says == "" && err != nil:
 				t.Error(err)
@@ -396,6 +465,32 @@ func TestOptions(t *testing.T) {
 				t.Error("the token is shown")
 			}
 		})
+	}
+}
+
+// TestWideKey: a key of the certificate that others can read is warned of, once
+// for all connections.
+func TestWideKey(t *testing.T) {
+	cert, key, roots := makeCertificate(t, t.TempDir(), "name")
+	if err := os.Chmod(key, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	s, err := Start(t.Context(), Options{Address: "127.0.0.1:0", Certificate: cert, Key: key},
+		Source{Routes: one(busyRoute()), Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	if res, _ := ask(t, client, "https://"+s.Address()+"/healthz", nil); res.StatusCode != http.StatusOK {
+		t.Error(res.Status)
+	}
+	client.CloseIdleConnections()
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(log.String(), "can be read by others than its owner"); n != 1 {
+		t.Errorf("%d warnings in\n%s", n, &log)
 	}
 }
 

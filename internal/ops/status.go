@@ -107,23 +107,22 @@ func describeRoute(r *Route) routeStatus {
 		}
 		s.Reasons[string(reason)] = n
 	}
-	s.Findings = describeFindings(r.Watch)
+	s.Findings = countFindings(r.Watch)
+	maps.DeleteFunc(s.Findings, func(_ string, n int64) bool { return n == 0 })
 	for _, k := range r.Watch.Keys() {
 		s.Keys = append(s.Keys, describeKey(&k))
 	}
 	return s
 }
 
-// describeFindings returns the observations of the gates that were made at all.
-func describeFindings(w *watch.Route) map[string]int64 {
+// countFindings returns how many observations the gates have made, by kind.
+func countFindings(w *watch.Route) map[string]int64 {
 	g := &w.Gates
-	all := map[string]int64{
+	return map[string]int64{
 		"duplicate": g.Duplicates.Load(), "gap": g.Gaps.Load(), "reordered": g.Reordered.Load(),
 		"foreign-record": g.Foreign.Load(), "unplaced": g.Unplaced.Load(), "untracked": g.Untracked.Load(),
 		"extra-header": g.ExtraHeaders.Load(),
 	}
-	maps.DeleteFunc(all, func(_ string, n int64) bool { return n == 0 })
-	return all
 }
 
 func describePlace(p *watch.Place) placeStatus {

@@ -15,25 +15,7 @@ func newPlaces(in *endpoint.Source, keepsPartitions bool) func(string) transform
 	if in.Identity != nil {
 		whole.Source = in.Identity.Short()
 	}
-	switch {
-	case in.NumberPlace == nil && in.IdentifyPlace == nil:
-		return func(string) transform.Place { return whole }
-	case in.NumberPlace == nil:
-		return func(name string) transform.Place {
-			id := in.IdentifyPlace(name)
-			if id == nil {
-				return transform.Place{}
-			}
-			place := whole
-			place.Source = id.Short()
-			return place
-		}
-	}
 	return func(name string) transform.Place {
-		number, ok := in.NumberPlace(name)
-		if !ok || number < 0 || number > math.MaxUint16 {
-			return transform.Place{}
-		}
 		place := whole
 		if in.IdentifyPlace != nil {
 			id := in.IdentifyPlace(name)
@@ -42,7 +24,13 @@ func newPlaces(in *endpoint.Source, keepsPartitions bool) func(string) transform
 			}
 			place.Source = id.Short()
 		}
-		place.Partition, place.SamePartition = uint16(number), keepsPartitions
+		if in.NumberPlace != nil {
+			number, ok := in.NumberPlace(name)
+			if !ok || number < 0 || number > math.MaxUint16 {
+				return transform.Place{}
+			}
+			place.Partition, place.SamePartition = uint16(number), keepsPartitions
+		}
 		return place
 	}
 }
