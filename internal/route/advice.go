@@ -21,6 +21,7 @@ var ownAdvice = []hint.Advice{
 	hint.AboutError(ErrInterrupted,
 		"run it again; with --checkpoint a record file goes on where it was, with group= a topic, with "+
 			"consumer= a stream"),
+	hint.AboutType[*memlimit.FullError]("raise memory, or lower read-ahead; memory_mib in the log says how much each route takes"),
 	hint.AboutType[*memlimit.TooSmallError]("lower --workers, --budget or --read-ahead, or raise the limit"),
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
+	"github.com/streamcrypt/streamcrypt/internal/memlimit"
 	"github.com/streamcrypt/streamcrypt/internal/retry"
 	"github.com/streamcrypt/streamcrypt/internal/topicname"
 	"github.com/streamcrypt/streamcrypt/internal/watch"
@@ -33,7 +34,8 @@ type plan struct {
 	audit          kekcache.Auditor // nil without an audit log
 	statePath      string           // the file that State names, if it is one
 	patience       *retry.Patience
-	watch          watch.Route // the figures of the route
+	watch          watch.Route     // the figures of the route
+	claim          *memlimit.Claim // of an open route
 	protection
 }
 
