@@ -17,7 +17,7 @@ import (
 // configuration means the same for everyone who reads it.
 
 // variableUse matches ${VARIABLE} with the text that may precede it.
-var variableUse = regexp.MustCompile(`([A-Za-z0-9-]*[=:])?\$\{([^}]*)\}?`)
+var variableUse = regexp.MustCompile(`([A-Za-z0-9-]*[=:])?\$\{([^}]*)(\}?)`)
 
 // variable matches the name of a variable.
 var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
@@ -42,7 +42,7 @@ func expandSecrets(field, value string) (string, error) {
 			!strings.Contains(value, match) || !beginsFile(value, match, before):
 			wrong = hint.New("${"+name+"}: variables stand only where the name of a secret's file begins",
 				"write the value itself; password-file=${CREDENTIALS_DIRECTORY}/password names a secret's file")
-		case !variable.MatchString(name):
+		case parts[3] == "" || !variable.MatchString(name):
 			wrong = errors.New("${" + name + "}: not a variable")
 		default:
 			text, ok := os.LookupEnv(name)
