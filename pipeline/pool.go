@@ -3,9 +3,9 @@ package pipeline
 import "context"
 
 // Pool is memory for batches in flight that several runs of a process share.
-// Each run has memory for one batch of its own beside it, so that a run whose
-// sink is stuck keeps no other from going on; it only makes them slower, by the
-// memory that it holds. Options.Pool gives a run its share.
+// Each run has memory for one batch of its own beside it. So a run that is
+// stuck in its sink keeps no other from going on; it only makes them slower, by
+// the memory that it holds. Options.Pool gives a run its share.
 type Pool struct {
 	workers, budget int
 	free            chan *buffers

@@ -68,8 +68,8 @@ func withParked(err error, parked []ParkedPlace) error {
 }
 
 // engine is one run. Its lanes hand their batches to its workers through jobs,
-// which holds nothing: a lane that sends has taken memory, and there are as many
-// workers as there can be memory.
+// which holds nothing: a lane that sends has taken memory, and there are at
+// least as many workers as there are buffers that lanes can take.
 type engine struct {
 	Options
 	jobs    chan job

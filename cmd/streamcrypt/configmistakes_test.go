@@ -32,7 +32,7 @@ func TestConfigMistakes(t *testing.T) {
 	}
 	inMistakesFolder(t)
 	write(t, ".", "token", []byte("token"))
-	if err := os.Chmod("token", 0o644); err != nil { //nolint:gosec // that is the mistake
+	if err := os.Chmod("token", 0o644); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("SECRETS", "secrets")
@@ -51,7 +51,7 @@ func TestConfigMistakes(t *testing.T) {
 				t.Errorf("the folder has changed from\n%s\nto\n%s", before, after)
 			}
 			for line := range strings.Lines(got) {
-				if !mistakeLine.MatchString(line) {
+				if !mistakeLine.MatchString(strings.TrimSuffix(line, "\n")) {
 					t.Errorf("not FILE:LINE: %s", line)
 				}
 				seen++
@@ -73,7 +73,7 @@ func TestConfigMistakes(t *testing.T) {
 		if err := os.WriteFile(path+"/"+configMistakes, txtar.Format(golden), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Chmod(path+"/"+configMistakes, 0o644); err != nil { //nolint:gosec // as git has it
+		if err := os.Chmod(path+"/"+configMistakes, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -110,7 +110,7 @@ func TestMemoryAboveTheLimit(t *testing.T) {
 	}
 }
 
-// TestRunMistakes: what only run can find, before any route is opened.
+// TestRunMistakes: mistakes that only run can find, before any route is opened.
 func TestRunMistakes(t *testing.T) {
 	inMistakesFolder(t)
 	const routes = "routes: {a: {do: encrypt, from: file:in.ndjson, to: file:out.scx, key: local:key.jwk}}\n"

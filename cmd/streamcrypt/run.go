@@ -36,7 +36,7 @@ func (runCmd) Help() string {
 	return "For example: streamcrypt run -c streamcrypt.yaml. streamcrypt config example shows a file."
 }
 
-// quiet is a log for checks whose warnings come again.
+// quiet is a log for checks that are made again, with their warnings.
 var quiet = slog.New(slog.DiscardHandler)
 
 // running is a run of several routes.
@@ -106,7 +106,7 @@ func (r *running) start(data []byte) error {
 	if err != nil {
 		return &startError{err}
 	}
-	r.shared, r.release = bound.Claim(), func() {}
+	r.shared, r.release = bound.NewClaim(), func() {}
 	if err := r.claimPool(len(r.file.members)); err != nil {
 		return &startError{err}
 	}
@@ -131,7 +131,7 @@ func (r *running) readFile(data []byte, limit int64) (*runFile, error) {
 // claimPool counts the memory that this many routes share.
 func (r *running) claimPool(routes int) error {
 	need := r.pool.Memory(routes)
-	if err := r.shared.Raise(need); err != nil {
+	if err := r.shared.RaiseTo(need); err != nil {
 		return err
 	}
 	before := r.release
@@ -198,8 +198,8 @@ func (r *running) tellEnd(m route.Member, open *route.Route, started time.Time, 
 	_ = o.LogTo(log.Handler()) // there is no other place for it
 }
 
-// watch has a change of the file, and a SIGHUP, change the routes, until stop is
-// called.
+// watch has a change of the file, and a SIGHUP, change the routes, until stop
+// is called.
 func (r *running) watch(content *service.File) (stop func()) {
 	ctx, cancel := context.WithCancel(r.ctx)
 	var watching sync.WaitGroup

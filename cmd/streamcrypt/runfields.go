@@ -97,6 +97,9 @@ func namesOf(flags []*kong.Flag) []string {
 	return names
 }
 
+// expander returns the value of a field with its variables filled in.
+type expander func(name, value string) (string, error)
+
 // wrongField is a field with a value that it cannot have.
 type wrongField struct {
 	name string
@@ -105,7 +108,7 @@ type wrongField struct {
 
 // setFields gives each flag its value in the last of the files that has the
 // field, or its default. Fields that are no flag are not looked at.
-func setFields(flags []*kong.Flag, expand func(name, value string) (string, error), files ...*settings.File) (wrong []wrongField) {
+func setFields(flags []*kong.Flag, expand expander, files ...*settings.File) (wrong []wrongField) {
 	for _, f := range flags {
 		if err := f.Reset(); err != nil {
 			wrong = append(wrong, wrongField{f.Name, err})
@@ -127,7 +130,7 @@ func setFields(flags []*kong.Flag, expand func(name, value string) (string, erro
 
 var errOneValue = errors.New("takes one value, and not a list")
 
-func setField(f *kong.Flag, value any, expand func(name, value string) (string, error)) (err error) {
+func setField(f *kong.Flag, value any, expand expander) (err error) {
 	switch v := value.(type) {
 	case string:
 		if value, err = expand(f.Name, v); err != nil {

@@ -61,7 +61,10 @@ func (p *problem) describe() string {
 	last := p.field[strings.LastIndex(p.field, ".")+1:]
 	if p.field != "" {
 		text += p.field + ": "
-		message = strings.TrimPrefix(strings.TrimPrefix(message, last+": "), last+" ")
+		message = strings.TrimPrefix(message, last+": ")
+		if rest, ok := strings.CutPrefix(message, last+" must "); ok {
+			message = "must " + rest
+		}
 	}
 	text += message
 	var advised *hint.Error
@@ -170,7 +173,8 @@ func (f *runFile) readRoute(s *settings.Section, g *grammar) {
 		f.note(line, place+"."+w.name, w.err)
 	}
 	for _, flag := range flags {
-		if flag.Required && s.Value(flag.Name) == nil && f.document.Defaults.Value(flag.Name) == nil {
+		required := flag.Required || flag.Name == "from" || flag.Name == "to" // rewrap alone can do without
+		if required && s.Value(flag.Name) == nil && f.document.Defaults.Value(flag.Name) == nil {
 			f.note(s.Line, place+"."+flag.Name, &hint.Error{Err: errors.New("missing"), Hint: describeFlag(flag)})
 		}
 	}

@@ -25,7 +25,9 @@ var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // secretFields are fields that name files with secrets, and secretParams are
 // such parameters of URLs.
 const (
+	//nolint:gosec // names of fields and parameters, and no secrets
 	secretFields = " key old-key sign ops-key ops-token-file "
+	//nolint:gosec // the same
 	secretParams = " key= creds= nkey= password-file= token-file= key-password-file= client-secret-file= id-secret= "
 )
 

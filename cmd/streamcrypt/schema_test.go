@@ -50,6 +50,9 @@ func TestExample(t *testing.T) {
 	if err := compileSchema(t).Validate(parseYAML(t, example)); err != nil {
 		t.Error(err)
 	}
+	if docs, err := os.ReadFile("../../docs/config.md"); err != nil || !strings.Contains(string(docs), "```yaml\n"+example+"```\n") {
+		t.Errorf("docs/config.md does not show the example: %v", err)
+	}
 	file := filepath.Join(t.TempDir(), "example.yaml")
 	if err := os.WriteFile(file, []byte(example), 0o600); err != nil {
 		t.Fatal(err)

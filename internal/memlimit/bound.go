@@ -38,12 +38,12 @@ type Claim struct {
 	n     int64
 }
 
-// Claim returns a part of b that is empty.
-func (b *Bound) Claim() *Claim { return &Claim{bound: b} }
+// NewClaim returns a part of b that is empty.
+func (b *Bound) NewClaim() *Claim { return &Claim{bound: b} }
 
-// Raise makes the claim n bytes in all, or leaves it as it is and returns a
+// RaiseTo makes the claim n bytes in all, or leaves it as it is and returns a
 // *FullError, or a *TooSmallError where the process's cgroup is the bound.
-func (c *Claim) Raise(n int64) error {
+func (c *Claim) RaiseTo(n int64) error {
 	if c.bound == nil {
 		return Check(n)
 	}

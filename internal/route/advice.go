@@ -23,7 +23,8 @@ var ownAdvice = []hint.Advice{
 		"run it again; with --checkpoint a record file goes on where it was, with group= a topic, with "+
 			"consumer= a stream"),
 	hint.AboutError(address.ErrUser, "user= names the user, and password-file= or token-file= the file of the secret"),
-	hint.AboutType[*memlimit.FullError]("raise memory, or lower read-ahead; memory_mib in the log says how much each route takes"),
+	hint.AboutType[*memlimit.FullError](
+		"raise memory, or lower read-ahead; memory_mib in the log says how much each route takes"),
 	hint.AboutType[*memlimit.TooSmallError]("lower --workers, --budget or --read-ahead, or raise the limit"),
 }
 

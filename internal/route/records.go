@@ -155,7 +155,7 @@ func (r *records) openEnds(ctx context.Context, archive archive.Functions, more 
 	r.options.Source, r.options.Observer, r.options.Log = r.in.Source, &r.watch, r.env.Log
 	r.options.Parks = r.parks
 	r.memory = r.in.CountMemory(r.options) + int64(r.in.Places)*placeMemory + more
-	if err := r.claim.Raise(r.memory); err != nil {
+	if err := r.claim.RaiseTo(r.memory); err != nil {
 		return err
 	}
 	if r.out, err = r.openSink(ctx, session, r.in); err != nil {
@@ -173,7 +173,7 @@ func (r *records) openEnds(ctx context.Context, archive archive.Functions, more 
 	}
 	r.options.Sink, r.options.DeadLetters = r.out.Sink, letters.Sink
 	r.memory += int64(r.in.Lanes) * int64(r.out.LaneMemory+letters.LaneMemory)
-	return r.claim.Raise(r.memory)
+	return r.claim.RaiseTo(r.memory)
 }
 
 // setTransform makes one transform to find out whether it can be made. Those of

@@ -34,9 +34,9 @@ type Fault struct {
 }
 
 // CheckTogether finds the faults of several routes: those of each by itself,
-// and two that write one thing, a cycle, or one that overwrites what another
-// one reads. It opens nothing. memory is how much all of them take at least, in
-// bytes: a lane each, besides that of the pool.
+// and two that write one thing, a cycle, or one that writes over a thing that
+// another one reads. It opens nothing. memory is how much all of them take at
+// least, in bytes: a lane each, besides that of the pool.
 func CheckTogether(members []Member, env Env) (memory int64, faults []Fault) {
 	env = env.complete()
 	var plans []*memberPlan
@@ -91,11 +91,27 @@ func newMemberPlan(m Member, env Env) (*memberPlan, error) {
 	}
 	member := &memberPlan{plan: p, name: m.Name, things: p.listThings()}
 	for i := range member.things {
+		if member.things[i].name == "to" && p.sink.MapTopic != nil {
+			member.things[i].identity = p.identifyTopic()
+		}
 		if err := member.things[i].examineFile(); err != nil {
 			return nil, err
 		}
 	}
 	return member, nil
+}
+
+// identifyTopic identifies the topic that a sink writes to, if its name depends
+// on that of the source; "" if the source has several.
+func (p *plan) identifyTopic() string {
+	if p.source.SeveralTopics || p.source.Context == "" {
+		return ""
+	}
+	topic, err := p.sink.MapTopic(p.source.Context)
+	if err != nil {
+		return "" // the route finds that itself
+	}
+	return p.sink.Identity + " " + topic
 }
 
 // things of these names may belong to several routes.
@@ -115,7 +131,7 @@ func findClash(a, b *memberPlan) *Fault {
 			if !x.written && !y.written || !x.isSame(y) && !x.holds(y) && !y.holds(x) {
 				continue
 			}
-			if x.name == "to" && y.name == "to" && a.sink.Mapping != b.sink.Mapping && a.sink.Identity == b.sink.Identity {
+			if x.name == "to" && y.name == "to" && x.path == "" && a.sink.Mapping != b.sink.Mapping {
 				continue // other subjects of one stream
 			}
 			chained := x.name == "to" && y.name == "from" || x.name == "from" && y.name == "to"

@@ -65,7 +65,7 @@ func (r *runner) carryOnce(ctx context.Context) (_ error, again bool) { //nolint
 	if err != nil {
 		if ctx.Err() != nil {
 			r.log.Info("stopped before the route was open: nothing was read")
-			return nil, false
+			return nil, false //nolint:nilerr // it was told to end
 		}
 		o.Ended(r.member, nil, started, &RouteError{Name: r.member.Name, Err: err, NeverOpen: true}, r.log)
 		return &RouteError{Name: r.member.Name, Err: err, NeverOpen: true}, false
@@ -141,7 +141,7 @@ func (r *runner) failed() error {
 	return r.failure
 }
 
-func (r *runner) read() ops.Route {
+func (r *runner) readState() ops.Route {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.now

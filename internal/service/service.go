@@ -158,14 +158,14 @@ func (s *Service) Routes() []ops.Route {
 	defer s.mu.Unlock()
 	all := make([]ops.Route, 0, len(s.runners))
 	for _, r := range s.runners {
-		all = append(all, r.read())
+		all = append(all, r.readState())
 	}
 	slices.SortFunc(all, func(a, b ops.Route) int { return cmp.Compare(a.Name, b.Name) })
 	return all
 }
 
-// ReloadKeys has every open route that can load its keys again. Routes whose
-// keys cannot be loaded keep those that they have.
+// ReloadKeys has every open route that can load its keys again. A route keeps
+// the keys that it has if they cannot be loaded.
 func (s *Service) ReloadKeys(ctx context.Context) {
 	s.mu.Lock()
 	runners := slices.Clone(s.runners)
