@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,16 +45,23 @@ func TestWatch(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
+		var mu sync.Mutex
 		var seen []string
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			file.Watch(ctx, name, time.Second, func(f *File) { seen = append(seen, string(f.Data)) })
+			file.Watch(ctx, name, time.Second, func(f *File) {
+				mu.Lock()
+				defer mu.Unlock()
+				seen = append(seen, string(f.Data))
+			})
 		}()
 		expect := func(what string, looks int, want ...string) {
 			t.Helper()
 			time.Sleep(time.Duration(looks)*time.Second + time.Millisecond)
 			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
 			if len(seen) != len(want) || len(want) > 0 && seen[len(seen)-1] != want[len(want)-1] {
 				t.Errorf("%s: %q, want %q", what, seen, want)
 			}
