@@ -61,6 +61,9 @@ type Options struct {
 
 	// Observer is told of the progress of the run; nil means nobody.
 	Observer Observer
+	// Work is told of the work of the workers; nil means nobody, and then no
+	// clock is read.
+	Work WorkObserver
 	// Log gets no payload, key or header value; nil means slog.Default.
 	Log *slog.Logger
 }

@@ -10,6 +10,7 @@ import (
 // The batch stays one step: the position follows with its last part. An error
 // has ended the lane.
 func (w *worker) flushPart() error {
+	defer w.countFlush()()
 	if err := w.awaitTurn(); err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@
 //	server.go     the server and its paths
 //	access.go     tokens, names of hosts, limits
 //	route.go      what is known of a route; readiness
-//	collector.go, names.go, keys.go   the metrics
+//	collector.go, names.go, keys.go, work.go   the metrics
 //	status.go, page.go, page.html     the status page
 //
 // The server only reads: no path of it changes a route. Names of topics,
