@@ -60,6 +60,9 @@ func (o *opsRoute) enterPhase(phase ops.Phase, r *route.Route) {
 	defer o.mu.Unlock()
 	o.now.Phase, o.now.Since = phase, time.Now()
 	o.now.Memory, o.now.Watch = r.About().Memory, r.ReadFigures()
+	if r.HasBreaker() {
+		o.now.Resume = r.Resume
+	}
 }
 
 // stopServer ends the server.

@@ -29,10 +29,13 @@ type Route struct {
 	Memory int64
 	// Watch has the figures; nil while there are none.
 	Watch *watch.Route
+	// Resume has places go on that a breaker has stopped; nil while there is
+	// none.
+	Resume func()
 }
 
-// awayBound is how long broker connections may be away before the route counts
-// as not ready. Brokers that are restarted one after the other come back sooner.
+// awayBound is how long brokers may be away before the route counts as not
+// ready. Brokers that are restarted one after the other come back sooner.
 const awayBound = 30 * time.Second
 
 // maxReasons is how many reasons against readiness are named.

@@ -105,6 +105,7 @@ func (s *Server) routePaths(o *Options, local bool) http.Handler {
 	guarded.Handle("GET /metrics", s.serveMetrics())
 	guarded.HandleFunc("GET /status.json", s.serveStatus)
 	guarded.HandleFunc("GET /{$}", servePage)
+	guarded.HandleFunc("POST /routes/{name}/resume", s.serveResume(o))
 	if o.Profiles {
 		guarded.HandleFunc("GET /debug/pprof/", pprof.Index)
 		// URLs of the command line are shown elsewhere, without their secrets.

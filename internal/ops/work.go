@@ -9,7 +9,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/watch"
 )
 
-// workOf has the word for what a route's transform does, by direction.
+// workOf has the word for the work of a route's transform, by direction.
 var workOf = map[string]string{"encrypt": "seal", "rewrap": "rewrap"}
 
 // sendWork sends the metrics of a route's workers.
@@ -49,8 +49,8 @@ func (s *sender) completeLabels(labels []string) []string {
 	return all
 }
 
-// readMemory returns how many bytes the process has of the system for Go: what
-// the limit of the garbage collector is about.
+// readMemory returns how many bytes the process has of the system for Go: the
+// figure that the garbage collector's limit bounds.
 func readMemory() float64 {
 	samples := []metrics.Sample{
 		{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"},

@@ -156,7 +156,7 @@ func (r *records) openEnds(ctx context.Context, archive archive.Functions, more 
 	r.options = r.pipelineOptions()
 	r.options.Source, r.options.Log = r.in.Source, r.env.Log
 	r.options.Observer, r.options.Work = &r.watch, &r.watch
-	r.options.Parks = r.parks
+	r.options.Parks, r.options.Resume = r.parks, r.resume
 	r.watch.SetWorkers(cmp.Or(r.options.Workers, runtime.GOMAXPROCS(0)))
 	r.memory = r.in.CountMemory(r.options) + int64(r.in.Places)*placeMemory + more
 	if err := memlimit.Check(r.memory); err != nil {

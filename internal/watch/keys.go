@@ -146,8 +146,8 @@ func (r *Route) KeyEvent(e kekcache.KeyEvent) {
 		case kekcache.OpWindowOpened:
 			u.Opened = time.Now()
 		case kekcache.OpWindowClosed:
-			u.Ages.add(AgeBounds, e.Age.Seconds())
-			u.Uses.add(UseBounds, float64(e.Messages))
+			u.Ages.addValue(AgeBounds, e.Age.Seconds())
+			u.Uses.addValue(UseBounds, float64(e.Messages))
 		}
 	}
 }
@@ -163,7 +163,7 @@ func (r *Route) KeyCall(c kekcache.KeyCall) {
 	}
 	group := callGroup{c.Side, c.Op, c.Outcome}
 	if h := figuresFor(&r.keys.times, group, func() *Histogram { return new(Histogram) }); h != nil {
-		h.add(CallBounds, c.Took.Seconds())
+		h.addValue(CallBounds, c.Took.Seconds())
 	}
 }
 

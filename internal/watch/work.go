@@ -31,8 +31,8 @@ type Histogram struct {
 	Sum    float64
 }
 
-// add counts one value. All calls for one Histogram have the same bounds.
-func (h *Histogram) add(bounds []float64, value float64) {
+// addValue counts one value. All calls for one Histogram have the same bounds.
+func (h *Histogram) addValue(bounds []float64, value float64) {
 	if h.Bounds == nil {
 		h.Bounds, h.Counts = bounds, make([]uint64, len(bounds)+1)
 	}
@@ -59,7 +59,7 @@ func (h *Histogram) Cumulate() (total uint64, below map[float64]uint64) {
 	return total, below
 }
 
-// Workload is what the workers of a route have done, and do now.
+// Workload is the work that a route's workers have done, and do now.
 type Workload struct {
 	// Workers is how many there are, and Busy how many have a batch.
 	Workers, Busy int
@@ -89,10 +89,10 @@ func (r *Route) EndWork(w pipeline.Work) {
 	r.workMu.Lock()
 	defer r.workMu.Unlock()
 	r.work.Busy--
-	r.work.Messages.add(SizeBounds, float64(w.Messages))
-	r.work.Bytes.add(ByteBounds, float64(w.Bytes))
-	r.work.Transform.add(TimeBounds, w.Transform.Seconds())
-	r.work.Settle.add(TimeBounds, w.Settle.Seconds())
+	r.work.Messages.addValue(SizeBounds, float64(w.Messages))
+	r.work.Bytes.addValue(ByteBounds, float64(w.Bytes))
+	r.work.Transform.addValue(TimeBounds, w.Transform.Seconds())
+	r.work.Settle.addValue(TimeBounds, w.Settle.Seconds())
 }
 
 // Workload returns the work of the route's workers.

@@ -15,10 +15,10 @@ func TestHistogram(t *testing.T) {
 	var h Histogram
 	bounds := []float64{1, 10}
 	for _, v := range []float64{0.5, 1, 1.5, 10, 11} {
-		h.add(bounds, v)
+		h.addValue(bounds, v)
 	}
 	c := h.copy()
-	h.add(bounds, 5)
+	h.addValue(bounds, 5)
 	total, below := c.Cumulate()
 	if total != 5 || below[1] != 2 || below[10] != 4 || len(below) != 2 || c.Sum != 24 {
 		t.Errorf("%d values, %v, sum %v", total, below, c.Sum)
