@@ -88,7 +88,7 @@ func (g *guesses) forgetBefore(limit time.Time) {
 
 // The section of guesses:
 //
-//	flags 1 (01: open) || latest 6 || age 2 of each before it, the younger first
+//	flags 1 (01: open) || latest 6 || age 2 of each before it, younger first
 //
 // latest is in milliseconds of Unix time. An age is in seconds, rounded down:
 // how long before the latest it was.

@@ -255,6 +255,26 @@ func (r *Route) ParkedPlaces(limit int) []string {
 	return names[:min(limit, len(names))]
 }
 
+// Standing returns the places that stand still: the first ones in alphabetical
+// order, at most limit. Of places without figures of their own only the name is
+// known.
+func (r *Route) Standing(limit int) []Place {
+	names := r.ParkedPlaces(limit)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	places := make([]Place, 0, len(names))
+	for _, name := range names {
+		if p := r.places[name]; p != nil {
+			c := *p
+			c.Figures = p.copy()
+			places = append(places, c)
+		} else {
+			places = append(places, Place{Name: name, ParkedAt: Unknown, Lag: Unknown})
+		}
+	}
+	return places
+}
+
 // Places returns how each place stands, by name, and the sum of those that have
 // no figures of their own.
 func (r *Route) Places() (own []Place, others Figures) {
