@@ -64,7 +64,7 @@ func (h *webhook) Send(ctx context.Context, a Alarm) error {
 	if err != nil {
 		return errors.New(hideURL(err))
 	}
-	defer func() { _ = res.Body.Close() }() // it was read
+	defer func() { _ = res.Body.Close() }()                      // it was read
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // so that the connection can be used again
 	switch {
 	case res.StatusCode < 300:
