@@ -34,6 +34,7 @@ type cli struct {
 	Version    versionCmd    `cmd:"" help:"Show version and build."`
 	Completion completionCmd `cmd:"" help:"Print a shell's completion script."`
 	Complete   completeCmd   `cmd:"" name:"__complete" hidden:""`
+	Manual     manualCmd     `cmd:"" name:"__manual" hidden:""`
 }
 
 const envPrefix = "STREAMCRYPT"
@@ -88,7 +89,7 @@ func isInformative(selected *kong.Context) bool {
 		return false
 	}
 	switch selected.Selected().Target.Addr().Interface().(type) {
-	case *helpCmd, *versionCmd, *completionCmd, *completeCmd:
+	case *helpCmd, *versionCmd, *completionCmd, *completeCmd, *manualCmd:
 		return true
 	}
 	return false

@@ -1,3 +1,5 @@
+//go:build !nodemo
+
 package main
 
 import (
@@ -10,15 +12,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/route"
 )
 
-// demoCmd shows streamcrypt at work.
-type demoCmd struct{}
-
 const demoMessages = 10_000
-
-// Help is shown by --help.
-func (demoCmd) Help() string {
-	return "It needs no network and leaves nothing behind."
-}
 
 // Run implements the command.
 func (demoCmd) Run(p *program) error {
