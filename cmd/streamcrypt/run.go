@@ -13,6 +13,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/hardening"
 	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/outcome"
 	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/progress"
+	"github.com/streamcrypt/streamcrypt/internal/alarm"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
 	"github.com/streamcrypt/streamcrypt/internal/ops"
@@ -47,7 +48,8 @@ type running struct {
 	pool     *pipeline.Pool
 	shared   *memlimit.Claim // the memory of the pool
 
-	reloads sync.Mutex // held while the file is read again
+	firstOpen sync.Once
+	reloads   sync.Mutex // held while the file is read again
 
 	mu      sync.Mutex
 	file    *runFile // in use
@@ -77,6 +79,14 @@ func (c *runCmd) Run(p *program) error {
 	if server != nil {
 		defer server.Close() //nolint:errcheck // the process ends
 	}
+	alarms, err := r.startAlarms()
+	if err != nil {
+		return err
+	}
+	if alarms != nil {
+		defer alarms.Close()
+	}
+	p.tellSupervisor(stateOpening)
 	defer memlimit.WatchCollector(p.log())()
 	defer func() { r.release() }()
 	defer r.watch(content)()
@@ -166,7 +176,8 @@ func (r *running) startOps() (*ops.Server, error) {
 		return nil, nil //nolint:nilnil // there is to be none
 	}
 	server, err := ops.Start(r.ctx, o, ops.Source{
-		Version: readBuild().Version, Log: r.log(), Routes: r.service.Routes, Configuration: r.describeFile,
+		Version: readBuild().Version, Log: r.log(), Hint: findHint, Routes: r.service.Routes,
+		Configuration: r.describeFile,
 	})
 	if err != nil {
 		advised := &hint.Error{Err: err, Hint: "name another port, or end the process that has it"}
@@ -175,8 +186,32 @@ func (r *running) startOps() (*ops.Server, error) {
 	return server, nil
 }
 
+// startAlarms raises alarms about all routes, if anybody is to be told.
+func (r *running) startAlarms() (*alarm.Watcher, error) {
+	config := r.settings.readAlarms(nameInstance(""))
+	if config.IsZero() {
+		return nil, nil //nolint:nilnil // nobody is
+	}
+	senders, err := config.OpenSenders(r.log())
+	if err != nil {
+		return nil, &mistakes{r.file.name, []problem{{r.file.findAlarmLine(), "", err}}}
+	}
+	return alarm.Start(alarm.Options{Routes: r.listWatched, Senders: senders, Log: r.log()}), nil
+}
+
+// listWatched returns all routes for alarms.
+func (r *running) listWatched() []alarm.Route {
+	routes := r.service.Routes()
+	watched := make([]alarm.Route, 0, len(routes))
+	for i := range routes {
+		watched = append(watched, alarm.Route{Name: routes[i].Name, Watch: routes[i].Watch})
+	}
+	return watched
+}
+
 // showRoute shows how far a route is, in the log: there may be many.
 func (r *running) showRoute(open *route.Route, log *slog.Logger) (ended func()) {
+	r.firstOpen.Do(func() { r.tellSupervisor(stateReady) })
 	mode := r.mode
 	if mode == progress.Auto || mode == progress.Terminal {
 		mode = progress.Log

@@ -22,6 +22,8 @@ const fieldDo = "do"
 // file of several routes, or that make no sense there.
 var ofProcess = []string{
 	"workers", "budget", "name", "plan", "json", "ops", "ops-cert", "ops-key", "ops-token-file", "ops-pprof",
+	"alarm-log", "alarm-webhook", "alarm-webhook-token", "alarm-snmp",
+	"resume", // for one start, and a route is started again by itself
 }
 
 // grammar knows the fields of a configuration of several routes: those of a

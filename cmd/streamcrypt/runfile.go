@@ -216,6 +216,9 @@ func (f *runFile) checkRoutes(c *runCmd, env route.Env, limit int64) error {
 		f.note(f.document.Process.FindLine(field), field, err)
 	} else {
 		env.Pool = pool
+		for i := range f.members { // ends ask how large a message may be
+			f.members[i].Config.Workers, f.members[i].Config.Budget = c.Workers, int64(c.Budget)
+		}
 	}
 	lanes, faults := route.CheckTogether(f.members, env)
 	for _, fault := range faults {
@@ -269,10 +272,15 @@ func (f *runFile) checkOps(c *runCmd) {
 	}
 }
 
+// findAlarmLine returns the line of the first field about alarms.
+func (f *runFile) findAlarmLine() int { return f.findPrefix("alarm-") }
+
 // findOpsLine returns the line of the first field about the ops server.
-func (f *runFile) findOpsLine() int {
+func (f *runFile) findOpsLine() int { return f.findPrefix("ops") }
+
+func (f *runFile) findPrefix(prefix string) int {
 	for _, name := range f.document.Process.Names() {
-		if name == "ops" || strings.HasPrefix(name, "ops-") {
+		if strings.HasPrefix(name, prefix) {
 			return f.document.Process.FindLine(name)
 		}
 	}

@@ -26,7 +26,7 @@ var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // such parameters of URLs.
 const (
 	//nolint:gosec // names of fields and parameters, and no secrets
-	secretFields = " key old-key sign ops-key ops-token-file "
+	secretFields = " key old-key sign ops-key ops-token-file alarm-webhook-token alarm-snmp "
 	//nolint:gosec // the same
 	secretParams = " key= creds= nkey= password-file= token-file= key-password-file= client-secret-file= id-secret= "
 )

@@ -39,7 +39,10 @@ type Source struct {
 	Routes func() []Route
 	// Configuration tells of the file of all routes; nil if there is none.
 	Configuration func() Configuration
-	Log           *slog.Logger
+	// Hint returns the advice about the cause of a parked place, "" if there is
+	// none. It may be nil.
+	Hint func(cause error) string
+	Log  *slog.Logger
 }
 
 // Configuration is a file that a process reads its routes from.
@@ -116,6 +119,7 @@ func (s *Server) routePaths(o *Options, local bool) http.Handler {
 	guarded.Handle("GET /metrics", s.serveMetrics())
 	guarded.HandleFunc("GET /status.json", s.serveStatus)
 	guarded.HandleFunc("GET /{$}", servePage)
+	guarded.HandleFunc("POST /routes/{name}/resume", s.serveResume(o))
 	if o.Profiles {
 		guarded.HandleFunc("GET /debug/pprof/", pprof.Index)
 		// URLs of the command line are shown elsewhere, without their secrets.

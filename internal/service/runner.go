@@ -91,10 +91,13 @@ func (r *runner) carryOnce(ctx context.Context) (_ error, again bool) { //nolint
 func (r *runner) noteOpen(open *route.Route) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.open = open
+	r.open, r.now.Resume = open, nil
 	if open != nil {
 		r.now.Phase, r.now.Since = ops.Running, time.Now()
 		r.now.Memory, r.now.Watch = open.About().Memory, open.ReadFigures()
+		if open.HasBreaker() {
+			r.now.Resume = open.Resume
+		}
 	}
 }
 
