@@ -45,7 +45,7 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 	}
 	s := &Source{SourceOptions: o, cluster: c, timing: newTiming(o.Wait), static: o.Instance != ""}
 	if !s.static {
-		s.Instance = rand.Text()[:12]
+		s.Instance = rand.Text()[:randomInstance]
 	}
 	if s.names, err = ParseTopicNames(o.Topic); err != nil {
 		return nil, err
