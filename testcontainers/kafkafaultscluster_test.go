@@ -175,10 +175,10 @@ func (c *faultCluster) dial(t *testing.T, opts ...kgo.Opt) *kgo.Client {
 	}, opts...)...)
 }
 
-// url names a topic as members do.
-func (c *faultCluster) url(topic string) string {
-	seeds := make([]string, len(c.brokers))
-	for i, b := range c.brokers {
+// url names a topic as members do that know some of the brokers to begin with.
+func (c *faultCluster) url(topic string, brokers ...*faultBroker) string {
+	seeds := make([]string, len(brokers))
+	for i, b := range brokers {
 		seeds[i] = b.proxy.address()
 	}
 	return "kafka://" + strings.Join(seeds, ",") + "/" + topic
