@@ -157,7 +157,7 @@ func (b *faultBroker) prepare(
 			testcontainers.WithCmd("sh", "-c", superviseBroker),
 			network.WithNetwork(nil, clients),
 			network.WithNetwork([]string{b.name}, peers),
-			testcontainers.WithWaitStrategyAndDeadline(3*time.Minute, wait.ForLog("Kafka Server started")),
+			testcontainers.WithWaitStrategyAndDeadline(patience, wait.ForLog("Kafka Server started")),
 		)
 	}
 }
@@ -339,12 +339,12 @@ func (c *faultCluster) knows(ctx context.Context) bool {
 // eventually asks until something is so.
 func (c *faultCluster) eventually(t *testing.T, what string, is func(context.Context) bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for !is(ctx) {
 		select {
 		case <-ctx.Done():
-			t.Fatalf("%s: not within two minutes", what)
+			t.Fatalf("%s: not within %v", what, patience)
 		case <-time.After(50 * time.Millisecond): // asked again; the answer decides
 		}
 	}

@@ -32,6 +32,8 @@ const (
 	// calmTime is how long it is left alone after that: the leader of a group
 	// looks for topics every 5 s.
 	calmTime = 15 * time.Second
+	// lookTime is how long a look at the group may take.
+	lookTime = 5 * time.Second
 	// The group of the process, and how the names of topics begin: sources,
 	// and destinations behind a prefix of their own.
 	idleGroup    = "many"
@@ -155,9 +157,12 @@ func (b *broker) readSettling(ctx context.Context, idle *IdleTopics) (settling, 
 	}
 	req := kmsg.NewPtrDescribeGroupsRequest()
 	req.Groups = []string{idleGroup}
-	groups, err := req.RequestWith(ctx, b.client)
-	if err != nil || len(groups.Groups) == 0 {
-		return now, err
+	limited, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	groups, err := req.RequestWith(limited, b.client)
+	if err != nil || len(groups.Groups) == 0 { // a cold broker has no coordinator yet
+		now.state = fmt.Sprintf("not known: %v", err)
+		return now, nil
 	}
 	group := &groups.Groups[0]
 	if now.state = group.State; group.ErrorCode != 0 {

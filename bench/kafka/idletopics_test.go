@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -84,11 +85,12 @@ func TestReadSettling(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer cluster.Close()
-	c, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
+	c, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.RequestRetries(0))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
+	cold := true // at first it has no coordinator
 	a := kmsg.NewConsumerMemberAssignment()
 	topic := kmsg.NewConsumerMemberAssignmentTopic()
 	topic.Topic, topic.Partitions = "many-0", []int32{0, 1, 3}
@@ -97,6 +99,12 @@ func TestReadSettling(t *testing.T) {
 		res := req.ResponseKind().(*kmsg.DescribeGroupsResponse)
 		group := kmsg.NewDescribeGroupsResponseGroup()
 		group.Group, group.State = idleGroup, "Stable"
+		if cold {
+			cluster.KeepControl()
+			group.ErrorCode = kerr.CoordinatorNotAvailable.Code
+			res.Groups = append(res.Groups, group)
+			return res, nil, true
+		}
 		for _, assignment := range [][]byte{a.AppendTo(nil), nil} {
 			member := kmsg.NewDescribeGroupsResponseGroupMember()
 			member.MemberAssignment = assignment
@@ -105,6 +113,10 @@ func TestReadSettling(t *testing.T) {
 		res.Groups = append(res.Groups, group)
 		return res, nil, true
 	})
+	if now, err := (&broker{client: c}).readSettling(t.Context(), &IdleTopics{Topics: 2, Partitions: 4}); err != nil || now.isOver() || now.made != 1 {
+		t.Errorf("a cold broker: %v, %v", now, err)
+	}
+	cold = false
 	now, err := (&broker{client: c}).readSettling(t.Context(), &IdleTopics{Topics: 2, Partitions: 4})
 	want := settling{made: 1, topics: 2, assigned: 3, partition: 8, state: "Stable"}
 	if err != nil || now != want {
