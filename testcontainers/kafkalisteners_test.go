@@ -52,6 +52,8 @@ type securedKafka struct {
 	kafkaTest
 	ports map[string]string // HOST:PORT
 	dir   string            // ca.pem, client.pem, client.key, locked.key, key-password, expired.pem, ...
+	// Those that sign for the clients; the broker does not trust the stranger.
+	ca, stranger *authority
 }
 
 // authority signs certificates.
@@ -139,7 +141,7 @@ func startSecured(t *testing.T) *securedKafka {
 	ca.sign("broker", time.Now().Add(24*time.Hour))
 	client := ca.sign("client", time.Now().Add(24*time.Hour))
 	ca.sign("expired", time.Now().Add(-time.Minute))
-	newAuthority(t, k.dir, "stranger")
+	k.ca, k.stranger = ca, newAuthority(t, k.dir, "stranger")
 	locked, err := pkcs8.ConvertPrivateKeyToPKCS8(client, []byte("key secret"))
 	if err != nil {
 		t.Fatal(err)
@@ -305,6 +307,7 @@ func TestKafkaListeners(t *testing.T) {
 	t.Run("mistakes", k.testMistakes)
 	t.Run("rotation", k.testRotation)
 	t.Run("tokens", k.testTokens)
+	t.Run("certificates", k.testCertificates)
 }
 
 // testMistakes: each is exit code 2, with a word about what to do.

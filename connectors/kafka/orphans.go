@@ -10,15 +10,15 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/retry"
 )
 
-// A process without an instance that is killed leaves transactions open whose
-// ids nobody will use again. Brokers end them by themselves, but late: they
-// look for those whose time is over each 10 s. Until then readers of committed
-// records wait, and so does the new owner of a partition whose offset is in
-// such a transaction. Therefore the leader of the group aborts them as soon as
+// A process without an instance that is killed leaves transactions open, and
+// nobody will use their ids again. Brokers end them by themselves, but late:
+// they look for expired ones each 10 s. Until then readers of committed records
+// wait, and so does the new owner of a partition if its offset is in such a
+// transaction. Therefore the leader of the group aborts them as soon as
 // a round has shown that their process is no member any more: the coordinator
 // refuses the offsets of such a process in any case.
 
-// orphanTries is how many times a leader looks for what was left open: a broker
+// orphanTries is how many times a leader looks for such transactions: a broker
 // that is away, or has just taken transactions over, lists none of its own.
 const orphanTries = 4
 

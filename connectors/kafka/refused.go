@@ -123,7 +123,8 @@ func (w *writer) writeBatch(ctx context.Context, msgs []pipeline.Message, of *re
 	}
 	if p := &w.parcels[0]; p.refused != nil {
 		return w.splitBatch(ctx, msgs, &refusedBatch{
-			outlet: of.outlet, partition: of.partition, list: taken, named: p.named, err: p.refused, retimed: of.retimed,
+			outlet: of.outlet, partition: of.partition, list: taken,
+			named: p.named, err: p.refused, retimed: of.retimed,
 		})
 	}
 	return nil

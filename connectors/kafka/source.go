@@ -144,7 +144,7 @@ func (s *Source) MaxBatch() int {
 }
 
 // LaneMemory returns the bytes that the decoders of a lane take at most, beside
-// what it reads.
+// the records themselves.
 func (s *Source) LaneMemory() int { return s.CodecMemory }
 
 // MaxLanes is how many lanes there may be at the same time. A member has as

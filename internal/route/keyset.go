@@ -143,8 +143,8 @@ func (p *plan) loadRewrapping(ctx context.Context) (*envelope.Rewrapper, error) 
 	return envelope.NewRewrapper(from, to, o)
 }
 
-// loadRewrapKeys loads the keys to rewrap from and for, and what a Rewrapper
-// has to know beside them.
+// loadRewrapKeys loads the keys to rewrap from and for, and returns the options
+// of a Rewrapper with them.
 func (p *plan) loadRewrapKeys(ctx context.Context) (
 	from []keys.Unwrapper, to []keys.Wrapper, o envelope.RewrapperOptions, err error,
 ) {

@@ -11,8 +11,8 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 )
 
-// ListTransactions returns the transactional ids whose transactions are open,
-// in order. Each broker knows those that it coordinates, and names those that
+// ListTransactions returns the transactional ids of the transactions that are
+// open, in order. Each broker knows those that it coordinates, and names those that
 // the user may write with. An error beside ids is that of the brokers that did
 // not tell. Kafka 3.0 or later is needed; brokers before it are no error, since
 // asking them again does not help.

@@ -42,7 +42,7 @@
 //
 // The user data of a subscription is the name of the member's process
 // (Options.Process). The leader knows by it which processes are members, and
-// Options.NoteMembers can end what the others have left open.
+// Options.NoteMembers can end transactions that others have left open.
 //
 // # Time
 //
