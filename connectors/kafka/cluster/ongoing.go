@@ -12,10 +12,10 @@ import (
 )
 
 // ListTransactions returns the transactional ids of the transactions that are
-// open, in order. Each broker knows those that it coordinates, and names those that
-// the user may write with. An error beside ids is that of the brokers that did
-// not tell. Kafka 3.0 or later is needed; brokers before it are no error, since
-// asking them again does not help.
+// open, in order. Each broker knows those that it coordinates, and names those
+// that the user may write with. An error beside ids is that of the brokers that
+// did not tell. Kafka 3.0 or later is needed; brokers before it are no error,
+// since asking them again does not help.
 func (c *Cluster) ListTransactions(ctx context.Context) (ids []string, err error) {
 	c.brokers.mu.Lock()
 	brokers := slices.Clone(c.brokers.ids)

@@ -61,6 +61,7 @@
 //	classic.go       joining and leading a group
 //	rounds.go        the requests of one round
 //	heartbeat.go     heartbeats
+//	silence.go       a coordinator that does not answer them
 //	census.go        the leader tells which processes are members
 //	watch.go         the leader looks for partitions that were added
 //	consumer.go      the protocol in which the broker deals (KIP-848)

@@ -22,6 +22,7 @@ type Member struct {
 	Options
 	lease *lease
 	beats heartbeats
+	silence
 	census
 	holding
 
