@@ -6,7 +6,10 @@ FAULTS_TIME ?= 20m
 FAULTS_SEEDS ?= 3
 MODULES := . bench testcontainers
 
-.PHONY: help build systems test race fuzz lint words bench check-observe test-containers faults faults-nats
+VERSION ?=
+DIST ?= dist
+
+.PHONY: help build release release-check systems test race fuzz lint words bench check-observe test-containers faults faults-nats
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -14,6 +17,14 @@ help:
 ## build            the command, into bin/
 build:
 	go build -o bin/streamcrypt ./cmd/streamcrypt
+
+## release          everything that is shipped, into DIST (dist): VERSION=v1.2.3; the same commit makes the same bytes
+release:
+	go run ./internal/release -out $(DIST) $(if $(VERSION),-version $(VERSION))
+
+## release-check    the slow checks of it: two builds compared, packages, image, chart; needs a container engine, rpm, nft
+release-check:
+	TEST_RELEASE=1 go test -count=1 -timeout 3h -v ./deploy
 
 ## systems          does it build for the other systems?
 systems:

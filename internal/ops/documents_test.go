@@ -122,21 +122,6 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// TestUnit: the unit that docs/operate.md shows is the one in deploy.
-func TestUnit(t *testing.T) {
-	unit, err := os.ReadFile("../../deploy/systemd/streamcrypt-orders.service")
-	if err != nil {
-		t.Fatal(err)
-	}
-	page, err := os.ReadFile("../../docs/operate.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(string(page), "```\n"+string(unit)+"```\n") {
-		t.Error("docs/operate.md shows another unit")
-	}
-}
-
 // dashboard is the part of a Grafana dashboard that tests look at.
 type dashboard struct {
 	Panels []struct {
