@@ -29,10 +29,11 @@ type worker struct {
 
 	job
 	places   batchPlaces
-	admitted int   // msgs that the gate has let through
-	refusing bool  // the sink has refused messages of the batch
-	mine     bool  // it is our turn
-	over     error // our turn has come and the lane has ended
+	admitted int        // msgs that the gate has let through
+	setAside []SetAside // messages of the batch with a dead letter
+	refusing bool       // the sink has refused messages of the batch
+	mine     bool       // it is our turn
+	over     error      // our turn has come and the lane has ended
 }
 
 // partMessage says which message of the batch a message of the part is.
@@ -67,6 +68,7 @@ func (w *worker) settleBatch() {
 	end, err := w.transformBatch()
 	w.finishBatch(end, err)
 	w.resetBuffers()
+	w.setAside = w.setAside[:0]
 	w.places.reset()
 	w.batch.release()
 	w.serving.turn.endTurn()
