@@ -124,6 +124,7 @@ type Source struct {
 	number       uint64                   // of the delivery before the next lane
 	stateTold    bool                     // it was said that the Gate's state is lost
 	losses       losses
+	givenUp      givenUps
 	firstNew     uint64        // behind it the consumer had delivered nothing
 	partWait     time.Duration // see partWait
 }
@@ -270,6 +271,7 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 	if s.lease != nil {
 		defer s.lease.release()
 	}
+	defer s.stopHearing()
 	held := pipeline.NewAssignment(s.Stream)
 	var failed *lane
 	closeFailed := func(final bool) {
@@ -282,6 +284,9 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 	err := held.Hold(ctx, s.UntilEnd, func(ctx context.Context) error {
 		closeFailed(false)
 		if err := s.prepare(ctx); err != nil {
+			return err
+		}
+		if err := s.prepareGivenUp(ctx); err != nil {
 			return err
 		}
 		l := newLane(s, held)
@@ -308,6 +313,7 @@ func (s *Source) serveLane(ctx context.Context, l *lane, serve func(context.Cont
 	if s.Announce != nil {
 		s.Announce(s.Stream)
 	}
+	defer l.watchGivenUp(ctx)()
 	if s.Observer != nil {
 		ended := s.Observer.ServeLane(l.reportPlaces)
 		defer func() { ended(err) }()
