@@ -49,8 +49,8 @@ func rejectGivenUp(deliveries uint64) error {
 	}
 }
 
-// prepareGivenUp makes a consumer with MaxDeliver ready for a lane. Its error is
-// that of ctx, or one that parks the stream.
+// prepareGivenUp makes a consumer with MaxDeliver ready for a lane. Its error
+// is that of ctx, or one that parks the stream.
 func (s *Source) prepareGivenUp(ctx context.Context) error {
 	switch {
 	case !s.hasLimit():
