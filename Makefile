@@ -9,7 +9,7 @@ MODULES := . bench testcontainers
 VERSION ?=
 DIST ?= dist
 
-.PHONY: help build release release-check systems test race fuzz lint words bench test-containers faults faults-nats
+.PHONY: help build release release-check systems test race fuzz lint words bench check-observe test-containers faults faults-nats
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -69,6 +69,11 @@ bench:
 ## faults-nats      NATS's fault suite over NATS_FAULTS_SEEDS (3) seeds, the first one NATS_FAULTS_SEED; short in test-containers
 faults-nats:
 	cd testcontainers && NATS_FAULTS_SEEDS=$${NATS_FAULTS_SEEDS:-3} go test -count=1 -v -timeout 3h -run '^TestNATSFaults$$' .
+
+## check-observe    the page in a browser, INFORMs to snmptrapd, rules and dashboard by promtool; Debian: chromium snmptrapd prometheus
+check-observe:
+	go test -count=1 -tags releasecheck -v -run 'TestBrowser|TestAnswersWhileBusy|TestPromtool|TestSnmptrapd' \
+		./internal/ops ./internal/alarm
 
 ## test-containers  against real servers; needs a container engine
 test-containers:

@@ -279,6 +279,44 @@ func TestRelease(t *testing.T) {
 	_ = second.end()
 }
 
+// cutKV stores an entry and loses the answer.
+type cutKV struct{ jetstream.KeyValue }
+
+func (k cutKV) Update(_ context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	if _, err := k.KeyValue.Update(context.Background(), key, value, revision); err != nil {
+		return 0, err
+	}
+	return 0, context.Canceled
+}
+
+// TestReleaseAfterCutRenewal: a renewal that the end of the run has cut short is
+// stored. The lease is released all the same.
+func TestReleaseAfterCutRenewal(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	e := b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc"}).lease
+	if err := e.acquire(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	e.stop() // the renewals, so that none mends it
+	e.loops.Wait()
+	whole := e.kv
+	e.kv = cutKV{whole}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	e.renew(ended)
+	e.kv = whole
+	e.release()
+	got, err := e.look(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !parseLease(got.Value()).Released {
+		t.Error("the next owner has to wait")
+	}
+}
+
 // TestRedelivered: under AckAll the server would ignore every acknowledgement
 // of a message from before the redelivery.
 func TestRedelivered(t *testing.T) {

@@ -38,23 +38,22 @@ var errNotDue = errors.New("messages that were delivered before are not due yet"
 // orderRedelivered has the server deliver the messages that are pending in the
 // order of the stream. It waits until they are due.
 func (s *Source) orderRedelivered(ctx context.Context, stream jetstream.Stream) error {
+	err := s.rejectInOrder(ctx, stream, false)
 	wait := s.effectiveAckWait()
-	for last := false; ; last = true {
+	for last := false; errors.Is(err, errNotDue); last = true {
 		s.Log.Info("the server cannot reset the consumer (2.14 can): "+
 			"waiting until messages that were delivered before come again",
 			"stream", s.Stream, "consumer", s.config.Name, "for", wait+time.Second)
 		if err := retry.Sleep(ctx, wait+time.Second); err != nil {
 			return err
 		}
-		err := s.rejectInOrder(ctx, stream, last)
-		if !errors.Is(err, errNotDue) || last {
-			return err
-		}
+		err = s.rejectInOrder(ctx, stream, last)
 		// A consumer with a backoff may be at any step of it.
 		for _, step := range s.config.BackOff {
 			wait = max(wait, step)
 		}
 	}
+	return err
 }
 
 // rejectInOrder fetches the messages that are pending, and rejects them in the
@@ -77,18 +76,33 @@ func (s *Source) rejectInOrder(ctx context.Context, stream jetstream.Stream, any
 			"stream", s.Stream, "consumer", s.config.Name, "messages", pending-came)
 	}
 	s.expected = slices.Sorted(maps.Keys(replies))
-	for _, sequence := range s.expected {
-		if err := s.conn.nc.PublishMsg(&natsgo.Msg{Subject: replies[sequence], Data: wordNak}); err != nil {
-			return err
-		}
-	}
-	flushing, cancel := context.WithTimeout(ctx, fetchAnswer)
-	defer cancel()
-	if err := s.conn.nc.FlushWithContext(flushing); err != nil {
+	if err := s.rejectAll(ctx, replies); err != nil {
 		return err
 	}
 	_, err = s.countPending(ctx, stream) // and what number the next delivery has
 	return err
+}
+
+// rejectAll rejects the messages that are expected. When it returns, the server
+// has done so.
+func (s *Source) rejectAll(ctx context.Context, replies map[uint64]string) error {
+	if len(s.expected) == 0 {
+		return nil
+	}
+	last := len(s.expected) - 1
+	for _, sequence := range s.expected[:last] {
+		if err := s.conn.nc.Publish(replies[sequence], wordNak); err != nil {
+			return err
+		}
+	}
+	// The server takes these words one after the other, and later than a flush;
+	// it answers the last one when it has.
+	ctx, cancel := context.WithTimeout(ctx, endTimeout)
+	defer cancel()
+	if _, err := s.conn.nc.RequestWithContext(ctx, replies[s.expected[last]], wordNak); err != nil {
+		return fmt.Errorf("messages that were delivered before are not rejected: %w", err)
+	}
+	return nil
 }
 
 // countPending asks how many messages are delivered and not acknowledged, and
@@ -156,10 +170,8 @@ func (s *Source) requestNow(inbox string, batch int) error {
 func receiveReplies(
 	ctx context.Context, sub *natsgo.Subscription, request string, batch int, replies map[uint64]string,
 ) (again, all int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchAnswer)
-	defer cancel()
 	for all < batch {
-		msg, err := sub.NextMsgWithContext(ctx)
+		msg, err := nextMessage(ctx, sub)
 		switch {
 		case err != nil:
 			return 0, 0, fmt.Errorf("messages that were delivered before: %w", err)
@@ -180,6 +192,13 @@ func receiveReplies(
 		}
 	}
 	return again, all, nil
+}
+
+// nextMessage waits for the server's next word.
+func nextMessage(ctx context.Context, sub *natsgo.Subscription) (*natsgo.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchAnswer)
+	defer cancel()
+	return sub.NextMsgWithContext(ctx)
 }
 
 // comesAsExpected tells whether a message that arrives is the next one of those
