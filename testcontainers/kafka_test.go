@@ -152,7 +152,9 @@ func (k *kafkaServer) restart(t *testing.T) {
 
 func (k *kafkaServer) connect(t *testing.T, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
-	c, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(k.address)}, opts...)...)
+	// A broker that is killed closes connections that it has just taken, too,
+	// which the client would take for a wrong port.
+	c, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(k.address), kgo.AlwaysRetryEOF()}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,6 +31,7 @@ type lane struct {
 	changes   uint64               // counts changes of held
 	delivered uint64               // the highest sequence that has arrived
 	number    uint64               // of the last delivery; not kept of a shared consumer
+	expected  []uint64             // sequences that must come before all others, in this order
 	pending   uint64               // how many messages waited in the stream behind it
 	ready     []*delivery          // not read yet, in order of arrival
 	bytes     int                  // of ready
@@ -67,7 +68,7 @@ func newLane(s *Source, held *pipeline.Assignment) *lane {
 		stop:    stop,
 	}
 	l.parked = &parking{lane: l, held: held}
-	l.number, l.joining.wait, l.firstNew = s.number, s.partWait, s.firstNew
+	l.number, l.joining.wait, l.firstNew, l.expected = s.number, s.partWait, s.firstNew, s.expected
 	l.resets = !s.Shared && s.conn.canReset()
 	l.ackAll = s.config.AckPolicy == jetstream.AckAllPolicy
 	if s.lease != nil {

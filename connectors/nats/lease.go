@@ -286,7 +286,17 @@ func (e *lease) release() {
 				append(e.about, "state", e.store.String(), "error", err)...)
 		}
 	}
-	if _, err := e.write(ctx, revision); err != nil {
+	_, err := e.write(ctx, revision)
+	if isOvertaken(err) {
+		// A renewal that stop has cut short may be stored.
+		if _, cause := e.findOwnWrite(ctx, revision, err); !errors.Is(cause, errLease) {
+			e.mu.Lock()
+			revision = e.revision
+			e.mu.Unlock()
+			_, err = e.write(ctx, revision)
+		}
+	}
+	if err != nil {
 		e.log.Warn("nats lease not released; the next owner has to wait for its end", append(e.about, "error", err)...)
 	}
 }

@@ -21,8 +21,8 @@ import (
 //     delivered and begins behind the last acknowledged one. Without it the
 //     server gives *new* messages to the next owner first, and those that the
 //     last one had taken after AckWait. Servers before 2.14 cannot do it; there
-//     AckWait is waited out before the first message is asked for, and then the
-//     server redelivers first.
+//     AckWait is waited out, and what comes again is put into order
+//     (redeliver.go).
 //   - The check of every sequence and every delivery's number that arrives
 //     (takesInOrder, followsLast): when a sequence does not rise, or a delivery
 //     is missing, the lane is lost and begins again.
@@ -143,7 +143,7 @@ func (s *Source) prepareConsumer(ctx context.Context) error {
 			return fmt.Errorf("nats stream %s: %w", s.Stream, err)
 		}
 	}
-	s.config, s.number = info.Config, info.Delivered.Consumer
+	s.config, s.number, s.expected = info.Config, info.Delivered.Consumer, nil
 	s.firstNew = max(s.firstNew, info.Delivered.Stream) // a reset takes that back
 	s.notePause(info)
 	s.bindStart(info.Created.UnixNano(), made)
@@ -161,7 +161,7 @@ func (s *Source) prepareConsumer(ctx context.Context) error {
 		return s.goBack(asking, stream, info)
 	case info.NumAckPending > 0:
 		// Of the last owner, or of this process and lost with a connection.
-		if err := s.waitOutAckWait(ctx); err != nil {
+		if err := s.orderRedelivered(ctx, stream); err != nil {
 			return err
 		}
 	}
@@ -277,16 +277,6 @@ func (s *Source) noteFloor(floor, last uint64) {
 	}
 }
 
-// waitOutAckWait waits until the server takes the messages of the last lane for
-// lost. They come before new ones if nobody asks for any until then.
-func (s *Source) waitOutAckWait(ctx context.Context) error {
-	wait := s.effectiveAckWait() + time.Second
-	s.Log.Info("the server cannot reset the consumer (2.14 can): "+
-		"waiting until messages that were delivered before come again",
-		"stream", s.Stream, "consumer", s.config.Name, "for", wait)
-	return retry.Sleep(ctx, wait)
-}
-
 // CheckOwner tells whether this process may still write what the lane has read.
 // Its error matches pipeline.ErrLost.
 func (l *lane) CheckOwner() error {
@@ -340,6 +330,9 @@ func (l *lane) ackKnown(d *delivery) {
 func (l *lane) takesInOrder(d *delivery, deliveries uint64) bool {
 	from := &l.source.start
 	switch {
+	case !l.comesAsExpected(d):
+		l.lose("message %d came and not %d, which was delivered before", d.sequence, l.expected[0])
+		return false
 	case from.known && d.sequence < from.next && !d.time.After(from.stored):
 		l.ackKnown(d)
 		return false

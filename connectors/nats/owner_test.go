@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -119,6 +121,7 @@ func TestTakeOver(t *testing.T) {
 			eventually(t, "10 acknowledged", func() bool { return b.consumer("ORDERS", "enc").AckFloor.Stream == 10 })
 			second := b.connect()
 			second.noNewer = old
+			o.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
 			next := read(t, b.source(second, o))
 			first.Close()
 			for i := 50; i < 80; i++ {
@@ -153,6 +156,77 @@ func TestLostInFlight(t *testing.T) {
 	got, _ := v.read(10)
 	equal(t, got, want(10, 0))
 	v.leave(nil)
+}
+
+// openOld returns a source of ORDERS on a server that cannot reset a consumer,
+// and its log.
+func (b *broker) openOld(log io.Writer) *Source {
+	c := b.connect()
+	c.noNewer = true
+	return b.source(c, SourceOptions{
+		Stream: "ORDERS", Consumer: "enc", AckWait: 2 * time.Second, Log: slog.New(slog.NewTextHandler(log, nil)),
+	})
+}
+
+// TestComeInGroups: a server that cannot reset a consumer delivers messages
+// that were given back before those that were lost, though these are older. The
+// older ones are read first, and none passes for durable.
+func TestComeInGroups(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 6_000, 0)
+	s := b.openOld(t.Output())
+	if 5_000 < 2*s.window/smallMessage {
+		t.Fatal("one request fetches nearly all of them")
+	}
+	for _, msg := range b.fetch("ORDERS", "enc", 5_000)[4_000:] {
+		if err := msg.Nak(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	next := read(t, s)
+	equal(t, next.await(6_000), want(6_000, 0))
+	if err := next.end(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSomebodyStillWorks: a message that is not due yet is waited for.
+func TestSomebodyStillWorks(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 10, 0)
+	var log lockedBuffer
+	s := b.openOld(&log)
+	held := b.fetch("ORDERS", "enc", 8)[3]
+	next := read(t, s)
+	eventually(t, "the second wait", func() bool {
+		_ = held.InProgress()
+		return strings.Count(log.String(), "cannot reset") == 2
+	})
+	equal(t, next.await(10), want(10, 0))
+	if err := next.end(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRedeliveredAreGone: messages that were delivered and then deleted are not
+// waited for.
+func TestRedeliveredAreGone(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 10, 0)
+	s := b.openOld(t.Output())
+	b.fetch("ORDERS", "enc", 8)
+	b.remove("ORDERS", 4)
+	next := read(t, s)
+	equal(t, next.await(9), slices.Delete(want(10, 0), 3, 4))
+	if err := next.end(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // fetch takes n messages of a consumer and acknowledges none.
@@ -203,6 +277,44 @@ func TestRelease(t *testing.T) {
 		t.Errorf("begins at %+v", got)
 	}
 	_ = second.end()
+}
+
+// cutKV stores an entry and loses the answer.
+type cutKV struct{ jetstream.KeyValue }
+
+func (k cutKV) Update(_ context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	if _, err := k.KeyValue.Update(context.Background(), key, value, revision); err != nil {
+		return 0, err
+	}
+	return 0, context.Canceled
+}
+
+// TestReleaseAfterCutRenewal: a renewal that the end of the run has cut short is
+// stored. The lease is released all the same.
+func TestReleaseAfterCutRenewal(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	e := b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc"}).lease
+	if err := e.acquire(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	e.stop() // the renewals, so that none mends it
+	e.loops.Wait()
+	whole := e.kv
+	e.kv = cutKV{whole}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	e.renew(ended)
+	e.kv = whole
+	e.release()
+	got, err := e.look(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !parseLease(got.Value()).Released {
+		t.Error("the next owner has to wait")
+	}
 }
 
 // TestRedelivered: under AckAll the server would ignore every acknowledgement
