@@ -6,7 +6,7 @@ FAULTS_TIME ?= 20m
 FAULTS_SEEDS ?= 3
 MODULES := . bench testcontainers
 
-.PHONY: help build systems test race fuzz lint words bench test-containers faults faults-nats
+.PHONY: help build systems test race fuzz lint words afalg bench test-containers faults faults-nats
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -50,6 +50,10 @@ words:
 
 $(GOLANGCI):
 	go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+## afalg            sealing through the kernel, in a virtual machine; KERNEL is an unpacked kernel package (guest.sh says how)
+afalg:
+	internal/kernelaead/guest.sh $(KERNEL)
 
 ## bench            the figures of docs/performance.md, as ratios to baselines of the same run
 bench:

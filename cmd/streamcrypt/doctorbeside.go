@@ -24,8 +24,7 @@ func (c *doctorCmd) readBeside() ([]route.Neighbour, error) {
 		if n.Name == "" {
 			n.Name = name
 		}
-		// A file does not say which command it is for. A source that can only
-		// hold envelopes of a known context is told by a flag of readers.
+		// A file says only with the field as which command it is for.
 		if as := readText(file, "as"); as != "" {
 			n.Direction = as
 		} else if n.To == "" {

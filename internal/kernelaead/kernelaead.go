@@ -175,8 +175,8 @@ func (a *AEAD) runOperation(dst, nonce, text, additionalData []byte, op uint32, 
 		return dst, err
 	}
 	message := append(append(make([]byte, 0, len(additionalData)+len(text)), additionalData...), text...)
-	// As long as the answer: the kernel would wait to fill the rest. It does not
-	// look at the tag at all where it is asked for no byte.
+	// As long as the answer: the kernel would wait to fill the rest. It does
+	// not look at the tag at all where it is asked for no byte.
 	answer := make([]byte, max(1, len(additionalData)+size))
 	defer clear(message)
 	defer clear(answer)
@@ -202,7 +202,8 @@ func sendAndRead(fd int, nonce, message []byte, associated int, op uint32, answe
 		return 0, fmt.Errorf("kernelaead: %d of %d bytes were taken", sent, len(message))
 	}
 	for {
-		n, _, err := unix.Recvfrom(fd, answer, unix.MSG_DONTWAIT) // the answer is made in this call
+		// The kernel makes the answer within this call, and never later.
+		n, _, err := unix.Recvfrom(fd, answer, unix.MSG_DONTWAIT)
 		if err == nil {
 			return n, nil
 		}
