@@ -6,7 +6,10 @@ FAULTS_TIME ?= 20m
 FAULTS_SEEDS ?= 3
 MODULES := . bench testcontainers
 
-.PHONY: help build systems test race fuzz lint words afalg bench test-containers faults faults-nats
+VERSION ?=
+DIST ?= dist
+
+.PHONY: help build release release-check systems test race fuzz lint words afalg bench check-observe test-containers faults faults-nats
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -14,6 +17,14 @@ help:
 ## build            the command, into bin/
 build:
 	go build -o bin/streamcrypt ./cmd/streamcrypt
+
+## release          everything that is shipped, into DIST (dist): VERSION=v1.2.3; the same commit makes the same bytes
+release:
+	go run ./internal/release -out $(DIST) $(if $(VERSION),-version $(VERSION))
+
+## release-check    the slow checks of it: two builds compared, packages, image, chart; needs a container engine, rpm, nft
+release-check:
+	TEST_RELEASE=1 go test -count=1 -timeout 3h -v ./deploy
 
 ## systems          does it build for the other systems?
 systems:
@@ -62,6 +73,11 @@ bench:
 ## faults-nats      NATS's fault suite over NATS_FAULTS_SEEDS (3) seeds, the first one NATS_FAULTS_SEED; short in test-containers
 faults-nats:
 	cd testcontainers && NATS_FAULTS_SEEDS=$${NATS_FAULTS_SEEDS:-3} go test -count=1 -v -timeout 3h -run '^TestNATSFaults$$' .
+
+## check-observe    the page in a browser, INFORMs to snmptrapd, rules and dashboard by promtool; Debian: chromium snmptrapd prometheus
+check-observe:
+	go test -count=1 -tags releasecheck -v -run 'TestBrowser|TestAnswersWhileBusy|TestPromtool|TestSnmptrapd' \
+		./internal/ops ./internal/alarm
 
 ## test-containers  against real servers; needs a container engine
 test-containers:

@@ -8,6 +8,9 @@ type auditError struct{ err error }
 func (e *auditError) Error() string { return "audit: " + e.err.Error() }
 func (e *auditError) Unwrap() error { return e.err }
 
+// AuditAway tells those that display errors which kind this is.
+func (*auditError) AuditAway() bool { return true }
+
 // auditQueue gives events to an Auditor in the order in which they happened. An
 // event that has happened and cannot be undone stays in the queue until it is
 // recorded, and nothing new is begun before. So the queue holds no more than

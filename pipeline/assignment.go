@@ -85,13 +85,30 @@ func (a *Assignment) NoteEmpty(place string) {
 	s := a.places[place]
 	empty := s != nil && s.isDue()
 	if empty {
+		at := s.at
 		s.goOn()
+		if at.Next >= 0 {
+			s.again = &at
+		}
 	}
 	a.mu.Unlock()
 	if empty {
 		a.reportGoing([]string{place})
 		a.wake()
 	}
+}
+
+// takeAgain returns where a place begins that goes on since there was nothing
+// to try it with, once.
+func (a *Assignment) takeAgain(place string) (at Position, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.places[place]
+	if s == nil || s.err != nil || s.again == nil {
+		return Position{}, false
+	}
+	at, s.again = *s.again, nil
+	return at, true
 }
 
 // IsTrying tells whether a message of a parked place is on its way as a trial:
@@ -111,7 +128,7 @@ func (a *Assignment) AllParked() bool {
 		return true
 	}
 	for _, s := range a.places {
-		if s.err == nil || s.trial {
+		if s.err == nil || s.trial || s.resumed {
 			return false
 		}
 	}

@@ -20,6 +20,7 @@ type batchPlace struct {
 	cause error      // why it is to be parked there; nil if it is not
 	told  bool       // it was parked
 	lane  *lanePlace // nil before the turn
+	noted int        // behind the last reject of the part that its gate knows
 	row   int        // see brakePlaces
 	brake int
 	last  *Reject

@@ -109,6 +109,8 @@ func (e *engine) watchPlaces(ctx context.Context, served <-chan struct{}, stop c
 			stop(context.Cause(ctx))
 			return
 		case <-e.changed:
+		case <-e.Resume:
+			e.resumePlaces()
 		case <-remind.rings():
 			remind.stop()
 			if parked, _ := e.listParked(); len(parked) > 0 {

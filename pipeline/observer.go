@@ -1,5 +1,7 @@
 package pipeline
 
+import "time"
+
 // Observer is told of the progress of a run: batch by batch, never message by
 // message. Several goroutines call it at once. It must not block, and it must
 // keep nothing that is lent to it.
@@ -30,6 +32,27 @@ type PlaceCounts struct {
 	Rejected map[Reason]int64
 	// BytesIn and BytesOut count the bytes of keys and values.
 	BytesIn, BytesOut int64
+}
+
+// WorkObserver is told of the work of a run's workers, batch by batch. Several
+// goroutines call it at once, and it must not block.
+type WorkObserver interface {
+	// BeginWork is called when a worker has taken a batch.
+	BeginWork()
+	// EndWork is called when the worker has let the batch go.
+	EndWork(Work)
+}
+
+// Work says how a worker carried one batch, whether that was committed or not.
+type Work struct {
+	// Messages and Bytes count the messages that were read, with their keys and
+	// values.
+	Messages int
+	Bytes    int64
+	// Transform is how long the Transform took, with its waits for others.
+	// Settle is how long everything else took: the wait for the turn, the Gate,
+	// the writes and the commit.
+	Transform, Settle time.Duration
 }
 
 // LaneChange is an event in the life of a lane.

@@ -59,8 +59,15 @@ type Options struct {
 	// places can, a fifth more or less; default 60 s. See Run.
 	ExitAfter time.Duration
 
+	// Resume has an element when a person wants places to go on that are parked
+	// for a Resumable error, see RejectGate; nil means that nobody can.
+	Resume <-chan struct{}
+
 	// Observer is told of the progress of the run; nil means nobody.
 	Observer Observer
+	// Work is told of the work of the workers; nil means nobody, and then no
+	// clock is read.
+	Work WorkObserver
 	// Log gets no payload, key or header value; nil means slog.Default.
 	Log *slog.Logger
 }

@@ -76,9 +76,10 @@ func (a *Assignment) listParked() (parked []ParkedPlace, moving bool) {
 			continue
 		}
 		parked = append(parked, ParkedPlace{Places: []string{name}, At: s.at.Next, Err: s.err})
+		moving = moving || s.resumed
 	}
 	if a.whole.err == nil {
-		return parked, len(rest) > 0
+		return parked, moving || len(rest) > 0
 	}
 	if len(rest) == 0 {
 		rest = slices.Clone(a.names)

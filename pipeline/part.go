@@ -10,6 +10,7 @@ import (
 // The batch stays one step: the position follows with its last part. An error
 // has ended the lane.
 func (w *worker) flushPart() error {
+	defer w.countFlush()()
 	if err := w.awaitTurn(); err != nil {
 		return err
 	}
@@ -85,6 +86,7 @@ func (w *worker) stopAll(end int) {
 // if nothing of the batch counts.
 func (w *worker) writePart(last bool) (done *Progress, err error) {
 	w.meetPlaces()
+	w.noteRejects()
 	w.admitMessages()
 	if err := w.brakePlaces(); err != nil {
 		return nil, err
@@ -142,6 +144,11 @@ func (w *worker) meetPlaces() {
 		if p.lane = w.serving.places.find(w.places.counts[n].Place); p.lane == nil {
 			first := &w.batch.Messages[p.first].Origin
 			p.lane = w.serving.startPlace(Position{Place: first.Place, Next: first.Offset, Last: first.Previous})
+		}
+		if p.lane.parked {
+			if at, ok := w.serving.assignment.takeAgain(p.lane.name); ok {
+				w.serving.startPlace(at)
+			}
 		}
 		if p.lane.parked {
 			w.stopPlace(p.first, int32(n), nil)
@@ -286,4 +293,7 @@ func (w *worker) keepPart(done *Progress) {
 	}
 	w.keepRows()
 	w.keepStates(done)
+	for n := range w.places.stands {
+		w.places.stands[n].noted = 0
+	}
 }

@@ -27,6 +27,7 @@
 //	worker.go                a batch: transform
 //	part.go, refusal.go      its turn: gate, dead letters, write, refusals
 //	brake.go, progress.go    its turn: rejects in a row, position, counts
+//	breaking.go, work.go     gates that have had enough; how long batches take
 package pipeline
 
 import (
@@ -213,4 +214,15 @@ type Gate interface {
 	Admit(m *Message) error
 	// AppendState appends the state that the next owner of the place needs.
 	AppendState(dst []byte) []byte
+}
+
+// RejectGate is a Gate that counts refusals.
+type RejectGate interface {
+	Gate
+	// NoteReject is told of each message of the place that the Transform has
+	// rejected and that goes to the dead letters, in ticket order. After an
+	// error the place is parked behind that message, and the state of the Gate
+	// is kept there. A place that is parked for an error with a method
+	// Resumable() bool that returns true goes on with Options.Resume.
+	NoteReject(reason Reason) error
 }

@@ -138,7 +138,7 @@ func (w *worker) rewindGates() error {
 	}
 	for n := range w.places.stands {
 		p := &w.places.stands[n]
-		if p.lane == nil || p.stop == goesOn || !w.admittedFrom(int32(n), p.stop) {
+		if p.lane == nil || p.stop == goesOn || p.noted <= p.stop && !w.admittedFrom(int32(n), p.stop) {
 			continue
 		}
 		state := bytes.Clone(p.lane.saved)
@@ -148,6 +148,7 @@ func (w *worker) rewindGates() error {
 		if err := w.serving.places.openGate(p.lane, state); err != nil {
 			return err
 		}
+		w.noteAgain(int32(n))
 		for i := range w.msgs {
 			if w.parts[i].place == int32(n) && w.parts[i].index < p.stop {
 				if err := p.lane.gate.Admit(&w.msgs[i]); err != nil {

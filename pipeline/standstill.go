@@ -21,6 +21,10 @@ type standstill struct {
 	timer *time.Timer // wakes the reader then
 	trial bool        // it is being tried
 	ended time.Time   // when the last standstill was over
+	// resumed says that a person has resumed it, and again where a place goes
+	// on of which nothing was there to be tried.
+	resumed bool
+	again   *Position
 }
 
 // park notes that something stands still because of err. wake is called when it
@@ -31,7 +35,7 @@ func (s *standstill) park(err error, wake func()) bool {
 		s.tries = 0 // sooner, the cause may never have been gone
 	}
 	s.stopTimer()
-	s.err, s.trial = err, false
+	s.err, s.trial, s.resumed, s.again = err, false, false, nil
 	if MayPass(err) {
 		wait := min(firstRetry<<min(s.tries, 10), lastRetry)
 		s.tries++
@@ -48,7 +52,13 @@ func (s *standstill) isDue() bool {
 // goOn ends the standstill.
 func (s *standstill) goOn() {
 	s.stopTimer()
-	s.err, s.at, s.trial, s.ended = nil, Position{}, false, time.Now()
+	s.err, s.at, s.trial, s.resumed, s.ended = nil, Position{}, false, false, time.Now()
+}
+
+// resume makes a standstill due, although its cause does not pass.
+func (s *standstill) resume() {
+	s.stopTimer()
+	s.due, s.resumed = time.Now(), true
 }
 
 func (s *standstill) stopTimer() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"time"
 )
 
 // worker is the memory and the turn of one batch in flight.
@@ -29,10 +30,11 @@ type worker struct {
 
 	job
 	places   batchPlaces
-	admitted int   // msgs that the gate has let through
-	refusing bool  // the sink has refused messages of the batch
-	mine     bool  // it is our turn
-	over     error // our turn has come and the lane has ended
+	admitted int           // msgs that the gate has let through
+	refusing bool          // the sink has refused messages of the batch
+	mine     bool          // it is our turn
+	over     error         // our turn has come and the lane has ended
+	flushing time.Duration // time of the batch's parts before the last one
 }
 
 // partMessage says which message of the batch a message of the part is.
@@ -64,8 +66,11 @@ func (w *worker) runJobs() {
 
 // settleBatch takes the batch in hand from the transform to the commit.
 func (w *worker) settleBatch() {
+	clock := w.beginWork()
 	end, err := w.transformBatch()
+	clock.endTransform()
 	w.finishBatch(end, err)
+	w.endWork(clock)
 	w.resetBuffers()
 	w.places.reset()
 	w.batch.release()

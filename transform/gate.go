@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"sync/atomic"
+	"time"
 
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -32,6 +33,8 @@ type GateOptions struct {
 	Compacted bool
 	// Windows, if not nil, bounds the memory of windows of all Gates together.
 	Windows *Windows
+	// Breaker, if not nil, stops places with many refusals.
+	Breaker *Breaker
 }
 
 // Gate finds out which messages came before (docs/envelope.md, section 19). It
@@ -45,6 +48,8 @@ type Gate struct {
 	runs      *knownRuns
 	strangers *knownRuns // of messages that nobody vouches for; not in the state
 	windows   map[windowPlace]*window
+	guesses   guesses
+	blocked   error // see ReadBreaker
 }
 
 var _ pipeline.Gate = (*Gate)(nil)
@@ -60,8 +65,12 @@ func NewGate(state []byte, o GateOptions) (*Gate, error) {
 		o.Windows = NewWindows()
 	}
 	o.Policy = o.Policy.fill()
-	runs, err := parseState(state)
-	return &Gate{o: o, runs: runs, strangers: newRuns(), windows: map[windowPlace]*window{}}, err
+	known, err := parseState(state)
+	g := &Gate{
+		o: o, runs: known.runs, strangers: newRuns(), windows: map[windowPlace]*window{}, guesses: known.guesses,
+	}
+	g.blocked = g.guesses.adopt(o.Breaker)
+	return g, err
 }
 
 // Admit implements pipeline.Gate.
@@ -206,4 +215,10 @@ func (g *Gate) findWindow(k *mark, subject []byte) *window {
 
 // AppendState implements pipeline.Gate. Windows, and the runs of
 // messages that nobody vouches for, are not part of it: they begin anew.
-func (g *Gate) AppendState(dst []byte) []byte { return g.runs.append(dst) }
+func (g *Gate) AppendState(dst []byte) []byte {
+	if b := g.o.Breaker; b != nil && !g.guesses.open && len(g.guesses.times) > 0 {
+		g.guesses.forgetBefore(time.Now().Add(-b.Window))
+	}
+	known := gateState{g.runs, g.guesses}
+	return known.append(dst)
+}

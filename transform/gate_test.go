@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/streamcrypt/streamcrypt/docs/vectors"
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -354,6 +356,10 @@ func TestGateBounds(t *testing.T) {
 
 // TestGateStates are the vectors of docs/envelope.md, section 19.
 func TestGateStates(t *testing.T) {
+	synctest.Test(t, testGateStates) // its clock begins with the year 2000
+}
+
+func testGateStates(t *testing.T) {
 	all, err := vectors.Numbers()
 	if err != nil {
 		t.Fatal(err)
@@ -369,7 +375,10 @@ func TestGateStates(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g, err := transform.NewGate(state, transform.GateOptions{Stats: new(transform.GateStats), Partition: -1})
+		g, err := transform.NewGate(state, transform.GateOptions{
+			Stats: new(transform.GateStats), Partition: -1,
+			Breaker: &transform.Breaker{Limit: transform.MaxBreakerLimit, Window: time.Hour},
+		})
 		places, good := v["places"].([]any)
 		if good != (err == nil) && len(state) > 0 { // an empty state is that of a beginning
 			t.Errorf("%s: %v", name, err)
@@ -380,7 +389,7 @@ func TestGateStates(t *testing.T) {
 		for _, more := range []string{"020005ee773a1131", "0900056c61746572"} { // sections of others are not written
 			want = strings.TrimSuffix(want, more)
 		}
-		if !good || len(places) == 0 {
+		if !good || len(places) == 0 && !strings.HasPrefix(want, "0103") {
 			want = ""
 		}
 		if got != want {

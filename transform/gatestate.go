@@ -11,8 +11,8 @@ import (
 //
 //	version 1 || sections: type 1 || length 2 || bytes
 //
-// This package writes the section of runs. Kafka's connector adds that of the
-// source of its positions.
+// This package writes the sections of runs and of guesses. Older versions wrote
+// the source of positions in a section; now it stands in front of the state.
 const (
 	stateVersion = 1
 	sectionRuns  = 1
@@ -20,18 +20,32 @@ const (
 
 	sectionHead = 3
 	maxState    = 3072
-	// maxRunBytes leaves room for the section of the source.
-	maxRunBytes = maxState - 1 - sectionHead - (sectionHead + 5)
+	// maxRunBytes leaves room for the other sections.
+	maxRunBytes = maxState - 1 - sectionHead - (sectionHead + 5) - (sectionHead + maxGuesses)
 )
+
+// gateState is everything that a state holds.
+type gateState struct {
+	runs    *knownRuns
+	guesses guesses
+}
+
+// append appends the state to dst: nothing for a Gate that knows nothing.
+func (s *gateState) append(dst []byte) []byte {
+	if len(s.runs.places) == 0 && len(s.guesses.times) == 0 {
+		return dst
+	}
+	return s.guesses.append(s.runs.append(append(dst, stateVersion)))
+}
 
 var errState = errors.New("not a state of a Gate")
 
-// append appends the state to dst.
+// append appends the section to dst, if there are runs.
 func (k *knownRuns) append(dst []byte) []byte {
 	if len(k.places) == 0 {
 		return dst
 	}
-	dst = append(dst, stateVersion, sectionRuns)
+	dst = append(dst, sectionRuns)
 	dst = binary.BigEndian.AppendUint16(dst, uint16(k.size))
 	sorted := slices.Clone(k.places)
 	slices.SortFunc(sorted, func(a, b *placeRuns) int { return cmp.Compare(a.id, b.id) })
@@ -60,20 +74,21 @@ func appendUint40(dst []byte, n uint64) []byte {
 
 // parseState reads a state. An empty one is that of a beginning, and so is what
 // it returns beside an error.
-func parseState(state []byte) (*knownRuns, error) {
-	k := newRuns()
-	if len(state) > 0 && !k.parseSections(state) {
-		return newRuns(), errState
+func parseState(state []byte) (gateState, error) {
+	s := gateState{runs: newRuns()}
+	if len(state) > 0 && !s.parseSections(state) {
+		return gateState{runs: newRuns()}, errState
 	}
+	k := s.runs
 	for _, p := range k.places {
 		k.size += p.size()
 		k.spare += len(p.runs) - 1
 	}
 	k.makeRoom(0)
-	return k, nil
+	return s, nil
 }
 
-func (k *knownRuns) parseSections(state []byte) bool {
+func (s *gateState) parseSections(state []byte) bool {
 	if state[0] != stateVersion || len(state) > maxState {
 		return false
 	}
@@ -88,7 +103,16 @@ func (k *knownRuns) parseSections(state []byte) bool {
 		}
 		section := rest[:size]
 		rest, before = rest[size:], kind
-		if kind == sectionRuns && !k.parseRuns(section) || kind == sectionName && size != 5 {
+		ok := true
+		switch kind {
+		case sectionRuns:
+			ok = s.runs.parseRuns(section)
+		case sectionName:
+			ok = size == 5
+		case sectionGuesses:
+			ok = s.guesses.parse(section)
+		}
+		if !ok {
 			return false
 		}
 	}

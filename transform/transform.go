@@ -7,6 +7,7 @@
 //	mark.go        what Decrypt tells the Gate
 //	gate.go        the Gate, and policy.go what it does about its findings
 //	runs.go        the runs of offsets that have come; gatestate.go keeps them
+//	breaker.go     the breaker of a place that refuses many messages
 //	places.go      the runs of all places, found by a hash
 //	window.go      the last offsets of places whose runs do not grow together
 //

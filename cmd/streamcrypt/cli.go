@@ -30,11 +30,12 @@ type cli struct {
 	Keys       keysCmd       `cmd:"" help:"Say which keys envelopes need, and check audit logs."`
 	Keygen     keygenCmd     `cmd:"" help:"Make a key, or print the public half of one."`
 	Dictionary dictionaryCmd `cmd:"" help:"Make dictionaries for compression."`
-	Demo       demoCmd       `cmd:"" help:"Encrypt and decrypt 10,000 messages with a NATS server inside this process."`
+	Demo       demoCmd       `cmd:"" help:"Encrypt and decrypt 10,000 messages with a server inside this process."`
 	HelpTopic  helpCmd       `cmd:"" name:"help" help:"Show help on a command, on a kind of URL, or on keys: ${topics}."`
 	Version    versionCmd    `cmd:"" help:"Show version and build."`
 	Completion completionCmd `cmd:"" help:"Print a shell's completion script."`
 	Complete   completeCmd   `cmd:"" name:"__complete" hidden:""`
+	Manual     manualCmd     `cmd:"" name:"__manual" hidden:""`
 }
 
 const envPrefix = "STREAMCRYPT"
@@ -89,7 +90,7 @@ func isInformative(selected *kong.Context) bool {
 		return false
 	}
 	switch selected.Selected().Target.Addr().Interface().(type) {
-	case *helpCmd, *versionCmd, *completionCmd, *completeCmd:
+	case *helpCmd, *versionCmd, *completionCmd, *completeCmd, *manualCmd:
 		return true
 	}
 	return false

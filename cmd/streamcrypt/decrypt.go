@@ -8,7 +8,9 @@ type decryptCmd struct {
 	keyFlags
 	toFlags
 	readFlags
-	State string `placeholder:"URL" group:"Route" complete:"path" help:"Where the replay check of a stream keeps its memory: the URL of a bucket or of a file; default: the bucket of leases."`
+	Breaker string `placeholder:"N/TIME" group:"Route" help:"Park a place for good when so many messages within TIME are refused as tampered, wrong-key, untrusted or unknown-key: off, or N up to 20; default: 10/60s."`
+	Resume  bool   `group:"Route" help:"Let places go on that are parked by an open breaker."`
+	State   string `placeholder:"URL" group:"Route" complete:"path" help:"Where the replay check of a stream keeps its memory: the URL of a bucket or of a file; default: the bucket of leases."`
 }
 
 // Help is shown by --help.
@@ -21,6 +23,6 @@ func (c *decryptCmd) Run(p *program) error {
 	config := c.newConfig(c.From)
 	c.toFlags.fillIn(&config)
 	c.readFlags.fillIn(&config)
-	config.State = c.State
+	config.State, config.Breaker, config.Resume = c.State, c.Breaker, c.Resume
 	return p.runRoute(route.Decrypt, config, &c.runFlags)
 }

@@ -1,3 +1,5 @@
+//go:build !nodemo
+
 package main
 
 import (
@@ -10,23 +12,19 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/route"
 )
 
-// demoCmd shows streamcrypt at work.
-type demoCmd struct{}
-
 const demoMessages = 10_000
 
-// Help is shown by --help.
-func (demoCmd) Help() string {
-	return "It needs no network and leaves nothing behind."
-}
-
 // Run implements the command.
-func (demoCmd) Run(p *program) error {
+func (c demoCmd) Run(p *program) error {
 	mode := p.mode
 	if mode == progress.Auto && !p.voice.screen.Terminal() {
 		mode = progress.None // it is short, and tells a story already
 	}
-	err := demo.Run(p.ctx, demo.Options{
+	run := demo.Run
+	if c.Kafka {
+		run = demo.RunKafka
+	}
+	err := run(p.ctx, demo.Options{
 		Messages: demoMessages, Out: p.out, Log: slog.New(p.voice.newHandler(slog.LevelWarn)),
 		Report: func(w io.Writer, err error) { writeError(w, err, findHint(err)) },
 		Watch:  func(r *route.Route) func() { return p.watchRoute(r, mode).Stop },

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/internal/alarm"
 	"github.com/streamcrypt/streamcrypt/internal/ops"
 	"github.com/streamcrypt/streamcrypt/internal/route"
 )
@@ -14,6 +15,10 @@ type opsFlags struct {
 	OpsCert     string `placeholder:"FILE" group:"Operations" complete:"path" help:"Certificate of that server, in PEM; needed beyond loopback."`
 	OpsKey      string `placeholder:"FILE" group:"Operations" complete:"path" help:"Key of that certificate."`
 	OpsToken    string `name:"ops-token-file" placeholder:"FILE" group:"Operations" complete:"path" help:"File with the token that requests must carry; needed beyond loopback."`
+	AlarmLog    bool   `group:"Operations" help:"Raise alarms in the log, also with none of the next flags."`
+	AlarmHook   string `name:"alarm-webhook" placeholder:"URL" group:"Operations" help:"Post alarms as JSON to this URL of https."`
+	AlarmToken  string `name:"alarm-webhook-token" placeholder:"FILE" group:"Operations" complete:"path" help:"File with a bearer token for that URL."`
+	AlarmSNMP   string `name:"alarm-snmp" placeholder:"FILE" group:"Operations" complete:"path" help:"Send alarms as SNMPv3 INFORMs, to the receiver that this file of YAML names."`
 	OpsProfiles bool   `name:"ops-pprof" group:"Operations" help:"Serve /debug/pprof as well."`
 }
 
@@ -23,9 +28,17 @@ func (f *opsFlags) readOptions() ops.Options {
 	}
 }
 
+// readAlarms returns who is told of alarms.
+func (f *opsFlags) readAlarms(instance string) alarm.Config {
+	return alarm.Config{
+		Log: f.AlarmLog, Webhook: f.AlarmHook, WebhookToken: f.AlarmToken, SNMP: f.AlarmSNMP, Instance: instance,
+	}
+}
+
 // opsRoute is the one route of this process, as the ops server tells of it.
 type opsRoute struct {
-	server *ops.Server // nil without one
+	server *ops.Server    // nil without one
+	alarms *alarm.Watcher // likewise
 	mu     sync.Mutex
 	now    ops.Route
 }
@@ -33,19 +46,40 @@ type opsRoute struct {
 // startOps starts the ops server, if there is to be one, before the route is
 // opened: a route that waits for a broker says so.
 func (p *program) startOps(c *route.Config, f *opsFlags) (*opsRoute, error) {
-	o := f.readOptions()
-	if o.IsZero() {
+	o, alarms := f.readOptions(), f.readAlarms(nameInstance(c.Instance))
+	if o.IsZero() && alarms.IsZero() {
 		return &opsRoute{}, nil
+	}
+	senders, err := alarms.OpenSenders(p.log())
+	if err != nil {
+		return nil, err
 	}
 	told := &opsRoute{now: ops.Route{
 		Name: route.NameOf(p.command, *c, p.newEnv()), Direction: p.command, Phase: ops.Opening, Since: time.Now(),
 	}}
 	told.now.From, told.now.To = route.NamesOfEnds(*c, p.newEnv())
-	var err error
-	told.server, err = ops.Start(p.ctx, o, ops.Source{
-		Version: readBuild().Version, Log: p.log(), Routes: func() []ops.Route { return []ops.Route{told.readRoute()} },
+	if !o.IsZero() {
+		if err := told.startServer(p, o); err != nil {
+			return nil, err
+		}
+	}
+	if !alarms.IsZero() {
+		told.alarms = alarm.Start(alarm.Options{Routes: told.listWatched, Senders: senders, Log: p.log()})
+	}
+	return told, nil
+}
+
+// listWatched returns the route for alarms.
+func (o *opsRoute) listWatched() []alarm.Route {
+	r := o.readRoute()
+	return []alarm.Route{{Name: r.Name, Watch: r.Watch}}
+}
+
+func (o *opsRoute) startServer(p *program, options ops.Options) (err error) {
+	o.server, err = ops.Start(p.ctx, options, ops.Source{
+		Version: readBuild().Version, Log: p.log(), Hint: findHint, Routes: func() []ops.Route { return []ops.Route{o.readRoute()} },
 	})
-	return told, err
+	return err
 }
 
 func (o *opsRoute) readRoute() ops.Route {
@@ -60,10 +94,16 @@ func (o *opsRoute) enterPhase(phase ops.Phase, r *route.Route) {
 	defer o.mu.Unlock()
 	o.now.Phase, o.now.Since = phase, time.Now()
 	o.now.Memory, o.now.Watch = r.About().Memory, r.ReadFigures()
+	if r.HasBreaker() {
+		o.now.Resume = r.Resume
+	}
 }
 
-// stopServer ends the server.
+// stopServer ends the server and the alarms, the last of which are sent before.
 func (o *opsRoute) stopServer() {
+	if o.alarms != nil {
+		o.alarms.Close()
+	}
 	if o.server != nil {
 		_ = o.server.Close() // the process ends, and has told of its route
 	}

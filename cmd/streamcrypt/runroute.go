@@ -37,6 +37,7 @@ func (p *program) runRoute(open opener, c route.Config, f *runFlags) (err error)
 		return &startError{err}
 	}
 	defer told.stopServer()
+	p.tellSupervisor(stateOpening)
 	release := p.holdHangups()
 	r, err := open(p.ctx, c, p.newEnv())
 	came := release()
@@ -51,6 +52,7 @@ func (p *program) runRoute(open opener, c route.Config, f *runFlags) (err error)
 		return errors.Join(route.ErrInterrupted, err)
 	}
 	told.enterPhase(ops.Running, r)
+	p.tellSupervisor(stateReady)
 	return p.carryRoute(r, came)
 }
 

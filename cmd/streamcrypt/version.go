@@ -11,6 +11,11 @@ import (
 	"github.com/alecthomas/kong"
 )
 
+// The words that "make release" links in, so that a release can be built again
+// without its repository. Empty: Go takes them from the module or the
+// repository.
+var releaseVersion, releaseRevision, releaseTime string
+
 // versionFlag is --version.
 type versionFlag bool
 
@@ -70,6 +75,10 @@ func readBuild() *build {
 		b.FIPS = "only"
 	case fips140.Enabled():
 		b.FIPS = "on"
+	}
+	if releaseVersion != "" {
+		b.Version, b.Revision, b.Time = releaseVersion, releaseRevision, releaseTime
+		return b
 	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -174,6 +174,10 @@ def message_ids() -> list[dict]:
     return values
 
 
+# The latest refusal of the states: one second before the year 2000, in milliseconds of Unix time.
+LATEST = 946_684_799_000
+
+
 def gate_states() -> list[dict]:
     """States, and the places that they hold; null: no state."""
     s, t = derived("source s", 5), derived("source t", 5)
@@ -208,6 +212,12 @@ def gate_states() -> list[dict]:
         "175-runs": (state((1, split)), [[low, False, 3, [list(r) for r in many]]]),
         "120-places": (state((1, full)), [[low, False, p, [[0, 9, 7]]] for p in range(120)]),
         "with-its-source": (state((1, one), (2, high)), [[low, False, 3, [[0, 9, 7]]]]),
+        "with-refusals": (
+            state((1, one), (3, b"\x00" + unsigned(LATEST, 6) + unsigned(0, 2) + unsigned(7, 2))),
+            [[low, False, 3, [[0, 9, 7]]]],
+        ),
+        "with-20-limit-refusals": (state((3, b"\x00" + unsigned(LATEST, 6) + unsigned(59, 2) * 18)), []),
+        "with-an-open-breaker": (state((1, one), (3, b"\x01" + unsigned(LATEST, 6))), [[low, False, 3, [[0, 9, 7]]]]),
         "with-an-unknown-section": (state((1, one), (9, b"later")), [[low, False, 3, [[0, 9, 7]]]]),
     }
     bad = {
@@ -225,6 +235,12 @@ def gate_states() -> list[dict]:
         "run-twice": state((1, place(False, low, 3, (0, 9, 7), (0, 9, 7)))),
         "places-unsorted": state((1, place(False, high, 0, (0, 9, 7)) + one)),
         "source-of-4-bytes": state((2, b"\x00" * 4)),
+        "refusals-cut": state((3, b"\x00" + unsigned(LATEST, 6)[:-1])),
+        "refusals-with-half-an-age": state((3, b"\x00" + unsigned(LATEST, 6) + b"\x00")),
+        "refusals-in-no-order": state((3, b"\x00" + unsigned(LATEST, 6) + unsigned(7, 2) + unsigned(6, 2))),
+        "refusals-of-another-flag": state((3, b"\x02" + unsigned(LATEST, 6))),
+        "open-breaker-with-ages": state((3, b"\x01" + unsigned(LATEST, 6) + unsigned(7, 2))),
+        "20-refusals": state((3, b"\x00" + unsigned(LATEST, 6) + unsigned(7, 2) * 19)),
         "3073-bytes": state((9, bytes(3073 - 4))),
     }
     values = [

@@ -29,8 +29,9 @@ import (
 // in bytes.
 const MaxSize = 1 << 20
 
-// Read reads a file, and tells its mode. The bytes are the caller's, to be
-// cleared once they are used. The name stands in errors: "password".
+// Read reads a file, and tells its mode as Mode does. The bytes are the
+// caller's, to be cleared once they are used. The name stands in errors:
+// "password".
 func Read(name, path string) ([]byte, fs.FileMode, error) {
 	b, mode, err := readBounded(path)
 	if err != nil {
@@ -65,7 +66,7 @@ func readBounded(path string) ([]byte, fs.FileMode, error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("%s: %w", path, err)
 	}
-	return b, info.Mode(), nil
+	return b, Mode(info), nil
 }
 
 // ReadSecret reads a file like Read, and warns of its mode.
@@ -96,7 +97,7 @@ func CheckSecret(name, path string, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	WarnOfMode(name, path, info.Mode(), log)
+	WarnOfMode(name, path, Mode(info), log)
 	return nil
 }
 

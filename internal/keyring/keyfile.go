@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/streamcrypt/streamcrypt/internal/address"
+	"github.com/streamcrypt/streamcrypt/internal/credfile"
 	"github.com/streamcrypt/streamcrypt/internal/textfile"
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/keys/local"
@@ -62,7 +63,7 @@ func readKeyFile[K any](path string, log *slog.Logger, parse func([]byte) (K, er
 	if key, err = parse(file); err != nil {
 		return key, err
 	}
-	if local.WidePermissions(info.Mode()) && holdsSecret(file) {
+	if local.WidePermissions(credfile.Mode(info)) && holdsSecret(file) {
 		log.Warn("private key can be read by others than its owner", "file", path, "mode", info.Mode().Perm().String())
 	}
 	return key, nil
@@ -81,7 +82,7 @@ func listWide(path string) []string {
 		return nil
 	}
 	info, err := os.Stat(path)
-	if err != nil || !local.WidePermissions(info.Mode()) {
+	if err != nil || !local.WidePermissions(credfile.Mode(info)) {
 		return nil
 	}
 	return []string{fmt.Sprintf("private key %s can be read by others than its owner (mode %v)", path,

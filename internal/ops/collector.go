@@ -19,6 +19,7 @@ func (*collector) Describe(chan<- *prometheus.Desc) {}
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(out chan<- prometheus.Metric) {
 	out <- prometheus.MustNewConstMetric(descBuild, prometheus.GaugeValue, 1, labelOf(c.source.Version))
+	out <- prometheus.MustNewConstMetric(descUsed, prometheus.GaugeValue, readMemory())
 	for _, r := range c.source.Routes() {
 		s := sender{out, labelOf(r.Name)}
 		s.sendRoute(&r)
@@ -29,6 +30,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		s.sendTotals(r.Watch)
 		s.sendTraffic(r.Watch.Traffic())
 		s.sendKeys(r.Watch)
+		s.sendWork(r.Direction, r.Watch.Workload())
 	}
 }
 
@@ -51,12 +53,7 @@ func (s *sender) seconds(d *prometheus.Desc, value float64, labels ...string) {
 }
 
 func (s *sender) sendValue(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels []string) {
-	all := make([]string, 0, len(labels)+1)
-	all = append(all, s.route)
-	for _, label := range labels {
-		all = append(all, labelOf(label))
-	}
-	m, err := prometheus.NewConstMetric(d, kind, value, all...)
+	m, err := prometheus.NewConstMetric(d, kind, value, s.completeLabels(labels)...)
 	if err != nil {
 		m = prometheus.NewInvalidMetric(d, err)
 	}
@@ -121,6 +118,9 @@ func (s *sender) sendTotals(w *watch.Route) {
 	s.count(descBatches, t.Batches)
 	s.gauge(descLanes, float64(t.Lanes))
 	s.count(descLost, t.LostLanes)
+	if t.BytesIn > 0 {
+		s.gauge(descGrowth, t.Growth())
+	}
 	for kind, n := range countFindings(w) {
 		s.count(descFindings, n, kind)
 	}
@@ -138,4 +138,5 @@ func (s *sender) sendTraffic(t watch.Traffic) {
 	s.count(descAgain, t.PublishedAgain)
 	s.count(descBroken, t.LostConnections)
 	s.gauge(descAway, float64(t.Away))
+	s.gauge(descAwayFor, secondsSince(t.AwaySince))
 }

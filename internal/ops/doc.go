@@ -6,16 +6,19 @@
 //	/              the same for people; /status.json is its source
 //	/debug/pprof/  profiles, if they are asked for
 //
+// and takes one word: POST /routes/NAME/resume closes the breakers of a route.
+//
 // Files:
 //
 //	options.go    where to listen, and whether that may be
 //	server.go     the server and its paths
 //	access.go     tokens, names of hosts, limits
 //	route.go      what is known of a route; readiness
-//	collector.go, names.go, keys.go   the metrics
+//	collector.go, names.go, keys.go, work.go   the metrics
+//	resume.go     closing a breaker
 //	status.go, page.go, page.html     the status page
 //
-// The server only reads: no path of it changes a route. Names of topics,
+// But for that the server only reads. Names of topics,
 // streams and keys are shown, and nothing of a message.
 //
 // The package must not know endpoints, commands or how a route works: it reads

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,7 +20,7 @@ func knownMetrics(t *testing.T) map[string]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := map[string]bool{"streamcrypt_build_info": true}
+	known := map[string]bool{"streamcrypt_build_info": true, "streamcrypt_memory_used_bytes": true}
 	for _, m := range regexp.MustCompile(`describe\(\s*"([a-z_]+)"`).FindAllStringSubmatch(string(code), -1) {
 		known["streamcrypt_"+m[1]] = true
 	}
@@ -57,6 +58,37 @@ func TestDocumented(t *testing.T) {
 	read("../../deploy/prometheus/alerts.yml")
 }
 
+// TestDashboard: every expression of the Grafana dashboard names metrics that
+// there are, of which a histogram is asked for by its buckets, and nothing else
+// with that ending.
+func TestDashboard(t *testing.T) {
+	board := readDashboard(t)
+	known, at, seen := knownMetrics(t), map[[2]int]bool{}, map[string]bool{}
+	for _, p := range board.Panels {
+		place := [2]int{p.GridPos.X, p.GridPos.Y}
+		if p.Title == "" || len(p.Targets) == 0 || at[place] {
+			t.Errorf("panel %d, %q: no title, no expression, or upon another one", p.ID, p.Title)
+		}
+		at[place] = true
+		for _, target := range p.Targets {
+			names := metricName.FindAllString(target.Expr, -1)
+			if len(names) == 0 || target.LegendFormat == "" {
+				t.Errorf("%s: %q names no metric or has no legend", p.Title, target.Expr)
+			}
+			for _, name := range names {
+				base, bucket := strings.CutSuffix(name, "_bucket")
+				seen[base] = true
+				if !known[base] || bucket != strings.Contains(target.Expr, "histogram_quantile") {
+					t.Errorf("%s: %s is no metric, or not one of this kind", p.Title, name)
+				}
+			}
+		}
+	}
+	if len(seen) < 20 {
+		t.Errorf("%d metrics are shown", len(seen))
+	}
+}
+
 // TestAlerts reads the rules as Prometheus would: every rule has a name, an
 // expression and a summary.
 func TestAlerts(t *testing.T) {
@@ -90,17 +122,24 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// TestUnit: the unit that docs/operate.md shows is the one in deploy.
-func TestUnit(t *testing.T) {
-	unit, err := os.ReadFile("../../deploy/systemd/streamcrypt-orders.service")
+// dashboard is the part of a Grafana dashboard that tests look at.
+type dashboard struct {
+	Panels []struct {
+		ID      int
+		Title   string
+		GridPos struct{ X, Y int }
+		Targets []struct{ Expr, LegendFormat string }
+	}
+}
+
+func readDashboard(t *testing.T) (board dashboard) {
+	t.Helper()
+	text, err := os.ReadFile("../../deploy/grafana/streamcrypt.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	page, err := os.ReadFile("../../docs/operate.md")
-	if err != nil {
+	if err := json.Unmarshal(text, &board); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(page), "```\n"+string(unit)+"```\n") {
-		t.Error("docs/operate.md shows another unit")
-	}
+	return board
 }

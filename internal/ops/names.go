@@ -21,6 +21,9 @@ var (
 		"route_ready", "1 if the route carries messages: nothing is parked, stuck or without keys.",
 	)
 	descBound = describe("memory_bound_bytes", "How much memory the route may take, as it is logged.")
+	descUsed  = prometheus.NewDesc(
+		"streamcrypt_memory_used_bytes", "Memory that the process has for Go, of all its routes.", nil, nil,
+	)
 
 	descRead = describe(
 		"messages_read_total", "Messages that are settled: written, skipped or rejected.", "place",
@@ -38,6 +41,19 @@ var (
 	descStuck    = describe(
 		"stuck", "1 for a place or a request that waits for something which may never come.", "name",
 	)
+
+	descWorkers   = describe("workers", "Workers, each of which carries one batch at a time.")
+	descBusy      = describe("workers_busy", "Workers that have a batch.")
+	descBatchSize = describe("batch_messages", "Messages of a batch.")
+	// "size" is the number of bytes, as elsewhere.
+	descBatchBytes = describe("batch_size_bytes", "Keys and values of a batch, as they were read.")
+	descTransform  = describe(
+		"batch_transform_seconds", "How long a batch was sealed, opened or rewrapped, with waits for keys.", "work",
+	)
+	descSettle = describe(
+		"batch_settle_seconds", "How long the rest of a batch took: its turn, the writes and the commit.",
+	)
+	descGrowth = describe("growth_ratio", "Bytes written for each byte that was read, since the start.")
 
 	descBatches  = describe("batches_total", "Batches that were committed.")
 	descLanes    = describe("lanes", "Lanes that are served.")
@@ -59,6 +75,7 @@ var (
 	)
 	descBroken    = describe("connections_lost_total", "Connections that broke.")
 	descAway      = describe("connections_away", "Connections that are broken now.")
+	descAwayFor   = describe("connections_away_seconds", "How long connections have been broken, or requests failed.")
 	descKeyState  = describe("key_state", "1 for the state in which keys can be had.", "side", "context", "state")
 	descKeyEvents = describe("key_events_total", "Begins and ends of data keys.", "side", "context", "event")
 	descSealed    = describe(
@@ -69,6 +86,16 @@ var (
 	)
 	descCalls = describe(
 		"key_calls_total", "Calls of key services and stores.", "side", "operation", "key", "outcome",
+	)
+	descKeyAge  = describe("key_age_seconds", "Age of the latest data key in use.", "side", "context")
+	descKeyAges = describe(
+		"key_lifetime_seconds", "How long data keys that are closed were in use.", "side", "context",
+	)
+	descKeyUses = describe(
+		"key_uses_messages", "Messages that data keys which are closed were used for.", "side", "context",
+	)
+	descCallTimes = describe(
+		"key_call_duration_seconds", "How long calls of key services and stores took.", "side", "operation", "outcome",
 	)
 	descCallTime = describe(
 		"key_call_seconds_total", "Time that these calls took, all together.", "side", "operation", "key", "outcome",

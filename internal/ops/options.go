@@ -21,7 +21,8 @@ type Options struct {
 	// them the server speaks plain HTTP, and only on loopback.
 	Certificate, Key string
 	// TokenFile holds the token that requests must carry, read anew for each
-	// request. It must not be readable by others than its owner.
+	// request. It must not be readable by others than its owner; of a file that
+	// is root's, also its group (credfile.Mode).
 	TokenFile string
 	// Profiles adds /debug/pprof.
 	Profiles bool

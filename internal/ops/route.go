@@ -29,7 +29,14 @@ type Route struct {
 	Memory int64
 	// Watch has the figures; nil while there are none.
 	Watch *watch.Route
+	// Resume has places go on that a breaker has stopped; nil while there is
+	// none.
+	Resume func()
 }
+
+// awayBound is how long brokers may be away before the route counts as not
+// ready. Brokers that are restarted one after the other come back sooner.
+const awayBound = 30 * time.Second
 
 // maxReasons is how many reasons against readiness are named.
 const maxReasons = 20
@@ -45,6 +52,9 @@ func (r *Route) reasonsAgainst() []string {
 	var reasons []string
 	if n := r.Watch.Totals().Parked; n > 0 {
 		reasons = append(reasons, fmt.Sprintf("%d places are parked", n))
+	}
+	if since := r.Watch.Traffic().AwaySince; !since.IsZero() && time.Since(since) > awayBound {
+		reasons = append(reasons, "brokers have been away since "+since.UTC().Format(time.RFC3339))
 	}
 	for _, s := range r.Watch.StuckPlaces() {
 		if len(reasons) == maxReasons {

@@ -37,7 +37,10 @@ type Source struct {
 	// Routes returns how all routes stand. It is called for each request, by
 	// several goroutines at a time.
 	Routes func() []Route
-	Log    *slog.Logger
+	// Hint returns the advice about the cause of a parked place, "" if there is
+	// none. It may be nil.
+	Hint func(cause error) string
+	Log  *slog.Logger
 }
 
 // Server is a server that listens. The caller closes it.
@@ -105,6 +108,7 @@ func (s *Server) routePaths(o *Options, local bool) http.Handler {
 	guarded.Handle("GET /metrics", s.serveMetrics())
 	guarded.HandleFunc("GET /status.json", s.serveStatus)
 	guarded.HandleFunc("GET /{$}", servePage)
+	guarded.HandleFunc("POST /routes/{name}/resume", s.serveResume(o))
 	if o.Profiles {
 		guarded.HandleFunc("GET /debug/pprof/", pprof.Index)
 		// URLs of the command line are shown elsewhere, without their secrets.

@@ -46,7 +46,16 @@ func busyRoute() Route {
 	w.EndTransaction(true, 1500*time.Millisecond)
 	w.KeyEvent(kekcache.KeyEvent{Side: kekcache.Sealing, Context: "orders", Op: kekcache.OpWindowOpened})
 	w.KeyCall(kekcache.KeyCall{Side: kekcache.Sealing, Op: "generate", Key: "local:abc", Outcome: kekcache.OutcomeOK, Took: 2 * time.Second})
+	w.KeyEvent(kekcache.KeyEvent{
+		Side: kekcache.Sealing, Context: "orders", Op: kekcache.OpWindowClosed, Age: 20 * time.Second, Messages: 50,
+	})
+	w.KeyEvent(kekcache.KeyEvent{Side: kekcache.Sealing, Context: "orders", Op: kekcache.OpWindowOpened})
+	w.KeyState(kekcache.StateChange{Side: kekcache.Opening, Context: "orders"})
 	w.BreakerState("local:abc", guard.Closed)
+	w.SetWorkers(3)
+	w.BeginWork()
+	w.BeginWork()
+	w.EndWork(pipeline.Work{Messages: 20, Bytes: 5000, Transform: 2 * time.Millisecond, Settle: 4 * time.Second})
 	return Route{
 		Name: "seal-orders", Direction: "encrypt", From: "kafka://h/orders", To: "kafka://h/orders.enc",
 		Phase: Running, Since: time.Unix(1_800_000_000, 0), Memory: 64 << 20, Watch: w,
@@ -128,11 +137,25 @@ func TestMetrics(t *testing.T) {
 		`streamcrypt_stored_bytes_total{direction="read",route="seal-orders"} 1000`,
 		`streamcrypt_transactions_total{outcome="committed",route="seal-orders"} 1`,
 		`streamcrypt_transactions_open_seconds_total{route="seal-orders"} 1.5`,
-		`streamcrypt_key_events_total{context="orders",event="window-opened",route="seal-orders",side="sealing"} 1`,
+		`streamcrypt_key_events_total{context="orders",event="window-opened",route="seal-orders",side="sealing"} 2`,
 		`streamcrypt_key_state{context="orders",route="seal-orders",side="sealing",state="normal"} 1`,
 		`streamcrypt_key_calls_total{key="local:abc",operation="generate",outcome="ok",route="seal-orders",side="sealing"} 1`,
 		`streamcrypt_key_call_seconds_total{key="local:abc",operation="generate",outcome="ok",route="seal-orders",side="sealing"} 2`,
 		`streamcrypt_breaker_state{key="local:abc",route="seal-orders",state="closed"} 1`,
+		`streamcrypt_key_events_total{context="orders",event="unwrap-refused",route="seal-orders",side="opening"} 0`,
+		`streamcrypt_key_lifetime_seconds_bucket{context="orders",route="seal-orders",side="sealing",le="10"} 0`,
+		`streamcrypt_key_lifetime_seconds_bucket{context="orders",route="seal-orders",side="sealing",le="60"} 1`,
+		`streamcrypt_key_uses_messages_sum{context="orders",route="seal-orders",side="sealing"} 50`,
+		`streamcrypt_key_call_duration_seconds_bucket{operation="generate",outcome="ok",route="seal-orders",side="sealing",le="2"} 1`,
+		`streamcrypt_workers{route="seal-orders"} 3`,
+		`streamcrypt_workers_busy{route="seal-orders"} 1`,
+		`streamcrypt_batch_messages_bucket{route="seal-orders",le="16"} 0`,
+		`streamcrypt_batch_messages_bucket{route="seal-orders",le="64"} 1`,
+		`streamcrypt_batch_size_bytes_sum{route="seal-orders"} 5000`,
+		`streamcrypt_batch_transform_seconds_count{route="seal-orders",work="seal"} 1`,
+		`streamcrypt_batch_settle_seconds_sum{route="seal-orders"} 4`,
+		`streamcrypt_growth_ratio{route="seal-orders"} 1.2857142857142858`,
+		`streamcrypt_connections_away_seconds{route="seal-orders"} 0`,
 	} {
 		if !strings.Contains(text, "\n"+line+"\n") {
 			t.Errorf("missing: %s", line)

@@ -60,6 +60,10 @@ type keyStatus struct {
 	// Opened and Closed count data keys.
 	Opened int64 `json:"windows_opened"`
 	Closed int64 `json:"windows_closed"`
+	// Age is that of the latest data key in use, in seconds.
+	Age *float64 `json:"key_age_seconds,omitempty"`
+	// Refused counts data keys that no KEK unwraps.
+	Refused int64 `json:"unwraps_refused"`
 }
 
 type placeStatus struct {
@@ -71,12 +75,13 @@ type placeStatus struct {
 	Parked   string     `json:"parked,omitempty"`
 	ParkedAt *int64     `json:"parked_at,omitempty"`
 	Since    *time.Time `json:"parked_since,omitempty"`
+	Hint     string     `json:"hint,omitempty"`
 }
 
 func (s *Server) serveStatus(w http.ResponseWriter, _ *http.Request) {
 	answer := status{Version: s.source.Version, Now: time.Now().UTC(), Routes: []routeStatus{}}
 	for _, r := range s.source.Routes() {
-		answer.Routes = append(answer.Routes, describeRoute(&r))
+		answer.Routes = append(answer.Routes, s.describeRoute(&r))
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
@@ -84,35 +89,35 @@ func (s *Server) serveStatus(w http.ResponseWriter, _ *http.Request) {
 	_ = json.NewEncoder(w).Encode(&answer) // the client may have gone
 }
 
-func describeRoute(r *Route) routeStatus {
-	s := routeStatus{
+func (s *Server) describeRoute(r *Route) routeStatus {
+	told := routeStatus{
 		Name: r.Name, Direction: r.Direction, From: r.From, To: r.To, Phase: r.Phase, Since: r.Since.UTC(),
 		Against: r.reasonsAgainst(),
 	}
 	if r.Watch == nil {
-		return s
+		return told
 	}
 	own, rest := r.Watch.Places()
-	s.Others = rest.Read
+	told.Others = rest.Read
 	for i := range own {
-		s.Places = append(s.Places, describePlace(&own[i]))
+		told.Places = append(told.Places, s.describePlace(&own[i]))
 	}
-	putParkedFirst(s.Places)
+	putParkedFirst(told.Places)
 	totals := r.Watch.Totals()
-	s.counts = countsOf(&totals.Figures)
-	s.Lag = knownOr(r.Watch.Lag())
+	told.counts = countsOf(&totals.Figures)
+	told.Lag = knownOr(r.Watch.Lag())
 	for reason, n := range totals.Rejected {
-		if s.Reasons == nil {
-			s.Reasons = make(map[string]int64)
+		if told.Reasons == nil {
+			told.Reasons = make(map[string]int64)
 		}
-		s.Reasons[string(reason)] = n
+		told.Reasons[string(reason)] = n
 	}
-	s.Findings = countFindings(r.Watch)
-	maps.DeleteFunc(s.Findings, func(_ string, n int64) bool { return n == 0 })
+	told.Findings = countFindings(r.Watch)
+	maps.DeleteFunc(told.Findings, func(_ string, n int64) bool { return n == 0 })
 	for _, k := range r.Watch.Keys() {
-		s.Keys = append(s.Keys, describeKey(&k))
+		told.Keys = append(told.Keys, describeKey(&k))
 	}
-	return s
+	return told
 }
 
 // countFindings returns how many observations the gates have made, by kind.
@@ -125,19 +130,27 @@ func countFindings(w *watch.Route) map[string]int64 {
 	}
 }
 
-func describePlace(p *watch.Place) placeStatus {
-	s := placeStatus{Name: p.Name, counts: countsOf(&p.Figures), Next: p.Next, Lag: knownOr(p.Lag)}
+func (s *Server) describePlace(p *watch.Place) placeStatus {
+	told := placeStatus{Name: p.Name, counts: countsOf(&p.Figures), Next: p.Next, Lag: knownOr(p.Lag)}
 	if p.Parked != nil {
 		since := p.Since.UTC()
-		s.Parked, s.ParkedAt, s.Since = p.Parked.Error(), knownOr(p.ParkedAt), &since
+		told.Parked, told.ParkedAt, told.Since = p.Parked.Error(), knownOr(p.ParkedAt), &since
+		if s.source.Hint != nil {
+			told.Hint = s.source.Hint(p.Parked)
+		}
 	}
-	return s
+	return told
 }
 
 func describeKey(k *watch.KeyFigures) keyStatus {
 	s := keyStatus{
 		Side: k.Side, Context: k.Context, State: k.State.String(),
 		Opened: k.Events[kekcache.OpWindowOpened], Closed: k.Events[kekcache.OpWindowClosed],
+		Refused: k.Events[kekcache.OpUnwrapRefused],
+	}
+	if k.OpenKeys() > 0 {
+		age := secondsSince(k.Opened)
+		s.Age = &age
 	}
 	if k.State != kekcache.Normal {
 		since := k.Since.UTC()

@@ -18,6 +18,8 @@ var ownAdvice = []hint.Advice{
 	hint.AboutError(audit.ErrChanged,
 		"streamcrypt keys audit verify says which line; move the file away to begin another one"),
 	hint.AboutError(audit.ErrLocked, "another process writes to it, and does not come to an end"),
+	hint.AboutError(ErrBreakerOpen,
+		"see who writes to the source, and that keys and context are right; then run it again with --resume"),
 	hint.AboutError(ErrInterrupted,
 		"run it again; with --checkpoint a record file goes on where it was, with group= a topic, with "+
 			"consumer= a stream"),
@@ -34,6 +36,6 @@ func (e Env) explain(err error) error {
 	if err == nil {
 		return nil
 	}
-	err = e.markTakenOver(err)
+	err = markBreaker(e.markTakenOver(err))
 	return hint.ExplainError(err, slices.Concat(ownAdvice, keyring.Advice(), e.Endpoints.Advice(), lastAdvice))
 }

@@ -153,7 +153,7 @@ func TestAttackPoison(t *testing.T) {
 	b.topic(t, "signed2", 1, nil)
 	b.put(t, both...)
 	s := mustRun(t, Decrypt, Config{
-		Keys: []string{"x25519:x.pem"}, Context: "sealed", Signers: []string{"sign.pem"}, DeadLetter: "file:forged.ndjson",
+		Keys: []string{"x25519:x.pem"}, Context: "sealed", Signers: []string{"sign.pem"}, DeadLetter: "file:forged.ndjson", Breaker: "off",
 		From: b.url + "/signed2?until=latest", To: b.url + "/out2?create=true",
 	})
 	if got, want := valuesOf(b.read(t, "out2")[0]), valuesOf(b.read(t, "plain")[0]); !slices.Equal(got, want) ||

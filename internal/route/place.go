@@ -41,7 +41,7 @@ func (r *records) newGates() func(string, []byte) (pipeline.Gate, error) {
 	return func(place string, state []byte) (pipeline.Gate, error) {
 		o := transform.GateOptions{
 			Stats: &r.watch.Gates, Partition: -1, Windows: windows,
-			Policy:    r.gatePolicy(r.out.KeepsLastValues != nil && r.out.KeepsLastValues(place)),
+			Breaker: r.breaker, Policy: r.gatePolicy(r.out.KeepsLastValues != nil && r.out.KeepsLastValues(place)),
 			Compacted: r.in.IsCompacted != nil && r.in.IsCompacted(place),
 		}
 		if r.in.NumberPlace != nil {
@@ -54,6 +54,6 @@ func (r *records) newGates() func(string, []byte) (pipeline.Gate, error) {
 			r.env.Log.Warn("the state of a place is not one: duplicates of messages from before may pass",
 				"place", place, "error", err)
 		}
-		return g, nil
+		return g, g.ReadBreaker()
 	}
 }

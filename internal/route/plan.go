@@ -13,6 +13,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/topicname"
 	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/kekcache"
+	"github.com/streamcrypt/streamcrypt/transform"
 )
 
 // plan is a configuration that has been read and found consistent. Nothing has
@@ -33,14 +34,16 @@ type plan struct {
 	audit          kekcache.Auditor // nil without an audit log
 	statePath      string           // the file that State names, if it is one
 	patience       *retry.Patience
-	watch          watch.Route // the figures of the route
+	watch          watch.Route        // the figures of the route
+	breaker        *transform.Breaker // nil without one
+	resume         chan struct{}      // see Route.Resume
 	protection
 }
 
 func newPlan(do direction, c Config, env Env) (*plan, error) {
 	p := &plan{Config: c, env: env, do: do}
 	steps := []func() error{
-		p.readEnds, p.readBind, p.readCoding, p.readPolicies, p.readKeys, p.checkLimits, p.checkFormats,
+		p.readEnds, p.readBind, p.readCoding, p.readPolicies, p.readBreaker, p.readKeys, p.checkLimits, p.checkFormats,
 		p.checkArchives, p.checkCheckpoint, p.checkState, p.checkDistinct, p.checkRewrap, p.checkFiles, p.checkTopics,
 		p.readContexts, p.checkSealedStart,
 	}

@@ -1,8 +1,10 @@
 package route
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 
@@ -152,8 +154,10 @@ func (r *records) openEnds(ctx context.Context, archive archive.Functions, more 
 		}
 	}
 	r.options = r.pipelineOptions()
-	r.options.Source, r.options.Observer, r.options.Log = r.in.Source, &r.watch, r.env.Log
-	r.options.Parks = r.parks
+	r.options.Source, r.options.Log = r.in.Source, r.env.Log
+	r.options.Observer, r.options.Work = &r.watch, &r.watch
+	r.options.Parks, r.options.Resume = r.parks, r.resume
+	r.watch.SetWorkers(cmp.Or(r.options.Workers, runtime.GOMAXPROCS(0)))
 	r.memory = r.in.CountMemory(r.options) + int64(r.in.Places)*placeMemory + more
 	if err := memlimit.Check(r.memory); err != nil {
 		return err

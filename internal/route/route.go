@@ -91,6 +91,11 @@ type Config struct {
 	Repair  bool
 	// On has actions for messages that are refused: "REASON=ACTION".
 	On []string
+	// Breaker has a place of a route that decrypts parked, over restarts too,
+	// after so many refusals within a time that may be guesses: "10/60s" (the
+	// default), or "off". Resume lets places go on that are parked so.
+	Breaker string
+	Resume  bool
 	// MaxAge is how long ago an envelope may have been sealed; 0: any time.
 	// MaxSkew is how far clocks may differ; 5 minutes.
 	MaxAge, MaxSkew time.Duration

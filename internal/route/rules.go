@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/streamcrypt/streamcrypt/envelope"
+	"github.com/streamcrypt/streamcrypt/internal/credfile"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
@@ -139,7 +140,7 @@ func (p *plan) checkFiles() error {
 			if err != nil {
 				return fmt.Errorf("%s: %s: parameter %s: %w", end.as, t.Name, f.Param, err)
 			}
-			if f.Secret && local.WidePermissions(info.Mode()) {
+			if f.Secret && local.WidePermissions(credfile.Mode(info)) {
 				p.env.Log.Warn("secret can be read by others than its owner",
 					"parameter", f.Param, "file", f.Path, "mode", info.Mode().Perm().String())
 			}

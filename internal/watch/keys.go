@@ -33,6 +33,17 @@ type KeyFigures struct {
 	Events map[kekcache.Op]int64
 	// Messages and Bytes were sealed under data keys that are closed.
 	Messages, Bytes uint64
+	// Opened is when the latest data key was made that messages are sealed
+	// under; zero if there was none.
+	Opened time.Time
+	// Ages and Uses are of data keys that are closed: how long they were in
+	// use, in seconds, and for how many messages.
+	Ages, Uses Histogram
+}
+
+// OpenKeys returns how many data keys are in use.
+func (k *KeyFigures) OpenKeys() int64 {
+	return max(0, k.Events[kekcache.OpWindowOpened]-k.Events[kekcache.OpWindowClosed])
 }
 
 // CallKind names one kind of call of a key service or a key store.
@@ -50,6 +61,21 @@ type CallFigures struct {
 	Took  time.Duration // by all of them together
 }
 
+// CallTimes are how long calls took, whichever key they were for.
+type CallTimes struct {
+	Side    kekcache.Side
+	Op      string
+	Outcome kekcache.Outcome
+	Seconds Histogram
+}
+
+// callGroup names the calls of one CallTimes.
+type callGroup struct {
+	side    kekcache.Side
+	op      string
+	outcome kekcache.Outcome
+}
+
 // Breaker is how the breaker in front of one key stands.
 type Breaker struct {
 	Key     string
@@ -65,6 +91,7 @@ type keyFigures struct {
 	mu       sync.Mutex
 	uses     map[KeyUse]*KeyFigures
 	calls    map[CallKind]*CallFigures
+	times    map[callGroup]*Histogram
 	breakers map[string]*Breaker
 }
 
@@ -115,6 +142,13 @@ func (r *Route) KeyEvent(e kekcache.KeyEvent) {
 		u.Events[e.Op]++
 		u.Messages += e.Messages
 		u.Bytes += e.Bytes
+		switch e.Op { //nolint:exhaustive // the others are counted, and no more
+		case kekcache.OpWindowOpened:
+			u.Opened = time.Now()
+		case kekcache.OpWindowClosed:
+			u.Ages.addValue(AgeBounds, e.Age.Seconds())
+			u.Uses.addValue(UseBounds, float64(e.Messages))
+		}
 	}
 }
 
@@ -126,6 +160,10 @@ func (r *Route) KeyCall(c kekcache.KeyCall) {
 	if f := figuresFor(&r.keys.calls, kind, func() *CallFigures { return &CallFigures{CallKind: kind} }); f != nil {
 		f.Calls++
 		f.Took += c.Took
+	}
+	group := callGroup{c.Side, c.Op, c.Outcome}
+	if h := figuresFor(&r.keys.times, group, func() *Histogram { return new(Histogram) }); h != nil {
+		h.addValue(CallBounds, c.Took.Seconds())
 	}
 }
 
@@ -164,7 +202,7 @@ func (r *Route) Keys() []KeyFigures {
 	out := make([]KeyFigures, 0, len(r.keys.uses))
 	for _, u := range r.keys.uses {
 		c := *u
-		c.Events = maps.Clone(u.Events)
+		c.Events, c.Ages, c.Uses = maps.Clone(u.Events), u.Ages.copy(), u.Uses.copy()
 		out = append(out, c)
 	}
 	slices.SortFunc(out, func(a, b KeyFigures) int {
@@ -184,6 +222,20 @@ func (r *Route) Calls() []CallFigures {
 	slices.SortFunc(out, func(a, b CallFigures) int {
 		return cmp.Or(cmp.Compare(a.Side, b.Side), cmp.Compare(a.Op, b.Op), cmp.Compare(a.Key, b.Key),
 			cmp.Compare(a.Outcome, b.Outcome))
+	})
+	return out
+}
+
+// CallTimes returns how long calls took, in a fixed order.
+func (r *Route) CallTimes() []CallTimes {
+	r.keys.mu.Lock()
+	defer r.keys.mu.Unlock()
+	out := make([]CallTimes, 0, len(r.keys.times))
+	for g, h := range r.keys.times {
+		out = append(out, CallTimes{g.side, g.op, g.outcome, h.copy()})
+	}
+	slices.SortFunc(out, func(a, b CallTimes) int {
+		return cmp.Or(cmp.Compare(a.Side, b.Side), cmp.Compare(a.Op, b.Op), cmp.Compare(a.Outcome, b.Outcome))
 	})
 	return out
 }

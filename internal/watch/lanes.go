@@ -73,13 +73,34 @@ type Traffic struct {
 	// LostConnections counts connections that broke; Away is how many are
 	// broken now.
 	LostConnections, Away int64
+	// AwaySince is when the first of the connections broke that are broken now,
+	// or when the first of the requests failed that have been tried again since
+	// with no success between; zero if there is none.
+	AwaySince time.Time
 }
 
+// retryPause is the longest pause between two tries of a request. When it has
+// passed twice without a failure, requests do not fail any more.
+const retryPause = 10 * time.Second
+
 // FetchBytes implements the observer of a Kafka source.
-func (r *Route) FetchBytes(n int) { r.count(func(t *Traffic) { t.FetchedBytes += int64(n) }) }
+func (r *Route) FetchBytes(n int) {
+	r.count(func(t *Traffic) {
+		t.FetchedBytes += int64(n)
+		r.failing = failing{}
+	})
+}
 
 // ProduceBytes implements the observer of a Kafka sink.
-func (r *Route) ProduceBytes(n int) { r.count(func(t *Traffic) { t.ProducedBytes += int64(n) }) }
+func (r *Route) ProduceBytes(n int) {
+	r.count(func(t *Traffic) {
+		t.ProducedBytes += int64(n)
+		r.failing = failing{}
+	})
+}
+
+// failing is since when requests to brokers fail, and when the last one did.
+type failing struct{ since, last time.Time }
 
 // EndTransaction implements the observer of a Kafka sink.
 func (r *Route) EndTransaction(committed bool, open time.Duration) {
@@ -94,7 +115,16 @@ func (r *Route) EndTransaction(committed bool, open time.Duration) {
 }
 
 // RetryRequest implements the observer of a Kafka cluster.
-func (r *Route) RetryRequest(string, error) { r.count(func(t *Traffic) { t.RetriedRequests++ }) }
+func (r *Route) RetryRequest(string, error) {
+	now := time.Now()
+	r.count(func(t *Traffic) {
+		t.RetriedRequests++
+		if now.Sub(r.failing.last) > 2*retryPause {
+			r.failing.since = now
+		}
+		r.failing.last = now
+	})
+}
 
 // RetryPublish implements the observer of a NATS sink.
 func (r *Route) RetryPublish(messages int, _ error) {
@@ -113,11 +143,15 @@ func (r *Route) NoteDuplicates(already, again int) {
 func (r *Route) ChangeConnection(connected bool, _ error) {
 	r.count(func(t *Traffic) {
 		if connected {
-			t.Away = max(0, t.Away-1)
+			if t.Away = max(0, t.Away-1); t.Away == 0 {
+				t.AwaySince = time.Time{}
+			}
 			return
 		}
 		t.LostConnections++
-		t.Away++
+		if t.Away++; t.Away == 1 {
+			t.AwaySince = time.Now()
+		}
 	})
 }
 
@@ -131,5 +165,9 @@ func (r *Route) count(add func(*Traffic)) {
 func (r *Route) Traffic() Traffic {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.traffic
+	t := r.traffic
+	if f := r.failing; t.AwaySince.IsZero() && time.Since(f.last) <= 2*retryPause {
+		t.AwaySince = f.since
+	}
+	return t
 }

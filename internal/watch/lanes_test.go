@@ -4,6 +4,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -63,7 +64,47 @@ func TestTraffic(t *testing.T) {
 		FetchedBytes: 11, ProducedBytes: 7, Committed: 1, Aborted: 1, OpenFor: 3 * time.Second,
 		RetriedRequests: 1, RepublishedMessages: 3, AlreadyStored: 2, PublishedAgain: 1, LostConnections: 2, Away: 1,
 	}
-	if got := r.Traffic(); got != want {
+	got := r.Traffic()
+	if got.AwaySince.IsZero() {
+		t.Error("a connection is away, and nobody says since when")
+	}
+	if got.AwaySince = want.AwaySince; got != want {
 		t.Errorf("%+v", got)
 	}
+}
+
+// TestAway: brokers are away from the first connection that breaks until the
+// last one is back, and from the first request that fails until one goes well
+// or none fails any more.
+func TestAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r Route
+		began := time.Now()
+		away := func(when string, want time.Duration) {
+			t.Helper()
+			since := r.Traffic().AwaySince
+			if want < 0 != since.IsZero() || want >= 0 && since.Sub(began) != want {
+				t.Errorf("%s: away since %v", when, since.Sub(began))
+			}
+		}
+		away("at first", -1)
+		r.ChangeConnection(false, nil)
+		time.Sleep(time.Minute)
+		r.ChangeConnection(false, nil)
+		r.ChangeConnection(true, nil)
+		away("one is back", 0)
+		r.ChangeConnection(true, nil)
+		away("all are back", -1)
+		for range 5 {
+			r.RetryRequest("Fetch", nil)
+			time.Sleep(10 * time.Second)
+		}
+		away("requests fail", time.Minute)
+		r.FetchBytes(5)
+		away("one goes well", -1)
+		r.RetryRequest("Fetch", nil)
+		away("again", 110*time.Second)
+		time.Sleep(21 * time.Second)
+		away("no request fails any more", -1)
+	})
 }

@@ -1,11 +1,12 @@
 // Package watch holds the figures of a route: counts, and the state of each of
 // its places. A Route is handed down to the packages that have something to
 // tell, implements the observers that they declare, and is read by progress,
-// the last line and, later, metrics and alarms.
+// the last line, metrics and alarms.
 //
 //	watch.go   counts of messages, and how each place stands: pipeline.Observer
 //	lanes.go   lag, and the work of connectors: their observers
 //	keys.go    data keys, calls and breakers: those of kekcache and keys/guard
+//	work.go    how workers carry batches: pipeline.WorkObserver
 //
 // Its memory is bounded: MaxPlaces places have figures of their own, and those
 // of all others are summed. The names of all parked places are kept; there are
@@ -112,8 +113,12 @@ type Route struct {
 	parked  map[string]bool // the names of all that stand still
 	lanes   []*PlacesFunc   // that are served now
 	traffic Traffic
+	failing failing
 	stuck   map[string]*Stuck
 	keys    keyFigures // has a lock of its own
+
+	workMu sync.Mutex
+	work   Workload
 }
 
 // Stuck is a place, or a request of a connector, that waits for something which
@@ -248,6 +253,26 @@ func (r *Route) ParkedPlaces(limit int) []string {
 	defer r.mu.Unlock()
 	names := slices.Sorted(maps.Keys(r.parked))
 	return names[:min(limit, len(names))]
+}
+
+// Standing returns the places that stand still: the first ones in alphabetical
+// order, at most limit. Of places without figures of their own only the name is
+// known.
+func (r *Route) Standing(limit int) []Place {
+	names := r.ParkedPlaces(limit)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	places := make([]Place, 0, len(names))
+	for _, name := range names {
+		if p := r.places[name]; p != nil {
+			c := *p
+			c.Figures = p.copy()
+			places = append(places, c)
+		} else {
+			places = append(places, Place{Name: name, ParkedAt: Unknown, Lag: Unknown})
+		}
+	}
+	return places
 }
 
 // Places returns how each place stands, by name, and the sum of those that have

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"log/slog"
 	"maps"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -60,33 +58,14 @@ func (d *demo) showRefusal(ctx context.Context, m *natsgo.Msg) error {
 	}
 	from := fmt.Sprintf("%s/%s?start=%d", d.url, sealed, ack.Sequence)
 	d.writeLine("$ streamcrypt verify --key local:key.jwk --bind header:%s --from '%s'", boundHeader, from)
-	quiet := *d
-	quiet.Log = slog.New(slog.DiscardHandler) // the error says it all
-	_, err = quiet.runRoute(ctx, route.Verify, route.Config{
+	if err := d.verifyForged(ctx, route.Config{
 		From: from, Keys: []string{d.key}, Bind: []string{"header:" + boundHeader},
-	})
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case err == nil:
-		return fmt.Errorf("%s@%d: a message that was changed is accepted", sealed, ack.Sequence)
+	}, fmt.Sprintf("%s@%d", sealed, ack.Sequence)); err != nil {
+		return err
 	}
-	d.Report(indented{d.Out}, err)
 	s, err := d.js.Stream(ctx, sealed)
 	if err != nil {
 		return err
 	}
 	return s.DeleteMsg(ctx, ack.Sequence)
-}
-
-// indented writes whole lines, indented.
-type indented struct{ w io.Writer }
-
-func (i indented) Write(p []byte) (int, error) {
-	for line := range bytes.Lines(p) {
-		if _, err := fmt.Fprintf(i.w, "    %s", line); err != nil {
-			return 0, err
-		}
-	}
-	return len(p), nil
 }

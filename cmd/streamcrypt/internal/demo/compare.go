@@ -54,10 +54,10 @@ func (d *demo) compareMessages(ctx context.Context) error {
 func countDifferent(before, after []jetstream.Msg) (n int) {
 	came := make(map[string]jetstream.Msg, len(after))
 	for _, m := range after {
-		came[m.Headers().Get("Payment-Id")] = m
+		came[m.Headers().Get(paymentHeader)] = m
 	}
 	for _, m := range before {
-		other, ok := came[m.Headers().Get("Payment-Id")]
+		other, ok := came[m.Headers().Get(paymentHeader)]
 		if !ok || !sameMessage(m, other) {
 			n++
 		}

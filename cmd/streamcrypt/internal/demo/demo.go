@@ -1,6 +1,13 @@
-// Package demo shows streamcrypt at work: a NATS server inside the process,
-// made-up payments, one route that encrypts them and one that decrypts them,
-// and how an envelope is refused that somebody moved or changed.
+// Package demo shows streamcrypt at work: a server inside the process, made-up
+// payments, one route that encrypts them and one that decrypts them, and how an
+// envelope is refused that somebody moved or changed. Run has a NATS server;
+// RunKafka has kfake, which speaks Kafka's protocol and is no broker to rely
+// on.
+//
+//	story.go       the words of both, and the routes that they run
+//	demo.go        that with NATS; broker.go, attack.go, compare.go
+//	kafka.go       that with Kafka; kafkaclient.go
+//	payments.go    the payments
 //
 // It uses the routes that the commands use, and is the only package of the
 // program that contains a server. Everything that it makes is in a temporary
@@ -8,31 +15,13 @@
 package demo
 
 import (
-	"bytes"
 	"context"
-	"fmt"
-	"io"
-	"log/slog"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/describe"
 	"github.com/streamcrypt/streamcrypt/internal/route"
-	"github.com/streamcrypt/streamcrypt/keys/local"
 )
-
-// Options are everything that a demonstration needs of the program. All fields
-// are required.
-type Options struct {
-	Messages int                                // how many payments
-	Out      io.Writer                          // gets the story
-	Log      *slog.Logger                       // gets the log of the routes
-	Watch    func(r *route.Route) (stop func()) // shows progress while a route runs
-	Report   func(w io.Writer, err error)       // writes an error as a command does
-}
 
 // The streams.
 const (
@@ -41,66 +30,35 @@ const (
 	inClear = "CLEAR" // decrypted again
 )
 
-// boundHeader is a header that every envelope is bound to.
-const boundHeader = "Tenant"
+const (
+	boundHeader   = "Tenant" // every envelope is bound to it
+	paymentHeader = "Payment-Id"
+)
 
-// demo is one demonstration.
+// demo is one demonstration with NATS.
 type demo struct {
-	Options
+	story
 	*broker
-	dir string
-	key string // URL
 }
 
 // Run demonstrates. It returns an error if a step did not go well, or if
 // messages differ.
 func Run(ctx context.Context, o Options) (err error) {
-	dir, err := os.MkdirTemp("", "streamcrypt-demo-")
+	told, err := beginStory(o)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if gone := os.RemoveAll(dir); err == nil {
-			err = gone
-		}
-	}()
-	b, err := startBroker(dir)
+	defer told.endStory(&err)
+	b, err := startBroker(told.dir)
 	if err != nil {
 		return err
 	}
 	defer b.stopServer()
 
-	d := &demo{Options: o, broker: b, dir: dir}
-	for _, step := range []func(context.Context) error{d.makeKey, d.publishPayments, d.encryptStream, d.inspectFirst,
-		d.tryAttacks, d.decryptStream, d.compareMessages} {
-		if err := step(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// beginChapter begins a chapter of the story. An error of writing shows with
-// the last line.
-func (d *demo) beginChapter(format string, args ...any) {
-	_, _ = fmt.Fprintf(d.Out, "\n"+format+"\n", args...)
-}
-
-// writeLine writes a line of the story, indented below a title.
-func (d *demo) writeLine(format string, args ...any) {
-	_, _ = fmt.Fprintf(d.Out, "    "+format+"\n", args...)
-}
-
-func (d *demo) makeKey(context.Context) error {
+	d := &demo{story: *told, broker: b}
 	d.beginChapter("A NATS server with JetStream runs inside this process, at %s.", d.url)
-	d.beginChapter("$ streamcrypt keygen local --out key.jwk")
-	key, err := local.GenerateAES()
-	if err != nil {
-		return err
-	}
-	file := filepath.Join(d.dir, "key.jwk")
-	d.key = "local:" + file
-	return os.WriteFile(file, key, 0o600)
+	return tellSteps(ctx, d.makeKey, d.publishPayments, d.encryptStream, d.inspectFirst, d.tryAttacks, d.decryptStream,
+		d.compareMessages)
 }
 
 func (d *demo) publishPayments(ctx context.Context) error {
@@ -117,7 +75,7 @@ func (d *demo) publishPayments(ctx context.Context) error {
 		return err
 	}
 	d.writeLine("subject  %s", first.Subject)
-	for _, name := range []string{"Payment-Id", boundHeader, "Streamcrypt-Key"} {
+	for _, name := range []string{paymentHeader, boundHeader, "Streamcrypt-Key"} {
 		d.writeLine("header   %s: %s", name, first.Header.Get(name))
 	}
 	d.writeLine("value    %s", first.Data)
@@ -143,41 +101,6 @@ func (d *demo) decryptStream(ctx context.Context) error {
 	return d.runCommand(ctx, "decrypt", route.Decrypt, c)
 }
 
-type opener func(context.Context, route.Config, route.Env) (*route.Route, error)
-
-// runCommand runs a route as the command of that name does.
-func (d *demo) runCommand(ctx context.Context, command string, open opener, c route.Config) error {
-	d.beginChapter("$ streamcrypt %s --key local:key.jwk --bind header:%s \\", command, boundHeader)
-	d.writeLine("--from '%s' \\", c.From)
-	d.writeLine("--to '%s'", c.To)
-	start := time.Now()
-	s, err := d.runRoute(ctx, open, c)
-	if err != nil {
-		return err
-	}
-	took := time.Since(start)
-	d.writeLine("%d messages, %d bytes in, %d bytes out, %v: %.0f messages a second",
-		s.Messages, s.Bytes, s.BytesOut, took.Round(time.Millisecond), float64(s.Messages)/took.Seconds())
-	return nil
-}
-
-// runRoute opens a route and runs it to its end.
-func (d *demo) runRoute(ctx context.Context, open opener, c route.Config) (s route.Snapshot, err error) {
-	r, err := open(ctx, c, route.Env{Log: d.Log, Stdin: bytes.NewReader(nil), Stdout: io.Discard})
-	if err != nil {
-		return s, err
-	}
-	defer func() {
-		if closing := r.Close(); err == nil {
-			err = closing
-		}
-	}()
-	stop := d.Watch(r)
-	err = r.Run(ctx)
-	stop()
-	return r.Snapshot(), err
-}
-
 // inspectFirst shows the visible part of an envelope.
 func (d *demo) inspectFirst(ctx context.Context) error {
 	m, err := d.getMessage(ctx, sealed, 1)
@@ -185,13 +108,7 @@ func (d *demo) inspectFirst(ctx context.Context) error {
 		return err
 	}
 	d.beginChapter("Without a key, this can be seen of the first message in %s (subject %s):", sealed, m.Subject)
-	d.beginChapter("$ streamcrypt inspect")
-	return describe.Input(ctx, bytes.NewReader(m.Data), func(r *describe.Record) error {
-		if r.Err != nil {
-			return r.Err
-		}
-		return r.WriteText(d.Out)
-	})
+	return d.showEnvelope(ctx, m.Data)
 }
 
 // getMessage returns a message of a stream as it is stored.

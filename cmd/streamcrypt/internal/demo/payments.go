@@ -60,7 +60,7 @@ func newPayment(random *rand.Rand, i int) *natsgo.Msg {
 		region  = pickOne(random, regions)
 	)
 	m := natsgo.NewMsg("payments." + region + "." + pickOne(random, kinds))
-	m.Header.Set("Payment-Id", fmt.Sprintf("pay-%06d", i+1))
+	m.Header.Set(paymentHeader, fmt.Sprintf("pay-%06d", i+1))
 	m.Header.Set(boundHeader, "bank-"+region)
 	m.Header.Add("Seen-By", "gateway")
 	m.Header.Add("Seen-By", "ledger")

@@ -1,0 +1,90 @@
+//go:build releasecheck
+
+package ops
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/streamcrypt/streamcrypt/internal/watch"
+)
+
+// browse opens the page in Debian's chromium, without a window, and returns the
+// document after two looks at the figures.
+func browse(t *testing.T, url string, more ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	args := append([]string{
+		"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--user-data-dir=" + t.TempDir(),
+		"--virtual-time-budget=5000", "--window-size=1200,900",
+	}, more...)
+	out, err := exec.CommandContext(ctx, "chromium", append(args, url)...).Output()
+	if err != nil {
+		t.Fatal("chromium (Debian: apt-get install chromium): ", err)
+	}
+	return string(out)
+}
+
+// TestBrowser looks at the page as a person does. STREAMCRYPT_SCREENSHOT names
+// a file for a picture of it.
+func TestBrowser(t *testing.T) {
+	r := busyRoute()
+	const name = "orders/<img src=x onerror=alert(1)>"
+	r.Watch.ObservePlace(name, 9, errors.New("tampered: chunk 4"))
+	s, err := Start(t.Context(), Options{Address: "127.0.0.1:0"}, Source{
+		Version: "1.2.3", Routes: one(r), Log: slog.New(slog.DiscardHandler),
+		Hint: func(error) string { return "it was changed, or moved" },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	page := browse(t, "http://"+s.Address()+"/", "--dump-dom")
+	for _, want := range []string{
+		"seal-orders", "not ready", "1 places are parked", "orders/&lt;img src=x onerror=alert(1)&gt;",
+		"tampered: chunk 4", "hint: it was changed, or moved", ">normal<", "key age", "as of 2", "0/s",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not show %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(page)
+	}
+	if path := os.Getenv("STREAMCRYPT_SCREENSHOT"); path != "" {
+		full, err := filepath.Abs(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		browse(t, "http://"+s.Address()+"/", "--screenshot="+full)
+	}
+}
+
+// TestAnswersWhileBusy measures the status of 1,000 places while all processors
+// count batches.
+func TestAnswersWhileBusy(t *testing.T) {
+	r := busyRoute()
+	for i := range watch.MaxPlaces {
+		r.Watch.SetLag("orders/"+strings.Repeat("x", i%9)+string(rune('a'+i%26)), int64(i))
+	}
+	s := serve(t, Options{Address: "127.0.0.1:0"}, one(r))
+	stop := loadProcessors(r.Watch)
+	defer stop()
+	var took []time.Duration
+	for range 200 {
+		began := time.Now()
+		get(t, s, "/status.json")
+		took = append(took, time.Since(began))
+	}
+	slices.Sort(took)
+	t.Logf("of 200 answers half took up to %v, 95 %% up to %v, all up to %v", took[100], took[190], took[199])
+}
