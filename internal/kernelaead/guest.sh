@@ -13,6 +13,10 @@ set -eu
 kernel=$(realpath "$1")
 shift
 packages=${*:-internal/kernelaead chunker envelope}
+# Not for the guest: tests of files of the repository, and those that seal under
+# random nonces as well, which builds with the tag refuse.
+skip='Vector|Fuzz|Document|Schema|Random|Example|FIPS|Alloc|LibraryPage|Dependencies|UsesEndForEver|Commitment'
+skip="$skip|SealLayout|CopiedSealer|NoIVTwice/random|^TestOpen\$|KeysKeepNoReference|SealOverlap"
 cd "$(dirname "$0")/../.."
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -32,11 +36,11 @@ done
 	echo 'export PATH=/bin STREAMCRYPT_TEST_AFALG=1'
 	echo '/bin/busybox --install -s /bin; mount -t proc proc /proc; mount -t devtmpfs dev /dev'
 	cat "$dir/insmod"
+	echo "skip='$skip'"
 	echo 'uname -r; grep -c "gcm(aes)" /proc/crypto'
 	echo 'good=yes'
-	# Tests of files of the repository, and of random nonces, are not for the guest.
 	echo 'for t in /bin/*.test; do cd /tmp; echo "== $t"; $t -test.v -test.short -test.timeout 10m \
-		-test.skip "Vector|Fuzz|Document|Schema|Random|Example|FIPS|Alloc" > /tmp/log 2>&1 || good=no'
+		-test.skip "$skip" > /tmp/log 2>&1 || good=no'
 	echo 'grep -E "^(---|PASS|FAIL|panic)" /tmp/log; grep -E -A8 "^--- FAIL|^panic|^fatal" /tmp/log | head -60; done'
 	echo 'echo "guest: all passed: $good"; poweroff -f'
 } > "$dir/root/init"
