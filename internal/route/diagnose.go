@@ -90,7 +90,7 @@ func (d *diagnosis) lookAtEnds() (err error) {
 }
 
 // examineTime is how long the checks that an end brings may take.
-const examineTime = 20 * time.Second
+const examineTime = 30 * time.Second
 
 // examineEnd runs the checks that an end brings.
 func (d *diagnosis) examineEnd(end roledEnd, s *endpoint.Session, in, found *endpoint.Checked) []findings.Line {
