@@ -77,7 +77,8 @@ func (o *opsRoute) listWatched() []alarm.Route {
 
 func (o *opsRoute) startServer(p *program, options ops.Options) (err error) {
 	o.server, err = ops.Start(p.ctx, options, ops.Source{
-		Version: readBuild().Version, Log: p.log(), Hint: findHint, Routes: func() []ops.Route { return []ops.Route{o.readRoute()} },
+		Version: readBuild().Version, Log: p.log(), Hint: findHint,
+		Routes: func() []ops.Route { return []ops.Route{o.readRoute()} },
 	})
 	return err
 }
