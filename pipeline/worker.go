@@ -31,6 +31,7 @@ type worker struct {
 	mine     bool          // it is our turn
 	over     error         // our turn has come and the lane has ended
 	flushing time.Duration // time of the batch's parts before the last one
+	setAside []SetAside    // messages of the batch with a dead letter
 }
 
 // partMessage says which message of the batch a message of the part is.
@@ -67,6 +68,7 @@ func (w *worker) settleBatch() {
 	w.finishBatch(end, err)
 	w.endWork(clock)
 	w.resetBuffers()
+	w.setAside = w.setAside[:0]
 	w.places.reset()
 	w.batch.release()
 	w.giveBack()
