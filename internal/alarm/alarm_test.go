@@ -213,3 +213,31 @@ func TestQueueIsBounded(t *testing.T) {
 		q.finish(ctx)
 	})
 }
+
+// TestRouteGoes: the alarms of a route that is taken away are cleared.
+func TestRouteGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, w := new(recorder), new(watch.Route)
+		var gone atomic.Bool
+		a := Start(Options{Senders: []Sender{r}, Log: slog.New(slog.DiscardHandler), Routes: func() []Route {
+			if gone.Load() {
+				return nil
+			}
+			return []Route{{"orders", w}}
+		}})
+		w.ObservePlace("o", 1, errors.New("malformed"))
+		w.Gates.Duplicates.Add(1)
+		time.Sleep(time.Minute)
+		gone.Store(true)
+		time.Sleep(time.Minute)
+		got := r.take()
+		slices.Sort(got)
+		if !slices.Equal(got, []string{"parked cleared o 1", "parked raised o 1", "replay cleared orders 1", "replay raised orders 1"}) {
+			t.Errorf("%q", got)
+		}
+		a.Close()
+		if len(a.states) != 0 || len(a.replay) != 0 {
+			t.Error("the route is not forgotten")
+		}
+	})
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -110,7 +112,9 @@ func (w *Watcher) lookOften(ctx context.Context) {
 
 // lookAround looks at all routes, and tells of changes.
 func (w *Watcher) lookAround(now time.Time) {
-	for _, r := range w.o.Routes() {
+	routes := w.o.Routes()
+	w.forgetOthers(routes, now)
+	for _, r := range routes {
 		if r.Watch == nil {
 			continue
 		}
@@ -120,6 +124,20 @@ func (w *Watcher) lookAround(now time.Time) {
 			w.compare(stateName{r.Name, kind}, found[kind], now)
 		}
 	}
+}
+
+// forgetOthers clears the alarms of routes that are not there any more.
+func (w *Watcher) forgetOthers(routes []Route, now time.Time) {
+	isThere := func(name string) bool {
+		return slices.ContainsFunc(routes, func(r Route) bool { return r.Name == name })
+	}
+	for name := range w.states {
+		if !isThere(name.route) {
+			w.compare(name, finding{}, now)
+			delete(w.states, name)
+		}
+	}
+	maps.DeleteFunc(w.replay, func(name string, _ *replay) bool { return !isThere(name) })
 }
 
 // lookForReplay adds to found that messages come again.
