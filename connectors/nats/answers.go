@@ -165,15 +165,16 @@ func (a *answers) awaitAnswer(ctx context.Context, q question) (answer, error) {
 		if is := a.look(q.number); is.done {
 			return is, nil
 		}
+		denied := a.conn.deniedPublish(q.sent, q.subject)
 		switch {
 		case a.conn.connectionCount() != q.epoch || !a.conn.nc.IsConnected():
 			// The library sends nothing again, so the answer comes by a
 			// connection that is gone, or not at all.
 			return answer{done: true, err: natsgo.ErrDisconnected}, nil
-		case a.conn.deniedPublish(q.sent, q.subject) != nil:
+		case denied != nil:
 			// The server tells that the right is missing by another way, and
 			// gives no answer.
-			return answer{done: true, err: a.conn.deniedPublish(q.sent, q.subject)}, nil
+			return answer{done: true, err: denied}, nil //nolint:nilerr // documented: it is the answer's
 		case time.Since(q.sent) >= a.most:
 			return answer{done: true, err: jetstream.ErrAsyncPublishTimeout}, nil
 		}

@@ -112,8 +112,9 @@ func (s *Source) describeDrift(cfg jetstream.ConsumerConfig) error {
 		differs("it reads subjects %q, not %q", filters, s.Filters)
 	}
 	if cfg.MaxDeliver > 0 && !s.findsGivenUp(&cfg) {
-		differs("its MaxDeliver is %d, not -1: after as many deliveries a message is skipped for ever; such messages are "+
-			"found by an owner on a server that can reset it (2.14), or with shared=true and more than 1", cfg.MaxDeliver)
+		differs("its MaxDeliver is %d, not -1: after as many deliveries a message is skipped for ever; "+
+			"an owner finds such messages on a server that can reset it (2.14), and shared=true where it is above 1",
+			cfg.MaxDeliver)
 	}
 	if cfg.HeadersOnly {
 		differs("it delivers headers only")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -34,9 +35,11 @@ func (s *Source) findsGivenUp(cfg *jetstream.ConsumerConfig) bool {
 	if s.Shared {
 		return cfg.MaxDeliver > 1 // of 1, the server does not tell how many it gave up
 	}
-	goesBack := cfg.DeliverPolicy == jetstream.DeliverAllPolicy ||
-		cfg.DeliverPolicy == jetstream.DeliverByStartSequencePolicy || cfg.DeliverPolicy == jetstream.DeliverByStartTimePolicy
-	return s.conn.canReset() && goesBack
+	// With other policies the server goes back to the ack floor only.
+	goBack := []jetstream.DeliverPolicy{
+		jetstream.DeliverAllPolicy, jetstream.DeliverByStartSequencePolicy, jetstream.DeliverByStartTimePolicy,
+	}
+	return s.conn.canReset() && slices.Contains(goBack, cfg.DeliverPolicy)
 }
 
 // hasLimit tells whether the server gives messages up.
