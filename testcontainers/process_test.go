@@ -127,7 +127,12 @@ func (p *process) end(t *testing.T) {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	<-p.ended
+	select {
+	case <-p.ended:
+	case <-time.After(2 * time.Minute):
+		p.dump()
+		t.Fatal("it does not end") // its goroutines are in its log
+	}
 	if p.err != nil {
 		t.Errorf("it ended with %v", p.err)
 	}
