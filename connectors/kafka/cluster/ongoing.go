@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	kafkago "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
@@ -50,5 +51,9 @@ func (c *Cluster) AbortTransaction(ctx context.Context, id string, timeout time.
 	if err != nil {
 		return err
 	}
-	return ErrorFromCode(answer.(*kmsg.InitProducerIDResponse).ErrorCode)
+	err = ErrorFromCode(answer.(*kmsg.InitProducerIDResponse).ErrorCode)
+	if errors.Is(err, kafkago.ConcurrentTransactions) {
+		return nil // brokers answer so when they have begun to abort it
+	}
+	return err
 }
