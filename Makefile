@@ -9,7 +9,7 @@ MODULES := . bench testcontainers
 VERSION ?=
 DIST ?= dist
 
-.PHONY: help build release release-check systems test race fuzz lint words bench check-observe test-containers faults faults-nats
+.PHONY: help build release release-check systems test race fuzz lint words afalg bench check-observe test-containers faults faults-nats
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -61,6 +61,10 @@ words:
 
 $(GOLANGCI):
 	go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+## afalg            sealing through the kernel, in a virtual machine; KERNEL is an unpacked kernel package (guest.sh says how)
+afalg:
+	internal/kernelaead/guest.sh $(KERNEL)
 
 ## bench            the figures of docs/performance.md, as ratios to baselines of the same run
 bench:

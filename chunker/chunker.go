@@ -16,7 +16,8 @@
 //
 // The package must not know the meaning of the bytes: neither envelopes, nor
 // associated data, nor where keys come from or how long they live. It starts no
-// goroutine and imports the standard library and internal/secret only.
+// goroutine and imports the standard library and internal/secret only; a build
+// with the tag afalg seals through internal/kernelaead.
 package chunker
 
 import (

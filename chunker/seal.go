@@ -45,17 +45,19 @@ func drawRandom() (uint64, error) {
 	return binary.BigEndian.Uint64(b[:]), nil
 }
 
-func (k *SealingKey) makeCipher(key *[KeySize]byte) error {
-	block, err := newBlock(key)
-	if err != nil {
+func (k *SealingKey) makeCipher(key *[KeySize]byte) (err error) {
+	if err := checkNonces(k.nonces); err != nil {
 		return err
 	}
 	switch k.nonces {
 	case Counter:
-		if k.aead, err = cipher.NewGCM(block); err != nil {
-			return fmt.Errorf("%w: %w", ErrCounterNonces, err)
-		}
+		k.aead, err = newEngine(key)
+		return err
 	case Random:
+		block, err := newBlock(key)
+		if err != nil {
+			return err
+		}
 		if k.aead, err = cipher.NewGCMWithRandomNonce(block); err != nil {
 			return fmt.Errorf("chunker: %w", err)
 		}
@@ -115,9 +117,12 @@ func (s *Sealer) Seal(dst, head, plaintext, aad []byte) ([]byte, error) {
 	}
 	s.counter++
 	binary.BigEndian.PutUint64(s.iv[4:], s.counter)
-	dst = append(dst, s.iv[:]...)
-	dst = append(dst, head...)
-	return s.key.aead.Seal(dst, s.iv[:], plaintext, aad), nil
+	out := append(append(dst, s.iv[:]...), head...)
+	out, err := sealCounted(s.key.aead, out, s.iv[:], plaintext, aad)
+	if err != nil { // only of a build with the tag afalg
+		return dst, err
+	}
+	return out, nil
 }
 
 // sealRandom lets the cipher draw the nonce. The cipher writes nonce ||

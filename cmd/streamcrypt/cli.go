@@ -28,6 +28,7 @@ type cli struct {
 	Check      configCmd     `cmd:"" name:"config" help:"Check a configuration file of run, and show its form."`
 	Inspect    inspectCmd    `cmd:"" help:"Show the parts of envelopes that need no key."`
 	Peek       peekCmd       `cmd:"" help:"Show a few envelopes of a topic or stream, as inspect does."`
+	Doctor     doctorCmd     `cmd:"" help:"Look for everything that keeps a route from working, and say what to do."`
 	Keys       keysCmd       `cmd:"" help:"Say which keys envelopes need, and check audit logs."`
 	Keygen     keygenCmd     `cmd:"" help:"Make a key, or print the public half of one."`
 	Dictionary dictionaryCmd `cmd:"" help:"Make dictionaries for compression."`

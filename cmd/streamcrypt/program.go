@@ -38,7 +38,9 @@ type program struct {
 	args     []string
 	hangups  *hangups
 	owns     bool // the process, so that settings of all of it may be changed
-	ending   ending
+	// allowsCore says that the user allows others to read the memory.
+	allowsCore bool
+	ending     ending
 }
 
 // log returns the log, which has the names of the route once they are known.

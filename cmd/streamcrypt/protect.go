@@ -8,6 +8,7 @@ import (
 // protectMemory keeps others from reading the memory of this process, unless
 // the user allows it.
 func (p *program) protectMemory(allowed bool) {
+	p.allowsCore = allowed
 	if p.owns = p.owns && !allowed; !p.owns {
 		return
 	}

@@ -30,6 +30,9 @@ type Checked struct {
 	// Lanes and Largest are as those of a Source, and LaneMemory is as that of
 	// a Source or a Sink; 0 if they are not known.
 	Lanes, Largest, LaneMemory int
+	// MaxMessage is how large a message may be in the end, in bytes; 0 if that
+	// is not known.
+	MaxMessage int
 	// Sink has the properties of a sink that is there already; otherwise nil.
 	Sink *Sink
 	// Delivery says how often a message arrives in a sink; "" if it is not

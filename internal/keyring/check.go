@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/internal/findings"
@@ -45,6 +47,9 @@ func RewrapUses(oldURLs, newURLs []string) (from, to Use) {
 type KeyReport struct {
 	Name string `json:"name"`
 	findings.Report
+	// Key is the key, with the abilities that its kind has; nil if it could
+	// not be loaded.
+	Key any `json:"-"`
 }
 
 // CheckKeys loads the keys of urls, as LoadWrappers and LoadUnwrappers do, and
@@ -68,7 +73,11 @@ func CheckKeys(ctx context.Context, urls []string, use Use, kc keys.Context, env
 			r.AddProblem(err)
 			continue
 		}
-		r.Name = key.Name()
+		r.Name, r.Key = key.Name(), key
+		if FindKind(at.Scheme).IsFile {
+			r.Key = fileKey{key, at.Path}
+			r.Warnings = listWide(at.Path)
+		}
 		if seen[r.Name] {
 			r.AddProblem(errors.New("it is given twice"))
 		}
@@ -79,6 +88,21 @@ func CheckKeys(ctx context.Context, urls []string, use Use, kc keys.Context, env
 		checkKey(ctx, r, at, key, use, generates, kc)
 	}
 	return reports
+}
+
+// fileKey is a key in a local file.
+type fileKey struct {
+	named
+	path string
+}
+
+// ReadBirth returns when the file was last changed: key files are made once.
+func (k fileKey) ReadBirth(context.Context) (time.Time, error) {
+	info, err := os.Stat(k.path)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return info.ModTime(), nil
 }
 
 func loadFor(ctx context.Context, l loader, use Use, env Env) (named, error) {

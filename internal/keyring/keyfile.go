@@ -72,3 +72,32 @@ func readKeyFile[K any](path string, log *slog.Logger, parse func([]byte) (K, er
 // holdsSecret tells whether a key file that has been parsed holds a secret. All
 // but public halves do.
 func holdsSecret(file []byte) bool { return !bytes.Contains(file, []byte("PUBLIC KEY-----")) }
+
+// listWide warns of a file with a private key that others than its owner can
+// read.
+func listWide(path string) []string {
+	file, err := readRegular(path)
+	defer clear(file)
+	if err != nil || !holdsSecret(file) {
+		return nil
+	}
+	info, err := os.Stat(path)
+	if err != nil || !local.WidePermissions(credfile.Mode(info)) {
+		return nil
+	}
+	return []string{fmt.Sprintf("private key %s can be read by others than its owner (mode %v)", path,
+		info.Mode().Perm())}
+}
+
+// readRegular reads a key file that may be read twice: to open a pipe again
+// would wait for a writer. The caller clears it.
+func readRegular(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular() || info.Size() > maxFile:
+		return nil, errors.New(path + ": not a key file")
+	}
+	return os.ReadFile(path)
+}

@@ -138,3 +138,25 @@ func readURL(text string) (*address.Address, loader, error) {
 func adviseOnURL(err error) error {
 	return &hint.Error{Err: err, Hint: "write " + DescribeForms() + "; streamcrypt help keys lists all parameters"}
 }
+
+// NameURL names the key of a URL without asking a service: two URLs of one key
+// file have one name, wherever the file is. It is "" if that is not possible.
+func NameURL(text string) string {
+	at, _, err := readURL(text)
+	if err != nil {
+		return ""
+	}
+	if !FindKind(at.Scheme).IsFile {
+		return at.String()
+	}
+	file, err := readRegular(at.Path)
+	defer clear(file)
+	if err != nil {
+		return ""
+	}
+	name, err := NameKey(file)
+	if err != nil {
+		return ""
+	}
+	return name
+}

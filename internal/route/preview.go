@@ -13,7 +13,6 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
 	"github.com/streamcrypt/streamcrypt/kekcache"
-	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -46,6 +45,9 @@ type EndPreview struct {
 	Role string
 	Name string
 	findings.Report
+	// Unreached is why the end could not be looked at; nil if it could. It is
+	// among the problems too.
+	Unreached error
 }
 
 // IsUsable tells whether the route could begin, as far as can be known.
@@ -92,13 +94,17 @@ func MakePreview(ctx context.Context, direction string, c Config, env Env) (_ *P
 	if do == encrypt {
 		preview.Profile = cmp.Or(p.Profile, "self")
 	}
-	if err := p.previewEnds(ctx, preview, &closers); err != nil {
+	if err := p.previewEnds(ctx, preview, p.newSession(archive.Functions{}, &closers), nil); err != nil {
 		return nil, env.explain(err)
 	}
 	p.previewKeys(ctx, preview)
 	preview.explainProblems(env)
 	return preview, nil
 }
+
+// examiner is told of each end that has been looked at, while it can still be
+// asked. in is the result of the look at the source.
+type examiner func(end roledEnd, s *endpoint.Session, in, found *endpoint.Checked)
 
 func findDirection(word string) (direction, error) {
 	for _, d := range []direction{encrypt, decrypt, verify, rewrap} {
@@ -109,9 +115,11 @@ func findDirection(word string) (direction, error) {
 	return 0, address.NewUnknownError("direction", word, nil)
 }
 
-// previewEnds looks at the ends, and at the memory that they take.
-func (p *plan) previewEnds(ctx context.Context, preview *Preview, closers *closers) error {
-	session := p.newSession(archive.Functions{}, closers)
+// previewEnds looks at the ends, and at the memory that they take. examine may
+// be nil.
+func (p *plan) previewEnds(
+	ctx context.Context, preview *Preview, session *endpoint.Session, examine examiner,
+) error {
 	var in *endpoint.Checked
 	laneMemory := 0
 	for _, end := range p.listEnds() {
@@ -142,7 +150,10 @@ func (p *plan) previewEnds(ctx context.Context, preview *Preview, closers *close
 				found.AddProblem(p.checkStart(ctx, in.Source, found.Sink))
 			}
 		}
-		preview.Ends = append(preview.Ends, EndPreview{end.as.String(), end.Traits().Name, found.Report})
+		preview.Ends = append(preview.Ends, EndPreview{end.as.String(), end.Traits().Name, found.Report, err})
+		if examine != nil && err == nil {
+			examine(end, session, in, found)
+		}
 	}
 	preview.Memory = rawMemory
 	if !p.raw {
@@ -158,8 +169,10 @@ func (p *plan) previewEnds(ctx context.Context, preview *Preview, closers *close
 	return nil
 }
 
-func (p *plan) previewKeys(ctx context.Context, preview *Preview) {
-	use, old := keyring.Unwrap, keyring.Unwrap
+// keyUses returns how the route uses its keys, and those that Rewrap unwraps
+// with.
+func (p *plan) keyUses() (use, old keyring.Use) {
+	use, old = keyring.Unwrap, keyring.Unwrap
 	switch p.do {
 	case encrypt:
 		use = keyring.Seal
@@ -167,7 +180,12 @@ func (p *plan) previewKeys(ctx context.Context, preview *Preview) {
 		old, use = keyring.RewrapUses(p.OldKeys, p.Keys)
 	case decrypt, verify:
 	}
-	kc := keys.Context{Name: string(p.context)}
+	return use, old
+}
+
+func (p *plan) previewKeys(ctx context.Context, preview *Preview) {
+	use, old := p.keyUses()
+	kc := p.keyContext()
 	preview.Keys = keyring.CheckKeys(ctx, p.Keys, use, kc, p.keyEnv())
 	preview.OldKeys = keyring.CheckKeys(ctx, p.OldKeys, old, kc, p.keyEnv())
 }

@@ -128,6 +128,7 @@ func (t *topic) CheckSource(ctx context.Context, s *endpoint.Session) (*endpoint
 	}
 	source := in.Source.(*connector.Source)
 	found.Source, found.Lanes, found.Largest, found.LaneMemory = in, in.Lanes, in.Largest, in.LaneMemory
+	found.MaxMessage = t.readMaxMessage(ctx, c)
 	if t.reads.MayBeSeveral() {
 		found.AddFact("topics", "%d", len(source.Topics()))
 	}
@@ -221,7 +222,23 @@ func (t *topic) CheckSink(ctx context.Context, s *endpoint.Session, in *endpoint
 		return found, nil
 	}
 	found.LaneMemory, found.Sink = sink.LaneMemory(), t.describeSink(sink)
+	found.MaxMessage = t.readMaxMessage(ctx, c)
 	return found, nil
+}
+
+// readMaxMessage returns the largest max.message.bytes of the topics; 0 if it
+// is not known.
+func (t *topic) readMaxMessage(ctx context.Context, c *cluster.Cluster) (most int) {
+	for _, on := range t.listResources() {
+		if cluster.CheckTopicName(on.Name) != nil {
+			continue
+		}
+		settings, err := c.ReadSettings(ctx, on.Name)
+		if n, ok := settings.ReadInt(cluster.MaxMessageBytes); ok && err == nil {
+			most = max(most, int(n))
+		}
+	}
+	return most
 }
 
 // checkTemplate looks at the destinations of a template.

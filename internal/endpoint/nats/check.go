@@ -187,6 +187,9 @@ func (n *stream) checkStream(
 		return
 	}
 	found.Lanes++
+	if settings, err := connector.ReadSettings(ctx, conn, n.stream); err == nil {
+		found.MaxMessage = max(found.MaxMessage, settings.MaxMessage)
+	}
 	found.Largest = max(found.Largest, look.ReadAheadBytes)
 	found.AddFact("messages", "%d of %d bytes in the stream", look.Messages, look.Bytes)
 	found.AddFact("waiting", "%d messages", look.Waiting)
@@ -232,7 +235,7 @@ func (n *stream) CheckSink(ctx context.Context, s *endpoint.Session, _ *endpoint
 		found.AddProblem(err)
 		return found, nil
 	}
-	found.Warnings = slices.Concat(found.Warnings, sink.Warnings())
+	found.Warnings, found.MaxMessage = slices.Concat(found.Warnings, sink.Warnings()), sink.Limit()
 	found.AddFact("subjects", "%q", sink.StreamSubjects())
 	return found, nil
 }
