@@ -22,8 +22,8 @@ build:
 release:
 	go run ./internal/release -out $(DIST) $(if $(VERSION),-version $(VERSION))
 
-## release-check    the slow checks of it: two builds compared, packages, image, chart; needs a container engine, rpm, nft
-release-check:
+## release-check    the slow checks of it: two builds compared, packages, image, chart, check-observe; needs a container engine, rpm, nft
+release-check: check-observe
 	TEST_RELEASE=1 go test -count=1 -timeout 3h -v ./deploy
 
 ## systems          does it build for the other systems?

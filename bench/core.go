@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
 )
@@ -51,7 +52,8 @@ func measureCore(ctx context.Context, budget time.Duration) ([]Figure, error) {
 type core struct {
 	workers   int
 	transform func() (pipeline.Transform, error)
-	depth     int // at which transforms are called; see callDepths
+	depth     int          // at which transforms are called; see callDepths
+	observer  *watch.Route // nil: nobody
 }
 
 // callDepths is the number of stack depths at which the transform is called,
@@ -162,14 +164,18 @@ func (c *core) runLoop(ctx context.Context, batches int) error {
 func (c *core) runPipeline(ctx context.Context, batches int) error {
 	var failed error
 	sink := new(discard)
-	err := pipeline.Run(ctx, pipeline.Options{
+	o := pipeline.Options{
 		Source: &repeater{batches: batches, pool: newBatches(c.workers + 1)}, Sink: sink, Workers: c.workers,
 		NewTransform: func() pipeline.Transform {
 			t, err := c.newTransform()
 			failed = errors.Join(failed, err)
 			return t
 		},
-	})
+	}
+	if c.observer != nil {
+		o.Observer, o.Work = c.observer, c.observer
+	}
+	err := pipeline.Run(ctx, o)
 	if err = errors.Join(failed, err); err != nil {
 		return err
 	}

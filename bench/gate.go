@@ -16,7 +16,7 @@ import (
 const gateLimit = 30
 
 // gatePlaces are the numbers of places that messages come from in turns. The
-// state of one Gate has room for 122.
+// state of one Gate has room for 120.
 var gatePlaces = []int{1, 100, 200}
 
 // measureGate measures the cost of a Gate for a message in order, in a route

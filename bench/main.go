@@ -41,7 +41,7 @@ func parseFlags() settings {
 	var s settings
 	flag.BoolVar(&s.json, "json", false, "print JSON instead of a table")
 	flag.BoolVar(&s.quick, "quick", false, "less than a minute: shorter measurements and a file of 256 MiB")
-	flag.StringVar(&s.parts, "parts", "file,messages,aad,headers,signing,core,gate,rewrap,keys,compression",
+	flag.StringVar(&s.parts, "parts", "file,messages,aad,headers,signing,core,observation,gate,rewrap,keys,compression,routes",
 		"the `parts` to measure")
 	flag.Int64Var(&s.size, "size", 4<<10, "size of the file in `MiB`")
 	flag.StringVar(&s.dir, "dir", os.TempDir(), "`folder` for the file and its copies: five times its size")
@@ -104,9 +104,11 @@ func measureParts(ctx context.Context, s *settings) (*Report, error) {
 		{"headers", func() ([]Figure, error) { return measureHeaders(ctx, s.scaleBudget(5*time.Second)) }},
 		{"signing", func() ([]Figure, error) { return measureSigning(ctx) }},
 		{"core", func() ([]Figure, error) { return measureCore(ctx, s.scaleBudget(20*time.Second)) }},
+		{"observation", func() ([]Figure, error) { return measureObservation(ctx, s.scaleBudget(20*time.Second)) }},
 		{"gate", func() ([]Figure, error) { return measureGate(ctx, s.scaleBudget(20*time.Second)) }},
 		{"rewrap", func() ([]Figure, error) { return measureRewrap(ctx, s.scaleBudget(20*time.Second)) }},
 		{"keys", func() ([]Figure, error) { return measureKeys(ctx, s.scaleBudget(10*time.Second)) }},
+		{"routes", func() ([]Figure, error) { return measureRoutes(ctx, s.scaleBudget(settleTime)) }},
 		{"compression", func() ([]Figure, error) { return measureCompression(ctx, s.scaleBudget(10*time.Second)) }},
 	}
 	report := &Report{Machine: system.ThisMachine()}

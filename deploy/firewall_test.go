@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,7 +31,11 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if built.dir != "" {
+		_ = os.RemoveAll(filepath.Dir(built.dir))
+	}
+	os.Exit(code)
 }
 
 // dialOnce returns "open" if an address can be reached, and else "refused".
@@ -128,11 +133,7 @@ func TestFirewallInside(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = listener.Close() }) // the kernel accepts by itself
 	}
-	for i, got := range dialAs(t, serviceUser) {
-		if got != "open" {
-			t.Fatalf("without rules %s is %s, so that nothing can be learnt here", reach[i].address, got)
-		}
-	}
+	awaitOpen(t)
 	for range 2 { // rules are loaded again when they have changed
 		runShell(t, load)
 		for i, got := range dialAs(t, serviceUser) {
@@ -144,6 +145,23 @@ func TestFirewallInside(t *testing.T) {
 			if got != "open" {
 				t.Errorf("another user finds %s %s", reach[i].address, got)
 			}
+		}
+	}
+}
+
+// awaitOpen waits until every address can be reached: the kernel makes the
+// routes of new addresses in its own time.
+func awaitOpen(t *testing.T) {
+	t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for {
+		answers := dialAs(t, serviceUser)
+		refused := slices.Index(answers, "refused")
+		if refused < 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("without rules %s is refused, so that nothing can be learnt here", reach[refused].address)
 		}
 	}
 }

@@ -101,7 +101,7 @@ func checkTrust(t *testing.T, tag string, run []string, dist string) {
 	dial := func(volumes ...string) string {
 		args := append(run[:len(run):len(run)], "--network=host", "-e", "AWS_ACCESS_KEY_ID=x",
 			"-e", "AWS_SECRET_ACCESS_KEY=y", "-v", orders+":/orders.ndjson:ro")
-		args = append(append(args, volumes...), tag, "encrypt", "--wait", "0", "--from", "file:/orders.ndjson", "--to", "file:-",
+		args = append(append(args, volumes...), tag, "encrypt", "--wait", "0", "--from", "file:/orders.ndjson", "--to", "file:-?format=ndjson",
 			"--key", "awskms:1234abcd-12ab-34cd-56ef-1234567890ab?region=eu-central-1&endpoint="+server.URL)
 		out, err := runTool(t.Context(), t, nil, "docker", args...)
 		if err == nil {

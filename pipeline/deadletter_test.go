@@ -131,3 +131,20 @@ func TestDeadLettersThatAreNotWritten(t *testing.T) {
 		t.Errorf("%d written, committed %+v, %v", sink.Len(), src.Committed("orders/0"), err)
 	}
 }
+
+// TestCommitNamesDeadLetters: a commit says which messages were set aside, and
+// for which reason, also of a batch that is written in parts.
+func TestCommitNamesDeadLetters(t *testing.T) {
+	src, sink, dead := source(10, 10), new(pipelinetest.MemorySink), new(pipelinetest.MemorySink)
+	var got []pipeline.SetAside
+	src.OnCommit = func(_ context.Context, done *pipeline.Progress) error {
+		got = append(got, done.SetAside...)
+		return nil
+	}
+	err := run(t, pipeline.Options{
+		Source: src, Sink: sink, DeadLetters: dead, Workers: 1, NewTransform: on("2", &pipeline.Reject{Reason: "malformed"}),
+	})
+	if want := []pipeline.SetAside{{Index: 2, Reason: "malformed"}}; err != nil || !slices.Equal(got, want) {
+		t.Fatalf("%+v, %v", got, err)
+	}
+}

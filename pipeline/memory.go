@@ -9,10 +9,15 @@ const processMemory = 32 << 20
 // how many lanes the source serves at the same time, largest the size in bytes
 // of the largest batch that it can return.
 //
+// With a Pool it is the memory of the lanes alone; Pool.Memory has the rest.
+//
 // A source with batches over half of o.Budget holds more per worker than Memory
 // counts.
 func Memory(o Options, lanes, largest int) int64 {
 	o = o.withSizes()
 	perLane := max(o.ReadAhead, largest)
+	if o.Pool != nil {
+		return int64(lanes) * int64(perLane)
+	}
 	return int64(o.Workers)*int64(o.Budget) + int64(lanes)*int64(perLane) + processMemory
 }

@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -47,6 +46,9 @@ type Options struct {
 	// message that may need more than the three eighths is rejected as
 	// too-large. At least 64 KiB; default 8 MiB.
 	Budget int
+	// Pool, if not nil, is shared with other runs, and decides about Workers
+	// and Budget.
+	Pool *Pool
 	// ReadAhead is how many bytes a lane reads at a time, at most half the
 	// budget; default 3 MiB.
 	ReadAhead int
@@ -105,6 +107,9 @@ func (o Options) withDefaults() (Options, error) {
 
 // withSizes fills in the defaults that decide about memory.
 func (o Options) withSizes() Options {
+	if o.Pool != nil {
+		o.Workers, o.Budget = o.Pool.workers, o.Pool.budget
+	}
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
@@ -120,4 +125,4 @@ func (o Options) withSizes() Options {
 
 // MaxValue returns the most bytes of a value that a Transform may make, with
 // defaults filled in.
-func (o Options) MaxValue() int { return cmp.Or(o.Budget, DefaultBudget) / 8 * 3 }
+func (o Options) MaxValue() int { return o.withSizes().Budget / 8 * 3 }

@@ -33,6 +33,7 @@ func (w *worker) finishBatch(end int, err error) {
 	done, failed := w.writePart(true)
 	w.parkStopped() // also if the lane is lost: it is then served up to there
 	if failed == nil && done != nil {
+		done.SetAside = w.setAside
 		failed = w.serving.source.Commit(w.serving.grace, done)
 	}
 	if failed != nil {
@@ -280,8 +281,9 @@ func (w *worker) cutBehindStops() error {
 
 // keepPart notes that the part has been written.
 func (w *worker) keepPart(done *Progress) {
-	for _, r := range w.rejects {
+	for _, r := range w.rejects { // in read order, see writeLetters
 		w.places.countReject(r.place, r.reject.Reason)
+		w.setAside = append(w.setAside, SetAside{Index: r.index, Reason: r.reject.Reason})
 	}
 	for i := range w.parts {
 		if !w.again.endsWritten(i) {

@@ -103,6 +103,15 @@ type Progress struct {
 	Messages int
 	// Places has no position of a place that stands still.
 	Places []Position
+	// SetAside are the messages of the batch that went to the dead letters, in
+	// read order. It is lent as Places is.
+	SetAside []SetAside
+}
+
+// SetAside is a message that went to the dead letters.
+type SetAside struct {
+	Index  int // in the batch
+	Reason Reason
 }
 
 // Batch is the result of one read: as many messages as were there, in order for

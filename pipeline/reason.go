@@ -32,6 +32,7 @@ const (
 	ReasonGap               Reason = "gap"
 	ReasonForeignRecord     Reason = "foreign-record"
 	ReasonRefused           Reason = "refused"
+	ReasonGivenUp           Reason = "given-up"
 )
 
 var reasonList = [...]Reason{
@@ -40,6 +41,7 @@ var reasonList = [...]Reason{
 	ReasonAlreadySealed, ReasonUnknownDictionary, ReasonTampered, ReasonTruncated,
 	ReasonBareTombstone, ReasonReservedHeader, ReasonHeader, ReasonDuplicate,
 	ReasonReordered, ReasonGap, ReasonForeignRecord, ReasonRefused,
+	ReasonGivenUp,
 }
 
 // Reasons returns the closed list in the order of docs/errors.md. The caller

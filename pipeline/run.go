@@ -24,6 +24,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	e := &engine{Options: o, jobs: make(chan job), changed: make(chan struct{}, 1)}
+	e.makeBuffers()
 	var workers sync.WaitGroup
 	for range o.Workers {
 		workers.Go(e.newWorker().runJobs)
@@ -45,6 +46,7 @@ func Run(ctx context.Context, o Options) error {
 	stop(nil)
 	close(e.jobs)
 	workers.Wait()
+	e.clearBuffers()
 
 	if parked, _ := e.listParked(); len(parked) > 0 {
 		return withParked(err, parked)
@@ -66,10 +68,12 @@ func withParked(err error, parked []ParkedPlace) error {
 }
 
 // engine is one run. Its lanes hand their batches to its workers through jobs,
-// which holds nothing: a lane that sends has found an idle worker.
+// which holds nothing: a lane that sends has taken memory, and there are at
+// least as many workers as there are buffers that lanes can take.
 type engine struct {
 	Options
 	jobs    chan job
+	own     chan *buffers // that no worker uses
 	lanes   atomic.Int32
 	passed  atomic.Bool   // some message was written or skipped
 	changed chan struct{} // has an entry when a place was parked or goes on
@@ -83,6 +87,7 @@ type engine struct {
 type job struct {
 	serving *serving
 	batch   *Batch
+	memory  *buffers
 	ticket  uint64
 }
 

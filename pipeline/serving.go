@@ -145,13 +145,13 @@ func (s *serving) handBatch(batch *Batch, ticket uint64) error {
 	if err := s.turn.takeRoom(s.reading, s.share); err != nil {
 		return err
 	}
-	select {
-	case s.jobs <- job{serving: s, batch: batch, ticket: ticket}:
-		return nil
-	case <-s.reading.Done():
+	memory, err := s.takeBuffers(s.reading)
+	if err != nil {
 		s.turn.giveRoom()
-		return context.Cause(s.reading)
+		return err
 	}
+	s.jobs <- job{serving: s, batch: batch, memory: memory, ticket: ticket}
+	return nil
 }
 
 // judgeEnd turns an end that nobody has to act on into nil.

@@ -20,14 +20,10 @@ type worker struct {
 	// The most bytes in out, and the most messages of a part.
 	maxOut, maxMessages int
 
-	out     []byte // the values of msgs; cleared when the run ends
-	msgs    []Message
-	parts   []partMessage // of the same index as msgs
-	aside   int           // bytes that the transform may keep for null values
-	rejects []pendingLetter
-	letters []Message
-	again   refusal
+	aside int // bytes that the transform may keep for null values
+	again refusal
 
+	*buffers // of the job
 	job
 	places   batchPlaces
 	admitted int           // msgs that the gate has let through
@@ -35,6 +31,7 @@ type worker struct {
 	mine     bool          // it is our turn
 	over     error         // our turn has come and the lane has ended
 	flushing time.Duration // time of the batch's parts before the last one
+	setAside []SetAside    // messages of the batch with a dead letter
 }
 
 // partMessage says which message of the batch a message of the part is.
@@ -57,11 +54,10 @@ func (e *engine) newWorker() *worker {
 
 func (w *worker) runJobs() {
 	for j := range w.jobs {
-		w.job, w.refusing, w.mine, w.over = j, false, false, nil
+		w.job, w.buffers, w.refusing, w.mine, w.over = j, j.memory, false, false, nil
 		w.settleBatch()
-		w.job = job{}
+		w.job, w.buffers = job{}, nil
 	}
-	clear(w.out[:cap(w.out)])
 }
 
 // settleBatch takes the batch in hand from the transform to the commit.
@@ -72,8 +68,10 @@ func (w *worker) settleBatch() {
 	w.finishBatch(end, err)
 	w.endWork(clock)
 	w.resetBuffers()
+	w.setAside = w.setAside[:0]
 	w.places.reset()
 	w.batch.release()
+	w.giveBack()
 	w.serving.turn.endTurn()
 }
 

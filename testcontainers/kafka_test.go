@@ -76,7 +76,7 @@ func startKafka(t *testing.T, more map[string]string) *kafkaServer {
 		// the image lets its own user do.
 		testcontainers.WithConfigModifier(func(c *container.Config) { c.User = "root" }),
 		testcontainers.WithEnv(env),
-		testcontainers.WithWaitStrategyAndDeadline(2*time.Minute, wait.ForLog("Kafka Server started")),
+		testcontainers.WithWaitStrategyAndDeadline(patience, wait.ForLog("Kafka Server started")),
 	)
 	testcontainers.CleanupContainer(t, c)
 	if err != nil {
@@ -117,7 +117,7 @@ func freePort(t *testing.T) int {
 // ready waits until the broker answers.
 func (k *kafkaServer) ready(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for k.client.Ping(ctx) != nil {
 		select {
@@ -242,7 +242,7 @@ func (k *kafkaServer) read(t *testing.T, topic string, partitions int32, see fun
 // readAll is read with the control records, which end transactions.
 func (k *kafkaServer) readAll(t *testing.T, topic string, partitions int32, see func(*kgo.Record)) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	left := map[int32]int64{}
 	starts := map[int32]kgo.Offset{}

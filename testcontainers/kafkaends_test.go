@@ -17,7 +17,7 @@ func (k *kafkaTest) testOpenTransaction(t *testing.T) {
 	s := series{partitions: 1, n: 2000}
 	k.topic(t, "open", 1)
 	k.put(t, "open", 0, s.n/2, s.numbered)
-	dead := k.connect(t, kgo.TransactionalID("dead"), kgo.TransactionTimeout(5*time.Minute), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	dead := k.connect(t, kgo.TransactionalID("dead"), kgo.TransactionTimeout(15*time.Minute), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err := dead.BeginTransaction(); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func (k *kafkaTest) testDeletedRecords(t *testing.T) {
 func (k *kafkaServer) deleteRecords(t *testing.T, topic string, before int64) {
 	t.Helper()
 	req := kmsg.NewPtrDeleteRecordsRequest()
-	req.TimeoutMillis = 5000
+	req.TimeoutMillis = 60_000
 	r := kmsg.NewDeleteRecordsRequestTopic()
 	p := kmsg.NewDeleteRecordsRequestTopicPartition()
 	p.Offset = before

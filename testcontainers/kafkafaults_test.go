@@ -213,7 +213,7 @@ func (k *kafkaTest) testHandover(t *testing.T) {
 	defer h.mu.Unlock()
 	took := h.again.Sub(h.wish)
 	t.Logf("the first member let go after %v", took.Round(time.Millisecond))
-	if took > 5*time.Second {
+	if took > 20*time.Second { // rebalance= is 30 s
 		t.Error("that is too long")
 	}
 }
@@ -232,7 +232,7 @@ func (h *handover) over(t *testing.T) {
 	t.Helper()
 	select {
 	case <-h.done:
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		t.Fatal("the second member did not join, or the first not again")
 	}
 }

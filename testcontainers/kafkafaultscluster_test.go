@@ -157,7 +157,7 @@ func (b *faultBroker) prepare(
 			testcontainers.WithCmd("sh", "-c", superviseBroker),
 			network.WithNetwork(nil, clients),
 			network.WithNetwork([]string{b.name}, peers),
-			testcontainers.WithWaitStrategyAndDeadline(3*time.Minute, wait.ForLog("Kafka Server started")),
+			testcontainers.WithWaitStrategyAndDeadline(patience, wait.ForLog("Kafka Server started")),
 		)
 	}
 }
@@ -175,10 +175,10 @@ func (c *faultCluster) dial(t *testing.T, opts ...kgo.Opt) *kgo.Client {
 	}, opts...)...)
 }
 
-// url names a topic as members do.
-func (c *faultCluster) url(topic string) string {
-	seeds := make([]string, len(c.brokers))
-	for i, b := range c.brokers {
+// url names a topic as members do that know some of the brokers to begin with.
+func (c *faultCluster) url(topic string, brokers ...*faultBroker) string {
+	seeds := make([]string, len(brokers))
+	for i, b := range brokers {
 		seeds[i] = b.proxy.address()
 	}
 	return "kafka://" + strings.Join(seeds, ",") + "/" + topic
@@ -339,12 +339,12 @@ func (c *faultCluster) knows(ctx context.Context) bool {
 // eventually asks until something is so.
 func (c *faultCluster) eventually(t *testing.T, what string, is func(context.Context) bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for !is(ctx) {
 		select {
 		case <-ctx.Done():
-			t.Fatalf("%s: not within two minutes", what)
+			t.Fatalf("%s: not within %v", what, patience)
 		case <-time.After(50 * time.Millisecond): // asked again; the answer decides
 		}
 	}

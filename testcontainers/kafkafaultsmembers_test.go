@@ -26,7 +26,7 @@ const faultGrace = 10 * time.Second
 type faultMembers struct {
 	cluster *faultCluster
 	keys    *proxy // of the key service
-	args    map[string][]string
+	args    func(group, name string) []string
 	running []*faultMember
 	started int
 	slowest time.Duration // that a member took to end
@@ -59,16 +59,24 @@ func startMembers(t *testing.T, c *faultCluster) *faultMembers {
 	}
 	key := fmt.Sprintf("awskms:%s?endpoint=%s", arn, m.keys.URL)
 	login := "sasl=plain&user=" + appUser + "&password-file=" + password
-	args := func(command string, from, to int, group string, more ...string) []string {
+	// A member with a name knows a single broker to begin with: when that one
+	// is cut off, it must find out from others, although that one still answers.
+	seeds := map[string][]*faultBroker{"a": c.brokers[:1], "b": c.brokers[1:2], "d": c.brokers[2:], "": c.brokers[:]}
+	args := func(command string, from, to int, group, name string, more ...string) []string {
+		if name != "" {
+			more = append(more, "--instance", name)
+		}
 		return append([]string{
 			command, "--key", key, "--progress", "none", "--grace", faultGrace.String(),
-			"--from", c.url(faultTopics[from]) + "?group=" + group + "&" + login,
-			"--to", c.url(faultTopics[to]) + "?delivery=exactly-once&" + login,
+			"--from", c.url(faultTopics[from], seeds[name]...) + "?group=" + group + "&" + login,
+			"--to", c.url(faultTopics[to], seeds[name]...) + "?delivery=exactly-once&" + login,
 		}, more...)
 	}
-	m.args = map[string][]string{
-		sealers: args("encrypt", 0, 1, sealers, "--window", "5s"), // so that keys are asked for all the time
-		openers: args("decrypt", 1, 2, openers),
+	m.args = func(group, name string) []string {
+		if group == sealers {
+			return args("encrypt", 0, 1, group, name, "--window", "5s") // so that keys are asked for all the time
+		}
+		return args("decrypt", 1, 2, group, name)
 	}
 	for _, one := range []faultMember{{group: sealers, name: "a"}, {group: sealers, name: "b"}, {group: sealers}, {group: openers, name: "d"}} {
 		m.running = append(m.running, m.start(t, one.group, one.name))
@@ -79,12 +87,8 @@ func startMembers(t *testing.T, c *faultCluster) *faultMembers {
 // start starts a member.
 func (m *faultMembers) start(t *testing.T, group, name string) *faultMember {
 	t.Helper()
-	args := m.args[group]
-	if name != "" {
-		args = append(slices.Clone(args), "--instance", name)
-	}
 	m.started++
-	one := &faultMember{process: start(t, args...), group: group, name: name}
+	one := &faultMember{process: start(t, m.args(group, name)...), group: group, name: name}
 	if dir := os.Getenv(faultsLogs); dir != "" {
 		path := filepath.Join(dir, fmt.Sprintf("%s-%s-%d.log", group, name, m.started))
 		t.Cleanup(func() { _ = os.WriteFile(path, []byte(one.logs.String()), 0o600) })
@@ -115,7 +119,7 @@ func (m *faultMembers) end(t *testing.T, one *faultMember) {
 	one.signal(t, syscall.SIGTERM)
 	select {
 	case <-one.ended:
-	case <-time.After(faultGrace + 20*time.Second):
+	case <-time.After(faultGrace + time.Minute):
 		t.Fatal("a member does not end")
 	}
 	if code := one.cmd.ProcessState.ExitCode(); code != 0 && (code != 3 || one.hasLogged("route open") > 0) {

@@ -87,7 +87,7 @@ func loseAnswers(r *faultRun) {
 		return lost[kmsg.Produce] > 1 && lost[kmsg.EndTxn] > 1 && lost[kmsg.TxnOffsetCommit] > 1
 	}
 	r.pause(time.Second, 3*time.Second)
-	for begin := time.Now(); !enough() && time.Since(begin) < time.Minute; {
+	for begin := time.Now(); !enough() && time.Since(begin) < patience; {
 		r.waitFor(r.T, 50*time.Millisecond)
 	}
 	off()
@@ -193,7 +193,7 @@ func (l *lateEnds) letGo() {
 func holdEnds(r *faultRun) {
 	l := &lateEnds{codes: map[int16]int{}, came: make(chan string, 8)}
 	off := r.everywhere(l.rules(r))
-	timeout := time.After(30 * time.Second)
+	timeout := time.After(2 * time.Minute)
 	for kills := 0; kills < 4; kills++ {
 		select {
 		case id := <-l.came:

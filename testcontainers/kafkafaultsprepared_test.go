@@ -101,7 +101,7 @@ func killPrepared(r *faultRun) {
 	var coordinator *faultBroker
 	select {
 	case coordinator = <-p.held:
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		r.Fatal("no transaction ended")
 	}
 	r.began = time.Now()
@@ -109,7 +109,7 @@ func killPrepared(r *faultRun) {
 	close(p.proceed)
 	select {
 	case <-noted:
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		r.Error("the end of a transaction was not answered")
 	}
 	if state := r.transactionState(p.id, coordinator); state != "PrepareCommit" {

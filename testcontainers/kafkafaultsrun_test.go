@@ -171,7 +171,7 @@ func (r *faultRun) suffer(f fault) {
 // may be none.
 func (r *faultRun) await(after string) {
 	r.Helper()
-	const limit, patience, calm = 2 * time.Minute, 10 * time.Second, 1500 * time.Millisecond
+	const restless, calm = 10 * time.Second, 1500 * time.Millisecond
 	since, mark := time.Now(), r.stream.mark()
 	defer func() { r.judge(after, mark) }()
 	for passed := (time.Time{}); ; r.waitFor(r.T, 50*time.Millisecond) {
@@ -183,10 +183,10 @@ func (r *faultRun) await(after string) {
 		switch {
 		case passed.IsZero() && flows && r.whole(r.Context()):
 			passed = time.Now()
-		case passed.IsZero() && time.Since(since) > limit:
+		case passed.IsZero() && time.Since(since) > patience:
 			r.stream.report(r.T)
-			r.Fatalf("%s: it does not flow again within %v", after, limit)
-		case !passed.IsZero() && (r.stream.isCalm(calm) || time.Since(passed) > patience):
+			r.Fatalf("%s: it does not flow again within %v", after, patience)
+		case !passed.IsZero() && (r.stream.isCalm(calm) || time.Since(passed) > restless):
 			return
 		}
 	}

@@ -76,7 +76,7 @@ func (s *faultStream) produce(ctx context.Context, c *kgo.Client) {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			flushing, cancel := context.WithTimeout(context.Background(), time.Minute)
+			flushing, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
 			if err := c.Flush(flushing); err != nil {
 				fail(err)
@@ -204,7 +204,7 @@ func (s *faultStream) end(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(90 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		var seen [3]int
 		s.mu.Lock()

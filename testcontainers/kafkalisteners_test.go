@@ -52,6 +52,8 @@ type securedKafka struct {
 	kafkaTest
 	ports map[string]string // HOST:PORT
 	dir   string            // ca.pem, client.pem, client.key, locked.key, key-password, expired.pem, ...
+	// Those that sign for the clients; the broker does not trust the stranger.
+	ca, stranger *authority
 }
 
 // authority signs certificates.
@@ -139,7 +141,7 @@ func startSecured(t *testing.T) *securedKafka {
 	ca.sign("broker", time.Now().Add(24*time.Hour))
 	client := ca.sign("client", time.Now().Add(24*time.Hour))
 	ca.sign("expired", time.Now().Add(-time.Minute))
-	newAuthority(t, k.dir, "stranger")
+	k.ca, k.stranger = ca, newAuthority(t, k.dir, "stranger")
 	locked, err := pkcs8.ConvertPrivateKeyToPKCS8(client, []byte("key secret"))
 	if err != nil {
 		t.Fatal(err)
@@ -212,7 +214,7 @@ func startSecured(t *testing.T) *securedKafka {
 			"KAFKA_LISTENER_NAME_SOAUTH_OAUTHBEARER_CONNECTIONS_MAX_REAUTH_MS":    "3600000",
 			"KAFKA_LISTENER_NAME_SOAUTH_OAUTHBEARER_SASL_LOGIN_REFRESH_BUFFER_MS": "1000",
 		}),
-		testcontainers.WithWaitStrategyAndDeadline(2*time.Minute, wait.ForLog("Kafka Server started")),
+		testcontainers.WithWaitStrategyAndDeadline(patience, wait.ForLog("Kafka Server started")),
 	)
 	testcontainers.CleanupContainer(t, c)
 	if err != nil {
@@ -305,6 +307,7 @@ func TestKafkaListeners(t *testing.T) {
 	t.Run("mistakes", k.testMistakes)
 	t.Run("rotation", k.testRotation)
 	t.Run("tokens", k.testTokens)
+	t.Run("certificates", k.testCertificates)
 }
 
 // testMistakes: each is exit code 2, with a word about what to do.
@@ -350,7 +353,7 @@ func (k *securedKafka) testRotation(t *testing.T) {
 	k.topic(t, "rotated", 2)
 	k.topic(t, "rotated.enc", 2, "max.message.bytes", "1100000")
 	query := ways["SSCRAM"]
-	p := start(t, "encrypt", "--key", k.key, "--from", k.at("SSCRAM", "rotated", "group=rotated&"+query), "--to", k.at("SSCRAM", "rotated.enc", query))
+	p := start(t, "encrypt", "--key", k.key, "--from", k.at("SSCRAM", "rotated", "group=rotated&session=1m&"+query), "--to", k.at("SSCRAM", "rotated.enc", query))
 	s := series{partitions: 2, n: 3000, large: 1 << 30}
 	k.carry(t, "rotated", "rotated.enc", s, 0, 1000)
 	k.setPassword(t, "another secret")
@@ -388,7 +391,7 @@ func (k *securedKafka) testTokens(t *testing.T) {
 	query := "ca=%s/ca.pem&sasl=oauthbearer&client-id=app&client-secret-file=%s/client-secret&token-url=" + service.URL
 	k.topic(t, "tokens", 2)
 	k.topic(t, "tokens.enc", 2, "max.message.bytes", "1100000")
-	p := start(t, "encrypt", "--key", k.key, "--from", k.at("SOAUTH", "tokens", "group=tokens&"+query), "--to", k.at("SOAUTH", "tokens.enc", query))
+	p := start(t, "encrypt", "--key", k.key, "--from", k.at("SOAUTH", "tokens", "group=tokens&session=1m&"+query), "--to", k.at("SOAUTH", "tokens.enc", query))
 	s := series{partitions: 2, n: 3000, large: 1 << 30}
 	k.carry(t, "tokens", "tokens.enc", s, 0, 1000)
 	k.waitFor(t, 10*time.Second)
@@ -410,10 +413,10 @@ func (k *securedKafka) testTokens(t *testing.T) {
 func (k *kafkaServer) carry(t *testing.T, from, to string, s series, first, last int) {
 	t.Helper()
 	k.put(t, from, first, last, s.record)
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(patience)
 	for n := 0; n < last; {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d of %d records after a minute; %s ends at %v, stable is %v, transactions ended %v", n, last, to,
+			t.Fatalf("%d of %d records in time; %s ends at %v, stable is %v, transactions ended %v", n, last, to,
 				k.ends(t, to, s.partitions), k.stable(t, to, s.partitions), k.transactionEnds(t, to, s.partitions))
 		}
 		k.waitFor(t, 200*time.Millisecond)

@@ -14,15 +14,23 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// session of the members of these tests: the shortest that brokers accept.
-const session = 6 * time.Second
+// session of the members of these tests: the shortest that brokers accept. Where
+// something has to happen within a session it is longSession, since a busy
+// machine takes its time.
+const (
+	session     = 6 * time.Second
+	longSession = time.Minute
+)
 
 // TestKafkaMembers has members of a group come, go, die and come back. Counts
 // decide; times are printed.
 func TestKafkaMembers(t *testing.T) {
-	k := kafkaTest{kafkaServer: startKafka(t, nil), key: newKey(t)}
+	// The broker ends no transaction because its time is over, which it does late.
+	never := map[string]string{"KAFKA_TRANSACTION_ABORT_TIMED_OUT_TRANSACTION_CLEANUP_INTERVAL_MS": "3600000"}
+	k := kafkaTest{kafkaServer: startKafka(t, never), key: newKey(t)}
 	t.Run("started again", k.testStartedAgain)
 	t.Run("gone", k.testGone)
+	t.Run("gone in a transaction", k.testOrphans)
 	t.Run("one name", k.testOneName)
 	t.Run("ended while it joins", k.testEndedInJoin)
 	t.Run("other programs", k.testOtherPrograms)
@@ -38,6 +46,12 @@ func newKey(t *testing.T) string {
 // member starts a member of the group of a topic.
 func (k *kafkaTest) member(t *testing.T, topic string, args ...string) *process {
 	t.Helper()
+	return k.memberFor(t, session, topic, args...)
+}
+
+// memberFor starts a member with a session.
+func (k *kafkaTest) memberFor(t *testing.T, session time.Duration, topic string, args ...string) *process {
+	t.Helper()
 	return start(t, append([]string{
 		"encrypt", "--key", k.key,
 		"--from", k.url(fmt.Sprintf("%s?group=%s&session=%v", topic, topic, session)),
@@ -52,16 +66,16 @@ const assigned = "kafka: partitions assigned"
 func (k *kafkaTest) testStartedAgain(t *testing.T) {
 	s := series{partitions: parts, n: 40_000}
 	k.topic(t, "again", parts)
-	a := k.member(t, "again", "--instance", "a")
+	a := k.memberFor(t, longSession, "again", "--instance", "a")
 	a.awaitLog(t, assigned, 1)
-	b := k.member(t, "again", "--instance", "b")
+	b := k.memberFor(t, longSession, "again", "--instance", "b")
 	k.awaitShares(t, "again", 2)
 	k.put(t, "again", 0, s.n/2, s.numbered)
 	k.await(t, "again-sealed", s.n/2)
 	rounds := b.hasLogged(assigned)
 	a.kill(t)
 	begin := time.Now()
-	a = k.member(t, "again", "--instance", "a")
+	a = k.memberFor(t, longSession, "again", "--instance", "a")
 	k.put(t, "again", s.n/2, s.n, s.numbered)
 	k.await(t, "again-sealed", s.n)
 	t.Logf("everything is sealed %v after the kill", time.Since(begin).Round(time.Millisecond))
@@ -95,6 +109,25 @@ func (k *kafkaTest) testGone(t *testing.T) {
 	k.once(t, "gone-sealed", s)
 }
 
+// testOrphans kills a member without a name when it is about to end a
+// transaction. Nobody will use its ids again, so the next leader of the group
+// aborts what was left open.
+func (k *kafkaTest) testOrphans(t *testing.T) {
+	s := series{partitions: parts, n: 40_000}
+	k.topic(t, "orphans", parts)
+	k.put(t, "orphans", 0, s.n, s.numbered)
+	args := []string{
+		"encrypt", "--key", k.key, "--workers", "2", "--read-ahead", "64KiB",
+		"--from", k.proxy.url(fmt.Sprintf("orphans?group=orphans&session=%v", session)), "--to", k.proxy.url("orphans-sealed?create=true"),
+	}
+	k.killedAt(t, 4, false, "orphans-sealed", args...)
+	p := start(t, args...)
+	p.awaitLog(t, "aborted a transaction that was left open", 1)
+	k.await(t, "orphans-sealed", s.n)
+	p.end(t)
+	k.once(t, "orphans-sealed", s)
+}
+
 // testOneName starts a second process with the name of a first one, which ends
 // with a code of its own.
 func (k *kafkaTest) testOneName(t *testing.T) {
@@ -119,10 +152,10 @@ func (k *kafkaTest) testOneName(t *testing.T) {
 // testEndedInJoin ends a member whose join waits for one that is dead.
 func (k *kafkaTest) testEndedInJoin(t *testing.T) {
 	k.topic(t, "join", parts)
-	dead := k.member(t, "join")
+	dead := k.memberFor(t, longSession, "join")
 	dead.awaitLog(t, assigned, 1)
 	dead.kill(t)
-	p := k.member(t, "join")
+	p := k.memberFor(t, longSession, "join")
 	p.awaitLog(t, "route open", 1)
 	k.awaitJoin(t, "join")
 	begin := time.Now()
@@ -156,7 +189,7 @@ func (k *kafkaTest) testOtherPrograms(t *testing.T) {
 			read := make(chan string, 1)
 			go func() {
 				read <- k.java(ctx, "org.apache.kafka.tools.consumer.ConsoleConsumer", "--topic", topic, "--group", topic, "--from-beginning",
-					"--max-messages", fmt.Sprint(s.n), "--timeout-ms", "60000", "--command-property", test.property,
+					"--max-messages", fmt.Sprint(s.n), "--timeout-ms", "240000", "--command-property", test.property,
 					"--formatter-property", "print.key=true", "--formatter-property", "print.value=false")
 			}()
 			defer cancel()
@@ -212,7 +245,7 @@ func (k *kafkaServer) awaitJoin(t *testing.T, group string) {
 // partitions each member has.
 func (k *kafkaServer) awaitGroup(t *testing.T, group string, ready func(state string, shares []int) bool) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(patience)
 	for {
 		state, shares := k.describeGroup(t, group)
 		switch {

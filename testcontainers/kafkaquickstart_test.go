@@ -50,7 +50,7 @@ func TestKafkaQuickstart(t *testing.T) {
 		case strings.Contains(command, "kafka-"):
 			switch {
 			case strings.Contains(command, "kafka-console-consumer"):
-				command += " --max-messages 1 --timeout-ms 120000"
+				command += " --max-messages 1 --timeout-ms 240000"
 			case strings.Contains(command, "--describe"):
 				k.awaitShares(t, "seal", 2)
 			}

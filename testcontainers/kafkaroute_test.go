@@ -275,7 +275,7 @@ func (k *kafkaTest) testKilledMember(t *testing.T) {
 // which may not be there yet.
 func (k *kafkaTest) await(t *testing.T, topic string, n int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	c := k.connect(t, kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.MetadataMinAge(100*time.Millisecond), kgo.UnknownTopicRetries(-1))

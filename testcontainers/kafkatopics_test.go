@@ -54,7 +54,7 @@ func (k *kafkaTest) testGrown(t *testing.T) {
 	req := kmsg.NewPtrCreatePartitionsRequest()
 	topic := kmsg.NewCreatePartitionsRequestTopic()
 	topic.Topic, topic.Count = "grown", parts
-	req.Topics, req.TimeoutMillis = append(req.Topics, topic), 10_000
+	req.Topics, req.TimeoutMillis = append(req.Topics, topic), 60_000
 	if res, err := req.RequestWith(t.Context(), k.client); err != nil || res.Topics[0].ErrorCode != 0 {
 		t.Fatal(err, res)
 	}
@@ -118,7 +118,7 @@ func (k *kafkaServer) delete(t *testing.T, topic string) {
 	req := kmsg.NewPtrDeleteTopicsRequest()
 	rt := kmsg.NewDeleteTopicsRequestTopic()
 	rt.Topic = &topic
-	req.Topics, req.TopicNames, req.TimeoutMillis = append(req.Topics, rt), []string{topic}, 10_000
+	req.Topics, req.TopicNames, req.TimeoutMillis = append(req.Topics, rt), []string{topic}, 60_000
 	if res, err := req.RequestWith(t.Context(), k.client); err != nil || res.Topics[0].ErrorCode != 0 {
 		t.Fatal(err, res)
 	}

@@ -175,6 +175,10 @@ func (n *natsNode) start(t *testing.T) {
 	}
 }
 
+// natsStopTime is how long a server may take to end after a signal: longer than
+// its lame duck mode. One that takes longer has hung, and says where.
+const natsStopTime = 2 * time.Minute
+
 // stop ends the node with a signal and waits until it is gone.
 func (n *natsNode) stop(t *testing.T, s syscall.Signal) {
 	t.Helper()
@@ -184,7 +188,12 @@ func (n *natsNode) stop(t *testing.T, s syscall.Signal) {
 	if err := n.cmd.Process.Signal(s); err != nil {
 		t.Errorf("%s: %v", n.name, err)
 	}
-	_ = n.cmd.Wait() // the signal's code
+	cmd := n.cmd
+	hung := time.AfterFunc(natsStopTime, func() { _ = cmd.Process.Signal(syscall.SIGQUIT) })
+	_ = cmd.Wait() // the signal's code
+	if !hung.Stop() {
+		t.Errorf("%s did not end after %v", n.name, s)
+	}
 	n.cmd = nil
 }
 

@@ -94,14 +94,13 @@ func TestNATSMadeAnew(t *testing.T) {
 	e.mayMiss = r.count() + 20
 	r.flowing(ctx, 200)
 
-	r.pause.Lock()
-	r.awaitFlow(ctx)
-	e.mayMiss, e.mayExceed = r.count(), r.count()
-	if err := r.js.DeleteStream(ctx, natsSource); err != nil {
-		t.Fatal(err)
-	}
-	r.makeStream(ctx, natsSource)
-	r.pause.Unlock()
+	r.quiet(ctx, func() {
+		e.mayMiss, e.mayExceed = r.count(), r.count()
+		if err := r.js.DeleteStream(ctx, natsSource); err != nil {
+			t.Fatal(err)
+		}
+		r.makeStream(ctx, natsSource)
+	})
 	for _, s := range r.sinks {
 		eventually(ctx, t, "nobody says that the source is another one", func() error {
 			for _, p := range s.processes {

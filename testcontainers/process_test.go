@@ -72,10 +72,14 @@ func (b *logBuffer) String() string {
 // hasLogged tells how many times the process has logged a text.
 func (p *process) hasLogged(text string) int { return strings.Count(p.logs.String(), text) }
 
+// patience is how long tests wait for what takes seconds: the machine may have
+// other things to do. It is over only where something stands still.
+const patience = 4 * time.Minute
+
 // awaitLog waits until the process has logged a text n times.
 func (p *process) awaitLog(t *testing.T, text string, n int) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(patience)
 	for p.hasLogged(text) < n {
 		select {
 		case <-p.ended:
@@ -93,7 +97,7 @@ func (p *process) exitCode(t *testing.T) int {
 	t.Helper()
 	select {
 	case <-p.ended:
-	case <-time.After(2 * time.Minute):
+	case <-time.After(patience):
 		t.Fatal("it does not end")
 	}
 	return p.cmd.ProcessState.ExitCode()
@@ -123,7 +127,12 @@ func (p *process) end(t *testing.T) {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	<-p.ended
+	select {
+	case <-p.ended:
+	case <-time.After(2 * time.Minute):
+		p.dump()
+		t.Fatal("it does not end") // its goroutines are in its log
+	}
 	if p.err != nil {
 		t.Errorf("it ended with %v", p.err)
 	}

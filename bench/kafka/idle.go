@@ -20,8 +20,18 @@ type Idle struct {
 	Franz      float64 `json:"franz"`       // the same of franz-go's copy
 }
 
-// settle is how long a process may take until it only waits.
-const settle = 10 * time.Second
+// settleTime is how long a process of one topic may take until it only waits.
+const settleTime = 10 * time.Second
+
+// letPass is a settling that takes settleTime.
+func letPass(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(settleTime):
+		return nil
+	}
+}
 
 // measureIdle starts members of groups on a topic without records and measures
 // their processor time.
@@ -37,12 +47,12 @@ func (r *runner) measureIdle(ctx context.Context) (*Idle, error) {
 	j := &job{broker: r.address, from: from, to: to, partitions: r.idle, records: 1, size: 1 << 10}
 	ours, franz := contenderNamed(encryptOnce), *j
 	j.group, franz.group, franz.does = "idle-ours", "idle-franz", "franz-copy"
-	used, err := r.measureWait(ctx, r.makeCommand(ctx, &ours, j, false), settle)
+	used, err := r.measureWait(ctx, r.makeCommand(ctx, &ours, j, false), letPass)
 	if err != nil {
 		return nil, err
 	}
 	idle.Ours = used.core
-	if used, err = r.measureWait(ctx, franz.makeChild(ctx), settle); err != nil {
+	if used, err = r.measureWait(ctx, franz.makeChild(ctx), letPass); err != nil {
 		return nil, err
 	}
 	idle.Franz = used.core
@@ -55,39 +65,36 @@ type waiting struct {
 	peak float64 // of the memory since its start, in MiB
 }
 
-// measureWait starts a command that does not end, lets it settle, and returns
-// the cost of its waiting from then on.
-func (r *runner) measureWait(ctx context.Context, cmd *exec.Cmd, settle time.Duration) (_ waiting, err error) {
+// measureWait starts a command that does not end, waits for settle to return,
+// and returns the cost of the command's waiting from then on. The context of
+// settle ends with the command.
+func (r *runner) measureWait(
+	ctx context.Context, cmd *exec.Cmd, settle func(context.Context) error,
+) (_ waiting, err error) {
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	if err := cmd.Start(); err != nil {
 		return waiting{}, err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	pause := func(d time.Duration) error {
-		select {
-		case err := <-ended:
-			ended <- err
-			return fmt.Errorf("%v ended: %w: %s", cmd.Args, err, bytes.TrimSpace(said.Bytes()))
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(d):
-			return nil
-		}
-	}
+	ended := make(chan struct{})
+	alive, end := context.WithCancelCause(ctx)
+	go func() {
+		defer close(ended)
+		err := cmd.Wait()
+		end(fmt.Errorf("%v ended: %w: %s", cmd.Args, err, lastLines(said.Bytes())))
+	}()
 	defer func() {
 		// The process may end with an error at the signal, or not end at all;
 		// the measurement is complete in both cases.
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		select {
-		case <-ended: //nolint:errcheck // see above
-		case <-time.After(15 * time.Second):
-			err = errors.Join(err, cmd.Process.Kill(), errors.New("it did not end"))
-			<-ended //nolint:errcheck // see above
+		case <-ended:
+		case <-time.After(endTime):
+			err = errors.Join(err, cmd.Process.Kill(), fmt.Errorf("it did not end within %v", endTime))
+			<-ended
 		}
 	}()
-	if err := pause(settle); err != nil {
+	if err := settle(alive); err != nil {
 		return waiting{}, err
 	}
 	before, err := system.ReadProcessorTime(cmd.Process.Pid)
@@ -95,8 +102,10 @@ func (r *runner) measureWait(ctx context.Context, cmd *exec.Cmd, settle time.Dur
 		return waiting{}, err
 	}
 	begin := time.Now()
-	if err := pause(time.Duration(r.idleFor) * time.Second); err != nil {
-		return waiting{}, err
+	select {
+	case <-alive.Done():
+		return waiting{}, context.Cause(alive)
+	case <-time.After(time.Duration(r.idleFor) * time.Second):
 	}
 	after, err := system.ReadProcessorTime(cmd.Process.Pid)
 	if err != nil {
@@ -104,6 +113,17 @@ func (r *runner) measureWait(ctx context.Context, cmd *exec.Cmd, settle time.Dur
 	}
 	peak, err := system.ReadPeak(cmd.Process.Pid)
 	took := time.Since(begin)
-	fmt.Fprintf(r.log, "%v: %v in %v\n", cmd.Args[:2], after-before, took.Round(time.Millisecond))
+	fmt.Fprintf(r.log, "%v: %v in %v, %.0f MiB\n", cmd.Args[:2], after-before, took.Round(time.Millisecond), peak)
 	return waiting{core: (after - before).Seconds() / took.Seconds(), peak: peak}, err
+}
+
+// endTime is how long a process may take to end: its own grace, and some
+// more on a busy machine.
+const endTime = time.Minute
+
+// lastLines returns the end of a log, which says why its process ended.
+func lastLines(said []byte) []byte {
+	const most = 2000
+	said = bytes.TrimSpace(said)
+	return said[max(0, len(said)-most):]
 }

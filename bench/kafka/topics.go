@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -21,24 +22,41 @@ const maxSize = 1 << 20
 // that its records have behind them: written, sealed, opened.
 func batchLimit(step int) int { return 2*maxSize + 1024*step }
 
+// topicsAtOnce is how many topics one request creates or deletes.
+const topicsAtOnce = 50
+
 func (b *broker) createTopic(ctx context.Context, name string, partitions, step int) error {
+	return b.createTopics(ctx, []string{name}, partitions, step)
+}
+
+// createTopics creates topics with one request, and waits for their leaders.
+func (b *broker) createTopics(ctx context.Context, names []string, partitions, step int) error {
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.TimeoutMillis = 30_000
-	topic := kmsg.NewCreateTopicsRequestTopic()
-	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, int32(partitions), 1
 	limit := strconv.Itoa(batchLimit(step))
-	config := kmsg.NewCreateTopicsRequestTopicConfig()
-	config.Name, config.Value = "max.message.bytes", &limit
-	topic.Configs = append(topic.Configs, config)
-	req.Topics = append(req.Topics, topic)
+	for _, name := range names {
+		topic := kmsg.NewCreateTopicsRequestTopic()
+		topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, int32(partitions), 1
+		config := kmsg.NewCreateTopicsRequestTopicConfig()
+		config.Name, config.Value = "max.message.bytes", &limit
+		topic.Configs = append(topic.Configs, config)
+		req.Topics = append(req.Topics, topic)
+	}
 	res, err := req.RequestWith(ctx, b.client)
 	if err != nil {
-		return fmt.Errorf("topic %s: %w", name, err)
+		return fmt.Errorf("topic %s: %w", names[0], err)
 	}
-	if err := kerr.ErrorForCode(res.Topics[0].ErrorCode); err != nil {
-		return fmt.Errorf("topic %s: %w", name, err)
+	for i := range res.Topics {
+		if err := kerr.ErrorForCode(res.Topics[i].ErrorCode); err != nil {
+			return fmt.Errorf("topic %s: %w", res.Topics[i].Topic, err)
+		}
 	}
-	return b.awaitLeaders(ctx, name, partitions)
+	for _, name := range names {
+		if err := b.awaitLeaders(ctx, name, partitions); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // awaitLeaders waits until each partition of a new topic has a leader that
@@ -60,18 +78,28 @@ func (b *broker) awaitLeaders(ctx context.Context, name string, partitions int) 
 }
 
 func (b *broker) deleteTopic(ctx context.Context, name string) error {
-	req := kmsg.NewPtrDeleteTopicsRequest()
-	req.TimeoutMillis = 30_000
-	topic := kmsg.NewDeleteTopicsRequestTopic()
-	topic.Topic = kmsg.StringPtr(name)
-	req.Topics, req.TopicNames = append(req.Topics, topic), []string{name}
-	res, err := req.RequestWith(ctx, b.client)
-	if err != nil {
-		return fmt.Errorf("topic %s: %w", name, err)
-	}
-	for _, t := range res.Topics {
-		if err := kerr.ErrorForCode(t.ErrorCode); err != nil && !errors.Is(err, kerr.UnknownTopicOrPartition) {
-			return fmt.Errorf("topic %s: %w", name, err)
+	return b.deleteTopics(ctx, []string{name})
+}
+
+// deleteTopics deletes those of some topics that there are.
+func (b *broker) deleteTopics(ctx context.Context, names []string) error {
+	for some := range slices.Chunk(names, topicsAtOnce) {
+		req := kmsg.NewPtrDeleteTopicsRequest()
+		req.TimeoutMillis = 30_000
+		for _, name := range some {
+			topic := kmsg.NewDeleteTopicsRequestTopic()
+			topic.Topic = kmsg.StringPtr(name)
+			req.Topics = append(req.Topics, topic)
+		}
+		req.TopicNames = some
+		res, err := req.RequestWith(ctx, b.client)
+		if err != nil {
+			return fmt.Errorf("topic %s: %w", some[0], err)
+		}
+		for i, t := range res.Topics {
+			if err := kerr.ErrorForCode(t.ErrorCode); err != nil && !errors.Is(err, kerr.UnknownTopicOrPartition) {
+				return fmt.Errorf("topic %s: %w", some[i], err)
+			}
 		}
 	}
 	return nil

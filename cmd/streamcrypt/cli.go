@@ -15,7 +15,7 @@ import (
 type cli struct {
 	Help        helpFlag      `short:"h" help:"Show help."`
 	VersionFlag versionFlag   `name:"version" short:"v" help:"Show version and build."`
-	Config      configFlag    `placeholder:"FILE" complete:"path" help:"Read flags from FILE (YAML or JSON). The command line and the environment win over it."`
+	Config      configFlag    `short:"c" placeholder:"FILE" complete:"path" help:"Read flags from FILE (YAML or JSON). The command line and the environment win over it."`
 	LogLevel    string        `placeholder:"LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least severe messages to log: ${enum}."`
 	AllowCore   bool          `help:"Allow core dumps, debuggers and swapping of memory, which holds keys and plaintext."`
 	Progress    progress.Mode `placeholder:"WHERE" default:"auto" enum:"auto,terminal,log,none" help:"Where to show progress: ${enum}."`
@@ -24,6 +24,8 @@ type cli struct {
 	Decrypt    decryptCmd    `cmd:"" help:"Decrypt a stream or file into another."`
 	Verify     verifyCmd     `cmd:"" help:"Decrypt everything and write nothing."`
 	Rewrap     rewrapCmd     `cmd:"" help:"Copy envelopes with their data keys wrapped for other keys."`
+	RunAll     runCmd        `cmd:"" name:"run" help:"Run the routes of a configuration file in one process."`
+	Check      configCmd     `cmd:"" name:"config" help:"Check a configuration file of run, and show its form."`
 	Inspect    inspectCmd    `cmd:"" help:"Show the parts of envelopes that need no key."`
 	Peek       peekCmd       `cmd:"" help:"Show a few envelopes of a topic or stream, as inspect does."`
 	Doctor     doctorCmd     `cmd:"" help:"Look for everything that keeps a route from working, and say what to do."`
@@ -41,13 +43,16 @@ type cli struct {
 const envPrefix = "STREAMCRYPT"
 
 func newParser(c *cli, std stdio, ends endpoint.Table) (*kong.Kong, error) {
-	return kong.New(c,
+	return newParserWith(c, std, ends, kong.DefaultEnvars(envPrefix))
+}
+
+func newParserWith(c *cli, std stdio, ends endpoint.Table, more ...kong.Option) (*kong.Kong, error) {
+	return kong.New(c, append(more,
 		kong.Name("streamcrypt"),
 		kong.Description("Encrypts message streams and files into COSE envelopes, and back.\n\n"+
 			"Every flag may also stand in the environment, --read-ahead as "+envPrefix+"_READ_AHEAD, "+
 			"or as read-ahead in the --config file. "+
 			"streamcrypt help TOPIC lists the parameters of URLs; topics are "+listTopics(ends)+"."),
-		kong.DefaultEnvars(envPrefix),
 		kong.Vars(newTexts(ends)),
 		kong.PostBuild(func(k *kong.Kong) error { return expandDetails(k.Model.Node, newTexts(ends)) }),
 		kong.NoDefaultHelp(),
@@ -55,7 +60,7 @@ func newParser(c *cli, std stdio, ends endpoint.Table) (*kong.Kong, error) {
 		kong.ValueFormatter(func(v *kong.Value) string { return v.Help }), // not the variables: every flag has one
 		kong.Writers(std.out, std.err),
 		kong.Exit(func(int) {}),
-	)
+	)...)
 }
 
 // errShown says that the thing that was asked for has been shown while the

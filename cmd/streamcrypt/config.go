@@ -7,6 +7,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/settings"
+	"github.com/streamcrypt/streamcrypt/internal/service"
 )
 
 // configFlag is --config.
@@ -19,11 +20,35 @@ func (c configFlag) BeforeResolve(ctx *kong.Context, path *kong.Path) error {
 	if command := ctx.Selected(); name == "" || command == nil || command.Hidden {
 		return nil
 	}
+	switch ctx.Selected().Target.Addr().Interface().(type) {
+	case *runCmd:
+		return resolveRun(ctx, string(name))
+	case *configCheckCmd, *configSchemaCmd, *configExampleCmd:
+		return nil
+	}
 	file, err := settings.Read(string(name))
 	if err != nil {
 		return err
 	}
 	ctx.AddResolver(fileResolver{file})
+	return nil
+}
+
+// resolveRun lets kong look up the fields of the process in a file of several
+// routes. A file with a mistake has no such fields here: the command reads it
+// again, and says all that is wrong.
+func resolveRun(ctx *kong.Context, name string) error {
+	content, err := service.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	document, err := settings.ParseDocument(name, content.Data)
+	if err != nil {
+		return &startError{err}
+	}
+	ctx.AddResolver(kong.ResolverFunc(func(c *kong.Context, path *kong.Path, flag *kong.Flag) (any, error) {
+		return fileResolver{document.Process}.Resolve(c, path, flag)
+	}))
 	return nil
 }
 

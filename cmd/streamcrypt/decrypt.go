@@ -18,11 +18,14 @@ func (decryptCmd) Help() string {
 	return "For example: streamcrypt decrypt --from ${sealed} --to ${plain} --key ${key}"
 }
 
-// Run implements the command.
-func (c *decryptCmd) Run(p *program) error {
+// newRoute implements routeCommand.
+func (c *decryptCmd) newRoute() (route.Config, error) {
 	config := c.newConfig(c.From)
 	c.toFlags.fillIn(&config)
 	c.readFlags.fillIn(&config)
 	config.State, config.Breaker, config.Resume = c.State, c.Breaker, c.Resume
-	return p.runRoute(route.Decrypt, config, &c.runFlags)
+	return config, nil
 }
+
+// Run implements the command.
+func (c *decryptCmd) Run(p *program) error { return p.runCommandRoute(route.Decrypt, c, &c.runFlags) }

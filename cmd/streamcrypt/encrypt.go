@@ -30,13 +30,16 @@ func (encryptCmd) Help() string {
 	return "For example: streamcrypt encrypt --from ${plain} --to ${sealed} --key ${key}"
 }
 
-// Run implements the command.
-func (c *encryptCmd) Run(p *program) error {
+// newRoute implements routeCommand.
+func (c *encryptCmd) newRoute() (route.Config, error) {
 	config := c.newConfig(c.From)
 	c.toFlags.fillIn(&config)
 	config.Profile, config.Nonce, config.ChunkSize = c.Profile, c.Nonce, int64(c.ChunkSize)
 	config.Sign, config.Compress, config.Pad = c.Sign, c.Compress, c.Pad
 	config.Receipt, config.Repair = c.Receipt, c.Repair
 	config.Window, config.WindowMessages, config.WindowBytes = c.Window, c.WindowMessages, uint64(c.WindowBytes)
-	return p.runRoute(route.Encrypt, config, &c.runFlags)
+	return config, nil
 }
+
+// Run implements the command.
+func (c *encryptCmd) Run(p *program) error { return p.runCommandRoute(route.Encrypt, c, &c.runFlags) }

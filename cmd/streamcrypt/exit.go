@@ -87,5 +87,7 @@ var reasonHints = map[string]string{
 	"reordered":          "it is older than one that came before; --on reordered=pass lets it pass",
 	"gap":                "messages before it are missing; --on gap=pass lets it pass",
 	"foreign-record":     "it was sealed for another partition; --on foreign-record=pass lets it pass",
-	"refused":            "the destination's settings do not allow this record; --dead-letter sets such messages aside",
+	"given-up": "the server has delivered it as often as the consumer's MaxDeliver allows; --dead-letter sets such " +
+		"messages aside",
+	"refused": "the destination's settings do not allow this record; --dead-letter sets such messages aside",
 }

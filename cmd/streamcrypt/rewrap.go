@@ -30,10 +30,10 @@ func (rewrapCmd) Help() string {
 	return "For example: streamcrypt rewrap --from ${sealed} --to ${copy} --old-key ${old_key} --key ${key}"
 }
 
-// Run implements the command.
-func (c *rewrapCmd) Run(p *program) error {
+// newRoute implements routeCommand.
+func (c *rewrapCmd) newRoute() (route.Config, error) {
 	if (c.From == "") != (c.To == "") {
-		return &usageError{errors.New("--from and --to go together"), "streamcrypt rewrap"}
+		return route.Config{}, &usageError{errors.New("--from and --to go together"), "streamcrypt rewrap"}
 	}
 	config := route.Config{
 		From: c.From, To: c.To, OldKeys: c.OldKey, Keys: c.Key, KeyStore: c.Keystore,
@@ -47,5 +47,8 @@ func (c *rewrapCmd) Run(p *program) error {
 	c.sinkFlags.fillIn(&config)
 	c.resourceFlags.fillIn(&config)
 	c.runFlags.fillIn(&config)
-	return p.runRoute(route.Rewrap, config, &c.runFlags)
+	return config, nil
 }
+
+// Run implements the command.
+func (c *rewrapCmd) Run(p *program) error { return p.runCommandRoute(route.Rewrap, c, &c.runFlags) }

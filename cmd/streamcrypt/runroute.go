@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -21,6 +22,18 @@ import (
 
 // opener is one of route.Encrypt, Decrypt, Verify and Rewrap.
 type opener func(context.Context, route.Config, route.Env) (*route.Route, error)
+
+// routeCommand is a command that runs a route.
+type routeCommand interface{ newRoute() (route.Config, error) }
+
+// runCommandRoute runs the route of a command.
+func (p *program) runCommandRoute(open opener, command routeCommand, f *runFlags) error {
+	config, err := command.newRoute()
+	if err != nil {
+		return err
+	}
+	return p.runRoute(open, config, f)
+}
 
 // runRoute opens a route, runs it to its end and notes how it ended.
 func (p *program) runRoute(open opener, c route.Config, f *runFlags) (err error) {
@@ -130,7 +143,12 @@ func quoteWord(word string) string {
 
 // watchRoute shows how far a route is, until the Reporter is stopped.
 func (p *program) watchRoute(r *route.Route, mode progress.Mode) *progress.Reporter {
-	return progress.Start(mode, p.voice.screen, p.log(), func() progress.State {
+	return p.watchRouteIn(r, mode, p.log())
+}
+
+// watchRouteIn does the same with a log of the route's own.
+func (p *program) watchRouteIn(r *route.Route, mode progress.Mode, log *slog.Logger) *progress.Reporter {
+	return progress.Start(mode, p.voice.screen, log, func() progress.State {
 		s := r.Snapshot()
 		shown := progress.State{Done: s.Done, Total: s.Total, Bytes: s.Unit == endpoint.Bytes}
 		if s.Lag != watch.Unknown {

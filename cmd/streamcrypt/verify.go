@@ -9,9 +9,12 @@ type verifyCmd struct {
 	readFlags
 }
 
-// Run implements the command.
-func (c *verifyCmd) Run(p *program) error {
+// newRoute implements routeCommand.
+func (c *verifyCmd) newRoute() (route.Config, error) {
 	config := c.newConfig(c.From)
 	c.readFlags.fillIn(&config)
-	return p.runRoute(route.Verify, config, &c.runFlags)
+	return config, nil
 }
+
+// Run implements the command.
+func (c *verifyCmd) Run(p *program) error { return p.runCommandRoute(route.Verify, c, &c.runFlags) }

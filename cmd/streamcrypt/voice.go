@@ -63,6 +63,14 @@ func (v *voice) nameRoute(route, instance string) {
 	}
 }
 
+// nameInstance gives all further lines of JSON the name of this process.
+func (v *voice) nameInstance(instance string) {
+	v.names.Store(&routeNames{"", instance})
+	if !v.screen.Terminal() {
+		v.log.Store(v.log.Load().With("instance", instance))
+	}
+}
+
 // sayEnding says that a signal came.
 func (v *voice) sayEnding(cause string) {
 	if v.screen.Terminal() {

@@ -76,8 +76,8 @@ func (s *Source) claimOffsets(ctx context.Context, o *owner, partitions []int32)
 	return s.cluster.CommitOffsets(ctx, o.identity(), offsets)
 }
 
-// chosenPartitions returns the partitions that a run reads. A bounded one leaves
-// out those that were added after it has found the ends.
+// chosenPartitions returns the partitions that a run reads. A bounded one
+// leaves out those that were added after it has found the ends.
 func (s *Source) chosenPartitions() []int32 {
 	if s.Partitions != nil {
 		return slices.Compact(slices.Sorted(slices.Values(s.Partitions)))

@@ -104,10 +104,13 @@ func (s *Source) memberOptions(holder membership.Holder) membership.Options {
 	o := membership.Options{
 		Group: s.Group, Topics: s.Topics(), Session: s.Session, Rebalance: s.Rebalance, Watch: s.timing.watch,
 		Consumer: s.BrokerDeals, Coordinator: s.cluster.GroupCoordinator(s.Group), Layout: layout{s}, Holder: holder,
-		Log: s.Log,
+		Log: s.Log, Process: s.Instance,
 	}
 	if s.static {
 		o.Instance = s.Instance
+	}
+	if s.sink != nil && s.TransactionalID == "" {
+		o.NoteMembers = s.abortOrphans
 	}
 	if s.names.pattern != nil {
 		o.Match = s.findTopics

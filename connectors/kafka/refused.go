@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
 
@@ -72,6 +73,10 @@ func (w *writer) splitBatch(ctx context.Context, msgs []pipeline.Message, r *ref
 		}
 		return nil
 	}
+	if w.sink.DeadLetters && !r.retimed && errors.Is(r.err, kafkago.InvalidTimestamp) {
+		r.retimed = true
+		return w.writeBatch(ctx, retimeLetters(msgs, list), r, list)
+	}
 	good := make([]int32, 0, len(list))
 	for n, i := range list {
 		if slices.Contains(r.named, int32(n)) {
@@ -118,10 +123,24 @@ func (w *writer) writeBatch(ctx context.Context, msgs []pipeline.Message, of *re
 	}
 	if p := &w.parcels[0]; p.refused != nil {
 		return w.splitBatch(ctx, msgs, &refusedBatch{
-			outlet: of.outlet, partition: of.partition, list: taken, named: p.named, err: p.refused,
+			outlet: of.outlet, partition: of.partition, list: taken,
+			named: p.named, err: p.refused, retimed: of.retimed,
 		})
 	}
 	return nil
+}
+
+// retimeLetters returns the messages with the present time for those of list. A
+// dead letter has the time of its message, and a topic may take none with such
+// a time: mostly the message is refused for that very reason. The letter's
+// origin says where the message stands, with its time.
+func retimeLetters(msgs []pipeline.Message, list []int32) []pipeline.Message {
+	msgs = slices.Clone(msgs)
+	now := time.Now().Truncate(time.Millisecond)
+	for _, i := range list {
+		msgs[i].Time = now
+	}
+	return msgs
 }
 
 // refusedBatch is a batch of a round that the broker has refused.
@@ -131,6 +150,7 @@ type refusedBatch struct {
 	list      []int32 // its messages
 	named     []int32 // the indexes in list of the records at fault, if the broker says which
 	err       error
+	retimed   bool // its messages have the present time
 }
 
 // takeRefused collects the batches of the round that were refused.

@@ -141,9 +141,9 @@ var errOpenDestination = errors.New("a transaction in the destination does not e
 
 // listHeld returns the offsets behind the last committed messages of a
 // destination. With Start.Sealed it waits for the transactions that are open
-// there now: they hide what stands behind their first record, also what was
-// committed long ago, and it would be sealed again. A run with an end gives up
-// as it does with a transaction in the source.
+// there now: they hide all records behind their first one, also those that were
+// committed long ago, and those would be sealed again. A run with an end gives
+// up as it does with a transaction in the source.
 func (s *Sink) listHeld(ctx context.Context, to *destination, partitions []int32) ([]int64, error) {
 	if s.Source == nil || !s.Source.Start.Sealed {
 		rows, err := to.ListOffsets(ctx, partitions, wire.Latest)

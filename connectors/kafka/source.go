@@ -45,7 +45,7 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 	}
 	s := &Source{SourceOptions: o, cluster: c, timing: newTiming(o.Wait), static: o.Instance != ""}
 	if !s.static {
-		s.Instance = rand.Text()[:12]
+		s.Instance = rand.Text()[:randomInstance]
 	}
 	if s.names, err = ParseTopicNames(o.Topic); err != nil {
 		return nil, err
@@ -144,7 +144,7 @@ func (s *Source) MaxBatch() int {
 }
 
 // LaneMemory returns the bytes that the decoders of a lane take at most, beside
-// what it reads.
+// the records themselves.
 func (s *Source) LaneMemory() int { return s.CodecMemory }
 
 // MaxLanes is how many lanes there may be at the same time. A member has as

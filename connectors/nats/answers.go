@@ -151,9 +151,10 @@ func (a *answers) forgetAll() {
 
 // question is a message to which an answer is expected.
 type question struct {
-	number uint64
-	epoch  uint64    // of the connection by which it went
-	sent   time.Time // when
+	number  uint64
+	subject string
+	epoch   uint64    // of the connection by which it went
+	sent    time.Time // when
 }
 
 // awaitAnswer waits for the answer to a message that was sent. An answer that
@@ -169,6 +170,10 @@ func (a *answers) awaitAnswer(ctx context.Context, q question) (answer, error) {
 			// The library sends nothing again, so the answer comes by a
 			// connection that is gone, or not at all.
 			return answer{done: true, err: natsgo.ErrDisconnected}, nil
+		case a.conn.deniedPublish(q.sent, q.subject) != nil:
+			// The server tells that the right is missing by another way, and
+			// gives no answer.
+			return answer{done: true, err: a.conn.deniedPublish(q.sent, q.subject)}, nil
 		case time.Since(q.sent) >= a.most:
 			return answer{done: true, err: jetstream.ErrAsyncPublishTimeout}, nil
 		}

@@ -33,6 +33,11 @@ func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 			l.source.Stream, done.Messages, len(l.taken))
 	}
 	l.moved = l.moved || done.Messages > 0
+	for _, aside := range done.SetAside {
+		if aside.Index < done.Messages {
+			l.taken[aside.Index].refused = aside.Reason
+		}
+	}
 	msgs := unjoinAll(l.taken[:done.Messages])
 	number, waits := l.notePosition(done, msgs)
 	for _, d := range msgs {
@@ -91,7 +96,7 @@ func (l *lane) ackDeliveries(msgs []*delivery) {
 	if len(msgs) == 0 {
 		return
 	}
-	if l.ackAll && l.sendWord(msgs[len(msgs)-1].msg, wordAck) != nil {
+	if l.ackAll && !l.ackTogether(msgs) {
 		return
 	}
 	for _, d := range msgs {
@@ -103,10 +108,23 @@ func (l *lane) ackDeliveries(msgs []*delivery) {
 	}
 }
 
+// ackTogether acknowledges messages with one word, but for those that went to
+// the dead letters: each of these has its own, which is for all before, too. It
+// tells whether the last word has left. l.mu is held.
+func (l *lane) ackTogether(msgs []*delivery) bool {
+	last := msgs[len(msgs)-1]
+	for _, d := range msgs {
+		if (d.refused != "" || d == last) && l.sendWord(d.msg, d.doneWord()) != nil {
+			return false
+		}
+	}
+	return true
+}
+
 // ackDelivery is ackDeliveries for one message that has an acknowledgement of
 // its own. l.mu is held.
 func (l *lane) ackDelivery(d *delivery) {
-	if l.sendWord(d.msg, wordAck) != nil {
+	if l.sendWord(d.msg, d.doneWord()) != nil {
 		return
 	}
 	l.forgetDelivery(d)

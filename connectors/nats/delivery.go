@@ -7,6 +7,8 @@ import (
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // delivery is one message that the server waits to hear about.
@@ -16,6 +18,11 @@ type delivery struct {
 	time     time.Time
 	size     int
 	done     bool // committed, but the acknowledgement could not be sent
+	// givenUp is how often the server delivered it before it gave it up; 0 for
+	// a message that the server has delivered here (givenup.go).
+	givenUp uint64
+	// refused is why it went to the dead letters; empty if it did not.
+	refused pipeline.Reason
 
 	// Of a part of a message (join.go):
 	isPart   bool
@@ -30,6 +37,7 @@ var (
 	wordAck        = []byte("+ACK")
 	wordNak        = []byte("-NAK")
 	wordInProgress = []byte("+WPI")
+	wordTerm       = "+TERM " // and the reason
 )
 
 // ackPrefix begins the reply subject of every message that a consumer delivers.
@@ -37,6 +45,16 @@ var (
 // user is told from a status by its reply subject, never by its headers, which
 // are the user's.
 const ackPrefix = "$JS.ACK."
+
+// doneWord is the word for a message that is committed. One that went to the
+// dead letters is terminated: the server then publishes an advisory with the
+// reason, and acts as on an acknowledgement.
+func (d *delivery) doneWord() []byte {
+	if d.refused == "" {
+		return wordAck
+	}
+	return []byte(wordTerm + string(d.refused))
+}
 
 // isDelivery tells whether msg is a message of the stream and no status.
 func isDelivery(msg *natsgo.Msg) bool { return strings.HasPrefix(msg.Reply, ackPrefix) }

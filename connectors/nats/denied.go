@@ -56,6 +56,18 @@ func (d *denials) noteDenial(err error) {
 	}
 }
 
+// findSubject returns the newest violation since t of a subject.
+func (d *denials) findSubject(t time.Time, subject string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, one := range slices.Backward(d.last) {
+		if one.subject == subject && one.at.After(t) {
+			return one.err
+		}
+	}
+	return nil
+}
+
 // findSince returns the newest violation since t: with prefixes, of a subject
 // that begins with one of them.
 func (d *denials) findSince(t time.Time, prefixes []string) error {
@@ -75,6 +87,15 @@ func (d *denials) findSince(t time.Time, prefixes []string) error {
 // may grant the right: its cause may pass.
 func (c *Conn) deniedSince(t time.Time, prefixes ...string) error {
 	if err := c.denials.findSince(t, prefixes); err != nil {
+		return pipeline.Passing(err)
+	}
+	return nil
+}
+
+// deniedPublish returns the last permission violation of a subject if it is
+// newer than t.
+func (c *Conn) deniedPublish(t time.Time, subject string) error {
+	if err := c.denials.findSubject(t, subject); err != nil {
 		return pipeline.Passing(err)
 	}
 	return nil

@@ -167,40 +167,56 @@ func (c *Conn) getMessage(ctx context.Context, stream string, sequence uint64) (
 // requestMessage returns the stored message that a request names, and its
 // sequence, from the stream's leader.
 func (c *Conn) requestMessage(ctx context.Context, stream string, which map[string]any) (*natsgo.Msg, uint64, error) {
+	is, err := c.requestStored(ctx, stream, which)
+	return is.msg, is.sequence, err
+}
+
+// storedMessage is a message as its stream holds it; msg is nil if it does not.
+type storedMessage struct {
+	msg      *natsgo.Msg
+	sequence uint64
+	time     time.Time
+}
+
+// requestStored is requestMessage with the time of the message.
+func (c *Conn) requestStored(
+	ctx context.Context, stream string, which map[string]any,
+) (is storedMessage, err error) {
 	request, err := json.Marshal(which)
 	if err != nil {
-		return nil, 0, err
+		return is, err
 	}
 	answer, err := c.nc.RequestWithContext(ctx, c.apiSubject("STREAM.MSG.GET."+stream), request)
 	if err != nil {
-		return nil, 0, err
+		return is, err
 	}
 	var got struct {
 		Error   *jetstream.APIError `json:"error"`
 		Message *struct {
-			Subject  string `json:"subject"`
-			Sequence uint64 `json:"seq"`
-			Headers  []byte `json:"hdrs"`
-			Data     []byte `json:"data"`
+			Subject  string    `json:"subject"`
+			Sequence uint64    `json:"seq"`
+			Headers  []byte    `json:"hdrs"`
+			Data     []byte    `json:"data"`
+			Time     time.Time `json:"time"`
 		} `json:"message"`
 	}
 	switch err := json.Unmarshal(answer.Data, &got); {
 	case err != nil:
-		return nil, 0, fmt.Errorf("stream %s: stored message %v: %w", stream, which, err)
+		return is, fmt.Errorf("stream %s: stored message %v: %w", stream, which, err)
 	case got.Error != nil && got.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
-		return nil, 0, jetstream.ErrMsgNotFound
+		return is, jetstream.ErrMsgNotFound
 	case got.Error != nil:
-		return nil, 0, got.Error
+		return is, got.Error
 	case got.Message == nil:
-		return nil, 0, jetstream.ErrMsgNotFound
+		return is, jetstream.ErrMsgNotFound
 	}
 	msg := &natsgo.Msg{Subject: got.Message.Subject, Data: got.Message.Data}
 	if len(got.Message.Headers) > 0 {
 		if msg.Header, err = natsgo.DecodeHeadersMsg(got.Message.Headers); err != nil {
-			return nil, 0, fmt.Errorf("stream %s: stored message %v: %w", stream, which, err)
+			return is, fmt.Errorf("stream %s: stored message %v: %w", stream, which, err)
 		}
 	}
-	return msg, got.Message.Sequence, nil
+	return storedMessage{msg: msg, sequence: got.Message.Sequence, time: got.Message.Time}, nil
 }
 
 // isGetDenied tells whether err, of requestMessage, is that we may not look at

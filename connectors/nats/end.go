@@ -65,8 +65,11 @@ func (l *lane) isAtEnd(ctx context.Context) bool {
 	if l.source.last == 0 {
 		return true
 	}
+	if l.source.givenUp.areNoted() {
+		return false
+	}
 	l.mu.Lock()
-	changes, own, arrived := l.changes, len(l.held), l.delivered
+	changes, own, arrived := l.changes, l.countOwn(), l.delivered
 	pastEnd := l.pastEnd && len(l.ready) == 0
 	l.mu.Unlock()
 	if pastEnd {

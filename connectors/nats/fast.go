@@ -117,7 +117,7 @@ func (w *writer) commitFast(ctx context.Context, msgs []pipeline.Message, group 
 	}
 	defer w.sink.inFlight.giveRoomOf(len(group), size)
 	defer w.answers.forgetAll()
-	q := w.beginQuestion()
+	q := w.beginQuestion(w.sink.subjectOf(&msgs[group[len(group)-1]]))
 	id := w.fastName + "-" + strconv.FormatUint(q.number, 10)
 	begin := w.answers.prefix + id + "." + strconv.Itoa(fastFlow) + ".fail."
 	for n, i := range group {

@@ -52,6 +52,9 @@ func (d *delivery) notePart() {
 func (l *lane) measureMessage(ready []*delivery) (n int, fault error) {
 	l.joining.bytes = 0
 	begin := ready[0]
+	if begin.givenUp > 0 {
+		return 1, rejectGivenUp(begin.givenUp)
+	}
 	if !begin.isPart {
 		return 1, nil
 	}
@@ -163,6 +166,9 @@ func joinParts(parts []*delivery) *delivery {
 // addRead appends the message that d stands for, or the fault that it has.
 func (b *batch) addRead(place string, d *delivery, fault error) {
 	switch {
+	case d.givenUp > 0: // its dead letter has all of it
+		b.addDelivery(place, d)
+		b.Messages[len(b.Messages)-1].Fault = fault
 	case fault != nil:
 		b.addFault(place, d, fault)
 	case len(d.before) > 0:

@@ -48,16 +48,6 @@ var errLease = errors.New("another process has taken the lease over")
 // are missing, or the server has no JetStream for it.
 var ErrNoLease = errors.New("no lease of the consumer")
 
-// savedPosition is how far the owner has come, as the next owner needs to know.
-type savedPosition struct {
-	Created  int64  `json:"created"`            // when the stream was made, unix nanoseconds
-	Consumer int64  `json:"consumer,omitempty"` // when the consumer was made, likewise; 0 if not known
-	Next     int64  `json:"next"`
-	Last     int64  `json:"last"`
-	Time     int64  `json:"time"`            // when the message at Last was stored, likewise
-	State    []byte `json:"state,omitempty"` // the Gate's
-}
-
 // leaseRecord is the entry. Nothing of it is secret.
 type leaseRecord struct {
 	Owner    string         `json:"owner"` // random, of a process
@@ -222,46 +212,11 @@ func (e *lease) checkOwner() error {
 	return nil
 }
 
-// savePosition notes how far the lane has come, to be stored soon or with the
-// next renewal. It returns the number of the note: it is stored when isSaved
-// says so.
-func (e *lease) savePosition(p savedPosition, soon bool) uint64 {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.store != nil {
-		e.elsewhere = &p
-	} else {
-		e.record.Position = &p
-	}
-	e.unsaved++
-	if soon {
-		signalOnce(e.work)
-	}
-	return e.unsaved
-}
-
-// isSaved tells whether the note of this number, or a later one, is stored.
-func (e *lease) isSaved(number uint64) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.saved >= number
-}
-
 // setChanged sets the function to call after each renewal.
 func (e *lease) setChanged(f func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.changed = f
-}
-
-// position returns the position with which the lease was taken; nil if none.
-func (e *lease) position() *savedPosition {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.store != nil {
-		return e.elsewhere
-	}
-	return e.record.Position
 }
 
 // release gives the lease to the next process at once, with the last position.

@@ -150,7 +150,7 @@ func (e *DeletedError) Error() string {
 func (s *Source) resultOfRun() error {
 	n := s.losses.count()
 	if n == 0 || !s.UntilEnd {
-		return nil
+		return s.checkGivenUp()
 	}
 	if s.lease != nil {
 		if s.start.next <= s.last {

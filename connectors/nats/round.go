@@ -148,15 +148,17 @@ func (w *writer) publishOne(ctx context.Context, msgs []pipeline.Message, index 
 // sendQuestion sends a message that is to be answered. The client has copied it
 // when it returns.
 func (w *writer) sendQuestion(msg *natsgo.Msg) (question, error) {
-	q := w.beginQuestion()
+	q := w.beginQuestion(msg.Subject)
 	msg.Reply = w.answers.prefix + strconv.FormatUint(q.number, 10)
 	err := w.sink.conn.nc.PublishMsg(msg)
 	return q, err
 }
 
 // beginQuestion returns a question that is sent now.
-func (w *writer) beginQuestion() question {
-	return question{number: w.answers.expectAnswer(), epoch: w.sink.conn.connectionCount(), sent: time.Now()}
+func (w *writer) beginQuestion(subject string) question {
+	return question{
+		number: w.answers.expectAnswer(), subject: subject, epoch: w.sink.conn.connectionCount(), sent: time.Now(),
+	}
 }
 
 // settleAll waits for the acknowledgements of all messages on their way.

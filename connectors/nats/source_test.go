@@ -773,7 +773,7 @@ func TestConsumerDiffers(t *testing.T) {
 		{"ack none", func(c *jetstream.ConsumerConfig) { c.AckPolicy = jetstream.AckNonePolicy }, "ack policy"},
 		{"filter", func(c *jetstream.ConsumerConfig) { c.FilterSubject = "orders.eu" }, `reads subjects ["orders.eu"]`},
 		{"filters", func(c *jetstream.ConsumerConfig) { c.FilterSubjects = []string{"orders.eu", "orders.us"} }, "reads subjects"},
-		{"max deliver", func(c *jetstream.ConsumerConfig) { c.MaxDeliver = 5 }, "MaxDeliver"},
+		{"max deliver", func(c *jetstream.ConsumerConfig) { c.MaxDeliver = 1 }, "MaxDeliver"},
 		{"headers only", func(c *jetstream.ConsumerConfig) { c.HeadersOnly = true }, "headers only"},
 		{"small requests", func(c *jetstream.ConsumerConfig) { c.MaxRequestBatch = 10 }, "limits requests"},
 	} {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,8 +28,11 @@ type recorder struct {
 func (*recorder) Name() string { return "recorder" }
 
 func (r *recorder) Send(ctx context.Context, a Alarm) error {
-	if r.fail != nil {
-		if err := r.fail(); err != nil {
+	r.mu.Lock()
+	fail := r.fail
+	r.mu.Unlock()
+	if fail != nil {
+		if err := fail(); err != nil {
 			if errors.Is(err, context.Canceled) {
 				<-ctx.Done()
 			}
@@ -109,8 +113,8 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// TestDegraded: keys that are degraded, and places of which nothing is known
-// but the name.
+// TestQuiet: keys that are degraded raise nothing, and of some parked places
+// only the name is known.
 func TestQuiet(t *testing.T) {
 	var w watch.Route
 	w.KeyState(kekcache.StateChange{State: kekcache.Degraded, Cause: errors.New("away")})
@@ -153,9 +157,10 @@ func TestRate(t *testing.T) {
 // not, and neither holds up the end for more than a few seconds.
 func TestTriesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tries, w := 0, new(watch.Route)
+		w := new(watch.Route)
+		var tries atomic.Int64
 		r := &recorder{fail: func() error {
-			if tries++; tries < 5 {
+			if tries.Add(1) < 5 {
 				return errors.New("away")
 			}
 			return nil
@@ -163,16 +168,16 @@ func TestTriesAgain(t *testing.T) {
 		a := begin(r, w)
 		w.ObservePlace("o", 1, errors.New("malformed"))
 		time.Sleep(2 * time.Minute)
-		if got := r.take(); len(got) != 1 || tries != 5 {
-			t.Errorf("%q after %d tries", got, tries)
+		if got := r.take(); len(got) != 1 || tries.Load() != 5 {
+			t.Errorf("%q after %d tries", got, tries.Load())
 		}
 		r.mu.Lock()
-		r.fail = func() error { tries++; return fmt.Errorf("%w: 404", errFinal) }
+		r.fail = func() error { tries.Add(1); return fmt.Errorf("%w: 404", errFinal) }
 		r.mu.Unlock()
 		w.ObserveStuck("o", errors.New("y"))
 		time.Sleep(5 * time.Minute)
-		if tries != 6 {
-			t.Errorf("%d tries of what is refused", tries-5)
+		if n := tries.Load(); n != 6 {
+			t.Errorf("%d tries of an alarm that is refused", n-5)
 		}
 		a.Close()
 	})

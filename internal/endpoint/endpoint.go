@@ -107,12 +107,20 @@ type Traits struct {
 	// NamesTopics says that every message comes from a topic with a name, or is
 	// written to one.
 	NamesTopics bool
+	// TopicOf returns the topic of a place, for a source with NamesTopics.
+	// Several goroutines may call it.
+	TopicOf func(place string) string
 	// SeveralTopics says that a source may be more than one topic: its messages
 	// are bound to a context by topic.
 	SeveralTopics bool
 	// MapTopic returns the topic that messages of another one are written to,
 	// for a sink that depends on it; nil for one that does not.
 	MapTopic func(topic string) (string, error)
+	// Rebase returns, for a sink with MapTopic, the template that makes of the
+	// name of a topic which is written the name that another template makes of
+	// the topic which is read. It is false if there is no such template. A nil
+	// Rebase says that there never is one.
+	Rebase func(template string) (rebased string, ok bool)
 	// Files are the local files that the URL names and that opening reads,
 	// such as credentials.
 	Files []NamedFile

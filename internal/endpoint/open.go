@@ -18,10 +18,8 @@ type Source struct {
 	// nil, where a source has several. A nil IdentifyPlace says that it is
 	// Identity for all. Several goroutines may call it.
 	IdentifyPlace func(place string) Identity
-	// TopicOf returns the topic of a place, for a source with
+	// Topics returns the topics that the source has now, for one with
 	// Traits.NamesTopics. Several goroutines may call it.
-	TopicOf func(place string) string
-	// Topics returns the topics that the source has now, likewise.
 	Topics func() []string
 	// Places is how many places there are now; 0 if only a few.
 	Places int

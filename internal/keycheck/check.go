@@ -23,7 +23,10 @@ import (
 type Options struct {
 	Keys    []keys.Unwrapper // none: the needed keys are listed, and nothing is tried
 	Context keys.Context
-	Store   kekcache.Store // for envelopes by reference; may be nil
+	// ContextOf returns the context of the messages of a place. Nil means that
+	// it is Context for all of them.
+	ContextOf func(place string) (keys.Context, error)
+	Store     kekcache.Store // for envelopes by reference; may be nil
 	// Sealed returns the envelope that a message carries, or why it carries
 	// none, as a *pipeline.Reject.
 	Sealed func(m *pipeline.Message) ([]byte, error)
@@ -46,7 +49,10 @@ type Checker struct {
 	looked atomic.Int64
 
 	mu       sync.Mutex
-	ring     []*ringKey
+	ring     []*ringKey            // of context
+	rings    map[string][]*ringKey // by name of the context
+	states   []*kekState           // of o.Keys
+	context  keys.Context          // of the envelope that is looked at
 	rows     map[string]*KEK
 	order    []*KEK // of rows
 	signers  []*Signer
@@ -68,7 +74,8 @@ func New(o Options) (*Checker, error) {
 	o.Recipients = cmp.Or(o.Recipients, len(o.Keys))
 	o.Timeout = cmp.Or(o.Timeout, 15*time.Second)
 	c := &Checker{
-		o: o, rows: map[string]*KEK{}, needs: map[needName]*need{}, places: map[string]*Place{},
+		o: o, rings: map[string][]*ringKey{}, rows: map[string]*KEK{}, needs: map[needName]*need{},
+		places: map[string]*Place{},
 		report: Report{
 			Tried: len(o.Keys) > 0, Recipients: o.Recipients,
 			Refused: map[string]int64{}, Unreadable: map[string]int64{},
@@ -78,15 +85,30 @@ func New(o Options) (*Checker, error) {
 		c.signerOf(s.KID()).Trusted = true
 	}
 	for _, k := range o.Keys {
-		r, err := newRingKey(k, &c.o)
-		if err != nil {
-			return nil, err
-		}
-		r.row = c.findOrAddRow(k.Name())
-		r.row.Configured, r.row.Why = true, ""
-		c.ring = append(c.ring, r)
+		state := &kekState{row: c.findOrAddRow(k.Name())}
+		state.row.Configured, state.row.Why = true, ""
+		c.states = append(c.states, state)
 	}
-	return c, nil
+	return c, c.useContext(o.Context)
+}
+
+// useContext has the next envelopes be looked at as those of a context.
+func (c *Checker) useContext(name keys.Context) error {
+	c.context = name
+	var known bool
+	if c.ring, known = c.rings[name.Name]; known {
+		return nil
+	}
+	var ring []*ringKey
+	for i, k := range c.o.Keys {
+		r, err := newRingKey(k, &c.o, name, c.states[i])
+		if err != nil {
+			return err
+		}
+		ring = append(ring, r)
+	}
+	c.ring, c.rings[name.Name] = ring, ring
+	return nil
 }
 
 // Looked is how many messages have been looked at.
@@ -180,6 +202,15 @@ func (c *Checker) checkMessage(ctx context.Context, m *pipeline.Message) (verdic
 	sealed, err := c.o.Sealed(m)
 	if err != nil {
 		return c.countRefused(err), nil
+	}
+	if c.o.ContextOf != nil {
+		name, err := c.o.ContextOf(m.Origin.Place)
+		if err == nil {
+			err = c.useContext(name)
+		}
+		if err != nil {
+			return refused, err
+		}
 	}
 	return c.checkEnvelope(ctx, sealed)
 }

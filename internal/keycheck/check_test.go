@@ -155,7 +155,7 @@ func TestAway(t *testing.T) {
 // whether kekcache returns it or waits.
 func TestAuditFails(t *testing.T) {
 	full := errors.New("no space left on device")
-	k := &ringKey{audit: &noted{Auditor: failingAudit{full}}}
+	k := &ringKey{kekState: new(kekState), audit: &noted{Auditor: failingAudit{full}}}
 	if err := k.audit.Record(kekcache.Event{}); !errors.Is(err, full) {
 		t.Fatalf("%v", err)
 	}

@@ -36,11 +36,14 @@ type need struct {
 	malformed  error  // the recipients are none
 }
 
-// needName is a data key and how it is wrapped, by their hash.
+// needName is a data key, how it is wrapped and in which context, by their
+// hash.
 type needName [sha256.Size]byte
 
-func nameOf(h *cms.Header, encoded []byte) (name needName) {
+func nameOf(h *cms.Header, encoded []byte, context string) (name needName) {
 	sum := sha256.New()
+	contextSum := sha256.Sum256([]byte(context))
+	sum.Write(contextSum[:])
 	sum.Write(h.Commitment) // of another size than a kid
 	sum.Write(h.KID)
 	sum.Write(encoded)
@@ -58,7 +61,7 @@ type wrapping struct {
 // findNeed finds out which keys can open an envelope, once for all with the
 // same data key and recipients.
 func (c *Checker) findNeed(ctx context.Context, h *cms.Header, encoded []byte) (*need, error) {
-	name := nameOf(h, encoded)
+	name := nameOf(h, encoded, c.context.Name)
 	if n := c.needs[name]; n != nil {
 		return n, nil
 	}

@@ -15,21 +15,26 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// ringKey is a configured KEK. Each has a cache of its own, so that each is
-// asked, whether another one opens too or not.
+// kekState is a configured KEK as far as it is the same for all contexts.
+type kekState struct {
+	row  *KEK
+	away *refusal // it did not answer, and is not asked again
+}
+
+// ringKey is a configured KEK for one context. Each has a cache of its own, so
+// that each is asked, whether another one opens too or not.
 type ringKey struct {
+	*kekState
 	kek     keys.Unwrapper
 	opening *kekcache.OpenKeys
 	audit   *noted
 	timeout time.Duration
-	row     *KEK
-	away    *refusal // it did not answer, and is not asked again
 }
 
-func newRingKey(k keys.Unwrapper, o *Options) (*ringKey, error) {
-	out := &ringKey{kek: k, timeout: o.Timeout}
+func newRingKey(k keys.Unwrapper, o *Options, context keys.Context, state *kekState) (*ringKey, error) {
+	out := &ringKey{kekState: state, kek: k, timeout: o.Timeout}
 	options := kekcache.OpenKeysOptions{
-		Unwrappers: []keys.Unwrapper{k}, Context: o.Context, Signers: o.Signers, Skew: o.Skew, Log: o.Log,
+		Unwrappers: []keys.Unwrapper{k}, Context: context, Signers: o.Signers, Skew: o.Skew, Log: o.Log,
 		MaxKeys: 1, // the result for a key is remembered here
 	}
 	if o.Audit != nil {

@@ -25,7 +25,7 @@ func (c *Checker) addSigner(n *need, s *kekcache.Sealed) {
 	}
 	n.signers = append(n.signers, row)
 	row.DataKeys++
-	message := cms.AppendSealerInput(nil, s.Commitment, c.o.Context.Name, signature.From, signature.Until)
+	message := cms.AppendSealerInput(nil, s.Commitment, c.context.Name, signature.From, signature.Until)
 	for _, trusted := range c.o.Signers {
 		if trusted.KID() == signature.KID && trusted.Verify(message, signature.Bytes[:]) {
 			row.Verified++

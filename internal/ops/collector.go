@@ -19,6 +19,13 @@ func (*collector) Describe(chan<- *prometheus.Desc) {}
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(out chan<- prometheus.Metric) {
 	out <- prometheus.MustNewConstMetric(descBuild, prometheus.GaugeValue, 1, labelOf(c.source.Version))
+	if c.source.Configuration != nil {
+		refused := 0.0
+		if c.source.Configuration().Refused != "" {
+			refused = 1
+		}
+		out <- prometheus.MustNewConstMetric(descRefusedFile, prometheus.GaugeValue, refused)
+	}
 	out <- prometheus.MustNewConstMetric(descUsed, prometheus.GaugeValue, readMemory())
 	for _, r := range c.source.Routes() {
 		s := sender{out, labelOf(r.Name)}
@@ -76,7 +83,7 @@ func oneIf(is bool) float64 {
 
 func (s *sender) sendRoute(r *Route) {
 	s.gauge(descRoute, 1, r.Direction, r.From, r.To)
-	s.sendWord(descPhase, string(r.Phase), []string{string(Opening), string(Running), string(Ended)})
+	s.sendWord(descPhase, string(r.Phase), phases)
 	s.gauge(descReady, oneIf(len(r.reasonsAgainst()) == 0))
 	if r.Memory > 0 {
 		s.gauge(descBound, float64(r.Memory))

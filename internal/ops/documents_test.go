@@ -20,7 +20,9 @@ func knownMetrics(t *testing.T) map[string]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := map[string]bool{"streamcrypt_build_info": true, "streamcrypt_memory_used_bytes": true}
+	known := map[string]bool{
+		"streamcrypt_build_info": true, "streamcrypt_memory_used_bytes": true, "streamcrypt_configuration_refused": true,
+	}
 	for _, m := range regexp.MustCompile(`describe\(\s*"([a-z_]+)"`).FindAllStringSubmatch(string(code), -1) {
 		known["streamcrypt_"+m[1]] = true
 	}

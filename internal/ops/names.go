@@ -14,7 +14,11 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 
 // The metrics of a route. They are listed in docs/operate.md.
 var (
-	descBuild = prometheus.NewDesc("streamcrypt_build_info", "The version of the program.", []string{"version"}, nil)
+	descBuild = prometheus.NewDesc(
+		"streamcrypt_build_info", "The version of the program.", []string{"version"}, nil,
+	)
+	descRefusedFile = prometheus.NewDesc("streamcrypt_configuration_refused",
+		"1 if the configuration file as it is now is not in use, since it has a mistake.", nil, nil)
 	descRoute = describe("route_info", "A route and its ends; always 1.", "direction", "from", "to")
 	descPhase = describe("route_phase", "1 for the phase that the route is in, 0 for the others.", "phase")
 	descReady = describe(

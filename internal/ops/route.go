@@ -16,7 +16,14 @@ const (
 	Opening Phase = "opening" // brokers or key services may be away
 	Running Phase = "running"
 	Ended   Phase = "ended"
+	Waiting Phase = "waiting" // it has failed, and is started again
+	Failed  Phase = "failed"
+	Done    Phase = "done" // it has carried everything
 )
+
+var phases = []string{
+	string(Opening), string(Running), string(Ended), string(Waiting), string(Failed), string(Done),
+}
 
 // Route holds everything that the server tells of a route.
 type Route struct {
@@ -25,6 +32,8 @@ type Route struct {
 	From, To  string // names of the ends
 	Phase     Phase
 	Since     time.Time // when the phase began
+	// Failure is why a route that waits or has failed does not run.
+	Failure error
 	// Memory is how much the route may use, in bytes; 0 if it is not known yet.
 	Memory int64
 	// Watch has the figures; nil while there are none.
@@ -43,6 +52,12 @@ const maxReasons = 20
 
 // reasonsAgainst returns why a route does not carry messages; none if it does.
 func (r *Route) reasonsAgainst() []string {
+	if r.Phase == Done {
+		return nil
+	}
+	if r.Failure != nil {
+		return []string{fmt.Sprintf("the route is %s: %v", r.Phase, r.Failure)}
+	}
 	if r.Phase != Running {
 		return []string{"the route is " + string(r.Phase)}
 	}

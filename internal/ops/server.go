@@ -37,10 +37,21 @@ type Source struct {
 	// Routes returns how all routes stand. It is called for each request, by
 	// several goroutines at a time.
 	Routes func() []Route
+	// Configuration tells of the file of all routes; nil if there is none.
+	Configuration func() Configuration
 	// Hint returns the advice about the cause of a parked place, "" if there is
 	// none. It may be nil.
 	Hint func(cause error) string
 	Log  *slog.Logger
+}
+
+// Configuration is a file that a process reads its routes from.
+type Configuration struct {
+	File   string    `json:"file"`
+	Loaded time.Time `json:"loaded"` // the content in use
+	// Refused is why the content of the file as it is now is not in use; "" if
+	// it is.
+	Refused string `json:"refused,omitempty"`
 }
 
 // Server is a server that listens. The caller closes it.

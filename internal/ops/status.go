@@ -13,9 +13,11 @@ import (
 
 // status is the content of /status.json, which the page shows.
 type status struct {
-	Version string        `json:"version"`
-	Now     time.Time     `json:"now"`
-	Routes  []routeStatus `json:"routes"`
+	Version string    `json:"version"`
+	Now     time.Time `json:"now"`
+	// Configuration is the file that the routes come from, if there is one.
+	Configuration *Configuration `json:"configuration,omitempty"`
+	Routes        []routeStatus  `json:"routes"`
 }
 
 type routeStatus struct {
@@ -82,6 +84,10 @@ func (s *Server) serveStatus(w http.ResponseWriter, _ *http.Request) {
 	answer := status{Version: s.source.Version, Now: time.Now().UTC(), Routes: []routeStatus{}}
 	for _, r := range s.source.Routes() {
 		answer.Routes = append(answer.Routes, s.describeRoute(&r))
+	}
+	if s.source.Configuration != nil {
+		file := s.source.Configuration()
+		answer.Configuration = &file
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/streamcrypt/streamcrypt/chunker"
+	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/internal/audit"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
@@ -23,6 +24,9 @@ var ownAdvice = []hint.Advice{
 	hint.AboutError(ErrInterrupted,
 		"run it again; with --checkpoint a record file goes on where it was, with group= a topic, with "+
 			"consumer= a stream"),
+	hint.AboutError(address.ErrUser, "user= names the user, and password-file= or token-file= the file of the secret"),
+	hint.AboutType[*memlimit.FullError](
+		"raise memory, or lower read-ahead; memory_mib in the log says how much each route takes"),
 	hint.AboutType[*memlimit.TooSmallError]("lower --workers, --budget or --read-ahead, or raise the limit"),
 }
 

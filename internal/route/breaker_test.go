@@ -107,3 +107,18 @@ func TestBreakerConfig(t *testing.T) {
 		mustRun(t, Decrypt, c)
 	}
 }
+
+// TestBreakerOfAFile: the checkpoint of a file keeps an open breaker.
+func TestBreakerOfAFile(t *testing.T) {
+	testDir(t)
+	writeFile(t, "in.ndjson", []byte(strings.Repeat(`{"value":"v"}`+"\n", 15)))
+	mustRun(t, Encrypt, Config{From: "file:in.ndjson", To: "file:forged.ndjson", Keys: []string{"local:other.jwk"}})
+	c := Config{From: "file:forged.ndjson", To: "file:out.ndjson", DeadLetter: "file:dead.ndjson", Checkpoint: "c"}
+	for i, want := range []int64{10, 0, 5} {
+		c.Resume = i == 2
+		s, err := run(t, Decrypt, c, Env{Log: quiet})
+		if s.Rejected != want || errors.Is(err, ErrBreakerOpen) == c.Resume {
+			t.Fatalf("run %d: %d rejected, %v", i, s.Rejected, err)
+		}
+	}
+}

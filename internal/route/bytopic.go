@@ -38,7 +38,7 @@ func (r *records) openSealingByTopic(ctx context.Context) error {
 	r.load = r.reloadSealing(r.sealing)
 	place := newPlaces(r.in, r.sink.KeepsPartitions)
 	return r.setTransform(func() (pipeline.Transform, error) {
-		t := newTopical(r.in.TopicOf, r.contextFor, func(topic, name string) (pipeline.Transform, func(), error) {
+		t := newTopical(r.source.TopicOf, r.contextFor, func(topic, name string) (pipeline.Transform, func(), error) {
 			return sealers.openTransform(name, func(sealer *envelope.Sealer) (pipeline.Transform, error) {
 				return r.newEncrypt(sealer, place, r.mapSubjectOf(topic))
 			})
@@ -119,7 +119,7 @@ func (r *records) openOpeningByTopic(ctx context.Context) error {
 	}
 	r.setGates()
 	return r.setTransform(func() (pipeline.Transform, error) {
-		t := newTopical(r.in.TopicOf, r.contextFor, func(topic, name string) (pipeline.Transform, func(), error) {
+		t := newTopical(r.source.TopicOf, r.contextFor, func(topic, name string) (pipeline.Transform, func(), error) {
 			return openers.openTransform(name, func(opener *envelope.Opener) (pipeline.Transform, error) {
 				return r.newDecrypt(opener, r.mapSubjectOf(topic))
 			})

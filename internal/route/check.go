@@ -68,9 +68,6 @@ func (c *Check) open(ctx context.Context, config Config, o CheckOptions) error {
 	if err != nil {
 		return err
 	}
-	if p.byTopic() {
-		return hint.New("keys check: several topics", "check one after the other")
-	}
 	if err := o.check(); err != nil {
 		return err
 	}
@@ -105,6 +102,9 @@ func (p *plan) newChecker(ctx context.Context, o CheckOptions) (*keycheck.Checke
 	options := keycheck.Options{
 		Context: keys.Context{Name: cmp.Or(p.KeyContext, string(p.context))}, Signers: p.signers, Skew: p.MaxSkew,
 		Sealed: findSealed(p.source.TextHeaders), Recipients: o.Recipients, Log: p.env.Log, Audit: p.audit,
+	}
+	if p.byTopic() {
+		options.ContextOf = p.keyContextOf
 	}
 	var err error
 	if len(p.Keys) > 0 {
@@ -222,7 +222,7 @@ func (j *checkJob) tellOpen() error {
 	if err := memlimit.Check(j.memory); err != nil {
 		return err
 	}
-	j.env.Log.Info("checking keys", "from", j.source.Name, "context", string(j.context), "memory_mib", j.memory>>20)
+	j.env.Log.Info("checking keys", "from", j.source.Name, "context", j.describeContext(), "memory_mib", j.memory>>20)
 	return nil
 }
 

@@ -136,25 +136,35 @@ func (p *plan) loadOpening(ctx context.Context) (*envelope.Opener, error) {
 
 // loadRewrapping loads the keys to rewrap from and for.
 func (p *plan) loadRewrapping(ctx context.Context) (*envelope.Rewrapper, error) {
-	from, err := p.loadUnwrappers(ctx, p.OldKeys)
-	if err != nil {
-		return nil, hint.PrefixError("old", err)
-	}
-	to, err := p.loadWrappers(ctx)
+	from, to, o, err := p.loadRewrapKeys(ctx)
 	if err != nil {
 		return nil, err
 	}
+	return envelope.NewRewrapper(from, to, o)
+}
+
+// loadRewrapKeys loads the keys to rewrap from and for, and returns the options
+// of a Rewrapper with them.
+func (p *plan) loadRewrapKeys(ctx context.Context) (
+	from []keys.Unwrapper, to []keys.Wrapper, o envelope.RewrapperOptions, err error,
+) {
+	if from, err = p.loadUnwrappers(ctx, p.OldKeys); err != nil {
+		return nil, nil, o, hint.PrefixError("old", err)
+	}
+	if to, err = p.loadWrappers(ctx); err != nil {
+		return nil, nil, o, err
+	}
 	p.keyNames = listNames(to)
-	o := envelope.RewrapperOptions{
+	o = envelope.RewrapperOptions{
 		Context: string(p.context), KeyContext: p.KeyContext, Signers: p.signers, Skew: p.MaxSkew,
 		PassUntrusted: p.passes(pipeline.ReasonUntrusted), Verify: p.VerifyKeys, Audit: p.audit,
 		Observer: &p.watch, Log: p.env.Log,
 	}
 	if o.Store, err = p.openStore(); err != nil {
-		return nil, err
+		return nil, nil, o, err
 	}
 	p.env.Log.Info("keys loaded", "old", names[keys.Unwrapper](from), "new", names[keys.Wrapper](to))
-	return envelope.NewRewrapper(from, to, o)
+	return from, to, o, nil
 }
 
 // keyEnv returns the surroundings of the route's keys.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -25,16 +26,20 @@ type standInForKMS struct {
 const standInARN = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 func (s *standInForKMS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var in struct{ CiphertextBlob []byte }
+	var in struct {
+		CiphertextBlob    []byte
+		EncryptionContext map[string]string
+	}
 	body, _ := io.ReadAll(r.Body)
 	_ = json.Unmarshal(body, &in)
 	key := bytes.Repeat([]byte{7}, 32)
-	answer := map[string]any{"KeyId": standInARN, "Plaintext": key, "CiphertextBlob": append(key, "wrapped"...)}
+	wrapped := fmt.Appendf(slices.Clone(key), "wrapped for %v", in.EncryptionContext)
+	answer := map[string]any{"KeyId": standInARN, "Plaintext": key, "CiphertextBlob": wrapped}
 	switch r.Header.Get("X-Amz-Target") {
 	case "TrentService.Decrypt":
 		s.decrypts.Add(1)
 		fault, _ := s.fault.Load().(string)
-		if !bytes.Equal(in.CiphertextBlob, append(key, "wrapped"...)) {
+		if !bytes.Equal(in.CiphertextBlob, wrapped) {
 			fault = "InvalidCiphertextException"
 		}
 		if fault != "" {

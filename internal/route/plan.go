@@ -9,6 +9,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
+	"github.com/streamcrypt/streamcrypt/internal/memlimit"
 	"github.com/streamcrypt/streamcrypt/internal/retry"
 	"github.com/streamcrypt/streamcrypt/internal/topicname"
 	"github.com/streamcrypt/streamcrypt/internal/watch"
@@ -37,6 +38,7 @@ type plan struct {
 	watch          watch.Route        // the figures of the route
 	breaker        *transform.Breaker // nil without one
 	resume         chan struct{}      // see Route.Resume
+	claim          *memlimit.Claim    // of an open route
 	protection
 }
 

@@ -47,7 +47,7 @@ func openRaw(ctx context.Context, p *plan, closers *closers) (*raw, error) {
 		// read twice.
 		r.memory += 2 * envelope.MaxBuffered
 	}
-	if err := memlimit.Check(r.memory); err != nil {
+	if err := p.claim.RaiseTo(r.memory); err != nil {
 		return nil, err
 	}
 	if r.out, err = p.openRawSink(ctx, session); err != nil {

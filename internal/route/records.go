@@ -159,7 +159,7 @@ func (r *records) openEnds(ctx context.Context, archive archive.Functions, more 
 	r.options.Parks, r.options.Resume = r.parks, r.resume
 	r.watch.SetWorkers(cmp.Or(r.options.Workers, runtime.GOMAXPROCS(0)))
 	r.memory = r.in.CountMemory(r.options) + int64(r.in.Places)*placeMemory + more
-	if err := memlimit.Check(r.memory); err != nil {
+	if err := r.claim.RaiseTo(r.memory); err != nil {
 		return err
 	}
 	if r.out, err = r.openSink(ctx, session, r.in); err != nil {
@@ -177,7 +177,7 @@ func (r *records) openEnds(ctx context.Context, archive archive.Functions, more 
 	}
 	r.options.Sink, r.options.DeadLetters = r.out.Sink, letters.Sink
 	r.memory += int64(r.in.Lanes) * int64(r.out.LaneMemory+letters.LaneMemory)
-	return memlimit.Check(r.memory)
+	return r.claim.RaiseTo(r.memory)
 }
 
 // setTransform makes one transform to find out whether it can be made. Those of

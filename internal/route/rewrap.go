@@ -36,10 +36,27 @@ func (r *Route) ReadersContext() (name string, needed bool) {
 // name none.
 func (p *plan) contextToKeep() *string {
 	name := string(p.context)
-	if p.do != rewrap || name == p.sink.Context {
+	switch {
+	case p.do != rewrap:
+		return nil
+	case p.byTopic():
+		if name = p.rebaseContexts(); name == "" || name == placeOfTopic {
+			return nil
+		}
+	case name == p.sink.Context:
 		return nil
 	}
 	return &name
+}
+
+// rebaseContexts returns the template with which readers of the topics that are
+// written name the contexts; empty if there is none.
+func (p *plan) rebaseContexts() string {
+	if p.sink.Rebase == nil {
+		return ""
+	}
+	name, _ := p.sink.Rebase(p.describeContext())
+	return name
 }
 
 // checkRewrap refuses copies that nobody could open.
@@ -90,13 +107,19 @@ func (p *plan) checkRewrap() error {
 // rewraps counts the work of a route that rewraps. The zero value is that of
 // another route.
 type rewraps struct {
-	stats transform.RewrapStats
-	keys  *envelope.Rewrapper
+	stats   transform.RewrapStats
+	keys    *envelope.Rewrapper // of one topic
+	counted func() int64        // data keys of several
 }
 
 func (r *rewraps) report(s *Snapshot) {
-	if r.keys == nil {
+	switch {
+	case r.keys != nil:
+		s.DataKeys = r.keys.CountKeys()
+	case r.counted != nil:
+		s.DataKeys = r.counted()
+	default:
 		return
 	}
-	s.Rewrapped, s.Already, s.DataKeys = r.stats.Rewrapped.Load(), r.stats.Already.Load(), r.keys.CountKeys()
+	s.Rewrapped, s.Already = r.stats.Rewrapped.Load(), r.stats.Already.Load()
 }

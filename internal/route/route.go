@@ -44,6 +44,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
+	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // Config is one route, as flags, environment and a file give it. The zero value
@@ -163,6 +164,10 @@ type Env struct {
 	Stdin     io.Reader      // standard input, for an end that reads it
 	Stdout    io.Writer      // standard output, likewise
 	Endpoints endpoint.Table // the kinds of end there are; all that are built in
+	// Pool is the memory for batches in flight that routes of this process
+	// share; nil if the route has its own. Memory is what all routes may take.
+	Pool   *pipeline.Pool
+	Memory *memlimit.Bound
 }
 
 // Encrypt opens a route that seals the messages that it reads. Everything that
@@ -222,7 +227,9 @@ type job interface {
 // ErrInterrupted: a caller must not take half a file for a whole one. A lane
 // that could not go on is an error too, when the others have ended.
 func (r *Route) Run(ctx context.Context) error {
-	defer memlimit.WatchCollector(r.env.Log)()
+	if r.env.Pool == nil { // the process has one route
+		defer memlimit.WatchCollector(r.env.Log)()
+	}
 	return r.env.explain(nameSource(r.job.run(ctx)))
 }
 

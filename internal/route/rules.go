@@ -44,7 +44,9 @@ func (p *plan) checkLimits() error {
 
 // pipelineOptions returns the configured numbers.
 func (p *plan) pipelineOptions() pipeline.Options {
-	return pipeline.Options{Workers: p.Workers, Budget: int(p.Budget), ReadAhead: int(p.ReadAhead), Grace: p.Grace}
+	return pipeline.Options{
+		Workers: p.Workers, Budget: int(p.Budget), ReadAhead: int(p.ReadAhead), Grace: p.Grace, Pool: p.env.Pool,
+	}
 }
 
 // checkFormats refuses ends that do not go together.

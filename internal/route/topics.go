@@ -9,11 +9,15 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/topicname"
+	"github.com/streamcrypt/streamcrypt/keys"
 )
 
 // A route over several topics binds each envelope to the topic that holds the
 // ciphertext, and has a data key for each. Everything here is about such
 // routes.
+
+// placeOfTopic is the template of the names that are the topics themselves.
+const placeOfTopic = "{topic}"
 
 // byTopic tells whether contexts depend on topics.
 func (p *plan) byTopic() bool {
@@ -33,12 +37,9 @@ func (p *plan) checkTopics() error {
 	if !p.source.SeveralTopics {
 		return nil
 	}
-	switch {
-	case p.to != nil && p.sink.MapTopic == nil:
+	if p.to != nil && p.sink.MapTopic == nil {
 		return &hint.Error{Err: fmt.Errorf("to: %s is one destination for several topics", p.sink.Name),
 			Hint: "name it with {topic} in it, such as {topic}.sealed"}
-	case p.do == rewrap:
-		return hint.New("rewrap: several topics", "rewrap one after the other")
 	}
 	return nil
 }
@@ -75,7 +76,7 @@ func (p *plan) describeContext() string {
 	case p.contexts.IsMapped():
 		return p.contexts.String()
 	case p.byTopic():
-		return "{topic}"
+		return placeOfTopic
 	}
 	return string(p.context)
 }
@@ -156,7 +157,7 @@ func (a *announcer) close() error {
 
 // firstContext returns the context of a topic that the source has now.
 func (p *plan) firstContext(in *endpoint.Source) (string, error) {
-	if in.TopicOf == nil || in.Topics == nil {
+	if in.Topics == nil {
 		return "", errors.New("the source names no topics")
 	}
 	topics := in.Topics()
@@ -164,4 +165,14 @@ func (p *plan) firstContext(in *endpoint.Source) (string, error) {
 		return "", errors.New("the source has no topic")
 	}
 	return p.contextFor(topics[0])
+}
+
+// keyContextOf returns the context of the data keys in the envelopes of a place
+// of several topics.
+func (p *plan) keyContextOf(place string) (keys.Context, error) {
+	if p.KeyContext != "" {
+		return keys.Context{Name: p.KeyContext}, nil
+	}
+	name, err := p.contextFor(p.source.TopicOf(place))
+	return keys.Context{Name: name}, err
 }

@@ -68,6 +68,32 @@ func (t *Template) NameFor(topic string) (string, error) {
 // taken off.
 func (t *Template) Sample(stem string) string { return t.before + stem + t.behind }
 
+// Rebase returns the template that makes, of a name of t, the name which the
+// template text makes of the same topic. It is false if t puts something in
+// front of a topic's name, which no template takes off, or if text takes an end
+// off that the names have no more.
+func (t *Template) Rebase(text string) (rebased string, ok bool) {
+	of, err := Parse(text)
+	if err != nil || !of.mapped {
+		return text, err == nil
+	}
+	if !t.mapped || t.before != "" {
+		return "", false
+	}
+	// A name of t is stem + t.behind, and its topic stem + t.strip.
+	strip, behind := t.behind, ""
+	if cut, longer := strings.CutSuffix(of.strip, t.strip); longer {
+		strip = cut + strip
+	} else if behind, ok = strings.CutSuffix(t.strip, of.strip); !ok {
+		return "", false
+	}
+	inner := placeholder + "}"
+	if strip != "" {
+		inner = placeholder + "-" + strip + "}"
+	}
+	return of.before + inner + behind + of.behind, true
+}
+
 // SourceOf returns the topic for which NameFor returns name. It is false if
 // there is none, or if all topics have one name.
 func (t *Template) SourceOf(name string) (topic string, ok bool) {

@@ -2,6 +2,47 @@ package topicname
 
 import "testing"
 
+func TestRebase(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ written, of, want string }{
+		{"{topic}.moved", "{topic}", "{topic-.moved}"},
+		{"{topic-.sealed}.moved", "{topic}", "{topic-.moved}.sealed"},
+		{"{topic-.sealed}.moved", "{topic-.sealed}", "{topic-.moved}"},
+		{"{topic-.sealed}.moved", "shop/{topic-.eu.sealed}/x", "shop/{topic-.eu.moved}/x"},
+		{"{topic-.eu.sealed}.moved", "{topic-.sealed}", "{topic-.moved}.eu"},
+		{"{topic-.sealed}", "{topic}", "{topic}.sealed"},
+		{"{topic-.sealed}.moved", "shop", "shop"},
+		{"{topic}", "{topic}", "{topic}"},
+		{"new.{topic}", "{topic}", ""},
+		{"{topic-.sealed}.moved", "{topic-.other}", ""},
+		{"all", "{topic}", ""},
+		{"{topic}.moved", "{topic", ""},
+	} {
+		written, err := Parse(c.written)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, ok := written.Rebase(c.of)
+		if got != c.want && ok || ok != (c.want != "") {
+			t.Errorf("%s of %s: %q, %t; want %q", c.of, c.written, got, ok, c.want)
+		}
+		of, err := Parse(c.of)
+		if !ok || err != nil || !of.IsMapped() {
+			continue
+		}
+		rebased, err := Parse(got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const topic = "orders.eu.sealed"
+		want, _ := of.NameFor(topic)
+		name, _ := written.NameFor(topic)
+		if again, err := rebased.NameFor(name); again != want || err != nil {
+			t.Errorf("%s of %s: %q, %v; want %q", got, name, again, err, want)
+		}
+	}
+}
+
 func TestTemplate(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ text, topic, want string }{

@@ -50,11 +50,15 @@ func BuildProgram(ctx context.Context, root, dir, profiles string, flags ...stri
 	if profiles == "" {
 		return p, nil
 	}
-	var err error
-	p.profiles, err = filepath.Abs(profiles)
+	profiles, err := filepath.Abs(profiles)
 	p.Path = filepath.Join(dir, "profiled")
+	p.ProfileInto(profiles)
 	return p, errors.Join(err, system.BuildCommand(ctx, root, p.Path, "./internal/profiled"))
 }
+
+// ProfileInto has each turn write a profile into a folder, as the profiled
+// program does.
+func (p *Program) ProfileInto(folder string) { p.profiles = folder }
 
 // MakeCommand returns the command of a turn. Its profile is named by the
 // contender and the size of a payload.

@@ -88,13 +88,24 @@ func ReadProcessorTime(pid int) (time.Duration, error) {
 }
 
 // ReadPeak returns the most memory that a process has had so far, in MiB.
-func ReadPeak(pid int) (float64, error) {
+func ReadPeak(pid int) (float64, error) { return readMemory(pid, "VmHWM:") }
+
+// ReadMemory returns the memory of a process now, and the most so far, in MiB.
+func ReadMemory(pid int) (now, peak float64, err error) {
+	if now, err = readMemory(pid, "VmRSS:"); err != nil {
+		return 0, 0, err
+	}
+	peak, err = ReadPeak(pid)
+	return now, peak, err
+}
+
+func readMemory(pid int, field string) (float64, error) {
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(status)) {
-		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+		if value, ok := strings.CutPrefix(line, field); ok {
 			n, err := strconv.Atoi(strings.Fields(value)[0])
 			return float64(n) / 1024, err
 		}

@@ -22,8 +22,14 @@ type Coordinator struct {
 	transaction bool
 
 	mu     sync.Mutex
-	broker int32 // -1 if it has to be looked for
+	broker int32     // -1 if it has to be looked for
+	busy   time.Time // since when it ends another transaction; zero if it does not
 }
+
+// busyLimit is how long a coordinator is believed that it ends the last
+// transaction, which takes it milliseconds. One that was cut off from the other
+// brokers says so until it is joined again, since it cannot store the end.
+const busyLimit = 2 * time.Second
 
 // coordinatorKey names a group or a transactional id.
 type coordinatorKey struct {
@@ -112,13 +118,33 @@ func (k *Coordinator) NoteDoubt() {
 // NoteCode forgets the coordinator if a code in its answer can mean that
 // another broker has taken over.
 func (k *Coordinator) NoteCode(err error) {
-	switch {
-	case err == nil || JudgeError(err) != Again || errors.Is(err, kafkago.ConcurrentTransactions):
+	busy := errors.Is(err, kafkago.ConcurrentTransactions)
+	switch overdue := k.noteBusy(busy); {
+	case overdue:
+		k.NoteDoubt()
+	case err == nil || busy || JudgeError(err) != Again:
 	case IsDoubtful(err):
 		k.NoteDoubt()
 	default:
 		k.NoteMoved()
 	}
+}
+
+// noteBusy notes whether the coordinator ends another transaction. It is true
+// if that has taken too long, and then again after as long.
+func (k *Coordinator) noteBusy(busy bool) (overdue bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch now := time.Now(); {
+	case !busy:
+		k.busy = time.Time{}
+	case k.busy.IsZero():
+		k.busy = now
+	case now.Sub(k.busy) >= busyLimit:
+		k.busy = now
+		return true
+	}
+	return false
 }
 
 // MayPass tells whether the request of an error may succeed later.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -118,7 +119,7 @@ func (t *Topic) Note(found *wire.Topic) error {
 	}
 	if t.id != [16]byte{} && len(leads) < len(t.leads) {
 		// Nobody can take partitions away: this broker has not heard of them.
-		leads = append(leads, t.leads[len(leads):]...)
+		leads = slices.Concat(leads, t.leads[len(leads):])
 	}
 	t.leads, t.asked = leads, time.Now()
 	return nil

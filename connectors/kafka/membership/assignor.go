@@ -12,6 +12,7 @@ type memberView struct {
 	topics     map[string]bool
 	owned      []Partition // claimed to be owned, in its generation
 	generation int32
+	process    string // its Options.Process
 }
 
 // dealPartitions deals all partitions of the topics out to the members. Each

@@ -40,6 +40,10 @@
 // to release them: another round follows soon, and members listen for it more
 // often.
 //
+// The user data of a subscription is the name of the member's process
+// (Options.Process). The leader knows by it which processes are members, and
+// Options.NoteMembers can end transactions that others have left open.
+//
 // # Time
 //
 // A member counts its session from the moment at which it sent the last request
@@ -57,6 +61,8 @@
 //	classic.go       joining and leading a group
 //	rounds.go        the requests of one round
 //	heartbeat.go     heartbeats
+//	silence.go       a coordinator that does not answer them
+//	census.go        the leader tells which processes are members
 //	watch.go         the leader looks for partitions that were added
 //	consumer.go      the protocol in which the broker deals (KIP-848)
 //	leave.go         leaving

@@ -140,8 +140,12 @@ func (m *Member) sendHeartbeat(ctx context.Context, id Identity) (answered bool)
 	sent := time.Now()
 	res, err := m.Coordinator.Ask(ctx, req, 3, 4, m.Session/limitsPerSession)
 	if err != nil {
+		if ctx.Err() == nil {
+			m.noteSilence(err)
+		}
 		return false
 	}
+	m.endSilence()
 	return m.noteHeartbeat(id, sent, kafkago.Error(res.(*kmsg.HeartbeatResponse).ErrorCode))
 }
 

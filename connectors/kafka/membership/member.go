@@ -22,6 +22,8 @@ type Member struct {
 	Options
 	lease *lease
 	beats heartbeats
+	silence
+	census
 	holding
 
 	mu       sync.Mutex
@@ -63,6 +65,7 @@ func New(o Options) (*Member, error) {
 	}
 	m.holding.init(o.Holder)
 	m.beats.initBeats()
+	m.census.tell = make(chan []string, 1)
 	m.loss, m.lose = context.WithCancelCause(context.Background())
 	return m, nil
 }
@@ -83,6 +86,7 @@ func (m *Member) Run(ctx context.Context) error {
 	} else {
 		helpers.Go(func() { m.sendHeartbeats(ctx) })
 		helpers.Go(func() { m.watchTopics(ctx) })
+		helpers.Go(func() { m.census.tellAll(ctx, m.NoteMembers) })
 	}
 	if err := run(ctx); err != nil {
 		return fmt.Errorf("kafka group %s: %w", m.Group, err)

@@ -37,6 +37,15 @@ type Options struct {
 	// broker's then, and Rebalance is sent along.
 	Consumer bool
 
+	// Process is a name for this process, at most 255 bytes, which no other one
+	// ever has had. Members tell it to the leader.
+	Process string
+	// NoteMembers is told by the leader, after each round, which processes are
+	// members: every other one has lost its partitions. It is called by one
+	// goroutine, and not after a round with a member that has no Process. Nil
+	// means that nobody wants to know.
+	NoteMembers func(ctx context.Context, processes []string)
+
 	Coordinator Coordinator
 	Layout      Layout
 	Holder      Holder

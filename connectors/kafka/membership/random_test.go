@@ -99,7 +99,7 @@ func runRandomGroup(t *testing.T, b *board, seed uint64) {
 // FuzzSubscription: the bytes of other members never panic, and a plan that is
 // made of them is a plan.
 func FuzzSubscription(f *testing.F) {
-	f.Add(encodeSubscription([]string{"a"}, []Partition{{"a", 0}}, 3), int32(4))
+	f.Add(encodeSubscription([]string{"a"}, []Partition{{"a", 0}}, 3, "p"), int32(4))
 	f.Add([]byte{0, 1, 0, 0, 0, 1, 0, 1, 'a', 0xff, 0xff, 0xff, 0xff}, int32(2)) // without its last field
 	f.Fuzz(func(t *testing.T, b []byte, n int32) {
 		view, err := decodeSubscription("x", b)

@@ -42,6 +42,7 @@ func (m *Member) joinAndSync(ctx context.Context, reason string) (assignment, er
 		return assignment{}, err
 	}
 	m.noteSettled(sent)
+	m.census.release()
 	given, err := decodeAssignment(answer.MemberAssignment)
 	if err != nil {
 		return assignment{}, fmt.Errorf("assignment: %w", err)
@@ -109,7 +110,7 @@ func (m *Member) joinRequest(id Identity, reason string) *kmsg.JoinGroupRequest 
 	m.mu.Lock()
 	dealt, names := m.dealt, m.names // a coordinator starts a round if these bytes change
 	m.mu.Unlock()
-	p.Metadata = encodeSubscription(names, m.holding.listHeld(), dealt)
+	p.Metadata = encodeSubscription(names, m.holding.listHeld(), dealt, m.Process)
 	req.Protocols = append(req.Protocols, p)
 	return req
 }
@@ -158,6 +159,7 @@ func (m *Member) planRound(
 		maps.Copy(topics, view.topics)
 		members = append(members, view)
 	}
+	m.census.hold(members)
 	f, err := m.findFacts(ctx, slices.Sorted(maps.Keys(topics)))
 	if err != nil {
 		return nil, err

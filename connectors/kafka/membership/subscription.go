@@ -17,13 +17,18 @@ const (
 
 	// maxUserData bounds the user data of a leader, in bytes.
 	maxUserData = 4 << 20
+	// maxProcess bounds the name of a process, in bytes.
+	maxProcess = 255
 )
 
 // encodeSubscription returns the standard bytes of a subscription
-// (ConsumerProtocolSubscription).
-func encodeSubscription(topics []string, owned []Partition, generation int32) []byte {
+// (ConsumerProtocolSubscription). The user data is the name of the process.
+func encodeSubscription(topics []string, owned []Partition, generation int32, process string) []byte {
 	s := kmsg.NewConsumerMemberMetadata()
 	s.Version, s.Topics, s.Generation = subscriptionVersion, topics, generation
+	if process != "" {
+		s.UserData = []byte(process)
+	}
 	for topic, numbers := range groupByTopic(owned) {
 		o := kmsg.NewConsumerMemberMetadataOwnedPartition()
 		o.Topic, o.Partitions = topic, numbers
@@ -42,6 +47,9 @@ func decodeSubscription(id string, b []byte) (view memberView, err error) {
 		return memberView{id: id}, err
 	}
 	view = memberView{id: id, topics: make(map[string]bool, len(s.Topics)), generation: s.Generation}
+	if len(s.UserData) <= maxProcess {
+		view.process = string(s.UserData)
+	}
 	for _, t := range s.Topics {
 		view.topics[t] = true
 	}

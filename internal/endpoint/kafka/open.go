@@ -66,7 +66,7 @@ func (t *topic) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint.
 	bounded := t.until.Bounded()
 	in := &endpoint.Source{
 		Source: source, Identity: id, Name: fmt.Sprintf("kafka topic %s, %s", t.topic, id),
-		TopicOf: cluster.TopicOf, Topics: source.Topics, Places: t.countPlaces(source),
+		Topics: source.Topics, Places: t.countPlaces(source),
 		NumberPlace: numberPlace(source), IdentifyPlace: t.placeIdentities(source),
 		IsCompacted: source.IsCompacted, Compressed: source.IsCompressed(),
 		Ordered: source.Ordered(), Bounded: bounded, Lanes: source.MaxLanes(), Largest: source.MaxBatch(),

@@ -401,10 +401,10 @@ func (t *topic) Traits() endpoint.Traits {
 		Log: true, Endless: !t.until.Bounded(), KeepsPartitions: t.partition == connector.SamePartition,
 		Repartitions: t.as == endpoint.To && t.partition != connector.SamePartition, Subjects: endpoint.NoSubjects,
 		StartsSealed: t.start.Sealed, ShowsHeld: t.as == endpoint.To,
-		NamesTopics: true, SeveralTopics: t.as.Reads() && t.reads.MayBeSeveral(),
+		NamesTopics: true, TopicOf: cluster.TopicOf, SeveralTopics: t.as.Reads() && t.reads.MayBeSeveral(),
 	}
 	if t.writes.IsMapped() {
-		traits.MapTopic = t.writes.NameFor
+		traits.MapTopic, traits.Rebase = t.writes.NameFor, t.writes.Rebase
 	}
 	return traits
 }

@@ -65,7 +65,7 @@ func (n *stream) openOne(ctx context.Context, s *endpoint.Session) (*connector.S
 	name, created := source.Identity()
 	id, err := identifyStream(source.Domain(), name, created, source.FilterSubjects(), s.Mapping)
 	return source, &endpoint.Source{
-		TopicOf: func(string) string { return n.stream }, Topics: func() []string { return []string{n.stream} },
+		Topics: func() []string { return []string{n.stream} },
 		Source: source, Identity: id, Name: n.Traits().Identity,
 		RisingTerms: true, IsCompacted: func(string) bool { return source.IsCompacted() },
 		Losses: source.Losses, Compressed: source.IsCompressed(),

@@ -130,7 +130,6 @@ func (n *stream) openSeveral(ctx context.Context, s *endpoint.Session) (*endpoin
 		Name: n.Traits().Identity, RisingTerms: true, Bounded: n.untilEnd, Ordered: !n.shared,
 		Places: len(n.streams), Lanes: len(n.streams),
 		SealedSubject: n.sealedSubject(),
-		TopicOf:       func(place string) string { return place },
 		Topics:        func() []string { return slices.Clone(n.streams) },
 		IdentifyPlace: func(place string) endpoint.Identity {
 			if part := parts[place]; part != nil {

@@ -211,6 +211,10 @@ func (n *stream) Traits() endpoint.Traits {
 		Subjects:      endpoint.OwnSubjects, MaxReadAhead: connector.MaxReadAhead, Mapping: n.subjects.String(),
 	}
 	t.NamesTopics, t.SeveralTopics = true, n.isSeveral()
+	t.TopicOf = func(string) string { return n.stream }
+	if t.SeveralTopics {
+		t.TopicOf = func(place string) string { return place }
+	}
 	if n.template.IsMapped() {
 		t.MapTopic, t.Mapping = n.template.NameFor, n.to
 	}

@@ -1,5 +1,6 @@
 // Package settings reads a configuration file: one value or list per flag, by
-// the flag's name, in YAML or JSON.
+// the flag's name, in YAML or JSON. A Document has such fields for several
+// routes.
 //
 // It is strict: a line that it does not understand is an error that names the
 // line. It must not know any flag, nor the meaning of a value; its caller does.
@@ -51,6 +52,16 @@ func Read(name string) (*File, error) {
 
 // Parse reads a file's content. JSON is YAML too.
 func Parse(name string, data []byte) (*File, error) {
+	f := &File{name: name}
+	root, err := parseRoot(name, data)
+	if root == nil {
+		return f, err
+	}
+	return f, f.readFields(root)
+}
+
+// parseRoot returns the root of a file's only document; nil if it is empty.
+func parseRoot(name string, data []byte) (*yaml.Node, error) {
 	if len(data) > maxSize {
 		return nil, fmt.Errorf("%s: larger than %d bytes", name, maxSize)
 	}
@@ -58,15 +69,14 @@ func Parse(name string, data []byte) (*File, error) {
 	var document, more yaml.Node
 	switch err := decoder.Decode(&document); {
 	case errors.Is(err, io.EOF):
-		return &File{name: name}, nil
+		return nil, nil //nolint:nilnil // nothing is there, and nothing is wrong
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s: more than one document", name)
 	}
-	f := &File{name: name}
-	return f, f.readFields(document.Content[0])
+	return document.Content[0], nil
 }
 
 func (f *File) readFields(root *yaml.Node) error {

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/streamcrypt/streamcrypt/bench/internal/system"
+)
+
+const (
+	idleRoutes     = 50
+	idlePartitions = 4
+	// idleLimit is the most memory that they may take in one process, in MiB.
+	idleLimit = 128
+	// settleTime is how long they run before the memory is read.
+	settleTime = 20 * time.Second
+)
+
+// measureRoutes measures the memory of a process with many routes that have
+// nothing to do. The broker is in this process, and the routes in another.
+func measureRoutes(ctx context.Context, settle time.Duration) (_ []Figure, err error) {
+	dir, err := os.MkdirTemp("", "streamcrypt-bench-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	program := filepath.Join(dir, "streamcrypt")
+	if err := system.BuildCommand(ctx, "..", program, "./cmd/streamcrypt"); err != nil {
+		return nil, err
+	}
+	settings, closeBroker, err := writeRoutes(ctx, dir, program)
+	if err != nil {
+		return nil, err
+	}
+	defer closeBroker()
+	started := time.Now()
+	process, err := startRoutes(ctx, program, settings)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, process.end()) }()
+	if err := process.awaitReady(ctx); err != nil {
+		return nil, err
+	}
+	ready := time.Since(started)
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(settle):
+	}
+	now, peak, err := system.ReadMemory(process.command.Process.Pid)
+	if err != nil {
+		return nil, err
+	}
+	return []Figure{{
+		Part: "routes", Name: fmt.Sprintf("resident memory, %d routes x %d partitions, idle", idleRoutes, idlePartitions),
+		Value: now, Unit: "MiB", Limit: newLimit(idleLimit),
+		Beside: map[string]float64{"peak": peak, "seconds to ready": ready.Seconds()},
+		Note:   fmt.Sprintf("at most %.1f MiB; all were ready after %.1f s", peak, ready.Seconds()),
+	}}, nil
+}
+
+// writeRoutes starts a broker, and writes a configuration and a key.
+func writeRoutes(ctx context.Context, dir, tool string) (settings string, stop func(), err error) {
+	topics := make([]string, 2*idleRoutes)
+	for i := range idleRoutes {
+		topics[2*i], topics[2*i+1] = fmt.Sprintf("orders-%d", i), fmt.Sprintf("sealed-%d", i)
+	}
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(idlePartitions, topics...),
+		kfake.BrokerConfigs(map[string]string{"message.max.bytes": "2097152"}))
+	if err != nil {
+		return "", nil, err
+	}
+	key := filepath.Join(dir, "key.jwk")
+	if out, err := exec.CommandContext(ctx, tool, "keygen", "local", "--out", key).CombinedOutput(); err != nil {
+		broker.Close()
+		return "", nil, fmt.Errorf("keygen: %w: %s", err, out)
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "ops: 127.0.0.1:0\ndefaults:\n  key: local:%s\nroutes:\n", key)
+	for i := range idleRoutes {
+		fmt.Fprintf(&text, "  route-%d:\n    do: encrypt\n    from: kafka://%[2]s/%[3]s?group=bench-%[1]d\n"+
+			"    to: kafka://%[2]s/%[4]s?oversize=reject\n", i, broker.ListenAddrs()[0], topics[2*i], topics[2*i+1])
+	}
+	settings = filepath.Join(dir, "run.yaml")
+	if err := os.WriteFile(settings, []byte(text.String()), 0o600); err != nil {
+		broker.Close()
+		return "", nil, err
+	}
+	return settings, broker.Close, nil
+}
+
+// routesProcess is the process with the routes.
+type routesProcess struct {
+	command *exec.Cmd
+	address string // of its ops server
+}
+
+// startRoutes starts it, and reads the address from its log.
+func startRoutes(ctx context.Context, tool, settings string) (*routesProcess, error) {
+	p := &routesProcess{command: exec.CommandContext(ctx, tool, "run", "-c", settings)}
+	log, err := p.command.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.command.Start(); err != nil {
+		return nil, err
+	}
+	lines := bufio.NewScanner(log)
+	for p.address == "" && lines.Scan() {
+		var line struct{ Msg, Address, Error string }
+		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "ops server" {
+			p.address = line.Address
+		} else if line.Error != "" {
+			return nil, errors.Join(errors.New(line.Error), p.end())
+		}
+	}
+	go io.Copy(io.Discard, log) //nolint:errcheck // until the process ends
+	return p, nil
+}
+
+func (p *routesProcess) end() error {
+	if err := p.command.Process.Signal(os.Interrupt); err != nil {
+		return err
+	}
+	return p.command.Wait()
+}
+
+// awaitReady waits until all routes run.
+func (p *routesProcess) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	for {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.address+"/readyz", http.NoBody)
+		if err != nil {
+			return err
+		}
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return err
+		}
+		_ = answer.Body.Close()
+		if answer.StatusCode == http.StatusOK {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New("the routes are not ready after two minutes")
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
