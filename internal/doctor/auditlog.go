@@ -46,7 +46,7 @@ func CheckAudit(path string) findings.Line {
 	var v audit.Verifier
 	if err := errors.Join(v.AddFile(path, file), v.CheckEnd()); err != nil {
 		line.Found = "its chain is broken: " + err.Error()
-		line.Remedy = "keep the file as evidence, find out who changed it, and begin a new one: streamcrypt keys audit verify"
+		line.Remedy = "keep the file as evidence, find out who changed it, and begin a new one (keys audit verify)"
 		return line
 	}
 	line.Level, line.Found = findings.OK, fmt.Sprintf("%d lines, the chain is whole", v.Summary().Lines)

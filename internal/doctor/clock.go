@@ -73,7 +73,7 @@ func (t Timing) JudgeSkew(subject string, allowed time.Duration) findings.Line {
 	switch {
 	case certain > allowed:
 		line.Level, line.Remedy = findings.Fail, remedy
-		line.Found += fmt.Sprintf(": more than %v, so that signed requests expire and envelopes read as skewed", allowed)
+		line.Found += fmt.Sprintf(": more than %v: signed requests expire, envelopes read as skewed", allowed)
 	case certain > allowed/10:
 		line.Level, line.Remedy = findings.Warn, remedy
 	}
@@ -89,7 +89,7 @@ func (t Timing) JudgeLatency(subject string) findings.Line {
 	if t.Worst > slowAnswer {
 		line.Level = findings.Warn
 		line.Found += ": each new data key makes a high p99"
-		line.Remedy = "use the service of the nearest region or a VPC endpoint (endpoint=), and few keys: a longer --window"
+		line.Remedy = "use the service of the nearest region or a VPC endpoint (endpoint=), and a longer --window"
 	}
 	return line
 }

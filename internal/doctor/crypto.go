@@ -23,7 +23,7 @@ func (h *Host) checkAES() findings.Line {
 		return h.line(AES, findings.OK, "the processor has instructions for AES-GCM", "")
 	}
 	return h.line(AES, findings.Warn,
-		"the processor has no instructions for AES-GCM, or the virtual machine hides them: sealing is about 20 times slower",
+		"the processor has no instructions for AES-GCM, or the virtual machine hides them: sealing is much slower",
 		"give the virtual machine the host's processor model (qemu: -cpu host)")
 }
 
@@ -133,12 +133,12 @@ func (h *Host) checkKernelEngine() findings.Line {
 	if err := h.TryKernel(); err != nil {
 		return h.line(AFALG, findings.Fail,
 			"this build seals through the kernel, which does not take part: "+err.Error(),
-			"modprobe algif_aead, allow AF_ALG in the unit (RestrictAddressFamilies=), or use a build without the tag afalg")
+			"modprobe algif_aead, allow AF_ALG in the unit (RestrictAddressFamilies=), or use the usual build")
 	}
 	if !isOffloaded(driver) {
 		return h.line(AFALG, findings.Warn,
 			"this build seals through the kernel, which uses the same instructions as the program would: "+driver,
-			"use a build without the tag afalg, unless you have measured that it helps")
+			"use the usual build, unless you have measured that it helps")
 	}
 	return h.line(AFALG, findings.OK, "sealing goes through the kernel's "+driver, "")
 }

@@ -77,7 +77,7 @@ func (n *stream) newLine(check string, level findings.Level, found, remedy strin
 func (n *stream) judgeVersion(version string, recent bool) findings.Line {
 	found := "NATS server " + version
 	if !recent {
-		return n.newLine(versionCheck, findings.Warn, found, "NATS 2.11 or later: docs/nats.md says what older ones lack")
+		return n.newLine(versionCheck, findings.Warn, found, "use NATS 2.11 or later: docs/nats.md")
 	}
 	return n.newLine(versionCheck, findings.OK, found, "")
 }
