@@ -41,7 +41,8 @@ func parseFlags() settings {
 	var s settings
 	flag.BoolVar(&s.json, "json", false, "print JSON instead of a table")
 	flag.BoolVar(&s.quick, "quick", false, "less than a minute: shorter measurements and a file of 256 MiB")
-	flag.StringVar(&s.parts, "parts", "file,messages,aad,headers,signing,core,observation,gate,rewrap,keys,compression,routes",
+	flag.StringVar(&s.parts, "parts",
+		"file,messages,aad,headers,signing,core,observation,gate,rewrap,keys,compression,routes",
 		"the `parts` to measure")
 	flag.Int64Var(&s.size, "size", 4<<10, "size of the file in `MiB`")
 	flag.StringVar(&s.dir, "dir", os.TempDir(), "`folder` for the file and its copies: five times its size")

@@ -65,7 +65,8 @@ func measureRoutes(ctx context.Context, settle time.Duration) (_ []Figure, err e
 		return nil, err
 	}
 	return []Figure{{
-		Part: "routes", Name: fmt.Sprintf("resident memory, %d routes x %d partitions, idle", idleRoutes, idlePartitions),
+		Part:  "routes",
+		Name:  fmt.Sprintf("resident memory, %d routes x %d partitions, idle", idleRoutes, idlePartitions),
 		Value: now, Unit: "MiB", Limit: newLimit(idleLimit),
 		Beside: map[string]float64{"peak": peak, "seconds to ready": ready.Seconds()},
 		Note:   fmt.Sprintf("at most %.1f MiB; all were ready after %.1f s", peak, ready.Seconds()),
@@ -84,6 +85,7 @@ func writeRoutes(ctx context.Context, dir, tool string) (settings string, stop f
 		return "", nil, err
 	}
 	key := filepath.Join(dir, "key.jwk")
+	//nolint:gosec // just built
 	if out, err := exec.CommandContext(ctx, tool, "keygen", "local", "--out", key).CombinedOutput(); err != nil {
 		broker.Close()
 		return "", nil, fmt.Errorf("keygen: %w: %s", err, out)
@@ -110,6 +112,7 @@ type routesProcess struct {
 
 // startRoutes starts it, and reads the address from its log.
 func startRoutes(ctx context.Context, tool, settings string) (*routesProcess, error) {
+	//nolint:gosec // just built
 	p := &routesProcess{command: exec.CommandContext(ctx, tool, "run", "-c", settings)}
 	log, err := p.command.StderrPipe()
 	if err != nil {

@@ -132,7 +132,8 @@ func (c *doctorCmd) writeLines(w io.Writer, lines []findings.Line) error {
 	}
 	for i := range lines {
 		line := &lines[i]
-		if _, err := fmt.Fprintf(w, "%-5s %-17s%s: %s\n", line.Level, line.Check, line.Subject, line.Found); err != nil {
+		_, err := fmt.Fprintf(w, "%-5s %-17s%s: %s\n", line.Level, line.Check, line.Subject, line.Found)
+		if err != nil {
 			return err
 		}
 		if line.Remedy == "" {

@@ -127,7 +127,8 @@ func (*pipe) isLive() bool { return true }
 func (p *pipe) close() {
 	close(p.stop)
 	// A deadline in the past ends a read that waits, if the input can have one.
-	// An input that is closed has none either: then the goroutine is at its end.
+	// An input that is closed has none either: then the goroutine is at its
+	// end.
 	limited, ok := p.ours.(interface{ SetReadDeadline(time.Time) error })
 	if ok && !errors.Is(limited.SetReadDeadline(time.Unix(1, 0)), os.ErrNoDeadline) {
 		<-p.ended

@@ -16,16 +16,17 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/retry"
 )
 
-// Servers before 2.14 cannot reset a consumer. They deliver again what was
-// rejected, and what AckWait has expired for, in the order in which they learned
-// of that. An older message may so come behind a newer one. A lane must not even
-// hand out the newer one: its position would be behind the older one, which
-// would then pass for durable and be lost. So before a lane begins, all messages
-// that were delivered and not acknowledged are fetched once and rejected in the
-// order of the stream, in which they then come again, before all new ones.
+// Servers before 2.14 cannot reset a consumer. They deliver messages again that
+// were rejected, or that AckWait has expired for, in the order in which they
+// learned of that. An older message may so come behind a newer one. A lane must
+// not even hand out the newer one: its position would be behind the older one,
+// which would then pass for durable and be lost. So before a lane begins, all
+// messages that were delivered and not acknowledged are fetched once and
+// rejected in the order of the stream, in which they then come again, before
+// all new ones.
 
-// maxRedelivered is how many messages may have to be put into order. Of each one
-// the sequence and the reply subject are kept, some 200 bytes.
+// maxRedelivered is how many messages may have to be put into order. Of each
+// one the sequence and the reply subject are kept, some 200 bytes.
 const maxRedelivered = 1 << 18
 
 // fetchAnswer is how long the server may take to deliver the next message that
@@ -79,7 +80,7 @@ func (s *Source) rejectInOrder(ctx context.Context, stream jetstream.Stream, any
 	if err := s.rejectAll(ctx, replies); err != nil {
 		return err
 	}
-	_, err = s.countPending(ctx, stream) // and what number the next delivery has
+	_, err = s.countPending(ctx, stream) // notes the number of the last delivery
 	return err
 }
 
@@ -133,7 +134,7 @@ func (s *Source) fetchRedelivered(ctx context.Context, n int) (came int, replies
 	if err != nil {
 		return 0, nil, err
 	}
-	defer func() { _ = sub.Unsubscribe() }() // without a connection there is none
+	defer func() { _ = sub.Unsubscribe() }() // fails without a connection alone
 	// As many bytes arrive as were asked for.
 	if err := sub.SetPendingLimits(-1, -1); err != nil {
 		return 0, nil, err

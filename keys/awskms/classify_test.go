@@ -44,7 +44,7 @@ func bare(status int) func(http.ResponseWriter, string, []byte) bool {
 
 func TestFaults(t *testing.T) {
 	hung := func(w http.ResponseWriter, _ string, _ []byte) bool {
-		time.Sleep(700 * time.Millisecond) // the client's limit here is 200 ms
+		time.Sleep(3 * time.Second) // the client waits for 2
 		return true
 	}
 	slow := func(http.ResponseWriter, string, []byte) bool {
@@ -109,8 +109,12 @@ func TestFaults(t *testing.T) {
 				t.Fatal(err)
 			}
 			f.set(func() { f.fault = tc.fault })
+			timeout := time.Minute
+			if name == "hung" {
+				timeout = 2 * time.Second // its call must have begun by then
+			}
 			for op := range operations(k, dek, &w) {
-				k := f.key(Options{Key: first}, guard.Options{Timeout: 200 * time.Millisecond}) // never used
+				k := f.key(Options{Key: first}, guard.Options{Timeout: timeout}) // never used
 				_, before := f.last()
 				err := operations(k, dek, &w)[op](t.Context())
 				if _, n := f.last(); n != before+1 {
