@@ -81,8 +81,10 @@ func (a *Assignment) listParked() (parked []ParkedPlace, moving bool) {
 	if a.whole.err == nil {
 		return parked, moving || len(rest) > 0
 	}
-	if len(rest) == 0 {
-		rest = slices.Clone(a.names)
+	if len(rest) == 0 && len(parked) > 0 {
+		// Each place has a cause of its own. Whether the lane has come to
+		// another one behind those depends on how far its reader was ahead.
+		return parked, false
 	}
 	return append(parked, ParkedPlace{Places: rest, At: -1, Err: a.whole.err}), false
 }
