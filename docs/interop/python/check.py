@@ -160,9 +160,17 @@ def read_state(b):
         if at > len(b) or kind <= last or kind == 2 and size != 5:
             return None
         last = kind
-        if kind == 1 and not read_places(section, places):
+        if kind == 1 and not read_places(section, places) or kind == 3 and not are_refusals(section):
             return None
     return places
+
+
+def are_refusals(b):
+    """Section 19, type 3: flags, the time of the latest refusal, and the ages of up to 18 before it."""
+    ages = [int.from_bytes(b[i : i + 2], "big") for i in range(7, len(b), 2)]
+    if len(b) < 7 or len(b) % 2 == 0 or b[0] > 1 or b[0] == 1 and ages:
+        return False
+    return len(ages) <= 18 and sorted(ages) == ages
 
 
 def read_places(b, places):
