@@ -27,6 +27,9 @@ func (a *Assignment) begin(run *engine, start []Position) (trial bool) {
 	var going []string
 	a.mu.Lock()
 	a.run = run
+	// A lane that had failed may have begun a trial afterwards: its reader was
+	// still at work. Nobody waits for the outcome.
+	a.endTrials()
 	for i := range start {
 		s := a.places[start[i].Place]
 		switch {
