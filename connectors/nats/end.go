@@ -161,6 +161,13 @@ func (s *Source) holdsNothing(ctx context.Context, from uint64) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	first, err := s.firstMessage(ctx, stream, from)
+	return err == nil && (first == 0 || first > s.last), err
+}
+
+// firstMessage returns the sequence of the first message from sequence from on
+// that the consumer reads; 0 if there is none.
+func (s *Source) firstMessage(ctx context.Context, stream jetstream.Stream, from uint64) (first uint64, err error) {
 	filters := s.Filters
 	if len(filters) == 0 {
 		filters = []string{">"}
@@ -170,12 +177,12 @@ func (s *Source) holdsNothing(ctx context.Context, from uint64) (bool, error) {
 		switch {
 		case errors.Is(err, jetstream.ErrMsgNotFound):
 		case err != nil:
-			return false, err
-		case m.Sequence <= s.last:
-			return false, nil
+			return 0, err
+		case first == 0 || m.Sequence < first:
+			first = m.Sequence
 		}
 	}
-	return true, nil
+	return first, nil
 }
 
 // isFinished tells whether a consumer that has delivered all up to at has

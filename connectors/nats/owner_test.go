@@ -202,9 +202,9 @@ func TestSomebodyStillWorks(t *testing.T) {
 	s := b.openOld(&log)
 	held := b.fetch("ORDERS", "enc", 8)[3]
 	next := read(t, s)
-	eventually(t, "the second wait", func() bool {
+	eventually(t, "the third wait", func() bool {
 		_ = held.InProgress()
-		return strings.Count(log.String(), "cannot reset") == 2
+		return strings.Count(log.String(), "cannot reset") == 3
 	})
 	equal(t, next.await(10), want(10, 0))
 	if err := next.end(); err != nil {

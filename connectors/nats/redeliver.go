@@ -39,48 +39,48 @@ var errNotDue = errors.New("messages that were delivered before are not due yet"
 // orderRedelivered has the server deliver the messages that are pending in the
 // order of the stream. It waits until they are due.
 func (s *Source) orderRedelivered(ctx context.Context, stream jetstream.Stream) error {
-	err := s.rejectInOrder(ctx, stream, false)
 	wait := s.effectiveAckWait()
-	for last := false; errors.Is(err, errNotDue); last = true {
+	for {
+		err := s.rejectInOrder(ctx, stream)
+		if !errors.Is(err, errNotDue) {
+			return err
+		}
 		s.Log.Info("the server cannot reset the consumer (2.14 can): "+
 			"waiting until messages that were delivered before come again",
 			"stream", s.Stream, "consumer", s.config.Name, "for", wait+time.Second)
 		if err := retry.Sleep(ctx, wait+time.Second); err != nil {
 			return err
 		}
-		err = s.rejectInOrder(ctx, stream, last)
 		// A consumer with a backoff may be at any step of it.
 		for _, step := range s.config.BackOff {
 			wait = max(wait, step)
 		}
 	}
-	return err
 }
 
 // rejectInOrder fetches the messages that are pending, and rejects them in the
-// order of the stream. Its error matches errNotDue if some do not come; with
-// anyway, those are left out: the server cannot deliver them any more.
-func (s *Source) rejectInOrder(ctx context.Context, stream jetstream.Stream, anyway bool) error {
-	pending, err := s.countPending(ctx, stream)
+// order of the stream. Its error matches errNotDue if some do not come although
+// the stream has them: somebody may work on them.
+func (s *Source) rejectInOrder(ctx context.Context, stream jetstream.Stream) error {
+	info, err := s.lookAtPending(ctx, stream)
 	if err != nil {
 		return err
 	}
-	came, replies, err := s.fetchRedelivered(ctx, pending)
-	switch {
-	case err != nil:
+	came, replies, err := s.fetchRedelivered(ctx, info.NumAckPending)
+	if err != nil {
 		return err
-	case came < pending && !anyway:
-		return errNotDue
-	case came < pending:
-		s.Log.Warn("messages that were delivered before do not come again: they were deleted, "+
-			"or another program works on them",
-			"stream", s.Stream, "consumer", s.config.Name, "messages", pending-came)
+	}
+	if came < info.NumAckPending {
+		// A server counts messages, too, that were deleted since.
+		if err := s.checkDeleted(ctx, stream, info, replies); err != nil {
+			return err
+		}
 	}
 	s.expected = slices.Sorted(maps.Keys(replies))
 	if err := s.rejectAll(ctx, replies); err != nil {
 		return err
 	}
-	_, err = s.countPending(ctx, stream) // notes the number of the last delivery
+	_, err = s.lookAtPending(ctx, stream) // notes the number of the last delivery
 	return err
 }
 
@@ -106,23 +106,49 @@ func (s *Source) rejectAll(ctx context.Context, replies map[uint64]string) error
 	return nil
 }
 
-// countPending asks how many messages are delivered and not acknowledged, and
+// lookAtPending asks how many messages are delivered and not acknowledged, and
 // notes the number of the last delivery.
-func (s *Source) countPending(ctx context.Context, stream jetstream.Stream) (int, error) {
+func (s *Source) lookAtPending(ctx context.Context, stream jetstream.Stream) (*jetstream.ConsumerInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchAnswer)
 	defer cancel()
 	consumer, err := stream.Consumer(ctx, s.config.Name)
 	if err != nil {
-		return 0, fmt.Errorf("nats stream %s, consumer %s: %w", s.Stream, s.config.Name, err)
+		return nil, fmt.Errorf("nats stream %s, consumer %s: %w", s.Stream, s.config.Name, err)
 	}
 	info := consumer.CachedInfo()
 	s.number = info.Delivered.Consumer
 	if info.NumAckPending > maxRedelivered {
-		return 0, fmt.Errorf("nats stream %s, consumer %s: %d messages were delivered and not acknowledged: "+
+		return nil, fmt.Errorf("nats stream %s, consumer %s: %d messages were delivered and not acknowledged: "+
 			"more than %d, of which order can be kept on a server that cannot reset a consumer (2.14 can)",
 			s.Stream, s.config.Name, info.NumAckPending, maxRedelivered)
 	}
-	return info.NumAckPending, nil
+	return info, nil
+}
+
+// checkDeleted returns errNotDue if the stream has a message that was
+// delivered, is not known to be durable, and has not come again.
+func (s *Source) checkDeleted(
+	ctx context.Context, stream jetstream.Stream, info *jetstream.ConsumerInfo, replies map[uint64]string,
+) error {
+	from := info.AckFloor.Stream + 1
+	if s.start.known {
+		from = max(from, s.start.next)
+	}
+	for ; from <= info.Delivered.Stream; from++ {
+		asking, cancel := context.WithTimeout(ctx, fetchAnswer)
+		first, err := s.firstMessage(asking, stream, from)
+		cancel()
+		switch {
+		case err != nil:
+			return fmt.Errorf("nats stream %s: messages that were delivered before: %w", s.Stream, err)
+		case first == 0 || first > info.Delivered.Stream:
+			return nil
+		case replies[first] == "":
+			return errNotDue
+		}
+		from = first
+	}
+	return nil
 }
 
 // fetchRedelivered fetches n messages that come again, or all that are due. It
