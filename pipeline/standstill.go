@@ -37,11 +37,16 @@ func (s *standstill) park(err error, wake func()) bool {
 	s.stopTimer()
 	s.err, s.trial, s.resumed, s.again = err, false, false, nil
 	if MayPass(err) {
-		wait := min(firstRetry<<min(s.tries, 10), lastRetry)
-		s.tries++
-		s.due, s.timer = time.Now().Add(wait), time.AfterFunc(wait, wake)
+		s.postpone(wake)
 	}
 	return moved
+}
+
+// postpone makes it due after a wait, which is longer each time.
+func (s *standstill) postpone(wake func()) {
+	wait := min(firstRetry<<min(s.tries, 10), lastRetry)
+	s.tries++
+	s.due, s.timer = time.Now().Add(wait), time.AfterFunc(wait, wake)
 }
 
 // isDue tells whether it stands still and may be tried again.

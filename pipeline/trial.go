@@ -6,14 +6,21 @@ import (
 	"time"
 )
 
-// endTrials ends all trials without success. a.mu is held.
+// endTrials ends all trials without an outcome. A place that a person has
+// resumed is tried again after a wait. a.mu is held.
 func (a *Assignment) endTrials() {
 	if a.tried.Load() == 0 {
 		return
 	}
 	for _, s := range a.places {
-		if s.trial {
-			a.parkStandstill(s, s.err)
+		if !s.trial {
+			continue
+		}
+		resumed := s.resumed
+		a.parkStandstill(s, s.err)
+		if resumed && s.due.IsZero() {
+			s.resumed = true
+			s.postpone(a.wake)
 		}
 	}
 }

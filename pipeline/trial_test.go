@@ -41,3 +41,40 @@ func TestTrialOfLaneThatEnded(t *testing.T) {
 		})
 	}
 }
+
+type errResumable struct{}
+
+func (errResumable) Error() string   { return "open" }
+func (errResumable) Resumable() bool { return true }
+
+// TestResumedTrialOfLaneThatEnded: a place that a person has resumed is tried
+// again when its lane is lost during the trial.
+func TestResumedTrialOfLaneThatEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := NewAssignment("a")
+		defer a.release()
+		at := Position{Place: "a", Next: 5}
+		isDue := func() bool {
+			_, due := a.Due("a")
+			return due
+		}
+		a.parkPlace(at, errResumable{})
+		if time.Sleep(2 * lastRetry); isDue() {
+			t.Fatal("due before somebody has resumed it")
+		}
+		a.resume()
+		a.Try("a")
+		a.begin(nil, []Position{at})
+		if isDue() {
+			t.Error("tried again without a wait")
+		}
+		if time.Sleep(2 * lastRetry); !isDue() {
+			t.Error("the person has to resume again")
+		}
+		a.Try("a")
+		a.parkPlace(at, errResumable{})
+		if time.Sleep(2 * lastRetry); isDue() {
+			t.Error("due again after the trial has failed")
+		}
+	})
+}
