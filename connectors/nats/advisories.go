@@ -118,10 +118,14 @@ func (s *Source) noteAdvisory(text []byte) {
 	}
 }
 
-// handOutGivenUp makes the noted messages ready to be read. A message that
-// this lane has already is left to it.
+// handOutGivenUp makes noted messages ready to be read, as long as few bytes of
+// others are at work. A message that this lane has already is left to it.
 func (l *lane) handOutGivenUp(ctx context.Context) {
-	for _, sequence := range l.wantedGivenUp() {
+	wanted, room := l.wantedGivenUp()
+	for _, sequence := range wanted {
+		if room <= 0 {
+			return
+		}
 		asking, cancel := context.WithTimeout(ctx, endTimeout)
 		is, err := l.source.conn.requestStored(asking, l.source.Stream, map[string]any{"seq": sequence})
 		cancel()
@@ -136,15 +140,17 @@ func (l *lane) handOutGivenUp(ctx context.Context) {
 			_ = retry.Sleep(ctx, lookAgain)
 			return
 		case err == nil:
-			l.holdGivenUp(sequence, is.msg, is.time)
+			room -= l.holdGivenUp(sequence, is.msg, is.time)
 		}
 	}
 }
 
 // wantedGivenUp returns the sequences of noted messages that no lane has, and
-// forgets those that are committed.
-func (l *lane) wantedGivenUp() (wanted []uint64) {
+// for how many bytes of them there is room. It forgets those that are
+// committed.
+func (l *lane) wantedGivenUp() (wanted []uint64, room int) {
 	g := &l.source.givenUp
+	room = l.source.ReadAhead
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	g.mu.Lock()
@@ -157,9 +163,11 @@ func (l *lane) wantedGivenUp() (wanted []uint64) {
 			delete(g.all, sequence)
 		case held == nil && !l.closed && !l.halted:
 			wanted = append(wanted, sequence)
+		case held != nil:
+			room -= held.size
 		}
 	}
-	return wanted
+	return wanted, room
 }
 
 func (g *givenUps) forget(sequence uint64) {
@@ -168,8 +176,9 @@ func (g *givenUps) forget(sequence uint64) {
 	delete(g.all, sequence)
 }
 
-// holdGivenUp makes a message ready to be read that was given up.
-func (l *lane) holdGivenUp(sequence uint64, msg *natsgo.Msg, stored time.Time) {
+// holdGivenUp makes a message ready to be read that was given up. It returns
+// the size; 0 if the message is not wanted any more.
+func (l *lane) holdGivenUp(sequence uint64, msg *natsgo.Msg, stored time.Time) (size int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	g := &l.source.givenUp
@@ -177,7 +186,7 @@ func (l *lane) holdGivenUp(sequence uint64, msg *natsgo.Msg, stored time.Time) {
 	defer g.mu.Unlock()
 	m := g.all[sequence]
 	if m == nil || l.held[sequence] != nil || l.closed || l.halted || l.err != nil {
-		return
+		return 0
 	}
 	// An acknowledgement under this subject has the server forget how often it
 	// was delivered.
@@ -190,6 +199,7 @@ func (l *lane) holdGivenUp(sequence uint64, msg *natsgo.Msg, stored time.Time) {
 	l.ready = append(l.ready, d)
 	l.bytes += d.size
 	signalOnce(l.arrived)
+	return d.size
 }
 
 // areNoted tells whether messages were given up that are not committed yet.

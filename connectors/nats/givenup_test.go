@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"slices"
@@ -219,5 +220,45 @@ func TestUnheardGivenUp(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "at_least=3") {
 		t.Fatalf("logged %s", log.String())
+	}
+}
+
+// TestGivenUpBounded: of messages that were given up, few wait to be read at
+// the same time, and all come.
+func TestGivenUpBounded(t *testing.T) {
+	t.Parallel()
+	const n, size, ahead = 20, 10_000, 40_000
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.limited(jetstream.AckExplicitPolicy, 2)
+	b.fill("ORDERS", n, size)
+	b.fetch("ORDERS", "enc", n)
+	b.fetch("ORDERS", "enc", n)
+	b.awaitGivenUp()
+	s := b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", Shared: true, ReadAhead: ahead})
+	l := newLane(s, pipeline.NewAssignment(s.Stream))
+	defer l.close(true)
+	for sequence := range n {
+		s.noteAdvisory(fmt.Appendf(nil, `{"stream_seq":%d,"deliveries":2}`, sequence+1))
+	}
+	for came := 0; came < n; {
+		l.handOutGivenUp(t.Context())
+		l.handOutGivenUp(t.Context())
+		l.mu.Lock()
+		waits := l.bytes
+		l.mu.Unlock()
+		if waits == 0 || waits > ahead+2*size {
+			t.Fatalf("%d bytes wait after %d messages", waits, came)
+		}
+		got, err := l.Read(t.Context(), n*size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		came += len(got.Messages)
+		done := &pipeline.Progress{Messages: len(got.Messages)}
+		got.Release()
+		if err := l.Commit(t.Context(), done); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

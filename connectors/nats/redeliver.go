@@ -172,11 +172,11 @@ func (s *Source) fetchRedelivered(ctx context.Context, n int) (came int, replies
 		if err := s.requestNow(subject, batch); err != nil {
 			return 0, nil, err
 		}
-		again, all, err := receiveReplies(ctx, sub, subject, batch, replies)
+		again, isDone, err := receiveReplies(ctx, sub, subject, batch, replies)
 		if err != nil {
 			return 0, nil, err
 		}
-		if came += again; again < all || all == 0 {
+		if came += again; isDone || again == 0 {
 			break
 		}
 	}
@@ -193,32 +193,38 @@ func (s *Source) requestNow(inbox string, batch int) error {
 }
 
 // receiveReplies notes the messages of the request with this subject, until it
-// has ended. It returns how many came, and how many of them came again.
+// has ended. It returns how many came again that had not come before: AckWait
+// may expire once more for the first ones while others are fetched. isDone
+// tells whether a new message was among them, so that no others are due.
 func receiveReplies(
 	ctx context.Context, sub *natsgo.Subscription, request string, batch int, replies map[uint64]string,
-) (again, all int, err error) {
-	for all < batch {
+) (again int, isDone bool, err error) {
+	for all := 0; all < batch; {
 		msg, err := nextMessage(ctx, sub)
 		switch {
 		case err != nil:
-			return 0, 0, fmt.Errorf("messages that were delivered before: %w", err)
+			return 0, false, fmt.Errorf("messages that were delivered before: %w", err)
 		case isDelivery(msg):
 		case msg.Subject == request:
-			return again, all, nil // the server has no more for it
+			return again, isDone, nil // the server has no more for it
 		default:
 			continue // about an earlier request
 		}
 		is, err := parseReply(msg.Reply)
 		if err != nil {
-			return 0, 0, err
+			return 0, false, err
 		}
+		_, known := replies[is.sequence]
 		replies[is.sequence] = msg.Reply
 		all++
-		if is.deliveries > 1 {
+		switch {
+		case is.deliveries == 1:
+			isDone = true
+		case !known:
 			again++
 		}
 	}
-	return again, all, nil
+	return again, isDone, nil
 }
 
 // nextMessage waits for the server's next word.

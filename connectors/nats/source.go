@@ -250,5 +250,11 @@ func (s *Source) ConsumerAckWait() time.Duration { return s.config.AckWait }
 // ReadAheadBytes is the most that a lane holds besides the batches that it has
 // handed out: what waits to be read, and what has been asked for, structs
 // included. A request is never below the server's max_payload, since the server
-// delivers no message to a smaller one.
-func (s *Source) ReadAheadBytes() int { return s.ReadAhead + 3*s.window }
+// delivers no message to a smaller one. Messages that the server gave up come
+// on top: ReadAhead, and the one that goes beyond it.
+func (s *Source) ReadAheadBytes() int {
+	if s.Shared && s.hasLimit() {
+		return s.ReadAhead + 5*s.window
+	}
+	return s.ReadAhead + 3*s.window
+}

@@ -1,11 +1,33 @@
 package membership
 
-import "context"
+import (
+	"context"
+	"sync"
+)
 
 // census is how a leader tells its user which processes are members.
 type census struct {
-	counted []string      // of the round that is under way; for the goroutine of Run
-	tell    chan []string // has the last ones that nobody was told of yet
+	// For the goroutine of Run:
+	counted []string      // of the round that is under way
+	over    chan struct{} // of the last count; nil before one
+
+	tell chan count // has the last one that the user was not told of yet
+}
+
+// count is the members of a round.
+type count struct {
+	processes []string
+	over      <-chan struct{} // closed when another round begins
+}
+
+// expireCount has the last count hold no more: in the round that begins others
+// may become members.
+func (c *census) expireCount() {
+	c.counted = nil
+	if c.over != nil {
+		close(c.over)
+		c.over = nil
+	}
 }
 
 // hold notes the members of a round, which counts once it is over. A member
@@ -30,7 +52,8 @@ func (c *census) release() {
 	case <-c.tell: // an earlier round
 	default:
 	}
-	c.tell <- c.counted
+	c.over = make(chan struct{})
+	c.tell <- count{c.counted, c.over}
 	c.counted = nil
 }
 
@@ -38,12 +61,33 @@ func (c *census) release() {
 func (c *census) tellAll(ctx context.Context, note func(context.Context, []string)) {
 	for {
 		select {
-		case processes := <-c.tell:
+		case is := <-c.tell:
 			if note != nil {
-				note(ctx, processes)
+				is.tellUser(ctx, note)
 			}
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// tellUser calls note with a context that ends with ctx, and with the count.
+func (is count) tellUser(ctx context.Context, note func(context.Context, []string)) {
+	select {
+	case <-is.over:
+		return
+	default:
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-is.over:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	note(ctx, is.processes)
+	cancel()
+	watch.Wait()
 }

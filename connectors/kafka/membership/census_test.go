@@ -66,3 +66,43 @@ func TestCensus(t *testing.T) {
 		x.leave()
 	})
 }
+
+// TestCensusExpires: a count holds until the next round begins. The user's work
+// on it ends then, since a process that joins is not in it.
+func TestCensusExpires(t *testing.T) {
+	bubble(t, func(t *testing.T, b *board) {
+		c, l := newCoordinator(t), topic(6)
+		var mu sync.Mutex
+		var ended [][]string
+		x := b.start(c, l, Options{Process: "x", NoteMembers: func(ctx context.Context, processes []string) {
+			<-ctx.Done()
+			mu.Lock()
+			defer mu.Unlock()
+			ended = append(ended, processes)
+		}})
+		pass(10 * time.Second)
+		y := b.start(c, l, Options{Process: "y"})
+		pass(10 * time.Second)
+		mu.Lock()
+		if len(ended) == 0 || !slices.Equal(ended[0], []string{"x"}) {
+			t.Errorf("work on the count of a round that is over goes on: ended %v", ended)
+		}
+		mu.Unlock()
+		y.leave()
+		x.leave()
+	})
+}
+
+// TestCensusOfFailedRound: nobody is told of the members of a round that came
+// to nothing.
+func TestCensusOfFailedRound(t *testing.T) {
+	c := census{tell: make(chan count, 1)}
+	c.hold([]memberView{{process: "x"}})
+	c.expireCount() // the next round, which another member leads
+	c.release()
+	select {
+	case is := <-c.tell:
+		t.Errorf("told of %v", is.processes)
+	default:
+	}
+}

@@ -65,7 +65,7 @@ func New(o Options) (*Member, error) {
 	}
 	m.holding.init(o.Holder)
 	m.beats.initBeats()
-	m.census.tell = make(chan []string, 1)
+	m.census.tell = make(chan count, 1)
 	m.loss, m.lose = context.WithCancelCause(context.Background())
 	return m, nil
 }

@@ -42,8 +42,9 @@ type Options struct {
 	Process string
 	// NoteMembers is told by the leader, after each round, which processes are
 	// members: every other one has lost its partitions. It is called by one
-	// goroutine, and not after a round with a member that has no Process. Nil
-	// means that nobody wants to know.
+	// goroutine, and not after a round with a member that has no Process. Its
+	// context ends when another round begins, in which others may become
+	// members. Nil means that nobody wants to know.
 	NoteMembers func(ctx context.Context, processes []string)
 
 	Coordinator Coordinator

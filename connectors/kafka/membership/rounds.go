@@ -18,6 +18,7 @@ const answerMargin = 5 * time.Second
 
 // joinAndSync takes part in one round and returns the assignment.
 func (m *Member) joinAndSync(ctx context.Context, reason string) (assignment, error) {
+	m.census.expireCount()
 	joined, err := m.joinGroup(ctx, reason)
 	if err != nil {
 		return assignment{}, err
