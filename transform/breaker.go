@@ -70,6 +70,7 @@ func (g *guesses) addRefusal(b *Breaker, now time.Time) (opened bool) {
 	}
 	g.forgetBefore(now.Add(-b.Window))
 	g.times = append(g.times, now.UnixMilli())
+	slices.Sort(g.times) // the clock that told the others may have been ahead
 	if len(g.times) < b.Limit {
 		return false
 	}
