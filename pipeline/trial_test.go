@@ -41,3 +41,62 @@ func TestTrialOfLaneThatEnded(t *testing.T) {
 		})
 	}
 }
+
+// resumableError is what places are parked for until a person resumes.
+type resumableError struct{}
+
+func (resumableError) Error() string   { return "enough" }
+func (resumableError) Resumable() bool { return true }
+
+// TestResumedPlaceMoves: a lane with an end is not at its end, nor the run,
+// from when its only place is resumed until the place stands still again.
+func TestResumedPlaceMoves(t *testing.T) {
+	a := NewAssignment("a")
+	defer a.release()
+	moves := func(when string, want bool) {
+		t.Helper()
+		if _, moving := a.listParked(); moving != want || a.AllParked() == want {
+			t.Errorf("%s: moving %v, all parked %v", when, moving, a.AllParked())
+		}
+	}
+	park := func() { a.parkPlace(Position{Place: "a", Next: 5}, resumableError{}) }
+	moves("at first", true)
+	park()
+	moves("parked", false)
+	a.resume()
+	moves("resumed", true)
+	park()
+	moves("parked again", false)
+	a.resume()
+	a.NoteEmpty("a")
+	moves("going on", true)
+	park()
+	moves("parked for the third time", false)
+}
+
+// TestBeginningOfPlaceWithoutTrial: a place that goes on with no message to try
+// it with begins where it stood, once, and not where that is not known or where
+// it stands still again.
+func TestBeginningOfPlaceWithoutTrial(t *testing.T) {
+	for name, tc := range map[string]struct {
+		next        int64
+		again, want bool
+	}{"known": {5, false, true}, "not known": {-1, false, false}, "parked again": {5, true, false}} {
+		a := NewAssignment("a")
+		park := func() { a.parkPlace(Position{Place: "a", Next: tc.next}, resumableError{}) }
+		park()
+		a.resume()
+		a.NoteEmpty("a")
+		if tc.again {
+			park()
+			a.places["a"].goOn()
+		}
+		if at, ok := a.takeAgain("a"); ok != tc.want || ok && at.Next != tc.next {
+			t.Errorf("%s: @%d, %v", name, at.Next, ok)
+		}
+		if _, ok := a.takeAgain("a"); ok {
+			t.Errorf("%s: a second time", name)
+		}
+		a.release()
+	}
+}
