@@ -70,6 +70,7 @@ func (g *guesses) addRefusal(b *Breaker, now time.Time) (opened bool) {
 	}
 	g.forgetBefore(now.Add(-b.Window))
 	g.times = append(g.times, now.UnixMilli())
+	slices.Sort(g.times) // the clock that told the others may have been ahead
 	if len(g.times) < b.Limit {
 		return false
 	}
@@ -113,7 +114,7 @@ func (g *guesses) append(dst []byte) []byte {
 	}
 	dst = appendUint48(append(dst, flags), uint64(latest))
 	for i := len(g.times) - 2; i >= 0; i-- {
-		age := min(max(0, latest-g.times[i])/1000, 0xffff)
+		age := min((latest-g.times[i])/1000, 0xffff)
 		dst = binary.BigEndian.AppendUint16(dst, uint16(age))
 	}
 	return dst

@@ -1,6 +1,7 @@
 package transform_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -129,6 +130,31 @@ func TestBreakerState(t *testing.T) {
 		time.Sleep(time.Hour)
 		if breakerGate(t, state, b).NoteReject(pipeline.ReasonTampered) != nil {
 			t.Error("refusals of an hour ago count")
+		}
+	})
+}
+
+// TestBreakerOfUnevenClocks: refusals that were noted by a machine whose clock
+// is ahead count, and the state stays one.
+func TestBreakerOfUnevenClocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ahead := binary.BigEndian.AppendUint64(nil, uint64(time.Now().Add(10*time.Second).UnixMilli()))
+		state := append([]byte{1, 3, 0, 7, 0}, ahead[2:]...)
+		b := &transform.Breaker{Limit: 4, Window: time.Minute}
+		g := breakerGate(t, state, b)
+		for range 2 {
+			if err := g.NoteReject(pipeline.ReasonTampered); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(5 * time.Second)
+		}
+		state = g.AppendState(nil)
+		if breakerGate(t, state, b).NoteReject(pipeline.ReasonTampered) == nil {
+			t.Error("the state has forgotten refusals")
+		}
+		time.Sleep(time.Minute + 5*time.Second)
+		if state = breakerGate(t, state, b).AppendState(nil); len(state) != 0 {
+			t.Errorf("the refusals are not forgotten: %x", state)
 		}
 	})
 }

@@ -84,7 +84,9 @@ func parseState(state []byte) (gateState, error) {
 		k.size += p.size()
 		k.spare += len(p.runs) - 1
 	}
-	k.makeRoom(0)
+	if !k.makeRoom(0) { // with other sections it would be too long for a store
+		return gateState{runs: newRuns()}, errState
+	}
 	return s, nil
 }
 

@@ -195,7 +195,10 @@ def gate_states() -> list[dict]:
     one = place(False, low, 3, (0, 9, 7))
     many = [(10 * i, 10 * i + 5, 7) for i in range(175)]
     split = place(False, low, 3, *many[:127]) + place(False, low, 3, *many[127:])
-    full = b"".join(place(False, low, p, (0, 9, 7)) for p in range(120))
+
+    def full(n: int, rising: bool, *terms: int) -> bytes:
+        return b"".join(place(rising, low, p, (0, 9, *terms)) for p in range(n))
+
     good = {
         "empty": (state(), []),
         "no-places": (state((1, b"")), []),
@@ -210,7 +213,11 @@ def gate_states() -> list[dict]:
             [[low, False, 3, [[0, 9, 7]]], [low, True, 3, [[1, 9, 100, 200]]]],
         ),
         "175-runs": (state((1, split)), [[low, False, 3, [list(r) for r in many]]]),
-        "120-places": (state((1, full)), [[low, False, p, [[0, 9, 7]]] for p in range(120)]),
+        "120-places": (state((1, full(120, False, 7))), [[low, False, p, [[0, 9, 7]]] for p in range(120)]),
+        "100-rising-places": (
+            state((1, full(100, True, 7, 8)), (3, b"\x00" + unsigned(LATEST, 6) + unsigned(59, 2) * 18)),
+            [[low, True, p, [[0, 9, 7, 8]]] for p in range(100)],
+        ),
         "with-its-source": (state((1, one), (2, high)), [[low, False, 3, [[0, 9, 7]]]]),
         "with-refusals": (
             state((1, one), (3, b"\x00" + unsigned(LATEST, 6) + unsigned(0, 2) + unsigned(7, 2))),
@@ -234,6 +241,8 @@ def gate_states() -> list[dict]:
         "runs-unsorted": state((1, place(False, low, 3, (5, 9, 7), (0, 3, 7)))),
         "run-twice": state((1, place(False, low, 3, (0, 9, 7), (0, 9, 7)))),
         "places-unsorted": state((1, place(False, high, 0, (0, 9, 7)) + one)),
+        "121-places": state((1, full(121, False, 7))),
+        "101-rising-places": state((1, full(101, True, 7, 8))),
         "source-of-4-bytes": state((2, b"\x00" * 4)),
         "refusals-cut": state((3, b"\x00" + unsigned(LATEST, 6)[:-1])),
         "refusals-with-half-an-age": state((3, b"\x00" + unsigned(LATEST, 6) + b"\x00")),

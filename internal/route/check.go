@@ -13,7 +13,6 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/keycheck"
 	"github.com/streamcrypt/streamcrypt/internal/memlimit"
 	"github.com/streamcrypt/streamcrypt/internal/watch"
-	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -100,7 +99,7 @@ func (c *Check) open(ctx context.Context, config Config, o CheckOptions) error {
 // newChecker loads the keys, if there are any.
 func (p *plan) newChecker(ctx context.Context, o CheckOptions) (*keycheck.Checker, error) {
 	options := keycheck.Options{
-		Context: keys.Context{Name: cmp.Or(p.KeyContext, string(p.context))}, Signers: p.signers, Skew: p.MaxSkew,
+		Context: p.keyContext(), Signers: p.signers, Skew: p.MaxSkew,
 		Sealed: findSealed(p.source.TextHeaders), Recipients: o.Recipients, Log: p.env.Log, Audit: p.audit,
 	}
 	if p.byTopic() {

@@ -173,13 +173,14 @@ func findCycle(plans []*memberPlan) *Fault {
 	follows := func(a, b *memberPlan) bool {
 		return a.to != nil && a.sink.Identity != "" && a.sink.Identity == b.source.Identity
 	}
+	var seen map[*memberPlan]bool
 	var walk func(path []*memberPlan) *Fault
 	walk = func(path []*memberPlan) *Fault {
 		for _, next := range plans {
 			if !follows(path[len(path)-1], next) {
 				continue
 			}
-			if i := slices.Index(path, next); i == 0 {
+			if next == path[0] {
 				var names []string
 				for _, p := range append(path, next) {
 					names = append(names, p.name)
@@ -187,9 +188,11 @@ func findCycle(plans []*memberPlan) *Fault {
 				return &Fault{path[0].name, "to", hint.New(
 					"to: a cycle of routes: "+strings.Join(names, ", "),
 					"let the last of them write to a destination that none of them reads")}
-			} else if i > 0 {
+			}
+			if seen[next] {
 				continue
 			}
+			seen[next] = true
 			if f := walk(append(path, next)); f != nil {
 				return f
 			}
@@ -197,6 +200,7 @@ func findCycle(plans []*memberPlan) *Fault {
 		return nil
 	}
 	for _, p := range plans {
+		seen = make(map[*memberPlan]bool)
 		if f := walk([]*memberPlan{p}); f != nil {
 			return f
 		}

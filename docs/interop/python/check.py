@@ -194,7 +194,8 @@ def read_places(b, places):
             return False
         places.append([*place, runs])
     order = [(rising, source, partition) for source, rising, partition, _ in places]
-    return sorted(set(order)) == order
+    least = sum(30 if rising else 25 for rising, *_ in order)
+    return sorted(set(order)) == order and least <= 3014
 
 
 def read_part(header):
