@@ -88,7 +88,8 @@ func TestNoRouteIsLeft(t *testing.T) {
 }
 
 // TestReplace: a route that is the same goes on, one that has failed is started
-// again, and the last one may be taken out and another one put in its place.
+// again, and the last one may be taken out and another one put in its place. A
+// route that was told to end is not done.
 func TestReplace(t *testing.T) {
 	s, ended := newService(Options{})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -113,6 +114,9 @@ func TestReplace(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+	if all := s.Routes(); len(all) != 1 || all[0].Phase != ops.Ended {
+		t.Errorf("a route that was told to end: %+v", all)
 	}
 	if strings.Contains(ended.String(), "A ") || strings.Contains(ended.String(), "opened=true") {
 		t.Error(ended)
