@@ -241,3 +241,34 @@ func TestRouteGoes(t *testing.T) {
 		}
 	})
 }
+
+// TestReplayAfterReopening: the figures of a route that is opened again begin
+// anew, and its replays go on where they were.
+func TestReplayAfterReopening(t *testing.T) {
+	for name, again := range map[string]int64{"fewer": 3, "as many": 40} {
+		synctest.Test(t, func(t *testing.T) {
+			r := new(recorder)
+			var now atomic.Pointer[watch.Route]
+			reopen := func(duplicates int64) {
+				w := new(watch.Route)
+				w.Gates.Duplicates.Add(duplicates)
+				now.Store(w)
+			}
+			reopen(40)
+			a := Start(Options{Senders: []Sender{r}, Log: slog.New(slog.DiscardHandler), Routes: func() []Route {
+				return []Route{{"orders", now.Load()}}
+			}})
+			time.Sleep(calm / 2)
+			reopen(again)
+			time.Sleep(calm - time.Minute)
+			if got := r.take(); !slices.Equal(got, []string{"replay raised orders 40"}) {
+				t.Errorf("%s: while messages come again: %q", name, got)
+			}
+			time.Sleep(2 * time.Minute)
+			if got := r.take(); !slices.Equal(got, []string{"replay cleared orders 40"}) {
+				t.Errorf("%s: when none does: %q", name, got)
+			}
+			a.Close()
+		})
+	}
+}

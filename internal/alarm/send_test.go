@@ -41,6 +41,7 @@ func TestWebhook(t *testing.T) {
 		defer mu.Unlock()
 		b, _ := io.ReadAll(r.Body)
 		body, token = string(b), r.Header.Get("Authorization")
+		w.Header().Set("Location", "/elsewhere") // where no alarm goes
 		w.WriteHeader(code)
 	}))
 	defer server.Close()
@@ -111,6 +112,16 @@ func TestInform(t *testing.T) {
 		got[DefaultOID+".1.1.0"] != "decrypt orders" || got[DefaultOID+".1.2.0"] != "me/1" || got[DefaultOID+".1.3.0"] != 1 ||
 		got[DefaultOID+".1.4.0"] != "orders/3" || got[DefaultOID+".1.6.0"] != sample.Text {
 		t.Errorf("%v", got)
+	}
+}
+
+// TestClipText: a text of the MIB has 255 bytes at most.
+func TestClipText(t *testing.T) {
+	for n, want := range map[int]int{0: 0, 255: 255, 256: 255, 4096: 255} {
+		got := clipText(strings.Repeat("x", n))
+		if len(got) != want || strings.HasSuffix(got, "...") != (n > want) {
+			t.Errorf("%d bytes become %d: %q", n, len(got), got)
+		}
 	}
 }
 

@@ -62,8 +62,10 @@ type state struct {
 	last     finding
 }
 
-// replay is the count of a route's gates at the last look.
+// replay is the count of a route's gates at the last look. The figures of a
+// route that is opened again are others, and begin at zero.
 type replay struct {
+	figures      *watch.Route
 	count, first int64
 	grew         time.Time // zero: not since the start
 }
@@ -146,6 +148,9 @@ func (w *Watcher) lookForReplay(r *Route, found findings, now time.Time) {
 	if seen == nil {
 		seen = new(replay)
 		w.replay[r.Name] = seen
+	}
+	if seen.figures != r.Watch {
+		seen.figures, seen.first, seen.count = r.Watch, seen.first-seen.count, 0
 	}
 	count := countReplays(r.Watch)
 	if seen.grew.IsZero() || now.Sub(seen.grew) > calm {

@@ -4,7 +4,9 @@ package ops
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -74,9 +76,16 @@ func TestBrowser(t *testing.T) {
 func TestAnswersWhileBusy(t *testing.T) {
 	r := busyRoute()
 	for i := range watch.MaxPlaces {
-		r.Watch.SetLag("orders/"+strings.Repeat("x", i%9)+string(rune('a'+i%26)), int64(i))
+		r.Watch.SetLag(fmt.Sprintf("orders/%d", i), int64(i))
 	}
 	s := serve(t, Options{Address: "127.0.0.1:0"}, one(r))
+	var shown status
+	if _, body := get(t, s, "/status.json"); json.Unmarshal([]byte(body), &shown) != nil || len(shown.Routes) != 1 {
+		t.Fatal(body)
+	}
+	if n := len(shown.Routes[0].Places); n != watch.MaxPlaces {
+		t.Fatalf("%d places are shown", n)
+	}
 	stop := loadProcessors(r.Watch)
 	defer stop()
 	var took []time.Duration

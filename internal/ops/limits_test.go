@@ -5,67 +5,9 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
+	"strings"
 	"testing"
 )
-
-// TestRequestLimit: a request more than the limit is turned away at once.
-func TestRequestLimit(t *testing.T) {
-	entered, release := make(chan struct{}), make(chan struct{})
-	handler := limit(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		entered <- struct{}{}
-		<-release
-	}))
-	code := func() int {
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
-		return w.Code
-	}
-	codes := make(chan int)
-	for range maxRequests {
-		go func() { codes <- code() }()
-		<-entered
-	}
-	if got := code(); got != http.StatusServiceUnavailable {
-		t.Errorf("a request too many: %d", got)
-	}
-	close(release)
-	for range maxRequests {
-		if got := <-codes; got != http.StatusOK {
-			t.Errorf("a request within the limit: %d", got)
-		}
-	}
-}
-
-// TestRequestsAreLimited: the server's own paths have the limit.
-func TestRequestsAreLimited(t *testing.T) {
-	entered, release := make(chan struct{}), make(chan struct{})
-	s := serve(t, Options{Address: "127.0.0.1:0"}, func() []Route {
-		entered <- struct{}{}
-		<-release
-		return nil
-	})
-	codes := make(chan int)
-	for range maxRequests {
-		go func() {
-			res, _ := get(t, s, "/status.json")
-			codes <- res.StatusCode
-		}()
-		<-entered
-	}
-	if res, _ := get(t, s, "/status.json"); res.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("a request too many: %s", res.Status)
-	}
-	if res, _ := get(t, s, "/healthz"); res.StatusCode != http.StatusOK {
-		t.Errorf("a probe: %s", res.Status)
-	}
-	close(release)
-	for range maxRequests {
-		if got := <-codes; got != http.StatusOK {
-			t.Errorf("a request within the limit: %d", got)
-		}
-	}
-}
 
 // TestConnectionsAreLimited: a connection more than the limit is served when
 // another one has ended, and not before.
@@ -118,5 +60,24 @@ func TestConnectionsAreLimited(t *testing.T) {
 	}
 	if err := <-served; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestHeadersAreLimited: a request with lines that nobody needs is refused, or
+// its connection reset.
+func TestHeadersAreLimited(t *testing.T) {
+	s := serve(t, Options{Address: "127.0.0.1:0"}, one(busyRoute()))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Address()+"/healthz", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Long", strings.Repeat("x", 2*maxHeaders))
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Error(res.Status)
 	}
 }

@@ -15,7 +15,7 @@ type Phase string
 const (
 	Opening Phase = "opening" // brokers or key services may be away
 	Running Phase = "running"
-	Ended   Phase = "ended"
+	Ended   Phase = "ended"   // it was told to end
 	Waiting Phase = "waiting" // it has failed, and is started again
 	Failed  Phase = "failed"
 	Done    Phase = "done" // it has carried everything

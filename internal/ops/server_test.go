@@ -164,6 +164,9 @@ func TestMetrics(t *testing.T) {
 	if strings.Contains(text, `lag_messages{place="orders/0"`) {
 		t.Error("a lag that nobody has told is shown")
 	}
+	if strings.Contains(text, "\nstreamcrypt_memory_used_bytes 0\n") || !strings.Contains(text, "\nstreamcrypt_memory_used_bytes ") {
+		t.Error("the process uses no memory")
+	}
 	problems, err := promlint.New(strings.NewReader(text)).Lint()
 	if err != nil {
 		t.Fatal(err)
@@ -173,6 +176,16 @@ func TestMetrics(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log(text)
+	}
+}
+
+// TestMetricsOfNewRoute: a route that has read nothing has not grown.
+func TestMetricsOfNewRoute(t *testing.T) {
+	r := busyRoute()
+	r.Watch = new(watch.Route)
+	s := serve(t, Options{Address: "127.0.0.1:0"}, one(r))
+	if _, text := get(t, s, "/metrics"); strings.Contains(text, "growth") || !strings.Contains(text, "streamcrypt_batches_total{") {
+		t.Error(text)
 	}
 }
 

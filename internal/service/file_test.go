@@ -87,3 +87,19 @@ func TestWatch(t *testing.T) {
 		<-ended
 	})
 }
+
+// TestReadFileIsBounded: no more is read of a large file than shows that it is
+// too large.
+func TestReadFileIsBounded(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "run.yaml")
+	if err := os.WriteFile(name, make([]byte, MaxFile+10), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(f.Data); n != MaxFile+1 {
+		t.Errorf("%d bytes", n)
+	}
+}

@@ -38,7 +38,7 @@ func (r *runner) serve(ctx context.Context) {
 		started := time.Now()
 		err, again := r.carryOnce(ctx)
 		if err == nil || !again || r.service.options.ExitOnFailure || ctx.Err() != nil {
-			r.conclude(err)
+			r.conclude(ctx, err)
 			return
 		}
 		if time.Since(started) > calmAfter {
@@ -47,7 +47,7 @@ func (r *runner) serve(ctx context.Context) {
 		r.enterPhase(ops.Waiting, err)
 		r.log.Error("the route has failed, and is started again after a pause", "error", err)
 		if pauses.Wait(ctx) != nil {
-			r.conclude(err)
+			r.conclude(ctx, err)
 			return
 		}
 		r.enterPhase(ops.Opening, nil)
@@ -107,11 +107,15 @@ func (r *runner) enterPhase(phase ops.Phase, failure error) {
 	r.now.Phase, r.now.Since, r.now.Failure = phase, time.Now(), failure
 }
 
-// conclude notes the end of the route.
-func (r *runner) conclude(err error) {
+// conclude notes the end of the route. One that was told to end has not carried
+// everything.
+func (r *runner) conclude(ctx context.Context, err error) {
 	phase := ops.Done
-	if err != nil {
+	switch {
+	case err != nil:
 		phase = ops.Failed
+	case ctx.Err() != nil:
+		phase = ops.Ended
 	}
 	r.enterPhase(phase, err)
 	r.mu.Lock()

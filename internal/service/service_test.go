@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -88,7 +89,8 @@ func TestNoRouteIsLeft(t *testing.T) {
 }
 
 // TestReplace: a route that is the same goes on, one that has failed is started
-// again, and the last one may be taken out and another one put in its place.
+// again, and the last one may be taken out and another one put in its place. A
+// route that was told to end is not done.
 func TestReplace(t *testing.T) {
 	s, ended := newService(Options{})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -114,7 +116,57 @@ func TestReplace(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+	if all := s.Routes(); len(all) != 1 || all[0].Phase != ops.Ended {
+		t.Errorf("a route that was told to end: %+v", all)
+	}
 	if strings.Contains(ended.String(), "A ") || strings.Contains(ended.String(), "opened=true") {
 		t.Error(ended)
+	}
+}
+
+// awaitEnd waits until a route has ended.
+func awaitEnd(s *Service, name string) {
+	<-s.begun
+	s.mu.Lock()
+	i := slices.IndexFunc(s.runners, func(r *runner) bool { return r.member.Name == name })
+	ended := s.runners[i].ended
+	s.mu.Unlock()
+	<-ended
+}
+
+// TestFailedIsStartedAgain: a route that has failed is started again although
+// it has not changed, and the service ends when the last one is taken out.
+func TestFailedIsStartedAgain(t *testing.T) {
+	s, ended := newService(Options{})
+	done := make(chan error, 1)
+	members := []route.Member{away(t, "A"), missing(t, "lost")}
+	go func() { done <- s.Run(t.Context(), members) }()
+	awaitEnd(s, "lost")
+	change, err := s.Replace(members)
+	if err != nil || strings.Join(change.Started, " ") != "lost" || strings.Join(change.Ended, " ") != "lost" {
+		t.Errorf("%+v, %v", change, err)
+	}
+	awaitEnd(s, "lost")
+	if strings.Count(ended.String(), "lost opened=false ok=false") != 2 {
+		t.Error(ended)
+	}
+	if change, err = s.Replace(nil); err != nil || len(change.Ended) != 2 {
+		t.Errorf("all are taken out: %+v, %v", change, err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestExitOnFailure: the first failure ends the other routes, and is told of
+// once.
+func TestExitOnFailure(t *testing.T) {
+	s, _ := newService(Options{ExitOnFailure: true})
+	err := s.Run(t.Context(), []route.Member{away(t, "A"), missing(t, "lost")})
+	if err == nil || strings.Count(err.Error(), "route ") != 1 || !strings.HasPrefix(err.Error(), "route lost: ") {
+		t.Errorf("%v", err)
+	}
+	if all := s.Routes(); all[0].Phase != ops.Ended || all[1].Phase != ops.Failed {
+		t.Errorf("%+v", all)
 	}
 }
