@@ -143,3 +143,32 @@ func TestRunMistakes(t *testing.T) {
 		})
 	}
 }
+
+// TestFieldsOfTheProcessStay: a file that is read again cannot change fields of
+// the process, and each that it would change is a mistake with its line.
+func TestFieldsOfTheProcessStay(t *testing.T) {
+	const routes = "routes: {a: {do: encrypt, from: file:in.ndjson, to: file:out.scx, key: local:key.jwk}}\n"
+	read := func(process string) *runFile {
+		file, err := readRunFile("f.yaml", []byte(process+routes), all.Table())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	r := &running{file: read("workers: 2\nmemory: 1GiB\n")}
+	const advice = ": changes only with a restart (restart the process, or take the change back)"
+	for process, want := range map[string]string{
+		"memory: 1GiB\nworkers: 2\n": "",
+		"memory: 2GiB\nworkers: 2\n": "f.yaml:1: memory" + advice,
+		"ops: 127.0.0.1:1\nworkers: 3\n": "f.yaml:1: memory" + advice + "\nf.yaml:1: ops" + advice +
+			"\nf.yaml:2: workers" + advice,
+	} {
+		got := ""
+		if err := r.checkProcess(read(process)); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s%q, want %q", process, got, want)
+		}
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math"
 	"os"
 	"sync"
 	"time"
@@ -164,7 +163,7 @@ func (r *running) lockAll(memory int64) {
 	if !r.owns {
 		return
 	}
-	if err := hardening.LockMemory(uint64(min(memory, math.MaxInt64))); err != nil {
+	if err := hardening.LockMemory(uint64(memory)); err != nil {
 		r.log().Info("keys and plaintext may be swapped out", "error", err)
 	}
 }

@@ -235,6 +235,7 @@ func (f *runFile) checkRoutes(c *runCmd, env route.Env, limit int64) error {
 		f.checkMemory(int64(c.Memory), pool.Memory(len(f.members))+lanes, limit)
 	}
 	f.checkOps(c)
+	f.checkAlarms(c)
 	if len(f.problems) == 0 {
 		return nil
 	}
@@ -269,6 +270,14 @@ func (f *runFile) checkOps(c *runCmd) {
 	}
 	if err := o.Check(quiet); err != nil {
 		f.note(f.findOpsLine(), "ops", err)
+	}
+}
+
+// checkAlarms checks who is to be told of alarms.
+func (f *runFile) checkAlarms(c *runCmd) {
+	config := c.readAlarms("")
+	if _, err := config.OpenSenders(quiet); err != nil {
+		f.note(f.findAlarmLine(), "", err)
 	}
 }
 

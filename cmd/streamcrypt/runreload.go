@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/internal/hint"
@@ -81,11 +81,12 @@ func (r *running) checkProcess(file *runFile) error {
 	now := r.file.document.Process
 	r.mu.Unlock()
 	next := file.document.Process
+	names := slices.Concat(now.Names(), next.Names())
+	slices.Sort(names)
 	var wrong []problem
-	for _, name := range append(now.Names(), next.Names()...) {
+	for _, name := range slices.Compact(names) {
 		if !reflect.DeepEqual(now.Value(name), next.Value(name)) {
 			wrong = append(wrong, problem{max(next.FindLine(name), 1), name, errNeedsRestart})
-			break
 		}
 	}
 	if len(wrong) > 0 {
@@ -100,7 +101,7 @@ func (r *running) describeFile() ops.Configuration {
 	defer r.mu.Unlock()
 	c := ops.Configuration{File: r.file.name, Loaded: r.loaded}
 	if r.refused != nil {
-		c.Refused = errors.Join(r.refused).Error()
+		c.Refused = r.refused.Error()
 	}
 	return c
 }

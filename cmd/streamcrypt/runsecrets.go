@@ -35,13 +35,16 @@ const (
 // secret's file in the value of a field, and refuses every other.
 func expandSecrets(field, value string) (string, error) {
 	var wrong error
+	begins := true // whether the next match can be at the beginning of the value
 	out := variableUse.ReplaceAllStringFunc(value, func(match string) string {
 		parts := variableUse.FindStringSubmatch(match)
 		before, name := parts[1], parts[2]
+		first := begins && strings.HasPrefix(value, match)
+		begins = false
 		switch {
 		case strings.HasSuffix(before, "=") && !strings.Contains(secretParams, " "+before+" "),
 			!strings.HasSuffix(before, "=") && !strings.Contains(secretFields, " "+field+" "),
-			!strings.Contains(value, match) || !beginsFile(value, match, before):
+			before == "" && !first: // behind a scheme, behind a parameter, or first of all
 			wrong = hint.New("${"+name+"}: variables stand only where the name of a secret's file begins",
 				"write the value itself; password-file=${CREDENTIALS_DIRECTORY}/password names a secret's file")
 		case parts[3] == "" || !variable.MatchString(name):
@@ -59,10 +62,4 @@ func expandSecrets(field, value string) (string, error) {
 		return match
 	})
 	return out, wrong
-}
-
-// beginsFile tells whether a match begins the name of a file: behind a scheme
-// or a parameter, or at the beginning of the value.
-func beginsFile(value, match, before string) bool {
-	return before != "" || strings.HasPrefix(value, match)
 }

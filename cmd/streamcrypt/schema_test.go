@@ -122,6 +122,7 @@ func TestExpandSecrets(t *testing.T) {
 		{"to", "file:${DIR}/out", "", "variables stand only"},
 		{"name", "${DIR}", "", "variables stand only"},
 		{"sign", "a${DIR}", "", "variables stand only"},
+		{"sign", "${DIR}/${DIR}", "", "variables stand only"},
 		{"key", "local:${EMPTY}/k", "", "no such variable"},
 		{"key", "local:${A B}/k", "", "not a variable"},
 		{"key", "local:${DIR", "", "not a variable"},
