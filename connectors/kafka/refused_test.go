@@ -48,7 +48,12 @@ func (p *picky) mend() {
 }
 
 // bad returns the indexes of the records of a batch that are not taken.
-func (p *picky) bad(t testing.TB, set []byte) (bad []int32) {
+func (p *picky) bad(t testing.TB, set []byte) []int32 {
+	return findRecords(t, set, func(m *pipeline.Message) bool { return slices.Contains(p.numbers, number(m)) })
+}
+
+// findRecords returns the indexes of the records of a batch that match.
+func findRecords(t testing.TB, set []byte, matches func(*pipeline.Message) bool) (found []int32) {
 	var r batch.Reader
 	var records batch.Records
 	r.Reset("", set, 0)
@@ -59,11 +64,11 @@ func (p *picky) bad(t testing.TB, set []byte) (bad []int32) {
 		t.Error(err)
 	}
 	for i := range records.Messages {
-		if slices.Contains(p.numbers, number(&records.Messages[i])) {
-			bad = append(bad, int32(i))
+		if matches(&records.Messages[i]) {
+			found = append(found, int32(i))
 		}
 	}
-	return bad
+	return found
 }
 
 // answer refuses the batches with bad records, and asks for the others of the

@@ -1,8 +1,6 @@
 package kafka
 
 import (
-	"io"
-	"math"
 	"slices"
 	"testing"
 	"time"
@@ -10,7 +8,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -44,22 +41,8 @@ func (b *broker) refuseFuture(named bool) {
 	})
 }
 
-func futureRecords(t testing.TB, set []byte) (found []int32) {
-	var r batch.Reader
-	var records batch.Records
-	r.Reset("", set, 0)
-	if _, err := r.Next(); err != nil {
-		t.Error(err)
-	}
-	if _, err := r.Read(&records, math.MaxInt); err != nil && err != io.EOF {
-		t.Error(err)
-	}
-	for i := range records.Messages {
-		if time.Until(records.Messages[i].Time) > time.Hour {
-			found = append(found, int32(i))
-		}
-	}
-	return found
+func futureRecords(t testing.TB, set []byte) []int32 {
+	return findRecords(t, set, func(m *pipeline.Message) bool { return time.Until(m.Time) > time.Hour })
 }
 
 // TestLettersOfTheFuture: records whose time is a year ahead are refused by the
