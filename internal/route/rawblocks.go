@@ -11,7 +11,7 @@ type blockWorker interface {
 	// readBlock takes the next block of the payload. io.EOF says that there is
 	// none. No two workers read at the same time.
 	readBlock() error
-	// makeOutput returns what becomes of the block: also with an error, if the
+	// makeOutput returns the output for the block: also with an error, if the
 	// output before the error is good. It is valid until the next call.
 	makeOutput() ([]byte, error)
 }
