@@ -103,7 +103,7 @@ func (r *Reader) NewBlockOpener() *BlockOpener {
 
 // BlockOpener opens blocks.
 type BlockOpener struct {
-	chunks *chunks // only what does not change
+	chunks *chunks // only its fixed fields
 	size   int     // of a chunk
 	aad    *cms.AAD
 }

@@ -19,9 +19,8 @@ func blockChunks(chunkSize int) int { return max(1, maxBlock/chunkSize) }
 var errCodedBlocks = errors.New("envelope: a coded payload is sealed in one piece after the other")
 
 // SealBlocks is a payload of more than one chunk, in the form that Writer
-// writes, whose blocks are sealed by several goroutines at the same time. The
-// caller writes Head, and then the blocks in their order, whichever was sealed
-// first. End must be called.
+// writes. Several goroutines seal its blocks at the same time. The caller
+// writes Head, and then the blocks in their order. End must be called.
 type SealBlocks struct {
 	long   longPayload
 	binder binder
@@ -54,7 +53,7 @@ func (s *Sealer) BeginBlocks(ctx context.Context, b Binding) (*SealBlocks, error
 	out := &SealBlocks{binder: newBinder(s.options.Bind), size: s.options.ChunkSize}
 	b = copyBinding(b)
 	var err error
-	if out.head, err = out.long.begin(ctx, s, nil, &out.binder, &b, false); err != nil {
+	if out.head, err = out.long.beginSealing(ctx, s, nil, &out.binder, &b, false); err != nil {
 		out.End()
 		return nil, err
 	}
@@ -65,7 +64,7 @@ func (s *Sealer) BeginBlocks(ctx context.Context, b Binding) (*SealBlocks, error
 func (s *SealBlocks) Head() []byte { return s.head }
 
 // End ends the use of the data key, after all workers have ended.
-func (s *SealBlocks) End() { s.long.release() }
+func (s *SealBlocks) End() { s.long.releaseKey() }
 
 // NewWorker returns a worker with a lease of its own, so that no two workers
 // use one nonce.

@@ -148,10 +148,14 @@ func TestBlocksOfCodedPayloads(t *testing.T) {
 func TestBlocksRefuseTheSame(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	s, o := r.sealer(t, 4096), r.opener(t)
-	plain := payload(s.BlockSize()*5/2 + 100)
+	plain := payload(s.BlockSize()*3/2 + 100)
 	forms := [][]byte{sealInBlocks(t, s, plain), must(s.Seal(t.Context(), nil, plain, envelope.Binding{}))}
 	random := rand.New(rand.NewPCG(1, 2))
-	for round := range 300 {
+	rounds := 200
+	if testing.Short() {
+		rounds = 50
+	}
+	for round := range rounds {
 		e := bytes.Clone(forms[round%2])
 		at := random.IntN(len(e))
 		switch round / 2 % 5 {

@@ -13,15 +13,15 @@ const maxStreamBytes = 1 << 40
 
 // longPayload is all that the chunks of one long payload have in common.
 type longPayload struct {
-	grant *kekcache.Grant // nil before begin
+	grant *kekcache.Grant // nil before beginSealing
 	aad   *cms.AAD
 	bound *cms.Binding // in the memory of binder
 }
 
-// begin takes a data key, and appends the key record, unless that is in a
-// store, and the head of the envelope. The data key is released by release,
-// also after an error.
-func (t *longPayload) begin(
+// beginSealing takes a data key, and appends the key record, unless that is in
+// a store, and the head of the envelope. The data key is released by
+// releaseKey, also after an error.
+func (t *longPayload) beginSealing(
 	ctx context.Context, s *Sealer, dst []byte, binder *binder, b *Binding, coded bool,
 ) ([]byte, error) {
 	var position cms.Position
@@ -59,8 +59,8 @@ func (t *longPayload) begin(
 	return appendChunkedHead(dst, template, true, t.aad, &id, s.options.ChunkSize)
 }
 
-// release ends the use of the data key. Further calls do nothing.
-func (t *longPayload) release() {
+// releaseKey ends the use of the data key. Further calls do nothing.
+func (t *longPayload) releaseKey() {
 	if t.grant != nil {
 		t.grant.Done()
 	}

@@ -173,7 +173,7 @@ func (w *Writer) Close() error {
 	}
 	err := w.noteError(w.finish())
 	w.err = errClosed
-	w.long.release()
+	w.long.releaseKey()
 	if w.coder != nil {
 		w.coder.release()
 	}
@@ -214,7 +214,7 @@ func (w *Writer) finish() error {
 func (w *Writer) noteError(err error) error {
 	if err != nil && w.err == nil {
 		w.err = err
-		w.long.release()
+		w.long.releaseKey()
 	}
 	return err
 }
@@ -226,7 +226,7 @@ func (w *Writer) sealChunk(final bool) (err error) {
 	}
 	w.out = w.out[:0]
 	if w.long.grant == nil {
-		w.out, err = w.long.begin(w.ctx, w.s, w.out, &w.binder, &w.b, w.coder != nil)
+		w.out, err = w.long.beginSealing(w.ctx, w.s, w.out, &w.binder, &w.b, w.coder != nil)
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,16 +51,16 @@ func (w *numberWorker) makeOutput() ([]byte, error) {
 	return fmt.Appendf(nil, "%d\n", w.number), nil
 }
 
-// runNumbers copies a payload with so many workers, and returns what was
-// written.
-func runNumbers(ctx context.Context, p *numbers, workers int, out io.Writer) (stopped bool, err error) {
+// runNumbers copies a payload to out with so many workers.
+func runNumbers(ctx context.Context, p *numbers, workers int, out io.Writer) (isStopped bool, err error) {
+	var stopped atomic.Bool
 	all := make([]blockWorker, workers)
 	for i := range all {
 		all[i] = &numberWorker{payload: p}
 	}
-	c := &rawCopy{out: out, stop: func() { stopped = true }}
+	c := &rawCopy{out: out, stop: func() { stopped.Store(true) }}
 	err = c.copyBlocks(ctx, all)
-	return stopped, err
+	return stopped.Load(), err
 }
 
 func numbersUpTo(n int) (out string) {
