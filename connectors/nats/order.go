@@ -147,7 +147,7 @@ func (s *Source) prepareConsumer(ctx context.Context) error {
 	s.firstNew = max(s.firstNew, info.Delivered.Stream) // a reset takes that back
 	s.notePause(info)
 	s.bindStart(info.Created.UnixNano(), made)
-	s.noteLostState(info.AckFloor.Stream)
+	s.noteLostState(ctx, stream.CachedInfo(), info)
 	s.noteLostTail(stream.CachedInfo(), info)
 	defer func() { s.tellLosses(stream.CachedInfo().State.FirstSeq) }()
 	if s.Shared {
