@@ -40,7 +40,7 @@ func (w *endWait) awaitArrival(ctx context.Context) (ended bool, err error) {
 			return false, context.Cause(ctx)
 		}
 	}
-	if w.lane.isAtEnd(ctx) && w.lane.settleEnd(ctx) {
+	if !w.mayExpectMore() && w.lane.isAtEnd(ctx) && w.lane.settleEnd(ctx) {
 		return true, nil
 	}
 	timer := time.NewTimer(w.next)
@@ -56,6 +56,15 @@ func (w *endWait) awaitArrival(ctx context.Context) (ended bool, err error) {
 	case <-ctx.Done():
 		return false, context.Cause(ctx)
 	}
+}
+
+// mayExpectMore tells whether more messages are likely on their way: nobody is
+// asked before the first wait for them is over.
+func (w *endWait) mayExpectMore() bool {
+	l := w.lane
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return w.next == endFirst && l.pending > 0 && l.delivered < l.source.last
 }
 
 // isAtEnd tells whether all messages of a bounded run have been delivered, and
@@ -85,8 +94,8 @@ func (l *lane) isAtEnd(ctx context.Context) bool {
 	}
 	info := consumer.CachedInfo()
 	at := l.source.deliveredTo(info, own, arrived)
-	if at < l.source.last && !l.nothingBehind(ctx, at) {
-		return false
+	if at < l.source.last && (info.NumPending > 0 || !l.nothingBehind(ctx, at)) {
+		return false // the stream is asked only where the consumer has nothing: a stored message may be large
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
