@@ -94,14 +94,16 @@ func (l *lane) isAtEnd(ctx context.Context) bool {
 	}
 	info := consumer.CachedInfo()
 	at := l.source.deliveredTo(info, own, arrived)
-	if at < l.source.last && (info.NumPending > 0 || !l.nothingBehind(ctx, at)) {
-		return false // the stream is asked only where the consumer has nothing: a stored message may be large
+	// The stream is asked last, and seldom: it answers with a message, which may
+	// be large.
+	if !isFinished(info, at, l.source.last, own) || at < l.source.last && !l.nothingBehind(ctx, at) {
+		return false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	// A message that moved while the server was asked makes its answer and our
 	// count incomparable.
-	return l.changes == changes && len(l.ready) == 0 && isFinished(info, at, l.source.last, own)
+	return l.changes == changes && len(l.ready) == 0
 }
 
 // deliveredTo returns the sequence up to which the consumer's messages have
