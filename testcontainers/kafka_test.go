@@ -88,8 +88,8 @@ func startKafka(t *testing.T, more map[string]string) *kafkaServer {
 	return k
 }
 
-// whenStarted has a broker count as started when its log says so. The wait for a
-// log has a limit of its own: a minute, which is too short on a busy machine.
+// whenStarted has a broker count as started when its log says so. The wait for
+// a log has a limit of its own: a minute, which is too short on a busy machine.
 func whenStarted() testcontainers.CustomizeRequestOption {
 	return testcontainers.WithWaitStrategyAndDeadline(patience,
 		wait.ForLog("Kafka Server started").WithStartupTimeout(patience))
