@@ -47,6 +47,8 @@ type running struct {
 	pool     *pipeline.Pool
 	shared   *memlimit.Claim // the memory of the pool
 
+	stopTraces func() // sends the last ones
+
 	firstOpen sync.Once
 	reloads   sync.Mutex // held while the file is read again
 
@@ -71,6 +73,7 @@ func (c *runCmd) Run(p *program) error {
 	if err := r.start(content.Data); err != nil {
 		return err
 	}
+	defer r.stopTraces()
 	server, err := r.startOps()
 	if err != nil {
 		return err
@@ -120,8 +123,13 @@ func (r *running) start(data []byte) error {
 		return &startError{err}
 	}
 	r.lockAll(cmp.Or(int64(r.settings.Memory), r.pool.Memory(len(r.file.members))))
+	follow, stop, err := r.startTraces(&r.settings.opsFlags, nameInstance(""))
+	if err != nil {
+		return &mistakes{r.file.name, []problem{{r.file.findPrefix("otel"), "otel", err}}}
+	}
+	r.stopTraces = stop
 	r.service = service.New(service.Options{
-		Env:           route.Env{Log: r.log(), Endpoints: r.ends, Pool: r.pool, Memory: bound},
+		Env:           route.Env{Log: r.log(), Endpoints: r.ends, Pool: r.pool, Memory: bound, Follow: follow},
 		ExitOnFailure: r.settings.OnFailure == "exit", Opened: r.showRoute, Ended: r.tellEnd,
 	})
 	r.ending.setFields(func(e *ending) { e.grace = r.file.longestGrace() })

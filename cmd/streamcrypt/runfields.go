@@ -22,7 +22,7 @@ const fieldDo = "do"
 // file of several routes, or that make no sense there.
 var ofProcess = []string{
 	"workers", "budget", "name", "plan", "json", "ops", "ops-cert", "ops-key", "ops-token-file", "ops-pprof",
-	"alarm-log", "alarm-webhook", "alarm-webhook-token", "alarm-snmp",
+	"alarm-log", "alarm-webhook", "alarm-webhook-token", "alarm-snmp", "otel",
 	"resume", // for one start, and a route is started again by itself
 }
 
