@@ -73,7 +73,7 @@ func (g *grammar) listProcessFields() []*kong.Flag {
 	var all []*kong.Flag
 	for _, group := range g.findCommand("run").AllFlags(false) {
 		for _, f := range group {
-			if !slices.Contains([]string{"help", "version", "config", "plan"}, f.Name) {
+			if !slices.Contains([]string{"help", "version", "config", "plan", "json"}, f.Name) {
 				all = append(all, f)
 			}
 		}

@@ -36,7 +36,8 @@ const (
 func newClient(target *url.URL, v *variables, log *slog.Logger) *client {
 	return &client{url: target.String(), header: v.header, log: log, http: &http.Client{
 		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, TLSClientConfig: v.tls, ForceAttemptHTTP2: true, IdleConnTimeout: time.Minute,
+			Proxy: http.ProxyFromEnvironment, TLSClientConfig: v.tls, ForceAttemptHTTP2: true,
+			IdleConnTimeout: time.Minute,
 		},
 		Timeout:       v.timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

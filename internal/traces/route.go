@@ -38,8 +38,10 @@ func (r *Route) ObserveSteps(s *pipeline.Steps) {
 		kind tracepb.Span_SpanKind
 		*pipeline.Step
 	}{
-		{"read", tracepb.Span_SPAN_KIND_INTERNAL, &s.Read}, {"transform", tracepb.Span_SPAN_KIND_INTERNAL, &s.Transform},
-		{"write", tracepb.Span_SPAN_KIND_PRODUCER, &s.Write}, {"commit", tracepb.Span_SPAN_KIND_INTERNAL, &s.Commit},
+		{"read", tracepb.Span_SPAN_KIND_INTERNAL, &s.Read},
+		{"transform", tracepb.Span_SPAN_KIND_INTERNAL, &s.Transform},
+		{"write", tracepb.Span_SPAN_KIND_PRODUCER, &s.Write},
+		{"commit", tracepb.Span_SPAN_KIND_INTERNAL, &s.Commit},
 	} {
 		if step.Ended.IsZero() {
 			continue

@@ -64,7 +64,7 @@ func newSpan(name string, kind tracepb.Span_SpanKind, times pipeline.Step, trace
 }
 
 func nanoseconds(t time.Time) uint64 {
-	return uint64(max(0, t.UnixNano())) //nolint:gosec // not negative
+	return uint64(max(0, t.UnixNano()))
 }
 
 // setFailure gives a span the status of an error.

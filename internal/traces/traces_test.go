@@ -87,10 +87,10 @@ func TestSpans(t *testing.T) {
 	if len(b.Links) != 1 || hex.EncodeToString(b.Links[0].TraceId) != traceID || hex.EncodeToString(b.Links[0].SpanId) != spanID {
 		t.Errorf("links: %v", b.Links)
 	}
-	for name, want := range map[string]time.Duration{"read": 1, "transform": 2, "write": 3, "commit": 1} {
+	for name, want := range map[string]uint64{"read": 1, "transform": 2, "write": 3, "commit": 1} {
 		steps := r.find(name)
 		if len(steps) == 0 || !bytes.Equal(steps[0].ParentSpanId, b.SpanId) || !bytes.Equal(steps[0].TraceId, b.TraceId) ||
-			steps[0].EndTimeUnixNano-steps[0].StartTimeUnixNano != uint64(want*time.Second) {
+			steps[0].EndTimeUnixNano-steps[0].StartTimeUnixNano != want*1e9 {
 			t.Errorf("%s: %v", name, steps)
 		}
 	}
