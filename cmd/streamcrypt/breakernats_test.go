@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -72,7 +74,7 @@ func (r *guessRig) count(stream string) uint64 {
 
 // TestBreakerOverJetStream: the breaker of a stream stays open over restarts,
 // since its state is in the consumer's lease, and a person closes it: at the
-// start, or by a request.
+// start, or by a request. The alarm about it is raised once and cleared once.
 func TestBreakerOverJetStream(t *testing.T) {
 	r := newGuessRig(t, 25)
 	for _, run := range []struct {
@@ -104,10 +106,15 @@ func TestBreakerOverJetStream(t *testing.T) {
 	defer cancel()
 	const token = "0123456789abcdef0123"
 	file := write(t, t.TempDir(), "token", []byte(token))
+	alarms := new(growing)
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(alarms, r.Body)
+	}))
+	defer hook.Close()
 	log, ended := new(growing), make(chan int, 1)
 	go func() {
 		ended <- startProgram(ctx, append(r.command, "--from", r.url+"/SEALED?consumer=dec", "--name", "open",
-			"--ops", "127.0.0.1:0", "--ops-token-file", file), stdio{strings.NewReader(""), new(growing), log}, all.Table(), nil)
+			"--ops", "127.0.0.1:0", "--ops-token-file", file, "--alarm-webhook", hook.URL), stdio{strings.NewReader(""), new(growing), log}, all.Table(), nil)
 	}()
 	address := ""
 	await := func(what string, holds func() bool) {
@@ -134,6 +141,7 @@ func TestBreakerOverJetStream(t *testing.T) {
 	}
 	await("listening", func() bool { address = findOpsAddress(log.String()); return address != "" })
 	await("parked", func() bool { return strings.Contains(log.String(), "place parked") })
+	await("told of", func() bool { return strings.Contains(alarms.String(), `"kind":"breaker","state":"raised","route":"open"`) })
 	if dead := r.count("DEAD"); dead != 20 || request(http.MethodGet, "/readyz") == http.StatusOK {
 		t.Errorf("%d letters, and it is ready: %s", dead, log)
 	}
@@ -142,9 +150,13 @@ func TestBreakerOverJetStream(t *testing.T) {
 	}
 	await("at the end", func() bool { return r.count("OUT") == 2 && r.count("DEAD") == 25 })
 	await("ready", func() bool { return request(http.MethodGet, "/readyz") == http.StatusOK })
+	await("told that it is over", func() bool { return strings.Contains(alarms.String(), `"kind":"breaker","state":"cleared","route":"open"`) })
 	cancel()
 	if code := <-ended; code != exitOK {
 		t.Errorf("exit code %d: %s", code, log)
+	}
+	if n := strings.Count(alarms.String(), `"kind":`); n != 2 {
+		t.Errorf("%d alarms, and one was raised and cleared: %s", n, alarms)
 	}
 }
 
