@@ -141,7 +141,9 @@ func TestBreakerOverJetStream(t *testing.T) {
 	}
 	await("listening", func() bool { address = findOpsAddress(log.String()); return address != "" })
 	await("parked", func() bool { return strings.Contains(log.String(), "place parked") })
-	await("told of", func() bool { return strings.Contains(alarms.String(), `"kind":"breaker","state":"raised","route":"open"`) })
+	await("told of", func() bool {
+		return strings.Contains(alarms.String(), `"kind":"breaker","state":"raised","route":"open"`)
+	})
 	if dead := r.count("DEAD"); dead != 20 || request(http.MethodGet, "/readyz") == http.StatusOK {
 		t.Errorf("%d letters, and it is ready: %s", dead, log)
 	}
@@ -150,7 +152,9 @@ func TestBreakerOverJetStream(t *testing.T) {
 	}
 	await("at the end", func() bool { return r.count("OUT") == 2 && r.count("DEAD") == 25 })
 	await("ready", func() bool { return request(http.MethodGet, "/readyz") == http.StatusOK })
-	await("told that it is over", func() bool { return strings.Contains(alarms.String(), `"kind":"breaker","state":"cleared","route":"open"`) })
+	await("told that it is over", func() bool {
+		return strings.Contains(alarms.String(), `"kind":"breaker","state":"cleared","route":"open"`)
+	})
 	cancel()
 	if code := <-ended; code != exitOK {
 		t.Errorf("exit code %d: %s", code, log)
