@@ -70,14 +70,6 @@ func (w *worker) awaitTurn() error {
 	return w.over
 }
 
-// endLane ends the lane: batches behind the one in hand are dropped, and no
-// more are read. It needs the turn.
-func (w *worker) endLane(err error) {
-	w.over = err
-	w.serving.turn.failLane(err)
-	w.serving.stop()
-}
-
 // stopAll stops all places before message end of the batch, without parking
 // them.
 func (w *worker) stopAll(end int) {

@@ -50,7 +50,7 @@ func (r *Route) ObserveSteps(s *pipeline.Steps) {
 		spans = append(spans, newChild(batch, step.name, step.kind, *step.Step))
 	}
 	r.describeBatch(batch, s)
-	r.traces.sender.add(spans)
+	r.traces.sender.addSpans(spans)
 }
 
 // describeBatch gives the span of a batch its attributes and its links.
@@ -99,5 +99,5 @@ func (r *Route) KeyCall(c kekcache.KeyCall) {
 	if c.Outcome != kekcache.OutcomeOK {
 		setFailure(span, string(c.Outcome))
 	}
-	r.traces.sender.add([]*tracepb.Span{span})
+	r.traces.sender.addSpans([]*tracepb.Span{span})
 }

@@ -26,16 +26,14 @@ const (
 // Fields of TracesData and of the messages within it (OTLP's trace.proto).
 const (
 	resourceSpansField = 1 // of TracesData, and of the request of the service
-	resourceField      = 1 // of ResourceSpans
-	scopeSpansField    = 2
-	scopeField         = 1 // of ScopeSpans
+	scopeSpansField    = 2 // of ResourceSpans
 )
 
 // sender keeps spans until they are sent. They lie there as they are sent, so
 // that their memory is known.
 type sender struct {
 	client   *client
-	resource []byte // a ResourceSpans with the description of this process alone
+	resource []byte // a ResourceSpans that describes this process alone
 	scope    []byte // a ScopeSpans with its name alone
 
 	mu    sync.Mutex
@@ -47,15 +45,15 @@ type sender struct {
 func newSender(c *client, about *resourcepb.Resource) *sender {
 	return &sender{
 		client: c, wake: make(chan struct{}, 1),
-		resource: encode(&tracepb.ResourceSpans{Resource: about}),
-		scope: encode(&tracepb.ScopeSpans{Scope: &commonpb.InstrumentationScope{
+		resource: encodeMessage(&tracepb.ResourceSpans{Resource: about}),
+		scope: encodeMessage(&tracepb.ScopeSpans{Scope: &commonpb.InstrumentationScope{
 			Name: "github.com/streamcrypt/streamcrypt",
 		}}),
 	}
 }
 
-// encode encodes a message whose texts are UTF-8, which cannot fail.
-func encode(m proto.Message) []byte {
+// encodeMessage encodes a message. With texts of UTF-8 alone that cannot fail.
+func encodeMessage(m proto.Message) []byte {
 	b, err := proto.Marshal(m)
 	if err != nil {
 		panic("traces: internal error: text that is not UTF-8")
@@ -63,9 +61,9 @@ func encode(m proto.Message) []byte {
 	return b
 }
 
-// add takes spans that belong together, or drops them if there is no room.
-func (s *sender) add(spans []*tracepb.Span) {
-	b := encode(&tracepb.ScopeSpans{Spans: spans})
+// addSpans takes spans that belong together, or drops them if there is no room.
+func (s *sender) addSpans(spans []*tracepb.Span) {
+	b := encodeMessage(&tracepb.ScopeSpans{Spans: spans})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.size+len(b) > maxQueue {
@@ -80,9 +78,9 @@ func (s *sender) add(spans []*tracepb.Span) {
 	}
 }
 
-// take returns the body of the next request, of nearly fullRequest bytes, or
-// nil. A message of protobuf may be in several pieces, one behind the other.
-func (s *sender) take() []byte {
+// takeBody returns the body of the next request, of nearly fullRequest bytes,
+// or nil. A message of protobuf may be in several pieces, one behind the other.
+func (s *sender) takeBody() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n, size := 0, 0
@@ -128,7 +126,7 @@ func (s *sender) run(ctx context.Context) {
 		case <-tick.C:
 		case <-s.wake:
 		}
-		for body := s.take(); body != nil && sending.Err() == nil; body = s.take() {
+		for body := s.takeBody(); body != nil && sending.Err() == nil; body = s.takeBody() {
 			s.client.send(sending, body)
 		}
 		if ctx.Err() != nil {

@@ -1,6 +1,6 @@
-// Package traces sends what routes do to an OpenTelemetry collector: a span for
-// each batch, with its steps below it, and one for each call of a key service
-// or a key store.
+// Package traces sends the work of routes to an OpenTelemetry collector: a span
+// for each batch, with its steps below it, and one for each call of a key
+// service or a key store.
 //
 //	traces.go    Start, Close, and the settings
 //	route.go     the spans of a route: the observers of pipeline and kekcache
@@ -46,12 +46,12 @@ const tracesPath = "v1/traces"
 // Check finds mistakes in the settings, those of the environment included,
 // without a connection.
 func (o *Options) Check() error {
-	_, _, err := o.read()
+	_, _, err := o.readSettings()
 	return err
 }
 
-// read returns where requests go, and what the environment says about them.
-func (o *Options) read() (*url.URL, *variables, error) {
+// readSettings returns where requests go, and the settings of the environment.
+func (o *Options) readSettings() (*url.URL, *variables, error) {
 	target, err := readEndpoint(o.Endpoint)
 	if err != nil {
 		return nil, nil, hint.PrefixError("otel", err)
@@ -95,7 +95,7 @@ type Traces struct {
 
 // Start begins to send spans. The caller closes it after all routes have ended.
 func Start(o Options) (*Traces, error) {
-	target, v, err := o.read()
+	target, v, err := o.readSettings()
 	if err != nil {
 		return nil, err
 	}

@@ -28,13 +28,13 @@ const (
 	tracesPrefix   = variablePrefix + "TRACES_"
 )
 
-// variables are what the environment says about requests.
+// variables are the settings of the environment.
 type variables struct {
 	header  http.Header // may have secrets
 	tls     *tls.Config
 	timeout time.Duration
 	share   float64 // of traces that are sent
-	// What the process is to be called, beside its version and instance.
+	// attributes describe the process, beside its version and instance.
 	attributes []*commonpb.KeyValue
 }
 
@@ -133,7 +133,7 @@ type listField struct{ name, value string }
 
 var errNoList = errors.New("not of the form name=value,name=value")
 
-// parseList reads fields whose values are escaped as in URLs.
+// parseList reads fields with values that are escaped as in URLs.
 func parseList(text string) (fields []listField, err error) {
 	for field := range strings.SplitSeq(text, ",") {
 		if strings.TrimSpace(field) == "" {
