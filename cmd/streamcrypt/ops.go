@@ -38,7 +38,8 @@ func (f *opsFlags) readAlarms(instance string) alarm.Config {
 }
 
 // startTraces begins to send traces, if there are to be any, and returns a
-// function that follows routes; nil if there are none. stop sends the last ones.
+// function that follows routes; nil if there are none. stop sends the last
+// ones.
 func (p *program) startTraces(f *opsFlags, instance string) (follow followFunc, stop func(), err error) {
 	if f.Otel == "" {
 		return nil, func() {}, nil
