@@ -9,7 +9,7 @@ MODULES := . bench testcontainers
 VERSION ?=
 DIST ?= dist
 
-.PHONY: help build release release-check systems test race fuzz lint words afalg bench check-observe test-containers faults faults-nats
+.PHONY: help build release release-check recording systems test race fuzz lint words afalg bench check-observe test-containers faults faults-nats
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -25,6 +25,10 @@ release:
 ## release-check    the slow checks of it: two builds compared, packages, image, chart, check-observe; needs a container engine, rpm, nft
 release-check: check-observe
 	TEST_RELEASE=1 go test -count=1 -timeout 3h -v ./deploy
+
+## recording        README's recording of the demo, made anew; needs npm, and Python with venv
+recording:
+	deploy/recording/record.sh
 
 ## systems          does it build for the other systems?
 systems:
