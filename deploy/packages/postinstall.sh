@@ -1,5 +1,7 @@
 #!/bin/sh
-# Makes the user of the unit. No route is started: it has no keys yet.
+# Makes the user of the units. No route is started that did not run: it has no
+# keys yet. Routes that run go on with the new program, at the positions that
+# they have committed. Nothing waits for them: they may wait for a broker.
 set -e
 if command -v systemd-sysusers >/dev/null; then
 	systemd-sysusers streamcrypt.conf
@@ -7,4 +9,5 @@ if command -v systemd-sysusers >/dev/null; then
 fi
 if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload
+	systemctl --no-block try-restart streamcrypt.service 'streamcrypt@*.service'
 fi
