@@ -8,6 +8,6 @@ if command -v systemd-sysusers >/dev/null; then
 	chgrp streamcrypt /etc/streamcrypt
 fi
 if [ -d /run/systemd/system ]; then
-	systemctl daemon-reload
-	systemctl --no-block try-restart streamcrypt.service 'streamcrypt@*.service'
+	{ systemctl daemon-reload && systemctl --no-block try-restart streamcrypt.service 'streamcrypt@*.service'; } ||
+		echo "streamcrypt: systemd does not answer; restart the routes that run" >&2
 fi

@@ -7,6 +7,7 @@ remove | 0) ;; # Debian's word, and rpm's number of versions that stay
 *) exit 0 ;;
 esac
 if [ -d /run/systemd/system ]; then
-	systemctl stop streamcrypt.service 'streamcrypt@*.service'
-	systemctl --quiet disable streamcrypt.service streamcrypt@.service
+	{ systemctl stop streamcrypt.service 'streamcrypt@*.service' &&
+		systemctl --quiet disable streamcrypt.service streamcrypt@.service; } ||
+		echo "streamcrypt: systemd does not answer; stop the routes that run" >&2
 fi
