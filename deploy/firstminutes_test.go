@@ -55,7 +55,7 @@ func newPerson(t *testing.T) *person {
 
 // command returns a command line of README.md.
 func (p *person) command(line string) *exec.Cmd {
-	cmd := exec.Command("sh", "-c", "exec "+line) //nolint:noctx // it ends by a signal, as a person ends it
+	cmd := exec.Command("sh", "-c", "exec "+line) // it ends by a signal, as a person ends it
 	cmd.Dir, cmd.Env = p.dir, p.env
 	return cmd
 }
@@ -99,10 +99,8 @@ func TestFirstMinutes(t *testing.T) {
 	}
 	t.Cleanup(cluster.Close)
 	broker := cluster.ListenAddrs()[0]
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	t.Cleanup(cancel)
 	const records = 30
-	sendOrders(ctx, t, broker, records)
+	sendOrders(t.Context(), t, broker, records)
 
 	person, typed := newPerson(t), 0
 	for _, line := range firstMinutes(t, "A Kafka topic") {
@@ -111,9 +109,9 @@ func TestFirstMinutes(t *testing.T) {
 		line = strings.ReplaceAll(line, "localhost:9092", broker)
 		switch words := strings.Fields(line); words[0] + " " + words[1] {
 		case "go install":
-			_, err := runTool(ctx, t, person.env, "go", "install", "./cmd/streamcrypt") // this commit, and not the latest release
-			if err != nil {
-				t.Fatal(err)
+			// This commit, and not the latest release. A busy machine may take minutes.
+			if out, err := runTool(t.Context(), t, person.env, "go", "install", "./cmd/streamcrypt"); err != nil {
+				t.Fatalf("%v\n%s", err, out)
 			}
 		case "streamcrypt keygen":
 			person.do(line)
@@ -122,14 +120,14 @@ func TestFirstMinutes(t *testing.T) {
 				t.Errorf("%d commands until a topic is sealed", typed)
 			}
 			person.begin(line)
-			for _, value := range readTopic(ctx, t, broker, "orders.sealed", records) {
+			for _, value := range readTopic(t, broker, "orders.sealed", records) {
 				if bytes.Contains(value, []byte("4111")) {
 					t.Errorf("%q is plaintext", value)
 				}
 			}
 		case "streamcrypt decrypt":
 			person.begin(line)
-			for _, value := range readTopic(ctx, t, broker, "orders.open", records) {
+			for _, value := range readTopic(t, broker, "orders.open", records) {
 				var order struct{ Card string }
 				if err := json.Unmarshal(value, &order); err != nil || order.Card != card {
 					t.Errorf("%q comes back", value)
@@ -158,8 +156,10 @@ func sendOrders(ctx context.Context, t *testing.T, broker string, n int) {
 }
 
 // readTopic waits until a topic has so many records, and returns their values.
-func readTopic(ctx context.Context, t *testing.T, broker, topic string, n int) [][]byte {
+func readTopic(t *testing.T, broker, topic string, n int) [][]byte {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
 	client := dialKafka(t, broker, kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.MetadataMinAge(10*time.Millisecond))
 	var values [][]byte
