@@ -9,7 +9,7 @@ MODULES := . bench testcontainers
 VERSION ?=
 DIST ?= dist
 
-.PHONY: help build release release-check systems test race fuzz lint words afalg bench check-observe test-containers faults faults-nats
+.PHONY: help build release release-check recording systems test race fuzz lint words afalg bench check-observe test-containers faults faults-nats
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -22,9 +22,13 @@ build:
 release:
 	go run ./internal/release -out $(DIST) $(if $(VERSION),-version $(VERSION))
 
-## release-check    the slow checks of it: two builds compared, packages, image, chart, check-observe; needs a container engine, rpm, nft
+## release-check    the slow checks of it: two builds compared, packages installed, image, chart, afalg, check-observe
 release-check: check-observe
 	TEST_RELEASE=1 go test -count=1 -timeout 3h -v ./deploy
+
+## recording        README's recording of the demo, made anew; needs npm, and Python with venv
+recording:
+	deploy/recording/record.sh
 
 ## systems          does it build for the other systems?
 systems:
@@ -62,9 +66,9 @@ words:
 $(GOLANGCI):
 	go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 
-## afalg            sealing through the kernel, in a virtual machine; KERNEL is an unpacked kernel package (guest.sh says how)
+## afalg            sealing through the kernel, in a virtual machine; KERNEL is an unpacked kernel package, or one of Debian is fetched
 afalg:
-	internal/kernelaead/guest.sh $(KERNEL)
+	internal/kernelaead/guest.sh "$(KERNEL)"
 
 ## bench            the figures of docs/performance.md, as ratios to baselines of the same run
 bench:

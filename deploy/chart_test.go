@@ -28,6 +28,8 @@ var examples = map[string][]string{
 		"Service", "ServiceAccount", "ServiceMonitor", "StatefulSet"},
 	"chart/values-nats.yaml": {"ConfigMap", "HorizontalPodAutoscaler", "NetworkPolicy", "PodDisruptionBudget", "Secret",
 		"Service", "ServiceAccount", "ServiceMonitor", "StatefulSet"},
+	"chart/values-run.yaml": {"ConfigMap", "NetworkPolicy", "PodDisruptionBudget", "Secret", "Service", "ServiceAccount",
+		"ServiceMonitor", "StatefulSet"},
 }
 
 // TestChartValues: the schema takes the shipped values, and refuses mistakes
@@ -44,10 +46,21 @@ func TestChartValues(t *testing.T) {
 		}
 		for mistake, change := range map[string]func(map[string]any){
 			"a misspelled field": func(v map[string]any) { v["replica"] = 3.0 },
-			"no source":          func(v map[string]any) { delete(v["config"].(map[string]any), "from") },
-			"another command":    func(v map[string]any) { v["command"] = "demo" },
+			"nothing to do": func(v map[string]any) {
+				delete(v["config"].(map[string]any), "from")
+				delete(v["run"].(map[string]any), "routes")
+			},
+			"one route and several": func(v map[string]any) {
+				v["config"] = map[string]any{"from": "a", "key": "b"}
+				v["run"] = map[string]any{"routes": map[string]any{"c": map[string]any{}}}
+			},
+			"another command": func(v map[string]any) { v["command"] = "demo" },
 			"a name for all members": func(v map[string]any) {
 				v["config"].(map[string]any)["instance"] = "a"
+			},
+			"a name for all members in a route": func(v map[string]any) {
+				v["run"] = map[string]any{"routes": map[string]any{"c": map[string]any{"instance": "a"}}}
+				v["config"] = map[string]any{}
 			},
 			"a rule for every address": func(v map[string]any) {
 				v["networkPolicy"].(map[string]any)["brokers"] = []any{map[string]any{"ports": []any{map[string]any{"port": 9092.0}}}}
@@ -109,7 +122,11 @@ func TestChartConfigurations(t *testing.T) {
 	mustRun(t, "go", "build", "-tags", "nodemo", "-o", program, "./cmd/streamcrypt")
 	for name := range examples {
 		values := mergeValues(t, name)
-		text, err := yaml.Marshal(values["config"])
+		part, command := "config", values["command"].(string)
+		if len(values["run"].(map[string]any)) > 0 {
+			part, command = "run", "run"
+		}
+		text, err := yaml.Marshal(values[part])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,8 +134,7 @@ func TestChartConfigurations(t *testing.T) {
 		if err := os.WriteFile(config, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		out, err := runTool(t.Context(), t, []string{"STREAMCRYPT_INSTANCE=orders-0"}, program, values["command"].(string),
-			"--config", config)
+		out, err := runTool(t.Context(), t, []string{"STREAMCRYPT_INSTANCE=orders-0"}, program, command, "--config", config)
 		if err == nil || !strings.Contains(out, "no such file or directory") || !strings.Contains(out, "/etc/streamcrypt/") {
 			t.Errorf("%s: %v: %s", name, err, out)
 		}
@@ -164,6 +180,32 @@ func TestChart(t *testing.T) {
 			}
 			mustRun(t, validate, dir, "--version", "1.29")
 		})
+	}
+}
+
+// TestChartChanges: a changed route of several leaves the pods alone, since the
+// members take it up as they run. Another change replaces the pods.
+func TestChartChanges(t *testing.T) {
+	skipUnlessRelease(t)
+	helm := buildModule(t, helmModule)
+	render := func(values string, more ...string) string {
+		args := []string{"template", "orders", "deploy/chart", "--kube-version", "1.30.0", "-f", "deploy/chart/" + values,
+			"--show-only", "templates/statefulset.yaml"}
+		return mustRun(t, helm, append(args, more...)...)
+	}
+	for _, c := range []struct {
+		values, change string
+		replaced       bool
+	}{
+		{"values-run.yaml", "run.routes.payments.window=5m", false},
+		{"values-run.yaml", "run.defaults.key=local:/etc/streamcrypt/secrets/payment-keys/other.jwk", false},
+		{"values-run.yaml", "run.memory=256MiB", true},
+		{"values-kafka.yaml", "config.window=5m", true},
+	} {
+		before, after := render(c.values), render(c.values, "--set", c.change)
+		if replaced := before != after; replaced != c.replaced {
+			t.Errorf("%s with %s: pods are replaced: %t", c.values, c.change, replaced)
+		}
 	}
 }
 

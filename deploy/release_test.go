@@ -159,9 +159,10 @@ func checkRandomNonces(t *testing.T, binary string) {
 
 // packaged are the files that both packages must have.
 var packaged = []string{
-	"/usr/bin/streamcrypt", "/usr/lib/systemd/system/streamcrypt@.service", "/usr/lib/sysusers.d/streamcrypt.conf",
+	"/usr/bin/streamcrypt", "/usr/lib/systemd/system/streamcrypt.service", "/usr/lib/systemd/system/streamcrypt@.service",
+	"/usr/lib/sysusers.d/streamcrypt.conf",
 	"/usr/share/man/man1/streamcrypt.1.gz", "/usr/share/bash-completion/completions/streamcrypt",
-	"/usr/share/doc/streamcrypt/LICENCES.txt", "/etc/streamcrypt",
+	"/usr/share/doc/streamcrypt/LICENCES.txt", "/usr/share/doc/streamcrypt/examples/streamcrypt.yaml", "/etc/streamcrypt",
 }
 
 // TestPackages looks into the packages as dpkg and rpm do.

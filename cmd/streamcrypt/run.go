@@ -24,6 +24,7 @@ import (
 
 // runCmd runs the routes of a file in one process.
 type runCmd struct {
+	Instance  string        `placeholder:"NAME" group:"Run" help:"This process among the members of consumer groups, the same after a restart; a route's own instance wins."`
 	Memory    size          `placeholder:"SIZE" group:"Resources" help:"Most memory that all routes may take together; default: as much as the cgroup has."`
 	Workers   int           `placeholder:"N" group:"Resources" help:"Batches that one route has in flight at most: one for itself, the others shared with all routes; default: one per processor."`
 	Budget    size          `placeholder:"SIZE" group:"Resources" help:"Memory of a batch in flight; default: ${budget}."`
@@ -70,7 +71,7 @@ func (c *runCmd) Run(p *program) error {
 	if p.settings == "" {
 		return &usageError{hint.New("no configuration", "streamcrypt run -c FILE"), "streamcrypt run"}
 	}
-	p.voice.nameInstance(nameInstance(""))
+	p.voice.nameInstance(nameInstance(c.Instance))
 	content, err := service.ReadFile(p.settings)
 	if err != nil {
 		return &startError{err}
@@ -213,7 +214,7 @@ func (r *running) startOps() (*ops.Server, error) {
 
 // startAlarms raises alarms about all routes, if anybody is to be told.
 func (r *running) startAlarms() (*alarm.Watcher, error) {
-	config := r.settings.readAlarms(nameInstance(""))
+	config := r.settings.readAlarms(nameInstance(r.settings.Instance))
 	if config.IsZero() {
 		return nil, nil //nolint:nilnil // nobody is
 	}

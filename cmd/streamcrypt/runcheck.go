@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,6 +27,10 @@ func (f *runFile) checkRoutes(c *runCmd, env route.Env, limit int64) error {
 		for i := range f.members { // ends ask how large a message may be
 			f.members[i].Config.Workers, f.members[i].Config.Budget = c.Workers, int64(c.Budget)
 		}
+	}
+	for i := range f.members {
+		own := &f.members[i].Config.Instance
+		*own = cmp.Or(*own, c.Instance)
 	}
 	lanes, faults := route.CheckTogether(f.members, env)
 	for _, fault := range faults {
