@@ -18,9 +18,11 @@
 //
 //	source.go, lane.go        reading: options, and one lane over the file
 //	input.go, pipe*.go        open files and pipes
+//	compressed.go             a compressed file that is read
 //	raw.go                    the input of a raw file
 //	sink.go, open.go          writing: options, and how an output is opened
 //	writer.go, output.go      writing records, and the kinds of output
+//	packing.go                an output that is compressed
 //	append.go                 an existing file, checked before it grows
 //	resume.go                 an output with a checkpoint
 //	atomic.go, unnamed*.go    a file that appears complete or not at all

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/connectors/format/members"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -36,7 +37,7 @@ type lane struct {
 }
 
 func (s *Source) openInput() (input, error) {
-	in, size, err := openInput(s.opts.Path, s.opts.Stdin)
+	in, size, err := openInput(s.opts.Path, s.opts.Compression, s.opts.Stdin)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +67,8 @@ func (s *Source) findStart() (startPoint, error) {
 	if from := ck.lastInput(); from != nil {
 		r.from = *from
 	}
-	if r.from.Record > r.at.Next || max(r.from.Byte, r.from.Seen) > s.total.Load() {
+	beyond := max(r.from.Byte, r.from.Seen) > s.total.Load() && s.opts.Compression == members.None
+	if r.from.Record > r.at.Next || beyond {
 		return r, fmt.Errorf("the checkpoint is beyond its end: %w", errOtherFile)
 	}
 	return r, nil
@@ -79,15 +81,15 @@ func (s *Source) newLane(ctx context.Context, in input, r startPoint) (*lane, er
 		in: in,
 	}
 	l.win.Read, l.win.Offset = l.readInput, r.from.Byte
-	if f, ok := in.(regular); ok {
+	if f, ok := in.(stored); ok {
 		var err error
 		if l.known, err = s.resumeKnown(ctx, f, r.from); err != nil {
 			return nil, err
 		}
-		if _, err := f.Seek(r.from.Byte, io.SeekStart); err != nil {
+		if err := f.seekTo(ctx, r.from.Byte); err != nil {
 			return nil, err
 		}
-		s.read.Store(r.from.Byte)
+		s.read.Store(f.consumed())
 	}
 	if r.from.Byte == 0 {
 		return l, nil
@@ -98,7 +100,11 @@ func (s *Source) newLane(ctx context.Context, in input, r startPoint) (*lane, er
 // readInput reads the file and counts its bytes.
 func (l *lane) readInput(ctx context.Context, p []byte) (int, error) {
 	n, err := l.in.read(ctx, p)
-	l.source.read.Add(int64(n))
+	if f, ok := l.in.(stored); ok {
+		l.source.read.Store(f.consumed())
+	} else {
+		l.source.read.Add(int64(n))
+	}
 	return n, err
 }
 
@@ -163,11 +169,15 @@ func (l *lane) fillBatch(ctx context.Context, b *format.Batch, limit int, stop i
 				stop = l.held.Stop(l.place)
 				continue
 			}
-			if err != nil {
-				if ctx.Err() == nil {
-					l.err = fmt.Errorf("source %s: %w", l.place, err)
-				}
+			switch {
+			case err == nil:
+			case ctx.Err() != nil:
 				return err
+			case isContent(err): // of a file that is compressed
+				l.err = fmt.Errorf("%s: %w", l.place, err)
+			default:
+				l.err = fmt.Errorf("source %s: %w", l.place, err)
+				return l.err
 			}
 		}
 	}

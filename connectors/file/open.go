@@ -33,6 +33,7 @@ func (s *Sink) openOutput(ctx context.Context, from pipeline.Lane) (*writer, err
 		return nil, errors.New("source and sink have different checkpoints")
 	}
 	w := &writer{sink: s, lane: own, enc: s.layout.NewEncoder()}
+	w.beginPacking()
 	there, regular := true, false
 	if s.opts.Path != Stream {
 		var err error
@@ -98,7 +99,7 @@ func (s *Sink) openStream(w *writer) error {
 func (w *writer) beginOutput() error {
 	if w.bytes == 0 {
 		w.buf = w.enc.Begin(w.buf[:0])
-		if err := w.flushBuffer(); err != nil {
+		if err := w.endPart(); err != nil {
 			return err
 		}
 	}
@@ -107,7 +108,7 @@ func (w *writer) beginOutput() error {
 			return err
 		}
 	}
-	w.kept = outputMark{Bytes: w.bytes, State: w.enc.AppendState(nil), Tail: w.digestTail()}
+	w.markKept()
 	return nil
 }
 

@@ -109,7 +109,7 @@ func (s *Sink) adoptFile(ctx context.Context, w *writer, there bool) error {
 	if there && !s.opts.Append && !s.opts.Overwrite {
 		return fs.ErrExist
 	}
-	at := outputMark{State: w.enc.AppendState(nil), Partial: s.opts.Partial}
+	at := outputMark{State: w.enc.AppendState(nil), Partial: s.opts.Partial, Compression: s.opts.Compression}
 	if at.Partial {
 		partial := PartialName(s.opts.Path)
 		if there, _, err := findFile(s.disk, partial); err != nil || there {

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/connectors/format/members"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -103,6 +104,9 @@ type outputMark struct {
 	// Partial says that the output is not complete and still has the name for
 	// that.
 	Partial bool `json:"partial,omitempty"`
+	// Compression is how the output is compressed. Bytes is then the end of a
+	// member.
+	Compression members.Kind `json:"compression,omitempty"`
 }
 
 // encodeForm returns the JSON of a checkpoint file.

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/connectors/format/members"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -23,6 +24,10 @@ type SinkOptions struct {
 	Path string
 	// Format is NDJSON, Lines or Seq.
 	Format format.Format
+	// Compression is how the output is compressed, or members.None. Each Write
+	// with a position ends a member, so that every position in a Checkpoint is
+	// at the end of one.
+	Compression members.Kind
 	// Archive seals a seq's end records with Tag and SealEnd. With OpenEnd the
 	// end records of an existing file are checked as well.
 	Archive format.Archive
@@ -91,6 +96,9 @@ func NewSink(o SinkOptions) (*Sink, error) {
 		if o.Stdout == nil {
 			o.Stdout = os.Stdout
 		}
+	}
+	if err := o.checkPacking(); err != nil {
+		return fail(err)
 	}
 	return &Sink{opts: o, layout: layout, disk: osDisk{}}, nil
 }

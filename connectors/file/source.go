@@ -11,6 +11,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/connectors/format/members"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -23,6 +24,9 @@ type SourceOptions struct {
 	Format format.Format
 	// Key is the field that is the record key, for Lines; see format.Options.
 	Key string
+	// Compression is how the file is compressed, or members.None. Positions
+	// then count in its content.
+	Compression members.Kind
 	// Archive checks a seq's end records with Tag and OpenEnd, or passes them
 	// to KeepEnd unchecked.
 	Archive format.Archive
@@ -83,8 +87,8 @@ func NewSource(o SourceOptions) (*Source, error) {
 
 var errNoCheckpoint = errors.New("a checkpoint needs a regular file")
 
-// Progress returns the number of bytes that have been read, and of how many; -1
-// if that is unknown.
+// Progress returns the number of bytes of the file that have been read, and of
+// how many; -1 if that is unknown.
 func (s *Source) Progress() (read, total int64) { return s.read.Load(), s.total.Load() }
 
 // Serve calls serve with the file's one lane. An error in the file's content

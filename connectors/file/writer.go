@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/connectors/format/members"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -17,6 +18,7 @@ type writer struct {
 	out      output
 	enc      format.Encoder
 	buf      []byte
+	pack     *members.Writer     // between buf and out; nil if the output is not compressed
 	bytes    int64               // the output's length
 	ended    bool                // the output of an earlier run has its end behind bytes
 	kept     outputMark          // the output at the last position
@@ -72,11 +74,11 @@ func (w *writer) appendMessages(ctx context.Context, msgs []pipeline.Message, do
 			}
 		}
 	}
-	if err := w.flushBuffer(); err != nil {
-		return err
-	}
 	if w.refusals.Result(false) != nil {
 		done = nil // it comes with the messages that are left
+	}
+	if err := w.endPart(); err != nil {
+		return err
 	}
 	if w.sink.opts.Checkpoint != nil {
 		return w.noteProgress(ctx, done)
@@ -101,11 +103,22 @@ func (w *writer) flushBuffer() error {
 			return err
 		}
 	}
-	n, err := w.out.Write(w.buf)
-	w.bytes += int64(n)
-	w.tail.addBytes(w.buf[:n])
+	var err error
+	if w.pack != nil {
+		_, err = w.pack.Write(w.buf)
+	} else {
+		_, err = w.writeOut(w.buf)
+	}
 	w.buf = w.buf[:0]
 	return err
+}
+
+// writeOut writes bytes as they lie in the output.
+func (w *writer) writeOut(p []byte) (int, error) {
+	n, err := w.out.Write(p)
+	w.bytes += int64(n)
+	w.tail.addBytes(p[:n])
+	return n, err
 }
 
 // markKept takes the written bytes into the part of the output that Close
@@ -168,6 +181,7 @@ func (w *writer) Close(ctx context.Context) error {
 }
 
 func (w *writer) endOutput(ctx context.Context, complete bool) error {
+	w.dropPart()
 	if w.bytes != w.kept.Bytes {
 		switch err := w.out.cutTo(w.kept.Bytes); {
 		case errors.Is(err, errNoCut):
@@ -196,7 +210,10 @@ func (w *writer) endOutput(ctx context.Context, complete bool) error {
 		return err
 	}
 	w.buf = end
-	if err := w.flushBuffer(); err != nil {
+	if err := w.endPart(); err != nil {
+		return err
+	}
+	if err := w.fillEmpty(); err != nil {
 		return err
 	}
 	return w.noteEnd()

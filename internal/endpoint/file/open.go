@@ -22,7 +22,7 @@ func (f *recordFile) OpenSource(_ context.Context, s *endpoint.Session) (*endpoi
 	}
 	most := largestRecord(s.Budget)
 	source, err := connector.NewSource(connector.SourceOptions{
-		Path: f.path, Format: f.format, Key: f.key, Archive: s.Archive,
+		Path: f.path, Format: f.format, Compression: f.compression, Key: f.key, Archive: s.Archive,
 		Checkpoint: checkpoint, MaxRecord: most, Stdin: s.Stdin, Observer: s.Watch,
 	})
 	if err != nil {
@@ -30,8 +30,9 @@ func (f *recordFile) OpenSource(_ context.Context, s *endpoint.Session) (*endpoi
 	}
 	in := &endpoint.Source{
 		Source: source, Name: f.identity(), Ordered: true, Lanes: 1,
-		Largest: 2 * most, // a record is read into one buffer and kept in another
-		Peek:    source.Peek,
+		Largest:    2 * most, // a record is read into one buffer and kept in another
+		LaneMemory: f.compression.ReadMemory(),
+		Peek:       source.Peek,
 		MeasureProgress: func(int64) endpoint.Progress {
 			read, total := source.Progress()
 			return endpoint.Progress{Done: read, Total: max(0, total), Unit: endpoint.Bytes}
@@ -71,13 +72,16 @@ func identifyFile(id [16]byte, path string) (endpoint.Identity, error) {
 
 // OpenSink implements endpoint.Records.
 func (f *recordFile) OpenSink(_ context.Context, s *endpoint.Session, in *endpoint.Source) (*endpoint.Sink, error) {
-	o := connector.SinkOptions{Path: f.path, Format: f.format, Append: f.append, Stdout: s.Stdout}
+	o := connector.SinkOptions{
+		Path: f.path, Format: f.format, Compression: f.compression, Append: f.append, Stdout: s.Stdout,
+	}
+	memory := f.compression.WriteMemory()
 	if f.as == endpoint.DeadLetters {
 		sink, err := connector.NewSink(o)
 		if err != nil {
 			return nil, err
 		}
-		return &endpoint.Sink{Sink: sink, Check: sink.Check}, nil
+		return &endpoint.Sink{Sink: sink, Check: sink.Check, LaneMemory: memory}, nil
 	}
 	var err error
 	if o.Checkpoint, err = openCheckpoint(s, in.Name, f.identity()); err != nil {
@@ -103,7 +107,7 @@ func (f *recordFile) OpenSink(_ context.Context, s *endpoint.Session, in *endpoi
 		s.Log.Info("until it is complete the output has another name", "file", connector.PartialName(f.path))
 	}
 	return &endpoint.Sink{
-		Sink: sink, Check: sink.Check, Finish: sink.Finish,
+		Sink: sink, Check: sink.Check, Finish: sink.Finish, LaneMemory: memory,
 		AtOnce: fromFile && o.Checkpoint == nil && !f.append && f.isReplaceable(),
 	}, nil
 }

@@ -15,6 +15,7 @@ import (
 
 	connector "github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/connectors/format/members"
 	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint/bounds"
@@ -30,6 +31,8 @@ func Scheme() endpoint.Scheme {
 		IsFile: true,
 		Notes: "A raw file is one payload of any size. An ndjson file has one record a line. " +
 			"A seq file holds envelopes, and a sealed end record that tells whether anything is missing. " +
+			"The name may end in .gz or .zst on top: the records are then compressed with gzip or zstd. " +
+			"A raw file is carried as it is, compressed or not. " +
 			"file:///PATH is the same as file:/PATH. A question mark in a path is written as %3F, and a percent " +
 			"sign as %25.",
 		Plain:  "file:orders.ndjson",
@@ -42,6 +45,8 @@ func Scheme() endpoint.Scheme {
 		Advice: []hint.Advice{
 			hint.AboutType[*format.ForeignError](foreignHint),
 			hint.AboutError(fs.ErrExist, "say --overwrite to replace it"),
+			hint.AboutError(members.ErrWindow,
+				"unpack it first: zstd -dc --long=31 FILE | streamcrypt ... --from 'file:-?format=...'"),
 			hint.AboutError(format.ErrTooLarge,
 				"raise --budget: a record may have twice as many bytes, and 4,096 headers"),
 		},
@@ -59,10 +64,14 @@ const foreignHint = `a line of ndjson is {"key":"..","value":"..","headers":[["n
 
 // params are the parameters of a URL.
 type params struct {
-	format format.Format // "" if none was given
-	key    string
-	append bool
+	format      format.Format // "" if none was given
+	compression string        // a word; "" if none was given
+	key         string
+	append      bool
 }
+
+// noCompression is the word for members.None.
+const noCompression = "none"
 
 func readParams(p *address.Params, as endpoint.Role) params {
 	q := params{format: format.Format(p.ReadWord(address.Param{
@@ -71,6 +80,12 @@ func readParams(p *address.Params, as endpoint.Role) params {
 		Words:   []string{string(format.Raw), string(format.NDJSON), string(format.Lines), string(format.Seq)},
 		Default: "(by the name: .ndjson and .jsonl are ndjson, .scx is seq, all others are raw)",
 	}))}
+	q.compression = p.ReadWord(address.Param{
+		Name:    "compression",
+		Text:    "how the records are compressed on top of their format",
+		Words:   []string{noCompression, string(members.Gzip), string(members.Zstd)},
+		Default: "(by the name: .gz is gzip, .zst is zstd, all others are not compressed)",
+	})
 	switch as {
 	case endpoint.From, endpoint.Look:
 		q.key = p.ReadText(address.Param{
@@ -104,9 +119,10 @@ type location struct {
 // recordFile is a file of records.
 type recordFile struct {
 	location
-	format format.Format // NDJSON, Lines or Seq
-	key    string
-	append bool
+	format      format.Format // NDJSON, Lines or Seq
+	compression members.Kind
+	key         string
+	append      bool
 }
 
 // rawFile is a file that is one payload.
@@ -125,8 +141,16 @@ func parse(a *address.Address, as endpoint.Role) (endpoint.Endpoint, error) {
 	case err != nil:
 		return nil, &hint.Error{Err: err, Hint: "write file:PATH"}
 	}
+	compression, inner := members.OfPath(path)
 	if q.format == "" {
-		q.format = format.OfPath(path)
+		q.format = format.OfPath(inner)
+	}
+	switch q.compression {
+	case "":
+	case noCompression:
+		compression = members.None
+	default:
+		compression = members.Kind(q.compression)
 	}
 	at := location{path: path, name: a.String(), as: as}
 	switch {
@@ -138,12 +162,14 @@ func parse(a *address.Address, as endpoint.Role) (endpoint.Endpoint, error) {
 	case q.key != "" && q.format != format.Lines:
 		return nil, hint.New("parameter key: only a file of format lines has no record keys of its own",
 			"say format=lines, or leave out key=")
+	case q.compression != "" && q.format == format.Raw:
+		return nil, hint.New("parameter compression: a raw file is carried as it is", recordsHint)
 	case q.append && q.format == format.Raw:
 		return nil, hint.New("parameter append: a raw file is one payload", recordsHint)
 	case q.format == format.Raw:
 		return &rawFile{at}, nil
 	}
-	return &recordFile{location: at, format: q.format, key: q.key,
+	return &recordFile{location: at, format: q.format, compression: compression, key: q.key,
 		append: q.append || as == endpoint.DeadLetters && path != connector.Stream}, nil
 }
 
