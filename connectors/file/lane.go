@@ -56,15 +56,15 @@ type startPoint struct {
 }
 
 func (s *Source) findStart() (startPoint, error) {
-	r := startPoint{at: pipeline.Position{Place: s.opts.Path, Last: -1}}
+	r := startPoint{at: pipeline.Position{Place: s.place(), Last: -1}}
 	ck := s.opts.Checkpoint
 	if ck == nil {
 		return r, nil
 	}
-	if at, ok := ck.positionOf(s.opts.Path); ok {
+	if at, ok := ck.positionOf(s.place()); ok {
 		r.at = at
 	}
-	if from := ck.lastInput(); from != nil {
+	if from := ck.lastInput(s.opts.Place); from != nil {
 		r.from = *from
 	}
 	beyond := max(r.from.Byte, r.from.Seen) > s.total.Load() && s.opts.Compression == members.None
@@ -76,7 +76,7 @@ func (s *Source) findStart() (startPoint, error) {
 
 func (s *Source) newLane(ctx context.Context, in input, r startPoint) (*lane, error) {
 	l := &lane{
-		source: s, place: s.opts.Path, first: r, done: r.at, dec: s.layout.NewDecoder(),
+		source: s, place: s.place(), first: r, done: r.at, dec: s.layout.NewDecoder(),
 		index: r.from.Record, marks: []inputMark{r.from},
 		in: in,
 	}
@@ -251,7 +251,10 @@ func (l *lane) Commit(ctx context.Context, done *pipeline.Progress) error {
 	if ck == nil {
 		return nil
 	}
-	return ck.noteChange(func(r *content) { r.setPlaces(done.Places); r.Input = &from })
+	return ck.noteChange(func(r *content) {
+		r.setPlaces(done.Places)
+		r.editMarks(l.source.opts.Place).moveInput(&from)
+	})
 }
 
 // advanceTo takes over progress and returns the point to resume at after it:

@@ -143,7 +143,7 @@ func (s *Sink) openInPlace(w *writer, path string, size int64) error {
 		if err := s.disk.lockFile(h); err != nil {
 			return err
 		}
-		if err := w.compareTail(h, s.opts.Checkpoint.lastOutput()); err != nil {
+		if err := w.compareTail(h, s.opts.Checkpoint.lastOutput(s.opts.From)); err != nil {
 			return err
 		}
 	}

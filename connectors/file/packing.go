@@ -28,7 +28,7 @@ func (o *SinkOptions) checkPacking() error {
 	if o.Checkpoint == nil {
 		return nil
 	}
-	if at := o.Checkpoint.lastOutput(); at != nil && at.Compression != o.Compression {
+	if at := o.Checkpoint.lastOutput(o.From); at != nil && at.Compression != o.Compression {
 		return fmt.Errorf("its checkpoint is of an output with compression %s, not %s",
 			cmp.Or(at.Compression, "none"), cmp.Or(o.Compression, "none"))
 	}

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,9 +18,11 @@ import (
 
 // SourceOptions say how a Source reads.
 type SourceOptions struct {
-	// Path is the file, or Stream for standard input. It is also the place of
-	// its messages.
+	// Path is the file, or Stream for standard input.
 	Path string
+	// Place names the file where it is one of several, which share a
+	// Checkpoint; "" stands for Path.
+	Place string
 	// Format is NDJSON, Lines or Seq.
 	Format format.Format
 	// Key is the field that is the record key, for Lines; see format.Options.
@@ -85,6 +88,9 @@ func NewSource(o SourceOptions) (*Source, error) {
 	return s, nil
 }
 
+// place names the file as the place of its messages.
+func (s *Source) place() string { return cmp.Or(s.opts.Place, s.opts.Path) }
+
 var errNoCheckpoint = errors.New("a checkpoint needs a regular file")
 
 // Progress returns the number of bytes of the file that have been read, and of
@@ -112,7 +118,7 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 	if err != nil {
 		return fmt.Errorf("source %s: %w", s.opts.Path, err)
 	}
-	held := pipeline.NewAssignment(s.opts.Path)
+	held := pipeline.NewAssignment(s.place())
 	if p, ok := in.(*pipe); ok {
 		p.wake = held.Changed()
 	}

@@ -148,11 +148,12 @@ func (w *writer) noteProgress(ctx context.Context, done *pipeline.Progress) erro
 	ck := w.sink.opts.Checkpoint
 	err := ck.noteChange(func(r *content) {
 		r.setPlaces(done.Places)
-		at := *r.Output
+		m := r.editMarks(w.sink.opts.From)
+		at := *m.Output
 		at.Bytes, at.State, at.Tail = bytes, state, last
-		r.Output = &at
+		m.Output = &at
 		if from != nil {
-			r.Input = from
+			r.editMarks(w.lane.source.opts.Place).moveInput(from)
 		}
 	})
 	if err != nil || w.lane != nil {
@@ -165,6 +166,9 @@ func (w *writer) noteProgress(ctx context.Context, done *pipeline.Progress) erro
 // that appears as a whole does so if its source has been read to the end, and
 // is removed otherwise.
 func (w *writer) Close(ctx context.Context) error {
+	if w.sink.opts.Several {
+		return w.letGo()
+	}
 	complete := w.lane == nil || w.lane.isComplete()
 	_, atOnce := w.out.(whole)
 	var err error
@@ -180,27 +184,33 @@ func (w *writer) Close(ctx context.Context) error {
 	return err
 }
 
-func (w *writer) endOutput(ctx context.Context, complete bool) error {
+// dropRest drops messages that came without a position.
+func (w *writer) dropRest() error {
 	w.dropPart()
+	w.buf = w.buf[:0]
 	if w.bytes != w.kept.Bytes {
-		switch err := w.out.cutTo(w.kept.Bytes); {
-		case errors.Is(err, errNoCut):
-			return nil // without an end record the output does not claim to be complete
-		case err != nil:
+		if err := w.out.cutTo(w.kept.Bytes); err != nil {
 			return err
 		}
 		w.bytes = w.kept.Bytes
 	}
 	// Needed even if no byte was cut: the encoder may have counted messages
 	// that were never written.
-	if err := w.enc.Restore(w.kept.State); err != nil {
+	return w.enc.Restore(w.kept.State)
+}
+
+func (w *writer) endOutput(ctx context.Context, complete bool) error {
+	switch err := w.dropRest(); {
+	case errors.Is(err, errNoCut):
+		return nil // without an end record the output does not claim to be complete
+	case err != nil:
 		return err
 	}
 	if ck := w.sink.opts.Checkpoint; ck != nil {
 		if err := ck.flushChanges(); err != nil {
 			return err
 		}
-		ck.setOutput(nil)
+		ck.setOutput(w.sink.opts.From, nil)
 	}
 	if !complete || w.ended {
 		return nil
@@ -229,9 +239,10 @@ func (w *writer) noteEnd() error {
 		return err
 	}
 	err := ck.noteChange(func(r *content) {
-		at := *r.Output
+		m := r.editMarks(w.sink.opts.From)
+		at := *m.Output
 		at.Ended = w.bytes
-		r.Output = &at
+		m.Output = &at
 	})
 	if err != nil {
 		return err

@@ -88,6 +88,7 @@ func (f *recordFile) OpenSink(_ context.Context, s *endpoint.Session, in *endpoi
 		return nil, err
 	}
 	o.Archive, o.Overwrite, o.Ordered = s.Archive, s.Overwrite, in.Ordered
+	_, o.Several = in.Source.(*connector.Folder)
 	// Without an end the output is never complete, and is read while it grows.
 	o.Partial = o.Checkpoint != nil && in.Bounded && !f.append && f.isReplaceable()
 	sink, err := connector.NewSink(o)
@@ -99,6 +100,9 @@ func (f *recordFile) OpenSink(_ context.Context, s *endpoint.Session, in *endpoi
 			return nil, err
 		}
 	}
+	if o.Several {
+		s.OnClose(sink.Abandon)
+	}
 	_, fromFile := in.Source.(*connector.Source)
 	if f.format == format.Lines {
 		s.Log.Info("lines hold values only: keys, headers, times and subjects are left out", "file", f.path)
@@ -108,7 +112,7 @@ func (f *recordFile) OpenSink(_ context.Context, s *endpoint.Session, in *endpoi
 	}
 	return &endpoint.Sink{
 		Sink: sink, Check: sink.Check, Finish: sink.Finish, LaneMemory: memory,
-		AtOnce: fromFile && o.Checkpoint == nil && !f.append && f.isReplaceable(),
+		AtOnce: (fromFile || o.Several) && o.Checkpoint == nil && !f.append && f.isReplaceable(),
 	}, nil
 }
 

@@ -3,6 +3,7 @@
 //
 //	url.go                    the URL's parameters and rules
 //	open.go                   files of records
+//	folder.go                 several files, and an output for each
 //	rawsource.go, rawsink.go  one payload
 //
 // It must not know the meaning of a message, nor any other kind of end.
@@ -33,6 +34,9 @@ func Scheme() endpoint.Scheme {
 			"A seq file holds envelopes, and a sealed end record that tells whether anything is missing. " +
 			"The name may end in .gz or .zst on top: the records are then compressed with gzip or zstd. " +
 			"A raw file is carried as it is, compressed or not. " +
+			"A source may be a folder or a pattern, in which * and [a-z] stand within a name and ** for any " +
+			"folders: its files are read in their order, several at a time where the destination takes that. " +
+			"A destination that is a folder, or has {name} in its path, gets an output for each of them. " +
 			"file:///PATH is the same as file:/PATH. A question mark in a path is written as %3F, and a percent " +
 			"sign as %25.",
 		Plain:  "file:orders.ndjson",
@@ -109,6 +113,18 @@ func readParams(p *address.Params, as endpoint.Role) params {
 	return q
 }
 
+// chooseCompression returns the compression that was given, or the one that a
+// name stands for.
+func (q *params) chooseCompression(byName members.Kind) members.Kind {
+	switch q.compression {
+	case "":
+		return byName
+	case noCompression:
+		return members.None
+	}
+	return members.Kind(q.compression)
+}
+
 // location is the part that all files have in common.
 type location struct {
 	path string // connector.Stream for standard input or output
@@ -141,18 +157,17 @@ func parse(a *address.Address, as endpoint.Role) (endpoint.Endpoint, error) {
 	case err != nil:
 		return nil, &hint.Error{Err: err, Hint: "write file:PATH"}
 	}
+	at := location{path: path, name: a.String(), as: as}
+	switch {
+	case as.Reads() && isFolder(path):
+		return newFolder(at, q)
+	case as == endpoint.To && isFolderSink(path):
+		return newFolderSink(at, q)
+	}
 	compression, inner := members.OfPath(path)
 	if q.format == "" {
 		q.format = format.OfPath(inner)
 	}
-	switch q.compression {
-	case "":
-	case noCompression:
-		compression = members.None
-	default:
-		compression = members.Kind(q.compression)
-	}
-	at := location{path: path, name: a.String(), as: as}
 	switch {
 	case as == endpoint.DeadLetters && q.format != format.NDJSON:
 		return nil, &hint.Error{
@@ -169,7 +184,7 @@ func parse(a *address.Address, as endpoint.Role) (endpoint.Endpoint, error) {
 	case q.format == format.Raw:
 		return &rawFile{at}, nil
 	}
-	return &recordFile{location: at, format: q.format, compression: compression, key: q.key,
+	return &recordFile{location: at, format: q.format, compression: q.chooseCompression(compression), key: q.key,
 		append: q.append || as == endpoint.DeadLetters && path != connector.Stream}, nil
 }
 
