@@ -18,6 +18,8 @@
 // messages of any Source.
 //
 //	source.go, lane.go        reading: options, and one lane over the file
+//	limit.go                  where reading begins and ends
+//	progress.go               how far a lane has come
 //	find.go, folder.go        several files as a source
 //	input.go, pipe*.go        open files and pipes
 //	compressed.go             a compressed file that is read

@@ -24,6 +24,8 @@ type lane struct {
 	win    format.Window
 	known  known // over the bytes that were taken from win
 	index  int64 // of the next record
+	begun  bool  // the start has been reached
+	within bool  // the end that was asked for is in front of a record that was decoded
 	err    error // the end of reading; returned after the messages before it
 	shelf  format.Shelf
 
@@ -32,6 +34,7 @@ type lane struct {
 	marks []inputMark // points to resume at, oldest first; the first is at or before done
 	fixed bool        // there are no more marks: the next run reads on from the last one
 	seen  []seenMark  // the points behind batches since then
+	read  int64       // where the last batch ended
 	ended bool        // Read has returned io.EOF
 	total int64       // the number of records; valid once ended
 }
@@ -56,7 +59,7 @@ type startPoint struct {
 }
 
 func (s *Source) findStart() (startPoint, error) {
-	r := startPoint{at: pipeline.Position{Place: s.place(), Last: -1}}
+	r := startPoint{at: pipeline.Position{Place: s.place(), Next: s.opts.Start.Record, Last: -1}}
 	ck := s.opts.Checkpoint
 	if ck == nil {
 		return r, nil
@@ -78,7 +81,7 @@ func (s *Source) newLane(ctx context.Context, in input, r startPoint) (*lane, er
 	l := &lane{
 		source: s, place: s.place(), first: r, done: r.at, dec: s.layout.NewDecoder(),
 		index: r.from.Record, marks: []inputMark{r.from},
-		in: in,
+		in: in, read: r.at.Next, begun: r.at.Next > 0 || s.opts.Start.Time.IsZero(),
 	}
 	l.win.Read, l.win.Offset = l.readInput, r.from.Byte
 	if f, ok := in.(stored); ok {
@@ -143,6 +146,10 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 // content is kept in l.err and returned again.
 func (l *lane) fillBatch(ctx context.Context, b *format.Batch, limit int, stop int64) error {
 	for l.err == nil && l.index < stop {
+		if l.isAtUntil() {
+			l.err = io.EOF
+			break
+		}
 		n, err := l.dec.Next(l.win.Bytes(), l.win.EOF)
 		switch {
 		case err != nil:
@@ -199,15 +206,13 @@ func (l *lane) decodeRecord(ctx context.Context, record []byte, b *format.Batch)
 		l.setFault(err)
 		return
 	}
-	l.known.addBytes(record)
-	if !is {
+	if is && l.endsBefore(b.Last()) {
+		b.DropLast()
 		return
 	}
-	m := b.Last()
-	m.Origin = pipeline.Origin{Place: l.place, Offset: l.index, Previous: -1}
-	l.index++
-	if m.Origin.Offset < l.first.at.Next {
-		b.DropLast() // it was committed before the restart
+	l.known.addBytes(record)
+	if is {
+		l.keepLast(b)
 	}
 }
 
@@ -218,91 +223,4 @@ func isReject(err error) bool {
 
 func (l *lane) setFault(err error) {
 	l.err = fmt.Errorf("%s: %w", l.dec.Locate(l.place, l.index), err)
-}
-
-// addMark remembers the point behind the batch that was just read. There are as
-// many marks as batches in flight.
-func (l *lane) addMark() {
-	if l.in.isLive() {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.fixed = !l.dec.CanResume(); !l.fixed {
-		l.marks = append(l.marks, newMark(l.index, l.win.Offset, l.dec, l.known))
-	} else if l.source.opts.Checkpoint != nil {
-		l.seen = append(l.seen, seenMark{l.index, l.win.Offset, l.known.digest()})
-	}
-}
-
-func (l *lane) noteEnd() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.ended, l.total = true, l.index
-}
-
-// Commit notes the position in the checkpoint, if there is one.
-func (l *lane) Commit(ctx context.Context, done *pipeline.Progress) error {
-	from, err := l.advanceTo(ctx, done)
-	if err != nil {
-		return err
-	}
-	ck := l.source.opts.Checkpoint
-	if ck == nil {
-		return nil
-	}
-	return ck.noteChange(func(r *content) {
-		r.setPlaces(done.Places)
-		r.editMarks(l.source.opts.Place).moveInput(&from)
-	})
-}
-
-// advanceTo takes over progress and returns the point to resume at after it:
-// the one right before the next message.
-func (l *lane) advanceTo(ctx context.Context, done *pipeline.Progress) (inputMark, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, p := range done.Places {
-		if p.Place == l.place {
-			l.done = p
-		}
-	}
-	for len(l.marks) > 1 && l.marks[1].Record <= l.done.Next {
-		l.marks[1].Seen, l.marks[1].SeenDigest = l.marks[0].Seen, l.marks[0].SeenDigest
-		l.marks = append(l.marks[:0], l.marks[1:]...)
-	}
-	if len(l.marks) == 0 {
-		return inputMark{}, nil
-	}
-	if l.marks[0].Record < l.done.Next && !l.fixed {
-		mark, err := l.findMark(ctx, l.marks[0], l.done.Next)
-		if err != nil {
-			return mark, fmt.Errorf("source %s: %w", l.place, err)
-		}
-		l.marks[0] = mark
-	}
-	l.seen = l.marks[0].noteSeen(l.seen, l.done.Next)
-	return l.marks[0], nil
-}
-
-// committedStart returns the point where the lane begins if it is served again.
-func (l *lane) committedStart() startPoint {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return startPoint{at: l.done, from: l.marks[0]}
-}
-
-// forgetCommits undoes all commits, since the output that they belong to is
-// gone.
-func (l *lane) forgetCommits() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.done, l.marks = l.first.at, []inputMark{l.first.from}
-}
-
-// isComplete tells whether the whole file has been read and committed.
-func (l *lane) isComplete() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.ended && l.done.Next == l.total
 }

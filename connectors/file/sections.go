@@ -205,7 +205,7 @@ func (r *content) decodeForm(text []byte) error {
 		r.Alone.Output = new(outputMark)
 		err = takeSection(f.Sections, "output", r.Alone.Output)
 	}
-	if _, there := f.Sections["files"]; there && err == nil {
+	if f.Version == filesVersion && err == nil {
 		err = takeSection(f.Sections, "files", &r.Files)
 	}
 	if err != nil {

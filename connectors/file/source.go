@@ -33,6 +33,10 @@ type SourceOptions struct {
 	// Archive checks a seq's end records with Tag and OpenEnd, or passes them
 	// to KeepEnd unchecked.
 	Archive format.Archive
+	// Start is where reading begins without a position in the Checkpoint, and
+	// Until where it ends. A nil Until is the end of the file.
+	Start Limit
+	Until *Limit
 	// Checkpoint, if set, holds the position to begin at and the progress of
 	// the run. Pipes have none.
 	Checkpoint *Checkpoint

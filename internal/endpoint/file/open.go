@@ -21,10 +21,12 @@ func (f *recordFile) OpenSource(_ context.Context, s *endpoint.Session) (*endpoi
 		return nil, err
 	}
 	most := largestRecord(s.Budget)
-	source, err := connector.NewSource(connector.SourceOptions{
+	o := connector.SourceOptions{
 		Path: f.path, Format: f.format, Compression: f.compression, Key: f.key, Archive: s.Archive,
 		Checkpoint: checkpoint, MaxRecord: most, Stdin: s.Stdin, Observer: s.Watch,
-	})
+	}
+	f.limits.apply(&o, s, f.name)
+	source, err := connector.NewSource(o)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,9 @@
 //
 //	url.go                    the URL's parameters and rules
 //	open.go                   files of records
-//	folder.go                 several files, and an output for each
+//	folder.go, foldersink.go  several files, and an output for each
+//	archives.go               functions of archives for several files at once
+//	limits.go                 the part of a file that is read
 //	rawsource.go, rawsink.go  one payload
 //
 // It must not know the meaning of a message, nor any other kind of end.
@@ -72,6 +74,8 @@ type params struct {
 	compression string        // a word; "" if none was given
 	key         string
 	append      bool
+	start       bounds.Bound
+	until       bounds.Bound
 }
 
 // noCompression is the word for members.None.
@@ -96,13 +100,15 @@ func readParams(p *address.Params, as endpoint.Role) params {
 			Name: "key", Values: ".FIELD", Default: "(none)",
 			Text: "with format=lines, the field in the JSON of each line that is the record key, such as .customer.id",
 		})
-		bounds.ReadStart(p, bounds.Spec{
-			Text:   "where to begin; with --checkpoint a run goes on where the last one ended",
-			Serves: []bounds.Form{bounds.Earliest}, Default: "earliest",
+		q.start = bounds.ReadStart(p, bounds.Spec{
+			Text: "where to begin: OFFSET counts records from 0, TIME is that of the first record with this time " +
+				"or a later one; with --checkpoint a run goes on where the last one ended",
+			Serves: []bounds.Form{bounds.Earliest, bounds.Offset, bounds.Time}, Default: "earliest",
 		})
-		bounds.ReadUntil(p, bounds.Spec{
-			Text:   "where to end; a pipe ends when its writer closes it",
-			Serves: []bounds.Form{bounds.Latest}, Default: "latest",
+		q.until = bounds.ReadUntil(p, bounds.Spec{
+			Text: "where to end: in front of the record with this index, or of the first one with this time or a " +
+				"later one; a pipe ends when its writer closes it",
+			Serves: []bounds.Form{bounds.Latest, bounds.Offset, bounds.Time}, Default: "latest",
 		})
 	case endpoint.To:
 		q.append = p.ReadBool(address.Param{
@@ -139,6 +145,7 @@ type recordFile struct {
 	compression members.Kind
 	key         string
 	append      bool
+	limits      limits
 }
 
 // rawFile is a file that is one payload.
@@ -158,6 +165,9 @@ func parse(a *address.Address, as endpoint.Role) (endpoint.Endpoint, error) {
 		return nil, &hint.Error{Err: err, Hint: "write file:PATH"}
 	}
 	at := location{path: path, name: a.String(), as: as}
+	if err := q.checkBounds(); err != nil {
+		return nil, err
+	}
 	switch {
 	case as.Reads() && isFolder(path):
 		return newFolder(at, q)
@@ -179,12 +189,14 @@ func parse(a *address.Address, as endpoint.Role) (endpoint.Endpoint, error) {
 			"say format=lines, or leave out key=")
 	case q.compression != "" && q.format == format.Raw:
 		return nil, hint.New("parameter compression: a raw file is carried as it is", recordsHint)
+	case q.format == format.Raw && q.limits() != limits{}:
+		return nil, hint.New("start and until count records, and a raw file is one payload", recordsHint)
 	case q.append && q.format == format.Raw:
 		return nil, hint.New("parameter append: a raw file is one payload", recordsHint)
 	case q.format == format.Raw:
 		return &rawFile{at}, nil
 	}
-	return &recordFile{location: at, format: q.format, compression: q.chooseCompression(compression), key: q.key,
+	return &recordFile{location: at, format: q.format, compression: q.chooseCompression(compression), key: q.key, limits: q.limits(),
 		append: q.append || as == endpoint.DeadLetters && path != connector.Stream}, nil
 }
 
