@@ -23,10 +23,12 @@ type SourceOptions struct {
 	// Place names the file where it is one of several, which share a
 	// Checkpoint; "" stands for Path.
 	Place string
-	// Format is NDJSON, Lines or Seq.
+	// Format is NDJSON, Lines, Kcat or Seq.
 	Format format.Format
 	// Key is the field that is the record key, for Lines; see format.Options.
 	Key string
+	// NoteReplaced is for Kcat; see format.Options.
+	NoteReplaced func()
 	// Compression is how the file is compressed, or members.None. Positions
 	// then count in its content.
 	Compression members.Kind
@@ -75,6 +77,7 @@ func NewSource(o SourceOptions) (*Source, error) {
 	}
 	layout, err := format.ForReading(format.Options{
 		Format: o.Format, Key: o.Key, Archive: o.Archive, MaxRecord: o.MaxRecord, MaxHeaders: o.MaxHeaders,
+		NoteReplaced: o.NoteReplaced,
 	})
 	if err != nil {
 		return fail(err)

@@ -84,7 +84,8 @@ func (f *folder) OpenSource(_ context.Context, s *endpoint.Session) (*endpoint.S
 	o := connector.FolderOptions{
 		Found: found, CompressionOf: f.compressionOf, Parallel: parallel,
 		Each: connector.SourceOptions{
-			Format: f.format, Key: f.key, Archive: functions, Checkpoint: checkpoint, MaxRecord: most, Observer: s.Watch,
+			NoteReplaced: newReplacedNote(s, f.name),
+			Format:       f.format, Key: f.key, Archive: functions, Checkpoint: checkpoint, MaxRecord: most, Observer: s.Watch,
 		},
 	}
 	limits := f.limits()

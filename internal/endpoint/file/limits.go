@@ -1,6 +1,8 @@
 package file
 
 import (
+	"sync"
+
 	connector "github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
@@ -30,6 +32,15 @@ func (q *params) checkBounds() error {
 		return nil
 	}
 	return hint.New("start and until: lines have no times", "say how many records, such as start=1000")
+}
+
+// newReplacedNote returns a function that says once that bytes of a source may
+// be lost.
+func newReplacedNote(s *endpoint.Session, name string) func() {
+	return sync.OnceFunc(func() {
+		s.Log.Warn("a message holds U+FFFD: kcat writes all bytes as they are, but a program behind it may have "+
+			"replaced some, and these are lost", "from", name)
+	})
 }
 
 // apply sets the limits of a source, and says what is left out.

@@ -22,7 +22,8 @@ func (f *recordFile) OpenSource(_ context.Context, s *endpoint.Session) (*endpoi
 	}
 	most := largestRecord(s.Budget)
 	o := connector.SourceOptions{
-		Path: f.path, Format: f.format, Compression: f.compression, Key: f.key, Archive: s.Archive,
+		NoteReplaced: newReplacedNote(s, f.name),
+		Path:         f.path, Format: f.format, Compression: f.compression, Key: f.key, Archive: s.Archive,
 		Checkpoint: checkpoint, MaxRecord: most, Stdin: s.Stdin, Observer: s.Watch,
 	}
 	f.limits.apply(&o, s, f.name)

@@ -82,10 +82,14 @@ type params struct {
 const noCompression = "none"
 
 func readParams(p *address.Params, as endpoint.Role) params {
+	formats := []string{string(format.Raw), string(format.NDJSON), string(format.Lines), string(format.Seq)}
+	if as.Reads() {
+		formats = append(formats, string(format.Kcat))
+	}
 	q := params{format: format.Format(p.ReadWord(address.Param{
 		Name:    "format",
-		Text:    "how records, if any, lie in the file",
-		Words:   []string{string(format.Raw), string(format.NDJSON), string(format.Lines), string(format.Seq)},
+		Text:    "how records, if any, lie in the file; kcat is what kcat -J writes, for sources",
+		Words:   formats,
 		Default: "(by the name: .ndjson and .jsonl are ndjson, .scx is seq, all others are raw)",
 	}))}
 	q.compression = p.ReadWord(address.Param{
