@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -342,4 +343,55 @@ func TestSeveralDropsTheRest(t *testing.T) {
 			formattest.RequireEqual(t, []pipeline.Message{msgs[0], msgs[0]}, readBack(t, o.Path, f.format))
 		}
 	}
+}
+
+// On a full disk the run ends with the cause, and the next one goes on where
+// the output was durable.
+func TestFolderOnFullDisk(t *testing.T) {
+	root, want := fillFolder(t)
+	for _, each := range []bool{true, false} {
+		for _, f := range variants() {
+			for _, part := range []bool{false, true} {
+				t.Run(fmt.Sprintf("each %v, %s, part %v", each, f, part), func(t *testing.T) {
+					d := &smallDisk{memDisk: newMemDisk(), room: 300, part: part}
+					if f.ext == ".gz" {
+						d.room = 50 // gzip writes small pieces
+					}
+					r := &folderRun{root: root, ext: f.ext, each: each, form: f.format, disk: d, ck: true}
+					if err := r.run(t); !errors.Is(err, errFull) {
+						t.Fatalf("got %v", err)
+					}
+					if !each && d.names["out"+f.ext] != nil {
+						t.Fatal("the output has its name, and is not complete")
+					}
+					d.setRoom(0)
+					if err := r.run(t); err != nil {
+						t.Fatal(err)
+					}
+					if each {
+						r.requireFolder(t, d.memDisk, want)
+						return
+					}
+					requireSame(t, want, r.readOutput(t, d.memDisk, "out"+f.ext))
+				})
+			}
+		}
+	}
+}
+
+// requireSame compares messages with those of all inputs, in any order: a file
+// that was parked comes behind the others.
+func requireSame(t *testing.T, want map[string][]pipeline.Message, got []pipeline.Message) {
+	t.Helper()
+	var all []pipeline.Message
+	for _, msgs := range want {
+		all = append(all, msgs...)
+	}
+	for _, msgs := range [][]pipeline.Message{all, got} {
+		slices.SortFunc(msgs, func(a, b pipeline.Message) int {
+			return strings.Compare(fmt.Sprintf("%q %q %q %v", a.Value, a.Key, a.Headers, a.Time),
+				fmt.Sprintf("%q %q %q %v", b.Value, b.Key, b.Headers, b.Time))
+		})
+	}
+	formattest.RequireEqual(t, all, got)
 }

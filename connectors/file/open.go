@@ -103,10 +103,8 @@ func (w *writer) beginOutput() error {
 			return err
 		}
 	}
-	if g, ok := w.out.(growing); ok && w.sink.opts.Checkpoint != nil {
-		if err := w.tail.readTail(g.handle, w.bytes); err != nil {
-			return err
-		}
+	if err := w.rereadTail(); err != nil {
+		return err
 	}
 	w.markKept()
 	return nil

@@ -193,6 +193,9 @@ func (w *writer) dropRest() error {
 			return err
 		}
 		w.bytes = w.kept.Bytes
+		if err := w.rereadTail(); err != nil {
+			return err
+		}
 	}
 	// Needed even if no byte was cut: the encoder may have counted messages
 	// that were never written.
