@@ -20,11 +20,11 @@ type compressed struct {
 
 func newCompressed(file *os.File, kind members.Kind) *compressed {
 	c := &compressed{file: file, kind: kind}
-	c.rewind()
+	c.beginAgain()
 	return c
 }
 
-func (c *compressed) rewind() {
+func (c *compressed) beginAgain() {
 	if c.in != nil {
 		c.in.Close()
 	}
@@ -42,7 +42,7 @@ func (c *compressed) read(ctx context.Context, p []byte) (int, error) {
 
 func (c *compressed) seekTo(ctx context.Context, offset int64) error {
 	if offset < c.at {
-		c.rewind()
+		c.beginAgain()
 	}
 	var piece []byte
 	if offset > c.at {
@@ -60,17 +60,17 @@ func (c *compressed) seekTo(ctx context.Context, offset int64) error {
 	return nil
 }
 
-func (c *compressed) reopen() stored  { return newCompressed(c.file, c.kind) }
-func (c *compressed) consumed() int64 { return c.in.Consumed() }
-func (*compressed) isLive() bool      { return false }
+func (c *compressed) openAgain() stored { return newCompressed(c.file, c.kind) }
+func (c *compressed) countRead() int64  { return c.in.Consumed() }
+func (*compressed) isLive() bool        { return false }
 
 func (c *compressed) close() {
 	c.in.Close()
 	_ = c.file.Close() // opened for reading: nothing to lose
 }
 
-// unpack returns the content of a stream.
-func unpack(kind members.Kind, in io.Reader) io.Reader {
+// unpackStream returns the content of a stream.
+func unpackStream(kind members.Kind, in io.Reader) io.Reader {
 	if kind == members.None {
 		return in
 	}

@@ -2,13 +2,13 @@
 // formats of package format.
 //
 // A file is one lane and one place, read to its end. Several files are as many
-// lanes, whose outputs are files of their own, or one that stays open. An output is written under
-// no name, or a temporary one, and gets its own when it is complete, so a
-// failure leaves no partial file. With a Checkpoint the output is written in
-// place instead, or under a name that says that it is partial. The checkpoint
-// holds the position in the source together with the length of the output; a
-// resumed run cuts the output there and continues, which delivers exactly once
-// on one host.
+// lanes; each has an output of its own, or all have one that stays open. An
+// output is written under no name, or a temporary one, and gets its own when it
+// is complete, so a failure leaves no partial file. With a Checkpoint the
+// output is written in place instead, or under a name that says that it is
+// partial. The checkpoint holds the position in the source together with the
+// length of the output; a resumed run cuts the output there and continues,
+// which delivers exactly once on one host.
 //
 // A raw file is one payload and never becomes a message. Its route uses
 // RawInput and Atomic.

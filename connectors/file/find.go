@@ -29,9 +29,10 @@ type Found struct {
 func IsPattern(path string) bool { return strings.ContainsAny(path, "*[") }
 
 // FindFiles returns the files of a folder, or those that match a pattern: * and
-// [a-z] within a name, as in package path, and ** for any number of folders. A name that begins with a dot is matched by a dot only. Every file
-// must be a regular one that can be read, and may be a link; ** does not follow
-// links. A pattern without files is an error.
+// [a-z] within a name, as in package path, and ** for any number of folders. A
+// name that begins with a dot is matched by a dot only. Every file must be a
+// regular one that can be read, and may be a link; ** does not follow links. A
+// pattern without files is an error.
 func FindFiles(pattern string) (*Found, error) {
 	root, parts := splitPattern(pattern)
 	f := finder{Found: Found{Root: root}, seen: map[string]bool{}}

@@ -26,11 +26,11 @@ type stored interface {
 	// seekTo has read go on at a byte. Behind the end that is found out by
 	// read.
 	seekTo(ctx context.Context, offset int64) error
-	// reopen returns another input over the same open file, which begins at
+	// openAgain returns another input over the same open file, which begins at
 	// its beginning. It needs no close, and is used by another goroutine.
-	reopen() stored
-	// consumed is how many bytes of the file were read.
-	consumed() int64
+	openAgain() stored
+	// countRead returns how many bytes of the file were read.
+	countRead() int64
 }
 
 // regular is a regular file that is not compressed.
@@ -56,10 +56,10 @@ func (r *regular) seekTo(_ context.Context, offset int64) error {
 	return nil
 }
 
-func (r *regular) reopen() stored  { return &regular{file: r.file} }
-func (r *regular) consumed() int64 { return r.at }
-func (*regular) isLive() bool      { return false }
-func (r *regular) close()          { _ = r.file.Close() } // opened for reading: nothing to lose
+func (r *regular) openAgain() stored { return &regular{file: r.file} }
+func (r *regular) countRead() int64  { return r.at }
+func (*regular) isLive() bool        { return false }
+func (r *regular) close()            { _ = r.file.Close() } // opened for reading: nothing to lose
 
 var errFolder = errors.New("is a folder")
 

@@ -148,7 +148,7 @@ func (l *lane) findMark(ctx context.Context, from inputMark, record int64) (inpu
 	if !ok || l.source.opts.Checkpoint == nil {
 		return from, nil
 	}
-	f = f.reopen() // the lane goes on reading
+	f = f.openAgain() // the lane goes on reading
 	k, err := l.source.resumeKnown(ctx, f, from)
 	if err == nil {
 		err = f.seekTo(ctx, from.Byte)

@@ -92,7 +92,7 @@ func (s *Source) newLane(ctx context.Context, in input, r startPoint) (*lane, er
 		if err := f.seekTo(ctx, r.from.Byte); err != nil {
 			return nil, err
 		}
-		s.read.Store(f.consumed())
+		s.read.Store(f.countRead())
 	}
 	if r.from.Byte == 0 {
 		return l, nil
@@ -104,7 +104,7 @@ func (s *Source) newLane(ctx context.Context, in input, r startPoint) (*lane, er
 func (l *lane) readInput(ctx context.Context, p []byte) (int, error) {
 	n, err := l.in.read(ctx, p)
 	if f, ok := l.in.(stored); ok {
-		l.source.read.Store(f.consumed())
+		l.source.read.Store(f.countRead())
 	} else {
 		l.source.read.Add(int64(n))
 	}

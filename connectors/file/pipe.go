@@ -48,7 +48,7 @@ func openPipe(path string, kind members.Kind) (*pipe, error) {
 	if err != nil {
 		return nil, err
 	}
-	return startPipe(unpack(kind, in), in), nil
+	return startPipe(unpackStream(kind, in), in), nil
 }
 
 // newPipe reads r, which stays the caller's. Standard input is opened once more
@@ -56,10 +56,10 @@ func openPipe(path string, kind members.Kind) (*pipe, error) {
 func newPipe(r io.Reader, kind members.Kind) *pipe {
 	if f, ok := r.(*os.File); ok {
 		if again, err := reopenFile(f); err == nil {
-			return startPipe(unpack(kind, again), again)
+			return startPipe(unpackStream(kind, again), again)
 		}
 	}
-	return startPipe(unpack(kind, r), nil)
+	return startPipe(unpackStream(kind, r), nil)
 }
 
 func startPipe(in io.Reader, ours io.Closer) *pipe {

@@ -4,8 +4,8 @@
 // Four formats hold messages. ndjson holds one message a line, for people and
 // for other programs. lines holds values that other programs have written, one
 // a line. seq holds envelopes: an appendable archive whose sealed end record
-// tells whether anything is missing. kcat is ndjson of the program of that name,
-// and is read only. A raw file is one payload and never
+// tells whether anything is missing. kcat is read only: lines of the program of
+// that name. A raw file is one payload and never
 // becomes a message.
 //
 // A connector that stores messages as bytes checks its options once, with

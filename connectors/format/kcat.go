@@ -13,7 +13,8 @@ import (
 
 // A line of kcat -J is one message:
 //
-//	{"topic":"..","partition":0,"offset":1,"tstype":"create","ts":1790841600000,"broker":1,
+//	{"topic":"..","partition":0,"offset":1,
+//	 "tstype":"create","ts":1790841600000,"broker":1,
 //	 "headers":["name","value",..],"key":"..","payload":".."}
 //
 // headers may be {"name":["value",..],..} too. A key, a payload or a header's

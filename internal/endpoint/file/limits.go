@@ -43,7 +43,7 @@ func newReplacedNote(s *endpoint.Session, name string) func() {
 	})
 }
 
-// apply sets the limits of a source, and says what is left out.
+// apply sets the limits of a source, and tells of an end that is not checked.
 func (l *limits) apply(o *connector.SourceOptions, s *endpoint.Session, name string) {
 	o.Start = l.start
 	if !l.ends {
