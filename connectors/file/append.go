@@ -98,7 +98,8 @@ func (s *Sink) readRecords(
 		case err != nil:
 			return index, format.IsTorn(err), fail(err)
 		case n > 0 && dec.InPieces():
-			return index, false, fail(fmt.Errorf("%w: a record of more than %d bytes", format.ErrTooLarge, s.layout.MaxRecord()))
+			most := s.layout.MaxRecord()
+			return index, false, fail(fmt.Errorf("%w: a record of more than %d bytes", format.ErrTooLarge, most))
 		case n > 0:
 			b.Reset()
 			is, err := b.Decode(ctx, dec, win.Take(n))

@@ -28,6 +28,7 @@
 //	writer.go, output.go      writing records, and the kinds of output
 //	packing.go                an output that is compressed
 //	foldersink.go             an output for each of several files
+//	sharing.go                archives of several files at once
 //	several.go                one output for all of them
 //	append.go                 an existing file, checked before it grows
 //	resume.go                 an output with a checkpoint

@@ -126,7 +126,8 @@ func (f *finder) take(name string, e fs.DirEntry, parts []string) error {
 		return f.walk(name, parts[1:])
 	case len(parts) > 1 || info.IsDir() || f.seen[name]:
 		return nil
-	case strings.HasPrefix(e.Name(), ".") && !strings.HasPrefix(parts[0], "."), strings.HasSuffix(e.Name(), PartialName("")):
+	case strings.HasPrefix(e.Name(), ".") && !strings.HasPrefix(parts[0], "."),
+		strings.HasSuffix(e.Name(), PartialName("")):
 		f.LeftOut++
 		return nil
 	}

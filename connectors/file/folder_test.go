@@ -76,7 +76,7 @@ func (r *folderRun) runWith(t *testing.T, ck *Checkpoint) error {
 			return err
 		}
 		s.disk, sink, finish = r.disk, s, s.Finish
-		defer s.Abandon() //nolint:errcheck // a run that failed has said why
+		defer s.Abandon()
 	}
 	source, err := NewFolder(from)
 	if err != nil {

@@ -59,6 +59,7 @@ func (k Kind) ReadMemory() int {
 		return 1 << 20
 	case Zstd:
 		return maxWindow + around
+	case None:
 	}
 	return 0
 }
@@ -70,6 +71,7 @@ func (k Kind) WriteMemory() int {
 		return 2 << 20
 	case Zstd:
 		return 2*writeWindow + around
+	case None:
 	}
 	return 0
 }

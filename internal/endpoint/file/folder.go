@@ -63,12 +63,15 @@ func (f *folder) Traits() endpoint.Traits {
 
 // OpenSource implements endpoint.Records.
 func (f *folder) OpenSource(_ context.Context, s *endpoint.Session) (*endpoint.Source, error) {
-	functions, err := shareArchive(s)
+	functions, err := connector.ShareArchive(s.Archive)
 	if err != nil {
 		return nil, err
 	}
 	found, err := connector.FindFiles(f.path)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkWritten(s, found); err != nil {
 		return nil, err
 	}
 	name := f.Traits().Identity
@@ -85,7 +88,8 @@ func (f *folder) OpenSource(_ context.Context, s *endpoint.Session) (*endpoint.S
 		Found: found, CompressionOf: f.compressionOf, Parallel: parallel,
 		Each: connector.SourceOptions{
 			NoteReplaced: newReplacedNote(s, f.name),
-			Format:       f.format, Key: f.key, Archive: functions, Checkpoint: checkpoint, MaxRecord: most, Observer: s.Watch,
+			Format:       f.format, Key: f.key, Archive: functions, Checkpoint: checkpoint,
+			MaxRecord: most, Observer: s.Watch,
 		},
 	}
 	limits := f.limits()
@@ -118,6 +122,26 @@ func (f *folder) OpenSource(_ context.Context, s *endpoint.Session) (*endpoint.S
 	return in, nil
 }
 
+// checkWritten refuses a list of inputs that holds a file which the route
+// writes: the pattern has met the output of an earlier run.
+func checkWritten(s *endpoint.Session, found *connector.Found) error {
+	written := map[string]bool{}
+	if s.Checkpoint != "" {
+		written[endpoint.ResolvePath(s.Checkpoint)] = true
+	}
+	for _, end := range s.Written {
+		if path := end.Traits().Path; path != "" {
+			written[endpoint.ResolvePath(path)] = true
+		}
+	}
+	for _, name := range found.Names {
+		if path := found.PathOf(name); written[endpoint.ResolvePath(path)] {
+			return hint.New(path+": it is an input, and this run writes it", "write elsewhere, or narrow the pattern")
+		}
+	}
+	return nil
+}
+
 // maxLogged is how many files are named in the log.
 const maxLogged = 100
 
@@ -148,7 +172,8 @@ func (f *folder) CheckSource(_ context.Context, s *endpoint.Session) (*endpoint.
 	}
 	checked.AddFact("files", "%d", len(found.Names))
 	checked.AddFact("size", "%d bytes", found.Bytes)
-	checked.Lanes, checked.Largest = min(cmp.Or(s.Workers, runtime.GOMAXPROCS(0)), len(found.Names)), 2*largestRecord(s.Budget)
+	checked.Lanes = min(cmp.Or(s.Workers, runtime.GOMAXPROCS(0)), len(found.Names))
+	checked.Largest = 2 * largestRecord(s.Budget)
 	return checked, nil
 }
 

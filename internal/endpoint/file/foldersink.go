@@ -99,7 +99,7 @@ func (f *folderSink) OpenSink(_ context.Context, s *endpoint.Session, in *endpoi
 		return nil, hint.New(f.name+": an output for each input needs several files as a source",
 			"name a folder or a pattern such as exports/*.ndjson with --from, or one file with --to")
 	}
-	functions, err := shareArchive(s)
+	functions, err := connector.ShareArchive(s.Archive)
 	if err != nil {
 		return nil, err
 	}

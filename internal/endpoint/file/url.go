@@ -4,7 +4,6 @@
 //	url.go                    the URL's parameters and rules
 //	open.go                   files of records
 //	folder.go, foldersink.go  several files, and an output for each
-//	archives.go               functions of archives for several files at once
 //	limits.go                 the part of a file that is read
 //	rawsource.go, rawsink.go  one payload
 //
@@ -200,8 +199,10 @@ func parse(a *address.Address, as endpoint.Role) (endpoint.Endpoint, error) {
 	case q.format == format.Raw:
 		return &rawFile{at}, nil
 	}
-	return &recordFile{location: at, format: q.format, compression: q.chooseCompression(compression), key: q.key, limits: q.limits(),
-		append: q.append || as == endpoint.DeadLetters && path != connector.Stream}, nil
+	return &recordFile{
+		location: at, format: q.format, compression: q.chooseCompression(compression), key: q.key, limits: q.limits(),
+		append: q.append || as == endpoint.DeadLetters && path != connector.Stream,
+	}, nil
 }
 
 // identity is Traits.Identity.

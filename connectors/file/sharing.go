@@ -7,14 +7,12 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/connectors/format"
-	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 )
 
-// shareArchive returns the functions of the session's archives for several
-// files at once. Neither a receipt nor records that are carried over are those
+// ShareArchive returns the functions of an archive for several files at once:
+// each is called by one goroutine at a time. Neither a receipt nor records that are carried over are those
 // of several archives.
-func shareArchive(s *endpoint.Session) (format.Archive, error) {
-	a := s.Archive
+func ShareArchive(a format.Archive) (format.Archive, error) {
 	switch {
 	case a.Receipt != nil:
 		return a, errors.New("a receipt is that of one archive, and several files are read")
