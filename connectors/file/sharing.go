@@ -10,8 +10,8 @@ import (
 )
 
 // ShareArchive returns the functions of an archive for several files at once:
-// each is called by one goroutine at a time. Neither a receipt nor records that are carried over are those
-// of several archives.
+// each is called by one goroutine at a time. A receipt is that of one archive,
+// and so are records that are carried over: both are refused.
 func ShareArchive(a format.Archive) (format.Archive, error) {
 	switch {
 	case a.Receipt != nil:
