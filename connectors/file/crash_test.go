@@ -80,6 +80,9 @@ func TestCrash(t *testing.T) {
 		}
 		for name, open := range map[string]func() func(*Checkpoint) pipeline.Source{"file": fromFile, "broker": fromBroker} {
 			for _, partial := range []bool{false, true} {
+				if f.ext != "" && !partial {
+					continue // members are cut in the same way under either name
+				}
 				t.Run(fmt.Sprintf("%s from %s, partial %v", f, name, partial), func(t *testing.T) {
 					crashAtEveryStep(t, f, partial, want, open)
 				})
