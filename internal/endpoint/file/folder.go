@@ -41,7 +41,11 @@ func newFolder(at location, q params) (*folder, error) {
 		q.format = format.OfPath(inner)
 	}
 	if q.format == format.Raw {
-		return nil, hint.New("several files are records of one format, and it is not said",
+		text := "several files are records of one format, and it is not said"
+		if !connector.IsPattern(at.path) {
+			text = "a folder: " + text
+		}
+		return nil, hint.New(text,
 			"say format=ndjson, format=lines or format=seq, or a pattern such as exports/*.ndjson.gz")
 	}
 	return &folder{location: at, params: q}, nil
