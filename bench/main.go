@@ -42,7 +42,7 @@ func parseFlags() settings {
 	flag.BoolVar(&s.json, "json", false, "print JSON instead of a table")
 	flag.BoolVar(&s.quick, "quick", false, "less than a minute: shorter measurements and a file of 256 MiB")
 	flag.StringVar(&s.parts, "parts",
-		"file,messages,aad,headers,signing,core,observation,gate,rewrap,keys,compression,routes,reload",
+		"file,messages,aad,headers,signing,core,observation,gate,rewrap,keys,compression,packed,routes,reload",
 		"the `parts` to measure")
 	flag.Int64Var(&s.size, "size", 4<<10, "size of the file in `MiB`")
 	flag.StringVar(&s.dir, "dir", os.TempDir(), "`folder` for the file and its copies: five times its size")
@@ -111,6 +111,7 @@ func measureParts(ctx context.Context, s *settings) (*Report, error) {
 		{"keys", func() ([]Figure, error) { return measureKeys(ctx, s.scaleBudget(10*time.Second)) }},
 		{"routes", func() ([]Figure, error) { return measureRoutes(ctx, s.scaleBudget(settleTime)) }},
 		{"reload", func() ([]Figure, error) { return measureReload(ctx, s.scaleBudget(time.Minute)) }},
+		{"packed", func() ([]Figure, error) { return measurePacked(ctx, s.dir, s.scaleBudget(40*time.Second)) }},
 		{"compression", func() ([]Figure, error) { return measureCompression(ctx, s.scaleBudget(10*time.Second)) }},
 	}
 	report := &Report{Machine: system.ThisMachine()}

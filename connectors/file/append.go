@@ -17,9 +17,12 @@ func (s *Sink) openToAppend(ctx context.Context, w *writer) error {
 		return err
 	}
 	w.out = growing{h}
-	if s.layout.Format() == format.Seq {
+	switch {
+	case w.pack != nil:
+		err = s.cutTornMember(ctx, w, h)
+	case s.layout.Format() == format.Seq:
 		err = s.cutTornRecord(ctx, w, h)
-	} else {
+	default:
 		err = s.cutTornLine(w, h)
 	}
 	if err != nil {
@@ -68,36 +71,49 @@ func (s *Sink) cutTornLine(w *writer, h handle) error {
 // error, so that the records behind it are not lost.
 func (s *Sink) cutTornRecord(ctx context.Context, w *writer, h handle) error {
 	dec := s.layout.NewDecoder()
-	win := format.Window{Read: readHandle(h)}
+	win := format.Window{Read: readContent(h)}
+	index, torn, err := s.readRecords(ctx, dec, &win)
+	if torn {
+		if err = s.checkRest(ctx, &win); err != nil {
+			err = fmt.Errorf("%s: %w", dec.Locate(s.opts.Path, index), err)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return w.continueAfter(h, dec, win.Offset, torn)
+}
+
+// readRecords reads the records of a seq to its end, and counts its messages.
+// torn says that the error may come from a torn write, which began where win
+// stands.
+func (s *Sink) readRecords(
+	ctx context.Context, dec format.Decoder, win *format.Window,
+) (index int64, torn bool, err error) {
 	b := new(format.Batch)
-	var index int64
 	fail := func(err error) error { return fmt.Errorf("%s: %w", dec.Locate(s.opts.Path, index), err) }
 	for {
 		n, err := dec.Next(win.Bytes(), win.EOF)
 		switch {
-		case format.IsTorn(err):
-			if err := s.checkRest(ctx, &win); err != nil {
-				return fail(err)
-			}
-			return w.continueAfter(h, dec, win.Offset, true)
 		case err != nil:
-			return fail(err)
+			return index, format.IsTorn(err), fail(err)
 		case n > 0 && dec.InPieces():
-			return fail(fmt.Errorf("%w: a record of more than %d bytes", format.ErrTooLarge, s.layout.MaxRecord()))
+			most := s.layout.MaxRecord()
+			return index, false, fail(fmt.Errorf("%w: a record of more than %d bytes", format.ErrTooLarge, most))
 		case n > 0:
 			b.Reset()
 			is, err := b.Decode(ctx, dec, win.Take(n))
 			if err != nil {
-				return fail(err)
+				return index, false, fail(err)
 			}
 			if is {
 				index++
 			}
 		case win.EOF:
-			return w.continueAfter(h, dec, win.Offset, false)
+			return index, false, nil
 		default:
 			if err := win.Fill(ctx); err != nil {
-				return err
+				return index, false, err
 			}
 		}
 	}
@@ -130,15 +146,4 @@ func (s *Sink) checkRest(ctx context.Context, win *format.Window) error {
 		return fmt.Errorf("%w: damaged, and whole records follow", format.ErrMalformed)
 	}
 	return nil
-}
-
-// readHandle returns a format.Window's Read of a file that was opened to be
-// written.
-func readHandle(h handle) func(context.Context, []byte) (int, error) {
-	return func(ctx context.Context, p []byte) (int, error) {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		return h.Read(p)
-	}
 }

@@ -37,7 +37,7 @@ type Checkpoint struct {
 	now     content
 	resumed bool
 	dirty   bool
-	output  func() error // syncs the output of now.Output; nil if there is none
+	outputs map[string]func() error // by file: sync an output that is open
 	timer   *time.Timer
 	err     error // of a flush in the background; returned from then on
 }
@@ -140,8 +140,8 @@ func (c *Checkpoint) flushChanges() error {
 	}
 	c.timer.Stop()
 	c.dirty = false
-	if c.output != nil {
-		c.err = c.output()
+	for _, sync := range c.outputs {
+		c.err = errors.Join(c.err, sync())
 	}
 	if c.err == nil {
 		c.err = c.replaceFile()
@@ -167,11 +167,19 @@ func (c *Checkpoint) replaceFile() error {
 	return a.Commit()
 }
 
-// setOutput makes sync part of every flush. A nil sync removes it.
-func (c *Checkpoint) setOutput(sync func() error) {
+// setOutput makes sync part of every flush. A nil sync removes that of the
+// file.
+func (c *Checkpoint) setOutput(file string, sync func() error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.output = sync
+	if sync == nil {
+		delete(c.outputs, file)
+		return
+	}
+	if c.outputs == nil {
+		c.outputs = map[string]func() error{}
+	}
+	c.outputs[file] = sync
 }
 
 // positionOf returns the position of a place, if there is one.
@@ -197,18 +205,18 @@ func (c *Checkpoint) nextOffsets() map[string]int64 {
 	return m
 }
 
-// lastInput returns the input's mark, or nil if none was noted. It does not
-// change any more.
-func (c *Checkpoint) lastInput() *inputMark {
+// lastInput returns an input's mark, or nil if none was noted. It does not
+// change any more. file is that of several, or "".
+func (c *Checkpoint) lastInput(file string) *inputMark {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.now.Input
+	return c.now.marksOf(file).Input
 }
 
-// lastOutput returns the output's mark, or nil if none was noted. It does not
-// change any more.
-func (c *Checkpoint) lastOutput() *outputMark {
+// lastOutput returns an output's mark, or nil if none was noted. It does not
+// change any more. file is the input that it is made from, or "".
+func (c *Checkpoint) lastOutput(file string) *outputMark {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.now.Output
+	return c.now.marksOf(file).Output
 }

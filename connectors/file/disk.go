@@ -23,6 +23,7 @@ type disk interface {
 	link(from, to string) error // fs.ErrExist if to exists
 	isSame(a, b string) bool    // whether both names are those of one file
 	remove(path string) error
+	makeDir(dir string) error // and the folders above it, for the owner only
 	syncDir(dir string) error // makes new names in dir durable
 }
 
@@ -74,6 +75,8 @@ func (osDisk) isSame(a, b string) bool {
 }
 
 func (osDisk) remove(path string) error { return os.Remove(path) }
+
+func (osDisk) makeDir(dir string) error { return os.MkdirAll(dir, 0o700) }
 
 func (osDisk) syncDir(dir string) error {
 	if runtime.GOOS == "windows" { // directories cannot be opened for that there

@@ -13,6 +13,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/connectors/format/formattest"
+	"github.com/streamcrypt/streamcrypt/connectors/format/members"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/pipeline/pipelinetest"
 )
@@ -23,12 +24,18 @@ func testArchive() format.Archive {
 	return format.Archive{Front: formattest.Front, SealEnd: formattest.SealEnd, OpenEnd: formattest.OpenEnd}
 }
 
+// extensions are those of files that are compressed, or not.
+var extensions = []string{"", ".gz", ".zst"}
+
+// sourceOptions takes the compression from the path, as sinkOptions does.
 func sourceOptions(path string, f format.Format) SourceOptions {
-	return SourceOptions{Path: path, Format: f, Archive: testArchive()}
+	kind, _ := members.OfPath(path)
+	return SourceOptions{Path: path, Format: f, Compression: kind, Archive: testArchive()}
 }
 
 func sinkOptions(path string, f format.Format) SinkOptions {
-	return SinkOptions{Path: path, Format: f, Archive: testArchive()}
+	kind, _ := members.OfPath(path)
+	return SinkOptions{Path: path, Format: f, Compression: kind, Archive: testArchive()}
 }
 
 func newSource(t testing.TB, o SourceOptions) *Source {

@@ -77,7 +77,7 @@ const knownPiece = 256 << 10
 // resumeKnown returns the digest over the part of the file before a mark. A
 // mark from the checkpoint is compared with the file, and so is the part behind
 // it that was seen: the error is errOtherFile if one of them has changed.
-func (s *Source) resumeKnown(ctx context.Context, f io.ReaderAt, at inputMark) (known, error) {
+func (s *Source) resumeKnown(ctx context.Context, f stored, at inputMark) (known, error) {
 	ck := s.opts.Checkpoint
 	if ck == nil {
 		return known{}, nil
@@ -102,13 +102,14 @@ func (s *Source) resumeKnown(ctx context.Context, f io.ReaderAt, at inputMark) (
 
 // compareWith adds a part of the file. The error is errOtherFile if the digest
 // is another one then.
-func (k known) compareWith(ctx context.Context, f io.ReaderAt, from, to int64, digest []byte) error {
-	part, piece := io.NewSectionReader(f, from, to-from), make([]byte, knownPiece)
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n, err := part.Read(piece)
+func (k known) compareWith(ctx context.Context, f stored, from, to int64, digest []byte) error {
+	if err := f.seekTo(ctx, from); err != nil {
+		return err
+	}
+	piece := make([]byte, min(to-from, knownPiece))
+	for left := to - from; left > 0; {
+		n, err := f.read(ctx, piece[:min(left, int64(len(piece)))])
+		left -= int64(n)
 		k.addBytes(piece[:n])
 		if err == io.EOF {
 			break
@@ -143,11 +144,15 @@ func (m *inputMark) noteSeen(seen []seenMark, next int64) []seenMark {
 // mark. Batches end at marks, so this is needed only where a batch was
 // committed in part: at the message for which the file was parked.
 func (l *lane) findMark(ctx context.Context, from inputMark, record int64) (inputMark, error) {
-	f, ok := l.in.(regular)
+	f, ok := l.in.(stored)
 	if !ok || l.source.opts.Checkpoint == nil {
 		return from, nil
 	}
+	f = f.openAgain() // the lane goes on reading
 	k, err := l.source.resumeKnown(ctx, f, from)
+	if err == nil {
+		err = f.seekTo(ctx, from.Byte)
+	}
 	if err != nil {
 		return from, err
 	}
@@ -157,9 +162,7 @@ func (l *lane) findMark(ctx context.Context, from inputMark, record int64) (inpu
 			return from, err
 		}
 	}
-	part := io.NewSectionReader(f, from.Byte, 1<<62-from.Byte)
-	read := func(_ context.Context, p []byte) (int, error) { return part.Read(p) }
-	win := format.Window{Offset: from.Byte, Read: read}
+	win := format.Window{Offset: from.Byte, Read: f.read}
 	b := new(format.Batch)
 	for at := from.Record; at < record; {
 		n, err := dec.Next(win.Bytes(), win.EOF)

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/connectors/format/members"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -23,6 +24,8 @@ type lane struct {
 	win    format.Window
 	known  known // over the bytes that were taken from win
 	index  int64 // of the next record
+	begun  bool  // the start has been reached
+	within bool  // the end that was asked for is in front of a record that was decoded
 	err    error // the end of reading; returned after the messages before it
 	shelf  format.Shelf
 
@@ -31,12 +34,13 @@ type lane struct {
 	marks []inputMark // points to resume at, oldest first; the first is at or before done
 	fixed bool        // there are no more marks: the next run reads on from the last one
 	seen  []seenMark  // the points behind batches since then
+	read  int64       // where the last batch ended
 	ended bool        // Read has returned io.EOF
 	total int64       // the number of records; valid once ended
 }
 
 func (s *Source) openInput() (input, error) {
-	in, size, err := openInput(s.opts.Path, s.opts.Stdin)
+	in, size, err := openInput(s.opts.Path, s.opts.Compression, s.opts.Stdin)
 	if err != nil {
 		return nil, err
 	}
@@ -55,18 +59,19 @@ type startPoint struct {
 }
 
 func (s *Source) findStart() (startPoint, error) {
-	r := startPoint{at: pipeline.Position{Place: s.opts.Path, Last: -1}}
+	r := startPoint{at: pipeline.Position{Place: s.place(), Next: s.opts.Start.Record, Last: -1}}
 	ck := s.opts.Checkpoint
 	if ck == nil {
 		return r, nil
 	}
-	if at, ok := ck.positionOf(s.opts.Path); ok {
+	if at, ok := ck.positionOf(s.place()); ok {
 		r.at = at
 	}
-	if from := ck.lastInput(); from != nil {
+	if from := ck.lastInput(s.opts.Place); from != nil {
 		r.from = *from
 	}
-	if r.from.Record > r.at.Next || max(r.from.Byte, r.from.Seen) > s.total.Load() {
+	beyond := max(r.from.Byte, r.from.Seen) > s.total.Load() && s.opts.Compression == members.None
+	if r.from.Record > r.at.Next || beyond {
 		return r, fmt.Errorf("the checkpoint is beyond its end: %w", errOtherFile)
 	}
 	return r, nil
@@ -74,20 +79,20 @@ func (s *Source) findStart() (startPoint, error) {
 
 func (s *Source) newLane(ctx context.Context, in input, r startPoint) (*lane, error) {
 	l := &lane{
-		source: s, place: s.opts.Path, first: r, done: r.at, dec: s.layout.NewDecoder(),
+		source: s, place: s.place(), first: r, done: r.at, dec: s.layout.NewDecoder(),
 		index: r.from.Record, marks: []inputMark{r.from},
-		in: in,
+		in: in, read: r.at.Next, begun: r.at.Next > 0 || s.opts.Start.Time.IsZero(),
 	}
 	l.win.Read, l.win.Offset = l.readInput, r.from.Byte
-	if f, ok := in.(regular); ok {
+	if f, ok := in.(stored); ok {
 		var err error
 		if l.known, err = s.resumeKnown(ctx, f, r.from); err != nil {
 			return nil, err
 		}
-		if _, err := f.Seek(r.from.Byte, io.SeekStart); err != nil {
+		if err := f.seekTo(ctx, r.from.Byte); err != nil {
 			return nil, err
 		}
-		s.read.Store(r.from.Byte)
+		s.read.Store(f.countRead())
 	}
 	if r.from.Byte == 0 {
 		return l, nil
@@ -98,7 +103,11 @@ func (s *Source) newLane(ctx context.Context, in input, r startPoint) (*lane, er
 // readInput reads the file and counts its bytes.
 func (l *lane) readInput(ctx context.Context, p []byte) (int, error) {
 	n, err := l.in.read(ctx, p)
-	l.source.read.Add(int64(n))
+	if f, ok := l.in.(stored); ok {
+		l.source.read.Store(f.countRead())
+	} else {
+		l.source.read.Add(int64(n))
+	}
 	return n, err
 }
 
@@ -137,6 +146,10 @@ func (l *lane) Read(ctx context.Context, limit int) (*pipeline.Batch, error) {
 // content is kept in l.err and returned again.
 func (l *lane) fillBatch(ctx context.Context, b *format.Batch, limit int, stop int64) error {
 	for l.err == nil && l.index < stop {
+		if l.isAtUntil() {
+			l.err = io.EOF
+			break
+		}
 		n, err := l.dec.Next(l.win.Bytes(), l.win.EOF)
 		switch {
 		case err != nil:
@@ -163,11 +176,15 @@ func (l *lane) fillBatch(ctx context.Context, b *format.Batch, limit int, stop i
 				stop = l.held.Stop(l.place)
 				continue
 			}
-			if err != nil {
-				if ctx.Err() == nil {
-					l.err = fmt.Errorf("source %s: %w", l.place, err)
-				}
+			switch {
+			case err == nil:
+			case ctx.Err() != nil:
 				return err
+			case isContent(err): // of a file that is compressed
+				l.err = fmt.Errorf("%s: %w", l.place, err)
+			default:
+				l.err = fmt.Errorf("source %s: %w", l.place, err)
+				return l.err
 			}
 		}
 	}
@@ -189,15 +206,13 @@ func (l *lane) decodeRecord(ctx context.Context, record []byte, b *format.Batch)
 		l.setFault(err)
 		return
 	}
-	l.known.addBytes(record)
-	if !is {
+	if is && l.endsBefore(b.Last()) {
+		b.DropLast()
 		return
 	}
-	m := b.Last()
-	m.Origin = pipeline.Origin{Place: l.place, Offset: l.index, Previous: -1}
-	l.index++
-	if m.Origin.Offset < l.first.at.Next {
-		b.DropLast() // it was committed before the restart
+	l.known.addBytes(record)
+	if is {
+		l.keepLast(b)
 	}
 }
 
@@ -208,88 +223,4 @@ func isReject(err error) bool {
 
 func (l *lane) setFault(err error) {
 	l.err = fmt.Errorf("%s: %w", l.dec.Locate(l.place, l.index), err)
-}
-
-// addMark remembers the point behind the batch that was just read. There are as
-// many marks as batches in flight.
-func (l *lane) addMark() {
-	if l.in.isLive() {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.fixed = !l.dec.CanResume(); !l.fixed {
-		l.marks = append(l.marks, newMark(l.index, l.win.Offset, l.dec, l.known))
-	} else if l.source.opts.Checkpoint != nil {
-		l.seen = append(l.seen, seenMark{l.index, l.win.Offset, l.known.digest()})
-	}
-}
-
-func (l *lane) noteEnd() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.ended, l.total = true, l.index
-}
-
-// Commit notes the position in the checkpoint, if there is one.
-func (l *lane) Commit(ctx context.Context, done *pipeline.Progress) error {
-	from, err := l.advanceTo(ctx, done)
-	if err != nil {
-		return err
-	}
-	ck := l.source.opts.Checkpoint
-	if ck == nil {
-		return nil
-	}
-	return ck.noteChange(func(r *content) { r.setPlaces(done.Places); r.Input = &from })
-}
-
-// advanceTo takes over progress and returns the point to resume at after it:
-// the one right before the next message.
-func (l *lane) advanceTo(ctx context.Context, done *pipeline.Progress) (inputMark, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, p := range done.Places {
-		if p.Place == l.place {
-			l.done = p
-		}
-	}
-	for len(l.marks) > 1 && l.marks[1].Record <= l.done.Next {
-		l.marks[1].Seen, l.marks[1].SeenDigest = l.marks[0].Seen, l.marks[0].SeenDigest
-		l.marks = append(l.marks[:0], l.marks[1:]...)
-	}
-	if len(l.marks) == 0 {
-		return inputMark{}, nil
-	}
-	if l.marks[0].Record < l.done.Next && !l.fixed {
-		mark, err := l.findMark(ctx, l.marks[0], l.done.Next)
-		if err != nil {
-			return mark, fmt.Errorf("source %s: %w", l.place, err)
-		}
-		l.marks[0] = mark
-	}
-	l.seen = l.marks[0].noteSeen(l.seen, l.done.Next)
-	return l.marks[0], nil
-}
-
-// committedStart returns the point where the lane begins if it is served again.
-func (l *lane) committedStart() startPoint {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return startPoint{at: l.done, from: l.marks[0]}
-}
-
-// forgetCommits undoes all commits, since the output that they belong to is
-// gone.
-func (l *lane) forgetCommits() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.done, l.marks = l.first.at, []inputMark{l.first.from}
-}
-
-// isComplete tells whether the whole file has been read and committed.
-func (l *lane) isComplete() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.ended && l.done.Next == l.total
 }

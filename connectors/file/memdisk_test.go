@@ -98,6 +98,8 @@ func (d *memDisk) openUnnamed(string) (unnamed, error) {
 
 func (d *memDisk) lockFile(handle) error { return nil }
 
+func (d *memDisk) makeDir(string) error { return nil }
+
 func (h *memHandle) linkTo(path string) error {
 	h.d.mu.Lock()
 	defer h.d.mu.Unlock()

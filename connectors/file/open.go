@@ -33,6 +33,7 @@ func (s *Sink) openOutput(ctx context.Context, from pipeline.Lane) (*writer, err
 		return nil, errors.New("source and sink have different checkpoints")
 	}
 	w := &writer{sink: s, lane: own, enc: s.layout.NewEncoder()}
+	w.beginPacking()
 	there, regular := true, false
 	if s.opts.Path != Stream {
 		var err error
@@ -98,16 +99,14 @@ func (s *Sink) openStream(w *writer) error {
 func (w *writer) beginOutput() error {
 	if w.bytes == 0 {
 		w.buf = w.enc.Begin(w.buf[:0])
-		if err := w.flushBuffer(); err != nil {
+		if err := w.endPart(); err != nil {
 			return err
 		}
 	}
-	if g, ok := w.out.(growing); ok && w.sink.opts.Checkpoint != nil {
-		if err := w.tail.readTail(g.handle, w.bytes); err != nil {
-			return err
-		}
+	if err := w.rereadTail(); err != nil {
+		return err
 	}
-	w.kept = outputMark{Bytes: w.bytes, State: w.enc.AppendState(nil), Tail: w.digestTail()}
+	w.markKept()
 	return nil
 }
 
@@ -142,7 +141,7 @@ func (s *Sink) openInPlace(w *writer, path string, size int64) error {
 		if err := s.disk.lockFile(h); err != nil {
 			return err
 		}
-		if err := w.compareTail(h, s.opts.Checkpoint.lastOutput()); err != nil {
+		if err := w.compareTail(h, s.opts.Checkpoint.lastOutput(s.opts.From)); err != nil {
 			return err
 		}
 	}

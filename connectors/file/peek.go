@@ -2,6 +2,7 @@ package file
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/streamcrypt/streamcrypt/connectors/format"
@@ -21,7 +22,7 @@ func (s *Source) Peek(ctx context.Context, n int) ([]pipeline.Message, error) {
 	if is, err := isRegular(s.opts.Path); err != nil || !is {
 		return nil, err
 	}
-	in, _, err := openInput(s.opts.Path, nil)
+	in, _, err := openInput(s.opts.Path, s.opts.Compression, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +32,7 @@ func (s *Source) Peek(ctx context.Context, n int) ([]pipeline.Message, error) {
 	for have < len(buf) {
 		read, err := in.read(ctx, buf[have:])
 		have += read
-		if err == io.EOF {
+		if err == io.EOF || isContent(err) { // the lane comes to that
 			break
 		}
 		if err != nil {
@@ -39,6 +40,12 @@ func (s *Source) Peek(ctx context.Context, n int) ([]pipeline.Message, error) {
 		}
 	}
 	return s.decodeFirst(ctx, buf[:have], n), nil
+}
+
+// isContent tells whether an error is about the content of a file.
+func isContent(err error) bool {
+	return errors.Is(err, format.ErrTruncated) || errors.Is(err, format.ErrMalformed) ||
+		errors.Is(err, format.ErrTooLarge)
 }
 
 // decodeFirst decodes the first n messages of b and leaves out records that

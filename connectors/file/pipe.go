@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"github.com/streamcrypt/streamcrypt/connectors/format/members"
 )
 
 // pipe reads a pipe, a terminal or another device one piece ahead, in a
@@ -18,7 +20,7 @@ import (
 // returns, drops the bytes and ends; close does not wait for it.
 type pipe struct {
 	in    io.Reader
-	ours  io.Closer // in, if the goroutine is to close it; nil if not
+	ours  io.Closer // read by in, if the goroutine is to close it; nil if not
 	full  chan piece
 	empty chan []byte
 	stop  chan struct{}   // closed by close
@@ -41,23 +43,23 @@ var errWoken = errors.New("woken")
 
 // openPipe opens a path that is no regular file. A named pipe without a writer
 // is waited for by the first read.
-func openPipe(path string) (*pipe, error) {
+func openPipe(path string, kind members.Kind) (*pipe, error) {
 	in, err := openDevice(path)
 	if err != nil {
 		return nil, err
 	}
-	return startPipe(in, in), nil
+	return startPipe(unpackStream(kind, in), in), nil
 }
 
 // newPipe reads r, which stays the caller's. Standard input is opened once more
 // where the system allows it, since its own descriptor cannot be interrupted.
-func newPipe(r io.Reader) *pipe {
+func newPipe(r io.Reader, kind members.Kind) *pipe {
 	if f, ok := r.(*os.File); ok {
 		if again, err := reopenFile(f); err == nil {
-			return startPipe(again, again)
+			return startPipe(unpackStream(kind, again), again)
 		}
 	}
-	return startPipe(r, nil)
+	return startPipe(unpackStream(kind, r), nil)
 }
 
 func startPipe(in io.Reader, ours io.Closer) *pipe {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/pipeline"
+
+	"github.com/streamcrypt/streamcrypt/connectors/format/members"
 )
 
 // namedPipe makes a named pipe and returns its path.
@@ -45,7 +47,7 @@ func requireEnded(t *testing.T, p *pipe) {
 func TestNamedPipe(t *testing.T) {
 	for _, text := range []string{"some bytes", ""} {
 		path := namedPipe(t)
-		p, err := openPipe(path)
+		p, err := openPipe(path, members.None)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,9 +91,9 @@ func TestPipeCloseEndsWaits(t *testing.T) {
 	}
 	defer writer.Close()
 	for name, open := range map[string]func() (*pipe, error){
-		"no writer":      func() (*pipe, error) { return openPipe(namedPipe(t)) },
-		"silent writer":  func() (*pipe, error) { return openPipe(silent) },
-		"standard input": func() (*pipe, error) { return newPipe(stdin), nil },
+		"no writer":      func() (*pipe, error) { return openPipe(namedPipe(t), members.None) },
+		"silent writer":  func() (*pipe, error) { return openPipe(silent, members.None) },
+		"standard input": func() (*pipe, error) { return newPipe(stdin, members.None), nil },
 	} {
 		p, err := open()
 		if err != nil {

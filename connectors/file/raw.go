@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"sync/atomic"
+
+	"github.com/streamcrypt/streamcrypt/connectors/format/members"
 )
 
 // RawInput is the input of one payload that becomes no message: a regular file
@@ -91,10 +93,10 @@ func (in *RawInput) Reader(ctx context.Context) io.Reader {
 
 func (in *RawInput) openPipe() (err error) {
 	if in.path == Stream {
-		in.pipe = newPipe(in.stdin)
+		in.pipe = newPipe(in.stdin, members.None)
 		return nil
 	}
-	in.pipe, err = openPipe(in.path)
+	in.pipe, err = openPipe(in.path, members.None)
 	return err
 }
 

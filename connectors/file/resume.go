@@ -29,13 +29,13 @@ func (s *Sink) growingPath(at *outputMark) string {
 // here can start again.
 func (s *Sink) resumeFile(ctx context.Context, w *writer, there bool) error {
 	ck := s.opts.Checkpoint
-	at := ck.lastOutput()
+	at := ck.lastOutput(s.opts.From)
 	switch {
 	case at == nil:
 		if err := s.adoptFile(ctx, w, there); err != nil {
 			return err
 		}
-		at = ck.lastOutput()
+		at = ck.lastOutput(s.opts.From)
 	case s.opts.Ordered && w.lane == nil:
 		w.written = ck.nextOffsets()
 	}
@@ -63,7 +63,7 @@ func (s *Sink) resumeFile(ctx context.Context, w *writer, there bool) error {
 	if err != nil {
 		return err
 	}
-	ck.setOutput(w.out.sync)
+	ck.setOutput(s.opts.From, w.out.sync)
 	return nil
 }
 
@@ -92,9 +92,10 @@ func (w *writer) cutEnd() error {
 	w.ended = false
 	ck := w.sink.opts.Checkpoint
 	if err := ck.noteChange(func(r *content) {
-		at := *r.Output
+		m := r.editMarks(w.sink.opts.From)
+		at := *m.Output
 		at.Ended = 0
-		r.Output = &at
+		m.Output = &at
 	}); err != nil {
 		return err
 	}
@@ -109,7 +110,7 @@ func (s *Sink) adoptFile(ctx context.Context, w *writer, there bool) error {
 	if there && !s.opts.Append && !s.opts.Overwrite {
 		return fs.ErrExist
 	}
-	at := outputMark{State: w.enc.AppendState(nil), Partial: s.opts.Partial}
+	at := outputMark{State: w.enc.AppendState(nil), Partial: s.opts.Partial, Compression: s.opts.Compression}
 	if at.Partial {
 		partial := PartialName(s.opts.Path)
 		if there, _, err := findFile(s.disk, partial); err != nil || there {
@@ -127,7 +128,7 @@ func (s *Sink) adoptFile(ctx context.Context, w *writer, there bool) error {
 		}
 	}
 	ck := s.opts.Checkpoint
-	if err := ck.noteChange(func(r *content) { r.Output = &at }); err != nil {
+	if err := ck.noteChange(func(r *content) { r.editMarks(s.opts.From).Output = &at }); err != nil {
 		return err
 	}
 	return ck.flushChanges()
@@ -137,18 +138,22 @@ func (s *Sink) adoptFile(ctx context.Context, w *writer, there bool) error {
 // carried everything, when the Writer is closed. Other outputs have their name
 // already.
 func (s *Sink) Finish() error {
+	if err := s.finishSeveral(context.Background()); err != nil {
+		return err
+	}
 	ck := s.opts.Checkpoint
 	if ck == nil || !s.opts.Partial {
 		return nil
 	}
-	at := ck.lastOutput()
+	at := ck.lastOutput(s.opts.From)
 	if at == nil || !at.Partial {
 		return nil
 	}
 	err := ck.noteChange(func(r *content) {
-		at := *r.Output
+		m := r.editMarks(s.opts.From)
+		at := *m.Output
 		at.Partial = false
-		r.Output = &at
+		m.Output = &at
 	})
 	if err == nil {
 		err = ck.flushChanges()

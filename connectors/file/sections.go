@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/connectors/format/members"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -27,6 +28,7 @@ import (
 
 const (
 	formVersion    = 1
+	filesVersion   = 2 // with the section "files": an older program must not begin them anew
 	sectionVersion = 1 // of each section here
 )
 
@@ -47,8 +49,8 @@ type content struct {
 	Ends   ends
 	Route  RouteMark
 	Places []placeEntry
-	Input  *inputMark
-	Output *outputMark
+	Alone  fileMarks             // of one input and one output
+	Files  map[string]*fileMarks // by place, where several inputs are read
 
 	others map[string]json.RawMessage // sections of newer programs
 }
@@ -103,6 +105,47 @@ type outputMark struct {
 	// Partial says that the output is not complete and still has the name for
 	// that.
 	Partial bool `json:"partial,omitempty"`
+	// Compression is how the output is compressed. Bytes is then the end of a
+	// member.
+	Compression members.Kind `json:"compression,omitempty"`
+}
+
+// fileMarks are those of an input, and of the output that is made from it. A
+// mark is never changed, but replaced.
+type fileMarks struct {
+	Input  *inputMark  `json:"input,omitempty"`
+	Output *outputMark `json:"output,omitempty"`
+	// Done says that the input was read to its end.
+	Done bool `json:"done,omitempty"`
+}
+
+// moveInput replaces the input's mark by a later one.
+func (m *fileMarks) moveInput(to *inputMark) { m.Input, m.Done = to, false }
+
+// marksOf returns the marks of one of several inputs, or with "" those of the
+// only one.
+func (r *content) marksOf(file string) fileMarks {
+	if file == "" {
+		return r.Alone
+	}
+	if m := r.Files[file]; m != nil {
+		return *m
+	}
+	return fileMarks{}
+}
+
+// editMarks returns them to be changed.
+func (r *content) editMarks(file string) *fileMarks {
+	if file == "" {
+		return &r.Alone
+	}
+	if r.Files == nil {
+		r.Files = map[string]*fileMarks{}
+	}
+	if r.Files[file] == nil {
+		r.Files[file] = new(fileMarks)
+	}
+	return r.Files[file]
 }
 
 // encodeForm returns the JSON of a checkpoint file.
@@ -116,11 +159,15 @@ func (r *content) encodeForm() ([]byte, error) {
 		putSection(f.Sections, "route", r.Route),
 		putSection(f.Sections, "places", r.Places),
 	)
-	if err == nil && r.Input != nil {
-		err = putSection(f.Sections, "input", *r.Input)
+	if err == nil && r.Alone.Input != nil {
+		err = putSection(f.Sections, "input", *r.Alone.Input)
 	}
-	if err == nil && r.Output != nil {
-		err = putSection(f.Sections, "output", *r.Output)
+	if err == nil && r.Alone.Output != nil {
+		err = putSection(f.Sections, "output", *r.Alone.Output)
+	}
+	if err == nil && r.Files != nil {
+		f.Version = filesVersion
+		err = putSection(f.Sections, "files", r.Files)
 	}
 	if err != nil {
 		return nil, err
@@ -141,8 +188,9 @@ func (r *content) decodeForm(text []byte) error {
 	if err := decodeStrict(text, &f); err != nil {
 		return err
 	}
-	if f.Version != formVersion {
-		return fmt.Errorf("%w: a checkpoint of version %d, and not of %d", format.ErrMalformed, f.Version, formVersion)
+	if f.Version != formVersion && f.Version != filesVersion {
+		return fmt.Errorf("%w: a checkpoint of version %d, and not of %d or %d", format.ErrMalformed, f.Version,
+			formVersion, filesVersion)
 	}
 	err := cmp.Or(
 		takeSection(f.Sections, "ends", &r.Ends),
@@ -150,12 +198,15 @@ func (r *content) decodeForm(text []byte) error {
 		takeSection(f.Sections, "places", &r.Places),
 	)
 	if _, there := f.Sections["input"]; there && err == nil {
-		r.Input = new(inputMark)
-		err = takeSection(f.Sections, "input", r.Input)
+		r.Alone.Input = new(inputMark)
+		err = takeSection(f.Sections, "input", r.Alone.Input)
 	}
 	if _, there := f.Sections["output"]; there && err == nil {
-		r.Output = new(outputMark)
-		err = takeSection(f.Sections, "output", r.Output)
+		r.Alone.Output = new(outputMark)
+		err = takeSection(f.Sections, "output", r.Alone.Output)
+	}
+	if f.Version == filesVersion && err == nil {
+		err = takeSection(f.Sections, "files", &r.Files)
 	}
 	if err != nil {
 		return err
@@ -206,17 +257,26 @@ func (r *content) validate() error {
 	for _, p := range r.Places {
 		bad = bad || p.Next < 0 || p.Last < -1
 	}
-	if in := r.Input; in != nil {
-		bad = bad || in.Record < 0 || in.Byte < 0 || in.Byte > 0 && len(in.Digest) != sha256.Size
-		bad = bad || in.Seen < 0 || in.Seen > 0 && len(in.SeenDigest) != sha256.Size
-	}
-	if out := r.Output; out != nil {
-		bad = bad || out.Bytes < 0 || out.Bytes > 0 && len(out.Tail) != sha256.Size
+	bad = bad || !r.Alone.areValid()
+	for file, m := range r.Files {
+		bad = bad || file == "" || m == nil || !m.areValid()
 	}
 	if bad {
 		return fmt.Errorf("%w: not a checkpoint", format.ErrMalformed)
 	}
 	return nil
+}
+
+func (m *fileMarks) areValid() bool {
+	bad := false
+	if in := m.Input; in != nil {
+		bad = in.Record < 0 || in.Byte < 0 || in.Byte > 0 && len(in.Digest) != sha256.Size
+		bad = bad || in.Seen < 0 || in.Seen > 0 && len(in.SeenDigest) != sha256.Size
+	}
+	if out := m.Output; out != nil {
+		bad = bad || out.Bytes < 0 || out.Bytes > 0 && len(out.Tail) != sha256.Size
+	}
+	return !bad
 }
 
 // setPlaces replaces the positions of the given places.

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/connectors/format/members"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -21,8 +22,18 @@ import (
 type SinkOptions struct {
 	// Path is the file, or Stream for standard output.
 	Path string
+	// From is the Place of the input that the output is made from, where each
+	// of several has its own; else "".
+	From string
+	// Several says that the output takes one lane after the other. It is
+	// complete with Finish, and given up with Abandon.
+	Several bool
 	// Format is NDJSON, Lines or Seq.
 	Format format.Format
+	// Compression is how the output is compressed, or members.None. Each Write
+	// with a position ends a member, so that every position in a Checkpoint is
+	// at the end of one.
+	Compression members.Kind
 	// Archive seals a seq's end records with Tag and SealEnd. With OpenEnd the
 	// end records of an existing file are checked as well.
 	Archive format.Archive
@@ -63,6 +74,7 @@ type Sink struct {
 	mu    sync.Mutex
 	busy  bool
 	begun bool    // this sink has written the file
+	going *writer // between the lanes of Several
 	sent  *writer // of the last lane, if the output is a pipe, which cannot begin again
 }
 
@@ -81,6 +93,8 @@ func NewSink(o SinkOptions) (*Sink, error) {
 	switch {
 	case o.Overwrite && o.Append:
 		return fail(errors.New("append and overwrite exclude each other"))
+	case o.Several && o.Path == Stream:
+		return fail(errors.New("a pipe takes one input"))
 	case o.Partial && (o.Append || o.Checkpoint == nil):
 		return fail(errors.New("a partial output needs a checkpoint, and is not appended to"))
 	}
@@ -91,6 +105,9 @@ func NewSink(o SinkOptions) (*Sink, error) {
 		if o.Stdout == nil {
 			o.Stdout = os.Stdout
 		}
+	}
+	if err := o.checkPacking(); err != nil {
+		return fail(err)
 	}
 	return &Sink{opts: o, layout: layout, disk: osDisk{}}, nil
 }
@@ -103,11 +120,17 @@ func (s *Sink) Open(ctx context.Context, lane pipeline.Lane) (pipeline.Writer, e
 	if s.busy {
 		return nil, fmt.Errorf("sink %s: a file takes one lane at a time", s.opts.Path)
 	}
+	if s.going != nil {
+		return s.goOn(lane)
+	}
 	w, err := s.openOutput(ctx, lane)
 	if err != nil {
 		return nil, markPassing(fmt.Errorf("sink %s: %w", s.opts.Path, err))
 	}
 	s.busy = true
+	if s.opts.Several {
+		s.going = w
+	}
 	return w, nil
 }
 

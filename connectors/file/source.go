@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,21 +12,33 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/connectors/format/members"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // SourceOptions say how a Source reads.
 type SourceOptions struct {
-	// Path is the file, or Stream for standard input. It is also the place of
-	// its messages.
+	// Path is the file, or Stream for standard input.
 	Path string
-	// Format is NDJSON, Lines or Seq.
+	// Place names the file where it is one of several, which share a
+	// Checkpoint; "" stands for Path.
+	Place string
+	// Format is NDJSON, Lines, Kcat or Seq.
 	Format format.Format
 	// Key is the field that is the record key, for Lines; see format.Options.
 	Key string
+	// NoteReplaced is for Kcat; see format.Options.
+	NoteReplaced func()
+	// Compression is how the file is compressed, or members.None. Positions
+	// then count in its content.
+	Compression members.Kind
 	// Archive checks a seq's end records with Tag and OpenEnd, or passes them
 	// to KeepEnd unchecked.
 	Archive format.Archive
+	// Start is where reading begins without a position in the Checkpoint, and
+	// Until where it ends. A nil Until is the end of the file.
+	Start Limit
+	Until *Limit
 	// Checkpoint, if set, holds the position to begin at and the progress of
 	// the run. Pipes have none.
 	Checkpoint *Checkpoint
@@ -64,6 +77,7 @@ func NewSource(o SourceOptions) (*Source, error) {
 	}
 	layout, err := format.ForReading(format.Options{
 		Format: o.Format, Key: o.Key, Archive: o.Archive, MaxRecord: o.MaxRecord, MaxHeaders: o.MaxHeaders,
+		NoteReplaced: o.NoteReplaced,
 	})
 	if err != nil {
 		return fail(err)
@@ -81,10 +95,13 @@ func NewSource(o SourceOptions) (*Source, error) {
 	return s, nil
 }
 
+// place names the file as the place of its messages.
+func (s *Source) place() string { return cmp.Or(s.opts.Place, s.opts.Path) }
+
 var errNoCheckpoint = errors.New("a checkpoint needs a regular file")
 
-// Progress returns the number of bytes that have been read, and of how many; -1
-// if that is unknown.
+// Progress returns the number of bytes of the file that have been read, and of
+// how many; -1 if that is unknown.
 func (s *Source) Progress() (read, total int64) { return s.read.Load(), s.total.Load() }
 
 // Serve calls serve with the file's one lane. An error in the file's content
@@ -108,7 +125,7 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 	if err != nil {
 		return fmt.Errorf("source %s: %w", s.opts.Path, err)
 	}
-	held := pipeline.NewAssignment(s.opts.Path)
+	held := pipeline.NewAssignment(s.place())
 	if p, ok := in.(*pipe); ok {
 		p.wake = held.Changed()
 	}

@@ -12,6 +12,20 @@ import (
 
 var formats = []format.Format{format.NDJSON, format.Seq}
 
+// variant is a format and how it is compressed.
+type variant struct {
+	format format.Format
+	ext    string
+}
+
+func (v variant) String() string { return string(v.format) + v.ext }
+
+// variants has each format and each compression; all pairs of them would take
+// twice as long.
+func variants() []variant {
+	return []variant{{format.NDJSON, ""}, {format.NDJSON, ".zst"}, {format.Seq, ""}, {format.Seq, ".gz"}}
+}
+
 // appender returns a Put: it appends messages to a file.
 func appender(t *testing.T, path string, f format.Format) func([]pipeline.Message) {
 	return func(msgs []pipeline.Message) {
@@ -47,16 +61,16 @@ func readBack(t *testing.T, path string, f format.Format) []pipeline.Message {
 }
 
 func TestSourceSuite(t *testing.T) {
-	for _, f := range formats {
-		t.Run(string(f), func(t *testing.T) {
+	for _, f := range variants() {
+		t.Run(f.String(), func(t *testing.T) {
 			pipelinetest.Source(t, pipelinetest.SourceSpec{
 				Carries: formattest.Carries, Ordered: true, Resumes: true, ServesAgain: true, MaxValue: 32 << 10,
 				New: func(t *testing.T) pipelinetest.SourceMedium {
-					path, open := temp(t, "in"), opener(t)
-					put := appender(t, path, f)
+					path, open := temp(t, "in"+f.ext), opener(t)
+					put := appender(t, path, f.format)
 					put(nil)
 					return pipelinetest.SourceMedium{Put: put, Bounded: func() pipeline.Source {
-						o := sourceOptions(path, f)
+						o := sourceOptions(path, f.format)
 						o.Checkpoint = open()
 						return newSource(t, o)
 					}}
@@ -67,9 +81,9 @@ func TestSourceSuite(t *testing.T) {
 }
 
 func TestSinkSuite(t *testing.T) {
-	for _, f := range formats {
+	for _, f := range variants() {
 		for _, name := range []string{"in place", "checkpoint", "stream"} {
-			t.Run(string(f)+" "+name, func(t *testing.T) {
+			t.Run(f.String()+" "+name, func(t *testing.T) {
 				pipelinetest.Sink(t, pipelinetest.SinkSpec{
 					Carries: formattest.Carries, Atomic: name != "stream", Refuses: true, MaxValue: 32 << 10,
 					New: func(t *testing.T) pipelinetest.SinkMedium { return sinkMedium(t, f, name) },
@@ -79,8 +93,8 @@ func TestSinkSuite(t *testing.T) {
 	}
 }
 
-func sinkMedium(t *testing.T, f format.Format, name string) pipelinetest.SinkMedium {
-	o := sinkOptions(temp(t, "out"), f)
+func sinkMedium(t *testing.T, f variant, name string) pipelinetest.SinkMedium {
+	o := sinkOptions(temp(t, "out"+f.ext), f.format)
 	o.Append, o.MaxRecord = true, 256<<10
 	open := opener(t)
 	var out bytes.Buffer
@@ -97,9 +111,10 @@ func sinkMedium(t *testing.T, f format.Format, name string) pipelinetest.SinkMed
 		},
 		Stored: func() []pipeline.Message {
 			if name != "stream" {
-				return readBack(t, o.Path, f)
+				return readBack(t, o.Path, f.format)
 			}
-			from := sourceOptions(Stream, f)
+			from := sourceOptions(Stream, f.format)
+			from.Compression = o.Compression
 			from.Stdin = bytes.NewReader(out.Bytes())
 			got, err := read(t, from)
 			if err != nil && err.Error() != "-@20: truncated: no end behind the last record" { // messages without a position went out
@@ -114,25 +129,25 @@ func sinkMedium(t *testing.T, f format.Format, name string) pipelinetest.SinkMed
 }
 
 func TestPairSuite(t *testing.T) {
-	for _, f := range formats {
-		t.Run(string(f), func(t *testing.T) {
+	for _, f := range variants() {
+		t.Run(f.String(), func(t *testing.T) {
 			pipelinetest.Pair(t, pipelinetest.PairSpec{
 				Carries: formattest.Carries, ExactlyOnce: true,
 				New: func(t *testing.T) pipelinetest.PairMedium {
-					in, out, open := temp(t, "in"), temp(t, "out"), opener(t)
-					put := appender(t, in, f)
+					in, out, open := temp(t, "in"+f.ext), temp(t, "out"+f.ext), opener(t)
+					put := appender(t, in, f.format)
 					put(nil)
 					return pipelinetest.PairMedium{
 						Put: put,
 						Open: func() (pipeline.Source, pipeline.Sink) {
 							ck := open()
-							from, to := sourceOptions(in, f), sinkOptions(out, f)
+							from, to := sourceOptions(in, f.format), sinkOptions(out, f.format)
 							from.Checkpoint, to.Checkpoint = ck, ck
 							return newSource(t, from), newSink(t, to)
 						},
 						Stored: func() []pipeline.Message {
-							got, err := read(t, sourceOptions(out, f))
-							if err != nil && f != format.Seq {
+							got, err := read(t, sourceOptions(out, f.format))
+							if err != nil && f.format != format.Seq {
 								t.Fatal(err) // a seq whose run was cut off has no end record yet
 							}
 							return got

@@ -40,6 +40,16 @@ func (t *tail) readTail(h handle, size int64) error {
 	return err
 }
 
+// rereadTail reads the last bytes of an output with a checkpoint, which others
+// have written, or which were cut.
+func (w *writer) rereadTail() error {
+	g, ok := w.out.(growing)
+	if !ok || w.sink.opts.Checkpoint == nil {
+		return nil
+	}
+	return w.tail.readTail(g.handle, w.bytes)
+}
+
 // compareTail compares an output with its mark in the checkpoint.
 func (w *writer) compareTail(h handle, at *outputMark) error {
 	if at == nil || at.Bytes == 0 {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/connectors/format/members"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -17,6 +18,7 @@ type writer struct {
 	out      output
 	enc      format.Encoder
 	buf      []byte
+	pack     *members.Writer     // between buf and out; nil if the output is not compressed
 	bytes    int64               // the output's length
 	ended    bool                // the output of an earlier run has its end behind bytes
 	kept     outputMark          // the output at the last position
@@ -72,11 +74,11 @@ func (w *writer) appendMessages(ctx context.Context, msgs []pipeline.Message, do
 			}
 		}
 	}
-	if err := w.flushBuffer(); err != nil {
-		return err
-	}
 	if w.refusals.Result(false) != nil {
 		done = nil // it comes with the messages that are left
+	}
+	if err := w.endPart(); err != nil {
+		return err
 	}
 	if w.sink.opts.Checkpoint != nil {
 		return w.noteProgress(ctx, done)
@@ -101,11 +103,22 @@ func (w *writer) flushBuffer() error {
 			return err
 		}
 	}
-	n, err := w.out.Write(w.buf)
-	w.bytes += int64(n)
-	w.tail.addBytes(w.buf[:n])
+	var err error
+	if w.pack != nil {
+		_, err = w.pack.Write(w.buf)
+	} else {
+		_, err = w.writeOut(w.buf)
+	}
 	w.buf = w.buf[:0]
 	return err
+}
+
+// writeOut writes bytes as they lie in the output.
+func (w *writer) writeOut(p []byte) (int, error) {
+	n, err := w.out.Write(p)
+	w.bytes += int64(n)
+	w.tail.addBytes(p[:n])
+	return n, err
 }
 
 // markKept takes the written bytes into the part of the output that Close
@@ -135,11 +148,12 @@ func (w *writer) noteProgress(ctx context.Context, done *pipeline.Progress) erro
 	ck := w.sink.opts.Checkpoint
 	err := ck.noteChange(func(r *content) {
 		r.setPlaces(done.Places)
-		at := *r.Output
+		m := r.editMarks(w.sink.opts.From)
+		at := *m.Output
 		at.Bytes, at.State, at.Tail = bytes, state, last
-		r.Output = &at
+		m.Output = &at
 		if from != nil {
-			r.Input = from
+			r.editMarks(w.lane.source.opts.Place).moveInput(from)
 		}
 	})
 	if err != nil || w.lane != nil {
@@ -152,6 +166,9 @@ func (w *writer) noteProgress(ctx context.Context, done *pipeline.Progress) erro
 // that appears as a whole does so if its source has been read to the end, and
 // is removed otherwise.
 func (w *writer) Close(ctx context.Context) error {
+	if w.sink.opts.Several {
+		return w.letGo()
+	}
 	complete := w.lane == nil || w.lane.isComplete()
 	_, atOnce := w.out.(whole)
 	var err error
@@ -167,26 +184,36 @@ func (w *writer) Close(ctx context.Context) error {
 	return err
 }
 
-func (w *writer) endOutput(ctx context.Context, complete bool) error {
+// dropRest drops messages that came without a position.
+func (w *writer) dropRest() error {
+	w.dropPart()
+	w.buf = w.buf[:0]
 	if w.bytes != w.kept.Bytes {
-		switch err := w.out.cutTo(w.kept.Bytes); {
-		case errors.Is(err, errNoCut):
-			return nil // without an end record the output does not claim to be complete
-		case err != nil:
+		if err := w.out.cutTo(w.kept.Bytes); err != nil {
 			return err
 		}
 		w.bytes = w.kept.Bytes
+		if err := w.rereadTail(); err != nil {
+			return err
+		}
 	}
 	// Needed even if no byte was cut: the encoder may have counted messages
 	// that were never written.
-	if err := w.enc.Restore(w.kept.State); err != nil {
+	return w.enc.Restore(w.kept.State)
+}
+
+func (w *writer) endOutput(ctx context.Context, complete bool) error {
+	switch err := w.dropRest(); {
+	case errors.Is(err, errNoCut):
+		return nil // without an end record the output does not claim to be complete
+	case err != nil:
 		return err
 	}
 	if ck := w.sink.opts.Checkpoint; ck != nil {
 		if err := ck.flushChanges(); err != nil {
 			return err
 		}
-		ck.setOutput(nil)
+		ck.setOutput(w.sink.opts.From, nil)
 	}
 	if !complete || w.ended {
 		return nil
@@ -196,7 +223,10 @@ func (w *writer) endOutput(ctx context.Context, complete bool) error {
 		return err
 	}
 	w.buf = end
-	if err := w.flushBuffer(); err != nil {
+	if err := w.endPart(); err != nil {
+		return err
+	}
+	if err := w.fillEmpty(); err != nil {
 		return err
 	}
 	return w.noteEnd()
@@ -212,9 +242,10 @@ func (w *writer) noteEnd() error {
 		return err
 	}
 	err := ck.noteChange(func(r *content) {
-		at := *r.Output
+		m := r.editMarks(w.sink.opts.From)
+		at := *m.Output
 		at.Ended = w.bytes
-		r.Output = &at
+		m.Output = &at
 	})
 	if err != nil {
 		return err

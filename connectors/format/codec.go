@@ -63,6 +63,8 @@ func (l *Layout) NewDecoder() Decoder {
 	switch l.format {
 	case Seq:
 		return newSeqDecoder(l.archive, l.limits)
+	case Kcat:
+		return &kcatDecoder{lineSplitter: lines, headers: l.limits.headers, noteReplaced: l.noteReplaced}
 	case Lines:
 		return &valueDecoder{lineSplitter: lines, key: l.key}
 	default:
@@ -75,8 +77,11 @@ func (l *Layout) NewDecoder() Decoder {
 // told of anything.
 func (l *Layout) NewRescanner() Decoder {
 	d := l.NewDecoder()
-	if seq, ok := d.(*seqDecoder); ok {
-		seq.archive.KeepRecord, seq.archive.NoteEnd = nil, nil
+	switch d := d.(type) {
+	case *seqDecoder:
+		d.archive.KeepRecord, d.archive.NoteEnd = nil, nil
+	case *kcatDecoder:
+		d.noteReplaced = nil
 	}
 	return d
 }

@@ -1,10 +1,11 @@
 // Package format reads and writes records: how messages lie in files and
 // objects.
 //
-// Three formats hold messages. ndjson holds one message a line, for people and
+// Four formats hold messages. ndjson holds one message a line, for people and
 // for other programs. lines holds values that other programs have written, one
 // a line. seq holds envelopes: an appendable archive whose sealed end record
-// tells whether anything is missing. A raw file is one payload and never
+// tells whether anything is missing. kcat is read only: lines of the program of
+// that name. A raw file is one payload and never
 // becomes a message.
 //
 // A connector that stores messages as bytes checks its options once, with
@@ -24,6 +25,7 @@
 //	lines.go    values as lines; jsonkey.go finds a record key in one
 //	ndjson.go   writing ndjson
 //	ndjsonread.go, splitter.go, json.go, text.go  reading ndjson
+//	kcat.go     reading lines of kcat
 //	seq.go      frames and digests of a seq; seqwrite.go and seqread.go
 //	seqlarge.go a record of a seq that is too large to be kept
 //	body.go     the CBOR body of a seq's record
@@ -57,6 +59,8 @@ const (
 	NDJSON Format = "ndjson"
 	// Lines is one value a line, and nothing else of a message.
 	Lines Format = "lines"
+	// Kcat is one message a line, as kcat -J writes it. It is read only.
+	Kcat Format = "kcat"
 	// Seq is an appendable sequence of envelopes with a sealed end record.
 	Seq Format = "seq"
 )
@@ -85,6 +89,9 @@ type Options struct {
 	// Key is the field in the JSON of each line that is the record key, such as
 	// ".customer.id"; "" for none. It is for reading Lines.
 	Key string
+	// NoteReplaced, if not nil, is told of each message of a Kcat that holds
+	// U+FFFD: bytes of it may have been replaced. It does not block.
+	NoteReplaced func()
 	// Archive is for a seq. See Archive for the functions that are needed.
 	Archive Archive
 	// MaxRecord is the most bytes of one record, DefaultMaxRecord if 0.
@@ -100,6 +107,8 @@ type Layout struct {
 	archive Archive
 	key     []string
 	limits  limits
+
+	noteReplaced func()
 }
 
 // ForReading checks the options of an input.
@@ -116,16 +125,19 @@ func ForWriting(o Options) (*Layout, error) {
 	if o.Format == Seq && !o.Archive.CanWrite() {
 		return nil, errors.New("seq is for ciphertext only: nothing is there to seal its end record with")
 	}
+	if o.Format == Kcat {
+		return nil, errors.New("kcat is a format to read: write ndjson")
+	}
 	return newLayout(o)
 }
 
 func newLayout(o Options) (*Layout, error) {
 	switch o.Format {
-	case NDJSON, Lines, Seq:
+	case NDJSON, Lines, Kcat, Seq:
 	case Raw:
 		return nil, errors.New("a raw file holds no messages")
 	default:
-		return nil, fmt.Errorf("format %q is not one of ndjson, lines, seq", string(o.Format))
+		return nil, fmt.Errorf("format %q is not one of ndjson, lines, kcat, seq", string(o.Format))
 	}
 	l, err := newLimits(o.MaxRecord, o.MaxHeaders)
 	if err != nil {
@@ -138,7 +150,7 @@ func newLayout(o Options) (*Layout, error) {
 	case key != nil && o.Format != Lines:
 		return nil, fmt.Errorf("%s has record keys of its own: a field for them is for lines", o.Format)
 	}
-	return &Layout{format: o.Format, archive: o.Archive, key: key, limits: l}, nil
+	return &Layout{format: o.Format, archive: o.Archive, key: key, limits: l, noteReplaced: o.NoteReplaced}, nil
 }
 
 // Format returns the format of the records.

@@ -19,6 +19,8 @@ type lineParser struct {
 	i     int
 	batch *Batch
 	max   int // headers
+	// anyBytes says that strings may hold bytes that are no UTF-8.
+	anyBytes bool
 }
 
 // field is a bit for each field of a line.

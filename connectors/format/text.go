@@ -20,7 +20,7 @@ func (p *lineParser) parseText() ([]byte, error) {
 		case c == '"':
 			p.i++
 			s := p.b[start:w:w]
-			if !utf8.Valid(s) {
+			if !p.anyBytes && !utf8.Valid(s) {
 				return nil, errors.New("a string is not UTF-8")
 			}
 			return s, nil

@@ -21,17 +21,21 @@ func (f *recordFile) OpenSource(_ context.Context, s *endpoint.Session) (*endpoi
 		return nil, err
 	}
 	most := largestRecord(s.Budget)
-	source, err := connector.NewSource(connector.SourceOptions{
-		Path: f.path, Format: f.format, Key: f.key, Archive: s.Archive,
+	o := connector.SourceOptions{
+		NoteReplaced: newReplacedNote(s, f.name),
+		Path:         f.path, Format: f.format, Compression: f.compression, Key: f.key, Archive: s.Archive,
 		Checkpoint: checkpoint, MaxRecord: most, Stdin: s.Stdin, Observer: s.Watch,
-	})
+	}
+	f.limits.apply(&o, s, f.name)
+	source, err := connector.NewSource(o)
 	if err != nil {
 		return nil, err
 	}
 	in := &endpoint.Source{
 		Source: source, Name: f.identity(), Ordered: true, Lanes: 1,
-		Largest: 2 * most, // a record is read into one buffer and kept in another
-		Peek:    source.Peek,
+		Largest:    2 * most, // a record is read into one buffer and kept in another
+		LaneMemory: f.compression.ReadMemory(),
+		Peek:       source.Peek,
 		MeasureProgress: func(int64) endpoint.Progress {
 			read, total := source.Progress()
 			return endpoint.Progress{Done: read, Total: max(0, total), Unit: endpoint.Bytes}
@@ -71,19 +75,23 @@ func identifyFile(id [16]byte, path string) (endpoint.Identity, error) {
 
 // OpenSink implements endpoint.Records.
 func (f *recordFile) OpenSink(_ context.Context, s *endpoint.Session, in *endpoint.Source) (*endpoint.Sink, error) {
-	o := connector.SinkOptions{Path: f.path, Format: f.format, Append: f.append, Stdout: s.Stdout}
+	o := connector.SinkOptions{
+		Path: f.path, Format: f.format, Compression: f.compression, Append: f.append, Stdout: s.Stdout,
+	}
+	memory := f.compression.WriteMemory()
 	if f.as == endpoint.DeadLetters {
 		sink, err := connector.NewSink(o)
 		if err != nil {
 			return nil, err
 		}
-		return &endpoint.Sink{Sink: sink, Check: sink.Check}, nil
+		return &endpoint.Sink{Sink: sink, Check: sink.Check, LaneMemory: memory}, nil
 	}
 	var err error
 	if o.Checkpoint, err = openCheckpoint(s, in.Name, f.identity()); err != nil {
 		return nil, err
 	}
 	o.Archive, o.Overwrite, o.Ordered = s.Archive, s.Overwrite, in.Ordered
+	_, o.Several = in.Source.(*connector.Folder)
 	// Without an end the output is never complete, and is read while it grows.
 	o.Partial = o.Checkpoint != nil && in.Bounded && !f.append && f.isReplaceable()
 	sink, err := connector.NewSink(o)
@@ -95,6 +103,9 @@ func (f *recordFile) OpenSink(_ context.Context, s *endpoint.Session, in *endpoi
 			return nil, err
 		}
 	}
+	if o.Several {
+		s.OnClose(sink.Abandon)
+	}
 	_, fromFile := in.Source.(*connector.Source)
 	if f.format == format.Lines {
 		s.Log.Info("lines hold values only: keys, headers, times and subjects are left out", "file", f.path)
@@ -103,8 +114,8 @@ func (f *recordFile) OpenSink(_ context.Context, s *endpoint.Session, in *endpoi
 		s.Log.Info("until it is complete the output has another name", "file", connector.PartialName(f.path))
 	}
 	return &endpoint.Sink{
-		Sink: sink, Check: sink.Check, Finish: sink.Finish,
-		AtOnce: fromFile && o.Checkpoint == nil && !f.append && f.isReplaceable(),
+		Sink: sink, Check: sink.Check, Finish: sink.Finish, LaneMemory: memory,
+		AtOnce: (fromFile || o.Several) && o.Checkpoint == nil && !f.append && f.isReplaceable(),
 	}, nil
 }
 
