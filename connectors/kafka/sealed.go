@@ -91,6 +91,26 @@ func (s *Sink) OpenPeekers(ctx context.Context, place string) ([]*Peeker, error)
 	return slices.DeleteFunc(slices.Clone(all), func(p *Peeker) bool { return p.number != number }), nil
 }
 
+// HoldsRecords tells whether the topic to which the records of a place of the
+// Source go holds any. It takes no right to read them. Several goroutines may
+// call it.
+func (s *Sink) HoldsRecords(ctx context.Context, place string) (bool, error) {
+	to, err := s.destinationFor(ctx, s.feedOf(place), false)
+	if err != nil || to == nil {
+		return false, err
+	}
+	rows, err := to.ListOffsets(ctx, to.Partitions(), wire.Earliest, wire.Latest)
+	if err != nil {
+		return false, err
+	}
+	for i, first := range rows[0] {
+		if first < rows[1][i] {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // peekedTopic has the Peekers of the destination that was looked at last:
 // places of one topic are looked at one after the other.
 type peekedTopic struct {

@@ -31,8 +31,8 @@ func (s *Source) openConsumer(ctx context.Context, stream jetstream.Stream) erro
 		return fmt.Errorf("nats stream %s, consumer %q: %w", s.Stream, s.Consumer, err)
 	}
 	info := consumer.CachedInfo()
-	s.config = info.Config
-	s.backlog = info.NumPending + uint64(info.NumAckPending)
+	s.config, s.begun = info.Config, info.AckFloor.Stream+1
+	s.backlog = s.measureBacklog(info.NumPending+uint64(info.NumAckPending), info.AckFloor.Stream)
 	return nil
 }
 
@@ -83,6 +83,8 @@ func (s *Source) newConsumer() jetstream.ConsumerConfig {
 		cfg.InactiveThreshold = temporaryFor
 	}
 	switch {
+	case s.resume.known:
+		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, max(s.resume.next, 1)
 	case s.Start.Sequence > 0:
 		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, s.Start.Sequence
 	case !s.Start.Time.IsZero():

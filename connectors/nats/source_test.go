@@ -396,6 +396,43 @@ func TestBoundedRun(t *testing.T) {
 			want:    want(10, 0)[7:],
 		},
 		{
+			name:    "before a sequence",
+			prepare: func(b *broker) { b.fill("ORDERS", 10, 0) },
+			options: SourceOptions{Start: Start{Sequence: 3}, Until: Until{Sequence: 6}},
+			want:    want(10, 0)[2:5],
+		},
+		{
+			name: "before a sequence that is deleted",
+			prepare: func(b *broker) {
+				b.fill("ORDERS", 10, 0)
+				b.remove("ORDERS", 4, 5, 6)
+			},
+			options: SourceOptions{Until: Until{Sequence: 6}},
+			want:    want(10, 0)[:3],
+		},
+		{
+			name:    "before the first sequence",
+			prepare: func(b *broker) { b.fill("ORDERS", 3, 0) },
+			options: SourceOptions{Until: Until{Sequence: 1}},
+		},
+		{
+			name:    "before a sequence to come",
+			prepare: func(b *broker) { b.fill("ORDERS", 3, 0) },
+			options: SourceOptions{Until: Until{Sequence: 100}},
+			want:    want(3, 0),
+		},
+		{
+			name:    "before a time to come",
+			prepare: func(b *broker) { b.fill("ORDERS", 3, 0) },
+			options: SourceOptions{Until: Until{Time: time.Now().Add(time.Hour)}},
+			want:    want(3, 0),
+		},
+		{
+			name:    "before a time that is long gone",
+			prepare: func(b *broker) { b.fill("ORDERS", 3, 0) },
+			options: SourceOptions{Until: Until{Time: time.Unix(0, 0)}},
+		},
+		{
 			name:    "from a time to come",
 			prepare: func(b *broker) { b.fill("ORDERS", 3, 0) },
 			options: SourceOptions{Start: Start{Time: time.Now().Add(time.Hour)}},

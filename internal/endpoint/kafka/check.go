@@ -109,7 +109,7 @@ func (t *topic) settleNeeds(ctx context.Context, c *cluster.Cluster) ([]findings
 	return needs, nil
 }
 
-// CheckSource implements endpoint.Checker. To open a source changes nothing;
+// CheckSource implements endpoint.Checker. To inspect a source changes nothing;
 // only to serve it does.
 func (t *topic) CheckSource(ctx context.Context, s *endpoint.Session) (*endpoint.Checked, error) {
 	c, err := t.connect(ctx, s)
@@ -121,7 +121,7 @@ func (t *topic) CheckSource(ctx context.Context, s *endpoint.Session) (*endpoint
 		return nil, err
 	}
 	found := &endpoint.Checked{Report: findings.Report{Needs: needs}}
-	in, err := t.OpenSource(ctx, s)
+	in, err := t.inspectSource(ctx, s)
 	if err != nil {
 		found.AddProblem(err)
 		return found, nil
@@ -159,6 +159,7 @@ func (t *topic) addExtent(ctx context.Context, source *connector.Source, found *
 	if t.start.Sealed {
 		less += " or the destination holds"
 	}
+	found.AddFact("ends", "%s", source.DescribeEnds())
 	found.AddFact("offsets", "%d, less those %s", total, less)
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	connector "github.com/streamcrypt/streamcrypt/connectors/kafka"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint/checkpoint"
 )
 
 // topicKey is a topic in a session, however the hosts in its URL are called.
@@ -50,6 +51,15 @@ func (t *topic) sinkOptions(in *connector.Source, log *slog.Logger) connector.Si
 
 // OpenSource implements endpoint.Records.
 func (t *topic) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint.Source, error) {
+	in, err := t.inspectSource(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return in, t.useCheckpoint(s, in)
+}
+
+// inspectSource opens the source, which changes nothing.
+func (t *topic) inspectSource(ctx context.Context, s *endpoint.Session) (*endpoint.Source, error) {
 	source, err := t.openSource(ctx, s)
 	if err != nil {
 		return nil, err
@@ -64,6 +74,9 @@ func (t *topic) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint.
 		return nil, err
 	}
 	bounded := t.until.Bounded()
+	if bounded {
+		s.Log.Info("the end of the run is fixed", "from", t.name, "until", source.DescribeEnds())
+	}
 	in := &endpoint.Source{
 		Source: source, Identity: id, Name: fmt.Sprintf("kafka topic %s, %s", t.topic, id),
 		Topics: source.Topics, Places: t.countPlaces(source),
@@ -74,8 +87,26 @@ func (t *topic) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint.
 		Losses:          source.Losses,
 		MeasureProgress: func(settled int64) endpoint.Progress { return measureProgress(source, bounded, settled) },
 	}
-	t.tellStarts(source, in)
+	t.tellStarts(source, in, s.Checkpoint != "")
 	return in, nil
+}
+
+// useCheckpoint has the source go on where the checkpoint of the route says.
+func (t *topic) useCheckpoint(s *endpoint.Session, in *endpoint.Source) error {
+	if !t.keepsCheckpoint() {
+		return nil
+	}
+	kept, err := checkpoint.Open(s, in.Name, s.To)
+	if kept != nil {
+		in.Source.(*connector.Source).Checkpoint = kept
+	}
+	return err
+}
+
+// keepsCheckpoint tells whether a checkpoint can keep how far the source was
+// read: of one topic, of which a group keeps nothing.
+func (t *topic) keepsCheckpoint() bool {
+	return t.as == endpoint.From && t.group == "" && !t.reads.MayBeSeveral()
 }
 
 func (t *topic) openSource(ctx context.Context, s *endpoint.Session) (*connector.Source, error) {
@@ -118,10 +149,14 @@ func (t *topic) listWritten(ctx context.Context, s *endpoint.Session, c *cluster
 	return written, nil
 }
 
-// tellStarts tells the route where the source begins without a position.
-func (t *topic) tellStarts(source *connector.Source, in *endpoint.Source) {
+// tellStarts tells the route where the source begins without a position. kept
+// says that a checkpoint keeps positions.
+func (t *topic) tellStarts(source *connector.Source, in *endpoint.Source, kept bool) {
 	if t.group != "" {
 		in.Keeper = "group " + t.group
+	}
+	if t.group == "" && !t.start.Sealed && !kept {
+		in.BeginsAnew = source.TopicPlaces
 	}
 	switch {
 	case t.start.Sealed:
@@ -237,7 +272,8 @@ func (t *topic) describeSink(sink *connector.Sink) *endpoint.Sink {
 			peekers, err := sink.OpenPeekers(ctx, place)
 			return toPeekers(peekers), err
 		},
-		MayRepeat: t.delivery == connector.AtLeastOnce,
+		HoldsRecords: sink.HoldsRecords,
+		MayRepeat:    t.delivery == connector.AtLeastOnce,
 	}
 }
 
