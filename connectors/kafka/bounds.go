@@ -152,12 +152,15 @@ func (s *Source) findEnds(ctx context.Context) error {
 	return nil
 }
 
-// TopicPlaces returns one of the partitions of each topic that is read, as a
-// place.
-func (s *Source) TopicPlaces() []string {
+// UnkeptPlaces returns one of the partitions of each topic that a run without a
+// group begins anew, as a place: no checkpoint has their positions.
+func (s *Source) UnkeptPlaces() []string {
 	var places []string
 	for _, slot := range s.chosenPartitions() {
 		place := s.topics.placeOf(slot)
+		if s.isCheckpointed(place) {
+			continue
+		}
 		isSame := func(other string) bool { return cluster.TopicOf(other) == cluster.TopicOf(place) }
 		if !slices.ContainsFunc(places, isSame) {
 			places = append(places, place)

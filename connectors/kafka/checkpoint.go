@@ -28,6 +28,32 @@ func (s *Source) loadCheckpoint(out []pipeline.Position, known []int32) {
 	}
 }
 
+// beginCheckpoint notes where partitions begin that have no position yet, so
+// that a run which is killed before its first commit goes on there.
+func (s *Source) beginCheckpoint(at []pipeline.Position) error {
+	if s.Checkpoint == nil {
+		return nil
+	}
+	var first []pipeline.Position
+	for i := range at {
+		if !s.isCheckpointed(at[i].Place) {
+			first = append(first, at[i])
+		}
+	}
+	if len(first) == 0 {
+		return nil
+	}
+	return s.Checkpoint.SavePositions(first)
+}
+
+func (s *Source) isCheckpointed(place string) bool {
+	if s.Checkpoint == nil {
+		return false
+	}
+	_, ok := s.Checkpoint.LoadPosition(place)
+	return ok
+}
+
 // saveCheckpoint makes positions durable.
 func (s *Source) saveCheckpoint(done *pipeline.Progress) error {
 	if s.Checkpoint == nil || len(done.Places) == 0 {

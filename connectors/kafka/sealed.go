@@ -17,7 +17,8 @@ import (
 )
 
 // FreshPlaces returns the partitions of the topics for which the group has no
-// offset at all, or without a group all partitions. Brokers forget the offsets
+// offset at all, or without a group all partitions, and of which a checkpoint
+// knows nothing. Brokers forget the offsets
 // of a group that has been empty for a week, so that an old group may look like
 // a new one. Where the group has members it returns none: one of them may have
 // begun a moment ago.
@@ -38,7 +39,7 @@ func (s *Source) FreshPlaces(ctx context.Context) ([]string, error) {
 	}
 	var places []string
 	for _, p := range partitions {
-		if place := s.topics.placeOf(p); fresh(cluster.TopicOf(place)) {
+		if place := s.topics.placeOf(p); fresh(cluster.TopicOf(place)) && !s.isCheckpointed(place) {
 			places = append(places, place)
 		}
 	}

@@ -45,7 +45,7 @@ func (s *Source) findPositions(
 		}
 	}
 	if len(unknown) == 0 {
-		return out, known, nil
+		return out, known, s.beginCheckpoint(out)
 	}
 	starts, err := s.findStarts(ctx, asked, func(p int32) bool { return fresh(p) && !replaced[p] })
 	if err != nil {
@@ -55,6 +55,9 @@ func (s *Source) findPositions(
 	for n, i := range unknown {
 		out[i].Next = starts[n]
 		offsets = append(offsets, s.topics.offsetOf(asked[n], starts[n]))
+	}
+	if err := s.beginCheckpoint(out); err != nil {
+		return nil, nil, err
 	}
 	if s.Start.New || s.sink == nil && s.Group != "" {
 		// Where the end is now must not be forgotten if the lane is lost before

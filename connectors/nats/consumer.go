@@ -56,9 +56,10 @@ func (s *Source) bindOrCreate(ctx context.Context, stream jetstream.Stream) (jet
 // ackPolicy is that of a consumer that is made. One acknowledgement for many
 // messages is sent where one process reads in order, and where the server can
 // reset the consumer: it ignores acknowledgements of messages that were
-// delivered before a redelivery, and a reset is the only remedy.
+// delivered before a redelivery, and a reset is the only remedy. A work queue
+// takes no such acknowledgement.
 func (s *Source) ackPolicy() jetstream.AckPolicy {
-	if s.Shared || !s.conn.canReset() {
+	if s.Shared || !s.conn.canReset() || s.streamConfig.Retention == jetstream.WorkQueuePolicy {
 		return jetstream.AckExplicitPolicy
 	}
 	return jetstream.AckAllPolicy

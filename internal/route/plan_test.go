@@ -76,7 +76,7 @@ func TestPlansAreRefused(t *testing.T) {
 		{"letters in a seq", encrypt, Config{DeadLetter: "file:dead.scx"}, "seq cannot hold dead letters", "ndjson"},
 		{"checkpoint is the output", encrypt, Config{Checkpoint: "b.ndjson"}, "to and the checkpoint are the same", ""},
 		{"checkpoint without files", encrypt, Config{From: "nats://h/A,B?consumer=c", To: "nats://h/{topic}_B", Checkpoint: "c"}, "keeps how far it was read by itself", "leave out"},
-		{"neither consumer nor checkpoint", encrypt, Config{From: "nats://h/A", To: "nats://h/B"}, "from: neither a consumer nor an end", "--checkpoint FILE"},
+		{"neither consumer nor checkpoint", encrypt, Config{From: "nats://h/A", To: "nats://h/B"}, "neither a consumer nor an end", "--checkpoint FILE"},
 		{"raw with bind", encrypt, Config{From: "file:a", To: "file:b", Bind: []string{"header:x"}}, "no headers", ""},
 		{"raw with dead letters", decrypt, Config{From: "file:a", To: "file:b", DeadLetter: "file:d.ndjson"}, "one message", ""},
 		{"raw with checkpoint", decrypt, Config{From: "file:a", To: "file:b", Checkpoint: "c"}, "as a whole", ""},

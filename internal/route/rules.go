@@ -102,7 +102,7 @@ func errHoldsPlain(t *endpoint.Traits) error {
 func (p *plan) checkCheckpoint() error {
 	switch {
 	case p.Checkpoint == "" && p.source.NeedsCheckpoint != nil:
-		return hint.PrefixError("from", p.source.NeedsCheckpoint)
+		return hint.PrefixError("from: "+p.source.Name, p.source.NeedsCheckpoint)
 	case p.Checkpoint == "":
 		return nil
 	case !p.source.Checkpoint && !p.sink.Checkpoint:

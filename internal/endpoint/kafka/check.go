@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	connector "github.com/streamcrypt/streamcrypt/connectors/kafka"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
@@ -125,6 +126,9 @@ func (t *topic) CheckSource(ctx context.Context, s *endpoint.Session) (*endpoint
 	if err != nil {
 		found.AddProblem(err)
 		return found, nil
+	}
+	if _, err := os.Stat(s.Checkpoint); err == nil && t.keepsCheckpoint() {
+		in.FreshPlaces, in.BeginsAnew = nil, nil // only a run opens it, and finds the positions in it
 	}
 	source := in.Source.(*connector.Source)
 	found.Source, found.Lanes, found.Largest, found.LaneMemory = in, in.Lanes, in.Largest, in.LaneMemory

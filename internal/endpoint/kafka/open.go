@@ -87,7 +87,7 @@ func (t *topic) inspectSource(ctx context.Context, s *endpoint.Session) (*endpoi
 		Losses:          source.Losses,
 		MeasureProgress: func(settled int64) endpoint.Progress { return measureProgress(source, bounded, settled) },
 	}
-	t.tellStarts(source, in, s.Checkpoint != "")
+	t.tellStarts(source, in)
 	return in, nil
 }
 
@@ -149,14 +149,13 @@ func (t *topic) listWritten(ctx context.Context, s *endpoint.Session, c *cluster
 	return written, nil
 }
 
-// tellStarts tells the route where the source begins without a position. kept
-// says that a checkpoint keeps positions.
-func (t *topic) tellStarts(source *connector.Source, in *endpoint.Source, kept bool) {
+// tellStarts tells the route where the source begins without a position.
+func (t *topic) tellStarts(source *connector.Source, in *endpoint.Source) {
 	if t.group != "" {
 		in.Keeper = "group " + t.group
 	}
-	if t.group == "" && !t.start.Sealed && !kept {
-		in.BeginsAnew = source.TopicPlaces
+	if t.group == "" && !t.start.Sealed {
+		in.BeginsAnew = source.UnkeptPlaces
 	}
 	switch {
 	case t.start.Sealed:
