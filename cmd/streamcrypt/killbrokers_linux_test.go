@@ -34,7 +34,7 @@ func TestKilledBetweenBrokerAndFile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
 			carry(t, 0, "keygen", "local", "--out", "key.jwk")
-			command := []string{"encrypt", "--key", "local:key.jwk", "--from", from(t), "--to", "file:out.scx", "--checkpoint", "ck"}
+			command := []string{"encrypt", "--key", "local:key.jwk", "--from", from(t), "--to", "file:out.scx", "--checkpoint", "ck", "--rate", "2MB/s"}
 			r := rand.New(rand.NewPCG(3, 4))
 			for range 20 {
 				carry(t, time.Duration(100+r.IntN(300))*time.Millisecond, command...)

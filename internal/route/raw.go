@@ -104,7 +104,7 @@ func (r *raw) openOpening(ctx context.Context, p *plan) error {
 	}
 	r.copy = func(ctx context.Context) error {
 		reader := opener.NewReader(ctx, r.in.OpenReader(ctx), envelope.Binding{})
-		_, err := reader.WriteTo(&counted{Writer: r.out, n: &r.written})
+		_, err := reader.WriteTo(p.pace.paceWriter(ctx, &counted{Writer: r.out, n: &r.written}))
 		return err
 	}
 	return nil
@@ -125,7 +125,7 @@ func (r *raw) openSealing(ctx context.Context, p *plan, closers *closers) error 
 			}
 		}
 		w := sealer.NewWriter(ctx, &counted{Writer: r.out, n: &r.written}, envelope.Binding{})
-		if _, err := w.ReadFrom(in); err != nil {
+		if _, err := w.ReadFrom(p.pace.paceReader(ctx, in)); err != nil {
 			return err
 		}
 		return w.Close()
@@ -138,7 +138,8 @@ func (r *raw) openRewrapping(ctx context.Context, p *plan) (err error) {
 		return err
 	}
 	r.copy = func(ctx context.Context) error {
-		counts, err := r.rewraps.keys.Copy(ctx, &counted{Writer: r.out, n: &r.written}, r.in.OpenReader(ctx))
+		out := p.pace.paceWriter(ctx, &counted{Writer: r.out, n: &r.written})
+		counts, err := r.rewraps.keys.Copy(ctx, out, r.in.OpenReader(ctx))
 		r.rewraps.stats.Rewrapped.Add(counts.Rewrapped)
 		r.rewraps.stats.Already.Add(counts.Already)
 		return err

@@ -21,6 +21,10 @@ func (p *plan) checkLimits() error {
 	if err := o.Check(); err != nil {
 		return err
 	}
+	if p.Rate < 0 {
+		return errRate
+	}
+	p.pace = newPace(p.Rate)
 	if p.Wait != nil && *p.Wait < 0 {
 		return errors.New("wait must not be negative")
 	}
