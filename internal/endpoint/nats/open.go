@@ -74,7 +74,7 @@ func (n *stream) openOne(ctx context.Context, s *endpoint.Session) (*connector.S
 		Topics: func() []string { return []string{n.stream} },
 		Source: source, Identity: id, Name: n.nameFor(id),
 		RisingTerms: true, IsCompacted: func(string) bool { return source.IsCompacted() },
-		Losses: source.Losses, Compressed: source.IsCompressed(),
+		Losses: source.Losses, Compressed: source.IsCompressed(), Markers: source.HasMarkers(),
 		Ordered: source.Ordered(), Bounded: n.isBounded(), Lanes: 1, Largest: source.ReadAheadBytes(),
 		AckWait: source.ConsumerAckWait(), SealedSubject: n.sealedSubject(),
 		MeasureProgress: n.measureBacklog(source.Backlog),
