@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// TestInterrupted ends a run with a checkpoint by one SIGINT, while it waits for
+// TestInterruptedWithCheckpoint ends a run with a checkpoint by one SIGINT, while it waits for
 // its rate. It finishes what is in flight, and the next run goes on there.
 // Another program reads events, and the ending as the last line.
-func TestInterrupted(t *testing.T) {
+func TestInterruptedWithCheckpoint(t *testing.T) {
 	t.Chdir(t.TempDir())
 	carry(t, 0, "keygen", "local", "--out", "key.jwk")
 	url := fillStream(t)

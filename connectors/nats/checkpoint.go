@@ -13,8 +13,8 @@ import (
 // anywhere goes on behind its last position: messages that the server delivers
 // once more are known and left out.
 //
-// With a Checkpoint a stream that keeps what was read needs no durable
-// consumer: each run makes one for itself that begins at the position.
+// With a Checkpoint a stream that keeps its messages needs no durable consumer:
+// each run makes one for itself that begins at the position.
 type Checkpoint interface {
 	// LoadPosition returns the position of a stream, if there is one.
 	LoadPosition(stream string) (pipeline.Position, bool)

@@ -196,8 +196,8 @@ func (n *stream) checkRules() error {
 	return nil
 }
 
-// errKeepsNothing is the error of a source without an end for which nobody keeps
-// how far it was read.
+// errKeepsNothing is the error of a source without an end for which nobody
+// keeps how far it was read.
 var errKeepsNothing = hint.New("neither a consumer nor an end",
 	"say consumer=NAME to go on where the last run ended, until=latest to stop behind the last "+
 		"message that is there now, or --checkpoint FILE")

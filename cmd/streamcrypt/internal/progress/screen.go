@@ -57,8 +57,8 @@ func (s *Screen) Write(p []byte) (int, error) {
 	return s.w.Write(p)
 }
 
-// drawLine replaces the progress, of one line or several; an empty one takes it away. It is not
-// worth an error if a line cannot be shown.
+// drawLine replaces the progress, of one line or several; an empty one takes it
+// away. It is not worth an error if a line cannot be shown.
 func (s *Screen) drawLine(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
