@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// TestInterruptedWithCheckpoint ends a run with a checkpoint by one SIGINT, while it waits for
+// TestInterruptedWithCheckpoint ends a run with a checkpoint by one SIGINT,
+// while it waits for
 // its rate. It finishes what is in flight, and the next run goes on there.
 // Another program reads events, and the ending as the last line.
 func TestInterruptedWithCheckpoint(t *testing.T) {

@@ -66,7 +66,7 @@ func fillStream(t *testing.T) string {
 		t.Fatal(err)
 	}
 	for i := range killedMessages {
-		if _, err := js.PublishAsync("orders", killedValue(i)); err != nil {
+		if _, err := js.PublishAsync("orders", killedValue(i), jetstream.WithStallWait(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -758,20 +758,15 @@ func TestSourceOptions(t *testing.T) {
 
 func TestFilterSubjects(t *testing.T) {
 	t.Parallel()
-	for _, is := range []struct {
-		one  string
-		many []string
-		want []string
-	}{
+	for _, is := range []struct{ filters, want []string }{
 		{},
-		{one: ">"},
-		{many: []string{">"}},
-		{one: "b.*", want: []string{"b.*"}},
-		{many: []string{"c", "b.>", "a"}, want: []string{"a", "b.>", "c"}},
+		{filters: []string{">"}},
+		{filters: []string{"b.*"}, want: []string{"b.*"}},
+		{filters: []string{"c", "b.>", "a", "c"}, want: []string{"a", "b.>", "c"}},
 	} {
-		s := &Source{config: jetstream.ConsumerConfig{FilterSubject: is.one, FilterSubjects: is.many}}
+		s := &Source{SourceOptions: SourceOptions{Filters: is.filters}}
 		if got := s.FilterSubjects(); !slices.Equal(got, is.want) {
-			t.Errorf("%q, %q: %q", is.one, is.many, got)
+			t.Errorf("%q: %q", is.filters, got)
 		}
 	}
 }
