@@ -16,8 +16,9 @@ import (
 func (n *stream) sourceOptions() connector.SourceOptions {
 	return connector.SourceOptions{
 		Stream: n.stream, Consumer: n.consumer, Filters: n.filters,
-		Start: n.startOf(), UntilEnd: n.isBounded(), Until: n.untilOf(), AckWait: n.ackWait, Shared: n.shared, LeaseBucket: n.lease,
-		DropTTL: n.dropTTL,
+		Start: n.startOf(), UntilEnd: n.isBounded(), Until: n.untilOf(), AckWait: n.ackWait, Shared: n.shared,
+		LeaseBucket: n.lease,
+		DropTTL:     n.dropTTL,
 	}
 }
 

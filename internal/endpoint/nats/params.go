@@ -38,7 +38,8 @@ func (n *stream) readSource(p *address.Params) error {
 		Least:   1,
 	})
 	n.until = bounds.ReadUntil(p, bounds.Spec{
-		Text:    "where the run ends: behind the last message that is there at its start, or before a sequence or a time",
+		Text: "where the run ends: behind the last message that is there at its start, " +
+			"or before a sequence or a time",
 		Serves:  []bounds.Form{bounds.Latest, bounds.Offset, bounds.Places, bounds.Time},
 		Default: "(it goes on until it is told to end; verify and keys check: latest)",
 		Least:   1,

@@ -212,7 +212,8 @@ var rewrapsNot = hint.New(
 func (n *stream) Traits() endpoint.Traits {
 	t := endpoint.Traits{
 		Name: n.name, Identity: "nats " + n.name, Context: n.stream, Files: n.listFiles(),
-		Log: true, Endless: !n.isBounded(), TextHeaders: true, NoHeaderOrder: true, Effects: true, Times: endpoint.NoTimes,
+		Log: true, Endless: !n.isBounded(), TextHeaders: true, NoHeaderOrder: true, Effects: true,
+		Times:         endpoint.NoTimes,
 		OtherSubjects: n.was != (connector.SubjectMap{}),
 		Subjects:      endpoint.OwnSubjects, MaxReadAhead: connector.MaxReadAhead, Mapping: n.subjects.String(),
 	}

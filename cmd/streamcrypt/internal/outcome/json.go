@@ -37,7 +37,8 @@ type object struct {
 // names that the log has.
 func (o *Outcome) WriteJSON(w io.Writer, routeName, instance string) error {
 	out := object{
-		Event: "ended", Outcome: o.Word, Complete: o.IsComplete(), ExitCode: o.Word.Code(), NothingToDo: o.HadNothingToDo(),
+		Event:   "ended",
+		Outcome: o.Word, Complete: o.IsComplete(), ExitCode: o.Word.Code(), NothingToDo: o.HadNothingToDo(),
 		Route: routeName, Instance: instance, Reason: o.Reason, Hint: o.Hint,
 	}
 	if o.Err != nil {
