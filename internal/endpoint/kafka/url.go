@@ -6,6 +6,7 @@
 //	token.go        tokens of a file or a service
 //	aws.go          tokens of Amazon MSK
 //	open.go         sources, sinks and samples
+//	starts.go       where a source begins, and its checkpoint
 //
 // It must not know the meaning of a message, nor any other kind of end.
 package kafka
