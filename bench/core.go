@@ -54,6 +54,7 @@ type core struct {
 	transform func() (pipeline.Transform, error)
 	depth     int          // at which transforms are called; see callDepths
 	observer  *watch.Route // nil: nobody
+	steps     pipeline.StepObserver
 }
 
 // callDepths is the number of stack depths at which the transform is called,
@@ -175,6 +176,7 @@ func (c *core) runPipeline(ctx context.Context, batches int) error {
 	if c.observer != nil {
 		o.Observer, o.Work = c.observer, c.observer
 	}
+	o.Steps = c.steps
 	err := pipeline.Run(ctx, o)
 	if err = errors.Join(failed, err); err != nil {
 		return err

@@ -44,7 +44,7 @@ func parseFlags() settings {
 	flag.BoolVar(&s.json, "json", false, "print JSON instead of a table")
 	flag.BoolVar(&s.quick, "quick", false, "less than a minute: shorter measurements and a file of 256 MiB")
 	flag.StringVar(&s.parts, "parts",
-		"file,generated,messages,aad,headers,signing,core,observation,gate,rewrap,keys,compression,routes",
+		"file,generated,messages,aad,headers,signing,core,observation,gate,rewrap,keys,compression,routes,reload",
 		"the `parts` to measure")
 	flag.Int64Var(&s.size, "size", 4<<10, "size of the file in `MiB`")
 	flag.Int64Var(&s.generated, "generated", 20<<10, "size of the records of the part generated in `MiB`")
@@ -114,6 +114,7 @@ func measureParts(ctx context.Context, s *settings) (*Report, error) {
 		{"rewrap", func() ([]Figure, error) { return measureRewrap(ctx, s.scaleBudget(20*time.Second)) }},
 		{"keys", func() ([]Figure, error) { return measureKeys(ctx, s.scaleBudget(10*time.Second)) }},
 		{"routes", func() ([]Figure, error) { return measureRoutes(ctx, s.scaleBudget(settleTime)) }},
+		{"reload", func() ([]Figure, error) { return measureReload(ctx, s.scaleBudget(time.Minute)) }},
 		{"compression", func() ([]Figure, error) { return measureCompression(ctx, s.scaleBudget(10*time.Second)) }},
 	}
 	report := &Report{Machine: system.ThisMachine()}

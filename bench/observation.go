@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/internal/traces"
 	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 	"github.com/streamcrypt/streamcrypt/transform"
@@ -32,30 +35,77 @@ func measureObservation(ctx context.Context, budget time.Duration) ([]Figure, er
 			Place:  func(string) transform.Place { return transform.Place{Source: position.Source, Ordered: true} },
 		})
 	}}
-	const batches = 400
 	var figures watch.Route
 	log := slog.New(slog.NewJSONHandler(io.Discard, nil))
-	observed := func() error {
+	cost, err := c.compareObserved(ctx, budget/2, func() error {
 		c.observer = &figures
 		defer func() { c.observer = nil }()
-		err := c.runPipeline(ctx, batches)
+		err := c.runPipeline(ctx, observedBatches)
 		readFigures(&figures, log)
 		return err
+	})
+	if err != nil {
+		return nil, err
 	}
+	if n := figures.Totals().Written; n != int64(cost.rounds*observedBatches*batchMessages) {
+		return nil, fmt.Errorf("%d messages were counted", n)
+	}
+	traced, err := c.measureTraces(ctx, budget/2)
+	if err != nil {
+		return nil, err
+	}
+	return []Figure{cost.makeFigure("metrics and logs", newLimit(observationLimit)), traced}, nil
+}
+
+// observedBatches are the batches of one run.
+const observedBatches = 400
+
+// measureTraces does the same for traces, with a collector in this process: its
+// work is counted too.
+func (c *core) measureTraces(ctx context.Context, budget time.Duration) (Figure, error) {
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+	}))
+	defer collector.Close()
+	all, err := traces.Start(traces.Options{Endpoint: collector.URL, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return Figure{}, err
+	}
+	defer all.Close()
+	route := all.NewRoute("bench", "encrypt")
+	cost, err := c.compareObserved(ctx, budget, func() error {
+		c.steps = route
+		defer func() { c.steps = nil }()
+		return c.runPipeline(ctx, observedBatches)
+	})
+	return cost.makeFigure("traces, off by default", nil), err
+}
+
+// observedCost is the processor time that an observer costs.
+type observedCost struct {
+	percent, alone middle
+	rounds         int
+}
+
+// compareObserved compares the pipeline that nobody observes with that of
+// observed.
+func (c *core) compareObserved(
+	ctx context.Context, budget time.Duration, observed func() error,
+) (cost observedCost, err error) {
 	var extra, plain []float64
 	for end := time.Now().Add(budget); len(extra) < 2*callDepths || time.Now().Before(end); {
 		c.depth = len(extra) / 2 % callDepths
-		first, second := func() error { return c.runPipeline(ctx, batches) }, observed
+		first, second := func() error { return c.runPipeline(ctx, observedBatches) }, observed
 		if len(extra)%2 == 1 {
 			first, second = second, first
 		}
-		a, err := timeMessages(batches, first)
+		a, err := timeMessages(observedBatches, first)
 		if err != nil {
-			return nil, err
+			return cost, err
 		}
-		b, err := timeMessages(batches, second)
+		b, err := timeMessages(observedBatches, second)
 		if err != nil {
-			return nil, err
+			return cost, err
 		}
 		if len(extra)%2 == 1 {
 			a, b = b, a
@@ -63,17 +113,17 @@ func measureObservation(ctx context.Context, budget time.Duration) ([]Figure, er
 		extra = append(extra, 100*(b.cpu-a.cpu)/a.cpu)
 		plain = append(plain, a.cpu)
 	}
-	if n := figures.Totals().Written; n != int64(len(extra)*batches*batchMessages) {
-		return nil, fmt.Errorf("%d messages were counted", n)
-	}
-	cost, alone := middleOf(extra), middleOf(plain)
-	return []Figure{{
-		Part: "observation", Name: "metrics and logs, on top of a message", Value: cost.median, Unit: "%",
-		Limit: newLimit(observationLimit), Spread: cost.makeSpread(),
-		Beside: map[string]float64{"message us": alone.median, "rounds": float64(len(extra))},
+	return observedCost{middleOf(extra), middleOf(plain), len(extra)}, nil
+}
+
+func (c *observedCost) makeFigure(name string, limit *float64) Figure {
+	return Figure{
+		Part: "observation", Name: name + ", on top of a message", Value: c.percent.median, Unit: "%",
+		Limit: limit, Spread: c.percent.makeSpread(),
+		Beside: map[string]float64{"message us": c.alone.median, "rounds": float64(c.rounds)},
 		Note: fmt.Sprintf("of processor time, %.2f to %.2f; a message takes %.3f us",
-			cost.low, cost.high, alone.median),
-	}}, nil
+			c.percent.low, c.percent.high, c.alone.median),
+	}
 }
 
 // readFigures reads everything that a scrape reads, and logs a line of

@@ -11,7 +11,7 @@ func TestObservation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(figures) != 1 || figures[0].Limit == nil || figures[0].Unit != "%" {
+	if len(figures) != 2 || figures[0].Limit == nil || figures[0].Unit != "%" || figures[1].Unit != "%" {
 		t.Errorf("%+v", figures)
 	}
 }

@@ -46,7 +46,7 @@ func measureRoutes(ctx context.Context, settle time.Duration) (_ []Figure, err e
 	}
 	defer closeBroker()
 	started := time.Now()
-	process, err := startRoutes(ctx, program, settings)
+	process, err := startRoutes(ctx, program, settings, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -110,8 +110,9 @@ type routesProcess struct {
 	address string // of its ops server
 }
 
-// startRoutes starts it, and reads the address from its log.
-func startRoutes(ctx context.Context, tool, settings string) (*routesProcess, error) {
+// startRoutes starts it, and reads the address from its log. Each line of the
+// log that comes later has said called; it may be nil.
+func startRoutes(ctx context.Context, tool, settings string, said func(line string)) (*routesProcess, error) {
 	//nolint:gosec // just built
 	p := &routesProcess{command: exec.CommandContext(ctx, tool, "run", "-c", settings)}
 	log, err := p.command.StderrPipe()
@@ -130,7 +131,14 @@ func startRoutes(ctx context.Context, tool, settings string) (*routesProcess, er
 			return nil, errors.Join(errors.New(line.Error), p.end())
 		}
 	}
-	go io.Copy(io.Discard, log) //nolint:errcheck // until the process ends
+	go func() { // until the process ends
+		for lines.Scan() {
+			if said != nil {
+				said(lines.Text())
+			}
+		}
+		_, _ = io.Copy(io.Discard, log) // behind a line that is too long
+	}()
 	return p, nil
 }
 

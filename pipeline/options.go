@@ -70,6 +70,9 @@ type Options struct {
 	// Work is told of the work of the workers; nil means nobody, and then no
 	// clock is read.
 	Work WorkObserver
+	// Steps is told of the steps of each batch; nil means nobody, and then no
+	// clock is read for it.
+	Steps StepObserver
 	// Log gets no payload, key or header value; nil means slog.Default.
 	Log *slog.Logger
 }

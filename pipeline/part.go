@@ -30,11 +30,15 @@ func (w *worker) finishBatch(end int, err error) {
 		return
 	}
 	w.stopAll(end)
+	w.taken.Write.Began = w.readClock()
 	done, failed := w.writePart(true)
+	w.taken.Write.Ended = w.readClock()
 	w.parkStopped() // also if the lane is lost: it is then served up to there
 	if failed == nil && done != nil {
 		done.SetAside = w.setAside
+		w.taken.Commit.Began = w.readClock()
 		failed = w.serving.source.Commit(w.serving.grace, done)
+		w.taken.Commit.Ended = w.readClock()
 	}
 	if failed != nil {
 		w.endLane(failed)
@@ -66,14 +70,6 @@ func (w *worker) awaitTurn() error {
 	return w.over
 }
 
-// endLane ends the lane: batches behind the one in hand are dropped, and no
-// more are read. It needs the turn.
-func (w *worker) endLane(err error) {
-	w.over = err
-	w.serving.turn.failLane(err)
-	w.serving.stop()
-}
-
 // stopAll stops all places before message end of the batch, without parking
 // them.
 func (w *worker) stopAll(end int) {
@@ -86,6 +82,7 @@ func (w *worker) stopAll(end int) {
 // sink. With the last part it also writes the position, which it returns; nil
 // if nothing of the batch counts.
 func (w *worker) writePart(last bool) (done *Progress, err error) {
+	w.taken.Parts++
 	w.meetPlaces()
 	w.noteRejects()
 	w.admitMessages()

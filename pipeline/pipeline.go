@@ -28,6 +28,7 @@
 //	part.go, refusal.go      its turn: gate, dead letters, write, refusals
 //	brake.go, progress.go    its turn: rejects in a row, position, counts
 //	breaking.go, work.go     gates that have had enough; how long batches take
+//	steps.go                 when each batch took its steps, for traces
 package pipeline
 
 import (

@@ -89,6 +89,7 @@ type job struct {
 	batch   *Batch
 	memory  *buffers
 	ticket  uint64
+	read    Step
 }
 
 // share is how many workers one lane may hold. It leaves a worker to the last

@@ -110,11 +110,13 @@ func (s *serving) readLane(trial bool) error {
 			limit = 1
 		}
 		var batch *Batch
+		read := Step{Began: s.readClock()}
 		if batch, end = s.source.Read(s.reading, limit); end != nil {
 			break
 		}
+		read.Ended = s.readClock()
 		s.offsets.noteBatch(batch)
-		if end = s.handBatch(batch, ticket); end != nil {
+		if end = s.handBatch(batch, ticket, read); end != nil {
 			batch.release()
 			break
 		}
@@ -141,7 +143,7 @@ func (s *serving) readLane(trial bool) error {
 // handBatch gives a batch to a worker, once the lane may hold another one and a
 // worker is idle. The batch waits here, so that a lane with workers that write
 // has read the batch that comes next.
-func (s *serving) handBatch(batch *Batch, ticket uint64) error {
+func (s *serving) handBatch(batch *Batch, ticket uint64, read Step) error {
 	if err := s.turn.takeRoom(s.reading, s.share); err != nil {
 		return err
 	}
@@ -150,7 +152,7 @@ func (s *serving) handBatch(batch *Batch, ticket uint64) error {
 		s.turn.giveRoom()
 		return err
 	}
-	s.jobs <- job{serving: s, batch: batch, memory: memory, ticket: ticket}
+	s.jobs <- job{serving: s, batch: batch, memory: memory, ticket: ticket, read: read}
 	return nil
 }
 

@@ -73,3 +73,11 @@ func (t *turn) failLane(err error) {
 		t.err = err
 	}
 }
+
+// endLane ends the lane: batches behind the one in hand are dropped, and no
+// more are read. It needs the turn.
+func (w *worker) endLane(err error) {
+	w.over = err
+	w.serving.turn.failLane(err)
+	w.serving.stop()
+}

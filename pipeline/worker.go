@@ -32,6 +32,7 @@ type worker struct {
 	over     error         // our turn has come and the lane has ended
 	flushing time.Duration // time of the batch's parts before the last one
 	setAside []SetAside    // messages of the batch with a dead letter
+	taken    Steps         // of the batch
 }
 
 // partMessage says which message of the batch a message of the part is.
@@ -63,10 +64,13 @@ func (w *worker) runJobs() {
 // settleBatch takes the batch in hand from the transform to the commit.
 func (w *worker) settleBatch() {
 	clock := w.beginWork()
+	w.beginSteps()
 	end, err := w.transformBatch()
 	clock.endTransform()
+	w.taken.Transform.Ended = w.readClock()
 	w.finishBatch(end, err)
 	w.endWork(clock)
+	w.endSteps()
 	w.resetBuffers()
 	w.setAside = w.setAside[:0]
 	w.places.reset()

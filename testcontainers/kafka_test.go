@@ -76,7 +76,7 @@ func startKafka(t *testing.T, more map[string]string) *kafkaServer {
 		// the image lets its own user do.
 		testcontainers.WithConfigModifier(func(c *container.Config) { c.User = "root" }),
 		testcontainers.WithEnv(env),
-		testcontainers.WithWaitStrategyAndDeadline(patience, wait.ForLog("Kafka Server started")),
+		whenStarted(),
 	)
 	testcontainers.CleanupContainer(t, c)
 	if err != nil {
@@ -86,6 +86,13 @@ func startKafka(t *testing.T, more map[string]string) *kafkaServer {
 	k.client = k.connect(t)
 	k.ready(t)
 	return k
+}
+
+// whenStarted has a broker count as started when its log says so. The wait for
+// a log has a limit of its own: a minute, which is too short on a busy machine.
+func whenStarted() testcontainers.CustomizeRequestOption {
+	return testcontainers.WithWaitStrategyAndDeadline(patience,
+		wait.ForLog("Kafka Server started").WithStartupTimeout(patience))
 }
 
 // takenPorts are the ports that freePort has returned.

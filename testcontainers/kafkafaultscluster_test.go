@@ -21,7 +21,6 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 	tcexec "github.com/testcontainers/testcontainers-go/exec"
 	"github.com/testcontainers/testcontainers-go/network"
-	"github.com/testcontainers/testcontainers-go/wait"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -162,7 +161,7 @@ func (b *faultBroker) prepare(
 			testcontainers.WithCmd("sh", "-c", superviseBroker),
 			network.WithNetwork(nil, clients),
 			network.WithNetwork([]string{b.name}, peers),
-			testcontainers.WithWaitStrategyAndDeadline(patience, wait.ForLog("Kafka Server started")),
+			whenStarted(),
 		)
 	}
 }

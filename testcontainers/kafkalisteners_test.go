@@ -29,7 +29,6 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
 	"github.com/testcontainers/testcontainers-go"
-	"github.com/testcontainers/testcontainers-go/wait"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/youmark/pkcs8"
@@ -214,7 +213,7 @@ func startSecured(t *testing.T) *securedKafka {
 			"KAFKA_LISTENER_NAME_SOAUTH_OAUTHBEARER_CONNECTIONS_MAX_REAUTH_MS":    "3600000",
 			"KAFKA_LISTENER_NAME_SOAUTH_OAUTHBEARER_SASL_LOGIN_REFRESH_BUFFER_MS": "1000",
 		}),
-		testcontainers.WithWaitStrategyAndDeadline(patience, wait.ForLog("Kafka Server started")),
+		whenStarted(),
 	)
 	testcontainers.CleanupContainer(t, c)
 	if err != nil {

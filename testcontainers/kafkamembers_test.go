@@ -25,9 +25,12 @@ const (
 // TestKafkaMembers has members of a group come, go, die and come back. Counts
 // decide; times are printed.
 func TestKafkaMembers(t *testing.T) {
-	k := kafkaTest{kafkaServer: startKafka(t, nil), key: newKey(t)}
+	// The broker ends no transaction because its time is over, which it does late.
+	never := map[string]string{"KAFKA_TRANSACTION_ABORT_TIMED_OUT_TRANSACTION_CLEANUP_INTERVAL_MS": "3600000"}
+	k := kafkaTest{kafkaServer: startKafka(t, never), key: newKey(t)}
 	t.Run("started again", k.testStartedAgain)
 	t.Run("gone", k.testGone)
+	t.Run("gone in a transaction", k.testOrphans)
 	t.Run("one name", k.testOneName)
 	t.Run("ended while it joins", k.testEndedInJoin)
 	t.Run("other programs", k.testOtherPrograms)
@@ -104,6 +107,30 @@ func (k *kafkaTest) testGone(t *testing.T) {
 	t.Logf("and all after %v, with a session of %v", time.Since(begin).Round(time.Millisecond), session)
 	b.end(t)
 	k.once(t, "gone-sealed", s)
+}
+
+// testOrphans kills a member without a name when it is about to end a
+// transaction. Nobody will use its ids again, so the next leader of the group
+// aborts what was left open. The broker says that a transaction is under way when
+// it has begun to abort one; a leader that took this for a refusal would not
+// know that it has aborted anything.
+func (k *kafkaTest) testOrphans(t *testing.T) {
+	s := series{partitions: parts, n: 40_000}
+	k.topic(t, "orphans", parts)
+	k.put(t, "orphans", 0, s.n, s.numbered)
+	args := []string{
+		"encrypt", "--key", k.key, "--workers", "2", "--read-ahead", "64KiB",
+		"--from", k.proxy.url(fmt.Sprintf("orphans?group=orphans&session=%v", session)), "--to", k.proxy.url("orphans-sealed?create=true"),
+	}
+	k.killedAt(t, 4, false, "orphans-sealed", args...)
+	begin := time.Now()
+	p := start(t, args...)
+	p.awaitLog(t, "aborted a transaction that was left open", 1)
+	t.Logf("aborted %v after the kill, with a session of %v", time.Since(begin).Round(time.Millisecond), session)
+	k.await(t, "orphans-sealed", s.n)
+	t.Logf("everything is sealed after %v", time.Since(begin).Round(time.Millisecond))
+	p.end(t)
+	k.once(t, "orphans-sealed", s)
 }
 
 // testOneName starts a second process with the name of a first one, which ends

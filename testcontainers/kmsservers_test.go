@@ -45,7 +45,8 @@ func localKMS(t *testing.T) *emulator {
 	server, err := testcontainers.Run(ctx, "nsmithuk/local-kms:3",
 		testcontainers.WithExposedPorts("8080/tcp"),
 		testcontainers.WithEnv(map[string]string{"KMS_REGION": "eu-central-1", "KMS_ACCOUNT_ID": "111122223333"}),
-		testcontainers.WithWaitStrategyAndDeadline(time.Minute, wait.ForListeningPort("8080/tcp").SkipInternalCheck()),
+		testcontainers.WithWaitStrategyAndDeadline(patience,
+			wait.ForListeningPort("8080/tcp").SkipInternalCheck().WithStartupTimeout(patience)),
 	)
 	testcontainers.CleanupContainer(t, server) // also of one that did not get ready
 	if err != nil {

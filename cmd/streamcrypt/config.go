@@ -25,6 +25,10 @@ func (c configFlag) BeforeResolve(ctx *kong.Context, path *kong.Path) error {
 		return resolveRun(ctx, string(name))
 	case *configCheckCmd, *configSchemaCmd, *configExampleCmd:
 		return nil
+	case *doctorCmd:
+		if readSeveral(string(name)) != nil {
+			return nil // the command reads it
+		}
 	}
 	file, err := settings.Read(string(name))
 	if err != nil {
@@ -32,6 +36,23 @@ func (c configFlag) BeforeResolve(ctx *kong.Context, path *kong.Path) error {
 	}
 	ctx.AddResolver(fileResolver{file})
 	return nil
+}
+
+// readSeveral reads a file of several routes; nil if it is none, or cannot be
+// read.
+func readSeveral(name string) *settings.Document {
+	if name == "" {
+		return nil
+	}
+	content, err := service.ReadFile(name)
+	if err != nil {
+		return nil
+	}
+	document, err := settings.ParseDocument(name, content.Data)
+	if err != nil || len(document.Routes) == 0 {
+		return nil
+	}
+	return document
 }
 
 // resolveRun lets kong look up the fields of the process in a file of several

@@ -37,6 +37,7 @@ type doctorCmd struct {
 func (doctorCmd) Help() string {
 	return "Looks at the machine, and with the flags of a route at its ends and keys. It changes nothing. " +
 		"Each line is ok, warn or fail, and says what to do. Exit code 1: a line is fail.\n\n" +
+		"With -c FILE, a file of streamcrypt run, it looks at every route of the file.\n\n" +
 		"For example: streamcrypt doctor --from ${plain} --to ${sealed} --key ${key}"
 }
 
@@ -50,7 +51,16 @@ func (c *doctorCmd) Run(p *program) error {
 	}
 	host := doctor.NewHost(kernelEngine)
 	host.AllowCore = p.allowsCore
-	lines := append(host.CheckHost(), c.examine(p, host)...)
+	lines := host.CheckHost()
+	if readSeveral(p.settings) != nil {
+		found, err := c.examineSeveral(p, host)
+		if err != nil {
+			return err
+		}
+		lines = append(lines, found...)
+	} else {
+		lines = append(lines, c.examine(p, host)...)
+	}
 	if err := p.ctx.Err(); err != nil {
 		return errors.Join(route.ErrInterrupted, err)
 	}
@@ -132,7 +142,11 @@ func (c *doctorCmd) writeLines(w io.Writer, lines []findings.Line) error {
 	}
 	for i := range lines {
 		line := &lines[i]
-		_, err := fmt.Fprintf(w, "%-5s %-17s%s: %s\n", line.Level, line.Check, line.Subject, line.Found)
+		subject := line.Subject
+		if line.Route != "" {
+			subject = "route " + line.Route + ": " + subject
+		}
+		_, err := fmt.Fprintf(w, "%-5s %-17s%s: %s\n", line.Level, line.Check, subject, line.Found)
 		if err != nil {
 			return err
 		}

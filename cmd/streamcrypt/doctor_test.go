@@ -72,6 +72,12 @@ func TestDoctor(t *testing.T) {
 	write(t, ".", "password", []byte("secret\n"))
 	write(t, ".", "beside.yaml", []byte("from: in.ndjson\nto: beside.ndjson\nkey: local:key.jwk\n"))
 	servers := startPlanServers(t)
+	routes := servers.fillIn("defaults: {key: 'local:key.jwk'}\nroutes:\n" +
+		"  good: {do: encrypt, from: 'kafka://$KAFKA/orders?group=enc&sasl=plain&user=root&password-file=password', " +
+		"to: 'kafka://$KAFKA/sealed?sasl=plain&user=root&password-file=password'}\n")
+	write(t, ".", "run.yaml", []byte(routes+servers.fillIn("  bad: {do: encrypt, from: 'nats://$NATS/ORDERS?consumer=enc&user=joe&password-file=password', "+
+		"to: 'nats://$NATS/SEALED?subject=sealed.>&user=joe&password-file=password'}\n")))
+	write(t, ".", "wrong.yaml", []byte(routes+"  bad: {do: encrypt, window: soon}\n"))
 	const kafka = "kafka://$KAFKA/orders?group=enc&sasl=plain&user=USER&password-file=password"
 	tests := []struct {
 		name, flags string
@@ -103,6 +109,12 @@ func TestDoctor(t *testing.T) {
 		{"beside", "streamcrypt doctor --key local:key.jwk --from in.ndjson --to out.ndjson --beside beside.yaml", exitFailed, map[string]findings.Level{
 			doctor.SameName: findings.Fail,
 		}},
+		{"a file of routes", "streamcrypt doctor -c run.yaml", exitFailed, map[string]findings.Level{
+			doctor.Rights: findings.Fail, doctor.Configuration: findings.OK, doctor.KeyShared: findings.Warn, doctor.ClockSkew: findings.OK,
+		}},
+		{"a file with a mistake", "streamcrypt doctor -c wrong.yaml", exitFailed, map[string]findings.Level{
+			doctor.Configuration: findings.Fail, doctor.Rights: findings.OK,
+		}},
 		{"dumps allowed", "streamcrypt --allow-core doctor", exitFailed, map[string]findings.Level{doctor.CoreDumps: findings.Fail}},
 		{"verify", "streamcrypt doctor --key local:key.jwk --from in.ndjson --audit none/a.log", exitFailed, map[string]findings.Level{
 			doctor.AuditLog: findings.Fail,
@@ -125,6 +137,26 @@ func TestDoctor(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestDoctorOfSeveral: the lines about a route of a file have its name, and a
+// file is not looked at beside another route.
+func TestDoctorOfSeveral(t *testing.T) {
+	inMistakesFolder(t)
+	write(t, ".", "run.yaml", []byte("defaults: {key: 'local:none.jwk'}\nroutes:\n"+
+		"  first: {do: encrypt, from: 'file:in.ndjson', to: 'file:1.ndjson'}\n  second: {do: encrypt, from: 'file:none.ndjson', to: 'file:2.ndjson'}\n"))
+	code, stdout, stderr := runArgs(t.Context(), "doctor", "-c", "run.yaml")
+	for _, want := range []string{
+		"ok    configuration    run.yaml: 2 routes, no mistake\n", "fail  key-reach        route first: key local:none.jwk: ",
+		"ok    reach            route first: from file:in.ndjson: ", "fail  settings         route second: from file:none.ndjson: stat ",
+	} {
+		if code != exitFailed || !strings.Contains(stdout, want) {
+			t.Errorf("exit %d, no %q in\n%s%s", code, want, stdout, stderr)
+		}
+	}
+	if code, _, stderr := runArgs(t.Context(), "doctor", "-c", "run.yaml", "--key", "local:key.jwk"); code != exitNotStarted {
+		t.Errorf("exit %d: %s", code, stderr)
 	}
 }
 

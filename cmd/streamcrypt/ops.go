@@ -7,6 +7,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/alarm"
 	"github.com/streamcrypt/streamcrypt/internal/ops"
 	"github.com/streamcrypt/streamcrypt/internal/route"
+	"github.com/streamcrypt/streamcrypt/internal/traces"
 )
 
 // opsFlags say where a command tells of itself while it runs.
@@ -19,6 +20,7 @@ type opsFlags struct {
 	AlarmHook   string `name:"alarm-webhook" placeholder:"URL" group:"Operations" help:"Post alarms as JSON to this URL of https."`
 	AlarmToken  string `name:"alarm-webhook-token" placeholder:"FILE" group:"Operations" complete:"path" help:"File with a bearer token for that URL."`
 	AlarmSNMP   string `name:"alarm-snmp" placeholder:"FILE" group:"Operations" complete:"path" help:"Send alarms as SNMPv3 INFORMs, to the receiver that this file of YAML names."`
+	Otel        string `placeholder:"URL" group:"Operations" help:"Send OpenTelemetry traces to the collector at this URL, such as http://127.0.0.1:4318 (OTLP over HTTP); https beyond loopback."`
 	OpsProfiles bool   `name:"ops-pprof" group:"Operations" help:"Serve /debug/pprof as well."`
 }
 
@@ -34,6 +36,28 @@ func (f *opsFlags) readAlarms(instance string) alarm.Config {
 		Log: f.AlarmLog, Webhook: f.AlarmHook, WebhookToken: f.AlarmToken, SNMP: f.AlarmSNMP, Instance: instance,
 	}
 }
+
+// startTraces begins to send traces, if there are to be any, and returns a
+// function that follows routes; nil if there are none. stop sends the last
+// ones.
+func (p *program) startTraces(f *opsFlags, instance string) (follow followFunc, stop func(), err error) {
+	if f.Otel == "" {
+		return nil, func() {}, nil
+	}
+	o := f.readTraces()
+	o.Version, o.Instance, o.Log = readBuild().Version, instance, p.log()
+	t, err := traces.Start(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(name, direction string) route.Tracer { return t.NewRoute(name, direction) }, t.Close, nil
+}
+
+// followFunc is the type of route.Env.Follow.
+type followFunc = func(name, direction string) route.Tracer
+
+// readTraces returns where traces go.
+func (f *opsFlags) readTraces() traces.Options { return traces.Options{Endpoint: f.Otel} }
 
 // opsRoute is the one route of this process, as the ops server tells of it.
 type opsRoute struct {

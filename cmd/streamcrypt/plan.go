@@ -24,14 +24,18 @@ func (p *program) showPlan(c route.Config, asJSON bool) error {
 		}
 		return &startError{err}
 	}
-	if asJSON {
-		err = json.NewEncoder(p.out).Encode(newPlanObject(preview))
-	} else {
-		_, err = io.WriteString(p.out, writePlan(preview))
-	}
+	err = p.printPlan(preview, asJSON)
 	if err == nil && !preview.IsUsable() {
 		err = &startError{errNotReady}
 	}
+	return err
+}
+
+func (p *program) printPlan(preview *route.Preview, asJSON bool) (err error) {
+	if asJSON {
+		return json.NewEncoder(p.out).Encode(newPlanObject(preview))
+	}
+	_, err = io.WriteString(p.out, writePlan(preview))
 	return err
 }
 

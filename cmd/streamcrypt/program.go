@@ -75,7 +75,7 @@ func startProgram(
 	}
 	stopper := stopping.New(func(sig os.Signal) {
 		p.voice.sayEnding(sig.String())
-		p.tellSupervisor(stateStopping)
+		p.tellParting()
 		end()
 	}, endProcess)
 	if p.owns = signals != nil; p.owns {

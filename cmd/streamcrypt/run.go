@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -28,6 +29,8 @@ type runCmd struct {
 	Budget    size          `placeholder:"SIZE" group:"Resources" help:"Memory of a batch in flight; default: ${budget}."`
 	OnFailure string        `placeholder:"ACTION" default:"continue" enum:"continue,exit" group:"Run" help:"What the failure of a route is for the others: nothing (continue), or the end (exit)."`
 	Reload    time.Duration `placeholder:"TIME" default:"10s" group:"Run" help:"How often the file is looked at for changes; 0s: only on SIGHUP."`
+	Plan      bool          `group:"Run" help:"Look at ends and keys of all routes, and print what each run would read, make and write, and which rights it takes; change nothing."`
+	JSON      bool          `group:"Run" help:"Print how each route ended to standard output, as a line of JSON."`
 	opsFlags
 }
 
@@ -47,8 +50,13 @@ type running struct {
 	pool     *pipeline.Pool
 	shared   *memlimit.Claim // the memory of the pool
 
+	stopTraces func() // sends the last ones
+
 	firstOpen sync.Once
 	reloads   sync.Mutex // held while the file is read again
+
+	printing  sync.Mutex // held while an ending is printed
+	unprinted error      // why one was not
 
 	mu      sync.Mutex
 	file    *runFile // in use
@@ -68,9 +76,16 @@ func (c *runCmd) Run(p *program) error {
 		return &startError{err}
 	}
 	r := &running{program: p, settings: c}
+	if c.Plan {
+		return r.showPlans(content.Data)
+	}
+	if c.JSON {
+		p.ending.setFields(func(e *ending) { e.json = p.out }) // unless a route says how it ended
+	}
 	if err := r.start(content.Data); err != nil {
 		return err
 	}
+	defer r.stopTraces()
 	server, err := r.startOps()
 	if err != nil {
 		return err
@@ -91,20 +106,13 @@ func (c *runCmd) Run(p *program) error {
 	defer r.watch(content)()
 	err = r.service.Run(p.ctx, r.file.members)
 	r.pool.Clear()
-	return err
+	return errors.Join(err, r.unprinted)
 }
 
 // start checks everything and makes the service, in which nothing runs yet.
-func (r *running) start(data []byte) error {
-	g, err := newGrammar(r.ends)
-	if err != nil {
-		return err
-	}
-	if err := checkRouteVariables(g); err != nil {
-		return err
-	}
+func (r *running) start(data []byte) (err error) {
 	limit := memlimit.ReadCgroup(os.DirFS("/"))
-	if r.file, err = r.readFile(data, limit); err != nil {
+	if err = r.readFirst(data, limit); err != nil {
 		return err
 	}
 	r.loaded = time.Now()
@@ -120,12 +128,30 @@ func (r *running) start(data []byte) error {
 		return &startError{err}
 	}
 	r.lockAll(cmp.Or(int64(r.settings.Memory), r.pool.Memory(len(r.file.members))))
+	follow, stop, err := r.startTraces(&r.settings.opsFlags, nameInstance(""))
+	if err != nil {
+		return &mistakes{r.file.name, []problem{{r.file.findPrefix("otel"), "otel", err}}}
+	}
+	r.stopTraces = stop
 	r.service = service.New(service.Options{
-		Env:           route.Env{Log: r.log(), Endpoints: r.ends, Pool: r.pool, Memory: bound},
+		Env:           route.Env{Log: r.log(), Endpoints: r.ends, Pool: r.pool, Memory: bound, Follow: follow},
 		ExitOnFailure: r.settings.OnFailure == "exit", Opened: r.showRoute, Ended: r.tellEnd,
 	})
 	r.ending.setFields(func(e *ending) { e.grace = r.file.longestGrace() })
 	return nil
+}
+
+// readFirst reads the file at the start, when the environment is looked at too.
+func (r *running) readFirst(data []byte, limit int64) error {
+	g, err := newGrammar(r.ends)
+	if err != nil {
+		return err
+	}
+	if err := checkRouteVariables(g); err != nil {
+		return err
+	}
+	r.file, err = r.readFile(data, limit)
+	return err
 }
 
 // readFile reads and checks the file with the settings of the process.
@@ -230,6 +256,9 @@ func (r *running) tellEnd(m route.Member, open *route.Route, started time.Time, 
 	}
 	o := outcome.Conclude(facts)
 	_ = o.LogTo(log.Handler()) // there is no other place for it
+	if r.settings.JSON {
+		r.printEnd(m.Name, &o)
+	}
 }
 
 // watch has a change of the file, and a SIGHUP, change the routes, until stop

@@ -22,7 +22,7 @@ const fieldDo = "do"
 // file of several routes, or that make no sense there.
 var ofProcess = []string{
 	"workers", "budget", "name", "plan", "json", "ops", "ops-cert", "ops-key", "ops-token-file", "ops-pprof",
-	"alarm-log", "alarm-webhook", "alarm-webhook-token", "alarm-snmp",
+	"alarm-log", "alarm-webhook", "alarm-webhook-token", "alarm-snmp", "otel",
 	"resume", // for one start, and a route is started again by itself
 }
 
@@ -73,7 +73,7 @@ func (g *grammar) listProcessFields() []*kong.Flag {
 	var all []*kong.Flag
 	for _, group := range g.findCommand("run").AllFlags(false) {
 		for _, f := range group {
-			if !slices.Contains([]string{"help", "version", "config", "plan"}, f.Name) {
+			if !slices.Contains([]string{"help", "version", "config", "plan", "json"}, f.Name) {
 				all = append(all, f)
 			}
 		}

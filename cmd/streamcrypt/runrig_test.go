@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -35,6 +36,7 @@ type runRig struct {
 	ended    chan int
 	stop     context.CancelFunc
 	settings string // the file
+	reload   string // how often it is looked at
 }
 
 // growing is a log that grows, for one test that waits for lines of it.
@@ -95,14 +97,14 @@ func (r *runRig) put(refunds, more string) {
 	r.t.Helper()
 	text := fmt.Sprintf(`workers: 2
 ops: 127.0.0.1:0
-reload: 20ms
+reload: %[6]s
 defaults:
-  key: local:%s/key.jwk
+  key: local:%[1]s/key.jwk
 routes:
   pay: {do: encrypt, from: 'kafka://%[2]s/pay?group=enc', to: 'kafka://%[2]s/pay.sealed?create=true'}
   orders: {do: encrypt, from: '%[3]s/ORDERS?consumer=enc', to: '%[3]s/SEALED?subject=sealed.>'}
   refunds: {do: encrypt, from: '%[3]s/REFUNDS?consumer=enc', to: '%[3]s/SECRET?subject=secret.>'%[4]s}
-%[5]s`, r.dir, r.broker, r.nats, refunds, more)
+%[5]s`, r.dir, r.broker, r.nats, refunds, more, cmp.Or(r.reload, "20ms"))
 	temporary := write(r.t, r.dir, "new.yaml", []byte(text))
 	if err := os.Rename(temporary, r.settings); err != nil {
 		r.t.Fatal(err)
@@ -118,14 +120,15 @@ func (r *runRig) start() {
 			all.Table(), nil)
 	}()
 	r.t.Cleanup(cancel)
+	r.awaitOps()
+}
+
+// awaitOps finds the address of the ops server in the log.
+func (r *runRig) awaitOps() {
+	r.t.Helper()
 	r.waitUntil("the ops server", func() bool {
-		_, rest, found := strings.Cut(r.log.String(), `"msg":"ops server","instance":`)
-		if !found {
-			return false
-		}
-		_, rest, _ = strings.Cut(rest, `"address":"`)
-		r.ops, _, found = strings.Cut(rest, `"`)
-		return found
+		r.ops = findOpsAddress(r.log.String())
+		return r.ops != ""
 	})
 }
 

@@ -49,9 +49,16 @@ func (p *program) runRoute(open opener, c route.Config, f *runFlags) (err error)
 		return &startError{err}
 	}
 	defer told.stopServer()
+	follow, stop, err := p.startTraces(&f.opsFlags, nameInstance(c.Instance))
+	if err != nil {
+		return &startError{err}
+	}
+	defer stop()
 	p.tellSupervisor(stateOpening)
 	release := p.holdHangups()
-	r, err := open(p.ctx, c, p.newEnv())
+	env := p.newEnv()
+	env.Follow = follow
+	r, err := open(p.ctx, c, env)
 	came := release()
 	if err != nil {
 		switch {

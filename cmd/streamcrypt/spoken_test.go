@@ -11,6 +11,7 @@ import (
 // The exit codes, as tests name them.
 var (
 	exitOK          = outcome.Complete.Code()
+	exitBreaker     = outcome.BreakerOpen.Code()
 	exitFailed      = outcome.Incomplete.Code()
 	exitNotStarted  = outcome.NotStarted.Code()
 	exitInterrupted = outcome.Interrupted.Code()

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -47,6 +51,60 @@ func TestSupervisor(t *testing.T) {
 				t.Errorf("%q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// TestDeafSupervisor: a service manager that does not read keeps no signal from
+// ending the process.
+func TestDeafSupervisor(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("NOT CHECKED: there is no systemd here")
+	}
+	_, address := listenForStates(t)
+	fill, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: address, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fill.Close()
+	for err == nil { // until there is no room
+		if err = fill.SetWriteDeadline(time.Now().Add(10 * time.Millisecond)); err == nil {
+			_, err = fill.Write([]byte("STATUS=full"))
+		}
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	key := filepath.Join(dir, "key.jwk")
+	if code, _, stderr := runArgs(t.Context(), "keygen", "local", "--out", key); code != 0 {
+		t.Fatal(stderr)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self)
+	cmd.Args = []string{"streamcrypt", "encrypt", "--key", "local:" + key, "--ops", "127.0.0.1:0",
+		"--from", "file:-?format=ndjson", "--to", "file:" + filepath.Join(dir, "out.scx")}
+	cmd.Env = []string{"NOTIFY_SOCKET=" + address, "GORACE=" + noExitSleep}
+	log, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	limit := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	defer limit.Stop()
+	for lines := bufio.NewScanner(log); lines.Scan(); {
+		if strings.Contains(lines.Text(), `"msg":"ops server"`) { // the first state comes next
+			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() < 0 {
+		t.Errorf("the process was killed after a minute: %v", err)
 	}
 }
 

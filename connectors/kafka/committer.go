@@ -18,9 +18,9 @@ const (
 )
 
 // committer commits the offsets of a lane that writes without transactions. It
-// sends one commit at a time and gives none up that is on its way: brokers take
-// whichever comes last, and one that nobody waits for any more may come behind
-// the next one and set the offsets back.
+// sends one commit at a time and gives none up that is on its way: brokers keep
+// the one that comes last, and a commit that nobody waits for any more may come
+// behind the next one and set the offsets back.
 type committer struct {
 	commit  func(context.Context, cluster.Owner, []cluster.Offset) error // sends, until it is answered
 	owner   *owner

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
 )
 
 // watchLeaders asks about the topics again and again, each time another broker.
@@ -20,32 +20,12 @@ func (s *Source) watchLeaders(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		var names []string
+		var topics []*cluster.Topic
 		for _, t := range s.topics.allTopics() {
 			if t.MissingSince().IsZero() && !t.IsReplaced() {
-				names = append(names, t.Name())
+				topics = append(topics, t.Topic)
 			}
 		}
-		if len(names) == 0 {
-			continue
-		}
-		m, err := s.cluster.AskInTurn(ctx, names...)
-		if err != nil {
-			continue // the next broker may know more
-		}
-		for i := range m.Topics {
-			s.noteLeaders(&m.Topics[i])
-		}
-	}
-}
-
-// noteLeaders takes over the leaders that a broker names for a topic. Missing
-// topics are noticed elsewhere.
-func (s *Source) noteLeaders(found *wire.Topic) {
-	if found.Err != nil || len(found.Partitions) == 0 {
-		return
-	}
-	if t := s.topics.find(found.Name); t != nil && t.ID() == found.ID {
-		_ = t.Note(found) // it is the same topic
+		s.cluster.AskLeaders(ctx, topics) // missing ones are noticed elsewhere
 	}
 }

@@ -46,7 +46,7 @@ func (s *sender) sendAll(ctx context.Context, to *Sink, transactionalID string, 
 	r := to.cluster.NewRetry("write topic " + to.Topic)
 	for {
 		requests := s.groupByLeader(transactionalID, parcels)
-		exchangeAll(ctx, to.cluster, requests)
+		exchangeAll(ctx, to, parcels, requests)
 		worst := s.keepUnstored(parcels, requests)
 		if len(s.open) == 0 {
 			r.Reset()
@@ -129,22 +129,14 @@ func (s *sender) groupByLeader(transactionalID string, parcels []parcel) []*requ
 
 // exchangeAll sends the requests at the same time and returns when all have
 // been answered, or left.
-func exchangeAll(ctx context.Context, c *cluster.Cluster, requests []*request) {
-	one := func(r *request) {
-		if r.err = c.AwaitQuota(ctx, r.Broker, true); r.err != nil {
-			return
-		}
-		if r.answer, r.err = c.Wire().Produce(ctx, &r.ProduceRequest); r.err == nil {
-			c.NoteThrottle(r.Broker, true, r.answer.Throttle)
-		}
-	}
+func exchangeAll(ctx context.Context, to *Sink, parcels []parcel, requests []*request) {
 	if len(requests) == 1 {
-		one(requests[0])
+		requests[0].produce(ctx, to, parcels)
 		return
 	}
 	var all sync.WaitGroup
 	for _, r := range requests {
-		all.Go(func() { one(r) })
+		all.Go(func() { r.produce(ctx, to, parcels) })
 	}
 	all.Wait()
 }

@@ -24,6 +24,7 @@ type Sink struct {
 	destinations destinationTable
 	exactly      bool
 	pause        time.Duration // between two writes, before the topic is looked at again
+	slow         time.Duration // until others are asked about a leader that does not answer
 	peeked       peekedTopic
 }
 
@@ -36,7 +37,7 @@ func NewSink(ctx context.Context, c *cluster.Cluster, o SinkOptions) (*Sink, err
 	if err != nil {
 		return nil, err
 	}
-	s := &Sink{SinkOptions: o, cluster: c, pause: defaultTiming.pause}
+	s := &Sink{SinkOptions: o, cluster: c, pause: defaultTiming.pause, slow: slowAnswer}
 	if s.names, err = ParseNameMap(o.Topic); err != nil {
 		return nil, err
 	}

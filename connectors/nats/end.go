@@ -94,8 +94,8 @@ func (l *lane) isAtEnd(ctx context.Context) bool {
 	}
 	info := consumer.CachedInfo()
 	at := l.source.deliveredTo(info, own, arrived)
-	// The stream is asked last, and seldom: it answers with a message, which may
-	// be large.
+	// The stream is asked last, and seldom: it answers with a message, which
+	// may be large.
 	if !isFinished(info, at, l.source.last, own) || at < l.source.last && !l.nothingBehind(ctx, at) {
 		return false
 	}

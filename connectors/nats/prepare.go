@@ -50,7 +50,8 @@ var ErrStreamMadeAnew = errors.New("the stream was deleted and made anew since t
 // ErrLostTail is the error of a consumer that has acknowledged messages which
 // the stream has lost, and that no reset can take back: it would pass over new
 // messages until the stream is as long as it was.
-var ErrLostTail = errors.New("the stream lost its tail, and its consumer would skip what has those sequences now")
+var ErrLostTail = errors.New("the stream lost its tail, " +
+	"and its consumer would skip the messages that have those sequences now")
 
 // isFinal tells whether an error of prepareConsumer is for the operator.
 func (s *Source) isFinal(err error) bool {
@@ -134,8 +135,8 @@ func (s *Source) findConsumer(
 	return consumer, err == nil, err
 }
 
-// noteLostTail names a stream that is shorter than it was: a server that came
-// back with an older disk, or whose tail was in memory alone.
+// noteLostTail names a stream that is shorter than it was: a server came back
+// with an older disk, or the tail was in memory alone.
 func (s *Source) noteLostTail(stream *jetstream.StreamInfo, consumer *jetstream.ConsumerInfo) {
 	last, had := stream.State.LastSeq, consumer.Delivered.Stream
 	if s.start.known {

@@ -29,7 +29,7 @@ func (s *Source) readLease() {
 }
 
 // saveStart stores with a lease that was lost and is held again how far this
-// process has come: the entry has what was stored before.
+// process has come: the entry has an older position.
 func (s *Source) saveStart() {
 	if s.start.known && len(s.start.state) > 0 {
 		s.storeStart()

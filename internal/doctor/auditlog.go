@@ -63,6 +63,12 @@ func checkAuditFolder(line findings.Line, folder string) findings.Line {
 		line.Found, line.Remedy = "it cannot be made: "+err.Error(), "make the folder, for the user of the service"
 		return line
 	}
+	if err := canMakeFiles(folder); err != nil {
+		line.Found = fmt.Sprintf("it cannot be made: no file can be made in %s: %v", folder, err)
+		line.Remedy = "give the folder to the user of the service, or name another one; " +
+			"in a unit of systemd, name it in ReadWritePaths= or LogsDirectory="
+		return line
+	}
 	line.Level, line.Found = findings.OK, "a run makes it"
 	return line
 }

@@ -13,7 +13,10 @@ const (
 // Line is the result of one check of streamcrypt doctor. It never shows a
 // secret.
 type Line struct {
-	Check   string `json:"check"` // its name, which docs/operate.md explains
+	Check string `json:"check"` // its name, which docs/operate.md explains
+	// Route is the name of the route that the line is about, if several were
+	// looked at.
+	Route   string `json:"route,omitempty"`
 	Subject string `json:"subject"`
 	Level   Level  `json:"level"`
 	Found   string `json:"found"`

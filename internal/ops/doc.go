@@ -16,10 +16,10 @@
 //	route.go      what is known of a route; readiness
 //	collector.go, names.go, keys.go, work.go   the metrics
 //	resume.go     closing a breaker
-//	status.go, page.go, page.html     the status page
+//	status.go, rendered.go, page.go, page.html   the status page
 //
-// But for that the server only reads. Names of topics,
-// streams and keys are shown, and nothing of a message.
+// But for that the server only reads. Names of topics, streams and keys are
+// shown, and nothing of a message.
 //
 // The package must not know endpoints, commands or how a route works: it reads
 // figures of package watch.

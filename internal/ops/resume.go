@@ -28,6 +28,7 @@ func (s *Server) serveResume(o *Options) http.HandlerFunc {
 			}
 			s.source.Log.Warn("a person resumes the route", "route", name, "from", r.RemoteAddr)
 			route.Resume()
+			s.rendered.forget()
 			sayWord(w, http.StatusAccepted, "resumed")
 			return
 		}

@@ -59,6 +59,7 @@ type Server struct {
 	source   Source
 	http     http.Server
 	listener net.Listener
+	rendered rendered
 	ended    chan struct{}
 }
 

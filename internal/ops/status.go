@@ -1,9 +1,7 @@
 package ops
 
 import (
-	"encoding/json"
 	"maps"
-	"net/http"
 	"slices"
 	"time"
 
@@ -80,8 +78,9 @@ type placeStatus struct {
 	Hint     string     `json:"hint,omitempty"`
 }
 
-func (s *Server) serveStatus(w http.ResponseWriter, _ *http.Request) {
-	answer := status{Version: s.source.Version, Now: time.Now().UTC(), Routes: []routeStatus{}}
+// renderStatus looks at all routes.
+func (s *Server) renderStatus() *status {
+	answer := &status{Version: s.source.Version, Now: time.Now().UTC(), Routes: []routeStatus{}}
 	for _, r := range s.source.Routes() {
 		answer.Routes = append(answer.Routes, s.describeRoute(&r))
 	}
@@ -89,10 +88,7 @@ func (s *Server) serveStatus(w http.ResponseWriter, _ *http.Request) {
 		file := s.source.Configuration()
 		answer.Configuration = &file
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	_ = json.NewEncoder(w).Encode(&answer) // the client may have gone
+	return answer
 }
 
 func (s *Server) describeRoute(r *Route) routeStatus {

@@ -178,7 +178,7 @@ func (p *plan) newEndSealer(ctx context.Context, closers *closers) (*envelope.Se
 	}
 	sealer, err := envelope.NewSealer(wrappers, envelope.SealerOptions{
 		Context: string(p.context), KeyContext: p.KeyContext, RandomNonces: true, Signer: p.signer,
-		Log: p.env.Log, Audit: p.audit, Observer: &p.watch,
+		Log: p.env.Log, Audit: p.audit, Observer: p.newKeyObserver(),
 	})
 	if err != nil {
 		return nil, err

@@ -69,7 +69,7 @@ func (p *plan) sealerOptions() (o envelope.SealerOptions, err error) {
 		Limits:       p.window(),
 		Log:          p.env.Log,
 		Audit:        p.audit,
-		Observer:     &p.watch,
+		Observer:     p.newKeyObserver(),
 	}
 	o.Store, err = p.openStore()
 	return o, err
@@ -158,7 +158,7 @@ func (p *plan) loadRewrapKeys(ctx context.Context) (
 	o = envelope.RewrapperOptions{
 		Context: string(p.context), KeyContext: p.KeyContext, Signers: p.signers, Skew: p.MaxSkew,
 		PassUntrusted: p.passes(pipeline.ReasonUntrusted), Verify: p.VerifyKeys, Audit: p.audit,
-		Observer: &p.watch, Log: p.env.Log,
+		Observer: p.newKeyObserver(), Log: p.env.Log,
 	}
 	if o.Store, err = p.openStore(); err != nil {
 		return nil, nil, o, err

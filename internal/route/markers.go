@@ -15,7 +15,8 @@ func (r *records) warnOfMarkers() {
 	if r.do == encrypt || !r.in.Markers || r.passesTombstones() || r.options.DeadLetters != nil {
 		return
 	}
-	r.env.Log.Warn("the server writes a marker into this stream when a value has expired, and nobody seals it: the "+
-		"route stops at the first one (bare-tombstone); --tombstones=pass takes markers for deletes, and then everybody "+
-		"who can write to the stream can delete in the copy; --dead-letter sets them aside", "from", r.source.Name)
+	r.env.Log.Warn("the server writes a marker into this stream when a value has expired, and nobody seals it: "+
+		"the route stops at the first one (bare-tombstone); --tombstones=pass takes markers for deletes, and then "+
+		"everybody who can write to the stream can delete in the copy; --dead-letter sets them aside",
+		"from", r.source.Name)
 }

@@ -19,6 +19,7 @@ func open(ctx context.Context, do direction, c Config, env Env) (*Route, error) 
 		return nil, env.explain(err)
 	}
 	r := &Route{env: env, about: p.describeRoute(), keep: p.contextToKeep()}
+	p.followRoute()
 	p.claim = env.Memory.NewClaim()
 	r.closers.add(func() error {
 		p.claim.Release()

@@ -36,6 +36,7 @@ type plan struct {
 	statePath      string           // the file that State names, if it is one
 	patience       *retry.Patience
 	watch          watch.Route        // the figures of the route
+	tracer         Tracer             // nil: nobody follows it
 	breaker        *transform.Breaker // nil without one
 	resume         chan struct{}      // see Route.Resume
 	claim          *memlimit.Claim    // of an open route

@@ -199,7 +199,7 @@ func (p *plan) openerOptions() (o envelope.OpenerOptions, err error) {
 		Context: string(p.context), KeyContext: p.KeyContext, Bind: p.bind, ExtraHeaders: true,
 		Signers: p.signers, PassUntrusted: p.passes("untrusted"),
 		Skew: p.MaxSkew, NoSkewLimit: p.passes("skewed"), MaxMessageAge: p.MaxAge,
-		Log: p.env.Log, Audit: p.audit, Observer: &p.watch,
+		Log: p.env.Log, Audit: p.audit, Observer: p.newKeyObserver(),
 	}
 	if p.passes("stale") {
 		o.MaxMessageAge = 0

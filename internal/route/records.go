@@ -156,6 +156,9 @@ func (r *records) openEnds(ctx context.Context, archive archive.Functions, more 
 	r.options = r.pipelineOptions()
 	r.options.Source, r.options.Log = r.in.Source, r.env.Log
 	r.options.Observer, r.options.Work = &r.watch, &r.watch
+	if r.tracer != nil {
+		r.options.Steps = r.tracer
+	}
 	r.options.Parks, r.options.Resume = r.parks, r.resume
 	r.watch.SetWorkers(cmp.Or(r.options.Workers, runtime.GOMAXPROCS(0)))
 	r.memory = r.in.CountMemory(r.options) + int64(r.in.Places)*placeMemory + more

@@ -25,6 +25,7 @@
 //	check.go, peek.go   checks of keys; looks at single messages
 //	preview.go, places.go   a look before the run, and how places stand
 //	advice.go           advice about errors
+//	follow.go           who is told of batches and calls, for traces
 //
 // The package decides the defaults that hold for a route as a whole: its
 // context, how places are named, how headers are encoded for the other end, how
@@ -172,6 +173,8 @@ type Env struct {
 	// share; nil if the route has its own. Memory is what all routes may take.
 	Pool   *pipeline.Pool
 	Memory *memlimit.Bound
+	// Follow returns the Tracer of a route; nil if nobody follows routes.
+	Follow func(name, direction string) Tracer
 }
 
 // Encrypt opens a route that seals the messages that it reads. Everything that

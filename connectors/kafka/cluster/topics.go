@@ -47,6 +47,36 @@ func (c *Cluster) RefreshTopics(ctx context.Context, topics []*Topic) error {
 	return nil
 }
 
+// AskLeaders asks once about topics, each time another broker, and takes over
+// the leaders that it names. Nothing changes without an answer, or for a topic
+// that it takes for another one.
+func (c *Cluster) AskLeaders(ctx context.Context, topics []*Topic) {
+	names := make([]string, len(topics))
+	for i, t := range topics {
+		names[i] = t.name
+	}
+	if len(names) == 0 {
+		return
+	}
+	m, err := c.AskInTurn(ctx, names...)
+	if err != nil {
+		return // the next broker may know more
+	}
+	byName := make(map[string]*Topic, len(topics))
+	for _, t := range topics {
+		byName[t.name] = t
+	}
+	for i := range m.Topics {
+		found := &m.Topics[i]
+		if found.Err != nil || len(found.Partitions) == 0 {
+			continue
+		}
+		if t := byName[found.Name]; t != nil && t.ID() == found.ID {
+			_ = t.Note(found) // it is the same topic
+		}
+	}
+}
+
 func (t *Topic) isDue() bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()

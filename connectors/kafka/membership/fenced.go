@@ -16,10 +16,10 @@ var errFenceDoubt = errors.New("the coordinator knows another process of this in
 const doubtsPerSession = 10
 
 // noteFenced notes an answer that says that another process uses this member's
-// instance, and returns what it means: errFenceDoubt, or a loss. Nothing is read
+// instance, and returns its meaning: errFenceDoubt, or a loss. Nothing is read
 // or written any more, and the answer is believed when it has been the only one
-// for a while: a broker that was stopped or cut off, and goes on, answers for
-// a group that another broker has by now, and does not know a member that has
+// for a while: a broker that was stopped or cut off, and goes on, answers for a
+// group that another broker has by now, and does not know a member that has
 // joined there.
 func (m *Member) noteFenced(ctx context.Context, id Identity) error {
 	m.mu.Lock()
@@ -65,7 +65,7 @@ func (m *Member) findRival(ctx context.Context) error {
 	return errFenceDoubt // it has gone again
 }
 
-// judgeRival tells what it means that a member has this member's instance.
+// judgeRival returns the meaning of an id that has this member's instance.
 func (m *Member) judgeRival(id string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

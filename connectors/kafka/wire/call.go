@@ -71,6 +71,9 @@ func (c *call) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	}
 	broken, err := c.runOn(rw)
 	c.err = err
+	if broken && err == nil {
+		err = ErrInterrupted // closes the connection; the caller has its answer
+	}
 	release := c.release // after the next line the exchange may be another's
 	if !c.state.CompareAndSwap(running, finished) && release != nil {
 		release()
@@ -99,6 +102,24 @@ func (c *call) runOn(rw io.ReadWriter) (broken bool, err error) {
 	if c.request.bad {
 		return false, errLongName
 	}
+	if c.interrupter != nil {
+		return c.runInterruptibly(rw)
+	}
 	err = c.exchange.run(c.client, rw)
 	return err != nil, err
+}
+
+// runInterruptibly runs an exchange that somebody may end.
+func (c *call) runInterruptibly(rw io.ReadWriter) (broken bool, err error) {
+	err = ErrInterrupted
+	if c.interrupter.beginOn(rw) {
+		err = c.exchange.run(c.client, rw)
+	}
+	if !c.interrupter.endExchange() {
+		return err != nil, err
+	}
+	if err != nil {
+		err = ErrInterrupted
+	}
+	return true, err
 }

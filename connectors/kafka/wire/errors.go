@@ -76,7 +76,7 @@ func Retriable(err error) bool {
 	if _, ok := errors.AsType[tls.AlertError](err); ok {
 		return false
 	}
-	if errors.Is(err, ErrUnanswered) || errors.Is(err, context.DeadlineExceeded) ||
+	if errors.Is(err, ErrUnanswered) || errors.Is(err, ErrInterrupted) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return true
 	}

@@ -26,6 +26,8 @@ type exchange struct {
 	prepare func(peer *dial.Peer) error
 	// release, if not nil, gives the memory back if the caller has left.
 	release func()
+	// interrupter, if not nil, may end the exchange.
+	interrupter *Interrupter
 
 	header []byte // scratch
 	buffer []byte // of the answer, recycled

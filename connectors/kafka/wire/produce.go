@@ -32,6 +32,9 @@ type ProduceRequest struct {
 	// another goroutine if ctx ended while the exchange was running. From then
 	// on they may be changed, or sent again as they are.
 	Release func()
+	// Interrupter, if not nil, may end the exchange before its time: the error
+	// matches ErrInterrupted then.
+	Interrupter *Interrupter
 }
 
 // ProducePartition is a batch, as batch.Appender finished it.
@@ -69,7 +72,9 @@ type ProducedPartition struct {
 // the client's.
 func (c *Client) Produce(ctx context.Context, request *ProduceRequest) (*ProduceResponse, error) {
 	release := request.Release
-	x := &exchange{api: protocol.Produce, version: produceVersion, release: release}
+	x := &exchange{
+		api: protocol.Produce, version: produceVersion, release: release, interrupter: request.Interrupter,
+	}
 	if request.Adding {
 		x.version = addingVersion
 	}

@@ -45,6 +45,13 @@ func (p *proxy) close() {
 	p.wait.Wait()
 }
 
+// dialed is how many connections were made.
+func (p *proxy) dialed() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dials
+}
+
 // dial is for a Transport: what it connects to goes through the proxy.
 func (p *proxy) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	p.mu.Lock()

@@ -75,8 +75,8 @@ func (n *stream) loadSecret(
 	if source == nil {
 		return connector.LoadIDSecret(ctx, conn, n.lease, secretName(in.Identity))
 	}
-	// All consumers of a stream have one secret, also when their filters or their
-	// destinations differ: a consumer goes on when its destination has changed.
+	// All consumers of a stream have one secret, also when their filters or
+	// destinations differ: a consumer goes on when its destination changes.
 	name, created := source.Identity()
 	identity, err := identifyStream(source.Domain(), name, created, nil, "")
 	if err != nil {

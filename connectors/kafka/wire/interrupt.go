@@ -1,0 +1,60 @@
+package wire
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"time"
+)
+
+// ErrInterrupted says that an Interrupter has ended an exchange. Nobody knows
+// whether the broker has carried it out.
+var ErrInterrupted = errors.New("given up before the answer")
+
+// Interrupter ends an exchange that is under way, by its connection: when the
+// request returns, nothing reads the memory of the exchange any more. (After
+// the end of its context the connection still may.) The zero Interrupter is
+// ready. It is for one exchange, and safe for concurrent use.
+type Interrupter struct {
+	mu     sync.Mutex
+	conn   deadliner // of the exchange, while it runs
+	called bool
+}
+
+// deadliner is a connection for an Interrupter. Its methods may be called
+// beside a Read or Write.
+type deadliner interface {
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+}
+
+// Interrupt ends the exchange, or keeps it from beginning. It has no effect on
+// one that is over.
+func (i *Interrupter) Interrupt() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.called = true
+	if i.conn != nil {
+		past := time.Unix(1, 0)
+		_ = i.conn.SetReadDeadline(past) // a connection without deadlines takes its time
+		_ = i.conn.SetWriteDeadline(past)
+	}
+}
+
+// beginOn notes the connection of the exchange. It is false if that was
+// interrupted before.
+func (i *Interrupter) beginOn(rw io.ReadWriter) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.conn, _ = rw.(deadliner)
+	return !i.called
+}
+
+// endExchange forgets the connection, and tells whether the exchange was
+// interrupted: then no other one may use the connection.
+func (i *Interrupter) endExchange() (interrupted bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.conn = nil
+	return i.called
+}

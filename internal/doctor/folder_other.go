@@ -1,0 +1,6 @@
+//go:build !unix
+
+package doctor
+
+// canMakeFiles is not known here.
+func canMakeFiles(string) error { return nil }
