@@ -29,12 +29,14 @@ func main() {
 
 // settings are the flags.
 type settings struct {
-	json    bool
-	quick   bool
-	parts   string
-	size    int64 // of the file, in MiB
-	dir     string
-	profile string
+	json  bool
+	quick bool
+	parts string
+	size  int64 // of the file, in MiB
+	dir   string
+	// generated is the size of the records that are generated, in MiB.
+	generated int64
+	profile   string
 }
 
 func parseFlags() settings {
@@ -42,14 +44,15 @@ func parseFlags() settings {
 	flag.BoolVar(&s.json, "json", false, "print JSON instead of a table")
 	flag.BoolVar(&s.quick, "quick", false, "less than a minute: shorter measurements and a file of 256 MiB")
 	flag.StringVar(&s.parts, "parts",
-		"file,messages,aad,headers,signing,core,observation,gate,rewrap,keys,compression,packed,routes,reload",
+		"file,generated,messages,aad,headers,signing,core,observation,gate,rewrap,keys,compression,packed,routes,reload",
 		"the `parts` to measure")
 	flag.Int64Var(&s.size, "size", 4<<10, "size of the file in `MiB`")
+	flag.Int64Var(&s.generated, "generated", 20<<10, "size of the records of the part generated in `MiB`")
 	flag.StringVar(&s.dir, "dir", os.TempDir(), "`folder` for the file and its copies: five times its size")
 	flag.StringVar(&s.profile, "cpuprofile", "", "write a processor profile of this process to `file`")
 	flag.Parse()
 	if s.quick {
-		s.size = min(s.size, 256)
+		s.size, s.generated = min(s.size, 256), min(s.generated, 256)
 	}
 	return s
 }
@@ -100,6 +103,7 @@ func measureParts(ctx context.Context, s *settings) (*Report, error) {
 		{"file", func() ([]Figure, error) {
 			return measureFile(ctx, s.dir, s.size<<20, s.scaleBudget(40*time.Second))
 		}},
+		{"generated", func() ([]Figure, error) { return measureGenerated(ctx, s.dir, s.generated<<20) }},
 		{"messages", func() ([]Figure, error) { return measureMessages(ctx, s.scaleBudget(5*time.Second)) }},
 		{"aad", func() ([]Figure, error) { return measureAAD(s.scaleBudget(10 * time.Second)) }},
 		{"headers", func() ([]Figure, error) { return measureHeaders(ctx, s.scaleBudget(5*time.Second)) }},

@@ -49,6 +49,7 @@ type planObject struct {
 	KeyStore   string        `json:"key_store,omitempty"`
 	Delivery   string        `json:"delivery,omitempty"`
 	Memory     int64         `json:"memory_bytes"`
+	Rate       int64         `json:"rate_bytes_per_second,omitempty"`
 	Checkpoint string        `json:"checkpoint,omitempty"`
 	State      string        `json:"state,omitempty"`
 	Audit      string        `json:"audit,omitempty"`
@@ -72,7 +73,7 @@ type planProblem struct {
 func newPlanObject(r *route.Preview) *planObject {
 	return &planObject{
 		Route: r.Name, Direction: r.Direction, Ready: r.IsUsable(), Context: r.Context, Profile: r.Profile,
-		KeyStore: r.KeyStore, Delivery: r.Delivery, Memory: r.Memory, Checkpoint: r.Checkpoint,
+		KeyStore: r.KeyStore, Delivery: r.Delivery, Memory: r.Memory, Rate: r.Rate, Checkpoint: r.Checkpoint,
 		State: r.State, Audit: r.Audit,
 		Parts: listParts(r), Problems: describeProblems(r.Problems),
 	}
@@ -134,6 +135,9 @@ func writePlan(r *route.Preview) string {
 	row(2, "key store", r.KeyStore)
 	row(2, "delivery", r.Delivery)
 	row(2, "memory", fmt.Sprintf("%d MiB at most", r.Memory>>20))
+	if r.Rate > 0 {
+		row(2, "rate", fmt.Sprintf("%d bytes of plaintext a second at most", r.Rate))
+	}
 	row(2, "checkpoint", r.Checkpoint)
 	row(2, "state", r.State)
 	row(2, "audit log", r.Audit)

@@ -25,6 +25,7 @@ type resourceFlags struct {
 	Budget  size          `placeholder:"SIZE" group:"Resources" help:"Memory of a worker; default: ${budget}."`
 	Audit   string        `placeholder:"FILE" group:"Keys" complete:"path" help:"Record every key operation in FILE, in a chain that streamcrypt keys audit verify checks."`
 	Ahead   size          `name:"read-ahead" placeholder:"SIZE" group:"Resources" help:"How much is read at a time; default: ${read_ahead}, or less where the kind of source says so."`
+	Rate    speed         `placeholder:"SPEED" group:"Resources" help:"Carry at most so many bytes of plaintext in a second, such as 50MB/s; of envelopes when rewrapping."`
 	Grace   time.Duration `placeholder:"TIME" group:"Resources" help:"How long writes may go on after a signal; default: ${grace}."`
 }
 
@@ -47,7 +48,7 @@ func (f *keyFlags) newConfig(from string) route.Config {
 
 func (f *resourceFlags) fillIn(c *route.Config) {
 	c.Workers, c.Budget, c.ReadAhead, c.Grace = f.Workers, int64(f.Budget), int64(f.Ahead), f.Grace
-	c.Audit = f.Audit
+	c.Audit, c.Rate = f.Audit, int64(f.Rate)
 }
 
 // runFlags are the flags of every command that runs a route.
@@ -82,7 +83,7 @@ type toFlags struct {
 type sinkFlags struct {
 	DeadLetter string `placeholder:"URL" group:"Route" complete:"dead-letter" help:"Where to note rejected messages; without it the first one stops its lane."`
 	Values     string `name:"dead-letter-value" placeholder:"RULE" group:"Route" help:"How much of the value a dead letter has when opening: full (the default; a value above 1 MiB is hashed), hash or none."`
-	Checkpoint string `placeholder:"FILE" group:"Route" complete:"path" help:"Keeps how far files were read and written, so that the next run goes on there."`
+	Checkpoint string `placeholder:"FILE" group:"Route" complete:"path" help:"Keeps how far files, streams without a consumer and topics without a group were read, and files written, so that the next run goes on there."`
 	Overwrite  bool   `group:"Route" help:"Replace an output file that exists."`
 	Instance   string `placeholder:"NAME" group:"Route" help:"This process among the members of a consumer group, the same after a restart; transactions that it left open are then aborted at once."`
 }

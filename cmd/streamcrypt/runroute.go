@@ -16,7 +16,6 @@ import (
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/ops"
 	"github.com/streamcrypt/streamcrypt/internal/route"
-	"github.com/streamcrypt/streamcrypt/internal/watch"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -104,8 +103,9 @@ func (p *program) carryRoute(r *route.Route, came bool) (err error) {
 	started := time.Now()
 	reporter := func() *progress.Reporter {
 		defer p.reloadKeys(r, came)()
-		reporter := p.watchRoute(r, p.mode)
+		reporter, stopEvents := p.watchRoute(r, p.mode), p.startEvents(r)
 		err = r.Run(p.ctx)
+		stopEvents()
 		return reporter
 	}()
 	reporter.Stop()
@@ -155,14 +155,7 @@ func (p *program) watchRoute(r *route.Route, mode progress.Mode) *progress.Repor
 
 // watchRouteIn does the same with a log of the route's own.
 func (p *program) watchRouteIn(r *route.Route, mode progress.Mode, log *slog.Logger) *progress.Reporter {
-	return progress.Start(mode, p.voice.screen, log, func() progress.State {
-		s := r.Snapshot()
-		shown := progress.State{Done: s.Done, Total: s.Total, Bytes: s.Unit == endpoint.Bytes}
-		if s.Lag != watch.Unknown {
-			shown.Lag = &s.Lag
-		}
-		return shown
-	})
+	return progress.Start(mode, p.voice.screen, log, func() progress.State { return readProgress(r) })
 }
 
 // checkOutput refuses a standard output that cannot take the route's own

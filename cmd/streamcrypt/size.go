@@ -9,10 +9,12 @@ import (
 // size is a number of bytes as people write it: 65536, 64KiB, 8MiB.
 type size int64
 
-var units = []struct {
+type unit struct {
 	name  string
 	bytes int64
-}{
+}
+
+var units = []unit{
 	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"B", 1}, {"", 1},
 }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,8 +50,10 @@ type Owner struct {
 }
 
 // OpenCheckpoint opens the checkpoint at path, or makes one. A checkpoint of
-// another owner is refused; only the keys may differ, since keys are changed,
-// and a key that was missing is given. The caller closes it after the run.
+// another owner is refused. Only the keys of a route that opens envelopes may
+// differ, since a key that was missing is given; one that seals would make an
+// output of which readers need the keys of all its runs. The caller closes it
+// after the run.
 func OpenCheckpoint(path string, owner Owner) (*Checkpoint, error) {
 	return loadCheckpoint(osDisk{}, path, owner)
 }
@@ -75,11 +78,18 @@ func loadCheckpoint(d disk, path string, owner Owner) (*Checkpoint, error) {
 }
 
 func (c *Checkpoint) checkOwner(owner *Owner) error {
+	keysOf := func(m *RouteMark) string {
+		if m.Work == "decrypt" {
+			return ""
+		}
+		return strings.Join(slices.Sorted(slices.Values(m.Keys)), " ")
+	}
 	for _, part := range []struct{ name, was, is string }{
 		{"source", c.now.Ends.From, owner.From},
 		{"destination", c.now.Ends.To, owner.To},
 		{"work", c.now.Route.Work, owner.Work},
 		{"context", c.now.Route.Context, owner.Context},
+		{"keys", keysOf(&c.now.Route), keysOf(&owner.RouteMark)},
 	} {
 		if part.was != part.is {
 			return fmt.Errorf("made for %s %q, not %q", part.name, part.was, part.is)

@@ -57,7 +57,7 @@ func TestCheckpointBelongs(t *testing.T) {
 // the changes that this one makes, and that the keys of the last run are kept.
 func TestCheckpointKeepsSections(t *testing.T) {
 	path := temp(t, "ck")
-	owner := Owner{From: "a", To: "b", RouteMark: RouteMark{Work: "encrypt", Context: "c", Keys: []string{"01"}}}
+	owner := Owner{From: "a", To: "b", RouteMark: RouteMark{Work: "decrypt", Context: "c", Keys: []string{"01"}}}
 	if _, err := OpenCheckpoint(path, owner); err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestCheckpointKeepsSections(t *testing.T) {
 	if at, ok := ck.positionOf("p"); !ok || at.Next != 7 || string(at.State) != "s" {
 		t.Errorf("position %+v", at)
 	}
-	for _, other := range []RouteMark{{Work: "decrypt", Context: "c"}, {Work: "encrypt", Context: "d"}} {
+	for _, other := range []RouteMark{{Work: "encrypt", Context: "c"}, {Work: "decrypt", Context: "d"}} {
 		if _, err := OpenCheckpoint(path, Owner{From: "a", To: "b", RouteMark: other}); err == nil || !strings.Contains(err.Error(), "made for") {
 			t.Errorf("%+v: %v", other, err)
 		}

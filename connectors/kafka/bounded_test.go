@@ -191,6 +191,8 @@ func TestBounds(t *testing.T) {
 		{"times", Start{Time: base.Add(30 * time.Second)}, Until{Time: base.Add(60 * time.Second)}, nil, 30, 59, 30},
 		{"later", Start{Time: base.Add(time.Hour)}, Until{End: true}, nil, 0, 0, 0},
 		{"a partition", Start{}, Until{End: true}, []int32{1, 1}, 1, 99, 50},
+		{"places", Start{Places: map[string]int64{"in/0": 10}}, Until{Places: map[string]int64{"in/0": 20, "in/1": 0}}, nil, 20, 38, 10},
+		{"an end of one place", Start{}, Until{Places: map[string]int64{"in/1": 5}}, nil, 0, 98, 55},
 		{"beyond", Start{Offset: 1000}, Until{Offset: 2000}, nil, 0, 0, 0},
 	}
 	for i, test := range tests {
@@ -221,6 +223,33 @@ func TestBounds(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestBoundsOfOtherPlaces: a bound that names a partition which is not read is
+// refused by its name.
+func TestBoundsOfOtherPlaces(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	b.topic("in", 2)
+	c := b.connect(nil)
+	other := map[string]int64{"in/2": 5}
+	for want, o := range map[string]SourceOptions{
+		`start=: "in/2" is no partition`: {Topic: "in", Start: Start{Places: other}, Until: Until{End: true}},
+		`until=: "in/2" is no partition`: {Topic: "in", Until: Until{Places: other}},
+		`until=: "in/1" is no partition`: {Topic: "in", Until: Until{Places: map[string]int64{"in/1": 5}}, Partitions: []int32{0}},
+		"more than one end":              {Topic: "in", Until: Until{Places: other, Offset: 1}},
+		"more than one start":            {Topic: "in", Start: Start{Places: other, New: true}, Group: "g"},
+		"in/0: a negative offset":        {Topic: "in", Until: Until{Places: map[string]int64{"in/0": -1}}},
+	} {
+		if _, err := NewSource(t.Context(), c, o); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	b.put("in", 2, numbered(0, 10))
+	src := b.source(c, SourceOptions{Topic: "in", Until: Until{Places: map[string]int64{"in/0": 3}}})
+	if got := src.DescribeEnds(); got != "in/0@3,in/1@5" {
+		t.Errorf("the run ends at %s", got)
 	}
 }
 

@@ -209,6 +209,9 @@ func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 		}
 	}
 	l.mu.Unlock()
+	if err := l.source.saveCheckpoint(done); err != nil {
+		return markPassing(err)
+	}
 	if l.committer == nil {
 		return nil
 	}

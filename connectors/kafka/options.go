@@ -12,29 +12,6 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// Start says where partitions begin that have no committed offset. The zero
-// Start is the earliest record. At most one field is set.
-type Start struct {
-	New    bool      // records that are written after the Source was opened
-	Time   time.Time // the first record with this timestamp or a later one
-	Offset int64     // this offset in every partition, or the earliest after it
-	// Sealed begins behind the last message that the destination holds, as
-	// Source.FindSealed tells, which must be set before the Source serves. For
-	// Peekers it is the earliest record until then.
-	Sealed bool
-}
-
-// Until says where a bounded run ends. The zero Until is never. At most one
-// field is set.
-type Until struct {
-	End    bool      // behind the last record when NewSource is called, of a transaction that is open as well
-	Time   time.Time // before the first record with this timestamp or a later one, and at the latest as End
-	Offset int64     // before this offset in every partition, and at the latest as End
-}
-
-// Bounded tells whether the run ends by itself.
-func (u Until) Bounded() bool { return u != Until{} }
-
 // SourceOptions say how topics are read. Topic is required, and Group if there
 // is no Until.
 type SourceOptions struct {
@@ -126,23 +103,20 @@ func (o SourceOptions) withDefaults() (SourceOptions, error) {
 		return fail("partitions are chosen of one topic only")
 	case o.Group == "" && !o.Until.Bounded():
 		return fail("no group; only a run that ends (until=latest) can do without")
-	case countGiven(o.Start.New, !o.Start.Time.IsZero(), o.Start.Offset != 0, o.Start.Sealed) > 1:
-		return fail("more than one start is given")
-	case countGiven(o.Until.End, !o.Until.Time.IsZero(), o.Until.Offset != 0) > 1:
-		return fail("more than one end is given")
-	case o.Start.Offset < 0 || o.Until.Offset < 0:
-		return fail("a negative offset")
 	case o.Start.New && o.Until.Bounded():
 		return fail("a run that begins with new records has no end")
 	case o.Partitions != nil && !o.Until.Bounded():
 		return fail("a member of a group cannot choose its partitions; a run that ends (until=latest) can")
-	case o.BrokerDeals && (o.Start != Start{} && !o.Start.Sealed):
+	case o.BrokerDeals && o.Start.IsGiven() && !o.Start.Sealed:
 		return fail("where the broker deals partitions no member knows whether the group is new; " +
 			"begin at the earliest record")
 	case o.Workers < 0:
 		return fail("%d workers", o.Workers)
 	case o.CodecMemory < 0 || o.CodecMemory > 0 && o.CodecMemory < batch.MinCodecMemory:
 		return fail("codec memory of %d bytes: %d is the least", o.CodecMemory, batch.MinCodecMemory)
+	}
+	if err := errors.Join(o.Start.check(), o.Until.check()); err != nil {
+		return fail("%w", err)
 	}
 	err = errors.Join(membership.CheckTimes(o.Session, o.Rebalance), membership.CheckInstance(o.Instance))
 	if err != nil {
@@ -158,15 +132,6 @@ func (o SourceOptions) withDefaults() (SourceOptions, error) {
 		o.Log = slog.Default()
 	}
 	return o, nil
-}
-
-func countGiven(options ...bool) (n int) {
-	for _, is := range options {
-		if is {
-			n++
-		}
-	}
-	return n
 }
 
 // Delivery is the promise about each message: see the package comment.

@@ -17,7 +17,8 @@ import (
 )
 
 // FreshPlaces returns the partitions of the topics for which the group has no
-// offset at all, or without a group all partitions. Brokers forget the offsets
+// offset at all, or without a group all partitions, and of which a checkpoint
+// knows nothing. Brokers forget the offsets
 // of a group that has been empty for a week, so that an old group may look like
 // a new one. Where the group has members it returns none: one of them may have
 // begun a moment ago.
@@ -38,7 +39,7 @@ func (s *Source) FreshPlaces(ctx context.Context) ([]string, error) {
 	}
 	var places []string
 	for _, p := range partitions {
-		if place := s.topics.placeOf(p); fresh(cluster.TopicOf(place)) {
+		if place := s.topics.placeOf(p); fresh(cluster.TopicOf(place)) && !s.isCheckpointed(place) {
 			places = append(places, place)
 		}
 	}
@@ -98,6 +99,26 @@ func (s *Sink) OpenPeekers(ctx context.Context, place string) ([]*Peeker, error)
 		return all, nil
 	}
 	return slices.DeleteFunc(slices.Clone(all), func(p *Peeker) bool { return p.number != number }), nil
+}
+
+// HoldsRecords tells whether the topic to which the records of a place of the
+// Source go holds any. It takes no right to read them. Several goroutines may
+// call it.
+func (s *Sink) HoldsRecords(ctx context.Context, place string) (bool, error) {
+	to, err := s.destinationFor(ctx, s.feedOf(place), false)
+	if err != nil || to == nil {
+		return false, err
+	}
+	rows, err := to.ListOffsets(ctx, to.Partitions(), wire.Earliest, wire.Latest)
+	if err != nil {
+		return false, err
+	}
+	for i, first := range rows[0] {
+		if first < rows[1][i] {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // peekedTopic has the Peekers of the destination that was looked at last:

@@ -23,6 +23,10 @@ type Source struct {
 	// if that holds none.
 	FindSealed func(ctx context.Context, place string) (int64, error)
 
+	// Checkpoint, if not nil, keeps positions beside the group, or without one.
+	// It is set before the Source serves.
+	Checkpoint Checkpoint
+
 	cluster      *cluster.Cluster
 	names        TopicNames
 	topics       *topicSet
@@ -68,6 +72,9 @@ func NewSource(ctx context.Context, c *cluster.Cluster, o SourceOptions) (*Sourc
 			return nil, fmt.Errorf("kafka topic %s: it has no partition %d among its %d",
 				o.Topic, p, s.topics.PartitionCount())
 		}
+	}
+	if err := s.checkBoundPlaces(); err != nil {
+		return nil, err
 	}
 	if o.Until.Bounded() {
 		return s, s.findEnds(ctx)

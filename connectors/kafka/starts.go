@@ -32,6 +32,7 @@ func (s *Source) findPositions(
 			return nil, nil, err
 		}
 	}
+	s.loadCheckpoint(out, known)
 	var unknown []int // indexes
 	var asked []int32
 	for i, p := range partitions {
@@ -44,7 +45,7 @@ func (s *Source) findPositions(
 		}
 	}
 	if len(unknown) == 0 {
-		return out, known, nil
+		return out, known, s.beginCheckpoint(out)
 	}
 	starts, err := s.findStarts(ctx, asked, func(p int32) bool { return fresh(p) && !replaced[p] })
 	if err != nil {
@@ -54,6 +55,9 @@ func (s *Source) findPositions(
 	for n, i := range unknown {
 		out[i].Next = starts[n]
 		offsets = append(offsets, s.topics.offsetOf(asked[n], starts[n]))
+	}
+	if err := s.beginCheckpoint(out); err != nil {
+		return nil, nil, err
 	}
 	if s.Start.New || s.sink == nil && s.Group != "" {
 		// Where the end is now must not be forgotten if the lane is lost before
@@ -140,8 +144,8 @@ func (s *Source) findStarts(ctx context.Context, partitions []int32, fresh func(
 			starts[i] = first
 		case s.Start.New:
 			starts[i] = end
-		case s.Start.Offset > 0:
-			starts[i] = min(max(s.Start.Offset, first), end)
+		case s.Start.Offset > 0 || s.Start.Places != nil:
+			starts[i] = min(max(s.Start.offsetOf(s.topics.placeOf(partitions[i])), first), end)
 		case len(rows) > 2 && rows[2][i] >= 0:
 			starts[i] = max(rows[2][i], first)
 		case len(rows) > 2:
@@ -151,31 +155,4 @@ func (s *Source) findStarts(ctx context.Context, partitions []int32, fresh func(
 		}
 	}
 	return starts, nil
-}
-
-// findEnds sets the offsets where a bounded run ends.
-func (s *Source) findEnds(ctx context.Context) error {
-	all := s.topics.Partitions()
-	ends, err := s.topics.ListEnds(ctx, all)
-	if err != nil {
-		return err
-	}
-	var behind []int64 // the time, by partition
-	if !s.Until.Time.IsZero() {
-		rows, err := s.topics.ListOffsets(ctx, all, s.Until.Time.UnixMilli())
-		if err != nil {
-			return err
-		}
-		behind = rows[0]
-	}
-	s.untilOffsets = ends
-	for i := range s.untilOffsets {
-		if s.Until.Offset > 0 {
-			s.untilOffsets[i] = min(s.untilOffsets[i], s.Until.Offset)
-		}
-		if behind != nil && behind[i] >= 0 {
-			s.untilOffsets[i] = min(s.untilOffsets[i], behind[i])
-		}
-	}
-	return nil
 }

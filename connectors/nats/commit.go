@@ -17,13 +17,17 @@ type saving struct {
 
 // Commit acknowledges as many messages as done says, in read order: the lane
 // has one place. The acknowledgements leave at once; those that cannot, because
-// the connection is down, leave when it is back. If the position has the state
+// the connection is down, leave when it is back. With a Checkpoint they leave
+// when the position is durable there. If the position has the state
 // of a Gate, its messages are acknowledged when that is stored with the lease,
 // within 100 ms: a message that is acknowledged and that the Gate does not know
 // could be played again to the next owner. So are messages in parts, and all
 // behind one that waits.
 func (l *lane) Commit(_ context.Context, done *pipeline.Progress) error {
 	if err := l.CheckOwner(); err != nil {
+		return err
+	}
+	if err := l.source.saveCheckpoint(done); err != nil {
 		return err
 	}
 	l.mu.Lock()

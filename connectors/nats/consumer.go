@@ -31,8 +31,8 @@ func (s *Source) openConsumer(ctx context.Context, stream jetstream.Stream) erro
 		return fmt.Errorf("nats stream %s, consumer %q: %w", s.Stream, s.Consumer, err)
 	}
 	info := consumer.CachedInfo()
-	s.config = info.Config
-	s.backlog = info.NumPending + uint64(info.NumAckPending)
+	s.config, s.begun = info.Config, info.AckFloor.Stream+1
+	s.backlog = s.measureBacklog(info.NumPending+uint64(info.NumAckPending), info.AckFloor.Stream)
 	return nil
 }
 
@@ -56,9 +56,10 @@ func (s *Source) bindOrCreate(ctx context.Context, stream jetstream.Stream) (jet
 // ackPolicy is that of a consumer that is made. One acknowledgement for many
 // messages is sent where one process reads in order, and where the server can
 // reset the consumer: it ignores acknowledgements of messages that were
-// delivered before a redelivery, and a reset is the only remedy.
+// delivered before a redelivery, and a reset is the only remedy. A work queue
+// takes no such acknowledgement.
 func (s *Source) ackPolicy() jetstream.AckPolicy {
-	if s.Shared || !s.conn.canReset() {
+	if s.Shared || !s.conn.canReset() || s.streamConfig.Retention == jetstream.WorkQueuePolicy {
 		return jetstream.AckExplicitPolicy
 	}
 	return jetstream.AckAllPolicy
@@ -83,6 +84,8 @@ func (s *Source) newConsumer() jetstream.ConsumerConfig {
 		cfg.InactiveThreshold = temporaryFor
 	}
 	switch {
+	case s.resume.known:
+		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, max(s.resume.next, 1)
 	case s.Start.Sequence > 0:
 		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, s.Start.Sequence
 	case !s.Start.Time.IsZero():

@@ -186,7 +186,7 @@ func (s *Source) firstMessage(ctx context.Context, stream jetstream.Stream, from
 	for _, filter := range filters {
 		m, err := stream.GetMsg(ctx, from, jetstream.WithGetMsgSubject(filter))
 		switch {
-		case errors.Is(err, jetstream.ErrMsgNotFound):
+		case isNotFound(err):
 		case err != nil:
 			return 0, err
 		case first == 0 || m.Sequence < first:
@@ -195,6 +195,8 @@ func (s *Source) firstMessage(ctx context.Context, stream jetstream.Stream, from
 	}
 	return first, nil
 }
+
+func isNotFound(err error) bool { return errors.Is(err, jetstream.ErrMsgNotFound) }
 
 // isFinished tells whether a consumer that has delivered all up to at has
 // delivered all up to last and waits for nobody else: own is how many of the

@@ -2,10 +2,10 @@ package nats
 
 import "slices"
 
-// FilterSubjects returns the subjects that the consumer filters by, sorted;
-// none if it takes all.
+// FilterSubjects returns the subjects that are read, sorted;
+// none if all are.
 func (s *Source) FilterSubjects() []string {
-	return slices.Compact(sortFilters(filtersOf(&s.config)))
+	return slices.Compact(sortFilters(s.Filters))
 }
 
 // Domain returns the JetStream domain of the stream, "" if there is none.

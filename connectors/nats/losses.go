@@ -96,8 +96,12 @@ func (s *Source) countsLosses() bool {
 		!keepsLastValues(&s.streamConfig) && s.streamConfig.Retention == jetstream.LimitsPolicy
 }
 
-// noteHole is losses.noteHole, where sequences that do not come count.
+// noteHole is losses.noteHole, where sequences that do not come count: up to
+// the end of the run.
 func (s *Source) noteHole(from, to uint64) {
+	if s.UntilEnd {
+		to = min(to, s.last)
+	}
 	if s.countsLosses() {
 		s.losses.noteHole(from, to)
 	}

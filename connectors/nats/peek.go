@@ -21,8 +21,8 @@ type Peeker struct {
 	first, end int64
 }
 
-// NewPeeker opens a stream as it is now. Of o it uses Stream, Filters, and
-// Start if that is a sequence.
+// NewPeeker opens a stream as it is now. Of o it uses Stream, Filters, Until,
+// and Start if that is a sequence.
 func NewPeeker(ctx context.Context, conn *Conn, o SourceOptions) (*Peeker, error) {
 	switch {
 	case !validToken(o.Stream):
@@ -34,10 +34,14 @@ func NewPeeker(ctx context.Context, conn *Conn, o SourceOptions) (*Peeker, error
 	if err != nil {
 		return nil, fmt.Errorf("nats stream %s: %w", o.Stream, err)
 	}
+	last, err := o.findLast(ctx, conn, stream)
+	if err != nil {
+		return nil, err
+	}
 	state := stream.CachedInfo().State
 	p := &Peeker{
 		name: o.Stream, stream: stream, filters: o.Filters,
-		first: int64(max(1, state.FirstSeq, o.Start.Sequence)), end: int64(state.LastSeq) + 1,
+		first: int64(max(1, state.FirstSeq, o.Start.Sequence)), end: int64(last) + 1,
 	}
 	if len(p.filters) == 0 {
 		p.filters = []string{">"}

@@ -23,6 +23,7 @@ func (s *Source) prepare(ctx context.Context) error {
 		s.readLease()
 		s.saveStart()
 	}
+	s.useCheckpoint()
 	for first := true; ; first = false {
 		started := time.Now()
 		err := s.prepareConsumer(ctx)

@@ -29,29 +29,22 @@ const (
 	envelopeBytes = 8 << 10
 )
 
-// Start says where a consumer begins that does not exist yet. The zero Start is
-// the beginning of the stream. At most one field is set.
-type Start struct {
-	Sequence uint64    // the first message with this sequence or a higher one
-	Time     time.Time // the first message stored at this time or later
-	New      bool      // messages stored after the consumer was made
-}
-
 // SourceOptions say how a stream is read. Stream is required.
 type SourceOptions struct {
 	Stream string
 	// Consumer is the durable consumer that remembers what was read. It is
 	// created if it does not exist. It may be empty in a bounded run, which
-	// then starts at Start and remembers nothing.
+	// then starts at Start and remembers nothing, and in one with a Checkpoint.
 	Consumer string
 	// Filters are the subjects to read, wildcards included; empty means all.
 	Filters []string
 	Start   Start
-	// UntilEnd makes the run bounded: it ends after the message that is the
-	// stream's last when NewSource is called, and after whatever an earlier
-	// run, or another process with the same consumer, had taken and not
-	// finished.
+	// UntilEnd makes the run bounded: it ends where Until says, and after
+	// whatever an earlier run, or another process with the same consumer, had
+	// taken and not finished.
 	UntilEnd bool
+	// Until is where a bounded run ends.
+	Until Until
 
 	// Sealed says that the stream holds envelopes. In a plaintext stream,
 	// headers with an effect (rollup, TTL, message id) become headers of ours
@@ -74,6 +67,10 @@ type SourceOptions struct {
 	// State keeps the Gate's state; nil keeps it in the entry of the lease,
 	// without which there is none to keep.
 	State StateStore
+	// OpenCheckpoint opens the Checkpoint of the run when the stream is known
+	// (Source.Identity, Domain, FilterSubjects); nil if there is none. It does
+	// not go with Shared.
+	OpenCheckpoint func(*Source) (Checkpoint, error)
 	// Instance names this process to others that wait for the lease. It may be
 	// empty.
 	Instance string
@@ -118,6 +115,9 @@ type Source struct {
 	bucket       jetstream.KeyValue       // of leases; nil without
 	lease        *lease                   // nil without
 	start        startPosition            // of the next lane
+	checkpoint   Checkpoint               // nil without
+	resume       startPosition            // as it was when the run began
+	begun        uint64                   // where the consumer stood when it was opened
 	number       uint64                   // of the delivery before the next lane
 	expected     []uint64                 // the sequences that the next lane must begin with
 	stateTold    bool                     // it was said that the Gate's state is lost, or nobody can tell
@@ -141,6 +141,9 @@ func NewSource(ctx context.Context, conn *Conn, o SourceOptions) (*Source, error
 		}
 		s.lease = s.newLease()
 	}
+	if err := s.loadCheckpoint(stream.CachedInfo().State.LastSeq); err != nil {
+		return nil, err
+	}
 	if err := s.openConsumer(ctx, stream); err != nil {
 		return nil, conn.explainStream(started, s.Stream, err)
 	}
@@ -154,6 +157,10 @@ func bindStream(ctx context.Context, conn *Conn, o SourceOptions) (*Source, jets
 	if err != nil {
 		return nil, nil, err
 	}
+	if o.Consumer == "" && !o.UntilEnd && o.OpenCheckpoint == nil {
+		return nil, nil, fmt.Errorf("nats stream %s: no consumer name; only a run that ends (until=latest) "+
+			"or has a checkpoint can do without", o.Stream)
+	}
 	s := &Source{SourceOptions: o, conn: conn, partWait: partWait}
 	s.window = max(o.ReadAhead, int(conn.nc.MaxPayload())+envelopeBytes)
 	if s.window > maxWindow {
@@ -166,33 +173,34 @@ func bindStream(ctx context.Context, conn *Conn, o SourceOptions) (*Source, jets
 		return nil, nil, fmt.Errorf("nats stream %s: %w", o.Stream, conn.explainStream(started, o.Stream, err))
 	}
 	info := stream.CachedInfo()
-	s.created, s.last, s.domain, s.streamConfig = info.Created, info.State.LastSeq, info.Domain, info.Config
+	s.created, s.domain, s.streamConfig = info.Created, info.Domain, info.Config
 	if o.Consumer == "" && info.Config.Retention != jetstream.LimitsPolicy {
 		return nil, nil, fmt.Errorf("nats stream %s: it deletes what has been read (%v retention), "+
 			"so a run without a consumer name could lose messages", o.Stream, info.Config.Retention)
 	}
-	return s, stream, s.checkFilters(ctx, stream)
+	if err := s.checkFilters(ctx, stream); err != nil {
+		return nil, nil, err
+	}
+	s.last, err = s.findLast(ctx, conn, stream)
+	return s, stream, err
 }
 
 func (o SourceOptions) withDefaults() (SourceOptions, error) {
-	starts := 0
-	for _, given := range []bool{o.Start.Sequence > 0, !o.Start.Time.IsZero(), o.Start.New} {
-		if given {
-			starts++
-		}
-	}
 	switch {
 	case !validToken(o.Stream):
 		return o, fmt.Errorf("nats: %q is not a stream name", o.Stream)
-	case o.Consumer == "" && !o.UntilEnd:
-		return o, fmt.Errorf("nats stream %s: no consumer name; only a run that ends (until=latest) can do without",
-			o.Stream)
+	case o.Shared && o.OpenCheckpoint != nil:
+		return o, fmt.Errorf("nats stream %s: a shared consumer has no order that a checkpoint could keep", o.Stream)
 	case o.Consumer != "" && !validToken(o.Consumer):
 		return o, fmt.Errorf("nats stream %s: %q is not a consumer name", o.Stream, o.Consumer)
 	case o.LeaseBucket != "" && !validToken(o.LeaseBucket):
 		return o, fmt.Errorf("nats stream %s: %q is not the name of a KV bucket", o.Stream, o.LeaseBucket)
-	case starts > 1:
+	case o.Start.countGiven() > 1:
 		return o, fmt.Errorf("nats stream %s: more than one start is given", o.Stream)
+	case o.Until.Sequence > 0 && !o.Until.Time.IsZero():
+		return o, fmt.Errorf("nats stream %s: more than one end is given", o.Stream)
+	case o.Until != Until{} && !o.UntilEnd:
+		return o, fmt.Errorf("nats stream %s: an end of a run that has none", o.Stream)
 	case o.Start.New && o.UntilEnd:
 		return o, fmt.Errorf("nats stream %s: a run that begins with new messages has no end", o.Stream)
 	case o.AckWait < 0 || o.AckWait > 0 && o.AckWait < minAckWait:
@@ -240,7 +248,7 @@ func (s *Source) ChangesSubjects() bool {
 func (s *Source) StreamCreated() time.Time { return s.created }
 
 // Backlog is how many messages waited for the consumer when it was opened, for
-// progress reports.
+// progress reports. Up to an end that is not the stream's there may be fewer.
 func (s *Source) Backlog() uint64 { return s.backlog }
 
 // ConsumerAckWait is the consumer's AckWait, which its operator may have

@@ -396,6 +396,43 @@ func TestBoundedRun(t *testing.T) {
 			want:    want(10, 0)[7:],
 		},
 		{
+			name:    "before a sequence",
+			prepare: func(b *broker) { b.fill("ORDERS", 10, 0) },
+			options: SourceOptions{Start: Start{Sequence: 3}, Until: Until{Sequence: 6}},
+			want:    want(10, 0)[2:5],
+		},
+		{
+			name: "before a sequence that is deleted",
+			prepare: func(b *broker) {
+				b.fill("ORDERS", 10, 0)
+				b.remove("ORDERS", 4, 5, 6)
+			},
+			options: SourceOptions{Until: Until{Sequence: 6}},
+			want:    want(10, 0)[:3],
+		},
+		{
+			name:    "before the first sequence",
+			prepare: func(b *broker) { b.fill("ORDERS", 3, 0) },
+			options: SourceOptions{Until: Until{Sequence: 1}},
+		},
+		{
+			name:    "before a sequence to come",
+			prepare: func(b *broker) { b.fill("ORDERS", 3, 0) },
+			options: SourceOptions{Until: Until{Sequence: 100}},
+			want:    want(3, 0),
+		},
+		{
+			name:    "before a time to come",
+			prepare: func(b *broker) { b.fill("ORDERS", 3, 0) },
+			options: SourceOptions{Until: Until{Time: time.Now().Add(time.Hour)}},
+			want:    want(3, 0),
+		},
+		{
+			name:    "before a time that is long gone",
+			prepare: func(b *broker) { b.fill("ORDERS", 3, 0) },
+			options: SourceOptions{Until: Until{Time: time.Unix(0, 0)}},
+		},
+		{
 			name:    "from a time to come",
 			prepare: func(b *broker) { b.fill("ORDERS", 3, 0) },
 			options: SourceOptions{Start: Start{Time: time.Now().Add(time.Hour)}},
@@ -721,20 +758,15 @@ func TestSourceOptions(t *testing.T) {
 
 func TestFilterSubjects(t *testing.T) {
 	t.Parallel()
-	for _, is := range []struct {
-		one  string
-		many []string
-		want []string
-	}{
+	for _, is := range []struct{ filters, want []string }{
 		{},
-		{one: ">"},
-		{many: []string{">"}},
-		{one: "b.*", want: []string{"b.*"}},
-		{many: []string{"c", "b.>", "a"}, want: []string{"a", "b.>", "c"}},
+		{filters: []string{">"}},
+		{filters: []string{"b.*"}, want: []string{"b.*"}},
+		{filters: []string{"c", "b.>", "a", "c"}, want: []string{"a", "b.>", "c"}},
 	} {
-		s := &Source{config: jetstream.ConsumerConfig{FilterSubject: is.one, FilterSubjects: is.many}}
+		s := &Source{SourceOptions: SourceOptions{Filters: is.filters}}
 		if got := s.FilterSubjects(); !slices.Equal(got, is.want) {
-			t.Errorf("%q, %q: %q", is.one, is.many, got)
+			t.Errorf("%q: %q", is.filters, got)
 		}
 	}
 }

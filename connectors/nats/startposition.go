@@ -68,9 +68,11 @@ func (s *Source) noteFloor(floor, last uint64) {
 	if !s.start.known || s.start.next <= floor && floor <= last {
 		// The last owner did not come to say how far it was, or the server has
 		// passed over messages that are gone.
+		next := s.begun // messages may go before the first lane begins
 		if s.start.known {
-			s.noteHole(s.start.next, floor)
+			next = s.start.next
 		}
+		s.noteHole(next, floor)
 		s.start = startPosition{
 			known: true, consumer: s.start.consumer, next: floor + 1, last: -1,
 			stored: s.start.stored, state: s.start.state, note: s.start.note,

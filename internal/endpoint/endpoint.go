@@ -141,6 +141,9 @@ type Traits struct {
 	// Checkpoint says that a checkpoint can keep how far the end was read or
 	// written. Other ends remember that by themselves.
 	Checkpoint bool
+	// NeedsCheckpoint is why a source cannot be read without a checkpoint; nil
+	// if it can. The error has a hint.
+	NeedsCheckpoint error
 	// Log says that a broker keeps the messages in the order in which they
 	// were written, so that a message that comes late was there before.
 	Log bool

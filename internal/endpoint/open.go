@@ -67,6 +67,10 @@ type Source struct {
 	// Peek returns the first n messages of the source, or fewer, and leaves it
 	// as if it had not been read; nil if that is not possible.
 	Peek func(ctx context.Context, n int) ([]pipeline.Message, error)
+	// BeginsAnew returns a place of each topic that every run reads from its
+	// start, because nobody keeps how far the runs before it came. A nil
+	// BeginsAnew says that there are none.
+	BeginsAnew func() []string
 	// FreshPlaces returns the places at which a run would begin anew, although
 	// nobody has said where to begin: the source has no position for them, and
 	// knows of nobody else who is reading them. A nil FreshPlaces says that
@@ -122,6 +126,9 @@ type Sink struct {
 	// OpenPeekers opens Peekers of the messages that the sink holds already of
 	// a place of the source, among others; nil if they cannot be looked at.
 	OpenPeekers func(ctx context.Context, place string) ([]Peeker, error)
+	// HoldsRecords tells whether the destination of the messages of a place of
+	// the source holds records; nil if that is not known.
+	HoldsRecords func(ctx context.Context, place string) (bool, error)
 	// MayRepeat says that the user accepts messages that come twice.
 	MayRepeat bool
 }

@@ -269,7 +269,7 @@ func TestGateBehindATopic(t *testing.T) {
 		// Without a group nobody remembers that the topic was sealed already.
 		mustRun(t, Encrypt, Config{From: b.url + "/plain?until=latest", To: b.url + "/sealed?delivery=at-least-once"})
 		b.put(t, mixed("plain", 5, 1)...)
-		mustRun(t, Encrypt, Config{From: b.url + "/plain?until=latest&start=10", To: b.url + "/sealed"})
+		mustRun(t, Encrypt, Config{From: b.url + "/plain?until=latest&start=10", To: b.url + "/sealed?delivery=at-least-once"})
 		s := mustRun(t, Decrypt, decrypt)
 		if s.Messages != 15 || s.Skipped != 10 || s.Foreign > 0 {
 			t.Errorf("%s: %+v", delivery, s)

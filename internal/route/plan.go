@@ -40,6 +40,7 @@ type plan struct {
 	breaker        *transform.Breaker // nil without one
 	resume         chan struct{}      // see Route.Resume
 	claim          *memlimit.Claim    // of an open route
+	pace           *pace              // nil without a limit
 	protection
 }
 

@@ -25,6 +25,8 @@ type Preview struct {
 	Context string
 	// Profile and KeyStore say where wrapped data keys are.
 	Profile, KeyStore string
+	// Rate is the most bytes of plaintext in a second; 0: no limit.
+	Rate int64
 	// Checkpoint and Audit are files, and State is a URL; "" for none.
 	Checkpoint, Audit, State string
 	Ends                     []EndPreview
@@ -89,7 +91,7 @@ func MakePreview(ctx context.Context, direction string, c Config, env Env) (_ *P
 	defer func() { err = errors.Join(err, closers.close()) }()
 	preview := &Preview{
 		Name: NameOf(direction, c, env), Direction: direction, Context: string(p.context), KeyStore: p.KeyStore,
-		Checkpoint: p.Checkpoint, Audit: p.Audit, State: p.State,
+		Rate: p.Rate, Checkpoint: p.Checkpoint, Audit: p.Audit, State: p.State,
 	}
 	if do == encrypt {
 		preview.Profile = cmp.Or(p.Profile, "self")

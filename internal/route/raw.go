@@ -119,8 +119,12 @@ const maxRawWorkers = 16
 // newCopy opens the input. end must be called.
 func (r *raw) newCopy(ctx context.Context, p *plan) (c *rawCopy, end func()) {
 	ctx, stop := context.WithCancel(ctx)
+	var out io.Writer = &counted{Writer: r.out, n: &r.written}
+	if p.do != encrypt {
+		out = p.pace.paceWriter(ctx, out)
+	}
 	return &rawCopy{
-		in: r.in.OpenReader(ctx), out: &counted{Writer: r.out, n: &r.written}, stop: stop,
+		in: r.in.OpenReader(ctx), out: out, stop: stop,
 		workers: min(cmp.Or(p.Workers, runtime.GOMAXPROCS(0)), maxRawWorkers),
 	}, stop
 }
@@ -140,6 +144,7 @@ func (r *raw) openSealing(ctx context.Context, p *plan, closers *closers) error 
 				return err
 			}
 		}
+		c.in = p.pace.paceReader(ctx, c.in)
 		return c.seal(ctx, sealer)
 	}
 	return nil
@@ -150,7 +155,8 @@ func (r *raw) openRewrapping(ctx context.Context, p *plan) (err error) {
 		return err
 	}
 	r.copy = func(ctx context.Context) error {
-		counts, err := r.rewraps.keys.Copy(ctx, &counted{Writer: r.out, n: &r.written}, r.in.OpenReader(ctx))
+		out := p.pace.paceWriter(ctx, &counted{Writer: r.out, n: &r.written})
+		counts, err := r.rewraps.keys.Copy(ctx, out, r.in.OpenReader(ctx))
 		r.rewraps.stats.Rewrapped.Add(counts.Rewrapped)
 		r.rewraps.stats.Already.Add(counts.Already)
 		return err

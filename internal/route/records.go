@@ -187,6 +187,7 @@ func (r *records) openEnds(ctx context.Context, archive archive.Functions, more 
 // setTransform makes one transform to find out whether it can be made. Those of
 // the workers are made the same way.
 func (r *records) setTransform(newTransform func() (pipeline.Transform, error)) error {
+	newTransform = r.paceTransforms(newTransform)
 	if _, err := newTransform(); err != nil {
 		return err
 	}

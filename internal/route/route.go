@@ -115,6 +115,10 @@ type Config struct {
 	// Budget is the memory of a worker, ReadAhead how much is read at a time,
 	// in bytes; 8 MiB, and 3 MiB or the default of the source's kind.
 	Budget, ReadAhead int64
+	// Rate is how many bytes of plaintext the route carries in a second at
+	// most, keys and values; 0: as many as it can. For a route that rewraps
+	// they are those of envelopes.
+	Rate int64
 	// Window, WindowMessages and WindowBytes end a data key: the first limit
 	// that is reached does; 15 minutes, 2^24, 64 GiB.
 	Window                      time.Duration

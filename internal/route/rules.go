@@ -21,6 +21,10 @@ func (p *plan) checkLimits() error {
 	if err := o.Check(); err != nil {
 		return err
 	}
+	if p.Rate < 0 {
+		return errRate
+	}
+	p.pace = newPace(p.Rate)
 	if p.Wait != nil && *p.Wait < 0 {
 		return errors.New("wait must not be negative")
 	}
@@ -101,11 +105,14 @@ func errHoldsPlain(t *endpoint.Traits) error {
 // checkCheckpoint refuses a checkpoint that cannot keep anything.
 func (p *plan) checkCheckpoint() error {
 	switch {
+	case p.Checkpoint == "" && p.source.NeedsCheckpoint != nil:
+		return hint.PrefixError("from: "+p.source.Name, p.source.NeedsCheckpoint)
 	case p.Checkpoint == "":
 		return nil
 	case !p.source.Checkpoint && !p.sink.Checkpoint:
-		return hint.New("checkpoint: neither end is a file",
-			"a consumer or a group remembers how far it was read; leave out --checkpoint")
+		return hint.New("checkpoint: "+p.source.Name+" keeps how far it was read by itself",
+			"a consumer group does, and so do several streams and those with shared=true; leave out --checkpoint, "+
+				"or write to a file")
 	case p.source.Pipe || p.sink.Pipe:
 		return hint.New("checkpoint: a pipe cannot be begun again", "name a file, or leave out --checkpoint")
 	}

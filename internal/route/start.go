@@ -40,11 +40,20 @@ func (p *plan) checkSealedStart() error {
 
 var errHeldAlready = errors.New("the destination holds messages of the source already")
 
-// checkStart refuses a run that would seal messages a second time, because the
+// checkStart refuses a run that would carry messages a second time without
+// anybody having said so.
+func (p *plan) checkStart(ctx context.Context, in *endpoint.Source, out *endpoint.Sink) error {
+	if err := p.checkHeld(ctx, in, out); err != nil {
+		return err
+	}
+	return checkRepeats(ctx, in, out)
+}
+
+// checkHeld refuses a run that would seal messages a second time, because the
 // source has lost its positions and nobody has said where to begin. With
 // start=sealed it tells the source where the destination ends, and finds out
 // whether that can be known.
-func (p *plan) checkStart(ctx context.Context, in *endpoint.Source, out *endpoint.Sink) error {
+func (p *plan) checkHeld(ctx context.Context, in *endpoint.Source, out *endpoint.Sink) error {
 	if in.UseSealed != nil {
 		if err := p.useSealed(ctx, in, out); err != nil {
 			return hint.PrefixError(endpoint.From.String(), err)
@@ -76,15 +85,37 @@ func (p *plan) checkStart(ctx context.Context, in *endpoint.Source, out *endpoin
 	return nil
 }
 
+var errHoldsRecords = errors.New("the destination is not empty")
+
+// checkRepeats refuses a run that begins anew each time, into a destination
+// that holds records: run twice it would store its messages twice.
+func checkRepeats(ctx context.Context, in *endpoint.Source, out *endpoint.Sink) error {
+	if in.BeginsAnew == nil || out.HoldsRecords == nil || out.MayRepeat {
+		return nil
+	}
+	for _, place := range in.BeginsAnew() {
+		holds, err := out.HoldsRecords(ctx, place)
+		if err != nil {
+			return hint.PrefixError(endpoint.To.String(), err)
+		}
+		if holds {
+			return hint.PrefixError(endpoint.To.String(), &hint.Error{Err: errHoldsRecords,
+				Hint: "a run without group= keeps no positions, so its messages may be there already: say group=NAME on " +
+					"--from to go on where the last run ended, or delivery=at-least-once on --to to store them again"})
+		}
+	}
+	return nil
+}
+
 // adviseOnHeld adds advice to the error of a destination that holds messages of
 // the source.
 func adviseOnHeld(in *endpoint.Source, err error) error {
-	why := "there is no group that remembers how far the source was read"
+	why, again := "there is no group that remembers how far the source was read", "delivery=at-least-once on --to"
 	if in.Keeper != "" {
-		why = in.Keeper + " is new, or its positions have expired"
+		why, again = in.Keeper+" is new, or its positions have expired", "start=earliest"
 	}
 	return &hint.Error{Err: err, Hint: why + ": start=sealed goes on behind what the destination holds, " +
-		"start=earliest seals everything again"}
+		again + " seals everything again"}
 }
 
 // useSealed has the source begin behind its last messages in the destination.

@@ -94,6 +94,48 @@ func TestGroupThatWasForgotten(t *testing.T) {
 	}
 }
 
+// A run with an end that keeps no positions begins anew each time. It is
+// refused where that would store messages twice, whichever work it does.
+func TestRunWithoutPositions(t *testing.T) {
+	testDir(t)
+	b := startKafka(t)
+	b.topic(t, "plain", 2, nil)
+	b.put(t, mixed("plain", 20, 2)...)
+	const refused = "to: the destination is not empty"
+	mustRun(t, Encrypt, Config{From: b.url + "/plain?until=latest", To: b.url + "/sealed?create=true"})
+	b.topic(t, "other", 2, nil)
+	b.put(t, mixed("other", 2, 2)...)
+	fails(t, Encrypt, Config{From: b.url + "/other?until=latest&start=earliest", To: b.url + "/sealed"}, refused)
+
+	open := Config{From: b.url + "/sealed?until=latest", To: b.url + "/opened?create=true"}
+	if s := mustRun(t, Decrypt, open); s.Messages != 20 {
+		t.Errorf("%d messages", s.Messages)
+	}
+	fails(t, Decrypt, open, refused)
+	again := open
+	again.To += "&delivery=at-least-once"
+	if s := mustRun(t, Decrypt, again); s.Messages != 20 {
+		t.Errorf("%d messages", s.Messages)
+	}
+	with := open
+	with.From += "&group=dec"
+	if s := mustRun(t, Decrypt, with); s.Messages != 20 {
+		t.Errorf("with a group: %d messages", s.Messages)
+	}
+	if s := mustRun(t, Decrypt, with); s.Messages != 0 {
+		t.Errorf("with a group, again: %d messages", s.Messages)
+	}
+	if n := b.numbersOf(t, "opened"); n[0]+n[1] != 60 {
+		t.Errorf("%v", n)
+	}
+	several := Config{From: b.url + "/~(plain|other)?until=latest", To: b.url + "/{topic}.x?create=true"}
+	mustRun(t, Encrypt, several)
+	fails(t, Encrypt, several, "the destination holds messages of the source already")
+	reopened := Config{From: b.url + "/~.*\\.x?until=latest", To: b.url + "/{topic-.x}.y?create=true"}
+	mustRun(t, Decrypt, reopened)
+	fails(t, Decrypt, reopened, refused)
+}
+
 // The plan of a run that begins with start=sealed looks at the destination as
 // the run does.
 func TestPlanOfStartSealed(t *testing.T) {
@@ -219,7 +261,10 @@ func TestStartWithoutAGroup(t *testing.T) {
 	if s := mustRun(t, Encrypt, seal("&start=sealed", "")); s.Messages != 0 {
 		t.Errorf("%d messages are sealed again", s.Messages)
 	}
-	for _, accepted := range []Config{seal("&start=earliest", ""), seal("", "&delivery=at-least-once")} {
+	fails(t, Encrypt, seal("&start=earliest", ""), "the destination is not empty")
+	for _, accepted := range []Config{
+		seal("&start=earliest", "&delivery=at-least-once"), seal("", "&delivery=at-least-once"),
+	} {
 		if s := mustRun(t, Encrypt, accepted); s.Messages != 20 {
 			t.Errorf("%d of 20 messages are sealed again", s.Messages)
 		}

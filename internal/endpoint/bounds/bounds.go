@@ -67,6 +67,18 @@ type PlaceBound struct {
 	Offset int64
 }
 
+// ByPlace returns the offsets of form Places; nil for every other form.
+func (b *Bound) ByPlace() map[string]int64 {
+	if b.Form != Places {
+		return nil
+	}
+	offsets := make(map[string]int64, len(b.Places))
+	for _, p := range b.Places {
+		offsets[p.Place] = p.Offset
+	}
+	return offsets
+}
+
 // Spec says how an endpoint uses a bound.
 type Spec struct {
 	// Text and Default are those of address.Param.

@@ -12,6 +12,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/connectors/format/members"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint/checkpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 )
 
@@ -79,7 +80,7 @@ func (f *folder) OpenSource(_ context.Context, s *endpoint.Session) (*endpoint.S
 		return nil, err
 	}
 	name := f.Traits().Identity
-	checkpoint, err := openCheckpoint(s, name, s.To)
+	kept, err := checkpoint.Open(s, name, s.To)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +93,7 @@ func (f *folder) OpenSource(_ context.Context, s *endpoint.Session) (*endpoint.S
 		Found: found, CompressionOf: f.compressionOf, Parallel: parallel,
 		Each: connector.SourceOptions{
 			NoteReplaced: newReplacedNote(s, f.name),
-			Format:       f.format, Key: f.key, Archive: functions, Checkpoint: checkpoint,
+			Format:       f.format, Key: f.key, Archive: functions, Checkpoint: kept,
 			MaxRecord: most, Observer: s.Watch,
 		},
 	}
@@ -111,7 +112,7 @@ func (f *folder) OpenSource(_ context.Context, s *endpoint.Session) (*endpoint.S
 			return endpoint.Progress{Done: read, Total: total, Unit: endpoint.Bytes}
 		},
 	}
-	id := newFileID(checkpoint)
+	id := newFileID(kept)
 	identities := make(map[string]endpoint.Identity, len(found.Names))
 	for _, file := range found.Names {
 		in.LaneMemory = max(in.LaneMemory, f.compressionOf(file).ReadMemory())

@@ -12,6 +12,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/connectors/format/members"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint/checkpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 )
 
@@ -106,7 +107,7 @@ func (f *folderSink) OpenSink(_ context.Context, s *endpoint.Session, in *endpoi
 	if err := f.checkOutputs(from.Found(), s.Overwrite || s.Checkpoint != ""); err != nil {
 		return nil, err
 	}
-	checkpoint, err := openCheckpoint(s, in.Name, f.Traits().Identity)
+	kept, err := checkpoint.Open(s, in.Name, f.Traits().Identity)
 	if err != nil {
 		return nil, err
 	}
@@ -114,14 +115,14 @@ func (f *folderSink) OpenSink(_ context.Context, s *endpoint.Session, in *endpoi
 		PathOf: f.pathOf,
 		Each: connector.SinkOptions{
 			Format: f.format, Compression: f.compression, Archive: functions, Overwrite: s.Overwrite,
-			Checkpoint: checkpoint, Partial: checkpoint != nil, Ordered: true,
+			Checkpoint: kept, Partial: kept != nil, Ordered: true,
 		},
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &endpoint.Sink{
-		Sink: sink, Check: sink.Check, LaneMemory: f.compression.WriteMemory(), AtOnce: checkpoint == nil,
+		Sink: sink, Check: sink.Check, LaneMemory: f.compression.WriteMemory(), AtOnce: kept == nil,
 	}, nil
 }
 

@@ -12,11 +12,12 @@ import (
 	connector "github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/connectors/format"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint/checkpoint"
 )
 
 // OpenSource implements endpoint.Records.
 func (f *recordFile) OpenSource(_ context.Context, s *endpoint.Session) (*endpoint.Source, error) {
-	checkpoint, err := openCheckpoint(s, f.identity(), s.To)
+	kept, err := checkpoint.Open(s, f.identity(), s.To)
 	if err != nil {
 		return nil, err
 	}
@@ -24,7 +25,7 @@ func (f *recordFile) OpenSource(_ context.Context, s *endpoint.Session) (*endpoi
 	o := connector.SourceOptions{
 		NoteReplaced: newReplacedNote(s, f.name),
 		Path:         f.path, Format: f.format, Compression: f.compression, Key: f.key, Archive: s.Archive,
-		Checkpoint: checkpoint, MaxRecord: most, Stdin: s.Stdin, Observer: s.Watch,
+		Checkpoint: kept, MaxRecord: most, Stdin: s.Stdin, Observer: s.Watch,
 	}
 	f.limits.apply(&o, s, f.name)
 	source, err := connector.NewSource(o)
@@ -48,7 +49,7 @@ func (f *recordFile) OpenSource(_ context.Context, s *endpoint.Session) (*endpoi
 		}
 		in.Bounded = info.Mode().IsRegular()
 	}
-	in.Identity, err = identifyFile(newFileID(checkpoint), f.path)
+	in.Identity, err = identifyFile(newFileID(kept), f.path)
 	return in, err
 }
 
@@ -60,9 +61,9 @@ func largestRecord(budget int) int {
 
 // newFileID names the file that is read: for ever with a checkpoint, else for
 // this run.
-func newFileID(checkpoint *connector.Checkpoint) (id [16]byte) {
-	if checkpoint != nil {
-		return checkpoint.FileID()
+func newFileID(kept *connector.Checkpoint) (id [16]byte) {
+	if kept != nil {
+		return kept.FileID()
 	}
 	rand.Read(id[:])
 	return id
@@ -87,7 +88,7 @@ func (f *recordFile) OpenSink(_ context.Context, s *endpoint.Session, in *endpoi
 		return &endpoint.Sink{Sink: sink, Check: sink.Check, LaneMemory: memory}, nil
 	}
 	var err error
-	if o.Checkpoint, err = openCheckpoint(s, in.Name, f.identity()); err != nil {
+	if o.Checkpoint, err = checkpoint.Open(s, in.Name, f.identity()); err != nil {
 		return nil, err
 	}
 	o.Archive, o.Overwrite, o.Ordered = s.Archive, s.Overwrite, in.Ordered
@@ -142,27 +143,4 @@ func (l location) checkFree(mayExist bool) error {
 		err = fmt.Errorf("%s: %w", l.path, fs.ErrExist)
 	}
 	return err
-}
-
-// checkpointKey is the checkpoint in a session.
-type checkpointKey struct{}
-
-// openCheckpoint opens the checkpoint of a route from and to the ends with
-// these names, which source and sink share. It returns nil if none is
-// configured.
-func openCheckpoint(s *endpoint.Session, from, to string) (*connector.Checkpoint, error) {
-	if s.Checkpoint == "" {
-		return nil, nil //nolint:nilnil // documented: none is configured
-	}
-	return endpoint.Share(s, checkpointKey{}, func() (*connector.Checkpoint, error) {
-		checkpoint, err := connector.OpenCheckpoint(s.Checkpoint, connector.Owner{
-			From: from, To: to,
-			RouteMark: connector.RouteMark{Work: s.Work, Context: s.Context, Keys: s.Keys},
-		})
-		if err != nil {
-			return nil, err
-		}
-		s.OnClose(checkpoint.Close)
-		return checkpoint, nil
-	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	connector "github.com/streamcrypt/streamcrypt/connectors/kafka"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
@@ -109,7 +110,7 @@ func (t *topic) settleNeeds(ctx context.Context, c *cluster.Cluster) ([]findings
 	return needs, nil
 }
 
-// CheckSource implements endpoint.Checker. To open a source changes nothing;
+// CheckSource implements endpoint.Checker. To inspect a source changes nothing;
 // only to serve it does.
 func (t *topic) CheckSource(ctx context.Context, s *endpoint.Session) (*endpoint.Checked, error) {
 	c, err := t.connect(ctx, s)
@@ -121,10 +122,13 @@ func (t *topic) CheckSource(ctx context.Context, s *endpoint.Session) (*endpoint
 		return nil, err
 	}
 	found := &endpoint.Checked{Report: findings.Report{Needs: needs}}
-	in, err := t.OpenSource(ctx, s)
+	in, err := t.inspectSource(ctx, s)
 	if err != nil {
 		found.AddProblem(err)
 		return found, nil
+	}
+	if _, err := os.Stat(s.Checkpoint); err == nil && t.keepsCheckpoint() {
+		in.FreshPlaces, in.BeginsAnew = nil, nil // only a run opens it, and finds the positions in it
 	}
 	source := in.Source.(*connector.Source)
 	found.Source, found.Lanes, found.Largest, found.LaneMemory = in, in.Lanes, in.Largest, in.LaneMemory
@@ -159,6 +163,7 @@ func (t *topic) addExtent(ctx context.Context, source *connector.Source, found *
 	if t.start.Sealed {
 		less += " or the destination holds"
 	}
+	found.AddFact("ends", "%s", source.DescribeEnds())
 	found.AddFact("offsets", "%d, less those %s", total, less)
 	return nil
 }

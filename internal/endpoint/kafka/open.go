@@ -50,6 +50,15 @@ func (t *topic) sinkOptions(in *connector.Source, log *slog.Logger) connector.Si
 
 // OpenSource implements endpoint.Records.
 func (t *topic) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint.Source, error) {
+	in, err := t.inspectSource(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return in, t.useCheckpoint(s, in)
+}
+
+// inspectSource opens the source, which changes nothing.
+func (t *topic) inspectSource(ctx context.Context, s *endpoint.Session) (*endpoint.Source, error) {
 	source, err := t.openSource(ctx, s)
 	if err != nil {
 		return nil, err
@@ -64,6 +73,9 @@ func (t *topic) OpenSource(ctx context.Context, s *endpoint.Session) (*endpoint.
 		return nil, err
 	}
 	bounded := t.until.Bounded()
+	if bounded {
+		s.Log.Info("the end of the run is fixed", "from", t.name, "until", source.DescribeEnds())
+	}
 	in := &endpoint.Source{
 		Source: source, Identity: id, Name: fmt.Sprintf("kafka topic %s, %s", t.topic, id),
 		Topics: source.Topics, Places: t.countPlaces(source),
@@ -116,20 +128,6 @@ func (t *topic) listWritten(ctx context.Context, s *endpoint.Session, c *cluster
 		}
 	}
 	return written, nil
-}
-
-// tellStarts tells the route where the source begins without a position.
-func (t *topic) tellStarts(source *connector.Source, in *endpoint.Source) {
-	if t.group != "" {
-		in.Keeper = "group " + t.group
-	}
-	switch {
-	case t.start.Sealed:
-		in.FreshPlaces = source.FreshPlaces
-		in.UseSealed = func(find func(context.Context, string) (int64, error)) { source.FindSealed = find }
-	case !t.chosen:
-		in.FreshPlaces = source.FreshPlaces
-	}
 }
 
 // measureProgress tells of a run with an end how far that is away as far as
@@ -237,7 +235,8 @@ func (t *topic) describeSink(sink *connector.Sink) *endpoint.Sink {
 			peekers, err := sink.OpenPeekers(ctx, place)
 			return toPeekers(peekers), err
 		},
-		MayRepeat: t.delivery == connector.AtLeastOnce,
+		HoldsRecords: sink.HoldsRecords,
+		MayRepeat:    t.delivery == connector.AtLeastOnce,
 	}
 }
 

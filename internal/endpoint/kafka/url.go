@@ -6,6 +6,7 @@
 //	token.go        tokens of a file or a service
 //	aws.go          tokens of Amazon MSK
 //	open.go         sources, sinks and samples
+//	starts.go       where a source begins, and its checkpoint
 //
 // It must not know the meaning of a message, nor any other kind of end.
 package kafka
@@ -191,14 +192,16 @@ func (t *topic) readSource(p *address.Params) {
 		Default: "(none; then until= is needed)",
 	})
 	start := bounds.ReadStart(p, bounds.Spec{
-		Text:    "where to begin with partitions for which the group has no offset, and without a group with all",
-		Serves:  []bounds.Form{bounds.Earliest, bounds.Latest, bounds.Sealed, bounds.Offset, bounds.Time},
+		Text: "where to begin with partitions for which the group has no offset, and without a group with all",
+		Serves: []bounds.Form{
+			bounds.Earliest, bounds.Latest, bounds.Sealed, bounds.Offset, bounds.Places, bounds.Time,
+		},
 		Default: "(earliest, and an error if the destination holds messages of the topic)",
 	})
 	t.start, t.chosen = toStart(start), start.Form != bounds.Unset
 	t.until = toUntil(bounds.ReadUntil(p, bounds.Spec{
 		Text:    "where the run ends",
-		Serves:  []bounds.Form{bounds.Latest, bounds.Offset, bounds.Time},
+		Serves:  []bounds.Form{bounds.Latest, bounds.Offset, bounds.Places, bounds.Time},
 		Default: "(it goes on until it is told to end; verify and keys check: latest)",
 		Least:   1,
 	}))
@@ -263,12 +266,15 @@ func (t *topic) readMembership(p *address.Params) {
 // negative timestamps another meaning.
 func toStart(b bounds.Bound) connector.Start {
 	return connector.Start{
-		New: b.Form == bounds.Latest, Sealed: b.Form == bounds.Sealed, Offset: b.Offset, Time: since1970(b),
+		New: b.Form == bounds.Latest, Sealed: b.Form == bounds.Sealed, Offset: b.Offset,
+		Places: b.ByPlace(), Time: since1970(b),
 	}
 }
 
 func toUntil(b bounds.Bound) connector.Until {
-	return connector.Until{End: b.Form == bounds.Latest, Offset: b.Offset, Time: since1970(b)}
+	return connector.Until{
+		End: b.Form == bounds.Latest, Offset: b.Offset, Places: b.ByPlace(), Time: since1970(b),
+	}
 }
 
 // since1970 returns the time of a bound, or the zero Time if it has none. An
@@ -378,7 +384,7 @@ func (t *topic) checkRun() error {
 	case t.brokerDeals && t.session != 0:
 		return hint.New("session= and membership=consumer: the session is the broker's then",
 			"leave out session=, or set group.consumer.session.timeout.ms of the brokers")
-	case t.brokerDeals && t.start != connector.Start{} && !t.start.Sealed:
+	case t.brokerDeals && t.start.IsGiven() && !t.start.Sealed:
 		return hint.New("start= and membership=consumer: no member knows whether the group is new",
 			"leave out start=, or membership=consumer")
 	case bounded, t.as == endpoint.Look:
@@ -401,6 +407,7 @@ func (t *topic) Traits() endpoint.Traits {
 		Log: true, Endless: !t.until.Bounded(), KeepsPartitions: t.partition == connector.SamePartition,
 		Repartitions: t.as == endpoint.To && t.partition != connector.SamePartition, Subjects: endpoint.NoSubjects,
 		StartsSealed: t.start.Sealed, ShowsHeld: t.as == endpoint.To,
+		Checkpoint:  t.as.Reads() && t.keepsCheckpoint(),
 		NamesTopics: true, TopicOf: cluster.TopicOf, SeveralTopics: t.as.Reads() && t.reads.MayBeSeveral(),
 	}
 	if t.writes.IsMapped() {

@@ -56,6 +56,13 @@ func TestTopics(t *testing.T) {
 			"kafka://h:9092/orders?until=1969-12-31T23:59:59.999Z&start=-2000000h", endpoint.From, // -1 and -2 ms have another meaning
 			topic{chosen: true, start: connector.Start{Time: time.Unix(0, 0)}, until: connector.Until{Time: time.Unix(0, 0)}, conn: h},
 		},
+		{
+			"kafka://h:9092/orders?start=orders/3@8812,orders/1@5&until=orders/3@9000", endpoint.From,
+			topic{
+				chosen: true, start: connector.Start{Places: map[string]int64{"orders/3": 8812, "orders/1": 5}},
+				until: connector.Until{Places: map[string]int64{"orders/3": 9000}}, conn: h,
+			},
+		},
 		{"kafka://h:9092/orders", endpoint.Look, topic{until: connector.Until{End: true}, conn: h}},
 		{"kafka://h:9092/orders?until=5&partitions=1", endpoint.Look, topic{until: connector.Until{Offset: 5}, partitions: []int32{1}, conn: h}},
 		{"kafka://h:9092/orders", endpoint.To, topic{conn: h}},
@@ -122,7 +129,7 @@ func TestTopics(t *testing.T) {
 		traits := e.Traits()
 		if endpoint.IsRaw(e) || traits.Archive || traits.Context != "orders" || traits.Name != tc.want.name || !traits.Log ||
 			traits.KeepsPartitions != (tc.want.partition == connector.SamePartition) || traits.Subjects != endpoint.NoSubjects ||
-			traits.Checkpoint || traits.OneLane || traits.TextHeaders {
+			traits.Checkpoint != (tc.as == endpoint.From && tc.want.group == "") || traits.OneLane || traits.TextHeaders {
 			t.Errorf("%s: got %+v", tc.in, traits)
 		}
 	}
@@ -148,12 +155,11 @@ func TestURLsAreRefused(t *testing.T) {
 		{"grup=g", endpoint.From, `unknown parameter "grup", the nearest known one is "group"`, ""},
 		{"group=g", endpoint.To, `unknown parameter "group"`, ""},
 		{"create=true", endpoint.From, `unknown parameter "create"`, ""},
-		{"start=yesterday", endpoint.From, `parameter start: "yesterday" is no position`, "start= is earliest, latest, sealed, an offset, a time"},
+		{"start=yesterday", endpoint.From, `parameter start: "yesterday" is no position`, "start= is earliest, latest, sealed, an offset, PLACE@OFFSET,..., a time"},
 		{"start=-1", endpoint.From, "no position", ""},
 		{"start=-1&grup=g", endpoint.From, `"grup"`, ""},
 		{"start=beginning", endpoint.From, "start=beginning is now start=earliest", ""},
 		{"start=sealed", endpoint.Look, "nothing is written here", ""},
-		{"start=t/0@5&until=latest", endpoint.From, "an offset for each place is not served here", ""},
 		{"until=end", endpoint.From, "until=end is now until=latest", ""},
 		{"until=earliest", endpoint.From, "earliest is not served here", "until= is latest"},
 		{"until=0", endpoint.From, "offset 0 is below 1", "until= is latest, an offset from 1"},

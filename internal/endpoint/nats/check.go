@@ -69,7 +69,7 @@ func (n *stream) listNeeds() []findings.Need {
 func (n *stream) listSourceSubjects() []string {
 	api := n.findAPI()
 	var subjects []string
-	if n.untilEnd {
+	if n.isBounded() {
 		subjects = append(subjects, api+"STREAM.MSG.GET."+n.stream)
 	}
 	if n.consumer == "" {

@@ -7,6 +7,7 @@ import (
 
 	connector "github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint/checkpoint"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -15,8 +16,9 @@ import (
 func (n *stream) sourceOptions() connector.SourceOptions {
 	return connector.SourceOptions{
 		Stream: n.stream, Consumer: n.consumer, Filters: n.filters,
-		Start: n.start, UntilEnd: n.untilEnd, AckWait: n.ackWait, Shared: n.shared, LeaseBucket: n.lease,
-		DropTTL: n.dropTTL,
+		Start: n.startOf(), UntilEnd: n.isBounded(), Until: n.untilOf(), AckWait: n.ackWait, Shared: n.shared,
+		LeaseBucket: n.lease,
+		DropTTL:     n.dropTTL,
 	}
 }
 
@@ -53,6 +55,9 @@ func (n *stream) openOne(ctx context.Context, s *endpoint.Session) (*connector.S
 	if o.State, err = n.openState(ctx, s); err != nil {
 		return nil, nil, err
 	}
+	if s.Checkpoint != "" && n.keepsCheckpoint() {
+		o.OpenCheckpoint = func(of *connector.Source) (connector.Checkpoint, error) { return n.openCheckpoint(s, of) }
+	}
 	var source *connector.Source
 	err = n.awaitLeaders(ctx, s, func(ctx context.Context) (err error) {
 		source, err = connector.NewSource(ctx, conn, o)
@@ -62,17 +67,44 @@ func (n *stream) openOne(ctx context.Context, s *endpoint.Session) (*connector.S
 		return nil, nil, err
 	}
 	n.warnOfOtherSubjects(s, source)
-	name, created := source.Identity()
-	id, err := identifyStream(source.Domain(), name, created, source.FilterSubjects(), s.Mapping)
+	if n.isBounded() {
+		s.Log.Info("the end of the run is fixed", "from", n.name, "until", fmt.Sprintf("%s@%d", n.stream, source.End()))
+	}
+	id, err := identifySource(source, s)
 	return source, &endpoint.Source{
 		Topics: func() []string { return []string{n.stream} },
-		Source: source, Identity: id, Name: n.Traits().Identity,
+		Source: source, Identity: id, Name: n.nameFor(id),
 		RisingTerms: true, IsCompacted: func(string) bool { return source.IsCompacted() },
 		Losses: source.Losses, Compressed: source.IsCompressed(), Markers: source.HasMarkers(),
-		Ordered: source.Ordered(), Bounded: n.untilEnd, Lanes: 1, Largest: source.ReadAheadBytes(),
+		Ordered: source.Ordered(), Bounded: n.isBounded(), Lanes: 1, Largest: source.ReadAheadBytes(),
 		AckWait: source.ConsumerAckWait(), SealedSubject: n.sealedSubject(),
 		MeasureProgress: n.measureBacklog(source.Backlog),
 	}, err
+}
+
+// identifySource returns the identity of an open stream.
+func identifySource(source *connector.Source, s *endpoint.Session) (endpoint.Identity, error) {
+	name, created := source.Identity()
+	return identifyStream(source.Domain(), name, created, source.FilterSubjects(), s.Mapping)
+}
+
+// nameFor is how a checkpoint names the stream: a stream that was made anew has
+// another name.
+func (n *stream) nameFor(id endpoint.Identity) string {
+	return fmt.Sprintf("%s, %s", n.Traits().Identity, id)
+}
+
+// keepsCheckpoint tells whether a checkpoint can keep how far the source was
+// read.
+func (n *stream) keepsCheckpoint() bool { return n.as == endpoint.From && !n.shared && !n.isSeveral() }
+
+// openCheckpoint opens the checkpoint of the route for an open stream.
+func (n *stream) openCheckpoint(s *endpoint.Session, of *connector.Source) (connector.Checkpoint, error) {
+	id, err := identifySource(of, s)
+	if err != nil {
+		return nil, err
+	}
+	return checkpoint.Open(s, n.nameFor(id), s.To)
 }
 
 // identifyStream returns the identity of a stream as a route reads it

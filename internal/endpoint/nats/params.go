@@ -26,22 +26,24 @@ func (n *stream) readSource(p *address.Params) error {
 	n.consumer = p.ReadText(address.Param{
 		Name:   "consumer",
 		Text:   "the durable consumer that remembers how far the stream was read; not for verify and keys check",
-		Values: "NAME", Default: "(none; then until=latest is needed)",
+		Values: "NAME", Default: "(none; then until= is needed)",
 	})
 	n.filters = p.ReadList(address.Param{
 		Name: "subject", Text: "the subjects to read, with wildcards", Values: "SUBJECT,...", Default: "(all)",
 	})
-	n.start = toStart(bounds.ReadStart(p, bounds.Spec{
+	n.start = bounds.ReadStart(p, bounds.Spec{
 		Text:    "where a consumer begins that is made",
-		Serves:  []bounds.Form{bounds.Earliest, bounds.Latest, bounds.Offset, bounds.Time},
+		Serves:  []bounds.Form{bounds.Earliest, bounds.Latest, bounds.Offset, bounds.Places, bounds.Time},
 		Default: "earliest",
 		Least:   1,
-	}))
-	n.untilEnd = bounds.ReadUntil(p, bounds.Spec{
-		Text:    "where the run ends",
-		Serves:  []bounds.Form{bounds.Latest},
+	})
+	n.until = bounds.ReadUntil(p, bounds.Spec{
+		Text: "where the run ends: behind the last message that is there at its start, " +
+			"or before a sequence or a time",
+		Serves:  []bounds.Form{bounds.Latest, bounds.Offset, bounds.Places, bounds.Time},
 		Default: "(it goes on until it is told to end; verify and keys check: latest)",
-	}).Form == bounds.Latest
+		Least:   1,
+	})
 	n.ackWait = p.ReadDuration(address.Param{
 		Name: "ack-wait",
 		Text: "how long after a crash the server waits before it gives messages to another process; of a " +
@@ -85,10 +87,6 @@ func (n *stream) readOtherSubjects(p *address.Params) error {
 		return fmt.Errorf("parameter subject-was: %w", err)
 	}
 	return nil
-}
-
-func toStart(b bounds.Bound) connector.Start {
-	return connector.Start{New: b.Form == bounds.Latest, Sequence: uint64(b.Offset), Time: b.Time}
 }
 
 func (n *stream) readSink(p *address.Params) error {

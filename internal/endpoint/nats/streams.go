@@ -49,9 +49,6 @@ func (n *stream) checkSeveral() error {
 	case len(n.filters) > 0:
 		return hint.New("subject= is about one stream, and the source is several",
 			"leave it out, or read the streams by a route each")
-	case n.start.Sequence > 0:
-		return hint.New("start= with a sequence is about one stream, and the source is several",
-			"say a time, earliest or latest")
 	}
 	return nil
 }
@@ -127,7 +124,7 @@ func (n *stream) openSeveral(ctx context.Context, s *endpoint.Session) (*endpoin
 	var sources []*connector.Source
 	parts := map[string]*endpoint.Source{}
 	all := &endpoint.Source{
-		Name: n.Traits().Identity, RisingTerms: true, Bounded: n.untilEnd, Ordered: !n.shared,
+		Name: n.Traits().Identity, RisingTerms: true, Bounded: n.isBounded(), Ordered: !n.shared,
 		Places: len(n.streams), Lanes: len(n.streams),
 		SealedSubject: n.sealedSubject(),
 		Topics:        func() []string { return slices.Clone(n.streams) },
@@ -158,7 +155,7 @@ func (n *stream) openSeveral(ctx context.Context, s *endpoint.Session) (*endpoin
 func (n *stream) measureBacklog(backlog func() uint64) func(settled int64) endpoint.Progress {
 	return func(settled int64) endpoint.Progress {
 		p := endpoint.Progress{Done: settled, Unit: endpoint.Messages}
-		if n.untilEnd {
+		if n.isBounded() {
 			p.Total = int64(backlog())
 		}
 		return p

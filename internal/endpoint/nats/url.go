@@ -1,6 +1,7 @@
 // Package nats is the room of streams: nats://HOST:PORT/STREAM.
 //
 //	url.go      the URL and its rules
+//	bounds.go   where a source begins and ends
 //	params.go   the parameters of sources and sinks
 //	connect.go  how servers are reached
 //	publishing.go how a sink publishes
@@ -26,6 +27,7 @@ import (
 	connector "github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint/bounds"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/topicname"
 )
@@ -42,7 +44,7 @@ func Scheme() endpoint.Scheme {
 			"A source may be several streams, ORDERS,BILLS, each with a consumer of the name. " +
 			"The destination is then a template: {topic}_SEALED, or {topic-_SEALED} to take the end off again, " +
 			"also in subject= and strip=. " +
-			"With until=latest a source ends by itself and can do without. " +
+			"With until= a source ends by itself and can do without. " +
 			"It reads " + strconv.Itoa(connector.DefaultReadAhead>>20) + "MiB ahead, or as --read-ahead says. " +
 			"nats:///STREAM?context=NAME takes servers and credentials from a context of the nats command.",
 		Plain:  "nats://localhost:4222/ORDERS",
@@ -100,8 +102,8 @@ type stream struct {
 	// Of a source:
 	consumer string
 	filters  []string
-	start    connector.Start
-	untilEnd bool
+	start    bounds.Bound
+	until    bounds.Bound
 	ackWait  time.Duration
 	shared   bool
 	dropTTL  bool
@@ -172,21 +174,19 @@ func (n *stream) checkRules() error {
 	if !n.as.Reads() {
 		return n.sinkOptions().Check()
 	}
-	if err := n.checkSeveral(); err != nil {
+	if err := errors.Join(n.checkSeveral(), n.checkBounds()); err != nil {
 		return err
 	}
 	switch {
 	case n.as == endpoint.Look && n.consumer != "":
 		return hint.New("a durable consumer would remember that this was read, and not be given it again",
 			"leave out consumer=")
-	case n.start.New && (n.untilEnd || n.as == endpoint.Look):
+	case n.readsNew() && (n.isBounded() || n.as == endpoint.Look):
 		return errors.New("start=latest: a run with an end reads the messages that are there already")
-	case n.as == endpoint.Look:
-		n.untilEnd = true
-	case n.consumer == "" && !n.untilEnd:
-		return hint.New("neither a consumer nor an end",
-			"say consumer=NAME to go on where the last run ended, or until=latest to stop behind the last "+
-				"message that is there now")
+	case n.as == endpoint.Look && !n.isBounded():
+		n.until.Form = bounds.Latest
+	case n.consumer == "" && !n.isBounded() && !n.keepsCheckpoint():
+		return errKeepsNothing
 	}
 	for _, one := range n.splitSource() {
 		if err := one.sourceOptions().Check(); err != nil {
@@ -195,6 +195,12 @@ func (n *stream) checkRules() error {
 	}
 	return nil
 }
+
+// errKeepsNothing is the error of a source without an end for which nobody
+// keeps how far it was read.
+var errKeepsNothing = hint.New("neither a consumer nor an end",
+	"say consumer=NAME to go on where the last run ended, until=latest to stop behind the last "+
+		"message that is there now, or --checkpoint FILE")
 
 // rewrapsNot is why envelopes cannot be copied to a sink that maps subjects.
 var rewrapsNot = hint.New(
@@ -206,11 +212,15 @@ var rewrapsNot = hint.New(
 func (n *stream) Traits() endpoint.Traits {
 	t := endpoint.Traits{
 		Name: n.name, Identity: "nats " + n.name, Context: n.stream, Files: n.listFiles(),
-		Log: true, Endless: !n.untilEnd, TextHeaders: true, NoHeaderOrder: true, Effects: true, Times: endpoint.NoTimes,
+		Log: true, Endless: !n.isBounded(), TextHeaders: true, NoHeaderOrder: true, Effects: true,
+		Times:         endpoint.NoTimes,
 		OtherSubjects: n.was != (connector.SubjectMap{}),
 		Subjects:      endpoint.OwnSubjects, MaxReadAhead: connector.MaxReadAhead, Mapping: n.subjects.String(),
 	}
 	t.NamesTopics, t.SeveralTopics = true, n.isSeveral()
+	if t.Checkpoint = n.keepsCheckpoint(); t.Checkpoint && n.consumer == "" && !n.isBounded() {
+		t.NeedsCheckpoint = errKeepsNothing
+	}
 	t.TopicOf = func(string) string { return n.stream }
 	if t.SeveralTopics {
 		t.TopicOf = func(place string) string { return place }

@@ -10,6 +10,7 @@ import (
 
 	connector "github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint/bounds"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 )
 
@@ -19,17 +20,23 @@ func TestSources(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	conn := connector.ConnOptions{URL: "nats://h"}
 	const ackWait = 30 * time.Second
+	latest := bounds.Bound{Form: bounds.Latest}
 	for in, want := range map[string]stream{
 		"nats://h:4222/ORDERS?consumer=enc": {stream: "ORDERS", consumer: "enc", conn: connector.ConnOptions{URL: "nats://h:4222"}},
 		"nats://a:1,b:2/S?until=latest&subject=x.*,y": {
-			stream: "S", untilEnd: true, filters: []string{"x.*", "y"}, conn: connector.ConnOptions{URL: "nats://a:1,nats://b:2"},
+			stream: "S", until: latest, filters: []string{"x.*", "y"}, conn: connector.ConnOptions{URL: "nats://a:1,nats://b:2"},
 		},
 		"nats:///S?context=prod&consumer=c":                {stream: "S", consumer: "c", conn: connector.ConnOptions{Context: "prod"}},
-		"nats://h/S?consumer=c&start=17":                   {stream: "S", consumer: "c", start: connector.Start{Sequence: 17}, conn: conn},
-		"nats://h/S?consumer=c&start=latest":               {stream: "S", consumer: "c", start: connector.Start{New: true}, conn: conn},
+		"nats://h/S?consumer=c&start=17":                   {stream: "S", consumer: "c", start: bounds.Bound{Form: bounds.Offset, Offset: 17}, conn: conn},
+		"nats://h/S?consumer=c&start=latest":               {stream: "S", consumer: "c", start: latest, conn: conn},
 		"nats://h/S?consumer=c&start=earliest":             {stream: "S", consumer: "c", conn: conn},
-		"nats://h/S?until=latest&start=earliest":           {stream: "S", untilEnd: true, conn: conn},
-		"nats://h/S?consumer=c&start=2026-01-02T03:04:05Z": {stream: "S", consumer: "c", start: connector.Start{Time: at}, conn: conn},
+		"nats://h/S?until=latest&start=earliest":           {stream: "S", until: latest, conn: conn},
+		"nats://h/S?consumer=c&start=S@17":                 {stream: "S", consumer: "c", start: bounds.Bound{Form: bounds.Offset, Offset: 17}, conn: conn},
+		"nats://h/S?until=17":                              {stream: "S", until: bounds.Bound{Form: bounds.Offset, Offset: 17}, conn: conn},
+		"nats://h/S?until=S@17":                            {stream: "S", until: bounds.Bound{Form: bounds.Offset, Offset: 17}, conn: conn},
+		"nats://h/S?until=S@0":                             {stream: "S", until: bounds.Bound{Form: bounds.Offset, Offset: 1}, conn: conn},
+		"nats://h/S?until=2026-01-02T03:04:05Z":            {stream: "S", until: bounds.Bound{Form: bounds.Time, Time: at}, conn: conn},
+		"nats://h/S?consumer=c&start=2026-01-02T03:04:05Z": {stream: "S", consumer: "c", start: bounds.Bound{Form: bounds.Time, Time: at}, conn: conn},
 		"nats://h/S?consumer=c&creds=a+b.creds&ack-wait=45s": {
 			stream: "S", consumer: "c", ackWait: 45 * time.Second, conn: connector.ConnOptions{URL: "nats://h", Creds: "a+b.creds"},
 		},
@@ -50,13 +57,13 @@ func TestSources(t *testing.T) {
 			want.ackWait = ackWait
 		}
 		got := e.(*stream)
-		if got.stream != want.stream || got.consumer != want.consumer || got.conn != want.conn || got.start != want.start ||
-			got.untilEnd != want.untilEnd || got.ackWait != want.ackWait || !slices.Equal(got.filters, want.filters) {
+		if got.stream != want.stream || got.consumer != want.consumer || got.conn != want.conn || got.startOf() != want.startOf() ||
+			got.isBounded() != want.isBounded() || got.untilOf() != want.untilOf() || got.ackWait != want.ackWait || !slices.Equal(got.filters, want.filters) {
 			t.Errorf("%s: got %+v", in, got)
 		}
 		traits := e.Traits()
 		if traits.Context != want.stream || !traits.Log || !traits.TextHeaders || traits.Subjects != endpoint.OwnSubjects ||
-			traits.Archive || traits.OneLane || traits.Checkpoint || endpoint.IsRaw(e) {
+			traits.Archive || traits.OneLane || !traits.Checkpoint || endpoint.IsRaw(e) {
 			t.Errorf("%s: got %+v", in, traits)
 		}
 	}
@@ -68,7 +75,7 @@ func TestLook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := e.(*stream); !got.untilEnd || got.start.Sequence != 5 || got.consumer != "" {
+	if got := e.(*stream); !got.isBounded() || got.startOf().Sequence != 5 || got.consumer != "" {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -122,12 +129,16 @@ func TestURLsAreRefused(t *testing.T) {
 		{"nats://h/S?start=0", endpoint.From, "offset 0 is below 1", ""},
 		{"nats://h/S?start=new&consumer=c", endpoint.From, "start=new is now start=latest", ""},
 		{"nats://h/S?start=sealed&consumer=c", endpoint.From, "sealed is not served here", ""},
-		{"nats://h/S?until=17&consumer=c", endpoint.From, "an offset is not served here", "until= is latest"},
+		{"nats://h/S?until=0&consumer=c", endpoint.From, "offset 0 is below 1", "until= is latest, an offset from 1"},
+		{"nats://h/S?until=earliest", endpoint.From, "earliest is not served here", "until= is latest"},
+		{"nats://h/S?until=T@5", endpoint.From, `until=: "T" is no stream of the source`, ""},
+		{"nats://h/S,T?start=U@5&consumer=c", endpoint.From, `start=: "U" is no stream of the source`, ""},
+		{"nats://h/S,T?until=5", endpoint.From, "until= with a sequence is about one stream", "S@SEQUENCE"},
 		{"nats://h/S?until=end", endpoint.From, "until=end is now until=latest", ""},
 		{"nats://h/S?start=-1&consumr=x", endpoint.From, `"consumr"`, ""},
 		{"nats://h/S?start=latest&until=latest", endpoint.From, "start=latest: a run with an end", ""},
 		{"nats://h/S?start=latest", endpoint.Look, "start=latest: a run with an end", ""},
-		{"nats://h/S", endpoint.From, "neither a consumer nor an end", "consumer=NAME"},
+		{"nats://h/S,T", endpoint.From, "neither a consumer nor an end", "consumer=NAME"},
 		{"nats://h/S?consumer=c", endpoint.Look, "a durable consumer would remember", "leave out consumer="},
 		{"nats://h/S?subject=a..b", endpoint.To, "parameter subject", ""},
 		{"nats://h/S?subject=a&strip=b", endpoint.To, "parameter subject", ""},

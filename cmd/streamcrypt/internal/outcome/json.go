@@ -8,6 +8,7 @@ import (
 
 // object is an Outcome as --json prints it: docs/result.schema.json.
 type object struct {
+	Event       string    `json:"event"` // ended: the last line, behind those of progress
 	Outcome     Word      `json:"outcome"`
 	Complete    bool      `json:"complete"`
 	ExitCode    int       `json:"exit_code"`
@@ -36,6 +37,7 @@ type object struct {
 // names that the log has.
 func (o *Outcome) WriteJSON(w io.Writer, routeName, instance string) error {
 	out := object{
+		Event:   "ended",
 		Outcome: o.Word, Complete: o.IsComplete(), ExitCode: o.Word.Code(), NothingToDo: o.HadNothingToDo(),
 		Route: routeName, Instance: instance, Reason: o.Reason, Hint: o.Hint,
 	}

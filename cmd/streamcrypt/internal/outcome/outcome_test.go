@@ -194,15 +194,18 @@ func TestSchema(t *testing.T) {
 		})
 	}
 	for name, text := range map[string]string{
-		"a field that nobody knows":    `{"outcome":"stopped","complete":false,"exit_code":0,"x":1}`,
-		"complete without counts":      `{"outcome":"complete","complete":true,"exit_code":0}`,
-		"complete and a code":          `{"outcome":"incomplete","complete":true,"exit_code":1}`,
-		"a success that fails":         `{"outcome":"stopped","complete":false,"exit_code":1}`,
-		"a failure that succeeds":      `{"outcome":"interrupted","complete":false,"exit_code":0}`,
-		"a word that nobody knows":     `{"outcome":"fine","complete":false,"exit_code":0}`,
-		"a place without its counts":   `{"outcome":"stopped","complete":false,"exit_code":0,"places":[{"place":"x"}]}`,
-		"a count that is no whole one": `{"outcome":"incomplete","complete":false,"exit_code":1,"set_aside_by_reason":{"tampered":0.5}}`,
-		"an error in spite of success": `{"outcome":"stopped","complete":false,"exit_code":0,"error":"x"}`,
+		"a field that nobody knows":    `{"event":"ended","outcome":"stopped","complete":false,"exit_code":0,"x":1}`,
+		"complete without counts":      `{"event":"ended","outcome":"complete","complete":true,"exit_code":0}`,
+		"complete and a code":          `{"event":"ended","outcome":"incomplete","complete":true,"exit_code":1}`,
+		"a success that fails":         `{"event":"ended","outcome":"stopped","complete":false,"exit_code":1}`,
+		"a failure that succeeds":      `{"event":"ended","outcome":"interrupted","complete":false,"exit_code":0}`,
+		"a word that nobody knows":     `{"event":"ended","outcome":"fine","complete":false,"exit_code":0}`,
+		"a place without its counts":   `{"event":"ended","outcome":"stopped","complete":false,"exit_code":0,"places":[{"place":"x"}]}`,
+		"a count that is no whole one": `{"event":"ended","outcome":"incomplete","complete":false,"exit_code":1,"set_aside_by_reason":{"tampered":0.5}}`,
+		"no event":                     `{"outcome":"stopped","complete":false,"exit_code":0}`,
+		"an event that nobody knows":   `{"event":"x","outcome":"stopped","complete":false,"exit_code":0}`,
+		"progress without its numbers": `{"event":"progress","route":"r","instance":"i"}`,
+		"an error in spite of success": `{"event":"ended","outcome":"stopped","complete":false,"exit_code":0,"error":"x"}`,
 	} {
 		if validate(text) == nil {
 			t.Errorf("%s is valid: %s", name, text)

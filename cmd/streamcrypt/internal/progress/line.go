@@ -1,6 +1,7 @@
 package progress
 
 import (
+	"fmt"
 	"io"
 	"strings"
 
@@ -44,8 +45,54 @@ func (l *line) showState(s State) {
 		return // the library ends its line here; the work is not done before it says so
 	}
 	if l.bar.Set64(s.Done) == nil {
-		l.screen.drawLine(strings.Trim(l.bar.String(), "\r "))
+		l.screen.drawLine(strings.Trim(l.bar.String(), "\r ") + l.describeState(&s))
 	}
+}
+
+// shownPlaces is how many places have a line of their own.
+const shownPlaces = 5
+
+// describeState returns the lines below the bar: troubles, and the places with
+// the most to go. A line never wraps.
+func (l *line) describeState(s *State) string {
+	var b strings.Builder
+	width := l.screen.readWidth() - 1
+	add := func(text string) {
+		if letters := []rune(text); len(letters) > width {
+			text = string(letters[:width])
+		}
+		b.WriteString("\n" + text)
+	}
+	var troubles []string
+	if s.Keys != "" {
+		troubles = append(troubles, "keys: "+s.Keys)
+	}
+	if s.Refused > 0 {
+		troubles = append(troubles, fmt.Sprintf("%d set aside", s.Refused))
+	}
+	if s.Parked > 0 {
+		troubles = append(troubles, fmt.Sprintf("%d places stand still", s.Parked))
+	}
+	if len(troubles) > 0 {
+		add("  " + strings.Join(troubles, ", "))
+	}
+	if len(s.Places) < 2 {
+		return b.String() // the bar says it all
+	}
+	for i, p := range s.Places[:min(len(s.Places), shownPlaces)] {
+		text := fmt.Sprintf("  %s at %d", p.Name, p.Next)
+		if p.Lag != nil {
+			text += fmt.Sprintf(", %d to go", *p.Lag)
+		}
+		if p.Parked {
+			text += ", stands still"
+		}
+		if more := len(s.Places) - shownPlaces; i == shownPlaces-1 && more > 0 {
+			text += fmt.Sprintf(" (and %d more places)", more)
+		}
+		add(text)
+	}
+	return b.String()
 }
 
 func (l *line) removeLine() { l.screen.drawLine("") }

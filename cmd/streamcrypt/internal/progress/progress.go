@@ -3,6 +3,12 @@
 //
 // It must not know the work; it asks a function. A Screen is shared with the
 // log, so that a log line and the progress line do not write over each other.
+//
+//	progress.go  State, and the Reporter that shows it
+//	line.go      on a terminal; screen.go shares that with the log
+//	lines.go     in a log
+//	events.go    as lines of JSON for another program
+//	recent.go    how fast the work has been lately
 package progress
 
 import (
@@ -33,6 +39,22 @@ type State struct {
 	Bytes       bool  // Done and Total count bytes, not messages
 	// Lag is how many messages wait in the source, nil if that is not known.
 	Lag *int64
+	// Refused is how many messages were set aside, Parked how many places stand
+	// still.
+	Refused, Parked int64
+	// Keys says in which state the keys are, "" if all is well with them.
+	Keys string
+	// Places are how the places of the source stand, those with the most to go
+	// first.
+	Places []Place
+}
+
+// Place is how one place of the source stands.
+type Place struct {
+	Name   string `json:"place"`
+	Next   int64  `json:"next"`          // the offset at which reading goes on
+	Lag    *int64 `json:"lag,omitempty"` // how many messages wait; nil if that is not known
+	Parked bool   `json:"parked,omitempty"`
 }
 
 // Reporter shows progress until it is stopped.
@@ -55,8 +77,8 @@ func Start(mode Mode, screen *Screen, log *slog.Logger, read func() State) *Repo
 		line := newLine(screen, read())
 		go r.showEvery(redraw, func() { line.showState(read()) }, line.removeLine)
 	case Log:
-		lines := &lines{log: log, last: time.Now(), shown: read()}
-		lines.began = lines.last
+		lines := &lines{log: log, shown: read()}
+		lines.speed.addSample(time.Now(), lines.shown.Done)
 		go r.showEvery(logEvery, func() { lines.showState(read()) }, func() {})
 	default:
 		close(r.done)

@@ -120,7 +120,7 @@ func TestLog(t *testing.T) {
 		for _, want := range []map[string]any{
 			{"messages": 500.0, "of": 2000.0, "per_second": 100.0, "left": "15s", "lag": 7.0},
 			{"messages": 1000.0, "of": 2000.0, "per_second": 100.0, "left": "10s"},
-			{"messages": 2000.0, "of": 2000.0, "per_second": 200.0, "left": nil},
+			{"messages": 2000.0, "of": 2000.0, "per_second": 66.0, "left": nil}, // of the last 15 seconds,
 		} {
 			var got map[string]any
 			if err := decoder.Decode(&got); err != nil {

@@ -3,6 +3,7 @@ package progress
 import (
 	"io"
 	"os"
+	"strings"
 	"sync"
 
 	"golang.org/x/term"
@@ -15,7 +16,7 @@ import (
 type Screen struct {
 	mu    sync.Mutex
 	w     io.Writer
-	drawn bool // the cursor stands behind a progress line
+	drawn int // how many lines of progress stand above the cursor, that of the cursor included
 }
 
 // NewScreen returns the Screen on w.
@@ -38,29 +39,42 @@ func (s *Screen) readWidth() int {
 	return usual
 }
 
-const clearLine = "\r\x1b[K"
+const (
+	clearLine  = "\r\x1b[K"
+	clearAbove = "\x1b[1A\x1b[K" // goes up one line
+)
 
 // Write writes whole lines.
 func (s *Screen) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.drawn {
-		s.drawn = false
-		if _, err := io.WriteString(s.w, clearLine); err != nil {
+	if s.drawn > 0 {
+		clear := s.clearDrawn()
+		if _, err := io.WriteString(s.w, clear); err != nil {
 			return 0, err
 		}
 	}
 	return s.w.Write(p)
 }
 
-// drawLine replaces the progress line; an empty one takes it away. It is not
-// worth an error if a line cannot be shown.
+// drawLine replaces the progress, of one line or several; an empty one takes it
+// away. It is not worth an error if a line cannot be shown.
 func (s *Screen) drawLine(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if text == "" && !s.drawn {
+	if text == "" && s.drawn == 0 {
 		return
 	}
-	s.drawn = text != ""
-	_, _ = io.WriteString(s.w, clearLine+text)
+	clear := s.clearDrawn()
+	if text != "" {
+		s.drawn = strings.Count(text, "\n") + 1
+	}
+	_, _ = io.WriteString(s.w, clear+text)
+}
+
+// clearDrawn returns the text that takes the progress away. s.mu is held.
+func (s *Screen) clearDrawn() string {
+	clear := clearLine + strings.Repeat(clearAbove, max(0, s.drawn-1))
+	s.drawn = 0
+	return clear
 }
