@@ -51,7 +51,7 @@ func Compare(ctx context.Context, c Config, o CompareOptions, env Env) (*Compari
 	}
 	comparison.job, comparison.compared = j, j
 	comparison.about = About{
-		Direction: verify.String(), From: j.plain.plan.source.Name, To: j.sealed.plan.source.Name, Memory: j.memory(),
+		Direction: verify.String(), From: j.plain.plan.source.Name, Memory: j.memory(), HasEnd: true,
 	}
 	comparison.closers.add(j.endPass)
 	return comparison, nil
@@ -332,8 +332,10 @@ func (j *compareJob) snapshot() Snapshot {
 	defer j.mu.Unlock()
 	s := Snapshot{Lag: watch.Unknown}
 	plain, sealed := j.plain.measure(), j.sealed.measure()
-	s.Messages = j.sealed.plan.watch.Totals().Read
-	s.Bytes = j.sealed.plan.watch.Totals().BytesIn
+	for _, side := range []*comparedSide{j.plain, j.sealed} {
+		seen := side.plan.watch.Totals()
+		s.Messages, s.Bytes = s.Messages+seen.Read, s.Bytes+seen.BytesIn
+	}
 	s.Progress = sealed
 	if plain.Unit == sealed.Unit {
 		s.Done, s.Total = plain.Done+sealed.Done, plain.Total+sealed.Total
