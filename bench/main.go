@@ -42,7 +42,7 @@ func parseFlags() settings {
 	flag.BoolVar(&s.json, "json", false, "print JSON instead of a table")
 	flag.BoolVar(&s.quick, "quick", false, "less than a minute: shorter measurements and a file of 256 MiB")
 	flag.StringVar(&s.parts, "parts",
-		"file,messages,aad,headers,signing,core,observation,gate,rewrap,keys,compression,routes",
+		"file,messages,aad,headers,signing,core,observation,gate,rewrap,keys,compression,routes,compare",
 		"the `parts` to measure")
 	flag.Int64Var(&s.size, "size", 4<<10, "size of the file in `MiB`")
 	flag.StringVar(&s.dir, "dir", os.TempDir(), "`folder` for the file and its copies: five times its size")
@@ -56,6 +56,14 @@ func parseFlags() settings {
 
 // scaleBudget returns how long one comparison takes at most.
 func (s *settings) scaleBudget(full time.Duration) time.Duration {
+	if s.quick {
+		return full / 10
+	}
+	return full
+}
+
+// scaleRecords returns how many records one comparison has.
+func (s *settings) scaleRecords(full int) int {
 	if s.quick {
 		return full / 10
 	}
@@ -110,6 +118,7 @@ func measureParts(ctx context.Context, s *settings) (*Report, error) {
 		{"rewrap", func() ([]Figure, error) { return measureRewrap(ctx, s.scaleBudget(20*time.Second)) }},
 		{"keys", func() ([]Figure, error) { return measureKeys(ctx, s.scaleBudget(10*time.Second)) }},
 		{"routes", func() ([]Figure, error) { return measureRoutes(ctx, s.scaleBudget(settleTime)) }},
+		{"compare", func() ([]Figure, error) { return measureCompare(ctx, s.scaleRecords(1_000_000), 5) }},
 		{"compression", func() ([]Figure, error) { return measureCompression(ctx, s.scaleBudget(10*time.Second)) }},
 	}
 	report := &Report{Machine: system.ThisMachine()}
