@@ -22,8 +22,8 @@ type openKey struct {
 // openKeySize is about how many bytes one takes in a map.
 const openKeySize = 64
 
-// NeedsKeys tells, after both sides were read, whether the sealed side has to be
-// read once more, for AddKeys: records are missing, and compaction may have
+// NeedsKeys tells, after both sides were read, whether the sealed side has to
+// be read once more, for AddKeys: records are missing, and compaction may have
 // taken them away.
 func (c *Comparer) NeedsKeys() (bool, error) {
 	c.mu.Lock()
@@ -33,7 +33,7 @@ func (c *Comparer) NeedsKeys() (bool, error) {
 	}
 	c.open = map[keyID]*openKey{}
 	var err error
-	c.table.visit(func(e *entry, key uint64) {
+	c.table.visitEntries(func(e *entry, key uint64) {
 		if e.sealed() || e.flags&broken != 0 || err != nil {
 			return
 		}

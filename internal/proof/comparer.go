@@ -38,7 +38,7 @@ var ErrMemory = errors.New("more records wait for their counterpart than the mem
 // ErrOrder says that the plain side was not read in the order of its offsets.
 var ErrOrder = errors.New("the plaintext is not in the order of its offsets")
 
-// Comparer compares two sides whose records it is given, each from one or more
+// Comparer compares the records of two sides, each given by one or more
 // goroutines. Methods of one side may be called by several at once.
 type Comparer struct {
 	o  Options
@@ -210,7 +210,7 @@ func (c *Comparer) addPlain(r *Record) error {
 		e.flags |= tombstone
 	}
 	other := newEntry(p.index, true, offset)
-	found, _ := c.table.find(&other)
+	found, _ := c.table.findEntry(&other)
 	switch {
 	case found == nil:
 	case found.flags&sealedBad != 0:
@@ -224,7 +224,7 @@ func (c *Comparer) addPlain(r *Record) error {
 		c.take(found)
 		return nil
 	}
-	c.table.put(&e, r.Key)
+	c.table.putEntry(&e, r.Key)
 	c.sides[plainSide].waiting++
 	return nil
 }
@@ -240,7 +240,7 @@ func (c *Comparer) noteGap(p *place, offset int64) {
 		return
 	}
 	before := len(p.gaps)
-	p.gaps.add(from, offset-1)
+	p.gaps.addRange(from, offset-1)
 	c.gaps += len(p.gaps) - before
 }
 
@@ -260,12 +260,12 @@ func (c *Comparer) take(e *entry) {
 		side = sealedSide
 	}
 	like := *e
-	c.table.remove(&like)
+	c.table.removeEntry(&like)
 	c.sides[side].waiting--
 }
 
 func (c *Comparer) checkMemory() error {
-	if c.table.bytes()+int64(c.gaps)*gapSize > c.o.Memory {
+	if c.table.countBytes()+int64(c.gaps)*gapSize > c.o.Memory {
 		return fmt.Errorf("%w: %d records in %d bytes", ErrMemory, c.table.used, c.o.Memory)
 	}
 	return nil

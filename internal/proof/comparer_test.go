@@ -119,7 +119,7 @@ func must(t *testing.T, err error) {
 // findingsOf returns the counts of all findings.
 func findingsOf(r *Report) (n [findings]int64) {
 	for f := range Finding(findings) {
-		n[f] = *r.Counts.of(f)
+		n[f] = *r.Counts.countOf(f)
 	}
 	return n
 }

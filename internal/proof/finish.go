@@ -5,7 +5,7 @@ package proof
 func (c *Comparer) FinishPass() (more bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.table.visit(func(e *entry, key uint64) {
+	c.table.visitEntries(func(e *entry, key uint64) {
 		p := c.places[e.place()]
 		if e.sealed() {
 			c.finishSealed(p, e)
@@ -13,7 +13,7 @@ func (c *Comparer) FinishPass() (more bool) {
 			c.finishPlain(p, e, key)
 		}
 	})
-	c.table.reset()
+	c.table.clearAll()
 	c.open, c.gaps, c.sides = nil, 0, [2]sideState{}
 	for _, p := range c.places {
 		p.beginPass()

@@ -10,8 +10,8 @@ type gap struct{ first, last int64 }
 
 const gapSize = 16 // bytes
 
-// add appends a range that lies behind all others.
-func (g *gaps) add(first, last int64) {
+// addRange appends a range that lies behind all others.
+func (g *gaps) addRange(first, last int64) {
 	if n := len(*g); n > 0 && (*g)[n-1].last == first-1 {
 		(*g)[n-1].last = last
 		return

@@ -48,7 +48,7 @@ func (p *place) beginPass() {
 
 // note counts a finding and keeps its origin.
 func (p *place) note(f Finding, place string, offset int64, reason string) {
-	*p.counts.of(f)++
+	*p.counts.countOf(f)++
 	p.found[f].add(place, offset, reason)
 }
 

@@ -13,7 +13,7 @@
 //	origins.go   the first few origins of each finding
 //	report.go    Report; signed.go the file that an auditor keeps
 //
-// docs/proof.md says what a report proves, and how digests are made.
+// docs/proof.md has the meaning of a report, and the form of digests.
 //
 // Both sides may be read in several passes. A pass looks at a share of all
 // offsets, so that the memory is that of a share.

@@ -14,7 +14,7 @@ const DigestSize = sha256.Size
 // PlaceID tells apart the places of the plaintext, as positions in envelopes
 // name them.
 type PlaceID struct {
-	Source    [5]byte // zero where one place is compared, whatever its name is
+	Source    [5]byte // zero where one place is compared under any name
 	Partition uint16
 }
 

@@ -63,16 +63,16 @@ type Counts struct {
 	ExtraHeaders int64 `json:"extra_headers"`
 }
 
-// of returns the count of a finding.
-func (c *Counts) of(f Finding) *int64 {
+// countOf returns the count of a finding.
+func (c *Counts) countOf(f Finding) *int64 {
 	return [findings]*int64{
 		&c.Missing, &c.Extra, &c.Different, &c.Reordered, &c.Undecryptable, &c.Unverifiable, &c.Duplicates, &c.Unplaced,
 	}[f]
 }
 
-func (c *Counts) add(o *Counts) {
+func (c *Counts) addCounts(o *Counts) {
 	for f := range Finding(findings) {
-		*c.of(f) += *o.of(f)
+		*c.countOf(f) += *o.countOf(f)
 	}
 	c.PlainRecords += o.PlainRecords
 	c.PlainBytes += o.PlainBytes
@@ -88,7 +88,7 @@ func (c *Counts) add(o *Counts) {
 type Report struct {
 	Kind string `json:"kind"` // "streamcrypt/1 comparison"
 	// Identical says that the sealed side has every record of the plain side,
-	// once, in order and unchanged, and nothing else but records whose
+	// once, in order and unchanged, and nothing else but records of which the
 	// plaintext is gone.
 	Identical bool   `json:"identical"`
 	Problem   string `json:"problem,omitempty"` // why the comparison has no result
@@ -162,9 +162,9 @@ func (c *Comparer) Report() *Report {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := &Report{Kind: ReportKind, Made: Made{Passes: c.o.Passes}, Places: []Place{}, Stored: []Stored{}}
-	r.Counts.add(&c.loose)
+	r.Counts.addCounts(&c.loose)
 	for _, p := range c.places {
-		r.Counts.add(&p.counts)
+		r.Counts.addCounts(&p.counts)
 		r.Places = append(r.Places, c.describePlace(p))
 	}
 	slices.SortFunc(r.Places, func(a, b Place) int { return cmp.Compare(a.Place, b.Place) })
@@ -211,12 +211,12 @@ func listOrigins(found *[findings]origins) map[string][]Origin {
 	return all
 }
 
-// Verdict says in which ways the sides differ; "" if they do not. Envelopes
-// whose plaintext is gone are no difference, unless nothing else is there.
+// Verdict says in which ways the sides differ; "" if they do not. Envelopes of
+// records that are gone are no difference, unless nothing else is there.
 func (r *Report) Verdict() string {
 	var parts []string
 	for f := range Finding(findings) {
-		if n := *r.Counts.of(f); n > 0 && f != Unverifiable {
+		if n := *r.Counts.countOf(f); n > 0 && f != Unverifiable {
 			parts = append(parts, fmt.Sprintf("%d %s", n, f))
 		}
 	}

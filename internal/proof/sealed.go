@@ -53,12 +53,12 @@ func (c *Comparer) sealedEntry(p *place, r *Record) entry {
 	return e
 }
 
-// matchPast decides about an envelope whose plaintext has been read, if it was
-// there. It tells whether the envelope came before.
+// matchPast decides about an envelope behind its plaintext, which has been read
+// if it was there. It tells whether the envelope came before.
 func (c *Comparer) matchPast(p *place, r *Record) (again bool) {
 	offset := r.At.Offset
 	e, like := c.sealedEntry(p, r), newEntry(p.index, false, offset)
-	found, _ := c.table.find(&like)
+	found, _ := c.table.findEntry(&like)
 	switch {
 	case found != nil && found.term != e.term:
 		p.note(Unverifiable, c.nameOf(p), offset, "")
@@ -76,14 +76,14 @@ func (c *Comparer) matchPast(p *place, r *Record) (again bool) {
 	return false
 }
 
-// keepAhead keeps an envelope whose plaintext has not been read yet. It tells
+// keepAhead keeps an envelope until its plaintext has been read. It tells
 // whether the envelope came before.
 func (c *Comparer) keepAhead(p *place, r *Record) (again bool) {
 	e := c.sealedEntry(p, r)
-	found, _ := c.table.find(&e)
+	found, _ := c.table.findEntry(&e)
 	switch {
 	case found == nil:
-		c.table.put(&e, r.Key)
+		c.table.putEntry(&e, r.Key)
 		c.sides[sealedSide].waiting++
 	case found.flags&sealedBad != 0:
 		*found = e
@@ -113,14 +113,14 @@ func (c *Comparer) noteRefused(r *Record) error {
 		return err
 	}
 	like := newEntry(p.index, false, r.At.Offset)
-	if found, _ := c.table.find(&like); found != nil {
+	if found, _ := c.table.findEntry(&like); found != nil {
 		found.flags |= broken
 		return nil
 	}
 	e := c.sealedEntry(p, r)
-	if found, _ := c.table.find(&e); found == nil && r.At.Offset > p.high {
+	if found, _ := c.table.findEntry(&e); found == nil && r.At.Offset > p.high {
 		e.flags |= sealedBad
-		c.table.put(&e, 0)
+		c.table.putEntry(&e, 0)
 		c.sides[sealedSide].waiting++
 	}
 	return nil
@@ -128,6 +128,6 @@ func (c *Comparer) noteRefused(r *Record) error {
 
 // noteStray notes a finding that is told by the place of the sealed side.
 func (c *Comparer) noteStray(f Finding, r *Record) {
-	*c.loose.of(f)++
+	*c.loose.countOf(f)++
 	c.strays[f].add(r.Place, r.Offset, r.Refused)
 }

@@ -69,8 +69,8 @@ type shard struct {
 	used    int
 }
 
-// bytes is the memory of the table.
-func (t *table) bytes() int64 {
+// countBytes returns the memory of the table.
+func (t *table) countBytes() int64 {
 	size := int64(entrySize)
 	if t.keyed {
 		size += keySize
@@ -80,17 +80,17 @@ func (t *table) bytes() int64 {
 
 func (t *table) shardOf(h uint64) *shard { return &t.shards[h%tableShards] }
 
-func (s *shard) home(h uint64) int {
+func (s *shard) findHome(h uint64) int {
 	at, _ := bits.Mul64(h, uint64(len(s.entries)))
 	return int(at)
 }
 
-// find returns the entry at the position and side of like, or nil. It is valid
-// until the table changes.
-func (t *table) find(like *entry) (e *entry, key uint64) {
+// findEntry returns the entry at the position and side of like, or nil. It is
+// valid until the table changes.
+func (t *table) findEntry(like *entry) (e *entry, key uint64) {
 	h := like.hash()
 	s := t.shardOf(h)
-	at, ok := s.locate(like, h)
+	at, ok := s.locateEntry(like, h)
 	if !ok {
 		return nil, 0
 	}
@@ -100,12 +100,12 @@ func (t *table) find(like *entry) (e *entry, key uint64) {
 	return &s.entries[at], key
 }
 
-// locate returns where an entry is, or where it would be put.
-func (s *shard) locate(like *entry, h uint64) (at int, ok bool) {
+// locateEntry returns where an entry is, or where it would be put.
+func (s *shard) locateEntry(like *entry, h uint64) (at int, ok bool) {
 	if len(s.entries) == 0 {
 		return 0, false
 	}
-	for at = s.home(h); s.entries[at].flags != 0; {
+	for at = s.findHome(h); s.entries[at].flags != 0; {
 		if e := &s.entries[at]; e.atHigh == like.atHigh && e.atLow == like.atLow {
 			return at, true
 		}
@@ -116,14 +116,14 @@ func (s *shard) locate(like *entry, h uint64) (at int, ok bool) {
 	return at, false
 }
 
-// put adds an entry that is not there.
-func (t *table) put(e *entry, key uint64) {
+// putEntry adds an entry that is not there.
+func (t *table) putEntry(e *entry, key uint64) {
 	h := e.hash()
 	s := t.shardOf(h)
 	if s.used*5 >= len(s.entries)*4 {
 		t.growShard(s)
 	}
-	at, _ := s.locate(e, h)
+	at, _ := s.locateEntry(e, h)
 	s.entries[at] = *e
 	if t.keyed {
 		s.keys[at] = key
@@ -145,7 +145,7 @@ func (t *table) growShard(s *shard) {
 		if e.flags == 0 {
 			continue
 		}
-		at, _ := s.locate(e, e.hash())
+		at, _ := s.locateEntry(e, e.hash())
 		s.entries[at] = *e
 		if t.keyed {
 			s.keys[at] = old.keys[i]
@@ -153,12 +153,13 @@ func (t *table) growShard(s *shard) {
 	}
 }
 
-// remove takes out the entry at the position and side of like, which is there.
-// The entries behind it move up to where they would have been put without it.
-func (t *table) remove(like *entry) {
+// removeEntry takes out the entry at the position and side of like, which is
+// there. The entries behind it move up to where they would have been put
+// without it.
+func (t *table) removeEntry(like *entry) {
 	h := like.hash()
 	s := t.shardOf(h)
-	hole, _ := s.locate(like, h)
+	hole, _ := s.locateEntry(like, h)
 	n := len(s.entries)
 	for at := hole; ; {
 		if at++; at == n {
@@ -168,8 +169,8 @@ func (t *table) remove(like *entry) {
 		if e.flags == 0 {
 			break
 		}
-		home := s.home(e.hash())
-		if between(home, hole, at) {
+		home := s.findHome(e.hash())
+		if isBetween(home, hole, at) {
 			continue // it must not stand in front of its home
 		}
 		s.entries[hole] = *e
@@ -183,16 +184,16 @@ func (t *table) remove(like *entry) {
 	t.used--
 }
 
-// between tells whether home is behind hole and not behind at, going round.
-func between(home, hole, at int) bool {
+// isBetween tells whether home is behind hole and not behind at, going round.
+func isBetween(home, hole, at int) bool {
 	if hole < at {
 		return hole < home && home <= at
 	}
 	return hole < home || home <= at
 }
 
-// visit calls see with each entry, in no order.
-func (t *table) visit(see func(e *entry, key uint64)) {
+// visitEntries calls see with each entry, in no order.
+func (t *table) visitEntries(see func(e *entry, key uint64)) {
 	for i := range t.shards {
 		s := &t.shards[i]
 		for j := range s.entries {
@@ -208,5 +209,5 @@ func (t *table) visit(see func(e *entry, key uint64)) {
 	}
 }
 
-// reset empties the table and gives the memory back.
-func (t *table) reset() { *t = table{keyed: t.keyed} }
+// clearAll empties the table and gives the memory back.
+func (t *table) clearAll() { *t = table{keyed: t.keyed} }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TestTable: the table holds the same as a map, whatever is put and removed.
+// TestTable: the table holds the same as a map, after any puts and removals.
 func TestTable(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 1))
 	var all table
@@ -17,21 +17,21 @@ func TestTable(t *testing.T) {
 		e := newEntry(place, rnd.IntN(2) == 0, offset)
 		id := [2]int64{int64(place)<<1 | int64(e.atHigh>>16&1), offset}
 		key, there := want[id]
-		found, got := all.find(&e)
+		found, got := all.findEntry(&e)
 		if (found != nil) != there || got != key {
 			t.Fatalf("%v: found %v, want %v", id, found, there)
 		}
 		if there && rnd.IntN(2) == 0 {
-			all.remove(&e)
+			all.removeEntry(&e)
 			delete(want, id)
 		} else if !there {
 			key := rnd.Uint64()
-			all.put(&e, key)
+			all.putEntry(&e, key)
 			want[id] = key
 		}
 	}
 	seen := 0
-	all.visit(func(e *entry, key uint64) {
+	all.visitEntries(func(e *entry, key uint64) {
 		seen++
 		if want[[2]int64{int64(e.place())<<1 | int64(e.atHigh>>16&1), e.offset()}] != key {
 			t.Fatalf("place %d offset %d", e.place(), e.offset())

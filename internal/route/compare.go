@@ -19,7 +19,7 @@ import (
 
 // CompareOptions say how both sides are compared.
 type CompareOptions struct {
-	// Against is the URL of the envelopes. Config.From is that of the plaintext.
+	// Against is the URL of the envelopes, as Config.From is of the plaintext.
 	Against string
 	// Passes is in how many passes both sides are read; default 1. More passes
 	// take less memory where the sides have another order.
@@ -40,8 +40,8 @@ type Comparison struct {
 // that Verify uses, for the envelopes. Both sides are read to their ends as of
 // now. See Encrypt.
 //
-// Route.Run returns a *FindingError if the sides differ, and nil only if they do
-// not.
+// Route.Run returns a *FindingError if the sides differ, and nil only if they
+// do not.
 func Compare(ctx context.Context, c Config, o CompareOptions, env Env) (*Comparison, error) {
 	env = env.complete()
 	comparison := &Comparison{Route: Route{env: env}}

@@ -186,7 +186,7 @@ func encodeRecord(dst []byte, r *proof.Record, m *pipeline.Message) []byte {
 	return dst
 }
 
-// decodeRecord reads what encodeRecord wrote.
+// decodeRecord reads the output of encodeRecord.
 func decodeRecord(r *proof.Record, m *pipeline.Message) {
 	b := m.Value
 	r.Place, r.Offset = m.Origin.Place, m.Origin.Offset

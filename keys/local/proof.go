@@ -25,8 +25,9 @@ func (k *X25519) ProofKey() ([]byte, error) {
 	return hkdf.Key(sha256.New, secret, nil, proofInfo, proofSize)
 }
 
-// ProofKey returns the proof key, 32 bytes: HKDF-SHA-256 of the private exponent
-// (big-endian, without zeros in front) without a salt. The caller owns it.
+// ProofKey returns the proof key, 32 bytes: HKDF-SHA-256 of the private
+// exponent (big-endian, without zeros in front) without a salt. The caller owns
+// it.
 func (k *RSA) ProofKey() ([]byte, error) {
 	secret := k.private.D.Bytes()
 	defer clear(secret)
