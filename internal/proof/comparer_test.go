@@ -130,11 +130,11 @@ func TestAlike(t *testing.T) {
 	for _, passes := range []int{1, 2, 7} {
 		for _, sealedPlaces := range []int{4, 1} {
 			rnd := rand.New(rand.NewPCG(1, uint64(passes)))
-			w := newWorld(rnd, 4, 20_000)
+			w := newWorld(rnd, 4, 5_000)
 			w.sealedPlaces = sealedPlaces
 			w.seal()
 			r := w.compare(t, Options{Passes: passes, Digests: true})
-			if !r.Identical || r.Counts.Matched != 20_000 || findingsOf(r) != [findings]int64{} || len(r.Places) != 4 {
+			if !r.Identical || r.Counts.Matched != 5_000 || findingsOf(r) != [findings]int64{} || len(r.Places) != 4 {
 				t.Errorf("%d passes: %+v", passes, r.Counts)
 			}
 			for _, p := range r.Places {
@@ -206,7 +206,7 @@ func mutations() []mutation {
 // TestMutations: random changes, each of another record, are found exactly, in
 // any number of passes and whichever side is ahead.
 func TestMutations(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(24) {
 		rnd := rand.New(rand.NewPCG(seed, 2))
 		w := newWorld(rnd, 3, 3000)
 		if seed%3 == 0 {
@@ -361,8 +361,8 @@ func TestExpiredTombstones(t *testing.T) {
 // TestMemory: records that find no counterpart stay within the memory, and more
 // passes need less of it.
 func TestMemory(t *testing.T) {
-	w := newWorld(rand.New(rand.NewPCG(8, 8)), 1, 100_000)
-	c := New(Options{IsOwn: isTestSource, Memory: 1 << 20})
+	w := newWorld(rand.New(rand.NewPCG(8, 8)), 1, 20_000)
+	c := New(Options{IsOwn: isTestSource, Memory: 1 << 18})
 	c.EndSealed()
 	var err error
 	for batch := range slices.Chunk(w.plain, 1000) {
@@ -374,7 +374,7 @@ func TestMemory(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	w.sealed = nil
-	if r := w.compare(t, Options{Passes: 8, Memory: 1 << 20}); r.Counts.Missing != 100_000 {
+	if r := w.compare(t, Options{Passes: 16, Memory: 1 << 18}); r.Counts.Missing != 20_000 {
 		t.Errorf("%+v", r.Counts)
 	}
 }

@@ -186,7 +186,8 @@ func (c *Comparer) Report() *Report {
 
 func (c *Comparer) describePlace(p *place) Place {
 	line := Place{
-		Place: c.nameOf(p), Partition: int(p.id.Partition), End: p.end, Counts: p.counts, Origins: listOrigins(&p.found),
+		Place: c.nameOf(p), Partition: int(p.id.Partition), End: p.end, Counts: p.counts,
+		Origins: listOrigins(&p.found),
 	}
 	if p.id.Source != ([5]byte{}) {
 		line.Source = hex.EncodeToString(p.id.Source[:])

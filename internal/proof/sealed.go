@@ -35,12 +35,11 @@ func (c *Comparer) addSealed(r *Record) error {
 	p.counts.SealedRecords++
 	p.counts.SealedBytes += int64(r.Bytes)
 	addSum(&p.sealedSum, &r.Digest)
-	again := false
+	decide := c.keepAhead
 	if offset <= p.high {
-		again = c.matchPast(p, r)
-	} else {
-		again = c.keepAhead(p, r)
+		decide = c.matchPast
 	}
+	again := decide(p, r)
 	if late && !again {
 		p.note(Reordered, c.nameOf(p), offset, "")
 	}

@@ -27,7 +27,6 @@ type comparedSide struct {
 	// is looked at.
 	ends map[string]int64
 	pass int
-	read int64 // messages
 }
 
 // openSide opens the source, its keys and its transform.
