@@ -44,7 +44,7 @@ func parseFlags() settings {
 	flag.BoolVar(&s.json, "json", false, "print JSON instead of a table")
 	flag.BoolVar(&s.quick, "quick", false, "less than a minute: shorter measurements and a file of 256 MiB")
 	flag.StringVar(&s.parts, "parts",
-		"file,generated,messages,aad,headers,signing,core,observation,gate,rewrap,keys,compression,packed,routes,reload",
+		"file,generated,messages,aad,headers,signing,core,observation,gate,rewrap,keys,compression,packed,routes,reload,compare",
 		"the `parts` to measure")
 	flag.Int64Var(&s.size, "size", 4<<10, "size of the file in `MiB`")
 	flag.Int64Var(&s.generated, "generated", 20<<10, "size of the records of the part generated in `MiB`")
@@ -59,6 +59,14 @@ func parseFlags() settings {
 
 // scaleBudget returns how long one comparison takes at most.
 func (s *settings) scaleBudget(full time.Duration) time.Duration {
+	if s.quick {
+		return full / 10
+	}
+	return full
+}
+
+// scaleRecords returns how many records one comparison has.
+func (s *settings) scaleRecords(full int) int {
 	if s.quick {
 		return full / 10
 	}
@@ -116,6 +124,7 @@ func measureParts(ctx context.Context, s *settings) (*Report, error) {
 		{"routes", func() ([]Figure, error) { return measureRoutes(ctx, s.scaleBudget(settleTime)) }},
 		{"reload", func() ([]Figure, error) { return measureReload(ctx, s.scaleBudget(time.Minute)) }},
 		{"packed", func() ([]Figure, error) { return measurePacked(ctx, s.dir, s.scaleBudget(40*time.Second)) }},
+		{"compare", func() ([]Figure, error) { return measureCompare(ctx, s.scaleRecords(1_000_000), 5) }},
 		{"compression", func() ([]Figure, error) { return measureCompression(ctx, s.scaleBudget(10*time.Second)) }},
 	}
 	report := &Report{Machine: system.ThisMachine()}

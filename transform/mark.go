@@ -71,3 +71,22 @@ func (m *mark) hasSource() bool { return m.place<<8>>24 != 0 }
 
 // partition is the number in the position.
 func (m *mark) partition() int { return int(uint16(m.place)) }
+
+// SealedOrigin is where an envelope says that its message was stored before.
+type SealedOrigin struct {
+	Source       [5]byte // zero: the envelope does not say
+	Partition    uint16
+	Offset, Term uint64
+	ExtraHeaders int // headers of the message that were not sealed
+}
+
+// ReadOrigin reads the origin of a message that Decrypt has opened; ok is false
+// if there was no envelope.
+func ReadOrigin(m *pipeline.Message) (o SealedOrigin, ok bool) {
+	var read mark
+	ok = read.read(&m.Mark)
+	return SealedOrigin{
+		Source: [5]byte(m.Mark[1:6]), Partition: uint16(read.partition()), Offset: read.offset, Term: read.term,
+		ExtraHeaders: int(read.extra),
+	}, ok
+}

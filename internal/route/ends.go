@@ -29,7 +29,8 @@ func (p *plan) newSession(archive archive.Functions, closers *closers) *endpoint
 		Grace: p.Grace, Instance: p.Instance, Overwrite: p.Overwrite, Checkpoint: p.Checkpoint,
 		Work: p.do.String(), Context: p.describeContext(), Keys: p.keyNames,
 		To: p.sink.Identity, Mapping: p.sink.Mapping, Written: p.listWritten(), OneLane: p.sink.OneLane,
-		Growth: growth[p.do], Opens: p.do != encrypt, Seals: p.do == encrypt || p.do == rewrap, KeySet: p.keySet,
+		Growth: growth[p.do], Opens: p.do != encrypt && !p.readsPlain,
+		Seals: p.do == encrypt || p.do == rewrap, KeySet: p.keySet,
 		Archive: archive, OnClose: closers.add,
 	}
 	if session.Seals {

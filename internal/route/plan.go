@@ -27,6 +27,7 @@ type plan struct {
 	from, to, dead endpoint.Endpoint  // to is nil when verifying, dead without dead letters
 	source, sink   endpoint.Traits    // of from and to
 	raw            bool               // both are one payload
+	readsPlain     bool               // verify reads plaintext, to compare it
 	context        []byte             // of all messages, or its template: see byTopic
 	contexts       topicname.Template // of Context, if it may be one
 	nonces         chunker.Nonces
@@ -45,7 +46,16 @@ type plan struct {
 }
 
 func newPlan(do direction, c Config, env Env) (*plan, error) {
-	p := &plan{Config: c, env: env, do: do}
+	return (&plan{Config: c, env: env, do: do}).readConfig()
+}
+
+// newPlainPlan makes the plan of a side that is only read, and holds plaintext.
+func newPlainPlan(c Config, env Env) (*plan, error) {
+	return (&plan{Config: c, env: env, do: verify, readsPlain: true}).readConfig()
+}
+
+// readConfig reads the configuration, and finds out whether it is consistent.
+func (p *plan) readConfig() (*plan, error) {
 	steps := []func() error{
 		p.readEnds, p.readBind, p.readCoding, p.readPolicies, p.readBreaker, p.readKeys, p.checkLimits, p.checkFormats,
 		p.checkArchives, p.checkCheckpoint, p.checkState, p.checkDistinct, p.checkRewrap, p.checkFiles, p.checkTopics,
@@ -57,7 +67,7 @@ func newPlan(do direction, c Config, env Env) (*plan, error) {
 		}
 	}
 	p.context = []byte(p.findContext())
-	p.patience = retry.NewPatience(p.findWait(), env.Log)
+	p.patience = retry.NewPatience(p.findWait(), p.env.Log)
 	return p, nil
 }
 

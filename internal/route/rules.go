@@ -69,7 +69,10 @@ func (p *plan) checkFormats() error {
 			Err:  fmt.Errorf("%s: an archive holds envelopes only", p.sink.Name),
 			Hint: "decrypt into .ndjson or a stream",
 		}
-	case p.do != encrypt && p.source.Plain:
+	case p.readsPlain && p.source.Archive:
+		return hint.New("from: "+p.source.Name+": an archive holds envelopes",
+			"--from is the plaintext, and --against the envelopes that were made of it")
+	case p.do != encrypt && !p.readsPlain && p.source.Plain:
 		return hint.PrefixError("from", errHoldsPlain(&p.source))
 	case p.do != decrypt && p.to != nil && p.sink.Plain:
 		return hint.PrefixError("to", errHoldsPlain(&p.sink))

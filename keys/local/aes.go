@@ -23,6 +23,7 @@ const wrappedSize = keys.DEKSize + kwBlock
 type AES struct {
 	id
 	block cipher.Block
+	proof []byte // see ProofKey
 }
 
 var (
@@ -45,7 +46,11 @@ func NewAES(kek []byte) (*AES, error) {
 	if err != nil {
 		return nil, fmt.Errorf("AES key id: %w", err)
 	}
-	return &AES{id: newID("local", kid), block: block}, nil
+	proof, err := hkdf.Expand(sha256.New, kek, proofInfo, proofSize)
+	if err != nil {
+		return nil, fmt.Errorf("AES key: %w", err)
+	}
+	return &AES{id: newID("local", kid), block: block, proof: proof}, nil
 }
 
 // ParseAES reads an AES KEK from a JWK file as GenerateAES writes it. Whether

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"io"
 	"time"
+
+	"github.com/streamcrypt/streamcrypt/internal/proof"
 )
 
 // object is an Outcome as --json prints it: docs/result.schema.json.
@@ -28,9 +30,12 @@ type object struct {
 	Others      *Counts   `json:"other_places,omitempty"`
 	Receipt     string    `json:"receipt,omitempty"`
 	Archive     string    `json:"archive,omitempty"`
-	Error       string    `json:"error,omitempty"`
-	Reason      string    `json:"reason,omitempty"`
-	Hint        string    `json:"hint,omitempty"`
+
+	Comparison *proof.Report `json:"comparison,omitempty"`
+
+	Error  string `json:"error,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	Hint   string `json:"hint,omitempty"`
 }
 
 // WriteJSON writes the outcome as one line of JSON. route and instance are the
@@ -48,7 +53,7 @@ func (o *Outcome) WriteJSON(w io.Writer, routeName, instance string) error {
 		out.Direction, out.From, out.To, out.DeadLetters = r.Direction, r.From, r.To, r.DeadLetters
 		out.Started, out.Seconds = r.Started.UTC(), r.Took.Round(time.Millisecond).Seconds()
 		out.Counts, out.Reasons, out.Rewrap, out.Places, out.Others = &r.Counts, r.Reasons, r.Rewrap, r.Places, r.Others
-		out.Receipt, out.Archive = r.Receipt, r.Archive
+		out.Receipt, out.Archive, out.Comparison = r.Receipt, r.Archive, r.Comparison
 	}
 	return json.NewEncoder(w).Encode(&out)
 }

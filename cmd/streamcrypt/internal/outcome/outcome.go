@@ -16,6 +16,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/internal/proof"
 	"github.com/streamcrypt/streamcrypt/internal/route"
 )
 
@@ -81,6 +82,8 @@ type Run struct {
 	// Receipt is that of the last end of an archive that was read or written,
 	// and Archive says what its flags mean; "" without one.
 	Receipt, Archive string
+	// Comparison is the report of a run that compared; nil for others.
+	Comparison *proof.Report
 }
 
 // Outcome is how a command ended.

@@ -56,6 +56,9 @@ func (o *Outcome) writeCounts(b *strings.Builder) {
 	if o.Run.To != "" {
 		fmt.Fprintf(b, ", %s written", groupDigits(c.Written))
 	}
+	if r := o.Run.Comparison; r != nil {
+		fmt.Fprintf(b, ", %s alike", groupDigits(r.Counts.Matched))
+	}
 	for _, shown := range c.listShown() {
 		if shown.n == 0 {
 			continue

@@ -1,0 +1,164 @@
+package route
+
+import (
+	"context"
+	"sync"
+
+	"github.com/streamcrypt/streamcrypt/codec/archive"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
+	"github.com/streamcrypt/streamcrypt/internal/proof"
+	"github.com/streamcrypt/streamcrypt/pipeline"
+	"github.com/streamcrypt/streamcrypt/transform"
+)
+
+// comparedSide is one side of a comparison. It is opened for each pass.
+type comparedSide struct {
+	plan    *plan
+	job     *compareJob
+	scope   compareScope
+	opens   bool // it is the sealed side
+	records *records
+	closers closers
+	// placeOf says how envelopes name a place of the plain side.
+	placeOf func(place string) transform.Place
+
+	mu sync.Mutex
+	// ends are the ends of the first pass, for the others: nothing behind them
+	// is looked at.
+	ends map[string]int64
+	pass int
+}
+
+// openSide opens the source, its keys and its transform.
+func (s *comparedSide) openSide(ctx context.Context) error {
+	r := &records{plan: s.plan, closers: &s.closers}
+	if s.opens {
+		if err := r.openOpening(ctx); err != nil {
+			return err
+		}
+	} else {
+		if err := r.openEnds(ctx, archive.Functions{}, 0); err != nil {
+			return err
+		}
+		s.placeOf = newPlaces(r.in, false)
+	}
+	s.records = r
+	return nil
+}
+
+// readAll reads the side to its end.
+func (s *comparedSide) readAll(ctx context.Context, take func(context.Context, []proof.Record) error) error {
+	o := s.records.options
+	o.NewGate, o.Resume, o.Sink = nil, nil, &recordSink{side: s, ctx: ctx, take: take}
+	open := o.NewTransform
+	o.NewTransform = func() pipeline.Transform {
+		t := &digestTransform{side: s, digester: proof.NewDigester(s.job.digestKey)}
+		if s.opens {
+			t.opener = open()
+		}
+		return t
+	}
+	err := pipeline.Run(ctx, o)
+	if err == nil {
+		err = ctx.Err()
+	}
+	s.mu.Lock()
+	s.pass++
+	s.mu.Unlock()
+	return err
+}
+
+// isOwn tells whether a source that envelopes name is this side.
+func (s *comparedSide) isOwn(source [5]byte) bool {
+	in := s.records.in
+	if in.Identity != nil {
+		return in.Identity.Short() == source
+	}
+	return true // of several topics; a record that is not there is found out
+}
+
+// measure tells how far the side is.
+func (s *comparedSide) measure() endpoint.Progress {
+	return s.records.in.MeasureProgress(s.plan.watch.Totals().Read)
+}
+
+// keepEnds notes where places end in the first pass, and tells the comparer.
+func (s *comparedSide) keepEnds(at []pipeline.Position) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range at {
+		place, end := at[i].Place, at[i].Next
+		if s.pass == 0 {
+			s.ends[place] = max(s.ends[place], end)
+		}
+		compacted := s.records.in.IsCompacted != nil && s.records.in.IsCompacted(place)
+		if s.opens {
+			s.job.comparer.NameSealed(place, s.ends[place], compacted)
+			continue
+		}
+		if err := s.job.comparer.NamePlain(s.idOf(place), place, s.ends[place], compacted); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// idOf returns how envelopes name a place of the plain side.
+func (s *comparedSide) idOf(place string) proof.PlaceID {
+	at := s.placeOf(place)
+	return proof.PlaceID{Source: at.Source, Partition: at.Partition}
+}
+
+// isBehind tells whether a message was stored after the first pass began.
+func (s *comparedSide) isBehind(o *pipeline.Origin) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pass > 0 && o.Offset >= s.ends[o.Place]
+}
+
+// recordSink gives the records of a side to the comparer.
+type recordSink struct {
+	side *comparedSide
+	ctx  context.Context //nolint:containedctx // of the run: a wait for the other side ends with it
+	take func(context.Context, []proof.Record) error
+}
+
+// Open implements pipeline.Sink. A place without messages ends where it begins.
+func (s *recordSink) Open(_ context.Context, lane pipeline.Lane) (pipeline.Writer, error) {
+	return &recordWriter{recordSink: s}, s.side.keepEnds(lane.Start())
+}
+
+// recordWriter is the way of one lane to the comparer.
+type recordWriter struct {
+	*recordSink
+	records []proof.Record
+}
+
+// Write implements pipeline.Writer.
+func (w *recordWriter) Write(_ context.Context, msgs []pipeline.Message, done *pipeline.Progress) error {
+	w.records = w.records[:0]
+	for i := range msgs {
+		m := &msgs[i]
+		if w.side.isBehind(&m.Origin) {
+			continue
+		}
+		var r proof.Record
+		decodeRecord(&r, m)
+		if !w.side.opens {
+			r.At.PlaceID = w.side.idOf(m.Origin.Place)
+		}
+		w.records = append(w.records, r)
+	}
+	if done != nil {
+		if err := w.side.keepEnds(done.Places); err != nil {
+			return err
+		}
+	}
+	if len(w.records) == 0 {
+		return nil
+	}
+	return w.take(w.ctx, w.records)
+}
+
+// Close implements pipeline.Writer.
+func (w *recordWriter) Close(context.Context) error { return nil }
