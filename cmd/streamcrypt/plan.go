@@ -16,7 +16,10 @@ import (
 var errNotReady = errors.New("the run would not start as things are")
 
 // showPlan prints everything that a run would do, and does nothing of it.
-func (p *program) showPlan(c route.Config, asJSON bool) error {
+func (p *program) showPlan(c route.Config, asJSON bool) error { return p.showPlanOn(p.out, c, asJSON) }
+
+// showPlanOn does the same on another output.
+func (p *program) showPlanOn(out io.Writer, c route.Config, asJSON bool) error {
 	preview, err := route.MakePreview(p.ctx, p.command, c, p.newEnv())
 	if err != nil {
 		if p.ctx.Err() != nil {
@@ -25,9 +28,9 @@ func (p *program) showPlan(c route.Config, asJSON bool) error {
 		return &startError{err}
 	}
 	if asJSON {
-		err = json.NewEncoder(p.out).Encode(newPlanObject(preview))
+		err = json.NewEncoder(out).Encode(newPlanObject(preview))
 	} else {
-		_, err = io.WriteString(p.out, writePlan(preview))
+		_, err = io.WriteString(out, writePlan(preview))
 	}
 	if err == nil && !preview.IsUsable() {
 		err = &startError{errNotReady}
