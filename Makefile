@@ -72,7 +72,8 @@ bench:
 
 ## faults-nats      NATS's fault suite over NATS_FAULTS_SEEDS (3) seeds, the first one NATS_FAULTS_SEED; short in test-containers
 faults-nats:
-	cd testcontainers && NATS_FAULTS_SEEDS=$${NATS_FAULTS_SEEDS:-3} go test -count=1 -v -timeout 3h -run '^TestNATSFaults$$' .
+	cd testcontainers && NATS_FAULTS_SEEDS=$${NATS_FAULTS_SEEDS:-3} go test -count=1 -v -timeout 3h \
+		-run '^TestNATS(TailLost|MadeAnew|KeyServiceAway|Faults)$$' .
 
 ## check-observe    the page in a browser, INFORMs to snmptrapd, rules and dashboard by promtool; Debian: chromium snmptrapd prometheus
 check-observe:

@@ -48,6 +48,22 @@ func (in *input) fillBuffer(n int) {
 
 func (in *input) skip(n int) { in.start += n }
 
+// unread is all that has been read and not skipped.
+func (in *input) unread() []byte { return in.buf[in.start:in.end] }
+
+// takeFront gives away the first n bytes, which have been peeked, with the
+// buffer in which they lie, and goes on in spare.
+func (in *input) takeFront(n int, spare []byte) (front, memory []byte) {
+	front, memory = in.buf[in.start:in.start+n], in.buf
+	rest := in.buf[in.start+n : in.end]
+	if len(spare) < len(rest) {
+		spare = make([]byte, len(rest))
+	}
+	in.start, in.end = 0, copy(spare, rest)
+	in.buf = spare
+	return front, memory
+}
+
 // readAll returns everything up to the end, if that is at most limit bytes.
 func (in *input) readAll(limit int) (b []byte, ok bool, err error) {
 	for want := 4096; ; want *= 2 {

@@ -92,25 +92,38 @@ type piece struct {
 	tail  bool   // and something behind that
 }
 
-// readSegment looks at a segment, and one byte ahead: is it the final one?
-// chunkSize is that of the envelope, index the segment's.
+// behindSegment is how many bytes behind a segment tell whether it is the final
+// one: the break, and one that may not follow it.
+const behindSegment = 2
+
+// readSegment looks at a segment, and at the bytes behind it. chunkSize is that
+// of the envelope, index the segment's.
 func (in *input) readSegment(chunkSize int, index uint32) (p piece, err error) {
 	head, err := in.peek(5)
 	if err != nil {
 		return p, err
 	}
 	size, headSize, end, err := cms.SegmentHead(head, chunkSize)
+	if err != nil || end {
+		return parseSegment(head, chunkSize, index)
+	}
+	b, err := in.peek(headSize + size + behindSegment)
+	if err != nil {
+		return p, err
+	}
+	return parseSegment(b, chunkSize, index)
+}
+
+// parseSegment takes the segment that b begins with. b goes on for
+// behindSegment bytes or to the end of the input.
+func parseSegment(b []byte, chunkSize int, index uint32) (p piece, err error) {
+	size, headSize, end, err := cms.SegmentHead(b, chunkSize)
 	switch {
 	case err != nil:
 		return p, refuse(err)
 	case end: // after a segment that was not sealed as the final one, or after none: fewer than two
 		return p, refuse(fmt.Errorf("%w: segments", cms.ErrMalformed))
-	}
-	b, err := in.peek(headSize + size + 2) // the byte after, and one that may not follow the break
-	if err != nil {
-		return p, err
-	}
-	if len(b) <= headSize+size {
+	case len(b) <= headSize+size:
 		return p, refuse(cms.ErrTruncated)
 	}
 	next := b[headSize+size:]

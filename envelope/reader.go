@@ -189,11 +189,11 @@ func (r *Reader) makeReady() error {
 // openSegment reads, verifies and makes ready one segment.
 func (r *Reader) openSegment() error {
 	p, err := r.in.readSegment(r.chunks.header.ChunkSize, r.chunks.index)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case p.final && p.tail != r.tail, p.final && r.tail && r.at+int64(len(p.b)) != r.tailAt:
-		return refuse(errTrailing)
+	}
+	if err := r.checkEnd(&p); err != nil {
+		return err
 	}
 	plain, err := r.openChunk(p.b[p.head:], p.final)
 	if err != nil {
@@ -204,6 +204,15 @@ func (r *Reader) openSegment() error {
 	r.chunks.index++
 	r.final = p.final
 	r.ready = plain
+	return nil
+}
+
+// checkEnd refuses a final segment which does not stand where the envelope
+// ends.
+func (r *Reader) checkEnd(p *piece) error {
+	if p.final && (p.tail != r.tail || r.tail && r.at+int64(len(p.b)) != r.tailAt) {
+		return refuse(errTrailing)
+	}
 	return nil
 }
 

@@ -7,15 +7,10 @@ import (
 	"math"
 
 	"github.com/streamcrypt/streamcrypt/codec/cms"
-	"github.com/streamcrypt/streamcrypt/kekcache"
 )
 
 // errClosed is the error of Write after Close.
 var errClosed = errors.New("envelope: write after close")
-
-// maxStreamBytes is the most payload of one stream (docs/envelope.md, section
-// 11).
-const maxStreamBytes = 1 << 40
 
 // Writer seals a payload of any length while it is written. It holds a chunk in
 // memory, and a compressor where payloads are compressed. Close must be called,
@@ -30,10 +25,8 @@ type Writer struct {
 	coder  *coder // nil where nothing is coded
 	chunk  []byte // coded payload not sealed yet; a full chunk waits until more comes, for it may be the last
 	out    []byte
-	grant  *kekcache.Grant // nil until the first chunk is sealed
-	aad    *cms.AAD        // from then on
+	long   longPayload // begun with the first chunk
 	binder binder
-	bound  *cms.Binding // in its memory
 	index  uint32
 	bytes  uint64
 	err    error
@@ -180,7 +173,7 @@ func (w *Writer) Close() error {
 	}
 	err := w.noteError(w.finish())
 	w.err = errClosed
-	w.releaseKey()
+	w.long.releaseKey()
 	if w.coder != nil {
 		w.coder.release()
 	}
@@ -196,7 +189,7 @@ func (w *Writer) finish() error {
 			return err
 		}
 	}
-	if w.grant != nil {
+	if w.long.grant != nil {
 		return w.sealChunk(true)
 	}
 	worker := w.s.workers.Get().(*SealWorker)
@@ -221,16 +214,9 @@ func (w *Writer) finish() error {
 func (w *Writer) noteError(err error) error {
 	if err != nil && w.err == nil {
 		w.err = err
-		w.releaseKey()
+		w.long.releaseKey()
 	}
 	return err
-}
-
-// releaseKey ends the use of the data key.
-func (w *Writer) releaseKey() {
-	if w.grant != nil {
-		w.grant.Done()
-	}
 }
 
 // sealChunk seals and writes the chunk.
@@ -239,8 +225,9 @@ func (w *Writer) sealChunk(final bool) (err error) {
 		return err
 	}
 	w.out = w.out[:0]
-	if w.grant == nil {
-		if err := w.begin(); err != nil {
+	if w.long.grant == nil {
+		w.out, err = w.long.beginSealing(w.ctx, w.s, w.out, &w.binder, &w.b, w.coder != nil)
+		if err != nil {
 			return err
 		}
 	}
@@ -248,7 +235,8 @@ func (w *Writer) sealChunk(final bool) (err error) {
 	if w.bytes > maxStreamBytes || w.index == math.MaxUint32>>1 {
 		return &Error{Reason: ReasonTooLarge, Err: errTooLong}
 	}
-	if w.out, err = appendSegment(w.out, w.chunk, w.grant.Sealer, w.aad.Bytes(w.bound, w.index, final)); err != nil {
+	aad := w.long.aad.Bytes(w.long.bound, w.index, final)
+	if w.out, err = appendSegment(w.out, w.chunk, w.long.grant.Sealer, aad); err != nil {
 		return err
 	}
 	w.index++
@@ -257,44 +245,5 @@ func (w *Writer) sealChunk(final bool) (err error) {
 		w.out = cms.AppendBreak(w.out)
 	}
 	_, err = w.w.Write(w.out)
-	return err
-}
-
-// begin takes a data key, and appends the key record, unless that is in a
-// store, and the head.
-func (w *Writer) begin() error {
-	var position cms.Position
-	var err error
-	if w.bound, err = w.binder.bindSealing(&w.b, &position); err != nil {
-		return refuse(err)
-	}
-	grant, err := w.s.supply.StreamKey(w.ctx)
-	if err != nil {
-		return refuse(err)
-	}
-	w.grant = grant // from here on releaseKey ends it
-	if !grant.Key.ByReference {
-		record, err := codec{}.SealRecord(grant.Key, grant.Sealer, w.s.options.KeyContext)
-		if err != nil {
-			return err
-		}
-		w.out = append(w.out, record...)
-	}
-	t := cms.NewTemplate(cms.Layout{
-		ByReference: true, Chunked: true, Coded: w.coder != nil, Commitment: grant.Key.Commitment[:],
-	})
-	position.Created = grant.Created
-	t.SetPosition(&position)
-	if w.coder != nil {
-		coding := newCoding(&w.s.options.Coding, w.s.options.Coding.Level > 0)
-		t.SetCoding(&coding)
-		if d := w.s.options.Coding.Dictionary; d != nil {
-			hash := d.Sum()
-			w.bound.Dictionary = hash[:]
-		}
-	}
-	w.aad = cms.NewAAD([]byte(w.s.options.Context))
-	var id [cms.MessageIDSize]byte
-	w.out, err = appendChunkedHead(w.out, t, true, w.aad, &id, w.s.options.ChunkSize)
 	return err
 }

@@ -27,6 +27,11 @@ type Grant struct {
 	done    func()          // of StreamKey; otherwise nil
 }
 
+// NewSealer returns a further lease of Key, for another goroutine that seals
+// chunks of the same stream. It is not for a Grant of Take: there the window
+// counts seals.
+func (g *Grant) NewSealer() (*chunker.Sealer, error) { return g.Key.sealing.NewSealer() }
+
 // Done ends the use of a Grant that StreamKey returned. Further calls do
 // nothing, as they do for a Grant of Take.
 func (g *Grant) Done() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -85,6 +86,9 @@ func startFaultCluster(t *testing.T) *faultCluster {
 	started.Wait()
 	for _, b := range c.brokers {
 		testcontainers.CleanupContainer(t, b.container, testcontainers.StopTimeout(time.Second))
+		if b.container != nil {
+			b.keepLog(t) // before the container is gone
+		}
 	}
 	if err := errors.Join(failed[:]...); err != nil {
 		t.Fatal(err)
@@ -148,6 +152,7 @@ func (b *faultBroker) prepare(
 		"KAFKA_HEAP_OPTS":                                "-Xms256m -Xmx256m",
 		"KAFKA_JVM_PERFORMANCE_OPTS":                     "-XX:+UseSerialGC -XX:TieredStopAtLevel=1", // three on few cores
 	}
+	maps.Copy(env, brokerSettings(t))
 	return func(ctx context.Context) (*testcontainers.DockerContainer, error) {
 		return testcontainers.Run(ctx, "apache/kafka:4.3.1",
 			testcontainers.WithExposedPorts(kafkaPort, proxiedPort),

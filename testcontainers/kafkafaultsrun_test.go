@@ -35,7 +35,8 @@ type faultRun struct {
 }
 
 // The environment says how long the long form takes, over how many seeds, which
-// is the first one, which faults, and a folder for what members log.
+// is the first one, which faults, and a folder for what members and brokers log.
+// See also faultsBrokers.
 const (
 	faultsTime  = "FAULTS_TIME"
 	faultsSeeds = "FAULTS_SEEDS"

@@ -40,6 +40,7 @@ func (r *natsRoutes) readNumbered(ctx context.Context, stream string) []numbered
 	}
 	defer it.Stop()
 	var all []numbered
+	var parts natsParts
 	for last := uint64(0); state.Msgs > 0 && last < state.LastSeq; {
 		m, err := it.Next(jetstream.NextMaxWait(time.Minute))
 		if errors.Is(err, nats.ErrTimeout) || err != nil {
@@ -51,11 +52,62 @@ func (r *natsRoutes) readNumbered(ctx context.Context, stream string) []numbered
 		}
 		last = meta.Sequence.Stream
 		_, subject, _ := strings.Cut(m.Subject(), ".")
-		if !strings.HasPrefix(subject, natsStranger) {
-			all = append(all, numbered{subject, m.Headers().Get(natsNumber)})
+		if strings.HasPrefix(subject, natsStranger) {
+			continue
+		}
+		number, whole, err := parts.add(m.Headers().Get("Streamcrypt-Part"), m.Headers().Get(natsNumber))
+		if err != nil {
+			r.Errorf("stream %s@%d: %v", stream, last, err)
+		}
+		if whole {
+			all = append(all, numbered{subject, number})
 		}
 	}
+	if parts.next > 0 {
+		r.Errorf("stream %s ends in the middle of a message", stream)
+	}
 	return all
+}
+
+// natsParts puts messages together that were sealed in parts: one behind the
+// other, and all of them or none. Its zero value expects the first part.
+type natsParts struct {
+	next, of   int
+	id, number string
+}
+
+var errHalf = errors.New("half a message is visible")
+
+// add takes the header of parts and the number of the next message. It returns
+// the number of a message that is whole with it.
+func (p *natsParts) add(part, number string) (_ string, whole bool, err error) {
+	if part == "" {
+		if p.next > 0 {
+			err = errHalf
+		}
+		*p = natsParts{}
+		return number, true, err
+	}
+	var i, of int
+	var id string
+	if _, err := fmt.Sscanf(part, "%d/%d/%s", &i, &of, &id); err != nil {
+		return "", false, err
+	}
+	switch {
+	case i == 1 && p.next == 0:
+		*p = natsParts{next: 2, of: of, id: id, number: number}
+	case i > 1 && i == p.next && of == p.of && id == p.id:
+		p.next++
+	default:
+		*p = natsParts{}
+		return "", false, errHalf
+	}
+	if p.next <= p.of {
+		return "", false, nil
+	}
+	number = p.number
+	*p = natsParts{}
+	return number, true, nil
 }
 
 // expectation is how the sinks may differ from the source.
@@ -166,8 +218,8 @@ func (r *natsRoutes) checkOpen(ctx context.Context, all []numbered) {
 		if err := json.Unmarshal(line, &record); err != nil {
 			r.Fatal(err)
 		}
-		if i >= len(all) || record.Value != all[i].number {
-			r.Fatalf("message %d opens to %q", i, record.Value)
+		if i >= len(all) || record.Value != valueOf(all[i].number) {
+			r.Fatalf("message %d opens to %.20q, %d bytes", i, record.Value, len(record.Value))
 		}
 		i++
 	}

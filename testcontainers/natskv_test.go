@@ -151,7 +151,7 @@ func TestNATSKVDialogue(t *testing.T) {
 	}
 	routes := []*process{copyBucket("encrypt", "prices", "sealed")}
 	routes[0].awaitLog(t, "KV_sealed", 1) // it was made
-	routes = append(routes, copyBucket("decrypt", "sealed", "copy", "--tombstones=pass"))
+	routes = append(routes, copyBucket("decrypt", "sealed", "copy"))
 
 	for _, said := range []string{
 		"create prices first 0", "purge prices first -f", // so that no other message has sequence 1

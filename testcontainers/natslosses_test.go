@@ -65,35 +65,16 @@ func TestNATSTailLost(t *testing.T) {
 	r.check(ctx, e)
 }
 
-// TestNATSMadeAnew purges the sink, and deletes it and makes it anew: the routes
-// go on by themselves. When the source is made anew they say so, and processes
-// that are started again seal all that it has.
+// TestNATSMadeAnew makes the source anew: the routes say so, and processes that
+// are started again seal all that it has. Then it purges the sink, and deletes
+// it and makes it anew: the routes go on by themselves.
 func TestNATSMadeAnew(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	r := openNATSRoutes(ctx, t, 1)
 	r.begin(ctx)
 	r.flowing(ctx, 200)
-	all, err := r.js.Stream(ctx, natsAll)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 5 {
-		if err := all.Purge(ctx); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(100 * time.Millisecond) // in the middle of writes
-	}
-	e := expectation{mayMiss: r.count() + 20}
-	r.flowing(ctx, 200)
-	if err := r.js.DeleteStream(ctx, natsAll); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(time.Second)
-	r.makeStream(ctx, natsAll)
-	e.mayMiss = r.count() + 20
-	r.flowing(ctx, 200)
-
+	var e expectation
 	r.quiet(ctx, func() {
 		e.mayMiss, e.mayExceed = r.count(), r.count()
 		if err := r.js.DeleteStream(ctx, natsSource); err != nil {
@@ -116,6 +97,26 @@ func TestNATSMadeAnew(t *testing.T) {
 			r.beginProcess(s, i)
 		}
 	}
+	r.flowing(ctx, 400) // the sink has ids of messages with these sequences
+
+	all, err := r.js.Stream(ctx, natsAll)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		if err := all.Purge(ctx); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond) // in the middle of writes
+	}
+	e.mayMiss = r.count() + 20
+	r.flowing(ctx, 200)
+	if err := r.js.DeleteStream(ctx, natsAll); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second)
+	r.makeStream(ctx, natsAll)
+	e.mayMiss = r.count() + 20
 	r.flowing(ctx, 200)
 	r.end(ctx)
 	r.check(ctx, e)

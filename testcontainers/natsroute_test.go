@@ -86,8 +86,11 @@ func (r *natsRoutes) makeStream(ctx context.Context, name string) {
 		Name: name, Subjects: []string{strings.ToLower(name) + ".>"}, Replicas: min(3, len(r.nodes)),
 		Duplicates: 10 * time.Minute, AllowDirect: true, AllowAtomicPublish: true, AllowBatchPublish: true,
 	}
-	if name == natsLast {
+	switch name {
+	case natsLast:
 		cfg.MaxMsgsPerSubject = 1
+	case natsAll:
+		cfg.MaxMsgSize = 16 << 10 // large messages are sealed in parts
 	}
 	eventually(ctx, r.T, "stream "+name, func() error {
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
@@ -141,9 +144,10 @@ func (r *natsRoutes) publishSome(ctx context.Context, n int) {
 	for i := range todo {
 		number := r.count() + i
 		m := nats.NewMsg(fmt.Sprintf("orders.k%d", number%natsSubjects))
-		m.Data = fmt.Appendf(nil, "%08d", number)
-		m.Header.Set(natsNumber, string(m.Data))
-		m.Header.Set(jetstream.MsgIDHeader, "n"+string(m.Data))
+		text := fmt.Sprintf("%08d", number)
+		m.Data = []byte(valueOf(text))
+		m.Header.Set(natsNumber, text)
+		m.Header.Set(jetstream.MsgIDHeader, "n"+text)
 		todo[i] = m
 	}
 	for len(todo) > 0 && ctx.Err() == nil {
@@ -174,6 +178,14 @@ func (r *natsRoutes) publishSome(ctx context.Context, n int) {
 		r.published += n
 		r.mu.Unlock()
 	}
+}
+
+// valueOf is the value of the message with a number. Some are large.
+func valueOf(number string) string {
+	if strings.HasSuffix(number, "50") {
+		return number + strings.Repeat("v", 40<<10)
+	}
+	return number
 }
 
 // count is how many messages the source has taken.

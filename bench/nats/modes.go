@@ -18,7 +18,7 @@ func copyInMode(ctx context.Context, js jetstream.JetStream, j *job) error {
 	}
 	arrived := make(chan jetstream.Msg, j.countPending())
 	consuming, err := consumer.Consume(func(msg jetstream.Msg) { arrived <- msg },
-		jetstream.PullMaxBytes(max(1<<20, 2*j.size)))
+		jetstream.PullMaxBytes(max(1<<20, min(16*j.size, pendingBytes))))
 	if err != nil {
 		return err
 	}

@@ -73,8 +73,8 @@ var reasonHints = map[string]string{
 		"changed?",
 	"tampered": "it was changed, or moved: a wrong --context or --bind, another subject or record key " +
 		"also read as tampered",
-	"bare-tombstone": "a null value that nobody sealed; --tombstones=pass lets it through, and then everybody " +
-		"who can write can delete",
+	"bare-tombstone": "a null value that nobody sealed, such as the marker of a NATS server for a value that expired; " +
+		"--tombstones=pass takes it for a delete, and then everybody who can write can delete",
 	"reserved-header": "there is a header named streamcrypt already; is the input encrypted already?",
 	"header":          "the destination cannot carry this header; --dead-letter sets such messages aside",
 	"untrusted": "no signer that is trusted vouches for it: --signer names the public key of the sealer, " +

@@ -70,6 +70,12 @@ func NewAAD(context []byte) *AAD {
 	return &AAD{prefix: appendBytes(prefix, context)}
 }
 
+// Clone returns an AAD for the same context and envelope, for another
+// goroutine.
+func (a *AAD) Clone() *AAD {
+	return &AAD{prefix: a.prefix, byReference: a.byReference, protected: a.protected}
+}
+
 // SetHeader says which envelope the next calls of Bytes are about. It keeps
 // protected until the next SetHeader.
 func (a *AAD) SetHeader(byReference bool, protected []byte) {

@@ -14,7 +14,7 @@ import (
 // uses its offsets: it commits where it starts, which brokers refuse while the
 // group has members, and with transactions it takes over the ids of all lanes
 // that a run may have, which fences a run that is still under way. Members that
-// join later are noticed by plain commits: see transaction.confirm.
+// join later are noticed by questions: see transaction.confirm.
 func (s *Source) serveBounded(ctx context.Context, serve serveFunc) error {
 	partitions := s.chosenPartitions()
 	o := fixedOwner(cluster.NoMember(s.Group))

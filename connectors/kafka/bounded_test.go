@@ -111,6 +111,31 @@ func TestMemberJoinsRun(t *testing.T) {
 	}
 }
 
+// TestOneCommitOutside: a bounded run with transactions sends one commit
+// outside of them, at its start. One that comes late could set the group back
+// behind what the transactions have committed, and the next run would write
+// that once more.
+func TestOneCommitOutside(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	src, sink := b.manyTransactions()
+	var outside atomic.Int64
+	b.ControlKey(int16(kmsg.OffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
+		b.KeepControl()
+		outside.Add(1)
+		return nil, nil, false
+	})
+	if err := finish(t, pipeline.Options{Source: src, Sink: sink, ReadAhead: 8 << 10}); err != nil {
+		t.Fatal(err)
+	}
+	if n := outside.Load(); n != 1 {
+		t.Errorf("%d commits outside of transactions", n)
+	}
+	if at := b.offsetOf("g", "in", 0); at != 300 {
+		t.Errorf("the group is at %d", at)
+	}
+}
+
 // TestTakenOver: a run whose transactional ids another one has taken does not
 // take them back.
 func TestTakenOver(t *testing.T) {

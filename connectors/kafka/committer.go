@@ -13,21 +13,25 @@ const (
 	// commitDelay is how long a noted offset waits for others. A Lane promises
 	// 100 ms, and the request needs some of them.
 	commitDelay = 80 * time.Millisecond
-	// lastCommit is how long the commit of a lane that is let go may take.
+	// lastCommit is how long the commits of a lane that is let go may take.
 	lastCommit = 5 * time.Second
 )
 
-// committer commits the offsets of a lane that writes without transactions.
+// committer commits the offsets of a lane that writes without transactions. It
+// sends one commit at a time and gives none up that is on its way: brokers take
+// whichever comes last, and one that nobody waits for any more may come behind
+// the next one and set the offsets back.
 type committer struct {
-	cluster *cluster.Cluster
+	commit  func(context.Context, cluster.Owner, []cluster.Offset) error // sends, until it is answered
 	owner   *owner
 	epochs  *epochs
 	broken  func(error)            // told once that commits fail for good
 	settled func([]cluster.Offset) // told of offsets that are committed
 
-	noted chan struct{} // has an entry when there is something new
-	stop  context.CancelFunc
-	ended chan struct{}
+	noted   chan struct{} // has an entry when there is something new
+	closing chan struct{} // closed when the goroutine is to end after the commit in hand
+	cancel  context.CancelFunc
+	ended   chan struct{}
 
 	mu      sync.Mutex
 	pending pending
@@ -39,17 +43,12 @@ type committer struct {
 	moved   bool // something was committed
 }
 
-// startCommitter starts the goroutine that commits; close ends it.
-func startCommitter(
-	c *cluster.Cluster, o *owner, e *epochs, broken func(error), settled func([]cluster.Offset),
-) *committer {
-	ctx, stop := context.WithCancel(context.Background())
-	k := &committer{
-		cluster: c, owner: o, epochs: e, broken: broken, settled: settled,
-		noted: make(chan struct{}, 1), stop: stop, ended: make(chan struct{}),
-	}
+// start starts the goroutine that commits; close ends it.
+func (k *committer) start() {
+	var ctx context.Context
+	ctx, k.cancel = context.WithCancel(context.Background())
+	k.noted, k.closing, k.ended = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
 	go k.commitLoop(ctx)
-	return k
 }
 
 // noteProgress notes the positions of done for the next commit.
@@ -74,13 +73,13 @@ func (k *committer) commitLoop(ctx context.Context) {
 	for {
 		select {
 		case <-k.noted:
-		case <-ctx.Done():
+		case <-k.closing:
 			return
 		}
 		timer.Reset(commitDelay)
 		select {
 		case <-timer.C:
-		case <-ctx.Done():
+		case <-k.closing:
 			return
 		}
 		if err := k.commitNoted(ctx); err != nil && ctx.Err() == nil {
@@ -101,13 +100,13 @@ func (k *committer) commitNoted(ctx context.Context) error {
 	}
 	if k.offsets, err = k.sending.appendOffsets(k.offsets[:0], k.epochs); err == nil {
 		err = k.owner.commitAs(ctx, k.offsets, func(as cluster.Owner) error {
-			return k.cluster.CommitOffsets(ctx, as, k.offsets)
+			return k.commit(ctx, as, k.offsets)
 		})
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
-	case err != nil && ctx.Err() != nil: // close tries once more
+	case err != nil && ctx.Err() != nil: // the time of close is over, whose error follows
 		k.pending.addOlder(&k.sending)
 	case err != nil:
 		k.err = asLost(ctx, err)
@@ -120,11 +119,15 @@ func (k *committer) commitNoted(ctx context.Context) error {
 	return err
 }
 
-// close commits the positions that are left and ends the goroutine.
+// close waits for the commit in hand, commits the positions that are left, and
+// ends the goroutine. Both take lastCommit together at most.
 func (k *committer) close() error {
-	k.stop()
+	ctx, done := context.WithTimeout(context.Background(), lastCommit)
+	defer done()
+	close(k.closing)
+	stop := context.AfterFunc(ctx, k.cancel)
 	<-k.ended
-	ctx, cancel := context.WithTimeout(context.Background(), lastCommit)
-	defer cancel()
+	stop()
+	k.cancel()
 	return k.commitNoted(ctx)
 }

@@ -169,13 +169,15 @@ func (h *laneServer) openLane(ctx context.Context, l *lane) error {
 			observer: s.sink.Observer,
 		}
 		if h.owner.member == nil {
-			l.transaction.confirm = func(ctx context.Context, offsets []cluster.Offset) error {
-				return s.cluster.CommitOffsets(ctx, h.owner.identity(), offsets)
-			}
+			l.transaction.confirm = s.confirmUnused
 		}
 		l.transaction.startLoop()
 	case h.owner.group() != "":
-		l.committer = startCommitter(s.cluster, h.owner, &l.fetcher.epochs, l.failure.set, l.noteDurable)
+		l.committer = &committer{
+			commit: s.cluster.CommitOffsets, owner: h.owner, epochs: &l.fetcher.epochs,
+			broken: l.failure.set, settled: l.noteDurable,
+		}
+		l.committer.start()
 	}
 	h.present(l, parts)
 	return nil

@@ -54,6 +54,15 @@ func (s *Source) isGroupUsed(ctx context.Context) (used bool, err error) {
 	return used, err
 }
 
+// confirmUnused returns an error if the group has members.
+func (s *Source) confirmUnused(ctx context.Context) error {
+	used, err := s.isGroupUsed(ctx)
+	if used {
+		err = fmt.Errorf("%w: %s", cluster.ErrGroupActive, s.Group)
+	}
+	return err
+}
+
 // findSealed returns where a partition goes on behind its last message in the
 // destination, or its first offset if that has none.
 func (s *Source) findSealed(ctx context.Context, partition int32, first, end int64) (int64, error) {

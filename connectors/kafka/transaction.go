@@ -34,10 +34,11 @@ type transaction struct {
 	lost     func() error           // why nothing of the lane counts any more; nil if it does
 	settled  func([]cluster.Offset) // told of offsets that are committed
 	observer SinkObserver           // nil if nobody wants to know
-	// confirm commits offsets once more, outside any transaction; nil if brokers
-	// fence the owner. They refuse such a commit while the group has members,
-	// and do not look at those in a transaction.
-	confirm func(context.Context, []cluster.Offset) error
+	// confirm is an error if the group has members; nil if brokers fence the
+	// owner. They do not look at members when offsets come in a transaction of
+	// somebody who is none. It only asks: a commit outside transactions would be
+	// refused as well, but one that comes late would set the group back.
+	confirm func(context.Context) error
 
 	token chan struct{}  // has one entry while no goroutine holds the token
 	full  chan struct{}  // hands the token to closeLoop, to close the transaction
@@ -238,7 +239,7 @@ func (t *transaction) confirmOffsets(ctx context.Context) error {
 	if t.confirm == nil || !t.doubted {
 		return nil
 	}
-	if err := t.confirm(ctx, t.offsets); err != nil {
+	if err := t.confirm(ctx); err != nil {
 		return t.abortFor(ctx, err)
 	}
 	t.doubted, t.sure = false, time.Now()

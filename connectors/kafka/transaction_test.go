@@ -191,9 +191,9 @@ func TestCloseWithinAStep(t *testing.T) {
 	}
 }
 
-// TestOffsetsAreConfirmed: without a membership offsets are committed once more
-// outside of transactions, at most once a second and when the lane ends. If
-// that is refused the transaction has failed.
+// TestOffsetsAreConfirmed: without a membership the group is looked at after
+// its offsets were committed, at most once a second and when the lane ends. If
+// it has members the transaction has failed.
 func TestOffsetsAreConfirmed(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -201,8 +201,8 @@ func TestOffsetsAreConfirmed(t *testing.T) {
 	defer s.stopLoop()
 	var at []int64
 	var refusal error
-	s.confirm = func(_ context.Context, offsets []cluster.Offset) error {
-		at = append(at, offsets[0].Next)
+	s.confirm = func(context.Context) error {
+		at = append(at, s.offsets[0].Next)
 		return refusal
 	}
 	write := func(n int) error {

@@ -130,12 +130,15 @@ func (l *lane) ackDelivery(d *delivery) {
 	l.forgetDelivery(d)
 }
 
-// markDone notes that a message that is held is committed. l.mu is held.
+// markDone notes that a message that is held is committed. Its content is let
+// go: nobody reads it again, and its acknowledgement may wait for a position to
+// be stored. l.mu is held.
 func (l *lane) markDone(d *delivery) {
 	if !d.done && l.held[d.sequence] == d {
 		l.owed++
 	}
 	d.done = true
+	d.msg.Data, d.msg.Header = nil, nil
 }
 
 // forgetDelivery takes a message out of those that are held. l.mu is held.

@@ -94,7 +94,12 @@ func (o SinkOptions) addStrength(cfg, like *jetstream.StreamConfig, conn *Conn) 
 	}
 	cfg.AllowRollup, cfg.DenyDelete, cfg.DenyPurge = like.AllowRollup, like.DenyDelete, like.DenyPurge
 	if conn.isAtLeast(2, 11) {
-		cfg.AllowMsgTTL, cfg.SubjectDeleteMarkerTTL = like.AllowMsgTTL, like.SubjectDeleteMarkerTTL
+		cfg.AllowMsgTTL = like.AllowMsgTTL
+	}
+	if o.Plain && cfg.AllowMsgTTL {
+		// Nobody seals the markers that a server writes, so readers of a sealed
+		// stream would refuse them. Those of the source travel sealed.
+		cfg.SubjectDeleteMarkerTTL = like.SubjectDeleteMarkerTTL
 	}
 }
 
@@ -200,5 +205,9 @@ func (s *Source) IsCompacted() bool { return keepsLastValues(&s.streamConfig) }
 
 // IsCompressed tells whether the stream is compressed on disk.
 func (s *Source) IsCompressed() bool { return s.streamConfig.Compression != jetstream.NoCompression }
+
+// HasMarkers tells whether the server writes a marker into the stream when the
+// last message of a subject has expired.
+func (s *Source) HasMarkers() bool { return s.streamConfig.SubjectDeleteMarkerTTL > 0 }
 
 func keepsLastValues(c *jetstream.StreamConfig) bool { return c.MaxMsgsPerSubject > 0 }

@@ -40,7 +40,7 @@ func (w *endWait) awaitArrival(ctx context.Context) (ended bool, err error) {
 			return false, context.Cause(ctx)
 		}
 	}
-	if w.lane.isAtEnd(ctx) && w.lane.settleEnd(ctx) {
+	if !w.mayExpectMore() && w.lane.isAtEnd(ctx) && w.lane.settleEnd(ctx) {
 		return true, nil
 	}
 	timer := time.NewTimer(w.next)
@@ -56,6 +56,15 @@ func (w *endWait) awaitArrival(ctx context.Context) (ended bool, err error) {
 	case <-ctx.Done():
 		return false, context.Cause(ctx)
 	}
+}
+
+// mayExpectMore tells whether more messages are likely on their way: nobody is
+// asked before the first wait for them is over.
+func (w *endWait) mayExpectMore() bool {
+	l := w.lane
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return w.next == endFirst && l.pending > 0 && l.delivered < l.source.last
 }
 
 // isAtEnd tells whether all messages of a bounded run have been delivered, and
@@ -85,14 +94,16 @@ func (l *lane) isAtEnd(ctx context.Context) bool {
 	}
 	info := consumer.CachedInfo()
 	at := l.source.deliveredTo(info, own, arrived)
-	if at < l.source.last && !l.nothingBehind(ctx, at) {
+	// The stream is asked last, and seldom: it answers with a message, which may
+	// be large.
+	if !isFinished(info, at, l.source.last, own) || at < l.source.last && !l.nothingBehind(ctx, at) {
 		return false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	// A message that moved while the server was asked makes its answer and our
 	// count incomparable.
-	return l.changes == changes && len(l.ready) == 0 && isFinished(info, at, l.source.last, own)
+	return l.changes == changes && len(l.ready) == 0
 }
 
 // deliveredTo returns the sequence up to which the consumer's messages have

@@ -114,3 +114,32 @@ func TestStreamDoesNotTell(t *testing.T) {
 		t.Errorf("an answer leaves %d in a row without one", l.unanswered)
 	}
 }
+
+// TestEndAsksForNoMessage: a bounded run that waits for messages which the
+// consumer still has does not ask the stream for one, which may be large.
+func TestEndAsksForNoMessage(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, nil)
+	b.stream("ORDERS", nil)
+	b.fill("ORDERS", 200, 100<<10)
+	s := b.source(b.connect(), SourceOptions{Stream: "ORDERS", Consumer: "enc", UntilEnd: true})
+	requests, err := b.plain().Conn().SubscribeSync("$JS.API.STREAM.MSG.GET.ORDERS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.plain().Conn().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	v := serve(t, s)
+	if got := v.rest(); len(got) != 200 {
+		t.Fatalf("%d messages", len(got))
+	}
+	v.commit(200)
+	v.leave(nil)
+	if err := b.plain().Conn().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if n, _, err := requests.Pending(); err != nil || n > 0 {
+		t.Errorf("asked for %d stored messages: %v", n, err)
+	}
+}

@@ -26,8 +26,9 @@ import (
 // do if none in between was dropped. If not, or after any other failure, all of
 // them are published message by message, and the stream names the duplicates.
 const (
-	// leastFast is the smallest batch that is worth the look at its ends.
-	leastFast = 16
+	// leastFast is the smallest batch that is worth the look at its ends: the
+	// server sends both messages whole, as JSON.
+	leastFast = 64
 	// fastFlow asks for as few words in between as the server takes.
 	fastFlow = 65535
 

@@ -61,14 +61,14 @@ func TestFast(t *testing.T) {
 func TestFastWithDuplicates(t *testing.T) {
 	t.Parallel()
 	for name, is := range map[string]struct{ from, to int }{
-		"the first": {0, 1}, "the last": {39, 40}, "in between": {10, 30}, "all": {0, 40}, "none": {},
+		"the first": {0, 1}, "the last": {159, 160}, "in between": {40, 120}, "all": {0, 160}, "none": {},
 	} {
 		for _, purged := range []bool{false, true} {
 			b := startBroker(t, nil)
 			b.stream("ENC", fastStream)
 			o := SinkOptions{Stream: "ENC", Publish: PublishFast, IDs: IDOptions{Secret: [32]byte{1}}}
 			c := b.connect()
-			msgs := numberedMessages("enc", 40, 0)
+			msgs := numberedMessages("enc", 160, 0)
 			if err := b.writer(b.sink(c, o)).Write(t.Context(), msgs[is.from:is.to], nil); err != nil {
 				t.Fatal(err)
 			}
@@ -84,7 +84,7 @@ func TestFastWithDuplicates(t *testing.T) {
 				got = append(got, string(m.Data))
 			}
 			slices.Sort(got)
-			if !slices.Equal(got, want(40, 0)) {
+			if !slices.Equal(got, want(160, 0)) {
 				t.Errorf("%s, purged %v: %d messages", name, purged, len(got))
 			}
 			// A message that the stream holds in front of the others is in its
@@ -104,20 +104,20 @@ func TestFastWithoutLook(t *testing.T) {
 	b.update("SEALED", fastStream)
 	s := b.sink(c, SinkOptions{Stream: "SEALED", Publish: PublishFast})
 	w := b.fastWriter(s, 0)
-	msgs := numberedMessages("sealed.a", 40, 0)
-	if err := w.Write(t.Context(), msgs[:20], nil); err != nil {
+	msgs := numberedMessages("sealed.a", 160, 0)
+	if err := w.Write(t.Context(), msgs[:80], nil); err != nil {
 		t.Fatal(err)
 	}
-	if already, again := notedDuplicates(s); !w.perMessage || already != 20 || again != 0 {
+	if already, again := notedDuplicates(s); !w.perMessage || already != 80 || again != 0 {
 		t.Errorf("one by one: %v; %d stored already, %d again", w.perMessage, already, again)
 	}
-	if err := w.Write(t.Context(), msgs[20:], nil); err != nil {
+	if err := w.Write(t.Context(), msgs[80:], nil); err != nil {
 		t.Fatal(err)
 	}
 	if w.perMessage {
 		t.Error("another fast batch was tried")
 	}
-	b.wantNumbered("SEALED", 40, 0)
+	b.wantNumbered("SEALED", 160, 0)
 }
 
 // TestFastTakesNewOnly: what was delivered before is published one by one, and
@@ -127,7 +127,7 @@ func TestFastTakesNewOnly(t *testing.T) {
 	b := startBroker(t, nil)
 	b.stream("ENC", fastStream)
 	c := b.connect()
-	msgs := numberedMessages("enc", 40, 0)
+	msgs := numberedMessages("enc", 160, 0)
 	todo := make([]int, len(msgs))
 	for i := range todo {
 		todo[i] = i
@@ -137,23 +137,23 @@ func TestFastTakesNewOnly(t *testing.T) {
 		w    *writer
 		want int
 	}{
-		"new":            {b.fastWriter(fast, 0), 40},
-		"old":            {b.fastWriter(fast, 100), 0},
+		"new":            {b.fastWriter(fast, 0), 160},
+		"old":            {b.fastWriter(fast, 400), 0},
 		"the first old":  {b.fastWriter(fast, 1), 0},
 		"not asked for":  {b.fastWriter(b.sink(c, SinkOptions{Stream: "ENC"}), 0), 0},
 		"no news":        {b.writer(fast).(*writer), 0},
 		"dead letters":   {b.fastWriter(b.sink(c, SinkOptions{Stream: "ENC", Publish: PublishFast, IDs: IDOptions{DeadLetters: true}}), 0), 0},
-		"little room":    {b.fastWriter(b.sink(c, SinkOptions{Stream: "ENC", Publish: PublishFast, InFlight: 20}), 0), 20},
-		"too few at all": {b.fastWriter(b.sink(c, SinkOptions{Stream: "ENC", Publish: PublishFast, InFlight: 10}), 0), 0},
+		"little room":    {b.fastWriter(b.sink(c, SinkOptions{Stream: "ENC", Publish: PublishFast, InFlight: 80}), 0), 80},
+		"too few at all": {b.fastWriter(b.sink(c, SinkOptions{Stream: "ENC", Publish: PublishFast, InFlight: 40}), 0), 0},
 	} {
 		if got := len(is.w.cutFast(msgs, todo)); got != is.want {
 			t.Errorf("%s: %d messages", name, got)
 		}
 	}
-	if err := b.fastWriter(fast, 20).Write(t.Context(), msgs, nil); err != nil {
+	if err := b.fastWriter(fast, 80).Write(t.Context(), msgs, nil); err != nil {
 		t.Fatal(err)
 	}
-	b.wantNumbered("ENC", 40, 0)
+	b.wantNumbered("ENC", 160, 0)
 }
 
 // TestFirstDelivery: a lane knows what was delivered before it began, to itself
@@ -201,12 +201,12 @@ func TestFastRefused(t *testing.T) {
 	}
 	b.update("ENC", func(cfg *jetstream.StreamConfig) { cfg.AllowBatchPublish = false })
 	w := b.fastWriter(s, 0)
-	for some := range slices.Chunk(numberedMessages("enc", 60, 0), 20) {
+	for some := range slices.Chunk(numberedMessages("enc", 240, 0), 80) {
 		if err := w.Write(t.Context(), some, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	b.wantNumbered("ENC", 60, 0)
+	b.wantNumbered("ENC", 240, 0)
 	if n := log.count("no fast batches any more"); n != 1 {
 		t.Errorf("said %d times:\n%s", n, log.String())
 	}
@@ -225,8 +225,8 @@ func TestFastLostAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- w.Write(t.Context(), numberedMessages("enc", 30, 0), nil) }()
-	eventually(t, "stored", func() bool { return b.count("ENC") == 30 })
+	go func() { done <- w.Write(t.Context(), numberedMessages("enc", 120, 0), nil) }()
+	eventually(t, "stored", func() bool { return b.count("ENC") == 120 })
 	if err := c.nc.ForceReconnect(); err != nil {
 		t.Fatal(err)
 	}
@@ -236,8 +236,8 @@ func TestFastLostAnswer(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	b.wantNumbered("ENC", 30, 0)
-	if already, again := notedDuplicates(s); already != 30 || again != 0 {
+	b.wantNumbered("ENC", 120, 0)
+	if already, again := notedDuplicates(s); already != 120 || again != 0 {
 		t.Errorf("%d stored already, %d again", already, again)
 	}
 }

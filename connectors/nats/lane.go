@@ -2,16 +2,13 @@ package nats
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/streamcrypt/streamcrypt/internal/retry"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -180,147 +177,6 @@ func (l *lane) takeReady(limit int) (*pipeline.Batch, error) {
 // largeRead is the size from which on a batch may have more bytes than wait
 // to be read.
 const largeRead = 16 << 10
-
-// failReads ends reading with err. l.mu is held.
-func (l *lane) failReads(err error) {
-	if l.err == nil {
-		l.err = err
-		l.endSession()
-	}
-	signalOnce(l.arrived)
-}
-
-// runLoop looks after messages and the session.
-func (l *lane) runLoop(ctx context.Context) {
-	started := time.Now()
-	working := time.NewTicker(l.source.effectiveAckWait() / 3)
-	defer working.Stop()
-	look := time.NewTicker(lookEvery)
-	defer look.Stop()
-	for {
-		select {
-		case <-working.C:
-			l.inProgress()
-		case <-look.C:
-			l.settleDebts()
-			l.seekPart(ctx)
-			l.noteDenied(started)
-			l.superviseSession(ctx)
-		case <-l.attend:
-			l.attendLease()
-			l.superviseSession(ctx)
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// attendLease acts on a lease that has changed.
-func (l *lane) attendLease() {
-	if l.source.lease == nil {
-		return
-	}
-	err := l.CheckOwner()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err != nil {
-		l.failReads(fmt.Errorf("nats stream %s, consumer %s: %w", l.source.Stream, l.source.config.Name, err))
-		return
-	}
-	l.ackSaved()
-}
-
-// noteDenied ends reading if the server has refused an acknowledgement or a
-// request for messages since t: without a word the lane would stand still, or
-// read the same messages again and again.
-func (l *lane) noteDenied(t time.Time) {
-	err := l.source.conn.deniedSince(t,
-		ackPrefix+l.source.Stream+"."+l.source.config.Name+".",
-		l.source.conn.apiSubject("CONSUMER.MSG.NEXT."+l.source.Stream+"."+l.source.config.Name),
-		l.source.conn.inboxSubject())
-	l.failDenied(err)
-}
-
-// failDenied ends reading if err is a permission violation.
-func (l *lane) failDenied(err error) {
-	if !isDenied(err) {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.failReads(pipeline.Passing(
-		fmt.Errorf("nats stream %s, consumer %s: %w", l.source.Stream, l.source.config.Name, err)))
-}
-
-// settleEvery is the wait before a lane that is let go sends acknowledgements
-// again that it could not send.
-const settleEvery = 50 * time.Millisecond
-
-// lookEvery is how soon a lost acknowledgement is sent again and a dead session
-// is noticed.
-const lookEvery = 100 * time.Millisecond
-
-// inProgress restarts the server's clock for everything that is held.
-func (l *lane) inProgress() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, d := range l.held {
-		if !d.done && l.sendWord(d.msg, wordInProgress) != nil {
-			return // disconnected: the server redelivers by itself
-		}
-	}
-}
-
-// stopReads stops reading and gives back messages that nobody has read. Those
-// that have been read stay ours.
-func (l *lane) stopReads() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.closed = true
-	l.endSession()
-	if l.source.Shared {
-		for _, d := range l.ready {
-			l.giveBack(d)
-		}
-		l.ready, l.bytes = nil, 0
-	}
-	l.giveBackSpares()
-}
-
-// close lets the lane go; final says that this process serves no other one.
-// When it returns, acknowledgements and given-back messages have reached the
-// server, unless that cannot be reached within 5 s.
-func (l *lane) close(final bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
-	defer cancel()
-	l.mu.Lock()
-	l.closed = true
-	session := l.session
-	l.endSession()
-	l.mu.Unlock()
-	if session != nil {
-		session.awaitEnd(ctx)
-	}
-	l.stop()
-	l.loops.Wait()
-
-	for !l.settleDebts() && l.CheckOwner() == nil && retry.Sleep(ctx, settleEvery) == nil {
-	}
-	l.mu.Lock()
-	// In the order of the stream, in which they will then come again.
-	l.resets = l.resets && !final
-	for _, sequence := range slices.Sorted(maps.Keys(l.held)) {
-		l.giveBack(l.held[sequence])
-	}
-	l.mu.Unlock()
-	nc := l.source.conn.nc
-	if !nc.IsConnected() {
-		return
-	}
-	if err := nc.FlushWithContext(ctx); err != nil {
-		l.source.Log.Warn("nats lane let go without the server's knowledge", "stream", l.source.Stream, "error", err)
-	}
-}
 
 // signalOnce puts an element into a channel of one unless there is one.
 func signalOnce(c chan<- struct{}) {

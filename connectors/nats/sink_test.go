@@ -729,7 +729,15 @@ func TestCreateAsStrong(t *testing.T) {
 	got := stream.CachedInfo().Config
 	if got.MaxAge != time.Hour || got.MaxMsgs != 1000 || got.MaxMsgsPerSubject != 3 || got.MaxBytes != 2<<20 ||
 		got.MaxMsgSize != 1000+200+sizeOfOwnHeaders || !got.AllowRollup || !got.AllowMsgTTL || !got.DenyDelete ||
-		got.SubjectDeleteMarkerTTL != time.Minute || got.Duplicates != 3*time.Minute || !got.AllowAtomicPublish {
+		got.SubjectDeleteMarkerTTL != 0 || got.Duplicates != 3*time.Minute || !got.AllowAtomicPublish {
+		t.Fatalf("made %+v", got)
+	}
+	// The server's own markers are sealed by nobody.
+	b.sink(c, SinkOptions{Stream: "PLAIN", Create: true, Subjects: fixed(t, "plain"), Like: like, Plain: true})
+	if stream, err = b.plain().Stream(t.Context(), "PLAIN"); err != nil {
+		t.Fatal(err)
+	}
+	if got := stream.CachedInfo().Config; got.SubjectDeleteMarkerTTL != time.Minute {
 		t.Fatalf("made %+v", got)
 	}
 	// Dead letters are kept.

@@ -120,7 +120,7 @@ type Source struct {
 	start        startPosition            // of the next lane
 	number       uint64                   // of the delivery before the next lane
 	expected     []uint64                 // the sequences that the next lane must begin with
-	stateTold    bool                     // it was said that the Gate's state is lost
+	stateTold    bool                     // it was said that the Gate's state is lost, or nobody can tell
 	losses       losses
 	givenUp      givenUps
 	firstNew     uint64        // behind it the consumer had delivered nothing

@@ -149,21 +149,3 @@ func (e *lease) saveElsewhere(ctx context.Context) error {
 	e.tellChange()
 	return nil
 }
-
-// noteLostState says that messages were acknowledged before and that no state
-// knows them: one of them that is played again passes.
-func (s *Source) noteLostState(acknowledged uint64) {
-	if !s.HasGate || s.lease == nil || s.start.state != nil || acknowledged == 0 || s.stateTold {
-		return
-	}
-	if s.lease.position() != nil && s.lease.store == nil {
-		return // the last owner kept no state
-	}
-	s.stateTold = true
-	place := "nats KV bucket " + s.LeaseBucket
-	if s.lease.store != nil {
-		place = s.lease.store.String()
-	}
-	s.Log.Warn("the state of the replay check is lost: a message that was read before passes if it is played again",
-		"stream", s.Stream, "consumer", s.config.Name, "state", place, "acknowledged", acknowledged)
-}

@@ -122,6 +122,14 @@ func TestStateNotStored(t *testing.T) {
 	if floor := b.consumer("ORDERS", "enc").AckFloor.Stream; floor != 0 {
 		t.Fatalf("acknowledged up to %d without a state", floor)
 	}
+	l := v.lane.(*lane)
+	l.mu.Lock()
+	for sequence, d := range l.held {
+		if held := d.msg.Data != nil; held == d.done || d.done != (sequence <= 7) {
+			t.Errorf("message %d: committed %v, and its content is held: %v", sequence, d.done, held)
+		}
+	}
+	l.mu.Unlock()
 	close(store.broken)
 	eventually(t, "acknowledged", func() bool { return b.consumer("ORDERS", "enc").AckFloor.Stream == 7 })
 	v.leave(nil)

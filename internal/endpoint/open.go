@@ -42,6 +42,9 @@ type Source struct {
 	// envelopes of them will take more room unless payloads are compressed
 	// before. See Session.NoteCompressed too.
 	Compressed bool
+	// Markers says that the broker adds null values of its own to the messages,
+	// which nobody has sealed.
+	Markers bool
 	// SealedSubject appends the subject under which a message was sealed that
 	// is read under another one. A nil SealedSubject says that it is the same.
 	// Several goroutines may call it.

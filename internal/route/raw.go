@@ -1,10 +1,12 @@
 package route
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/streamcrypt/streamcrypt/codec/archive"
@@ -103,11 +105,24 @@ func (r *raw) openOpening(ctx context.Context, p *plan) error {
 		return err
 	}
 	r.copy = func(ctx context.Context) error {
-		reader := opener.NewReader(ctx, r.in.OpenReader(ctx), envelope.Binding{})
-		_, err := reader.WriteTo(&counted{Writer: r.out, n: &r.written})
-		return err
+		c, end := r.newCopy(ctx, p)
+		defer end()
+		return c.open(ctx, opener)
 	}
 	return nil
+}
+
+// maxRawWorkers is how many workers one payload has at most: with two buffers
+// each, of up to 1 MiB, they keep within rawMemory.
+const maxRawWorkers = 16
+
+// newCopy opens the input. end must be called.
+func (r *raw) newCopy(ctx context.Context, p *plan) (c *rawCopy, end func()) {
+	ctx, stop := context.WithCancel(ctx)
+	return &rawCopy{
+		in: r.in.OpenReader(ctx), out: &counted{Writer: r.out, n: &r.written}, stop: stop,
+		workers: min(cmp.Or(p.Workers, runtime.GOMAXPROCS(0)), maxRawWorkers),
+	}, stop
 }
 
 func (r *raw) openSealing(ctx context.Context, p *plan, closers *closers) error {
@@ -117,18 +132,15 @@ func (r *raw) openSealing(ctx context.Context, p *plan, closers *closers) error 
 	}
 	closers.add(sealer.Close)
 	r.copy = func(ctx context.Context) error {
-		in := r.in.OpenReader(ctx)
+		c, end := r.newCopy(ctx, p)
+		defer end()
 		if !p.passes(pipeline.ReasonAlreadySealed) {
 			var err error
-			if in, err = checkUnsealedRaw(in); err != nil {
+			if c.in, err = checkUnsealedRaw(c.in); err != nil {
 				return err
 			}
 		}
-		w := sealer.NewWriter(ctx, &counted{Writer: r.out, n: &r.written}, envelope.Binding{})
-		if _, err := w.ReadFrom(in); err != nil {
-			return err
-		}
-		return w.Close()
+		return c.seal(ctx, sealer)
 	}
 	return nil
 }

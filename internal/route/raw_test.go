@@ -280,6 +280,54 @@ func TestRawIsInterrupted(t *testing.T) {
 	}
 }
 
+// TestRawBlocks: a payload of many blocks, by any number of workers.
+func TestRawBlocks(t *testing.T) {
+	testDir(t)
+	plain := payload(5<<20 + 12_345)
+	writeFile(t, "plain", plain)
+	for workers := 1; workers <= 20; workers += 5 {
+		mustRun(t, Encrypt, Config{From: "file:plain", To: "file:sealed", Workers: workers, Overwrite: true})
+		mustRun(t, Decrypt, Config{From: "file:sealed", To: "file:again", Workers: workers, Overwrite: true})
+		same(t, readFile(t, "again"), plain)
+	}
+	sealed := readFile(t, "sealed")
+	sealed[len(sealed)-100_000] ^= 1
+	var out bytes.Buffer
+	_, err := run(t, Decrypt, Config{From: "file:-", To: "file:-"}, Env{Stdin: bytes.NewReader(sealed), Stdout: &out})
+	if err == nil || !strings.Contains(err.Error(), "tampered: chunk 78") {
+		t.Errorf("got %v", err)
+	}
+	same(t, out.Bytes(), plain[:78*envelope.DefaultChunkSize])
+}
+
+// failsLater is a sink that takes one write, and fails when something else has
+// happened.
+type failsLater struct {
+	writes  int
+	happens chan struct{}
+}
+
+func (f *failsLater) Write(p []byte) (int, error) {
+	if f.writes++; f.writes == 1 {
+		return len(p), nil
+	}
+	<-f.happens
+	return 0, errors.New("no space left")
+}
+
+// TestRawSinkFailsWhilePipeIsSilent: the worker that waits for the pipe ends
+// with the one that cannot write.
+func TestRawSinkFailsWhilePipeIsSilent(t *testing.T) {
+	testDir(t)
+	pipe := silent{make(chan struct{})}
+	in := io.MultiReader(bytes.NewReader(payload(1<<20)), pipe)
+	config := Config{From: "file:-", To: "file:-", Workers: 4}
+	_, err := run(t, Encrypt, config, Env{Stdin: in, Stdout: &failsLater{happens: pipe.reading}})
+	if err == nil || !strings.Contains(err.Error(), "no space left") {
+		t.Errorf("got %v", err)
+	}
+}
+
 type failing struct{ after int }
 
 func (f *failing) Write(p []byte) (int, error) {

@@ -129,7 +129,7 @@ func (r *records) newDecrypt(opening *envelope.Opener, subject transform.MapSubj
 		Opener:           opening,
 		Subject:          subject,
 		SealedSubject:    r.in.SealedSubject,
-		PassTombstones:   r.Tombstones == "pass" || r.passes(pipeline.ReasonBareTombstone),
+		PassTombstones:   r.passesTombstones(),
 		PassPlain:        r.passes(pipeline.ReasonNotEnvelope),
 		PassExtraHeaders: r.PassExtraHeaders,
 	})
@@ -176,6 +176,7 @@ func (r *records) openEnds(ctx context.Context, archive archive.Functions, more 
 		session.NoteCompressed()
 	}
 	r.options.Sink, r.options.DeadLetters = r.out.Sink, letters.Sink
+	r.warnOfMarkers()
 	r.memory += int64(r.in.Lanes) * int64(r.out.LaneMemory+letters.LaneMemory)
 	return r.claim.RaiseTo(r.memory)
 }

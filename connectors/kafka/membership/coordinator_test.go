@@ -132,6 +132,9 @@ func (l *link) Ask(ctx context.Context, req kmsg.Request, least, most int16, lim
 		case *kmsg.SyncGroupResponse:
 			res.ErrorCode = int16(codeFencedInstance)
 			return res, nil
+		case *kmsg.DescribeGroupsResponse:
+			l.describe(res, "another")
+			return res, nil
 		}
 	}
 	res, err := l.answer(ctx, req)
@@ -165,7 +168,7 @@ func (c *coordinator) answer(ctx context.Context, req kmsg.Request) (kmsg.Respon
 	}
 	switch r := req.(type) {
 	case *kmsg.DescribeGroupsRequest:
-		c.describe(res.(*kmsg.DescribeGroupsResponse))
+		c.describe(res.(*kmsg.DescribeGroupsResponse), "")
 	case *kmsg.ConsumerGroupDescribeRequest:
 		c.describeConsumer(res.(*kmsg.ConsumerGroupDescribeResponse))
 	case *kmsg.JoinGroupRequest:
@@ -194,11 +197,21 @@ func (c *coordinator) answer(ctx context.Context, req kmsg.Request) (kmsg.Respon
 	return res, nil
 }
 
-func (c *coordinator) describe(res *kmsg.DescribeGroupsResponse) {
+// describe describes the group. Static members have an id of their own, or the
+// one that is given.
+func (c *coordinator) describe(res *kmsg.DescribeGroupsResponse, as string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	g := kmsg.NewDescribeGroupsResponseGroup()
 	g.State, g.ProtocolType, g.Protocol = c.state, "consumer", protocolName
+	for instance, id := range c.statics {
+		m := kmsg.NewDescribeGroupsResponseGroupMember()
+		m.MemberID, m.InstanceID = id, &instance
+		if as != "" {
+			m.MemberID = as
+		}
+		g.Members = append(g.Members, m)
+	}
 	switch {
 	case c.consumer:
 		g.State, g.Protocol = "Dead", ""

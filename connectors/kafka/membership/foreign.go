@@ -84,8 +84,11 @@ func (m *Member) askDealtByBroker(ctx context.Context) (*kmsg.ConsumerGroupDescr
 	req.Groups = []string{m.Group}
 	res, err := m.Coordinator.Ask(ctx, req, 0, 0, describeLimit)
 	if err != nil {
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
+		case m.Coordinator.MayPass(err):
+			return nil, err
 		}
 		return nil, nil //nolint:nilnil // a broker that has no such groups
 	}

@@ -146,11 +146,13 @@ func (m *Member) sendHeartbeat(ctx context.Context, id Identity) (answered bool)
 		return false
 	}
 	m.endSilence()
-	return m.noteHeartbeat(id, sent, kafkago.Error(res.(*kmsg.HeartbeatResponse).ErrorCode))
+	return m.noteHeartbeat(ctx, id, sent, kafkago.Error(res.(*kmsg.HeartbeatResponse).ErrorCode))
 }
 
 // noteHeartbeat notes the answer to a heartbeat.
-func (m *Member) noteHeartbeat(id Identity, sent time.Time, code kafkago.Error) (answered bool) {
+func (m *Member) noteHeartbeat(
+	ctx context.Context, id Identity, sent time.Time, code kafkago.Error,
+) (answered bool) {
 	switch code {
 	case 0:
 		m.noteSettled(sent)
@@ -162,7 +164,7 @@ func (m *Member) noteHeartbeat(id Identity, sent time.Time, code kafkago.Error) 
 			m.requestRejoin("the group changes")
 		}
 	case codeFencedInstance:
-		return m.noteFenced(id)
+		return m.noteFenced(ctx, id) != errFenceDoubt
 	case codeUnknownMember:
 		m.noteLoss(id, ErrNotHeld)
 	case codeIllegalGeneration:

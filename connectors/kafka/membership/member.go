@@ -44,6 +44,7 @@ type Member struct {
 	joined      bool      // has been a member, or is one
 	names       []string  // of topics, as Match returned them last
 	fencedSince time.Time // see noteFenced; zero if there is no doubt
+	former      []string  // ids that this process had, the last ones
 
 	// When a request was sent that found the group without a join phase, or
 	// ended one: the next join phase began later.
@@ -184,6 +185,7 @@ func (m *Member) resetIdentity(keepID bool) {
 	m.holding.dropAll()
 	m.setState(func() {
 		if !keepID {
+			m.noteFormer(m.identity.Member)
 			m.identity.Member = ""
 		}
 		m.identity.Generation, m.joining, m.leading, m.rejoin, m.dealt = -1, false, false, "", -1

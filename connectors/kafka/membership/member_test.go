@@ -216,6 +216,44 @@ func TestStaleCoordinator(t *testing.T) {
 	}
 }
 
+// TestFencedByItsPast: a coordinator that was cut off has expelled a static
+// member and taken it in again. The next one has heard of neither, and refuses
+// the member for the id that it had before. That is no other process: the member
+// joins again.
+func TestFencedByItsPast(t *testing.T) {
+	bubble(t, func(t *testing.T, b *board) {
+		c, l := newCoordinator(t), topic(4)
+		x := b.start(c, l, Options{Instance: "x"})
+		pass(5 * time.Second)
+		c.mu.Lock()
+		before := *c.members[c.statics["x"]]
+		c.remove(c.members[before.id])
+		c.mu.Unlock()
+		pass(5 * time.Second)
+		if now := x.Identity().Member; now == before.id || len(x.has()) == 0 {
+			t.Fatalf("it has not joined again: it is %s, %v", now, x.has())
+		}
+		c.mu.Lock()
+		expelled := c.members[x.Identity().Member]
+		expelled.stopExpiry()
+		delete(c.members, expelled.id)
+		before.expiry = nil
+		c.members[before.id], c.statics["x"], c.leader = &before, before.id, before.id
+		c.mu.Unlock()
+		x.RequestProbe()
+		pass(10 * time.Second)
+		select {
+		case err := <-x.ended:
+			t.Fatalf("it has ended: %v", err)
+		default:
+		}
+		if lease, err := x.AwaitLease(t.Context()); err != nil || lease.Err() != nil || len(x.has()) == 0 {
+			t.Errorf("it does not go on: %v, %v", err, x.has())
+		}
+		x.leave()
+	})
+}
+
 // TestLapse: a member that is cut off stops before its session ends, and goes
 // on when it is heard again, with what is still its own.
 func TestLapse(t *testing.T) {

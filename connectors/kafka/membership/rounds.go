@@ -39,7 +39,7 @@ func (m *Member) joinAndSync(ctx context.Context, reason string) (assignment, er
 		return assignment{}, err
 	}
 	answer := res.(*kmsg.SyncGroupResponse)
-	if err := m.judgeCode(id, answer.ErrorCode); err != nil {
+	if err := m.judgeCode(ctx, id, answer.ErrorCode); err != nil {
 		return assignment{}, err
 	}
 	m.noteSettled(sent)
@@ -68,7 +68,7 @@ func (m *Member) joinGroup(ctx context.Context, reason string) (*kmsg.JoinGroupR
 			m.setState(func() { m.identity.Member = answer.MemberID })
 			continue
 		}
-		if err := m.judgeCode(id, answer.ErrorCode); err != nil {
+		if err := m.judgeCode(ctx, id, answer.ErrorCode); err != nil {
 			return nil, m.nameForeign(ctx, err)
 		}
 		if id.Generation >= 0 {
@@ -117,15 +117,12 @@ func (m *Member) joinRequest(id Identity, reason string) *kmsg.JoinGroupRequest 
 }
 
 // judgeCode returns the error of an answer. A loss is noted.
-func (m *Member) judgeCode(id Identity, code int16) error {
+func (m *Member) judgeCode(ctx context.Context, id Identity, code int16) error {
 	switch e := kafkago.Error(code); e {
 	case 0:
 		return nil
 	case codeFencedInstance:
-		if !m.noteFenced(id) {
-			return errFenceDoubt
-		}
-		return ErrInstanceTaken
+		return m.noteFenced(ctx, id)
 	case codeUnknownMember, codeIllegalGeneration:
 		// A member that missed a round has lost its partitions with it.
 		m.noteLoss(m.Identity(), ErrNotHeld)

@@ -72,18 +72,20 @@ func (n *stream) loadSecret(
 	if n.idSecret != "" {
 		return connector.ReadIDSecret(n.idSecret, s.Log)
 	}
-	// All consumers of a stream have one secret: a run through another one
-	// writes the same messages.
-	identity := in.Identity
-	if source != nil && in.IdentifyPlace != nil {
-		identity = in.IdentifyPlace(source.Stream)
+	if source == nil {
+		return connector.LoadIDSecret(ctx, conn, n.lease, secretName(in.Identity))
 	}
-	name := "source." + identity.String()
-	if source != nil {
-		return connector.LoadIDSecret(ctx, source.Conn(), source.LeaseBucket, name)
+	// All consumers of a stream have one secret, also when their filters or their
+	// destinations differ: a consumer goes on when its destination has changed.
+	name, created := source.Identity()
+	identity, err := identifyStream(source.Domain(), name, created, nil, "")
+	if err != nil {
+		return nil, err
 	}
-	return connector.LoadIDSecret(ctx, conn, n.lease, name)
+	return connector.LoadIDSecret(ctx, source.Conn(), source.LeaseBucket, secretName(identity))
 }
+
+func secretName(source endpoint.Identity) string { return "source." + source.String() }
 
 // placesOf returns how positions name the places of a source (docs/envelope.md,
 // section 3): a zero source for a place that they cannot name.

@@ -68,7 +68,7 @@ func (n *stream) openOne(ctx context.Context, s *endpoint.Session) (*connector.S
 		Topics: func() []string { return []string{n.stream} },
 		Source: source, Identity: id, Name: n.Traits().Identity,
 		RisingTerms: true, IsCompacted: func(string) bool { return source.IsCompacted() },
-		Losses: source.Losses, Compressed: source.IsCompressed(),
+		Losses: source.Losses, Compressed: source.IsCompressed(), Markers: source.HasMarkers(),
 		Ordered: source.Ordered(), Bounded: n.untilEnd, Lanes: 1, Largest: source.ReadAheadBytes(),
 		AckWait: source.ConsumerAckWait(), SealedSubject: n.sealedSubject(),
 		MeasureProgress: n.measureBacklog(source.Backlog),

@@ -145,7 +145,7 @@ func (n *stream) openSeveral(ctx context.Context, s *endpoint.Session) (*endpoin
 			return nil, err
 		}
 		sources, parts[one.stream] = append(sources, source), part
-		all.Compressed = all.Compressed || part.Compressed
+		all.Compressed, all.Markers = all.Compressed || part.Compressed, all.Markers || part.Markers
 		all.Largest, all.AckWait = max(all.Largest, part.Largest), max(all.AckWait, part.AckWait)
 	}
 	streams := connector.NewStreams(sources)
