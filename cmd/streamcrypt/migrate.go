@@ -20,6 +20,7 @@ type migrateCmd struct {
 	encryptCmd
 	Yes    bool     `group:"Migration" help:"Begin without asking."`
 	Reader []string `placeholder:"GROUP" group:"Migration" help:"A group that reads the plaintext; the steps name it. May be repeated."`
+	plain  string   // the plaintext, as it is looked at
 	Near   int64    `placeholder:"N" default:"1000" group:"Migration" help:"Offsets of all partitions together between the route and the ends, at which it has caught up."`
 	End    bool     `group:"Migration" help:"End when both sides have been compared; by default the route goes on."`
 }
@@ -50,6 +51,9 @@ func (c *migrateCmd) Run(p *program) (err error) {
 	config, err := c.newRoute()
 	if err != nil {
 		return err
+	}
+	if c.plain, err = route.LookURL(config, p.newEnv()); err != nil {
+		return &startError{err}
 	}
 	if err := c.showPlan(p, config); err != nil || c.Plan {
 		return err
@@ -98,7 +102,7 @@ func (c *migrateCmd) showPlan(p *program, config route.Config) error {
 	}
 	if c.Plan && !c.JSON {
 		_, err := io.WriteString(out,
-			"\nWhen the route has caught up and both sides have been compared:\n\n"+c.describeSteps())
+			"\nWhen the route has caught up and both sides have been compared:\n\n"+c.describeSteps(c.plain))
 		return err
 	}
 	if c.Yes || c.Plan {
@@ -180,6 +184,6 @@ func (c *migrateCmd) tellStep(p *program, e migrate.Event) {
 		log.Info("migration: both sides are equal up to where it had caught up", "found", e.Text)
 	}
 	if !c.JSON {
-		_, _ = io.WriteString(p.out, "\n"+c.describeSteps())
+		_, _ = io.WriteString(p.out, "\n"+c.describeSteps(c.plain))
 	}
 }

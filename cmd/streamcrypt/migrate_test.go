@@ -65,7 +65,7 @@ func TestMigrate(t *testing.T) {
 	stdout, _ := g.run(exitOK, append([]string{args[0], "--plan"}, args[1:]...)...)
 	for _, text := range []string{
 		"topic orders.sealed, with 3 partitions", "Nothing was made or written", "Cut over", "The way back",
-		"streamcrypt offsets --group billing --from " + kafka + "orders --via " + kafka + "orders.sealed --to COPY --apply billing",
+		"streamcrypt offsets --group billing --from " + kafka + "orders --via '" + kafka + "orders.sealed?create=true' --to COPY --apply billing",
 	} {
 		if !strings.Contains(stdout, text) {
 			t.Errorf("the plan does not have %q:\n%s", text, stdout)

@@ -7,10 +7,9 @@ import (
 
 // describeSteps lists the steps that a person takes after a migration has
 // caught up, as commands, and the way back.
-func (c *migrateCmd) describeSteps() string {
+// from is the plaintext as it is looked at.
+func (c *migrateCmd) describeSteps(from string) string {
 	var b strings.Builder
-	from, _, _ := strings.Cut(c.From, "?")
-	to, _, _ := strings.Cut(c.To, "?")
 	keys := ""
 	for _, key := range c.Key {
 		keys += " --key " + quoteWord(key)
@@ -24,8 +23,9 @@ func (c *migrateCmd) describeSteps() string {
 	run := func(command string) { fmt.Fprintf(&b, "       %s\n", command) }
 	say("Keep the route running as a service. It is the same as this one, in the same group:")
 	run("streamcrypt encrypt --from " + quoteWord(c.From) + " --to " + quoteWord(c.To) + keys)
-	say("Where plaintext may be read, open the envelopes into a topic of its own cluster or namespace:")
-	run("streamcrypt decrypt --from " + quoteWord(to+"?group=open") + " --to COPY" + keys)
+	say("Where plaintext may be read, open the envelopes: SEALED is that end with a group or a consumer of its own, " +
+		"and COPY is the end of the plaintext there:")
+	run("streamcrypt decrypt --from SEALED --to COPY" + keys)
 	say("For each group of readers: stop it, find its positions, and start it on the copy. " +
 		"Exit code 1 says not yet: wait, and say it again.")
 	readers := c.Reader
@@ -34,7 +34,7 @@ func (c *migrateCmd) describeSteps() string {
 	}
 	for _, group := range readers {
 		run(fmt.Sprintf("streamcrypt offsets --group %s --from %s --via %s --to COPY --apply %[1]s",
-			showGroup(group), quoteWord(from), quoteWord(to)))
+			showGroup(group), quoteWord(from), quoteWord(c.To)))
 	}
 	say("Let producers write on: the route seals everything that comes, and the plaintext is now only its input. " +
 		"Give it the shortest retention that covers the longest stop of the route, " +
@@ -45,7 +45,7 @@ func (c *migrateCmd) describeSteps() string {
 	b.WriteString("\nThe way back, until the plaintext is deleted\n")
 	step = 0
 	say("Stop the readers of the copy, and start them on %s: their group still has its positions there, "+
-		"so they read again everything since the cut-over.", from)
+		"so they read again everything since the cut-over.", quoteWord(from))
 	say("Stop the route, and delete the sealed topic and the copy. The plaintext was only read.")
 	return b.String()
 }

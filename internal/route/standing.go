@@ -82,5 +82,40 @@ func (s *Standing) Measure(ctx context.Context) ([]PlaceStanding, error) {
 	return all, nil
 }
 
+// LookURLs returns the URLs of both sides of the route, as Verify and Compare
+// read them, for the topics that there were when it was opened.
+func (s *Standing) LookURLs() (from, sealed string, err error) {
+	plain, ok := s.plan.from.(endpoint.Viewer)
+	to, okTo := s.plan.to.(endpoint.Viewer)
+	if !ok || !okTo {
+		return "", "", fmt.Errorf("%s or %s cannot be looked at", s.plan.source.Name, s.plan.sink.Name)
+	}
+	if s.plan.sink.MapTopic == nil {
+		return plain.LookURL(nil), to.LookURL(nil), nil
+	}
+	var topics []string
+	for _, topic := range listTopics(s.positions) {
+		name, err := s.plan.sink.MapTopic(topic)
+		if err != nil {
+			return "", "", err
+		}
+		topics = append(topics, name)
+	}
+	return plain.LookURL(nil), to.LookURL(topics), nil
+}
+
+// LookURL returns the URL of the source of a route as Verify reads it, with the
+// parameters that this takes. It opens nothing.
+func LookURL(c Config, env Env) (string, error) {
+	from, err := env.complete().Endpoints.Parse(c.From, endpoint.From)
+	if err != nil {
+		return "", err
+	}
+	if plain, ok := from.(endpoint.Viewer); ok {
+		return plain.LookURL(nil), nil
+	}
+	return "", errNoPositions(from.Traits().Name)
+}
+
 // Close lets go of the connections.
 func (s *Standing) Close() error { return s.closers.close() }

@@ -172,3 +172,15 @@ func (p *positions) moveReaders(ctx context.Context, group string, next map[stri
 func (p *positions) listEnds(ctx context.Context) (map[string]int64, error) {
 	return p.source.ListEnds(ctx)
 }
+
+// LookURL implements endpoint.Viewer.
+func (t *topic) LookURL(topics []string) string {
+	path := t.topic
+	if topics != nil {
+		path = strings.Join(topics, ",")
+	}
+	if t.as.Reads() {
+		return t.url.Rewrite(path, "group", "session", "rebalance", "membership")
+	}
+	return t.url.Rewrite(path, "create", "expired", "oversize", "compression", "partition", "delivery")
+}

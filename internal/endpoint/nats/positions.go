@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"strings"
 
 	connector "github.com/streamcrypt/streamcrypt/connectors/nats"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
@@ -71,4 +72,17 @@ func readConsumers(ctx context.Context, peekers []*connector.Peeker, name string
 		}
 	}
 	return found, nil
+}
+
+// LookURL implements endpoint.Viewer.
+func (n *stream) LookURL(streams []string) string {
+	path := n.stream
+	if streams != nil {
+		path = strings.Join(streams, ",")
+	}
+	if n.as.Reads() {
+		return n.url.Rewrite(path, "consumer", "ack-wait", "shared", "lease", "service")
+	}
+	return n.url.Rewrite(path,
+		"create", "stream-subjects", "id-secret", "lease", "subject", "strip", "publish", "sync")
 }
