@@ -272,12 +272,18 @@ func testKilledNATS(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	const window = 500
+	var sent []jetstream.PubAckFuture
 	for i := range n {
-		if _, err := js.PublishAsync("plain.a", fmt.Appendf(nil, "%09d", i), jetstream.WithStallWait(patience)); err != nil {
+		ack, err := js.PublishAsync("plain.a", fmt.Appendf(nil, "%09d", i))
+		if err != nil {
 			t.Fatal(err)
 		}
+		if sent = append(sent, ack); len(sent) == window || i == n-1 {
+			awaitAcks(t, sent)
+			sent = sent[:0]
+		}
 	}
-	<-js.PublishAsyncComplete()
 	count := func(stream string) func() int64 {
 		return func() int64 {
 			s, err := js.Stream(t.Context(), stream)
@@ -292,6 +298,20 @@ func testKilledNATS(t *testing.T) {
 	killAtRandom(t, countKills(t, 1), count("OPENED"), n, "decrypt", "--key", "local:key.jwk",
 		"--from", url+"/SEALED?consumer=open&until=latest&ack-wait=2s", "--to", url+"/OPENED?subject=opened.>&strip=sealed")
 	compareNumbers(t, js, n)
+}
+
+// awaitAcks waits until messages are stored.
+func awaitAcks(t *testing.T, sent []jetstream.PubAckFuture) {
+	t.Helper()
+	for _, ack := range sent {
+		select {
+		case <-ack.Ok():
+		case err := <-ack.Err():
+			t.Fatal(err)
+		case <-time.After(patience):
+			t.Fatal("no acknowledgement")
+		}
+	}
 }
 
 // compareNumbers reads OPENED: all numbers below n, once and in order.

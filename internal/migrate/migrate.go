@@ -100,6 +100,15 @@ var ErrNotVerified = errors.New("both sides were not compared")
 // if the sides were compared and differ, and with Options.End ErrNotVerified
 // if they were not compared.
 func Run(ctx context.Context, o Options) error {
+	goal, err := o.Measure(ctx) // before the route changes anything
+	switch {
+	case ctx.Err() != nil:
+		goal = nil // the route ends by itself, and says how
+	case err != nil:
+		return err
+	default:
+		o.Tell(Event{Step: Copying, Lag: sumLags(goal), Places: goal})
+	}
 	carrying, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)
@@ -107,7 +116,7 @@ func Run(ctx context.Context, o Options) error {
 	watching, give := context.WithCancel(ctx)
 	defer give()
 	watched := make(chan error, 1)
-	go func() { watched <- o.watchRoute(watching) }() // likewise
+	go func() { watched <- o.watchRoute(watching, goal) }() // likewise
 	select {
 	case err := <-ended:
 		give()
@@ -129,13 +138,8 @@ func Run(ctx context.Context, o Options) error {
 	}
 }
 
-// watchRoute takes the steps, and returns after the last one.
-func (o *Options) watchRoute(ctx context.Context) error {
-	goal, err := o.Measure(ctx)
-	if err != nil {
-		return err
-	}
-	o.Tell(Event{Step: Copying, Lag: sumLags(goal), Places: goal})
+// watchRoute takes the other steps, and returns after the last one.
+func (o *Options) watchRoute(ctx context.Context, goal []Place) error {
 	now, err := o.awaitGoal(ctx, goal)
 	if err != nil {
 		return err
