@@ -13,23 +13,23 @@ func (a *Address) Rewrite(path string, without ...string) string {
 	if a.Hosts != nil {
 		text += "//" + strings.Join(a.Hosts, ",") + "/"
 	}
-	text += escape(path, "/,")
+	text += escapeText(path, "/,")
 	separator := "?"
 	for _, name := range a.names {
 		if slices.Contains(without, name) {
 			continue
 		}
 		for _, value := range a.values[name] {
-			text += separator + escape(name, "") + "=" + escape(value, "/,:@")
+			text += separator + escapeText(name, "") + "=" + escapeText(value, "/,:@")
 			separator = "&"
 		}
 	}
 	return text
 }
 
-// escape writes each byte as %XX that is neither a letter, a digit, one of
+// escapeText writes each byte as %XX that is neither a letter, a digit, one of
 // -._~ nor among others.
-func escape(text, others string) string {
+func escapeText(text, others string) string {
 	var b strings.Builder
 	for i := range len(text) {
 		c := text[i]
