@@ -16,7 +16,10 @@ import (
 var errNotReady = errors.New("the run would not start as things are")
 
 // showPlan prints everything that a run would do, and does nothing of it.
-func (p *program) showPlan(c route.Config, asJSON bool) error {
+func (p *program) showPlan(c route.Config, asJSON bool) error { return p.showPlanOn(p.out, c, asJSON) }
+
+// showPlanOn does the same on another output.
+func (p *program) showPlanOn(out io.Writer, c route.Config, asJSON bool) error {
 	preview, err := route.MakePreview(p.ctx, p.command, c, p.newEnv())
 	if err != nil {
 		if p.ctx.Err() != nil {
@@ -24,18 +27,18 @@ func (p *program) showPlan(c route.Config, asJSON bool) error {
 		}
 		return &startError{err}
 	}
-	err = p.printPlan(preview, asJSON)
+	err = printPlan(out, preview, asJSON)
 	if err == nil && !preview.IsUsable() {
 		err = &startError{errNotReady}
 	}
 	return err
 }
 
-func (p *program) printPlan(preview *route.Preview, asJSON bool) (err error) {
+func printPlan(out io.Writer, preview *route.Preview, asJSON bool) (err error) {
 	if asJSON {
-		return json.NewEncoder(p.out).Encode(newPlanObject(preview))
+		return json.NewEncoder(out).Encode(newPlanObject(preview))
 	}
-	_, err = io.WriteString(p.out, writePlan(preview))
+	_, err = io.WriteString(out, writePlan(preview))
 	return err
 }
 

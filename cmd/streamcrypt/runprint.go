@@ -35,7 +35,7 @@ func (r *running) showPlans(data []byte) error {
 		if i > 0 && !r.settings.JSON {
 			_, err = io.WriteString(r.out, "\n")
 		}
-		if err = errors.Join(err, r.printPlan(preview, r.settings.JSON)); err != nil {
+		if err = errors.Join(err, printPlan(r.out, preview, r.settings.JSON)); err != nil {
 			return err
 		}
 	}

@@ -36,6 +36,13 @@ func (p *program) runCommandRoute(open opener, command routeCommand, f *runFlags
 
 // runRoute opens a route, runs it to its end and notes how it ended.
 func (p *program) runRoute(open opener, c route.Config, f *runFlags) (err error) {
+	return p.runRouteBy(open, c, f, (*route.Route).Run)
+}
+
+// runRouteBy does the same, and has run run the open route.
+func (p *program) runRouteBy(
+	open opener, c route.Config, f *runFlags, run func(*route.Route, context.Context) error,
+) (err error) {
 	p.voice.nameRoute(route.NameOf(p.command, c, p.newEnv()), nameInstance(c.Instance))
 	c.Settings = p.settings
 	if f.Plan {
@@ -72,7 +79,7 @@ func (p *program) runRoute(open opener, c route.Config, f *runFlags) (err error)
 	}
 	told.enterPhase(ops.Running, r)
 	p.tellSupervisor(stateReady)
-	return p.carryRoute(r, came)
+	return p.carryRoute(r, came, run)
 }
 
 // isEndless tells whether a route from this URL has no end of its own, so that
@@ -96,24 +103,26 @@ func (p *program) beginRun(c route.Config, f *runFlags) error {
 	return nil
 }
 
-// carryRoute runs an open route and closes it. came says that a SIGHUP came
-// while it was being opened.
-func (p *program) carryRoute(r *route.Route, came bool) (err error) {
+// carryRoute has run run an open route, and closes it. came says that a SIGHUP
+// came while it was being opened.
+func (p *program) carryRoute(
+	r *route.Route, came bool, run func(*route.Route, context.Context) error,
+) (err error) {
 	p.lockMemory(r)
 	started := time.Now()
 	reporter := func() *progress.Reporter {
 		defer p.reloadKeys(r, came)()
 		reporter, stopEvents := p.watchRoute(r, p.mode), p.startEvents(r)
-		err = r.Run(p.ctx)
+		err = run(r, p.ctx)
 		stopEvents()
 		return reporter
 	}()
 	reporter.Stop()
 	stopped := err == nil && p.ctx.Err() != nil && !r.About().HasEnd
 	err = errors.Join(err, r.Close()) // an output that is not complete is removed before anything is said
-	run := describeRun(r, started, err == nil)
-	run.Stopped = stopped
-	p.ending.setFields(func(e *ending) { e.run = run })
+	ended := describeRun(r, started, err == nil)
+	ended.Stopped = stopped
+	p.ending.setFields(func(e *ending) { e.run = ended })
 	if name, needed := r.ReadersContext(); needed {
 		p.log().Warn("readers must use --context "+quoteWord(name), "context", name)
 	}

@@ -76,6 +76,13 @@ type Sampler interface {
 	OpenPeekers(ctx context.Context, s *Session) ([]Peeker, error)
 }
 
+// Viewer is an end that can name itself as a source with the role Look.
+type Viewer interface {
+	// LookURL returns the URL of topics of the end, or with none of those that
+	// it names, with the parameters that such a source has too.
+	LookURL(topics []string) string
+}
+
 // StateKeeper is a source that keeps the memory of the replay check by itself,
 // and can keep it elsewhere.
 type StateKeeper interface {

@@ -115,6 +115,7 @@ var advice = []hint.Advice{
 type topic struct {
 	as   endpoint.Role
 	name string // of the URL
+	url  *address.Address
 	conn connection
 
 	topic  string               // one, a list, a pattern or a template
@@ -149,7 +150,7 @@ func parse(a *address.Address, as endpoint.Role) (endpoint.Endpoint, error) {
 	case slices.Contains(a.Hosts, ""):
 		return nil, hint.New("no host", "write kafka://HOST:PORT/TOPIC; several brokers stand between commas")
 	}
-	t := &topic{as: as, name: a.String(), topic: a.Path}
+	t := &topic{as: as, name: a.String(), url: a, topic: a.Path}
 	t.conn.setBrokers(a.Hosts)
 	p := a.Params()
 	err := t.readParams(p)

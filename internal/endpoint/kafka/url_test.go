@@ -123,6 +123,7 @@ func TestTopics(t *testing.T) {
 		}
 		tc.want.as, tc.want.topic, tc.want.name = tc.as, "orders", "kafka://"+tc.want.conn.brokers+"/orders"
 		must(t, tc.want.readNames())
+		e.(*topic).url = nil // only LookURL uses it
 		if !reflect.DeepEqual(e, &tc.want) {
 			t.Errorf("%s: got %+v, want %+v", tc.in, e, tc.want)
 		}

@@ -92,7 +92,8 @@ var advice = []hint.Advice{
 // stream is an end.
 type stream struct {
 	as      endpoint.Role
-	name    string   // of the URL
+	name    string // of the URL
+	url     *address.Address
 	stream  string   // its name; of a source, or a template, as the URL has it
 	streams []string // of a source: one or several
 
@@ -127,7 +128,7 @@ func parse(a *address.Address, as endpoint.Role) (endpoint.Endpoint, error) {
 	if len(a.Hosts) == 0 || a.Path == "" {
 		return nil, hint.New("no stream", "write nats://HOST:PORT/STREAM")
 	}
-	n := &stream{as: as, name: a.String(), stream: a.Path}
+	n := &stream{as: as, name: a.String(), url: a, stream: a.Path}
 	if err := n.nameStreams(); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/streamcrypt/streamcrypt/internal/endpoint/all"
+	"github.com/streamcrypt/streamcrypt/internal/migrate"
+)
+
+// stepLine is a line of migrate --json.
+type stepLine struct {
+	Step   migrate.Step    `json:"step"`
+	Lag    int64           `json:"lag"`
+	Places []migrate.Place `json:"places"`
+}
+
+// listSteps returns the steps of migrate --json.
+func listSteps(t *testing.T, stdout string) (steps []stepLine) {
+	t.Helper()
+	for line := range strings.Lines(stdout) {
+		var s stepLine
+		if err := json.Unmarshal([]byte(line), &s); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		if s.Step != "" {
+			steps = append(steps, s)
+		}
+	}
+	return steps
+}
+
+func nameSteps(lines []stepLine) string {
+	var names []string
+	for _, s := range lines {
+		names = append(names, string(s.Step))
+	}
+	return strings.Join(names, " ")
+}
+
+// TestMigrate seals a topic, says when it has caught up and never says that
+// both sides are equal, since nothing compares them here. A second run goes on
+// where the first one ended.
+func TestMigrate(t *testing.T) {
+	inMistakesFolder(t)
+	g, kafka := newGroups(t, "orders")
+	g.put("orders", 3, 40)
+	args := []string{
+		"migrate", "--key", "local:key.jwk", "--from", kafka + "orders?group=seal",
+		"--to", kafka + "orders.sealed?create=true", "--reader", "billing",
+	}
+
+	// Nobody is there to be asked, and nothing is made.
+	_, stderr := g.run(exitNotStarted, args...)
+	if !strings.Contains(stderr, "--yes") {
+		t.Errorf("%s", stderr)
+	}
+	stdout, _ := g.run(exitOK, append([]string{args[0], "--plan"}, args[1:]...)...)
+	for _, text := range []string{
+		"topic orders.sealed, with 3 partitions", "Nothing was made or written", "Cut over", "The way back",
+		"streamcrypt offsets --group billing --from " + kafka + "orders --via '" + kafka + "orders.sealed?create=true' --to COPY --apply billing",
+	} {
+		if !strings.Contains(stdout, text) {
+			t.Errorf("the plan does not have %q:\n%s", text, stdout)
+		}
+	}
+	if g.countSealed(kafka+"orders.sealed") != 0 {
+		t.Error("a plan has sealed records")
+	}
+
+	end := append([]string{args[0], "--yes", "--json", "--end"}, args[1:]...)
+	stdout, stderr = g.run(exitFailed, end...)
+	steps := listSteps(t, stdout)
+	if nameSteps(steps) != "copying caught-up not-verified" || steps[0].Lag != 120 || steps[1].Lag != 0 ||
+		len(steps[1].Places) != 3 || steps[1].Places[0].Position != 40 {
+		t.Errorf("%+v", steps)
+	}
+	if !strings.Contains(stderr, "both sides were not compared") {
+		t.Errorf("%s", stderr)
+	}
+	if n := g.countSealed(kafka + "orders.sealed"); n != 120 {
+		t.Errorf("%d records are sealed", n)
+	}
+	g.put("orders", 3, 10)
+	stdout, _ = g.run(exitFailed, end...)
+	if steps = listSteps(t, stdout); nameSteps(steps) != "copying caught-up not-verified" || steps[0].Lag != 30 {
+		t.Errorf("%+v", steps)
+	}
+	if n := g.countSealed(kafka + "orders.sealed"); n != 150 {
+		t.Errorf("%d records are sealed", n)
+	}
+
+	// Without --end it follows until a signal comes.
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var out bytes.Buffer
+	log, ended := new(growing), make(chan int, 1)
+	go func() {
+		ended <- startProgram(ctx, append([]string{args[0], "--yes"}, args[1:]...), stdio{strings.NewReader(""), &out, log}, all.Table(), nil)
+	}()
+	awaitText(t, log, "both sides were not compared")
+	g.put("orders", 3, 10)
+	for deadline := time.Now().Add(time.Minute); g.countSealed(kafka+"orders.sealed") < 180; {
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not follow:\n%s", log)
+		}
+	}
+	stop()
+	if code := <-ended; code != exitOK {
+		t.Errorf("exit code %d:\n%s", code, log)
+	}
+	if !strings.Contains(out.String(), "Cut over\n") {
+		t.Errorf("%s", &out)
+	}
+}
+
+func awaitText(t *testing.T, log *growing, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(log.String(), text); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%q is not in the log:\n%s", text, log)
+		}
+	}
+}
+
+// TestMigrateStreams does the same with a stream and its durable consumer.
+func TestMigrateStreams(t *testing.T) {
+	inMistakesFolder(t)
+	url := "nats://" + startNATSWith(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})
+	js := connectNATS(t, url)
+	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "ORDERS", Subjects: []string{"orders.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		if _, err := js.Publish(t.Context(), "orders.a", []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g := groups{t: t}
+	stdout, _ := g.run(exitFailed, "migrate", "--yes", "--json", "--end", "--key", "local:key.jwk",
+		"--from", url+"/ORDERS?consumer=seal", "--to", url+"/SEALED?subject=sealed.>&create=true")
+	steps := listSteps(t, stdout)
+	if nameSteps(steps) != "copying caught-up not-verified" || steps[1].Lag != 0 || steps[1].Places[0].Position != 21 {
+		t.Errorf("%+v", steps)
+	}
+	stream, err := js.Stream(t.Context(), "SEALED")
+	if err != nil || stream.CachedInfo().State.Msgs != 20 {
+		t.Errorf("%+v, %v", stream, err)
+	}
+}
+
+func TestMigrateMistakes(t *testing.T) {
+	inMistakesFolder(t)
+	g := groups{t: t}
+	for want, args := range map[string][]string{
+		"only topics and streams": {"--from", "in.ndjson", "--to", "kafka://127.0.0.1:1/sealed"},
+		"--near must not":         {"--from", "kafka://127.0.0.1:1/a?group=g", "--to", "kafka://127.0.0.1:1/b", "--near=-1"},
+	} {
+		_, stderr := g.run(exitNotStarted, append([]string{"migrate", "--yes", "--json", "--key", "local:key.jwk"}, args...)...)
+		if !strings.Contains(stderr, want) {
+			t.Errorf("%q is not in %s", want, stderr)
+		}
+	}
+}

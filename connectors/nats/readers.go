@@ -1,0 +1,61 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Identity returns the facts that identify the stream, and the subjects of it
+// that are looked at, sorted; none if those are all.
+func (p *Peeker) Identity() (domain string, createdUnixNano int64, filters []string) {
+	info := p.stream.CachedInfo()
+	return info.Domain, info.Created.UnixNano(), slices.Compact(sortFilters(p.filters))
+}
+
+// IsCompacted tells whether the stream keeps the last messages of a subject
+// only.
+func (p *Peeker) IsCompacted() bool { return keepsLastValues(&p.stream.CachedInfo().Config) }
+
+// ReadEnd asks for the sequence behind the stream's last message.
+func (p *Peeker) ReadEnd(ctx context.Context) (int64, error) {
+	info, err := p.stream.Info(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("nats stream %s: %w", p.name, err)
+	}
+	return int64(info.State.LastSeq) + 1, nil
+}
+
+// ConsumerPosition is how far the readers of a durable consumer are.
+type ConsumerPosition struct {
+	// Next is the sequence behind the messages that are acknowledged without a
+	// gap. Some of those behind may be acknowledged too.
+	Next int64
+	// Waiting is how many requests for messages are open, and one more for a
+	// reader to which the server sends messages without requests.
+	Waiting int
+}
+
+// ReadConsumer asks for the position of a durable consumer. It is false if the
+// stream has none of the name.
+func (p *Peeker) ReadConsumer(ctx context.Context, name string) (at ConsumerPosition, ok bool, err error) {
+	consumer, err := p.stream.Consumer(ctx, name)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return at, false, nil
+	}
+	if err != nil {
+		return at, false, fmt.Errorf("nats stream %s, consumer %q: %w", p.name, name, err)
+	}
+	info := consumer.CachedInfo()
+	at = ConsumerPosition{Next: int64(info.AckFloor.Stream) + 1, Waiting: info.NumWaiting}
+	if info.PushBound {
+		at.Waiting++
+	}
+	if info.Config.AckPolicy == jetstream.AckNonePolicy {
+		at.Next = int64(info.Delivered.Stream) + 1
+	}
+	return at, true, nil
+}

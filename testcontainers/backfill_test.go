@@ -1,0 +1,344 @@
+package testcontainers
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	tcnats "github.com/testcontainers/testcontainers-go/modules/nats"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+)
+
+// TestBackfillPage runs the migration of docs/backfill.md as it stands there,
+// with Kafka's own tools beside the broker, and then the same with migrate.
+func TestBackfillPage(t *testing.T) {
+	commands := readCommands(t, "../docs/backfill.md", "A migration with plain commands")
+	migrate := readCommands(t, "../docs/backfill.md", "The same with one command")
+	k := kafkaTest{kafkaServer: startKafka(t, map[string]string{"KAFKA_LOG_RETENTION_MS": "604800000"})}
+	t.Chdir(t.TempDir())
+	var running []*process
+	shown := ""
+	for _, command := range commands {
+		args := splitWords(strings.ReplaceAll(strings.TrimSuffix(command, "&"), "localhost:9092", k.address))
+		switch {
+		case strings.Contains(command, "kafka-"):
+			if strings.Contains(command, "--describe") {
+				k.awaitCaughtUp(t, "orders", "seal", 3)
+			}
+			shown = k.runTool(t, strings.ReplaceAll(command, "localhost:9092", "localhost:9094"))
+			if strings.Contains(command, "kafka-console-consumer") && strings.Count(shown, `{"id":`) == 0 {
+				t.Errorf("%s shows %s", command, shown)
+			}
+		case args[0] != "streamcrypt":
+			t.Fatalf("the test cannot run %q", command)
+		case strings.HasSuffix(command, "&"):
+			running = append(running, start(t, args[1:]...))
+		case args[1] == "offsets":
+			awaitOffsets(t, args[1:])
+		default:
+			streamcrypt(t.Context(), t, args[1:]...)
+		}
+	}
+	// The readers have the three records that they had not read, once each.
+	if n := strings.Count(shown, `{"id":`); n != 3 {
+		t.Errorf("the readers go on with %d records:\n%s", n, shown)
+	}
+	for _, p := range running {
+		p.end(t)
+	}
+	// The command of the page goes on where those ended.
+	args := splitWords(strings.ReplaceAll(migrate[0], "localhost:9092", k.address))
+	p := start(t, append(args[1:], "--yes")...)
+	p.awaitLog(t, "caught up, and following", 1)
+	p.end(t)
+}
+
+// readCommands returns the commands of a section of a page, in order.
+func readCommands(t *testing.T, path, heading string) (commands []string) {
+	t.Helper()
+	page, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(page), "\n## "+heading+"\n")
+	if !found {
+		t.Fatalf("%s has no section %q", path, heading)
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(section, -1) {
+		for line := range strings.Lines(strings.ReplaceAll(block[1], "\\\n", " ")) {
+			commands = append(commands, strings.TrimSpace(line))
+		}
+	}
+	return commands
+}
+
+// awaitOffsets says it again as long as the positions are not there yet, as a
+// person would.
+func awaitOffsets(t *testing.T, args []string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		e := exitOf(t.Context(), t, args...)
+		if e.code == 0 {
+			return
+		}
+		if !strings.Contains(string(e.stdout), "not-yet") || time.Now().After(deadline) {
+			t.Fatalf("%v: exit code %d:\n%s%s", args, e.code, e.stdout, e.stderr)
+		}
+	}
+}
+
+// awaitCaughtUp waits until a group has committed the ends of a topic.
+func (k *kafkaServer) awaitCaughtUp(t *testing.T, topic, group string, partitions int32) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		ends, behind := k.ends(t, topic, partitions), int64(0)
+		for p, at := range k.committed(t, group, topic, partitions) {
+			behind += ends[p] - max(at, 0)
+		}
+		if behind == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("group %s is %d behind", group, behind)
+		}
+	}
+}
+
+// countKills returns how often a backfill is killed: BACKFILL_KILLS, or a number
+// that fits a quick run.
+func countKills(t *testing.T, quick int) int {
+	t.Helper()
+	text := os.Getenv("BACKFILL_KILLS")
+	if text == "" {
+		return quick
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// killAtRandom starts a command n times, kills it each time when it has written
+// a random share of the rest, and lets the last one end by itself. count tells
+// how many messages the output has, and total is how many it will have.
+func killAtRandom(t *testing.T, n int, count func() int64, total int64, args ...string) {
+	t.Helper()
+	rnd := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 7)) // the moments differ anyhow
+	killed := 0
+	for i := range n {
+		had := count()
+		goal := had + 1 + rnd.Int64N(max(1, 2*(total-had)/int64(n-i+1)))
+		p := start(t, args...)
+		if p.awaitCount(t, count, goal) {
+			break
+		}
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+		killed++
+	}
+	t.Logf("killed %d times at %d of %d messages", killed, count(), total)
+	if e := exitOf(t.Context(), t, args...); e.code != 0 {
+		t.Fatalf("%v: exit code %d:\n%s", args, e.code, e.stderr)
+	}
+}
+
+// awaitCount waits until the output has as many messages, or the process has
+// ended well.
+func (p *process) awaitCount(t *testing.T, count func() int64, goal int64) (ended bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		select {
+		case <-p.ended:
+			if p.err != nil {
+				t.Fatalf("it ended with %v", p.err)
+			}
+			return true
+		case <-time.After(time.Millisecond): // asked again; the count decides
+		}
+		if count() >= goal {
+			return false
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the output has %d messages, and %d were awaited", count(), goal)
+		}
+	}
+}
+
+// countEnds returns a function that sums up the ends of a topic.
+func (k *kafkaServer) countEnds(t *testing.T, topic string, partitions int32) func() int64 {
+	return func() (total int64) {
+		for _, end := range k.ends(t, topic, partitions) {
+			total += end
+		}
+		return total
+	}
+}
+
+// committed returns the offsets of a group; -1 where it has none.
+func (k *kafkaServer) committed(t *testing.T, group, topic string, partitions int32) []int64 {
+	t.Helper()
+	c := k.connect(t, kgo.MaxVersions(kversion.V3_8_0())) // later ones name topics by id
+	defer c.Close()
+	req := kmsg.NewPtrOffsetFetchRequest()
+	req.Group = group
+	of := kmsg.NewOffsetFetchRequestTopic()
+	of.Topic = topic
+	offsets := make([]int64, partitions)
+	for p := range partitions {
+		of.Partitions, offsets[p] = append(of.Partitions, p), -1
+	}
+	req.Topics = append(req.Topics, of)
+	res, err := req.RequestWith(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, of := range res.Topics {
+		for _, p := range of.Partitions {
+			offsets[p.Partition] = p.Offset
+		}
+	}
+	return offsets
+}
+
+// TestKilledBackfills kills backfills at random moments. When the last one has
+// ended nothing is missing, different or there twice.
+func TestKilledBackfills(t *testing.T) {
+	t.Run("Kafka", testKilledKafka)
+	t.Run("NATS", testKilledNATS)
+}
+
+func testKilledKafka(t *testing.T) {
+	k := kafkaTest{kafkaServer: startKafka(t, nil)}
+	t.Chdir(t.TempDir())
+	streamcrypt(t.Context(), t, "keygen", "local", "--out", "key.jwk")
+	s := series{partitions: 4, n: 60_000}
+	k.topic(t, "plain", s.partitions)
+	k.topic(t, "sealed", s.partitions, "max.message.bytes", "1100000")
+	k.topic(t, "opened", s.partitions, "max.message.bytes", "1200000")
+	k.put(t, "plain", 0, s.n, s.numbered)
+	killAtRandom(t, countKills(t, 4), k.countEnds(t, "sealed", s.partitions), int64(s.n), "encrypt",
+		"--key", "local:key.jwk", "--from", k.url("plain?group=fill&until=latest"), "--to", k.url("sealed"))
+	if e := exitOf(t.Context(), t, "verify", "--key", "local:key.jwk", "--from", k.url("sealed")); e.code != 0 {
+		t.Errorf("exit code %d:\n%s", e.code, e.stderr)
+	}
+	killAtRandom(t, countKills(t, 4), k.countEnds(t, "opened", s.partitions), int64(s.n), "decrypt",
+		"--key", "local:key.jwk", "--from", k.url("sealed?group=open&until=latest"), "--to", k.url("opened"))
+	k.compare(t, "opened", s, s.numbered)
+	// Positions of readers lead to the same records.
+	e := exitOf(t.Context(), t, "offsets", "--group", "fill", "--from", k.url("plain"), "--via", k.url("sealed"), "--to", k.url("opened"))
+	if e.code != 0 || strings.Count(string(e.stdout), "at-end") != int(s.partitions) {
+		t.Errorf("exit code %d:\n%s%s", e.code, e.stdout, e.stderr)
+	}
+}
+
+func testKilledNATS(t *testing.T) {
+	needEngine(t)
+	server, err := tcnats.Run(t.Context(), "nats:2-alpine")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Terminate(context.Background()) })
+	url, err := server.ConnectionString(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	streamcrypt(t.Context(), t, "keygen", "local", "--out", "key.jwk")
+	const n = 30_000
+	for _, name := range []string{"plain", "sealed", "opened"} {
+		config := jetstream.StreamConfig{Name: strings.ToUpper(name), Subjects: []string{name + ".>"}, Duplicates: 30 * time.Minute}
+		if _, err := js.CreateStream(t.Context(), config); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const window = 500
+	var sent []jetstream.PubAckFuture
+	for i := range n {
+		ack, err := js.PublishAsync("plain.a", fmt.Appendf(nil, "%09d", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sent = append(sent, ack); len(sent) == window || i == n-1 {
+			awaitAcks(t, sent)
+			sent = sent[:0]
+		}
+	}
+	count := func(stream string) func() int64 {
+		return func() int64 {
+			s, err := js.Stream(t.Context(), stream)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return int64(s.CachedInfo().State.Msgs)
+		}
+	}
+	killAtRandom(t, countKills(t, 1), count("SEALED"), n, "encrypt", "--key", "local:key.jwk",
+		"--from", url+"/PLAIN?consumer=fill&until=latest&ack-wait=2s", "--to", url+"/SEALED?subject=sealed.>&strip=plain")
+	killAtRandom(t, countKills(t, 1), count("OPENED"), n, "decrypt", "--key", "local:key.jwk",
+		"--from", url+"/SEALED?consumer=open&until=latest&ack-wait=2s", "--to", url+"/OPENED?subject=opened.>&strip=sealed")
+	compareNumbers(t, js, n)
+}
+
+// awaitAcks waits until messages are stored.
+func awaitAcks(t *testing.T, sent []jetstream.PubAckFuture) {
+	t.Helper()
+	for _, ack := range sent {
+		select {
+		case <-ack.Ok():
+		case err := <-ack.Err():
+			t.Fatal(err)
+		case <-time.After(patience):
+			t.Fatal("no acknowledgement")
+		}
+	}
+}
+
+// compareNumbers reads OPENED: all numbers below n, once and in order.
+func compareNumbers(t *testing.T, js jetstream.JetStream, n int) {
+	t.Helper()
+	consumer, err := js.OrderedConsumer(t.Context(), "OPENED", jetstream.OrderedConsumerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	it, err := consumer.Messages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer it.Stop()
+	differ, last := 0, consumer.CachedInfo().NumPending+consumer.CachedInfo().Delivered.Consumer
+	if last != uint64(n) {
+		t.Errorf("%d messages, want %d", last, n)
+	}
+	for i := range last {
+		m, err := it.Next(jetstream.NextMaxWait(patience))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := fmt.Sprintf("%09d", i); string(m.Data()) != want {
+			if differ++; differ <= 5 {
+				t.Errorf("message %d is %s", i, m.Data())
+			}
+		}
+	}
+}
