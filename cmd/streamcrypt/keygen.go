@@ -20,11 +20,12 @@ import (
 
 // keygenCmd makes keys.
 type keygenCmd struct {
-	Kind   string `arg:"" optional:"" complete:"kind" help:"Kind of key: ${kinds}."`
-	Bits   int    `placeholder:"N" help:"Size of the key, of kinds with several: ${sizes}."`
-	Public string `placeholder:"FILE" complete:"path" help:"Print the public half of the key in FILE instead."`
-	Out    string `placeholder:"FILE" complete:"path" help:"Write a new file instead of standard output, and print the key's name and public half."`
-	Audit  string `placeholder:"FILE" complete:"path" help:"Record that a key was made in FILE, as encrypt does with its key operations."`
+	Kind           string `arg:"" optional:"" complete:"kind" help:"Kind of key: ${kinds}."`
+	Bits           int    `placeholder:"N" help:"Size of the key, of kinds with several: ${sizes}."`
+	Public         string `placeholder:"FILE" complete:"path" help:"Print the public half of the key in FILE instead."`
+	Out            string `placeholder:"FILE" complete:"path" help:"Write a new file instead of standard output, and print the key's name and public half."`
+	PassphraseFile string `name:"passphrase-file" placeholder:"FILE" complete:"path" help:"Lock a local key with the passphrase in FILE: a JWK within a JWE, by PBES2."`
+	Audit          string `placeholder:"FILE" complete:"path" help:"Record that a key was made in FILE, as encrypt does with its key operations."`
 }
 
 // listGenerated returns the kinds of key that this build makes.
@@ -57,6 +58,8 @@ func (c *keygenCmd) Validate() error {
 		return errors.New("either a kind of key or --public is needed")
 	case c.Kind != "" && !slices.Contains(known, c.Kind):
 		return address.NewUnknownError("kind of key", c.Kind, known)
+	case c.PassphraseFile != "" && c.Kind != keyring.LockableKind:
+		return errors.New("--passphrase-file is for " + keyring.LockableKind)
 	case c.Bits != 0 && (c.Kind == "" || keyring.FindGenerated(c.Kind).Sizes == ""):
 		sized := listKinds(func(k *keyring.Kind) bool { return k.Sizes != "" })
 		return errors.New("--bits is for " + strings.Join(sized, ", "))
@@ -77,8 +80,14 @@ func (c *keygenCmd) Run(p *program) error {
 	if err := c.recordKey(name); err != nil {
 		return &startError{err}
 	}
+	file := key
+	if c.PassphraseFile != "" {
+		if file, err = keyring.LockKey(key, c.PassphraseFile, p.log()); err != nil {
+			return &startError{err}
+		}
+	}
 	if c.Out != "" {
-		if err := writeKey(c.Out, key, c.Public != ""); err != nil {
+		if err := writeKey(c.Out, file, c.Public != ""); err != nil {
 			return err
 		}
 		return c.printName(p.out, name, key)
@@ -89,7 +98,7 @@ func (c *keygenCmd) Run(p *program) error {
 	if err := checkOpen(p.rawOut); err != nil {
 		return err
 	}
-	_, err = p.out.Write(key)
+	_, err = p.out.Write(file)
 	return err
 }
 

@@ -74,7 +74,7 @@ func CheckKeys(ctx context.Context, urls []string, use Use, kc keys.Context, env
 			continue
 		}
 		r.Name, r.Key = key.Name(), key
-		if FindKind(at.Scheme).IsFile {
+		if namesFile(at) {
 			r.Key = fileKey{key, at.Path}
 			r.Warnings = listWide(at.Path)
 		}

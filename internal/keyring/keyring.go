@@ -4,6 +4,10 @@
 //	kind.go     Kind, a row for each kind of key, and the table of this build
 //	keyring.go  URLs into keys
 //	keyfile.go  keys in local files
+//	locked.go   local keys that are locked with a passphrase
+//	rsa.go      the parameter of RSA keys
+//	nkey.go     curve keys of NATS
+//	exec.go     keys that a command prints
 //	awskms.go   keys in AWS KMS
 //	check.go    looks at keys before a run
 //	store.go    stores of key records
@@ -22,6 +26,8 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/nats-io/nkeys"
+
 	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/keys"
@@ -34,7 +40,7 @@ type NotBuiltError struct{ Scheme string }
 func (e *NotBuiltError) Error() string { return "this build has no " + e.Scheme + " keys" }
 
 // plannedSchemes are kinds of key that this build lacks.
-var plannedSchemes = map[string]bool{"nkey": true, "pq": true, "vault": true}
+var plannedSchemes = map[string]bool{"pq": true, "vault": true}
 
 // Env is the surroundings of keys.
 type Env struct {
@@ -78,11 +84,16 @@ func ListFiles(urls []string) []KeyFile {
 	var files []KeyFile
 	for _, text := range urls {
 		at, _, err := readURL(text)
-		if err == nil && FindKind(at.Scheme).IsFile {
+		if err == nil && namesFile(at) {
 			files = append(files, KeyFile{Name: at.String(), Path: at.Path})
 		}
 	}
 	return files
+}
+
+// namesFile tells whether the URL of a key names a local file.
+func namesFile(at *address.Address) bool {
+	return FindKind(at.Scheme).IsFile && !nkeys.IsValidPublicCurveKey(at.Path)
 }
 
 // named is the part that both directions have in common.
@@ -146,7 +157,7 @@ func NameURL(text string) string {
 	if err != nil {
 		return ""
 	}
-	if !FindKind(at.Scheme).IsFile {
+	if !namesFile(at) {
 		return at.String()
 	}
 	file, err := readRegular(at.Path)

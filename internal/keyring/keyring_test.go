@@ -63,12 +63,12 @@ func TestLoad(t *testing.T) {
 		{urls: "x25519:x.pem x25519:x.pub", wrap: "given twice", unwrap: "public key only"},
 		{urls: "k.jwk", wrap: "no scheme", unwrap: "no scheme"},
 		{urls: "lcoal:k.jwk", wrap: `the nearest known one is "local"`, unwrap: `"local"`},
-		{urls: "local:k.jwk?x=1", wrap: "there is none here", unwrap: "there is none here"},
+		{urls: "local:k.jwk?x=1", wrap: "known are passphrase-file", unwrap: "known are passphrase-file"},
+		{urls: "x25519:x.pem?x=1", wrap: "there is none here", unwrap: "there is none here"},
 		{urls: "local://h/k.jwk", wrap: "not of the form local:FILE", unwrap: "not of the form"},
 		{urls: "local:", wrap: "not of the form local:FILE", unwrap: "not of the form"},
 		{urls: "vault:transit/x", wrap: "no vault keys", unwrap: "no vault keys"},
 		{urls: "pq:f", wrap: "no pq keys", unwrap: "no pq keys"},
-		{urls: "nkey:f", wrap: "no nkey keys", unwrap: "no nkey keys"},
 	}
 	check := func(t *testing.T, n int, err error, want string, is error, urls []string) {
 		t.Helper()

@@ -17,7 +17,7 @@ type Kind struct {
 	Form   string // of a URL without parameters, such as local:FILE
 	Text   string // the kind of key in one sentence, without the full stop
 	Notes  string // further sentences for help and reference; may be empty
-	IsFile bool   // the URL names a local file, which a shell can complete
+	IsFile bool   // the URL names a local file, which a shell can complete; see KeyFile
 	// Generate makes a new key as the content of its file. bits is for a kind
 	// with Sizes; 0 is its default. A nil Generate says that keys of this kind
 	// are not made here.
@@ -27,6 +27,8 @@ type Kind struct {
 	// parse reads a key file, of which it needs only the public half; nil of
 	// kinds that have no file.
 	parse func(file []byte) (keys.Wrapper, error)
+	// parsePrivate reads a key file, of which it needs the private half.
+	parsePrivate func(file []byte) (keys.Unwrapper, error)
 	// read reads a URL of this kind. It declares all parameters before it
 	// returns an error, and opens nothing.
 	read func(at *address.Address, p *address.Params) (loader, error)
@@ -51,18 +53,18 @@ const defaultRSABits = 3072
 func Kinds() []Kind {
 	return []Kind{
 		{
-			Scheme: "local", Form: "local:FILE", IsFile: true,
+			Scheme: LockableKind, Form: "local:FILE", IsFile: true,
 			Text:     "an AES-256 key in a JWK file, which encrypts and decrypts",
 			Generate: func(int) ([]byte, error) { return local.GenerateAES() },
-			parse:    parseAES,
-			read:     fileReader(parseAES, func(file []byte) (keys.Unwrapper, error) { return local.ParseAES(file) }),
+			parse:    parseAES, parsePrivate: parseAESPrivate,
+			read: readLocal,
 		},
 		{
 			Scheme: "x25519", Form: "x25519:FILE", IsFile: true,
 			Text:     "an X25519 key in a PEM file: the public half encrypts, the private half decrypts",
 			Generate: func(int) ([]byte, error) { return local.GenerateX25519() },
-			parse:    parseX25519Public,
-			read:     fileReader(parseX25519Public, parseX25519),
+			parse:    parseX25519Public, parsePrivate: parseX25519,
+			read: fileReader(parseX25519Public, parseX25519),
 		},
 		{
 			Scheme: "rsa", Form: "rsa:FILE", IsFile: true,
@@ -74,11 +76,16 @@ func Kinds() []Kind {
 				}
 				return local.GenerateRSA(bits)
 			},
-			parse: parseRSAPublic,
-			read: fileReader(parseRSAPublic, func(file []byte) (keys.Unwrapper,
-				error) {
-				return local.ParseRSA(file)
-			}),
+			parse: parseRSAPublic, parsePrivate: parseRSA,
+			read: readRSA,
+		},
+		{
+			Scheme: "nkey", Form: "nkey:FILE", IsFile: true,
+			Text: "a curve key of NATS, a file with its seed SX... or its public half X..., or that half in " +
+				"place of FILE: a recipient like one of x25519:",
+			Generate: func(int) ([]byte, error) { return generateNKey() },
+			parse:    parseNKeyPublic, parsePrivate: parseNKey,
+			read: readNKey,
 		},
 		{
 			Scheme: awsScheme, Form: "awskms:KEY",
@@ -88,16 +95,23 @@ func Kinds() []Kind {
 				"the environment, shared files, the role of the container or the machine.",
 			read: readAWS,
 		},
+		{
+			Scheme: "exec", Form: "exec:COMMAND",
+			Text: "a key that a command prints, in the form of any key file, for those who keep keys elsewhere",
+			Notes: "The command runs without a shell when the keys are loaded, and prints the content of a key file " +
+				"to standard output. Its standard error is not shown, since it could tell of the key.",
+			read: readExec,
+		},
 	}
 }
 
 func parseAES(file []byte) (keys.Wrapper, error) { return local.ParseAES(file) }
 
+func parseAESPrivate(file []byte) (keys.Unwrapper, error) { return local.ParseAES(file) }
+
 func parseX25519Public(file []byte) (keys.Wrapper, error) { return local.ParseX25519Public(file) }
 
 func parseX25519(file []byte) (keys.Unwrapper, error) { return local.ParseX25519(file) }
-
-func parseRSAPublic(file []byte) (keys.Wrapper, error) { return local.ParseRSAPublic(file) }
 
 // NameKey returns the name of the key that a file holds, or the public half of
 // which it holds. It is no secret.

@@ -18,11 +18,13 @@ const (
 	MaxRSABits = 4096
 )
 
-// RSAPublic is the public half of an RSA KEK. It wraps with RSAES-OAEP with
-// SHA-256 and an empty label (RFC 8230, COSE algorithm -41) and cannot unwrap.
+// RSAPublic is the public half of an RSA KEK. It wraps with RSAES-OAEP with an
+// empty label (RFC 8230), and SHA-256 (COSE algorithm -41) unless it is one of
+// WithSHA512 (-42). It cannot unwrap.
 type RSAPublic struct {
 	id
 	key *rsa.PublicKey
+	alg int64
 }
 
 // RSA is an RSA KEK with its private key: it wraps as its public half does, and
@@ -48,13 +50,21 @@ func NewRSAPublic(key *rsa.PublicKey) (*RSAPublic, error) {
 	if err != nil {
 		return nil, fmt.Errorf("RSA key: %w", err)
 	}
-	k := &RSAPublic{id: d, key: key}
+	k := &RSAPublic{id: d, key: key, alg: keys.AlgRSAOAEP256}
 	// crypto/rsa knows the other reasons that make a key unusable: a bad
 	// exponent, an even modulus, FIPS rules.
 	if _, err := k.Wrap(context.Background(), keys.Context{}, make([]byte, keys.DEKSize)); err != nil {
 		return nil, err
 	}
 	return k, nil
+}
+
+// WithSHA512 returns the same key, which wraps with SHA-512. The private key
+// unwraps both.
+func (k *RSAPublic) WithSHA512() *RSAPublic {
+	out := *k
+	out.alg = keys.AlgRSAOAEP512
+	return &out
 }
 
 // NewRSA returns the KEK with this private key, which must not be changed
@@ -114,9 +124,9 @@ func (k *RSAPublic) Wrap(_ context.Context, _ keys.Context, dek []byte) (keys.Wr
 	if len(dek) != keys.DEKSize {
 		return keys.Wrapped{}, k.unusable("wrap", errDEKSize)
 	}
-	w := k.newWrapped(keys.AlgRSAOAEP256)
+	w := k.newWrapped(k.alg)
 	var err error
-	if w.Ciphertext, err = rsa.EncryptOAEP(sha256.New(), rand.Reader, k.key, dek, nil); err != nil {
+	if w.Ciphertext, err = rsa.EncryptOAEP(oaepHash(k.alg)(), rand.Reader, k.key, dek, nil); err != nil {
 		return keys.Wrapped{}, k.unusable("wrap", err)
 	}
 	return w, nil

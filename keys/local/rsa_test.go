@@ -1,9 +1,11 @@
 package local
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/sha512"
 	"math/big"
 	"testing"
 
@@ -39,6 +41,25 @@ func TestRSASizes(t *testing.T) {
 		if _, err := GenerateRSA(bits); err == nil {
 			t.Errorf("generated a key of %d bits", bits)
 		}
+	}
+}
+
+func TestRSAWithSHA512(t *testing.T) {
+	k := must[*RSA](t)(ParseRSA(testdata(t, "rsa.pem")))
+	dek := bytes.Repeat([]byte{7}, keys.DEKSize)
+	w, err := k.RSAPublic.WithSHA512().Wrap(t.Context(), noContext, dek)
+	if err != nil || w.Alg != keys.AlgRSAOAEP512 {
+		t.Fatalf("alg %d, %v", w.Alg, err)
+	}
+	plain, err := rsa.DecryptOAEP(sha512.New(), nil, k.private, w.Ciphertext, nil)
+	if err != nil || !bytes.Equal(plain, dek) {
+		t.Errorf("crypto/rsa: %x, %v", plain, err)
+	}
+	if got, err := k.Unwrap(t.Context(), noContext, nil, &w); err != nil || !bytes.Equal(got, dek) {
+		t.Errorf("unwrapped %x, %v", got, err)
+	}
+	if again, err := k.Wrap(t.Context(), noContext, dek); err != nil || again.Alg != keys.AlgRSAOAEP256 {
+		t.Errorf("the key itself was changed: alg %d, %v", again.Alg, err)
 	}
 }
 

@@ -1,0 +1,149 @@
+package keyring
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/lestrrat-go/jwx/v3/jwa"
+	"github.com/lestrrat-go/jwx/v3/jwe"
+
+	"github.com/streamcrypt/streamcrypt/internal/address"
+	"github.com/streamcrypt/streamcrypt/internal/credfile"
+	"github.com/streamcrypt/streamcrypt/keys"
+	"github.com/streamcrypt/streamcrypt/keys/local"
+)
+
+// A JWK that is locked with a passphrase is the plaintext of a JWE (RFC 7517
+// section 7), and the JWE's key comes from the passphrase by PBES2 (RFC 7518
+// section 4.8).
+const (
+	// lockRounds are the rounds of PBKDF2 with HMAC-SHA-512 of our files: about
+	// half a second of a processor.
+	lockRounds = 600_000
+	// mostRounds is how many we do for a file, so that one with a huge number
+	// does not stop a start.
+	mostRounds = 10_000_000
+	// shortestPassphrase is the least length of one that locks a new file, in
+	// bytes. A shorter one is not worth its rounds.
+	shortestPassphrase = 12
+	lockedContent      = "jwk+json"
+)
+
+// LockableKind is the kind of key that LockKey is for.
+const LockableKind = "local"
+
+var (
+	errLocked = errors.New("is locked with a passphrase; passphrase-file= names it")
+	// errUnlock does not say which: nobody can tell.
+	errUnlock    = errors.New("does not open: another passphrase, or the file was changed")
+	errNotLocked = errors.New("is not locked with a passphrase, and passphrase-file= was given")
+	errWeakLock  = fmt.Errorf("the passphrase has fewer than %d bytes", shortestPassphrase)
+)
+
+// readLocal reads a URL of the form local:FILE.
+func readLocal(at *address.Address, p *address.Params) (loader, error) {
+	path := p.ReadText(address.Param{
+		Name: "passphrase-file", Values: address.File, Default: "(the key is not locked)",
+		Text: "the file that holds the passphrase of a key that is locked with one: a JWK within a JWE, by PBES2",
+	})
+	parse := func(file []byte, log *slog.Logger) (*local.AES, error) {
+		if path == "" {
+			if isJWE(file) {
+				return nil, errLocked
+			}
+			return local.ParseAES(file)
+		}
+		jwk, err := unlockKey(file, path, log)
+		if err != nil {
+			return nil, err
+		}
+		defer clear(jwk)
+		return local.ParseAES(jwk)
+	}
+	if at.Hosts != nil || at.Path == "" {
+		return loader{}, fmt.Errorf("not of the form %s:FILE", at.Scheme)
+	}
+	read := func(env Env) (*local.AES, error) {
+		return readKeyFile(at.Path, env.Log, func(file []byte) (*local.AES, error) { return parse(file, env.Log) })
+	}
+	return loader{
+		wrapper:   func(_ context.Context, env Env) (keys.Wrapper, error) { return read(env) },
+		unwrapper: func(_ context.Context, env Env) (keys.Unwrapper, error) { return read(env) },
+	}, p.Check()
+}
+
+// isJWE tells whether a file is a JWE in compact form, which is five parts of
+// base64url, and begins with those of a JSON object.
+func isJWE(file []byte) bool {
+	return bytes.HasPrefix(bytes.TrimSpace(file), []byte("eyJ")) && bytes.Count(file, []byte(".")) == 4
+}
+
+// unlockKey returns the JWK in a file. The caller clears it.
+func unlockKey(file []byte, passphraseFile string, log *slog.Logger) ([]byte, error) {
+	if !isJWE(file) {
+		return nil, errNotLocked
+	}
+	passphrase, err := readPassphrase(passphraseFile, log)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(passphrase)
+	message, err := jwe.Parse(bytes.TrimSpace(file))
+	if err != nil {
+		return nil, errUnlock
+	}
+	algorithm, ok := message.ProtectedHeaders().Algorithm()
+	switch algorithm {
+	case jwa.PBES2_HS256_A128KW(), jwa.PBES2_HS384_A192KW(), jwa.PBES2_HS512_A256KW():
+	default:
+		return nil, fmt.Errorf("is locked with %q, and not with a passphrase (PBES2)", algorithm)
+	}
+	if _, coded := message.ProtectedHeaders().Compression(); coded || !ok {
+		return nil, errors.New("is compressed, which no key needs")
+	}
+	jwk, err := jwe.Decrypt(bytes.TrimSpace(file), jwe.WithKey(algorithm, passphrase),
+		jwe.WithMaxPBES2Count(mostRounds), jwe.WithMaxRecipients(1))
+	if err != nil {
+		return nil, errUnlock
+	}
+	return jwk, nil
+}
+
+// LockKey returns the content of the file of a local key, locked with the
+// passphrase that a file holds.
+func LockKey(jwk []byte, passphraseFile string, log *slog.Logger) ([]byte, error) {
+	passphrase, err := readPassphrase(passphraseFile, log)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(passphrase)
+	if len(passphrase) < shortestPassphrase {
+		return nil, errWeakLock
+	}
+	headers := jwe.NewHeaders()
+	if err := headers.Set(jwe.ContentTypeKey, lockedContent); err != nil {
+		return nil, err
+	}
+	locked, err := jwe.Encrypt(jwk, jwe.WithKey(jwa.PBES2_HS512_A256KW(), passphrase),
+		jwe.WithContentEncryption(jwa.A256GCM()), jwe.WithPBES2Count(lockRounds), jwe.WithProtectedHeaders(headers))
+	if err != nil {
+		return nil, errors.New("a key cannot be locked") // the library's words could show a part of it
+	}
+	return append(locked, '\n'), nil
+}
+
+// readPassphrase returns the line in a file. The caller clears it.
+func readPassphrase(path string, log *slog.Logger) ([]byte, error) {
+	b, err := credfile.ReadSecret("passphrase", path, log)
+	if err != nil {
+		return nil, err
+	}
+	line := bytes.TrimSuffix(bytes.TrimSuffix(b, []byte("\n")), []byte("\r"))
+	if len(line) == 0 {
+		return nil, errors.New("passphrase: " + path + ": is empty")
+	}
+	return line, nil
+}
