@@ -68,7 +68,7 @@ func (c *migrateCmd) Run(p *program) (err error) {
 	defer func() { err = errors.Join(err, standing.Close()) }()
 	return p.runRouteBy(route.Encrypt, config, &c.runFlags, func(r *route.Route, ctx context.Context) error {
 		return migrate.Run(ctx, migrate.Options{
-			Carry: r.Run, Measure: measurePlaces(standing), Compare: c.compareSides(p, config),
+			Carry: r.Run, Measure: measurePlaces(standing), Compare: c.compareSides(p, config, standing),
 			Tell: func(e migrate.Event) { c.tellStep(p, e) },
 			Near: c.Near, Every: measureEvery, End: c.End,
 		})
@@ -142,15 +142,6 @@ func (p *program) askToBegin() error {
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
-}
-
-// compareSides returns the comparison of both sides.
-func (c *migrateCmd) compareSides(
-	*program, route.Config,
-) func(ctx context.Context, until map[string]int64) (migrate.Verdict, error) {
-	return func(context.Context, map[string]int64) (migrate.Verdict, error) {
-		return migrate.Verdict{Text: "this version does not compare; compare both sides before you cut over"}, nil
-	}
 }
 
 // tellStep tells of a step: in the log, or with --json as a line on standard

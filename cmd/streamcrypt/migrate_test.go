@@ -10,9 +10,11 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/streamcrypt/streamcrypt/internal/endpoint/all"
 	"github.com/streamcrypt/streamcrypt/internal/migrate"
+	"github.com/streamcrypt/streamcrypt/internal/proof"
 )
 
 // stepLine is a line of migrate --json.
@@ -45,9 +47,8 @@ func nameSteps(lines []stepLine) string {
 	return strings.Join(names, " ")
 }
 
-// TestMigrate seals a topic, says when it has caught up and never says that
-// both sides are equal, since nothing compares them here. A second run goes on
-// where the first one ended.
+// TestMigrate seals a topic, says when it has caught up, and compares both
+// sides. A second run goes on where the first one ended.
 func TestMigrate(t *testing.T) {
 	inMistakesFolder(t)
 	g, kafka := newGroups(t, "orders")
@@ -76,21 +77,18 @@ func TestMigrate(t *testing.T) {
 	}
 
 	end := append([]string{args[0], "--yes", "--json", "--end"}, args[1:]...)
-	stdout, stderr = g.run(exitFailed, end...)
+	stdout, _ = g.run(exitOK, end...)
 	steps := listSteps(t, stdout)
-	if nameSteps(steps) != "copying caught-up not-verified" || steps[0].Lag != 120 || steps[1].Lag != 0 ||
+	if nameSteps(steps) != "copying caught-up verified" || steps[0].Lag != 120 || steps[1].Lag != 0 ||
 		len(steps[1].Places) != 3 || steps[1].Places[0].Position != 40 {
 		t.Errorf("%+v", steps)
-	}
-	if !strings.Contains(stderr, "both sides were not compared") {
-		t.Errorf("%s", stderr)
 	}
 	if n := g.countSealed(kafka + "orders.sealed"); n != 120 {
 		t.Errorf("%d records are sealed", n)
 	}
 	g.put("orders", 3, 10)
-	stdout, _ = g.run(exitFailed, end...)
-	if steps = listSteps(t, stdout); nameSteps(steps) != "copying caught-up not-verified" || steps[0].Lag != 30 {
+	stdout, _ = g.run(exitOK, end...)
+	if steps = listSteps(t, stdout); nameSteps(steps) != "copying caught-up verified" || steps[0].Lag != 30 {
 		t.Errorf("%+v", steps)
 	}
 	if n := g.countSealed(kafka + "orders.sealed"); n != 150 {
@@ -105,7 +103,7 @@ func TestMigrate(t *testing.T) {
 	go func() {
 		ended <- startProgram(ctx, append([]string{args[0], "--yes"}, args[1:]...), stdio{strings.NewReader(""), &out, log}, all.Table(), nil)
 	}()
-	awaitText(t, log, "both sides were not compared")
+	awaitText(t, log, "both sides are equal")
 	g.put("orders", 3, 10)
 	for deadline := time.Now().Add(time.Minute); g.countSealed(kafka+"orders.sealed") < 180; {
 		if time.Now().After(deadline) {
@@ -144,10 +142,10 @@ func TestMigrateStreams(t *testing.T) {
 		}
 	}
 	g := groups{t: t}
-	stdout, _ := g.run(exitFailed, "migrate", "--yes", "--json", "--end", "--key", "local:key.jwk",
+	stdout, _ := g.run(exitOK, "migrate", "--yes", "--json", "--end", "--key", "local:key.jwk",
 		"--from", url+"/ORDERS?consumer=seal", "--to", url+"/SEALED?subject=sealed.>&create=true")
 	steps := listSteps(t, stdout)
-	if nameSteps(steps) != "copying caught-up not-verified" || steps[1].Lag != 0 || steps[1].Places[0].Position != 21 {
+	if nameSteps(steps) != "copying caught-up verified" || steps[1].Lag != 0 || steps[1].Places[0].Position != 21 {
 		t.Errorf("%+v", steps)
 	}
 	stream, err := js.Stream(t.Context(), "SEALED")
@@ -166,6 +164,66 @@ func TestMigrateMistakes(t *testing.T) {
 		_, stderr := g.run(exitNotStarted, append([]string{"migrate", "--yes", "--json", "--key", "local:key.jwk"}, args...)...)
 		if !strings.Contains(stderr, want) {
 			t.Errorf("%q is not in %s", want, stderr)
+		}
+	}
+}
+
+// TestMigrateDiffers has a destination with an envelope that comes twice: the
+// step says so, no cut-over is shown, and the exit code is 1.
+func TestMigrateDiffers(t *testing.T) {
+	inMistakesFolder(t)
+	g, kafka := newGroups(t, "orders")
+	g.put("orders", 3, 10)
+	route := []string{"--key", "local:key.jwk", "--from", kafka + "orders?group=seal", "--to", kafka + "sealed?create=true"}
+	g.run(exitOK, append([]string{"migrate", "--yes", "--json", "--end"}, route...)...)
+	reader, err := kgo.NewClient(kgo.SeedBrokers(g.client.OptValue(kgo.SeedBrokers).([]string)...), kgo.ConsumeTopics("sealed"),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	fetched := reader.PollRecords(t.Context(), 1)
+	if fetched.Err() != nil || fetched.NumRecords() != 1 {
+		t.Fatal(fetched.Err())
+	}
+	if err := g.client.ProduceSync(t.Context(), fetched.Records()...).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr := g.run(exitFailed, append([]string{"migrate", "--yes", "--end"}, route...)...)
+	if strings.Contains(stdout, "Cut over\n") || !strings.Contains(stderr, "do not cut over") {
+		t.Errorf("%s%s", stdout, stderr)
+	}
+}
+
+func TestJudgeReport(t *testing.T) {
+	missing := func(n, atEnd int64, first ...int64) *proof.Report {
+		r := &proof.Report{Counts: proof.Counts{Matched: 5, Missing: n, MissingAtEnd: atEnd}}
+		var origins []proof.Origin
+		for _, at := range first {
+			origins = append(origins, proof.Origin{Place: "a", Offset: at})
+		}
+		r.Places = []proof.Place{{Place: "a", Counts: r.Counts, Origins: map[string][]proof.Origin{"missing": origins}}}
+		return r
+	}
+	for name, test := range map[string]struct {
+		report   *proof.Report
+		compared bool
+		equal    bool
+	}{
+		"equal":                     {&proof.Report{Identical: true, Counts: proof.Counts{Matched: 5}}, true, true},
+		"behind the position":       {missing(2, 2, 10, 11), true, true},
+		"before the position":       {missing(2, 2, 9, 10), true, false},
+		"in the middle":             {missing(2, 1, 10, 11), true, false},
+		"not listed":                {missing(2, 2), true, false},
+		"twice":                     {&proof.Report{Counts: proof.Counts{Matched: 5, Duplicates: 1}}, true, false},
+		"headers":                   {&proof.Report{Counts: proof.Counts{Matched: 5, ExtraHeaders: 1}}, true, false},
+		"the plaintext is gone":     {&proof.Report{Counts: proof.Counts{Unverifiable: 5}}, false, false},
+		"it failed":                 {&proof.Report{Problem: "x", Counts: proof.Counts{Matched: 5}}, false, false},
+		"not identical for a cause": {&proof.Report{Counts: proof.Counts{Matched: 5}}, true, false},
+	} {
+		v := judgeReport(test.report, map[string]int64{"a": 10})
+		if v.Compared != test.compared || v.Equal != test.equal {
+			t.Errorf("%s: %+v", name, v)
 		}
 	}
 }
