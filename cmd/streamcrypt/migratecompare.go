@@ -21,7 +21,8 @@ func (c *migrateCmd) compareSides(
 		if err != nil {
 			return migrate.Verdict{Text: err.Error()}, nil
 		}
-		comparison, err := route.Compare(ctx, newComparedConfig(config, from), route.CompareOptions{Against: sealed}, p.newEnv())
+		options := route.CompareOptions{Against: sealed}
+		comparison, err := route.Compare(ctx, newComparedConfig(config, from), options, p.newEnv())
 		if err != nil {
 			return failComparison(ctx, err)
 		}

@@ -106,7 +106,7 @@ func (k *committer) commitNoted(ctx context.Context) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
-	case err != nil && ctx.Err() != nil: // the time of close is over, whose error follows
+	case err != nil && ctx.Err() != nil: // the time of close is over, and its error follows
 		k.pending.addOlder(&k.sending)
 	case err != nil:
 		k.err = asLost(ctx, err)

@@ -87,7 +87,7 @@ func readParams(p *address.Params, as endpoint.Role) params {
 	}
 	q := params{format: format.Format(p.ReadWord(address.Param{
 		Name:    "format",
-		Text:    "how records, if any, lie in the file; kcat is what kcat -J writes, for sources",
+		Text:    "how records, if any, lie in the file; kcat is the output of kcat -J, for sources",
 		Words:   formats,
 		Default: "(by the name: .ndjson and .jsonl are ndjson, .scx is seq, all others are raw)",
 	}))}

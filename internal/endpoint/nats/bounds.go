@@ -40,8 +40,9 @@ func sequenceOf(b *bounds.Bound, stream string) (sequence uint64, given bool) {
 	case bounds.Places:
 		at, given := b.ByPlace()[stream]
 		return uint64(at), given
+	default: // a time, or one end of the stream
+		return 0, false
 	}
-	return 0, false
 }
 
 // checkBounds refuses bounds that do not fit the streams of a source.
