@@ -54,7 +54,9 @@ func (g *grammar) findCommand(name string) *kong.Node {
 func (g *grammar) listDirections() []string {
 	var names []string
 	for _, node := range g.root.Children {
-		if _, ok := node.Target.Addr().Interface().(routeCommand); ok {
+		switch node.Target.Addr().Interface().(type) {
+		case *migrateCmd: // asks a person, and prints steps for one
+		case routeCommand:
 			names = append(names, node.Name)
 		}
 	}

@@ -135,8 +135,7 @@ func (j *compareJob) readPlans(c Config, env Env) error {
 		return err
 	case p.raw || q.raw:
 		return hint.New("raw files have no records that could be compared",
-			"decrypt to standard output, and compare the bytes: "+
-				"streamcrypt decrypt --from SEALED --to file:- --key KEY | cmp - PLAIN")
+			"decrypt one to standard output, and compare the bytes with cmp - PLAIN")
 	case q.source.Identity != "" && q.source.Identity == p.source.Identity:
 		return hint.New("both sides are "+q.source.Name, "--from is the plaintext, and --against the envelopes")
 	}

@@ -303,6 +303,7 @@ func TestCompareStreams(t *testing.T) {
 		m.Header.Set("A", "x")
 		n.publish(t, m)
 	}
+	n.published(t)
 	mustRun(t, Encrypt, Config{From: n.url + "/PLAIN?until=latest", To: n.url + "/ENC?subject=e.>"})
 	for _, passes := range []int{1, 2} {
 		r := compare(t, Config{From: n.url + "/PLAIN"}, CompareOptions{Against: n.url + "/ENC", Passes: passes})

@@ -166,7 +166,7 @@ func TestExplain(t *testing.T) {
 	testDir(t)
 	for c, hint := range map[*Config]string{
 		{From: "file:s", To: "file:o", Keys: []string{"x25519:x.pub"}}:         "private key",
-		{From: "file:s", To: "file:o", Keys: []string{"vault:transit/orders"}}: "local:, x25519:, rsa:, awskms:",
+		{From: "file:s", To: "file:o", Keys: []string{"vault:transit/orders"}}: "local:, x25519:, rsa:, nkey:, awskms:, exec:",
 	} {
 		if _, err := run(t, Decrypt, *c, Env{}); !errors.As(err, &advised) || !strings.Contains(advised.Hint, hint) {
 			t.Errorf("%v: got %v", c.Keys, err)
