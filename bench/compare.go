@@ -46,7 +46,8 @@ func measureCompare(ctx context.Context, records, laps int) (_ []Figure, err err
 		return nil, err
 	}
 	key := []string{"--key", "local:key.jwk", "--progress", "none"}
-	if _, err := run(append([]string{"encrypt", "--from", "plain.ndjson", "--to", "sealed.scx"}, key...)...); err != nil {
+	encrypt := append([]string{"encrypt", "--from", "plain.ndjson", "--to", "sealed.scx"}, key...)
+	if _, err := run(encrypt...); err != nil {
 		return nil, err
 	}
 	times, processor := make(timings, 2), make(timings, 2)
@@ -73,7 +74,8 @@ func measureCompare(ctx context.Context, records, laps int) (_ []Figure, err err
 			Part: "compare", Name: fmt.Sprintf("verify --against, %d records of 1 KiB, beside decrypt", records),
 			Value: ratio.median, Unit: "x", Limit: newLimit(compareLimit), Spread: ratio.makeSpread(),
 			Beside: map[string]float64{
-				"records/s": float64(records) / times.findBest(1) * 1e9, "processor time": processor.compareTimes(1, 0).median,
+				"records/s":      float64(records) / times.findBest(1) * 1e9,
+				"processor time": processor.compareTimes(1, 0).median,
 			},
 		},
 		{

@@ -43,7 +43,9 @@ func measurePacked(ctx context.Context, dir string, budget time.Duration) (figur
 		return nil, err
 	}
 	for _, kind := range []members.Kind{members.Zstd, members.Gzip} {
-		p := &packedRace{opener: r.opener, kind: kind, sealed: sealed, output: filepath.Join(dir, "orders."+string(kind))}
+		p := &packedRace{
+			opener: r.opener, kind: kind, sealed: sealed, output: filepath.Join(dir, "orders."+string(kind)),
+		}
 		f, err := p.compareTimes(ctx, budget/2)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", kind, err)
@@ -124,8 +126,10 @@ func (p *packedRace) compareTimes(ctx context.Context, budget time.Duration) (Fi
 	return Figure{
 		Part: "packed", Name: "decrypt " + p.kindName(), Value: ratio.median, Unit: "x", Limit: newLimit(packedLimit),
 		Spread: ratio.makeSpread(),
-		Beside: map[string]float64{"MB/s": speed.median, "processor ratio": work.median, "MB": float64(len(p.content)) / 1e6,
-			"packed MB": float64(size.Size()) / 1e6, "rounds": float64(len(ratios))},
+		Beside: map[string]float64{
+			"MB/s": speed.median, "processor ratio": work.median, "MB": float64(len(p.content)) / 1e6,
+			"packed MB": float64(size.Size()) / 1e6, "rounds": float64(len(ratios)),
+		},
 		Note: fmt.Sprintf("of the time of the encoder alone, %.3f to %.3f: %.2fx its speed, %.0f MB/s of ndjson; "+
 			"%.2fx its processor time", ratio.low, ratio.high, 1/ratio.median, speed.median, work.median),
 	}, nil

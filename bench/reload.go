@@ -90,7 +90,9 @@ func measureReload(ctx context.Context, before time.Duration) (_ []Figure, err e
 	return []Figure{{
 		Part: "reload", Name: "largest gap between commits of another route, over that before",
 		Value: float64(gap) / float64(usual), Unit: "x", Limit: newLimit(reloadLimit),
-		Beside: map[string]float64{"gap ms": gap.Seconds() * 1e3, "before ms": usual.Seconds() * 1e3, "changes": float64(changes)},
+		Beside: map[string]float64{
+			"gap ms": gap.Seconds() * 1e3, "before ms": usual.Seconds() * 1e3, "changes": float64(changes),
+		},
 		Note: fmt.Sprintf("%.0f ms within %.1f s with %d changes, and %.0f ms in the %.0f s before",
 			gap.Seconds()*1e3, took.Seconds(), changes, usual.Seconds()*1e3, before.Seconds()),
 	}}, nil
@@ -149,9 +151,21 @@ func (r *reloadRig) start(ctx context.Context) (err error) {
 func (r *reloadRig) writeSettings() (string, error) {
 	r.window++
 	broker := r.broker.ListenAddrs()[0]
-	text := fmt.Sprintf("ops: 127.0.0.1:0\nreload: 0s\ndefaults: {key: 'local:%s/key.jwk'}\nroutes:\n", r.dir) +
-		fmt.Sprintf("  steady: {do: encrypt, from: 'kafka://%s/steady?group=steady', to: 'kafka://%[1]s/steady.sealed?oversize=reject'}\n", broker) +
-		fmt.Sprintf("  changed: {do: encrypt, from: 'kafka://%s/changed?group=changed', to: 'kafka://%[1]s/changed.sealed?oversize=reject', window: %dm}\n", broker, r.window)
+	text := fmt.Sprintf(`
+ops: 127.0.0.1:0
+reload: 0s
+defaults: {key: 'local:%[1]s/key.jwk'}
+routes:
+  steady:
+    do: encrypt
+    from: kafka://%[2]s/steady?group=steady
+    to: kafka://%[2]s/steady.sealed?oversize=reject
+  changed:
+    do: encrypt
+    from: kafka://%[2]s/changed?group=changed
+    to: kafka://%[2]s/changed.sealed?oversize=reject
+    window: %[3]dm
+`, r.dir, broker, r.window)
 	settings := filepath.Join(r.dir, "run.yaml")
 	return settings, os.WriteFile(settings, []byte(text), 0o600)
 }
@@ -176,7 +190,9 @@ func (r *reloadRig) change(ctx context.Context) error {
 
 // noteCommit notes when a commit of the route that is not changed comes to the
 // broker, which then handles it.
-func (r *reloadRig) noteCommit(request kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // as kfake has it
+//
+//nolint:revive,nilnil // as kfake has it: false says that there is no answer
+func (r *reloadRig) noteCommit(request kmsg.Request) (kmsg.Response, error, bool) {
 	group := ""
 	switch request := request.(type) {
 	case *kmsg.OffsetCommitRequest:
