@@ -14,24 +14,23 @@ import (
 )
 
 // brokerTable has the brokers that the last metadata named, and when each of
-// them was in doubt last. A question that any broker can answer goes to those
-// that the configuration names, and once a broker is in doubt to the one that
-// has been in doubt the longest time ago, or never: the configuration may name
-// a single broker, and that one may be down, or cut off from the others.
+// them was in doubt last. A question that any broker can answer goes to the one
+// that entrances chose, and once a broker is in doubt to the one that has been
+// in doubt the longest time ago, or never: the chosen one may be cut off from
+// the others.
 type brokerTable struct {
 	mu      sync.Mutex
 	ids     []int32
-	doubted map[int32]time.Time // by broker; named is one that the configuration names
+	doubted map[int32]time.Time // by broker; chosen is the one that entrances chose
 	last    time.Time           // when one was in doubt last
 	turn    int                 // counts those that were asked in turn
 }
 
-// named stands for the brokers that the configuration names. Nobody knows which
-// of them is asked.
-const named = -1
+// chosen stands for the broker that entrances chose. Its id is not known.
+const chosen = -1
 
-// doubtTime is how long after a doubt the brokers that the configuration names
-// are not the first choice.
+// doubtTime is how long after a doubt the chosen broker is not the first one to
+// be asked.
 const doubtTime = time.Minute
 
 // turnPause is how long after a doubt a broker is not asked in its turn.
@@ -47,16 +46,15 @@ func (c *Cluster) askAny(ctx context.Context, q wire.Question) (kmsg.Response, e
 	return answer, err
 }
 
-// anyBroker returns the broker to ask next; named for one that the
-// configuration names.
+// anyBroker returns the broker to ask next.
 func (c *Cluster) anyBroker() int32 {
 	b := &c.brokers
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.last.IsZero() || time.Since(b.last) > doubtTime {
-		return named
+		return chosen
 	}
-	best, since := int32(named), b.last // it may be the one that is in doubt
+	best, since := int32(chosen), b.last // it may be the one that is in doubt
 	for _, id := range b.ids {
 		if at := b.doubted[id]; at.Before(since) {
 			best, since = id, at
@@ -84,7 +82,7 @@ func (c *Cluster) brokerInTurn() int32 {
 			return id
 		}
 	}
-	return named
+	return chosen
 }
 
 // NoteDoubt notes that a broker did not answer, or answered as one does that

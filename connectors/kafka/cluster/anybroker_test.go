@@ -17,8 +17,8 @@ import (
 func TestAnyBroker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := new(Cluster)
-		c.NoteDoubt(named) // nobody knows another one yet
-		if got := c.anyBroker(); got != named {
+		c.NoteDoubt(chosen) // nobody knows another one yet
+		if got := c.anyBroker(); got != chosen {
 			t.Errorf("broker %d is asked, and none is known", got)
 		}
 		c = new(Cluster)
@@ -33,7 +33,7 @@ func TestAnyBroker(t *testing.T) {
 			{time.Second, 3, 1}, // whose doubt is the oldest
 			{time.Second, 1, 2},
 			{doubtTime - time.Second, 0, 2},
-			{2 * time.Second, 0, named}, // all of it is long ago
+			{2 * time.Second, 0, chosen}, // all of it is long ago
 		} {
 			time.Sleep(step.after)
 			if step.doubt > 0 {
@@ -51,7 +51,7 @@ func TestAnyBroker(t *testing.T) {
 func TestBrokerInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := new(Cluster)
-		if got := c.brokerInTurn(); got != named {
+		if got := c.brokerInTurn(); got != chosen {
 			t.Errorf("broker %d is asked, and none is known", got)
 		}
 		c.noteBrokers([]wire.Broker{{ID: 1}, {ID: 2}, {ID: 3}})

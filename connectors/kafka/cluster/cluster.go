@@ -38,6 +38,7 @@ type Cluster struct {
 	log       *slog.Logger
 
 	coordinators coordinatorTable
+	entrances    entrances
 	brokers      brokerTable
 	deleted      deletedTopics
 	quotas       quotas
@@ -52,12 +53,12 @@ func Connect(ctx context.Context, o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{options: o, log: o.Log}
+	c := &Cluster{options: o, log: o.Log, entrances: entrances{configured: o.Brokers}}
 	c.dialer = dial.New(dial.Options{ClientID: o.ClientID, TLS: o.TLS, SASL: o.SASL, Dial: o.Dial})
 	// The layout of topics is ours to watch (see Topic): the transport only has
 	// to know the brokers.
 	c.transport = c.newTransport([]string{})
-	c.wire = wire.New(c.transport, kafkago.TCP(o.Brokers...))
+	c.wire = wire.New(c.transport, clusterAddress{})
 	if err := c.meetBrokers(ctx); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("kafka %s: %w", strings.Join(o.Brokers, ","), err)
@@ -73,21 +74,40 @@ const dialTimeout = 10 * time.Second
 // are the dialer's.
 func (c *Cluster) newTransport(topics []string) *kafkago.Transport {
 	return &kafkago.Transport{
-		Dial: c.dialBroker, DialTimeout: dialTimeout, ClientID: c.options.ClientID,
+		Dial: c.dialAddress, DialTimeout: dialTimeout, ClientID: c.options.ClientID,
 		MetadataTopics: topics, MetadataTTL: 5 * time.Second,
 	}
 }
 
-// dialBroker opens a connection. An address that nobody configured is one that
-// the brokers gave.
-func (c *Cluster) dialBroker(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := c.dialer.DialContext(ctx, network, address)
+// dialAddress opens a connection to a broker, or to any one of the cluster.
+func (c *Cluster) dialAddress(ctx context.Context, network, address string) (net.Conn, error) {
+	if network != clusterNetwork {
+		conn, err := c.dialer.DialContext(ctx, network, address)
+		return conn, c.explainDial(address, err)
+	}
+	return c.entrances.open(ctx, c.dialEntrance)
+}
+
+// dialEntrance opens a connection to a broker that stands for all. An address
+// that was learned some time ago may lead into another cluster by now.
+func (c *Cluster) dialEntrance(ctx context.Context, address string, learned bool) (net.Conn, error) {
+	id := ""
+	if learned {
+		id = c.entrances.knownID()
+	}
+	conn, err := c.dialer.DialMember(ctx, brokerNetwork, address, id)
+	return conn, c.explainDial(address, err)
+}
+
+// explainDial adds to the error of a connection that an address which nobody
+// configured is one that the brokers gave.
+func (c *Cluster) explainDial(address string, err error) error {
 	op, ok := errors.AsType[*net.OpError](err)
 	if ok && op.Op == "dial" && !slices.Contains(c.options.Brokers, address) {
-		return nil, fmt.Errorf("%w (brokers reached through %s advertise %s: see advertised.listeners)",
+		return fmt.Errorf("%w (brokers reached through %s advertise %s: see advertised.listeners)",
 			err, strings.Join(c.options.Brokers, ","), address)
 	}
-	return conn, err
+	return err
 }
 
 func (c *Cluster) meetBrokers(ctx context.Context) error {
@@ -151,7 +171,9 @@ func (c *Cluster) noteMetadata(
 		}
 		return nil, err
 	}
-	c.noteBrokers(m.Brokers)
+	if c.entrances.learn(m) {
+		c.noteBrokers(m.Brokers)
+	}
 	return m, nil
 }
 

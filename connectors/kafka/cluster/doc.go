@@ -11,6 +11,7 @@
 //	topic.go         Topic: its id, and the leaders of its partitions
 //	listing.go       offsets that belong to times, from the leaders
 //	coordinators.go  the coordinators of groups and transactions, and requests to them
+//	entrances.go     the addresses that lead to any broker of the cluster
 //	anybroker.go     a broker for questions that any can answer
 //	offsets.go       offsets of a group, outside transactions
 //	metadata.go      a pipeline.Position as the metadata of an offset

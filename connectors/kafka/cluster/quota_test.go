@@ -58,7 +58,7 @@ func TestAdvertised(t *testing.T) {
 	c := &Cluster{options: Options{Brokers: []string{"known:9092"}}}
 	c.dialer = dial.New(dial.Options{Dial: func(context.Context, string, string) (net.Conn, error) { return nil, away }})
 	for address, want := range map[string]bool{"known:9092": false, "inside:9093": true} {
-		_, err := c.dialBroker(t.Context(), "tcp", address)
+		_, err := c.dialAddress(t.Context(), "tcp", address)
 		if !errors.Is(err, away) || strings.Contains(err.Error(), "through known:9092 advertise inside:9093: see advertised.listeners") != want {
 			t.Errorf("%s: %v", address, err)
 		}

@@ -67,10 +67,17 @@ func New(o Options) *Dialer {
 // DialContext opens a connection to a broker and authenticates. It ends with
 // ctx. Errors that only a person can mend are a *RefusedError.
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return d.DialMember(ctx, network, address, "")
+}
+
+// DialMember does the same, and ensures that the broker belongs to a cluster:
+// the error is ErrOtherCluster if it does not. With an empty id nothing is
+// asked.
+func (d *Dialer) DialMember(ctx context.Context, network, address, clusterID string) (net.Conn, error) {
 	if err := d.lastRefusal(address); err != nil {
 		return nil, err
 	}
-	c, err := d.open(ctx, network, address)
+	c, err := d.open(ctx, network, address, clusterID)
 	if _, refused := errors.AsType[*RefusedError](err); refused {
 		d.noteRefusal(address, err)
 	} else if err == nil {
@@ -82,14 +89,17 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	return c, nil
 }
 
-func (d *Dialer) open(ctx context.Context, network, address string) (*conn, error) {
+func (d *Dialer) open(ctx context.Context, network, address, clusterID string) (*conn, error) {
 	raw, err := d.options.Dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
 	// The connection's deadline ends a read or a write when ctx ends.
 	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
-	c, err := d.introduce(ctx, raw, address)
+	c, x, err := d.introduce(ctx, raw, address)
+	if err == nil && clusterID != "" {
+		err = checkCluster(x, address, clusterID)
+	}
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
 	}
@@ -103,20 +113,21 @@ func (d *Dialer) open(ctx context.Context, network, address string) (*conn, erro
 	return c, nil
 }
 
-// introduce takes the steps behind the network connection.
-func (d *Dialer) introduce(ctx context.Context, raw net.Conn, address string) (*conn, error) {
+// introduce takes the steps behind the network connection, by an exchanger that
+// can be used on.
+func (d *Dialer) introduce(ctx context.Context, raw net.Conn, address string) (*conn, *exchanger, error) {
 	secured, err := d.secure(ctx, raw, address)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	x := &exchanger{conn: secured, clientID: d.options.ClientID}
 	peer, err := askPeer(x)
 	if err != nil {
-		return nil, explainError(address, "the first request", err)
+		return nil, nil, explainError(address, "the first request", err)
 	}
 	c := &conn{Conn: secured, address: address, local: localAddr{Addr: secured.LocalAddr(), peer: peer}}
 	if d.options.SASL == nil {
-		return c, nil
+		return c, x, nil
 	}
 	c.mechanism, c.exchanger = d.options.SASL, x
 	if host, port, err := splitAddress(address); err == nil {
@@ -124,10 +135,10 @@ func (d *Dialer) introduce(ctx context.Context, raw net.Conn, address string) (*
 	}
 	lifetime, err := authenticate(ctx, x, peer, c.mechanism)
 	if err != nil {
-		return nil, explainError(address, "the authentication", err)
+		return nil, nil, explainError(address, "the authentication", err)
 	}
 	c.noteLifetime(lifetime)
-	return c, nil
+	return c, x, nil
 }
 
 // secure does the TLS handshake, if there is one.

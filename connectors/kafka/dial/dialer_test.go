@@ -300,3 +300,37 @@ func TestTokenExtensions(t *testing.T) {
 		}
 	}
 }
+
+// TestMember: a connection is given to the caller if the broker says that it
+// belongs to the cluster, and if it says so in time.
+func TestMember(t *testing.T) {
+	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.ClusterID("ours"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	address := k.ListenAddrs()[0]
+	d := New(Options{})
+	for id, want := range map[string]error{"ours": nil, "": nil, "other": ErrOtherCluster} {
+		c, err := d.DialMember(t.Context(), "tcp", address, id)
+		if !errors.Is(err, want) || (c == nil) != (want != nil) {
+			t.Errorf("cluster %q: %v", id, err)
+		}
+		if c != nil {
+			c.Close()
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	k.ControlKey(kmsg.Metadata.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+		k.KeepControl()
+		cancel()
+		return nil, nil, true // no answer
+	})
+	if _, err := d.DialMember(ctx, "tcp", address, "ours"); !errors.Is(err, context.Canceled) {
+		t.Errorf("a broker that does not answer: %v", err)
+	}
+	echo := &broker{}
+	if _, err := New(Options{Dial: echo.dial}).DialMember(t.Context(), "tcp", "b1:9092", "ours"); !errors.Is(err, errMalformed) {
+		t.Errorf("an answer that is none: %v", err)
+	}
+}

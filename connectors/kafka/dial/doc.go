@@ -11,7 +11,7 @@
 //
 //	dialer.go       Dialer: the steps of a connection, and pauses after a refusal
 //	conn.go         a net.Conn that authenticates again
-//	peer.go         the versions and features of the broker at the other end
+//	peer.go         versions, features and cluster of the broker that answers
 //	exchange.go     one small request and its answer
 //	authenticate.go the SASL exchange
 //	password.go     mechanisms with a user and a password

@@ -59,6 +59,10 @@ func (e *RefusedError) Unwrap() []error {
 	return []error{e.Cause, e.Err}
 }
 
+// ErrOtherCluster says that the broker at an address belongs to another cluster
+// than the one that it should lead into.
+var ErrOtherCluster = errors.New("the broker belongs to another cluster")
+
 // AwayError says that a service which is needed for an authentication cannot be
 // reached now: one that gives tokens.
 type AwayError struct{ Err error }

@@ -81,6 +81,30 @@ func askPeer(x *exchanger) (*Peer, error) {
 	return newPeer(res), nil
 }
 
+// clusterIDVersion is a version of Metadata that every broker speaks which
+// speaks the versions of package wire, and the last one without tagged fields.
+const clusterIDVersion = 8
+
+// checkCluster asks a broker for its cluster, and returns an error if it is
+// another one.
+func checkCluster(x *exchanger, address, clusterID string) error {
+	req := kmsg.NewPtrMetadataRequest()
+	req.Version, req.Topics = clusterIDVersion, []kmsg.MetadataRequestTopic{} // nil would be all topics
+	body, err := x.exchange(req)
+	if err != nil {
+		return explainError(address, "the question for its cluster", err)
+	}
+	res := kmsg.NewPtrMetadataResponse()
+	res.Version = req.Version
+	if err := res.ReadFrom(body); err != nil {
+		return fmt.Errorf("broker %s: %w: metadata: %w", address, errMalformed, err)
+	}
+	if res.ClusterID == nil || *res.ClusterID != clusterID {
+		return fmt.Errorf("broker %s: %w", address, ErrOtherCluster)
+	}
+	return nil
+}
+
 func newPeer(res *kmsg.ApiVersionsResponse) *Peer {
 	p := &Peer{
 		spans:    make(map[int16]span, len(res.ApiKeys)),

@@ -30,8 +30,8 @@ type Client struct {
 	writers   sync.Pool // *bufio.Writer
 }
 
-// New returns a Client of the cluster whose brokers addr names. The transport's
-// Dial is that of a dial.Dialer, and it has no TLS and SASL of its own.
+// New returns a Client of the cluster that addr names. The transport's Dial
+// opens connections by a dial.Dialer, and it has no TLS and SASL of its own.
 func New(transport *kafka.Transport, addr net.Addr) *Client {
 	return &Client{
 		Timeout: 10 * time.Second, MaxAnswer: 256 << 20,
