@@ -236,6 +236,9 @@ func TestTopicsWithoutDestination(t *testing.T) {
 			b.eventually("in.b", func() bool { return b.allCommitted("in.b") })
 			b.wantNumbered("in.b.out", n)
 
+			for len(parked) > 0 { // of the time before in.b.out was there
+				<-parked
+			}
 			b.deleteTopic("in.b.out")
 			b.put("in.b", 2, numbered(n, n))
 			b.put("in.a", 2, numbered(n, n))
