@@ -1,9 +1,12 @@
 package file
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
+	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/connectors/format/formattest"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -63,5 +66,40 @@ func TestCheckpointOfOtherKeys(t *testing.T) {
 		if refused != (err != nil) || refused && !strings.Contains(err.Error(), `made for keys "01 02", not "03"`) {
 			t.Errorf("%s, another key: %v", work, err)
 		}
+	}
+}
+
+// TestPositionNeverGoesBack: a source that is read again from before, because
+// its commit lagged, does not make the output forget the messages that it has.
+func TestPositionNeverGoesBack(t *testing.T) {
+	path, owner := temp(t, "ck"), Owner{From: "a", To: "b"}
+	o := sinkOptions(temp(t, "out"), format.NDJSON)
+	o.Ordered = true
+	all := formattest.Messages(15)
+	for i := range all {
+		all[i].Origin = pipeline.Origin{Place: "p", Offset: int64(i)}
+	}
+	// Each time the lane begins anew, as after a rebalance.
+	for _, part := range []struct{ from, to int }{{0, 10}, {0, 5}, {5, 15}} {
+		ck, err := OpenCheckpoint(path, owner)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Checkpoint = ck
+		w, err := newSink(t, o).Open(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = w.Write(t.Context(), all[part.from:part.to], &pipeline.Progress{
+			Messages: part.to - part.from,
+			Places:   []pipeline.Position{{Place: "p", Next: int64(part.to), Last: int64(part.to) - 1}},
+		})
+		if err := errors.Join(err, w.Close(t.Context()), ck.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := readBack(t, o.Path, format.NDJSON)
+	if len(got) != len(all) {
+		t.Errorf("the output has %d messages, want %d", len(got), len(all))
 	}
 }

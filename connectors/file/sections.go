@@ -279,14 +279,17 @@ func (m *fileMarks) areValid() bool {
 	return !bad
 }
 
-// setPlaces replaces the positions of the given places.
+// setPlaces replaces the positions of the given places. None goes back: a
+// source that is read once more from before, such as a group whose commit
+// lagged, does not take from the output the messages that it has.
 func (r *content) setPlaces(places []pipeline.Position) {
 	for _, p := range places {
 		to := placeEntry{Place: p.Place, Next: p.Next, Last: p.Last, State: slices.Clone(p.State)}
 		i := slices.IndexFunc(r.Places, func(have placeEntry) bool { return have.Place == p.Place })
-		if i < 0 {
+		switch {
+		case i < 0:
 			r.Places = append(r.Places, to)
-		} else {
+		case p.Next >= r.Places[i].Next:
 			r.Places[i] = to
 		}
 	}

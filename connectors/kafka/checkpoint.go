@@ -1,6 +1,10 @@
 package kafka
 
 import (
+	"context"
+	"errors"
+	"fmt"
+
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -15,17 +19,41 @@ type Checkpoint interface {
 	SavePositions(positions []pipeline.Position) error
 }
 
+// ErrLostTail is the error of a partition whose log ends before the position
+// that a checkpoint has for it: its next records would pass for read.
+var ErrLostTail = errors.New("the log was cut, or the topic made anew")
+
 // loadCheckpoint replaces positions by those of the checkpoint that lie further
-// on. The leader epochs of these are not known.
-func (s *Source) loadCheckpoint(out []pipeline.Position, known []int32) {
+// on. The leader epochs of these are not known, so a log that was cut is seen
+// by its end alone.
+func (s *Source) loadCheckpoint(
+	ctx context.Context, partitions []int32, out []pipeline.Position, known []int32,
+) error {
 	if s.Checkpoint == nil {
-		return
+		return nil
 	}
+	var loaded []int // indexes
+	var asked []int32
 	for i := range out {
 		if p, ok := s.Checkpoint.LoadPosition(out[i].Place); ok && p.Next > out[i].Next {
 			out[i], known[i] = p, -1
+			loaded, asked = append(loaded, i), append(asked, partitions[i])
 		}
 	}
+	if len(loaded) == 0 {
+		return nil
+	}
+	ends, err := s.topics.ListEnds(ctx, asked)
+	if err != nil {
+		return err
+	}
+	for n, i := range loaded {
+		if out[i].Next > ends[n] {
+			return fmt.Errorf("%s: the checkpoint has read up to offset %d, and the log ends before %d: %w",
+				out[i].Place, out[i].Next-1, ends[n], ErrLostTail)
+		}
+	}
+	return nil
 }
 
 // beginCheckpoint notes where partitions begin that have no position yet, so

@@ -32,7 +32,9 @@ func (s *Source) findPositions(
 			return nil, nil, err
 		}
 	}
-	s.loadCheckpoint(out, known)
+	if err := s.loadCheckpoint(ctx, partitions, out, known); err != nil {
+		return nil, nil, err
+	}
 	var unknown []int // indexes
 	var asked []int32
 	for i, p := range partitions {

@@ -294,7 +294,9 @@ func TestStrangeParts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !slices.Equal(got, want) {
+			// A part of a message that was refused already is refused with it, or
+			// by itself if it comes later.
+			if !slices.Equal(slices.Compact(got), slices.Compact(slices.Clone(want))) {
 				t.Errorf("read %q, want %q", got, want)
 			}
 			eventually(t, "everything acknowledged", func() bool {
