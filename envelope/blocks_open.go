@@ -62,6 +62,10 @@ func (r *Reader) NextBlock(b *SealedBlock) error {
 			r.err = cmp.Or(broken, err)
 			break
 		}
+		if r.final && broken != nil { // nobody knows whether something stands behind the envelope
+			r.err, r.final = broken, false
+			break
+		}
 		if taken += n; r.final {
 			break
 		}

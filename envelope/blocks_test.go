@@ -188,7 +188,7 @@ func TestBlocksOfASourceThatBreaksOff(t *testing.T) {
 	s, o := r.sealer(t, 4096), r.opener(t)
 	e := sealInBlocks(t, s, payload(3*s.BlockSize()))
 	broken := errors.New("unplugged")
-	for _, n := range []int{len(e) / 3, len(e) / 2, len(e) - 1} {
+	for _, n := range []int{len(e) / 3, len(e) / 2, len(e) - 1, len(e)} {
 		cut := func() io.Reader { return io.MultiReader(bytes.NewReader(e[:n]), brokenReader{broken}) }
 		want, wantErr := readInSequence(o, cut())
 		got, _, err := openInBlocks(t.Context(), o, cut())

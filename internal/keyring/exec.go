@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os/exec"
 	"time"
 
@@ -68,12 +69,33 @@ func readPrinted[K any](
 	return parse(file)
 }
 
-// keyBuffer takes the output of a command, of which it keeps maxFile bytes. Its
-// memory does not move, so no copy of a key is left behind.
+// keyBuffer takes the output of a command, of which it keeps maxFile bytes. It
+// reads straight into its memory, which does not move, so no copy of a key is
+// left behind.
 type keyBuffer struct {
 	bytes  []byte
 	stop   func() // ends the command
 	isLong bool
+}
+
+// ReadFrom implements io.ReaderFrom, which os/exec uses.
+func (b *keyBuffer) ReadFrom(r io.Reader) (read int64, err error) {
+	for {
+		if len(b.bytes) == cap(b.bytes) {
+			b.isLong = true
+			b.stop()
+			return read, errLong
+		}
+		n, err := r.Read(b.bytes[len(b.bytes):cap(b.bytes)])
+		b.bytes = b.bytes[:len(b.bytes)+n]
+		read += int64(n)
+		if err == io.EOF {
+			return read, nil
+		}
+		if err != nil {
+			return read, err
+		}
+	}
 }
 
 // Write implements io.Writer.

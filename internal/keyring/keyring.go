@@ -132,6 +132,8 @@ func readURL(text string) (*address.Address, loader, error) {
 	}
 	k := FindKind(at.Scheme)
 	switch {
+	case at.Scheme == nkeyScheme && looksLikeSeed(at.Path):
+		return nil, loader{}, errSeedInURL
 	case plannedSchemes[at.Scheme]:
 		return nil, loader{}, fmt.Errorf("key: %w", &NotBuiltError{Scheme: at.Scheme})
 	case k == nil:

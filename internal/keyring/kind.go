@@ -80,7 +80,7 @@ func Kinds() []Kind {
 			read: readRSA,
 		},
 		{
-			Scheme: "nkey", Form: "nkey:FILE", IsFile: true,
+			Scheme: nkeyScheme, Form: "nkey:FILE", IsFile: true,
 			Text: "a curve key of NATS, a file with its seed SX... or its public half X..., or that half in " +
 				"place of FILE: a recipient like one of x25519:",
 			Generate: func(int) ([]byte, error) { return generateNKey() },

@@ -142,8 +142,12 @@ func readPassphrase(path string, log *slog.Logger) ([]byte, error) {
 		return nil, err
 	}
 	line := bytes.TrimSuffix(bytes.TrimSuffix(b, []byte("\n")), []byte("\r"))
-	if len(line) == 0 {
+	switch {
+	case len(line) == 0:
 		return nil, errors.New("passphrase: " + path + ": is empty")
+	case bytes.ContainsAny(line, "\r\n"):
+		clear(b)
+		return nil, errors.New("passphrase: " + path + ": has more than one line")
 	}
 	return line, nil
 }

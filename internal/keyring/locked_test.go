@@ -103,6 +103,7 @@ func TestLockedKeyRefusals(t *testing.T) {
 	parts := strings.Split(locked, ".")
 	write(t, "wrong", "incorrect horse\n")
 	write(t, "empty", "\n")
+	write(t, "lines", "correct horse battery\nstaple\n")
 	write(t, "changed", strings.Join([]string{parts[0], parts[1], parts[2], "AAAA" + parts[3][4:], parts[4]}, "."))
 	header, err := base64.RawURLEncoding.DecodeString(parts[0])
 	if err != nil {
@@ -136,6 +137,7 @@ func TestLockedKeyRefusals(t *testing.T) {
 		"local:zip?passphrase-file=passphrase":     "is compressed",
 		"local:plain?passphrase-file=passphrase":   "is not locked with a passphrase",
 		"local:key?passphrase-file=empty":          "passphrase: empty: is empty",
+		"local:key?passphrase-file=lines":          "passphrase: lines: has more than one line",
 		"local:key?passphrase-file=none":           "passphrase: open none",
 	} {
 		_, err := LoadUnwrappers(t.Context(), []string{url}, Env{Log: silent})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ecdh"
 	"errors"
+	"strings"
 
 	"github.com/nats-io/nkeys"
 
@@ -12,6 +13,20 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 	"github.com/streamcrypt/streamcrypt/keys/local"
 )
+
+const nkeyScheme = "nkey"
+
+// errSeedInURL does not name the URL: everybody who sees the command line, or
+// the error, would see the seed.
+var errSeedInURL = errors.New("key nkey: a seed stands in the URL, where others can see it: " +
+	"write it into a file, and make a new one")
+
+// looksLikeSeed tells whether the path of a URL is a seed of NATS, also one
+// with a mistake in it, and surely no file that somebody has.
+func looksLikeSeed(path string) bool {
+	return len(path) >= 50 && strings.HasPrefix(path, "S") && strings.ToUpper(path) == path &&
+		!strings.ContainsAny(path, "/.-_")
+}
 
 // errNKey does not repeat the text, which may be a seed.
 var errNKey = errors.New("holds no curve key of NATS: its seed SX... or its public half X..., alone on a line")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -93,10 +94,17 @@ func TestNKeyRefusals(t *testing.T) {
 		"nkey:changed": "holds no curve key of NATS",
 		"nkey:junk":    "holds no curve key of NATS",
 		"nkey:none":    "no such file",
+
+		"nkey:" + seed:                        "a seed stands in the URL",
+		"nkey:" + seed[:20] + "A" + seed[21:]: "a seed stands in the URL",
 	} {
 		_, err := LoadWrappers(t.Context(), []string{url}, Env{Log: silent})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), seed[2:10]) {
 			t.Errorf("%s: %v", url, err)
+		}
+		if reports := CheckKeys(t.Context(), []string{url}, Seal, keys.Context{}, Env{Log: silent}); strings.Contains(
+			fmt.Sprint(reports, ListFiles([]string{url})), seed[2:10]) {
+			t.Errorf("a look at %s shows the seed", want)
 		}
 	}
 	for _, url := range []string{"nkey:public", "nkey:" + public} {

@@ -60,8 +60,8 @@ func (c *Comparer) AddKeys(records []Record) {
 	defer c.mu.Unlock()
 	for i := range records {
 		r := &records[i]
-		if r.Refused != "" || !r.Placed {
-			continue
+		if r.Refused != "" || !r.Placed || !c.storedOf(r.Place).compacted {
+			continue // a place that is not compacted takes away nothing
 		}
 		id := r.At.PlaceID
 		if c.o.AnySource {

@@ -144,6 +144,7 @@ func (c *Comparer) NameSealed(name string, end int64, compacted bool) {
 	defer c.mu.Unlock()
 	s := c.storedOf(name)
 	s.end = max(s.end, end)
+	s.compacted = s.compacted || compacted
 	c.thinned = c.thinned || compacted
 }
 

@@ -15,8 +15,9 @@ import (
 type world struct {
 	plain, sealed []Record // in the order in which they are stored
 	sealedPlaces  int
-	compacted     bool // the plain side
-	thinned       bool // the sealed side
+	compacted     bool   // the plain side
+	thinned       bool   // the sealed side
+	whole         string // a place of the sealed side that is not compacted
 }
 
 var testSource = [5]byte{1, 2, 3, 4, 5}
@@ -79,7 +80,7 @@ func (w *world) compare(t *testing.T, o Options) *Report {
 	}
 	for more := true; more; {
 		for _, r := range w.sealed {
-			c.NameSealed(r.Place, r.Offset+1, w.thinned)
+			c.NameSealed(r.Place, r.Offset+1, w.thinned && r.Place != w.whole)
 		}
 		var both sync.WaitGroup
 		both.Go(func() {
@@ -335,6 +336,18 @@ func TestCompacted(t *testing.T) {
 		if r := w.compare(t, Options{Passes: passes}); !r.Identical || r.Counts.Unverifiable != int64(1000-n) {
 			t.Errorf("%+v", r.Counts)
 		}
+	}
+}
+
+// TestCompactedBesideAnother: a place that is not compacted excuses nothing,
+// whatever another one does.
+func TestCompactedBesideAnother(t *testing.T) {
+	w := newWorld(rand.New(rand.NewPCG(7, 7)), 2, 1000)
+	w.thinned, w.whole = true, w.sealed[0].Place
+	last := slices.IndexFunc(w.sealed, func(r Record) bool { return r.Place == w.whole })
+	w.sealed = slices.Delete(w.sealed, last, last+1) // its key comes again
+	if r := w.compare(t, Options{}); r.Identical || r.Counts.Missing != 1 || r.Counts.Superseded != 0 {
+		t.Errorf("%+v", r.Counts)
 	}
 }
 

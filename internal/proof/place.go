@@ -28,6 +28,7 @@ type stored struct {
 	name        string
 	first, last int64
 	end         int64
+	compacted   bool
 	records     int64
 	bytes       int64
 	hash        interface {

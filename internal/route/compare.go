@@ -139,10 +139,25 @@ func (j *compareJob) readPlans(c Config, env Env) error {
 	case q.source.Identity != "" && q.source.Identity == p.source.Identity:
 		return hint.New("both sides are "+q.source.Name, "--from is the plaintext, and --against the envelopes")
 	}
+	if err := j.checkPasses(q, p); err != nil {
+		return err
+	}
 	scope := compareScope{bind: p.bind, sort: p.source.NoHeaderOrder || q.source.NoHeaderOrder,
 		times: p.bind.Time && q.source.Times != endpoint.NoTimes}
 	j.sealed = &comparedSide{plan: p, job: j, scope: scope, opens: true, ends: map[string]int64{}}
 	j.plain = &comparedSide{plan: q, job: j, scope: scope, ends: map[string]int64{}}
+	return nil
+}
+
+// checkPasses refuses several passes over an end that can be read once: the
+// later ones would find nothing there, and prove nothing.
+func (j *compareJob) checkPasses(sides ...*plan) error {
+	for _, side := range sides {
+		if j.passes > 1 && side.source.Pipe {
+			return hint.New(side.source.Name+" can be read once, and --passes reads it again",
+				"store it in a file, or leave out --passes")
+		}
+	}
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/streamcrypt/streamcrypt/internal/proof"
@@ -155,6 +156,45 @@ func TestCompareRefuses(t *testing.T) {
 			t.Errorf("%s, %s: got %v", test.from, test.against, err)
 		}
 	}
+}
+
+// TestComparePipeOnce: a pipe can be read once, so several passes over it would
+// prove nothing.
+func TestComparePipeOnce(t *testing.T) {
+	testDir(t)
+	writeFile(t, "in.ndjson", richLines(0, 3))
+	mustRun(t, Encrypt, Config{From: "file:in.ndjson", To: "file:s.scx"})
+	for _, sides := range [][2]string{{"file:-?format=ndjson", "file:s.scx"}, {"file:in.ndjson", "file:-?format=seq"}} {
+		_, err := Compare(t.Context(), Config{From: sides[0], Keys: []string{"local:k.jwk"}},
+			CompareOptions{Against: sides[1], Passes: 2}, Env{Log: quiet})
+		if err == nil || !strings.Contains(err.Error(), "can be read once") {
+			t.Errorf("%v: got %v", sides, err)
+		}
+	}
+}
+
+// TestCompareStreamOfLastValues: a stream that keeps so many messages of a
+// subject is not compacted by record keys, which messages of NATS do not have.
+func TestCompareStreamOfLastValues(t *testing.T) {
+	testDir(t)
+	n := startBroker(t)
+	n.stream(t, "PLAIN", "p.*")
+	_, err := n.js.CreateStream(t.Context(), jetstream.StreamConfig{
+		Name: "ENC", Subjects: []string{"e.>"}, MaxMsgsPerSubject: 1000,
+	})
+	must(t, err)
+	for i := range 50 {
+		m := natsgo.NewMsg("p.a")
+		m.Data = fmt.Appendf(nil, "%d", i)
+		n.publish(t, m)
+	}
+	n.published(t)
+	mustRun(t, Encrypt, Config{From: n.url + "/PLAIN?until=latest", To: n.url + "/ENC?subject=e.>"})
+	s, err := n.js.Stream(t.Context(), "ENC")
+	must(t, err)
+	must(t, s.DeleteMsg(t.Context(), 7))
+	r := compare(t, Config{From: n.url + "/PLAIN"}, CompareOptions{Against: n.url + "/ENC"})
+	mustFind(t, r, map[string]int64{"missing": 1})
 }
 
 // TestCompareTopics: topics are compared partition by partition, and also where

@@ -91,7 +91,9 @@ func (s *comparedSide) keepEnds(at []pipeline.Position) error {
 		if s.pass == 0 {
 			s.ends[place] = max(s.ends[place], end)
 		}
-		compacted := s.records.in.IsCompacted != nil && s.records.in.IsCompacted(place)
+		// Compaction goes by record keys. A stream that keeps the last messages
+		// of a subject does not, and messages of NATS have no keys.
+		compacted := s.records.in.IsCompacted != nil && s.records.in.NumberPlace != nil && s.records.in.IsCompacted(place)
 		if s.opens {
 			s.job.comparer.NameSealed(place, s.ends[place], compacted)
 			continue
