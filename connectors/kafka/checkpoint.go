@@ -19,8 +19,8 @@ type Checkpoint interface {
 	SavePositions(positions []pipeline.Position) error
 }
 
-// ErrLostTail is the error of a partition whose log ends before the position
-// that a checkpoint has for it: its next records would pass for read.
+// ErrLostTail is the error of a partition that ends before the position which a
+// checkpoint has for it: its next records would pass for read.
 var ErrLostTail = errors.New("the log was cut, or the topic made anew")
 
 // loadCheckpoint replaces positions by those of the checkpoint that lie further

@@ -93,7 +93,8 @@ func (s *comparedSide) keepEnds(at []pipeline.Position) error {
 		}
 		// Compaction goes by record keys. A stream that keeps the last messages
 		// of a subject does not, and messages of NATS have no keys.
-		compacted := s.records.in.IsCompacted != nil && s.records.in.NumberPlace != nil && s.records.in.IsCompacted(place)
+		in := s.records.in
+		compacted := in.NumberPlace != nil && in.IsCompacted != nil && in.IsCompacted(place)
 		if s.opens {
 			s.job.comparer.NameSealed(place, s.ends[place], compacted)
 			continue

@@ -101,7 +101,8 @@ func checkRepeats(ctx context.Context, in *endpoint.Source, out *endpoint.Sink) 
 		if holds {
 			return hint.PrefixError(endpoint.To.String(), &hint.Error{Err: errHoldsRecords,
 				Hint: "a run without group= keeps no positions, so its messages may be there already: say group=NAME " +
-					"on --from to go on where the last run ended, or delivery=at-least-once on --to to store them again"})
+					"on --from to go on where the last run ended, or delivery=at-least-once on --to to store them " +
+					"again"})
 		}
 	}
 	return nil
