@@ -199,12 +199,12 @@ func TestBlocksOfASourceThatBreaksOff(t *testing.T) {
 }
 
 // TestBlocksUseNonceOnce looks at the nonces of a payload that two workers
-// sealed.
+// sealed: each has a lease of its own, which the first four bytes name.
 func TestBlocksUseNonceOnce(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	s := r.sealer(t, 4096)
 	_, rest := sealSegments(t, s, payload(4*s.BlockSize()))
-	seen := map[string]bool{}
+	seen, leases := map[string]bool{}, map[string]bool{}
 	for {
 		size, head, end, err := cms.SegmentHead(rest, 4096)
 		if err != nil {
@@ -217,8 +217,11 @@ func TestBlocksUseNonceOnce(t *testing.T) {
 		if seen[iv] {
 			t.Fatalf("nonce %x of segment %d was used before", iv, len(seen))
 		}
-		seen[iv] = true
+		seen[iv], leases[iv[:4]] = true, true
 		rest = rest[head+size:]
+	}
+	if len(leases) != 2 {
+		t.Errorf("two workers sealed under %d leases", len(leases))
 	}
 	if want := 4 * s.BlockSize() / 4096; len(seen) != want {
 		t.Errorf("%d segments, want %d", len(seen), want)
