@@ -105,8 +105,8 @@ type part struct {
 	run  func() ([]Figure, error)
 }
 
-// measureParts runs the parts that were asked for. Those that measure the memory
-// of a child come first: see system.RunCommand.
+// measureParts runs the parts that were asked for. Those that measure the
+// memory of a child come first: see system.RunCommand.
 func measureParts(ctx context.Context, s *settings) (*Report, error) {
 	parts := []part{
 		{"file", func() ([]Figure, error) {
