@@ -105,14 +105,15 @@ type part struct {
 	run  func() ([]Figure, error)
 }
 
-// measureParts runs the parts that were asked for. The file comes first: see
-// system.RunCommand.
+// measureParts runs the parts that were asked for. Those that measure the
+// memory of a child come first: see system.RunCommand.
 func measureParts(ctx context.Context, s *settings) (*Report, error) {
 	parts := []part{
 		{"file", func() ([]Figure, error) {
 			return measureFile(ctx, s.dir, s.size<<20, s.scaleBudget(40*time.Second))
 		}},
 		{"generated", func() ([]Figure, error) { return measureGenerated(ctx, s.dir, s.generated<<20) }},
+		{"compare", func() ([]Figure, error) { return measureCompare(ctx, s.scaleRecords(1_000_000), 5) }},
 		{"messages", func() ([]Figure, error) { return measureMessages(ctx, s.scaleBudget(5*time.Second)) }},
 		{"aad", func() ([]Figure, error) { return measureAAD(s.scaleBudget(10 * time.Second)) }},
 		{"headers", func() ([]Figure, error) { return measureHeaders(ctx, s.scaleBudget(5*time.Second)) }},
@@ -125,7 +126,6 @@ func measureParts(ctx context.Context, s *settings) (*Report, error) {
 		{"routes", func() ([]Figure, error) { return measureRoutes(ctx, s.scaleBudget(settleTime)) }},
 		{"reload", func() ([]Figure, error) { return measureReload(ctx, s.scaleBudget(time.Minute)) }},
 		{"packed", func() ([]Figure, error) { return measurePacked(ctx, s.dir, s.scaleBudget(40*time.Second)) }},
-		{"compare", func() ([]Figure, error) { return measureCompare(ctx, s.scaleRecords(1_000_000), 5) }},
 		{"compression", func() ([]Figure, error) { return measureCompression(ctx, s.scaleBudget(10*time.Second)) }},
 	}
 	report := &Report{Machine: system.ThisMachine()}

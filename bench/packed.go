@@ -98,15 +98,15 @@ func (p *packedRace) compareTimes(ctx context.Context, budget time.Duration) (Fi
 	if err := p.readContent(); err != nil {
 		return Figure{}, err
 	}
-	size, err := os.Stat(p.output)
+	packed, err := os.Stat(p.output)
 	if err != nil {
 		return Figure{}, err
 	}
-	var ratios, speeds, cpu []float64
-	for end := time.Now().Add(budget); len(ratios) < minRounds || time.Now().Before(end); {
-		var took, used [2]time.Duration
+	took, used := make(timings, 2), make(timings, 2)
+	end := time.Now().Add(budget)
+	for round := 0; round < minRounds || time.Now().Before(end); round++ {
 		for turn := range took {
-			i := (turn + len(ratios)) % 2
+			i := (turn + round) % 2
 			begin, before := time.Now(), processorTime()
 			if i == 0 {
 				err = p.decryptArchive(ctx)
@@ -116,22 +116,23 @@ func (p *packedRace) compareTimes(ctx context.Context, budget time.Duration) (Fi
 			if err != nil {
 				return Figure{}, err
 			}
-			took[i], used[i] = time.Since(begin), processorTime()-before
+			took[i] = append(took[i], float64(time.Since(begin)))
+			used[i] = append(used[i], float64(processorTime()-before))
 		}
-		ratios = append(ratios, took[0].Seconds()/took[1].Seconds())
-		cpu = append(cpu, used[0].Seconds()/used[1].Seconds())
-		speeds = append(speeds, float64(len(p.content))/1e6/took[0].Seconds())
 	}
-	ratio, speed, work := middleOf(ratios), middleOf(speeds), middleOf(cpu)
+	rounds := float64(len(took[0]))
+	ratio, work := took.compareTimes(0, 1), used.compareTimes(0, 1)
+	size := float64(len(p.content)) / 1e6
+	speed := size / time.Duration(middleOf(took[0]).median).Seconds()
 	return Figure{
 		Part: "packed", Name: "decrypt " + p.kindName(), Value: ratio.median, Unit: "x", Limit: newLimit(packedLimit),
 		Spread: ratio.makeSpread(),
 		Beside: map[string]float64{
-			"MB/s": speed.median, "processor ratio": work.median, "MB": float64(len(p.content)) / 1e6,
-			"packed MB": float64(size.Size()) / 1e6, "rounds": float64(len(ratios)),
+			"MB/s": speed, "processor ratio": work.median, "MB": size,
+			"packed MB": float64(packed.Size()) / 1e6, "rounds": rounds,
 		},
 		Note: fmt.Sprintf("of the time of the encoder alone, %.3f to %.3f: %.2fx its speed, %.0f MB/s of ndjson; "+
-			"%.2fx its processor time", ratio.low, ratio.high, 1/ratio.median, speed.median, work.median),
+			"%.2fx its processor time", ratio.low, ratio.high, 1/ratio.median, speed, work.median),
 	}, nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -33,7 +32,7 @@ const (
 type reloadRig struct {
 	dir     string
 	broker  *kfake.Cluster
-	program string
+	key     string // URL
 	process *routesProcess
 	changed chan struct{} // has an element for each change
 	window  int           // of the route that is changed, in minutes
@@ -55,7 +54,7 @@ func measureReload(ctx context.Context, before time.Duration) (_ []Figure, err e
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	r := &reloadRig{dir: dir, program: filepath.Join(dir, "streamcrypt"), changed: make(chan struct{}, 1)}
+	r := &reloadRig{dir: dir, changed: make(chan struct{}, 1)}
 	if err := r.start(ctx); err != nil {
 		return nil, err
 	}
@@ -109,12 +108,12 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // start starts the broker and the process.
 func (r *reloadRig) start(ctx context.Context) (err error) {
-	if err := system.BuildCommand(ctx, "..", r.program, "./cmd/streamcrypt"); err != nil {
+	program, key, err := system.BuildWithKey(ctx, "..", r.dir)
+	if err != nil {
 		return err
 	}
-	r.broker, err = kfake.NewCluster(kfake.NumBrokers(1),
-		kfake.SeedTopics(reloadPartitions, "steady", "steady.sealed", "changed", "changed.sealed"),
-		kfake.BrokerConfigs(map[string]string{"message.max.bytes": "2097152"}))
+	r.key = key
+	r.broker, err = startBroker(reloadPartitions, "steady", "steady.sealed", "changed", "changed.sealed")
 	if err != nil {
 		return err
 	}
@@ -126,16 +125,11 @@ func (r *reloadRig) start(ctx context.Context) (err error) {
 	for _, key := range []kmsg.Key{kmsg.OffsetCommit, kmsg.TxnOffsetCommit} {
 		r.broker.ControlKey(key.Int16(), r.noteCommit)
 	}
-	//nolint:gosec // just built
-	keygen := exec.CommandContext(ctx, r.program, "keygen", "local", "--out", filepath.Join(r.dir, "key.jwk"))
-	if out, err := keygen.CombinedOutput(); err != nil {
-		return fmt.Errorf("keygen: %w: %s", err, out)
-	}
 	settings, err := r.writeSettings()
 	if err != nil {
 		return err
 	}
-	r.process, err = startRoutes(ctx, r.program, settings, func(line string) {
+	r.process, err = startRoutes(ctx, program, settings, func(line string) {
 		if strings.Contains(line, `"started":["changed"],"ended":["changed"]`) {
 			r.changed <- struct{}{}
 		}
@@ -154,7 +148,7 @@ func (r *reloadRig) writeSettings() (string, error) {
 	text := fmt.Sprintf(`
 ops: 127.0.0.1:0
 reload: 0s
-defaults: {key: 'local:%[1]s/key.jwk'}
+defaults: {key: '%[1]s'}
 routes:
   steady:
     do: encrypt
@@ -165,7 +159,7 @@ routes:
     from: kafka://%[2]s/changed?group=changed
     to: kafka://%[2]s/changed.sealed?oversize=reject
     window: %[3]dm
-`, r.dir, broker, r.window)
+`, r.key, broker, r.window)
 	settings := filepath.Join(r.dir, "run.yaml")
 	return settings, os.WriteFile(settings, []byte(text), 0o600)
 }

@@ -36,11 +36,11 @@ func measureRoutes(ctx context.Context, settle time.Duration) (_ []Figure, err e
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	program := filepath.Join(dir, "streamcrypt")
-	if err := system.BuildCommand(ctx, "..", program, "./cmd/streamcrypt"); err != nil {
+	program, key, err := system.BuildWithKey(ctx, "..", dir)
+	if err != nil {
 		return nil, err
 	}
-	settings, closeBroker, err := writeRoutes(ctx, dir, program)
+	settings, closeBroker, err := writeRoutes(dir, key)
 	if err != nil {
 		return nil, err
 	}
@@ -55,10 +55,8 @@ func measureRoutes(ctx context.Context, settle time.Duration) (_ []Figure, err e
 		return nil, err
 	}
 	ready := time.Since(started)
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-time.After(settle):
+	if err := sleep(ctx, settle); err != nil {
+		return nil, err
 	}
 	now, peak, err := system.ReadMemory(process.command.Process.Pid)
 	if err != nil {
@@ -73,25 +71,25 @@ func measureRoutes(ctx context.Context, settle time.Duration) (_ []Figure, err e
 	}}, nil
 }
 
-// writeRoutes starts a broker, and writes a configuration and a key.
-func writeRoutes(ctx context.Context, dir, tool string) (settings string, stop func(), err error) {
+// startBroker starts an imitation of a broker in this process, which takes the
+// largest messages of a route.
+func startBroker(partitions int32, topics ...string) (*kfake.Cluster, error) {
+	return kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, topics...),
+		kfake.BrokerConfigs(map[string]string{"message.max.bytes": "2097152"}))
+}
+
+// writeRoutes starts a broker, and writes a configuration with key, a URL.
+func writeRoutes(dir, key string) (settings string, stop func(), err error) {
 	topics := make([]string, 2*idleRoutes)
 	for i := range idleRoutes {
 		topics[2*i], topics[2*i+1] = fmt.Sprintf("orders-%d", i), fmt.Sprintf("sealed-%d", i)
 	}
-	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(idlePartitions, topics...),
-		kfake.BrokerConfigs(map[string]string{"message.max.bytes": "2097152"}))
+	broker, err := startBroker(idlePartitions, topics...)
 	if err != nil {
 		return "", nil, err
 	}
-	key := filepath.Join(dir, "key.jwk")
-	//nolint:gosec // just built
-	if out, err := exec.CommandContext(ctx, tool, "keygen", "local", "--out", key).CombinedOutput(); err != nil {
-		broker.Close()
-		return "", nil, fmt.Errorf("keygen: %w: %s", err, out)
-	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "ops: 127.0.0.1:0\ndefaults:\n  key: local:%s\nroutes:\n", key)
+	fmt.Fprintf(&text, "ops: 127.0.0.1:0\ndefaults:\n  key: %s\nroutes:\n", key)
 	for i := range idleRoutes {
 		fmt.Fprintf(&text, "  route-%d:\n    do: encrypt\n    from: kafka://%[2]s/%[3]s?group=bench-%[1]d\n"+
 			"    to: kafka://%[2]s/%[4]s?oversize=reject\n", i, broker.ListenAddrs()[0], topics[2*i], topics[2*i+1])

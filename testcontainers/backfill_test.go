@@ -1,7 +1,6 @@
 package testcontainers
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -11,9 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	tcnats "github.com/testcontainers/testcontainers-go/modules/nats"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
@@ -244,25 +241,7 @@ func testKilledKafka(t *testing.T) {
 }
 
 func testKilledNATS(t *testing.T) {
-	needEngine(t)
-	server, err := tcnats.Run(t.Context(), "nats:2-alpine")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Terminate(context.Background()) })
-	url, err := server.ConnectionString(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	nc, err := nats.Connect(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	url, js := startNATS(t.Context(), t)
 	t.Chdir(t.TempDir())
 	streamcrypt(t.Context(), t, "keygen", "local", "--out", "key.jwk")
 	const n = 30_000
@@ -280,18 +259,12 @@ func testKilledNATS(t *testing.T) {
 			t.Fatal(err)
 		}
 		if sent = append(sent, ack); len(sent) == window || i == n-1 {
-			awaitAcks(t, sent)
+			awaitAcks(t.Context(), t, sent)
 			sent = sent[:0]
 		}
 	}
 	count := func(stream string) func() int64 {
-		return func() int64 {
-			s, err := js.Stream(t.Context(), stream)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return int64(s.CachedInfo().State.Msgs)
-		}
+		return func() int64 { return int64(countMessages(t.Context(), t, js, stream)) }
 	}
 	killAtRandom(t, countKills(t, 1), count("SEALED"), n, "encrypt", "--key", "local:key.jwk",
 		"--from", url+"/PLAIN?consumer=fill&until=latest&ack-wait=2s", "--to", url+"/SEALED?subject=sealed.>&strip=plain")
@@ -300,41 +273,16 @@ func testKilledNATS(t *testing.T) {
 	compareNumbers(t, js, n)
 }
 
-// awaitAcks waits until messages are stored.
-func awaitAcks(t *testing.T, sent []jetstream.PubAckFuture) {
-	t.Helper()
-	for _, ack := range sent {
-		select {
-		case <-ack.Ok():
-		case err := <-ack.Err():
-			t.Fatal(err)
-		case <-time.After(patience):
-			t.Fatal("no acknowledgement")
-		}
-	}
-}
-
 // compareNumbers reads OPENED: all numbers below n, once and in order.
 func compareNumbers(t *testing.T, js jetstream.JetStream, n int) {
 	t.Helper()
-	consumer, err := js.OrderedConsumer(t.Context(), "OPENED", jetstream.OrderedConsumerConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	it, err := consumer.Messages()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer it.Stop()
-	differ, last := 0, consumer.CachedInfo().NumPending+consumer.CachedInfo().Delivered.Consumer
-	if last != uint64(n) {
+	it := read(t.Context(), t, js, "OPENED")
+	differ, last := 0, countMessages(t.Context(), t, js, "OPENED")
+	if last != n {
 		t.Errorf("%d messages, want %d", last, n)
 	}
 	for i := range last {
-		m, err := it.Next(jetstream.NextMaxWait(patience))
-		if err != nil {
-			t.Fatal(err)
-		}
+		m := next(t, it)
 		if want := fmt.Sprintf("%09d", i); string(m.Data()) != want {
 			if differ++; differ <= 5 {
 				t.Errorf("message %d is %s", i, m.Data())

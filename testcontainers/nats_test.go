@@ -20,27 +20,9 @@ const messages = 100_000
 // TestNATS encrypts a stream of a real server into a second one and decrypts
 // that into a third, and compares field by field.
 func TestNATS(t *testing.T) {
-	needEngine(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	server, err := tcnats.Run(ctx, "nats:2-alpine")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Terminate(context.Background()) })
-	url, err := server.ConnectionString(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	nc, err := nats.Connect(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	url, js := startNATS(ctx, t)
 	for _, name := range []string{"ORDERS", "ENC", "PLAIN"} {
 		subject := map[string]string{"ORDERS": "orders.>", "ENC": "enc.>", "PLAIN": "plain.>"}[name]
 		if _, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: name, Subjects: []string{subject}}); err != nil {
@@ -58,6 +40,29 @@ func TestNATS(t *testing.T) {
 	streamcrypt(ctx, t, "decrypt", "--key", "local:"+key, "--bind", "header:Tenant",
 		"--from", url+"/ENC?consumer=dec&until=latest", "--to", url+"/PLAIN?subject=plain.>&strip=enc")
 	compare(ctx, t, js)
+}
+
+// startNATS starts a server in a container, and connects to it.
+func startNATS(ctx context.Context, t *testing.T) (url string, js jetstream.JetStream) {
+	t.Helper()
+	needEngine(t)
+	server, err := tcnats.Run(ctx, "nats:2-alpine")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Terminate(context.Background()) })
+	if url, err = server.ConnectionString(ctx); err != nil {
+		t.Fatal(err)
+	}
+	nc, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	if js, err = jetstream.New(nc); err != nil {
+		t.Fatal(err)
+	}
+	return url, js
 }
 
 // publish fills ORDERS with messages of many sizes, subjects and headers, empty
@@ -85,18 +90,36 @@ func publish(ctx context.Context, t *testing.T, js jetstream.JetStream) {
 			t.Fatal(err)
 		}
 		if pending = append(pending, future); len(pending) == cap(pending) || i == messages-1 {
-			for _, f := range pending {
-				select {
-				case <-f.Ok():
-				case err := <-f.Err():
-					t.Fatal(err)
-				case <-ctx.Done():
-					t.Fatal(ctx.Err())
-				}
-			}
+			awaitAcks(ctx, t, pending)
 			pending = pending[:0]
 		}
 	}
+}
+
+// awaitAcks waits until messages are stored.
+func awaitAcks(ctx context.Context, t *testing.T, sent []jetstream.PubAckFuture) {
+	t.Helper()
+	for _, ack := range sent {
+		select {
+		case <-ack.Ok():
+		case err := <-ack.Err():
+			t.Fatal(err)
+		case <-ctx.Done():
+			t.Fatal(ctx.Err())
+		case <-time.After(patience):
+			t.Fatal("no acknowledgement")
+		}
+	}
+}
+
+// countMessages returns how many messages a stream has.
+func countMessages(ctx context.Context, t *testing.T, js jetstream.JetStream, stream string) int {
+	t.Helper()
+	s, err := js.Stream(ctx, stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(s.CachedInfo().State.Msgs)
 }
 
 // compare reads ORDERS and PLAIN side by side.
@@ -120,11 +143,7 @@ func compare(ctx context.Context, t *testing.T, js jetstream.JetStream) {
 		t.Errorf("%d of %d differ", differ, messages)
 	}
 	for _, name := range []string{"ENC", "PLAIN"} {
-		stream, err := js.Stream(ctx, name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n := stream.CachedInfo().State.Msgs; n != messages {
+		if n := countMessages(ctx, t, js, name); n != messages {
 			t.Errorf("%s: %d messages, want %d", name, n, messages)
 		}
 	}
@@ -160,7 +179,7 @@ func read(ctx context.Context, t *testing.T, js jetstream.JetStream, stream stri
 
 func next(t *testing.T, it jetstream.MessagesContext) jetstream.Msg {
 	t.Helper()
-	m, err := it.Next(jetstream.NextMaxWait(30 * time.Second))
+	m, err := it.Next(jetstream.NextMaxWait(patience))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,21 +36,15 @@ type Program struct {
 // for profiles, around the same route, which takes no flags. root is the folder
 // of this module.
 func BuildProgram(ctx context.Context, root, dir, profiles string, flags ...string) (*Program, error) {
-	p := &Program{
-		Path: filepath.Join(dir, "streamcrypt"), Key: "local:" + filepath.Join(dir, "key.jwk"), flags: flags,
-	}
-	if err := system.BuildCommand(ctx, filepath.Join(root, ".."), p.Path, "./cmd/streamcrypt"); err != nil {
-		return nil, err
-	}
-	//nolint:gosec // just built
-	keygen := exec.CommandContext(ctx, p.Path, "keygen", "local", "--out", filepath.Join(dir, "key.jwk"))
-	if _, err := system.RunCommand(keygen); err != nil {
+	p := &Program{flags: flags}
+	var err error
+	if p.Path, p.Key, err = system.BuildWithKey(ctx, filepath.Join(root, ".."), dir); err != nil {
 		return nil, err
 	}
 	if profiles == "" {
 		return p, nil
 	}
-	profiles, err := filepath.Abs(profiles)
+	profiles, err = filepath.Abs(profiles)
 	p.Path = filepath.Join(dir, "profiled")
 	p.ProfileInto(profiles)
 	return p, errors.Join(err, system.BuildCommand(ctx, root, p.Path, "./internal/profiled"))

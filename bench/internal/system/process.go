@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -52,6 +53,19 @@ func BuildCommand(ctx context.Context, folder, out, pkg string) error {
 	//nolint:gosec // packages of this repository, and its tools
 	_, err := RunCommand(exec.CommandContext(ctx, "go", "build", "-C", folder, "-o", out, pkg))
 	return err
+}
+
+// BuildWithKey compiles the streamcrypt command of the repository in root into
+// dir, and makes a local key beside it. It returns the path of the program and
+// the URL of the key.
+func BuildWithKey(ctx context.Context, root, dir string) (program, key string, err error) {
+	program, file := filepath.Join(dir, "streamcrypt"), filepath.Join(dir, "key.jwk")
+	if err := BuildCommand(ctx, root, program, "./cmd/streamcrypt"); err != nil {
+		return "", "", err
+	}
+	//nolint:gosec // just built
+	_, err = RunCommand(exec.CommandContext(ctx, program, "keygen", "local", "--out", file))
+	return program, "local:" + file, err
 }
 
 // OwnPeak returns the peak of this process, in MiB: no child can show less.
