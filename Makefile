@@ -79,9 +79,10 @@ faults-nats:
 	cd testcontainers && NATS_FAULTS_SEEDS=$${NATS_FAULTS_SEEDS:-3} go test -count=1 -v -timeout 3h \
 		-run '^TestNATS(TailLost|MadeAnew|KeyServiceAway|Faults)$$' .
 
-## check-observe    the page in a browser, INFORMs to snmptrapd, rules and dashboard by promtool; Debian: chromium snmptrapd prometheus
+## check-observe    the page in a browser (kept as bin/page.png), INFORMs to snmptrapd, promtool; Debian: chromium snmptrapd prometheus
 check-observe:
-	go test -count=1 -tags releasecheck -v -run 'TestBrowser|TestAnswersWhileBusy|TestPromtool|TestSnmptrapd' \
+	mkdir -p bin
+	STREAMCRYPT_SCREENSHOT=$(CURDIR)/bin/page.png go test -count=1 -tags releasecheck -v -run 'TestBrowser|TestAnswersWhileBusy|TestPromtool|TestSnmptrapd' \
 		./internal/ops ./internal/alarm
 
 ## test-containers  against real servers; needs a container engine

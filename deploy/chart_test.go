@@ -178,6 +178,7 @@ func TestChart(t *testing.T) {
 			if !slices.Equal(rendered, kinds) {
 				t.Errorf("%v, want %v", rendered, kinds)
 			}
+			checkAround(t, objects, mergeValues(t, name))
 			mustRun(t, validate, dir, "--version", "1.29")
 		})
 	}
@@ -219,12 +220,84 @@ func checkPod(t *testing.T, o map[string]any) {
 	}
 	for _, want := range []string{
 		`"runAsNonRoot":true`, `"readOnlyRootFilesystem":true`, `"allowPrivilegeEscalation":false`, `"drop":["ALL"]`,
-		`"automountServiceAccountToken":false`, `"enableServiceLinks":false`, `"name":"STREAMCRYPT_INSTANCE"`,
+		`"automountServiceAccountToken":false`, `"enableServiceLinks":false`,
+		`{"name":"STREAMCRYPT_INSTANCE","valueFrom":{"fieldRef":{"fieldPath":"metadata.name"}}}`,
 		`"path":"/readyz"`, `"path":"/healthz"`, `"seccompProfile":{"type":"RuntimeDefault"}`,
 	} {
 		if !bytes.Contains(text, []byte(want)) {
 			t.Errorf("the pod lacks %s", want)
 		}
+	}
+}
+
+// checkAround checks the objects around the pods: they are for these pods, the
+// policy opens no more than the values say, and lag is what adds members.
+func checkAround(t *testing.T, objects []map[string]any, values map[string]any) {
+	t.Helper()
+	specs := map[string]map[string]any{}
+	for _, o := range objects {
+		if spec, ok := o["spec"].(map[string]any); ok {
+			specs[o["kind"].(string)] = spec
+		}
+	}
+	pods := specs["StatefulSet"]["selector"]
+	given := values["networkPolicy"].(map[string]any)
+	var egress []any
+	for _, rules := range []string{"brokers", "keyServices"} {
+		some, _ := given[rules].([]any)
+		egress = append(egress, some...)
+	}
+	if given["dns"] == true {
+		egress = append(egress, map[string]any{
+			"to": []any{map[string]any{
+				"namespaceSelector": map[string]any{"matchLabels": map[string]any{"kubernetes.io/metadata.name": "kube-system"}},
+				"podSelector":       map[string]any{"matchLabels": map[string]any{"k8s-app": "kube-dns"}},
+			}},
+			"ports": []any{map[string]any{"protocol": "UDP", "port": 53}, map[string]any{"protocol": "TCP", "port": 53}},
+		})
+	}
+	ingress := []any{}
+	if scrapers, _ := given["scrapers"].([]any); len(scrapers) > 0 {
+		ingress = []any{map[string]any{"from": scrapers, "ports": []any{map[string]any{"protocol": "TCP", "port": "ops"}}}}
+	}
+	wantJSON(t, "NetworkPolicy", specs["NetworkPolicy"], map[string]any{
+		"podSelector": pods, "policyTypes": []any{"Ingress", "Egress"}, "ingress": ingress, "egress": egress,
+	})
+	wantJSON(t, "PodDisruptionBudget", specs["PodDisruptionBudget"], map[string]any{
+		"maxUnavailable": 1, "unhealthyPodEvictionPolicy": "AlwaysAllow", "selector": pods,
+	})
+	scaling, ok := specs["HorizontalPodAutoscaler"]
+	if !ok {
+		return
+	}
+	wantJSON(t, "HorizontalPodAutoscaler, target", scaling["scaleTargetRef"], map[string]any{
+		"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "orders",
+	})
+	kind, metric := "Pods", map[string]any{"name": "streamcrypt_lag_messages"}
+	if values["autoscaling"].(map[string]any)["metricType"] == "External" {
+		kind = "External"
+		metric["selector"] = map[string]any{"matchLabels": map[string]any{"namespace": "pay", "service": "orders"}}
+	}
+	wantJSON(t, "HorizontalPodAutoscaler, metrics", scaling["metrics"], []any{map[string]any{
+		"type": kind, strings.ToLower(kind): map[string]any{
+			"metric": metric, "target": map[string]any{"type": "AverageValue", "averageValue": "10000"},
+		},
+	}})
+}
+
+// wantJSON fails the test unless both are the same as JSON.
+func wantJSON(t *testing.T, about string, got, want any) {
+	t.Helper()
+	is, err := json.Marshal(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	should, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(is, should) {
+		t.Errorf("%s:\n%s\nwant:\n%s", about, is, should)
 	}
 }
 

@@ -91,7 +91,7 @@ func (p *person) begin(line string) {
 // a broker of Kafka's own.
 func TestFirstMinutes(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it builds the program as a person would")
+		t.Skip("NOT CHECKED with -short: it builds the program as a person would. The run without it does")
 	}
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, "orders"))
 	if err != nil {

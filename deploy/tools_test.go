@@ -16,7 +16,7 @@ func isReleaseCheck() bool { return os.Getenv("TEST_RELEASE") != "" }
 func skipUnlessRelease(t *testing.T) {
 	t.Helper()
 	if !isReleaseCheck() {
-		t.Skip("NOT CHECKED here: it takes minutes, and runs in make release-check")
+		t.Skip("NOT CHECKED here: it takes minutes, and only make release-check runs it")
 	}
 }
 

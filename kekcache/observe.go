@@ -15,7 +15,8 @@ import (
 //
 // An Auditor is another thing: an event that it cannot keep does not happen.
 type Observer interface {
-	// KeyState is told when keys can be had otherwise than before.
+	// KeyState is told when keys can be had otherwise than before, and when
+	// another service, store or audit log has become the cause of it.
 	KeyState(StateChange)
 	// KeyEvent is told of the Ops that an Auditor is told of, but OpState.
 	KeyEvent(KeyEvent)

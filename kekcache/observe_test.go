@@ -91,7 +91,8 @@ func TestSealingIsObserved(t *testing.T) {
 		}
 		w.said = nil
 		w.mu.Unlock()
-		w.want(t, "states", &w.states, "sealing orders restricted kek: test: away", "sealing orders normal <nil>")
+		w.want(t, "states", &w.states, "sealing orders restricted kek: test: away",
+			"sealing orders restricted key record: disk full", "sealing orders normal <nil>")
 		w.want(t, "events", &w.events, "sealing orders window-opened kek", "sealing orders window-closed kek age")
 		if c := w.closed; c.Messages < 10 || c.Messages > 20 || c.Bytes < 1000 || c.Age < time.Minute || c.Age > 2*time.Minute {
 			t.Errorf("closed: %+v", c)
@@ -161,6 +162,64 @@ func TestOpeningIsObserved(t *testing.T) {
 		synctest.Wait()
 		w.want(t, "states", &w.states, "opening orders degraded a: test: away", "opening orders restricted a: test: away",
 			"opening orders normal <nil>")
+	})
+}
+
+// TestSealingCauseIsObserved: the Observer learns of another cause of the same
+// State, and of each once, however many tries fail.
+func TestSealingCauseIsObserved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &witness{}
+		s := newSet(t, kekcache.SealKeysOptions{Limits: kekcache.Limits{Age: time.Minute, Messages: 1000}, Observer: w})
+		kek := newKEK("kek")
+		supply := s.open(newKEKs(t, kek), "")
+		q := supply.NewQuota()
+		take(t, q)
+		time.Sleep(time.Minute)
+		kek.away()
+		time.AfterFunc(time.Minute, func() { kek.fine(); s.audit.fail(errors.New("disk full")) })
+		time.AfterFunc(2*time.Minute, func() { kek.away(); s.audit.fail(nil) })
+		time.AfterFunc(3*time.Minute, kek.fine)
+		take(t, q)
+		w.want(t, "states", &w.states, "sealing  restricted kek: test: away", "sealing  restricted audit: disk full",
+			"sealing  restricted kek: test: away", "sealing  normal <nil>")
+	})
+}
+
+// TestOpeningCauseIsObserved: of several that are away the audit log is named,
+// and never one that is back.
+func TestOpeningCauseIsObserved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, audit, a, b := &witness{}, &fakeAudit{}, newKEK("a"), newKEK("b")
+		c := newOpening(t, kekcache.OpenKeysOptions{Context: keys.Context{Name: "orders"}, Observer: w, Audit: audit}, a, b)
+		open := func(number byte, kek string) {
+			go func() { _, _ = newMessage(number, kek).unwrap(t.Context(), c) }()
+		}
+		a.away()
+		open(1, "a")
+		time.Sleep(time.Minute)
+		w.want(t, "states", &w.states, "opening orders degraded a: test: away", "opening orders restricted a: test: away")
+		audit.fail(errors.New("disk full"))
+		open(2, "b")
+		time.Sleep(time.Minute)
+		w.want(t, "states", &w.states, "opening orders restricted audit: disk full")
+		b.away()
+		open(3, "b")
+		time.Sleep(time.Minute)
+		w.want(t, "states", &w.states)
+		audit.fail(nil)
+		time.Sleep(time.Minute)
+		w.want(t, "states", &w.states, "opening orders restricted b: test: away")
+		b.fine()
+		time.Sleep(time.Minute)
+		w.want(t, "states", &w.states, "opening orders restricted a: test: away")
+		if s := c.Status(); s.Cause == nil || s.Cause.Error() != "a: test: away" {
+			t.Errorf("%+v", s)
+		}
+		a.fine()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		w.want(t, "states", &w.states, "opening orders normal <nil>")
 	})
 }
 

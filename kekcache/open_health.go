@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// dependency is something that opening waits for when it is away.
+// dependency is something that sealing or opening waits for when it is away.
 type dependency struct {
 	kind string
 	name string // of a KEK; empty for the others
@@ -22,6 +23,28 @@ var (
 	auditDependency = dependency{kind: "the audit log"}
 )
 
+// dependencyOf returns the dependency that err is about, or the zero value.
+func dependencyOf(err error) dependency {
+	var audit *auditError
+	var store *storeError
+	var service *keys.Error
+	switch {
+	case errors.As(err, &audit):
+		return auditDependency
+	case errors.As(err, &store):
+		return storeDependency
+	case errors.As(err, &service):
+		return kekDependency(service.Key)
+	}
+	return dependency{}
+}
+
+// absence is a dependency that did not answer, with the error of the last call.
+type absence struct {
+	on  dependency
+	err error
+}
+
 // health says which dependencies of OpenKeys are away, from their last answers,
 // and whether somebody waits for one.
 type health struct {
@@ -29,10 +52,12 @@ type health struct {
 	observed *observed
 
 	mu      sync.Mutex
-	away    map[dependency]error // those that did not answer, with the error of the last call
-	last    error                // the newest of these
+	away    []absence // in the order in which they began
+	cause   absence   // one of these; the last one of an outage stays
 	waiting int
-	told    State // that the Observer knows
+	// The State that the Observer knows, and the dependency that is its cause.
+	toldState State
+	toldCause dependency
 }
 
 // noteAnswer notes how a call ended. Each change is logged once, however many
@@ -48,15 +73,15 @@ func (h *health) noteAnswer(ctx context.Context, on dependency, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	defer h.tellState()
-	_, was := h.away[on]
+	i := slices.IndexFunc(h.away, func(a absence) bool { return a.on == on })
 	switch {
+	case err != nil && i < 0:
+		h.away = append(h.away, absence{on, err})
+		h.log.Warn(on.kind+" is away", "error", err)
 	case err != nil:
-		h.away[on], h.last = err, err
-		if !was {
-			h.log.Warn(on.kind+" is away", "error", err)
-		}
-	case was:
-		delete(h.away, on)
+		h.away[i].err = err
+	case i >= 0:
+		h.away = slices.Delete(h.away, i, i+1)
 		if on.name == "" {
 			h.log.Info(on.kind + " is back")
 		} else {
@@ -69,11 +94,7 @@ func (h *health) noteAnswer(ctx context.Context, on dependency, err error) {
 func (h *health) forgetKEKs() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for on := range h.away {
-		if on.name != "" {
-			delete(h.away, on)
-		}
-	}
+	h.away = slices.DeleteFunc(h.away, func(a absence) bool { return a.on.name != "" })
 	h.tellState()
 }
 
@@ -94,22 +115,39 @@ func (h *health) addWaiting(change int) {
 	h.tellState()
 }
 
-// tellState tells of a State that is new. The caller holds h.mu.
+// tellState tells of a State that is new, or has another cause. The caller
+// holds h.mu.
 func (h *health) tellState() {
+	h.chooseCause()
 	now := h.current()
-	if now.State != h.told {
-		h.told = now.State
+	if now.State != h.toldState || now.State != Normal && h.cause.on != h.toldCause {
+		h.toldState, h.toldCause = now.State, h.cause.on
 		h.observed.noteState(now.State, now.Cause)
 	}
+}
+
+// chooseCause chooses the absence that the Status names: that of the audit log,
+// without which no key may be used, or else the latest to begin. A caller may
+// still wait for its next try when nothing is away any more. The caller holds
+// h.mu.
+func (h *health) chooseCause() {
+	if len(h.away) == 0 {
+		return
+	}
+	i := slices.IndexFunc(h.away, func(a absence) bool { return a.on == auditDependency })
+	if i < 0 {
+		i = len(h.away) - 1
+	}
+	h.cause = h.away[i]
 }
 
 // current returns the Status. The caller holds h.mu.
 func (h *health) current() Status {
 	switch {
 	case h.waiting > 0:
-		return Status{State: Restricted, Cause: h.last, Waiting: h.waiting}
+		return Status{State: Restricted, Cause: h.cause.err, Waiting: h.waiting}
 	case len(h.away) > 0:
-		return Status{State: Degraded, Cause: h.last}
+		return Status{State: Degraded, Cause: h.cause.err}
 	}
 	return Status{}
 }

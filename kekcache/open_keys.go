@@ -104,7 +104,7 @@ func NewOpenKeys(o OpenKeysOptions) (*OpenKeys, error) {
 		ciphers:    newLRU[source, *chunker.OpeningKey](keptCiphers, nil),
 		refusals:   newLRU[source, refusal](keptRefusals, nil),
 	}
-	c.health = health{log: o.Log, observed: &c.observed, away: map[dependency]error{}}
+	c.health = health{log: o.Log, observed: &c.observed}
 	c.deks = newLRU(o.MaxKeys, func(from source, d *dek) {
 		clear(d.key[:])
 		c.ciphers.drop(from)

@@ -21,6 +21,7 @@ type keyStatus struct {
 	waiting int        // callers that cannot seal before there is a new key
 	waits   uint64     // how many there were
 	cause   error      // of the last try to make a key; nil if it went well
+	told    dependency // the cause that the Observer knows
 }
 
 // currentState returns the present State.
@@ -71,9 +72,14 @@ func (s *keyStatus) noteTry(ctx context.Context, cause error) {
 	}
 }
 
-// setState logs, audits and tells of each change once. The caller holds s.mu.
+// setState logs, audits and tells of each change once. The Observer is also
+// told of another cause of the same State. The caller holds s.mu.
 func (s *keyStatus) setState(state State) {
 	old := State(s.state.Swap(int32(state)))
+	if cause := dependencyOf(s.cause); old != state || cause != s.told {
+		s.told = cause
+		s.observed.noteState(state, s.cause)
+	}
 	if old == state {
 		return
 	}
@@ -85,5 +91,4 @@ func (s *keyStatus) setState(state State) {
 		s.log.Warn("no new data key can be had", "state", state.String(), "error", s.cause)
 	}
 	s.audit.add(Event{Op: OpState, State: state, Why: why})
-	s.observed.noteState(state, s.cause)
 }

@@ -82,7 +82,7 @@ func sortLines(lines []string) []string {
 // today, and no other.
 func TestRecording(t *testing.T) {
 	if testing.Short() {
-		t.Skip("TestScripts runs the demo as well")
+		t.Skip("NOT CHECKED with -short: the recording. The run without it looks at that")
 	}
 	svg, err := os.ReadFile(recording)
 	if err != nil {

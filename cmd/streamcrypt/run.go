@@ -129,7 +129,7 @@ func (r *running) start(data []byte) (err error) {
 		return &startError{err}
 	}
 	r.lockAll(cmp.Or(int64(r.settings.Memory), r.pool.Memory(len(r.file.members))))
-	follow, stop, err := r.startTraces(&r.settings.opsFlags, nameInstance(""))
+	follow, stop, err := r.startTraces(&r.settings.opsFlags, nameInstance(r.settings.Instance))
 	if err != nil {
 		return &mistakes{r.file.name, []problem{{r.file.findPrefix("otel"), "otel", err}}}
 	}

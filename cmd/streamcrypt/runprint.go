@@ -52,5 +52,5 @@ func (r *running) printEnd(name string, o *outcome.Outcome) {
 	r.ending.setFields(func(e *ending) { e.json = nil })
 	r.printing.Lock()
 	defer r.printing.Unlock()
-	r.unprinted = errors.Join(r.unprinted, o.WriteJSON(r.out, name, nameInstance("")))
+	r.unprinted = errors.Join(r.unprinted, o.WriteJSON(r.out, name, nameInstance(r.settings.Instance)))
 }

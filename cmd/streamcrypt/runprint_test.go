@@ -47,7 +47,7 @@ func TestRunJSON(t *testing.T) {
 		"  good: {do: encrypt, from: 'file:in.ndjson', to: 'file:1.ndjson'}\n"+
 		"  bad: {do: decrypt, from: 'file:more.ndjson', to: 'file:2.ndjson'}\n"+
 		"  none: {do: encrypt, from: 'file:none.ndjson', to: 'file:3.ndjson'}\n"))
-	code, stdout, stderr := runArgs(t.Context(), "run", "-c", file, "--json")
+	code, stdout, stderr := runArgs(t.Context(), "run", "-c", file, "--json", "--instance", "member-7")
 	endings := readEndings(t, stdout)
 	if code != exitFailed || len(endings) != 3 {
 		t.Fatalf("exit code %d, %d endings:\n%s%s", code, len(endings), stdout, stderr)
@@ -55,6 +55,9 @@ func TestRunJSON(t *testing.T) {
 	for name, want := range map[string]int{"good": exitOK, "bad": exitFailed, "none": exitNotStarted} {
 		if got := endings[name]; got.ExitCode != want || (got.Error == "") != (want == exitOK) || *got.Complete != (want == exitOK) {
 			t.Errorf("%s: %+v", name, got)
+		}
+		if got := endings[name].Instance; got != "member-7" {
+			t.Errorf("%s: of instance %q", name, got)
 		}
 	}
 	write(t, ".", "wrong.yaml", []byte("routes: {a: {do: encrypt}}\n"))

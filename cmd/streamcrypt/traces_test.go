@@ -80,7 +80,10 @@ func TestTraces(t *testing.T) {
 
 	file := write(t, dir, "run.yaml", []byte("otel: "+k.URL+"\ndefaults: {key: 'local:"+key+"'}\nroutes:\n"+
 		"  back: {do: decrypt, from: 'file:"+filepath.Join(dir, "2.ndjson")+"', to: 'file:"+filepath.Join(dir, "3.ndjson")+"'}\n"))
-	mustRunArgs(t, "run", "-c", file)
+	mustRunArgs(t, "run", "-c", file, "--instance", "member-7")
+	if !bytes.Contains(k.raw, []byte("member-7")) {
+		t.Error("the traces do not name the instance")
+	}
 	if k.names["decrypt batch"] != 1 || k.names["key unwrap"] != 1 || k.links != 2 {
 		t.Errorf("%v, %d links", k.names, k.links)
 	}

@@ -130,7 +130,10 @@ func (r *Route) KeyState(c kekcache.StateChange) {
 	r.keys.mu.Lock()
 	defer r.keys.mu.Unlock()
 	if u := r.keys.use(c.Side, c.Context); u != nil {
-		u.State, u.Cause, u.Since = c.State, c.Cause, time.Now()
+		if u.State != c.State || u.Since.IsZero() { // and not another cause alone
+			u.Since = time.Now()
+		}
+		u.State, u.Cause = c.State, c.Cause
 	}
 }
 

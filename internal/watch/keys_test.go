@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/streamcrypt/streamcrypt/kekcache"
@@ -28,6 +29,25 @@ func TestKeys(t *testing.T) {
 	if again := r.Keys(); again[1].Events[kekcache.OpWindowClosed] != 2 {
 		t.Error("counts that were given away are still used")
 	}
+}
+
+// TestKeyStateSince: another cause of a state does not make it younger.
+func TestKeyStateSince(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r Route
+		began := time.Now()
+		for _, cause := range []string{"away", "audit"} {
+			r.KeyState(kekcache.StateChange{State: kekcache.Restricted, Cause: errors.New(cause)})
+			if k := r.Keys()[0]; !k.Since.Equal(began) || k.Cause.Error() != cause {
+				t.Errorf("%+v", k)
+			}
+			time.Sleep(time.Minute)
+		}
+		r.KeyState(kekcache.StateChange{})
+		if k := r.Keys()[0]; k.Since.Equal(began) || k.Cause != nil {
+			t.Errorf("%+v", k)
+		}
+	})
 }
 
 func TestCalls(t *testing.T) {
