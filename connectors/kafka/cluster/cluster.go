@@ -119,6 +119,9 @@ func (c *Cluster) meetBrokers(ctx context.Context) error {
 		if _, refused := errors.AsType[*dial.RefusedError](err); refused {
 			return err
 		}
+		if errors.Is(err, dial.ErrMalformed) {
+			return fmt.Errorf("connect: %w", err) // it is another service's port, for all we know
+		}
 		if isHangUp(err) {
 			if hangUps++; hangUps == maxHangUps {
 				return fmt.Errorf("%w: %w", dial.ErrHungUp, err)
