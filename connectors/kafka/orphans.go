@@ -18,20 +18,24 @@ import (
 // a round has shown that their process is no member any more: the coordinator
 // refuses the offsets of such a process in any case.
 
-// orphanTries is how many times a leader looks for such transactions: a broker
-// that is away, or has just taken transactions over, lists none of its own.
+// orphanTries is how many times a leader looks again for such transactions:
+// a broker that is away, or has just taken transactions over, lists none of its
+// own.
 const orphanTries = 4
 
 var orphanPauses = retry.Policy{First: time.Second, Longest: 4 * time.Second}
 
 // abortOrphans aborts the transactions of processes that are not among those of
-// the group.
+// the group, until ctx ends: from then on others may be.
 func (s *Source) abortOrphans(ctx context.Context, processes []string) {
 	for waits := orphanPauses.Begin(); ; {
 		ids, err := s.cluster.ListTransactions(ctx)
 		for _, id := range ids {
 			if process, ok := s.processOf(id); !ok || slices.Contains(processes, process) {
 				continue
+			}
+			if ctx.Err() != nil {
+				return
 			}
 			if aborted := s.cluster.AbortTransaction(ctx, id, s.timing.timeout); aborted != nil {
 				err = aborted

@@ -115,28 +115,40 @@ func (p *Peeker) Peek(ctx context.Context, offset int64) (pipeline.Message, erro
 // fetchFirst asks the leader once. It returns the first record of the answer,
 // or where the answer ends if it has none.
 func (p *Peeker) fetchFirst(ctx context.Context, offset int64) (m *pipeline.Message, behind int64, err error) {
-	leads := p.topic.Leader(p.number)
-	answer, err := p.topic.Cluster().Wire().Fetch(ctx, &wire.FetchRequest{
-		Broker: leads.Broker, MaxWait: fetchWait, MinBytes: 1, Committed: true,
-		MaxBytes: 2 * peekBytes, // the partition's bound is the lower one
-		Partitions: []wire.FetchPartition{
-			{Topic: p.topic.Name(), Partition: p.number, Offset: offset, LeaderEpoch: leads.Epoch, MaxBytes: peekBytes},
-		},
-	})
+	answer, err := p.fetchAt(ctx, offset, peekBytes)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer answer.Release()
+	defer p.reader.Close()
+	return p.firstRecord(offset)
+}
+
+// fetchAt asks the leader once for about size bytes, and puts the reader before
+// the first batch of the answer. The caller closes the reader and releases the
+// answer.
+func (p *Peeker) fetchAt(ctx context.Context, offset int64, size int) (*wire.FetchResponse, error) {
+	leads := p.topic.Leader(p.number)
+	answer, err := p.topic.Cluster().Wire().Fetch(ctx, &wire.FetchRequest{
+		Broker: leads.Broker, MaxWait: fetchWait, MinBytes: 1, Committed: true,
+		MaxBytes: 2 * size, // the partition's bound is the lower one
+		Partitions: []wire.FetchPartition{
+			{Topic: p.topic.Name(), Partition: p.number, Offset: offset, LeaderEpoch: leads.Epoch, MaxBytes: size},
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
 	a := &answer.Partitions[0]
 	if a.Err != nil {
-		return nil, 0, a.Err
+		answer.Release()
+		return nil, a.Err
 	}
 	// Peekers are many and used one after the other: none keeps decoders.
 	p.reader.Codecs = &batch.Codecs{Limit: p.codecMemory}
 	p.reader.Reset(p.place, a.Records, offset)
-	defer p.reader.Close()
 	p.committed.Reset(a.Aborted)
-	return p.firstRecord(offset)
+	return answer, nil
 }
 
 // firstRecord finds the first record that a Source would read.

@@ -8,9 +8,7 @@ import (
 
 	kafkago "github.com/segmentio/kafka-go"
 
-	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/cluster"
-	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -64,26 +62,12 @@ type seeError struct{ error }
 func (p *Peeker) scanOnce(
 	ctx context.Context, offset int64, see func(m *pipeline.Message) (bool, error),
 ) (behind int64, more bool, err error) {
-	leads := p.topic.Leader(p.number)
-	answer, err := p.topic.Cluster().Wire().Fetch(ctx, &wire.FetchRequest{
-		Broker: leads.Broker, MaxWait: fetchWait, MinBytes: 1, Committed: true,
-		MaxBytes: 2 * scanBytes, // the partition's bound is the lower one
-		Partitions: []wire.FetchPartition{
-			{Topic: p.topic.Name(), Partition: p.number, Offset: offset, LeaderEpoch: leads.Epoch, MaxBytes: scanBytes},
-		},
-	})
+	answer, err := p.fetchAt(ctx, offset, scanBytes)
 	if err != nil {
 		return 0, true, err
 	}
 	defer answer.Release()
-	a := &answer.Partitions[0]
-	if a.Err != nil {
-		return 0, true, a.Err
-	}
-	p.reader.Codecs = &batch.Codecs{Limit: p.codecMemory}
-	p.reader.Reset(p.place, a.Records, offset)
 	defer p.reader.Close()
-	p.committed.Reset(a.Aborted)
 	for {
 		info, err := p.reader.Next()
 		switch {

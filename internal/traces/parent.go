@@ -30,7 +30,7 @@ func (p *parent) linkFlags() uint32 { return remoteFlags | uint32(p.flags) }
 
 // listParents returns the spans that messages come from, each once.
 func listParents(msgs []pipeline.Message) (parents []*parent) {
-	var seen map[[8]byte]bool
+	var seen map[parent]bool // by all but the flags
 	for i := range msgs {
 		for j := range msgs[i].Headers {
 			h := &msgs[i].Headers[j]
@@ -38,13 +38,14 @@ func listParents(msgs []pipeline.Message) (parents []*parent) {
 				continue
 			}
 			p, ok := parseParent(h.Value)
-			if !ok || seen[p.span] {
+			id := parent{trace: p.trace, span: p.span}
+			if !ok || seen[id] {
 				continue
 			}
 			if seen == nil {
-				seen = make(map[[8]byte]bool)
+				seen = make(map[parent]bool)
 			}
-			seen[p.span] = true
+			seen[id] = true
 			if parents = append(parents, &p); len(parents) == MaxLinks {
 				return parents
 			}

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 const (
@@ -15,6 +17,21 @@ const (
 // validParent is the grammar of the standard for version 0, and for those that
 // come later.
 var validParent = regexp.MustCompile(`^(00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}|(0[1-9a-f]|[1-9a-e][0-9a-f]|f[0-9a-e])-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-(?s:.*))?)$`)
+
+// TestSpanIDsRepeat: producers may count their spans, so that spans of two
+// traces have one id.
+func TestSpanIDsRepeat(t *testing.T) {
+	var msgs []pipeline.Message
+	for _, text := range []string{
+		someTrace + "-" + someSpan + "-01", strings.Repeat("a", 32) + "-" + someSpan + "-01",
+		someTrace + "-" + someSpan + "-00",
+	} {
+		msgs = append(msgs, pipeline.Message{Headers: []pipeline.Header{{Name: parentHeader, Value: []byte("00-" + text)}}})
+	}
+	if parents := listParents(msgs); len(parents) != 2 || parents[0].flags != 1 || parents[1].trace[0] != 0xaa {
+		t.Errorf("%d parents", len(parents))
+	}
+}
 
 // FuzzParent compares the reader of a traceparent with the grammar of the
 // standard.

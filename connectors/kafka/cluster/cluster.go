@@ -53,7 +53,7 @@ func Connect(ctx context.Context, o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{options: o, log: o.Log, entrances: entrances{configured: o.Brokers}}
+	c := &Cluster{options: o, log: o.Log, entrances: entrances{configured: o.Brokers, log: o.Log}}
 	c.dialer = dial.New(dial.Options{ClientID: o.ClientID, TLS: o.TLS, SASL: o.SASL, Dial: o.Dial})
 	// The layout of topics is ours to watch (see Topic): the transport only has
 	// to know the brokers.
@@ -82,20 +82,16 @@ func (c *Cluster) newTransport(topics []string) *kafkago.Transport {
 // dialAddress opens a connection to a broker, or to any one of the cluster.
 func (c *Cluster) dialAddress(ctx context.Context, network, address string) (net.Conn, error) {
 	if network != clusterNetwork {
-		conn, err := c.dialer.DialContext(ctx, network, address)
-		return conn, c.explainDial(address, err)
+		return c.dialMember(ctx, address)
 	}
-	return c.entrances.open(ctx, c.dialEntrance)
+	return c.entrances.open(ctx, c.dialMember)
 }
 
-// dialEntrance opens a connection to a broker that stands for all. An address
-// that was learned some time ago may lead into another cluster by now.
-func (c *Cluster) dialEntrance(ctx context.Context, address string, learned bool) (net.Conn, error) {
-	id := ""
-	if learned {
-		id = c.entrances.knownID()
-	}
-	conn, err := c.dialer.DialMember(ctx, brokerNetwork, address, id)
+// dialMember opens a connection to a broker of the cluster. A name or an
+// address that led to it before may lead into another cluster by now, which
+// takes the same requests.
+func (c *Cluster) dialMember(ctx context.Context, address string) (net.Conn, error) {
+	conn, err := c.dialer.DialMember(ctx, brokerNetwork, address, c.entrances.knownID())
 	return conn, c.explainDial(address, err)
 }
 
@@ -122,6 +118,9 @@ func (c *Cluster) meetBrokers(ctx context.Context) error {
 		}
 		if _, refused := errors.AsType[*dial.RefusedError](err); refused {
 			return err
+		}
+		if errors.Is(err, dial.ErrMalformed) {
+			return fmt.Errorf("connect: %w", err) // it is another service's port, for all we know
 		}
 		if isHangUp(err) {
 			if hangUps++; hangUps == maxHangUps {
@@ -171,9 +170,13 @@ func (c *Cluster) noteMetadata(
 		}
 		return nil, err
 	}
-	if c.entrances.learn(m) {
-		c.noteBrokers(m.Brokers)
+	if !c.entrances.learn(m) {
+		// The connection was opened before the id was known. Others may have
+		// been as well.
+		c.transport.CloseIdleConnections()
+		return nil, dial.ErrOtherCluster
 	}
+	c.noteBrokers(m.Brokers)
 	return m, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/streamcrypt/streamcrypt/connectors/kafka/dial"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
 )
 
@@ -39,6 +41,7 @@ func (clusterAddress) String() string { return "any" }
 // that one is away, the others tell the transport which brokers there are.
 type entrances struct {
 	configured []string
+	log        *slog.Logger
 
 	mu        sync.Mutex
 	clusterID string // empty until it is known
@@ -48,8 +51,9 @@ type entrances struct {
 
 // failures are those of one address since its last success.
 type failures struct {
-	last  time.Time
-	count int
+	last      time.Time
+	count     int
+	elsewhere bool // it was said that the address leads into another cluster
 }
 
 // maxLearned bounds how many addresses are learned.
@@ -63,29 +67,28 @@ const firstShare = 3 * time.Second
 // never failed, or failed the longest time ago. The error is that of an address
 // which the configuration names, or that of ctx.
 func (e *entrances) open(
-	ctx context.Context, dial func(ctx context.Context, address string, learned bool) (net.Conn, error),
+	ctx context.Context, connect func(ctx context.Context, address string) (net.Conn, error),
 ) (net.Conn, error) {
 	var ofConfigured, ofLearned error
 	choices := e.listChoices()
 	for _, address := range choices {
-		learned := !slices.Contains(e.configured, address)
 		limited, cancel := ctx, context.CancelFunc(func() {})
 		if len(choices) > 1 {
 			limited, cancel = context.WithTimeout(ctx, e.shareOf(address))
 		}
-		conn, err := dial(limited, address, learned)
+		conn, err := connect(limited, address)
 		cancel()
 		if err == nil {
 			e.noteSuccess(address)
 			return &entranceConn{Conn: conn, entrances: e, address: address}, nil
 		}
-		if learned {
-			ofLearned = err
-		} else {
+		if slices.Contains(e.configured, address) {
 			ofConfigured = err
+		} else {
+			ofLearned = err
 		}
 		if !errors.Is(ctx.Err(), context.Canceled) {
-			e.noteFailure(address)
+			e.noteFailure(address, err)
 		}
 		if ctx.Err() != nil {
 			break
@@ -140,13 +143,23 @@ func (e *entrances) noteSuccess(address string) {
 	delete(e.failures, address)
 }
 
-func (e *entrances) noteFailure(address string) {
+// noteFailure notes that an address does not lead to a broker of the cluster.
+// One that leads into another cluster is in the log, once until its next
+// success: nobody may notice otherwise, as long as others lead to ours.
+func (e *entrances) noteFailure(address string, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.failures == nil {
 		e.failures = make(map[string]failures)
 	}
-	e.failures[address] = failures{last: time.Now(), count: e.failures[address].count + 1}
+	f := e.failures[address]
+	f.last, f.count = time.Now(), f.count+1
+	if errors.Is(err, dial.ErrOtherCluster) && !f.elsewhere {
+		f.elsewhere = true
+		e.log.Warn("kafka: an address leads into another cluster, and is not used",
+			"cluster", e.clusterID, "error", err)
+	}
+	e.failures[address] = f
 }
 
 // learn notes the brokers that metadata names. It is false if they are those of
@@ -199,7 +212,7 @@ type entranceConn struct {
 func (c *entranceConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		c.entrances.noteFailure(c.address)
+		c.entrances.noteFailure(c.address, err)
 	}
 	return n, err
 }

@@ -76,13 +76,14 @@ func JudgeError(err error) Outcome {
 	}
 }
 
-// isConnectError tells whether a connection was refused, or could not be made
-// because a service was away. Once a program runs, credentials that do not fit
-// are being changed, perhaps on one of the two sides only.
+// isConnectError tells whether a connection was refused, could not be made
+// because a service was away, or led into another cluster or to another
+// service. Once a program runs, credentials that do not fit are being changed,
+// perhaps on one of the two sides only, and so is where a name leads.
 func isConnectError(err error) bool {
 	_, refused := errors.AsType[*dial.RefusedError](err)
 	_, away := errors.AsType[*dial.AwayError](err)
-	return refused || away
+	return refused || away || errors.Is(err, dial.ErrOtherCluster) || errors.Is(err, dial.ErrMalformed)
 }
 
 // errNotAttempted is the code of a partition that was left out because of

@@ -45,7 +45,7 @@ func authenticate(
 		res := kmsg.NewPtrSASLAuthenticateResponse()
 		res.Version = req.Version
 		if err := res.ReadFrom(body); err != nil {
-			return 0, fmt.Errorf("%w: authentication: %w", errMalformed, err)
+			return 0, fmt.Errorf("%w: authentication: %w", ErrMalformed, err)
 		}
 		if res.ErrorCode != 0 {
 			return 0, &RefusedError{Cause: ErrCredentials, Err: brokerError(res.ErrorCode, res.ErrorMessage)}
@@ -59,7 +59,7 @@ func authenticate(
 		}
 		response = next
 	}
-	return 0, fmt.Errorf("%w: authentication without an end", errMalformed)
+	return 0, fmt.Errorf("%w: authentication without an end", ErrMalformed)
 }
 
 // beginSASL asks for a mechanism.
@@ -73,7 +73,7 @@ func beginSASL(x *exchanger, name string) error {
 	res := kmsg.NewPtrSASLHandshakeResponse()
 	res.Version = 1
 	if err := res.ReadFrom(body); err != nil {
-		return fmt.Errorf("%w: mechanisms: %w", errMalformed, err)
+		return fmt.Errorf("%w: mechanisms: %w", ErrMalformed, err)
 	}
 	switch res.ErrorCode {
 	case 0:

@@ -330,7 +330,7 @@ func TestMember(t *testing.T) {
 		t.Errorf("a broker that does not answer: %v", err)
 	}
 	echo := &broker{}
-	if _, err := New(Options{Dial: echo.dial}).DialMember(t.Context(), "tcp", "b1:9092", "ours"); !errors.Is(err, errMalformed) {
+	if _, err := New(Options{Dial: echo.dial}).DialMember(t.Context(), "tcp", "b1:9092", "ours"); !errors.Is(err, ErrMalformed) {
 		t.Errorf("an answer that is none: %v", err)
 	}
 }

@@ -63,6 +63,11 @@ func (e *RefusedError) Unwrap() []error {
 // than the one that it should lead into.
 var ErrOtherCluster = errors.New("the broker belongs to another cluster")
 
+// ErrMalformed says that an answer on a new connection is none of a broker: the
+// port is that of another service, or of one that stands before the brokers and
+// answers by itself while none of them is ready.
+var ErrMalformed = errors.New("malformed answer")
+
 // AwayError says that a service which is needed for an authentication cannot be
 // reached now: one that gives tokens.
 type AwayError struct{ Err error }

@@ -54,13 +54,13 @@ func (x *exchanger) readAnswer() ([]byte, error) {
 	case head[0] == 0x15 && head[1] == 3: // a TLS record that holds an alert
 		return nil, &RefusedError{Cause: ErrNeedsTLS}
 	case size < 4 || size > maxAnswer:
-		return nil, fmt.Errorf("%w: an answer of %d bytes", errMalformed, size)
+		return nil, fmt.Errorf("%w: an answer of %d bytes", ErrMalformed, size)
 	}
 	if _, err := io.ReadFull(x.conn, head[4:]); err != nil {
 		return nil, err
 	}
 	if got := int32(binary.BigEndian.Uint32(head[4:])); got != x.id {
-		return nil, fmt.Errorf("%w: it is to request %d instead of %d", errMalformed, got, x.id)
+		return nil, fmt.Errorf("%w: it is to request %d instead of %d", ErrMalformed, got, x.id)
 	}
 	n := int(size) - 4
 	if cap(x.buffer) < n {

@@ -1,7 +1,6 @@
 package dial
 
 import (
-	"errors"
 	"fmt"
 	"net"
 
@@ -73,10 +72,10 @@ func askPeer(x *exchanger) (*Peer, error) {
 	res := kmsg.NewPtrApiVersionsResponse()
 	res.Version = req.Version
 	if err := res.ReadFrom(body); err != nil {
-		return nil, fmt.Errorf("%w: versions: %w", errMalformed, err)
+		return nil, fmt.Errorf("%w: versions: %w", ErrMalformed, err)
 	}
 	if res.ErrorCode != 0 {
-		return nil, fmt.Errorf("%w: error %d instead of versions", errMalformed, res.ErrorCode)
+		return nil, fmt.Errorf("%w: error %d instead of versions", ErrMalformed, res.ErrorCode)
 	}
 	return newPeer(res), nil
 }
@@ -97,7 +96,7 @@ func checkCluster(x *exchanger, address, clusterID string) error {
 	res := kmsg.NewPtrMetadataResponse()
 	res.Version = req.Version
 	if err := res.ReadFrom(body); err != nil {
-		return fmt.Errorf("broker %s: %w: metadata: %w", address, errMalformed, err)
+		return fmt.Errorf("broker %s: %w: metadata: %w", address, ErrMalformed, err)
 	}
 	if res.ClusterID == nil || *res.ClusterID != clusterID {
 		return fmt.Errorf("broker %s: %w", address, ErrOtherCluster)
@@ -120,5 +119,3 @@ func newPeer(res *kmsg.ApiVersionsResponse) *Peer {
 	}
 	return p
 }
-
-var errMalformed = errors.New("malformed answer")

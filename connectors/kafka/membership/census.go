@@ -57,13 +57,13 @@ func (c *census) release() {
 	c.counted = nil
 }
 
-// tellAll tells the user until ctx ends.
-func (c *census) tellAll(ctx context.Context, note func(context.Context, []string)) {
+// tellAll tells the user until ctx ends, while there is a lease.
+func (c *census) tellAll(ctx context.Context, l *lease, note func(context.Context, []string)) {
 	for {
 		select {
 		case is := <-c.tell:
 			if note != nil {
-				is.tellUser(ctx, note)
+				is.tellUser(ctx, l, note)
 			}
 		case <-ctx.Done():
 			return
@@ -71,13 +71,11 @@ func (c *census) tellAll(ctx context.Context, note func(context.Context, []strin
 	}
 }
 
-// tellUser calls note with a context that ends with ctx, and with the count.
-func (is count) tellUser(ctx context.Context, note func(context.Context, []string)) {
-	select {
-	case <-is.over:
-		return
-	default:
-	}
+// tellUser calls note with a context that ends with ctx, with the count and
+// with the lease: a member that was stopped or cut off does not know whether
+// others have had a round. If there is a lease again and the count still holds,
+// they have not, and note is called again.
+func (is count) tellUser(ctx context.Context, l *lease, note func(context.Context, []string)) {
 	ctx, cancel := context.WithCancel(ctx)
 	var watch sync.WaitGroup
 	watch.Go(func() {
@@ -87,7 +85,30 @@ func (is count) tellUser(ctx context.Context, note func(context.Context, []strin
 		case <-ctx.Done():
 		}
 	})
-	note(ctx, is.processes)
-	cancel()
-	watch.Wait()
+	defer watch.Wait()
+	defer cancel()
+	for {
+		lease, err := l.awaitNext(ctx)
+		if err != nil || !is.holds() {
+			return
+		}
+		during, end := context.WithCancel(ctx)
+		stop := context.AfterFunc(lease, end)
+		note(during, is.processes)
+		stop()
+		end()
+		if lease.Err() == nil {
+			return
+		}
+	}
+}
+
+// holds tells whether no other round has begun.
+func (is count) holds() bool {
+	select {
+	case <-is.over:
+		return false
+	default:
+		return true
+	}
 }

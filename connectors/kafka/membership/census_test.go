@@ -4,7 +4,9 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -90,6 +92,44 @@ func TestCensusExpires(t *testing.T) {
 		mu.Unlock()
 		y.leave()
 		x.leave()
+	})
+}
+
+// TestCensusNeedsLease: when the lease is over, others may have had a round of
+// which this member does not know yet. The user's work on the last count ends
+// then, and begins again with the next lease if there was no such round.
+func TestCensusNeedsLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, c := newLease(10*time.Second), census{tell: make(chan count, 1)}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var begun, ended atomic.Int64
+		expect := func(when string, wantBegun, wantEnded int64) {
+			t.Helper()
+			synctest.Wait()
+			if begun.Load() != wantBegun || ended.Load() != wantEnded {
+				t.Errorf("%s: begun %d times, ended %d times", when, begun.Load(), ended.Load())
+			}
+		}
+		go c.tellAll(ctx, l, func(ctx context.Context, _ []string) {
+			begun.Add(1)
+			<-ctx.Done()
+			ended.Add(1)
+		})
+		c.hold([]memberView{{process: "x"}})
+		c.release()
+		expect("without a lease", 0, 0)
+		l.extend(time.Now())
+		expect("with a lease", 1, 0)
+		pass(10 * time.Second)
+		expect("the lease has lapsed", 1, 1)
+		l.extend(time.Now())
+		expect("there is another lease", 2, 1)
+		l.endNow(ErrNotHeld)
+		expect("the membership is lost", 2, 2)
+		c.expireCount()
+		l.extend(time.Now())
+		expect("another round has begun", 2, 2)
 	})
 }
 

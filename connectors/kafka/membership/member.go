@@ -87,7 +87,7 @@ func (m *Member) Run(ctx context.Context) error {
 	} else {
 		helpers.Go(func() { m.sendHeartbeats(ctx) })
 		helpers.Go(func() { m.watchTopics(ctx) })
-		helpers.Go(func() { m.census.tellAll(ctx, m.NoteMembers) })
+		helpers.Go(func() { m.census.tellAll(ctx, m.lease, m.NoteMembers) })
 	}
 	if err := run(ctx); err != nil {
 		return fmt.Errorf("kafka group %s: %w", m.Group, err)

@@ -191,14 +191,7 @@ func TestStaleCoordinator(t *testing.T) {
 				}
 				x.link.setStale(false)
 				pass(5 * time.Second)
-				select {
-				case err := <-x.ended:
-					t.Fatalf("it has ended: %v", err)
-				default:
-				}
-				if lease, err := x.AwaitLease(t.Context()); err != nil || lease.Err() != nil || len(x.has()) == 0 {
-					t.Errorf("it does not go on: %v, %v", err, x.has())
-				}
+				x.checkGoesOn()
 				// One that says so for longer is right.
 				x.link.setStale(true)
 				x.RequestProbe()
@@ -242,14 +235,7 @@ func TestFencedByItsPast(t *testing.T) {
 		c.mu.Unlock()
 		x.RequestProbe()
 		pass(10 * time.Second)
-		select {
-		case err := <-x.ended:
-			t.Fatalf("it has ended: %v", err)
-		default:
-		}
-		if lease, err := x.AwaitLease(t.Context()); err != nil || lease.Err() != nil || len(x.has()) == 0 {
-			t.Errorf("it does not go on: %v, %v", err, x.has())
-		}
+		x.checkGoesOn()
 		x.leave()
 	})
 }

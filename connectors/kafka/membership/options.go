@@ -44,7 +44,8 @@ type Options struct {
 	// members: every other one has lost its partitions. It is called by one
 	// goroutine, and not after a round with a member that has no Process. Its
 	// context ends when another round begins, in which others may become
-	// members. Nil means that nobody wants to know.
+	// members, and with the lease; it is called again if the next lease begins
+	// before another round. Nil means that nobody wants to know.
 	NoteMembers func(ctx context.Context, processes []string)
 
 	Coordinator Coordinator

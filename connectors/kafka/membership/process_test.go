@@ -169,6 +169,19 @@ func (b *board) startSlow(c *coordinator, l *layout, o Options, drain time.Durat
 	return p
 }
 
+// checkGoesOn checks that the process has not ended, and holds partitions.
+func (p *process) checkGoesOn() {
+	p.t.Helper()
+	select {
+	case err := <-p.ended:
+		p.t.Fatalf("it has ended: %v", err)
+	default:
+	}
+	if lease, err := p.AwaitLease(p.t.Context()); err != nil || lease.Err() != nil || len(p.has()) == 0 {
+		p.t.Errorf("it does not go on: %v, %v", err, p.has())
+	}
+}
+
 // leave ends a process as SIGTERM does.
 func (p *process) leave() {
 	p.t.Helper()

@@ -48,12 +48,20 @@ func (c *Client) do(ctx context.Context, x *exchange, to route, limit time.Durat
 	api := x.api // x may be another's when we return
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	if x.interrupter != nil {
+		given, giveUp := context.WithCancelCause(limited)
+		defer giveUp(nil)
+		x.interrupter.awaitConn(giveUp)
+		limited = given
+	}
 	_, err = c.transport.RoundTrip(limited, c.addr, to.message(call))
 	switch {
 	case !call.abandon(): // it has begun, and may still be running
 		left, err = call.wait(ctx)
 	case err == nil:
 		err = errNotRun
+	case errors.Is(context.Cause(limited), ErrInterrupted):
+		err = ErrInterrupted
 	}
 	if err != nil {
 		return left, &Error{API: api, Broker: to.broker, Err: err}

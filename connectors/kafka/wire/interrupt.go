@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"errors"
 	"io"
 	"sync"
@@ -13,11 +14,13 @@ var ErrInterrupted = errors.New("given up before the answer")
 
 // Interrupter ends an exchange that is under way, by its connection: when the
 // request returns, nothing reads the memory of the exchange any more. (After
-// the end of its context the connection still may.) The zero Interrupter is
-// ready. It is for one exchange, and safe for concurrent use.
+// the end of its context the connection still may.) One that still waits for
+// its connection ends at once as well. The zero Interrupter is ready. It is for
+// one exchange, and safe for concurrent use.
 type Interrupter struct {
 	mu     sync.Mutex
-	conn   deadliner // of the exchange, while it runs
+	giveUp context.CancelCauseFunc // of the exchange, until it begins
+	conn   deadliner               // of the exchange, while it runs
 	called bool
 }
 
@@ -34,10 +37,22 @@ func (i *Interrupter) Interrupt() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.called = true
+	if i.giveUp != nil {
+		i.giveUp(ErrInterrupted)
+	}
 	if i.conn != nil {
 		past := time.Unix(1, 0)
 		_ = i.conn.SetReadDeadline(past) // a connection without deadlines takes its time
 		_ = i.conn.SetWriteDeadline(past)
+	}
+}
+
+// awaitConn notes how the wait for a connection is given up.
+func (i *Interrupter) awaitConn(giveUp context.CancelCauseFunc) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.giveUp = giveUp; i.called {
+		giveUp(ErrInterrupted)
 	}
 }
 
@@ -46,6 +61,7 @@ func (i *Interrupter) Interrupt() {
 func (i *Interrupter) beginOn(rw io.ReadWriter) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	i.giveUp = nil
 	i.conn, _ = rw.(deadliner)
 	return !i.called
 }
