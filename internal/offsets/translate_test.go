@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -195,7 +196,8 @@ func TestPartitions(t *testing.T) {
 
 // TestMixed has the envelopes of two partitions in each of two logs. A reader
 // that begins at the offsets misses no message that it has yet to read, and
-// each offset is the last one of which that is so.
+// each offset is the last one of which that is so. Without a position in a
+// partition it has yet to read all of it.
 func TestMixed(t *testing.T) {
 	for seed := range uint64(200) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
@@ -203,7 +205,7 @@ func TestMixed(t *testing.T) {
 		logs := []*memoryLog{{place: "out/0"}, {place: "out/1"}}
 		plain := make([]Plain, 2)
 		for p := range plain {
-			next[p] = rnd.Int64N(sizes[p] + 1)
+			next[p] = rnd.Int64N(sizes[p]+2) - 1
 			plain[p] = Plain{Log: plainLog(p, upTo(sizes[p])...), Source: source, Number: uint16(p), Next: next[p], SealedTo: -1}
 		}
 		at := []int64{0, 0}
@@ -224,6 +226,12 @@ func TestMixed(t *testing.T) {
 		if sizes[0]+sizes[1] == 0 {
 			continue // then nothing says that partitions are mixed
 		}
+		if next[0] < 0 && next[1] < 0 {
+			if IsReady(rows) || rows[0].State != NoPosition {
+				t.Fatalf("seed %d: %+v", seed, rows)
+			}
+			continue
+		}
 		for i, l := range logs {
 			want := l.end
 			for _, m := range slices.Backward(l.messages) {
@@ -235,6 +243,30 @@ func TestMixed(t *testing.T) {
 			if len(rows) != 2 || !rows[i].State.IsUsable() || rows[i].Offset != want {
 				t.Fatalf("seed %d: %+v, want %d", seed, rows, want)
 			}
+		}
+	}
+}
+
+// TestMixedMissing has an envelope gone that the readers have yet to read. Its
+// neighbors, of which one has no position, are named as well.
+func TestMixedMissing(t *testing.T) {
+	l := &memoryLog{place: "out/0"}
+	for i, at := range []int64{0, 1, 3} {
+		for p := range 2 {
+			l.put(int64(2*i+p), at, claim(uint16(p), at))
+			l.messages[2*i+p].Value[0] &^= samePartition >> 8
+		}
+	}
+	plain := []Plain{
+		{Log: plainLog(0, upTo(4)...), Source: source, Number: 0, Next: 2, SealedTo: -1},
+		{Log: plainLog(1, upTo(4)...), Source: source, Number: 1, Next: -1, SealedTo: -1},
+	}
+	sealed := []Sealed{{Log: l}, {Log: &memoryLog{place: "out/1"}, Number: 1}}
+	for skip, want := range map[bool]State{false: Missing, true: Found} {
+		rows, err := Translate(t.Context(), plain, sealed, Options{Claim: readClaim, SkipMissing: skip})
+		if err != nil || len(rows) != 2 || rows[0].State != want || IsReady(rows) != skip ||
+			!strings.Contains(rows[0].Note, "in/0@2 is not among") || !strings.Contains(rows[0].Note, "no position in in/1") {
+			t.Errorf("%+v, %v, want %s", rows, err, want)
 		}
 	}
 }
