@@ -70,6 +70,9 @@ func (c *migrateCmd) Run(p *program) (err error) {
 		return migrate.Run(ctx, migrate.Options{
 			Carry: r.Run, Measure: measurePlaces(standing), Compare: c.compareSides(p, config, standing),
 			Tell: func(e migrate.Event) { c.tellStep(p, e) },
+			Doubt: func(err error) {
+				p.log().Warn("migration: positions and ends are not known; they are asked for again", "error", err)
+			},
 			Near: c.Near, Every: measureEvery, End: c.End,
 		})
 	})
