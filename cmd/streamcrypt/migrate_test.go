@@ -152,6 +152,17 @@ func TestMigrateStreams(t *testing.T) {
 	if err != nil || stream.CachedInfo().State.Msgs != 20 {
 		t.Errorf("%+v, %v", stream, err)
 	}
+
+	// The last message of the stream is not for the route.
+	if _, err := js.Publish(t.Context(), "orders.b", []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	stdout, _ = g.run(exitOK, "migrate", "--yes", "--json", "--end", "--near", "0", "--key", "local:key.jwk",
+		"--from", url+"/ORDERS?consumer=some&subject=orders.a", "--to", url+"/SOME?subject=some.>&create=true")
+	steps = listSteps(t, stdout)
+	if nameSteps(steps) != "copying caught-up verified" || steps[1].Lag != 0 || steps[1].Places[0].Position != 22 {
+		t.Errorf("%+v", steps)
+	}
 }
 
 func TestMigrateMistakes(t *testing.T) {
