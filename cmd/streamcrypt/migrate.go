@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/migrate"
 	"github.com/streamcrypt/streamcrypt/internal/route"
@@ -21,8 +23,9 @@ type migrateCmd struct {
 	Yes    bool     `group:"Migration" help:"Begin without asking."`
 	Reader []string `placeholder:"GROUP" group:"Migration" help:"A group that reads the plaintext; the steps name it. May be repeated."`
 	plain  string   // the plaintext, as it is looked at
-	Near   int64    `placeholder:"N" default:"1000" group:"Migration" help:"Offsets of all partitions together between the route and the ends, at which it has caught up."`
-	End    bool     `group:"Migration" help:"End when both sides have been compared; by default the route goes on."`
+	flags  []*kong.Flag
+	Near   int64 `placeholder:"N" default:"1000" group:"Migration" help:"Offsets of all partitions together between the route and the ends, at which it has caught up."`
+	End    bool  `group:"Migration" help:"End when both sides have been compared; by default the route goes on."`
 }
 
 // Help is shown by --help.

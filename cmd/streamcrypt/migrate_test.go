@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -71,6 +72,25 @@ func TestMigrate(t *testing.T) {
 		if !strings.Contains(stdout, text) {
 			t.Errorf("the plan does not have %q:\n%s", text, stdout)
 		}
+	}
+	g.run(exitOK, "keygen", "ed25519", "--out", "sign.pem")
+	t.Setenv("STREAMCRYPT_PAD", "padme")
+	stdout, _ = g.run(exitOK, append([]string{args[0], "--plan", "--context", "it's", "--sign", "sign.pem", "--bind", "header:a",
+		"--bind", "header:b", "--window", "20m", "--chunk-size", "8KiB", "--rate", "5MB/s", "--nonce", "random", "--profile", "self",
+		"--ops", "127.0.0.1:0", "--alarm-log"}, args[1:]...)...)
+	for _, text := range []string{
+		"streamcrypt encrypt --from '" + kafka + "orders?group=seal' --to '" + kafka + "orders.sealed?create=true' --key local:key.jwk " +
+			`--context 'it'\''s' --bind header:a --bind header:b --rate 5000000B/s --ops 127.0.0.1:0 --alarm-log --sign sign.pem ` +
+			"--pad padme --nonce random --chunk-size 8192 --window 20m0s\n",
+		`streamcrypt decrypt --from SEALED --to COPY --key local:key.jwk --context 'it'\''s' --bind header:a --bind header:b --signer SIGNER` + "\n",
+		"SIGNER is the public key of sign.pem",
+	} {
+		if !strings.Contains(stdout, text) {
+			t.Errorf("the plan does not have %q:\n%s", text, stdout)
+		}
+	}
+	if err := os.Unsetenv("STREAMCRYPT_PAD"); err != nil {
+		t.Fatal(err)
 	}
 	if g.countSealed(kafka+"orders.sealed") != 0 {
 		t.Error("a plan has sealed records")
