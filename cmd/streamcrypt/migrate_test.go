@@ -226,6 +226,27 @@ func TestMigrateDiffers(t *testing.T) {
 	}
 }
 
+// TestMigrateNotCompared has a host that can seal and not open: before the
+// steps stands that nothing was compared, and how to do it.
+func TestMigrateNotCompared(t *testing.T) {
+	inMistakesFolder(t)
+	g, kafka := newGroups(t, "orders")
+	g.put("orders", 3, 10)
+	g.run(exitOK, "keygen", "x25519", "--out", "key.pem")
+	public, _ := g.run(exitOK, "keygen", "--public", "key.pem")
+	if err := os.WriteFile("key.pub", []byte(public), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout, _ := g.run(exitFailed, "migrate", "--yes", "--end", "--key", "x25519:key.pub", "--context", "c",
+		"--from", kafka+"orders?group=seal", "--to", kafka+"sealed?create=true")
+	command := "streamcrypt verify --from " + kafka + "orders --against " + kafka + "sealed --key KEY --context c"
+	warning, _, found := strings.Cut(stdout, "Cut over\n")
+	if !found || !strings.Contains(warning, "Both sides were not compared: ") || !strings.Contains(warning, command+"\n") {
+		t.Errorf("%s", stdout)
+	}
+	g.run(exitOK, strings.Fields(strings.Replace(command, "KEY", "x25519:key.pem", 1))[1:]...)
+}
+
 func TestJudgeReport(t *testing.T) {
 	missing := func(n, atEnd int64, first ...int64) *proof.Report {
 		r := &proof.Report{Counts: proof.Counts{Matched: 5, Missing: n, MissingAtEnd: atEnd}}

@@ -21,6 +21,7 @@ func (c *migrateCmd) compareSides(
 		if err != nil {
 			return migrate.Verdict{Text: err.Error()}, nil
 		}
+		c.sealed = sealed
 		options := route.CompareOptions{Against: sealed}
 		comparison, err := route.Compare(ctx, newComparedConfig(config, from), options, p.newEnv())
 		if err != nil {

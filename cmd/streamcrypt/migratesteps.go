@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -102,6 +103,16 @@ func (c *migrateCmd) describeSteps(from string) string {
 		"so they read again everything since the cut-over.", quoteWord(from))
 	say("Stop the route, and delete the sealed topic and the copy. The plaintext was only read.")
 	return b.String()
+}
+
+// describeComparison says that both sides were not compared, and how a person
+// does it.
+func (c *migrateCmd) describeComparison(cause string) string {
+	return fmt.Sprintf("Both sides were not compared: %s.\n"+
+		"Compare them before you cut over; KEY can open the envelopes:\n"+
+		"       streamcrypt verify --from %s --against %s --key KEY%s\n\n",
+		cause, quoteWord(c.plain), quoteWord(cmp.Or(c.sealed, c.To)),
+		c.listGiven(func(f *kong.Flag) bool { return opensWith(f) && f.Name != "key" }))
 }
 
 // showGroup returns a name as it can be typed, and a stand-in as it is.
