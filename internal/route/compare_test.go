@@ -146,6 +146,7 @@ func TestCompareRefuses(t *testing.T) {
 		{"file:s.scx", "file:s.scx", "an archive holds envelopes"},
 		{"file:in.ndjson", "file:in.ndjson", "both sides are"},
 		{"file:raw", "file:s.scx", "raw files"},
+		{"file:*.ndjson", "file:s.scx", "several files"},
 		{"file:in.ndjson", "file:no.scx", "no such file"},
 		{"file:no.ndjson", "file:s.scx", "no such file"},
 		{"file:in.ndjson", "", "against"},
