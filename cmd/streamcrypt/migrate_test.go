@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -245,6 +248,31 @@ func TestMigrateNotCompared(t *testing.T) {
 		t.Errorf("%s", stdout)
 	}
 	g.run(exitOK, strings.Fields(strings.Replace(command, "KEY", "x25519:key.pem", 1))[1:]...)
+}
+
+// TestComparePasses: a comparison that takes too much memory is made again in
+// more passes, and another error is not.
+func TestComparePasses(t *testing.T) {
+	failed := errors.New("failed")
+	for _, test := range []struct {
+		enough int
+		fault  error
+		want   []int
+	}{
+		{1, nil, []int{1}}, {2, nil, []int{1, 8}}, {9, nil, []int{1, 8, 64}}, {65, proof.ErrMemory, []int{1, 8, 64}},
+		{8, failed, []int{1, 8}},
+	} {
+		var tried []int
+		report, err := compareInPasses(func(passes int) (*proof.Report, error) {
+			if tried = append(tried, passes); passes < test.enough {
+				return nil, fmt.Errorf("comparing: %w", proof.ErrMemory)
+			}
+			return &proof.Report{}, test.fault
+		})
+		if !slices.Equal(tried, test.want) || !errors.Is(err, test.fault) || err == nil && report == nil {
+			t.Errorf("%+v: %v, %v", test, tried, err)
+		}
+	}
 }
 
 func TestJudgeReport(t *testing.T) {
