@@ -19,7 +19,7 @@ func (c *migrateCmd) compareSides(
 	return func(ctx context.Context, until map[string]int64) (verdict migrate.Verdict, err error) {
 		from, sealed, err := s.LookURLs()
 		if err != nil {
-			return migrate.Verdict{Text: err.Error()}, nil
+			return failComparison(ctx, err)
 		}
 		c.sealed = sealed
 		report, err := compareInPasses(func(passes int) (_ *proof.Report, err error) {

@@ -36,7 +36,8 @@ func countCopies(ctx context.Context, rows []Row, sealed []Sealed, o Options) er
 // so have the messages around it that have the same.
 func countCopy(ctx context.Context, row *Row, q *Sealed, o Options) error {
 	refuse := func(format string, args ...any) error {
-		row.State, row.Note, row.ToOffset = NotCounted, fmt.Sprintf(format, args...)+"; its readers can begin by time", -1
+		row.State, row.ToOffset = NotCounted, -1
+		row.Note = fmt.Sprintf(format, args...) + "; its readers can begin by time"
 		return nil
 	}
 	first, _ := q.Bounds()

@@ -30,9 +30,9 @@ func judgeFound(ctx context.Context, row Row, p *Plain, o Options) (Row, error) 
 	return row, nil
 }
 
-// findMissing returns a note if a message of the plaintext is there at or behind
-// a position, and before the first envelope that is. Compaction takes messages
-// out of the middle.
+// findMissing returns a note if a message of the plaintext is there at or
+// behind a position, and before the first envelope that is. Compaction takes
+// messages out of the middle.
 func findMissing(ctx context.Context, p *Plain, position, claimed int64) (string, error) {
 	m, ok, err := peekAt(ctx, p.Log, position)
 	if err != nil || !ok || m.Origin.Offset >= claimed || p.Compacted {

@@ -202,7 +202,7 @@ func (j *compareJob) beginPass(ctx context.Context) error {
 	in, source := j.plain.records.in, j.plain.plan.source
 	switch {
 	case in.IdentifyPlace != nil && !source.NamesTopics:
-		return hint.New("from: "+source.Name+": several files get new names for each run, so that envelopes of them name others",
+		return hint.New("from: "+source.Name+": several files have other names in envelopes at each run",
 			"compare them one by one")
 	case !isOnePlace(in) && in.IdentifyPlace == nil && in.Identity == nil:
 		return fmt.Errorf("from: %s: it has no identity, so that envelopes cannot name it", source.Name)
