@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/streamcrypt/streamcrypt/internal/hint"
 	"github.com/streamcrypt/streamcrypt/internal/migrate"
 	"github.com/streamcrypt/streamcrypt/internal/route"
@@ -21,8 +23,10 @@ type migrateCmd struct {
 	Yes    bool     `group:"Migration" help:"Begin without asking."`
 	Reader []string `placeholder:"GROUP" group:"Migration" help:"A group that reads the plaintext; the steps name it. May be repeated."`
 	plain  string   // the plaintext, as it is looked at
-	Near   int64    `placeholder:"N" default:"1000" group:"Migration" help:"Offsets of all partitions together between the route and the ends, at which it has caught up."`
-	End    bool     `group:"Migration" help:"End when both sides have been compared; by default the route goes on."`
+	sealed string   // the envelopes likewise, when they have been looked at
+	flags  []*kong.Flag
+	Near   int64 `placeholder:"N" default:"1000" group:"Migration" help:"Offsets of all partitions together between the route and the ends, at which it has caught up."`
+	End    bool  `group:"Migration" help:"End when both sides have been compared; by default the route goes on."`
 }
 
 // Help is shown by --help.
@@ -70,6 +74,9 @@ func (c *migrateCmd) Run(p *program) (err error) {
 		return migrate.Run(ctx, migrate.Options{
 			Carry: r.Run, Measure: measurePlaces(standing), Compare: c.compareSides(p, config, standing),
 			Tell: func(e migrate.Event) { c.tellStep(p, e) },
+			Doubt: func(err error) {
+				p.log().Warn("migration: positions and ends are not known; they are asked for again", "error", err)
+			},
 			Near: c.Near, Every: measureEvery, End: c.End,
 		})
 	})
@@ -158,7 +165,7 @@ func (c *migrateCmd) tellStep(p *program, e migrate.Event) {
 			Text   string          `json:"text,omitempty"`
 		}{e.Step, time.Now().UTC(), e.Lag, e.Places, e.Text})
 	}
-	log := p.log()
+	log, before := p.log(), ""
 	switch e.Step {
 	case migrate.Copying:
 		log.Info("migration: sealing what is there", "offsets", e.Lag, "places", len(e.Places))
@@ -171,10 +178,11 @@ func (c *migrateCmd) tellStep(p *program, e migrate.Event) {
 		return
 	case migrate.NotVerified:
 		log.Warn("migration: both sides were not compared", "cause", e.Text)
+		before = c.describeComparison(e.Text)
 	case migrate.Verified:
 		log.Info("migration: both sides are equal up to where it had caught up", "found", e.Text)
 	}
 	if !c.JSON {
-		_, _ = io.WriteString(p.out, "\n"+c.describeSteps(c.plain))
+		_, _ = io.WriteString(p.out, "\n"+before+c.describeSteps(c.plain))
 	}
 }

@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -71,6 +75,25 @@ func TestMigrate(t *testing.T) {
 		if !strings.Contains(stdout, text) {
 			t.Errorf("the plan does not have %q:\n%s", text, stdout)
 		}
+	}
+	g.run(exitOK, "keygen", "ed25519", "--out", "sign.pem")
+	t.Setenv("STREAMCRYPT_PAD", "padme")
+	stdout, _ = g.run(exitOK, append([]string{args[0], "--plan", "--context", "it's", "--sign", "sign.pem", "--bind", "header:a",
+		"--bind", "header:b", "--window", "20m", "--chunk-size", "8KiB", "--rate", "5MB/s", "--nonce", "random", "--profile", "self",
+		"--ops", "127.0.0.1:0", "--alarm-log"}, args[1:]...)...)
+	for _, text := range []string{
+		"streamcrypt encrypt --from '" + kafka + "orders?group=seal' --to '" + kafka + "orders.sealed?create=true' --key local:key.jwk " +
+			`--context 'it'\''s' --bind header:a --bind header:b --rate 5000000B/s --ops 127.0.0.1:0 --alarm-log --sign sign.pem ` +
+			"--pad padme --nonce random --chunk-size 8192 --window 20m0s\n",
+		`streamcrypt decrypt --from SEALED --to COPY --key local:key.jwk --context 'it'\''s' --bind header:a --bind header:b --signer SIGNER` + "\n",
+		"SIGNER is the public key of sign.pem",
+	} {
+		if !strings.Contains(stdout, text) {
+			t.Errorf("the plan does not have %q:\n%s", text, stdout)
+		}
+	}
+	if err := os.Unsetenv("STREAMCRYPT_PAD"); err != nil {
+		t.Fatal(err)
 	}
 	if g.countSealed(kafka+"orders.sealed") != 0 {
 		t.Error("a plan has sealed records")
@@ -152,6 +175,17 @@ func TestMigrateStreams(t *testing.T) {
 	if err != nil || stream.CachedInfo().State.Msgs != 20 {
 		t.Errorf("%+v, %v", stream, err)
 	}
+
+	// The last message of the stream is not for the route.
+	if _, err := js.Publish(t.Context(), "orders.b", []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	stdout, _ = g.run(exitOK, "migrate", "--yes", "--json", "--end", "--near", "0", "--key", "local:key.jwk",
+		"--from", url+"/ORDERS?consumer=some&subject=orders.a", "--to", url+"/SOME?subject=some.>&create=true")
+	steps = listSteps(t, stdout)
+	if nameSteps(steps) != "copying caught-up verified" || steps[1].Lag != 0 || steps[1].Places[0].Position != 22 {
+		t.Errorf("%+v", steps)
+	}
 }
 
 func TestMigrateMistakes(t *testing.T) {
@@ -192,6 +226,52 @@ func TestMigrateDiffers(t *testing.T) {
 	stdout, stderr := g.run(exitFailed, append([]string{"migrate", "--yes", "--end"}, route...)...)
 	if strings.Contains(stdout, "Cut over\n") || !strings.Contains(stderr, "do not cut over") {
 		t.Errorf("%s%s", stdout, stderr)
+	}
+}
+
+// TestMigrateNotCompared has a host that can seal and not open: before the
+// steps stands that nothing was compared, and how to do it.
+func TestMigrateNotCompared(t *testing.T) {
+	inMistakesFolder(t)
+	g, kafka := newGroups(t, "orders")
+	g.put("orders", 3, 10)
+	g.run(exitOK, "keygen", "x25519", "--out", "key.pem")
+	public, _ := g.run(exitOK, "keygen", "--public", "key.pem")
+	if err := os.WriteFile("key.pub", []byte(public), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout, _ := g.run(exitFailed, "migrate", "--yes", "--end", "--key", "x25519:key.pub", "--context", "c",
+		"--from", kafka+"orders?group=seal", "--to", kafka+"sealed?create=true")
+	command := "streamcrypt verify --from " + kafka + "orders --against " + kafka + "sealed --key KEY --context c"
+	warning, _, found := strings.Cut(stdout, "Cut over\n")
+	if !found || !strings.Contains(warning, "Both sides were not compared: ") || !strings.Contains(warning, command+"\n") {
+		t.Errorf("%s", stdout)
+	}
+	g.run(exitOK, strings.Fields(strings.Replace(command, "KEY", "x25519:key.pem", 1))[1:]...)
+}
+
+// TestComparePasses: a comparison that takes too much memory is made again in
+// more passes, and another error is not.
+func TestComparePasses(t *testing.T) {
+	failed := errors.New("failed")
+	for _, test := range []struct {
+		enough int
+		fault  error
+		want   []int
+	}{
+		{1, nil, []int{1}}, {2, nil, []int{1, 8}}, {9, nil, []int{1, 8, 64}}, {65, proof.ErrMemory, []int{1, 8, 64}},
+		{8, failed, []int{1, 8}},
+	} {
+		var tried []int
+		report, err := compareInPasses(func(passes int) (*proof.Report, error) {
+			if tried = append(tried, passes); passes < test.enough {
+				return nil, fmt.Errorf("comparing: %w", proof.ErrMemory)
+			}
+			return &proof.Report{}, test.fault
+		})
+		if !slices.Equal(tried, test.want) || !errors.Is(err, test.fault) || err == nil && report == nil {
+			t.Errorf("%+v: %v, %v", test, tried, err)
+		}
 	}
 }
 

@@ -19,20 +19,38 @@ func (c *migrateCmd) compareSides(
 	return func(ctx context.Context, until map[string]int64) (verdict migrate.Verdict, err error) {
 		from, sealed, err := s.LookURLs()
 		if err != nil {
-			return migrate.Verdict{Text: err.Error()}, nil
+			return failComparison(ctx, err)
 		}
-		options := route.CompareOptions{Against: sealed}
-		comparison, err := route.Compare(ctx, newComparedConfig(config, from), options, p.newEnv())
+		c.sealed = sealed
+		report, err := compareInPasses(func(passes int) (_ *proof.Report, err error) {
+			options := route.CompareOptions{Against: sealed, Passes: passes}
+			comparison, err := route.Compare(ctx, newComparedConfig(config, from), options, p.newEnv())
+			if err != nil {
+				return nil, err
+			}
+			defer func() { err = errors.Join(err, comparison.Close()) }()
+			err = comparison.Run(ctx)
+			if _, found := errors.AsType[*route.FindingError](err); err != nil && !found {
+				return nil, err
+			}
+			return comparison.Report(), nil
+		})
 		if err != nil {
 			return failComparison(ctx, err)
 		}
-		defer func() { err = errors.Join(err, comparison.Close()) }()
-		err = comparison.Run(ctx)
-		if _, found := errors.AsType[*route.FindingError](err); err != nil && !found {
-			return failComparison(ctx, err)
-		}
-		return judgeReport(comparison.Report(), until), nil
+		return judgeReport(report, until), nil
 	}
+}
+
+// compareInPasses compares again, in more passes, where one takes too much
+// memory: nobody is there to say --passes.
+func compareInPasses(compare func(passes int) (*proof.Report, error)) (report *proof.Report, err error) {
+	for _, passes := range []int{1, 8, 64} {
+		if report, err = compare(passes); !errors.Is(err, proof.ErrMemory) {
+			break
+		}
+	}
+	return report, err
 }
 
 // newComparedConfig returns the configuration of a comparison for that of the

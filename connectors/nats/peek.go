@@ -2,7 +2,6 @@ package nats
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -59,16 +58,9 @@ func (p *Peeker) Bounds() (first, end int64) { return p.first, p.end }
 // Peek returns the first message at or behind a sequence, or io.EOF if there is
 // none before the end.
 func (p *Peeker) Peek(ctx context.Context, sequence int64) (pipeline.Message, error) {
-	var found *jetstream.RawStreamMsg
-	for _, filter := range p.filters {
-		m, err := p.stream.GetMsg(ctx, uint64(max(sequence, p.first)), jetstream.WithGetMsgSubject(filter))
-		switch {
-		case errors.Is(err, jetstream.ErrMsgNotFound):
-		case err != nil:
-			return pipeline.Message{}, fmt.Errorf("nats stream %s: %w", p.name, err)
-		case found == nil || m.Sequence < found.Sequence:
-			found = m
-		}
+	found, err := p.findFirst(ctx, uint64(max(sequence, p.first)), p.filters)
+	if err != nil {
+		return pipeline.Message{}, err
 	}
 	if found == nil || found.Sequence >= uint64(p.end) {
 		return pipeline.Message{}, io.EOF
@@ -77,4 +69,22 @@ func (p *Peeker) Peek(ctx context.Context, sequence int64) (pipeline.Message, er
 	b.addMessage(pipeline.Origin{Place: p.name, Offset: int64(found.Sequence), Previous: -1}, found.Time,
 		&natsgo.Msg{Subject: found.Subject, Header: found.Header, Data: found.Data})
 	return b.Messages[0], nil
+}
+
+// findFirst asks for the first message at or behind a sequence that filters
+// meet. It is nil if there is none.
+func (p *Peeker) findFirst(
+	ctx context.Context, sequence uint64, filters []string,
+) (found *jetstream.RawStreamMsg, err error) {
+	for _, filter := range filters {
+		m, err := p.stream.GetMsg(ctx, sequence, jetstream.WithGetMsgSubject(filter))
+		switch {
+		case isNotFound(err):
+		case err != nil:
+			return nil, fmt.Errorf("nats stream %s: %w", p.name, err)
+		case found == nil || m.Sequence < found.Sequence:
+			found = m
+		}
+	}
+	return found, nil
 }

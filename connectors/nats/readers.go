@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,8 @@ func (p *Peeker) ReadEnd(ctx context.Context) (int64, error) {
 // ConsumerPosition is how far the readers of a durable consumer are.
 type ConsumerPosition struct {
 	// Next is the sequence behind the messages that are acknowledged without a
-	// gap. Some of those behind may be acknowledged too.
+	// gap. Some of those behind may be acknowledged too. If all are, it is that
+	// of the next message for the readers, or the one behind the stream's last.
 	Next int64
 	// Waiting is how many requests for messages are open, and one more for a
 	// reader to which the server sends messages without requests.
@@ -42,6 +44,10 @@ type ConsumerPosition struct {
 // ReadConsumer asks for the position of a durable consumer. It is false if the
 // stream has none of the name.
 func (p *Peeker) ReadConsumer(ctx context.Context, name string) (at ConsumerPosition, ok bool, err error) {
+	end, err := p.ReadEnd(ctx) // before the consumer: a message that comes between the answers is behind it
+	if err != nil {
+		return at, false, err
+	}
 	consumer, err := p.stream.Consumer(ctx, name)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return at, false, nil
@@ -57,5 +63,30 @@ func (p *Peeker) ReadConsumer(ctx context.Context, name string) (at ConsumerPosi
 	if info.Config.AckPolicy == jetstream.AckNonePolicy {
 		at.Next = int64(info.Delivered.Stream) + 1
 	}
-	return at, true, nil
+	if at.Next < end && info.NumPending == 0 && info.NumAckPending == 0 {
+		at.Next, err = p.skipOthers(ctx, at.Next, end, &info.Config)
+	}
+	return at, err == nil, err
+}
+
+// skipOthers returns the sequence of the first message at or behind a position
+// that a consumer reads, or the given end if there is none. Those before it are
+// deleted, or are for others: such a consumer does not move on by itself.
+func (p *Peeker) skipOthers(
+	ctx context.Context, next, end int64, c *jetstream.ConsumerConfig,
+) (int64, error) {
+	filters := c.FilterSubjects
+	if len(filters) == 0 {
+		filters = []string{cmp.Or(c.FilterSubject, ">")}
+	}
+	// A consumer does not count a message that was published a moment ago, so
+	// the stream is asked too.
+	found, err := p.findFirst(ctx, uint64(next), filters)
+	switch {
+	case err != nil:
+		return 0, err
+	case found != nil:
+		return int64(found.Sequence), nil
+	}
+	return end, nil
 }

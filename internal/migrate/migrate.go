@@ -40,6 +40,9 @@ type Options struct {
 	Compare func(ctx context.Context, until map[string]int64) (Verdict, error)
 	// Tell is told of each step. It is called by one goroutine at a time.
 	Tell func(Event)
+	// Doubt is told why positions and ends are not known, once until they are
+	// known again. It is called by the goroutine of Tell.
+	Doubt func(err error)
 	// Near is the lag at which the route has caught up, in offsets of all
 	// places together.
 	Near int64
@@ -96,9 +99,10 @@ var ErrNotVerified = errors.New("both sides were not compared")
 
 // Run carries the route and watches over it. It returns when the route has
 // ended: by itself, with ctx, or with Options.End when both sides have been
-// compared. An error of the watch ends the route. The error matches ErrDiffers
-// if the sides were compared and differ, and with Options.End ErrNotVerified
-// if they were not compared.
+// compared. An error of the watch ends the route, but not one of Measure after
+// the first: servers that fail for a while are asked again, as the route does.
+// The error matches ErrDiffers if the sides were compared and differ, and with
+// Options.End ErrNotVerified if they were not compared.
 func Run(ctx context.Context, o Options) error {
 	goal, err := o.Measure(ctx) // before the route changes anything
 	switch {
@@ -177,18 +181,23 @@ func (o *Options) awaitGoal(ctx context.Context, goal []Place) ([]Place, error) 
 	}
 	timer := time.NewTicker(o.Every)
 	defer timer.Stop()
-	for {
+	for doubted := false; ; {
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-timer.C:
 		}
-		now, err := o.Measure(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if isReached(now, ends) && sumLags(now) <= o.Near {
+		switch now, err := o.Measure(ctx); {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil && !doubted:
+			o.Doubt(err)
+			doubted = true
+		case err != nil:
+		case isReached(now, ends) && sumLags(now) <= o.Near:
 			return now, nil
+		default:
+			doubted = false
 		}
 	}
 }

@@ -16,6 +16,7 @@ type rig struct {
 	steps  []Step
 	events []Event
 	until  map[string]int64
+	doubts []error
 }
 
 func (r *rig) options() Options {
@@ -32,8 +33,9 @@ func (r *rig) options() Options {
 			r.until = until
 			return Verdict{Compared: true, Equal: true, Text: "equal"}, nil
 		},
-		Tell: func(e Event) { r.steps, r.events = append(r.steps, e.Step), append(r.events, e) },
-		Near: 5, Every: time.Second,
+		Tell:  func(e Event) { r.steps, r.events = append(r.steps, e.Step), append(r.events, e) },
+		Doubt: func(err error) { r.doubts = append(r.doubts, err) },
+		Near:  5, Every: time.Second,
 	}
 }
 
@@ -57,6 +59,31 @@ func TestSteps(t *testing.T) {
 		}
 		if r.events[0].Lag != 100 {
 			t.Errorf("%+v", r.events[0])
+		}
+	})
+}
+
+// TestServersFail has servers that do not answer twice for a while: the route
+// goes on, and each time is told of once.
+func TestServersFail(t *testing.T) {
+	failed := errors.New("failed")
+	synctest.Test(t, func(t *testing.T) {
+		r := &rig{places: []Place{{Name: "a", Position: 0, End: 100}}}
+		r.move = func(p []Place) { p[0].Position = min(100, p[0].Position+30) }
+		o := r.options()
+		o.End = true
+		measure, asked := o.Measure, 0
+		o.Measure = func(ctx context.Context) ([]Place, error) {
+			if asked++; asked == 2 || asked == 3 || asked == 5 {
+				return nil, failed
+			}
+			return measure(ctx)
+		}
+		if err := Run(t.Context(), o); err != nil {
+			t.Error(err)
+		}
+		if !slices.Equal(r.steps, []Step{Copying, CaughtUp, Verified}) || !slices.Equal(r.doubts, []error{failed, failed}) {
+			t.Errorf("%v, %v", r.steps, r.doubts)
 		}
 	})
 }

@@ -19,19 +19,27 @@ func judgeFound(ctx context.Context, row Row, p *Plain, o Options) (Row, error) 
 	if row.First > row.Position {
 		row.Note = "the plaintext at the position has been deleted; envelopes of it count"
 	}
-	m, ok, err := peekAt(ctx, p.Log, row.Position)
-	switch {
-	case err != nil:
+	note, err := findMissing(ctx, p, row.Position, row.Claimed)
+	if err != nil || note == "" {
 		return row, err
-	case !ok || m.Origin.Offset >= row.Claimed || p.Compacted:
-		return row, nil
 	}
-	row.Note = fmt.Sprintf("%s@%d is not among the envelopes, which go on at %d: it was set aside, or deleted there",
-		p.Place(), m.Origin.Offset, row.Claimed)
+	row.Note = note
 	if !o.SkipMissing {
 		row.State = Missing
 	}
 	return row, nil
+}
+
+// findMissing returns a note if a message of the plaintext is there at or
+// behind a position, and before the first envelope that is. Compaction takes
+// messages out of the middle.
+func findMissing(ctx context.Context, p *Plain, position, claimed int64) (string, error) {
+	m, ok, err := peekAt(ctx, p.Log, position)
+	if err != nil || !ok || m.Origin.Offset >= claimed || p.Compacted {
+		return "", err
+	}
+	return fmt.Sprintf("%s@%d is not among the envelopes, which go on at %d: it was set aside, or deleted there",
+		p.Place(), m.Origin.Offset, claimed), nil
 }
 
 // judgeEnd tells whether the envelopes end where the readers stand, or have yet

@@ -1,8 +1,10 @@
 package offsets
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
@@ -56,6 +58,7 @@ type mixed struct {
 	plain   []Plain
 	byKey   map[sourceKey]int
 	highest []int64 // position that is claimed, by index of plain
+	unread  []int64 // lowest position of those that are to be read, below zero if there is none
 	options Options
 }
 
@@ -63,11 +66,12 @@ type mixed struct {
 // partitions are mixed. Readers of such a log begin at its first envelope that
 // they have yet to read, and read some behind it again.
 func translateMixed(ctx context.Context, plain []Plain, sealed []Sealed, o Options) ([]Row, error) {
-	t := &mixed{plain: plain, byKey: make(map[sourceKey]int), highest: make([]int64, len(plain)), options: o}
+	t := &mixed{plain: plain, byKey: make(map[sourceKey]int), options: o}
+	t.highest, t.unread = make([]int64, len(plain)), make([]int64, len(plain))
 	unknown := 0
 	for i := range plain {
 		t.byKey[sourceKey{plain[i].Source, plain[i].Number}] = i
-		t.highest[i] = -1
+		t.highest[i], t.unread[i] = -1, -1
 		if plain[i].Next < 0 {
 			unknown++
 		}
@@ -96,7 +100,8 @@ func noPositions(plain []Plain) []Row {
 	return rows
 }
 
-// scanMixed looks at all envelopes of a log.
+// scanMixed looks at all envelopes of a log. Those of a partition in which the
+// readers have no position are all unread: to read some again does no harm.
 func (t *mixed) scanMixed(ctx context.Context, q *Sealed) (Row, error) {
 	first, end := q.Bounds()
 	row := Row{
@@ -114,7 +119,10 @@ func (t *mixed) scanMixed(ctx context.Context, q *Sealed) (Row, error) {
 		}
 		at := int64(claimed.Offset)
 		t.highest[n] = max(t.highest[n], at)
-		unread := t.plain[n].Next >= 0 && at >= t.plain[n].Next
+		unread := at >= t.plain[n].Next
+		if unread && (t.unread[n] < 0 || at < t.unread[n]) {
+			t.unread[n] = at
+		}
 		switch {
 		case unread && row.State == AtEnd:
 			moment := m.Time
@@ -129,31 +137,47 @@ func (t *mixed) scanMixed(ctx context.Context, q *Sealed) (Row, error) {
 // judgeAll finds out whether the envelopes reach as far as the readers, in all
 // partitions: a row depends on all of them.
 func (t *mixed) judgeAll(ctx context.Context, rows []Row) error {
-	state, note := State(""), ""
+	state, notes := State(""), []string(nil)
 	for i := range t.plain {
-		p := &t.plain[i]
-		_, end := p.Bounds()
-		switch {
-		case p.Next < 0:
-			note = "readers have no position in " + p.Place() + ", and no envelope of it was looked for"
-			continue
-		case p.Next > end:
-			state, note = BeyondEnd, "the position in "+p.Place()+" lies behind its end"
-		default:
-			reached, err := isReached(ctx, p, t.highest[i])
-			if err != nil {
-				return err
-			}
-			if !reached {
-				state, note = NotYet, p.Place()+" is not sealed as far as its readers are"
-			}
+		judged, note, err := t.judgePlain(ctx, i)
+		if err != nil {
+			return err
 		}
+		if note != "" {
+			notes = append(notes, note)
+		}
+		state = cmp.Or(state, judged)
 	}
 	for i := range rows {
-		rows[i].Note = note
+		rows[i].Note = strings.Join(notes, "; ")
 		if state != "" {
 			rows[i].State, rows[i].Offset = state, -1
 		}
 	}
 	return nil
+}
+
+// judgePlain judges one partition. The state is "" if its envelopes are there.
+func (t *mixed) judgePlain(ctx context.Context, i int) (state State, note string, err error) {
+	p := &t.plain[i]
+	_, end := p.Bounds()
+	switch {
+	case p.Next < 0 && t.unread[i] >= 0:
+		return "", "readers have no position in " + p.Place() + ", and all its envelopes count as unread", nil
+	case p.Next < 0:
+		return "", "readers have no position in " + p.Place(), nil
+	case p.Next > end:
+		return BeyondEnd, "the position in " + p.Place() + " lies behind its end", nil
+	case t.unread[i] < 0:
+		reached, err := isReached(ctx, p, t.highest[i])
+		if err == nil && !reached {
+			return NotYet, p.Place() + " is not sealed as far as its readers are", nil
+		}
+		return "", "", err
+	}
+	note, err = findMissing(ctx, p, p.Next, t.unread[i])
+	if note != "" && !t.options.SkipMissing {
+		state = Missing
+	}
+	return state, note, err
 }

@@ -59,6 +59,9 @@ type Sealed struct {
 	Base int64
 	// Copy is the decrypted copy of the log; nil for none.
 	Copy Log
+	// Compacted says that messages are deleted out of the middle of the log or
+	// of its copy.
+	Compacted bool
 }
 
 // Options say how to translate.

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -195,7 +196,8 @@ func TestPartitions(t *testing.T) {
 
 // TestMixed has the envelopes of two partitions in each of two logs. A reader
 // that begins at the offsets misses no message that it has yet to read, and
-// each offset is the last one of which that is so.
+// each offset is the last one of which that is so. Without a position in a
+// partition it has yet to read all of it.
 func TestMixed(t *testing.T) {
 	for seed := range uint64(200) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
@@ -203,7 +205,7 @@ func TestMixed(t *testing.T) {
 		logs := []*memoryLog{{place: "out/0"}, {place: "out/1"}}
 		plain := make([]Plain, 2)
 		for p := range plain {
-			next[p] = rnd.Int64N(sizes[p] + 1)
+			next[p] = rnd.Int64N(sizes[p]+2) - 1
 			plain[p] = Plain{Log: plainLog(p, upTo(sizes[p])...), Source: source, Number: uint16(p), Next: next[p], SealedTo: -1}
 		}
 		at := []int64{0, 0}
@@ -224,6 +226,12 @@ func TestMixed(t *testing.T) {
 		if sizes[0]+sizes[1] == 0 {
 			continue // then nothing says that partitions are mixed
 		}
+		if next[0] < 0 && next[1] < 0 {
+			if IsReady(rows) || rows[0].State != NoPosition {
+				t.Fatalf("seed %d: %+v", seed, rows)
+			}
+			continue
+		}
 		for i, l := range logs {
 			want := l.end
 			for _, m := range slices.Backward(l.messages) {
@@ -235,6 +243,30 @@ func TestMixed(t *testing.T) {
 			if len(rows) != 2 || !rows[i].State.IsUsable() || rows[i].Offset != want {
 				t.Fatalf("seed %d: %+v, want %d", seed, rows, want)
 			}
+		}
+	}
+}
+
+// TestMixedMissing has an envelope gone that the readers have yet to read. Its
+// neighbors, of which one has no position, are named as well.
+func TestMixedMissing(t *testing.T) {
+	l := &memoryLog{place: "out/0"}
+	for i, at := range []int64{0, 1, 3} {
+		for p := range 2 {
+			l.put(int64(2*i+p), at, claim(uint16(p), at))
+			l.messages[2*i+p].Value[0] &^= samePartition >> 8
+		}
+	}
+	plain := []Plain{
+		{Log: plainLog(0, upTo(4)...), Source: source, Number: 0, Next: 2, SealedTo: -1},
+		{Log: plainLog(1, upTo(4)...), Source: source, Number: 1, Next: -1, SealedTo: -1},
+	}
+	sealed := []Sealed{{Log: l}, {Log: &memoryLog{place: "out/1"}, Number: 1}}
+	for skip, want := range map[bool]State{false: Missing, true: Found} {
+		rows, err := Translate(t.Context(), plain, sealed, Options{Claim: readClaim, SkipMissing: skip})
+		if err != nil || len(rows) != 2 || rows[0].State != want || IsReady(rows) != skip ||
+			!strings.Contains(rows[0].Note, "in/0@2 is not among") || !strings.Contains(rows[0].Note, "no position in in/1") {
+			t.Errorf("%+v, %v, want %s", rows, err, want)
 		}
 	}
 }
@@ -256,33 +288,84 @@ func TestMixedNotYet(t *testing.T) {
 	}
 }
 
+// withoutKeys takes the keys from messages. Their times are of the size of a
+// second of several messages each, as those of a batch are.
+func withoutKeys(l *memoryLog, each int64) *memoryLog {
+	for i := range l.messages {
+		m := &l.messages[i]
+		number, err := strconv.ParseInt(string(m.Key), 10, 64)
+		if err != nil {
+			panic(err)
+		}
+		m.Key, m.Time = nil, time.Unix(number/each, 0)
+	}
+	return l
+}
+
 func TestCopies(t *testing.T) {
 	copyOf := func(keys ...int64) *memoryLog {
 		l := &memoryLog{place: "copy/0"}
 		for i, key := range keys {
 			l.put(int64(i)*2, key, nil) // marks between
+			l.messages[i].Time = time.Unix(key, 0)
 		}
 		return l
 	}
+	twice := withoutKeys(sealedLog(0, upTo(9)...), 4)
+	twice.put(9, 0, claim(0, 8)) // the last one again
+	twice.messages[9].Key, twice.messages[9].Time = nil, time.Unix(2, 0)
 	for _, test := range []struct {
-		name   string
-		sealed *memoryLog
-		copied *memoryLog
-		next   int64
-		state  State
-		offset int64
+		name    string
+		sealed  *memoryLog
+		copied  *memoryLog
+		next    int64
+		compact bool
+		state   State
+		offset  int64
 	}{
-		{"counted", sealedLog(0, upTo(9)...), copyOf(upTo(9)...), 4, Found, 8},
-		{"at the end", sealedLog(0, upTo(9)...), copyOf(upTo(9)...), 9, AtEnd, 17},
-		{"not decrypted yet", sealedLog(0, upTo(9)...), copyOf(upTo(3)...), 5, NotYet, -1},
-		{"one was set aside", sealedLog(0, upTo(9)...), copyOf(without(upTo(9), 2)...), 4, NotCounted, -1},
-		{"duplicates", sealedLog(0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8), copyOf(upTo(9)...), 4, NotCounted, -1},
-		{"deleted", sealedLog(0, upTo(9)...), cutLog(copyOf(upTo(9)...), 2), 4, NotCounted, -1},
+		{"counted", sealedLog(0, upTo(9)...), copyOf(upTo(9)...), 4, false, Found, 8},
+		{"at the end", sealedLog(0, upTo(9)...), copyOf(upTo(9)...), 9, false, AtEnd, 17},
+		{"not decrypted yet", sealedLog(0, upTo(9)...), copyOf(upTo(3)...), 5, false, NotYet, -1},
+		{"the next one is not decrypted yet", sealedLog(0, upTo(9)...), copyOf(upTo(5)...), 5, false, NotYet, -1},
+		{"one was set aside", sealedLog(0, upTo(9)...), copyOf(without(upTo(9), 2)...), 4, false, NotCounted, -1},
+		{"duplicates", sealedLog(0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8), copyOf(upTo(9)...), 4, false, NotCounted, -1},
+		{"deleted", sealedLog(0, upTo(9)...), cutLog(copyOf(upTo(9)...), 2), 4, false, NotCounted, -1},
+		{"compacted", sealedLog(0, upTo(9)...), copyOf(upTo(9)...), 4, true, NotCounted, -1},
+		{"no keys", withoutKeys(sealedLog(0, upTo(9)...), 1), withoutKeys(copyOf(upTo(9)...), 1), 4, false, Found, 8},
+		{
+			"no keys, and one was set aside", withoutKeys(sealedLog(0, upTo(9)...), 1),
+			withoutKeys(copyOf(without(upTo(9), 2)...), 1), 4, false, NotCounted, -1,
+		},
+		{"batches", withoutKeys(sealedLog(0, upTo(9)...), 4), withoutKeys(copyOf(upTo(9)...), 4), 5, false, Found, 10},
+		{
+			"one of the same batch was set aside before it", withoutKeys(sealedLog(0, upTo(9)...), 4),
+			withoutKeys(copyOf(without(upTo(9), 4)...), 4), 5, false, NotCounted, -1,
+		},
+		{
+			"one of the batch before was set aside", withoutKeys(sealedLog(0, upTo(9)...), 4),
+			withoutKeys(copyOf(without(upTo(9), 3)...), 4), 5, false, NotCounted, -1,
+		},
+		{
+			"its batch is not decrypted as a whole", withoutKeys(sealedLog(0, upTo(9)...), 4),
+			withoutKeys(copyOf(upTo(7)...), 4), 5, false, NotYet, -1,
+		},
+		{"a duplicate behind it", twice, withoutKeys(copyOf(upTo(9)...), 4), 8, false, Found, 16},
+		{
+			"the copy goes on", withoutKeys(sealedLog(0, upTo(6)...), 4),
+			withoutKeys(copyOf(upTo(9)...), 4), 5, false, Found, 10,
+		},
+		{"the copy goes on behind the end", sealedLog(0, upTo(6)...), copyOf(upTo(9)...), 6, false, AtEnd, 12},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			for i := range test.sealed.messages {
+				if m := &test.sealed.messages[i]; m.Key != nil { // as the plaintext has it
+					number, _ := strconv.ParseInt(string(m.Key), 10, 64)
+					m.Time = time.Unix(number, 0)
+				}
+			}
 			rows, err := Translate(t.Context(),
-				[]Plain{{Log: plainLog(0, upTo(9)...), Source: source, Next: test.next, SealedTo: -1}},
-				[]Sealed{{Log: test.sealed, Copy: test.copied}}, Options{Claim: readClaim})
+				[]Plain{{Log: plainLog(0, upTo(test.sealed.end)...), Source: source, Next: test.next, SealedTo: -1}},
+				[]Sealed{{Log: test.sealed, Copy: test.copied, Compacted: test.compact}}, Options{Claim: readClaim})
 			if err != nil || rows[0].State != test.state || rows[0].ToOffset != test.offset {
 				t.Errorf("%+v, %v, want %s at %d", rows, err, test.state, test.offset)
 			}

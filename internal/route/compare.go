@@ -199,9 +199,13 @@ func (j *compareJob) beginPass(ctx context.Context) error {
 	if err := j.plain.openSide(ctx); err != nil {
 		return err
 	}
-	in := j.plain.records.in
-	if !isOnePlace(in) && in.IdentifyPlace == nil && in.Identity == nil {
-		return fmt.Errorf("from: %s: it has no identity, so that envelopes cannot name it", j.plain.plan.source.Name)
+	in, source := j.plain.records.in, j.plain.plan.source
+	switch {
+	case in.IdentifyPlace != nil && !source.NamesTopics:
+		return hint.New("from: "+source.Name+": several files have other names in envelopes at each run",
+			"compare them one by one")
+	case !isOnePlace(in) && in.IdentifyPlace == nil && in.Identity == nil:
+		return fmt.Errorf("from: %s: it has no identity, so that envelopes cannot name it", source.Name)
 	}
 	return nil
 }

@@ -146,6 +146,7 @@ func TestCompareRefuses(t *testing.T) {
 		{"file:s.scx", "file:s.scx", "an archive holds envelopes"},
 		{"file:in.ndjson", "file:in.ndjson", "both sides are"},
 		{"file:raw", "file:s.scx", "raw files"},
+		{"file:*.ndjson", "file:s.scx", "several files"},
 		{"file:in.ndjson", "file:no.scx", "no such file"},
 		{"file:no.ndjson", "file:s.scx", "no such file"},
 		{"file:in.ndjson", "", "against"},
@@ -170,6 +171,37 @@ func TestComparePipeOnce(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "can be read once") {
 			t.Errorf("%v: got %v", sides, err)
 		}
+	}
+}
+
+// TestCompareShrinks: a plain side that becomes shorter between two passes is an
+// error, and not plaintext that is gone.
+func TestCompareShrinks(t *testing.T) {
+	testDir(t)
+	const n = 3000 // several blocks of offsets, some of them of the second pass
+	plain := richLines(0, n)
+	writeFile(t, "in.ndjson", plain)
+	mustRun(t, Encrypt, Config{From: "file:in.ndjson", To: "file:s.scx"})
+	for name, shorter := range map[string][]byte{"cut": richLines(0, n/2), "empty": nil, "as it was": plain} {
+		writeFile(t, "in.ndjson", plain)
+		comparison, err := Compare(t.Context(), Config{From: "file:in.ndjson", Keys: []string{"local:k.jwk"}},
+			CompareOptions{Against: "file:s.scx", Passes: 2}, Env{Log: quiet})
+		must(t, err)
+		j := comparison.compared
+		must(t, j.runPass(t.Context()))
+		if !j.comparer.FinishPass() {
+			t.Fatal("there is one pass")
+		}
+		writeFile(t, "in.ndjson", shorter)
+		must(t, j.endPass())
+		must(t, j.beginPass(t.Context()))
+		switch err := j.runPass(t.Context()); {
+		case name == "as it was":
+			must(t, err)
+		case err == nil || !strings.Contains(err.Error(), "it has changed"):
+			t.Errorf("%s: %v", name, err)
+		}
+		must(t, comparison.Close())
 	}
 }
 

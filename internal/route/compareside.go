@@ -2,6 +2,7 @@ package route
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/streamcrypt/streamcrypt/codec/archive"
@@ -26,7 +27,9 @@ type comparedSide struct {
 	// ends are the ends of the first pass, for the others: nothing behind them
 	// is looked at.
 	ends map[string]int64
-	pass int
+	// reached is how far places were read in this pass.
+	reached map[string]int64
+	pass    int
 }
 
 // openSide opens the source, its keys and its transform.
@@ -58,14 +61,32 @@ func (s *comparedSide) readAll(ctx context.Context, take func(context.Context, [
 		}
 		return t
 	}
+	s.mu.Lock()
+	s.reached = make(map[string]int64)
+	s.mu.Unlock()
 	err := pipeline.Run(ctx, o)
 	if err == nil {
 		err = ctx.Err()
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.pass++
-	s.mu.Unlock()
+	if err == nil && !s.opens {
+		err = s.checkReached()
+	}
 	return err
+}
+
+// checkReached refuses a plain side that has become shorter since the first
+// pass: its records of this pass would be taken for deleted ones.
+func (s *comparedSide) checkReached() error {
+	for place, end := range s.ends {
+		if at := s.reached[place]; at < end {
+			return fmt.Errorf("from %s: it ended at %d in the first pass and ends at %d in pass %d: "+
+				"it has changed, and nothing is proved", place, end, at, s.pass)
+		}
+	}
+	return nil
 }
 
 // isOwn tells whether a source that envelopes name is this side.
@@ -88,6 +109,7 @@ func (s *comparedSide) keepEnds(at []pipeline.Position) error {
 	defer s.mu.Unlock()
 	for i := range at {
 		place, end := at[i].Place, at[i].Next
+		s.reached[place] = max(s.reached[place], end)
 		if s.pass == 0 {
 			s.ends[place] = max(s.ends[place], end)
 		}

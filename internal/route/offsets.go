@@ -287,11 +287,11 @@ func (t *translation) listSealed(topic string) ([]offsets.Sealed, error) {
 		if place.Topic != name {
 			continue
 		}
-		q := offsets.Sealed{Log: place.Peeker, Number: place.Number, Base: place.Base}
+		q := offsets.Sealed{Log: place.Peeker, Number: place.Number, Base: place.Base, Compacted: place.Compacted}
 		if t.copied != nil {
 			for _, other := range t.copied.Places {
 				if other.Topic == copyName && other.Number == place.Number {
-					q.Copy = other.Peeker
+					q.Copy, q.Compacted = other.Peeker, q.Compacted || other.Compacted
 				}
 			}
 		}
