@@ -26,9 +26,13 @@ func (s *Sink) growingPath(at *outputMark) string {
 
 // resumeFile opens the output at the length in the checkpoint. The first run
 // notes that length before it touches the output, so that a run which is killed
-// here can start again.
+// here can start again. Changes that are late, as after a full disk, come before
+// the output that they describe is changed further.
 func (s *Sink) resumeFile(ctx context.Context, w *writer, there bool) error {
 	ck := s.opts.Checkpoint
+	if err := ck.flushChanges(); err != nil {
+		return err
+	}
 	at := ck.lastOutput(s.opts.From)
 	switch {
 	case at == nil:

@@ -19,7 +19,8 @@ type Checkpoint interface {
 	// LoadPosition returns the position of a stream, if there is one.
 	LoadPosition(stream string) (pipeline.Position, bool)
 	// SavePositions returns when the positions are durable. Lanes of several
-	// streams may call it at the same time.
+	// streams may call it at the same time. An error that may pass is marked
+	// with pipeline.Passing.
 	SavePositions(positions []pipeline.Position) error
 }
 
@@ -70,8 +71,5 @@ func (s *Source) saveCheckpoint(done *pipeline.Progress) error {
 	if s.checkpoint == nil || len(done.Places) == 0 {
 		return nil
 	}
-	if err := s.checkpoint.SavePositions(done.Places); err != nil {
-		return pipeline.Passing(err)
-	}
-	return nil
+	return s.checkpoint.SavePositions(done.Places)
 }
