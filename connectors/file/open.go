@@ -51,7 +51,7 @@ func (s *Sink) openOutput(ctx context.Context, from pipeline.Lane) (*writer, err
 	case !regular:
 		err = s.openStream(w)
 	case ck != nil:
-		err = s.resumeFile(ctx, w, there)
+		err = s.resumeFile(ctx, w, from, there)
 	case there && goOn:
 		err = s.openToAppend(ctx, w)
 	case own != nil && own.source.opts.Checkpoint == nil && !goOn:
