@@ -119,15 +119,15 @@ func (f *finder) take(name string, e fs.DirEntry, parts []string) error {
 		return nil
 	}
 	info, err := os.Stat(filepath.Join(f.Root, filepath.FromSlash(name)))
+	hidden := strings.HasPrefix(e.Name(), ".") && !strings.HasPrefix(parts[0], ".")
 	switch {
 	case err != nil:
 		return err
-	case len(parts) > 1 && info.IsDir():
+	case len(parts) > 1 && info.IsDir() && !hidden:
 		return f.walk(name, parts[1:])
 	case len(parts) > 1 || info.IsDir() || f.seen[name]:
 		return nil
-	case strings.HasPrefix(e.Name(), ".") && !strings.HasPrefix(parts[0], "."),
-		strings.HasSuffix(e.Name(), PartialName("")):
+	case hidden, strings.HasSuffix(e.Name(), PartialName("")):
 		f.LeftOut++
 		return nil
 	}

@@ -26,7 +26,7 @@ func makeFiles(t *testing.T, names ...string) (root string) {
 
 func TestFindFiles(t *testing.T) {
 	root := makeFiles(t, "b.ndjson", "a.ndjson", "a.ndjson.gz", "c.txt", ".hidden.ndjson", "d.ndjson.partial",
-		"2026/01/a.ndjson", "2026/02/a.ndjson", "2026/02/b.txt", ".git/a.ndjson")
+		"2026/01/a.ndjson", "2026/02/a.ndjson", "2026/02/b.txt", ".git/a.ndjson", ".git/old/a.ndjson")
 	for pattern, want := range map[string]string{
 		"":                  "a.ndjson a.ndjson.gz b.ndjson c.txt",
 		"*.ndjson":          "a.ndjson b.ndjson",
@@ -40,6 +40,8 @@ func TestFindFiles(t *testing.T) {
 		"**/*.txt":          "2026/02/b.txt c.txt",
 		"2026/**/02/**/*.*": "02/a.ndjson 02/b.txt",
 		"*/*/*.txt":         "2026/02/b.txt",
+		"*/*/a.ndjson":      "2026/01/a.ndjson 2026/02/a.ndjson",
+		".*/*.ndjson":       ".git/a.ndjson",
 	} {
 		found, err := FindFiles(filepath.Join(root, filepath.FromSlash(pattern)))
 		if err != nil {
