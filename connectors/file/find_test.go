@@ -58,10 +58,30 @@ func TestFindFiles(t *testing.T) {
 		if got := strings.Join(full, " "); got != want {
 			t.Errorf("%q: got %q, want %q", pattern, got, want)
 		}
+		for _, name := range allBelow(t, found.Root) {
+			if is := slices.Contains(found.Names, name); found.Matches(name) != is {
+				t.Errorf("%q matches %q: %v", pattern, name, !is)
+			}
+		}
 		if found.Bytes != int64(len(found.Names)) {
 			t.Errorf("%q: %d bytes", pattern, found.Bytes)
 		}
 	}
+}
+
+// allBelow returns the paths of all files below a folder.
+func allBelow(t *testing.T, root string) (names []string) {
+	t.Helper()
+	err := fs.WalkDir(os.DirFS(root), ".", func(name string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			names = append(names, name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
 }
 
 // Before anything is read it is known that a file cannot be, or would be twice.
