@@ -40,11 +40,7 @@ func (s *Source) loadCheckpoint(last uint64) (err error) {
 	if !known {
 		return nil
 	}
-	next := uint64(p.Next)
-	if p.Last >= 0 {
-		// The position may lie among the parts of the message that comes next.
-		next = uint64(p.Last) + 1
-	}
+	next := nextAfter(p)
 	if next > last+1 {
 		return fmt.Errorf("nats stream %s: the checkpoint has read it up to sequence %d, and it ends at %d: "+
 			"it has lost its tail since", s.Stream, next-1, last)
@@ -54,6 +50,15 @@ func (s *Source) loadCheckpoint(last uint64) (err error) {
 		stored: time.Now().Add(clockSkew), // all messages before next were read, whenever they were stored
 	}
 	return nil
+}
+
+// nextAfter returns the sequence behind the last message of a position, which
+// may lie among the parts of the message that comes next.
+func nextAfter(p pipeline.Position) uint64 {
+	if p.Last >= 0 {
+		return uint64(p.Last) + 1
+	}
+	return uint64(p.Next)
 }
 
 // useCheckpoint has the next lane begin where the checkpoint says, unless a
