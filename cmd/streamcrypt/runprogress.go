@@ -43,5 +43,5 @@ func (p *program) startEvents(r *route.Route) (stop, wait func()) {
 	}
 	names := p.voice.names.Load()
 	events := progress.StartEvents(out, names.route, names.instance, func() progress.State { return readProgress(r) })
-	return events.Stop, events.Wait
+	return events.StopAsking, events.AwaitReader
 }

@@ -136,7 +136,7 @@ func (c *Checkpoint) noteChange(change func(*content)) error {
 	}
 	change(&c.now)
 	if c.late {
-		return c.flush()
+		return c.flushLocked()
 	}
 	if !c.dirty {
 		c.dirty = true
@@ -153,12 +153,12 @@ func (c *Checkpoint) flushChanges() error {
 	if c.err != nil || !c.dirty {
 		return c.err
 	}
-	return c.flush()
+	return c.flushLocked()
 }
 
-// flush is flushChanges under the lock. An output that was not synced may have
-// lost bytes for good, whatever the cause.
-func (c *Checkpoint) flush() error {
+// flushLocked is flushChanges under the lock. An output that was not synced may
+// have lost bytes for good, for any cause.
+func (c *Checkpoint) flushLocked() error {
 	c.timer.Stop()
 	for _, sync := range c.outputs {
 		c.err = errors.Join(c.err, sync())

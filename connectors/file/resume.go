@@ -27,8 +27,8 @@ func (s *Sink) growingPath(at *outputMark) string {
 
 // resumeFile opens the output at the length in the checkpoint. The first run
 // notes that length before it touches the output, so that a run which is killed
-// here can start again. Changes that are late, as after a full disk, come before
-// the output that they describe is changed further.
+// here can start again. Changes that are late, as after a full disk, are made
+// durable before the output that they describe is changed further.
 func (s *Sink) resumeFile(ctx context.Context, w *writer, from pipeline.Lane, there bool) error {
 	ck := s.opts.Checkpoint
 	if err := ck.flushChanges(); err != nil {
@@ -73,7 +73,7 @@ func (s *Sink) resumeFile(ctx context.Context, w *writer, from pipeline.Lane, th
 	return nil
 }
 
-// noteGaps compares where a lane begins with what the output has.
+// noteGaps compares the start of a lane with the positions of the output.
 func (s *Sink) noteGaps(written map[string]int64, from pipeline.Lane) {
 	if from == nil || s.opts.NoteGap == nil {
 		return

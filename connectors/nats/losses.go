@@ -184,7 +184,7 @@ func (s *Source) passDeleted(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
 	if nothing, err := s.holdsNothing(ctx, max(from, 1)); err != nil || !nothing {
-		return nil //nolint:nilerr // the next run names them again
+		return nil // the next run names them again
 	}
 	return s.checkpoint.SavePositions([]pipeline.Position{
 		{Place: s.Stream, Next: int64(s.last) + 1, Last: -1, State: p.State},

@@ -32,8 +32,9 @@ type Events struct {
 }
 
 // StartEvents begins to write events to w, one now and then, in goroutines that
-// Stop and Wait end. An event is left out while the one before it waits for its
-// reader, and so is a line that cannot be written: the ending tells.
+// StopAsking and AwaitReader end. An event is left out while the one before it
+// waits for its reader, and so is a line that cannot be written: the ending
+// tells.
 func StartEvents(w io.Writer, routeName, instance string, read func() State) *Events {
 	v := &Events{
 		reporter: &Reporter{stop: make(chan struct{}), done: make(chan struct{})},
@@ -69,11 +70,13 @@ func StartEvents(w io.Writer, routeName, instance string, read func() State) *Ev
 	return v
 }
 
-// Stop returns when no more is asked or begun. It does not wait for a reader.
-func (v *Events) Stop() { v.reporter.Stop() }
+// StopAsking returns when no more is asked or begun. It does not wait for a
+// reader.
+func (v *Events) StopAsking() { v.reporter.Stop() }
 
-// Wait returns when the last event has been written. It comes after Stop.
-func (v *Events) Wait() { <-v.written }
+// AwaitReader returns when the last event has been written. It comes after
+// StopAsking.
+func (v *Events) AwaitReader() { <-v.written }
 
 // unit names the unit of Done and Total.
 func (s *State) unit() string {

@@ -35,8 +35,8 @@ func TestEvents(t *testing.T) {
 			time.Sleep(logEvery)
 		}
 		synctest.Wait()
-		r.Stop()
-		r.Wait()
+		r.StopAsking()
+		r.AwaitReader()
 		text := b.take()
 		lines := strings.Split(strings.TrimSpace(text), "\n")
 		if len(lines) != 6 {
@@ -72,9 +72,9 @@ func TestEventsWithoutReader(t *testing.T) {
 		r := StartEvents(to, "encrypt-orders", "host/1", func() State { return State{Done: 1} })
 		time.Sleep(5 * logEvery)
 		synctest.Wait()
-		r.Stop()
+		r.StopAsking()
 		go func() {
-			r.Wait()
+			r.AwaitReader()
 			_ = to.Close()
 		}()
 		text, err := io.ReadAll(from)
