@@ -33,13 +33,15 @@ func readProgress(r *route.Route) progress.State {
 }
 
 // startEvents begins to print the progress of a route for another program, if
-// --json asks for it, and returns the function that ends it.
-func (p *program) startEvents(r *route.Route) (stop func()) {
+// --json asks for it. stop ends that, and wait returns when the last event has
+// its reader.
+func (p *program) startEvents(r *route.Route) (stop, wait func()) {
 	var out io.Writer
 	p.ending.setFields(func(e *ending) { out = e.json })
 	if out == nil {
-		return func() {}
+		return func() {}, func() {}
 	}
 	names := p.voice.names.Load()
-	return progress.StartEvents(out, names.route, names.instance, func() progress.State { return readProgress(r) }).Stop
+	events := progress.StartEvents(out, names.route, names.instance, func() progress.State { return readProgress(r) })
+	return events.StopAsking, events.AwaitReader
 }

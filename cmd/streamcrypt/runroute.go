@@ -110,9 +110,10 @@ func (p *program) carryRoute(
 ) (err error) {
 	p.lockMemory(r)
 	started := time.Now()
+	stopEvents, waitEvents := p.startEvents(r)
 	reporter := func() *progress.Reporter {
 		defer p.reloadKeys(r, came)()
-		reporter, stopEvents := p.watchRoute(r, p.mode), p.startEvents(r)
+		reporter := p.watchRoute(r, p.mode)
 		err = run(r, p.ctx)
 		stopEvents()
 		return reporter
@@ -120,6 +121,7 @@ func (p *program) carryRoute(
 	reporter.Stop()
 	stopped := err == nil && p.ctx.Err() != nil && !r.About().HasEnd
 	err = errors.Join(err, r.Close()) // an output that is not complete is removed before anything is said
+	waitEvents()                      // nobody may be reading them, and the route is closed in any case
 	ended := describeRun(r, started, err == nil)
 	ended.Stopped = stopped
 	p.ending.setFields(func(e *ending) { e.run = ended })

@@ -38,9 +38,10 @@ type Checkpoint struct {
 	now     content
 	resumed bool
 	dirty   bool
+	late    bool                    // the last flush failed, and the next change tries again
 	outputs map[string]func() error // by file: sync an output that is open
 	timer   *time.Timer
-	err     error // of a flush in the background; returned from then on
+	err     error // of a flush that cannot be made good; returned from then on
 }
 
 // Owner is the route that a checkpoint belongs to. It holds no secrets.
@@ -125,7 +126,8 @@ func (c *Checkpoint) Resumed() bool { return c.resumed }
 func (c *Checkpoint) Close() error { return c.flushChanges() }
 
 // noteChange changes the content in memory. The change is durable after
-// commitEvery, or after flushChanges.
+// commitEvery, or after flushChanges; at once if changes from before are late.
+// It is noted also if that fails.
 func (c *Checkpoint) noteChange(change func(*content)) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -133,33 +135,47 @@ func (c *Checkpoint) noteChange(change func(*content)) error {
 		return c.err
 	}
 	change(&c.now)
+	if c.late {
+		return c.flushLocked()
+	}
 	if !c.dirty {
 		c.dirty = true
-		c.timer = time.AfterFunc(commitEvery, func() { _ = c.flushChanges() }) // kept in c.err
+		c.timer = time.AfterFunc(commitEvery, func() { _ = c.flushChanges() }) // the next change tries again
 	}
 	return nil
 }
 
 // flushChanges makes all noted changes durable: first the output, then the
-// checkpoint that describes it.
+// checkpoint that describes it. An error that may pass leaves them noted.
 func (c *Checkpoint) flushChanges() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil || !c.dirty {
 		return c.err
 	}
+	return c.flushLocked()
+}
+
+// flushLocked is flushChanges under the lock. An output that was not synced may
+// have lost bytes for good, for any cause.
+func (c *Checkpoint) flushLocked() error {
 	c.timer.Stop()
-	c.dirty = false
 	for _, sync := range c.outputs {
 		c.err = errors.Join(c.err, sync())
 	}
-	if c.err == nil {
-		c.err = c.replaceFile()
+	err := c.err
+	if err == nil {
+		err = c.replaceFile()
 	}
-	if c.err != nil {
-		c.err = fmt.Errorf("checkpoint %s: %w", c.path, c.err)
+	if err == nil {
+		c.dirty, c.late = false, false
+		return nil
 	}
-	return c.err
+	err = fmt.Errorf("checkpoint %s: %w", c.path, err)
+	if c.late = true; c.err != nil || !mayPass(err) {
+		c.err = err
+	}
+	return err
 }
 
 func (c *Checkpoint) replaceFile() error {

@@ -22,6 +22,8 @@ type Found struct {
 	// LeftOut is how many files were passed over: hidden ones, and outputs that
 	// are not complete.
 	LeftOut int
+
+	parts []string // of the pattern below Root
 }
 
 // IsPattern tells whether a path has wildcards. A question mark alone is none:
@@ -35,7 +37,7 @@ func IsPattern(path string) bool { return strings.ContainsAny(path, "*[") }
 // pattern without files is an error.
 func FindFiles(pattern string) (*Found, error) {
 	root, parts := splitPattern(pattern)
-	f := finder{Found: Found{Root: root}, seen: map[string]bool{}}
+	f := finder{Found: Found{Root: root, parts: parts}, seen: map[string]bool{}}
 	if err := f.walk("", parts); err != nil {
 		return nil, err
 	}
@@ -95,7 +97,7 @@ func (f *finder) walk(folder string, parts []string) error {
 	for _, e := range entries {
 		name := path.Join(folder, e.Name())
 		if deep {
-			if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+			if e.IsDir() && !isHidden(e.Name(), parts[0]) {
 				if err := f.walk(name, parts); err != nil {
 					return err
 				}
@@ -119,21 +121,44 @@ func (f *finder) take(name string, e fs.DirEntry, parts []string) error {
 		return nil
 	}
 	info, err := os.Stat(filepath.Join(f.Root, filepath.FromSlash(name)))
+	hidden := isHidden(e.Name(), parts[0])
 	switch {
 	case err != nil:
 		return err
-	case len(parts) > 1 && info.IsDir():
+	case len(parts) > 1 && info.IsDir() && !hidden:
 		return f.walk(name, parts[1:])
 	case len(parts) > 1 || info.IsDir() || f.seen[name]:
 		return nil
-	case strings.HasPrefix(e.Name(), ".") && !strings.HasPrefix(parts[0], "."),
-		strings.HasSuffix(e.Name(), PartialName("")):
+	case hidden, strings.HasSuffix(e.Name(), PartialName("")):
 		f.LeftOut++
 		return nil
 	}
 	f.seen[name] = true
 	f.Names, f.Bytes = append(f.Names, name), f.Bytes+info.Size()
 	return nil
+}
+
+// isHidden tells whether a part of a pattern passes over a name.
+func isHidden(name, part string) bool {
+	return strings.HasPrefix(name, ".") && !strings.HasPrefix(part, ".")
+}
+
+// Matches tells whether the pattern stands for a file with this path below
+// Root, whether that exists or not.
+func (f *Found) Matches(name string) bool { return matchParts(f.parts, strings.Split(name, "/")) }
+
+func matchParts(parts, names []string) bool {
+	if parts[0] == "**" {
+		return matchParts(parts[1:], names) ||
+			len(names) > 1 && !isHidden(names[0], parts[0]) && matchParts(parts, names[1:])
+	}
+	if match, err := path.Match(parts[0], names[0]); err != nil || !match || isHidden(names[0], parts[0]) {
+		return false
+	}
+	if len(parts) == 1 || len(names) == 1 {
+		return len(parts) == len(names) && !strings.HasSuffix(names[0], PartialName(""))
+	}
+	return matchParts(parts[1:], names[1:])
 }
 
 // errTwice says that a file would be read twice.

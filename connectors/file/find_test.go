@@ -26,7 +26,7 @@ func makeFiles(t *testing.T, names ...string) (root string) {
 
 func TestFindFiles(t *testing.T) {
 	root := makeFiles(t, "b.ndjson", "a.ndjson", "a.ndjson.gz", "c.txt", ".hidden.ndjson", "d.ndjson.partial",
-		"2026/01/a.ndjson", "2026/02/a.ndjson", "2026/02/b.txt", ".git/a.ndjson")
+		"2026/01/a.ndjson", "2026/02/a.ndjson", "2026/02/b.txt", ".git/a.ndjson", ".git/old/a.ndjson")
 	for pattern, want := range map[string]string{
 		"":                  "a.ndjson a.ndjson.gz b.ndjson c.txt",
 		"*.ndjson":          "a.ndjson b.ndjson",
@@ -40,6 +40,8 @@ func TestFindFiles(t *testing.T) {
 		"**/*.txt":          "2026/02/b.txt c.txt",
 		"2026/**/02/**/*.*": "02/a.ndjson 02/b.txt",
 		"*/*/*.txt":         "2026/02/b.txt",
+		"*/*/a.ndjson":      "2026/01/a.ndjson 2026/02/a.ndjson",
+		".*/*.ndjson":       ".git/a.ndjson",
 	} {
 		found, err := FindFiles(filepath.Join(root, filepath.FromSlash(pattern)))
 		if err != nil {
@@ -56,10 +58,30 @@ func TestFindFiles(t *testing.T) {
 		if got := strings.Join(full, " "); got != want {
 			t.Errorf("%q: got %q, want %q", pattern, got, want)
 		}
+		for _, name := range allBelow(t, found.Root) {
+			if is := slices.Contains(found.Names, name); found.Matches(name) != is {
+				t.Errorf("%q matches %q: %v", pattern, name, !is)
+			}
+		}
 		if found.Bytes != int64(len(found.Names)) {
 			t.Errorf("%q: %d bytes", pattern, found.Bytes)
 		}
 	}
+}
+
+// allBelow returns the paths of all files below a folder.
+func allBelow(t *testing.T, root string) (names []string) {
+	t.Helper()
+	err := fs.WalkDir(os.DirFS(root), ".", func(name string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			names = append(names, name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
 }
 
 // Before anything is read it is known that a file cannot be, or would be twice.

@@ -47,15 +47,16 @@ func NewFolder(o FolderOptions) (*Folder, error) {
 	}
 	if ck := o.Each.Checkpoint; ck != nil {
 		if gone := ck.listOpen(o.Found.Names); len(gone) > 0 {
-			return nil, fmt.Errorf("%s: it is gone, and the checkpoint says that it was not read to its end",
+			return nil, fmt.Errorf("%s: it is gone, and the checkpoint says that it was not read to its end, "+
+				"or its output is not complete",
 				o.Found.PathOf(gone[0]))
 		}
 	}
 	return f, nil
 }
 
-// listOpen returns the files that were begun, not read to their end, and are
-// not among names.
+// listOpen returns the files that were begun, are not done, and are not among
+// names.
 func (c *Checkpoint) listOpen(names []string) (open []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -97,8 +98,10 @@ func (f *Folder) Serve(ctx context.Context, serve func(context.Context, pipeline
 		wait.Go(func() {
 			for s := take(); s != nil; s = take() {
 				err := s.Serve(ctx, func(ctx context.Context, l pipeline.Lane) error {
-					err := serve(ctx, l)
-					return errors.Join(err, s.noteDone(l))
+					if err := serve(ctx, l); err != nil {
+						return err // its output may lack its end, or its name
+					}
+					return s.noteDone(l)
 				})
 				note(err)
 			}

@@ -290,6 +290,45 @@ func TestFolderGone(t *testing.T) {
 	}
 }
 
+// A file whose output could not get its name is not done: if it is gone then,
+// it is refused by its name.
+func TestFolderGoneWithoutOutput(t *testing.T) {
+	root, want := fillFolder(t)
+	d := newMemDisk()
+	r := &folderRun{root: root, each: true, form: format.NDJSON, ck: true}
+	r.disk = &namelessDisk{d, r.outputOf("a.ndjson")}
+	if err := r.run(t); !errors.Is(err, errFull) {
+		t.Fatalf("got %v", err)
+	}
+	r.disk = d
+	input := filepath.Join(root, "a.ndjson")
+	text := load(t, input)
+	if err := os.Remove(input); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.run(t); err == nil || !strings.Contains(err.Error(), "a.ndjson: it is gone") {
+		t.Fatalf("got %v", err)
+	}
+	store(t, input, text)
+	if err := r.run(t); err != nil {
+		t.Fatal(err)
+	}
+	r.requireFolder(t, d, want)
+}
+
+// namelessDisk gives no file a certain name.
+type namelessDisk struct {
+	*memDisk
+	name string
+}
+
+func (d *namelessDisk) link(from, to string) error {
+	if to == d.name {
+		return errFull
+	}
+	return d.memDisk.link(from, to)
+}
+
 // A file that cannot be read keeps no other from being read to its end.
 func TestFolderBadFile(t *testing.T) {
 	root, want := fillFolder(t)

@@ -2,7 +2,9 @@ package file
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/streamcrypt/streamcrypt/connectors/format"
@@ -42,6 +44,47 @@ func TestThroughSeq(t *testing.T) {
 	}
 	if !bytes.Equal(load(t, dir+"/c.ndjson"), lines) {
 		t.Fatal("the bytes differ")
+	}
+}
+
+// TestLastLineGoesOn: the last line of a file of lines came without its line
+// feed, and the file has grown. The line feed may follow it, and nothing else.
+func TestLastLineGoesOn(t *testing.T) {
+	for _, ext := range extensions {
+		for _, c := range []struct{ more, want string }{
+			{"", "a\nb\n"}, {"\n", "a\nb\n"}, {"\nd\n", "a\nb\nd\n"}, {"\n\nd", "a\nb\n\nd\n"},
+			{"c\nd\n", ""}, {"\r\n", ""},
+		} {
+			in, open := temp(t, "in"+ext), opener(t)
+			to := sinkOptions(temp(t, "out"), format.Lines)
+			run := func(text string) error {
+				content := []byte(text)
+				if ext != "" {
+					content = packedLines(t, ext, text)
+				}
+				store(t, in, content)
+				from := sourceOptions(in, format.Lines)
+				from.Checkpoint = open()
+				to.Checkpoint = from.Checkpoint
+				return errors.Join(copyFile(t, from, to), from.Checkpoint.Close())
+			}
+			if err := run("a\nb"); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // it stays refused, or has nothing more to do
+				err := run("a\nb" + c.more)
+				if c.want == "" && (!errors.Is(err, format.ErrMalformed) || !strings.Contains(err.Error(), "in"+ext+":2: ")) {
+					t.Errorf("%q: got %v", c.more, err)
+				}
+				if c.want != "" && err != nil {
+					t.Errorf("%q: %v", c.more, err)
+				}
+			}
+			want := cmp.Or(c.want, "a\nb\n")
+			if got := string(load(t, to.Path)); got != want {
+				t.Errorf("%q: the output is %q, want %q", c.more, got, want)
+			}
+		}
 	}
 }
 

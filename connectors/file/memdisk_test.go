@@ -180,6 +180,8 @@ type memHandle struct {
 	d   *memDisk
 	f   *memFile
 	off int
+
+	closed bool
 }
 
 func (h *memHandle) Read(p []byte) (int, error) {
@@ -231,6 +233,9 @@ func (h *memHandle) Truncate(size int64) error {
 func (h *memHandle) Sync() error {
 	h.d.mu.Lock()
 	defer h.d.mu.Unlock()
+	if h.closed {
+		return fs.ErrClosed
+	}
 	if err := h.d.step(); err != nil {
 		return err
 	}
@@ -238,4 +243,9 @@ func (h *memHandle) Sync() error {
 	return nil
 }
 
-func (h *memHandle) Close() error { return nil }
+func (h *memHandle) Close() error {
+	h.d.mu.Lock()
+	defer h.d.mu.Unlock()
+	h.closed = true
+	return nil
+}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -15,12 +16,15 @@ import (
 // somebody frees space, grants a right, mounts a folder.
 var passing = []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, fs.ErrPermission, fs.ErrNotExist}
 
+// mayPass tells whether the cause of an error is one of them.
+func mayPass(err error) bool {
+	return slices.ContainsFunc(passing, func(cause error) bool { return errors.Is(err, cause) })
+}
+
 // markPassing marks an error for the pipeline if its cause may pass.
 func markPassing(err error) error {
-	for _, cause := range passing {
-		if errors.Is(err, cause) {
-			return pipeline.Passing(err)
-		}
+	if mayPass(err) {
+		return pipeline.Passing(err)
 	}
 	return err
 }
@@ -47,7 +51,7 @@ func (s *Sink) openOutput(ctx context.Context, from pipeline.Lane) (*writer, err
 	case !regular:
 		err = s.openStream(w)
 	case ck != nil:
-		err = s.resumeFile(ctx, w, there)
+		err = s.resumeFile(ctx, w, from, there)
 	case there && goOn:
 		err = s.openToAppend(ctx, w)
 	case own != nil && own.source.opts.Checkpoint == nil && !goOn:

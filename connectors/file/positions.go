@@ -12,14 +12,14 @@ func (c *Checkpoint) LoadPosition(place string) (pipeline.Position, bool) { retu
 // SavePositions notes positions and returns when they are durable, and before
 // them the output that they belong to. It is for a Source of another package,
 // which acknowledges messages after it. Positions that a Sink has noted already
-// cost nothing.
+// cost nothing. An error that may pass is marked for the pipeline.
 func (c *Checkpoint) SavePositions(places []pipeline.Position) error {
 	if !c.holdsAll(places) {
 		if err := c.noteChange(func(r *content) { r.setPlaces(places) }); err != nil {
-			return err
+			return markPassing(err)
 		}
 	}
-	return c.flushChanges()
+	return markPassing(c.flushChanges())
 }
 
 // holdsAll tells whether the positions are those that are noted.

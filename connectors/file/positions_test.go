@@ -2,6 +2,7 @@ package file
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -102,4 +103,44 @@ func TestPositionNeverGoesBack(t *testing.T) {
 	if len(got) != len(all) {
 		t.Errorf("the output has %d messages, want %d", len(got), len(all))
 	}
+}
+
+// TestGapIsNoted: a source that begins further on than the output has come, as
+// when another member of its group has read on, is named; others are not.
+func TestGapIsNoted(t *testing.T) {
+	o := sinkOptions(temp(t, "out"), format.NDJSON)
+	ck, err := OpenCheckpoint(temp(t, "ck"), Owner{From: "a", To: "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got string
+	o.Checkpoint, o.Ordered = ck, true
+	o.NoteGap = func(place string, reached, begins int64) { got += fmt.Sprintf("%s: %d, %d", place, reached, begins) }
+	for _, c := range []struct {
+		begins, next int64
+		gap          string
+	}{{0, 10, ""}, {10, 12, ""}, {8, 12, ""}, {20, 30, "p: 12, 20"}, {30, 31, ""}} {
+		got = ""
+		w, err := newSink(t, o).Open(t.Context(), startedLane{begins: c.begins})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = w.Write(t.Context(), nil, &pipeline.Progress{Places: []pipeline.Position{{Place: "p", Next: c.next, Last: -1}}})
+		if err := errors.Join(err, w.Close(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		if got != c.gap {
+			t.Errorf("begins at %d: noted %q, want %q", c.begins, got, c.gap)
+		}
+	}
+}
+
+// startedLane is a lane that begins somewhere.
+type startedLane struct {
+	pipeline.Lane
+	begins int64
+}
+
+func (l startedLane) Start() []pipeline.Position {
+	return []pipeline.Position{{Place: "p", Next: l.begins, Last: -1}, {Place: "new", Next: 99, Last: -1}}
 }

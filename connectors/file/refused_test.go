@@ -61,6 +61,7 @@ type smallDisk struct {
 	mu   sync.Mutex
 	room int
 	part bool // it takes the first bytes of a larger write
+	temp bool // checkpoints are written with the same room
 }
 
 // setRoom has writes of more than room bytes fail; 0: none does.
@@ -75,10 +76,25 @@ func (d *smallDisk) open(path string, flag int) (handle, error) {
 	return smallHandle{h, d}, err
 }
 
+func (d *smallDisk) openUnnamed(dir string) (unnamed, error) {
+	h, err := d.memDisk.openUnnamed(dir)
+	if err != nil || !d.temp {
+		return h, err
+	}
+	return smallUnnamed{smallHandle{h, d}, h}, nil
+}
+
 type smallHandle struct {
 	handle
 	disk *smallDisk
 }
+
+type smallUnnamed struct {
+	smallHandle
+	file unnamed
+}
+
+func (h smallUnnamed) linkTo(path string) error { return h.file.linkTo(path) }
 
 func (h smallHandle) Write(p []byte) (int, error) {
 	h.disk.mu.Lock()
@@ -171,6 +187,89 @@ func TestFullDiskPasses(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestFullDiskUnderCheckpoint fills the disk of the checkpoint, while the output
+// has room. All messages follow when there is room again, each of them once.
+func TestFullDiskUnderCheckpoint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &smallDisk{memDisk: newMemDisk(), temp: true}
+		s, ck := sinkOnDisk(t, d)
+		d.setRoom(100)
+		msgs := pipelinetest.Messages(formattest.Carries, 0, 6, 4)
+		from := pipelinetest.NewSource([]string{"orders/0"})
+		from.Live = true
+		from.Put("orders/0", msgs...)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			ended <- pipeline.Run(ctx, pipeline.Options{
+				Source: from, Sink: s, NewTransform: pipelinetest.Identity, Log: quiet,
+			})
+		}()
+		time.Sleep(5 * time.Second)
+		d.setRoom(0)
+		time.Sleep(5 * time.Second)
+		cancel()
+		if err := errors.Join(<-ended, ck.Close()); err != nil {
+			t.Errorf("ended with %v", err)
+		}
+		requireOnDisk(t, d, msgs)
+	})
+}
+
+// TestFullDiskBehindPositions fills the disk of the checkpoint when the output
+// has messages. The lane that failed ends, and the next one goes on.
+func TestFullDiskBehindPositions(t *testing.T) {
+	d := &smallDisk{memDisk: newMemDisk(), temp: true}
+	s, ck := sinkOnDisk(t, d)
+	msgs := formattest.Messages(6)
+	for i := range msgs {
+		msgs[i].Origin = pipeline.Origin{Place: "orders/0", Offset: int64(i)}
+	}
+	for _, part := range []struct{ from, to, room int }{{0, 2, 0}, {2, 4, 100}, {2, 4, 100}, {2, 6, 0}} {
+		d.setRoom(part.room)
+		w, err := s.Open(t.Context(), nil)
+		if err == nil {
+			err = errors.Join(w.Write(t.Context(), msgs[part.from:part.to], &pipeline.Progress{
+				Messages: part.to - part.from, Places: []pipeline.Position{{Place: "orders/0", Next: int64(part.to), Last: -1}},
+			}), w.Close(t.Context()))
+		}
+		if full := errors.Is(err, errFull) && pipeline.MayPass(err); full != (part.room > 0) || !full && err != nil {
+			t.Fatalf("%+v: got %v", part, err)
+		}
+	}
+	if err := ck.Close(); err != nil {
+		t.Fatal(err)
+	}
+	requireOnDisk(t, d, msgs)
+}
+
+// sinkOnDisk returns a sink with a checkpoint on a disk.
+func sinkOnDisk(t *testing.T, d *smallDisk) (*Sink, *Checkpoint) {
+	t.Helper()
+	ck, err := loadCheckpoint(d, "ck", Owner{From: "a", To: "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := sinkOptions("out", format.NDJSON)
+	o.Checkpoint, o.Ordered = ck, true
+	s := newSink(t, o)
+	s.disk = d
+	return s, ck
+}
+
+// requireOnDisk compares the output and its checkpoint with messages.
+func requireOnDisk(t *testing.T, d *smallDisk, msgs []pipeline.Message) {
+	t.Helper()
+	formattest.RequireEqual(t, msgs, readBack(t, store(t, temp(t, "out"), d.names["out"].now), format.NDJSON))
+	ck, err := loadCheckpoint(d, "ck", Owner{From: "a", To: "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at, _ := ck.positionOf("orders/0"); at.Next != int64(len(msgs)) {
+		t.Errorf("the checkpoint is at %d", at.Next)
 	}
 }
 

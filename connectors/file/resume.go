@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // PartialName returns the name of an output with a checkpoint until it is
@@ -26,9 +27,13 @@ func (s *Sink) growingPath(at *outputMark) string {
 
 // resumeFile opens the output at the length in the checkpoint. The first run
 // notes that length before it touches the output, so that a run which is killed
-// here can start again.
-func (s *Sink) resumeFile(ctx context.Context, w *writer, there bool) error {
+// here can start again. Changes that are late, as after a full disk, are made
+// durable before the output that they describe is changed further.
+func (s *Sink) resumeFile(ctx context.Context, w *writer, from pipeline.Lane, there bool) error {
 	ck := s.opts.Checkpoint
+	if err := ck.flushChanges(); err != nil {
+		return err
+	}
 	at := ck.lastOutput(s.opts.From)
 	switch {
 	case at == nil:
@@ -38,6 +43,7 @@ func (s *Sink) resumeFile(ctx context.Context, w *writer, there bool) error {
 		at = ck.lastOutput(s.opts.From)
 	case s.opts.Ordered && w.lane == nil:
 		w.written = ck.nextOffsets()
+		s.noteGaps(w.written, from)
 	}
 	if at != nil && !at.Partial && s.opts.Partial {
 		if err := s.finishName(); err != nil { // a run was killed before it could
@@ -65,6 +71,18 @@ func (s *Sink) resumeFile(ctx context.Context, w *writer, there bool) error {
 	}
 	ck.setOutput(s.opts.From, w.out.sync)
 	return nil
+}
+
+// noteGaps compares the start of a lane with the positions of the output.
+func (s *Sink) noteGaps(written map[string]int64, from pipeline.Lane) {
+	if from == nil || s.opts.NoteGap == nil {
+		return
+	}
+	for _, p := range from.Start() {
+		if reached, known := written[p.Place]; known && p.Next > reached {
+			s.opts.NoteGap(p.Place, reached, p.Next)
+		}
+	}
 }
 
 // openEnded opens an output that has its end already. It is not touched unless

@@ -56,6 +56,10 @@ type SinkOptions struct {
 	// also after a restart. Messages below a position in the Checkpoint are
 	// then dropped, since the output has them already.
 	Ordered bool
+	// NoteGap, if set, is called for a place that an Ordered source begins
+	// further on than the Checkpoint: messages between, if there are any, are
+	// not in the output. Another member of the source's group may have them.
+	NoteGap func(place string, reached, begins int64)
 	// MaxRecord is the most bytes of one record, format.DefaultMaxRecord if 0.
 	MaxRecord int
 	// MaxHeaders is the most headers of one message, format.DefaultMaxHeaders

@@ -92,6 +92,11 @@ func NewSource(o SourceOptions) (*Source, error) {
 	}
 	s := &Source{opts: o, layout: layout}
 	s.total.Store(-1)
+	if o.Checkpoint != nil && o.Compression == members.None { // elsewhere a mark counts in the content
+		if from := o.Checkpoint.lastInput(o.Place); from != nil {
+			s.read.Store(from.Byte) // the part from before is no progress of this run
+		}
+	}
 	return s, nil
 }
 

@@ -129,3 +129,20 @@ func TestReadAllocates(t *testing.T) {
 		}
 	}
 }
+
+// TestProgressOfResumed: the part that an earlier run has read is no progress of
+// this one.
+func TestProgressOfResumed(t *testing.T) {
+	in, open := store(t, temp(t, "in"), []byte(lineOne+lineTwo)), opener(t)
+	from := sourceOptions(in, format.NDJSON)
+	from.Checkpoint = open()
+	to := sinkOptions(temp(t, "out"), format.NDJSON)
+	to.Checkpoint = from.Checkpoint
+	if err := errors.Join(copyFile(t, from, to), from.Checkpoint.Close()); err != nil {
+		t.Fatal(err)
+	}
+	from.Checkpoint = open()
+	if read, _ := newSource(t, from).Progress(); read != int64(len(lineOne+lineTwo)) {
+		t.Errorf("begins at %d bytes", read)
+	}
+}

@@ -203,17 +203,16 @@ func (w *writer) dropRest() error {
 }
 
 func (w *writer) endOutput(ctx context.Context, complete bool) error {
-	switch err := w.dropRest(); {
-	case errors.Is(err, errNoCut):
+	err := w.dropRest()
+	if errors.Is(err, errNoCut) {
 		return nil // without an end record the output does not claim to be complete
-	case err != nil:
-		return err
 	}
 	if ck := w.sink.opts.Checkpoint; ck != nil {
-		if err := ck.flushChanges(); err != nil {
-			return err
-		}
-		ck.setOutput(w.sink.opts.From, nil)
+		err = errors.Join(err, ck.flushChanges())
+		ck.setOutput(w.sink.opts.From, nil) // it is synced by now, and closed next
+	}
+	if err != nil {
+		return err
 	}
 	if !complete || w.ended {
 		return nil

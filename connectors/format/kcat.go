@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -33,6 +34,11 @@ type kcatDecoder struct {
 // replaced is U+FFFD.
 var replaced = []byte("\uFFFD")
 
+func holdsReplaced(m *pipeline.Message) bool {
+	return bytes.Contains(m.Value, replaced) || bytes.Contains(m.Key, replaced) ||
+		slices.ContainsFunc(m.Headers, func(h pipeline.Header) bool { return bytes.Contains(h.Value, replaced) })
+}
+
 func (d *kcatDecoder) decodeInto(_ context.Context, record []byte, b *Batch) (bool, error) {
 	line, err := d.takeLine(record)
 	if err != nil || len(bytes.TrimSpace(line)) == 0 {
@@ -41,7 +47,7 @@ func (d *kcatDecoder) decodeInto(_ context.Context, record []byte, b *Batch) (bo
 	m := b.addMessage()
 	p := kcatParser{lineParser{b: line, batch: b, max: d.headers, anyBytes: true}}
 	if err = p.parseMessage(m); err == nil {
-		if d.noteReplaced != nil && (bytes.Contains(m.Value, replaced) || bytes.Contains(m.Key, replaced)) {
+		if d.noteReplaced != nil && holdsReplaced(m) {
 			d.noteReplaced()
 		}
 		return true, nil

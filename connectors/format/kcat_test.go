@@ -77,6 +77,10 @@ func TestKcatReplaced(t *testing.T) {
 		if _, err := decodeKcat(t, kcatHead+`"key":null,"payload":`+text+"}\n", &noted); err != nil || noted != 1 {
 			t.Errorf("%s: noted %d, %v", text, noted, err)
 		}
+		header := kcatHead + `"headers":["h",` + text + `],"key":null,"payload":"v"}` + "\n"
+		if _, err := decodeKcat(t, header, &noted); err != nil || noted != 2 {
+			t.Errorf("%s: noted %d, %v", header, noted, err)
+		}
 	}
 }
 

@@ -47,13 +47,50 @@ func (l limits) checkValue(m *pipeline.Message, valueSize int) error {
 }
 
 // valueDecoder reads lines as values. A last line that was cut off cannot be
-// told from a whole one.
+// told from a whole one. When the file has grown, its line feed may follow, and
+// nothing else: the line would have gone on behind the value that was read.
 type valueDecoder struct {
 	lineSplitter
-	key []string // the path of the record key in the JSON of a value; nil for none
+	key  []string // the path of the record key in the JSON of a value; nil for none
+	open bool     // the last line came without its line feed
+}
+
+// Next implements Decoder.
+func (d *valueDecoder) Next(b []byte, eof bool) (int, error) {
+	switch {
+	case !d.open || len(b) == 0:
+		return d.lineSplitter.Next(b, eof)
+	case b[0] != '\n':
+		return 0, fmt.Errorf("%w: the line had no line feed when it was read, and has gone on", ErrMalformed)
+	}
+	return 1, nil
+}
+
+// AppendState implements Resumable.
+func (d *valueDecoder) AppendState(dst []byte) []byte {
+	dst = d.lineSplitter.AppendState(dst)
+	if d.open {
+		dst = append(dst, openLine)
+	}
+	return dst
+}
+
+// openLine is the last byte of the state behind a line without its line feed.
+const openLine = 0xFF
+
+// Restore implements Resumable.
+func (d *valueDecoder) Restore(state []byte) error {
+	number := bytes.TrimSuffix(state, []byte{openLine}) // no number ends in this byte
+	d.open = len(number) < len(state)
+	return d.lineSplitter.Restore(number)
 }
 
 func (d *valueDecoder) decodeInto(_ context.Context, record []byte, b *Batch) (bool, error) {
+	if d.open { // it is the line feed that was missing
+		d.open = false
+		return false, nil
+	}
+	d.open = !d.piece && record[len(record)-1] != '\n'
 	line, err := d.takeLine(record)
 	if err != nil || line == nil {
 		return false, err

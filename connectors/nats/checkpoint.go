@@ -19,7 +19,8 @@ type Checkpoint interface {
 	// LoadPosition returns the position of a stream, if there is one.
 	LoadPosition(stream string) (pipeline.Position, bool)
 	// SavePositions returns when the positions are durable. Lanes of several
-	// streams may call it at the same time.
+	// streams may call it at the same time. An error that may pass is marked
+	// with pipeline.Passing.
 	SavePositions(positions []pipeline.Position) error
 }
 
@@ -39,11 +40,7 @@ func (s *Source) loadCheckpoint(last uint64) (err error) {
 	if !known {
 		return nil
 	}
-	next := uint64(p.Next)
-	if p.Last >= 0 {
-		// The position may lie among the parts of the message that comes next.
-		next = uint64(p.Last) + 1
-	}
+	next := nextAfter(p)
 	if next > last+1 {
 		return fmt.Errorf("nats stream %s: the checkpoint has read it up to sequence %d, and it ends at %d: "+
 			"it has lost its tail since", s.Stream, next-1, last)
@@ -53,6 +50,15 @@ func (s *Source) loadCheckpoint(last uint64) (err error) {
 		stored: time.Now().Add(clockSkew), // all messages before next were read, whenever they were stored
 	}
 	return nil
+}
+
+// nextAfter returns the sequence behind the last message of a position, which
+// may lie among the parts of the message that comes next.
+func nextAfter(p pipeline.Position) uint64 {
+	if p.Last >= 0 {
+		return uint64(p.Last) + 1
+	}
+	return uint64(p.Next)
 }
 
 // useCheckpoint has the next lane begin where the checkpoint says, unless a
@@ -70,8 +76,5 @@ func (s *Source) saveCheckpoint(done *pipeline.Progress) error {
 	if s.checkpoint == nil || len(done.Places) == 0 {
 		return nil
 	}
-	if err := s.checkpoint.SavePositions(done.Places); err != nil {
-		return pipeline.Passing(err)
-	}
-	return nil
+	return s.checkpoint.SavePositions(done.Places)
 }

@@ -2,6 +2,7 @@ package nats
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -166,5 +167,59 @@ func TestCheckpointAndDeletedMessages(t *testing.T) {
 	v.let <- nil
 	if lost, ok := errors.AsType[*DeletedError](<-v.done); !ok || lost.Deleted != 5 {
 		t.Errorf("got %+v, want 5 deleted", lost)
+	}
+}
+
+// TestDeletedMessagesCountOnce: a run that reports deleted messages has the next
+// one begin behind them, with the checkpoint or the lease, and with the Gate's
+// state. Messages that are there and were not committed, as those behind one
+// that is parked, stay in front of it.
+func TestDeletedMessagesCountOnce(t *testing.T) {
+	t.Parallel()
+	for _, consumer := range []string{"", "enc"} {
+		for _, kept := range []bool{true, false} {
+			if consumer == "" && !kept {
+				continue // such a run begins anew
+			}
+			for gone, left := range map[uint64]int{21: 0, 11: 8} { // purged up to, and not committed of the rest
+				t.Run(fmt.Sprintf("consumer %q, checkpoint %v, %d are left", consumer, kept, left), func(t *testing.T) {
+					t.Parallel()
+					b := startBroker(t, nil)
+					b.stream("ORDERS", nil)
+					b.fill("ORDERS", 20, 0)
+					k, c := newKept(), b.connect()
+					o := SourceOptions{Stream: "ORDERS", Consumer: consumer, UntilEnd: true, AckWait: time.Minute}
+					if kept {
+						o.OpenCheckpoint = k.open
+					}
+					v := serve(t, b.source(c, o))
+					v.read(20)
+					if err := v.commitUpTo(5, 5, "state"); err != nil {
+						t.Fatal(err)
+					}
+					v.leave(nil)
+					b.purgeUpTo("ORDERS", gone)
+					v = serve(t, b.source(c, o))
+					if values := v.rest(); len(values) > 0 {
+						if err := v.commitUpTo(len(values)-left, 20-int64(left), "state"); err != nil {
+							t.Fatal(err)
+						}
+					}
+					v.let <- nil
+					if lost, ok := errors.AsType[*DeletedError](<-v.done); !ok || lost.Deleted != int64(gone)-6 {
+						t.Errorf("got %+v, want %d deleted", lost, gone-6)
+					}
+					v = serve(t, b.source(c, o))
+					if start := v.lane.Start(); kept && (len(start) != 1 || string(start[0].State) != "state") {
+						t.Errorf("the lane begins at %+v", start)
+					}
+					same(t, v.rest(), want(20, 0)[20-left:])
+					v.let <- nil
+					if err := <-v.done; err != nil {
+						t.Errorf("the next run: %v", err)
+					}
+				})
+			}
+		}
 	}
 }

@@ -2,10 +2,13 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
 // losses are the messages of the source that its stream deleted before they
@@ -151,16 +154,39 @@ func (e *DeletedError) Error() string {
 
 // resultOfRun returns a *DeletedError if a run with an end is not complete. The
 // next run has lost nothing: it begins behind this one.
-func (s *Source) resultOfRun() error {
+func (s *Source) resultOfRun(ctx context.Context) error {
 	n := s.losses.count()
 	if n == 0 || !s.UntilEnd {
 		return s.checkGivenUp()
 	}
+	err := s.passDeleted(ctx)
 	if s.lease != nil {
 		if s.start.next <= s.last {
 			s.start.next, s.start.last = s.last+1, -1
 		}
 		s.storeStart()
 	}
-	return &DeletedError{Stream: s.Stream, Deleted: n}
+	return errors.Join(&DeletedError{Stream: s.Stream, Deleted: n}, err)
+}
+
+// passDeleted moves the checkpoint behind deleted messages at the end of the
+// run, unless something is left in front of that, such as a message that is
+// parked.
+func (s *Source) passDeleted(ctx context.Context) error {
+	if s.checkpoint == nil {
+		return nil
+	}
+	p, _ := s.checkpoint.LoadPosition(s.Stream)
+	from := nextAfter(p)
+	if from > s.last {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, endTimeout)
+	defer cancel()
+	if nothing, err := s.holdsNothing(ctx, max(from, 1)); err != nil || !nothing {
+		return nil // the next run names them again
+	}
+	return s.checkpoint.SavePositions([]pipeline.Position{
+		{Place: s.Stream, Next: int64(s.last) + 1, Last: -1, State: p.State},
+	})
 }

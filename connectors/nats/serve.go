@@ -55,7 +55,7 @@ func (s *Source) Serve(ctx context.Context, serve func(context.Context, pipeline
 		return err
 	})
 	if err == nil {
-		err = s.resultOfRun()
+		err = s.resultOfRun(ctx)
 	}
 	return err
 }

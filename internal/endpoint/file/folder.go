@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -127,24 +128,51 @@ func (f *folder) OpenSource(_ context.Context, s *endpoint.Session) (*endpoint.S
 	return in, nil
 }
 
-// checkWritten refuses a list of inputs that holds a file which the route
-// writes: the pattern has met the output of an earlier run.
+// checkWritten refuses a pattern that stands for a file which the route writes:
+// the next run would read that.
 func checkWritten(s *endpoint.Session, found *connector.Found) error {
-	written := map[string]bool{}
+	var written []string
 	if s.Checkpoint != "" {
-		written[endpoint.ResolvePath(s.Checkpoint)] = true
+		written = append(written, s.Checkpoint)
 	}
 	for _, end := range s.Written {
 		if path := end.Traits().Path; path != "" {
-			written[endpoint.ResolvePath(path)] = true
+			written = append(written, path)
 		}
 	}
-	for _, name := range found.Names {
-		if path := found.PathOf(name); written[endpoint.ResolvePath(path)] {
+	find := newInputFinder(found)
+	for _, path := range written {
+		if find.isInput(path) {
 			return hint.New(path+": it is an input, and this run writes it", "write elsewhere, or narrow the pattern")
 		}
 	}
 	return nil
+}
+
+// inputFinder tells which paths are those of inputs.
+type inputFinder struct {
+	found *connector.Found
+	root  string
+	names map[string]bool // by path without links
+}
+
+func newInputFinder(found *connector.Found) *inputFinder {
+	f := &inputFinder{found: found, root: endpoint.ResolvePath(found.Root), names: map[string]bool{}}
+	for _, name := range found.Names {
+		f.names[endpoint.ResolvePath(found.PathOf(name))] = true
+	}
+	return f
+}
+
+// isInput tells whether a path is that of an input, or will be one as soon as
+// it exists.
+func (f *inputFinder) isInput(path string) bool {
+	path = endpoint.ResolvePath(path)
+	if f.names[path] {
+		return true
+	}
+	name, err := filepath.Rel(f.root, path)
+	return err == nil && filepath.IsLocal(name) && f.found.Matches(filepath.ToSlash(name))
 }
 
 // maxLogged is how many files are named in the log.

@@ -1,10 +1,14 @@
 package file
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	connector "github.com/streamcrypt/streamcrypt/connectors/file"
 	"github.com/streamcrypt/streamcrypt/connectors/format"
+	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 )
 
 func TestOutputNames(t *testing.T) {
@@ -51,6 +55,57 @@ func TestFolderFormat(t *testing.T) {
 		}
 		if err != nil && !strings.Contains(err.Error(), "records of one format") {
 			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// TestOutputAmongInputs: a file that the route writes and that the pattern
+// stands for is refused before it exists, since the next run would read it.
+func TestOutputAmongInputs(t *testing.T) {
+	root := endpoint.ResolvePath(t.TempDir())
+	if err := os.WriteFile(filepath.Join(root, "a.ndjson"), []byte("{}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		from, each, one, checkpoint string
+		refused                     bool
+	}{
+		{"", "{name}.scx", "", "", true},
+		{"", "sealed/{name}.scx", "", "", false},
+		{"*.ndjson", "{name}.scx", "", "", false},
+		{"*.ndjson", "x-{name}.ndjson", "", "", true},
+		{"**/*.ndjson", "deep/{name}.ndjson", "", "", true},
+		{"**/*.ndjson", ".deep/{name}.ndjson", "", "", false},
+		{"", "", "all.scx", "", true},
+		{"*.ndjson", "", "all.scx", "", false},
+		{"*.ndjson", "", "dead.ndjson", "", true},
+		{"*.ndjson", "", "../dead.ndjson", "", false},
+		{"*.ndjson", "", "a.ndjson", "", true},
+		{"", "", "", "ck", true},
+		{"", "", "", ".ck", false},
+		{"*.ndjson", "", "", "ck", false},
+	} {
+		found, err := connector.FindFiles(filepath.Join(root, c.from))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &endpoint.Session{}
+		if c.checkpoint != "" {
+			s.Checkpoint = filepath.Join(root, c.checkpoint)
+		}
+		if c.one != "" {
+			s.Written = []endpoint.Endpoint{&recordFile{location: location{path: filepath.Join(root, c.one)}}}
+		}
+		err = checkWritten(s, found)
+		if c.each != "" {
+			f, bad := newFolderSink(location{path: filepath.Join(root, c.each)}, params{})
+			if bad != nil {
+				t.Fatal(bad)
+			}
+			err = f.checkOutputs(found, false)
+		}
+		if refused := err != nil && strings.Contains(err.Error(), "it is an input"); refused != c.refused || !refused && err != nil {
+			t.Errorf("%+v: got %v", c, err)
 		}
 	}
 }

@@ -126,13 +126,10 @@ func (f *folderSink) OpenSink(_ context.Context, s *endpoint.Session, in *endpoi
 	}, nil
 }
 
-// checkOutputs refuses outputs of which one is written twice, is an input, or
-// exists. Nothing has been made by then.
+// checkOutputs refuses outputs of which one is written twice, is an input or
+// would be one of the next run, or exists. Nothing has been made by then.
 func (f *folderSink) checkOutputs(found *connector.Found, mayExist bool) error {
-	inputs := make(map[string]string, len(found.Names))
-	for _, name := range found.Names {
-		inputs[endpoint.ResolvePath(found.PathOf(name))] = name
-	}
+	find := newInputFinder(found)
 	from := make(map[string]string, len(found.Names))
 	for _, name := range found.Names {
 		path := f.pathOf(name)
@@ -141,8 +138,8 @@ func (f *folderSink) checkOutputs(found *connector.Found, mayExist bool) error {
 				"narrow the pattern of --from, so that no two inputs have one name")
 		}
 		from[path] = name
-		if input, is := inputs[endpoint.ResolvePath(path)]; is {
-			return fmt.Errorf("%s: it is the input %s", path, input)
+		if find.isInput(path) {
+			return hint.New(path+": it is an input, and this run writes it", "write elsewhere, or narrow the pattern")
 		}
 		at := location{path: path}
 		if err := at.checkFree(mayExist); err != nil && !errors.Is(err, os.ErrNotExist) {

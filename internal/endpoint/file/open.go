@@ -92,6 +92,10 @@ func (f *recordFile) OpenSink(_ context.Context, s *endpoint.Session, in *endpoi
 		return nil, err
 	}
 	o.Archive, o.Overwrite, o.Ordered = s.Archive, s.Overwrite, in.Ordered
+	o.NoteGap = func(place string, reached, begins int64) {
+		s.Log.Warn("the source begins further on than the checkpoint: messages between, if there are any, "+
+			"are not in this output", "place", place, "checkpoint", reached, "begins", begins, "file", f.path)
+	}
 	_, o.Several = in.Source.(*connector.Folder)
 	// Without an end the output is never complete, and is read while it grows.
 	o.Partial = o.Checkpoint != nil && in.Bounded && !f.append && f.isReplaceable()

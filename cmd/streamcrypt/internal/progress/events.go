@@ -25,13 +25,31 @@ type event struct {
 	Places   []Place   `json:"places,omitempty"`
 }
 
-// StartEvents begins to write events to w, one now and then, until the Reporter
-// is stopped. A line that cannot be written is left out: the ending tells.
-func StartEvents(w io.Writer, routeName, instance string, read func() State) *Reporter {
-	r := &Reporter{stop: make(chan struct{}), done: make(chan struct{})}
+// Events writes events until it is stopped.
+type Events struct {
+	reporter *Reporter
+	written  chan struct{}
+}
+
+// StartEvents begins to write events to w, one now and then, in goroutines that
+// StopAsking and AwaitReader end. An event is left out while the one before it
+// waits for its reader, and so is a line that cannot be written: the ending
+// tells.
+func StartEvents(w io.Writer, routeName, instance string, read func() State) *Events {
+	v := &Events{
+		reporter: &Reporter{stop: make(chan struct{}), done: make(chan struct{})},
+		written:  make(chan struct{}),
+	}
+	events := make(chan event)
+	go func() {
+		defer close(v.written)
+		encoder := json.NewEncoder(w)
+		for e := range events {
+			_ = encoder.Encode(&e)
+		}
+	}()
 	speed := &recent{}
 	speed.addSample(time.Now(), read().Done)
-	encoder := json.NewEncoder(w)
 	show := func() {
 		s, now := read(), time.Now()
 		speed.addSample(now, s.Done)
@@ -43,11 +61,22 @@ func StartEvents(w io.Writer, routeName, instance string, read func() State) *Re
 		if e.Keys == "" {
 			e.Keys = "normal"
 		}
-		_ = encoder.Encode(&e)
+		select {
+		case events <- e:
+		default:
+		}
 	}
-	go r.showEvery(logEvery, show, func() {})
-	return r
+	go v.reporter.showEvery(logEvery, show, func() { close(events) })
+	return v
 }
+
+// StopAsking returns when no more is asked or begun. It does not wait for a
+// reader.
+func (v *Events) StopAsking() { v.reporter.Stop() }
+
+// AwaitReader returns when the last event has been written. It comes after
+// StopAsking.
+func (v *Events) AwaitReader() { <-v.written }
 
 // unit names the unit of Done and Total.
 func (s *State) unit() string {

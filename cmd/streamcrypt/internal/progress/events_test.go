@@ -2,6 +2,7 @@ package progress
 
 import (
 	"encoding/json"
+	"io"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -34,7 +35,8 @@ func TestEvents(t *testing.T) {
 			time.Sleep(logEvery)
 		}
 		synctest.Wait()
-		r.Stop()
+		r.StopAsking()
+		r.AwaitReader()
 		text := b.take()
 		lines := strings.Split(strings.TrimSpace(text), "\n")
 		if len(lines) != 6 {
@@ -58,6 +60,26 @@ func TestEvents(t *testing.T) {
 		}
 		if last.Rate != 0 || last.Left != 0 || last.Done != 3000 {
 			t.Errorf("after a while without progress: %s", lines[5])
+		}
+	})
+}
+
+// TestEventsWithoutReader: while nobody reads, events are left out, and the end
+// of the run does not wait for a reader; only the last word does.
+func TestEventsWithoutReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		from, to := io.Pipe()
+		r := StartEvents(to, "encrypt-orders", "host/1", func() State { return State{Done: 1} })
+		time.Sleep(5 * logEvery)
+		synctest.Wait()
+		r.StopAsking()
+		go func() {
+			r.AwaitReader()
+			_ = to.Close()
+		}()
+		text, err := io.ReadAll(from)
+		if n := strings.Count(string(text), "\n"); err != nil || n != 1 {
+			t.Errorf("%d events, %v", n, err)
 		}
 	})
 }
