@@ -172,28 +172,8 @@ func (s *Source) holdsNothing(ctx context.Context, from uint64) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	first, err := s.firstMessage(ctx, stream, from)
-	return err == nil && (first == 0 || first > s.last), err
-}
-
-// firstMessage returns the sequence of the first message from sequence from on
-// that the consumer reads; 0 if there is none.
-func (s *Source) firstMessage(ctx context.Context, stream jetstream.Stream, from uint64) (first uint64, err error) {
-	filters := s.Filters
-	if len(filters) == 0 {
-		filters = []string{">"}
-	}
-	for _, filter := range filters {
-		m, err := stream.GetMsg(ctx, from, jetstream.WithGetMsgSubject(filter))
-		switch {
-		case isNotFound(err):
-		case err != nil:
-			return 0, err
-		case first == 0 || m.Sequence < first:
-			first = m.Sequence
-		}
-	}
-	return first, nil
+	first, err := findFirst(ctx, stream, s.Filters, from)
+	return err == nil && (first == nil || first.Sequence > s.last), err
 }
 
 func isNotFound(err error) bool { return errors.Is(err, jetstream.ErrMsgNotFound) }

@@ -42,9 +42,6 @@ func NewPeeker(ctx context.Context, conn *Conn, o SourceOptions) (*Peeker, error
 		name: o.Stream, stream: stream, filters: o.Filters,
 		first: int64(max(1, state.FirstSeq, o.Start.Sequence)), end: int64(last) + 1,
 	}
-	if len(p.filters) == 0 {
-		p.filters = []string{">"}
-	}
 	return p, nil
 }
 
@@ -58,9 +55,9 @@ func (p *Peeker) Bounds() (first, end int64) { return p.first, p.end }
 // Peek returns the first message at or behind a sequence, or io.EOF if there is
 // none before the end.
 func (p *Peeker) Peek(ctx context.Context, sequence int64) (pipeline.Message, error) {
-	found, err := p.findFirst(ctx, uint64(max(sequence, p.first)), p.filters)
+	found, err := findFirst(ctx, p.stream, p.filters, uint64(max(sequence, p.first)))
 	if err != nil {
-		return pipeline.Message{}, err
+		return pipeline.Message{}, fmt.Errorf("nats stream %s: %w", p.name, err)
 	}
 	if found == nil || found.Sequence >= uint64(p.end) {
 		return pipeline.Message{}, io.EOF
@@ -71,17 +68,21 @@ func (p *Peeker) Peek(ctx context.Context, sequence int64) (pipeline.Message, er
 	return b.Messages[0], nil
 }
 
-// findFirst asks for the first message at or behind a sequence that filters
-// meet. It is nil if there is none.
-func (p *Peeker) findFirst(
-	ctx context.Context, sequence uint64, filters []string,
+// findFirst asks a stream for its first message from a sequence on that one of
+// the filters meets; with no filter it is any message. It is nil if there is
+// none.
+func findFirst(
+	ctx context.Context, stream jetstream.Stream, filters []string, from uint64,
 ) (found *jetstream.RawStreamMsg, err error) {
+	if len(filters) == 0 {
+		filters = []string{">"}
+	}
 	for _, filter := range filters {
-		m, err := p.stream.GetMsg(ctx, sequence, jetstream.WithGetMsgSubject(filter))
+		m, err := stream.GetMsg(ctx, from, jetstream.WithGetMsgSubject(filter))
 		switch {
 		case isNotFound(err):
 		case err != nil:
-			return nil, fmt.Errorf("nats stream %s: %w", p.name, err)
+			return nil, err
 		case found == nil || m.Sequence < found.Sequence:
 			found = m
 		}

@@ -1,7 +1,6 @@
 package nats
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,15 +75,15 @@ func (p *Peeker) skipOthers(
 	ctx context.Context, next, end int64, c *jetstream.ConsumerConfig,
 ) (int64, error) {
 	filters := c.FilterSubjects
-	if len(filters) == 0 {
-		filters = []string{cmp.Or(c.FilterSubject, ">")}
+	if c.FilterSubject != "" {
+		filters = []string{c.FilterSubject}
 	}
 	// A consumer does not count a message that was published a moment ago, so
 	// the stream is asked too.
-	found, err := p.findFirst(ctx, uint64(next), filters)
+	found, err := findFirst(ctx, p.stream, filters, uint64(next))
 	switch {
 	case err != nil:
-		return 0, err
+		return 0, fmt.Errorf("nats stream %s: %w", p.name, err)
 	case found != nil:
 		return int64(found.Sequence), nil
 	}

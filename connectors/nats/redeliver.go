@@ -136,17 +136,17 @@ func (s *Source) checkDeleted(
 	}
 	for ; from <= info.Delivered.Stream; from++ {
 		asking, cancel := context.WithTimeout(ctx, fetchAnswer)
-		first, err := s.firstMessage(asking, stream, from)
+		first, err := findFirst(asking, stream, s.Filters, from)
 		cancel()
 		switch {
 		case err != nil:
 			return fmt.Errorf("nats stream %s: messages that were delivered before: %w", s.Stream, err)
-		case first == 0 || first > info.Delivered.Stream:
+		case first == nil || first.Sequence > info.Delivered.Stream:
 			return nil
-		case replies[first] == "":
+		case replies[first.Sequence] == "":
 			return errNotDue
 		}
-		from = first
+		from = first.Sequence
 	}
 	return nil
 }
