@@ -13,7 +13,7 @@ import javax.crypto.spec.GCMParameterSpec;
 import javax.crypto.spec.SecretKeySpec;
 
 /** Opens envelopes: docs/envelope.md, sections 5 to 8 and 16, and section 10, steps 7 to 17. Threads may share it. */
-final class Opener {
+public final class Opener {
     static final int VALUE = 0;
     static final int TOMBSTONE = 1;
     static final int KEY_RECORD = 2;
@@ -33,8 +33,15 @@ final class Opener {
     }
 
     /** Where an envelope lies: section "How to read it". */
-    enum Medium {
-        TOPIC, STREAM, FILE, RAW
+    public enum Medium {
+        /** Kafka. */
+        TOPIC,
+        /** NATS. */
+        STREAM,
+        /** Records in a file. */
+        FILE,
+        /** One payload in a file. */
+        RAW
     }
 
     /** All that an envelope is bound to but its context. Subject, key and time may be null. */

@@ -5,8 +5,9 @@ import java.util.List;
 import java.util.Locale;
 
 /** Messages with envelopes in them: docs/envelope.md, sections 5 and 8. */
-final class Records {
-    static final String HEADER = "streamcrypt";
+public final class Records {
+    /** The name of the header with the envelope of a tombstone. */
+    public static final String HEADER = "streamcrypt";
 
     private Records() {
     }
@@ -16,7 +17,7 @@ final class Records {
     }
 
     /** The message as it was before it was sealed, without headers that nothing authenticates. */
-    static Message open(Opener opener, Message m, Opener.Medium medium) {
+    public static Message open(Opener opener, Message m, Opener.Medium medium) {
         List<Header> sealed = m.headers().stream().filter(Records::isOurs).toList();
         boolean tombstone = m.value() == null;
         Refused.unless(!tombstone || !sealed.isEmpty(), "bare-tombstone");
@@ -34,6 +35,12 @@ final class Records {
             kept = kept.subList(0, e.boundHeaders());
         }
         return new Message(m.key(), kept, m.time(), m.subject(), tombstone ? null : opened.payload());
+    }
+
+    /** Does an envelope bind the time of its record? */
+    public static boolean bindsTime(byte[] envelope) {
+        Envelope e = Envelope.parse(envelope);
+        return e != null && (e.form() & 4) != 0;
     }
 
     private static boolean hasEffect(Header h) {
