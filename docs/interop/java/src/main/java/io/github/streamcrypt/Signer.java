@@ -16,7 +16,7 @@ import java.util.Arrays;
 public final class Signer {
     private static final BigInteger ONE = BigInteger.ONE;
     private static final BigInteger PRIME = BigInteger.TWO.pow(255).subtract(BigInteger.valueOf(19));
-    private static final BigInteger ORDER =
+    static final BigInteger ORDER =
             BigInteger.TWO.pow(252).add(new BigInteger("27742317777372353535851937790883648493"));
     private static final BigInteger CURVE = // d of RFC 8032, 5.1
             BigInteger.valueOf(-121665).multiply(BigInteger.valueOf(121666).modInverse(PRIME)).mod(PRIME);

@@ -30,7 +30,7 @@ import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable;
  */
 @EnabledIfEnvironmentVariable(named = "TEST_KAFKA", matches = ".+", disabledReason = "no broker")
 class BrokerTest {
-    private static final Duration PATIENCE = Duration.ofMinutes(2);
+    private static final Duration PATIENCE = Duration.ofMinutes(5);
 
     private static Map<String, Object> readSettings() {
         Map<String, Object> settings = new HashMap<>();
