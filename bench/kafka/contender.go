@@ -20,6 +20,8 @@ const (
 	franzPlain   = "franz-go plain copy"
 	franzSeal    = "franz-go with AES-GCM"
 	kafkaGoPlain = "kafka-go Reader/Writer copy"
+	franzTune    = "franz-go tuned copy"
+	franzExact   = "franz-go copy in transactions"
 )
 
 // contender is one way to carry the records of a topic to another.
@@ -38,6 +40,8 @@ var contenders = []contender{
 	{name: decryptExact, does: "decrypt", delivery: "exactly-once"},
 	{name: franzSeal, does: "franz-seal"},
 	{name: kafkaGoPlain, does: "kafka-go-copy"},
+	{name: franzTune, does: "franz-tuned"},
+	{name: franzExact, does: "franz-transactions"},
 }
 
 func contenderNamed(name string) contender {

@@ -133,7 +133,8 @@ func (r *runner) warmUp(ctx context.Context) error {
 		return err
 	}
 	for _, c := range contenders {
-		if c.name == kafkaGoPlain || c.name == franzSeal {
+		switch c.name {
+		case kafkaGoPlain, franzSeal, franzTune, franzExact:
 			continue
 		}
 		if _, err := r.runTurn(ctx, &c, l); err != nil {
