@@ -22,6 +22,7 @@ type job struct {
 	batch           int    // of a fill, in bytes
 	codec           string // of a fill
 	pace            int    // of a probe, in records a second
+	growth          int    // of a value that is sealed by the ceiling, in bytes
 }
 
 // listArgs returns the job as arguments that runChild reads.
@@ -30,7 +31,7 @@ func (j *job) listArgs() []string {
 		contest.ChildWord, "-do", j.does, "-broker", j.broker, "-from", j.from, "-to", j.to, "-group", j.group,
 		"-partitions", strconv.Itoa(j.partitions), "-records", strconv.Itoa(j.records),
 		"-size", strconv.Itoa(j.size), "-batch", strconv.Itoa(j.batch),
-		"-codec", j.codec, "-pace", strconv.Itoa(j.pace),
+		"-codec", j.codec, "-pace", strconv.Itoa(j.pace), "-growth", strconv.Itoa(j.growth),
 	}
 }
 
@@ -48,6 +49,7 @@ func runChild(ctx context.Context, args []string) error {
 	f.IntVar(&j.batch, "batch", 0, "")
 	f.StringVar(&j.codec, "codec", "none", "")
 	f.IntVar(&j.pace, "pace", 0, "")
+	f.IntVar(&j.growth, "growth", tagSize, "")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -70,6 +72,12 @@ func (j *job) runJob(ctx context.Context) error {
 		return franzTuned(ctx, j)
 	case "franz-transactions":
 		return franzTransactions(ctx, j)
+	case "ceiling-fill":
+		return fillFile(j)
+	case "ceiling-peer":
+		return servePeer(ctx, j, os.Stdout)
+	case "ceiling-copy", "ceiling-seal", "ceiling-open":
+		return carryBlocks(ctx, j)
 	case "probe":
 		delays, err := probeLatency(ctx, j)
 		if err != nil {

@@ -122,7 +122,12 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 	}
 	defer func() { err = errors.Join(err, b.removeContainer()) }()
 
-	r := &runner{settings: s, tools: tools, broker: b, log: os.Stderr}
+	memory, err := os.MkdirTemp(folderInMemory(), "streamcrypt-bench-kafka-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(memory)) }()
+	r := &runner{settings: s, tools: tools, broker: b, memory: memory, log: os.Stderr}
 	report := &Report{
 		Machine: system.ThisMachine(), Broker: brokerImage, Rounds: s.rounds, Profile: s.profile, With: s.with,
 	}
@@ -158,4 +163,14 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 	}
 	report.Floor = system.OwnPeak()
 	return report, nil
+}
+
+// folderInMemory is a folder whose files are in memory, as the broker's are; or
+// the usual one where there is none.
+func folderInMemory() string {
+	const shared = "/dev/shm"
+	if _, err := os.Stat(shared); err != nil {
+		return ""
+	}
+	return shared
 }
