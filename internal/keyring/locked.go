@@ -43,8 +43,8 @@ var (
 	errUnlock    = errors.New("does not open: another passphrase, or the file was changed")
 	errNotLocked = errors.New("is not locked with a passphrase, and passphrase-file= was given")
 	// errLock hides the library's words, which could show a part of the key.
-	errLock      = errors.New("a key cannot be locked")
-	errWeakLock  = fmt.Errorf("the passphrase has fewer than %d bytes", shortestPassphrase)
+	errLock     = errors.New("a key cannot be locked")
+	errWeakLock = fmt.Errorf("the passphrase has fewer than %d bytes", shortestPassphrase)
 )
 
 // readLocal reads a URL of the form local:FILE.
