@@ -23,7 +23,7 @@
 //	window.go   Window: the bytes that were read and are no record yet
 //	check.go    which messages fit, and the size of their records
 //	lines.go    values as lines; jsonkey.go finds a record key in one
-//	ndjson.go   writing ndjson
+//	ndjson.go, jsonstring.go  writing ndjson
 //	ndjsonread.go, splitter.go, json.go, text.go  reading ndjson
 //	kcat.go     reading lines of kcat
 //	seq.go      frames and digests of a seq; seqwrite.go and seqread.go
