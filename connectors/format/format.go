@@ -65,6 +65,10 @@ const (
 	Seq Format = "seq"
 )
 
+// StandsAlone tells whether the records of the format do not depend on one
+// another: several Encoders may then write an output, one part each.
+func (f Format) StandsAlone() bool { return f == NDJSON || f == Lines }
+
 // OfPath returns the format that a path's extension stands for: NDJSON for
 // .ndjson and .jsonl, Seq for .scx, else Raw.
 func OfPath(path string) Format {
