@@ -251,6 +251,20 @@ func testKilledNATS(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	putNumbers(t, js, n)
+	count := func(stream string) func() int64 {
+		return func() int64 { return int64(countMessages(t.Context(), t, js, stream)) }
+	}
+	killAtRandom(t, countKills(t, 1), count("SEALED"), n, "encrypt", "--key", "local:key.jwk",
+		"--from", url+"/PLAIN?consumer=fill&until=latest&ack-wait=2s", "--to", url+"/SEALED?subject=sealed.>&strip=plain")
+	killAtRandom(t, countKills(t, 1), count("OPENED"), n, "decrypt", "--key", "local:key.jwk",
+		"--from", url+"/SEALED?consumer=open&until=latest&ack-wait=2s", "--to", url+"/OPENED?subject=opened.>&strip=sealed")
+	compareNumbers(t, js, n)
+}
+
+// putNumbers publishes the numbers below n.
+func putNumbers(t *testing.T, js jetstream.JetStream, n int) {
+	t.Helper()
 	const window = 500
 	var sent []jetstream.PubAckFuture
 	for i := range n {
@@ -263,14 +277,6 @@ func testKilledNATS(t *testing.T) {
 			sent = sent[:0]
 		}
 	}
-	count := func(stream string) func() int64 {
-		return func() int64 { return int64(countMessages(t.Context(), t, js, stream)) }
-	}
-	killAtRandom(t, countKills(t, 1), count("SEALED"), n, "encrypt", "--key", "local:key.jwk",
-		"--from", url+"/PLAIN?consumer=fill&until=latest&ack-wait=2s", "--to", url+"/SEALED?subject=sealed.>&strip=plain")
-	killAtRandom(t, countKills(t, 1), count("OPENED"), n, "decrypt", "--key", "local:key.jwk",
-		"--from", url+"/SEALED?consumer=open&until=latest&ack-wait=2s", "--to", url+"/OPENED?subject=opened.>&strip=sealed")
-	compareNumbers(t, js, n)
 }
 
 // compareNumbers reads OPENED: all numbers below n, once and in order.
