@@ -70,10 +70,10 @@ func compareSides(t *testing.T, n int, twice bool, plain, sealed string) {
 }
 
 func (k *kafkaTest) testKilledIntoTopic(t *testing.T, s series) {
-	k.topic(t, "sealed", s.partitions)
-	k.topic(t, "opened", s.partitions)
+	k.topic(t, "sealed", s.partitions, "max.message.bytes", "1100000")
+	k.topic(t, "opened", s.partitions, "max.message.bytes", "1200000")
 	killAtRandom(t, countKills(t, 3), k.countEnds(t, "sealed", s.partitions), int64(s.n), "encrypt",
-		"--key", "local:key.jwk", "--checkpoint", "topic.ck", "--rate", fillRate,
+		"--key", "local:key.jwk", "--checkpoint", "topic.ck", "--rate", "2MB/s", "--read-ahead", "256KiB",
 		"--from", k.url("plain?until=latest"), "--to", k.url("sealed?delivery=at-least-once"))
 	compareSides(t, s.n, true, k.url("plain"), k.url("sealed"))
 	streamcrypt(t.Context(), t, "decrypt", "--key", "local:key.jwk",
@@ -104,7 +104,7 @@ func (k *kafkaTest) testKilledFolder(t *testing.T) {
 		var packed bytes.Buffer
 		w := gzip.NewWriter(&packed)
 		for i := range each {
-			fmt.Fprintf(w, `{"key":"%d-%06d","value":"%0200d"}`+"\n", f, i, i)
+			fmt.Fprintf(w, `{"key":"%d-%06d","value":"%01000d"}`+"\n", f, i, i)
 		}
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
@@ -120,7 +120,7 @@ func (k *kafkaTest) testKilledFolder(t *testing.T) {
 	k.topic(t, "exports.sealed", 2)
 	k.topic(t, "exports.opened", 2)
 	killAtRandom(t, countKills(t, 3), k.countEnds(t, "exports.sealed", 2), files*each, "encrypt",
-		"--key", "local:key.jwk", "--checkpoint", "folder.ck", "--rate", fillRate,
+		"--key", "local:key.jwk", "--checkpoint", "folder.ck", "--rate", "8MB/s", "--read-ahead", "256KiB",
 		"--from", "exports/*.ndjson.gz", "--to", k.url("exports.sealed?delivery=at-least-once"))
 	streamcrypt(t.Context(), t, "decrypt", "--key", "local:key.jwk",
 		"--from", k.url("exports.sealed?group=open&until=latest"), "--to", k.url("exports.opened"))
@@ -144,7 +144,7 @@ func (k *kafkaTest) testKilledFolder(t *testing.T) {
 // testKilledMigration kills a migration at random moments: while it copies,
 // and perhaps while it compares.
 func (k *kafkaTest) testKilledMigration(t *testing.T, s series) {
-	k.topic(t, "migrated", s.partitions)
+	k.topic(t, "migrated", s.partitions, "max.message.bytes", "1100000")
 	killAtRandom(t, countKills(t, 3), k.countEnds(t, "migrated", s.partitions), int64(s.n), "migrate", "--yes", "--end",
 		"--key", "local:key.jwk", "--rate", fillRate,
 		"--from", k.url("plain?group=migrate"), "--to", k.url("migrated"))
