@@ -10,6 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import { Refused, fromText, joinBytes, readItem, toInteger } from './cbor.mjs';
 import { decryptFile, openStore } from './decrypt.mjs';
@@ -24,7 +25,8 @@ const REASON = new RegExp(`: (${WORDS.replaceAll(' ', '|')})(?=:|$|")`, 'g');
 const CHUNK = 1 << 16, MAGIC = 8;
 const PUBLIC = ['local:a', 'x25519:x.pub', 'rsa:r.pub'], PRIVATE = ['local:a', 'x25519:x', 'rsa:r'];
 const REF = ['--profile=ref', '--keystore=file:store'];
-const command = resolve(process.argv[2] ?? '../../../bin/streamcrypt'), dir = mkdtempSync(join(tmpdir(), 'interop-'));
+const built = fileURLToPath(new URL('../../../bin/streamcrypt', import.meta.url));
+const command = resolve(process.argv[2] ?? built), dir = mkdtempSync(join(tmpdir(), 'interop-'));
 const keys = {}, signers = [];
 let compared = 0, differ = 0;
 

@@ -6,7 +6,7 @@
 // A raw file gives its bytes; .scx, .ndjson and .jsonl give lines of JSON. Everything printed has been verified, but
 // only exit code 0 says that it was all of it. A refused file ends in its word on standard error and exit code 1.
 
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync, realpathSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -82,7 +82,7 @@ async function main() {
   }
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+if (import.meta.url === pathToFileURL(realpathSync(process.argv[1] ?? ".")).href) {
   main().catch((e) => {
     console.error(e.message);
     process.exitCode = 2;

@@ -91,5 +91,5 @@ function showBytes(bytes) {
 
 function formatTime(time) {
   must(time >= FIRST && time <= LAST);
-  return new Date(Number(time)).toISOString().replace('.000Z', 'Z');
+  return new Date(Number(time)).toISOString().replace(/\.?0*Z$/, 'Z');
 }
