@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -68,7 +69,14 @@ func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
 		return nil, err
 	}
 	program, err := contest.BuildProgram(ctx, root, dir, s.cpuprofiles, strings.Fields(s.with)...)
-	return &tools{Program: program, keystore: "file:" + filepath.Join(dir, "keys"), profile: s.profile}, err
+	if err != nil {
+		return nil, err
+	}
+	store := filepath.Join(dir, "keys")
+	if err := os.Mkdir(store, 0o700); err != nil {
+		return nil, err
+	}
+	return &tools{Program: program, keystore: "file:" + store, profile: s.profile}, nil
 }
 
 // makeCommand returns the command of streamcrypt that does a job. A run that is
