@@ -29,9 +29,12 @@ async function inflateFrame(b, dictionary, limit) {
   must(frame.window <= LARGEST_WINDOW && (frame.size ?? 0) <= limit, 'too-large');
   const { most, end } = readBlocks(b, frame, limit);
   must((frame.size ?? 0) <= most);
-  const { inflated, fault } = await inflate(b.subarray(0, end), dictionary, Math.min(most, limit));
-  must(frame.size !== undefined || fault !== NO_ROOM, 'too-large');
-  must(inflated && end === b.length);
+  const room = Math.min(most, limit + LARGEST_BLOCK); // so that the block that passes the limit is judged too
+  const { inflated, fault } = await inflate(b.subarray(0, end), dictionary, room);
+  must(fault !== NO_ROOM || frame.size !== undefined || room === most, 'too-large');
+  must(inflated && inflated.length <= most);
+  must(inflated.length <= limit, 'too-large');
+  must(end === b.length);
   return inflated;
 }
 
@@ -48,15 +51,16 @@ function readFrame(b) {
 
 /** RFC 8878, 3.1.1.2: how much the blocks hold at most, and where the frame ends. */
 function readBlocks(b, frame, limit) {
+  const largest = Math.min(frame.window, LARGEST_BLOCK);
   let at = frame.blocks, least = 0, most = 0, last = 0;
   while (!last) {
     must(at + 3 <= b.length);
     const head = toSize(b.subarray(at, at + 3)), kind = head >> 1 & 3, size = head >> 3;
     last = head & 1;
-    must(kind < 3 && size <= LARGEST_BLOCK);
+    must(kind < 3 && size <= largest);
     at += 3 + (kind === 1 ? 1 : size);
     least += kind === 2 ? 0 : size;
-    most += kind === 2 ? LARGEST_BLOCK : size;
+    most += kind === 2 ? largest : size;
     must(least <= limit, 'too-large');
   }
   must(at + frame.checksum <= b.length);
