@@ -106,11 +106,7 @@ public final class Decrypt {
             openArchive(input, out);
         } else if (name.endsWith(".ndjson") || name.endsWith(".jsonl")) {
             Opener opener = new Opener(reader);
-            for (String line : new String(input, StandardCharsets.UTF_8).split("\n")) {
-                if (!line.isBlank()) {
-                    writeLine(out, Records.open(opener, Lines.parse(line), Opener.Medium.FILE));
-                }
-            }
+            Lines.parseAll(input, m -> writeLine(out, Records.open(opener, m, Opener.Medium.FILE)));
         } else {
             out.write(RawFile.open(input, reader));
         }
