@@ -165,9 +165,9 @@ func (w *Watcher) lookForReplay(r *Route, found findings, now time.Time) {
 	}
 }
 
-// compare tells of one kind of alarm if it stands otherwise than before. Missing
-// keys that have another cause by now are told of again: the service that the
-// first alarm names may have come back.
+// compare tells of one kind of alarm if it stands otherwise than before.
+// Missing keys that have another cause by now are told of again: the service
+// that the first alarm names may have come back.
 func (w *Watcher) compare(name stateName, found finding, now time.Time) {
 	s := w.states[name]
 	if s == nil {
