@@ -2,10 +2,10 @@
 // tools, such as JWE: the little that a format has to bring with it to be
 // sealed, opened and converted.
 //
-//	plaintext ─► internal/convert ─┬─ kekcache, chunker   content key, nonces, AES-256-GCM
-//	                               └─ Template            the bytes of a message
-//	message   ─► internal/convert ─┬─ Codec.Parse         a strict reader
-//	                               └─ kekcache            unwraps the content key once
+//	plaintext ─► internal/convert ─┬─ kekcache, chunker  keys, nonces, AES-GCM
+//	                               └─ Template           bytes of a message
+//	message   ─► internal/convert ─┬─ Codec.Parse        a strict reader
+//	                               └─ kekcache           unwraps a key once
 //
 // A format is a package beside this one, codec/NAME, that has a Codec. It sees
 // bytes and never a key; the one exception is its Derivation, which is handed
@@ -76,7 +76,7 @@ type Codec interface {
 	// Recognizes tells at little cost whether b begins like a message of this
 	// format. Parse then returns another error than ErrNotEnvelope.
 	Recognizes(b []byte) bool
-	// Parse reads a message strictly and fills m, whose slices then alias b or
+	// Parse reads a message strictly and fills m. Slices of m then alias b or
 	// the memory of m. It panics on no input, and takes time and memory in
 	// proportion to len(b).
 	Parse(m *Message, b []byte) error
@@ -88,7 +88,7 @@ type Codec interface {
 // Template is everything that messages under one content key have in common. It
 // is safe for concurrent use.
 type Template interface {
-	// AAD is what the tag covers beside the ciphertext. It must not be changed.
+	// AAD is the associated data of the tag. It must not be changed.
 	AAD() []byte
 	// MaxSize is the most bytes that Append appends for a payload of n bytes.
 	MaxSize(n int) int
@@ -109,8 +109,8 @@ type Message struct {
 	Nonce      []byte // NonceSize bytes
 	AAD        []byte
 	Sealed     []byte // the ciphertext, and the tag behind it
-	// Memory belongs to the codec alone: what it decodes, and what it knows of
-	// the message before. It is nil at first. With several formats it may be
+	// Memory belongs to the codec alone: decoded parts, and facts about the
+	// message before. It is nil at first. With several formats it may be
 	// that of another codec.
 	Memory any
 }

@@ -298,8 +298,8 @@ func TestOtherFormatRules(t *testing.T) {
 			"signer: JWE"},
 		"a key service": {Encrypt, jwe(func(c *Config) { c.Keys = []string{"awskms:alias/x?region=eu-central-1"} }),
 			"only local keys"},
-		"passes plaintext": {Convert, jwe(func(c *Config) { c.On = []string{"not-an-envelope=pass"} }), "has opened"},
-		"passes its like":  {Convert, jwe(func(c *Config) { c.On = []string{"already-sealed=pass"} }), "has opened"},
+		"passes plaintext": {Convert, jwe(func(c *Config) { c.On = []string{"not-an-envelope=pass"} }), "has not opened"},
+		"passes its like":  {Convert, jwe(func(c *Config) { c.On = []string{"already-sealed=pass"} }), "has not opened"},
 		"a gate's finding": {Convert, jwe(func(c *Config) { c.Format, c.On = "cose", []string{"gap=pass"} }), "gap"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -95,7 +95,7 @@ func (p *plan) checkPolicy(reason pipeline.Reason, action string) error {
 	}
 	if p.converts && action == actPass &&
 		(reason == pipeline.ReasonAlreadySealed || reason == pipeline.ReasonNotEnvelope) {
-		return fmt.Errorf("on %s=%s: a conversion passes on only what it has opened", reason, action)
+		return fmt.Errorf("on %s=%s: a conversion passes on no message that it has not opened", reason, action)
 	}
 	if p.do == encrypt && (slices.Contains(foundByGates, reason) || action == actPass && !p.mayPass(reason)) {
 		return fmt.Errorf("on %s=%s: it is for envelopes that are opened", reason, action)
