@@ -194,6 +194,7 @@ func TestTheMessageBeforeDecidesNothing(t *testing.T) {
 		"general": {general(recipient(wrappedA, 40), ""), general(recipient(`{"alg":"dir"}`, 40), "")},
 		"a second iv": {general(recipient(wrappedA, 40), ""),
 			strings.TrimSuffix(general(recipient(wrappedA, 40), ""), "}") + `,"iv":"` + zeros(12) + `"}`},
+		"a brace behind": {general(recipient(wrappedA, 40), ""), general(recipient(wrappedA, 40), "") + "}"},
 		"a member behind": {general(recipient(wrappedA, 40), ""),
 			strings.TrimSuffix(general(recipient(wrappedA, 40), ""), "}") + `,"aad":"AAAA"}`},
 	} {
