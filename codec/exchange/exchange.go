@@ -28,9 +28,10 @@ import (
 const (
 	// MaxRecipients is how many recipients a message has at most.
 	MaxRecipients = 16
-	// NonceSize and TagSize are those of AES-256-GCM, in bytes.
+	// NonceSize is the size of a nonce of AES-256-GCM in bytes.
 	NonceSize = 12
-	TagSize   = 16
+	// TagSize is that of its tag.
+	TagSize = 16
 	// KIDSize is the size in bytes of the id of a local key.
 	KIDSize = 8
 )

@@ -140,7 +140,7 @@ func readEphemeral(epk object) ([]byte, error) {
 	case epk.has("d"):
 		return nil, malformed("epk is a private key")
 	case kty != "OKP" || crv != "X25519":
-		return nil, nil //nolint:nilnil // documented: another curve
+		return nil, nil
 	}
 	public, err := epk.appendBytes(nil, "x")
 	if err == nil && len(public) != x25519Size {

@@ -101,7 +101,7 @@ func (o object) appendBytes(dst []byte, name string) ([]byte, error) {
 	if !ok {
 		return dst, nil
 	}
-	text := []byte(nil)
+	var text []byte
 	if len(raw) >= 2 && raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 {
 		text = raw[1 : len(raw)-1]
 	} else {

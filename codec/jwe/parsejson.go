@@ -166,7 +166,7 @@ func readFront(o object) (recipients []keys.Wrapped, aad []byte, err error) {
 // readProtected reads the protected header; that of an empty text is empty.
 func readProtected(text []byte) (object, error) {
 	if len(text) == 0 {
-		return nil, nil
+		return object{}, nil
 	}
 	if len(text) > maxEncodedHeader {
 		return nil, errHeaderSize
@@ -182,7 +182,7 @@ func readProtected(text []byte) (object, error) {
 func (o object) readHeaders(name string) (object, error) {
 	switch raw := o[name]; {
 	case raw == nil:
-		return nil, nil
+		return object{}, nil
 	case len(raw) > maxHeader:
 		return nil, errHeaderSize
 	default:

@@ -178,7 +178,7 @@ func unwrap(ctx context.Context, place string, f *opened, recipients []keys.Wrap
 	if len(named) > 0 {
 		return f.keys.UnwrapRecipients(ctx, place, named)
 	}
-	err := error(kekcache.ErrUnknownKey)
+	err := kekcache.ErrUnknownKey
 	for i := range unnamed {
 		var key *kekcache.OpenedKey
 		key, err = f.keys.UnwrapRecipients(ctx, place, unnamed[i:i+1])
