@@ -48,7 +48,7 @@ func readHash(in *cryptobyte.String, tag der.Tag) (asn1.ObjectIdentifier, error)
 		return nil, malformed("RSAES-OAEP-params")
 	}
 	if !there {
-		return nil, nil //nolint:nilnil // the default
+		return nil, nil // the default
 	}
 	return readHashInside(inside)
 }
@@ -74,7 +74,7 @@ func readMask(in *cryptobyte.String) (asn1.ObjectIdentifier, error) {
 		return nil, malformed("RSAES-OAEP-params")
 	}
 	if !there {
-		return nil, nil //nolint:nilnil // the default
+		return nil, nil // the default
 	}
 	function, parameters, err := readAlgorithm(&inside)
 	if err != nil {

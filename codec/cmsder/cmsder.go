@@ -1,7 +1,7 @@
 // Package cmsder writes and reads messages of the Cryptographic Message Syntax:
 // AuthEnvelopedData (RFC 5083) with AES-256-GCM (RFC 5084), in DER or PEM. It
-// is the format for partners whose tools know CMS and not COSE; docs/cms.md is
-// for them.
+// is the format for partners with tools for CMS and none for COSE; docs/cms.md
+// is for them.
 //
 // The reader is strict: DER and nothing else of BER, one form of each structure
 // and no attributes, since attributes would say things about the content that
@@ -14,7 +14,7 @@
 //
 //	cmsder.go      limits, errors, Message and Recipient
 //	oid.go         object identifiers
-//	recognise.go   telling messages apart from other bytes
+//	recognize.go   telling messages apart from other bytes
 //	parse.go       Parse: the message
 //	recipient.go   its recipients
 //	algorithm.go   their algorithms
@@ -22,19 +22,18 @@
 //	encode.go      recipients into DER
 //	sharedinfo.go  the input of the key derivation of X25519
 //	pem.go         PEM
+//	codec.go       the package as a format of package exchange
 package cmsder
 
-import (
-	"errors"
-)
+import "github.com/streamcrypt/streamcrypt/codec/exchange"
 
 // Sizes and limits in bytes, unless said otherwise.
 const (
-	NonceSize     = 12
-	TagSize       = 16
+	NonceSize     = exchange.NonceSize
+	TagSize       = exchange.TagSize
 	EphemeralSize = 32 // a public key of X25519
 
-	MaxRecipients       = 16 // number of recipients
+	MaxRecipients       = exchange.MaxRecipients // number of recipients
 	MaxRecipientSize    = 16 << 10
 	MaxKeyID            = 64
 	MaxUKM              = 64
@@ -46,16 +45,6 @@ const (
 	versionKEK          = 4
 )
 
-// The words for which a reader refuses a message (docs/errors.md). Errors of
-// this package wrap one of them and begin with the word.
-var (
-	ErrNotEnvelope = errors.New("not-an-envelope")
-	ErrTruncated   = errors.New("truncated")
-	ErrTooLarge    = errors.New("too-large")
-	ErrMalformed   = errors.New("malformed")
-	ErrUnsupported = errors.New("unsupported")
-)
-
 // Message is a parsed AuthEnvelopedData. Its slices alias the bytes that it was
 // parsed from.
 type Message struct {
@@ -65,7 +54,7 @@ type Message struct {
 	Tag        []byte // TagSize; AES-256-GCM, no associated data
 }
 
-// Algorithm is how the data key is protected for a recipient.
+// Algorithm protects the data key for a recipient.
 type Algorithm uint8
 
 // The algorithms. A recipient of Other is well-formed as far as it was read,
@@ -80,6 +69,7 @@ const (
 
 func (a Algorithm) String() string {
 	switch a {
+	case Other:
 	case KeyWrap:
 		return "AES-256 key wrap"
 	case OAEPSHA256:

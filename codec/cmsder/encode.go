@@ -8,6 +8,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	der "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/streamcrypt/streamcrypt/codec/exchange"
 )
 
 // encodeRecipients returns recipientInfos, in the order of DER.
@@ -46,7 +48,7 @@ func (r *Recipient) encode() ([]byte, error) {
 	case X25519:
 		b.AddASN1(tag1.Constructed(), r.addKeyAgreement)
 	default:
-		return nil, fmt.Errorf("%w: %v", ErrUnsupported, r.Algorithm)
+		return nil, fmt.Errorf("%w: %v", exchange.ErrUnsupported, r.Algorithm)
 	}
 	return b.Bytes()
 }

@@ -6,6 +6,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	der "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/streamcrypt/streamcrypt/codec/exchange"
 )
 
 // The tags of optional and chosen parts, [0] to [4].
@@ -19,10 +21,14 @@ var (
 
 // malformed is the error of a part that is missing, has another type, or is not
 // in DER.
-func malformed(part string) error { return fmt.Errorf("%w: %s", ErrMalformed, part) }
+func malformed(part string) error { return fmt.Errorf("%w: %s", exchange.ErrMalformed, part) }
+
+func tooLarge(part string, size, limit int) error {
+	return fmt.Errorf("%w: %s of %d bytes; at most %d are read", exchange.ErrTooLarge, part, size, limit)
+}
 
 func unsupported(format string, arguments ...any) error {
-	return fmt.Errorf("%w: "+format, append([]any{ErrUnsupported}, arguments...)...)
+	return fmt.Errorf("%w: "+format, append([]any{exchange.ErrUnsupported}, arguments...)...)
 }
 
 // Parse reads a message in DER into m, which it overwrites; the memory behind

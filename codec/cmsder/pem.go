@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"slices"
+
+	"github.com/streamcrypt/streamcrypt/codec/exchange"
 )
 
 // The lines around a message in PEM (RFC 7468, section 9).
@@ -35,12 +37,12 @@ func PEMSize(n int) int {
 func DecodePEM(dst, text []byte) ([]byte, error) {
 	rest, is := bytes.CutPrefix(text, []byte(pemBegin))
 	if !is {
-		return dst, ErrNotEnvelope
+		return dst, exchange.ErrNotEnvelope
 	}
 	body, ended := bytes.CutSuffix(bytes.TrimRight(rest, "\r\n"), []byte(pemEnd))
 	switch {
 	case !ended && !bytes.Contains(rest, []byte(pemEnd)):
-		return dst, fmt.Errorf("%w: PEM without its last line", ErrTruncated)
+		return dst, fmt.Errorf("%w: PEM without its last line", exchange.ErrTruncated)
 	case !ended:
 		return dst, malformed("text after the message in PEM")
 	case len(body) == 0 || !isLineEnd(body[0]) || !isLineEnd(body[len(body)-1]):
@@ -54,3 +56,5 @@ func DecodePEM(dst, text []byte) ([]byte, error) {
 }
 
 func isLineEnd(c byte) bool { return c == '\n' || c == '\r' }
+
+func isPEM(b []byte) bool { return bytes.HasPrefix(b, []byte(pemBegin)) }

@@ -6,6 +6,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	der "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/streamcrypt/streamcrypt/codec/exchange"
 )
 
 // readRecipients reads the elements of a SET OF RecipientInfo and appends them
@@ -19,7 +21,7 @@ func readRecipients(in cryptobyte.String, list []Recipient) ([]Recipient, error)
 			return nil, malformed("RecipientInfo")
 		}
 		if len(element) > MaxRecipientSize {
-			return nil, fmt.Errorf("%w: recipient of %d bytes; at most %d are read", ErrTooLarge, len(element), MaxRecipientSize)
+			return nil, tooLarge("recipient", len(element), MaxRecipientSize)
 		}
 		if bytes.Compare(last, element) > 0 {
 			return nil, malformed("recipients are not in the order of DER")
@@ -30,7 +32,7 @@ func readRecipients(in cryptobyte.String, list []Recipient) ([]Recipient, error)
 			return nil, fmt.Errorf("%w of recipient %d", err, len(list)+1)
 		}
 		if len(list) > MaxRecipients {
-			return nil, fmt.Errorf("%w: more than %d recipients", ErrTooLarge, MaxRecipients)
+			return nil, fmt.Errorf("%w: more than %d recipients", exchange.ErrTooLarge, MaxRecipients)
 		}
 	}
 	return list, checkRecipients(list)
@@ -234,7 +236,7 @@ func readOctets(in *cryptobyte.String, tag der.Tag, limit int, part string) ([]b
 	case !in.ReadASN1(&octets, tag) || len(octets) == 0:
 		return nil, malformed(part)
 	case len(octets) > limit:
-		return nil, fmt.Errorf("%w: %s of %d bytes; at most %d are read", ErrTooLarge, part, len(octets), limit)
+		return nil, tooLarge(part, len(octets), limit)
 	}
 	return octets, nil
 }

@@ -10,8 +10,8 @@ import (
 const wrapBits = "\x00\x00\x01\x00"
 
 // SharedInfo returns the DER of ECC-CMS-SharedInfo (RFC 5753, section 7.2; RFC
-// 8418, section 2): the info of HKDF-SHA-256, whose salt is ukm and whose input
-// is the shared secret. Neither of the public keys is part of it. ukm is nil if
+// 8418, section 2), which is the info of HKDF-SHA-256. The salt there is
+// ukm, and the input the shared secret. Neither of the public keys is part of it. ukm is nil if
 // the message has none.
 func SharedInfo(ukm []byte) ([]byte, error) {
 	var b cryptobyte.Builder

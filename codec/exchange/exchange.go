@@ -41,6 +41,8 @@ var (
 	// ErrNotEnvelope says that the input does not begin like a message of the
 	// format.
 	ErrNotEnvelope = errors.New("not-an-envelope")
+	// ErrTruncated says that it does, and ends too early.
+	ErrTruncated = errors.New("truncated")
 	// ErrMalformed says that it does, and is none.
 	ErrMalformed = errors.New("malformed")
 	// ErrUnsupported says that a message is well-formed and needs something

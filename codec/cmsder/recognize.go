@@ -3,6 +3,8 @@ package cmsder
 import (
 	"bytes"
 	"fmt"
+
+	"github.com/streamcrypt/streamcrypt/codec/exchange"
 )
 
 // cmsTypes begin every object identifier of a content type of CMS: tag, length
@@ -18,11 +20,11 @@ const (
 	indefinite = 0x80
 )
 
-// Recognise tells whether b begins like a message of CMS in DER or BER, of any
-// content, or like one in PEM. Such bytes are a message or damaged, and not an
-// envelope of another format.
-func Recognise(b []byte) bool {
-	if bytes.HasPrefix(b, []byte(pemBegin)) {
+// LooksLikeMessage tells whether b begins like a message of CMS in DER or BER,
+// of any content, or like one in PEM. Such bytes are a message or damaged, and
+// not an envelope of another format.
+func LooksLikeMessage(b []byte) bool {
+	if isPEM(b) {
 		return true
 	}
 	if len(b) < 2 || b[0] != tagSequence {
@@ -43,15 +45,15 @@ func Recognise(b []byte) bool {
 // checkOuter checks the length of the whole against the bytes that are there,
 // so that a message that was cut is not called malformed.
 func checkOuter(b []byte) error {
-	if !Recognise(b) || b[0] != tagSequence {
-		return ErrNotEnvelope
+	if !LooksLikeMessage(b) || b[0] != tagSequence {
+		return exchange.ErrNotEnvelope
 	}
 	size, head := int64(b[1]), 2
 	switch n := int(b[1]) - indefinite; {
 	case n == 0:
-		return fmt.Errorf("%w: indefinite length, which is BER and not DER", ErrMalformed)
+		return fmt.Errorf("%w: indefinite length, which is BER and not DER", exchange.ErrMalformed)
 	case n > 4:
-		return fmt.Errorf("%w: length of %d bytes", ErrTooLarge, n)
+		return fmt.Errorf("%w: length of %d bytes", exchange.ErrTooLarge, n)
 	case n > 0:
 		size, head = 0, 2+n
 		for _, octet := range b[2:head] {
@@ -60,11 +62,11 @@ func checkOuter(b []byte) error {
 	}
 	switch rest := int64(len(b) - head); {
 	case size > maxContent:
-		return fmt.Errorf("%w: %d bytes; at most %d are read", ErrTooLarge, size, maxContent)
+		return fmt.Errorf("%w: %d bytes; at most %d are read", exchange.ErrTooLarge, size, maxContent)
 	case rest < size:
-		return fmt.Errorf("%w: %d of %d bytes", ErrTruncated, rest, size)
+		return fmt.Errorf("%w: %d of %d bytes", exchange.ErrTruncated, rest, size)
 	case rest > size:
-		return fmt.Errorf("%w: bytes after the message", ErrMalformed)
+		return fmt.Errorf("%w: bytes after the message", exchange.ErrMalformed)
 	}
 	return nil
 }
