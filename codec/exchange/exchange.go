@@ -110,6 +110,7 @@ type Message struct {
 	AAD        []byte
 	Sealed     []byte // the ciphertext, and the tag behind it
 	// Memory belongs to the codec alone: what it decodes, and what it knows of
-	// the message before. It is nil at first.
+	// the message before. It is nil at first. With several formats it may be
+	// that of another codec.
 	Memory any
 }
