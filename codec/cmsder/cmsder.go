@@ -19,6 +19,7 @@
 //	recipient.go   its recipients
 //	algorithm.go   their algorithms
 //	template.go    Template: the head of messages under one data key
+//	alike.go       the fast way for messages like the last one
 //	encode.go      recipients into DER
 //	sharedinfo.go  the input of the key derivation of X25519
 //	pem.go         PEM
@@ -52,6 +53,8 @@ type Message struct {
 	Nonce      []byte // NonceSize
 	Ciphertext []byte // as long as the payload
 	Tag        []byte // TagSize; AES-256-GCM, no associated data
+
+	front []byte // version and recipientInfos, as they stand
 }
 
 // Algorithm protects the data key for a recipient.

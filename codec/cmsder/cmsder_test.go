@@ -16,7 +16,7 @@ import (
 func TestRoundTrip(t *testing.T) {
 	l := newLab(t)
 	recipients := [][]string{{"aes"}, {"rsa"}, {"rsa512"}, {"x25519"}, {"x25519", "rsa", "aes"}}
-	for _, format := range []exchange.Format{cmsder.NewFormat(), cmsder.NewPEMFormat()} {
+	for _, format := range []exchange.Format{cmsder.Format, cmsder.PEMFormat} {
 		for _, names := range recipients {
 			for _, size := range []int{0, 1, 16, 40, 58, 59, 127, 128, 160, 255, 256, 1 << 10, 65_400, 1 << 16, 1 << 20} {
 				payload := bytes.Repeat([]byte{0x5c}, size)
@@ -68,9 +68,9 @@ func checkMessage(t *testing.T, template *cmsder.Template, sealed []byte) {
 func TestMemoryIsReused(t *testing.T) {
 	l := newLab(t)
 	var m exchange.Message
-	codec := cmsder.NewFormat().Codec
-	first := l.seal(t, cmsder.NewPEMFormat(), bytes.Repeat([]byte("a"), 100), "rsa", "x25519")
-	for _, message := range [][]byte{first, l.seal(t, cmsder.NewFormat(), []byte("short"), "aes")} {
+	codec := cmsder.Format.Codec
+	first := l.seal(t, cmsder.PEMFormat, bytes.Repeat([]byte("a"), 100), "rsa", "x25519")
+	for _, message := range [][]byte{first, l.seal(t, cmsder.Format, []byte("short"), "aes")} {
 		if err := codec.Parse(&m, message); err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +85,7 @@ func TestMemoryIsReused(t *testing.T) {
 func TestChangedMessage(t *testing.T) {
 	l := newLab(t)
 	payload := []byte("a payload")
-	message := l.seal(t, cmsder.NewFormat(), payload, "aes")
+	message := l.seal(t, cmsder.Format, payload, "aes")
 	for i := range message {
 		for _, flip := range []byte{1, 0x80} {
 			changed := bytes.Clone(message)
@@ -126,7 +126,7 @@ func TestSharedInfo(t *testing.T) {
 // TestTemplateRefuses recipients that CMS cannot name or that are not of its
 // algorithms.
 func TestTemplateRefuses(t *testing.T) {
-	codec := cmsder.NewFormat().Codec
+	codec := cmsder.Format.Codec
 	wrapped := keys.Wrapped{Alg: keys.AlgA256KW, KID: []byte("12345678"), Ciphertext: make([]byte, 40)}
 	nameless, foreign := wrapped, wrapped
 	nameless.KID, foreign.Alg = nil, keys.AlgAWSKMS

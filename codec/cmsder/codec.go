@@ -10,23 +10,26 @@ import (
 )
 
 // lacks is the Lacks of both formats.
-const lacks = "position, commitment and binding: moved, repeated, missing or re-keyed messages are not noticed; " +
-	"nothing but the payload is authenticated"
+const lacks = "its place in the source, the time of sealing, headers, subject, context, a commitment to the key, " +
+	"a signature and tombstones"
 
-// NewFormat returns CMS in DER as a format.
-func NewFormat() exchange.Format {
-	return exchange.Format{
-		Name: "cms", Title: "CMS AuthEnvelopedData (RFC 5083), DER",
-		Codec: codec{}, Derive: DeriveWrappingKey, Lacks: lacks, Binary: true,
-	}
+// Format is CMS in DER.
+var Format = exchange.Format{
+	Name:   "cms",
+	Title:  "CMS AuthEnvelopedData (RFC 5083) in DER",
+	Codec:  codec{},
+	Derive: DeriveWrappingKey,
+	Lacks:  lacks,
+	Binary: true,
 }
 
-// NewPEMFormat returns CMS in PEM as a format. Both formats read both forms.
-func NewPEMFormat() exchange.Format {
-	return exchange.Format{
-		Name: "cms-pem", Title: "CMS AuthEnvelopedData (RFC 5083), PEM",
-		Codec: codec{pem: true}, Derive: DeriveWrappingKey, Lacks: lacks,
-	}
+// PEMFormat is CMS in PEM. Both formats read both forms.
+var PEMFormat = exchange.Format{
+	Name:   "cms-pem",
+	Title:  "CMS AuthEnvelopedData (RFC 5083) in PEM",
+	Codec:  codec{pem: true},
+	Derive: DeriveWrappingKey,
+	Lacks:  lacks + "; a payload grows by a third",
 }
 
 // DeriveWrappingKey is the key derivation of dhSinglePass-stdDH-hkdf-sha256
@@ -50,16 +53,28 @@ type memory struct {
 	message Message
 	der     []byte // of a message in PEM
 	sealed  []byte
-	parties []byte // ephemeral keys with their user keying material
+	// The recipients of the message before, and their forms.
+	last    Template
+	wrapped []keys.Wrapped
+	kept    []byte // the bytes of wrapped
 }
 
-// Parse implements exchange.Codec.
-func (codec) Parse(m *exchange.Message, b []byte) (err error) {
+// useMemory returns the memory of m.
+func useMemory(m *exchange.Message) *memory {
 	memo, is := m.Memory.(*memory)
 	if !is {
 		memo = new(memory)
 		m.Memory = memo
 	}
+	return memo
+}
+
+// Parse implements exchange.Codec.
+func (codec) Parse(m *exchange.Message, b []byte) (err error) {
+	if !LooksLikeMessage(b) {
+		return exchange.ErrNotEnvelope
+	}
+	memo := useMemory(m)
 	if isPEM(b) {
 		if memo.der, err = DecodePEM(memo.der[:0], b); err != nil {
 			return err
@@ -67,27 +82,49 @@ func (codec) Parse(m *exchange.Message, b []byte) (err error) {
 		b = memo.der
 	}
 	p := &memo.message
-	if err := Parse(b, p); err != nil {
-		return err
+	if len(memo.wrapped) == 0 || !memo.last.splitAlike(b, p) {
+		if err := memo.parseNew(b); err != nil {
+			return err
+		}
 	}
 	memo.sealed = append(append(memo.sealed[:0], p.Ciphertext...), p.Tag...)
-	memo.parties = memo.parties[:0]
-	m.Nonce, m.AAD, m.Sealed, m.Recipients = p.Nonce, nil, memo.sealed, m.Recipients[:0]
-	for i := range p.Recipients {
-		if w, ok := p.Recipients[i].toWrapped(memo); ok {
-			m.Recipients = append(m.Recipients, w)
+	m.Nonce, m.AAD, m.Sealed, m.Recipients = p.Nonce, nil, memo.sealed, memo.wrapped
+	return nil
+}
+
+// parseNew parses a message with other recipients than those of the message
+// before, and keeps them.
+func (k *memory) parseNew(b []byte) error {
+	k.wrapped, k.kept = k.wrapped[:0], k.kept[:0]
+	if err := Parse(b, &k.message); err != nil {
+		return err
+	}
+	k.last.recipients = append(k.last.recipients[:0], k.message.front...)
+	for i := range k.message.Recipients {
+		if w, ok := k.message.Recipients[i].toWrapped(k); ok {
+			k.wrapped = append(k.wrapped, w)
 		}
 	}
 	return nil
+}
+
+// keep returns a copy of the parts, joined, which is valid until the recipients
+// change.
+func (k *memory) keep(parts ...[]byte) []byte {
+	at := len(k.kept)
+	for _, part := range parts {
+		k.kept = append(k.kept, part...)
+	}
+	return k.kept[at:len(k.kept):len(k.kept)]
 }
 
 // toWrapped returns a recipient in the form of package keys. ok is false if its
 // algorithm is not ours.
 func (r *Recipient) toWrapped(memo *memory) (w keys.Wrapped, ok bool) {
 	if len(r.KeyID) == exchange.KIDSize {
-		w.KID = r.KeyID
+		w.KID = memo.keep(r.KeyID)
 	}
-	w.Ciphertext = r.EncryptedKey
+	w.Ciphertext = memo.keep(r.EncryptedKey)
 	switch r.Algorithm {
 	case KeyWrap:
 		w.Alg = keys.AlgA256KW
@@ -97,9 +134,7 @@ func (r *Recipient) toWrapped(memo *memory) (w keys.Wrapped, ok bool) {
 		w.Alg = keys.AlgRSAOAEP512
 	case X25519:
 		w.Alg = keys.AlgECDHESA256KW
-		at := len(memo.parties)
-		memo.parties = append(append(memo.parties, r.Ephemeral...), r.UKM...)
-		w.Ephemeral = memo.parties[at:len(memo.parties):len(memo.parties)]
+		w.Ephemeral = memo.keep(r.Ephemeral, r.UKM)
 	default:
 		return w, false
 	}

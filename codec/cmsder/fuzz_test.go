@@ -2,6 +2,7 @@ package cmsder
 
 import (
 	"bytes"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -9,17 +10,29 @@ import (
 )
 
 // FuzzParse: a message that is accepted, and that this package could have
-// written, is written as it came. So there is one encoding.
+// written, is written as it came, so there is one encoding. The fast way accepts
+// the same messages.
 func FuzzParse(f *testing.F) {
 	for i := range strictCases {
 		d := newDraft()
 		strictCases[i].change(d)
 		f.Add(d.encode(&testing.T{}))
 	}
+	known, err := NewTemplate([]Recipient{{Algorithm: KeyWrap, KeyID: []byte("12345678"), EncryptedKey: make([]byte, 40)}})
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var m Message
-		if err := Parse(b, &m); err != nil {
+		var m, alike Message
+		err := Parse(b, &m)
+		if known.splitAlike(b, &alike) && err != nil {
+			t.Fatalf("the fast way accepts it: %v", err)
+		}
+		if err != nil {
 			return
+		}
+		if last := (&Template{recipients: m.front}); !last.splitAlike(b, &alike) || !areAlike(&m, &alike) {
+			t.Fatalf("%+v; the fast way: %+v", m, alike)
 		}
 		if !LooksLikeMessage(b) || len(m.Nonce) != NonceSize || len(m.Tag) != TagSize || len(m.Recipients) > MaxRecipients {
 			t.Fatalf("%+v", m)
@@ -36,6 +49,11 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%x became %x", b, again)
 		}
 	})
+}
+
+func areAlike(m, alike *Message) bool {
+	return bytes.Equal(m.Nonce, alike.Nonce) && bytes.Equal(m.Ciphertext, alike.Ciphertext) &&
+		bytes.Equal(m.Tag, alike.Tag)
 }
 
 // isOurs tells whether a message has only recipients that this package writes.
@@ -55,23 +73,37 @@ func isOurs(m *Message) bool {
 }
 
 // FuzzCodec reads both forms as the rest of the program does, with a memory
-// that has read something else before.
+// that has read something else before: that changes nothing.
 func FuzzCodec(f *testing.F) {
 	for i := range strictCases {
 		d := newDraft()
 		strictCases[i].change(d)
-		f.Add(AppendPEM(nil, d.encode(&testing.T{})))
+		b := d.encode(&testing.T{})
+		f.Add(b)
+		f.Add(AppendPEM(nil, b))
 	}
-	codec := NewFormat().Codec
-	var m exchange.Message
+	codec := Format.Codec
+	var used exchange.Message
 	f.Fuzz(func(t *testing.T, b []byte) {
+		var m exchange.Message
 		err := codec.Parse(&m, b)
-		if err == nil && (!codec.Recognizes(b) || len(m.Recipients) == 0 || len(m.Sealed) < TagSize) {
+		again := codec.Parse(&used, b)
+		if (err == nil) != (again == nil) {
+			t.Fatalf("%v; with a memory %v", err, again)
+		}
+		if err != nil {
+			return
+		}
+		if !codec.Recognizes(b) || len(m.Recipients) == 0 || len(m.Sealed) < TagSize {
 			t.Fatalf("%+v", m)
 		}
-		for _, w := range m.Recipients {
-			if err == nil && (w.Ciphertext == nil || w.KID != nil && len(w.KID) != exchange.KIDSize) {
-				t.Fatalf("%+v", w)
+		for range 2 { // the second time it has read the same before
+			if !bytes.Equal(m.Sealed, used.Sealed) || !bytes.Equal(m.Nonce, used.Nonce) ||
+				!reflect.DeepEqual(m.Recipients, used.Recipients) {
+				t.Fatalf("%+v; with a memory %+v", m, used)
+			}
+			if err := codec.Parse(&used, b); err != nil {
+				t.Fatal(err)
 			}
 		}
 	})

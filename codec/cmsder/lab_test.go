@@ -103,7 +103,7 @@ func (l *lab) seal(t testing.TB, format exchange.Format, payload []byte, names .
 func (l *lab) open(t testing.TB, message []byte, name string) ([]byte, error) {
 	t.Helper()
 	var m exchange.Message
-	if err := cmsder.NewFormat().Codec.Parse(&m, message); err != nil {
+	if err := cmsder.Format.Codec.Parse(&m, message); err != nil {
 		return nil, err
 	}
 	err := errors.New("no recipient for the key")

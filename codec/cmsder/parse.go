@@ -66,6 +66,7 @@ func unsupportedContent(kind asn1.ObjectIdentifier) error {
 
 // readBody reads the fields of AuthEnvelopedData (RFC 5083, section 2.1).
 func (m *Message) readBody(body cryptobyte.String) error {
+	whole := body
 	if err := readVersion(&body, version0, "AuthEnvelopedData"); err != nil {
 		return err
 	}
@@ -76,6 +77,7 @@ func (m *Message) readBody(body cryptobyte.String) error {
 	if !body.ReadASN1(&recipients, der.SET) {
 		return malformed("recipientInfos")
 	}
+	m.front = whole[:len(whole)-len(body)]
 	var err error
 	if m.Recipients, err = readRecipients(recipients, m.Recipients[:0]); err != nil {
 		return err

@@ -18,6 +18,8 @@ const (
 	dataCipher = "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01" +
 		"\x30\x1e\x06\x09\x60\x86\x48\x01\x65\x03\x04\x01\x2e\x30\x11\x04\x0c"
 	icvLen = "\x02\x01\x10"
+	// maxHeadSize is the size in bytes of the largest head.
+	maxHeadSize = 6
 )
 
 // NewTemplate lays out messages for 1 to MaxRecipients recipients. Their
