@@ -23,7 +23,7 @@ func TestCMS(t *testing.T) {
 	for _, format := range []exchange.Format{cmsder.Format, cmsder.PEMFormat} {
 		wrappers := []keys.Wrapper{all["aes"].wrap, all["rsa"].wrap, all["x25519"].wrap}
 		sealer := must[*convert.Sealer](t)(convert.NewSealer(wrappers, convert.SealerOptions{Format: format}))
-		defer sealer.Close() //nolint:errcheck // nothing is left open
+		defer sealer.Close()
 		seal := sealer.NewWorker()
 		for name, r := range all {
 			o := convert.OpenerOptions{Formats: formats}
