@@ -67,6 +67,8 @@ type Format struct {
 	// Lacks says in a few words which guarantees of an envelope a message of
 	// this format does not have; it is logged once a run.
 	Lacks string
+	// Grows says how much larger a payload becomes; "" if it hardly does.
+	Grows string
 	// Binary says that messages are not text.
 	Binary bool
 }

@@ -37,7 +37,8 @@ var Format = exchange.Format{
 	Codec:  codec{},
 	Derive: deriveKEK,
 	Lacks: "its place in the source, the time of sealing, headers, subject, context, a commitment to the key, " +
-		"a signature and tombstones; a payload grows by a third",
+		"a signature and tombstones",
+	Grows: "a payload grows by a third",
 }
 
 // codec implements exchange.Codec.
