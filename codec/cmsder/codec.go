@@ -16,7 +16,7 @@ const lacks = "its place in the source, the time of sealing, headers, subject, c
 // Format is CMS in DER.
 var Format = exchange.Format{
 	Name:   "cms",
-	Title:  "CMS AuthEnvelopedData (RFC 5083) in DER",
+	Title:  "CMS (RFC 5083)",
 	Codec:  codec{},
 	Derive: DeriveWrappingKey,
 	Lacks:  lacks,
@@ -26,10 +26,12 @@ var Format = exchange.Format{
 // PEMFormat is CMS in PEM. Both formats read both forms.
 var PEMFormat = exchange.Format{
 	Name:   "cms-pem",
-	Title:  "CMS AuthEnvelopedData (RFC 5083) in PEM",
+	Title:  "CMS (RFC 5083) in PEM",
 	Codec:  codec{pem: true},
 	Derive: DeriveWrappingKey,
-	Lacks:  lacks + "; a payload grows by a third",
+	Lacks:  lacks,
+	Grows:  "they are a third larger than in DER",
+	Binary: true, // it has several lines
 }
 
 // DeriveWrappingKey is the key derivation of dhSinglePass-stdDH-hkdf-sha256

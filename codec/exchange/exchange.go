@@ -69,7 +69,7 @@ type Format struct {
 	Lacks string
 	// Grows says how much larger a payload becomes; "" if it hardly does.
 	Grows string
-	// Binary says that messages are not text.
+	// Binary says that messages are not a line of text.
 	Binary bool
 }
 
