@@ -33,7 +33,7 @@ type convertCmd struct {
 // Help is shown by --help.
 func (convertCmd) Help() string {
 	return "Plaintext stays in the process, and each message is sealed under a new data key. " +
-		"JWE and CMS lack most of what an envelope has: docs/jwe.md, docs/cms.md.\n\n" +
+		"JWE and CMS lack most of what an envelope has: docs/convert.md, docs/cms.md.\n\n" +
 		"For example: streamcrypt convert --from ${sealed} --to ${copy} --format jwe --key ${key}"
 }
 

@@ -49,7 +49,7 @@ func epk(x string) string {
 	return `{"alg":"ECDH-ES+A256KW","enc":"A256GCM","epk":{"kty":"OKP","crv":"X25519","x":"` + x + `"}}`
 }
 
-// TestParseRefuses: each fault has the word that docs/jwe.md gives it, and the
+// TestParseRefuses: each fault has the word that docs/convert.md gives it, and the
 // error says what it is.
 func TestParseRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
