@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -19,6 +20,11 @@ const (
 	franzPlain   = "franz-go plain copy"
 	franzSeal    = "franz-go with AES-GCM"
 	kafkaGoPlain = "kafka-go Reader/Writer copy"
+	franzTune    = "franz-go tuned copy"
+	franzExact   = "franz-go copy in transactions"
+	ceilingCopy  = "ceiling: bare steps of a copy"
+	ceilingSeal  = "ceiling: bare steps of encrypting"
+	ceilingOpen  = "ceiling: bare steps of decrypting"
 )
 
 // contender is one way to carry the records of a topic to another.
@@ -37,6 +43,11 @@ var contenders = []contender{
 	{name: decryptExact, does: "decrypt", delivery: "exactly-once"},
 	{name: franzSeal, does: "franz-seal"},
 	{name: kafkaGoPlain, does: "kafka-go-copy"},
+	{name: franzTune, does: "franz-tuned"},
+	{name: franzExact, does: "franz-transactions"},
+	{name: ceilingCopy, does: "ceiling-copy"},
+	{name: ceilingSeal, does: "ceiling-seal"},
+	{name: ceilingOpen, does: "ceiling-open"},
 }
 
 func contenderNamed(name string) contender {
@@ -54,6 +65,9 @@ func (c *contender) readsSealed() bool { return c.does == "decrypt" }
 // isOurs tells whether it is streamcrypt.
 func (c *contender) isOurs() bool { return c.delivery != "" }
 
+// isCeiling tells whether it has no broker, and does the bare steps alone.
+func (c *contender) isCeiling() bool { return strings.HasPrefix(c.does, "ceiling-") }
+
 // tools are the program under measurement, and its stores.
 type tools struct {
 	*contest.Program
@@ -68,7 +82,14 @@ func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
 		return nil, err
 	}
 	program, err := contest.BuildProgram(ctx, root, dir, s.cpuprofiles, strings.Fields(s.with)...)
-	return &tools{Program: program, keystore: "file:" + filepath.Join(dir, "keys"), profile: s.profile}, err
+	if err != nil {
+		return nil, err
+	}
+	store := filepath.Join(dir, "keys")
+	if err := os.Mkdir(store, 0o700); err != nil {
+		return nil, err
+	}
+	return &tools{Program: program, keystore: "file:" + store, profile: s.profile}, nil
 }
 
 // makeCommand returns the command of streamcrypt that does a job. A run that is

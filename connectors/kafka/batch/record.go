@@ -61,7 +61,7 @@ func (r *Reader) addRecord(into *Records, record []byte, limit int) (done bool, 
 		return false, nil
 	}
 	list := f.readHeaders(into, headers)
-	if f.bad || len(f.b) > 0 {
+	if f.bad || f.left() > 0 {
 		return false, malformed("headers of the record at offset %d", offset)
 	}
 	if r.info.AppendTime {
@@ -96,38 +96,58 @@ func timeOf(millis int64) time.Time {
 // bad, everything is zero.
 type fields struct {
 	b   []byte
+	at  int // in b, of the next field
 	bad bool
 }
 
 func (f *fields) markBad() {
-	f.b, f.bad = nil, true
+	f.at, f.bad = len(f.b), true
 }
 
+// left is how many bytes have not been read.
+func (f *fields) left() int { return len(f.b) - f.at }
+
 func (f *fields) skipBytes(n int) {
-	if len(f.b) < n {
+	if f.left() < n {
 		f.markBad()
 		return
 	}
-	f.b = f.b[n:]
+	f.at += n
 }
 
+// readVarint reads a varint of at most 64 bits. Most take one byte.
 func (f *fields) readVarint() int64 {
-	v, n := parseVarint(f.b)
-	if n <= 0 {
+	if f.at < len(f.b) && f.b[f.at] < 0x80 {
+		v := f.b[f.at]
+		f.at++
+		return unzigzag(uint64(v))
+	}
+	return f.readLongVarint(maxVarint64)
+}
+
+// readVarint32 reads a varint of at most 32 bits.
+func (f *fields) readVarint32() int64 {
+	if f.at < len(f.b) && f.b[f.at] < 0x80 {
+		v := f.b[f.at]
+		f.at++
+		return unzigzag(uint64(v))
+	}
+	v := f.readLongVarint(maxVarint32)
+	if v < math.MinInt32 || v > math.MaxInt32 {
 		f.markBad()
 		return 0
 	}
-	f.b = f.b[n:]
 	return v
 }
 
-func (f *fields) readVarint32() int64 {
-	before := len(f.b)
-	v := f.readVarint()
-	if v < math.MinInt32 || v > math.MaxInt32 || before-len(f.b) > maxVarint32 {
+// readLongVarint reads a varint that takes at most so many bytes.
+func (f *fields) readLongVarint(most int) int64 {
+	v, n := parseVarint(f.b[f.at:])
+	if n <= 0 || n > most {
 		f.markBad()
 		return 0
 	}
+	f.at += n
 	return v
 }
 
@@ -137,12 +157,13 @@ func (f *fields) readBytes() []byte {
 	if n == -1 {
 		return nil
 	}
-	if n < 0 || n > int64(len(f.b)) {
+	if n < 0 || n > int64(f.left()) {
 		f.markBad()
 		return nil
 	}
-	v := f.b[:n:n]
-	f.b = f.b[n:]
+	end := f.at + int(n)
+	v := f.b[f.at:end:end]
+	f.at = end
 	return v
 }
 
@@ -150,7 +171,7 @@ func (f *fields) readBytes() []byte {
 // least.
 func (f *fields) readCount() int {
 	n := f.readVarint32()
-	if n < 0 || n > int64(len(f.b)/2) {
+	if n < 0 || n > int64(f.left()/2) {
 		f.markBad()
 		return 0
 	}

@@ -15,11 +15,16 @@ const (
 // parseVarint reads one from the start of b and says how long it was: 0 if b
 // ends before it does, negative if it does not fit.
 func parseVarint(b []byte) (int64, int) {
-	if len(b) > 0 && b[0] < 0x80 {
-		return int64(b[0]>>1) ^ -int64(b[0]&1), 1
+	switch {
+	case len(b) > 0 && b[0] < 0x80:
+		return unzigzag(uint64(b[0])), 1
+	case len(b) > 1 && b[1] < 0x80:
+		return unzigzag(uint64(b[0]&0x7f) | uint64(b[1])<<7), 2
 	}
 	return binary.Varint(b)
 }
+
+func unzigzag(v uint64) int64 { return int64(v>>1) ^ -int64(v&1) }
 
 func appendVarint(b []byte, v int64) []byte { return binary.AppendVarint(b, v) }
 
