@@ -44,8 +44,8 @@ func parseFlags() settings {
 	flag.BoolVar(&s.json, "json", false, "print JSON instead of a table")
 	flag.BoolVar(&s.quick, "quick", false, "less than a minute: shorter measurements and a file of 256 MiB")
 	flag.StringVar(&s.parts, "parts",
-		"file,generated,messages,aad,headers,signing,core,observation,gate,rewrap,keys,compression,packed,"+
-			"routes,reload,compare",
+		"file,generated,messages,aad,headers,signing,core,observation,gate,rewrap,convert,keys,compression,packed,"+
+			"routes,reload,page,compare",
 		"the `parts` to measure")
 	flag.Int64Var(&s.size, "size", 4<<10, "size of the file in `MiB`")
 	flag.Int64Var(&s.generated, "generated", 20<<10, "size of the records of the part generated in `MiB`")
@@ -121,10 +121,12 @@ func measureParts(ctx context.Context, s *settings) (*Report, error) {
 		{"core", func() ([]Figure, error) { return measureCore(ctx, s.scaleBudget(20*time.Second)) }},
 		{"observation", func() ([]Figure, error) { return measureObservation(ctx, s.scaleBudget(20*time.Second)) }},
 		{"gate", func() ([]Figure, error) { return measureGate(ctx, s.scaleBudget(20*time.Second)) }},
+		{"convert", func() ([]Figure, error) { return measureConvert(ctx, s.scaleBudget(20*time.Second)) }},
 		{"rewrap", func() ([]Figure, error) { return measureRewrap(ctx, s.scaleBudget(20*time.Second)) }},
 		{"keys", func() ([]Figure, error) { return measureKeys(ctx, s.scaleBudget(10*time.Second)) }},
 		{"routes", func() ([]Figure, error) { return measureRoutes(ctx, s.scaleBudget(settleTime)) }},
 		{"reload", func() ([]Figure, error) { return measureReload(ctx, s.scaleBudget(time.Minute)) }},
+		{"page", func() ([]Figure, error) { return measurePage(ctx, s.scaleRecords(pageAsks)) }},
 		{"packed", func() ([]Figure, error) { return measurePacked(ctx, s.dir, s.scaleBudget(40*time.Second)) }},
 		{"compression", func() ([]Figure, error) { return measureCompression(ctx, s.scaleBudget(10*time.Second)) }},
 	}

@@ -7,8 +7,8 @@ type Agreement struct {
 	Secret    []byte // shared by both sides; never of zeros alone
 	Ephemeral []byte // the public key of the sender
 	Recipient []byte // the static public key
-	// Party is what the message says of the derivation beside the keys, in the
-	// encoding of its format; nil if it says nothing.
+	// Party is the information of the message about both sides that goes into
+	// the derivation, in the encoding of its format; nil if there is none.
 	Party []byte
 }
 

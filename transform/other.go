@@ -34,7 +34,7 @@ type EncryptOtherOptions struct {
 	// PassSealed, Effects: see EncryptOptions. PassSealed is about envelopes
 	// and about messages of the format.
 	PassSealed, Effects bool
-	// PassTombstones lets null values through as they are. Else they are
+	// PassTombstones lets null values through as they are. Without it they are
 	// rejected: the format has nothing that only a sealer can delete with.
 	PassTombstones bool
 }

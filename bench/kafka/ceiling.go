@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// The composed ceiling is what the machine can do: the steps that no carrier of
-// records can leave out, in one goroutine, beside a peer that moves as many
+// The composed ceiling is the limit of the machine: the steps that no carrier
+// of records can leave out, in one goroutine, beside a peer that moves as many
 // bytes as a broker does. Nothing else is done: records have a fixed length and
 // stand one behind the other, and there are no groups, positions or answers.
 
@@ -77,9 +77,9 @@ func (j *job) ceilingSteps() (ceilingStep, int, error) {
 	return nil, 0, fmt.Errorf("no job %q", j.does)
 }
 
-// carryBlocks reads blocks from the peer, makes their sums, as a reader of batches
-// has to, does the steps, makes the sums of the result and writes it. The sums
-// are compared with nothing: they are here for their time.
+// carryBlocks reads blocks from the peer, makes their sums, as a reader of
+// batches has to, does the steps, makes the sums of the result and writes it.
+// The sums are compared with nothing: they are here for their time.
 func carryBlocks(ctx context.Context, j *job) error {
 	step, length, err := j.ceilingSteps()
 	if err != nil {

@@ -12,8 +12,9 @@ import (
 )
 
 // servePeer does with bytes as a broker does with records, for one carrier: it
-// sends a file, which Linux does without a copy, and takes what comes back,
-// makes its sum and writes it into another file. It prints the two addresses.
+// sends a file, which Linux does without a copy, and takes the bytes that
+// return, makes its sum and writes it into another file. It prints the two
+// addresses.
 func servePeer(ctx context.Context, j *job, stdout io.Writer) error {
 	var l net.ListenConfig
 	sending, err := l.Listen(ctx, "tcp", "127.0.0.1:0")

@@ -11,19 +11,14 @@ import (
 
 // franzTuned copies as somebody does who was told to make franz-go's copy
 // faster and to lose nothing: a record goes on as it was fetched, all records
-// share one callback, the checksums of fetches are not computed, and requests
-// are as large as they may become.
+// share one callback, the checksums of fetches are not computed, and a fetch
+// waits until it is worth it.
 func franzTuned(ctx context.Context, j *job) error {
-	const largest = 1_000_012
-	c, err := kgo.NewClient(append(franzProducer(j, largest),
-		kgo.ProducerLinger(5*time.Millisecond),
+	c, err := kgo.NewClient(append(franzMember(j),
+		kgo.ProducerLinger(5*time.Millisecond), kgo.AutoCommitMarks(),
 		kgo.DisableFetchCRCValidation(),
 		kgo.FetchMinBytes(256<<10),
 		kgo.FetchMaxWait(20*time.Millisecond),
-		kgo.ConsumerGroup(j.group),
-		kgo.ConsumeTopics(j.from),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.AutoCommitMarks(),
 	)...)
 	if err != nil {
 		return err
@@ -93,14 +88,8 @@ func newPoll(fetches *kgo.Fetches) *poll {
 // franzTransactions copies in transactions, each of which holds one fetch and
 // its offsets: franz-go's own way to exactly once.
 func franzTransactions(ctx context.Context, j *job) error {
-	const usualBatch = 1_000_012
-	s, err := kgo.NewGroupTransactSession(append(franzProducer(j, usualBatch),
-		kgo.TransactionalID(j.group+"-copy"),
-		kgo.ConsumerGroup(j.group),
-		kgo.ConsumeTopics(j.from),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-	)...)
+	s, err := kgo.NewGroupTransactSession(append(franzMember(j),
+		kgo.TransactionalID(j.group+"-copy"), kgo.FetchIsolationLevel(kgo.ReadCommitted()))...)
 	if err != nil {
 		return err
 	}

@@ -10,21 +10,27 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-// TestProbe: a probe counts each record behind its warm-up once, and gives no
-// record less time than it took.
-func TestProbe(t *testing.T) {
+// newProbe returns a probe of one topic of a broker in process.
+func newProbe(t *testing.T) (context.Context, *job) {
+	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "probe"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer cluster.Close()
+	t.Cleanup(cluster.Close)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	j := job{
-		broker: cluster.ListenAddrs()[0], from: "probe", to: "probe",
-		partitions: 2, records: 500, size: 100, batch: 16 << 10, pace: 5000,
+	t.Cleanup(cancel)
+	return ctx, &job{
+		broker: cluster.ListenAddrs()[0], from: "probe", to: "probe", partitions: 2, size: 100, batch: 16 << 10,
 	}
-	d, err := probeLatency(ctx, &j)
+}
+
+// TestProbe: a probe counts each record behind its warm-up once, and gives no
+// record less time than it took.
+func TestProbe(t *testing.T) {
+	ctx, j := newProbe(t)
+	j.records, j.pace = 500, 5000
+	d, err := probeLatency(ctx, j)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,19 +45,10 @@ func TestProbe(t *testing.T) {
 // TestPauseCounts: while nobody reads, the records that fall due still have
 // their times from the schedule.
 func TestPauseCounts(t *testing.T) {
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "probe"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cluster.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	j := job{
-		broker: cluster.ListenAddrs()[0], from: "probe", to: "probe",
-		partitions: 1, records: 100, size: 100, batch: 16 << 10, pace: 1000,
-	}
+	ctx, j := newProbe(t)
+	j.records, j.pace = 100, 1000
 	const pause = 2 * time.Second
-	d, err := readLate(ctx, &j, pause)
+	d, err := readLate(ctx, j, pause)
 	if err != nil {
 		t.Fatal(err)
 	}

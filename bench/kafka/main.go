@@ -165,7 +165,7 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 	return report, nil
 }
 
-// folderInMemory is a folder whose files are in memory, as the broker's are; or
+// folderInMemory is a folder that keeps files in memory, as the broker does; or
 // the usual one where there is none.
 func folderInMemory() string {
 	const shared = "/dev/shm"

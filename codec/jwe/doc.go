@@ -1,6 +1,6 @@
 // Package jwe has the bytes of JSON Web Encryption (RFC 7516): the compact, the
-// general and the flattened form. docs/convert.md says which part of it is taken,
-// and why the rest is refused.
+// general and the flattened form. docs/convert.md says which part of it is
+// taken, and why the rest is refused.
 //
 //	jwe.go        the Format, the algorithms, the derivation of keys
 //	parse.go      which form a message has; the compact form

@@ -26,8 +26,8 @@ var algs = map[string]int64{
 }
 
 // soleAlgs are those that stand for the whole message, since they have no
-// wrapped content key. A message with one of them is refused, whoever else its
-// recipients are.
+// wrapped content key. A message with one of them is refused, even if
+// it has other recipients.
 var soleAlgs = map[string]bool{"dir": true, "none": true, "ECDH-ES": true}
 
 // Format is JWE.

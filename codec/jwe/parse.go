@@ -9,11 +9,11 @@ import (
 	"github.com/streamcrypt/streamcrypt/keys"
 )
 
-// memory is what Parse keeps in a message.
+// memory is kept by Parse in a message.
 type memory struct {
 	bytes []byte // decoded parts of the message
 	// Of the last message that was read in full: everything before its IV, and
-	// what follows from that.
+	// the recipients and associated data that stand there.
 	front      []byte
 	recipients []keys.Wrapped
 	aad        []byte

@@ -1,8 +1,8 @@
 // Package convert seals and opens messages in the formats of other tools
 // (package codec/exchange), such as JWE.
 //
-//	Sealer  a data key for each window, as ever: it is the content key of the messages
-//	Opener  recognises the formats that are allowed, and unwraps each content key once
+//	Sealer  a data key for each window: it is the content key of the messages
+//	Opener  knows the formats that are allowed, unwraps each content key once
 //
 //	keys.go    local keys as recipients of a format
 //	sealer.go  Sealer and its workers

@@ -44,7 +44,7 @@ func adaptWrappers(f *exchange.Format, wrappers []keys.Wrapper) ([]keys.Wrapper,
 	return adapted, nil
 }
 
-// namedUnwrapper is a local key that also takes what names no key.
+// namedUnwrapper is a local key.
 type namedUnwrapper interface {
 	keys.Local
 	KID() []byte

@@ -60,14 +60,11 @@ func NewSealer(wrappers []keys.Wrapper, o SealerOptions) (*Sealer, error) {
 	return s, err
 }
 
-// Prepare, Run, Status and Close are those of envelope.Sealer.
+// Prepare makes the first data key.
 func (s *Sealer) Prepare(ctx context.Context) error { return s.supply.Prepare(ctx) }
 
 // Run makes data keys ahead of need until ctx ends.
 func (s *Sealer) Run(ctx context.Context) { s.keys.Run(ctx) }
-
-// Status says how data keys can be had.
-func (s *Sealer) Status() kekcache.Status { return s.keys.Status() }
 
 // Close ends the use of the data keys.
 func (s *Sealer) Close() error {

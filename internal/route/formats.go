@@ -62,8 +62,8 @@ type formats struct {
 	opens    []exchange.Format // that are opened beside envelopes, or when sealing instead of them
 }
 
-// readFormats reads the formats. A conversion is from here on one of the two
-// directions whose rules it has.
+// readFormats reads the formats. From here on a conversion is one of two
+// directions and has its rules.
 func (p *plan) readFormats() error {
 	p.converts = p.do == conversion
 	format, err := p.findFormat()
@@ -173,7 +173,7 @@ func (p *plan) checkOpensText() error {
 	return nil
 }
 
-// checkSealsOther refuses what a format cannot carry.
+// checkSealsOther refuses settings that a format cannot carry.
 func (p *plan) checkSealsOther(f *exchange.Format) error {
 	lacks := func(what string) error {
 		return hint.New(what+": "+f.Title+" has no room for it", "leave it out, or seal envelopes: --format cose")
@@ -211,7 +211,7 @@ func (p *plan) checkSealsOther(f *exchange.Format) error {
 	return nil
 }
 
-// tellFormats says once what the formats of the route cannot carry.
+// tellFormats says once which guarantees the formats of the route lack.
 func (p *plan) tellFormats() {
 	if p.converts {
 		to := ownFormat

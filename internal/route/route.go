@@ -22,7 +22,7 @@
 //	archive.go          what archives need to know of envelopes
 //	keyset.go           keys of a route; reload.go loads them again
 //	rewrap*.go          routes that rewrap: rules, records, key stores
-//	formats.go          formats of other tools: rules; other*.go opens and seals
+//	formats.go          formats of other tools; other*.go opens and seals
 //	check.go, peek.go   checks of keys; looks at single messages
 //	preview.go, places.go   a look before the run, and how places stand
 //	advice.go           advice about errors
@@ -205,8 +205,8 @@ func Verify(ctx context.Context, c Config, env Env) (*Route, error) {
 	return open(ctx, verify, c, env)
 }
 
-// direction says which kind of work a route does. A plan that converts has the
-// direction whose rules it keeps: see readFormats.
+// direction says which kind of work a route does. A plan that converts has
+// another one, with its rules: see readFormats.
 type direction int
 
 const (
