@@ -9,16 +9,16 @@ import (
 // convertCmd opens messages of one format and seals them again in another.
 type convertCmd struct {
 	sourceFlag
-	Format         string        `required:"" placeholder:"FORMAT" enum:"${formats}" group:"Route" help:"What messages become: jwe makes JWE of envelopes, cose makes envelopes of JWE."`
+	Format         string        `required:"" placeholder:"FORMAT" enum:"${formats}" group:"Route" help:"What messages become: jwe makes JWE of envelopes, cms makes CMS in DER and cms-pem in PEM, cose makes envelopes of any of these."`
 	OldKey         []string      `placeholder:"URL" group:"Keys" complete:"key" help:"A key that opens the messages; may be repeated. Default: the --key ones."`
-	Key            []string      `required:"" placeholder:"URL" group:"Keys" complete:"key" help:"A key to seal for: ${keys}. Several are several recipients. JWE takes local keys only."`
+	Key            []string      `required:"" placeholder:"URL" group:"Keys" complete:"key" help:"A key to seal for: ${keys}. Several are several recipients. JWE and CMS take local keys only."`
 	Context        *string       `placeholder:"NAME" group:"Binding" help:"Name that the envelopes are bound to; default: the topic or stream that holds them, empty for files."`
 	KeyContext     string        `placeholder:"NAME" group:"Keys" help:"Name that data keys of the envelopes are bound to; default: the context."`
 	Bind           []string      `placeholder:"RULE" group:"Binding" complete:"bind" help:"What the envelopes are bound to, as for encrypt and decrypt."`
 	Dictionary     string        `placeholder:"FILE" group:"Coding" complete:"path" help:"Dictionary that payloads of the envelopes may have been compressed with."`
 	Keystore       string        `placeholder:"URL" group:"Keys" complete:"store" help:"Store of key records that the envelopes refer to: ${store}."`
 	On             []string      `placeholder:"REASON=ACTION" group:"Route" complete:"on" help:"What becomes of messages that are refused for REASON: drop, pass, dead-letter or park; may be repeated."`
-	ExtraHeaders   string        `placeholder:"RULE" default:"drop" enum:"drop,pass" group:"Binding" help:"Headers that were not sealed, which all headers of JWE are, are left out (drop), or passed on (pass)."`
+	ExtraHeaders   string        `placeholder:"RULE" default:"drop" enum:"drop,pass" group:"Binding" help:"Headers that were not sealed, which all headers beside JWE and CMS are, are left out (drop), or passed on (pass)."`
 	Nonce          string        `placeholder:"KIND" default:"counter" enum:"counter,random" group:"Keys" help:"How nonces are made: counter, or random, as FIPS mode and cloned virtual machines need."`
 	Window         time.Duration `placeholder:"TIME" group:"Keys" help:"How long a data key is used; default: 15m."`
 	WindowMessages uint64        `placeholder:"N" group:"Keys" help:"How many messages a data key seals; default: 16777216."`
@@ -33,7 +33,7 @@ type convertCmd struct {
 // Help is shown by --help.
 func (convertCmd) Help() string {
 	return "Plaintext stays in the process, and each message is sealed under a new data key. " +
-		"JWE lacks most of what an envelope has: docs/convert.md.\n\n" +
+		"JWE and CMS lack most of what an envelope has: docs/convert.md, docs/cms.md.\n\n" +
 		"For example: streamcrypt convert --from ${sealed} --to ${copy} --format jwe --key ${key}"
 }
 

@@ -13,7 +13,7 @@ type encryptCmd struct {
 	toFlags
 	archiveFlags
 
-	Format         string        `placeholder:"FORMAT" default:"cose" enum:"${formats}" group:"Route" help:"What messages become: envelopes (cose), or jwe for those who must deliver that; it lacks most of what an envelope has."`
+	Format         string        `placeholder:"FORMAT" default:"cose" enum:"${formats}" group:"Route" help:"What messages become: envelopes (cose), or jwe, cms or cms-pem for those who must deliver that; they lack most of what an envelope has."`
 	Repair         bool          `group:"Archives" help:"Append to an archive without a proper end: bytes behind its last whole record are cut off, and its next end says so."`
 	Sign           string        `placeholder:"FILE" group:"Keys" complete:"path" help:"Ed25519 key that vouches for data keys: streamcrypt keygen ed25519."`
 	Compress       string        `placeholder:"KIND" default:"none" enum:"none,zstd" group:"Coding" help:"Compress payloads: none, or zstd. Lengths then tell about contents."`

@@ -117,7 +117,7 @@ type readFlags struct {
 	trustFlags
 	archiveFlags
 	MaxAge       time.Duration `placeholder:"TIME" group:"Binding" help:"Refuse envelopes that were sealed longer ago."`
-	Accept       []string      `placeholder:"FORMAT" group:"Binding" help:"Also open messages of another format, which pass every check of order and place: jwe. May be repeated."`
+	Accept       []string      `placeholder:"FORMAT" group:"Binding" help:"Also open messages of another format, which pass every check of order and place: ${accepted}. May be repeated."`
 	ExtraHeaders string        `placeholder:"RULE" default:"drop" enum:"drop,pass" group:"Binding" help:"Headers that were not sealed are left out (drop), or passed on (pass)."`
 }
 

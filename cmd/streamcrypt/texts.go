@@ -20,13 +20,14 @@ import (
 func newTexts(ends endpoint.Table) map[string]string {
 	end, key := ends[0], keyring.Kinds()[0] // there is one of each, or there is no program
 	return map[string]string{
-		"ends":    ends.DescribeForms(),
-		"keys":    keyring.DescribeForms(),
-		"store":   keyring.StoreForm,
-		"topics":  listTopics(ends),
-		"formats": strings.Join(route.FormatNames(), ","),
-		"kinds":   strings.Join(listGenerated(), ", "),
-		"sizes":   strings.Join(listSizes(), "; "),
+		"ends":     ends.DescribeForms(),
+		"keys":     keyring.DescribeForms(),
+		"store":    keyring.StoreForm,
+		"topics":   listTopics(ends),
+		"formats":  strings.Join(route.FormatNames(), ","),
+		"accepted": strings.Join(route.AcceptedNames(), ", "),
+		"kinds":    strings.Join(listGenerated(), ", "),
+		"sizes":    strings.Join(listSizes(), "; "),
 
 		"budget":     writeSize(pipeline.DefaultBudget),
 		"read_ahead": writeSize(pipeline.DefaultReadAhead),

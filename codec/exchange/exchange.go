@@ -42,6 +42,8 @@ var (
 	// ErrNotEnvelope says that the input does not begin like a message of the
 	// format.
 	ErrNotEnvelope = errors.New("not-an-envelope")
+	// ErrTruncated says that it does, and ends too early.
+	ErrTruncated = errors.New("truncated")
 	// ErrMalformed says that it does, and is none.
 	ErrMalformed = errors.New("malformed")
 	// ErrUnsupported says that a message is well-formed and needs something
@@ -68,7 +70,7 @@ type Format struct {
 	Lacks string
 	// Grows says how much larger a payload becomes; "" if it hardly does.
 	Grows string
-	// Binary says that messages are not text.
+	// Binary says that messages are not a line of text.
 	Binary bool
 }
 

@@ -31,6 +31,7 @@ var reasons = [...]struct {
 	reason envelope.Reason
 }{
 	{exchange.ErrNotEnvelope, envelope.ReasonNotEnvelope},
+	{exchange.ErrTruncated, envelope.ReasonTruncated},
 	{exchange.ErrMalformed, envelope.ReasonMalformed},
 	{exchange.ErrUnsupported, envelope.ReasonUnsupported},
 	{exchange.ErrTooLarge, envelope.ReasonTooLarge},

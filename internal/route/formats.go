@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
+	"github.com/streamcrypt/streamcrypt/codec/cmsder"
 	"github.com/streamcrypt/streamcrypt/codec/exchange"
 	"github.com/streamcrypt/streamcrypt/codec/jwe"
 	"github.com/streamcrypt/streamcrypt/internal/address"
@@ -17,18 +19,32 @@ import (
 // ownFormat is the word for envelopes.
 const ownFormat = "cose"
 
-// otherFormats are the formats of other tools that this build has. A new one is
-// a row here.
-func otherFormats() []exchange.Format { return []exchange.Format{jwe.Format} }
+// otherFormats are the formats of other tools that this build writes. A new one
+// is a row here.
+func otherFormats() []exchange.Format {
+	return []exchange.Format{jwe.Format, cmsder.Format, cmsder.PEMFormat}
+}
+
+// openedFormats are the formats of other tools that this build reads: the
+// reader of CMS takes both of its forms.
+func openedFormats() []exchange.Format { return []exchange.Format{jwe.Format, cmsder.Format} }
+
+// AcceptedNames returns the words for the formats that can be opened beside
+// envelopes.
+func AcceptedNames() []string { return listFormats(openedFormats()) }
+
+func listFormats(formats []exchange.Format) []string {
+	names := make([]string, len(formats))
+	for i := range formats {
+		names[i] = formats[i].Name
+	}
+	return names
+}
 
 // FormatNames returns the words for the formats that messages can have: that of
 // envelopes first.
 func FormatNames() []string {
-	names := []string{ownFormat}
-	for _, f := range otherFormats() {
-		names = append(names, f.Name)
-	}
-	return names
+	return append([]string{ownFormat}, listFormats(otherFormats())...)
 }
 
 // Convert opens a route that opens messages of one format and seals them again,
@@ -56,7 +72,7 @@ func (p *plan) readFormats() error {
 	}
 	switch {
 	case p.converts && format == nil:
-		p.do, p.opens = encrypt, otherFormats()
+		p.do, p.opens = encrypt, openedFormats()
 	case p.converts:
 		p.do, p.seals = decrypt, format
 	case p.do == encrypt:
@@ -70,7 +86,7 @@ func (p *plan) readFormats() error {
 // findFormat returns the format that Format names; nil is that of envelopes.
 func (p *plan) findFormat() (*exchange.Format, error) {
 	if p.Format == "" && p.converts {
-		return nil, hint.New("format: that of the output is not given", "say --format jwe, or --format cose")
+		return nil, hint.New("format: that of the output is not given", "say --format "+strings.Join(FormatNames(), ", or --format "))
 	}
 	word, err := chooseWord("format", p.Format, FormatNames()...)
 	if err != nil {
@@ -86,11 +102,11 @@ func (p *plan) findFormat() (*exchange.Format, error) {
 
 // readAccepted reads the formats that are opened beside envelopes.
 func (p *plan) readAccepted() error {
-	all := otherFormats()
+	all := openedFormats()
 	for _, word := range p.Accept {
 		i := slices.IndexFunc(all, func(f exchange.Format) bool { return f.Name == word })
 		if i < 0 {
-			return hint.PrefixError("accept", address.NewUnknownError("format", word, FormatNames()[1:]))
+			return hint.PrefixError("accept", address.NewUnknownError("format", word, AcceptedNames()))
 		}
 		if !slices.ContainsFunc(p.opens, func(f exchange.Format) bool { return f.Name == word }) {
 			p.opens = append(p.opens, all[i])
@@ -141,10 +157,18 @@ func (p *plan) checkOtherFormats() error {
 	case p.raw || !p.source.Plain:
 		return nil
 	}
-	for _, f := range p.opens {
-		if f.Binary {
-			return hint.PrefixError("from", errHoldsPlain(&p.source))
-		}
+	return p.checkOpensText()
+}
+
+// checkOpensText refuses formats that a source of texts cannot hold. A
+// conversion, which nobody told the format, reads the others.
+func (p *plan) checkOpensText() error {
+	isBinary := func(f exchange.Format) bool { return f.Binary }
+	if p.converts {
+		p.opens = slices.DeleteFunc(p.opens, isBinary)
+	}
+	if slices.ContainsFunc(p.opens, isBinary) {
+		return hint.PrefixError("from", errHoldsPlain(&p.source))
 	}
 	return nil
 }

@@ -104,8 +104,9 @@ type Config struct {
 	// MaxSkew is how far clocks may differ; 5 minutes.
 	MaxAge, MaxSkew time.Duration
 	// Format is the format of messages that Encrypt and Convert make: "cose"
-	// (the default of Encrypt) for envelopes, or that of other tools: "jwe".
-	// Accept are formats that Decrypt and Verify open beside envelopes.
+	// (the default of Encrypt) for envelopes, or one of other tools: "jwe",
+	// "cms", "cms-pem". Accept are formats that Decrypt and Verify open beside
+	// envelopes.
 	Format string
 	Accept []string
 	// Profile is "self" (the default) or "ref", which needs a KeyStore.
