@@ -55,7 +55,7 @@ func (s *comparedSide) readAll(ctx context.Context, take func(context.Context, [
 	o.NewGate, o.Resume, o.Sink = nil, nil, &recordSink{side: s, ctx: ctx, take: take}
 	open := o.NewTransform
 	o.NewTransform = func() pipeline.Transform {
-		t := &digestTransform{side: s, digester: proof.NewDigester(s.job.digestKey)}
+		t := &digestTransform{side: s, digester: s.job.newDigester()}
 		if s.opens {
 			t.opener = open()
 		}
