@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -16,11 +18,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
+const pageOfBackfill = "../docs/backfill.md"
+
 // TestBackfillPage runs the migration of docs/backfill.md as it stands there,
-// with Kafka's own tools beside the broker, and then the same with migrate.
+// with Kafka's own tools beside the broker, then the same with migrate, and the
+// section about archives.
 func TestBackfillPage(t *testing.T) {
-	commands := readCommands(t, "../docs/backfill.md", "A migration with plain commands")
-	migrate := readCommands(t, "../docs/backfill.md", "The same with one command")
+	commands := readCommands(t, pageOfBackfill, "A migration with plain commands")
+	migrate := readCommands(t, pageOfBackfill, "The same with one command")
+	archives := readCommands(t, pageOfBackfill, "Archives, with checkpoints and proofs")
 	k := kafkaTest{kafkaServer: startKafka(t, map[string]string{"KAFKA_LOG_RETENTION_MS": "604800000"})}
 	t.Chdir(t.TempDir())
 	var running []*process
@@ -58,6 +64,28 @@ func TestBackfillPage(t *testing.T) {
 	p := start(t, append(args[1:], "--yes")...)
 	p.awaitLog(t, "caught up, and following", 1)
 	p.end(t)
+	runArchivesSection(t, archives, k.address)
+}
+
+// runArchivesSection runs the section of docs/backfill.md about archives with a
+// shell, in a folder of its own.
+func runArchivesSection(t *testing.T, commands []string, kafka string) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	t.Setenv("PATH", filepath.Dir(binary)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	var all strings.Builder
+	for _, command := range commands {
+		out, err := exec.Command("sh", "-c", strings.ReplaceAll(command, "localhost:9092", kafka)).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", command, err, out)
+		}
+		all.Write(out)
+	}
+	for _, want := range []string{"exactly-once, by the checkpoint", `"nothing_to_do":true`, "order 4", "Signature Verified Successfully"} {
+		if !strings.Contains(all.String(), want) {
+			t.Errorf("the section does not show %q:\n%s", want, all.String())
+		}
+	}
 }
 
 // readCommands returns the commands of a section of a page, in order.
@@ -136,7 +164,11 @@ func killAtRandom(t *testing.T, n int, count func() int64, total int64, args ...
 	killed := 0
 	for i := range n {
 		had := count()
-		goal := had + 1 + rnd.Int64N(max(1, 2*(total-had)/int64(n-i+1)))
+		share := 2 * (total - had) / int64(n-i+1)
+		if had >= total { // some came twice: nobody knows how many are left
+			share = 2 * total / int64(n)
+		}
+		goal := had + 1 + rnd.Int64N(max(1, share))
 		p := start(t, args...)
 		if p.awaitCount(t, count, goal) {
 			break
@@ -251,6 +283,20 @@ func testKilledNATS(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	putNumbers(t, js, n)
+	count := func(stream string) func() int64 {
+		return func() int64 { return int64(countMessages(t.Context(), t, js, stream)) }
+	}
+	killAtRandom(t, countKills(t, 1), count("SEALED"), n, "encrypt", "--key", "local:key.jwk",
+		"--from", url+"/PLAIN?consumer=fill&until=latest&ack-wait=2s", "--to", url+"/SEALED?subject=sealed.>&strip=plain")
+	killAtRandom(t, countKills(t, 1), count("OPENED"), n, "decrypt", "--key", "local:key.jwk",
+		"--from", url+"/SEALED?consumer=open&until=latest&ack-wait=2s", "--to", url+"/OPENED?subject=opened.>&strip=sealed")
+	compareNumbers(t, js, n)
+}
+
+// putNumbers publishes the numbers below n.
+func putNumbers(t *testing.T, js jetstream.JetStream, n int) {
+	t.Helper()
 	const window = 500
 	var sent []jetstream.PubAckFuture
 	for i := range n {
@@ -263,14 +309,6 @@ func testKilledNATS(t *testing.T) {
 			sent = sent[:0]
 		}
 	}
-	count := func(stream string) func() int64 {
-		return func() int64 { return int64(countMessages(t.Context(), t, js, stream)) }
-	}
-	killAtRandom(t, countKills(t, 1), count("SEALED"), n, "encrypt", "--key", "local:key.jwk",
-		"--from", url+"/PLAIN?consumer=fill&until=latest&ack-wait=2s", "--to", url+"/SEALED?subject=sealed.>&strip=plain")
-	killAtRandom(t, countKills(t, 1), count("OPENED"), n, "decrypt", "--key", "local:key.jwk",
-		"--from", url+"/SEALED?consumer=open&until=latest&ack-wait=2s", "--to", url+"/OPENED?subject=opened.>&strip=sealed")
-	compareNumbers(t, js, n)
 }
 
 // compareNumbers reads OPENED: all numbers below n, once and in order.

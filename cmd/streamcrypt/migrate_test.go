@@ -285,6 +285,10 @@ func TestJudgeReport(t *testing.T) {
 		r.Places = []proof.Place{{Place: "a", Counts: r.Counts, Origins: map[string][]proof.Origin{"missing": origins}}}
 		return r
 	}
+	fresh := missing(2, 2, 0, 1)
+	fresh.Places[0].Place = "b"
+	lacking := missing(2, 1, 0, 1)
+	lacking.Places[0].Place = "b"
 	for name, test := range map[string]struct {
 		report   *proof.Report
 		compared bool
@@ -295,6 +299,8 @@ func TestJudgeReport(t *testing.T) {
 		"before the position":       {missing(2, 2, 9, 10), true, false},
 		"in the middle":             {missing(2, 1, 10, 11), true, false},
 		"not listed":                {missing(2, 2), true, false},
+		"a new place":               {fresh, true, true},
+		"a new place lacks one":     {lacking, true, false},
 		"twice":                     {&proof.Report{Counts: proof.Counts{Matched: 5, Duplicates: 1}}, true, false},
 		"headers":                   {&proof.Report{Counts: proof.Counts{Matched: 5, ExtraHeaders: 1}}, true, false},
 		"the plaintext is gone":     {&proof.Report{Counts: proof.Counts{Unverifiable: 5}}, false, false},

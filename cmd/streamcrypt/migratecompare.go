@@ -73,7 +73,8 @@ func failComparison(ctx context.Context, err error) (migrate.Verdict, error) {
 }
 
 // judgeReport judges a report up to the given positions. Both sides go on, so
-// that records behind these may not be sealed yet.
+// that records behind these may not be sealed yet, nor those of a place that is
+// new since the positions were asked for.
 func judgeReport(r *proof.Report, until map[string]int64) migrate.Verdict {
 	c := &r.Counts
 	if c.Matched+c.Superseded == 0 && c.Unverifiable > 0 {
@@ -83,11 +84,11 @@ func judgeReport(r *proof.Report, until map[string]int64) migrate.Verdict {
 	late := int64(0)
 	for i := range r.Places {
 		place := &r.Places[i]
-		end, ok := until[place.Place]
+		end := until[place.Place] // a new place has none, and all of it is behind that
 		isBefore := func(o proof.Origin) bool { return o.Offset < end }
 		switch listed := place.Origins[proof.Missing.String()]; {
 		case place.Counts.Missing == 0:
-		case ok && place.Counts.Missing == place.Counts.MissingAtEnd && len(listed) > 0 &&
+		case place.Counts.Missing == place.Counts.MissingAtEnd && len(listed) > 0 &&
 			!slices.ContainsFunc(listed, isBefore):
 			late += place.Counts.Missing
 		default:

@@ -128,6 +128,19 @@ func (a *Atomic) Commit() error {
 		a.done = true
 		return a.h.Close()
 	}
+	if err := a.commitOpen(); err != nil {
+		return err
+	}
+	return errors.Join(a.h.Close(), a.disk.syncDir(filepath.Dir(a.path)))
+}
+
+// commitOpen makes the content durable and gives the file its name, which is
+// durable when the folder is. The handle stays open, and is the caller's.
+func (a *Atomic) commitOpen() error {
+	if a.temp == "" { // written directly
+		a.done = true
+		return nil
+	}
 	err := a.h.Sync()
 	if err == nil {
 		err = a.giveName()
@@ -136,7 +149,7 @@ func (a *Atomic) Commit() error {
 		return errors.Join(err, a.Abort())
 	}
 	a.done = true
-	return errors.Join(a.h.Close(), a.disk.syncDir(filepath.Dir(a.path)))
+	return nil
 }
 
 // giveName gives the file its name. A file of that name that somebody made

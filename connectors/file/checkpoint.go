@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -29,10 +28,11 @@ const maxCheckpoint = 64 << 20
 //
 // The output is synced before the checkpoint that describes it is written, so
 // every state in it was true on disk. A Checkpoint is safe for concurrent use
-// by one process.
+// by one process, and another process cannot open it meanwhile.
 type Checkpoint struct {
 	path string
 	disk disk
+	held handle // the file as it is now, with its lock; nil if nothing is held
 
 	mu      sync.Mutex
 	now     content
@@ -53,24 +53,29 @@ type Owner struct {
 // OpenCheckpoint opens the checkpoint at path, or makes one. A checkpoint of
 // another owner is refused. Only the keys of a route that opens envelopes may
 // differ, since a key that was missing is given; one that seals would make an
-// output of which readers need the keys of all its runs. The caller closes it
-// after the run.
+// output of which readers need the keys of all its runs. One that another run
+// has open is refused as well. The caller closes it after the run.
 func OpenCheckpoint(path string, owner Owner) (*Checkpoint, error) {
 	return loadCheckpoint(osDisk{}, path, owner)
 }
 
 func loadCheckpoint(d disk, path string, owner Owner) (*Checkpoint, error) {
 	c := &Checkpoint{path: path, disk: d}
-	err := c.readFile()
+	err := c.holdFile()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		c.now = content{Ends: ends{FileID: make([]byte, 16), From: owner.From, To: owner.To}, Route: owner.RouteMark}
 		rand.Read(c.now.Ends.FileID)
-		err = c.replaceFile()
+		err = c.replaceFile(false)
 	case err == nil:
 		c.resumed = true
-		err = c.checkOwner(&owner)
+		if err = c.readFile(); err == nil {
+			err = c.checkOwner(&owner)
+		}
 		c.now.Route.Keys = owner.Keys
+	}
+	if err != nil || !hasLocks {
+		err = errors.Join(err, c.letGo())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint %s: %w", path, err)
@@ -100,12 +105,7 @@ func (c *Checkpoint) checkOwner(owner *Owner) error {
 }
 
 func (c *Checkpoint) readFile() error {
-	h, err := c.disk.open(c.path, os.O_RDONLY)
-	if err != nil {
-		return err
-	}
-	defer h.Close() //nolint:errcheck // it was only read
-	text, err := io.ReadAll(io.LimitReader(h, maxCheckpoint+1))
+	text, err := io.ReadAll(io.LimitReader(c.held, maxCheckpoint+1))
 	if err != nil {
 		return err
 	}
@@ -122,8 +122,8 @@ func (c *Checkpoint) FileID() [16]byte { return [16]byte(c.now.Ends.FileID) }
 // Resumed tells whether the checkpoint existed already.
 func (c *Checkpoint) Resumed() bool { return c.resumed }
 
-// Close makes the last progress durable.
-func (c *Checkpoint) Close() error { return c.flushChanges() }
+// Close makes the last progress durable, and lets another run open the file.
+func (c *Checkpoint) Close() error { return errors.Join(c.flushChanges(), c.letGo()) }
 
 // noteChange changes the content in memory. The change is durable after
 // commitEvery, or after flushChanges; at once if changes from before are late.
@@ -165,7 +165,7 @@ func (c *Checkpoint) flushLocked() error {
 	}
 	err := c.err
 	if err == nil {
-		err = c.replaceFile()
+		err = c.replaceFile(true)
 	}
 	if err == nil {
 		c.dirty, c.late = false, false
@@ -176,21 +176,6 @@ func (c *Checkpoint) flushLocked() error {
 		c.err = err
 	}
 	return err
-}
-
-func (c *Checkpoint) replaceFile() error {
-	a, err := beginAtomic(c.disk, c.path, true)
-	if err != nil {
-		return err
-	}
-	text, err := c.now.encodeForm()
-	if err == nil {
-		_, err = a.Write(text)
-	}
-	if err != nil {
-		return errors.Join(err, a.Abort())
-	}
-	return a.Commit()
 }
 
 // setOutput makes sync part of every flush. A nil sync removes that of the

@@ -23,10 +23,12 @@ func TestCheckpointBelongs(t *testing.T) {
 	if err != nil || ck.Resumed() || ck.FileID() == [16]byte{} {
 		t.Fatal(err)
 	}
+	killRun(t, ck)
 	again, err := OpenCheckpoint(path, Owner{From: "a", To: "b"})
 	if err != nil || !again.Resumed() || again.FileID() != ck.FileID() {
 		t.Fatal("another checkpoint", err)
 	}
+	killRun(t, again)
 	if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
 		t.Fatalf("mode %v", info.Mode())
 	}
@@ -58,9 +60,11 @@ func TestCheckpointBelongs(t *testing.T) {
 func TestCheckpointKeepsSections(t *testing.T) {
 	path := temp(t, "ck")
 	owner := Owner{From: "a", To: "b", RouteMark: RouteMark{Work: "decrypt", Context: "c", Keys: []string{"01"}}}
-	if _, err := OpenCheckpoint(path, owner); err != nil {
+	first, err := OpenCheckpoint(path, owner)
+	if err != nil {
 		t.Fatal(err)
 	}
+	killRun(t, first)
 	text := string(load(t, path))
 	store(t, path, []byte(strings.Replace(text, `"sections": {`, `"sections": {"receipt":{"version":3,"id":"x"},`, 1)))
 	owner.Keys = []string{"02"}

@@ -22,6 +22,8 @@ type disk interface {
 	rename(from, to string) error
 	link(from, to string) error // fs.ErrExist if to exists
 	isSame(a, b string) bool    // whether both names are those of one file
+	// hasName tells whether a name is that of an open file.
+	hasName(h handle, path string) bool
 	remove(path string) error
 	makeDir(dir string) error // and the folders above it, for the owner only
 	syncDir(dir string) error // makes new names in dir durable
@@ -72,6 +74,19 @@ func (osDisk) isSame(a, b string) bool {
 	}
 	second, err := os.Stat(b)
 	return err == nil && os.SameFile(first, second)
+}
+
+func (osDisk) hasName(h handle, path string) bool {
+	f, ok := h.(*os.File)
+	if !ok {
+		return false
+	}
+	mine, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(path)
+	return err == nil && os.SameFile(mine, named)
 }
 
 func (osDisk) remove(path string) error { return os.Remove(path) }

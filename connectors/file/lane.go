@@ -15,19 +15,21 @@ import (
 // lane is one reading of a file. Read is called by one goroutine, Commit by
 // others.
 type lane struct {
-	source *Source
-	held   *pipeline.Assignment
-	place  string
-	first  startPoint // where this lane began
-	in     input
-	dec    format.Decoder
-	win    format.Window
-	known  known // over the bytes that were taken from win
-	index  int64 // of the next record
-	begun  bool  // the start has been reached
-	within bool  // the end that was asked for is in front of a record that was decoded
-	err    error // the end of reading; returned after the messages before it
-	shelf  format.Shelf
+	source  *Source
+	held    *pipeline.Assignment
+	place   string
+	first   startPoint // where this lane began
+	in      input
+	dec     format.Decoder
+	win     format.Window
+	known   known // over the bytes that were taken from win
+	index   int64 // of the next record
+	begun   bool  // the start has been reached
+	timed   bool  // a message in front of the start has a time
+	untimed int64 // messages in front of the start that have none
+	within  bool  // the end that was asked for is in front of a record that was decoded
+	err     error // the end of reading; returned after the messages before it
+	shelf   format.Shelf
 
 	mu    sync.Mutex
 	done  pipeline.Position
@@ -166,7 +168,7 @@ func (l *lane) fillBatch(ctx context.Context, b *format.Batch, limit int, stop i
 			if err := l.dec.Finish(); err != nil {
 				l.setFault(err)
 			} else {
-				l.err = io.EOF
+				l.err = l.endOfFile()
 			}
 		case b.Len() > 0 && l.in.isLive():
 			return nil // the messages that have arrived are enough

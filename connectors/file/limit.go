@@ -1,6 +1,8 @@
 package file
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -41,8 +43,40 @@ func (l *lane) endsBefore(m *pipeline.Message) bool {
 
 // isEarly tells whether a message is before the time at which reading begins.
 func (l *lane) isEarly(m *pipeline.Message) bool {
-	l.begun = l.begun || l.source.opts.Start.isReachedBy(m)
+	switch {
+	case l.begun:
+	case l.source.opts.Start.isReachedBy(m):
+		l.begun = true
+		l.noteUntimed()
+	case m.Time.IsZero():
+		l.untimed++
+	default:
+		l.timed = true
+	}
 	return !l.begun
+}
+
+// endOfFile returns the error of a lane at the end of its file. Where no
+// message has a time nobody knows which ones were asked for.
+func (l *lane) endOfFile() error {
+	switch {
+	case l.begun:
+	case l.untimed > 0 && !l.timed:
+		return fmt.Errorf("%s: start=TIME: %w: %d were passed over", l.place, errUntimed, l.untimed)
+	default:
+		l.noteUntimed()
+	}
+	return io.EOF
+}
+
+var errUntimed = errors.New("no message has a time")
+
+// noteUntimed tells of messages without a time in front of the start. It is
+// called once.
+func (l *lane) noteUntimed() {
+	if note := l.source.opts.NoteUntimed; note != nil && l.untimed > 0 {
+		note(l.place, l.untimed)
+	}
 }
 
 // keepLast gives the last message of a batch its origin, or drops it if it is

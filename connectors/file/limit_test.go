@@ -1,6 +1,7 @@
 package file
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -65,6 +66,34 @@ func TestLimits(t *testing.T) {
 			if err != nil || joinValues(got) != c.want {
 				t.Errorf("%s from %v to %v: got %q, %v; want %q", f, c.start, c.until, joinValues(got), err, c.want)
 			}
+		}
+	}
+}
+
+// TestStartWithoutTimes: messages without a time in front of the start are
+// counted, and a file in which none has a time is refused.
+func TestStartWithoutTimes(t *testing.T) {
+	const untimed, early, late = `{"value":"a"}` + "\n",
+		`{"value":"b","time":"2026-10-01T08:00:00Z"}` + "\n", `{"value":"c","time":"2026-10-01T11:00:00Z"}` + "\n"
+	for _, c := range []struct {
+		text, want string
+		passed     int64
+		fails      bool
+	}{
+		{untimed + untimed, "", 0, true},
+		{untimed + "{no json}\n", "", 0, true},
+		{untimed + untimed + late + untimed, "c a", 2, false},
+		{untimed + early, "", 1, false},
+		{early + late, "c", 0, false},
+		{"", "", 0, false},
+	} {
+		o := sourceOptions(store(t, temp(t, "in"), []byte(c.text)), format.NDJSON)
+		o.Start = hours(2)
+		var passed int64
+		o.NoteUntimed = func(_ string, n int64) { passed += n }
+		got, err := read(t, o)
+		if errors.Is(err, errUntimed) != c.fails || !c.fails && err != nil || joinValues(got) != c.want || passed != c.passed {
+			t.Errorf("%q: got %q, %d passed over, %v", c.text, joinValues(got), passed, err)
 		}
 	}
 }

@@ -7,6 +7,10 @@ import (
 	"syscall"
 )
 
+// hasLocks tells whether the system locks files. Where it does not, one that is
+// open can perhaps not be replaced either.
+const hasLocks = true
+
 // lockFile implements disk. The lock is let go when the file is closed, or its
 // process ends.
 func (osDisk) lockFile(h handle) error {

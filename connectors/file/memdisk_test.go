@@ -153,6 +153,13 @@ func (d *memDisk) isSame(a, b string) bool {
 	return d.names[a] != nil && d.names[a] == d.names[b]
 }
 
+func (d *memDisk) hasName(h handle, path string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	m, ok := h.(*memHandle)
+	return ok && d.names[path] == m.f
+}
+
 func (d *memDisk) remove(path string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

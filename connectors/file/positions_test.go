@@ -33,7 +33,8 @@ func TestSavePositions(t *testing.T) {
 	if synced != 1 {
 		t.Errorf("the output was synced %d times for one change", synced)
 	}
-	again, err := OpenCheckpoint(path, owner) // without Close, as after a crash
+	killRun(t, ck)
+	again, err := OpenCheckpoint(path, owner)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,12 +56,13 @@ func TestCheckpointOfOtherKeys(t *testing.T) {
 	for work, refused := range map[string]bool{"encrypt": true, "rewrap": true, "decrypt": false} {
 		path := temp(t, "ck")
 		owner := Owner{From: "a", To: "b", RouteMark: RouteMark{Work: work, Keys: []string{"01", "02"}}}
-		if _, err := OpenCheckpoint(path, owner); err != nil {
-			t.Fatal(err)
-		}
-		owner.Keys = []string{"02", "01"}
-		if _, err := OpenCheckpoint(path, owner); err != nil {
-			t.Errorf("%s, another order: %v", work, err)
+		for _, keys := range [][]string{{"01", "02"}, {"02", "01"}} {
+			owner.Keys = keys
+			ck, err := OpenCheckpoint(path, owner)
+			if err != nil {
+				t.Fatalf("%s, %v: %v", work, keys, err)
+			}
+			killRun(t, ck)
 		}
 		owner.Keys = []string{"03"}
 		_, err := OpenCheckpoint(path, owner)

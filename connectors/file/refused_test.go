@@ -84,6 +84,11 @@ func (d *smallDisk) openUnnamed(dir string) (unnamed, error) {
 	return smallUnnamed{smallHandle{h, d}, h}, nil
 }
 
+func (d *smallDisk) hasName(h handle, path string) bool {
+	small, ok := h.(smallHandle)
+	return ok && d.memDisk.hasName(small.handle, path)
+}
+
 type smallHandle struct {
 	handle
 	disk *smallDisk

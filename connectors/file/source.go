@@ -29,6 +29,9 @@ type SourceOptions struct {
 	Key string
 	// NoteReplaced is for Kcat; see format.Options.
 	NoteReplaced func()
+	// NoteUntimed is told how many messages of a file were passed over in front
+	// of a Start that is a time, since they have no time; nil means nobody.
+	NoteUntimed func(place string, n int64)
 	// Compression is how the file is compressed, or members.None. Positions
 	// then count in its content.
 	Compression members.Kind

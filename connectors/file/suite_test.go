@@ -37,15 +37,29 @@ func appender(t *testing.T, path string, f format.Format) func([]pipeline.Messag
 	}
 }
 
-// opener returns what opens a checkpoint for one run after another.
+// opener returns a function that opens a checkpoint for one run after another,
+// each of which has ended or was killed before the next one.
 func opener(t *testing.T) func() *Checkpoint {
 	path := temp(t, "checkpoint")
+	var before []*Checkpoint
 	return func() *Checkpoint {
+		for _, ck := range before {
+			killRun(t, ck)
+		}
 		ck, err := OpenCheckpoint(path, Owner{From: "in", To: "out"})
 		if err != nil {
 			t.Fatal(err)
 		}
+		before = append(before, ck)
 		return ck
+	}
+}
+
+// killRun lets go of a checkpoint as a kill does: nothing more is written.
+func killRun(t *testing.T, ck *Checkpoint) {
+	t.Helper()
+	if err := ck.letGo(); err != nil {
+		t.Fatal(err)
 	}
 }
 

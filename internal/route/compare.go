@@ -303,7 +303,7 @@ func (j *compareJob) runPass(ctx context.Context) error {
 }
 
 // readKeysAgain reads the sealed side once more, for records that compaction
-// may have taken away.
+// may have taken away: also for an envelope that was stored since.
 func (j *compareJob) readKeysAgain(ctx context.Context) error {
 	j.mu.Lock()
 	err := errors.Join(j.sealed.closers.close(), j.sealed.openSide(ctx))
@@ -311,10 +311,11 @@ func (j *compareJob) readKeysAgain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return j.sealed.readAll(ctx, func(_ context.Context, records []proof.Record) error {
+	take := func(_ context.Context, records []proof.Record) error {
 		j.comparer.AddKeys(records)
 		return nil
-	})
+	}
+	return j.sealed.readInto(ctx, &recordSink{side: j.sealed, ctx: ctx, take: take, fresh: true})
 }
 
 // explainMemory adds advice to the error of a comparison that has no memory

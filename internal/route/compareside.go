@@ -49,10 +49,15 @@ func (s *comparedSide) openSide(ctx context.Context) error {
 	return nil
 }
 
-// readAll reads the side to its end.
+// readAll reads the side to its end, as of the first pass.
 func (s *comparedSide) readAll(ctx context.Context, take func(context.Context, []proof.Record) error) error {
+	return s.readInto(ctx, &recordSink{side: s, ctx: ctx, take: take})
+}
+
+// readInto reads the side into a sink.
+func (s *comparedSide) readInto(ctx context.Context, sink *recordSink) error {
 	o := s.records.options
-	o.NewGate, o.Resume, o.Sink = nil, nil, &recordSink{side: s, ctx: ctx, take: take}
+	o.NewGate, o.Resume, o.Sink = nil, nil, sink
 	open := o.NewTransform
 	o.NewTransform = func() pipeline.Transform {
 		t := &digestTransform{side: s, digester: s.job.newDigester()}
@@ -146,6 +151,9 @@ type recordSink struct {
 	side *comparedSide
 	ctx  context.Context //nolint:containedctx // of the run: a wait for the other side ends with it
 	take func(context.Context, []proof.Record) error
+	// fresh has it also take records that were stored after the first pass
+	// began.
+	fresh bool
 }
 
 // Open implements pipeline.Sink. A place without messages ends where it begins.
@@ -164,7 +172,7 @@ func (w *recordWriter) Write(_ context.Context, msgs []pipeline.Message, done *p
 	w.records = w.records[:0]
 	for i := range msgs {
 		m := &msgs[i]
-		if w.side.isBehind(&m.Origin) {
+		if !w.fresh && w.side.isBehind(&m.Origin) {
 			continue
 		}
 		var r proof.Record

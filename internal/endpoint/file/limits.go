@@ -46,6 +46,9 @@ func newReplacedNote(s *endpoint.Session, name string) func() {
 // apply sets the limits of a source, and tells of an end that is not checked.
 func (l *limits) apply(o *connector.SourceOptions, s *endpoint.Session, name string) {
 	o.Start = l.start
+	o.NoteUntimed = func(place string, n int64) {
+		s.Log.Warn("messages without a time in front of start= were passed over", "place", place, "messages", n)
+	}
 	if !l.ends {
 		return
 	}
