@@ -9,7 +9,7 @@ MODULES := . bench testcontainers
 VERSION ?=
 DIST ?= dist
 
-.PHONY: help build release release-check recording systems test race fuzz lint words afalg bench check-observe test-containers faults faults-nats
+.PHONY: help build release release-check recording systems test race fuzz lint words afalg bench check-observe check-page check-image check-chart test-containers faults faults-nats
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -56,7 +56,7 @@ fuzz:
 lint: $(GOLANGCI)
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
 	@set -e; for module in $(MODULES); do \
-		echo "lint $$module"; (cd $$module && go vet ./... && $(GOLANGCI) run ./...); \
+		echo "lint $$module"; (cd $$module && go vet ./... && go vet -tags releasecheck ./... && $(GOLANGCI) run ./...); \
 	done
 
 ## words            is every file written as plainly as before? (CONTRIBUTING.md)
@@ -80,10 +80,21 @@ faults-nats:
 		-run '^TestNATS(TailLost|MadeAnew|KeyServiceAway|Faults)$$' .
 
 ## check-observe    the page in a browser (kept as bin/page.png), INFORMs to snmptrapd, promtool; Debian: chromium snmptrapd prometheus
-check-observe:
+check-observe: check-page
+	go test -count=1 -tags releasecheck -v -run 'TestBrowser|TestAnswersWhileBusy|TestPromtool|TestSnmptrapd' ./internal/ops ./internal/alarm
+
+## check-page       the page of a running route, driven by a browser and kept as bin/page.png; Debian: chromium
+check-page:
 	mkdir -p bin
-	STREAMCRYPT_SCREENSHOT=$(CURDIR)/bin/page.png go test -count=1 -tags releasecheck -v -run 'TestBrowser|TestAnswersWhileBusy|TestPromtool|TestSnmptrapd' \
-		./internal/ops ./internal/alarm
+	cd testcontainers && TEST_SCREENSHOT=$(CURDIR)/bin/page.png go test -count=1 -tags releasecheck -v -run '^TestPageDriven$$' .
+
+## check-image      a part of release-check: the image of this machine's kind is built and run; needs a container engine
+check-image:
+	TEST_RELEASE=1 TEST_RELEASE_VARIANTS=linux/$$(go env GOARCH) go test -count=1 -timeout 30m -v -run '^TestImage$$' ./deploy
+
+## check-chart      a part of release-check: the chart, by helm and kubectl-validate of the module proxy
+check-chart:
+	TEST_RELEASE=1 go test -count=1 -timeout 30m -v -run '^TestChart' ./deploy
 
 ## test-containers  against real servers; needs a container engine
 test-containers:

@@ -45,7 +45,7 @@ func parseFlags() settings {
 	flag.BoolVar(&s.quick, "quick", false, "less than a minute: shorter measurements and a file of 256 MiB")
 	flag.StringVar(&s.parts, "parts",
 		"file,generated,messages,aad,headers,signing,core,observation,gate,rewrap,keys,compression,packed,"+
-			"routes,reload,compare",
+			"routes,reload,page,compare",
 		"the `parts` to measure")
 	flag.Int64Var(&s.size, "size", 4<<10, "size of the file in `MiB`")
 	flag.Int64Var(&s.generated, "generated", 20<<10, "size of the records of the part generated in `MiB`")
@@ -125,6 +125,7 @@ func measureParts(ctx context.Context, s *settings) (*Report, error) {
 		{"keys", func() ([]Figure, error) { return measureKeys(ctx, s.scaleBudget(10*time.Second)) }},
 		{"routes", func() ([]Figure, error) { return measureRoutes(ctx, s.scaleBudget(settleTime)) }},
 		{"reload", func() ([]Figure, error) { return measureReload(ctx, s.scaleBudget(time.Minute)) }},
+		{"page", func() ([]Figure, error) { return measurePage(ctx, s.scaleRecords(pageAsks)) }},
 		{"packed", func() ([]Figure, error) { return measurePacked(ctx, s.dir, s.scaleBudget(40*time.Second)) }},
 		{"compression", func() ([]Figure, error) { return measureCompression(ctx, s.scaleBudget(10*time.Second)) }},
 	}

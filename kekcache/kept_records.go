@@ -56,6 +56,20 @@ func (k *keptRecords) dropOldest() {
 	k.byKID[kid] = slices.Clone(have[1:])
 }
 
+// keepParsed keeps a record that a codec can read, and returns its kid.
+func (k *keptRecords) keepParsed(codec Codec, record []byte) (kid [KIDSize]byte, err error) {
+	s, err := codec.SplitRecord(record)
+	if err != nil {
+		return kid, err
+	}
+	if _, _, err := codec.ParseRecipients(s.Recipients); err != nil {
+		return kid, err
+	}
+	kid = [KIDSize]byte(s.Commitment)
+	k.keep(kid, record)
+	return kid, nil
+}
+
 // find returns the records of a kid. They must not be changed.
 func (k *keptRecords) find(kid [KIDSize]byte) [][]byte {
 	k.mu.Lock()
@@ -67,15 +81,10 @@ func (k *keptRecords) find(kid [KIDSize]byte) [][]byte {
 // is looked for before the store is, and only the last ones are kept: 1,024 and
 // more. The error is the Codec's.
 func (c *OpenKeys) KeepRecord(record []byte) error {
-	s, err := c.o.Codec.SplitRecord(record)
+	kid, err := c.kept.keepParsed(c.o.Codec, record)
 	if err != nil {
 		return err
 	}
-	if _, _, err := c.o.Codec.ParseRecipients(s.Recipients); err != nil {
-		return err
-	}
-	kid := [KIDSize]byte(s.Commitment)
-	c.kept.keep(kid, record)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.refusals.drop(sourceOfKID(kid))
@@ -86,15 +95,10 @@ func (c *OpenKeys) KeepRecord(record []byte) error {
 // is rewrapped as an envelope of its own; messages with its kid need no store.
 // The error is the Codec's.
 func (c *RewrapKeys) KeepRecord(record []byte) error {
-	s, err := c.o.Codec.SplitRecord(record)
+	kid, err := c.kept.keepParsed(c.o.Codec, record)
 	if err != nil {
 		return err
 	}
-	if _, _, err := c.o.Codec.ParseRecipients(s.Recipients); err != nil {
-		return err
-	}
-	kid := [KIDSize]byte(s.Commitment)
-	c.kept.keep(kid, record)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.done.drop(sourceOfKID(kid))

@@ -49,7 +49,8 @@ type Work struct {
 	// values.
 	Messages int
 	Bytes    int64
-	// Transform is how long the Transform took, with its waits for others.
+	// Transform is how long the Transform took, with its waits for others, and
+	// the Sink to prepare the messages.
 	// Settle is how long everything else took: the wait for the turn, the Gate,
 	// the writes and the commit.
 	Transform, Settle time.Duration

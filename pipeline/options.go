@@ -126,6 +126,10 @@ func (o Options) withSizes() Options {
 	return o
 }
 
+// MaxInFlight returns how many batches are in flight at most, with defaults
+// filled in.
+func (o Options) MaxInFlight() int { return o.withSizes().Workers }
+
 // MaxValue returns the most bytes of a value that a Transform may make, with
 // defaults filled in.
 func (o Options) MaxValue() int { return o.withSizes().Budget / 8 * 3 }

@@ -11,6 +11,7 @@ import (
 // has ended the lane.
 func (w *worker) flushPart() error {
 	defer w.countFlush()()
+	w.preparePart()
 	if err := w.awaitTurn(); err != nil {
 		return err
 	}
@@ -108,7 +109,7 @@ func (w *worker) writePart(last bool) (done *Progress, err error) {
 		if len(w.again.msgs) == 0 && position == nil {
 			break
 		}
-		err := w.serving.sink.Write(w.serving.grace, w.again.msgs, position)
+		err := w.writeMessages(position)
 		if err == nil {
 			break
 		}

@@ -26,6 +26,7 @@
 //	serving.go, turn.go      one serving of a lane: reader, tickets, turns
 //	worker.go                a batch: transform
 //	part.go, refusal.go      its turn: gate, dead letters, write, refusals
+//	prepare.go               what the sink does with a batch before its turn
 //	brake.go, progress.go    its turn: rejects in a row, position, counts
 //	breaking.go, work.go     gates that have had enough; how long batches take
 //	steps.go                 when each batch took its steps, for traces

@@ -33,6 +33,7 @@ type worker struct {
 	flushing time.Duration // time of the batch's parts before the last one
 	setAside []SetAside    // messages of the batch with a dead letter
 	taken    Steps         // of the batch
+	ready    prepared      // by the sink
 }
 
 // partMessage says which message of the batch a message of the part is.
@@ -66,6 +67,9 @@ func (w *worker) settleBatch() {
 	clock := w.beginWork()
 	w.beginSteps()
 	end, err := w.transformBatch()
+	if err == nil {
+		w.preparePart()
+	}
 	clock.endTransform()
 	w.taken.Transform.Ended = w.readClock()
 	w.finishBatch(end, err)
@@ -256,6 +260,7 @@ func (w *worker) growBuffer(need int) {
 
 // resetBuffers makes the worker's memory free for the next messages.
 func (w *worker) resetBuffers() {
+	w.releasePrepared()
 	w.transform.Reset()
 	clear(w.msgs)
 	clear(w.letters)

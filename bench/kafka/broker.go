@@ -37,7 +37,7 @@ func startBroker(ctx context.Context) (_ *broker, err error) {
 	b := &broker{container: "streamcrypt-bench-kafka-" + strconv.Itoa(os.Getpid()), address: address}
 	args := []string{
 		"run", "--rm", "--detach", "--name", b.container, "--network", "host", "--user", "root",
-		"--tmpfs", "/bench-data:size=6g",
+		"--tmpfs", "/bench-data:size=8g",
 	}
 	for _, env := range []string{
 		"KAFKA_NODE_ID=1",

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -20,6 +21,8 @@ type job struct {
 	records, size   int
 	batch           int    // of a fill, in bytes
 	codec           string // of a fill
+	pace            int    // of a probe, in records a second
+	growth          int    // of a value that is sealed by the ceiling, in bytes
 }
 
 // listArgs returns the job as arguments that runChild reads.
@@ -28,7 +31,7 @@ func (j *job) listArgs() []string {
 		contest.ChildWord, "-do", j.does, "-broker", j.broker, "-from", j.from, "-to", j.to, "-group", j.group,
 		"-partitions", strconv.Itoa(j.partitions), "-records", strconv.Itoa(j.records),
 		"-size", strconv.Itoa(j.size), "-batch", strconv.Itoa(j.batch),
-		"-codec", j.codec,
+		"-codec", j.codec, "-pace", strconv.Itoa(j.pace), "-growth", strconv.Itoa(j.growth),
 	}
 }
 
@@ -45,6 +48,8 @@ func runChild(ctx context.Context, args []string) error {
 	f.IntVar(&j.size, "size", 0, "")
 	f.IntVar(&j.batch, "batch", 0, "")
 	f.StringVar(&j.codec, "codec", "none", "")
+	f.IntVar(&j.pace, "pace", 0, "")
+	f.IntVar(&j.growth, "growth", tagSize, "")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -63,6 +68,22 @@ func (j *job) runJob(ctx context.Context) error {
 			return err
 		}
 		return franzCopy(ctx, j, seal)
+	case "franz-tuned":
+		return franzTuned(ctx, j)
+	case "franz-transactions":
+		return franzTransactions(ctx, j)
+	case "ceiling-fill":
+		return fillFile(j)
+	case "ceiling-peer":
+		return servePeer(ctx, j, os.Stdout)
+	case "ceiling-copy", "ceiling-seal", "ceiling-open":
+		return carryBlocks(ctx, j)
+	case "probe":
+		delays, err := probeLatency(ctx, j)
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(os.Stdout).Encode(delays)
 	case "kafka-go-copy":
 		return kafkaGoCopy(ctx, j)
 	}

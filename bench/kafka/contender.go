@@ -20,6 +20,11 @@ const (
 	franzPlain   = "franz-go plain copy"
 	franzSeal    = "franz-go with AES-GCM"
 	kafkaGoPlain = "kafka-go Reader/Writer copy"
+	franzTune    = "franz-go tuned copy"
+	franzExact   = "franz-go copy in transactions"
+	ceilingCopy  = "ceiling: bare steps of a copy"
+	ceilingSeal  = "ceiling: bare steps of encrypting"
+	ceilingOpen  = "ceiling: bare steps of decrypting"
 )
 
 // contender is one way to carry the records of a topic to another.
@@ -38,6 +43,11 @@ var contenders = []contender{
 	{name: decryptExact, does: "decrypt", delivery: "exactly-once"},
 	{name: franzSeal, does: "franz-seal"},
 	{name: kafkaGoPlain, does: "kafka-go-copy"},
+	{name: franzTune, does: "franz-tuned"},
+	{name: franzExact, does: "franz-transactions"},
+	{name: ceilingCopy, does: "ceiling-copy"},
+	{name: ceilingSeal, does: "ceiling-seal"},
+	{name: ceilingOpen, does: "ceiling-open"},
 }
 
 func contenderNamed(name string) contender {
@@ -54,6 +64,9 @@ func (c *contender) readsSealed() bool { return c.does == "decrypt" }
 
 // isOurs tells whether it is streamcrypt.
 func (c *contender) isOurs() bool { return c.delivery != "" }
+
+// isCeiling tells whether it has no broker, and does the bare steps alone.
+func (c *contender) isCeiling() bool { return strings.HasPrefix(c.does, "ceiling-") }
 
 // tools are the program under measurement, and its stores.
 type tools struct {

@@ -21,7 +21,8 @@ import (
 // applied.
 func TestCopies(t *testing.T) {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1),
-		kfake.SeedTopics(2, "from", "franz-copy", "franz-seal", "kafka-go-copy"))
+		kfake.SeedTopics(2, "from", "franz-copy", "franz-seal", "kafka-go-copy", "franz-tuned",
+			"franz-transactions"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +36,7 @@ func TestCopies(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := readAll(ctx, t, &j, "from")
-	for _, does := range []string{"franz-copy", "franz-seal", "kafka-go-copy"} {
+	for _, does := range []string{"franz-copy", "franz-seal", "kafka-go-copy", "franz-tuned", "franz-transactions"} {
 		copying := j
 		copying.does, copying.from, copying.to, copying.group = does, "from", does, does
 		if err := copying.runJob(ctx); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/streamcrypt/streamcrypt/bench/internal/contest"
 )
@@ -24,7 +25,10 @@ func (r *Report) listFigures() []contest.Figure {
 	compare("1 KiB: rate of decrypt, exactly / at least once", decryptExact, decryptOnce, small, rateOf, 0.85, true)
 	compare("1 MiB: CPU of encrypt / franz-go copy", encryptOnce, franzPlain, large, cpuOf, 0.8, false)
 	compare("1 MiB: CPU of decrypt / franz-go copy", decryptOnce, franzPlain, large, cpuOf, 0.8, false)
-	return append(append(append(all, r.peakFigures()...), r.manyFigures()...), r.idleFigures()...)
+	compare("1 KiB: CPU of encrypt / franz-go tuned copy", encryptOnce, franzTune, small, cpuOf, 0.82, false)
+	compare("1 KiB: CPU of the ceiling / of encrypt", ceilingSeal, encryptOnce, small, cpuOf, 0.85, true)
+	compare("1 KiB: CPU of the ceiling / of decrypt", ceilingOpen, decryptOnce, small, cpuOf, 0.85, true)
+	return slices.Concat(all, r.peakFigures(), r.manyFigures(), r.idleFigures(), r.latencyFigures())
 }
 
 // peakFigures returns the largest peak of streamcrypt at each size, over all of

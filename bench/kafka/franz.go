@@ -28,6 +28,18 @@ func franzProducer(j *job, batch int) []kgo.Opt {
 	}
 }
 
+// usualBatch is franz-go's own default, in bytes.
+const usualBatch = 1_000_012
+
+// franzMember returns the options of a member of the job's group that writes.
+func franzMember(j *job) []kgo.Opt {
+	return append(franzProducer(j, usualBatch),
+		kgo.ConsumerGroup(j.group),
+		kgo.ConsumeTopics(j.from),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+	)
+}
+
 // sourceCodecs are how the batches of a fill may be compressed.
 var sourceCodecs = map[string]kgo.CompressionCodec{
 	"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(),
@@ -78,14 +90,7 @@ func fillTopic(ctx context.Context, j *job) error {
 // the loop of the client's examples, with marks that follow the
 // acknowledgements of the broker.
 func franzCopy(ctx context.Context, j *job, seal func(*kgo.Record)) error {
-	const usualBatch = 1_000_012 // franz-go's own default
-	c, err := kgo.NewClient(append(franzProducer(j, usualBatch),
-		kgo.ProducerLinger(5*time.Millisecond),
-		kgo.ConsumerGroup(j.group),
-		kgo.ConsumeTopics(j.from),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.AutoCommitMarks(),
-	)...)
+	c, err := kgo.NewClient(append(franzMember(j), kgo.ProducerLinger(5*time.Millisecond), kgo.AutoCommitMarks())...)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -36,6 +37,7 @@ type settings struct {
 	idle        int
 	idleTopics  int
 	idleFor     int // seconds
+	latency     bool
 	only        string
 	cpuprofiles string
 }
@@ -47,7 +49,7 @@ func parseFlags(args []string) (*settings, error) {
 	quick := f.Bool("quick", false, "less than two minutes: 1 KiB and 1 MiB only, and less data")
 	sizes := f.String("sizes", "", "payload `sizes` in bytes, with commas between them, or none")
 	f.IntVar(&s.rounds, "rounds", 5, "how often each contender has its turn")
-	f.Int64Var(&s.data, "data", 400, "payload in a topic in `MB`, at most 600; small records get less")
+	f.Int64Var(&s.data, "data", 400, "payload in a topic in `MB`, at most 1500; small records get less")
 	f.IntVar(&s.batch, "source-batch", 128<<10,
 		"largest record batch of the source in `bytes`; a larger record has one of its own")
 	f.StringVar(&s.codec, "source-codec", "none",
@@ -59,6 +61,8 @@ func parseFlags(args []string) (*settings, error) {
 	f.IntVar(&s.idle, "idle", 0, "measure the cost of `N` partitions without traffic too")
 	f.IntVar(&s.idleTopics, "idle-topics", 0, "measure the cost of `N` topics of 4 partitions without traffic too")
 	f.IntVar(&s.idleFor, "idle-seconds", 60, "for how many `seconds`")
+	f.BoolVar(&s.latency, "latency", false,
+		"measure the delay of records of 1 KiB at half of the rate of encrypting too: half a minute a turn")
 	f.StringVar(&s.cpuprofiles, "cpuprofile", "",
 		"write a processor profile of each streamcrypt process into this `folder`; costs time")
 	if err := f.Parse(args); err != nil {
@@ -76,8 +80,11 @@ func parseFlags(args []string) (*settings, error) {
 	if sourceCodecs[s.codec] == (kgo.CompressionCodec{}) && s.codec != "none" {
 		return nil, fmt.Errorf("-source-codec=%s: there is no such codec", s.codec)
 	}
-	if s.data < 1 || s.data > 600 || s.rounds < 1 {
-		return nil, errors.New("-data is from 1 to 600, -rounds from 1")
+	if s.data < 1 || s.data > 1500 || s.rounds < 1 {
+		return nil, errors.New("-data is from 1 to 1500, -rounds from 1")
+	}
+	if s.latency && !slices.Contains(s.sizes, latencySize) {
+		return nil, errors.New("-latency needs the rate of encrypting 1 KiB: let -sizes have 1024")
 	}
 	if s.with != "" && s.cpuprofiles != "" {
 		return nil, errors.New("-with is for the command, which -cpuprofile replaces")
@@ -115,7 +122,12 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 	}
 	defer func() { err = errors.Join(err, b.removeContainer()) }()
 
-	r := &runner{settings: s, tools: tools, broker: b, log: os.Stderr}
+	memory, err := os.MkdirTemp(folderInMemory(), "streamcrypt-bench-kafka-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(memory)) }()
+	r := &runner{settings: s, tools: tools, broker: b, memory: memory, log: os.Stderr}
 	report := &Report{
 		Machine: system.ThisMachine(), Broker: brokerImage, Rounds: s.rounds, Profile: s.profile, With: s.with,
 	}
@@ -134,6 +146,11 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 			return nil, err
 		}
 	}
+	if s.latency {
+		if report.Latency, err = r.measureLatency(ctx, report.Rows); err != nil {
+			return nil, err
+		}
+	}
 	if s.idle > 0 {
 		if report.Idle, err = r.measureIdle(ctx); err != nil {
 			return nil, err
@@ -146,4 +163,14 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 	}
 	report.Floor = system.OwnPeak()
 	return report, nil
+}
+
+// folderInMemory is a folder that keeps files in memory, as the broker does; or
+// the usual one where there is none.
+func folderInMemory() string {
+	const shared = "/dev/shm"
+	if _, err := os.Stat(shared); err != nil {
+		return ""
+	}
+	return shared
 }

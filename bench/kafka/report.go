@@ -20,6 +20,7 @@ type Report struct {
 	Idle    *Idle          `json:"idle,omitempty"`
 
 	IdleTopics *IdleTopics `json:"idle_topics,omitempty"`
+	Latency    []Latency   `json:"latency,omitempty"`
 	// Floor is the peak of the measuring process in MiB: Linux reports at least
 	// that much of a child.
 	Floor   float64          `json:"floor"`
@@ -82,6 +83,7 @@ func (r *Report) WriteTables(w io.Writer) error {
 	fmt.Fprintf(w, "no process can show a peak below %.0f MiB\n", r.Floor)
 	writeRows(w, r.Rows)
 	writeRows(w, r.Many)
+	writeLatency(w, r.Latency)
 	if i := r.Idle; i != nil {
 		fmt.Fprintf(w, "\n%d partitions without traffic, %.0f s: streamcrypt %.2f %% of a core, franz-go %.2f %%\n",
 			i.Partitions, i.Seconds, 100*i.Ours, 100*i.Franz)

@@ -140,8 +140,8 @@ func TestPlot(t *testing.T) {
 
 func TestFlags(t *testing.T) {
 	for _, bad := range [][]string{
-		{"-sizes", "x"}, {"-sizes", "0"}, {"-sizes", "1048577"}, {"-data", "601"}, {"-rounds", "0"},
-		{"-with", "--workers=1", "-cpuprofile", "x"},
+		{"-sizes", "x"}, {"-sizes", "0"}, {"-sizes", "1048577"}, {"-data", "1501"}, {"-rounds", "0"},
+		{"-with", "--workers=1", "-cpuprofile", "x"}, {"-latency", "-sizes", "100"},
 	} {
 		if _, err := parseFlags(bad); err == nil {
 			t.Errorf("%v is no error", bad)

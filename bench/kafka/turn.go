@@ -19,8 +19,9 @@ type runner struct {
 	*settings
 	*tools
 	*broker
-	log   io.Writer
-	turns int
+	memory string // a folder in memory for the ceiling's files, if there is one
+	log    io.Writer
+	turns  int
 }
 
 // load is the set of records that contenders carry.
@@ -28,6 +29,7 @@ type load struct {
 	size, partitions, records int
 	batch                     int
 	plain, sealed             string // topics
+	files                     *ceilingFiles
 }
 
 func (l *load) countBytes() float64 { return float64(l.size) * float64(l.records) }
@@ -65,7 +67,7 @@ func (r *runner) prepareLoad(ctx context.Context, l *load) error {
 }
 
 func (r *runner) deleteLoad(ctx context.Context, l *load) error {
-	return errors.Join(r.deleteTopic(ctx, l.plain), r.deleteTopic(ctx, l.sealed))
+	return errors.Join(r.deleteTopic(ctx, l.plain), r.deleteTopic(ctx, l.sealed), l.removeFiles())
 }
 
 func (l *load) newJob(r *runner, does string) *job {
@@ -91,6 +93,9 @@ const patience = 2 * time.Minute
 
 // runTurn lets a contender carry all records to a topic of its own.
 func (r *runner) runTurn(ctx context.Context, c *contender, l *load) (t Turn, err error) {
+	if c.isCeiling() {
+		return r.runCeiling(ctx, c, l)
+	}
 	r.turns++
 	j := l.newJob(r, c.does)
 	j.from, j.to, j.group = l.plain, fmt.Sprintf("turn-%d", r.turns), fmt.Sprintf("group-%d", r.turns)
@@ -119,9 +124,13 @@ func (r *runner) runTurn(ctx context.Context, c *contender, l *load) (t Turn, er
 		Rate: o.Rate, CPU: o.CPU.Seconds() / l.countBytes() * 1e9, RSS: o.RSS,
 		Broker: o.Server.Seconds() / l.countBytes() * 1e9,
 	}
+	r.logTurn(c, l, &t)
+	return t, nil
+}
+
+func (r *runner) logTurn(c *contender, l *load, t *Turn) {
 	fmt.Fprintf(r.log, "%7d B  %-36s %9.0f msg/s %7.1f MB/s %6.2f core-s/GB %6.1f MiB; broker %.2f core-s/GB\n",
 		l.size, c.name, t.Rate, t.Rate*float64(l.size)/1e6, t.CPU, t.RSS, t.Broker)
-	return t, nil
 }
 
 // warmUp lets the broker's virtual machine compile its code, and create its own
@@ -133,7 +142,7 @@ func (r *runner) warmUp(ctx context.Context) error {
 		return err
 	}
 	for _, c := range contenders {
-		if c.name == kafkaGoPlain || c.name == franzSeal {
+		if !c.isOurs() && c.name != franzPlain {
 			continue
 		}
 		if _, err := r.runTurn(ctx, &c, l); err != nil {

@@ -20,6 +20,7 @@ type guessRig struct {
 	t       *testing.T
 	url     string
 	js      jetstream.JetStream
+	other   string   // file of the other key
 	command []string // that decrypts it
 }
 
@@ -31,6 +32,8 @@ func mustRunArgs(t *testing.T, args ...string) {
 	}
 }
 
+// newGuessRig makes a stream of a good envelope, so many of another key, and
+// another good one.
 func newGuessRig(t *testing.T, guesses int) *guessRig {
 	t.Helper()
 	url, js := startNATS(t)
@@ -45,22 +48,29 @@ func newGuessRig(t *testing.T, guesses int) *guessRig {
 	for _, file := range []string{key, other} {
 		mustRunArgs(t, "keygen", "local", "--out", file)
 	}
-	seal := func(stream, key string, n int) {
-		for range n {
-			if _, err := js.Publish(t.Context(), strings.ToLower(stream), []byte("widget")); err != nil {
-				t.Fatal(err)
-			}
-		}
-		mustRunArgs(t, "encrypt", "--key", "local:"+key, "--from", url+"/"+stream+"?consumer=seal&until=latest",
-			"--to", url+"/SEALED?subject=sealed")
-	}
-	seal("PLAIN", key, 1)
-	seal("GUESSES", other, guesses)
-	seal("PLAIN", key, 1)
-	return &guessRig{t, url, js, []string{
+	r := &guessRig{t, url, js, other, []string{
 		"decrypt", "--key", "local:" + key, "--to", url + "/OUT?subject=out", "--dead-letter", url + "/DEAD?subject=dead",
 	}}
+	r.seal("PLAIN", key, 1)
+	r.guess(guesses)
+	r.seal("PLAIN", key, 1)
+	return r
 }
+
+// seal seals n messages through one of the streams.
+func (r *guessRig) seal(stream, key string, n int) {
+	r.t.Helper()
+	for range n {
+		if _, err := r.js.Publish(r.t.Context(), strings.ToLower(stream), []byte("widget")); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	mustRunArgs(r.t, "encrypt", "--key", "local:"+key, "--from", r.url+"/"+stream+"?consumer=seal&until=latest",
+		"--to", r.url+"/SEALED?subject=sealed")
+}
+
+// guess adds n envelopes of another key.
+func (r *guessRig) guess(n int) { r.seal("GUESSES", r.other, n) }
 
 // count returns how many messages a stream has.
 func (r *guessRig) count(stream string) uint64 {
@@ -70,6 +80,22 @@ func (r *guessRig) count(stream string) uint64 {
 		r.t.Fatal(err)
 	}
 	return s.CachedInfo().State.Msgs
+}
+
+// TestGuessesAddUpOverRestarts: a run that ends before its breaker opens leaves
+// its count to the next one, so that a restart does not give ten more guesses.
+func TestGuessesAddUpOverRestarts(t *testing.T) {
+	r := newGuessRig(t, 6)
+	args := append(r.command, "--from", r.url+"/SEALED?consumer=dec&until=latest")
+	code, _, stderr := runArgs(t.Context(), args...)
+	if dead := r.count("DEAD"); code != exitOK || dead != 6 || r.count("OUT") != 2 {
+		t.Fatalf("exit code %d, %d letters, %d messages:\n%s", code, dead, r.count("OUT"), stderr)
+	}
+	r.guess(6)
+	code, _, stderr = runArgs(t.Context(), args...)
+	if dead := r.count("DEAD"); code != exitBreaker || dead != 10 || r.count("OUT") != 2 {
+		t.Fatalf("after a restart: exit code %d, %d letters, %d messages:\n%s", code, dead, r.count("OUT"), stderr)
+	}
 }
 
 // TestBreakerOverJetStream: the breaker of a stream stays open over restarts,

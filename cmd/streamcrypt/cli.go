@@ -49,14 +49,15 @@ func newParser(c *cli, std stdio, ends endpoint.Table) (*kong.Kong, error) {
 }
 
 func newParserWith(c *cli, std stdio, ends endpoint.Table, more ...kong.Option) (*kong.Kong, error) {
+	texts := newTexts(ends)
 	return kong.New(c, append(more,
 		kong.Name("streamcrypt"),
 		kong.Description("Encrypts message streams and files into COSE envelopes, and back.\n\n"+
 			"Every flag may also stand in the environment, --read-ahead as "+envPrefix+"_READ_AHEAD, "+
 			"or as read-ahead in the --config file. "+
-			"streamcrypt help TOPIC lists the parameters of URLs; topics are "+listTopics(ends)+"."),
-		kong.Vars(newTexts(ends)),
-		kong.PostBuild(func(k *kong.Kong) error { return expandDetails(k.Model.Node, newTexts(ends)) }),
+			"streamcrypt help TOPIC lists the parameters of URLs; topics are "+texts["topics"]+"."),
+		kong.Vars(texts),
+		kong.PostBuild(func(k *kong.Kong) error { return expandDetails(k.Model.Node, texts) }),
 		kong.NoDefaultHelp(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}),
 		kong.ValueFormatter(func(v *kong.Value) string { return v.Help }), // not the variables: every flag has one

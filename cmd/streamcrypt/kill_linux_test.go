@@ -67,7 +67,7 @@ func TestKilled(t *testing.T) {
 			}
 			command := append([]string{"decrypt", "--key", "local:key.jwk", "--from", "file:" + c.from, "--to", "file:" + c.out}, c.more...)
 			before := namesHere(t)
-			for range 12 {
+			for range countRepeats(12) {
 				carry(t, time.Duration(1+r.IntN(150))*time.Millisecond, command...)
 				for name := range namesHere(t) {
 					allowed := before[name]

@@ -21,7 +21,7 @@ const killedMessages = 20_000
 func killedValue(i int) []byte { return fmt.Appendf(nil, "order %06d %0300d", i, i) }
 
 // TestKilledBetweenBrokerAndFile kills runs with a checkpoint from a stream,
-// and from a topic, into a file, at 20 random moments. The run after the last
+// and from a topic, into a file, at random moments. The run after the last
 // kill leaves a file that has each message once, in order.
 func TestKilledBetweenBrokerAndFile(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -36,7 +36,7 @@ func TestKilledBetweenBrokerAndFile(t *testing.T) {
 			carry(t, 0, "keygen", "local", "--out", "key.jwk")
 			command := []string{"encrypt", "--key", "local:key.jwk", "--from", from(t), "--to", "file:out.scx", "--checkpoint", "ck", "--rate", "2MB/s"}
 			r := rand.New(rand.NewPCG(3, 4))
-			for range 20 {
+			for range countRepeats(20) {
 				carry(t, time.Duration(100+r.IntN(300))*time.Millisecond, command...)
 			}
 			carry(t, 0, command...)

@@ -15,7 +15,7 @@ const mostReplaced = 100
 // has the name, so the lock of the name is never free while a run is on.
 func (c *Checkpoint) holdFile() error {
 	for range mostReplaced {
-		h, err := c.disk.open(c.path, os.O_RDWR) // network file systems lock only files open for writing
+		h, err := c.disk.open(c.path, os.O_RDWR) // network file systems lock only files that can be written
 		if err != nil {
 			return err
 		}

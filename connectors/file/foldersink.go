@@ -25,6 +25,8 @@ type FolderSink struct {
 	opts   FolderSinkOptions
 	layout *format.Layout
 	disk   disk
+	// packers are those of all outputs.
+	packers packers
 
 	mu    sync.Mutex
 	sinks map[string]*Sink
@@ -74,7 +76,7 @@ func (s *FolderSink) sinkOf(name string) (*Sink, error) {
 	o.Path, o.From = s.opts.PathOf(name), name
 	sink, err := NewSink(o)
 	if err == nil {
-		sink.disk = s.disk
+		sink.disk, sink.packers = s.disk, &s.packers
 		s.sinks[name] = sink
 	}
 	return sink, err

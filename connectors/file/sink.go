@@ -74,6 +74,8 @@ type Sink struct {
 	opts   SinkOptions
 	layout *format.Layout
 	disk   disk
+	// packers compress messages before their turn. A FolderSink shares them.
+	packers *packers
 
 	mu    sync.Mutex
 	busy  bool
@@ -113,7 +115,7 @@ func NewSink(o SinkOptions) (*Sink, error) {
 	if err := o.checkPacking(); err != nil {
 		return fail(err)
 	}
-	return &Sink{opts: o, layout: layout, disk: osDisk{}}, nil
+	return &Sink{opts: o, layout: layout, disk: osDisk{}, packers: new(packers)}, nil
 }
 
 // Open opens the output for lane. A second lane is refused until the Writer of

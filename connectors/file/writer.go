@@ -80,10 +80,15 @@ func (w *writer) appendMessages(ctx context.Context, msgs []pipeline.Message, do
 	if err := w.endPart(); err != nil {
 		return err
 	}
+	return w.finishWrite(ctx, len(msgs) > 0, done)
+}
+
+// finishWrite makes messages durable, if there are any, with their position.
+func (w *writer) finishWrite(ctx context.Context, hasMessages bool, done *pipeline.Progress) error {
 	if w.sink.opts.Checkpoint != nil {
 		return w.noteProgress(ctx, done)
 	}
-	if len(msgs) > 0 { // without a position too: dead letters must be durable
+	if hasMessages { // without a position too: dead letters must be durable
 		if err := w.out.sync(); err != nil {
 			return err
 		}
@@ -98,12 +103,10 @@ func (w *writer) flushBuffer() error {
 	if len(w.buf) == 0 {
 		return nil
 	}
-	if w.ended {
-		if err := w.cutEnd(); err != nil {
-			return err
-		}
+	err := w.beginWriting()
+	if err != nil {
+		return err
 	}
-	var err error
 	if w.pack != nil {
 		_, err = w.pack.Write(w.buf)
 	} else {
@@ -111,6 +114,14 @@ func (w *writer) flushBuffer() error {
 	}
 	w.buf = w.buf[:0]
 	return err
+}
+
+// beginWriting cuts the end of an earlier run, behind which nothing is written.
+func (w *writer) beginWriting() error {
+	if w.ended {
+		return w.cutEnd()
+	}
+	return nil
 }
 
 // writeOut writes bytes as they lie in the output.

@@ -23,7 +23,7 @@
 //	window.go   Window: the bytes that were read and are no record yet
 //	check.go    which messages fit, and the size of their records
 //	lines.go    values as lines; jsonkey.go finds a record key in one
-//	ndjson.go   writing ndjson
+//	ndjson.go, jsonstring.go  writing ndjson
 //	ndjsonread.go, splitter.go, json.go, text.go  reading ndjson
 //	kcat.go     reading lines of kcat
 //	seq.go      frames and digests of a seq; seqwrite.go and seqread.go
@@ -64,6 +64,10 @@ const (
 	// Seq is an appendable sequence of envelopes with a sealed end record.
 	Seq Format = "seq"
 )
+
+// StandsAlone tells whether the records of the format do not depend on one
+// another: several Encoders may then write an output, one part each.
+func (f Format) StandsAlone() bool { return f == NDJSON || f == Lines }
 
 // OfPath returns the format that a path's extension stands for: NDJSON for
 // .ndjson and .jsonl, Seq for .scx, else Raw.

@@ -92,38 +92,8 @@ func appendHeaders(dst []byte, headers []pipeline.Header) []byte {
 // appendText writes a header's name or value.
 func appendText[T string | []byte](dst []byte, s T, valid bool) []byte {
 	if valid {
-		return appendString(dst, s)
+		return appendString(dst, []byte(s))
 	}
 	dst = append(dst, `{"b64":"`...)
 	return append(base64.StdEncoding.AppendEncode(dst, []byte(s)), `"}`...)
-}
-
-const hexDigits = "0123456789abcdef"
-
-// appendString writes a JSON string with no more escapes than RFC 8259 section
-// 7 asks for.
-func appendString[T string | []byte](dst []byte, s T) []byte {
-	dst = append(dst, '"')
-	from := 0
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' {
-			continue
-		}
-		dst = append(dst, s[from:i]...)
-		from = i + 1
-		switch c {
-		case '"', '\\':
-			dst = append(dst, '\\', c)
-		case '\n':
-			dst = append(dst, '\\', 'n')
-		case '\r':
-			dst = append(dst, '\\', 'r')
-		case '\t':
-			dst = append(dst, '\\', 't')
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		}
-	}
-	return append(append(dst, s[from:]...), '"')
 }

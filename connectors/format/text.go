@@ -14,9 +14,11 @@ func (p *lineParser) parseText() ([]byte, error) {
 	}
 	start := p.i
 	w := start
-	for p.i < len(p.b) {
-		c := p.b[p.i]
-		switch {
+	for {
+		if w = p.moveText(w); p.i == len(p.b) {
+			return nil, errors.New("a string does not end")
+		}
+		switch c := p.b[p.i]; {
 		case c == '"':
 			p.i++
 			s := p.b[start:w:w]
@@ -26,36 +28,41 @@ func (p *lineParser) parseText() ([]byte, error) {
 			return s, nil
 		case c < ' ':
 			return nil, fmt.Errorf("column %d: a control character in a string", p.i+1)
-		case c == '\\':
-			r, err := p.parseEscape()
+		case p.i+1 < len(p.b) && escapes[p.b[p.i+1]] != 0:
+			p.b[w] = escapes[p.b[p.i+1]]
+			w, p.i = w+1, p.i+2
+		default: // another escape
+			r, err := p.parseUnicode()
 			if err != nil {
 				return nil, err
 			}
 			w = len(utf8.AppendRune(p.b[:w], r)) // fits: an escape is longer than its rune
-		default:
-			p.b[w] = c
-			w++
-			p.i++
 		}
 	}
-	return nil, errors.New("a string does not end")
 }
 
-var escapes = [256]rune{
+// moveText moves the bytes before the next special one to w, and returns where
+// they end there.
+func (p *lineParser) moveText(w int) int {
+	b, i := p.b, p.i
+	for short := min(i+8, len(b)); i < short; i, w = i+1, w+1 {
+		if special[b[i]] {
+			p.i = i
+			return w
+		}
+		b[w] = b[i]
+	}
+	n := findSpecial(b[i:])
+	if w != i {
+		copy(b[w:], b[i:i+n])
+	}
+	p.i = i + n
+	return w + n
+}
+
+// escapes are the bytes that stand for a letter behind a backslash; 0 for none.
+var escapes = [256]byte{
 	'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t',
-}
-
-// parseEscape reads a backslash and the characters that belong to it.
-func (p *lineParser) parseEscape() (rune, error) {
-	rest := p.b[p.i+1:]
-	if len(rest) > 0 && rest[0] == 'u' {
-		return p.parseUnicode()
-	}
-	if len(rest) == 0 || escapes[rest[0]] == 0 {
-		return 0, fmt.Errorf("column %d: not an escape", p.i+1)
-	}
-	p.i += 2
-	return escapes[rest[0]], nil
 }
 
 // parseUnicode reads \uXXXX, or two of them that form a surrogate pair. One

@@ -3,7 +3,9 @@ package alarm
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -123,6 +125,60 @@ func TestOpeningOutage(t *testing.T) {
 		}
 		if err := sealer.Close(); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// texts is a Sender that keeps the texts of alarms.
+type texts struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (*texts) Name() string { return "texts" }
+
+func (t *texts) Send(_ context.Context, a Alarm) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.all = append(t.all, a.State()+" "+a.Since.UTC().Format(time.TimeOnly)+" "+a.Text)
+	return nil
+}
+
+// TestRestrictedForAnotherCause: an alarm about missing keys tells of its cause
+// again when that has become another one, once in five minutes at most.
+func TestRestrictedForAnotherCause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, kept := new(watch.Route), new(texts)
+		a := Start(Options{
+			Routes:  func() []Route { return []Route{{"orders", w}} },
+			Senders: []Sender{kept}, Log: slog.New(slog.DiscardHandler),
+		})
+		missing := func(cause string) {
+			w.KeyState(kekcache.StateChange{Side: kekcache.Sealing, Context: "orders", State: kekcache.Restricted, Cause: errors.New(cause)})
+		}
+		missing("kms away")
+		time.Sleep(2 * pause)
+		for range 60 { // ten minutes
+			missing("store away")
+			time.Sleep(5 * time.Second)
+			missing("store full")
+			time.Sleep(5 * time.Second)
+		}
+		w.KeyState(kekcache.StateChange{Side: kekcache.Sealing, Context: "orders", State: kekcache.Normal})
+		time.Sleep(time.Minute)
+		a.Close()
+		var states []string
+		for _, told := range kept.all {
+			states = append(states, strings.Fields(told)[0])
+		}
+		if !slices.Equal(states, []string{"raised", "raised", "raised", "cleared"}) && !slices.Equal(states, []string{"raised", "raised", "cleared"}) {
+			t.Fatalf("%q", kept.all)
+		}
+		if !strings.HasSuffix(kept.all[0], "no key for sealing: kms away") || !strings.Contains(kept.all[1], "no key for sealing: store ") {
+			t.Errorf("%q", kept.all)
+		}
+		if since := strings.Fields(kept.all[0])[1]; strings.Fields(kept.all[1])[1] != since {
+			t.Errorf("the alarm is of another time: %q", kept.all)
 		}
 	})
 }

@@ -166,6 +166,8 @@ func (w *Watcher) lookForReplay(r *Route, found findings, now time.Time) {
 }
 
 // compare tells of one kind of alarm if it stands otherwise than before.
+// Missing keys that have another cause by now are told of again: the service
+// that the first alarm names may have come back.
 func (w *Watcher) compare(name stateName, found finding, now time.Time) {
 	s := w.states[name]
 	if s == nil {
@@ -178,6 +180,8 @@ func (w *Watcher) compare(name stateName, found finding, now time.Time) {
 	switch on := found.count > 0; {
 	case on && !s.told && (s.toldLast.IsZero() || now.Sub(s.toldLast) >= pause):
 		s.told, s.toldLast, s.since, s.last = true, now, now, found
+	case on && s.told && name.kind == Restricted && found.text != s.last.text && now.Sub(s.toldLast) >= pause:
+		s.toldLast, s.last = now, found // another cause, for another person
 	case !on && s.told:
 		s.told = false
 	default:

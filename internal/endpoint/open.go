@@ -116,6 +116,9 @@ type Sink struct {
 	// LaneMemory is how many bytes the writer of a lane takes at most beside
 	// its messages: the encoder where the sink compresses.
 	LaneMemory int
+	// WorkMemory is how many bytes each worker takes at most beside its batch,
+	// to do work of the writer before its turn.
+	WorkMemory int
 	// KeepsLastValues tells whether only the last messages of each key or
 	// subject stay where the messages of a place of the source are written. A
 	// nil KeepsLastValues says that all stay. Several goroutines may call it.

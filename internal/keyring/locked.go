@@ -3,12 +3,14 @@ package keyring
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
-	"github.com/lestrrat-go/jwx/v3/jwa"
-	"github.com/lestrrat-go/jwx/v3/jwe"
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/streamcrypt/streamcrypt/internal/address"
 	"github.com/streamcrypt/streamcrypt/internal/credfile"
@@ -24,8 +26,8 @@ const (
 	// half a second of a processor.
 	lockRounds = 600_000
 	// mostRounds is how many we do for a file, so that one with a huge number
-	// does not stop a start.
-	mostRounds = 10_000_000
+	// does not stop a start. The library takes no more either.
+	mostRounds = 1_000_000
 	// shortestPassphrase is the least length of one that locks a new file, in
 	// bytes. A shorter one is not worth its rounds.
 	shortestPassphrase = 12
@@ -40,7 +42,9 @@ var (
 	// errUnlock does not say which: nobody can tell.
 	errUnlock    = errors.New("does not open: another passphrase, or the file was changed")
 	errNotLocked = errors.New("is not locked with a passphrase, and passphrase-file= was given")
-	errWeakLock  = fmt.Errorf("the passphrase has fewer than %d bytes", shortestPassphrase)
+	// errLock hides the library's words, which could show a part of the key.
+	errLock     = errors.New("a key cannot be locked")
+	errWeakLock = fmt.Errorf("the passphrase has fewer than %d bytes", shortestPassphrase)
 )
 
 // readLocal reads a URL of the form local:FILE.
@@ -91,25 +95,55 @@ func unlockKey(file []byte, passphraseFile string, log *slog.Logger) ([]byte, er
 		return nil, err
 	}
 	defer clear(passphrase)
-	message, err := jwe.Parse(bytes.TrimSpace(file))
+	file = bytes.TrimSpace(file)
+	if err := checkLock(file); err != nil {
+		return nil, err
+	}
+	message, err := jose.ParseEncrypted(string(file), lockAlgorithms, contentAlgorithms)
 	if err != nil {
 		return nil, errUnlock
 	}
-	algorithm, ok := message.ProtectedHeaders().Algorithm()
-	switch algorithm {
-	case jwa.PBES2_HS256_A128KW(), jwa.PBES2_HS384_A192KW(), jwa.PBES2_HS512_A256KW():
-	default:
-		return nil, fmt.Errorf("is locked with %q, and not with a passphrase (PBES2)", algorithm)
-	}
-	if _, coded := message.ProtectedHeaders().Compression(); coded || !ok {
-		return nil, errors.New("is compressed, which no key needs")
-	}
-	jwk, err := jwe.Decrypt(bytes.TrimSpace(file), jwe.WithKey(algorithm, passphrase),
-		jwe.WithMaxPBES2Count(mostRounds), jwe.WithMaxRecipients(1))
+	jwk, err := message.Decrypt(passphrase)
 	if err != nil {
 		return nil, errUnlock
 	}
 	return jwk, nil
+}
+
+// lockAlgorithms are those that make a key of a passphrase, and
+// contentAlgorithms all that JWA has.
+var (
+	lockAlgorithms    = []jose.KeyAlgorithm{jose.PBES2_HS256_A128KW, jose.PBES2_HS384_A192KW, jose.PBES2_HS512_A256KW}
+	contentAlgorithms = []jose.ContentEncryption{
+		jose.A128GCM, jose.A192GCM, jose.A256GCM, jose.A128CBC_HS256, jose.A192CBC_HS384, jose.A256CBC_HS512,
+	}
+)
+
+// checkLock reads the header of a JWE, and refuses one that we do not open,
+// before anything is computed for it.
+func checkLock(file []byte) error {
+	coded, _, _ := bytes.Cut(file, []byte("."))
+	text, err := base64.RawURLEncoding.AppendDecode(nil, coded)
+	if err != nil {
+		return errUnlock
+	}
+	var header struct {
+		Algorithm   jose.KeyAlgorithm `json:"alg"`
+		Compression *json.RawMessage  `json:"zip"`
+		Rounds      float64           `json:"p2c"`
+	}
+	if err := json.Unmarshal(text, &header); err != nil {
+		return errUnlock
+	}
+	switch {
+	case !slices.Contains(lockAlgorithms, header.Algorithm):
+		return fmt.Errorf("is locked with %q, and not with a passphrase (PBES2)", header.Algorithm)
+	case header.Compression != nil:
+		return errors.New("is compressed, which no key needs")
+	case header.Rounds > mostRounds:
+		return fmt.Errorf("asks for %.0f rounds, and the most are %d", header.Rounds, mostRounds)
+	}
+	return nil
 }
 
 // LockKey returns the content of the file of a local key, locked with the
@@ -123,16 +157,21 @@ func LockKey(jwk []byte, passphraseFile string, log *slog.Logger) ([]byte, error
 	if len(passphrase) < shortestPassphrase {
 		return nil, errWeakLock
 	}
-	headers := jwe.NewHeaders()
-	if err := headers.Set(jwe.ContentTypeKey, lockedContent); err != nil {
+	encrypter, err := jose.NewEncrypter(jose.A256GCM,
+		jose.Recipient{Algorithm: jose.PBES2_HS512_A256KW, Key: passphrase, PBES2Count: lockRounds},
+		(&jose.EncrypterOptions{}).WithContentType(lockedContent))
+	if err != nil {
 		return nil, err
 	}
-	locked, err := jwe.Encrypt(jwk, jwe.WithKey(jwa.PBES2_HS512_A256KW(), passphrase),
-		jwe.WithContentEncryption(jwa.A256GCM()), jwe.WithPBES2Count(lockRounds), jwe.WithProtectedHeaders(headers))
+	message, err := encrypter.Encrypt(jwk)
 	if err != nil {
-		return nil, errors.New("a key cannot be locked") // the library's words could show a part of it
+		return nil, errLock
 	}
-	return append(locked, '\n'), nil
+	locked, err := message.CompactSerialize()
+	if err != nil {
+		return nil, errLock
+	}
+	return append([]byte(locked), '\n'), nil
 }
 
 // readPassphrase returns the line in a file. The caller clears it.

@@ -2,13 +2,11 @@ package keyring
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"log/slog"
 	"os"
 	"strings"
 	"testing"
-
-	"github.com/lestrrat-go/jwx/v3/jwa"
-	"github.com/lestrrat-go/jwx/v3/jwe"
 
 	"github.com/streamcrypt/streamcrypt/keys/local"
 )
@@ -69,20 +67,25 @@ func TestLockedKey(t *testing.T) {
 // TestLockedKeyIsStrong looks at the file as other tools would.
 func TestLockedKeyIsStrong(t *testing.T) {
 	writeLocked(t)
-	message, err := jwe.Parse([]byte(strings.TrimSpace(read(t, "key"))))
+	coded, _, _ := strings.Cut(read(t, "key"), ".")
+	text, err := base64.RawURLEncoding.DecodeString(coded)
 	if err != nil {
 		t.Fatal(err)
 	}
-	headers := message.ProtectedHeaders()
-	algorithm, _ := headers.Algorithm()
-	encryption, _ := headers.ContentEncryption()
-	content, _ := headers.ContentType()
-	var rounds float64
-	if err := headers.Get("p2c", &rounds); err != nil {
+	var header struct {
+		Algorithm string `json:"alg"`
+		Content   string `json:"enc"`
+		Type      string `json:"cty"`
+		Rounds    int    `json:"p2c"`
+		Salt      string `json:"p2s"`
+	}
+	if err := json.Unmarshal(text, &header); err != nil {
 		t.Fatal(err)
 	}
-	if algorithm != jwa.PBES2_HS512_A256KW() || encryption != jwa.A256GCM() || content != "jwk+json" || rounds < 210_000 {
-		t.Errorf("%v, %v, %q, %v rounds", algorithm, encryption, content, rounds)
+	salt, err := base64.RawURLEncoding.DecodeString(header.Salt)
+	if header.Algorithm != "PBES2-HS512+A256KW" || header.Content != "A256GCM" || header.Type != "jwk+json" ||
+		header.Rounds < 210_000 || len(salt) < 16 || err != nil {
+		t.Errorf("%s, %v", text, err)
 	}
 }
 
@@ -131,7 +134,7 @@ func TestLockedKeyRefusals(t *testing.T) {
 		"local:key":                                "key local:key: is locked with a passphrase",
 		"local:key?passphrase-file=wrong":          "does not open: another passphrase",
 		"local:changed?passphrase-file=passphrase": "does not open: another passphrase",
-		"local:huge?passphrase-file=passphrase":    "does not open",
+		"local:huge?passphrase-file=passphrase":    "asks for 2000000000 rounds, and the most are 1000000",
 		"local:few?passphrase-file=passphrase":     "does not open",
 		"local:direct?passphrase-file=passphrase":  `is locked with "dir", and not with a passphrase`,
 		"local:zip?passphrase-file=passphrase":     "is compressed",

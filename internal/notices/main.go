@@ -108,8 +108,12 @@ func writeNotice(out io.Writer, modules []module) error {
 	return nil
 }
 
-// writeTexts writes licences and the notices beside them in full.
+// writeTexts writes the licences and notices of the modules, each text once
+// behind the names of all the files that have it. Half of the modules have one
+// of a few, and an image has to carry them.
 func writeTexts(out io.Writer, modules []module) error {
+	var texts []string
+	files := make(map[string][]string) // by their text
 	for _, m := range modules {
 		for _, pattern := range []string{"LICEN[SC]E*", "COPYING*", "NOTICE*"} {
 			names, err := filepath.Glob(filepath.Join(m.folder, pattern))
@@ -117,15 +121,21 @@ func writeTexts(out io.Writer, modules []module) error {
 				return err
 			}
 			for _, name := range names {
-				text, err := os.ReadFile(name)
+				b, err := os.ReadFile(name)
 				if err != nil {
 					return err
 				}
-				base := filepath.Base(name)
-				if _, err := fmt.Fprintf(out, "==== %s %s: %s\n\n%s\n\n", m.path, m.version, base, text); err != nil {
-					return err
+				text := string(b)
+				if len(files[text]) == 0 {
+					texts = append(texts, text)
 				}
+				files[text] = append(files[text], fmt.Sprintf("==== %s %s: %s\n", m.path, m.version, filepath.Base(name)))
 			}
+		}
+	}
+	for _, text := range texts {
+		if _, err := fmt.Fprintf(out, "%s\n%s\n\n", strings.Join(files[text], ""), text); err != nil {
+			return err
 		}
 	}
 	return nil

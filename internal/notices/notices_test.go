@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -27,6 +30,31 @@ func TestNoticeIsCurrent(t *testing.T) {
 	}
 	if !bytes.Equal(got, want.Bytes()) {
 		t.Error("NOTICE is stale: run `go run ./internal/notices`")
+	}
+}
+
+// TestTexts: each file is named, and a text that several have stands there
+// once.
+func TestTexts(t *testing.T) {
+	root := t.TempDir()
+	var modules []module
+	for name, text := range map[string]string{"a": "MIT\n", "b": "BSD\n", "c": "MIT\n"} {
+		folder := filepath.Join(root, name)
+		if err := os.Mkdir(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, "LICENSE"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		modules = append(modules, module{name, "v1", folder})
+	}
+	slices.SortFunc(modules, func(a, b module) int { return strings.Compare(a.path, b.path) })
+	var out bytes.Buffer
+	if err := writeTexts(&out, modules); err != nil {
+		t.Fatal(err)
+	}
+	if want := "==== a v1: LICENSE\n==== c v1: LICENSE\n\nMIT\n\n\n==== b v1: LICENSE\n\nBSD\n\n\n"; out.String() != want {
+		t.Errorf("%q, want %q", &out, want)
 	}
 }
 

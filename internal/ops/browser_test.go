@@ -12,9 +12,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -25,15 +23,13 @@ import (
 
 // browse opens the page in Debian's chromium, without a window, and returns the
 // document after two looks at the figures.
-func browse(t *testing.T, url string, more ...string) string {
+func browse(t *testing.T, url string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	args := append([]string{
-		"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--user-data-dir=" + t.TempDir(),
-		"--virtual-time-budget=5000", "--window-size=1200,900",
-	}, more...)
-	out, err := exec.CommandContext(ctx, "chromium", append(args, url)...).Output()
+	out, err := exec.CommandContext(ctx, "chromium",
+		"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--user-data-dir="+t.TempDir(),
+		"--virtual-time-budget=5000", "--window-size=1200,900", "--dump-dom", url).Output()
 	if err != nil {
 		t.Fatal("chromium (Debian: apt-get install chromium): ", err)
 	}
@@ -54,8 +50,8 @@ func serveHurried(t *testing.T, s *Server) string {
 	return front.URL + "/"
 }
 
-// TestBrowser looks at the page as a person does. STREAMCRYPT_SCREENSHOT names
-// a file for a picture of it.
+// TestBrowser looks at the page as a person does. TestPageDriven of module
+// testcontainers does so while a route runs, and takes a picture.
 func TestBrowser(t *testing.T) {
 	r := busyRoute()
 	const name = "orders/<img src=x onerror=alert(1)>"
@@ -69,7 +65,7 @@ func TestBrowser(t *testing.T) {
 	}
 	defer func() { _ = s.Close() }()
 	address := serveHurried(t, s)
-	page := browse(t, address, "--dump-dom")
+	page := browse(t, address)
 	for _, want := range []string{
 		"seal-orders", "not ready", "1 places are parked", "orders/&lt;img src=x onerror=alert(1)&gt;",
 		"tampered: chunk 4", "hint: it was changed, or moved", ">normal<", "key age", "as of 2", "0/s",
@@ -80,19 +76,6 @@ func TestBrowser(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log(page)
-	}
-	if path := os.Getenv("STREAMCRYPT_SCREENSHOT"); path != "" {
-		full, err := filepath.Abs(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Remove(full); err != nil && !errors.Is(err, os.ErrNotExist) {
-			t.Fatal(err) // that of another run would pass for this one's
-		}
-		browse(t, address, "--screenshot="+full)
-		if picture, err := os.ReadFile(full); err != nil || !strings.HasPrefix(string(picture), "\x89PNG") {
-			t.Errorf("no picture: %v, %d bytes", err, len(picture))
-		}
 	}
 }
 

@@ -44,7 +44,11 @@ func (s namedSink) Open(ctx context.Context, lane pipeline.Lane) (pipeline.Write
 	if err != nil {
 		return nil, nameSinkError(s.as, err)
 	}
-	return namedWriter{w, s.as}, nil
+	named := namedWriter{w, s.as}
+	if p, ok := w.(pipeline.Preparer); ok {
+		return namedPreparer{named, p}, nil
+	}
+	return named, nil
 }
 
 // namedWriter is a writer with errors that name its sink.
@@ -61,6 +65,32 @@ func (w namedWriter) Write(ctx context.Context, msgs []pipeline.Message, done *p
 // Close implements pipeline.Writer.
 func (w namedWriter) Close(ctx context.Context) error {
 	return nameSinkError(w.as, w.Writer.Close(ctx))
+}
+
+// namedPreparer is a namedWriter that prepares messages.
+type namedPreparer struct {
+	namedWriter
+	preparer pipeline.Preparer
+}
+
+// Prepare implements pipeline.Preparer.
+func (w namedPreparer) Prepare(msgs []pipeline.Message) pipeline.Prepared {
+	p := w.preparer.Prepare(msgs)
+	if p == nil {
+		return nil
+	}
+	return namedPrepared{p, w.as}
+}
+
+// namedPrepared are prepared messages, with errors that name their sink.
+type namedPrepared struct {
+	pipeline.Prepared
+	as endpoint.Role
+}
+
+// Write implements pipeline.Prepared.
+func (p namedPrepared) Write(ctx context.Context, done *pipeline.Progress) error {
+	return nameSinkError(p.as, p.Prepared.Write(ctx, done))
 }
 
 // nameSource puts the source in front of errors about its messages.

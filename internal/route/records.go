@@ -181,6 +181,7 @@ func (r *records) openEnds(ctx context.Context, archive archive.Functions, more 
 	r.options.Sink, r.options.DeadLetters = r.out.Sink, letters.Sink
 	r.warnOfMarkers()
 	r.memory += int64(r.in.Lanes) * int64(r.out.LaneMemory+letters.LaneMemory)
+	r.memory += int64(r.options.MaxInFlight()) * int64(r.out.WorkMemory)
 	return r.claim.RaiseTo(r.memory)
 }
 

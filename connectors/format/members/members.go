@@ -46,8 +46,9 @@ const (
 	// the least that RFC 8878 (section 3.1.1.1.2) asks of every reader, and the
 	// most that zstd takes up to level 19.
 	maxWindow = 8 << 20
-	// writeWindow is that of the frames that are written.
-	writeWindow = 4 << 20
+	// writeWindow is that of the frames that are written: a Write of a batch is
+	// a frame of its own, of 3 MiB or so.
+	writeWindow = 2 << 20
 	// around is more than tables and buffers take beside a window.
 	around = 6 << 20
 )

@@ -19,8 +19,10 @@ import tempfile
 
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from decrypt import MAGIC, crc32c, format_line, parse_line, run
+from damage import change_line, flipped, sequence, split_records
+from decrypt import run
 from envelope import Refused, read_item
+from lines import format_line, parse_line
 from opener import Kek, Opener
 
 WORDS = (
@@ -117,24 +119,6 @@ def reason(stderr):
 
 def parsed(printed):
     return [parse_line(line) for line in printed.splitlines()]
-
-
-def flipped(data, at, bit=1):
-    return data[:at] + bytes([data[at] ^ bit]) + data[at + 1 :]
-
-
-def sequence(parts):
-    framed = [bytes([kind]) + body for kind, body in parts]
-    return MAGIC + b"".join(len(f).to_bytes(4, "big") + crc32c(f).to_bytes(4, "big") + f for f in framed)
-
-
-def split_records(data):
-    at, found = len(MAGIC), []
-    while at < len(data):
-        end = at + 8 + int.from_bytes(data[at : at + 4], "big")
-        found.append((data[at + 8], data[at + 9 : end]))
-        at = end
-    return found
 
 
 def raw_files(lab):
@@ -256,6 +240,13 @@ def damaged_archive(lab):
         lab.damaged(f"seq, {name}", ".scx", sequence(bad), flags=["--on=duplicate=pass", "--on=reordered=pass"])
 
 
+def damaged_lines(lab):
+    lab.write("plain.ndjson", b'{"key":"k","value":"v"}\n')
+    line = lab.encrypt("plain.ndjson", "line.ndjson", "--key=local:a", "--bind=none").rstrip(b"\n")
+    for name, bad in change_line(line).items():
+        lab.damaged(f"line, {name}", ".ndjson", bad + b"\n")
+
+
 def main():
     flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     flags.add_argument("command", type=pathlib.Path)
@@ -263,7 +254,7 @@ def main():
     args = flags.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         lab = Lab(args.command, pathlib.Path(directory))
-        for part in (raw_files, damaged_raw, record_files, damaged_archive):
+        for part in (raw_files, damaged_raw, record_files, damaged_archive, damaged_lines):
             part(lab)
     wrong = [(name, said) for name, said in lab.differ if name not in KNOWN]
     for name, said in lab.differ if args.verbose else wrong:

@@ -12,10 +12,7 @@ reading of the specification, not a tool for large ones.
 """
 
 import argparse
-import base64
-import datetime
 import hashlib
-import json
 import pathlib
 import sys
 
@@ -23,9 +20,10 @@ import cbor2
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from envelope import Envelope, Refused, must, parsed, read_item
+from lines import format_line, parse_line
 from opener import END, KEY_RECORD, NO_TIME, TOMBSTONE, VALUE, Kek, Opener, sha
 
-MAGIC, HEADER = b"SCXSEQ1\n", b"streamcrypt"
+MAGIC, HEADER, BOM = b"SCXSEQ1\n", b"streamcrypt", b"\xef\xbb\xbf"
 
 
 def open_raw(b, opener):
@@ -187,57 +185,11 @@ def check_receipt(ends, line):
     return "truncated" if numbers and max(numbers) < int(line.split()[1], 16) else "tampered"
 
 
-def parse_line(line):
-    """Section 9, ndjson."""
-    try:
-        fields = json.loads(line)
-        headers = [(text(n), text(v)) for n, v in fields.get("headers") or []]
-        key, subject, value = (
-            base64.b64decode(fields[n + "64"], validate=True) if n + "64" in fields else text(fields.get(n))
-            for n in ("key", "subject", "value")
-        )
-        moment = datetime.datetime.fromisoformat(fields["time"]) if fields.get("time") else None
-        epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
-        return key, headers, moment and (moment - epoch) // datetime.timedelta(milliseconds=1), subject, value
-    except (ValueError, TypeError, AttributeError, KeyError):
-        raise Refused("malformed") from None
-
-
-def text(value):
-    if isinstance(value, dict):
-        return base64.b64decode(value["b64"], validate=True)
-    return None if value is None else value.encode()
-
-
-def format_line(key, headers, when, subject, value):
-    def put(name, data):
-        shown = show(data)
-        return {name + "64": shown["b64"]} if isinstance(shown, dict) else {name: shown}
-
-    fields = (put("key", key) if key is not None else {}) | put("value", value)
-    fields |= {"headers": [[show(n), show(v)] for n, v in headers]} if headers else {}
-    if when is not None:
-        try:
-            moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(milliseconds=when)
-        except OverflowError:
-            raise Refused("malformed") from None
-        fields["time"] = moment.isoformat(timespec="milliseconds" if when % 1000 else "seconds") + "Z"
-    fields |= put("subject", subject) if subject is not None else {}
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-
-
-def show(data):
-    try:
-        return None if data is None else data.decode()
-    except UnicodeDecodeError:
-        return {"b64": base64.b64encode(data).decode()}
-
-
 def run(path, opener, bind, out, line=None):
     """Writes what a file holds. line is a receipt that an archive must satisfy."""
     b = path.read_bytes()
     if path.suffix in (".ndjson", ".jsonl"):
-        for key, headers, when, subject, value in map(parse_line, filter(bytes.strip, b.split(b"\n"))):
+        for key, headers, when, subject, value in map(parse_line, filter(bytes.strip, b.removeprefix(BOM).split(b"\n"))):
             headers, value = open_message(opener, key, headers, when, subject, value, bind)
             out.write(format_line(key, headers, when, subject, value))
     elif path.suffix == ".scx":

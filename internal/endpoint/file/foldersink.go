@@ -123,6 +123,7 @@ func (f *folderSink) OpenSink(_ context.Context, s *endpoint.Session, in *endpoi
 	}
 	return &endpoint.Sink{
 		Sink: sink, Check: sink.Check, LaneMemory: f.compression.WriteMemory(), AtOnce: kept == nil,
+		WorkMemory: connector.WorkMemory(f.compression, f.format),
 	}, nil
 }
 

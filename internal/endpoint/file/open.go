@@ -120,7 +120,8 @@ func (f *recordFile) OpenSink(_ context.Context, s *endpoint.Session, in *endpoi
 	}
 	return &endpoint.Sink{
 		Sink: sink, Check: sink.Check, Finish: sink.Finish, LaneMemory: memory,
-		AtOnce: (fromFile || o.Several) && o.Checkpoint == nil && !f.append && f.isReplaceable(),
+		WorkMemory: connector.WorkMemory(f.compression, f.format),
+		AtOnce:     (fromFile || o.Several) && o.Checkpoint == nil && !f.append && f.isReplaceable(),
 	}, nil
 }
 

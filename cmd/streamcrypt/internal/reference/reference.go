@@ -72,9 +72,10 @@ var roles = []struct {
 // in the same roles.
 func newEntry(s *endpoint.Scheme) Entry {
 	e := Entry{Form: s.Form, Text: s.Text, Notes: s.Notes}
-	for i, r := range roles {
-		for _, d := range s.Params(r.role) {
-			in := findRoles(s, d)
+	params := listParams(s)
+	for i := range roles {
+		for _, d := range params[i] {
+			in := findRoles(params, d)
 			if in[0] != i {
 				continue // an earlier role has it
 			}
@@ -92,11 +93,21 @@ func newEntry(s *endpoint.Scheme) Entry {
 	return e
 }
 
+// listParams lists the parameters of each role. A room makes a list by reading
+// a URL, so it is asked once for each role and not for each parameter.
+func listParams(s *endpoint.Scheme) [][]address.Param {
+	var params [][]address.Param
+	for _, r := range roles {
+		params = append(params, s.Params(r.role))
+	}
+	return params
+}
+
 // findRoles returns the indexes of the roles that have this very parameter.
-func findRoles(s *endpoint.Scheme, d address.Param) []int {
+func findRoles(params [][]address.Param, d address.Param) []int {
 	var in []int
-	for i, r := range roles {
-		if slices.ContainsFunc(s.Params(r.role), func(other address.Param) bool {
+	for i := range roles {
+		if slices.ContainsFunc(params[i], func(other address.Param) bool {
 			return other.Name == d.Name && other.Text == d.Text &&
 				other.Form() == d.Form() && other.Default == d.Default
 		}) {
