@@ -39,7 +39,7 @@ systems:
 test:
 	go test ./...
 
-## race             the same under the race detector, and of the command's vectors a part
+## race             the same under the race detector, and of the command's vectors, mistakes and kills a part
 race:
 	go test -race -short -timeout 30m ./...
 

@@ -44,7 +44,7 @@ func parseFlags() settings {
 	flag.BoolVar(&s.json, "json", false, "print JSON instead of a table")
 	flag.BoolVar(&s.quick, "quick", false, "less than a minute: shorter measurements and a file of 256 MiB")
 	flag.StringVar(&s.parts, "parts",
-		"file,generated,messages,aad,headers,signing,core,observation,gate,rewrap,keys,compression,packed,"+
+		"file,generated,messages,aad,headers,signing,core,observation,gate,rewrap,convert,keys,compression,packed,"+
 			"routes,reload,page,compare",
 		"the `parts` to measure")
 	flag.Int64Var(&s.size, "size", 4<<10, "size of the file in `MiB`")
@@ -121,6 +121,7 @@ func measureParts(ctx context.Context, s *settings) (*Report, error) {
 		{"core", func() ([]Figure, error) { return measureCore(ctx, s.scaleBudget(20*time.Second)) }},
 		{"observation", func() ([]Figure, error) { return measureObservation(ctx, s.scaleBudget(20*time.Second)) }},
 		{"gate", func() ([]Figure, error) { return measureGate(ctx, s.scaleBudget(20*time.Second)) }},
+		{"convert", func() ([]Figure, error) { return measureConvert(ctx, s.scaleBudget(20*time.Second)) }},
 		{"rewrap", func() ([]Figure, error) { return measureRewrap(ctx, s.scaleBudget(20*time.Second)) }},
 		{"keys", func() ([]Figure, error) { return measureKeys(ctx, s.scaleBudget(10*time.Second)) }},
 		{"routes", func() ([]Figure, error) { return measureRoutes(ctx, s.scaleBudget(settleTime)) }},

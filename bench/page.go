@@ -69,10 +69,13 @@ func measurePage(ctx context.Context, asks int) (_ []Figure, err error) {
 		if err != nil {
 			return nil, err
 		}
+		half, slowest := took[len(took)/2].Seconds()*1e3, took[len(took)-1].Seconds()*1e3
 		figures = append(figures, Figure{
-			Part: "page", Name: fmt.Sprintf("95 of 100 answers of %s, %d places, all processors busy", path, pagePlaces),
+			Part:  "page",
+			Name:  fmt.Sprintf("95 of 100 answers of %s, %d places, all processors busy", path, pagePlaces),
 			Value: took[len(took)*95/100].Seconds() * 1e3, Unit: "ms", Limit: newLimit(pageLimit),
-			Beside: map[string]float64{"half": took[len(took)/2].Seconds() * 1e3, "slowest": took[len(took)-1].Seconds() * 1e3},
+			Beside: map[string]float64{"half": half, "slowest": slowest},
+			Note:   fmt.Sprintf("half of %d within %.1f ms, all within %.1f ms", asks, half, slowest),
 		})
 	}
 	after, err := system.ReadProcessorTime(process.command.Process.Pid)
@@ -81,8 +84,7 @@ func measurePage(ctx context.Context, asks int) (_ []Figure, err error) {
 	}
 	busy := (after - before).Seconds() / time.Since(began).Seconds()
 	for i := range figures {
-		figures[i].Note = fmt.Sprintf("half of %d within %.1f ms, all within %.1f ms; the process had %.1f processors meanwhile",
-			asks, figures[i].Beside["half"], figures[i].Beside["slowest"], busy)
+		figures[i].Note += fmt.Sprintf("; the process had %.1f processors meanwhile", busy)
 	}
 	return figures, nil
 }
@@ -99,7 +101,8 @@ func writeFlood(ctx context.Context, dir, key string) (settings string, stop fun
 			broker.Close()
 		}
 	}()
-	client, err := kgo.NewClient(kgo.SeedBrokers(broker.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	client, err := kgo.NewClient(kgo.SeedBrokers(broker.ListenAddrs()...),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		return "", nil, err
 	}

@@ -169,6 +169,20 @@ func (c *OpenKeys) Unwrap(ctx context.Context, place string, s *Sealed) (*Opened
 	return c.openRecipients(ctx, place, recipients, s.Commitment, valid)
 }
 
+// UnwrapRecipients returns the DEK of a message in a format that has neither
+// commitments nor signatures: whichever DEK one of recipients unwraps to. With
+// Signers that is ErrUntrusted, unless PassUntrusted is set. Its errors are
+// otherwise those of Unwrap, but for ErrWrongKey.
+func (c *OpenKeys) UnwrapRecipients(
+	ctx context.Context, place string, recipients []keys.Wrapped,
+) (*OpenedKey, error) {
+	valid, err := c.signers.check(&Sealed{})
+	if err != nil {
+		return nil, err
+	}
+	return c.openRecipients(ctx, place, recipients, nil, valid)
+}
+
 // Lookup returns the DEK of an envelope by reference with this kid, of KIDSize
 // bytes, that was created at this time. Its errors are those of Unwrap. It
 // waits while the store is away too.

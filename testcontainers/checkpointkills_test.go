@@ -82,7 +82,7 @@ func (k *kafkaTest) testKilledIntoTopic(t *testing.T, s series) {
 }
 
 func (k *kafkaTest) testKilledIntoFile(t *testing.T, s series) {
-	const bytesEach = 450 // of an envelope, about: the moments are random anyway
+	const bytesEach = 380 // of an envelope, about: the moments are random anyway
 	size := func() int64 {
 		for _, name := range []string{"out.scx", "out.scx.partial"} {
 			if info, err := os.Stat(name); err == nil {
@@ -154,7 +154,7 @@ func (k *kafkaTest) testKilledMigration(t *testing.T, s series) {
 // testKilledStream copies a stream without a consumer of its own.
 func testKilledStream(t *testing.T) {
 	url, js := startNATS(t.Context(), t)
-	const n = 20_000
+	const n = 10_000
 	for _, name := range []string{"plain", "sealed"} {
 		config := jetstream.StreamConfig{Name: strings.ToUpper(name), Subjects: []string{name + ".>"}, Duplicates: 30 * time.Minute}
 		if _, err := js.CreateStream(t.Context(), config); err != nil {

@@ -27,6 +27,9 @@ type DecryptOptions struct {
 	// PassExtraHeaders passes on headers that were not sealed, but for those
 	// that are instructions. Else they are left out.
 	PassExtraHeaders bool
+	// Other, if not nil, opens values that are no envelopes: messages of other
+	// formats, and it refuses all others. It has its own options.
+	Other *DecryptOther
 }
 
 // Decrypt opens messages, and checks and removes the envelope of a sealed
@@ -48,7 +51,12 @@ func NewDecrypt(o DecryptOptions) (*Decrypt, error) {
 }
 
 // Reset implements pipeline.Transform.
-func (t *Decrypt) Reset() { t.memory.reset() }
+func (t *Decrypt) Reset() {
+	t.memory.reset()
+	if t.o.Other != nil {
+		t.o.Other.Reset()
+	}
+}
 
 // Bound implements pipeline.Transform. A payload is shorter than its envelope,
 // unless it is compressed.
@@ -57,6 +65,9 @@ func (t *Decrypt) Bound(m *pipeline.Message) int { return t.opener.MaxSize(m.Val
 // Append implements pipeline.Transform. On an error dst comes back as it was,
 // and its spare capacity holds no plaintext.
 func (t *Decrypt) Append(ctx context.Context, dst []byte, m *pipeline.Message) ([]byte, error) {
+	if t.o.Other != nil && m.Value != nil && !envelope.IsEnvelope(m.Value) {
+		return t.o.Other.Append(ctx, dst, m)
+	}
 	m.Mark = [32]byte{}
 	if err := t.memory.mapSubject(t.o.SealedSubject, m); err != nil {
 		return dst, err

@@ -46,11 +46,13 @@ func (t *Encrypt) Reset() { t.memory.reset() }
 
 // Bound implements pipeline.Transform. A tombstone's envelope goes into memory
 // of the transform, but is as large.
-func (t *Encrypt) Bound(m *pipeline.Message) int { return t.sealer.MaxSize(len(m.Value)) }
+func (t *Encrypt) Bound(m *pipeline.Message) int { return t.boundSealed(len(m.Value)) }
+
+func (t *Encrypt) boundSealed(n int) int { return t.sealer.MaxSize(n) }
 
 // Append implements pipeline.Transform.
 func (t *Encrypt) Append(ctx context.Context, dst []byte, m *pipeline.Message) ([]byte, error) {
-	if t.hasReserved(m.Headers) {
+	if hasReserved(m.Headers, t.o.Effects, t.medium) {
 		return dst, &pipeline.Reject{Reason: pipeline.ReasonReservedHeader}
 	}
 	if !t.o.PassSealed && envelope.IsEnvelope(m.Value) {
@@ -73,15 +75,15 @@ func (t *Encrypt) Append(ctx context.Context, dst []byte, m *pipeline.Message) (
 
 // hasReserved tells whether a message has a header whose name is ours: on NATS
 // every name that begins so, and anywhere one that has an effect on NATS,
-// unless it comes from the source itself.
-func (t *Encrypt) hasReserved(headers []pipeline.Header) bool {
+// unless it comes from the source itself, which effects says.
+func hasReserved(headers []pipeline.Header, effects bool, medium envelope.Medium) bool {
 	for i := range headers {
 		name := headers[i].Name
 		if len(name) < len(HeaderName) || !strings.EqualFold(name[:len(HeaderName)], HeaderName) {
 			continue
 		}
 		effect := isEffect(name)
-		if name == HeaderName || effect && !t.o.Effects || !effect && t.medium == envelope.Stream {
+		if name == HeaderName || effect && !effects || !effect && medium == envelope.Stream {
 			return true
 		}
 	}

@@ -31,8 +31,7 @@ func TestReservedNames(t *testing.T) {
 			{false, envelope.Topic, test.record}, {false, envelope.Stream, test.stream},
 			{true, envelope.Topic, test.fromRecord}, {true, envelope.Stream, test.fromOwn},
 		} {
-			e := &Encrypt{o: EncryptOptions{Effects: at.effects}, medium: at.medium}
-			if got := e.hasReserved([]pipeline.Header{{Name: test.name}}); got != at.want {
+			if got := hasReserved([]pipeline.Header{{Name: test.name}}, at.effects, at.medium); got != at.want {
 				t.Errorf("%s, effects %v, medium %v: %v", test.name, at.effects, at.medium, got)
 			}
 		}

@@ -3,6 +3,7 @@
 // and keeps the Gate, which looks at positions in order.
 //
 //	encrypt.go, decrypt.go, rewrap.go   one transform per direction
+//	other.go       formats of other tools; convert.go opens one, seals another
 //	headers.go     which headers are authenticated; memory of changed ones
 //	mark.go        what Decrypt tells the Gate
 //	gate.go        the Gate, and policy.go what it does about its findings

@@ -24,6 +24,7 @@ type cli struct {
 	Decrypt    decryptCmd    `cmd:"" help:"Decrypt a stream or file into another."`
 	Verify     verifyCmd     `cmd:"" help:"Decrypt everything and write nothing."`
 	Rewrap     rewrapCmd     `cmd:"" help:"Copy envelopes with their data keys wrapped for other keys."`
+	Convert    convertCmd    `cmd:"" help:"Open messages and seal them again in another format: JWE or CMS, or back."`
 	Migrate    migrateCmd    `cmd:"" help:"Seal a topic from its beginning, say when that has caught up, and follow."`
 	Offsets    offsetsCmd    `cmd:"" help:"Say where readers of plaintext go on in its envelopes, and set their positions."`
 	RunAll     runCmd        `cmd:"" name:"run" help:"Run the routes of a configuration file in one process."`

@@ -13,6 +13,7 @@ type encryptCmd struct {
 	toFlags
 	archiveFlags
 
+	Format         string        `placeholder:"FORMAT" default:"cose" enum:"${formats}" group:"Route" help:"What messages become: envelopes (cose), or jwe, cms or cms-pem for those who must deliver that; they lack most of what an envelope has."`
 	Repair         bool          `group:"Archives" help:"Append to an archive without a proper end: bytes behind its last whole record are cut off, and its next end says so."`
 	Sign           string        `placeholder:"FILE" group:"Keys" complete:"path" help:"Ed25519 key that vouches for data keys: streamcrypt keygen ed25519."`
 	Compress       string        `placeholder:"KIND" default:"none" enum:"none,zstd" group:"Coding" help:"Compress payloads: none, or zstd. Lengths then tell about contents."`
@@ -34,6 +35,7 @@ func (encryptCmd) Help() string {
 func (c *encryptCmd) newRoute() (route.Config, error) {
 	config := c.newConfig(c.From)
 	c.toFlags.fillIn(&config)
+	config.Format = c.Format
 	config.Profile, config.Nonce, config.ChunkSize = c.Profile, c.Nonce, int64(c.ChunkSize)
 	config.Sign, config.Compress, config.Pad = c.Sign, c.Compress, c.Pad
 	config.Receipt, config.Repair = c.Receipt, c.Repair

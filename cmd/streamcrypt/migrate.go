@@ -40,8 +40,11 @@ func (migrateCmd) Help() string {
 
 // Validate is called by kong.
 func (c *migrateCmd) Validate() error {
-	if c.Near < 0 {
+	switch {
+	case c.Near < 0:
 		return errors.New("--near must not be negative")
+	case c.Format != "cose":
+		return errors.New("--format: a migration goes by the places that envelopes name, and other formats name none")
 	}
 	return nil
 }

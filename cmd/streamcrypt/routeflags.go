@@ -117,13 +117,14 @@ type readFlags struct {
 	trustFlags
 	archiveFlags
 	MaxAge       time.Duration `placeholder:"TIME" group:"Binding" help:"Refuse envelopes that were sealed longer ago."`
+	Accept       []string      `placeholder:"FORMAT" group:"Binding" help:"Also open messages of another format, which pass every check of order and place: ${accepted}. May be repeated."`
 	ExtraHeaders string        `placeholder:"RULE" default:"drop" enum:"drop,pass" group:"Binding" help:"Headers that were not sealed are left out (drop), or passed on (pass)."`
 }
 
 func (f *readFlags) fillIn(c *route.Config) {
 	f.trustFlags.fillIn(c)
 	c.Tombstones, c.Receipt, c.MaxAge = f.Tombstones, f.Receipt, f.MaxAge
-	c.PassExtraHeaders = f.ExtraHeaders == "pass"
+	c.PassExtraHeaders, c.Accept = f.ExtraHeaders == "pass", f.Accept
 }
 
 // openFlags are the flags of every command that opens envelopes.

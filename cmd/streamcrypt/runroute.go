@@ -19,7 +19,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
-// opener is one of route.Encrypt, Decrypt, Verify and Rewrap.
+// opener is one of route.Encrypt, Decrypt, Verify, Rewrap and Convert.
 type opener func(context.Context, route.Config, route.Env) (*route.Route, error)
 
 // routeCommand is a command that runs a route.

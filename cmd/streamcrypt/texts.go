@@ -11,6 +11,7 @@ import (
 	"github.com/streamcrypt/streamcrypt/envelope"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/keyring"
+	"github.com/streamcrypt/streamcrypt/internal/route"
 	"github.com/streamcrypt/streamcrypt/pipeline"
 )
 
@@ -19,12 +20,14 @@ import (
 func newTexts(ends endpoint.Table) map[string]string {
 	end, key := ends[0], keyring.Kinds()[0] // there is one of each, or there is no program
 	return map[string]string{
-		"ends":   ends.DescribeForms(),
-		"keys":   keyring.DescribeForms(),
-		"store":  keyring.StoreForm,
-		"topics": listTopics(ends),
-		"kinds":  strings.Join(listGenerated(), ", "),
-		"sizes":  strings.Join(listSizes(), "; "),
+		"ends":     ends.DescribeForms(),
+		"keys":     keyring.DescribeForms(),
+		"store":    keyring.StoreForm,
+		"topics":   listTopics(ends),
+		"formats":  strings.Join(route.FormatNames(), ","),
+		"accepted": strings.Join(route.AcceptedNames(), ", "),
+		"kinds":    strings.Join(listGenerated(), ", "),
+		"sizes":    strings.Join(listSizes(), "; "),
 
 		"budget":     writeSize(pipeline.DefaultBudget),
 		"read_ahead": writeSize(pipeline.DefaultReadAhead),

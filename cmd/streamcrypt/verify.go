@@ -38,6 +38,9 @@ func (c *verifyCmd) Validate() error {
 	switch {
 	case c.Passes < 1 || c.Passes > maxPasses:
 		return errors.New("--passes: 1 to 1000 are possible")
+	case c.Against != "" && len(c.Accept) > 0:
+		return hint.New("--accept: a comparison goes by the places that envelopes name, and other formats name none",
+			"leave it out")
 	case c.Against == "" && (c.Passes > 1 || c.Report != ""):
 		return hint.New("--passes and --report are about a comparison",
 			"say --against, and name the plaintext with --from")

@@ -28,7 +28,9 @@ func (c *verifyCmd) runComparison(p *program) error {
 	}
 	var comparison *route.Comparison
 	open := func(ctx context.Context, config route.Config, env route.Env) (*route.Route, error) {
-		o := route.CompareOptions{Against: c.Against, Passes: c.Passes, Ciphertext: c.Report != ""}
+		o := route.CompareOptions{
+			Against: c.Against, Passes: c.Passes, Ciphertext: c.Report != "", NoDigests: c.Report == "" && !c.JSON,
+		}
 		var err error
 		if comparison, err = route.Compare(ctx, config, o, env); err != nil {
 			return nil, err

@@ -63,6 +63,8 @@ type Session struct {
 	// Opens says that the source holds envelopes, Seals that messages are
 	// written as envelopes.
 	Opens, Seals bool
+	// HasGate says that messages pass a Gate.
+	HasGate bool
 	// KeySet tells apart the sets of keys that messages are sealed with; zero
 	// for a route that does not seal.
 	KeySet [8]byte

@@ -72,6 +72,18 @@ func Check(urls []string) error {
 	return nil
 }
 
+// ListServices lists the URLs of keys that stay with a service, as far as they
+// may be shown. URLs that are not those of keys are left out.
+func ListServices(urls []string) []string {
+	var names []string
+	for _, text := range urls {
+		if at, _, err := readURL(text); err == nil && FindKind(at.Scheme).Service {
+			names = append(names, at.String())
+		}
+	}
+	return names
+}
+
 // KeyFile is a local file that the URL of a key names.
 type KeyFile struct {
 	Name string // the URL, as far as it may be shown

@@ -18,6 +18,9 @@ type Kind struct {
 	Text   string // the kind of key in one sentence, without the full stop
 	Notes  string // further sentences for help and reference; may be empty
 	IsFile bool   // the URL names a local file, which a shell can complete; see KeyFile
+	// Service says that the key stays with a service: only envelopes have
+	// recipients of such a kind.
+	Service bool
 	// Generate makes a new key as the content of its file. bits is for a kind
 	// with Sizes; 0 is its default. A nil Generate says that keys of this kind
 	// are not made here.
@@ -88,7 +91,7 @@ func Kinds() []Kind {
 			read: readNKey,
 		},
 		{
-			Scheme: awsScheme, Form: "awskms:KEY",
+			Scheme: awsScheme, Form: "awskms:KEY", Service: true,
 			Text: "a symmetric key in AWS KMS, by its ARN, its id, or alias/NAME",
 			Notes: "Credentials, and everything else that a URL does not say, come from the usual places of the " +
 				"AWS SDK: " +

@@ -99,7 +99,7 @@ func unlockKey(file []byte, passphraseFile string, log *slog.Logger) ([]byte, er
 	if err := checkLock(file); err != nil {
 		return nil, err
 	}
-	message, err := jose.ParseEncrypted(string(file), lockAlgorithms, contentAlgorithms)
+	message, err := jose.ParseEncryptedCompact(string(file), lockAlgorithms, contentAlgorithms)
 	if err != nil {
 		return nil, errUnlock
 	}

@@ -129,7 +129,8 @@ func writeTexts(out io.Writer, modules []module) error {
 				if len(files[text]) == 0 {
 					texts = append(texts, text)
 				}
-				files[text] = append(files[text], fmt.Sprintf("==== %s %s: %s\n", m.path, m.version, filepath.Base(name)))
+				title := fmt.Sprintf("==== %s %s: %s\n", m.path, m.version, filepath.Base(name))
+				files[text] = append(files[text], title)
 			}
 		}
 	}

@@ -28,7 +28,7 @@ var phases = []string{
 // Route holds everything that the server tells of a route.
 type Route struct {
 	Name      string // as in logs
-	Direction string // encrypt, decrypt, verify or rewrap
+	Direction string // encrypt, decrypt, verify, rewrap or convert
 	From, To  string // names of the ends
 	Phase     Phase
 	Since     time.Time // when the phase began

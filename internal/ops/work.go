@@ -10,7 +10,7 @@ import (
 )
 
 // workOf has the word for the work of a route's transform, by direction.
-var workOf = map[string]string{"encrypt": "seal", "rewrap": "rewrap"}
+var workOf = map[string]string{"encrypt": "seal", "rewrap": "rewrap", "convert": "convert"}
 
 // sendWork sends the metrics of a route's workers.
 func (s *sender) sendWork(direction string, w watch.Workload) {

@@ -204,7 +204,7 @@ func (c *Comparer) addPlain(r *Record) error {
 	}
 	p.counts.PlainRecords++
 	p.counts.PlainBytes += int64(r.Bytes)
-	addSum(&p.plainSum, &r.Digest)
+	c.addSum(&p.plainSum, &r.Digest)
 	e := newEntry(p.index, false, offset)
 	e.term, e.digest = uint32(r.At.Term), [16]byte(r.Digest[:])
 	if r.Tombstone {

@@ -1,6 +1,10 @@
 package proof
 
-import "crypto/sha256"
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"math/bits"
+)
 
 // place is one place of the plaintext, as far as it has been compared. A place
 // that only envelopes name has no name of its own.
@@ -54,12 +58,19 @@ func (p *place) note(f Finding, place string, offset int64, reason string) {
 }
 
 // addSum adds a digest modulo 2^256. The sum does not depend on the order.
-func addSum(sum *[DigestSize]byte, digest *[DigestSize]byte) {
-	carry := uint(0)
-	for i := DigestSize - 1; i >= 0; i-- {
-		carry += uint(sum[i]) + uint(digest[i])
-		sum[i] = byte(carry)
-		carry >>= 8
+func addSum(sum, digest *[DigestSize]byte) {
+	carry := uint64(0)
+	for i := DigestSize - 8; i >= 0; i -= 8 {
+		var word uint64
+		word, carry = bits.Add64(binary.BigEndian.Uint64(sum[i:]), binary.BigEndian.Uint64(digest[i:]), carry)
+		binary.BigEndian.PutUint64(sum[i:], word)
+	}
+}
+
+// addSum adds a digest to a sum that is worth to be kept.
+func (c *Comparer) addSum(sum, digest *[DigestSize]byte) {
+	if c.o.Digests {
+		addSum(sum, digest)
 	}
 }
 

@@ -34,7 +34,7 @@ func (c *Comparer) addSealed(r *Record) error {
 	}
 	p.counts.SealedRecords++
 	p.counts.SealedBytes += int64(r.Bytes)
-	addSum(&p.sealedSum, &r.Digest)
+	c.addSum(&p.sealedSum, &r.Digest)
 	decide := c.keepAhead
 	if offset <= p.high {
 		decide = c.matchPast

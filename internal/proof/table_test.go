@@ -1,6 +1,8 @@
 package proof
 
 import (
+	"bytes"
+	"math/big"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -70,9 +72,18 @@ func TestDigests(t *testing.T) {
 		"header's name":   {Headers: []Header{{"ab", []byte{}}}},
 		"two headers":     {Headers: []Header{{"a", []byte("b")}, {"c", []byte("d")}}},
 		"order":           {Headers: []Header{{"c", []byte("d")}, {"a", []byte("b")}}},
+		"large":           {Value: make([]byte, maxQuick)},
+		"larger":          {Value: make([]byte, maxQuick+1)},
 		"header in value": {Value: []byte("\x00\x00\x00\x01a\x01\x00\x00\x00\x01b")},
 	}
-	d, other := NewDigester(make([]byte, 32)), NewDigester([]byte("another key of thirty-two bytes."))
+	for _, newDigester := range []func([]byte) *Digester{NewDigester, NewQuickDigester} {
+		compareDigests(t, contents, newDigester)
+	}
+}
+
+func compareDigests(t *testing.T, contents map[string]Content, newDigester func(key []byte) *Digester) {
+	t.Helper()
+	d, other := newDigester(make([]byte, 32)), newDigester([]byte("another key of thirty-two bytes."))
 	seen := map[[DigestSize]byte]string{}
 	for name, content := range contents {
 		digest := d.SumContent(&content)
@@ -89,5 +100,55 @@ func TestDigests(t *testing.T) {
 	}
 	if d.SumKey([]byte("a")) == d.SumKey([]byte("b")) || d.SumKey([]byte("a")) == other.SumKey([]byte("a")) {
 		t.Error("hashes of keys")
+	}
+}
+
+// A quick digest leaves no plaintext, and is none of those that reports have.
+func TestQuickDigest(t *testing.T) {
+	key := make([]byte, 32)
+	d := NewQuickDigester(key)
+	content := Content{Offset: 7, Key: []byte("key"), Value: []byte("a value")}
+	digest := d.SumContent(&content)
+	if bytes.Contains(d.buf[:cap(d.buf)], content.Key) || bytes.Contains(d.buf[:cap(d.buf)], content.Value) {
+		t.Error("plaintext is left in the buffer")
+	}
+	if [16]byte(digest[16:]) != [16]byte{} || [16]byte(digest[:]) == [16]byte{} {
+		t.Errorf("digest %x", digest)
+	}
+	lasting := NewDigester(key)
+	if lasting.SumContent(&content) == digest || lasting.SumKey([]byte("a")) != d.SumKey([]byte("a")) {
+		t.Error("digests")
+	}
+}
+
+// Sums are those of math/big.
+func TestSums(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	var sum [DigestSize]byte
+	want := new(big.Int)
+	for range 1000 {
+		var digest [DigestSize]byte
+		for i := range digest {
+			digest[i] = byte(rnd.Uint32()) | byte(int8(rnd.Uint32())>>7) // many carries
+		}
+		addSum(&sum, &digest)
+		want.Add(want, new(big.Int).SetBytes(digest[:]))
+		want.Mod(want, new(big.Int).Lsh(big.NewInt(1), 256))
+		if new(big.Int).SetBytes(sum[:]).Cmp(want) != 0 {
+			t.Fatalf("%x, want %x", sum, want)
+		}
+	}
+}
+
+func BenchmarkDigest(b *testing.B) {
+	content := Content{Key: []byte("order-117"), Value: make([]byte, 1<<10)}
+	for name, d := range map[string]*Digester{
+		"lasting": NewDigester(make([]byte, 32)), "quick": NewQuickDigester(make([]byte, 32)),
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				d.SumContent(&content)
+			}
+		})
 	}
 }

@@ -105,7 +105,7 @@ const keysPerTopic = 1000
 // openOpeningByTopic opens a route that decrypts or verifies messages of
 // several contexts.
 func (r *records) openOpeningByTopic(ctx context.Context) error {
-	unwrappers, err := r.loadUnwrappers(ctx, r.Keys)
+	unwrappers, err := r.loadUnwrappers(ctx, r.openingKeys())
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (r *records) openOpeningByTopic(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.load = openers.reload
+	r.load = r.reloadOpened(openers.replaceKeys)
 	if err := r.openEnds(ctx, archive.Functions{}, 0); err != nil {
 		return err
 	}
@@ -155,20 +155,8 @@ func (r *records) newOpeners(unwrappers []keys.Unwrapper) (*openers, error) {
 	return o, nil
 }
 
-// reload has all Openers use other keys, and those that are opened later.
-func (o *openers) reload(ctx context.Context, urls []string) error {
-	unwrappers, err := o.plan.loadUnwrappers(ctx, urls)
-	if err != nil {
-		return err
-	}
-	err = o.replaceAll(unwrappers)
-	if err == nil {
-		o.plan.env.Log.Info("keys loaded anew", "keys", names[keys.Unwrapper](unwrappers))
-	}
-	return err
-}
-
-func (o *openers) replaceAll(unwrappers []keys.Unwrapper) error {
+// replaceKeys has all Openers use other keys, and those that are opened later.
+func (o *openers) replaceKeys(unwrappers []keys.Unwrapper) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, k := range o.byName {

@@ -52,6 +52,18 @@ type digestTransform struct {
 	headers  []proof.Header
 }
 
+// newDigester makes the Digester of a worker.
+func (j *compareJob) newDigester() *proof.Digester {
+	if j.o.NoDigests {
+		return proof.NewQuickDigester(j.digestKey)
+	}
+	return proof.NewDigester(j.digestKey)
+}
+
+// keepsKeys tells whether hashes of record keys are needed: the places of the
+// sealed side may be compacted.
+func (j *compareJob) keepsKeys() bool { return j.sealed.plan.source.NamesTopics }
+
 // Reset implements pipeline.Transform.
 func (t *digestTransform) Reset() {
 	if t.opener != nil {
@@ -119,7 +131,9 @@ func (t *digestTransform) describeContent(r *proof.Record, m *pipeline.Message, 
 		c.Time = m.Time
 	}
 	r.Digest = t.digester.SumContent(&c)
-	r.Key = t.digester.SumKey(m.Key)
+	if t.side.job.keepsKeys() {
+		r.Key = t.digester.SumKey(m.Key)
+	}
 	r.Tombstone = value == nil
 	r.Bytes = len(m.Key) + len(value)
 	clear(t.headers)

@@ -60,7 +60,7 @@ func (s *comparedSide) readInto(ctx context.Context, sink *recordSink) error {
 	o.NewGate, o.Resume, o.Sink = nil, nil, sink
 	open := o.NewTransform
 	o.NewTransform = func() pipeline.Transform {
-		t := &digestTransform{side: s, digester: proof.NewDigester(s.job.digestKey)}
+		t := &digestTransform{side: s, digester: s.job.newDigester()}
 		if s.opens {
 			t.opener = open()
 		}

@@ -185,7 +185,7 @@ func (p *plan) asNeighbour() doctor.Neighbour {
 		sealed = p.sink
 	}
 	n := doctor.Neighbour{
-		Name: NameOf(p.do.String(), p.Config, p.env), Context: string(p.context), Sealed: sealed.Identity,
+		Name: NameOf(p.workName(), p.Config, p.env), Context: string(p.context), Sealed: sealed.Identity,
 		Shown: sealed.Name,
 	}
 	for _, url := range p.Keys {

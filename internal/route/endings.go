@@ -14,7 +14,7 @@ var (
 
 // About describes a Route in the words of its configuration.
 type About struct {
-	Direction   string // encrypt, decrypt, verify or rewrap
+	Direction   string // encrypt, decrypt, verify, rewrap or convert
 	From, To    string // names of the ends; To is empty if nothing is written
 	DeadLetters string // name of the end; may be empty
 	Raw         bool   // one payload is carried, and no messages are
@@ -47,7 +47,7 @@ func (r *raw) maxMemory() int64 { return r.memory }
 
 // describeRoute describes the route of a plan.
 func (p *plan) describeRoute() About {
-	a := About{Direction: p.do.String(), From: p.source.Name, To: p.sink.Name, Raw: p.raw,
+	a := About{Direction: p.workName(), From: p.source.Name, To: p.sink.Name, Raw: p.raw,
 		Checkpointed: p.Checkpoint != ""}
 	if p.dead != nil {
 		a.DeadLetters = p.dead.Traits().Name

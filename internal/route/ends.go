@@ -17,8 +17,22 @@ import (
 // recipients are many.
 const envelopeRoom = 512
 
-// growth is how many bytes larger records become.
-var growth = map[direction]int{encrypt: envelopeRoom, decrypt: -envelopeRoom}
+// otherRoom is the most bytes that a message in base64 adds to a record of a
+// megabyte, the largest that brokers take by default.
+const otherRoom = (1<<20)/3 + 4<<10
+
+// growth returns how many bytes larger records become.
+func (p *plan) growth() int {
+	switch {
+	case p.seals != nil:
+		return otherRoom
+	case p.do == encrypt:
+		return envelopeRoom
+	case p.do == decrypt:
+		return -envelopeRoom
+	}
+	return 0
+}
 
 // newSession returns everything that the ends of the route are opened with.
 func (p *plan) newSession(archive archive.Functions, closers *closers) *endpoint.Session {
@@ -27,14 +41,15 @@ func (p *plan) newSession(archive archive.Functions, closers *closers) *endpoint
 		Watch:   &p.watch,
 		Workers: p.Workers, Budget: cmp.Or(int(p.Budget), pipeline.DefaultBudget), ReadAhead: int(p.ReadAhead),
 		Grace: p.Grace, Instance: p.Instance, Overwrite: p.Overwrite, Checkpoint: p.Checkpoint,
-		Work: p.do.String(), Context: p.describeContext(), Keys: p.keyNames,
+		Work: p.workName(), Context: p.describeContext(), Keys: p.keyNames,
 		To: p.sink.Identity, Mapping: p.sink.Mapping, Written: p.listWritten(), OneLane: p.sink.OneLane,
-		Growth: growth[p.do], Opens: p.do != encrypt && !p.readsPlain,
-		Seals: p.do == encrypt || p.do == rewrap, KeySet: p.keySet,
+		Growth: p.growth(), Opens: p.do != encrypt && !p.readsPlain,
+		HasGate: p.do == decrypt || p.do == verify && !p.readsPlain,
+		Seals:   p.do == encrypt || p.do == rewrap || p.seals != nil, KeySet: p.keySet,
 		Archive: archive, OnClose: closers.add,
 	}
 	if session.Seals {
-		session.IsSameMessage = newSameMessage(p.sink.TextHeaders)
+		session.IsSameMessage = newSameMessage(p.sink.TextHeaders, p.seals)
 	}
 	return session
 }

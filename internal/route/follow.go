@@ -16,7 +16,7 @@ type Tracer interface {
 // followRoute makes the Tracer of the route, if there is to be one.
 func (p *plan) followRoute() {
 	if p.env.Follow != nil {
-		p.tracer = p.env.Follow(NameOf(p.do.String(), p.Config, p.env), p.do.String())
+		p.tracer = p.env.Follow(NameOf(p.workName(), p.Config, p.env), p.workName())
 	}
 }
 

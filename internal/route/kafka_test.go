@@ -476,7 +476,7 @@ func TestTopicMemoryAndPromise(t *testing.T) {
 	}{
 		b.url + "/sealed?create=true": {3, "exactly-once", 0},
 		b.url + "/sealed2?create=true&delivery=at-least-once&compression=lz4": {
-			3, "at-least-once", 3 * int64(batch.CompressorMemory(batch.LZ4, 9_000_000+growth[encrypt])),
+			3, "at-least-once", 3 * int64(batch.CompressorMemory(batch.LZ4, 9_000_000+envelopeRoom)),
 		},
 		"file:s.scx": {1, "", 0},
 	} {

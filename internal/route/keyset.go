@@ -99,9 +99,14 @@ func (p *plan) prepareSealer(ctx context.Context, sealer *envelope.Sealer, wrapp
 
 // loadWrappers loads the keys to wrap for. To look for credentials may take
 // another service.
-func (p *plan) loadWrappers(ctx context.Context) (wrappers []keys.Wrapper, err error) {
+func (p *plan) loadWrappers(ctx context.Context) ([]keys.Wrapper, error) {
+	return p.loadWrappersOf(ctx, p.Keys)
+}
+
+// loadWrappersOf loads the keys of urls to wrap for.
+func (p *plan) loadWrappersOf(ctx context.Context, urls []string) (wrappers []keys.Wrapper, err error) {
 	err = p.patience.Await(ctx, "credentials of keys", retry.IsAway, func(ctx context.Context) (err error) {
-		wrappers, err = keyring.LoadWrappers(ctx, p.Keys, p.keyEnv())
+		wrappers, err = keyring.LoadWrappers(ctx, urls, p.keyEnv())
 		return err
 	})
 	return wrappers, err
@@ -118,7 +123,7 @@ func (p *plan) loadUnwrappers(ctx context.Context, urls []string) (unwrappers []
 
 // loadOpening loads the keys to decrypt with.
 func (p *plan) loadOpening(ctx context.Context) (*envelope.Opener, error) {
-	unwrappers, err := p.loadUnwrappers(ctx, p.Keys)
+	unwrappers, err := p.loadUnwrappers(ctx, p.openingKeys())
 	if err != nil {
 		return nil, err
 	}

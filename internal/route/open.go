@@ -61,8 +61,9 @@ func (e Env) complete() Env {
 // tellOpen logs that the route is open, and how much memory it may take.
 func (p *plan) tellOpen(memory int64) {
 	p.env.Log.Info("route open",
-		"direction", p.do.String(), "from", p.source.Name, "to", p.sink.Name,
+		"direction", p.workName(), "from", p.source.Name, "to", p.sink.Name,
 		"context", p.describeContext(), "memory_mib", memory>>20)
+	p.tellFormats()
 }
 
 // openAudit opens the configured audit log, if any. Its head goes to the log at
@@ -92,6 +93,6 @@ func (p *plan) openAudit(closers *closers) error {
 // describeAuditor says who does the key operations of the route.
 func (p *plan) describeAuditor() audit.Who {
 	who := audit.DescribeProcess()
-	who.Route, who.Context, who.Store = NameOf(p.do.String(), p.Config, p.env), string(p.context), p.KeyStore
+	who.Route, who.Context, who.Store = NameOf(p.workName(), p.Config, p.env), string(p.context), p.KeyStore
 	return who
 }

@@ -43,6 +43,7 @@ type plan struct {
 	claim          *memlimit.Claim    // of an open route
 	pace           *pace              // nil without a limit
 	protection
+	formats
 }
 
 func newPlan(do direction, c Config, env Env) (*plan, error) {
@@ -57,9 +58,9 @@ func newPlainPlan(c Config, env Env) (*plan, error) {
 // readConfig reads the configuration, and finds out whether it is consistent.
 func (p *plan) readConfig() (*plan, error) {
 	steps := []func() error{
-		p.readEnds, p.readBind, p.readCoding, p.readPolicies, p.readBreaker, p.readKeys, p.checkLimits, p.checkFormats,
+		p.readFormats, p.readEnds, p.readBind, p.readCoding, p.readPolicies, p.readBreaker, p.readKeys, p.checkLimits, p.checkFormats,
 		p.checkArchives, p.checkCheckpoint, p.checkState, p.checkDistinct, p.checkRewrap, p.checkFiles, p.checkTopics,
-		p.readContexts, p.checkSealedStart,
+		p.readContexts, p.checkSealedStart, p.checkOtherFormats,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -142,7 +143,16 @@ func (p *plan) readKeys() error {
 	if err := p.checkLetters(); err != nil {
 		return err
 	}
-	if p.do != encrypt {
+	if p.do == encrypt || p.seals != nil {
+		nonce, err := chooseWord("nonce", p.Nonce, "counter", "random")
+		if err != nil {
+			return err
+		}
+		if nonce == "random" {
+			p.nonces = chunker.Random
+		}
+	}
+	if p.do != encrypt || p.seals != nil {
 		return nil
 	}
 	profile, err := chooseWord("profile", p.Profile, "self", "ref")
@@ -155,11 +165,7 @@ func (p *plan) readKeys() error {
 	case profile == "self" && p.KeyStore != "":
 		return hint.New("key store: envelopes of profile self need none", "leave out --keystore, or say --profile ref")
 	}
-	nonce, err := chooseWord("nonce", p.Nonce, "counter", "random")
-	if nonce == "random" {
-		p.nonces = chunker.Random
-	}
-	return err
+	return nil
 }
 
 // chooseWord returns the word that was configured, or the first one if none

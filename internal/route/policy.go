@@ -93,14 +93,31 @@ func (p *plan) checkPolicy(reason pipeline.Reason, action string) error {
 	if action == actLetter && p.DeadLetter == "" {
 		return hint.New(fmt.Sprintf("on %s: no dead letters are configured", reason), "say --dead-letter")
 	}
-	if p.do == encrypt && (slices.Contains(foundByGates, reason) ||
-		action == actPass && reason != pipeline.ReasonAlreadySealed) {
+	if p.converts && action == actPass &&
+		(reason == pipeline.ReasonAlreadySealed || reason == pipeline.ReasonNotEnvelope) {
+		return fmt.Errorf("on %s=%s: a conversion passes on no message that it has not opened", reason, action)
+	}
+	if p.do == encrypt && (slices.Contains(foundByGates, reason) || action == actPass && !p.mayPass(reason)) {
 		return fmt.Errorf("on %s=%s: it is for envelopes that are opened", reason, action)
 	}
-	if p.do != encrypt && reason == pipeline.ReasonAlreadySealed {
+	if p.do != encrypt && !p.converts && reason == pipeline.ReasonAlreadySealed {
 		return fmt.Errorf("on %s: it is for messages that are sealed", reason)
 	}
 	return nil
+}
+
+// mayPass tells whether messages that are sealed may pass although they have a
+// reason to be refused.
+func (p *plan) mayPass(reason pipeline.Reason) bool {
+	switch reason { //nolint:exhaustive // the others are for envelopes that are opened
+	case pipeline.ReasonAlreadySealed:
+		return true
+	case pipeline.ReasonBareTombstone:
+		return p.converts || p.seals != nil
+	case pipeline.ReasonUntrusted:
+		return p.converts
+	}
+	return false
 }
 
 // listReasons returns the reasons that can have an action.

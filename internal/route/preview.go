@@ -93,7 +93,7 @@ func MakePreview(ctx context.Context, direction string, c Config, env Env) (_ *P
 		Name: NameOf(direction, c, env), Direction: direction, Context: string(p.context), KeyStore: p.KeyStore,
 		Rate: p.Rate, Checkpoint: p.Checkpoint, Audit: p.Audit, State: p.State,
 	}
-	if do == encrypt {
+	if p.do == encrypt && p.seals == nil {
 		preview.Profile = cmp.Or(p.Profile, "self")
 	}
 	if err := p.previewEnds(ctx, preview, p.newSession(archive.Functions{}, &closers), nil); err != nil {
@@ -109,7 +109,7 @@ func MakePreview(ctx context.Context, direction string, c Config, env Env) (_ *P
 type examiner func(end roledEnd, s *endpoint.Session, in, found *endpoint.Checked)
 
 func findDirection(word string) (direction, error) {
-	for _, d := range []direction{encrypt, decrypt, verify, rewrap} {
+	for _, d := range []direction{encrypt, decrypt, verify, rewrap, conversion} {
 		if d.String() == word {
 			return d, nil
 		}
@@ -157,7 +157,7 @@ func (p *plan) previewEnds(
 			examine(end, session, in, found)
 		}
 	}
-	preview.Memory = rawMemory
+	preview.Memory = p.rawMemory()
 	if !p.raw {
 		lanes := max(1, in.Lanes)
 		preview.Memory = pipeline.Memory(p.pipelineOptions(), lanes, in.Largest) + int64(lanes)*int64(laneMemory)
@@ -175,7 +175,7 @@ func (p *plan) previewEnds(
 // with.
 func (p *plan) keyUses() (use, old keyring.Use) {
 	use, old = keyring.Unwrap, keyring.Unwrap
-	switch p.do {
+	switch p.do { //nolint:exhaustive // a conversion is one of the others here
 	case encrypt:
 		use = keyring.Seal
 	case rewrap:

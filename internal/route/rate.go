@@ -85,7 +85,7 @@ func (r *records) paceTransforms(newTransform func() (pipeline.Transform, error)
 	if r.pace == nil {
 		return newTransform
 	}
-	opens := r.do == decrypt || r.do == verify
+	opens := (r.do == decrypt || r.do == verify) && !r.converts
 	return func() (pipeline.Transform, error) {
 		t, err := newTransform()
 		return &paced{Transform: t, pace: r.pace, opens: opens}, err

@@ -88,14 +88,15 @@ func (p *plan) openRawSink(ctx context.Context, s *endpoint.Session) (endpoint.R
 
 // openCopy loads the keys and says how bytes get from in to out.
 func (r *raw) openCopy(ctx context.Context, p *plan, closers *closers) error {
-	switch p.do {
-	case encrypt:
+	switch {
+	case p.needsWhole():
+		return r.openOther(ctx, p, closers)
+	case p.do == encrypt:
 		return r.openSealing(ctx, p, closers)
-	case rewrap:
+	case p.do == rewrap:
 		return r.openRewrapping(ctx, p)
-	default:
-		return r.openOpening(ctx, p)
 	}
+	return r.openOpening(ctx, p)
 }
 
 // openOpening is for a route that decrypts or verifies.

@@ -31,7 +31,9 @@ type records struct {
 	announce func(topic string)
 	opened   func(ctx context.Context) error
 	rewraps  rewraps // of a route that rewraps
-	ends     ends    // of an archive
+	other    otherKeys
+	renewing func(ctx context.Context) // makes data keys ahead; nil unless sealing
+	ends     ends                      // of an archive
 }
 
 func openRecords(ctx context.Context, p *plan, closers *closers) (*records, error) {
@@ -54,6 +56,12 @@ func openRecords(ctx context.Context, p *plan, closers *closers) (*records, erro
 
 // openSealing opens a route that seals.
 func (r *records) openSealing(ctx context.Context) (err error) {
+	if r.seals != nil {
+		return r.openSealingOther(ctx)
+	}
+	if r.other.opener, err = r.loadOtherOpener(ctx); err != nil {
+		return err
+	}
 	if r.byTopic() {
 		return r.openSealingByTopic(ctx)
 	}
@@ -80,7 +88,7 @@ func (r *records) openSealing(ctx context.Context) (err error) {
 // source that is stored compressed take less room; nil for a route that need
 // not be told.
 func (r *records) newCompressionAdvice() func() {
-	if r.do != encrypt || r.coding.Level != 0 {
+	if r.do != encrypt || r.coding.Level != 0 || r.seals != nil || r.converts {
 		return nil
 	}
 	return sync.OnceFunc(func() {
@@ -92,14 +100,21 @@ func (r *records) newCompressionAdvice() func() {
 func (r *records) newEncrypt(
 	sealing *envelope.Sealer, place func(string) transform.Place, subject transform.MapSubject,
 ) (pipeline.Transform, error) {
-	return transform.NewEncrypt(transform.EncryptOptions{
+	t, err := transform.NewEncrypt(transform.EncryptOptions{
 		Sealer: sealing, Place: place, Subject: subject,
-		PassSealed: r.passes(pipeline.ReasonAlreadySealed), Effects: r.source.Effects,
+		PassSealed: r.converts || r.passes(pipeline.ReasonAlreadySealed), Effects: r.source.Effects,
 	})
+	if err != nil || !r.converts {
+		return t, err
+	}
+	return r.convertFromOther(t)
 }
 
 // openOpening opens a route that decrypts or verifies.
 func (r *records) openOpening(ctx context.Context) error {
+	if err := r.loadOther(ctx); err != nil {
+		return err
+	}
 	if r.byTopic() {
 		return r.openOpeningByTopic(ctx)
 	}
@@ -107,7 +122,7 @@ func (r *records) openOpening(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.load = r.reloadOpening(opening)
+	r.load = r.reloadOpened(opening.Reload)
 	if err := r.openEnds(ctx, r.newOpenedArchive(opening), 0); err != nil {
 		return err
 	}
@@ -125,7 +140,12 @@ func (r *records) setGates() {
 }
 
 func (r *records) newDecrypt(opening *envelope.Opener, subject transform.MapSubject) (pipeline.Transform, error) {
-	return transform.NewDecrypt(transform.DecryptOptions{
+	other, err := r.newDecryptOther(r.other.opener, subject)
+	if err != nil {
+		return nil, err
+	}
+	t, err := transform.NewDecrypt(transform.DecryptOptions{
+		Other:            other,
 		Opener:           opening,
 		Subject:          subject,
 		SealedSubject:    r.in.SealedSubject,
@@ -133,6 +153,10 @@ func (r *records) newDecrypt(opening *envelope.Opener, subject transform.MapSubj
 		PassPlain:        r.passes(pipeline.ReasonNotEnvelope),
 		PassExtraHeaders: r.PassExtraHeaders,
 	})
+	if err != nil || !r.converts {
+		return t, err
+	}
+	return r.convertToOther(t)
 }
 
 // openEnds opens source, sink and dead letters. more is the memory that the
@@ -256,12 +280,16 @@ func (e *FindingError) Error() string { return e.Text }
 // called, which waits for the end of it. Keys are needed until the last batch
 // in flight is written, so they outlive ctx.
 func (r *records) renewKeys(ctx context.Context) (stop func()) {
-	if r.sealing == nil {
+	renew := r.renewing
+	if r.sealing != nil {
+		renew = r.sealing.Run
+	}
+	if renew == nil {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var renewing sync.WaitGroup
-	renewing.Go(func() { r.sealing.Run(ctx) })
+	renewing.Go(func() { renew(ctx) })
 	return func() {
 		cancel()
 		renewing.Wait()

@@ -45,7 +45,11 @@ func (r *Route) Reload(ctx context.Context, urls []string) error {
 	return r.env.explain(load(ctx, urls))
 }
 
+// reloadSealing returns nil for a conversion, which has two sets of keys.
 func (p *plan) reloadSealing(sealing *envelope.Sealer) loadKeys {
+	if p.converts {
+		return nil
+	}
 	return func(ctx context.Context, urls []string) error {
 		wrappers, err := keyring.LoadWrappers(ctx, urls, p.keyEnv())
 		if err != nil {
@@ -59,13 +63,24 @@ func (p *plan) reloadSealing(sealing *envelope.Sealer) loadKeys {
 	}
 }
 
-func (p *plan) reloadOpening(opening *envelope.Opener) loadKeys {
+// reloadOpened has keys loaded and handed to those that open: replace, and the
+// opener of other formats. It returns nil for a conversion.
+func (r *records) reloadOpened(replace func([]keys.Unwrapper) error) loadKeys {
+	if r.converts {
+		return nil
+	}
+	p := r.plan
 	return func(ctx context.Context, urls []string) error {
 		unwrappers, err := keyring.LoadUnwrappers(ctx, urls, p.keyEnv())
 		if err != nil {
 			return err
 		}
-		if err := opening.Reload(unwrappers); err != nil {
+		if r.other.opener != nil { // it refuses first: it takes local keys only
+			if err := r.other.opener.Reload(unwrappers); err != nil {
+				return err
+			}
+		}
+		if err := replace(unwrappers); err != nil {
 			return err
 		}
 		p.env.Log.Info("keys loaded anew", "keys", names[keys.Unwrapper](unwrappers))

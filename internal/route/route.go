@@ -22,6 +22,7 @@
 //	archive.go          what archives need to know of envelopes
 //	keyset.go           keys of a route; reload.go loads them again
 //	rewrap*.go          routes that rewrap: rules, records, key stores
+//	formats.go          formats of other tools; other*.go opens and seals
 //	check.go, peek.go   checks of keys; looks at single messages
 //	preview.go, places.go   a look before the run, and how places stand
 //	advice.go           advice about errors
@@ -59,7 +60,8 @@ type Config struct {
 	From, To string
 	// Keys are the URLs of key encryption keys: docs/urls.md. Encrypt seals for
 	// all of them, and Rewrap wraps data keys for all of them that were wrapped
-	// for one of OldKeys.
+	// for one of OldKeys. Convert opens with OldKeys, or with Keys if there are
+	// none, and seals for Keys.
 	Keys, OldKeys []string
 	// VerifyKeys has Rewrap unwrap every data key that a key service has
 	// rewrapped without showing it, and compare commitments.
@@ -101,6 +103,12 @@ type Config struct {
 	// MaxAge is how long ago an envelope may have been sealed; 0: any time.
 	// MaxSkew is how far clocks may differ; 5 minutes.
 	MaxAge, MaxSkew time.Duration
+	// Format is the format of messages that Encrypt and Convert make: "cose"
+	// (the default of Encrypt) for envelopes, or one of other tools: "jwe",
+	// "cms", "cms-pem". Accept are formats that Decrypt and Verify open beside
+	// envelopes.
+	Format string
+	Accept []string
 	// Profile is "self" (the default) or "ref", which needs a KeyStore.
 	Profile string
 	// KeyStore is the URL of the store of key records.
@@ -197,7 +205,8 @@ func Verify(ctx context.Context, c Config, env Env) (*Route, error) {
 	return open(ctx, verify, c, env)
 }
 
-// direction says which of the four kinds of work a route does.
+// direction says which kind of work a route does. A plan that converts has
+// another one, with its rules: see readFormats.
 type direction int
 
 const (
@@ -205,9 +214,12 @@ const (
 	decrypt
 	verify
 	rewrap
+	conversion
 )
 
-func (d direction) String() string { return [...]string{"encrypt", "decrypt", "verify", "rewrap"}[d] }
+func (d direction) String() string {
+	return [...]string{"encrypt", "decrypt", "verify", "rewrap", "convert"}[d]
+}
 
 // Route is an open route. Run is called once; Snapshot at any time and from any
 // goroutine.

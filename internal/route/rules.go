@@ -36,12 +36,14 @@ func (p *plan) checkLimits() error {
 		if err := envelope.CheckChunkSize(p.ChunkSize); err != nil {
 			return err
 		}
+	}
+	if p.do == encrypt || p.seals != nil {
 		if err := p.window().Check(); err != nil {
 			return err
 		}
 	}
 	if p.raw {
-		return memlimit.Check(rawMemory)
+		return memlimit.Check(p.rawMemory())
 	}
 	return memlimit.Check(pipeline.Memory(o, 1, 0))
 }
@@ -72,9 +74,9 @@ func (p *plan) checkFormats() error {
 	case p.readsPlain && p.source.Archive:
 		return hint.New("from: "+p.source.Name+": an archive holds envelopes",
 			"--from is the plaintext, and --against the envelopes that were made of it")
-	case p.do != encrypt && !p.readsPlain && p.source.Plain:
+	case p.do != encrypt && !p.readsPlain && p.source.Plain && len(p.opens) == 0:
 		return hint.PrefixError("from", errHoldsPlain(&p.source))
-	case p.do != decrypt && p.to != nil && p.sink.Plain:
+	case p.do != decrypt && p.to != nil && p.sink.Plain && p.seals == nil:
 		return hint.PrefixError("to", errHoldsPlain(&p.sink))
 	case p.do != verify && p.raw != endpoint.IsRaw(p.to):
 		whole, records := &p.source, &p.sink

@@ -13,7 +13,7 @@ import (
 // Member is one of several routes of a process.
 type Member struct {
 	Name      string
-	Direction string // encrypt, decrypt, verify or rewrap
+	Direction string // encrypt, decrypt, verify, rewrap or convert
 	Config    Config
 }
 
@@ -47,7 +47,7 @@ func CheckTogether(members []Member, env Env) (memory int64, faults []Fault) {
 			continue
 		}
 		if p.raw {
-			memory += rawMemory
+			memory += p.rawMemory()
 		} else {
 			memory += pipeline.Memory(p.pipelineOptions(), 1, 0)
 		}

@@ -2,7 +2,7 @@
 
 import * as zstd from '@bokuweb/zstd-wasm';
 
-import { must } from './cbor.mjs';
+import { Refused, must } from './cbor.mjs';
 
 const LARGEST_WINDOW = 8 << 20, LARGEST_BLOCK = 1 << 17, LARGEST_DICTIONARY = 112640;
 const LARGEST_INFLATED = 256 << 20; // the library has no error for memory that it does not get
@@ -27,15 +27,38 @@ async function inflateFrame(b, dictionary, limit) {
   const frame = readFrame(b);
   must([0, dictionary ? toSize(dictionary.subarray(4, 8)) : 0].includes(frame.dictionary));
   must(frame.window <= LARGEST_WINDOW && (frame.size ?? 0) <= limit, 'too-large');
-  const { most, end } = readBlocks(b, frame, limit);
+  const { heads, most, end } = readBlocks(b, frame);
   must((frame.size ?? 0) <= most);
-  const room = Math.min(most, limit + LARGEST_BLOCK); // so that the block that passes the limit is judged too
-  const { inflated, fault } = await inflate(b.subarray(0, end), dictionary, room);
-  must(fault !== NO_ROOM || frame.size !== undefined || room === most, 'too-large');
-  must(inflated && inflated.length <= most);
-  must(inflated.length <= limit, 'too-large');
-  must(end === b.length);
-  return inflated;
+  const tryInflate = async (bytes) => {
+    const room = Math.min(most, limit + LARGEST_BLOCK); // so that the block that passes the limit is judged too
+    const { inflated, fault } = await inflate(bytes, dictionary, room);
+    must(fault !== NO_ROOM || frame.size !== undefined || room === most, 'too-large');
+    must(frame.size !== undefined || !(inflated?.length > limit), 'too-large');
+    return inflated;
+  };
+  const inflated = end && await tryInflate(b.subarray(0, end));
+  if (inflated && inflated.length <= most && end === b.length) return inflated;
+  const tryFirst = (count) => tryInflate(cutFrame(b, heads, count));
+  if (!inflated && frame.size === undefined) await tryBlocks(tryFirst, heads.length);
+  throw new Refused('malformed');
+}
+
+/** Inflates the blocks before the broken one: they may pass the limit. */
+async function tryBlocks(tryFirst, count) {
+  let good = 0, bad = count;
+  while (good + 1 < bad) {
+    const middle = good + bad >> 1;
+    if (await tryFirst(middle)) good = middle;
+    else bad = middle;
+  }
+}
+
+/** A frame of the first blocks only. */
+function cutFrame(b, heads, count) {
+  const cut = b.slice(0, heads[count]);
+  cut[4] &= ~4; // no checksum
+  cut[heads[count - 1]] |= 1; // the last block
+  return cut;
 }
 
 /** RFC 8878, 3.1.1.1. size: the content size, if the frame has it. */
@@ -49,22 +72,20 @@ function readFrame(b) {
   return { window, size, dictionary: toSize(b.subarray(at, at + width)), blocks, checksum: b[4] & 4 };
 }
 
-/** RFC 8878, 3.1.1.2: how much the blocks hold at most, and where the frame ends. */
-function readBlocks(b, frame, limit) {
-  const largest = Math.min(frame.window, LARGEST_BLOCK);
-  let at = frame.blocks, least = 0, most = 0, last = 0;
-  while (!last) {
-    must(at + 3 <= b.length);
-    const head = toSize(b.subarray(at, at + 3)), kind = head >> 1 & 3, size = head >> 3;
-    last = head & 1;
-    must(kind < 3 && size <= largest);
-    at += 3 + (kind === 1 ? 1 : size);
-    least += kind === 2 ? 0 : size;
+/**
+ * RFC 8878, 3.1.1.2: where the blocks begin, and where the last whole one ends; how much they hold at most; where the
+ * frame ends, if no head is wrong and nothing is missing.
+ */
+function readBlocks(b, frame) {
+  const largest = Math.min(frame.window, LARGEST_BLOCK), heads = [frame.blocks];
+  for (let most = 0; ;) {
+    const at = heads.at(-1), head = toSize(b.subarray(at, at + 3)), kind = head >> 1 & 3, size = head >> 3;
+    const end = at + 3 + (kind === 1 ? 1 : size);
+    if (end > b.length || kind === 3 || size > largest) return { heads, most };
+    heads.push(end);
     most += kind === 2 ? largest : size;
-    must(least <= limit, 'too-large');
+    if (head & 1) return { heads, most, end: end + frame.checksum <= b.length ? end + frame.checksum : undefined };
   }
-  must(at + frame.checksum <= b.length);
-  return { most, end: at + frame.checksum };
 }
 
 /** { inflated } or { fault: the library's number of it }. */

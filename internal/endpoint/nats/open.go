@@ -51,7 +51,7 @@ func (n *stream) openOne(ctx context.Context, s *endpoint.Session) (*connector.S
 	o := n.sourceOptions()
 	o.ReadAhead, o.Log, o.Observer = s.ReadAhead, s.Log, s.Watch
 	o.Instance, o.Route, o.Sealed, o.Announce = s.Instance, s.To, s.Opens, s.Announce
-	o.HasGate = s.Opens && !s.Seals
+	o.HasGate = s.HasGate
 	if o.State, err = n.openState(ctx, s); err != nil {
 		return nil, nil, err
 	}

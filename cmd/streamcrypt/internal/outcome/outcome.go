@@ -66,7 +66,7 @@ type Facts struct {
 
 // Run is a route that ran.
 type Run struct {
-	Direction    string // encrypt, decrypt, verify or rewrap
+	Direction    string // encrypt, decrypt, verify, rewrap or convert
 	From, To     string // names of the ends; To may be empty
 	DeadLetters  string // name of the end; may be empty
 	Started      time.Time
