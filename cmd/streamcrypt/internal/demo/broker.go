@@ -20,7 +20,8 @@ type broker struct {
 	js     jetstream.JetStream
 }
 
-// startWait is how long the server may take to accept connections.
+// startWait is how long the server may take to accept connections, and to take
+// in the messages of a full window.
 const startWait = 10 * time.Second
 
 // startBroker starts a server that keeps its files in dir.
@@ -72,7 +73,7 @@ func (b *broker) makeStream(ctx context.Context, name, subjects string) error {
 func (b *broker) sendMessages(ctx context.Context, messages func(yield func(*natsgo.Msg) bool)) error {
 	var acks []jetstream.PubAckFuture
 	for m := range messages {
-		ack, err := b.js.PublishMsgAsync(m)
+		ack, err := b.js.PublishMsgAsync(m, jetstream.WithStallWait(startWait))
 		if err != nil {
 			return err
 		}
