@@ -89,7 +89,8 @@ func TestDeletedWhileRead(t *testing.T) {
 			t.Chdir(t.TempDir())
 			carry(t, 0, "keygen", "local", "--out", "key.jwk")
 			from, purge := fill(t)
-			c := exec.Command("streamcrypt", "encrypt", "--key", "local:key.jwk", "--from", from, "--to", "file:out.scx", "--checkpoint", "ck", "--rate", "1MB/s")
+			c := exec.Command("streamcrypt", "encrypt", "--key", "local:key.jwk", "--from", from, "--to", "file:out.scx", "--checkpoint", "ck",
+				"--rate", "300kB/s", "--read-ahead", "256KiB")
 			var stderr bytes.Buffer
 			c.Stderr = &stderr
 			if err := c.Start(); err != nil {

@@ -53,7 +53,7 @@ func TestInterruptedWithCheckpoint(t *testing.T) {
 
 func interruptOnce(t *testing.T, from string) {
 	args := []string{"encrypt", "--key", "local:key.jwk", "--from", from, "--to", "file:out.scx", "--checkpoint", "ck", "--json"}
-	c := exec.Command("streamcrypt", append(args, "--rate", "500kB/s")...)
+	c := exec.Command("streamcrypt", append(args, "--rate", "100kB/s", "--read-ahead", "256KiB")...)
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr
 	if err := c.Start(); err != nil {
