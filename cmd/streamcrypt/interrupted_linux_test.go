@@ -16,20 +16,27 @@ import (
 	"github.com/streamcrypt/streamcrypt/cmd/streamcrypt/internal/stopping"
 )
 
-// interruptedSources are the sources of the tests below, each with all messages
-// that killedValue makes. The tests run in a folder of their own.
-var interruptedSources = map[string]func(*testing.T) string{
-	"file":   fillFile,
-	"topic":  func(t *testing.T) string { return fillTopic(t) + "/orders?until=latest" },
-	"stream": func(t *testing.T) string { return fillStream(t) + "/ORDERS?until=latest" },
+// interruptedSources make the sources of the tests below, with n messages of
+// these values. The tests run in a folder of their own.
+var interruptedSources = map[string]func(t *testing.T, n int, value func(int) []byte) string{
+	"file": putFile,
+	"topic": func(t *testing.T, n int, value func(int) []byte) string {
+		return putTopic(t, n, value) + "/orders?until=latest"
+	},
+	"stream": func(t *testing.T, n int, value func(int) []byte) string {
+		return putStream(t, n, value) + "/ORDERS?until=latest"
+	},
 }
 
 // fillFile makes a file of messages.
-func fillFile(t *testing.T) string {
+func fillFile(t *testing.T) string { return putFile(t, killedMessages, killedValue) }
+
+// putFile is fillFile with n messages of these values.
+func putFile(t *testing.T, n int, value func(int) []byte) string {
 	t.Helper()
 	var lines []byte
-	for i := range killedMessages {
-		lines = fmt.Appendf(lines, "{\"value\":%q}\n", killedValue(i))
+	for i := range n {
+		lines = fmt.Appendf(lines, "{\"value\":%q}\n", value(i))
 	}
 	if err := os.WriteFile("in.ndjson", lines, 0o600); err != nil {
 		t.Fatal(err)
@@ -46,7 +53,7 @@ func TestInterruptedWithCheckpoint(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
 			carry(t, 0, "keygen", "local", "--out", "key.jwk")
-			interruptOnce(t, fill(t))
+			interruptOnce(t, fill(t, killedMessages, killedValue))
 		})
 	}
 }
@@ -122,7 +129,8 @@ func TestInterruptedTwice(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
 			carry(t, 0, "keygen", "local", "--out", "key.jwk")
-			interruptTwice(t, fill(t))
+			large := func(int) []byte { return bytes.Repeat([]byte("x"), 300_000) } // no pipe holds one
+			interruptTwice(t, fill(t, 3, large))
 		})
 	}
 }
@@ -140,7 +148,7 @@ func interruptTwice(t *testing.T, from string) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := stdout.Read(make([]byte, 1)); err != nil { // no pipe holds the rest
+	if _, err := stdout.Read(make([]byte, 1)); err != nil { // it is in the middle of writing a message
 		t.Fatal(err)
 	}
 	if err := c.Process.Signal(syscall.SIGINT); err != nil {

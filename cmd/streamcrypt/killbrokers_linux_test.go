@@ -59,14 +59,17 @@ func TestKilledBetweenBrokerAndFile(t *testing.T) {
 }
 
 // fillStream starts a server with a stream of messages, and returns its URL.
-func fillStream(t *testing.T) string {
+func fillStream(t *testing.T) string { return putStream(t, killedMessages, killedValue) }
+
+// putStream is fillStream with n messages of these values.
+func putStream(t *testing.T, n int, value func(int) []byte) string {
 	t.Helper()
 	url, js := startNATS(t)
 	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "ORDERS", Subjects: []string{"orders"}}); err != nil {
 		t.Fatal(err)
 	}
-	for i := range killedMessages {
-		if _, err := js.PublishAsync("orders", killedValue(i), jetstream.WithStallWait(time.Minute)); err != nil {
+	for i := range n {
+		if _, err := js.PublishAsync("orders", value(i), jetstream.WithStallWait(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -79,17 +82,22 @@ func fillStream(t *testing.T) string {
 }
 
 // fillTopic starts a broker with a topic of messages, and returns its URL.
-func fillTopic(t *testing.T) string {
+func fillTopic(t *testing.T) string { return putTopic(t, killedMessages, killedValue) }
+
+// putTopic is fillTopic with n messages of these values. They are stored as
+// they are: compressed, all of them come with one fetch.
+func putTopic(t *testing.T, n int, value func(int) []byte) string {
 	t.Helper()
 	address := startKafka(t, kfake.SeedTopics(1, "orders"))
-	c, err := kgo.NewClient(kgo.SeedBrokers(address), kgo.DefaultProduceTopic("orders"))
+	c, err := kgo.NewClient(kgo.SeedBrokers(address), kgo.DefaultProduceTopic("orders"),
+		kgo.ProducerBatchCompression(kgo.NoCompression()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
 	var records []*kgo.Record
-	for i := range killedMessages {
-		records = append(records, &kgo.Record{Value: killedValue(i)})
+	for i := range n {
+		records = append(records, &kgo.Record{Value: value(i)})
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
