@@ -28,7 +28,8 @@ type converter struct {
 
 func newConverter(own *route) (c *converter, err error) {
 	c = &converter{own: own}
-	if c.seals, err = convert.NewSealer([]keys.Wrapper{own.kek}, convert.SealerOptions{Format: jwe.Format}); err != nil {
+	c.seals, err = convert.NewSealer([]keys.Wrapper{own.kek}, convert.SealerOptions{Format: jwe.Format})
+	if err != nil {
 		return nil, err
 	}
 	c.opens, err = convert.NewOpener([]keys.Unwrapper{own.kek}, convert.OpenerOptions{

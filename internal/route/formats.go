@@ -86,7 +86,8 @@ func (p *plan) readFormats() error {
 // findFormat returns the format that Format names; nil is that of envelopes.
 func (p *plan) findFormat() (*exchange.Format, error) {
 	if p.Format == "" && p.converts {
-		return nil, hint.New("format: that of the output is not given", "say --format "+strings.Join(FormatNames(), ", or --format "))
+		return nil, hint.New("format: that of the output is not given",
+			"say --format "+strings.Join(FormatNames(), ", or --format "))
 	}
 	word, err := chooseWord("format", p.Format, FormatNames()...)
 	if err != nil {

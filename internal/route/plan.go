@@ -58,7 +58,8 @@ func newPlainPlan(c Config, env Env) (*plan, error) {
 // readConfig reads the configuration, and finds out whether it is consistent.
 func (p *plan) readConfig() (*plan, error) {
 	steps := []func() error{
-		p.readFormats, p.readEnds, p.readBind, p.readCoding, p.readPolicies, p.readBreaker, p.readKeys, p.checkLimits, p.checkFormats,
+		p.readFormats, p.readEnds, p.readBind, p.readCoding, p.readPolicies, p.readBreaker, p.readKeys, p.checkLimits,
+		p.checkFormats,
 		p.checkArchives, p.checkCheckpoint, p.checkState, p.checkDistinct, p.checkRewrap, p.checkFiles, p.checkTopics,
 		p.readContexts, p.checkSealedStart, p.checkOtherFormats,
 	}

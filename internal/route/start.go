@@ -60,7 +60,8 @@ func (p *plan) checkHeld(ctx context.Context, in *endpoint.Source, out *endpoint
 		}
 		return nil
 	}
-	if p.do != encrypt || p.seals != nil || in.FreshPlaces == nil || out.OpenPeekers == nil || in.Keeper == "" && out.MayRepeat {
+	if p.do != encrypt || p.seals != nil || in.FreshPlaces == nil || out.OpenPeekers == nil ||
+		in.Keeper == "" && out.MayRepeat {
 		return nil
 	}
 	held := newHeld(p, in, out, shortLook)

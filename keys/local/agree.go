@@ -34,7 +34,8 @@ func (k *X25519Public) WrapDerived(derive keys.Derivation, dek []byte) (keys.Wra
 	}
 	w := k.newWrapped(keys.AlgECDHESA256KW)
 	w.Ephemeral = ephemeral.PublicKey().Bytes()
-	block, err := agreeDerived(derive, ephemeral, k.key, keys.Agreement{Ephemeral: w.Ephemeral, Recipient: k.key.Bytes()})
+	of := keys.Agreement{Ephemeral: w.Ephemeral, Recipient: k.key.Bytes()}
+	block, err := agreeDerived(derive, ephemeral, k.key, of)
 	if err != nil {
 		return keys.Wrapped{}, k.unusable("wrap", err)
 	}
