@@ -7,7 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/testcontainers/testcontainers-go"
 )
@@ -53,16 +55,19 @@ func needEngine(t *testing.T) {
 	}
 }
 
+// commandTime bounds a command of a test: far more than any needs on a busy
+// machine, and far less than the suite may take, so that a command that waits
+// for ever is told from a slow suite.
+const commandTime = 4 * time.Minute
+
 // streamcrypt runs the command to its end and fails the test unless it exits 0.
 func streamcrypt(ctx context.Context, t *testing.T, args ...string) (stdout []byte) {
 	t.Helper()
-	cmd := exec.CommandContext(ctx, binary, args...)
-	var out, logs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &logs
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("streamcrypt %v: %v\n%s", args, err, logs.Bytes())
+	e := exitOf(ctx, t, args...)
+	if e.code != 0 {
+		t.Fatalf("streamcrypt %v: exit %d\n%s", args, e.code, e.stderr)
 	}
-	return out.Bytes()
+	return e.stdout
 }
 
 // exit is how the command ended.
@@ -72,15 +77,23 @@ type exit struct {
 	stderr string
 }
 
-// exitOf runs the command to its end, however it ends.
+// exitOf runs the command to its end, however it ends. A command that has not
+// ended after commandTime says what its goroutines do, and the test fails.
 func exitOf(ctx context.Context, t *testing.T, args ...string) exit {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, commandTime)
+	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) }
+	cmd.WaitDelay = 10 * time.Second
 	var out, logs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &logs
 	err := cmd.Run()
 	if cmd.ProcessState == nil {
 		t.Fatal(err)
+	}
+	if ctx.Err() != nil {
+		t.Fatalf("streamcrypt %v: not ended: %v\n%s", args, ctx.Err(), logs.Bytes())
 	}
 	return exit{cmd.ProcessState.ExitCode(), out.Bytes(), logs.String()}
 }
