@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -20,6 +21,8 @@ const brokerImage = "apache/kafka:4.3.1"
 type broker struct {
 	container string
 	address   string
+	contended string // the address for contenders
+	roots     string // file of certificates, if contenders speak TLS
 	pid       int
 	client    *kgo.Client
 }
@@ -27,26 +30,40 @@ type broker struct {
 // startBroker starts an empty broker. It uses the host's network, since a
 // published port costs processor time of its own, and it listens on loopback
 // only. Its data is in memory, since the work of a disk would disturb every
-// other turn.
-func startBroker(ctx context.Context) (_ *broker, err error) {
-	ports, err := freePorts(ctx, 2)
+// other turn. It speaks TLS too, with a certificate of folder.
+func startBroker(ctx context.Context, s *settings, folder string) (_ *broker, err error) {
+	ports, err := freePorts(ctx, 3)
 	if err != nil {
 		return nil, err
 	}
-	address, controller := "127.0.0.1:"+ports[0], "127.0.0.1:"+ports[1]
-	b := &broker{container: "streamcrypt-bench-kafka-" + strconv.Itoa(os.Getpid()), address: address}
+	if err := writeCertificate(folder); err != nil {
+		return nil, err
+	}
+	address, controller, secure := "127.0.0.1:"+ports[0], "127.0.0.1:"+ports[1], "127.0.0.1:"+ports[2]
+	b := &broker{
+		container: "streamcrypt-bench-kafka-" + strconv.Itoa(os.Getpid()),
+		address:   address, contended: address,
+	}
+	if s.tls {
+		b.contended, b.roots = secure, filepath.Join(folder, rootFile)
+	}
 	args := []string{
 		"run", "--rm", "--detach", "--name", b.container, "--network", "host", "--user", "root",
-		"--tmpfs", "/bench-data:size=8g",
+		"--tmpfs", "/bench-data:size=8g", "--volume", folder + ":" + keyedFolder + ":ro",
+	}
+	if s.oneCore {
+		args = append(args, "--cpuset-cpus", brokerCore)
 	}
 	for _, env := range []string{
 		"KAFKA_NODE_ID=1",
 		"KAFKA_PROCESS_ROLES=broker,controller",
 		"KAFKA_CONTROLLER_QUORUM_VOTERS=1@" + controller,
 		"KAFKA_CONTROLLER_LISTENER_NAMES=CONTROLLER",
-		"KAFKA_LISTENERS=PLAINTEXT://" + address + ",CONTROLLER://" + controller,
-		"KAFKA_ADVERTISED_LISTENERS=PLAINTEXT://" + address,
-		"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+		"KAFKA_LISTENERS=PLAINTEXT://" + address + ",SECURE://" + secure + ",CONTROLLER://" + controller,
+		"KAFKA_ADVERTISED_LISTENERS=PLAINTEXT://" + address + ",SECURE://" + secure,
+		"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SECURE:SSL",
+		"KAFKA_SSL_KEYSTORE_TYPE=PEM",
+		"KAFKA_SSL_KEYSTORE_LOCATION=" + keyedFolder + "/" + keyedFile,
 		"KAFKA_LOG_DIRS=/bench-data/logs",
 		"KAFKA_LOG_SEGMENT_DELETE_DELAY_MS=1000",
 		"KAFKA_AUTO_CREATE_TOPICS_ENABLE=false",

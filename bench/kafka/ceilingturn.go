@@ -71,6 +71,9 @@ func (r *runner) carryOnce(ctx context.Context, j *job) (t Turn, err error) {
 	payload := float64(j.size) * float64(j.records)
 	peer := *j
 	peer.does = "ceiling-peer"
+	if peer.core != "" {
+		peer.core = brokerCore
+	}
 	serving := peer.makeChild(ctx)
 	var said bytes.Buffer
 	serving.Stderr = &said

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -16,19 +17,23 @@ import (
 type job struct {
 	does            string
 	broker          string
+	roots           string      // file of certificates, if the broker speaks TLS
+	dials           *tls.Config // made of roots in the child; nil without
 	from, to, group string
 	partitions      int
 	records, size   int
 	batch           int    // of a fill, in bytes
 	codec           string // of a fill
 	pace            int    // of a probe, in records a second
+	core            string // processor of a contender, or empty for all; not told to the child
 	growth          int    // of a value that is sealed by the ceiling, in bytes
 }
 
 // listArgs returns the job as arguments that runChild reads.
 func (j *job) listArgs() []string {
 	return []string{
-		contest.ChildWord, "-do", j.does, "-broker", j.broker, "-from", j.from, "-to", j.to, "-group", j.group,
+		contest.ChildWord, "-do", j.does, "-broker", j.broker, "-roots", j.roots,
+		"-from", j.from, "-to", j.to, "-group", j.group,
 		"-partitions", strconv.Itoa(j.partitions), "-records", strconv.Itoa(j.records),
 		"-size", strconv.Itoa(j.size), "-batch", strconv.Itoa(j.batch),
 		"-codec", j.codec, "-pace", strconv.Itoa(j.pace), "-growth", strconv.Itoa(j.growth),
@@ -40,6 +45,7 @@ func runChild(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet(contest.ChildWord, flag.ContinueOnError)
 	f.StringVar(&j.does, "do", "", "")
 	f.StringVar(&j.broker, "broker", "", "")
+	f.StringVar(&j.roots, "roots", "", "")
 	f.StringVar(&j.from, "from", "", "")
 	f.StringVar(&j.to, "to", "", "")
 	f.StringVar(&j.group, "group", "", "")
@@ -51,6 +57,10 @@ func runChild(ctx context.Context, args []string) error {
 	f.IntVar(&j.pace, "pace", 0, "")
 	f.IntVar(&j.growth, "growth", tagSize, "")
 	if err := f.Parse(args); err != nil {
+		return err
+	}
+	var err error
+	if j.dials, err = j.dialConfig(); err != nil {
 		return err
 	}
 	return j.runJob(ctx)
@@ -93,5 +103,7 @@ func (j *job) runJob(ctx context.Context) error {
 // makeChild returns the command that runs this program as a contender.
 func (j *job) makeChild(ctx context.Context) *exec.Cmd {
 	//nolint:gosec // this program itself
-	return exec.CommandContext(ctx, os.Args[0], j.listArgs()...)
+	cmd := exec.CommandContext(ctx, os.Args[0], j.listArgs()...)
+	j.pinToCore(cmd)
+	return cmd
 }

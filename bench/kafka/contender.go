@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -99,9 +100,14 @@ func (t *tools) makeCommand(ctx context.Context, c *contender, j *job, bounded b
 	if bounded {
 		from += "&until=latest"
 	}
+	to := fmt.Sprintf("kafka://%s/%s?delivery=%s", j.broker, j.to, c.delivery)
+	if j.roots != "" {
+		secure := "&tls=true&ca=" + url.QueryEscape(j.roots)
+		from, to = from+secure, to+secure
+	}
 	args := []string{
 		c.does, "--key", t.Key, "--context", "bench", "--from", from,
-		"--to", fmt.Sprintf("kafka://%s/%s?delivery=%s", j.broker, j.to, c.delivery),
+		"--to", to,
 	}
 	if t.profile == "ref" {
 		args = append(args, "--keystore", t.keystore)
@@ -109,5 +115,7 @@ func (t *tools) makeCommand(ctx context.Context, c *contender, j *job, bounded b
 			args = append(args, "--profile", "ref")
 		}
 	}
-	return t.MakeCommand(ctx, c.name, j.size, args...)
+	cmd := t.MakeCommand(ctx, c.name, j.size, args...)
+	j.pinToCore(cmd)
+	return cmd
 }

@@ -18,14 +18,22 @@ import (
 // franzProducer returns the options with which franz-go writes here:
 // idempotent, all replicas, no compression, the same partition.
 func franzProducer(j *job, batch int) []kgo.Opt {
-	return []kgo.Opt{
-		kgo.SeedBrokers(j.broker),
+	return append(franzBroker(j),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.ProducerBatchMaxBytes(int32(max(batch, j.size+1024))),
-		kgo.MaxBufferedBytes(64 << 20),
-		kgo.MaxBufferedRecords(1 << 20),
+		kgo.MaxBufferedBytes(64<<20),
+		kgo.MaxBufferedRecords(1<<20),
+	)
+}
+
+// franzBroker returns the options with which franz-go finds the broker.
+func franzBroker(j *job) []kgo.Opt {
+	options := []kgo.Opt{kgo.SeedBrokers(j.broker)}
+	if j.dials != nil {
+		options = append(options, kgo.DialTLSConfig(j.dials))
 	}
+	return options
 }
 
 // usualBatch is franz-go's own default, in bytes.

@@ -44,7 +44,10 @@ func (r *runner) measureIdle(ctx context.Context) (*Idle, error) {
 		return nil, err
 	}
 	idle := &Idle{Partitions: r.idle, Seconds: float64(r.idleFor)}
-	j := &job{broker: r.address, from: from, to: to, partitions: r.idle, records: 1, size: 1 << 10}
+	j := &job{
+		broker: r.contended, roots: r.roots, core: r.core(),
+		from: from, to: to, partitions: r.idle, records: 1, size: 1 << 10,
+	}
 	ours, franz := contenderNamed(encryptOnce), *j
 	j.group, franz.group, franz.does = "idle-ours", "idle-franz", "franz-copy"
 	used, err := r.measureWait(ctx, r.makeCommand(ctx, &ours, j, false), letPass)

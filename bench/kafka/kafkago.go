@@ -22,11 +22,16 @@ func kafkaGoCopy(ctx context.Context, j *job) error {
 	reader := kafka.NewReader(kafka.ReaderConfig{
 		Brokers: []string{j.broker}, GroupID: j.group, Topic: j.from, StartOffset: kafka.FirstOffset,
 		MaxBytes: 2*j.size + 1<<20, MaxWait: 500 * time.Millisecond, CommitInterval: time.Second,
+		Dialer: &kafka.Dialer{Timeout: 10 * time.Second, DualStack: true, TLS: j.dials},
 	})
+	var transport kafka.RoundTripper // the usual one
+	if j.dials != nil {
+		transport = &kafka.Transport{TLS: j.dials}
+	}
 	var failed firstError
 	waiting := newQuota(64 << 20)
 	writer := &kafka.Writer{
-		Addr: kafka.TCP(j.broker), Topic: j.to, Async: true, RequiredAcks: kafka.RequireAll,
+		Addr: kafka.TCP(j.broker), Topic: j.to, Transport: transport, Async: true, RequiredAcks: kafka.RequireAll,
 		BatchSize: 10_000, BatchBytes: int64(max(1<<20, j.size+1024)), BatchTimeout: 5 * time.Millisecond,
 		Balancer: kafka.BalancerFunc(samePartition),
 		Completion: func(messages []kafka.Message, err error) {

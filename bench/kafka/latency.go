@@ -54,7 +54,8 @@ func (r *runner) measureLatency(ctx context.Context, rows []Row) ([]Latency, err
 func (r *runner) probeContender(ctx context.Context, name string, pace int) (d Delays, err error) {
 	r.turns++
 	j := &job{
-		does: "probe", broker: r.address, partitions: usualPartitions, records: countProbes(pace), size: latencySize,
+		does: "probe", broker: r.contended, roots: r.roots, core: r.core(),
+		partitions: usualPartitions, records: countProbes(pace), size: latencySize,
 		batch: r.batch, codec: "none", pace: pace, group: fmt.Sprintf("group-%d", r.turns),
 		from: fmt.Sprintf("probe-%d", r.turns), to: fmt.Sprintf("turn-%d", r.turns),
 	}

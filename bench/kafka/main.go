@@ -38,6 +38,8 @@ type settings struct {
 	idleTopics  int
 	idleFor     int // seconds
 	latency     bool
+	tls         bool // of contenders
+	oneCore     bool // for contenders, and one for the broker
 	only        string
 	cpuprofiles string
 }
@@ -58,6 +60,8 @@ func parseFlags(args []string) (*settings, error) {
 	f.StringVar(&s.with, "with", "", "more `flags` for streamcrypt, such as --read-ahead=4MiB")
 	f.StringVar(&s.only, "only", "", "only contenders with this `text` in their name, and franz-go's copy")
 	f.IntVar(&s.partitions, "partitions", 0, "compare 4 partitions with `N` too, at 1 KiB")
+	f.BoolVar(&s.tls, "tls", false, "contenders speak TLS with the broker")
+	f.BoolVar(&s.oneCore, "one-core", false, "one processor for the broker, another one for each contender")
 	f.IntVar(&s.idle, "idle", 0, "measure the cost of `N` partitions without traffic too")
 	f.IntVar(&s.idleTopics, "idle-topics", 0, "measure the cost of `N` topics of 4 partitions without traffic too")
 	f.IntVar(&s.idleFor, "idle-seconds", 60, "for how many `seconds`")
@@ -116,7 +120,7 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := startBroker(ctx)
+	b, err := startBroker(ctx, s, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +134,7 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 	r := &runner{settings: s, tools: tools, broker: b, memory: memory, log: os.Stderr}
 	report := &Report{
 		Machine: system.ThisMachine(), Broker: brokerImage, Rounds: s.rounds, Profile: s.profile, With: s.with,
+		TLS: s.tls, OneCore: s.oneCore,
 	}
 	if len(s.sizes) > 0 || s.partitions > 0 { // a client that waits costs the same on a cold broker
 		if err := r.warmUp(ctx); err != nil {

@@ -89,9 +89,9 @@ func writeProbes(ctx context.Context, j *job, begin time.Time, failed *firstErro
 
 // readProbes reads the records, of which the value may have been changed.
 func readProbes(ctx context.Context, j *job, begin time.Time) (*Delays, error) {
-	c, err := kgo.NewClient(kgo.SeedBrokers(j.broker), kgo.ConsumeTopics(j.to),
+	c, err := kgo.NewClient(append(franzBroker(j), kgo.ConsumeTopics(j.to),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.FetchMinBytes(1))
+		kgo.FetchMinBytes(1))...)
 	if err != nil {
 		return nil, err
 	}

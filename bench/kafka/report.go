@@ -12,8 +12,10 @@ import (
 type Report struct {
 	Machine system.Machine `json:"machine"`
 	Broker  string         `json:"broker"`
-	Profile string         `json:"profile"`        // of the envelopes
-	With    string         `json:"with,omitempty"` // flags of streamcrypt beside the usual ones
+	Profile string         `json:"profile"`            // of the envelopes
+	With    string         `json:"with,omitempty"`     // flags of streamcrypt beside the usual ones
+	TLS     bool           `json:"tls,omitempty"`      // between contenders and broker
+	OneCore bool           `json:"one_core,omitempty"` // for each contender, and one for the broker
 	Rounds  int            `json:"rounds"`
 	Rows    []Row          `json:"sizes,omitempty"`
 	Many    []Row          `json:"partitions,omitempty"`
@@ -77,6 +79,12 @@ func (r *Report) WriteJSON(w io.Writer) error {
 func (r *Report) WriteTables(w io.Writer) error {
 	fmt.Fprintf(w, "%s; %s in memory on the same machine; profile %s; medians of %d\n",
 		r.Machine, r.Broker, r.Profile, r.Rounds)
+	if r.TLS {
+		fmt.Fprintln(w, "all speak TLS with the broker, except the ceiling")
+	}
+	if r.OneCore {
+		fmt.Fprintln(w, "one processor for each contender, another one for the broker")
+	}
 	if r.With != "" {
 		fmt.Fprintf(w, "streamcrypt with %s\n", r.With)
 	}

@@ -72,7 +72,7 @@ func (r *runner) deleteLoad(ctx context.Context, l *load) error {
 
 func (l *load) newJob(r *runner, does string) *job {
 	return &job{
-		does: does, broker: r.address,
+		does: does, broker: r.contended, roots: r.roots, core: r.core(),
 		partitions: l.partitions, records: l.records, size: l.size, batch: l.batch, codec: r.codec,
 	}
 }
