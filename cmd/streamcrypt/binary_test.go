@@ -51,11 +51,3 @@ func runWith(ctx context.Context, ends endpoint.Table, args ...string) (code int
 	code = startProgram(ctx, args, stdio{strings.NewReader(""), &out, &errs}, ends, nil)
 	return code, out.String(), errs.String()
 }
-
-// liftMemoryLimit has routes that run in this process leave the collector's
-// limit alone. It is counted for a process that holds one route; one with a
-// thousand vectors is always over it, and collects all the time.
-func liftMemoryLimit(t *testing.T) {
-	t.Helper()
-	t.Setenv("GOMEMLIMIT", "off")
-}
