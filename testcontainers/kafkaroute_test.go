@@ -31,6 +31,7 @@ func TestKafka(t *testing.T) {
 	streamcrypt(t.Context(), t, "keygen", "local", "--out", path)
 	k.key = "local:" + path
 	t.Run("fidelity", k.testFidelity)
+	t.Run("other formats", k.testOtherFormats)
 	t.Run("aborted transactions", k.testAborted)
 	t.Run("broker restart", k.testBrokerRestart)
 	t.Run("killed run", k.testKilledRun)
@@ -97,6 +98,29 @@ func (k *kafkaTest) checkSealed(t *testing.T, topic string, s series) {
 			}
 		}
 	})
+}
+
+// testOtherFormats: JWE and CMS on a real broker, made at once and by
+// conversion in both directions, open to what was sealed.
+func (k *kafkaTest) testOtherFormats(t *testing.T) {
+	s := series{partitions: parts, n: 20_000}
+	k.topic(t, "formats", parts)
+	k.put(t, "formats", 0, s.n, s.numbered)
+	k.run(t, "encrypt", k.url("formats?until=latest&group=f"), k.url("formats-cose?create=true"))
+	convert := func(format, from, to string) {
+		streamcrypt(t.Context(), t, "convert", "--format", format, "--key", k.key, "--tombstones", "pass",
+			"--extra-headers", "pass", "--from", k.url(from+"?until=latest&group=to-"+format), "--to", k.url(to+"?create=true"))
+	}
+	convert("jwe", "formats-cose", "formats-jwe")
+	convert("cose", "formats-jwe", "formats-again")
+	convert("cms", "formats-again", "formats-cms")
+	streamcrypt(t.Context(), t, "encrypt", "--format", "jwe", "--key", k.key, "--on", "bare-tombstone=pass",
+		"--from", k.url("formats?until=latest&group=direct"), "--to", k.url("formats-direct?create=true"))
+	for _, topic := range []string{"formats-jwe", "formats-cms", "formats-direct"} {
+		streamcrypt(t.Context(), t, "decrypt", "--key", k.key, "--accept", "jwe,cms", "--extra-headers", "pass",
+			"--tombstones", "pass", "--from", k.url(topic+"?until=latest&group=f"), "--to", k.url(topic+"-opened?create=true"))
+		k.compare(t, topic+"-opened", s, s.numbered)
+	}
 }
 
 // testAborted: what a producer has taken back is not sealed, at the end of the

@@ -62,7 +62,8 @@ func findReason(err error) string {
 
 // reasonHints are the advice about refusals, by their words in docs/errors.md.
 var reasonHints = map[string]string{
-	"not-an-envelope": "this is not encrypted by streamcrypt; is --from the right side of the route?",
+	"not-an-envelope": "this is not encrypted by streamcrypt; is --from the right side of the route? " +
+		"JWE and CMS are opened with --accept",
 	"malformed": "the input was changed, or is of another format than was taken for granted; mend the line or the " +
 		"record and run it again, or say --dead-letter to set it aside",
 	"unsupported": "sealed with something this version does not know; a newer version may",

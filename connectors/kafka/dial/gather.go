@@ -53,7 +53,7 @@ type gathering struct {
 
 	mu      sync.Mutex
 	holding bool   // writes wait for send
-	held    []byte // what waits
+	held    []byte // the bytes that wait
 }
 
 // Read implements net.Conn.
@@ -88,7 +88,7 @@ func (g *gathering) hold() {
 	g.holding = true
 }
 
-// send writes what waits, and lets writes go through again.
+// send writes the bytes that wait, and lets writes go through again.
 func (g *gathering) send() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
