@@ -16,6 +16,7 @@ import (
 const (
 	encryptOnce  = "streamcrypt encrypt, at least once"
 	encryptExact = "streamcrypt encrypt, exactly once"
+	backfill     = "streamcrypt encrypt, backfill"
 	decryptOnce  = "streamcrypt decrypt, at least once"
 	decryptExact = "streamcrypt decrypt, exactly once"
 	franzPlain   = "franz-go plain copy"
@@ -34,11 +35,14 @@ type contender struct {
 	does string // a child's job, or a command of streamcrypt
 	// delivery is set for streamcrypt.
 	delivery string
+	// backfill says that a checkpoint keeps the position, in place of a group.
+	backfill bool
 }
 
 var contenders = []contender{
 	{name: encryptOnce, does: "encrypt", delivery: "at-least-once"},
 	{name: encryptExact, does: "encrypt", delivery: "exactly-once"},
+	{name: backfill, does: "encrypt", delivery: "at-least-once", backfill: true},
 	{name: franzPlain, does: "franz-copy"},
 	{name: decryptOnce, does: "decrypt", delivery: "at-least-once"},
 	{name: decryptExact, does: "decrypt", delivery: "exactly-once"},
@@ -72,6 +76,7 @@ func (c *contender) isCeiling() bool { return strings.HasPrefix(c.does, "ceiling
 // tools are the program under measurement, and its stores.
 type tools struct {
 	*contest.Program
+	folder   string // for checkpoints
 	keystore string
 	profile  string // of the envelopes
 }
@@ -90,14 +95,17 @@ func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
 	if err := os.Mkdir(store, 0o700); err != nil {
 		return nil, err
 	}
-	return &tools{Program: program, keystore: "file:" + store, profile: s.profile}, nil
+	return &tools{Program: program, folder: dir, keystore: "file:" + store, profile: s.profile}, nil
 }
 
 // makeCommand returns the command of streamcrypt that does a job. A run that is
 // not bounded has no end.
 func (t *tools) makeCommand(ctx context.Context, c *contender, j *job, bounded bool) *exec.Cmd {
 	from := fmt.Sprintf("kafka://%s/%s?group=%s", j.broker, j.from, j.group)
-	if bounded {
+	switch {
+	case c.backfill:
+		from = fmt.Sprintf("kafka://%s/%s?until=latest", j.broker, j.from)
+	case bounded:
 		from += "&until=latest"
 	}
 	to := fmt.Sprintf("kafka://%s/%s?delivery=%s", j.broker, j.to, c.delivery)
@@ -108,6 +116,9 @@ func (t *tools) makeCommand(ctx context.Context, c *contender, j *job, bounded b
 	args := []string{
 		c.does, "--key", t.Key, "--context", "bench", "--from", from,
 		"--to", to,
+	}
+	if c.backfill {
+		args = append(args, "--checkpoint", filepath.Join(t.folder, j.to+".checkpoint"))
 	}
 	if t.profile == "ref" {
 		args = append(args, "--keystore", t.keystore)
