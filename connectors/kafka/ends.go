@@ -58,6 +58,8 @@ func (in *fetcher) noteQuiet(ctx context.Context, p *partition, a *wire.FetchedP
 	case a.LastStable < target && a.HighWatermark >= target:
 		in.noteOpen(ctx, p, a.LastStable, target)
 	case !bounded || throttled:
+	case a.HighWatermark < target && p.isReplica(in.request.Broker):
+		p.leaveReplica(in.request.Broker) // it lags behind
 	case a.HighWatermark < target:
 		in.noteShrunk(p, a.HighWatermark)
 	case len(in.asked) > 1:

@@ -71,7 +71,7 @@ func (l *lane) newPartition(number int32, at pipeline.Position) *partition {
 	in := l.source.topics.at(number)
 	p := &partition{
 		slot: number, topic: in.topic, number: in.number,
-		place: at.Place, next: at.Next, handed: at.Next, stopAt: -1, replica: -1, checked: -1,
+		place: at.Place, next: at.Next, handed: at.Next, stopAt: -1, choice: replicaChoice{replica: -1}, checked: -1,
 		epochs: &l.fetcher.epochs,
 	}
 	p.reader.Codecs = &l.fetcher.codecs
