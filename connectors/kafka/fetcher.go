@@ -131,6 +131,7 @@ func (in *fetcher) removePart(slot int32) *partition {
 		in.parts[i].index = i
 	}
 	in.dropQueued(p)
+	in.endStuck(p)
 	if in.alone == p {
 		in.alone = nil
 	}

@@ -230,6 +230,9 @@ func (l *lane) close() (moved bool, err error) {
 		moved = l.transaction.moved
 	}
 	l.fetcher.dropAnswer()
+	for _, p := range l.fetcher.parts {
+		l.fetcher.endStuck(p)
+	}
 	l.source.tracked.untrackParts(l.fetcher.parts)
 	l.failure.set(errLaneClosed)
 	close(l.closed)
