@@ -9,7 +9,7 @@ MODULES := . bench testcontainers
 VERSION ?=
 DIST ?= dist
 
-.PHONY: help build release release-check recording systems test race fuzz lint words afalg bench check-observe check-page check-image check-chart test-containers faults faults-nats
+.PHONY: help build release release-check recording systems test race fuzz lint words afalg bench check-observe check-page check-image check-chart test-containers containers-kafka containers-others faults faults-nats
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -96,9 +96,15 @@ check-image:
 check-chart:
 	TEST_RELEASE=1 go test -count=1 -timeout 30m -v -run '^TestChart' ./deploy
 
-## test-containers  against real servers; needs a container engine
+## test-containers  against real servers, in two halves side by side: they wait most of the time; needs a container engine
 test-containers:
-	cd testcontainers && go test -count=1 -timeout 30m ./...
+	@$(MAKE) --no-print-directory -j2 containers-kafka containers-others
+
+containers-kafka:
+	cd testcontainers && go test -count=1 -timeout 30m -run '^TestKafka' ./...
+
+containers-others:
+	cd testcontainers && go test -count=1 -timeout 30m -skip '^TestKafka' ./...
 
 ## faults           Kafka's fault suite for FAULTS_TIME (20m) over FAULTS_SEEDS (3) seeds, the first one FAULTS_SEED; short in test-containers
 faults:

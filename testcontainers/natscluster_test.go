@@ -35,10 +35,10 @@ type natsCluster struct {
 	nodes []*natsNode
 }
 
-// natsServer builds the server once.
+// natsServer builds the server once, beside the command: TestMain removes both.
 var natsServer = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "streamcrypt-nats-server-")
-	if err != nil {
+	dir := filepath.Join(filepath.Dir(binary), "nats")
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		return "", err
 	}
 	program := filepath.Join(dir, "nats-server")

@@ -17,24 +17,34 @@ import (
 type hangups struct {
 	signals chan os.Signal
 	end     func(os.Signal)
+	ended   chan struct{} // closed when nothing waits for signals any more
 
 	mu     sync.Mutex // held while handle runs
 	handle func()     // nil: end
 }
 
-// watchHangups calls end at a SIGHUP, until the process ends. Under nohup,
-// which means to outlive the terminal, there are none.
+// watchHangups calls end at a SIGHUP, until endWatch. Under nohup, which means
+// to outlive the terminal, there are none.
 func watchHangups(end func(os.Signal)) *hangups {
-	h := &hangups{signals: make(chan os.Signal, 1), end: end}
+	h := &hangups{signals: make(chan os.Signal, 1), end: end, ended: make(chan struct{})}
 	if !signal.Ignored(syscall.SIGHUP) {
 		signal.Notify(h.signals, syscall.SIGHUP)
 	}
 	go func() {
+		defer close(h.ended)
 		for range h.signals {
 			h.handleSignal()
 		}
 	}()
 	return h
+}
+
+// endWatch waits for the last handling of a signal. From then on a SIGHUP has
+// the effect that it has by itself.
+func (h *hangups) endWatch() {
+	signal.Stop(h.signals)
+	close(h.signals)
+	<-h.ended
 }
 
 func (h *hangups) handleSignal() {

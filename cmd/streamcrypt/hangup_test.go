@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"context"
 	"os"
-	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/streamcrypt/streamcrypt/internal/endpoint/all"
 	"github.com/streamcrypt/streamcrypt/internal/route"
@@ -43,8 +44,7 @@ func TestHangupAtTheStart(t *testing.T) {
 			log := &said{lines: make(chan string, 100)}
 			ended := false
 			hangups := watchHangups(func(os.Signal) { ended = true })
-			defer close(hangups.signals)
-			defer signal.Stop(hangups.signals)
+			defer hangups.endWatch()
 			p := &program{ends: all.Table(), ctx: ctx, voice: newVoice(log), hangups: hangups, command: "encrypt",
 				args: []string{"encrypt", "--key", "local:" + key, "--from", "file:" + in, "--to", "file:" + filepath.Join(dir, "out-"+name)},
 			}
@@ -65,5 +65,21 @@ func TestHangupAtTheStart(t *testing.T) {
 				t.Errorf("ended: %t; %s", ended, log.String())
 			}
 		})
+	}
+}
+
+// TestNothingStays: a program that ran in another one leaves no goroutine
+// there, and nothing that it holds.
+func TestNothingStays(t *testing.T) {
+	for _, command := range []string{"version", "encrypt"} {
+		before := runtime.NumGoroutine()
+		runArgs(t.Context(), command)
+		deadline := time.Now().Add(time.Minute)
+		for runtime.NumGoroutine() > before && time.Now().Before(deadline) {
+			time.Sleep(time.Millisecond) // asked again; the count decides
+		}
+		if after := runtime.NumGoroutine(); after > before {
+			t.Errorf("%s: %d goroutines, and %d before", command, after, before)
+		}
 	}
 }

@@ -113,7 +113,15 @@ func namesHere(t *testing.T) map[string]bool {
 // carry runs the command to its end, or kills it after some time.
 func carry(t *testing.T, kill time.Duration, args ...string) {
 	t.Helper()
+	carryIn(t, "", kill, args...)
+}
+
+// carryIn is carry in another folder than the current one, for tests that run
+// side by side.
+func carryIn(t *testing.T, dir string, kill time.Duration, args ...string) {
+	t.Helper()
 	c := exec.Command("streamcrypt", args...)
+	c.Dir = dir
 	var text bytes.Buffer
 	c.Stderr = &text
 	if err := c.Start(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -32,16 +33,17 @@ func TestKilledBetweenBrokerAndFile(t *testing.T) {
 		"topic without a group":     func(t *testing.T) string { return fillTopic(t) + "/orders?until=latest" },
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Chdir(t.TempDir())
-			carry(t, 0, "keygen", "local", "--out", "key.jwk")
+			t.Parallel()
+			dir := t.TempDir()
+			carryIn(t, dir, 0, "keygen", "local", "--out", "key.jwk")
 			command := []string{"encrypt", "--key", "local:key.jwk", "--from", from(t), "--to", "file:out.scx", "--checkpoint", "ck", "--rate", "2MB/s"}
 			r := rand.New(rand.NewPCG(3, 4))
 			for range countRepeats(20) {
-				carry(t, time.Duration(100+r.IntN(300))*time.Millisecond, command...)
+				carryIn(t, dir, time.Duration(100+r.IntN(300))*time.Millisecond, command...)
 			}
-			carry(t, 0, command...)
-			carry(t, 0, "decrypt", "--key", "local:key.jwk", "--from", "file:out.scx", "--to", "file:out.ndjson")
-			text, err := os.ReadFile("out.ndjson")
+			carryIn(t, dir, 0, command...)
+			carryIn(t, dir, 0, "decrypt", "--key", "local:key.jwk", "--from", "file:out.scx", "--to", "file:out.ndjson")
+			text, err := os.ReadFile(filepath.Join(dir, "out.ndjson"))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -23,7 +23,7 @@ func TestPlans(t *testing.T) {
 	inMistakesFolder(t)
 	write(t, ".", "password", []byte("secret\n"))
 	servers := startPlanServers(t)
-	golden.check(t, 13, func(command string) string {
+	golden.check(t, 14, func(command string) string {
 		before := listWorld(t, servers)
 		env, args := splitCommand(servers.fillIn(command))
 		code, stdout, stderr := runBinary(t.Context(), t, env, args...)

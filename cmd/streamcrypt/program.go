@@ -82,6 +82,10 @@ func startProgram(
 		go stopper.HandleAll(signals) // until the process ends
 	}
 	p.hangups = watchHangups(stopper.HandleSignal)
+	if !p.owns { // else until the process ends, which has an exit code
+		defer p.hangups.endWatch()
+		defer end() // a handler that is running gives up
+	}
 	err := p.runCommand()
 	if errors.Is(err, errShown) || isReadEnough(err) {
 		err = nil

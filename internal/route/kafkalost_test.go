@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -103,8 +104,8 @@ func (b *kafkaBroker) wantNumbers(t *testing.T, topic string, n int) {
 	}
 }
 
-// A destination that goes on refusing ends a run that has an end, and parks the
-// lane of another; it does not go around for ever.
+// TestProducerLostForGood: a destination that goes on refusing ends a run that
+// has an end, and parks the lane of another; it does not go around for ever.
 func TestProducerLostForGood(t *testing.T) {
 	testDir(t)
 	b, from := startKafka(t), startBroker(t)
@@ -114,21 +115,38 @@ func TestProducerLostForGood(t *testing.T) {
 	from.published(t)
 	b.topic(t, "sealed", 1, map[string]string{"max.message.bytes": "2000000"})
 	b.losses("sealed", kerr.UnknownProducerID, func(int64) bool { return true })
+	var runs sync.WaitGroup // each waits for its pauses most of the time
+	defer runs.Wait()
 	for _, source := range []string{"file:in.ndjson", from.url + "/PLAIN?until=latest&consumer=c"} {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		r, err := Encrypt(ctx, Config{From: source, To: b.url + "/sealed", Keys: []string{"local:k.jwk"}}, Env{Log: quiet})
-		must(t, err)
-		err = r.Run(ctx)
-		if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "sealed/0: [59] Unknown Producer ID") {
-			t.Errorf("%s: got %v, and %v; the topic ends at %v", source, err, ctx.Err(), b.ends("sealed"))
-		}
-		must(t, r.Close())
-		cancel()
+		runs.Go(func() { b.refuseRun(t, source) })
 	}
+	b.parkLane(t, from.url+"/PLAIN?consumer=d")
+}
 
+// refuseRun has a run with an end fail on a topic that refuses everything.
+func (b *kafkaBroker) refuseRun(t *testing.T, source string) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	r, err := Encrypt(ctx, Config{From: from.url + "/PLAIN?consumer=d", To: b.url + "/sealed", Keys: []string{"local:k.jwk"}}, Env{Log: quiet})
+	r, err := Encrypt(ctx, Config{From: source, To: b.url + "/sealed", Keys: []string{"local:k.jwk"}}, Env{Log: quiet})
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	err = r.Run(ctx)
+	if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "sealed/0: [59] Unknown Producer ID") {
+		t.Errorf("%s: got %v, and %v; the topic ends at %v", source, err, ctx.Err(), b.ends("sealed"))
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// parkLane has a run without an end park its lane for the same reason.
+func (b *kafkaBroker) parkLane(t *testing.T, source string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	r, err := Encrypt(ctx, Config{From: source, To: b.url + "/sealed", Keys: []string{"local:k.jwk"}}, Env{Log: quiet})
 	must(t, err)
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()

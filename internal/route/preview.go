@@ -7,6 +7,7 @@ import (
 
 	"github.com/streamcrypt/streamcrypt/codec/archive"
 	"github.com/streamcrypt/streamcrypt/internal/address"
+	"github.com/streamcrypt/streamcrypt/internal/doctor"
 	"github.com/streamcrypt/streamcrypt/internal/endpoint"
 	"github.com/streamcrypt/streamcrypt/internal/findings"
 	"github.com/streamcrypt/streamcrypt/internal/hint"
@@ -100,6 +101,7 @@ func MakePreview(ctx context.Context, direction string, c Config, env Env) (_ *P
 		return nil, env.explain(err)
 	}
 	p.previewKeys(ctx, preview)
+	p.previewAudit(preview)
 	preview.explainProblems(env)
 	return preview, nil
 }
@@ -190,6 +192,16 @@ func (p *plan) previewKeys(ctx context.Context, preview *Preview) {
 	kc := p.keyContext()
 	preview.Keys = keyring.CheckKeys(ctx, p.Keys, use, kc, p.keyEnv())
 	preview.OldKeys = keyring.CheckKeys(ctx, p.OldKeys, old, kc, p.keyEnv())
+}
+
+// previewAudit looks at the audit log: without it no data key is made.
+func (p *plan) previewAudit(preview *Preview) {
+	if p.Audit == "" {
+		return
+	}
+	if line := doctor.CheckAudit(p.Audit); line.Level == findings.Fail {
+		preview.Problems = append(preview.Problems, hint.New("audit log "+p.Audit+": "+line.Found, line.Remedy))
+	}
 }
 
 // explainProblems adds advice to every problem.
