@@ -16,7 +16,6 @@ import (
 const (
 	encryptOnce  = "streamcrypt encrypt, at least once"
 	encryptExact = "streamcrypt encrypt, exactly once"
-	backfill     = "streamcrypt encrypt, backfill"
 	decryptOnce  = "streamcrypt decrypt, at least once"
 	decryptExact = "streamcrypt decrypt, exactly once"
 	franzPlain   = "franz-go plain copy"
@@ -35,14 +34,11 @@ type contender struct {
 	does string // a child's job, or a command of streamcrypt
 	// delivery is set for streamcrypt.
 	delivery string
-	// backfill says that a checkpoint keeps the position, in place of a group.
-	backfill bool
 }
 
 var contenders = []contender{
 	{name: encryptOnce, does: "encrypt", delivery: "at-least-once"},
 	{name: encryptExact, does: "encrypt", delivery: "exactly-once"},
-	{name: backfill, does: "encrypt", delivery: "at-least-once", backfill: true},
 	{name: franzPlain, does: "franz-copy"},
 	{name: decryptOnce, does: "decrypt", delivery: "at-least-once"},
 	{name: decryptExact, does: "decrypt", delivery: "exactly-once"},
@@ -76,7 +72,6 @@ func (c *contender) isCeiling() bool { return strings.HasPrefix(c.does, "ceiling
 // tools are the program under measurement, and its stores.
 type tools struct {
 	*contest.Program
-	folder   string // for checkpoints
 	keystore string
 	profile  string // of the envelopes
 }
@@ -95,7 +90,7 @@ func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
 	if err := os.Mkdir(store, 0o700); err != nil {
 		return nil, err
 	}
-	return &tools{Program: program, folder: dir, keystore: "file:" + store, profile: s.profile}, nil
+	return &tools{Program: program, keystore: "file:" + store, profile: s.profile}, nil
 }
 
 // secureURL returns the URL of a topic with the parameters of TLS, if the broker
@@ -111,19 +106,13 @@ func (j *job) secureURL(topic string) string {
 // not bounded has no end.
 func (t *tools) makeCommand(ctx context.Context, c *contender, j *job, bounded bool) *exec.Cmd {
 	from := fmt.Sprintf("kafka://%s/%s?group=%s", j.broker, j.from, j.group)
-	switch {
-	case c.backfill:
-		from = fmt.Sprintf("kafka://%s/%s?until=latest", j.broker, j.from)
-	case bounded:
+	if bounded {
 		from += "&until=latest"
 	}
 	to := fmt.Sprintf("kafka://%s/%s?delivery=%s", j.broker, j.to, c.delivery)
 	args := []string{
 		c.does, "--key", t.Key, "--context", "bench", "--from", j.secureURL(from),
 		"--to", j.secureURL(to),
-	}
-	if c.backfill {
-		args = append(args, "--checkpoint", filepath.Join(t.folder, j.to+".checkpoint"))
 	}
 	if t.profile == "ref" {
 		args = append(args, "--keystore", t.keystore)

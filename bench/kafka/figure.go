@@ -23,8 +23,6 @@ func (r *Report) listFigures() []contest.Figure {
 	compare("1 KiB: CPU of decrypt / franz-go copy", decryptOnce, franzPlain, small, cpuOf, 0.65, false)
 	compare("1 KiB: rate of encrypt, exactly / at least once", encryptExact, encryptOnce, small, rateOf, 0.85, true)
 	compare("1 KiB: rate of decrypt, exactly / at least once", decryptExact, decryptOnce, small, rateOf, 0.85, true)
-	compare("1 KiB: rate of a backfill / encrypt", backfill, encryptOnce, backfillSize, rateOf, 0.9, true)
-	compare("1 KiB: CPU of a backfill / encrypt", backfill, encryptOnce, backfillSize, cpuOf, 1/0.9, false)
 	compare("1 MiB: CPU of encrypt / franz-go copy", encryptOnce, franzPlain, large, cpuOf, 0.8, false)
 	compare("1 MiB: CPU of decrypt / franz-go copy", decryptOnce, franzPlain, large, cpuOf, 0.8, false)
 	compare("1 KiB: CPU of encrypt / franz-go tuned copy", encryptOnce, franzTune, small, cpuOf, 0.82, false)

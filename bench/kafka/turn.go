@@ -152,11 +152,7 @@ func (r *runner) warmUp(ctx context.Context) error {
 	return r.deleteLoad(ctx, l)
 }
 
-const (
-	usualPartitions = 4
-	// backfillSize is the payload with which a backfill is measured, in bytes.
-	backfillSize = 1 << 10
-)
+const usualPartitions = 4
 
 // entry is a contender and its load.
 type entry struct {
@@ -189,9 +185,6 @@ func (r *runner) measureSizes(ctx context.Context) ([]Row, error) {
 		}
 		var entries []entry
 		for _, c := range contenders {
-			if c.backfill && size != backfillSize {
-				continue
-			}
 			if strings.Contains(c.name, r.only) || c.name == franzPlain {
 				entries = append(entries, entry{c, l})
 			}
