@@ -365,7 +365,7 @@ func (in *fetcher) moveIntoRange(ctx context.Context, p *partition) error {
 		lost := min(first, p.limit()) - p.next
 		in.options.Log.Warn("kafka: records were deleted before they were read",
 			"partition", p.place, "from", p.next, "to", first, "up_to", lost)
-		in.losses.noteDeleted(p.place, lost)
+		in.losses.noteDeleted(p.place, lost, first)
 		in.skipTo(p, first)
 	case p.next > end && in.epochs.at(p.place, p.next, false) >= 0:
 		p.checked = -1 // the leader is asked where its log was cut

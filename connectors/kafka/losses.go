@@ -12,17 +12,20 @@ import (
 type losses struct {
 	mu      sync.Mutex
 	deleted map[string]int64    // by place
+	kept    map[string]int64    // by place: the first offset that was left
 	cut     map[string][2]int64 // by place: from and up to
 }
 
 // noteDeleted counts records that were deleted before they were read, up to n.
-func (l *losses) noteDeleted(place string, n int64) {
+// The partition begins at first now.
+func (l *losses) noteDeleted(place string, n, first int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.deleted == nil {
-		l.deleted = make(map[string]int64)
+		l.deleted, l.kept = make(map[string]int64), make(map[string]int64)
 	}
 	l.deleted[place] += n
+	l.kept[place] = first
 }
 
 // noteCut notes records that had been read and were replaced by others.
@@ -57,6 +60,14 @@ func (s *Source) Losses() (deleted, cut map[string]int64) {
 		cut[place] = c[1] - c[0]
 	}
 	return maps.Clone(l.deleted), cut
+}
+
+// FirstKept returns the offset below which records of a place were deleted
+// before they were read, or 0.
+func (s *Source) FirstKept(place string) int64 {
+	s.losses.mu.Lock()
+	defer s.losses.mu.Unlock()
+	return s.losses.kept[place]
 }
 
 // DeletedError says that a run with an end is not complete: records were

@@ -21,6 +21,9 @@ type SourceOptions struct {
 	// Written are the topics of the same cluster that the route writes. A
 	// pattern never takes one of them.
 	Written []NameMap
+	// Compares says that records which are deleted before they are read are no
+	// failure of a bounded run. Losses counts them.
+	Compares bool
 	// Group is the consumer group that the Source is a member of. A bounded run
 	// is no member: it keeps its offsets in the group's name and refuses to run
 	// while the group has members. Without a group a bounded run keeps no

@@ -34,6 +34,10 @@ type Source struct {
 	// at most, and how many it lost after they had been read. A nil Losses says
 	// that the source loses nothing unseen.
 	Losses func() (deleted, cut map[string]int64)
+	// FirstKept returns the offset below which a place deleted messages before
+	// they were read, or 0. A nil FirstKept says that no such thing is known.
+	// Several goroutines may call it.
+	FirstKept func(place string) int64
 	// IsCompacted tells whether messages are deleted out of the middle of a
 	// place. A nil IsCompacted says that they are not. Several goroutines may
 	// call it.

@@ -63,6 +63,10 @@ type Session struct {
 	// Opens says that the source holds envelopes, Seals that messages are
 	// written as envelopes.
 	Opens, Seals bool
+	// Compares says that the source is the plaintext of a comparison. Messages
+	// that it deletes before they are read are no failure: see
+	// Source.FirstKept.
+	Compares bool
 	// HasGate says that messages pass a Gate.
 	HasGate bool
 	// KeySet tells apart the sets of keys that messages are sealed with; zero

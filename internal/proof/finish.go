@@ -39,7 +39,8 @@ func (c *Comparer) finishPlain(p *place, e *entry, key uint64) {
 // finishSealed decides about an envelope that names a record which is not
 // there.
 func (c *Comparer) finishSealed(p *place, e *entry) {
-	gone := p.name != "" && e.offset() < p.end && (p.first < 0 || e.offset() < p.first || p.compacted)
+	gone := p.name != "" && e.offset() < p.end &&
+		(p.first < 0 || e.offset() < max(p.first, p.kept) || p.compacted)
 	switch {
 	case e.flags&sealedBad != 0: // it has been counted
 	case gone:

@@ -15,6 +15,7 @@ type place struct {
 	// compacted says that the plain side deletes records out of the middle.
 	compacted bool
 	first     int64 // the first offset of this pass; -1: none yet
+	kept      int64 // below it the plain side deleted records while it was read
 	high      int64 // the last offset that was read in this pass; -1: none
 	end       int64 // where the plain side ends
 	sealedMax int64 // the highest offset of an envelope that opened; -1: none

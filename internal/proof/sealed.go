@@ -64,7 +64,7 @@ func (c *Comparer) matchPast(p *place, r *Record) (again bool) {
 	case found != nil:
 		c.judge(p, found, &e)
 		c.take(found)
-	case offset < p.first, p.compacted && p.gaps.contains(offset):
+	case offset < max(p.first, p.kept), p.compacted && p.gaps.contains(offset):
 		p.note(Unverifiable, c.nameOf(p), offset, "")
 	case p.gaps.contains(offset):
 		p.note(Extra, c.nameOf(p), offset, "")

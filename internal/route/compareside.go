@@ -126,8 +126,17 @@ func (s *comparedSide) keepEnds(at []pipeline.Position) error {
 			s.job.comparer.NameSealed(place, s.ends[place], compacted)
 			continue
 		}
-		if err := s.job.comparer.NamePlain(s.idOf(place), place, s.ends[place], compacted); err != nil {
+		id := s.idOf(place)
+		if err := s.job.comparer.NamePlain(id, place, s.ends[place], compacted); err != nil {
 			return err
+		}
+		if in.FirstKept == nil {
+			continue
+		}
+		if first := in.FirstKept(place); first > 0 {
+			if err := s.job.comparer.NoteDeleted(id, first); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

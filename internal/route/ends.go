@@ -43,7 +43,7 @@ func (p *plan) newSession(archive archive.Functions, closers *closers) *endpoint
 		Grace: p.Grace, Instance: p.Instance, Overwrite: p.Overwrite, Checkpoint: p.Checkpoint,
 		Work: p.workName(), Context: p.describeContext(), Keys: p.keyNames,
 		To: p.sink.Identity, Mapping: p.sink.Mapping, Written: p.listWritten(), OneLane: p.sink.OneLane,
-		Growth: p.growth(), Opens: p.do != encrypt && !p.readsPlain,
+		Growth: p.growth(), Opens: p.do != encrypt && !p.readsPlain, Compares: p.readsPlain,
 		HasGate: p.do == decrypt || p.do == verify && !p.readsPlain,
 		Seals:   p.do == encrypt || p.do == rewrap || p.seals != nil, KeySet: p.keySet,
 		Archive: archive, OnClose: closers.add,

@@ -82,8 +82,8 @@ func (t *topic) inspectSource(ctx context.Context, s *endpoint.Session) (*endpoi
 		NumberPlace: numberPlace(source), IdentifyPlace: t.placeIdentities(source),
 		IsCompacted: source.IsCompacted, Compressed: source.IsCompressed(),
 		Ordered: source.Ordered(), Bounded: bounded, Lanes: source.MaxLanes(), Largest: source.MaxBatch(),
-		LaneMemory:      source.LaneMemory(),
-		Losses:          source.Losses,
+		LaneMemory: source.LaneMemory(),
+		Losses:     source.Losses, FirstKept: source.FirstKept,
 		MeasureProgress: func(settled int64) endpoint.Progress { return measureProgress(source, bounded, settled) },
 	}
 	t.tellStarts(source, in)
@@ -102,7 +102,7 @@ func (t *topic) openSource(ctx context.Context, s *endpoint.Session) (*connector
 	o.Announce, o.NoteCompressed = s.Announce, s.NoteCompressed
 	o.Instance, o.Workers, o.OneLane, o.Grace = s.Instance, s.Workers, s.OneLane, s.Grace
 	o.Observer, o.Stuck = s.Watch, s.Watch.ObserveStuck
-	o.Wait = s.Patience.Limit()
+	o.Wait, o.Compares = s.Patience.Limit(), s.Compares
 	o.LargestRecord = s.Budget / 2 // the other half is for its transformed copy
 	return connector.NewSource(ctx, c, o)
 }
