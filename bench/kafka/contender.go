@@ -93,6 +93,15 @@ func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
 	return &tools{Program: program, keystore: "file:" + store, profile: s.profile}, nil
 }
 
+// secureURL returns the URL of a topic with the parameters of TLS, if the broker
+// speaks it.
+func (j *job) secureURL(topic string) string {
+	if j.roots == "" {
+		return topic
+	}
+	return topic + "&tls=true&ca=" + url.QueryEscape(j.roots)
+}
+
 // makeCommand returns the command of streamcrypt that does a job. A run that is
 // not bounded has no end.
 func (t *tools) makeCommand(ctx context.Context, c *contender, j *job, bounded bool) *exec.Cmd {
@@ -101,13 +110,9 @@ func (t *tools) makeCommand(ctx context.Context, c *contender, j *job, bounded b
 		from += "&until=latest"
 	}
 	to := fmt.Sprintf("kafka://%s/%s?delivery=%s", j.broker, j.to, c.delivery)
-	if j.roots != "" {
-		secure := "&tls=true&ca=" + url.QueryEscape(j.roots)
-		from, to = from+secure, to+secure
-	}
 	args := []string{
-		c.does, "--key", t.Key, "--context", "bench", "--from", from,
-		"--to", to,
+		c.does, "--key", t.Key, "--context", "bench", "--from", j.secureURL(from),
+		"--to", j.secureURL(to),
 	}
 	if t.profile == "ref" {
 		args = append(args, "--keystore", t.keystore)

@@ -63,7 +63,7 @@ func TestTakeAllocations(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := &fetcher{}
-	p := &partition{place: "in/0", stopAt: -1, replica: -1}
+	p := &partition{place: "in/0", stopAt: -1, choice: replicaChoice{replica: -1}}
 	in.parts = []*partition{p}
 	taken := 0
 	take := func() {

@@ -54,10 +54,13 @@ func (in *fetcher) noteQuiet(ctx context.Context, p *partition, a *wire.FetchedP
 	}
 	switch {
 	case len(a.Records) > 0 || p.parked || p.next >= target || a.LastStable < 0:
+		in.endStuck(p)
 		p.behind = behindOpen{}
 	case a.LastStable < target && a.HighWatermark >= target:
 		in.noteOpen(ctx, p, a.LastStable, target)
 	case !bounded || throttled:
+	case a.HighWatermark < target && p.isReplica(in.request.Broker):
+		p.leaveReplica(in.request.Broker) // it lags behind
 	case a.HighWatermark < target:
 		in.noteShrunk(p, a.HighWatermark)
 	case len(in.asked) > 1:
@@ -98,11 +101,13 @@ func (in *fetcher) noteOpen(ctx context.Context, p *partition, stable, target in
 
 var errOpen = fmt.Errorf("a transaction in the source does not end, and the last stable offset stands still")
 
-// endStuck tells that a partition that was stuck goes on.
+// endStuck tells that a partition that was stuck goes on, or is read by
+// somebody else.
 func (in *fetcher) endStuck(p *partition) {
 	if p.behind.urgent && in.options.Stuck != nil {
 		in.options.Stuck(p.place, nil)
 	}
+	p.behind.urgent = false
 }
 
 // describeOpen returns attributes for the log: how much waits, and for whom.
@@ -144,6 +149,7 @@ func describeOldest(c *cluster.Cluster, open []cluster.OpenTransaction) []any {
 func (in *fetcher) noteShrunk(p *partition, end int64) {
 	now, w := time.Now(), &p.behind
 	if w.since.IsZero() || w.stable != end {
+		in.endStuck(p)
 		*w = behindOpen{stable: end, since: now}
 		return
 	}

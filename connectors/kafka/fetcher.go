@@ -23,9 +23,6 @@ const (
 	// them in turns and waits less.
 	fetchWait       = 500 * time.Millisecond
 	fetchWaitShared = 50 * time.Millisecond
-	// replicaTime is how long a replica that the leader has named is read
-	// before the leader is asked again.
-	replicaTime = 5 * time.Minute
 	// missingTime is how long a topic may be unknown to the brokers before it
 	// counts as deleted.
 	missingTime = 30 * time.Second
@@ -134,6 +131,7 @@ func (in *fetcher) removePart(slot int32) *partition {
 		in.parts[i].index = i
 	}
 	in.dropQueued(p)
+	in.endStuck(p)
 	if in.alone == p {
 		in.alone = nil
 	}
@@ -213,6 +211,11 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 		if cluster.IsDoubtful(err) && ctx.Err() == nil {
 			c.NoteDoubt(in.request.Broker)
 		}
+		if ctx.Err() == nil {
+			for _, p := range in.asked {
+				p.leaveReplica(in.request.Broker)
+			}
+		}
 		return in.retryLater(ctx, err)
 	}
 	c.NoteThrottle(in.request.Broker, false, answer.Throttle)
@@ -223,7 +226,7 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 	for i, p := range in.asked {
 		a := &answer.Partitions[i]
 		if a.Err != nil {
-			p.replica = -1
+			p.leaveReplica(in.request.Broker)
 			if err := in.handleError(ctx, p, a.Err); err != nil {
 				if ctx.Err() != nil {
 					in.dropAnswer()
@@ -238,11 +241,11 @@ func (in *fetcher) fetchOnce(ctx context.Context, limit int) error {
 			}
 			continue
 		}
+		if p.isSentOn(a, in.request.Broker) {
+			continue
+		}
 		if p.stopAt < 0 {
 			p.status.end.Store(a.HighWatermark)
-		}
-		if a.Preferred >= 0 {
-			p.replica, p.replicaUntil = a.Preferred, time.Now().Add(replicaTime)
 		}
 		if p == in.trying && len(a.Records) == 0 && a.HighWatermark <= p.next {
 			in.noteEmpty()
@@ -282,7 +285,7 @@ func (in *fetcher) buildRequest(limit int) bool {
 	r := &in.request
 	r.Broker, r.Partitions, in.asked = -1, r.Partitions[:0], in.asked[:0]
 	r.MaxWait, r.MinBytes, r.MaxBytes = fetchWait, 1, 0
-	r.Committed, r.Rack = true, in.options.Rack
+	r.Committed = true
 	start := in.first
 	in.shared, in.leaderless = false, false
 	for i := range in.parts {
@@ -312,6 +315,7 @@ func (in *fetcher) buildRequest(limit int) bool {
 		})
 	}
 	in.alone = nil
+	r.Rack = in.rackToSend()
 	return r.Broker >= 0
 }
 

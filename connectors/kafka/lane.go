@@ -71,7 +71,7 @@ func (l *lane) newPartition(number int32, at pipeline.Position) *partition {
 	in := l.source.topics.at(number)
 	p := &partition{
 		slot: number, topic: in.topic, number: in.number,
-		place: at.Place, next: at.Next, handed: at.Next, stopAt: -1, replica: -1, checked: -1,
+		place: at.Place, next: at.Next, handed: at.Next, stopAt: -1, choice: replicaChoice{replica: -1}, checked: -1,
 		epochs: &l.fetcher.epochs,
 	}
 	p.reader.Codecs = &l.fetcher.codecs
@@ -230,6 +230,9 @@ func (l *lane) close() (moved bool, err error) {
 		moved = l.transaction.moved
 	}
 	l.fetcher.dropAnswer()
+	for _, p := range l.fetcher.parts {
+		l.fetcher.endStuck(p)
+	}
 	l.source.tracked.untrackParts(l.fetcher.parts)
 	l.failure.set(errLaneClosed)
 	close(l.closed)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"time"
 
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/batch"
 	"github.com/streamcrypt/streamcrypt/connectors/kafka/wire"
@@ -48,8 +47,7 @@ type partition struct {
 	fault   error // why nothing was fetched that could be read
 	spoiled int   // answers in a row with a wrong checksum
 
-	replica      int32 // to be read instead of the leader until replicaUntil; -1 if none
-	replicaUntil time.Time
+	choice replicaChoice
 }
 
 // limit returns where reading stops: at the end of a bounded run, or where the
@@ -67,14 +65,6 @@ func (p *partition) limit() int64 {
 
 // isFinished tells whether nothing more is to be read.
 func (p *partition) isFinished() bool { return p.next >= p.limit() }
-
-// brokerToAsk returns the broker to read from; -1 if nobody leads.
-func (p *partition) brokerToAsk() int32 {
-	if p.replica >= 0 && time.Now().Before(p.replicaUntil) {
-		return p.replica
-	}
-	return p.topic.Leader(p.number).Broker
-}
 
 // appendRecords appends fetched records until there are none left or records is
 // full.

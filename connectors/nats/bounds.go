@@ -41,7 +41,7 @@ func (o *SourceOptions) findLast(ctx context.Context, conn *Conn, stream jetstre
 		last = min(last, o.Until.Sequence-1)
 	case !o.Until.Time.IsZero():
 		started := time.Now()
-		next, err := findTime(ctx, stream, o.Until.Time)
+		next, err := findTime(ctx, conn, stream, o.Until.Time)
 		if err != nil {
 			return 0, fmt.Errorf("nats stream %s: where it stood at %s: %w", o.Stream,
 				o.Until.Time.Format(time.RFC3339), conn.explainStream(started, o.Stream, err))
@@ -55,21 +55,19 @@ func (o *SourceOptions) findLast(ctx context.Context, conn *Conn, stream jetstre
 // or later, or the one behind the stream's last. It asks for a number of
 // messages that grows with the logarithm of the stream's length: times in a
 // stream rise, and the server names no sequence for a time.
-func findTime(ctx context.Context, stream jetstream.Stream, at time.Time) (uint64, error) {
-	state := stream.CachedInfo().State
+func findTime(ctx context.Context, conn *Conn, stream jetstream.Stream, at time.Time) (uint64, error) {
+	name, state := stream.CachedInfo().Config.Name, stream.CachedInfo().State
 	low, high := max(state.FirstSeq, 1), state.LastSeq+1 // the answer lies between them
 	for low < high {
 		middle := low + (high-low)/2
-		asking, cancel := context.WithTimeout(ctx, endTimeout)
-		m, err := stream.GetMsg(asking, middle, jetstream.WithGetMsgSubject(">"))
-		cancel()
+		m, err := conn.findFirst(ctx, name, nil, middle)
 		switch {
-		case isNotFound(err):
-			high = middle // nothing lies behind it
 		case err != nil:
 			return 0, err
-		case m.Time.Before(at):
-			low = m.Sequence + 1
+		case m == nil:
+			high = middle // nothing lies behind it
+		case m.time.Before(at):
+			low = m.sequence + 1
 		default:
 			high = middle
 		}

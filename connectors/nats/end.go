@@ -168,12 +168,8 @@ func (l *lane) nothingBehind(ctx context.Context, at uint64) bool {
 // holdsNothing tells whether the stream holds no message from sequence from up
 // to the end of the run.
 func (s *Source) holdsNothing(ctx context.Context, from uint64) (bool, error) {
-	stream, err := s.conn.js.Stream(ctx, s.Stream)
-	if err != nil {
-		return false, err
-	}
-	first, err := findFirst(ctx, stream, s.Filters, from)
-	return err == nil && (first == nil || first.Sequence > s.last), err
+	first, err := s.conn.findFirst(ctx, s.Stream, s.Filters, from)
+	return err == nil && (first == nil || first.sequence > s.last), err
 }
 
 func isNotFound(err error) bool { return errors.Is(err, jetstream.ErrMsgNotFound) }

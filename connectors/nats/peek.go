@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 
-	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/streamcrypt/streamcrypt/pipeline"
@@ -15,6 +14,7 @@ import (
 // consumer. One goroutine uses it.
 type Peeker struct {
 	name       string
+	conn       *Conn
 	stream     jetstream.Stream
 	filters    []string
 	first, end int64
@@ -39,7 +39,7 @@ func NewPeeker(ctx context.Context, conn *Conn, o SourceOptions) (*Peeker, error
 	}
 	state := stream.CachedInfo().State
 	p := &Peeker{
-		name: o.Stream, stream: stream, filters: o.Filters,
+		name: o.Stream, conn: conn, stream: stream, filters: o.Filters,
 		first: int64(max(1, state.FirstSeq, o.Start.Sequence)), end: int64(last) + 1,
 	}
 	return p, nil
@@ -55,36 +55,38 @@ func (p *Peeker) Bounds() (first, end int64) { return p.first, p.end }
 // Peek returns the first message at or behind a sequence, or io.EOF if there is
 // none before the end.
 func (p *Peeker) Peek(ctx context.Context, sequence int64) (pipeline.Message, error) {
-	found, err := findFirst(ctx, p.stream, p.filters, uint64(max(sequence, p.first)))
+	found, err := p.conn.findFirst(ctx, p.name, p.filters, uint64(max(sequence, p.first)))
 	if err != nil {
 		return pipeline.Message{}, fmt.Errorf("nats stream %s: %w", p.name, err)
 	}
-	if found == nil || found.Sequence >= uint64(p.end) {
+	if found == nil || found.sequence >= uint64(p.end) {
 		return pipeline.Message{}, io.EOF
 	}
 	b := &batch{sealed: true} // not a recycled one: the message is the caller's
-	b.addMessage(pipeline.Origin{Place: p.name, Offset: int64(found.Sequence), Previous: -1}, found.Time,
-		&natsgo.Msg{Subject: found.Subject, Header: found.Header, Data: found.Data})
+	b.addMessage(pipeline.Origin{Place: p.name, Offset: int64(found.sequence), Previous: -1}, found.time, found.msg)
 	return b.Messages[0], nil
 }
 
 // findFirst asks a stream for its first message from a sequence on that one of
 // the filters meets; with no filter it is any message. It is nil if there is
-// none.
-func findFirst(
-	ctx context.Context, stream jetstream.Stream, filters []string, from uint64,
-) (found *jetstream.RawStreamMsg, err error) {
+// none. The leader is asked: where the stream allows direct access, replicas
+// and mirrors answer for it that may hold less.
+func (c *Conn) findFirst(
+	ctx context.Context, stream string, filters []string, from uint64,
+) (found *storedMessage, err error) {
+	ctx, cancel := context.WithTimeout(ctx, endTimeout)
+	defer cancel()
 	if len(filters) == 0 {
 		filters = []string{">"}
 	}
 	for _, filter := range filters {
-		m, err := stream.GetMsg(ctx, from, jetstream.WithGetMsgSubject(filter))
+		m, err := c.requestStored(ctx, stream, map[string]any{"seq": from, "next_by_subj": filter})
 		switch {
 		case isNotFound(err):
 		case err != nil:
 			return nil, err
-		case found == nil || m.Sequence < found.Sequence:
-			found = m
+		case found == nil || m.sequence < found.sequence:
+			found = &m
 		}
 	}
 	return found, nil

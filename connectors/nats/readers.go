@@ -80,12 +80,12 @@ func (p *Peeker) skipOthers(
 	}
 	// A consumer does not count a message that was published a moment ago, so
 	// the stream is asked too.
-	found, err := findFirst(ctx, p.stream, filters, uint64(next))
+	found, err := p.conn.findFirst(ctx, p.name, filters, uint64(next))
 	switch {
 	case err != nil:
 		return 0, fmt.Errorf("nats stream %s: %w", p.name, err)
 	case found != nil:
-		return int64(found.Sequence), nil
+		return int64(found.sequence), nil
 	}
 	return end, nil
 }

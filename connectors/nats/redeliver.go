@@ -72,7 +72,7 @@ func (s *Source) rejectInOrder(ctx context.Context, stream jetstream.Stream) err
 	}
 	if came < info.NumAckPending {
 		// A server counts messages, too, that were deleted since.
-		if err := s.checkDeleted(ctx, stream, info, replies); err != nil {
+		if err := s.checkDeleted(ctx, info, replies); err != nil {
 			return err
 		}
 	}
@@ -128,7 +128,7 @@ func (s *Source) lookAtPending(ctx context.Context, stream jetstream.Stream) (*j
 // checkDeleted returns errNotDue if the stream has a message that was
 // delivered, is not known to be durable, and has not come again.
 func (s *Source) checkDeleted(
-	ctx context.Context, stream jetstream.Stream, info *jetstream.ConsumerInfo, replies map[uint64]string,
+	ctx context.Context, info *jetstream.ConsumerInfo, replies map[uint64]string,
 ) error {
 	from := info.AckFloor.Stream + 1
 	if s.start.known {
@@ -136,17 +136,17 @@ func (s *Source) checkDeleted(
 	}
 	for ; from <= info.Delivered.Stream; from++ {
 		asking, cancel := context.WithTimeout(ctx, fetchAnswer)
-		first, err := findFirst(asking, stream, s.Filters, from)
+		first, err := s.conn.findFirst(asking, s.Stream, s.Filters, from)
 		cancel()
 		switch {
 		case err != nil:
 			return fmt.Errorf("nats stream %s: messages that were delivered before: %w", s.Stream, err)
-		case first == nil || first.Sequence > info.Delivered.Stream:
+		case first == nil || first.sequence > info.Delivered.Stream:
 			return nil
-		case replies[first.Sequence] == "":
+		case replies[first.sequence] == "":
 			return errNotDue
 		}
-		from = first.Sequence
+		from = first.sequence
 	}
 	return nil
 }
