@@ -53,7 +53,7 @@ func (r *runner) runBackfill(ctx context.Context, c *contender, l *load) (t Turn
 	defer cancel()
 	j := l.newJob(r, c.does)
 	from := fmt.Sprintf("kafka://%s/%s?until=latest", j.broker, l.plain)
-	checkpoint := filepath.Join(r.memory, to+".checkpoint")
+	checkpoint := filepath.Join(r.folder, to+".checkpoint")
 	if c.name == liveRun {
 		from, checkpoint = fmt.Sprintf("kafka://%s/%s?group=%s", j.broker, l.plain, to), ""
 	}

@@ -72,6 +72,7 @@ func (c *contender) isCeiling() bool { return strings.HasPrefix(c.does, "ceiling
 // tools are the program under measurement, and its stores.
 type tools struct {
 	*contest.Program
+	folder   string // for checkpoints, on a disk
 	keystore string
 	profile  string // of the envelopes
 }
@@ -90,7 +91,7 @@ func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
 	if err := os.Mkdir(store, 0o700); err != nil {
 		return nil, err
 	}
-	return &tools{Program: program, keystore: "file:" + store, profile: s.profile}, nil
+	return &tools{Program: program, folder: dir, keystore: "file:" + store, profile: s.profile}, nil
 }
 
 // secureURL returns the URL of a topic with the parameters of TLS, if the broker
