@@ -72,7 +72,7 @@ func (c *contender) isCeiling() bool { return strings.HasPrefix(c.does, "ceiling
 // tools are the program under measurement, and its stores.
 type tools struct {
 	*contest.Program
-	folder   string // on a disk, for checkpoints
+	folder   string // for checkpoints, on a disk
 	keystore string
 	profile  string // of the envelopes
 }
@@ -94,8 +94,8 @@ func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
 	return &tools{Program: program, folder: dir, keystore: "file:" + store, profile: s.profile}, nil
 }
 
-// secureURL returns the URL of a topic with the parameters of TLS, if the
-// broker speaks it.
+// secureURL returns the URL of a topic with the parameters of TLS, if there is
+// TLS.
 func (j *job) secureURL(topic string) string {
 	if j.roots == "" {
 		return topic

@@ -88,8 +88,8 @@ func (s *Source) isCheckpointed(place string) bool {
 
 // saveCheckpoint notes positions in the checkpoint. They are durable before the
 // group has them. Without a group nothing depends on them, and a sync for each
-// batch would halve the rate: a run that is killed carries the records again
-// that came after the last save.
+// batch would halve the rate: a run that is killed carries again the messages
+// that it has carried since they were saved.
 func (s *Source) saveCheckpoint(done *pipeline.Progress) error {
 	switch {
 	case s.Checkpoint == nil || len(done.Places) == 0:

@@ -56,6 +56,7 @@
 //	shares.go, laneserver.go      partitions dealt out to lanes, each served until it is taken away
 //	lane.go, failure.go           pipeline.Lane, and the reason why one cannot go on
 //	fetcher.go, partition.go      fetches of a lane, and the part of an answer for each partition
+//	replica.go                    which replica of a partition is read
 //	lent.go                       batches that share the memory of an answer
 //	committer.go, pending.go      positions that wait for a commit outside transactions
 //	sink.go, partitioner.go       a Sink, and the partition of a message
