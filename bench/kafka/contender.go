@@ -72,6 +72,7 @@ func (c *contender) isCeiling() bool { return strings.HasPrefix(c.does, "ceiling
 // tools are the program under measurement, and its stores.
 type tools struct {
 	*contest.Program
+	folder   string // for checkpoints, on a disk
 	keystore string
 	profile  string // of the envelopes
 }
@@ -90,7 +91,16 @@ func buildTools(ctx context.Context, dir string, s *settings) (*tools, error) {
 	if err := os.Mkdir(store, 0o700); err != nil {
 		return nil, err
 	}
-	return &tools{Program: program, keystore: "file:" + store, profile: s.profile}, nil
+	return &tools{Program: program, folder: dir, keystore: "file:" + store, profile: s.profile}, nil
+}
+
+// secureURL returns the URL of a topic with the parameters of TLS, if there is
+// TLS.
+func (j *job) secureURL(topic string) string {
+	if j.roots == "" {
+		return topic
+	}
+	return topic + "&tls=true&ca=" + url.QueryEscape(j.roots)
 }
 
 // makeCommand returns the command of streamcrypt that does a job. A run that is
@@ -101,13 +111,9 @@ func (t *tools) makeCommand(ctx context.Context, c *contender, j *job, bounded b
 		from += "&until=latest"
 	}
 	to := fmt.Sprintf("kafka://%s/%s?delivery=%s", j.broker, j.to, c.delivery)
-	if j.roots != "" {
-		secure := "&tls=true&ca=" + url.QueryEscape(j.roots)
-		from, to = from+secure, to+secure
-	}
 	args := []string{
-		c.does, "--key", t.Key, "--context", "bench", "--from", from,
-		"--to", to,
+		c.does, "--key", t.Key, "--context", "bench", "--from", j.secureURL(from),
+		"--to", j.secureURL(to),
 	}
 	if t.profile == "ref" {
 		args = append(args, "--keystore", t.keystore)

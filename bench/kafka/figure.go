@@ -28,7 +28,8 @@ func (r *Report) listFigures() []contest.Figure {
 	compare("1 KiB: CPU of encrypt / franz-go tuned copy", encryptOnce, franzTune, small, cpuOf, 0.82, false)
 	compare("1 KiB: CPU of the ceiling / of encrypt", ceilingSeal, encryptOnce, small, cpuOf, 0.85, true)
 	compare("1 KiB: CPU of the ceiling / of decrypt", ceilingOpen, decryptOnce, small, cpuOf, 0.85, true)
-	return slices.Concat(all, r.peakFigures(), r.manyFigures(), r.idleFigures(), r.latencyFigures())
+	return slices.Concat(all, r.peakFigures(), r.manyFigures(), r.backfillFigures(), r.idleFigures(),
+		r.latencyFigures())
 }
 
 // peakFigures returns the largest peak of streamcrypt at each size, over all of
@@ -60,6 +61,17 @@ func (r *Report) manyFigures() []contest.Figure {
 	return []contest.Figure{
 		contest.RatioFigure(name+"4 partitions", compareRows(many, few, cpuOf), 1.5, false),
 		contest.RatioFigure(name+"franz-go copy", compareRows(many, franz, cpuOf), 1, false),
+	}
+}
+
+func (r *Report) backfillFigures() []contest.Figure {
+	if len(r.Backfill) != 2 {
+		return nil
+	}
+	x, y := &r.Backfill[0], &r.Backfill[1]
+	return []contest.Figure{
+		contest.RatioFigure("1 KiB: rate of a backfill / of a member", compareRows(x, y, rateOf), 0.9, true),
+		contest.RatioFigure("1 KiB: CPU of a backfill / of a member", compareRows(x, y, cpuOf), 1.1, false),
 	}
 }
 

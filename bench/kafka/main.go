@@ -38,6 +38,7 @@ type settings struct {
 	idleTopics  int
 	idleFor     int // seconds
 	latency     bool
+	backfill    bool
 	tls         bool // of contenders
 	oneCore     bool // for contenders, and one for the broker
 	only        string
@@ -60,6 +61,8 @@ func parseFlags(args []string) (*settings, error) {
 	f.StringVar(&s.with, "with", "", "more `flags` for streamcrypt, such as --read-ahead=4MiB")
 	f.StringVar(&s.only, "only", "", "only contenders with this `text` in their name, and franz-go's copy")
 	f.IntVar(&s.partitions, "partitions", 0, "compare 4 partitions with `N` too, at 1 KiB")
+	f.BoolVar(&s.backfill, "backfill", false,
+		"compare a run with an end and a checkpoint with a member of a group, at 1 KiB")
 	f.BoolVar(&s.tls, "tls", false, "contenders speak TLS with the broker")
 	f.BoolVar(&s.oneCore, "one-core", false, "one processor for the broker, another one for each contender")
 	f.IntVar(&s.idle, "idle", 0, "measure the cost of `N` partitions without traffic too")
@@ -136,7 +139,7 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 		Machine: system.ThisMachine(), Broker: brokerImage, Rounds: s.rounds, Profile: s.profile, With: s.with,
 		TLS: s.tls, OneCore: s.oneCore,
 	}
-	if len(s.sizes) > 0 || s.partitions > 0 { // a client that waits costs the same on a cold broker
+	if len(s.sizes) > 0 || s.partitions > 0 || s.backfill { // a client that waits costs the same on a cold broker
 		if err := r.warmUp(ctx); err != nil {
 			return nil, err
 		}
@@ -148,6 +151,11 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 	}
 	if s.partitions > 0 {
 		if report.Many, err = r.measureMany(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if s.backfill {
+		if report.Backfill, err = r.measureBackfill(ctx); err != nil {
 			return nil, err
 		}
 	}

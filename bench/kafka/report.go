@@ -10,16 +10,17 @@ import (
 
 // Report has all measurements of one run.
 type Report struct {
-	Machine system.Machine `json:"machine"`
-	Broker  string         `json:"broker"`
-	Profile string         `json:"profile"`            // of the envelopes
-	With    string         `json:"with,omitempty"`     // flags of streamcrypt beside the usual ones
-	TLS     bool           `json:"tls,omitempty"`      // between contenders and broker
-	OneCore bool           `json:"one_core,omitempty"` // for each contender, and one for the broker
-	Rounds  int            `json:"rounds"`
-	Rows    []Row          `json:"sizes,omitempty"`
-	Many    []Row          `json:"partitions,omitempty"`
-	Idle    *Idle          `json:"idle,omitempty"`
+	Machine  system.Machine `json:"machine"`
+	Broker   string         `json:"broker"`
+	Profile  string         `json:"profile"`            // of the envelopes
+	With     string         `json:"with,omitempty"`     // flags of streamcrypt beside the usual ones
+	TLS      bool           `json:"tls,omitempty"`      // between contenders and broker
+	OneCore  bool           `json:"one_core,omitempty"` // for each contender, and one for the broker
+	Rounds   int            `json:"rounds"`
+	Rows     []Row          `json:"sizes,omitempty"`
+	Many     []Row          `json:"partitions,omitempty"`
+	Backfill []Row          `json:"backfill,omitempty"`
+	Idle     *Idle          `json:"idle,omitempty"`
 
 	IdleTopics *IdleTopics `json:"idle_topics,omitempty"`
 	Latency    []Latency   `json:"latency,omitempty"`
@@ -91,6 +92,7 @@ func (r *Report) WriteTables(w io.Writer) error {
 	fmt.Fprintf(w, "no process can show a peak below %.0f MiB\n", r.Floor)
 	writeRows(w, r.Rows)
 	writeRows(w, r.Many)
+	writeRows(w, r.Backfill)
 	writeLatency(w, r.Latency)
 	if i := r.Idle; i != nil {
 		fmt.Fprintf(w, "\n%d partitions without traffic, %.0f s: streamcrypt %.2f %% of a core, franz-go %.2f %%\n",

@@ -14,12 +14,20 @@ func (c *Checkpoint) LoadPosition(place string) (pipeline.Position, bool) { retu
 // which acknowledges messages after it. Positions that a Sink has noted already
 // cost nothing. An error that may pass is marked for the pipeline.
 func (c *Checkpoint) SavePositions(places []pipeline.Position) error {
-	if !c.holdsAll(places) {
-		if err := c.noteChange(func(r *content) { r.setPlaces(places) }); err != nil {
-			return markPassing(err)
-		}
+	if err := c.NotePositions(places); err != nil {
+		return err
 	}
 	return markPassing(c.flushChanges())
+}
+
+// NotePositions is SavePositions that returns at once: the positions are
+// durable after a tenth of a second, or when SavePositions or Close returns. It
+// is for a Source that acknowledges nothing.
+func (c *Checkpoint) NotePositions(places []pipeline.Position) error {
+	if c.holdsAll(places) {
+		return nil
+	}
+	return markPassing(c.noteChange(func(r *content) { r.setPlaces(places) }))
 }
 
 // holdsAll tells whether the positions are those that are noted.

@@ -50,6 +50,38 @@ func TestSavePositions(t *testing.T) {
 	}
 }
 
+// TestNotePositions: positions that are noted are saved with the next ones, or
+// when the checkpoint is closed, and none costs a sync of its own.
+func TestNotePositions(t *testing.T) {
+	path, owner := temp(t, "ck"), Owner{From: "a", To: "b"}
+	for _, end := range []func(*Checkpoint) error{
+		func(ck *Checkpoint) error { return errors.Join(ck.SavePositions(nil), ck.Close()) },
+		func(ck *Checkpoint) error { return ck.Close() },
+	} {
+		ck, err := OpenCheckpoint(path, owner)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, _ := ck.LoadPosition("p")
+		for n := range int64(3) {
+			if err := ck.NotePositions([]pipeline.Position{{Place: "p", Next: before.Next + n + 1, Last: -1}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := end(ck); err != nil {
+			t.Fatal(err)
+		}
+		again, err := OpenCheckpoint(path, owner)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := again.LoadPosition("p"); got.Next != before.Next+3 {
+			t.Errorf("%d is saved, want %d", got.Next, before.Next+3)
+		}
+		killRun(t, again)
+	}
+}
+
 // TestCheckpointOfOtherKeys: a route that seals goes on with the keys that it
 // began with; one that opens may be given more.
 func TestCheckpointOfOtherKeys(t *testing.T) {

@@ -41,6 +41,9 @@ func (s *Source) serveBounded(ctx context.Context, serve serveFunc) error {
 	if err := serveAll(ctx, lanes); err != nil || ctx.Err() != nil {
 		return err
 	}
+	if err := s.finishCheckpoint(); err != nil {
+		return err
+	}
 	if s.Compares {
 		return nil
 	}

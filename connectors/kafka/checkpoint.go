@@ -17,6 +17,10 @@ type Checkpoint interface {
 	// SavePositions returns when the positions are durable. Several lanes may
 	// call it at the same time.
 	SavePositions(positions []pipeline.Position) error
+	// NotePositions returns at once. The positions are durable soon, and at the
+	// latest when the next SavePositions returns. It returns an error if
+	// positions that were noted before could not be saved.
+	NotePositions(positions []pipeline.Position) error
 }
 
 // ErrLostTail is the error of a partition that ends before the position which a
@@ -82,10 +86,25 @@ func (s *Source) isCheckpointed(place string) bool {
 	return ok
 }
 
-// saveCheckpoint makes positions durable.
+// saveCheckpoint notes positions in the checkpoint. They are durable before the
+// group has them. Without a group nothing depends on them, and a sync for each
+// batch would halve the rate: a run that is killed carries again the messages
+// that it has carried since they were saved.
 func (s *Source) saveCheckpoint(done *pipeline.Progress) error {
-	if s.Checkpoint == nil || len(done.Places) == 0 {
+	switch {
+	case s.Checkpoint == nil || len(done.Places) == 0:
 		return nil
+	case s.Group == "":
+		return s.Checkpoint.NotePositions(done.Places)
 	}
 	return s.Checkpoint.SavePositions(done.Places)
+}
+
+// finishCheckpoint makes all noted positions durable: a run is complete only
+// then.
+func (s *Source) finishCheckpoint() error {
+	if s.Checkpoint == nil {
+		return nil
+	}
+	return s.Checkpoint.SavePositions(nil)
 }

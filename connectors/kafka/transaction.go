@@ -51,6 +51,7 @@ type transaction struct {
 	opened  time.Time
 	before  time.Time                // when the one before was opened
 	step    bool                     // something was written that has no position yet
+	wrote   bool                     // a message was sent in the transaction that is open
 	parts   map[string][]involvement // by topic and partition
 	fresh   []target
 	pending pending
@@ -101,6 +102,7 @@ type target struct {
 // that the last one wrote: they will mostly be next, and a request costs the
 // same for any number. The caller holds the token.
 func (t *transaction) joinPartitions(ctx context.Context, partitions []target) error {
+	t.wrote = true
 	if t.producer.implicit {
 		return nil // the leaders add them
 	}
@@ -194,6 +196,12 @@ func (t *transaction) commitOpen(ctx context.Context) error {
 		return t.abortFor(ctx, err)
 	}
 	t.offsets = offsets
+	if len(offsets) == 0 && !t.wrote {
+		// All places of the step are parked. The coordinator has no transaction
+		// then, and would refuse to end one.
+		t.open = false
+		return nil
+	}
 	if !t.producer.implicit {
 		if err := t.producer.addOffsets(ctx, t.owner.group()); err != nil {
 			return t.abortFor(ctx, err)
@@ -215,7 +223,7 @@ func (t *transaction) commitOpen(ctx context.Context) error {
 	}
 	t.noteEnd(true)
 	t.settled(offsets)
-	t.open, t.before, t.moved = false, t.opened, true
+	t.open, t.before, t.moved, t.wrote = false, t.opened, true, false
 	for _, parts := range t.parts {
 		for i := range parts {
 			parts[i] = involvement{before: parts[i].written}

@@ -172,6 +172,35 @@ func TestTransactionCloses(t *testing.T) {
 	}
 }
 
+// TestNothingToEnd: a step of which all places are parked has neither messages
+// nor positions. The coordinator knows no transaction then, and is asked to end
+// none; the next step is one as ever.
+func TestNothingToEnd(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	s := newStep(b, 0, cluster.NoMember("g"))
+	defer s.stopLoop()
+	var ends atomic.Int64
+	b.ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
+		b.KeepControl()
+		ends.Add(1)
+		return nil, nil, false
+	})
+	ctx := t.Context()
+	if err := errors.Join(s.good.Write(ctx, nil, &pipeline.Progress{}), s.awaitClosed(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	if n := ends.Load(); n != 0 {
+		t.Errorf("%d transactions without content were ended", n)
+	}
+	if err := errors.Join(s.good.Write(ctx, from(numbered(0, 1)), upTo(1)), s.awaitClosed(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.visible("out"); n != 1 || ends.Load() != 1 {
+		t.Errorf("%d messages are visible after %d ends", n, ends.Load())
+	}
+}
+
 // TestCloseWithinAStep takes everything of the transaction back, and says so.
 func TestCloseWithinAStep(t *testing.T) {
 	t.Parallel()

@@ -23,6 +23,7 @@ type losses struct {
 	seen    uint64 // up to here holes have been noted
 	holes   []hole
 	deleted int64
+	kept    uint64 // the first sequence that was left when some were deleted
 }
 
 // hole is a number of sequences, the highest of which is to.
@@ -73,6 +74,9 @@ func (l *losses) settle(first uint64) (found int64) {
 	}
 	l.holes = rest
 	l.deleted += found
+	if found > 0 {
+		l.kept = max(l.kept, first)
+	}
 	return found
 }
 
@@ -140,6 +144,14 @@ func (s *Source) Losses() (deleted, cut map[string]int64) {
 	return deleted, nil
 }
 
+// FirstKept returns the sequence below which messages of the stream were
+// deleted before they were read, or 0. Several goroutines may call it.
+func (s *Source) FirstKept(string) int64 {
+	s.losses.mu.Lock()
+	defer s.losses.mu.Unlock()
+	return int64(s.losses.kept)
+}
+
 // DeletedError says that a run with an end is not complete: messages were
 // deleted before they were read. Everything else was carried.
 type DeletedError struct {
@@ -156,7 +168,7 @@ func (e *DeletedError) Error() string {
 // next run has lost nothing: it begins behind this one.
 func (s *Source) resultOfRun(ctx context.Context) error {
 	n := s.losses.count()
-	if n == 0 || !s.UntilEnd {
+	if n == 0 || !s.UntilEnd || s.Compares {
 		return s.checkGivenUp()
 	}
 	err := s.passDeleted(ctx)

@@ -43,6 +43,9 @@ type SourceOptions struct {
 	// whatever an earlier run, or another process with the same consumer, had
 	// taken and not finished.
 	UntilEnd bool
+	// Compares says that messages which are deleted before they are read are no
+	// failure of a bounded run. Losses counts them.
+	Compares bool
 	// Until is where a bounded run ends.
 	Until Until
 

@@ -137,19 +137,6 @@ func (c *Comparer) NamePlain(id PlaceID, name string, end int64, compacted bool)
 	return nil
 }
 
-// NoteDeleted says that the plain side deleted records of a place before they
-// were read, and that first is the lowest offset that was left.
-func (c *Comparer) NoteDeleted(id PlaceID, first int64) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	p, err := c.placeOf(id)
-	if err != nil {
-		return err
-	}
-	p.kept = max(p.kept, first)
-	return nil
-}
-
 // NameSealed says that the sealed side has a place, where it ends, and whether
 // records are deleted out of its middle.
 func (c *Comparer) NameSealed(name string, end int64, compacted bool) {

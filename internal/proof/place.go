@@ -75,4 +75,17 @@ func (c *Comparer) addSum(sum, digest *[DigestSize]byte) {
 	}
 }
 
+// NoteDeleted says that the plain side deleted records of a place before they
+// were read, and that first is the lowest offset that was left.
+func (c *Comparer) NoteDeleted(id PlaceID, first int64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p, err := c.placeOf(id)
+	if err != nil {
+		return err
+	}
+	p.kept = max(p.kept, first)
+	return nil
+}
+
 func newStored(name string) *stored { return &stored{name: name, first: -1, hash: sha256.New()} }

@@ -64,10 +64,11 @@ func (c *Comparer) matchPast(p *place, r *Record) (again bool) {
 	case found != nil:
 		c.judge(p, found, &e)
 		c.take(found)
-	case offset < max(p.first, p.kept), p.compacted && p.gaps.contains(offset):
+	case offset < p.first, (p.compacted || offset < p.kept) && p.gaps.contains(offset):
 		p.note(Unverifiable, c.nameOf(p), offset, "")
 	case p.gaps.contains(offset):
-		p.note(Extra, c.nameOf(p), offset, "")
+		// A source may find out later that the record has been deleted.
+		return c.keepAhead(p, r)
 	default:
 		p.note(Duplicate, c.nameOf(p), offset, "")
 		return true
@@ -75,8 +76,8 @@ func (c *Comparer) matchPast(p *place, r *Record) (again bool) {
 	return false
 }
 
-// keepAhead keeps an envelope until its plaintext has been read. It tells
-// whether the envelope came before.
+// keepAhead keeps an envelope until its plaintext has been read, or until the
+// end of the pass. It tells whether the envelope came before.
 func (c *Comparer) keepAhead(p *place, r *Record) (again bool) {
 	e := c.sealedEntry(p, r)
 	found, _ := c.table.findEntry(&e)

@@ -77,6 +77,7 @@ type compareJob struct {
 	started   time.Time
 	ended     time.Time
 	problem   error
+	deleted   []string // notes about records that went while they were compared
 
 	mu   sync.Mutex // over pass, and the open ends of both sides
 	pass int
@@ -348,6 +349,7 @@ func (j *compareJob) report() *proof.Report {
 			r.Notes = append(r.Notes, "the archive says: "+end.DescribeFlags())
 		}
 	}
+	r.Notes = append(r.Notes, j.deleted...)
 	if c := &r.Counts; c.Matched+c.Different == 0 && c.Extra > 0 {
 		r.Notes = append(r.Notes, "no envelope names a record of the plain side: they were made of another source")
 	}

@@ -2,6 +2,7 @@ package route
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -77,7 +78,7 @@ func (s *comparedSide) readInto(ctx context.Context, sink *recordSink) error {
 	defer s.mu.Unlock()
 	s.pass++
 	if err == nil && !s.opens {
-		err = s.checkReached()
+		err = errors.Join(s.endDeleted(), s.checkReached())
 	}
 	return err
 }
@@ -126,17 +127,11 @@ func (s *comparedSide) keepEnds(at []pipeline.Position) error {
 			s.job.comparer.NameSealed(place, s.ends[place], compacted)
 			continue
 		}
-		id := s.idOf(place)
-		if err := s.job.comparer.NamePlain(id, place, s.ends[place], compacted); err != nil {
+		if err := s.job.comparer.NamePlain(s.idOf(place), place, s.ends[place], compacted); err != nil {
 			return err
 		}
-		if in.FirstKept == nil {
-			continue
-		}
-		if first := in.FirstKept(place); first > 0 {
-			if err := s.job.comparer.NoteDeleted(id, first); err != nil {
-				return err
-			}
+		if err := s.noteDeleted(place); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -51,7 +51,7 @@ func (n *stream) openOne(ctx context.Context, s *endpoint.Session) (*connector.S
 	o := n.sourceOptions()
 	o.ReadAhead, o.Log, o.Observer = s.ReadAhead, s.Log, s.Watch
 	o.Instance, o.Route, o.Sealed, o.Announce = s.Instance, s.To, s.Opens, s.Announce
-	o.HasGate = s.HasGate
+	o.HasGate, o.Compares = s.HasGate, s.Compares
 	if o.State, err = n.openState(ctx, s); err != nil {
 		return nil, nil, err
 	}
@@ -75,7 +75,8 @@ func (n *stream) openOne(ctx context.Context, s *endpoint.Session) (*connector.S
 		Topics: func() []string { return []string{n.stream} },
 		Source: source, Identity: id, Name: n.nameFor(id),
 		RisingTerms: true, IsCompacted: func(string) bool { return source.IsCompacted() },
-		Losses: source.Losses, Compressed: source.IsCompressed(), Markers: source.HasMarkers(),
+		Losses: source.Losses, FirstKept: source.FirstKept,
+		Compressed: source.IsCompressed(), Markers: source.HasMarkers(),
 		Ordered: source.Ordered(), Bounded: n.isBounded(), Lanes: 1, Largest: source.ReadAheadBytes(),
 		AckWait: source.ConsumerAckWait(), SealedSubject: n.sealedSubject(),
 		MeasureProgress: n.measureBacklog(source.Backlog),

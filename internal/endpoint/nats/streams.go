@@ -135,6 +135,12 @@ func (n *stream) openSeveral(ctx context.Context, s *endpoint.Session) (*endpoin
 			return nil
 		},
 		IsCompacted: func(place string) bool { return parts[place] != nil && parts[place].IsCompacted(place) },
+		FirstKept: func(place string) int64 {
+			if part := parts[place]; part != nil {
+				return part.FirstKept(place)
+			}
+			return 0
+		},
 	}
 	for _, one := range n.splitSource() {
 		source, part, err := one.openOne(ctx, s)
