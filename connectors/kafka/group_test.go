@@ -175,7 +175,7 @@ func TestRoundsStopNobody(t *testing.T) {
 	b := startBroker(t)
 	b.topic("in", 4)
 	c := b.connect(nil)
-	src := b.source(c, SourceOptions{Topic: "in", Group: "g", Workers: 2})
+	src := b.source(c, SourceOptions{Topic: "in", Group: "g", Workers: 2, Session: 6 * time.Second})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var reading, ended atomic.Int64
