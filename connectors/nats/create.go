@@ -186,6 +186,9 @@ func (s *Sink) listWarnings() []string {
 	if cfg.MaxAge > 0 && (s.Like.MaxAge == 0 || cfg.MaxAge < s.Like.MaxAge) {
 		warn("it deletes messages after %v, before the source does", cfg.MaxAge)
 	}
+	for _, text := range listEvictions(&cfg, s.Like) {
+		warn("%s", text)
+	}
 	if s.Like.AllowRollup && !cfg.AllowRollup {
 		warn("it allows no rollup (allow_rollup_hdrs), so what is purged in the source stays in it")
 	}
