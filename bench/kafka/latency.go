@@ -15,7 +15,8 @@ import (
 )
 
 // Latency is the delay of records that one contender carries while they come at
-// half the rate that encrypting reached in the same run.
+// a steady pace: half the rate that encrypting reached in the same run, or the
+// pace that was asked for.
 type Latency struct {
 	Contender string   `json:"contender"`
 	Pace      int      `json:"pace"` // records a second
@@ -31,11 +32,14 @@ const latencySize = 1 << 10
 
 // measureLatency lets each contender carry records that come at a steady pace.
 func (r *runner) measureLatency(ctx context.Context, rows []Row) ([]Latency, error) {
-	peak := findRow(rows, encryptOnce, latencySize, usualPartitions)
-	if peak == nil {
-		return nil, errors.New("-latency: encrypting was not measured, see -only")
+	pace := r.pace
+	if pace == 0 {
+		peak := findRow(rows, encryptOnce, latencySize, usualPartitions)
+		if peak == nil {
+			return nil, errors.New("-latency: encrypting was not measured, see -only")
+		}
+		pace = int(peak.Rate.Median / 2)
 	}
-	pace := int(peak.Rate.Median / 2)
 	names := []string{direct, encryptOnce, franzPlain, encryptExact, franzExact}
 	turns, err := contest.RunLaps(r.rounds, len(names), func(i int) (Delays, error) {
 		return r.probeContender(ctx, names[i], pace)
@@ -178,7 +182,7 @@ func writeLatency(w io.Writer, all []Latency) {
 	if len(all) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\n%d records of %s a second, half of the rate of encrypting; delays in ms\n\n"+
+	fmt.Fprintf(w, "\n%d records of %s a second; delays in ms\n\n"+
 		"| contender | p50 | p99 | most |\n|---|---:|---:|---:|\n", all[0].Pace, contest.SizeName(latencySize))
 	for i := range all {
 		l := &all[i]

@@ -38,6 +38,7 @@ type settings struct {
 	idleTopics  int
 	idleFor     int // seconds
 	latency     bool
+	pace        int // of records a second, for latency; 0: half of the rate
 	backfill    bool
 	tls         bool // of contenders
 	oneCore     bool // for contenders, and one for the broker
@@ -61,6 +62,8 @@ func parseFlags(args []string) (*settings, error) {
 	f.StringVar(&s.with, "with", "", "more `flags` for streamcrypt, such as --read-ahead=4MiB")
 	f.StringVar(&s.only, "only", "", "only contenders with this `text` in their name, and franz-go's copy")
 	f.IntVar(&s.partitions, "partitions", 0, "compare 4 partitions with `N` too, at 1 KiB")
+	f.IntVar(&s.pace, "pace", 0,
+		"`records` a second for -latency, where writing, copying and reading need more than this machine has")
 	f.BoolVar(&s.backfill, "backfill", false,
 		"compare a run with an end and a checkpoint with a member of a group, at 1 KiB")
 	f.BoolVar(&s.tls, "tls", false, "contenders speak TLS with the broker")
@@ -90,7 +93,7 @@ func parseFlags(args []string) (*settings, error) {
 	if s.data < 1 || s.data > 1500 || s.rounds < 1 {
 		return nil, errors.New("-data is from 1 to 1500, -rounds from 1")
 	}
-	if s.latency && !slices.Contains(s.sizes, latencySize) {
+	if s.latency && s.pace == 0 && !slices.Contains(s.sizes, latencySize) {
 		return nil, errors.New("-latency needs the rate of encrypting 1 KiB: let -sizes have 1024")
 	}
 	if s.with != "" && s.cpuprofiles != "" {
@@ -139,7 +142,7 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 		Machine: system.ThisMachine(), Broker: brokerImage, Rounds: s.rounds, Profile: s.profile, With: s.with,
 		TLS: s.tls, OneCore: s.oneCore,
 	}
-	if len(s.sizes) > 0 || s.partitions > 0 || s.backfill { // a client that waits costs the same on a cold broker
+	if len(s.sizes) > 0 || s.partitions > 0 || s.backfill || s.latency { // a client that waits costs the same on a cold broker
 		if err := r.warmUp(ctx); err != nil {
 			return nil, err
 		}
