@@ -154,7 +154,7 @@ func (d *Dialer) secure(ctx context.Context, raw net.Conn, address string) (net.
 		config = config.Clone()
 		config.ServerName, _, _ = net.SplitHostPort(address)
 	}
-	secured := newSecureConn(raw, config)
+	secured := tls.Client(raw, config)
 	if err := secured.HandshakeContext(ctx); err != nil {
 		return nil, explainError(address, "the TLS handshake", err)
 	}

@@ -11,7 +11,6 @@
 //
 //	dialer.go       Dialer: the steps of a connection, and pauses after a refusal
 //	conn.go         a net.Conn that authenticates again
-//	gather.go       fewer and larger reads and writes below TLS
 //	peer.go         versions, features and cluster of the broker that answers
 //	exchange.go     one small request and its answer
 //	authenticate.go the SASL exchange
