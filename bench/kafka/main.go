@@ -142,7 +142,8 @@ func measureAll(ctx context.Context, s *settings) (_ *Report, err error) {
 		Machine: system.ThisMachine(), Broker: brokerImage, Rounds: s.rounds, Profile: s.profile, With: s.with,
 		TLS: s.tls, OneCore: s.oneCore,
 	}
-	if len(s.sizes) > 0 || s.partitions > 0 || s.backfill || s.latency { // a client that waits costs the same on a cold broker
+	// A client that only waits costs the same on a cold broker.
+	if len(s.sizes) > 0 || s.partitions > 0 || s.backfill || s.latency {
 		if err := r.warmUp(ctx); err != nil {
 			return nil, err
 		}
