@@ -90,18 +90,20 @@ func TestBlocks(t *testing.T) {
 	profiles(t, func(t *testing.T, store kekcache.Store) {
 		r := newRig(t, rigOptions{store: store})
 		for _, chunk := range []int{4096, 64 << 10, 1 << 20} {
-			s, o := r.sealer(t, chunk), r.opener(t)
-			block := s.BlockSize()
-			for _, n := range []int{block + 1, 2 * block, 2*block + chunk/2 + 1, 5*block + 7} {
-				e := sealInBlocks(t, s, payload(n))
-				if got, err := readInSequence(o, bytes.NewReader(e)); err != nil || !bytes.Equal(got, payload(n)) {
-					t.Errorf("%d bytes in chunks of %d, sealed in blocks: Reader returned %d bytes, %v", n, chunk, len(got), err)
+			t.Run(fmt.Sprint("chunks of ", chunk), func(t *testing.T) {
+				s, o := r.sealer(t, chunk), r.opener(t)
+				block := s.BlockSize()
+				for _, n := range []int{block + 1, 2 * block, 2*block + chunk/2 + 1, 5*block + 7} {
+					e := sealInBlocks(t, s, payload(n))
+					if got, err := readInSequence(o, bytes.NewReader(e)); err != nil || !bytes.Equal(got, payload(n)) {
+						t.Errorf("%d bytes sealed in blocks: Reader returned %d bytes, %v", n, len(got), err)
+					}
+					got, split, err := openInBlocks(t.Context(), o, bytes.NewReader(e))
+					if err != nil || !split || !bytes.Equal(got, payload(n)) {
+						t.Errorf("%d bytes: opened %d bytes, in blocks %v: %v", n, len(got), split, err)
+					}
 				}
-				got, split, err := openInBlocks(t.Context(), o, bytes.NewReader(e))
-				if err != nil || !split || !bytes.Equal(got, payload(n)) {
-					t.Errorf("%d bytes in chunks of %d: opened %d bytes, in blocks %v: %v", n, chunk, len(got), split, err)
-				}
-			}
+			})
 		}
 	})
 }
